@@ -1,0 +1,160 @@
+import { z } from 'zod';
+import { EmbedmillError, type ErrorCode } from './errors.ts';
+import { DEFAULT_TENANT, type DocumentId, type TenantId } from './ids.ts';
+import type { FilterableType, Profile } from './profile.ts';
+
+export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
+
+/** How deep metadata may nest. */
+const MAX_DEPTH = 16;
+const NUL = String.fromCharCode(0);
+
+/** What a user submits: one line of NDJSON, or one entry of an inline array. */
+export const documentSchema = z.strictObject({
+  id: z
+    .union([z.string().min(1).max(512), z.int()])
+    .transform(String)
+    .meta({
+      description: 'Unique in the collection (and tenant); submitting it again replaces the document.',
+    }),
+  text: z.string().meta({ description: 'What is embedded and returned by search.' }),
+  title: z
+    .string()
+    .max(4096)
+    .optional()
+    .meta({ description: 'Embedded in front of every chunk of the text.' }),
+  metadata: z
+    .record(z.string(), z.json())
+    .optional()
+    .meta({ description: 'Returned by search; fields of the profile’s `filterable` can be filtered on.' }),
+  tenant: z.string().min(1).max(128).optional().meta({ description: 'Whose document it is.' }),
+});
+
+export interface Document {
+  id: DocumentId;
+  text: string;
+  title: string | undefined;
+  metadata: { [key: string]: Json };
+  tenant: TenantId;
+}
+
+export type DocumentParse =
+  { ok: true; document: Document } | { ok: false; id: string | undefined; error: EmbedmillError };
+
+/**
+ * A parsed JSON value as a document of a collection with this profile, or what is wrong with it as an error
+ * of the catalogue, with the document's id where it has one.
+ */
+export function parseDocument(value: unknown, profile: Pick<Profile, 'filterable'>): DocumentParse {
+  const id = documentIdOf(value);
+  const fail = (code: ErrorCode, path: string, message: string): DocumentParse => ({
+    ok: false,
+    id,
+    error: new EmbedmillError(code, message, { details: [{ path, message }] }),
+  });
+
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return fail('malformed_json', '', `a document is a JSON object; this is ${describe(value)}`);
+  }
+  const forbidden = forbiddenKey(value, 0);
+  if (forbidden === 'depth') {
+    return fail('invalid_document', 'metadata', `nested deeper than ${MAX_DEPTH} levels`);
+  }
+  if (forbidden === 'key') return fail('forbidden_key', '', 'the key "__proto__" is not allowed; rename it');
+  const fields = value as Record<string, unknown>;
+  if (fields['id'] === undefined || fields['id'] === null || fields['id'] === '') {
+    return fail('missing_id', 'id', 'the field "id" is missing or empty; give every document an id');
+  }
+  if (fields['text'] === undefined || fields['text'] === null) {
+    return fail('missing_text', 'text', 'the field "text" is missing; a document needs a text');
+  }
+
+  const parsed = documentSchema.safeParse(value);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    const path = issue?.path.join('/') ?? '';
+    const unknown = issue?.code === 'unrecognized_keys' ? '; put fields of your own under "metadata"' : '';
+    return fail(
+      'invalid_document',
+      path,
+      `${path === '' ? '' : `${path}: `}${issue?.message ?? ''}${unknown}`,
+    );
+  }
+  const { text, title, metadata, tenant } = parsed.data;
+  for (const [path, string] of [
+    ['id', parsed.data.id],
+    ['text', text],
+    ['title', title ?? ''],
+    ['tenant', tenant ?? ''],
+  ] as const) {
+    if (!string.isWellFormed()) {
+      return fail('invalid_unicode', path, `${path} has a lone surrogate (half of a UTF-16 pair); remove it`);
+    }
+    if (string.includes(NUL)) {
+      return fail('invalid_unicode', path, `${path} has a NUL (U+0000) at ${string.indexOf(NUL)}; remove it`);
+    }
+  }
+  if (text.trim() === '') return fail('empty_text', 'text', 'the text is empty or white space only');
+  for (const [field, type] of Object.entries(profile.filterable)) {
+    const given = metadata?.[field];
+    if (given === undefined || given === null) continue;
+    const values = Array.isArray(given) ? given : [given];
+    if (!values.every((one) => hasType(one, type))) {
+      const message = `metadata/${field} must be of type ${type} (or a list of it), but is ${JSON.stringify(given)?.slice(0, 100)}`;
+      return fail('metadata_type', `metadata/${field}`, message);
+    }
+  }
+  return {
+    ok: true,
+    document: {
+      id: parsed.data.id as DocumentId,
+      text,
+      title: title === undefined || title.trim() === '' ? undefined : title,
+      metadata: (metadata ?? {}) as { [key: string]: Json },
+      tenant: (tenant ?? DEFAULT_TENANT) as TenantId,
+    },
+  };
+}
+
+/** The id that a parsed value claims, before anything else about it is known to be right. */
+export function documentIdOf(value: unknown): string | undefined {
+  if (typeof value !== 'object' || value === null || !('id' in value)) return undefined;
+  const { id } = value;
+  if (typeof id === 'string' && id !== '') return id;
+  return Number.isSafeInteger(id) ? String(id) : undefined;
+}
+
+function hasType(value: unknown, type: FilterableType): boolean {
+  switch (type) {
+    case 'keyword':
+      return typeof value === 'string';
+    case 'integer':
+      return Number.isSafeInteger(value);
+    case 'float':
+      return typeof value === 'number';
+    case 'boolean':
+      return typeof value === 'boolean';
+    case 'datetime':
+      return (
+        typeof value === 'string' &&
+        z.iso.datetime({ offset: true, local: true }).or(z.iso.date()).safeParse(value).success
+      );
+  }
+}
+
+function forbiddenKey(value: object, depth: number): 'key' | 'depth' | undefined {
+  if (depth > MAX_DEPTH) return 'depth';
+  for (const [key, inner] of Object.entries(value)) {
+    if (key === '__proto__') return 'key';
+    if (typeof inner === 'object' && inner !== null) {
+      const found = forbiddenKey(inner, depth + 1);
+      if (found !== undefined) return found;
+    }
+  }
+  return undefined;
+}
+
+function describe(value: unknown): string {
+  if (value === null) return 'null';
+  return Array.isArray(value) ? 'an array' : `a ${typeof value}`;
+}

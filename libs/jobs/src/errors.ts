@@ -1,0 +1,112 @@
+/**
+ * The one catalogue of what can go wrong: code → HTTP status, whether trying again can help, and a title.
+ * Decisions are made on codes, never on a message's text.
+ */
+export const ERRORS = {
+  // Requests
+  invalid_request: { status: 400, retryable: false, title: 'The request is not valid' },
+  invalid_json: { status: 400, retryable: false, title: 'The body is not valid JSON' },
+  not_found: { status: 404, retryable: false, title: 'There is nothing at this address' },
+  collection_not_found: { status: 404, retryable: false, title: 'No such collection' },
+  collection_exists: { status: 409, retryable: false, title: 'The collection exists with another profile' },
+  job_not_found: { status: 404, retryable: false, title: 'No such job' },
+  job_not_finished: { status: 409, retryable: true, title: 'The job is still running' },
+  job_finished: { status: 409, retryable: false, title: 'The job has already finished' },
+  nothing_to_retry: { status: 409, retryable: false, title: 'The job has no failed documents' },
+  model_not_found: { status: 404, retryable: false, title: 'No such model' },
+  dimensions_not_allowed: { status: 400, retryable: false, title: 'The model has one vector size only' },
+  idempotency_conflict: {
+    status: 409,
+    retryable: false,
+    title: 'The Idempotency-Key was used for another request',
+  },
+  upload_incomplete: { status: 400, retryable: true, title: 'The upload ended early' },
+  payload_too_large: { status: 413, retryable: false, title: 'The body is too large' },
+  unsupported_media_type: { status: 415, retryable: false, title: 'The body has an unsupported type' },
+  overloaded: { status: 429, retryable: true, title: 'Too much at once' },
+
+  // Sources
+  source_forbidden: { status: 403, retryable: false, title: 'The server may not read this source' },
+  source_unreadable: { status: 422, retryable: false, title: 'The source cannot be read' },
+  source_changed: { status: 409, retryable: false, title: 'The source changed while the job ran' },
+
+  // Documents
+  malformed_json: { status: 422, retryable: false, title: 'The line is not a JSON object' },
+  line_too_long: { status: 422, retryable: false, title: 'The line is too long' },
+  invalid_utf8: { status: 422, retryable: false, title: 'The line is not valid UTF-8' },
+  invalid_unicode: { status: 422, retryable: false, title: 'The text has a lone surrogate or a NUL' },
+  forbidden_key: { status: 422, retryable: false, title: 'A key that is not allowed' },
+  invalid_document: { status: 422, retryable: false, title: 'The document is not valid' },
+  missing_id: { status: 422, retryable: false, title: 'The document has no id' },
+  missing_text: { status: 422, retryable: false, title: 'The document has no text' },
+  empty_text: { status: 422, retryable: false, title: 'The text is empty' },
+  metadata_type: { status: 422, retryable: false, title: 'A metadata field has the wrong type' },
+
+  // Warnings on documents: stored or replaced all the same, and said
+  duplicate_id: { status: 200, retryable: false, title: 'A later document of the job has the same id' },
+  text_truncated: { status: 200, retryable: false, title: 'The text was cut to what the model reads' },
+
+  // Models and engines
+  model_unavailable: { status: 503, retryable: true, title: 'The model cannot be loaded now' },
+  model_corrupt: { status: 500, retryable: false, title: 'A model file is not what it should be' },
+  engine_crashed: { status: 500, retryable: true, title: 'The engine process died' },
+  engine_timeout: { status: 500, retryable: true, title: 'The engine did not answer in time' },
+  engine_failed: { status: 500, retryable: true, title: 'The engine could not run the batch' },
+  out_of_memory: { status: 500, retryable: true, title: 'The device ran out of memory' },
+  worker_lost: { status: 500, retryable: true, title: 'Workers died on the shard again and again' },
+  no_worker: { status: 503, retryable: true, title: 'No worker answered in time' },
+
+  // Stores and queues
+  dimension_mismatch: { status: 422, retryable: false, title: 'The vector has the wrong size' },
+  invalid_filter: { status: 422, retryable: false, title: 'The filter cannot be used here' },
+  store_rejected: { status: 500, retryable: false, title: 'The vector store refused the request' },
+  store_unavailable: { status: 503, retryable: true, title: 'The vector store cannot be reached' },
+  queue_unavailable: { status: 503, retryable: true, title: 'The queue cannot be reached' },
+  queue_may_evict: { status: 503, retryable: false, title: 'The queue’s Redis may drop jobs' },
+  spool_unavailable: { status: 503, retryable: true, title: 'The spool cannot be written or read' },
+
+  internal: { status: 500, retryable: true, title: 'Something broke that should not' },
+} as const satisfies Record<string, { status: number; retryable: boolean; title: string }>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** One thing wrong at one place of the input; `path` is a JSON pointer without its leading slash. */
+export interface ErrorDetail {
+  path: string;
+  message: string;
+}
+
+/** An error of the catalogue. `message` says what was wrong, where, and what to do. */
+export class EmbedmillError extends Error {
+  readonly code: ErrorCode;
+  readonly details: ErrorDetail[];
+  /** When trying again is worth it, in seconds, where it is known. */
+  readonly retryAfter: number | undefined;
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { details?: ErrorDetail[]; cause?: unknown; retryAfter?: number } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'EmbedmillError';
+    this.code = code;
+    this.details = options.details ?? [];
+    this.retryAfter = options.retryAfter;
+  }
+
+  get status(): number {
+    return ERRORS[this.code].status;
+  }
+
+  get retryable(): boolean {
+    return ERRORS[this.code].retryable;
+  }
+}
+
+/** What was thrown, as an error of the catalogue: itself when it is one, else `internal` with the cause kept. */
+export function asEmbedmillError(thrown: unknown, fallback: ErrorCode = 'internal'): EmbedmillError {
+  if (thrown instanceof EmbedmillError) return thrown;
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  return new EmbedmillError(fallback, message, { cause: thrown });
+}

@@ -1,0 +1,38 @@
+import { createHash } from 'node:crypto';
+
+declare const brand: unique symbol;
+type Branded<Name extends string> = string & { readonly [brand]: Name };
+
+export type CollectionName = Branded<'CollectionName'>;
+export type DocumentId = Branded<'DocumentId'>;
+export type TenantId = Branded<'TenantId'>;
+export type JobId = Branded<'JobId'>;
+export type PointId = Branded<'PointId'>;
+
+/** The tenant of documents that name none. */
+export const DEFAULT_TENANT = 'default' as TenantId;
+
+/** embedmill's namespace for version 5 UUIDs; changing it would orphan every stored point. */
+const NAMESPACE = Buffer.from('6f1f8f0e5d2b5c8e9a4d3b7c1e2f4a60', 'hex');
+
+/** A version 5 (SHA-1, name-based) UUID of `name` in `namespace` (RFC 9562, section 5.5). */
+export function uuidV5(name: string, namespace: Buffer = NAMESPACE): string {
+  const hash = createHash('sha1').update(namespace).update(name, 'utf8').digest().subarray(0, 16);
+  hash.writeUInt8((hash.readUInt8(6) & 0x0f) | 0x50, 6);
+  hash.writeUInt8((hash.readUInt8(8) & 0x3f) | 0x80, 8);
+  const hex = hash.toString('hex');
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
+}
+
+/**
+ * The id of the point that holds one chunk of one document. The same four parts always give the same id,
+ * so that writing a chunk twice replaces it.
+ */
+export function pointId(
+  tenant: TenantId,
+  collection: CollectionName,
+  document: DocumentId,
+  chunkIndex: number,
+): PointId {
+  return uuidV5(JSON.stringify([tenant, collection, document, chunkIndex])) as PointId;
+}

@@ -1,0 +1,90 @@
+import { z } from 'zod';
+import type { ShardResult } from './shard.ts';
+
+/**
+ * queued → scanning (its lines are counted and cut into shards) → running → completed | cancelled | failed.
+ * `completed` says that every document was settled; some of them may be among the failures.
+ */
+export const jobStateSchema = z.enum(['queued', 'scanning', 'running', 'completed', 'cancelled', 'failed']);
+export type JobState = z.infer<typeof jobStateSchema>;
+
+const count = (description: string) => z.int().nonnegative().meta({ description });
+
+/** What a job has done so far. stored + skipped + failed + duplicates = done; done = documents at the end. */
+export const progressSchema = z.strictObject({
+  documents: count('Documents submitted; 0 until the source has been scanned.'),
+  done: count('Documents settled, one way or another.'),
+  stored: count('Documents whose vectors the store acknowledged.'),
+  skipped: count('Documents that the store already had, unchanged.'),
+  failed: count('Documents that are in the job’s failures.'),
+  duplicates: count('Documents that a later one of the same job with the same id replaced.'),
+  truncated: count('Documents of which a part was not embedded.'),
+  chunks: count('Points written.'),
+  tokens: count('Tokens run through the model, special tokens included, padding not.'),
+  shards: count('Shards of the job; 0 until the source has been scanned.'),
+  shardsDone: count('Shards settled.'),
+});
+export type Progress = z.infer<typeof progressSchema>;
+
+export const NO_PROGRESS: Progress = {
+  documents: 0,
+  done: 0,
+  stored: 0,
+  skipped: 0,
+  failed: 0,
+  duplicates: 0,
+  truncated: 0,
+  chunks: 0,
+  tokens: 0,
+  shards: 0,
+  shardsDone: 0,
+};
+
+/** Progress after one more shard has been settled. */
+export function addResult(progress: Progress, result: ShardResult): Progress {
+  return {
+    ...progress,
+    done: progress.done + result.documents,
+    stored: progress.stored + result.stored,
+    skipped: progress.skipped + result.skipped,
+    failed: progress.failed + result.failed,
+    duplicates: progress.duplicates + result.duplicates,
+    truncated: progress.truncated + result.truncated,
+    chunks: progress.chunks + result.chunks,
+    tokens: progress.tokens + result.tokens,
+    shardsDone: progress.shardsDone + 1,
+  };
+}
+
+/** A job as the API shows it. */
+export const jobSchema = progressSchema.extend({
+  id: z.string(),
+  collection: z.string(),
+  state: jobStateSchema,
+  source: z
+    .string()
+    .meta({ description: 'Where the documents came from: `upload`, `inline`, a path or a URL.' }),
+  retryOf: z.string().nullable().meta({ description: 'The job whose failures this one tries again.' }),
+  error: z
+    .strictObject({ code: z.string(), message: z.string() })
+    .nullable()
+    .meta({ description: 'Why the whole job failed, when it did.' }),
+  createdAt: z.iso.datetime(),
+  startedAt: z.iso.datetime().nullable(),
+  finishedAt: z.iso.datetime().nullable(),
+  seconds: z.number().meta({ description: 'Seconds since it started, until it finished.' }),
+});
+export type Job = z.infer<typeof jobSchema>;
+
+export function isFinished(state: JobState): boolean {
+  switch (state) {
+    case 'queued':
+    case 'scanning':
+    case 'running':
+      return false;
+    case 'completed':
+    case 'cancelled':
+    case 'failed':
+      return true;
+  }
+}

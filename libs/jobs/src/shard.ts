@@ -1,0 +1,83 @@
+import { z } from 'zod';
+import { collectionSchema } from './profile.ts';
+import type { ErrorCode } from './errors.ts';
+
+/**
+ * Where a job's documents are: a file of NDJSON by URI (`file:///…` on a disk that workers see), or the
+ * documents themselves when they are few. `size` and `modified` tell a changed file.
+ */
+export const sourceRefSchema = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('file'),
+    uri: z.string(),
+    size: z.int().nonnegative(),
+    modified: z.number(),
+  }),
+  z.strictObject({ kind: z.literal('inline'), lines: z.array(z.string()) }),
+]);
+export type SourceRef = z.infer<typeof sourceRefSchema>;
+
+/** A stretch of whole lines of a job's source. */
+export const shardRangeSchema = z.strictObject({
+  offset: z.int().nonnegative().meta({ description: 'First byte.' }),
+  length: z.int().nonnegative().meta({ description: 'Bytes.' }),
+  firstLine: z.int().positive().meta({ description: 'Number of its first line, from 1.' }),
+  documents: z.int().nonnegative().meta({ description: 'Lines that are not blank.' }),
+  superseded: z
+    .array(z.tuple([z.int(), z.int()]))
+    .meta({ description: 'Lines whose document comes again later in the job, with the line where it does.' }),
+});
+export type ShardRange = z.infer<typeof shardRangeSchema>;
+
+/** What crosses the queue for one shard: references, never documents (unless the job is small). */
+export const shardSchema = z.strictObject({
+  job: z.string(),
+  index: z.int().nonnegative(),
+  collection: collectionSchema,
+  source: sourceRefSchema,
+  range: shardRangeSchema,
+});
+export type Shard = z.infer<typeof shardSchema>;
+
+/** What became of a shard's documents: stored + skipped + failed + duplicates = documents. */
+export const shardResultSchema = z.strictObject({
+  index: z.int().nonnegative(),
+  documents: z.int(),
+  stored: z.int(),
+  skipped: z.int(),
+  failed: z.int(),
+  duplicates: z.int(),
+  truncated: z.int(),
+  chunks: z.int(),
+  tokens: z.int(),
+});
+export type ShardResult = z.infer<typeof shardResultSchema>;
+
+/** One line of a job's failures or warnings: which document, where it stands in the source, and why. */
+export interface DocumentReport {
+  line: number;
+  id: string | null;
+  code: ErrorCode;
+  message: string;
+  retryable: boolean;
+  /** Byte offset and length of the line in the source, so that it can be retried alone. */
+  offset: number;
+  length: number;
+}
+
+/** What the interactive lane carries: texts to embed at once, ahead of any bulk batch. */
+export const querySchema = z.strictObject({
+  model: z.string(),
+  inputs: z.array(z.union([z.string(), z.array(z.int().nonnegative())])).min(1),
+  kind: z.enum(['query', 'document']),
+});
+export type Query = z.infer<typeof querySchema>;
+
+/** Vectors of a query, row by row: little-endian float32, base64. `tokens` and `truncated` are per input. */
+export const queryResultSchema = z.strictObject({
+  dims: z.int().positive(),
+  vectors: z.string(),
+  tokens: z.array(z.int()),
+  truncated: z.array(z.boolean()),
+});
+export type QueryResult = z.infer<typeof queryResultSchema>;
