@@ -48,7 +48,6 @@ export {
   type SearchRequest,
 } from './search.ts';
 export {
-  queryResultSchema,
   querySchema,
   shardRangeSchema,
   shardResultSchema,

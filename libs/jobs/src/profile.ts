@@ -13,14 +13,9 @@ export const chunkingSchema = z
   .discriminatedUnion('mode', [
     z.strictObject({
       mode: z.literal('tokens'),
-      size: z
-        .int()
-        .min(16)
-        .max(8192)
-        .optional()
-        .meta({
-          description: 'Tokens a chunk at most, special tokens included; the model’s limit by default.',
-        }),
+      size: z.int().min(16).max(8192).optional().meta({
+        description: 'Tokens a chunk at most, special tokens included; the model’s limit by default.',
+      }),
       overlap: z
         .int()
         .min(0)

@@ -65,7 +65,7 @@ export interface DocumentReport {
   length: number;
 }
 
-/** What the interactive lane carries: texts to embed at once, ahead of any bulk batch. */
+/** What the interactive lane carries: texts (or token ids) to embed at once, ahead of any bulk batch. */
 export const querySchema = z.strictObject({
   model: z.string(),
   inputs: z.array(z.union([z.string(), z.array(z.int().nonnegative())])).min(1),
@@ -73,11 +73,12 @@ export const querySchema = z.strictObject({
 });
 export type Query = z.infer<typeof querySchema>;
 
-/** Vectors of a query, row by row: little-endian float32, base64. `tokens` and `truncated` are per input. */
-export const queryResultSchema = z.strictObject({
-  dims: z.int().positive(),
-  vectors: z.string(),
-  tokens: z.array(z.int()),
-  truncated: z.array(z.boolean()),
-});
-export type QueryResult = z.infer<typeof queryResultSchema>;
+/** What a query gives. */
+export interface QueryResult {
+  dims: number;
+  /** L2-normalised vectors, one after the other: inputs × dims. */
+  vectors: Float32Array;
+  /** Per input: tokens run through the model, and whether the text was cut to the model's limit. */
+  tokens: number[];
+  truncated: boolean[];
+}

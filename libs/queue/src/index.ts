@@ -1,1 +1,11 @@
-export {};
+export { DEFAULT_PREFIX, type QueueOptions } from './connection.ts';
+export {
+  consumeIngest,
+  type IngestConsumer,
+  type IngestHandle,
+  type IngestOptions,
+} from './ingest-consumer.ts';
+export type { IngestRecord, JobSource, NewJob } from './ingest-record.ts';
+export { ModelConsumer, type ModelConsumerOptions, type ModelHandlers } from './model-consumer.ts';
+export { jobIdOfKey, newJobId } from './names.ts';
+export { connectQueue, Queue, type QueueDepth } from './queue.ts';

@@ -1,1 +1,13 @@
-export {};
+export { readDocumentLine, reportOf, type DocumentLine } from './document-line.ts';
+export { failShard, supersededReport } from './failed-shard.ts';
+export { MAX_LINE_BYTES, readLines, type Line } from './lines.ts';
+export {
+  readManifest,
+  SHARD_LIMITS,
+  writeManifest,
+  type ManifestTotals,
+  type ShardLimits,
+} from './manifest.ts';
+export { fileSource, openLocalSource, readSource } from './source-bytes.ts';
+export { Spool, type Received, type ReportKind } from './spool.ts';
+export { fetchSource, redacted, type UrlLimits } from './url.ts';

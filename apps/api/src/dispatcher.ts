@@ -1,0 +1,194 @@
+import { setTimeout } from 'node:timers/promises';
+import {
+  asEmbedmillError,
+  EmbedmillError,
+  isFinished,
+  type JobState,
+  type Shard,
+  type ShardRange,
+  type ShardResult,
+  type SourceRef,
+} from '@embedmill/jobs';
+import { consumeIngest, type IngestConsumer, type IngestHandle } from '@embedmill/queue';
+import { failShard, fetchSource, readManifest, writeManifest, type Spool } from '@embedmill/sources';
+
+/**
+ * The one loop that moves jobs: it scans a job's source into a manifest, keeps a bounded number of its shards
+ * on the queue, sums up what workers settled, and finishes when none is left.
+ *
+ * It is the only writer of a job's progress. Everything it knows is in the job's record, saved before it counts:
+ * killed at any point, the next dispatcher goes on from there. Pause, cancel, fairness between jobs and a queue
+ * that stays shallow all follow from the bound on outstanding shards.
+ */
+export interface DispatcherOptions {
+  redisUrl: string;
+  prefix?: string | undefined;
+  /** Jobs dispatched at the same time. */
+  jobs: number;
+  /** Shards of one job on the queue at the same time. */
+  outstandingShards: number;
+  /** Pause between two looks at what workers settled, in milliseconds. */
+  pollMs: number;
+  /** After this long without a sign of life, another dispatcher takes over. */
+  lockMs: number;
+  maxSourceBytes: number;
+  spool: Spool;
+  log: DispatcherLog;
+}
+
+export interface DispatcherLog {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+}
+
+export function startDispatcher(options: DispatcherOptions): Promise<IngestConsumer> {
+  return consumeIngest(
+    {
+      redisUrl: options.redisUrl,
+      prefix: options.prefix,
+      concurrency: options.jobs,
+      lockMs: options.lockMs,
+      onError: (error) => options.log.warn({ err: error }, 'the dispatcher lost touch with the queue'),
+    },
+    (handle, signal) => dispatch(handle, options, signal),
+  );
+}
+
+async function dispatch(
+  handle: IngestHandle,
+  options: DispatcherOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  if (isFinished(handle.record.state)) return;
+  try {
+    const source = await scan(handle, options, signal);
+    if (source === undefined) return await finish(handle, options, 'cancelled');
+    await run(handle, options, source, signal);
+  } catch (thrown) {
+    const error = asEmbedmillError(thrown);
+    if (signal.aborted || error.retryable) {
+      if (!signal.aborted) options.log.warn({ job: handle.id, err: error }, 'the job will be tried again');
+      throw error;
+    }
+    await handle.withdrawShards();
+    await foldAll(handle, options);
+    handle.record = { ...handle.record, error: { code: error.code, message: error.message } };
+    await finish(handle, options, 'failed');
+  }
+}
+
+/** Makes the manifest, unless an earlier dispatcher did. Undefined when the job was cancelled meanwhile. */
+async function scan(
+  handle: IngestHandle,
+  options: DispatcherOptions,
+  signal: AbortSignal,
+): Promise<SourceRef | undefined> {
+  const { record } = handle;
+  if (record.state === 'running' && record.resolved !== null) return record.resolved;
+  if (await handle.isCancelled()) return undefined;
+  handle.record = { ...record, state: 'scanning', startedAt: record.startedAt ?? new Date().toISOString() };
+  await handle.save();
+  const source = await resolveSource(handle, options, signal);
+  const manifest = options.spool.manifestPath(handle.id);
+  const totals = await writeManifest(manifest, source, record.collection.profile, { signal });
+  if (totals.documents === 0) {
+    throw new EmbedmillError('source_unreadable', 'the source has no documents: every line is blank');
+  }
+  handle.record = {
+    ...handle.record,
+    resolved: source,
+    state: 'running',
+    progress: { ...handle.record.progress, ...totals },
+  };
+  await handle.save();
+  options.log.info({ job: handle.id, ...totals }, 'the job is running');
+  return source;
+}
+
+async function resolveSource(
+  handle: IngestHandle,
+  options: DispatcherOptions,
+  signal: AbortSignal,
+): Promise<SourceRef> {
+  const { source } = handle.record;
+  if (source.kind !== 'url') return source;
+  const limits = { maxBytes: options.maxSourceBytes, idleSeconds: 60 };
+  const received = await fetchSource(options.spool, handle.id, source.url, limits, signal);
+  return received.source;
+}
+
+async function run(
+  handle: IngestHandle,
+  options: DispatcherOptions,
+  source: SourceRef,
+  signal: AbortSignal,
+): Promise<void> {
+  const fold = () => handle.fold((shard) => loseShard(shard, options));
+  await fold();
+  const manifest = readManifest(options.spool.manifestPath(handle.id), handle.record.cursor.offset);
+  let ahead = await manifest.next();
+  let cancelled = false;
+  try {
+    for (;;) {
+      signal.throwIfAborted();
+      cancelled ||= await handle.isCancelled();
+      if (cancelled) await handle.withdrawShards();
+      let outstanding = await handle.outstanding();
+      const before = handle.record.cursor.index;
+      while (!cancelled && !ahead.done && outstanding < options.outstandingShards) {
+        const { index } = handle.record.cursor;
+        if (index >= handle.record.dispatched) {
+          await handle.addShard(shardOf(handle, source, index, ahead.value.range));
+          outstanding += 1;
+        }
+        handle.record = {
+          ...handle.record,
+          cursor: { index: index + 1, offset: ahead.value.next },
+          dispatched: Math.max(handle.record.dispatched, index + 1),
+        };
+        ahead = await manifest.next();
+      }
+      const folded = await fold();
+      if (folded === 0 && handle.record.cursor.index > before) await handle.save();
+      if (outstanding === 0 && (cancelled || ahead.done === true)) break;
+      await pause(options.pollMs, signal);
+    }
+  } finally {
+    await manifest.return(undefined);
+  }
+  await foldAll(handle, options);
+  await finish(handle, options, cancelled ? 'cancelled' : 'completed');
+}
+
+/** Folds until nothing is left to fold; shards still on the queue are waited for. */
+async function foldAll(handle: IngestHandle, options: DispatcherOptions): Promise<void> {
+  for (;;) {
+    const outstanding = await handle.outstanding();
+    const folded = await handle.fold((shard) => loseShard(shard, options));
+    if (outstanding === 0 && folded === 0) return;
+    if (folded === 0) await pause(options.pollMs);
+  }
+}
+
+async function loseShard(shard: Shard, options: DispatcherOptions): Promise<ShardResult> {
+  options.log.warn({ job: shard.job, shard: shard.index }, 'workers died on a shard again and again');
+  const message = 'workers died on its shard again and again; retry the job to try its documents once more';
+  return failShard(options.spool, shard, new EmbedmillError('worker_lost', message));
+}
+
+async function finish(handle: IngestHandle, options: DispatcherOptions, state: JobState): Promise<void> {
+  const { record } = handle;
+  handle.record = { ...record, state, finishedAt: new Date().toISOString() };
+  await handle.save();
+  const { failed } = record.progress;
+  if (failed === 0 && record.resolved !== null) await options.spool.removeSource(record.resolved);
+  options.log.info({ job: handle.id, state, ...record.progress }, 'the job has finished');
+}
+
+function shardOf(handle: IngestHandle, source: SourceRef, index: number, range: ShardRange): Shard {
+  return { job: handle.id, index, collection: handle.record.collection, source, range };
+}
+
+async function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
+  await setTimeout(milliseconds, undefined, signal === undefined ? {} : { signal });
+}

@@ -1,0 +1,79 @@
+import { randomUUID } from 'node:crypto';
+import {
+  isFinished,
+  NO_PROGRESS,
+  type Collection,
+  type Job,
+  type JobId,
+  type JobState,
+  type Progress,
+  type SourceRef,
+} from '@embedmill/jobs';
+
+/** A source as submitted: one that shards can refer to, or a URL whose content the dispatcher copies first. */
+export type JobSource = SourceRef | { kind: 'url'; url: string };
+
+export interface NewJob {
+  id: JobId;
+  collection: Collection;
+  source: JobSource;
+  /** What the job's `source` shows: `upload`, `inline`, a path or a URL. */
+  label: string;
+  /** Of the request's body, so that a repeated Idempotency-Key can be told from a misused one. */
+  digest: string;
+  retryOf: JobId | null;
+}
+
+/** What the ingest job keeps in Redis. Written when it is submitted, and from then on by its dispatcher only. */
+export interface IngestRecord extends NewJob {
+  /** Tells two submissions apart that came with the same id. */
+  submission: string;
+  state: JobState;
+  progress: Progress;
+  /** What shards refer to, once it is known. */
+  resolved: SourceRef | null;
+  /** The next shard of the manifest to look at, and where it stands there. */
+  cursor: { index: number; offset: number };
+  /** All shards before this one have been added, as far as is known; never less than the cursor's index. */
+  dispatched: number;
+  /** Shards whose results are in `progress` but may still be in Redis. */
+  folding: string[];
+  error: { code: string; message: string } | null;
+  startedAt: string | null;
+  finishedAt: string | null;
+}
+
+export function newRecord(job: NewJob): IngestRecord {
+  return {
+    ...job,
+    submission: randomUUID(),
+    state: 'queued',
+    progress: NO_PROGRESS,
+    resolved: job.source.kind === 'url' ? null : job.source,
+    cursor: { index: 0, offset: 0 },
+    dispatched: 0,
+    folding: [],
+    error: null,
+    startedAt: null,
+    finishedAt: null,
+  };
+}
+
+/** The job as the API shows it. */
+export function viewOf(record: IngestRecord, createdAt: number, now = Date.now()): Job {
+  const started = record.startedAt === null ? undefined : Date.parse(record.startedAt);
+  const ended = record.finishedAt === null ? now : Date.parse(record.finishedAt);
+  return {
+    id: record.id,
+    collection: record.collection.name,
+    state: record.state,
+    source: record.label,
+    retryOf: record.retryOf,
+    ...record.progress,
+    error: record.error,
+    createdAt: new Date(createdAt).toISOString(),
+    startedAt: record.startedAt,
+    finishedAt: isFinished(record.state) ? record.finishedAt : null,
+    seconds: started === undefined ? 0 : Math.max(0, ended - started) / 1000,
+  };
+}

@@ -1,0 +1,127 @@
+import { serialize } from 'node:v8';
+import { Worker } from 'bullmq';
+import type { Redis } from 'ioredis';
+import {
+  asEmbedmillError,
+  querySchema,
+  shardSchema,
+  type Query,
+  type QueryResult,
+  type Shard,
+  type ShardResult,
+} from '@embedmill/jobs';
+import { assertUsable, DEFAULT_PREFIX, openConnection, type QueueOptions } from './connection.ts';
+import { shardBackoff } from './ingest-consumer.ts';
+import { modelsKey, queryQueue, shardQueue } from './names.ts';
+import type { QueryMessage, QueryReply } from './query-client.ts';
+
+export interface ModelConsumerOptions extends QueueOptions {
+  /** Shards in hand at the same time; their chunks share batches. */
+  shardConcurrency: number;
+  queryConcurrency: number;
+  /** After this long without a sign of life of its worker, a shard is given to another. */
+  lockMs: number;
+  onError: (error: Error) => void;
+}
+
+export interface ModelHandlers {
+  /**
+   * Settles a shard. A throw gives the shard back, to be tried again after a pause; on the `lastAttempt` it
+   * should settle its documents as failed instead.
+   */
+  shard: (shard: Shard, attempt: { lastAttempt: boolean }) => Promise<ShardResult>;
+  query: (query: Query) => Promise<QueryResult>;
+}
+
+/** How often the workers of a shard may die before its documents count as failed. */
+const MAX_STALLED = 3;
+
+/**
+ * A worker's side of the queue: takes the shards and queries of models. Each model has two BullMQ workers, one
+ * a lane. `close` stops taking and waits for what is in hand.
+ */
+export class ModelConsumer {
+  readonly #options: ModelConsumerOptions;
+  readonly #prefix: string;
+  readonly #redis: Redis;
+  readonly #workers = new Map<string, Worker[]>();
+  #closed = false;
+
+  private constructor(options: ModelConsumerOptions, redis: Redis) {
+    this.#options = options;
+    this.#prefix = options.prefix ?? DEFAULT_PREFIX;
+    this.#redis = redis;
+  }
+
+  /** Errors: `queue_unavailable`, `queue_may_evict`. */
+  static async open(options: ModelConsumerOptions): Promise<ModelConsumer> {
+    const redis = openConnection(options.redisUrl);
+    try {
+      await assertUsable(redis);
+      return new ModelConsumer(options, redis);
+    } catch (error) {
+      redis.disconnect();
+      throw error;
+    }
+  }
+
+  /** Models that collections use, as the API announced them. */
+  async modelsInUse(): Promise<string[]> {
+    return this.#redis.smembers(modelsKey(this.#prefix));
+  }
+
+  async ping(): Promise<void> {
+    await this.#redis.ping();
+  }
+
+  /** Starts taking a model's work. Once per model. */
+  serve(model: string, handlers: ModelHandlers): void {
+    if (this.#closed || this.#workers.has(model)) return;
+    const shared = {
+      connection: this.#redis,
+      prefix: this.#prefix,
+      lockDuration: this.#options.lockMs,
+      stalledInterval: this.#options.lockMs / 2,
+      maxStalledCount: MAX_STALLED,
+    };
+    const shards = new Worker<Shard, ShardResult>(
+      shardQueue(model),
+      async (job) => {
+        const lastAttempt = job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
+        return handlers.shard(shardSchema.parse(job.data), { lastAttempt });
+      },
+      {
+        ...shared,
+        concurrency: this.#options.shardConcurrency,
+        settings: { backoffStrategy: (attemptsMade: number) => shardBackoff(attemptsMade) },
+      },
+    );
+    const queries = new Worker<QueryMessage>(
+      queryQueue(model),
+      async (job) => {
+        const { id, replyTo, deadline, query } = job.data;
+        if (Date.now() > deadline) return;
+        const reply = await this.#answer(id, query, handlers);
+        await this.#redis.publish(replyTo, serialize(reply));
+      },
+      { ...shared, concurrency: this.#options.queryConcurrency },
+    );
+    for (const worker of [shards, queries]) worker.on('error', this.#options.onError);
+    this.#workers.set(model, [shards, queries]);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.allSettled([...this.#workers.values()].flat().map((worker) => worker.close()));
+    this.#redis.disconnect();
+  }
+
+  async #answer(id: string, query: unknown, handlers: ModelHandlers): Promise<QueryReply> {
+    try {
+      return { id, ok: true, result: await handlers.query(querySchema.parse(query)) };
+    } catch (error) {
+      const { code, message } = asEmbedmillError(error);
+      return { id, ok: false, code, message };
+    }
+  }
+}

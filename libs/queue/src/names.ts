@@ -1,0 +1,40 @@
+import { createHash, randomBytes } from 'node:crypto';
+import type { CollectionName, JobId } from '@embedmill/jobs';
+
+export const INGEST_QUEUE = 'ingest';
+
+/** Each model has its own queue of shards, so that a pool of workers takes the work of its models only. */
+export const shardQueue = (model: string): string => `shards-${queueSafe(model)}`;
+
+/** The interactive lane of a model. */
+export const queryQueue = (model: string): string => `queries-${queueSafe(model)}`;
+
+export const shardJobId = (job: string, index: number): string => `${job}-${index}`;
+
+/** The index of the shard whose BullMQ key this is. */
+export const shardIndexOf = (key: string): number => Number(key.slice(key.lastIndexOf('-') + 1));
+
+/** Exists once a job was asked to end. */
+export const cancelKey = (prefix: string, id: JobId): string => `${prefix}:cancel:${id}`;
+
+/** The set of models that collections use. */
+export const modelsKey = (prefix: string): string => `${prefix}:models`;
+
+/** A new job's id; ids sort by the time they were made. */
+export function newJobId(): JobId {
+  const random = BigInt(`0x${randomBytes(6).toString('hex')}`);
+  return `job_${Date.now().toString(36)}${random.toString(36).padStart(10, '0')}` as JobId;
+}
+
+/** The id of the job that a client's Idempotency-Key stands for: the same key gives the same job. */
+export function jobIdOfKey(collection: CollectionName, key: string): JobId {
+  const digest = createHash('sha256')
+    .update(JSON.stringify([collection, key]))
+    .digest('hex');
+  return `job_k${digest.slice(0, 24)}` as JobId;
+}
+
+/** BullMQ forbids colons in a queue's name. */
+function queueSafe(model: string): string {
+  return model.replaceAll(':', '_');
+}

@@ -1,0 +1,210 @@
+import { Queue as BullQueue, type Job as BullJob } from 'bullmq';
+import type { Redis } from 'ioredis';
+import {
+  EmbedmillError,
+  isFinished,
+  type Job,
+  type JobId,
+  type JobState,
+  type Query,
+  type QueryResult,
+} from '@embedmill/jobs';
+import {
+  assertUsable,
+  DEFAULT_PREFIX,
+  openConnection,
+  queueUnavailable,
+  within,
+  type QueueOptions,
+} from './connection.ts';
+import { newRecord, viewOf, type IngestRecord, type NewJob } from './ingest-record.ts';
+import { cancelKey, INGEST_QUEUE, modelsKey, shardQueue } from './names.ts';
+import { QueryClient } from './query-client.ts';
+
+/** How long finished jobs are kept, and how many. */
+const RETENTION = { age: 14 * 24 * 3600, count: 2000 };
+/** How long a call may wait for Redis. */
+const DEADLINE_MS = 5000;
+
+export interface QueueDepth {
+  /** Shards that no worker has claimed yet, those that wait for another try included. */
+  waiting: number;
+  active: number;
+  /** Age of the oldest waiting shard, in seconds. */
+  oldestSeconds: number;
+}
+
+/**
+ * The producer's side of the queue: jobs in, their state out, and queries through the interactive lane.
+ *
+ * It holds connections from `connectQueue` until `close`. Calls fail with `queue_unavailable` within seconds
+ * when Redis is away, and work again when it is back. Used by the API alone.
+ */
+export class Queue {
+  readonly #redis: Redis;
+  readonly #prefix: string;
+  readonly #ingest: BullQueue<IngestRecord>;
+  readonly #shards = new Map<string, BullQueue>();
+  readonly #queries: QueryClient;
+
+  constructor(redis: Redis, prefix: string, queries: QueryClient) {
+    this.#redis = redis;
+    this.#prefix = prefix;
+    this.#ingest = new BullQueue(INGEST_QUEUE, { connection: redis, prefix });
+    this.#queries = queries;
+  }
+
+  /**
+   * Queues a job. An id that is known gives the job it stands for, or `idempotency_conflict` when the two
+   * differ in collection or digest.
+   */
+  async submit(job: NewJob): Promise<{ job: Job; created: boolean }> {
+    const record = newRecord(job);
+    const existing = await this.#find(job.id);
+    if (existing !== undefined) return { job: sameJob(existing, job), created: false };
+    await this.announceModel(job.collection.profile.model);
+    const added = await this.#call(
+      this.#ingest.add('ingest', record, {
+        jobId: job.id,
+        attempts: 1_000_000,
+        backoff: { type: 'fixed', delay: 2000 },
+        stackTraceLimit: 1,
+        removeOnComplete: RETENTION,
+        removeOnFail: RETENTION,
+      }),
+    );
+    const stored = (await this.#find(job.id)) ?? added;
+    return { job: sameJob(stored, job), created: stored.data.submission === record.submission };
+  }
+
+  /** The digest of the body that made this job. */
+  async digestOf(id: JobId): Promise<string | undefined> {
+    return (await this.#find(id))?.data.digest;
+  }
+
+  async getJob(id: JobId): Promise<Job | undefined> {
+    const job = await this.#find(id);
+    return job === undefined ? undefined : viewOf(job.data, job.timestamp);
+  }
+
+  /** What a job was submitted with, as its retry needs it. */
+  async getSubmission(id: JobId): Promise<IngestRecord | undefined> {
+    return (await this.#find(id))?.data;
+  }
+
+  /** Jobs, the newest first. */
+  async listJobs(options: {
+    collection?: string | undefined;
+    state?: JobState | undefined;
+    limit: number;
+    offset: number;
+  }): Promise<Job[]> {
+    const found = await this.#call(
+      this.#ingest.getJobs(['active', 'waiting', 'delayed', 'prioritized', 'completed', 'failed'], 0, -1),
+    );
+    return found
+      .filter((job): job is BullJob<IngestRecord> => job?.data !== undefined)
+      .filter(({ data }) => options.collection === undefined || data.collection.name === options.collection)
+      .filter(({ data }) => options.state === undefined || data.state === options.state)
+      .sort((a, b) => b.timestamp - a.timestamp || (a.data.id < b.data.id ? 1 : -1))
+      .slice(options.offset, options.offset + options.limit)
+      .map((job) => viewOf(job.data, job.timestamp));
+  }
+
+  /** Asks the dispatcher to end the job. Errors: `job_not_found`, `job_finished`. */
+  async cancel(id: JobId): Promise<Job> {
+    const job = await this.getJob(id);
+    if (job === undefined) throw new EmbedmillError('job_not_found', `there is no job ${id}`);
+    if (isFinished(job.state)) {
+      throw new EmbedmillError(
+        'job_finished',
+        `job ${id} is ${job.state} already; there is nothing to cancel`,
+      );
+    }
+    await this.#call(this.#redis.set(cancelKey(this.#prefix, id), '1', 'EX', RETENTION.age));
+    return job;
+  }
+
+  /**
+   * Embeds a few texts ahead of all bulk work. Errors: `no_worker` when none answers in time, and what the
+   * worker itself says.
+   */
+  async query(query: Query, options: { timeoutMs: number }): Promise<QueryResult> {
+    return this.#queries.ask(query, options.timeoutMs);
+  }
+
+  /** Makes workers that follow the models in use serve this one too. */
+  async announceModel(model: string): Promise<void> {
+    await this.#call(this.#redis.sadd(modelsKey(this.#prefix), model));
+  }
+
+  async depth(): Promise<QueueDepth> {
+    const depth: QueueDepth = { waiting: 0, active: 0, oldestSeconds: 0 };
+    for (const model of await this.#call(this.#redis.smembers(modelsKey(this.#prefix)))) {
+      const queue = this.#shardQueue(model);
+      const counts = await this.#call(queue.getJobCounts('waiting', 'delayed', 'active'));
+      depth.waiting += (counts['waiting'] ?? 0) + (counts['delayed'] ?? 0);
+      depth.active += counts['active'] ?? 0;
+      const [oldest] = await this.#call(queue.getJobs(['waiting'], 0, 0, true));
+      if (oldest !== undefined) {
+        depth.oldestSeconds = Math.max(depth.oldestSeconds, (Date.now() - oldest.timestamp) / 1000);
+      }
+    }
+    return depth;
+  }
+
+  async ping(): Promise<void> {
+    await this.#call(this.#redis.ping());
+  }
+
+  async close(): Promise<void> {
+    await this.#queries.close();
+    await Promise.allSettled([
+      this.#ingest.close(),
+      ...[...this.#shards.values()].map((queue) => queue.close()),
+    ]);
+    this.#redis.disconnect();
+  }
+
+  #shardQueue(model: string): BullQueue {
+    const name = shardQueue(model);
+    const queue =
+      this.#shards.get(name) ?? new BullQueue(name, { connection: this.#redis, prefix: this.#prefix });
+    this.#shards.set(name, queue);
+    return queue;
+  }
+
+  async #find(id: JobId): Promise<BullJob<IngestRecord> | undefined> {
+    return this.#call(this.#ingest.getJob(id));
+  }
+
+  async #call<T>(promise: Promise<T>): Promise<T> {
+    return within(promise, DEADLINE_MS).catch((error: unknown) => {
+      throw queueUnavailable(error);
+    });
+  }
+}
+
+/** Connects a producer. Errors: `queue_unavailable`, `queue_may_evict`. */
+export async function connectQueue(options: QueueOptions): Promise<Queue> {
+  const redis = openConnection(options.redisUrl);
+  const prefix = options.prefix ?? DEFAULT_PREFIX;
+  try {
+    await assertUsable(redis);
+    return new Queue(redis, prefix, await QueryClient.open(options.redisUrl, prefix));
+  } catch (error) {
+    redis.disconnect();
+    throw error;
+  }
+}
+
+function sameJob(existing: BullJob<IngestRecord>, wanted: NewJob): Job {
+  const { data } = existing;
+  if (data.digest !== wanted.digest || data.collection.name !== wanted.collection.name) {
+    throw new EmbedmillError(
+      'idempotency_conflict',
+      `this Idempotency-Key already stands for job ${data.id}, which had another body; use a new key`,
+    );
+  }
+  return viewOf(data, existing.timestamp);
+}

@@ -1,0 +1,59 @@
+import { isUtf8 } from 'node:buffer';
+import {
+  EmbedmillError,
+  ERRORS,
+  parseDocument,
+  type Document,
+  type DocumentReport,
+  type Profile,
+} from '@embedmill/jobs';
+import { MAX_LINE_BYTES, type Line } from './lines.ts';
+
+export type DocumentLine =
+  { ok: true; line: Line; document: Document } | { ok: false; line: Line; report: DocumentReport };
+
+/** A line as a document of a collection with this profile, or the report that says why it is none. */
+export function readDocumentLine(line: Line, profile: Pick<Profile, 'filterable'>): DocumentLine {
+  const refuse = (error: EmbedmillError, id: string | null): DocumentLine => ({
+    ok: false,
+    line,
+    report: reportOf(line, id, error),
+  });
+  if (line.bytes === null) {
+    const message = `the line has ${line.length} bytes; at most ${MAX_LINE_BYTES} are allowed: split the document`;
+    return refuse(new EmbedmillError('line_too_long', message), null);
+  }
+  if (!isUtf8(line.bytes)) {
+    return refuse(
+      new EmbedmillError('invalid_utf8', 'the line is not valid UTF-8; re-encode the file'),
+      null,
+    );
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(line.bytes.toString('utf8'));
+  } catch (error) {
+    const reason = error instanceof Error ? error.message.slice(0, 300) : 'not JSON';
+    return refuse(new EmbedmillError('malformed_json', `not valid JSON: ${reason}`), null);
+  }
+  const parsed = parseDocument(value, profile);
+  if (!parsed.ok) return refuse(parsed.error, parsed.id ?? null);
+  return { ok: true, line, document: parsed.document };
+}
+
+/** What the job's failures or warnings say of the document on this line. */
+export function reportOf(
+  line: Pick<Line, 'number' | 'offset' | 'length'>,
+  id: string | null,
+  error: Pick<EmbedmillError, 'code' | 'message'>,
+): DocumentReport {
+  return {
+    line: line.number,
+    id,
+    code: error.code,
+    message: error.message,
+    retryable: ERRORS[error.code].retryable,
+    offset: line.offset,
+    length: line.length,
+  };
+}

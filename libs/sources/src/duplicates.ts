@@ -1,0 +1,114 @@
+import { hash, randomUUID } from 'node:crypto';
+import { mkdir, open, rm, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import { tmpdir } from 'node:os';
+import type { Document } from '@embedmill/jobs';
+
+/**
+ * Finds the lines of a job whose document comes again on a later line (the last one wins).
+ *
+ * Two modes: in memory while the job is small, and spilled to files by the id's hash once more than
+ * `memoryRecords` ids were seen, so that memory stays flat whatever the job's size. A record is 16 bytes of the
+ * hash of (tenant, id) and the line as a float64; equal hashes are in the same partition, so that partitions can
+ * be read one by one. Used by the scan alone: `add` in order of lines, then `superseded` once, then `close`.
+ */
+const RECORD = 24;
+const PARTITIONS = 64;
+
+export class DuplicateFinder {
+  readonly #partitions: Partition[];
+
+  constructor(memoryRecords = 2_000_000) {
+    const folder = join(tmpdir(), `embedmill-ids-${randomUUID()}`);
+    const each = Math.max(1, Math.ceil(memoryRecords / PARTITIONS));
+    this.#partitions = Array.from({ length: PARTITIONS }, (_, n) => new Partition(folder, n, each));
+  }
+
+  async add(document: Pick<Document, 'tenant' | 'id'>, line: number): Promise<void> {
+    const key = hash('sha256', JSON.stringify([document.tenant, document.id]), 'buffer');
+    const partition = this.#partitions[key.readUInt8(16) % PARTITIONS];
+    if (partition?.add(key, line)) await partition.spill();
+  }
+
+  /** Pairs of a superseded line and the last line with the same document, by line. */
+  async superseded(): Promise<[line: number, by: number][]> {
+    const pairs: [number, number][] = [];
+    for (const partition of this.#partitions) {
+      const last = new Map<string, number>();
+      const lines: [string, number][] = [];
+      for await (const [key, line] of partition.records()) {
+        const before = last.get(key);
+        if (before !== undefined) lines.push([key, before]);
+        last.set(key, line);
+      }
+      for (const [key, line] of lines) pairs.push([line, last.get(key) ?? line]);
+    }
+    return pairs.sort((a, b) => a[0] - b[0]);
+  }
+
+  async close(): Promise<void> {
+    for (const partition of this.#partitions) await partition.close();
+  }
+}
+
+class Partition {
+  readonly #folder: string;
+  readonly #path: string;
+  readonly #capacity: number;
+  #buffer = Buffer.alloc(0);
+  #used = 0;
+  #file: FileHandle | undefined;
+
+  constructor(folder: string, number: number, capacity: number) {
+    this.#folder = folder;
+    this.#path = join(folder, String(number));
+    this.#capacity = capacity * RECORD;
+  }
+
+  /** Whether it is full now and has to be spilled before the next one. */
+  add(key: Buffer, line: number): boolean {
+    if (this.#used + RECORD > this.#buffer.length) {
+      const grown = Buffer.alloc(Math.min(this.#capacity, Math.max(RECORD * 64, this.#buffer.length * 2)));
+      this.#buffer.copy(grown, 0, 0, this.#used);
+      this.#buffer = grown;
+    }
+    key.copy(this.#buffer, this.#used, 0, 16);
+    this.#buffer.writeDoubleLE(line, this.#used + 16);
+    this.#used += RECORD;
+    return this.#used + RECORD > this.#capacity;
+  }
+
+  async spill(): Promise<void> {
+    if (this.#file === undefined) {
+      await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+      this.#file = await open(this.#path, 'w+');
+    }
+    await this.#file.appendFile(this.#buffer.subarray(0, this.#used));
+    this.#used = 0;
+  }
+
+  async *records(): AsyncGenerator<[key: string, line: number]> {
+    const spilled = this.#file === undefined ? Buffer.alloc(0) : await readAll(this.#file);
+    for (const bytes of [spilled, this.#buffer.subarray(0, this.#used)]) {
+      for (let at = 0; at < bytes.length; at += RECORD) {
+        yield [bytes.toString('latin1', at, at + 16), bytes.readDoubleLE(at + 16)];
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#file?.close();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+}
+
+async function readAll(file: FileHandle): Promise<Buffer> {
+  const { size } = await file.stat();
+  const bytes = Buffer.alloc(size);
+  for (let at = 0; at < size;) {
+    const { bytesRead } = await file.read(bytes, at, size - at, at);
+    if (bytesRead === 0) break;
+    at += bytesRead;
+  }
+  return bytes;
+}
