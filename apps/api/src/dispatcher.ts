@@ -9,7 +9,7 @@ import {
   type ShardResult,
   type SourceRef,
 } from '@embedmill/jobs';
-import { consumeIngest, type IngestConsumer, type IngestHandle } from '@embedmill/queue';
+import { consumeIngest, sourceOf, type IngestConsumer, type IngestHandle } from '@embedmill/queue';
 import { failShard, fetchSource, readManifest, writeManifest, type Spool } from '@embedmill/sources';
 
 /**
@@ -41,6 +41,9 @@ export interface DispatcherLog {
   warn(fields: object, message: string): void;
 }
 
+/** A disk that is full or a Redis that is away is waited for; a defect of our own is not, forever. */
+const MAX_INTERNAL_ERRORS = 20;
+
 export function startDispatcher(options: DispatcherOptions): Promise<IngestConsumer> {
   return consumeIngest(
     {
@@ -66,7 +69,8 @@ async function dispatch(
     await run(handle, options, source, signal);
   } catch (thrown) {
     const error = asEmbedmillError(thrown);
-    if (signal.aborted || error.retryable) {
+    const mayPass = error.retryable && (error.code !== 'internal' || handle.attempt < MAX_INTERNAL_ERRORS);
+    if (signal.aborted || mayPass) {
       if (!signal.aborted) options.log.warn({ job: handle.id, err: error }, 'the job will be tried again');
       throw error;
     }
@@ -84,11 +88,11 @@ async function scan(
   signal: AbortSignal,
 ): Promise<SourceRef | undefined> {
   const { record } = handle;
-  if (record.state === 'running' && record.resolved !== null) return record.resolved;
+  if (record.state === 'running') return sourceOf(record);
   if (await handle.isCancelled()) return undefined;
   handle.record = { ...record, state: 'scanning', startedAt: record.startedAt ?? new Date().toISOString() };
   await handle.save();
-  const source = await resolveSource(handle, options, signal);
+  const source = sourceOf(record) ?? (await fetchUrl(handle, options, signal));
   const manifest = options.spool.manifestPath(handle.id);
   const totals = await writeManifest(manifest, source, record.collection.profile, { signal });
   if (totals.documents === 0) {
@@ -96,7 +100,6 @@ async function scan(
   }
   handle.record = {
     ...handle.record,
-    resolved: source,
     state: 'running',
     progress: { ...handle.record.progress, ...totals },
   };
@@ -105,7 +108,7 @@ async function scan(
   return source;
 }
 
-async function resolveSource(
+async function fetchUrl(
   handle: IngestHandle,
   options: DispatcherOptions,
   signal: AbortSignal,
@@ -113,8 +116,10 @@ async function resolveSource(
   const { source } = handle.record;
   if (source.kind !== 'url') return source;
   const limits = { maxBytes: options.maxSourceBytes, idleSeconds: 60 };
-  const received = await fetchSource(options.spool, handle.id, source.url, limits, signal);
-  return received.source;
+  const { source: fetched } = await fetchSource(options.spool, handle.id, source.url, limits, signal);
+  handle.record = { ...handle.record, fetched };
+  await handle.save();
+  return fetched;
 }
 
 async function run(
@@ -176,13 +181,17 @@ async function loseShard(shard: Shard, options: DispatcherOptions): Promise<Shar
   return failShard(options.spool, shard, new EmbedmillError('worker_lost', message));
 }
 
+/** The source is kept while failures may want to be tried again. */
 async function finish(handle: IngestHandle, options: DispatcherOptions, state: JobState): Promise<void> {
   const { record } = handle;
-  handle.record = { ...record, state, finishedAt: new Date().toISOString() };
+  const { source, progress } = record;
+  const spooled = sourceOf(record);
+  const needed = progress.failed > 0;
+  const kept = source.kind === 'inline' && !needed ? { ...source, lines: [] } : source;
+  handle.record = { ...record, source: kept, state, finishedAt: new Date().toISOString() };
   await handle.save();
-  const { failed } = record.progress;
-  if (failed === 0 && record.resolved !== null) await options.spool.removeSource(record.resolved);
-  options.log.info({ job: handle.id, state, ...record.progress }, 'the job has finished');
+  if (!needed && spooled !== undefined) await options.spool.removeSource(spooled);
+  options.log.info({ job: handle.id, state, ...progress }, 'the job has finished');
 }
 
 function shardOf(handle: IngestHandle, source: SourceRef, index: number, range: ShardRange): Shard {

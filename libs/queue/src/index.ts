@@ -5,7 +5,7 @@ export {
   type IngestHandle,
   type IngestOptions,
 } from './ingest-consumer.ts';
-export type { IngestRecord, JobSource, NewJob } from './ingest-record.ts';
+export { sourceOf, type IngestRecord, type JobSource, type NewJob } from './ingest-record.ts';
 export { ModelConsumer, type ModelConsumerOptions, type ModelHandlers } from './model-consumer.ts';
 export { jobIdOfKey, newJobId } from './names.ts';
 export { connectQueue, Queue, type QueueDepth } from './queue.ts';

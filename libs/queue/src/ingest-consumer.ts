@@ -55,6 +55,11 @@ export class IngestHandle {
     this.#shards = shards;
   }
 
+  /** How often this job was given back before, by a throw of its dispatcher or by a stop. */
+  get attempt(): number {
+    return this.#job.attemptsMade;
+  }
+
   async save(): Promise<void> {
     await this.#job.updateData(this.record);
   }

@@ -30,8 +30,8 @@ export interface IngestRecord extends NewJob {
   submission: string;
   state: JobState;
   progress: Progress;
-  /** What shards refer to, once it is known. */
-  resolved: SourceRef | null;
+  /** Where a URL's content was copied to, once it was. */
+  fetched: SourceRef | null;
   /** The next shard of the manifest to look at, and where it stands there. */
   cursor: { index: number; offset: number };
   /** All shards before this one have been added, as far as is known; never less than the cursor's index. */
@@ -49,7 +49,7 @@ export function newRecord(job: NewJob): IngestRecord {
     submission: randomUUID(),
     state: 'queued',
     progress: NO_PROGRESS,
-    resolved: job.source.kind === 'url' ? null : job.source,
+    fetched: null,
     cursor: { index: 0, offset: 0 },
     dispatched: 0,
     folding: [],
@@ -76,4 +76,9 @@ export function viewOf(record: IngestRecord, createdAt: number, now = Date.now()
     finishedAt: isFinished(record.state) ? record.finishedAt : null,
     seconds: started === undefined ? 0 : Math.max(0, ended - started) / 1000,
   };
+}
+
+/** What shards refer to; undefined while a URL has not been copied. */
+export function sourceOf(record: Pick<IngestRecord, 'source' | 'fetched'>): SourceRef | undefined {
+  return record.source.kind === 'url' ? (record.fetched ?? undefined) : record.source;
 }

@@ -1,0 +1,217 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import {
+  isFinished,
+  profileSchema,
+  type Collection,
+  type Job,
+  type JobId,
+  type Shard,
+  type ShardResult,
+} from '@embedmill/jobs';
+import { connectQueue, ModelConsumer, newJobId, type Queue } from '@embedmill/queue';
+import { startTestRedis, type TestRedis } from '@embedmill/redis-server';
+import { Spool } from '@embedmill/sources';
+import { startDispatcher, type DispatcherOptions } from './dispatcher.ts';
+
+const collection: Collection = {
+  name: 'test',
+  profile: profileSchema.parse({}),
+  dims: 384,
+  createdAt: new Date(0).toISOString(),
+};
+
+let redis: TestRedis;
+let folder: string;
+let spool: Spool;
+let queue: Queue;
+const closers: (() => Promise<void>)[] = [];
+
+beforeEach(async () => {
+  redis = await startTestRedis();
+  closers.push(() => redis.stop());
+  folder = await mkdtemp(join(tmpdir(), 'embedmill-dispatcher-'));
+  closers.push(() => rm(folder, { recursive: true, force: true }));
+  spool = await Spool.open(folder);
+  queue = await connectQueue({ redisUrl: redis.url });
+  closers.push(() => queue.close());
+});
+
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+const options = (): DispatcherOptions => ({
+  redisUrl: redis.url,
+  jobs: 4,
+  outstandingShards: 3,
+  pollMs: 20,
+  lockMs: 1000,
+  maxSourceBytes: 1e9,
+  spool,
+  log: { info: () => {}, warn: () => {} },
+});
+
+async function dispatcher(changes: Partial<DispatcherOptions> = {}) {
+  const running = await startDispatcher({ ...options(), ...changes });
+  closers.push(() => running.close());
+  return running;
+}
+
+async function worker(
+  shard: (shard: Shard, attempt: { lastAttempt: boolean }) => Promise<ShardResult>,
+  concurrency = 2,
+) {
+  const consumer = await ModelConsumer.open({
+    redisUrl: redis.url,
+    shardConcurrency: concurrency,
+    queryConcurrency: 1,
+    lockMs: 1000,
+    onError: () => {},
+  });
+  closers.push(() => consumer.close());
+  consumer.serve(collection.profile.model, {
+    shard,
+    query: () => Promise.reject(new Error('no queries here')),
+  });
+  return consumer;
+}
+
+async function submit(documents: number): Promise<JobId> {
+  const id = newJobId();
+  async function* body() {
+    for (let n = 0; n < documents; n += 1) yield Buffer.from(`{"id":"d${n}","text":"text ${n}"}\n`);
+  }
+  const { source, sha256 } = await spool.receive(id, body(), { maxBytes: 1e9 });
+  await queue.submit({ id, collection, source, label: 'upload', digest: sha256, retryOf: null });
+  return id;
+}
+
+async function finished(id: JobId): Promise<Job> {
+  for (const deadline = Date.now() + 20_000; Date.now() < deadline; await setTimeout(20)) {
+    const job = await queue.getJob(id);
+    if (job !== undefined && isFinished(job.state)) return job;
+  }
+  throw new Error(`job ${id} did not finish: ${JSON.stringify(await queue.getJob(id))}`);
+}
+
+const stored = (shard: Shard): ShardResult => ({
+  index: shard.index,
+  documents: shard.range.documents,
+  stored: shard.range.documents,
+  skipped: 0,
+  failed: 0,
+  duplicates: 0,
+  truncated: 0,
+  chunks: shard.range.documents,
+  tokens: 7 * shard.range.documents,
+});
+
+test('every shard is settled once, and no more than the bound are on the queue', async () => {
+  const seen: number[] = [];
+  let most = 0;
+  await worker(async (shard) => {
+    const depth = await queue.depth();
+    most = Math.max(most, depth.waiting + depth.active);
+    seen.push(shard.index);
+    return stored(shard);
+  });
+  await dispatcher();
+  const job = await finished(await submit(5000));
+  expect(job).toMatchObject({
+    state: 'completed',
+    documents: 5000,
+    done: 5000,
+    stored: 5000,
+    chunks: 5000,
+    shards: 20,
+    shardsDone: 20,
+  });
+  expect(seen.sort((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, n) => n));
+  expect(most).toBeLessThanOrEqual(3);
+});
+
+test('a dispatcher that stops hands its job to the next one, with exact counts', async () => {
+  const seen: number[] = [];
+  await worker(async (shard) => {
+    seen.push(shard.index);
+    return stored(shard);
+  });
+  const first = await dispatcher();
+  const id = await submit(10_000);
+  while (seen.length < 7) await setTimeout(5);
+  await first.close();
+  await dispatcher();
+  expect(await finished(id)).toMatchObject({
+    state: 'completed',
+    done: 10_000,
+    stored: 10_000,
+    shardsDone: 40,
+  });
+  expect(seen.length).toBe(40);
+});
+
+test('a cancelled job takes its waiting shards back and ends', async () => {
+  const release = Promise.withResolvers<void>();
+  await worker(async (shard) => {
+    await release.promise;
+    return stored(shard);
+  }, 1);
+  await dispatcher();
+  const id = await submit(5000);
+  while ((await queue.depth()).active === 0) await setTimeout(10);
+  await queue.cancel(id);
+  while ((await queue.depth()).waiting > 0) await setTimeout(10);
+  release.resolve();
+  const job = await finished(id);
+  expect(job).toMatchObject({ state: 'cancelled', shardsDone: 1 });
+  await expect(queue.cancel(id)).rejects.toMatchObject({ code: 'job_finished' });
+});
+
+test('a shard whose workers die again and again ends in the failures, document by document', async () => {
+  await dispatcher();
+  const id = await submit(300);
+  await queue.announceModel(collection.profile.model);
+  const dying = await ModelConsumer.open({
+    redisUrl: redis.url,
+    shardConcurrency: 4,
+    queryConcurrency: 1,
+    lockMs: 200,
+    onError: () => {},
+  });
+  closers.push(() => dying.close());
+  dying.serve(collection.profile.model, {
+    async shard(shard) {
+      if (shard.index === 1)
+        throw Object.assign(new Error('job stalled more than allowable limit'), {
+          name: 'UnrecoverableError',
+        });
+      return stored(shard);
+    },
+    query: () => Promise.reject(new Error('no queries here')),
+  });
+  const job = await finished(id);
+  expect(job).toMatchObject({ state: 'completed', stored: 256, failed: 44, done: 300 });
+  const failures = Buffer.concat(await Array.fromAsync(spool.readReports(id, 'failures')))
+    .toString()
+    .trim()
+    .split('\n');
+  expect(failures).toHaveLength(44);
+  expect(JSON.parse(failures[0]!)).toMatchObject({
+    line: 257,
+    id: 'd256',
+    code: 'worker_lost',
+    retryable: true,
+  });
+});
+
+test('a source that does not exist ends the job as failed, with the reason', async () => {
+  await dispatcher();
+  const id = newJobId();
+  const source = { kind: 'file', uri: 'file:///nowhere/at/all.ndjson', size: 3, modified: 0 } as const;
+  await queue.submit({ id, collection, source, label: '/nowhere', digest: 'x', retryOf: null });
+  expect(await finished(id)).toMatchObject({ state: 'failed', error: { code: 'source_unreadable' } });
+});
