@@ -28,7 +28,7 @@ export async function startTestRedis(args: string[] = []): Promise<TestRedis> {
   }
   return {
     url,
-    pid: server.pid!,
+    pid: server.pid ?? 0,
     async stop() {
       server.kill('SIGKILL');
       if (server.exitCode === null && server.signalCode === null) await once(server, 'exit');

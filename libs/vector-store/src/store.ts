@@ -21,6 +21,8 @@ export interface PointPayload {
   title: string | null;
   /** What the document and its profile hashed to: equal means that storing it again would change nothing. */
   fingerprint: string;
+  /** The job that wrote it. */
+  job_id: JobId;
   metadata: { [key: string]: Json };
 }
 
@@ -44,6 +46,7 @@ export interface DocumentPoints extends DocumentKey {
 export interface StoredDocument {
   fingerprint: string;
   chunkCount: number;
+  jobId: JobId;
 }
 
 export interface VectorSearch {

@@ -1,0 +1,104 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { parseDocument } from './document.ts';
+import type { Profile } from './profile.ts';
+
+const filterable: Profile['filterable'] = {
+  pos: 'keyword',
+  year: 'integer',
+  price: 'float',
+  sold: 'boolean',
+  added: 'datetime',
+};
+const parse = (value: unknown) => parseDocument(value, { filterable });
+const codeOf = (value: unknown) => {
+  const parsed = parse(value);
+  return parsed.ok ? 'ok' : parsed.error.code;
+};
+
+test('a document comes out as it went in, with its defaults', () => {
+  const parsed = parse({ id: 7, text: 'seven', metadata: { pos: 'noun', free: { nested: [1, null] } } });
+  expect(parsed).toEqual({
+    ok: true,
+    document: {
+      id: '7',
+      text: 'seven',
+      title: undefined,
+      metadata: { pos: 'noun', free: { nested: [1, null] } },
+      tenant: 'default',
+    },
+  });
+});
+
+test.each([
+  ['a string', 'text', 'malformed_json'],
+  ['null', null, 'malformed_json'],
+  ['an array', [{ id: 'a' }], 'malformed_json'],
+  ['no id', { text: 'x' }, 'missing_id'],
+  ['an empty id', { id: '', text: 'x' }, 'missing_id'],
+  ['an id that is an object', { id: {}, text: 'x' }, 'invalid_document'],
+  ['an id that is too long', { id: 'x'.repeat(513), text: 'x' }, 'invalid_document'],
+  ['no text', { id: 'a' }, 'missing_text'],
+  ['a text of null', { id: 'a', text: null }, 'missing_text'],
+  ['a text that is a number', { id: 'a', text: 5 }, 'invalid_document'],
+  ['an empty text', { id: 'a', text: '' }, 'empty_text'],
+  ['a text of white space', { id: 'a', text: ' \n\u00a0\t' }, 'empty_text'],
+  ['a NUL', { id: 'a', text: 'x\u0000y' }, 'invalid_unicode'],
+  ['a lone surrogate', { id: 'a', text: 'x\ud800y' }, 'invalid_unicode'],
+  ['a lone surrogate in the id', { id: '\udc00', text: 'x' }, 'invalid_unicode'],
+  ['a field of its own', { id: 'a', text: 'x', body: 'y' }, 'invalid_document'],
+  ['metadata that is a list', { id: 'a', text: 'x', metadata: [1] }, 'invalid_document'],
+  ['a keyword that is a number', { id: 'a', text: 'x', metadata: { pos: 5 } }, 'metadata_type'],
+  ['an integer that is none', { id: 'a', text: 'x', metadata: { year: 1.5 } }, 'metadata_type'],
+  ['a float that is a string', { id: 'a', text: 'x', metadata: { price: '9' } }, 'metadata_type'],
+  ['a boolean that is a string', { id: 'a', text: 'x', metadata: { sold: 'yes' } }, 'metadata_type'],
+  ['a datetime that is none', { id: 'a', text: 'x', metadata: { added: 'tomorrow' } }, 'metadata_type'],
+  ['a list with one wrong entry', { id: 'a', text: 'x', metadata: { pos: ['a', 1] } }, 'metadata_type'],
+])('%s is refused with its code', (_name, value, code) => {
+  expect(codeOf(value)).toBe(code);
+});
+
+test.each([
+  ['dates', { added: '2026-11-23' }],
+  ['times with an offset', { added: '2026-11-23T10:00:00+02:00' }],
+  ['lists of the declared type', { pos: ['noun', 'verb'] }],
+  ['null for nothing', { year: null }],
+])('%s are taken', (_name, metadata) => {
+  expect(codeOf({ id: 'a', text: 'x', metadata })).toBe('ok');
+});
+
+test('__proto__ is refused at any depth, and nothing is polluted', () => {
+  for (const json of [
+    '{"id":"a","text":"x","__proto__":{"polluted":1}}',
+    '{"id":"a","text":"x","metadata":{"deep":[{"__proto__":{"polluted":1}}]}}',
+    '{"id":"a","text":"x","metadata":{"\\u005f_proto__":{"polluted":1}}}',
+  ]) {
+    expect(codeOf(JSON.parse(json))).toBe('forbidden_key');
+  }
+  expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
+});
+
+test('nesting without end is refused, not followed', () => {
+  const deep = JSON.parse(
+    `{"id":"a","text":"x","metadata":{"d":${'['.repeat(50_000)}${']'.repeat(50_000)}}}`,
+  );
+  expect(codeOf(deep)).toBe('invalid_document');
+});
+
+test('whatever the value, parsing gives a document or an error of the catalogue, and never throws', () => {
+  const value = fc.oneof(
+    fc.jsonValue(),
+    fc.record(
+      { id: fc.jsonValue(), text: fc.jsonValue(), title: fc.jsonValue(), metadata: fc.jsonValue() },
+      { requiredKeys: [] },
+    ),
+  );
+  fc.assert(
+    fc.property(value, (given) => {
+      const parsed = parse(given);
+      if (parsed.ok) expect(parsed.document.text.trim()).not.toBe('');
+      else expect(parsed.error.message).not.toBe('');
+    }),
+    { numRuns: 2000 },
+  );
+});

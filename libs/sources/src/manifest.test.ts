@@ -1,0 +1,104 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { DocumentId, TenantId } from '@embedmill/jobs';
+import { DuplicateFinder } from './duplicates.ts';
+import { readManifest, writeManifest } from './manifest.ts';
+import { fileSource } from './source-bytes.ts';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'embedmill-manifest-'));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+async function manifestOf(lines: string[], limits?: { documents: number; bytes: number }) {
+  const path = join(folder, 'source.ndjson');
+  await writeFile(path, lines.map((line) => `${line}\n`).join(''));
+  const manifest = join(folder, 'manifest.ndjson');
+  const totals = await writeManifest(
+    manifest,
+    await fileSource(path),
+    { filterable: {} },
+    limits ? { limits } : {},
+  );
+  const shards = (await Array.fromAsync(readManifest(manifest))).map(({ range }) => range);
+  return { totals, shards, manifest };
+}
+
+const line = (id: string, text = 'text') => JSON.stringify({ id, text });
+
+test('shards cover every line once, within their limits', async () => {
+  const lines = Array.from({ length: 1000 }, (_, n) => line(`d${n}`, 'x'.repeat(n % 300)));
+  const { totals, shards } = await manifestOf(lines, { documents: 64, bytes: 8192 });
+  expect(totals).toEqual({ documents: 1000, shards: shards.length });
+  let offset = 0;
+  let number = 1;
+  for (const shard of shards) {
+    expect(shard.offset).toBe(offset);
+    expect(shard.firstLine).toBe(number);
+    expect(shard.documents).toBeLessThanOrEqual(64);
+    if (shard.documents > 1) expect(shard.length).toBeLessThanOrEqual(8192);
+    offset += shard.length;
+    number += shard.documents;
+  }
+  expect(number).toBe(1001);
+});
+
+test('a document that comes again names the last line that has it, also across shards', async () => {
+  const lines = [line('a'), line('b'), line('a'), line('c'), line('a'), line('b')];
+  const { shards } = await manifestOf(lines, { documents: 2, bytes: 1e6 });
+  expect(shards.map(({ superseded }) => superseded)).toEqual([
+    [
+      [1, 5],
+      [2, 6],
+    ],
+    [[3, 5]],
+    [],
+  ]);
+});
+
+test('a later line that is no valid document does not displace an earlier valid one', async () => {
+  const { shards } = await manifestOf([line('a'), line('a', '  '), '{"id":"a"']);
+  expect(shards[0]?.superseded).toEqual([]);
+});
+
+test('the same id of another tenant is another document; a number is the id it spells', async () => {
+  const { shards } = await manifestOf([
+    '{"id":"1","text":"x"}',
+    '{"id":"1","text":"x","tenant":"t"}',
+    '{"id":1,"text":"x"}',
+  ]);
+  expect(shards[0]?.superseded).toEqual([[1, 3]]);
+});
+
+test('reading goes on from a saved cursor', async () => {
+  const lines = Array.from({ length: 10 }, (_, n) => line(`d${n}`));
+  const { manifest, shards } = await manifestOf(lines, { documents: 2, bytes: 1e6 });
+  const [, second] = await Array.fromAsync(readManifest(manifest));
+  const rest = (await Array.fromAsync(readManifest(manifest, second!.next))).map(({ range }) => range);
+  expect(rest).toEqual(shards.slice(2));
+});
+
+test('duplicates are found alike in memory and spilled to disk', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.nat(20), { maxLength: 200 }), async (ids) => {
+      const last = new Map(ids.map((id, n) => [id, n + 1]));
+      const expected = ids.flatMap((id, n) => (last.get(id) === n + 1 ? [] : [[n + 1, last.get(id)]]));
+      for (const memory of [1, 1000]) {
+        const finder = new DuplicateFinder(memory);
+        try {
+          for (const [n, id] of ids.entries()) {
+            await finder.add({ tenant: 'default' as TenantId, id: String(id) as DocumentId }, n + 1);
+          }
+          expect(await finder.superseded()).toEqual(expected);
+        } finally {
+          await finder.close();
+        }
+      }
+    }),
+    { numRuns: 30 },
+  );
+});

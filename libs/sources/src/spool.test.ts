@@ -1,0 +1,186 @@
+import { createHash } from 'node:crypto';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { DocumentReport, JobId } from '@embedmill/jobs';
+import { fileSource, openLocalSource, readSource } from './source-bytes.ts';
+import { Spool } from './spool.ts';
+import { fetchSource } from './url.ts';
+
+const JOB = 'job_1' as JobId;
+let folder: string;
+let spool: Spool;
+const servers: Server[] = [];
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'embedmill-spool-'));
+  spool = await Spool.open(join(folder, 'spool'));
+});
+afterEach(async () => {
+  for (const server of servers.splice(0)) {
+    server.closeAllConnections();
+    server.close();
+  }
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function* parts(...texts: string[]): AsyncGenerator<Uint8Array> {
+  for (const text of texts) yield Buffer.from(text);
+}
+
+const report = (line: number, changes: Partial<DocumentReport> = {}): DocumentReport => ({
+  line,
+  id: `d${line}`,
+  code: 'empty_text',
+  message: 'the text is empty',
+  retryable: false,
+  offset: 0,
+  length: 0,
+  ...changes,
+});
+
+const textOf = async (bytes: AsyncIterable<Uint8Array>) =>
+  Buffer.concat(await Array.fromAsync(bytes)).toString();
+
+test('a received body is on disk byte by byte, with its digest', async () => {
+  const { source, bytes, sha256 } = await spool.receive(JOB, parts('one\n', 'two\n'), { maxBytes: 100 });
+  expect(await readFile(fileURLToPath(source.uri), 'utf8')).toBe('one\ntwo\n');
+  expect(bytes).toBe(8);
+  expect(sha256).toBe(createHash('sha256').update('one\ntwo\n').digest('hex'));
+  expect(await textOf(readSource(source, 4, 3))).toBe('two');
+});
+
+test.each([
+  ['one that breaks off', 'upload_incomplete', { maxBytes: 100 }, true],
+  ['one shorter than announced', 'upload_incomplete', { maxBytes: 100, expectedBytes: 9 }, false],
+  ['one over the limit', 'payload_too_large', { maxBytes: 7 }, false],
+] as const)('of an upload nothing is left: %s', async (_name, code, options, breaks) => {
+  async function* body() {
+    yield Buffer.from('one\ntwo\n');
+    if (breaks) throw new Error('ECONNRESET');
+  }
+  await expect(spool.receive(JOB, body(), options)).rejects.toMatchObject({ code });
+  expect(await readdir(spool.folder)).toEqual([]);
+});
+
+test('uploads for one job never share a file', async () => {
+  const first = await spool.receive(JOB, parts('one\n'), { maxBytes: 100 });
+  const second = await spool.receive(JOB, parts('two\n'), { maxBytes: 100 });
+  expect(await textOf(readSource(first.source))).toBe('one\n');
+  await spool.removeSource(second.source);
+  expect(await textOf(readSource(first.source))).toBe('one\n');
+});
+
+test('what a killed process left of an upload is removed later, and nothing else', async () => {
+  const { source } = await spool.receive(JOB, parts('one\n'), { maxBytes: 100 });
+  await mkdir(join(spool.folder, 'job_2'));
+  const left = join(spool.folder, 'job_2', 'source-x.ndjson.partial');
+  await writeFile(left, 'half');
+  await spool.removeAbandoned(60_000);
+  expect(await readdir(join(spool.folder, 'job_2'))).toHaveLength(1);
+  await utimes(left, 1, 1);
+  await spool.removeAbandoned(60_000);
+  expect(await readdir(spool.folder)).toEqual([JOB]);
+  expect(await textOf(readSource(source))).toBe('one\n');
+});
+
+test('a shard that reports twice is reported once, and shards come in order', async () => {
+  await spool.writeReports(JOB, 'failures', 10, [report(30)]);
+  await spool.writeReports(JOB, 'failures', 2, [report(5), report(6)]);
+  await spool.writeReports(JOB, 'failures', 2, [report(6)]);
+  await spool.writeReports(JOB, 'warnings', 2, [report(7)]);
+  const lines = (await textOf(spool.readReports(JOB, 'failures'))).trim().split('\n');
+  expect(lines.map((line) => (JSON.parse(line) as DocumentReport).line)).toEqual([6, 30]);
+  await spool.writeReports(JOB, 'failures', 2, []);
+  expect((await textOf(spool.readReports(JOB, 'failures'))).trim().split('\n')).toHaveLength(1);
+});
+
+test('a retry gets just the lines that failed', async () => {
+  const lines = ['{"id":"a"}\n', '{"id":"b"}\n', '{"id":"c"}'];
+  const { source } = await spool.receive(JOB, parts(...lines), { maxBytes: 100 });
+  await spool.writeReports(JOB, 'failures', 0, [
+    report(1, { offset: 0, length: 11 }),
+    report(3, { offset: 22, length: 10 }),
+  ]);
+  const retry = await spool.collectFailures(JOB, source, 'job_2' as JobId);
+  expect((await textOf(readSource(retry!.source))).split('\n').filter(Boolean)).toEqual([
+    '{"id":"a"}',
+    '{"id":"c"}',
+  ]);
+  expect(await spool.collectFailures('job_3' as JobId, source, 'job_4' as JobId)).toBeUndefined();
+});
+
+test('a job id that is none reaches no other folder', async () => {
+  const outside = spool.receive('../outside' as JobId, parts('x'), { maxBytes: 10 });
+  await expect(outside).rejects.toMatchObject({ code: 'job_not_found' });
+  expect(await readdir(folder)).toEqual(['spool']);
+});
+
+test('a source that changed while the job ran is refused', async () => {
+  const path = join(folder, 'data.ndjson');
+  await writeFile(path, 'one\ntwo\n');
+  const source = await fileSource(path);
+  await writeFile(path, 'other\ntwo\n');
+  await expect(textOf(readSource(source, 0, 3))).rejects.toMatchObject({ code: 'source_changed' });
+  await rm(path);
+  await expect(textOf(readSource(source, 0, 3))).rejects.toMatchObject({ code: 'source_unreadable' });
+});
+
+test('local sources are read below the allowed folder only, whatever the path or link says', async () => {
+  const allowed = join(folder, 'allowed');
+  await mkdir(join(allowed, 'in'), { recursive: true });
+  await writeFile(join(allowed, 'in', 'ok.ndjson'), 'x\n');
+  await writeFile(join(folder, 'secret'), 'x\n');
+  await symlink(join(folder, 'secret'), join(allowed, 'link'));
+  await symlink(allowed, join(folder, 'alias'));
+  expect(await openLocalSource('in/ok.ndjson', allowed)).toMatchObject({ kind: 'file', size: 2 });
+  expect(await openLocalSource(join(allowed, 'in/ok.ndjson'), join(folder, 'alias'))).toMatchObject({
+    size: 2,
+  });
+  for (const path of ['../secret', join(folder, 'secret'), 'link', 'in/../../secret', '', '.']) {
+    await expect(openLocalSource(path, allowed), path).rejects.toMatchObject({ code: 'source_forbidden' });
+  }
+  await expect(openLocalSource('in', allowed)).rejects.toMatchObject({ code: 'source_unreadable' });
+  await expect(openLocalSource('nothing', allowed)).rejects.toMatchObject({ code: 'source_unreadable' });
+  await expect(openLocalSource('x', undefined)).rejects.toMatchObject({ code: 'source_forbidden' });
+});
+
+async function serve(listener: RequestListener): Promise<string> {
+  const server = createServer(listener).listen(0, '127.0.0.1');
+  servers.push(server);
+  await new Promise((resolve) => server.once('listening', resolve));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/data?token=secret`;
+}
+
+test('a URL is copied to the spool', async () => {
+  const url = await serve((_request, response) => response.end('one\ntwo\n'));
+  const { source } = await fetchSource(spool, JOB, url, { maxBytes: 100, idleSeconds: 5 });
+  expect(await textOf(readSource(source))).toBe('one\ntwo\n');
+});
+
+test.each<[string, RequestListener, string]>([
+  ['is not there', (_request, response) => response.writeHead(404).end(), 'source_unreadable'],
+  [
+    'breaks off',
+    (_request, response) => {
+      response.writeHead(200, { 'content-length': 100 });
+      response.write('half', () => response.destroy());
+    },
+    'source_unreadable',
+  ],
+  ['is too large', (_request, response) => response.end('x'.repeat(200)), 'payload_too_large'],
+  ['says nothing', (_request, response) => void response.writeHead(200).write('x'), 'source_unreadable'],
+])(
+  'a URL that %s gives a clear error, keeps its secrets, and leaves nothing',
+  async (_name, listener, code) => {
+    const url = await serve(listener);
+    const fetching = fetchSource(spool, JOB, url, { maxBytes: 100, idleSeconds: 0.3 });
+    await expect(fetching).rejects.toMatchObject({ code });
+    await expect(fetching).rejects.not.toThrow(/secret/);
+    expect(await readdir(spool.folder)).toEqual([]);
+  },
+);
