@@ -1,10 +1,10 @@
-import { Job as BullJob, Queue as BullQueue, Worker, type Job } from 'bullmq';
+import { Job as BullJob, Worker, type Job, type Queue as BullQueue } from 'bullmq';
+import { BullQueues } from './bull-queues.ts';
 import type { Redis } from 'ioredis';
 import {
   addResult,
   shardResultSchema,
   shardSchema,
-  type Collection,
   type JobId,
   type Shard,
   type ShardResult,
@@ -148,19 +148,19 @@ export async function consumeIngest(
     redis.disconnect();
     throw error;
   });
-  const ingest = new BullQueue(INGEST_QUEUE, { connection: redis, prefix });
-  const shardQueues = new Map<string, BullQueue<Shard>>();
-  const shardsOf = (collection: Collection): BullQueue<Shard> => {
-    const name = shardQueue(collection.profile.model);
-    const queue = shardQueues.get(name) ?? new BullQueue<Shard>(name, { connection: redis, prefix });
-    shardQueues.set(name, queue);
-    return queue;
-  };
+  const queues = new BullQueues(redis, prefix);
+  const ingest = queues.get<IngestRecord>(INGEST_QUEUE);
   const stop = new AbortController();
   const worker = new Worker<IngestRecord>(
     INGEST_QUEUE,
     async (job) => {
-      const handle = new IngestHandle(job, redis, prefix, ingest, shardsOf(job.data.collection));
+      const handle = new IngestHandle(
+        job,
+        redis,
+        prefix,
+        ingest,
+        queues.get(shardQueue(job.data.collection.profile.model)),
+      );
       await dispatch(handle, stop.signal);
     },
     {
@@ -177,7 +177,7 @@ export async function consumeIngest(
     async close() {
       stop.abort(new Error('the dispatcher is stopping'));
       await worker.close();
-      await Promise.allSettled([ingest.close(), ...[...shardQueues.values()].map((queue) => queue.close())]);
+      await queues.close();
       redis.disconnect();
     },
   };

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { deserialize } from 'node:v8';
-import { Queue as BullQueue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { EmbedmillError, type ErrorCode, type Query, type QueryResult } from '@embedmill/jobs';
+import { BullQueues } from './bull-queues.ts';
 import { openConnection, queueUnavailable, within } from './connection.ts';
 import { queryQueue } from './names.ts';
 
@@ -29,15 +29,14 @@ export type QueryReply = { id: string } & (
 export class QueryClient {
   readonly #redis: Redis;
   readonly #subscriber: Redis;
-  readonly #prefix: string;
   readonly #channel: string;
-  readonly #queues = new Map<string, BullQueue<QueryMessage>>();
+  readonly #queues: BullQueues;
   readonly #waiting = new Map<string, (reply: QueryReply) => void>();
 
   private constructor(redis: Redis, subscriber: Redis, prefix: string) {
     this.#redis = redis;
     this.#subscriber = subscriber;
-    this.#prefix = prefix;
+    this.#queues = new BullQueues(redis, prefix);
     this.#channel = `${prefix}:replies:${randomUUID()}`;
     subscriber.on('messageBuffer', (_channel: Buffer, message: Buffer) => {
       const reply = deserialize(message) as QueryReply;
@@ -61,7 +60,7 @@ export class QueryClient {
     const answered = new Promise<QueryReply>((resolve) => this.#waiting.set(id, resolve));
     try {
       const message: QueryMessage = { id, replyTo: this.#channel, deadline: Date.now() + timeoutMs, query };
-      const added = this.#queue(query.model).add('query', message, {
+      const added = this.#queues.get<QueryMessage>(queryQueue(query.model)).add('query', message, {
         jobId: id,
         removeOnComplete: true,
         removeOnFail: true,
@@ -81,16 +80,8 @@ export class QueryClient {
   }
 
   async close(): Promise<void> {
-    await Promise.allSettled([...this.#queues.values()].map((queue) => queue.close()));
+    await this.#queues.close();
     this.#subscriber.disconnect();
     this.#redis.disconnect();
-  }
-
-  #queue(model: string): BullQueue<QueryMessage> {
-    const name = queryQueue(model);
-    const queue =
-      this.#queues.get(name) ?? new BullQueue(name, { connection: this.#redis, prefix: this.#prefix });
-    this.#queues.set(name, queue);
-    return queue;
   }
 }

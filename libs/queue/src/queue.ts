@@ -1,4 +1,4 @@
-import { Queue as BullQueue, type Job as BullJob } from 'bullmq';
+import type { Job as BullJob, Queue as BullQueue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import {
   EmbedmillError,
@@ -9,6 +9,7 @@ import {
   type Query,
   type QueryResult,
 } from '@embedmill/jobs';
+import { BullQueues } from './bull-queues.ts';
 import {
   assertUsable,
   DEFAULT_PREFIX,
@@ -44,13 +45,14 @@ export class Queue {
   readonly #redis: Redis;
   readonly #prefix: string;
   readonly #ingest: BullQueue<IngestRecord>;
-  readonly #shards = new Map<string, BullQueue>();
+  readonly #queues: BullQueues;
   readonly #queries: QueryClient;
 
   constructor(redis: Redis, prefix: string, queries: QueryClient) {
     this.#redis = redis;
     this.#prefix = prefix;
-    this.#ingest = new BullQueue(INGEST_QUEUE, { connection: redis, prefix });
+    this.#queues = new BullQueues(redis, prefix);
+    this.#ingest = this.#queues.get(INGEST_QUEUE);
     this.#queries = queries;
   }
 
@@ -141,7 +143,7 @@ export class Queue {
   async depth(): Promise<QueueDepth> {
     const depth: QueueDepth = { waiting: 0, active: 0, oldestSeconds: 0 };
     for (const model of await this.#call(this.#redis.smembers(modelsKey(this.#prefix)))) {
-      const queue = this.#shardQueue(model);
+      const queue = this.#queues.get(shardQueue(model));
       const counts = await this.#call(queue.getJobCounts('waiting', 'delayed', 'active'));
       depth.waiting += (counts['waiting'] ?? 0) + (counts['delayed'] ?? 0);
       depth.active += counts['active'] ?? 0;
@@ -159,19 +161,8 @@ export class Queue {
 
   async close(): Promise<void> {
     await this.#queries.close();
-    await Promise.allSettled([
-      this.#ingest.close(),
-      ...[...this.#shards.values()].map((queue) => queue.close()),
-    ]);
+    await this.#queues.close();
     this.#redis.disconnect();
-  }
-
-  #shardQueue(model: string): BullQueue {
-    const name = shardQueue(model);
-    const queue =
-      this.#shards.get(name) ?? new BullQueue(name, { connection: this.#redis, prefix: this.#prefix });
-    this.#shards.set(name, queue);
-    return queue;
   }
 
   async #find(id: JobId): Promise<BullJob<IngestRecord> | undefined> {
