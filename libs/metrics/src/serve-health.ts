@@ -1,0 +1,57 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { runChecks, type Check } from './health.ts';
+
+export interface HealthServerOptions {
+  host: string;
+  /** 0 takes any free one. */
+  port: number;
+  metrics: { render(): Promise<{ contentType: string; body: string }> };
+  /** `live`: is it making progress, else restart it. `ready`: can it work now. */
+  live: Record<string, Check>;
+  ready: Record<string, Check>;
+}
+
+export interface HealthServer {
+  url: string;
+  close(): Promise<void>;
+}
+
+/** A small server for what has no other: /metrics, /healthz and /readyz. Rejects when the port is taken. */
+export async function serveHealth(options: HealthServerOptions): Promise<HealthServer> {
+  const answer = async (path: string): Promise<{ status: number; contentType: string; body: string }> => {
+    switch (path) {
+      case '/metrics':
+        return { status: 200, ...(await options.metrics.render()) };
+      case '/healthz':
+      case '/readyz': {
+        const report = await runChecks(path === '/healthz' ? options.live : options.ready);
+        const status = report.ok ? 200 : 503;
+        return { status, contentType: 'application/json', body: JSON.stringify(report) };
+      }
+      default:
+        return { status: 404, contentType: 'text/plain', body: 'try /metrics, /healthz or /readyz\n' };
+    }
+  };
+  const server = createServer((request, response) => {
+    const path = new URL(request.url ?? '/', 'http://localhost').pathname;
+    answer(path).then(
+      ({ status, contentType, body }) =>
+        response.writeHead(status, { 'content-type': contentType }).end(body),
+      () => response.writeHead(500).end(),
+    );
+  });
+  server.listen(options.port, options.host);
+  await once(server, 'listening');
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('the server has no port');
+  const host = address.family === 'IPv6' ? `[${address.address}]` : address.address;
+  return {
+    url: `http://${host}:${address.port}`,
+    async close() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
