@@ -1,0 +1,115 @@
+/** `interactive` is a query that someone waits for, `bulk` everything else. */
+export type Lane = 'bulk' | 'interactive';
+
+/** What the planner needs to know of one token sequence; callers put what else they need beside it. */
+export interface WindowItem {
+  /** Tokens, special tokens included; at least 1. */
+  readonly length: number;
+  readonly lane: Lane;
+  /** When it began to wait, in ms on the clock that `now` is read from. */
+  readonly enqueuedAt: number;
+}
+
+/** What a device can take in one run, and what a run costs it. */
+export interface Budget {
+  /** Padded tokens of a batch at most: items × longest. An item that is longer than this goes alone. */
+  readonly area: number;
+  /** What starting a run costs, in the padded tokens that take as long. */
+  readonly launchCost: number;
+  /** Items of a batch at most. */
+  readonly maxItems: number;
+  /** How long an item of the bulk lane may be put off for the sake of better batches, in ms. */
+  readonly deadlineMs: number;
+}
+
+export interface Batch<Item extends WindowItem = WindowItem> {
+  readonly lane: Lane;
+  /** By rising length. */
+  readonly items: readonly Item[];
+  /** Length of the longest item: what the others are padded to. */
+  readonly longest: number;
+  /** Tokens that are no padding. */
+  readonly tokens: number;
+}
+
+/**
+ * Cuts a window of sequences into batches, each item in exactly one, in the order to run them.
+ *
+ * The items of a lane are sorted by true length and cut where the sum over the batches of
+ * items × longest + launchCost is smallest. No other cut of the sorted window pads less: filling each batch
+ * to the brim makes the fewest batches possible, so a cut that costs less in total has less padding too.
+ *
+ * Order: the interactive lane first, oldest first; then bulk batches that hold an item past its deadline,
+ * oldest first; then the other bulk batches, least cost per real token first, so that sequences without
+ * company wait for some, though never longer than their deadline.
+ *
+ * Pure, and O(n log n + n·k) for n items, k being the items that fit into one batch.
+ */
+export function planBatches<Item extends WindowItem>(
+  window: readonly Item[],
+  budget: Budget,
+  now: number,
+): Batch<Item>[] {
+  const interactive = window.filter((item) => item.lane === 'interactive');
+  const bulk = window.filter((item) => item.lane === 'bulk');
+  const overdueSince = now - budget.deadlineMs;
+
+  const ranked = cut(bulk, budget).map((batch) => ({ batch, oldest: oldestOf(batch) }));
+  const overdue = ranked.filter(({ oldest }) => oldest <= overdueSince);
+  const timely = ranked.filter(({ oldest }) => oldest > overdueSince);
+  return [
+    ...cut(interactive, budget).sort((a, b) => oldestOf(a) - oldestOf(b)),
+    ...overdue.sort((a, b) => a.oldest - b.oldest).map(({ batch }) => batch),
+    ...timely
+      .map(({ batch }) => batch)
+      .sort((a, b) => costOf(a, budget) / a.tokens - costOf(b, budget) / b.tokens),
+  ];
+}
+
+/** What running a batch costs, in padded tokens. */
+export function costOf(batch: Batch, budget: Pick<Budget, 'launchCost'>): number {
+  return batch.items.length * batch.longest + budget.launchCost;
+}
+
+/**
+ * The cheapest cut of the items sorted by length, by dynamic programming over the end of the last batch:
+ * best[i] = min over the starts s that the budget allows of best[s] + (i − s)·length[i − 1] + launchCost.
+ */
+function cut<Item extends WindowItem>(items: readonly Item[], budget: Budget): Batch<Item>[] {
+  const sorted = items.toSorted((a, b) => a.length - b.length || a.enqueuedAt - b.enqueuedAt);
+  const best = new Float64Array(sorted.length + 1);
+  const startOf = new Int32Array(sorted.length + 1);
+  for (const [index, { length }] of sorted.entries()) {
+    const end = index + 1;
+    const most = Math.max(1, Math.min(end, budget.maxItems, Math.floor(budget.area / length)));
+    let cheapest = Infinity;
+    for (let start = end - 1; start >= end - most; start -= 1) {
+      const cost = (best[start] ?? 0) + (end - start) * length;
+      if (cost < cheapest) {
+        cheapest = cost;
+        startOf[end] = start;
+      }
+    }
+    best[end] = cheapest + budget.launchCost;
+  }
+
+  const batches: Batch<Item>[] = [];
+  for (let end = sorted.length; end > 0; end = startOf[end] ?? 0) {
+    batches.push(batchOf(sorted.slice(startOf[end], end)));
+  }
+  return batches.reverse();
+}
+
+/** A batch of items that are sorted by length. */
+function batchOf<Item extends WindowItem>(items: readonly Item[]): Batch<Item> {
+  return {
+    lane: items[0]?.lane ?? 'bulk',
+    items,
+    longest: items.at(-1)?.length ?? 0,
+    tokens: items.reduce((sum, item) => sum + item.length, 0),
+  };
+}
+
+function oldestOf(batch: Batch): number {
+  return batch.items.reduce((oldest, item) => Math.min(oldest, item.enqueuedAt), Infinity);
+}
