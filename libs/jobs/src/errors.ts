@@ -61,10 +61,12 @@ export const ERRORS = {
   invalid_filter: { status: 422, retryable: false, title: 'The filter cannot be used here' },
   store_rejected: { status: 500, retryable: false, title: 'The vector store refused the request' },
   store_unavailable: { status: 503, retryable: true, title: 'The vector store cannot be reached' },
+  store_in_use: { status: 409, retryable: false, title: 'Another process owns the vector store' },
   queue_unavailable: { status: 503, retryable: true, title: 'The queue cannot be reached' },
   queue_may_evict: { status: 503, retryable: false, title: 'The queue’s Redis may drop jobs' },
   spool_unavailable: { status: 503, retryable: true, title: 'The spool cannot be written or read' },
 
+  invalid_config: { status: 500, retryable: false, title: 'A setting is wrong' },
   internal: { status: 500, retryable: true, title: 'Something broke that should not' },
 } as const satisfies Record<string, { status: number; retryable: boolean; title: string }>;
 

@@ -61,3 +61,4 @@ export {
   type ShardResult,
   type SourceRef,
 } from './shard.ts';
+export { readSettings, sharedConfig, sharedSettings, type SharedConfig } from './settings.ts';

@@ -1,0 +1,70 @@
+import { z } from 'zod';
+import { readSettings, sharedConfig, sharedSettings, type SharedConfig } from '@embedmill/jobs';
+
+const integer = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
+
+/** Every environment variable that the worker reads. */
+const settingsSchema = z.strictObject({
+  ...sharedSettings,
+  EMBEDMILL_WORKER_HOST: z
+    .string()
+    .default('127.0.0.1')
+    .meta({ description: 'The address that /metrics, /healthz and /readyz are served on.' }),
+  EMBEDMILL_WORKER_PORT: integer(0, 65_535)
+    .default(7071)
+    .meta({ description: 'Their port; 0 takes any free one.' }),
+  EMBEDMILL_WORKER_MODELS: z
+    .string()
+    .optional()
+    .meta({
+      description: 'The models to serve, separated by commas; by default those that collections use.',
+    }),
+  EMBEDMILL_WORKER_THREADS: integer(1, 256)
+    .optional()
+    .meta({ description: 'Threads of the engine; by default the CPUs that this process may use.' }),
+  EMBEDMILL_WORKER_BATCH_AREA: integer(16, 1_000_000)
+    .optional()
+    .meta({ description: 'The largest batch: items times tokens of the longest.' }),
+  EMBEDMILL_WORKER_SHARDS: integer(1, 256)
+    .default(4)
+    .meta({ description: 'Shards of a model in hand at the same time; their chunks share batches.' }),
+  EMBEDMILL_WORKER_LOCK_SECONDS: integer(1, 600)
+    .default(15)
+    .meta({ description: 'After this long without a sign of life, a worker’s shards go to another.' }),
+  EMBEDMILL_WORKER_BATCH_SECONDS: integer(1, 3600)
+    .default(60)
+    .meta({ description: 'A batch that takes longer than this has hung; the engine is started again.' }),
+  EMBEDMILL_WORKER_DRAIN_SECONDS: integer(0, 3600)
+    .default(30)
+    .meta({ description: 'How long shards in hand may take to finish when the worker stops.' }),
+});
+
+export interface WorkerConfig extends SharedConfig {
+  host: string;
+  port: number;
+  /** Undefined: those that collections use. */
+  models: string[] | undefined;
+  threads: number | undefined;
+  batchArea: number | undefined;
+  shards: number;
+  lockMs: number;
+  batchDeadlineMs: number;
+  drainMs: number;
+}
+
+/** The worker's configuration; throws `invalid_config`. */
+export function readConfig(environment: Record<string, string | undefined>): WorkerConfig {
+  const read = readSettings(settingsSchema, 'EMBEDMILL_WORKER_', environment);
+  return {
+    ...sharedConfig(read),
+    host: read.EMBEDMILL_WORKER_HOST,
+    port: read.EMBEDMILL_WORKER_PORT,
+    models: read.EMBEDMILL_WORKER_MODELS?.split(',').map((name) => name.trim()),
+    threads: read.EMBEDMILL_WORKER_THREADS,
+    batchArea: read.EMBEDMILL_WORKER_BATCH_AREA,
+    shards: read.EMBEDMILL_WORKER_SHARDS,
+    lockMs: read.EMBEDMILL_WORKER_LOCK_SECONDS * 1000,
+    batchDeadlineMs: read.EMBEDMILL_WORKER_BATCH_SECONDS * 1000,
+    drainMs: read.EMBEDMILL_WORKER_DRAIN_SECONDS * 1000,
+  };
+}

@@ -1,0 +1,130 @@
+import { createHash } from 'node:crypto';
+import {
+  type Document,
+  type DocumentReport,
+  type EmbedmillError,
+  type JobId,
+  type Shard,
+  type ShardResult,
+} from '@embedmill/jobs';
+import {
+  readDocumentLine,
+  readLines,
+  readSource,
+  reportOf,
+  supersededReport,
+  type Line,
+  type Spool,
+} from '@embedmill/sources';
+import type { StoredDocument } from '@embedmill/vector-store';
+
+/** A valid document of the shard that still has to be embedded. */
+export interface PendingDocument {
+  document: Document;
+  line: Line;
+  /** Equal fingerprints mean that storing the document again would change nothing. */
+  fingerprint: string;
+}
+
+/**
+ * One shard's documents and what has become of each so far; made by `read`, ended by `settle`.
+ * Invariant at the end: stored + skipped + failed + duplicates = documents.
+ */
+export class ShardReading {
+  readonly pending: PendingDocument[] = [];
+  readonly failures: DocumentReport[] = [];
+  tokens = 0;
+  readonly #shard: Shard;
+  readonly #warnings: DocumentReport[] = [];
+  #documents = 0;
+  #stored = 0;
+  #skipped = 0;
+  #duplicates = 0;
+  #truncated = 0;
+  #chunks = 0;
+
+  private constructor(shard: Shard) {
+    this.#shard = shard;
+  }
+
+  /** Reads the shard's lines: those that are no valid document, and those that come again later, are settled here. */
+  static async read(shard: Shard, modelRevision: string): Promise<ShardReading> {
+    const reading = new ShardReading(shard);
+    const { range, source, collection } = shard;
+    const superseded = new Map(range.superseded);
+    const basis = JSON.stringify([collection.profile, modelRevision]);
+    for await (const group of readLines(readSource(source, range.offset, range.length), range)) {
+      for (const line of group) {
+        reading.#documents += 1;
+        const read = readDocumentLine(line, collection.profile);
+        const by = superseded.get(line.number);
+        if (!read.ok) {
+          reading.failures.push(read.report);
+        } else if (by !== undefined) {
+          reading.#duplicates += 1;
+          reading.#warnings.push(supersededReport(line, read.document.id, by));
+        } else {
+          const { document } = read;
+          reading.pending.push({ document, line, fingerprint: fingerprintOf(document, basis) });
+        }
+      }
+    }
+    return reading;
+  }
+
+  /**
+   * The documents that have to be embedded, given what the store has of each pending one. What an earlier
+   * attempt at this very job stored counts as stored, not as skipped.
+   */
+  skipUnchanged(known: (StoredDocument | undefined)[]): PendingDocument[] {
+    return this.pending.filter((pending, n) => {
+      const stored = known[n];
+      if (stored?.fingerprint !== pending.fingerprint) return true;
+      if (stored.jobId === this.#shard.job) this.store(pending, stored.chunkCount);
+      else this.#skipped += 1;
+      return false;
+    });
+  }
+
+  store(_pending: PendingDocument, chunks: number): void {
+    this.#stored += 1;
+    this.#chunks += chunks;
+  }
+
+  fail({ line, document }: PendingDocument, error: EmbedmillError): void {
+    this.failures.push(reportOf(line, document.id, error));
+  }
+
+  /** Says something of a document that is stored all the same. */
+  warn({ line, document }: PendingDocument, error: EmbedmillError): void {
+    if (error.code === 'text_truncated') this.#truncated += 1;
+    this.#warnings.push(reportOf(line, document.id, error));
+  }
+
+  /** Writes the shard's reports and gives its counts. */
+  async settle(spool: Spool): Promise<ShardResult> {
+    const job = this.#shard.job as JobId;
+    const byLine = (a: DocumentReport, b: DocumentReport) => a.line - b.line;
+    await spool.writeReports(job, 'failures', this.#shard.index, this.failures.sort(byLine));
+    await spool.writeReports(job, 'warnings', this.#shard.index, this.#warnings.sort(byLine));
+    return {
+      index: this.#shard.index,
+      documents: this.#documents,
+      stored: this.#stored,
+      skipped: this.#skipped,
+      failed: this.failures.length,
+      duplicates: this.#duplicates,
+      truncated: this.#truncated,
+      chunks: this.#chunks,
+      tokens: this.tokens,
+    };
+  }
+}
+
+function fingerprintOf(document: Document, basis: string): string {
+  const { id, tenant, text, title, metadata } = document;
+  return createHash('sha256')
+    .update(basis)
+    .update(JSON.stringify([id, tenant, text, title, metadata]))
+    .digest('hex');
+}

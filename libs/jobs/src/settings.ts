@@ -1,0 +1,108 @@
+import { join, resolve } from 'node:path';
+import { z } from 'zod';
+import { EmbedmillError } from './errors.ts';
+
+/** Environment variables that mean the same in every app. */
+export const sharedSettings = {
+  REDIS_URL: z
+    .string()
+    .default('redis://127.0.0.1:6379')
+    .meta({ description: 'The queue: redis://, rediss://, or the absolute path of a unix socket.' }),
+  QDRANT_URL: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .meta({ description: 'A Qdrant to keep the vectors in; without it, the embedded store.' }),
+  QDRANT_API_KEY: z.string().optional().meta({ description: 'Qdrant’s key.' }),
+  EMBEDMILL_DATA_DIR: z
+    .string()
+    .default('.embedmill')
+    .meta({ description: 'The folder of everything that is kept on this machine.' }),
+  EMBEDMILL_STORE_SOCKET: z
+    .string()
+    .optional()
+    .meta({ description: 'Where the embedded store listens; store.sock in the data folder by default.' }),
+  EMBEDMILL_SPOOL_DIR: z
+    .string()
+    .optional()
+    .meta({ description: 'Uploads and reports; spool in the data folder by default. Api and workers share it.' }),
+  EMBEDMILL_MODELS_DIR: z.string().optional().meta({ description: 'A folder with more models.' }),
+  EMBEDMILL_MODEL_CACHE_DIR: z
+    .string()
+    .optional()
+    .meta({ description: 'Where downloaded models go; models in the data folder by default.' }),
+  EMBEDMILL_HUB_URL: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .meta({ description: 'Where models are downloaded from.' }),
+  EMBEDMILL_LOG_LEVEL: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
+    .default('info')
+    .meta({ description: 'The least level that is logged.' }),
+};
+
+const sharedSchema = z.object(sharedSettings);
+
+export interface SharedConfig {
+  redisUrl: string;
+  qdrantUrl: string | undefined;
+  qdrantApiKey: string | undefined;
+  dataFolder: string;
+  storeSocket: string;
+  spoolFolder: string;
+  modelsFolder: string | undefined;
+  modelCacheFolder: string;
+  hubUrl: string | undefined;
+  logLevel: z.infer<typeof sharedSchema>['EMBEDMILL_LOG_LEVEL'];
+}
+
+/** The shared settings under their names in code, with the paths that follow from the data folder. */
+export function sharedConfig(read: z.infer<typeof sharedSchema>): SharedConfig {
+  const dataFolder = resolve(read.EMBEDMILL_DATA_DIR);
+  return {
+    redisUrl: read.REDIS_URL,
+    qdrantUrl: read.QDRANT_URL,
+    qdrantApiKey: read.QDRANT_API_KEY,
+    dataFolder,
+    storeSocket: read.EMBEDMILL_STORE_SOCKET ?? join(dataFolder, 'store.sock'),
+    spoolFolder: resolve(read.EMBEDMILL_SPOOL_DIR ?? join(dataFolder, 'spool')),
+    modelsFolder: read.EMBEDMILL_MODELS_DIR,
+    modelCacheFolder: resolve(read.EMBEDMILL_MODEL_CACHE_DIR ?? join(dataFolder, 'models')),
+    hubUrl: read.EMBEDMILL_HUB_URL,
+    logLevel: read.EMBEDMILL_LOG_LEVEL,
+  };
+}
+
+/** An app's own settings, by the prefix of their names; each app passes over the others'. */
+const APP_PREFIXES = ['EMBEDMILL_API_', 'EMBEDMILL_WORKER_'] as const;
+/** Settings of the command line and of the tests, which its child processes inherit. */
+const OF_NO_APP = ['EMBEDMILL_URL', 'EMBEDMILL_SHARED'];
+
+/**
+ * An app's settings from its environment, by one schema whose keys are the variables' names. An empty variable
+ * counts as not set. Throws `invalid_config` that names each variable that is wrong or unknown, so that a
+ * misspelt one is not passed over.
+ */
+export function readSettings<Shape extends z.ZodRawShape>(
+  schema: z.ZodObject<Shape>,
+  prefix: (typeof APP_PREFIXES)[number],
+  environment: Record<string, string | undefined>,
+): z.output<z.ZodObject<Shape>> {
+  const others = APP_PREFIXES.filter((one) => one !== prefix);
+  const given = Object.entries(environment).filter(
+    ([name, value]) =>
+      (name.startsWith('EMBEDMILL_') || name in sharedSettings) &&
+      !others.some((other) => name.startsWith(other)) &&
+      !OF_NO_APP.includes(name) &&
+      value !== undefined &&
+      value !== '',
+  );
+  const parsed = schema.safeParse(Object.fromEntries(given));
+  if (parsed.success) return parsed.data;
+  const details = parsed.error.issues.flatMap((issue) =>
+    issue.code === 'unrecognized_keys'
+      ? issue.keys.map((path) => ({ path, message: 'there is no such setting; is it misspelt?' }))
+      : [{ path: issue.path.join('.'), message: issue.message }],
+  );
+  const message = details.map((detail) => `${detail.path}: ${detail.message}`).join('; ');
+  throw new EmbedmillError('invalid_config', message, { details });
+}

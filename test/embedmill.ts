@@ -1,0 +1,177 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { isFinished, type Job } from '@embedmill/jobs';
+
+const BIN = fileURLToPath(new URL('../apps/cli/bin/embedmill.js', import.meta.url));
+
+export interface UpState {
+  pid: number;
+  url: string;
+  metrics: { api: string; worker: string };
+  processes: { api: number; worker: number; store?: number; redis?: number };
+}
+
+/** A real `embedmill up` of a test's own: all its processes, on free ports, with a data folder that goes with it. */
+export class Embedmill {
+  readonly data: string;
+  readonly #process: ChildProcess;
+  #output = '';
+
+  private constructor(data: string, process: ChildProcess) {
+    this.data = data;
+    this.#process = process;
+    for (const stream of [process.stdout, process.stderr]) {
+      stream?.on('data', (chunk: Buffer) => {
+        this.#output += chunk.toString();
+      });
+    }
+  }
+
+  static async up(
+    options: { args?: string[]; env?: Record<string, string>; data?: string } = {},
+  ): Promise<Embedmill> {
+    const data = options.data ?? (await mkdtemp(join(tmpdir(), 'embedmill-test-')));
+    const args = [BIN, 'up', '--data', data, '--port', '0', ...(options.args ?? [])];
+    const child = spawn(process.execPath, args, {
+      env: { ...process.env, EMBEDMILL_WORKER_PORT: '0', ...options.env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const up = new Embedmill(data, child);
+    try {
+      await up.until('it is ready', async () => {
+        if (child.exitCode !== null) throw new Error(`up ended with ${child.exitCode}:\n${up.#output}`);
+        return (await up.state().catch(() => undefined)) !== undefined;
+      });
+      return up;
+    } catch (error) {
+      await up.stop();
+      throw error;
+    }
+  }
+
+  get output(): string {
+    return this.#output;
+  }
+
+  async state(): Promise<UpState> {
+    return JSON.parse(await readFile(join(this.data, 'up.json'), 'utf8')) as UpState;
+  }
+
+  /** Waits for a condition, or fails with what it was and what `up` printed. */
+  async until(what: string, met: () => Promise<boolean>, seconds = 60): Promise<void> {
+    for (const deadline = Date.now() + seconds * 1000; !(await met()); await setTimeout(50)) {
+      if (Date.now() > deadline) throw new Error(`after ${seconds} s still not: ${what}\n${this.#output}`);
+    }
+  }
+
+  async call(path: string, init: RequestInit = {}): Promise<Response> {
+    const { url } = await this.state();
+    return fetch(new URL(path, url), init);
+  }
+
+  /** A JSON answer, or an error with the problem that came instead. */
+  async json<T>(path: string, body?: unknown, method = body === undefined ? 'GET' : 'POST'): Promise<T> {
+    const response = await this.call(path, {
+      method,
+      ...(body === undefined
+        ? {}
+        : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+    });
+    const text = await response.text();
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
+    return JSON.parse(text) as T;
+  }
+
+  async submit(
+    collection: string,
+    ndjson: string | Buffer,
+    headers: Record<string, string> = {},
+  ): Promise<Job> {
+    const response = await this.call(`/api/v1/collections/${collection}/jobs`, {
+      method: 'POST',
+      body: typeof ndjson === 'string' ? ndjson : new Uint8Array(ndjson),
+      headers: { 'content-type': 'application/x-ndjson', ...headers },
+    });
+    const text = await response.text();
+    if (!response.ok) throw new Error(`submit: ${response.status} ${text}`);
+    return JSON.parse(text) as Job;
+  }
+
+  async finished(job: Pick<Job, 'id'>, seconds = 100): Promise<Job> {
+    let last: Job | undefined;
+    await this.until(
+      `job ${job.id} has finished`,
+      async () => {
+        last = await this.json<Job>(`/api/v1/jobs/${job.id}`).catch(() => undefined);
+        return last !== undefined && isFinished(last.state);
+      },
+      seconds,
+    ).catch((error: unknown) => {
+      throw new Error(`last seen: ${JSON.stringify(last)}`, { cause: error });
+    });
+    return last as Job;
+  }
+
+  async reports(job: Pick<Job, 'id'>, kind: 'failures' | 'warnings'): Promise<Record<string, unknown>[]> {
+    const text = await (await this.call(`/api/v1/jobs/${job.id}/${kind}`)).text();
+    return text
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+  }
+
+  /** Runs a command against this server, as a user in another terminal would. */
+  async cli(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+    return runCli([...args, '--data', this.data]);
+  }
+
+  /** Ends it as Ctrl-C does, and gives its exit code. */
+  async stop(): Promise<number | null> {
+    if (this.#process.exitCode === null && this.#process.signalCode === null) {
+      const exited = once(this.#process, 'exit');
+      this.#process.kill('SIGINT');
+      const timer = globalThis.setTimeout(() => this.#process.kill('SIGKILL'), 45_000);
+      await exited;
+      clearTimeout(timer);
+    }
+    await rm(this.data, { recursive: true, force: true });
+    return this.#process.exitCode;
+  }
+}
+
+/** Runs the command line to its end. */
+export async function runCli(
+  args: string[],
+  options: { env?: Record<string, string>; input?: string } = {},
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  const child = spawn(process.execPath, [BIN, ...args], {
+    cwd: dirname(dirname(dirname(BIN))),
+    env: { ...process.env, ...options.env },
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  child.stdin.end(options.input ?? '');
+  await once(child, 'close');
+  return { code: child.exitCode ?? -1, stdout, stderr };
+}
+
+/** A collection's name of this run's own, so that runs can share a store. */
+export function uniqueName(prefix: string): string {
+  return `${prefix}-${process.pid}-${Date.now().toString(36)}`;
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

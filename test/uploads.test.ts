@@ -1,0 +1,95 @@
+import { readFile } from 'node:fs/promises';
+import { request } from 'node:http';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Job } from '@embedmill/jobs';
+import { Embedmill, uniqueName } from './embedmill.ts';
+
+/** Uploads that are too much, or too little. */
+let mill: Embedmill;
+let name: string;
+
+beforeAll(async () => {
+  mill = await Embedmill.up();
+  name = uniqueName('uploads');
+  await mill.json('/api/v1/collections', { name });
+});
+afterAll(async () => {
+  await mill.call(`/api/v1/collections/${name}`, { method: 'DELETE' });
+  await mill.stop();
+});
+
+/** The most memory that a process has held, in MB. */
+async function peakMB(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  return Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1]) / 1024;
+}
+
+test('a 200 MB upload leaves the API’s memory flat', async () => {
+  const { processes, url } = await mill.state();
+  await mill.finished(await mill.submit(name, '{"id":"warm","text":"warm up"}\n'));
+  const before = await peakMB(processes.api);
+  const filler = 'f'.repeat(20_000);
+  async function* body() {
+    for (let n = 0; n < 10_000; n += 1) {
+      yield Buffer.from(`${JSON.stringify({ id: `d${n}`, text: `text ${n}`, metadata: { filler } })}\n`);
+    }
+  }
+  const response = await fetch(new URL(`/api/v1/collections/${name}/jobs`, url), {
+    method: 'POST',
+    headers: { 'content-type': 'application/x-ndjson' },
+    body: ReadableStream.from(body()),
+    duplex: 'half',
+  } as RequestInit);
+  expect(response.status).toBe(202);
+  const job = (await response.json()) as Job;
+  await mill.until(
+    'it was scanned',
+    async () => (await mill.json<Job>(`/api/v1/jobs/${job.id}`)).documents > 0,
+  );
+  await mill.json(`/api/v1/jobs/${job.id}/cancel`, {});
+  expect(await mill.finished(job)).toMatchObject({ state: 'cancelled', documents: 10_000 });
+  const after = await peakMB(processes.api);
+  process.stdout.write(
+    `200 MB upload: the API's peak RSS went from ${before.toFixed(0)} to ${after.toFixed(0)} MB\n`,
+  );
+  expect(after - before).toBeLessThan(100);
+});
+
+test('an upload that breaks off starts no job and leaves nothing', async () => {
+  const { url } = await mill.state();
+  const jobs = async () => (await mill.json<{ jobs: Job[] }>(`/api/v1/jobs?collection=${name}`)).jobs.length;
+  const before = await jobs();
+  const broken = request(new URL(`/api/v1/collections/${name}/jobs`, url), {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/x-ndjson',
+      'content-length': 1_000_000,
+      'idempotency-key': 'broken-1',
+    },
+  });
+  broken.on('error', () => {});
+  await new Promise((resolve) => broken.write('{"id":"a","text":"half a job"}\n', resolve));
+  await new Promise((resolve) => setImmediate(resolve));
+  broken.destroy();
+  const whole = await mill.submit(name, '{"id":"a","text":"a whole job"}\n', {
+    'idempotency-key': 'broken-1',
+  });
+  expect(await mill.finished(whole)).toMatchObject({ state: 'completed', documents: 1 });
+  expect(await jobs()).toBe(before + 1);
+});
+
+test('a repeated Idempotency-Key gives the same job, and another body is refused', async () => {
+  const headers = { 'idempotency-key': 'again-1' };
+  const first = await mill.submit(name, '{"id":"i","text":"one"}\n', headers);
+  const second = await mill.submit(name, '{"id":"i","text":"one"}\n', headers);
+  expect(second.id).toBe(first.id);
+  await expect(mill.submit(name, '{"id":"i","text":"two"}\n', headers)).rejects.toThrow(
+    /409.*idempotency_conflict/,
+  );
+});
+
+test('an unknown collection is refused before the body is read', async () => {
+  await expect(mill.submit('nowhere', '{"id":"a","text":"x"}\n')).rejects.toThrow(
+    /404.*collection_not_found/,
+  );
+});
