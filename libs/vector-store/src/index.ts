@@ -8,3 +8,8 @@ export type {
   VectorSearch,
   VectorStore,
 } from './store.ts';
+export { openStore, type StoreOptions } from './open-store.ts';
+export { openQdrantStore, type QdrantOptions } from './qdrant/open-qdrant-store.ts';
+export { connectStore, type ConnectOptions } from './socket/connect-store.ts';
+export { serveStore, type StoreHost } from './socket/serve-store.ts';
+export { openZvecStore } from './zvec/zvec-store.ts';

@@ -3,6 +3,7 @@ import type {
   CollectionName,
   DocumentId,
   Filter,
+  JobId,
   Json,
   PointId,
   TenantId,

@@ -1,0 +1,183 @@
+import {
+  EmbedmillError,
+  type DocumentId,
+  type Filter,
+  type FilterableType,
+  type Json,
+  type Profile,
+  type Scalar,
+} from '@embedmill/jobs';
+import { instantOf } from './datetime.ts';
+
+/** What a condition looks at: the document's id, or a filterable field of its metadata. */
+export type Target =
+  { kind: 'document_id'; type: 'keyword' } | { kind: 'metadata'; field: string; type: FilterableType };
+
+export interface Range {
+  gte?: number;
+  gt?: number;
+  lte?: number;
+  lt?: number;
+}
+
+/**
+ * A filter with its fields found and its values checked. `any` holds when any of the record's values at the
+ * target is any of `values`; `range` when any of them satisfies every bound. Dates are instants (see
+ * datetime.ts); the bounds of an integer field are integers. A record without the field satisfies neither.
+ */
+export type Condition =
+  | { op: 'and' | 'or'; of: Condition[] }
+  | { op: 'not'; of: Condition }
+  | { op: 'any'; target: Target; values: Scalar[] }
+  | { op: 'range'; target: Target; range: Range };
+
+const DOCUMENT_ID: Target = { kind: 'document_id', type: 'keyword' };
+
+/**
+ * The condition that a filter states on a collection with these filterable fields.
+ *
+ * @throws EmbedmillError `invalid_filter`: a field that is not filterable, or a value or an operator that its
+ *   type does not have.
+ */
+export function conditionOf(filter: Filter, filterable: Profile['filterable']): Condition {
+  if ('and' in filter)
+    return { op: 'and', of: some(filter.and, 'and').map((part) => conditionOf(part, filterable)) };
+  if ('or' in filter)
+    return { op: 'or', of: some(filter.or, 'or').map((part) => conditionOf(part, filterable)) };
+  if ('not' in filter) return { op: 'not', of: conditionOf(filter.not, filterable) };
+
+  const target = targetOf(filter.field, filterable);
+  if ('eq' in filter) return { op: 'any', target, values: [valueOf(filter.eq, filter.field, target.type)] };
+  if ('in' in filter) {
+    return {
+      op: 'any',
+      target,
+      values: some(filter.in, filter.field).map((one) => valueOf(one, filter.field, target.type)),
+    };
+  }
+  return { op: 'range', target, range: rangeOf(filter, target.type) };
+}
+
+function some<T>(items: T[], where: string): T[] {
+  if (items.length === 0) throw invalid(where, `the list of "${where}" is empty; give it at least one entry`);
+  return items;
+}
+
+/**
+ * The values of a record that conditions on a target compare: its own or, of a list, each element's, without
+ * those of another type than the target's. Dates as instants.
+ */
+export function valuesAt(
+  target: Target,
+  record: { document_id: DocumentId; metadata: { [key: string]: Json } },
+): Scalar[] {
+  if (target.kind === 'document_id') return [record.document_id];
+  const given = Object.hasOwn(record.metadata, target.field) ? record.metadata[target.field] : undefined;
+  return (Array.isArray(given) ? given : [given]).flatMap((one) => {
+    const value = typedValue(one, target.type);
+    return value === undefined ? [] : [value];
+  });
+}
+
+/** Whether a record satisfies a condition. */
+export function satisfies(
+  condition: Condition,
+  record: { document_id: DocumentId; metadata: { [key: string]: Json } },
+): boolean {
+  switch (condition.op) {
+    case 'and':
+      return condition.of.every((part) => satisfies(part, record));
+    case 'or':
+      return condition.of.some((part) => satisfies(part, record));
+    case 'not':
+      return !satisfies(condition.of, record);
+    case 'any':
+      return valuesAt(condition.target, record).some((value) => condition.values.includes(value));
+    case 'range':
+      return valuesAt(condition.target, record).some(
+        (value) => typeof value === 'number' && inRange(value, condition.range),
+      );
+  }
+}
+
+function inRange(value: number, { gte, gt, lte, lt }: Range): boolean {
+  return (
+    (gte === undefined || value >= gte) &&
+    (gt === undefined || value > gt) &&
+    (lte === undefined || value <= lte) &&
+    (lt === undefined || value < lt)
+  );
+}
+
+function targetOf(field: string, filterable: Profile['filterable']): Target {
+  if (field === 'document_id') return DOCUMENT_ID;
+  const type = Object.hasOwn(filterable, field) ? filterable[field] : undefined;
+  if (type === undefined) {
+    const known = ['document_id', ...Object.keys(filterable)].join(', ');
+    throw invalid(
+      field,
+      `the field "${field}" is not filterable in this collection; filterable are: ${known}`,
+    );
+  }
+  return { kind: 'metadata', field, type };
+}
+
+function valueOf(given: Scalar, field: string, type: FilterableType): Scalar {
+  const value = typedValue(given, type);
+  if (value === undefined) {
+    throw invalid(field, `the field "${field}" is of type ${type}, but is compared with ${show(given)}`);
+  }
+  return value;
+}
+
+function rangeOf(filter: Extract<Filter, { gte?: unknown }>, type: FilterableType): Range {
+  if (type === 'keyword' || type === 'boolean') {
+    throw invalid(
+      filter.field,
+      `the field "${filter.field}" is of type ${type}, which has no order; use eq or in`,
+    );
+  }
+  const range: Range = {};
+  for (const bound of ['gte', 'gt', 'lte', 'lt'] as const) {
+    const given = filter[bound];
+    if (given === undefined) continue;
+    // An integer is ≥ 1.5 when it is ≥ 2: rounded here, because stores cut the fraction off.
+    const up = bound === 'gte' || bound === 'lt';
+    const whole =
+      type === 'integer' && typeof given === 'number' ? (up ? Math.ceil(given) : Math.floor(given)) : given;
+    const value = typedValue(whole, type);
+    if (typeof value !== 'number') {
+      throw invalid(
+        filter.field,
+        `the field "${filter.field}" is of type ${type}, but ${bound} is ${show(given)}`,
+      );
+    }
+    range[bound] = value;
+  }
+  if (Object.keys(range).length === 0)
+    throw invalid(filter.field, `"${filter.field}" needs one of eq, in, gte, gt, lte, lt`);
+  return range;
+}
+
+function typedValue(value: Json | undefined, type: FilterableType): Scalar | undefined {
+  switch (type) {
+    case 'keyword':
+      return typeof value === 'string' ? value.toWellFormed() : undefined;
+    case 'integer':
+      return typeof value === 'number' && Number.isSafeInteger(value) ? value + 0 : undefined;
+    case 'float':
+      return typeof value === 'number' && Number.isFinite(value) ? value + 0 : undefined;
+    case 'boolean':
+      return typeof value === 'boolean' ? value : undefined;
+    case 'datetime':
+      return typeof value === 'string' ? instantOf(value) : undefined;
+  }
+}
+
+function show(value: unknown): string {
+  return `the ${typeof value} ${JSON.stringify(value).slice(0, 100)}`;
+}
+
+function invalid(field: string, message: string): EmbedmillError {
+  return new EmbedmillError('invalid_filter', message, { details: [{ path: field, message }] });
+}

@@ -1,0 +1,686 @@
+import { randomBytes } from 'node:crypto';
+import {
+  pointId,
+  profileSchema,
+  type Collection,
+  type CollectionName,
+  type DocumentId,
+  type Filter,
+  type JobId,
+  type Json,
+  type TenantId,
+} from '@embedmill/jobs';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { conditionOf, satisfies } from './condition.ts';
+import type { DocumentPoints, VectorStore } from './store.ts';
+
+/**
+ * What every store must do, as tests: run them with a store of each kind. Collections get names of their own and
+ * are deleted afterwards, so a server that holds other things can be used.
+ */
+export function conformance(title: string, openStore: () => Promise<OpenedStore>): void {
+  describe(title, () => {
+    let opened: OpenedStore;
+    let store: VectorStore;
+    const run = `conf-${randomBytes(4).toString('hex')}`;
+    const names: CollectionName[] = [];
+
+    beforeAll(async () => {
+      opened = await openStore();
+      store = opened.store;
+    });
+    afterAll(async () => {
+      for (const name of names) await store.deleteCollection(name);
+      await opened.release();
+    });
+
+    const definition = (change: Partial<Collection> = {}): Collection => {
+      const name = `${run}-${names.length}` as CollectionName;
+      names.push(name);
+      return {
+        name,
+        dims: 4,
+        createdAt: '2026-01-01T00:00:00.000Z',
+        profile: profileSchema.parse({}),
+        ...change,
+      };
+    };
+    const create = async (change: Partial<Collection> = {}): Promise<CollectionName> => {
+      const collection = definition(change);
+      await store.createCollection(collection);
+      return collection.name as CollectionName;
+    };
+    const idsFound = async (name: CollectionName, filter?: Filter, tenant?: TenantId): Promise<string[]> => {
+      const hits = await store.search(name, { dense: unit(4, 0), limit: 1000, offset: 0, filter, tenant });
+      return hits.map((hit) => hit.payload.document_id as string).toSorted();
+    };
+
+    describe('collections', () => {
+      test('a created collection is got and listed as it was created', async () => {
+        const collection = definition({
+          profile: profileSchema.parse({
+            chunking: { mode: 'document' },
+            filterable: { tags: 'keyword', year: 'integer', price: 'float', done: 'boolean', at: 'datetime' },
+          }),
+        });
+        await store.createCollection(collection);
+        expect(await store.getCollection(collection.name as CollectionName)).toEqual(collection);
+        expect(await store.listCollections()).toContainEqual(collection);
+        expect(await store.countPoints(collection.name as CollectionName)).toBe(0);
+      });
+
+      test('creating one again with the same profile changes nothing, whenever and in whatever order', async () => {
+        const profile = profileSchema.parse({ filterable: { a: 'keyword', b: 'integer' } });
+        const name = await create({ profile });
+        await store.replaceDocuments(name, [documentOf(name, 'a')]);
+        const reordered = profileSchema.parse({ filterable: { b: 'integer', a: 'keyword' } });
+        const again = { name, dims: 4, createdAt: '2027-01-01T00:00:00.000Z', profile: reordered };
+        await store.createCollection(again);
+        expect(await store.countPoints(name)).toBe(1);
+        expect((await store.getCollection(name))?.createdAt).toBe('2026-01-01T00:00:00.000Z');
+      });
+
+      test.each([
+        ['another model', { profile: profileSchema.parse({ model: 'another' }) }],
+        ['another size', { dims: 5 }],
+        ['other fields', { profile: profileSchema.parse({ filterable: { year: 'integer' } }) }],
+      ])('creating one again with %s is refused', async (_, change) => {
+        const name = await create();
+        const other = { ...definition(), ...change, name };
+        await expect(store.createCollection(other)).rejects.toMatchObject({ code: 'collection_exists' });
+      });
+
+      test('two that create the same one at once both succeed', async () => {
+        const collection = definition({ profile: profileSchema.parse({ filterable: { year: 'integer' } }) });
+        await Promise.all([store.createCollection(collection), store.createCollection(collection)]);
+        expect(await store.getCollection(collection.name as CollectionName)).toEqual(collection);
+      });
+
+      test('a deleted collection is gone with its points, and its name is free', async () => {
+        const name = await create();
+        await store.replaceDocuments(name, [documentOf(name, 'a')]);
+        expect(await store.deleteCollection(name)).toBe(true);
+        expect(await store.deleteCollection(name)).toBe(false);
+        expect(await store.getCollection(name)).toBeUndefined();
+        await store.createCollection({ ...definition(), name, dims: 3 });
+        expect(await store.countPoints(name)).toBe(0);
+        await store.replaceDocuments(name, [documentOf(name, 'a', { vectors: [unit(3, 0)] })]);
+        expect(await store.countPoints(name)).toBe(1);
+      });
+
+      test('what is not there is collection_not_found, in every call', async () => {
+        const name = `${run}-none` as CollectionName;
+        const calls = [
+          () => store.countPoints(name),
+          () => store.findDocuments(name, [keyOf('a')]),
+          () => store.replaceDocuments(name, [documentOf(name, 'a')]),
+          () => store.deleteDocuments(name, [keyOf('a')]),
+          () => store.search(name, { dense: unit(4, 0), limit: 1, offset: 0 }),
+        ];
+        for (const call of calls)
+          await expect(call()).rejects.toMatchObject({ code: 'collection_not_found' });
+        expect(await store.getCollection(name)).toBeUndefined();
+      });
+
+      test('it answers a ping', async () => {
+        await expect(store.ping()).resolves.toBeUndefined();
+      });
+    });
+
+    describe('writing', () => {
+      test('a point comes back as it was written, with its cosine similarity', async () => {
+        const name = await create();
+        const metadata = {
+          text: 'Grüße, 日本, 🦊 "quoted" \\ \u0000 end',
+          nested: { list: [1, null, { deep: true }], empty: {} },
+          large: 2 ** 60,
+          tiny: 1e-300,
+        };
+        const document = documentOf(name, 'ключ/🗝 "1"', {
+          metadata,
+          vectors: [[0.6, 0.8, 0, 0]],
+          title: 'Ti\ntle',
+        });
+        await store.replaceDocuments(name, [document]);
+        const [hit, ...others] = await store.search(name, { dense: unit(4, 0), limit: 10, offset: 0 });
+        expect(others).toEqual([]);
+        expect(hit?.id).toBe(document.points[0]?.id);
+        expect(hit?.payload).toEqual(document.points[0]?.payload);
+        expect(hit?.score).toBeCloseTo(0.6, 5);
+      });
+
+      test('hits come nearest first, opposite ones with a score of -1', async () => {
+        const name = await create();
+        await store.replaceDocuments(name, [
+          documentOf(name, 'far', { vectors: [[-1, 0, 0, 0]] }),
+          documentOf(name, 'near', { vectors: [[0.8, 0.6, 0, 0]] }),
+          documentOf(name, 'same', { vectors: [[1, 0, 0, 0]] }),
+          documentOf(name, 'square', { vectors: [[0, 1, 0, 0]] }),
+        ]);
+        const hits = await store.search(name, { dense: unit(4, 0), limit: 10, offset: 0 });
+        expect(hits.map((hit) => hit.payload.document_id)).toEqual(['same', 'near', 'square', 'far']);
+        for (const [i, score] of [1, 0.8, 0, -1].entries()) expect(hits[i]?.score).toBeCloseTo(score, 5);
+      });
+
+      test('a vector that is a view into a larger array is stored as that view', async () => {
+        const name = await create();
+        const all = new Float32Array([9, 1, 0, 0, 0, 0, 1, 0, 0, 9]);
+        const views = [all.subarray(1, 5), all.subarray(5, 9)];
+        await store.replaceDocuments(name, [documentOf(name, 'a', { vectors: views })]);
+        const hits = await store.search(name, { dense: all.subarray(5, 9), limit: 10, offset: 0 });
+        expect(hits.map((hit) => [hit.payload.chunk_index, hit.score.toFixed(3)])).toEqual([
+          [1, '1.000'],
+          [0, '0.000'],
+        ]);
+      });
+
+      test('writing the same document again leaves one', async () => {
+        const name = await create();
+        const document = documentOf(name, 'a', { chunks: 3 });
+        await store.replaceDocuments(name, [document]);
+        await store.replaceDocuments(name, [document]);
+        expect(await store.countPoints(name)).toBe(3);
+        expect(await store.findDocuments(name, [keyOf('a')])).toEqual([stored('a', 3)]);
+      });
+
+      test.each([
+        [1, 1],
+        [1, 4],
+        [4, 1],
+        [4, 2],
+        [2, 4],
+        [3, 0],
+      ])(
+        'of a document of %i chunks replaced by one of %i just the new ones exist',
+        async (before, after) => {
+          const name = await create();
+          const others = [
+            documentOf(name, 'other', { chunks: 5 }),
+            documentOf(name, 'a', { chunks: 5, tenant: 'b' }),
+          ];
+          await store.replaceDocuments(name, [...others, documentOf(name, 'a', { chunks: before })]);
+          const next = documentOf(name, 'a', { chunks: after, fingerprint: 'new' });
+          await store.replaceDocuments(name, [next]);
+          const hits = await store.search(name, {
+            dense: unit(4, 0),
+            limit: 100,
+            offset: 0,
+            filter: { field: 'document_id', eq: 'a' },
+            tenant: DEFAULT,
+          });
+          const byIndex = hits.map((hit) => hit.payload).toSorted((a, b) => a.chunk_index - b.chunk_index);
+          expect(byIndex).toEqual(next.points.map((point) => point.payload));
+          expect(await store.countPoints(name)).toBe(10 + after);
+          expect(await store.findDocuments(name, [keyOf('a')])).toEqual([
+            after === 0 ? undefined : { ...stored('a', after), fingerprint: 'new' },
+          ]);
+        },
+      );
+
+      test('of a document given twice in one call the later one stays', async () => {
+        const name = await create();
+        await store.replaceDocuments(name, [
+          documentOf(name, 'a', { chunks: 4, fingerprint: 'first' }),
+          documentOf(name, 'a', { chunks: 2, fingerprint: 'second' }),
+        ]);
+        expect(await store.findDocuments(name, [keyOf('a')])).toEqual([
+          { ...stored('a', 2), fingerprint: 'second' },
+        ]);
+        expect(await store.countPoints(name)).toBe(2);
+      });
+
+      test('no documents are no work', async () => {
+        const name = await create();
+        await store.replaceDocuments(name, []);
+        await store.deleteDocuments(name, []);
+        expect(await store.findDocuments(name, [])).toEqual([]);
+        expect(await store.countPoints(name)).toBe(0);
+      });
+
+      test('a vector of another size is refused before anything is written', async () => {
+        const name = await create();
+        const documents = [
+          documentOf(name, 'good'),
+          documentOf(name, 'bad', { vectors: [unit(4, 0), unit(3, 0)] }),
+        ];
+        await expect(store.replaceDocuments(name, documents)).rejects.toMatchObject({
+          code: 'dimension_mismatch',
+        });
+        expect(await store.countPoints(name)).toBe(0);
+        const search = store.search(name, { dense: unit(5, 0), limit: 1, offset: 0 });
+        await expect(search).rejects.toMatchObject({ code: 'dimension_mismatch' });
+      });
+
+      test.each([[NaN], [Infinity]])(
+        'a vector with %f in it is refused before anything is written',
+        async (number) => {
+          const name = await create();
+          const documents = [
+            documentOf(name, 'good'),
+            documentOf(name, 'bad', { vectors: [[1, 0, 0, number]] }),
+          ];
+          await expect(store.replaceDocuments(name, documents)).rejects.toMatchObject({
+            code: 'store_rejected',
+          });
+          expect(await store.countPoints(name)).toBe(0);
+        },
+      );
+
+      test('a document of 5,000 chunks is written and shrinks to 2', async () => {
+        const name = await create();
+        await store.replaceDocuments(name, [documentOf(name, 'big', { chunks: 5000 })]);
+        expect(await store.countPoints(name)).toBe(5000);
+        expect(await store.findDocuments(name, [keyOf('big')])).toEqual([stored('big', 5000)]);
+        await store.replaceDocuments(name, [documentOf(name, 'big', { chunks: 2 })]);
+        expect(await store.countPoints(name)).toBe(2);
+      }, 60_000);
+
+      test('writers of different documents do not disturb one another', async () => {
+        const name = await create();
+        const writes = Array.from({ length: 8 }, (_, writer) =>
+          store.replaceDocuments(
+            name,
+            Array.from({ length: 20 }, (_, i) => documentOf(name, `${writer}-${i}`, { chunks: 1 + (i % 3) })),
+          ),
+        );
+        await Promise.all(writes);
+        expect(await store.countPoints(name)).toBe(8 * (7 + 2 * 7 + 3 * 6));
+      });
+    });
+
+    describe('documents', () => {
+      test('found ones come in the order asked, by tenant and id', async () => {
+        const name = await create();
+        await store.replaceDocuments(name, [
+          documentOf(name, 'a', { chunks: 2 }),
+          documentOf(name, 'b', { tenant: 'x' }),
+          documentOf(name, '["default","c"]'),
+        ]);
+        const keys = [
+          keyOf('b'),
+          keyOf('["default","c"]'),
+          keyOf('b', 'x'),
+          keyOf('missing'),
+          keyOf('a'),
+          keyOf('a'),
+        ];
+        expect(await store.findDocuments(name, keys)).toEqual([
+          undefined,
+          stored('["default","c"]', 1),
+          stored('b', 1),
+          undefined,
+          stored('a', 2),
+          stored('a', 2),
+        ]);
+      });
+
+      test('a document whose chunk 0 is missing is not found, and can be written again', async () => {
+        const name = await create();
+        const whole = documentOf(name, 'a', { chunks: 3 });
+        await store.replaceDocuments(name, [{ ...whole, points: whole.points.slice(1) }]);
+        expect(await store.findDocuments(name, [keyOf('a')])).toEqual([undefined]);
+        await store.replaceDocuments(name, [whole]);
+        expect(await store.findDocuments(name, [keyOf('a')])).toEqual([stored('a', 3)]);
+        expect(await store.countPoints(name)).toBe(3);
+      });
+
+      test('deleting takes all chunks of just these documents of these tenants', async () => {
+        const name = await create();
+        await store.replaceDocuments(name, [
+          documentOf(name, 'a', { chunks: 3 }),
+          documentOf(name, 'a', { chunks: 2, tenant: 'x' }),
+          documentOf(name, "it's", { chunks: 2 }),
+          documentOf(name, 'b\\', { chunks: 2 }),
+        ]);
+        await store.deleteDocuments(name, [keyOf('a'), keyOf("it's"), keyOf('b\\', 'x'), keyOf('missing')]);
+        expect(await store.countPoints(name)).toBe(4);
+        expect(
+          await store.findDocuments(name, [keyOf('a'), keyOf('a', 'x'), keyOf("it's"), keyOf('b\\')]),
+        ).toEqual([undefined, stored('a', 2), undefined, stored('b\\', 2)]);
+      });
+    });
+
+    describe('searching', () => {
+      test('a tenant sees its own points only', async () => {
+        const name = await create();
+        await store.replaceDocuments(name, [
+          documentOf(name, 'a', { tenant: "o'x" }),
+          documentOf(name, 'b', { tenant: "o'y" }),
+          documentOf(name, 'c'),
+        ]);
+        expect(await idsFound(name, undefined, "o'x" as TenantId)).toEqual(['a']);
+        expect(await idsFound(name, { field: 'document_id', in: ['a', 'b'] }, "o'y" as TenantId)).toEqual([
+          'b',
+        ]);
+        expect(await idsFound(name, undefined, 'nobody' as TenantId)).toEqual([]);
+        expect(await idsFound(name)).toEqual(['a', 'b', 'c']);
+      });
+
+      test('10,000 points: pages follow one another, filters hold, all documents are found', async () => {
+        const name = await create({
+          dims: 8,
+          profile: profileSchema.parse({ filterable: { part: 'integer' } }),
+        });
+        const documents = Array.from({ length: 10_000 }, (_, i) =>
+          documentOf(name, `d${i}`, { vectors: [onCircle(i / 10_000)], metadata: { part: i % 10 } }),
+        );
+        for (let from = 0; from < documents.length; from += 2000) {
+          await store.replaceDocuments(name, documents.slice(from, from + 2000));
+        }
+        expect(await store.countPoints(name)).toBe(10_000);
+
+        const page = (limit: number, offset: number, filter?: Filter) =>
+          store.search(name, { dense: onCircle(0), limit, offset, filter });
+        const first = await page(10, 0);
+        expect(first.map((hit) => hit.payload.document_id)).toContain('d0');
+        expect(first[0]?.score).toBeCloseTo(1, 5);
+        const both = (await page(20, 0)).map((hit) => hit.score.toFixed(5));
+        const split = [...first, ...(await page(10, 10))].map((hit) => hit.score.toFixed(5));
+        expect(split).toEqual(both);
+        expect((await page(10, 9_995)).length).toBe(5);
+        expect(await page(10, 20_000)).toEqual([]);
+
+        const filtered = await page(1000, 0, { field: 'part', in: [3, 4] });
+        expect(filtered.length).toBe(1000);
+        expect(new Set(filtered.map((hit) => hit.payload.metadata['part']))).toEqual(new Set([3, 4]));
+
+        const keys = documents.toReversed().map(({ tenant, id }) => ({ tenant, id }));
+        const found = await store.findDocuments(name, [...keys, keyOf('none')]);
+        expect(found.slice(0, 2)).toEqual([stored('d9999', 1), stored('d9998', 1)]);
+        expect(found.filter((one) => one !== undefined).length).toBe(10_000);
+      }, 120_000);
+    });
+
+    describe('filters', () => {
+      let name: CollectionName;
+      beforeAll(async () => {
+        name = await create({ profile: profileSchema.parse({ filterable: FILTERABLE }) });
+        const documents = Object.entries(RECORDS).map(([id, metadata]) => documentOf(name, id, { metadata }));
+        await store.replaceDocuments(name, documents);
+      });
+
+      test.each<[string, Filter, string]>([
+        ['a text', { field: 'tag', eq: 'red' }, 'one several'],
+        ['texts', { field: 'tag', in: ['red', 'blue'] }, 'one several two'],
+        [
+          '1,000 texts',
+          { field: 'tag', in: Array.from({ length: 1000 }, (_, i) => `t${i}`).with(700, 'blue') },
+          'several two',
+        ],
+        ['the empty text', { field: 'tag', eq: '' }, 'hostile'],
+        ['a hostile text', { field: 'tag', eq: HOSTILE }, 'hostile'],
+        ['an integer', { field: 'year', eq: 2020 }, 'one several'],
+        ['integers', { field: 'year', in: [1999, -5] }, 'several two'],
+        ['an integer that is at most', { field: 'year', lte: -5 }, 'two'],
+        ['an integer above a fraction', { field: 'year', gt: 2019.5, lt: 2020.5 }, 'one several'],
+        ['an integer from a fraction on', { field: 'year', gte: 2020.5 }, 'edge'],
+        ['an integer below a fraction', { field: 'year', lt: -4.5 }, 'two'],
+        ['the largest integer', { field: 'year', eq: Number.MAX_SAFE_INTEGER }, 'edge'],
+        ['one value between, not two around', { field: 'year', gt: 2000, lt: 2010 }, ''],
+        ['a float', { field: 'price', eq: 0.1 }, 'one'],
+        ['floats', { field: 'price', in: [1e21, -2.5] }, 'edge several'],
+        ['a whole float', { field: 'price', eq: 3 }, 'two'],
+        ['a float range', { field: 'price', gte: 0.1, lt: 3 }, 'one'],
+        ['true', { field: 'done', eq: true }, 'one several'],
+        ['either', { field: 'done', in: [true, false] }, 'one several two'],
+        ['an instant in another zone', { field: 'at', eq: '2024-05-01T12:00:00+02:00' }, 'one'],
+        ['instants', { field: 'at', in: ['2024-05-01T10:00:00Z', '2030-01-01'] }, 'one several'],
+        ['days', { field: 'at', gte: '2024-05-01', lte: '2024-05-02' }, 'one two'],
+        ['microseconds', { field: 'at', gt: '2024-05-01T10:00:00Z', lt: '2024-05-02' }, ''],
+        ['before 1970', { field: 'at', lt: '1970-01-01' }, 'several'],
+        ['a document', { field: 'document_id', eq: 'two' }, 'two'],
+        ['documents', { field: 'document_id', in: ['two', 'empty', 'none'] }, 'empty two'],
+        ['no text, or none of it', { not: { field: 'tag', eq: 'red' } }, 'edge empty hostile missing two'],
+        ['no integer from', { not: { field: 'year', gte: 2000 } }, 'empty hostile missing two'],
+        ['no integer between', { not: { field: 'year', gt: 2000, lt: 2010 } }, ALL],
+        [
+          'no integer around',
+          { not: { field: 'year', gte: 1999, lte: 2030 } },
+          'edge empty hostile missing two',
+        ],
+        ['not true', { not: { field: 'done', eq: true } }, 'edge empty hostile missing two'],
+        ['not at an instant', { not: { field: 'at', lt: '2025-01-01' } }, 'edge empty hostile missing'],
+        [
+          'not the document',
+          { not: { field: 'document_id', eq: 'two' } },
+          'edge empty hostile missing one several',
+        ],
+        ['not not', { not: { not: { field: 'done', eq: true } } }, 'one several'],
+        [
+          'and',
+          {
+            and: [
+              { field: 'tag', eq: 'red' },
+              { field: 'price', lt: 0 },
+            ],
+          },
+          'several',
+        ],
+        [
+          'or',
+          {
+            or: [
+              { field: 'tag', eq: 'blue' },
+              { field: 'price', gt: 1e20 },
+            ],
+          },
+          'edge several two',
+        ],
+        [
+          'and, or and not in one',
+          {
+            and: [
+              {
+                not: {
+                  or: [
+                    { field: 'tag', eq: 'blue' },
+                    { field: 'year', lt: 0 },
+                  ],
+                },
+              },
+              { field: 'at', lt: '2100-01-01' },
+            ],
+          },
+          'one',
+        ],
+        [
+          'not both',
+          {
+            not: {
+              and: [
+                { field: 'tag', eq: 'red' },
+                { field: 'year', eq: 1999 },
+              ],
+            },
+          },
+          'edge empty hostile missing one two',
+        ],
+      ])('by %s', async (_, filter, expected) => {
+        expect((await idsFound(name, filter)).join(' ')).toBe(expected);
+      });
+
+      test('a page of what a filter over lists leaves is full', async () => {
+        const filter: Filter = { not: { field: 'year', gt: 2000, lt: 2010 } };
+        const page = (offset: number) => store.search(name, { dense: unit(4, 0), limit: 3, offset, filter });
+        const hits = [...(await page(0)), ...(await page(3)), ...(await page(6))];
+        expect(
+          hits
+            .map((hit) => hit.payload.document_id as string)
+            .toSorted()
+            .join(' '),
+        ).toBe(ALL);
+      });
+
+      test.each<[string, Filter]>([
+        ['a field that is not filterable', { field: 'colour', eq: 'red' }],
+        ['a field of Object', { field: 'constructor', eq: 'red' }],
+        ['a text for an integer', { field: 'year', eq: '2020' }],
+        ['a fraction for an integer', { field: 'year', in: [2020.5] }],
+        ['an integer beyond the safe ones', { field: 'year', eq: 2 ** 60 }],
+        ['a number for a text', { field: 'tag', eq: 5 }],
+        ['a text for a boolean', { field: 'done', eq: 'true' }],
+        ['a date that is none', { field: 'at', eq: 'yesterday' }],
+        ['a day that is not in the calendar', { field: 'at', gte: '2024-02-30' }],
+        ['a range of texts', { field: 'tag', gte: 'a' }],
+        ['a range of booleans', { field: 'done', lt: 1 }],
+        ['a text as bound of a number', { field: 'price', lt: '5' }],
+        ['a wrong one inside others', { not: { or: [{ and: [{ field: 'year', eq: 'x' }] }] } }],
+      ])('%s is an invalid filter', async (_, filter) => {
+        await expect(idsFound(name, filter)).rejects.toMatchObject({ code: 'invalid_filter' });
+      });
+
+      test('any filter finds the records that satisfy it, and no others', async () => {
+        const records = Object.entries(RECORDS).map(([id, metadata]) => ({
+          document_id: id as DocumentId,
+          metadata,
+        }));
+        await fc.assert(
+          fc.asyncProperty(anyFilter, async (filter) => {
+            const condition = conditionOf(filter, FILTERABLE);
+            const expected = records
+              .filter((record) => satisfies(condition, record))
+              .map((one) => one.document_id);
+            expect(await idsFound(name, filter)).toEqual(expected.toSorted());
+          }),
+          { numRuns: 150 },
+        );
+      }, 60_000);
+    });
+  });
+}
+
+export interface OpenedStore {
+  store: VectorStore;
+  release(): Promise<void>;
+}
+
+const DEFAULT = 'default' as TenantId;
+
+const HOSTILE = `' or 1=1 -- "\\' ) or (tenant is not null) \n 🦊 '' \\`;
+
+const FILTERABLE = {
+  tag: 'keyword',
+  year: 'integer',
+  price: 'float',
+  done: 'boolean',
+  at: 'datetime',
+  // A word of zvec's filter language.
+  order: 'keyword',
+} as const;
+
+const RECORDS: Record<string, { [key: string]: Json }> = {
+  one: { tag: 'red', year: 2020, price: 0.1, done: true, at: '2024-05-01T10:00:00Z', order: 'in' },
+  two: { tag: 'blue', year: -5, price: 3, done: false, at: ['2024-05-02', '2024-05-02T00:00:00.000001Z'] },
+  several: {
+    tag: ['red', 'blue', 'green'],
+    year: [1999, 2020],
+    price: [-2.5, 100.25],
+    done: [true, false],
+    at: ['1969-12-31T23:59:59.999Z', '2030-01-01'],
+  },
+  hostile: { tag: [HOSTILE, ''], order: 'limit' },
+  edge: { year: Number.MAX_SAFE_INTEGER, price: 1e21 },
+  empty: { tag: [], year: [], price: null, done: [], at: null },
+  missing: {},
+};
+
+const ALL = Object.keys(RECORDS).toSorted().join(' ');
+
+const leaf = fc.oneof(
+  fc.record({
+    field: fc.constantFrom('tag', 'order'),
+    eq: fc.constantFrom('red', 'blue', 'in', 'limit', '', HOSTILE, 'x'),
+  }),
+  fc.record({
+    field: fc.constant('tag'),
+    in: fc.uniqueArray(fc.constantFrom('red', 'green', HOSTILE, 'no'), { minLength: 1 }),
+  }),
+  fc.record({ field: fc.constant('done'), eq: fc.boolean() }),
+  fc.record({
+    field: fc.constant('document_id'),
+    in: fc.uniqueArray(fc.constantFrom(...Object.keys(RECORDS)), { minLength: 1 }),
+  }),
+  comparison('year', fc.constantFrom(-5, -4.5, 0, 1999, 2005, 2019.5, 2020, 2021)),
+  comparison('price', fc.constantFrom(-3, -2.5, 0, 0.1, 2.9, 3, 100.25, 1e21, 1e22)),
+  comparison(
+    'at',
+    fc.constantFrom('1969-12-31', '2024-05-01T12:00:00+02:00', '2024-05-02', '2029-12-31T23:59:59Z'),
+  ),
+);
+
+const anyFilter: fc.Arbitrary<Filter> = fc.letrec<{ filter: Filter }>((tie) => ({
+  filter: fc.oneof(
+    { depthSize: 'small', withCrossShrink: true },
+    leaf,
+    fc.record({ not: tie('filter') }),
+    fc.record({ and: fc.array(tie('filter'), { minLength: 1, maxLength: 3 }) }),
+    fc.record({ or: fc.array(tie('filter'), { minLength: 1, maxLength: 3 }) }),
+  ),
+})).filter;
+
+function comparison(field: string, bound: fc.Arbitrary<number | string>): fc.Arbitrary<Filter> {
+  const bounds = { gte: bound, gt: bound, lte: bound, lt: bound };
+  return fc
+    .record(bounds, { requiredKeys: [] })
+    .filter((range) => Object.keys(range).length > 0)
+    .map((range) => ({ field, ...range }));
+}
+
+function keyOf(id: string, tenant = 'default') {
+  return { id: id as DocumentId, tenant: tenant as TenantId };
+}
+
+interface DocumentShape {
+  tenant?: string;
+  chunks?: number;
+  vectors?: (Float32Array | number[])[];
+  metadata?: { [key: string]: Json };
+  title?: string;
+  fingerprint?: string;
+}
+
+/** A document of this collection; by default of one chunk, with the first unit vector. */
+export function documentOf(
+  collection: CollectionName,
+  id: string,
+  shape: DocumentShape = {},
+): DocumentPoints {
+  const key = keyOf(id, shape.tenant);
+  const vectors = shape.vectors ?? Array.from({ length: shape.chunks ?? 1 }, (_, i) => unit(4, i % 4));
+  return {
+    ...key,
+    points: vectors.map((vector, index) => ({
+      id: pointId(key.tenant, collection, key.id, index),
+      dense: vector instanceof Float32Array ? vector : new Float32Array(vector),
+      payload: {
+        document_id: key.id,
+        tenant: key.tenant,
+        chunk_index: index,
+        chunk_count: vectors.length,
+        text: `text ${index} of ${id}`,
+        start: index * 10,
+        end: index * 10 + 10,
+        title: shape.title ?? null,
+        fingerprint: shape.fingerprint ?? `fingerprint of ${id}`,
+        job_id: `job of ${id}` as JobId,
+        metadata: shape.metadata ?? {},
+      },
+    })),
+  };
+}
+
+/** What is found of a document that documentOf made. */
+function stored(id: string, chunkCount: number) {
+  return { fingerprint: `fingerprint of ${id}`, chunkCount, jobId: `job of ${id}` };
+}
+
+function unit(dims: number, at: number): Float32Array {
+  return new Float32Array(dims).fill(1, at, at + 1);
+}
+
+/** A unit vector of 8 numbers; the nearer two parts of the circle, the nearer their vectors. */
+function onCircle(part: number): Float32Array {
+  const angle = part * 2 * Math.PI;
+  return new Float32Array([Math.cos(angle), Math.sin(angle), 0, 0, 0, 0, 0, 0]);
+}

@@ -1,0 +1,55 @@
+import { EmbedmillError } from '@embedmill/jobs';
+import type { VectorStore } from '../store.ts';
+import { QdrantStore } from './qdrant-store.ts';
+
+export interface QdrantOptions {
+  /** Where Qdrant's HTTP API is: `http://localhost:6333`; without a port, 6333 is meant, as with Qdrant's own clients. */
+  url: string;
+  apiKey?: string | undefined;
+  /** How long one request may take, in milliseconds. */
+  timeout?: number | undefined;
+}
+
+/**
+ * The vector store in a Qdrant server (1.16 or later). Nothing is sent yet: `ping` tells whether it answers.
+ *
+ * @throws EmbedmillError `store_unavailable` when the URL is none.
+ */
+export async function openQdrantStore({
+  url,
+  apiKey,
+  timeout = 30_000,
+}: QdrantOptions): Promise<VectorStore> {
+  const { protocol, hostname, pathname, port } = urlParts(url);
+  // Loaded here, so that a process that uses the embedded store does without it.
+  const { QdrantClient } = await import('@qdrant/js-client-rest');
+  const client = new QdrantClient({
+    // Not its `url`, of which it would drop the path.
+    host: hostname,
+    https: protocol === 'https:',
+    port,
+    prefix: pathname.replace(/\/$/, ''),
+    timeout,
+    checkCompatibility: false,
+    // Not its `apiKey`, at which it would print a warning for a server inside a cluster, without TLS.
+    headers: { 'api-key': apiKey },
+  });
+  return new QdrantStore(client, `${protocol}//${hostname}:${port}${pathname}`);
+}
+
+function urlParts(text: string) {
+  const url = URL.parse(text);
+  if (url === null || !['http:', 'https:'].includes(url.protocol)) {
+    throw new EmbedmillError(
+      'store_unavailable',
+      `QDRANT_URL is "${text}", which is no http:// or https:// URL`,
+    );
+  }
+  // `URL` forgets a port that is the protocol's own, but :443 is not 6333.
+  const written = /^https?:\/\/(?:[^/@]*@)?(?:\[[^\]]*\]|[^/:]*):(\d+)/i.exec(text)?.[1];
+  return { ...pick(url), port: Number(written ?? 6333) };
+}
+
+function pick({ protocol, hostname, pathname }: URL) {
+  return { protocol, hostname, pathname };
+}

@@ -1,0 +1,81 @@
+import { EmbedmillError } from '@embedmill/jobs';
+import { setTimeout } from 'node:timers/promises';
+
+/** Tries of a request, the first included. Every request of ours can be repeated. */
+const MOST_TRIES = 3;
+/** Seconds: a server that asks for more is left to the caller, who has other work to do. */
+const LONGEST_WAIT = 5;
+const FIRST_WAIT = 0.2;
+
+/**
+ * Sends a request, again when the server cannot be reached or is too busy.
+ *
+ * @param what what is done, for messages: `Qdrant, collection "x"`
+ * @throws EmbedmillError `store_unavailable`, `store_rejected`, or `collection_not_found` (of a 404).
+ */
+export async function request<T>(what: string, send: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await send();
+    } catch (thrown) {
+      const failure = failureOf(thrown, what);
+      const wait = failure.retryAfter ?? FIRST_WAIT * 2 ** (tries - 1);
+      if (!failure.retryable || tries >= MOST_TRIES || wait > LONGEST_WAIT) throw failure;
+      // Spread out, so that workers that were turned away together do not come back together.
+      await setTimeout(wait * 1000 * (1 + Math.random() / 4));
+    }
+  }
+}
+
+/** What the client throws: an answer's `status` and `data`, or `retry_after` of a 429, or neither when there was none. */
+interface Thrown {
+  status?: unknown;
+  data?: unknown;
+  retry_after?: unknown;
+}
+
+function failureOf(thrown: unknown, what: string): EmbedmillError {
+  const { status, data, retry_after: retryAfter } = (thrown ?? {}) as Thrown;
+  const unavailable = (why: string, options: { retryAfter?: number } = {}) =>
+    new EmbedmillError('store_unavailable', `${what}: ${why}`, { cause: thrown, ...options });
+
+  if (typeof retryAfter === 'number') return unavailable('the server is too busy', { retryAfter });
+  if (typeof status !== 'number') {
+    const cause = thrown instanceof Error && thrown.cause instanceof Error ? thrown.cause : thrown;
+    return unavailable(`no answer (${cause instanceof Error ? cause.message : String(cause)})`);
+  }
+  const answer = `status ${status}, ${serverMessage(data)}`;
+  if (status === 429 || status === 408 || status >= 500) return unavailable(answer);
+  if (status === 404)
+    return new EmbedmillError('collection_not_found', `${what}: ${answer}`, { cause: thrown });
+  const advice = status === 401 || status === 403 ? '; check QDRANT_API_KEY' : '';
+  return new EmbedmillError('store_rejected', `${what}: ${answer}${advice}`, { cause: thrown });
+}
+
+/** Qdrant says what is wrong in `{status: {error}}`; a proxy in front of it says anything. */
+function serverMessage(data: unknown): string {
+  const said = (data as { status?: { error?: unknown } } | null | undefined)?.status?.error ?? data;
+  return (typeof said === 'string' ? said : JSON.stringify(said ?? '')).slice(0, 500);
+}
+
+/** Lets some run at once and the others wait, in order. */
+export class Slots {
+  #free: number;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(size: number) {
+    this.#free = size;
+  }
+
+  async run<T>(action: () => Promise<T>): Promise<T> {
+    if (this.#free === 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else this.#free--;
+    try {
+      return await action();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#free++;
+      else next();
+    }
+  }
+}

@@ -1,0 +1,171 @@
+import { EmbedmillError } from '@embedmill/jobs';
+import { connect, type Socket } from 'node:net';
+import { setTimeout } from 'node:timers/promises';
+import type { VectorStore } from '../store.ts';
+import { encodeFrame, FrameReader } from './frames.ts';
+import { checkSocketPath, errorOf, type Method, type Request, type Response } from './messages.ts';
+
+export interface ConnectOptions {
+  /** How long a call waits for a store that does not listen (yet, or any more), in milliseconds. */
+  connectTimeout?: number;
+}
+
+/**
+ * A store that another process serves with serveStore. Connects on the first call.
+ *
+ * When the connection breaks, the calls that wait for an answer are rejected with `store_unavailable`: whether
+ * they were done is not known, and all of them can be repeated. Later calls connect anew.
+ */
+export function connectStore(
+  socketPath: string,
+  { connectTimeout = 2000 }: ConnectOptions = {},
+): VectorStore {
+  checkSocketPath(socketPath);
+  const client = new Client(socketPath, connectTimeout);
+  const call = <M extends Method>(method: M, ...args: Parameters<VectorStore[M]>) =>
+    client.call(method, args) as ReturnType<VectorStore[M]>;
+  return {
+    description: `zvec, by the store process at ${socketPath}`,
+    createCollection: (collection) => call('createCollection', collection),
+    getCollection: (name) => call('getCollection', name),
+    listCollections: () => call('listCollections'),
+    deleteCollection: (name) => call('deleteCollection', name),
+    countPoints: (name) => call('countPoints', name),
+    findDocuments: (name, documents) => call('findDocuments', name, documents),
+    replaceDocuments: (name, documents) => call('replaceDocuments', name, documents),
+    deleteDocuments: (name, documents) => call('deleteDocuments', name, documents),
+    search: (name, search) => call('search', name, search),
+    ping: () => call('ping'),
+    close: () => client.close(),
+  };
+}
+
+interface Waiting {
+  resolve(result: unknown): void;
+  reject(error: EmbedmillError): void;
+}
+
+/** The connection: none → connecting → connected → none (broken) …, until closed. Calls are told apart by number. */
+class Client {
+  readonly #path: string;
+  readonly #connectTimeout: number;
+  readonly #waiting = new Map<number, Waiting>();
+  #connection: Promise<Socket> | undefined;
+  #lastId = 0;
+  #closed = false;
+
+  constructor(path: string, connectTimeout: number) {
+    this.#path = path;
+    this.#connectTimeout = connectTimeout;
+  }
+
+  async call(method: Method, args: unknown[]): Promise<unknown> {
+    if (this.#closed)
+      throw new EmbedmillError('store_unavailable', 'the connection to the store has been closed');
+    const id = ++this.#lastId;
+    const frame = encodeFrame({ id, method, args } satisfies Request);
+    const socket = await this.#connect();
+    return new Promise((resolve, reject) => {
+      if (socket.destroyed) return reject(this.#lost());
+      this.#waiting.set(id, { resolve, reject });
+      socket.ref();
+      socket.write(frame);
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const socket = await this.#connection?.catch(() => undefined);
+    if (socket === undefined || socket.destroyed) return;
+    await new Promise<void>((resolve) => {
+      socket.once('close', () => resolve());
+      socket.destroy();
+    });
+  }
+
+  #connect(): Promise<Socket> {
+    if (this.#connection === undefined) {
+      const connection = this.#tryConnecting();
+      this.#connection = connection;
+      connection.then(
+        (socket) => socket.once('close', () => this.#forget(connection)),
+        () => this.#forget(connection),
+      );
+    }
+    return this.#connection;
+  }
+
+  #forget(connection: Promise<Socket>): void {
+    if (this.#connection === connection) this.#connection = undefined;
+  }
+
+  async #tryConnecting(): Promise<Socket> {
+    const deadline = performance.now() + this.#connectTimeout;
+    for (let wait = 10; ; wait = Math.min(wait * 2, 200)) {
+      try {
+        return this.#receiveFrom(await connected(this.#path));
+      } catch (thrown) {
+        if (this.#closed || performance.now() + wait > deadline) {
+          throw new EmbedmillError(
+            'store_unavailable',
+            `no store answers at ${this.#path}; is \`embedmill up\` running?`,
+            {
+              cause: thrown,
+              retryAfter: 1,
+            },
+          );
+        }
+        await setTimeout(wait);
+      }
+    }
+  }
+
+  #receiveFrom(socket: Socket): Socket {
+    const frames = new FrameReader();
+    socket.on('data', (bytes: Buffer) => {
+      try {
+        for (const response of frames.push(bytes)) this.#settle(response as Response);
+      } catch {
+        socket.destroy();
+      }
+      if (this.#waiting.size === 0) socket.unref();
+    });
+    socket.on('error', () => undefined);
+    socket.once('end', () => socket.destroy());
+    // Of one connection at a time: whatever waits, waits for this one.
+    socket.once('close', () => {
+      const waiting = [...this.#waiting.values()];
+      this.#waiting.clear();
+      for (const { reject } of waiting) reject(this.#lost());
+    });
+    // An idle connection does not keep the process alive.
+    socket.unref();
+    return socket;
+  }
+
+  #settle(response: Response): void {
+    const waiting = this.#waiting.get(response.id);
+    this.#waiting.delete(response.id);
+    if ('error' in response) waiting?.reject(errorOf(response.error));
+    else waiting?.resolve(response.result);
+  }
+
+  #lost(): EmbedmillError {
+    return new EmbedmillError(
+      'store_unavailable',
+      `the connection to the store at ${this.#path} broke before it answered; try again`,
+      { retryAfter: 1 },
+    );
+  }
+}
+
+function connected(path: string): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(path);
+    socket.once('error', reject);
+    socket.once('connect', () => {
+      socket.off('error', reject);
+      resolve(socket);
+    });
+  });
+}

@@ -1,0 +1,86 @@
+import { EmbedmillError } from '@embedmill/jobs';
+import { deserialize, serialize } from 'node:v8';
+
+/**
+ * Values as frames: their length in four bytes, little-endian, then the value as V8 serializes it. Typed arrays
+ * stay typed; of a view only its own stretch travels.
+ */
+const HEADER = 4;
+
+/** What a frame may hold at most, in bytes: some 60,000 chunks of a document with vectors of 768 numbers. */
+export const LARGEST_FRAME = 256 * 1024 * 1024;
+
+/** @throws EmbedmillError `store_rejected` when the value is larger than a frame may be. */
+export function encodeFrame(value: unknown, largest = LARGEST_FRAME): Buffer {
+  const body = serialize(value);
+  if (body.length > largest) {
+    throw new EmbedmillError(
+      'store_rejected',
+      `${body.length} bytes are more than the store's socket takes at once (${largest}); send fewer documents`,
+    );
+  }
+  const frame = Buffer.allocUnsafe(HEADER + body.length);
+  frame.writeUInt32LE(body.length, 0);
+  body.copy(frame, HEADER);
+  return frame;
+}
+
+/** Cuts a stream of bytes into the values of its frames. */
+export class FrameReader {
+  readonly #largest: number;
+  readonly #header = Buffer.alloc(HEADER);
+  #headerFilled = 0;
+  #body: Buffer | undefined;
+  #bodyFilled = 0;
+
+  constructor(largest = LARGEST_FRAME) {
+    this.#largest = largest;
+  }
+
+  /**
+   * The values that `bytes` complete.
+   *
+   * @throws EmbedmillError `store_rejected` on a frame that is too large or is none; the stream is of no use then.
+   */
+  push(bytes: Buffer): unknown[] {
+    const values: unknown[] = [];
+    for (let at = 0; at < bytes.length;) {
+      if (this.#body === undefined) {
+        const copied = bytes.copy(this.#header, this.#headerFilled, at);
+        at += copied;
+        this.#headerFilled += copied;
+        if (this.#headerFilled < HEADER) break;
+        this.#body = this.#allocate(this.#header.readUInt32LE(0));
+        this.#bodyFilled = 0;
+      }
+      const copied = bytes.copy(this.#body, this.#bodyFilled, at);
+      at += copied;
+      this.#bodyFilled += copied;
+      if (this.#bodyFilled < this.#body.length) break;
+      values.push(decode(this.#body));
+      this.#body = undefined;
+      this.#headerFilled = 0;
+    }
+    return values;
+  }
+
+  #allocate(length: number): Buffer {
+    if (length === 0 || length > this.#largest) {
+      throw new EmbedmillError(
+        'store_rejected',
+        `a frame of ${length} bytes on the store's socket; what sent it?`,
+      );
+    }
+    return Buffer.allocUnsafeSlow(length);
+  }
+}
+
+function decode(body: Buffer): unknown {
+  try {
+    return deserialize(body);
+  } catch (thrown) {
+    throw new EmbedmillError('store_rejected', "a frame on the store's socket that cannot be read", {
+      cause: thrown,
+    });
+  }
+}

@@ -1,0 +1,56 @@
+import { asEmbedmillError, EmbedmillError, type ErrorCode, type ErrorDetail } from '@embedmill/jobs';
+import type { VectorStore } from '../store.ts';
+
+/** What can be called through the socket. Closing the store is left to the process that owns it. */
+export const METHODS = [
+  'createCollection',
+  'getCollection',
+  'listCollections',
+  'deleteCollection',
+  'countPoints',
+  'findDocuments',
+  'replaceDocuments',
+  'deleteDocuments',
+  'search',
+  'ping',
+] as const satisfies (keyof VectorStore)[];
+
+export type Method = (typeof METHODS)[number];
+
+export interface Request {
+  id: number;
+  method: Method;
+  args: unknown[];
+}
+
+export type Response = { id: number; result: unknown } | { id: number; error: ErrorMessage };
+
+/** An error of the catalogue on its way: what it says, without its cause. */
+export interface ErrorMessage {
+  code: ErrorCode;
+  message: string;
+  details: ErrorDetail[];
+  retryAfter: number | undefined;
+}
+
+export function errorMessage(thrown: unknown): ErrorMessage {
+  const { code, message, details, retryAfter } = asEmbedmillError(thrown);
+  return { code, message, details, retryAfter };
+}
+
+export function errorOf({ code, message, details, retryAfter }: ErrorMessage): EmbedmillError {
+  return new EmbedmillError(code, message, { details, ...(retryAfter === undefined ? {} : { retryAfter }) });
+}
+
+/** A socket's path may be no longer than this on any system, in bytes. */
+const LONGEST_PATH = 103;
+
+/** @throws EmbedmillError `store_unavailable` for a path that the system would cut off or refuse. */
+export function checkSocketPath(path: string): void {
+  const length = Buffer.byteLength(path);
+  if (length <= LONGEST_PATH) return;
+  throw new EmbedmillError(
+    'store_unavailable',
+    `the socket path ${path} has ${length} bytes, ${LONGEST_PATH} at most are possible; set EMBEDMILL_STORE_SOCKET`,
+  );
+}

@@ -1,0 +1,171 @@
+import { EmbedmillError } from '@embedmill/jobs';
+import { once } from 'node:events';
+import { lstat, rm } from 'node:fs/promises';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import type { VectorStore } from '../store.ts';
+import { encodeFrame, FrameReader } from './frames.ts';
+import { checkSocketPath, errorMessage, METHODS, type Request, type Response } from './messages.ts';
+
+/** Requests of one connection that run at once; more are not read until one has been answered. */
+const MOST_RUNNING = 64;
+
+export interface StoreHost {
+  /** Answers what has been asked, takes no more, and removes the socket. The store stays open. */
+  close(): Promise<void>;
+}
+
+/**
+ * Lets other processes of this user call a store through a unix domain socket. Resolves when it listens.
+ *
+ * @throws EmbedmillError `store_in_use` when another process listens there, `store_unavailable` when the socket
+ *   cannot be made.
+ */
+export async function serveStore(store: VectorStore, socketPath: string): Promise<StoreHost> {
+  checkSocketPath(socketPath);
+  await removeStale(socketPath);
+  const connections = new Set<Connection>();
+  const server = createServer((socket) => {
+    const connection = new Connection(store, socket);
+    connections.add(connection);
+    socket.once('close', () => connections.delete(connection));
+  });
+  await listen(server, socketPath);
+  return {
+    async close() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      await Promise.all([...connections].map((connection) => connection.end()));
+      await closed;
+    },
+  };
+}
+
+/** One client. Reads requests, runs them side by side, and answers each when it is done, in any order. */
+class Connection {
+  readonly #store: VectorStore;
+  readonly #socket: Socket;
+  readonly #frames = new FrameReader();
+  readonly #running = new Set<Promise<void>>();
+  #ending = false;
+
+  constructor(store: VectorStore, socket: Socket) {
+    this.#store = store;
+    this.#socket = socket;
+    socket.on('data', (bytes: Buffer) => this.#receive(bytes));
+    // The client has gone, or its answer cannot be delivered: 'close' follows.
+    socket.on('error', () => undefined);
+  }
+
+  async end(): Promise<void> {
+    this.#ending = true;
+    this.#socket.pause();
+    await Promise.all(this.#running);
+    await new Promise<void>((resolve) => {
+      if (this.#socket.destroyed) return resolve();
+      this.#socket.once('close', () => resolve());
+      this.#socket.end(() => this.#socket.destroy());
+    });
+  }
+
+  #receive(bytes: Buffer): void {
+    let requests: unknown[];
+    try {
+      requests = this.#frames.push(bytes);
+    } catch {
+      // Where the next request would start is not known any more.
+      this.#socket.destroy();
+      return;
+    }
+    for (const request of requests) {
+      const running = this.#answer(request as Request).finally(() => {
+        this.#running.delete(running);
+        this.#readOn();
+      });
+      this.#running.add(running);
+    }
+    if (this.#running.size >= MOST_RUNNING) this.#socket.pause();
+  }
+
+  async #answer(request: Request): Promise<void> {
+    const { id } = request;
+    let frame: Buffer;
+    try {
+      const result = await call(this.#store, request);
+      frame = encodeFrame({ id, result } satisfies Response);
+    } catch (thrown) {
+      frame = encodeFrame({ id, error: errorMessage(thrown) } satisfies Response);
+    }
+    if (this.#socket.destroyed || this.#socket.write(frame)) return;
+    // A client that does not read its answers gets to ask nothing more until it does.
+    this.#socket.pause();
+    this.#socket.once('drain', () => this.#readOn());
+  }
+
+  #readOn(): void {
+    if (this.#ending || this.#running.size >= MOST_RUNNING || this.#socket.writableNeedDrain) return;
+    this.#socket.resume();
+  }
+}
+
+async function call(store: VectorStore, { method, args }: Request): Promise<unknown> {
+  if (!METHODS.includes(method))
+    throw new EmbedmillError('store_rejected', `the store has no call "${String(method)}"`);
+  const action = store[method] as (...args: unknown[]) => Promise<unknown>;
+  return action.apply(store, args);
+}
+
+async function listen(server: Server, path: string): Promise<void> {
+  try {
+    const listening = once(server, 'listening');
+    // The socket is made with the mask of the moment: nobody else may connect, not even for an instant.
+    const mask = process.umask(0o177);
+    try {
+      server.listen(path);
+    } finally {
+      process.umask(mask);
+    }
+    await listening;
+  } catch (thrown) {
+    throw new EmbedmillError(
+      'store_unavailable',
+      `the store's socket ${path} cannot be made; does its folder exist?`,
+      {
+        cause: thrown,
+      },
+    );
+  }
+  // A connection that could not be accepted; the client tries again.
+  server.on('error', () => undefined);
+}
+
+/** Removes the socket that a killed process left. */
+async function removeStale(path: string): Promise<void> {
+  const found = await lstat(path).catch(() => undefined);
+  if (found === undefined) return;
+  if (!found.isSocket()) {
+    throw new EmbedmillError(
+      'store_unavailable',
+      `${path} should be a socket but is something else; move it away`,
+    );
+  }
+  if (await isAnswered(path)) {
+    throw new EmbedmillError(
+      'store_in_use',
+      `another process serves a store on ${path}; stop it, or use another data folder`,
+    );
+  }
+  await rm(path, { force: true });
+}
+
+function isAnswered(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = connect(path);
+    const settle = (answered: boolean) => {
+      probe.destroy();
+      resolve(answered);
+    };
+    probe.once('connect', () => settle(true));
+    probe.once('error', (error: NodeJS.ErrnoException) =>
+      settle(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT'),
+    );
+  });
+}

@@ -1,0 +1,123 @@
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { collectionSchema, EmbedmillError, type Collection } from '@embedmill/jobs';
+
+/**
+ * A collection's folder: `collection.json`, which says what the collection is, and `zvec/`, its data.
+ *
+ * `collection.json` is written last when a collection is created and removed first when it is deleted, each
+ * time synced to the disk. So a folder without it is what a crash left of one or the other, and is removed.
+ */
+const DEFINITION = 'collection.json';
+const DATA = 'zvec';
+const FORMAT = 1;
+
+export function dataFolder(folder: string): string {
+  return join(folder, DATA);
+}
+
+/**
+ * The collections below `root`, with their folders. Removes what crashes left.
+ *
+ * @throws EmbedmillError `store_unavailable` when a definition cannot be read.
+ */
+export async function findCollections(root: string): Promise<{ collection: Collection; folder: string }[]> {
+  await mkdir(root, { recursive: true });
+  const found: { collection: Collection; folder: string }[] = [];
+  for (const entry of await readdir(root, { withFileTypes: true })) {
+    if (!entry.isDirectory()) continue;
+    const folder = join(root, entry.name);
+    const names = await readdir(folder);
+    if (names.includes(DEFINITION)) found.push({ collection: await readDefinition(folder), folder });
+    // A folder with anything else in it is not ours to remove.
+    else if (names.every((name) => name === DATA || name === `${DEFINITION}.new`)) await removeFolder(folder);
+  }
+  return found;
+}
+
+/** @throws EmbedmillError `store_rejected` when something that is no collection lies there. */
+export async function createFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { mode: 0o700 });
+  } catch (thrown) {
+    throw new EmbedmillError('store_rejected', `${folder} cannot be created; move away what is there`, {
+      cause: thrown,
+    });
+  }
+}
+
+export async function writeDefinition(folder: string, collection: Collection): Promise<void> {
+  const file = join(folder, DEFINITION);
+  const handle = await open(`${file}.new`, 'w', 0o600);
+  try {
+    await handle.writeFile(JSON.stringify({ format: FORMAT, collection }, null, 2));
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await rename(`${file}.new`, file);
+  await syncFile(folder);
+  await syncFile(join(folder, '..'));
+}
+
+export async function removeDefinition(folder: string): Promise<void> {
+  await rm(join(folder, DEFINITION), { force: true });
+  await syncFile(folder);
+}
+
+export async function removeFolder(folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true });
+}
+
+/** Syncs zvec's logs of writes to the disk: zvec writes them at once, but leaves syncing to the system. */
+export async function syncLogs(folder: string): Promise<void> {
+  await syncFiles(folder, (name) => name.endsWith('.wal'));
+}
+
+/** Syncs everything below a collection's folder. */
+export async function syncData(folder: string): Promise<void> {
+  await syncFiles(folder, () => true);
+}
+
+/** How many segments zvec keeps the data in. */
+export async function countSegments(folder: string): Promise<number> {
+  return (await readdir(dataFolder(folder))).filter((name) => /^\d+$/.test(name)).length;
+}
+
+async function syncFiles(folder: string, wanted: (name: string) => boolean): Promise<void> {
+  const entries = await readdir(dataFolder(folder), { recursive: true, withFileTypes: true });
+  for (const entry of entries) {
+    if (entry.isFile() && wanted(entry.name)) await syncFile(join(entry.parentPath, entry.name));
+  }
+}
+
+async function syncFile(path: string): Promise<void> {
+  try {
+    const handle = await open(path, 'r');
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  } catch (thrown) {
+    // zvec replaces files while it tidies up; one that is gone needs no syncing.
+    if ((thrown as NodeJS.ErrnoException).code !== 'ENOENT') throw thrown;
+  }
+}
+
+async function readDefinition(folder: string): Promise<Collection> {
+  const file = join(folder, DEFINITION);
+  try {
+    const { format, collection }: { format?: unknown; collection?: unknown } = JSON.parse(
+      await readFile(file, 'utf8'),
+    );
+    if (format !== FORMAT) throw new Error(`its format is ${String(format)}, not ${FORMAT}`);
+    return collectionSchema.parse(collection);
+  } catch (thrown) {
+    throw new EmbedmillError(
+      'store_unavailable',
+      `${file} is not a definition that this version of embedmill reads; restore it, or move the folder away`,
+      { cause: thrown },
+    );
+  }
+}

@@ -1,0 +1,84 @@
+import type { Scalar } from '@embedmill/jobs';
+import type { Condition, Range } from '../condition.ts';
+import { columnValue, type ColumnsOf } from './columns.ts';
+
+/**
+ * A condition in zvec's filter language, which has no `not`, no literal for every text, and no order on lists.
+ * So a negation is pushed down to the comparisons, texts are digests, and a range with two bounds compares
+ * the least and the greatest value: of a record with several values that holds for more records than it
+ * should. `exact` is false then: whoever searches checks what it found, with `satisfies`.
+ */
+export interface FilterExpression {
+  text: string;
+  exact: boolean;
+}
+
+/** zvec refuses longer lists. */
+const LONGEST_LIST = 32;
+
+export function filterExpression(condition: Condition, find: ColumnsOf, negated = false): FilterExpression {
+  switch (condition.op) {
+    case 'not':
+      return filterExpression(condition.of, find, !negated);
+    case 'and':
+    case 'or':
+      return joined(
+        condition.of.map((part) => filterExpression(part, find, negated)),
+        (condition.op === 'and') === negated ? 'or' : 'and',
+      );
+    case 'any': {
+      const { values } = find(condition.target);
+      const lists = chunksOf([...new Set(condition.values.map(literal))], LONGEST_LIST);
+      if (!negated)
+        return exact(lists.map((list) => `${values} contain_any (${list.join(',')})`).join(' or '));
+      const none = lists.map((list) => `${values} not contain_any (${list.join(',')})`).join(' and ');
+      return exact(`(${none}) or ${values} is null`);
+    }
+    case 'range': {
+      const { least, greatest, several } = find(condition.target);
+      const bounds = comparisons(condition.range, least, greatest);
+      const isExact = bounds.length === 1;
+      if (!negated) return { text: `(${bounds.map((bound) => bound.holds).join(' and ')})`, exact: isExact };
+      const fails = [...bounds.map((bound) => bound.fails), `${least} is null`];
+      if (!isExact) fails.push(`${several} = 1`);
+      return { text: `(${fails.join(' or ')})`, exact: isExact };
+    }
+  }
+}
+
+/** Any value is at least x exactly when the greatest one is; any is at most x exactly when the least one is. */
+function comparisons({ gte, gt, lte, lt }: Range, least: string, greatest: string) {
+  const compare = (column: string, holds: string, fails: string, bound: number | undefined) =>
+    bound === undefined
+      ? []
+      : [{ holds: `${column} ${holds} ${literal(bound)}`, fails: `${column} ${fails} ${literal(bound)}` }];
+  return [
+    ...compare(greatest, '>=', '<', gte),
+    ...compare(greatest, '>', '<=', gt),
+    ...compare(least, '<=', '>', lte),
+    ...compare(least, '<', '>=', lt),
+  ];
+}
+
+function joined(parts: FilterExpression[], word: 'and' | 'or'): FilterExpression {
+  return {
+    text: `(${parts.map((part) => part.text).join(` ${word} `)})`,
+    exact: parts.every((part) => part.exact),
+  };
+}
+
+function exact(text: string): FilterExpression {
+  return { text: `(${text})`, exact: true };
+}
+
+/** A literal: a number, `true`, `false`, or a digest between quotes, which has nothing to escape. */
+function literal(value: Scalar): string {
+  const held = columnValue(value);
+  return typeof held === 'string' ? `'${held}'` : String(held);
+}
+
+function chunksOf<T>(items: T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) =>
+    items.slice(i * size, (i + 1) * size),
+  );
+}

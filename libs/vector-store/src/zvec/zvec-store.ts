@@ -1,0 +1,159 @@
+import { join } from 'node:path';
+import { collectionNameSchema, EmbedmillError, type Collection, type CollectionName } from '@embedmill/jobs';
+import { assertSameCollection, collectionNotFound } from '../collections.ts';
+import type {
+  DocumentKey,
+  DocumentPoints,
+  ScoredPoint,
+  StoredDocument,
+  VectorSearch,
+  VectorStore,
+} from '../store.ts';
+import {
+  createFolder,
+  findCollections,
+  removeDefinition,
+  removeFolder,
+  writeDefinition,
+} from './collection-folder.ts';
+import { loadZvec, type Zvec } from './native.ts';
+import { ZvecCollection } from './zvec-collection.ts';
+
+/**
+ * The vector store in a folder, by zvec. One process owns the folder; others reach it through its socket (see
+ * serveStore). Every collection is open from start to end. Creating and deleting run one after another.
+ *
+ * @throws EmbedmillError `store_unavailable` when zvec does not load here, or a collection cannot be opened: another
+ *   process has it, or it is damaged.
+ */
+export async function openZvecStore(folder: string): Promise<VectorStore> {
+  const zvec = await loadZvec();
+  const open = new Map<string, ZvecCollection>();
+  try {
+    for (const found of await findCollections(folder)) {
+      open.set(found.collection.name, ZvecCollection.open(zvec, found.collection, found.folder));
+    }
+  } catch (thrown) {
+    for (const collection of open.values()) await collection.close();
+    throw thrown;
+  }
+  return new ZvecStore(zvec, folder, open);
+}
+
+class ZvecStore implements VectorStore {
+  readonly description: string;
+  readonly #zvec: Zvec;
+  readonly #folder: string;
+  readonly #open: Map<string, ZvecCollection>;
+  #lastChange: Promise<unknown> = Promise.resolve();
+  #closed = false;
+
+  constructor(zvec: Zvec, folder: string, open: Map<string, ZvecCollection>) {
+    this.description = `zvec, ${folder}`;
+    this.#zvec = zvec;
+    this.#folder = folder;
+    this.#open = open;
+  }
+
+  createCollection(collection: Collection): Promise<void> {
+    return this.#change(async () => {
+      if (this.#closed) throw closed();
+      const existing = this.#open.get(collection.name);
+      if (existing !== undefined) return assertSameCollection(existing.definition, collection);
+      if (!collectionNameSchema.safeParse(collection.name).success) {
+        throw new EmbedmillError('store_rejected', `"${collection.name}" cannot be a collection's name`);
+      }
+      const folder = join(this.#folder, collection.name);
+      await createFolder(folder);
+      this.#open.set(collection.name, await this.#createIn(folder, collection));
+    });
+  }
+
+  async getCollection(name: CollectionName): Promise<Collection | undefined> {
+    return this.#open.get(name)?.definition;
+  }
+
+  async listCollections(): Promise<Collection[]> {
+    return [...this.#open.values()]
+      .map((collection) => collection.definition)
+      .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  deleteCollection(name: CollectionName): Promise<boolean> {
+    return this.#change(async () => {
+      const collection = this.#open.get(name);
+      if (collection === undefined) return false;
+      this.#open.delete(name);
+      await removeDefinition(collection.folder);
+      await collection.close();
+      await removeFolder(collection.folder);
+      return true;
+    });
+  }
+
+  async countPoints(name: CollectionName): Promise<number> {
+    return this.#collection(name).count();
+  }
+
+  async findDocuments(
+    name: CollectionName,
+    documents: DocumentKey[],
+  ): Promise<(StoredDocument | undefined)[]> {
+    return this.#collection(name).find(documents);
+  }
+
+  async replaceDocuments(name: CollectionName, documents: DocumentPoints[]): Promise<void> {
+    await this.#collection(name).replace(documents);
+  }
+
+  async deleteDocuments(name: CollectionName, documents: DocumentKey[]): Promise<void> {
+    await this.#collection(name).deleteDocuments(documents);
+  }
+
+  async search(name: CollectionName, search: VectorSearch): Promise<ScoredPoint[]> {
+    return this.#collection(name).search(search);
+  }
+
+  async ping(): Promise<void> {
+    if (this.#closed) throw closed();
+  }
+
+  async close(): Promise<void> {
+    await this.#change(async () => {
+      this.#closed = true;
+      const collections = [...this.#open.values()];
+      this.#open.clear();
+      for (const collection of collections) await collection.close();
+    });
+  }
+
+  async #createIn(folder: string, collection: Collection): Promise<ZvecCollection> {
+    let created: ZvecCollection | undefined;
+    try {
+      created = ZvecCollection.create(this.#zvec, collection, folder);
+      await writeDefinition(folder, collection);
+      return created;
+    } catch (thrown) {
+      await created?.close();
+      await removeFolder(folder);
+      throw thrown;
+    }
+  }
+
+  #collection(name: CollectionName): ZvecCollection {
+    if (this.#closed) throw closed();
+    const collection = this.#open.get(name);
+    if (collection === undefined) throw collectionNotFound(name);
+    return collection;
+  }
+
+  #change<T>(action: () => Promise<T>): Promise<T> {
+    const change = this.#lastChange.then(action);
+    this.#lastChange = change.catch(() => undefined);
+    return change;
+  }
+}
+
+function closed(): EmbedmillError {
+  return new EmbedmillError('store_unavailable', 'the vector store has been closed');
+}
