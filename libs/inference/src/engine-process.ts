@@ -1,0 +1,305 @@
+/**
+ * An engine in a child process of its own, seen from the parent.
+ *
+ * Modes: starting (the model loads) → ready → closed. From ready, when the child dies or hangs: restarting
+ * (a pause, then starting again). From starting, when the child cannot be had several times in a row: down,
+ * which the next `run` ends by starting anew.
+ *
+ * Invariants: at most `capacity` batches in flight, and one urgent batch on top. A batch is sent to one child
+ * only: when that child dies it is rejected, never sent again, since it may be what killed it; who wants it
+ * retried runs it anew. Batches that wait for a child that is starting survive its failure to start. One
+ * child at a time. Pauses double from death to death, up to a bound, until a batch succeeds.
+ *
+ * Used by the worker's encoder, one object a device.
+ */
+import { fork, type ChildProcess } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { EmbedmillError } from '@embedmill/jobs';
+import type { Engine, EngineBatch, EngineResult } from './engine.ts';
+import type { EngineModel, FromEngine, SessionTuning, ToEngine } from './engine/protocol.ts';
+
+export interface EngineProcessOptions {
+  /** A file that calls `serveEngine()`. */
+  entry: URL;
+  model: EngineModel;
+  /** Threads that a run computes with. */
+  threads: number;
+  /** Default true. */
+  spinning?: boolean;
+  /** Default `all`. */
+  graphOptimization?: SessionTuning['graphOptimization'];
+  /** How long the engine may go without an answer while it has a batch before it counts as hung; default 30 s. */
+  deadlineMs?: number;
+  /** How long loading the model may take; default 2 minutes. */
+  startDeadlineMs?: number;
+  onEvent?: (event: EngineEvent) => void;
+}
+
+export type EngineEvent =
+  | { kind: 'ready'; pid: number; seconds: number; restarts: number }
+  /** `error` is what the batches in flight were rejected with. */
+  | { kind: 'died'; pid: number | undefined; error: EmbedmillError; inFlight: number; pauseMs: number }
+  /** It could not be started several times in a row; `error` says why. */
+  | { kind: 'down'; error: EmbedmillError };
+
+interface Pending {
+  batch: EngineBatch;
+  resolve: (result: EngineResult) => void;
+  reject: (error: EmbedmillError) => void;
+}
+
+type State = 'starting' | 'ready' | 'restarting' | 'down' | 'closed';
+
+const STARTS_IN_A_ROW = 5;
+const FIRST_PAUSE_MS = 25;
+const LONGEST_PAUSE_MS = 5000;
+const EXIT_GRACE_MS = 5000;
+
+export class EngineProcess implements Engine {
+  readonly capacity = 2;
+  readonly #options: EngineProcessOptions;
+  readonly #sent = new Map<number, Pending>();
+  #unsent: Pending[] = [];
+  #state: State = 'starting';
+  #child: ChildProcess | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #startedAt = 0;
+  #lastId = 0;
+  #dims = 0;
+  #peakRssBytes = 0;
+  #restarts = 0;
+  #failedStarts = 0;
+  #deathsInARow = 0;
+  /** Why the child is about to die, when we know better than its exit code. */
+  #verdict: EmbedmillError | undefined;
+  #started: PromiseWithResolvers<void> | undefined = Promise.withResolvers();
+  #idle: (() => void) | undefined;
+
+  private constructor(options: EngineProcessOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Starts the process; resolves once the model is loaded and warm. Rejects with `model_corrupt` when the file is
+   * not a usable model, or `model_unavailable` when it cannot be read or the engine cannot be started.
+   */
+  static async start(options: EngineProcessOptions): Promise<EngineProcess> {
+    const engine = new EngineProcess(options);
+    const started = engine.#started?.promise;
+    engine.#spawn();
+    await started;
+    return engine;
+  }
+
+  get dims(): number {
+    return this.#dims;
+  }
+
+  /** The child's process id; undefined between two children. */
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  /** How often the engine was started anew. */
+  get restarts(): number {
+    return this.#restarts;
+  }
+
+  get inFlight(): number {
+    return this.#sent.size + this.#unsent.length;
+  }
+
+  /** The most memory that any of its children had resident. */
+  get peakRssBytes(): number {
+    return this.#peakRssBytes;
+  }
+
+  /** See `Engine.run`; beyond the bound it rejects with `overloaded`, after `close` with `engine_failed`. */
+  run(batch: EngineBatch): Promise<EngineResult> {
+    if (this.#state === 'closed') {
+      return Promise.reject(new EmbedmillError('engine_failed', 'the engine is closed'));
+    }
+    if (this.inFlight >= this.capacity + (batch.urgent ? 1 : 0)) {
+      const message = `the engine has ${this.inFlight} batches in flight already`;
+      return Promise.reject(new EmbedmillError('overloaded', message));
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<EngineResult>();
+    const pending = { batch, resolve, reject };
+    switch (this.#state) {
+      case 'ready':
+        this.#send(pending);
+        break;
+      case 'down':
+        this.#unsent.push(pending);
+        this.#failedStarts = 0;
+        this.#spawn();
+        break;
+      case 'starting':
+      case 'restarting':
+        this.#unsent.push(pending);
+        break;
+    }
+    return promise;
+  }
+
+  /** Waits for the batches in flight, then ends the process. */
+  async close(): Promise<void> {
+    if (this.#state !== 'down' && this.inFlight > 0) {
+      await new Promise<void>((resolve) => (this.#idle = resolve));
+    }
+    this.#state = 'closed';
+    clearTimeout(this.#timer);
+    const child = this.#child;
+    if (child === undefined) return;
+    const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+    const grace = setTimeout(() => child.kill('SIGKILL'), EXIT_GRACE_MS);
+    if (child.connected) child.disconnect();
+    await exited;
+    clearTimeout(grace);
+  }
+
+  #spawn(): void {
+    const { entry, model, threads, spinning = true, graphOptimization = 'all' } = this.#options;
+    this.#state = 'starting';
+    this.#startedAt = performance.now();
+    this.#verdict = undefined;
+    const child = fork(fileURLToPath(entry), [], {
+      serialization: 'advanced',
+      execArgv: [],
+      // Its stdout would mix into what the parent prints.
+      stdio: ['ignore', 2, 2, 'ipc'],
+    });
+    this.#child = child;
+    child.on('message', (message) => {
+      if (this.#child === child) this.#receive(message as FromEngine);
+    });
+    child.once('exit', (code, signal) => this.#gone(child, signal ?? `exit code ${code}`));
+    child.once('error', (error) => this.#gone(child, error.message));
+    const tuning = { threads, spinning, graphOptimization };
+    child.send({ kind: 'load', model, tuning } satisfies ToEngine, ignore);
+    const { startDeadlineMs = 120_000 } = this.#options;
+    this.#expect(
+      startDeadlineMs,
+      'model_unavailable',
+      `the model was not loaded within ${startDeadlineMs} ms`,
+    );
+  }
+
+  #receive(message: FromEngine): void {
+    switch (message.kind) {
+      case 'ready': {
+        clearTimeout(this.#timer);
+        this.#state = 'ready';
+        this.#dims = message.dims;
+        this.#notePeakRss(message.peakRssBytes);
+        this.#failedStarts = 0;
+        this.#started?.resolve();
+        this.#started = undefined;
+        const seconds = (performance.now() - this.#startedAt) / 1000;
+        this.#emit({ kind: 'ready', pid: this.#child?.pid ?? 0, seconds, restarts: this.#restarts });
+        for (const pending of this.#unsent.splice(0)) this.#send(pending);
+        return;
+      }
+      case 'unloadable':
+        this.#kill(message.code, message.message);
+        return;
+      case 'vectors':
+        this.#deathsInARow = 0;
+        this.#notePeakRss(message.peakRssBytes);
+        this.#settle(message.id, ({ resolve }) => resolve(message));
+        return;
+      case 'failed':
+        this.#settle(message.id, ({ reject }) => reject(new EmbedmillError(message.code, message.message)));
+        return;
+    }
+  }
+
+  #send(pending: Pending): void {
+    const id = (this.#lastId += 1);
+    this.#sent.set(id, pending);
+    const { ids, lengths, urgent } = pending.batch;
+    // A send that fails is a child that dies: its exit says so.
+    this.#child?.send({ kind: 'run', id, ids, lengths, urgent } satisfies ToEngine, ignore);
+    if (this.#sent.size === 1) this.#expectAnswer();
+  }
+
+  #settle(id: number, settle: (pending: Pending) => void): void {
+    const pending = this.#sent.get(id);
+    if (pending === undefined) return;
+    this.#sent.delete(id);
+    clearTimeout(this.#timer);
+    if (this.#sent.size > 0) this.#expectAnswer();
+    settle(pending);
+    this.#noteIdle();
+  }
+
+  #expectAnswer(): void {
+    const { deadlineMs = 30_000 } = this.#options;
+    this.#expect(
+      deadlineMs,
+      'engine_timeout',
+      `the engine gave no answer within ${deadlineMs} ms and was killed`,
+    );
+  }
+
+  #expect(withinMs: number, code: 'engine_timeout' | 'model_unavailable', message: string): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#kill(code, message), withinMs);
+  }
+
+  #kill(code: 'engine_timeout' | 'model_unavailable' | 'model_corrupt', message: string): void {
+    this.#verdict = new EmbedmillError(code, message);
+    this.#child?.kill('SIGKILL');
+  }
+
+  /** The child is no more: its batches are rejected, and another one is started after a pause. */
+  #gone(child: ChildProcess, how: string): void {
+    if (this.#child !== child) return;
+    const { pid } = child;
+    this.#child = undefined;
+    clearTimeout(this.#timer);
+    if (this.#state === 'closed') return;
+    const failedStart = this.#state === 'starting';
+    const died = `the engine process (pid ${pid}) died: ${how}`;
+    const error =
+      this.#verdict ??
+      (failedStart
+        ? new EmbedmillError('model_unavailable', `${died}, before the model was loaded`)
+        : new EmbedmillError('engine_crashed', died));
+    this.#failedStarts = failedStart ? this.#failedStarts + 1 : 0;
+    this.#deathsInARow += 1;
+    const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (this.#deathsInARow - 1));
+    const lost = [...this.#sent.values()];
+    this.#sent.clear();
+    this.#emit({ kind: 'died', pid, error, inFlight: lost.length, pauseMs });
+
+    if (this.#started !== undefined || this.#failedStarts >= STARTS_IN_A_ROW) {
+      this.#state = 'down';
+      this.#emit({ kind: 'down', error });
+      lost.push(...this.#unsent.splice(0));
+      this.#started?.reject(error);
+    } else {
+      this.#state = 'restarting';
+      this.#timer = setTimeout(() => {
+        this.#restarts += 1;
+        this.#spawn();
+      }, pauseMs);
+    }
+    for (const { reject } of lost) reject(error);
+    this.#noteIdle();
+  }
+
+  #noteIdle(): void {
+    if (this.inFlight === 0) this.#idle?.();
+  }
+
+  #notePeakRss(bytes: number): void {
+    this.#peakRssBytes = Math.max(this.#peakRssBytes, bytes);
+  }
+
+  #emit(event: EngineEvent): void {
+    this.#options.onEvent?.(event);
+  }
+}
+
+function ignore(): void {}

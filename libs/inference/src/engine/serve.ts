@@ -1,0 +1,104 @@
+/**
+ * The engine process: loads one model, then answers batches, until its parent goes.
+ *
+ * Modes: waiting for `load` → serving (an endless take-run-answer loop) → gone.
+ * Invariants: one run at a time; every `run` message gets one answer; urgent batches run before all others that
+ * have not begun; it never ends by itself while its parent lives. SIGINT and SIGTERM come to the whole process
+ * group when someone presses Ctrl-C or a supervisor stops the service: only the parent knows whether a batch has
+ * to be finished first, so they are ignored here, and the end of the IPC channel is what ends the engine.
+ *
+ * Called by an entry file that does nothing else; started by `EngineProcess`.
+ */
+import { setImmediate } from 'node:timers/promises';
+import { asEmbedmillError } from '@embedmill/jobs';
+import { isOutOfMemory, messageOf } from './ort-error.ts';
+import type { FromEngine, ToEngine } from './protocol.ts';
+import { ModelSession } from './session.ts';
+
+type Load = Extract<ToEngine, { kind: 'load' }>;
+type Run = Extract<ToEngine, { kind: 'run' }>;
+
+export function serveEngine(): void {
+  if (process.send === undefined) throw new Error('an engine is started by EngineProcess, not by hand');
+  process.on('SIGINT', ignore);
+  process.on('SIGTERM', ignore);
+  process.on('disconnect', () => process.exit(0));
+
+  const waiting: Run[] = [];
+  let session: ModelSession | undefined;
+  let serving = false;
+
+  const serve = async (ready: ModelSession): Promise<void> => {
+    if (serving) return;
+    serving = true;
+    for (let next = take(waiting); next !== undefined; next = take(waiting)) {
+      await answer(await runBatch(ready, next));
+      // `run` blocks the event loop: let messages that came meanwhile in, an urgent one may be among them.
+      await setImmediate();
+    }
+    serving = false;
+  };
+
+  process.on('message', (message: ToEngine) => {
+    switch (message.kind) {
+      case 'load':
+        void load(message).then((loaded) => {
+          session = loaded;
+          if (loaded !== undefined) void serve(loaded);
+        });
+        break;
+      case 'run':
+        waiting.push(message);
+        if (session !== undefined) void serve(session);
+        break;
+    }
+  });
+}
+
+/** Takes the first urgent batch, else the first. */
+function take(waiting: Run[]): Run | undefined {
+  const urgent = waiting.findIndex((run) => run.urgent);
+  return waiting.splice(Math.max(urgent, 0), 1)[0];
+}
+
+async function load({ model, tuning }: Load): Promise<ModelSession | undefined> {
+  try {
+    const session = await ModelSession.load(model, tuning);
+    await answer({ kind: 'ready', dims: session.dims, peakRssBytes: peakRssBytes() });
+    return session;
+  } catch (thrown) {
+    const { code, message } = asEmbedmillError(thrown);
+    await answer({
+      kind: 'unloadable',
+      code: code === 'model_corrupt' ? code : 'model_unavailable',
+      message,
+    });
+    return undefined;
+  }
+}
+
+async function runBatch(session: ModelSession, run: Run): Promise<FromEngine> {
+  const start = performance.now();
+  try {
+    const vectors = await session.run(run);
+    const seconds = (performance.now() - start) / 1000;
+    return { kind: 'vectors', id: run.id, vectors, seconds, peakRssBytes: peakRssBytes() };
+  } catch (thrown) {
+    const code = isOutOfMemory(thrown) ? 'out_of_memory' : 'engine_failed';
+    return { kind: 'failed', id: run.id, code, message: messageOf(thrown) };
+  }
+}
+
+/** Waits until the answer is written, since the next run would hold up what is left of it. */
+function answer(message: FromEngine): Promise<void> {
+  return new Promise((resolve) => {
+    if (process.connected) process.send?.(message, () => resolve());
+    else process.exit(0);
+  });
+}
+
+function peakRssBytes(): number {
+  return process.resourceUsage().maxRSS * 1024;
+}
+
+function ignore(): void {}

@@ -1,0 +1,31 @@
+/**
+ * For tests only: the real engine, with faults that cannot be had on demand. Sequences that hold a marker token
+ * make it crash or hang as they arrive; with FAULTY_ENGINE_AREA set, larger batches run out of memory.
+ */
+import { serveEngine } from './index.ts';
+import type { FromEngine, ToEngine } from './engine/protocol.ts';
+
+const CRASH = 30_001;
+const HANG = 30_002;
+const area = Number(process.env['FAULTY_ENGINE_AREA'] ?? Infinity);
+
+serveEngine();
+const [real] = process.listeners('message') as ((message: ToEngine) => void)[];
+process.removeAllListeners('message');
+process.on('message', (message: ToEngine) => {
+  if (message.kind === 'run') {
+    if (message.ids.includes(CRASH)) process.kill(process.pid, 'SIGKILL');
+    if (message.ids.includes(HANG)) for (;;);
+    if (message.lengths.length * Math.max(...message.lengths) > area) {
+      const failed: FromEngine = {
+        kind: 'failed',
+        id: message.id,
+        code: 'out_of_memory',
+        message: 'simulated',
+      };
+      process.send?.(failed);
+      return;
+    }
+  }
+  real?.(message);
+});
