@@ -1,0 +1,245 @@
+import { EmbedmillError, type Chunking } from '@embedmill/jobs';
+import { isSpace, trimRange } from './characters.ts';
+import { cutChunks, maxCharacters } from './cut.ts';
+import { piecesOf, type Piece } from './pieces.ts';
+import type { PlainEncoding, Tokenizer } from './tokenizer.ts';
+
+export interface ChunkableDocument {
+  text: string;
+  title?: string | undefined;
+}
+
+/** What the model gets for one point: characters `start` to `end` (UTF-16 units) of the document's text. */
+export interface Chunk {
+  /** Start tokens, prefix, title, the chunk's own tokens, end tokens. */
+  ids: Int32Array;
+  start: number;
+  end: number;
+}
+
+export interface ChunkedDocument {
+  /** At least one. A text that gives no token of its own has one chunk, without any of its own. */
+  chunks: Chunk[];
+  /** What the document would take in one piece: special tokens, prefix, title and text, before anything was cut. */
+  tokens: number;
+  /** Whether some of the title or the text is in no chunk; `message` says which. */
+  truncated: boolean;
+  message?: string;
+}
+
+/** A title stands in front of every chunk, so it must not crowd out the text. */
+const MAX_TITLE_TOKENS = 64;
+const MIN_TEXT_TOKENS = 4;
+
+/**
+ * Documents → chunks of token ids, in the order given. Texts of up to one chunk are encoded many at a time, and
+ * where each token stands is not even asked; longer ones are encoded in pieces, cut by `cutChunks`.
+ *
+ * Mode `tokens` loses nothing of the text; mode `document` gives one chunk and says what did not fit. Chunks hold
+ * min(`size`, the model's limit) tokens at most, all included. Throws `invalid_request` when that leaves no
+ * room for text beside the model's prefix.
+ */
+export async function chunkDocuments(
+  tokenizer: Tokenizer,
+  documents: readonly ChunkableDocument[],
+  chunking: Chunking,
+): Promise<ChunkedDocument[]> {
+  const heads = await headsOf(tokenizer, documents, chunking);
+  const pieces: (Piece & { document: number; isLast: boolean })[] = [];
+  for (const [document, { text }] of documents.entries()) {
+    const own = piecesOf(text);
+    for (const [n, piece] of own.entries()) {
+      const joined = n === 0 && heads[document]?.spaced === true ? joinedToHead(piece) : piece;
+      pieces.push({ ...joined, document, isLast: n === own.length - 1 });
+    }
+  }
+
+  const chunked: ChunkedDocument[] = [];
+  let reading: DocumentReading | undefined;
+  let next = 0;
+  for await (const encoding of tokenizer.encodePlain(pieces.map(({ text }) => text))) {
+    const piece = pieces[next];
+    next += 1;
+    if (piece === undefined) break;
+    const document = documents[piece.document] ?? { text: '' };
+    reading ??= new DocumentReading(tokenizer, document.text, heads[piece.document] ?? EMPTY, chunking);
+    reading.add(piece, encoding);
+    if (piece.isLast) {
+      chunked.push(reading.finish());
+      reading = undefined;
+    }
+  }
+  return chunked;
+}
+
+/** What stands in front of each of a document's chunks. */
+interface Head {
+  ids: number[];
+  /** Tokens of the document's text that fit beside it. */
+  capacity: number;
+  /** Whether white space stands between it and the text. */
+  spaced: boolean;
+  /** Tokens of the title that were left out. */
+  cut: number;
+}
+const EMPTY: Head = { ids: [], capacity: 0, spaced: false, cut: 0 };
+
+async function headsOf(
+  tokenizer: Tokenizer,
+  documents: readonly ChunkableDocument[],
+  chunking: Chunking,
+): Promise<Head[]> {
+  const asked = chunking.mode === 'tokens' ? (chunking.size ?? tokenizer.maxTokens) : tokenizer.maxTokens;
+  const size = Math.min(asked, tokenizer.maxTokens);
+  const prefix = tokenizer.documentPrefix;
+  const titled = documents.map(({ title }) => `${prefix}${title ?? ''}`.trimEnd());
+  const texts = [prefix.trimEnd(), ...titled.filter((_, n) => hasTitle(documents[n]))];
+  const encoded: number[][] = [];
+  for await (const encoding of tokenizer.encodePlain(texts)) encoded.push(encoding.ids());
+
+  const [prefixIds = []] = encoded;
+  const room = size - tokenizer.start.length - tokenizer.end.length - prefixIds.length;
+  if (room < MIN_TEXT_TOKENS) {
+    throw new EmbedmillError(
+      'invalid_request',
+      `chunking/size: ${size} tokens leave ${Math.max(room, 0)} for the text beside special tokens and the model's prefix; make it ${size - room + MIN_TEXT_TOKENS} at least`,
+    );
+  }
+  const untitled: Head = {
+    ids: prefixIds,
+    capacity: room,
+    spaced: isSpace(prefix.charCodeAt(prefix.length - 1)),
+    cut: 0,
+  };
+  const most = prefixIds.length + Math.min(MAX_TITLE_TOKENS, room >> 1);
+  let next = 1;
+  return documents.map((document) => {
+    if (!hasTitle(document)) return untitled;
+    const ids = encoded[next] ?? [];
+    next += 1;
+    const kept = ids.slice(0, most);
+    const capacity = room - (kept.length - prefixIds.length);
+    return { ids: kept, capacity, spaced: true, cut: ids.length - kept.length };
+  });
+}
+
+const hasTitle = (document: ChunkableDocument | undefined): boolean =>
+  document?.title !== undefined && document.title.trim() !== '';
+
+/** Tokenizers that tell a word after a space from one at the start must see the space behind the head. */
+function joinedToHead(piece: Piece): Piece {
+  return { text: ` ${piece.text}`, start: piece.start - 1 };
+}
+
+/** One document's tokens as its pieces come in: `add` each piece in order, then `finish`. */
+class DocumentReading {
+  readonly #tokenizer: Tokenizer;
+  readonly #text: string;
+  readonly #head: Head;
+  readonly #chunking: Chunking;
+  readonly #ids: number[][] = [];
+  readonly #starts: Int32Array[] = [];
+  #tokens = 0;
+
+  constructor(tokenizer: Tokenizer, text: string, head: Head, chunking: Chunking) {
+    this.#tokenizer = tokenizer;
+    this.#text = text;
+    this.#head = head;
+    this.#chunking = chunking;
+  }
+
+  add(piece: Piece & { isLast: boolean }, encoding: PlainEncoding): void {
+    const { capacity } = this.#head;
+    const isWholeText = piece.isLast && this.#tokens === 0;
+    const isBeyondLimit = this.#chunking.mode === 'document' && this.#tokens > capacity;
+    this.#tokens += encoding.length;
+    if (isBeyondLimit) return;
+    this.#ids.push(encoding.ids());
+    if (isWholeText && encoding.length <= capacity && this.#text.length <= maxCharacters(capacity)) return;
+    this.#starts.push(tokenStarts(piece, encoding.offsets(), this.#starts.at(-1)?.at(-1) ?? 0));
+  }
+
+  finish(): ChunkedDocument {
+    const { capacity, cut } = this.#head;
+    const frame = this.#tokenizer.start.length + this.#tokenizer.end.length + this.#head.ids.length;
+    const tokens = frame + cut + this.#tokens;
+    const messages: string[] = [];
+    if (cut > 0) messages.push(`the title is too long: its last ${cut} tokens were left out`);
+    if (this.#chunking.mode === 'document' && this.#tokens > capacity) {
+      const { maxTokens } = this.#tokenizer;
+      const end = this.#documentEnd();
+      messages.push(
+        `the text takes ${tokens} tokens and the model reads ${maxTokens}: what comes after character ${end} was not embedded`,
+      );
+    }
+    const chunks = this.#chunks();
+    const truncated = messages.length > 0;
+    return { chunks, tokens, truncated, ...(truncated ? { message: messages.join('; ') } : {}) };
+  }
+
+  #chunks(): Chunk[] {
+    const { capacity } = this.#head;
+    const [first = []] = this.#ids;
+    if (this.#chunking.mode === 'document') {
+      const ids = this.#ids.length === 1 ? first : concatenate(this.#ids);
+      return [this.#chunk(ids.slice(0, capacity), trimRange(this.#text, 0, this.#documentEnd()))];
+    }
+    if (this.#starts.length === 0) return [this.#chunk(first, trimRange(this.#text, 0, this.#text.length))];
+    const ids = concatenate(this.#ids);
+    const cuts = cutChunks(this.#text, concatenate(this.#starts), { ...this.#chunking, capacity });
+    return cuts.map((one) => this.#chunk(ids.subarray(one.from, one.to), one));
+  }
+
+  /** One past the last character that mode `document` embeds. */
+  #documentEnd(): number {
+    const { capacity } = this.#head;
+    if (this.#tokens <= capacity) return this.#text.length;
+    const first = concatenate(this.#starts)[capacity] ?? this.#text.length;
+    return trimRange(this.#text, 0, first).end;
+  }
+
+  #chunk(ids: ArrayLike<number>, { start, end }: { start: number; end: number }): Chunk {
+    return { ids: this.#tokenizer.frame(this.#head.ids, ids), start, end };
+  }
+}
+
+/**
+ * First characters of a piece's tokens in the whole text, in UTF-16 units, never decreasing. The tokenizer counts
+ * code points, and some count the space before a word to the word.
+ */
+function tokenStarts(piece: Piece, offsets: [number, number][], floor: number): Int32Array {
+  const units = /[\ud800-\udbff]/.test(piece.text) ? unitOfCodePoint(piece.text) : undefined;
+  const starts = new Int32Array(offsets.length);
+  for (let n = 0; n < offsets.length; n += 1) {
+    const [first, last] = offsets[n] ?? [0, 0];
+    const start = units?.[first] ?? first;
+    const end = units?.[last] ?? last;
+    let inWord = start;
+    while (inWord < end && isSpace(piece.text.charCodeAt(inWord))) inWord += 1;
+    floor = Math.max(floor, piece.start + (inWord < end ? inWord : start));
+    starts[n] = floor;
+  }
+  return starts;
+}
+
+/** Index in UTF-16 units of each code point, and of the text's end. */
+function unitOfCodePoint(text: string): Int32Array {
+  const units = new Int32Array(text.length + 1);
+  let point = 0;
+  for (let unit = 0; unit < text.length; point += 1) {
+    units[point] = unit;
+    unit += (text.codePointAt(unit) ?? 0) > 0xffff ? 2 : 1;
+  }
+  units[point] = text.length;
+  return units;
+}
+
+function concatenate(parts: readonly ArrayLike<number>[]): Int32Array {
+  const whole = new Int32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}

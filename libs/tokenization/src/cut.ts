@@ -1,0 +1,157 @@
+import type { Chunking } from '@embedmill/jobs';
+import { GAP, gapBefore, trimRange } from './characters.ts';
+
+export interface CutLimits {
+  /** Tokens of the text that fit in a chunk. */
+  capacity: number;
+  /** Tokens that a chunk repeats from the end of the one before; taken as half the capacity at most. */
+  overlap: number;
+  boundary: Extract<Chunking, { mode: 'tokens' }>['boundary'];
+}
+
+/** Tokens `from` to `to`, standing for characters `start` to `end` (UTF-16 units), white space trimmed. */
+export interface Cut {
+  from: number;
+  to: number;
+  start: number;
+  end: number;
+}
+
+/**
+ * How much text a chunk of `capacity` tokens covers at most (but for a single token of more), in UTF-16 units, so
+ * that its text stays small in the store even where a token stands for a long run of anything.
+ */
+export const maxCharacters = (capacity: number): number => 32 * capacity;
+
+/** The sentence finder looks this far past a chunk's limit, to see whether the limit itself starts a sentence. */
+const LOOK_AHEAD = 64;
+
+const sentences = new Intl.Segmenter('en', { granularity: 'sentence' });
+
+/**
+ * Cuts a tokenized text into chunks; pure and linear. `starts` has each token's first character, never
+ * decreasing.
+ *
+ * - Every character that is not white space is in a chunk; every chunk ends later than the one before.
+ * - A chunk ends at the last paragraph (or sentence, as `boundary` asks) that ends in its second half, else at the
+ *   last line, else at the last word; inside a word only where the word alone is longer than a chunk.
+ * - A chunk starts at a word; it repeats `overlap` tokens at most, fewer where a word would be cut.
+ */
+export function cutChunks(text: string, starts: Int32Array, limits: CutLimits): Cut[] {
+  const count = starts.length;
+  const overlap = Math.min(limits.overlap, limits.capacity >> 1);
+  const cutting = { ...limits, text, starts };
+  const cuts: Cut[] = [];
+  let from = 0;
+  let done = 0;
+  while (done < count) {
+    let end = chunkEnd(cutting, from, done);
+    if (end.insideWord && from < done) {
+      from = done;
+      end = chunkEnd(cutting, from, done);
+    }
+    cuts.push(cutOf(text, starts, from, end.to));
+    const next = overlapStart(cutting, from, end.to, overlap);
+    done = end.to;
+    from = chunkLimit(cutting, next) > done ? next : done;
+  }
+  const cutsWithText = cuts.filter(({ start, end }) => start < end);
+  return cutsWithText.length > 0 ? cutsWithText : [cutOf(text, starts, 0, count)];
+}
+
+interface Cutting extends CutLimits {
+  text: string;
+  starts: Int32Array;
+}
+
+const at = (starts: Int32Array, token: number): number => starts[token] ?? 0;
+
+/** The token before which a chunk from `from` must end: by its capacity, and by how much text it covers. */
+function chunkLimit({ text, starts, capacity }: Cutting, from: number): number {
+  const count = starts.length;
+  let limit = Math.min(from + capacity, count);
+  const characters = (limit === count ? text.length : at(starts, limit)) - at(starts, from);
+  const most = maxCharacters(capacity);
+  if (characters > most) {
+    while (limit > from + 1 && at(starts, limit - 1) - at(starts, from) > most) limit -= 1;
+    if (limit > from + 1) limit -= 1;
+  }
+  // Several tokens can stand for one character: it goes to the next chunk as a whole.
+  let whole = limit;
+  while (whole < count && whole > from + 1 && at(starts, whole) === at(starts, whole - 1)) whole -= 1;
+  return whole < count && at(starts, whole) === at(starts, whole - 1) ? limit : whole;
+}
+
+/** Where the chunk from `from` ends; later than token `done`, where the one before ended. */
+function chunkEnd(cutting: Cutting, from: number, done: number): { to: number; insideWord: boolean } {
+  const { text, starts, capacity, boundary } = cutting;
+  const limit = chunkLimit(cutting, from);
+  if (limit === starts.length) return { to: limit, insideWord: false };
+  const half = Math.min(Math.max(from + Math.ceil(capacity / 2), done + 1), limit);
+
+  const latest: (number | undefined)[] = [];
+  for (let token = limit; token >= half; token -= 1) {
+    latest[gapBefore(text, at(starts, token))] ??= token;
+    if (latest[GAP.paragraph] !== undefined) break;
+  }
+  const [, punctuation, spaceless, space, line, paragraph] = latest;
+  const word = maxOf(space, line, paragraph);
+  if (boundary === 'paragraph' && paragraph !== undefined) return { to: paragraph, insideWord: false };
+  if (boundary !== 'word') {
+    const sentence = maxOf(sentenceStart(cutting, half, limit), paragraph) ?? line;
+    if (sentence !== undefined) return { to: sentence, insideWord: false };
+  }
+  if (word !== undefined) return { to: word, insideWord: false };
+  if (spaceless !== undefined) return { to: spaceless, insideWord: false };
+  for (let token = half - 1; token > done && token > from; token -= 1) {
+    if (gapBefore(text, at(starts, token)) >= GAP.spaceless) return { to: token, insideWord: false };
+  }
+  return { to: punctuation ?? limit, insideWord: true };
+}
+
+/** The last token in [half, limit] that starts a sentence. */
+function sentenceStart({ text, starts }: Cutting, half: number, limit: number): number | undefined {
+  const windowStart = at(starts, half - 1);
+  const limitStart = at(starts, limit);
+  // A line's end alone ends no sentence: texts come with their lines wrapped.
+  const window = text.slice(windowStart, limitStart + LOOK_AHEAD).replace(/[\r\n]/g, ' ');
+  const found = sentences.segment(window).containing(limitStart - windowStart);
+  if (found === undefined || found.index === 0) return undefined;
+  const token = firstFrom(starts, half, limit, windowStart + found.index);
+  return token !== undefined && gapBefore(text, at(starts, token)) !== GAP.none ? token : undefined;
+}
+
+/** The first token of [low, high] that starts at or after a character. */
+function firstFrom(starts: Int32Array, low: number, high: number, character: number): number | undefined {
+  let end = high + 1;
+  while (low < end) {
+    const middle = (low + end) >> 1;
+    if (at(starts, middle) < character) low = middle + 1;
+    else end = middle;
+  }
+  return low <= high ? low : undefined;
+}
+
+/** Where the next chunk starts: `overlap` tokens back, or less, at a word. */
+function overlapStart({ text, starts }: Cutting, from: number, to: number, overlap: number): number {
+  const target = Math.max(to - overlap, from + 1);
+  if (to >= starts.length) return to;
+  for (let token = target; token < to; token += 1) {
+    if (gapBefore(text, at(starts, token)) >= GAP.spaceless) return token;
+  }
+  let whole = target;
+  while (whole < to && at(starts, whole) === at(starts, whole - 1)) whole += 1;
+  return whole;
+}
+
+function cutOf(text: string, starts: Int32Array, from: number, to: number): Cut {
+  const start = from === 0 ? 0 : at(starts, from);
+  const end = to === starts.length ? text.length : at(starts, to);
+  return { from, to, ...trimRange(text, start, end) };
+}
+
+function maxOf(...tokens: (number | undefined)[]): number | undefined {
+  let most: number | undefined;
+  for (const token of tokens) if (token !== undefined && (most === undefined || token > most)) most = token;
+  return most;
+}

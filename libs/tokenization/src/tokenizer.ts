@@ -1,0 +1,170 @@
+import { readFile } from 'node:fs/promises';
+import { Tokenizer as NativeTokenizer, type Encoding } from 'tokenizers';
+import { EmbedmillError } from '@embedmill/jobs';
+import { piecesOf } from './pieces.ts';
+
+export interface TokenizerOptions {
+  /** A Hugging Face tokenizer.json. */
+  path: string;
+  /** Tokens that the model reads at most, special tokens included. */
+  maxTokens: number;
+  /** Put in front of every document, as the model was trained; usually ends with a space. */
+  documentPrefix?: string;
+  /** Put in front of every query. */
+  queryPrefix?: string;
+}
+
+export interface EncodedText {
+  /** Special tokens and prefix included; `maxTokens` at most. */
+  ids: Int32Array;
+  /** How many tokens the whole text has, special tokens and prefix included, before it was cut. */
+  tokens: number;
+  truncated: boolean;
+}
+
+/** A text, or a stretch of one, without special tokens. */
+export interface PlainEncoding {
+  length: number;
+  ids(): number[];
+  /** Per token its first character and one past its last, in code points (not UTF-16 units). */
+  offsets(): [number, number][];
+}
+
+/**
+ * The native tokenizer runs a whole batch on all cores, and is fastest from 64 texts on. An encoding in memory
+ * costs some 500 bytes a token, so that a batch is also bounded in characters.
+ */
+const BATCH_TEXTS = 256;
+const BATCH_CHARACTERS = 1 << 19;
+
+/**
+ * Text → token ids for one model. Stateless after `load`; safe to share. Truncation and padding that the
+ * tokenizer.json asks for are switched off: texts are cut here, so that it can be said, and batches are padded
+ * where they are built. Works for any tokenizer.json (WordPiece, BPE, Unigram): what stands before and after
+ * every text is found by asking it, not known by name.
+ */
+export class Tokenizer {
+  readonly maxTokens: number;
+  readonly documentPrefix: string;
+  readonly queryPrefix: string;
+  /** Special tokens in front of every text, such as [CLS]. */
+  readonly start: readonly number[];
+  /** Special tokens behind every text, such as [SEP]. */
+  readonly end: readonly number[];
+  readonly #native: NativeTokenizer;
+
+  private constructor(
+    native: NativeTokenizer,
+    frame: { start: number[]; end: number[] },
+    options: TokenizerOptions,
+  ) {
+    this.#native = native;
+    this.start = frame.start;
+    this.end = frame.end;
+    this.maxTokens = options.maxTokens;
+    this.documentPrefix = options.documentPrefix ?? '';
+    this.queryPrefix = options.queryPrefix ?? '';
+  }
+
+  /** Throws `model_unavailable` when the file cannot be read and `model_corrupt` when it is no tokenizer.json. */
+  static async load(options: TokenizerOptions): Promise<Tokenizer> {
+    const native = await readTokenizer(options.path);
+    native.disableTruncation();
+    native.disablePadding();
+    const probe = await native.encode('a', null, { addSpecialTokens: true });
+    const ids = probe.getIds();
+    const special = probe.getSpecialTokensMask();
+    const first = special.indexOf(0);
+    const last = special.lastIndexOf(0);
+    if (first === -1) {
+      throw new EmbedmillError('model_corrupt', `${options.path}: the tokenizer gives no token for a text`);
+    }
+    const frame = { start: ids.slice(0, first), end: ids.slice(last + 1) };
+    if (options.maxTokens <= frame.start.length + frame.end.length) {
+      throw new EmbedmillError(
+        'model_corrupt',
+        `${options.path}: maxTokens ${options.maxTokens} leaves no room beside the special tokens; correct the model's entry`,
+      );
+    }
+    return new Tokenizer(native, frame, options);
+  }
+
+  /** Token ids of each text, prefixed for its kind and cut to `maxTokens`, in the order given. */
+  async encode(texts: readonly string[], kind: 'query' | 'document'): Promise<EncodedText[]> {
+    const prefix = kind === 'query' ? this.queryPrefix : this.documentPrefix;
+    const room = this.maxTokens - this.start.length - this.end.length;
+    const pieces = texts.map((text) => piecesOf(prefix + text).map((piece) => piece.text));
+    const encodings = this.encodePlain(pieces.flat());
+    const encoded: EncodedText[] = [];
+    for (const { length } of pieces) {
+      const kept: number[] = [];
+      let tokens = this.start.length + this.end.length;
+      for (let n = 0; n < length; n += 1) {
+        const { value } = await encodings.next();
+        if (value === undefined) break;
+        tokens += value.length;
+        if (kept.length < room) kept.push(...value.ids().slice(0, room - kept.length));
+      }
+      encoded.push({ ids: this.frame([], kept), tokens, truncated: tokens > this.maxTokens });
+    }
+    return encoded;
+  }
+
+  /**
+   * Encodings of texts as they are, one by one in the order given. The next batch is encoded, on threads of its
+   * own, while one is read.
+   */
+  async *encodePlain(texts: readonly string[]): AsyncGenerator<PlainEncoding, undefined> {
+    let [batch, from] = this.#startBatch(texts, 0);
+    while (batch !== undefined) {
+      const encodings = await batch;
+      [batch, from] = this.#startBatch(texts, from);
+      for (const encoding of encodings) yield plainEncoding(encoding);
+    }
+  }
+
+  #startBatch(texts: readonly string[], from: number): [Promise<Encoding[]> | undefined, number] {
+    let to = from;
+    let characters = 0;
+    while (to < texts.length && to - from < BATCH_TEXTS && characters < BATCH_CHARACTERS) {
+      characters += texts[to]?.length ?? 0;
+      to += 1;
+    }
+    if (to === from) return [undefined, from];
+    const batch = this.#native.encodeBatch(texts.slice(from, to), { addSpecialTokens: false });
+    // The reader may give up before it comes to this batch.
+    batch.catch(() => undefined);
+    return [batch, to];
+  }
+
+  /** Start tokens, then `head`, then `body`, then end tokens. */
+  frame(head: ArrayLike<number>, body: ArrayLike<number>): Int32Array {
+    const ids = new Int32Array(this.start.length + head.length + body.length + this.end.length);
+    ids.set(this.start);
+    ids.set(head, this.start.length);
+    ids.set(body, this.start.length + head.length);
+    ids.set(this.end, ids.length - this.end.length);
+    return ids;
+  }
+}
+
+async function readTokenizer(path: string): Promise<NativeTokenizer> {
+  const json = await readFile(path, 'utf8').catch((cause: unknown) => {
+    throw new EmbedmillError('model_unavailable', `cannot read the tokenizer ${path}; put the file there`, {
+      cause,
+    });
+  });
+  try {
+    return NativeTokenizer.fromString(json);
+  } catch (cause) {
+    throw new EmbedmillError('model_corrupt', `${path} is not a tokenizer.json that can be used`, { cause });
+  }
+}
+
+function plainEncoding(encoding: Encoding): PlainEncoding {
+  return {
+    length: encoding.getLength(),
+    ids: () => encoding.getIds(),
+    offsets: () => encoding.getOffsets() as [number, number][],
+  };
+}
