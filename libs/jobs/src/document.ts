@@ -5,6 +5,20 @@ import type { FilterableType, Profile } from './profile.ts';
 
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 
+/** As `z.json()`, with a name of its own in API descriptions. */
+export const jsonSchema: z.ZodType<Json> = z
+  .lazy(() =>
+    z.union([
+      z.string(),
+      z.number(),
+      z.boolean(),
+      z.null(),
+      z.array(jsonSchema),
+      z.record(z.string(), jsonSchema),
+    ]),
+  )
+  .meta({ id: 'Json', description: 'Any JSON value.' });
+
 /** How deep metadata may nest. */
 const MAX_DEPTH = 16;
 const NUL = String.fromCharCode(0);
@@ -24,7 +38,7 @@ export const documentSchema = z.strictObject({
     .optional()
     .meta({ description: 'Embedded in front of every chunk of the text.' }),
   metadata: z
-    .record(z.string(), z.json())
+    .record(z.string(), jsonSchema)
     .optional()
     .meta({ description: 'Returned by search; fields of the profile’s `filterable` can be filtered on.' }),
   tenant: z.string().min(1).max(128).optional().meta({ description: 'Whose document it is.' }),

@@ -9,6 +9,7 @@ export const ERRORS = {
   not_found: { status: 404, retryable: false, title: 'There is nothing at this address' },
   collection_not_found: { status: 404, retryable: false, title: 'No such collection' },
   collection_exists: { status: 409, retryable: false, title: 'The collection exists with another profile' },
+  invalid_profile: { status: 422, retryable: false, title: 'The profile cannot be used' },
   job_not_found: { status: 404, retryable: false, title: 'No such job' },
   job_not_finished: { status: 409, retryable: true, title: 'The job is still running' },
   job_finished: { status: 409, retryable: false, title: 'The job has already finished' },

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { jsonSchema } from './document.ts';
 import { filterSchema } from './filter.ts';
 
 export const searchRequestSchema = z.strictObject({
@@ -15,7 +16,7 @@ export const hitSchema = z.strictObject({
   score: z.number().meta({ description: 'Cosine similarity, higher is closer.' }),
   text: z.string().meta({ description: 'The chunk’s text.' }),
   title: z.string().nullable(),
-  metadata: z.record(z.string(), z.json()),
+  metadata: z.record(z.string(), jsonSchema),
   chunk: z.strictObject({
     index: z.int(),
     count: z.int(),

@@ -1,0 +1,71 @@
+import { isDeepStrictEqual } from 'node:util';
+import { z } from 'zod';
+import {
+  collectionNameSchema,
+  collectionSchema,
+  EmbedmillError,
+  type Collection,
+  type CollectionName,
+  type Profile,
+} from '@embedmill/jobs';
+import type { VectorStore } from '@embedmill/vector-store';
+import { requireModel } from './model.ts';
+import type { ApiParts, ModelSummary } from './parts.ts';
+
+/** A collection as the API shows it. */
+export const collectionViewSchema = collectionSchema
+  .extend({ points: z.int().meta({ description: 'Points that are stored: one a chunk.' }) })
+  .meta({ id: 'Collection' });
+export type CollectionView = z.infer<typeof collectionViewSchema>;
+
+/** The collection of this name. Errors: `collection_not_found`. */
+export async function requireCollection(store: VectorStore, name: string): Promise<Collection> {
+  const parsed = collectionNameSchema.safeParse(name);
+  const found = parsed.success ? await store.getCollection(parsed.data as CollectionName) : undefined;
+  if (found !== undefined) return found;
+  const message = `there is no collection ${JSON.stringify(name)}; create it first`;
+  throw new EmbedmillError('collection_not_found', message);
+}
+
+export async function collectionView(store: VectorStore, collection: Collection): Promise<CollectionView> {
+  return { ...collection, points: await store.countPoints(collection.name as CollectionName) };
+}
+
+/**
+ * Creates a collection, unless it is there with the same profile, and makes workers serve its model.
+ * Errors: `model_not_found`, `invalid_profile`, `collection_exists`.
+ */
+export async function createCollection(
+  { store, queue, models }: Pick<ApiParts, 'store' | 'queue' | 'models'>,
+  name: string,
+  profile: Profile,
+): Promise<{ collection: Collection; created: boolean }> {
+  const model = requireModel(models, profile.model, 'profile/model');
+  checkChunking(profile, model);
+  const existing = await store.getCollection(name as CollectionName);
+  if (existing !== undefined && !isDeepStrictEqual(existing.profile, profile)) {
+    const message = `the collection ${name} exists with another profile; choose another name, or delete it first`;
+    throw new EmbedmillError('collection_exists', message);
+  }
+  const collection = existing ?? { name, profile, dims: model.dims, createdAt: new Date().toISOString() };
+  if (existing === undefined) await store.createCollection(collection);
+  await queue.announceModel(profile.model);
+  return { collection, created: existing === undefined };
+}
+
+function checkChunking({ chunking }: Profile, model: ModelSummary): void {
+  if (chunking.mode === 'document') return;
+  const size = chunking.size ?? model.maxTokens;
+  if (size > model.maxTokens) {
+    const message = `${model.name} reads ${model.maxTokens} tokens at most, but a chunk would have ${size}`;
+    throw invalidProfile('profile/chunking/size', message);
+  }
+  if (chunking.overlap >= size) {
+    const message = `an overlap of ${chunking.overlap} tokens must be smaller than the chunk of ${size}`;
+    throw invalidProfile('profile/chunking/overlap', message);
+  }
+}
+
+function invalidProfile(path: string, message: string): EmbedmillError {
+  return new EmbedmillError('invalid_profile', `${path}: ${message}`, { details: [{ path, message }] });
+}

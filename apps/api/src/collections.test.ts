@@ -1,0 +1,167 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import {
+  DEFAULT_TENANT,
+  pointId,
+  type CollectionName,
+  type DocumentId,
+  type Job,
+  type JobId,
+} from '@embedmill/jobs';
+import { ModelConsumer } from '@embedmill/queue';
+import { MINI, startTestApi, type TestApi } from './test-api.ts';
+
+let api: TestApi;
+
+beforeAll(async () => {
+  api = await startTestApi();
+});
+afterAll(() => api.close());
+
+const create = (body: unknown) => api.json('POST', '/api/v1/collections', body);
+
+test('a collection takes a default profile and its model’s size, and its model is announced', async () => {
+  const { status, body } = await create({ name: 'plain' });
+  expect(status).toBe(201);
+  expect(body).toEqual({
+    name: 'plain',
+    profile: {
+      model: MINI.name,
+      chunking: { mode: 'tokens', overlap: 32, boundary: 'sentence' },
+      filterable: {},
+    },
+    ...{ dims: 384, points: 0, createdAt: expect.stringMatching(/Z$/) },
+  });
+  expect(await api.json('GET', '/api/v1/collections/plain')).toMatchObject({ status: 200, body });
+  const listed = await api.json('GET', '/api/v1/collections');
+  expect((listed.body as { collections: unknown[] }).collections).toContainEqual(body);
+  const worker = await ModelConsumer.open({
+    ...{ redisUrl: api.redisUrl, shardConcurrency: 1, queryConcurrency: 1, lockMs: 5000, onError: () => {} },
+  });
+  api.onClose(() => worker.close());
+  expect(await worker.modelsInUse()).toContain(MINI.name);
+});
+
+test('creating it again gives the same one; with another profile it is refused', async () => {
+  const profile = { filterable: { year: 'integer' } };
+  const first = await create({ name: 'again', profile });
+  const second = await create({ name: 'again', profile });
+  expect(second).toMatchObject({ status: 200, body: first.body });
+  const other = await create({ name: 'again', profile: { filterable: { year: 'float' } } });
+  expect(other).toMatchObject({ status: 409, body: { code: 'collection_exists' } });
+});
+
+test('an unknown model is refused with the ones there are', async () => {
+  const { status, body } = await create({ name: 'models', profile: { model: 'gpt-9' } });
+  expect(status).toBe(404);
+  expect(body).toMatchObject({ code: 'model_not_found', errors: [{ path: 'profile/model' }] });
+  expect((body as { detail: string }).detail).toContain('all-MiniLM-L6-v2, nested');
+});
+
+test.each([
+  [{ mode: 'tokens', size: 512 }, 422, 'profile/chunking/size'],
+  [{ mode: 'tokens', size: 64, overlap: 64 }, 422, 'profile/chunking/overlap'],
+  [{ mode: 'tokens', overlap: 256 }, 422, 'profile/chunking/overlap'],
+  [{ mode: 'tokens', size: 'large' }, 400, 'profile/chunking/size'],
+  [{ mode: 'pages' }, 400, 'profile/chunking/mode'],
+  [{ mode: 'document', size: 64 }, 400, 'profile/chunking/size'],
+])('chunking %o is refused with %i at %s', async (chunking, status, path) => {
+  const refused = await create({ name: 'chunks', profile: { chunking } });
+  expect(refused).toMatchObject({ status, body: { errors: [{ path }] } });
+});
+
+test.each([
+  [{}, 'name'],
+  [{ name: '../etc' }, 'name'],
+  [{ name: 'a', profile: { filterable: { year: 'number' } } }, 'profile/filterable/year'],
+  [{ name: 'a', profile: { filterable: { 'a b': 'float' } } }, 'profile/filterable/a b'],
+  [{ name: 'a', colour: 'red' }, 'colour'],
+])('the request %o is refused at %s', async (request, path) => {
+  const { status, body } = await create(request);
+  expect(status).toBe(400);
+  expect(body).toMatchObject({
+    code: 'invalid_request',
+    title: 'The request is not valid',
+    retryable: false,
+  });
+  expect((body as { errors: { path: string }[] }).errors.map((error) => error.path)).toEqual([path]);
+});
+
+test.each([
+  ['POST', '/api/v1/collections', '{"name":', 400, 'invalid_json'],
+  ['POST', '/api/v1/collections', '{"name":"a","__proto__":{}}', 400, 'invalid_json'],
+  ['POST', '/api/v1/collections', undefined, 400, 'invalid_request'],
+  ['GET', '/api/v1/collections/none', undefined, 404, 'collection_not_found'],
+  ['GET', '/api/v1/collections/..%2F..', undefined, 404, 'collection_not_found'],
+  ['DELETE', '/api/v1/collections/none', undefined, 404, 'collection_not_found'],
+  ['DELETE', '/api/v1/collections/none/documents/a', undefined, 404, 'collection_not_found'],
+  ['GET', '/api/v1/nothing?secret=1', undefined, 404, 'not_found'],
+  ['PUT', '/api/v1/collections', undefined, 404, 'not_found'],
+])('%s %s with %s gives %i %s', async (method, path, body, status, code) => {
+  const sent = body === undefined ? {} : { body, headers: { 'content-type': 'application/json' } };
+  const response = await api.call(path, { method, ...sent });
+  expect(response.headers.get('content-type')).toContain('application/problem+json');
+  const problem = await response.json();
+  expect(problem).toMatchObject({
+    status,
+    code,
+    type: `urn:embedmill:error:${code}`,
+    instance: path.split('?')[0],
+  });
+  expect(response.status).toBe(status);
+});
+
+test('documents are deleted one by one, for their tenant', async () => {
+  await create({ name: 'single', profile: { model: 'nested' } });
+  const name = 'single' as CollectionName;
+  const write = (id: string, tenant = DEFAULT_TENANT) => {
+    const document = id as DocumentId;
+    const payload = {
+      ...{
+        document_id: document,
+        tenant,
+        chunk_index: 0,
+        chunk_count: 1,
+        text: 't',
+        start: 0,
+        end: 1,
+        title: null,
+      },
+      ...{ fingerprint: 'f', metadata: {}, job_id: 'job_1' as JobId },
+    };
+    const point = {
+      id: pointId(tenant, name, document, 0),
+      dense: new Float32Array(8).fill(8 ** -0.5),
+      payload,
+    };
+    return api.parts.store.replaceDocuments(name, [{ tenant, id: document, points: [point] }]);
+  };
+  await write('a/b c');
+  await write('a/b c', 'other' as typeof DEFAULT_TENANT);
+  await write('kept');
+  const points = async () => (await api.json('GET', '/api/v1/collections/single')).body as { points: number };
+  expect(await points()).toMatchObject({ points: 3 });
+  const path = `/api/v1/collections/single/documents/${encodeURIComponent('a/b c')}`;
+  expect((await api.json('DELETE', path)).status).toBe(204);
+  expect(await points()).toMatchObject({ points: 2 });
+  expect((await api.json('DELETE', `${path}?tenant=other`)).status).toBe(204);
+  expect((await api.json('DELETE', `${path}?tenant=other`)).status).toBe(204);
+  expect(await points()).toMatchObject({ points: 1 });
+});
+
+test('deleting a collection ends its jobs, so that they do not go on into the next one of that name', async () => {
+  await create({ name: 'brief' });
+  const job = (await (await api.submit('brief', '{"id":"a","text":"x"}\n')).json()) as Job;
+  expect((await api.json('DELETE', '/api/v1/collections/brief')).status).toBe(204);
+  expect((await api.json('GET', '/api/v1/collections/brief')).status).toBe(404);
+  await api.dispatch();
+  await expect
+    .poll(async () => (await api.json('GET', `/api/v1/jobs/${job.id}`)).body, { timeout: 10_000 })
+    .toMatchObject({ state: 'cancelled' });
+});
+
+test('models are listed', async () => {
+  expect(await api.json('GET', '/api/v1/models')).toMatchObject({
+    status: 200,
+    body: { models: [{ ...MINI }, { name: 'nested', matryoshka: [4, 2] }] },
+  });
+});

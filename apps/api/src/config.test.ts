@@ -1,0 +1,34 @@
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { readConfig } from './config.ts';
+
+test('nothing set gives the documented defaults', () => {
+  expect(readConfig({})).toMatchObject({
+    ...{ redisUrl: 'redis://127.0.0.1:6379', qdrantUrl: undefined, host: '127.0.0.1', port: 7070 },
+    ...{ sourceFolder: undefined, maxUploadBytes: 64 * 1024 ** 3, logLevel: 'info' },
+    ...{ spoolFolder: join(process.cwd(), '.embedmill', 'spool') },
+  });
+});
+
+test('what is set is read, and other apps’ variables are passed over', () => {
+  const config = readConfig({
+    ...{ EMBEDMILL_DATA_DIR: '/data', EMBEDMILL_API_PORT: '0', EMBEDMILL_API_SOURCE_DIR: '', PATH: '/bin' },
+    ...{ EMBEDMILL_WORKER_THREADS: '2', EMBEDMILL_URL: 'http://x', EMBEDMILL_SHARED: '/s' },
+    EMBEDMILL_API_LOCK_SECONDS: '2',
+  });
+  expect(config).toMatchObject({ port: 0, storeSocket: '/data/store.sock', sourceFolder: undefined });
+  expect(config.dispatcher.lockMs).toBe(2000);
+});
+
+test.each([
+  [{ EMBEDMILL_API_PORT: '70707' }, 'EMBEDMILL_API_PORT'],
+  [{ EMBEDMILL_API_PORT: 'http' }, 'EMBEDMILL_API_PORT'],
+  [{ EMBEDMILL_API_PROT: '7070' }, 'EMBEDMILL_API_PROT'],
+  [{ EMBEDMILL_DATADIR: '/data' }, 'EMBEDMILL_DATADIR'],
+  [{ EMBEDMILL_LOG_LEVEL: 'loud' }, 'EMBEDMILL_LOG_LEVEL'],
+  [{ QDRANT_URL: 'localhost' }, 'QDRANT_URL'],
+])('%o is refused by its name', (environment, name) => {
+  expect(() => readConfig(environment)).toThrow(
+    expect.objectContaining({ code: 'invalid_config', details: [expect.objectContaining({ path: name })] }),
+  );
+});

@@ -1,0 +1,162 @@
+import OpenAI from 'openai';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { EmbedmillError, type Query } from '@embedmill/jobs';
+import { QueryLane } from './query-lane.ts';
+import { fakeVectors, MINI, NESTED, startTestApi, type TestApi } from './test-api.ts';
+
+let api: TestApi;
+let client: OpenAI;
+
+beforeAll(async () => {
+  api = await startTestApi();
+  await api.answerQueries();
+  client = new OpenAI({ baseURL: `${api.url}/v1`, apiKey: 'any', maxRetries: 0 });
+});
+afterAll(() => api.close());
+
+/** What the fake worker gives for these inputs, as documents. */
+function expected(inputs: Query['inputs'], dims = MINI.dims): number[][] {
+  const { vectors } = fakeVectors({ model: MINI.name, inputs, kind: 'document' }, dims);
+  return inputs.map((_, index) => [...vectors.subarray(index * dims, (index + 1) * dims)]);
+}
+
+test('the openai client gets the same vector in base64, its default, and as numbers', async () => {
+  const input = 'a text of six tokens, near';
+  const packed = await client.embeddings.create({ model: MINI.name, input });
+  const plain = await client.embeddings.create({ model: MINI.name, input, encoding_format: 'float' });
+  expect(plain).toEqual({
+    object: 'list',
+    model: MINI.name,
+    data: [{ object: 'embedding', index: 0, embedding: expected([input])[0] }],
+    usage: { prompt_tokens: 6, total_tokens: 6 },
+  });
+  expect(packed.data[0]!.embedding).toEqual(plain.data[0]!.embedding);
+  expect(packed.usage).toEqual(plain.usage);
+});
+
+test('texts and token ids, one or many, keep their order', async () => {
+  const create = async (input: OpenAI.EmbeddingCreateParams['input']) =>
+    (await client.embeddings.create({ model: MINI.name, input, encoding_format: 'float' })).data;
+  const many = Array.from({ length: 300 }, (_, n) => `text number ${n}`);
+  const data = await create(many);
+  expect(data.map(({ index }) => index)).toEqual(many.map((_, n) => n));
+  expect(data.map(({ embedding }) => embedding)).toEqual(expected(many));
+  expect((await create([101, 7, 102])).map(({ embedding }) => embedding)).toEqual(expected([[101, 7, 102]]));
+  expect((await create([[101, 102], [5]])).map(({ embedding }) => embedding)).toEqual(
+    expected([[101, 102], [5]]),
+  );
+});
+
+test('a model with smaller sizes gives them at length 1; others refuse', async () => {
+  const input = 'nested';
+  const full = await client.embeddings.create({ model: NESTED.name, input });
+  const small = await client.embeddings.create({ model: NESTED.name, input, dimensions: 4 });
+  const vector = small.data[0]!.embedding;
+  expect(vector).toHaveLength(4);
+  expect(Math.hypot(...vector)).toBeCloseTo(1, 6);
+  expect(vector[0]! / vector[1]!).toBeCloseTo(full.data[0]!.embedding[0]! / full.data[0]!.embedding[1]!, 4);
+  expect((await client.embeddings.create({ model: MINI.name, input, dimensions: 384 })).data).toHaveLength(1);
+  for (const [model, dimensions] of [
+    [MINI.name, 128],
+    [NESTED.name, 3],
+  ] as const) {
+    await expect(client.embeddings.create({ model, input, dimensions })).rejects.toMatchObject({
+      ...{ status: 400, param: 'dimensions', code: 'dimensions_not_allowed', type: 'invalid_request_error' },
+    });
+  }
+});
+
+test('an input longer than the model reads is marked as truncated', async () => {
+  const long = Array.from({ length: 300 }, () => 'word').join(' ');
+  const { data } = await client.embeddings.create({ model: MINI.name, input: ['short', long] });
+  expect(data.map((one) => (one as { truncated?: boolean }).truncated)).toEqual([undefined, true]);
+});
+
+test('an unknown model is refused as OpenAI does', async () => {
+  const asked = client.embeddings.create({ model: 'text-embedding-3-small', input: 'x' });
+  await expect(asked).rejects.toBeInstanceOf(OpenAI.NotFoundError);
+  await expect(asked).rejects.toMatchObject({
+    ...{ status: 404, code: 'model_not_found', param: 'model', type: 'invalid_request_error' },
+    message: expect.stringContaining('all-MiniLM-L6-v2'),
+  });
+});
+
+test.each([
+  ['', 'input'],
+  [[], 'input'],
+  [['fine', ''], 'input'],
+  [[[1], []], 'input'],
+  [['half \ud83d'], 'input'],
+  [[1.5], 'input'],
+  [[['a']], 'input'],
+  [null, 'input'],
+  [Array.from({ length: 2049 }, () => 'x'), 'input'],
+])('the input %j is refused', async (input, param) => {
+  const asked = client.embeddings.create({ model: MINI.name, input: input as string });
+  await expect(asked).rejects.toMatchObject({ status: 400, param, type: 'invalid_request_error' });
+});
+
+test.each([
+  ['/v1/embeddings', 'POST', '{"model":', 400],
+  ['/v1/embeddings', 'POST', '{"model":"m","input":"x","encoding_format":"hex"}', 400],
+  ['/v1/embeddings', 'POST', `{"model":"m","input":"${'x'.repeat(17 * 1024 * 1024)}"}`, 413],
+  ['/v1/nothing', 'POST', '{}', 404],
+])('errors at %s have OpenAI’s shape', async (path, method, body, status) => {
+  const response = await api.call(path, { method, body, headers: { 'content-type': 'application/json' } });
+  expect(response.status).toBe(status);
+  expect(await response.json()).toEqual({
+    error: {
+      ...{ message: expect.stringMatching(/./), type: 'invalid_request_error', code: expect.any(String) },
+      param: status === 400 && body.includes('hex') ? 'encoding_format' : null,
+    },
+  });
+});
+
+test('models are listed for the openai client', async () => {
+  const ids = (await Array.fromAsync(client.models.list())).map(({ id }) => id);
+  expect(ids).toEqual([MINI.name, NESTED.name]);
+  expect(await client.models.retrieve(MINI.name)).toMatchObject({ id: MINI.name, object: 'model' });
+  await expect(client.models.retrieve('none')).rejects.toMatchObject({ status: 404 });
+});
+
+test('the lane sends bounded messages, few at a time, and refuses what would be too much', async () => {
+  const sizes: number[] = [];
+  let running = 0;
+  let most = 0;
+  const release = Promise.withResolvers<void>();
+  const lane = new QueryLane(
+    {
+      async query(query: Query) {
+        sizes.push(query.inputs.length);
+        most = Math.max(most, (running += 1));
+        await release.promise;
+        running -= 1;
+        return fakeVectors(query, 2);
+      },
+    },
+    1000,
+  );
+  const inputs = (count: number) => Array.from({ length: count }, (_, n) => `t${n}`);
+  const embed = (count: number) => lane.embed({ model: 'm', inputs: inputs(count), kind: 'query' });
+  const first = embed(200);
+  const second = embed(7000);
+  await expect(embed(1500)).rejects.toMatchObject({ code: 'overloaded', retryAfter: 1 });
+  release.resolve();
+  const result = await first;
+  expect(result.vectors).toEqual(fakeVectors({ model: 'm', inputs: inputs(200), kind: 'query' }, 2).vectors);
+  expect(result.tokens).toHaveLength(200);
+  await second;
+  expect(Math.max(...sizes)).toBe(64);
+  expect(most).toBeLessThanOrEqual(8);
+  expect((await embed(1500)).tokens).toHaveLength(1500);
+});
+
+test('a failed message frees its place in the lane', async () => {
+  const lane = new QueryLane({ query: () => Promise.reject(new EmbedmillError('no_worker', 'none')) }, 10);
+  const inputs = Array.from({ length: 8000 }, () => 'x');
+  for (let n = 0; n < 3; n += 1) {
+    await expect(lane.embed({ model: 'm', inputs, kind: 'query' })).rejects.toMatchObject({
+      code: 'no_worker',
+    });
+  }
+});

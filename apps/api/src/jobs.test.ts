@@ -1,0 +1,165 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import {
+  isFinished,
+  type DocumentReport,
+  type Job,
+  type JobId,
+  type Shard,
+  type ShardResult,
+} from '@embedmill/jobs';
+import { ModelConsumer } from '@embedmill/queue';
+import { readDocumentLine, readLines, readSource, reportOf } from '@embedmill/sources';
+import { MINI, startTestApi, type TestApi } from './test-api.ts';
+
+let api: TestApi;
+/** What the fake worker does before it settles a shard. */
+let hold: Promise<void> = Promise.resolve();
+
+beforeAll(async () => {
+  api = await startTestApi();
+  await api.dispatch();
+  const worker = await ModelConsumer.open({
+    ...{ redisUrl: api.redisUrl, shardConcurrency: 2, queryConcurrency: 1, lockMs: 5000, onError: () => {} },
+  });
+  api.onClose(() => worker.close());
+  worker.serve(MINI.name, { shard: settle, query: () => Promise.reject(new Error('no queries here')) });
+  for (const name of ['docs', 'others']) await api.json('POST', '/api/v1/collections', { name });
+});
+afterAll(() => api.close());
+
+/** A fake worker: every readable document counts as stored, others go to the failures; `warn` warns. */
+async function settle(shard: Shard): Promise<ShardResult> {
+  await hold;
+  const failures: DocumentReport[] = [];
+  const warnings: DocumentReport[] = [];
+  for await (const group of readLines(
+    readSource(shard.source, shard.range.offset, shard.range.length),
+    shard.range,
+  )) {
+    for (const line of group) {
+      const read = readDocumentLine(line, shard.collection.profile);
+      if (!read.ok) failures.push(read.report);
+      else if (read.document.id === 'warn') {
+        warnings.push(reportOf(line, 'warn', { code: 'text_truncated', message: 'cut' }));
+      }
+    }
+  }
+  await api.parts.spool.writeReports(shard.job as JobId, 'failures', shard.index, failures);
+  await api.parts.spool.writeReports(shard.job as JobId, 'warnings', shard.index, warnings);
+  const { documents } = shard.range;
+  const stored = documents - failures.length;
+  return {
+    ...{ index: shard.index, documents, stored, skipped: 0, failed: failures.length, duplicates: 0 },
+    ...{ truncated: warnings.length, chunks: stored, tokens: stored * 3 },
+  };
+}
+
+const jobAt = async (id: string) => (await api.json('GET', `/api/v1/jobs/${id}`)).body as Job;
+
+async function submit(ndjson: string, collection = 'docs'): Promise<Job> {
+  return (await (await api.submit(collection, ndjson)).json()) as Job;
+}
+
+async function finished(job: Job): Promise<Job> {
+  await expect.poll(async () => isFinished((await jobAt(job.id)).state), { timeout: 10_000 }).toBe(true);
+  return jobAt(job.id);
+}
+
+const GOOD = '{"id":"a","text":"one"}\n';
+const BAD = '{"id":"b"}\n{"id":"warn","text":"two"}\nnot json\n';
+
+test('a job is counted to its end, and its failures and warnings are NDJSON', async () => {
+  const job = await finished(await submit(GOOD + BAD));
+  expect(job).toMatchObject({
+    state: 'completed',
+    documents: 4,
+    done: 4,
+    stored: 2,
+    failed: 2,
+    truncated: 1,
+  });
+  const failures = await api.call(`/api/v1/jobs/${job.id}/failures`);
+  expect(failures.headers.get('content-type')).toBe('application/x-ndjson');
+  const lines = (await failures.text()).trimEnd().split('\n');
+  expect(lines.map((line) => JSON.parse(line) as DocumentReport)).toMatchObject([
+    { line: 2, id: 'b', code: 'missing_text', retryable: false },
+    { line: 4, id: null, code: 'malformed_json' },
+  ]);
+  const warnings = await (await api.call(`/api/v1/jobs/${job.id}/warnings`)).text();
+  expect(JSON.parse(warnings)).toMatchObject({ line: 3, id: 'warn', code: 'text_truncated' });
+  const none = await finished(await submit(GOOD));
+  expect(await (await api.call(`/api/v1/jobs/${none.id}/failures`)).text()).toBe('');
+});
+
+test('a retry is a new job of just the failed documents', async () => {
+  const job = await finished(await submit(GOOD + BAD));
+  const retry = await api.json('POST', `/api/v1/jobs/${job.id}/retry`);
+  expect(retry).toMatchObject({
+    status: 202,
+    body: { retryOf: job.id, collection: 'docs', source: 'upload' },
+  });
+  const again = retry.body as Job;
+  expect(again.id).not.toBe(job.id);
+  expect(retry.headers.get('location')).toBe(`/api/v1/jobs/${again.id}`);
+  expect(await finished(again)).toMatchObject({ state: 'completed', documents: 2, failed: 2 });
+  const third = await api.json('POST', `/api/v1/jobs/${again.id}/retry`);
+  expect(await finished(third.body as Job)).toMatchObject({ documents: 2, failed: 2, retryOf: again.id });
+});
+
+test('the failures of inline documents can be retried too', async () => {
+  const documents = [{ id: 'a', text: 'x' }];
+  const { body } = await api.json('POST', '/api/v1/collections/docs/jobs', { documents });
+  const job = await finished(body as Job);
+  expect(await api.json('POST', `/api/v1/jobs/${job.id}/retry`)).toMatchObject({
+    ...{ status: 409, body: { code: 'nothing_to_retry' } },
+  });
+});
+
+test('a running job can be cancelled and not retried; a finished one cannot be cancelled', async () => {
+  const release = Promise.withResolvers<void>();
+  hold = release.promise;
+  const job = await submit(GOOD.repeat(2000));
+  await expect.poll(async () => (await jobAt(job.id)).state, { timeout: 10_000 }).toBe('running');
+  const retry = await api.json('POST', `/api/v1/jobs/${job.id}/retry`);
+  expect(retry).toMatchObject({ status: 409, body: { code: 'job_not_finished', retryable: true } });
+  expect(Number(retry.headers.get('retry-after'))).toBeGreaterThan(0);
+  expect(await api.json('POST', `/api/v1/jobs/${job.id}/cancel`)).toMatchObject({
+    status: 202,
+    body: { id: job.id },
+  });
+  release.resolve();
+  expect(await finished(job)).toMatchObject({ state: 'cancelled' });
+  const again = await api.json('POST', `/api/v1/jobs/${job.id}/cancel`);
+  expect(again).toMatchObject({ status: 409, body: { code: 'job_finished' } });
+});
+
+test('jobs are listed by collection and state, the newest first, in pages', async () => {
+  const first = await finished(await submit(GOOD, 'others'));
+  const second = await finished(await submit(GOOD, 'others'));
+  const ids = async (query: string) =>
+    ((await api.json('GET', `/api/v1/jobs?${query}`)).body as { jobs: Job[] }).jobs.map(({ id }) => id);
+  expect(await ids('collection=others')).toEqual([second.id, first.id]);
+  expect(await ids('collection=others&limit=1&offset=1')).toEqual([first.id]);
+  expect(await ids('collection=others&state=running')).toEqual([]);
+  expect(await ids('collection=others&state=completed')).toHaveLength(2);
+  for (const query of ['state=asleep', 'limit=0', 'limit=many', 'colection=x']) {
+    expect(await api.json('GET', `/api/v1/jobs?${query}`)).toMatchObject({
+      ...{ status: 400, body: { code: 'invalid_request', errors: [{ path: query.split('=')[0] }] } },
+    });
+  }
+});
+
+test.each([
+  ['GET', ''],
+  ['GET', '/failures'],
+  ['GET', '/warnings'],
+  ['GET', '/events'],
+  ['POST', '/cancel'],
+  ['POST', '/retry'],
+])('%s /jobs/none%s gives 404', async (method, path) => {
+  for (const id of ['job_none', '..%2Fother', 'a'.repeat(300)]) {
+    expect(await api.json(method, `/api/v1/jobs/${id}${path}`)).toMatchObject({
+      ...{ status: 404, body: { code: 'job_not_found' } },
+    });
+  }
+});

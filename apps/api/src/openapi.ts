@@ -1,0 +1,53 @@
+import swagger from '@fastify/swagger';
+import type { FastifyInstance } from 'fastify';
+import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+
+/** Describes the routes that are registered after it in OpenAPI 3.1, from the schemas that check them. */
+export async function describeRoutes(server: FastifyInstance): Promise<void> {
+  await server.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'embedmill',
+        version: '1',
+        description: 'Bulk documents in, searchable vectors out.',
+        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+      },
+      tags: [
+        { name: 'collections', description: 'Named sets of vectors with a profile.' },
+        { name: 'jobs', description: 'Bulk submissions and what became of them.' },
+        { name: 'search', description: 'Questions to a collection.' },
+        { name: 'models', description: 'The model registry.' },
+        { name: 'openai', description: 'What OpenAI’s clients ask.' },
+        { name: 'operations', description: 'Health and metrics.' },
+      ],
+    },
+    transform: (route) => {
+      const { body } = route.schema ?? {};
+      if (!hasContent(body)) return jsonSchemaTransform(route);
+      const { schema, url } = jsonSchemaTransform({ ...route, schema: { ...route.schema, body: undefined } });
+      const content = Object.entries(body.content).map(([type, one]) => [
+        type,
+        { schema: jsonSchemaOf(one.schema) },
+      ]);
+      return { schema: { ...schema, body: { content: Object.fromEntries(content) } }, url };
+    },
+    transformObject: jsonSchemaTransformObject,
+  });
+}
+
+/** A body with a schema for each content type, which the type provider does not know. */
+function hasContent(body: unknown): body is { content: Record<string, { schema: z.ZodType }> } {
+  return typeof body === 'object' && body !== null && 'content' in body;
+}
+
+/** Schemas with a name are among the components already, so references go there. */
+function jsonSchemaOf(schema: z.ZodType): unknown {
+  const text = JSON.stringify(z.toJSONSchema(schema, { io: 'input' }));
+  return JSON.parse(text, (key, value: unknown) => {
+    if (key === '$defs' || key === '$schema') return undefined;
+    if (key !== '$ref' || typeof value !== 'string') return value;
+    return value.replace('#/$defs/', '#/components/schemas/');
+  });
+}

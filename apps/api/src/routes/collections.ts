@@ -1,0 +1,119 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import {
+  collectionNameSchema,
+  DEFAULT_TENANT,
+  isFinished,
+  profileSchema,
+  type CollectionName,
+  type DocumentId,
+  type JobId,
+  type TenantId,
+} from '@embedmill/jobs';
+import { collectionView, collectionViewSchema, createCollection, requireCollection } from '../collection.ts';
+import type { ApiParts } from '../parts.ts';
+import { problemResponses } from '../problem.ts';
+
+const tags = ['collections'];
+const params = z.object({ name: z.string() });
+
+export function collectionRoutes(parts: ApiParts): FastifyPluginAsyncZod {
+  const { store, queue, log } = parts;
+  return async (server) => {
+    server.post(
+      '/collections',
+      {
+        schema: {
+          ...{ tags, summary: 'Create a collection' },
+          body: z.strictObject({ name: collectionNameSchema, profile: profileSchema.prefault({}) }),
+          response: {
+            201: collectionViewSchema.describe('Created.'),
+            200: collectionViewSchema.describe('It was there, with the same profile.'),
+            ...problemResponses,
+          },
+        },
+      },
+      async (request, reply) => {
+        const { name, profile } = request.body;
+        const { collection, created } = await createCollection(parts, name, profile);
+        return reply.code(created ? 201 : 200).send(await collectionView(store, collection));
+      },
+    );
+
+    server.get(
+      '/collections',
+      {
+        schema: {
+          ...{ tags, summary: 'All collections' },
+          response: {
+            200: z.strictObject({ collections: z.array(collectionViewSchema) }),
+            ...problemResponses,
+          },
+        },
+      },
+      async () => {
+        const found = await store.listCollections();
+        return {
+          collections: await Promise.all(found.map((collection) => collectionView(store, collection))),
+        };
+      },
+    );
+
+    server.get(
+      '/collections/:name',
+      {
+        schema: {
+          ...{ tags, summary: 'One collection', params },
+          response: { 200: collectionViewSchema, ...problemResponses },
+        },
+      },
+      async (request) => collectionView(store, await requireCollection(store, request.params.name)),
+    );
+
+    server.delete(
+      '/collections/:name',
+      {
+        schema: {
+          ...{ tags, summary: 'Delete a collection, and cancel its jobs', params },
+          response: { 204: z.null().describe('Deleted.'), ...problemResponses },
+        },
+      },
+      async (request, reply) => {
+        const { name } = await requireCollection(store, request.params.name);
+        await cancelJobs(name);
+        await store.deleteCollection(name as CollectionName);
+        log.info({ collection: name }, 'a collection was deleted');
+        return reply.code(204).send(null);
+      },
+    );
+
+    server.delete(
+      '/collections/:name/documents/:id',
+      {
+        schema: {
+          ...{ tags, summary: 'Delete a document' },
+          params: params.extend({ id: z.string() }),
+          querystring: z.strictObject({ tenant: z.string().min(1).max(128).default(DEFAULT_TENANT) }),
+          response: { 204: z.null().describe('It is not there, or no longer.'), ...problemResponses },
+        },
+      },
+      async (request, reply) => {
+        const { name } = await requireCollection(store, request.params.name);
+        const key = { tenant: request.query.tenant as TenantId, id: request.params.id as DocumentId };
+        await store.deleteDocuments(name as CollectionName, [key]);
+        return reply.code(204).send(null);
+      },
+    );
+
+    /** Else a job that still runs would go on into a new collection of the same name. */
+    async function cancelJobs(collection: string): Promise<void> {
+      const jobs = await queue.listJobs({ collection, limit: Number.MAX_SAFE_INTEGER, offset: 0 });
+      for (const job of jobs) {
+        if (isFinished(job.state)) continue;
+        await queue.cancel(job.id as JobId).catch((error: unknown) => {
+          log.warn({ err: error, job: job.id }, 'a job of a deleted collection could not be cancelled');
+        });
+      }
+    }
+  };
+}

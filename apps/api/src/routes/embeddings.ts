@@ -1,0 +1,194 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { EmbedmillError, type ErrorCode, type QueryResult } from '@embedmill/jobs';
+import { requireModel } from '../model.ts';
+import type { ApiParts, ModelSummary } from '../parts.ts';
+import { errorOf, publicMessage } from '../problem.ts';
+import type { QueryLane } from '../query-lane.ts';
+
+/** OpenAI's limit, and more than a request should need. */
+const MAX_INPUTS = 2048;
+/** Room for that many texts of some thousand characters. */
+const MAX_BODY_BYTES = 16 * 1024 * 1024;
+const tags = ['openai'];
+
+const tokenIds = z.array(z.int().nonnegative());
+const requestSchema = z.object({
+  model: z.string(),
+  input: z
+    .union([z.string(), z.array(z.string()), tokenIds, z.array(tokenIds)], {
+      error: 'must be a text, a list of texts, a list of token ids, or a list of lists of token ids',
+    })
+    .meta({ description: `What to embed; ${MAX_INPUTS} inputs at most.` }),
+  encoding_format: z.enum(['float', 'base64']).default('float'),
+  dimensions: z
+    .int()
+    .positive()
+    .optional()
+    .meta({ description: 'A smaller size, where the model was trained for it.' }),
+  user: z.string().optional(),
+});
+
+const usageSchema = z.strictObject({ prompt_tokens: z.int(), total_tokens: z.int() });
+const embeddingSchema = z.strictObject({
+  object: z.literal('embedding'),
+  index: z.int(),
+  embedding: z.union([z.array(z.number()), z.string()]).meta({
+    description: 'L2-normalised; in base64, little-endian float32.',
+  }),
+  truncated: z
+    .literal(true)
+    .optional()
+    .meta({ description: 'embedmill’s own: there when the input was longer than the model reads.' }),
+});
+const responseSchema = z.strictObject({
+  object: z.literal('list'),
+  model: z.string(),
+  data: z.array(embeddingSchema),
+  usage: usageSchema,
+});
+const openaiModelSchema = z.strictObject({
+  id: z.string(),
+  object: z.literal('model'),
+  created: z.int(),
+  owned_by: z.string(),
+});
+const openaiErrorSchema = z.strictObject({
+  error: z.strictObject({
+    message: z.string(),
+    type: z.string(),
+    param: z.string().nullable(),
+    code: z.string().nullable(),
+  }),
+});
+const errors = { '4xx': openaiErrorSchema, '5xx': openaiErrorSchema };
+
+/** OpenAI's shapes, so that its clients work unchanged: embeddings, models, and errors. */
+export function embeddingRoutes({ models, log }: ApiParts, lane: QueryLane): FastifyPluginAsyncZod {
+  return async (server) => {
+    server.setErrorHandler((thrown, request, reply) => {
+      const error = errorOf(thrown);
+      if (error.status >= 500) log.error({ err: error, request: request.id }, 'embeddings failed');
+      if (error.retryAfter !== undefined) reply.header('retry-after', Math.ceil(error.retryAfter));
+      return reply.code(error.status).send(openaiError(error, publicMessage(error, request.id)));
+    });
+    server.setNotFoundHandler((request, reply) => {
+      const message = `there is nothing at ${request.method} ${request.url}`;
+      return reply.code(404).send(openaiError(new EmbedmillError('not_found', message), message));
+    });
+
+    server.post(
+      '/embeddings',
+      {
+        bodyLimit: MAX_BODY_BYTES,
+        schema: {
+          ...{ tags, summary: 'Embed texts now, ahead of bulk jobs', body: requestSchema },
+          response: { 200: responseSchema, ...errors },
+        },
+      },
+      async (request) => {
+        const { encoding_format: format, dimensions } = request.body;
+        const model = requireModel(models, request.body.model, 'model');
+        const dims = dimsOf(model, dimensions);
+        const inputs = inputsOf(request.body.input);
+        const result = await lane.embed({ model: model.name, inputs, kind: 'document' });
+        const prompt_tokens = result.tokens.reduce((sum, tokens) => sum + tokens, 0);
+        return {
+          object: 'list' as const,
+          model: model.name,
+          data: inputs.map((_, index) => ({
+            object: 'embedding' as const,
+            index,
+            embedding: encoded(vectorAt(result, index, dims), format),
+            ...(result.truncated[index] === true && { truncated: true as const }),
+          })),
+          usage: { prompt_tokens, total_tokens: prompt_tokens },
+        };
+      },
+    );
+
+    server.get(
+      '/models',
+      {
+        schema: {
+          ...{ tags, summary: 'The models, in OpenAI’s shape' },
+          response: {
+            200: z.strictObject({ object: z.literal('list'), data: z.array(openaiModelSchema) }),
+            ...errors,
+          },
+        },
+      },
+      async () => ({ object: 'list' as const, data: models.map(openaiModel) }),
+    );
+
+    server.get(
+      '/models/:model',
+      {
+        schema: {
+          ...{ tags, summary: 'One model, in OpenAI’s shape', params: z.object({ model: z.string() }) },
+          response: { 200: openaiModelSchema, ...errors },
+        },
+      },
+      async (request) => openaiModel(requireModel(models, request.params.model, 'model')),
+    );
+  };
+}
+
+function openaiModel({ name }: ModelSummary) {
+  return { id: name, object: 'model' as const, created: 0, owned_by: 'embedmill' };
+}
+
+function openaiError(error: EmbedmillError, message: string): z.infer<typeof openaiErrorSchema> {
+  const param = error.details[0]?.path.split('/', 1)[0] ?? null;
+  const type =
+    error.status >= 500 ? 'server_error' : error.status === 429 ? 'requests' : 'invalid_request_error';
+  return {
+    error: { message, type, param: param === '' ? null : param, code: error.code satisfies ErrorCode },
+  };
+}
+
+/** One input for each vector. Errors: `invalid_request`. */
+function inputsOf(input: z.infer<typeof requestSchema>['input']): (string | number[])[] {
+  const isOne = typeof input === 'string' || (input.length > 0 && typeof input[0] === 'number');
+  const inputs = (isOne ? [input] : input) as (string | number[])[];
+  if (inputs.length === 0) throw invalidInput('input', 'there is nothing to embed');
+  if (inputs.length > MAX_INPUTS) {
+    throw invalidInput(
+      'input',
+      `there are ${inputs.length} inputs; ${MAX_INPUTS} are the most in one request`,
+    );
+  }
+  inputs.forEach((one, index) => {
+    const path = isOne ? 'input' : `input/${index}`;
+    if (one.length === 0) throw invalidInput(path, 'the input is empty');
+    if (typeof one === 'string' && !one.isWellFormed()) {
+      throw invalidInput(path, 'the text has a lone surrogate (half of a UTF-16 pair); remove it');
+    }
+  });
+  return inputs;
+}
+
+function invalidInput(path: string, message: string): EmbedmillError {
+  return new EmbedmillError('invalid_request', `${path}: ${message}`, { details: [{ path, message }] });
+}
+
+function dimsOf(model: ModelSummary, asked: number | undefined): number {
+  if (asked === undefined || asked === model.dims || model.matryoshka.includes(asked))
+    return asked ?? model.dims;
+  const sizes = [...model.matryoshka, model.dims].join(', ');
+  const message = `${model.name} gives vectors of ${sizes} numbers, not ${asked}`;
+  throw new EmbedmillError('dimensions_not_allowed', message, { details: [{ path: 'dimensions', message }] });
+}
+
+/** One vector, cut to `dims` and then brought back to length 1, as models with smaller sizes are trained for. */
+function vectorAt({ vectors, dims: full }: QueryResult, index: number, dims: number): Float32Array {
+  const vector = vectors.slice(index * full, index * full + dims);
+  if (dims === full) return vector;
+  const length = Math.hypot(...vector) || 1;
+  return vector.map((value) => value / length);
+}
+
+function encoded(vector: Float32Array, format: 'float' | 'base64'): number[] | string {
+  if (format === 'float') return [...vector];
+  return Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength).toString('base64');
+}

@@ -1,0 +1,86 @@
+import { Readable } from 'node:stream';
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { EmbedmillError, type JobId } from '@embedmill/jobs';
+import type { JobEvent, JobWatch } from '../job-watch.ts';
+import type { ApiParts } from '../parts.ts';
+import { problemResponses } from '../problem.ts';
+
+export interface EventOptions {
+  /** How often a comment is sent, so that nothing on the way takes the connection for dead. */
+  heartbeatMs: number;
+}
+
+/** A job's progress as server-sent events. */
+export function eventRoutes(
+  { queue }: ApiParts,
+  watch: JobWatch,
+  { heartbeatMs }: EventOptions,
+): FastifyPluginAsyncZod {
+  return async (server) => {
+    server.get(
+      '/jobs/:id/events',
+      {
+        schema: {
+          ...{ tags: ['jobs'], summary: 'A job’s progress as it happens, until it ends' },
+          params: z.object({ id: z.string() }),
+          response: {
+            200: {
+              description: '`progress` with the job on each change, then `end` with the finished job.',
+              content: { 'text/event-stream': { schema: z.string() } },
+            },
+            ...problemResponses,
+          },
+        },
+      },
+      async (request, reply) => {
+        const id = request.params.id as JobId;
+        if ((await queue.getJob(id)) === undefined) {
+          throw new EmbedmillError('job_not_found', `there is no job ${id}`);
+        }
+        reply.headers({
+          'content-type': 'text/event-stream; charset=utf-8',
+          'cache-control': 'no-cache',
+          'x-accel-buffering': 'no',
+        });
+        return reply.send(eventStream(id, watch, heartbeatMs) as never);
+      },
+    );
+  };
+}
+
+/**
+ * One client's events. A client that reads slowly misses states in between, never the end. It stops listening
+ * when the job ends or the client goes.
+ */
+function eventStream(id: JobId, watch: JobWatch, heartbeatMs: number): Readable {
+  let stopListening = (): void => {};
+  const stream = new Readable({
+    read() {},
+    destroy(error, done) {
+      clearInterval(heartbeat);
+      stopListening();
+      done(error);
+    },
+  });
+  const heartbeat = setInterval(() => {
+    if (hasRoom(stream)) stream.push(': still here\n\n');
+  }, heartbeatMs).unref();
+  stopListening = watch.listen(id, (event: JobEvent) => {
+    if (event.kind === 'end') {
+      if (event.job !== undefined) stream.push(eventText('end', event.job));
+      stream.push(null);
+    } else if (hasRoom(stream)) {
+      stream.push(eventText('progress', event.job));
+    }
+  });
+  return stream;
+}
+
+function hasRoom(stream: Readable): boolean {
+  return stream.readableLength < stream.readableHighWaterMark;
+}
+
+function eventText(event: 'progress' | 'end', data: unknown): string {
+  return `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
+}

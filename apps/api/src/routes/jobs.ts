@@ -1,0 +1,101 @@
+import { Readable } from 'node:stream';
+import type { FastifyReply } from 'fastify';
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { EmbedmillError, jobSchema, jobStateSchema, type Job, type JobId } from '@embedmill/jobs';
+import type { ReportKind } from '@embedmill/sources';
+import type { ApiParts } from '../parts.ts';
+import { problemResponses } from '../problem.ts';
+import type { Submission } from '../submission.ts';
+
+const tags = ['jobs'];
+const params = z.object({ id: z.string() });
+export const jobView = jobSchema.meta({ id: 'Job' });
+const ndjson = (description: string) => ({
+  description,
+  content: { 'application/x-ndjson': { schema: z.string() } },
+});
+
+export function jobRoutes(parts: ApiParts, submission: Submission): FastifyPluginAsyncZod {
+  const { queue, spool } = parts;
+  return async (server) => {
+    server.get(
+      '/jobs',
+      {
+        schema: {
+          ...{ tags, summary: 'Jobs, the newest first' },
+          querystring: z.strictObject({
+            collection: z.string().optional(),
+            state: jobStateSchema.optional(),
+            limit: z.coerce.number().int().min(1).max(1000).default(50),
+            offset: z.coerce.number().int().min(0).default(0),
+          }),
+          response: { 200: z.strictObject({ jobs: z.array(jobView) }), ...problemResponses },
+        },
+      },
+      async (request) => ({ jobs: await queue.listJobs(request.query) }),
+    );
+
+    server.get(
+      '/jobs/:id',
+      {
+        schema: { ...{ tags, summary: 'One job', params }, response: { 200: jobView, ...problemResponses } },
+      },
+      async (request) => requireJob(request.params.id),
+    );
+
+    for (const [kind, summary] of [
+      ['failures', 'The documents that failed, one report a line'],
+      ['warnings', 'The documents that were replaced or truncated, one report a line'],
+    ] as const satisfies [ReportKind, string][]) {
+      server.get(
+        `/jobs/:id/${kind}`,
+        { schema: { ...{ tags, summary, params }, response: { 200: ndjson(summary), ...problemResponses } } },
+        async (request, reply) => {
+          const job = await requireJob(request.params.id);
+          const reports = Readable.from(spool.readReports(job.id as JobId, kind), { objectMode: false });
+          return reply.type('application/x-ndjson').send(reports as never);
+        },
+      );
+    }
+
+    server.post(
+      '/jobs/:id/cancel',
+      {
+        schema: {
+          ...{ tags, summary: 'End a job; what is stored stays', params },
+          response: { 202: jobView, ...problemResponses },
+        },
+      },
+      async (request, reply) => reply.code(202).send(await queue.cancel(request.params.id as JobId)),
+    );
+
+    server.post(
+      '/jobs/:id/retry',
+      {
+        schema: {
+          ...{ tags, summary: 'Try the failed documents again, as a new job', params },
+          response: { 202: jobView, 200: jobView, ...problemResponses },
+        },
+      },
+      async (request, reply) => {
+        const { job, created } = await submission.retry(request.params.id as JobId, request);
+        return located(reply, job)
+          .code(created ? 202 : 200)
+          .send(job);
+      },
+    );
+
+    async function requireJob(id: string): Promise<Job> {
+      const job = await queue.getJob(id as JobId);
+      if (job === undefined) throw new EmbedmillError('job_not_found', `there is no job ${id}`);
+      return job;
+    }
+  };
+}
+
+/** Says where the job is. */
+export function located<Reply extends Pick<FastifyReply, 'header'>>(reply: Reply, job: Job): Reply {
+  reply.header('location', `/api/v1/jobs/${job.id}`);
+  return reply;
+}

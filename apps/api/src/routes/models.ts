@@ -1,0 +1,31 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import type { ApiParts } from '../parts.ts';
+import { problemResponses } from '../problem.ts';
+
+const modelSchema = z
+  .strictObject({
+    name: z.string(),
+    dims: z.int().meta({ description: 'Numbers in a vector.' }),
+    matryoshka: z.array(z.int()).meta({ description: 'Smaller sizes that its vectors may be cut to.' }),
+    maxTokens: z.int().meta({ description: 'Tokens it reads at most, special tokens included.' }),
+    pooling: z.string(),
+    bundled: z.boolean().meta({ description: 'Whether it needs no download.' }),
+    license: z.string(),
+  })
+  .meta({ id: 'Model' });
+
+export function modelRoutes({ models }: ApiParts): FastifyPluginAsyncZod {
+  return async (server) => {
+    server.get(
+      '/models',
+      {
+        schema: {
+          ...{ tags: ['models'], summary: 'Models that collections and embeddings can use' },
+          response: { 200: z.strictObject({ models: z.array(modelSchema) }), ...problemResponses },
+        },
+      },
+      async () => ({ models: models.map((model) => ({ ...model, matryoshka: [...model.matryoshka] })) }),
+    );
+  };
+}

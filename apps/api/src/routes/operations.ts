@@ -1,0 +1,61 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { runChecks } from '@embedmill/metrics';
+import type { ApiParts } from '../parts.ts';
+
+const tags = ['operations'];
+const healthSchema = z
+  .strictObject({
+    ok: z.boolean(),
+    parts: z.record(z.string(), z.strictObject({ ok: z.boolean(), detail: z.string().optional() })),
+  })
+  .meta({ id: 'Health' });
+
+/** What those who run embedmill ask: is it alive, can it work, how is it doing. */
+export function operationRoutes({ queue, store, metrics }: ApiParts): FastifyPluginAsyncZod {
+  metrics.beforeScrape(async () => {
+    try {
+      const { waiting, active, oldestSeconds } = await queue.depth();
+      metrics.queueShards.set(waiting, { state: 'waiting' });
+      metrics.queueShards.set(active, { state: 'active' });
+      metrics.queueOldestSeconds.set(oldestSeconds);
+    } catch {
+      metrics.queueShards.clear();
+      metrics.queueOldestSeconds.clear();
+    }
+  });
+  return async (server) => {
+    server.get(
+      '/healthz',
+      { schema: { ...{ tags, summary: 'Whether the server is alive' }, response: { 200: healthSchema } } },
+      async () => ({ ok: true, parts: {} }),
+    );
+
+    server.get(
+      '/readyz',
+      {
+        schema: {
+          ...{ tags, summary: 'Whether it can work: the queue and the store answer' },
+          response: { 200: healthSchema, 503: healthSchema },
+        },
+      },
+      async (_request, reply) => {
+        const report = await runChecks({ queue: () => queue.ping(), store: () => store.ping() });
+        return reply.code(report.ok ? 200 : 503).send(report);
+      },
+    );
+
+    server.get(
+      '/metrics',
+      { schema: { ...{ tags, summary: 'Metrics for Prometheus' }, response: { 200: z.string() } } },
+      async (_request, reply) => {
+        const { contentType, body } = await metrics.render();
+        return reply.header('content-type', contentType).send(body);
+      },
+    );
+
+    server.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) =>
+      reply.type('application/json').send(JSON.stringify(server.swagger())),
+    );
+  };
+}

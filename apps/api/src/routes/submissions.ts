@@ -1,0 +1,70 @@
+import { IncomingMessage } from 'node:http';
+import type { FastifyRequest } from 'fastify';
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import type { Collection } from '@embedmill/jobs';
+import { requireCollection } from '../collection.ts';
+import type { ApiParts } from '../parts.ts';
+import { problemResponses, validateButBody } from '../problem.ts';
+import { emptyBody, submissionSchema, type Submission } from '../submission.ts';
+import { checkUploadHeaders, NDJSON_TYPES, parseSubmissions, type JsonBody } from '../upload.ts';
+import { jobView, located } from './jobs.ts';
+
+const params = z.object({ name: z.string() });
+const headers = z.looseObject({
+  'idempotency-key': z
+    .string()
+    .min(1)
+    .max(255)
+    .optional()
+    .meta({ description: 'The same key with the same body gives the same job, however often it is sent.' }),
+});
+const ndjson = z.string().meta({ description: 'One document a line; streamed, so of any size.' });
+
+/** `POST /collections/:name/jobs`, the one route that takes bodies of any size; it parses them in its own way. */
+export function submissionRoutes({ store, config }: ApiParts, submission: Submission): FastifyPluginAsyncZod {
+  return async (server) => {
+    parseSubmissions(server);
+    const collections = new WeakMap<FastifyRequest, Collection>();
+
+    server.post(
+      '/collections/:name/jobs',
+      {
+        schema: {
+          ...{ tags: ['jobs'], summary: 'Submit documents', params, headers },
+          body: {
+            content: {
+              ...Object.fromEntries(NDJSON_TYPES.slice(0, 1).map((type) => [type, { schema: ndjson }])),
+              'application/json': { schema: submissionSchema },
+            },
+          },
+          response: {
+            202: jobView.describe('Accepted.'),
+            200: jobView.describe('The job that this Idempotency-Key stands for.'),
+            ...problemResponses,
+          },
+        },
+        // The body is checked where it is read: a stream line by line, JSON with its documents' own faults.
+        validatorCompiler: validateButBody,
+        // What can be refused by the headers is, before a byte of the body is read.
+        onRequest: async (request) => {
+          const { name } = request.params as z.infer<typeof params>;
+          collections.set(request, await requireCollection(store, name));
+          checkUploadHeaders(request.headers, config.maxUploadBytes);
+        },
+      },
+      async (request, reply) => {
+        const collection = collections.get(request) ?? (await requireCollection(store, request.params.name));
+        const body = request.body as IncomingMessage | JsonBody | undefined;
+        if (body === undefined) throw emptyBody();
+        const { job, created } =
+          body instanceof IncomingMessage
+            ? await submission.upload(collection, request, body)
+            : await submission.json(collection, request, body);
+        return located(reply, job)
+          .code(created ? 202 : 200)
+          .send(job);
+      },
+    );
+  };
+}

@@ -1,0 +1,104 @@
+import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import { EmbedmillError } from '@embedmill/jobs';
+import { JobWatch } from './job-watch.ts';
+import { describeRoutes } from './openapi.ts';
+import type { ApiParts } from './parts.ts';
+import { errorOf, problemOf, validateRequest } from './problem.ts';
+import { QueryLane } from './query-lane.ts';
+import { collectionRoutes } from './routes/collections.ts';
+import { embeddingRoutes } from './routes/embeddings.ts';
+import { eventRoutes, type EventOptions } from './routes/events.ts';
+import { jobRoutes } from './routes/jobs.ts';
+import { modelRoutes } from './routes/models.ts';
+import { operationRoutes } from './routes/operations.ts';
+import { searchRoutes } from './routes/search.ts';
+import { submissionRoutes } from './routes/submissions.ts';
+import { Submission } from './submission.ts';
+import { receiveBodies } from './upload.ts';
+
+/** A connection that is silent for this long is dead: an upload that hangs must not hold its partial file for ever. */
+const SILENCE_MS = 120_000;
+const HEARTBEAT_MS = 15_000;
+/** Asked every few seconds by machines; only worth a line when someone debugs them. */
+const QUIET = new Set(['/healthz', '/readyz', '/metrics']);
+
+/**
+ * The HTTP server over its parts, ready to listen. Closing it stops new requests, ends event streams, and waits
+ * for the requests in flight; the parts stay open and are their maker's to close.
+ */
+export async function buildServer(
+  parts: ApiParts,
+  options: EventOptions = { heartbeatMs: HEARTBEAT_MS },
+): Promise<FastifyInstance> {
+  const { queue, config, log } = parts;
+  const server: FastifyInstance = Fastify({
+    loggerInstance: log as FastifyBaseLogger,
+    logController: new LogController({ disableRequestLogging: true }),
+    connectionTimeout: SILENCE_MS,
+    routerOptions: { maxParamLength: 1024 },
+    exposeHeadRoutes: false,
+  });
+  server.setValidatorCompiler(validateRequest);
+  // What we answer is checked by its types, against the same schemas.
+  server.setSerializerCompiler(() => (data) => JSON.stringify(data));
+  receiveBodies(server);
+  answerErrors(server);
+  observeRequests(server, parts);
+  await describeRoutes(server);
+
+  const watch = new JobWatch((id) => queue.getJob(id));
+  server.addHook('preClose', async () => watch.close());
+  const lane = new QueryLane(queue, config.queryTimeoutMs);
+  const submission = new Submission(parts);
+  const routes = server.withTypeProvider<ZodTypeProvider>();
+  await routes.register(
+    async (api) => {
+      await api.register(collectionRoutes(parts));
+      await api.register(submissionRoutes(parts, submission));
+      await api.register(jobRoutes(parts, submission));
+      await api.register(eventRoutes(parts, watch, options));
+      await api.register(searchRoutes(parts, lane));
+      await api.register(modelRoutes(parts));
+    },
+    { prefix: '/api/v1' },
+  );
+  await routes.register(embeddingRoutes(parts, lane), { prefix: '/v1' });
+  await routes.register(operationRoutes(parts));
+  return server;
+}
+
+function answerErrors(server: FastifyInstance): void {
+  server.setErrorHandler((thrown, request, reply) => {
+    const error = errorOf(thrown);
+    if (error.status >= 500) {
+      server.log.error(
+        { err: error, request: request.id, route: request.routeOptions.url },
+        'a request failed',
+      );
+    }
+    if (error.retryAfter !== undefined) reply.header('retry-after', Math.ceil(error.retryAfter));
+    return reply.code(error.status).type('application/problem+json').send(problemOf(error, request));
+  });
+  server.setNotFoundHandler((request) => {
+    throw new EmbedmillError('not_found', `there is nothing at ${request.method} ${request.url}`);
+  });
+}
+
+function observeRequests(server: FastifyInstance, { metrics }: ApiParts): void {
+  server.addHook('onResponse', async (request, reply) => {
+    const { method } = request;
+    const route = request.routeOptions.url ?? 'unknown';
+    const level = QUIET.has(route) ? 'debug' : 'info';
+    const ms = Math.round(reply.elapsedTime);
+    server.log[level](
+      { request: request.id, method, route, params: request.params, status: reply.statusCode, ms },
+      'request',
+    );
+    if (route.endsWith('/events')) return;
+    metrics.httpSeconds.observe(reply.elapsedTime / 1000, {
+      ...{ method: method as 'GET', route },
+      status: `${Math.floor(reply.statusCode / 100)}xx` as '2xx',
+    });
+  });
+}

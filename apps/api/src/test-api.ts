@@ -1,0 +1,139 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import type { Query, QueryResult } from '@embedmill/jobs';
+import { createMetrics } from '@embedmill/metrics';
+import { connectQueue, ModelConsumer } from '@embedmill/queue';
+import { startTestRedis } from '@embedmill/redis-server';
+import { Spool } from '@embedmill/sources';
+import { openZvecStore } from '@embedmill/vector-store';
+import { startDispatcher } from './dispatcher.ts';
+import type { ApiParts, ModelSummary } from './parts.ts';
+import { buildServer } from './server.ts';
+
+export const MINI: ModelSummary = {
+  ...{ name: 'all-MiniLM-L6-v2', dims: 384, matryoshka: [], maxTokens: 256 },
+  ...{ pooling: 'mean', bundled: true, license: 'Apache-2.0' },
+};
+export const NESTED: ModelSummary = { ...MINI, name: 'nested', dims: 8, matryoshka: [4, 2], bundled: false };
+
+/** The API on a port of its own, over a real Redis, a real spool and a real embedded store. */
+export interface TestApi {
+  url: string;
+  parts: ApiParts;
+  /** What the API logged, line by line. */
+  logged: string[];
+  redisUrl: string;
+  spoolFolder: string;
+  call(path: string, init?: RequestInit): Promise<Response>;
+  /** Sends JSON, gives status and JSON back. */
+  json(
+    method: string,
+    path: string,
+    body?: unknown,
+  ): Promise<{ status: number; body: never; headers: Headers }>;
+  submit(collection: string, ndjson: string, headers?: Record<string, string>): Promise<Response>;
+  /** Starts a worker that answers queries with `fakeVectors`, and settles no shards. */
+  answerQueries(): Promise<void>;
+  dispatch(): Promise<void>;
+  /** Closed with the rest, last first. */
+  onClose(close: () => Promise<unknown>): void;
+  close(): Promise<void>;
+}
+
+export async function startTestApi(
+  options: { config?: Partial<ApiParts['config']>; heartbeatMs?: number } = {},
+): Promise<TestApi> {
+  const closers: (() => Promise<unknown>)[] = [];
+  const close = async () => {
+    for (const one of closers.splice(0).reverse()) await one();
+  };
+  try {
+    return await start(options, closers, close);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function start(
+  options: { config?: Partial<ApiParts['config']>; heartbeatMs?: number },
+  closers: (() => Promise<unknown>)[],
+  close: () => Promise<void>,
+): Promise<TestApi> {
+  const redis = await startTestRedis();
+  closers.push(() => redis.stop());
+  const folder = await mkdtemp(join(tmpdir(), 'embedmill-api-'));
+  closers.push(() => rm(folder, { recursive: true, force: true }));
+  const spoolFolder = join(folder, 'spool');
+  const store = await openZvecStore(join(folder, 'vectors'));
+  closers.push(() => store.close());
+  const queue = await connectQueue({ redisUrl: redis.url });
+  closers.push(() => queue.close());
+  const logged: string[] = [];
+  const parts: ApiParts = {
+    ...{ queue, store, models: [MINI, NESTED], metrics: createMetrics('api') },
+    spool: await Spool.open(spoolFolder),
+    config: { sourceFolder: undefined, maxUploadBytes: 1e9, queryTimeoutMs: 10_000, ...options.config },
+    log: pino({ level: 'debug' }, { write: (line: string) => void logged.push(line) }),
+  };
+  const server = await buildServer(parts, { heartbeatMs: options.heartbeatMs ?? 15_000 });
+  closers.push(() => server.close());
+  const url = await server.listen({ host: '127.0.0.1', port: 0 });
+  const call = (path: string, init: RequestInit = {}) => fetch(new URL(path, url), init);
+  return {
+    ...{ url, parts, logged, redisUrl: redis.url, spoolFolder, call, close },
+    async json(method, path, body) {
+      const sent =
+        body === undefined
+          ? {}
+          : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } };
+      const response = await call(path, { method, ...sent });
+      const text = await response.text();
+      const parsed = (text === '' ? undefined : JSON.parse(text)) as never;
+      return { status: response.status, body: parsed, headers: response.headers };
+    },
+    submit: (collection, body, headers = {}) =>
+      call(`/api/v1/collections/${collection}/jobs`, {
+        ...{ method: 'POST', body, headers: { 'content-type': 'application/x-ndjson', ...headers } },
+      }),
+    async answerQueries() {
+      const shared = { redisUrl: redis.url, shardConcurrency: 1, queryConcurrency: 4, lockMs: 5000 };
+      const consumer = await ModelConsumer.open({ ...shared, onError: () => {} });
+      closers.push(() => consumer.close());
+      for (const { name, dims } of [MINI, NESTED]) {
+        const query = async (asked: Query) => fakeVectors(asked, dims);
+        consumer.serve(name, { query, shard: () => Promise.reject(new Error('no shards here')) });
+      }
+    },
+    async dispatch() {
+      const running = await startDispatcher({
+        ...{ redisUrl: redis.url, jobs: 4, outstandingShards: 4, pollMs: 20, lockMs: 2000 },
+        ...{ maxSourceBytes: 1e9, spool: parts.spool, log: { info: () => {}, warn: () => {} } },
+      });
+      closers.push(() => running.close());
+    },
+    onClose: (one) => void closers.push(one),
+  };
+}
+
+/** A fake encoder: a vector that depends on the text and the kind alone; one token a word. */
+export function fakeVectors({ inputs, kind }: Query, dims: number): QueryResult {
+  const vectors = new Float32Array(inputs.length * dims);
+  inputs.forEach((input, index) =>
+    vectors.set(fakeVector(JSON.stringify([input, kind]), dims), index * dims),
+  );
+  const tokens = inputs.map((input) => (typeof input === 'string' ? input.split(' ').length : input.length));
+  return { dims, vectors, tokens, truncated: tokens.map((count) => count > MINI.maxTokens) };
+}
+
+function fakeVector(seed: string, dims: number): Float32Array {
+  let state = [...seed].reduce((sum, char) => (Math.imul(sum, 31) + (char.codePointAt(0) ?? 0)) | 0, 7);
+  const vector = Float32Array.from({ length: dims }, () => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) | 0;
+    return state / 2 ** 31;
+  });
+  const length = Math.hypot(...vector);
+  return vector.map((value) => value / length);
+}

@@ -1,0 +1,114 @@
+import { createHash } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { EmbedmillError } from '@embedmill/jobs';
+
+/**
+ * How bodies come in: NDJSON is handed to the handler as the stream that it is, JSON is read whole up to
+ * `MAX_INLINE_BYTES`. A request can be refused before its body is read, and then still gets its answer: what it
+ * sends on meanwhile is read away for a while, because a connection that is cut loses the answer too.
+ */
+export const NDJSON_TYPES = ['application/x-ndjson', 'application/ndjson', 'application/jsonl'];
+export const MAX_INLINE_BYTES = 256 * 1024;
+export const MAX_INLINE_DOCUMENTS = 256;
+/** How long a refused body is read away before the connection is cut. */
+const LINGER_MS = 5000;
+
+/** A body of JSON, with the hash of its bytes. */
+export interface JsonBody {
+  value: unknown;
+  sha256: string;
+}
+
+/** Whole-server behaviour: `Expect: 100-continue` is answered once the body is wanted, and refusals reach the client. */
+export function receiveBodies(server: FastifyInstance): void {
+  const awaiting = new WeakSet<IncomingMessage>();
+  server.server.on('checkContinue', (request, response) => {
+    awaiting.add(request);
+    server.routing(request, response);
+  });
+  server.addHook('preParsing', async (request, reply) => {
+    if (awaiting.delete(request.raw)) reply.raw.writeContinue();
+  });
+  server.addHook('onSend', async (request, reply) => {
+    if (awaiting.has(request.raw)) reply.header('connection', 'close');
+    else if (!request.raw.complete) reply.removeHeader('connection');
+  });
+  server.addHook('onResponse', async (request) => {
+    const { raw } = request;
+    if (raw.complete || raw.destroyed) return;
+    const cut = setTimeout(() => raw.destroy(), LINGER_MS).unref();
+    raw.once('close', () => clearTimeout(cut)).once('end', () => clearTimeout(cut));
+    raw.resume();
+  });
+}
+
+/** Parsers for the submission of jobs; for the plugin that holds its route alone. */
+export function parseSubmissions(server: FastifyInstance): void {
+  server.removeAllContentTypeParsers();
+  server.addContentTypeParser(NDJSON_TYPES, async (_request: FastifyRequest, body: IncomingMessage) => body);
+  server.addContentTypeParser('application/json', async (_request: FastifyRequest, body: IncomingMessage) =>
+    readJson(body),
+  );
+  server.addContentTypeParser('*', async (request: FastifyRequest) => {
+    const type = request.headers['content-type'] ?? 'none';
+    throw new EmbedmillError(
+      'unsupported_media_type',
+      `the Content-Type is ${type}; send documents as application/x-ndjson, or a few as application/json`,
+    );
+  });
+}
+
+/** Refuses what the headers alone show to be wrong. */
+export function checkUploadHeaders(headers: FastifyRequest['headers'], maxBytes: number): void {
+  const encoding = headers['content-encoding'] ?? 'identity';
+  if (encoding !== 'identity') {
+    const message = `the Content-Encoding is ${encoding}; send the body as it is, not compressed`;
+    throw new EmbedmillError('unsupported_media_type', message);
+  }
+  if ((expectedBytes(headers) ?? 0) > maxBytes) throw tooLarge(maxBytes);
+}
+
+/** What the Content-Length announces; undefined for a chunked body. */
+export function expectedBytes(headers: FastifyRequest['headers']): number | undefined {
+  return headers['content-length'] === undefined ? undefined : Number(headers['content-length']);
+}
+
+/** The body's bytes. Leaving the loop early leaves the connection whole, so that an answer can be sent. */
+export function bytesOf(body: IncomingMessage): AsyncIterable<Uint8Array> {
+  return body.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
+}
+
+async function readJson(body: IncomingMessage): Promise<JsonBody> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  const broken = (cause: unknown) => {
+    throw new EmbedmillError('upload_incomplete', 'the body broke off; send it again', { cause });
+  };
+  const iterator = bytesOf(body)[Symbol.asyncIterator]();
+  for (;;) {
+    const { done, value } = await iterator.next().catch(broken);
+    if (done) break;
+    bytes += value.length;
+    if (bytes > MAX_INLINE_BYTES) throw tooLargeInline(`the body has more than ${MAX_INLINE_BYTES} bytes`);
+    chunks.push(value);
+  }
+  const whole = Buffer.concat(chunks);
+  const sha256 = createHash('sha256').update(whole).digest('hex');
+  try {
+    return { value: JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(whole)), sha256 };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message.slice(0, 300) : String(error);
+    throw new EmbedmillError('invalid_json', `the body is not valid JSON: ${reason}`, { cause: error });
+  }
+}
+
+export function tooLargeInline(what: string): EmbedmillError {
+  const message = `${what}; send more than ${MAX_INLINE_DOCUMENTS} documents or ${MAX_INLINE_BYTES} bytes as application/x-ndjson, one document a line`;
+  return new EmbedmillError('payload_too_large', message);
+}
+
+function tooLarge(maxBytes: number): EmbedmillError {
+  const message = `the body has more than the ${maxBytes} bytes that this server takes; split it into several jobs`;
+  return new EmbedmillError('payload_too_large', message);
+}
