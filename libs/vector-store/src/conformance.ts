@@ -1,19 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import {
-  pointId,
   profileSchema,
   type Collection,
   type CollectionName,
-  type DocumentId,
   type Filter,
-  type JobId,
-  type Json,
   type TenantId,
 } from '@embedmill/jobs';
-import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { conditionOf, satisfies } from './condition.ts';
-import type { DocumentPoints, VectorStore } from './store.ts';
+import { DEFAULT, documentOf, idsFound, keyOf, onCircle, stored, unit } from './conformance-documents.ts';
+import { filterConformance } from './conformance-filters.ts';
+import type { VectorStore } from './store.ts';
 
 /**
  * What every store must do, as tests: run them with a store of each kind. Collections get names of their own and
@@ -50,10 +46,6 @@ export function conformance(title: string, openStore: () => Promise<OpenedStore>
       const collection = definition(change);
       await store.createCollection(collection);
       return collection.name as CollectionName;
-    };
-    const idsFound = async (name: CollectionName, filter?: Filter, tenant?: TenantId): Promise<string[]> => {
-      const hits = await store.search(name, { dense: unit(4, 0), limit: 1000, offset: 0, filter, tenant });
-      return hits.map((hit) => hit.payload.document_id as string).toSorted();
     };
 
     describe('collections', () => {
@@ -349,12 +341,12 @@ export function conformance(title: string, openStore: () => Promise<OpenedStore>
           documentOf(name, 'b', { tenant: "o'y" }),
           documentOf(name, 'c'),
         ]);
-        expect(await idsFound(name, undefined, "o'x" as TenantId)).toEqual(['a']);
-        expect(await idsFound(name, { field: 'document_id', in: ['a', 'b'] }, "o'y" as TenantId)).toEqual([
-          'b',
-        ]);
-        expect(await idsFound(name, undefined, 'nobody' as TenantId)).toEqual([]);
-        expect(await idsFound(name)).toEqual(['a', 'b', 'c']);
+        expect(await idsFound(store, name, undefined, "o'x" as TenantId)).toEqual(['a']);
+        expect(
+          await idsFound(store, name, { field: 'document_id', in: ['a', 'b'] }, "o'y" as TenantId),
+        ).toEqual(['b']);
+        expect(await idsFound(store, name, undefined, 'nobody' as TenantId)).toEqual([]);
+        expect(await idsFound(store, name)).toEqual(['a', 'b', 'c']);
       });
 
       test('10,000 points: pages follow one another, filters hold, all documents are found', async () => {
@@ -392,295 +384,11 @@ export function conformance(title: string, openStore: () => Promise<OpenedStore>
       }, 120_000);
     });
 
-    describe('filters', () => {
-      let name: CollectionName;
-      beforeAll(async () => {
-        name = await create({ profile: profileSchema.parse({ filterable: FILTERABLE }) });
-        const documents = Object.entries(RECORDS).map(([id, metadata]) => documentOf(name, id, { metadata }));
-        await store.replaceDocuments(name, documents);
-      });
-
-      test.each<[string, Filter, string]>([
-        ['a text', { field: 'tag', eq: 'red' }, 'one several'],
-        ['texts', { field: 'tag', in: ['red', 'blue'] }, 'one several two'],
-        [
-          '1,000 texts',
-          { field: 'tag', in: Array.from({ length: 1000 }, (_, i) => `t${i}`).with(700, 'blue') },
-          'several two',
-        ],
-        ['the empty text', { field: 'tag', eq: '' }, 'hostile'],
-        ['a hostile text', { field: 'tag', eq: HOSTILE }, 'hostile'],
-        ['an integer', { field: 'year', eq: 2020 }, 'one several'],
-        ['integers', { field: 'year', in: [1999, -5] }, 'several two'],
-        ['an integer that is at most', { field: 'year', lte: -5 }, 'two'],
-        ['an integer above a fraction', { field: 'year', gt: 2019.5, lt: 2020.5 }, 'one several'],
-        ['an integer from a fraction on', { field: 'year', gte: 2020.5 }, 'edge'],
-        ['an integer below a fraction', { field: 'year', lt: -4.5 }, 'two'],
-        ['the largest integer', { field: 'year', eq: Number.MAX_SAFE_INTEGER }, 'edge'],
-        ['one value between, not two around', { field: 'year', gt: 2000, lt: 2010 }, ''],
-        ['a float', { field: 'price', eq: 0.1 }, 'one'],
-        ['floats', { field: 'price', in: [1e21, -2.5] }, 'edge several'],
-        ['a whole float', { field: 'price', eq: 3 }, 'two'],
-        ['a float range', { field: 'price', gte: 0.1, lt: 3 }, 'one'],
-        ['true', { field: 'done', eq: true }, 'one several'],
-        ['either', { field: 'done', in: [true, false] }, 'one several two'],
-        ['an instant in another zone', { field: 'at', eq: '2024-05-01T12:00:00+02:00' }, 'one'],
-        ['instants', { field: 'at', in: ['2024-05-01T10:00:00Z', '2030-01-01'] }, 'one several'],
-        ['days', { field: 'at', gte: '2024-05-01', lte: '2024-05-02' }, 'one two'],
-        ['microseconds', { field: 'at', gt: '2024-05-01T10:00:00Z', lt: '2024-05-02' }, ''],
-        ['before 1970', { field: 'at', lt: '1970-01-01' }, 'several'],
-        ['a document', { field: 'document_id', eq: 'two' }, 'two'],
-        ['documents', { field: 'document_id', in: ['two', 'empty', 'none'] }, 'empty two'],
-        ['no text, or none of it', { not: { field: 'tag', eq: 'red' } }, 'edge empty hostile missing two'],
-        ['no integer from', { not: { field: 'year', gte: 2000 } }, 'empty hostile missing two'],
-        ['no integer between', { not: { field: 'year', gt: 2000, lt: 2010 } }, ALL],
-        [
-          'no integer around',
-          { not: { field: 'year', gte: 1999, lte: 2030 } },
-          'edge empty hostile missing two',
-        ],
-        ['not true', { not: { field: 'done', eq: true } }, 'edge empty hostile missing two'],
-        ['not at an instant', { not: { field: 'at', lt: '2025-01-01' } }, 'edge empty hostile missing'],
-        [
-          'not the document',
-          { not: { field: 'document_id', eq: 'two' } },
-          'edge empty hostile missing one several',
-        ],
-        ['not not', { not: { not: { field: 'done', eq: true } } }, 'one several'],
-        [
-          'and',
-          {
-            and: [
-              { field: 'tag', eq: 'red' },
-              { field: 'price', lt: 0 },
-            ],
-          },
-          'several',
-        ],
-        [
-          'or',
-          {
-            or: [
-              { field: 'tag', eq: 'blue' },
-              { field: 'price', gt: 1e20 },
-            ],
-          },
-          'edge several two',
-        ],
-        [
-          'and, or and not in one',
-          {
-            and: [
-              {
-                not: {
-                  or: [
-                    { field: 'tag', eq: 'blue' },
-                    { field: 'year', lt: 0 },
-                  ],
-                },
-              },
-              { field: 'at', lt: '2100-01-01' },
-            ],
-          },
-          'one',
-        ],
-        [
-          'not both',
-          {
-            not: {
-              and: [
-                { field: 'tag', eq: 'red' },
-                { field: 'year', eq: 1999 },
-              ],
-            },
-          },
-          'edge empty hostile missing one two',
-        ],
-      ])('by %s', async (_, filter, expected) => {
-        expect((await idsFound(name, filter)).join(' ')).toBe(expected);
-      });
-
-      test('a page of what a filter over lists leaves is full', async () => {
-        const filter: Filter = { not: { field: 'year', gt: 2000, lt: 2010 } };
-        const page = (offset: number) => store.search(name, { dense: unit(4, 0), limit: 3, offset, filter });
-        const hits = [...(await page(0)), ...(await page(3)), ...(await page(6))];
-        expect(
-          hits
-            .map((hit) => hit.payload.document_id as string)
-            .toSorted()
-            .join(' '),
-        ).toBe(ALL);
-      });
-
-      test.each<[string, Filter]>([
-        ['a field that is not filterable', { field: 'colour', eq: 'red' }],
-        ['a field of Object', { field: 'constructor', eq: 'red' }],
-        ['a text for an integer', { field: 'year', eq: '2020' }],
-        ['a fraction for an integer', { field: 'year', in: [2020.5] }],
-        ['an integer beyond the safe ones', { field: 'year', eq: 2 ** 60 }],
-        ['a number for a text', { field: 'tag', eq: 5 }],
-        ['a text for a boolean', { field: 'done', eq: 'true' }],
-        ['a date that is none', { field: 'at', eq: 'yesterday' }],
-        ['a day that is not in the calendar', { field: 'at', gte: '2024-02-30' }],
-        ['a range of texts', { field: 'tag', gte: 'a' }],
-        ['a range of booleans', { field: 'done', lt: 1 }],
-        ['a text as bound of a number', { field: 'price', lt: '5' }],
-        ['a wrong one inside others', { not: { or: [{ and: [{ field: 'year', eq: 'x' }] }] } }],
-      ])('%s is an invalid filter', async (_, filter) => {
-        await expect(idsFound(name, filter)).rejects.toMatchObject({ code: 'invalid_filter' });
-      });
-
-      test('any filter finds the records that satisfy it, and no others', async () => {
-        const records = Object.entries(RECORDS).map(([id, metadata]) => ({
-          document_id: id as DocumentId,
-          metadata,
-        }));
-        await fc.assert(
-          fc.asyncProperty(anyFilter, async (filter) => {
-            const condition = conditionOf(filter, FILTERABLE);
-            const expected = records
-              .filter((record) => satisfies(condition, record))
-              .map((one) => one.document_id);
-            expect(await idsFound(name, filter)).toEqual(expected.toSorted());
-          }),
-          { numRuns: 150 },
-        );
-      }, 60_000);
-    });
+    filterConformance(() => store, create);
   });
 }
 
 export interface OpenedStore {
   store: VectorStore;
   release(): Promise<void>;
-}
-
-const DEFAULT = 'default' as TenantId;
-
-const HOSTILE = `' or 1=1 -- "\\' ) or (tenant is not null) \n 🦊 '' \\`;
-
-const FILTERABLE = {
-  tag: 'keyword',
-  year: 'integer',
-  price: 'float',
-  done: 'boolean',
-  at: 'datetime',
-  // A word of zvec's filter language.
-  order: 'keyword',
-} as const;
-
-const RECORDS: Record<string, { [key: string]: Json }> = {
-  one: { tag: 'red', year: 2020, price: 0.1, done: true, at: '2024-05-01T10:00:00Z', order: 'in' },
-  two: { tag: 'blue', year: -5, price: 3, done: false, at: ['2024-05-02', '2024-05-02T00:00:00.000001Z'] },
-  several: {
-    tag: ['red', 'blue', 'green'],
-    year: [1999, 2020],
-    price: [-2.5, 100.25],
-    done: [true, false],
-    at: ['1969-12-31T23:59:59.999Z', '2030-01-01'],
-  },
-  hostile: { tag: [HOSTILE, ''], order: 'limit' },
-  edge: { year: Number.MAX_SAFE_INTEGER, price: 1e21 },
-  empty: { tag: [], year: [], price: null, done: [], at: null },
-  missing: {},
-};
-
-const ALL = Object.keys(RECORDS).toSorted().join(' ');
-
-const leaf = fc.oneof(
-  fc.record({
-    field: fc.constantFrom('tag', 'order'),
-    eq: fc.constantFrom('red', 'blue', 'in', 'limit', '', HOSTILE, 'x'),
-  }),
-  fc.record({
-    field: fc.constant('tag'),
-    in: fc.uniqueArray(fc.constantFrom('red', 'green', HOSTILE, 'no'), { minLength: 1 }),
-  }),
-  fc.record({ field: fc.constant('done'), eq: fc.boolean() }),
-  fc.record({
-    field: fc.constant('document_id'),
-    in: fc.uniqueArray(fc.constantFrom(...Object.keys(RECORDS)), { minLength: 1 }),
-  }),
-  comparison('year', fc.constantFrom(-5, -4.5, 0, 1999, 2005, 2019.5, 2020, 2021)),
-  comparison('price', fc.constantFrom(-3, -2.5, 0, 0.1, 2.9, 3, 100.25, 1e21, 1e22)),
-  comparison(
-    'at',
-    fc.constantFrom('1969-12-31', '2024-05-01T12:00:00+02:00', '2024-05-02', '2029-12-31T23:59:59Z'),
-  ),
-);
-
-const anyFilter: fc.Arbitrary<Filter> = fc.letrec<{ filter: Filter }>((tie) => ({
-  filter: fc.oneof(
-    { depthSize: 'small', withCrossShrink: true },
-    leaf,
-    fc.record({ not: tie('filter') }),
-    fc.record({ and: fc.array(tie('filter'), { minLength: 1, maxLength: 3 }) }),
-    fc.record({ or: fc.array(tie('filter'), { minLength: 1, maxLength: 3 }) }),
-  ),
-})).filter;
-
-function comparison(field: string, bound: fc.Arbitrary<number | string>): fc.Arbitrary<Filter> {
-  const bounds = { gte: bound, gt: bound, lte: bound, lt: bound };
-  return fc
-    .record(bounds, { requiredKeys: [] })
-    .filter((range) => Object.keys(range).length > 0)
-    .map((range) => ({ field, ...range }));
-}
-
-function keyOf(id: string, tenant = 'default') {
-  return { id: id as DocumentId, tenant: tenant as TenantId };
-}
-
-interface DocumentShape {
-  tenant?: string;
-  chunks?: number;
-  vectors?: (Float32Array | number[])[];
-  metadata?: { [key: string]: Json };
-  title?: string;
-  fingerprint?: string;
-}
-
-/** A document of this collection; by default of one chunk, with the first unit vector. */
-export function documentOf(
-  collection: CollectionName,
-  id: string,
-  shape: DocumentShape = {},
-): DocumentPoints {
-  const key = keyOf(id, shape.tenant);
-  const vectors = shape.vectors ?? Array.from({ length: shape.chunks ?? 1 }, (_, i) => unit(4, i % 4));
-  return {
-    ...key,
-    points: vectors.map((vector, index) => ({
-      id: pointId(key.tenant, collection, key.id, index),
-      dense: vector instanceof Float32Array ? vector : new Float32Array(vector),
-      payload: {
-        document_id: key.id,
-        tenant: key.tenant,
-        chunk_index: index,
-        chunk_count: vectors.length,
-        text: `text ${index} of ${id}`,
-        start: index * 10,
-        end: index * 10 + 10,
-        title: shape.title ?? null,
-        fingerprint: shape.fingerprint ?? `fingerprint of ${id}`,
-        job_id: `job of ${id}` as JobId,
-        metadata: shape.metadata ?? {},
-      },
-    })),
-  };
-}
-
-/** What is found of a document that documentOf made. */
-function stored(id: string, chunkCount: number) {
-  return { fingerprint: `fingerprint of ${id}`, chunkCount, jobId: `job of ${id}` };
-}
-
-function unit(dims: number, at: number): Float32Array {
-  return new Float32Array(dims).fill(1, at, at + 1);
-}
-
-/** A unit vector of 8 numbers; the nearer two parts of the circle, the nearer their vectors. */
-function onCircle(part: number): Float32Array {
-  const angle = part * 2 * Math.PI;
-  return new Float32Array([Math.cos(angle), Math.sin(angle), 0, 0, 0, 0, 0, 0]);
 }

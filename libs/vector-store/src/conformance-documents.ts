@@ -1,0 +1,82 @@
+import {
+  pointId,
+  type CollectionName,
+  type DocumentId,
+  type Filter,
+  type JobId,
+  type Json,
+  type TenantId,
+} from '@embedmill/jobs';
+import type { DocumentPoints, VectorStore } from './store.ts';
+
+/** Documents for tests of stores. */
+export const DEFAULT = 'default' as TenantId;
+
+/** The ids, sorted, of the documents whose points a search finds, up to 1,000. */
+export async function idsFound(
+  store: VectorStore,
+  name: CollectionName,
+  filter?: Filter,
+  tenant?: TenantId,
+): Promise<string[]> {
+  const hits = await store.search(name, { dense: unit(4, 0), limit: 1000, offset: 0, filter, tenant });
+  return hits.map((hit) => hit.payload.document_id as string).toSorted();
+}
+
+export function keyOf(id: string, tenant = 'default') {
+  return { id: id as DocumentId, tenant: tenant as TenantId };
+}
+
+interface DocumentShape {
+  tenant?: string;
+  chunks?: number;
+  vectors?: (Float32Array | number[])[];
+  metadata?: { [key: string]: Json };
+  title?: string;
+  fingerprint?: string;
+}
+
+/** A document of this collection; by default of one chunk, with the first unit vector. */
+export function documentOf(
+  collection: CollectionName,
+  id: string,
+  shape: DocumentShape = {},
+): DocumentPoints {
+  const key = keyOf(id, shape.tenant);
+  const vectors = shape.vectors ?? Array.from({ length: shape.chunks ?? 1 }, (_, i) => unit(4, i % 4));
+  return {
+    ...key,
+    points: vectors.map((vector, index) => ({
+      id: pointId(key.tenant, collection, key.id, index),
+      dense: vector instanceof Float32Array ? vector : new Float32Array(vector),
+      payload: {
+        document_id: key.id,
+        tenant: key.tenant,
+        chunk_index: index,
+        chunk_count: vectors.length,
+        text: `text ${index} of ${id}`,
+        start: index * 10,
+        end: index * 10 + 10,
+        title: shape.title ?? null,
+        fingerprint: shape.fingerprint ?? `fingerprint of ${id}`,
+        job_id: `job of ${id}` as JobId,
+        metadata: shape.metadata ?? {},
+      },
+    })),
+  };
+}
+
+/** What is found of a document that documentOf made. */
+export function stored(id: string, chunkCount: number) {
+  return { fingerprint: `fingerprint of ${id}`, chunkCount, jobId: `job of ${id}` };
+}
+
+export function unit(dims: number, at: number): Float32Array {
+  return new Float32Array(dims).fill(1, at, at + 1);
+}
+
+/** A unit vector of 8 numbers; the nearer two parts of the circle, the nearer their vectors. */
+export function onCircle(part: number): Float32Array {
+  const angle = part * 2 * Math.PI;
+  return new Float32Array([Math.cos(angle), Math.sin(angle), 0, 0, 0, 0, 0, 0]);
+}

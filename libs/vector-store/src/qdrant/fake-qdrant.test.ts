@@ -1,0 +1,104 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startFakeQdrant, type FakeQdrant } from './fake-qdrant.ts';
+
+interface Exchange {
+  name: string;
+  request: { method: string; path: string; body?: unknown };
+  response: { status: number; body: unknown };
+}
+
+const exchanges = readExchanges(join(import.meta.dirname, 'recordings-1.18.json'));
+
+describe('the fake Qdrant answers as the recorded one did', () => {
+  let fake: FakeQdrant;
+  beforeAll(async () => {
+    fake = await startFakeQdrant();
+  });
+  afterAll(() => fake.close());
+
+  test.each(exchanges.map((exchange) => [exchange.name, exchange] as const))(
+    '%s',
+    async (_, { request, response }) => {
+      const answer = await fetch(fake.url + request.path, {
+        method: request.method,
+        ...(request.body === undefined
+          ? {}
+          : { body: JSON.stringify(request.body), headers: { 'content-type': 'application/json' } }),
+      });
+      expect(answer.status).toBe(response.status);
+      expect(comparable(await answer.json())).toEqual(comparable(response.body));
+    },
+  );
+
+  test('and none of it contradicts the description of the API', () => {
+    expect(fake.requests.length).toBe(exchanges.length);
+    expect(fake.violations).toEqual([]);
+  });
+});
+
+describe('the checks of the fake find', () => {
+  test.each([
+    ['a misspelt field of a query', 'POST', '/points/query', { query: [1, 0], using: 'dense', limits: 3 }],
+    [
+      'a filter that is none',
+      'POST',
+      '/points/count',
+      { filter: { must: [{ key: 'a', match: { values: 'x' } }] } },
+    ],
+    [
+      'a date that is none',
+      'POST',
+      '/points/count',
+      { filter: { must: [{ key: 'a', range: { gte: 'yesterday' } }] } },
+    ],
+    ['an id that is none', 'POST', '/points', { ids: ['not-a-uuid'] }],
+    ['an unknown parameter', 'POST', '/points/delete?waiting=true', { filter: {} }],
+    ['an unknown type of index', 'PUT', '/index', { field_name: 'a', field_schema: 'text-ish' }],
+  ])('%s', async (_, method, path, body) => {
+    const fake = await startFakeQdrant();
+    try {
+      const send = (where: string, how: string, what: unknown) =>
+        fetch(`${fake.url}/collections/c${where}`, {
+          method: how,
+          body: JSON.stringify(what),
+          headers: { 'content-type': 'application/json' },
+        });
+      await send('', 'PUT', { vectors: { dense: { size: 2, distance: 'Cosine' } } });
+      expect(fake.violations).toEqual([]);
+      await send(path, method, body);
+      expect(fake.violations).not.toEqual([]);
+    } finally {
+      await fake.close();
+    }
+  });
+});
+
+const shared = join(
+  process.env['EMBEDMILL_SHARED'] ?? join(import.meta.dirname, '../../../../../shared'),
+  'qdrant/recordings-1.18.json',
+);
+
+describe.skipIf(!existsSync(shared))('the recordings (skipped without EMBEDMILL_SHARED)', () => {
+  test('that stand here are those of the shared folder', () => {
+    const all = readExchanges(shared).map((exchange) => JSON.stringify(exchange));
+    for (const exchange of exchanges) expect(all).toContain(JSON.stringify(exchange));
+  });
+});
+
+function readExchanges(file: string): Exchange[] {
+  return JSON.parse(readFileSync(file, 'utf8')) as Exchange[];
+}
+
+/** Without what differs from run to run: times, counters of operations, and what has been indexed so far. */
+function comparable(node: unknown): unknown {
+  if (Array.isArray(node)) return node.map(comparable);
+  if (typeof node !== 'object' || node === null) return node;
+  const varying = ['time', 'version', 'commit', 'operation_id', 'indexed_vectors_count'];
+  return Object.fromEntries(
+    Object.entries(node)
+      .filter(([key]) => !varying.includes(key))
+      .map(([key, value]) => [key, comparable(value)]),
+  );
+}

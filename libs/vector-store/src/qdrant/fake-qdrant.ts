@@ -1,0 +1,144 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { FakeCollection, type VectorParams } from './fake-collection.ts';
+import { QdrantApi } from './openapi.ts';
+
+/**
+ * A fake: a server in memory that answers as Qdrant 1.18 does what QdrantStore asks. Test-only, for where no Qdrant is to
+ * be had. It checks each request and each of its own answers against Qdrant's API description; what does not fit is
+ * kept in `violations`, which a test has to find empty. Its answers are compared with recorded ones of a real server.
+ */
+export interface FakeQdrant {
+  url: string;
+  violations: string[];
+  /** Requests so far, as `PUT /collections/x/points`. */
+  requests: FakeRequest[];
+  /** What the next requests get instead of an answer; `null` for a connection that breaks. */
+  failures: (Failure | null)[];
+  close(): Promise<void>;
+}
+
+export interface FakeRequest {
+  method: string;
+  path: string;
+  bytes: number;
+  body: unknown;
+  apiKey: string | undefined;
+}
+
+export interface Failure {
+  status: number;
+  error: string;
+  headers?: Record<string, string>;
+}
+
+interface Answer {
+  status: number;
+  body: unknown;
+}
+
+const VERSION = { title: 'qdrant - vector search engine', version: '1.18.3', commit: 'fake' };
+
+export async function startFakeQdrant(): Promise<FakeQdrant> {
+  const api = new QdrantApi();
+  const collections = new Map<string, FakeCollection>();
+  const fake = {
+    url: '',
+    violations: [] as string[],
+    requests: [] as FakeRequest[],
+    failures: [] as (Failure | null)[],
+  };
+
+  const server = createServer((message, response) => {
+    void readBody(message).then((text) => {
+      const url = new URL(message.url ?? '/', 'http://fake');
+      const method = (message.method ?? 'GET').toLowerCase();
+      const body: unknown = text === '' ? undefined : JSON.parse(text);
+      const apiKey = message.headers['api-key']?.toString();
+      fake.requests.push({ method, path: url.pathname, bytes: Buffer.byteLength(text), body, apiKey });
+      const failure = fake.failures.shift();
+      if (failure === null) return void message.socket.destroy();
+      if (failure !== undefined)
+        return send(response, failure.status, failed(failure.error), failure.headers);
+
+      const path = api.pathOf(url.pathname) ?? url.pathname;
+      const complain = (what: string) => (error: string) => `${what} ${method} ${url.pathname}: ${error}`;
+      const refused = api.requestErrors(path, method, url.searchParams, body);
+      const answer = answerTo(collections, method, path, url.pathname.split('/')[2] ?? '', body);
+      // A bad id is refused by Qdrant itself, too: that is an answer of its own, not a slip of ours.
+      if (answer.status !== 400) fake.violations.push(...refused.map(complain('request')));
+      fake.violations.push(
+        ...api.answerErrors(path, method, answer.status, answer.body).map(complain('answer to')),
+      );
+      send(response, answer.status, answer.body);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  fake.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return { ...fake, close: () => closeServer(server) };
+}
+
+function answerTo(
+  collections: Map<string, FakeCollection>,
+  method: string,
+  path: string,
+  name: string,
+  body: unknown,
+): Answer {
+  const collection = collections.get(name);
+  switch (`${method} ${path}`) {
+    case 'get /':
+      return { status: 200, body: VERSION };
+    case 'get /collections':
+      return ok({ collections: [...collections.keys()].map((one) => ({ name: one })) });
+    case 'put /collections/{collection_name}': {
+      if (collection !== undefined) return error(409, `Wrong input: Collection \`${name}\` already exists!`);
+      const { vectors, sparse_vectors, metadata } = body as {
+        vectors: Record<string, VectorParams>;
+        sparse_vectors?: Record<string, unknown>;
+        metadata?: unknown;
+      };
+      collections.set(name, new FakeCollection(vectors, sparse_vectors, metadata));
+      return ok(true);
+    }
+    case 'delete /collections/{collection_name}':
+      return ok(collections.delete(name));
+  }
+  if (collection === undefined) return error(404, `Not found: Collection \`${name}\` doesn't exist!`);
+  const wrong = collection.refusal(`${method} ${path}`, body);
+  return wrong === undefined ? ok(collection.answer(`${method} ${path}`, body)) : error(400, wrong);
+}
+
+function ok(result: unknown): Answer {
+  return { status: 200, body: { result, status: 'ok', time: 0 } };
+}
+
+function error(status: number, message: string): Answer {
+  return { status, body: failed(message) };
+}
+
+function failed(message: string) {
+  return { status: { error: message }, time: 0 };
+}
+
+function send(
+  response: ServerResponse,
+  status: number,
+  body: unknown,
+  headers: Record<string, string> = {},
+): void {
+  response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
+}
+
+async function readBody(message: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of message) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString();
+}
+
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}

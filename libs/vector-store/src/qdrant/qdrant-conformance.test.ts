@@ -1,0 +1,24 @@
+import { expect } from 'vitest';
+import { conformance } from '../conformance.ts';
+import { startFakeQdrant } from './fake-qdrant.ts';
+import { openQdrantStore } from './open-qdrant-store.ts';
+
+const url = process.env['QDRANT_URL'];
+
+if (url === undefined || url === '') {
+  conformance('Qdrant (a fake one; set QDRANT_URL to use a real one)', async () => {
+    const fake = await startFakeQdrant();
+    return {
+      store: await openQdrantStore({ url: fake.url }),
+      async release() {
+        await fake.close();
+        expect(fake.violations).toEqual([]);
+      },
+    };
+  });
+} else {
+  conformance('Qdrant', async () => {
+    const store = await openQdrantStore({ url, apiKey: process.env['QDRANT_API_KEY'] });
+    return { store, release: () => store.close() };
+  });
+}
