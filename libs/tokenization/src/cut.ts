@@ -132,13 +132,14 @@ function firstFrom(starts: Int32Array, low: number, high: number, character: num
   return low <= high ? low : undefined;
 }
 
-/** Where the next chunk starts: `overlap` tokens back, or less, at a word. */
+/** Where the next chunk starts: `overlap` tokens back, or less, at a word; inside only of one that is being cut. */
 function overlapStart({ text, starts }: Cutting, from: number, to: number, overlap: number): number {
   const target = Math.max(to - overlap, from + 1);
   if (to >= starts.length) return to;
   for (let token = target; token < to; token += 1) {
     if (gapBefore(text, at(starts, token)) >= GAP.spaceless) return token;
   }
+  if (gapBefore(text, at(starts, to)) >= GAP.spaceless) return to;
   let whole = target;
   while (whole < to && at(starts, whole) === at(starts, whole - 1)) whole += 1;
   return whole;

@@ -1,0 +1,128 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Tokenizer } from './tokenizer.ts';
+
+const ROOT = resolve(import.meta.dirname, '../../..');
+const BUNDLED = join(ROOT, 'models/all-MiniLM-L6-v2/tokenizer.json');
+const GOLDEN = join(resolve(ROOT, process.env['EMBEDMILL_SHARED'] ?? '../shared'), 'golden/minilm.json');
+
+let folder: string;
+let minilm: Tokenizer;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'embedmill-tokenizer-'));
+  minilm = await Tokenizer.load({ path: BUNDLED, maxTokens: 256 });
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+/** Ids of Hugging Face's own Python tokenizers for this model. */
+const KNOWN: [text: string, ids: number[]][] = [
+  ['', [101, 102]],
+  ['Hello, world!', [101, 7592, 1010, 2088, 999, 102]],
+  ['  white\tspace\n ', [101, 2317, 2686, 102]],
+  ['Naïve CAFÉ', [101, 15743, 7668, 102]],
+  ['日本', [101, 1864, 1876, 102]],
+  ['\u0001\u0002', [101, 102]],
+];
+
+test.each(KNOWN)('the ids of %j are those that the model was trained on', async (text, ids) => {
+  const [encoded] = await minilm.encode([text], 'document');
+  expect([...(encoded?.ids ?? [])]).toEqual(ids);
+  expect(encoded).toMatchObject({ tokens: ids.length, truncated: false });
+});
+
+interface Golden {
+  texts: { name: string; text: string; ids_truncated_256: number[]; ids_full: number[] | null }[];
+}
+const hasGolden = existsSync(GOLDEN);
+test.skipIf(!hasGolden)(
+  `all golden texts give Hugging Face’s ids, cut and whole${hasGolden ? '' : ' (skipped: no EMBEDMILL_SHARED)'}`,
+  async () => {
+    const { texts } = JSON.parse(readFileSync(GOLDEN, 'utf8')) as Golden;
+    expect(texts.length).toBe(40);
+    const whole = await Tokenizer.load({ path: BUNDLED, maxTokens: 1_000_000 });
+    const all = texts.map(({ text }) => text);
+    const cutOnes = await minilm.encode(all, 'document');
+    const wholeOnes = await whole.encode(all, 'query');
+    for (const [n, { name, ids_truncated_256: cutIds, ids_full: full }] of texts.entries()) {
+      expect([...(cutOnes[n]?.ids ?? [])], name).toEqual(cutIds);
+      expect([...(wholeOnes[n]?.ids ?? [])], name).toEqual(full ?? cutIds);
+      expect(cutOnes[n]?.tokens, name).toBe((full ?? cutIds).length);
+      expect(cutOnes[n]?.truncated, name).toBe(full !== null && full.length > 256);
+    }
+  },
+);
+
+test('many texts come back in their order, whatever batches they went through', async () => {
+  const texts = Array.from({ length: 700 }, (_, n) => `${n} sheep`);
+  const encoded = await minilm.encode(texts, 'document');
+  expect(encoded).toHaveLength(700);
+  for (const n of [0, 255, 256, 257, 511, 512, 699]) {
+    const [alone] = await minilm.encode([`${n} sheep`], 'document');
+    expect(encoded[n]).toEqual(alone);
+  }
+});
+
+test('a text of many pieces has the tokens of the whole', async () => {
+  const word = 'extraordinarily wordy ';
+  const repeats = 5_000;
+  const [one] = await minilm.encode([word], 'document');
+  const [many] = await minilm.encode([word.repeat(repeats)], 'document');
+  const own = (one?.tokens ?? 0) - 2;
+  expect(many?.tokens).toBe(own * repeats + 2);
+  expect(many?.truncated).toBe(true);
+  expect(many?.ids).toHaveLength(256);
+  expect([...(many?.ids.slice(1, 1 + own) ?? [])]).toEqual([...(one?.ids.slice(1, 1 + own) ?? [])]);
+  expect(many?.ids.at(-1)).toBe(102);
+});
+
+test('the prefix of a query is not that of a document', async () => {
+  const e5 = await Tokenizer.load({
+    path: BUNDLED,
+    maxTokens: 256,
+    queryPrefix: 'query: ',
+    documentPrefix: 'passage: ',
+  });
+  const [query] = await e5.encode(['moon'], 'query');
+  const [document] = await e5.encode(['moon'], 'document');
+  const [plainQuery] = await minilm.encode(['query: moon'], 'query');
+  const [plainDocument] = await minilm.encode(['passage: moon'], 'query');
+  expect(query).toEqual(plainQuery);
+  expect(document).toEqual(plainDocument);
+});
+
+test('tokenizers that frame a text otherwise, or not at all, are understood', async () => {
+  const bare = JSON.parse(readFileSync(BUNDLED, 'utf8')) as Record<string, unknown>;
+  const path = join(folder, 'bare.json');
+  await writeFile(path, JSON.stringify({ ...bare, post_processor: null }));
+  const unframed = await Tokenizer.load({ path, maxTokens: 8 });
+  expect([unframed.start, unframed.end]).toEqual([[], []]);
+  const [encoded] = await unframed.encode(['Hello, world!'], 'document');
+  expect([...(encoded?.ids ?? [])]).toEqual([7592, 1010, 2088, 999]);
+
+  const suffix = {
+    type: 'TemplateProcessing',
+    single: [{ Sequence: { id: 'A', type_id: 0 } }, { SpecialToken: { id: '[SEP]', type_id: 0 } }],
+    pair: [{ Sequence: { id: 'A', type_id: 0 } }, { Sequence: { id: 'B', type_id: 1 } }],
+    special_tokens: { '[SEP]': { id: '[SEP]', ids: [102], tokens: ['[SEP]'] } },
+  };
+  await writeFile(path, JSON.stringify({ ...bare, post_processor: suffix }));
+  const suffixed = await Tokenizer.load({ path, maxTokens: 3 });
+  expect([suffixed.start, suffixed.end]).toEqual([[], [102]]);
+  const [short] = await suffixed.encode(['Hello, world!'], 'document');
+  expect([...(short?.ids ?? [])]).toEqual([7592, 1010, 102]);
+  expect(short).toMatchObject({ tokens: 5, truncated: true });
+});
+
+test('a file that is missing or no tokenizer is said to be so', async () => {
+  const missing = Tokenizer.load({ path: join(folder, 'none.json'), maxTokens: 256 });
+  await expect(missing).rejects.toMatchObject({ code: 'model_unavailable' });
+  const path = join(folder, 'other.json');
+  await writeFile(path, '{"not": "a tokenizer"}');
+  await expect(Tokenizer.load({ path, maxTokens: 256 })).rejects.toMatchObject({ code: 'model_corrupt' });
+  await expect(Tokenizer.load({ path: BUNDLED, maxTokens: 2 })).rejects.toMatchObject({
+    code: 'model_corrupt',
+  });
+});
