@@ -1,1 +1,6 @@
-export {};
+export type { ModelEntry, ModelEntryInput, ModelFile, ModelSource } from './entry.ts';
+export { modelEntrySchema } from './entry.ts';
+export { REGISTRY } from './registry.ts';
+export { findModel, listModels, type ModelFolders, type ModelSummary } from './models.ts';
+export { resolveModel, type ResolvedModel, type ResolveOptions } from './resolve.ts';
+export type { DownloadProgress } from './download.ts';

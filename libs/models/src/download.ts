@@ -1,0 +1,207 @@
+import { createHash, type Hash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { EmbedmillError } from '@embedmill/jobs';
+import { sha256Of, sizeOf } from './digest.ts';
+import type { ModelFile } from './entry.ts';
+import { withLock } from './folder-lock.ts';
+import { askHub, HubFailure, unavailable, urlOf, type HubAnswer, type HubFile } from './hub.ts';
+
+export interface DownloadProgress {
+  model: string;
+  /** Path in the repository. */
+  file: string;
+  receivedBytes: number;
+  totalBytes: number | undefined;
+}
+
+export interface DownloadOptions {
+  model: string;
+  onProgress?: ((progress: DownloadProgress) => void) | undefined;
+  signal?: AbortSignal | undefined;
+  /** Milliseconds before the first repetition, doubled each time; 500 by default. */
+  retryDelayMs?: number | undefined;
+  /** Milliseconds without a byte after which a connection is given up; 60,000 by default. */
+  idleTimeoutMs?: number | undefined;
+}
+
+/** Tries without a single byte gained before giving up. */
+const MAX_TRIES = 5;
+/** A server that asks to wait longer is left alone: the caller tries again. */
+const LONGEST_WAIT_MS = 60_000;
+
+/**
+ * A file of the hub at `target`, downloaded unless it is there, and verified either way.
+ *
+ * What `target` must hash to is, in this order: what the entry says; what `target.sha256` says, written when the
+ * file was first downloaded (trust on first use: an entry without digests relies on the hub that once); what the
+ * hub states now. Bytes go to `target.partial`, which a later try, also of another process, takes up again where
+ * the server still has the same file (`target.partial.etag`); they become `target` only when they are on the disk
+ * and verified. One process at a time, by `target.lock`.
+ *
+ * Throws `model_unavailable` (with `retryAfter` where the server gave one) and `model_corrupt`.
+ */
+export async function ensureDownloaded(
+  file: HubFile,
+  expected: ModelFile,
+  target: string,
+  options: DownloadOptions,
+): Promise<void> {
+  if (await isGood(target, expected, options.signal)) return;
+  await mkdir(dirname(target), { recursive: true });
+  await withLock(`${target}.lock`, options.signal, async () => {
+    if (await isGood(target, expected, options.signal)) return;
+    await rm(target, { force: true });
+    await download(file, { ...expected, sha256: await digestFor(expected, target) }, target, options);
+  });
+}
+
+/** The digest that a file is held to, where one is known. */
+async function digestFor(expected: ModelFile, target: string): Promise<string | undefined> {
+  if (expected.sha256 !== undefined) return expected.sha256;
+  const pinned = await readFile(`${target}.sha256`, 'utf8').catch(() => undefined);
+  return pinned?.trim();
+}
+
+async function isGood(
+  target: string,
+  expected: ModelFile,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  if ((await sizeOf(target)) === undefined) return false;
+  const digest = await digestFor(expected, target);
+  return digest !== undefined && (await sha256Of(target, signal)) === digest;
+}
+
+async function download(
+  file: HubFile,
+  expected: { path: string; sha256: string | undefined; bytes?: number | undefined },
+  target: string,
+  options: DownloadOptions,
+): Promise<void> {
+  const partial = `${target}.partial`;
+  let failures = 0;
+  for (;;) {
+    const before = (await sizeOf(partial)) ?? 0;
+    try {
+      const { sha256, stated } = await fetchInto(file, expected, partial, options);
+      const wanted = expected.sha256 ?? stated;
+      if (wanted !== undefined && sha256 !== wanted) {
+        await discard(partial);
+        throw new EmbedmillError(
+          'model_corrupt',
+          `${urlOf(file)} has sha256 ${sha256} instead of ${wanted}; what was downloaded has been removed. Something between here and the hub changes files, or the model's entry is wrong`,
+        );
+      }
+      if (expected.sha256 === undefined) await writeFile(`${target}.sha256`, `${sha256}\n`);
+      await rename(partial, target);
+      await discard(partial);
+      return;
+    } catch (error) {
+      if (error instanceof EmbedmillError) throw error;
+      options.signal?.throwIfAborted();
+      const failure = error instanceof HubFailure ? error : undefined;
+      failures = ((await sizeOf(partial)) ?? 0) > before ? 1 : failures + 1;
+      const backoff = (options.retryDelayMs ?? 500) * 2 ** (failures - 1) * (0.75 + Math.random() / 2);
+      const wait = Math.max((failure?.retryAfter ?? 0) * 1000, backoff);
+      if (failure?.isFinal === true || failures >= MAX_TRIES || wait > LONGEST_WAIT_MS) {
+        throw unavailable(failure, `cannot download ${urlOf(file)}: ${reasonOf(error)}`, error);
+      }
+      await delay(wait, undefined, options.signal === undefined ? {} : { signal: options.signal });
+    }
+  }
+}
+
+/** One try: asks for what is missing of `partial`, and writes it. Gives the digest of the whole. */
+async function fetchInto(
+  file: HubFile,
+  expected: { path: string; bytes?: number | undefined },
+  partial: string,
+  options: DownloadOptions,
+): Promise<{ sha256: string; stated: string | undefined }> {
+  const idle = new AbortController();
+  const timer = setTimeout(
+    () => idle.abort(new HubFailure('no byte for too long', { isFinal: false })),
+    options.idleTimeoutMs ?? 60_000,
+  );
+  const signal = options.signal === undefined ? idle.signal : AbortSignal.any([idle.signal, options.signal]);
+  try {
+    const resume = await resumable(partial);
+    const answer = await askHub(file, resume, signal).catch(async (error: unknown) => {
+      // A range that the server does not have: the next try asks for the whole.
+      if (error instanceof HubFailure && resume.from > 0 && !error.isFinal) await discard(partial);
+      throw error;
+    });
+    const total = expected.bytes ?? answer.total;
+    if (answer.total !== undefined && answer.total !== total) {
+      await discard(partial);
+      throw new EmbedmillError(
+        'model_corrupt',
+        `${urlOf(file)} has ${answer.total} bytes instead of ${total}: it is not the file that the model's entry names`,
+      );
+    }
+    const hash = createHash('sha256');
+    let received = answer.from;
+    await writeBody(answer, partial, hash, (bytes) => {
+      timer.refresh();
+      received += bytes;
+      options.onProgress?.({
+        model: options.model,
+        file: file.path,
+        receivedBytes: received,
+        totalBytes: total,
+      });
+    });
+    if (total !== undefined && received !== total) {
+      if (received > total) await discard(partial);
+      throw new HubFailure(`the body ended after ${received} of ${total} bytes`, { isFinal: false });
+    }
+    return { sha256: hash.digest('hex'), stated: answer.sha256 };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function writeBody(
+  answer: HubAnswer,
+  partial: string,
+  hash: Hash,
+  onBytes: (bytes: number) => void,
+): Promise<void> {
+  if (answer.from > 0) {
+    for await (const chunk of createReadStream(partial)) hash.update(chunk as Buffer);
+  } else if (answer.etag === undefined) {
+    await rm(`${partial}.etag`, { force: true });
+  } else {
+    await writeFile(`${partial}.etag`, answer.etag);
+  }
+  const output = await open(partial, answer.from > 0 ? 'a' : 'w');
+  try {
+    for await (const chunk of answer.body) {
+      await output.write(chunk);
+      hash.update(chunk);
+      onBytes(chunk.length);
+    }
+    await output.sync();
+  } finally {
+    await output.close();
+  }
+}
+
+/** What is there of an earlier try. Without its ETag it cannot be told whether it is of the same file. */
+async function resumable(partial: string): Promise<{ from: number; etag: string | undefined }> {
+  const etag = await readFile(`${partial}.etag`, 'utf8').catch(() => undefined);
+  return { from: etag === undefined ? 0 : ((await sizeOf(partial)) ?? 0), etag };
+}
+
+async function discard(partial: string): Promise<void> {
+  await rm(partial, { force: true });
+  await rm(`${partial}.etag`, { force: true });
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message;
+}

@@ -1,0 +1,126 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { EmbedmillError } from '@embedmill/jobs';
+import { sizeOf } from './digest.ts';
+import { modelEntrySchema, overridesSchema, type ModelEntry } from './entry.ts';
+
+const modulesSchema = z.array(z.looseObject({ type: z.string(), path: z.string() }));
+const poolingSchema = z.looseObject({
+  word_embedding_dimension: z.int().optional(),
+  pooling_mode: z.string().optional(),
+  pooling_mode_cls_token: z.boolean().default(false),
+  pooling_mode_mean_tokens: z.boolean().default(false),
+  pooling_mode_max_tokens: z.boolean().default(false),
+  pooling_mode_mean_sqrt_len_tokens: z.boolean().default(false),
+  pooling_mode_weightedmean_tokens: z.boolean().default(false),
+  pooling_mode_lasttoken: z.boolean().default(false),
+});
+const limitsSchema = z.looseObject({ max_seq_length: z.int().nullish() });
+const configSchema = z.looseObject({
+  model_type: z.string().optional(),
+  hidden_size: z.int().optional(),
+  max_position_embeddings: z.int().optional(),
+  pad_token_id: z.int().nullish(),
+});
+const promptsSchema = z.looseObject({ prompts: z.record(z.string(), z.string()).optional() });
+
+/** Models whose first two positions stand for no token. */
+const OFFSET_POSITIONS = new Set(['roberta', 'xlm-roberta', 'camembert', 'mpnet']);
+
+/**
+ * The entry of a model in a folder of the user's, read from the files that sentence-transformers writes
+ * (modules.json, 1_Pooling/config.json, sentence_bert_config.json, config.json) and from embedmill.json, which may
+ * say anything of an entry and goes first. Throws `model_unavailable`, naming the file that is missing or wrong.
+ */
+export async function entryOfFolder(modelsDir: string, folder: string): Promise<ModelEntry> {
+  const path = join(modelsDir, folder);
+  const read = <T>(file: string, schema: z.ZodType<T>) => readJson(join(path, file), schema);
+  const overrides = (await read('embedmill.json', overridesSchema)) ?? {};
+  const modules = await read('modules.json', modulesSchema);
+  const unknown = modules?.find(({ type }) => !/\.(Transformer|Pooling|Normalize)$/.test(type));
+  if (unknown !== undefined && overrides.pooling === undefined) {
+    throw unusable(join(path, 'modules.json'), `has a module that embedmill cannot run, ${unknown.type}`);
+  }
+  const poolingPath = modules?.find(({ type }) => type.endsWith('.Pooling'))?.path ?? '1_Pooling';
+  const pooling = await read(`${poolingPath}/config.json`, poolingSchema);
+  const limits = await read('sentence_bert_config.json', limitsSchema);
+  const config = await read('config.json', configSchema);
+  const prompts = (await read('config_sentence_transformers.json', promptsSchema))?.prompts ?? {};
+
+  const wanting = (what: string, file: string) =>
+    unusable(path, `does not say its ${what}: add ${file}, or an embedmill.json with {"${what}": …}`);
+  const dims = overrides.dims ?? pooling?.word_embedding_dimension ?? config?.hidden_size;
+  if (dims === undefined) throw wanting('dims', 'config.json');
+  const poolingKind = overrides.pooling ?? poolingOf(pooling);
+  if (poolingKind === undefined) throw wanting('pooling', '1_Pooling/config.json');
+  const maxTokens = overrides.maxTokens ?? limits?.max_seq_length ?? positionsOf(config);
+  if (maxTokens === undefined) throw wanting('maxTokens', 'sentence_bert_config.json');
+
+  const entry = modelEntrySchema.safeParse({
+    name: folder,
+    license: 'unknown',
+    queryPrefix: prompts['query'] ?? '',
+    documentPrefix: prompts['document'] ?? prompts['passage'] ?? '',
+    padTokenId: config?.pad_token_id ?? 0,
+    model: { path: (await onnxFileOf(path)) ?? 'model.onnx' },
+    ...overrides,
+    normalize: overrides.normalize ?? modules?.some(({ type }) => type.endsWith('.Normalize')) ?? true,
+    dims,
+    pooling: poolingKind,
+    maxTokens,
+    source: { kind: 'local', folder },
+  });
+  if (!entry.success) throw unusable(path, z.prettifyError(entry.error));
+  return entry.data;
+}
+
+/** The ONNX file of a folder, where hubs put it. */
+export async function onnxFileOf(folder: string): Promise<string | undefined> {
+  for (const path of ['model.onnx', 'onnx/model.onnx']) {
+    if ((await sizeOf(join(folder, path))) !== undefined) return path;
+  }
+  return undefined;
+}
+
+function poolingOf(config: z.infer<typeof poolingSchema> | undefined): 'mean' | 'cls' | undefined {
+  if (config === undefined) return undefined;
+  if (config.pooling_mode === 'cls' || config.pooling_mode === 'mean') return config.pooling_mode;
+  const others =
+    config.pooling_mode_max_tokens ||
+    config.pooling_mode_mean_sqrt_len_tokens ||
+    config.pooling_mode_weightedmean_tokens ||
+    config.pooling_mode_lasttoken;
+  if (others || config.pooling_mode_cls_token === config.pooling_mode_mean_tokens) return undefined;
+  return config.pooling_mode_cls_token ? 'cls' : 'mean';
+}
+
+function positionsOf(config: z.infer<typeof configSchema> | undefined): number | undefined {
+  const positions = config?.max_position_embeddings;
+  if (positions === undefined) return undefined;
+  return OFFSET_POSITIONS.has(config?.model_type ?? '') ? positions - 2 : positions;
+}
+
+/** A JSON file by its schema; undefined when there is none. */
+export async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T | undefined> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw unusable(path, 'cannot be read', error);
+  }
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw unusable(path, 'is not JSON', error);
+  }
+  const parsed = schema.safeParse(json);
+  if (!parsed.success) throw unusable(path, `is not as it should be: ${z.prettifyError(parsed.error)}`);
+  return parsed.data;
+}
+
+function unusable(path: string, what: string, cause?: unknown): EmbedmillError {
+  return new EmbedmillError('model_unavailable', `${path} ${what}`, { cause });
+}

@@ -1,0 +1,156 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { EmbedmillError } from '@embedmill/jobs';
+import { sizeOf } from './digest.ts';
+import { modelEntrySchema, type ModelEntry } from './entry.ts';
+import { entryOfFolder, onnxFileOf, readJson } from './layout.ts';
+import { FOLDER_OF, REGISTRY } from './registry.ts';
+
+export interface ModelFolders {
+  /** A folder of the user's: models.json with entries of their own, and folders with models. */
+  modelsDir?: string | undefined;
+  /** Where downloaded models are kept. */
+  cacheDir: string;
+  /** The models that come with embedmill; this repository's by default. */
+  bundledDir?: string | undefined;
+}
+
+/** Where an entry's files are expected. `local` files are the user's own: no digest is asked of them. */
+export interface ModelLocation {
+  kind: 'bundled' | 'local' | 'cache';
+  folder: string;
+  /** Absolute; the model's and tokenizer's file as they are called there. */
+  model: string;
+  tokenizer: string;
+}
+
+export interface ModelSummary {
+  name: string;
+  dims: number;
+  /** Smaller sizes that its vectors may be cut to. */
+  matryoshka: number[];
+  maxTokens: number;
+  pooling: 'mean' | 'cls';
+  bundled: boolean;
+  license: string;
+  /** Whether its files are on this machine, so that it needs no network. */
+  available: boolean;
+}
+
+const userEntriesSchema = z.array(modelEntrySchema);
+
+/** The same path from libs/models/src and from apps/<app>/dist, where this is bundled into. */
+const BUNDLED = join(import.meta.dirname, '../../../models');
+
+/**
+ * The entry of a name: the user's models.json goes first, then the registry, then a folder of that name in the
+ * models folder. Throws `model_not_found`, or `model_unavailable` when what the user wrote cannot be used.
+ */
+export async function findModel(name: string, folders: ModelFolders): Promise<ModelEntry> {
+  const entries = await entriesOf(folders);
+  const found = entries.get(name);
+  if (found !== undefined) return found;
+  const { modelsDir } = folders;
+  if (modelsDir !== undefined && (await modelFolders(modelsDir)).includes(name)) {
+    return entryOfFolder(modelsDir, name);
+  }
+  throw new EmbedmillError(
+    'model_not_found',
+    `there is no model ${JSON.stringify(name)}; there are ${[...entries.keys()].join(', ')}, and folders of EMBEDMILL_MODELS_DIR${
+      modelsDir === undefined ? ' (not set)' : ''
+    }`,
+  );
+}
+
+/** All models that can be named, by name; folders that cannot be used are left out. */
+export async function listModels(folders: ModelFolders): Promise<ModelSummary[]> {
+  const entries = await entriesOf(folders);
+  const { modelsDir } = folders;
+  for (const folder of modelsDir === undefined ? [] : await modelFolders(modelsDir)) {
+    if (entries.has(folder) || modelsDir === undefined) continue;
+    const entry = await entryOfFolder(modelsDir, folder).catch(() => undefined);
+    if (entry !== undefined && (await isThere(entry, folders))) entries.set(folder, entry);
+  }
+  const summaries = [...entries.values()].map(async (entry) => ({
+    name: entry.name,
+    dims: entry.dims,
+    matryoshka: entry.matryoshka,
+    maxTokens: entry.maxTokens,
+    pooling: entry.pooling,
+    bundled: entry.source.kind === 'bundled',
+    license: entry.license,
+    available: await isThere(entry, folders),
+  }));
+  return (await Promise.all(summaries)).sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/**
+ * Where an entry's files are, or are to go. A model of the hub whose files the user put in the models folder
+ * (as they are called on the hub, or flat) is taken from there.
+ */
+export async function locate(entry: ModelEntry, folders: ModelFolders): Promise<ModelLocation> {
+  const { source } = entry;
+  const at = (kind: ModelLocation['kind'], folder: string): ModelLocation => ({
+    kind,
+    folder,
+    model: join(folder, entry.model.path),
+    tokenizer: join(folder, entry.tokenizer.path),
+  });
+  switch (source.kind) {
+    case 'bundled':
+      return at('bundled', join(folders.bundledDir ?? BUNDLED, source.folder));
+    case 'local':
+      return at('local', join(folders.modelsDir ?? '.', source.folder));
+    case 'hub': {
+      const local = await localCopy(entry, folders.modelsDir);
+      return local ?? at('cache', join(folders.cacheDir, ...source.repository.split('/'), source.revision));
+    }
+  }
+}
+
+async function localCopy(
+  entry: ModelEntry,
+  modelsDir: string | undefined,
+): Promise<ModelLocation | undefined> {
+  if (modelsDir === undefined) return undefined;
+  const folder = join(modelsDir, FOLDER_OF.get(entry.name) ?? entry.name);
+  const onnx =
+    (await sizeOf(join(folder, entry.model.path))) === undefined
+      ? await onnxFileOf(folder)
+      : entry.model.path;
+  if (onnx === undefined) return undefined;
+  for (const tokenizer of [entry.tokenizer.path, 'tokenizer.json']) {
+    if ((await sizeOf(join(folder, tokenizer))) === undefined) continue;
+    return { kind: 'local', folder, model: join(folder, onnx), tokenizer: join(folder, tokenizer) };
+  }
+  return undefined;
+}
+
+async function isThere(entry: ModelEntry, folders: ModelFolders): Promise<boolean> {
+  const { kind, folder, model, tokenizer } = await locate(entry, folders);
+  const data = kind === 'cache' ? entry.data.map(({ path }) => join(folder, path)) : [];
+  const sizes = await Promise.all([model, tokenizer, ...data].map(sizeOf));
+  return sizes.every((size) => size !== undefined);
+}
+
+async function entriesOf({ modelsDir }: ModelFolders): Promise<Map<string, ModelEntry>> {
+  const entries = new Map(REGISTRY.map((entry) => [entry.name, entry]));
+  if (modelsDir === undefined) return entries;
+  const own = await readJson(join(modelsDir, 'models.json'), userEntriesSchema);
+  for (const entry of own ?? []) entries.set(entry.name, entry);
+  return entries;
+}
+
+async function modelFolders(modelsDir: string): Promise<string[]> {
+  const found = await readdir(modelsDir, { withFileTypes: true }).catch((cause: unknown) => {
+    throw new EmbedmillError(
+      'model_unavailable',
+      `EMBEDMILL_MODELS_DIR: cannot read the folder ${modelsDir}`,
+      {
+        cause,
+      },
+    );
+  });
+  return found.filter((one) => one.isDirectory() || one.isSymbolicLink()).map(({ name }) => name);
+}

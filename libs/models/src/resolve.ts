@@ -1,0 +1,110 @@
+import { join } from 'node:path';
+import { EmbedmillError } from '@embedmill/jobs';
+import { sha256Of, sizeOf } from './digest.ts';
+import { ensureDownloaded, type DownloadOptions } from './download.ts';
+import type { ModelEntry, ModelFile } from './entry.ts';
+import { DEFAULT_HUB } from './hub.ts';
+import { findModel, locate, type ModelFolders, type ModelLocation } from './models.ts';
+
+export interface ResolveOptions extends ModelFolders, Omit<DownloadOptions, 'model'> {
+  /** A hub in the layout of Hugging Face, or a mirror of it; `https://huggingface.co` by default. */
+  hubUrl?: string | undefined;
+  /** A token for models that need one; the variable HF_TOKEN by default. Goes to the hub's host only. */
+  hubToken?: string | undefined;
+}
+
+/** A model whose files are on this machine and verified. */
+export interface ResolvedModel extends ModelEntry {
+  modelPath: string;
+  tokenizerPath: string;
+  /** The commit it was downloaded at, or `sha256:` and the digest of the ONNX file. */
+  revision: string;
+  /** Of the ONNX file (which, with external data, is the graph alone). */
+  sha256: string;
+}
+
+/**
+ * A model by its name, downloaded first where it must be. Every file of which a digest is known is verified, once
+ * a process.
+ *
+ * Throws `model_not_found`; `model_unavailable` with what to put where, when the files are not here and cannot be
+ * had; `model_corrupt` when a file is not what it should be (one that was downloaded is removed, so that the next
+ * try downloads it again).
+ */
+export async function resolveModel(name: string, options: ResolveOptions): Promise<ResolvedModel> {
+  const entry = await findModel(name, options);
+  const location = await locate(entry, options);
+  switch (location.kind) {
+    case 'cache':
+      await download(entry, location, options);
+      break;
+    case 'bundled':
+      await verify(location.model, entry.model, options.signal);
+      await verify(location.tokenizer, entry.tokenizer, options.signal);
+      break;
+    case 'local':
+      await requireFile(location.model, entry);
+      await requireFile(location.tokenizer, entry);
+      break;
+  }
+  const sha256 = await sha256Of(location.model, options.signal);
+  const isAtCommit = location.kind === 'cache' && entry.source.kind === 'hub';
+  return {
+    ...entry,
+    modelPath: location.model,
+    tokenizerPath: location.tokenizer,
+    revision: isAtCommit && entry.source.kind === 'hub' ? entry.source.revision : `sha256:${sha256}`,
+    sha256,
+  };
+}
+
+async function download(entry: ModelEntry, location: ModelLocation, options: ResolveOptions): Promise<void> {
+  if (entry.source.kind !== 'hub') return;
+  const { repository, revision } = entry.source;
+  const hub = {
+    hubUrl: options.hubUrl ?? DEFAULT_HUB,
+    token: options.hubToken ?? (process.env['HF_TOKEN'] || undefined),
+  };
+  const files = [entry.tokenizer, ...entry.data, entry.model];
+  for (const file of files) {
+    try {
+      const target = join(location.folder, ...file.path.split('/'));
+      const wanted = { ...hub, repository, revision, path: file.path };
+      await ensureDownloaded(wanted, file, target, { ...options, model: entry.name });
+    } catch (error) {
+      if (!(error instanceof EmbedmillError) || error.code !== 'model_unavailable') throw error;
+      const names = files.map(({ path }) => path).join(', ');
+      throw new EmbedmillError(
+        error.code,
+        `${error.message}. Without a network, put ${names} of ${repository} at ${revision} into a folder ${entry.name} of the folder that EMBEDMILL_MODELS_DIR names${
+          options.modelsDir === undefined ? '' : ` (${options.modelsDir})`
+        }`,
+        { cause: error, ...(error.retryAfter === undefined ? {} : { retryAfter: error.retryAfter }) },
+      );
+    }
+  }
+}
+
+async function verify(path: string, expected: ModelFile, signal: AbortSignal | undefined): Promise<void> {
+  if ((await sizeOf(path)) === undefined) {
+    throw new EmbedmillError(
+      'model_unavailable',
+      `${path} is missing, though it comes with embedmill: install embedmill again`,
+    );
+  }
+  const sha256 = await sha256Of(path, signal);
+  if (expected.sha256 !== undefined && sha256 !== expected.sha256) {
+    throw new EmbedmillError(
+      'model_corrupt',
+      `${path} has sha256 ${sha256} instead of ${expected.sha256}: install embedmill again`,
+    );
+  }
+}
+
+async function requireFile(path: string, entry: ModelEntry): Promise<void> {
+  if ((await sizeOf(path)) !== undefined) return;
+  throw new EmbedmillError(
+    'model_unavailable',
+    `${path} is missing: the model ${entry.name} needs it; put it there, or name another file in its entry`,
+  );
+}
