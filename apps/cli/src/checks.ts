@@ -1,0 +1,165 @@
+/** What `doctor` looks at. Each check does the real thing, and says what it found or what to do. */
+import { randomUUID } from 'node:crypto';
+import { existsSync, mkdtempSync, rmSync, statfsSync, unlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { EngineProcess } from '@embedmill/inference';
+import { profileSchema } from '@embedmill/jobs';
+import { resolveModel, type ResolvedModel } from '@embedmill/models';
+import { Tokenizer } from '@embedmill/tokenization';
+import { openQdrantStore, openZvecStore } from '@embedmill/vector-store';
+import { Client } from './client.ts';
+import type { Context } from './command-host.ts';
+import { socketPath } from './data-folder.ts';
+import { ENTRIES } from './entries.ts';
+import { CommandError } from './exit.ts';
+import { canUnpackRedis } from './redis-package.ts';
+import { howToInstall, presentRedisProgram } from './redis-program.ts';
+import { askRedis, checkRedis } from './redis.ts';
+import { bytes } from './text.ts';
+
+export interface Check {
+  name: string;
+  ok: boolean;
+  detail: string;
+}
+
+type Settings = Pick<Context, 'config' | 'environment' | 'interruption' | 'address'>;
+
+/** The checks, in the order of how much rests on them, each as it is done. */
+export async function* runChecks(settings: Settings): AsyncGenerator<Check> {
+  const { config, environment } = settings;
+  yield await check('node', async () => nodeVersion());
+  yield await check('data folder', async () => dataFolder(config.dataDir));
+  yield await check('redis', () => redis(settings));
+  yield await check('store', () => store(settings));
+  const { model: name } = profileSchema.parse({});
+  let model: ResolvedModel | undefined;
+  yield await check('model', async () => {
+    model = await resolveModel(name, {
+      modelsDir: environment['EMBEDMILL_MODELS_DIR'] || undefined,
+      cacheDir: environment['EMBEDMILL_MODEL_CACHE_DIR'] || join(config.dataDir, 'models'),
+      signal: settings.interruption.signal,
+    });
+    return `${name}, sha256 ${model.sha256}`;
+  });
+  yield await check('inference', async () => {
+    if (model === undefined) throw new CommandError('there is no model to run');
+    return embedOnce(model);
+  });
+  const address = settings.address();
+  if (address === undefined) {
+    yield {
+      name: 'server',
+      ok: true,
+      detail: `none runs on ${config.dataDir}; start one with: npx embedmill up`,
+    };
+    return;
+  }
+  const client = new Client(address.url, settings.interruption.signal);
+  yield await check('server', async () => {
+    const { ok, parts } = await client.readiness();
+    const states = Object.entries(parts).map(
+      ([part, state]) =>
+        `${part} ${state.ok ? 'ok' : 'not ok'}${state.detail === undefined ? '' : ` (${state.detail})`}`,
+    );
+    const detail = `${address.url}, by ${address.from}: ${states.join(', ')}`;
+    if (!ok) throw new CommandError(`not ready: ${detail}`);
+    return detail;
+  });
+  yield await check('server embeds', async () => {
+    const [vector] = await client.embed(name, ['a short text']);
+    return `a text became ${vector?.length ?? 0} numbers, by ${address.url}/v1/embeddings`;
+  });
+}
+
+async function check(name: string, look: () => Promise<string>): Promise<Check> {
+  try {
+    return { name, ok: true, detail: await look() };
+  } catch (error) {
+    return { name, ok: false, detail: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+function nodeVersion(): string {
+  if (Number(process.versions.node.split('.')[0]) < 22) throw new CommandError('Node 22 or newer is needed');
+  return `${process.version} on ${process.platform} ${process.arch}`;
+}
+
+/** Also when it is not there yet: then `up` has to be able to make it. */
+function dataFolder(folder: string): string {
+  let existing = folder;
+  while (!existsSync(existing)) existing = dirname(existing);
+  const probe = join(existing, `.embedmill-${randomUUID()}`);
+  try {
+    writeFileSync(probe, '');
+    unlinkSync(probe);
+  } catch (error) {
+    throw new CommandError(
+      `${existing} cannot be written (${(error as Error).message}); choose another with --data`,
+    );
+  }
+  const { bavail, bsize } = statfsSync(existing);
+  return `${folder} ${existing === folder ? 'is writable' : 'can be made'}, ${bytes(bavail * bsize)} free`;
+}
+
+async function redis({ config }: Settings): Promise<string> {
+  if (config.redisUrl !== undefined) {
+    const { version, evictionPolicy } = await checkRedis(config.redisUrl);
+    return `Redis ${version} by REDIS_URL, ${evictionPolicy}`;
+  }
+  const own = await askRedis(socketPath(config.dataDir, 'redis', 'redis.sock'), 2000).catch(() => undefined);
+  if (own !== undefined) return `Redis ${own.version} runs for this data folder, ${own.evictionPolicy}`;
+  const program = presentRedisProgram(join(config.dataDir, 'redis-package'));
+  if (program !== undefined) return `${program.path}${program.origin === 'package' ? ' (unpacked)' : ''}`;
+  if (canUnpackRedis())
+    return 'no redis-server on the PATH; "up" will unpack Debian’s package into the data folder';
+  throw new CommandError(`there is no redis-server here; ${howToInstall()}`);
+}
+
+async function store({ config, environment }: Settings): Promise<string> {
+  if (config.qdrantUrl !== undefined) {
+    const qdrant = await openQdrantStore({
+      url: config.qdrantUrl,
+      apiKey: environment['QDRANT_API_KEY'] || undefined,
+    });
+    try {
+      await qdrant.ping();
+      return qdrant.description;
+    } finally {
+      await qdrant.close();
+    }
+  }
+  const folder = mkdtempSync(join(tmpdir(), 'embedmill-doctor-'));
+  try {
+    const zvec = await openZvecStore(folder);
+    await zvec.ping();
+    await zvec.close();
+    return 'zvec loads here';
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** One text through the tokenizer and an engine process, as the worker does it. */
+async function embedOnce(model: ResolvedModel): Promise<string> {
+  const tokenizer = await Tokenizer.load({ path: model.tokenizerPath, maxTokens: model.maxTokens });
+  const [encoded] = await tokenizer.encode(['a short text'], 'document');
+  if (encoded === undefined) throw new CommandError('the tokenizer gave nothing');
+  const { modelPath: path, pooling, normalize, dims, padTokenId } = model;
+  const engine = await EngineProcess.start({
+    entry: pathToFileURL(ENTRIES.engine),
+    model: { path, pooling, normalize, dims, padTokenId },
+    threads: 1,
+  });
+  try {
+    const { ids } = encoded;
+    const { vectors, seconds } = await engine.run({ ids, lengths: Int32Array.of(ids.length), urgent: true });
+    const length = Math.hypot(...vectors);
+    if (Math.abs(length - 1) > 0.01) throw new CommandError(`a vector came out with length ${length}`);
+    return `${ids.length} tokens became ${vectors.length} numbers in ${(seconds * 1000).toFixed(0)} ms`;
+  } finally {
+    await engine.close();
+  }
+}

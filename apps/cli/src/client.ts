@@ -1,0 +1,334 @@
+/** embedmill's API, as the command line calls it. Every method rejects with a `ServerError` or a `CommandError`. */
+import { request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import type { Readable } from 'node:stream';
+import { text as textOf } from 'node:stream/consumers';
+import { pipeline } from 'node:stream/promises';
+import { z } from 'zod';
+import {
+  collectionSchema,
+  jobSchema,
+  searchResponseSchema,
+  type ErrorDetail,
+  type Hit,
+  type Job,
+  type Profile,
+  type SearchRequest,
+} from '@embedmill/jobs';
+import { CommandError } from './exit.ts';
+import { readEvents, type ServerEvent } from './events.ts';
+
+/** What the API answered instead: an RFC 9457 problem. */
+export class ServerError extends CommandError {
+  readonly code: string;
+  readonly status: number;
+  readonly retryable: boolean;
+  readonly details: ErrorDetail[];
+
+  constructor(
+    message: string,
+    problem: { code: string; status: number; retryable: boolean; details: ErrorDetail[] },
+  ) {
+    super(message);
+    this.name = 'ServerError';
+    this.code = problem.code;
+    this.status = problem.status;
+    this.retryable = problem.retryable;
+    this.details = problem.details;
+  }
+}
+
+/** Nobody answered, or the connection broke. */
+export class Unreachable extends CommandError {
+  constructor(url: string, cause: unknown) {
+    super(
+      `no embedmill answers at ${url} (${reasonOf(cause)}); start one with: npx embedmill up`,
+      undefined,
+      { cause },
+    );
+    this.name = 'Unreachable';
+  }
+}
+
+const problemSchema = z.object({
+  title: z.string(),
+  detail: z.string().optional(),
+  code: z.string(),
+  retryable: z.boolean().default(false),
+  errors: z.array(z.object({ path: z.string(), message: z.string() })).default([]),
+});
+
+// A newer server may tell more: what is not known is passed on, or over.
+const looseJob = jobSchema.loose();
+const collectionViewSchema = collectionSchema.loose().extend({ points: z.int() });
+const modelSchema = z.looseObject({
+  name: z.string(),
+  dims: z.int(),
+  maxTokens: z.int(),
+  pooling: z.string(),
+  bundled: z.boolean(),
+  license: z.string(),
+});
+const readinessSchema = z.object({
+  ok: z.boolean(),
+  parts: z.record(z.string(), z.object({ ok: z.boolean(), detail: z.string().optional() })).default({}),
+});
+const embeddingsSchema = z.object({ data: z.array(z.object({ embedding: z.array(z.number()) })) });
+
+export type CollectionView = z.infer<typeof collectionViewSchema>;
+export type ModelView = z.infer<typeof modelSchema>;
+export type Readiness = z.infer<typeof readinessSchema>;
+
+export interface Upload {
+  /** Opens the body; called again for a second attempt. */
+  open: () => Readable;
+  /** Bytes, when they are known before. */
+  size: number | undefined;
+  /** The same key with the same body gives the same job. */
+  idempotencyKey: string;
+}
+
+/** How long an answer may take. A search may wait for its model to be loaded. */
+const ANSWER_MS = 60_000;
+
+export class Client {
+  readonly url: string;
+  readonly #signal: AbortSignal;
+
+  /** `signal` aborts whatever is under way. */
+  constructor(url: string, signal: AbortSignal) {
+    this.url = url.replace(/\/+$/, '');
+    this.#signal = signal;
+  }
+
+  createCollection(name: string, profile: z.input<z.ZodType<Partial<Profile>>>): Promise<CollectionView> {
+    return this.#json('POST', '/api/v1/collections', collectionViewSchema, { name, profile });
+  }
+
+  async collections(): Promise<CollectionView[]> {
+    const schema = z.object({ collections: z.array(collectionViewSchema) });
+    return (await this.#json('GET', '/api/v1/collections', schema)).collections;
+  }
+
+  collection(name: string): Promise<CollectionView> {
+    return this.#json('GET', `/api/v1/collections/${part(name)}`, collectionViewSchema);
+  }
+
+  async deleteCollection(name: string): Promise<void> {
+    await this.#call('DELETE', `/api/v1/collections/${part(name)}`);
+  }
+
+  async jobs(query: Record<string, string>): Promise<Job[]> {
+    const schema = z.object({ jobs: z.array(looseJob) });
+    return (await this.#json('GET', `/api/v1/jobs?${new URLSearchParams(query).toString()}`, schema)).jobs;
+  }
+
+  job(id: string): Promise<Job> {
+    return this.#json('GET', `/api/v1/jobs/${part(id)}`, looseJob);
+  }
+
+  cancel(id: string): Promise<Job> {
+    return this.#json('POST', `/api/v1/jobs/${part(id)}/cancel`, looseJob);
+  }
+
+  retry(id: string): Promise<Job> {
+    return this.#json('POST', `/api/v1/jobs/${part(id)}/retry`, looseJob);
+  }
+
+  /** The job's failures or warnings as NDJSON, as they come. */
+  async *reports(id: string, kind: 'failures' | 'warnings'): AsyncGenerator<string> {
+    const response = await this.#call('GET', `/api/v1/jobs/${part(id)}/${kind}`, undefined, null);
+    if (response.body === null) return;
+    try {
+      yield* response.body.pipeThrough(new TextDecoderStream());
+    } catch (error) {
+      throw this.#lost(error);
+    }
+  }
+
+  async search(collection: string, search: Partial<SearchRequest> & { query: string }): Promise<Hit[]> {
+    const path = `/api/v1/collections/${part(collection)}/search`;
+    return (await this.#json('POST', path, searchResponseSchema.loose(), search)).hits;
+  }
+
+  async models(): Promise<ModelView[]> {
+    return (await this.#json('GET', '/api/v1/models', z.object({ models: z.array(modelSchema) }))).models;
+  }
+
+  async embed(model: string, input: string[]): Promise<number[][]> {
+    const answer = await this.#json('POST', '/v1/embeddings', embeddingsSchema, { model, input });
+    return answer.data.map(({ embedding }) => embedding);
+  }
+
+  /** Also when it is not ready. */
+  async readiness(): Promise<Readiness> {
+    const response = await this.#fetch('GET', '/readyz', undefined, ANSWER_MS);
+    return this.#parse(response, readinessSchema);
+  }
+
+  /** The job's events, from now until the stream ends. */
+  async *events(id: string, silenceMs: number): AsyncGenerator<ServerEvent> {
+    const silence = new AbortController();
+    const timer = setTimeout(() => silence.abort(new Error('the event stream fell silent')), silenceMs);
+    try {
+      const response = await this.#call(
+        'GET',
+        `/api/v1/jobs/${part(id)}/events`,
+        undefined,
+        null,
+        silence.signal,
+      );
+      const type = response.headers.get('content-type') ?? '';
+      if (response.body === null || !type.startsWith('text/event-stream')) return;
+      for await (const event of readEvents(response.body, () => timer.refresh())) yield event;
+    } catch (error) {
+      throw error instanceof CommandError ? error : this.#lost(error);
+    } finally {
+      clearTimeout(timer);
+      silence.abort();
+    }
+  }
+
+  /**
+   * Submits NDJSON. By node:http, because fetch gives up on an answer after some minutes, however much of the body
+   * is still on its way.
+   */
+  async submit(collection: string, upload: Upload): Promise<Job> {
+    const url = new URL(`${this.url}/api/v1/collections/${part(collection)}/jobs`);
+    const request = (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/x-ndjson',
+        'idempotency-key': upload.idempotencyKey,
+        ...(upload.size !== undefined && { 'content-length': upload.size }),
+      },
+      signal: this.#signal,
+    });
+    const body = upload.open();
+    let unreadable: unknown;
+    body.on('error', (error) => (unreadable = error));
+    try {
+      const answered = responseTo(request);
+      // The answer counts, also when it comes before the body was sent: then the body was refused.
+      const [answer, sent] = [answered, pipeline(body, request)];
+      sent.catch(() => undefined);
+      const response = await Promise.race([answer, sent.then(() => answer)]);
+      const received = await textOf(response);
+      body.destroy();
+      if ((response.statusCode ?? 0) >= 400) throw this.#problem(response.statusCode ?? 0, received);
+      return looseJob.parse(JSON.parse(received));
+    } catch (error) {
+      request.destroy();
+      body.destroy();
+      if (error instanceof CommandError) throw error;
+      if (unreadable !== undefined) {
+        throw new CommandError(`the documents cannot be read: ${reasonOf(unreadable)}`, undefined, {
+          cause: error,
+        });
+      }
+      throw this.#lost(error);
+    }
+  }
+
+  async #json<T>(method: string, path: string, schema: z.ZodType<T>, body?: unknown): Promise<T> {
+    return this.#parse(await this.#call(method, path, body), schema);
+  }
+
+  async #parse<T>(response: Response, schema: z.ZodType<T>): Promise<T> {
+    let value: unknown;
+    try {
+      value = await response.json();
+    } catch (error) {
+      throw this.#lost(error);
+    }
+    const parsed = schema.safeParse(value);
+    if (parsed.success) return parsed.data;
+    const issue = parsed.error.issues[0];
+    throw new CommandError(
+      `${this.url} does not answer as embedmill's API does (${issue?.path.join('/')}: ${issue?.message}); is it the right address and version?`,
+    );
+  }
+
+  async #call(
+    method: string,
+    path: string,
+    body?: unknown,
+    answerMs: number | null = ANSWER_MS,
+    signal?: AbortSignal,
+  ): Promise<Response> {
+    const response = await this.#fetch(method, path, body, answerMs, signal);
+    if (response.ok) return response;
+    throw this.#problem(response.status, await response.text().catch(() => ''));
+  }
+
+  async #fetch(
+    method: string,
+    path: string,
+    body: unknown,
+    answerMs: number | null,
+    signal?: AbortSignal,
+  ): Promise<Response> {
+    const signals = [this.#signal, signal, answerMs === null ? undefined : AbortSignal.timeout(answerMs)];
+    try {
+      return await fetch(`${this.url}${path}`, {
+        method,
+        signal: AbortSignal.any(signals.filter((one) => one !== undefined)),
+        ...(body !== undefined && {
+          body: JSON.stringify(body),
+          headers: { 'content-type': 'application/json' },
+        }),
+      });
+    } catch (error) {
+      throw this.#lost(error);
+    }
+  }
+
+  #problem(status: number, body: string): CommandError {
+    const problem = problemSchema.safeParse(parseJson(body)).data;
+    if (problem === undefined)
+      return new CommandError(`${this.url} answered ${status}: ${body.slice(0, 200)}`);
+    const { code, title, detail, retryable, errors } = problem;
+    const several =
+      errors.length > 1 ? errors.map(({ path, message }) => `\n  ${path}: ${message}`).join('') : '';
+    return new ServerError(`${title}: ${detail ?? code}${several}`, {
+      code,
+      status,
+      retryable,
+      details: errors,
+    });
+  }
+
+  #lost(error: unknown): Error {
+    if (this.#signal.aborted)
+      return this.#signal.reason instanceof Error ? this.#signal.reason : new Error('aborted');
+    return new Unreachable(this.url, error);
+  }
+}
+
+function responseTo(request: ClientRequest): Promise<IncomingMessage> {
+  const answered = new Promise<IncomingMessage>((resolve, reject) => {
+    request.once('response', resolve);
+    request.once('error', reject);
+  });
+  answered.catch(() => undefined);
+  return answered;
+}
+
+function part(name: string): string {
+  return encodeURIComponent(name);
+}
+
+function parseJson(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch {
+    return undefined;
+  }
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  // fetch says no more than "fetch failed"; its cause says why, and where several addresses were tried, theirs do.
+  const inner = error instanceof AggregateError ? error.errors[0] : error.cause;
+  return inner instanceof Error ? reasonOf(inner) : error.message;
+}

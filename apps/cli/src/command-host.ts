@@ -1,0 +1,104 @@
+/** What a command gets, and how it ends: every action of the command line runs through here, once. */
+import { resolve } from 'node:path';
+import { asEmbedmillError, EmbedmillError } from '@embedmill/jobs';
+import { Client, ServerError } from './client.ts';
+import { readConfig, type Config } from './config.ts';
+import { readUpFile } from './data-folder.ts';
+import { CommandError, EXIT, type ExitCode } from './exit.ts';
+import type { Interruption } from './interruption.ts';
+import { Terminal, type Output } from './terminal.ts';
+
+/** The options that every command takes. */
+export interface GlobalOptions {
+  json?: boolean;
+  url?: string;
+  data?: string;
+}
+
+export interface Surroundings {
+  out: Output;
+  err: Output;
+  environment: NodeJS.ProcessEnv;
+  interruption: Interruption;
+}
+
+export interface Context {
+  config: Config;
+  environment: NodeJS.ProcessEnv;
+  terminal: Terminal;
+  interruption: Interruption;
+  /** Where a server should be, and who said so; undefined when none is known. */
+  address(): { url: string; from: string } | undefined;
+  /** A client of the server that runs. Throws a `CommandError` when none is known. */
+  client(): Client;
+}
+
+export class CommandHost {
+  exitCode: ExitCode = EXIT.ok;
+  readonly #surroundings: Surroundings;
+  readonly #options: () => GlobalOptions;
+
+  constructor(surroundings: Surroundings, options: () => GlobalOptions) {
+    this.#surroundings = surroundings;
+    this.#options = options;
+  }
+
+  async run(work: (context: Context) => Promise<ExitCode>): Promise<void> {
+    const { interruption } = this.#surroundings;
+    const terminal = this.#terminal();
+    try {
+      this.exitCode = await work(this.#context(terminal));
+    } catch (thrown) {
+      this.exitCode = interruption.by === undefined ? exitCodeOf(thrown) : EXIT.interrupted;
+      if (interruption.by === undefined) report(thrown, terminal);
+    }
+  }
+
+  #terminal(): Terminal {
+    const { out, err, environment } = this.#surroundings;
+    const noColor = (environment['NO_COLOR'] ?? '') !== '' || environment['TERM'] === 'dumb';
+    return new Terminal(out, err, { json: this.#options().json === true, noColor });
+  }
+
+  #context(terminal: Terminal): Context {
+    const { interruption, environment } = this.#surroundings;
+    const options = this.#options();
+    const fromEnvironment = readConfig(environment);
+    const config =
+      options.data === undefined ? fromEnvironment : { ...fromEnvironment, dataDir: resolve(options.data) };
+    const running = () => {
+      const url = readUpFile(config.dataDir)?.url;
+      return url === undefined ? undefined : { url, from: `the data folder ${config.dataDir}` };
+    };
+    const address: Context['address'] = () => {
+      if (options.url !== undefined) return { url: options.url, from: '--url' };
+      if (options.data !== undefined) return running();
+      return config.url === undefined ? running() : { url: config.url, from: 'EMBEDMILL_URL' };
+    };
+    return {
+      ...{ config, environment, terminal, interruption, address },
+      client() {
+        const found = address();
+        if (found !== undefined) return new Client(found.url, interruption.signal);
+        throw new CommandError(
+          `no embedmill runs on the data folder ${config.dataDir}; start one with "npx embedmill up", ` +
+            'or say where one is with --url or EMBEDMILL_URL',
+        );
+      },
+    };
+  }
+}
+
+function exitCodeOf(thrown: unknown): ExitCode {
+  return thrown instanceof CommandError ? thrown.exitCode : EXIT.failed;
+}
+
+function report(thrown: unknown, terminal: Terminal): void {
+  const expected = thrown instanceof CommandError || thrown instanceof EmbedmillError;
+  const { message } = asEmbedmillError(thrown);
+  const stack = !expected && thrown instanceof Error ? `\n${thrown.stack ?? ''}` : '';
+  terminal.warn(`${terminal.styleProgress('red', 'error:')} ${message}${stack}`);
+  if (!terminal.json) return;
+  const code = thrown instanceof ServerError || thrown instanceof EmbedmillError ? thrown.code : undefined;
+  terminal.printJson({ error: { ...(code !== undefined && { code }), message } });
+}

@@ -1,0 +1,57 @@
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { z } from 'zod';
+import { CommandHost, type GlobalOptions, type Surroundings } from './command-host.ts';
+import { addCollections } from './commands/collections.ts';
+import { addDemo } from './commands/demo.ts';
+import { addDoctor } from './commands/doctor.ts';
+import { addJobs } from './commands/jobs.ts';
+import { addModels } from './commands/models.ts';
+import { addSearch } from './commands/search.ts';
+import { addSubmit } from './commands/submit.ts';
+import { addUp } from './commands/up.ts';
+import { EXIT, type ExitCode } from './exit.ts';
+import { httpUrl } from './option-values.ts';
+
+const AFTER_HELP = `
+Environment: EMBEDMILL_URL, EMBEDMILL_DATA_DIR, REDIS_URL, QDRANT_URL, NO_COLOR.
+Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 the job finished with failed documents, 130 interrupted.`;
+
+/** Runs one command line (without the program's own name) to its end, and gives its exit code. */
+export async function runCommandLine(args: readonly string[], surroundings: Surroundings): Promise<ExitCode> {
+  const program = new Command('embedmill')
+    .description('mountains of documents into searchable vectors')
+    .version(ownVersion())
+    .option('--json', 'print one JSON object instead of text')
+    .option('--url <address>', 'the server, instead of the one that runs on the data folder', httpUrl)
+    .option('--data <folder>', 'the data folder (default: EMBEDMILL_DATA_DIR, or .embedmill)')
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({
+      writeOut: (text) => void surroundings.out.write(text),
+      writeErr: (text) => void surroundings.err.write(text),
+    })
+    .showHelpAfterError('Run it with --help to see how it is used.')
+    .addHelpText('after', AFTER_HELP)
+    .exitOverride();
+  const host = new CommandHost(surroundings, () => program.opts<GlobalOptions>());
+  addUp(program, host);
+  addDemo(program, host);
+  addCollections(program, host);
+  addSubmit(program, host);
+  addJobs(program, host);
+  addSearch(program, host);
+  addModels(program, host);
+  addDoctor(program, host);
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return host.exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    throw error;
+  }
+}
+
+function ownVersion(): string {
+  const file = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return z.object({ version: z.string() }).parse(JSON.parse(file)).version;
+}

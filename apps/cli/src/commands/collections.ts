@@ -1,0 +1,142 @@
+import { Option, type Command } from 'commander';
+import {
+  chunkingSchema,
+  collectionNameSchema,
+  filterableTypeSchema,
+  type FilterableType,
+  type Profile,
+} from '@embedmill/jobs';
+import type { CollectionView } from '../client.ts';
+import type { CommandHost } from '../command-host.ts';
+import { EXIT, usageError } from '../exit.ts';
+import { integerBetween } from '../option-values.ts';
+import { grouped, table } from '../text.ts';
+
+interface CreateOptions {
+  model?: string;
+  chunkSize?: number;
+  overlap?: number;
+  boundary?: string;
+  /** False with --no-chunking. */
+  chunking: boolean;
+  filterable?: string[];
+}
+
+export function addCollections(program: Command, host: CommandHost): void {
+  const collections = program.command('collections').description('create, list, show and delete collections');
+
+  collections
+    .command('create')
+    .description('create a collection; without options, with a profile that suits most texts')
+    .argument('<name>', '1 to 63 of a-z, 0-9, "_" and "-"')
+    .option('--model <name>', 'the dense model (see "embedmill models")')
+    .option(
+      '--chunk-size <tokens>',
+      'tokens a chunk at most; by default what the model reads',
+      integerBetween(16, 8192),
+    )
+    .option('--overlap <tokens>', 'tokens that a chunk repeats of the one before', integerBetween(0, 4096))
+    .addOption(
+      new Option('--boundary <kind>', 'where a chunk ends when it can').choices([
+        'paragraph',
+        'sentence',
+        'word',
+      ]),
+    )
+    .option('--no-chunking', 'one vector a document; what the model cannot read is cut off, and reported')
+    .option(
+      '--filterable <field:type...>',
+      `metadata that search can filter on: ${filterableTypeSchema.options.join(', ')}`,
+    )
+    .action((name: string, options: CreateOptions) =>
+      host.run(async ({ client, terminal }) => {
+        const checked = collectionNameSchema.safeParse(name);
+        if (!checked.success) throw usageError(`the name "${name}" ${checked.error.issues[0]?.message}`);
+        const view = await client().createCollection(name, profileOf(options));
+        if (terminal.json) terminal.printJson({ collection: view });
+        terminal.print(`collection ${view.name}: ${describe(view)}`);
+        return EXIT.ok;
+      }),
+    );
+
+  collections
+    .command('list', { isDefault: true })
+    .description('all collections')
+    .action(() =>
+      host.run(async ({ client, terminal }) => {
+        const all = await client().collections();
+        if (terminal.json) terminal.printJson({ collections: all });
+        else if (all.length === 0)
+          terminal.print('no collections yet; make one with: embedmill collections create NAME');
+        const rows = all.map((view) => [
+          view.name,
+          grouped(view.points),
+          view.profile.model,
+          String(view.dims),
+        ]);
+        if (all.length > 0) {
+          for (const line of table([['NAME', 'POINTS', 'MODEL', 'DIMS'], ...rows], [1, 3]))
+            terminal.print(line);
+        }
+        return EXIT.ok;
+      }),
+    );
+
+  collections
+    .command('show')
+    .description('one collection with its profile')
+    .argument('<name>')
+    .action((name: string) =>
+      host.run(async ({ client, terminal }) => {
+        const view = await client().collection(name);
+        if (terminal.json) terminal.printJson({ collection: view });
+        terminal.print(`collection ${view.name}: ${describe(view)}`);
+        terminal.print(JSON.stringify(view.profile, null, 2));
+        return EXIT.ok;
+      }),
+    );
+
+  collections
+    .command('delete')
+    .description('delete a collection with all its vectors, and cancel its jobs')
+    .argument('<name>')
+    .action((name: string) =>
+      host.run(async ({ client, terminal }) => {
+        await client().deleteCollection(name);
+        if (terminal.json) terminal.printJson({ deleted: name });
+        terminal.print(`collection ${name} is deleted`);
+        return EXIT.ok;
+      }),
+    );
+}
+
+/** Only what was asked for: the server fills in the rest. */
+export function profileOf(options: CreateOptions): Partial<Profile> {
+  const { model, chunkSize, overlap, boundary, chunking, filterable } = options;
+  const cutting = { size: chunkSize, overlap, boundary };
+  const asked = Object.fromEntries(Object.entries(cutting).filter(([, value]) => value !== undefined));
+  const cuts = Object.keys(asked).length > 0;
+  if (!chunking && cuts)
+    throw usageError('--no-chunking goes with none of --chunk-size, --overlap, --boundary');
+  const mode = chunking ? { mode: 'tokens', ...asked } : { mode: 'document' };
+  return {
+    ...(model !== undefined && { model }),
+    ...((cuts || !chunking) && { chunking: chunkingSchema.parse(mode) }),
+    ...(filterable !== undefined && { filterable: Object.fromEntries(filterable.map(fieldAndType)) }),
+  };
+}
+
+function fieldAndType(given: string): [field: string, type: FilterableType] {
+  const [field = '', type = ''] = given.split(':', 2);
+  const known = filterableTypeSchema.safeParse(type);
+  if (field === '' || !known.success) {
+    throw usageError(
+      `--filterable ${given}: write it as field:type, with one of the types ${filterableTypeSchema.options.join(', ')}`,
+    );
+  }
+  return [field, known.data];
+}
+
+function describe({ points, dims, profile }: CollectionView): string {
+  return `${grouped(points)} points, ${profile.model}, ${dims} dims`;
+}

@@ -1,0 +1,133 @@
+import { Option, type Command } from 'commander';
+import { z } from 'zod';
+import { isFinished, jobStateSchema } from '@embedmill/jobs';
+import type { CommandHost } from '../command-host.ts';
+import { EXIT } from '../exit.ts';
+import { followWithProgress, jobReport, reportFinished } from '../job-report.ts';
+import { integerBetween } from '../option-values.ts';
+import { grouped, oneLine, table } from '../text.ts';
+
+interface ListOptions {
+  collection?: string;
+  state?: string;
+  limit: number;
+  offset: number;
+}
+
+/** What is shown of a failure or warning. */
+const reportSchema = z.looseObject({
+  line: z.int(),
+  id: z.string().nullable(),
+  code: z.string(),
+  message: z.string(),
+});
+
+export function addJobs(program: Command, host: CommandHost): void {
+  program
+    .command('jobs')
+    .description('the latest jobs')
+    .option('-c, --collection <name>', 'of one collection only')
+    .addOption(new Option('--state <state>', 'in one state only').choices(jobStateSchema.options))
+    .option('--limit <n>', 'how many at most', integerBetween(1, 1000), 20)
+    .option('--offset <n>', 'how many to pass over', integerBetween(0, 1_000_000_000), 0)
+    .action(({ collection, state, limit, offset }: ListOptions) =>
+      host.run(async ({ client, terminal }) => {
+        const jobs = await client().jobs({
+          ...(collection !== undefined && { collection }),
+          ...(state !== undefined && { state }),
+          ...{ limit: String(limit), offset: String(offset) },
+        });
+        if (terminal.json) terminal.printJson({ jobs: jobs.map(jobReport) });
+        const head = ['JOB', 'COLLECTION', 'STATE', 'DONE', 'DOCUMENTS', 'FAILED', 'SECONDS', 'CREATED'];
+        const rows = jobs.map((job) => [
+          ...[
+            job.id,
+            job.collection,
+            job.state,
+            grouped(job.done),
+            grouped(job.documents),
+            grouped(job.failed),
+          ],
+          ...[job.seconds.toFixed(1), job.createdAt.slice(0, 19).replace('T', ' ')],
+        ]);
+        if (jobs.length === 0) terminal.print('no jobs');
+        else for (const line of table([head, ...rows], [3, 4, 5, 6])) terminal.print(line);
+        return EXIT.ok;
+      }),
+    );
+
+  program
+    .command('watch')
+    .description('follow a job to its end')
+    .argument('<job>')
+    .action((id: string) =>
+      host.run(async (context) =>
+        reportFinished(context, await followWithProgress(context, context.client(), id)),
+      ),
+    );
+
+  program
+    .command('failures')
+    .description('the documents of a job that failed, and why')
+    .argument('<job>')
+    .option('--warnings', 'instead, the ones that were truncated, or came again later in the job')
+    .action((id: string, { warnings }: { warnings?: boolean }) =>
+      host.run(async ({ client, terminal }) => {
+        const kind = warnings === true ? 'warnings' : 'failures';
+        const reports: z.infer<typeof reportSchema>[] = [];
+        let count = 0;
+        for await (const line of linesOf(client().reports(id, kind))) {
+          const report = reportSchema.parse(JSON.parse(line));
+          count++;
+          if (terminal.json) reports.push(report);
+          terminal.print(
+            `line ${report.line}  ${report.id ?? '(no id)'}  ${report.code}: ${oneLine(report.message)}`,
+          );
+        }
+        if (terminal.json) terminal.printJson({ job: id, [kind]: reports });
+        else if (count === 0) terminal.note(`no ${kind}`);
+        return EXIT.ok;
+      }),
+    );
+
+  program
+    .command('retry')
+    .description('a new job with just the documents of a job that failed')
+    .argument('<job>')
+    .option('--wait', 'follow the new job to its end')
+    .action((id: string, { wait }: { wait?: boolean }) =>
+      host.run(async (context) => {
+        const { terminal } = context;
+        const client = context.client();
+        const job = await client.retry(id);
+        terminal.note(`job ${job.id} tries again what failed in ${id}`);
+        if (wait === true) return reportFinished(context, await followWithProgress(context, client, job.id));
+        if (terminal.json) terminal.printJson(jobReport(job));
+        terminal.print(job.id);
+        return EXIT.ok;
+      }),
+    );
+
+  program
+    .command('cancel')
+    .description('stop a job; what it has stored stays')
+    .argument('<job>')
+    .action((id: string) =>
+      host.run(async ({ client, terminal }) => {
+        const job = await client().cancel(id);
+        if (terminal.json) terminal.printJson(jobReport(job));
+        terminal.print(`job ${job.id} ${isFinished(job.state) ? `is ${job.state}` : 'is being cancelled'}`);
+        return EXIT.ok;
+      }),
+    );
+}
+
+async function* linesOf(chunks: AsyncIterable<string>): AsyncGenerator<string> {
+  let rest = '';
+  for await (const chunk of chunks) {
+    const lines = (rest + chunk).split('\n');
+    rest = lines.pop() ?? '';
+    yield* lines.filter((line) => line !== '');
+  }
+  if (rest !== '') yield rest;
+}

@@ -1,0 +1,51 @@
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import { usageError } from './exit.ts';
+
+const port = z.coerce.number().int().min(0).max(65_535);
+
+const environmentSchema = z.object({
+  EMBEDMILL_URL: z.url({ protocol: /^https?$/ }).optional(),
+  EMBEDMILL_DATA_DIR: z.string().default('.embedmill'),
+  EMBEDMILL_STORE_SOCKET: z.string().optional(),
+  EMBEDMILL_API_HOST: z.string().default('127.0.0.1'),
+  EMBEDMILL_API_PORT: port.default(7070),
+  EMBEDMILL_API_SOURCE_DIR: z.string().optional(),
+  EMBEDMILL_WORKER_PORT: port.optional(),
+  REDIS_URL: z.string().optional(),
+  QDRANT_URL: z.string().optional(),
+});
+
+/** What the command line reads of its environment. An empty variable counts as not set. */
+export interface Config {
+  url: string | undefined;
+  dataDir: string;
+  storeSocket: string | undefined;
+  apiHost: string;
+  apiPort: number;
+  sourceDir: string | undefined;
+  workerPort: number | undefined;
+  redisUrl: string | undefined;
+  qdrantUrl: string | undefined;
+}
+
+export function readConfig(environment: NodeJS.ProcessEnv): Config {
+  const set = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+  const parsed = environmentSchema.safeParse(set);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    throw usageError(`the environment variable ${String(issue?.path[0])} is not right: ${issue?.message}`);
+  }
+  const env = parsed.data;
+  return {
+    url: env.EMBEDMILL_URL,
+    dataDir: resolve(env.EMBEDMILL_DATA_DIR),
+    storeSocket: env.EMBEDMILL_STORE_SOCKET,
+    apiHost: env.EMBEDMILL_API_HOST,
+    apiPort: env.EMBEDMILL_API_PORT,
+    sourceDir: env.EMBEDMILL_API_SOURCE_DIR === undefined ? undefined : resolve(env.EMBEDMILL_API_SOURCE_DIR),
+    workerPort: env.EMBEDMILL_WORKER_PORT,
+    redisUrl: env.REDIS_URL,
+    qdrantUrl: env.QDRANT_URL,
+  };
+}

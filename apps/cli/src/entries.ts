@@ -1,0 +1,20 @@
+import { fileURLToPath } from 'node:url';
+
+/** Whether this runs from source; bundled, every app has its own dist/ at the same depth. */
+const fromSource = import.meta.url.endsWith('.ts');
+
+const entry = (app: string, name: string): string =>
+  fileURLToPath(
+    new URL(`../../${app}/${fromSource ? `src/${name}.ts` : `dist/${name}.js`}`, import.meta.url),
+  );
+
+/** The files that Node runs for each of `up`'s processes. */
+export const ENTRIES = {
+  store: entry('cli', 'store'),
+  api: entry('api', 'main'),
+  worker: entry('worker', 'main'),
+  engine: entry('worker', 'engine'),
+} as const;
+
+/** The demo's documents. */
+export const DEMO_DOCUMENTS = fileURLToPath(new URL('../demo/wordnet.ndjson', import.meta.url));

@@ -1,0 +1,128 @@
+import type { Job } from '@embedmill/jobs';
+import type { Terminal } from './terminal.ts';
+import { clock, columnsOf, compact, cut, grouped } from './text.ts';
+
+/** Over how much of the latest past a rate is taken. */
+const WINDOW_MS = 10_000;
+
+/** Documents and tokens per second over the last ten seconds. The clock is passed in, in milliseconds. */
+export class Rates {
+  #samples: { at: number; done: number; tokens: number }[] = [];
+
+  add(job: Pick<Job, 'done' | 'tokens'>, at: number): void {
+    const last = this.#samples.at(-1);
+    if (last === undefined || last.done !== job.done || last.tokens !== job.tokens) {
+      this.#samples.push({ at, done: job.done, tokens: job.tokens });
+    }
+    // One sample from before the window stays, so that there is always something to compare with.
+    while (this.#samples.length > 2 && (this.#samples[1]?.at ?? at) < at - WINDOW_MS) this.#samples.shift();
+  }
+
+  /** Per second; undefined until there is a difference to see. */
+  at(now: number): { documents: number; tokens: number } | undefined {
+    const first = this.#samples[0];
+    const last = this.#samples.at(-1);
+    if (first === undefined || last === undefined || first === last) return undefined;
+    const seconds = Math.max(now - first.at, 1) / 1000;
+    return { documents: (last.done - first.done) / seconds, tokens: (last.tokens - first.tokens) / seconds };
+  }
+}
+
+/** One line that says how far the job is, no wider than `width` columns. */
+export function progressLine(
+  job: Job,
+  rates: { documents: number; tokens: number } | undefined,
+  width: number,
+): { bar: string; rest: string } {
+  const share = job.documents === 0 ? 0 : job.done / job.documents;
+  const left =
+    rates === undefined || rates.documents === 0 ? undefined : (job.documents - job.done) / rates.documents;
+  const parts =
+    job.documents === 0
+      ? [job.state === 'queued' ? 'waiting for its turn' : 'counting documents']
+      : [
+          `${grouped(job.done)}/${grouped(job.documents)}`,
+          `${Math.floor(share * 100)}%`,
+          `${rates === undefined ? '–' : compact(rates.documents)} docs/s`,
+          `${rates === undefined ? '–' : compact(rates.tokens)} tokens/s`,
+          `ETA ${left === undefined ? '–' : clock(left)}`,
+          `${grouped(job.failed)} failed`,
+        ];
+  const rest = cut(parts.join('  '), width);
+  const cells = Math.min(30, width - columnsOf(rest) - 2);
+  if (cells < 5) return { bar: '', rest };
+  const full = Math.round(share * cells);
+  return { bar: '█'.repeat(full) + '░'.repeat(cells - full), rest };
+}
+
+/** How often the bar is drawn, and how often a line is printed where there is no terminal. */
+const DRAW_MS = 100;
+const LINE_MS = 5000;
+
+/**
+ * Shows a job's progress: a bar that is drawn over itself on a terminal, a line now and then elsewhere, nothing
+ * with --json.
+ */
+export class ProgressDisplay {
+  readonly #terminal: Terminal;
+  readonly #rates = new Rates();
+  #shownAt = -Infinity;
+  #lineOpen = false;
+  #shown = '';
+
+  constructor(terminal: Terminal) {
+    this.#terminal = terminal;
+  }
+
+  update(job: Job, now = performance.now()): void {
+    this.#rates.add(job, now);
+    if (this.#terminal.json) return;
+    const live = this.#terminal.isLive;
+    if (now - this.#shownAt < (live ? DRAW_MS : LINE_MS)) return;
+    this.#shownAt = now;
+    const rates = this.#rates.at(now);
+    if (live) {
+      const { bar, rest } = progressLine(job, rates, this.#terminal.progressWidth - 1);
+      this.#draw(bar === '' ? rest : `${this.#terminal.styleProgress('cyan', bar)}  ${rest}`);
+    } else {
+      const { rest } = progressLine(job, rates, Infinity);
+      if (rest !== this.#shown) this.#terminal.note(rest);
+      this.#shown = rest;
+    }
+  }
+
+  /** Bytes sent, before there is a job. */
+  uploading(line: string, now = performance.now()): void {
+    if (!this.#terminal.isLive || now - this.#shownAt < DRAW_MS) return;
+    this.#shownAt = now;
+    this.#draw(cut(line, this.#terminal.progressWidth - 1));
+  }
+
+  /** Leaves the line free for what comes next. */
+  close(): void {
+    if (this.#lineOpen) this.#terminal.redraw('');
+    this.#lineOpen = false;
+    this.#shownAt = -Infinity;
+  }
+
+  #draw(line: string): void {
+    this.#terminal.redraw(line);
+    this.#lineOpen = true;
+  }
+}
+
+/** What a finished job came to, for people. */
+export function summaryOf(job: Job): string {
+  const seconds = Math.max(job.seconds, 0.001);
+  const counts = [
+    `${grouped(job.stored)} stored`,
+    job.skipped > 0 ? `${grouped(job.skipped)} unchanged` : '',
+    job.duplicates > 0 ? `${grouped(job.duplicates)} replaced by a later one` : '',
+    `${grouped(job.failed)} failed`,
+  ].filter((part) => part !== '');
+  return (
+    `${grouped(job.done)} of ${grouped(job.documents)} documents: ${counts.join(', ')}; ` +
+    `${grouped(job.chunks)} chunks, ${grouped(job.tokens)} tokens in ${job.seconds.toFixed(1)} s ` +
+    `(${compact(job.done / seconds)} docs/s, ${compact(job.tokens / seconds)} tokens/s)`
+  );
+}

@@ -1,0 +1,99 @@
+/**
+ * Debian's redis-server without installing it: downloaded with apt-get, whose own checks of signatures apply, and
+ * unpacked into a folder. Needs no root. Works on Debian and Ubuntu.
+ */
+import { execFile } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { mkdir, rename, rm } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+import { promisify } from 'node:util';
+import { programOnPath, type RedisProgram } from './redis-program.ts';
+
+const run = promisify(execFile);
+
+/** Libraries of libraries: how often missing ones are looked for among the dependencies of what was unpacked. */
+const LIBRARY_ROUNDS = 3;
+
+/** Whether this system has what it takes. */
+export function canUnpackRedis(): boolean {
+  return (
+    process.platform === 'linux' &&
+    ['apt-get', 'apt-cache', 'dpkg'].every((name) => programOnPath(name) !== undefined)
+  );
+}
+
+/** The redis-server that was unpacked into this folder before. */
+export function unpackedRedis(folder: string): RedisProgram | undefined {
+  const path = join(folder, 'usr', 'bin', 'redis-server');
+  if (!existsSync(path)) return undefined;
+  return { path, origin: 'package', environment: { LD_LIBRARY_PATH: libraryPath(folder) } };
+}
+
+/**
+ * Downloads and unpacks redis-server into `folder`, which is there whole or not at all. Rejects with the failing
+ * command's error; its `stderr` says why.
+ */
+export async function unpackRedis(folder: string, signal: AbortSignal): Promise<RedisProgram> {
+  const work = `${folder}.${process.pid}`;
+  const root = join(work, 'root');
+  try {
+    for (const part of ['root', 'state/lists/partial', 'cache/archives/partial', 'packages']) {
+      await mkdir(join(work, part), { recursive: true });
+    }
+    const apt = [
+      ...['-o', `Dir::State=${join(work, 'state')}`, '-o', `Dir::Cache=${join(work, 'cache')}`],
+      ...['-o', 'Debug::NoLocking=1', '-o', 'Acquire::Retries=2'],
+      // As root, apt would hand the download to a user who may not write here.
+      ...(process.getuid?.() === 0 ? ['-o', 'APT::Sandbox::User=root'] : []),
+    ];
+    const options = { cwd: join(work, 'packages'), signal, env: { ...process.env, LC_ALL: 'C' } };
+    const unpack = async (names: string[]): Promise<void> => {
+      await run('apt-get', ['-qq', ...apt, 'download', ...names], options);
+      for (const file of readdirSync(options.cwd)) {
+        await run('dpkg', ['-x', join(options.cwd, file), root], { signal });
+        await rm(join(options.cwd, file));
+      }
+    };
+
+    await run('apt-get', ['-qq', ...apt, 'update'], options);
+    let names = ['redis-server', 'redis-tools'];
+    await unpack(names);
+    for (let round = 0; round < LIBRARY_ROUNDS && (await missingLibraries(root, signal)); round++) {
+      const { stdout } = await run('apt-cache', [...apt, 'depends', '--important', ...names], options);
+      names = [...new Set(Array.from(stdout.matchAll(/Depends: (lib[^\s<>]+)/g), ([, name]) => name ?? ''))];
+      // The system's own C library stays: another one beside its loader would not run.
+      names = names.filter((name) => !/^libc6?(-|$)/.test(name));
+      if (names.length === 0) break;
+      await unpack(names);
+    }
+    await run(join(root, 'usr', 'bin', 'redis-server'), ['--version'], {
+      env: { ...process.env, LD_LIBRARY_PATH: libraryPath(root) },
+      signal,
+    });
+    await rm(folder, { recursive: true, force: true });
+    await rename(root, folder);
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+  const program = unpackedRedis(folder);
+  if (program === undefined) throw new Error('the package has no usr/bin/redis-server');
+  return program;
+}
+
+async function missingLibraries(root: string, signal: AbortSignal): Promise<boolean> {
+  const env = { ...process.env, LD_LIBRARY_PATH: libraryPath(root), LC_ALL: 'C' };
+  const { stdout } = await run('ldd', [join(root, 'usr', 'bin', 'redis-server')], { env, signal });
+  return stdout.includes('not found');
+}
+
+/** The folders that hold libraries, whatever the machine's architecture calls them, then the ones already in use. */
+function libraryPath(root: string): string {
+  const folders = ['usr/lib', 'lib'].flatMap((parent) => {
+    const path = join(root, parent);
+    if (!existsSync(path)) return [];
+    const inner = readdirSync(path, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+    return [path, ...inner.map((entry) => join(path, entry.name))];
+  });
+  const before = process.env['LD_LIBRARY_PATH'];
+  return [...folders, ...(before === undefined || before === '' ? [] : [before])].join(delimiter);
+}

@@ -1,0 +1,82 @@
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { CommandError } from './exit.ts';
+import { canUnpackRedis, unpackedRedis, unpackRedis } from './redis-package.ts';
+
+/** A redis-server that can be started here. */
+export interface RedisProgram {
+  path: string;
+  origin: 'PATH' | 'package';
+  /** Variables that it needs beside the usual ones. */
+  environment: Record<string, string>;
+}
+
+/**
+ * The rungs below REDIS_URL: `redis-server` on the PATH, else Debian's package unpacked into `packageFolder`
+ * (downloaded when it is not there yet), else a `CommandError` that names the one command to run.
+ */
+export async function findRedisProgram(
+  packageFolder: string,
+  tell: (line: string) => void,
+  signal: AbortSignal,
+): Promise<RedisProgram> {
+  const present = presentRedisProgram(packageFolder);
+  if (present !== undefined) return present;
+  if (!canUnpackRedis()) throw new CommandError(`there is no redis-server here; ${howToInstall()}`);
+  tell(`no redis-server on the PATH: unpacking Debian’s package (3 MB, once) into ${packageFolder}`);
+  try {
+    return await unpackRedis(packageFolder, signal);
+  } catch (error) {
+    if (signal.aborted) throw error;
+    const stderr = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : '';
+    const why = stderr.split('\n').at(-1) || (error instanceof Error ? error.message : String(error));
+    throw new CommandError(
+      `there is no redis-server here, and its package cannot be had (${why}); ${howToInstall()}`,
+      undefined,
+      { cause: error },
+    );
+  }
+}
+
+/** The redis-server that is here already. */
+export function presentRedisProgram(packageFolder: string): RedisProgram | undefined {
+  const path = programOnPath('redis-server');
+  return path === undefined ? unpackedRedis(packageFolder) : { path, origin: 'PATH', environment: {} };
+}
+
+/** The first executable of this name on the PATH. */
+export function programOnPath(name: string): string | undefined {
+  for (const folder of (process.env['PATH'] ?? '').split(delimiter)) {
+    const path = join(folder, name);
+    try {
+      accessSync(path, constants.X_OK);
+      return path;
+    } catch {
+      continue;
+    }
+  }
+  return undefined;
+}
+
+/** The one command that gets a Redis here. */
+export function howToInstall(): string {
+  const sudo = process.getuid?.() === 0 ? '' : 'sudo ';
+  const command = installCommand(sudo);
+  return command === undefined
+    ? 'install Redis 6.2 or newer, or set REDIS_URL'
+    : `run "${command}", or set REDIS_URL`;
+}
+
+function installCommand(sudo: string): string | undefined {
+  if (process.platform === 'darwin') return 'brew install redis';
+  if (process.platform !== 'linux') return undefined;
+  const commands: [program: string, command: string][] = [
+    ['apt-get', 'apt-get install -y redis-server'],
+    ['dnf', 'dnf install -y redis'],
+    ['apk', 'apk add redis'],
+    ['pacman', 'pacman -S --noconfirm redis'],
+    ['zypper', 'zypper install -y redis'],
+  ];
+  const found = commands.find(([program]) => programOnPath(program) !== undefined);
+  return found === undefined ? undefined : `${sudo}${found[1]}`;
+}

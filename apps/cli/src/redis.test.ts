@@ -1,0 +1,158 @@
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { CommandError } from './exit.ts';
+import { adoptRedis, askRedis, checkRedis, startRedis, withoutPassword } from './redis.ts';
+import { canUnpackRedis, unpackRedis } from './redis-package.ts';
+import { findRedisProgram, presentRedisProgram, programOnPath } from './redis-program.ts';
+import type { RunningPart } from './supervisor.ts';
+
+let folder: string;
+let running: RunningPart[];
+const never = new AbortController().signal;
+const path = process.env['PATH'];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'embedmill-cli-'));
+  running = [];
+});
+afterEach(async () => {
+  process.env['PATH'] = path;
+  await Promise.all(running.map((part) => part.stop(0)));
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const where = () => ({
+  folder: join(folder, 'redis'),
+  socket: join(folder, 'redis', 'redis.sock'),
+  logPath: join(folder, 'logs', 'redis.log'),
+});
+
+async function start(program = presentRedisProgram(folder)): Promise<RunningPart> {
+  if (program === undefined) throw new Error('these tests need a redis-server on the PATH');
+  const part = await startRedis(program, where(), never);
+  running.push(part);
+  return part;
+}
+
+describe('a redis-server of our own', () => {
+  test('listens on a private unix socket only, writes every change through, and never evicts', async () => {
+    const part = await start();
+    const redis = new Redis(where().socket);
+    try {
+      const settings = async (name: string) => (await redis.config('GET', name)) as string[];
+      expect(await settings('port')).toEqual(['port', '0']);
+      expect(await settings('appendonly')).toEqual(['appendonly', 'yes']);
+      expect(await settings('appendfsync')).toEqual(['appendfsync', 'always']);
+      expect(await settings('maxmemory-policy')).toEqual(['maxmemory-policy', 'noeviction']);
+      expect(await settings('save')).toEqual(['save', '']);
+    } finally {
+      redis.disconnect();
+    }
+    expect(statSync(where().folder).mode & 0o777).toBe(0o700);
+    expect(statSync(where().socket).mode & 0o077).toBe(0);
+    expect((await askRedis(where().socket, 1000)).pid).toBe(part.pid);
+  });
+
+  test('keeps what it accepted when it is killed, and starts again over its leftover socket', async () => {
+    const first = await start();
+    const redis = new Redis(where().socket, { retryStrategy: () => null });
+    redis.on('error', () => {});
+    await redis.set('accepted', 'yes');
+    await first.stop(0);
+    redis.disconnect();
+
+    await start();
+    const again = new Redis(where().socket);
+    expect(await again.get('accepted')).toBe('yes');
+    again.disconnect();
+  });
+
+  test('is adopted when it still runs, and can then be stopped', async () => {
+    const first = await start();
+    const adopted = await adoptRedis(where().socket);
+    expect(adopted?.pid).toBe(first.pid);
+    await adopted?.stop(5000);
+    expect(await first.ended).toBe('exit code 0');
+    expect(await adoptRedis(where().socket)).toBeUndefined();
+  });
+
+  test('that cannot start is an error with the last lines of its log', async () => {
+    await start();
+    const second = startRedis(
+      { path: '/bin/sh', origin: 'PATH', environment: {} },
+      {
+        folder: join(folder, 'second'),
+        socket: join(folder, 'second', 'redis.sock'),
+        logPath: join(folder, 'second.log'),
+      },
+      never,
+    );
+    await expect(second).rejects.toThrow(
+      /redis-server ended while it started \(exit code 2\)[^]*\n {2}.*sh: /,
+    );
+  });
+});
+
+describe('a Redis that is given', () => {
+  test('is refused when it may evict, with the command that changes it', async () => {
+    await start();
+    const redis = new Redis(where().socket);
+    await redis.config('SET', 'maxmemory-policy', 'allkeys-lru');
+    redis.disconnect();
+    await expect(checkRedis(where().socket)).rejects.toThrow(
+      /allkeys-lru.*CONFIG SET maxmemory-policy noeviction/,
+    );
+  });
+
+  test('that does not answer is an error that names it without its password', async () => {
+    const closed = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => closed.once('listening', resolve));
+    const { port } = closed.address() as { port: number };
+    await new Promise((resolve) => closed.close(resolve));
+    const error = await checkRedis(`redis://user:secret@127.0.0.1:${port}`).catch(
+      (thrown: unknown) => thrown,
+    );
+    expect(error).toBeInstanceOf(CommandError);
+    expect((error as Error).message).toContain(`redis://127.0.0.1:${port}`);
+    expect((error as Error).message).not.toContain('secret');
+  });
+
+  test('is shown without a password', () => {
+    expect(withoutPassword('rediss://me:secret@example.org:6380/2')).toBe('rediss://example.org:6380/2');
+    expect(withoutPassword('/run/redis.sock')).toBe('/run/redis.sock');
+  });
+});
+
+describe('the ladder', () => {
+  test('takes redis-server from the PATH when it is there', async () => {
+    const program = await findRedisProgram(join(folder, 'package'), () => {}, never);
+    expect(program).toMatchObject({ origin: 'PATH', path: programOnPath('redis-server') });
+  });
+
+  test('ends with one command to run when there is neither redis-server nor apt', async () => {
+    process.env['PATH'] = folder;
+    const found = findRedisProgram(join(folder, 'package'), () => {}, never);
+    await expect(found).rejects.toThrow(/no redis-server here; .*(run "|install Redis)/);
+  });
+
+  const apt = canUnpackRedis();
+  test.skipIf(!apt)(
+    `unpacks Debian’s package where there is none on the PATH, and it runs${apt ? '' : ' (skipped: no apt-get and dpkg here)'}`,
+    { timeout: 180_000 },
+    async () => {
+      const packageFolder = join(folder, 'redis-package');
+      const unpacked = await unpackRedis(packageFolder, never);
+      expect(unpacked.path.startsWith(packageFolder)).toBe(true);
+      await start(unpacked);
+      const state = await askRedis(where().socket, 1000);
+      expect(state.evictionPolicy).toBe('noeviction');
+      // The second time it is there.
+      process.env['PATH'] = folder;
+      expect(await findRedisProgram(packageFolder, () => {}, never)).toEqual(unpacked);
+    },
+  );
+});

@@ -1,0 +1,48 @@
+/**
+ * The process that owns the embedded vector store, and serves it to the others on a unix socket. Started by `up`
+ * (stack.ts), which it tells when it is ready. Ends on SIGTERM, and when `up` is gone.
+ */
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { asEmbedmillError } from '@embedmill/jobs';
+import { openZvecStore, serveStore } from '@embedmill/vector-store';
+import { readConfig } from './config.ts';
+
+/** How long the store of an `up` that was killed may take to let go of the folder. */
+const TAKEOVER_MS = 20_000;
+
+let stopping = false;
+const stopped = Promise.withResolvers<void>();
+const stop = (): void => {
+  stopping = true;
+  stopped.resolve();
+};
+process.on('SIGTERM', stop);
+process.on('disconnect', stop);
+
+const { dataDir, storeSocket } = readConfig(process.env);
+try {
+  const store = await retrying(() => openZvecStore(join(dataDir, 'vectors')));
+  const host = await retrying(() => serveStore(store, storeSocket ?? join(dataDir, 'store.sock')));
+  process.send?.({ kind: 'ready' });
+  await stopped.promise;
+  await host.close();
+  await store.close();
+  process.exit(0);
+} catch (error) {
+  if (!stopping) process.stderr.write(`${asEmbedmillError(error).message}\n`);
+  process.exit(stopping ? 0 : 1);
+}
+
+/** Waits for a predecessor that is still ending; any other error stands after the same time. */
+async function retrying<T>(open: () => Promise<T>): Promise<T> {
+  for (const deadline = performance.now() + TAKEOVER_MS; ; await sleep(200)) {
+    try {
+      return await open();
+    } catch (error) {
+      const { code } = asEmbedmillError(error);
+      const mayPass = code === 'store_unavailable' || code === 'store_in_use';
+      if (!mayPass || stopping || performance.now() > deadline) throw error;
+    }
+  }
+}

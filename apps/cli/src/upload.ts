@@ -1,0 +1,117 @@
+import { randomUUID } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { open, readFile, stat } from 'node:fs/promises';
+import { PassThrough, Readable, Transform } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Job } from '@embedmill/jobs';
+import { ServerError, Unreachable, type Client } from './client.ts';
+import { CommandError, usageError } from './exit.ts';
+
+/** The documents to submit, as NDJSON. */
+export interface DocumentSource {
+  open: () => Readable;
+  /** Bytes, when they are known before. */
+  size: number | undefined;
+  /** Whether `open` gives the same bytes again. */
+  repeatable: boolean;
+}
+
+/** A JSON array has to fit into memory to be turned into lines. */
+const LARGEST_ARRAY_BYTES = 256 * 1024 * 1024;
+const ATTEMPTS = 4;
+
+/**
+ * A file of NDJSON, or of one JSON array (which becomes lines), or standard input as `-`. Throws a usage error
+ * for what is neither.
+ */
+export async function documentSource(file: string, stdin: Readable = process.stdin): Promise<DocumentSource> {
+  if (file === '-') return { open: () => stdin.pipe(new PassThrough()), size: undefined, repeatable: false };
+  const found = await stat(file).catch((error: unknown) => {
+    throw usageError(`${file} cannot be read: ${(error as Error).message}`);
+  });
+  if (found.isDirectory()) throw usageError(`${file} is a folder; submit one file of NDJSON`);
+  const start = await firstBytes(file);
+  if (start[0] === 0x1f && start[1] === 0x8b) {
+    throw usageError(`${file} is compressed; submit it as: gunzip -c ${file} | embedmill submit - …`);
+  }
+  if (/^\uFEFF?\s*\[/.test(start.toString('utf8'))) return arraySource(file, found.size);
+  // A pipe or a device has no size, and can be read once.
+  if (!found.isFile()) return { open: () => createReadStream(file), size: undefined, repeatable: false };
+  const { size } = found;
+  return {
+    // Exactly what was announced, also when the file grows meanwhile.
+    open: () => (size === 0 ? Readable.from([]) : createReadStream(file, { end: size - 1 })),
+    size,
+    repeatable: true,
+  };
+}
+
+/**
+ * Submits the documents to a collection. A broken connection is tried again when that cannot double anything:
+ * the key makes the same upload the same job, so it only takes a source that can be read again.
+ */
+export async function submitDocuments(
+  client: Client,
+  collection: string,
+  source: DocumentSource,
+  options: {
+    signal: AbortSignal;
+    onSent?: (bytes: number) => void;
+    onRetry?: (error: Error) => void;
+    pauseMs?: number;
+  },
+): Promise<Job> {
+  const { signal, onSent = () => {}, onRetry = () => {}, pauseMs = 1000 } = options;
+  const idempotencyKey = randomUUID();
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const openCounted = (): Readable => source.open().compose(counter(onSent)) as unknown as Readable;
+      return await client.submit(collection, { open: openCounted, size: source.size, idempotencyKey });
+    } catch (error) {
+      const broken = error instanceof Unreachable || (error instanceof ServerError && error.retryable);
+      if (!broken || !source.repeatable || attempt === ATTEMPTS) throw error;
+      onRetry(error);
+      await sleep(pauseMs * attempt, undefined, { signal });
+    }
+  }
+}
+
+function counter(onSent: (bytes: number) => void): Transform {
+  let sent = 0;
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      sent += chunk.length;
+      onSent(sent);
+      done(null, chunk);
+    },
+  });
+}
+
+async function firstBytes(file: string): Promise<Buffer> {
+  const info = await stat(file);
+  if (!info.isFile()) return Buffer.alloc(0);
+  const handle = await open(file);
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(64), 0, 64, 0);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await handle.close();
+  }
+}
+
+async function arraySource(file: string, size: number): Promise<DocumentSource> {
+  if (size > LARGEST_ARRAY_BYTES) {
+    throw usageError(
+      `${file} is one large JSON array; submit it as lines: jq -c '.[]' ${file} | embedmill submit - …`,
+    );
+  }
+  let documents: unknown;
+  try {
+    documents = JSON.parse((await readFile(file, 'utf8')).replace(/^\uFEFF/, ''));
+  } catch (error) {
+    throw new CommandError(`${file} starts as a JSON array, but is not JSON: ${(error as Error).message}`);
+  }
+  if (!Array.isArray(documents)) throw new CommandError(`${file} is not an array of documents`);
+  const lines = Buffer.from(documents.map((document) => `${JSON.stringify(document)}\n`).join(''));
+  return { open: () => Readable.from([lines]), size: lines.length, repeatable: true };
+}
