@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Collection, Job } from '@embedmill/jobs';
-import { Embedmill, uniqueName } from './embedmill.ts';
+import { childrenOf, Embedmill, uniqueName } from './embedmill.ts';
 
 /**
  * kill -9 in mid-job, of each process in turn: the job ends with every document stored once, with exact counts,
@@ -18,16 +18,6 @@ afterAll(() => mill.stop());
 const words = 'river bank money stone cloud engine table light green seven under walk'.split(' ');
 const sentence = () =>
   Array.from({ length: randomInt(10, 40) }, () => words[randomInt(words.length)]).join(' ');
-
-type Health = { engines?: { pid: number }[]; checks?: unknown };
-
-async function enginePid(): Promise<number> {
-  const { metrics } = await mill.state();
-  const health = (await (await fetch(new URL('/healthz', metrics.worker))).json()) as Health;
-  const pid = health.engines?.[0]?.pid;
-  if (pid === undefined) throw new Error(`no engine in ${JSON.stringify(health)}`);
-  return pid;
-}
 
 test.each(['worker', 'engine', 'api', 'store'] as const)(
   'kill -9 of the %s loses and doubles nothing',

@@ -13,15 +13,12 @@ const settingsSchema = z.strictObject({
   EMBEDMILL_WORKER_PORT: integer(0, 65_535)
     .default(7071)
     .meta({ description: 'Their port; 0 takes any free one.' }),
-  EMBEDMILL_WORKER_MODELS: z
-    .string()
+  EMBEDMILL_WORKER_MODELS: z.string().optional().meta({
+    description: 'The models to serve, separated by commas; by default those that collections use.',
+  }),
+  EMBEDMILL_WORKER_CPUS: integer(1, 1024)
     .optional()
-    .meta({
-      description: 'The models to serve, separated by commas; by default those that collections use.',
-    }),
-  EMBEDMILL_WORKER_THREADS: integer(1, 256)
-    .optional()
-    .meta({ description: 'Threads of the engine; by default the CPUs that this process may use.' }),
+    .meta({ description: 'CPUs to keep busy with engines; by default all that this process may use.' }),
   EMBEDMILL_WORKER_BATCH_AREA: integer(16, 1_000_000)
     .optional()
     .meta({ description: 'The largest batch: items times tokens of the longest.' }),
@@ -44,7 +41,7 @@ export interface WorkerConfig extends SharedConfig {
   port: number;
   /** Undefined: those that collections use. */
   models: string[] | undefined;
-  threads: number | undefined;
+  cpus: number | undefined;
   batchArea: number | undefined;
   shards: number;
   lockMs: number;
@@ -60,7 +57,7 @@ export function readConfig(environment: Record<string, string | undefined>): Wor
     host: read.EMBEDMILL_WORKER_HOST,
     port: read.EMBEDMILL_WORKER_PORT,
     models: read.EMBEDMILL_WORKER_MODELS?.split(',').map((name) => name.trim()),
-    threads: read.EMBEDMILL_WORKER_THREADS,
+    cpus: read.EMBEDMILL_WORKER_CPUS,
     batchArea: read.EMBEDMILL_WORKER_BATCH_AREA,
     shards: read.EMBEDMILL_WORKER_SHARDS,
     lockMs: read.EMBEDMILL_WORKER_LOCK_SECONDS * 1000,

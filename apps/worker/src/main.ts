@@ -1,1 +1,28 @@
-export {};
+import { pino } from 'pino';
+import { asEmbedmillError } from '@embedmill/jobs';
+import { readConfig } from './config.ts';
+import { startWorker } from './worker.ts';
+
+/** The worker process: runs until SIGTERM, SIGINT, or the end of the process that forked it. */
+const log = pino({ name: 'worker', level: process.env['EMBEDMILL_LOG_LEVEL'] || 'info' });
+
+try {
+  const worker = await startWorker(readConfig(process.env), log);
+  let stopping: Promise<void> | undefined;
+  const stop = (reason: string): void => {
+    stopping ??= (async () => {
+      log.info({ reason }, 'draining');
+      await worker.close();
+      process.exit(0);
+    })();
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop(signal));
+  process.on('disconnect', () => stop('the parent process has gone'));
+  process.send?.({ kind: 'ready', url: worker.url });
+  log.info({ url: worker.url }, 'ready');
+} catch (thrown) {
+  const { code, message } = asEmbedmillError(thrown);
+  log.fatal({ code }, message);
+  process.exitCode = 1;
+  process.disconnect?.();
+}

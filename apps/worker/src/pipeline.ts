@@ -7,18 +7,18 @@ import {
   type Shard,
   type ShardResult,
 } from '@embedmill/jobs';
+import type { Metrics, Stage } from '@embedmill/metrics';
 import { failShard, type Spool } from '@embedmill/sources';
 import type { DocumentPoints, VectorStore } from '@embedmill/vector-store';
 import type { ServedModel } from './served-model.ts';
 import { ShardReading, type PendingDocument } from './shard-reading.ts';
 import { storeDocuments } from './upsert.ts';
-import type { WorkerMetrics } from './worker-metrics.ts';
 
 /** What the walk works with. */
 export interface PipelineParts {
   spool: Spool;
   store: VectorStore;
-  metrics: WorkerMetrics;
+  metrics: Metrics<'worker'>;
   /** The model of the shard's collection, loaded and warm. */
   model: ServedModel;
 }
@@ -40,17 +40,31 @@ export async function settleShard(
     return await walk(shard, parts);
   } catch (thrown) {
     const error = asEmbedmillError(thrown);
-    if (error.retryable && !attempt.lastAttempt) throw error;
-    parts.metrics.failed('shard', error.code, shard.range.documents);
-    return failShard(parts.spool, shard, error);
+    if (error.retryable && !attempt.lastAttempt) {
+      parts.metrics.shards.add(1, { outcome: 'returned' });
+      throw error;
+    }
+    const result = await failShard(parts.spool, shard, error);
+    parts.metrics.failures.add(result.failed, { stage: 'settle', reason: error.code });
+    count(result, parts.metrics);
+    return result;
   }
 }
 
 async function walk(shard: Shard, { spool, store, metrics, model }: PipelineParts): Promise<ShardResult> {
   const collection = shard.collection.name as CollectionName;
-  const reading = await metrics.timed('read', () => ShardReading.read(shard, model.revision));
+  const timed = async <T>(stage: Stage, work: () => Promise<T>): Promise<T> => {
+    const start = performance.now();
+    try {
+      return await work();
+    } finally {
+      metrics.stageSeconds.observe((performance.now() - start) / 1000, { stage });
+    }
+  };
 
-  const known = await metrics.timed('lookup', () =>
+  const reading = await timed('read', () => ShardReading.read(shard, model.revision));
+
+  const known = await timed('lookup', () =>
     store.findDocuments(
       collection,
       reading.pending.map(({ document }) => document),
@@ -58,14 +72,14 @@ async function walk(shard: Shard, { spool, store, metrics, model }: PipelinePart
   );
   const wanted = reading.skipUnchanged(known);
 
-  const chunked = await metrics.timed('tokenize', () =>
+  const chunked = await timed('tokenize', () =>
     model.chunk(
       wanted.map(({ document }) => document),
       shard.collection.profile.chunking,
     ),
   );
   const sequences = chunked.flatMap(({ chunks }) => chunks.map(({ ids }) => ids));
-  const outcomes = await metrics.timed('infer', () => model.encoder.encode(sequences, 'bulk'));
+  const outcomes = await timed('infer', () => model.encoder.encode(sequences, 'bulk'));
 
   const ready: (DocumentPoints & { pending: PendingDocument })[] = [];
   let at = 0;
@@ -75,7 +89,7 @@ async function walk(shard: Shard, { spool, store, metrics, model }: PipelinePart
     at += chunks.length;
     const failure = own.find((outcome) => !outcome.ok);
     if (failure !== undefined && !failure.ok) {
-      reading.fail(pending, failure.error);
+      reading.fail(pending, failure.error, 'infer');
       continue;
     }
     if (truncated) reading.warn(pending, new EmbedmillError('text_truncated', message ?? 'the text was cut'));
@@ -104,14 +118,25 @@ async function walk(shard: Shard, { spool, store, metrics, model }: PipelinePart
     ready.push({ tenant: document.tenant, id: document.id, points, pending });
   }
 
-  await metrics.timed('upsert', () =>
+  await timed('upsert', () =>
     storeDocuments(store, collection, ready, {
-      stored: ({ pending, points }) => reading.store(pending, points.length),
-      refused: ({ pending }, error) => reading.fail(pending, error),
+      stored: ({ points }) => reading.store(points.length),
+      refused: ({ pending }, error) => reading.fail(pending, error, 'upsert'),
     }),
   );
 
-  const result = await metrics.timed('settle', () => reading.settle(spool));
-  metrics.settled(result, reading.failures);
+  const result = await timed('settle', () => reading.settle(spool));
+  for (const { stage, code } of reading.failed) metrics.failures.add(1, { stage, reason: code });
+  count(result, metrics);
   return result;
+}
+
+function count(result: ShardResult, metrics: Metrics<'worker'>): void {
+  metrics.shards.add(1, { outcome: 'settled' });
+  metrics.documents.add(result.stored, { outcome: 'stored' });
+  metrics.documents.add(result.skipped, { outcome: 'skipped' });
+  metrics.documents.add(result.failed, { outcome: 'failed' });
+  metrics.documents.add(result.duplicates, { outcome: 'duplicate' });
+  metrics.documentsTruncated.add(result.truncated);
+  metrics.chunks.add(result.chunks);
 }

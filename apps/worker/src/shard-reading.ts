@@ -3,10 +3,12 @@ import {
   type Document,
   type DocumentReport,
   type EmbedmillError,
+  type ErrorCode,
   type JobId,
   type Shard,
   type ShardResult,
 } from '@embedmill/jobs';
+import type { Stage } from '@embedmill/metrics';
 import {
   readDocumentLine,
   readLines,
@@ -32,9 +34,11 @@ export interface PendingDocument {
  */
 export class ShardReading {
   readonly pending: PendingDocument[] = [];
-  readonly failures: DocumentReport[] = [];
+  /** Of each failed document, where on the walk it failed and why. */
+  readonly failed: { stage: Stage; code: ErrorCode }[] = [];
   tokens = 0;
   readonly #shard: Shard;
+  readonly #failures: DocumentReport[] = [];
   readonly #warnings: DocumentReport[] = [];
   #documents = 0;
   #stored = 0;
@@ -59,7 +63,7 @@ export class ShardReading {
         const read = readDocumentLine(line, collection.profile);
         const by = superseded.get(line.number);
         if (!read.ok) {
-          reading.failures.push(read.report);
+          reading.#fail(read.report, 'read');
         } else if (by !== undefined) {
           reading.#duplicates += 1;
           reading.#warnings.push(supersededReport(line, read.document.id, by));
@@ -80,19 +84,19 @@ export class ShardReading {
     return this.pending.filter((pending, n) => {
       const stored = known[n];
       if (stored?.fingerprint !== pending.fingerprint) return true;
-      if (stored.jobId === this.#shard.job) this.store(pending, stored.chunkCount);
+      if (stored.jobId === this.#shard.job) this.store(stored.chunkCount);
       else this.#skipped += 1;
       return false;
     });
   }
 
-  store(_pending: PendingDocument, chunks: number): void {
+  store(chunks: number): void {
     this.#stored += 1;
     this.#chunks += chunks;
   }
 
-  fail({ line, document }: PendingDocument, error: EmbedmillError): void {
-    this.failures.push(reportOf(line, document.id, error));
+  fail({ line, document }: PendingDocument, error: EmbedmillError, stage: Stage): void {
+    this.#fail(reportOf(line, document.id, error), stage);
   }
 
   /** Says something of a document that is stored all the same. */
@@ -105,19 +109,24 @@ export class ShardReading {
   async settle(spool: Spool): Promise<ShardResult> {
     const job = this.#shard.job as JobId;
     const byLine = (a: DocumentReport, b: DocumentReport) => a.line - b.line;
-    await spool.writeReports(job, 'failures', this.#shard.index, this.failures.sort(byLine));
+    await spool.writeReports(job, 'failures', this.#shard.index, this.#failures.sort(byLine));
     await spool.writeReports(job, 'warnings', this.#shard.index, this.#warnings.sort(byLine));
     return {
       index: this.#shard.index,
       documents: this.#documents,
       stored: this.#stored,
       skipped: this.#skipped,
-      failed: this.failures.length,
+      failed: this.#failures.length,
       duplicates: this.#duplicates,
       truncated: this.#truncated,
       chunks: this.#chunks,
       tokens: this.tokens,
     };
+  }
+
+  #fail(report: DocumentReport, stage: Stage): void {
+    this.#failures.push(report);
+    this.failed.push({ stage, code: report.code });
   }
 }
 

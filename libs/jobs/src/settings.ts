@@ -21,10 +21,9 @@ export const sharedSettings = {
     .string()
     .optional()
     .meta({ description: 'Where the embedded store listens; store.sock in the data folder by default.' }),
-  EMBEDMILL_SPOOL_DIR: z
-    .string()
-    .optional()
-    .meta({ description: 'Uploads and reports; spool in the data folder by default. Api and workers share it.' }),
+  EMBEDMILL_SPOOL_DIR: z.string().optional().meta({
+    description: 'Uploads and reports; spool in the data folder by default. Api and workers share it.',
+  }),
   EMBEDMILL_MODELS_DIR: z.string().optional().meta({ description: 'A folder with more models.' }),
   EMBEDMILL_MODEL_CACHE_DIR: z
     .string()
@@ -40,7 +39,7 @@ export const sharedSettings = {
     .meta({ description: 'The least level that is logged.' }),
 };
 
-const sharedSchema = z.object(sharedSettings);
+type SharedSettings = z.output<z.ZodObject<typeof sharedSettings>>;
 
 export interface SharedConfig {
   redisUrl: string;
@@ -52,11 +51,11 @@ export interface SharedConfig {
   modelsFolder: string | undefined;
   modelCacheFolder: string;
   hubUrl: string | undefined;
-  logLevel: z.infer<typeof sharedSchema>['EMBEDMILL_LOG_LEVEL'];
+  logLevel: SharedSettings['EMBEDMILL_LOG_LEVEL'];
 }
 
 /** The shared settings under their names in code, with the paths that follow from the data folder. */
-export function sharedConfig(read: z.infer<typeof sharedSchema>): SharedConfig {
+export function sharedConfig(read: SharedSettings): SharedConfig {
   const dataFolder = resolve(read.EMBEDMILL_DATA_DIR);
   return {
     redisUrl: read.REDIS_URL,

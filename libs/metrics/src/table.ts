@@ -26,7 +26,7 @@ export interface MetricEntry {
 }
 
 /** The walk through a worker, in order. */
-export const STAGES = ['read', 'chunk', 'tokenize', 'infer', 'upsert', 'settle'] as const;
+export const STAGES = ['read', 'lookup', 'tokenize', 'infer', 'upsert', 'settle'] as const;
 export type Stage = (typeof STAGES)[number];
 
 const LANES = ['bulk', 'interactive'] as const;

@@ -132,6 +132,7 @@ export class Queue {
    * worker itself says.
    */
   async query(query: Query, options: { timeoutMs: number }): Promise<QueryResult> {
+    await this.announceModel(query.model);
     return this.#queries.ask(query, options.timeoutMs);
   }
 

@@ -1,0 +1,107 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { EmbedmillError, profileSchema, type JobId, type Shard } from '@embedmill/jobs';
+import { Spool } from '@embedmill/sources';
+import { ShardReading } from './shard-reading.ts';
+
+const JOB = 'job_1' as JobId;
+let spool: Spool;
+
+beforeEach(async () => {
+  spool = await Spool.open(await mkdtemp(join(tmpdir(), 'embedmill-reading-')));
+});
+afterEach(() => rm(spool.folder, { recursive: true, force: true }));
+
+function shardOf(lines: string[], superseded: [number, number][] = [], profile = {}): Shard {
+  const length = Buffer.byteLength(lines.map((line) => `${line}\n`).join(''));
+  return {
+    job: JOB,
+    index: 0,
+    collection: {
+      name: 'test',
+      profile: profileSchema.parse(profile),
+      dims: 4,
+      createdAt: new Date(0).toISOString(),
+    },
+    source: { kind: 'inline', lines },
+    range: { offset: 0, length, firstLine: 1, documents: lines.length, superseded },
+  };
+}
+
+const line = (id: string, text = 'text') => JSON.stringify({ id, text });
+
+test('every line ends in one count, whatever became of it', async () => {
+  const lines = [
+    line('old'),
+    '{"id":',
+    line('cut'),
+    line('poison'),
+    line('known'),
+    line('mine'),
+    line('old'),
+  ];
+  const reading = await ShardReading.read(shardOf(lines, [[1, 7]]), 'r1');
+  expect(reading.pending.map(({ document }) => document.id)).toEqual([
+    'cut',
+    'poison',
+    'known',
+    'mine',
+    'old',
+  ]);
+  const known = reading.pending.map(({ document: { id }, fingerprint }) =>
+    id === 'known' || id === 'mine'
+      ? { fingerprint, chunkCount: 3, jobId: (id === 'mine' ? JOB : 'job_0') as JobId }
+      : { fingerprint: 'another', chunkCount: 1, jobId: JOB },
+  );
+  const [cut, poison, old] = reading.skipUnchanged(known);
+  reading.warn(cut!, new EmbedmillError('text_truncated', 'cut'));
+  reading.store(1);
+  reading.fail(poison!, new EmbedmillError('engine_crashed', 'died'), 'infer');
+  expect(old?.document.id).toBe('old');
+  reading.store(2);
+
+  const result = await reading.settle(spool);
+  expect(result).toMatchObject({
+    documents: 7,
+    stored: 3,
+    skipped: 1,
+    failed: 2,
+    duplicates: 1,
+    truncated: 1,
+    chunks: 6,
+  });
+  expect(result.stored + result.skipped + result.failed + result.duplicates).toBe(result.documents);
+  expect(reading.failed).toEqual([
+    { stage: 'read', code: 'malformed_json' },
+    { stage: 'infer', code: 'engine_crashed' },
+  ]);
+  const reports = Buffer.concat(await Array.fromAsync(spool.readReports(JOB, 'failures')))
+    .toString()
+    .trim()
+    .split('\n');
+  expect(reports.map((report) => JSON.parse(report) as object)).toMatchObject([
+    { line: 2, code: 'malformed_json', retryable: false },
+    { line: 4, id: 'poison', code: 'engine_crashed', retryable: true },
+  ]);
+});
+
+test('a fingerprint changes with all that the stored points depend on, and with nothing else', async () => {
+  const fingerprint = async (json: object, profile = {}, revision = 'r1') => {
+    const reading = await ShardReading.read(shardOf([JSON.stringify(json)], [], profile), revision);
+    return reading.pending[0]!.fingerprint;
+  };
+  const document = { id: 'a', text: 'text' };
+  const base = await fingerprint(document);
+  expect(await fingerprint({ text: 'text', id: 'a' })).toBe(base);
+  const others = await Promise.all([
+    fingerprint({ ...document, text: 'other' }),
+    fingerprint({ ...document, title: 'title' }),
+    fingerprint({ ...document, metadata: { a: 1 } }),
+    fingerprint({ ...document, tenant: 't' }),
+    fingerprint(document, { chunking: { mode: 'document' } }),
+    fingerprint(document, {}, 'r2'),
+  ]);
+  expect(new Set([base, ...others]).size).toBe(others.length + 1);
+});
