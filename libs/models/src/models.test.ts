@@ -1,0 +1,191 @@
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { modelEntrySchema } from './entry.ts';
+import { findModel, listModels, type ModelFolders } from './models.ts';
+import { REGISTRY } from './registry.ts';
+import { resolveModel } from './resolve.ts';
+
+const ROOT = resolve(import.meta.dirname, '../../..');
+const SHARED = join(resolve(ROOT, process.env['EMBEDMILL_SHARED'] ?? '../shared'), 'models');
+
+let modelsDir: string;
+let folders: ModelFolders;
+beforeEach(async () => {
+  modelsDir = await mkdtemp(join(tmpdir(), 'embedmill-registry-'));
+  folders = { modelsDir, cacheDir: join(modelsDir, '.cache') };
+});
+afterEach(() => rm(modelsDir, { recursive: true, force: true }));
+
+async function put(files: Record<string, unknown>): Promise<void> {
+  for (const [path, content] of Object.entries(files)) {
+    await mkdir(dirname(join(modelsDir, path)), { recursive: true });
+    await writeFile(join(modelsDir, path), JSON.stringify(content));
+  }
+}
+
+/** What sentence-transformers writes, with stand-ins for the big files. */
+const LAYOUT = {
+  'own/modules.json': ['Transformer', 'Pooling', 'Normalize'].map((kind, n) => ({
+    idx: n,
+    path: n === 1 ? '1_Pooling' : '',
+    type: `sentence_transformers.models.${kind}`,
+  })),
+  'own/1_Pooling/config.json': { word_embedding_dimension: 24, pooling_mode_cls_token: true },
+  'own/sentence_bert_config.json': { max_seq_length: 128 },
+  'own/config.json': {
+    hidden_size: 24,
+    pad_token_id: 1,
+    max_position_embeddings: 514,
+    model_type: 'roberta',
+  },
+  'own/config_sentence_transformers.json': { prompts: { query: 'query: ', passage: 'passage: ' } },
+  'own/onnx/model.onnx': 'a stand-in',
+  'own/tokenizer.json': 'a stand-in',
+};
+
+test('every entry of the registry is pinned: a commit of the hub, or digests of bundled files', () => {
+  expect(new Set(REGISTRY.map(({ name }) => name)).size).toBe(REGISTRY.length);
+  for (const entry of REGISTRY) {
+    expect(entry.model.sha256, entry.name).toMatch(/^[0-9a-f]{64}$/);
+    for (const file of entry.data) expect(file.sha256, entry.name).toMatch(/^[0-9a-f]{64}$/);
+    if (entry.source.kind === 'bundled') expect(entry.tokenizer.sha256, entry.name).toBeDefined();
+    else
+      expect(entry.source).toMatchObject({
+        kind: 'hub',
+        revision: expect.stringMatching(/^[0-9a-f]{40}$/) as string,
+      });
+  }
+});
+
+const valid = {
+  name: 'mine',
+  dims: 8,
+  pooling: 'mean',
+  maxTokens: 64,
+  model: { path: 'model.onnx' },
+  source: { kind: 'hub', repository: 'me/mine', revision: 'a'.repeat(40) },
+  license: 'mit',
+};
+test.each([
+  ['a branch instead of a commit', { source: { ...valid.source, revision: 'main' } }],
+  ['a path that leads out', { model: { path: '../model.onnx' } }],
+  ['a path that leads out further in', { model: { path: 'onnx/../../model.onnx' } }],
+  ['an absolute path', { model: { path: '/etc/passwd' } }],
+  ['a Windows path', { model: { path: 'onnx\\model.onnx' } }],
+  ['a repository that leads out', { source: { ...valid.source, repository: '../../x' } }],
+  ['a name that is a path', { name: 'a/b' }],
+  ['a folder that leads out', { source: { kind: 'local', folder: '..' } }],
+  ['a field of its own', { colour: 'red' }],
+])('an entry with %s is refused', (_name, changes) => {
+  expect(modelEntrySchema.safeParse(valid).success).toBe(true);
+  expect(modelEntrySchema.safeParse({ ...valid, ...changes }).success).toBe(false);
+});
+
+test('models.json adds models, and replaces those of the registry', async () => {
+  await put({ 'models.json': [valid, { ...valid, name: 'bge-small-en-v1.5', dims: 9 }] });
+  expect(await findModel('mine', folders)).toMatchObject({ dims: 8, batchInvariant: true, queryPrefix: '' });
+  expect(await findModel('bge-small-en-v1.5', folders)).toMatchObject({ dims: 9 });
+  await put({ 'models.json': [{ ...valid, dims: 'many' }] });
+  await expect(findModel('mine', folders)).rejects.toMatchObject({
+    code: 'model_unavailable',
+    message: expect.stringContaining('dims') as string,
+  });
+});
+
+test('a folder in the layout of sentence-transformers is a model', async () => {
+  await put(LAYOUT);
+  expect(await findModel('own', folders)).toMatchObject({
+    name: 'own',
+    dims: 24,
+    pooling: 'cls',
+    normalize: true,
+    maxTokens: 128,
+    padTokenId: 1,
+    queryPrefix: 'query: ',
+    documentPrefix: 'passage: ',
+    model: { path: 'onnx/model.onnx' },
+    license: 'unknown',
+  });
+  const model = await resolveModel('own', folders);
+  expect(model.modelPath).toBe(join(modelsDir, 'own/onnx/model.onnx'));
+  expect(model.revision).toBe(`sha256:${model.sha256}`);
+});
+
+test('embedmill.json goes before what the other files say', async () => {
+  await put({
+    ...LAYOUT,
+    'own/embedmill.json': { pooling: 'mean', maxTokens: 512, license: 'mit', queryPrefix: '' },
+  });
+  const entry = await findModel('own', folders);
+  expect(entry).toMatchObject({ pooling: 'mean', maxTokens: 512, license: 'mit', queryPrefix: '', dims: 24 });
+});
+
+test('without sentence-transformers’ limit, the model’s positions are the limit', async () => {
+  await put(LAYOUT);
+  await rm(join(modelsDir, 'own/sentence_bert_config.json'));
+  expect(await findModel('own', folders)).toMatchObject({ maxTokens: 512 });
+});
+
+test.each([
+  [
+    'pooling',
+    { 'own/1_Pooling/config.json': { word_embedding_dimension: 24, pooling_mode_max_tokens: true } },
+  ],
+  ['Dense', { 'own/modules.json': [{ idx: 0, path: '', type: 'sentence_transformers.models.Dense' }] }],
+  ['not JSON', { 'own/config.json': undefined }],
+  ['colour', { 'own/embedmill.json': { colour: 'red' } }],
+])('a folder that cannot be used says why: %s', async (words, changes) => {
+  await put({ ...LAYOUT, ...changes, ...('own/config.json' in changes ? { 'own/config.json': 0 } : {}) });
+  if (words === 'not JSON') await writeFile(join(modelsDir, 'own/config.json'), '{');
+  await expect(findModel('own', folders)).rejects.toMatchObject({
+    code: 'model_unavailable',
+    message: expect.stringContaining(words) as string,
+  });
+});
+
+test('a folder without its ONNX file or tokenizer says which is missing', async () => {
+  await put(LAYOUT);
+  await rm(join(modelsDir, 'own/tokenizer.json'));
+  await expect(resolveModel('own', folders)).rejects.toMatchObject({
+    code: 'model_unavailable',
+    message: expect.stringContaining(join('own', 'tokenizer.json')) as string,
+  });
+});
+
+test('an unknown name is model_not_found, also when it is a path', async () => {
+  for (const name of ['nope', '..', '../..', 'models.json', '']) {
+    await expect(findModel(name, folders)).rejects.toMatchObject({ code: 'model_not_found' });
+  }
+});
+
+test('the list has every model once, and says which are on this machine', async () => {
+  await put({ ...LAYOUT, 'empty/README': 'no model' });
+  const listed = await listModels(folders);
+  const names = listed.map(({ name }) => name);
+  expect(names).toEqual([...REGISTRY.map(({ name }) => name), 'own'].sort());
+  expect(listed.find(({ name }) => name === 'all-MiniLM-L6-v2')).toEqual({
+    name: 'all-MiniLM-L6-v2',
+    dims: 384,
+    matryoshka: [],
+    maxTokens: 256,
+    pooling: 'mean',
+    bundled: true,
+    license: 'apache-2.0',
+    available: true,
+  });
+  expect(listed.find(({ name }) => name === 'bge-base-en-v1.5')).toMatchObject({ available: false });
+  expect(listed.find(({ name }) => name === 'own')).toMatchObject({ available: true, bundled: false });
+});
+
+const hasShared = existsSync(SHARED);
+test.skipIf(!hasShared)(
+  `fp32 all-MiniLM is taken from a models folder${hasShared ? '' : ' (skipped: no EMBEDMILL_SHARED)'}`,
+  async () => {
+    const model = await resolveModel('all-MiniLM-L6-v2-fp32', { ...folders, modelsDir: SHARED });
+    expect(model.modelPath).toBe(join(SHARED, 'all-MiniLM-L6-v2/model.onnx'));
+    expect(model).toMatchObject({ dims: 384, pooling: 'mean', maxTokens: 256 });
+  },
+);
