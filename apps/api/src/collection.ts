@@ -8,9 +8,10 @@ import {
   type CollectionName,
   type Profile,
 } from '@embedmill/jobs';
+import type { ModelSummary } from '@embedmill/models';
 import type { VectorStore } from '@embedmill/vector-store';
 import { requireModel } from './model.ts';
-import type { ApiParts, ModelSummary } from './parts.ts';
+import type { ApiParts } from './parts.ts';
 
 /** A collection as the API shows it. */
 export const collectionViewSchema = collectionSchema
@@ -40,7 +41,7 @@ export async function createCollection(
   name: string,
   profile: Profile,
 ): Promise<{ collection: Collection; created: boolean }> {
-  const model = requireModel(models, profile.model, 'profile/model');
+  const model = await requireModel(models, profile.model, 'profile/model');
   checkChunking(profile, model);
   const existing = await store.getCollection(name as CollectionName);
   if (existing !== undefined && !isDeepStrictEqual(existing.profile, profile)) {

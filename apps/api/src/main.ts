@@ -1,1 +1,103 @@
-export {};
+import { asEmbedmillError } from '@embedmill/jobs';
+import { createMetrics } from '@embedmill/metrics';
+import { listModels } from '@embedmill/models';
+import { connectQueue } from '@embedmill/queue';
+import { Spool } from '@embedmill/sources';
+import { openStore } from '@embedmill/vector-store';
+import { readConfig, type ApiConfig } from './config.ts';
+import { startDispatcher } from './dispatcher.ts';
+import { createLog } from './log.ts';
+import { buildServer } from './server.ts';
+
+/**
+ * The API process: the HTTP server, and the dispatcher beside it. It runs until SIGTERM, Ctrl-C in its own
+ * terminal, or the end of the process that forked it. Then it takes no more requests, finishes those in flight
+ * within the configured time (later ones are cut off), lets go of its jobs (another dispatcher, or this one after a restart, goes on with
+ * them), and exits with 0.
+ */
+
+/** An upload that was broken off this long ago has no one who is still sending. */
+const ABANDONED_MS = 24 * 3600 * 1000;
+/** How often the dispatcher looks at what workers settled. */
+const POLL_MS = 100;
+/** How long letting go of jobs, queue and store may take. */
+const CLOSING_MS = 5000;
+
+interface RunningApi {
+  url: string;
+  stop(): Promise<void>;
+}
+
+async function startApi(config: ApiConfig): Promise<RunningApi> {
+  const log = createLog(config.logLevel);
+  const spool = await Spool.open(config.spoolFolder);
+  await spool.removeAbandoned(ABANDONED_MS);
+  const models = () => listModels({ modelsDir: config.modelsFolder, cacheDir: config.modelCacheFolder });
+  await models();
+  const queue = await connectQueue({ redisUrl: config.redisUrl });
+  const store = await openStore({ ...config, socket: config.storeSocket });
+  for (const { profile } of await store.listCollections()) await queue.announceModel(profile.model);
+  const server = await buildServer({
+    queue,
+    spool,
+    store,
+    models,
+    metrics: createMetrics('api'),
+    config,
+    log,
+  });
+  const dispatcher = await startDispatcher({
+    ...config.dispatcher,
+    redisUrl: config.redisUrl,
+    pollMs: POLL_MS,
+    maxSourceBytes: config.maxUploadBytes,
+    spool,
+    log,
+  });
+  const url = await server.listen({ host: config.host, port: config.port });
+  log.info({ url, store: store.description }, 'the API is ready');
+  return {
+    url,
+    async stop() {
+      log.info('the API is stopping');
+      const cut = setTimeout(() => server.server.closeAllConnections(), config.shutdownMs);
+      await server.close();
+      clearTimeout(cut);
+      await dispatcher.close();
+      await queue.close();
+      await store.close();
+      log.info('the API has stopped');
+    },
+  };
+}
+
+/** Stops once, whatever asks for it and however often; what then hangs is given up after `deadlineMs`. */
+function stopWhenAsked(api: RunningApi, deadlineMs: number): void {
+  let stopping = false;
+  const stop = (): void => {
+    if (stopping) return;
+    stopping = true;
+    setTimeout(() => fail(new Error(`it did not stop within ${deadlineMs / 1000} s`)), deadlineMs).unref();
+    api.stop().then(() => process.exit(0), fail);
+  };
+  process.on('SIGTERM', stop);
+  process.on('disconnect', stop);
+  // A child of `embedmill up` is stopped by its parent, in order.
+  process.on('SIGINT', () => {
+    if (!process.connected) stop();
+  });
+}
+
+function fail(thrown: unknown): never {
+  process.stderr.write(`embedmill api: ${asEmbedmillError(thrown).message}\n`);
+  process.exit(1);
+}
+
+try {
+  const config = readConfig(process.env);
+  const api = await startApi(config);
+  stopWhenAsked(api, config.shutdownMs + CLOSING_MS);
+  process.send?.({ kind: 'ready', url: api.url });
+} catch (error) {
+  fail(error);
+}

@@ -1,11 +1,17 @@
 import { EmbedmillError } from '@embedmill/jobs';
-import type { ModelSummary } from './parts.ts';
+import type { ModelSummary } from '@embedmill/models';
+import type { ApiParts } from './parts.ts';
 
-/** The registry's entry of this name. Errors: `model_not_found`, with the names there are. */
-export function requireModel(models: readonly ModelSummary[], name: string, path: string): ModelSummary {
-  const found = models.find((model) => model.name === name);
+/** The model of this name. Errors: `model_not_found`, with the names there are. */
+export async function requireModel(
+  models: ApiParts['models'],
+  name: string,
+  path: string,
+): Promise<ModelSummary> {
+  const all = await models();
+  const found = all.find((model) => model.name === name);
   if (found !== undefined) return found;
-  const names = models.map((model) => model.name).join(', ');
+  const names = all.map((model) => model.name).join(', ');
   const message = `there is no model ${JSON.stringify(name)}; choose one of: ${names}`;
   throw new EmbedmillError('model_not_found', message, { details: [{ path, message }] });
 }

@@ -51,6 +51,7 @@ export async function buildServer(
   server.addHook('preClose', async () => watch.close());
   const lane = new QueryLane(queue, config.queryTimeoutMs);
   const submission = new Submission(parts);
+  server.addHook('onClose', () => submission.settled());
   const routes = server.withTypeProvider<ZodTypeProvider>();
   await routes.register(
     async (api) => {

@@ -62,13 +62,27 @@ export interface Submitted {
 /** How requests become jobs. Nothing is left of a request that is refused. */
 export class Submission {
   readonly #parts: ApiParts;
+  readonly #receiving = new Set<Promise<unknown>>();
 
   constructor(parts: ApiParts) {
     this.#parts = parts;
   }
 
   /** Errors: `upload_incomplete`, `payload_too_large`, `invalid_request` when there is nothing in it. */
-  async upload(collection: Collection, request: FastifyRequest, body: IncomingMessage): Promise<Submitted> {
+  upload(collection: Collection, request: FastifyRequest, body: IncomingMessage): Promise<Submitted> {
+    const submitted = this.#upload(collection, request, body);
+    this.#receiving.add(submitted);
+    const forget = () => void this.#receiving.delete(submitted);
+    submitted.then(forget, forget);
+    return submitted;
+  }
+
+  /** Resolves when no upload is under way, broken ones cleared away. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#receiving);
+  }
+
+  async #upload(collection: Collection, request: FastifyRequest, body: IncomingMessage): Promise<Submitted> {
     const { spool, config, metrics } = this.#parts;
     const id = idFor(collection, request);
     const received = await spool.receive(id, bytesOf(body), {

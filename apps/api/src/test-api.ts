@@ -4,19 +4,27 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import type { Query, QueryResult } from '@embedmill/jobs';
 import { createMetrics } from '@embedmill/metrics';
+import type { ModelSummary } from '@embedmill/models';
 import { connectQueue, ModelConsumer } from '@embedmill/queue';
 import { startTestRedis } from '@embedmill/redis-server';
 import { Spool } from '@embedmill/sources';
 import { openZvecStore } from '@embedmill/vector-store';
 import { startDispatcher } from './dispatcher.ts';
-import type { ApiParts, ModelSummary } from './parts.ts';
+import type { ApiParts } from './parts.ts';
 import { buildServer } from './server.ts';
 
 export const MINI: ModelSummary = {
   ...{ name: 'all-MiniLM-L6-v2', dims: 384, matryoshka: [], maxTokens: 256 },
-  ...{ pooling: 'mean', bundled: true, license: 'Apache-2.0' },
+  ...{ pooling: 'mean', bundled: true, available: true, license: 'Apache-2.0' },
 };
-export const NESTED: ModelSummary = { ...MINI, name: 'nested', dims: 8, matryoshka: [4, 2], bundled: false };
+export const NESTED: ModelSummary = {
+  ...MINI,
+  name: 'nested',
+  dims: 8,
+  matryoshka: [4, 2],
+  bundled: false,
+  available: false,
+};
 
 /** The API on a port of its own, over a real Redis, a real spool and a real embedded store. */
 export interface TestApi {
@@ -73,7 +81,7 @@ async function start(
   closers.push(() => queue.close());
   const logged: string[] = [];
   const parts: ApiParts = {
-    ...{ queue, store, models: [MINI, NESTED], metrics: createMetrics('api') },
+    ...{ queue, store, models: async () => [MINI, NESTED], metrics: createMetrics('api') },
     spool: await Spool.open(spoolFolder),
     config: { sourceFolder: undefined, maxUploadBytes: 1e9, queryTimeoutMs: 10_000, ...options.config },
     log: pino({ level: 'debug' }, { write: (line: string) => void logged.push(line) }),

@@ -20,9 +20,16 @@ export interface JsonBody {
   sha256: string;
 }
 
-/** Whole-server behaviour: `Expect: 100-continue` is answered once the body is wanted, and refusals reach the client. */
+/**
+ * How the whole server treats connections: `Expect: 100-continue` is answered once the body is wanted, refusals
+ * reach the client, and a server that closes does not wait for connections that have had their answer.
+ */
 export function receiveBodies(server: FastifyInstance): void {
   const awaiting = new WeakSet<IncomingMessage>();
+  let closing = false;
+  server.addHook('preClose', async () => {
+    closing = true;
+  });
   server.server.on('checkContinue', (request, response) => {
     awaiting.add(request);
     server.routing(request, response);
@@ -31,7 +38,7 @@ export function receiveBodies(server: FastifyInstance): void {
     if (awaiting.delete(request.raw)) reply.raw.writeContinue();
   });
   server.addHook('onSend', async (request, reply) => {
-    if (awaiting.has(request.raw)) reply.header('connection', 'close');
+    if (closing || awaiting.has(request.raw)) reply.header('connection', 'close');
     else if (!request.raw.complete) reply.removeHeader('connection');
   });
   server.addHook('onResponse', async (request) => {

@@ -1,8 +1,9 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { EmbedmillError, type ErrorCode, type QueryResult } from '@embedmill/jobs';
+import type { ModelSummary } from '@embedmill/models';
 import { requireModel } from '../model.ts';
-import type { ApiParts, ModelSummary } from '../parts.ts';
+import type { ApiParts } from '../parts.ts';
 import { errorOf, publicMessage } from '../problem.ts';
 import type { QueryLane } from '../query-lane.ts';
 
@@ -88,7 +89,7 @@ export function embeddingRoutes({ models, log }: ApiParts, lane: QueryLane): Fas
       },
       async (request) => {
         const { encoding_format: format, dimensions } = request.body;
-        const model = requireModel(models, request.body.model, 'model');
+        const model = await requireModel(models, request.body.model, 'model');
         const dims = dimsOf(model, dimensions);
         const inputs = inputsOf(request.body.input);
         const result = await lane.embed({ model: model.name, inputs, kind: 'document' });
@@ -118,7 +119,7 @@ export function embeddingRoutes({ models, log }: ApiParts, lane: QueryLane): Fas
           },
         },
       },
-      async () => ({ object: 'list' as const, data: models.map(openaiModel) }),
+      async () => ({ object: 'list' as const, data: (await models()).map(openaiModel) }),
     );
 
     server.get(
@@ -129,7 +130,7 @@ export function embeddingRoutes({ models, log }: ApiParts, lane: QueryLane): Fas
           response: { 200: openaiModelSchema, ...errors },
         },
       },
-      async (request) => openaiModel(requireModel(models, request.params.model, 'model')),
+      async (request) => openaiModel(await requireModel(models, request.params.model, 'model')),
     );
   };
 }

@@ -41,6 +41,7 @@ export function eventRoutes(
         reply.headers({
           'content-type': 'text/event-stream; charset=utf-8',
           'cache-control': 'no-cache',
+          connection: 'close',
           'x-accel-buffering': 'no',
         });
         return reply.send(eventStream(id, watch, heartbeatMs) as never);

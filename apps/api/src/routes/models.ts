@@ -12,6 +12,7 @@ const modelSchema = z
     pooling: z.string(),
     bundled: z.boolean().meta({ description: 'Whether it needs no download.' }),
     license: z.string(),
+    available: z.boolean().meta({ description: 'Whether its files are here, so that it needs no network.' }),
   })
   .meta({ id: 'Model' });
 
@@ -25,7 +26,7 @@ export function modelRoutes({ models }: ApiParts): FastifyPluginAsyncZod {
           response: { 200: z.strictObject({ models: z.array(modelSchema) }), ...problemResponses },
         },
       },
-      async () => ({ models: models.map((model) => ({ ...model, matryoshka: [...model.matryoshka] })) }),
+      async () => ({ models: [...(await models())] }),
     );
   };
 }
