@@ -9,7 +9,7 @@ import {
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { conditionOf, satisfies } from './condition.ts';
-import { documentOf, idsFound, unit } from './conformance-documents.ts';
+import { DEFAULT, documentOf, idsFound, unit } from './conformance-documents.ts';
 import type { VectorStore } from './store.ts';
 
 /** What every store must find by filters; a part of `conformance`. */
@@ -161,12 +161,12 @@ export function filterConformance(
         metadata,
       }));
       await fc.assert(
-        fc.asyncProperty(anyFilter, async (filter) => {
+        fc.asyncProperty(anyFilter, anyTenant, async (filter, tenant) => {
           const condition = conditionOf(filter, FILTERABLE);
           const expected = records
             .filter((record) => satisfies(condition, record))
             .map((one) => one.document_id);
-          expect(await idsFound(store(), name, filter)).toEqual(expected.toSorted());
+          expect(await idsFound(store(), name, filter, tenant)).toEqual(expected.toSorted());
         }),
         { numRuns: 150 },
       );
@@ -235,6 +235,8 @@ const anyFilter: fc.Arbitrary<Filter> = fc.letrec<{ filter: Filter }>((tie) => (
     fc.record({ or: fc.array(tie('filter'), { minLength: 1, maxLength: 3 }) }),
   ),
 })).filter;
+
+const anyTenant = fc.option(fc.constant(DEFAULT), { nil: undefined });
 
 function comparison(field: string, bound: fc.Arbitrary<number | string>): fc.Arbitrary<Filter> {
   const bounds = { gte: bound, gt: bound, lte: bound, lt: bound };

@@ -45,6 +45,7 @@ class Connection {
   readonly #socket: Socket;
   readonly #frames = new FrameReader();
   readonly #running = new Set<Promise<void>>();
+  readonly #asked: Request[] = [];
   #ending = false;
 
   constructor(store: VectorStore, socket: Socket) {
@@ -58,7 +59,7 @@ class Connection {
   async end(): Promise<void> {
     this.#ending = true;
     this.#socket.pause();
-    await Promise.all(this.#running);
+    while (this.#running.size > 0) await Promise.all(this.#running);
     await new Promise<void>((resolve) => {
       if (this.#socket.destroyed) return resolve();
       this.#socket.once('close', () => resolve());
@@ -75,14 +76,24 @@ class Connection {
       this.#socket.destroy();
       return;
     }
-    for (const request of requests) {
-      const running = this.#answer(request as Request).finally(() => {
+    this.#asked.push(...(requests as Request[]));
+    this.#goOn();
+  }
+
+  /** Starts what may start, and reads on once nothing is left to start. */
+  #goOn(): void {
+    while (this.#running.size < MOST_RUNNING) {
+      const request = this.#asked.shift();
+      if (request === undefined) break;
+      const running = this.#answer(request).finally(() => {
         this.#running.delete(running);
-        this.#readOn();
+        this.#goOn();
       });
       this.#running.add(running);
     }
-    if (this.#running.size >= MOST_RUNNING) this.#socket.pause();
+    const full = this.#running.size >= MOST_RUNNING || this.#socket.writableNeedDrain;
+    if (full || this.#ending) this.#socket.pause();
+    else this.#socket.resume();
   }
 
   async #answer(request: Request): Promise<void> {
@@ -97,12 +108,7 @@ class Connection {
     if (this.#socket.destroyed || this.#socket.write(frame)) return;
     // A client that does not read its answers gets to ask nothing more until it does.
     this.#socket.pause();
-    this.#socket.once('drain', () => this.#readOn());
-  }
-
-  #readOn(): void {
-    if (this.#ending || this.#running.size >= MOST_RUNNING || this.#socket.writableNeedDrain) return;
-    this.#socket.resume();
+    this.#socket.once('drain', () => this.#goOn());
   }
 }
 

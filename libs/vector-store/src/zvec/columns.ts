@@ -10,6 +10,10 @@ import type { Zvec } from './native.ts';
  * How a point lies in zvec. Its payload is one JSON text; what is looked up or filtered by stands beside it in
  * columns of its own. Texts to filter by are stored as digests: they are compared for equality only, and a
  * digest needs no escaping in a filter expression (zvec's has no way to write every text).
+ *
+ * Only DOCUMENT and TENANT have an index, and an expression may join them to the rest by "and" only: zvec 0.7.0 crashes
+ * the process on an "or" between columns with and without an index. The others are scanned, as the vectors are; an index
+ * on each would also make sealing a segment slower by some 10 ms.
  */
 export const VECTOR = 'dense';
 export const PAYLOAD = 'payload';
@@ -74,11 +78,11 @@ export function schemaOf(zvec: Zvec, collection: Collection): ZVecCollectionSche
   for (const target of filterTargets(collection)) {
     const columns = find(target);
     const types = columnTypes(zvec, target.type);
-    fields.push({ name: columns.values, dataType: types.list, nullable: true, ...indexed });
+    fields.push({ name: columns.values, dataType: types.list, nullable: true });
     if (types.ordered === undefined) continue;
-    fields.push({ name: columns.least, dataType: types.ordered, nullable: true, ...indexed });
-    fields.push({ name: columns.greatest, dataType: types.ordered, nullable: true, ...indexed });
-    fields.push({ name: columns.several, dataType: Type.INT32, nullable: true, ...indexed });
+    fields.push({ name: columns.least, dataType: types.ordered, nullable: true });
+    fields.push({ name: columns.greatest, dataType: types.ordered, nullable: true });
+    fields.push({ name: columns.several, dataType: Type.INT32, nullable: true });
   }
   return new ZVecCollectionSchema({
     name: 'points',

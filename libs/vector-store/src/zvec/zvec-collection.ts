@@ -21,7 +21,10 @@ import { assertOk, fromZvec, type Zvec } from './native.ts';
 const UPSERT_BATCH = 64;
 /** Documents a look-up. */
 const DOCUMENTS_AT_ONCE = 500;
-/** Points after which the open segment is sealed: zvec reads sealed ones faster, and logs no longer what they hold. */
+/**
+ * Points after which the open segment is sealed, in which the event loop stands still for some 0.1 s. zvec reads sealed
+ * segments faster (of 50,000 points, a search took 40 ms unsealed and 7 ms sealed), and has less to replay after a crash.
+ */
 const SEAL_EVERY = 10_000;
 /** Sealed segments after which they are merged to one. */
 const MERGE_AT = 12;
@@ -88,7 +91,8 @@ export class ZvecCollection {
       const rows = await this.#read(() =>
         this.#native.query({
           filter: `${inDocuments(wanted)} and ${column.CHUNK_INDEX} = 0`,
-          topk: wanted.length,
+          // One more than there can be: zvec complains on the console when it stops at the last one.
+          topk: wanted.length + 1,
           outputFields: [column.DOCUMENT, column.FINGERPRINT, column.CHUNK_COUNT, column.JOB_ID],
         }),
       );
@@ -108,7 +112,7 @@ export class ZvecCollection {
     if (replacement.documents.length === 0) return;
     await this.#write(async () => {
       for (let from = 0; from < replacement.documents.length; from += DOCUMENTS_AT_ONCE) {
-        await this.#delete(staleChunks(replacement.documents.slice(from, from + DOCUMENTS_AT_ONCE)));
+        await this.#deleteStale(replacement.documents.slice(from, from + DOCUMENTS_AT_ONCE));
       }
       await this.#upsert(replacement);
       await syncLogs(this.folder);
@@ -169,6 +173,21 @@ export class ZvecCollection {
       score: 1 - score,
       payload: JSON.parse(fields[column.PAYLOAD] as string) as PointPayload,
     }));
+  }
+
+  async #deleteStale(documents: DocumentPoints[]): Promise<void> {
+    const rows = await this.#native.query({
+      filter: inDocuments(documents.map(column.documentDigest)),
+      topk: MOST_ROWS,
+      outputFields: [column.DOCUMENT],
+    });
+    const existing = new Set(rows.map(({ fields }) => fields[column.DOCUMENT] as string));
+    const replaced = documents.filter(
+      (document) => rows.length === MOST_ROWS || existing.has(column.documentDigest(document)),
+    );
+    // Most documents of most jobs are new.
+    if (replaced.length === 0) return;
+    for (const filter of staleChunks(replaced)) await this.#delete(filter);
   }
 
   async #delete(filter: string): Promise<void> {
@@ -239,20 +258,17 @@ export class ZvecCollection {
   }
 }
 
-/** What has to go before these documents can be written; see Replacement. */
-function staleChunks(documents: DocumentPoints[]): string {
-  const byCount = Map.groupBy(documents, (document) => document.points.length);
+/** What has to go before these documents can be written (see Replacement), as filters. */
+function staleChunks(documents: DocumentPoints[]): string[] {
   const several = documents.filter((document) => document.points.length > 1);
+  const byCount = Map.groupBy(documents, (document) => document.points.length);
+  const of = (some: DocumentPoints[]) => inDocuments(some.map(column.documentDigest));
   const index = column.CHUNK_INDEX;
   return [
-    `(${inDocuments(documents.map(column.documentDigest))} and ${index} = 0 and ${column.CHUNK_COUNT} > 1)`,
-    ...(several.length === 0
-      ? []
-      : [`(${inDocuments(several.map(column.documentDigest))} and ${index} = 0)`]),
-    ...[...byCount].map(
-      ([count, group]) => `(${inDocuments(group.map(column.documentDigest))} and ${index} >= ${count})`,
-    ),
-  ].join(' or ');
+    `${of(documents)} and ${index} = 0 and ${column.CHUNK_COUNT} > 1`,
+    ...(several.length === 0 ? [] : [`${of(several)} and ${index} = 0`]),
+    ...[...byCount].map(([count, group]) => `${of(group)} and ${index} >= ${count}`),
+  ];
 }
 
 function inDocuments(digests: string[]): string {

@@ -1,0 +1,223 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { connect, createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { EmbedmillError, type CollectionName } from '@embedmill/jobs';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { ScoredPoint, VectorSearch, VectorStore } from '../store.ts';
+import { connectStore } from './connect-store.ts';
+import { serveStore, type StoreHost } from './serve-store.ts';
+
+const NAME = 'c' as CollectionName;
+const SEARCH: VectorSearch = { dense: new Float32Array([1, 2]), limit: 1, offset: 0 };
+
+let folder: string;
+let path: string;
+const release: (() => unknown)[] = [];
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'embedmill-socket-'));
+  path = join(folder, 'store.sock');
+});
+afterEach(async () => {
+  for (const action of release.splice(0).toReversed()) await action();
+  await rm(folder, { recursive: true });
+});
+
+async function serve(store: Partial<VectorStore>): Promise<StoreHost> {
+  const host = await serveStore(store as VectorStore, path);
+  release.push(() => host.close());
+  return host;
+}
+
+function client(connectTimeout?: number): VectorStore {
+  const store = connectStore(path, connectTimeout === undefined ? {} : { connectTimeout });
+  release.push(() => store.close());
+  return store;
+}
+
+/** A process of its own that serves a store (zvec) on the socket, once it does. */
+async function storeProcess(): Promise<ChildProcess> {
+  const child = fork(join(import.meta.dirname, 'store-process.fixture.ts'), [join(folder, 'vectors'), path]);
+  release.push(() => child.kill('SIGKILL'));
+  await once(child, 'message');
+  return child;
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  const exit = once(child, 'exit');
+  child.kill('SIGKILL');
+  await exit;
+}
+
+describe('a store behind a socket', () => {
+  test('only its user may connect', async () => {
+    await serve({});
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+  });
+
+  test('errors arrive with their code, details and the time to wait', async () => {
+    const error = new EmbedmillError('invalid_filter', 'not so', {
+      details: [{ path: 'a', message: 'b' }],
+      retryAfter: 7,
+    });
+    await serve({ search: () => Promise.reject(error) });
+    const caught: unknown = await client()
+      .search(NAME, SEARCH)
+      .catch((thrown: unknown) => thrown);
+    expect(caught).toBeInstanceOf(EmbedmillError);
+    expect(caught).toMatchObject({
+      code: 'invalid_filter',
+      message: 'not so',
+      details: error.details,
+      retryAfter: 7,
+    });
+  });
+
+  test('what is no error of the catalogue arrives as internal', async () => {
+    await serve({ ping: () => Promise.reject(new TypeError('oh')) });
+    await expect(client().ping()).rejects.toMatchObject({ code: 'internal', message: 'oh' });
+  });
+
+  test('a slow call holds up no other', async () => {
+    const { promise, resolve } = Promise.withResolvers<ScoredPoint[]>();
+    await serve({ search: () => promise, countPoints: () => Promise.resolve(5) });
+    const store = client();
+    const slow = store.search(NAME, SEARCH);
+    expect(await store.countPoints(NAME)).toBe(5);
+    resolve([]);
+    expect(await slow).toEqual([]);
+  });
+
+  test('a flood of calls is answered to the last one, with few running at once', async () => {
+    let running = 0;
+    let most = 0;
+    await serve({
+      countPoints: async () => {
+        most = Math.max(most, ++running);
+        await new Promise(setImmediate);
+        return running--;
+      },
+    });
+    const store = client();
+    const counts = await Promise.all(Array.from({ length: 2000 }, () => store.countPoints(NAME)));
+    expect(counts.length).toBe(2000);
+    expect(most).toBeLessThanOrEqual(64);
+  });
+
+  test('closing the host answers what has been asked, and removes the socket', async () => {
+    const { promise, resolve } = Promise.withResolvers<ScoredPoint[]>();
+    const search = vi.fn(() => promise);
+    const host = await serve({ search });
+    const asked = client().search(NAME, SEARCH);
+    await vi.waitFor(() => expect(search).toHaveBeenCalled());
+    const closed = host.close();
+    resolve([]);
+    expect(await asked).toEqual([]);
+    await closed;
+    expect(existsSync(path)).toBe(false);
+  });
+
+  test('a connection that sends nonsense is dropped; others go on', async () => {
+    await serve({ countPoints: () => Promise.resolve(5) });
+    const store = client();
+    expect(await store.countPoints(NAME)).toBe(5);
+    const socket = connect(path);
+    socket.write('GET / HTTP/1.1\r\n\r\n');
+    await once(socket, 'close');
+    expect(await store.countPoints(NAME)).toBe(5);
+  });
+
+  test('a call the store does not have is refused', async () => {
+    await serve({ close: () => Promise.reject(new Error('must not be called')) });
+    const store = connectStore(path) as unknown as { search: (...args: unknown[]) => Promise<unknown> };
+    release.push(() => (store as unknown as VectorStore).close());
+    await expect(store.search('c', SEARCH)).rejects.toMatchObject({ code: 'internal' });
+  });
+});
+
+describe('a client whose store goes away', () => {
+  test('without a store, calls fail in time with store_unavailable', async () => {
+    const started = performance.now();
+    await expect(client(300).ping()).rejects.toMatchObject({ code: 'store_unavailable', retryAfter: 1 });
+    expect(performance.now() - started).toBeLessThan(2000);
+  });
+
+  test('a call made before the store listens is answered when it does', async () => {
+    const count = client(10_000).countPoints(NAME);
+    await serve({ countPoints: () => Promise.resolve(5) });
+    expect(await count).toBe(5);
+  });
+
+  test('what waits for an answer when the process is killed is rejected, and later calls reach the next process', async () => {
+    const first = await storeProcess();
+    const store = client(10_000);
+    await store.createCollection({
+      name: NAME,
+      dims: 2,
+      createdAt: '2026-01-01T00:00:00.000Z',
+      profile: { model: 'm', chunking: { mode: 'document' }, filterable: {} },
+    });
+    process.kill(first.pid ?? 0, 'SIGSTOP');
+    const asked = [store.countPoints(NAME), store.search(NAME, SEARCH), store.ping()];
+    const outcomes = Promise.allSettled(asked);
+    await kill(first);
+    for (const outcome of await outcomes) {
+      expect(outcome).toMatchObject({
+        status: 'rejected',
+        reason: { code: 'store_unavailable', retryAfter: 1 },
+      });
+    }
+    expect(existsSync(path)).toBe(true);
+    await storeProcess();
+    expect(await store.countPoints(NAME)).toBe(0);
+    expect((await store.listCollections()).map((collection) => collection.name)).toEqual([NAME]);
+  }, 30_000);
+
+  test('a connection that breaks in the middle of an answer rejects the call', async () => {
+    const sockets: Socket[] = [];
+    const server = createServer((socket) => {
+      sockets.push(socket);
+      socket.once('data', () => socket.end(Buffer.from([100, 0, 0, 0, 1, 2, 3])));
+    });
+    release.push(() => new Promise((resolve) => server.close(resolve)));
+    await new Promise<void>((resolve) => server.listen(path, resolve));
+    await expect(client().ping()).rejects.toMatchObject({ code: 'store_unavailable' });
+  });
+
+  test('after closing, calls are refused at once', async () => {
+    await serve({ ping: () => Promise.resolve() });
+    const store = client();
+    await store.ping();
+    await store.close();
+    await expect(store.ping()).rejects.toMatchObject({ code: 'store_unavailable' });
+  });
+});
+
+describe('the place of the socket', () => {
+  test('a second host is told that the first one is there', async () => {
+    await serve({ ping: () => Promise.resolve() });
+    await expect(serve({})).rejects.toMatchObject({ code: 'store_in_use' });
+    await expect(client().ping()).resolves.toBeUndefined();
+  });
+
+  test('what is no socket is left alone', async () => {
+    await writeFile(path, 'precious');
+    await expect(serve({})).rejects.toMatchObject({ code: 'store_unavailable' });
+    expect(existsSync(path)).toBe(true);
+  });
+
+  test('a path that is too long is named, not cut off', async () => {
+    const long = join(folder, 'x'.repeat(100));
+    await expect(serveStore({} as VectorStore, long)).rejects.toMatchObject({ code: 'store_unavailable' });
+    expect(() => connectStore(long)).toThrow(expect.objectContaining({ code: 'store_unavailable' }));
+  });
+
+  test('a folder that is missing is an error, not a crash', async () => {
+    path = join(folder, 'none', 'store.sock');
+    await expect(serve({})).rejects.toMatchObject({ code: 'store_unavailable' });
+  });
+});

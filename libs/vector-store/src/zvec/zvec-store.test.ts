@@ -1,0 +1,195 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { profileSchema, type Collection, type CollectionName } from '@embedmill/jobs';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { documentOf, keyOf, stored, unit } from '../conformance-documents.ts';
+import type { VectorStore } from '../store.ts';
+import { openZvecStore } from './zvec-store.ts';
+
+const NAME = 'docs' as CollectionName;
+const COLLECTION: Collection = {
+  name: NAME,
+  dims: 4,
+  createdAt: '2026-01-01T00:00:00.000Z',
+  profile: profileSchema.parse({ filterable: { part: 'integer' } }),
+};
+
+let folder: string;
+let opened: VectorStore[];
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'embedmill-zvec-'));
+  opened = [];
+});
+afterEach(async () => {
+  for (const store of opened) await store.close();
+  await rm(folder, { recursive: true });
+});
+
+async function open(): Promise<VectorStore> {
+  const store = await openZvecStore(folder);
+  opened.push(store);
+  return store;
+}
+
+describe('a zvec store', () => {
+  test('has after closing and opening what it had before', async () => {
+    const before = await open();
+    await before.createCollection(COLLECTION);
+    await before.replaceDocuments(NAME, [documentOf(NAME, 'a', { chunks: 3, metadata: { part: 1 } })]);
+    await before.close();
+    const after = await open();
+    expect(await after.listCollections()).toEqual([COLLECTION]);
+    expect(await after.findDocuments(NAME, [keyOf('a')])).toEqual([stored('a', 3)]);
+    const filter = { field: 'part', eq: 1 };
+    expect((await after.search(NAME, { dense: unit(4, 0), limit: 9, offset: 0, filter })).length).toBe(3);
+    await after.replaceDocuments(NAME, [documentOf(NAME, 'a')]);
+    expect(await after.countPoints(NAME)).toBe(1);
+  });
+
+  test('removes what a crash left of a collection half created or half deleted', async () => {
+    await mkdir(join(folder, 'half', 'zvec', '0'), { recursive: true });
+    await writeFile(join(folder, 'half', 'collection.json.new'), '{');
+    const store = await open();
+    expect(await store.listCollections()).toEqual([]);
+    expect(existsSync(join(folder, 'half'))).toBe(false);
+    await store.createCollection({ ...COLLECTION, name: 'half' });
+    expect(await store.countPoints('half' as CollectionName)).toBe(0);
+  });
+
+  test("touches nothing that is not its own, and says when it is in a collection's way", async () => {
+    await mkdir(join(folder, 'docs'));
+    await writeFile(join(folder, 'docs', 'thesis.txt'), 'precious');
+    await writeFile(join(folder, 'notes.txt'), 'precious');
+    const store = await open();
+    await expect(store.createCollection(COLLECTION)).rejects.toMatchObject({ code: 'store_rejected' });
+    expect(await readdir(join(folder, 'docs'))).toEqual(['thesis.txt']);
+    expect(await store.getCollection(NAME)).toBeUndefined();
+  });
+
+  test.each(['../up', 'a/b', '', '.', 'A'])('takes no collection named %j', async (name) => {
+    const store = await open();
+    await expect(store.createCollection({ ...COLLECTION, name })).rejects.toMatchObject({
+      code: 'store_rejected',
+    });
+  });
+
+  test('is refused to a second opener while the first one has it', async () => {
+    const first = await open();
+    await first.createCollection(COLLECTION);
+    await expect(openZvecStore(folder)).rejects.toMatchObject({ code: 'store_unavailable' });
+    await first.replaceDocuments(NAME, [documentOf(NAME, 'a')]);
+    expect(await first.countPoints(NAME)).toBe(1);
+  });
+
+  test('says which collection is damaged', async () => {
+    const first = await open();
+    await first.createCollection(COLLECTION);
+    await first.close();
+    await writeFile(join(folder, NAME, 'collection.json'), '{"format": 2}');
+    await expect(openZvecStore(folder)).rejects.toMatchObject({
+      code: 'store_unavailable',
+      message: expect.stringContaining(join(folder, NAME)) as string,
+    });
+  });
+
+  test('deletes a collection while it is searched and written, and answers both', async () => {
+    const store = await open();
+    await store.createCollection(COLLECTION);
+    await store.replaceDocuments(NAME, [documentOf(NAME, 'a', { chunks: 500 })]);
+    const search = () => store.search(NAME, { dense: unit(4, 0), limit: 1, offset: 0 });
+    const running = [
+      search(),
+      search(),
+      store.replaceDocuments(NAME, [documentOf(NAME, 'b', { chunks: 500 })]),
+    ];
+    const deleted = store.deleteCollection(NAME);
+    expect((await Promise.allSettled(running)).map((one) => one.status)).toEqual([
+      'fulfilled',
+      'fulfilled',
+      'fulfilled',
+    ]);
+    expect(await deleted).toBe(true);
+    expect(existsSync(join(folder, NAME))).toBe(false);
+    await expect(search()).rejects.toMatchObject({ code: 'collection_not_found' });
+  });
+
+  test('after closing refuses calls with store_unavailable', async () => {
+    const store = await open();
+    await store.createCollection(COLLECTION);
+    await store.close();
+    await expect(store.ping()).rejects.toMatchObject({ code: 'store_unavailable' });
+    await expect(store.countPoints(NAME)).rejects.toMatchObject({ code: 'store_unavailable' });
+    await expect(store.createCollection(COLLECTION)).rejects.toMatchObject({ code: 'store_unavailable' });
+  });
+
+  test('lets other work run between its batches', async () => {
+    const store = await open();
+    await store.createCollection({ ...COLLECTION, dims: 384 });
+    const document = documentOf(NAME, 'a', {
+      vectors: Array.from({ length: 3000 }, (_, i) => unit(384, i % 384)),
+    });
+    let turns = 0;
+    let writing = true;
+    const count = () => {
+      turns++;
+      if (writing) setImmediate(count);
+    };
+    setImmediate(count);
+    await store.replaceDocuments(NAME, [document]);
+    writing = false;
+    expect(turns).toBeGreaterThan(3000 / 64);
+  });
+});
+
+describe('a process that is killed while it writes', () => {
+  test('has lost nothing that it acknowledged, and shows no document half', async () => {
+    const acknowledged = new Map<string, number>();
+    // Across the sealing and the merging of segments: the rounds write some 45,000 points.
+    for (const [round, kills] of [2, 7, 12].entries()) {
+      const child = fork(join(import.meta.dirname, 'writer.fixture.ts'), [folder, String(round)]);
+      try {
+        await new Promise<void>((resolve, reject) => {
+          let calls = 0;
+          child.once('exit', () => reject(new Error('the writer ended by itself')));
+          child.on('message', (documents: [string, number][]) => {
+            for (const [id, chunks] of documents) acknowledged.set(id, chunks);
+            if (++calls === kills) resolve();
+          });
+        });
+      } finally {
+        const exit = once(child, 'exit');
+        child.kill('SIGKILL');
+        await exit;
+      }
+
+      const store = await open();
+      const ids = [...acknowledged.keys()];
+      const found = await store.findDocuments(
+        NAME,
+        ids.map((id) => keyOf(id)),
+      );
+      expect(found.map((one) => one?.chunkCount)).toEqual(ids.map((id) => acknowledged.get(id)));
+
+      // What was under way when the process died: whole or not found, and never more than that.
+      const unsure = Array.from({ length: 1000 }, (_, i) => `${round}-${kills}-${i}`);
+      const later = await store.findDocuments(
+        NAME,
+        unsure.map((id) => keyOf(id)),
+      );
+      for (const [i, one] of later.entries()) {
+        if (one === undefined || i % 50 > 0) continue;
+        const filter = { field: 'document_id', eq: unsure[i] ?? '' };
+        const hits = await store.search(NAME, { dense: unit(4, 0), limit: 10, offset: 0, filter });
+        expect(hits.length).toBe(one.chunkCount);
+      }
+      const known = ids.reduce((sum, id) => sum + (acknowledged.get(id) ?? 0), 0);
+      expect(await store.countPoints(NAME)).toBeGreaterThanOrEqual(known);
+      await store.close();
+    }
+  }, 60_000);
+});
