@@ -18,7 +18,7 @@ const settingsSchema = z.strictObject({
   EMBEDMILL_API_MAX_UPLOAD_BYTES: integer(1, Number.MAX_SAFE_INTEGER)
     .default(64 * GIB)
     .meta({ description: 'The largest upload, and the largest file fetched from a URL, in bytes.' }),
-  EMBEDMILL_API_QUERY_SECONDS: integer(1, 600)
+  EMBEDMILL_API_QUERY_SECONDS: integer(1, 110)
     .default(30)
     .meta({ description: 'How long a search waits for a worker to embed its query.' }),
   EMBEDMILL_API_SHUTDOWN_SECONDS: integer(1, 600).default(10).meta({
