@@ -1,0 +1,311 @@
+/**
+ * Token sequences in, vectors out: where the chunks of all shards in hand meet, and share batches.
+ *
+ * Modes: open → closing (nothing new is taken, what was taken is ended) → closed.
+ *
+ * Invariants:
+ * - Every sequence that was taken gets exactly one outcome. Engines may die under it at any time.
+ * - The window is bounded in tokens: `encode` of the bulk lane waits, first come first served, while it is full;
+ *   the interactive lane has a bound of its own and answers `overloaded` beyond it. A call that finds its lane
+ *   empty is always taken, whatever its size.
+ * - An engine has two bulk batches at most, so that the next is there when one ends, and one interactive batch on
+ *   top, which it runs next.
+ * - A batch that cannot be blamed for its failure (its engine died, with others in flight) is run once more, whole
+ *   and with nothing beside it. A batch that is to blame is halved, and its halves are run alone. A single
+ *   sequence fails when it was to blame three times. So neither a killed engine nor a bad neighbour fails a document.
+ * - Running out of memory halves the area of all batches to come, down to a sixteenth; the encoder's life long.
+ *
+ * Called by the pipeline (bulk) and by the query lane (interactive); one for each model that a worker serves.
+ */
+import type { Budget, Lane } from '@embedmill/batching';
+import type { Engine, EngineBatch } from '@embedmill/inference';
+import { asEmbedmillError, EmbedmillError } from '@embedmill/jobs';
+import { SequenceWindow, type Entry, type Outcome } from './sequence-window.ts';
+
+export type { Outcome } from './sequence-window.ts';
+
+/** What is best for the bundled static int8 model on two CPU cores; a calibration knows better. */
+export const DEFAULT_BUDGET: Budget = { area: 512, launchCost: 10, maxItems: 256, deadlineMs: 5000 };
+
+/** One batch that has run. */
+export interface BatchReport {
+  lane: Lane;
+  items: number;
+  /** Tokens without padding. */
+  tokens: number;
+  /** Tokens with it: items × longest. */
+  paddedTokens: number;
+  /** What the run took on the engine. */
+  seconds: number;
+}
+
+export interface EncoderHooks {
+  onBatch?: (report: BatchReport) => void;
+}
+
+export interface EncoderOptions {
+  /** One a device, all with the same model; the encoder closes them when it is closed. */
+  engines: readonly Engine[];
+  /** What differs from `DEFAULT_BUDGET`. */
+  budget?: { [Part in keyof Budget]?: Budget[Part] | undefined };
+  /** Bulk tokens that may be on their way; by default 16 batches' worth, and no less than 65,536. */
+  windowTokens?: number;
+  /** Interactive tokens that may be on their way; default 16,384. */
+  interactiveTokens?: number;
+  hooks?: EncoderHooks;
+}
+
+/** A batch for an engine, sorted by length; `alone`: with nothing beside it, so that its failure is its own. */
+interface Run {
+  readonly entries: readonly Entry[];
+  readonly lane: Lane;
+  readonly alone: boolean;
+}
+
+/** An engine and what it has in flight. */
+interface Seat {
+  readonly engine: Engine;
+  readonly running: Set<Run>;
+}
+
+/** One more than a run of bad luck, such as an engine killed twice from outside, is likely to give. */
+const BLAMES_TO_FAIL = 3;
+const SMALLEST_AREA = 1 / 16;
+
+export class Encoder {
+  readonly #window = new SequenceWindow();
+  readonly #seats: readonly Seat[];
+  readonly #options: EncoderOptions;
+  readonly #smallestArea: number;
+  readonly #calls = new Set<Promise<unknown>>();
+  /** Failed runs to be tried again, each alone. */
+  readonly #again: Run[] = [];
+  #budget: Budget;
+  #turn: Promise<void> = Promise.resolve();
+  #room: (() => void) | undefined;
+  #pumpScheduled = false;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: EncoderOptions) {
+    this.#options = options;
+    this.#seats = options.engines.map((engine) => ({ engine, running: new Set() }));
+    this.#budget = budgetOf(options.budget ?? {});
+    this.#smallestArea = Math.ceil(this.#budget.area * SMALLEST_AREA);
+  }
+
+  /** Numbers in a vector. */
+  get dims(): number {
+    return this.#options.engines[0]?.dims ?? 0;
+  }
+
+  /** The largest batch, in padded tokens; smaller than configured once memory has run out. */
+  get area(): number {
+    return this.#budget.area;
+  }
+
+  /**
+   * The outcome of each sequence, in their order. Sequences are token ids, special tokens included, no padding;
+   * they must not be written to meanwhile.
+   *
+   * Rejects, with nothing said about any single sequence: `overloaded` (interactive lane; nothing was run),
+   * `model_unavailable` or `model_corrupt` (there is no engine to run it with), `no_worker` (closing).
+   */
+  async encode(sequences: readonly Int32Array[], lane: Lane): Promise<Outcome[]> {
+    if (this.#closing !== undefined)
+      throw new EmbedmillError('no_worker', 'the encoder is closing; try another worker');
+    const call = lane === 'bulk' ? this.#encodeBulk(sequences) : this.#encodeInteractive(sequences);
+    this.#calls.add(call);
+    try {
+      const outcomes = await call;
+      for (const outcome of outcomes) if (!outcome.ok && lacksModel(outcome.error)) throw outcome.error;
+      return outcomes;
+    } finally {
+      this.#calls.delete(call);
+    }
+  }
+
+  /** Ends what was taken, then closes the engines. */
+  close(): Promise<void> {
+    this.#closing ??= Promise.allSettled(this.#calls).then(async () => {
+      await Promise.all(this.#options.engines.map((engine) => engine.close()));
+    });
+    return this.#closing;
+  }
+
+  async #encodeBulk(sequences: readonly Int32Array[]): Promise<Outcome[]> {
+    const { windowTokens = Math.max(16 * this.#budget.area, 65_536) } = this.#options;
+    const before = this.#turn;
+    const { promise, resolve: endTurn } = Promise.withResolvers<void>();
+    this.#turn = promise;
+    await before;
+    const outcomes: Promise<Outcome>[] = [];
+    for (const ids of sequences) {
+      for (;;) {
+        const taken = this.#window.tokens('bulk');
+        if (taken === 0 || taken + ids.length <= windowTokens) break;
+        this.#schedulePump();
+        await new Promise<void>((resolve) => (this.#room = resolve));
+      }
+      outcomes.push(this.#admit(ids, 'bulk'));
+    }
+    endTurn();
+    return Promise.all(outcomes);
+  }
+
+  async #encodeInteractive(sequences: readonly Int32Array[]): Promise<Outcome[]> {
+    const { interactiveTokens = 16_384 } = this.#options;
+    const taken = this.#window.tokens('interactive');
+    const more = sequences.reduce((sum, { length }) => sum + length, 0);
+    if (taken > 0 && taken + more > interactiveTokens) {
+      const message = `${taken} tokens of queries wait already, and no more than ${interactiveTokens} may; try again shortly`;
+      throw new EmbedmillError('overloaded', message, { retryAfter: 1 });
+    }
+    return Promise.all(sequences.map((ids) => this.#admit(ids, 'interactive')));
+  }
+
+  #admit(ids: Int32Array, lane: Lane): Promise<Outcome> {
+    if (ids.length === 0) {
+      const error = new EmbedmillError('empty_text', 'there is no token to embed');
+      return Promise.resolve({ ok: false, error });
+    }
+    this.#schedulePump();
+    return this.#window.admit(ids, lane, performance.now()).outcome;
+  }
+
+  /** Soon, not now: what else arrives in this turn of the event loop shall share the batches. */
+  #schedulePump(): void {
+    if (this.#pumpScheduled) return;
+    this.#pumpScheduled = true;
+    setImmediate(() => {
+      this.#pumpScheduled = false;
+      this.#pump();
+    });
+  }
+
+  /** Gives the engines all that they can take, the idlest first, one batch each at a time. */
+  #pump(): void {
+    for (let launched = true; launched;) {
+      launched = false;
+      for (const seat of this.#seats.toSorted((a, b) => a.running.size - b.running.size)) {
+        const run = this.#next(seat);
+        if (run === undefined) continue;
+        launched = true;
+        void this.#launch(seat, run);
+      }
+    }
+  }
+
+  #next({ engine, running }: Seat): Run | undefined {
+    const runs = [...running];
+    if (runs.some(({ alone }) => alone)) return undefined;
+    // Once something waits to be run alone, the engine is left to become idle.
+    if (this.#again.length > 0 && runs.length > 0) return undefined;
+    if (!runs.some(({ lane }) => lane === 'interactive')) {
+      const entries = this.#window.take('interactive', this.#budget, performance.now());
+      if (entries !== undefined) return { entries, lane: 'interactive', alone: false };
+    }
+    const again = this.#again.shift();
+    if (again !== undefined) return again;
+    if (runs.filter(({ lane }) => lane === 'bulk').length >= engine.capacity) return undefined;
+    const entries = this.#window.take('bulk', this.#budget, performance.now());
+    return entries && { entries, lane: 'bulk', alone: false };
+  }
+
+  async #launch({ engine, running }: Seat, run: Run): Promise<void> {
+    running.add(run);
+    const batch = packed(run);
+    try {
+      const { vectors, seconds } = await engine.run(batch);
+      for (const [row, entry] of run.entries.entries()) {
+        entry.settle(outcomeOf(vectors.subarray(row * engine.dims, (row + 1) * engine.dims)));
+      }
+      const items = run.entries.length;
+      const paddedTokens = items * (run.entries.at(-1)?.length ?? 0);
+      this.#options.hooks?.onBatch?.({
+        lane: run.lane,
+        items,
+        tokens: batch.ids.length,
+        paddedTokens,
+        seconds,
+      });
+    } catch (thrown) {
+      this.#failed(run, asEmbedmillError(thrown, 'engine_failed'));
+    } finally {
+      running.delete(run);
+      this.#room?.();
+      this.#pump();
+    }
+  }
+
+  #failed(run: Run, error: EmbedmillError): void {
+    if (lacksModel(error)) {
+      for (const entry of run.entries) entry.settle({ ok: false, error });
+      return;
+    }
+    if (error.code === 'out_of_memory') this.#shrink(run);
+    if (!run.alone && !isOwnFault(error)) {
+      this.#retry(run.lane, run.entries);
+      return;
+    }
+    const [entry, ...others] = run.entries;
+    if (entry === undefined) return;
+    if (others.length > 0) {
+      const middle = Math.ceil(run.entries.length / 2);
+      this.#retry(run.lane, run.entries.slice(0, middle), run.entries.slice(middle));
+      return;
+    }
+    entry.failures += 1;
+    if (entry.failures < BLAMES_TO_FAIL) this.#retry(run.lane, run.entries);
+    else entry.settle({ ok: false, error });
+  }
+
+  #retry(lane: Lane, ...batches: (readonly Entry[])[]): void {
+    const runs = batches.map((entries): Run => ({ entries, lane, alone: true }));
+    if (lane === 'interactive') this.#again.unshift(...runs);
+    else this.#again.push(...runs);
+  }
+
+  #shrink({ entries }: Run): void {
+    const failed = entries.length * (entries.at(-1)?.length ?? 0);
+    const half = Math.max(this.#smallestArea, Math.floor(failed / 2));
+    if (half >= this.#budget.area) return;
+    this.#budget = { ...this.#budget, area: half };
+    this.#window.replan(this.#budget, performance.now());
+  }
+}
+
+function budgetOf(given: NonNullable<EncoderOptions['budget']>): Budget {
+  const {
+    area = DEFAULT_BUDGET.area,
+    launchCost = DEFAULT_BUDGET.launchCost,
+    maxItems = DEFAULT_BUDGET.maxItems,
+    deadlineMs = DEFAULT_BUDGET.deadlineMs,
+  } = given;
+  return { area, launchCost, maxItems, deadlineMs };
+}
+
+/** Whether the error says that it is this batch's: the engine answered, and lives. */
+function isOwnFault({ code }: EmbedmillError): boolean {
+  return code === 'engine_failed' || code === 'out_of_memory';
+}
+
+function lacksModel({ code }: EmbedmillError): boolean {
+  return code === 'model_unavailable' || code === 'model_corrupt';
+}
+
+function packed({ entries, lane }: Run): EngineBatch {
+  const lengths = Int32Array.from(entries, ({ length }) => length);
+  const ids = new Int32Array(lengths.reduce((sum, length) => sum + length, 0));
+  let at = 0;
+  for (const entry of entries) {
+    ids.set(entry.ids, at);
+    at += entry.length;
+  }
+  return { ids, lengths, urgent: lane === 'interactive' };
+}
+
+function outcomeOf(vector: Float32Array): Outcome {
+  if (vector.every(Number.isFinite)) return { ok: true, vector };
+  const message = 'the model gave a vector with a number that is not finite; is it right for this device?';
+  return { ok: false, error: new EmbedmillError('engine_failed', message) };
+}

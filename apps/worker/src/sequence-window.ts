@@ -1,0 +1,91 @@
+import { planBatches, type Batch, type Budget, type Lane, type WindowItem } from '@embedmill/batching';
+import type { EmbedmillError } from '@embedmill/jobs';
+
+/** What becomes of one sequence. `vector` may be shared with equal sequences: don't write to it. */
+export type Outcome = { ok: true; vector: Float32Array } | { ok: false; error: EmbedmillError };
+
+/** A sequence on its way through the encoder. */
+export interface Entry extends WindowItem {
+  readonly ids: Int32Array;
+  readonly outcome: Promise<Outcome>;
+  readonly settle: (outcome: Outcome) => void;
+  /** How often it failed when nothing else could be to blame. */
+  failures: number;
+}
+
+/**
+ * The sequences of both lanes that were admitted and are not settled.
+ *
+ * An entry is either waiting (just arrived, or in the plan) or taken (an engine has it); the plan is a cut of
+ * what waited when it was made, and is made anew once a quarter as much has arrived since, which costs nothing
+ * against a batch's run. Equal bulk sequences are one entry, computed once, for as long as it is unsettled.
+ * Used by the encoder only.
+ */
+export class SequenceWindow {
+  readonly #tokens: Record<Lane, number> = { bulk: 0, interactive: 0 };
+  readonly #arrived: Record<Lane, Entry[]> = { bulk: [], interactive: [] };
+  readonly #known = new Map<string, Entry>();
+  #plan: Batch<Entry>[] = [];
+  #planned = 0;
+
+  /** Tokens of a lane's unsettled entries, waiting or taken. */
+  tokens(lane: Lane): number {
+    return this.#tokens[lane];
+  }
+
+  isWaiting(lane: Lane): boolean {
+    return this.#arrived[lane].length > 0 || (lane === 'bulk' && this.#plan.length > 0);
+  }
+
+  /** The entry of a sequence: a new one, or the one that an equal sequence has already. */
+  admit(ids: Int32Array, lane: Lane, now: number): Entry {
+    const key = lane === 'bulk' ? keyOf(ids) : undefined;
+    const known = key === undefined ? undefined : this.#known.get(key);
+    if (known !== undefined) return known;
+
+    const { promise, resolve } = Promise.withResolvers<Outcome>();
+    const settle = (outcome: Outcome) => {
+      this.#tokens[lane] -= ids.length;
+      if (key !== undefined) this.#known.delete(key);
+      resolve(outcome);
+    };
+    const entry: Entry = {
+      ids,
+      length: ids.length,
+      lane,
+      enqueuedAt: now,
+      outcome: promise,
+      settle,
+      failures: 0,
+    };
+    this.#tokens[lane] += ids.length;
+    if (key !== undefined) this.#known.set(key, entry);
+    this.#arrived[lane].push(entry);
+    return entry;
+  }
+
+  /** The next batch of a lane; undefined when none of it waits. */
+  take(lane: Lane, budget: Budget, now: number): readonly Entry[] | undefined {
+    if (lane === 'interactive') {
+      const [first, ...later] = planBatches(this.#arrived.interactive.splice(0), budget, now);
+      this.#arrived.interactive = later.flatMap(({ items }) => items);
+      return first?.items;
+    }
+    if (this.#arrived.bulk.length * 4 > this.#planned) this.replan(budget, now);
+    const batch = this.#plan.shift();
+    this.#planned -= batch?.items.length ?? 0;
+    return batch?.items;
+  }
+
+  /** Cuts all that waits in the bulk lane anew, as when the budget changed. */
+  replan(budget: Budget, now: number): void {
+    const waiting = [...this.#plan.flatMap(({ items }) => items), ...this.#arrived.bulk.splice(0)];
+    this.#plan = planBatches(waiting, budget, now);
+    this.#planned = waiting.length;
+  }
+}
+
+/** The ids' bytes, one a character. */
+function keyOf(ids: Int32Array): string {
+  return Buffer.from(ids.buffer, ids.byteOffset, ids.byteLength).toString('latin1');
+}
