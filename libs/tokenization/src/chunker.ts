@@ -1,7 +1,9 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { EmbedmillError, type Chunking } from '@embedmill/jobs';
 import { isSpace, trimRange } from './characters.ts';
 import { cutChunks, maxCharacters } from './cut.ts';
 import { piecesOf, type Piece } from './pieces.ts';
+import { tokenStarts } from './token-starts.ts';
 import type { PlainEncoding, Tokenizer } from './tokenizer.ts';
 
 export interface ChunkableDocument {
@@ -31,6 +33,10 @@ export interface ChunkedDocument {
 const MAX_TITLE_TOKENS = 64;
 const MIN_TEXT_TOKENS = 4;
 
+/** After so much work, some 10 ms, others get a turn of the event loop. */
+const TURN_TOKENS = 16_384;
+const TURN_CHUNKS = 256;
+
 /**
  * Documents → chunks of token ids, in the order given. Texts of up to one chunk are encoded many at a time, and
  * where each token stands is not even asked; longer ones are encoded in pieces, cut by `cutChunks`.
@@ -57,6 +63,7 @@ export async function chunkDocuments(
   const chunked: ChunkedDocument[] = [];
   let reading: DocumentReading | undefined;
   let next = 0;
+  let tokens = 0;
   for await (const encoding of tokenizer.encodePlain(pieces.map(({ text }) => text))) {
     const piece = pieces[next];
     next += 1;
@@ -64,8 +71,13 @@ export async function chunkDocuments(
     const document = documents[piece.document] ?? { text: '' };
     reading ??= new DocumentReading(tokenizer, document.text, heads[piece.document] ?? EMPTY, chunking);
     reading.add(piece, encoding);
+    tokens += encoding.length;
+    if (tokens > TURN_TOKENS) {
+      await nextTurn();
+      tokens = 0;
+    }
     if (piece.isLast) {
-      chunked.push(reading.finish());
+      chunked.push(await reading.finish());
       reading = undefined;
     }
   }
@@ -159,7 +171,7 @@ class DocumentReading {
     this.#starts.push(tokenStarts(piece, encoding.offsets(), this.#starts.at(-1)?.at(-1) ?? 0));
   }
 
-  finish(): ChunkedDocument {
+  async finish(): Promise<ChunkedDocument> {
     const { capacity, cut } = this.#head;
     const frame = this.#tokenizer.start.length + this.#tokenizer.end.length + this.#head.ids.length;
     const tokens = frame + cut + this.#tokens;
@@ -172,12 +184,12 @@ class DocumentReading {
         `the text takes ${tokens} tokens and the model reads ${maxTokens}: what comes after character ${end} was not embedded`,
       );
     }
-    const chunks = this.#chunks();
+    const chunks = await this.#chunks();
     const truncated = messages.length > 0;
     return { chunks, tokens, truncated, ...(truncated ? { message: messages.join('; ') } : {}) };
   }
 
-  #chunks(): Chunk[] {
+  async #chunks(): Promise<Chunk[]> {
     const { capacity } = this.#head;
     const [first = []] = this.#ids;
     if (this.#chunking.mode === 'document') {
@@ -186,8 +198,12 @@ class DocumentReading {
     }
     if (this.#starts.length === 0) return [this.#chunk(first, trimRange(this.#text, 0, this.#text.length))];
     const ids = concatenate(this.#ids);
-    const cuts = cutChunks(this.#text, concatenate(this.#starts), { ...this.#chunking, capacity });
-    return cuts.map((one) => this.#chunk(ids.subarray(one.from, one.to), one));
+    const chunks: Chunk[] = [];
+    for (const cut of cutChunks(this.#text, concatenate(this.#starts), { ...this.#chunking, capacity })) {
+      chunks.push(this.#chunk(ids.subarray(cut.from, cut.to), cut));
+      if (chunks.length % TURN_CHUNKS === 0) await nextTurn();
+    }
+    return chunks;
   }
 
   /** One past the last character that mode `document` embeds. */
@@ -201,37 +217,6 @@ class DocumentReading {
   #chunk(ids: ArrayLike<number>, { start, end }: { start: number; end: number }): Chunk {
     return { ids: this.#tokenizer.frame(this.#head.ids, ids), start, end };
   }
-}
-
-/**
- * First characters of a piece's tokens in the whole text, in UTF-16 units, never decreasing. The tokenizer counts
- * code points, and some count the space before a word to the word.
- */
-function tokenStarts(piece: Piece, offsets: [number, number][], floor: number): Int32Array {
-  const units = /[\ud800-\udbff]/.test(piece.text) ? unitOfCodePoint(piece.text) : undefined;
-  const starts = new Int32Array(offsets.length);
-  for (let n = 0; n < offsets.length; n += 1) {
-    const [first, last] = offsets[n] ?? [0, 0];
-    const start = units?.[first] ?? first;
-    const end = units?.[last] ?? last;
-    let inWord = start;
-    while (inWord < end && isSpace(piece.text.charCodeAt(inWord))) inWord += 1;
-    floor = Math.max(floor, piece.start + (inWord < end ? inWord : start));
-    starts[n] = floor;
-  }
-  return starts;
-}
-
-/** Index in UTF-16 units of each code point, and of the text's end. */
-function unitOfCodePoint(text: string): Int32Array {
-  const units = new Int32Array(text.length + 1);
-  let point = 0;
-  for (let unit = 0; unit < text.length; point += 1) {
-    units[point] = unit;
-    unit += (text.codePointAt(unit) ?? 0) > 0xffff ? 2 : 1;
-  }
-  units[point] = text.length;
-  return units;
 }
 
 function concatenate(parts: readonly ArrayLike<number>[]): Int32Array {

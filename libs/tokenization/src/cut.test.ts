@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { cutChunks, maxCharacters, type CutLimits } from './cut.ts';
+import { cutChunks as cutOneByOne, maxCharacters, type CutLimits } from './cut.ts';
 import { piecesOf } from './pieces.ts';
+
+const cutChunks = (...given: Parameters<typeof cutOneByOne>) => [...cutOneByOne(...given)];
 
 /** A fake tokenizer, as simple as can be: a token for each run of letters, cut every `most`, and each other mark. */
 function tokensOf(text: string, most = 4): Int32Array {

@@ -29,7 +29,7 @@ const LOOK_AHEAD = 64;
 const sentences = new Intl.Segmenter('en', { granularity: 'sentence' });
 
 /**
- * Cuts a tokenized text into chunks; pure and linear. `starts` has each token's first character, never
+ * Cuts a tokenized text into chunks, one by one; pure and linear. `starts` has each token's first character, never
  * decreasing.
  *
  * - Every character that is not white space is in a chunk; every chunk ends later than the one before.
@@ -37,11 +37,11 @@ const sentences = new Intl.Segmenter('en', { granularity: 'sentence' });
  *   last line, else at the last word; inside a word only where the word alone is longer than a chunk.
  * - A chunk starts at a word; it repeats `overlap` tokens at most, fewer where a word would be cut.
  */
-export function cutChunks(text: string, starts: Int32Array, limits: CutLimits): Cut[] {
+export function* cutChunks(text: string, starts: Int32Array, limits: CutLimits): Generator<Cut, undefined> {
   const count = starts.length;
   const overlap = Math.min(limits.overlap, limits.capacity >> 1);
   const cutting = { ...limits, text, starts };
-  const cuts: Cut[] = [];
+  let isEmpty = true;
   let from = 0;
   let done = 0;
   while (done < count) {
@@ -50,13 +50,17 @@ export function cutChunks(text: string, starts: Int32Array, limits: CutLimits): 
       from = done;
       end = chunkEnd(cutting, from, done);
     }
-    cuts.push(cutOf(text, starts, from, end.to));
+    const cut = cutOf(text, starts, from, end.to);
+    // Some tokenizers give white space tokens of its own; a chunk of nothing else is none.
+    if (cut.start < cut.end) {
+      isEmpty = false;
+      yield cut;
+    }
     const next = overlapStart(cutting, from, end.to, overlap);
     done = end.to;
     from = chunkLimit(cutting, next) > done ? next : done;
   }
-  const cutsWithText = cuts.filter(({ start, end }) => start < end);
-  return cutsWithText.length > 0 ? cutsWithText : [cutOf(text, starts, 0, count)];
+  if (isEmpty) yield cutOf(text, starts, 0, count);
 }
 
 interface Cutting extends CutLimits {
