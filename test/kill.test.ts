@@ -37,7 +37,7 @@ test.each(['worker', 'engine', 'api', 'store'] as const)(
         return done > 0;
       });
       if (victim === 'store' && external) return;
-      const pid = victim === 'engine' ? await enginePid() : processes[victim];
+      const pid = victim === 'engine' ? (await childrenOf(processes.worker))[0] : processes[victim];
       process.kill(pid!, 'SIGKILL');
 
       const ended = await mill.finished(job);

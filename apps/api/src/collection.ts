@@ -61,8 +61,8 @@ function checkChunking({ chunking }: Profile, model: ModelSummary): void {
     const message = `${model.name} reads ${model.maxTokens} tokens at most, but a chunk would have ${size}`;
     throw invalidProfile('profile/chunking/size', message);
   }
-  if (chunking.overlap >= size) {
-    const message = `an overlap of ${chunking.overlap} tokens must be smaller than the chunk of ${size}`;
+  if (chunking.overlap > size / 2) {
+    const message = `an overlap of ${chunking.overlap} tokens is more than half the chunk of ${size}`;
     throw invalidProfile('profile/chunking/overlap', message);
   }
 }

@@ -16,7 +16,11 @@ try {
       process.exit(0);
     })();
   };
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop(signal));
+  process.on('SIGTERM', () => stop('SIGTERM'));
+  // A child of `embedmill up` is stopped by its parent, in order; Ctrl-C reaches both.
+  process.on('SIGINT', () => {
+    if (!process.connected) stop('SIGINT');
+  });
   process.on('disconnect', () => stop('the parent process has gone'));
   process.send?.({ kind: 'ready', url: worker.url });
   log.info({ url: worker.url }, 'ready');

@@ -21,7 +21,9 @@ export const chunkingSchema = z
         .min(0)
         .max(4096)
         .default(0)
-        .meta({ description: 'Tokens that a chunk repeats from the end of the one before.' }),
+        .meta({
+          description: 'Tokens that a chunk repeats from the end of the one before, half its size at most.',
+        }),
       boundary: z
         .enum(['paragraph', 'sentence', 'word'])
         .default('sentence')

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, rmdir, stat, writeFile, type FileHandle } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { EmbedmillError, type DocumentReport, type JobId, type SourceRef } from '@embedmill/jobs';
@@ -62,11 +62,7 @@ export class Spool {
     const digest = createHash('sha256');
     let bytes = 0;
     try {
-      const out = await mkdir(folder, { recursive: true, mode: 0o700 })
-        .then(() => open(partial, 'wx'))
-        .catch((error: unknown) => {
-          throw unavailable(folder, error);
-        });
+      const out = await createIn(folder, partial);
       try {
         for await (const chunk of incompleteWhenBroken(body)) {
           bytes += chunk.length;
@@ -178,6 +174,18 @@ export class Spool {
   }
 }
 
+/** Creates a file and its folder, which a refused upload for the same job may remove in between. */
+async function createIn(folder: string, path: string, tries = 5): Promise<FileHandle> {
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    return await open(path, 'wx');
+  } catch (error) {
+    const isGone = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+    if (isGone && tries > 1) return createIn(folder, path, tries - 1);
+    throw unavailable(folder, error);
+  }
+}
+
 async function removeIfEmpty(folder: string): Promise<void> {
   await rmdir(folder).catch(() => {
     // Something else of the job is in it, or it is gone already: both are fine.
@@ -199,7 +207,7 @@ async function* incompleteWhenBroken(body: AsyncIterable<Uint8Array>): AsyncGene
   }
 }
 
-async function writeWhole(out: Awaited<ReturnType<typeof open>>, chunk: Uint8Array): Promise<void> {
+async function writeWhole(out: FileHandle, chunk: Uint8Array): Promise<void> {
   try {
     await out.appendFile(chunk);
   } catch (error) {
