@@ -1,5 +1,6 @@
 // Writes wordnet.ndjson beside this file from a WordNet 3.0 database folder (Debian: wordnet-base):
 //   node apps/cli/demo/generate.ts /usr/share/wordnet
+// With "-" behind the folder, to standard output instead.
 // The same folder always gives the same file. The file formats are those of WordNet's manual pages
 // wndb(5), cntlist(5) and lexnames(5).
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -132,7 +133,7 @@ function lines(folder: string, name: string): string[] {
 }
 
 const folder = process.argv[2];
-if (folder === undefined) throw new Error('usage: node generate.ts FOLDER_OF_WORDNET');
+if (folder === undefined) throw new Error('usage: node generate.ts FOLDER_OF_WORDNET [-]');
 const counts = tagCounts(folder);
 const wanted = new Set(WANTED);
 const byId = (a: Sense, b: Sense) => (a.id < b.id ? -1 : 1);
@@ -144,5 +145,9 @@ const frequent = all
 const must = all.filter(isWanted);
 const sample = [...must, ...frequent.slice(0, SENSES - must.length)].sort(byId);
 const written = sample.map((sense) => `${JSON.stringify(sense)}\n`).join('');
-writeFileSync(join(import.meta.dirname, 'wordnet.ndjson'), written);
-process.stdout.write(`${sample.length} senses, ${Buffer.byteLength(written)} bytes\n`);
+if (process.argv[3] === '-') {
+  process.stdout.write(written);
+} else {
+  writeFileSync(join(import.meta.dirname, 'wordnet.ndjson'), written);
+  process.stdout.write(`${sample.length} senses, ${Buffer.byteLength(written)} bytes\n`);
+}

@@ -21,6 +21,7 @@ export interface AppOptions {
   /** The file that Node runs. */
   entry: string;
   environment: NodeJS.ProcessEnv;
+  /** Closed once the app has written its last. */
   log: LogFile;
   /** Called with each line it logs. */
   onLine: (line: { text: string; warning: boolean }) => void;
@@ -54,6 +55,7 @@ export async function startApp(options: AppOptions, signal: AbortSignal): Promis
     }),
   );
 
+  void Promise.all(drained).then(() => log.close());
   /** What it wrote before it ended; a child of its own may hold the pipes a little longer. */
   const lastWords = (): Promise<unknown> => Promise.race([Promise.all(drained), sleep(1000)]);
 

@@ -9,7 +9,6 @@ import {
   collectionSchema,
   jobSchema,
   searchResponseSchema,
-  type ErrorDetail,
   type Hit,
   type Job,
   type Profile,
@@ -17,46 +16,7 @@ import {
 } from '@embedmill/jobs';
 import { CommandError } from './exit.ts';
 import { readEvents, type ServerEvent } from './events.ts';
-
-/** What the API answered instead: an RFC 9457 problem. */
-export class ServerError extends CommandError {
-  readonly code: string;
-  readonly status: number;
-  readonly retryable: boolean;
-  readonly details: ErrorDetail[];
-
-  constructor(
-    message: string,
-    problem: { code: string; status: number; retryable: boolean; details: ErrorDetail[] },
-  ) {
-    super(message);
-    this.name = 'ServerError';
-    this.code = problem.code;
-    this.status = problem.status;
-    this.retryable = problem.retryable;
-    this.details = problem.details;
-  }
-}
-
-/** Nobody answered, or the connection broke. */
-export class Unreachable extends CommandError {
-  constructor(url: string, cause: unknown) {
-    super(
-      `no embedmill answers at ${url} (${reasonOf(cause)}); start one with: npx embedmill up`,
-      undefined,
-      { cause },
-    );
-    this.name = 'Unreachable';
-  }
-}
-
-const problemSchema = z.object({
-  title: z.string(),
-  detail: z.string().optional(),
-  code: z.string(),
-  retryable: z.boolean().default(false),
-  errors: z.array(z.object({ path: z.string(), message: z.string() })).default([]),
-});
+import { problemOf, reasonOf, Unreachable } from './server-error.ts';
 
 // A newer server may tell more: what is not known is passed on, or over.
 const looseJob = jobSchema.loose();
@@ -215,7 +175,7 @@ export class Client {
       const response = await Promise.race([answer, sent.then(() => answer)]);
       const received = await textOf(response);
       body.destroy();
-      if ((response.statusCode ?? 0) >= 400) throw this.#problem(response.statusCode ?? 0, received);
+      if ((response.statusCode ?? 0) >= 400) throw problemOf(this.url, response.statusCode ?? 0, received);
       return looseJob.parse(JSON.parse(received));
     } catch (error) {
       request.destroy();
@@ -258,7 +218,7 @@ export class Client {
   ): Promise<Response> {
     const response = await this.#fetch(method, path, body, answerMs, signal);
     if (response.ok) return response;
-    throw this.#problem(response.status, await response.text().catch(() => ''));
+    throw problemOf(this.url, response.status, await response.text().catch(() => ''));
   }
 
   async #fetch(
@@ -283,21 +243,6 @@ export class Client {
     }
   }
 
-  #problem(status: number, body: string): CommandError {
-    const problem = problemSchema.safeParse(parseJson(body)).data;
-    if (problem === undefined)
-      return new CommandError(`${this.url} answered ${status}: ${body.slice(0, 200)}`);
-    const { code, title, detail, retryable, errors } = problem;
-    const several =
-      errors.length > 1 ? errors.map(({ path, message }) => `\n  ${path}: ${message}`).join('') : '';
-    return new ServerError(`${title}: ${detail ?? code}${several}`, {
-      code,
-      status,
-      retryable,
-      details: errors,
-    });
-  }
-
   #lost(error: unknown): Error {
     if (this.#signal.aborted)
       return this.#signal.reason instanceof Error ? this.#signal.reason : new Error('aborted');
@@ -316,19 +261,4 @@ function responseTo(request: ClientRequest): Promise<IncomingMessage> {
 
 function part(name: string): string {
   return encodeURIComponent(name);
-}
-
-function parseJson(body: string): unknown {
-  try {
-    return JSON.parse(body);
-  } catch {
-    return undefined;
-  }
-}
-
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  // fetch says no more than "fetch failed"; its cause says why, and where several addresses were tried, theirs do.
-  const inner = error instanceof AggregateError ? error.errors[0] : error.cause;
-  return inner instanceof Error ? reasonOf(inner) : error.message;
 }

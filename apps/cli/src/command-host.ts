@@ -1,7 +1,8 @@
 /** What a command gets, and how it ends: every action of the command line runs through here, once. */
 import { resolve } from 'node:path';
 import { asEmbedmillError, EmbedmillError } from '@embedmill/jobs';
-import { Client, ServerError } from './client.ts';
+import { Client } from './client.ts';
+import { ServerError } from './server-error.ts';
 import { readConfig, type Config } from './config.ts';
 import { readUpFile } from './data-folder.ts';
 import { CommandError, EXIT, type ExitCode } from './exit.ts';

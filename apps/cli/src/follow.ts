@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isFinished, jobSchema, type Job } from '@embedmill/jobs';
-import { Unreachable, type Client } from './client.ts';
+import type { Client } from './client.ts';
+import { Unreachable } from './server-error.ts';
 
 export interface FollowOptions {
   /** How long the server may stay away, when it is restarted for instance. */

@@ -1,4 +1,4 @@
-import type { Job } from '@embedmill/jobs';
+import { isFinished, type Job } from '@embedmill/jobs';
 import type { Client } from './client.ts';
 import type { Context } from './command-host.ts';
 import { EXIT, type ExitCode } from './exit.ts';
@@ -16,7 +16,7 @@ export function exitCodeOfJob({ state, failed }: Pick<Job, 'state' | 'failed'>):
   return failed > 0 ? EXIT.documentsFailed : EXIT.ok;
 }
 
-/** Follows a job to its end, showing its progress. When interrupted, says how to take it up again. */
+/** Follows a job to its end, showing its progress. */
 export async function followWithProgress(
   context: Pick<Context, 'terminal' | 'interruption'>,
   client: Client,
@@ -28,21 +28,28 @@ export async function followWithProgress(
     let last: Job | undefined;
     for await (const job of followJob(client, id, interruption.signal)) {
       last = job;
-      progress.update(job);
+      if (!isFinished(job.state)) progress.update(job);
     }
     return last ?? (await client.job(id));
-  } catch (error) {
-    progress.close();
-    if (interruption.by !== undefined)
-      terminal.note(`job ${id} goes on; take it up with: embedmill watch ${id}`);
-    throw error;
   } finally {
     progress.close();
   }
 }
 
+/** Waits for a job's end, and gives the exit code. When interrupted, says how to take it up again. */
+export async function waitForJob(context: Context, client: Client, id: string): Promise<ExitCode> {
+  try {
+    return reportFinished(context, await followWithProgress(context, client, id));
+  } catch (error) {
+    if (context.interruption.by !== undefined) {
+      context.terminal.note(`job ${id} goes on; take it up with: embedmill watch ${id}`);
+    }
+    throw error;
+  }
+}
+
 /** Says what became of a finished job, and gives the exit code. */
-export function reportFinished({ terminal }: Pick<Context, 'terminal'>, job: Job): ExitCode {
+function reportFinished({ terminal }: Pick<Context, 'terminal'>, job: Job): ExitCode {
   if (terminal.json) terminal.printJson(jobReport(job));
   terminal.print(`job ${job.id} ${job.state}: ${summaryOf(job)}`);
   if (job.error !== null) terminal.print(`  ${job.error.code}: ${job.error.message}`);

@@ -37,26 +37,37 @@ export function progressLine(
   const share = job.documents === 0 ? 0 : job.done / job.documents;
   const left =
     rates === undefined || rates.documents === 0 ? undefined : (job.documents - job.done) / rates.documents;
-  const parts =
+  const total = grouped(job.documents);
+  const rate = (value: number | undefined): string =>
+    (value === undefined ? '–' : compact(value)).padStart(5);
+  const rest = cut(
     job.documents === 0
-      ? [job.state === 'queued' ? 'waiting for its turn' : 'counting documents']
+      ? job.state === 'queued'
+        ? 'waiting for its turn'
+        : 'counting documents'
       : [
-          `${grouped(job.done)}/${grouped(job.documents)}`,
-          `${Math.floor(share * 100)}%`,
-          `${rates === undefined ? '–' : compact(rates.documents)} docs/s`,
-          `${rates === undefined ? '–' : compact(rates.tokens)} tokens/s`,
-          `ETA ${left === undefined ? '–' : clock(left)}`,
+          `${grouped(job.done).padStart(total.length)}/${total}`,
+          `${Math.floor(share * 100)}%`.padStart(4),
+          `${rate(rates?.documents)} docs/s`,
+          `${rate(rates?.tokens)} tokens/s`,
+          `ETA ${(left === undefined ? '–' : clock(left)).padStart(5)}`,
           `${grouped(job.failed)} failed`,
-        ];
-  const rest = cut(parts.join('  '), width);
-  const cells = Math.min(30, width - columnsOf(rest) - 2);
-  if (cells < 5) return { bar: '', rest };
+        ].join('  '),
+    width,
+  );
+  const cells = Math.min(MOST_CELLS, width - columnsOf(rest) - 2);
+  if (cells < LEAST_CELLS || job.documents === 0) return { bar: '', rest };
   const full = Math.round(share * cells);
   return { bar: '█'.repeat(full) + '░'.repeat(cells - full), rest };
 }
 
+/** How long the bar is, where there is room for one. */
+const MOST_CELLS = 30;
+const LEAST_CELLS = 5;
+
 /** How often the bar is drawn, and how often a line is printed where there is no terminal. */
 const DRAW_MS = 100;
+const TICK_MS = 500;
 const LINE_MS = 5000;
 
 /**
@@ -66,29 +77,23 @@ const LINE_MS = 5000;
 export class ProgressDisplay {
   readonly #terminal: Terminal;
   readonly #rates = new Rates();
+  #job: Job | undefined;
   #shownAt = -Infinity;
   #lineOpen = false;
   #shown = '';
+  #ticks: NodeJS.Timeout | undefined;
 
   constructor(terminal: Terminal) {
     this.#terminal = terminal;
   }
 
   update(job: Job, now = performance.now()): void {
+    this.#job = job;
     this.#rates.add(job, now);
-    if (this.#terminal.json) return;
-    const live = this.#terminal.isLive;
-    if (now - this.#shownAt < (live ? DRAW_MS : LINE_MS)) return;
-    this.#shownAt = now;
-    const rates = this.#rates.at(now);
-    if (live) {
-      const { bar, rest } = progressLine(job, rates, this.#terminal.progressWidth - 1);
-      this.#draw(bar === '' ? rest : `${this.#terminal.styleProgress('cyan', bar)}  ${rest}`);
-    } else {
-      const { rest } = progressLine(job, rates, Infinity);
-      if (rest !== this.#shown) this.#terminal.note(rest);
-      this.#shown = rest;
-    }
+    this.#show(now);
+    // Shards settle some hundred documents at a time; in between, the rates still change.
+    if (this.#terminal.isLive)
+      this.#ticks ??= setInterval(() => this.#show(performance.now()), TICK_MS).unref();
   }
 
   /** Bytes sent, before there is a job. */
@@ -100,9 +105,28 @@ export class ProgressDisplay {
 
   /** Leaves the line free for what comes next. */
   close(): void {
+    clearInterval(this.#ticks);
+    this.#ticks = undefined;
+    this.#job = undefined;
     if (this.#lineOpen) this.#terminal.redraw('');
     this.#lineOpen = false;
     this.#shownAt = -Infinity;
+  }
+
+  #show(now: number): void {
+    const live = this.#terminal.isLive;
+    if (this.#job === undefined || this.#terminal.json) return;
+    if (now - this.#shownAt < (live ? DRAW_MS : LINE_MS)) return;
+    this.#shownAt = now;
+    const rates = this.#rates.at(now);
+    if (live) {
+      const { bar, rest } = progressLine(this.#job, rates, this.#terminal.progressWidth - 1);
+      this.#draw(bar === '' ? rest : `${this.#terminal.styleProgress('cyan', bar)}  ${rest}`);
+    } else {
+      const { rest } = progressLine(this.#job, rates, Infinity);
+      if (rest !== this.#shown) this.#terminal.note(rest.trimStart());
+      this.#shown = rest;
+    }
   }
 
   #draw(line: string): void {

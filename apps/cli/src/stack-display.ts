@@ -1,4 +1,4 @@
-import type { StackEvent } from './stack.ts';
+import type { StackEvent } from './stack-parts.ts';
 import type { Terminal } from './terminal.ts';
 import { oneLine } from './text.ts';
 

@@ -53,6 +53,7 @@ export class Supervisor {
   readonly #tell: (event: SupervisorEvent) => void;
   readonly #backoff: Backoff;
   readonly #running = new Map<PartName, RunningPart>();
+  readonly #stopping = new Set<PartName>();
   readonly #winding = new AbortController();
   readonly #giveUp: (why: Error) => void;
   #keepers: Promise<void>[] = [];
@@ -102,7 +103,9 @@ export class Supervisor {
     for (const part of this.#parts.toReversed()) {
       const running = this.#running.get(part.name);
       if (running === undefined) continue;
-      this.#tell({ kind: 'stopping', part: part.name });
+      // `stop`, then `kill`: told once.
+      if (!this.#stopping.has(part.name)) this.#tell({ kind: 'stopping', part: part.name });
+      this.#stopping.add(part.name);
       await running.stop(grace(part));
       this.#running.delete(part.name);
     }

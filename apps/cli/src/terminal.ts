@@ -10,6 +10,9 @@ export interface Output {
   columns?: number;
 }
 
+/** Of a terminal that does not tell, or says 0. */
+const UNKNOWN_COLUMNS = 80;
+
 type Style = 'bold' | 'dim' | 'cyan' | 'green' | 'yellow' | 'red';
 
 export class Terminal {
@@ -62,12 +65,12 @@ export class Terminal {
 
   /** Columns of the progress display. */
   get progressWidth(): number {
-    return this.#err.columns ?? 80;
+    return this.#err.columns || UNKNOWN_COLUMNS;
   }
 
   /** Columns of the result; unlimited where it goes to a file or a pipe. */
   get width(): number {
-    return this.#out.isTTY === true ? (this.#out.columns ?? 80) : Infinity;
+    return this.#out.isTTY === true ? this.#out.columns || UNKNOWN_COLUMNS : Infinity;
   }
 
   /** The text in a style, where results are shown in colour. */

@@ -4,7 +4,8 @@ import { open, readFile, stat } from 'node:fs/promises';
 import { PassThrough, Readable, Transform } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Job } from '@embedmill/jobs';
-import { ServerError, Unreachable, type Client } from './client.ts';
+import type { Client } from './client.ts';
+import { ServerError, Unreachable } from './server-error.ts';
 import { CommandError, usageError } from './exit.ts';
 
 /** The documents to submit, as NDJSON. */

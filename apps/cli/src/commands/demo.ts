@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { Hit, Job } from '@embedmill/jobs';
-import { Client, ServerError } from '../client.ts';
+import { Client } from '../client.ts';
+import { ServerError } from '../server-error.ts';
 import type { CommandHost, Context } from '../command-host.ts';
 import { DEMO_DOCUMENTS } from '../entries.ts';
 import { CommandError, EXIT, type ExitCode } from '../exit.ts';
@@ -76,7 +77,8 @@ async function runDemo(context: Context): Promise<ExitCode> {
     });
     await Promise.race([embedAndSearch(context, client, stack), gaveUp]);
   } finally {
-    await stack.stop();
+    // Interrupted, there is nothing worth finishing: the next demo starts afresh.
+    await (interruption.by === undefined ? stack.stop() : stack.kill());
   }
   terminal.print('\nEverything is stopped. To go on:');
   terminal.print(

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { isFinished, jobStateSchema } from '@embedmill/jobs';
 import type { CommandHost } from '../command-host.ts';
 import { EXIT } from '../exit.ts';
-import { followWithProgress, jobReport, reportFinished } from '../job-report.ts';
+import { jobReport, waitForJob } from '../job-report.ts';
 import { integerBetween } from '../option-values.ts';
 import { grouped, oneLine, table } from '../text.ts';
 
@@ -60,11 +60,7 @@ export function addJobs(program: Command, host: CommandHost): void {
     .command('watch')
     .description('follow a job to its end')
     .argument('<job>')
-    .action((id: string) =>
-      host.run(async (context) =>
-        reportFinished(context, await followWithProgress(context, context.client(), id)),
-      ),
-    );
+    .action((id: string) => host.run(async (context) => waitForJob(context, context.client(), id)));
 
   program
     .command('failures')
@@ -101,7 +97,7 @@ export function addJobs(program: Command, host: CommandHost): void {
         const client = context.client();
         const job = await client.retry(id);
         terminal.note(`job ${job.id} tries again what failed in ${id}`);
-        if (wait === true) return reportFinished(context, await followWithProgress(context, client, job.id));
+        if (wait === true) return waitForJob(context, client, job.id);
         if (terminal.json) terminal.printJson(jobReport(job));
         terminal.print(job.id);
         return EXIT.ok;

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { CommandHost } from '../command-host.ts';
 import { EXIT } from '../exit.ts';
-import { followWithProgress, jobReport, reportFinished } from '../job-report.ts';
+import { jobReport, waitForJob } from '../job-report.ts';
 import { ProgressDisplay } from '../progress.ts';
 import { bytes } from '../text.ts';
 import { documentSource, submitDocuments } from '../upload.ts';
@@ -30,7 +30,7 @@ export function addSubmit(program: Command, host: CommandHost): void {
         }).finally(() => progress.close());
         if (wait === true) {
           terminal.note(`job ${job.id}`);
-          return reportFinished(context, await followWithProgress(context, client, job.id));
+          return waitForJob(context, client, job.id);
         }
         if (terminal.json) terminal.printJson(jobReport(job));
         terminal.print(`job ${job.id} is accepted; follow it with: embedmill watch ${job.id}`);

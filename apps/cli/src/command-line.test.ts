@@ -1,0 +1,271 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { runCommandLine } from './command-line.ts';
+import { FakeApi } from './fake-api.ts';
+import { Interruption } from './interruption.ts';
+
+let folder: string;
+let api: FakeApi;
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'embedmill-cli-'));
+  api = await FakeApi.start();
+});
+afterEach(async () => {
+  await api.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function run(args: string[], options: { environment?: NodeJS.ProcessEnv; tty?: boolean } = {}) {
+  const written = { out: '', err: '' };
+  const stream = (name: 'out' | 'err') => ({
+    write: (text: string) => (written[name] += text),
+    isTTY: options.tty === true,
+    columns: 60,
+  });
+  const code = await runCommandLine(args, {
+    out: stream('out'),
+    err: stream('err'),
+    environment: { EMBEDMILL_URL: api.url, EMBEDMILL_DATA_DIR: folder, ...options.environment },
+    interruption: new Interruption(),
+  });
+  return { code, ...written };
+}
+
+/** What --json printed: exactly one object on one line. */
+async function runJson(...args: string[]): Promise<{ code: number; object: Record<string, unknown> }> {
+  const { code, out, err } = await run([...args, '--json']);
+  expect(out).toMatch(/^\{[^\n]*\}\n$/);
+  if (code === 0 || code === 3) expect(err).toBe('');
+  return { code, object: JSON.parse(out) as Record<string, unknown> };
+}
+
+function file(...lines: string[]): string {
+  const path = join(folder, 'documents.ndjson');
+  writeFileSync(path, lines.map((line) => `${line}\n`).join(''));
+  return path;
+}
+
+const GOOD = '{"id":"a","text":"one"}';
+const BAD = '{"id":"b"}';
+
+describe('wrong usage', () => {
+  test.each([
+    [['serch', 'c', 'q'], /Did you mean search/],
+    [['submit', 'x.ndjson'], /--collection/],
+    [['search', 'c', 'q', '--limit', 'many'], /whole number from 1 to 1000/],
+    [['search', 'c', '  '], /query is empty/],
+    [['search', 'c', 'q', '--filter', '{"field"'], /--filter is not JSON/],
+    [['search', 'c', 'q', '--filter', '{"year":3}'], /--filter is not a condition/],
+    [['collections', 'create', 'With Spaces'], /must be 1 to 63/],
+    [['collections', 'create', 'c', '--filterable', 'year:number'], /field:type/],
+    [['collections', 'create', 'c', '--no-chunking', '--overlap', '8'], /goes with none of/],
+    [['jobs', '--state', 'sleeping'], /Allowed choices/],
+    [['models', '--url', 'localhost:7070'], /such as http/],
+    [['submit', '/nowhere/x.ndjson', '-c', 'c'], /cannot be read/],
+  ])('%j ends with 2 and says what is wrong', async (args, message) => {
+    const { code, out, err } = await run(args);
+    expect(code).toBe(2);
+    expect(err).toMatch(message);
+    expect(out).toBe('');
+    expect(api.jobs.size).toBe(0);
+  });
+
+  test('a wrong environment variable is named', async () => {
+    const { code, err } = await run(['jobs'], { environment: { EMBEDMILL_API_PORT: 'http' } });
+    expect({ code, err }).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('EMBEDMILL_API_PORT') as unknown,
+    });
+  });
+
+  test('--help is no failure, and tells the exit codes', async () => {
+    const { code, out } = await run(['--help']);
+    expect(code).toBe(0);
+    expect(out).toContain('3 the job finished with failed documents');
+  });
+});
+
+describe('without a server', () => {
+  test('the error says how to start one', async () => {
+    const { code, err } = await run(['jobs'], { environment: { EMBEDMILL_URL: '' } });
+    expect({ code, err }).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('npx embedmill up') as unknown,
+    });
+  });
+
+  test('a server that does not answer is named, with the reason', async () => {
+    await api.stop();
+    const { code, err } = await run(['jobs']);
+    expect(code).toBe(1);
+    expect(err).toContain(`no embedmill answers at ${api.url} (connect ECONNREFUSED`);
+    api = await FakeApi.start();
+  });
+
+  test('--url goes before EMBEDMILL_URL, and --data too', async () => {
+    expect((await run(['jobs', '--url', 'http://127.0.0.1:1'])).err).toContain('127.0.0.1:1');
+    expect((await run(['jobs', '--data', folder])).err).toContain(
+      `no embedmill runs on the data folder ${folder}`,
+    );
+  });
+});
+
+describe('collections', () => {
+  test('create sends only what was asked for, and the server fills in the rest', async () => {
+    expect(await run(['collections', 'create', 'plain'])).toMatchObject({ code: 0 });
+    expect(api.collections.get('plain')?.chunking).toEqual({
+      mode: 'tokens',
+      overlap: 32,
+      boundary: 'sentence',
+    });
+    await run([
+      'collections',
+      'create',
+      'cut',
+      '--chunk-size',
+      '64',
+      '--filterable',
+      'year:integer',
+      'lang:keyword',
+    ]);
+    expect(api.collections.get('cut')).toMatchObject({
+      chunking: { mode: 'tokens', size: 64 },
+      filterable: { year: 'integer', lang: 'keyword' },
+    });
+    await run(['collections', 'create', 'whole', '--no-chunking']);
+    expect(api.collections.get('whole')?.chunking).toEqual({ mode: 'document' });
+  });
+
+  test('list, show and delete', async () => {
+    await run(['collections', 'create', 'books']);
+    expect((await run(['collections'])).out).toMatch(/NAME +POINTS.*\nbooks +7 +all-MiniLM-L6-v2 +384\n/);
+    expect((await runJson('collections', 'show', 'books')).object).toMatchObject({
+      collection: { name: 'books' },
+    });
+    expect((await run(['collections', 'delete', 'books'])).code).toBe(0);
+    expect(api.collections.size).toBe(0);
+  });
+});
+
+describe('jobs', () => {
+  beforeEach(() => run(['collections', 'create', 'c']));
+
+  test('submit prints the job, and leaves it to itself', async () => {
+    const { code, out } = await run(['submit', file(GOOD), '-c', 'c']);
+    expect({ code, out }).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('embedmill watch job_1') as unknown,
+    });
+    expect(api.uploads.get('job_1')).toEqual([GOOD]);
+    expect(api.jobs.get('job_1')?.state).toBe('queued');
+  });
+
+  test('submit --wait follows it to its end: 0 when all is stored', async () => {
+    const { code, object } = await runJson('submit', file(GOOD), '-c', 'c', '--wait');
+    expect(code).toBe(0);
+    expect(object).toMatchObject({
+      ...{ job: 'job_1', state: 'completed', documents: 1, stored: 1, skipped: 0, failed: 0 },
+      ...{ chunks: 1, tokens: 9, seconds: 2 },
+    });
+  });
+
+  test('3 when documents failed; failures shows them, retry makes a job of them', async () => {
+    const { code, out } = await run(['submit', file(GOOD, BAD), '-c', 'c', '--wait']);
+    expect(code).toBe(3);
+    expect(out).toContain('2 of 2 documents: 1 stored, 1 failed');
+    expect((await run(['watch', 'job_1'])).code).toBe(3);
+    expect((await run(['failures', 'job_1'])).out).toMatch(/^line 2 {2}.*missing_text: .*\n$/);
+    const { object } = await runJson('failures', 'job_1');
+    expect(object).toMatchObject({ job: 'job_1', failures: [{ line: 2, code: 'missing_text' }] });
+    expect((await run(['retry', 'job_1'])).out).toBe('job_2\n');
+    expect(api.uploads.get('job_2')).toEqual([BAD]);
+    expect((await run(['retry', 'job_1', '--wait'])).code).toBe(3);
+  });
+
+  test('1 when the job was cancelled, and what the API refuses is said', async () => {
+    await run(['submit', file(GOOD), '-c', 'c']);
+    expect((await run(['cancel', 'job_1'])).out).toBe('job job_1 is cancelled\n');
+    expect((await run(['watch', 'job_1'])).code).toBe(1);
+    expect(await run(['cancel', 'job_1'])).toMatchObject({
+      code: 1,
+      err: 'error: job job_1 is cancelled already\n',
+    });
+    expect(await runJson('watch', 'job_7')).toEqual({
+      code: 1,
+      object: { error: { code: 'job_not_found', message: 'there is no job job_7' } },
+    });
+  });
+
+  test('jobs lists the newest first', async () => {
+    await run(['submit', file(GOOD), '-c', 'c']);
+    await run(['submit', file(GOOD), '-c', 'c', '--wait']);
+    const { object } = await runJson('jobs');
+    expect((object['jobs'] as { job: string }[]).map(({ job }) => job)).toEqual(['job_2', 'job_1']);
+    expect((await run(['jobs'])).out).toMatch(
+      /^JOB +COLLECTION .*\njob_2 +c +completed .*\njob_1 +c +queued /,
+    );
+  });
+
+  test('a JSON array is sent as lines', async () => {
+    const path = join(folder, 'array.json');
+    writeFileSync(path, `\uFEFF [${GOOD},\n ${GOOD}]`);
+    expect((await run(['submit', path, '-c', 'c'])).code).toBe(0);
+    expect(api.uploads.get('job_1')).toEqual([GOOD, GOOD]);
+  });
+
+  test('a compressed file is refused with what to do', async () => {
+    const path = join(folder, 'documents.gz');
+    writeFileSync(path, Buffer.from([0x1f, 0x8b, 8, 0]));
+    expect(await run(['submit', path, '-c', 'c'])).toMatchObject({
+      code: 2,
+      err: expect.stringMatching(/gunzip -c/) as unknown,
+    });
+  });
+
+  test('the bar is drawn on a terminal only, and never with --json', async () => {
+    const live = await run(['submit', file(GOOD, GOOD), '-c', 'c', '--wait'], { tty: true });
+    expect(live.err).toContain('\r\u001b[2K');
+    const piped = await run(['submit', file(GOOD, GOOD), '-c', 'c', '--wait']);
+    expect(piped.err).not.toContain('\u001b');
+    const json = await run(['submit', file(GOOD, GOOD), '-c', 'c', '--wait', '--json'], { tty: true });
+    expect(json.err).toBe('');
+  });
+});
+
+describe('search', () => {
+  beforeEach(() => run(['collections', 'create', 'c']));
+
+  test('prints a line a hit, cut to the terminal, with the title', async () => {
+    const { out } = await run(['search', 'c', 'river', 'banks'], {
+      tty: true,
+      environment: { NO_COLOR: '1' },
+    });
+    const lines = out.trimEnd().split('\n');
+    expect(lines[0]).toBe('0.900  d0  A title  about river banks, number 0 with a seco…');
+    expect(lines).toHaveLength(3);
+    expect(lines.every((line) => line.length <= 60)).toBe(true);
+  });
+
+  test('is in colour on a terminal, plain and uncut in a pipe', async () => {
+    expect((await run(['search', 'c', 'q'], { tty: true })).out).toContain('\u001b[1mA title\u001b[22m');
+    expect((await run(['search', 'c', 'q'])).out).toContain(
+      '0.800  d1  about q, number 1 with a second line\n',
+    );
+  });
+
+  test('--json prints the hits as the API gave them', async () => {
+    const { object } = await runJson(
+      'search',
+      'c',
+      'q',
+      '--limit',
+      '1',
+      '--filter',
+      '{"field":"at","gte":0}',
+    );
+    expect(object).toMatchObject({ hits: [{ id: 'd0', score: 0.9, title: 'A title', metadata: { at: 0 } }] });
+  });
+});

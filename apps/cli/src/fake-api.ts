@@ -1,0 +1,227 @@
+/**
+ * A fake of the API for tests of the command line: no queue, no store, no model. What it takes and answers is
+ * held to the schemas of libs/jobs. Jobs advance by one step whenever somebody looks.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { z } from 'zod';
+import {
+  collectionNameSchema,
+  ERRORS,
+  isFinished,
+  jobSchema,
+  NO_PROGRESS,
+  parseDocument,
+  profileSchema,
+  searchRequestSchema,
+  searchResponseSchema,
+  type ErrorCode,
+  type Job,
+  type Profile,
+} from '@embedmill/jobs';
+
+const NOW = '2026-01-02T03:04:05.000Z';
+
+export class FakeApi {
+  readonly url: string;
+  /** Idempotency-Key of each upload that began, in order. */
+  readonly keys: string[] = [];
+  readonly collections = new Map<string, Profile>();
+  readonly jobs = new Map<string, Job>();
+  /** Lines of each job. */
+  readonly uploads = new Map<string, string[]>();
+  /** How many uploads are still to be broken off in the middle. */
+  breakUploads = 0;
+  /** `stream`: events as they should be. `cut`: the connection breaks after one. `none`: they do not get through. */
+  events: 'stream' | 'cut' | 'none' = 'stream';
+  eventRequests = 0;
+  readonly #server: Server;
+
+  private constructor(server: Server) {
+    this.#server = server;
+    this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    server.on('request', (request, response) => {
+      this.#answer(request, response).catch(() => response.destroy());
+    });
+  }
+
+  static async start(): Promise<FakeApi> {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    return new FakeApi(server);
+  }
+
+  async stop(): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = new URL(request.url ?? '/', this.url);
+    const route = `${request.method} ${url.pathname.replace(/^\/api\/v1/, '')}`;
+    const [, kind = '', name = '', action = ''] = url.pathname.replace(/^\/api\/v1/, '').split('/');
+    if (kind === 'collections' && name !== '' && !this.collections.has(name)) {
+      return problem(response, 'collection_not_found', `there is no collection "${name}"; create it first`);
+    }
+    if (kind === 'jobs' && name !== '' && !this.jobs.has(name)) {
+      return problem(response, 'job_not_found', `there is no job ${name}`);
+    }
+    if (route === 'POST /collections') return this.#create(await text(request), response);
+    if (route === 'GET /collections') {
+      return json(response, 200, { collections: [...this.collections.keys()].map((one) => this.#view(one)) });
+    }
+    if (kind === 'collections' && action === '') {
+      if (request.method === 'GET') return json(response, 200, this.#view(name));
+      this.collections.delete(name);
+      return void response.writeHead(204).end();
+    }
+    if (kind === 'collections' && action === 'jobs') return this.#submit(request, response, name);
+    if (kind === 'collections' && action === 'search') return search(await text(request), response);
+    if (route === 'GET /jobs') return json(response, 200, { jobs: [...this.jobs.values()].toReversed() });
+    if (kind === 'jobs' && action === '') return json(response, 200, this.#step(name));
+    if (kind === 'jobs' && action === 'events') return this.#stream(response, name);
+    if (kind === 'jobs' && action === 'failures') return this.#failures(response, name);
+    if (kind === 'jobs' && action === 'cancel') {
+      const job = this.#require(name);
+      if (isFinished(job.state))
+        return problem(response, 'job_finished', `job ${name} is ${job.state} already`);
+      return json(response, 202, this.#put({ ...job, state: 'cancelled', finishedAt: NOW }));
+    }
+    if (kind === 'jobs' && action === 'retry') {
+      const failed = this.#failed(name);
+      if (failed.length === 0) return problem(response, 'nothing_to_retry', `job ${name} has no failures`);
+      return json(
+        response,
+        202,
+        this.#newJob(
+          this.#require(name).collection,
+          failed.map(({ line }) => line),
+          name,
+        ),
+      );
+    }
+    return problem(response, 'not_found', `there is nothing at ${route}`);
+  }
+
+  #create(body: string, response: ServerResponse): void {
+    const { name, profile } = z
+      .strictObject({ name: collectionNameSchema, profile: profileSchema.prefault({}) })
+      .parse(JSON.parse(body));
+    this.collections.set(name, profile);
+    json(response, 201, this.#view(name));
+  }
+
+  #view(name: string) {
+    const profile = this.collections.get(name) ?? profileSchema.parse({});
+    return { name, profile, dims: 384, createdAt: NOW, points: 7 };
+  }
+
+  async #submit(request: IncomingMessage, response: ServerResponse, collection: string): Promise<void> {
+    this.keys.push(String(request.headers['idempotency-key']));
+    if (this.breakUploads > 0) {
+      this.breakUploads--;
+      request.once('data', () => request.socket.destroy());
+      return;
+    }
+    const lines = (await text(request)).split('\n').filter((line) => line !== '');
+    json(response, 202, this.#newJob(collection, lines));
+  }
+
+  #newJob(collection: string, lines: string[], retryOf: string | null = null): Job {
+    const id = `job_${this.jobs.size + 1}`;
+    this.uploads.set(id, lines);
+    const job: Job = {
+      ...NO_PROGRESS,
+      ...{ id, collection, state: 'queued', source: 'upload', retryOf, error: null },
+      ...{ createdAt: NOW, startedAt: null, finishedAt: null, seconds: 0 },
+    };
+    return this.#put(job);
+  }
+
+  /** queued → running, half of it done → completed. */
+  #step(id: string): Job {
+    const job = this.#require(id);
+    const documents = this.uploads.get(id)?.length ?? 0;
+    if (job.state === 'queued') {
+      return this.#put({
+        ...job,
+        state: 'running',
+        documents,
+        done: Math.floor(documents / 2),
+        startedAt: NOW,
+      });
+    }
+    if (job.state !== 'running') return job;
+    const failed = this.#failed(id).length;
+    const stored = documents - failed;
+    const done = { done: documents, stored, failed, chunks: stored, tokens: stored * 9 };
+    return this.#put({ ...job, ...done, state: 'completed', seconds: 2, finishedAt: NOW });
+  }
+
+  #failed(id: string): { line: string; at: number; code: ErrorCode; message: string }[] {
+    return (this.uploads.get(id) ?? []).flatMap((line, index) => {
+      const parsed = parseDocument(JSON.parse(line), { filterable: {} });
+      return parsed.ok
+        ? []
+        : [{ line, at: index + 1, code: parsed.error.code, message: parsed.error.message }];
+    });
+  }
+
+  #failures(response: ServerResponse, id: string): void {
+    const reports = this.#failed(id).map(({ at, code, message }) => {
+      return { ...{ line: at, id: null, code, message, retryable: false }, ...{ offset: 0, length: 1 } };
+    });
+    response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+    response.end(reports.map((report) => `${JSON.stringify(report)}\n`).join(''));
+  }
+
+  #stream(response: ServerResponse, id: string): void {
+    this.eventRequests++;
+    if (this.events === 'none')
+      return void response.writeHead(200, { 'content-type': 'text/html' }).end('no');
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    for (;;) {
+      const job = this.#step(id);
+      const finished = isFinished(job.state);
+      const event = `event: ${finished ? 'end' : 'progress'}\ndata: ${JSON.stringify(job)}\n\n: a comment\n\n`;
+      if (this.events === 'cut') return void response.write(event, () => response.destroy());
+      response.write(event);
+      if (finished) return void response.end();
+    }
+  }
+
+  #require(id: string): Job {
+    const job = this.jobs.get(id);
+    if (job === undefined) throw new Error(`no job ${id}`);
+    return job;
+  }
+
+  #put(job: Job): Job {
+    this.jobs.set(job.id, jobSchema.parse(job));
+    return job;
+  }
+}
+
+function search(body: string, response: ServerResponse): void {
+  const { query, limit } = searchRequestSchema.parse(JSON.parse(body));
+  const hits = Array.from({ length: Math.min(limit, 3) }, (_, at) => ({
+    id: `d${at}`,
+    score: 0.9 - at / 10,
+    text: `about ${query}, number ${at}\nwith a second line`,
+    title: at === 0 ? 'A title' : null,
+    metadata: { at },
+    chunk: { index: 0, count: 1, start: 0, end: 10 },
+  }));
+  json(response, 200, searchResponseSchema.parse({ hits }));
+}
+
+function json(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+}
+
+function problem(response: ServerResponse, code: ErrorCode, detail: string): void {
+  const { status, title, retryable } = ERRORS[code];
+  const body = { type: `urn:embedmill:error:${code}`, title, status, detail, code, retryable };
+  response.writeHead(status, { 'content-type': 'application/problem+json' }).end(JSON.stringify(body));
+}

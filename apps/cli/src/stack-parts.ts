@@ -1,0 +1,132 @@
+/** The processes of the embedded mode, and how each is started. */
+import { join } from 'node:path';
+import { startApp } from './app-process.ts';
+import type { Config } from './config.ts';
+import { socketPath } from './data-folder.ts';
+import { ENTRIES } from './entries.ts';
+import { LogFile } from './log-file.ts';
+import { findRedisProgram } from './redis-program.ts';
+import { adoptRedis, startRedis } from './redis.ts';
+import type { Part, PartName, RunningPart, SupervisorEvent } from './supervisor.ts';
+
+export type StackEvent =
+  | SupervisorEvent
+  | { kind: 'note'; text: string }
+  | { kind: 'line'; part: PartName; text: string; warning: boolean };
+
+export interface StackOptions {
+  config: Config;
+  /** What the processes inherit. */
+  environment: NodeJS.ProcessEnv;
+  /** The folder of Debian's redis-server, where it has to be unpacked. */
+  redisPackageFolder: string;
+  /** Empties the data folder first. */
+  fresh: boolean;
+  tell: (event: StackEvent) => void;
+}
+
+/** How long a part may take to be ready: the worker may have a model to load. */
+const READY_MS = { store: 60_000, api: 60_000, worker: 180_000 } as const;
+
+/** What a part gets on top of its own time to wind up, before it is killed. */
+const GRACE_MARGIN_MS = 5000;
+
+/** Where the queue is: REDIS_URL, or the socket of our own Redis. */
+export function redisUrlOf({ redisUrl, dataDir }: Pick<Config, 'redisUrl' | 'dataDir'>): string {
+  return redisUrl ?? socketPath(dataDir, 'redis', 'redis.sock');
+}
+
+/** redis → store → api → worker, without those that are elsewhere. The ports are 0 where any will do. */
+export function stackParts(options: StackOptions, ports: { api: number; worker: number }): Part[] {
+  const { config, environment } = options;
+  const parts: Part[] = [];
+  if (config.redisUrl === undefined) parts.push(redisPart(options));
+  if (config.qdrantUrl === undefined) {
+    parts.push(appPart('store', options, { graceMs: 5000, settings: () => ({}) }));
+  }
+  parts.push(
+    appPart('api', options, {
+      graceMs: secondsOf(environment, 'EMBEDMILL_API_SHUTDOWN_SECONDS', 10),
+      settings: (previous) => ({
+        EMBEDMILL_API_HOST: config.apiHost,
+        EMBEDMILL_API_PORT: portOf(previous) ?? String(ports.api),
+        EMBEDMILL_API_SOURCE_DIR: config.sourceDir ?? '',
+      }),
+    }),
+    appPart('worker', options, {
+      graceMs: secondsOf(environment, 'EMBEDMILL_WORKER_DRAIN_SECONDS', 30),
+      settings: (previous) => ({ EMBEDMILL_WORKER_PORT: portOf(previous) ?? String(ports.worker) }),
+    }),
+  );
+  return parts;
+}
+
+interface AppPartOptions {
+  graceMs: number;
+  /** Variables of its own. `previous` is where it served before it was started again: it keeps its port. */
+  settings: (previous: string | undefined) => NodeJS.ProcessEnv;
+}
+
+function appPart(
+  name: 'store' | 'api' | 'worker',
+  { config, environment, tell }: StackOptions,
+  { graceMs, settings }: AppPartOptions,
+): Part {
+  let previous: string | undefined;
+  return {
+    name,
+    graceMs: graceMs + GRACE_MARGIN_MS,
+    async start(signal): Promise<RunningPart> {
+      const log = new LogFile(logPath(config.dataDir, name));
+      const running = await startApp(
+        {
+          ...{ name, log, entry: ENTRIES[name], readyMs: READY_MS[name] },
+          environment: {
+            ...environment,
+            REDIS_URL: redisUrlOf(config),
+            EMBEDMILL_DATA_DIR: config.dataDir,
+            EMBEDMILL_STORE_SOCKET: config.storeSocket ?? socketPath(config.dataDir, 'store.sock'),
+            ...settings(previous),
+          },
+          onLine: (line) => tell({ kind: 'line', part: name, ...line }),
+        },
+        signal,
+      );
+      previous = running.url;
+      return running;
+    },
+  };
+}
+
+function redisPart({ config, redisPackageFolder, tell }: StackOptions): Part {
+  const note = (text: string): void => tell({ kind: 'note', text });
+  const socket = redisUrlOf(config);
+  return {
+    name: 'redis',
+    graceMs: 30_000,
+    async start(signal): Promise<RunningPart> {
+      const adopted = await adoptRedis(socket);
+      if (adopted !== undefined) {
+        note(`took over the Redis that an earlier run left behind (process ${adopted.pid})`);
+        return adopted;
+      }
+      const program = await findRedisProgram(redisPackageFolder, note, signal);
+      const folder = join(config.dataDir, 'redis');
+      return startRedis(program, { folder, socket, logPath: logPath(config.dataDir, 'redis') }, signal);
+    },
+  };
+}
+
+function logPath(dataDir: string, name: PartName): string {
+  return join(dataDir, 'logs', `${name}.log`);
+}
+
+function portOf(url: string | undefined): string | undefined {
+  return url === undefined ? undefined : new URL(url).port;
+}
+
+/** A time to wind up that an app has a setting for, in milliseconds. */
+function secondsOf(environment: NodeJS.ProcessEnv, name: string, usual: number): number {
+  const set = Number(environment[name] || usual);
+  return (Number.isFinite(set) && set >= 0 ? set : usual) * 1000;
+}
