@@ -90,6 +90,7 @@ test.each([
   [{ query: 'x', limit: 0 }, 400, 'invalid_request', 'limit'],
   [{ query: 'x', filter: { field: 'year' } }, 400, 'invalid_request', 'filter'],
   [{ query: 'x', filter: { and: [{ field: 'year', in: [] }] } }, 400, 'invalid_request', 'filter/and/0/in'],
+  [{ query: 'x', filter: { field: 'year', eq: {} } }, 400, 'invalid_request', 'filter/eq'],
   [{ query: 'x', filter: { field: 'year', like: 1 } }, 400, 'invalid_request', 'filter/like'],
   [{ query: 'x', filter: { field: 'colour', eq: 'red' } }, 422, 'invalid_filter', undefined],
   [{ query: 'x', filter: { field: 'year', eq: 'red' } }, 422, 'invalid_filter', undefined],

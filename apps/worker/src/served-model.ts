@@ -30,7 +30,7 @@ export class ServedModel {
 
   private constructor(model: ResolvedModel, tokenizer: Tokenizer, encoder: Encoder) {
     this.name = model.name;
-    this.revision = model.sha256;
+    this.revision = model.revision;
     this.encoder = encoder;
     this.#tokenizer = tokenizer;
   }
@@ -67,7 +67,11 @@ export class ServedModel {
       throw failed.reason;
     }
     const budget = area === undefined ? {} : { area };
-    return new ServedModel(model, tokenizer, new Encoder({ engines, budget, hooks: { onBatch: options.onBatch } }));
+    return new ServedModel(
+      model,
+      tokenizer,
+      new Encoder({ engines, budget, hooks: { onBatch: options.onBatch } }),
+    );
   }
 
   chunk(documents: Document[], chunking: Chunking): Promise<ChunkedDocument[]> {

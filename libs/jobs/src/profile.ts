@@ -16,14 +16,9 @@ export const chunkingSchema = z
       size: z.int().min(16).max(8192).optional().meta({
         description: 'Tokens a chunk at most, special tokens included; the model’s limit by default.',
       }),
-      overlap: z
-        .int()
-        .min(0)
-        .max(4096)
-        .default(0)
-        .meta({
-          description: 'Tokens that a chunk repeats from the end of the one before, half its size at most.',
-        }),
+      overlap: z.int().min(0).max(4096).default(0).meta({
+        description: 'Tokens that a chunk repeats from the end of the one before, half its size at most.',
+      }),
       boundary: z
         .enum(['paragraph', 'sentence', 'word'])
         .default('sentence')
