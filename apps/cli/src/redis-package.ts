@@ -11,7 +11,7 @@ import { programOnPath, type RedisProgram } from './redis-program.ts';
 
 const run = promisify(execFile);
 
-/** Libraries of libraries: how often missing ones are looked for among the dependencies of what was unpacked. */
+/** How often libraries are added while it does not run: its own, theirs, and so on. */
 const LIBRARY_ROUNDS = 3;
 
 /** Whether this system has what it takes. */
@@ -48,6 +48,7 @@ export async function unpackRedis(folder: string, signal: AbortSignal): Promise<
     ];
     const options = { cwd: join(work, 'packages'), signal, env: { ...process.env, LC_ALL: 'C' } };
     const unpack = async (names: string[]): Promise<void> => {
+      if (names.length === 0) return;
       await run('apt-get', ['-qq', ...apt, 'download', ...names], options);
       for (const file of readdirSync(options.cwd)) {
         await run('dpkg', ['-x', join(options.cwd, file), root], { signal });
@@ -58,18 +59,19 @@ export async function unpackRedis(folder: string, signal: AbortSignal): Promise<
     await run('apt-get', ['-qq', ...apt, 'update'], options);
     let names = ['redis-server', 'redis-tools'];
     await unpack(names);
-    for (let round = 0; round < LIBRARY_ROUNDS && (await missingLibraries(root, signal)); round++) {
+    for (let round = 1; ; round++) {
+      try {
+        await tryOut(root, signal);
+        break;
+      } catch (error) {
+        if (round > LIBRARY_ROUNDS) throw error;
+      }
       const { stdout } = await run('apt-cache', [...apt, 'depends', '--important', ...names], options);
-      names = [...new Set(Array.from(stdout.matchAll(/Depends: (lib[^\s<>]+)/g), ([, name]) => name ?? ''))];
+      const libraries = Array.from(stdout.matchAll(/Depends: (lib[^\s<>]+)/g), ([, name]) => name ?? '');
       // The system's own C library stays: another one beside its loader would not run.
-      names = names.filter((name) => !/^libc6?(-|$)/.test(name));
-      if (names.length === 0) break;
+      names = [...new Set(libraries)].filter((name) => !/^libc6?(-|$)/.test(name));
       await unpack(names);
     }
-    await run(join(root, 'usr', 'bin', 'redis-server'), ['--version'], {
-      env: { ...process.env, LD_LIBRARY_PATH: libraryPath(root) },
-      signal,
-    });
     await rm(folder, { recursive: true, force: true });
     await rename(root, folder);
   } finally {
@@ -80,10 +82,10 @@ export async function unpackRedis(folder: string, signal: AbortSignal): Promise<
   return program;
 }
 
-async function missingLibraries(root: string, signal: AbortSignal): Promise<boolean> {
-  const env = { ...process.env, LD_LIBRARY_PATH: libraryPath(root), LC_ALL: 'C' };
-  const { stdout } = await run('ldd', [join(root, 'usr', 'bin', 'redis-server')], { env, signal });
-  return stdout.includes('not found');
+/** Runs it once. Rejects when it does not run here: a library is missing, most likely. */
+async function tryOut(root: string, signal: AbortSignal): Promise<void> {
+  const env = { ...process.env, LD_LIBRARY_PATH: libraryPath(root) };
+  await run(join(root, 'usr', 'bin', 'redis-server'), ['--version'], { env, signal });
 }
 
 /** The folders that hold libraries, whatever the machine's architecture calls them, then the ones already in use. */

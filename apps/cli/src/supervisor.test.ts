@@ -8,8 +8,8 @@ import { Supervisor, type Part, type PartName, type SupervisorEvent } from './su
 
 /** Real child processes, as small as they can be. */
 const APPS = {
-  good: `process.send({ kind: 'ready', url: 'http://127.0.0.1:1' }); process.on('SIGTERM', () => process.exit(0));`,
-  stubborn: `process.send({ kind: 'ready' }); process.on('SIGTERM', () => {});`,
+  good: `process.on('SIGTERM', () => process.exit(0)); process.send({ kind: 'ready', url: 'http://127.0.0.1:1' });`,
+  stubborn: `process.on('SIGTERM', () => {}); process.send({ kind: 'ready' });`,
   silent: ``,
   broken: `console.error('the disk is on fire'); process.exit(7);`,
   chatty:

@@ -75,6 +75,7 @@ async function runDemo(context: Context): Promise<ExitCode> {
     const gaveUp = stack.gaveUp.then((error) => {
       throw error;
     });
+    gaveUp.catch(() => undefined);
     await Promise.race([embedAndSearch(context, client, stack), gaveUp]);
   } finally {
     // Interrupted, there is nothing worth finishing: the next demo starts afresh.
@@ -100,7 +101,7 @@ async function embedAndSearch(context: Context, client: Client, stack: Stack): P
     if (!(error instanceof ServerError && error.status === 404)) throw error;
   });
   const { profile } = await client.createCollection(COLLECTION, {});
-  terminal.print(`\nEmbedding 4,500 senses of WordNet with ${profile.model}, as one bulk job:`);
+  terminal.print(`\nEmbedding some thousands of WordNet’s senses with ${profile.model}, as one bulk job:`);
   const source = await documentSource(DEMO_DOCUMENTS);
   const submitted = await submitDocuments(client, COLLECTION, source, { signal: interruption.signal });
   const job = await followWithProgress(context, client, submitted.id);

@@ -38,7 +38,16 @@ export function addJobs(program: Command, host: CommandHost): void {
           ...{ limit: String(limit), offset: String(offset) },
         });
         if (terminal.json) terminal.printJson({ jobs: jobs.map(jobReport) });
-        const head = ['JOB', 'COLLECTION', 'STATE', 'DONE', 'DOCUMENTS', 'FAILED', 'SECONDS', 'CREATED'];
+        const head = [
+          'JOB',
+          'COLLECTION',
+          'STATE',
+          'DONE',
+          'DOCUMENTS',
+          'FAILED',
+          'SECONDS',
+          'CREATED (UTC)',
+        ];
         const rows = jobs.map((job) => [
           ...[
             job.id,
