@@ -14,8 +14,7 @@ import type { Context } from './command-host.ts';
 import { socketPath } from './data-folder.ts';
 import { ENTRIES } from './entries.ts';
 import { CommandError } from './exit.ts';
-import { canUnpackRedis } from './redis-package.ts';
-import { howToInstall, presentRedisProgram } from './redis-program.ts';
+import { canUnpackRedis, howToInstall, presentRedisProgram } from '@embedmill/redis-server';
 import { askRedis, checkRedis } from './redis.ts';
 import { bytes } from './text.ts';
 

@@ -6,21 +6,18 @@ import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { CommandError } from './exit.ts';
 import { adoptRedis, askRedis, checkRedis, startRedis, withoutPassword } from './redis.ts';
-import { canUnpackRedis, unpackRedis } from './redis-package.ts';
-import { findRedisProgram, presentRedisProgram, programOnPath } from './redis-program.ts';
+import { testRedisProgram } from '@embedmill/redis-server';
 import type { RunningPart } from './supervisor.ts';
 
 let folder: string;
 let running: RunningPart[];
 const never = new AbortController().signal;
-const path = process.env['PATH'];
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'embedmill-cli-'));
   running = [];
 });
 afterEach(async () => {
-  process.env['PATH'] = path;
   await Promise.all(running.map((part) => part.stop(0)));
   rmSync(folder, { recursive: true, force: true });
 });
@@ -31,9 +28,8 @@ const where = () => ({
   logPath: join(folder, 'logs', 'redis.log'),
 });
 
-async function start(program = presentRedisProgram(folder)): Promise<RunningPart> {
-  if (program === undefined) throw new Error('these tests need a redis-server on the PATH');
-  const part = await startRedis(program, where(), never);
+async function start(): Promise<RunningPart> {
+  const part = await startRedis(await testRedisProgram(), where(), never);
   running.push(part);
   return part;
 }
@@ -128,38 +124,3 @@ describe('a Redis that is given', () => {
 });
 
 /** What apt-get says without a network. */
-const OFFLINE =
-  /Temporary failure|Could not resolve|Could not connect|Unable to connect|Network is unreachable/;
-
-describe('the ladder', () => {
-  test('takes redis-server from the PATH when it is there', async () => {
-    const program = await findRedisProgram(join(folder, 'package'), () => {}, never);
-    expect(program).toMatchObject({ origin: 'PATH', path: programOnPath('redis-server') });
-  });
-
-  test('ends with one command to run when there is neither redis-server nor apt', async () => {
-    process.env['PATH'] = folder;
-    const found = findRedisProgram(join(folder, 'package'), () => {}, never);
-    await expect(found).rejects.toThrow(/no redis-server here; .*(run "|install Redis)/);
-  });
-
-  const apt = canUnpackRedis();
-  test.skipIf(!apt)(
-    `unpacks Debian’s package where there is none on the PATH, and it runs${apt ? '' : ' (skipped: no apt-get and dpkg here)'}`,
-    { timeout: 180_000 },
-    async ({ skip }) => {
-      const packageFolder = join(folder, 'redis-package');
-      const unpacked = await unpackRedis(packageFolder, never).catch((error: Error & { stderr?: string }) => {
-        skip(OFFLINE.test(error.stderr ?? ''), 'the package servers cannot be reached');
-        throw error;
-      });
-      expect(unpacked.path.startsWith(packageFolder)).toBe(true);
-      await start(unpacked);
-      const state = await askRedis(where().socket, 1000);
-      expect(state.evictionPolicy).toBe('noeviction');
-      // The second time it is there.
-      process.env['PATH'] = folder;
-      expect(await findRedisProgram(packageFolder, () => {}, never)).toEqual(unpacked);
-    },
-  );
-});

@@ -11,7 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { endProcess, whenEnded } from './ended.ts';
 import { CommandError } from './exit.ts';
-import type { RedisProgram } from './redis-program.ts';
+import type { RedisProgram } from '@embedmill/redis-server';
 import type { RunningPart } from './supervisor.ts';
 
 /** What a Redis says of itself. */

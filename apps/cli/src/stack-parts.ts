@@ -5,7 +5,7 @@ import type { Config } from './config.ts';
 import { socketPath } from './data-folder.ts';
 import { ENTRIES } from './entries.ts';
 import { LogFile } from './log-file.ts';
-import { findRedisProgram } from './redis-program.ts';
+import { findRedisProgram } from '@embedmill/redis-server';
 import { adoptRedis, startRedis } from './redis.ts';
 import type { Part, PartName, RunningPart, SupervisorEvent } from './supervisor.ts';
 

@@ -166,6 +166,8 @@ export class EngineProcess implements Engine {
     const child = fork(fileURLToPath(entry), [], {
       serialization: 'advanced',
       execArgv: [],
+      // ONNX Runtime 1.30 would report on its use to its makers; what runs here is nobody's business but its owner's.
+      env: { ...process.env, ORT_DISABLE_TELEMETRY: '1' },
       // Its stdout would mix into what the parent prints.
       stdio: ['ignore', 2, 2, 'ipc'],
     });

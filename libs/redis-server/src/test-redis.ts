@@ -4,6 +4,8 @@ import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { findRedisProgram, type RedisProgram } from './redis-program.ts';
 
 export interface TestRedis {
   url: string;
@@ -11,15 +13,29 @@ export interface TestRedis {
   stop(): Promise<void>;
 }
 
-/** A real redis-server of a test's own, on a unix socket in a temporary folder. */
+/** Kept from run to run, beside what npm installed. */
+const PACKAGE_FOLDER = fileURLToPath(
+  new URL('../../../node_modules/.cache/embedmill/redis', import.meta.url),
+);
+
+/** The redis-server that tests start: the machine's own, or one that is unpacked for them once. */
+export function testRedisProgram(): Promise<RedisProgram> {
+  return findRedisProgram(PACKAGE_FOLDER, () => {}, AbortSignal.timeout(120_000));
+}
+
+/**
+ * A real redis-server of a test's own, on a unix socket in a temporary folder.
+ */
 export async function startTestRedis(args: string[] = []): Promise<TestRedis> {
+  const program = await testRedisProgram();
   const folder = await mkdtemp(join(tmpdir(), 'embedmill-redis-'));
   const url = join(folder, 'redis.sock');
   const server = spawn(
-    'redis-server',
+    program.path,
     ['--port', '0', '--unixsocket', url, '--dir', folder, '--save', '', ...args],
     {
       stdio: 'ignore',
+      env: { ...process.env, ...program.environment },
     },
   );
   for (const deadline = Date.now() + 10_000; ; await setTimeout(20)) {

@@ -1,6 +1,6 @@
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { CommandError } from './exit.ts';
+import { EmbedmillError } from '@embedmill/jobs';
 import { canUnpackRedis, unpackedRedis, unpackRedis } from './redis-package.ts';
 
 /** A redis-server that can be started here. */
@@ -13,7 +13,7 @@ export interface RedisProgram {
 
 /**
  * The rungs below REDIS_URL: `redis-server` on the PATH, else Debian's package unpacked into `packageFolder`
- * (downloaded when it is not there yet), else a `CommandError` that names the one command to run.
+ * (downloaded when it is not there yet), else `queue_unavailable` with the one command to run.
  */
 export async function findRedisProgram(
   packageFolder: string,
@@ -22,7 +22,7 @@ export async function findRedisProgram(
 ): Promise<RedisProgram> {
   const present = presentRedisProgram(packageFolder);
   if (present !== undefined) return present;
-  if (!canUnpackRedis()) throw new CommandError(`there is no redis-server here; ${howToInstall()}`);
+  if (!canUnpackRedis()) throw noRedis();
   tell(`no redis-server on the PATH: unpacking Debian’s package (3 MB, once) into ${packageFolder}`);
   try {
     return await unpackRedis(packageFolder, signal);
@@ -30,12 +30,14 @@ export async function findRedisProgram(
     if (signal.aborted) throw error;
     const stderr = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : '';
     const why = stderr.split('\n').at(-1) || (error instanceof Error ? error.message : String(error));
-    throw new CommandError(
-      `there is no redis-server here, and its package cannot be had (${why}); ${howToInstall()}`,
-      undefined,
-      { cause: error },
-    );
+    throw noRedis(`, and its package cannot be had (${why})`, error);
   }
+}
+
+function noRedis(why = '', cause?: unknown): EmbedmillError {
+  return new EmbedmillError('queue_unavailable', `there is no redis-server here${why}; ${howToInstall()}`, {
+    cause,
+  });
 }
 
 /** The redis-server that is here already. */

@@ -72,8 +72,11 @@ export async function unpackRedis(folder: string, signal: AbortSignal): Promise<
       names = [...new Set(libraries)].filter((name) => !/^libc6?(-|$)/.test(name));
       await unpack(names);
     }
-    await rm(folder, { recursive: true, force: true });
-    await rename(root, folder);
+    if (unpackedRedis(folder) === undefined) await rm(folder, { recursive: true, force: true });
+    await rename(root, folder).catch((error: unknown) => {
+      // Another process was faster, and what it unpacked is as good.
+      if (unpackedRedis(folder) === undefined) throw error;
+    });
   } finally {
     await rm(work, { recursive: true, force: true });
   }
