@@ -71,12 +71,12 @@ export async function removeFolder(folder: string): Promise<void> {
 
 /** Syncs zvec's logs of writes to the disk: zvec writes them at once, but leaves syncing to the system. */
 export async function syncLogs(folder: string): Promise<void> {
-  await syncFiles(folder, (name) => name.endsWith('.wal'));
+  await syncFiles(dataFolder(folder), (name) => name.endsWith('.wal'));
 }
 
 /** Syncs everything below a collection's folder. */
 export async function syncData(folder: string): Promise<void> {
-  await syncFiles(folder, () => true);
+  await syncFiles(dataFolder(folder), () => true);
 }
 
 /** How many segments zvec keeps the data in. */
@@ -85,23 +85,30 @@ export async function countSegments(folder: string): Promise<number> {
 }
 
 async function syncFiles(folder: string, wanted: (name: string) => boolean): Promise<void> {
-  const entries = await readdir(dataFolder(folder), { recursive: true, withFileTypes: true });
+  // zvec replaces files and folders while it merges; what is gone needs no syncing.
+  const entries = (await unlessGone(readdir(folder, { withFileTypes: true }))) ?? [];
   for (const entry of entries) {
-    if (entry.isFile() && wanted(entry.name)) await syncFile(join(entry.parentPath, entry.name));
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) await syncFiles(path, wanted);
+    else if (entry.isFile() && wanted(entry.name)) await unlessGone(syncFile(path));
   }
 }
 
 async function syncFile(path: string): Promise<void> {
+  const handle = await open(path, 'r');
   try {
-    const handle = await open(path, 'r');
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function unlessGone<T>(action: Promise<T>): Promise<T | undefined> {
+  try {
+    return await action;
   } catch (thrown) {
-    // zvec replaces files while it tidies up; one that is gone needs no syncing.
-    if ((thrown as NodeJS.ErrnoException).code !== 'ENOENT') throw thrown;
+    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw thrown;
   }
 }
 

@@ -31,6 +31,18 @@ function initialize(zvec: Zvec): void {
   zvec.ZVecInitialize({ logLevel: zvec.ZVecLogLevel.FATAL });
 }
 
+let lastTurn: Promise<unknown> = Promise.resolve();
+
+/**
+ * Runs native work while no other native work runs in this process, in the order asked. zvec 0.7.0 runs all queries on
+ * one pool of as many threads as there are cores, and queries that run at once may wait for one another there for ever.
+ */
+export function inTurn<T>(action: () => T | Promise<T>): Promise<T> {
+  const turn = lastTurn.then(action);
+  lastTurn = turn.catch(() => undefined);
+  return turn;
+}
+
 /** What zvec threw, as an error of the catalogue that says where. */
 export function fromZvec(thrown: unknown, where: string): EmbedmillError {
   const error = asEmbedmillError(thrown);

@@ -15,7 +15,7 @@ import type {
 import { countSegments, dataFolder, syncData, syncLogs } from './collection-folder.ts';
 import * as column from './columns.ts';
 import { filterExpression } from './filter-expression.ts';
-import { assertOk, fromZvec, type Zvec } from './native.ts';
+import { assertOk, fromZvec, inTurn, type Zvec } from './native.ts';
 
 /** Points a blocking call: a few milliseconds, in which the event loop stands still. */
 const UPSERT_BATCH = 64;
@@ -154,7 +154,7 @@ export class ZvecCollection {
   /** Waits for what runs, then lets go of the files. */
   async close(): Promise<void> {
     while (this.#running.size > 0) await Promise.allSettled(this.#running);
-    this.#native.closeSync();
+    await inTurn(() => this.#native.closeSync());
   }
 
   async #nearest(dense: Float32Array, rows: number, filter: string): Promise<ScoredPoint[]> {
@@ -176,11 +176,13 @@ export class ZvecCollection {
   }
 
   async #deleteStale(documents: DocumentPoints[]): Promise<void> {
-    const rows = await this.#native.query({
-      filter: inDocuments(documents.map(column.documentDigest)),
-      topk: MOST_ROWS,
-      outputFields: [column.DOCUMENT],
-    });
+    const rows = await inTurn(() =>
+      this.#native.query({
+        filter: inDocuments(documents.map(column.documentDigest)),
+        topk: MOST_ROWS,
+        outputFields: [column.DOCUMENT],
+      }),
+    );
     const existing = new Set(rows.map(({ fields }) => fields[column.DOCUMENT] as string));
     const replaced = documents.filter(
       (document) => rows.length === MOST_ROWS || existing.has(column.documentDigest(document)),
@@ -191,14 +193,14 @@ export class ZvecCollection {
   }
 
   async #delete(filter: string): Promise<void> {
-    assertOk(await this.#native.deleteByFilter(filter), this.#where());
+    assertOk(await inTurn(() => this.#native.deleteByFilter(filter)), this.#where());
   }
 
   async #upsert({ rest, first }: Replacement): Promise<void> {
     for (const points of [rest, first]) {
       for (let from = 0; from < points.length; from += UPSERT_BATCH) {
         const rows = points.slice(from, from + UPSERT_BATCH).map((point: Point) => this.#rowOf(point));
-        assertOk(this.#native.upsertSync(rows), this.#where());
+        assertOk(await inTurn(() => this.#native.upsertSync(rows)), this.#where());
         await setImmediate();
       }
     }
@@ -209,7 +211,7 @@ export class ZvecCollection {
     if (this.#unsealed < SEAL_EVERY || this.#merging) return;
     this.#unsealed = 0;
     // Opening an iterator seals the open segment; zvec has no call of its own for that.
-    this.#native.iterDocsSync({ outputFields: [], includeVector: false }).closeSync();
+    await inTurn(() => this.#native.iterDocsSync({ outputFields: [], includeVector: false }).closeSync());
     await syncData(this.folder);
     if ((await countSegments(this.folder)) >= MERGE_AT) this.#merge();
   }
@@ -226,7 +228,7 @@ export class ZvecCollection {
   }
 
   #read<T>(action: () => Promise<T>): Promise<T> {
-    return this.#track(this.#attempt(action));
+    return this.#track(this.#attempt(() => inTurn(action)));
   }
 
   #write(action: () => Promise<void>): Promise<void> {

@@ -16,7 +16,7 @@ import {
   removeFolder,
   writeDefinition,
 } from './collection-folder.ts';
-import { loadZvec, type Zvec } from './native.ts';
+import { inTurn, loadZvec, type Zvec } from './native.ts';
 import { ZvecCollection } from './zvec-collection.ts';
 
 /**
@@ -31,7 +31,8 @@ export async function openZvecStore(folder: string): Promise<VectorStore> {
   const open = new Map<string, ZvecCollection>();
   try {
     for (const found of await findCollections(folder)) {
-      open.set(found.collection.name, ZvecCollection.open(zvec, found.collection, found.folder));
+      const { collection, folder: its } = found;
+      open.set(collection.name, await inTurn(() => ZvecCollection.open(zvec, collection, its)));
     }
   } catch (thrown) {
     for (const collection of open.values()) await collection.close();
@@ -130,7 +131,7 @@ class ZvecStore implements VectorStore {
   async #createIn(folder: string, collection: Collection): Promise<ZvecCollection> {
     let created: ZvecCollection | undefined;
     try {
-      created = ZvecCollection.create(this.#zvec, collection, folder);
+      created = await inTurn(() => ZvecCollection.create(this.#zvec, collection, folder));
       await writeDefinition(folder, collection);
       return created;
     } catch (thrown) {
