@@ -70,6 +70,7 @@ export class QdrantStore implements VectorStore {
       );
     }
     assertSameCollection(existing, collection);
+    this.#remember(existing);
     // Also those that an earlier attempt did not get to.
     for (const { field, schema } of payloadIndexes(collection)) {
       if (Object.hasOwn(info.payload_schema, field)) continue;
@@ -82,7 +83,7 @@ export class QdrantStore implements VectorStore {
     const info = await this.#info(name);
     const collection = info && collectionOf(name, info);
     if (collection === undefined) this.#definitions.delete(name);
-    else this.#definitions.set(name, { collection, until: performance.now() + DEFINITION_AGE });
+    else this.#remember(collection);
     return collection;
   }
 
@@ -220,6 +221,10 @@ export class QdrantStore implements VectorStore {
     const collection = await this.getCollection(name);
     if (collection === undefined) throw collectionNotFound(name);
     return collection;
+  }
+
+  #remember(collection: Collection): void {
+    this.#definitions.set(collection.name, { collection, until: performance.now() + DEFINITION_AGE });
   }
 
   async #exists(name: string): Promise<boolean> {

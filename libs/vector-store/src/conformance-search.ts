@@ -1,0 +1,83 @@
+import {
+  profileSchema,
+  type Collection,
+  type CollectionName,
+  type Filter,
+  type TenantId,
+} from '@embedmill/jobs';
+import { describe, expect, test } from 'vitest';
+import { DEFAULT, documentOf, idsFound, keyOf, onCircle, stored, unit } from './conformance-documents.ts';
+import type { VectorStore } from './store.ts';
+
+/** What searches must do in every store, alone and in numbers; a part of `conformance`. */
+export function searchConformance(
+  store: () => VectorStore,
+  create: (change?: Partial<Collection>) => Promise<CollectionName>,
+): void {
+  describe('searching', () => {
+    test('a tenant sees its own points only', async () => {
+      const name = await create();
+      await store().replaceDocuments(name, [
+        documentOf(name, 'a', { tenant: "o'x" }),
+        documentOf(name, 'b', { tenant: "o'y" }),
+        documentOf(name, 'c'),
+      ]);
+      expect(await idsFound(store(), name, undefined, "o'x" as TenantId)).toEqual(['a']);
+      expect(
+        await idsFound(store(), name, { field: 'document_id', in: ['a', 'b'] }, "o'y" as TenantId),
+      ).toEqual(['b']);
+      expect(await idsFound(store(), name, undefined, 'nobody' as TenantId)).toEqual([]);
+      expect(await idsFound(store(), name)).toEqual(['a', 'b', 'c']);
+    });
+
+    test('many searches, look-ups and writes at once all come to an end', async () => {
+      const name = await create({ profile: profileSchema.parse({ filterable: { part: 'integer' } }) });
+      const documents = Array.from({ length: 600 }, (_, i) =>
+        documentOf(name, `d${i}`, { chunks: 2, metadata: { part: i % 10 } }),
+      );
+      await store().replaceDocuments(name, documents);
+      const filter: Filter = { or: [{ field: 'part', eq: 3 }, { not: { field: 'part', gt: 1 } }] };
+      const work = Array.from({ length: 300 }, (_, i): Promise<unknown> => {
+        if (i % 30 === 0) return store().replaceDocuments(name, documents.slice(i, i + 30));
+        if (i % 10 === 0) return store().findDocuments(name, documents);
+        return store().search(name, { dense: unit(4, i % 4), limit: 10, offset: 0, filter, tenant: DEFAULT });
+      });
+      expect((await Promise.all(work)).length).toBe(300);
+      expect(await store().countPoints(name)).toBe(1200);
+    }, 60_000);
+
+    test('10,000 points: pages follow one another, filters hold, all documents are found', async () => {
+      const name = await create({
+        dims: 8,
+        profile: profileSchema.parse({ filterable: { part: 'integer' } }),
+      });
+      const documents = Array.from({ length: 10_000 }, (_, i) =>
+        documentOf(name, `d${i}`, { vectors: [onCircle(i / 10_000)], metadata: { part: i % 10 } }),
+      );
+      for (let from = 0; from < documents.length; from += 2000) {
+        await store().replaceDocuments(name, documents.slice(from, from + 2000));
+      }
+      expect(await store().countPoints(name)).toBe(10_000);
+
+      const page = (limit: number, offset: number, filter?: Filter) =>
+        store().search(name, { dense: onCircle(0), limit, offset, filter });
+      const first = await page(10, 0);
+      expect(first.map((hit) => hit.payload.document_id)).toContain('d0');
+      expect(first[0]?.score).toBeCloseTo(1, 5);
+      const both = (await page(20, 0)).map((hit) => hit.score.toFixed(5));
+      const split = [...first, ...(await page(10, 10))].map((hit) => hit.score.toFixed(5));
+      expect(split).toEqual(both);
+      expect((await page(10, 9_995)).length).toBe(5);
+      expect(await page(10, 20_000)).toEqual([]);
+
+      const filtered = await page(1000, 0, { field: 'part', in: [3, 4] });
+      expect(filtered.length).toBe(1000);
+      expect(new Set(filtered.map((hit) => hit.payload.metadata['part']))).toEqual(new Set([3, 4]));
+
+      const keys = documents.toReversed().map(({ tenant, id }) => ({ tenant, id }));
+      const found = await store().findDocuments(name, [...keys, keyOf('none')]);
+      expect(found.slice(0, 2)).toEqual([stored('d9999', 1), stored('d9998', 1)]);
+      expect(found.filter((one) => one !== undefined).length).toBe(10_000);
+    }, 120_000);
+  });
+}

@@ -1,0 +1,294 @@
+import { profileSchema, type Collection, type CollectionName, type TenantId } from '@embedmill/jobs';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { documentOf, keyOf, stored, unit } from '../conformance-documents.ts';
+import type { VectorStore } from '../store.ts';
+import { startFakeQdrant, type FakeQdrant } from './fake-qdrant.ts';
+import { openQdrantStore } from './open-qdrant-store.ts';
+
+/** How QdrantStore talks to a server, and what it makes of a server that fails: with the fake one. */
+const NAME = 'docs' as CollectionName;
+const COLLECTION: Collection = {
+  name: NAME,
+  dims: 4,
+  createdAt: '2026-01-01T00:00:00.000Z',
+  profile: profileSchema.parse({
+    filterable: { tag: 'keyword', year: 'integer', price: 'float', done: 'boolean', at: 'datetime' },
+  }),
+};
+
+let fake: FakeQdrant;
+let store: VectorStore;
+
+beforeEach(async () => {
+  fake = await startFakeQdrant();
+  store = await openQdrantStore({ url: fake.url, apiKey: 'secret', timeout: 5000 });
+  await store.createCollection(COLLECTION);
+});
+afterEach(async () => {
+  await fake.close();
+  expect(fake.violations).toEqual([]);
+});
+
+function upserts() {
+  return fake.requests.filter(({ method, path }) => method === 'put' && path.endsWith('/points'));
+}
+
+function pointsOf(request: { body: unknown } | undefined) {
+  return (request?.body as { points: { id: string; payload: { chunk_index: number } }[] }).points;
+}
+
+async function sendToFake(method: string, path: string, body: unknown): Promise<void> {
+  const headers = { 'content-type': 'application/json' };
+  await fetch(fake.url + path, { method, headers, body: JSON.stringify(body) });
+}
+
+describe('collections in Qdrant', () => {
+  test('every field that is filtered by is indexed by its type, tenants as tenants', () => {
+    const indexes = fake.requests
+      .filter((request) => request.path.endsWith('/index'))
+      .map((request) => request.body);
+    expect(indexes).toEqual([
+      { field_name: 'document_id', field_schema: 'keyword' },
+      { field_name: 'tenant', field_schema: { type: 'keyword', is_tenant: true } },
+      { field_name: 'chunk_index', field_schema: 'integer' },
+      { field_name: 'chunk_count', field_schema: 'integer' },
+      { field_name: 'metadata.tag', field_schema: 'keyword' },
+      { field_name: 'metadata.year', field_schema: 'integer' },
+      { field_name: 'metadata.price', field_schema: 'float' },
+      { field_name: 'metadata.done', field_schema: 'bool' },
+      { field_name: 'metadata.at', field_schema: 'datetime' },
+    ]);
+  });
+
+  test('indexes that an interrupted creation did not get to are made by the next one', async () => {
+    await store.deleteCollection(NAME);
+    fake.requests.length = 0;
+    // Info, creation, info and two indexes pass; then the third index fails, as often as it is tried.
+    const broken = { status: 500, error: 'Service internal error' };
+    await expect(failFrom(6, broken, () => store.createCollection(COLLECTION))).rejects.toMatchObject({
+      code: 'store_unavailable',
+    });
+    fake.requests.length = 0;
+    await store.createCollection(COLLECTION);
+    const made = fake.requests.filter((request) => request.path.endsWith('/index')).length;
+    expect(made).toBe(9 - 2);
+  });
+
+  test("somebody else's collection is not listed, not found, not written and not deleted", async () => {
+    await sendToFake('PUT', '/collections/theirs', { vectors: { dense: { size: 4, distance: 'Cosine' } } });
+    const theirs = 'theirs' as CollectionName;
+    expect((await store.listCollections()).map((collection) => collection.name)).toEqual([NAME]);
+    expect(await store.getCollection(theirs)).toBeUndefined();
+    expect(await store.deleteCollection(theirs)).toBe(false);
+    const write = store.replaceDocuments(theirs, [documentOf(theirs, 'a')]);
+    await expect(write).rejects.toMatchObject({ code: 'collection_not_found' });
+    const creation = store.createCollection({ ...COLLECTION, name: 'theirs' });
+    await expect(creation).rejects.toMatchObject({ code: 'collection_exists' });
+    await expect(creation).rejects.toThrow(/not embedmill's/);
+  });
+
+  test('one that was made anew with another size is noticed', async () => {
+    await store.replaceDocuments(NAME, [documentOf(NAME, 'a')]);
+    const other = await openQdrantStore({ url: fake.url });
+    await other.deleteCollection(NAME);
+    await expect(store.countPoints(NAME)).rejects.toMatchObject({ code: 'collection_not_found' });
+    await store.createCollection(COLLECTION);
+    await store.countPoints(NAME);
+    await other.deleteCollection(NAME);
+    await other.createCollection({ ...COLLECTION, dims: 5 });
+    const write = store.replaceDocuments(NAME, [documentOf(NAME, 'a')]);
+    await expect(write).rejects.toMatchObject({ code: 'dimension_mismatch' });
+  });
+});
+
+describe('writing to Qdrant', () => {
+  test('requests hold at most 256 points and 5 MB, and chunks 0 go last', async () => {
+    const many = documentOf(NAME, 'many', { chunks: 600 });
+    const long = documentOf(NAME, 'long', { chunks: 12 });
+    for (const { payload } of long.points) payload.text = 'ü'.repeat(500_000);
+    await store.replaceDocuments(NAME, [many, long, documentOf(NAME, 'short')]);
+
+    const sent = upserts();
+    expect(Math.max(...sent.map((request) => pointsOf(request).length))).toBe(256);
+    expect(Math.max(...sent.map((request) => request.bytes))).toBeLessThan(5_100_000);
+    expect(sent.flatMap((request) => pointsOf(request)).length).toBe(613);
+    const [last, ...others] = sent.toReversed();
+    expect(pointsOf(last).map((point) => point.payload.chunk_index)).toEqual([0, 0, 0]);
+    for (const request of others) {
+      expect(pointsOf(request).every((point) => point.payload.chunk_index > 0)).toBe(true);
+    }
+  });
+
+  test('what is stale goes in one request a tenant, before anything is written', async () => {
+    const documents = [
+      documentOf(NAME, 'a', { chunks: 2 }),
+      documentOf(NAME, 'b'),
+      documentOf(NAME, 'c', { tenant: 'x' }),
+    ];
+    fake.requests.length = 0;
+    await store.replaceDocuments(NAME, documents);
+    expect(fake.requests.map((request) => request.path.split('/').slice(3).join('/'))).toEqual([
+      'points/delete',
+      'points/delete',
+      'points',
+      'points',
+    ]);
+    const [a, b] = documents;
+    expect(fake.requests[0]?.body).toEqual({
+      filter: {
+        must: [
+          { key: 'tenant', match: { value: 'default' } },
+          { key: 'document_id', match: { any: ['a', 'b'] } },
+        ],
+        should: [
+          { must_not: [{ has_id: [a?.points[1]?.id, b?.points[0]?.id] }] },
+          {
+            must: [
+              { key: 'chunk_index', match: { value: 0 } },
+              { key: 'chunk_count', range: { gt: 1 } },
+            ],
+          },
+        ],
+      },
+    });
+  });
+
+  test('a write that fails in the middle leaves no document found that is not whole', async () => {
+    await store.replaceDocuments(NAME, [documentOf(NAME, 'a', { chunks: 3, fingerprint: 'old' })]);
+    const broken = { status: 500, error: 'Service internal error' };
+    // The deletion and the first upsert pass; the one with chunk 0 does not.
+    const write = () => store.replaceDocuments(NAME, [documentOf(NAME, 'a', { chunks: 2 })]);
+    await expect(failFrom(3, broken, write)).rejects.toMatchObject({ code: 'store_unavailable' });
+    expect(await store.findDocuments(NAME, [keyOf('a')])).toEqual([undefined]);
+    await write();
+    expect(await store.findDocuments(NAME, [keyOf('a')])).toEqual([stored('a', 2)]);
+    expect(await store.countPoints(NAME)).toBe(2);
+  });
+
+  test('a point that no request can hold is refused with advice, not sent', async () => {
+    const document = documentOf(NAME, 'a');
+    for (const { payload } of document.points) payload.text = 'x'.repeat(33_000_000);
+    fake.requests.length = 0;
+    await expect(store.replaceDocuments(NAME, [document])).rejects.toMatchObject({ code: 'store_rejected' });
+    expect(upserts()).toEqual([]);
+  });
+
+  test('2,500 documents are looked up in three requests', async () => {
+    await store.replaceDocuments(NAME, [documentOf(NAME, 'd7'), documentOf(NAME, 'd2400')]);
+    fake.requests.length = 0;
+    const found = await store.findDocuments(
+      NAME,
+      Array.from({ length: 2500 }, (_, i) => keyOf(`d${i}`)),
+    );
+    expect(fake.requests.length).toBe(3);
+    expect(found.flatMap((one, i) => (one === undefined ? [] : [i]))).toEqual([7, 2400]);
+  });
+});
+
+describe('a Qdrant that fails', () => {
+  const search = () =>
+    store.search(NAME, { dense: unit(4, 0), limit: 1, offset: 0, tenant: 't' as TenantId });
+
+  test.each([
+    ['is too busy', { status: 429, error: 'too many requests', headers: { 'retry-after': '1' } }],
+    ['is too busy and does not say how long', { status: 429, error: 'too many requests' }],
+    ['has a fault', { status: 500, error: 'Service internal error' }],
+    ['is not there behind its proxy', { status: 503, error: 'unavailable' }],
+    ['breaks the connection', null],
+  ])('once, when it %s, is asked again', async (_, failure) => {
+    fake.failures.push(failure);
+    expect(await search()).toEqual([]);
+    expect(fake.failures).toEqual([]);
+  });
+
+  test('again and again is store_unavailable, after three tries', async () => {
+    fake.requests.length = 0;
+    const broken = { status: 503, error: 'unavailable' };
+    await expect(failFrom(1, broken, search)).rejects.toMatchObject({
+      code: 'store_unavailable',
+      retryable: true,
+    });
+    expect(fake.requests.length).toBe(3);
+  });
+
+  test('and asks to wait for longer is left alone for so long', async () => {
+    fake.failures.push({ status: 429, error: 'too many requests', headers: { 'retry-after': '9' } });
+    fake.requests.length = 0;
+    await expect(search()).rejects.toMatchObject({ code: 'store_unavailable', retryAfter: 9 });
+    expect(fake.requests.length).toBe(1);
+  });
+
+  test.each([
+    [400, 'Wrong input: something', 'store_rejected', /something/],
+    [401, 'Must provide an API key', 'store_rejected', /QDRANT_API_KEY/],
+    [403, 'Forbidden', 'store_rejected', /QDRANT_API_KEY/],
+    [413, 'Payload too large', 'store_rejected', /too large/],
+    [404, 'Not found', 'collection_not_found', /Not found/],
+  ])('with %i is not asked again', async (status, error, code, message) => {
+    fake.failures.push({ status, error });
+    const failed = search();
+    await expect(failed).rejects.toMatchObject({ code });
+    await expect(failed).rejects.toThrow(message);
+  });
+
+  test('is not there: store_unavailable, with what was tried', async () => {
+    const { url, close } = await startFakeQdrant();
+    await close();
+    const gone = await openQdrantStore({ url });
+    const ping = gone.ping();
+    await expect(ping).rejects.toMatchObject({ code: 'store_unavailable' });
+    await expect(ping).rejects.toThrow(url);
+    await expect(ping).rejects.toThrow('ECONNREFUSED');
+  });
+
+  test('and refuses the key fails the ping with store_unavailable, and says why', async () => {
+    fake.failures.push({ status: 401, error: 'Must provide an API key' });
+    const ping = store.ping();
+    await expect(ping).rejects.toMatchObject({ code: 'store_unavailable' });
+    await expect(ping).rejects.toThrow(/QDRANT_API_KEY/);
+  });
+});
+
+describe('the address of Qdrant', () => {
+  test('the key is sent, and not shown', () => {
+    expect(fake.requests.every((request) => request.apiKey === 'secret')).toBe(true);
+    expect(store.description).not.toContain('secret');
+  });
+
+  test.each([
+    ['http://qdrant', 'http://qdrant:6333/'],
+    ['https://qdrant:443', 'https://qdrant:443/'],
+    ['http://user:pass@qdrant:80/', 'http://qdrant:80/'],
+    ['https://gateway:8443/vectors/', 'https://gateway:8443/vectors/'],
+    ['http://[::1]:6334', 'http://[::1]:6334/'],
+  ])('%s is %s', async (url, shown) => {
+    expect((await openQdrantStore({ url })).description).toBe(`Qdrant, ${shown}`);
+  });
+
+  test('a path in front of the API is kept', async () => {
+    const behind = await openQdrantStore({ url: `${fake.url}/vectors/` });
+    fake.failures.push({ status: 404, error: 'not here' });
+    await behind.ping().catch(() => undefined);
+    expect(fake.requests.at(-1)?.path).toBe('/vectors/collections');
+  });
+
+  test.each(['qdrant:6333', 'ftp://qdrant', ''])('%j is none', async (url) => {
+    await expect(openQdrantStore({ url })).rejects.toMatchObject({ code: 'store_unavailable' });
+  });
+});
+
+/** Lets all requests from the nth on fail while `action` runs. */
+async function failFrom<T>(
+  nth: number,
+  failure: { status: number; error: string },
+  action: () => Promise<T>,
+): Promise<T> {
+  const before = fake.requests.length;
+  const shift = fake.failures.shift.bind(fake.failures);
+  fake.failures.shift = () => (fake.requests.length - before >= nth ? failure : shift());
+  try {
+    return await action();
+  } finally {
+    fake.failures.shift = shift;
+  }
+}
