@@ -94,7 +94,7 @@ describe.skipIf(int8 === undefined)(
       const vectors = vectorsOf(await encoder.encode(sequences, 'bulk'));
       const cosines = vectors.map((vector, n) => cosine(vector, texts[n]!.embedding_fp32));
       expect(cosines).toHaveLength(40);
-      expect(Math.min(...cosines)).toBeGreaterThan(0.98);
+      expect(Math.min(...cosines)).toBeGreaterThan(0.988);
     });
 
     it('gives each sequence the bits it gets alone, and pads next to nothing', async () => {

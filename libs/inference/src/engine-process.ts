@@ -24,7 +24,7 @@ export interface EngineProcessOptions {
   model: EngineModel;
   /** Threads that a run computes with. */
   threads: number;
-  /** Default true. */
+  /** Default false: idle threads that spin take CPU time from the rest of the walk, see docs/performance.md. */
   spinning?: boolean;
   /** Default `all`. */
   graphOptimization?: SessionTuning['graphOptimization'];
@@ -159,7 +159,7 @@ export class EngineProcess implements Engine {
   }
 
   #spawn(): void {
-    const { entry, model, threads, spinning = true, graphOptimization = 'all' } = this.#options;
+    const { entry, model, threads, spinning = false, graphOptimization = 'all' } = this.#options;
     this.#state = 'starting';
     this.#startedAt = performance.now();
     this.#verdict = undefined;

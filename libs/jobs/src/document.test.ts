@@ -53,6 +53,17 @@ test.each([
   ['a float that is a string', { id: 'a', text: 'x', metadata: { price: '9' } }, 'metadata_type'],
   ['a boolean that is a string', { id: 'a', text: 'x', metadata: { sold: 'yes' } }, 'metadata_type'],
   ['a datetime that is none', { id: 'a', text: 'x', metadata: { added: 'tomorrow' } }, 'metadata_type'],
+  [
+    'a datetime without seconds',
+    { id: 'a', text: 'x', metadata: { added: '2026-11-23T10:00' } },
+    'metadata_type',
+  ],
+  [
+    'a lone surrogate in metadata',
+    { id: 'a', text: 'x', metadata: { deep: [{ s: '\ud800' }] } },
+    'invalid_unicode',
+  ],
+  ['a lone surrogate in a key', { id: 'a', text: 'x', metadata: { '\ud800': 1 } }, 'invalid_unicode'],
   ['a list with one wrong entry', { id: 'a', text: 'x', metadata: { pos: ['a', 1] } }, 'metadata_type'],
 ])('%s is refused with its code', (_name, value, code) => {
   expect(codeOf(value)).toBe(code);

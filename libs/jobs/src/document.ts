@@ -19,6 +19,11 @@ export const jsonSchema: z.ZodType<Json> = z
   )
   .meta({ id: 'Json', description: 'Any JSON value.' });
 
+/** As the stores read it: a date, or a date and time with seconds. */
+const datetimeSchema = z.iso
+  .date()
+  .or(z.iso.datetime({ offset: true, local: true }).regex(/T\d\d:\d\d:\d\d/));
+
 /** How deep metadata may nest. */
 const MAX_DEPTH = 16;
 const NUL = String.fromCharCode(0);
@@ -70,11 +75,15 @@ export function parseDocument(value: unknown, profile: Pick<Profile, 'filterable
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     return fail('malformed_json', '', `a document is a JSON object; this is ${describe(value)}`);
   }
-  const forbidden = forbiddenKey(value, 0);
-  if (forbidden === 'depth') {
-    return fail('invalid_document', 'metadata', `nested deeper than ${MAX_DEPTH} levels`);
+  const fault = faultIn(value, 0);
+  switch (fault) {
+    case 'depth':
+      return fail('invalid_document', 'metadata', `nested deeper than ${MAX_DEPTH} levels`);
+    case 'key':
+      return fail('forbidden_key', '', 'the key "__proto__" is not allowed; rename it');
+    case undefined:
+      break;
   }
-  if (forbidden === 'key') return fail('forbidden_key', '', 'the key "__proto__" is not allowed; rename it');
   const fields = value as Record<string, unknown>;
   if (fields['id'] === undefined || fields['id'] === null || fields['id'] === '') {
     return fail('missing_id', 'id', 'the field "id" is missing or empty; give every document an id');
@@ -100,6 +109,7 @@ export function parseDocument(value: unknown, profile: Pick<Profile, 'filterable
     ['text', text],
     ['title', title ?? ''],
     ['tenant', tenant ?? ''],
+    ...stringsIn(metadata ?? {}, 'metadata'),
   ] as const) {
     if (!string.isWellFormed()) {
       return fail('invalid_unicode', path, `${path} has a lone surrogate (half of a UTF-16 pair); remove it`);
@@ -149,19 +159,26 @@ function hasType(value: unknown, type: FilterableType): boolean {
     case 'boolean':
       return typeof value === 'boolean';
     case 'datetime':
-      return (
-        typeof value === 'string' &&
-        z.iso.datetime({ offset: true, local: true }).or(z.iso.date()).safeParse(value).success
-      );
+      return datetimeSchema.safeParse(value).success;
   }
 }
 
-function forbiddenKey(value: object, depth: number): 'key' | 'depth' | undefined {
+/** All strings of a value, keys too, each with its path. */
+function* stringsIn(value: object, path: string): Generator<readonly [path: string, string: string]> {
+  for (const [key, inner] of Object.entries(value) as [string, unknown][]) {
+    yield [path, key];
+    if (typeof inner === 'string') yield [`${path}/${key}`, inner];
+    else if (typeof inner === 'object' && inner !== null) yield* stringsIn(inner, `${path}/${key}`);
+  }
+}
+
+/** What makes a value unfit to be walked or copied. */
+function faultIn(value: object, depth: number): 'key' | 'depth' | undefined {
   if (depth > MAX_DEPTH) return 'depth';
   for (const [key, inner] of Object.entries(value)) {
     if (key === '__proto__') return 'key';
     if (typeof inner === 'object' && inner !== null) {
-      const found = forbiddenKey(inner, depth + 1);
+      const found = faultIn(inner, depth + 1);
       if (found !== undefined) return found;
     }
   }

@@ -16,7 +16,7 @@ export interface EngineModel {
 export interface SessionTuning {
   /** Threads that one run computes with, the engine's main thread among them. */
   readonly threads: number;
-  /** Whether idle threads wait for work by spinning: faster, above all in int8, for CPU time between runs. */
+  /** Whether idle threads wait for work by spinning: faster where the engine has its CPUs to itself. */
   readonly spinning: boolean;
   readonly graphOptimization: 'disabled' | 'basic' | 'extended' | 'all';
 }
