@@ -1,6 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { readConfig } from './config.ts';
+import { readConfig, settingsSchema } from './config.ts';
 
 test('nothing set gives the documented defaults', () => {
   expect(readConfig({})).toMatchObject({
@@ -31,4 +32,12 @@ test.each([
   expect(() => readConfig(environment)).toThrow(
     expect.objectContaining({ code: 'invalid_config', details: [expect.objectContaining({ path: name })] }),
   );
+});
+
+test('every setting is described, and documented for operators', () => {
+  const documentation = readFileSync(new URL('../../../docs/operations.md', import.meta.url), 'utf8');
+  for (const [name, field] of Object.entries(settingsSchema.shape)) {
+    expect(field.description, name).toBeTruthy();
+    expect(documentation).toContain(`\`${name}\``);
+  }
 });

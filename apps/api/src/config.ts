@@ -5,7 +5,7 @@ const GIB = 1024 ** 3;
 const integer = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
 
 /** Every environment variable that the API reads. */
-const settingsSchema = z.strictObject({
+export const settingsSchema = z.strictObject({
   ...sharedSettings,
   EMBEDMILL_API_HOST: z.string().default('127.0.0.1').meta({ description: 'The address to listen on.' }),
   EMBEDMILL_API_PORT: integer(0, 65_535)

@@ -4,7 +4,7 @@ import { readSettings, sharedConfig, sharedSettings, type SharedConfig } from '@
 const integer = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
 
 /** Every environment variable that the worker reads. */
-const settingsSchema = z.strictObject({
+export const settingsSchema = z.strictObject({
   ...sharedSettings,
   EMBEDMILL_WORKER_HOST: z
     .string()
