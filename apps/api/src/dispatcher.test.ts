@@ -1,3 +1,5 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -91,7 +93,7 @@ async function submit(documents: number): Promise<JobId> {
 }
 
 async function finished(id: JobId): Promise<Job> {
-  for (const deadline = Date.now() + 20_000; Date.now() < deadline; await setTimeout(20)) {
+  for (const deadline = Date.now() + 45_000; Date.now() < deadline; await setTimeout(20)) {
     const job = await queue.getJob(id);
     if (job !== undefined && isFinished(job.state)) return job;
   }
@@ -171,30 +173,30 @@ test('a cancelled job takes its waiting shards back and ends', async () => {
   await expect(queue.cancel(id)).rejects.toMatchObject({ code: 'job_finished' });
 });
 
-test('a shard whose workers die again and again ends in the failures, document by document', async () => {
+test('a shard that its workers die on again and again ends in the failures, document by document', async () => {
   await dispatcher();
   const id = await submit(300);
-  await queue.announceModel(collection.profile.model);
-  const dying = await ModelConsumer.open({
-    redisUrl: redis.url,
-    shardConcurrency: 4,
-    queryConcurrency: 1,
-    lockMs: 200,
-    onError: () => {},
+  let deaths = 0;
+  let ended = false;
+  let current: ChildProcess | undefined;
+  const entry = new URL('./dying-worker.fixture.ts', import.meta.url);
+  const dying = (async () => {
+    while (!ended) {
+      const child = fork(entry, [redis.url], { execArgv: [] });
+      current = child;
+      const [code, signal] = (await once(child, 'exit')) as [number | null, string | null];
+      if (signal === 'SIGKILL') deaths += 1;
+      else if (!ended) throw new Error(`the fixture ended with ${code}`);
+    }
+  })();
+  const job = await finished(id).finally(() => {
+    ended = true;
+    current?.kill('SIGTERM');
   });
-  closers.push(() => dying.close());
-  dying.serve(collection.profile.model, {
-    async shard(shard) {
-      if (shard.index === 1)
-        throw Object.assign(new Error('job stalled more than allowable limit'), {
-          name: 'UnrecoverableError',
-        });
-      return stored(shard);
-    },
-    query: () => Promise.reject(new Error('no queries here')),
-  });
-  const job = await finished(id);
+  await dying;
   expect(job).toMatchObject({ state: 'completed', stored: 256, failed: 44, done: 300 });
+  // The first try, and three after it.
+  expect(deaths).toBe(4);
   const failures = Buffer.concat(await Array.fromAsync(spool.readReports(id, 'failures')))
     .toString()
     .trim()
@@ -206,7 +208,7 @@ test('a shard whose workers die again and again ends in the failures, document b
     code: 'worker_lost',
     retryable: true,
   });
-});
+}, 60_000);
 
 test('a source that does not exist ends the job as failed, with the reason', async () => {
   await dispatcher();

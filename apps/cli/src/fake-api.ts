@@ -133,7 +133,7 @@ export class FakeApi {
     this.uploads.set(id, lines);
     const job: Job = {
       ...NO_PROGRESS,
-      ...{ id, collection, state: 'queued', source: 'upload', retryOf, error: null },
+      ...{ id, collection, state: 'queued', source: 'upload', retryOf, error: null, waitingFor: null },
       ...{ createdAt: NOW, startedAt: null, finishedAt: null, seconds: 0 },
     };
     return this.#put(job);

@@ -26,9 +26,16 @@ export async function followWithProgress(
   const progress = new ProgressDisplay(terminal);
   try {
     let last: Job | undefined;
+    let said: string | undefined;
     for await (const job of followJob(client, id, interruption.signal)) {
       last = job;
-      if (!isFinished(job.state)) progress.update(job);
+      if (isFinished(job.state)) continue;
+      if (job.waitingFor !== null && job.waitingFor.message !== said) {
+        said = job.waitingFor.message;
+        progress.close();
+        terminal.note(`waiting: ${said}`);
+      }
+      progress.update(job);
     }
     return last ?? (await client.job(id));
   } finally {

@@ -7,7 +7,15 @@ import { bytes, clock, columnsOf, compact, cut, oneLine, table } from './text.ts
 
 const JOB: Job = {
   ...NO_PROGRESS,
-  ...{ id: 'j', collection: 'c', state: 'running', source: 'upload', retryOf: null, error: null },
+  ...{
+    id: 'j',
+    collection: 'c',
+    state: 'running',
+    source: 'upload',
+    retryOf: null,
+    error: null,
+    waitingFor: null,
+  },
   ...{ createdAt: '2026-01-02T03:04:05.000Z', startedAt: null, finishedAt: null, seconds: 0 },
 };
 

@@ -69,6 +69,10 @@ export const jobSchema = progressSchema.extend({
     .strictObject({ code: z.string(), message: z.string() })
     .nullable()
     .meta({ description: 'Why the whole job failed, when it did.' }),
+  waitingFor: z
+    .strictObject({ code: z.string(), message: z.string() })
+    .nullable()
+    .meta({ description: 'What keeps an unfinished job from going on, such as a model that cannot be had.' }),
   createdAt: z.iso.datetime(),
   startedAt: z.iso.datetime().nullable(),
   finishedAt: z.iso.datetime().nullable(),

@@ -60,7 +60,12 @@ export function newRecord(job: NewJob): IngestRecord {
 }
 
 /** The job as the API shows it. */
-export function viewOf(record: IngestRecord, createdAt: number, now = Date.now()): Job {
+export function viewOf(
+  record: IngestRecord,
+  createdAt: number,
+  waitingFor: Job['waitingFor'] = null,
+  now = Date.now(),
+): Job {
   const started = record.startedAt === null ? undefined : Date.parse(record.startedAt);
   const ended = record.finishedAt === null ? now : Date.parse(record.finishedAt);
   return {
@@ -71,6 +76,7 @@ export function viewOf(record: IngestRecord, createdAt: number, now = Date.now()
     retryOf: record.retryOf,
     ...record.progress,
     error: record.error,
+    waitingFor: isFinished(record.state) ? null : waitingFor,
     createdAt: new Date(createdAt).toISOString(),
     startedAt: record.startedAt,
     finishedAt: isFinished(record.state) ? record.finishedAt : null,

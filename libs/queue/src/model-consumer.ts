@@ -12,7 +12,7 @@ import {
 } from '@embedmill/jobs';
 import { assertUsable, DEFAULT_PREFIX, openConnection, type QueueOptions } from './connection.ts';
 import { shardBackoff } from './ingest-consumer.ts';
-import { modelsKey, queryQueue, shardQueue } from './names.ts';
+import { modelsKey, queryQueue, shardQueue, troubleKey } from './names.ts';
 import type { QueryMessage, QueryReply } from './query-client.ts';
 
 export interface ModelConsumerOptions extends QueueOptions {
@@ -35,6 +35,8 @@ export interface ModelHandlers {
 
 /** How often the workers of a shard may die before its documents count as failed. */
 const MAX_STALLED = 3;
+/** Longer than the longest pause between two tries to load a model. */
+const TROUBLE_SECONDS = 60;
 
 /**
  * A worker's side of the queue: takes the shards and queries of models. Each model has two BullMQ workers, one
@@ -68,6 +70,19 @@ export class ModelConsumer {
   /** Models that collections use, as the API announced them. */
   async modelsInUse(): Promise<string[]> {
     return this.#redis.smembers(modelsKey(this.#prefix));
+  }
+
+  /** Lets jobs and queries that wait for a model say why; `null` once it can be loaded. */
+  async reportTrouble(model: string, error: { code: string; message: string } | null): Promise<void> {
+    const key = troubleKey(this.#prefix, model);
+    if (error === null) await this.#redis.del(key);
+    else
+      await this.#redis.set(
+        key,
+        JSON.stringify({ code: error.code, message: error.message }),
+        'EX',
+        TROUBLE_SECONDS,
+      );
   }
 
   async ping(): Promise<void> {

@@ -17,6 +17,9 @@ export const shardIndexOf = (key: string): number => Number(key.slice(key.lastIn
 /** Exists once a job was asked to end. */
 export const cancelKey = (prefix: string, id: JobId): string => `${prefix}:cancel:${id}`;
 
+/** Why workers cannot load a model, for as long as one has tried lately. */
+export const troubleKey = (prefix: string, model: string): string => `${prefix}:trouble:${model}`;
+
 /** The set of models that collections use. */
 export const modelsKey = (prefix: string): string => `${prefix}:models`;
 

@@ -5,6 +5,7 @@ import {
   profileSchema,
   type Collection,
   type CollectionName,
+  type JobId,
   type QueryResult,
 } from '@embedmill/jobs';
 import { startTestRedis, type TestRedis } from '@embedmill/redis-server';
@@ -143,4 +144,20 @@ test('models in use are known to consumers', async () => {
   await queue.announceModel('a');
   await queue.announceModel('b');
   expect((await running.modelsInUse()).sort()).toEqual(['a', 'b']);
+});
+
+test('while workers cannot load a model, its jobs and queries say why', async () => {
+  const release = Promise.withResolvers<QueryResult>();
+  const running = await consumer(() => release.promise);
+  const { job: waiting } = await queue.submit(job());
+  await running.reportTrouble(MODEL, new EmbedmillError('model_unavailable', 'cannot download it'));
+  expect((await queue.getJob(waiting.id as JobId))?.waitingFor).toEqual({
+    code: 'model_unavailable',
+    message: 'cannot download it',
+  });
+  const asking = queue.query({ model: MODEL, inputs: ['x'], kind: 'query' }, { timeoutMs: 200 });
+  await expect(asking).rejects.toMatchObject({ code: 'model_unavailable', message: 'cannot download it' });
+  await running.reportTrouble(MODEL, null);
+  expect((await queue.getJob(waiting.id as JobId))?.waitingFor).toBeNull();
+  release.resolve({ dims: 2, vectors: new Float32Array(2), tokens: [1], truncated: [false] });
 });

@@ -1,5 +1,6 @@
 import type { Job as BullJob, Queue as BullQueue } from 'bullmq';
 import type { Redis } from 'ioredis';
+import { z } from 'zod';
 import {
   EmbedmillError,
   isFinished,
@@ -19,13 +20,16 @@ import {
   type QueueOptions,
 } from './connection.ts';
 import { newRecord, viewOf, type IngestRecord, type NewJob } from './ingest-record.ts';
-import { cancelKey, INGEST_QUEUE, modelsKey, shardQueue } from './names.ts';
+import { cancelKey, INGEST_QUEUE, modelsKey, shardQueue, troubleKey } from './names.ts';
 import { QueryClient } from './query-client.ts';
 
 /** How long finished jobs are kept, and how many. */
 const RETENTION = { age: 14 * 24 * 3600, count: 2000 };
 /** How long a call may wait for Redis. */
 const DEADLINE_MS = 5000;
+/** How long a query waits where workers have said that they cannot load its model. */
+const TROUBLED_QUERY_MS = 2000;
+const troubleSchema = z.strictObject({ code: z.string(), message: z.string() });
 
 export interface QueueDepth {
   /** Shards that no worker has claimed yet, those that wait for another try included. */
@@ -86,7 +90,10 @@ export class Queue {
 
   async getJob(id: JobId): Promise<Job | undefined> {
     const job = await this.#find(id);
-    return job === undefined ? undefined : viewOf(job.data, job.timestamp);
+    if (job === undefined) return undefined;
+    const { data, timestamp } = job;
+    const waitingFor = isFinished(data.state) ? null : await this.#troubleOf(data.collection.profile.model);
+    return viewOf(data, timestamp, waitingFor);
   }
 
   /** What a job was submitted with, as its retry needs it. */
@@ -133,7 +140,15 @@ export class Queue {
    */
   async query(query: Query, options: { timeoutMs: number }): Promise<QueryResult> {
     await this.announceModel(query.model);
-    return this.#queries.ask(query, options.timeoutMs);
+    const trouble = await this.#troubleOf(query.model);
+    if (trouble === null) return this.#queries.ask(query, options.timeoutMs);
+    // Another worker may have the model all the same, but then it answers soon.
+    return this.#queries
+      .ask(query, Math.min(TROUBLED_QUERY_MS, options.timeoutMs))
+      .catch((error: unknown) => {
+        if (!(error instanceof EmbedmillError) || error.code !== 'no_worker') throw error;
+        throw new EmbedmillError('model_unavailable', trouble.message, { cause: error, retryAfter: 30 });
+      });
   }
 
   /** Makes workers that follow the models in use serve this one too. */
@@ -164,6 +179,12 @@ export class Queue {
     await this.#queries.close();
     await this.#queues.close();
     this.#redis.disconnect();
+  }
+
+  /** Why workers cannot load a model, where they said so lately. */
+  async #troubleOf(model: string): Promise<z.infer<typeof troubleSchema> | null> {
+    const trouble = await this.#call(this.#redis.get(troubleKey(this.#prefix, model)));
+    return trouble === null ? null : troubleSchema.parse(JSON.parse(trouble));
   }
 
   async #find(id: JobId): Promise<BullJob<IngestRecord> | undefined> {

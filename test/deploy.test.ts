@@ -1,0 +1,39 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+
+const UNITS = fileURLToPath(new URL('../deploy/systemd', import.meta.url));
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const systemd = existsSync('/usr/bin/systemd-analyze');
+
+test.skipIf(!systemd).each(['embedmill-api.service', 'embedmill-worker.service'])(
+  `%s is a unit that systemd takes${systemd ? '' : ' (skipped: no systemd-analyze here)'}`,
+  async (name) => {
+    const folder = await mkdtemp(join(tmpdir(), 'embedmill-units-'));
+    try {
+      const unit = await readFile(join(UNITS, name), 'utf8');
+      await writeFile(join(folder, name), unit.replaceAll('/opt/embedmill/', ROOT));
+      const { stderr } = await promisify(execFile)('systemd-analyze', ['verify', join(folder, name)]);
+      const ours = stderr.split('\n').filter((line) => line.includes('embedmill'));
+      expect(ours).toEqual([]);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  },
+);
+
+test('the units start what the build makes', async () => {
+  for (const app of ['api', 'worker']) {
+    const unit = await readFile(join(UNITS, `embedmill-${app}.service`), 'utf8');
+    expect(unit).toContain(`node apps/${app}/dist/main.js`);
+    const { scripts } = JSON.parse(await readFile(join(ROOT, 'apps', app, 'package.json'), 'utf8')) as {
+      scripts: Record<string, string>;
+    };
+    expect(scripts['build']).toContain('src/main.ts');
+  }
+});
