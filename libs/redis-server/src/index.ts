@@ -1,9 +1,4 @@
+export { programOnPath, type RedisProgram } from './program.ts';
 export { canUnpackRedis, unpackRedis } from './redis-package.ts';
-export {
-  findRedisProgram,
-  howToInstall,
-  presentRedisProgram,
-  programOnPath,
-  type RedisProgram,
-} from './redis-program.ts';
+export { findRedisProgram, howToInstall, presentRedisProgram } from './redis-program.ts';
 export { startTestRedis, testRedisProgram, type TestRedis } from './test-redis.ts';

@@ -7,7 +7,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
-import { programOnPath, type RedisProgram } from './redis-program.ts';
+import { programOnPath, type RedisProgram } from './program.ts';
 
 const run = promisify(execFile);
 

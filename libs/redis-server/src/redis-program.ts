@@ -1,15 +1,6 @@
-import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
 import { EmbedmillError } from '@embedmill/jobs';
+import { programOnPath, type RedisProgram } from './program.ts';
 import { canUnpackRedis, unpackedRedis, unpackRedis } from './redis-package.ts';
-
-/** A redis-server that can be started here. */
-export interface RedisProgram {
-  path: string;
-  origin: 'PATH' | 'package';
-  /** Variables that it needs beside the usual ones. */
-  environment: Record<string, string>;
-}
 
 /**
  * The rungs below REDIS_URL: `redis-server` on the PATH, else Debian's package unpacked into `packageFolder`
@@ -44,20 +35,6 @@ function noRedis(why = '', cause?: unknown): EmbedmillError {
 export function presentRedisProgram(packageFolder: string): RedisProgram | undefined {
   const path = programOnPath('redis-server');
   return path === undefined ? unpackedRedis(packageFolder) : { path, origin: 'PATH', environment: {} };
-}
-
-/** The first executable of this name on the PATH. */
-export function programOnPath(name: string): string | undefined {
-  for (const folder of (process.env['PATH'] ?? '').split(delimiter)) {
-    const path = join(folder, name);
-    try {
-      accessSync(path, constants.X_OK);
-      return path;
-    } catch {
-      continue;
-    }
-  }
-  return undefined;
 }
 
 /** The one command that gets a Redis here. */

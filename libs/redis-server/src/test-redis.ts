@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { findRedisProgram, type RedisProgram } from './redis-program.ts';
+import type { RedisProgram } from './program.ts';
+import { findRedisProgram } from './redis-program.ts';
 
 export interface TestRedis {
   url: string;

@@ -25,8 +25,8 @@ const SEARCHES = [
   },
   {
     about: 'And the bank that has to do with money:',
-    query: 'where I keep my money',
-    finds: ['bank.v.03', 'bank.n.02'],
+    query: 'a company that keeps deposits and lends money',
+    finds: ['bank.n.02'],
   },
   {
     about: 'Another word for the same thing:',
