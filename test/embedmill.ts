@@ -45,7 +45,7 @@ export class Embedmill {
     try {
       await up.until('it is ready', async () => {
         if (child.exitCode !== null) throw new Error(`up ended with ${child.exitCode}:\n${up.#output}`);
-        return (await up.state().catch(() => undefined)) !== undefined;
+        return (await up.state().catch(() => undefined))?.pid === child.pid;
       });
       return up;
     } catch (error) {
@@ -128,6 +128,15 @@ export class Embedmill {
   /** Runs a command against this server, as a user in another terminal would. */
   async cli(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
     return runCli([...args, '--data', this.data]);
+  }
+
+  /** Kills every process at once, as a power cut would, and leaves the data folder. */
+  async killAll(): Promise<void> {
+    const { pid, processes } = await this.state();
+    const engines = await childrenOf(processes.worker);
+    for (const one of [pid, ...Object.values(processes), ...engines]) process.kill(one, 'SIGKILL');
+    if (this.#process.exitCode === null && this.#process.signalCode === null)
+      await once(this.#process, 'exit');
   }
 
   /** Ends it as Ctrl-C does, and gives its exit code. */
