@@ -185,12 +185,3 @@ export async function childrenOf(pid: number): Promise<number[]> {
   }
   return children;
 }
-
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}

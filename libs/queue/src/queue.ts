@@ -83,11 +83,6 @@ export class Queue {
     return { job: sameJob(stored, job), created: stored.data.submission === record.submission };
   }
 
-  /** The digest of the body that made this job. */
-  async digestOf(id: JobId): Promise<string | undefined> {
-    return (await this.#find(id))?.data.digest;
-  }
-
   async getJob(id: JobId): Promise<Job | undefined> {
     const job = await this.#find(id);
     if (job === undefined) return undefined;

@@ -1,0 +1,69 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { Embedmill, runCli, uniqueName } from './embedmill.ts';
+
+/** The command line as a user in a terminal has it, with all processes behind it. */
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'embedmill-cli-'));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+interface DemoReport {
+  state: string;
+  documents: number;
+  stored: number;
+  searches: { query: string; hits: { id: string }[] }[];
+}
+
+test('the demo embeds its data, finds what it promises, stops everything and exits 0', async () => {
+  const { code, stdout, stderr } = await runCli(['demo', '--json', '--data', folder]);
+  expect(stderr).not.toMatch(/error/i);
+  const report = JSON.parse(stdout) as DemoReport;
+  expect(report).toMatchObject({ state: 'completed', documents: 4500, stored: 4500 });
+  const best = report.searches.map(({ hits }) => hits[0]?.id);
+  expect(best.slice(0, 2)).toEqual(['bank.n.01', 'bank.n.02']);
+  expect(code).toBe(0);
+  expect(existsSync(join(folder, 'demo', 'up.json'))).toBe(false);
+});
+
+test('from a second terminal: create, submit, failures, search; Ctrl-C stops it all with 130', async () => {
+  const mill = await Embedmill.up();
+  const name = uniqueName('cli');
+  let stopped: number | null;
+  try {
+    expect((await mill.cli('collections', 'create', name, '--filterable', 'legs:integer')).code).toBe(0);
+    const file = join(folder, 'animals.ndjson');
+    await writeFile(
+      file,
+      '{"id":"dog","text":"A dog barks.","metadata":{"legs":4}}\n{"id":"eel"}\n{"id":"hen","text":"A hen lays eggs.","metadata":{"legs":2}}\n',
+    );
+    const submitted = await mill.cli('submit', file, '--collection', name, '--wait', '--json');
+    const report = JSON.parse(submitted.stdout) as { job: string };
+    expect(report).toMatchObject({ state: 'completed', documents: 3, stored: 2, failed: 1, chunks: 2 });
+    expect(submitted.code).toBe(3);
+
+    expect((await mill.cli('failures', report.job)).stdout).toMatch(/line 2 .*eel.*missing_text/);
+    expect(JSON.parse((await mill.cli('jobs', '--json')).stdout)).toMatchObject({
+      jobs: [{ job: report.job }],
+    });
+    const found = await mill.cli('search', name, 'which bird gives eggs', '--json');
+    expect(JSON.parse(found.stdout)).toMatchObject({
+      hits: [{ id: 'hen', metadata: { legs: 2 } }, { id: 'dog' }],
+    });
+    const checks = JSON.parse((await mill.cli('doctor', '--json')).stdout) as { checks: { ok: boolean }[] };
+    expect(checks.checks.every(({ ok }) => ok)).toBe(true);
+
+    expect((await mill.cli('submit', file, '--collection', 'nowhere')).code).toBe(1);
+    expect((await mill.cli('submit', file)).code).toBe(2);
+    const second = await runCli(['up', '--data', mill.data, '--port', '0']);
+    expect(second).toMatchObject({ code: 1, stderr: expect.stringContaining('already runs') as string });
+  } finally {
+    await mill.call(`/api/v1/collections/${name}`, { method: 'DELETE' });
+    stopped = await mill.stop();
+  }
+  expect(stopped).toBe(130);
+});
