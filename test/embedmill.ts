@@ -13,7 +13,8 @@ export interface UpState {
   pid: number;
   url: string;
   metrics: { api: string; worker: string };
-  processes: { api: number; worker: number; store?: number; redis?: number };
+  /** Null for what is not ours: a store by QDRANT_URL, a Redis by REDIS_URL. */
+  processes: { api: number; worker: number; store: number | null; redis: number | null };
 }
 
 /** A real `embedmill up` of a test's own: all its processes, on free ports, with a data folder that goes with it. */
@@ -134,7 +135,8 @@ export class Embedmill {
   async killAll(): Promise<void> {
     const { pid, processes } = await this.state();
     const engines = await childrenOf(processes.worker);
-    for (const one of [pid, ...Object.values(processes), ...engines]) process.kill(one, 'SIGKILL');
+    for (const one of [pid, ...Object.values(processes), ...engines])
+      if (one !== null) process.kill(one, 'SIGKILL');
     if (this.#process.exitCode === null && this.#process.signalCode === null)
       await once(this.#process, 'exit');
   }

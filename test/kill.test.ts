@@ -49,7 +49,7 @@ test.each(['worker', 'engine', 'api', 'store'] as const)(
       const { processes } = await mill.state();
       const pid = victim === 'engine' ? (await childrenOf(processes.worker))[0] : processes[victim];
       // With a Qdrant of its own there is no store process to kill.
-      if (pid !== undefined) process.kill(pid, 'SIGKILL');
+      if (typeof pid === 'number') process.kill(pid, 'SIGKILL');
       expect(await mill.finished(job)).toMatchObject(EXACT);
       expect(await points(name)).toBe(DOCUMENTS);
     } finally {
