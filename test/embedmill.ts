@@ -150,8 +150,19 @@ export class Embedmill {
       await exited;
       clearTimeout(timer);
     }
+    // A clean stop removes up.json; where it was left, so may be what it names.
+    const left = await this.state().catch(() => undefined);
+    for (const pid of Object.values(left?.processes ?? {})) if (pid !== null) killIfAlive(pid);
     await rm(this.data, { recursive: true, force: true });
     return this.#process.exitCode;
+  }
+}
+
+function killIfAlive(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended already.
   }
 }
 
