@@ -4,10 +4,12 @@ import { readConfig } from './config.ts';
 import { startWorker } from './worker.ts';
 
 /** The worker process: runs until SIGTERM, SIGINT, or the end of the process that forked it. */
-const log = pino({ name: 'worker', level: process.env['EMBEDMILL_LOG_LEVEL'] || 'info' });
+const log = pino({ name: 'worker' });
 
 try {
-  const worker = await startWorker(readConfig(process.env), log);
+  const config = readConfig(process.env);
+  log.level = config.logLevel;
+  const worker = await startWorker(config, log);
   let stopping: Promise<void> | undefined;
   const stop = (reason: string): void => {
     stopping ??= (async () => {

@@ -9,15 +9,7 @@ import {
   type ShardResult,
 } from '@embedmill/jobs';
 import type { Stage } from '@embedmill/metrics';
-import {
-  readDocumentLine,
-  readLines,
-  readSource,
-  reportOf,
-  supersededReport,
-  type Line,
-  type Spool,
-} from '@embedmill/sources';
+import { readShardLines, reportOf, type Line, type Spool } from '@embedmill/sources';
 import type { StoredDocument } from '@embedmill/vector-store';
 
 /** A valid document of the shard that still has to be embedded. */
@@ -54,22 +46,23 @@ export class ShardReading {
   /** Reads the shard's lines: those that are no valid document, and those that come again later, are settled here. */
   static async read(shard: Shard, modelRevision: string): Promise<ShardReading> {
     const reading = new ShardReading(shard);
-    const { range, source, collection } = shard;
-    const superseded = new Map(range.superseded);
-    const basis = JSON.stringify([collection.profile, modelRevision]);
-    for await (const group of readLines(readSource(source, range.offset, range.length), range)) {
-      for (const line of group) {
+    const basis = JSON.stringify([shard.collection.profile, modelRevision]);
+    for await (const group of readShardLines(shard)) {
+      for (const read of group) {
         reading.#documents += 1;
-        const read = readDocumentLine(line, collection.profile);
-        const by = superseded.get(line.number);
-        if (!read.ok) {
-          reading.#fail(read.report, 'read');
-        } else if (by !== undefined) {
-          reading.#duplicates += 1;
-          reading.#warnings.push(supersededReport(line, read.document.id, by));
-        } else {
-          const { document } = read;
-          reading.pending.push({ document, line, fingerprint: fingerprintOf(document, basis) });
+        switch (read.kind) {
+          case 'invalid':
+            reading.#fail(read.report, 'read');
+            break;
+          case 'superseded':
+            reading.#duplicates += 1;
+            reading.#warnings.push(read.report);
+            break;
+          case 'document': {
+            const { line, document } = read;
+            reading.pending.push({ document, line, fingerprint: fingerprintOf(document, basis) });
+            break;
+          }
         }
       }
     }

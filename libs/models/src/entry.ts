@@ -86,4 +86,3 @@ export const overridesSchema = z.strictObject(facts).partial();
 
 export type ModelEntry = z.infer<typeof modelEntrySchema>;
 export type ModelEntryInput = z.input<typeof modelEntrySchema>;
-export type ModelSource = ModelEntry['source'];

@@ -1,4 +1,4 @@
-export type { ModelEntry, ModelEntryInput, ModelFile, ModelSource } from './entry.ts';
+export type { ModelEntry, ModelEntryInput, ModelFile } from './entry.ts';
 export { modelEntrySchema } from './entry.ts';
 export { REGISTRY } from './registry.ts';
 export { findModel, listModels, type ModelFolders, type ModelSummary } from './models.ts';

@@ -134,8 +134,7 @@ export class Queue {
    * worker itself says.
    */
   async query(query: Query, options: { timeoutMs: number }): Promise<QueryResult> {
-    await this.announceModel(query.model);
-    const trouble = await this.#troubleOf(query.model);
+    const [trouble] = await Promise.all([this.#troubleOf(query.model), this.announceModel(query.model)]);
     if (trouble === null) return this.#queries.ask(query, options.timeoutMs);
     // Another worker may have the model all the same, but then it answers soon.
     return this.#queries

@@ -5,9 +5,8 @@ import {
   type Shard,
   type ShardResult,
 } from '@embedmill/jobs';
-import { readDocumentLine, reportOf } from './document-line.ts';
-import { readLines } from './lines.ts';
-import { readSource } from './source-bytes.ts';
+import { reportOf } from './document-line.ts';
+import { readShardLines } from './shard-lines.ts';
 import type { Spool } from './spool.ts';
 
 /**
@@ -17,17 +16,22 @@ import type { Spool } from './spool.ts';
  */
 export async function failShard(spool: Spool, shard: Shard, error: EmbedmillError): Promise<ShardResult> {
   const { range } = shard;
-  const superseded = new Map(range.superseded);
   let failures: DocumentReport[] = [];
   const warnings: DocumentReport[] = [];
   try {
-    for await (const group of readLines(readSource(shard.source, range.offset, range.length), range)) {
-      for (const line of group) {
-        const read = readDocumentLine(line, shard.collection.profile);
-        const by = superseded.get(line.number);
-        if (!read.ok) failures.push(read.report);
-        else if (by !== undefined) warnings.push(supersededReport(read.line, read.document.id, by));
-        else failures.push(reportOf(line, read.document.id, error));
+    for await (const group of readShardLines(shard)) {
+      for (const read of group) {
+        switch (read.kind) {
+          case 'invalid':
+            failures.push(read.report);
+            break;
+          case 'superseded':
+            warnings.push(read.report);
+            break;
+          case 'document':
+            failures.push(reportOf(read.line, read.document.id, error));
+            break;
+        }
       }
     }
   } catch {
@@ -49,14 +53,4 @@ export async function failShard(spool: Spool, shard: Shard, error: EmbedmillErro
     chunks: 0,
     tokens: 0,
   };
-}
-
-/** What the warnings say of a document that comes again on a later line. */
-export function supersededReport(
-  line: { number: number; offset: number; length: number },
-  id: string,
-  by: number,
-): DocumentReport {
-  const message = `line ${by} has the same id and wins; this line was not stored`;
-  return reportOf(line, id, { code: 'duplicate_id', message });
 }

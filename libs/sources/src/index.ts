@@ -1,5 +1,5 @@
 export { readDocumentLine, reportOf, type DocumentLine } from './document-line.ts';
-export { failShard, supersededReport } from './failed-shard.ts';
+export { failShard } from './failed-shard.ts';
 export { MAX_LINE_BYTES, readLines, type Line } from './lines.ts';
 export {
   readManifest,
@@ -9,5 +9,6 @@ export {
   type ShardLimits,
 } from './manifest.ts';
 export { fileSource, openLocalSource, readSource } from './source-bytes.ts';
+export { readShardLines, type ShardLine } from './shard-lines.ts';
 export { Spool, type Received, type ReportKind } from './spool.ts';
 export { fetchSource, redacted, type UrlLimits } from './url.ts';

@@ -1,0 +1,26 @@
+import type { Document, DocumentReport, Shard } from '@embedmill/jobs';
+import { readDocumentLine, reportOf } from './document-line.ts';
+import { readLines, type Line } from './lines.ts';
+import { readSource } from './source-bytes.ts';
+
+/** What a line of a shard turns out to be; `report` is what the job's failures or warnings say of it. */
+export type ShardLine =
+  | { kind: 'document'; line: Line; document: Document }
+  | { kind: 'invalid'; report: DocumentReport }
+  | { kind: 'superseded'; report: DocumentReport };
+
+/** The lines of a shard, in groups as they are read. Errors: `source_changed`, `source_unreadable`. */
+export async function* readShardLines({ source, range, collection }: Shard): AsyncGenerator<ShardLine[]> {
+  const superseded = new Map(range.superseded);
+  for await (const group of readLines(readSource(source, range.offset, range.length), range)) {
+    yield group.map((line): ShardLine => {
+      const read = readDocumentLine(line, collection.profile);
+      if (!read.ok) return { kind: 'invalid', report: read.report };
+      const by = superseded.get(line.number);
+      if (by === undefined) return { kind: 'document', line, document: read.document };
+      const message = `line ${by} has the same id and wins; this line was not stored`;
+      const report = reportOf(line, read.document.id, { code: 'duplicate_id', message });
+      return { kind: 'superseded', report };
+    });
+  }
+}
