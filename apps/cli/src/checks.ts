@@ -150,7 +150,7 @@ async function embedOnce(model: ResolvedModel): Promise<string> {
   const engine = await EngineProcess.start({
     entry: pathToFileURL(ENTRIES.engine),
     model: { path, pooling, normalize, dims, padTokenId },
-    threads: 1,
+    device: { kind: 'cpu', threads: 1 },
   });
   try {
     const { ids } = encoded;

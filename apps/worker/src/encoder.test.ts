@@ -66,7 +66,7 @@ describe.skipIf(int8 === undefined)(
       const engine = await EngineProcess.start({
         entry: options.entry ?? REAL,
         model: { path: int8!, pooling: 'mean', normalize: true, padTokenId: 0 },
-        threads: 1,
+        device: { kind: 'cpu', threads: 1 },
         deadlineMs: options.deadlineMs ?? 30_000,
       });
       const batches: BatchReport[] = [];

@@ -54,7 +54,7 @@ export class ServedModel {
           dims: model.dims,
           padTokenId: model.padTokenId,
         },
-        threads: layout.threads,
+        device: { kind: 'cpu', threads: layout.threads },
         deadlineMs: batchDeadlineMs,
         onEvent: options.onEngineEvent,
       }),

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, truncate, copyFile, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { fork } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -33,7 +33,7 @@ async function start(options: Partial<EngineProcessOptions> = {}, path = int8!):
   const engine = await EngineProcess.start({
     entry: FAULTY,
     model: { path, pooling: 'mean', normalize: true, padTokenId: 0 },
-    threads: 1,
+    device: { kind: 'cpu', threads: 1 },
     ...options,
   });
   cleanups.push(() => engine.close());
@@ -120,13 +120,42 @@ describe.skipIf(int8 === undefined)('vectors (skipped without the int8 model)', 
     const engine = await start();
     const together = rows((await engine.run(batchOf(sequences))).vectors, 384);
     const backwards = rows((await engine.run(batchOf(sequences.toReversed()))).vectors, 384).reverse();
-    const other = await start({ threads: 2 });
+    const other = await start({ device: { kind: 'cpu', threads: 2 } });
     for (const [n, sequence] of sequences.entries()) {
       const alone = (await other.run(batchOf([sequence]))).vectors;
       expect(together[n]).toEqual(alone);
       expect(backwards[n]).toEqual(alone);
       expect(Math.hypot(...alone)).toBeCloseTo(1, 6);
     }
+  });
+
+  it('are those of the first token where the model asks for that, whatever follows', async () => {
+    const model = { path: int8!, pooling: 'cls', normalize: true, padTokenId: 0 } as const;
+    const [mean, cls] = await Promise.all([start(), start({ model })]);
+    const [long, short] = [sentence(1, 40), [101]];
+    const [ofLong, ofShort] = rows((await cls.run(batchOf([long, short]))).vectors, 384);
+    expect(ofShort).toEqual((await mean.run(batchOf([short]))).vectors);
+    expect(ofLong).toEqual((await cls.run(batchOf([long]))).vectors);
+    expect(ofLong).not.toEqual((await mean.run(batchOf([long]))).vectors);
+  });
+
+  it('are the same from a graph that an earlier start has optimized, and from one that it could not keep', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'embedmill-engine-'));
+    cleanups.push(() => rm(folder, { recursive: true }));
+    const graphCache = join(folder, 'graph.onnx');
+    const batch = batchOf([sentence(1, 40), sentence(2, 7)]);
+    const { vectors } = await (await start()).run(batch);
+    expect((await (await start({ graphCache })).run(batch)).vectors).toEqual(vectors);
+    const { mtimeMs, size } = await stat(graphCache);
+    expect(size).toBeGreaterThan(20e6);
+    expect((await (await start({ graphCache })).run(batch)).vectors).toEqual(vectors);
+    expect((await stat(graphCache)).mtimeMs).toBe(mtimeMs);
+    await truncate(graphCache, 1000);
+    expect((await (await start({ graphCache })).run(batch)).vectors).toEqual(vectors);
+    expect((await stat(graphCache)).size).toBe(size);
+    const nowhere = join(folder, 'no', 'such', 'folder', 'graph.onnx');
+    expect((await (await start({ graphCache: nowhere })).run(batch)).vectors).toEqual(vectors);
+    expect(await readdir(folder)).toEqual(['graph.onnx']);
   });
 
   it.skipIf(fixed === undefined)(
@@ -174,7 +203,9 @@ describe('a model that cannot be had', slow, () => {
   it('is reported as unavailable when the engine dies while it starts', async () => {
     const entry = new URL('./no-such-engine.ts', import.meta.url);
     const model = { path: 'unused', pooling: 'mean', normalize: true, padTokenId: 0 } as const;
-    await expect(EngineProcess.start({ entry, model, threads: 1 })).rejects.toMatchObject({
+    await expect(
+      EngineProcess.start({ entry, model, device: { kind: 'cpu', threads: 1 } }),
+    ).rejects.toMatchObject({
       code: 'model_unavailable',
     });
   });
@@ -302,7 +333,7 @@ describe.skipIf(int8 === undefined)('EngineProcess (skipped without the int8 mod
       `import { EngineProcess } from ${JSON.stringify(index)};
        const engine = await EngineProcess.start(${JSON.stringify({
          model: { path: int8, pooling: 'mean', normalize: true, padTokenId: 0 },
-         threads: 1,
+         device: { kind: 'cpu', threads: 1 },
        }).replace('{', `{ entry: new URL(${JSON.stringify(FAULTY.href)}), `)});
        process.send(engine.pid);`,
     );

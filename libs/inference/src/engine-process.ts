@@ -15,19 +15,21 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { EmbedmillError } from '@embedmill/jobs';
+import type { Device } from './device.ts';
 import type { Engine, EngineBatch, EngineResult } from './engine.ts';
-import type { EngineModel, FromEngine, SessionTuning, ToEngine } from './engine/protocol.ts';
+import type { EngineModel, FromEngine, GraphTuning, ToEngine } from './engine/protocol.ts';
+import { defaultGraph, deviceEnvironment } from './engine/session-options.ts';
 
 export interface EngineProcessOptions {
   /** A file that calls `serveEngine()`. */
   entry: URL;
   model: EngineModel;
-  /** Threads that a run computes with. */
-  threads: number;
-  /** Default false: idle threads that spin take CPU time from the rest of the walk, see docs/performance.md. */
-  spinning?: boolean;
-  /** Default `all`. */
-  graphOptimization?: SessionTuning['graphOptimization'];
+  device: Device;
+  /** What is best for the device by default. */
+  graph?: GraphTuning | undefined;
+  /** See `SessionTuning`. */
+  graphCache?: string | undefined;
+  area?: number | undefined;
   /** How long the engine may go without an answer while it has a batch before it counts as hung; default 30 s. */
   deadlineMs?: number;
   /** How long loading the model may take; default 2 minutes. */
@@ -159,7 +161,7 @@ export class EngineProcess implements Engine {
   }
 
   #spawn(): void {
-    const { entry, model, threads, spinning = false, graphOptimization = 'all' } = this.#options;
+    const { entry, model, device, graph = defaultGraph(device), graphCache, area } = this.#options;
     this.#state = 'starting';
     this.#startedAt = performance.now();
     this.#verdict = undefined;
@@ -167,7 +169,7 @@ export class EngineProcess implements Engine {
       serialization: 'advanced',
       execArgv: [],
       // ONNX Runtime 1.30 would report on its use to its makers; what runs here is nobody's business but its owner's.
-      env: { ...process.env, ORT_DISABLE_TELEMETRY: '1' },
+      env: { ...process.env, ORT_DISABLE_TELEMETRY: '1', ...deviceEnvironment(device) },
       // Its stdout would mix into what the parent prints.
       stdio: ['ignore', 2, 2, 'ipc'],
     });
@@ -177,7 +179,7 @@ export class EngineProcess implements Engine {
     });
     child.once('exit', (code, signal) => this.#gone(child, signal ?? `exit code ${code}`));
     child.once('error', (error) => this.#gone(child, error.message));
-    const tuning = { threads, spinning, graphOptimization };
+    const tuning = { device, graph, graphCache, area };
     child.send({ kind: 'load', model, tuning } satisfies ToEngine, ignore);
     const { startDeadlineMs = 120_000 } = this.#options;
     this.#expect(

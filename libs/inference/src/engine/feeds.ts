@@ -1,6 +1,7 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { EmbedmillError } from '@embedmill/jobs';
 import type { EngineBatch } from '../engine.ts';
+import { POOLING_MASK } from './pooling-graph.ts';
 
 type TensorClass = typeof Tensor;
 
@@ -10,17 +11,16 @@ const FILLS = {
   attention_mask: 'mask',
   token_type_ids: 'zeros',
   position_ids: 'positions',
+  [POOLING_MASK]: 'pooling',
 } as const;
 
 type Fill = (typeof FILLS)[keyof typeof FILLS];
 
-interface ModelInput {
+type ModelInput = {
   name: string;
-  fill: Fill;
-  type: 'int64' | 'int32';
   /** Grows to the largest batch seen and stays: `run` reads it before it returns, so the next run may reuse it. */
   buffer: ArrayBuffer;
-}
+} & ({ type: 'int64' | 'int32'; fill: Exclude<Fill, 'pooling'> } | { type: 'float32'; fill: 'pooling' });
 
 /**
  * Turns batches into a model's input tensors: sequences × longest, padded behind.
@@ -37,14 +37,18 @@ export class Feeds {
     this.#inputs = metadata.map((input) => {
       const fill = Object.entries(FILLS).find(([name]) => name === input.name)?.[1];
       const type = input.isTensor ? input.type : undefined;
-      if (fill === undefined || (type !== 'int64' && type !== 'int32')) {
-        const known = Object.keys(FILLS).join(', ');
+      const buffer = new ArrayBuffer(0);
+      if (fill === 'pooling' && type === 'float32') return { name: input.name, fill, type, buffer };
+      if (fill === undefined || fill === 'pooling' || (type !== 'int64' && type !== 'int32')) {
+        const known = Object.keys(FILLS)
+          .filter((name) => name !== POOLING_MASK)
+          .join(', ');
         throw new EmbedmillError(
           'model_corrupt',
           `the model has an input "${input.name}" of type ${type ?? 'no tensor'}; a text encoder has ${known}, of int64 or int32`,
         );
       }
-      return { name: input.name, fill, type, buffer: new ArrayBuffer(0) };
+      return { name: input.name, fill, type, buffer };
     });
   }
 
@@ -56,8 +60,13 @@ export class Feeds {
 
   #tensor(input: ModelInput, ids: Int32Array, lengths: Int32Array, longest: number): Tensor {
     const count = lengths.length * longest;
-    const words = input.type === 'int64' ? 2 : 1;
+    const words = input.type === 'int32' ? 1 : 2;
     if (input.buffer.byteLength < count * words * 4) input.buffer = new ArrayBuffer(count * words * 4);
+    if (input.type === 'float32') {
+      const mask = new Float32Array(input.buffer, 0, count * 2);
+      writePoolingMask(mask, lengths, longest);
+      return new this.#Tensor('float32', mask, [lengths.length, 2, longest]);
+    }
     const cells = new Int32Array(input.buffer, 0, count * words);
     writeCells(cells, words, input.fill, ids, lengths, longest, this.#padTokenId);
     const shape = [lengths.length, longest];
@@ -74,7 +83,7 @@ export class Feeds {
 function writeCells(
   cells: Int32Array,
   words: number,
-  fill: Fill,
+  fill: Exclude<Fill, 'pooling'>,
   ids: Int32Array,
   lengths: Int32Array,
   longest: number,
@@ -102,5 +111,14 @@ function writeCells(
       }
     }
     from += length;
+  }
+}
+
+function writePoolingMask(mask: Float32Array, lengths: Int32Array, longest: number): void {
+  mask.fill(0);
+  for (const [row, length] of lengths.entries()) {
+    const start = 2 * row * longest;
+    mask.fill(1, start, start + length);
+    mask.fill(1, start + longest, start + longest + length);
   }
 }

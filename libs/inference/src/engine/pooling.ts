@@ -1,30 +1,9 @@
-/**
- * Token vectors (sequences × longest × dims) as one vector a sequence (sequences × dims): the mean of the
- * sequence's own tokens, or its first token's. Padding is never read and sums run in one order, so a sequence's
- * vector does not depend on what shares its batch.
- */
-export function poolTokens(
-  states: Float32Array,
-  lengths: Int32Array,
-  longest: number,
-  dims: number,
-  pooling: 'mean' | 'cls',
-): Float32Array {
-  const vectors = new Float32Array(lengths.length * dims);
-  const sum = new Float64Array(dims);
+/** Sums over tokens (sequences × dims) as means, in place. */
+export function averageRows(sums: Float32Array, lengths: Int32Array, dims: number): Float32Array {
   for (const [row, length] of lengths.entries()) {
-    const first = row * longest * dims;
-    if (pooling === 'cls') {
-      vectors.set(states.subarray(first, first + dims), row * dims);
-      continue;
-    }
-    sum.fill(0);
-    for (let at = first; at < first + length * dims; at += dims) {
-      for (let d = 0; d < dims; d += 1) sum[d] = (sum[d] ?? 0) + (states[at + d] ?? 0);
-    }
-    for (let d = 0; d < dims; d += 1) vectors[row * dims + d] = (sum[d] ?? 0) / length;
+    for (let d = row * dims; d < (row + 1) * dims; d += 1) sums[d] = (sums[d] ?? 0) / length;
   }
-  return vectors;
+  return sums;
 }
 
 /** Scales each vector to length 1, in place; a vector of zeros stays as it is. */

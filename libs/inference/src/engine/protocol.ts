@@ -1,3 +1,4 @@
+import type { Device } from '../device.ts';
 import type { EngineBatch } from '../engine.ts';
 
 /** A model as an engine needs to know it. */
@@ -13,12 +14,20 @@ export interface EngineModel {
   readonly padTokenId: number;
 }
 
+/** What ONNX Runtime does to a graph before it runs it. */
+export interface GraphTuning {
+  readonly level: 'disabled' | 'basic' | 'extended' | 'all';
+  /** Optimizers of that level to leave out, by their names in ONNX Runtime. */
+  readonly without: readonly string[];
+}
+
 export interface SessionTuning {
-  /** Threads that one run computes with, the engine's main thread among them. */
-  readonly threads: number;
-  /** Whether idle threads wait for work by spinning: faster where the engine has its CPUs to itself. */
-  readonly spinning: boolean;
-  readonly graphOptimization: 'disabled' | 'basic' | 'extended' | 'all';
+  readonly device: Device;
+  readonly graph: GraphTuning;
+  /** Where the optimized graph is kept for the next start; made when it is not there. */
+  readonly graphCache?: string | undefined;
+  /** The largest batch to come, in padded tokens: run once at the start, so that its memory is there. */
+  readonly area?: number | undefined;
 }
 
 /** What goes to the engine, as structured clones: typed arrays cross as bytes, nothing as JSON. */

@@ -1,15 +1,18 @@
-import { access, constants } from 'node:fs/promises';
+import { access, constants, rename, rm } from 'node:fs/promises';
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { EmbedmillError } from '@embedmill/jobs';
 import type { EngineBatch } from '../engine.ts';
 import { Feeds } from './feeds.ts';
 import { isOutOfMemory, messageOf } from './ort-error.ts';
-import { normalizeRows, poolTokens } from './pooling.ts';
+import { averageRows, normalizeRows } from './pooling.ts';
+import { POOLED, readPooledModel } from './pooling-graph.ts';
 import type { EngineModel, SessionTuning } from './protocol.ts';
+import { sessionOptions } from './session-options.ts';
 
-/** Outputs to take the vectors from, best first: of tokens (to be pooled), then of whole sequences. */
-const TOKEN_OUTPUTS = ['last_hidden_state', 'token_embeddings'];
-const SEQUENCE_OUTPUTS = ['sentence_embedding', 'embedding', 'pooler_output'];
+type Ort = typeof import('onnxruntime-node');
+
+/** Outputs to take the vectors from, best first; all but the first are of models that pool by themselves. */
+const SEQUENCE_OUTPUTS = [POOLED, 'sentence_embedding', 'embedding', 'pooler_output'];
 
 /** Sequences × tokens that a new session runs once, so that its memory and threads are there before work is. */
 const WARM_UP = [
@@ -17,23 +20,21 @@ const WARM_UP = [
   [8, 64],
 ] as const;
 
-interface Output {
-  name: string;
-  rank: number;
-}
+/** Tokens a sequence of the largest batch, when it is run for warming up. */
+const WARM_UP_LENGTH = 128;
 
 /** A loaded model, ready to run. One run at a time: buffers are reused. */
 export class ModelSession {
   readonly dims: number;
   readonly #session: InferenceSession;
   readonly #feeds: Feeds;
-  readonly #output: Output;
+  readonly #output: string;
   readonly #model: EngineModel;
 
   private constructor(
     session: InferenceSession,
     feeds: Feeds,
-    output: Output,
+    output: string,
     model: EngineModel,
     dims: number,
   ) {
@@ -45,8 +46,8 @@ export class ModelSession {
   }
 
   /**
-   * Loads a model and runs it once. Throws `model_unavailable` when the file or the runtime cannot be had now,
-   * `model_corrupt` when the file is no model that embedmill can use.
+   * Loads a model and runs it once. Throws `model_unavailable` when the file, the runtime or the device cannot be
+   * had now, `model_corrupt` when the file is no model that embedmill can use.
    */
   static async load(model: EngineModel, tuning: SessionTuning): Promise<ModelSession> {
     await access(model.path, constants.R_OK).catch((cause: unknown) => {
@@ -61,24 +62,20 @@ export class ModelSession {
       });
     });
     try {
-      const session = await ort.InferenceSession.create(model.path, sessionOptions(tuning));
+      const session = await createSession(ort, model, tuning);
       const feeds = new Feeds(ort.Tensor, session.inputMetadata, model.padTokenId);
       const output = chooseOutput(session.outputMetadata);
       let dims = 0;
-      for (const [count, length] of WARM_UP) {
+      for (const [count, length] of warmUp(tuning)) {
         const ids = new Int32Array(count * length).fill(model.padTokenId);
         const batch = { ids, lengths: new Int32Array(count).fill(length), urgent: false };
-        const { [output.name]: tensor } = await session.run(feeds.fill(batch, length), [output.name]);
+        const { [output]: tensor } = await session.run(feeds.fill(batch, length), [output]);
         dims = dimsOf(tensor, model);
       }
       return new ModelSession(session, feeds, output, model, dims);
     } catch (thrown) {
       if (thrown instanceof EmbedmillError) throw thrown;
-      const code = isOutOfMemory(thrown) ? 'model_unavailable' : 'model_corrupt';
-      const advice = code === 'model_corrupt' ? 'is the file whole? ' : 'not enough memory: ';
-      throw new EmbedmillError(code, `${model.path} cannot be loaded; ${advice}${messageOf(thrown)}`, {
-        cause: thrown,
-      });
+      throw unloadable(thrown, model, tuning);
     }
   }
 
@@ -86,45 +83,63 @@ export class ModelSession {
   async run(batch: EngineBatch): Promise<Float32Array> {
     const { lengths } = batch;
     const longest = lengths.reduce((most, length) => Math.max(most, length), 0);
-    const { name, rank } = this.#output;
-    const { [name]: tensor } = await this.#session.run(this.#feeds.fill(batch, longest), [name]);
-    const data = tensor?.data as Float32Array;
-    const vectors =
-      rank === 3
-        ? poolTokens(data, lengths, longest, this.dims, this.#model.pooling)
-        : data.slice(0, lengths.length * this.dims);
+    const { [this.#output]: tensor } = await this.#session.run(this.#feeds.fill(batch, longest), [
+      this.#output,
+    ]);
+    const vectors = (tensor?.data as Float32Array).slice(0, lengths.length * this.dims);
     tensor?.dispose();
+    if (this.#output === POOLED && this.#model.pooling === 'mean') averageRows(vectors, lengths, this.dims);
     return this.#model.normalize ? normalizeRows(vectors, this.dims) : vectors;
   }
 }
 
-function sessionOptions(tuning: SessionTuning): InferenceSession.SessionOptions {
-  return {
-    executionProviders: ['cpu'],
-    intraOpNumThreads: tuning.threads,
-    interOpNumThreads: 1,
-    executionMode: 'sequential',
-    graphOptimizationLevel: tuning.graphOptimization,
-    // Errors are thrown; the log would say them a second time, on the worker's stderr.
-    logSeverityLevel: 4,
-    extra: { session: { intra_op: { allow_spinning: tuning.spinning ? '1' : '0' } } },
-  };
+/** A session of the cached graph where there is one, else of the model, whose graph is cached for the next time. */
+async function createSession(ort: Ort, model: EngineModel, tuning: SessionTuning): Promise<InferenceSession> {
+  const options = sessionOptions(model, tuning);
+  const { graphCache } = tuning;
+  if (graphCache !== undefined) {
+    try {
+      await access(graphCache, constants.R_OK);
+      return await ort.InferenceSession.create(graphCache, {
+        ...options,
+        graphOptimizationLevel: 'disabled',
+      });
+    } catch {
+      // There is none yet, or it is of no use: it is made anew.
+    }
+  }
+  const pooled = await readPooledModel(model.path, model.pooling);
+  if (graphCache === undefined) return ort.InferenceSession.create(pooled, options);
+  const partial = `${graphCache}.${process.pid}`;
+  try {
+    const session = await ort.InferenceSession.create(pooled, {
+      ...options,
+      optimizedModelFilePath: partial,
+    });
+    await rename(partial, graphCache);
+    return session;
+  } catch {
+    // A folder that cannot be written must not keep the model from being loaded.
+    await rm(partial, { force: true });
+    return ort.InferenceSession.create(pooled, options);
+  }
 }
 
-function chooseOutput(metadata: readonly InferenceSession.ValueMetadata[]): Output {
+function warmUp({ device, area = 0 }: SessionTuning): (readonly [count: number, length: number])[] {
+  const largest = [Math.floor(area / WARM_UP_LENGTH), WARM_UP_LENGTH] as const;
+  return device.kind === 'cpu' || largest[0] === 0 ? [...WARM_UP] : [...WARM_UP, largest];
+}
+
+function chooseOutput(metadata: readonly InferenceSession.ValueMetadata[]): string {
   const outputs = metadata.flatMap((output) =>
-    output.isTensor && output.type === 'float32' ? [{ name: output.name, rank: output.shape.length }] : [],
+    output.isTensor && output.type === 'float32' && output.shape.length === 2 ? [output.name] : [],
   );
-  const pick = (rank: number, preferred: string[]) =>
-    preferred.flatMap(
-      (name) => outputs.find((output) => output.name === name && output.rank === rank) ?? [],
-    )[0] ?? outputs.find((output) => output.rank === rank);
-  const output = pick(3, TOKEN_OUTPUTS) ?? pick(2, SEQUENCE_OUTPUTS);
+  const output = SEQUENCE_OUTPUTS.find((name) => outputs.includes(name)) ?? outputs[0];
   if (output !== undefined) return output;
   const names = metadata.map(({ name }) => name).join(', ');
   throw new EmbedmillError(
     'model_corrupt',
-    `the model has no float32 output of token or sequence vectors; its outputs are ${names}`,
+    `the model has no output of token or sequence vectors; its outputs are ${names}`,
   );
 }
 
@@ -137,4 +152,23 @@ function dimsOf(tensor: Tensor | undefined, model: EngineModel): number {
     );
   }
   return dims;
+}
+
+/** On a device other than the CPU, nobody can say from the error whether the file is at fault or the device. */
+function unloadable(thrown: unknown, model: EngineModel, { device }: SessionTuning): EmbedmillError {
+  const message = messageOf(thrown);
+  const options = { cause: thrown };
+  if (isOutOfMemory(thrown)) {
+    return new EmbedmillError(
+      'model_unavailable',
+      `${model.path} cannot be loaded; not enough memory: ${message}`,
+      options,
+    );
+  }
+  if (device.kind === 'cpu' || thrown instanceof SyntaxError) {
+    const text = `${model.path} cannot be loaded; is the file whole? ${message}`;
+    return new EmbedmillError('model_corrupt', text, options);
+  }
+  const text = `${model.path} cannot be run on ${device.kind}; does the device work, and does it run on the cpu? ${message}`;
+  return new EmbedmillError('model_unavailable', text, options);
 }
