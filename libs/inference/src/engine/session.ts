@@ -1,4 +1,5 @@
 import { access, constants, rename, rm } from 'node:fs/promises';
+import type * as onnxruntime from 'onnxruntime-node';
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { EmbedmillError } from '@embedmill/jobs';
 import type { EngineBatch } from '../engine.ts';
@@ -9,7 +10,7 @@ import { POOLED, readPooledModel } from './pooling-graph.ts';
 import type { EngineModel, SessionTuning } from './protocol.ts';
 import { sessionOptions } from './session-options.ts';
 
-type Ort = typeof import('onnxruntime-node');
+type Ort = typeof onnxruntime;
 
 /** Outputs to take the vectors from, best first; all but the first are of models that pool by themselves. */
 const SEQUENCE_OUTPUTS = [POOLED, 'sentence_embedding', 'embedding', 'pooler_output'];
