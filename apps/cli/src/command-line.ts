@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { z } from 'zod';
 import { CommandHost, type GlobalOptions, type Surroundings } from './command-host.ts';
+import { addBench } from './commands/bench.ts';
 import { addCollections } from './commands/collections.ts';
 import { addDemo } from './commands/demo.ts';
 import { addDoctor } from './commands/doctor.ts';
@@ -41,6 +42,7 @@ export async function runCommandLine(args: readonly string[], surroundings: Surr
   addJobs(program, host);
   addSearch(program, host);
   addModels(program, host);
+  addBench(program, host);
   addDoctor(program, host);
   try {
     await program.parseAsync(args, { from: 'user' });

@@ -14,6 +14,7 @@ export const ENTRIES = {
   api: entry('api', 'main'),
   worker: entry('worker', 'main'),
   engine: entry('worker', 'engine'),
+  bench: entry('worker', 'bench'),
 } as const;
 
 /** The demo's documents. */

@@ -89,6 +89,12 @@ export class Stack {
     return { api: `${this.url}/metrics`, worker: worker === undefined ? null : `${worker}/metrics` };
   }
 
+  /** Process ids; null for what is elsewhere, or between two starts. */
+  get processes(): UpFile['processes'] {
+    const pidOf = (name: PartName): number | null => this.#supervisor.running(name)?.pid ?? null;
+    return { api: pidOf('api'), worker: pidOf('worker'), store: pidOf('store'), redis: pidOf('redis') };
+  }
+
   /** Resolves, with why, when a process keeps failing. `stop` is then still to be called. */
   get gaveUp(): Promise<Error> {
     return this.#supervisor.gaveUp;
@@ -128,11 +134,10 @@ export class Stack {
   }
 
   #writeUpFile(): void {
-    const pidOf = (name: PartName): number | null => this.#supervisor.running(name)?.pid ?? null;
     writeUpFile(this.#options.config.dataDir, {
       url: this.url,
       metrics: this.metrics,
-      processes: { api: pidOf('api'), worker: pidOf('worker'), store: pidOf('store'), redis: pidOf('redis') },
+      processes: this.processes,
       redis: withoutPassword(redisUrlOf(this.#options.config)),
       startedAt: this.#startedAt,
     });

@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import { parseDevices } from '@embedmill/inference';
 import { readSettings, sharedConfig, sharedSettings, type SharedConfig } from '@embedmill/jobs';
+import type { EngineSettings } from './engine-plan.ts';
 
 const integer = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
 
@@ -16,6 +18,13 @@ export const settingsSchema = z.strictObject({
   EMBEDMILL_WORKER_MODELS: z.string().optional().meta({
     description: 'The models to serve, separated by commas; by default those that collections use.',
   }),
+  EMBEDMILL_WORKER_DEVICE: z.string().default('cpu').meta({
+    description: 'What engines run on: cpu, webgpu, or GPUs as in cuda or cuda:0,cuda:1; one engine each.',
+  }),
+  EMBEDMILL_WORKER_TENSORRT: z
+    .stringbool()
+    .default(false)
+    .meta({ description: 'Whether TensorRT compiles the graph for the GPUs, once, at the first start.' }),
   EMBEDMILL_WORKER_CPUS: integer(1, 1024)
     .optional()
     .meta({ description: 'CPUs to keep busy with engines; by default all that this process may use.' }),
@@ -41,6 +50,8 @@ export interface WorkerConfig extends SharedConfig {
   port: number;
   /** Undefined: those that collections use. */
   models: string[] | undefined;
+  devices: EngineSettings['devices'];
+  tensorrt: boolean;
   cpus: number | undefined;
   batchArea: number | undefined;
   shards: number;
@@ -57,6 +68,8 @@ export function readConfig(environment: Record<string, string | undefined>): Wor
     host: read.EMBEDMILL_WORKER_HOST,
     port: read.EMBEDMILL_WORKER_PORT,
     models: read.EMBEDMILL_WORKER_MODELS?.split(',').map((name) => name.trim()),
+    devices: parseDevices(read.EMBEDMILL_WORKER_DEVICE) as EngineSettings['devices'],
+    tensorrt: read.EMBEDMILL_WORKER_TENSORRT,
     cpus: read.EMBEDMILL_WORKER_CPUS,
     batchArea: read.EMBEDMILL_WORKER_BATCH_AREA,
     shards: read.EMBEDMILL_WORKER_SHARDS,

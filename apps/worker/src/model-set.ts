@@ -1,12 +1,14 @@
 import type { Logger } from 'pino';
 import { asEmbedmillError, type EmbedmillError } from '@embedmill/jobs';
-import { availableCpus, defaultLayout, type EngineEvent } from '@embedmill/inference';
+import { availableCpus, deviceLabel, type EngineEvent } from '@embedmill/inference';
 import type { Metrics } from '@embedmill/metrics';
-import { resolveModel, type DownloadProgress } from '@embedmill/models';
+import { resolveModel, type DownloadProgress, type ResolvedModel } from '@embedmill/models';
 import type { ModelConsumer } from '@embedmill/queue';
 import type { Spool } from '@embedmill/sources';
 import type { VectorStore } from '@embedmill/vector-store';
+import { machineFor, readCalibration } from './calibration.ts';
 import type { WorkerConfig } from './config.ts';
+import { planEngines, type EnginePlan } from './engine-plan.ts';
 import { settleShard } from './pipeline.ts';
 import { ServedModel } from './served-model.ts';
 
@@ -100,7 +102,7 @@ export class ModelSet {
 
   async #load(name: string): Promise<void> {
     const { consumer, spool, store, metrics, log } = this.#parts;
-    const { modelsFolder, modelCacheFolder, hubUrl, batchArea, batchDeadlineMs } = this.#config;
+    const { modelsFolder, modelCacheFolder, hubUrl, batchDeadlineMs } = this.#config;
     const resolved = await resolveModel(name, {
       modelsDir: modelsFolder,
       cacheDir: modelCacheFolder,
@@ -109,10 +111,10 @@ export class ModelSet {
       onProgress: this.#progressTeller(name),
     });
     const model = await ServedModel.load(resolved, {
-      layout: defaultLayout(this.#config.cpus ?? availableCpus()),
+      plan: await this.#planFor(resolved),
       batchDeadlineMs,
-      area: batchArea,
-      onBatch: ({ lane, items, tokens, paddedTokens }) => {
+      onBatch: ({ lane, items, tokens, paddedTokens, seconds }) => {
+        metrics.batchSeconds.observe(seconds, { lane });
         metrics.batchItems.observe(items, { lane });
         metrics.batchTokens.observe(tokens, { lane });
         metrics.tokens.add(tokens, { model: name, lane });
@@ -128,6 +130,25 @@ export class ModelSet {
       query: (query) => model.answer(query),
     });
     log.info({ model: name, revision: model.revision }, 'serving');
+  }
+
+  async #planFor(model: ResolvedModel): Promise<EnginePlan> {
+    const { devices, cpus, modelCacheFolder, tensorrt, batchArea } = this.#config;
+    const machine = machineFor(devices[0].kind, cpus ?? availableCpus());
+    const calibration = await readCalibration(modelCacheFolder, model, machine);
+    const settings = { devices, machine, modelCacheFolder, tensorrt, area: batchArea };
+    const plan = planEngines(model, settings, calibration);
+    this.#parts.log.info(
+      {
+        model: model.name,
+        devices: plan.devices.map(deviceLabel),
+        threads: plan.devices[0].kind === 'cpu' ? plan.devices[0].threads : undefined,
+        area: plan.area,
+        measured: calibration?.measuredAt ?? 'not on this machine; "embedmill bench --calibrate" does it',
+      },
+      'starting engines',
+    );
+    return plan;
   }
 
   #progressTeller(name: string): (progress: DownloadProgress) => void {

@@ -1,18 +1,14 @@
 import { EmbedmillError, type Chunking, type Document, type Query, type QueryResult } from '@embedmill/jobs';
-import { EngineProcess, type EngineEvent, type EngineLayout } from '@embedmill/inference';
+import type { EngineEvent } from '@embedmill/inference';
 import type { ResolvedModel } from '@embedmill/models';
 import { chunkDocuments, Tokenizer, type ChunkedDocument } from '@embedmill/tokenization';
 import { Encoder, type BatchReport } from './encoder.ts';
-
-/** The engine's entry stands beside this module, as source and as bundle. */
-const ENGINE = new URL(import.meta.url.endsWith('.ts') ? './engine.ts' : './engine.js', import.meta.url);
+import type { EnginePlan } from './engine-plan.ts';
+import { startEngines } from './engines.ts';
 
 export interface ServedModelOptions {
-  /** How many engine processes, and the threads of each. */
-  layout: EngineLayout;
+  plan: EnginePlan;
   batchDeadlineMs: number;
-  /** The largest batch; the encoder's own default without it. */
-  area?: number | undefined;
   onBatch: (report: BatchReport) => void;
   onEngineEvent: (event: EngineEvent) => void;
 }
@@ -43,35 +39,15 @@ export class ServedModel {
       documentPrefix: model.documentPrefix,
       queryPrefix: model.queryPrefix,
     });
-    const { layout, area, batchDeadlineMs } = options;
-    const starting = Array.from({ length: layout.processes }, () =>
-      EngineProcess.start({
-        entry: ENGINE,
-        model: {
-          path: model.modelPath,
-          pooling: model.pooling,
-          normalize: model.normalize,
-          dims: model.dims,
-          padTokenId: model.padTokenId,
-        },
-        device: { kind: 'cpu', threads: layout.threads },
-        deadlineMs: batchDeadlineMs,
-        onEvent: options.onEngineEvent,
-      }),
-    );
-    const started = await Promise.allSettled(starting);
-    const engines = started.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
-    const failed = started.find((one) => one.status === 'rejected');
-    if (failed !== undefined) {
-      await Promise.all(engines.map((engine) => engine.close()));
-      throw failed.reason;
-    }
-    const budget = area === undefined ? {} : { area };
-    return new ServedModel(
-      model,
-      tokenizer,
-      new Encoder({ engines, budget, hooks: { onBatch: options.onBatch } }),
-    );
+    const { plan } = options;
+    const engines = await startEngines(model, options);
+    const { area, launchCost } = plan;
+    const encoder = new Encoder({
+      engines,
+      budget: { area, launchCost },
+      hooks: { onBatch: options.onBatch },
+    });
+    return new ServedModel(model, tokenizer, encoder);
   }
 
   chunk(documents: Document[], chunking: Chunking): Promise<ChunkedDocument[]> {

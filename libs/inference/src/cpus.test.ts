@@ -1,8 +1,9 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { availableParallelism, tmpdir } from 'node:os';
+import { availableParallelism, tmpdir, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
+import fc from 'fast-check';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { availableCpus, defaultLayout } from './cpus.ts';
+import { availableCpus, availableMemory, defaultLayout } from './cpus.ts';
 
 let root: string;
 beforeEach(async () => {
@@ -61,8 +62,32 @@ it('takes -1 of version 1 for no limit, and never says less than one', async () 
   expect(availableCpus(root)).toBe(1);
 });
 
-it('gives engines two threads each, and one CPU one thread', () => {
-  expect(defaultLayout(1)).toEqual({ processes: 1, threads: 1 });
-  expect(defaultLayout(2)).toEqual({ processes: 1, threads: 2 });
-  expect(defaultLayout(8)).toEqual({ processes: 4, threads: 2 });
+it('gives each CPU an engine, and engines more threads where memory has no room for so many models', () => {
+  expect(defaultLayout(1, 25e6, 24e9)).toEqual({ processes: 1, threads: 1 });
+  expect(defaultLayout(2, 25e6, 24e9)).toEqual({ processes: 2, threads: 1 });
+  expect(defaultLayout(64, 25e6, 256e9)).toEqual({ processes: 64, threads: 1 });
+  expect(defaultLayout(64, 1300e6, 64e9)).toEqual({ processes: 16, threads: 4 });
+  expect(defaultLayout(4, 1300e6, 1e9)).toEqual({ processes: 1, threads: 4 });
+});
+
+it('never gives out more threads than there are CPUs, nor none', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 512 }),
+      fc.integer({ min: 0, max: 1e11 }),
+      fc.integer({ min: 1e6, max: 4e12 }),
+      (cpus, modelBytes, memoryBytes) => {
+        const { processes, threads } = defaultLayout(cpus, modelBytes, memoryBytes);
+        expect(processes).toBeGreaterThanOrEqual(1);
+        expect(threads).toBeGreaterThanOrEqual(1);
+        expect(processes * threads).toBeLessThanOrEqual(cpus);
+        expect(processes * threads).toBeGreaterThan(cpus / 2);
+      },
+    ),
+  );
+});
+
+it('knows how much memory there is', () => {
+  expect(availableMemory()).toBeGreaterThan(50e6);
+  expect(availableMemory()).toBeLessThanOrEqual(totalmem());
 });

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 
 /** How many engine processes to run on a machine, and how many threads each computes with. */
@@ -18,12 +18,25 @@ export function availableCpus(root = '/'): number {
   return Math.max(1, Math.floor(Math.min(availableParallelism(), cpuQuota(root))));
 }
 
+/** Beside its weights: Node, ONNX Runtime, and the arena of a run. */
+const ENGINE_BYTES = 200e6;
+
 /**
- * A sane layout for so many CPUs: engines of two threads. Measured with the bundled static int8 model on two
- * cores, where one engine of two threads is best; a calibration on the machine itself knows better.
+ * A sane layout for so many CPUs: an engine of one thread for each, as far as their models fit into half of
+ * the memory, and more threads an engine where they do not. Threads that share a run wait for one another after
+ * every operator; a calibration on the machine itself knows better.
+ * @param modelBytes what a model's weights take
  */
-export function defaultLayout(cpus: number): EngineLayout {
-  return { processes: Math.max(1, Math.floor(cpus / 2)), threads: Math.min(2, cpus) };
+export function defaultLayout(cpus: number, modelBytes: number, memoryBytes: number): EngineLayout {
+  const fit = Math.max(1, Math.floor(memoryBytes / 2 / (modelBytes + ENGINE_BYTES)));
+  const threads = Math.ceil(cpus / Math.min(cpus, fit));
+  return { processes: Math.max(1, Math.floor(cpus / threads)), threads };
+}
+
+/** Memory that this process may use: the machine's, or less where a cgroup limits it. */
+export function availableMemory(): number {
+  const constrained = process.constrainedMemory();
+  return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
 }
 
 /** The smallest limit among this process's cgroup and those it is in; Infinity where there is none. */

@@ -60,6 +60,10 @@ const facts = {
   matryoshka: z
     .array(z.int().positive())
     .meta({ description: 'Smaller sizes that vectors may be cut to; none for most models.' }),
+  batchArea: z.int().positive().optional().meta({
+    description:
+      'The largest batch on a CPU where nothing was measured, in padded tokens; what suits transformers by default.',
+  }),
   batchInvariant: z.boolean().meta({
     description:
       'Whether a text gets the same vector (but for rounding) whatever shares its batch; not so for ONNX’s dynamic int8.',

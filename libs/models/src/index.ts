@@ -4,3 +4,4 @@ export { REGISTRY } from './registry.ts';
 export { findModel, listModels, type ModelFolders, type ModelSummary } from './models.ts';
 export { resolveModel, type ResolvedModel, type ResolveOptions } from './resolve.ts';
 export type { DownloadProgress } from './download.ts';
+export { offeredFiles, type OfferedFile } from './offers.ts';

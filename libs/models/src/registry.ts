@@ -40,6 +40,20 @@ const ENTRIES: ModelEntryInput[] = [
   },
   {
     ...MINILM,
+    name: 'static-minilm-256',
+    dims: 256,
+    // A static embedding has no limit of its own: its vector is a sum over tokens.
+    maxTokens: 512,
+    model: {
+      path: 'model.onnx',
+      sha256: '9b8b3fbe1e18a6a8b273d348d0934fa1af2f8c75f88c5ad27b3ece533319004e',
+      bytes: 7_936_322,
+    },
+    batchArea: 16_384,
+    source: { kind: 'bundled', folder: 'static-minilm-256' },
+  },
+  {
+    ...MINILM,
     name: 'all-MiniLM-L6-v2-fp32',
     model: {
       path: 'onnx/model.onnx',

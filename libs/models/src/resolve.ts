@@ -11,11 +11,16 @@ export interface ResolveOptions extends ModelFolders, Omit<DownloadOptions, 'mod
   hubUrl?: string | undefined;
   /** A token for models that need one; the variable HF_TOKEN by default. Goes to the hub's host only. */
   hubToken?: string | undefined;
+  /** Another of the model's ONNX files than its entry's own, see `offeredFiles`. */
+  file?:
+    { readonly path: string; readonly sha256?: string | undefined; readonly data: ModelFile[] } | undefined;
 }
 
 /** A model whose files are on this machine and verified. */
 export interface ResolvedModel extends ModelEntry {
   modelPath: string;
+  /** Its weights, wherever they are. */
+  modelBytes: number;
   tokenizerPath: string;
   /** The commit it was downloaded at, or `sha256:` and the digest of the ONNX file. */
   revision: string;
@@ -32,7 +37,10 @@ export interface ResolvedModel extends ModelEntry {
  * try downloads it again).
  */
 export async function resolveModel(name: string, options: ResolveOptions): Promise<ResolvedModel> {
-  const entry = await findModel(name, options);
+  const own = await findModel(name, options);
+  const { file } = options;
+  const entry =
+    file === undefined ? own : { ...own, model: { path: file.path, sha256: file.sha256 }, data: file.data };
   const location = await locate(entry, options);
   switch (location.kind) {
     case 'cache':
@@ -52,19 +60,31 @@ export async function resolveModel(name: string, options: ResolveOptions): Promi
   return {
     ...entry,
     modelPath: location.model,
+    modelBytes: await bytesOf(entry, location),
     tokenizerPath: location.tokenizer,
     revision: isAtCommit && entry.source.kind === 'hub' ? entry.source.revision : `sha256:${sha256}`,
     sha256,
   };
 }
 
+export function hubOf({ hubUrl, hubToken }: Pick<ResolveOptions, 'hubUrl' | 'hubToken'>): {
+  hubUrl: string;
+  token: string | undefined;
+} {
+  return { hubUrl: hubUrl ?? DEFAULT_HUB, token: hubToken ?? (process.env['HF_TOKEN'] || undefined) };
+}
+
+/** What the weights take, in files beside the graph or in it. */
+async function bytesOf(entry: ModelEntry, { folder, model }: ModelLocation): Promise<number> {
+  const paths = [model, ...entry.data.map(({ path }) => join(folder, path))];
+  const sizes = await Promise.all(paths.map(sizeOf));
+  return sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0);
+}
+
 async function download(entry: ModelEntry, location: ModelLocation, options: ResolveOptions): Promise<void> {
   if (entry.source.kind !== 'hub') return;
   const { repository, revision } = entry.source;
-  const hub = {
-    hubUrl: options.hubUrl ?? DEFAULT_HUB,
-    token: options.hubToken ?? (process.env['HF_TOKEN'] || undefined),
-  };
+  const hub = hubOf(options);
   const files = [entry.tokenizer, ...entry.data, entry.model];
   for (const file of files) {
     try {

@@ -1,0 +1,216 @@
+/**
+ * `embedmill bench`: the whole way and its inner part beside the limit and beside what fixed batches reach. All of
+ * a corpus and model run in turn, round by round, so that what a machine does on the side hits each alike.
+ */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { Context } from '../command-host.ts';
+import { CommandError, EXIT, type ExitCode } from '../exit.ts';
+import { grouped } from '../text.ts';
+import { BenchProcess } from './bench-process.ts';
+import { calibrateModel } from './calibration.ts';
+import { documentLines, MEAN_TOKENS, type CorpusMaker, type CorpusName } from './corpora.ts';
+import { peakRssOf } from './process-memory.ts';
+import { measureQueueCost, type QueueCost } from './queue-cost.ts';
+import { legend, rowLines, rowOf, type Round, type Row, type Who } from './rows.ts';
+import { benchEnvironment, loadCorpusMaker, presentModels } from './surroundings.ts';
+import { WholeWay, type Latencies } from './whole-way.ts';
+
+export interface BenchRequest {
+  models?: string[];
+  corpora: CorpusName[];
+  who: Who[];
+  repeats: number;
+  seconds: number;
+}
+
+/** The models that figures are kept for. */
+const USUAL_MODELS = ['all-MiniLM-L6-v2-fp32', 'all-MiniLM-L6-v2', 'static-minilm-256'];
+
+const LEAST_DOCUMENTS = 1024;
+const MOST_DOCUMENTS = 40_000;
+
+const openedSchema = z.object({ detail: z.string() });
+const runSchema = z.object({
+  documents: z.number(),
+  tokens: z.number(),
+  paddedTokens: z.number(),
+  seconds: z.number(),
+});
+
+/** One of the rows while it is measured. */
+interface Runner {
+  who: Who;
+  detail: string;
+  run(): Promise<Round>;
+  rssBytes(): number | undefined;
+  close(): Promise<void>;
+}
+
+export async function runBench(context: Context, request: BenchRequest): Promise<ExitCode> {
+  const { terminal, config, interruption } = context;
+  const environment = benchEnvironment(context);
+  const models = request.models ?? (await presentModels(environment, USUAL_MODELS));
+  for (const missing of request.models === undefined ? USUAL_MODELS : []) {
+    if (!models.includes(missing)) terminal.note(`${missing} is not on this machine and is left out`);
+  }
+  const folder = await mkdtemp(join(tmpdir(), 'embedmill-bench-'));
+  const rows: Row[] = [];
+  const latencies: (Latencies & { model: string })[] = [];
+  let queue: QueueCost | undefined;
+  try {
+    const maker = await loadCorpusMaker(environment);
+    for (const model of models) {
+      const bench = new ModelBench({ context, environment, request, folder, maker, model });
+      rows.push(...(await bench.run()));
+      if (bench.latencies !== undefined) latencies.push({ model, ...bench.latencies });
+    }
+    if (request.who.includes('E1')) {
+      const redisPackage = join(config.dataDir, 'redis-package');
+      queue = await measureQueueCost(folder, redisPackage, interruption.signal);
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+  for (const line of rowLines(rows)) terminal.print(line);
+  terminal.print();
+  for (const { model, p50, p95, batchMs, queries } of latencies) {
+    terminal.print(
+      `${model}: a query during a bulk job takes ${p50.toFixed(0)} ms, 95 % take less than ${p95.toFixed(0)} ms, ` +
+        `${(p95 / batchMs).toFixed(1)} times a batch of ${batchMs.toFixed(1)} ms (${grouped(queries)} queries)`,
+    );
+  }
+  if (queue !== undefined) {
+    terminal.print(`the queue takes ${queue.cpuMsPer100Documents.toFixed(2)} ms of CPU per 100 documents`);
+  }
+  for (const line of legend(request.corpora, request.who)) terminal.print(line);
+  if (terminal.json) terminal.printJson({ rows, latencies, queue: queue ?? null });
+  return EXIT.ok;
+}
+
+interface ModelBenchOptions {
+  context: Context;
+  environment: NodeJS.ProcessEnv;
+  request: BenchRequest;
+  folder: string;
+  maker: CorpusMaker;
+  model: string;
+}
+
+/** One model: calibrated when it was not, then corpus by corpus. */
+class ModelBench {
+  readonly #options: ModelBenchOptions;
+  latencies: Latencies | undefined;
+
+  constructor(options: ModelBenchOptions) {
+    this.#options = options;
+  }
+
+  async run(): Promise<Row[]> {
+    const { context, environment, request, folder, model } = this.#options;
+    const tokensPerSecond = await this.#speed();
+    const whole = request.who.includes('E1')
+      ? await WholeWay.start({ ...context, environment }, model, join(folder, 'data'))
+      : undefined;
+    const rows: Row[] = [];
+    try {
+      for (const corpus of request.corpora) {
+        const wanted = Math.round((tokensPerSecond * request.seconds) / MEAN_TOKENS[corpus]);
+        const documents = Math.min(MOST_DOCUMENTS, Math.max(LEAST_DOCUMENTS, wanted));
+        const path = join(folder, `${corpus}.ndjson`);
+        await writeFile(path, documentLines(this.#options.maker.texts(corpus, documents)));
+        context.terminal.note(`${model}, ${corpus}: ${grouped(documents)} documents`);
+        rows.push(...(await this.#measure(corpus, path, whole)));
+        if (corpus === 'mixed') this.latencies = await whole?.measureLatency(path);
+      }
+    } finally {
+      await whole?.close();
+    }
+    return rows;
+  }
+
+  /** What its calibration says, which is made when there is none. */
+  async #speed(): Promise<number> {
+    const { context, model } = this.#options;
+    const process = this.#start();
+    try {
+      const asked = await process.ask({ kind: 'speed', model }, z.number().nullable());
+      if (asked !== null) return asked;
+    } finally {
+      await process.close();
+    }
+    const { calibration } = await calibrateModel(context, model, { minCosine: 0.999 });
+    return calibration.tokensPerSecond;
+  }
+
+  async #measure(corpus: CorpusName, path: string, whole: WholeWay | undefined): Promise<Row[]> {
+    const { request, model } = this.#options;
+    const runners: Runner[] = [];
+    const rounds = new Map<Who, Round[]>();
+    try {
+      for (const who of request.who) {
+        runners.push(who === 'E1' ? wholeRunner(whole, path) : await this.#open(who, path));
+      }
+      for (let round = 0; round < request.repeats; round += 1) {
+        for (const { who, run } of runners) {
+          rounds.set(who, [...(rounds.get(who) ?? []), await run()]);
+        }
+      }
+      const limit = rounds.get('U') ?? [];
+      return runners.map(({ who, detail, rssBytes }) => {
+        const bytes = rssBytes();
+        const rssMB = bytes === undefined ? null : Math.round(bytes / 2 ** 20);
+        return rowOf({ corpus, model, who, rssMB, detail }, rounds.get(who) ?? [], limit);
+      });
+    } finally {
+      for (const { close } of runners) await close();
+    }
+  }
+
+  async #open(who: Who, corpus: string): Promise<Runner> {
+    const { request, model } = this.#options;
+    const process = this.#start();
+    try {
+      const { detail } = await process.ask({ kind: 'open', who, model, corpus }, openedSchema);
+      return {
+        who,
+        detail,
+        run: async () => {
+          const ran = await process.ask({ kind: 'run', seconds: request.seconds }, runSchema);
+          return {
+            tokensPerSecond: ran.tokens / ran.seconds,
+            documentsPerSecond: ran.documents / ran.seconds,
+            padding: ran.paddedTokens / ran.tokens,
+          };
+        },
+        rssBytes: () => (process.pid === undefined ? undefined : peakRssOf(process.pid)),
+        close: () => process.close(),
+      };
+    } catch (error) {
+      await process.close();
+      throw error;
+    }
+  }
+
+  #start(): BenchProcess {
+    const { context, environment } = this.#options;
+    const { terminal, interruption } = context;
+    return new BenchProcess(environment, (text) => terminal.note(text), interruption.signal);
+  }
+}
+
+function wholeRunner(whole: WholeWay | undefined, path: string): Runner {
+  if (whole === undefined) throw new CommandError('the whole way was not started');
+  return {
+    who: 'E1',
+    detail: 'one job a round',
+    run: async () => {
+      const { documents, tokens, padding, seconds } = await whole.run(path);
+      return { tokensPerSecond: tokens / seconds, documentsPerSecond: documents / seconds, padding };
+    },
+    rssBytes: () => whole.workerRssBytes,
+    close: () => Promise.resolve(),
+  };
+}

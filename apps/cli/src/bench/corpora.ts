@@ -1,0 +1,107 @@
+/**
+ * The texts that benchmarks run on, made of WordNet's definitions, which embedmill ships for its demo. The same
+ * number of documents is the same texts on every machine.
+ */
+import { readFile } from 'node:fs/promises';
+import type { Tokenizer } from '@embedmill/tokenization';
+import { DEMO_DOCUMENTS } from '../entries.ts';
+
+/** A number in [0, 1), as Math.random gives. */
+type Random = () => number;
+
+interface CorpusKind {
+  about: string;
+  /** Tokens of a document to be made, special tokens included. */
+  length: (random: Random) => number;
+}
+
+const LONGEST = 256;
+
+export const CORPORA = {
+  short: { about: 'mean 12 tokens', length: (random) => 5 + Math.floor(random() * 15) },
+  mixed: {
+    about: 'p50/p90/max 41/191/256 tokens',
+    // Log-normal, with the median and the 90th percentile that mixed collections of web texts have.
+    length: (random) => clamp(Math.round(41 * Math.exp(1.2 * normal(random))), 4, LONGEST),
+  },
+  long: { about: '256 tokens', length: () => LONGEST },
+} as const satisfies Record<string, CorpusKind>;
+
+export type CorpusName = keyof typeof CORPORA;
+
+/** Mean tokens of a document, for sizing. */
+export const MEAN_TOKENS: Record<CorpusName, number> = { short: 12, mixed: 76, long: 256 };
+
+/** Makes corpora; reads the words once. Throws `model_unavailable` when the tokenizer cannot be read. */
+export class CorpusMaker {
+  /** Words, and how many tokens each has. */
+  readonly #words: string[];
+  readonly #tokens: Int32Array;
+
+  private constructor(words: string[], tokens: Int32Array) {
+    this.#words = words;
+    this.#tokens = tokens;
+  }
+
+  static async load(tokenizer: Tokenizer): Promise<CorpusMaker> {
+    const lines = (await readFile(DEMO_DOCUMENTS, 'utf8')).trimEnd().split('\n');
+    const words = lines.flatMap((line) => (JSON.parse(line) as { text: string }).text.split(/\s+/));
+    const distinct = [...new Set(words)];
+    const counts = new Map<string, number>();
+    let n = 0;
+    for await (const { length } of tokenizer.encodePlain(distinct)) counts.set(distinct[n++] ?? '', length);
+    return new CorpusMaker(
+      words,
+      Int32Array.from(words, (word) => counts.get(word) ?? 1),
+    );
+  }
+
+  /** So many different texts, in an order that has nothing to do with their length. */
+  texts(corpus: CorpusName, documents: number): string[] {
+    const random = seeded(20_261_124);
+    const made = new Set<string>();
+    const { length } = CORPORA[corpus];
+    for (let tries = 0; made.size < documents && tries < documents * 20; tries += 1) {
+      made.add(this.#text(Math.floor(random() * this.#words.length), length(random) - 2));
+    }
+    return [...made];
+  }
+
+  /** Words from `start` on that have exactly so many tokens: a word that is too long at the end is passed over. */
+  #text(start: number, tokens: number): string {
+    const words: string[] = [];
+    for (let at = start, left = tokens; left > 0; at += 1) {
+      const next = at % this.#words.length;
+      const own = this.#tokens[next] ?? 1;
+      if (own > left) continue;
+      words.push(this.#words[next] ?? '');
+      left -= own;
+    }
+    return words.join(' ');
+  }
+}
+
+/** One line of NDJSON a text. */
+export function documentLines(texts: readonly string[]): string {
+  return texts.map((text, n) => `${JSON.stringify({ id: `d${n}`, text })}\n`).join('');
+}
+
+/** Numbers that look random and are the same every time (mulberry32, Tommy Ettinger, public domain). */
+function seeded(seed: number): Random {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** Box and Muller's way from two uniform numbers to a normal one. */
+function normal(random: Random): number {
+  return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+}
+
+function clamp(value: number, least: number, most: number): number {
+  return Math.min(most, Math.max(least, value));
+}

@@ -1,0 +1,34 @@
+import { readdirSync, readFileSync } from 'node:fs';
+
+/**
+ * The most memory that a process and its descendants had resident, each at its own peak, in bytes. Undefined
+ * where the system does not tell (it is read from Linux' /proc).
+ */
+export function peakRssOf(pid: number): number | undefined {
+  const own = peakOf(pid);
+  if (own === undefined) return undefined;
+  return childrenOf(pid).reduce((sum, child) => sum + (peakRssOf(child) ?? 0), own);
+}
+
+function peakOf(pid: number): number | undefined {
+  const kilobytes = /^VmHWM:\s+(\d+) kB$/m.exec(read(`/proc/${pid}/status`) ?? '')?.[1];
+  return kilobytes === undefined ? undefined : Number(kilobytes) * 1024;
+}
+
+function childrenOf(pid: number): number[] {
+  try {
+    const threads = readdirSync(`/proc/${pid}/task`);
+    const lists = threads.map((thread) => read(`/proc/${pid}/task/${thread}/children`) ?? '');
+    return lists.flatMap((list) => list.split(' ').filter((one) => one !== '')).map(Number);
+  } catch {
+    return [];
+  }
+}
+
+function read(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}

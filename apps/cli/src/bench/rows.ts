@@ -1,0 +1,86 @@
+import { compact, table } from '../text.ts';
+import { CORPORA, type CorpusName } from './corpora.ts';
+
+export const WHO = {
+  U: 'ONNX Runtime alone, tokenized and sorted beforehand: the limit',
+  E0: 'tokenizer, planner and engines, from text',
+  E1: 'the whole way: upload, spool, Redis, worker, store; all processes on this machine',
+  N32: 'batches of 32 in the order they come, padded to the longest',
+  N256: 'batches of 256, likewise',
+} as const;
+export type Who = keyof typeof WHO;
+
+/** What one of them did with one corpus and one model. */
+export interface Row {
+  corpus: CorpusName;
+  model: string;
+  who: Who;
+  /** Tokens without padding; median of the rounds. */
+  tokensPerSecond: number;
+  documentsPerSecond: number;
+  /** Padded over real tokens. */
+  padding: number;
+  /** Peak memory of its processes; of E1, the worker's with its engines. Null where the system does not tell. */
+  rssMB: number | null;
+  /** Of U's rate in the same round: median, least and greatest. */
+  ofU: { median: number; least: number; greatest: number } | null;
+  detail: string;
+}
+
+export interface Round {
+  tokensPerSecond: number;
+  documentsPerSecond: number;
+  padding: number;
+}
+
+export function rowOf(
+  about: Pick<Row, 'corpus' | 'model' | 'who' | 'rssMB' | 'detail'>,
+  rounds: readonly Round[],
+  limit: readonly Round[],
+): Row {
+  const ratios = rounds.flatMap(({ tokensPerSecond }, n) => {
+    const of = limit[n]?.tokensPerSecond;
+    return of === undefined ? [] : [tokensPerSecond / of];
+  });
+  return {
+    ...about,
+    tokensPerSecond: Math.round(median(rounds.map((round) => round.tokensPerSecond))),
+    documentsPerSecond: Math.round(median(rounds.map((round) => round.documentsPerSecond)) * 10) / 10,
+    padding: Math.round(median(rounds.map((round) => round.padding)) * 1000) / 1000,
+    ofU:
+      ratios.length === 0
+        ? null
+        : {
+            median: rounded(median(ratios)),
+            least: rounded(Math.min(...ratios)),
+            greatest: rounded(Math.max(...ratios)),
+          },
+  };
+}
+
+export function rowLines(rows: readonly Row[]): string[] {
+  const head = ['CORPUS', 'MODEL', 'WHO', 'TOKENS/S', 'DOCS/S', 'PADDING', 'RSS MB', 'OF U', ''];
+  const cells = rows.map((row) => [
+    ...[row.corpus, row.model, row.who, compact(row.tokensPerSecond), compact(row.documentsPerSecond)],
+    row.padding.toFixed(3),
+    row.rssMB === null ? '–' : String(row.rssMB),
+    row.ofU === null
+      ? ''
+      : `${row.ofU.median.toFixed(3)} (${row.ofU.least.toFixed(2)}–${row.ofU.greatest.toFixed(2)})`,
+    row.detail,
+  ]);
+  return table([head, ...cells], [3, 4, 5, 6]);
+}
+
+export function legend(corpora: readonly CorpusName[], who: readonly Who[]): string[] {
+  return [
+    ...corpora.map((corpus) => `${corpus}: ${CORPORA[corpus].about}`),
+    ...who.map((one) => `${one}: ${WHO[one]}`),
+  ];
+}
+
+export function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
+}
+
+const rounded = (value: number): number => Math.round(value * 1000) / 1000;

@@ -1,0 +1,171 @@
+/**
+ * E1: the whole way that a user's documents go, from the upload to the last stored vector, with every process of
+ * `embedmill up` on this machine; and how long a query takes meanwhile.
+ */
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { Client } from '../client.ts';
+import type { Context } from '../command-host.ts';
+import { CommandError } from '../exit.ts';
+import { followJob } from '../follow.ts';
+import { stackDisplay } from '../stack-display.ts';
+import { Stack } from '../stack.ts';
+import { documentSource, submitDocuments } from '../upload.ts';
+import { peakRssOf } from './process-memory.ts';
+
+/** One job from start to end. */
+export interface JobRun {
+  documents: number;
+  tokens: number;
+  /** Padded over real tokens. */
+  padding: number;
+  /** From the first byte sent until the last vector was acknowledged and counted. */
+  seconds: number;
+}
+
+/** Milliseconds of queries, each sent when the one before was answered. */
+export interface Latencies {
+  queries: number;
+  p50: number;
+  p95: number;
+  /** Mean of the bulk batches that ran at the same time. */
+  batchMs: number;
+}
+
+const PAUSE_BETWEEN_QUERIES_MS = 20;
+
+export class WholeWay {
+  readonly #context: Context;
+  readonly #stack: Stack;
+  readonly #client: Client;
+  readonly #model: string;
+
+  private constructor(context: Context, stack: Stack, model: string) {
+    this.#context = context;
+    this.#stack = stack;
+    this.#client = new Client(stack.url, context.interruption.signal);
+    this.#model = model;
+  }
+
+  /** Starts everything in a folder of its own, and waits until the model's engines are warm. */
+  static async start(context: Context, model: string, folder: string): Promise<WholeWay> {
+    const { config, environment, terminal, interruption } = context;
+    const stack = await Stack.start(
+      {
+        config: {
+          ...config,
+          ...{ dataDir: folder, apiPort: 0, workerPort: 0, storeSocket: undefined },
+        },
+        environment: { ...environment, EMBEDMILL_SPOOL_DIR: '', EMBEDMILL_WORKER_MODELS: model },
+        redisPackageFolder: join(config.dataDir, 'redis-package'),
+        fresh: true,
+        tell: (event) => {
+          if (event.kind === 'line' && event.warning) stackDisplay(terminal, false)(event);
+        },
+      },
+      interruption.signal,
+    );
+    interruption.onForce(() => void stack.kill());
+    const whole = new WholeWay(context, stack, model);
+    try {
+      await whole.#client.embed(model, ['a first text']);
+      return whole;
+    } catch (error) {
+      await whole.close();
+      throw error;
+    }
+  }
+
+  /** Embeds the file's documents into a new collection, which is deleted afterwards. */
+  async run(file: string): Promise<JobRun> {
+    const collection = await this.#createCollection();
+    try {
+      const source = await documentSource(file);
+      const before = await this.#metric('embedmill_padding_tokens_total');
+      const start = Date.now();
+      const { signal } = this.#context.interruption;
+      const submitted = await submitDocuments(this.#client, collection, source, { signal });
+      const job = await this.#finished(submitted.id);
+      const end = Date.parse(job.finishedAt ?? '');
+      const padded = job.tokens + (await this.#metric('embedmill_padding_tokens_total')) - before;
+      const padding = padded / job.tokens;
+      return { documents: job.stored, tokens: job.tokens, padding, seconds: (end - start) / 1000 };
+    } finally {
+      await this.#client.deleteCollection(collection);
+    }
+  }
+
+  /** Asks for the vector of one short text again and again while a bulk job runs. */
+  async measureLatency(file: string): Promise<Latencies> {
+    const collection = await this.#createCollection();
+    try {
+      const { signal } = this.#context.interruption;
+      const submitted = await submitDocuments(this.#client, collection, await documentSource(file), {
+        signal,
+      });
+      let running = true;
+      const finished = this.#finished(submitted.id).finally(() => (running = false));
+      const before = await this.#batchSeconds();
+      const times: number[] = [];
+      while (running) {
+        const start = performance.now();
+        await this.#client.embed(this.#model, [`what is the meaning of number ${times.length}?`]);
+        times.push(performance.now() - start);
+        await new Promise((resolve) => setTimeout(resolve, PAUSE_BETWEEN_QUERIES_MS));
+      }
+      await finished;
+      const after = await this.#batchSeconds();
+      const sorted = times.toSorted((a, b) => a - b);
+      const at = (share: number) => sorted[Math.floor((sorted.length - 1) * share)] ?? 0;
+      const batchMs = (1000 * (after.sum - before.sum)) / Math.max(1, after.count - before.count);
+      return { queries: times.length, p50: at(0.5), p95: at(0.95), batchMs };
+    } finally {
+      await this.#client.deleteCollection(collection);
+    }
+  }
+
+  /** Peak memory of the worker with its engines, in bytes; undefined where the system does not tell. */
+  get workerRssBytes(): number | undefined {
+    const { worker } = this.#stack.processes;
+    return worker === null ? undefined : peakRssOf(worker);
+  }
+
+  async close(): Promise<void> {
+    await (this.#context.interruption.by === undefined ? this.#stack.stop() : this.#stack.kill());
+  }
+
+  async #createCollection(): Promise<string> {
+    const name = `bench-${randomUUID().slice(0, 8)}`;
+    // Each document is one point, as in the other rows.
+    await this.#client.createCollection(name, { model: this.#model, chunking: { mode: 'document' } });
+    return name;
+  }
+
+  async #finished(id: string) {
+    for await (const job of followJob(this.#client, id, this.#context.interruption.signal)) {
+      if (job.state === 'completed' && job.stored === job.documents) return job;
+      if (job.finishedAt !== null) {
+        throw new CommandError(
+          `the job ${job.state} with ${job.stored} of ${job.documents} documents stored: ${job.error?.message ?? 'see its failures'}`,
+        );
+      }
+    }
+    throw new CommandError('the job was lost sight of');
+  }
+
+  async #batchSeconds(): Promise<{ sum: number; count: number }> {
+    return {
+      sum: await this.#metric('embedmill_batch_duration_seconds_sum'),
+      count: await this.#metric('embedmill_batch_duration_seconds_count'),
+    };
+  }
+
+  /** The bulk lane's value of one of the worker's metrics. */
+  async #metric(name: string): Promise<number> {
+    const { worker } = this.#stack.metrics;
+    if (worker === null) throw new CommandError('the worker did not say where it serves its metrics');
+    const text = await (await fetch(worker)).text();
+    const line = new RegExp(`^${name}\\{[^}]*lane="bulk"[^}]*\\} (\\S+)$`, 'm').exec(text);
+    return Number(line?.[1] ?? 0);
+  }
+}

@@ -1,0 +1,64 @@
+import { InvalidArgumentError, type Command } from 'commander';
+import { runBench } from '../bench/bench.ts';
+import { runCalibration } from '../bench/calibration.ts';
+import { CORPORA, type CorpusName } from '../bench/corpora.ts';
+import { WHO, type Who } from '../bench/rows.ts';
+import type { CommandHost } from '../command-host.ts';
+import { integerBetween } from '../option-values.ts';
+
+interface BenchOptions {
+  models?: string[];
+  corpora: CorpusName[];
+  who: Who[];
+  repeats: number;
+  seconds: number;
+  calibrate?: true;
+  files?: string[];
+  minCosine: number;
+}
+
+export function addBench(program: Command, host: CommandHost): void {
+  const corpora = Object.keys(CORPORA) as CorpusName[];
+  const who = Object.keys(WHO) as Who[];
+  program
+    .command('bench')
+    .description(
+      'how fast this machine embeds, beside the limit; or, with --calibrate, what is fastest on it',
+    )
+    .option('--models <names>', 'models, separated by commas; by default those that are here', names)
+    .option('--corpora <names>', corpora.join(', '), someOf(corpora), corpora)
+    .option('--who <names>', who.join(', '), someOf(who), who)
+    .option('--repeats <number>', 'rounds, of which the median counts', integerBetween(1, 99), 5)
+    .option('--seconds <number>', 'length of a round, for each', integerBetween(1, 600), 5)
+    .option('--calibrate', 'find the fastest file, graph, layout and batch size, and keep them for workers')
+    .option(
+      '--files <paths>',
+      'with --calibrate: of the ONNX files that the model comes in, only these',
+      names,
+    )
+    .option('--min-cosine <number>', 'with --calibrate: how near a file’s vectors must be', cosine, 0.999)
+    .action((options: BenchOptions) =>
+      host.run((context) =>
+        options.calibrate === true ? runCalibration(context, options) : runBench(context, options),
+      ),
+    );
+}
+
+function names(value: string): string[] {
+  return value.split(',').map((name) => name.trim());
+}
+
+function someOf<Name extends string>(known: readonly Name[]): (value: string) => Name[] {
+  return (value) =>
+    names(value).map((name) => {
+      const found = known.find((one) => one === name);
+      if (found === undefined) throw new InvalidArgumentError(`There are ${known.join(', ')}.`);
+      return found;
+    });
+}
+
+function cosine(value: string): number {
+  const number = Number(value);
+  if (!(number > 0 && number <= 1)) throw new InvalidArgumentError('It must be a number from 0 to 1.');
+  return number;
+}

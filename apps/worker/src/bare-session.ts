@@ -1,0 +1,3 @@
+import { serveBareSession } from '@embedmill/inference';
+
+serveBareSession();

@@ -1,0 +1,121 @@
+/**
+ * The process behind `embedmill bench`: does what its parent asks, one thing after the other, until it is gone.
+ * It opens one yardstick, or calibrates; see `bench/` for what those are.
+ */
+import { readFile } from 'node:fs/promises';
+import { asEmbedmillError, parseDocument, profileSchema, type Document } from '@embedmill/jobs';
+import { availableCpus } from '@embedmill/inference';
+import { offeredFiles, resolveModel, type ResolveOptions } from '@embedmill/models';
+import { calibrate } from './bench/calibrate.ts';
+import { openEncoder, openFixedBatches, openLimit, tokenized, type Yardstick } from './bench/yardsticks.ts';
+import { machineFor, readCalibration, saveCalibration } from './calibration.ts';
+import { readConfig, type WorkerConfig } from './config.ts';
+import { planEngines } from './engine-plan.ts';
+
+type Who = 'U' | 'E0' | 'N32' | 'N256';
+
+type Ask =
+  | { kind: 'calibrate'; model: string; corpus: string; files: string[] | null; minCosine: number }
+  | { kind: 'speed'; model: string }
+  | { kind: 'open'; who: Who; model: string; corpus: string }
+  | { kind: 'run'; seconds: number };
+
+const config = readConfig(process.env);
+let yardstick: Yardstick | undefined;
+
+async function answer(ask: Ask): Promise<unknown> {
+  switch (ask.kind) {
+    case 'calibrate':
+      return calibrateModel(ask);
+    case 'speed':
+      return (await calibrationOf(ask.model)).calibration?.tokensPerSecond ?? null;
+    case 'open':
+      yardstick = await open(ask);
+      return { detail: yardstick.detail };
+    case 'run':
+      if (yardstick === undefined) throw new Error('nothing has been opened');
+      return yardstick.run(ask.seconds);
+  }
+}
+
+async function calibrateModel({
+  model: name,
+  corpus,
+  files,
+  minCosine,
+}: Extract<Ask, { kind: 'calibrate' }>) {
+  const note = (text: string): void => void process.send?.({ kind: 'note', text });
+  const options = resolveOptions(config);
+  const own = await resolveModel(name, options);
+  const all = await offeredFiles(name, options);
+  const offered =
+    files === null
+      ? all.filter(({ bytes }) => bytes <= own.modelBytes * 1.05)
+      : all.filter((file, n) => n === 0 || files.includes(file.path));
+  const resolved = [];
+  for (const [n, file] of offered.entries()) {
+    if (n > 0) note(`getting ${file.path} (${Math.round(file.bytes / 1e6)} MB), if it is not here`);
+    resolved.push({ file, model: n === 0 ? own : await resolveModel(name, { ...options, file }) });
+  }
+  const machine = machineFor(config.devices[0].kind, config.cpus ?? availableCpus());
+  const { modelCacheFolder } = config;
+  const plan = planEngines(own, { ...config, machine }, undefined);
+  const { sequences } = await tokenized(own, await readDocuments(corpus));
+  const calibration = await calibrate({
+    files: resolved,
+    devices: plan.devices,
+    machine,
+    sequences,
+    minCosine,
+    note,
+  });
+  return { calibration, path: await saveCalibration(modelCacheFolder, calibration) };
+}
+
+async function open({ who, model: name, corpus }: Extract<Ask, { kind: 'open' }>): Promise<Yardstick> {
+  const { own, machine, calibration } = await calibrationOf(name);
+  const file = calibration?.file ?? undefined;
+  const model = file === undefined ? own : await resolveModel(name, { ...resolveOptions(config), file });
+  const plan = planEngines(model, { ...config, machine, area: config.batchArea }, calibration);
+  const input = { model, plan, documents: await readDocuments(corpus) };
+  switch (who) {
+    case 'U':
+      return openLimit(input);
+    case 'E0':
+      return openEncoder(input);
+    case 'N32':
+      return openFixedBatches(input, 32);
+    case 'N256':
+      return openFixedBatches(input, 256);
+  }
+}
+
+/** What was measured for a model on this machine, if anything was. */
+async function calibrationOf(name: string) {
+  const own = await resolveModel(name, resolveOptions(config));
+  const machine = machineFor(config.devices[0].kind, config.cpus ?? availableCpus());
+  return { own, machine, calibration: await readCalibration(config.modelCacheFolder, own, machine) };
+}
+
+function resolveOptions({ modelsFolder, modelCacheFolder, hubUrl }: WorkerConfig): ResolveOptions {
+  return { modelsDir: modelsFolder, cacheDir: modelCacheFolder, hubUrl };
+}
+
+async function readDocuments(path: string): Promise<Document[]> {
+  const lines = (await readFile(path, 'utf8')).trimEnd().split('\n');
+  return lines.map((line, n) => {
+    const parsed = parseDocument(JSON.parse(line), profileSchema.parse({}));
+    if (!parsed.ok) throw new Error(`${path}, line ${n + 1}: ${parsed.error.message}`);
+    return parsed.document;
+  });
+}
+
+process.on('disconnect', () => process.exit(0));
+// Ctrl-C reaches the whole group; the parent decides.
+process.on('SIGINT', () => undefined);
+process.on('message', (ask: Ask) => {
+  void answer(ask)
+    .then((result) => ({ kind: 'done', result }))
+    .catch((thrown: unknown) => ({ kind: 'failed', message: asEmbedmillError(thrown).message }))
+    .then((said) => process.send?.(said));
+});

@@ -1,0 +1,268 @@
+/**
+ * Finds by measurement what runs a model fastest on this machine: which of the files that it comes in and which
+ * optimizations of the graph, then how many engines with how many threads, and the largest batch.
+ *
+ * Files are told apart by what they do, not by their names: one whose vectors differ from those of the model's own
+ * file by more than was allowed, or shift with what shares their batch, is left out, however fast it is.
+ */
+import {
+  defaultGraph,
+  type Device,
+  type Engine,
+  type EngineLayout,
+  type GraphTuning,
+} from '@embedmill/inference';
+import type { OfferedFile, ResolvedModel } from '@embedmill/models';
+import type { Calibration, Machine } from '../calibration.ts';
+import { startEngines, type EngineStart } from '../engines.ts';
+import { compareVectors, embedAlone, embedTogether, type Agreement } from './agreement.ts';
+import { feed, sortedBatches } from './feeding.ts';
+
+export interface CalibrationInput {
+  /** The model in each file that is to be tried, its own first. */
+  files: { file: OfferedFile; model: ResolvedModel }[];
+  /** One engine each; of CPUs, how many engines is what is looked for. */
+  devices: Device[];
+  machine: Machine;
+  /** Texts' tokens, of all lengths. */
+  sequences: Int32Array[];
+  /** The least cosine that a file's vectors may have to those of the model's own file. */
+  minCosine: number;
+  note: (text: string) => void;
+}
+
+interface Candidate {
+  model: ResolvedModel;
+  graph: GraphTuning;
+  devices: Device[];
+  area: number;
+}
+
+/** How long a candidate is run at a time, and how often: in turn, since a machine's speed drifts. */
+const LOOK_SECONDS = 0.4;
+const ROUNDS = 5;
+/** Differences below this are noise: then the candidate that comes first counts. */
+const AS_GOOD = 0.985;
+/** Areas in a row that are worse before larger ones are not tried. */
+const WORSE_IN_A_ROW = 2;
+const DEADLINE_MS = 120_000;
+
+const AREAS = {
+  cpu: [128, 256, 384, 512, 768, 1024, 2048, 4096, 8192, 16_384, 32_768],
+  gpu: [2048, 4096, 8192, 16_384, 32_768, 65_536, 131_072],
+} as const;
+
+/** Graphs worth a try; the first is what runs where nothing was measured. */
+function graphsFor(device: Device): GraphTuning[] {
+  const usual = defaultGraph(device);
+  if (device.kind !== 'cpu') return [usual];
+  return [usual, { level: 'all', without: [] }, { level: 'basic', without: [] }];
+}
+
+export async function calibrate(input: CalibrationInput): Promise<Calibration> {
+  const { machine, devices, note } = input;
+  const { chosen, agreement } = await fastestGraph(input);
+  const { areas, launchCost } = await worthwhileAreas(input, chosen);
+  const layouts = devices[0]?.kind === 'cpu' ? cpuLayouts(machine.cpus) : [undefined];
+  const candidates = layouts.flatMap((layout) =>
+    areas.map((area) => ({ ...chosen, area, layout, devices: layout ? cpuDevices(layout) : devices })),
+  );
+  const rates = await measureInTurn(input, candidates);
+  for (const [n, { area, layout }] of candidates.entries()) {
+    note(
+      `  ${layout ? `${layout.processes} × ${layout.threads} threads, ` : ''}area ${area}: ${perSecond(rates[n])}`,
+    );
+  }
+  const best = fastest(rates);
+  const { area, layout } = candidates[best] ?? { area: areas[0] ?? 1, layout: undefined };
+  const [own] = input.files;
+  return {
+    format: 1,
+    model: chosen.model.name,
+    revision: own?.model.revision ?? chosen.model.revision,
+    machine,
+    file: chosen.file === own?.file ? null : { ...chosen.file, minCosine: agreement.minCosine },
+    graph: { ...chosen.graph, without: [...chosen.graph.without] },
+    layout: layout ?? null,
+    area,
+    launchCost,
+    tokensPerSecond: Math.round(rates[best] ?? 0),
+    measuredAt: new Date().toISOString(),
+  };
+}
+
+/** The file and the graph that run fastest in one engine. */
+async function fastestGraph({ files, devices, sequences, minCosine, note }: CalibrationInput) {
+  const [device] = devices;
+  if (device === undefined) throw new Error('there is no device to calibrate for');
+  const single: Device = device.kind === 'cpu' ? { kind: 'cpu', threads: 1 } : device;
+  const sample = sequences.slice(0, 48);
+  const candidates: (Candidate & { file: OfferedFile; agreement: Agreement })[] = [];
+  let reference: Float32Array[] | undefined;
+  for (const { file, model } of files) {
+    const area = device.kind === 'cpu' ? 384 : 16_384;
+    const [usual = defaultGraph(single), ...others] = graphsFor(single);
+    const agreement = await agreementOf({ model, graph: usual, devices: [single], area }, sample, reference);
+    if (typeof agreement === 'string') {
+      note(`${file.path}: left out: ${agreement}`);
+      if (reference === undefined) throw new Error(`the model's own file cannot be run: ${agreement}`);
+      continue;
+    }
+    reference ??= agreement.vectors;
+    const { minCosine: least, batchCosine } = agreement;
+    if (least < minCosine || batchCosine < minCosine) {
+      const why = least < minCosine ? 'its vectors differ' : 'a vector shifts with what shares its batch';
+      note(`${file.path}: left out: ${why} (least cosine ${Math.min(least, batchCosine).toFixed(5)})`);
+      continue;
+    }
+    for (const graph of [usual, ...others]) {
+      candidates.push({ file, model, graph, devices: [single], area, agreement });
+    }
+  }
+  const rates = await measureInTurn({ sequences }, candidates);
+  for (const [n, { file, graph }] of candidates.entries()) {
+    note(`${file.path}, graph ${graphLabel(graph)}: ${perSecond(rates[n])} in one engine`);
+  }
+  const chosen = candidates[fastest(rates)];
+  if (chosen === undefined) throw new Error('no file of the model can be used');
+  return { chosen, agreement: chosen.agreement };
+}
+
+/** Vectors of a sample, or why the file cannot be run. */
+async function agreementOf(
+  { model, graph, devices, area }: Candidate,
+  sample: Int32Array[],
+  reference: Float32Array[] | undefined,
+): Promise<(Agreement & { vectors: Float32Array[] }) | string> {
+  try {
+    const [engine] = await startEngines(model, {
+      plan: { devices: [devices[0] ?? { kind: 'cpu', threads: 1 }], graph, graphCache: undefined, area },
+      batchDeadlineMs: DEADLINE_MS,
+    });
+    if (engine === undefined) return 'it does not start';
+    try {
+      const vectors = await embedAlone(engine, sample);
+      const together = await embedTogether(engine, sample);
+      return { vectors, ...compareVectors(reference ?? vectors, vectors, together) };
+    } finally {
+      await engine.close();
+    }
+  } catch (thrown) {
+    return thrown instanceof Error ? thrown.message : String(thrown);
+  }
+}
+
+/** The areas that are near the best one, and what launching a run costs. */
+async function worthwhileAreas(
+  { sequences }: CalibrationInput,
+  chosen: Candidate,
+): Promise<{ areas: number[]; launchCost: number }> {
+  const tried: { area: number; rate: number }[] = [];
+  let best = 0;
+  let worse = 0;
+  const engines = await startAll([chosen]);
+  for (const area of chosen.devices[0]?.kind === 'cpu' ? AREAS.cpu : AREAS.gpu) {
+    const rates: number[] = [];
+    for (let look = 0; look < 3; look += 1) {
+      rates.push(await measure(engines, { ...chosen, area }, sequences).catch(() => 0));
+    }
+    const rate = median(rates);
+    tried.push({ area, rate });
+    worse = rate < best * AS_GOOD ? worse + 1 : 0;
+    best = Math.max(best, rate);
+    // 0: it ran out of memory.
+    if (rate === 0 || worse >= WORSE_IN_A_ROW) break;
+  }
+  await Promise.all(engines.map((engine) => engine.close()));
+  const near = tried.filter(({ rate }) => rate > best * 0.95).map(({ area }) => area);
+  return { areas: near.slice(0, 5), launchCost: launchCostOf(tried) };
+}
+
+/**
+ * What a run costs beyond its tokens, in tokens: from time = cost × area + launch at the two smallest areas. A
+ * larger area has effects of its own, such as caches that it does not fit into.
+ */
+export function launchCostOf(tried: readonly { area: number; rate: number }[]): number {
+  const [small, large] = tried;
+  if (small === undefined || large === undefined || small.rate <= 0 || large.rate <= 0) return 0;
+  const [short, long] = [small.area / small.rate, large.area / large.rate];
+  const perToken = (long - short) / (large.area - small.area);
+  if (perToken <= 0) return small.area;
+  return Math.min(small.area, Math.max(0, Math.round(short / perToken - small.area)));
+}
+
+/**
+ * Median tokens a second of each candidate, all run in turn; 0 for one that cannot be run. Candidates that differ in
+ * their area only share engines.
+ */
+async function measureInTurn(
+  { sequences }: Pick<CalibrationInput, 'sequences'>,
+  candidates: readonly Candidate[],
+): Promise<number[]> {
+  const looks = new Map(candidates.map((candidate) => [candidate, [] as number[]]));
+  const groups = Map.groupBy(candidates, ({ model, graph, devices }) =>
+    JSON.stringify([model.modelPath, graph, devices]),
+  );
+  for (let round = 0; round < ROUNDS; round += 1) {
+    for (const group of groups.values()) {
+      const engines = await startAll(group).catch(() => []);
+      for (const candidate of group) {
+        looks.get(candidate)?.push(await measure(engines, candidate, sequences).catch(() => 0));
+      }
+      await Promise.all(engines.map((engine) => engine.close()));
+    }
+  }
+  return candidates.map((candidate) => median(looks.get(candidate) ?? []));
+}
+
+function startAll([candidate]: readonly Candidate[]): Promise<Engine[]> {
+  const [device, ...devices] = candidate?.devices ?? [];
+  if (candidate === undefined || device === undefined) return Promise.resolve([]);
+  const { model, graph, area } = candidate;
+  const plan: EngineStart['plan'] = { devices: [device, ...devices], graph, graphCache: undefined, area };
+  return startEngines(model, { plan, batchDeadlineMs: DEADLINE_MS });
+}
+
+async function measure(
+  engines: readonly Engine[],
+  { area }: Candidate,
+  sequences: Int32Array[],
+): Promise<number> {
+  const batches = sortedBatches(sequences, area, 0);
+  let at = 0;
+  const until = (seconds: number) => {
+    const end = performance.now() + seconds * 1000;
+    return feed(engines, async () => (performance.now() < end ? batches[at++ % batches.length] : undefined));
+  };
+  await until(LOOK_SECONDS / 5);
+  const { tokens, seconds } = await until(LOOK_SECONDS);
+  return seconds > 0 ? tokens / seconds : 0;
+}
+
+function median(rates: readonly number[]): number {
+  return rates.toSorted((a, b) => a - b)[rates.length >> 1] ?? 0;
+}
+
+/** The first that is as good as the best. */
+export function fastest(rates: readonly number[]): number {
+  const best = Math.max(...rates);
+  return rates.findIndex((rate) => rate >= best * AS_GOOD);
+}
+
+/** One thread an engine, all threads in one engine, and what lies between, by powers of two. */
+export function cpuLayouts(cpus: number): EngineLayout[] {
+  const layouts: EngineLayout[] = [];
+  for (let threads = 1; threads < cpus; threads *= 2) {
+    layouts.push({ processes: Math.floor(cpus / threads), threads });
+  }
+  return [...layouts, { processes: 1, threads: cpus }];
+}
+
+const cpuDevices = ({ processes, threads }: EngineLayout): Device[] =>
+  Array.from({ length: processes }, () => ({ kind: 'cpu', threads }));
+
+const perSecond = (rate: number | undefined): string =>
+  `${Math.round(rate ?? 0).toLocaleString('en-US')} tokens/s`;
+
+const graphLabel = ({ level, without }: GraphTuning): string =>
+  without.length === 0 ? level : `${level} without ${without.join(', ')}`;

@@ -1,0 +1,215 @@
+/**
+ * What the walk is measured against, each in a process of its own: `U`, ONNX Runtime alone, the limit; `E0`, our
+ * tokenizer, planner and engines alone; `N32` and `N256`, what a loop over the documents does that pads batches of
+ * a fixed number. All run the same model file on the same CPUs, from the same texts.
+ */
+import { BareSession, type EngineBatch, type EngineLayout } from '@embedmill/inference';
+import type { Document } from '@embedmill/jobs';
+import type { ResolvedModel } from '@embedmill/models';
+import { Tokenizer } from '@embedmill/tokenization';
+import type { EnginePlan } from '../engine-plan.ts';
+import { engineModel, startEngines } from '../engines.ts';
+import { ServedModel } from '../served-model.ts';
+import { batchOf, feed, paddedTokens, sortedBatches, type Run } from './feeding.ts';
+
+export interface Yardstick {
+  /** How it runs, for the reader. */
+  readonly detail: string;
+  /** Runs over the documents, again and again, for about so many seconds. */
+  run(seconds: number): Promise<Run>;
+  close(): Promise<void>;
+}
+
+export interface YardstickInput {
+  model: ResolvedModel;
+  plan: EnginePlan;
+  documents: Document[];
+}
+
+const entry = new URL(
+  import.meta.url.endsWith('.ts') ? '../bare-session.ts' : './bare-session.js',
+  import.meta.url,
+);
+
+/** As many documents as a shard holds, and as many shards as a worker has in hand. */
+const SHARD_DOCUMENTS = 256;
+const SHARDS = 4;
+
+const DEADLINE_MS = 600_000;
+
+/** Areas around the plan's own that the limit is looked for in, and for how long each. */
+const AREAS = [0.5, 0.75, 1, 1.5, 2];
+const LOOK_SECONDS = 0.5;
+const LOOKS = 3;
+
+/** The limit: the best layout and area that can be found for bare sessions, with batches sorted over all documents. */
+export async function openLimit({ model, plan, documents }: YardstickInput): Promise<Yardstick> {
+  const { sequences } = await tokenized(model, documents);
+  const layouts = layoutsOf(plan);
+  const candidates = layouts.flatMap((layout) =>
+    AREAS.map((share) => ({ layout, area: Math.round(plan.area * share) })),
+  );
+  let best: Limit | undefined;
+  let bestRate = 0;
+  for (const { layout, area } of candidates) {
+    const limit = await Limit.start(model, plan, sequences, layout, area);
+    const rates: number[] = [];
+    for (let look = 0; look < LOOKS; look += 1) rates.push((await limit.run(LOOK_SECONDS)).tokensPerSecond);
+    const rate = rates.toSorted((a, b) => a - b)[LOOKS >> 1] ?? 0;
+    const worse = rate > bestRate ? best : limit;
+    if (rate > bestRate) [best, bestRate] = [limit, rate];
+    await worse?.close();
+  }
+  const limit = best;
+  if (limit === undefined) throw new Error('no bare session could be started');
+  const perToken = documents.length / sequences.reduce((sum, { length }) => sum + length, 0);
+  return {
+    detail: limit.detail,
+    async run(seconds) {
+      const { tokensPerSecond, padding } = await limit.run(seconds);
+      const tokens = tokensPerSecond * seconds;
+      return { documents: tokens * perToken, tokens, paddedTokens: tokens * padding, seconds };
+    },
+    close: () => limit.close(),
+  };
+}
+
+/** The plan's own layout, and the one with all threads in one session. */
+function layoutsOf({ devices }: EnginePlan): EngineLayout[] {
+  const threads = devices.map((device) => (device.kind === 'cpu' ? device.threads : 1));
+  const all = threads.reduce((sum, one) => sum + one, 0);
+  const layouts = [
+    { processes: all, threads: 1 },
+    { processes: 1, threads: all },
+    { processes: threads.length, threads: threads[0] ?? 1 },
+  ];
+  return layouts.filter(
+    ({ processes }, n) => layouts.findIndex((other) => other.processes === processes) === n,
+  );
+}
+
+class Limit {
+  readonly detail: string;
+  readonly #sessions: BareSession[];
+  readonly #padding: number;
+
+  private constructor(sessions: BareSession[], padding: number, detail: string) {
+    this.#sessions = sessions;
+    this.#padding = padding;
+    this.detail = detail;
+  }
+
+  static async start(
+    model: ResolvedModel,
+    { graph, launchCost }: EnginePlan,
+    sequences: Int32Array[],
+    { processes, threads }: EngineLayout,
+    area: number,
+  ): Promise<Limit> {
+    const batches = sortedBatches(sequences, area, launchCost);
+    const share = (process: number): EngineBatch[] => batches.filter((_, n) => n % processes === process);
+    const sessions = await Promise.all(
+      Array.from({ length: processes }, (_, process) =>
+        BareSession.start({ entry, model: engineModel(model), graph, threads, batches: share(process) }),
+      ),
+    );
+    const sum = (of: (batch: EngineBatch) => number) => batches.reduce((all, batch) => all + of(batch), 0);
+    const padding = sum(paddedTokens) / sum(({ ids }) => ids.length);
+    return new Limit(sessions, padding, `${processes} × ${threads} threads, area ${area}`);
+  }
+
+  async run(seconds: number): Promise<{ tokensPerSecond: number; padding: number }> {
+    const rates = await Promise.all(this.#sessions.map((session) => session.run(seconds)));
+    return { tokensPerSecond: rates.reduce((sum, rate) => sum + rate, 0), padding: this.#padding };
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#sessions.map((session) => session.close()));
+  }
+}
+
+/** Text to vectors as a worker does it, without queue, source and store. */
+export async function openEncoder({ model, plan, documents }: YardstickInput): Promise<Yardstick> {
+  let run: Run = { documents: 0, tokens: 0, paddedTokens: 0, seconds: 0 };
+  const served = await ServedModel.load(model, {
+    plan,
+    batchDeadlineMs: DEADLINE_MS,
+    onBatch: (batch) => {
+      run.tokens += batch.tokens;
+      run.paddedTokens += batch.paddedTokens;
+    },
+    onEngineEvent: () => undefined,
+  });
+  let at = 0;
+  const shard = async (): Promise<void> => {
+    const own = documents.slice(at, at + SHARD_DOCUMENTS);
+    at = at + SHARD_DOCUMENTS >= documents.length ? 0 : at + SHARD_DOCUMENTS;
+    const chunked = await served.chunk(own, { mode: 'document' });
+    const outcomes = await served.encoder.encode(
+      chunked.flatMap(({ chunks }) => chunks.map(({ ids }) => ids)),
+      'bulk',
+    );
+    for (const outcome of outcomes) if (!outcome.ok) throw outcome.error;
+    run.documents += own.length;
+  };
+  return {
+    detail: `${plan.devices.length} engines, area ${plan.area}`,
+    async run(seconds) {
+      run = { documents: 0, tokens: 0, paddedTokens: 0, seconds: 0 };
+      const start = performance.now();
+      const elapsed = () => (performance.now() - start) / 1000;
+      await Promise.all(
+        Array.from({ length: SHARDS }, async () => {
+          while (elapsed() < seconds) await shard();
+        }),
+      );
+      return { ...run, seconds: elapsed() };
+    },
+    close: () => served.close(),
+  };
+}
+
+/** Batches of so many texts in the order they come, each padded to its longest; the next is tokenized meanwhile. */
+export async function openFixedBatches(
+  { model, plan, documents }: YardstickInput,
+  size: number,
+): Promise<Yardstick> {
+  const tokenizer = await loadTokenizer(model);
+  const engines = await startEngines(model, { plan, batchDeadlineMs: DEADLINE_MS });
+  let at = 0;
+  const next = async (): Promise<EngineBatch> => {
+    const texts = documents.slice(at, at + size).map(({ text }) => text);
+    at = at + size >= documents.length ? 0 : at + size;
+    return batchOf((await tokenizer.encode(texts, 'document')).map(({ ids }) => ids));
+  };
+  return {
+    detail: `${plan.devices.length} engines, ${size} texts a batch`,
+    async run(seconds) {
+      const end = performance.now() + seconds * 1000;
+      return feed(engines, async () => (performance.now() < end ? next() : undefined));
+    },
+    async close() {
+      await Promise.all(engines.map((engine) => engine.close()));
+    },
+  };
+}
+
+export async function tokenized(
+  model: ResolvedModel,
+  documents: Document[],
+): Promise<{ sequences: Int32Array[] }> {
+  const tokenizer = await loadTokenizer(model);
+  const encoded = await tokenizer.encode(
+    documents.map(({ text }) => text),
+    'document',
+  );
+  return { sequences: encoded.map(({ ids }) => ids) };
+}
+
+function loadTokenizer({
+  tokenizerPath: path,
+  maxTokens,
+  documentPrefix,
+}: ResolvedModel): Promise<Tokenizer> {
+  return Tokenizer.load({ path, maxTokens, documentPrefix });
+}

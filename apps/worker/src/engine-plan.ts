@@ -1,0 +1,87 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import {
+  availableMemory,
+  defaultGraph,
+  defaultLayout,
+  RUNTIME_VERSION,
+  type Device,
+  type DeviceName,
+  type EngineLayout,
+  type GraphTuning,
+} from '@embedmill/inference';
+import type { ResolvedModel } from '@embedmill/models';
+import type { Calibration, Machine } from './calibration.ts';
+
+/** The engines of one model on this machine, and the batches that suit them. */
+export interface EnginePlan {
+  /** One engine each. */
+  devices: [Device, ...Device[]];
+  graph: GraphTuning;
+  /** Where the optimized graph is kept. */
+  graphCache: string | undefined;
+  /** Padded tokens of a batch at most. */
+  area: number;
+  launchCost: number;
+}
+
+export interface EngineSettings {
+  devices: [LocalDeviceName, ...LocalDeviceName[]];
+  machine: Machine;
+  modelCacheFolder: string;
+  tensorrt: boolean;
+  /** Padded tokens of a batch at most, where the user says so. */
+  area?: number | undefined;
+}
+export type LocalDeviceName = Exclude<DeviceName, { kind: 'remote' }>;
+
+/** Padded tokens of a batch, and what launching it costs, where nothing was measured. */
+const CPU_BATCH = { area: 384, launchCost: 8 };
+const GPU_BATCH = { area: 16_384, launchCost: 256 };
+
+/** A graph larger than this is not written to the disk a second time. */
+const MOST_CACHED_BYTES = 2 ** 30;
+
+/** How a model's engines are to run: as measured on this machine, else by default. */
+export function planEngines(
+  model: ResolvedModel,
+  { devices: names, machine, modelCacheFolder, tensorrt, area }: EngineSettings,
+  calibration: Calibration | undefined,
+): EnginePlan {
+  const [first, ...others] = names;
+  const layout = calibration?.layout ?? defaultLayout(machine.cpus, model.modelBytes, availableMemory());
+  const cacheFolder = join(modelCacheFolder, 'tensorrt', model.sha256.slice(0, 12));
+  const deviceOf = (name: Exclude<LocalDeviceName, { kind: 'cpu' }>): Device =>
+    name.kind === 'cuda' && tensorrt ? { ...name, tensorrt: { cacheFolder } } : name;
+  const devices: [Device, ...Device[]] =
+    first.kind === 'cpu'
+      ? cpuDevices(layout)
+      : [deviceOf(first), ...others.flatMap((name) => (name.kind === 'cpu' ? [] : [deviceOf(name)]))];
+  const usual = first.kind === 'cpu' ? { ...CPU_BATCH, area: model.batchArea ?? CPU_BATCH.area } : GPU_BATCH;
+  const graph = calibration?.graph ?? defaultGraph(first);
+  return {
+    devices,
+    graph,
+    graphCache: first.kind === 'cpu' ? graphCache(model, graph, machine, modelCacheFolder) : undefined,
+    area: area ?? calibration?.area ?? usual.area,
+    launchCost: calibration?.launchCost ?? usual.launchCost,
+  };
+}
+
+function cpuDevices({ processes, threads }: EngineLayout): [Device, ...Device[]] {
+  const device: Device = { kind: 'cpu', threads };
+  return [device, ...Array.from({ length: processes - 1 }, () => device)];
+}
+
+/** An optimized graph holds for the CPU, and the version of ONNX Runtime, that it was optimized on. */
+function graphCache(
+  { name, sha256, data, modelBytes, pooling }: ResolvedModel,
+  graph: GraphTuning,
+  { cpu }: Machine,
+  modelCacheFolder: string,
+): string | undefined {
+  if (data.length > 0 || modelBytes > MOST_CACHED_BYTES) return undefined;
+  const key = JSON.stringify([sha256, graph, pooling, cpu, RUNTIME_VERSION]);
+  const digest = createHash('sha256').update(key).digest('hex').slice(0, 12);
+  return join(modelCacheFolder, 'graphs', `${name}-${digest}.onnx`);
+}

@@ -1,0 +1,95 @@
+import { readdir } from 'node:fs/promises';
+import { dirname, join, sep } from 'node:path';
+import { z } from 'zod';
+import { EmbedmillError } from '@embedmill/jobs';
+import { sizeOf } from './digest.ts';
+import type { ModelEntry, ModelFile } from './entry.ts';
+import { findModel, locate, type ModelLocation } from './models.ts';
+import { hubOf, type ResolveOptions } from './resolve.ts';
+
+/** One of the ONNX files that a model comes in: other precisions, or graphs that were optimized beforehand. */
+export interface OfferedFile extends ModelFile {
+  bytes: number;
+  /** Its weights, where they are in files of their own. */
+  data: ModelFile[];
+}
+
+/** What a hub tells of a repository's files (https://huggingface.co/docs/hub/api). */
+const treeSchema = z.array(
+  z.looseObject({
+    type: z.string(),
+    path: z.string(),
+    size: z.int(),
+    /** `oid` is the sha256. Large files only. */
+    lfs: z.looseObject({ oid: z.string().regex(/^[0-9a-f]{64}$/) }).optional(),
+  }),
+);
+
+const LIST_DEADLINE_MS = 30_000;
+
+/**
+ * The ONNX files that there are of a model, its entry's own first: in its repository, at its commit, or in its
+ * folder. Throws `model_not_found`, and `model_unavailable` when the hub cannot be asked.
+ */
+export async function offeredFiles(name: string, options: ResolveOptions): Promise<OfferedFile[]> {
+  const entry = await findModel(name, options);
+  const location = await locate(entry, options);
+  const found = location.kind === 'cache' ? await inRepository(entry, options) : await inFolder(location);
+  const own = entry.model.path;
+  const isOwn = ({ path }: OfferedFile) => path === own || join(location.folder, path) === location.model;
+  return [...found.filter(isOwn), ...found.filter((file) => !isOwn(file))];
+}
+
+async function inFolder({ folder }: ModelLocation): Promise<OfferedFile[]> {
+  const names = await readdir(folder, { recursive: true });
+  const files = names.filter((name) => name.endsWith('.onnx')).toSorted();
+  const offered = files.map(async (path): Promise<OfferedFile[]> => {
+    const bytes = await sizeOf(join(folder, path));
+    return bytes === undefined ? [] : [{ path: path.split(sep).join('/'), bytes, data: [] }];
+  });
+  return (await Promise.all(offered)).flat();
+}
+
+async function inRepository(entry: ModelEntry, options: ResolveOptions): Promise<OfferedFile[]> {
+  if (entry.source.kind !== 'hub') return [];
+  const { repository, revision } = entry.source;
+  const { hubUrl, token } = hubOf(options);
+  const url = `${hubUrl.replace(/\/+$/, '')}/api/models/${repository}/tree/${revision}?recursive=true`;
+  const deadline = AbortSignal.timeout(LIST_DEADLINE_MS);
+  const signal = options.signal === undefined ? deadline : AbortSignal.any([deadline, options.signal]);
+  try {
+    const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    const response = await fetch(url, { headers, signal });
+    if (!response.ok) throw new Error(`it answers ${response.status}`);
+    return offersIn(treeSchema.parse(await response.json()));
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new EmbedmillError(
+      'model_unavailable',
+      `cannot list the files of ${repository} at ${url}: ${why}`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+function offersIn(tree: z.infer<typeof treeSchema>): OfferedFile[] {
+  const files = tree.filter(({ type }) => type === 'file');
+  const fileOf = ({ path, size, lfs }: (typeof files)[number]): ModelFile & { bytes: number } => ({
+    path,
+    bytes: size,
+    ...(lfs === undefined ? {} : { sha256: lfs.oid }),
+  });
+  return files
+    .filter(({ path }) => path.endsWith('.onnx'))
+    .map((file) => {
+      // External data stands beside its graph, under a name of its own that begins with the graph's.
+      const data = files
+        .filter(({ path }) => path !== file.path && path.startsWith(file.path))
+        .filter(({ path }) => dirname(path) === dirname(file.path))
+        .map(fileOf);
+      const whole = fileOf(file);
+      return { ...whole, bytes: data.reduce((sum, { bytes }) => sum + bytes, whole.bytes), data };
+    });
+}
