@@ -6,6 +6,8 @@ export interface EngineBatch {
   readonly lengths: Int32Array;
   /** Someone waits: runs before every batch that has not begun. */
   readonly urgent: boolean;
+  /** What the ids of each sequence stand for; only engines that tokenize themselves, which are remote, read it. */
+  readonly texts?: readonly string[];
 }
 
 export interface EngineResult {
@@ -16,7 +18,7 @@ export interface EngineResult {
 }
 
 /**
- * Whatever turns token sequences into vectors: owns one device and one model.
+ * Whatever turns token sequences into vectors: owns one device and one model, or speaks to a server that does.
  *
  * `run` rejects with `engine_failed` (this batch cannot be run), `out_of_memory` (a smaller one may),
  * `engine_crashed` or `engine_timeout` (some batch in flight is at fault, or none is), or with `model_corrupt`

@@ -4,6 +4,7 @@ export { deviceLabel, parseDevices, type Device, type DeviceName } from './devic
 export type { Engine, EngineBatch, EngineResult } from './engine.ts';
 export { EngineProcess, type EngineEvent, type EngineProcessOptions } from './engine-process.ts';
 export type { EngineModel, GraphTuning } from './engine/protocol.ts';
+export { RemoteEngine, type RemoteEngineEvent, type RemoteEngineOptions } from './remote-engine.ts';
 export { serveEngine } from './engine/serve.ts';
 export { defaultGraph } from './engine/session-options.ts';
 export { RUNTIME_VERSION } from './runtime-version.ts';

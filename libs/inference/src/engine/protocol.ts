@@ -33,7 +33,7 @@ export interface SessionTuning {
 /** What goes to the engine, as structured clones: typed arrays cross as bytes, nothing as JSON. */
 export type ToEngine =
   | { readonly kind: 'load'; readonly model: EngineModel; readonly tuning: SessionTuning }
-  | ({ readonly kind: 'run'; readonly id: number } & EngineBatch);
+  | ({ readonly kind: 'run'; readonly id: number } & Omit<EngineBatch, 'texts'>);
 
 /** What comes back: first `ready` or `unloadable`, then one answer for each `run`. */
 export type FromEngine =

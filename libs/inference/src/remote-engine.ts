@@ -1,0 +1,238 @@
+/**
+ * An engine elsewhere: a server that speaks TEI's or OpenAI's API, seen from the worker. It gets texts, not tokens.
+ *
+ * Modes: open → closed. `connect` finds out the API, that it works and the size of vectors; after that there is no
+ * connection to keep, and an upstream that went away is back as soon as it answers.
+ *
+ * Invariants:
+ * - At most `capacity` batches in flight and one urgent batch on top, and as many requests: a batch of more items
+ *   than `maxItems` is sent as several requests, which take turns with those of other batches.
+ * - Every request has `deadlineMs`, its repetitions included, from when it has its turn; no answer can be larger
+ *   than the vectors it should hold. So nothing hangs and nothing grows.
+ * - Nothing is the fault of a batch while the upstream may be at fault. When it is away, does not know us or does not
+ *   have the model, the batch is rejected with `model_unavailable`, and its shards wait. When the batch may be the
+ *   cause, the upstream is asked for a text that it embedded before: if that fails, too, the rest is as above; if it
+ *   works, the batch is to blame, by the code that makes the encoder halve it until the culprit is alone:
+ *   `engine_failed` (refused, failed inside, or answered with something else than vectors), or as with an engine
+ *   process `engine_crashed` (the connection broke) and `engine_timeout`, after which it is first run once more.
+ * - A refusal for size never reaches the encoder: the request is sent again in halves here, and the size is learned.
+ *   So there is no `out_of_memory`, which would shrink the encoder's budget for good, over what may be one text.
+ *
+ * Used by the worker's encoder, one object an upstream.
+ */
+import { asEmbedmillError, EmbedmillError } from '@embedmill/jobs';
+import type { Engine, EngineBatch, EngineResult } from './engine.ts';
+import { normalizeRows } from './engine/pooling.ts';
+import { discover, PROBE, type Wanted } from './remote/discovery.ts';
+import { embedOnce, type EmbedApi } from './remote/embed-api.ts';
+import { UpstreamFailure } from './remote/failure.ts';
+import { persist, type Persistence } from './remote/persist.ts';
+import { RequestSize } from './remote/request-size.ts';
+import { RequestSlots } from './remote/request-slots.ts';
+import { Upstream } from './remote/upstream.ts';
+
+export interface RemoteEngineOptions extends Wanted {
+  /** http or https; may have a base path, and end in `/`, in `/v1` or in neither. */
+  url: string;
+  /** Sent as `Authorization: Bearer`, shown nowhere. */
+  apiKey?: string | undefined;
+  /** Batches, and requests, in flight; default 4. */
+  capacity?: number | undefined;
+  /** How long one request may take, its repetitions included; default 60 s. */
+  deadlineMs?: number | undefined;
+  onEvent?: ((event: RemoteEngineEvent) => void) | undefined;
+}
+
+export type RemoteEngineEvent =
+  | { kind: 'connected'; api: 'tei' | 'openai'; model: string; dims: number; maxItems: number }
+  /** A request failed and is sent again after a pause. */
+  | { kind: 'retrying'; reason: string; pauseMs: number }
+  /** The upstream turned out to take no more than this in one request. */
+  | { kind: 'limited'; maxItems: number };
+
+/** A batch on its way; the first failure ends its other requests, too. */
+interface Sending {
+  readonly texts: readonly string[];
+  readonly urgent: boolean;
+  readonly vectors: Float32Array;
+  readonly abandon: AbortController;
+  seconds: number;
+  failure: unknown;
+}
+
+const DEFAULT_CAPACITY = 4;
+const DEFAULT_DEADLINE_MS = 60_000;
+
+export class RemoteEngine implements Engine {
+  readonly dims: number;
+  readonly capacity: number;
+  readonly #options: RemoteEngineOptions;
+  readonly #upstream: Upstream;
+  readonly #api: EmbedApi;
+  readonly #size: RequestSize;
+  readonly #slots: RequestSlots;
+  readonly #running = new Set<Promise<EngineResult>>();
+  #isClosed = false;
+
+  private constructor(options: RemoteEngineOptions, upstream: Upstream, api: EmbedApi, dims: number) {
+    this.dims = dims;
+    this.capacity = Math.min(options.capacity ?? DEFAULT_CAPACITY, api.maxRequests);
+    this.#options = options;
+    this.#upstream = upstream;
+    this.#api = api;
+    this.#size = new RequestSize(api.maxItems, api.isStated);
+    this.#slots = new RequestSlots(this.capacity);
+  }
+
+  /**
+   * Resolves once the upstream has embedded a text. Rejects with `invalid_config` (url or key cannot be used),
+   * `model_corrupt` (vectors are not of `dims` numbers) or `model_unavailable` (all else).
+   */
+  static async connect(options: RemoteEngineOptions): Promise<RemoteEngine> {
+    const upstream = new Upstream(options.url, options.apiKey);
+    try {
+      const { api, dims } = await discover(upstream, options, persistenceOf(options));
+      const engine = new RemoteEngine(options, upstream, api, dims);
+      const { name, model } = api;
+      options.onEvent?.({ kind: 'connected', api: name, model, dims, maxItems: engine.maxItems });
+      return engine;
+    } catch (thrown) {
+      throw thrown instanceof UpstreamFailure ? unavailable(thrown) : thrown;
+    }
+  }
+
+  /** The most items that one request takes, as far as is known; a planner that keeps to it saves cutting. */
+  get maxItems(): number {
+    return this.#size.items;
+  }
+
+  get inFlight(): number {
+    return this.#running.size;
+  }
+
+  /**
+   * See `Engine.run`; beyond the bound it rejects with `overloaded`, after `close` with `engine_failed`. `seconds`
+   * are those of the requests that were answered, added up.
+   */
+  run(batch: EngineBatch): Promise<EngineResult> {
+    const { texts, lengths, urgent } = batch;
+    if (this.#isClosed) return Promise.reject(new EmbedmillError('engine_failed', 'the engine is closed'));
+    if (texts?.length !== lengths.length) {
+      const message = `a remote engine embeds texts, and this batch has ${texts?.length ?? 'none'} for its ${lengths.length} sequences: send each sequence’s text with it`;
+      return Promise.reject(new EmbedmillError('engine_failed', message));
+    }
+    if (this.inFlight >= this.capacity + (urgent ? 1 : 0)) {
+      const message = `the engine has ${this.inFlight} batches in flight already`;
+      return Promise.reject(new EmbedmillError('overloaded', message));
+    }
+    const running = this.#embed(texts, urgent).finally(() => this.#running.delete(running));
+    this.#running.add(running);
+    return running;
+  }
+
+  /** Waits for the batches in flight; each ends by its deadline. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await Promise.allSettled(this.#running);
+  }
+
+  async #embed(texts: readonly string[], urgent: boolean): Promise<EngineResult> {
+    const vectors = new Float32Array(texts.length * this.dims);
+    const abandon = new AbortController();
+    const sending: Sending = { texts, urgent, vectors, abandon, seconds: 0, failure: undefined };
+    const requests = Math.ceil(texts.length / this.maxItems);
+    const items = Math.ceil(texts.length / requests);
+    await Promise.all(
+      Array.from({ length: requests }, (_, n) =>
+        this.#send(sending, n * items, Math.min((n + 1) * items, texts.length)),
+      ),
+    );
+    if (sending.failure !== undefined) throw await this.#verdictOn(sending.failure, urgent);
+    if (this.#options.normalize) normalizeRows(vectors, this.dims);
+    return { vectors, seconds: sending.seconds };
+  }
+
+  /** Sends the texts of a batch from one to another; never rejects: what goes wrong is the batch's failure. */
+  async #send(sending: Sending, from: number, to: number): Promise<void> {
+    try {
+      const { vectors, seconds } = await this.#request(sending.texts.slice(from, to), sending);
+      this.#size.noteTaken(to - from);
+      sending.vectors.set(vectors, from * this.dims);
+      sending.seconds += seconds;
+    } catch (thrown) {
+      if (sending.abandon.signal.aborted) return;
+      if (this.#isForSize(thrown, to - from)) {
+        const middle = from + Math.ceil((to - from) / 2);
+        await Promise.all([this.#send(sending, from, middle), this.#send(sending, middle, to)]);
+        return;
+      }
+      sending.failure ??= thrown;
+      sending.abandon.abort(thrown);
+    }
+  }
+
+  #isForSize(thrown: unknown, items: number): boolean {
+    if (!(thrown instanceof UpstreamFailure) || thrown.kind !== 'refused') return false;
+    const before = this.maxItems;
+    const isForSize = this.#size.noteRefused(items, thrown.status);
+    if (this.maxItems < before) this.#options.onEvent?.({ kind: 'limited', maxItems: this.maxItems });
+    return isForSize;
+  }
+
+  #request(texts: readonly string[], { urgent, abandon }: Pick<Sending, 'urgent' | 'abandon'>) {
+    return this.#slots.use(urgent, abandon.signal, () =>
+      persist((attempt) => embedOnce(this.#upstream, this.#api, texts, this.dims, attempt), {
+        ...persistenceOf(this.#options),
+        signal: abandon.signal,
+      }),
+    );
+  }
+
+  /** What a batch is rejected with: whether it is to blame is seen by whether the upstream still works. */
+  async #verdictOn(failure: unknown, urgent: boolean): Promise<EmbedmillError> {
+    if (!(failure instanceof UpstreamFailure)) return asEmbedmillError(failure, 'engine_failed');
+    const code = codeOf(failure);
+    if (code === 'model_unavailable') return unavailable(failure);
+    try {
+      await this.#request([PROBE], { urgent, abandon: new AbortController() });
+    } catch (thrown) {
+      if (!(thrown instanceof UpstreamFailure)) return asEmbedmillError(thrown, 'engine_failed');
+      return unavailable(thrown, '; it embeds no other text either, so no document is to blame');
+    }
+    return new EmbedmillError(code, failure.message, { cause: failure });
+  }
+}
+
+function persistenceOf({ deadlineMs = DEFAULT_DEADLINE_MS, onEvent }: RemoteEngineOptions): Persistence {
+  return {
+    deadlineMs,
+    signal: new AbortController().signal,
+    onPause: ({ message }, pauseMs) => onEvent?.({ kind: 'retrying', reason: message, pauseMs }),
+  };
+}
+
+/** The code of a failure, provided that the upstream works otherwise. */
+function codeOf({ kind }: UpstreamFailure) {
+  switch (kind) {
+    case 'away':
+    case 'denied':
+    case 'missing':
+      return 'model_unavailable';
+    case 'lost':
+      return 'engine_crashed';
+    case 'slow':
+      return 'engine_timeout';
+    case 'broken':
+    case 'garbled':
+    case 'refused':
+      return 'engine_failed';
+  }
+}
+
+function unavailable(failure: UpstreamFailure, addition = ''): EmbedmillError {
+  const { message, retryAfter } = failure;
+  return new EmbedmillError('model_unavailable', `${message}${addition}`, {
+    cause: failure,
+    ...(retryAfter === undefined ? {} : { retryAfter }),
+  });
+}

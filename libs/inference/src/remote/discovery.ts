@@ -1,0 +1,120 @@
+import { EmbedmillError } from '@embedmill/jobs';
+import { embedOnce, type EmbedApi } from './embed-api.ts';
+import { UpstreamFailure, type FailureKind } from './failure.ts';
+import { modelsIn, openaiApi, OPENAI_PATHS } from './openai.ts';
+import { persist, type Persistence } from './persist.ts';
+import { TEI_INFO_PATH, teiApi, teiInfoSchema } from './tei.ts';
+import type { Upstream } from './upstream.ts';
+
+export interface Wanted {
+  api: 'auto' | 'tei' | 'openai';
+  model: string;
+  dims?: number | undefined;
+  normalize: boolean;
+}
+
+/** A text that every embedding model takes: if the upstream embeds this one, it works. */
+export const PROBE = 'embedmill';
+
+/** `GET /info` and `GET /v1/models` may say this much, in bytes. */
+const MOST_SAID = 1024 * 1024;
+const MODELS_NAMED = 10;
+/** What servers answer for a path that they do not have; some look at the key first, some break over it. */
+const NOT_TEI: ReadonlySet<FailureKind> = new Set(['missing', 'refused', 'denied', 'garbled', 'broken']);
+
+/**
+ * Finds out which API an upstream speaks, that it works, and the size of its vectors. Throws `UpstreamFailure`, and
+ * `model_corrupt` when its vectors are not of the size that is wanted.
+ */
+export async function discover(
+  upstream: Upstream,
+  wanted: Wanted,
+  persistence: Persistence,
+): Promise<{ api: EmbedApi; dims: number }> {
+  const tei = wanted.api === 'openai' ? undefined : await askForTei(upstream, wanted, persistence);
+  const found =
+    tei === undefined
+      ? await probeOpenai(upstream, wanted.model, persistence)
+      : { api: tei, dims: await probe(upstream, tei, persistence) };
+  const { api, dims } = found;
+  if (wanted.dims !== undefined && dims !== wanted.dims) {
+    throw new EmbedmillError(
+      'model_corrupt',
+      `${upstream.at(api.path)} gives vectors of ${dims} numbers, and ${wanted.model} has ${wanted.dims}: run the right model there, or correct the dims of the model’s entry`,
+    );
+  }
+  return found;
+}
+
+/** What TEI says of itself; undefined when the upstream is none and may be so. */
+async function askForTei(
+  upstream: Upstream,
+  wanted: Wanted,
+  persistence: Persistence,
+): Promise<EmbedApi | undefined> {
+  let said: unknown;
+  try {
+    said = await persist(
+      (attempt) => upstream.ask(TEI_INFO_PATH, { maxBytes: MOST_SAID }, attempt),
+      persistence,
+    );
+  } catch (thrown) {
+    if (wanted.api === 'auto' && thrown instanceof UpstreamFailure && NOT_TEI.has(thrown.kind)) {
+      return undefined;
+    }
+    throw thrown;
+  }
+  const info = teiInfoSchema.safeParse(said);
+  if (info.success) return teiApi(info.data, wanted.normalize);
+  if (wanted.api === 'auto') return undefined;
+  const message = `${upstream.at(TEI_INFO_PATH)} does not say what text-embeddings-inference says of itself; is it one?`;
+  throw new UpstreamFailure('missing', message);
+}
+
+async function probeOpenai(
+  upstream: Upstream,
+  model: string,
+  persistence: Persistence,
+): Promise<{ api: EmbedApi; dims: number }> {
+  let failure: UpstreamFailure | undefined;
+  for (const path of OPENAI_PATHS) {
+    const api = openaiApi(path, model);
+    try {
+      return { api, dims: await probe(upstream, api, persistence) };
+    } catch (thrown) {
+      if (!(thrown instanceof UpstreamFailure)) throw thrown;
+      // The path that is there says more than the one that is not; but a gateway may deny what is not there.
+      const isThere = thrown.kind !== 'missing' && thrown.kind !== 'denied';
+      if (failure === undefined || isThere) failure = thrown;
+      if (thrown.kind !== 'missing') break;
+    }
+  }
+  throw await withModels(failure, upstream, model, persistence);
+}
+
+/** A failure that may be about the model's name, with the names that there are. */
+async function withModels(
+  failure: UpstreamFailure | undefined,
+  upstream: Upstream,
+  model: string,
+  { signal, deadlineMs }: Persistence,
+): Promise<unknown> {
+  if (failure?.kind !== 'missing' && failure?.kind !== 'refused') return failure;
+  const attempt = { timeoutMs: deadlineMs / 2, signal };
+  const said = await upstream.ask('/v1/models', { maxBytes: MOST_SAID }, attempt).catch(() => undefined);
+  const models = modelsIn(said);
+  if (models.length === 0 || models.includes(model)) return failure;
+  const names = models.slice(0, MODELS_NAMED).join(', ') + (models.length > MODELS_NAMED ? ', …' : '');
+  return new UpstreamFailure('missing', `${failure.message} (asked for ${model}; it has ${names})`, {
+    cause: failure,
+  });
+}
+
+/** Numbers in a vector. */
+async function probe(upstream: Upstream, api: EmbedApi, persistence: Persistence): Promise<number> {
+  const { dims } = await persist(
+    (attempt) => embedOnce(upstream, api, [PROBE], undefined, attempt),
+    persistence,
+  );
+  return dims;
+}

@@ -1,0 +1,100 @@
+/**
+ * Why one request to an upstream gave no vectors, by what that says:
+ *
+ * - `away`: nothing was run. It cannot be reached, or says that it is busy or not ready (408, 425, 429, 503).
+ * - `lost`: the connection broke with the request under way, also behind a gateway (502); it may have died of it.
+ * - `slow`: no whole answer in time, ours or a gateway's (504).
+ * - `broken`: it says that something went wrong inside (424 of TEI, other 5xx).
+ * - `garbled`: it says that all is well, and its answer is not what the API promises.
+ * - `refused`: it does not take this request (400, 413, 422, other 4xx).
+ * - `denied`: it does not take our key (401, 402, 403).
+ * - `missing`: there is no such path, or no such model (404, 405, 410, redirects).
+ */
+export type FailureKind = 'away' | 'lost' | 'slow' | 'broken' | 'garbled' | 'refused' | 'denied' | 'missing';
+
+export class UpstreamFailure extends Error {
+  readonly kind: FailureKind;
+  /** Of the answer, where there was one. */
+  readonly status: number | undefined;
+  /** Seconds that the upstream asks to wait. */
+  readonly retryAfter: number | undefined;
+
+  constructor(
+    kind: FailureKind,
+    message: string,
+    options: { status?: number; retryAfter?: number | undefined; cause?: unknown } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'UpstreamFailure';
+    this.kind = kind;
+    this.status = options.status;
+    this.retryAfter = options.retryAfter;
+  }
+}
+
+export function kindOfStatus(status: number): FailureKind {
+  switch (status) {
+    case 401:
+    case 402:
+    case 403:
+      return 'denied';
+    case 404:
+    case 405:
+    case 410:
+      return 'missing';
+    case 408:
+    case 425:
+    case 429:
+    case 503:
+      return 'away';
+    case 424:
+      return 'broken';
+    case 502:
+      return 'lost';
+    case 504:
+      return 'slow';
+    default:
+      if (status >= 500) return 'broken';
+      return status >= 400 ? 'refused' : 'missing';
+  }
+}
+
+/** What follows an answer's status and words in a message: what to do, where that is known. */
+export function adviceFor(kind: FailureKind, hasKey: boolean, location: string | null): string {
+  switch (kind) {
+    case 'denied':
+      return hasKey ? '; check the key, and that it may use this model' : '; it wants a key, and none is set';
+    case 'missing':
+      return location === null
+        ? '; there is no such path or no such model: check the url and the model’s name'
+        : `; it redirects to ${location}: check the url`;
+    case 'away':
+    case 'lost':
+    case 'slow':
+    case 'broken':
+    case 'garbled':
+    case 'refused':
+      return '';
+  }
+}
+
+/** Codes of connections that broke when they stood already; with any other, nothing reached the upstream. */
+const BREAKS = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']);
+/** Deadlines that `fetch` has itself, of 5 minutes. */
+const WAITS = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT']);
+
+/** What `fetch` threw: it says why in the error's cause. */
+export function failureOfThrown(thrown: unknown, at: string): UpstreamFailure {
+  const cause = thrown instanceof Error && thrown.cause instanceof Error ? thrown.cause : thrown;
+  const { code } = cause as { code?: unknown };
+  const why = [typeof code === 'string' ? code : '', cause instanceof Error ? cause.message : String(cause)]
+    .filter((part) => part !== '')
+    .join(', ');
+  if (WAITS.has(String(code))) {
+    return new UpstreamFailure('slow', `${at} gave no whole answer (${why})`, { cause: thrown });
+  }
+  const isBroken = BREAKS.has(String(code)) || String(code).startsWith('HPE_');
+  return isBroken
+    ? new UpstreamFailure('lost', `${at} broke the connection off (${why})`, { cause: thrown })
+    : new UpstreamFailure('away', `${at} cannot be reached (${why}); is it running?`, { cause: thrown });
+}
