@@ -5,12 +5,12 @@
 import { readFile } from 'node:fs/promises';
 import { asEmbedmillError, parseDocument, profileSchema, type Document } from '@embedmill/jobs';
 import { availableCpus } from '@embedmill/inference';
-import { offeredFiles, resolveModel, type ResolveOptions } from '@embedmill/models';
+import { offeredFiles, resolveModel, type ResolvedModel, type ResolveOptions } from '@embedmill/models';
 import { calibrate } from './bench/calibrate.ts';
 import { openEncoder, openFixedBatches, openLimit, tokenized, type Yardstick } from './bench/yardsticks.ts';
 import { machineFor, readCalibration, saveCalibration } from './calibration.ts';
 import { readConfig, type WorkerConfig } from './config.ts';
-import { planEngines } from './engine-plan.ts';
+import { calibratedPlan, planEngines, type EngineSettings } from './engine-plan.ts';
 
 type Who = 'U' | 'E0' | 'N32' | 'N256';
 
@@ -28,7 +28,7 @@ async function answer(ask: Ask): Promise<unknown> {
     case 'calibrate':
       return calibrateModel(ask);
     case 'speed':
-      return (await calibrationOf(ask.model)).calibration?.tokensPerSecond ?? null;
+      return speedOf(ask.model);
     case 'open':
       yardstick = await open(ask);
       return { detail: yardstick.detail };
@@ -46,7 +46,8 @@ async function calibrateModel({
 }: Extract<Ask, { kind: 'calibrate' }>) {
   const note = (text: string): void => void process.send?.({ kind: 'note', text });
   const options = resolveOptions(config);
-  const own = await resolveModel(name, options);
+  const { own, settings } = await ownModel(name);
+  const { machine, modelCacheFolder } = settings;
   const all = await offeredFiles(name, options);
   const offered =
     files === null
@@ -57,9 +58,7 @@ async function calibrateModel({
     if (n > 0) note(`getting ${file.path} (${Math.round(file.bytes / 1e6)} MB), if it is not here`);
     resolved.push({ file, model: n === 0 ? own : await resolveModel(name, { ...options, file }) });
   }
-  const machine = machineFor(config.devices[0].kind, config.cpus ?? availableCpus());
-  const { modelCacheFolder } = config;
-  const plan = planEngines(own, { ...config, machine }, undefined);
+  const plan = planEngines(own, settings, undefined);
   const { sequences } = await tokenized(own, await readDocuments(corpus));
   const calibration = await calibrate({
     files: resolved,
@@ -73,10 +72,8 @@ async function calibrateModel({
 }
 
 async function open({ who, model: name, corpus }: Extract<Ask, { kind: 'open' }>): Promise<Yardstick> {
-  const { own, machine, calibration } = await calibrationOf(name);
-  const file = calibration?.file ?? undefined;
-  const model = file === undefined ? own : await resolveModel(name, { ...resolveOptions(config), file });
-  const plan = planEngines(model, { ...config, machine, area: config.batchArea }, calibration);
+  const { own, settings } = await ownModel(name);
+  const { model, plan } = await calibratedPlan(own, resolveOptions(config), settings);
   const input = { model, plan, documents: await readDocuments(corpus) };
   switch (who) {
     case 'U':
@@ -90,11 +87,18 @@ async function open({ who, model: name, corpus }: Extract<Ask, { kind: 'open' }>
   }
 }
 
-/** What was measured for a model on this machine, if anything was. */
-async function calibrationOf(name: string) {
+/** The model in its own file, and what its engines are to run on. */
+async function ownModel(name: string): Promise<{ own: ResolvedModel; settings: EngineSettings }> {
+  const { devices, cpus, modelCacheFolder, tensorrt, batchArea: area } = config;
+  const machine = machineFor(devices[0].kind, cpus ?? availableCpus());
   const own = await resolveModel(name, resolveOptions(config));
-  const machine = machineFor(config.devices[0].kind, config.cpus ?? availableCpus());
-  return { own, machine, calibration: await readCalibration(config.modelCacheFolder, own, machine) };
+  return { own, settings: { devices, machine, modelCacheFolder, tensorrt, area } };
+}
+
+async function speedOf(name: string): Promise<number | null> {
+  const { own, settings } = await ownModel(name);
+  const calibration = await readCalibration(settings.modelCacheFolder, own, settings.machine);
+  return calibration?.tokensPerSecond ?? null;
 }
 
 function resolveOptions({ modelsFolder, modelCacheFolder, hubUrl }: WorkerConfig): ResolveOptions {

@@ -1,6 +1,12 @@
 import { z } from 'zod';
 import { parseDevices } from '@embedmill/inference';
-import { readSettings, sharedConfig, sharedSettings, type SharedConfig } from '@embedmill/jobs';
+import {
+  EmbedmillError,
+  readSettings,
+  sharedConfig,
+  sharedSettings,
+  type SharedConfig,
+} from '@embedmill/jobs';
 import type { EngineSettings } from './engine-plan.ts';
 
 const integer = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
@@ -19,8 +25,24 @@ export const settingsSchema = z.strictObject({
     description: 'The models to serve, separated by commas; by default those that collections use.',
   }),
   EMBEDMILL_WORKER_DEVICE: z.string().default('cpu').meta({
-    description: 'What engines run on: cpu, webgpu, or GPUs as in cuda or cuda:0,cuda:1; one engine each.',
+    description:
+      'What engines run on: cpu, webgpu, GPUs as in cuda or cuda:0,cuda:1 (an engine each), or remote.',
   }),
+  EMBEDMILL_WORKER_REMOTE_URL: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .meta({
+      description: 'With the device remote: a server that embeds, by TEI’s API or by OpenAI’s.',
+    }),
+  EMBEDMILL_WORKER_REMOTE_API: z
+    .enum(['auto', 'tei', 'openai'])
+    .default('auto')
+    .meta({ description: 'Which of the two it speaks; found out by default.' }),
+  EMBEDMILL_WORKER_REMOTE_MODEL: z
+    .string()
+    .optional()
+    .meta({ description: 'What the model is called there; as here by default.' }),
+  EMBEDMILL_WORKER_REMOTE_KEY: z.string().optional().meta({ description: 'Its API key.' }),
   EMBEDMILL_WORKER_TENSORRT: z
     .stringbool()
     .default(false)
@@ -45,12 +67,23 @@ export const settingsSchema = z.strictObject({
     .meta({ description: 'How long shards in hand may take to finish when the worker stops.' }),
 });
 
+/** A server that embeds, in place of engines here. */
+export interface RemoteConfig {
+  url: string;
+  api: 'auto' | 'tei' | 'openai';
+  /** What the model is called there, where it has another name. */
+  model: string | undefined;
+  apiKey: string | undefined;
+}
+
 export interface WorkerConfig extends SharedConfig {
   host: string;
   port: number;
   /** Undefined: those that collections use. */
   models: string[] | undefined;
+  /** What engines of this machine run on; not looked at where there is a `remote`. */
   devices: EngineSettings['devices'];
+  remote: RemoteConfig | undefined;
   tensorrt: boolean;
   cpus: number | undefined;
   batchArea: number | undefined;
@@ -63,12 +96,14 @@ export interface WorkerConfig extends SharedConfig {
 /** The worker's configuration; throws `invalid_config`. */
 export function readConfig(environment: Record<string, string | undefined>): WorkerConfig {
   const read = readSettings(settingsSchema, 'EMBEDMILL_WORKER_', environment);
+  const remote = remoteOf(read);
   return {
     ...sharedConfig(read),
     host: read.EMBEDMILL_WORKER_HOST,
     port: read.EMBEDMILL_WORKER_PORT,
     models: read.EMBEDMILL_WORKER_MODELS?.split(',').map((name) => name.trim()),
-    devices: parseDevices(read.EMBEDMILL_WORKER_DEVICE) as EngineSettings['devices'],
+    devices: remote === undefined ? parseDevices(read.EMBEDMILL_WORKER_DEVICE) : [{ kind: 'cpu' }],
+    remote,
     tensorrt: read.EMBEDMILL_WORKER_TENSORRT,
     cpus: read.EMBEDMILL_WORKER_CPUS,
     batchArea: read.EMBEDMILL_WORKER_BATCH_AREA,
@@ -76,5 +111,22 @@ export function readConfig(environment: Record<string, string | undefined>): Wor
     lockMs: read.EMBEDMILL_WORKER_LOCK_SECONDS * 1000,
     batchDeadlineMs: read.EMBEDMILL_WORKER_BATCH_SECONDS * 1000,
     drainMs: read.EMBEDMILL_WORKER_DRAIN_SECONDS * 1000,
+  };
+}
+
+function remoteOf(read: z.output<typeof settingsSchema>): RemoteConfig | undefined {
+  if (read.EMBEDMILL_WORKER_DEVICE !== 'remote') return undefined;
+  const url = read.EMBEDMILL_WORKER_REMOTE_URL;
+  if (url === undefined) {
+    throw new EmbedmillError(
+      'invalid_config',
+      'EMBEDMILL_WORKER_REMOTE_URL: the device remote needs the address of a server that embeds',
+    );
+  }
+  return {
+    url,
+    api: read.EMBEDMILL_WORKER_REMOTE_API,
+    model: read.EMBEDMILL_WORKER_REMOTE_MODEL,
+    apiKey: read.EMBEDMILL_WORKER_REMOTE_KEY,
   };
 }

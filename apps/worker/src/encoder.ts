@@ -8,8 +8,8 @@
  * - The window is bounded in tokens: `encode` of the bulk lane waits, first come first served, while it is full;
  *   the interactive lane has a bound of its own and answers `overloaded` beyond it. A call that finds its lane
  *   empty is always taken, whatever its size.
- * - An engine has two bulk batches at most, so that the next is there when one ends, and one interactive batch on
- *   top, which it runs next.
+ * - An engine has as many bulk batches as its capacity at most, so that the next is there when one ends, and one
+ *   interactive batch on top, which it runs next.
  * - A batch that cannot be blamed for its failure (its engine died, with others in flight) is run once more, whole
  *   and with nothing beside it. A batch that is to blame is halved, and its halves are run alone. A single
  *   sequence fails when it was to blame three times. So neither a killed engine nor a bad neighbour fails a document.
@@ -105,15 +105,20 @@ export class Encoder {
 
   /**
    * The outcome of each sequence, in their order. Sequences are token ids, special tokens included, no padding;
-   * they must not be written to meanwhile.
+   * they must not be written to meanwhile. `texts`, one for each, are for engines that read no tokens.
    *
    * Rejects, with nothing said about any single sequence: `overloaded` (interactive lane; nothing was run),
    * `model_unavailable` or `model_corrupt` (there is no engine to run it with), `no_worker` (closing).
    */
-  async encode(sequences: readonly Int32Array[], lane: Lane): Promise<Outcome[]> {
+  async encode(
+    sequences: readonly Int32Array[],
+    lane: Lane,
+    texts: readonly string[] = [],
+  ): Promise<Outcome[]> {
     if (this.#closing !== undefined)
       throw new EmbedmillError('no_worker', 'the encoder is closing; try another worker');
-    const call = lane === 'bulk' ? this.#encodeBulk(sequences) : this.#encodeInteractive(sequences);
+    const call =
+      lane === 'bulk' ? this.#encodeBulk(sequences, texts) : this.#encodeInteractive(sequences, texts);
     this.#calls.add(call);
     try {
       const outcomes = await call;
@@ -132,27 +137,27 @@ export class Encoder {
     return this.#closing;
   }
 
-  async #encodeBulk(sequences: readonly Int32Array[]): Promise<Outcome[]> {
+  async #encodeBulk(sequences: readonly Int32Array[], texts: readonly string[]): Promise<Outcome[]> {
     const { windowTokens = Math.max(16 * this.#budget.area, 65_536) } = this.#options;
     const before = this.#turn;
     const { promise, resolve: endTurn } = Promise.withResolvers<void>();
     this.#turn = promise;
     await before;
     const outcomes: Promise<Outcome>[] = [];
-    for (const ids of sequences) {
+    for (const [n, ids] of sequences.entries()) {
       for (;;) {
         const taken = this.#window.tokens('bulk');
         if (taken === 0 || taken + ids.length <= windowTokens) break;
         this.#schedulePump();
         await new Promise<void>((resolve) => (this.#room = resolve));
       }
-      outcomes.push(this.#admit(ids, 'bulk'));
+      outcomes.push(this.#admit(ids, texts[n], 'bulk'));
     }
     endTurn();
     return Promise.all(outcomes);
   }
 
-  async #encodeInteractive(sequences: readonly Int32Array[]): Promise<Outcome[]> {
+  async #encodeInteractive(sequences: readonly Int32Array[], texts: readonly string[]): Promise<Outcome[]> {
     const { interactiveTokens = 16_384 } = this.#options;
     const taken = this.#window.tokens('interactive');
     const more = sequences.reduce((sum, { length }) => sum + length, 0);
@@ -160,16 +165,16 @@ export class Encoder {
       const message = `${taken} tokens of queries wait already, and no more than ${interactiveTokens} may; try again shortly`;
       throw new EmbedmillError('overloaded', message, { retryAfter: 1 });
     }
-    return Promise.all(sequences.map((ids) => this.#admit(ids, 'interactive')));
+    return Promise.all(sequences.map((ids, n) => this.#admit(ids, texts[n], 'interactive')));
   }
 
-  #admit(ids: Int32Array, lane: Lane): Promise<Outcome> {
+  #admit(ids: Int32Array, text: string | undefined, lane: Lane): Promise<Outcome> {
     if (ids.length === 0) {
       const error = new EmbedmillError('empty_text', 'there is no token to embed');
       return Promise.resolve({ ok: false, error });
     }
     this.#schedulePump();
-    return this.#window.admit(ids, lane, performance.now()).outcome;
+    return this.#window.admit(ids, text, lane, performance.now()).outcome;
   }
 
   /** Soon, not now: what else arrives in this turn of the event loop shall share the batches. */
@@ -301,7 +306,9 @@ function packed({ entries, lane }: Run): EngineBatch {
     ids.set(entry.ids, at);
     at += entry.length;
   }
-  return { ids, lengths, urgent: lane === 'interactive' };
+  const texts = entries.flatMap(({ text }) => text ?? []);
+  const urgent = lane === 'interactive';
+  return texts.length === entries.length ? { ids, lengths, urgent, texts } : { ids, lengths, urgent };
 }
 
 function outcomeOf(vector: Float32Array): Outcome {

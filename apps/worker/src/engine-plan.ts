@@ -10,8 +10,8 @@ import {
   type EngineLayout,
   type GraphTuning,
 } from '@embedmill/inference';
-import type { ResolvedModel } from '@embedmill/models';
-import type { Calibration, Machine } from './calibration.ts';
+import { resolveModel, type ResolvedModel, type ResolveOptions } from '@embedmill/models';
+import { calibratedRevision, readCalibration, type Calibration, type Machine } from './calibration.ts';
 
 /** The engines of one model on this machine, and the batches that suit them. */
 export interface EnginePlan {
@@ -26,14 +26,13 @@ export interface EnginePlan {
 }
 
 export interface EngineSettings {
-  devices: [LocalDeviceName, ...LocalDeviceName[]];
+  devices: [DeviceName, ...DeviceName[]];
   machine: Machine;
   modelCacheFolder: string;
   tensorrt: boolean;
   /** Padded tokens of a batch at most, where the user says so. */
   area?: number | undefined;
 }
-export type LocalDeviceName = Exclude<DeviceName, { kind: 'remote' }>;
 
 /** Padded tokens of a batch, and what launching it costs, where nothing was measured. */
 const CPU_BATCH = { area: 384, launchCost: 8 };
@@ -41,6 +40,24 @@ const GPU_BATCH = { area: 16_384, launchCost: 256 };
 
 /** A graph larger than this is not written to the disk a second time. */
 const MOST_CACHED_BYTES = 2 ** 30;
+
+/** A model's engines as they are best here, and the file that they are to run, which is got where it has to be. */
+export async function calibratedPlan(
+  own: ResolvedModel,
+  options: ResolveOptions,
+  settings: EngineSettings,
+): Promise<{ model: ResolvedModel; plan: EnginePlan; calibration: Calibration | undefined }> {
+  const calibration = await readCalibration(settings.modelCacheFolder, own, settings.machine);
+  const file = calibration?.file ?? undefined;
+  const model =
+    calibration === undefined || file === undefined
+      ? own
+      : {
+          ...(await resolveModel(own.name, { ...options, file })),
+          revision: calibratedRevision(own.revision, calibration),
+        };
+  return { model, plan: planEngines(model, settings, calibration), calibration };
+}
 
 /** How a model's engines are to run: as measured on this machine, else by default. */
 export function planEngines(
@@ -51,7 +68,7 @@ export function planEngines(
   const [first, ...others] = names;
   const layout = calibration?.layout ?? defaultLayout(machine.cpus, model.modelBytes, availableMemory());
   const cacheFolder = join(modelCacheFolder, 'tensorrt', model.sha256.slice(0, 12));
-  const deviceOf = (name: Exclude<LocalDeviceName, { kind: 'cpu' }>): Device =>
+  const deviceOf = (name: Exclude<DeviceName, { kind: 'cpu' }>): Device =>
     name.kind === 'cuda' && tensorrt ? { ...name, tensorrt: { cacheFolder } } : name;
   const devices: [Device, ...Device[]] =
     first.kind === 'cpu'

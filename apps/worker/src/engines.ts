@@ -1,13 +1,34 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { EngineProcess, type Device, type EngineEvent, type EngineModel } from '@embedmill/inference';
-import type { ResolvedModel } from '@embedmill/models';
+import type { Budget } from '@embedmill/batching';
+import {
+  EngineProcess,
+  RemoteEngine,
+  type Device,
+  type Engine,
+  type EngineEvent,
+  type EngineModel,
+  type RemoteEngineEvent,
+} from '@embedmill/inference';
+import type { ResolvedModel, ResolvedTokenizer } from '@embedmill/models';
+import type { RemoteConfig } from './config.ts';
 import type { EnginePlan } from './engine-plan.ts';
 
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 
 /** The engine's entry stands beside this module, as source and as bundle. */
 const ENGINE = new URL(`./engine.${extension}`, import.meta.url);
+
+/** A model's engines, all alike, and what suits them. */
+export interface EngineSet {
+  engines: [Engine, ...Engine[]];
+  budget: Partial<Budget>;
+  /** Whether they embed texts instead of tokens. */
+  readsTexts: boolean;
+}
+
+/** Padded tokens in a batch for a server elsewhere, which makes batches of its own of what it gets. */
+const REMOTE_AREA = 16_384;
 
 export interface EngineStart {
   plan: Pick<EnginePlan, 'devices' | 'graph' | 'graphCache' | 'area'>;
@@ -19,7 +40,7 @@ export interface EngineStart {
 export async function startEngines(
   model: ResolvedModel,
   { plan, batchDeadlineMs, onEngineEvent }: EngineStart,
-): Promise<EngineProcess[]> {
+): Promise<[EngineProcess, ...EngineProcess[]]> {
   const { graph, graphCache, area } = plan;
   if (graphCache !== undefined) {
     // Where it cannot be made, the graph is optimized at every start.
@@ -37,11 +58,32 @@ export async function startEngines(
   // The first one alone: it leaves the optimized graph for the others.
   const first = await start(device);
   const others = await Promise.allSettled(devices.map(start));
-  const engines = [first, ...others.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))];
+  const engines: [EngineProcess, ...EngineProcess[]] = [
+    first,
+    ...others.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : [])),
+  ];
   const failed = others.find((one) => one.status === 'rejected');
   if (failed === undefined) return engines;
   await Promise.all(engines.map((engine) => engine.close()));
   throw failed.reason;
+}
+
+/** A server that embeds in place of engines here. */
+export async function connectRemote(
+  model: ResolvedTokenizer,
+  { url, api, model: nameThere, apiKey }: RemoteConfig,
+  options: { batchDeadlineMs: number; onEvent: (event: RemoteEngineEvent) => void },
+): Promise<EngineSet> {
+  const engine = await RemoteEngine.connect({
+    ...{ url, api, apiKey, model: nameThere ?? model.name, dims: model.dims, normalize: model.normalize },
+    deadlineMs: options.batchDeadlineMs,
+    onEvent: options.onEvent,
+  });
+  return {
+    engines: [engine],
+    budget: { area: REMOTE_AREA, launchCost: 0, maxItems: engine.maxItems },
+    readsTexts: true,
+  };
 }
 
 export function engineModel(model: ResolvedModel): EngineModel {

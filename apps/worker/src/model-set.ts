@@ -1,16 +1,17 @@
 import type { Logger } from 'pino';
 import { asEmbedmillError, type EmbedmillError } from '@embedmill/jobs';
-import { availableCpus, deviceLabel, type EngineEvent } from '@embedmill/inference';
+import { availableCpus, type EngineEvent, type RemoteEngineEvent } from '@embedmill/inference';
 import type { Metrics } from '@embedmill/metrics';
-import { resolveModel, type DownloadProgress, type ResolvedModel } from '@embedmill/models';
+import { resolveModel, resolveTokenizer, type DownloadProgress } from '@embedmill/models';
 import type { ModelConsumer } from '@embedmill/queue';
 import type { Spool } from '@embedmill/sources';
 import type { VectorStore } from '@embedmill/vector-store';
-import { machineFor, readCalibration } from './calibration.ts';
+import { machineFor } from './calibration.ts';
 import type { WorkerConfig } from './config.ts';
-import { planEngines, type EnginePlan } from './engine-plan.ts';
+import { calibratedPlan } from './engine-plan.ts';
+import { connectRemote, startEngines, type EngineSet } from './engines.ts';
 import { settleShard } from './pipeline.ts';
-import { ServedModel } from './served-model.ts';
+import { ServedModel, type ServedEntry } from './served-model.ts';
 
 /** How often models that have come into use are looked for, in milliseconds. */
 const LOOK_MS = 500;
@@ -102,17 +103,9 @@ export class ModelSet {
 
   async #load(name: string): Promise<void> {
     const { consumer, spool, store, metrics, log } = this.#parts;
-    const { modelsFolder, modelCacheFolder, hubUrl, batchDeadlineMs } = this.#config;
-    const resolved = await resolveModel(name, {
-      modelsDir: modelsFolder,
-      cacheDir: modelCacheFolder,
-      hubUrl,
-      signal: this.#stopped.signal,
-      onProgress: this.#progressTeller(name),
-    });
-    const model = await ServedModel.load(resolved, {
-      plan: await this.#planFor(resolved),
-      batchDeadlineMs,
+    const { entry, start } = await this.#prepare(name);
+    const model = await ServedModel.load(entry, {
+      start,
       onBatch: ({ lane, items, tokens, paddedTokens, seconds }) => {
         metrics.batchSeconds.observe(seconds, { lane });
         metrics.batchItems.observe(items, { lane });
@@ -120,7 +113,6 @@ export class ModelSet {
         metrics.tokens.add(tokens, { model: name, lane });
         metrics.paddingTokens.add(paddedTokens - tokens, { model: name, lane });
       },
-      onEngineEvent: (event) => this.#note(name, event),
     });
     this.#served.set(name, model);
     this.#failed.delete(name);
@@ -132,23 +124,43 @@ export class ModelSet {
     log.info({ model: name, revision: model.revision }, 'serving');
   }
 
-  async #planFor(model: ResolvedModel): Promise<EnginePlan> {
-    const { devices, cpus, modelCacheFolder, tensorrt, batchArea } = this.#config;
+  /** Gets the files that are needed here; `start` then gets the engines, which may take memory. */
+  async #prepare(name: string): Promise<{ entry: ServedEntry; start: () => Promise<EngineSet> }> {
+    const { modelsFolder, modelCacheFolder, hubUrl, batchDeadlineMs, remote, devices, cpus } = this.#config;
+    const options = {
+      ...{ modelsDir: modelsFolder, cacheDir: modelCacheFolder, hubUrl, signal: this.#stopped.signal },
+      onProgress: this.#progressTeller(name),
+    };
+    if (remote !== undefined) {
+      const entry = await resolveTokenizer(name, options);
+      const onEvent = (event: RemoteEngineEvent) => this.#noteRemote(name, event);
+      return {
+        // Which weights run there cannot be known.
+        entry: { ...entry, revision: `remote:${remote.model ?? name}` },
+        start: () => connectRemote(entry, remote, { batchDeadlineMs, onEvent }),
+      };
+    }
     const machine = machineFor(devices[0].kind, cpus ?? availableCpus());
-    const calibration = await readCalibration(modelCacheFolder, model, machine);
-    const settings = { devices, machine, modelCacheFolder, tensorrt, area: batchArea };
-    const plan = planEngines(model, settings, calibration);
-    this.#parts.log.info(
-      {
-        model: model.name,
-        devices: plan.devices.map(deviceLabel),
-        threads: plan.devices[0].kind === 'cpu' ? plan.devices[0].threads : undefined,
-        area: plan.area,
-        measured: calibration?.measuredAt ?? 'not on this machine; "embedmill bench --calibrate" does it',
-      },
-      'starting engines',
-    );
-    return plan;
+    const own = await resolveModel(name, options);
+    const { model, plan, calibration } = await calibratedPlan(own, options, {
+      ...{ devices, machine, modelCacheFolder },
+      tensorrt: this.#config.tensorrt,
+      area: this.#config.batchArea,
+    });
+    const { area, launchCost } = plan;
+    const start = async (): Promise<EngineSet> => {
+      this.#parts.log.info(
+        {
+          ...{ model: name, devices: plan.devices, graph: plan.graph, area },
+          measured: calibration?.measuredAt ?? 'never here; "embedmill bench --calibrate" does it',
+        },
+        'starting engines',
+      );
+      const onEngineEvent = (event: EngineEvent) => this.#note(name, event);
+      const engines = await startEngines(model, { plan, batchDeadlineMs, onEngineEvent });
+      return { engines, budget: { area, launchCost }, readsTexts: false };
+    };
+    return { entry: model, start };
   }
 
   #progressTeller(name: string): (progress: DownloadProgress) => void {
@@ -162,6 +174,23 @@ export class ModelSet {
       this.#parts.log.info({ model: name }, message);
       this.#tell(name, { code: 'model_unavailable', message });
     };
+  }
+
+  #noteRemote(model: string, event: RemoteEngineEvent): void {
+    const { log } = this.#parts;
+    switch (event.kind) {
+      case 'connected': {
+        const { api, model: nameThere, maxItems } = event;
+        log.info({ model, api, nameThere, maxItems }, 'connected to the server that embeds');
+        return;
+      }
+      case 'retrying':
+        log.warn({ model, pauseMs: event.pauseMs }, event.reason);
+        return;
+      case 'limited':
+        log.info({ model, maxItems: event.maxItems }, 'the server takes no more items at once');
+        return;
+    }
   }
 
   #note(model: string, event: EngineEvent): void {

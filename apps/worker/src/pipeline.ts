@@ -72,14 +72,9 @@ async function walk(shard: Shard, { spool, store, metrics, model }: PipelinePart
   );
   const wanted = reading.skipUnchanged(known);
 
-  const chunked = await timed('tokenize', () =>
-    model.chunk(
-      wanted.map(({ document }) => document),
-      shard.collection.profile.chunking,
-    ),
-  );
-  const sequences = chunked.flatMap(({ chunks }) => chunks.map(({ ids }) => ids));
-  const outcomes = await timed('infer', () => model.encoder.encode(sequences, 'bulk'));
+  const documents = wanted.map(({ document }) => document);
+  const chunked = await timed('tokenize', () => model.chunk(documents, shard.collection.profile.chunking));
+  const outcomes = await timed('infer', () => model.embed(documents, chunked));
 
   const ready: (DocumentPoints & { pending: PendingDocument })[] = [];
   let at = 0;

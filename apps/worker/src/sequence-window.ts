@@ -7,6 +7,8 @@ export type Outcome = { ok: true; vector: Float32Array } | { ok: false; error: E
 /** A sequence on its way through the encoder. */
 export interface Entry extends WindowItem {
   readonly ids: Int32Array;
+  /** What the ids stand for, where an engine wants to know. */
+  readonly text: string | undefined;
   readonly outcome: Promise<Outcome>;
   readonly settle: (outcome: Outcome) => void;
   /** How often it failed when nothing else could be to blame. */
@@ -38,7 +40,7 @@ export class SequenceWindow {
   }
 
   /** The entry of a sequence: a new one, or the one that an equal sequence has already. */
-  admit(ids: Int32Array, lane: Lane, now: number): Entry {
+  admit(ids: Int32Array, text: string | undefined, lane: Lane, now: number): Entry {
     const key = lane === 'bulk' ? keyOf(ids) : undefined;
     const known = key === undefined ? undefined : this.#known.get(key);
     if (known !== undefined) return known;
@@ -51,6 +53,7 @@ export class SequenceWindow {
     };
     const entry: Entry = {
       ids,
+      text,
       length: ids.length,
       lane,
       enqueuedAt: now,

@@ -1,16 +1,16 @@
 import { EmbedmillError, type Chunking, type Document, type Query, type QueryResult } from '@embedmill/jobs';
-import type { EngineEvent } from '@embedmill/inference';
-import type { ResolvedModel } from '@embedmill/models';
+import type { ResolvedTokenizer } from '@embedmill/models';
 import { chunkDocuments, Tokenizer, type ChunkedDocument } from '@embedmill/tokenization';
-import { Encoder, type BatchReport } from './encoder.ts';
-import type { EnginePlan } from './engine-plan.ts';
-import { startEngines } from './engines.ts';
+import { Encoder, type BatchReport, type Outcome } from './encoder.ts';
+import type { EngineSet } from './engines.ts';
+
+/** The model's facts, and the revision that its vectors depend on. */
+export type ServedEntry = ResolvedTokenizer & { revision: string };
 
 export interface ServedModelOptions {
-  plan: EnginePlan;
-  batchDeadlineMs: number;
+  /** Called once the tokenizer is there. */
+  start: () => Promise<EngineSet>;
   onBatch: (report: BatchReport) => void;
-  onEngineEvent: (event: EngineEvent) => void;
 }
 
 /**
@@ -23,49 +23,63 @@ export class ServedModel {
   readonly revision: string;
   readonly encoder: Encoder;
   readonly #tokenizer: Tokenizer;
+  /** Whether engines embed texts instead of tokens. */
+  readonly #readsTexts: boolean;
 
-  private constructor(model: ResolvedModel, tokenizer: Tokenizer, encoder: Encoder) {
+  private constructor(model: ServedEntry, tokenizer: Tokenizer, encoder: Encoder, readsTexts: boolean) {
     this.name = model.name;
     this.revision = model.revision;
     this.encoder = encoder;
     this.#tokenizer = tokenizer;
+    this.#readsTexts = readsTexts;
   }
 
   /** Errors: `model_unavailable`, `model_corrupt`. */
-  static async load(model: ResolvedModel, options: ServedModelOptions): Promise<ServedModel> {
+  static async load(model: ServedEntry, { start, onBatch }: ServedModelOptions): Promise<ServedModel> {
     const tokenizer = await Tokenizer.load({
       path: model.tokenizerPath,
       maxTokens: model.maxTokens,
       documentPrefix: model.documentPrefix,
       queryPrefix: model.queryPrefix,
     });
-    const { plan } = options;
-    const engines = await startEngines(model, options);
-    const { area, launchCost } = plan;
-    const encoder = new Encoder({
-      engines,
-      budget: { area, launchCost },
-      hooks: { onBatch: options.onBatch },
-    });
-    return new ServedModel(model, tokenizer, encoder);
+    const { engines, budget, readsTexts } = await start();
+    return new ServedModel(
+      model,
+      tokenizer,
+      new Encoder({ engines, budget, hooks: { onBatch } }),
+      readsTexts,
+    );
   }
 
   chunk(documents: Document[], chunking: Chunking): Promise<ChunkedDocument[]> {
     return chunkDocuments(this.#tokenizer, documents, chunking);
   }
 
+  /** The outcome of each chunk, document after document, in the bulk lane. Rejects as the encoder does. */
+  embed(documents: readonly Document[], chunked: readonly ChunkedDocument[]): Promise<Outcome[]> {
+    const sequences = chunked.flatMap(({ chunks }) => chunks.map(({ ids }) => ids));
+    if (!this.#readsTexts) return this.encoder.encode(sequences, 'bulk');
+    const texts = chunked.flatMap(({ chunks }, n) => {
+      const { title, text = '' } = documents[n] ?? {};
+      const head = `${this.#tokenizer.documentPrefix}${title === undefined ? '' : `${title} `}`;
+      return chunks.map(({ start, end }) => head + text.slice(start, end));
+    });
+    return this.encoder.encode(sequences, 'bulk', texts);
+  }
+
   /** Embeds a query's inputs in the interactive lane. Errors: `overloaded`, and what the engine says. */
-  async answer(query: Query): Promise<QueryResult> {
-    const texts = query.inputs.filter((input) => typeof input === 'string');
-    const encoded = (await this.#tokenizer.encode(texts, query.kind)).values();
-    const sequences = query.inputs.map((input) => {
-      if (typeof input !== 'string') return this.#truncate(input);
+  async answer({ inputs, kind }: Query): Promise<QueryResult> {
+    const encoded = (await this.#tokenizer.encode(inputs.filter(isText), kind)).values();
+    const sequences = inputs.map((input) => {
+      if (!isText(input)) return this.#truncate(input);
       const { value } = encoded.next();
       return value ?? { ids: new Int32Array(), truncated: false };
     });
+    const texts = this.#readsTexts ? await Promise.all(inputs.map((input) => this.#textOf(input, kind))) : [];
     const outcomes = await this.encoder.encode(
       sequences.map(({ ids }) => ids),
       'interactive',
+      texts,
     );
     const vectors = outcomes.map((outcome) => {
       if (!outcome.ok) throw outcome.error;
@@ -88,9 +102,17 @@ export class ServedModel {
     return this.encoder.close();
   }
 
+  async #textOf(input: Query['inputs'][number], kind: Query['kind']): Promise<string> {
+    const { queryPrefix, documentPrefix } = this.#tokenizer;
+    if (!isText(input)) return this.#tokenizer.decode(input);
+    return (kind === 'query' ? queryPrefix : documentPrefix) + input;
+  }
+
   /** Token ids as a client made them are taken as they are, special tokens included or not. */
   #truncate(ids: number[]): { ids: Int32Array; truncated: boolean } {
     const { maxTokens } = this.#tokenizer;
     return { ids: Int32Array.from(ids.slice(0, maxTokens)), truncated: ids.length > maxTokens };
   }
 }
+
+const isText = (input: Query['inputs'][number]): input is string => typeof input === 'string';

@@ -19,18 +19,17 @@ export type Device =
   | { readonly kind: 'webgpu' };
 
 /** A device as settings name it, before threads and folders are known. */
-export type DeviceName =
-  { kind: 'cpu' } | { kind: 'cuda'; index: number } | { kind: 'webgpu' } | { kind: 'remote' };
+export type DeviceName = { kind: 'cpu' } | { kind: 'cuda'; index: number } | { kind: 'webgpu' };
 
 /**
- * Reads `cpu`, `webgpu`, `remote`, `cuda` (the first GPU), or GPUs by number, as in `cuda:0,cuda:1`. Throws
+ * Reads `cpu`, `webgpu`, `cuda` (the first GPU), or GPUs by number, as in `cuda:0,cuda:1`. Throws
  * `invalid_config` for anything else, and where one is named twice or kinds are mixed: a model's batches go to all
  * of its engines alike, so they must be alike.
  */
 export function parseDevices(text: string): [DeviceName, ...DeviceName[]] {
   const names = text.split(',').map((name) => name.trim());
   const devices = names.map((name): DeviceName => {
-    if (name === 'cpu' || name === 'webgpu' || name === 'remote') return { kind: name };
+    if (name === 'cpu' || name === 'webgpu') return { kind: name };
     const cuda = /^cuda(?::(\d{1,3}))?$/.exec(name);
     if (cuda !== null) return { kind: 'cuda', index: Number(cuda[1] ?? 0) };
     throw new EmbedmillError(
@@ -49,7 +48,7 @@ export function parseDevices(text: string): [DeviceName, ...DeviceName[]] {
   return [first, ...others];
 }
 
-/** `cpu`, `cuda:1`, `webgpu`, `remote`. */
+/** `cpu`, `cuda:1`, `webgpu`. */
 export function deviceLabel(device: DeviceName | Device): string {
   return device.kind === 'cuda' ? `cuda:${device.index}` : device.kind;
 }

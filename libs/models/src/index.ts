@@ -2,6 +2,12 @@ export type { ModelEntry, ModelEntryInput, ModelFile } from './entry.ts';
 export { modelEntrySchema } from './entry.ts';
 export { REGISTRY } from './registry.ts';
 export { findModel, listModels, type ModelFolders, type ModelSummary } from './models.ts';
-export { resolveModel, type ResolvedModel, type ResolveOptions } from './resolve.ts';
+export {
+  resolveModel,
+  resolveTokenizer,
+  type ResolvedModel,
+  type ResolvedTokenizer,
+  type ResolveOptions,
+} from './resolve.ts';
 export type { DownloadProgress } from './download.ts';
 export { offeredFiles, type OfferedFile } from './offers.ts';

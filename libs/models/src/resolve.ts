@@ -81,11 +81,36 @@ async function bytesOf(entry: ModelEntry, { folder, model }: ModelLocation): Pro
   return sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0);
 }
 
-async function download(entry: ModelEntry, location: ModelLocation, options: ResolveOptions): Promise<void> {
+/** A model's entry with its tokenizer's file on this machine: what is needed where something else runs the model. */
+export type ResolvedTokenizer = ModelEntry & Pick<ResolvedModel, 'tokenizerPath'>;
+
+/** As `resolveModel`, without the weights. */
+export async function resolveTokenizer(name: string, options: ResolveOptions): Promise<ResolvedTokenizer> {
+  const entry = await findModel(name, options);
+  const location = await locate(entry, options);
+  switch (location.kind) {
+    case 'cache':
+      await download(entry, location, options, [entry.tokenizer]);
+      break;
+    case 'bundled':
+      await verify(location.tokenizer, entry.tokenizer, options.signal);
+      break;
+    case 'local':
+      await requireFile(location.tokenizer, entry);
+      break;
+  }
+  return { ...entry, tokenizerPath: location.tokenizer };
+}
+
+async function download(
+  entry: ModelEntry,
+  location: ModelLocation,
+  options: ResolveOptions,
+  files = [entry.tokenizer, ...entry.data, entry.model],
+): Promise<void> {
   if (entry.source.kind !== 'hub') return;
   const { repository, revision } = entry.source;
   const hub = hubOf(options);
-  const files = [entry.tokenizer, ...entry.data, entry.model];
   for (const file of files) {
     try {
       const target = join(location.folder, ...file.path.split('/'));

@@ -137,6 +137,11 @@ export class Tokenizer {
     return [batch, to];
   }
 
+  /** A text that these ids stand for, special tokens left out. */
+  decode(ids: readonly number[]): Promise<string> {
+    return this.#native.decode([...ids], true);
+  }
+
   /** Start tokens, then `head`, then `body`, then end tokens. */
   frame(head: ArrayLike<number>, body: ArrayLike<number>): Int32Array {
     const ids = new Int32Array(this.start.length + head.length + body.length + this.end.length);

@@ -131,14 +131,17 @@ class Limit {
 /** Text to vectors as a worker does it, without queue, source and store. */
 export async function openEncoder({ model, plan, documents }: YardstickInput): Promise<Yardstick> {
   let run: Run = { documents: 0, tokens: 0, paddedTokens: 0, seconds: 0 };
+  const { area, launchCost } = plan;
   const served = await ServedModel.load(model, {
-    plan,
-    batchDeadlineMs: DEADLINE_MS,
+    start: async () => ({
+      engines: await startEngines(model, { plan, batchDeadlineMs: DEADLINE_MS }),
+      budget: { area, launchCost },
+      readsTexts: false,
+    }),
     onBatch: (batch) => {
       run.tokens += batch.tokens;
       run.paddedTokens += batch.paddedTokens;
     },
-    onEngineEvent: () => undefined,
   });
   let at = 0;
   const shard = async (): Promise<void> => {
