@@ -2,7 +2,10 @@ import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** For tests: a fake of the hub, on loopback, that serves files from memory with ranges and ETags. */
+/**
+ * For tests: a fake of the hub, on loopback, that serves files from memory with ranges and ETags, and lists them as
+ * the real one does (https://huggingface.co/docs/hub/api): files of a megabyte and more with their sha256.
+ */
 export interface FakeHub {
   url: string;
   /** What was asked, in order: path, and the headers that matter. */
@@ -43,6 +46,10 @@ function serve(
   request: IncomingMessage,
   response: ServerResponse,
 ): void {
+  if (/^\/api\/models\/[^/]+\/[^/]+\/tree\/[0-9a-f]{40}\?recursive=true$/.test(request.url ?? '')) {
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(treeOf(files)));
+    return;
+  }
   const path = (request.url ?? '').split('/resolve/')[1]?.split('/').slice(1).join('/') ?? '';
   const bytes = files[path];
   if (bytes === undefined) {
@@ -61,4 +68,17 @@ function serve(
     return;
   }
   response.writeHead(200, { ...headers, 'content-length': bytes.length }).end(bytes);
+}
+
+function treeOf(files: Record<string, Uint8Array>): object[] {
+  const folders = new Set(Object.keys(files).flatMap((path) => path.split('/').slice(0, -1)));
+  return [
+    ...[...folders].map((path) => ({ type: 'directory', oid: 'f'.repeat(40), size: 0, path })),
+    ...Object.entries(files).map(([path, bytes]) => ({
+      ...{ type: 'file', oid: 'f'.repeat(40), size: bytes.length, path },
+      ...(bytes.length < 1_000_000
+        ? {}
+        : { lfs: { oid: sha256(bytes), size: bytes.length, pointerSize: 134 } }),
+    })),
+  ];
 }

@@ -30,7 +30,7 @@ export const CORPORA = {
 export type CorpusName = keyof typeof CORPORA;
 
 /** Mean tokens of a document, for sizing. */
-export const MEAN_TOKENS: Record<CorpusName, number> = { short: 12, mixed: 76, long: 256 };
+export const MEAN_TOKENS: Record<CorpusName, number> = { short: 12, mixed: 69, long: 256 };
 
 /** Makes corpora; reads the words once. Throws `model_unavailable` when the tokenizer cannot be read. */
 export class CorpusMaker {

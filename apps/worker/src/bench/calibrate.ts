@@ -29,6 +29,13 @@ export interface CalibrationInput {
   /** The least cosine that a file's vectors may have to those of the model's own file. */
   minCosine: number;
   note: (text: string) => void;
+  effort?: Effort;
+}
+
+/** How long a candidate is run at a time, and how often: in turn, since a machine's speed drifts. */
+export interface Effort {
+  rounds: number;
+  lookSeconds: number;
 }
 
 interface Candidate {
@@ -38,9 +45,7 @@ interface Candidate {
   area: number;
 }
 
-/** How long a candidate is run at a time, and how often: in turn, since a machine's speed drifts. */
-const LOOK_SECONDS = 0.4;
-const ROUNDS = 5;
+const USUAL_EFFORT: Effort = { rounds: 5, lookSeconds: 0.4 };
 /** Differences below this are noise: then the candidate that comes first counts. */
 const AS_GOOD = 0.985;
 /** Areas in a row that are worse before larger ones are not tried. */
@@ -92,7 +97,7 @@ export async function calibrate(input: CalibrationInput): Promise<Calibration> {
 }
 
 /** The file and the graph that run fastest in one engine. */
-async function fastestGraph({ files, devices, sequences, minCosine, note }: CalibrationInput) {
+async function fastestGraph({ files, devices, sequences, minCosine, note, effort }: CalibrationInput) {
   const [device] = devices;
   if (device === undefined) throw new Error('there is no device to calibrate for');
   const single: Device = device.kind === 'cpu' ? { kind: 'cpu', threads: 1 } : device;
@@ -119,7 +124,7 @@ async function fastestGraph({ files, devices, sequences, minCosine, note }: Cali
       candidates.push({ file, model, graph, devices: [single], area, agreement });
     }
   }
-  const rates = await measureInTurn({ sequences }, candidates);
+  const rates = await measureInTurn({ sequences, effort }, candidates);
   for (const [n, { file, graph }] of candidates.entries()) {
     note(`${file.path}, graph ${graphLabel(graph)}: ${perSecond(rates[n])} in one engine`);
   }
@@ -154,7 +159,7 @@ async function agreementOf(
 
 /** The areas that are near the best one, and what launching a run costs. */
 async function worthwhileAreas(
-  { sequences }: CalibrationInput,
+  { sequences, effort = USUAL_EFFORT }: CalibrationInput,
   chosen: Candidate,
 ): Promise<{ areas: number[]; launchCost: number }> {
   const tried: { area: number; rate: number }[] = [];
@@ -163,8 +168,8 @@ async function worthwhileAreas(
   const engines = await startAll([chosen]);
   for (const area of chosen.devices[0]?.kind === 'cpu' ? AREAS.cpu : AREAS.gpu) {
     const rates: number[] = [];
-    for (let look = 0; look < 3; look += 1) {
-      rates.push(await measure(engines, { ...chosen, area }, sequences).catch(() => 0));
+    for (let look = 0; look < Math.min(3, effort.rounds); look += 1) {
+      rates.push(await measure(engines, { ...chosen, area }, sequences, effort.lookSeconds).catch(() => 0));
     }
     const rate = median(rates);
     tried.push({ area, rate });
@@ -196,18 +201,19 @@ export function launchCostOf(tried: readonly { area: number; rate: number }[]): 
  * their area only share engines.
  */
 async function measureInTurn(
-  { sequences }: Pick<CalibrationInput, 'sequences'>,
+  { sequences, effort = USUAL_EFFORT }: Pick<CalibrationInput, 'sequences'> & { effort?: Effort | undefined },
   candidates: readonly Candidate[],
 ): Promise<number[]> {
   const looks = new Map(candidates.map((candidate) => [candidate, [] as number[]]));
   const groups = Map.groupBy(candidates, ({ model, graph, devices }) =>
     JSON.stringify([model.modelPath, graph, devices]),
   );
-  for (let round = 0; round < ROUNDS; round += 1) {
+  for (let round = 0; round < effort.rounds; round += 1) {
     for (const group of groups.values()) {
       const engines = await startAll(group).catch(() => []);
       for (const candidate of group) {
-        looks.get(candidate)?.push(await measure(engines, candidate, sequences).catch(() => 0));
+        const rate = await measure(engines, candidate, sequences, effort.lookSeconds).catch(() => 0);
+        looks.get(candidate)?.push(rate);
       }
       await Promise.all(engines.map((engine) => engine.close()));
     }
@@ -227,6 +233,7 @@ async function measure(
   engines: readonly Engine[],
   { area }: Candidate,
   sequences: Int32Array[],
+  lookSeconds: number,
 ): Promise<number> {
   const batches = sortedBatches(sequences, area, 0);
   let at = 0;
@@ -234,8 +241,8 @@ async function measure(
     const end = performance.now() + seconds * 1000;
     return feed(engines, async () => (performance.now() < end ? batches[at++ % batches.length] : undefined));
   };
-  await until(LOOK_SECONDS / 5);
-  const { tokens, seconds } = await until(LOOK_SECONDS);
+  await until(lookSeconds / 5);
+  const { tokens, seconds } = await until(lookSeconds);
   return seconds > 0 ? tokens / seconds : 0;
 }
 

@@ -1,0 +1,35 @@
+import { expect, it } from 'vitest';
+import { legend, rowLines, rowOf, type Round } from './rows.ts';
+
+const rounds = (...rates: number[]): Round[] =>
+  rates.map((tokensPerSecond) => ({
+    tokensPerSecond,
+    documentsPerSecond: tokensPerSecond / 10,
+    padding: 1.25,
+  }));
+const about = { corpus: 'short', model: 'mini', who: 'E0', rssMB: 120, detail: '2 engines' } as const;
+
+it('a row has the median of its rounds, and its ratio to the limit round by round', () => {
+  const row = rowOf(about, rounds(900, 500, 700), rounds(1000, 1000, 500));
+  expect(row).toEqual({
+    ...about,
+    tokensPerSecond: 700,
+    documentsPerSecond: 70,
+    padding: 1.25,
+    ofU: { median: 0.9, least: 0.5, greatest: 1.4 },
+  });
+});
+
+it('a row without a limit beside it has no ratio', () => {
+  expect(rowOf(about, rounds(900), []).ofU).toBeNull();
+});
+
+it('rows are lines of a table, and a legend says who is who', () => {
+  const [head, line] = rowLines([rowOf({ ...about, rssMB: null }, rounds(12_345), rounds(20_000))]);
+  expect(head).toMatch(/^CORPUS {2}MODEL {2}WHO/);
+  expect(line).toBe('short   mini   E0      12.3k    1.2k    1.250       –  0.617 (0.62–0.62)  2 engines');
+  expect(legend(['short'], ['U'])).toEqual([
+    'short: mean 12 tokens',
+    'U: ONNX Runtime alone, tokenized and sorted beforehand: the limit',
+  ]);
+});
