@@ -2,9 +2,10 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { EmbedmillError, type Chunking } from '@embedmill/jobs';
 import { isSpace, trimRange } from './characters.ts';
 import { cutChunks, maxCharacters } from './cut.ts';
+import type { PlainEncoding } from './encoding.ts';
 import { piecesOf, type Piece } from './pieces.ts';
 import { tokenStarts } from './token-starts.ts';
-import type { PlainEncoding, Tokenizer } from './tokenizer.ts';
+import type { Tokenizer } from './tokenizer.ts';
 
 export interface ChunkableDocument {
   text: string;
@@ -107,7 +108,7 @@ async function headsOf(
   const titled = documents.map(({ title }) => `${prefix}${title ?? ''}`.trimEnd());
   const texts = [prefix.trimEnd(), ...titled.filter((_, n) => hasTitle(documents[n]))];
   const encoded: number[][] = [];
-  for await (const encoding of tokenizer.encodePlain(texts)) encoded.push(encoding.ids());
+  for await (const encoding of tokenizer.encodePlain(texts)) encoded.push(Array.from(encoding.ids()));
 
   const [prefixIds = []] = encoded;
   const room = size - tokenizer.start.length - tokenizer.end.length - prefixIds.length;
@@ -149,7 +150,7 @@ class DocumentReading {
   readonly #text: string;
   readonly #head: Head;
   readonly #chunking: Chunking;
-  readonly #ids: number[][] = [];
+  readonly #ids: ArrayLike<number>[] = [];
   readonly #starts: Int32Array[] = [];
   #tokens = 0;
 
@@ -194,7 +195,7 @@ class DocumentReading {
     const [first = []] = this.#ids;
     if (this.#chunking.mode === 'document') {
       const ids = this.#ids.length === 1 ? first : concatenate(this.#ids);
-      return [this.#chunk(ids.slice(0, capacity), trimRange(this.#text, 0, this.#documentEnd()))];
+      return [this.#chunk(Array.from(ids).slice(0, capacity), trimRange(this.#text, 0, this.#documentEnd()))];
     }
     if (this.#starts.length === 0) return [this.#chunk(first, trimRange(this.#text, 0, this.#text.length))];
     const ids = concatenate(this.#ids);

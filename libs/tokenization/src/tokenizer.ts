@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import { Tokenizer as NativeTokenizer, type Encoding } from 'tokenizers';
+import { Tokenizer as NativeTokenizer } from 'tokenizers';
 import { EmbedmillError } from '@embedmill/jobs';
+import { nativeEncoding, type PlainEncoding } from './encoding.ts';
 import { piecesOf } from './pieces.ts';
 
 export interface TokenizerOptions {
@@ -20,14 +21,6 @@ export interface EncodedText {
   /** How many tokens the whole text has, special tokens and prefix included, before it was cut. */
   tokens: number;
   truncated: boolean;
-}
-
-/** A text, or a stretch of one, without special tokens. */
-export interface PlainEncoding {
-  length: number;
-  ids(): number[];
-  /** Per token its first character and one past its last, in code points (not UTF-16 units). */
-  offsets(): [number, number][];
 }
 
 /**
@@ -103,7 +96,7 @@ export class Tokenizer {
         const { value } = await encodings.next();
         if (value === undefined) break;
         tokens += value.length;
-        if (kept.length < room) kept.push(...value.ids().slice(0, room - kept.length));
+        if (kept.length < room) kept.push(...Array.from(value.ids()).slice(0, room - kept.length));
       }
       encoded.push({ ids: this.frame([], kept), tokens, truncated: tokens > this.maxTokens });
     }
@@ -115,26 +108,27 @@ export class Tokenizer {
    * own, while one is read.
    */
   async *encodePlain(texts: readonly string[]): AsyncGenerator<PlainEncoding, undefined> {
-    let [batch, from] = this.#startBatch(texts, 0);
+    let from = 0;
+    const startBatch = () => {
+      const batch = batchFrom(texts, from);
+      if (batch.length === 0) return undefined;
+      from += batch.length;
+      const encodings = this.#encodeNatively(batch);
+      // The reader may give up before it comes to this batch.
+      encodings.catch(() => undefined);
+      return encodings;
+    };
+    let batch = startBatch();
     while (batch !== undefined) {
       const encodings = await batch;
-      [batch, from] = this.#startBatch(texts, from);
-      for (const encoding of encodings) yield plainEncoding(encoding);
+      batch = startBatch();
+      for (const encoding of encodings) yield encoding;
     }
   }
 
-  #startBatch(texts: readonly string[], from: number): [Promise<Encoding[]> | undefined, number] {
-    let to = from;
-    let characters = 0;
-    while (to < texts.length && to - from < BATCH_TEXTS && characters < BATCH_CHARACTERS) {
-      characters += texts[to]?.length ?? 0;
-      to += 1;
-    }
-    if (to === from) return [undefined, from];
-    const batch = this.#native.encodeBatch(texts.slice(from, to), { addSpecialTokens: false });
-    // The reader may give up before it comes to this batch.
-    batch.catch(() => undefined);
-    return [batch, to];
+  async #encodeNatively(texts: string[]): Promise<PlainEncoding[]> {
+    const encodings = await this.#native.encodeBatch(texts, { addSpecialTokens: false });
+    return encodings.map((encoding, n) => nativeEncoding(encoding, texts[n] ?? ''));
   }
 
   /** Start tokens, then `head`, then `body`, then end tokens. */
@@ -148,6 +142,17 @@ export class Tokenizer {
   }
 }
 
+/** The batch that starts with text `from`: one text at least, where there is one. */
+function batchFrom(texts: readonly string[], from: number): string[] {
+  let to = from;
+  let characters = 0;
+  while (to < texts.length && to - from < BATCH_TEXTS && characters < BATCH_CHARACTERS) {
+    characters += texts[to]?.length ?? 0;
+    to += 1;
+  }
+  return texts.slice(from, to);
+}
+
 async function readTokenizer(path: string): Promise<NativeTokenizer> {
   const json = await readFile(path, 'utf8').catch((cause: unknown) => {
     throw new EmbedmillError('model_unavailable', `cannot read the tokenizer ${path}; put the file there`, {
@@ -159,12 +164,4 @@ async function readTokenizer(path: string): Promise<NativeTokenizer> {
   } catch (cause) {
     throw new EmbedmillError('model_corrupt', `${path} is not a tokenizer.json that can be used`, { cause });
   }
-}
-
-function plainEncoding(encoding: Encoding): PlainEncoding {
-  return {
-    length: encoding.getLength(),
-    ids: () => encoding.getIds(),
-    offsets: () => encoding.getOffsets() as [number, number][],
-  };
 }
