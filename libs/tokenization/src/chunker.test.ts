@@ -169,6 +169,9 @@ test.each(Object.entries(OTHER_KINDS))('a tokenizer %s loses nothing either', as
     for (const { index } of text.matchAll(/\S/g)) expect(covered[index]).toBe(1);
     const own = document?.chunks.flatMap(({ ids }) => [...ids.slice(1, -1)]);
     expect([0, ...(own ?? []), 1]).toEqual([...(all?.ids ?? [])]);
+    const [titled] = await chunkDocuments(unlimited, [{ text: 'mill', title: 'The' }], tokens());
+    const [joined] = await unlimited.encode(['The mill'], 'document');
+    expect(titled?.chunks[0]?.ids).toEqual(joined?.ids);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

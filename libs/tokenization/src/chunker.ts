@@ -2,9 +2,10 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { EmbedmillError, type Chunking } from '@embedmill/jobs';
 import { isSpace, trimRange } from './characters.ts';
 import { cutChunks, maxCharacters } from './cut.ts';
+import type { PlainEncoding } from './encoding.ts';
 import { piecesOf, type Piece } from './pieces.ts';
 import { tokenStarts } from './token-starts.ts';
-import type { PlainEncoding, Tokenizer } from './tokenizer.ts';
+import type { Tokenizer } from './tokenizer.ts';
 
 export interface ChunkableDocument {
   text: string;
@@ -51,34 +52,38 @@ export async function chunkDocuments(
   chunking: Chunking,
 ): Promise<ChunkedDocument[]> {
   const heads = await headsOf(tokenizer, documents, chunking);
-  const pieces: (Piece & { document: number; isLast: boolean })[] = [];
-  for (const [document, { text }] of documents.entries()) {
+  const pieces: Piece[] = [];
+  const lasts = documents.map(({ text }, n) => {
     const own = piecesOf(text);
-    for (const [n, piece] of own.entries()) {
-      const joined = n === 0 && heads[document]?.spaced === true ? joinedToHead(piece) : piece;
-      pieces.push({ ...joined, document, isLast: n === own.length - 1 });
-    }
-  }
+    const [first] = own;
+    if (first !== undefined && heads[n]?.spaced === true) own[0] = joinedToHead(first);
+    pieces.push(...own);
+    return pieces.length - 1;
+  });
 
   const chunked: ChunkedDocument[] = [];
   let reading: DocumentReading | undefined;
   let next = 0;
   let tokens = 0;
   for await (const encoding of tokenizer.encodePlain(pieces.map(({ text }) => text))) {
-    const piece = pieces[next];
+    const { text } = documents[chunked.length] ?? { text: '' };
+    const head = heads[chunked.length] ?? EMPTY;
+    const isLast = next === lasts[chunked.length];
+    if (reading === undefined && isLast && isOneChunk(text, encoding, head)) {
+      chunked.push(oneChunk(tokenizer, text, encoding, head));
+    } else {
+      reading ??= new DocumentReading(tokenizer, text, head, chunking);
+      reading.add(pieces[next] ?? { text, start: 0 }, encoding);
+      if (isLast) {
+        chunked.push(await reading.finish());
+        reading = undefined;
+      }
+    }
     next += 1;
-    if (piece === undefined) break;
-    const document = documents[piece.document] ?? { text: '' };
-    reading ??= new DocumentReading(tokenizer, document.text, heads[piece.document] ?? EMPTY, chunking);
-    reading.add(piece, encoding);
     tokens += encoding.length;
     if (tokens > TURN_TOKENS) {
       await nextTurn();
       tokens = 0;
-    }
-    if (piece.isLast) {
-      chunked.push(await reading.finish());
-      reading = undefined;
     }
   }
   return chunked;
@@ -104,10 +109,10 @@ async function headsOf(
   const asked = chunking.mode === 'tokens' ? (chunking.size ?? tokenizer.maxTokens) : tokenizer.maxTokens;
   const size = Math.min(asked, tokenizer.maxTokens);
   const prefix = tokenizer.documentPrefix;
-  const titled = documents.map(({ title }) => `${prefix}${title ?? ''}`.trimEnd());
-  const texts = [prefix.trimEnd(), ...titled.filter((_, n) => hasTitle(documents[n]))];
+  const titled = documents.filter(hasTitle);
+  const texts = [prefix, ...titled.map(({ title = '' }) => prefix + title)].map((text) => text.trimEnd());
   const encoded: number[][] = [];
-  for await (const encoding of tokenizer.encodePlain(texts)) encoded.push(encoding.ids());
+  for await (const encoding of tokenizer.encodePlain(texts)) encoded.push(Array.from(encoding.ids()));
 
   const [prefixIds = []] = encoded;
   const room = size - tokenizer.start.length - tokenizer.end.length - prefixIds.length;
@@ -135,21 +140,34 @@ async function headsOf(
   });
 }
 
-const hasTitle = (document: ChunkableDocument | undefined): boolean =>
-  document?.title !== undefined && document.title.trim() !== '';
+const hasTitle = ({ title }: ChunkableDocument): boolean => title !== undefined && title.trim() !== '';
 
 /** Tokenizers that tell a word after a space from one at the start must see the space behind the head. */
 function joinedToHead(piece: Piece): Piece {
   return { text: ` ${piece.text}`, start: piece.start - 1 };
 }
 
-/** One document's tokens as its pieces come in: `add` each piece in order, then `finish`. */
+const isOneChunk = (text: string, encoding: PlainEncoding, { capacity }: Head): boolean =>
+  encoding.length <= capacity && text.length <= maxCharacters(capacity);
+
+function oneChunk(tokenizer: Tokenizer, text: string, encoding: PlainEncoding, head: Head): ChunkedDocument {
+  const ids = tokenizer.frame(head.ids, encoding.ids());
+  const chunks = [{ ids, ...trimRange(text, 0, text.length) }];
+  const tokens = ids.length + head.cut;
+  return head.cut === 0
+    ? { chunks, tokens, truncated: false }
+    : { chunks, tokens, truncated: true, message: titleMessage(head) };
+}
+
+const titleMessage = ({ cut }: Head): string => `the title is too long: its last ${cut} tokens were left out`;
+
+/** A document of several chunks, or that is cut: `add` its pieces' tokens in order, then `finish`. */
 class DocumentReading {
   readonly #tokenizer: Tokenizer;
   readonly #text: string;
   readonly #head: Head;
   readonly #chunking: Chunking;
-  readonly #ids: number[][] = [];
+  readonly #ids: ArrayLike<number>[] = [];
   readonly #starts: Int32Array[] = [];
   #tokens = 0;
 
@@ -160,14 +178,12 @@ class DocumentReading {
     this.#chunking = chunking;
   }
 
-  add(piece: Piece & { isLast: boolean }, encoding: PlainEncoding): void {
+  add(piece: Piece, encoding: PlainEncoding): void {
     const { capacity } = this.#head;
-    const isWholeText = piece.isLast && this.#tokens === 0;
     const isBeyondLimit = this.#chunking.mode === 'document' && this.#tokens > capacity;
     this.#tokens += encoding.length;
     if (isBeyondLimit) return;
     this.#ids.push(encoding.ids());
-    if (isWholeText && encoding.length <= capacity && this.#text.length <= maxCharacters(capacity)) return;
     this.#starts.push(tokenStarts(piece, encoding.offsets(), this.#starts.at(-1)?.at(-1) ?? 0));
   }
 
@@ -176,7 +192,7 @@ class DocumentReading {
     const frame = this.#tokenizer.start.length + this.#tokenizer.end.length + this.#head.ids.length;
     const tokens = frame + cut + this.#tokens;
     const messages: string[] = [];
-    if (cut > 0) messages.push(`the title is too long: its last ${cut} tokens were left out`);
+    if (cut > 0) messages.push(titleMessage(this.#head));
     if (this.#chunking.mode === 'document' && this.#tokens > capacity) {
       const { maxTokens } = this.#tokenizer;
       const end = this.#documentEnd();
@@ -191,13 +207,10 @@ class DocumentReading {
 
   async #chunks(): Promise<Chunk[]> {
     const { capacity } = this.#head;
-    const [first = []] = this.#ids;
-    if (this.#chunking.mode === 'document') {
-      const ids = this.#ids.length === 1 ? first : concatenate(this.#ids);
-      return [this.#chunk(ids.slice(0, capacity), trimRange(this.#text, 0, this.#documentEnd()))];
-    }
-    if (this.#starts.length === 0) return [this.#chunk(first, trimRange(this.#text, 0, this.#text.length))];
     const ids = concatenate(this.#ids);
+    if (this.#chunking.mode === 'document') {
+      return [this.#chunk(ids.subarray(0, capacity), trimRange(this.#text, 0, this.#documentEnd()))];
+    }
     const chunks: Chunk[] = [];
     for (const cut of cutChunks(this.#text, concatenate(this.#starts), { ...this.#chunking, capacity })) {
       chunks.push(this.#chunk(ids.subarray(cut.from, cut.to), cut));

@@ -1,3 +1,4 @@
-export { Tokenizer, type EncodedText, type PlainEncoding, type TokenizerOptions } from './tokenizer.ts';
+export { Tokenizer, type EncodedText, type TokenizerOptions } from './tokenizer.ts';
+export type { PlainEncoding } from './encoding.ts';
 export { chunkDocuments, type Chunk, type ChunkableDocument, type ChunkedDocument } from './chunker.ts';
 export { cutChunks, type Cut, type CutLimits } from './cut.ts';

@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { byteLevelAlphabet, Tokenizer as NativeTokenizer } from 'tokenizers';
 import { Tokenizer } from './tokenizer.ts';
 
 const ROOT = resolve(import.meta.dirname, '../../..');
@@ -114,6 +115,71 @@ test('tokenizers that frame a text otherwise, or not at all, are understood', as
   const [short] = await suffixed.encode(['Hello, world!'], 'document');
   expect([...(short?.ids ?? [])]).toEqual([7592, 1010, 102]);
   expect(short).toMatchObject({ tokens: 5, truncated: true });
+});
+
+const bert = JSON.parse(readFileSync(BUNDLED, 'utf8')) as { added_tokens: object[] };
+const mask = {
+  ...{ id: 103, content: '<mask>', special: true, normalized: false },
+  ...{ single_word: false, lstrip: true, rstrip: false },
+};
+const KINDS: Record<string, object> = {
+  'of BERT’s kind': bert,
+  'whose mask takes the space before it': { ...bert, added_tokens: [...bert.added_tokens, mask] },
+  'of bytes': {
+    ...{ version: '1.0', truncation: null, padding: null, added_tokens: [], normalizer: null, decoder: null },
+    pre_tokenizer: { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true },
+    post_processor: { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true },
+    model: {
+      type: 'BPE',
+      vocab: Object.fromEntries([...byteLevelAlphabet(), 'mi'].map((one, id) => [one, id])),
+      merges: ['m i'],
+    },
+  },
+};
+
+test.each(Object.entries(KINDS))(
+  'plain encodings of a tokenizer %s are the native ones, in UTF-16 units',
+  async (_kind, json) => {
+    const path = join(folder, 'kind.json');
+    await writeFile(path, JSON.stringify(json));
+    const tokenizer = await Tokenizer.load({ path, maxTokens: 256 });
+    const native = NativeTokenizer.fromString(JSON.stringify(json));
+    native.disableTruncation();
+    native.disablePadding();
+    const texts = ['The mill \t <mask>, 日本 😀<mask> e\u0301', '', 'x<mask>'].concat(
+      Array.from({ length: 300 }, (_, n) => (n % 90 === 0 ? `mill   <mask> ${n}` : `😀 mill ${n}. `)),
+    );
+    const encodings = await native.encodeBatch(texts, { addSpecialTokens: false });
+    for (let run = 0; run < 2; run += 1) {
+      let next = 0;
+      for await (const encoding of tokenizer.encodePlain(texts)) {
+        const expected = encodings[next]!;
+        const units = [...texts[next]!].reduce((all, { length }) => [...all, all.at(-1)! + length], [0]);
+        expect(encoding.length).toBe(expected.getLength());
+        expect(Array.from(encoding.ids())).toEqual(expected.getIds());
+        const offsets = expected.getOffsets().flat();
+        expect(Array.from(encoding.offsets())).toEqual(offsets.map((point) => units[point]));
+        next += 1;
+      }
+      expect(next).toBe(texts.length);
+    }
+  },
+);
+
+test('others get turns of the event loop while texts of known words are read', async () => {
+  const text = 'The mill by the river ground wheat. '.repeat(500);
+  const texts = Array.from({ length: 100 }, () => text);
+  await minilm.encode([text], 'document');
+  let turns = 0;
+  let isDone = false;
+  const count = () => {
+    turns += 1;
+    if (!isDone) setImmediate(count);
+  };
+  setImmediate(count);
+  await minilm.encode(texts, 'document');
+  isDone = true;
+  expect(turns).toBeGreaterThan(40);
 });
 
 test('a file that is missing or no tokenizer is said to be so', async () => {

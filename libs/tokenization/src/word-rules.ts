@@ -1,0 +1,90 @@
+/** What a UTF-16 unit does to the words around it. */
+export const UNIT = { inWord: 0, space: 1, alone: 2, added: 3 } as const;
+
+/** How to cut a text into words that have the same tokens wherever they stand. */
+export interface WordRules {
+  /**
+   * Per UTF-16 unit one of `UNIT`: it belongs to a word; it ends one and is dropped; it is a word by itself; or an
+   * added token may start with it, so that what stands between two spaces there is to be left whole.
+   */
+  readonly units: Uint8Array;
+  /** Added tokens that reach for the space beside them: a text with one of these is not to be cut at all. */
+  readonly reaching: readonly string[];
+}
+
+/** As much of a tokenizer.json as tells whether its words are independent of one another. */
+export interface TokenizerJson {
+  normalizer?: { type?: string; handle_chinese_chars?: boolean } | null;
+  pre_tokenizer?: { type?: string } | null;
+  model?: { type?: string } | null;
+  post_processor?: PostProcessor | null;
+  added_tokens?: AddedToken[] | null;
+}
+
+interface PostProcessor {
+  type?: string;
+  single?: object[];
+  trim_offsets?: boolean;
+  add_prefix_space?: boolean;
+}
+
+interface AddedToken {
+  content: string;
+  normalized: boolean;
+  single_word: boolean;
+  lstrip: boolean;
+  rstrip: boolean;
+}
+
+/**
+ * The rules for a tokenizer of BERT's kind, and undefined for any other. BERT's normalizer goes character by
+ * character, but for combining marks, which stay with the character before them; its pre-tokenizer cuts at white
+ * space and on both sides of punctuation; WordPiece sees one word at a time. So a text can be cut at spaces and
+ * beside ASCII punctuation, which the normalizer leaves as it is. Other spaces and punctuation stay inside words
+ * here; the native tokenizer cuts those.
+ */
+export function wordRules(json: TokenizerJson): WordRules | undefined {
+  const { normalizer, pre_tokenizer: preTokenizer, model, post_processor: postProcessor } = json;
+  if (model?.type !== 'WordPiece' || preTokenizer?.type !== 'BertPreTokenizer') return undefined;
+  if (normalizer && normalizer.type !== 'BertNormalizer') return undefined;
+  if (postProcessor && !keepsTokens(postProcessor)) return undefined;
+
+  const units = new Uint8Array(0x10000);
+  for (let unit = 0x21; unit < 0x7f; unit += 1) {
+    if (/[^0-9A-Za-z]/.test(String.fromCharCode(unit))) units[unit] = UNIT.alone;
+  }
+  // The normalizer puts spaces around these. Those beyond the basic plane stay inside words here.
+  if (normalizer?.handle_chinese_chars === true) {
+    units.fill(UNIT.alone, 0x3400, 0x4dc0);
+    units.fill(UNIT.alone, 0x4e00, 0xa000);
+    units.fill(UNIT.alone, 0xf900, 0xfb00);
+  }
+  // Not U+000B and U+000C: the normalizer deletes those.
+  for (const space of ' \t\n\r') units[space.charCodeAt(0)] = UNIT.space;
+
+  const reaching: string[] = [];
+  for (const token of json.added_tokens ?? []) {
+    if (token.content === '') continue;
+    const reaches = token.lstrip || token.rstrip || token.single_word;
+    if (/[ \t\n\r]/.test(token.content)) return undefined;
+    if (!token.normalized) {
+      if (reaches) reaching.push(token.content);
+      units[token.content.charCodeAt(0)] = UNIT.added;
+    } else {
+      // It is looked for in the normalized text, where other characters can have become its own.
+      if (reaches || !/^[!-~]+$/.test(token.content)) return undefined;
+      const [first = ''] = token.content;
+      for (const one of [first.toLowerCase(), first.toUpperCase()]) units[one.charCodeAt(0)] = UNIT.added;
+      units.fill(UNIT.added, 0x80);
+    }
+  }
+  return { units, reaching };
+}
+
+/** Whether a post-processor leaves the tokens of a text, special ones aside, as and where they are. */
+function keepsTokens({ type, single, trim_offsets, add_prefix_space }: PostProcessor): boolean {
+  if (type === 'BertProcessing') return true;
+  if (type === 'RobertaProcessing') return trim_offsets === false || add_prefix_space === false;
+  if (type !== 'TemplateProcessing') return false;
+  return single?.filter((part) => 'Sequence' in part).length === 1;
+}

@@ -1,0 +1,267 @@
+import fc from 'fast-check';
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { Tokenizer as NativeTokenizer } from 'tokenizers';
+import { describe, expect, test } from 'vitest';
+import { nativeEncoding, type PlainEncoding } from './encoding.ts';
+import { WordCache } from './word-cache.ts';
+import { wordRules, type TokenizerJson } from './word-rules.ts';
+import { Words } from './words.ts';
+
+const ROOT = resolve(import.meta.dirname, '../../..');
+const BUNDLED = JSON.parse(
+  readFileSync(`${ROOT}/models/all-MiniLM-L6-v2/tokenizer.json`, 'utf8'),
+) as TokenizerJson & { normalizer: object; added_tokens: object[] };
+
+const added = (content: string, changes: object = {}) => ({
+  ...{ id: 0, content, special: false, normalized: false, single_word: false, lstrip: false, rstrip: false },
+  ...changes,
+});
+const withAdded = (...tokens: object[]) => ({
+  ...BUNDLED,
+  added_tokens: [...BUNDLED.added_tokens, ...tokens],
+});
+const normalizing = (changes: object) => ({ ...BUNDLED, normalizer: { ...BUNDLED.normalizer, ...changes } });
+
+/** Tokenizers of BERT's kind, each normalizing otherwise or with other added tokens. */
+const KINDS: Record<string, object> = {
+  bundled: BUNDLED,
+  'that normalizes nothing': { ...BUNDLED, normalizer: null },
+  'that keeps case and accents': normalizing({ lowercase: false }),
+  'that keeps accents only': normalizing({ strip_accents: false }),
+  'that keeps control characters and Chinese words': normalizing({
+    clean_text: false,
+    handle_chinese_chars: false,
+  }),
+  'with added tokens that start like words': withAdded(added('mill'), added('日本'), added('😀😀')),
+  'with added tokens looked for when normalized': withAdded(
+    added('<Mill>', { normalized: true }),
+    added('k-k', { normalized: true }),
+  ),
+  'framed as RoBERTa’s': {
+    ...BUNDLED,
+    post_processor: {
+      ...{ type: 'RobertaProcessing', cls: ['[CLS]', 101], sep: ['[SEP]', 102] },
+      ...{ trim_offsets: true, add_prefix_space: false },
+    },
+  },
+};
+
+interface Subject {
+  native: NativeTokenizer;
+  /** `asked` gets each text that the native tokenizer is asked for. */
+  words(cache?: WordCache, asked?: string[]): Words;
+}
+
+function subjectOf(json: object): Subject {
+  const native = NativeTokenizer.fromString(JSON.stringify(json));
+  native.disableTruncation();
+  native.disablePadding();
+  const words = (cache?: WordCache, asked: string[] = []) =>
+    new Words(
+      wordRules(json as TokenizerJson)!,
+      async (texts) => {
+        asked.push(...texts);
+        const encodings = await native.encodeBatch(texts, { addSpecialTokens: false });
+        return encodings.map((encoding, n) => nativeEncoding(encoding, texts[n]!));
+      },
+      cache,
+    );
+  return { native, words };
+}
+
+const plain = (encoding: PlainEncoding) => ({
+  length: encoding.length,
+  ids: Array.from(encoding.ids()),
+  offsets: Array.from(encoding.offsets()),
+});
+
+/** What the native tokenizer says itself, with its code points counted in UTF-16 units. */
+async function expected(native: NativeTokenizer, texts: string[]) {
+  const encodings = await native.encodeBatch(texts, { addSpecialTokens: false });
+  return encodings.map((encoding, n) => {
+    const units = [0];
+    for (const character of texts[n]!) units.push(units.at(-1)! + character.length);
+    const ids = encoding.getIds();
+    return {
+      length: ids.length,
+      ids,
+      offsets: encoding
+        .getOffsets()
+        .flat()
+        .map((point) => units[point]),
+    };
+  });
+}
+
+/** Cold and with a cache that forgets all the time; then warm, where what is asked for a second time is known. */
+async function compare({ native, words }: Subject, warm: Words, texts: string[]) {
+  const truth = await expected(native, texts);
+  const forgetful = words(new WordCache(4));
+  for (const subject of [forgetful, forgetful, warm, warm]) {
+    expect((await subject.encode(texts)).map(plain)).toEqual(truth);
+  }
+}
+
+const NASTY = [
+  ...['[MASK]', '[SEP]', 'foo[SEP]bar', '[', '[[MASK]]', '[mask]', '<Mill>', '<MILL>', '<m\u0131ll>', 'mill'],
+  ...[
+    'k-k',
+    'K-K',
+    '\u212a-k',
+    '\u226emill>',
+    '日本',
+    '😀😀',
+    '😀',
+    '👩‍👩‍👧',
+    '\ufe0f',
+    '𝒳𝒴',
+    '\u{20000}a',
+    '\u{2f800}',
+  ],
+  ...[
+    '\0',
+    '\u0001',
+    '\u000b',
+    '\u000c',
+    '\u007f',
+    '\u0085',
+    '\u00a0',
+    '\u00ad',
+    '\u200b',
+    '\u2028',
+    '\u3000',
+  ],
+  ...[
+    '\ufeff',
+    '\ufffd',
+    '\ud800',
+    '\udc00',
+    'e\u0301',
+    '\u0301',
+    '\u0323',
+    '\u0344',
+    'é',
+    'İ',
+    'ß',
+    'ΑΣ',
+    'Σ',
+  ],
+  ...['ﬁ', '한국어', '각', 'ไทย', '日', '本', '豈', '々', '。', '“', '’', '—', '…', '¿', 'd’où'],
+  ...['x'.repeat(63), 'y'.repeat(64), 'z'.repeat(65), ...[99, 100, 101, 102].map((n) => 'a'.repeat(n))],
+  ...['é'.repeat(100), 'ab,'.repeat(400), 'é-'.repeat(40), '\r\n', '\t', '\n\n', ' ', '  ', ' '],
+];
+const asciiWord = fc.string({ unit: fc.constantFrom(...'abcdeTHM019'), minLength: 1, maxLength: 12 });
+const mark = fc.constantFrom(...Array.from({ length: 94 }, (_, n) => String.fromCharCode(33 + n)));
+const units = fc.string({ unit: fc.nat(0xffff).map((unit) => String.fromCharCode(unit)), maxLength: 40 });
+const points = fc.string({ unit: 'binary', maxLength: 40 });
+const part = fc.oneof(
+  fc.constantFrom(...NASTY),
+  fc.constantFrom(...NASTY),
+  asciiWord,
+  mark,
+  fc.constant(' '),
+);
+const assembled = fc.array(part, { maxLength: 60 }).map((parts) => parts.join(''));
+const texts = fc.array(fc.oneof({ weight: 4, arbitrary: assembled }, points, units), {
+  minLength: 1,
+  maxLength: 4,
+});
+
+describe.each(Object.entries(KINDS))('a tokenizer %s', (_name, json) => {
+  const subject = subjectOf(json);
+
+  test('encodes any text as the native one does, whatever is remembered', async () => {
+    const warm = subject.words();
+    await fc.assert(
+      fc.asyncProperty(texts, (given) => compare(subject, warm, given)),
+      { numRuns: 400 },
+    );
+  });
+
+  test('cuts at the right ones of all UTF-16 units', async () => {
+    const inPlace = (_: unknown, unit: number) => {
+      const character = String.fromCharCode(unit);
+      return `a${character}b ,${character}\u0323 `;
+    };
+    const all = Array.from({ length: 0x10000 }, inPlace);
+    const given = Array.from({ length: 256 }, (_, n) => all.slice(256 * n, 256 * (n + 1)).join(''));
+    const words = subject.words();
+    for (let from = 0; from < given.length; from += 32) {
+      const some = given.slice(from, from + 32);
+      expect((await words.encode(some)).map(plain)).toEqual(await expected(subject.native, some));
+    }
+  }, 30_000);
+});
+
+describe('the words of a text', () => {
+  const subject = subjectOf(BUNDLED);
+
+  test('are those of the native tokenizer for real text, cold, warm and half forgotten', async () => {
+    const lines = readFileSync(`${ROOT}/apps/cli/demo/wordnet.ndjson`, 'utf8').trim().split('\n');
+    const real = lines.map((line) => (JSON.parse(line) as { text: string }).text);
+    const warm = subject.words();
+    const forgetful = subject.words(new WordCache(512));
+    for (let from = 0; from < real.length; from += 500) {
+      const some = real.slice(from, from + 500);
+      const truth = await expected(subject.native, some);
+      for (const words of [warm, warm, forgetful]) {
+        expect((await words.encode(some)).map(plain)).toEqual(truth);
+      }
+    }
+  }, 30_000);
+
+  test('are asked for once', async () => {
+    const asked: string[] = [];
+    const words = subject.words(undefined, asked);
+    await words.encode(['The mill grinds, the MILL stands; the mill-wheel.', 'grinds']);
+    expect(asked).toEqual(['The mill grinds , the MILL stands ; - wheel .']);
+    await words.encode(['stands the mill', ' wheel\tgrinds,']);
+    expect(asked).toHaveLength(1);
+    await words.encode(['the miller']);
+    expect(asked.slice(1)).toEqual(['miller']);
+  });
+
+  test('are whole where an added token may be in them', async () => {
+    const asked: string[] = [];
+    await subject.words(undefined, asked).encode(['say mill-[MASK],stone or-so', '[1]']);
+    const [words] = asked.map((page) => page.split(' '));
+    expect(words).toEqual(expect.arrayContaining(['say', 'mill-[MASK],stone', 'or', '-', 'so', '[1]']));
+    expect(words).not.toContain('stone');
+    expect(words).not.toContain('1');
+  });
+
+  test('are not remembered when they are long, and yet right', async () => {
+    const asked: string[] = [];
+    const words = subject.words(undefined, asked);
+    const long = ['a'.repeat(40_000), `x${'é'.repeat(64)}`, `the mill ${'-é'.repeat(20_000)}`];
+    const truth = await expected(subject.native, long);
+    for (let run = 0; run < 2; run += 1) expect((await words.encode(long)).map(plain)).toEqual(truth);
+    expect(asked.filter((text) => text.includes('a'.repeat(40_000)))).toHaveLength(2);
+  });
+
+  test('come right when calls overlap, whatever each makes the cache forget', async () => {
+    const words = subject.words(new WordCache(4));
+    const given = Array.from({ length: 40 }, (_, n) => [`mill ${n} wheel ${n % 7}`, `the ${n % 3} mills`]);
+    const encoded = await Promise.all(given.map((some) => words.encode(some)));
+    for (const [n, some] of given.entries()) {
+      expect(encoded[n]!.map(plain)).toEqual(await expected(subject.native, some));
+    }
+  });
+
+  test('may be none, or no text at all', async () => {
+    const words = subject.words();
+    expect(await words.encode([])).toEqual([]);
+    expect((await words.encode(['', ' \n', '\u200b'])).map(plain)).toEqual(
+      Array.from({ length: 3 }, () => ({ length: 0, ids: [], offsets: [] })),
+    );
+  });
+
+  test('that the native tokenizer refuses sink their own call only', async () => {
+    const model = { ...BUNDLED.model, vocab: { mill: 0, '##s': 1 } };
+    const words = subjectOf({ ...BUNDLED, model, added_tokens: [], post_processor: null }).words();
+    const [known, refused] = [words.encode(['mill mills']), words.encode(['mill wheel'])];
+    await expect(refused).rejects.toThrow(/UNK/);
+    expect((await known).map(plain)).toEqual([{ length: 3, ids: [0, 0, 1], offsets: [0, 4, 5, 9, 9, 10] }]);
+  });
+});
