@@ -27,7 +27,7 @@ export interface DispatcherOptions {
   jobs: number;
   /** Shards of one job on the queue at the same time. */
   outstandingShards: number;
-  /** Pause between two looks at what workers settled, in milliseconds. */
+  /** Pause between two looks at what workers settled, in milliseconds; shorter at first while a job's last shards run. */
   pollMs: number;
   /** After this long without a sign of life, another dispatcher takes over. */
   lockMs: number;
@@ -43,6 +43,8 @@ export interface DispatcherLog {
 
 /** A disk that is full or a Redis that is away is waited for; a defect of our own is not, forever. */
 const MAX_INTERNAL_ERRORS = 20;
+
+const SHORT_PAUSE_MS = 10;
 
 export function startDispatcher(options: DispatcherOptions): Promise<IngestConsumer> {
   return consumeIngest(
@@ -133,6 +135,7 @@ async function run(
   const manifest = readManifest(options.spool.manifestPath(handle.id), handle.record.cursor.offset);
   let ahead = await manifest.next();
   let cancelled = false;
+  let pauseMs = SHORT_PAUSE_MS / 2;
   try {
     for (;;) {
       signal.throwIfAborted();
@@ -155,8 +158,15 @@ async function run(
       }
       const folded = await fold();
       if (folded === 0 && handle.record.cursor.index > before) await handle.save();
-      if (outstanding === 0 && (cancelled || ahead.done === true)) break;
-      await pause(options.pollMs, signal);
+      const isEnding = cancelled || ahead.done === true;
+      if (outstanding === 0 && isEnding) break;
+      // Nobody shall wait long for a job that is as good as finished, nor Redis be asked in vain all the time.
+      pauseMs = !isEnding
+        ? options.pollMs
+        : folded > 0
+          ? SHORT_PAUSE_MS
+          : Math.min(options.pollMs, pauseMs * 2);
+      await pause(pauseMs, signal);
     }
   } finally {
     await manifest.return(undefined);

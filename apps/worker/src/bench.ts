@@ -2,6 +2,7 @@
  * The process behind `embedmill bench`: does what its parent asks, one thing after the other, until it is gone.
  * It opens one yardstick, or calibrates; see `bench/` for what those are.
  */
+import './heap.ts';
 import { readFile } from 'node:fs/promises';
 import { asEmbedmillError, parseDocument, profileSchema, type Document } from '@embedmill/jobs';
 import { availableCpus } from '@embedmill/inference';

@@ -312,7 +312,16 @@ function packed({ entries, lane }: Run): EngineBatch {
 }
 
 function outcomeOf(vector: Float32Array): Outcome {
-  if (vector.every(Number.isFinite)) return { ok: true, vector };
+  if (isFiniteVector(vector)) return { ok: true, vector };
   const message = 'the model gave a vector with a number that is not finite; is it right for this device?';
   return { ok: false, error: new EmbedmillError('engine_failed', message) };
+}
+
+/** Asked of every vector, so no function is called for each number: only what is not finite does not cancel out. */
+function isFiniteVector(vector: Float32Array): boolean {
+  for (let d = 0; d < vector.length; d += 1) {
+    const value = vector[d] ?? 0;
+    if (value - value !== 0) return false;
+  }
+  return true;
 }

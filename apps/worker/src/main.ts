@@ -1,3 +1,4 @@
+import './heap.ts';
 import { pino } from 'pino';
 import { asEmbedmillError } from '@embedmill/jobs';
 import { readConfig } from './config.ts';

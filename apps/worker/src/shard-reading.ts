@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import {
   type Document,
   type DocumentReport,
@@ -125,8 +125,5 @@ export class ShardReading {
 
 function fingerprintOf(document: Document, basis: string): string {
   const { id, tenant, text, title, metadata } = document;
-  return createHash('sha256')
-    .update(basis)
-    .update(JSON.stringify([id, tenant, text, title, metadata]))
-    .digest('hex');
+  return hash('sha256', basis + JSON.stringify([id, tenant, text, title, metadata]), 'hex');
 }

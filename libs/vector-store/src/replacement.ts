@@ -50,14 +50,22 @@ export function checkVector(collection: Collection, vector: Float32Array, where:
         `${collection.dims}; embed with its model, ${collection.profile.model}`,
     );
   }
-  for (const value of vector) {
-    if (!Number.isFinite(value)) {
-      throw new EmbedmillError(
-        'store_rejected',
-        `${where}: the vector has a number that is not finite (${value})`,
-      );
-    }
+  const at = firstNotFinite(vector);
+  if (at === -1) return;
+  throw new EmbedmillError(
+    'store_rejected',
+    `${where}: the vector has a number that is not finite (${vector[at]})`,
+  );
+}
+
+/** Index, or -1. Looked for in every vector that is written, so no function is called for each number. */
+function firstNotFinite(vector: Float32Array): number {
+  for (let at = 0; at < vector.length; at += 1) {
+    const value = vector[at] ?? 0;
+    // Only what is not finite differs from itself by anything but 0.
+    if (value - value !== 0) return at;
   }
+  return -1;
 }
 
 /** A text that only this document of this tenant has. */

@@ -32,6 +32,8 @@ export interface Point {
   id: PointId;
   dense: Float32Array;
   payload: PointPayload;
+  /** The payload as JSON, where it has been made already. */
+  payloadText?: string;
 }
 
 export interface DocumentKey {

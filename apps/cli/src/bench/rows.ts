@@ -5,7 +5,7 @@ export const WHO = {
   U: 'ONNX Runtime alone, tokenized and sorted beforehand: the limit',
   E0: 'tokenizer, planner and engines, from text',
   E1: 'the whole way: upload, spool, Redis, worker, store; all processes on this machine',
-  N32: 'batches of 32 in the order they come, padded to the longest',
+  N32: 'batches of 32 in the order they come, padded to the longest, in one session of all threads',
   N256: 'batches of 256, likewise',
 } as const;
 export type Who = keyof typeof WHO;

@@ -29,7 +29,7 @@ export function addBench(program: Command, host: CommandHost): void {
     .option('--corpora <names>', corpora.join(', '), someOf(corpora), corpora)
     .option('--who <names>', who.join(', '), someOf(who), who)
     .option('--repeats <number>', 'rounds, of which the median counts', integerBetween(1, 99), 5)
-    .option('--seconds <number>', 'length of a round, for each', integerBetween(1, 600), 5)
+    .option('--seconds <number>', 'length of a round, for each', integerBetween(1, 600), 8)
     .option('--calibrate', 'find the fastest file, graph, layout and batch size, and keep them for workers')
     .option(
       '--files <paths>',

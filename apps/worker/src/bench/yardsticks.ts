@@ -1,7 +1,8 @@
 /**
  * What the walk is measured against, each in a process of its own: `U`, ONNX Runtime alone, the limit; `E0`, our
  * tokenizer, planner and engines alone; `N32` and `N256`, what a loop over the documents does that pads batches of
- * a fixed number. All run the same model file on the same CPUs, from the same texts.
+ * a fixed number and leaves ONNX Runtime as it comes: one session for all CPUs, every optimization on. All run the
+ * same model file on the same CPUs, from the same texts.
  */
 import { BareSession, type EngineBatch, type EngineLayout } from '@embedmill/inference';
 import type { Document } from '@embedmill/jobs';
@@ -75,17 +76,20 @@ export async function openLimit({ model, plan, documents }: YardstickInput): Pro
 }
 
 /** The plan's own layout, and the one with all threads in one session. */
-function layoutsOf({ devices }: EnginePlan): EngineLayout[] {
-  const threads = devices.map((device) => (device.kind === 'cpu' ? device.threads : 1));
-  const all = threads.reduce((sum, one) => sum + one, 0);
+function layoutsOf(plan: EnginePlan): EngineLayout[] {
+  const all = threadsOf(plan);
   const layouts = [
     { processes: all, threads: 1 },
     { processes: 1, threads: all },
-    { processes: threads.length, threads: threads[0] ?? 1 },
+    { processes: plan.devices.length, threads: all / plan.devices.length },
   ];
   return layouts.filter(
     ({ processes }, n) => layouts.findIndex((other) => other.processes === processes) === n,
   );
+}
+
+function threadsOf({ devices }: EnginePlan): number {
+  return devices.reduce((sum, device) => sum + (device.kind === 'cpu' ? device.threads : 1), 0);
 }
 
 class Limit {
@@ -178,7 +182,14 @@ export async function openFixedBatches(
   size: number,
 ): Promise<Yardstick> {
   const tokenizer = await loadTokenizer(model);
-  const engines = await startEngines(model, { plan, batchDeadlineMs: DEADLINE_MS });
+  const threads = threadsOf(plan);
+  const engines = await startEngines(model, {
+    plan: {
+      ...{ area: plan.area, graphCache: undefined, graph: { level: 'all', without: [] } },
+      devices: [{ kind: 'cpu', threads, spinning: true }],
+    },
+    batchDeadlineMs: DEADLINE_MS,
+  });
   let at = 0;
   const next = async (): Promise<EngineBatch> => {
     const texts = documents.slice(at, at + size).map(({ text }) => text);
@@ -186,7 +197,7 @@ export async function openFixedBatches(
     return batchOf((await tokenizer.encode(texts, 'document')).map(({ ids }) => ids));
   };
   return {
-    detail: `${plan.devices.length} engines, ${size} texts a batch`,
+    detail: `1 × ${threads} threads, ${size} texts a batch`,
     async run(seconds) {
       const end = performance.now() + seconds * 1000;
       return feed(engines, async () => (performance.now() < end ? next() : undefined));

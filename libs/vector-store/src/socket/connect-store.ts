@@ -3,7 +3,14 @@ import { connect, type Socket } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import type { VectorStore } from '../store.ts';
 import { encodeFrame, FrameReader } from './frames.ts';
-import { checkSocketPath, errorOf, type Method, type Request, type Response } from './messages.ts';
+import {
+  checkSocketPath,
+  errorOf,
+  packDocuments,
+  type Method,
+  type Request,
+  type Response,
+} from './messages.ts';
 
 export interface ConnectOptions {
   /** How long a call waits for a store that does not listen (yet, or any more), in milliseconds. */
@@ -32,7 +39,8 @@ export function connectStore(
     deleteCollection: (name) => call('deleteCollection', name),
     countPoints: (name) => call('countPoints', name),
     findDocuments: (name, documents) => call('findDocuments', name, documents),
-    replaceDocuments: (name, documents) => call('replaceDocuments', name, documents),
+    replaceDocuments: (name, documents) =>
+      client.call('replaceDocuments', [name, packDocuments(documents)]) as Promise<void>,
     deleteDocuments: (name, documents) => call('deleteDocuments', name, documents),
     search: (name, search) => call('search', name, search),
     ping: () => call('ping'),

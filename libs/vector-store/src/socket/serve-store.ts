@@ -1,10 +1,18 @@
-import { EmbedmillError } from '@embedmill/jobs';
+import { EmbedmillError, type CollectionName } from '@embedmill/jobs';
 import { once } from 'node:events';
 import { lstat, rm } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { VectorStore } from '../store.ts';
 import { encodeFrame, FrameReader } from './frames.ts';
-import { checkSocketPath, errorMessage, METHODS, type Request, type Response } from './messages.ts';
+import {
+  checkSocketPath,
+  errorMessage,
+  METHODS,
+  unpackDocuments,
+  type PackedDocuments,
+  type Request,
+  type Response,
+} from './messages.ts';
 
 /** Requests of one connection that run at once; more are not read until one has been answered. */
 const MOST_RUNNING = 64;
@@ -115,6 +123,10 @@ class Connection {
 async function call(store: VectorStore, { method, args }: Request): Promise<unknown> {
   if (!METHODS.includes(method))
     throw new EmbedmillError('store_rejected', `the store has no call "${String(method)}"`);
+  if (method === 'replaceDocuments') {
+    const [name, documents] = args as [CollectionName, PackedDocuments];
+    return store.replaceDocuments(name, unpackDocuments(documents));
+  }
   const action = store[method] as (...args: unknown[]) => Promise<unknown>;
   return action.apply(store, args);
 }

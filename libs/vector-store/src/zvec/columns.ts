@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Collection, FilterableType, Scalar } from '@embedmill/jobs';
 import type { ZVecCollectionSchema, ZVecDocInput, ZVecFieldSchema } from '@zvec/zvec';
 import { valuesAt, type Target } from '../condition.ts';
@@ -50,7 +50,7 @@ export function columnsOf(collection: Collection): ColumnsOf {
 
 /** The digest that stands for a text: 132 bits of its SHA-256, of letters, digits, "-" and "_". */
 export function digest(text: string): string {
-  return createHash('sha256').update(text).digest('base64url').slice(0, 22);
+  return hash('sha256', text, 'base64url').slice(0, 22);
 }
 
 export function documentDigest(key: DocumentKey): string {
@@ -99,11 +99,14 @@ export function schemaOf(zvec: Zvec, collection: Collection): ZVecCollectionSche
 export function rowOf(collection: Collection): (point: Point) => ZVecDocInput {
   const find = columnsOf(collection);
   const targets = filterTargets(collection);
-  return ({ id, dense, payload }) => {
+  // One tenant's documents mostly come together.
+  let tenant: { name: string; digest: string } | undefined;
+  return ({ id, dense, payload, payloadText = JSON.stringify(payload) }) => {
+    if (tenant?.name !== payload.tenant) tenant = { name: payload.tenant, digest: digest(payload.tenant) };
     const fields: Record<string, Scalar | Scalar[]> = {
-      [PAYLOAD]: JSON.stringify(payload),
+      [PAYLOAD]: payloadText,
       [DOCUMENT]: documentDigest({ tenant: payload.tenant, id: payload.document_id }),
-      [TENANT]: digest(payload.tenant),
+      [TENANT]: tenant.digest,
       [CHUNK_INDEX]: payload.chunk_index,
       [CHUNK_COUNT]: payload.chunk_count,
       [FINGERPRINT]: payload.fingerprint,

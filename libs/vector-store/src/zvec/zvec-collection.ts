@@ -176,17 +176,16 @@ export class ZvecCollection {
   }
 
   async #deleteStale(documents: DocumentPoints[]): Promise<void> {
+    const digests = documents.map(column.documentDigest);
     const rows = await inTurn(() =>
       this.#native.query({
-        filter: inDocuments(documents.map(column.documentDigest)),
+        filter: inDocuments(digests),
         topk: MOST_ROWS,
         outputFields: [column.DOCUMENT],
       }),
     );
     const existing = new Set(rows.map(({ fields }) => fields[column.DOCUMENT] as string));
-    const replaced = documents.filter(
-      (document) => rows.length === MOST_ROWS || existing.has(column.documentDigest(document)),
-    );
+    const replaced = documents.filter((_, n) => rows.length === MOST_ROWS || existing.has(digests[n] ?? ''));
     // Most documents of most jobs are new.
     if (replaced.length === 0) return;
     for (const filter of staleChunks(replaced)) await this.#delete(filter);
