@@ -13,6 +13,7 @@
  * Used by the worker's encoder, one object a device.
  */
 import { fork, type ChildProcess } from 'node:child_process';
+import { constants, setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { EmbedmillError } from '@embedmill/jobs';
 import type { Device } from './device.ts';
@@ -174,6 +175,7 @@ export class EngineProcess implements Engine {
       stdio: ['ignore', 2, 2, 'ipc'],
     });
     this.#child = child;
+    giveWay(child.pid);
     child.on('message', (message) => {
       if (this.#child === child) this.#receive(message as FromEngine);
     });
@@ -303,6 +305,19 @@ export class EngineProcess implements Engine {
 
   #emit(event: EngineEvent): void {
     this.#options.onEvent?.(event);
+  }
+}
+
+/**
+ * An engine computes all the time; what feeds it, and the store beside it, need a moment now and then. They get it
+ * at once where the engine has the lower priority.
+ */
+function giveWay(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL);
+  } catch {
+    // It has died already, or the system does not let us: then it is as it was.
   }
 }
 
