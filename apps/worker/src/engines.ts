@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { EmbedmillError } from '@embedmill/jobs';
 import type { Budget } from '@embedmill/batching';
 import {
   EngineProcess,
@@ -41,11 +43,7 @@ export async function startEngines(
   model: ResolvedModel,
   { plan, batchDeadlineMs, onEngineEvent }: EngineStart,
 ): Promise<[EngineProcess, ...EngineProcess[]]> {
-  const { graph, graphCache, area } = plan;
-  if (graphCache !== undefined) {
-    // Where it cannot be made, the graph is optimized at every start.
-    await mkdir(dirname(graphCache), { recursive: true }).catch(() => undefined);
-  }
+  const { graph, graphCache, area, devices } = plan;
   const start = (device: Device) =>
     EngineProcess.start({
       entry: ENGINE,
@@ -54,18 +52,19 @@ export async function startEngines(
       deadlineMs: batchDeadlineMs,
       ...(onEngineEvent === undefined ? {} : { onEvent: onEngineEvent }),
     });
-  const [device, ...devices] = plan.devices;
-  // The first one alone: it leaves the optimized graph for the others.
-  const first = await start(device);
-  const others = await Promise.allSettled(devices.map(start));
-  const engines: [EngineProcess, ...EngineProcess[]] = [
-    first,
-    ...others.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : [])),
-  ];
-  const failed = others.find((one) => one.status === 'rejected');
-  if (failed === undefined) return engines;
+  if (graphCache !== undefined && !existsSync(graphCache)) {
+    // Where the folder cannot be made, the graph is optimized at every start.
+    await mkdir(dirname(graphCache), { recursive: true }).catch(() => undefined);
+    // Optimizing and keeping a graph takes several times the memory of running it, which an engine never gives back.
+    await (await start(devices[0])).close();
+  }
+  const started = await Promise.allSettled(devices.map(start));
+  const engines = started.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  const failed = started.find((one) => one.status === 'rejected');
+  const [first, ...others] = engines;
+  if (failed === undefined && first !== undefined) return [first, ...others];
   await Promise.all(engines.map((engine) => engine.close()));
-  throw failed.reason;
+  throw failed?.reason ?? new EmbedmillError('internal', 'a plan without engines');
 }
 
 /** A server that embeds in place of engines here. */

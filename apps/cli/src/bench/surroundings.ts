@@ -1,13 +1,14 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { profileSchema } from '@embedmill/jobs';
 import { listModels, resolveModel } from '@embedmill/models';
 import { Tokenizer } from '@embedmill/tokenization';
 import type { Context } from '../command-host.ts';
+import { DEMO_DOCUMENTS } from '../entries.ts';
 import { CorpusMaker } from './corpora.ts';
 
 /** A checkout of the project may have more models beside it, which its tests use as well. */
-const BESIDE_CHECKOUT = join(import.meta.dirname, '../../../../..', 'shared');
+const BESIDE_CHECKOUT = join(dirname(DEMO_DOCUMENTS), '../../../../shared');
 
 /** Which models there are for a benchmark, and what its processes inherit: the caches of `up`, in any folder. */
 export function benchEnvironment({ config, environment }: Context): NodeJS.ProcessEnv {

@@ -5,7 +5,8 @@ import { describe, expect, it } from 'vitest';
 import { offeredFiles, resolveModel, type OfferedFile } from '@embedmill/models';
 import { machineFor } from '../calibration.ts';
 import { compareVectors } from './agreement.ts';
-import { calibrate, cpuLayouts, fastest, launchCostOf } from './calibrate.ts';
+import { calibrate, cpuLayouts, fastest } from './calibrate.ts';
+import { launchCostOf } from './measuring.ts';
 
 describe('fastest', () => {
   it('takes the first of those that are as good as the best', () => {
@@ -19,11 +20,11 @@ describe('launchCostOf', () => {
   it('finds the launch cost that times were made with', () => {
     fc.assert(
       fc.property(
-        fc.integer({ min: 1, max: 100 }),
-        fc.double({ min: 1e-6, max: 1e-3, noNaN: true }),
+        fc.integer({ min: 0, max: 5000 }),
+        fc.double({ min: 1e-7, max: 1e-3, noNaN: true }),
         (launch, perToken) => {
-          const tried = [128, 256, 384].map((area) => ({ area, rate: area / ((area + launch) * perToken) }));
-          expect(launchCostOf(tried)).toBe(launch);
+          const timed = [16, 64, 256, 1024].map((area) => ({ area, seconds: (area + launch) * perToken }));
+          expect(Math.abs(launchCostOf(timed) - launch)).toBeLessThanOrEqual(1);
         },
       ),
     );
@@ -31,11 +32,11 @@ describe('launchCostOf', () => {
 
   it('is nothing where nothing can be told', () => {
     expect(launchCostOf([])).toBe(0);
-    expect(launchCostOf([{ area: 128, rate: 10 }])).toBe(0);
+    expect(launchCostOf([{ area: 128, seconds: 10 }])).toBe(0);
     expect(
       launchCostOf([
-        { area: 128, rate: 10 },
-        { area: 256, rate: 0 },
+        { area: 128, seconds: 10 },
+        { area: 256, seconds: 5 },
       ]),
     ).toBe(0);
   });

@@ -5,18 +5,22 @@
  * Files are told apart by what they do, not by their names: one whose vectors differ from those of the model's own
  * file by more than was allowed, or shift with what shares their batch, is left out, however fast it is.
  */
-import {
-  defaultGraph,
-  type Device,
-  type Engine,
-  type EngineLayout,
-  type GraphTuning,
-} from '@embedmill/inference';
+import { defaultGraph, type Device, type EngineLayout, type GraphTuning } from '@embedmill/inference';
 import type { OfferedFile, ResolvedModel } from '@embedmill/models';
 import type { Calibration, Machine } from '../calibration.ts';
-import { startEngines, type EngineStart } from '../engines.ts';
+import { startEngines } from '../engines.ts';
 import { compareVectors, embedAlone, embedTogether, type Agreement } from './agreement.ts';
-import { feed, sortedBatches } from './feeding.ts';
+import {
+  measure,
+  measureInTurn,
+  measureLaunchCost,
+  median,
+  startAll,
+  LOOK_DEADLINE_MS,
+  USUAL_EFFORT,
+  type Candidate,
+  type Effort,
+} from './measuring.ts';
 
 export interface CalibrationInput {
   /** The model in each file that is to be tried, its own first. */
@@ -32,27 +36,12 @@ export interface CalibrationInput {
   effort?: Effort;
 }
 
-/** How long a candidate is run at a time, and how often: in turn, since a machine's speed drifts. */
-export interface Effort {
-  rounds: number;
-  lookSeconds: number;
-}
-
-interface Candidate {
-  model: ResolvedModel;
-  graph: GraphTuning;
-  devices: Device[];
-  area: number;
-}
-
-const USUAL_EFFORT: Effort = { rounds: 5, lookSeconds: 0.4 };
 /** Differences below this are noise: then the candidate that comes first counts. */
 const AS_GOOD = 0.985;
 /** A query waits for the batch that runs: none that takes longer is chosen, where there is another. */
 const LONGEST_BATCH_SECONDS = 0.05;
 /** Areas in a row that are worse before larger ones are not tried. */
 const WORSE_IN_A_ROW = 2;
-const DEADLINE_MS = 120_000;
 
 const AREAS = {
   cpu: [128, 256, 384, 512, 768, 1024, 2048, 4096, 8192, 16_384, 32_768],
@@ -67,9 +56,11 @@ function graphsFor(device: Device): GraphTuning[] {
 }
 
 export async function calibrate(input: CalibrationInput): Promise<Calibration> {
-  const { machine, devices, note } = input;
-  const { chosen, agreement } = await fastestGraph(input);
-  const { areas, launchCost } = await worthwhileAreas(input, chosen);
+  const { machine, devices, note, effort } = input;
+  const { chosen: fastestOne, agreement } = await fastestGraph(input);
+  const launchCost = await measureLaunchCost(fastestOne, effort);
+  const chosen = { ...fastestOne, launchCost };
+  const areas = await worthwhileAreas(input, chosen);
   const layouts = devices[0]?.kind === 'cpu' ? cpuLayouts(machine.cpus) : [undefined];
   const candidates = layouts.flatMap((layout) =>
     areas.map((area) => ({ ...chosen, area, layout, devices: layout ? cpuDevices(layout) : devices })),
@@ -109,7 +100,7 @@ async function fastestGraph({ files, devices, sequences, minCosine, note, effort
   for (const { file, model } of files) {
     const area = device.kind === 'cpu' ? 384 : 16_384;
     const [usual = defaultGraph(single), ...others] = graphsFor(single);
-    const agreement = await agreementOf({ model, graph: usual, devices: [single], area }, sample, reference);
+    const agreement = await agreementOf({ model, graph: usual, device: single, area }, sample, reference);
     if (typeof agreement === 'string') {
       note(`${file.path}: left out: ${agreement}`);
       if (reference === undefined) throw new Error(`the model's own file cannot be run: ${agreement}`);
@@ -123,7 +114,7 @@ async function fastestGraph({ files, devices, sequences, minCosine, note, effort
       continue;
     }
     for (const graph of [usual, ...others]) {
-      candidates.push({ file, model, graph, devices: [single], area, agreement });
+      candidates.push({ file, model, graph, devices: [single], area, launchCost: 8, agreement });
     }
   }
   const rates = await measureInTurn({ sequences, effort }, candidates);
@@ -137,14 +128,14 @@ async function fastestGraph({ files, devices, sequences, minCosine, note, effort
 
 /** Vectors of a sample, or why the file cannot be run. */
 async function agreementOf(
-  { model, graph, devices, area }: Candidate,
+  { model, graph, device, area }: Pick<Candidate, 'model' | 'graph' | 'area'> & { device: Device },
   sample: Int32Array[],
   reference: Float32Array[] | undefined,
 ): Promise<(Agreement & { vectors: Float32Array[] }) | string> {
   try {
     const [engine] = await startEngines(model, {
-      plan: { devices: [devices[0] ?? { kind: 'cpu', threads: 1 }], graph, graphCache: undefined, area },
-      batchDeadlineMs: DEADLINE_MS,
+      plan: { devices: [device], graph, graphCache: undefined, area },
+      batchDeadlineMs: LOOK_DEADLINE_MS,
     });
     if (engine === undefined) return 'it does not start';
     try {
@@ -159,11 +150,11 @@ async function agreementOf(
   }
 }
 
-/** The areas that are near the best one, and what launching a run costs. */
+/** The areas that are near the best one, the best guess first. */
 async function worthwhileAreas(
   { sequences, effort = USUAL_EFFORT }: CalibrationInput,
   chosen: Candidate,
-): Promise<{ areas: number[]; launchCost: number }> {
+): Promise<number[]> {
   const tried: { area: number; rate: number }[] = [];
   let best = 0;
   let worse = 0;
@@ -185,74 +176,7 @@ async function worthwhileAreas(
   const quick = near.filter(({ area, rate }) => area / rate <= LONGEST_BATCH_SECONDS);
   // The largest first, so that it counts where several are as good: a batch costs more around its run than is seen here.
   const areas = (quick.length > 0 ? quick : near.slice(0, 1)).map(({ area }) => area).toReversed();
-  return { areas: areas.slice(0, 5), launchCost: launchCostOf(tried) };
-}
-
-/**
- * What a run costs beyond its tokens, in tokens: from time = cost × area + launch at the two smallest areas. A
- * larger area has effects of its own, such as caches that it does not fit into.
- */
-export function launchCostOf(tried: readonly { area: number; rate: number }[]): number {
-  const [small, large] = tried;
-  if (small === undefined || large === undefined || small.rate <= 0 || large.rate <= 0) return 0;
-  const [short, long] = [small.area / small.rate, large.area / large.rate];
-  const perToken = (long - short) / (large.area - small.area);
-  if (perToken <= 0) return small.area;
-  return Math.min(small.area, Math.max(0, Math.round(short / perToken - small.area)));
-}
-
-/**
- * Median tokens a second of each candidate, all run in turn; 0 for one that cannot be run. Candidates that differ in
- * their area only share engines.
- */
-async function measureInTurn(
-  { sequences, effort = USUAL_EFFORT }: Pick<CalibrationInput, 'sequences'> & { effort?: Effort | undefined },
-  candidates: readonly Candidate[],
-): Promise<number[]> {
-  const looks = new Map(candidates.map((candidate) => [candidate, [] as number[]]));
-  const groups = Map.groupBy(candidates, ({ model, graph, devices }) =>
-    JSON.stringify([model.modelPath, graph, devices]),
-  );
-  for (let round = 0; round < effort.rounds; round += 1) {
-    for (const group of groups.values()) {
-      const engines = await startAll(group).catch(() => []);
-      for (const candidate of group) {
-        const rate = await measure(engines, candidate, sequences, effort.lookSeconds).catch(() => 0);
-        looks.get(candidate)?.push(rate);
-      }
-      await Promise.all(engines.map((engine) => engine.close()));
-    }
-  }
-  return candidates.map((candidate) => median(looks.get(candidate) ?? []));
-}
-
-function startAll([candidate]: readonly Candidate[]): Promise<Engine[]> {
-  const [device, ...devices] = candidate?.devices ?? [];
-  if (candidate === undefined || device === undefined) return Promise.resolve([]);
-  const { model, graph, area } = candidate;
-  const plan: EngineStart['plan'] = { devices: [device, ...devices], graph, graphCache: undefined, area };
-  return startEngines(model, { plan, batchDeadlineMs: DEADLINE_MS });
-}
-
-async function measure(
-  engines: readonly Engine[],
-  { area }: Candidate,
-  sequences: Int32Array[],
-  lookSeconds: number,
-): Promise<number> {
-  const batches = sortedBatches(sequences, area, 0);
-  let at = 0;
-  const until = (seconds: number) => {
-    const end = performance.now() + seconds * 1000;
-    return feed(engines, async () => (performance.now() < end ? batches[at++ % batches.length] : undefined));
-  };
-  await until(lookSeconds / 5);
-  const { tokens, seconds } = await until(lookSeconds);
-  return seconds > 0 ? tokens / seconds : 0;
-}
-
-function median(rates: readonly number[]): number {
-  return rates.toSorted((a, b) => a - b)[rates.length >> 1] ?? 0;
+  return areas.slice(0, 5);
 }
 
 /** The first that is as good as the best. */

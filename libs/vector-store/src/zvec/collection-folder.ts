@@ -71,26 +71,35 @@ export async function removeFolder(folder: string): Promise<void> {
 
 /** Syncs zvec's logs of writes to the disk: zvec writes them at once, but leaves syncing to the system. */
 export async function syncLogs(folder: string): Promise<void> {
-  await syncFiles(dataFolder(folder), (name) => name.endsWith('.wal'));
+  const data = dataFolder(folder);
+  for (const segment of (await readdir(data)).filter(isSegment)) {
+    // Below are indexes, which zvec makes anew from its logs.
+    for (const name of (await unlessGone(readdir(join(data, segment)))) ?? []) {
+      if (name.endsWith('.wal')) await unlessGone(syncFile(join(data, segment, name)));
+    }
+  }
 }
 
 /** Syncs everything below a collection's folder. */
 export async function syncData(folder: string): Promise<void> {
-  await syncFiles(dataFolder(folder), () => true);
+  await syncFiles(dataFolder(folder));
 }
 
 /** How many segments zvec keeps the data in. */
 export async function countSegments(folder: string): Promise<number> {
-  return (await readdir(dataFolder(folder))).filter((name) => /^\d+$/.test(name)).length;
+  return (await readdir(dataFolder(folder))).filter(isSegment).length;
 }
 
-async function syncFiles(folder: string, wanted: (name: string) => boolean): Promise<void> {
+/** zvec numbers the folders of its segments. */
+const isSegment = (name: string): boolean => /^\d+$/.test(name);
+
+async function syncFiles(folder: string): Promise<void> {
   // zvec replaces files and folders while it merges; what is gone needs no syncing.
   const entries = (await unlessGone(readdir(folder, { withFileTypes: true }))) ?? [];
   for (const entry of entries) {
     const path = join(folder, entry.name);
-    if (entry.isDirectory()) await syncFiles(path, wanted);
-    else if (entry.isFile() && wanted(entry.name)) await unlessGone(syncFile(path));
+    if (entry.isDirectory()) await syncFiles(path);
+    else if (entry.isFile()) await unlessGone(syncFile(path));
   }
 }
 
