@@ -3,16 +3,13 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, mkdtempSync, rmSync, statfsSync, unlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { EngineProcess } from '@embedmill/inference';
 import { profileSchema } from '@embedmill/jobs';
 import { resolveModel, type ResolvedModel } from '@embedmill/models';
-import { Tokenizer } from '@embedmill/tokenization';
 import { openQdrantStore, openZvecStore } from '@embedmill/vector-store';
 import { Client } from './client.ts';
 import type { Context } from './command-host.ts';
 import { socketPath } from './data-folder.ts';
-import { ENTRIES } from './entries.ts';
+import { configuredDevices, otherDevices } from './device-checks.ts';
 import { CommandError } from './exit.ts';
 import { canUnpackRedis, howToInstall, presentRedisProgram } from '@embedmill/redis-server';
 import { askRedis, checkRedis } from './redis.ts';
@@ -43,10 +40,10 @@ export async function* runChecks(settings: Settings): AsyncGenerator<Check> {
     });
     return `${name}, sha256 ${model.sha256}`;
   });
-  yield await check('inference', async () => {
-    if (model === undefined) throw new CommandError('there is no model to run');
-    return embedOnce(model);
-  });
+  for (const { name, embed } of devicesOf(environment)) {
+    yield await check(name, async () => embed(requireModel(model)));
+  }
+  yield await check('other devices', async () => otherDevices(environment, requireModel(model)));
   const address = settings.address();
   if (address === undefined) {
     yield {
@@ -141,24 +138,16 @@ async function store({ config, environment }: Settings): Promise<string> {
   }
 }
 
-/** One text through the tokenizer and an engine process, as the worker does it. */
-async function embedOnce(model: ResolvedModel): Promise<string> {
-  const tokenizer = await Tokenizer.load({ path: model.tokenizerPath, maxTokens: model.maxTokens });
-  const [encoded] = await tokenizer.encode(['a short text'], 'document');
-  if (encoded === undefined) throw new CommandError('the tokenizer gave nothing');
-  const { modelPath: path, pooling, normalize, dims, padTokenId } = model;
-  const engine = await EngineProcess.start({
-    entry: pathToFileURL(ENTRIES.engine),
-    model: { path, pooling, normalize, dims, padTokenId },
-    device: { kind: 'cpu', threads: 1 },
-  });
+/** A setting that is wrong is a check that fails. */
+function devicesOf(environment: NodeJS.ProcessEnv): ReturnType<typeof configuredDevices> {
   try {
-    const { ids } = encoded;
-    const { vectors, seconds } = await engine.run({ ids, lengths: Int32Array.of(ids.length), urgent: true });
-    const length = Math.hypot(...vectors);
-    if (Math.abs(length - 1) > 0.01) throw new CommandError(`a vector came out with length ${length}`);
-    return `${ids.length} tokens became ${vectors.length} numbers in ${(seconds * 1000).toFixed(0)} ms`;
-  } finally {
-    await engine.close();
+    return configuredDevices(environment);
+  } catch (error) {
+    return [{ name: 'inference', embed: () => Promise.reject(error) }];
   }
+}
+
+function requireModel(model: ResolvedModel | undefined): ResolvedModel {
+  if (model === undefined) throw new CommandError('there is no model to run');
+  return model;
 }

@@ -8,6 +8,7 @@ import { asEmbedmillError, parseDocument, profileSchema, type Document } from '@
 import { availableCpus } from '@embedmill/inference';
 import { offeredFiles, resolveModel, type ResolvedModel, type ResolveOptions } from '@embedmill/models';
 import { calibrate } from './bench/calibrate.ts';
+import type { Effort } from './bench/measuring.ts';
 import { openEncoder, openFixedBatches, openLimit, tokenized, type Yardstick } from './bench/yardsticks.ts';
 import { machineFor, readCalibration, saveCalibration } from './calibration.ts';
 import { readConfig, type WorkerConfig } from './config.ts';
@@ -16,9 +17,16 @@ import { calibratedPlan, planEngines, type EngineSettings } from './engine-plan.
 type Who = 'U' | 'E0' | 'N32' | 'N256';
 
 type Ask =
-  | { kind: 'calibrate'; model: string; corpus: string; files: string[] | null; minCosine: number }
+  | {
+      kind: 'calibrate';
+      model: string;
+      corpus: string;
+      files: string[] | null;
+      minCosine: number;
+      effort: Effort;
+    }
   | { kind: 'speed'; model: string }
-  | { kind: 'open'; who: Who; model: string; corpus: string }
+  | { kind: 'open'; who: Who; model: string; corpus: string; seconds: number }
   | { kind: 'run'; seconds: number };
 
 const config = readConfig(process.env);
@@ -44,6 +52,7 @@ async function calibrateModel({
   corpus,
   files,
   minCosine,
+  effort,
 }: Extract<Ask, { kind: 'calibrate' }>) {
   const note = (text: string): void => void process.send?.({ kind: 'note', text });
   const options = resolveOptions(config);
@@ -67,18 +76,24 @@ async function calibrateModel({
     machine,
     sequences,
     minCosine,
+    effort,
     note,
   });
   return { calibration, path: await saveCalibration(modelCacheFolder, calibration) };
 }
 
-async function open({ who, model: name, corpus }: Extract<Ask, { kind: 'open' }>): Promise<Yardstick> {
+async function open({
+  who,
+  model: name,
+  corpus,
+  seconds,
+}: Extract<Ask, { kind: 'open' }>): Promise<Yardstick> {
   const { own, settings } = await ownModel(name);
   const { model, plan } = await calibratedPlan(own, resolveOptions(config), settings);
   const input = { model, plan, documents: await readDocuments(corpus) };
   switch (who) {
     case 'U':
-      return openLimit(input);
+      return openLimit(input, seconds);
     case 'E0':
       return openEncoder(input);
     case 'N32':

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import { asEmbedmillError, type EmbedmillError } from '@embedmill/jobs';
+import { asEmbedmillError, EmbedmillError } from '@embedmill/jobs';
 import { availableCpus, type EngineEvent, type RemoteEngineEvent } from '@embedmill/inference';
 import type { Metrics } from '@embedmill/metrics';
 import { resolveModel, resolveTokenizer, type DownloadProgress } from '@embedmill/models';
@@ -40,6 +40,8 @@ export class ModelSet {
   readonly #failed = new Map<string, { error: EmbedmillError; pauseMs: number; again: number }>();
   readonly #loading = new Map<string, Promise<void>>();
   readonly #stopped = new AbortController();
+  /** Models that should be served, as of the last look. */
+  #wanted: string[] | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(config: WorkerConfig, parts: ModelSetParts) {
@@ -59,9 +61,13 @@ export class ModelSet {
     clearTimeout(this.#timer);
   }
 
-  /** Throws when a model that is wanted could not be loaded. */
+  /** Throws when a model that is wanted is not loaded and warm, with why where it could not be loaded. */
   assertLoaded(): void {
-    for (const { error } of this.#failed.values()) throw error;
+    if (this.#wanted === undefined) throw notYet('models in use are being looked up');
+    for (const name of this.#wanted) {
+      if (this.#served.has(name)) continue;
+      throw this.#failed.get(name)?.error ?? notYet(`${name} is being loaded`);
+    }
   }
 
   /** Resolves when no model is being loaded any more. */
@@ -75,8 +81,8 @@ export class ModelSet {
 
   /** One model's download keeps no other from being loaded. */
   async #look(): Promise<void> {
-    const wanted = this.#config.models ?? (await this.#parts.consumer.modelsInUse().catch(() => []));
-    for (const name of wanted) {
+    this.#wanted = this.#config.models ?? (await this.#parts.consumer.modelsInUse().catch(() => []));
+    for (const name of this.#wanted) {
       if (this.#stopped.signal.aborted || this.#served.has(name) || this.#loading.has(name)) continue;
       if ((this.#failed.get(name)?.again ?? 0) > Date.now()) continue;
       const loading = this.#load(name)
@@ -213,4 +219,8 @@ export class ModelSet {
         return;
     }
   }
+}
+
+function notYet(message: string): EmbedmillError {
+  return new EmbedmillError('model_unavailable', message, { retryAfter: 1 });
 }

@@ -158,6 +158,23 @@ describe.skipIf(int8 === undefined)('vectors (skipped without the int8 model)', 
     expect(await readdir(folder)).toEqual(['graph.onnx']);
   });
 
+  it.skipIf(fp32 === undefined)(
+    'are those of the CPU on WebGPU (skipped without fp32, and where there is no adapter)',
+    async ({ skip }) => {
+      const gpu = await start({ device: { kind: 'webgpu' }, quiet: true }, fp32!).catch((error: unknown) => {
+        if ((error as { code?: string }).code === 'model_unavailable') return undefined;
+        throw error;
+      });
+      if (gpu === undefined) return skip('no WebGPU adapter here');
+      const cpu = await start({}, fp32!);
+      const batch = batchOf([sentence(1, 40), sentence(2, 7), sentence(3, 23)]);
+      const expected = rows((await cpu.run(batch)).vectors, 384);
+      for (const [n, vector] of rows((await gpu.run(batch)).vectors, 384).entries()) {
+        expect(cosine(vector, [...expected[n]!])).toBeGreaterThan(0.9999);
+      }
+    },
+  );
+
   it.skipIf(fixed === undefined)(
     'come as they are from a graph that pools itself (skipped without it)',
     async () => {
@@ -173,6 +190,16 @@ describe.skipIf(int8 === undefined)('vectors (skipped without the int8 model)', 
 describe('a model that cannot be had', slow, () => {
   it('is reported as unavailable when there is no file', async () => {
     await expect(start({}, '/nowhere/model.onnx')).rejects.toMatchObject({ code: 'model_unavailable' });
+  });
+
+  it('is reported as unavailable on a device that is not there, and that it needs', async ({ skip }) => {
+    const cuda = { device: { kind: 'cuda', index: 7 }, quiet: true } as const;
+    const started = await start(cuda).catch((error: unknown) => error);
+    if (started instanceof EngineProcess) return skip('there is an eighth GPU here');
+    expect(started).toMatchObject({
+      code: 'model_unavailable',
+      message: expect.stringMatching(/cannot be run on cuda:7.*CUDA libraries/) as string,
+    });
   });
 
   it('is reported as corrupt when the file is no model', async () => {

@@ -31,6 +31,8 @@ export interface EngineProcessOptions {
   /** See `SessionTuning`. */
   graphCache?: string | undefined;
   area?: number | undefined;
+  /** Keeps what native libraries print from stderr: for those who try devices that may not be there. */
+  quiet?: boolean;
   /** How long the engine may go without an answer while it has a batch before it counts as hung; default 30 s. */
   deadlineMs?: number;
   /** How long loading the model may take; default 2 minutes. */
@@ -172,7 +174,7 @@ export class EngineProcess implements Engine {
       // ONNX Runtime 1.30 would report on its use to its makers; what runs here is nobody's business but its owner's.
       env: { ...process.env, ORT_DISABLE_TELEMETRY: '1', ...deviceEnvironment(device) },
       // Its stdout would mix into what the parent prints.
-      stdio: ['ignore', 2, 2, 'ipc'],
+      stdio: this.#options.quiet === true ? ['ignore', 'ignore', 'ignore', 'ipc'] : ['ignore', 2, 2, 'ipc'],
     });
     this.#child = child;
     giveWay(child.pid);

@@ -10,7 +10,7 @@ import type { Context } from '../command-host.ts';
 import { CommandError, EXIT, type ExitCode } from '../exit.ts';
 import { grouped } from '../text.ts';
 import { BenchProcess } from './bench-process.ts';
-import { calibrateModel } from './calibration.ts';
+import { calibrateModel, MIN_COSINE } from './calibration.ts';
 import { documentLines, MEAN_TOKENS, type CorpusMaker, type CorpusName } from './corpora.ts';
 import { peakRssOf } from './process-memory.ts';
 import { measureQueueCost, type QueueCost } from './queue-cost.ts';
@@ -153,7 +153,9 @@ class ModelBench {
     } finally {
       await process.close();
     }
-    const { calibration } = await calibrateModel(context, model, { minCosine: 0.999 });
+    const { repeats, seconds } = this.#options.request;
+    const effort = { minCosine: MIN_COSINE, repeats, seconds };
+    const { calibration } = await calibrateModel(context, model, effort);
     return calibration.tokensPerSecond;
   }
 
@@ -190,12 +192,13 @@ class ModelBench {
     const { request, model } = this.#options;
     const process = this.#start();
     try {
-      const { detail } = await process.ask({ kind: 'open', who, model, corpus }, openedSchema);
+      const { seconds } = request;
+      const { detail } = await process.ask({ kind: 'open', who, model, corpus, seconds }, openedSchema);
       return {
         who,
         detail,
         run: async () => {
-          const ran = await process.ask({ kind: 'run', seconds: request.seconds }, runSchema);
+          const ran = await process.ask({ kind: 'run', seconds }, runSchema);
           return {
             tokensPerSecond: ran.tokens / ran.seconds,
             documentsPerSecond: ran.documents / ran.seconds,

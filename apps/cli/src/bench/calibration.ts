@@ -14,7 +14,14 @@ export interface CalibrationRequest {
   models?: string[];
   files?: string[];
   minCosine: number;
+  /** Rounds, of which the median counts. */
+  repeats: number;
+  /** What a row of the benchmark would be run for; a candidate is, for a part of it. */
+  seconds: number;
 }
+
+/** Candidates are many, and told apart in a fraction of the time that a row's figure takes. */
+const LOOKS_IN_A_ROUND = 20;
 
 const calibratedSchema = z.object({
   path: z.string(),
@@ -28,6 +35,9 @@ const calibratedSchema = z.object({
   }),
 });
 export type Calibrated = z.infer<typeof calibratedSchema>;
+
+/** How near another file's vectors have to be to those of a model's own. */
+export const MIN_COSINE = 0.999;
 
 /** Enough of all lengths to fill a few of the largest batches. */
 const DOCUMENTS = 2000;
@@ -46,7 +56,7 @@ export async function runCalibration(context: Context, request: CalibrationReque
 export async function calibrateModel(
   context: Context,
   model: string,
-  { files, minCosine }: Omit<CalibrationRequest, 'models'>,
+  { files, minCosine, repeats, seconds }: Omit<CalibrationRequest, 'models'>,
 ): Promise<Calibrated> {
   const { terminal, interruption } = context;
   const environment = benchEnvironment(context);
@@ -56,7 +66,8 @@ export async function calibrateModel(
     terminal.note(`calibrating ${model}; other work on this machine would spoil the result`);
     const corpus = join(folder, 'mixed.ndjson');
     await writeFile(corpus, documentLines((await loadCorpusMaker(environment)).texts('mixed', DOCUMENTS)));
-    const question = { kind: 'calibrate', model, corpus, files: files ?? null, minCosine };
+    const effort = { rounds: repeats, lookSeconds: seconds / LOOKS_IN_A_ROUND };
+    const question = { kind: 'calibrate', model, corpus, files: files ?? null, minCosine, effort };
     const result = await bench.ask(question, calibratedSchema);
     for (const line of describe(result)) terminal.print(line);
     return result;

@@ -1,6 +1,6 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import { runBench } from '../bench/bench.ts';
-import { runCalibration } from '../bench/calibration.ts';
+import { MIN_COSINE, runCalibration } from '../bench/calibration.ts';
 import { CORPORA, type CorpusName } from '../bench/corpora.ts';
 import { WHO, type Who } from '../bench/rows.ts';
 import type { CommandHost } from '../command-host.ts';
@@ -36,7 +36,12 @@ export function addBench(program: Command, host: CommandHost): void {
       'with --calibrate: of the ONNX files that the model comes in, only these',
       names,
     )
-    .option('--min-cosine <number>', 'with --calibrate: how near a file’s vectors must be', cosine, 0.999)
+    .option(
+      '--min-cosine <number>',
+      'with --calibrate: how near a file’s vectors must be',
+      cosine,
+      MIN_COSINE,
+    )
     .action((options: BenchOptions) =>
       host.run((context) =>
         options.calibrate === true ? runCalibration(context, options) : runBench(context, options),

@@ -62,7 +62,11 @@ async function runDemo(context: Context): Promise<ExitCode> {
         workerPort: 0,
         storeSocket: undefined,
       },
-      environment: { ...environment, EMBEDMILL_SPOOL_DIR: '' },
+      environment: {
+        ...environment,
+        EMBEDMILL_SPOOL_DIR: '',
+        EMBEDMILL_MODEL_CACHE_DIR: environment['EMBEDMILL_MODEL_CACHE_DIR'] || join(config.dataDir, 'models'),
+      },
       redisPackageFolder: join(config.dataDir, 'redis-package'),
       fresh: true,
       tell: stackDisplay(terminal, false),

@@ -16,7 +16,7 @@ export function addDoctor(program: Command, host: CommandHost): void {
         for await (const check of runChecks(context)) {
           checks.push(check);
           const mark = check.ok ? terminal.style('green', 'ok    ') : terminal.style('red', 'FAILED');
-          terminal.print(`${mark}  ${check.name.padEnd(13)}  ${check.detail}`);
+          terminal.print(`${mark}  ${check.name.padEnd(17)}  ${check.detail}`);
         }
         if (terminal.json) terminal.printJson({ checks });
         return checks.every(({ ok }) => ok) ? EXIT.ok : EXIT.failed;

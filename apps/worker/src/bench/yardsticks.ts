@@ -40,11 +40,15 @@ const DEADLINE_MS = 600_000;
 
 /** Areas around the plan's own that the limit is looked for in, and for how long each. */
 const AREAS = [0.5, 0.75, 1, 1.5, 2];
-const LOOK_SECONDS = 0.5;
 const LOOKS = 3;
+/** A look's part of the time that the limit is then measured for. */
+const LOOK_SHARE = 1 / 16;
 
 /** The limit: the best layout and area that can be found for bare sessions, with batches sorted over all documents. */
-export async function openLimit({ model, plan, documents }: YardstickInput): Promise<Yardstick> {
+export async function openLimit(
+  { model, plan, documents }: YardstickInput,
+  seconds: number,
+): Promise<Yardstick> {
   const { sequences } = await tokenized(model, documents);
   const layouts = layoutsOf(plan);
   const candidates = layouts.flatMap((layout) =>
@@ -55,7 +59,8 @@ export async function openLimit({ model, plan, documents }: YardstickInput): Pro
   for (const { layout, area } of candidates) {
     const limit = await Limit.start(model, plan, sequences, layout, area);
     const rates: number[] = [];
-    for (let look = 0; look < LOOKS; look += 1) rates.push((await limit.run(LOOK_SECONDS)).tokensPerSecond);
+    for (let look = 0; look < LOOKS; look += 1)
+      rates.push((await limit.run(seconds * LOOK_SHARE)).tokensPerSecond);
     const rate = rates.toSorted((a, b) => a - b)[LOOKS >> 1] ?? 0;
     const worse = rate > bestRate ? best : limit;
     if (rate > bestRate) [best, bestRate] = [limit, rate];
@@ -66,10 +71,10 @@ export async function openLimit({ model, plan, documents }: YardstickInput): Pro
   const perToken = documents.length / sequences.reduce((sum, { length }) => sum + length, 0);
   return {
     detail: limit.detail,
-    async run(seconds) {
-      const { tokensPerSecond, padding } = await limit.run(seconds);
-      const tokens = tokensPerSecond * seconds;
-      return { documents: tokens * perToken, tokens, paddedTokens: tokens * padding, seconds };
+    async run(wanted) {
+      const { tokensPerSecond, padding } = await limit.run(wanted);
+      const tokens = tokensPerSecond * wanted;
+      return { documents: tokens * perToken, tokens, paddedTokens: tokens * padding, seconds: wanted };
     },
     close: () => limit.close(),
   };

@@ -2,6 +2,7 @@ import { access, constants, rename, rm } from 'node:fs/promises';
 import type * as onnxruntime from 'onnxruntime-node';
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { EmbedmillError } from '@embedmill/jobs';
+import { deviceLabel } from '../device.ts';
 import type { EngineBatch } from '../engine.ts';
 import { Feeds } from './feeds.ts';
 import { isOutOfMemory, messageOf } from './ort-error.ts';
@@ -170,6 +171,10 @@ function unloadable(thrown: unknown, model: EngineModel, { device }: SessionTuni
     const text = `${model.path} cannot be loaded; is the file whole? ${message}`;
     return new EmbedmillError('model_corrupt', text, options);
   }
-  const text = `${model.path} cannot be run on ${device.kind}; does the device work, and does it run on the cpu? ${message}`;
+  const needs =
+    device.kind === 'cuda'
+      ? ' It needs ONNX Runtime’s CUDA libraries beside onnxruntime-node, and a driver.'
+      : '';
+  const text = `${model.path} cannot be run on ${deviceLabel(device)}; does it run on the cpu?${needs} ${message}`;
   return new EmbedmillError('model_unavailable', text, options);
 }

@@ -1,0 +1,101 @@
+/** What `doctor` says of devices: by embedding a text on each, as the worker does it. */
+import { pathToFileURL } from 'node:url';
+import {
+  deviceLabel,
+  EngineProcess,
+  parseDevices,
+  RemoteEngine,
+  type Device,
+  type DeviceName,
+  type Engine,
+} from '@embedmill/inference';
+import type { ResolvedModel } from '@embedmill/models';
+import { Tokenizer } from '@embedmill/tokenization';
+import { ENTRIES } from './entries.ts';
+import { CommandError } from './exit.ts';
+
+const TEXT = 'a short text';
+/** Devices that may be there without being asked for. */
+const OTHERS: DeviceName[] = [{ kind: 'cuda', index: 0 }, { kind: 'webgpu' }];
+const START_MS = 60_000;
+
+/** The devices that workers are set to, each with what runs a text on it. Throws what is wrong with the setting. */
+export function configuredDevices(environment: NodeJS.ProcessEnv): {
+  name: string;
+  embed: (model: ResolvedModel) => Promise<string>;
+}[] {
+  const setting = environment['EMBEDMILL_WORKER_DEVICE'] || 'cpu';
+  if (setting === 'remote') {
+    return [{ name: 'inference, remote', embed: (model) => embedRemotely(model, environment) }];
+  }
+  return parseDevices(setting).map((device) => ({
+    name: `inference, ${deviceLabel(device)}`,
+    embed: (model) => embedOn(device, model),
+  }));
+}
+
+/** What else models could run on here, for those who don't know. */
+export async function otherDevices(environment: NodeJS.ProcessEnv, model: ResolvedModel): Promise<string> {
+  const set = environment['EMBEDMILL_WORKER_DEVICE'] || 'cpu';
+  const found: string[] = [];
+  for (const device of OTHERS.filter(({ kind }) => !set.startsWith(kind))) {
+    const said = await embedOn(device, model).catch((error: unknown) => `no: ${reasonOf(error)}`);
+    found.push(`${deviceLabel(device)}: ${said}`);
+  }
+  return found.length === 0 ? 'none but those above' : found.join('; ');
+}
+
+async function embedOn(name: DeviceName, model: ResolvedModel): Promise<string> {
+  const device: Device = name.kind === 'cpu' ? { kind: 'cpu', threads: 1 } : name;
+  const { modelPath: path, pooling, normalize, dims, padTokenId } = model;
+  const engine = await EngineProcess.start({
+    entry: pathToFileURL(ENTRIES.engine),
+    model: { path, pooling, normalize, dims, padTokenId },
+    device,
+    quiet: true,
+    startDeadlineMs: START_MS,
+    deadlineMs: START_MS,
+  });
+  return embedOnce(engine, model);
+}
+
+async function embedRemotely(model: ResolvedModel, environment: NodeJS.ProcessEnv): Promise<string> {
+  const set = (name: string) => environment[`EMBEDMILL_WORKER_REMOTE_${name}`] || undefined;
+  const url = set('URL');
+  if (url === undefined) {
+    throw new CommandError('EMBEDMILL_WORKER_REMOTE_URL is not set, and the device is remote');
+  }
+  const api = set('API');
+  const engine = await RemoteEngine.connect({
+    ...{ url, apiKey: set('KEY'), model: set('MODEL') ?? model.name },
+    api: api === 'tei' || api === 'openai' ? api : 'auto',
+    dims: model.dims,
+    normalize: model.normalize,
+    deadlineMs: 10_000,
+  });
+  return embedOnce(engine, model);
+}
+
+/** A vector of a text, and that it is one; the engine is closed. */
+async function embedOnce(engine: Engine, model: ResolvedModel): Promise<string> {
+  try {
+    const tokenizer = await Tokenizer.load({ path: model.tokenizerPath, maxTokens: model.maxTokens });
+    const [encoded] = await tokenizer.encode([TEXT], 'document');
+    if (encoded === undefined) throw new CommandError('the tokenizer gave nothing');
+    const { ids } = encoded;
+    const lengths = Int32Array.of(ids.length);
+    const { vectors, seconds } = await engine.run({ ids, lengths, urgent: true, texts: [TEXT] });
+    const length = Math.hypot(...vectors);
+    if (!(Math.abs(length - 1) < 0.01)) throw new CommandError(`a vector came out with length ${length}`);
+    return `${ids.length} tokens became ${vectors.length} numbers in ${(seconds * 1000).toFixed(0)} ms`;
+  } finally {
+    await engine.close();
+  }
+}
+
+/** ONNX Runtime's reasons are long, and name its own source files. */
+function reasonOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  const last = message.split('? ').at(-1) ?? message;
+  return last.replace(/^\S*onnxruntime_src\S+ .*? was false\. /, '').slice(0, 160);
+}

@@ -1,0 +1,90 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { Embedmill, runCli, uniqueName } from './embedmill.ts';
+
+/** What the benchmark and the calibration print, not how fast this machine is. */
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'embedmill-bench-test-'));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+interface Report {
+  rows: { corpus: string; model: string; who: string; [figure: string]: unknown }[];
+  latencies: { model: string; queries: number; p95: number }[];
+  queue: { cpuMsPer100Documents: number };
+}
+
+test('bench measures every row from a calibration of its own, and leaves nothing behind', async () => {
+  const before = await readdir(tmpdir());
+  const { code, stdout, stderr } = await runCli([
+    ...['bench', '--json', '--data', folder, '--models', 'static-minilm-256'],
+    ...['--corpora', 'mixed', '--repeats', '1', '--seconds', '1'],
+  ]);
+  expect(stderr).not.toMatch(/error/i);
+  expect(code).toBe(0);
+  const { rows, latencies, queue } = JSON.parse(stdout) as Report;
+  expect(rows.map(({ corpus, who }) => `${corpus} ${who}`)).toEqual(
+    ['U', 'E0', 'E1', 'N32', 'N256'].map((who) => `mixed ${who}`),
+  );
+  for (const row of rows) {
+    expect(row.model).toBe('static-minilm-256');
+    for (const figure of ['tokensPerSecond', 'documentsPerSecond', 'rssMB']) {
+      expect(row[figure], `${row.corpus} ${row.who} ${figure}`).toBeGreaterThan(0);
+    }
+    expect(row['padding']).toBeGreaterThanOrEqual(1);
+  }
+  const padding = (who: string) => rows.find((row) => row.corpus === 'mixed' && row.who === who)?.['padding'];
+  expect(padding('N256')).toBeGreaterThan(2);
+  expect(padding('E1')).toBeLessThan(1.1);
+  expect(latencies).toMatchObject([{ model: 'static-minilm-256' }]);
+  expect(latencies[0]?.queries).toBeGreaterThan(0);
+  expect(queue.cpuMsPer100Documents).toBeGreaterThan(0);
+  expect(
+    (await readdir(tmpdir())).filter(
+      (name) => !before.includes(name) && /^embedmill-bench-(?!test)/.test(name),
+    ),
+  ).toEqual([]);
+});
+
+test('a calibration is kept, and what workers start with from then on', async () => {
+  const { code, stdout } = await runCli([
+    ...['bench', '--calibrate', '--json', '--data', folder, '--repeats', '1', '--seconds', '1'],
+  ]);
+  expect(code).toBe(0);
+  const { calibrations } = JSON.parse(stdout) as {
+    calibrations: { path: string; calibration: { model: string; area: number; layout: object } }[];
+  };
+  const [calibrated] = calibrations;
+  expect(calibrated?.calibration).toMatchObject({ model: 'all-MiniLM-L6-v2', file: null });
+  expect(calibrated?.path.startsWith(join(folder, 'models', 'calibration'))).toBe(true);
+
+  const name = uniqueName('calibrated');
+  const mill = await Embedmill.up({
+    args: ['--verbose'],
+    env: { EMBEDMILL_MODEL_CACHE_DIR: join(folder, 'models'), EMBEDMILL_WORKER_MODELS: 'all-MiniLM-L6-v2' },
+  });
+  try {
+    await mill.json('/api/v1/collections', { name });
+    const job = await mill.submit(name, '{"id":"a","text":"a text"}\n');
+    expect(await mill.finished(job)).toMatchObject({ state: 'completed', stored: 1 });
+    const { metrics } = await mill.state();
+    expect((await fetch(metrics.worker.replace('/metrics', '/readyz'))).status).toBe(200);
+    expect(await readdir(join(folder, 'models', 'graphs'))).toHaveLength(1);
+  } finally {
+    await mill.call(`/api/v1/collections/${name}`, { method: 'DELETE' }).catch(() => undefined);
+    await mill.stop();
+  }
+});
+
+test('what cannot be benchmarked is said, with what there is', async () => {
+  const wrong = await runCli(['bench', '--corpora', 'tall', '--data', folder]);
+  expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining('short, mixed, long') as string });
+  const unknown = await runCli(['bench', '--models', 'nope', '--who', 'E0', '--data', folder]);
+  expect(unknown).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('there is no model "nope"') as string,
+  });
+});
