@@ -13,7 +13,7 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 
 interface Report {
   rows: { corpus: string; model: string; who: string; [figure: string]: unknown }[];
-  latencies: { model: string; queries: number; p95: number }[];
+  latencies: { model: string; who: string; queries: number; p95: number }[];
   queue: { cpuMsPer100Documents: number };
 }
 
@@ -39,14 +39,27 @@ test('bench measures every row from a calibration of its own, and leaves nothing
   const padding = (who: string) => rows.find((row) => row.corpus === 'mixed' && row.who === who)?.['padding'];
   expect(padding('N256')).toBeGreaterThan(2);
   expect(padding('E1')).toBeLessThan(1.1);
-  expect(latencies).toMatchObject([{ model: 'static-minilm-256' }]);
-  expect(latencies[0]?.queries).toBeGreaterThan(0);
+  expect(latencies).toMatchObject([{ who: 'E0' }, { who: 'E1' }]);
+  for (const { queries } of latencies) expect(queries).toBeGreaterThan(0);
   expect(queue.cpuMsPer100Documents).toBeGreaterThan(0);
   expect(
     (await readdir(tmpdir())).filter(
       (name) => !before.includes(name) && /^embedmill-bench-(?!test)/.test(name),
     ),
   ).toEqual([]);
+});
+
+test('a long job says what is in memory until its end', async () => {
+  const { code, stdout } = await runCli(['bench', '--long', '3000', '--json', '--data', folder]);
+  expect(code).toBe(0);
+  const { documents, samples } = JSON.parse(stdout) as {
+    documents: number;
+    samples: { documents: number; worker: number; engines: number; redis: number }[];
+  };
+  expect(documents).toBe(3000);
+  expect(samples.at(-1)).toMatchObject({ documents: 3000 });
+  for (const { worker, engines, redis } of samples)
+    expect(Math.min(worker, engines, redis)).toBeGreaterThan(5);
 });
 
 test('a calibration is kept, and what workers start with from then on', async () => {

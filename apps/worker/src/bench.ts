@@ -6,7 +6,13 @@ import './heap.ts';
 import { readFile } from 'node:fs/promises';
 import { asEmbedmillError, parseDocument, profileSchema, type Document } from '@embedmill/jobs';
 import { availableCpus } from '@embedmill/inference';
-import { offeredFiles, resolveModel, type ResolvedModel, type ResolveOptions } from '@embedmill/models';
+import {
+  offeredFiles,
+  resolveModel,
+  type OfferedFile,
+  type ResolvedModel,
+  type ResolveOptions,
+} from '@embedmill/models';
 import { calibrate } from './bench/calibrate.ts';
 import type { Effort } from './bench/measuring.ts';
 import { openEncoder, openFixedBatches, openLimit, tokenized, type Yardstick } from './bench/yardsticks.ts';
@@ -27,7 +33,8 @@ type Ask =
     }
   | { kind: 'speed'; model: string }
   | { kind: 'open'; who: Who; model: string; corpus: string; seconds: number }
-  | { kind: 'run'; seconds: number };
+  | { kind: 'run'; seconds: number }
+  | { kind: 'latency'; seconds: number };
 
 const config = readConfig(process.env);
 let yardstick: Yardstick | undefined;
@@ -44,6 +51,9 @@ async function answer(ask: Ask): Promise<unknown> {
     case 'run':
       if (yardstick === undefined) throw new Error('nothing has been opened');
       return yardstick.run(ask.seconds);
+    case 'latency':
+      if (yardstick?.latency === undefined) throw new Error('what has been opened has no interactive lane');
+      return yardstick.latency(ask.seconds);
   }
 }
 
@@ -58,13 +68,8 @@ async function calibrateModel({
   const options = resolveOptions(config);
   const { own, settings } = await ownModel(name);
   const { machine, modelCacheFolder } = settings;
-  const all = await offeredFiles(name, options);
-  const offered =
-    files === null
-      ? all.filter(({ bytes }) => bytes <= own.modelBytes * 1.05)
-      : all.filter((file, n) => n === 0 || files.includes(file.path));
-  const resolved = [];
-  for (const [n, file] of offered.entries()) {
+  const resolved: { file: OfferedFile; model: ResolvedModel }[] = [];
+  for (const [n, file] of (await offersWithin(own, files, options, note)).entries()) {
     if (n > 0) note(`getting ${file.path} (${Math.round(file.bytes / 1e6)} MB), if it is not here`);
     resolved.push({ file, model: n === 0 ? own : await resolveModel(name, { ...options, file }) });
   }
@@ -80,6 +85,24 @@ async function calibrateModel({
     note,
   });
   return { calibration, path: await saveCalibration(modelCacheFolder, calibration) };
+}
+
+/** The model's own file, and of the others those that were asked for, else those that are no larger. */
+async function offersWithin(
+  own: ResolvedModel,
+  paths: string[] | null,
+  options: ResolveOptions,
+  note: (text: string) => void,
+): Promise<OfferedFile[]> {
+  try {
+    const offered = await offeredFiles(own.name, options);
+    return offered.filter(
+      ({ path, bytes }, n) => n === 0 || (paths?.includes(path) ?? bytes <= own.modelBytes * 1.05),
+    );
+  } catch (thrown) {
+    note(`${asEmbedmillError(thrown).message}; its own file alone is tried`);
+    return [{ ...own.model, bytes: own.modelBytes, data: own.data }];
+  }
 }
 
 async function open({

@@ -16,7 +16,7 @@ import { peakRssOf } from './process-memory.ts';
 import { measureQueueCost, type QueueCost } from './queue-cost.ts';
 import { legend, rowLines, rowOf, type Round, type Row, type Who } from './rows.ts';
 import { benchEnvironment, loadCorpusMaker, presentModels } from './surroundings.ts';
-import { WholeWay, type Latencies } from './whole-way.ts';
+import { latencySchema, WholeWay, type Latency } from './whole-way.ts';
 
 export interface BenchRequest {
   models?: string[];
@@ -42,11 +42,15 @@ const runSchema = z.object({
   seconds: z.number(),
 });
 
+/** How long queries took while bulk work ran: inside the worker (E0), and through all processes (E1). */
+type QueryLatency = Latency & { model: string; who: Who };
+
 /** One of the rows while it is measured. */
 interface Runner {
   who: Who;
   detail: string;
   run(): Promise<Round>;
+  latency?: () => Promise<Latency>;
   rssBytes(): number | undefined;
   close(): Promise<void>;
 }
@@ -60,14 +64,14 @@ export async function runBench(context: Context, request: BenchRequest): Promise
   }
   const folder = await mkdtemp(join(tmpdir(), 'embedmill-bench-'));
   const rows: Row[] = [];
-  const latencies: (Latencies & { model: string })[] = [];
+  const latencies: QueryLatency[] = [];
   let queue: QueueCost | undefined;
   try {
     const maker = await loadCorpusMaker(environment);
     for (const model of models) {
       const bench = new ModelBench({ context, environment, request, folder, maker, model });
       rows.push(...(await bench.run()));
-      if (bench.latencies !== undefined) latencies.push({ model, ...bench.latencies });
+      latencies.push(...bench.latencies);
     }
     if (request.who.includes('E1')) {
       const redisPackage = join(config.dataDir, 'redis-package');
@@ -78,10 +82,11 @@ export async function runBench(context: Context, request: BenchRequest): Promise
   }
   for (const line of rowLines(rows)) terminal.print(line);
   terminal.print();
-  for (const { model, p50, p95, batchMs, queries } of latencies) {
+  for (const { model, who, p50, p95, batchMs, queries } of latencies) {
     terminal.print(
-      `${model}: a query during a bulk job takes ${p50.toFixed(0)} ms, 95 % take less than ${p95.toFixed(0)} ms, ` +
-        `${(p95 / batchMs).toFixed(1)} times a batch of ${batchMs.toFixed(1)} ms (${grouped(queries)} queries)`,
+      `${model}: beside bulk work, a query ${who === 'E0' ? 'in the encoder' : 'over HTTP'} takes ${p50.toFixed(1)} ms, ` +
+        `95 % take less than ${p95.toFixed(1)} ms: ${(p95 / batchMs).toFixed(1)} times a batch of ${batchMs.toFixed(1)} ms ` +
+        `(${grouped(queries)} queries)`,
     );
   }
   if (queue !== undefined) {
@@ -104,7 +109,7 @@ interface ModelBenchOptions {
 /** One model: calibrated when it was not, then corpus by corpus. */
 class ModelBench {
   readonly #options: ModelBenchOptions;
-  latencies: Latencies | undefined;
+  readonly latencies: QueryLatency[] = [];
 
   constructor(options: ModelBenchOptions) {
     this.#options = options;
@@ -124,7 +129,6 @@ class ModelBench {
         const [path, longer] = await this.#writeCorpus(corpus, documents);
         context.terminal.note(`${model}, ${corpus}: ${grouped(documents)} documents`);
         rows.push(...(await this.#measure(corpus, path, whole, longer)));
-        if (corpus === 'mixed') this.latencies = await whole?.measureLatency(path);
       }
     } finally {
       await whole?.close();
@@ -177,6 +181,9 @@ class ModelBench {
           rounds.set(who, [...(rounds.get(who) ?? []), await run()]);
         }
       }
+      for (const { who, latency } of corpus === 'mixed' ? runners : []) {
+        if (latency !== undefined) this.latencies.push({ model, who, ...(await latency()) });
+      }
       const limit = rounds.get('U') ?? [];
       return runners.map(({ who, detail, rssBytes }) => {
         const bytes = rssBytes();
@@ -205,6 +212,9 @@ class ModelBench {
             padding: ran.paddedTokens / ran.tokens,
           };
         },
+        ...(who === 'E0' && {
+          latency: () => process.ask({ kind: 'latency', seconds }, latencySchema),
+        }),
         rssBytes: () => (process.pid === undefined ? undefined : peakRssOf(process.pid)),
         close: () => process.close(),
       };
@@ -230,6 +240,7 @@ function wholeRunner(whole: WholeWay | undefined, path: string): Runner {
       const { documents, tokens, padding, seconds } = await whole.run(path);
       return { tokensPerSecond: tokens / seconds, documentsPerSecond: documents / seconds, padding };
     },
+    latency: () => whole.measureLatency(path),
     rssBytes: () => whole.workerRssBytes,
     close: () => Promise.resolve(),
   };

@@ -81,9 +81,9 @@ export class CorpusMaker {
   }
 }
 
-/** One line of NDJSON a text. */
-export function documentLines(texts: readonly string[]): string {
-  return texts.map((text, n) => `${JSON.stringify({ id: `d${n}`, text })}\n`).join('');
+/** One line of NDJSON a text; ids are numbered from `first`. */
+export function documentLines(texts: readonly string[], first = 0): string {
+  return texts.map((text, n) => `${JSON.stringify({ id: `d${first + n}`, text })}\n`).join('');
 }
 
 /** Numbers that look random and are the same every time (mulberry32, Tommy Ettinger, public domain). */

@@ -5,17 +5,22 @@ import { readdirSync, readFileSync } from 'node:fs';
  * where the system does not tell (it is read from Linux' /proc).
  */
 export function peakRssOf(pid: number): number | undefined {
-  const own = peakOf(pid);
+  const own = statusOf(pid, 'VmHWM');
   if (own === undefined) return undefined;
   return childrenOf(pid).reduce((sum, child) => sum + (peakRssOf(child) ?? 0), own);
 }
 
-function peakOf(pid: number): number | undefined {
-  const kilobytes = /^VmHWM:\s+(\d+) kB$/m.exec(read(`/proc/${pid}/status`) ?? '')?.[1];
+/** What a process has resident now, without its children, in bytes. */
+export function rssOf(pid: number): number | undefined {
+  return statusOf(pid, 'VmRSS');
+}
+
+function statusOf(pid: number, field: 'VmHWM' | 'VmRSS'): number | undefined {
+  const kilobytes = new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(read(`/proc/${pid}/status`) ?? '')?.[1];
   return kilobytes === undefined ? undefined : Number(kilobytes) * 1024;
 }
 
-function childrenOf(pid: number): number[] {
+export function childrenOf(pid: number): number[] {
   try {
     const threads = readdirSync(`/proc/${pid}/task`);
     const lists = threads.map((thread) => read(`/proc/${pid}/task/${thread}/children`) ?? '');

@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { Client } from '../client.ts';
 import type { Context } from '../command-host.ts';
 import { CommandError } from '../exit.ts';
@@ -11,7 +12,7 @@ import { followJob } from '../follow.ts';
 import { stackDisplay } from '../stack-display.ts';
 import { Stack } from '../stack.ts';
 import { documentSource, submitDocuments } from '../upload.ts';
-import { peakRssOf } from './process-memory.ts';
+import { childrenOf, peakRssOf, rssOf } from './process-memory.ts';
 
 /** One job from start to end. */
 export interface JobRun {
@@ -23,14 +24,33 @@ export interface JobRun {
   seconds: number;
 }
 
-/** Milliseconds of queries, each sent when the one before was answered. */
-export interface Latencies {
-  queries: number;
-  p50: number;
-  p95: number;
-  /** Mean of the bulk batches that ran at the same time. */
-  batchMs: number;
+/** What is in memory at one time of a job, in MB; null where the system does not tell. */
+export interface MemorySample {
+  /** Since the job was submitted. */
+  seconds: number;
+  /** Settled so far. */
+  documents: number;
+  worker: number | null;
+  /** All of the worker's engines. */
+  engines: number | null;
+  api: number | null;
+  store: number | null;
+  redis: number | null;
 }
+
+export interface Sampling {
+  everyMs: number;
+  onSample: (sample: MemorySample) => void;
+}
+
+/** Milliseconds: of queries, each sent a moment after the one before was answered, and of the mean bulk batch. */
+export const latencySchema = z.object({
+  queries: z.number(),
+  p50: z.number(),
+  p95: z.number(),
+  batchMs: z.number(),
+});
+export type Latency = z.infer<typeof latencySchema>;
 
 const PAUSE_BETWEEN_QUERIES_MS = 20;
 
@@ -77,7 +97,7 @@ export class WholeWay {
   }
 
   /** Embeds the file's documents into a new collection, which is deleted afterwards. */
-  async run(file: string): Promise<JobRun> {
+  async run(file: string, sampling?: Sampling): Promise<JobRun> {
     const collection = await this.#createCollection();
     try {
       const source = await documentSource(file);
@@ -85,7 +105,7 @@ export class WholeWay {
       const start = Date.now();
       const { signal } = this.#context.interruption;
       const submitted = await submitDocuments(this.#client, collection, source, { signal });
-      const job = await this.#finished(submitted.id);
+      const job = await this.#finished(submitted.id, start, sampling);
       const end = Date.parse(job.finishedAt ?? '');
       const padded = job.tokens + (await this.#metric('embedmill_padding_tokens_total')) - before;
       const padding = padded / job.tokens;
@@ -96,7 +116,7 @@ export class WholeWay {
   }
 
   /** Asks for the vector of one short text again and again while a bulk job runs. */
-  async measureLatency(file: string): Promise<Latencies> {
+  async measureLatency(file: string): Promise<Latency> {
     const collection = await this.#createCollection();
     try {
       const { signal } = this.#context.interruption;
@@ -141,8 +161,13 @@ export class WholeWay {
     return name;
   }
 
-  async #finished(id: string) {
+  async #finished(id: string, start = Date.now(), sampling?: Sampling) {
+    let sampled = 0;
     for await (const job of followJob(this.#client, id, this.#context.interruption.signal)) {
+      if (sampling !== undefined && (Date.now() - sampled > sampling.everyMs || job.finishedAt !== null)) {
+        sampled = Date.now();
+        sampling.onSample({ seconds: (sampled - start) / 1000, documents: job.done, ...this.#memory() });
+      }
       if (job.state === 'completed' && job.stored === job.documents) return job;
       if (job.finishedAt !== null) {
         throw new CommandError(
@@ -151,6 +176,22 @@ export class WholeWay {
       }
     }
     throw new CommandError('the job was lost sight of');
+  }
+
+  #memory(): Omit<MemorySample, 'seconds' | 'documents'> {
+    const { worker, api, store, redis } = this.#stack.processes;
+    const megabytes = (pids: (number | null)[]): number | null => {
+      const sizes = pids.map((pid) => (pid === null ? undefined : rssOf(pid)));
+      const known = sizes.filter((size) => size !== undefined);
+      return known.length === 0 ? null : Math.round(known.reduce((sum, size) => sum + size, 0) / 2 ** 20);
+    };
+    return {
+      worker: megabytes([worker]),
+      engines: megabytes(worker === null ? [] : childrenOf(worker)),
+      api: megabytes([api]),
+      store: megabytes([store]),
+      redis: megabytes([redis]),
+    };
   }
 
   async #batchSeconds(): Promise<{ sum: number; count: number }> {

@@ -2,6 +2,7 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { runBench } from '../bench/bench.ts';
 import { MIN_COSINE, runCalibration } from '../bench/calibration.ts';
 import { CORPORA, type CorpusName } from '../bench/corpora.ts';
+import { runLongJob } from '../bench/long-job.ts';
 import { WHO, type Who } from '../bench/rows.ts';
 import type { CommandHost } from '../command-host.ts';
 import { integerBetween } from '../option-values.ts';
@@ -13,9 +14,13 @@ interface BenchOptions {
   repeats: number;
   seconds: number;
   calibrate?: true;
+  long?: number;
   files?: string[];
   minCosine: number;
 }
+
+const FASTEST_MODEL = 'static-minilm-256';
+const many = integerBetween(1, 1_500_000);
 
 export function addBench(program: Command, host: CommandHost): void {
   const corpora = Object.keys(CORPORA) as CorpusName[];
@@ -42,10 +47,15 @@ export function addBench(program: Command, host: CommandHost): void {
       cosine,
       MIN_COSINE,
     )
+    .option('--long <documents>', 'one job of so many short documents, and what is in memory meanwhile', many)
     .action((options: BenchOptions) =>
-      host.run((context) =>
-        options.calibrate === true ? runCalibration(context, options) : runBench(context, options),
-      ),
+      host.run((context) => {
+        if (options.calibrate === true) return runCalibration(context, options);
+        if (options.long !== undefined) {
+          return runLongJob(context, options.models?.[0] ?? FASTEST_MODEL, options.long);
+        }
+        return runBench(context, options);
+      }),
     );
 }
 

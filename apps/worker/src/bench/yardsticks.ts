@@ -4,6 +4,7 @@
  * a fixed number and leaves ONNX Runtime as it comes: one session for all CPUs, every optimization on. All run the
  * same model file on the same CPUs, from the same texts.
  */
+import { setTimeout } from 'node:timers/promises';
 import { BareSession, type EngineBatch, type EngineLayout } from '@embedmill/inference';
 import type { Document } from '@embedmill/jobs';
 import type { ResolvedModel } from '@embedmill/models';
@@ -18,7 +19,17 @@ export interface Yardstick {
   readonly detail: string;
   /** Runs over the documents, again and again, for about so many seconds. */
   run(seconds: number): Promise<Run>;
+  /** Of those that have an interactive lane: how long its queries take while the rest runs. */
+  latency?(seconds: number): Promise<Latency>;
   close(): Promise<void>;
+}
+
+/** Milliseconds: of queries, each sent a moment after the one before was answered, and of the mean bulk batch. */
+export interface Latency {
+  queries: number;
+  p50: number;
+  p95: number;
+  batchMs: number;
 }
 
 export interface YardstickInput {
@@ -37,6 +48,8 @@ const SHARD_DOCUMENTS = 256;
 const SHARDS = 4;
 
 const DEADLINE_MS = 600_000;
+
+const PAUSE_BETWEEN_QUERIES_MS = 20;
 
 /** Areas around the plan's own that the limit is looked for in, and for how long each. */
 const AREAS = [0.5, 0.75, 1, 1.5, 2];
@@ -140,6 +153,7 @@ class Limit {
 /** Text to vectors as a worker does it, without queue, source and store. */
 export async function openEncoder({ model, plan, documents }: YardstickInput): Promise<Yardstick> {
   let run: Run = { documents: 0, tokens: 0, paddedTokens: 0, seconds: 0 };
+  let batches = { count: 0, seconds: 0 };
   const { area, launchCost } = plan;
   const served = await ServedModel.load(model, {
     start: async () => ({
@@ -147,9 +161,12 @@ export async function openEncoder({ model, plan, documents }: YardstickInput): P
       budget: { area, launchCost },
       readsTexts: false,
     }),
-    onBatch: (batch) => {
-      run.tokens += batch.tokens;
-      run.paddedTokens += batch.paddedTokens;
+    onBatch: ({ lane, tokens, paddedTokens: padded, seconds }) => {
+      if (lane === 'interactive') return;
+      run.tokens += tokens;
+      run.paddedTokens += padded;
+      batches.count += 1;
+      batches.seconds += seconds;
     },
   });
   let at = 0;
@@ -164,18 +181,37 @@ export async function openEncoder({ model, plan, documents }: YardstickInput): P
     for (const outcome of outcomes) if (!outcome.ok) throw outcome.error;
     run.documents += own.length;
   };
+  const runBulk = async (seconds: number): Promise<Run> => {
+    run = { documents: 0, tokens: 0, paddedTokens: 0, seconds: 0 };
+    batches = { count: 0, seconds: 0 };
+    const start = performance.now();
+    const elapsed = () => (performance.now() - start) / 1000;
+    await Promise.all(
+      Array.from({ length: SHARDS }, async () => {
+        while (elapsed() < seconds) await shard();
+      }),
+    );
+    return { ...run, seconds: elapsed() };
+  };
   return {
     detail: `${plan.devices.length} engines, area ${plan.area}`,
-    async run(seconds) {
-      run = { documents: 0, tokens: 0, paddedTokens: 0, seconds: 0 };
-      const start = performance.now();
-      const elapsed = () => (performance.now() - start) / 1000;
-      await Promise.all(
-        Array.from({ length: SHARDS }, async () => {
-          while (elapsed() < seconds) await shard();
-        }),
-      );
-      return { ...run, seconds: elapsed() };
+    run: runBulk,
+    async latency(seconds) {
+      let running = true;
+      const bulk = runBulk(seconds).finally(() => (running = false));
+      const times: number[] = [];
+      while (running) {
+        const start = performance.now();
+        const inputs = [`what is the meaning of number ${times.length}?`];
+        await served.answer({ model: model.name, inputs, kind: 'query' });
+        times.push(performance.now() - start);
+        await setTimeout(PAUSE_BETWEEN_QUERIES_MS);
+      }
+      await bulk;
+      times.sort((a, b) => a - b);
+      const at = (share: number) => times[Math.floor((times.length - 1) * share)] ?? 0;
+      const batchMs = (1000 * batches.seconds) / Math.max(1, batches.count);
+      return { queries: times.length, p50: at(0.5), p95: at(0.95), batchMs };
     },
     close: () => served.close(),
   };
