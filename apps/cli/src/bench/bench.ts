@@ -12,9 +12,9 @@ import { grouped } from '../text.ts';
 import { BenchProcess } from './bench-process.ts';
 import { calibrateModel, MIN_COSINE } from './calibration.ts';
 import { documentLines, MEAN_TOKENS, type CorpusMaker, type CorpusName } from './corpora.ts';
-import { peakRssOf } from './process-memory.ts';
+import { peakRssOf } from './process-usage.ts';
 import { measureQueueCost, type QueueCost } from './queue-cost.ts';
-import { legend, rowLines, rowOf, type Round, type Row, type Who } from './rows.ts';
+import { cpuLines, legend, rowLines, rowOf, type Round, type Row, type Who } from './rows.ts';
 import { benchEnvironment, loadCorpusMaker, presentModels } from './surroundings.ts';
 import { latencySchema, WholeWay, type Latency } from './whole-way.ts';
 
@@ -82,6 +82,7 @@ export async function runBench(context: Context, request: BenchRequest): Promise
   }
   for (const line of rowLines(rows)) terminal.print(line);
   terminal.print();
+  for (const line of cpuLines(rows)) terminal.print(line);
   for (const { model, who, p50, p95, batchMs, queries } of latencies) {
     terminal.print(
       `${model}: beside bulk work, a query ${who === 'E0' ? 'in the encoder' : 'over HTTP'} takes ${p50.toFixed(1)} ms, ` +
@@ -237,8 +238,8 @@ function wholeRunner(whole: WholeWay | undefined, path: string): Runner {
     who: 'E1',
     detail: 'one job a round',
     run: async () => {
-      const { documents, tokens, padding, seconds } = await whole.run(path);
-      return { tokensPerSecond: tokens / seconds, documentsPerSecond: documents / seconds, padding };
+      const { documents, tokens, padding, cpu, seconds } = await whole.run(path);
+      return { tokensPerSecond: tokens / seconds, documentsPerSecond: documents / seconds, padding, cpu };
     },
     latency: () => whole.measureLatency(path),
     rssBytes: () => whole.workerRssBytes,

@@ -9,9 +9,9 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Context } from '../command-host.ts';
-import { EXIT, type ExitCode } from '../exit.ts';
+import { CommandError, EXIT, type ExitCode } from '../exit.ts';
 import { compact, grouped, table } from '../text.ts';
-import { documentLines } from './corpora.ts';
+import { CORPORA, documentLines, type CorpusName } from './corpora.ts';
 import { benchEnvironment, loadCorpusMaker } from './surroundings.ts';
 import { WholeWay, type MemorySample } from './whole-way.ts';
 
@@ -49,6 +49,22 @@ export async function runLongJob(context: Context, model: string, documents: num
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** `embedmill bench --save`: a corpus of its own making, as documents. */
+export async function saveCorpus(
+  context: Context,
+  corpus: CorpusName,
+  documents: number,
+  path: string,
+): Promise<ExitCode> {
+  const maker = await loadCorpusMaker(benchEnvironment(context));
+  await writeDocuments(path, maker.texts(corpus, documents)).catch((cause: unknown) => {
+    throw new CommandError(`${path} cannot be written: ${(cause as Error).message}`, EXIT.failed, { cause });
+  });
+  context.terminal.print(`${grouped(documents)} documents (${CORPORA[corpus].about}) are in ${path}`);
+  if (context.terminal.json) context.terminal.printJson({ path, corpus, documents });
+  return EXIT.ok;
 }
 
 async function writeDocuments(path: string, texts: string[]): Promise<void> {

@@ -2,7 +2,6 @@
  * What the queue itself costs: a job whose shards are taken and settled by a worker that does nothing else, through
  * a real Redis as `embedmill up` starts it. CPU time of Redis, and of the queue's code at both ends.
  */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { profileSchema, type CollectionName, type ShardResult } from '@embedmill/jobs';
@@ -10,6 +9,7 @@ import { connectQueue, consumeIngest, ModelConsumer, newJobId, type IngestHandle
 import { findRedisProgram } from '@embedmill/redis-server';
 import { CommandError } from '../exit.ts';
 import { startRedis } from '../redis.ts';
+import { cpuSecondsOf } from './process-usage.ts';
 
 const SHARDS = 400;
 /** As many as the scan puts into one shard of short documents. */
@@ -53,7 +53,11 @@ export async function measureQueueCost(
       await queue.submit(job());
       await finished.promise;
       const { user, system } = process.cpuUsage(before);
-      const seconds = (user + system) / 1e6 + cpuSecondsOf(redis.pid) - redisBefore;
+      const ofRedis = cpuSecondsOf(redis.pid);
+      if (redisBefore === undefined || ofRedis === undefined) {
+        throw new CommandError('the cost of the queue can be measured on Linux only');
+      }
+      const seconds = (user + system) / 1e6 + ofRedis - redisBefore;
       const documents = SHARDS * DOCUMENTS_A_SHARD;
       return { documents, cpuMsPer100Documents: (1000 * seconds) / (documents / 100) };
     } finally {
@@ -99,14 +103,4 @@ function settled(index: number): ShardResult {
   const counts = { skipped: 0, failed: 0, duplicates: 0, truncated: 0 };
   const documents = DOCUMENTS_A_SHARD;
   return { index, documents, stored: documents, chunks: documents, tokens: documents * 12, ...counts };
-}
-
-/** User and system time of a process, from Linux' /proc, whose clock ticks are hundredths of a second. */
-function cpuSecondsOf(pid: number): number {
-  try {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-    return (Number(fields[11]) + Number(fields[12])) / 100;
-  } catch (cause) {
-    throw new CommandError('the cost of the queue can be measured on Linux only', undefined, { cause });
-  }
 }

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { legend, rowLines, rowOf, type Round } from './rows.ts';
+import { cpuLines, legend, rowLines, rowOf, type Round } from './rows.ts';
 
 const rounds = (...rates: number[]): Round[] =>
   rates.map((tokensPerSecond) => ({
@@ -16,12 +16,24 @@ it('a row has the median of its rounds, and its ratio to the limit round by roun
     tokensPerSecond: 700,
     documentsPerSecond: 70,
     padding: 1.25,
+    cpu: null,
     ofU: { median: 0.9, least: 0.5, greatest: 1.4 },
   });
 });
 
 it('a row without a limit beside it has no ratio', () => {
   expect(rowOf(about, rounds(900), []).ofU).toBeNull();
+});
+
+it('a row of whole jobs says where their time goes, part by part', () => {
+  const costs = [40, 20, 30].map((worker) => ({ engines: 500, worker, store: null }));
+  const row = rowOf(
+    { ...about, who: 'E1' },
+    rounds(1, 2, 3).map((round, n) => ({ ...round, cpu: costs[n]! })),
+    [],
+  );
+  expect(row.cpu).toEqual({ engines: 500, worker: 30, store: null });
+  expect(cpuLines([row])).toEqual(['short, mini: µs of CPU a document: engines 500, worker 30, store –']);
 });
 
 it('rows are lines of a table, and a legend says who is who', () => {

@@ -22,15 +22,20 @@ export interface Row {
   padding: number;
   /** Peak memory of its processes; of E1, the worker's with its engines. Null where the system does not tell. */
   rssMB: number | null;
+  /** Of E1: CPU time of each process, in microseconds a document; median of the rounds. */
+  cpu: Cpu | null;
   /** Of U's rate in the same round: median, least and greatest. */
   ofU: { median: number; least: number; greatest: number } | null;
   detail: string;
 }
 
+export type Cpu = Record<string, number | null>;
+
 export interface Round {
   tokensPerSecond: number;
   documentsPerSecond: number;
   padding: number;
+  cpu?: Cpu;
 }
 
 export function rowOf(
@@ -47,6 +52,7 @@ export function rowOf(
     tokensPerSecond: Math.round(median(rounds.map((round) => round.tokensPerSecond))),
     documentsPerSecond: Math.round(median(rounds.map((round) => round.documentsPerSecond)) * 10) / 10,
     padding: Math.round(median(rounds.map((round) => round.padding)) * 1000) / 1000,
+    cpu: medianCpu(rounds),
     ofU:
       ratios.length === 0
         ? null
@@ -56,6 +62,27 @@ export function rowOf(
             greatest: rounded(Math.max(...ratios)),
           },
   };
+}
+
+function medianCpu(rounds: readonly Round[]): Cpu | null {
+  const costs = rounds.map(({ cpu }) => cpu).filter((cpu) => cpu !== undefined);
+  const [first] = costs;
+  if (first === undefined) return null;
+  return Object.fromEntries(
+    Object.keys(first).map((part): [string, number | null] => {
+      const values = costs.map((cpu) => cpu[part]).filter((value) => typeof value === 'number');
+      return [part, values.length === 0 ? null : median(values)];
+    }),
+  );
+}
+
+/** Where the time of whole jobs goes, a line a row. */
+export function cpuLines(rows: readonly Row[]): string[] {
+  return rows.flatMap(({ corpus, model, cpu }) => {
+    if (cpu === null) return [];
+    const parts = Object.entries(cpu).map(([part, value]) => `${part} ${value ?? '–'}`);
+    return [`${corpus}, ${model}: µs of CPU a document: ${parts.join(', ')}`];
+  });
 }
 
 export function rowLines(rows: readonly Row[]): string[] {

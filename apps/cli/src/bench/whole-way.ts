@@ -12,7 +12,7 @@ import { followJob } from '../follow.ts';
 import { stackDisplay } from '../stack-display.ts';
 import { Stack } from '../stack.ts';
 import { documentSource, submitDocuments } from '../upload.ts';
-import { childrenOf, peakRssOf, rssOf } from './process-memory.ts';
+import { childrenOf, cpuSecondsOf, peakRssOf, rssOf } from './process-usage.ts';
 
 /** One job from start to end. */
 export interface JobRun {
@@ -20,23 +20,22 @@ export interface JobRun {
   tokens: number;
   /** Padded over real tokens. */
   padding: number;
+  /** CPU time that the processes took, in microseconds a document. */
+  cpu: Processes;
   /** From the first byte sent until the last vector was acknowledged and counted. */
   seconds: number;
 }
 
-/** What is in memory at one time of a job, in MB; null where the system does not tell. */
-export interface MemorySample {
+/** A figure of each process, of all engines together; null where the system does not tell. */
+type Processes = Record<'worker' | 'engines' | 'api' | 'store' | 'redis', number | null>;
+
+/** What is in memory at one time of a job, in MB. */
+export type MemorySample = Processes & {
   /** Since the job was submitted. */
   seconds: number;
   /** Settled so far. */
   documents: number;
-  worker: number | null;
-  /** All of the worker's engines. */
-  engines: number | null;
-  api: number | null;
-  store: number | null;
-  redis: number | null;
-}
+};
 
 export interface Sampling {
   everyMs: number;
@@ -102,6 +101,7 @@ export class WholeWay {
     try {
       const source = await documentSource(file);
       const before = await this.#metric('embedmill_padding_tokens_total');
+      const cpuBefore = this.#cpuSeconds();
       const start = Date.now();
       const { signal } = this.#context.interruption;
       const submitted = await submitDocuments(this.#client, collection, source, { signal });
@@ -109,7 +109,8 @@ export class WholeWay {
       const end = Date.parse(job.finishedAt ?? '');
       const padded = job.tokens + (await this.#metric('embedmill_padding_tokens_total')) - before;
       const padding = padded / job.tokens;
-      return { documents: job.stored, tokens: job.tokens, padding, seconds: (end - start) / 1000 };
+      const cpu = costs(cpuBefore, this.#cpuSeconds(), job.stored);
+      return { documents: job.stored, tokens: job.tokens, padding, cpu, seconds: (end - start) / 1000 };
     } finally {
       await this.#client.deleteCollection(collection);
     }
@@ -179,18 +180,27 @@ export class WholeWay {
   }
 
   #memory(): Omit<MemorySample, 'seconds' | 'documents'> {
+    return this.#ofProcesses((pid) => {
+      const bytes = rssOf(pid);
+      return bytes === undefined ? undefined : Math.round(bytes / 2 ** 20);
+    });
+  }
+
+  #cpuSeconds(): Processes {
+    return this.#ofProcesses(cpuSecondsOf);
+  }
+
+  /** A figure of each process, of the engines the sum; null for what is elsewhere, or is not told. */
+  #ofProcesses(figure: (pid: number) => number | undefined): Processes {
     const { worker, api, store, redis } = this.#stack.processes;
-    const megabytes = (pids: (number | null)[]): number | null => {
-      const sizes = pids.map((pid) => (pid === null ? undefined : rssOf(pid)));
-      const known = sizes.filter((size) => size !== undefined);
-      return known.length === 0 ? null : Math.round(known.reduce((sum, size) => sum + size, 0) / 2 ** 20);
+    const sum = (pids: (number | null)[]): number | null => {
+      const known = pids.flatMap((pid) => (pid === null ? [] : (figure(pid) ?? [])));
+      return known.length === 0 ? null : known.reduce((total, value) => total + value, 0);
     };
+    const engines = worker === null ? [] : childrenOf(worker);
     return {
-      worker: megabytes([worker]),
-      engines: megabytes(worker === null ? [] : childrenOf(worker)),
-      api: megabytes([api]),
-      store: megabytes([store]),
-      redis: megabytes([redis]),
+      ...{ worker: sum([worker]), engines: sum(engines), api: sum([api]) },
+      ...{ store: sum([store]), redis: sum([redis]) },
     };
   }
 
@@ -209,4 +219,16 @@ export class WholeWay {
     const line = new RegExp(`^${name}\\{[^}]*lane="bulk"[^}]*\\} (\\S+)$`, 'm').exec(text);
     return Number(line?.[1] ?? 0);
   }
+}
+
+/** The difference of two sums of seconds, in microseconds a document. */
+function costs(before: Processes, after: Processes, documents: number): Processes {
+  const cost = (part: keyof Processes): number | null => {
+    const [from, to] = [before[part], after[part]];
+    return from === null || to === null ? null : Math.round(((to - from) * 1e6) / documents);
+  };
+  return {
+    ...{ worker: cost('worker'), engines: cost('engines'), api: cost('api') },
+    ...{ store: cost('store'), redis: cost('redis') },
+  };
 }

@@ -2,7 +2,7 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { runBench } from '../bench/bench.ts';
 import { MIN_COSINE, runCalibration } from '../bench/calibration.ts';
 import { CORPORA, type CorpusName } from '../bench/corpora.ts';
-import { runLongJob } from '../bench/long-job.ts';
+import { runLongJob, saveCorpus } from '../bench/long-job.ts';
 import { WHO, type Who } from '../bench/rows.ts';
 import type { CommandHost } from '../command-host.ts';
 import { integerBetween } from '../option-values.ts';
@@ -15,6 +15,8 @@ interface BenchOptions {
   seconds: number;
   calibrate?: true;
   long?: number;
+  save?: string;
+  documents: number;
   files?: string[];
   minCosine: number;
 }
@@ -47,10 +49,18 @@ export function addBench(program: Command, host: CommandHost): void {
       cosine,
       MIN_COSINE,
     )
+    .option(
+      '--save <file>',
+      'write the first of the corpora as NDJSON, to time something else on the same texts',
+    )
+    .option('--documents <number>', 'with --save: how many', many, 6000)
     .option('--long <documents>', 'one job of so many short documents, and what is in memory meanwhile', many)
     .action((options: BenchOptions) =>
       host.run((context) => {
         if (options.calibrate === true) return runCalibration(context, options);
+        if (options.save !== undefined) {
+          return saveCorpus(context, options.corpora[0] ?? 'mixed', options.documents, options.save);
+        }
         if (options.long !== undefined) {
           return runLongJob(context, options.models?.[0] ?? FASTEST_MODEL, options.long);
         }

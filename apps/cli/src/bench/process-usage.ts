@@ -15,6 +15,14 @@ export function rssOf(pid: number): number | undefined {
   return statusOf(pid, 'VmRSS');
 }
 
+/** User and system time of a process so far, in seconds; clock ticks are hundredths of a second everywhere today. */
+export function cpuSecondsOf(pid: number): number | undefined {
+  const stat = read(`/proc/${pid}/stat`);
+  // The second field is the program's name, in parentheses, with anything in it.
+  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return fields === undefined ? undefined : (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
 function statusOf(pid: number, field: 'VmHWM' | 'VmRSS'): number | undefined {
   const kilobytes = new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(read(`/proc/${pid}/status`) ?? '')?.[1];
   return kilobytes === undefined ? undefined : Number(kilobytes) * 1024;

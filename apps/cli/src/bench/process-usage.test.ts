@@ -5,7 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { peakRssOf } from './process-memory.ts';
+import { cpuSecondsOf, peakRssOf, rssOf } from './process-usage.ts';
 
 const isLinux = existsSync('/proc/self/status');
 
@@ -39,6 +39,15 @@ it.skipIf(!isLinux)(
   },
 );
 
+it.skipIf(!isLinux)('counts the time of a process as Node does (skipped where there is no /proc)', () => {
+  const before = cpuSecondsOf(process.pid) ?? 0;
+  const own = process.cpuUsage();
+  for (let n = 0; n < 3e8; n += 1) Math.sqrt(n);
+  const { user, system } = process.cpuUsage(own);
+  expect(Math.abs((cpuSecondsOf(process.pid) ?? 0) - before - (user + system) / 1e6)).toBeLessThan(0.05);
+  expect(rssOf(process.pid)).toBeLessThanOrEqual(peakRssOf(process.pid)!);
+});
+
 it('is undefined for a process that is none', () => {
-  expect(peakRssOf(2 ** 22 + 1)).toBeUndefined();
+  for (const of of [peakRssOf, rssOf, cpuSecondsOf]) expect(of(2 ** 22 + 1)).toBeUndefined();
 });
