@@ -23,11 +23,23 @@ test('a document comes out as it went in, with its defaults', () => {
     document: {
       id: '7',
       text: 'seven',
+      image: undefined,
       title: undefined,
       metadata: { pos: 'noun', free: { nested: [1, null] } },
       tenant: 'default',
     },
   });
+});
+
+test('an image is enough, and is kept as it is beside a text', () => {
+  const alone = parse({ id: 'a', image: 'cats/1.png' });
+  expect(alone).toMatchObject({ ok: true, document: { text: '', image: 'cats/1.png' } });
+  const both = parse({ id: 'a', text: 'a cat', image: 'https://example.org/cat.png' });
+  expect(both).toMatchObject({
+    ok: true,
+    document: { text: 'a cat', image: 'https://example.org/cat.png' },
+  });
+  expect(codeOf({ id: 'a', text: ' ', image: 'data:image/png;base64,AAAA' })).toBe('ok');
 });
 
 test.each([
@@ -43,6 +55,12 @@ test.each([
   ['a text that is a number', { id: 'a', text: 5 }, 'invalid_document'],
   ['an empty text', { id: 'a', text: '' }, 'empty_text'],
   ['a text of white space', { id: 'a', text: ' \n\u00a0\t' }, 'empty_text'],
+  ['no text, and an image of null', { id: 'a', image: null }, 'missing_text'],
+  ['an empty image', { id: 'a', image: '' }, 'invalid_document'],
+  ['an image that is no string', { id: 'a', text: 'x', image: {} }, 'invalid_document'],
+  ['an image by another scheme', { id: 'a', image: 'file:///etc/passwd' }, 'invalid_document'],
+  ['a data URI without data', { id: 'a', image: 'data:image/png;base64' }, 'invalid_document'],
+  ['a NUL in the image’s path', { id: 'a', image: 'x\u0000.png' }, 'invalid_unicode'],
   ['a NUL', { id: 'a', text: 'x\u0000y' }, 'invalid_unicode'],
   ['a lone surrogate', { id: 'a', text: 'x\ud800y' }, 'invalid_unicode'],
   ['a lone surrogate in the id', { id: '\udc00', text: 'x' }, 'invalid_unicode'],
@@ -100,14 +118,20 @@ test('whatever the value, parsing gives a document or an error of the catalogue,
   const value = fc.oneof(
     fc.jsonValue(),
     fc.record(
-      { id: fc.jsonValue(), text: fc.jsonValue(), title: fc.jsonValue(), metadata: fc.jsonValue() },
+      {
+        id: fc.jsonValue(),
+        text: fc.jsonValue(),
+        image: fc.oneof(fc.jsonValue(), fc.webUrl()),
+        title: fc.jsonValue(),
+        metadata: fc.jsonValue(),
+      },
       { requiredKeys: [] },
     ),
   );
   fc.assert(
     fc.property(value, (given) => {
       const parsed = parse(given);
-      if (parsed.ok) expect(parsed.document.text.trim()).not.toBe('');
+      if (parsed.ok) expect(parsed.document.image ?? parsed.document.text.trim()).not.toBe('');
       else expect(parsed.error.message).not.toBe('');
     }),
     { numRuns: 2000 },

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { EmbedmillError, type ErrorCode } from './errors.ts';
 import { DEFAULT_TENANT, type DocumentId, type TenantId } from './ids.ts';
+import { parseImageReference } from './image-reference.ts';
 import type { FilterableType, Profile } from './profile.ts';
 
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
@@ -26,6 +27,8 @@ const datetimeSchema = z.iso
 
 /** How deep metadata may nest. */
 const MAX_DEPTH = 16;
+/** Of an image as base64, what the largest image comes to; a line has room for it. */
+const MAX_IMAGE_CHARACTERS = 28 * 1024 * 1024;
 const NUL = String.fromCharCode(0);
 
 /** What a user submits: one line of NDJSON, or one entry of an inline array. */
@@ -36,7 +39,17 @@ export const documentSchema = z.strictObject({
     .meta({
       description: 'Unique in the collection (and tenant); submitting it again replaces the document.',
     }),
-  text: z.string().meta({ description: 'What is embedded and returned by search.' }),
+  text: z.string().optional().meta({
+    description: 'What is embedded and returned by search. With an image, it is not embedded.',
+  }),
+  image: z.string().min(1).max(MAX_IMAGE_CHARACTERS).optional().meta({
+    description:
+      'A picture, embedded in place of the text: a data URI, an http(s) URL, or a path from the source’s folder. Needs a model that reads images.',
+  }),
+  video: z.string().min(1).max(4096).optional().meta({
+    description:
+      'A video, as a path from the source’s folder: what it shows every few seconds is embedded, each a chunk.',
+  }),
   title: z
     .string()
     .max(4096)
@@ -49,9 +62,18 @@ export const documentSchema = z.strictObject({
   tenant: z.string().min(1).max(128).optional().meta({ description: 'Whose document it is.' }),
 });
 
+/**
+ * A text, a picture (an image, or a video's frames), or both. With a picture, the dense vector is the picture’s alone;
+ * the text goes to the sparse vectors and to what search returns.
+ */
 export interface Document {
   id: DocumentId;
+  /** Empty where there is a picture only. */
   text: string;
+  /** As submitted; `parseImageReference` reads it, and has found it well formed. */
+  image: string | undefined;
+  /** A path. */
+  video: string | undefined;
   title: string | undefined;
   metadata: { [key: string]: Json };
   tenant: TenantId;
@@ -88,8 +110,15 @@ export function parseDocument(value: unknown, profile: Pick<Profile, 'filterable
   if (fields['id'] === undefined || fields['id'] === null || fields['id'] === '') {
     return fail('missing_id', 'id', 'the field "id" is missing or empty; give every document an id');
   }
-  if (fields['text'] === undefined || fields['text'] === null) {
-    return fail('missing_text', 'text', 'the field "text" is missing; a document needs a text');
+  const hasPicture = ['image', 'video'].some(
+    (field) => fields[field] !== undefined && fields[field] !== null,
+  );
+  if (!hasPicture && (fields['text'] === undefined || fields['text'] === null)) {
+    return fail(
+      'missing_text',
+      'text',
+      'the field "text" is missing; a document needs a text, an image or a video',
+    );
   }
 
   const parsed = documentSchema.safeParse(value);
@@ -103,10 +132,12 @@ export function parseDocument(value: unknown, profile: Pick<Profile, 'filterable
       `${path === '' ? '' : `${path}: `}${issue?.message ?? ''}${unknown}`,
     );
   }
-  const { text, title, metadata, tenant } = parsed.data;
+  const { text = '', image, video, title, metadata, tenant } = parsed.data;
   for (const [path, string] of [
     ['id', parsed.data.id],
     ['text', text],
+    ['image', image ?? ''],
+    ['video', video ?? ''],
     ['title', title ?? ''],
     ['tenant', tenant ?? ''],
     ...stringsIn(metadata ?? {}, 'metadata'),
@@ -118,7 +149,16 @@ export function parseDocument(value: unknown, profile: Pick<Profile, 'filterable
       return fail('invalid_unicode', path, `${path} has a NUL (U+0000) at ${string.indexOf(NUL)}; remove it`);
     }
   }
-  if (text.trim() === '') return fail('empty_text', 'text', 'the text is empty or white space only');
+  if (!hasPicture && text.trim() === '') {
+    return fail('empty_text', 'text', 'the text is empty or white space only');
+  }
+  if (image !== undefined && video !== undefined) {
+    return fail('invalid_document', 'video', 'a document has an image or a video, not both; make it two');
+  }
+  if (image !== undefined) {
+    const reference = parseImageReference(image);
+    if (!reference.ok) return fail('invalid_document', 'image', `image: ${reference.message}`);
+  }
   for (const [field, type] of Object.entries(profile.filterable)) {
     const given = metadata?.[field];
     if (given === undefined || given === null) continue;
@@ -133,6 +173,8 @@ export function parseDocument(value: unknown, profile: Pick<Profile, 'filterable
     document: {
       id: parsed.data.id as DocumentId,
       text,
+      image,
+      video,
       title: title === undefined || title.trim() === '' ? undefined : title,
       metadata: (metadata ?? {}) as { [key: string]: Json },
       tenant: (tenant ?? DEFAULT_TENANT) as TenantId,

@@ -8,7 +8,9 @@ export const ERRORS = {
   invalid_json: { status: 400, retryable: false, title: 'The body is not valid JSON' },
   not_found: { status: 404, retryable: false, title: 'There is nothing at this address' },
   collection_not_found: { status: 404, retryable: false, title: 'No such collection' },
+  document_not_found: { status: 404, retryable: false, title: 'No such document' },
   collection_exists: { status: 409, retryable: false, title: 'The collection exists with another profile' },
+  migration_state: { status: 409, retryable: false, title: 'Not at this state of a migration' },
   invalid_profile: { status: 422, retryable: false, title: 'The profile cannot be used' },
   job_not_found: { status: 404, retryable: false, title: 'No such job' },
   job_not_finished: { status: 409, retryable: true, title: 'The job is still running' },
@@ -42,6 +44,14 @@ export const ERRORS = {
   missing_text: { status: 422, retryable: false, title: 'The document has no text' },
   empty_text: { status: 422, retryable: false, title: 'The text is empty' },
   metadata_type: { status: 422, retryable: false, title: 'A metadata field has the wrong type' },
+
+  // Images and videos
+  image_unreadable: { status: 422, retryable: false, title: 'The image cannot be read' },
+  image_too_large: { status: 422, retryable: false, title: 'The image is too large' },
+  image_forbidden: { status: 403, retryable: false, title: 'The server may not read this image' },
+  image_unavailable: { status: 503, retryable: true, title: 'The image cannot be fetched now' },
+  video_unsupported: { status: 501, retryable: false, title: 'Videos cannot be read here' },
+  video_unreadable: { status: 422, retryable: false, title: 'The video cannot be read' },
 
   // Warnings on documents: stored or replaced all the same, and said
   duplicate_id: { status: 200, retryable: false, title: 'A later document of the job has the same id' },

@@ -2,21 +2,40 @@ export {
   collectionNameSchema,
   collectionSchema,
   chunkingSchema,
+  denseVectorSchema,
   filterableTypeSchema,
+  languageSchema,
   profileSchema,
+  type Bm25Options,
+  type Bm42Options,
   type Chunking,
   type Collection,
+  type DenseVector,
   type FilterableType,
+  type Language,
   type Profile,
+  type SparseProfile,
+  type SpladeOptions,
+  type VideoOptions,
 } from './profile.ts';
+export {
+  SPARSE_SCHEMES,
+  sparseSchemeSchema,
+  WITH_IDF,
+  type DenseName,
+  type SparseScheme,
+  type SparseVector,
+} from './vectors.ts';
 export {
   documentIdOf,
   documentSchema,
+  jsonSchema,
   parseDocument,
   type Document,
   type DocumentParse,
   type Json,
 } from './document.ts';
+export { parseImageReference, type ImageReference, type ImageReferenceParse } from './image-reference.ts';
 export { asEmbedmillError, EmbedmillError, ERRORS, type ErrorCode, type ErrorDetail } from './errors.ts';
 export { filterSchema, type Filter, type Scalar } from './filter.ts';
 export {
@@ -41,21 +60,36 @@ export {
   type Progress,
 } from './job.ts';
 export {
+  fusionSchema,
   hitSchema,
+  recommendRequestSchema,
+  rerankSchema,
   searchRequestSchema,
   searchResponseSchema,
+  type Example,
+  type Fusion,
   type Hit,
+  type RecommendRequest,
+  type Rerank,
   type SearchRequest,
+  type SearchRequestInput,
+  type TermShare,
 } from './search.ts';
 export {
   querySchema,
+  type DenseResult,
+  type Query,
+  type QueryOf,
+  type QueryResult,
+  type QueryResults,
+  type QueryTask,
+} from './query.ts';
+export {
   shardRangeSchema,
   shardResultSchema,
   shardSchema,
   sourceRefSchema,
   type DocumentReport,
-  type Query,
-  type QueryResult,
   type Shard,
   type ShardRange,
   type ShardResult,

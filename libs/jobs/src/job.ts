@@ -61,9 +61,9 @@ export const jobSchema = progressSchema.extend({
   id: z.string(),
   collection: z.string(),
   state: jobStateSchema,
-  source: z
-    .string()
-    .meta({ description: 'Where the documents came from: `upload`, `inline`, a path or a URL.' }),
+  source: z.string().meta({
+    description: 'Where the documents came from: `upload`, `inline`, `collection`, a path or a URL.',
+  }),
   retryOf: z.string().nullable().meta({ description: 'The job whose failures this one tries again.' }),
   error: z
     .strictObject({ code: z.string(), message: z.string() })

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { denseNameSchema } from './vectors.ts';
 
 /** A collection's name: also a folder's name and a part of a URL, hence the narrow alphabet. */
 export const collectionNameSchema = z
@@ -32,6 +33,79 @@ export const chunkingSchema = z
 
 export const filterableTypeSchema = z.enum(['keyword', 'integer', 'float', 'boolean', 'datetime']);
 
+/** Languages whose words BM25 and BM42 can stem; `none` takes words as they are. */
+export const languageSchema = z.enum([
+  'none',
+  'arabic',
+  'danish',
+  'dutch',
+  'english',
+  'finnish',
+  'french',
+  'german',
+  'hungarian',
+  'italian',
+  'norwegian',
+  'portuguese',
+  'romanian',
+  'russian',
+  'spanish',
+  'swedish',
+  'turkish',
+]);
+export type Language = z.infer<typeof languageSchema>;
+
+const bm25Schema = z.strictObject({
+  k1: z.number().min(0).max(10).default(1.2).meta({ description: 'How soon more of a term counts no more.' }),
+  b: z.number().min(0).max(1).default(0.75).meta({ description: 'How much long texts are held back.' }),
+  language: languageSchema.default('english'),
+  averageLength: z.number().positive().optional().meta({
+    description: 'Terms of a chunk on average; measured on a sample of the first job by default, then kept.',
+  }),
+});
+export type Bm25Options = z.infer<typeof bm25Schema>;
+
+const bm42Schema = z.strictObject({
+  language: languageSchema.default('english'),
+});
+export type Bm42Options = z.infer<typeof bm42Schema>;
+
+const spladeSchema = z.strictObject({
+  model: z.string().min(1).default('splade-tiny').meta({ description: 'A sparse model of the registry.' }),
+  maxTerms: z
+    .int()
+    .min(1)
+    .max(4096)
+    .default(256)
+    .meta({ description: 'Terms that a vector keeps, the heaviest.' }),
+});
+export type SpladeOptions = z.infer<typeof spladeSchema>;
+
+/** Which sparse vectors a collection has beside its dense one. */
+export const sparseProfileSchema = z
+  .strictObject({
+    bm25: bm25Schema.optional().meta({ description: 'Words, weighted by how often they come.' }),
+    bm42: bm42Schema
+      .optional()
+      .meta({ description: 'Words, weighted by the dense model’s attention; not all models give it.' }),
+    splade: spladeSchema
+      .optional()
+      .meta({ description: 'Terms that a network finds, in the text or beside it.' }),
+  })
+  .meta({ description: 'Sparse vectors, by scheme; none by default.' });
+export type SparseProfile = z.infer<typeof sparseProfileSchema>;
+
+const videoSchema = z.strictObject({
+  intervalSeconds: z
+    .number()
+    .min(0.1)
+    .max(3600)
+    .default(5)
+    .meta({ description: 'Seconds between two frames.' }),
+  maxFrames: z.int().min(1).max(10_000).default(500).meta({ description: 'Frames of one video at most.' }),
+});
+export type VideoOptions = z.infer<typeof videoSchema>;
+
 /** What a collection does with its documents. Fixed when the collection is created. */
 export const profileSchema = z.strictObject({
   model: z
@@ -39,7 +113,16 @@ export const profileSchema = z.strictObject({
     .min(1)
     .default('all-MiniLM-L6-v2')
     .meta({ description: 'The dense model, a name of the model registry.' }),
+  dims: z.int().positive().optional().meta({
+    description: 'A smaller size of the dense vector, where the model was trained for it (Matryoshka).',
+  }),
+  storage: z.enum(['float32', 'int8', 'binary']).default('float32').meta({
+    description:
+      'How the store keeps dense vectors for its first look: int8 takes a quarter, binary a 32nd of the memory.',
+  }),
+  sparse: sparseProfileSchema.default({}),
   chunking: chunkingSchema.default({ mode: 'tokens', overlap: 32, boundary: 'sentence' }),
+  video: videoSchema.prefault({}).meta({ description: 'What is looked at of videos.' }),
   filterable: z
     .record(
       z.string().regex(/^[A-Za-z][A-Za-z0-9_]{0,62}$/, 'must be a letter, then letters, digits and "_"'),
@@ -53,11 +136,29 @@ export type Chunking = z.infer<typeof chunkingSchema>;
 export type FilterableType = z.infer<typeof filterableTypeSchema>;
 export type Profile = z.infer<typeof profileSchema>;
 
-/** A profile with what its model fixed when the collection was created. */
+/** A second dense vector of a collection: the one it migrates to, or the one that it came from. */
+export const denseVectorSchema = z.strictObject({
+  name: denseNameSchema,
+  model: z.string().min(1),
+  dims: z.int().positive(),
+});
+export type DenseVector = z.infer<typeof denseVectorSchema>;
+
+/**
+ * A profile with what its model fixed when the collection was created.
+ *
+ * `vector`, `profile.model` and `dims` are the dense vector that searches use. While `other` is there, each
+ * document gets its vector too: a migration fills it before the two are exchanged, and can exchange them back.
+ */
 export const collectionSchema = z.strictObject({
   name: collectionNameSchema,
   profile: profileSchema,
   dims: z.int().positive().meta({ description: 'Numbers in a dense vector.' }),
+  vector: denseNameSchema.default('dense').meta({ description: 'The dense vector that searches use.' }),
+  other: denseVectorSchema.optional().meta({ description: 'A second dense vector, of a migration.' }),
+  averageLength: z.number().positive().optional().meta({
+    description: 'Terms of a chunk on average, as BM25 uses it; there once the first job was measured.',
+  }),
   createdAt: z.iso.datetime(),
 });
 export type Collection = z.infer<typeof collectionSchema>;

@@ -33,6 +33,10 @@ export const sharedSettings = {
     .url({ protocol: /^https?$/ })
     .optional()
     .meta({ description: 'Where models are downloaded from.' }),
+  EMBEDMILL_FETCH_ALLOW: z.string().optional().meta({
+    description:
+      'Hosts, addresses and CIDR ranges, separated by commas, that pictures may be fetched from though they are not public.',
+  }),
   EMBEDMILL_LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
     .default('info')
@@ -51,6 +55,8 @@ export interface SharedConfig {
   modelsFolder: string | undefined;
   modelCacheFolder: string;
   hubUrl: string | undefined;
+  /** Where may be fetched from beside the public internet. */
+  fetchAllow: string[];
   logLevel: SharedSettings['EMBEDMILL_LOG_LEVEL'];
 }
 
@@ -67,6 +73,7 @@ export function sharedConfig(read: SharedSettings): SharedConfig {
     modelsFolder: read.EMBEDMILL_MODELS_DIR,
     modelCacheFolder: resolve(read.EMBEDMILL_MODEL_CACHE_DIR ?? join(dataFolder, 'models')),
     hubUrl: read.EMBEDMILL_HUB_URL,
+    fetchAllow: (read.EMBEDMILL_FETCH_ALLOW ?? '').split(',').flatMap((one) => one.trim() || []),
     logLevel: read.EMBEDMILL_LOG_LEVEL,
   };
 }

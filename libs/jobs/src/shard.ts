@@ -33,6 +33,10 @@ export type ShardRange = z.infer<typeof shardRangeSchema>;
 export const shardSchema = z.strictObject({
   job: z.string(),
   index: z.int().nonnegative(),
+  purpose: z.enum(['ingest', 'migrate']).default('ingest').meta({
+    description:
+      'Store the documents, or add the vectors of `collection.other` to documents that are stored.',
+  }),
   collection: collectionSchema,
   source: sourceRefSchema,
   range: shardRangeSchema,
@@ -63,22 +67,4 @@ export interface DocumentReport {
   /** Byte offset and length of the line in the source, so that it can be retried alone. */
   offset: number;
   length: number;
-}
-
-/** What the interactive lane carries: texts (or token ids) to embed at once, ahead of any bulk batch. */
-export const querySchema = z.strictObject({
-  model: z.string(),
-  inputs: z.array(z.union([z.string(), z.array(z.int().nonnegative())])).min(1),
-  kind: z.enum(['query', 'document']),
-});
-export type Query = z.infer<typeof querySchema>;
-
-/** What a query gives. */
-export interface QueryResult {
-  dims: number;
-  /** L2-normalised vectors, one after the other: inputs × dims. */
-  vectors: Float32Array;
-  /** Per input: tokens run through the model, and whether the text was cut to the model's limit. */
-  tokens: number[];
-  truncated: boolean[];
 }

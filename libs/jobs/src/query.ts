@@ -1,0 +1,69 @@
+import { z } from 'zod';
+import type { SparseVector } from './vectors.ts';
+
+const text = z.string();
+const kind = z.enum(['query', 'document']);
+const model = z.string();
+
+/** What the interactive lane carries: work for a model, to be done at once, ahead of any bulk batch. */
+export const querySchema = z.discriminatedUnion('task', [
+  z.strictObject({
+    task: z.literal('embed').meta({ description: 'Texts (or token ids) to dense vectors.' }),
+    ...{ model, kind },
+    inputs: z.array(z.union([text, z.array(z.int().nonnegative())])).min(1),
+  }),
+  z.strictObject({
+    task: z.literal('sparse').meta({ description: 'Texts to vectors over a sparse model’s vocabulary.' }),
+    ...{ model, kind },
+    inputs: z.array(text).min(1),
+  }),
+  z.strictObject({
+    task: z.literal('images').meta({ description: 'Images to dense vectors, in the space of the texts.' }),
+    model,
+    inputs: z.array(text).min(1).meta({ description: 'Images as data URIs.' }),
+  }),
+  z.strictObject({
+    task: z.literal('rerank').meta({
+      description:
+        'How well each text answers the query: by a cross-encoder, or by a dense model’s late interaction.',
+    }),
+    ...{ model, query: text, inputs: z.array(text).min(1) },
+    emphasis: z
+      .array(z.strictObject({ start: z.int(), end: z.int(), weight: z.number().min(0) }))
+      .default([])
+      .meta({
+        description:
+          'Of late interaction: what stretches of the query weigh (UTF-16 units), and nothing beside them; all of it alike by default.',
+      }),
+  }),
+  z.strictObject({
+    task: z.literal('terms').meta({ description: 'What ids of a sparse model’s vocabulary stand for.' }),
+    model,
+    inputs: z.array(z.int().nonnegative()).min(1),
+  }),
+]);
+export type Query = z.infer<typeof querySchema>;
+export type QueryTask = Query['task'];
+export type QueryOf<Task extends QueryTask> = Extract<Query, { task: Task }>;
+
+/** Per input: tokens run through the model, and whether it was cut to the model's limit. */
+interface Reading {
+  tokens: number[];
+  truncated: boolean[];
+}
+
+export interface DenseResult extends Reading {
+  dims: number;
+  /** L2-normalised vectors, one after the other: inputs × dims. */
+  vectors: Float32Array;
+}
+
+export interface QueryResults {
+  embed: DenseResult;
+  images: DenseResult;
+  sparse: Reading & { vectors: SparseVector[] };
+  /** The higher the better; a cross-encoder’s are logits, those of late interaction from 0 to 1. */
+  rerank: Reading & { scores: Float32Array; kind: 'logit' | 'interaction' };
+  terms: { terms: string[] };
+}
+export type QueryResult<Task extends QueryTask = QueryTask> = QueryResults[Task];

@@ -1,0 +1,26 @@
+import { z } from 'zod';
+
+/** Sparse schemes: how a text becomes weighted terms. Each is a named vector of its own in the store. */
+export const sparseSchemeSchema = z.enum(['bm25', 'bm42', 'splade']);
+export type SparseScheme = z.infer<typeof sparseSchemeSchema>;
+export const SPARSE_SCHEMES = sparseSchemeSchema.options;
+
+/**
+ * A sparse vector: `values[n]` is the weight of the term with the id `indices[n]`. Ids ascend, each comes once,
+ * and no weight is 0.
+ */
+export interface SparseVector {
+  readonly indices: Uint32Array;
+  readonly values: Float32Array;
+}
+
+/**
+ * Schemes whose weights lack the term's rarity: a search multiplies each term's product by
+ * idf = ln(1 + (N − n + 0.5) / (n + 0.5)), with N the points of the collection that have the vector and n those of
+ * them that have the term. Qdrant's `modifier: idf` does the same.
+ */
+export const WITH_IDF: ReadonlySet<SparseScheme> = new Set<SparseScheme>(['bm25', 'bm42']);
+
+/** A dense vector's name in the store: `dense`, and for the models that a collection migrated to `dense_2` and on. */
+export const denseNameSchema = z.string().regex(/^dense(_[2-9]|_[1-9]\d)?$/);
+export type DenseName = z.infer<typeof denseNameSchema>;

@@ -1,0 +1,10 @@
+/** The first item of each group, in their order: of hits, best first, the best of each. */
+export function bestOfEach<T>(items: readonly T[], groupOf: (item: T) => string): T[] {
+  const seen = new Set<string>();
+  return items.filter((item) => {
+    const group = groupOf(item);
+    if (seen.has(group)) return false;
+    seen.add(group);
+    return true;
+  });
+}

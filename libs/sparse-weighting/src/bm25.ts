@@ -1,0 +1,40 @@
+import type { Bm25Options, Language, SparseVector } from '@embedmill/jobs';
+import { stemmerOf } from './languages.ts';
+import { termId } from './term-id.ts';
+import { sparseVector } from './vector.ts';
+import { wordsOf } from './words.ts';
+
+/**
+ * A text's BM25 weights (Robertson et al., 1994), but for the idf, which the store adds from the collection as it is:
+ * c·(k1 + 1) / (c + k1·(1 − b + b·length/averageLength)) for a term that comes c times among `length` terms.
+ */
+export function bm25Document(
+  text: string,
+  { k1, b, language }: Pick<Bm25Options, 'k1' | 'b' | 'language'>,
+  averageLength: number,
+): SparseVector {
+  const { counts, length } = countTerms(text, language);
+  const damping = k1 * (1 - b + (b * length) / averageLength);
+  const weights = new Map<number, number>();
+  for (const [id, count] of counts) weights.set(id, (count * (k1 + 1)) / (count + damping));
+  return sparseVector(weights);
+}
+
+/** A query's weights: how often each term comes. */
+export function bm25Query(text: string, language: Language): SparseVector {
+  return sparseVector(countTerms(text, language).counts);
+}
+
+function countTerms(text: string, language: Language): { counts: Map<number, number>; length: number } {
+  const stem = stemmerOf(language);
+  const counts = new Map<number, number>();
+  let length = 0;
+  for (const { word } of wordsOf(text)) {
+    const term = stem(word);
+    if (term === undefined) continue;
+    const id = termId(term);
+    counts.set(id, (counts.get(id) ?? 0) + 1);
+    length += 1;
+  }
+  return { counts, length };
+}

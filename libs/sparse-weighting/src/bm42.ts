@@ -1,0 +1,51 @@
+import type { Language, SparseVector } from '@embedmill/jobs';
+import { stemmerOf } from './languages.ts';
+import { termId } from './term-id.ts';
+import { sparseVector } from './vector.ts';
+import { wordsOf } from './words.ts';
+
+/**
+ * A text's BM42 weights (Qdrant, 2024), but for the idf: √ln(1 + w), where w is the attention that the first token ([CLS])
+ * pays to all tokens of the words with a term, in the last layer, averaged over its heads.
+ *
+ * `offsets` say where each token stands in the text: its first character and one past its last, one pair after another, in
+ * UTF-16 units; -1 for tokens that stand nowhere, as special ones.
+ */
+export function bm42Document(
+  text: string,
+  offsets: ArrayLike<number>,
+  attention: Float32Array,
+  language: Language,
+): SparseVector {
+  const stem = stemmerOf(language);
+  const startOf = (token: number) => offsets[2 * token] ?? -1;
+  const endOf = (token: number) => offsets[2 * token + 1] ?? -1;
+  const weights = new Map<number, number>();
+  let token = 0;
+  for (const { word, start, end } of wordsOf(text)) {
+    let weight = 0;
+    while (token < attention.length && endOf(token) <= start) token += 1;
+    for (; token < attention.length && startOf(token) < end && endOf(token) > 0; token += 1) {
+      weight += attention[token] ?? 0;
+      // A token that reaches into the next word is that one's as well.
+      if (endOf(token) > end) break;
+    }
+    const term = stem(word);
+    if (term === undefined || weight === 0) continue;
+    const id = termId(term);
+    weights.set(id, (weights.get(id) ?? 0) + weight);
+  }
+  for (const [id, weight] of weights) weights.set(id, Math.sqrt(Math.log1p(weight)));
+  return sparseVector(weights);
+}
+
+/** A query's weights: 1 for each of its terms. */
+export function bm42Query(text: string, language: Language): SparseVector {
+  const stem = stemmerOf(language);
+  const weights = new Map<number, number>();
+  for (const { word } of wordsOf(text)) {
+    const term = stem(word);
+    if (term !== undefined) weights.set(termId(term), 1);
+  }
+  return sparseVector(weights);
+}

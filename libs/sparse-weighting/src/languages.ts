@@ -1,0 +1,64 @@
+import type { Language } from '@embedmill/jobs';
+import { stopwords as arabic } from '@orama/stopwords/arabic';
+import { stopwords as danish } from '@orama/stopwords/danish';
+import { stopwords as dutch } from '@orama/stopwords/dutch';
+import { stopwords as finnish } from '@orama/stopwords/finnish';
+import { stopwords as french } from '@orama/stopwords/french';
+import { stopwords as german } from '@orama/stopwords/german';
+import { stopwords as hungarian } from '@orama/stopwords/hungarian';
+import { stopwords as italian } from '@orama/stopwords/italian';
+import { stopwords as norwegian } from '@orama/stopwords/norwegian';
+import { stopwords as portuguese } from '@orama/stopwords/portuguese';
+import { stopwords as romanian } from '@orama/stopwords/romanian';
+import { stopwords as russian } from '@orama/stopwords/russian';
+import { stopwords as spanish } from '@orama/stopwords/spanish';
+import { stopwords as swedish } from '@orama/stopwords/swedish';
+import { stopwords as turkish } from '@orama/stopwords/turkish';
+import snowball from 'snowball-stemmers';
+
+/** Lucene's list: short, so that "to be or not to be" keeps little, and "who" and "what" count. */
+const ENGLISH =
+  'a an and are as at be but by for if in into is it no not of on or such that the their then there these they this to was will with';
+
+const STOP_WORDS: Record<Language, readonly string[]> = {
+  ...{ none: [], english: ENGLISH.split(' ') },
+  ...{ arabic, danish, dutch, finnish, french, german, hungarian, italian },
+  ...{ norwegian, portuguese, romanian, russian, spanish, swedish, turkish },
+};
+
+/** Words remembered with their stems, so that a corpus' vocabulary is stemmed once. */
+const MOST_REMEMBERED = 200_000;
+/** Longer ones are no words of a language, and would fill the memory. */
+const LONGEST_REMEMBERED = 40;
+
+/** A word in lower case → its term; undefined for a stop word. */
+export type Stemmer = (word: string) => string | undefined;
+
+const stemmers = new Map<Language, Stemmer>();
+
+/** The language's stemmer by Snowball (Porter, 2001), of which a process has one, with the terms it has seen. */
+export function stemmerOf(language: Language): Stemmer {
+  const known = stemmers.get(language);
+  if (known !== undefined) return known;
+  const stemmer = remembering(language);
+  stemmers.set(language, stemmer);
+  return stemmer;
+}
+
+function remembering(language: Language): Stemmer {
+  if (language === 'none') return (word) => word;
+  const algorithm = snowball.newStemmer(language);
+  const stopWords = new Set(STOP_WORDS[language]);
+  const terms = new Map<string, string>();
+  return (word) => {
+    const term = terms.get(word);
+    if (term !== undefined) return term;
+    if (stopWords.has(word)) return undefined;
+    const stem = algorithm.stem(word);
+    if (word.length > LONGEST_REMEMBERED) return stem;
+    // Rarely more than a language's words: then a fresh start costs less than knowing which were used last.
+    if (terms.size >= MOST_REMEMBERED) terms.clear();
+    terms.set(word, stem);
+    return stem;
+  };
+}

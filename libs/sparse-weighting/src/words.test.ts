@@ -1,0 +1,103 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { languageSchema } from '@embedmill/jobs';
+import { stemmerOf } from './languages.ts';
+import { termId } from './term-id.ts';
+import { termNames } from './term-names.ts';
+import { topTerms } from './vector.ts';
+import { wordsOf } from './words.ts';
+
+const words = (text: string) => [...wordsOf(text)].map(({ word }) => word);
+
+describe('words', () => {
+  test.each([
+    ['Don’t stop, 3.5 times!', ['don', 't', 'stop', '3', '5', 'times']],
+    ['snake_case and kebab-case', ['snake', 'case', 'and', 'kebab', 'case']],
+    ['Größe ΑΣ İstanbul café', ['größe', 'ας', 'i̇stanbul', 'café']],
+    ['हिन्दी में', ['हिन्दी', 'में']],
+    ['今天天气很好', ['今天', '天气', '很好']],
+    ['ภาษาไทยง่าย', ['ภาษา', 'ไทย', 'ง่าย']],
+    ['iPhone15を買う', ['iphone15', 'を', '買う']],
+    ['😀 — …', []],
+  ])('%s', (text, expected) => {
+    expect(words(text)).toEqual(expected);
+  });
+
+  test('stand where they say, one after the other, whatever the text', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'grapheme', maxLength: 200 }), (text) => {
+        let at = 0;
+        for (const { word, start, end } of wordsOf(text)) {
+          expect(start).toBeGreaterThanOrEqual(at);
+          expect(text.slice(start, end).toLowerCase()).toBe(word);
+          at = end;
+        }
+        expect(at).toBeLessThanOrEqual(text.length);
+      }),
+    );
+  });
+});
+
+describe('stems', () => {
+  test('are of the language', () => {
+    expect(['running', 'generously', 'ponies'].map(stemmerOf('english'))).toEqual([
+      'run',
+      'generous',
+      'poni',
+    ]);
+    expect(['Häuser', 'häusern'].map((word) => stemmerOf('german')(word.toLowerCase()))).toEqual([
+      'haus',
+      'haus',
+    ]);
+    expect(stemmerOf('none')('running')).toBe('running');
+  });
+
+  test('of every language there are, with stop words left out', () => {
+    const known: Record<string, string> = {
+      ...{ arabic: 'من', danish: 'og', dutch: 'het', english: 'the', finnish: 'ja', french: 'les' },
+      ...{ german: 'und', hungarian: 'és', italian: 'gli', norwegian: 'og', portuguese: 'uma' },
+      ...{ romanian: 'sunt', russian: 'и', spanish: 'los', swedish: 'och', turkish: 've' },
+    };
+    for (const language of languageSchema.options) {
+      const stem = stemmerOf(language);
+      expect(stem('zzyzx'), language).toBeTypeOf('string');
+      if (language !== 'none') expect(stem(known[language]!), language).toBeUndefined();
+    }
+  });
+
+  test('names that objects have of themselves are words like others', () => {
+    for (const word of ['constructor', '__proto__', 'tostring'])
+      expect(stemmerOf('english')(word)).toBeTruthy();
+  });
+});
+
+describe('term ids', () => {
+  // MurmurHash3's published values, as signed numbers' absolute values.
+  test.each([
+    ['', 0],
+    ['test', Math.abs(0xba6bd213 | 0)],
+    ['hello, world', Math.abs(0x149bbb7f | 0)],
+    ['The quick brown fox jumps over the lazy dog', Math.abs(0x2e4ff723 | 0)],
+    ['capit', 993_668_915],
+    ['今', termId('今')],
+  ])('%j is %i', (term, id) => {
+    expect(termId(term)).toBe(id);
+    expect(termId(term)).toBe(id);
+  });
+
+  test('are named by the first word of the texts that has the term', () => {
+    const names = termNames(['the foxes ran', 'a fox runs'], 'english');
+    expect(names.get(termId('fox'))).toBe('foxes');
+    expect(names.get(termId('run'))).toBe('runs');
+    expect(names.size).toBe(3);
+  });
+});
+
+test('the heaviest terms are kept, with ids ascending', () => {
+  const vector = { indices: Uint32Array.of(1, 5, 9, 12), values: Float32Array.of(0.5, 2, 0.5, 1) };
+  expect(topTerms(vector, 3)).toEqual({
+    indices: Uint32Array.of(1, 5, 12),
+    values: Float32Array.of(0.5, 2, 1),
+  });
+  expect(topTerms(vector, 4)).toBe(vector);
+});
