@@ -5,9 +5,10 @@ import {
   type Filter,
   type JobId,
   type Json,
+  type SparseVector,
   type TenantId,
 } from '@embedmill/jobs';
-import type { DocumentPoints, VectorStore } from './store.ts';
+import type { DocumentPoints, SearchVector, SparseVectors, VectorStore } from './store.ts';
 
 /** Documents for tests of stores. */
 export const DEFAULT = 'default' as TenantId;
@@ -19,8 +20,24 @@ export async function idsFound(
   filter?: Filter,
   tenant?: TenantId,
 ): Promise<string[]> {
-  const hits = await store.search(name, { dense: unit(4, 0), limit: 1000, offset: 0, filter, tenant });
+  const hits = await store.search(name, { vector: near(unit(4, 0)), limit: 1000, offset: 0, filter, tenant });
   return hits.map((hit) => hit.payload.document_id as string).toSorted();
+}
+
+/** A search by the dense vector. */
+export function near(values: Float32Array): SearchVector {
+  return { kind: 'dense', values };
+}
+
+/** A sparse vector of these weights, by term. */
+export function sparse(weights: Record<number, number>): SparseVector {
+  const entries = Object.entries(weights)
+    .map(([term, weight]) => [Number(term), weight] as const)
+    .sort(([a], [b]) => a - b);
+  return {
+    indices: Uint32Array.from(entries, ([term]) => term),
+    values: Float32Array.from(entries, ([, weight]) => weight),
+  };
 }
 
 export function keyOf(id: string, tenant = 'default') {
@@ -33,6 +50,10 @@ interface DocumentShape {
   vectors?: (Float32Array | number[])[];
   metadata?: { [key: string]: Json };
   title?: string;
+  image?: string;
+  /** Of each chunk. */
+  other?: Float32Array[];
+  sparse?: SparseVectors[];
   fingerprint?: string;
 }
 
@@ -49,6 +70,8 @@ export function documentOf(
     points: vectors.map((vector, index) => ({
       id: pointId(key.tenant, collection, key.id, index),
       dense: vector instanceof Float32Array ? vector : new Float32Array(vector),
+      other: shape.other?.[index],
+      sparse: shape.sparse?.[index],
       payload: {
         document_id: key.id,
         tenant: key.tenant,
@@ -58,6 +81,8 @@ export function documentOf(
         start: index * 10,
         end: index * 10 + 10,
         title: shape.title ?? null,
+        image: shape.image ?? null,
+        timestamp: null,
         fingerprint: shape.fingerprint ?? `fingerprint of ${id}`,
         job_id: `job of ${id}` as JobId,
         metadata: shape.metadata ?? {},

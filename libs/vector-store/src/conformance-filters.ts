@@ -9,7 +9,7 @@ import {
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { conditionOf, satisfies } from './condition.ts';
-import { DEFAULT, documentOf, idsFound, unit } from './conformance-documents.ts';
+import { DEFAULT, documentOf, idsFound, near, unit } from './conformance-documents.ts';
 import type { VectorStore } from './store.ts';
 
 /** What every store must find by filters; a part of `conformance`. */
@@ -127,7 +127,8 @@ export function filterConformance(
 
     test('a page of what a filter over lists leaves is full', async () => {
       const filter: Filter = { not: { field: 'year', gt: 2000, lt: 2010 } };
-      const page = (offset: number) => store().search(name, { dense: unit(4, 0), limit: 3, offset, filter });
+      const page = (offset: number) =>
+        store().search(name, { vector: near(unit(4, 0)), limit: 3, offset, filter });
       const hits = [...(await page(0)), ...(await page(3)), ...(await page(6))];
       expect(
         hits

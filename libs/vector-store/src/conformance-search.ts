@@ -6,7 +6,16 @@ import {
   type TenantId,
 } from '@embedmill/jobs';
 import { describe, expect, test } from 'vitest';
-import { DEFAULT, documentOf, idsFound, keyOf, onCircle, stored, unit } from './conformance-documents.ts';
+import {
+  DEFAULT,
+  documentOf,
+  idsFound,
+  keyOf,
+  near,
+  onCircle,
+  stored,
+  unit,
+} from './conformance-documents.ts';
 import type { VectorStore } from './store.ts';
 
 /** What searches must do in every store, alone and in numbers; a part of `conformance`. */
@@ -40,7 +49,13 @@ export function searchConformance(
       const work = Array.from({ length: 300 }, (_, i): Promise<unknown> => {
         if (i % 30 === 0) return store().replaceDocuments(name, documents.slice(i, i + 30));
         if (i % 10 === 0) return store().findDocuments(name, documents);
-        return store().search(name, { dense: unit(4, i % 4), limit: 10, offset: 0, filter, tenant: DEFAULT });
+        return store().search(name, {
+          vector: near(unit(4, i % 4)),
+          limit: 10,
+          offset: 0,
+          filter,
+          tenant: DEFAULT,
+        });
       });
       expect((await Promise.all(work)).length).toBe(300);
       expect(await store().countPoints(name)).toBe(1200);
@@ -60,7 +75,7 @@ export function searchConformance(
       expect(await store().countPoints(name)).toBe(10_000);
 
       const page = (limit: number, offset: number, filter?: Filter) =>
-        store().search(name, { dense: onCircle(0), limit, offset, filter });
+        store().search(name, { vector: near(onCircle(0)), limit, offset, filter });
       const first = await page(10, 0);
       expect(first.map((hit) => hit.payload.document_id)).toContain('d0');
       expect(first[0]?.score).toBeCloseTo(1, 5);

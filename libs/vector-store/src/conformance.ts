@@ -1,16 +1,23 @@
 import { randomBytes } from 'node:crypto';
 import { profileSchema, type Collection, type CollectionName } from '@embedmill/jobs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { DEFAULT, documentOf, keyOf, stored, unit } from './conformance-documents.ts';
+import { DEFAULT, documentOf, keyOf, near, stored, unit } from './conformance-documents.ts';
 import { filterConformance } from './conformance-filters.ts';
+import { migrationConformance } from './conformance-migration.ts';
+import { pointConformance } from './conformance-points.ts';
 import { searchConformance } from './conformance-search.ts';
+import { sparseConformance } from './conformance-sparse.ts';
 import type { VectorStore } from './store.ts';
 
 /**
  * What every store must do, as tests: run them with a store of each kind. Collections get names of their own and
  * are deleted afterwards, so a server that holds other things can be used.
  */
-export function conformance(title: string, openStore: () => Promise<OpenedStore>): void {
+export function conformance(
+  title: string,
+  openStore: () => Promise<OpenedStore>,
+  { exactFrequencies = true }: ConformanceOptions = {},
+): void {
   describe(title, () => {
     let opened: OpenedStore;
     let store: VectorStore;
@@ -32,6 +39,7 @@ export function conformance(title: string, openStore: () => Promise<OpenedStore>
       return {
         name,
         dims: 4,
+        vector: 'dense',
         createdAt: '2026-01-01T00:00:00.000Z',
         profile: profileSchema.parse({}),
         ...change,
@@ -62,7 +70,7 @@ export function conformance(title: string, openStore: () => Promise<OpenedStore>
         const name = await create({ profile });
         await store.replaceDocuments(name, [documentOf(name, 'a')]);
         const reordered = profileSchema.parse({ filterable: { b: 'integer', a: 'keyword' } });
-        const again = { name, dims: 4, createdAt: '2027-01-01T00:00:00.000Z', profile: reordered };
+        const again = { ...definition(), name, createdAt: '2027-01-01T00:00:00.000Z', profile: reordered };
         await store.createCollection(again);
         expect(await store.countPoints(name)).toBe(1);
         expect((await store.getCollection(name))?.createdAt).toBe('2026-01-01T00:00:00.000Z');
@@ -103,7 +111,11 @@ export function conformance(title: string, openStore: () => Promise<OpenedStore>
           () => store.findDocuments(name, [keyOf('a')]),
           () => store.replaceDocuments(name, [documentOf(name, 'a')]),
           () => store.deleteDocuments(name, [keyOf('a')]),
-          () => store.search(name, { dense: unit(4, 0), limit: 1, offset: 0 }),
+          () => store.search(name, { vector: near(unit(4, 0)), limit: 1, offset: 0 }),
+          () => store.getPoints(name, [keyOf('a')]),
+          () => store.scanPoints(name, { limit: 1 }),
+          () => store.addVectors(name, []),
+          () => store.termFactors(name, 'bm25', new Uint32Array([1])),
         ];
         for (const call of calls)
           await expect(call()).rejects.toMatchObject({ code: 'collection_not_found' });
@@ -130,7 +142,7 @@ export function conformance(title: string, openStore: () => Promise<OpenedStore>
           title: 'Ti\ntle',
         });
         await store.replaceDocuments(name, [document]);
-        const [hit, ...others] = await store.search(name, { dense: unit(4, 0), limit: 10, offset: 0 });
+        const [hit, ...others] = await store.search(name, { vector: near(unit(4, 0)), limit: 10, offset: 0 });
         expect(others).toEqual([]);
         expect(hit?.id).toBe(document.points[0]?.id);
         expect(hit?.payload).toEqual(document.points[0]?.payload);
@@ -145,7 +157,7 @@ export function conformance(title: string, openStore: () => Promise<OpenedStore>
           documentOf(name, 'same', { vectors: [[1, 0, 0, 0]] }),
           documentOf(name, 'square', { vectors: [[0, 1, 0, 0]] }),
         ]);
-        const hits = await store.search(name, { dense: unit(4, 0), limit: 10, offset: 0 });
+        const hits = await store.search(name, { vector: near(unit(4, 0)), limit: 10, offset: 0 });
         expect(hits.map((hit) => hit.payload.document_id)).toEqual(['same', 'near', 'square', 'far']);
         for (const [i, score] of [1, 0.8, 0, -1].entries()) expect(hits[i]?.score).toBeCloseTo(score, 5);
       });
@@ -155,7 +167,7 @@ export function conformance(title: string, openStore: () => Promise<OpenedStore>
         const all = new Float32Array([9, 1, 0, 0, 0, 0, 1, 0, 0, 9]);
         const views = [all.subarray(1, 5), all.subarray(5, 9)];
         await store.replaceDocuments(name, [documentOf(name, 'a', { vectors: views })]);
-        const hits = await store.search(name, { dense: all.subarray(5, 9), limit: 10, offset: 0 });
+        const hits = await store.search(name, { vector: near(all.subarray(5, 9)), limit: 10, offset: 0 });
         expect(hits.map((hit) => [hit.payload.chunk_index, hit.score.toFixed(3)])).toEqual([
           [1, '1.000'],
           [0, '0.000'],
@@ -190,7 +202,7 @@ export function conformance(title: string, openStore: () => Promise<OpenedStore>
           const next = documentOf(name, 'a', { chunks: after, fingerprint: 'new' });
           await store.replaceDocuments(name, [next]);
           const hits = await store.search(name, {
-            dense: unit(4, 0),
+            vector: near(unit(4, 0)),
             limit: 100,
             offset: 0,
             filter: { field: 'document_id', eq: 'a' },
@@ -235,7 +247,7 @@ export function conformance(title: string, openStore: () => Promise<OpenedStore>
           code: 'dimension_mismatch',
         });
         expect(await store.countPoints(name)).toBe(0);
-        const search = store.search(name, { dense: unit(5, 0), limit: 1, offset: 0 });
+        const search = store.search(name, { vector: near(unit(5, 0)), limit: 1, offset: 0 });
         await expect(search).rejects.toMatchObject({ code: 'dimension_mismatch' });
       });
 
@@ -329,8 +341,16 @@ export function conformance(title: string, openStore: () => Promise<OpenedStore>
     });
 
     searchConformance(() => store, create);
+    sparseConformance(() => store, create, { exactFrequencies });
+    pointConformance(() => store, create);
+    migrationConformance(() => store, create);
     filterConformance(() => store, create);
   });
+}
+
+export interface ConformanceOptions {
+  /** False of a store that for a while counts points that are gone. */
+  exactFrequencies?: boolean;
 }
 
 export interface OpenedStore {

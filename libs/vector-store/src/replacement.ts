@@ -1,4 +1,5 @@
-import { EmbedmillError, type Collection } from '@embedmill/jobs';
+import { EmbedmillError, type Collection, type DenseName, type SparseScheme } from '@embedmill/jobs';
+import { checkDense, checkSparse, denseVector } from './vector-check.ts';
 import type { DocumentKey, DocumentPoints, Point } from './store.ts';
 
 /**
@@ -21,51 +22,48 @@ export interface Replacement {
 }
 
 /**
- * @throws EmbedmillError `dimension_mismatch` or `store_rejected` (a number that is not finite), before
- *   anything has been written.
+ * @param vector what the writer takes for the name of the points' `dense`
+ * @throws EmbedmillError before anything has been written: `dimension_mismatch`, `store_rejected` (a number that is not
+ *   finite, a sparse vector that is not well formed), `store_unavailable` (`vector` is another one by now).
  */
-export function replacementOf(collection: Collection, documents: DocumentPoints[]): Replacement {
+export function replacementOf(
+  collection: Collection,
+  documents: DocumentPoints[],
+  vector?: DenseName,
+): Replacement {
+  if (vector !== undefined) assertSearched(collection, vector);
   // Of a document that is given twice, the later one is what should exist afterwards.
   const latest = [...new Map(documents.map((document) => [keyText(document), document])).values()];
   const first: Point[] = [];
   const rest: Point[] = [];
   for (const { id, points } of latest) {
     for (const point of points) {
-      const where = `document "${id}", chunk ${point.payload.chunk_index}`;
-      checkVector(collection, point.dense, where);
+      checkPoint(collection, point, `document "${id}", chunk ${point.payload.chunk_index}`);
       (point.payload.chunk_index === 0 ? first : rest).push(point);
     }
   }
   return { documents: latest, first, rest };
 }
 
-/**
- * @throws EmbedmillError `dimension_mismatch`, or `store_rejected` when a number of the vector is not finite.
- */
-export function checkVector(collection: Collection, vector: Float32Array, where: string): void {
-  if (vector.length !== collection.dims) {
-    throw new EmbedmillError(
-      'dimension_mismatch',
-      `${where}: the vector has ${vector.length} numbers, but the collection "${collection.name}" takes ` +
-        `${collection.dims}; embed with its model, ${collection.profile.model}`,
-    );
-  }
-  const at = firstNotFinite(vector);
-  if (at === -1) return;
+/** @throws EmbedmillError `store_unavailable` unless searches use this dense vector. */
+export function assertSearched(collection: Collection, vector: DenseName): void {
+  if (vector === collection.vector) return;
   throw new EmbedmillError(
-    'store_rejected',
-    `${where}: the vector has a number that is not finite (${vector[at]})`,
+    'store_unavailable',
+    `the collection "${collection.name}" is searched by "${collection.vector}" now, not by "${vector}" any more; ` +
+      `read its definition and embed again`,
   );
 }
 
-/** Index, or -1. Looked for in every vector that is written, so no function is called for each number. */
-function firstNotFinite(vector: Float32Array): number {
-  for (let at = 0; at < vector.length; at += 1) {
-    const value = vector[at] ?? 0;
-    // Only what is not finite differs from itself by anything but 0.
-    if (value - value !== 0) return at;
+function checkPoint(collection: Collection, { dense, other, sparse }: Point, where: string): void {
+  checkDense(collection, denseVector(collection), dense, where);
+  if (other !== undefined && collection.other !== undefined) {
+    checkDense(collection, collection.other, other, where);
   }
-  return -1;
+  for (const scheme in sparse) {
+    const vector = sparse[scheme as SparseScheme];
+    if (vector !== undefined) checkSparse(collection, scheme as SparseScheme, vector, where);
+  }
 }
 
 /** A text that only this document of this tenant has. */

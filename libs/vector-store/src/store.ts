@@ -1,13 +1,19 @@
 import type {
   Collection,
   CollectionName,
+  DenseName,
   DocumentId,
   Filter,
   JobId,
   Json,
   PointId,
+  SparseScheme,
+  SparseVector,
   TenantId,
 } from '@embedmill/jobs';
+
+/** Weights are above 0. */
+export type SparseVectors = { readonly [Scheme in SparseScheme]?: SparseVector | undefined };
 
 /** What a point carries beside its vector. The same fields stand in every store, under these names. */
 export interface PointPayload {
@@ -20,6 +26,10 @@ export interface PointPayload {
   start: number;
   end: number;
   title: string | null;
+  /** The URL or path of the document's picture. */
+  image: string | null;
+  /** Of a video's frame: seconds from its start. */
+  timestamp: number | null;
   /** What the document and its profile hashed to: equal means that storing it again would change nothing. */
   fingerprint: string;
   /** The job that wrote it. */
@@ -27,10 +37,15 @@ export interface PointPayload {
   metadata: { [key: string]: Json };
 }
 
-/** One chunk's record. `dense` is of the collection's `dims`, and L2-normalised. */
+/** One chunk's record. */
 export interface Point {
   id: PointId;
+  /** Of the collection's `dims`, and L2-normalised: its vector named `collection.vector`. */
   dense: Float32Array;
+  /** Of `collection.other`, where there is one; L2-normalised. */
+  other?: Float32Array | undefined;
+  /** One for each scheme of the profile; a scheme that finds no term has an empty one, or none. */
+  sparse?: SparseVectors | undefined;
   payload: PointPayload;
   /** The payload as JSON, where it has been made already. */
   payloadText?: string;
@@ -52,20 +67,51 @@ export interface StoredDocument {
   jobId: JobId;
 }
 
-export interface VectorSearch {
-  /** L2-normalised, of the collection's `dims`. */
-  dense: Float32Array;
-  limit: number;
-  offset: number;
+/** Which points: those of the tenant that satisfy the filter. */
+export interface PointSelection {
   filter?: Filter | undefined;
   tenant?: TenantId | undefined;
 }
 
+export type SearchVector =
+  | {
+      kind: 'dense';
+      /** L2-normalised, of the dense vector's size. */
+      values: Float32Array;
+      /** `collection.vector` by default. */
+      name?: DenseName | undefined;
+    }
+  | { kind: 'sparse'; scheme: SparseScheme; values: SparseVector };
+
+export interface VectorSearch extends PointSelection {
+  vector: SearchVector;
+  limit: number;
+  offset: number;
+}
+
 export interface ScoredPoint {
   id: PointId;
-  /** Cosine similarity. */
+  /**
+   * Dense: the cosine similarity. Sparse: the sum of the products of the weights of shared terms, each times its
+   * idf where the scheme is `WITH_IDF`; points that share no term are not found.
+   */
   score: number;
   payload: PointPayload;
+}
+
+/** A point with its vectors, as stored; `sparse` has no empty ones. */
+export type StoredPoint = Pick<Point, 'id' | 'dense' | 'other' | 'sparse' | 'payload'>;
+
+export interface VectorAddition {
+  id: PointId;
+  /** L2-normalised. */
+  values: Float32Array;
+}
+
+export interface PointScan extends PointSelection {
+  limit: number;
+  /** Points after this one, in the order of ids; from the first by default. */
+  after?: PointId | undefined;
 }
 
 /**
@@ -83,6 +129,11 @@ export interface VectorStore {
   createCollection(collection: Collection): Promise<void>;
   getCollection(name: CollectionName): Promise<Collection | undefined>;
   listCollections(): Promise<Collection[]>;
+  /**
+   * Writes down what has changed of a collection's definition: `averageLength`, `vector`, `profile.model`, `dims`,
+   * `other`. A new `other` makes room for its vectors; one that is left out, and is not `vector`, is deleted.
+   */
+  updateCollection(collection: Collection): Promise<void>;
   /** Whether there was one to delete. */
   deleteCollection(name: CollectionName): Promise<boolean>;
   countPoints(name: CollectionName): Promise<number>;
@@ -94,11 +145,29 @@ export interface VectorStore {
    * Afterwards exactly these points exist of each of these documents: new ones written, chunks that a document
    * no longer has deleted. A document's chunk 0 is written last, so that a write cut short is not taken for a
    * whole one. Safe to repeat.
+   *
+   * `vector` is the name that the points' `dense` goes by, as the writer knows it. Where `dense` is another one by now,
+   * nothing is written and the error is `store_unavailable`: read the definition again, and embed by it.
    */
-  replaceDocuments(name: CollectionName, documents: DocumentPoints[]): Promise<void>;
+  replaceDocuments(name: CollectionName, documents: DocumentPoints[], vector?: DenseName): Promise<void>;
   deleteDocuments(name: CollectionName, documents: DocumentKey[]): Promise<void>;
 
   search(name: CollectionName, search: VectorSearch): Promise<ScoredPoint[]>;
+
+  /** The points of these documents with their vectors, by document and chunk index; none for those not there. */
+  getPoints(name: CollectionName, documents: DocumentKey[]): Promise<StoredPoint[]>;
+  /**
+   * The points in the order of their ids, some at a time: a page shorter than `limit` is the last. Points that are written
+   * while the pages are read may be in them or not.
+   */
+  scanPoints(name: CollectionName, scan: PointScan): Promise<StoredPoint[]>;
+  /**
+   * Adds a vector named `collection.other` to points that are there and have none: one that was written with its point
+   * is newer. Points that are not there are left out. Safe to repeat.
+   */
+  addVectors(name: CollectionName, vectors: VectorAddition[]): Promise<void>;
+  /** What a search multiplies each term's product by: its idf, or 1 in a scheme without; 0 where no point has it. */
+  termFactors(name: CollectionName, scheme: SparseScheme, terms: Uint32Array): Promise<Float32Array>;
 
   /** Resolves when the store answers; rejects with `store_unavailable`. */
   ping(): Promise<void>;

@@ -1,67 +1,115 @@
 import { passes, valuesAtPath, type FakeFilter, type FakePoint } from './fake-filter.ts';
+import {
+  asFloat32,
+  dot,
+  isSparse,
+  normalised,
+  sparseDot,
+  withIdf,
+  type FakeSparse,
+  type FakeVector,
+} from './fake-vectors.ts';
 
 export interface VectorParams {
   size: number;
   distance: 'Cosine';
 }
 
+export interface CollectionBody {
+  vectors: Record<string, VectorParams>;
+  sparse_vectors?: Record<string, SparseParams>;
+  quantization_config?: unknown;
+  metadata?: unknown;
+}
+
+interface SparseParams {
+  modifier?: 'idf';
+}
+
 interface PointBody {
   id: string | number;
-  vector: Record<string, unknown>;
+  vector: Record<string, FakeVector>;
   payload?: Record<string, unknown>;
 }
 
 interface QueryBody {
-  query: number[];
+  query: FakeVector;
   using: string;
   limit: number;
   offset?: number;
   filter?: FakeFilter;
   with_payload?: boolean | string[];
+  with_vector?: boolean | string[];
 }
+
+interface ScrollBody {
+  limit?: number;
+  offset?: string | number;
+  filter?: FakeFilter;
+  with_payload?: boolean | string[];
+  with_vector?: boolean | string[];
+}
+
+interface UpdateVectorsBody {
+  points: PointBody[];
+  update_filter?: FakeFilter;
+}
+
+type VectorConfig = { dense: VectorParams } | { sparse: SparseParams };
 
 /** One collection of FakeQdrant: what it holds, and what it answers to the requests that are about it. */
 export class FakeCollection {
   readonly #vectors: Record<string, VectorParams>;
-  readonly #sparse: Record<string, unknown> | undefined;
+  readonly #sparse: Record<string, SparseParams>;
+  readonly #quantization: unknown;
   readonly #points = new Map<string | number, FakePoint>();
   readonly #indexes = new Map<string, string | { type: string }>();
   #metadata: unknown;
   #operations = 0;
 
-  constructor(
-    vectors: Record<string, VectorParams>,
-    sparse: Record<string, unknown> | undefined,
-    metadata: unknown,
-  ) {
-    this.#vectors = vectors;
-    this.#sparse = sparse;
+  constructor({ vectors, sparse_vectors, quantization_config, metadata }: CollectionBody) {
+    this.#vectors = { ...vectors };
+    this.#sparse = { ...sparse_vectors };
+    this.#quantization = quantization_config ?? null;
     this.#metadata = metadata;
   }
 
   /** What is wrong with a request, in Qdrant's words. */
-  refusal(route: string, body: unknown): string | undefined {
-    if (route === 'put /collections/{collection_name}/points') {
-      for (const { id, vector } of (body as { points: PointBody[] }).points) {
-        if (typeof id === 'string' && !/^[0-9a-f-]{36}$/.test(id)) {
-          return `Format error in JSON body: value ${id} is not a valid point ID, valid values are either an unsigned integer or a UUID`;
-        }
-        for (const [name, value] of Object.entries(vector)) {
-          const wrong = Array.isArray(value)
-            ? this.#wrongSize(name, value, ` for vector '${name}'`)
-            : undefined;
-          if (wrong !== undefined) return wrong;
-        }
+  refusal(route: string, name: string, body: unknown): string | undefined {
+    switch (route) {
+      case 'put /collections/{collection_name}/points':
+      case 'put /collections/{collection_name}/points/vectors':
+        return (body as { points: PointBody[] }).points
+          .map((point) => this.#wrongPoint(point))
+          .find((wrong) => wrong !== undefined);
+      case 'put /collections/{collection_name}/vectors/{vector_name}': {
+        const there = this.#vectors[name];
+        if (there === undefined || !('dense' in (body as VectorConfig))) return undefined;
+        const { size } = (body as { dense: VectorParams }).dense;
+        return size === there.size ? undefined : `Wrong input: Vector ${name} already exists`;
       }
+      case 'post /collections/{collection_name}/points/query': {
+        const { using, query } = body as QueryBody;
+        return this.#wrongVector(using, query, '');
+      }
+      case 'post /collections/{collection_name}/points/query/batch':
+        return (body as { searches: QueryBody[] }).searches
+          .map(({ using, query }) => this.#wrongVector(using, query, ''))
+          .find((wrong) => wrong !== undefined);
+      default:
+        return undefined;
     }
-    if (route === 'post /collections/{collection_name}/points/query') {
-      const { using, query } = body as QueryBody;
-      return this.#wrongSize(using, query, '');
-    }
-    return undefined;
   }
 
-  answer(route: string, body: unknown): unknown {
+  /** Of an update: a point that is not there, which fails all of it. */
+  missing(route: string, body: unknown): string | undefined {
+    if (route !== 'put /collections/{collection_name}/points/vectors') return undefined;
+    const gone = (body as UpdateVectorsBody).points.find(({ id }) => !this.#points.has(id));
+    return gone && `Not found: No point with id ${gone.id} found`;
+  }
+
+  /** @param name of the vector, in routes of one */
+  answer(route: string, name: string, body: unknown): unknown {
     switch (route) {
       case 'get /collections/{collection_name}':
         return this.#info();
@@ -79,6 +127,27 @@ export class FakeCollection {
       case 'put /collections/{collection_name}/points':
         for (const point of (body as { points: PointBody[] }).points) this.#upsert(point);
         return this.#done();
+      case 'put /collections/{collection_name}/vectors/{vector_name}': {
+        const config = body as VectorConfig;
+        if ('dense' in config) this.#vectors[name] = config.dense;
+        else this.#sparse[name] = config.sparse;
+        return this.#done();
+      }
+      case 'delete /collections/{collection_name}/vectors/{vector_name}':
+        for (const of of [this.#vectors, this.#sparse, ...this.#all().map((point) => point.vectors)]) {
+          Reflect.deleteProperty(of, name);
+        }
+        return this.#done();
+      case 'put /collections/{collection_name}/points/vectors': {
+        const { points, update_filter } = body as UpdateVectorsBody;
+        for (const { id, vector } of points) {
+          const point = this.#points.get(id);
+          if (point === undefined || !passes(update_filter, point)) continue;
+          Object.assign(point.vectors, kept(vector));
+          point.version = this.#operations;
+        }
+        return this.#done();
+      }
       case 'post /collections/{collection_name}/points/delete': {
         for (const { id } of this.#select((body as { filter: FakeFilter }).filter)) this.#points.delete(id);
         return this.#done();
@@ -86,51 +155,88 @@ export class FakeCollection {
       case 'post /collections/{collection_name}/points/count':
         return { count: this.#select((body as { filter?: FakeFilter }).filter).length };
       case 'post /collections/{collection_name}/points': {
-        const { ids, with_payload } = body as { ids: string[]; with_payload: boolean | string[] };
+        const { ids, with_payload, with_vector } = body as ScrollBody & { ids: string[] };
         const found = ids.map((id) => this.#points.get(id)).filter((point) => point !== undefined);
-        return found.map(({ id, payload }) => ({ id, ...selected(payload, with_payload) }));
+        return found.map((point) => shown(point, with_payload, with_vector));
       }
+      case 'post /collections/{collection_name}/points/scroll':
+        return this.#scroll(body as ScrollBody);
       case 'post /collections/{collection_name}/points/query':
         return { points: this.#query(body as QueryBody) };
+      case 'post /collections/{collection_name}/points/query/batch':
+        return (body as { searches: QueryBody[] }).searches.map((query) => ({ points: this.#query(query) }));
       default:
         throw new Error(`FakeQdrant does not answer ${route}`);
     }
   }
 
-  #query({ query, using, limit, offset = 0, filter, with_payload }: QueryBody) {
-    const wanted = normalised(query);
-    return (
-      this.#select(filter)
-        // Of equal ones, the later written comes first, as in the recordings.
-        .reverse()
-        .map((point) => ({ point, score: dot(wanted, point.vectors[using] ?? []) }))
-        .sort((a, b) => b.score - a.score)
-        .slice(offset, offset + limit)
-        .map(({ point: { id, version, payload }, score }) => ({
-          id,
-          version,
-          score: asFloat32(score),
-          ...selected(payload, with_payload),
-        }))
-    );
+  #query({ query, using, limit, offset = 0, filter, with_payload, with_vector }: QueryBody) {
+    const scoreOf = this.#scorer(using, query);
+    const points = this.#select(filter);
+    // Of equal ones by a dense vector, the later written comes first, as in the recordings.
+    return (isSparse(query) ? points : points.reverse())
+      .flatMap((point) => {
+        const score = scoreOf(point.vectors[using]);
+        return score === undefined ? [] : [{ point, score }];
+      })
+      .sort((a, b) => b.score - a.score)
+      .slice(offset, offset + limit)
+      .map(({ point, score }) => ({
+        ...shown(point, with_payload, with_vector),
+        version: point.version,
+        score: asFloat32(score),
+      }));
+  }
+
+  #scorer(using: string, query: FakeVector): (vector: FakeVector | undefined) => number | undefined {
+    if (!isSparse(query)) {
+      const wanted = normalised(query);
+      return (vector) => (vector === undefined || isSparse(vector) ? undefined : dot(wanted, vector));
+    }
+    const all = this.#all().flatMap((point) => {
+      const vector = point.vectors[using];
+      return vector !== undefined && isSparse(vector) ? [vector] : [];
+    });
+    const weighted: FakeSparse = this.#sparse[using]?.modifier === 'idf' ? withIdf(query, all) : query;
+    return (vector) => (vector === undefined || !isSparse(vector) ? undefined : sparseDot(weighted, vector));
+  }
+
+  #scroll({ limit = 10, offset, filter, with_payload = true, with_vector }: ScrollBody) {
+    const points = this.#select(filter)
+      .filter(({ id }) => offset === undefined || id >= offset)
+      .sort((a, b) => (a.id < b.id ? -1 : 1));
+    return {
+      points: points.slice(0, limit).map((point) => shown(point, with_payload, with_vector)),
+      next_page_offset: points[limit]?.id ?? null,
+    };
+  }
+
+  #all(): FakePoint[] {
+    return [...this.#points.values()];
   }
 
   #select(filter: FakeFilter | undefined): FakePoint[] {
-    return [...this.#points.values()].filter((point) => passes(filter, point));
+    return this.#all().filter((point) => passes(filter, point));
   }
 
   #upsert({ id, vector, payload }: PointBody): void {
-    const dense = Object.entries(vector).filter((entry): entry is [string, number[]] =>
-      Array.isArray(entry[1]),
-    );
-    const vectors = Object.fromEntries(dense.map(([name, value]) => [name, normalised(value)]));
-    this.#points.set(id, { id, vectors, payload: payload ?? {}, version: this.#operations });
+    this.#points.set(id, { id, vectors: kept(vector), payload: payload ?? {}, version: this.#operations });
   }
 
-  #wrongSize(name: string, vector: unknown[], where: string): string | undefined {
+  #wrongPoint({ id, vector }: PointBody): string | undefined {
+    if (typeof id === 'string' && !/^[0-9a-f-]{36}$/.test(id)) {
+      return `Format error in JSON body: value ${id} is not a valid point ID, valid values are either an unsigned integer or a UUID`;
+    }
+    return Object.entries(vector)
+      .map(([name, value]) => this.#wrongVector(name, value, ` for vector '${name}'`))
+      .find((wrong) => wrong !== undefined);
+  }
+
+  #wrongVector(name: string, vector: FakeVector, where: string): string | undefined {
     const size = this.#vectors[name]?.size;
-    if (size === undefined) return `Wrong input: Not existing vector name error: ${name}`;
-    if (size === vector.length) return undefined;
+    const isThere = isSparse(vector) ? name in this.#sparse : size !== undefined;
+    if (!isThere) return `Wrong input: Not existing vector name error: ${name}`;
+    if (isSparse(vector) || size === vector.length) return undefined;
     return `Wrong input: Vector dimension error: expected dim: ${size}, got ${vector.length}${where}`;
   }
 
@@ -139,7 +245,7 @@ export class FakeCollection {
   }
 
   #info() {
-    const points = [...this.#points.values()];
+    const points = this.#all();
     const indexes = [...this.#indexes].map(([field, schema]) => [
       field,
       {
@@ -161,9 +267,10 @@ export class FakeCollection {
           replication_factor: 1,
           write_consistency_factor: 1,
           on_disk_payload: true,
-          ...(this.#sparse === undefined ? {} : { sparse_vectors: this.#sparse }),
+          ...(Object.keys(this.#sparse).length === 0 ? {} : { sparse_vectors: this.#sparse }),
         },
         ...DEFAULTS,
+        quantization_config: this.#quantization,
         ...(this.#metadata === undefined ? {} : { metadata: this.#metadata }),
       },
       payload_schema: Object.fromEntries(indexes) as Record<string, unknown>,
@@ -192,7 +299,6 @@ const DEFAULTS = {
     prevent_unoptimized: null,
   },
   wal_config: { wal_capacity_mb: 32, wal_segments_ahead: 0, wal_retain_closed: 1 },
-  quantization_config: null,
 };
 
 function selected(payload: Record<string, unknown>, wanted: boolean | string[] | undefined) {
@@ -201,20 +307,18 @@ function selected(payload: Record<string, unknown>, wanted: boolean | string[] |
   return { payload: Object.fromEntries(Object.entries(payload).filter(([key]) => wanted.includes(key))) };
 }
 
-function normalised(vector: number[]): number[] {
-  const length = Math.sqrt(dot(vector, vector));
-  return length === 0 ? vector : vector.map((value) => value / length);
+function shown(
+  { id, payload, vectors }: FakePoint,
+  withPayload?: boolean | string[],
+  withVector?: boolean | string[],
+) {
+  const named = withVector === true ? Object.keys(vectors) : withVector || [];
+  const vector = Object.fromEntries(Object.entries(vectors).filter(([name]) => named.includes(name)));
+  return { id, ...selected(payload, withPayload), ...(withVector ? { vector } : {}) };
 }
 
-function dot(a: number[], b: number[]): number {
-  return a.reduce((sum, value, i) => sum + value * (b[i] ?? 0), 0);
-}
-
-/** The shortest number that means the same float32, which is how Qdrant writes scores. */
-function asFloat32(value: number): number {
-  for (let digits = 6; digits < 10; digits++) {
-    const short = Number(value.toPrecision(digits));
-    if (Math.fround(short) === Math.fround(value)) return short;
-  }
-  return Math.fround(value);
+function kept(vectors: Record<string, FakeVector>): Record<string, FakeVector> {
+  return Object.fromEntries(
+    Object.entries(vectors).map(([name, vector]) => [name, isSparse(vector) ? vector : normalised(vector)]),
+  );
 }

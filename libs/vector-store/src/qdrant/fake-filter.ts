@@ -1,9 +1,10 @@
 import { instantOf } from '../datetime.ts';
+import type { FakeVector } from './fake-vectors.ts';
 
-/** A point as FakeQdrant keeps it: vectors normalised, as Qdrant keeps those of cosine distance. */
+/** A point as FakeQdrant keeps it. */
 export interface FakePoint {
   id: string | number;
-  vectors: Record<string, number[]>;
+  vectors: Record<string, FakeVector>;
   payload: Record<string, unknown>;
   version: number;
 }
@@ -25,6 +26,7 @@ export interface FakeFilter {
 type FakeCondition =
   | FakeFilter
   | { has_id: (string | number)[] }
+  | { has_vector: string }
   | { key: string; match: { value: unknown } | { any: unknown[] } }
   | { key: string; range: Bounds };
 
@@ -54,6 +56,7 @@ export function valuesAtPath(payload: unknown, path: string): unknown[] {
 
 function holds(condition: FakeCondition, point: FakePoint): boolean {
   if ('has_id' in condition) return condition.has_id.includes(point.id);
+  if ('has_vector' in condition) return Object.hasOwn(point.vectors, condition.has_vector);
   if (!('key' in condition)) return passes(condition, point);
   const values = valuesAtPath(point.payload, condition.key);
   if ('range' in condition) return values.some((value) => isWithin(value, condition.range));

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { FakeCollection, type VectorParams } from './fake-collection.ts';
+import { FakeCollection, type CollectionBody } from './fake-collection.ts';
 import { QdrantApi } from './openapi.ts';
 
 /**
@@ -64,7 +64,7 @@ export async function startFakeQdrant(): Promise<FakeQdrant> {
       const path = api.pathOf(url.pathname) ?? url.pathname;
       const complain = (what: string) => (error: string) => `${what} ${method} ${url.pathname}: ${error}`;
       const refused = api.requestErrors(path, method, url.searchParams, body);
-      const answer = answerTo(collections, method, path, url.pathname.split('/')[2] ?? '', body);
+      const answer = answerTo(collections, method, path, url.pathname.split('/'), body);
       // A bad id is refused by Qdrant itself, too: that is an answer of its own, not a slip of ours.
       if (answer.status !== 400) fake.violations.push(...refused.map(complain('request')));
       fake.violations.push(
@@ -82,7 +82,7 @@ function answerTo(
   collections: Map<string, FakeCollection>,
   method: string,
   path: string,
-  name: string,
+  [, , name = '', , vector = '']: string[],
   body: unknown,
 ): Answer {
   const collection = collections.get(name);
@@ -93,20 +93,18 @@ function answerTo(
       return ok({ collections: [...collections.keys()].map((one) => ({ name: one })) });
     case 'put /collections/{collection_name}': {
       if (collection !== undefined) return error(409, `Wrong input: Collection \`${name}\` already exists!`);
-      const { vectors, sparse_vectors, metadata } = body as {
-        vectors: Record<string, VectorParams>;
-        sparse_vectors?: Record<string, unknown>;
-        metadata?: unknown;
-      };
-      collections.set(name, new FakeCollection(vectors, sparse_vectors, metadata));
+      collections.set(name, new FakeCollection(body as CollectionBody));
       return ok(true);
     }
     case 'delete /collections/{collection_name}':
       return ok(collections.delete(name));
   }
   if (collection === undefined) return error(404, `Not found: Collection \`${name}\` doesn't exist!`);
-  const wrong = collection.refusal(`${method} ${path}`, body);
-  return wrong === undefined ? ok(collection.answer(`${method} ${path}`, body)) : error(400, wrong);
+  const route = `${method} ${path}`;
+  const wrong = collection.refusal(route, vector, body);
+  if (wrong !== undefined) return error(400, wrong);
+  const missing = collection.missing(route, body);
+  return missing === undefined ? ok(collection.answer(route, vector, body)) : error(404, missing);
 }
 
 function ok(result: unknown): Answer {

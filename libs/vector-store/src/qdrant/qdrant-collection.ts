@@ -1,15 +1,67 @@
-import { collectionSchema, type Collection, type FilterableType } from '@embedmill/jobs';
+import {
+  collectionSchema,
+  WITH_IDF,
+  type Collection,
+  type DenseName,
+  type DenseVector,
+  type FilterableType,
+} from '@embedmill/jobs';
 import type { Schemas } from '@qdrant/js-client-rest';
-import { VECTOR } from './qdrant-points.ts';
+import { denseVectors, sparseSchemes } from '../collections.ts';
 
 /** The key of a Qdrant collection's metadata that holds ours; a collection without it is somebody else's. */
 const METADATA_KEY = 'embedmill';
 
+/** Collections of Qdrant have vectors by name: the dense ones, and the sparse ones by their schemes. */
 export function creationOf(collection: Collection) {
+  const schemes = sparseSchemes(collection);
+  const quantization = quantizationOf(collection);
   return {
-    vectors: { [VECTOR]: { size: collection.dims, distance: 'Cosine' as const } },
-    metadata: { [METADATA_KEY]: JSON.parse(JSON.stringify(collection)) as Record<string, unknown> },
+    vectors: Object.fromEntries(denseVectors(collection).map((vector) => [vector.name, paramsOf(vector)])),
+    ...(schemes.length === 0
+      ? {}
+      : {
+          sparse_vectors: Object.fromEntries(
+            schemes.map((scheme) => [scheme, WITH_IDF.has(scheme) ? { modifier: 'idf' as const } : {}]),
+          ),
+        }),
+    ...(quantization === undefined ? {} : { quantization_config: quantization }),
+    ...metadataOf(collection),
   };
+}
+
+export function metadataOf(collection: Collection) {
+  return { metadata: { [METADATA_KEY]: JSON.parse(JSON.stringify(collection)) as Record<string, unknown> } };
+}
+
+export function paramsOf({ dims }: DenseVector) {
+  return { size: dims, distance: 'Cosine' as const };
+}
+
+/** The dense vectors that a Qdrant collection has, with their sizes. */
+export function vectorsIn(info: Schemas['CollectionInfo']): Map<DenseName, number> {
+  const vectors = (info.config.params.vectors ?? {}) as Record<string, { size: number }>;
+  return new Map(Object.entries(vectors).map(([name, { size }]) => [name as DenseName, size]));
+}
+
+/** How Qdrant keeps dense vectors in memory for its first look. */
+function quantizationOf({ profile }: Collection): Schemas['QuantizationConfig'] | undefined {
+  switch (profile.storage) {
+    case 'float32':
+      return undefined;
+    case 'int8':
+      // A few numbers far out would spoil the steps between all the others.
+      return { scalar: { type: 'int8', quantile: 0.99, always_ram: true } };
+    case 'binary':
+      return { binary: { always_ram: true } };
+  }
+}
+
+/** Of a search: the first look finds twice as many as wanted, which are scored anew by the whole vectors. */
+export function searchParams({ profile }: Collection): { params?: Schemas['SearchParams'] } {
+  return profile.storage === 'float32'
+    ? {}
+    : { params: { quantization: { rescore: true, oversampling: 2 } } };
 }
 
 /** The collection that a Qdrant collection holds, or undefined when it is not one of ours. */

@@ -35,7 +35,8 @@ export function searchFilter(
 
 /** All points of some documents of one tenant. */
 export function ofDocuments(tenant: TenantId, documents: string[]): { must: QdrantCondition[] } {
-  return { must: [matches('tenant', tenant), { key: 'document_id', match: { any: documents } }] };
+  const any = [...new Set(documents)];
+  return { must: [matches('tenant', tenant), { key: 'document_id', match: { any } }] };
 }
 
 /** The points of one tenant's documents that have to go before the documents can be replaced; see Replacement. */
@@ -53,6 +54,11 @@ export function staleChunks(tenant: TenantId, documents: DocumentPoints[]): Qdra
       { must: [matches('chunk_index', 0), { key: 'chunk_count', range: { gt: 1 } }] },
     ],
   };
+}
+
+/** Points that have no vector of this name. */
+export function withoutVector(name: string): QdrantFilter {
+  return { must_not: [{ has_vector: name }] };
 }
 
 function matches(key: string, value: string | number | boolean): QdrantCondition {
@@ -89,4 +95,9 @@ function rangeOf(target: Target, range: Range): Schemas['RangeInterface'] {
 
 function keyOf(target: Target): string {
   return target.kind === 'document_id' ? 'document_id' : `metadata.${target.field}`;
+}
+
+/** Documents by their tenants: a filter on documents is of one tenant. */
+export function byTenant<T extends { tenant: TenantId }>(documents: T[]): Map<TenantId, T[]> {
+  return Map.groupBy(documents, (document) => document.tenant);
 }

@@ -1,9 +1,14 @@
-import { EmbedmillError, type Json } from '@embedmill/jobs';
+import {
+  EmbedmillError,
+  type Collection,
+  type Json,
+  type SparseScheme,
+  type SparseVector,
+} from '@embedmill/jobs';
 import type { Schemas } from '@qdrant/js-client-rest';
-import type { Point, PointPayload } from '../store.ts';
-
-/** The name of the vector in Qdrant. */
-export const VECTOR = 'dense';
+import { sparseSchemes } from '../collections.ts';
+import { wholePayload } from '../payload.ts';
+import type { Point, PointPayload, StoredPoint, VectorAddition } from '../store.ts';
 
 const MOST_POINTS = 256;
 const MOST_BYTES = 5_000_000;
@@ -11,34 +16,95 @@ const MOST_BYTES = 5_000_000;
 const LARGEST_POINT = 31 * 1024 * 1024;
 /** Bytes of a number as JSON, at most about: a float32 written as a double. */
 const BYTES_A_NUMBER = 22;
+/** Bytes of a term's id and its weight. */
+const BYTES_A_TERM = 11 + BYTES_A_NUMBER;
 
 /**
  * Points as the bodies of upserts, cut to what is a good size for Qdrant.
  *
  * @throws EmbedmillError `store_rejected` for a point that no request can hold.
  */
-export function* upsertBatches(points: Point[]): Generator<Schemas['PointStruct'][]> {
-  let batch: Schemas['PointStruct'][] = [];
+export function upsertBatches(collection: Collection, points: Point[]): Generator<Schemas['PointStruct'][]> {
+  const schemes = sparseSchemes(collection);
+  return batches(points, pointBytes, (point) => ({
+    id: point.id,
+    vector: vectorsOf(collection, schemes, point),
+    payload: { ...point.payload },
+  }));
+}
+
+/** Second vectors as the bodies of updates. */
+export function additionBatches(
+  name: string,
+  additions: VectorAddition[],
+): Generator<Schemas['PointVectors'][]> {
+  return batches(
+    additions,
+    ({ values }) => values.length * BYTES_A_NUMBER,
+    ({ id, values }) => ({ id, vector: { [name]: Array.from(values) } }),
+  );
+}
+
+/** A point with its vectors. One that has no vector to search by, of a migration cut short, has an empty one. */
+export function storedPoint(
+  { vector, other }: Collection,
+  { id, payload, vector: vectors }: Schemas['Record'],
+): StoredPoint {
+  const named = (vectors ?? {}) as Record<string, number[] | { indices: number[]; values: number[] }>;
+  const sparse: { [Scheme in SparseScheme]?: SparseVector } = {};
+  for (const [name, given] of Object.entries(named)) {
+    if (Array.isArray(given) || given.indices.length === 0) continue;
+    sparse[name as SparseScheme] = {
+      indices: Uint32Array.from(given.indices),
+      values: Float32Array.from(given.values),
+    };
+  }
+  const second = other && named[other.name];
+  const first = named[vector];
+  return {
+    id: String(id) as StoredPoint['id'],
+    dense: Float32Array.from(Array.isArray(first) ? first : []),
+    ...(Array.isArray(second) ? { other: Float32Array.from(second) } : {}),
+    sparse,
+    payload: payloadOf(payload),
+  };
+}
+
+function vectorsOf(
+  { vector, other }: Collection,
+  schemes: SparseScheme[],
+  point: Point,
+): Record<string, number[] | Schemas['SparseVector']> {
+  const vectors: Record<string, number[] | Schemas['SparseVector']> = { [vector]: Array.from(point.dense) };
+  if (other !== undefined && point.other !== undefined) vectors[other.name] = Array.from(point.other);
+  for (const scheme of schemes) {
+    const terms = point.sparse?.[scheme];
+    if (terms === undefined || terms.indices.length === 0) continue;
+    vectors[scheme] = { indices: Array.from(terms.indices), values: Array.from(terms.values) };
+  }
+  return vectors;
+}
+
+function* batches<T, B>(items: T[], bytesOf: (item: T) => number, bodyOf: (item: T) => B): Generator<B[]> {
+  let batch: B[] = [];
   let bytes = 0;
-  for (const point of points) {
-    const size = pointBytes(point);
+  for (const item of items) {
+    const size = bytesOf(item);
     if (batch.length > 0 && (batch.length === MOST_POINTS || bytes + size > MOST_BYTES)) {
       yield batch;
       batch = [];
       bytes = 0;
     }
-    batch.push({
-      id: point.id,
-      vector: { [VECTOR]: Array.from(point.dense) },
-      payload: { ...point.payload },
-    });
+    batch.push(bodyOf(item));
     bytes += size;
   }
   if (batch.length > 0) yield batch;
 }
 
-function pointBytes({ dense, payload }: Point): number {
-  const bytes = dense.length * BYTES_A_NUMBER + Buffer.byteLength(JSON.stringify(payload));
+function pointBytes({ dense, other, sparse, payload }: Point): number {
+  const numbers = dense.length + (other?.length ?? 0);
+  const terms = Object.values(sparse ?? {}).reduce((sum, vector) => sum + (vector?.indices.length ?? 0), 0);
+  const bytes = numbers * BYTES_A_NUMBER + terms * BYTES_A_TERM + Buffer.byteLength(JSON.stringify(payload));
   if (bytes > LARGEST_POINT) {
     throw new EmbedmillError(
       'store_rejected',
@@ -51,7 +117,7 @@ function pointBytes({ dense, payload }: Point): number {
 
 /** A payload as it was written: the client reads integers beyond 2^53 as bigints, which JSON has not. */
 export function payloadOf(payload: unknown): PointPayload {
-  return withoutBigints(payload) as unknown as PointPayload;
+  return wholePayload(withoutBigints(payload) as unknown as PointPayload);
 }
 
 function withoutBigints(value: unknown): Json {

@@ -1,6 +1,6 @@
 import { profileSchema, type Collection, type CollectionName, type TenantId } from '@embedmill/jobs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { documentOf, keyOf, stored, unit } from '../conformance-documents.ts';
+import { documentOf, keyOf, near, stored, unit } from '../conformance-documents.ts';
 import type { VectorStore } from '../store.ts';
 import { startFakeQdrant, type FakeQdrant } from './fake-qdrant.ts';
 import { openQdrantStore } from './open-qdrant-store.ts';
@@ -10,6 +10,7 @@ const NAME = 'docs' as CollectionName;
 const COLLECTION: Collection = {
   name: NAME,
   dims: 4,
+  vector: 'dense',
   createdAt: '2026-01-01T00:00:00.000Z',
   profile: profileSchema.parse({
     filterable: { tag: 'keyword', year: 'integer', price: 'float', done: 'boolean', at: 'datetime' },
@@ -187,7 +188,7 @@ describe('writing to Qdrant', () => {
 
 describe('a Qdrant that fails', () => {
   const search = () =>
-    store.search(NAME, { dense: unit(4, 0), limit: 1, offset: 0, tenant: 't' as TenantId });
+    store.search(NAME, { vector: near(unit(4, 0)), limit: 1, offset: 0, tenant: 't' as TenantId });
 
   test.each([
     ['is too busy', { status: 429, error: 'too many requests', headers: { 'retry-after': '1' } }],

@@ -3,26 +3,50 @@ import {
   pointId,
   type Collection,
   type CollectionName,
+  type DenseName,
   type DocumentId,
-  type TenantId,
+  type PointId,
+  type SparseScheme,
 } from '@embedmill/jobs';
-import type { QdrantClient } from '@qdrant/js-client-rest';
-import { assertSameCollection, collectionNotFound } from '../collections.ts';
+import type { QdrantClient, Schemas } from '@qdrant/js-client-rest';
+import { assertSameCollection, collectionNotFound, denseVectors, vectorChange } from '../collections.ts';
 import { conditionOf } from '../condition.ts';
-import { checkVector, replacementOf } from '../replacement.ts';
+import { sortByDocument } from '../document-order.ts';
+import { groups } from '../groups.ts';
+import { assertSearched, replacementOf } from '../replacement.ts';
 import type {
   DocumentKey,
   DocumentPoints,
   Point,
+  PointScan,
   ScoredPoint,
   StoredDocument,
+  StoredPoint,
+  VectorAddition,
   VectorSearch,
   VectorStore,
 } from '../store.ts';
-import { collectionOf, creationOf, payloadIndexes } from './qdrant-collection.ts';
-import { ofDocuments, searchFilter, staleChunks, type QdrantFilter } from './qdrant-filter.ts';
-import { payloadOf, upsertBatches, VECTOR } from './qdrant-points.ts';
+import { checkAdditions, checkDense, checkScheme, checkSearchVector, denseVector } from '../vector-check.ts';
+import {
+  collectionOf,
+  creationOf,
+  metadataOf,
+  paramsOf,
+  payloadIndexes,
+  vectorsIn,
+} from './qdrant-collection.ts';
+import {
+  byTenant,
+  ofDocuments,
+  searchFilter,
+  staleChunks,
+  withoutVector,
+  type QdrantFilter,
+} from './qdrant-filter.ts';
+import { additionBatches, payloadOf, upsertBatches } from './qdrant-points.ts';
+import { askTermFactors, queryOf } from './qdrant-query.ts';
 import { request, Slots } from './qdrant-request.ts';
+import { pointPages, POINTS_AT_ONCE, type ScrollPage } from './qdrant-scroll.ts';
 
 /** Requests that write, at once. */
 const WRITES_AT_ONCE = 3;
@@ -35,7 +59,7 @@ const DEFINITION_AGE = 5000;
  * The vector store in a Qdrant server. Any number of processes use it at once; but two that replace the same
  * document at the same time may leave chunks of both.
  *
- * Points are ordinary points with one named vector. What a collection is stands in its metadata in Qdrant;
+ * Points are ordinary points with named vectors. What a collection is stands in its metadata in Qdrant;
  * collections without it are somebody else's: neither listed, nor written, nor deleted.
  */
 export class QdrantStore implements VectorStore {
@@ -52,12 +76,12 @@ export class QdrantStore implements VectorStore {
   async createCollection(collection: Collection): Promise<void> {
     const { name } = collection;
     this.#definitions.delete(name);
-    if (!(await this.#exists(name))) {
+    if ((await this.#info(name)) === undefined) {
       try {
         await this.#send(name, () => this.#client.createCollection(name, creationOf(collection)));
       } catch (thrown) {
         // Somebody else may have created it in between, or we ourselves, by a request whose answer was lost.
-        if (!(await this.#exists(name))) throw thrown;
+        if ((await this.#info(name)) === undefined) throw thrown;
       }
     }
     const info = await this.#info(name);
@@ -95,6 +119,28 @@ export class QdrantStore implements VectorStore {
     return found.filter((collection) => collection !== undefined);
   }
 
+  async updateCollection(collection: Collection): Promise<void> {
+    const name = collection.name as CollectionName;
+    const info = await this.#info(name);
+    const existing = info && collectionOf(name, info);
+    if (info === undefined || existing === undefined) throw collectionNotFound(name);
+    vectorChange(existing, collection);
+    const wanted = denseVectors(collection);
+    // What there is in Qdrant counts, not what the definition says: a change may have been cut short.
+    const there = vectorsIn(info);
+    for (const vector of wanted) {
+      if (there.get(vector.name) === vector.dims) continue;
+      if (there.has(vector.name)) await this.#dropVector(name, vector.name);
+      const config = { dense: paramsOf(vector) };
+      await this.#send(name, () => this.#client.createVectorName(name, vector.name, config, { wait: true }));
+    }
+    await this.#send(name, () => this.#client.updateCollection(name, metadataOf(collection)));
+    this.#remember(collection);
+    for (const left of there.keys()) {
+      if (!wanted.some((vector) => vector.name === left)) await this.#dropVector(name, left);
+    }
+  }
+
   async deleteCollection(name: CollectionName): Promise<boolean> {
     if ((await this.getCollection(name)) === undefined) return false;
     this.#definitions.delete(name);
@@ -127,9 +173,13 @@ export class QdrantStore implements VectorStore {
     return ids.map((id) => found.get(id));
   }
 
-  async replaceDocuments(name: CollectionName, documents: DocumentPoints[]): Promise<void> {
+  async replaceDocuments(
+    name: CollectionName,
+    documents: DocumentPoints[],
+    vector?: DenseName,
+  ): Promise<void> {
     const collection = await this.#collection(name);
-    const replacement = replacementOf(collection, documents);
+    const replacement = replacementOf(collection, documents, vector);
     for (const [tenant, group] of byTenant(replacement.documents)) {
       for (const some of groups(group, DOCUMENTS_AT_ONCE))
         await this.#delete(name, staleChunks(tenant, some));
@@ -149,26 +199,72 @@ export class QdrantStore implements VectorStore {
 
   async search(
     name: CollectionName,
-    { dense, limit, offset, filter, tenant }: VectorSearch,
+    { vector, limit, offset, filter, tenant }: VectorSearch,
   ): Promise<ScoredPoint[]> {
     const collection = await this.#collection(name);
-    checkVector(collection, dense, 'the query');
+    checkSearchVector(collection, vector);
     const condition = filter && conditionOf(filter, collection.profile.filterable);
     const wanted = searchFilter(tenant, condition);
+    if (vector.kind === 'sparse' && vector.values.indices.length === 0) return [];
     const query = {
-      query: Array.from(dense),
-      using: VECTOR,
+      ...queryOf(collection, vector),
       limit,
       offset,
       with_payload: true,
       ...(wanted === undefined ? {} : { filter: wanted }),
     };
-    const { points } = await this.#checked(collection, [dense], () => this.#client.query(name, query));
+    const check = (now: Collection) => checkSearchVector(now, vector);
+    const { points } = await this.#checked(collection, check, () => this.#client.query(name, query));
     return points.map(({ id, score, payload }) => ({
       id: String(id) as ScoredPoint['id'],
       score,
       payload: payloadOf(payload),
     }));
+  }
+
+  async getPoints(name: CollectionName, documents: DocumentKey[]): Promise<StoredPoint[]> {
+    const collection = await this.#collection(name);
+    const points: StoredPoint[] = [];
+    for (const [tenant, group] of byTenant(documents)) {
+      for (const some of groups(group, POINTS_AT_ONCE)) {
+        const filter = ofDocuments(
+          tenant,
+          some.map((document) => document.id),
+        );
+        for await (const page of this.#pages(collection, filter)) points.push(...page);
+      }
+    }
+    return sortByDocument(points, documents);
+  }
+
+  async scanPoints(
+    name: CollectionName,
+    { limit, after, filter, tenant }: PointScan,
+  ): Promise<StoredPoint[]> {
+    const collection = await this.#collection(name);
+    const condition = filter && conditionOf(filter, collection.profile.filterable);
+    const points: StoredPoint[] = [];
+    for await (const page of this.#pages(collection, searchFilter(tenant, condition), after, limit)) {
+      points.push(...page);
+      if (points.length >= limit) break;
+    }
+    return points.slice(0, limit);
+  }
+
+  async addVectors(name: CollectionName, vectors: VectorAddition[]): Promise<void> {
+    const collection = await this.#collection(name);
+    const { name: vector } = checkAdditions(collection, vectors);
+    for (const points of additionBatches(vector, vectors)) {
+      await this.#writes.run(() => this.#addTo(name, vector, points));
+    }
+  }
+
+  async termFactors(name: CollectionName, scheme: SparseScheme, terms: Uint32Array): Promise<Float32Array> {
+    checkScheme(await this.#collection(name), scheme);
+    return askTermFactors(scheme, terms, async (searches) => {
+      const answers = await this.#send(name, () => this.#client.queryBatch(name, { searches }));
+      return answers.map(({ points: [best] }) => best);
+    });
   }
 
   async ping(): Promise<void> {
@@ -184,11 +280,14 @@ export class QdrantStore implements VectorStore {
   async close(): Promise<void> {}
 
   async #upsert(collection: Collection, points: Point[]): Promise<void> {
-    const vectors = points.map((point) => point.dense);
-    const { name } = collection;
-    const sent = [...upsertBatches(points)].map((batch) =>
+    const { name, vector } = collection;
+    const check = (now: Collection) => {
+      assertSearched(now, vector);
+      for (const { dense } of points) checkDense(now, denseVector(now), dense, 'the vector');
+    };
+    const sent = [...upsertBatches(collection, points)].map((batch) =>
       this.#writes.run(() =>
-        this.#checked(collection, vectors, () => this.#client.upsert(name, { points: batch, wait: true })),
+        this.#checked(collection, check, () => this.#client.upsert(name, { points: batch, wait: true })),
       ),
     );
     // All of them, so that nothing of this call is written after it has been rejected.
@@ -200,16 +299,63 @@ export class QdrantStore implements VectorStore {
     await this.#writes.run(() => this.#send(name, () => this.#client.delete(name, { filter, wait: true })));
   }
 
+  /** Adds vectors to those points that are there and have none. */
+  async #addTo(name: CollectionName, vector: DenseName, points: Schemas['PointVectors'][]): Promise<void> {
+    for (let tries = 1; ; tries += 1) {
+      // Qdrant refuses all of them when one is not there.
+      const ids = points.map((point) => point.id);
+      const wanted = { ids, with_payload: false, with_vector: false };
+      const found = await this.#send(name, () => this.#client.retrieve(name, wanted));
+      const there = new Set(found.map(({ id }) => id));
+      const having = points.filter((point) => there.has(point.id));
+      if (having.length === 0) return;
+      try {
+        const update = {
+          collection_name: name,
+          wait: true,
+          points: having,
+          update_filter: withoutVector(vector),
+        };
+        // Not the client's own updateVectors, which drops the filter.
+        await this.#send(name, () => this.#client.api().updateVectors(update));
+        return;
+      } catch (thrown) {
+        // One was deleted since we looked; or all of the collection.
+        const gone = thrown instanceof EmbedmillError && thrown.code === 'collection_not_found';
+        if (!gone || tries === 3 || (await this.#info(name)) === undefined) throw thrown;
+      }
+    }
+  }
+
+  /** Points with their vectors in the order of their ids, after one of them, some at a time. */
+  #pages(
+    collection: Collection,
+    filter: QdrantFilter | undefined,
+    after?: PointId,
+    limit = Infinity,
+  ): AsyncGenerator<StoredPoint[]> {
+    const { name } = collection;
+    const scroll = (page: ScrollPage) => this.#send(name, () => this.#client.scroll(name, page));
+    return pointPages(collection, scroll, filter, after, limit);
+  }
+
+  async #dropVector(name: CollectionName, vector: DenseName): Promise<void> {
+    await this.#send(name, () => this.#client.deleteVectorName(name, vector, { wait: true }));
+  }
+
   /** Sends vectors; a refusal may mean that the collection was made anew with another size since we looked. */
-  async #checked<T>(collection: Collection, vectors: Float32Array[], send: () => Promise<T>): Promise<T> {
+  async #checked<T>(
+    collection: Collection,
+    check: (now: Collection) => void,
+    send: () => Promise<T>,
+  ): Promise<T> {
     const name = collection.name as CollectionName;
     try {
       return await this.#send(name, send);
     } catch (thrown) {
       if (thrown instanceof EmbedmillError && thrown.code === 'store_rejected') {
         const now = await this.getCollection(name);
-        for (const vector of now === undefined ? [] : vectors)
-          checkVector(now ?? collection, vector, 'the vector');
+        if (now !== undefined) check(now);
       }
       throw thrown;
     }
@@ -225,10 +371,6 @@ export class QdrantStore implements VectorStore {
 
   #remember(collection: Collection): void {
     this.#definitions.set(collection.name, { collection, until: performance.now() + DEFINITION_AGE });
-  }
-
-  async #exists(name: string): Promise<boolean> {
-    return (await this.#info(name)) !== undefined;
   }
 
   async #info(name: string) {
@@ -252,14 +394,4 @@ export class QdrantStore implements VectorStore {
       throw thrown;
     }
   }
-}
-
-function byTenant<T extends { tenant: TenantId }>(documents: T[]): Map<TenantId, T[]> {
-  return Map.groupBy(documents, (document) => document.tenant);
-}
-
-function groups<T>(items: T[], size: number): T[][] {
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) =>
-    items.slice(i * size, (i + 1) * size),
-  );
 }

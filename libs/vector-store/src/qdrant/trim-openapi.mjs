@@ -7,10 +7,14 @@ const USED = {
   '/collections': ['get'],
   '/collections/{collection_name}': ['get', 'put', 'patch', 'delete'],
   '/collections/{collection_name}/index': ['put'],
+  '/collections/{collection_name}/vectors/{vector_name}': ['put', 'delete'],
   '/collections/{collection_name}/points': ['post', 'put'],
+  '/collections/{collection_name}/points/scroll': ['post'],
+  '/collections/{collection_name}/points/vectors': ['put'],
   '/collections/{collection_name}/points/delete': ['post'],
   '/collections/{collection_name}/points/count': ['post'],
   '/collections/{collection_name}/points/query': ['post'],
+  '/collections/{collection_name}/points/query/batch': ['post'],
 };
 
 const [input, output] = process.argv.slice(2);

@@ -3,14 +3,8 @@ import { connect, type Socket } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import type { VectorStore } from '../store.ts';
 import { encodeFrame, FrameReader } from './frames.ts';
-import {
-  checkSocketPath,
-  errorOf,
-  packDocuments,
-  type Method,
-  type Request,
-  type Response,
-} from './messages.ts';
+import { checkSocketPath, errorOf, type Method, type Request, type Response } from './messages.ts';
+import { packAdditions, packDocuments, unpackPoints, type PackedPoints } from './packing.ts';
 
 export interface ConnectOptions {
   /** How long a call waits for a store that does not listen (yet, or any more), in milliseconds. */
@@ -31,18 +25,28 @@ export function connectStore(
   const client = new Client(socketPath, connectTimeout);
   const call = <M extends Method>(method: M, ...args: Parameters<VectorStore[M]>) =>
     client.call(method, args) as ReturnType<VectorStore[M]>;
+  const points = async (method: Method, ...args: unknown[]) =>
+    unpackPoints((await client.call(method, args)) as PackedPoints);
   return {
     description: `zvec, by the store process at ${socketPath}`,
     createCollection: (collection) => call('createCollection', collection),
     getCollection: (name) => call('getCollection', name),
     listCollections: () => call('listCollections'),
+    updateCollection: (collection) => call('updateCollection', collection),
     deleteCollection: (name) => call('deleteCollection', name),
     countPoints: (name) => call('countPoints', name),
     findDocuments: (name, documents) => call('findDocuments', name, documents),
-    replaceDocuments: (name, documents) =>
-      client.call('replaceDocuments', [name, packDocuments(documents)]) as Promise<void>,
+    replaceDocuments: async (name, documents, vector) => {
+      await client.call('replaceDocuments', [name, packDocuments(documents), vector]);
+    },
     deleteDocuments: (name, documents) => call('deleteDocuments', name, documents),
     search: (name, search) => call('search', name, search),
+    getPoints: (name, documents) => points('getPoints', name, documents),
+    scanPoints: (name, scan) => points('scanPoints', name, scan),
+    addVectors: async (name, vectors) => {
+      await client.call('addVectors', [name, packAdditions(vectors)]);
+    },
+    termFactors: (name, scheme, terms) => call('termFactors', name, scheme, terms),
     ping: () => call('ping'),
     close: () => client.close(),
   };

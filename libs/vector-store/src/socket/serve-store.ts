@@ -1,18 +1,17 @@
-import { EmbedmillError, type CollectionName } from '@embedmill/jobs';
+import { EmbedmillError, type CollectionName, type DenseName } from '@embedmill/jobs';
 import { once } from 'node:events';
 import { lstat, rm } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { VectorStore } from '../store.ts';
 import { encodeFrame, FrameReader } from './frames.ts';
+import { checkSocketPath, errorMessage, METHODS, type Request, type Response } from './messages.ts';
 import {
-  checkSocketPath,
-  errorMessage,
-  METHODS,
+  packPoints,
+  unpackAdditions,
   unpackDocuments,
+  type PackedAdditions,
   type PackedDocuments,
-  type Request,
-  type Response,
-} from './messages.ts';
+} from './packing.ts';
 
 /** Requests of one connection that run at once; more are not read until one has been answered. */
 const MOST_RUNNING = 64;
@@ -123,12 +122,24 @@ class Connection {
 async function call(store: VectorStore, { method, args }: Request): Promise<unknown> {
   if (!METHODS.includes(method))
     throw new EmbedmillError('store_rejected', `the store has no call "${String(method)}"`);
-  if (method === 'replaceDocuments') {
-    const [name, documents] = args as [CollectionName, PackedDocuments];
-    return store.replaceDocuments(name, unpackDocuments(documents));
+  switch (method) {
+    case 'replaceDocuments': {
+      const [name, documents, vector] = args as [CollectionName, PackedDocuments, DenseName | undefined];
+      return store.replaceDocuments(name, unpackDocuments(documents), vector);
+    }
+    case 'addVectors': {
+      const [name, vectors] = args as [CollectionName, PackedAdditions];
+      return store.addVectors(name, unpackAdditions(vectors));
+    }
+    case 'getPoints':
+      return packPoints(await store.getPoints(...(args as Parameters<VectorStore['getPoints']>)));
+    case 'scanPoints':
+      return packPoints(await store.scanPoints(...(args as Parameters<VectorStore['scanPoints']>)));
+    default: {
+      const action = store[method] as (...args: unknown[]) => Promise<unknown>;
+      return action.apply(store, args);
+    }
   }
-  const action = store[method] as (...args: unknown[]) => Promise<unknown>;
-  return action.apply(store, args);
 }
 
 async function listen(server: Server, path: string): Promise<void> {

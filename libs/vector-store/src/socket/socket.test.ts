@@ -5,14 +5,15 @@ import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { EmbedmillError, type CollectionName } from '@embedmill/jobs';
+import { EmbedmillError, profileSchema, type CollectionName } from '@embedmill/jobs';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { near } from '../conformance-documents.ts';
 import type { ScoredPoint, VectorSearch, VectorStore } from '../store.ts';
 import { connectStore } from './connect-store.ts';
 import { serveStore, type StoreHost } from './serve-store.ts';
 
 const NAME = 'c' as CollectionName;
-const SEARCH: VectorSearch = { dense: new Float32Array([1, 2]), limit: 1, offset: 0 };
+const SEARCH: VectorSearch = { vector: near(new Float32Array([1, 2])), limit: 1, offset: 0 };
 
 let folder: string;
 let path: string;
@@ -158,8 +159,9 @@ describe('a client whose store goes away', () => {
     await store.createCollection({
       name: NAME,
       dims: 2,
+      vector: 'dense',
       createdAt: '2026-01-01T00:00:00.000Z',
-      profile: { model: 'm', chunking: { mode: 'document' }, filterable: {} },
+      profile: profileSchema.parse({}),
     });
     process.kill(first.pid ?? 0, 'SIGSTOP');
     const asked = [store.countPoints(NAME), store.search(NAME, SEARCH), store.ping()];

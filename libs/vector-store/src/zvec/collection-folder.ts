@@ -1,20 +1,31 @@
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { collectionSchema, EmbedmillError, type Collection } from '@embedmill/jobs';
+import { collectionSchema, EmbedmillError, type Collection, type DenseName } from '@embedmill/jobs';
+import { denseVectors } from '../collections.ts';
 
 /**
- * A collection's folder: `collection.json`, which says what the collection is, and `zvec/`, its data.
+ * A collection's folder: `collection.json`, which says what the collection is, and a table for each of its dense
+ * vectors: `zvec/` for the one named `dense`, `zvec-dense_2/` for the one of that name.
  *
  * `collection.json` is written last when a collection is created and removed first when it is deleted, each
- * time synced to the disk. So a folder without it is what a crash left of one or the other, and is removed.
+ * time synced to the disk. So a folder without it is what a crash left of one or the other, and is removed. In the same
+ * way it is replaced after a table has been added and before one is removed: a table that it does not speak of is what a
+ * crash left.
  */
 const DEFINITION = 'collection.json';
 const DATA = 'zvec';
 const FORMAT = 1;
 
-export function dataFolder(folder: string): string {
-  return join(folder, DATA);
+/** The folder of the table of a dense vector. */
+export function tableFolder(folder: string, vector: DenseName): string {
+  return join(folder, tableName(vector));
 }
+
+function tableName(vector: DenseName): string {
+  return vector === 'dense' ? DATA : `${DATA}-${vector}`;
+}
+
+const isTable = (name: string): boolean => name === DATA || name.startsWith(`${DATA}-`);
 
 /**
  * The collections below `root`, with their folders. Removes what crashes left.
@@ -28,9 +39,15 @@ export async function findCollections(root: string): Promise<{ collection: Colle
     if (!entry.isDirectory()) continue;
     const folder = join(root, entry.name);
     const names = await readdir(folder);
-    if (names.includes(DEFINITION)) found.push({ collection: await readDefinition(folder), folder });
+    if (names.includes(DEFINITION)) {
+      const collection = await readDefinition(folder);
+      const tables = denseVectors(collection).map((vector) => tableName(vector.name));
+      const left = names.filter((name) => isTable(name) && !tables.includes(name));
+      for (const name of left) await removeFolder(join(folder, name));
+      found.push({ collection, folder });
+    }
     // A folder with anything else in it is not ours to remove.
-    else if (names.every((name) => name === DATA || name === `${DEFINITION}.new`)) await removeFolder(folder);
+    else if (names.every((name) => isTable(name) || name === `${DEFINITION}.new`)) await removeFolder(folder);
   }
   return found;
 }
@@ -70,30 +87,25 @@ export async function removeFolder(folder: string): Promise<void> {
 }
 
 /** Syncs zvec's logs of writes to the disk: zvec writes them at once, but leaves syncing to the system. */
-export async function syncLogs(folder: string): Promise<void> {
-  const data = dataFolder(folder);
-  for (const segment of (await readdir(data)).filter(isSegment)) {
+export async function syncLogs(table: string): Promise<void> {
+  for (const segment of (await readdir(table)).filter(isSegment)) {
     // Below are indexes, which zvec makes anew from its logs.
-    for (const name of (await unlessGone(readdir(join(data, segment)))) ?? []) {
-      if (name.endsWith('.wal')) await unlessGone(syncFile(join(data, segment, name)));
+    for (const name of (await unlessGone(readdir(join(table, segment)))) ?? []) {
+      if (name.endsWith('.wal')) await unlessGone(syncFile(join(table, segment, name)));
     }
   }
 }
 
-/** Syncs everything below a collection's folder. */
-export async function syncData(folder: string): Promise<void> {
-  await syncFiles(dataFolder(folder));
-}
-
-/** How many segments zvec keeps the data in. */
-export async function countSegments(folder: string): Promise<number> {
-  return (await readdir(dataFolder(folder))).filter(isSegment).length;
+/** How many segments zvec keeps a table's data in. */
+export async function countSegments(table: string): Promise<number> {
+  return (await readdir(table)).filter(isSegment).length;
 }
 
 /** zvec numbers the folders of its segments. */
 const isSegment = (name: string): boolean => /^\d+$/.test(name);
 
-async function syncFiles(folder: string): Promise<void> {
+/** Syncs everything below a folder. */
+export async function syncFiles(folder: string): Promise<void> {
   // zvec replaces files and folders while it merges; what is gone needs no syncing.
   const entries = (await unlessGone(readdir(folder, { withFileTypes: true }))) ?? [];
   for (const entry of entries) {

@@ -1,15 +1,27 @@
 import { hash } from 'node:crypto';
-import type { Collection, FilterableType, Scalar } from '@embedmill/jobs';
-import type { ZVecCollectionSchema, ZVecDocInput, ZVecFieldSchema } from '@zvec/zvec';
+import {
+  WITH_IDF,
+  type Collection,
+  type FilterableType,
+  type Scalar,
+  type SparseScheme,
+} from '@embedmill/jobs';
+import type { ZVecCollectionSchema, ZVecDocInput, ZVecFieldSchema, ZVecVector } from '@zvec/zvec';
+import { sparseSchemes } from '../collections.ts';
 import { valuesAt, type Target } from '../condition.ts';
 import { keyText } from '../replacement.ts';
 import type { DocumentKey, Point } from '../store.ts';
 import type { Zvec } from './native.ts';
+import { sparseRow, termsText } from './sparse-columns.ts';
 
 /**
  * How a point lies in zvec. Its payload is one JSON text; what is looked up or filtered by stands beside it in
  * columns of its own. Texts to filter by are stored as digests: they are compared for equality only, and a
  * digest needs no escaping in a filter expression (zvec's has no way to write every text).
+ *
+ * A table has one dense vector, because zvec adds none to a table that is there: see ZvecTable. Sparse ones are named by
+ * their schemes, and those that need document frequencies have their terms in a column, too, which is read ten times as
+ * fast as the vectors.
  *
  * Only DOCUMENT and TENANT have an index, and an expression may join them to the rest by "and" only: zvec 0.7.0 crashes
  * the process on an "or" between columns with and without an index. The others are scanned, as the vectors are; an index
@@ -23,7 +35,6 @@ export const CHUNK_INDEX = 'chunk_index';
 export const CHUNK_COUNT = 'chunk_count';
 export const FINGERPRINT = 'fingerprint';
 export const JOB_ID = 'job_id';
-const DOCUMENT_ID = 'document_id';
 
 /**
  * The columns of something to filter by: its values as a list, and of what has an order the least and the
@@ -43,7 +54,7 @@ export type ColumnsOf = (target: Target) => FilterColumns;
 export function columnsOf(collection: Collection): ColumnsOf {
   const fields = filterFields(collection);
   return (target) => {
-    const name = target.kind === 'document_id' ? DOCUMENT_ID : `f${fields.indexOf(target.field)}`;
+    const name = target.kind === 'document_id' ? 'document_id' : `f${fields.indexOf(target.field)}`;
     return { values: name, least: `${name}_least`, greatest: `${name}_greatest`, several: `${name}_several` };
   };
 }
@@ -62,8 +73,28 @@ export function columnValue(value: Scalar): Scalar {
   return typeof value === 'string' ? digest(value) : value;
 }
 
-export function schemaOf(zvec: Zvec, collection: Collection): ZVecCollectionSchema {
-  const { ZVecCollectionSchema, ZVecDataType: Type, ZVecIndexType, ZVecMetricType } = zvec;
+/** The column of a scheme's terms, which only those schemes have that need document frequencies. */
+export function termsColumn(scheme: SparseScheme): string {
+  return `${scheme}_terms`;
+}
+
+/** The schemes of a collection whose document frequencies count. */
+export function countedSchemes(collection: Collection): SparseScheme[] {
+  return sparseSchemes(collection).filter((scheme) => WITH_IDF.has(scheme));
+}
+
+/**
+ * Whether a first look goes over vectors of a byte a number, and a second one over the whole vectors of what it found.
+ * zvec has nothing smaller that finds enough, so `binary` is kept so, too.
+ */
+export function isQuantised({ profile }: Collection): boolean {
+  return profile.storage !== 'float32';
+}
+
+/** @param dims numbers of the table's dense vector */
+export function schemaOf(zvec: Zvec, collection: Collection, dims: number): ZVecCollectionSchema {
+  const { ZVecCollectionSchema, ZVecDataType: Type, ZVecIndexType, ZVecMetricType, ZVecQuantizeType } = zvec;
+  const quantised = isQuantised(collection) ? { quantizeType: ZVecQuantizeType.INT8 } : {};
   const indexed = { indexParams: { indexType: ZVecIndexType.INVERT } };
   const fields: ZVecFieldSchema[] = [
     { name: PAYLOAD, dataType: Type.STRING },
@@ -73,6 +104,11 @@ export function schemaOf(zvec: Zvec, collection: Collection): ZVecCollectionSche
     { name: CHUNK_COUNT, dataType: Type.INT64 },
     { name: FINGERPRINT, dataType: Type.STRING },
     { name: JOB_ID, dataType: Type.STRING },
+    ...countedSchemes(collection).map((scheme) => ({
+      name: termsColumn(scheme),
+      dataType: Type.STRING,
+      nullable: true,
+    })),
   ];
   const find = columnsOf(collection);
   for (const target of filterTargets(collection)) {
@@ -86,22 +122,32 @@ export function schemaOf(zvec: Zvec, collection: Collection): ZVecCollectionSche
   }
   return new ZVecCollectionSchema({
     name: 'points',
-    vectors: {
-      name: VECTOR,
-      dataType: Type.VECTOR_FP32,
-      dimension: collection.dims,
-      indexParams: { indexType: ZVecIndexType.FLAT, metricType: ZVecMetricType.COSINE },
-    },
+    vectors: [
+      {
+        name: VECTOR,
+        dataType: Type.VECTOR_FP32,
+        dimension: dims,
+        indexParams: { indexType: ZVecIndexType.FLAT, metricType: ZVecMetricType.COSINE, ...quantised },
+      },
+      ...sparseSchemes(collection).map((scheme) => ({
+        name: scheme,
+        dataType: Type.SPARSE_VECTOR_FP32,
+        indexParams: { indexType: ZVecIndexType.FLAT, metricType: ZVecMetricType.IP },
+      })),
+    ],
     fields,
   });
 }
 
-export function rowOf(collection: Collection): (point: Point) => ZVecDocInput {
+/** Makes the rows of points, with one of their dense vectors. */
+export function rowOf(collection: Collection): (point: Point, dense: Float32Array) => ZVecDocInput {
   const find = columnsOf(collection);
   const targets = filterTargets(collection);
+  const schemes = sparseSchemes(collection);
+  const counted = countedSchemes(collection);
   // One tenant's documents mostly come together.
   let tenant: { name: string; digest: string } | undefined;
-  return ({ id, dense, payload, payloadText = JSON.stringify(payload) }) => {
+  return ({ id, sparse, payload, payloadText = JSON.stringify(payload) }, dense) => {
     if (tenant?.name !== payload.tenant) tenant = { name: payload.tenant, digest: digest(payload.tenant) };
     const fields: Record<string, Scalar | Scalar[]> = {
       [PAYLOAD]: payloadText,
@@ -124,7 +170,16 @@ export function rowOf(collection: Collection): (point: Point) => ZVecDocInput {
       fields[columns.greatest] = numbers.reduce((a, b) => Math.max(a, b));
       if (numbers.length > 1) fields[columns.several] = 1;
     }
-    return { id, vectors: { [VECTOR]: dense }, fields };
+    for (const scheme of counted) {
+      const vector = sparse?.[scheme];
+      if (vector !== undefined && vector.indices.length > 0) {
+        fields[termsColumn(scheme)] = termsText(vector.indices);
+      }
+    }
+    const vectors: Record<string, ZVecVector> = { [VECTOR]: dense };
+    // zvec knows no row without a vector, but an empty one.
+    for (const scheme of schemes) vectors[scheme] = sparseRow(sparse?.[scheme]);
+    return { id, vectors, fields };
   };
 }
 

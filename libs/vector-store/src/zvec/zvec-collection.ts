@@ -1,101 +1,220 @@
-import { setImmediate } from 'node:timers/promises';
-import type { Collection, JobId } from '@embedmill/jobs';
-import type { ZVecCollection } from '@zvec/zvec';
-import { conditionOf, satisfies } from '../condition.ts';
-import { checkVector, replacementOf, type Replacement } from '../replacement.ts';
+import {
+  WITH_IDF,
+  type Collection,
+  type DenseName,
+  type DenseVector,
+  type JobId,
+  type PointId,
+  type SparseScheme,
+  type SparseVector,
+} from '@embedmill/jobs';
+import { denseVectors, vectorChange } from '../collections.ts';
+import { conditionOf } from '../condition.ts';
+import { groups } from '../groups.ts';
+import { replacementOf, type Replacement } from '../replacement.ts';
 import type {
   DocumentKey,
   DocumentPoints,
   Point,
-  PointPayload,
+  PointScan,
   ScoredPoint,
   StoredDocument,
+  StoredPoint,
+  VectorAddition,
   VectorSearch,
 } from '../store.ts';
-import { countSegments, dataFolder, syncData, syncLogs } from './collection-folder.ts';
+import { checkAdditions, checkScheme, checkSearchVector } from '../vector-check.ts';
+import { removeFolder, syncFiles, tableFolder, writeDefinition } from './collection-folder.ts';
+import { CollectionTerms } from './collection-terms.ts';
 import * as column from './columns.ts';
-import { filterExpression } from './filter-expression.ts';
-import { assertOk, fromZvec, inTurn, type Zvec } from './native.ts';
+import { inDocuments, staleChunks } from './document-filter.ts';
+import { inTurn, type Zvec } from './native.ts';
+import { readDocuments, type Tables } from './point-reader.ts';
+import { PointScanner } from './point-scanner.ts';
+import { denseLook, searchTable, sparseLook } from './table-search.ts';
+import { MOST_ROWS, ZvecTable } from './zvec-table.ts';
 
-/** Points a blocking call: a few milliseconds, in which the event loop stands still. */
-const UPSERT_BATCH = 64;
 /** Documents a look-up. */
 const DOCUMENTS_AT_ONCE = 500;
-/**
- * Points after which the open segment is sealed, in which the event loop stands still for some 0.1 s. zvec reads sealed
- * segments faster (of 50,000 points, a search took 40 ms unsealed and 7 ms sealed), and has less to replay after a crash.
- */
-const SEAL_EVERY = 10_000;
-/** Sealed segments after which they are merged to one. */
-const MERGE_AT = 12;
-/** zvec returns no more rows. */
-const MOST_ROWS = 100_000;
+/** Points that get a second vector at once. */
+const POINTS_AT_ONCE = 256;
 
 /**
  * One open collection; ZvecStore makes it and closes it.
  *
- * It keeps the only reference to the native collection. Writes run one after another, reads beside them.
- * Merging segments runs in the background and hinders neither. `close` waits for everything that runs; nothing may be
- * called afterwards.
+ * Each dense vector has a table of whole rows. The one that searches use is what the collection is: its rows are the
+ * points. The other one, while there is one, has the rows that got its vector so far; writes go to it first, so what is
+ * found in the one is whole in both. Exchanging them changes nothing but the definition.
+ *
+ * Writes and changes of the definition run one after another, reads beside them. `close` waits for everything that runs;
+ * nothing may be called afterwards.
  */
 export class ZvecCollection {
-  readonly definition: Collection;
   readonly folder: string;
-  readonly #native: ZVecCollection;
+  readonly #zvec: Zvec;
+  readonly #tables: Map<DenseName, ZvecTable>;
   readonly #rowOf: ReturnType<typeof column.rowOf>;
   readonly #columnsOf: column.ColumnsOf;
+  readonly #terms: CollectionTerms;
+  readonly #scanner = new PointScanner();
   readonly #running = new Set<Promise<unknown>>();
+  #definition: Collection;
   #lastWrite: Promise<unknown> = Promise.resolve();
-  #unsealed: number;
-  #merging = false;
 
   /** @throws EmbedmillError `store_unavailable` when zvec cannot open it: another process has it, or it is damaged. */
-  static open(zvec: Zvec, definition: Collection, folder: string): ZvecCollection {
-    const data = dataFolder(folder);
-    try {
-      // How much a former process left unsealed is not known: the first write seals.
-      return new ZvecCollection(definition, folder, zvec.ZVecOpen(data), SEAL_EVERY);
-    } catch (thrown) {
-      throw fromZvec(thrown, `zvec cannot open ${data} (does another process use it?)`);
-    }
+  static async open(zvec: Zvec, definition: Collection, folder: string): Promise<ZvecCollection> {
+    const tables = await tablesOf(definition, ({ name }) =>
+      inTurn(() => ZvecTable.open(zvec, definition, tableFolder(folder, name))),
+    );
+    return new ZvecCollection(zvec, definition, folder, tables, false);
   }
 
-  static create(zvec: Zvec, definition: Collection, folder: string): ZvecCollection {
-    const data = dataFolder(folder);
-    try {
-      const native = zvec.ZVecCreateAndOpen(data, column.schemaOf(zvec, definition));
-      return new ZvecCollection(definition, folder, native, 0);
-    } catch (thrown) {
-      throw fromZvec(thrown, `zvec cannot create ${data}`);
-    }
+  static async create(zvec: Zvec, definition: Collection, folder: string): Promise<ZvecCollection> {
+    const tables = await tablesOf(definition, (vector) => createTable(zvec, definition, vector, folder));
+    return new ZvecCollection(zvec, definition, folder, tables, true);
   }
 
-  private constructor(definition: Collection, folder: string, native: ZVecCollection, unsealed: number) {
-    this.definition = definition;
+  private constructor(
+    zvec: Zvec,
+    definition: Collection,
+    folder: string,
+    tables: Map<DenseName, ZvecTable>,
+    isEmpty: boolean,
+  ) {
+    this.#zvec = zvec;
+    this.#definition = definition;
     this.folder = folder;
-    this.#native = native;
-    this.#unsealed = unsealed;
+    this.#tables = tables;
     this.#rowOf = column.rowOf(definition);
     this.#columnsOf = column.columnsOf(definition);
+    this.#terms = new CollectionTerms(column.countedSchemes(definition), isEmpty);
+  }
+
+  get definition(): Collection {
+    return this.#definition;
   }
 
   count(): number {
-    return this.#native.stats.docCount;
+    return this.#tablesNow.current.count();
   }
 
-  async find(documents: DocumentKey[]): Promise<(StoredDocument | undefined)[]> {
+  update(wanted: Collection): Promise<void> {
+    return this.#write(async () => {
+      const { added, dropped } = vectorChange(this.#definition, wanted);
+      const table = added && (await createTable(this.#zvec, wanted, added, this.folder));
+      try {
+        await writeDefinition(this.folder, wanted);
+      } catch (thrown) {
+        await table?.close();
+        throw thrown;
+      }
+      if (added !== undefined && table !== undefined) this.#tables.set(added.name, table);
+      if (wanted.vector !== this.#definition.vector) this.#terms.forget();
+      this.#definition = wanted;
+      if (dropped !== undefined) await this.#drop(dropped.name);
+    });
+  }
+
+  find(documents: DocumentKey[]): Promise<(StoredDocument | undefined)[]> {
+    return this.#track(this.#find(documents));
+  }
+
+  async replace(documents: DocumentPoints[], vector?: DenseName): Promise<void> {
+    if (documents.length === 0) return;
+    await this.#write(async () => {
+      const replacement = replacementOf(this.#definition, documents, vector);
+      const { current, other } = this.#tablesNow;
+      await this.#counting(async () => {
+        if (other !== undefined) await this.#replaceIn(other, replacement, (point) => point.other);
+        await this.#replaceIn(current, replacement, (point) => point.dense, this.#terms);
+      });
+    });
+  }
+
+  async deleteDocuments(documents: DocumentKey[]): Promise<void> {
+    if (documents.length === 0) return;
+    const digests = documents.map(column.documentDigest);
+    await this.#write(() =>
+      this.#counting(async () => {
+        const { current, other } = this.#tablesNow;
+        for (const table of other === undefined ? [current] : [current, other]) {
+          for (const some of groups(digests, DOCUMENTS_AT_ONCE)) {
+            const terms = table === current && this.#terms.columns.length > 0 ? this.#terms : undefined;
+            if (terms !== undefined) await this.#existing(table, some, terms);
+            await table.delete(inDocuments(some));
+          }
+          await table.sync();
+        }
+      }),
+    );
+  }
+
+  search(search: VectorSearch): Promise<ScoredPoint[]> {
+    return this.#track(this.#search(search));
+  }
+
+  getPoints(documents: DocumentKey[]): Promise<StoredPoint[]> {
+    return this.#track(readDocuments(this.#tablesNow, documents));
+  }
+
+  scan(scan: PointScan): Promise<StoredPoint[]> {
+    const condition = scan.filter && conditionOf(scan.filter, this.#definition.profile.filterable);
+    const page = async () => {
+      const order =
+        this.#scanner.orderFor(scan) ??
+        (await this.#write(() => this.#scanner.takeOrder(this.#tablesNow.current)));
+      return this.#scanner.page(order, this.#tablesNow, scan, condition);
+    };
+    return this.#track(page());
+  }
+
+  addVectors(vectors: VectorAddition[]): Promise<void> {
+    return this.#write(async () => {
+      checkAdditions(this.#definition, vectors);
+      const { current, other } = this.#tablesNow;
+      if (other === undefined) return;
+      for (const some of groups(vectors, POINTS_AT_ONCE)) {
+        const values = new Map(some.map((one) => [one.id, one.values]));
+        for (const id of (await other.fetch([...values.keys()], [], false)).keys())
+          values.delete(id as PointId);
+        const rows = await current.fetch([...values.keys()], undefined, true);
+        await other.upsert([...rows.values()], ({ id, fields, vectors: its }) => ({
+          id,
+          fields,
+          vectors: { ...its, [column.VECTOR]: values.get(id as PointId) ?? [] },
+        }));
+      }
+      await other.sync();
+    });
+  }
+
+  termFactors(scheme: SparseScheme, terms: Uint32Array): Promise<Float32Array> {
+    return this.#track(this.#termFactors(scheme, terms));
+  }
+
+  /** Waits for what runs, then lets go of the files. */
+  async close(): Promise<void> {
+    while (this.#running.size > 0) await Promise.allSettled(this.#running);
+    for (const table of this.#tables.values()) await table.close();
+  }
+
+  get #tablesNow(): Tables {
+    const [current, other] = denseVectors(this.#definition).map(({ name }) => this.#tables.get(name));
+    if (current === undefined) throw new Error(`the collection "${this.#definition.name}" has no table`);
+    return { current, other };
+  }
+
+  async #find(documents: DocumentKey[]): Promise<(StoredDocument | undefined)[]> {
+    const { current } = this.#tablesNow;
     const digests = documents.map(column.documentDigest);
     const found = new Map<string, StoredDocument>();
-    for (let from = 0; from < digests.length; from += DOCUMENTS_AT_ONCE) {
-      const wanted = digests.slice(from, from + DOCUMENTS_AT_ONCE);
-      const rows = await this.#read(() =>
-        this.#native.query({
-          filter: `${inDocuments(wanted)} and ${column.CHUNK_INDEX} = 0`,
-          // One more than there can be: zvec complains on the console when it stops at the last one.
-          topk: wanted.length + 1,
-          outputFields: [column.DOCUMENT, column.FINGERPRINT, column.CHUNK_COUNT, column.JOB_ID],
-        }),
-      );
+    for (const wanted of groups(digests, DOCUMENTS_AT_ONCE)) {
+      const rows = await current.query({
+        filter: `${inDocuments(wanted)} and ${column.CHUNK_INDEX} = 0`,
+        // One more than there can be: zvec complains on the console when it stops at the last one.
+        topk: wanted.length + 1,
+        outputFields: [column.DOCUMENT, column.FINGERPRINT, column.CHUNK_COUNT, column.JOB_ID],
+      });
       for (const { fields } of rows) {
         found.set(fields[column.DOCUMENT] as string, {
           fingerprint: fields[column.FINGERPRINT] as string,
@@ -107,141 +226,121 @@ export class ZvecCollection {
     return digests.map((key) => found.get(key));
   }
 
-  async replace(documents: DocumentPoints[]): Promise<void> {
-    const replacement = replacementOf(this.definition, documents);
-    if (replacement.documents.length === 0) return;
-    await this.#write(async () => {
-      for (let from = 0; from < replacement.documents.length; from += DOCUMENTS_AT_ONCE) {
-        await this.#deleteStale(replacement.documents.slice(from, from + DOCUMENTS_AT_ONCE));
+  async #search(search: VectorSearch): Promise<ScoredPoint[]> {
+    const { vector } = search;
+    const collection = this.#definition;
+    checkSearchVector(collection, vector);
+    switch (vector.kind) {
+      case 'dense': {
+        const table = this.#tables.get(vector.name ?? collection.vector) ?? this.#tablesNow.current;
+        const look = denseLook(collection, vector.values);
+        return searchTable(table, collection, this.#columnsOf, look, search);
       }
-      await this.#upsert(replacement);
-      await syncLogs(this.folder);
-      await this.#tidy(replacement);
-    });
-  }
-
-  async deleteDocuments(documents: DocumentKey[]): Promise<void> {
-    if (documents.length === 0) return;
-    const digests = documents.map(column.documentDigest);
-    await this.#write(async () => {
-      for (let from = 0; from < digests.length; from += DOCUMENTS_AT_ONCE) {
-        await this.#delete(inDocuments(digests.slice(from, from + DOCUMENTS_AT_ONCE)));
+      case 'sparse': {
+        const { current } = this.#tablesNow;
+        const weighted = await this.#weighted(vector.scheme, vector.values);
+        const look = sparseLook(vector.scheme, weighted);
+        return searchTable(current, collection, this.#columnsOf, look, search);
       }
-      await syncLogs(this.folder);
-    });
-  }
-
-  async search({ dense, limit, offset, filter, tenant }: VectorSearch): Promise<ScoredPoint[]> {
-    checkVector(this.definition, dense, 'the query');
-    const condition = filter && conditionOf(filter, this.definition.profile.filterable);
-    const expression = condition && filterExpression(condition, this.#columnsOf);
-    const parts = [
-      ...(tenant === undefined ? [] : [`${column.TENANT} = '${column.digest(tenant)}'`]),
-      ...(expression === undefined ? [] : [expression.text]),
-    ];
-    const wanted = offset + limit;
-    for (let rows = Math.min(wanted, MOST_ROWS); ; rows = Math.min(rows * 4, MOST_ROWS)) {
-      const points = await this.#nearest(dense, rows, parts.join(' and '));
-      const hits =
-        condition === undefined || expression?.exact
-          ? points
-          : points.filter((point) => satisfies(condition, point.payload));
-      if (hits.length >= wanted || points.length < rows || rows === MOST_ROWS)
-        return hits.slice(offset, wanted);
     }
   }
 
-  /** Waits for what runs, then lets go of the files. */
-  async close(): Promise<void> {
-    while (this.#running.size > 0) await Promise.allSettled(this.#running);
-    await inTurn(() => this.#native.closeSync());
+  /** Each term's weight times what a search multiplies it by; terms that no point has may be left out. */
+  async #weighted(scheme: SparseScheme, vector: SparseVector): Promise<SparseVector> {
+    if (!WITH_IDF.has(scheme) || vector.indices.length === 0) return vector;
+    await this.#countTerms();
+    const factors = Float64Array.from(vector.indices, (term) => this.#terms.idf(scheme, term));
+    return {
+      indices: vector.indices.filter((_, at) => factors[at] !== 0),
+      values: vector.values.map((value, at) => value * (factors[at] ?? 0)).filter((value) => value !== 0),
+    };
   }
 
-  async #nearest(dense: Float32Array, rows: number, filter: string): Promise<ScoredPoint[]> {
-    const found = await this.#read(() =>
-      this.#native.query({
-        fieldName: column.VECTOR,
-        vector: dense,
-        topk: rows,
-        outputFields: [column.PAYLOAD],
-        ...(filter === '' ? {} : { filter }),
-      }),
-    );
-    return found.map(({ id, score, fields }) => ({
-      id: id as ScoredPoint['id'],
-      // zvec's score is the cosine distance.
-      score: 1 - score,
-      payload: JSON.parse(fields[column.PAYLOAD] as string) as PointPayload,
-    }));
+  async #termFactors(scheme: SparseScheme, terms: Uint32Array): Promise<Float32Array> {
+    const collection = this.#definition;
+    checkScheme(collection, scheme);
+    if (WITH_IDF.has(scheme)) {
+      await this.#countTerms();
+      return Float32Array.from(terms, (term) => this.#terms.idf(scheme, term));
+    }
+    const factors = new Float32Array(terms.length);
+    for (const [at, term] of terms.entries()) {
+      const look = sparseLook(scheme, { indices: new Uint32Array([term]), values: new Float32Array([1]) });
+      const { current } = this.#tablesNow;
+      const one = { limit: 1, offset: 0 };
+      factors[at] = (await searchTable(current, collection, this.#columnsOf, look, one)).length;
+    }
+    return factors;
   }
 
-  async #deleteStale(documents: DocumentPoints[]): Promise<void> {
-    const digests = documents.map(column.documentDigest);
-    const rows = await inTurn(() =>
-      this.#native.query({
-        filter: inDocuments(digests),
-        topk: MOST_ROWS,
-        outputFields: [column.DOCUMENT],
-      }),
-    );
-    const existing = new Set(rows.map(({ fields }) => fields[column.DOCUMENT] as string));
-    const replaced = documents.filter((_, n) => rows.length === MOST_ROWS || existing.has(digests[n] ?? ''));
-    // Most documents of most jobs are new.
-    if (replaced.length === 0) return;
-    for (const filter of staleChunks(replaced)) await this.#delete(filter);
+  async #countTerms(): Promise<void> {
+    if (!this.#terms.isKnown) await this.#write(() => this.#terms.count(this.#tablesNow.current));
   }
 
-  async #delete(filter: string): Promise<void> {
-    assertOk(await inTurn(() => this.#native.deleteByFilter(filter)), this.#where());
-  }
-
-  async #upsert({ rest, first }: Replacement): Promise<void> {
+  /** @param terms where the table's terms are counted */
+  async #replaceIn(
+    table: ZvecTable,
+    { documents, rest, first }: Replacement,
+    vectorOf: (point: Point) => Float32Array | undefined,
+    terms?: CollectionTerms,
+  ): Promise<void> {
+    for (const some of groups(documents, DOCUMENTS_AT_ONCE)) {
+      const existing = await this.#existing(table, some.map(column.documentDigest), terms);
+      const replaced = existing && some.filter((one) => existing.has(column.documentDigest(one)));
+      // Most documents of most jobs are new.
+      if (replaced?.length === 0) continue;
+      for (const filter of staleChunks(replaced ?? some)) await table.delete(filter);
+    }
     for (const points of [rest, first]) {
-      for (let from = 0; from < points.length; from += UPSERT_BATCH) {
-        const rows = points.slice(from, from + UPSERT_BATCH).map((point: Point) => this.#rowOf(point));
-        assertOk(await inTurn(() => this.#native.upsertSync(rows)), this.#where());
-        await setImmediate();
-      }
+      const having = points.filter((point) => vectorOf(point) !== undefined);
+      const lacking = points.filter((point) => vectorOf(point) === undefined);
+      await table.deleteIds(lacking.map(({ id }) => id));
+      await table.upsert(having, (point) => this.#rowOf(point, vectorOf(point) ?? new Float32Array()));
+      terms?.add(having);
+    }
+    await table.sync();
+  }
+
+  /** Which of these documents have rows, which are counted out of `terms`; undefined where they are too many to say. */
+  async #existing(
+    table: ZvecTable,
+    digests: string[],
+    terms: CollectionTerms | undefined,
+  ): Promise<Set<string> | undefined> {
+    const rows = await table.query({
+      filter: inDocuments(digests),
+      topk: MOST_ROWS,
+      outputFields: [column.DOCUMENT, ...(terms?.columns ?? [])],
+    });
+    if (rows.length === MOST_ROWS) {
+      terms?.forget();
+      return undefined;
+    }
+    terms?.remove(rows);
+    return new Set(rows.map(({ fields }) => fields[column.DOCUMENT] as string));
+  }
+
+  async #drop(name: DenseName): Promise<void> {
+    const table = this.#tables.get(name);
+    this.#tables.delete(name);
+    await table?.close();
+    await removeFolder(tableFolder(this.folder, name));
+  }
+
+  /** A change of rows: where it fails in the middle, what terms count is not known any more. */
+  async #counting(change: () => Promise<void>): Promise<void> {
+    try {
+      await change();
+    } catch (thrown) {
+      this.#terms.forget();
+      throw thrown;
     }
   }
 
-  async #tidy({ rest, first }: Replacement): Promise<void> {
-    this.#unsealed += rest.length + first.length;
-    if (this.#unsealed < SEAL_EVERY || this.#merging) return;
-    this.#unsealed = 0;
-    // Opening an iterator seals the open segment; zvec has no call of its own for that.
-    await inTurn(() => this.#native.iterDocsSync({ outputFields: [], includeVector: false }).closeSync());
-    await syncData(this.folder);
-    if ((await countSegments(this.folder)) >= MERGE_AT) this.#merge();
-  }
-
-  #merge(): void {
-    this.#merging = true;
-    const merging = this.#native
-      .optimize()
-      .then(() => syncData(this.folder))
-      // Left for the next time: the data is whole either way, only in more segments.
-      .catch(() => undefined)
-      .finally(() => (this.#merging = false));
-    void this.#track(merging);
-  }
-
-  #read<T>(action: () => Promise<T>): Promise<T> {
-    return this.#track(this.#attempt(() => inTurn(action)));
-  }
-
-  #write(action: () => Promise<void>): Promise<void> {
-    const write = this.#lastWrite.then(() => this.#attempt(action));
+  #write<T>(action: () => Promise<T>): Promise<T> {
+    const write = this.#lastWrite.then(action);
     this.#lastWrite = write.catch(() => undefined);
     return this.#track(write);
-  }
-
-  async #attempt<T>(action: () => Promise<T>): Promise<T> {
-    try {
-      return await action();
-    } catch (thrown) {
-      throw fromZvec(thrown, this.#where());
-    }
   }
 
   #track<T>(promise: Promise<T>): Promise<T> {
@@ -253,25 +352,32 @@ export class ZvecCollection {
     void settled.then(() => this.#running.delete(settled));
     return promise;
   }
+}
 
-  #where(): string {
-    return `zvec, collection "${this.definition.name}"`;
+async function tablesOf(
+  collection: Collection,
+  make: (vector: DenseVector) => Promise<ZvecTable>,
+): Promise<Map<DenseName, ZvecTable>> {
+  const tables = new Map<DenseName, ZvecTable>();
+  try {
+    for (const vector of denseVectors(collection)) tables.set(vector.name, await make(vector));
+    return tables;
+  } catch (thrown) {
+    for (const table of tables.values()) await table.close();
+    throw thrown;
   }
 }
 
-/** What has to go before these documents can be written (see Replacement), as filters. */
-function staleChunks(documents: DocumentPoints[]): string[] {
-  const several = documents.filter((document) => document.points.length > 1);
-  const byCount = Map.groupBy(documents, (document) => document.points.length);
-  const of = (some: DocumentPoints[]) => inDocuments(some.map(column.documentDigest));
-  const index = column.CHUNK_INDEX;
-  return [
-    `${of(documents)} and ${index} = 0 and ${column.CHUNK_COUNT} > 1`,
-    ...(several.length === 0 ? [] : [`${of(several)} and ${index} = 0`]),
-    ...[...byCount].map(([count, group]) => `${of(group)} and ${index} >= ${count}`),
-  ];
-}
-
-function inDocuments(digests: string[]): string {
-  return `${column.DOCUMENT} in (${digests.map((key) => `'${key}'`).join(',')})`;
+async function createTable(
+  zvec: Zvec,
+  collection: Collection,
+  vector: DenseVector,
+  folder: string,
+): Promise<ZvecTable> {
+  const itsFolder = tableFolder(folder, vector.name);
+  // What a crash, or a change that failed, may have left.
+  await removeFolder(itsFolder);
+  const table = await inTurn(() => ZvecTable.create(zvec, collection, vector, itsFolder));
+  await syncFiles(itsFolder);
+  return table;
 }

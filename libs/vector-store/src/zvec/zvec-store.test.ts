@@ -4,16 +4,18 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { profileSchema, type Collection, type CollectionName } from '@embedmill/jobs';
+import { profileSchema, type Collection, type CollectionName, type PointId } from '@embedmill/jobs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { documentOf, keyOf, stored, unit } from '../conformance-documents.ts';
-import type { VectorStore } from '../store.ts';
+import { documentOf, keyOf, near, stored, unit } from '../conformance-documents.ts';
+import type { SearchVector, VectorStore } from '../store.ts';
+import { inverseFrequency } from './term-frequencies.ts';
 import { openZvecStore } from './zvec-store.ts';
 
 const NAME = 'docs' as CollectionName;
 const COLLECTION: Collection = {
   name: NAME,
   dims: 4,
+  vector: 'dense',
   createdAt: '2026-01-01T00:00:00.000Z',
   profile: profileSchema.parse({ filterable: { part: 'integer' } }),
 };
@@ -46,7 +48,9 @@ describe('a zvec store', () => {
     expect(await after.listCollections()).toEqual([COLLECTION]);
     expect(await after.findDocuments(NAME, [keyOf('a')])).toEqual([stored('a', 3)]);
     const filter = { field: 'part', eq: 1 };
-    expect((await after.search(NAME, { dense: unit(4, 0), limit: 9, offset: 0, filter })).length).toBe(3);
+    expect((await after.search(NAME, { vector: near(unit(4, 0)), limit: 9, offset: 0, filter })).length).toBe(
+      3,
+    );
     await after.replaceDocuments(NAME, [documentOf(NAME, 'a')]);
     expect(await after.countPoints(NAME)).toBe(1);
   });
@@ -59,6 +63,64 @@ describe('a zvec store', () => {
     expect(existsSync(join(folder, 'half'))).toBe(false);
     await store.createCollection({ ...COLLECTION, name: 'half' });
     expect(await store.countPoints('half' as CollectionName)).toBe(0);
+  });
+
+  test('has a second vector, and which one is searched, after closing and opening', async () => {
+    const before = await open();
+    await before.createCollection(COLLECTION);
+    const other = { name: 'dense_2', model: 'another', dims: 3 };
+    await before.updateCollection({ ...COLLECTION, other, averageLength: 7 });
+    await before.replaceDocuments(NAME, [
+      documentOf(NAME, 'a', { vectors: [unit(4, 0)], other: [unit(3, 0)] }),
+      documentOf(NAME, 'b', { vectors: [unit(4, 1)], other: [unit(3, 1)] }),
+    ]);
+    const exchanged: Collection = {
+      ...COLLECTION,
+      vector: 'dense_2',
+      dims: 3,
+      profile: { ...COLLECTION.profile, model: 'another' },
+      other: { name: 'dense', model: COLLECTION.profile.model, dims: 4 },
+    };
+    await before.updateCollection(exchanged);
+    await before.close();
+
+    const after = await open();
+    expect(await after.listCollections()).toEqual([exchanged]);
+    const best = async (store: VectorStore, vector: SearchVector) =>
+      (await store.search(NAME, { vector, limit: 1, offset: 0 }))[0]?.payload.document_id;
+    expect(await best(after, near(unit(3, 1)))).toBe('b');
+    expect(await best(after, { ...near(unit(4, 0)), name: 'dense' } as SearchVector)).toBe('a');
+
+    // The first vector's files are gone once it is dropped.
+    const last = { ...exchanged, other: undefined };
+    await after.updateCollection(last);
+    expect((await readdir(join(folder, NAME))).toSorted()).toEqual(['collection.json', 'zvec-dense_2']);
+    await after.close();
+    const again = await open();
+    expect(await best(again, near(unit(3, 1)))).toBe('b');
+    expect(await again.countPoints(NAME)).toBe(2);
+  });
+
+  test('removes what a crash left of a second vector half added or half dropped', async () => {
+    const before = await open();
+    await before.createCollection(COLLECTION);
+    await before.close();
+    await mkdir(join(folder, NAME, 'zvec-dense_2', '0'), { recursive: true });
+    const after = await open();
+    expect((await readdir(join(folder, NAME))).toSorted()).toEqual(['collection.json', 'zvec']);
+    expect(await after.countPoints(NAME)).toBe(0);
+  });
+
+  test('reads a definition of before there were several vectors', async () => {
+    const before = await open();
+    await before.createCollection(COLLECTION);
+    await before.close();
+    const file = join(folder, NAME, 'collection.json');
+    const { name, dims, createdAt } = COLLECTION;
+    const { model, chunking, filterable } = COLLECTION.profile;
+    const collection = { name, dims, createdAt, profile: { model, chunking, filterable } };
+    await writeFile(file, JSON.stringify({ format: 1, collection }));
+    expect(await (await open()).listCollections()).toEqual([COLLECTION]);
   });
 
   test("touches nothing that is not its own, and says when it is in a collection's way", async () => {
@@ -101,7 +163,7 @@ describe('a zvec store', () => {
     const store = await open();
     await store.createCollection(COLLECTION);
     await store.replaceDocuments(NAME, [documentOf(NAME, 'a', { chunks: 500 })]);
-    const search = () => store.search(NAME, { dense: unit(4, 0), limit: 1, offset: 0 });
+    const search = () => store.search(NAME, { vector: near(unit(4, 0)), limit: 1, offset: 0 });
     const running = [
       search(),
       search(),
@@ -184,12 +246,35 @@ describe('a process that is killed while it writes', () => {
       for (const [i, one] of later.entries()) {
         if (one === undefined || i % 50 > 0) continue;
         const filter = { field: 'document_id', eq: unsure[i] ?? '' };
-        const hits = await store.search(NAME, { dense: unit(4, 0), limit: 10, offset: 0, filter });
+        const hits = await store.search(NAME, { vector: near(unit(4, 0)), limit: 10, offset: 0, filter });
         expect(hits.length).toBe(one.chunkCount);
       }
       const known = ids.reduce((sum, id) => sum + (acknowledged.get(id) ?? 0), 0);
       expect(await store.countPoints(NAME)).toBeGreaterThanOrEqual(known);
+      await expectExactTerms(store, new Set(ids));
       await store.close();
     }
-  }, 60_000);
+  }, 120_000);
+
+  /** Goes through all points: what terms count, and that documents which were acknowledged are whole. */
+  async function expectExactTerms(store: VectorStore, whole: Set<string>): Promise<void> {
+    const counts = new Map<number, number>();
+    let points = 0;
+    for (let after: PointId | undefined; ;) {
+      const page = await store.scanPoints(NAME, { limit: 5000, after });
+      for (const { sparse, other, payload } of page) {
+        points += 1;
+        if (whole.has(payload.document_id)) expect(other?.length).toBe(3);
+        for (const term of sparse?.bm25?.indices ?? []) counts.set(term, (counts.get(term) ?? 0) + 1);
+      }
+      if (page.length < 5000) break;
+      after = page.at(-1)?.id;
+    }
+    expect(points).toBe(await store.countPoints(NAME));
+    const terms = Uint32Array.from([...counts.keys()]);
+    const factors = await store.termFactors(NAME, 'bm25', terms);
+    for (const [at, term] of terms.entries()) {
+      expect(factors[at]).toBeCloseTo(inverseFrequency(points, counts.get(term) ?? 0), 5);
+    }
+  }
 });

@@ -1,11 +1,21 @@
 import { join } from 'node:path';
-import { collectionNameSchema, EmbedmillError, type Collection, type CollectionName } from '@embedmill/jobs';
+import {
+  collectionNameSchema,
+  EmbedmillError,
+  type Collection,
+  type CollectionName,
+  type DenseName,
+  type SparseScheme,
+} from '@embedmill/jobs';
 import { assertSameCollection, collectionNotFound } from '../collections.ts';
 import type {
   DocumentKey,
   DocumentPoints,
+  PointScan,
   ScoredPoint,
   StoredDocument,
+  StoredPoint,
+  VectorAddition,
   VectorSearch,
   VectorStore,
 } from '../store.ts';
@@ -16,12 +26,12 @@ import {
   removeFolder,
   writeDefinition,
 } from './collection-folder.ts';
-import { inTurn, loadZvec, type Zvec } from './native.ts';
+import { loadZvec, type Zvec } from './native.ts';
 import { ZvecCollection } from './zvec-collection.ts';
 
 /**
  * The vector store in a folder, by zvec. One process owns the folder; others reach it through its socket (see
- * serveStore). Every collection is open from start to end. Creating and deleting run one after another.
+ * serveStore). Every collection is open from start to end. Creating, updating and deleting run one after another.
  *
  * @throws EmbedmillError `store_unavailable` when zvec does not load here, or a collection cannot be opened: another
  *   process has it, or it is damaged.
@@ -32,7 +42,7 @@ export async function openZvecStore(folder: string): Promise<VectorStore> {
   try {
     for (const found of await findCollections(folder)) {
       const { collection, folder: its } = found;
-      open.set(collection.name, await inTurn(() => ZvecCollection.open(zvec, collection, its)));
+      open.set(collection.name, await ZvecCollection.open(zvec, collection, its));
     }
   } catch (thrown) {
     for (const collection of open.values()) await collection.close();
@@ -80,6 +90,10 @@ class ZvecStore implements VectorStore {
       .toSorted((a, b) => (a.name < b.name ? -1 : 1));
   }
 
+  updateCollection(collection: Collection): Promise<void> {
+    return this.#change(async () => this.#collection(collection.name as CollectionName).update(collection));
+  }
+
   deleteCollection(name: CollectionName): Promise<boolean> {
     return this.#change(async () => {
       const collection = this.#open.get(name);
@@ -103,8 +117,12 @@ class ZvecStore implements VectorStore {
     return this.#collection(name).find(documents);
   }
 
-  async replaceDocuments(name: CollectionName, documents: DocumentPoints[]): Promise<void> {
-    await this.#collection(name).replace(documents);
+  async replaceDocuments(
+    name: CollectionName,
+    documents: DocumentPoints[],
+    vector?: DenseName,
+  ): Promise<void> {
+    await this.#collection(name).replace(documents, vector);
   }
 
   async deleteDocuments(name: CollectionName, documents: DocumentKey[]): Promise<void> {
@@ -113,6 +131,22 @@ class ZvecStore implements VectorStore {
 
   async search(name: CollectionName, search: VectorSearch): Promise<ScoredPoint[]> {
     return this.#collection(name).search(search);
+  }
+
+  async getPoints(name: CollectionName, documents: DocumentKey[]): Promise<StoredPoint[]> {
+    return this.#collection(name).getPoints(documents);
+  }
+
+  async scanPoints(name: CollectionName, scan: PointScan): Promise<StoredPoint[]> {
+    return this.#collection(name).scan(scan);
+  }
+
+  async addVectors(name: CollectionName, vectors: VectorAddition[]): Promise<void> {
+    await this.#collection(name).addVectors(vectors);
+  }
+
+  async termFactors(name: CollectionName, scheme: SparseScheme, terms: Uint32Array): Promise<Float32Array> {
+    return this.#collection(name).termFactors(scheme, terms);
   }
 
   async ping(): Promise<void> {
@@ -131,7 +165,7 @@ class ZvecStore implements VectorStore {
   async #createIn(folder: string, collection: Collection): Promise<ZvecCollection> {
     let created: ZvecCollection | undefined;
     try {
-      created = await inTurn(() => ZvecCollection.create(this.#zvec, collection, folder));
+      created = await ZvecCollection.create(this.#zvec, collection, folder);
       await writeDefinition(folder, collection);
       return created;
     } catch (thrown) {

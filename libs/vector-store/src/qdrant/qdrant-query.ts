@@ -1,0 +1,54 @@
+import type { Collection, SparseScheme } from '@embedmill/jobs';
+import type { Schemas } from '@qdrant/js-client-rest';
+import { groups } from '../groups.ts';
+import type { SearchVector } from '../store.ts';
+import { searchParams } from './qdrant-collection.ts';
+
+/** What a search looks for, and by which vector. */
+export function queryOf(collection: Collection, vector: SearchVector) {
+  switch (vector.kind) {
+    case 'dense':
+      return {
+        query: Array.from(vector.values),
+        using: vector.name ?? collection.vector,
+        ...searchParams(collection),
+      };
+    case 'sparse': {
+      const { indices, values } = vector.values;
+      return { query: { indices: Array.from(indices), values: Array.from(values) }, using: vector.scheme };
+    }
+  }
+}
+
+/** Queries a request. */
+const QUERIES_AT_ONCE = 64;
+
+/** What searches multiply each term by; `ask` gives the best point of each of some searches. */
+export async function askTermFactors(
+  scheme: SparseScheme,
+  terms: Uint32Array,
+  ask: (searches: ReturnType<typeof termQuery>[]) => Promise<(Schemas['ScoredPoint'] | undefined)[]>,
+): Promise<Float32Array> {
+  const factors = new Float32Array(terms.length);
+  for (const some of groups([...terms.entries()], QUERIES_AT_ONCE)) {
+    const best = await ask(some.map(([, term]) => termQuery(scheme, term)));
+    for (const [n, [at, term]] of some.entries()) factors[at] = termFactor(scheme, term, best[n]);
+  }
+  return factors;
+}
+
+/**
+ * Qdrant does not tell how many points have a term, but what it makes of it: in the score of a point that has it. So
+ * the best one is asked for, with its weight.
+ */
+function termQuery(scheme: SparseScheme, term: number) {
+  return { query: { indices: [term], values: [1] }, using: scheme, limit: 1, with_vector: [scheme] };
+}
+
+/** What the term was multiplied by in the answer to a termQuery; 0 where no point was found. */
+function termFactor(scheme: SparseScheme, term: number, best: Schemas['ScoredPoint'] | undefined): number {
+  const vectors = best?.vector as Record<string, Schemas['SparseVector']> | null | undefined;
+  const vector = vectors?.[scheme];
+  const weight = vector?.values[vector.indices.indexOf(term)];
+  return best === undefined || weight === undefined ? 0 : best.score / weight;
+}

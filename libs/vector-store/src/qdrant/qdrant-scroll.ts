@@ -1,0 +1,46 @@
+import type { Collection, PointId } from '@embedmill/jobs';
+import type { Schemas } from '@qdrant/js-client-rest';
+import { denseVectors, sparseSchemes } from '../collections.ts';
+import type { StoredPoint } from '../store.ts';
+import type { QdrantFilter } from './qdrant-filter.ts';
+import { storedPoint } from './qdrant-points.ts';
+
+/** Points with their vectors an answer: a few megabytes. */
+export const POINTS_AT_ONCE = 256;
+
+export interface ScrollPage {
+  limit: number;
+  with_payload: true;
+  with_vector: string[];
+  offset?: Schemas['ExtendedPointId'];
+  filter?: QdrantFilter;
+}
+
+/**
+ * The points that satisfy a filter, with their vectors, in the order of their ids, some at a time.
+ *
+ * @param after the point before the first; there need be none any more
+ * @param limit how many are wanted in all: no page is asked for that is much longer
+ */
+export async function* pointPages(
+  collection: Collection,
+  scroll: (page: ScrollPage) => Promise<Schemas['ScrollResult']>,
+  filter: QdrantFilter | undefined,
+  after: PointId | undefined,
+  limit: number,
+): AsyncGenerator<StoredPoint[]> {
+  const names = [...denseVectors(collection).map((vector) => vector.name), ...sparseSchemes(collection)];
+  let offset: Schemas['ExtendedPointId'] | null | undefined = after;
+  do {
+    const found = await scroll({
+      // One more than wanted: Qdrant begins with the one before, where it is there.
+      limit: Math.min(limit + 1, POINTS_AT_ONCE),
+      with_payload: true,
+      with_vector: names,
+      ...(offset === undefined ? {} : { offset }),
+      ...(filter === undefined ? {} : { filter }),
+    });
+    yield found.points.filter(({ id }) => id !== after).map((point) => storedPoint(collection, point));
+    offset = found.next_page_offset as Schemas['ExtendedPointId'] | null | undefined;
+  } while (offset !== null && offset !== undefined);
+}

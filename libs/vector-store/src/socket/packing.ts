@@ -1,0 +1,194 @@
+import {
+  EmbedmillError,
+  SPARSE_SCHEMES,
+  type PointId,
+  type SparseScheme,
+  type SparseVector,
+} from '@embedmill/jobs';
+import type {
+  DocumentKey,
+  DocumentPoints,
+  Point,
+  PointPayload,
+  StoredPoint,
+  VectorAddition,
+} from '../store.ts';
+
+/**
+ * Points on their way through the socket, each part of all of them in one piece: the structured clone of some
+ * hundred small objects and arrays takes longer than all else that is done to store them.
+ */
+export interface PackedPoints {
+  /** The points' ids, then their payloads as JSON, each on a line of its own. */
+  ids: string;
+  payloads: string;
+  dense: PackedVectors;
+  /** Absent where no point has one. */
+  other: PackedVectors | undefined;
+  sparse: { scheme: SparseScheme; terms: PackedTerms }[];
+}
+
+/** Numbers of each vector, and the numbers; a vector that is not there has -1. */
+interface PackedVectors {
+  lengths: Int32Array;
+  values: Float32Array;
+}
+
+interface PackedTerms extends PackedVectors {
+  indices: Uint32Array;
+}
+
+export interface PackedDocuments {
+  /** As JSON: the documents' keys. */
+  keys: string;
+  /** Points of each document. */
+  counts: Int32Array;
+  points: PackedPoints;
+}
+
+export interface PackedAdditions {
+  ids: string;
+  vectors: PackedVectors;
+}
+
+/** @throws EmbedmillError `store_rejected` for a sparse vector with more ids than weights, or fewer. */
+export function packDocuments(documents: DocumentPoints[]): PackedDocuments {
+  return {
+    keys: JSON.stringify(documents.map(({ tenant, id }): DocumentKey => ({ tenant, id }))),
+    counts: Int32Array.from(documents, (document) => document.points.length),
+    points: packPoints(documents.flatMap((document) => document.points)),
+  };
+}
+
+export function unpackDocuments({ keys, counts, points }: PackedDocuments): DocumentPoints[] {
+  const all: Point[] = unpackPoints(points);
+  // The store keeps the payload as text: it need not make it again.
+  for (const [n, payloadText] of linesOf(points.payloads).entries()) {
+    const point = all[n];
+    if (point !== undefined) point.payloadText = payloadText;
+  }
+  let next = 0;
+  return (JSON.parse(keys) as DocumentKey[]).map((key, document) => {
+    const from = next;
+    next += counts[document] ?? 0;
+    return { ...key, points: all.slice(from, next) };
+  });
+}
+
+export function packPoints(points: readonly (Point | StoredPoint)[]): PackedPoints {
+  const has = (scheme: SparseScheme) => points.some(({ sparse }) => sparse?.[scheme] !== undefined);
+  return {
+    ids: lines(points.map(({ id }) => id)),
+    payloads: lines(
+      points.map((point) => ('payloadText' in point && point.payloadText) || JSON.stringify(point.payload)),
+    ),
+    dense: packVectors(points.map(({ dense }) => dense)),
+    other: points.some(({ other }) => other !== undefined)
+      ? packVectors(points.map(({ other }) => other))
+      : undefined,
+    sparse: SPARSE_SCHEMES.filter(has).map((scheme) => ({
+      scheme,
+      terms: packTerms(points.map(({ sparse }) => sparse?.[scheme])),
+    })),
+  };
+}
+
+export function unpackPoints({ ids, payloads, dense, other, sparse }: PackedPoints): StoredPoint[] {
+  const takeDense = vectorsOf(dense);
+  const takeOther = other === undefined ? () => undefined : vectorsOf(other);
+  const takeTerms = sparse.map(({ scheme, terms }) => ({ scheme, take: termsOf(terms) }));
+  const texts = linesOf(payloads);
+  return linesOf(ids).map((id, n) => {
+    const vectors: { [Scheme in SparseScheme]?: SparseVector } = {};
+    for (const { scheme, take } of takeTerms) {
+      const vector = take();
+      if (vector !== undefined) vectors[scheme] = vector;
+    }
+    const second = takeOther();
+    return {
+      id: id as PointId,
+      dense: takeDense() ?? new Float32Array(),
+      ...(second === undefined ? {} : { other: second }),
+      sparse: vectors,
+      payload: JSON.parse(texts[n] ?? '{}') as PointPayload,
+    };
+  });
+}
+
+export function packAdditions(additions: VectorAddition[]): PackedAdditions {
+  return {
+    ids: lines(additions.map(({ id }) => id)),
+    vectors: packVectors(additions.map(({ values }) => values)),
+  };
+}
+
+export function unpackAdditions({ ids, vectors }: PackedAdditions): VectorAddition[] {
+  const take = vectorsOf(vectors);
+  return linesOf(ids).map((id) => ({ id: id as PointId, values: take() ?? new Float32Array() }));
+}
+
+function packVectors(vectors: readonly (Float32Array | undefined)[]): PackedVectors {
+  const lengths = Int32Array.from(vectors, (vector) => vector?.length ?? -1);
+  const values = new Float32Array(totalOf(lengths));
+  let at = 0;
+  for (const vector of vectors) {
+    if (vector === undefined) continue;
+    values.set(vector, at);
+    at += vector.length;
+  }
+  return { lengths, values };
+}
+
+function packTerms(vectors: readonly (SparseVector | undefined)[]): PackedTerms {
+  const { lengths, values } = packVectors(vectors.map((vector) => vector?.values));
+  const indices = new Uint32Array(values.length);
+  let at = 0;
+  for (const vector of vectors) {
+    if (vector === undefined) continue;
+    if (vector.indices.length !== vector.values.length) {
+      throw new EmbedmillError(
+        'store_rejected',
+        `a sparse vector has ${vector.indices.length} ids, but ${vector.values.length} weights`,
+      );
+    }
+    indices.set(vector.indices, at);
+    at += vector.values.length;
+  }
+  return { lengths, values, indices };
+}
+
+/** Gives one vector after the other. */
+function vectorsOf({ lengths, values }: PackedVectors): () => Float32Array | undefined {
+  let next = 0;
+  let at = 0;
+  return () => {
+    const length = lengths[next++] ?? -1;
+    if (length < 0) return undefined;
+    at += length;
+    return values.subarray(at - length, at);
+  };
+}
+
+function termsOf({ indices, ...vectors }: PackedTerms): () => SparseVector | undefined {
+  const take = vectorsOf(vectors);
+  let at = 0;
+  return () => {
+    const values = take();
+    if (values === undefined) return undefined;
+    at += values.length;
+    return { indices: indices.subarray(at - values.length, at), values };
+  };
+}
+
+function totalOf(lengths: Int32Array): number {
+  return lengths.reduce((sum, length) => sum + Math.max(length, 0), 0);
+}
+
+function lines(texts: string[]): string {
+  return texts.join('\n');
+}
+
+/** No text at all is no line: ids and payloads are never empty. */
+function linesOf(text: string): string[] {
+  return text === '' ? [] : text.split('\n');
+}

@@ -1,0 +1,120 @@
+import {
+  EmbedmillError,
+  type Collection,
+  type DenseName,
+  type DenseVector,
+  type SparseScheme,
+  type SparseVector,
+} from '@embedmill/jobs';
+import { denseVectors, sparseSchemes } from './collections.ts';
+import type { SearchVector, VectorAddition } from './store.ts';
+
+/** The dense vector of this name; by default the one that searches use. */
+export function denseVector(collection: Collection, name: DenseName = collection.vector): DenseVector {
+  const found = denseVectors(collection).find((vector) => vector.name === name);
+  if (found !== undefined) return found;
+  throw new EmbedmillError('store_rejected', `the collection "${collection.name}" has no vector "${name}"`);
+}
+
+/**
+ * @throws EmbedmillError `store_rejected`, unless the collection has the vector that is looked for and it is well
+ *   formed; `dimension_mismatch`.
+ */
+export function checkSearchVector(collection: Collection, vector: SearchVector): void {
+  switch (vector.kind) {
+    case 'dense':
+      checkDense(collection, denseVector(collection, vector.name), vector.values, 'the query');
+      break;
+    case 'sparse':
+      checkSparse(collection, vector.scheme, vector.values, 'the query');
+  }
+}
+
+/**
+ * @throws EmbedmillError `dimension_mismatch`, or `store_rejected` when a number of the vector is not finite.
+ */
+export function checkDense(
+  collection: Collection,
+  { dims, model }: DenseVector,
+  values: Float32Array,
+  where: string,
+): void {
+  if (values.length !== dims) {
+    throw new EmbedmillError(
+      'dimension_mismatch',
+      `${where}: the vector has ${values.length} numbers, but the collection "${collection.name}" takes ` +
+        `${dims}; embed with its model, ${model}`,
+    );
+  }
+  const at = firstNotFinite(values);
+  if (at === -1) return;
+  throw new EmbedmillError(
+    'store_rejected',
+    `${where}: the vector has a number that is not finite (${values[at]})`,
+  );
+}
+
+/**
+ * @throws EmbedmillError `store_rejected` when the collection has no vectors of the scheme, ids do not ascend, or a
+ *   weight is not a finite number above 0.
+ */
+export function checkSparse(
+  collection: Collection,
+  scheme: SparseScheme,
+  vector: SparseVector,
+  where: string,
+): void {
+  const refuse = (why: string) => new EmbedmillError('store_rejected', `${where}: ${why}`);
+  checkScheme(collection, scheme);
+  const { indices, values } = vector;
+  if (indices.length !== values.length) {
+    throw refuse(`the ${scheme} vector has ${indices.length} ids, but ${values.length} weights`);
+  }
+  let before = -1;
+  for (let at = 0; at < indices.length; at += 1) {
+    const index = indices[at] ?? 0;
+    const value = values[at] ?? 0;
+    if (index <= before) throw refuse(`the ids of the ${scheme} vector do not ascend (${before}, ${index})`);
+    if (!(value > 0 && value < Infinity)) {
+      throw refuse(`the ${scheme} vector has a weight that is not a finite number above 0 (${value})`);
+    }
+    before = index;
+  }
+}
+
+/**
+ * The dense vector that these values are added to.
+ *
+ * @throws EmbedmillError `store_rejected`, where the collection has no second vector, or a number is not finite;
+ *   `dimension_mismatch`.
+ */
+export function checkAdditions(collection: Collection, vectors: VectorAddition[]): DenseVector {
+  const { other } = collection;
+  if (other === undefined) {
+    throw new EmbedmillError(
+      'store_rejected',
+      `the collection "${collection.name}" has no second dense vector; add one to its definition first`,
+    );
+  }
+  for (const { id, values } of vectors) checkDense(collection, other, values, `point ${id}`);
+  return other;
+}
+
+/** @throws EmbedmillError `store_rejected` when the collection has no vectors of the scheme. */
+export function checkScheme(collection: Collection, scheme: SparseScheme): void {
+  if (sparseSchemes(collection).includes(scheme)) return;
+  throw new EmbedmillError(
+    'store_rejected',
+    `the collection "${collection.name}" has no ${scheme} vectors; its profile has to name them when it is created`,
+  );
+}
+
+/** Index, or -1. Looked for in every vector that is written, so no function is called for each number. */
+function firstNotFinite(vector: Float32Array): number {
+  for (let at = 0; at < vector.length; at += 1) {
+    const value = vector[at] ?? 0;
+    // Only what is not finite differs from itself by anything but 0.
+    if (value - value !== 0) return at;
+  }
+  return -1;
+}

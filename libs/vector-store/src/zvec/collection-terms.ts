@@ -1,0 +1,73 @@
+import type { SparseScheme } from '@embedmill/jobs';
+import type { ZVecDoc } from '@zvec/zvec';
+import type { Point } from '../store.ts';
+import { termsColumn } from './columns.ts';
+import { termsOf } from './sparse-columns.ts';
+import { TermFrequencies } from './term-frequencies.ts';
+import type { ZvecTable } from './zvec-table.ts';
+
+/**
+ * The document frequencies of a collection's schemes: not known after opening, until a search first needs them and they
+ * are counted from what is stored; kept in step with each write from then on. A new collection's are known from the start.
+ * When a write fails, or the searched table becomes another one, they are forgotten, and counted again when needed.
+ *
+ * ZvecCollection calls all but `idf` in its writes only, one after another.
+ */
+export class CollectionTerms {
+  readonly #schemes: readonly SparseScheme[];
+  #frequencies: Map<SparseScheme, TermFrequencies> | undefined;
+
+  constructor(schemes: readonly SparseScheme[], isEmpty: boolean) {
+    this.#schemes = schemes;
+    if (isEmpty) this.#frequencies = this.#none();
+  }
+
+  get isKnown(): boolean {
+    return this.#frequencies !== undefined;
+  }
+
+  /** The columns that rows have to come with to be counted; none while nothing is counted. */
+  get columns(): string[] {
+    return this.isKnown ? this.#schemes.map(termsColumn) : [];
+  }
+
+  forget(): void {
+    this.#frequencies = undefined;
+  }
+
+  async count(table: ZvecTable): Promise<void> {
+    if (this.isKnown) return;
+    const counted = this.#none();
+    await table.forEach(this.#schemes.map(termsColumn), (row) => {
+      for (const [scheme, frequencies] of counted) frequencies.add(termsIn(row, scheme));
+    });
+    this.#frequencies = counted;
+  }
+
+  add(points: readonly Point[]): void {
+    for (const [scheme, frequencies] of this.#frequencies ?? []) {
+      for (const { sparse } of points) frequencies.add(sparse?.[scheme]?.indices ?? NO_TERMS);
+    }
+  }
+
+  remove(rows: readonly ZVecDoc[]): void {
+    for (const [scheme, frequencies] of this.#frequencies ?? []) {
+      for (const row of rows) frequencies.remove(termsIn(row, scheme));
+    }
+  }
+
+  /** 0 where no point has the term. */
+  idf(scheme: SparseScheme, term: number): number {
+    return this.#frequencies?.get(scheme)?.idf(term) ?? 0;
+  }
+
+  #none(): Map<SparseScheme, TermFrequencies> {
+    return new Map(this.#schemes.map((scheme) => [scheme, new TermFrequencies()]));
+  }
+}
+
+const NO_TERMS = new Uint32Array();
+
+function termsIn({ fields }: ZVecDoc, scheme: SparseScheme): Uint32Array {
+  return termsOf((fields as Record<string, unknown>)[termsColumn(scheme)]);
+}

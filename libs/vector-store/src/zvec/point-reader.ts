@@ -1,0 +1,73 @@
+import { SPARSE_SCHEMES, type PointId, type SparseScheme, type SparseVector } from '@embedmill/jobs';
+import type { ZVecDoc } from '@zvec/zvec';
+import { sortByDocument } from '../document-order.ts';
+import { groups } from '../groups.ts';
+import type { DocumentKey, PointPayload, StoredPoint } from '../store.ts';
+import * as column from './columns.ts';
+import { inDocuments } from './document-filter.ts';
+import { sparseVectorOf } from './sparse-columns.ts';
+import { payloadIn } from './table-search.ts';
+import { MOST_ROWS, type ZvecTable } from './zvec-table.ts';
+
+/** Documents whose points are read at once. */
+const DOCUMENTS_AT_ONCE = 50;
+
+/** The tables of a collection: of the vector that searches use, and of the other one, where there is one. */
+export interface Tables {
+  current: ZvecTable;
+  other: ZvecTable | undefined;
+}
+
+/** The points of these ids that are there, in the order asked. */
+export async function readPoints(
+  { current, other }: Tables,
+  ids: readonly PointId[],
+): Promise<StoredPoint[]> {
+  const rows = await current.fetch(ids, [column.PAYLOAD], true);
+  const others = await other?.fetch(ids, [], true);
+  return ids.flatMap((id) => {
+    const row = rows.get(id);
+    return row === undefined ? [] : [pointOf(row, others?.get(id))];
+  });
+}
+
+/** The points of these documents, in the order asked and by chunk index. */
+export async function readDocuments(tables: Tables, documents: DocumentKey[]): Promise<StoredPoint[]> {
+  const digests = documents.map(column.documentDigest);
+  const points: StoredPoint[] = [];
+  for (const some of groups(digests, DOCUMENTS_AT_ONCE)) {
+    const filter = inDocuments(some);
+    const rows = await tables.current.query({ filter, topk: MOST_ROWS, outputFields: [] });
+    const ids = rows.map((row) => row.id as PointId);
+    for (const point of await readPoints(tables, ids)) points.push(point);
+  }
+  return sortByDocument(points, documents);
+}
+
+/** The payloads of these points, by id. */
+export async function readPayloads(
+  table: ZvecTable,
+  ids: readonly PointId[],
+): Promise<Map<string, PointPayload>> {
+  const rows = await table.fetch(ids, [column.PAYLOAD], false);
+  return new Map([...rows].map(([id, row]) => [id, payloadIn(row)]));
+}
+
+function pointOf(row: ZVecDoc, other: ZVecDoc | undefined): StoredPoint {
+  const sparse: { [Scheme in SparseScheme]?: SparseVector } = {};
+  for (const scheme of SPARSE_SCHEMES) {
+    const vector = sparseVectorOf(row.vectors[scheme]);
+    if (vector !== undefined) sparse[scheme] = vector;
+  }
+  return {
+    id: row.id as PointId,
+    dense: denseIn(row),
+    ...(other === undefined ? {} : { other: denseIn(other) }),
+    sparse,
+    payload: payloadIn(row),
+  };
+}
+
+function denseIn({ vectors }: ZVecDoc): Float32Array {
+  return Float32Array.from(vectors[column.VECTOR] as Float32Array);
+}
