@@ -32,7 +32,7 @@ afterEach(async () => {
 async function start(options: Partial<EngineProcessOptions> = {}, path = int8!): Promise<EngineProcess> {
   const engine = await EngineProcess.start({
     entry: FAULTY,
-    model: { path, pooling: 'mean', normalize: true, padTokenId: 0 },
+    model: { kind: 'dense', path, pooling: 'mean', normalize: true, padTokenId: 0 },
     device: { kind: 'cpu', threads: 1 },
     ...options,
   });
@@ -130,7 +130,7 @@ describe.skipIf(int8 === undefined)('vectors (skipped without the int8 model)', 
   });
 
   it('are those of the first token where the model asks for that, whatever follows', async () => {
-    const model = { path: int8!, pooling: 'cls', normalize: true, padTokenId: 0 } as const;
+    const model = { kind: 'dense', path: int8!, pooling: 'cls', normalize: true, padTokenId: 0 } as const;
     const [mean, cls] = await Promise.all([start(), start({ model })]);
     const [long, short] = [sentence(1, 40), [101]];
     const [ofLong, ofShort] = rows((await cls.run(batchOf([long, short]))).vectors, 384);
@@ -219,7 +219,14 @@ describe('a model that cannot be had', slow, () => {
       await copyFile(int8!, path);
       await truncate(path, 10_000_000);
       await expect(start({}, path)).rejects.toMatchObject({ code: 'model_corrupt' });
-      const model = { path: int8!, pooling: 'mean', normalize: true, padTokenId: 0, dims: 768 } as const;
+      const model = {
+        kind: 'dense',
+        path: int8!,
+        pooling: 'mean',
+        normalize: true,
+        padTokenId: 0,
+        dims: 768,
+      } as const;
       await expect(start({ model })).rejects.toMatchObject({
         code: 'model_corrupt',
         message: expect.stringContaining('768') as string,
@@ -229,7 +236,7 @@ describe('a model that cannot be had', slow, () => {
 
   it('is reported as unavailable when the engine dies while it starts', async () => {
     const entry = new URL('./no-such-engine.ts', import.meta.url);
-    const model = { path: 'unused', pooling: 'mean', normalize: true, padTokenId: 0 } as const;
+    const model = { kind: 'dense', path: 'unused', pooling: 'mean', normalize: true, padTokenId: 0 } as const;
     await expect(
       EngineProcess.start({ entry, model, device: { kind: 'cpu', threads: 1 } }),
     ).rejects.toMatchObject({
@@ -359,7 +366,7 @@ describe.skipIf(int8 === undefined)('EngineProcess (skipped without the int8 mod
       path,
       `import { EngineProcess } from ${JSON.stringify(index)};
        const engine = await EngineProcess.start(${JSON.stringify({
-         model: { path: int8, pooling: 'mean', normalize: true, padTokenId: 0 },
+         model: { kind: 'dense', path: int8, pooling: 'mean', normalize: true, padTokenId: 0 },
          device: { kind: 'cpu', threads: 1 },
        }).replace('{', `{ entry: new URL(${JSON.stringify(FAULTY.href)}), `)});
        process.send(engine.pid);`,

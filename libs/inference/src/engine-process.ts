@@ -17,14 +17,15 @@ import { constants, setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { EmbedmillError } from '@embedmill/jobs';
 import type { Device } from './device.ts';
-import type { Engine, EngineBatch, EngineResult } from './engine.ts';
+import type { Engine, EngineBatch, EngineOutput, EngineResult } from './engine.ts';
+import type { ImageModel } from './engine/image-session.ts';
 import type { EngineModel, FromEngine, GraphTuning, ToEngine } from './engine/protocol.ts';
 import { defaultGraph, deviceEnvironment } from './engine/session-options.ts';
 
 export interface EngineProcessOptions {
   /** A file that calls `serveEngine()`. */
   entry: URL;
-  model: EngineModel;
+  model: EngineModel | ImageModel;
   device: Device;
   /** What is best for the device by default. */
   graph?: GraphTuning | undefined;
@@ -71,6 +72,7 @@ export class EngineProcess implements Engine {
   #startedAt = 0;
   #lastId = 0;
   #dims = 0;
+  #outputs: readonly EngineOutput[] = [];
   #peakRssBytes = 0;
   #restarts = 0;
   #failedStarts = 0;
@@ -98,6 +100,10 @@ export class EngineProcess implements Engine {
 
   get dims(): number {
     return this.#dims;
+  }
+
+  get outputs(): readonly EngineOutput[] {
+    return this.#outputs;
   }
 
   /** The child's process id; undefined between two children. */
@@ -170,7 +176,8 @@ export class EngineProcess implements Engine {
     this.#verdict = undefined;
     const child = fork(fileURLToPath(entry), [], {
       serialization: 'advanced',
-      execArgv: [],
+      // An engine's garbage is messages: let it be collected often.
+      execArgv: ['--max-semi-space-size=8'],
       // ONNX Runtime 1.30 would report on its use to its makers; what runs here is nobody's business but its owner's.
       env: { ...process.env, ORT_DISABLE_TELEMETRY: '1', ...deviceEnvironment(device) },
       // Its stdout would mix into what the parent prints.
@@ -199,6 +206,7 @@ export class EngineProcess implements Engine {
         clearTimeout(this.#timer);
         this.#state = 'ready';
         this.#dims = message.dims;
+        this.#outputs = message.outputs;
         this.#notePeakRss(message.peakRssBytes);
         this.#failedStarts = 0;
         this.#started?.resolve();
@@ -211,7 +219,7 @@ export class EngineProcess implements Engine {
       case 'unloadable':
         this.#kill(message.code, message.message);
         return;
-      case 'vectors':
+      case 'ran':
         this.#deathsInARow = 0;
         this.#notePeakRss(message.peakRssBytes);
         this.#settle(message.id, ({ resolve }) => resolve(message));
@@ -225,9 +233,9 @@ export class EngineProcess implements Engine {
   #send(pending: Pending): void {
     const id = (this.#lastId += 1);
     this.#sent.set(id, pending);
-    const { ids, lengths, urgent } = pending.batch;
+    const { batch } = pending;
     // A send that fails is a child that dies: its exit says so.
-    this.#child?.send({ kind: 'run', id, ids, lengths, urgent } satisfies ToEngine, ignore);
+    this.#child?.send({ kind: 'run', id, ...batch } satisfies ToEngine, ignore);
     if (this.#sent.size === 1) this.#expectAnswer();
   }
 

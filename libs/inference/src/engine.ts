@@ -1,3 +1,13 @@
+/**
+ * What a model gives of a sequence:
+ * - `dense`: one vector, pooled;
+ * - `attention`: a weight a token, the row of [CLS] in the last layer's attention, averaged over its heads (BM42);
+ * - `states`: a vector a token, L2-normalised (late interaction);
+ * - `sparse`: weights of the vocabulary's terms (SPLADE);
+ * - `score`: how well the two parts of a pair match, a logit (cross-encoders).
+ */
+export type EngineOutput = 'dense' | 'attention' | 'states' | 'sparse' | 'score';
+
 /** Token sequences for one run of a model. */
 export interface EngineBatch {
   /** The ids of all sequences, one after the other, without padding. */
@@ -6,13 +16,38 @@ export interface EngineBatch {
   readonly lengths: Int32Array;
   /** Someone waits: runs before every batch that has not begun. */
   readonly urgent: boolean;
+  /**
+   * Of an image model: the images, each size × size × 3 bytes, rows from the top, RGB. Their ids, of as many as
+   * `lengths` says, are only what they are told apart by.
+   */
+  readonly pixels?: Uint8Array;
+  /** Of what the engine's `outputs` has; its first alone by default. */
+  readonly outputs?: readonly EngineOutput[];
+  /** Of pairs: how many tokens of each sequence are the first part's (token type 0); the rest is of type 1. */
+  readonly firstParts?: Int32Array;
   /** What the ids of each sequence stand for; only engines that tokenize themselves, which are remote, read it. */
   readonly texts?: readonly string[];
 }
 
+/** Sparse vectors of a batch, one after the other: terms of each, their ids ascending, and their weights. */
+export interface PackedSparse {
+  readonly lengths: Int32Array;
+  readonly indices: Uint32Array;
+  readonly values: Float32Array;
+}
+
+/** All in the order of the batch, and only what was asked for. */
 export interface EngineResult {
-  /** sequences × dims, in the order of the batch. */
+  /** sequences × dims; empty where `dense` was not asked for. */
   readonly vectors: Float32Array;
+  /** One for each of the batch's `ids`. */
+  readonly attention?: Float32Array;
+  /** `ids` × `stateDims`. */
+  readonly states?: Float32Array;
+  readonly stateDims?: number;
+  readonly sparse?: PackedSparse;
+  /** One a sequence. */
+  readonly scores?: Float32Array;
   /** What the run took on the device, waiting not counted. */
   readonly seconds: number;
 }
@@ -25,8 +60,10 @@ export interface EngineResult {
  * or `model_unavailable` when there is no model to run anything with.
  */
 export interface Engine {
-  /** Numbers in a vector. */
+  /** Numbers in a dense vector; of models that give none, 0. */
   readonly dims: number;
+  /** What it can give, the usual first. */
+  readonly outputs: readonly EngineOutput[];
   /** Batches that may be in flight; one urgent batch may be on top. */
   readonly capacity: number;
   run(batch: EngineBatch): Promise<EngineResult>;

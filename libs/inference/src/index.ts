@@ -1,9 +1,11 @@
 export { BareSession, serveBareSession, type BareSessionOptions } from './bare-session.ts';
 export { availableCpus, availableMemory, defaultLayout, type EngineLayout } from './cpus.ts';
 export { deviceLabel, parseDevices, type Device, type DeviceName } from './device.ts';
-export type { Engine, EngineBatch, EngineResult } from './engine.ts';
+export type { Engine, EngineBatch, EngineOutput, EngineResult, PackedSparse } from './engine.ts';
 export { EngineProcess, type EngineEvent, type EngineProcessOptions } from './engine-process.ts';
-export type { EngineModel, GraphTuning } from './engine/protocol.ts';
+export type { ImageModel } from './engine/image-session.ts';
+export { GRAPH_VERSION } from './engine/output-graph.ts';
+export type { DenseModel, EngineModel, GraphTuning, RerankerModel, SparseModel } from './engine/protocol.ts';
 export { RemoteEngine, type RemoteEngineEvent, type RemoteEngineOptions } from './remote-engine.ts';
 export { serveEngine } from './engine/serve.ts';
 export { defaultGraph } from './engine/session-options.ts';

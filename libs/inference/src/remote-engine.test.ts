@@ -305,6 +305,17 @@ describe('vectors', slow, () => {
     });
   });
 
+  it('are all that can be asked for', async () => {
+    const { engine, upstream } = await both({ flavour: 'tei' });
+    expect(engine.outputs).toEqual(['dense']);
+    const batch = { ...batchOf(['a']), outputs: ['dense', 'states'] } as const;
+    expect(await errorOf(engine.run(batch))).toMatchObject({
+      code: 'engine_failed',
+      message: expect.stringContaining('states') as string,
+    });
+    expect(upstream.requests).toEqual([]);
+  });
+
   it('cannot be had of a batch without its texts', async () => {
     const { upstream, engine } = await both({ flavour: 'tei' });
     const { ids, lengths, urgent } = batchOf(['a', 'b']);

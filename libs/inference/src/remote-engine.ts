@@ -65,6 +65,7 @@ const DEFAULT_DEADLINE_MS = 60_000;
 
 export class RemoteEngine implements Engine {
   readonly dims: number;
+  readonly outputs = ['dense'] as const;
   readonly capacity: number;
   readonly #options: RemoteEngineOptions;
   readonly #upstream: Upstream;
@@ -115,8 +116,12 @@ export class RemoteEngine implements Engine {
    * are those of the requests that were answered, added up.
    */
   run(batch: EngineBatch): Promise<EngineResult> {
-    const { texts, lengths, urgent } = batch;
+    const { texts, lengths, urgent, outputs = this.outputs } = batch;
     if (this.#isClosed) return Promise.reject(new EmbedmillError('engine_failed', 'the engine is closed'));
+    if (outputs.some((output) => output !== 'dense')) {
+      const message = `a remote engine gives dense vectors only, not ${outputs.join(', ')}`;
+      return Promise.reject(new EmbedmillError('engine_failed', message));
+    }
     if (texts?.length !== lengths.length) {
       const message = `a remote engine embeds texts, and this batch has ${texts?.length ?? 'none'} for its ${lengths.length} sequences: send each sequence’s text with it`;
       return Promise.reject(new EmbedmillError('engine_failed', message));

@@ -43,15 +43,43 @@ const sourceSchema = z.discriminatedUnion('kind', [
 
 const prefixSchema = z.string().max(500);
 
+const perChannel = z.tuple([z.number(), z.number(), z.number()]);
+
+/** The part of a model that reads images, into the space of its texts. */
+const visionSchema = z.strictObject({
+  model: modelFileSchema,
+  data: z.array(modelFileSchema).default([]),
+  size: z.int().min(8).max(2048).meta({ description: 'Side of the square images, in pixels.' }),
+  mean: perChannel.meta({ description: 'Subtracted from red, green and blue, of values from 0 to 1.' }),
+  std: perChannel.meta({ description: 'What they are then divided by.' }),
+  resize: z.enum(['shortest', 'exact']).default('shortest').meta({
+    description: 'Scaled by the shortest side and cut from the middle, or scaled to the square.',
+  }),
+  resizeTo: z.int().min(8).max(4096).optional().meta({
+    description: 'Of `shortest`: what that side becomes; the size by default.',
+  }),
+  interpolation: z.enum(['bicubic', 'bilinear']).default('bicubic'),
+});
+export type VisionEntry = z.infer<typeof visionSchema>;
+
 const facts = {
-  dims: z.int().positive().max(65_536).meta({ description: 'Numbers in a vector.' }),
-  pooling: z.enum(['mean', 'cls']).meta({ description: 'How token vectors become one.' }),
+  kind: z.enum(['dense', 'sparse', 'reranker']).meta({
+    description:
+      'What it gives: a dense vector a text, a sparse one over its vocabulary (SPLADE), or the score of a pair.',
+  }),
+  attentions: z.boolean().meta({
+    description: 'Whether the graph also gives its last layer’s attention, which BM42 needs.',
+  }),
+  dims: z.int().positive().max(65_536).meta({
+    description: 'Numbers in a vector; of a sparse model its vocabulary’s terms, of a reranker 1.',
+  }),
+  pooling: z.enum(['mean', 'cls']).meta({ description: 'How token vectors become one, in dense models.' }),
   normalize: z.boolean().meta({ description: 'Whether vectors are L2-normalised.' }),
   maxTokens: z.int().min(8).max(131_072).meta({ description: 'Tokens read, special tokens included.' }),
   queryPrefix: prefixSchema.meta({ description: 'Put in front of queries, as trained.' }),
   documentPrefix: prefixSchema.meta({ description: 'Put in front of documents, as trained.' }),
   padTokenId: z.int().nonnegative(),
-  model: modelFileSchema.meta({ description: 'The ONNX file; gives a vector a token.' }),
+  model: modelFileSchema.meta({ description: 'The ONNX file.' }),
   data: z
     .array(modelFileSchema)
     .meta({ description: 'External data of the ONNX file, where its weights are not inside.' }),
@@ -70,11 +98,13 @@ const facts = {
   }),
 };
 
-/** What a model is, and what must be done with its output to get its vectors. */
-export const modelEntrySchema = z.strictObject({
-  ...facts,
+const { kind, pooling, ...others } = facts;
+
+const anyModel = {
+  ...others,
   name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, 'must be letters, digits, ".", "_" and "-"'),
   source: sourceSchema,
+  attentions: facts.attentions.default(false),
   normalize: facts.normalize.default(true),
   queryPrefix: facts.queryPrefix.default(''),
   documentPrefix: facts.documentPrefix.default(''),
@@ -83,10 +113,23 @@ export const modelEntrySchema = z.strictObject({
   tokenizer: facts.tokenizer.default({ path: 'tokenizer.json' }),
   matryoshka: facts.matryoshka.default([]),
   batchInvariant: facts.batchInvariant.default(true),
-});
+};
+
+/** What a model is, and what must be done with its output. Only dense models pool. */
+export const modelEntrySchema = z.discriminatedUnion('kind', [
+  z.strictObject({
+    ...anyModel,
+    kind: kind.extract(['dense']).default('dense'),
+    pooling,
+    vision: visionSchema.optional(),
+  }),
+  z.strictObject({ ...anyModel, kind: kind.extract(['sparse']) }),
+  z.strictObject({ ...anyModel, kind: kind.extract(['reranker']) }),
+]);
 
 /** What a folder may say of its model in its own embedmill.json. */
-export const overridesSchema = z.strictObject(facts).partial();
+export const overridesSchema = z.strictObject({ ...facts, vision: visionSchema }).partial();
 
+export type ModelKind = z.infer<typeof kind>;
 export type ModelEntry = z.infer<typeof modelEntrySchema>;
 export type ModelEntryInput = z.input<typeof modelEntrySchema>;

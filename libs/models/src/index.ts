@@ -1,7 +1,7 @@
-export type { ModelEntry, ModelEntryInput, ModelFile } from './entry.ts';
+export type { ModelEntry, ModelEntryInput, ModelFile, ModelKind, VisionEntry } from './entry.ts';
 export { modelEntrySchema } from './entry.ts';
 export { REGISTRY } from './registry.ts';
-export { findModel, listModels, type ModelFolders, type ModelSummary } from './models.ts';
+export { findModel, listModels, visionOf, type ModelFolders, type ModelSummary } from './models.ts';
 export {
   resolveModel,
   resolveTokenizer,

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { EmbedmillError } from '@embedmill/jobs';
 import { sizeOf } from './digest.ts';
-import { modelEntrySchema, overridesSchema, type ModelEntry } from './entry.ts';
+import { modelEntrySchema, overridesSchema, type ModelEntry, type ModelKind } from './entry.ts';
 
 const modulesSchema = z.array(z.looseObject({ type: z.string(), path: z.string() }));
 const poolingSchema = z.looseObject({
@@ -19,11 +19,20 @@ const poolingSchema = z.looseObject({
 const limitsSchema = z.looseObject({ max_seq_length: z.int().nullish() });
 const configSchema = z.looseObject({
   model_type: z.string().optional(),
+  architectures: z.array(z.string()).nullish(),
+  id2label: z.record(z.string(), z.string()).nullish(),
   hidden_size: z.int().optional(),
+  vocab_size: z.int().optional(),
   max_position_embeddings: z.int().optional(),
   pad_token_id: z.int().nullish(),
 });
+type Modules = z.infer<typeof modulesSchema> | undefined;
+type PoolingConfig = z.infer<typeof poolingSchema> | undefined;
+type Config = z.infer<typeof configSchema> | undefined;
 const promptsSchema = z.looseObject({ prompts: z.record(z.string(), z.string()).optional() });
+
+/** The last two are of sparse models. */
+const KNOWN_MODULE = /\.(Transformer|Pooling|Normalize|MLMTransformer|SpladePooling)$/;
 
 /** Models whose first two positions stand for no token. */
 const OFFSET_POSITIONS = new Set(['roberta', 'xlm-roberta', 'camembert', 'mpnet']);
@@ -31,14 +40,15 @@ const OFFSET_POSITIONS = new Set(['roberta', 'xlm-roberta', 'camembert', 'mpnet'
 /**
  * The entry of a model in a folder of the user's, read from the files that sentence-transformers writes
  * (modules.json, 1_Pooling/config.json, sentence_bert_config.json, config.json) and from embedmill.json, which may
- * say anything of an entry and goes first. Throws `model_unavailable`, naming the file that is missing or wrong.
+ * say anything of an entry and goes first. Without a pooling, config.json's architecture tells sparse models and
+ * rerankers. Throws `model_unavailable`, naming the file that is missing or wrong.
  */
 export async function entryOfFolder(modelsDir: string, folder: string): Promise<ModelEntry> {
   const path = join(modelsDir, folder);
   const read = <T>(file: string, schema: z.ZodType<T>) => readJson(join(path, file), schema);
   const overrides = (await read('embedmill.json', overridesSchema)) ?? {};
   const modules = await read('modules.json', modulesSchema);
-  const unknown = modules?.find(({ type }) => !/\.(Transformer|Pooling|Normalize)$/.test(type));
+  const unknown = modules?.find(({ type }) => !KNOWN_MODULE.test(type));
   if (unknown !== undefined && overrides.pooling === undefined) {
     throw unusable(join(path, 'modules.json'), `has a module that embedmill cannot run, ${unknown.type}`);
   }
@@ -50,10 +60,11 @@ export async function entryOfFolder(modelsDir: string, folder: string): Promise<
 
   const wanting = (what: string, file: string) =>
     unusable(path, `does not say its ${what}: add ${file}, or an embedmill.json with {"${what}": …}`);
-  const dims = overrides.dims ?? pooling?.word_embedding_dimension ?? config?.hidden_size;
+  const kind = overrides.kind ?? kindOf(modules, pooling, config);
+  const dims = overrides.dims ?? dimsOf(kind, pooling, config);
   if (dims === undefined) throw wanting('dims', 'config.json');
   const poolingKind = overrides.pooling ?? poolingOf(pooling);
-  if (poolingKind === undefined) throw wanting('pooling', '1_Pooling/config.json');
+  if (kind === 'dense' && poolingKind === undefined) throw wanting('pooling', '1_Pooling/config.json');
   const maxTokens = overrides.maxTokens ?? limits?.max_seq_length ?? positionsOf(config);
   if (maxTokens === undefined) throw wanting('maxTokens', 'sentence_bert_config.json');
 
@@ -66,8 +77,9 @@ export async function entryOfFolder(modelsDir: string, folder: string): Promise<
     model: { path: (await onnxFileOf(path)) ?? 'model.onnx' },
     ...overrides,
     normalize: overrides.normalize ?? modules?.some(({ type }) => type.endsWith('.Normalize')) ?? true,
+    kind,
     dims,
-    pooling: poolingKind,
+    ...(kind === 'dense' ? { pooling: poolingKind } : {}),
     maxTokens,
     source: { kind: 'local', folder },
   });
@@ -83,7 +95,28 @@ export async function onnxFileOf(folder: string): Promise<string | undefined> {
   return undefined;
 }
 
-function poolingOf(config: z.infer<typeof poolingSchema> | undefined): 'mean' | 'cls' | undefined {
+/** A model that says how it pools is dense, whatever head its transformer was trained with. */
+function kindOf(modules: Modules, pooling: PoolingConfig, config: Config): ModelKind {
+  const isOf = (head: string) => config?.architectures?.some((name) => name.endsWith(head)) === true;
+  if (modules?.some(({ type }) => type.endsWith('.SpladePooling')) === true) return 'sparse';
+  if (pooling !== undefined) return 'dense';
+  if (isOf('ForSequenceClassification') && Object.keys(config?.id2label ?? {}).length === 1)
+    return 'reranker';
+  return isOf('ForMaskedLM') ? 'sparse' : 'dense';
+}
+
+function dimsOf(kind: ModelKind, pooling: PoolingConfig, config: Config): number | undefined {
+  switch (kind) {
+    case 'dense':
+      return pooling?.word_embedding_dimension ?? config?.hidden_size;
+    case 'sparse':
+      return config?.vocab_size;
+    case 'reranker':
+      return 1;
+  }
+}
+
+function poolingOf(config: PoolingConfig): 'mean' | 'cls' | undefined {
   if (config === undefined) return undefined;
   if (config.pooling_mode === 'cls' || config.pooling_mode === 'mean') return config.pooling_mode;
   const others =
@@ -95,7 +128,7 @@ function poolingOf(config: z.infer<typeof poolingSchema> | undefined): 'mean' | 
   return config.pooling_mode_cls_token ? 'cls' : 'mean';
 }
 
-function positionsOf(config: z.infer<typeof configSchema> | undefined): number | undefined {
+function positionsOf(config: Config): number | undefined {
   const positions = config?.max_position_embeddings;
   if (positions === undefined) return undefined;
   return OFFSET_POSITIONS.has(config?.model_type ?? '') ? positions - 2 : positions;

@@ -114,6 +114,53 @@ test('a folder in the layout of sentence-transformers is a model', async () => {
   expect(model.revision).toBe(`sha256:${model.sha256}`);
 });
 
+test('a folder without a pooling is of the kind that its architecture says', async () => {
+  const config = { vocab_size: 99, hidden_size: 24, max_position_embeddings: 64 };
+  const classifier = { ...config, architectures: ['BertForSequenceClassification'] };
+  await put({
+    'terms/config.json': { ...config, architectures: ['BertForMaskedLM'] },
+    'pairs/config.json': { ...classifier, id2label: { 0: 'LABEL_0' } },
+    'labels/config.json': { ...classifier, id2label: { 0: 'no', 1: 'yes' } },
+    'told/config.json': config,
+    'told/embedmill.json': { kind: 'reranker' },
+    ...LAYOUT,
+    'own/config.json': { ...config, architectures: ['BertForMaskedLM'] },
+  });
+  expect(await findModel('terms', folders)).toMatchObject({ kind: 'sparse', dims: 99, maxTokens: 64 });
+  expect(await findModel('pairs', folders)).toMatchObject({ kind: 'reranker', dims: 1 });
+  expect(await findModel('told', folders)).toMatchObject({ kind: 'reranker', dims: 1 });
+  expect(await findModel('own', folders)).toMatchObject({ kind: 'dense', dims: 24, pooling: 'cls' });
+  await expect(findModel('labels', folders)).rejects.toMatchObject({
+    code: 'model_unavailable',
+    message: expect.stringContaining('pooling') as string,
+  });
+});
+
+test('a folder of a sparse encoder of sentence-transformers is a sparse model', async () => {
+  const modules = ['models.MLMTransformer', 'models.SpladePooling'].map((type, idx) => ({
+    ...{
+      idx,
+      path: idx === 1 ? '1_SpladePooling' : '',
+      type: `sentence_transformers.sparse_encoder.${type}`,
+    },
+  }));
+  await put({
+    'splade/modules.json': modules,
+    'splade/1_SpladePooling/config.json': { pooling_strategy: 'max' },
+    'splade/config.json': { vocab_size: 99, max_position_embeddings: 64 },
+  });
+  expect(await findModel('splade', folders)).toMatchObject({ kind: 'sparse', dims: 99 });
+});
+
+test('only dense models pool, and all of them', () => {
+  const { pooling, ...rest } = valid;
+  expect(modelEntrySchema.safeParse(rest).success).toBe(false);
+  for (const kind of ['sparse', 'reranker']) {
+    expect(modelEntrySchema.safeParse({ ...rest, kind }).success).toBe(true);
+    expect(modelEntrySchema.safeParse({ ...rest, kind, pooling }).success).toBe(false);
+  }
+});
+
 test('embedmill.json goes before what the other files say', async () => {
   await put({
     ...LAYOUT,
@@ -168,12 +215,27 @@ test('the list has every model once, and says which are on this machine', async 
   expect(names).toEqual([...REGISTRY.map(({ name }) => name), 'own'].sort());
   expect(listed.find(({ name }) => name === 'all-MiniLM-L6-v2')).toEqual({
     name: 'all-MiniLM-L6-v2',
+    kind: 'dense',
     dims: 384,
     matryoshka: [],
     maxTokens: 256,
     pooling: 'mean',
+    attentions: true,
+    images: false,
     bundled: true,
     license: 'apache-2.0',
+    available: true,
+  });
+  expect(listed.find(({ name }) => name === 'splade-tiny')).toEqual({
+    name: 'splade-tiny',
+    kind: 'sparse',
+    dims: 30_522,
+    matryoshka: [],
+    maxTokens: 512,
+    attentions: false,
+    images: false,
+    bundled: true,
+    license: 'mit',
     available: true,
   });
   expect(listed.find(({ name }) => name === 'bge-base-en-v1.5')).toMatchObject({ available: false });

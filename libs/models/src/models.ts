@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { EmbedmillError } from '@embedmill/jobs';
 import { sizeOf } from './digest.ts';
-import { modelEntrySchema, type ModelEntry } from './entry.ts';
+import { modelEntrySchema, type ModelEntry, type ModelKind, type VisionEntry } from './entry.ts';
 import { entryOfFolder, onnxFileOf, readJson } from './layout.ts';
 import { FOLDER_OF, REGISTRY } from './registry.ts';
 
@@ -27,11 +27,18 @@ export interface ModelLocation {
 
 export interface ModelSummary {
   name: string;
+  kind: ModelKind;
+  /** Numbers in a dense vector; of a sparse model its vocabulary's terms, of a reranker 1. */
   dims: number;
   /** Smaller sizes that its vectors may be cut to. */
   matryoshka: number[];
   maxTokens: number;
-  pooling: 'mean' | 'cls';
+  /** Of dense models. */
+  pooling?: 'mean' | 'cls';
+  /** Whether it gives the attention that BM42 needs. */
+  attentions: boolean;
+  /** Whether it reads images, too. */
+  images: boolean;
   bundled: boolean;
   license: string;
   /** Whether its files are on this machine, so that it needs no network. */
@@ -74,10 +81,13 @@ export async function listModels(folders: ModelFolders): Promise<ModelSummary[]>
   }
   const summaries = [...entries.values()].map(async (entry) => ({
     name: entry.name,
+    kind: entry.kind,
     dims: entry.dims,
     matryoshka: entry.matryoshka,
     maxTokens: entry.maxTokens,
-    pooling: entry.pooling,
+    ...(entry.kind === 'dense' ? { pooling: entry.pooling } : {}),
+    attentions: entry.attentions,
+    images: visionOf(entry) !== undefined,
     bundled: entry.source.kind === 'bundled',
     license: entry.license,
     available: await isThere(entry, folders),
@@ -127,9 +137,16 @@ async function localCopy(
   return undefined;
 }
 
+/** The part of a model that reads images, where it has one. */
+export function visionOf(entry: ModelEntry): VisionEntry | undefined {
+  return entry.kind === 'dense' ? entry.vision : undefined;
+}
+
 async function isThere(entry: ModelEntry, folders: ModelFolders): Promise<boolean> {
   const { kind, folder, model, tokenizer } = await locate(entry, folders);
-  const data = kind === 'cache' ? entry.data.map(({ path }) => join(folder, path)) : [];
+  const vision = visionOf(entry);
+  const beside = [...(kind === 'cache' ? entry.data : []), ...(vision === undefined ? [] : [vision.model])];
+  const data = beside.map(({ path }) => join(folder, path));
   const sizes = await Promise.all([model, tokenizer, ...data].map(sizeOf));
   return sizes.every((size) => size !== undefined);
 }

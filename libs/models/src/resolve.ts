@@ -4,7 +4,7 @@ import { sha256Of, sizeOf } from './digest.ts';
 import { ensureDownloaded, type DownloadOptions } from './download.ts';
 import type { ModelEntry, ModelFile } from './entry.ts';
 import { DEFAULT_HUB } from './hub.ts';
-import { findModel, locate, type ModelFolders, type ModelLocation } from './models.ts';
+import { findModel, locate, visionOf, type ModelFolders, type ModelLocation } from './models.ts';
 
 export interface ResolveOptions extends ModelFolders, Omit<DownloadOptions, 'model'> {
   /** A hub in the layout of Hugging Face, or a mirror of it; `https://huggingface.co` by default. */
@@ -17,7 +17,7 @@ export interface ResolveOptions extends ModelFolders, Omit<DownloadOptions, 'mod
 }
 
 /** A model whose files are on this machine and verified. */
-export interface ResolvedModel extends ModelEntry {
+export type ResolvedModel = ModelEntry & {
   modelPath: string;
   /** Its weights, wherever they are. */
   modelBytes: number;
@@ -26,7 +26,9 @@ export interface ResolvedModel extends ModelEntry {
   revision: string;
   /** Of the ONNX file (which, with external data, is the graph alone). */
   sha256: string;
-}
+  /** Where the ONNX file is that reads images, of models that do. */
+  visionPath: string | undefined;
+};
 
 /**
  * A model by its name, downloaded first where it must be. Every file of which a digest is known is verified, once
@@ -55,6 +57,12 @@ export async function resolveModel(name: string, options: ResolveOptions): Promi
       await requireFile(location.tokenizer, entry);
       break;
   }
+  const vision = visionOf(entry);
+  const visionPath = vision && join(location.folder, vision.model.path);
+  if (vision !== undefined && visionPath !== undefined) {
+    if (location.kind === 'bundled') await verify(visionPath, vision.model, options.signal);
+    if (location.kind === 'local') await requireFile(visionPath, entry);
+  }
   const sha256 = await sha256Of(location.model, options.signal);
   const isAtCommit = location.kind === 'cache' && entry.source.kind === 'hub';
   return {
@@ -64,6 +72,7 @@ export async function resolveModel(name: string, options: ResolveOptions): Promi
     tokenizerPath: location.tokenizer,
     revision: isAtCommit && entry.source.kind === 'hub' ? entry.source.revision : `sha256:${sha256}`,
     sha256,
+    visionPath,
   };
 }
 
@@ -106,7 +115,7 @@ async function download(
   entry: ModelEntry,
   location: ModelLocation,
   options: ResolveOptions,
-  files = [entry.tokenizer, ...entry.data, entry.model],
+  files = [entry.tokenizer, ...entry.data, entry.model, ...visionFiles(entry)],
 ): Promise<void> {
   if (entry.source.kind !== 'hub') return;
   const { repository, revision } = entry.source;
@@ -128,6 +137,11 @@ async function download(
       );
     }
   }
+}
+
+function visionFiles(entry: ModelEntry): ModelFile[] {
+  const vision = visionOf(entry);
+  return vision === undefined ? [] : [...vision.data, vision.model];
 }
 
 async function verify(path: string, expected: ModelFile, signal: AbortSignal | undefined): Promise<void> {

@@ -192,3 +192,32 @@ test('a file that is missing or no tokenizer is said to be so', async () => {
     code: 'model_corrupt',
   });
 });
+
+test('offsets say where each token of a query stands, prefix and special tokens aside', async () => {
+  const e5 = await Tokenizer.load({ path: BUNDLED, maxTokens: 8, queryPrefix: 'query: ' });
+  const text = '😀 Naïve embeddings';
+  const [encoded] = await e5.encode([text], 'query', { offsets: true });
+  const [plain] = await e5.encode([text], 'query');
+  expect(plain).not.toHaveProperty('offsets');
+  expect(encoded?.ids).toEqual(plain?.ids);
+  const offsets = encoded?.offsets ?? new Int32Array();
+  const tokens = Array.from(encoded?.ids ?? [], (id, n) => {
+    const [start = 0, end = 0] = offsets.subarray(2 * n, 2 * n + 2);
+    return [e5.tokenText(id), start === -1 ? end : text.slice(start, end)];
+  });
+  expect(tokens).toEqual([
+    ['[CLS]', -1],
+    ['query', -1],
+    [':', -1],
+    ['[UNK]', '😀'],
+    ['naive', 'Naïve'],
+    ['em', 'em'],
+    ['##bed', 'bed'],
+    ['[SEP]', -1],
+  ]);
+});
+
+test('a token’s text is the vocabulary’s; ids beyond it have none', () => {
+  expect(minilm.tokenText(2015)).toBe('##s');
+  expect(minilm.tokenText(999_999)).toBeUndefined();
+});

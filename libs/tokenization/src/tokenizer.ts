@@ -3,7 +3,16 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Tokenizer as NativeTokenizer } from 'tokenizers';
 import { EmbedmillError } from '@embedmill/jobs';
 import { nativeEncoding, type PlainEncoding } from './encoding.ts';
+import {
+  framePair,
+  pairFrameOf,
+  specialTokensOf,
+  type EncodedPair,
+  type PairFrame,
+  type Part,
+} from './pairs.ts';
 import { piecesOf } from './pieces.ts';
+import { OUTSIDE, tokenRanges } from './token-ranges.ts';
 import { wordRules, type TokenizerJson, type WordRules } from './word-rules.ts';
 import { Words } from './words.ts';
 
@@ -21,9 +30,21 @@ export interface TokenizerOptions {
 export interface EncodedText {
   /** Special tokens and prefix included; `maxTokens` at most. */
   ids: Int32Array;
+  /**
+   * Only when asked for: per token its first character and one past its last in the text, one pair after another, in
+   * UTF-16 units; -1 for special tokens and prefix.
+   */
+  offsets?: Int32Array;
   /** How many tokens the whole text has, special tokens and prefix included, before it was cut. */
   tokens: number;
   truncated: boolean;
+}
+
+/** The beginning of a text. */
+interface ReadText extends Part {
+  kept: number[];
+  /** Where the kept tokens stand in the text; empty where nobody asked. */
+  ranges: number[];
 }
 
 /**
@@ -50,19 +71,21 @@ export class Tokenizer {
   readonly start: readonly number[];
   /** Special tokens behind every text, such as [SEP]. */
   readonly end: readonly number[];
+  readonly #pairs: PairFrame;
   readonly #native: NativeTokenizer;
   readonly #words: Words | undefined;
 
   private constructor(
     native: NativeTokenizer,
     rules: WordRules | undefined,
-    frame: { start: number[]; end: number[] },
+    frame: { start: number[]; end: number[]; pairs: PairFrame },
     options: TokenizerOptions,
   ) {
     this.#native = native;
     this.#words = rules && new Words(rules, (texts) => this.#encodeNatively(texts));
     this.start = frame.start;
     this.end = frame.end;
+    this.#pairs = frame.pairs;
     this.maxTokens = options.maxTokens;
     this.documentPrefix = options.documentPrefix ?? '';
     this.queryPrefix = options.queryPrefix ?? '';
@@ -81,7 +104,8 @@ export class Tokenizer {
     if (first === -1) {
       throw new EmbedmillError('model_corrupt', `${options.path}: the tokenizer gives no token for a text`);
     }
-    const frame = { start: ids.slice(0, first), end: ids.slice(last + 1) };
+    const pairs = await pairFrameOf(native);
+    const frame = { start: ids.slice(0, first), end: ids.slice(last + 1), pairs };
     if (options.maxTokens <= frame.start.length + frame.end.length) {
       throw new EmbedmillError(
         'model_corrupt',
@@ -92,25 +116,72 @@ export class Tokenizer {
   }
 
   /** Token ids of each text, prefixed for its kind and cut to `maxTokens`, in the order given. */
-  async encode(texts: readonly string[], kind: 'query' | 'document'): Promise<EncodedText[]> {
+  async encode(
+    texts: readonly string[],
+    kind: 'query' | 'document',
+    options: { offsets?: boolean } = {},
+  ): Promise<EncodedText[]> {
     const prefix = kind === 'query' ? this.queryPrefix : this.documentPrefix;
     const room = this.maxTokens - this.start.length - this.end.length;
-    const pieces = texts.map((text) => piecesOf(prefix + text).map((piece) => piece.text));
-    const encodings = this.encodePlain(pieces.flat());
-    const encoded: EncodedText[] = [];
-    for (const { length } of pieces) {
+    const read = await this.#readUpTo(texts, prefix, room, options.offsets === true);
+    return read.map(({ kept, ranges, length }) => {
+      const tokens = this.start.length + length + this.end.length;
+      return {
+        ids: this.frame([], kept),
+        ...(options.offsets === true ? { offsets: this.#frameOffsets(ranges) } : {}),
+        tokens,
+        truncated: tokens > this.maxTokens,
+      };
+    });
+  }
+
+  /**
+   * A query with each of the texts, prefixed, framed as the tokenizer frames pairs, and cut to `maxTokens`, in the
+   * order given; see `framePair` for what is cut.
+   */
+  async encodePairs(
+    query: string,
+    texts: readonly string[],
+    maxTokens = this.maxTokens,
+  ): Promise<EncodedPair[]> {
+    const room = Math.max(0, Math.min(maxTokens, this.maxTokens) - specialTokensOf(this.#pairs));
+    const [first] = await this.#readUpTo([query], this.queryPrefix, room, false);
+    if (first === undefined) return [];
+    const seconds = await this.#readUpTo(texts, this.documentPrefix, room, false);
+    return seconds.map((second) => framePair(this.#pairs, first, second, room));
+  }
+
+  /** Of each prefixed text the first tokens, `room` at most, and how many it has. */
+  async #readUpTo(
+    texts: readonly string[],
+    prefix: string,
+    room: number,
+    withRanges: boolean,
+  ): Promise<ReadText[]> {
+    const pieces = texts.map((text) => piecesOf(prefix + text));
+    const encodings = this.encodePlain(pieces.flat().map(({ text }) => text));
+    const read: ReadText[] = [];
+    for (const own of pieces) {
       const kept: number[] = [];
-      let tokens = this.start.length + this.end.length;
-      for (let n = 0; n < length; n += 1) {
+      const ranges: number[] = [];
+      let length = 0;
+      for (const piece of own) {
         const { value } = await encodings.next();
         if (value === undefined) break;
-        tokens += value.length;
+        length += value.length;
+        const count = Math.min(value.length, room - kept.length);
+        if (count === 0) continue;
         const ids = value.ids();
-        for (let at = 0; at < ids.length && kept.length < room; at += 1) kept.push(ids[at] ?? 0);
+        for (let at = 0; at < count; at += 1) kept.push(ids[at] ?? 0);
+        if (!withRanges) continue;
+        const start = piece.start - prefix.length;
+        for (const at of tokenRanges({ text: piece.text, start }, value.offsets()).subarray(0, 2 * count)) {
+          ranges.push(at);
+        }
       }
-      encoded.push({ ids: this.frame([], kept), tokens, truncated: tokens > this.maxTokens });
+      read.push({ kept, ranges, length });
     }
-    return encoded;
+    return read;
   }
 
   /**
@@ -154,6 +225,11 @@ export class Tokenizer {
     return this.#native.decode([...ids], true);
   }
 
+  /** A token as the vocabulary has it, such as `##ing`; undefined for an id that it lacks. */
+  tokenText(id: number): string | undefined {
+    return this.#native.idToToken(id) ?? undefined;
+  }
+
   /** Start tokens, then `head`, then `body`, then end tokens. */
   frame(head: ArrayLike<number>, body: ArrayLike<number>): Int32Array {
     const ids = new Int32Array(this.start.length + head.length + body.length + this.end.length);
@@ -162,6 +238,13 @@ export class Tokenizer {
     ids.set(body, this.start.length + head.length);
     ids.set(this.end, ids.length - this.end.length);
     return ids;
+  }
+
+  #frameOffsets(ranges: ArrayLike<number>): Int32Array {
+    const before = 2 * this.start.length;
+    const offsets = new Int32Array(before + ranges.length + 2 * this.end.length).fill(OUTSIDE);
+    offsets.set(ranges, before);
+    return offsets;
   }
 }
 

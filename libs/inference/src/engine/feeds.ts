@@ -1,18 +1,22 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { EmbedmillError } from '@embedmill/jobs';
 import type { EngineBatch } from '../engine.ts';
-import { POOLING_MASK } from './pooling-graph.ts';
+import { POOLING_MASK, TERM_MASK } from './output-graph.ts';
 
 type TensorClass = typeof Tensor;
 
-/** What each input of a model is filled with, by the name it has in every exporter's graphs. */
+/** What each input of a model is filled with, by the names that it has in exporters' graphs. */
 const FILLS = {
   input_ids: 'ids',
   attention_mask: 'mask',
-  token_type_ids: 'zeros',
+  input_mask: 'mask',
+  token_type_ids: 'types',
+  segment_ids: 'types',
   position_ids: 'positions',
-  [POOLING_MASK]: 'pooling',
 } as const;
+
+/** Inputs of embedmill's own additions, with the rows that each sequence has in them. */
+const MASKS = { [POOLING_MASK]: 2, [TERM_MASK]: 1 } as const;
 
 type Fill = (typeof FILLS)[keyof typeof FILLS];
 
@@ -20,7 +24,7 @@ type ModelInput = {
   name: string;
   /** Grows to the largest batch seen and stays: `run` reads it before it returns, so the next run may reuse it. */
   buffer: ArrayBuffer;
-} & ({ type: 'int64' | 'int32'; fill: Exclude<Fill, 'pooling'> } | { type: 'float32'; fill: 'pooling' });
+} & ({ type: 'int64' | 'int32'; fill: Fill } | { type: 'float32'; rows: 1 | 2 });
 
 /**
  * Turns batches into a model's input tensors: sequences × longest, padded behind.
@@ -35,41 +39,45 @@ export class Feeds {
     this.#Tensor = Tensor;
     this.#padTokenId = padTokenId;
     this.#inputs = metadata.map((input) => {
-      const fill = Object.entries(FILLS).find(([name]) => name === input.name)?.[1];
+      const { name } = input;
       const type = input.isTensor ? input.type : undefined;
       const buffer = new ArrayBuffer(0);
-      if (fill === 'pooling' && type === 'float32') return { name: input.name, fill, type, buffer };
-      if (fill === undefined || fill === 'pooling' || (type !== 'int64' && type !== 'int32')) {
-        const known = Object.keys(FILLS)
-          .filter((name) => name !== POOLING_MASK)
-          .join(', ');
+      const rows = byName(MASKS, name);
+      if (rows !== undefined && type === 'float32') return { name, rows, type, buffer };
+      const fill = byName(FILLS, name);
+      if (fill === undefined || (type !== 'int64' && type !== 'int32')) {
+        const known = Object.keys(FILLS).join(', ');
         throw new EmbedmillError(
           'model_corrupt',
-          `the model has an input "${input.name}" of type ${type ?? 'no tensor'}; a text encoder has ${known}, of int64 or int32`,
+          `the model has an input "${name}" of type ${type ?? 'no tensor'}; a text encoder has ${known}, of int64 or int32`,
         );
       }
-      return { name: input.name, fill, type, buffer };
+      return { name, fill, type, buffer };
     });
   }
 
-  fill({ ids, lengths }: EngineBatch, longest: number): Record<string, Tensor> {
-    return Object.fromEntries(
-      this.#inputs.map((input) => [input.name, this.#tensor(input, ids, lengths, longest)]),
-    );
+  fill(batch: EngineBatch, longest: number): Record<string, Tensor> {
+    return Object.fromEntries(this.#inputs.map((input) => [input.name, this.#tensor(input, batch, longest)]));
   }
 
-  #tensor(input: ModelInput, ids: Int32Array, lengths: Int32Array, longest: number): Tensor {
-    const count = lengths.length * longest;
+  #tensor(input: ModelInput, batch: EngineBatch, longest: number): Tensor {
+    const sequences = batch.lengths.length;
+    const count = sequences * longest;
     const words = input.type === 'int32' ? 1 : 2;
     if (input.buffer.byteLength < count * words * 4) input.buffer = new ArrayBuffer(count * words * 4);
     if (input.type === 'float32') {
-      const mask = new Float32Array(input.buffer, 0, count * 2);
-      writePoolingMask(mask, lengths, longest);
-      return new this.#Tensor('float32', mask, [lengths.length, 2, longest]);
+      const { rows } = input;
+      const mask = new Float32Array(input.buffer, 0, count * rows);
+      writeMask(mask, rows, batch.lengths, longest);
+      return new this.#Tensor(
+        'float32',
+        mask,
+        rows === 1 ? [sequences, longest, 1] : [sequences, rows, longest],
+      );
     }
     const cells = new Int32Array(input.buffer, 0, count * words);
-    writeCells(cells, words, input.fill, ids, lengths, longest, this.#padTokenId);
-    const shape = [lengths.length, longest];
+    writeCells(cells, words, input.fill, batch, longest, this.#padTokenId);
+    const shape = [sequences, longest];
     return input.type === 'int64'
       ? new this.#Tensor('int64', new BigInt64Array(input.buffer, 0, count), shape)
       : new this.#Tensor('int32', cells, shape);
@@ -83,16 +91,18 @@ export class Feeds {
 function writeCells(
   cells: Int32Array,
   words: number,
-  fill: Exclude<Fill, 'pooling'>,
-  ids: Int32Array,
-  lengths: Int32Array,
+  fill: Fill,
+  { ids, lengths, firstParts }: EngineBatch,
   longest: number,
   padTokenId: number,
 ): void {
-  if (words === 2 || fill === 'zeros') cells.fill(0);
+  if (words === 2 || fill === 'types') cells.fill(0);
+  // Of single texts, all tokens are the first part's.
+  if (fill === 'types' && firstParts === undefined) return;
   let from = 0;
   for (const [row, length] of lengths.entries()) {
     const start = row * longest;
+    const second = firstParts?.[row] ?? length;
     for (let at = 0; at < longest; at += 1) {
       const real = at < length;
       const cell = (start + at) * words;
@@ -106,7 +116,8 @@ function writeCells(
         case 'positions':
           cells[cell] = at;
           break;
-        case 'zeros':
+        case 'types':
+          cells[cell] = real && at >= second ? 1 : 0;
           break;
       }
     }
@@ -114,11 +125,15 @@ function writeCells(
   }
 }
 
-function writePoolingMask(mask: Float32Array, lengths: Int32Array, longest: number): void {
+function writeMask(mask: Float32Array, rows: number, lengths: Int32Array, longest: number): void {
   mask.fill(0);
-  for (const [row, length] of lengths.entries()) {
-    const start = 2 * row * longest;
-    mask.fill(1, start, start + length);
-    mask.fill(1, start + longest, start + longest + length);
+  for (const [n, length] of lengths.entries()) {
+    for (let row = n * rows; row < (n + 1) * rows; row += 1) {
+      mask.fill(1, row * longest, row * longest + length);
+    }
   }
+}
+
+function byName<Value>(values: Readonly<Record<string, Value>>, name: string): Value | undefined {
+  return Object.hasOwn(values, name) ? values[name] : undefined;
 }

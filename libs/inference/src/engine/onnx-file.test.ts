@@ -2,16 +2,17 @@ import fc from 'fast-check';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { additionBytes, graphOutputs } from './onnx-file.ts';
+import { additionBytes, ELEMENT, graphOutputs, opsetOf } from './onnx-file.ts';
 
 const MODEL = readFileSync(join(import.meta.dirname, '../../../../models/all-MiniLM-L6-v2/model_int8.onnx'));
 
 describe('graphOutputs', () => {
-  it('names a real model’s outputs, with their ranks', () => {
+  it('names a real model’s outputs, with their ranks and elements', () => {
     expect(graphOutputs(MODEL)).toEqual([
-      { name: 'last_hidden_state', rank: 3 },
-      { name: 'attention_6', rank: 4 },
+      { name: 'last_hidden_state', rank: 3, element: ELEMENT.float32 },
+      { name: 'attention_6', rank: 4, element: ELEMENT.float32 },
     ]);
+    expect(opsetOf(MODEL)).toBe(17);
   });
 
   it('refuses what is cut short, and never hangs on what is no model', () => {
@@ -38,16 +39,21 @@ describe('additionBytes', () => {
           nodes: [{ operator: 'Identity', inputs: ['last_hidden_state'], outputs: [output] }],
           inputs: [],
           outputs: [{ name: output, dimensions }],
-          scalars: [{ name: 'big', value: 2 ** 40 + 300 }],
+          constants: [
+            { name: 'big', value: 2 ** 40 + 300 },
+            { name: 'axes', value: [1, 2] },
+          ],
         });
-        expect(graphOutputs(addition)).toEqual([{ name: output, rank: dimensions.length }]);
+        expect(graphOutputs(addition)).toEqual([
+          { name: output, rank: dimensions.length, element: ELEMENT.float32 },
+        ]);
       }),
     );
     const more = additionBytes({
       nodes: [],
       inputs: [],
       outputs: [{ name: 'another', dimensions: ['a', 'b'] }],
-      scalars: [],
+      constants: [],
     });
     expect(graphOutputs(Buffer.concat([MODEL, more])).map((output) => output.name)).toEqual([
       'last_hidden_state',

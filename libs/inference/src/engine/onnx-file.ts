@@ -3,12 +3,14 @@
  * the graph. A model is never decoded as a whole: its weights are most of it.
  */
 
-export const ELEMENT = { float32: 1, int64: 7 } as const;
+export const ELEMENT = { float32: 1, int64: 7, float16: 10 } as const;
 
 export interface GraphOutput {
   name: string;
   /** Dimensions; undefined where the file does not say. */
   rank: number | undefined;
+  /** What kind of number it has (one of TensorProto.DataType); undefined where the file does not say. */
+  element: number | undefined;
 }
 
 /** A node, its tensors by name; integer attributes are all that is needed. */
@@ -16,30 +18,38 @@ export interface GraphNode {
   operator: string;
   inputs: string[];
   outputs: string[];
-  attributes?: Record<string, number>;
+  attributes?: Record<string, number | readonly number[]>;
+}
+
+/** An input or output, with a name for each dimension. */
+export interface GraphValue {
+  name: string;
+  dimensions: string[];
+  /** float32 by default. */
+  element?: (typeof ELEMENT)[keyof typeof ELEMENT];
 }
 
 export interface GraphAddition {
   nodes: GraphNode[];
-  /** float32 inputs, with a name for each dimension. */
-  inputs: { name: string; dimensions: string[] }[];
-  outputs: { name: string; dimensions: string[] }[];
-  /** Constant int64 scalars. */
-  scalars: { name: string; value: number }[];
+  inputs: GraphValue[];
+  outputs: GraphValue[];
+  /** Constants of int64: scalars, or vectors. */
+  constants: { name: string; value: number | readonly number[] }[];
 }
 
 /** Field numbers of onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto). */
-const MODEL = { graph: 7 } as const;
+const MODEL = { graph: 7, opset: 8 } as const;
+const OPSET = { domain: 1, version: 2 } as const;
 const GRAPH = { node: 1, initializer: 5, input: 11, output: 12 } as const;
 const NODE = { input: 1, output: 2, operator: 4, attribute: 5 } as const;
-const ATTRIBUTE = { name: 1, integer: 3, type: 20 } as const;
-const ATTRIBUTE_INT = 2;
+const ATTRIBUTE = { name: 1, integer: 3, integers: 8, type: 20 } as const;
+const ATTRIBUTE_TYPE = { integer: 2, integers: 7 } as const;
 const VALUE = { name: 1, type: 2 } as const;
 const TYPE = { tensor: 1 } as const;
 const TENSOR_TYPE = { element: 1, shape: 2 } as const;
 const SHAPE = { dimension: 1 } as const;
 const DIMENSION = { name: 2 } as const;
-const TENSOR = { element: 2, int64: 7, name: 8 } as const;
+const TENSOR = { dimension: 1, element: 2, int64: 7, name: 8 } as const;
 
 /** Throws a SyntaxError when the bytes are no ONNX file. */
 export function graphOutputs(model: Uint8Array): GraphOutput[] {
@@ -48,16 +58,28 @@ export function graphOutputs(model: Uint8Array): GraphOutput[] {
     for (const value of messages(graph, GRAPH.output)) {
       const [name = new Uint8Array()] = messages(value, VALUE.name);
       let rank: number | undefined;
+      let element: number | undefined;
       for (const type of messages(value, VALUE.type)) {
         for (const tensor of messages(type, TYPE.tensor)) {
+          element = numberIn(tensor, TENSOR_TYPE.element);
           for (const shape of messages(tensor, TENSOR_TYPE.shape))
             rank = [...messages(shape, SHAPE.dimension)].length;
         }
       }
-      outputs.push({ name: Buffer.from(name).toString('utf8'), rank });
+      outputs.push({ name: Buffer.from(name).toString('utf8'), rank, element });
     }
   }
   return outputs;
+}
+
+/** The version of ONNX's own operators that a model is written in; 0 where the file does not say. */
+export function opsetOf(model: Uint8Array): number {
+  for (const opset of messages(model, MODEL.opset)) {
+    const [domain = new Uint8Array()] = messages(opset, OPSET.domain);
+    const name = Buffer.from(domain).toString('utf8');
+    if (name === '' || name === 'ai.onnx') return numberIn(opset, OPSET.version) ?? 0;
+  }
+  return 0;
 }
 
 /**
@@ -65,12 +87,12 @@ export function graphOutputs(model: Uint8Array): GraphOutput[] {
  * other, lists by appending (https://protobuf.dev/programming-guides/encoding/#last-one-wins), so nothing of
  * the model is rewritten.
  */
-export function additionBytes({ nodes, inputs, outputs, scalars }: GraphAddition): Buffer {
+export function additionBytes({ nodes, inputs, outputs, constants }: GraphAddition): Buffer {
   const graph = [
     ...nodes.map((node) => message(GRAPH.node, nodeBytes(node))),
-    ...scalars.map(({ name, value }) => message(GRAPH.initializer, scalarBytes(name, value))),
-    ...inputs.map(({ name, dimensions }) => message(GRAPH.input, valueBytes(name, dimensions))),
-    ...outputs.map(({ name, dimensions }) => message(GRAPH.output, valueBytes(name, dimensions))),
+    ...constants.map(({ name, value }) => message(GRAPH.initializer, constantBytes(name, value))),
+    ...inputs.map((value) => message(GRAPH.input, valueBytes(value))),
+    ...outputs.map((value) => message(GRAPH.output, valueBytes(value))),
   ];
   return message(MODEL.graph, Buffer.concat(graph));
 }
@@ -81,30 +103,34 @@ function nodeBytes({ operator, inputs, outputs, attributes = {} }: GraphNode): B
     ...outputs.map((name) => message(NODE.output, name)),
     message(NODE.operator, operator),
     ...Object.entries(attributes).map(([name, value]) =>
-      message(
-        NODE.attribute,
-        Buffer.concat([
-          message(ATTRIBUTE.name, name),
-          number(ATTRIBUTE.integer, value),
-          number(ATTRIBUTE.type, ATTRIBUTE_INT),
-        ]),
-      ),
+      message(NODE.attribute, attributeBytes(name, value)),
     ),
   ]);
 }
 
-function scalarBytes(name: string, value: number): Buffer {
+function attributeBytes(name: string, value: number | readonly number[]): Buffer {
+  const isOne = typeof value === 'number';
   return Buffer.concat([
+    message(ATTRIBUTE.name, name),
+    ...(isOne ? [number(ATTRIBUTE.integer, value)] : value.map((one) => number(ATTRIBUTE.integers, one))),
+    number(ATTRIBUTE.type, isOne ? ATTRIBUTE_TYPE.integer : ATTRIBUTE_TYPE.integers),
+  ]);
+}
+
+function constantBytes(name: string, value: number | readonly number[]): Buffer {
+  const [dimensions, values] = typeof value === 'number' ? [[], [value]] : [[value.length], value];
+  return Buffer.concat([
+    ...dimensions.map((size) => number(TENSOR.dimension, size)),
     number(TENSOR.element, ELEMENT.int64),
-    number(TENSOR.int64, value),
+    ...values.map((one) => number(TENSOR.int64, one)),
     message(TENSOR.name, name),
   ]);
 }
 
-function valueBytes(name: string, dimensions: string[]): Buffer {
+function valueBytes({ name, dimensions, element = ELEMENT.float32 }: GraphValue): Buffer {
   const shape = dimensions.map((dimension) => message(SHAPE.dimension, message(DIMENSION.name, dimension)));
   const tensor = Buffer.concat([
-    number(TENSOR_TYPE.element, ELEMENT.float32),
+    number(TENSOR_TYPE.element, element),
     message(TENSOR_TYPE.shape, Buffer.concat(shape)),
   ]);
   return Buffer.concat([message(VALUE.name, name), message(VALUE.type, message(TYPE.tensor, tensor))]);
@@ -128,8 +154,18 @@ function varint(value: number): Buffer {
   return Buffer.from([...bytes, value]);
 }
 
-/** The messages (or strings) that a message has in a field; everything else is passed over unread. */
+/** The messages (or strings) that a message has in a field. */
 function* messages(bytes: Uint8Array, wanted: number): Generator<Uint8Array, undefined> {
+  for (const value of valuesIn(bytes, wanted)) if (typeof value !== 'number') yield value;
+}
+
+function numberIn(bytes: Uint8Array, wanted: number): number | undefined {
+  for (const value of valuesIn(bytes, wanted)) if (typeof value === 'number') return value;
+  return undefined;
+}
+
+/** What a message has in a field, in order; everything else is passed over unread. */
+function* valuesIn(bytes: Uint8Array, wanted: number): Generator<number | Uint8Array, undefined> {
   let at = 0;
   const next = (): number => {
     let value = 0;
@@ -145,9 +181,11 @@ function* messages(bytes: Uint8Array, wanted: number): Generator<Uint8Array, und
     const tag = next();
     const field = Math.floor(tag / 8);
     switch (tag % 8) {
-      case WIRE.varint:
-        next();
+      case WIRE.varint: {
+        const value = next();
+        if (field === wanted) yield value;
         break;
+      }
       case WIRE.fixed64:
         at += 8;
         break;

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { averageRows, normalizeRows } from './pooling.ts';
+import { averageHeads, averageRows, normalizeRows, withoutPadding } from './pooling.ts';
 
 it('averages each row’s sum over the tokens of its own sequence', () => {
   expect([...averageRows(Float32Array.of(4, 6, 21, 24), Int32Array.of(2, 3), 2)]).toEqual([2, 3, 7, 8]);
@@ -14,4 +14,16 @@ it('scales each vector to length 1, and leaves zeros', () => {
     0,
     -1,
   ]);
+});
+
+it('averages heads for the real tokens of each sequence', () => {
+  const ofFirst = [1, 2, 9, 3, 4, 9];
+  const ofSecond = [5, 6, 7, 7, 8, 9];
+  const means = averageHeads(Float32Array.of(...ofFirst, ...ofSecond), Int32Array.of(2, 3), 2, 3);
+  expect([...means]).toEqual([2, 3, 6, 7, 8]);
+});
+
+it('leaves out the rows of padding', () => {
+  const rows = Float32Array.of(1, 1, 0, 0, 2, 2, 3, 3);
+  expect([...withoutPadding(rows, Int32Array.of(1, 2), 2, 2)]).toEqual([1, 1, 2, 2, 3, 3]);
 });

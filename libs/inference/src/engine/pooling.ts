@@ -17,3 +17,41 @@ export function normalizeRows(vectors: Float32Array, dims: number): Float32Array
   }
   return vectors;
 }
+
+/** Rows by token (sequences × longest × dims) without those of padding: tokens × dims. */
+export function withoutPadding(
+  rows: Float32Array,
+  lengths: Int32Array,
+  longest: number,
+  dims: number,
+): Float32Array {
+  const tokens = lengths.reduce((sum, length) => sum + length, 0);
+  const real = new Float32Array(tokens * dims);
+  let at = 0;
+  for (const [n, length] of lengths.entries()) {
+    const start = n * longest * dims;
+    real.set(rows.subarray(start, start + length * dims), at);
+    at += length * dims;
+  }
+  return real;
+}
+
+/** Rows by head (sequences × heads × longest) as their mean, without padding: a number a token. */
+export function averageHeads(
+  rows: Float32Array,
+  lengths: Int32Array,
+  heads: number,
+  longest: number,
+): Float32Array {
+  const means = new Float32Array(lengths.reduce((sum, length) => sum + length, 0));
+  let from = 0;
+  for (const [n, length] of lengths.entries()) {
+    for (let at = 0; at < length; at += 1) {
+      let sum = 0;
+      for (let head = 0; head < heads; head += 1) sum += rows[(n * heads + head) * longest + at] ?? 0;
+      means[from + at] = sum / heads;
+    }
+    from += length;
+  }
+  return means;
+}

@@ -1,18 +1,38 @@
 import type { Device } from '../device.ts';
-import type { EngineBatch } from '../engine.ts';
+import type { EngineBatch, EngineOutput, EngineResult } from '../engine.ts';
+import type { ImageModel } from './image-session.ts';
 
-/** A model as an engine needs to know it. */
-export interface EngineModel {
+interface ModelFile {
   /** The ONNX file. */
   readonly path: string;
+  /** Numbers in a vector (terms of a vocabulary), where it is known: a model that gives another is refused. */
+  readonly dims?: number | undefined;
+  readonly padTokenId: number;
+}
+
+/** Gives `dense`; where its graph has vectors by token also `states`, and where it has attention, `attention`. */
+export interface DenseModel extends ModelFile {
+  readonly kind: 'dense';
   /** How token vectors become one: their mean, or the first ([CLS]); unused where the graph pools itself. */
   readonly pooling: 'mean' | 'cls';
   /** Scale vectors to length 1. */
   readonly normalize: boolean;
-  /** Numbers in a vector, where it is known: a model that gives another is refused. */
-  readonly dims?: number | undefined;
-  readonly padTokenId: number;
 }
+
+/** Gives `sparse`: its graph has weights by sequence, or logits by token. */
+export interface SparseModel extends ModelFile {
+  readonly kind: 'sparse';
+  /** Terms of a vector at most, the heaviest; default 256. */
+  readonly maxTerms?: number | undefined;
+}
+
+/** Gives `score`: its graph has one logit a pair. */
+export interface RerankerModel extends ModelFile {
+  readonly kind: 'reranker';
+}
+
+/** A model as an engine needs to know it. */
+export type EngineModel = DenseModel | SparseModel | RerankerModel;
 
 /** What ONNX Runtime does to a graph before it runs it. */
 export interface GraphTuning {
@@ -32,24 +52,23 @@ export interface SessionTuning {
 
 /** What goes to the engine, as structured clones: typed arrays cross as bytes, nothing as JSON. */
 export type ToEngine =
-  | { readonly kind: 'load'; readonly model: EngineModel; readonly tuning: SessionTuning }
-  | ({ readonly kind: 'run'; readonly id: number } & Omit<EngineBatch, 'texts'>);
+  | { readonly kind: 'load'; readonly model: EngineModel | ImageModel; readonly tuning: SessionTuning }
+  | ({ readonly kind: 'run'; readonly id: number } & EngineBatch);
 
 /** What comes back: first `ready` or `unloadable`, then one answer for each `run`. */
 export type FromEngine =
-  | { readonly kind: 'ready'; readonly dims: number; readonly peakRssBytes: number }
+  | {
+      readonly kind: 'ready';
+      readonly dims: number;
+      readonly outputs: readonly EngineOutput[];
+      readonly peakRssBytes: number;
+    }
   | {
       readonly kind: 'unloadable';
       readonly code: 'model_corrupt' | 'model_unavailable';
       readonly message: string;
     }
-  | {
-      readonly kind: 'vectors';
-      readonly id: number;
-      readonly vectors: Float32Array;
-      readonly seconds: number;
-      readonly peakRssBytes: number;
-    }
+  | ({ readonly kind: 'ran'; readonly id: number; readonly peakRssBytes: number } & EngineResult)
   | {
       readonly kind: 'failed';
       readonly id: number;

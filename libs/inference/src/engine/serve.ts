@@ -11,9 +11,12 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { asEmbedmillError } from '@embedmill/jobs';
+import { ImageSession } from './image-session.ts';
 import { isOutOfMemory, messageOf } from './ort-error.ts';
 import type { FromEngine, ToEngine } from './protocol.ts';
 import { ModelSession } from './session.ts';
+
+type Session = ModelSession | ImageSession;
 
 type Load = Extract<ToEngine, { kind: 'load' }>;
 type Run = Extract<ToEngine, { kind: 'run' }>;
@@ -25,10 +28,10 @@ export function serveEngine(): void {
   process.on('disconnect', () => process.exit(0));
 
   const waiting: Run[] = [];
-  let session: ModelSession | undefined;
+  let session: Session | undefined;
   let serving = false;
 
-  const serve = async (ready: ModelSession): Promise<void> => {
+  const serve = async (ready: Session): Promise<void> => {
     if (serving) return;
     serving = true;
     for (let next = take(waiting); next !== undefined; next = take(waiting)) {
@@ -61,10 +64,13 @@ function take(waiting: Run[]): Run | undefined {
   return waiting.splice(Math.max(urgent, 0), 1)[0];
 }
 
-async function load({ model, tuning }: Load): Promise<ModelSession | undefined> {
+async function load({ model, tuning }: Load): Promise<Session | undefined> {
   try {
-    const session = await ModelSession.load(model, tuning);
-    await answer({ kind: 'ready', dims: session.dims, peakRssBytes: peakRssBytes() });
+    const session = await (model.kind === 'image'
+      ? ImageSession.load(model, tuning)
+      : ModelSession.load(model, tuning));
+    const { dims, outputs } = session;
+    await answer({ kind: 'ready', dims, outputs, peakRssBytes: peakRssBytes() });
     return session;
   } catch (thrown) {
     const { code, message } = asEmbedmillError(thrown);
@@ -77,12 +83,12 @@ async function load({ model, tuning }: Load): Promise<ModelSession | undefined> 
   }
 }
 
-async function runBatch(session: ModelSession, run: Run): Promise<FromEngine> {
+async function runBatch(session: Session, run: Run): Promise<FromEngine> {
   const start = performance.now();
   try {
-    const vectors = await session.run(run);
+    const outputs = await session.run(run);
     const seconds = (performance.now() - start) / 1000;
-    return { kind: 'vectors', id: run.id, vectors, seconds, peakRssBytes: peakRssBytes() };
+    return { kind: 'ran', id: run.id, ...outputs, seconds, peakRssBytes: peakRssBytes() };
   } catch (thrown) {
     const code = isOutOfMemory(thrown) ? 'out_of_memory' : 'engine_failed';
     return { kind: 'failed', id: run.id, code, message: messageOf(thrown) };

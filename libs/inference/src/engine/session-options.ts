@@ -12,8 +12,8 @@ export function defaultGraph(device: Pick<Device, 'kind'>): GraphTuning {
 }
 
 export function sessionOptions(
-  model: EngineModel,
-  { device, graph }: SessionTuning,
+  model: Pick<EngineModel, 'path'>,
+  { device, graph }: Pick<SessionTuning, 'device' | 'graph'>,
 ): InferenceSession.SessionOptions {
   return {
     ...providerOptions(device),

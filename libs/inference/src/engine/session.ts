@@ -1,20 +1,17 @@
 import { access, constants, rename, rm } from 'node:fs/promises';
 import type * as onnxruntime from 'onnxruntime-node';
-import type { InferenceSession, Tensor } from 'onnxruntime-node';
+import type { InferenceSession } from 'onnxruntime-node';
 import { EmbedmillError } from '@embedmill/jobs';
 import { deviceLabel } from '../device.ts';
-import type { EngineBatch } from '../engine.ts';
+import type { EngineBatch, EngineOutput, EngineResult } from '../engine.ts';
 import { Feeds } from './feeds.ts';
 import { isOutOfMemory, messageOf } from './ort-error.ts';
-import { averageRows, normalizeRows } from './pooling.ts';
-import { POOLED, readPooledModel } from './pooling-graph.ts';
+import { readModelGraph } from './output-graph.ts';
+import { dimsOf, outputNames, readOutput, type OutputNames } from './outputs.ts';
 import type { EngineModel, SessionTuning } from './protocol.ts';
 import { sessionOptions } from './session-options.ts';
 
 type Ort = typeof onnxruntime;
-
-/** Outputs to take the vectors from, best first; all but the first are of models that pool by themselves. */
-const SEQUENCE_OUTPUTS = [POOLED, 'sentence_embedding', 'embedding', 'pooler_output'];
 
 /** Sequences × tokens that a new session runs once, so that its memory and threads are there before work is. */
 const WARM_UP = [
@@ -28,23 +25,25 @@ const WARM_UP_LENGTH = 128;
 /** A loaded model, ready to run. One run at a time: buffers are reused. */
 export class ModelSession {
   readonly dims: number;
+  readonly outputs: readonly EngineOutput[];
   readonly #session: InferenceSession;
   readonly #feeds: Feeds;
-  readonly #output: string;
+  readonly #names: OutputNames;
   readonly #model: EngineModel;
 
   private constructor(
     session: InferenceSession,
     feeds: Feeds,
-    output: string,
+    names: OutputNames,
     model: EngineModel,
     dims: number,
   ) {
     this.#session = session;
     this.#feeds = feeds;
-    this.#output = output;
+    this.#names = names;
     this.#model = model;
     this.dims = dims;
+    this.outputs = [...names.keys()];
   }
 
   /**
@@ -66,32 +65,49 @@ export class ModelSession {
     try {
       const session = await createSession(ort, model, tuning);
       const feeds = new Feeds(ort.Tensor, session.inputMetadata, model.padTokenId);
-      const output = chooseOutput(session.outputMetadata);
+      const names = outputNames(model, session.outputMetadata);
+      const [usual = ''] = names.values();
       let dims = 0;
       for (const [count, length] of warmUp(tuning)) {
         const ids = new Int32Array(count * length).fill(model.padTokenId);
         const batch = { ids, lengths: new Int32Array(count).fill(length), urgent: false };
-        const { [output]: tensor } = await session.run(feeds.fill(batch, length), [output]);
-        dims = dimsOf(tensor, model);
+        const { [usual]: tensor } = await session.run(feeds.fill(batch, length), [usual]);
+        dims = dimsOf(model, tensor);
+        tensor?.dispose();
       }
-      return new ModelSession(session, feeds, output, model, dims);
+      return new ModelSession(session, feeds, names, model, dims);
     } catch (thrown) {
       if (thrown instanceof EmbedmillError) throw thrown;
       throw unloadable(thrown, model, tuning);
     }
   }
 
-  /** The batch's vectors, sequences × dims. Throws what ONNX Runtime throws. */
-  async run(batch: EngineBatch): Promise<Float32Array> {
-    const { lengths } = batch;
+  /** What the batch asks for. Throws what ONNX Runtime throws, and `engine_failed` for what the model does not give. */
+  async run(batch: EngineBatch): Promise<Omit<EngineResult, 'seconds'>> {
+    const { lengths, outputs = this.outputs.slice(0, 1) } = batch;
     const longest = lengths.reduce((most, length) => Math.max(most, length), 0);
-    const { [this.#output]: tensor } = await this.#session.run(this.#feeds.fill(batch, longest), [
-      this.#output,
-    ]);
-    const vectors = (tensor?.data as Float32Array).slice(0, lengths.length * this.dims);
-    tensor?.dispose();
-    if (this.#output === POOLED && this.#model.pooling === 'mean') averageRows(vectors, lengths, this.dims);
-    return this.#model.normalize ? normalizeRows(vectors, this.dims) : vectors;
+    const wanted = outputs.map((output) => [output, this.#nameOf(output)] as const);
+    const tensors = await this.#session.run(
+      this.#feeds.fill(batch, longest),
+      wanted.map(([, name]) => name),
+    );
+    let result: Omit<EngineResult, 'seconds'> = { vectors: new Float32Array() };
+    for (const [output, name] of wanted) {
+      const tensor = tensors[name];
+      if (tensor === undefined) continue;
+      result = { ...result, ...readOutput(output, tensor, name, batch, this.#model) };
+      tensor.dispose();
+    }
+    return result;
+  }
+
+  #nameOf(output: EngineOutput): string {
+    const name = this.#names.get(output);
+    if (name !== undefined) return name;
+    throw new EmbedmillError(
+      'engine_failed',
+      `the model does not give ${output}; it gives ${this.outputs.join(', ')}`,
+    );
   }
 }
 
@@ -110,11 +126,11 @@ async function createSession(ort: Ort, model: EngineModel, tuning: SessionTuning
       // There is none yet, or it is of no use: it is made anew.
     }
   }
-  const pooled = await readPooledModel(model.path, model.pooling);
-  if (graphCache === undefined) return ort.InferenceSession.create(pooled, options);
+  const extended = await readModelGraph(model);
+  if (graphCache === undefined) return ort.InferenceSession.create(extended, options);
   const partial = `${graphCache}.${process.pid}`;
   try {
-    const session = await ort.InferenceSession.create(pooled, {
+    const session = await ort.InferenceSession.create(extended, {
       ...options,
       optimizedModelFilePath: partial,
     });
@@ -123,37 +139,13 @@ async function createSession(ort: Ort, model: EngineModel, tuning: SessionTuning
   } catch {
     // A folder that cannot be written must not keep the model from being loaded.
     await rm(partial, { force: true });
-    return ort.InferenceSession.create(pooled, options);
+    return ort.InferenceSession.create(extended, options);
   }
 }
 
 function warmUp({ device, area = 0 }: SessionTuning): (readonly [count: number, length: number])[] {
   const largest = [Math.floor(area / WARM_UP_LENGTH), WARM_UP_LENGTH] as const;
   return device.kind === 'cpu' || largest[0] === 0 ? [...WARM_UP] : [...WARM_UP, largest];
-}
-
-function chooseOutput(metadata: readonly InferenceSession.ValueMetadata[]): string {
-  const outputs = metadata.flatMap((output) =>
-    output.isTensor && output.type === 'float32' && output.shape.length === 2 ? [output.name] : [],
-  );
-  const output = SEQUENCE_OUTPUTS.find((name) => outputs.includes(name)) ?? outputs[0];
-  if (output !== undefined) return output;
-  const names = metadata.map(({ name }) => name).join(', ');
-  throw new EmbedmillError(
-    'model_corrupt',
-    `the model has no output of token or sequence vectors; its outputs are ${names}`,
-  );
-}
-
-function dimsOf(tensor: Tensor | undefined, model: EngineModel): number {
-  const dims = tensor?.dims.at(-1) ?? 0;
-  if (model.dims !== undefined && model.dims !== dims) {
-    throw new EmbedmillError(
-      'model_corrupt',
-      `the model gives vectors of ${dims} numbers, but is registered with ${model.dims}`,
-    );
-  }
-  return dims;
 }
 
 /** On a device other than the CPU, nobody can say from the error whether the file is at fault or the device. */

@@ -1,0 +1,109 @@
+import type { InferenceSession, Tensor } from 'onnxruntime-node';
+import { EmbedmillError } from '@embedmill/jobs';
+import type { EngineBatch, EngineOutput, EngineResult } from '../engine.ts';
+import { AS_FLOAT32, ATTENTION, MAX_LOGITS, POOLED, tokenOutput } from './output-graph.ts';
+import { averageHeads, averageRows, normalizeRows, withoutPadding } from './pooling.ts';
+import type { EngineModel } from './protocol.ts';
+import { heaviestTerms, saturate } from './terms.ts';
+
+/** What a model gives, the usual first, each with the tensor of its graph that it is read from. */
+export type OutputNames = ReadonlyMap<EngineOutput, string>;
+
+/**
+ * Outputs to take dense vectors from, best first. `text_embeds` is a text tower's, in the space of its images; behind
+ * POOLED are those of models that pool by themselves.
+ */
+const SEQUENCE_OUTPUTS = ['text_embeds', POOLED, 'sentence_embedding', 'embedding', 'pooler_output'];
+
+const DEFAULT_MAX_TERMS = 256;
+
+/** Throws `model_corrupt` for a graph that does not give what its kind of model should. */
+export function outputNames(
+  { kind }: EngineModel,
+  metadata: readonly InferenceSession.ValueMetadata[],
+): OutputNames {
+  const outputs = metadata.flatMap((output) =>
+    output.isTensor && output.type === 'float32' ? [{ name: output.name, rank: output.shape.length }] : [],
+  );
+  const rows = outputs.filter(({ rank }) => rank === 2).map(({ name }) => name);
+  const first = (...names: string[]) => names.find((name) => rows.includes(name)) ?? rows[0];
+  switch (kind) {
+    case 'dense': {
+      const dense = first(...SEQUENCE_OUTPUTS);
+      if (dense === undefined) throw unfit('token or sequence vectors', metadata);
+      const states = dense === POOLED ? tokenOutput(outputs) : undefined;
+      return new Map<EngineOutput, string>([
+        ['dense', dense],
+        ...(states === undefined ? [] : ([['states', states.name]] as const)),
+        ...(outputs.some(({ name }) => name === ATTENTION) ? ([['attention', ATTENTION]] as const) : []),
+      ]);
+    }
+    case 'sparse': {
+      const sparse = first(MAX_LOGITS, AS_FLOAT32);
+      if (sparse === undefined) throw unfit('logits by token, or weights of terms', metadata);
+      return new Map([['sparse', sparse]]);
+    }
+    case 'reranker': {
+      const score = first(AS_FLOAT32);
+      if (score === undefined) throw unfit('a logit by pair', metadata);
+      return new Map([['score', score]]);
+    }
+  }
+}
+
+/** Numbers in a dense vector, 0 for other kinds, by the model's usual output. Throws `model_corrupt` for a wrong size. */
+export function dimsOf(model: EngineModel, tensor: Tensor | undefined): number {
+  const width = tensor?.dims.at(-1) ?? 0;
+  const wanted = model.kind === 'reranker' ? 1 : model.dims;
+  if (wanted !== undefined && wanted !== width) {
+    throw new EmbedmillError(
+      'model_corrupt',
+      model.kind === 'reranker'
+        ? `the model gives ${width} numbers a pair; a reranker gives one, its score`
+        : `the model gives vectors of ${width} numbers, but is registered with ${wanted}`,
+    );
+  }
+  return model.kind === 'dense' ? width : 0;
+}
+
+/** What a tensor holds for the real tokens and sequences of a batch, copied out of it. */
+export function readOutput(
+  output: EngineOutput,
+  tensor: Tensor,
+  name: string,
+  { lengths }: EngineBatch,
+  model: EngineModel,
+): Partial<EngineResult> {
+  const data = tensor.data as Float32Array;
+  const width = tensor.dims.at(-1) ?? 0;
+  switch (output) {
+    case 'dense': {
+      const vectors = data.slice();
+      if (model.kind !== 'dense') return { vectors };
+      if (name === POOLED && model.pooling === 'mean') averageRows(vectors, lengths, width);
+      return { vectors: model.normalize ? normalizeRows(vectors, width) : vectors };
+    }
+    case 'attention': {
+      const [, heads = 1] = tensor.dims;
+      return { attention: averageHeads(data, lengths, heads, width) };
+    }
+    case 'states': {
+      const [, longest = 0] = tensor.dims;
+      const states = withoutPadding(data, lengths, longest, width);
+      return { states: normalizeRows(states, width), stateDims: width };
+    }
+    case 'sparse': {
+      const maxTerms = model.kind === 'sparse' ? model.maxTerms : undefined;
+      const sparse = heaviestTerms(data, width, maxTerms ?? DEFAULT_MAX_TERMS);
+      if (name === MAX_LOGITS) saturate(sparse);
+      return { sparse };
+    }
+    case 'score':
+      return { scores: data.slice() };
+  }
+}
+
+function unfit(what: string, metadata: readonly InferenceSession.ValueMetadata[]): EmbedmillError {
+  const names = metadata.map(({ name }) => name).join(', ');
+  return new EmbedmillError('model_corrupt', `the model has no output of ${what}; its outputs are ${names}`);
+}
