@@ -1,0 +1,55 @@
+import { pipeline, type Readable, type Transform } from 'node:stream';
+import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
+
+/** More bytes than allowed. */
+export class BodyTooLarge extends Error {}
+/** An encoding that is not known, or bytes that are not of it. */
+export class BodyEncoding extends Error {}
+
+const DECODERS: Readonly<Record<string, () => Transform>> = {
+  gzip: () => createGunzip(),
+  'x-gzip': () => createGunzip(),
+  deflate: () => createInflate(),
+  br: () => createBrotliDecompress(),
+  zstd: () => createZstdDecompress(),
+};
+
+export const ACCEPT_ENCODING = 'gzip, deflate, br, zstd';
+
+/**
+ * A body without its `content-encoding`. What is counted is what comes out, as it comes: neither a false
+ * `content-length` nor a few bytes that decode to many get past `maxBytes`. Throws `BodyTooLarge`, `BodyEncoding`,
+ * and what the body throws; the body is destroyed when reading ends, however it ends.
+ */
+export async function* boundedBody(
+  body: Readable,
+  encoding: string | undefined,
+  maxBytes: number,
+): AsyncGenerator<Uint8Array, void> {
+  let total = 0;
+  try {
+    for await (const chunk of decoded(body, encoding)) {
+      const bytes = chunk as Uint8Array;
+      total += bytes.length;
+      if (total > maxBytes) throw new BodyTooLarge();
+      yield bytes;
+    }
+  } catch (thrown) {
+    const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : '';
+    if (/^(Z_|ERR_BROTLI|ERR__ERROR|ZSTD_)/.test(code))
+      throw new BodyEncoding(String(thrown), { cause: thrown });
+    throw thrown;
+  } finally {
+    body.on('error', () => undefined).destroy();
+  }
+}
+
+function decoded(body: Readable, encoding = 'identity'): Readable {
+  const name = encoding.trim().toLowerCase();
+  if (name === 'identity' || name === '') return body;
+  const decoder = Object.hasOwn(DECODERS, name) ? DECODERS[name] : undefined;
+  if (decoder === undefined)
+    throw new BodyEncoding(`content-encoding ${JSON.stringify(encoding)} is not known`);
+  // What breaks is thrown to whoever reads the decoder.
+  return pipeline(body, decoder(), () => undefined);
+}

@@ -1,0 +1,62 @@
+import { lookup } from 'node:dns/promises';
+import { isIP, type LookupFunction } from 'node:net';
+import { buildConnector } from 'undici';
+import type { AddressRules } from './address-rules.ts';
+
+/** A host's addresses. */
+export type Resolve = (hostname: string) => Promise<readonly string[]>;
+
+/** What the system says, its hosts file included. */
+export const systemResolve: Resolve = async (hostname) => {
+  const addresses = await lookup(hostname, { all: true, order: 'verbatim' });
+  return addresses.map(({ address }) => address);
+};
+
+/** Why a connection was not even tried. */
+export class ForbiddenAddress extends Error {}
+
+/**
+ * Opens connections to addresses that the rules allow, and to no other. The check is made where the connection is:
+ * a name is resolved once, and the very addresses that were checked are connected to, so that a name server that
+ * changes its answer gains nothing. A name with addresses of both kinds is reached at the allowed ones.
+ */
+export function checkedConnector(
+  rules: AddressRules,
+  resolve: Resolve,
+  timeoutMs: number,
+): buildConnector.connector {
+  const allowedAddresses = async (hostname: string): Promise<readonly string[]> => {
+    const addresses = await resolve(hostname);
+    if (rules.allowsHost(hostname)) return addresses;
+    const allowed = addresses.filter((address) => rules.allowsAddress(address));
+    if (allowed.length > 0) return allowed;
+    throw new ForbiddenAddress(`${hostname} has no public address, but ${addresses.join(', ')}`);
+  };
+  const checkedLookup: LookupFunction = (hostname, options, callback) => {
+    allowedAddresses(hostname).then(
+      (addresses) => {
+        const found = addresses.map((address) => ({ address, family: isIP(address) }));
+        const [first] = found;
+        if (options.all === true) return callback(null, found);
+        callback(
+          first === undefined ? new Error(`${hostname} has no address`) : null,
+          first?.address ?? '',
+          first?.family,
+        );
+      },
+      (error: unknown) => callback(error instanceof Error ? error : new Error(String(error)), ''),
+    );
+  };
+  const connect = buildConnector({
+    timeout: timeoutMs,
+    lookup: checkedLookup,
+  } as buildConnector.BuildOptions);
+  return (options, callback) => {
+    // Node asks no lookup for what is an address already.
+    const literal = options.hostname.replace(/^\[(.*)\]$/, '$1');
+    if (isIP(literal) !== 0 && !rules.allowsAddress(literal)) {
+      return callback(new ForbiddenAddress(`${literal} is not a public address`), null);
+    }
+    connect(options, callback);
+  };
+}

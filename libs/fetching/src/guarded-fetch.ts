@@ -1,0 +1,232 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { Agent, request, type Dispatcher } from 'undici';
+import { EmbedmillError, type ErrorCode } from '@embedmill/jobs';
+import { AddressRules } from './address-rules.ts';
+import { ACCEPT_ENCODING, BodyEncoding, BodyTooLarge, boundedBody } from './bounded-body.ts';
+import { checkedConnector, ForbiddenAddress, systemResolve, type Resolve } from './checked-connection.ts';
+
+export interface GuardedFetchOptions {
+  /** Hosts, addresses and subnets that are fetched from although they are not public. */
+  readonly allow?: readonly string[] | undefined;
+  /** Seconds without a byte after which a transfer is given up. */
+  readonly idleSeconds?: number | undefined;
+  readonly connectSeconds?: number | undefined;
+  readonly resolve?: Resolve | undefined;
+}
+
+/** What the failures of a fetch are called in the catalogue: that depends on what is fetched. */
+export interface FetchCodes {
+  /** The address may not be fetched from. */
+  readonly forbidden: ErrorCode;
+  /** There is nothing, or something of another kind; trying again will not help. */
+  readonly unreadable: ErrorCode;
+  readonly tooLarge: ErrorCode;
+  /** The server is away or busy. */
+  readonly unavailable: ErrorCode;
+}
+
+export interface FetchRequest {
+  readonly codes: FetchCodes;
+  /** Of the body, decoded. */
+  readonly maxBytes: number;
+  /** Beginnings of content types that are taken (`image/`); all by default. One that says nothing is taken. */
+  readonly types?: readonly string[] | undefined;
+  /** For the whole transfer; as long as bytes come by default. */
+  readonly totalSeconds?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Fetched {
+  /** Where it was found, redirects followed. */
+  readonly url: string;
+  readonly contentType: string | undefined;
+  /** Of the body, where the server says it. */
+  readonly expectedBytes: number | undefined;
+  /** To be read, once. */
+  readonly body: AsyncGenerator<Uint8Array, void>;
+}
+
+const MAX_REDIRECTS = 5;
+/** What a server sends that knows nothing of a file's type. */
+const UNTOLD_TYPES = ['application/octet-stream', 'binary/octet-stream'];
+
+/**
+ * Fetches URLs that came with someone's documents. Such a URL must not reach what this machine can reach and its
+ * author cannot: only addresses of the public internet, and those explicitly allowed, are connected to, whatever
+ * names, notations and redirects lead there. Proxies are not used.
+ *
+ * Whoever reads a body of it is bounded in bytes and, where asked, in time. Holds connections for the next fetch;
+ * `close` ends them.
+ */
+export class GuardedFetch {
+  readonly #agent: Agent;
+  readonly #idleMs: number;
+
+  constructor(options: GuardedFetchOptions = {}) {
+    const { allow = [], idleSeconds = 30, connectSeconds = 10, resolve = systemResolve } = options;
+    this.#idleMs = idleSeconds * 1000;
+    this.#agent = new Agent({
+      connect: checkedConnector(new AddressRules(allow), resolve, connectSeconds * 1000),
+      connections: 8,
+      headersTimeout: this.#idleMs,
+      bodyTimeout: this.#idleMs,
+    });
+  }
+
+  /**
+   * What an http(s) URL serves. Rejects, as reading the body does, with an error of `codes`; with the signal's
+   * reason when it aborts.
+   */
+  async open(url: string, asked: FetchRequest): Promise<Fetched> {
+    const { signal, totalSeconds } = asked;
+    const signals = [
+      signal,
+      totalSeconds === undefined ? undefined : AbortSignal.timeout(totalSeconds * 1000),
+    ];
+    const limits = AbortSignal.any(signals.filter((one) => one !== undefined));
+    const failure = (thrown: unknown): unknown =>
+      signal?.aborted === true ? signal.reason : asFailure(thrown, url, asked);
+    try {
+      const { response, url: found } = await this.#follow(url, limits, asked);
+      const { headers, body } = response;
+      const encoding = first(headers['content-encoding']);
+      const length = encoding === undefined ? Number(first(headers['content-length']) ?? NaN) : NaN;
+      const bounded = boundedBody(body, encoding, asked.maxBytes);
+      try {
+        assertWanted(response, found, asked);
+        if (length > asked.maxBytes) throw new BodyTooLarge();
+      } catch (thrown) {
+        body.on('error', () => undefined).destroy();
+        throw thrown;
+      }
+      return {
+        url: found.href,
+        contentType: first(headers['content-type']),
+        expectedBytes: Number.isSafeInteger(length) ? length : undefined,
+        body: renamed(bounded, failure),
+      };
+    } catch (thrown) {
+      throw failure(thrown);
+    }
+  }
+
+  /** The whole of what a URL serves; as `open`. */
+  async bytes(url: string, asked: FetchRequest): Promise<Uint8Array> {
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of (await this.open(url, asked)).body) chunks.push(chunk);
+    return Buffer.concat(chunks);
+  }
+
+  /** Ends what is in flight. */
+  async close(): Promise<void> {
+    await this.#agent.destroy();
+  }
+
+  /** Each step is a request of its own, to an address that is checked like the first. */
+  async #follow(start: string, signal: AbortSignal, { codes, types = [] }: FetchRequest) {
+    let url = checkedUrl(start, undefined, codes);
+    for (let redirects = 0; ; redirects += 1) {
+      const response = await request(url, {
+        dispatcher: this.#agent,
+        signal,
+        headers: {
+          accept:
+            types.length === 0
+              ? '*/*'
+              : types.map((type) => (type.endsWith('/') ? `${type}*` : type)).join(', '),
+          'accept-encoding': ACCEPT_ENCODING,
+          'user-agent': 'embedmill',
+        },
+      });
+      const location = first(response.headers.location);
+      if (![301, 302, 303, 307, 308].includes(response.statusCode) || location === undefined) {
+        return { response, url };
+      }
+      response.body.on('error', () => undefined).destroy();
+      if (redirects === MAX_REDIRECTS) {
+        throw new EmbedmillError(
+          codes.unreadable,
+          `${redacted(start)} is redirected more than ${MAX_REDIRECTS} times`,
+        );
+      }
+      url = checkedUrl(location, url, codes);
+    }
+  }
+}
+
+function checkedUrl(text: string, base: URL | undefined, codes: FetchCodes): URL {
+  const url = URL.parse(text, base?.href);
+  if (url === null) throw new EmbedmillError(codes.unreadable, `${redacted(text)} is not valid`);
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') {
+    throw new EmbedmillError(codes.forbidden, `only http and https are fetched, not ${url.protocol}`);
+  }
+  if (url.username !== '' || url.password !== '') {
+    const message = `${redacted(text)} has a user name or password in it; leave them out`;
+    throw new EmbedmillError(codes.forbidden, message);
+  }
+  return url;
+}
+
+function assertWanted(response: Dispatcher.ResponseData, url: URL, { codes, types }: FetchRequest): void {
+  const { statusCode: status, headers } = response;
+  if (status < 200 || status > 299) {
+    const busy = status >= 500 || status === 408 || status === 425 || status === 429;
+    const after = Number(first(headers['retry-after']) ?? NaN);
+    throw new EmbedmillError(
+      busy ? codes.unavailable : codes.unreadable,
+      `${redacted(url.href)} answers with the status ${status}`,
+      Number.isFinite(after) ? { retryAfter: after } : {},
+    );
+  }
+  const type = first(headers['content-type'])?.trim().toLowerCase();
+  if (types === undefined || type === undefined) return;
+  if (![...types, ...UNTOLD_TYPES].some((start) => type.startsWith(start))) {
+    const message = `${redacted(url.href)} is of the type ${JSON.stringify(type.slice(0, 100))}, not ${types.join(' or ')}`;
+    throw new EmbedmillError(codes.unreadable, message);
+  }
+}
+
+function asFailure(
+  thrown: unknown,
+  url: string,
+  { codes, maxBytes, totalSeconds }: FetchRequest,
+): EmbedmillError {
+  if (thrown instanceof EmbedmillError) return thrown;
+  const [code, why] =
+    thrown instanceof ForbiddenAddress
+      ? [codes.forbidden, `${thrown.message}; allow the host, or put what it serves elsewhere`]
+      : thrown instanceof BodyTooLarge
+        ? [codes.tooLarge, `it has more than ${maxBytes} bytes`]
+        : thrown instanceof BodyEncoding
+          ? [codes.unreadable, thrown.message]
+          : [codes.unavailable, reasonOf(thrown, totalSeconds)];
+  return new EmbedmillError(code, `cannot fetch ${redacted(url)}: ${why}`, { cause: thrown });
+}
+
+function reasonOf(thrown: unknown, totalSeconds: number | undefined): string {
+  if (!(thrown instanceof Error)) return String(thrown);
+  if (thrown.name === 'TimeoutError' && totalSeconds !== undefined)
+    return `it took longer than ${totalSeconds} s`;
+  return thrown.message === '' && 'code' in thrown ? String(thrown.code) : thrown.message;
+}
+
+async function* renamed(
+  body: AsyncGenerator<Uint8Array, void>,
+  failure: (thrown: unknown) => unknown,
+): AsyncGenerator<Uint8Array, void> {
+  try {
+    yield* body;
+  } catch (thrown) {
+    throw failure(thrown);
+  }
+}
+
+function first(header: IncomingHttpHeaders[string]): string | undefined {
+  return Array.isArray(header) ? header[0] : header;
+}
+
+/** A URL without what may be secret in it. */
+function redacted(url: string): string {
+  const parsed = URL.parse(url);
+  return parsed === null ? 'the URL' : `${parsed.origin}${parsed.pathname}`;
+}

@@ -1,0 +1,98 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
+import sharp from 'sharp';
+import { describe, expect, it, test } from 'vitest';
+import { decodeImage, type ImagePreparation } from './decode.ts';
+
+const FIXTURES = join(import.meta.dirname, '../fixtures');
+const fixture = (name: string) => readFile(join(FIXTURES, name));
+
+type Case = Required<Pick<ImagePreparation, 'size' | 'resize' | 'interpolation'>> & {
+  image: string;
+} & ({ rgb: string; sha256?: never } | { sha256: string; rgb?: never });
+
+const reference = JSON.parse(readFileSync(join(FIXTURES, 'preprocessing-reference.json'), 'utf8')) as Case[];
+
+const clip: ImagePreparation = { size: 24, resize: 'shortest' };
+const codeOf = (promise: Promise<unknown>) =>
+  promise.then(
+    () => 'ok',
+    (error: { code?: string }) => error.code,
+  );
+
+describe('decodeImage gives the very bytes of the reference', () => {
+  test.each(reference)(
+    '$image, $size $resize $interpolation',
+    async ({ image, rgb, sha256, ...preparation }) => {
+      const pixels = await decodeImage(await fixture(image), preparation);
+      if (rgb === undefined) expect(createHash('sha256').update(pixels).digest('hex')).toBe(sha256);
+      else expect(Buffer.from(pixels)).toEqual(Buffer.from(rgb, 'base64'));
+    },
+  );
+});
+
+describe('decodeImage', () => {
+  const red = { r: 255, g: 0, b: 0 };
+  const plain = (width: number, height: number) =>
+    sharp({ create: { width, height, channels: 3, background: red } });
+
+  it.each(['avif', 'webp', 'gif', 'tiff', 'jpeg', 'png'] as const)('reads %s', async (format) => {
+    const pixels = await decodeImage(await plain(60, 40).toFormat(format).toBuffer(), clip);
+    expect(pixels).toHaveLength(24 * 24 * 3);
+    for (const [n, wanted] of [255, 0, 0].entries()) expect(Math.abs(pixels[n]! - wanted)).toBeLessThan(8);
+  });
+
+  it('scales to more than the square and cuts, where the model wants that', async () => {
+    const image = await fixture('photo-200x133.jpg');
+    const whole = await decodeImage(image, { size: 64, resize: 'shortest' });
+    const inner = await decodeImage(image, { size: 32, resize: 'shortest', resizeTo: 64 });
+    const rows = Array.from({ length: 32 }, (_, row) => {
+      const start = ((row + 16) * 64 + 16) * 3;
+      return whole.slice(start, start + 32 * 3);
+    });
+    expect(Buffer.concat(rows)).toEqual(Buffer.from(inner));
+  });
+
+  const svg =
+    '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9" height="9"/></svg>';
+  it.each([
+    ['nothing', Buffer.alloc(0)],
+    ['a text', Buffer.from('hello')],
+    ['an SVG', Buffer.from(svg)],
+    ['an SVG behind an XML declaration', Buffer.from(`<?xml version="1.0"?>${svg}`)],
+    ['an SVG that begins as a PNG does', Buffer.from(`\x89PNG\r\n\x1a\n${svg}`, 'latin1')],
+    ['a JPEG’s start alone', Buffer.from([0xff, 0xd8, 0xff, 0xe0])],
+  ])('refuses %s', async (_name, bytes) => {
+    expect(await codeOf(decodeImage(bytes, clip))).toBe('image_unreadable');
+  });
+
+  it('refuses a file that was cut off', async () => {
+    for (const name of ['photo-200x133.jpg', 'noise-70x55.png']) {
+      const bytes = await fixture(name);
+      expect(await codeOf(decodeImage(bytes.subarray(0, bytes.length / 2), clip))).toBe('image_unreadable');
+    }
+  });
+
+  it('refuses what is larger than the limits, before it is decoded', async () => {
+    const bytes = await fixture('photo-200x133.jpg');
+    const limits = { maxBytes: bytes.length, maxPixels: 200 * 133 };
+    expect(await codeOf(decodeImage(bytes, clip, limits))).toBe('ok');
+    expect(await codeOf(decodeImage(bytes, clip, { ...limits, maxBytes: bytes.length - 1 }))).toBe(
+      'image_too_large',
+    );
+    expect(await codeOf(decodeImage(bytes, clip, { ...limits, maxPixels: 200 * 133 - 1 }))).toBe(
+      'image_too_large',
+    );
+    const thread = await plain(1, 65_536).png().toBuffer();
+    expect(await codeOf(decodeImage(thread, clip))).toBe('image_too_large');
+    // 30,000 × 30,000 pixels of nothing: small as a file, 2.7 GB as pixels.
+    const bomb = Buffer.from(await fixture('tiny-3x2.png'));
+    bomb.writeUInt32BE(30_000, 16);
+    bomb.writeUInt32BE(30_000, 20);
+    bomb.writeUInt32BE(crc32(bomb.subarray(12, 29)), 29);
+    expect(await codeOf(decodeImage(bomb, clip))).toBe('image_too_large');
+  });
+});
