@@ -39,6 +39,7 @@ const corpus = (count: number, seed = 0): Int32Array[] =>
   Array.from({ length: count }, (_, n) =>
     sentence(seed + n, 5 + (n % 7 === 0 ? (n * 53) % 200 : (n * 17) % 50)),
   );
+const asSequences = (all: readonly Int32Array[]) => all.map((ids) => ({ ids }));
 const vectorsOf = (outcomes: Outcome[]): Float32Array[] =>
   outcomes.map((outcome) => {
     if (!outcome.ok) throw outcome.error;
@@ -65,7 +66,7 @@ describe.skipIf(int8 === undefined)(
     }> {
       const engine = await EngineProcess.start({
         entry: options.entry ?? REAL,
-        model: { path: int8!, pooling: 'mean', normalize: true, padTokenId: 0 },
+        model: { kind: 'dense', path: int8!, pooling: 'mean', normalize: true, padTokenId: 0 },
         device: { kind: 'cpu', threads: 1 },
         deadlineMs: options.deadlineMs ?? 30_000,
       });
@@ -91,7 +92,7 @@ describe.skipIf(int8 === undefined)(
       };
       const { encoder } = await start();
       const sequences = texts.map((text) => Int32Array.from(text.ids_truncated_256));
-      const vectors = vectorsOf(await encoder.encode(sequences, 'bulk'));
+      const vectors = vectorsOf(await encoder.encode(asSequences(sequences), 'bulk'));
       const cosines = vectors.map((vector, n) => cosine(vector, texts[n]!.embedding_fp32));
       expect(cosines).toHaveLength(40);
       expect(Math.min(...cosines)).toBeGreaterThan(0.988);
@@ -101,7 +102,7 @@ describe.skipIf(int8 === undefined)(
       const { encoder, batches } = await start();
       expect(encoder.dims).toBe(384);
       const shards = [0, 1, 2].map((shard) => corpus(80, shard * 1000));
-      const together = await Promise.all(shards.map((shard) => encoder.encode(shard, 'bulk')));
+      const together = await Promise.all(shards.map((shard) => encoder.encode(asSequences(shard), 'bulk')));
       const padded = batches.reduce((sum, batch) => sum + batch.paddedTokens, 0);
       const tokens = batches.reduce((sum, batch) => sum + batch.tokens, 0);
       expect(tokens).toBe(shards.flat().reduce((sum, { length }) => sum + length, 0));
@@ -110,7 +111,9 @@ describe.skipIf(int8 === undefined)(
       for (const [shard, sequences] of shards.entries()) {
         const vectors = vectorsOf(together[shard]!);
         for (let n = 0; n < sequences.length; n += 17) {
-          expect(vectorsOf(await encoder.encode([sequences[n]!], 'interactive'))).toEqual([vectors[n]]);
+          expect(vectorsOf(await encoder.encode(asSequences([sequences[n]!]), 'interactive'))).toEqual([
+            vectors[n],
+          ]);
         }
       }
     });
@@ -118,8 +121,8 @@ describe.skipIf(int8 === undefined)(
     it('loses nothing when the engine is killed again and again', async () => {
       const { encoder, engine, moreBatches } = await start();
       const sequences = corpus(200);
-      const expected = vectorsOf(await encoder.encode(sequences, 'bulk'));
-      const again = encoder.encode(sequences, 'bulk');
+      const expected = vectorsOf(await encoder.encode(asSequences(sequences), 'bulk'));
+      const again = encoder.encode(asSequences(sequences), 'bulk');
       for (let kills = 0; kills < 3; kills += 1) {
         // More than can have been in flight: so the one before has been restarted.
         await moreBatches(3);
@@ -132,9 +135,9 @@ describe.skipIf(int8 === undefined)(
     it('fails the one sequence that crashes the engine each time, and none of its neighbours', async () => {
       const { encoder, engine } = await start({ entry: FAULTY });
       const sequences = corpus(60);
-      const expected = vectorsOf(await encoder.encode(sequences, 'bulk'));
+      const expected = vectorsOf(await encoder.encode(asSequences(sequences), 'bulk'));
       const poisoned = sequences.toSpliced(30, 0, Int32Array.of(101, CRASH, 1012, 1013, 102));
-      const outcomes = await encoder.encode(poisoned, 'bulk');
+      const outcomes = await encoder.encode(asSequences(poisoned), 'bulk');
       expect(codesOf(outcomes).filter((code) => code !== 'ok')).toEqual(['engine_crashed']);
       expect(outcomes[30]!.ok).toBe(false);
       expect(vectorsOf(outcomes.toSpliced(30, 1))).toEqual(expected);
@@ -144,14 +147,17 @@ describe.skipIf(int8 === undefined)(
     it('fails the one sequence that hangs the engine each time, and none of its neighbours', async () => {
       const { encoder } = await start({ entry: FAULTY, deadlineMs: 600 });
       const sequences = [...corpus(3), Int32Array.of(101, HANG, 102)];
-      const codes = codesOf(await encoder.encode(sequences, 'bulk'));
+      const codes = codesOf(await encoder.encode(asSequences(sequences), 'bulk'));
       expect(codes).toEqual(['ok', 'ok', 'ok', 'engine_timeout']);
     });
 
     it('fails the one sequence that the model refuses, without a restart', async () => {
       const { encoder, engine } = await start();
       const sequences = corpus(40);
-      const outcomes = await encoder.encode([...sequences, Int32Array.of(101, 999_999, 102)], 'bulk');
+      const outcomes = await encoder.encode(
+        asSequences([...sequences, Int32Array.of(101, 999_999, 102)]),
+        'bulk',
+      );
       expect(codesOf(outcomes)).toEqual([...sequences.map(() => 'ok'), 'engine_failed']);
       expect(engine.restarts).toBe(0);
     });
@@ -160,27 +166,24 @@ describe.skipIf(int8 === undefined)(
       process.env['FAULTY_ENGINE_AREA'] = '128';
       const { encoder, batches } = await start({ entry: FAULTY });
       const sequences = corpus(100).filter(({ length }) => length <= 128);
-      expect(new Set(codesOf(await encoder.encode(sequences, 'bulk')))).toEqual(new Set(['ok']));
+      expect(new Set(codesOf(await encoder.encode(asSequences(sequences), 'bulk')))).toEqual(new Set(['ok']));
       expect(encoder.area).toBeLessThanOrEqual(128);
       expect(encoder.area).toBeGreaterThanOrEqual(64);
       const before = encoder.area;
       batches.length = 0;
-      await encoder.encode(
-        corpus(100, 5000).filter(({ length }) => length <= 64),
-        'bulk',
-      );
+      await encoder.encode(asSequences(corpus(100, 5000).filter(({ length }) => length <= 64)), 'bulk');
       expect(Math.max(...batches.map(({ paddedTokens }) => paddedTokens))).toBeLessThanOrEqual(128);
       expect(encoder.area).toBe(before);
     });
 
     it('answers a query after the batch that runs, however much bulk waits', async () => {
       const { encoder, batches, moreBatches } = await start();
-      const bulk = encoder.encode(corpus(350), 'bulk');
+      const bulk = encoder.encode(asSequences(corpus(350)), 'bulk');
       const overtaking: number[] = [];
       for (let query = 0; query < 5; query += 1) {
         await moreBatches(2);
         const before = batches.length;
-        await encoder.encode([sentence(9000 + query, 9)], 'interactive');
+        await encoder.encode(asSequences([sentence(9000 + query, 9)]), 'interactive');
         overtaking.push(batches.slice(before).filter(({ lane }) => lane === 'bulk').length);
       }
       const meanwhile = batches.length;
@@ -195,6 +198,7 @@ describe.skipIf(int8 === undefined)(
 /** A fake engine: a vector is [sum of ids, length]; what it does with a batch is up to the test. */
 class FakeEngine implements Engine {
   readonly dims = 2;
+  readonly outputs = ['dense'] as const;
   readonly capacity = 2;
   readonly batches: number[][][] = [];
   inFlight = 0;
@@ -287,9 +291,9 @@ describe('Encoder with a fake engine', () => {
           const encoder = new Encoder({ engines: [engine, engine], budget: { area: 200 } });
           const ids = sequences.map(({ length }, n) => new Int32Array(length).fill(1000 + n));
           const parts = Array.from({ length: calls }, (_, call) => ids.filter((_, n) => n % calls === call));
-          const outcomes = (await Promise.all(parts.map((part) => encoder.encode(part, 'bulk')))).map(
-            (part) => part.values(),
-          );
+          const outcomes = (
+            await Promise.all(parts.map((part) => encoder.encode(asSequences(part), 'bulk')))
+          ).map((part) => part.values());
           for (const [n, { poison, length }] of sequences.entries()) {
             const outcome = outcomes[n % calls]!.next().value;
             if (poison === undefined)
@@ -306,12 +310,12 @@ describe('Encoder with a fake engine', () => {
   it('has two bulk batches in flight, not more, and one interactive on top', async () => {
     const { act, open } = gate();
     const { encoder, engine } = fake(act);
-    const bulk = encoder.encode(corpus(50), 'bulk');
+    const bulk = encoder.encode(asSequences(corpus(50)), 'bulk');
     await settle();
     expect(engine.inFlight).toBe(2);
     const queries = [
-      encoder.encode([sentence(1, 4)], 'interactive'),
-      encoder.encode([sentence(2, 4)], 'interactive'),
+      encoder.encode(asSequences([sentence(1, 4)]), 'interactive'),
+      encoder.encode(asSequences([sentence(2, 4)]), 'interactive'),
     ];
     await settle();
     expect(engine.inFlight).toBe(3);
@@ -326,10 +330,7 @@ describe('Encoder with a fake engine', () => {
     const order: string[] = [];
     const calls = ['first', 'second', 'third'].map((name, call) =>
       encoder
-        .encode(
-          [0, 1, 2, 3, 4, 5, 6, 7].map((n) => sentence(call * 10 + n, 10)),
-          'bulk',
-        )
+        .encode(asSequences([0, 1, 2, 3, 4, 5, 6, 7].map((n) => sentence(call * 10 + n, 10))), 'bulk')
         .then(() => order.push(name)),
     );
     await settle();
@@ -342,28 +343,31 @@ describe('Encoder with a fake engine', () => {
 
   it('takes a sequence that is longer than the window and the area', async () => {
     const { encoder } = fake(undefined, { windowTokens: 10, budget: { area: 8 } });
-    expect(codesOf(await encoder.encode([sentence(1, 50), sentence(2, 50), sentence(3, 2)], 'bulk'))).toEqual(
-      ['ok', 'ok', 'ok'],
-    );
+    expect(
+      codesOf(await encoder.encode(asSequences([sentence(1, 50), sentence(2, 50), sentence(3, 2)]), 'bulk')),
+    ).toEqual(['ok', 'ok', 'ok']);
   });
 
   it('turns queries away beyond their bound, though never the only one', async () => {
     const { act, open } = gate();
     const { encoder } = fake(act, { interactiveTokens: 20 });
-    const large = encoder.encode([sentence(1, 30)], 'interactive');
-    await expect(encoder.encode([sentence(2, 3)], 'interactive')).rejects.toMatchObject({
+    const large = encoder.encode(asSequences([sentence(1, 30)]), 'interactive');
+    await expect(encoder.encode(asSequences([sentence(2, 3)]), 'interactive')).rejects.toMatchObject({
       code: 'overloaded',
       retryAfter: 1,
     });
     open();
     expect(codesOf(await large)).toEqual(['ok']);
-    expect(codesOf(await encoder.encode([sentence(2, 3)], 'interactive'))).toEqual(['ok']);
+    expect(codesOf(await encoder.encode(asSequences([sentence(2, 3)]), 'interactive'))).toEqual(['ok']);
   });
 
   it('computes equal sequences of a window once', async () => {
     const { encoder, engine } = fake();
     const calls = [sentence(1, 9), sentence(2, 9), sentence(1, 9)];
-    const [first, second] = await Promise.all([encoder.encode(calls, 'bulk'), encoder.encode(calls, 'bulk')]);
+    const [first, second] = await Promise.all([
+      encoder.encode(asSequences(calls), 'bulk'),
+      encoder.encode(asSequences(calls), 'bulk'),
+    ]);
     expect(engine.batches.flat()).toHaveLength(2);
     expect(first).toEqual(second);
     expect(first[2]).toEqual(first[0]);
@@ -372,9 +376,9 @@ describe('Encoder with a fake engine', () => {
 
   it('fails an empty sequence, and a vector that is not finite', async () => {
     const { encoder, engine } = fake();
-    expect(codesOf(await encoder.encode([new Int32Array()], 'bulk'))).toEqual(['empty_text']);
+    expect(codesOf(await encoder.encode(asSequences([new Int32Array()]), 'bulk'))).toEqual(['empty_text']);
     engine.run = () => Promise.resolve({ vectors: Float32Array.of(NaN, 1), seconds: 0 });
-    expect(codesOf(await encoder.encode([sentence(1, 4)], 'bulk'))).toEqual(['engine_failed']);
+    expect(codesOf(await encoder.encode(asSequences([sentence(1, 4)]), 'bulk'))).toEqual(['engine_failed']);
   });
 
   it('rejects the call, not the sequences, when there is no model to run them', async () => {
@@ -382,18 +386,22 @@ describe('Encoder with a fake engine', () => {
     const { encoder } = fake(() =>
       broken ? Promise.reject(new EmbedmillError('model_unavailable', 'gone')) : Promise.resolve(),
     );
-    await expect(encoder.encode(corpus(20), 'bulk')).rejects.toMatchObject({ code: 'model_unavailable' });
+    await expect(encoder.encode(asSequences(corpus(20)), 'bulk')).rejects.toMatchObject({
+      code: 'model_unavailable',
+    });
     broken = false;
-    expect(new Set(codesOf(await encoder.encode(corpus(20), 'bulk')))).toEqual(new Set(['ok']));
+    expect(new Set(codesOf(await encoder.encode(asSequences(corpus(20)), 'bulk')))).toEqual(new Set(['ok']));
   });
 
   it('ends what it took before it closes its engines, and takes nothing after', async () => {
     const { act, open } = gate();
     const { encoder, engine } = fake(act, { windowTokens: 50 });
-    const running = encoder.encode(corpus(20), 'bulk');
+    const running = encoder.encode(asSequences(corpus(20)), 'bulk');
     await settle();
     const closing = encoder.close();
-    await expect(encoder.encode(corpus(1), 'interactive')).rejects.toMatchObject({ code: 'no_worker' });
+    await expect(encoder.encode(asSequences(corpus(1)), 'interactive')).rejects.toMatchObject({
+      code: 'no_worker',
+    });
     expect(engine.closed).toBe(false);
     open();
     await closing;
@@ -406,7 +414,7 @@ describe('Encoder with a fake engine', () => {
     const engines = [new FakeEngine(act), new FakeEngine(act), new FakeEngine(act)];
     const encoder = new Encoder({ engines, budget: { area: 20 } });
     cleanups.push(() => encoder.close());
-    const bulk = encoder.encode(corpus(60), 'bulk');
+    const bulk = encoder.encode(asSequences(corpus(60)), 'bulk');
     await settle();
     expect(engines.map(({ inFlight }) => inFlight)).toEqual([2, 2, 2]);
     open();

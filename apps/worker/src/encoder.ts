@@ -8,8 +8,8 @@
  * - The window is bounded in tokens: `encode` of the bulk lane waits, first come first served, while it is full;
  *   the interactive lane has a bound of its own and answers `overloaded` beyond it. A call that finds its lane
  *   empty is always taken, whatever its size.
- * - An engine has as many bulk batches as its capacity at most, so that the next is there when one ends, and one
- *   interactive batch on top, which it runs next.
+ * - An engine has as many batches as its capacity at most, so that the next is there when one ends, and where those are
+ *   bulk, one interactive batch on top, which it runs next.
  * - A batch that cannot be blamed for its failure (its engine died, with others in flight) is run once more, whole
  *   and with nothing beside it. A batch that is to blame is halved, and its halves are run alone. A single
  *   sequence fails when it was to blame three times. So neither a killed engine nor a bad neighbour fails a document.
@@ -18,11 +18,12 @@
  * Called by the pipeline (bulk) and by the query lane (interactive); one for each model that a worker serves.
  */
 import type { Budget, Lane } from '@embedmill/batching';
-import type { Engine, EngineBatch } from '@embedmill/inference';
+import type { Engine, EngineOutput } from '@embedmill/inference';
 import { asEmbedmillError, EmbedmillError } from '@embedmill/jobs';
-import { SequenceWindow, type Entry, type Outcome } from './sequence-window.ts';
+import { outcomesOf, packedBatch } from './engine-batch.ts';
+import { SequenceWindow, type Entry, type Outcome, type Sequence } from './sequence-window.ts';
 
-export type { Outcome } from './sequence-window.ts';
+export type { Embedding, Outcome, Sequence } from './sequence-window.ts';
 
 /** What is best for the bundled static int8 model on two CPU cores; a calibration knows better. */
 export const DEFAULT_BUDGET: Budget = { area: 512, launchCost: 10, maxItems: 256, deadlineMs: 5000 };
@@ -50,7 +51,7 @@ export interface EncoderOptions {
   budget?: { [Part in keyof Budget]?: Budget[Part] | undefined };
   /** Bulk tokens that may be on their way; by default 16 batches' worth, and no less than 65,536. */
   windowTokens?: number;
-  /** Interactive tokens that may be on their way; default 16,384. */
+  /** Interactive tokens that may be on their way; default 65,536. */
   interactiveTokens?: number;
   hooks?: EncoderHooks;
 }
@@ -104,21 +105,21 @@ export class Encoder {
   }
 
   /**
-   * The outcome of each sequence, in their order. Sequences are token ids, special tokens included, no padding;
-   * they must not be written to meanwhile. `texts`, one for each, are for engines that read no tokens.
+   * The outcome of each sequence, in their order, with those of the engines' `outputs` that are asked for. Sequences
+   * are token ids, special tokens included, no padding; they must not be written to meanwhile.
    *
    * Rejects, with nothing said about any single sequence: `overloaded` (interactive lane; nothing was run),
    * `model_unavailable` or `model_corrupt` (there is no engine to run it with), `no_worker` (closing).
    */
   async encode(
-    sequences: readonly Int32Array[],
+    sequences: readonly Sequence[],
     lane: Lane,
-    texts: readonly string[] = [],
+    outputs?: readonly EngineOutput[],
   ): Promise<Outcome[]> {
     if (this.#closing !== undefined)
       throw new EmbedmillError('no_worker', 'the encoder is closing; try another worker');
     const call =
-      lane === 'bulk' ? this.#encodeBulk(sequences, texts) : this.#encodeInteractive(sequences, texts);
+      lane === 'bulk' ? this.#encodeBulk(sequences, outputs) : this.#encodeInteractive(sequences, outputs);
     this.#calls.add(call);
     try {
       const outcomes = await call;
@@ -137,44 +138,44 @@ export class Encoder {
     return this.#closing;
   }
 
-  async #encodeBulk(sequences: readonly Int32Array[], texts: readonly string[]): Promise<Outcome[]> {
+  async #encodeBulk(sequences: readonly Sequence[], outputs: Entry['outputs']): Promise<Outcome[]> {
     const { windowTokens = Math.max(16 * this.#budget.area, 65_536) } = this.#options;
     const before = this.#turn;
     const { promise, resolve: endTurn } = Promise.withResolvers<void>();
     this.#turn = promise;
     await before;
     const outcomes: Promise<Outcome>[] = [];
-    for (const [n, ids] of sequences.entries()) {
+    for (const sequence of sequences) {
       for (;;) {
         const taken = this.#window.tokens('bulk');
-        if (taken === 0 || taken + ids.length <= windowTokens) break;
+        if (taken === 0 || taken + sequence.ids.length <= windowTokens) break;
         this.#schedulePump();
         await new Promise<void>((resolve) => (this.#room = resolve));
       }
-      outcomes.push(this.#admit(ids, texts[n], 'bulk'));
+      outcomes.push(this.#admit(sequence, outputs, 'bulk'));
     }
     endTurn();
     return Promise.all(outcomes);
   }
 
-  async #encodeInteractive(sequences: readonly Int32Array[], texts: readonly string[]): Promise<Outcome[]> {
-    const { interactiveTokens = 16_384 } = this.#options;
+  async #encodeInteractive(sequences: readonly Sequence[], outputs: Entry['outputs']): Promise<Outcome[]> {
+    const { interactiveTokens = 65_536 } = this.#options;
     const taken = this.#window.tokens('interactive');
-    const more = sequences.reduce((sum, { length }) => sum + length, 0);
+    const more = sequences.reduce((sum, { ids }) => sum + ids.length, 0);
     if (taken > 0 && taken + more > interactiveTokens) {
       const message = `${taken} tokens of queries wait already, and no more than ${interactiveTokens} may; try again shortly`;
       throw new EmbedmillError('overloaded', message, { retryAfter: 1 });
     }
-    return Promise.all(sequences.map((ids, n) => this.#admit(ids, texts[n], 'interactive')));
+    return Promise.all(sequences.map((sequence) => this.#admit(sequence, outputs, 'interactive')));
   }
 
-  #admit(ids: Int32Array, text: string | undefined, lane: Lane): Promise<Outcome> {
-    if (ids.length === 0) {
+  #admit(sequence: Sequence, outputs: Entry['outputs'], lane: Lane): Promise<Outcome> {
+    if (sequence.ids.length === 0) {
       const error = new EmbedmillError('empty_text', 'there is no token to embed');
       return Promise.resolve({ ok: false, error });
     }
     this.#schedulePump();
-    return this.#window.admit(ids, text, lane, performance.now()).outcome;
+    return this.#window.admit(sequence, outputs, lane, performance.now()).outcome;
   }
 
   /** Soon, not now: what else arrives in this turn of the event loop shall share the batches. */
@@ -205,7 +206,8 @@ export class Encoder {
     if (runs.some(({ alone }) => alone)) return undefined;
     // Once something waits to be run alone, the engine is left to become idle.
     if (this.#again.length > 0 && runs.length > 0) return undefined;
-    if (!runs.some(({ lane }) => lane === 'interactive')) {
+    const isFree = runs.length < engine.capacity;
+    if (isFree || !runs.some(({ lane }) => lane === 'interactive')) {
       const entries = this.#window.take('interactive', this.#budget, performance.now());
       if (entries !== undefined) return { entries, lane: 'interactive', alone: false };
     }
@@ -218,11 +220,13 @@ export class Encoder {
 
   async #launch({ engine, running }: Seat, run: Run): Promise<void> {
     running.add(run);
-    const batch = packed(run);
+    const batch = packedBatch(run.entries, run.lane);
     try {
-      const { vectors, seconds } = await engine.run(batch);
-      for (const [row, entry] of run.entries.entries()) {
-        entry.settle(outcomeOf(vectors.subarray(row * engine.dims, (row + 1) * engine.dims)));
+      const result = await engine.run(batch);
+      const outcomes = outcomesOf(result, batch, engine.dims);
+      for (const entry of run.entries) {
+        const { value } = outcomes.next();
+        if (value !== undefined) entry.settle(value);
       }
       const items = run.entries.length;
       const paddedTokens = items * (run.entries.at(-1)?.length ?? 0);
@@ -231,7 +235,7 @@ export class Encoder {
         items,
         tokens: batch.ids.length,
         paddedTokens,
-        seconds,
+        seconds: result.seconds,
       });
     } catch (thrown) {
       this.#failed(run, asEmbedmillError(thrown, 'engine_failed'));
@@ -296,32 +300,4 @@ function isOwnFault({ code }: EmbedmillError): boolean {
 
 function lacksModel({ code }: EmbedmillError): boolean {
   return code === 'model_unavailable' || code === 'model_corrupt';
-}
-
-function packed({ entries, lane }: Run): EngineBatch {
-  const lengths = Int32Array.from(entries, ({ length }) => length);
-  const ids = new Int32Array(lengths.reduce((sum, length) => sum + length, 0));
-  let at = 0;
-  for (const entry of entries) {
-    ids.set(entry.ids, at);
-    at += entry.length;
-  }
-  const texts = entries.flatMap(({ text }) => text ?? []);
-  const urgent = lane === 'interactive';
-  return texts.length === entries.length ? { ids, lengths, urgent, texts } : { ids, lengths, urgent };
-}
-
-function outcomeOf(vector: Float32Array): Outcome {
-  if (isFiniteVector(vector)) return { ok: true, vector };
-  const message = 'the model gave a vector with a number that is not finite; is it right for this device?';
-  return { ok: false, error: new EmbedmillError('engine_failed', message) };
-}
-
-/** Asked of every vector, so no function is called for each number: only what is not finite does not cancel out. */
-function isFiniteVector(vector: Float32Array): boolean {
-  for (let d = 0; d < vector.length; d += 1) {
-    const value = vector[d] ?? 0;
-    if (value - value !== 0) return false;
-  }
-  return true;
 }

@@ -18,6 +18,7 @@ const model: ResolvedModel = {
   tokenizerPath: '/models/mini/tokenizer.json',
   revision: 'sha256:1',
   sha256: '1'.repeat(64),
+  visionPath: undefined,
 };
 const machine = machineFor('cpu', 2);
 const settings: EngineSettings = {

@@ -4,6 +4,7 @@ import {
   availableMemory,
   defaultGraph,
   defaultLayout,
+  GRAPH_VERSION,
   RUNTIME_VERSION,
   type Device,
   type DeviceName,
@@ -92,13 +93,15 @@ function cpuDevices({ processes, threads }: EngineLayout): [Device, ...Device[]]
 
 /** An optimized graph holds for the CPU, and the version of ONNX Runtime, that it was optimized on. */
 function graphCache(
-  { name, sha256, data, modelBytes, pooling }: ResolvedModel,
+  model: ResolvedModel,
   graph: GraphTuning,
   { cpu }: Machine,
   modelCacheFolder: string,
 ): string | undefined {
+  const { name, sha256, data, modelBytes, kind } = model;
   if (data.length > 0 || modelBytes > MOST_CACHED_BYTES) return undefined;
-  const key = JSON.stringify([sha256, graph, pooling, cpu, RUNTIME_VERSION]);
+  const pooling = kind === 'dense' ? model.pooling : kind;
+  const key = JSON.stringify([sha256, graph, pooling, cpu, RUNTIME_VERSION, GRAPH_VERSION]);
   const digest = createHash('sha256').update(key).digest('hex').slice(0, 12);
   return join(modelCacheFolder, 'graphs', `${name}-${digest}.onnx`);
 }

@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { EmbedmillError } from '@embedmill/jobs';
 import type { Budget } from '@embedmill/batching';
+import type { ImagePreparation } from '@embedmill/images';
 import {
   EngineProcess,
   RemoteEngine,
@@ -12,7 +13,7 @@ import {
   type EngineModel,
   type RemoteEngineEvent,
 } from '@embedmill/inference';
-import type { ResolvedModel, ResolvedTokenizer } from '@embedmill/models';
+import type { ResolvedModel, ResolvedTokenizer, VisionEntry } from '@embedmill/models';
 import type { RemoteConfig } from './config.ts';
 import type { EnginePlan } from './engine-plan.ts';
 
@@ -27,6 +28,8 @@ export interface EngineSet {
   budget: Partial<Budget>;
   /** Whether they embed texts instead of tokens. */
   readsTexts: boolean;
+  /** What reads images, of models that do. */
+  images?: { engine: Engine; preparation: ImagePreparation } | undefined;
 }
 
 /** Padded tokens in a batch for a server elsewhere, which makes batches of its own of what it gets. */
@@ -85,7 +88,38 @@ export async function connectRemote(
   };
 }
 
+/** What reads images, of models that do: one engine, of all threads on a CPU. */
+export async function startImageEngine(
+  { vision, path }: { vision: VisionEntry; path: string },
+  model: Pick<ResolvedModel, 'dims'>,
+  { plan, batchDeadlineMs, onEngineEvent }: EngineStart,
+): Promise<EngineProcess> {
+  const [first, ...others] = plan.devices;
+  const threads = plan.devices.reduce((sum, device) => sum + (device.kind === 'cpu' ? device.threads : 0), 0);
+  return EngineProcess.start({
+    entry: ENGINE,
+    model: {
+      ...{ kind: 'image', path, dims: model.dims, normalize: true },
+      ...{ size: vision.size, mean: vision.mean, std: vision.std },
+    },
+    device: first.kind === 'cpu' ? { kind: 'cpu', threads } : (others[0] ?? first),
+    graph: plan.graph,
+    deadlineMs: batchDeadlineMs,
+    ...(onEngineEvent === undefined ? {} : { onEvent: onEngineEvent }),
+  });
+}
+
 export function engineModel(model: ResolvedModel): EngineModel {
-  const { modelPath: path, pooling, normalize, dims, padTokenId } = model;
-  return { path, pooling, normalize, dims, padTokenId };
+  const { modelPath: path, dims, padTokenId } = model;
+  switch (model.kind) {
+    case 'dense': {
+      const { pooling, normalize } = model;
+      return { kind: 'dense', path, dims, padTokenId, pooling, normalize };
+    }
+    case 'sparse':
+      // As many as a profile may ask for.
+      return { kind: 'sparse', path, dims, padTokenId, maxTerms: 4096 };
+    case 'reranker':
+      return { kind: 'reranker', path, padTokenId };
+  }
 }

@@ -2,14 +2,15 @@ import type { Logger } from 'pino';
 import { asEmbedmillError, EmbedmillError } from '@embedmill/jobs';
 import { availableCpus, type EngineEvent, type RemoteEngineEvent } from '@embedmill/inference';
 import type { Metrics } from '@embedmill/metrics';
-import { resolveModel, resolveTokenizer, type DownloadProgress } from '@embedmill/models';
+import { resolveModel, resolveTokenizer, visionOf, type DownloadProgress } from '@embedmill/models';
 import type { ModelConsumer } from '@embedmill/queue';
 import type { Spool } from '@embedmill/sources';
 import type { VectorStore } from '@embedmill/vector-store';
 import { machineFor } from './calibration.ts';
 import type { WorkerConfig } from './config.ts';
 import { calibratedPlan } from './engine-plan.ts';
-import { connectRemote, startEngines, type EngineSet } from './engines.ts';
+import { connectRemote, startEngines, startImageEngine, type EngineSet } from './engines.ts';
+import type { PictureSources } from './document-pictures.ts';
 import { settleShard } from './pipeline.ts';
 import { ServedModel, type ServedEntry } from './served-model.ts';
 
@@ -26,6 +27,8 @@ export interface ModelSetParts {
   store: VectorStore;
   metrics: Metrics<'worker'>;
   log: Logger;
+  /** Where documents' pictures may be. */
+  pictures: PictureSources;
 }
 
 /**
@@ -70,6 +73,19 @@ export class ModelSet {
     }
   }
 
+  /**
+   * A model that a shard needs beside the one whose queue it came by, loaded where it is not yet; also one that this
+   * worker was not told to serve. Rejects with why it cannot be loaded now.
+   */
+  async get(name: string): Promise<ServedModel> {
+    const failed = this.#failed.get(name);
+    if (failed !== undefined && failed.again > Date.now()) throw failed.error;
+    if (!this.#served.has(name)) await (this.#loading.get(name) ?? this.#startLoading(name));
+    const model = this.#served.get(name);
+    if (model === undefined) throw this.#failed.get(name)?.error ?? notYet(`${name} is not loaded`);
+    return model;
+  }
+
   /** Resolves when no model is being loaded any more. */
   async drained(): Promise<void> {
     await Promise.allSettled(this.#loading.values());
@@ -85,11 +101,16 @@ export class ModelSet {
     for (const name of this.#wanted) {
       if (this.#stopped.signal.aborted || this.#served.has(name) || this.#loading.has(name)) continue;
       if ((this.#failed.get(name)?.again ?? 0) > Date.now()) continue;
-      const loading = this.#load(name)
-        .catch((thrown: unknown) => this.#noteFailure(name, thrown))
-        .finally(() => this.#loading.delete(name));
-      this.#loading.set(name, loading);
+      void this.#startLoading(name);
     }
+  }
+
+  #startLoading(name: string): Promise<void> {
+    const loading = this.#load(name)
+      .catch((thrown: unknown) => this.#noteFailure(name, thrown))
+      .finally(() => this.#loading.delete(name));
+    this.#loading.set(name, loading);
+    return loading;
   }
 
   #noteFailure(name: string, thrown: unknown): void {
@@ -108,7 +129,7 @@ export class ModelSet {
   }
 
   async #load(name: string): Promise<void> {
-    const { consumer, spool, store, metrics, log } = this.#parts;
+    const { consumer, spool, store, metrics, log, pictures } = this.#parts;
     const { entry, start } = await this.#prepare(name);
     const model = await ServedModel.load(entry, {
       start,
@@ -124,7 +145,14 @@ export class ModelSet {
     this.#failed.delete(name);
     this.#tell(name, null);
     consumer.serve(name, {
-      shard: (shard, attempt) => settleShard(shard, attempt, { spool, store, metrics, model }),
+      shard: (shard, attempt) =>
+        settleShard(shard, attempt, {
+          spool,
+          store,
+          metrics,
+          pictures,
+          models: { own: model, get: (other) => this.get(other) },
+        }),
       query: (query) => model.answer(query),
     });
     log.info({ model: name, revision: model.revision }, 'serving');
@@ -163,8 +191,21 @@ export class ModelSet {
         'starting engines',
       );
       const onEngineEvent = (event: EngineEvent) => this.#note(name, event);
-      const engines = await startEngines(model, { plan, batchDeadlineMs, onEngineEvent });
-      return { engines, budget: { area, launchCost }, readsTexts: false };
+      const starting = { plan, batchDeadlineMs, onEngineEvent };
+      const engines = await startEngines(model, starting);
+      const vision = visionOf(model);
+      if (vision === undefined || model.visionPath === undefined)
+        return { engines, budget: { area, launchCost }, readsTexts: false };
+      try {
+        const engine = await startImageEngine({ vision, path: model.visionPath }, model, starting);
+        return {
+          ...{ engines, budget: { area, launchCost }, readsTexts: false },
+          images: { engine, preparation: vision },
+        };
+      } catch (thrown) {
+        await Promise.all(engines.map((one) => one.close()));
+        throw thrown;
+      }
     };
     return { entry: model, start };
   }

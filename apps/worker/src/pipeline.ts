@@ -1,16 +1,20 @@
 import {
   EmbedmillError,
   asEmbedmillError,
+  parseImageReference,
   pointId,
   type CollectionName,
+  type Document,
   type JobId,
   type Shard,
   type ShardResult,
 } from '@embedmill/jobs';
 import type { Metrics, Stage } from '@embedmill/metrics';
 import { failShard, type Spool } from '@embedmill/sources';
-import type { DocumentPoints, VectorStore } from '@embedmill/vector-store';
-import type { ServedModel } from './served-model.ts';
+import type { DocumentPoints, Point, VectorStore } from '@embedmill/vector-store';
+import { embedDocuments, type EmbeddedChunk, type ShardModels } from './document-vectors.ts';
+import type { PictureSources } from './document-pictures.ts';
+import { migrateShard } from './migrate.ts';
 import { ShardReading, type PendingDocument } from './shard-reading.ts';
 import { storeDocuments } from './upsert.ts';
 
@@ -19,8 +23,9 @@ export interface PipelineParts {
   spool: Spool;
   store: VectorStore;
   metrics: Metrics<'worker'>;
-  /** The model of the shard's collection, loaded and warm. */
-  model: ServedModel;
+  /** That of the shard's collection, loaded and warm, and others. */
+  models: ShardModels;
+  pictures: PictureSources;
 }
 
 /**
@@ -37,7 +42,7 @@ export async function settleShard(
   parts: PipelineParts,
 ): Promise<ShardResult> {
   try {
-    return await walk(shard, parts);
+    return await (shard.purpose === 'migrate' ? migrate(shard, parts) : walk(shard, parts));
   } catch (thrown) {
     const error = asEmbedmillError(thrown);
     if (error.retryable && !attempt.lastAttempt) {
@@ -51,7 +56,16 @@ export async function settleShard(
   }
 }
 
-async function walk(shard: Shard, { spool, store, metrics, model }: PipelineParts): Promise<ShardResult> {
+async function migrate(shard: Shard, parts: PipelineParts): Promise<ShardResult> {
+  const { reading, result } = await migrateShard(shard, parts);
+  countAll(reading, result, parts.metrics);
+  return result;
+}
+
+async function walk(
+  shard: Shard,
+  { spool, store, metrics, models, pictures }: PipelineParts,
+): Promise<ShardResult> {
   const collection = shard.collection.name as CollectionName;
   const timed = async <T>(stage: Stage, work: () => Promise<T>): Promise<T> => {
     const start = performance.now();
@@ -62,7 +76,7 @@ async function walk(shard: Shard, { spool, store, metrics, model }: PipelinePart
     }
   };
 
-  const reading = await timed('read', () => ShardReading.read(shard, model.revision));
+  const reading = await timed('read', () => ShardReading.read(shard, models.own.revision));
 
   const known = await timed('lookup', () =>
     store.findDocuments(
@@ -73,57 +87,64 @@ async function walk(shard: Shard, { spool, store, metrics, model }: PipelinePart
   const wanted = reading.skipUnchanged(known);
 
   const documents = wanted.map(({ document }) => document);
-  const chunked = await timed('tokenize', () => model.chunk(documents, shard.collection.profile.chunking));
-  const outcomes = await timed('infer', () => model.embed(documents, chunked));
+  const embedded = await embedDocuments(shard, documents, models, pictures, timed);
 
   const ready: (DocumentPoints & { pending: PendingDocument })[] = [];
-  let at = 0;
   for (const [n, pending] of wanted.entries()) {
-    const { chunks, message, truncated } = chunked[n] ?? { chunks: [], message: undefined, truncated: false };
-    const own = outcomes.slice(at, at + chunks.length);
-    at += chunks.length;
-    const failure = own.find((outcome) => !outcome.ok);
-    if (failure !== undefined && !failure.ok) {
-      reading.fail(pending, failure.error, 'infer');
+    const outcome = embedded[n];
+    if (outcome?.ok !== true) {
+      const error = outcome?.error ?? asEmbedmillError(new RangeError('there is no outcome'));
+      reading.fail(pending, error, 'infer');
       continue;
     }
-    if (truncated) reading.warn(pending, new EmbedmillError('text_truncated', message ?? 'the text was cut'));
-    const { document, fingerprint } = pending;
-    const points = chunks.map(({ ids, start, end }, index) => {
-      reading.tokens += ids.length;
-      const outcome = own[index];
-      return {
-        id: pointId(document.tenant, collection, document.id, index),
-        dense: outcome?.ok === true ? outcome.vector : new Float32Array(),
-        payload: {
-          document_id: document.id,
-          tenant: document.tenant,
-          chunk_index: index,
-          chunk_count: chunks.length,
-          text: document.text.slice(start, end),
-          start,
-          end,
-          title: document.title ?? null,
-          fingerprint,
-          job_id: shard.job as JobId,
-          metadata: document.metadata,
-        },
-      };
-    });
-    ready.push({ tenant: document.tenant, id: document.id, points, pending });
+    if (outcome.message !== undefined)
+      reading.warn(pending, new EmbedmillError('text_truncated', outcome.message));
+    for (const { tokens } of outcome.chunks) reading.tokens += tokens;
+    const { tenant, id } = pending.document;
+    ready.push({ tenant, id, points: pointsOf(pending, outcome.chunks, shard), pending });
   }
 
   await timed('upsert', () =>
-    storeDocuments(store, collection, ready, {
+    storeDocuments(store, collection, ready, shard.collection.vector, {
       stored: ({ points }) => reading.store(points.length),
       refused: ({ pending }, error) => reading.fail(pending, error, 'upsert'),
     }),
   );
 
   const result = await timed('settle', () => reading.settle(spool));
-  for (const { stage, code } of reading.failed) metrics.failures.add(1, { stage, reason: code });
-  count(result, metrics);
+  countAll(reading, result, metrics);
   return result;
+}
+
+function pointsOf(
+  { document, fingerprint }: PendingDocument,
+  chunks: EmbeddedChunk[],
+  shard: Shard,
+): Point[] {
+  const { id, tenant, text, title, metadata } = document;
+  const collection = shard.collection.name as CollectionName;
+  return chunks.map(({ start, end, timestamp, dense, other, sparse }, index) => ({
+    id: pointId(tenant, collection, id, index),
+    ...{ dense, other, sparse },
+    payload: {
+      ...{ document_id: id, tenant, chunk_index: index, chunk_count: chunks.length },
+      ...{ text: text.slice(start, end), start, end, title: title ?? null },
+      ...{ image: pictureReference(document), timestamp },
+      ...{ fingerprint, job_id: shard.job as JobId, metadata },
+    },
+  }));
+}
+
+/** Where a document's picture is; null where it came with the document. */
+function pictureReference({ image, video }: Document): string | null {
+  if (image === undefined) return video ?? null;
+  const parsed = parseImageReference(image);
+  return parsed.ok && parsed.reference.kind !== 'data' ? image : null;
+}
+
+function countAll({ failed }: ShardReading, result: ShardResult, metrics: Metrics<'worker'>): void {
+  for (const { stage, code } of failed) metrics.failures.add(1, { stage, reason: code });
+  count(result, metrics);
 }
 
 function count(result: ShardResult, metrics: Metrics<'worker'>): void {

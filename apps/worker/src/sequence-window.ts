@@ -1,14 +1,37 @@
 import { planBatches, type Batch, type Budget, type Lane, type WindowItem } from '@embedmill/batching';
-import type { EmbedmillError } from '@embedmill/jobs';
+import type { EngineOutput } from '@embedmill/inference';
+import type { EmbedmillError, SparseVector } from '@embedmill/jobs';
 
-/** What becomes of one sequence. `vector` may be shared with equal sequences: don't write to it. */
-export type Outcome = { ok: true; vector: Float32Array } | { ok: false; error: EmbedmillError };
+/** What a model gave of one sequence, as far as it was asked for. May be shared with equal ones: don't write to it. */
+export interface Embedding {
+  /** Empty where `dense` was not asked for. */
+  vector: Float32Array;
+  /** One weight a token. */
+  attention?: Float32Array | undefined;
+  /** Tokens × dims. */
+  states?: Float32Array | undefined;
+  sparse?: SparseVector | undefined;
+  score?: number | undefined;
+}
 
-/** A sequence on its way through the encoder. */
-export interface Entry extends WindowItem {
+/** What becomes of one sequence. */
+export type Outcome = ({ ok: true } & Embedding) | { ok: false; error: EmbedmillError };
+
+/** What the encoder is given of a sequence. */
+export interface Sequence {
   readonly ids: Int32Array;
   /** What the ids stand for, where an engine wants to know. */
-  readonly text: string | undefined;
+  readonly text?: string | undefined;
+  /** Of a pair: tokens of its first part. */
+  readonly firstPart?: number | undefined;
+  /** Of an image, which its ids are a digest of. */
+  readonly pixels?: Uint8Array | undefined;
+}
+
+/** A sequence on its way through the encoder. */
+export interface Entry extends WindowItem, Sequence {
+  /** What is wanted of the model; what it gives first, where nothing is said. */
+  readonly outputs: readonly EngineOutput[] | undefined;
   readonly outcome: Promise<Outcome>;
   readonly settle: (outcome: Outcome) => void;
   /** How often it failed when nothing else could be to blame. */
@@ -40,8 +63,9 @@ export class SequenceWindow {
   }
 
   /** The entry of a sequence: a new one, or the one that an equal sequence has already. */
-  admit(ids: Int32Array, text: string | undefined, lane: Lane, now: number): Entry {
-    const key = lane === 'bulk' ? keyOf(ids) : undefined;
+  admit(sequence: Sequence, outputs: Entry['outputs'], lane: Lane, now: number): Entry {
+    const { ids } = sequence;
+    const key = lane === 'bulk' ? keyOf(ids) + (outputs?.join() ?? '') : undefined;
     const known = key === undefined ? undefined : this.#known.get(key);
     if (known !== undefined) return known;
 
@@ -52,8 +76,8 @@ export class SequenceWindow {
       resolve(outcome);
     };
     const entry: Entry = {
-      ids,
-      text,
+      ...sequence,
+      outputs,
       length: ids.length,
       lane,
       enqueuedAt: now,

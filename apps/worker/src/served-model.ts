@@ -1,8 +1,21 @@
-import { EmbedmillError, type Chunking, type Document, type Query, type QueryResult } from '@embedmill/jobs';
+import type { Lane } from '@embedmill/batching';
+import type { EngineOutput } from '@embedmill/inference';
+import { resolveImage } from '@embedmill/images';
+import {
+  EmbedmillError,
+  type Chunking,
+  type Document,
+  type Query,
+  type QueryOf,
+  type QueryResult,
+  type SparseVector,
+} from '@embedmill/jobs';
 import type { ResolvedTokenizer } from '@embedmill/models';
+import { lateInteraction } from '@embedmill/retrieval';
 import { chunkDocuments, Tokenizer, type ChunkedDocument } from '@embedmill/tokenization';
-import { Encoder, type BatchReport, type Outcome } from './encoder.ts';
+import { Encoder, type BatchReport, type Embedding, type Outcome, type Sequence } from './encoder.ts';
 import type { EngineSet } from './engines.ts';
+import { imageArea, ImageTower } from './image-tower.ts';
 
 /** The model's facts, and the revision that its vectors depend on. */
 export type ServedEntry = ResolvedTokenizer & { revision: string };
@@ -13,6 +26,14 @@ export interface ServedModelOptions {
   onBatch: (report: BatchReport) => void;
 }
 
+/** A text's tokens, as far as the model reads them. */
+type ReadText = Sequence & { truncated: boolean };
+
+/** Images of one batch at most. */
+const IMAGE_BATCH = 8;
+const NO_TOKENS: ReadText = { ids: new Int32Array(), truncated: false };
+const NO_TERMS: SparseVector = { indices: new Uint32Array(), values: new Float32Array() };
+
 /**
  * A model that this worker serves: its tokenizer, and its engines behind the encoder. One a model and process,
  * from `load` until `close`; shards and queries share it.
@@ -22,16 +43,25 @@ export class ServedModel {
   /** What vectors depend on: another revision is another model. */
   readonly revision: string;
   readonly encoder: Encoder;
+  /** The part that reads images, of models that do. */
+  readonly images: ImageTower | undefined;
+  readonly #kind: ServedEntry['kind'];
   readonly #tokenizer: Tokenizer;
   /** Whether engines embed texts instead of tokens. */
   readonly #readsTexts: boolean;
 
-  private constructor(model: ServedEntry, tokenizer: Tokenizer, encoder: Encoder, readsTexts: boolean) {
+  private constructor(
+    model: ServedEntry,
+    tokenizer: Tokenizer,
+    parts: { encoder: Encoder; images: ImageTower | undefined; readsTexts: boolean },
+  ) {
     this.name = model.name;
     this.revision = model.revision;
-    this.encoder = encoder;
+    this.encoder = parts.encoder;
+    this.images = parts.images;
+    this.#kind = model.kind;
     this.#tokenizer = tokenizer;
-    this.#readsTexts = readsTexts;
+    this.#readsTexts = parts.readsTexts;
   }
 
   /** Errors: `model_unavailable`, `model_corrupt`. */
@@ -42,77 +72,180 @@ export class ServedModel {
       documentPrefix: model.documentPrefix,
       queryPrefix: model.queryPrefix,
     });
-    const { engines, budget, readsTexts } = await start();
-    return new ServedModel(
-      model,
-      tokenizer,
-      new Encoder({ engines, budget, hooks: { onBatch } }),
-      readsTexts,
-    );
+    const { engines, budget, readsTexts, images } = await start();
+    const encoder = new Encoder({ engines, budget, hooks: { onBatch } });
+    const tower =
+      images &&
+      new ImageTower(
+        new Encoder({ engines: [images.engine], budget: { area: imageArea(IMAGE_BATCH) } }),
+        images.preparation,
+      );
+    return new ServedModel(model, tokenizer, { encoder, images: tower, readsTexts });
   }
 
-  chunk(documents: Document[], chunking: Chunking): Promise<ChunkedDocument[]> {
+  chunk(documents: readonly Document[], chunking: Chunking): Promise<ChunkedDocument[]> {
     return chunkDocuments(this.#tokenizer, documents, chunking);
   }
 
-  /** The outcome of each chunk, document after document, in the bulk lane. Rejects as the encoder does. */
-  embed(documents: readonly Document[], chunked: readonly ChunkedDocument[]): Promise<Outcome[]> {
-    const sequences = chunked.flatMap(({ chunks }) => chunks.map(({ ids }) => ids));
-    if (!this.#readsTexts) return this.encoder.encode(sequences, 'bulk');
-    const texts = chunked.flatMap(({ chunks }, n) => {
-      const { title, text = '' } = documents[n] ?? {};
-      const head = `${this.#tokenizer.documentPrefix}${title === undefined ? '' : `${title} `}`;
-      return chunks.map(({ start, end }) => head + text.slice(start, end));
+  /**
+   * Where the tokens of chunks stand in their texts, as `EncodedText.offsets` says it. From the first token on that the
+   * text by itself does not give, as behind a title that was cut, they stand nowhere.
+   */
+  async offsets(chunks: readonly { ids: Int32Array; text: string }[]): Promise<Int32Array[]> {
+    const texts = chunks.map(({ text }) => text);
+    const encoded = await this.#tokenizer.encode(texts, 'document', { offsets: true });
+    return encoded.map(({ ids, offsets = new Int32Array() }, n) => {
+      const own = chunks[n]?.ids ?? new Int32Array();
+      const common = ids.findIndex((id, at) => id !== own[at]);
+      return common === -1 ? offsets : offsets.subarray(0, 2 * common);
     });
-    return this.encoder.encode(sequences, 'bulk', texts);
   }
 
-  /** Embeds a query's inputs in the interactive lane. Errors: `overloaded`, and what the engine says. */
-  async answer({ inputs, kind }: Query): Promise<QueryResult> {
-    const encoded = (await this.#tokenizer.encode(inputs.filter(isText), kind)).values();
-    const sequences = inputs.map((input) => {
-      if (!isText(input)) return this.#truncate(input);
-      const { value } = encoded.next();
-      return value ?? { ids: new Int32Array(), truncated: false };
-    });
-    const texts = this.#readsTexts ? await Promise.all(inputs.map((input) => this.#textOf(input, kind))) : [];
-    const outcomes = await this.encoder.encode(
-      sequences.map(({ ids }) => ids),
-      'interactive',
-      texts,
+  /** The outcome of each chunk, in the bulk lane. Rejects as the encoder does. */
+  embed(
+    chunks: readonly { ids: Int32Array; text: string }[],
+    outputs?: readonly EngineOutput[],
+  ): Promise<Outcome[]> {
+    const prefix = this.#tokenizer.documentPrefix;
+    const sequences = chunks.map(({ ids, text }) =>
+      this.#readsTexts ? { ids, text: prefix + text } : { ids },
     );
-    const vectors = outcomes.map((outcome) => {
-      if (!outcome.ok) throw outcome.error;
-      return outcome.vector;
-    });
-    const [first] = vectors;
-    if (first === undefined) throw new EmbedmillError('invalid_request', 'a query needs at least one input');
-    const packed = new Float32Array(first.length * vectors.length);
-    for (const [n, vector] of vectors.entries()) packed.set(vector, n * first.length);
-    return {
-      dims: first.length,
-      vectors: packed,
-      tokens: sequences.map(({ ids }) => ids.length),
-      truncated: sequences.map(({ truncated }) => truncated),
-    };
+    return this.encoder.encode(sequences, 'bulk', outputs);
+  }
+
+  /** The outcome of each text, as a document, cut to what the model reads; in the bulk lane. */
+  async embedTexts(texts: readonly string[]): Promise<Outcome[]> {
+    return this.encoder.encode(await this.#read(texts, 'document'), 'bulk');
+  }
+
+  /** Does what a query asks for, in the interactive lane. Errors: `overloaded`, and what the engine says. */
+  async answer(query: Query): Promise<QueryResult> {
+    switch (query.task) {
+      case 'embed':
+        return this.#embedNow(query);
+      case 'images':
+        return this.#embedImages(query);
+      case 'sparse':
+        return this.#weighTerms(query);
+      case 'rerank':
+        return this.#kind === 'reranker' ? this.#judge(query) : this.#interact(query);
+      case 'terms':
+        return { terms: query.inputs.map((id) => termOf(this.#tokenizer.tokenText(id), id)) };
+    }
   }
 
   /** Ends what is in flight, then the engines. */
-  close(): Promise<void> {
-    return this.encoder.close();
+  async close(): Promise<void> {
+    await Promise.all([this.encoder.close(), this.images?.close()]);
   }
 
-  async #textOf(input: Query['inputs'][number], kind: Query['kind']): Promise<string> {
+  async #embedNow({ inputs, kind }: QueryOf<'embed'>): Promise<QueryResult<'embed'>> {
+    const texts = (await this.#read(inputs.filter(isText), kind)).values();
+    const sequences = await Promise.all(
+      inputs.map(async (input) => (isText(input) ? (texts.next().value ?? NO_TOKENS) : this.#readIds(input))),
+    );
+    const embeddings = await this.#encodeNow(sequences, ['dense']);
+    return { ...packed(embeddings, this.encoder.dims), ...readingOf(sequences) };
+  }
+
+  async #embedImages({ inputs }: QueryOf<'images'>): Promise<QueryResult<'images'>> {
+    const { images } = this;
+    if (images === undefined) {
+      const message = `${this.name} reads no images; search a collection of a model that does`;
+      throw new EmbedmillError('invalid_request', message);
+    }
+    const outcomes = await Promise.all(
+      inputs.map(async (image) => images.embed(await resolveImage(image, {}), 'interactive')),
+    );
+    const reading = { tokens: inputs.map(() => 0), truncated: inputs.map(() => false) };
+    return { ...packed(outcomes.map(embeddingOf), images.dims), ...reading };
+  }
+
+  async #weighTerms({ inputs, kind }: QueryOf<'sparse'>): Promise<QueryResult<'sparse'>> {
+    const sequences = await this.#read(inputs, kind);
+    const embeddings = await this.#encodeNow(sequences, ['sparse']);
+    return { vectors: embeddings.map(({ sparse }) => sparse ?? NO_TERMS), ...readingOf(sequences) };
+  }
+
+  /** A cross-encoder reads the query with each text. */
+  async #judge({ query, inputs }: QueryOf<'rerank'>): Promise<QueryResult<'rerank'>> {
+    const pairs = await this.#tokenizer.encodePairs(query, inputs);
+    const embeddings = await this.#encodeNow(pairs, ['score']);
+    const scores = Float32Array.from(embeddings, ({ score = 0 }) => score);
+    return { scores, kind: 'logit', ...readingOf(pairs) };
+  }
+
+  /** A dense model's token vectors of the query meet those of each text. */
+  async #interact({ query, inputs, emphasis }: QueryOf<'rerank'>): Promise<QueryResult<'rerank'>> {
+    const [asked] = await this.#tokenizer.encode([query], 'query', { offsets: true });
+    const sequences = await this.#read(inputs, 'document');
+    const [question, ...answers] = await this.#encodeNow([asked ?? NO_TOKENS, ...sequences], ['states']);
+    const { dims } = this.encoder;
+    const statesOf = ({ states = new Float32Array() }: Partial<Embedding>) => {
+      const { start, end } = this.#tokenizer;
+      // Special tokens stand for no word.
+      return states.subarray(start.length * dims, states.length - end.length * dims);
+    };
+    const own = statesOf(question ?? {});
+    const { start, end } = this.#tokenizer;
+    const weights = emphasisOf(asked?.offsets ?? new Int32Array(), emphasis).slice(
+      start.length,
+      -end.length || undefined,
+    );
+    const scores = Float32Array.from(answers, (answer) =>
+      lateInteraction(own, weights, statesOf(answer), dims),
+    );
+    return { scores, kind: 'interaction', ...readingOf(sequences) };
+  }
+
+  async #encodeNow(sequences: readonly ReadText[], outputs: readonly EngineOutput[]): Promise<Embedding[]> {
+    const lane: Lane = 'interactive';
+    return (await this.encoder.encode(sequences, lane, outputs)).map(embeddingOf);
+  }
+
+  async #read(texts: readonly string[], kind: 'query' | 'document'): Promise<ReadText[]> {
     const { queryPrefix, documentPrefix } = this.#tokenizer;
-    if (!isText(input)) return this.#tokenizer.decode(input);
-    return (kind === 'query' ? queryPrefix : documentPrefix) + input;
+    const prefix = kind === 'query' ? queryPrefix : documentPrefix;
+    const encoded = await this.#tokenizer.encode(texts, kind);
+    return encoded.map((one, n) => (this.#readsTexts ? { ...one, text: prefix + (texts[n] ?? '') } : one));
   }
 
   /** Token ids as a client made them are taken as they are, special tokens included or not. */
-  #truncate(ids: number[]): { ids: Int32Array; truncated: boolean } {
+  async #readIds(ids: number[]): Promise<ReadText> {
     const { maxTokens } = this.#tokenizer;
-    return { ids: Int32Array.from(ids.slice(0, maxTokens)), truncated: ids.length > maxTokens };
+    const read = { ids: Int32Array.from(ids.slice(0, maxTokens)), truncated: ids.length > maxTokens };
+    return this.#readsTexts ? { ...read, text: await this.#tokenizer.decode(ids) } : read;
   }
 }
 
-const isText = (input: Query['inputs'][number]): input is string => typeof input === 'string';
+const isText = (input: string | number[]): input is string => typeof input === 'string';
+
+/** A term of a network's vocabulary as a word: without the marks that tokenizers put on pieces. */
+function termOf(token: string | undefined, id: number): string {
+  return token?.replace(/^##|^[▁Ġ]/u, '') ?? `#${id}`;
+}
+
+/** What each token weighs; all alike where nothing of the query is emphasized. */
+function emphasisOf(offsets: Int32Array, emphasis: QueryOf<'rerank'>['emphasis']): number[] {
+  const tokens = Array.from({ length: offsets.length / 2 }, (_, n) => offsets[2 * n] ?? 0);
+  if (emphasis.every(({ weight }) => weight === 0)) return tokens.map(() => 1);
+  return tokens.map((at) => emphasis.find(({ start, end }) => start <= at && at < end)?.weight ?? 0);
+}
+
+function embeddingOf(outcome: Outcome): Embedding {
+  if (!outcome.ok) throw outcome.error;
+  return outcome;
+}
+
+function packed(embeddings: readonly Embedding[], dims: number): { dims: number; vectors: Float32Array } {
+  const vectors = new Float32Array(dims * embeddings.length);
+  for (const [n, { vector }] of embeddings.entries()) vectors.set(vector, n * dims);
+  return { dims, vectors };
+}
+
+function readingOf(sequences: readonly ReadText[]): { tokens: number[]; truncated: boolean[] } {
+  return {
+    tokens: sequences.map(({ ids }) => ids.length),
+    truncated: sequences.map(({ truncated }) => truncated),
+  };
+}

@@ -19,10 +19,12 @@ function shardOf(lines: string[], superseded: [number, number][] = [], profile =
   return {
     job: JOB,
     index: 0,
+    purpose: 'ingest',
     collection: {
       name: 'test',
       profile: profileSchema.parse(profile),
       dims: 4,
+      vector: 'dense',
       createdAt: new Date(0).toISOString(),
     },
     source: { kind: 'inline', lines },

@@ -78,7 +78,7 @@ export class ShardReading {
       const stored = known[n];
       if (stored?.fingerprint !== pending.fingerprint) return true;
       if (stored.jobId === this.#shard.job) this.store(stored.chunkCount);
-      else this.#skipped += 1;
+      else this.skip();
       return false;
     });
   }
@@ -86,6 +86,11 @@ export class ShardReading {
   store(chunks: number): void {
     this.#stored += 1;
     this.#chunks += chunks;
+  }
+
+  /** Counts a document that needs nothing more. */
+  skip(): void {
+    this.#skipped += 1;
   }
 
   fail({ line, document }: PendingDocument, error: EmbedmillError, stage: Stage): void {
@@ -124,6 +129,7 @@ export class ShardReading {
 }
 
 function fingerprintOf(document: Document, basis: string): string {
-  const { id, tenant, text, title, metadata } = document;
-  return hash('sha256', basis + JSON.stringify([id, tenant, text, title, metadata]), 'hex');
+  const { id, tenant, text, image, video, title, metadata } = document;
+  const fields = [id, tenant, text, title, metadata, image, video];
+  return hash('sha256', basis + JSON.stringify(fields), 'hex');
 }

@@ -22,7 +22,13 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'embedmill-upsert-'));
   store = await openZvecStore(folder);
   const createdAt = new Date(0).toISOString();
-  await store.createCollection({ name: NAME, profile: profileSchema.parse({}), dims: 4, createdAt });
+  await store.createCollection({
+    name: NAME,
+    profile: profileSchema.parse({}),
+    dims: 4,
+    vector: 'dense',
+    createdAt,
+  });
 });
 afterEach(async () => {
   await store.close();
@@ -40,6 +46,8 @@ function document(name: string, dims = 4): DocumentPoints {
     start: 0,
     end: name.length,
     title: null,
+    image: null,
+    timestamp: null,
     fingerprint: name,
     job_id: 'job_1' as JobId,
     metadata: {},
@@ -55,7 +63,7 @@ function document(name: string, dims = 4): DocumentPoints {
 async function storing(documents: DocumentPoints[], into = store) {
   const stored: string[] = [];
   const refused: [string, string][] = [];
-  await storeDocuments(into, NAME, documents, {
+  await storeDocuments(into, NAME, documents, 'dense', {
     stored: ({ id }) => stored.push(id),
     refused: ({ id }, { code }) => refused.push([id, code]),
   });

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { GuardedFetch } from '@embedmill/fetching';
 import { createMetrics, serveHealth } from '@embedmill/metrics';
 import { ModelConsumer } from '@embedmill/queue';
 import { Spool } from '@embedmill/sources';
@@ -29,7 +30,9 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
     lockMs: config.lockMs,
     onError: (error) => log.warn({ err: error }, 'lost touch with the queue'),
   });
-  const models = new ModelSet(config, { consumer, spool, store, metrics, log });
+  const fetching = new GuardedFetch({ allow: config.fetchAllow });
+  const pictures = { fetch: fetching.bytes.bind(fetching), spoolFolder: config.spoolFolder };
+  const models = new ModelSet(config, { consumer, spool, store, metrics, log, pictures });
   models.start();
   const health = await serveHealth({
     host: config.host,
@@ -49,6 +52,7 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
       const drained = Promise.all([consumer.close(), models.drained()]);
       await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, config.drainMs).unref())]);
       await models.close();
+      await fetching.close();
       await health.close();
       await store.close();
     },

@@ -26,7 +26,7 @@ export interface MetricEntry {
 }
 
 /** The walk through a worker, in order. */
-export const STAGES = ['read', 'lookup', 'tokenize', 'infer', 'upsert', 'settle'] as const;
+export const STAGES = ['read', 'lookup', 'tokenize', 'picture', 'infer', 'upsert', 'settle'] as const;
 export type Stage = (typeof STAGES)[number];
 
 const LANES = ['bulk', 'interactive'] as const;
@@ -157,7 +157,7 @@ export const METRICS = {
     type: 'counter',
     unit: 'jobs',
     help: 'Jobs accepted, by where their documents come from.',
-    labels: { source: ['upload', 'inline', 'path', 'url', 'retry'] },
+    labels: { source: ['upload', 'inline', 'path', 'url', 'retry', 'collection'] },
     apps: ['api'],
   },
   uploadBytes: {

@@ -7,17 +7,22 @@ import {
   type JobId,
   type JobState,
   type Progress,
+  type Shard,
   type SourceRef,
 } from '@embedmill/jobs';
 
-/** A source as submitted: one that shards can refer to, or a URL whose content the dispatcher copies first. */
-export type JobSource = SourceRef | { kind: 'url'; url: string };
+/**
+ * A source as submitted: one that shards can refer to, or what the dispatcher copies first, the content of a URL or the
+ * documents that the collection has.
+ */
+export type JobSource = SourceRef | { kind: 'url'; url: string } | { kind: 'collection' };
 
 export interface NewJob {
   id: JobId;
+  purpose: Shard['purpose'];
   collection: Collection;
   source: JobSource;
-  /** What the job's `source` shows: `upload`, `inline`, a path or a URL. */
+  /** What the job's `source` shows: `upload`, `inline`, `collection`, a path or a URL. */
   label: string;
   /** Of the request's body, so that a repeated Idempotency-Key can be told from a misused one. */
   digest: string;
@@ -30,7 +35,7 @@ export interface IngestRecord extends NewJob {
   submission: string;
   state: JobState;
   progress: Progress;
-  /** Where a URL's content was copied to, once it was. */
+  /** Where the source was copied to, once it was. */
   fetched: SourceRef | null;
   /** The next shard of the manifest to look at, and where it stands there. */
   cursor: { index: number; offset: number };
@@ -84,7 +89,8 @@ export function viewOf(
   };
 }
 
-/** What shards refer to; undefined while a URL has not been copied. */
+/** What shards refer to; undefined while it has not been copied. */
 export function sourceOf(record: Pick<IngestRecord, 'source' | 'fetched'>): SourceRef | undefined {
-  return record.source.kind === 'url' ? (record.fetched ?? undefined) : record.source;
+  const { source, fetched } = record;
+  return source.kind === 'url' || source.kind === 'collection' ? (fetched ?? undefined) : source;
 }

@@ -1,7 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { deserialize } from 'node:v8';
 import type { Redis } from 'ioredis';
-import { EmbedmillError, type ErrorCode, type Query, type QueryResult } from '@embedmill/jobs';
+import {
+  EmbedmillError,
+  type ErrorCode,
+  type Query,
+  type QueryOf,
+  type QueryResult,
+  type QueryTask,
+} from '@embedmill/jobs';
 import { BullQueues } from './bull-queues.ts';
 import { openConnection, queueUnavailable, within } from './connection.ts';
 import { queryQueue } from './names.ts';
@@ -55,7 +62,7 @@ export class QueryClient {
     }
   }
 
-  async ask(query: Query, timeoutMs: number): Promise<QueryResult> {
+  async ask<Task extends QueryTask>(query: QueryOf<Task>, timeoutMs: number): Promise<QueryResult<Task>> {
     const id = randomUUID();
     const answered = new Promise<QueryReply>((resolve) => this.#waiting.set(id, resolve));
     try {
@@ -73,7 +80,8 @@ export class QueryClient {
         throw new EmbedmillError('no_worker', message, { cause: error, retryAfter: 5 });
       });
       if (!reply.ok) throw new EmbedmillError(reply.code, reply.message);
-      return reply.result;
+      // A worker answers a task with that task's result.
+      return reply.result as QueryResult<Task>;
     } finally {
       this.#waiting.delete(id);
     }

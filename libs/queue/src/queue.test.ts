@@ -17,6 +17,7 @@ const collection: Collection = {
   name: 'test',
   profile: profileSchema.parse({}),
   dims: 2,
+  vector: 'dense',
   createdAt: new Date(0).toISOString(),
 };
 const MODEL = collection.profile.model;
@@ -56,6 +57,7 @@ const job = (changes: object = {}) => ({
   label: 'inline',
   digest: 'd1',
   retryOf: null,
+  purpose: 'ingest' as const,
   ...changes,
 });
 
@@ -113,27 +115,33 @@ test('a query comes back with its own vectors, many at a time', async () => {
     await setTimeout(input % 5);
     return { dims: 2, vectors: Float32Array.of(input, -input), tokens: [3], truncated: [false] };
   });
-  const ask = (n: number): Promise<QueryResult> =>
-    queue.query({ model: MODEL, inputs: [String(n)], kind: 'query' }, { timeoutMs: 5000 });
+  const ask = (n: number): Promise<QueryResult<'embed'>> =>
+    queue.query({ task: 'embed', model: MODEL, inputs: [String(n)], kind: 'query' }, { timeoutMs: 5000 });
   const results = await Promise.all(Array.from({ length: 50 }, (_, n) => ask(n)));
   for (const [n, { vectors }] of results.entries()) expect([...vectors]).toEqual([n, -n]);
 });
 
 test('an error of the worker comes back with its code', async () => {
   await consumer(() => Promise.reject(new EmbedmillError('model_unavailable', 'not there')));
-  const asking = queue.query({ model: MODEL, inputs: ['x'], kind: 'query' }, { timeoutMs: 5000 });
+  const asking = queue.query(
+    { task: 'embed', model: MODEL, inputs: ['x'], kind: 'query' },
+    { timeoutMs: 5000 },
+  );
   await expect(asking).rejects.toMatchObject({ code: 'model_unavailable', message: 'not there' });
 });
 
 test('a query that nobody answers ends with no_worker, and is not worked on afterwards', async () => {
-  const asking = queue.query({ model: MODEL, inputs: ['late'], kind: 'query' }, { timeoutMs: 200 });
+  const asking = queue.query(
+    { task: 'embed', model: MODEL, inputs: ['late'], kind: 'query' },
+    { timeoutMs: 200 },
+  );
   await expect(asking).rejects.toMatchObject({ code: 'no_worker' });
   const seen: unknown[] = [];
   await consumer(async (query) => {
     seen.push(query.inputs[0]);
     return { dims: 2, vectors: new Float32Array(2), tokens: [1], truncated: [false] };
   });
-  await queue.query({ model: MODEL, inputs: ['now'], kind: 'query' }, { timeoutMs: 5000 });
+  await queue.query({ task: 'embed', model: MODEL, inputs: ['now'], kind: 'query' }, { timeoutMs: 5000 });
   expect(seen).toEqual(['now']);
 });
 
@@ -155,7 +163,10 @@ test('while workers cannot load a model, its jobs and queries say why', async ()
     code: 'model_unavailable',
     message: 'cannot download it',
   });
-  const asking = queue.query({ model: MODEL, inputs: ['x'], kind: 'query' }, { timeoutMs: 200 });
+  const asking = queue.query(
+    { task: 'embed', model: MODEL, inputs: ['x'], kind: 'query' },
+    { timeoutMs: 200 },
+  );
   await expect(asking).rejects.toMatchObject({ code: 'model_unavailable', message: 'cannot download it' });
   await running.reportTrouble(MODEL, null);
   expect((await queue.getJob(waiting.id as JobId))?.waitingFor).toBeNull();

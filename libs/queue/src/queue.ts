@@ -7,8 +7,9 @@ import {
   type Job,
   type JobId,
   type JobState,
-  type Query,
+  type QueryOf,
   type QueryResult,
+  type QueryTask,
 } from '@embedmill/jobs';
 import { BullQueues } from './bull-queues.ts';
 import {
@@ -130,10 +131,13 @@ export class Queue {
   }
 
   /**
-   * Embeds a few texts ahead of all bulk work. Errors: `no_worker` when none answers in time, and what the
+   * Has a model do something at once, ahead of all bulk work. Errors: `no_worker` when none answers in time, and what the
    * worker itself says.
    */
-  async query(query: Query, options: { timeoutMs: number }): Promise<QueryResult> {
+  async query<Task extends QueryTask>(
+    query: QueryOf<Task>,
+    options: { timeoutMs: number },
+  ): Promise<QueryResult<Task>> {
     const [trouble] = await Promise.all([this.#troubleOf(query.model), this.announceModel(query.model)]);
     if (trouble === null) return this.#queries.ask(query, options.timeoutMs);
     // Another worker may have the model all the same, but then it answers soon.

@@ -36,6 +36,7 @@ describe('feed', () => {
     let most = 0;
     const engine: Engine = {
       dims: 1,
+      outputs: ['dense'],
       capacity: 2,
       async run(batch: EngineBatch) {
         inFlight += 1;

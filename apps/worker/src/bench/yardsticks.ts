@@ -175,7 +175,7 @@ export async function openEncoder({ model, plan, documents }: YardstickInput): P
     at = at + SHARD_DOCUMENTS >= documents.length ? 0 : at + SHARD_DOCUMENTS;
     const chunked = await served.chunk(own, { mode: 'document' });
     const outcomes = await served.encoder.encode(
-      chunked.flatMap(({ chunks }) => chunks.map(({ ids }) => ids)),
+      chunked.flatMap(({ chunks }) => chunks),
       'bulk',
     );
     for (const outcome of outcomes) if (!outcome.ok) throw outcome.error;
@@ -203,7 +203,7 @@ export async function openEncoder({ model, plan, documents }: YardstickInput): P
       while (running) {
         const start = performance.now();
         const inputs = [`what is the meaning of number ${times.length}?`];
-        await served.answer({ model: model.name, inputs, kind: 'query' });
+        await served.answer({ task: 'embed', model: model.name, inputs, kind: 'query' });
         times.push(performance.now() - start);
         await setTimeout(PAUSE_BETWEEN_QUERIES_MS);
       }

@@ -1,0 +1,151 @@
+import type {
+  Collection,
+  Document,
+  EmbedmillError,
+  Shard,
+  SparseScheme,
+  SparseVector,
+} from '@embedmill/jobs';
+import type { Stage } from '@embedmill/metrics';
+import { shortened } from '@embedmill/retrieval';
+import { bm25Document, bm42Document, topTerms } from '@embedmill/sparse-weighting';
+import type { Chunk, ChunkedDocument } from '@embedmill/tokenization';
+import { embedPictures, hasPicture, type PictureSources, type SeenPicture } from './document-pictures.ts';
+import type { Outcome } from './encoder.ts';
+import type { ServedModel } from './served-model.ts';
+
+/** What becomes one point: a stretch of a document's text, or one of its pictures, with all its vectors. */
+export interface EmbeddedChunk {
+  /** Characters of the document's text (UTF-16 units). */
+  start: number;
+  end: number;
+  /** Of a video's frame: seconds from its start. */
+  timestamp: number | null;
+  /** Tokens run through the dense model. */
+  tokens: number;
+  dense: Float32Array;
+  /** Of the collection's other dense model, while it migrates. */
+  other: Float32Array | undefined;
+  sparse: { [Scheme in SparseScheme]?: SparseVector };
+}
+
+export type EmbeddedDocument =
+  /** `message` says what of the document is in no chunk. */
+  { ok: true; chunks: EmbeddedChunk[]; message: string | undefined } | { ok: false; error: EmbedmillError };
+
+/** The models that a shard may need: that of its queue, and by their names others, which are waited for. */
+export interface ShardModels {
+  own: ServedModel;
+  get: (name: string) => Promise<ServedModel>;
+}
+
+/** What BM25 weighs by where nothing was measured, as when a job is older than the measuring. */
+const UNMEASURED_LENGTH = 100;
+
+/** A chunk on its way: of a text with its tokens, of a picture with what it gave. */
+interface Draft {
+  chunk: Chunk;
+  /** What other models and schemes read of it; the title stands in front. */
+  text: string;
+  picture: SeenPicture | undefined;
+}
+
+/**
+ * The vectors of each document, as the collection's profile wants them: from tokens or pictures what the collection's
+ * model gives, from texts what other models give and what is counted in them. Rejects as encoders do, and with errors
+ * of pictures that may pass.
+ */
+export async function embedDocuments(
+  shard: Shard,
+  documents: readonly Document[],
+  { own, get }: ShardModels,
+  pictureSources: PictureSources,
+  timed: <T>(stage: Stage, work: () => Promise<T>) => Promise<T>,
+): Promise<EmbeddedDocument[]> {
+  const { collection } = shard;
+  const { chunking, video } = collection.profile;
+  const texts = documents.filter((document) => !hasPicture(document));
+  const chunked = (await timed('tokenize', () => own.chunk(texts, chunking))).values();
+  const pictures = await timed('picture', () =>
+    embedPictures(documents, shard, { video }, own.images, pictureSources),
+  );
+  const read = documents.map((document, n): ChunkedDocument & { drafts: Draft[] } => {
+    const seen = pictures[n] ?? [];
+    if (seen.length > 0) {
+      const chunk = { ids: new Int32Array(), start: 0, end: document.text.length };
+      const drafts = seen.map((picture): Draft => ({ chunk, text: withTitle(document, chunk), picture }));
+      return { chunks: [], tokens: 0, truncated: false, drafts };
+    }
+    const own = chunked.next().value ?? { chunks: [], tokens: 0, truncated: false };
+    const drafts = own.chunks.map((chunk) => ({
+      chunk,
+      text: withTitle(document, chunk),
+      picture: undefined,
+    }));
+    return { ...own, drafts };
+  });
+  const drafts = read.flatMap((document) => document.drafts);
+  const embedded = await timed('infer', () => embedDrafts(collection, drafts, { own, get }));
+  let at = 0;
+  return read.map(({ drafts: { length }, message }): EmbeddedDocument => {
+    const own = embedded.slice(at, at + length);
+    at += length;
+    const failed = own.find((outcome) => !outcome.ok);
+    if (failed !== undefined && !failed.ok) return failed;
+    return { ok: true, message, chunks: own.flatMap((outcome) => (outcome.ok ? outcome.chunk : [])) };
+  });
+}
+
+type DraftOutcome = { ok: true; chunk: EmbeddedChunk } | { ok: false; error: EmbedmillError };
+
+async function embedDrafts(
+  { profile, dims, other, averageLength }: Collection,
+  drafts: readonly Draft[],
+  { own, get }: ShardModels,
+): Promise<DraftOutcome[]> {
+  const { bm25, bm42, splade } = profile.sparse;
+  const written = drafts.flatMap(({ chunk: { ids }, text, picture }) =>
+    picture === undefined ? { ids, text } : [],
+  );
+  const texts = drafts.map(({ text }) => text);
+  const attention = bm42 !== undefined;
+  const [outcomes, offsets, others, terms] = await Promise.all([
+    own.embed(written, attention ? ['dense', 'attention'] : undefined).then((all) => all.values()),
+    attention ? own.offsets(written).then((all) => all.values()) : undefined,
+    other && get(other.model).then((model) => model.embedTexts(texts)),
+    splade && get(splade.model).then((model) => model.embedTexts(texts)),
+  ]);
+  return drafts.map(({ chunk, text, picture }, n): DraftOutcome => {
+    const outcome: Outcome | undefined = picture === undefined ? outcomes.next().value : picture.outcome;
+    const places = picture === undefined ? offsets?.next().value : undefined;
+    // A picture has no words unless it was given some.
+    const [second, term] = [others?.[n], text === '' ? undefined : terms?.[n]];
+    for (const one of [outcome, second, term]) if (one?.ok === false) return one;
+    if (outcome?.ok !== true) throw new RangeError('there are fewer outcomes than chunks');
+    const sparse: EmbeddedChunk['sparse'] = {};
+    if (bm25 !== undefined) {
+      sparse.bm25 = bm25Document(text, bm25, bm25.averageLength ?? averageLength ?? UNMEASURED_LENGTH);
+    }
+    if (bm42 !== undefined && outcome.attention !== undefined && places !== undefined) {
+      sparse.bm42 = bm42Document(text, places, outcome.attention, bm42.language);
+    }
+    if (splade !== undefined && term?.ok === true && term.sparse !== undefined) {
+      sparse.splade = topTerms(term.sparse, splade.maxTerms);
+    }
+    return {
+      ok: true,
+      chunk: {
+        ...{ start: chunk.start, end: chunk.end, tokens: chunk.ids.length, sparse },
+        timestamp: picture?.timestamp ?? null,
+        dense: shortened(outcome.vector, dims),
+        other: other && second?.ok === true ? shortened(second.vector, other.dims) : undefined,
+      },
+    };
+  });
+}
+
+/** What a chunk says, with the title in front, as the dense model reads it. */
+function withTitle({ title, text }: Document, { start, end }: Pick<Chunk, 'start' | 'end'>): string {
+  const own = text.slice(start, end);
+  return title === undefined ? own : `${title} ${own}`;
+}

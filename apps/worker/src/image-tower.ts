@@ -1,0 +1,42 @@
+import { createHash } from 'node:crypto';
+import type { Lane } from '@embedmill/batching';
+import { decodeImage, type ImagePreparation } from '@embedmill/images';
+import type { Encoder, Outcome } from './encoder.ts';
+
+/** An image's tokens in plans: as good as any number, as all images are of one size. */
+const DIGEST_WORDS = 4;
+
+/** Encoded images in one batch, as an encoder's area. */
+export const imageArea = (images: number): number => images * DIGEST_WORDS;
+
+/**
+ * The part of a model that reads images: decoding here, then engines behind an encoder of their own. What stands for an
+ * image's tokens is a digest of its pixels, so that equal images of a window are computed once.
+ */
+export class ImageTower {
+  readonly #encoder: Encoder;
+  readonly #preparation: ImagePreparation;
+
+  constructor(encoder: Encoder, preparation: ImagePreparation) {
+    this.#encoder = encoder;
+    this.#preparation = preparation;
+  }
+
+  get dims(): number {
+    return this.#encoder.dims;
+  }
+
+  /** The outcome of one encoded image. Rejects with `image_unreadable`, `image_too_large`, and as the encoder does. */
+  async embed(image: Uint8Array, lane: Lane): Promise<Outcome> {
+    const pixels = await decodeImage(image, this.#preparation);
+    const digest = createHash('sha256').update(pixels).digest();
+    const ids = Int32Array.from({ length: DIGEST_WORDS }, (_, n) => digest.readInt32LE(4 * n));
+    const [outcome] = await this.#encoder.encode([{ ids, pixels }], lane);
+    if (outcome === undefined) throw new RangeError('the encoder gave no outcome');
+    return outcome;
+  }
+
+  close(): Promise<void> {
+    return this.#encoder.close();
+  }
+}

@@ -1,0 +1,55 @@
+import {
+  asEmbedmillError,
+  EmbedmillError,
+  type CollectionName,
+  type Shard,
+  type ShardResult,
+} from '@embedmill/jobs';
+import { shortened } from '@embedmill/retrieval';
+import type { Spool } from '@embedmill/sources';
+import type { VectorStore } from '@embedmill/vector-store';
+import type { ShardModels } from './document-vectors.ts';
+import { ShardReading } from './shard-reading.ts';
+
+/**
+ * A shard of a migration: the documents' points, as the store has them now, get the vector of `collection.other`.
+ * Points that have it already were written meanwhile, by jobs that know of the migration, and are left alone.
+ */
+export async function migrateShard(
+  shard: Shard,
+  { spool, store, models }: { spool: Spool; store: VectorStore; models: ShardModels },
+): Promise<{ reading: ShardReading; result: ShardResult }> {
+  const { other } = shard.collection;
+  if (other === undefined) throw new EmbedmillError('migration_state', 'the migration has ended');
+  const name = shard.collection.name as CollectionName;
+  const reading = await ShardReading.read(shard, models.own.revision);
+  const documents = reading.pending.map(({ document }) => document);
+  const points = await store.getPoints(name, documents);
+  const missing = points.filter((point) => point.other === undefined);
+  const texts = missing.map(({ payload: { title, text } }) => (title === null ? text : `${title} ${text}`));
+  const model = await models.get(other.model);
+  const outcomes = await model.embedTexts(texts);
+
+  const failed = new Map<string, EmbedmillError>();
+  const vectors = missing.flatMap(({ id, payload }, n) => {
+    const outcome = outcomes[n];
+    if (outcome?.ok === true) return { id, values: shortened(outcome.vector, other.dims) };
+    const error = outcome?.error ?? asEmbedmillError(new RangeError('there is no outcome'));
+    failed.set(keyOf(payload.tenant, payload.document_id), error);
+    return [];
+  });
+  await store.addVectors(name, vectors);
+
+  const counts = Map.groupBy(points, ({ payload }) => keyOf(payload.tenant, payload.document_id));
+  const added = new Set(missing.map(({ payload }) => keyOf(payload.tenant, payload.document_id)));
+  for (const pending of reading.pending) {
+    const key = keyOf(pending.document.tenant, pending.document.id);
+    const error = failed.get(key);
+    if (error !== undefined) reading.fail(pending, error, 'infer');
+    else if (added.has(key)) reading.store(counts.get(key)?.length ?? 0);
+    else reading.skip();
+  }
+  return { reading, result: await reading.settle(spool) };
+}
+
+const keyOf = (tenant: string, id: string): string => JSON.stringify([tenant, id]);
