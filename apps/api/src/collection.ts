@@ -10,7 +10,7 @@ import {
 } from '@embedmill/jobs';
 import type { ModelSummary } from '@embedmill/models';
 import type { VectorStore } from '@embedmill/vector-store';
-import { requireModel } from './model.ts';
+import { dimsOf, requireModel } from './model.ts';
 import type { ApiParts } from './parts.ts';
 
 /** A collection as the API shows it. */
@@ -41,17 +41,39 @@ export async function createCollection(
   name: string,
   profile: Profile,
 ): Promise<{ collection: Collection; created: boolean }> {
-  const model = await requireModel(models, profile.model, 'profile/model');
+  const model = await requireModel(models, profile.model, 'profile/model', 'dense');
   checkChunking(profile, model);
+  const dims = dimsOf(model, profile.dims, 'profile/dims');
+  await checkSparse(profile, model, models);
   const existing = await store.getCollection(name as CollectionName);
   if (existing !== undefined && !isDeepStrictEqual(existing.profile, profile)) {
     const message = `the collection ${name} exists with another profile; choose another name, or delete it first`;
     throw new EmbedmillError('collection_exists', message);
   }
-  const collection = existing ?? { name, profile, dims: model.dims, createdAt: new Date().toISOString() };
+  const createdAt = new Date().toISOString();
+  const collection = existing ?? { name, profile, dims, vector: 'dense', createdAt };
   if (existing === undefined) await store.createCollection(collection);
-  await queue.announceModel(profile.model);
+  for (const needed of collectionModels(collection)) await queue.announceModel(needed);
   return { collection, created: existing === undefined };
+}
+
+/** All models that a collection's documents go through. */
+export function collectionModels({ profile, other }: Pick<Collection, 'profile' | 'other'>): string[] {
+  return [profile.model, profile.sparse.splade?.model, other?.model].filter((name) => name !== undefined);
+}
+
+async function checkSparse(
+  { sparse }: Profile,
+  model: ModelSummary,
+  models: ApiParts['models'],
+): Promise<void> {
+  if (sparse.splade !== undefined)
+    await requireModel(models, sparse.splade.model, 'profile/sparse/splade/model', 'sparse');
+  if (sparse.bm42 !== undefined && !model.attentions) {
+    const able = (await models()).filter(({ attentions }) => attentions).map(({ name }) => name);
+    const message = `${model.name} does not give the attention that BM42 needs; choose one of: ${able.join(', ')}`;
+    throw invalidProfile('profile/sparse/bm42', message);
+  }
 }
 
 function checkChunking({ chunking }: Profile, model: ModelSummary): void {

@@ -8,7 +8,8 @@ import {
   type JobId,
 } from '@embedmill/jobs';
 import { ModelConsumer } from '@embedmill/queue';
-import { MINI, startTestApi, type TestApi } from './test-api.ts';
+import { MINI } from './fake-worker.ts';
+import { startTestApi, type TestApi } from './test-api.ts';
 
 let api: TestApi;
 
@@ -28,8 +29,9 @@ test('a collection takes a default profile and its model’s size, and its model
       model: MINI.name,
       chunking: { mode: 'tokens', overlap: 32, boundary: 'sentence' },
       filterable: {},
+      ...{ storage: 'float32', sparse: {}, video: { intervalSeconds: 5, maxFrames: 500 } },
     },
-    ...{ dims: 384, points: 0, createdAt: expect.stringMatching(/Z$/) },
+    ...{ dims: 384, vector: 'dense', points: 0, createdAt: expect.stringMatching(/Z$/) },
   });
   expect(await api.json('GET', '/api/v1/collections/plain')).toMatchObject({ status: 200, body });
   const listed = await api.json('GET', '/api/v1/collections');
@@ -39,6 +41,40 @@ test('a collection takes a default profile and its model’s size, and its model
   });
   api.onClose(() => worker.close());
   expect(await worker.modelsInUse()).toContain(MINI.name);
+});
+
+test('sparse vectors take models of their kind, which are announced; BM42 a model that gives attention', async () => {
+  const sparse = { bm25: {}, bm42: { language: 'german' }, splade: {} };
+  const { status, body } = await create({ name: 'sparse', profile: { sparse } });
+  expect(status).toBe(201);
+  expect(body).toMatchObject({
+    profile: {
+      sparse: {
+        bm25: { k1: 1.2, b: 0.75, language: 'english' },
+        bm42: { language: 'german' },
+        splade: { model: 'splade-tiny', maxTerms: 256 },
+      },
+    },
+  });
+  expect(await create({ name: 'no', profile: { model: 'nested', sparse: { bm42: {} } } })).toMatchObject({
+    status: 422,
+    body: { code: 'invalid_profile', detail: expect.stringContaining(MINI.name) as string },
+  });
+  const wrong = { sparse: { splade: { model: 'nested' } } };
+  expect(await create({ name: 'no', profile: wrong })).toMatchObject({
+    status: 404,
+    body: { code: 'model_not_found', errors: [{ path: 'profile/sparse/splade/model' }] },
+  });
+  expect(await create({ name: 'no', profile: { model: 'judge' } })).toMatchObject({ status: 404 });
+});
+
+test('vectors may be smaller where the model was trained for it', async () => {
+  const { body } = await create({ name: 'small', profile: { model: 'nested', dims: 4 } });
+  expect(body).toMatchObject({ dims: 4 });
+  expect(await create({ name: 'no', profile: { model: 'nested', dims: 3 } })).toMatchObject({
+    status: 400,
+    body: { code: 'dimensions_not_allowed', detail: expect.stringContaining('2, 8') as string },
+  });
 });
 
 test('creating it again gives the same one; with another profile it is refused', async () => {
@@ -125,6 +161,8 @@ test('documents are deleted one by one, for their tenant', async () => {
         start: 0,
         end: 1,
         title: null,
+        image: null,
+        timestamp: null,
       },
       ...{ fingerprint: 'f', metadata: {}, job_id: 'job_1' as JobId },
     };
@@ -162,6 +200,13 @@ test('deleting a collection ends its jobs, so that they do not go on into the ne
 test('models are listed', async () => {
   expect(await api.json('GET', '/api/v1/models')).toMatchObject({
     status: 200,
-    body: { models: [{ ...MINI }, { name: 'nested', matryoshka: [4, 2] }] },
+    body: {
+      models: [
+        MINI,
+        { name: 'nested', kind: 'dense', matryoshka: [4, 2] },
+        { name: 'splade-tiny', kind: 'sparse' },
+        { name: 'judge', kind: 'reranker' },
+      ],
+    },
   });
 });

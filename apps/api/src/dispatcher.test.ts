@@ -17,12 +17,14 @@ import {
 import { connectQueue, ModelConsumer, newJobId, type Queue } from '@embedmill/queue';
 import { startTestRedis, type TestRedis } from '@embedmill/redis-server';
 import { Spool } from '@embedmill/sources';
+import type { VectorStore } from '@embedmill/vector-store';
 import { startDispatcher, type DispatcherOptions } from './dispatcher.ts';
 
 const collection: Collection = {
   name: 'test',
   profile: profileSchema.parse({}),
   dims: 384,
+  vector: 'dense',
   createdAt: new Date(0).toISOString(),
 };
 
@@ -46,6 +48,9 @@ afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
 
+/** Nothing is measured for a collection without BM25, and no job is over stored documents. */
+const store = {} as VectorStore;
+
 const options = (): DispatcherOptions => ({
   redisUrl: redis.url,
   jobs: 4,
@@ -53,7 +58,7 @@ const options = (): DispatcherOptions => ({
   pollMs: 20,
   lockMs: 1000,
   maxSourceBytes: 1e9,
-  spool,
+  ...{ spool, store, models: () => Promise.resolve([]) },
   log: { info: () => {}, warn: () => {} },
 });
 
@@ -88,7 +93,15 @@ async function submit(documents: number): Promise<JobId> {
     for (let n = 0; n < documents; n += 1) yield Buffer.from(`{"id":"d${n}","text":"text ${n}"}\n`);
   }
   const { source, sha256 } = await spool.receive(id, body(), { maxBytes: 1e9 });
-  await queue.submit({ id, collection, source, label: 'upload', digest: sha256, retryOf: null });
+  await queue.submit({
+    id,
+    purpose: 'ingest',
+    collection,
+    source,
+    label: 'upload',
+    digest: sha256,
+    retryOf: null,
+  });
   return id;
 }
 
@@ -214,6 +227,14 @@ test('a source that does not exist ends the job as failed, with the reason', asy
   await dispatcher();
   const id = newJobId();
   const source = { kind: 'file', uri: 'file:///nowhere/at/all.ndjson', size: 3, modified: 0 } as const;
-  await queue.submit({ id, collection, source, label: '/nowhere', digest: 'x', retryOf: null });
+  await queue.submit({
+    id,
+    purpose: 'ingest',
+    collection,
+    source,
+    label: '/nowhere',
+    digest: 'x',
+    retryOf: null,
+  });
   expect(await finished(id)).toMatchObject({ state: 'failed', error: { code: 'source_unreadable' } });
 });

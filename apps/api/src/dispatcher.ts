@@ -3,6 +3,7 @@ import {
   asEmbedmillError,
   EmbedmillError,
   isFinished,
+  type CollectionName,
   type JobState,
   type Shard,
   type ShardRange,
@@ -11,6 +12,8 @@ import {
 } from '@embedmill/jobs';
 import { consumeIngest, sourceOf, type IngestConsumer, type IngestHandle } from '@embedmill/queue';
 import { failShard, fetchSource, readManifest, writeManifest, type Spool } from '@embedmill/sources';
+import { withAverageLength, type MeasuringParts } from './average-length.ts';
+import { storedDocuments } from './stored-documents.ts';
 
 /**
  * The one loop that moves jobs: it scans a job's source into a manifest, keeps a bounded number of its shards
@@ -20,7 +23,7 @@ import { failShard, fetchSource, readManifest, writeManifest, type Spool } from 
  * killed at any point, the next dispatcher goes on from there. Pause, cancel, fairness between jobs and a queue
  * that stays shallow all follow from the bound on outstanding shards.
  */
-export interface DispatcherOptions {
+export interface DispatcherOptions extends MeasuringParts {
   redisUrl: string;
   prefix?: string | undefined;
   /** Jobs dispatched at the same time. */
@@ -94,7 +97,7 @@ async function scan(
   if (await handle.isCancelled()) return undefined;
   handle.record = { ...record, state: 'scanning', startedAt: record.startedAt ?? new Date().toISOString() };
   await handle.save();
-  const source = sourceOf(record) ?? (await fetchUrl(handle, options, signal));
+  const source = sourceOf(record) ?? (await copySource(handle, options, signal));
   const manifest = options.spool.manifestPath(handle.id);
   const totals = await writeManifest(manifest, source, record.collection.profile, { signal });
   if (totals.documents === 0) {
@@ -102,6 +105,7 @@ async function scan(
   }
   handle.record = {
     ...handle.record,
+    collection: await withAverageLength(record.collection, source, manifest, options),
     state: 'running',
     progress: { ...handle.record.progress, ...totals },
   };
@@ -110,18 +114,34 @@ async function scan(
   return source;
 }
 
-async function fetchUrl(
+/** Copies what shards cannot refer to where it is into the spool. */
+async function copySource(
   handle: IngestHandle,
   options: DispatcherOptions,
   signal: AbortSignal,
 ): Promise<SourceRef> {
-  const { source } = handle.record;
-  if (source.kind !== 'url') return source;
-  const limits = { maxBytes: options.maxSourceBytes, idleSeconds: 60 };
-  const { source: fetched } = await fetchSource(options.spool, handle.id, source.url, limits, signal);
+  const { source, collection } = handle.record;
+  const fetched = await copy();
   handle.record = { ...handle.record, fetched };
   await handle.save();
   return fetched;
+
+  async function copy(): Promise<SourceRef> {
+    switch (source.kind) {
+      case 'url': {
+        const limits = { maxBytes: options.maxSourceBytes, idleSeconds: 60 };
+        return (await fetchSource(options.spool, handle.id, source.url, limits, signal)).source;
+      }
+      case 'collection': {
+        const lines = storedDocuments(options.store, collection.name as CollectionName, signal);
+        const unlimited = { maxBytes: Number.MAX_SAFE_INTEGER };
+        return (await options.spool.receive(handle.id, lines, unlimited)).source;
+      }
+      case 'file':
+      case 'inline':
+        return source;
+    }
+  }
 }
 
 async function run(
@@ -205,7 +225,8 @@ async function finish(handle: IngestHandle, options: DispatcherOptions, state: J
 }
 
 function shardOf(handle: IngestHandle, source: SourceRef, index: number, range: ShardRange): Shard {
-  return { job: handle.id, index, collection: handle.record.collection, source, range };
+  const { purpose, collection } = handle.record;
+  return { job: handle.id, index, purpose, collection, source, range };
 }
 
 async function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {

@@ -1,8 +1,10 @@
 import OpenAI from 'openai';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { EmbedmillError, type Query } from '@embedmill/jobs';
+import { EmbedmillError, type QueryOf } from '@embedmill/jobs';
+import type { Queue } from '@embedmill/queue';
 import { QueryLane } from './query-lane.ts';
-import { fakeVectors, MINI, NESTED, startTestApi, type TestApi } from './test-api.ts';
+import { fakeVectors, MINI, NESTED } from './fake-worker.ts';
+import { startTestApi, type TestApi } from './test-api.ts';
 
 let api: TestApi;
 let client: OpenAI;
@@ -15,8 +17,8 @@ beforeAll(async () => {
 afterAll(() => api.close());
 
 /** What the fake worker gives for these inputs, as documents. */
-function expected(inputs: Query['inputs'], dims = MINI.dims): number[][] {
-  const { vectors } = fakeVectors({ model: MINI.name, inputs, kind: 'document' }, dims);
+function expected(inputs: QueryOf<'embed'>['inputs'], dims = MINI.dims): number[][] {
+  const { vectors } = fakeVectors({ inputs, kind: 'document' }, dims);
   return inputs.map((_, index) => [...vectors.subarray(index * dims, (index + 1) * dims)]);
 }
 
@@ -119,6 +121,24 @@ test('models are listed for the openai client', async () => {
   await expect(client.models.retrieve('none')).rejects.toMatchObject({ status: 404 });
 });
 
+test('vectors come in a byte or a bit a number', async () => {
+  const create = async (output_dtype: string, encoding_format = 'float') => {
+    const body = { model: NESTED.name, input: 'x', output_dtype, encoding_format };
+    const answer = await api.json('POST', '/v1/embeddings', body);
+    return (answer.body as { data: { embedding: number[] | string }[] }).data[0]!.embedding;
+  };
+  const whole = (await create('float')) as number[];
+  const greatest = Math.max(...whole.map(Math.abs));
+  const int8 = (await create('int8')) as number[];
+  expect(int8).toEqual(whole.map((value) => Math.round((127 * value) / greatest)));
+  expect([...Buffer.from((await create('int8', 'base64')) as string, 'base64')]).toEqual(
+    int8.map((value) => value & 255),
+  );
+  const bits = whole.reduce((byte, value, n) => byte | (value > 0 ? 0x80 >> n : 0), 0);
+  expect(await create('ubinary')).toEqual([bits]);
+  expect(await create('binary')).toEqual([bits - 128]);
+});
+
 test('the lane sends bounded messages, few at a time, and refuses what would be too much', async () => {
   const sizes: number[] = [];
   let running = 0;
@@ -126,24 +146,25 @@ test('the lane sends bounded messages, few at a time, and refuses what would be 
   const release = Promise.withResolvers<void>();
   const lane = new QueryLane(
     {
-      async query(query: Query) {
+      query: (async (query: QueryOf<'embed'>) => {
         sizes.push(query.inputs.length);
         most = Math.max(most, (running += 1));
         await release.promise;
         running -= 1;
         return fakeVectors(query, 2);
-      },
+      }) as Queue['query'],
     },
     1000,
   );
   const inputs = (count: number) => Array.from({ length: count }, (_, n) => `t${n}`);
-  const embed = (count: number) => lane.embed({ model: 'm', inputs: inputs(count), kind: 'query' });
+  const embed = (count: number) =>
+    lane.ask({ task: 'embed', model: 'm', inputs: inputs(count), kind: 'query' });
   const first = embed(200);
   const second = embed(7000);
   await expect(embed(1500)).rejects.toMatchObject({ code: 'overloaded', retryAfter: 1 });
   release.resolve();
   const result = await first;
-  expect(result.vectors).toEqual(fakeVectors({ model: 'm', inputs: inputs(200), kind: 'query' }, 2).vectors);
+  expect(result.vectors).toEqual(fakeVectors({ inputs: inputs(200), kind: 'query' }, 2).vectors);
   expect(result.tokens).toHaveLength(200);
   await second;
   expect(Math.max(...sizes)).toBe(64);
@@ -155,7 +176,7 @@ test('a failed message frees its place in the lane', async () => {
   const lane = new QueryLane({ query: () => Promise.reject(new EmbedmillError('no_worker', 'none')) }, 10);
   const inputs = Array.from({ length: 8000 }, () => 'x');
   for (let n = 0; n < 3; n += 1) {
-    await expect(lane.embed({ model: 'm', inputs, kind: 'query' })).rejects.toMatchObject({
+    await expect(lane.ask({ task: 'embed', model: 'm', inputs, kind: 'query' })).rejects.toMatchObject({
       code: 'no_worker',
     });
   }

@@ -9,7 +9,8 @@ import {
 } from '@embedmill/jobs';
 import { ModelConsumer } from '@embedmill/queue';
 import { readDocumentLine, readLines, readSource, reportOf } from '@embedmill/sources';
-import { MINI, startTestApi, type TestApi } from './test-api.ts';
+import { MINI } from './fake-worker.ts';
+import { startTestApi, type TestApi } from './test-api.ts';
 
 let api: TestApi;
 /** What the fake worker does before it settles a shard. */

@@ -4,6 +4,7 @@ import { listModels } from '@embedmill/models';
 import { connectQueue } from '@embedmill/queue';
 import { Spool } from '@embedmill/sources';
 import { openStore } from '@embedmill/vector-store';
+import { collectionModels } from './collection.ts';
 import { readConfig, type ApiConfig } from './config.ts';
 import { startDispatcher } from './dispatcher.ts';
 import { createLog } from './log.ts';
@@ -36,7 +37,8 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
   await models();
   const queue = await connectQueue({ redisUrl: config.redisUrl });
   const store = await openStore({ ...config, socket: config.storeSocket });
-  for (const { profile } of await store.listCollections()) await queue.announceModel(profile.model);
+  for (const model of new Set((await store.listCollections()).flatMap(collectionModels)))
+    await queue.announceModel(model);
   const server = await buildServer({
     queue,
     spool,
@@ -51,8 +53,7 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
     redisUrl: config.redisUrl,
     pollMs: POLL_MS,
     maxSourceBytes: config.maxUploadBytes,
-    spool,
-    log,
+    ...{ spool, store, models, log },
   });
   const url = await server.listen({ host: config.host, port: config.port });
   log.info({ url, store: store.description }, 'the API is ready');

@@ -2,16 +2,28 @@ import { EmbedmillError } from '@embedmill/jobs';
 import type { ModelSummary } from '@embedmill/models';
 import type { ApiParts } from './parts.ts';
 
-/** The model of this name. Errors: `model_not_found`, with the names there are. */
+/**
+ * The model of this name, where a kind is given one of that kind. Errors: `model_not_found`, with the names there are.
+ */
 export async function requireModel(
   models: ApiParts['models'],
   name: string,
   path: string,
+  kind?: ModelSummary['kind'],
 ): Promise<ModelSummary> {
-  const all = await models();
+  const all = (await models()).filter((model) => kind === undefined || model.kind === kind);
   const found = all.find((model) => model.name === name);
   if (found !== undefined) return found;
   const names = all.map((model) => model.name).join(', ');
-  const message = `there is no model ${JSON.stringify(name)}; choose one of: ${names}`;
+  const message = `there is no ${kind === undefined ? '' : `${kind} `}model ${JSON.stringify(name)}; choose one of: ${names}`;
   throw new EmbedmillError('model_not_found', message, { details: [{ path, message }] });
+}
+
+/** The size that vectors are cut to. Errors: `dimensions_not_allowed`, with the sizes there are. */
+export function dimsOf(model: ModelSummary, asked: number | undefined, path = 'dimensions'): number {
+  if (asked === undefined || asked === model.dims || model.matryoshka.includes(asked))
+    return asked ?? model.dims;
+  const sizes = [...model.matryoshka, model.dims].join(', ');
+  const message = `${model.name} gives vectors of ${sizes} numbers, not ${asked}`;
+  throw new EmbedmillError('dimensions_not_allowed', message, { details: [{ path, message }] });
 }

@@ -1,5 +1,6 @@
-import type { FastifySchemaCompiler } from 'fastify';
+import type { FastifyInstance, FastifySchemaCompiler } from 'fastify';
 import { z } from 'zod';
+import type { ApiParts } from './parts.ts';
 import { asEmbedmillError, EmbedmillError, ERRORS, type ErrorCode, type ErrorDetail } from '@embedmill/jobs';
 
 /** An error as clients see it (RFC 9457). */
@@ -50,6 +51,21 @@ export function publicMessage(error: EmbedmillError, requestId: string): string 
   return error.code === 'internal'
     ? `an error of embedmill’s own; its log has it under request ${requestId}`
     : error.message;
+}
+
+/** Answers the errors of some routes in the shape of the API whose clients call them. */
+export function answerErrorsAs(
+  server: FastifyInstance,
+  log: Pick<ApiParts['log'], 'error'>,
+  shapeOf: (error: EmbedmillError, message: string) => object,
+): void {
+  server.setErrorHandler((thrown, request, reply) => {
+    const error = errorOf(thrown);
+    if (error.status >= 500)
+      log.error({ err: error, request: request.id, route: request.routeOptions.url }, 'a request failed');
+    if (error.retryAfter !== undefined) reply.header('retry-after', Math.ceil(error.retryAfter));
+    return reply.code(error.status).send(shapeOf(error, publicMessage(error, request.id)));
+  });
 }
 
 export function problemOf(error: EmbedmillError, request: { id: string; url: string }): Problem {

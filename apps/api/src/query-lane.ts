@@ -1,73 +1,137 @@
-import { EmbedmillError, type Query, type QueryResult } from '@embedmill/jobs';
+import {
+  EmbedmillError,
+  type DenseResult,
+  type Query,
+  type QueryOf,
+  type QueryResult,
+  type QueryResults,
+  type QueryTask,
+} from '@embedmill/jobs';
 import type { Queue } from '@embedmill/queue';
 
 /** Inputs in one message: a batch or two for a worker, so that another client's query waits for little. */
 const MESSAGE_INPUTS = 64;
+/** Characters in one message, unless one input alone has more: some 8,000 tokens. */
+const MESSAGE_CHARACTERS = 32_768;
 /** Messages of one request under way at the same time. */
 const PARALLEL = 4;
+/** Messages of all requests: no more tokens than one worker's interactive lane takes. */
+const ALL_PARALLEL = 8;
 /** Inputs of all requests under way; beyond it requests are refused, because they would time out anyway. */
 const MAX_IN_FLIGHT = 8192;
 
+/** How the results of a request's messages become one. */
+const JOIN: { [Task in QueryTask]: (results: QueryResults[Task][]) => QueryResults[Task] } = {
+  embed: joinedDense,
+  images: joinedDense,
+  sparse: (results) => ({ vectors: results.flatMap(({ vectors }) => vectors), ...readingOf(results) }),
+  rerank: (results) => ({
+    scores: joinedFloats(results.map(({ scores }) => scores)),
+    kind: results[0]?.kind ?? 'logit',
+    ...readingOf(results),
+  }),
+  terms: (results) => ({ terms: results.flatMap(({ terms }) => terms) }),
+};
+
 /**
- * The interactive lane as requests use it: texts in, vectors out, in bounded messages and a bounded number.
- * Shared by search and embeddings. Errors: `overloaded`, `no_worker`, and what the worker says.
+ * The interactive lane as requests use it: a query in, its result out, in bounded messages and a bounded number.
+ * Shared by all routes. Errors: `overloaded`, `no_worker`, and what the worker says.
  */
 export class QueryLane {
   readonly #queue: Pick<Queue, 'query'>;
   readonly #timeoutMs: number;
   #inFlight = 0;
+  #sending = 0;
+  readonly #waiting: (() => void)[] = [];
 
   constructor(queue: Pick<Queue, 'query'>, timeoutMs: number) {
     this.#queue = queue;
     this.#timeoutMs = timeoutMs;
   }
 
-  async embed(query: Query): Promise<QueryResult> {
-    const { inputs } = query;
-    if (this.#inFlight > 0 && this.#inFlight + inputs.length > MAX_IN_FLIGHT) {
+  async ask<Task extends QueryTask>(query: QueryOf<Task>): Promise<QueryResult<Task>> {
+    const { length } = query.inputs;
+    if (this.#inFlight > 0 && this.#inFlight + length > MAX_IN_FLIGHT) {
       const message = `${this.#inFlight} inputs are being embedded already; try again in a moment`;
       throw new EmbedmillError('overloaded', message, { retryAfter: 1 });
     }
-    this.#inFlight += inputs.length;
+    this.#inFlight += length;
     try {
-      return joined(await this.#inMessages(query));
+      const results = await this.#inMessages<Task>(query);
+      const [only] = results;
+      return only !== undefined && results.length === 1 ? only : JOIN[query.task as Task](results);
     } finally {
-      this.#inFlight -= inputs.length;
+      this.#inFlight -= length;
     }
   }
 
-  async #inMessages(query: Query): Promise<QueryResult[]> {
-    const messages: Query[] = [];
-    for (let at = 0; at < query.inputs.length; at += MESSAGE_INPUTS) {
-      messages.push({ ...query, inputs: query.inputs.slice(at, at + MESSAGE_INPUTS) });
-    }
-    const results: QueryResult[] = [];
+  async #inMessages<Task extends QueryTask>(query: QueryOf<Task>): Promise<QueryResult<Task>[]> {
+    const messages = messagesOf(query);
+    const results: QueryResult<Task>[] = [];
     const pending = messages.entries();
     const sendInTurn = async (): Promise<void> => {
       for (const [index, message] of pending) {
-        results[index] = await this.#queue.query(message, { timeoutMs: this.#timeoutMs });
+        results[index] = (await this.#send(message)) as QueryResult<Task>;
       }
     };
     await Promise.all(Array.from({ length: Math.min(PARALLEL, messages.length) }, sendInTurn));
     return results;
   }
+
+  /** First come, first served: what is left of a large request waits behind others' messages, not before them. */
+  async #send(message: Query): Promise<QueryResult> {
+    if (this.#sending >= ALL_PARALLEL) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else this.#sending += 1;
+    try {
+      return await this.#queue.query(message, { timeoutMs: this.#timeoutMs });
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#sending -= 1;
+      else next();
+    }
+  }
 }
 
-function joined(results: QueryResult[]): QueryResult {
-  const [first] = results;
-  if (first !== undefined && results.length === 1) return first;
-  const vectors = new Float32Array(results.reduce((sum, result) => sum + result.vectors.length, 0));
-  let at = 0;
-  for (const result of results) {
-    vectors.set(result.vectors, at);
-    at += result.vectors.length;
+function messagesOf(query: Query): Query[] {
+  const messages: Query[] = [];
+  let from = 0;
+  let characters = 0;
+  for (const [at, input] of query.inputs.entries()) {
+    const size = typeof input === 'string' ? input.length : 0;
+    if (at - from >= MESSAGE_INPUTS || (at > from && characters + size > MESSAGE_CHARACTERS)) {
+      messages.push({ ...query, inputs: query.inputs.slice(from, at) } as Query);
+      from = at;
+      characters = 0;
+    }
+    characters += size;
   }
+  messages.push({ ...query, inputs: query.inputs.slice(from) } as Query);
+  return messages;
+}
+
+function joinedDense(results: DenseResult[]): DenseResult {
   return {
-    dims: first?.dims ?? 0,
-    vectors,
-    tokens: results.flatMap((result) => result.tokens),
-    truncated: results.flatMap((result) => result.truncated),
+    dims: results[0]?.dims ?? 0,
+    vectors: joinedFloats(results.map(({ vectors }) => vectors)),
+    ...readingOf(results),
   };
+}
+
+function readingOf(results: { tokens: number[]; truncated: boolean[] }[]) {
+  return {
+    tokens: results.flatMap(({ tokens }) => tokens),
+    truncated: results.flatMap(({ truncated }) => truncated),
+  };
+}
+
+function joinedFloats(parts: Float32Array[]): Float32Array {
+  const joined = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    joined.set(part, at);
+    at += part.length;
+  }
+  return joined;
 }
 
 /** Refuses text that no tokenizer can read. Errors: `invalid_request` with the path. */

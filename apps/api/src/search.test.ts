@@ -9,7 +9,8 @@ import {
   type JobId,
   type TenantId,
 } from '@embedmill/jobs';
-import { fakeVectors, NESTED, startTestApi, type TestApi } from './test-api.ts';
+import { fakeVectors, NESTED } from './fake-worker.ts';
+import { startTestApi, type TestApi } from './test-api.ts';
 
 let api: TestApi;
 const NAME = 'docs' as CollectionName;
@@ -29,9 +30,16 @@ beforeAll(async () => {
     const tenant = (id === 'moon' ? 'nasa' : DEFAULT_TENANT) as TenantId;
     const payload = {
       ...{ document_id: document, tenant, chunk_index: 0, chunk_count: 1, text, start: 0, end: text.length },
-      ...{ title: null, fingerprint: 'f', metadata: { year }, job_id: 'job_1' as JobId },
+      ...{
+        title: null,
+        fingerprint: 'f',
+        image: null,
+        timestamp: null,
+        metadata: { year },
+        job_id: 'job_1' as JobId,
+      },
     };
-    const dense = fakeVectors({ model: NESTED.name, inputs: [text], kind: 'query' }, NESTED.dims).vectors;
+    const dense = fakeVectors({ inputs: [text], kind: 'query' }, NESTED.dims).vectors;
     return { tenant, id: document, points: [{ id: pointId(tenant, NAME, document, 0), dense, payload }] };
   });
   await api.parts.store.replaceDocuments(NAME, documents);
@@ -59,7 +67,11 @@ test('with a worker, the closest chunks come first', async () => {
   expect(hits).toHaveLength(2);
   expect(hits[0]).toEqual({
     ...{ id: 'money', text: 'a bank for money', title: null, metadata: { year: 2005 } },
-    ...{ chunk: { index: 0, count: 1, start: 0, end: 16 }, score: expect.closeTo(1, 3) },
+    ...{
+      chunk: { index: 0, count: 1, start: 0, end: 16 },
+      score: expect.closeTo(1, 3),
+      scores: { dense: expect.closeTo(1, 3) },
+    },
   });
   expect(hits[1]!.score).toBeLessThan(hits[0]!.score);
 });

@@ -7,13 +7,17 @@ import type { ApiParts } from './parts.ts';
 import { errorOf, problemOf, validateRequest } from './problem.ts';
 import { QueryLane } from './query-lane.ts';
 import { collectionRoutes } from './routes/collections.ts';
+import { documentRoutes } from './routes/documents.ts';
 import { embeddingRoutes } from './routes/embeddings.ts';
 import { eventRoutes, type EventOptions } from './routes/events.ts';
 import { jobRoutes } from './routes/jobs.ts';
+import { migrationRoutes } from './routes/migration.ts';
 import { modelRoutes } from './routes/models.ts';
 import { operationRoutes } from './routes/operations.ts';
+import { rerankRoutes } from './routes/rerank.ts';
 import { searchRoutes } from './routes/search.ts';
 import { submissionRoutes } from './routes/submissions.ts';
+import { teiRoutes } from './routes/tei.ts';
 import { Submission } from './submission.ts';
 import { receiveBodies } from './upload.ts';
 
@@ -60,11 +64,15 @@ export async function buildServer(
       await api.register(jobRoutes(parts, submission));
       await api.register(eventRoutes(parts, watch, options));
       await api.register(searchRoutes(parts, lane));
+      await api.register(documentRoutes(parts, lane));
+      await api.register(migrationRoutes(parts, submission));
       await api.register(modelRoutes(parts));
     },
     { prefix: '/api/v1' },
   );
   await routes.register(embeddingRoutes(parts, lane), { prefix: '/v1' });
+  await routes.register(rerankRoutes(parts, lane));
+  await routes.register(teiRoutes(parts, lane));
   await routes.register(operationRoutes(parts));
   return server;
 }

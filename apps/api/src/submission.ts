@@ -96,7 +96,15 @@ export class Submission {
     metrics.uploadBytes.add(received.bytes);
     const digest = `upload:${received.sha256}`;
     const { source } = received;
-    return this.#submitSpooled('upload', { id, collection, source, label: 'upload', digest, retryOf: null });
+    return this.#submitSpooled('upload', {
+      id,
+      purpose: 'ingest',
+      collection,
+      source,
+      label: 'upload',
+      digest,
+      retryOf: null,
+    });
   }
 
   /** Errors: `invalid_request`, `payload_too_large`, a document's own, `source_forbidden`, `source_unreadable`. */
@@ -104,7 +112,10 @@ export class Submission {
     const parsed = submissionSchema.safeParse(body.value);
     if (!parsed.success) throw invalidRequest(parsed.error);
     const { documents, source } = parsed.data;
-    const job = { id: idFor(collection, request), collection, digest: `json:${body.sha256}`, retryOf: null };
+    const job = {
+      ...{ id: idFor(collection, request), purpose: 'ingest' as const, collection },
+      ...{ digest: `json:${body.sha256}`, retryOf: null },
+    };
     if (documents !== undefined) {
       const lines = inlineLines(documents, collection);
       return this.#submit('inline', { ...job, source: { kind: 'inline', lines }, label: 'inline' });
@@ -137,6 +148,7 @@ export class Submission {
     }
     return this.#submitSpooled('retry', {
       id: retryId,
+      purpose: record.purpose,
       collection,
       source: received.source,
       label: record.label,
@@ -157,6 +169,14 @@ export class Submission {
     }
   }
 
+  /** A job that adds the vectors of `collection.other` to all documents that are stored. */
+  migrate(collection: Collection): Promise<Submitted> {
+    return this.#submit('collection', {
+      ...{ id: newJobId(), purpose: 'migrate', collection, retryOf: null },
+      ...{ source: { kind: 'collection' }, label: MIGRATION_SOURCE, digest: MIGRATION_SOURCE },
+    });
+  }
+
   async #submit(kind: SubmissionKind, job: NewJob): Promise<Submitted> {
     const { queue, metrics, log } = this.#parts;
     const submitted = await queue.submit(job);
@@ -167,7 +187,10 @@ export class Submission {
   }
 }
 
-type SubmissionKind = 'upload' | 'inline' | 'path' | 'url' | 'retry';
+/** What a migration's job shows as its source. */
+export const MIGRATION_SOURCE = 'collection';
+
+type SubmissionKind = 'upload' | 'inline' | 'path' | 'url' | 'retry' | 'collection';
 
 /** What to say to a request whose body should have documents and has none. */
 export function emptyBody(): EmbedmillError {

@@ -2,29 +2,15 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import type { Query, QueryResult } from '@embedmill/jobs';
 import { createMetrics } from '@embedmill/metrics';
-import type { ModelSummary } from '@embedmill/models';
 import { connectQueue, ModelConsumer } from '@embedmill/queue';
 import { startTestRedis } from '@embedmill/redis-server';
 import { Spool } from '@embedmill/sources';
 import { openZvecStore } from '@embedmill/vector-store';
 import { startDispatcher } from './dispatcher.ts';
+import { fakeAnswer, MODELS } from './fake-worker.ts';
 import type { ApiParts } from './parts.ts';
 import { buildServer } from './server.ts';
-
-export const MINI: ModelSummary = {
-  ...{ name: 'all-MiniLM-L6-v2', dims: 384, matryoshka: [], maxTokens: 256 },
-  ...{ pooling: 'mean', bundled: true, available: true, license: 'Apache-2.0' },
-};
-export const NESTED: ModelSummary = {
-  ...MINI,
-  name: 'nested',
-  dims: 8,
-  matryoshka: [4, 2],
-  bundled: false,
-  available: false,
-};
 
 /** The API on a port of its own, over a real Redis, a real spool and a real embedded store. */
 export interface TestApi {
@@ -42,7 +28,7 @@ export interface TestApi {
     body?: unknown,
   ): Promise<{ status: number; body: never; headers: Headers }>;
   submit(collection: string, ndjson: string, headers?: Record<string, string>): Promise<Response>;
-  /** Starts a worker that answers queries with `fakeVectors`, and settles no shards. */
+  /** Starts a worker that answers queries with `fakeAnswer`, and settles no shards. */
   answerQueries(): Promise<void>;
   dispatch(): Promise<void>;
   /** Closed with the rest, last first. */
@@ -81,7 +67,7 @@ async function start(
   closers.push(() => queue.close());
   const logged: string[] = [];
   const parts: ApiParts = {
-    ...{ queue, store, models: async () => [MINI, NESTED], metrics: createMetrics('api') },
+    ...{ queue, store, models: async () => MODELS, metrics: createMetrics('api') },
     spool: await Spool.open(spoolFolder),
     config: { sourceFolder: undefined, maxUploadBytes: 1e9, queryTimeoutMs: 10_000, ...options.config },
     log: pino({ level: 'debug' }, { write: (line: string) => void logged.push(line) }),
@@ -110,38 +96,19 @@ async function start(
       const shared = { redisUrl: redis.url, shardConcurrency: 1, queryConcurrency: 4, lockMs: 5000 };
       const consumer = await ModelConsumer.open({ ...shared, onError: () => {} });
       closers.push(() => consumer.close());
-      for (const { name, dims } of [MINI, NESTED]) {
-        const query = async (asked: Query) => fakeVectors(asked, dims);
-        consumer.serve(name, { query, shard: () => Promise.reject(new Error('no shards here')) });
+      for (const model of MODELS) {
+        const shard = () => Promise.reject(new Error('no shards here'));
+        consumer.serve(model.name, { query: async (asked) => fakeAnswer(asked, model), shard });
       }
     },
     async dispatch() {
       const running = await startDispatcher({
         ...{ redisUrl: redis.url, jobs: 4, outstandingShards: 4, pollMs: 20, lockMs: 2000 },
         ...{ maxSourceBytes: 1e9, spool: parts.spool, log: { info: () => {}, warn: () => {} } },
+        ...{ store, models: parts.models },
       });
       closers.push(() => running.close());
     },
     onClose: (one) => void closers.push(one),
   };
-}
-
-/** A fake encoder: a vector that depends on the text and the kind alone; one token a word. */
-export function fakeVectors({ inputs, kind }: Query, dims: number): QueryResult {
-  const vectors = new Float32Array(inputs.length * dims);
-  inputs.forEach((input, index) =>
-    vectors.set(fakeVector(JSON.stringify([input, kind]), dims), index * dims),
-  );
-  const tokens = inputs.map((input) => (typeof input === 'string' ? input.split(' ').length : input.length));
-  return { dims, vectors, tokens, truncated: tokens.map((count) => count > MINI.maxTokens) };
-}
-
-function fakeVector(seed: string, dims: number): Float32Array {
-  let state = [...seed].reduce((sum, char) => (Math.imul(sum, 31) + (char.codePointAt(0) ?? 0)) | 0, 7);
-  const vector = Float32Array.from({ length: dims }, () => {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) | 0;
-    return state / 2 ** 31;
-  });
-  const length = Math.hypot(...vector);
-  return vector.map((value) => value / length);
 }

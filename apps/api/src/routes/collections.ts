@@ -2,13 +2,10 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import {
   collectionNameSchema,
-  DEFAULT_TENANT,
   isFinished,
   profileSchema,
   type CollectionName,
-  type DocumentId,
   type JobId,
-  type TenantId,
 } from '@embedmill/jobs';
 import { collectionView, collectionViewSchema, createCollection, requireCollection } from '../collection.ts';
 import type { ApiParts } from '../parts.ts';
@@ -83,24 +80,6 @@ export function collectionRoutes(parts: ApiParts): FastifyPluginAsyncZod {
         await cancelJobs(name);
         await store.deleteCollection(name as CollectionName);
         log.info({ collection: name }, 'a collection was deleted');
-        return reply.code(204).send(null);
-      },
-    );
-
-    server.delete(
-      '/collections/:name/documents/:id',
-      {
-        schema: {
-          ...{ tags, summary: 'Delete a document' },
-          params: params.extend({ id: z.string() }),
-          querystring: z.strictObject({ tenant: z.string().min(1).max(128).default(DEFAULT_TENANT) }),
-          response: { 204: z.null().describe('It is not there, or no longer.'), ...problemResponses },
-        },
-      },
-      async (request, reply) => {
-        const { name } = await requireCollection(store, request.params.name);
-        const key = { tenant: request.query.tenant as TenantId, id: request.params.id as DocumentId };
-        await store.deleteDocuments(name as CollectionName, [key]);
         return reply.code(204).send(null);
       },
     );

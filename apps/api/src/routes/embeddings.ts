@@ -1,10 +1,11 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { EmbedmillError, type ErrorCode, type QueryResult } from '@embedmill/jobs';
+import { EmbedmillError, type ErrorCode } from '@embedmill/jobs';
 import type { ModelSummary } from '@embedmill/models';
-import { requireModel } from '../model.ts';
+import { quantized, shortened, type VectorForm } from '@embedmill/retrieval';
+import { dimsOf, requireModel } from '../model.ts';
 import type { ApiParts } from '../parts.ts';
-import { errorOf, publicMessage } from '../problem.ts';
+import { answerErrorsAs } from '../problem.ts';
 import type { QueryLane } from '../query-lane.ts';
 
 /** OpenAI's limit, and more than a request should need. */
@@ -27,6 +28,9 @@ const requestSchema = z.object({
     .positive()
     .optional()
     .meta({ description: 'A smaller size, where the model was trained for it.' }),
+  output_dtype: z.enum(['float', 'int8', 'binary', 'ubinary']).default('float').meta({
+    description: 'embedmill’s own: numbers as they are, a byte each, or a bit each, eight to a byte.',
+  }),
   user: z.string().optional(),
 });
 
@@ -35,7 +39,7 @@ const embeddingSchema = z.strictObject({
   object: z.literal('embedding'),
   index: z.int(),
   embedding: z.union([z.array(z.number()), z.string()]).meta({
-    description: 'L2-normalised; in base64, little-endian float32.',
+    description: 'L2-normalised; in base64, little-endian float32, or the bytes of `output_dtype`.',
   }),
   truncated: z
     .literal(true)
@@ -67,12 +71,7 @@ const errors = { '4xx': openaiErrorSchema, '5xx': openaiErrorSchema };
 /** OpenAI's shapes, so that its clients work unchanged: embeddings, models, and errors. */
 export function embeddingRoutes({ models, log }: ApiParts, lane: QueryLane): FastifyPluginAsyncZod {
   return async (server) => {
-    server.setErrorHandler((thrown, request, reply) => {
-      const error = errorOf(thrown);
-      if (error.status >= 500) log.error({ err: error, request: request.id }, 'embeddings failed');
-      if (error.retryAfter !== undefined) reply.header('retry-after', Math.ceil(error.retryAfter));
-      return reply.code(error.status).send(openaiError(error, publicMessage(error, request.id)));
-    });
+    answerErrorsAs(server, log, openaiError);
     server.setNotFoundHandler((request, reply) => {
       const message = `there is nothing at ${request.method} ${request.url}`;
       return reply.code(404).send(openaiError(new EmbedmillError('not_found', message), message));
@@ -88,11 +87,11 @@ export function embeddingRoutes({ models, log }: ApiParts, lane: QueryLane): Fas
         },
       },
       async (request) => {
-        const { encoding_format: format, dimensions } = request.body;
-        const model = await requireModel(models, request.body.model, 'model');
+        const { encoding_format: format, dimensions, output_dtype: form } = request.body;
+        const model = await requireModel(models, request.body.model, 'model', 'dense');
         const dims = dimsOf(model, dimensions);
         const inputs = inputsOf(request.body.input);
-        const result = await lane.embed({ model: model.name, inputs, kind: 'document' });
+        const result = await lane.ask({ task: 'embed', model: model.name, inputs, kind: 'document' });
         const prompt_tokens = result.tokens.reduce((sum, tokens) => sum + tokens, 0);
         return {
           object: 'list' as const,
@@ -100,7 +99,11 @@ export function embeddingRoutes({ models, log }: ApiParts, lane: QueryLane): Fas
           data: inputs.map((_, index) => ({
             object: 'embedding' as const,
             index,
-            embedding: encoded(vectorAt(result, index, dims), format),
+            embedding: encoded(
+              shortened(result.vectors.slice(index * result.dims, (index + 1) * result.dims), dims),
+              format,
+              form,
+            ),
             ...(result.truncated[index] === true && { truncated: true as const }),
           })),
           usage: { prompt_tokens, total_tokens: prompt_tokens },
@@ -119,7 +122,10 @@ export function embeddingRoutes({ models, log }: ApiParts, lane: QueryLane): Fas
           },
         },
       },
-      async () => ({ object: 'list' as const, data: (await models()).map(openaiModel) }),
+      async () => ({
+        object: 'list' as const,
+        data: (await models()).filter(({ kind }) => kind === 'dense').map(openaiModel),
+      }),
     );
 
     server.get(
@@ -173,23 +179,15 @@ function invalidInput(path: string, message: string): EmbedmillError {
   return new EmbedmillError('invalid_request', `${path}: ${message}`, { details: [{ path, message }] });
 }
 
-function dimsOf(model: ModelSummary, asked: number | undefined): number {
-  if (asked === undefined || asked === model.dims || model.matryoshka.includes(asked))
-    return asked ?? model.dims;
-  const sizes = [...model.matryoshka, model.dims].join(', ');
-  const message = `${model.name} gives vectors of ${sizes} numbers, not ${asked}`;
-  throw new EmbedmillError('dimensions_not_allowed', message, { details: [{ path: 'dimensions', message }] });
-}
-
-/** One vector, cut to `dims` and then brought back to length 1, as models with smaller sizes are trained for. */
-function vectorAt({ vectors, dims: full }: QueryResult, index: number, dims: number): Float32Array {
-  const vector = vectors.slice(index * full, index * full + dims);
-  if (dims === full) return vector;
-  const length = Math.hypot(...vector) || 1;
-  return vector.map((value) => value / length);
-}
-
-function encoded(vector: Float32Array, format: 'float' | 'base64'): number[] | string {
+function encoded(
+  vector: Float32Array,
+  format: 'float' | 'base64',
+  form: 'float' | VectorForm,
+): number[] | string {
+  if (form !== 'float') {
+    const bytes = quantized(vector, form);
+    return format === 'float' ? bytes : Buffer.from(bytes).toString('base64');
+  }
   if (format === 'float') return [...vector];
   return Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength).toString('base64');
 }

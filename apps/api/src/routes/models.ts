@@ -6,10 +6,13 @@ import { problemResponses } from '../problem.ts';
 const modelSchema = z
   .strictObject({
     name: z.string(),
+    kind: z.string().meta({ description: '`dense`, `sparse` or `reranker`.' }),
+    attentions: z.boolean().meta({ description: 'Whether it gives what BM42 needs.' }),
+    images: z.boolean().meta({ description: 'Whether it reads images, too.' }),
     dims: z.int().meta({ description: 'Numbers in a vector.' }),
     matryoshka: z.array(z.int()).meta({ description: 'Smaller sizes that its vectors may be cut to.' }),
     maxTokens: z.int().meta({ description: 'Tokens it reads at most, special tokens included.' }),
-    pooling: z.string(),
+    pooling: z.string().optional(),
     bundled: z.boolean().meta({ description: 'Whether it needs no download.' }),
     license: z.string(),
     available: z.boolean().meta({ description: 'Whether its files are here, so that it needs no network.' }),

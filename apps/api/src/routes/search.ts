@@ -1,46 +1,76 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import {
-  searchRequestSchema,
-  searchResponseSchema,
-  type CollectionName,
-  type Hit,
-  type TenantId,
-} from '@embedmill/jobs';
-import type { ScoredPoint } from '@embedmill/vector-store';
+import { recommendRequestSchema, searchRequestSchema, searchResponseSchema } from '@embedmill/jobs';
 import { requireCollection } from '../collection.ts';
 import type { ApiParts } from '../parts.ts';
 import { problemResponses } from '../problem.ts';
-import { checkText, type QueryLane } from '../query-lane.ts';
+import type { QueryLane } from '../query-lane.ts';
+import { requireReranker } from '../relevance.ts';
+import { hitsOf } from '../search/hits.ts';
+import {
+  nearDuplicates,
+  nearDuplicatesRequestSchema,
+  nearDuplicatesResponseSchema,
+} from '../search/near-duplicates.ts';
+import { queryVectorsOf } from '../search/query-vectors.ts';
+import { recommendPoints } from '../search/recommend.ts';
+import { searchPoints } from '../search/search.ts';
 
-export function searchRoutes({ store }: ApiParts, lane: QueryLane): FastifyPluginAsyncZod {
+const tags = ['search'];
+const params = z.object({ name: z.string() });
+
+export function searchRoutes({ store, models }: ApiParts, lane: QueryLane): FastifyPluginAsyncZod {
+  const parts = { store, lane };
   return async (server) => {
     server.post(
       '/collections/:name/search',
       {
         schema: {
-          ...{ tags: ['search'], summary: 'Find the chunks that mean what the query says' },
-          params: z.object({ name: z.string() }),
+          ...{
+            tags,
+            summary: 'Find the chunks that answer a question: by meaning, by words, or by both',
+            params,
+          },
           body: searchRequestSchema,
           response: { 200: searchResponseSchema, ...problemResponses },
         },
       },
-      async (request) => {
-        const { query, limit, offset, filter, tenant } = request.body;
-        const { name, profile } = await requireCollection(store, request.params.name);
-        checkText(query, 'query');
-        const { vectors } = await lane.embed({ model: profile.model, inputs: [query], kind: 'query' });
-        const points = await store.search(name as CollectionName, {
-          ...{ dense: vectors, limit, offset, filter },
-          tenant: tenant as TenantId | undefined,
-        });
-        return { hits: points.map(hitOf) };
+      async ({ body, params: { name } }) => {
+        const collection = await requireCollection(store, name);
+        if (typeof body.rerank === 'object' && body.rerank.model !== undefined)
+          await requireReranker(models, body.rerank.model, 'rerank/model');
+        const questions = await queryVectorsOf(body, collection, lane);
+        const found = await searchPoints(body, questions, collection, parts);
+        return { hits: await hitsOf(found, body, questions, collection, parts) };
       },
     );
-  };
-}
 
-function hitOf({ score, payload }: ScoredPoint): Hit {
-  const { document_id: id, text, title, metadata, chunk_index, chunk_count, start, end } = payload;
-  return { id, score, text, title, metadata, chunk: { index: chunk_index, count: chunk_count, start, end } };
+    server.post(
+      '/collections/:name/recommend',
+      {
+        schema: {
+          ...{ tags, summary: 'Find the chunks that are like some examples and unlike others', params },
+          body: recommendRequestSchema,
+          response: { 200: searchResponseSchema, ...problemResponses },
+        },
+      },
+      async ({ body, params: { name } }) => {
+        const collection = await requireCollection(store, name);
+        const found = await recommendPoints(body, collection, parts);
+        return { hits: await hitsOf(found, { highlight: false, explain: false }, [], collection, parts) };
+      },
+    );
+
+    server.post(
+      '/collections/:name/near-duplicates',
+      {
+        schema: {
+          ...{ tags, summary: 'Find the documents that say nearly the same', params },
+          body: nearDuplicatesRequestSchema,
+          response: { 200: nearDuplicatesResponseSchema, ...problemResponses },
+        },
+      },
+      async ({ body, params: { name } }) => nearDuplicates(body, await requireCollection(store, name), store),
+    );
+  };
 }

@@ -1,0 +1,66 @@
+import type { Collection, CollectionName, Shard, ShardRange, SourceRef } from '@embedmill/jobs';
+import type { ModelSummary } from '@embedmill/models';
+import { readManifest, readShardLines } from '@embedmill/sources';
+import { averageLengthOf } from '@embedmill/sparse-weighting';
+import type { VectorStore } from '@embedmill/vector-store';
+
+/** Shards that are looked at, evenly over the source: some thousand documents. */
+const SAMPLED_SHARDS = 8;
+
+export interface MeasuringParts {
+  store: VectorStore;
+  models: () => Promise<readonly ModelSummary[]>;
+}
+
+/**
+ * The collection with the average length that BM25 weighs by. The first job of a collection settles it, from a sample of
+ * its documents, for all that follow: else equal texts would get vectors of their own from each job.
+ */
+export async function withAverageLength(
+  collection: Collection,
+  source: SourceRef,
+  manifest: string,
+  { store, models }: MeasuringParts,
+): Promise<Collection> {
+  const { bm25 } = collection.profile.sparse;
+  if (bm25 === undefined || bm25.averageLength !== undefined) return collection;
+  const current = await store.getCollection(collection.name as CollectionName);
+  if (current === undefined || current.averageLength !== undefined) return current ?? collection;
+  const model = (await models()).find(({ name }) => name === collection.profile.model);
+  const { chunking } = collection.profile;
+  const chunkTokens = (chunking.mode === 'tokens' ? chunking.size : undefined) ?? model?.maxTokens;
+  const texts = await sampledTexts(collection, source, manifest);
+  const averageLength = averageLengthOf(texts, {
+    language: bm25.language,
+    chunkTokens: chunking.mode === 'tokens' ? chunkTokens : undefined,
+  });
+  if (averageLength === undefined) return current;
+  const measured = { ...current, averageLength };
+  await store.updateCollection(measured);
+  return measured;
+}
+
+async function sampledTexts(collection: Collection, source: SourceRef, manifest: string): Promise<string[]> {
+  const ranges: ShardRange[] = [];
+  let every = 1;
+  let index = 0;
+  for await (const { range } of readManifest(manifest)) {
+    if (index % every === 0) ranges.push(range);
+    index += 1;
+    if (ranges.length < 2 * SAMPLED_SHARDS) continue;
+    every *= 2;
+    for (let n = ranges.length - 1; n > 0; n -= 2) ranges.splice(n, 1);
+  }
+  const texts: string[] = [];
+  for (const range of ranges.slice(0, SAMPLED_SHARDS)) {
+    const shard: Shard = { job: '', index: 0, purpose: 'ingest', collection, source, range };
+    for await (const group of readShardLines(shard)) {
+      for (const line of group) {
+        if (line.kind !== 'document') continue;
+        const { title, text } = line.document;
+        texts.push(title === undefined ? text : `${title} ${text}`);
+      }
+    }
+  }
+  return texts;
+}

@@ -1,0 +1,90 @@
+/** A fake of a worker's answers, for tests of the API: made of the texts' words alone, held to the contracts' types. */
+import type { DenseResult, Query, QueryOf, QueryResult, SparseVector } from '@embedmill/jobs';
+import type { ModelSummary } from '@embedmill/models';
+
+export const MINI: ModelSummary = {
+  ...{ name: 'all-MiniLM-L6-v2', kind: 'dense', dims: 384, matryoshka: [], maxTokens: 256 },
+  ...{
+    attentions: true,
+    images: false,
+    pooling: 'mean',
+    bundled: true,
+    available: true,
+    license: 'Apache-2.0',
+  },
+};
+export const NESTED: ModelSummary = {
+  ...MINI,
+  ...{ name: 'nested', dims: 8, matryoshka: [4, 2], attentions: false, bundled: false, available: false },
+};
+export const SPARSE: ModelSummary = {
+  ...MINI,
+  ...{ name: 'splade-tiny', kind: 'sparse', dims: 1000, maxTokens: 16, attentions: false },
+};
+export const JUDGE: ModelSummary = {
+  ...MINI,
+  ...{ name: 'judge', kind: 'reranker', dims: 1, maxTokens: 16, attentions: false },
+};
+export const MODELS = [MINI, NESTED, SPARSE, JUDGE];
+
+/** What a worker that serves the model gives. */
+export function fakeAnswer(query: Query, model: ModelSummary): QueryResult {
+  switch (query.task) {
+    case 'embed':
+      return fakeVectors(query, model.dims);
+    case 'images':
+      return fakeVectors({ inputs: query.inputs, kind: 'document' }, model.dims);
+    case 'sparse':
+      return { vectors: query.inputs.map(fakeTerms), ...readingOf(query.inputs, model.maxTokens) };
+    case 'rerank':
+      return {
+        scores: Float32Array.from(query.inputs, (text) => sharedWords(query.query, text)),
+        kind: model.kind === 'reranker' ? 'logit' : 'interaction',
+        ...readingOf(query.inputs, model.maxTokens),
+      };
+    case 'terms':
+      return { terms: query.inputs.map((id) => `term ${id}`) };
+  }
+}
+
+/** A vector that depends on the text and the kind alone; one token a word. */
+export function fakeVectors(
+  { inputs, kind }: Omit<QueryOf<'embed'>, 'task' | 'model'>,
+  dims: number,
+): DenseResult {
+  const vectors = new Float32Array(inputs.length * dims);
+  inputs.forEach((input, index) =>
+    vectors.set(fakeVector(JSON.stringify([input, kind]), dims), index * dims),
+  );
+  return { dims, vectors, ...readingOf(inputs, MINI.maxTokens) };
+}
+
+/** A term for each word, by its letters. */
+export function fakeTerms(text: string): SparseVector {
+  const ids = new Set(
+    text.split(' ').map((word) => [...word].reduce((sum, letter) => sum + letter.charCodeAt(0), 0)),
+  );
+  const indices = Uint32Array.from(ids).sort();
+  return { indices, values: new Float32Array(indices.length).fill(1) };
+}
+
+/** From 0 to 1: how many of the query's words the text has. */
+function sharedWords(query: string, text: string): number {
+  const words = query.split(' ');
+  return words.filter((word) => text.split(' ').includes(word)).length / words.length;
+}
+
+function readingOf(inputs: readonly (string | number[])[], maxTokens: number) {
+  const tokens = inputs.map((input) => (typeof input === 'string' ? input.split(' ').length : input.length));
+  return { tokens, truncated: tokens.map((count) => count > maxTokens) };
+}
+
+function fakeVector(seed: string, dims: number): Float32Array {
+  let state = [...seed].reduce((sum, char) => (Math.imul(sum, 31) + (char.codePointAt(0) ?? 0)) | 0, 7);
+  const vector = Float32Array.from({ length: dims }, () => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) | 0;
+    return state / 2 ** 31;
+  });
+  const length = Math.hypot(...vector);
+  return vector.map((value) => value / length);
+}

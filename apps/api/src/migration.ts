@@ -1,0 +1,79 @@
+import { EmbedmillError, isFinished, type Collection, type DenseVector, type Job } from '@embedmill/jobs';
+import { collectionModels, requireCollection } from './collection.ts';
+import { dimsOf, requireModel } from './model.ts';
+import type { ApiParts } from './parts.ts';
+import { MIGRATION_SOURCE, type Submission } from './submission.ts';
+
+type Parts = Pick<ApiParts, 'store' | 'models' | 'queue'>;
+
+/**
+ * A collection's way to another dense model: begin (a second named vector, which new documents get from now on and a job
+ * adds to those that are stored) → exchange (searches use the second one; exchanged again, the first) → end (what
+ * searches do not use is dropped). All of it is the collection's definition; nothing is copied.
+ */
+export async function beginMigration(
+  name: string,
+  { model, dims }: { model: string; dims?: number | undefined },
+  { store, models, queue }: Parts,
+  submission: Submission,
+): Promise<{ collection: Collection; job: Job }> {
+  const collection = await requireCollection(store, name);
+  const found = await requireModel(models, model, 'model', 'dense');
+  const size = dimsOf(found, dims, 'dims');
+  if (collection.profile.sparse.bm42 !== undefined && !found.attentions) {
+    const message = `${name} has BM42 vectors, and ${model} does not give the attention that they are made of`;
+    throw new EmbedmillError('invalid_profile', message, { details: [{ path: 'model', message }] });
+  }
+  const { other } = collection;
+  if (other !== undefined && (other.model !== model || other.dims !== size)) {
+    const message = `${name} has a second vector already, of ${other.model}; end that migration first`;
+    throw new EmbedmillError('migration_state', message);
+  }
+  if (model === collection.profile.model && size === collection.dims) {
+    throw new EmbedmillError('migration_state', `${name} has the vectors of ${model} already`);
+  }
+  const migrating = { ...collection, other: other ?? { name: nextName(collection), model, dims: size } };
+  if (other === undefined) await store.updateCollection(migrating);
+  for (const needed of collectionModels(migrating)) await queue.announceModel(needed);
+  const { job } = await submission.migrate(migrating);
+  return { collection: migrating, job };
+}
+
+/** Exchanges the vector that searches use and the other one. */
+export async function exchangeVectors(name: string, { store, queue }: Parts): Promise<Collection> {
+  const collection = await requireCollection(store, name);
+  const other = requireOther(collection);
+  const jobs = await queue.listJobs({ collection: name, limit: Number.MAX_SAFE_INTEGER, offset: 0 });
+  const running = jobs.find(({ source, state }) => source === MIGRATION_SOURCE && !isFinished(state));
+  if (running !== undefined) {
+    const message = `job ${running.id} still adds vectors to ${name}; wait for it, or cancel it`;
+    throw new EmbedmillError('migration_state', message, { retryAfter: 5 });
+  }
+  const { vector, dims, profile } = collection;
+  const exchanged: Collection = {
+    ...collection,
+    ...{ vector: other.name, dims: other.dims },
+    profile: { ...profile, model: other.model, dims: undefined },
+    other: { name: vector, model: profile.model, dims },
+  };
+  await store.updateCollection(exchanged);
+  return exchanged;
+}
+
+/** Drops the vector that searches do not use. */
+export async function endMigration(name: string, { store }: Parts): Promise<Collection> {
+  const collection = await requireCollection(store, name);
+  requireOther(collection);
+  const ended = { ...collection, other: undefined };
+  await store.updateCollection(ended);
+  return ended;
+}
+
+function requireOther({ name, other }: Collection): DenseVector {
+  if (other !== undefined) return other;
+  throw new EmbedmillError('migration_state', `${name} has one dense vector only; begin a migration first`);
+}
+
+function nextName({ vector }: Collection): DenseVector['name'] {
+  return vector === 'dense' ? 'dense_2' : 'dense';
+}

@@ -1,0 +1,63 @@
+import { EmbedmillError, profileSchema } from '@embedmill/jobs';
+import type { ModelSummary } from '@embedmill/models';
+import { requireModel } from './model.ts';
+import type { ApiParts } from './parts.ts';
+import { checkText, type QueryLane } from './query-lane.ts';
+
+/** How well one text answers a query, and where it stood in the request. */
+export interface Relevance {
+  index: number;
+  /** The logit of a cross-encoder, or what late interaction gives, from 0 to 1. */
+  score: number;
+  /** From 0 to 1. */
+  probability: number;
+}
+
+export interface RelevanceRequest {
+  model: string | undefined;
+  query: string;
+  texts: readonly string[];
+  /** Refuse texts that are longer than the model reads, instead of cutting them. */
+  whole: boolean;
+  /** Names of the request's fields, for errors. */
+  paths: { texts: string };
+}
+
+/** What reranks where no model is named: late interaction over the bundled model's token vectors. */
+const DEFAULT_MODEL = profileSchema.parse({}).model;
+
+/** All texts, the most relevant first. Errors: `invalid_request`, `model_not_found`, what the lane says. */
+export async function relevanceOf(
+  { model = DEFAULT_MODEL, query, texts, whole, paths }: RelevanceRequest,
+  { models }: Pick<ApiParts, 'models'>,
+  lane: QueryLane,
+): Promise<Relevance[]> {
+  checkText(query, 'query');
+  for (const [n, text] of texts.entries()) checkText(text, `${paths.texts}/${n}`);
+  const { name, maxTokens } = await requireReranker(models, model, 'model');
+  const result = await lane.ask({ task: 'rerank', model: name, query, inputs: [...texts], emphasis: [] });
+  const cut = whole ? result.truncated.indexOf(true) : -1;
+  if (cut !== -1) throw tooLong(`${paths.texts}/${cut}`, maxTokens);
+  const relevances = Array.from(result.scores, (score, index): Relevance => ({
+    ...{ index, score },
+    probability: result.kind === 'logit' ? 1 / (1 + Math.exp(-score)) : score,
+  }));
+  return relevances.toSorted((a, b) => b.score - a.score);
+}
+
+/** A model that can rerank: a reranker, or a dense one, by late interaction. Errors: `model_not_found`, `invalid_request`. */
+export async function requireReranker(
+  models: ApiParts['models'],
+  name: string,
+  path: string,
+): Promise<ModelSummary> {
+  const model = await requireModel(models, name, path);
+  if (model.kind !== 'sparse') return model;
+  const message = `${name} gives sparse vectors, and cannot rerank; name a reranker, or a dense model for late interaction`;
+  throw new EmbedmillError('invalid_request', message, { details: [{ path, message }] });
+}
+
+export function tooLong(path: string, maxTokens: number): EmbedmillError {
+  const message = `${path}: it has more than the ${maxTokens} tokens that the model reads; shorten it, or set "truncate"`;
+  return new EmbedmillError('payload_too_large', message, { details: [{ path, message }] });
+}

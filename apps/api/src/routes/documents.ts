@@ -1,0 +1,161 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import {
+  DEFAULT_TENANT,
+  EmbedmillError,
+  jsonSchema,
+  SPARSE_SCHEMES,
+  type CollectionName,
+  type DocumentId,
+  type PointId,
+  type TenantId,
+} from '@embedmill/jobs';
+import type { StoredPoint } from '@embedmill/vector-store';
+import { requireCollection } from '../collection.ts';
+import type { ApiParts } from '../parts.ts';
+import { problemResponses } from '../problem.ts';
+import type { QueryLane } from '../query-lane.ts';
+import { sparseTerms } from '../search/terms.ts';
+
+const tags = ['documents'];
+const params = z.object({ name: z.string() });
+const tenant = z.string().min(1).max(128);
+
+const weightedTerms = z.array(z.strictObject({ term: z.string(), weight: z.number() }));
+const chunkSchema = z.strictObject({
+  index: z.int(),
+  start: z.int(),
+  end: z.int(),
+  text: z.string(),
+  terms: z.record(z.string(), weightedTerms).meta({
+    description: 'Its sparse vectors as words, by scheme, the heaviest first.',
+  }),
+});
+const documentSchema = z
+  .strictObject({
+    id: z.string(),
+    tenant: z.string(),
+    title: z.string().nullable(),
+    image: z.string().nullable(),
+    metadata: z.record(z.string(), jsonSchema),
+    chunks: z.array(chunkSchema),
+  })
+  .meta({ id: 'StoredDocument' });
+
+const pointSchema = z.strictObject({
+  point: z.string(),
+  id: z.string().meta({ description: 'The document’s id.' }),
+  chunk: z.int(),
+  title: z.string().nullable(),
+  text: z.string(),
+  metadata: z.record(z.string(), jsonSchema),
+  dense: z.string().meta({ description: 'The dense vector: little-endian float32, in base64.' }),
+});
+
+/** What is stored: a document with its words, and all points, page by page. */
+export function documentRoutes({ store }: ApiParts, lane: QueryLane): FastifyPluginAsyncZod {
+  return async (server) => {
+    server.get(
+      '/collections/:name/documents/:id',
+      {
+        schema: {
+          ...{ tags, summary: 'One document, with the words of its sparse vectors' },
+          params: params.extend({ id: z.string() }),
+          querystring: z.strictObject({ tenant: tenant.default(DEFAULT_TENANT) }),
+          response: { 200: documentSchema, ...problemResponses },
+        },
+      },
+      async (request) => {
+        const collection = await requireCollection(store, request.params.name);
+        const key = { tenant: request.query.tenant as TenantId, id: request.params.id as DocumentId };
+        const points = await store.getPoints(collection.name as CollectionName, [key]);
+        const [first] = points;
+        if (first === undefined) {
+          const message = `there is no document ${JSON.stringify(key.id)} in ${collection.name}`;
+          throw new EmbedmillError('document_not_found', message);
+        }
+        const { title, image, metadata } = first.payload;
+        const chunks = await Promise.all(
+          points.map(async (point) => ({
+            ...{ index: point.payload.chunk_index, start: point.payload.start, end: point.payload.end },
+            ...{ text: point.payload.text, terms: await termsOf(point) },
+          })),
+        );
+        return { ...key, title, image, metadata, chunks };
+
+        async function termsOf(point: StoredPoint) {
+          const terms: Record<string, { term: string; weight: number }[]> = {};
+          for (const scheme of SPARSE_SCHEMES) {
+            const vector = point.sparse?.[scheme];
+            if (vector === undefined) continue;
+            const text = `${point.payload.title ?? ''} ${point.payload.text}`;
+            const names = await sparseTerms(scheme, vector.indices, [text], collection.profile, lane);
+            terms[scheme] = Array.from(vector.indices, (id, n) => ({
+              term: names.get(id) ?? `#${id}`,
+              weight: vector.values[n] ?? 0,
+            })).toSorted((a, b) => b.weight - a.weight);
+          }
+          return terms;
+        }
+      },
+    );
+
+    server.delete(
+      '/collections/:name/documents/:id',
+      {
+        schema: {
+          ...{ tags, summary: 'Delete a document' },
+          params: params.extend({ id: z.string() }),
+          querystring: z.strictObject({ tenant: tenant.default(DEFAULT_TENANT) }),
+          response: { 204: z.null().describe('It is not there, or no longer.'), ...problemResponses },
+        },
+      },
+      async (request, reply) => {
+        const { name } = await requireCollection(store, request.params.name);
+        const key = { tenant: request.query.tenant as TenantId, id: request.params.id as DocumentId };
+        await store.deleteDocuments(name as CollectionName, [key]);
+        return reply.code(204).send(null);
+      },
+    );
+
+    server.get(
+      '/collections/:name/points',
+      {
+        schema: {
+          ...{ tags, summary: 'All points with their dense vectors, page by page', params },
+          querystring: z.strictObject({
+            limit: z.coerce.number().int().min(1).max(1000).default(500),
+            after: z.string().optional(),
+            tenant: tenant.optional(),
+          }),
+          response: {
+            200: z.strictObject({
+              points: z.array(pointSchema),
+              next: z
+                .string()
+                .nullable()
+                .meta({ description: 'Ask again with this as `after`; null at the end.' }),
+            }),
+            ...problemResponses,
+          },
+        },
+      },
+      async ({ query, params: { name } }) => {
+        const collection = await requireCollection(store, name);
+        const { limit, after } = query;
+        const points = await store.scanPoints(collection.name as CollectionName, {
+          ...{ limit, after: after as PointId | undefined },
+          tenant: query.tenant as TenantId | undefined,
+        });
+        return {
+          points: points.map(({ id, dense, payload }) => ({
+            ...{ point: id, id: payload.document_id, chunk: payload.chunk_index },
+            ...{ title: payload.title, text: payload.text, metadata: payload.metadata },
+            dense: Buffer.from(dense.buffer, dense.byteOffset, dense.byteLength).toString('base64'),
+          })),
+          next: points.length < limit ? null : (points.at(-1)?.id ?? null),
+        };
+      },
+    );
+  };
+}

@@ -1,0 +1,68 @@
+import { randomUUID } from 'node:crypto';
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import type { ApiParts } from '../parts.ts';
+import { answerErrorsAs } from '../problem.ts';
+import type { QueryLane } from '../query-lane.ts';
+import { relevanceOf } from '../relevance.ts';
+
+const documentSchema = z.union([z.string(), z.object({ text: z.string() })], {
+  error: 'must be a text, or an object with a "text"',
+});
+const requestSchema = z.object({
+  model: z.string().optional().meta({ description: 'A reranker, or a dense model for late interaction.' }),
+  query: z.string(),
+  documents: z.array(documentSchema).min(1).max(1000),
+  top_n: z.int().positive().optional(),
+  return_documents: z.boolean().default(false),
+});
+const responseSchema = z.strictObject({
+  id: z.string(),
+  results: z.array(
+    z.strictObject({
+      index: z.int(),
+      relevance_score: z.number(),
+      document: z.strictObject({ text: z.string() }).optional(),
+    }),
+  ),
+  meta: z.strictObject({ api_version: z.strictObject({ version: z.string() }) }),
+});
+const errorSchema = z.strictObject({ message: z.string() });
+
+/** Cohere's shape of reranking, under the paths of both of its versions. */
+export function rerankRoutes({ models, log }: ApiParts, lane: QueryLane): FastifyPluginAsyncZod {
+  return async (server) => {
+    answerErrorsAs(server, log, (_error, message) => ({ message }));
+    for (const version of ['1', '2']) {
+      server.post(
+        `/v${version}/rerank`,
+        {
+          bodyLimit: 16 * 1024 * 1024,
+          schema: {
+            ...{ tags: ['cohere'], summary: 'How well each document answers the query, the best first' },
+            body: requestSchema,
+            response: { 200: responseSchema, '4xx': errorSchema, '5xx': errorSchema },
+          },
+        },
+        async ({ body }) => {
+          const texts = body.documents.map((document) =>
+            typeof document === 'string' ? document : document.text,
+          );
+          const ranked = await relevanceOf(
+            { model: body.model, query: body.query, texts, whole: false, paths: { texts: 'documents' } },
+            { models },
+            lane,
+          );
+          return {
+            id: randomUUID(),
+            results: ranked.slice(0, body.top_n).map(({ index, probability }) => ({
+              ...{ index, relevance_score: probability },
+              ...(body.return_documents && { document: { text: texts[index] ?? '' } }),
+            })),
+            meta: { api_version: { version } },
+          };
+        },
+      );
+    }
+  };
+}

@@ -1,0 +1,139 @@
+import {
+  EmbedmillError,
+  parseImageReference,
+  SPARSE_SCHEMES,
+  type Collection,
+  type Profile,
+  type SearchRequest,
+  type SparseScheme,
+} from '@embedmill/jobs';
+import { shortened } from '@embedmill/retrieval';
+import { bm25Query, bm42Query } from '@embedmill/sparse-weighting';
+import type { SearchVector } from '@embedmill/vector-store';
+import { checkText, type QueryLane } from '../query-lane.ts';
+
+/** One question as vectors of the collection: what is asked of the store, one list of hits each. */
+export interface QueryVectors {
+  /** In words; undefined where a picture asks. */
+  text: string | undefined;
+  weight: number;
+  vectors: (SearchVector & { list: ListName })[];
+}
+
+/** What a list of hits was found by. */
+export type ListName = 'dense' | SparseScheme;
+
+/**
+ * The request's questions as the vectors that its mode wants. Errors: `invalid_request` with the path, for a mode
+ * that the collection has no vectors for; what the interactive lane says.
+ */
+export async function queryVectorsOf(
+  request: Pick<SearchRequest, 'query' | 'queries' | 'image' | 'mode' | 'sparse'>,
+  collection: Collection,
+  lane: QueryLane,
+): Promise<QueryVectors[]> {
+  const { profile, dims } = collection;
+  const questions = questionsOf(request);
+  const { dense, schemes } = listsOf(request, profile);
+  const texts = questions.map(({ text }) => text ?? '');
+  const denseVectors = dense ? await denseOf(request, texts, collection, lane) : undefined;
+  const { splade, bm25, bm42 } = profile.sparse;
+  const terms =
+    splade !== undefined && schemes.includes('splade')
+      ? (await lane.ask({ task: 'sparse', model: splade.model, inputs: texts, kind: 'query' })).vectors
+      : [];
+  return questions.map(({ text, weight }, n): QueryVectors => {
+    const vectors: QueryVectors['vectors'] = [];
+    if (denseVectors !== undefined) {
+      const full = denseVectors.dims;
+      const values = shortened(denseVectors.vectors.slice(n * full, (n + 1) * full), dims);
+      vectors.push({ list: 'dense', kind: 'dense', values });
+    }
+    for (const scheme of schemes) {
+      const values = sparseOf(scheme, text ?? '');
+      if (values !== undefined) vectors.push({ list: scheme, kind: 'sparse', scheme, values });
+    }
+    return { text, weight, vectors };
+
+    function sparseOf(scheme: SparseScheme, query: string) {
+      switch (scheme) {
+        case 'bm25':
+          return bm25 && bm25Query(query, bm25.language);
+        case 'bm42':
+          return bm42 && bm42Query(query, bm42.language);
+        case 'splade':
+          return terms[n];
+      }
+    }
+  });
+}
+
+/** Which vectors a mode looks at. */
+function listsOf(
+  { mode, sparse, image }: Pick<SearchRequest, 'mode' | 'sparse' | 'image'>,
+  profile: Profile,
+): { dense: boolean; schemes: SparseScheme[] } {
+  const there = SPARSE_SCHEMES.filter((scheme) => profile.sparse[scheme] !== undefined);
+  const missing = sparse?.find((scheme) => !there.includes(scheme));
+  if (missing !== undefined) {
+    throw refused(
+      'sparse',
+      `the collection has no ${missing} vectors, only ${there.join(', ') || 'dense ones'}`,
+    );
+  }
+  const schemes = sparse ?? there;
+  switch (
+    mode ??
+    (sparse === undefined && (there.length === 0 || image !== undefined) ? 'dense' : 'hybrid')
+  ) {
+    case 'dense':
+      if (sparse !== undefined)
+        throw refused('sparse', 'a dense search looks at no sparse vectors; leave it out');
+      return { dense: true, schemes: [] };
+    case 'sparse':
+    case 'hybrid':
+      if (image !== undefined) throw refused('mode', 'a picture has a dense vector only; search dense');
+      if (schemes.length === 0) {
+        const advice = 'create it with "sparse" in its profile, or search dense';
+        throw refused('mode', `the collection has no sparse vectors; ${advice}`);
+      }
+      return { dense: mode !== 'sparse', schemes };
+  }
+}
+
+function questionsOf({
+  query,
+  queries,
+  image,
+}: Pick<SearchRequest, 'query' | 'queries' | 'image'>): { text: string | undefined; weight: number }[] {
+  const given = [query, queries, image].filter((one) => one !== undefined).length;
+  if (given !== 1) {
+    throw refused(
+      'query',
+      `give one of query, queries and image; there ${given === 0 ? 'is none' : 'are several'}`,
+    );
+  }
+  if (query !== undefined) {
+    checkText(query, 'query');
+    return [{ text: query, weight: 1 }];
+  }
+  for (const [n, one] of (queries ?? []).entries()) checkText(one.query, `queries/${n}/query`);
+  return queries?.map(({ query: text, weight }) => ({ text, weight })) ?? [{ text: undefined, weight: 1 }];
+}
+
+async function denseOf(
+  { image }: Pick<SearchRequest, 'image'>,
+  texts: string[],
+  { profile: { model } }: Collection,
+  lane: QueryLane,
+) {
+  if (image === undefined) return lane.ask({ task: 'embed', model, inputs: texts, kind: 'query' });
+  const parsed = parseImageReference(image);
+  if (!parsed.ok || parsed.reference.kind !== 'data')
+    throw refused('image', 'must be a data URI, as in data:image/png;base64,…');
+  return lane.ask({ task: 'images', model, inputs: [image] });
+}
+
+function refused(path: string, message: string): EmbedmillError {
+  return new EmbedmillError('invalid_request', `${path}: ${message}`, { details: [{ path, message }] });
+}

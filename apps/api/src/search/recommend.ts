@@ -1,0 +1,124 @@
+import {
+  DEFAULT_TENANT,
+  EmbedmillError,
+  type Collection,
+  type CollectionName,
+  type DocumentId,
+  type Example,
+  type Filter,
+  type RecommendRequest,
+  type TenantId,
+} from '@embedmill/jobs';
+import { bestOfEach, combineExamples, likeness, shortened } from '@embedmill/retrieval';
+import type { VectorStore } from '@embedmill/vector-store';
+import { checkText, type QueryLane } from '../query-lane.ts';
+import { documentOf, type Found } from './search.ts';
+
+/** Hits of each example that `best` looks at. */
+const BEST_DEPTH = 200;
+const DEEPEST = 10_000;
+
+/**
+ * The points that are like the positives and unlike the negatives, best first; documents that are examples themselves
+ * are left out. Errors: `invalid_request` for an id that is not there.
+ */
+export async function recommendPoints(
+  request: RecommendRequest,
+  collection: Collection,
+  { store, lane }: { store: VectorStore; lane: QueryLane },
+): Promise<Found[]> {
+  const { limit, offset, group, strategy, filter, tenant } = request;
+  const positives = await vectorsOf(request.positive, 'positive');
+  const negatives = await vectorsOf(request.negative, 'negative');
+  const examples = [...request.positive, ...request.negative].flatMap((one) => ('id' in one ? one.id : []));
+  const others: Filter | undefined =
+    examples.length === 0 ? undefined : { not: { field: 'document_id', in: examples } };
+  const conditions = [filter, others].filter((one) => one !== undefined);
+  const selection = {
+    filter: conditions.length > 1 ? { and: conditions } : conditions[0],
+    tenant: tenant as TenantId | undefined,
+  };
+  const wanted = offset + limit;
+  for (let depth = wanted; ; depth *= 2) {
+    const bounded = Math.min(depth, DEEPEST);
+    const { found, isAll } = await (strategy === 'average' ? average(bounded) : best(bounded));
+    const hits = group ? bestOfEach(found, documentOf) : found;
+    if (!group || hits.length >= wanted || isAll || bounded === DEEPEST) return hits.slice(offset, wanted);
+  }
+
+  async function average(depth: number): Promise<{ found: Found[]; isAll: boolean }> {
+    const values = combineExamples(positives, negatives);
+    const vector = { kind: 'dense' as const, values };
+    const points = await store.search(collection.name as CollectionName, {
+      ...{ vector, limit: depth, offset: 0, ...selection },
+    });
+    const found = points.map((point) => ({ point, score: point.score, scores: { dense: point.score } }));
+    return { found, isAll: points.length < depth };
+  }
+
+  /** What is near any of the positives; of that, what is nearer to a negative comes last. */
+  async function best(depth: number): Promise<{ found: Found[]; isAll: boolean }> {
+    const each = Math.max(depth, BEST_DEPTH);
+    const lists = await Promise.all(
+      positives.map((values) =>
+        store.search(collection.name as CollectionName, {
+          ...{ vector: { kind: 'dense' as const, values }, limit: each, offset: 0, ...selection },
+        }),
+      ),
+    );
+    const keys = new Map(
+      lists.flat().map(({ payload }) => {
+        const key = { tenant: payload.tenant, id: payload.document_id };
+        return [JSON.stringify(key), key];
+      }),
+    );
+    const stored = await store.getPoints(collection.name as CollectionName, [...keys.values()]);
+    const vectors = new Map(stored.map(({ id, dense }) => [id, dense]));
+    const points = new Map(lists.flat().map((point) => [point.id, point]));
+    const found = [...points.values()].flatMap((point): Found[] => {
+      const vector = vectors.get(point.id);
+      if (vector === undefined) return [];
+      const score = likeness(vector, positives, negatives);
+      return [{ point, score, scores: {} }];
+    });
+    return {
+      found: found.toSorted((a, b) => b.score - a.score),
+      isAll: lists.every((list) => list.length < each),
+    };
+  }
+
+  async function vectorsOf(given: readonly Example[], path: string): Promise<Float32Array[]> {
+    const { profile, dims, name } = collection;
+    const texts = given.flatMap((one) => ('text' in one ? one.text : []));
+    for (const [n, one] of given.entries()) if ('text' in one) checkText(one.text, `${path}/${n}/text`);
+    const embedded =
+      texts.length === 0
+        ? undefined
+        : await lane.ask({ task: 'embed', model: profile.model, inputs: texts, kind: 'document' });
+    const keys = given.flatMap((one) =>
+      'id' in one ? { id: one.id as DocumentId, tenant: (tenant ?? DEFAULT_TENANT) as TenantId } : [],
+    );
+    const points = Map.groupBy(
+      keys.length === 0 ? [] : await store.getPoints(name as CollectionName, keys),
+      ({ payload }) => payload.document_id as string,
+    );
+    let text = 0;
+    return given.map((one, n) => {
+      if ('text' in one) {
+        const { vectors = new Float32Array(), dims: full = 0 } = embedded ?? {};
+        text += 1;
+        return shortened(vectors.slice((text - 1) * full, text * full), dims);
+      }
+      const chunks = points.get(one.id);
+      if (chunks !== undefined)
+        return combineExamples(
+          chunks.map(({ dense }) => dense),
+          [],
+        );
+      const message = `there is no document ${JSON.stringify(one.id)} in the collection ${name}`;
+      throw new EmbedmillError('invalid_request', message, {
+        details: [{ path: `${path}/${n}/id`, message }],
+      });
+    });
+  }
+}

@@ -1,0 +1,133 @@
+import type { Collection, CollectionName, Rerank } from '@embedmill/jobs';
+import { cosine, standardScores, withFeedback } from '@embedmill/retrieval';
+import { wordsOf } from '@embedmill/sparse-weighting';
+import type { VectorStore } from '@embedmill/vector-store';
+import type { QueryLane } from '../query-lane.ts';
+import type { ListName, QueryVectors } from './query-vectors.ts';
+import type { Found } from './search.ts';
+
+/** Hits that the question's vector is drawn towards. */
+const FEEDBACK = 3;
+
+interface Parts {
+  store: VectorStore;
+  lane: QueryLane;
+}
+
+/** A hit that is looked at again, with the dense vector that is stored of it. */
+interface Candidate extends Found {
+  dense: Float32Array | undefined;
+}
+
+/**
+ * The first hits once more, in the order that a closer look gives; those behind stay behind them.
+ *
+ * A cross-encoder's word is final. Late interaction sees which words answer which but not the text as a whole, so it is
+ * one voice of three, each as its deviations from its mean: with the dense list and the mean of the sparse ones. Then
+ * the question's vector is drawn towards the first hits, and has half of the dense voice.
+ */
+export async function rerank(
+  found: readonly Found[],
+  { model, depth }: Rerank,
+  questions: readonly QueryVectors[],
+  collection: Collection,
+  { store, lane }: Parts,
+): Promise<Found[]> {
+  const first = found.slice(0, depth);
+  const asked = questions.filter(({ text }) => text !== undefined);
+  if (first.length === 0 || asked.length === 0) return [...found];
+  const inputs = first.map(({ point: { payload } }) =>
+    payload.title === null ? payload.text : `${payload.title} ${payload.text}`,
+  );
+  const name = model ?? collection.profile.model;
+  const answers = await Promise.all(
+    asked.map(({ text: query = '' }) =>
+      lane.ask({ task: 'rerank', model: name, query, inputs, emphasis: emphasisOf(query, inputs) }),
+    ),
+  );
+  const total = asked.reduce((sum, { weight }) => sum + weight, 0) || 1;
+  const closer = first.map((one, n): Found => {
+    const score =
+      asked.reduce((sum, { weight }, q) => sum + weight * (answers[q]?.scores[n] ?? 0), 0) / total;
+    return { ...one, score, scores: { ...one.scores, rerank: score } };
+  });
+  const isFinal = answers.every(({ kind }) => kind === 'logit');
+  const ranked = isFinal ? closer : combined(await withVectors(closer, collection, store), questions);
+  return [...ranked.toSorted((a, b) => b.score - a.score), ...found.slice(depth)];
+}
+
+/** Late interaction with the lists; dense ones twice, the second time by what the first looks found best. */
+function combined(candidates: readonly Candidate[], questions: readonly QueryVectors[]): Found[] {
+  const late = standardScores(candidates.map(({ scores }) => scores.rerank ?? 0));
+  const sparse = sparseVoices(candidates);
+  const scored = (dense: number[]): number[] =>
+    candidates.map((_, n) => (late[n] ?? 0) + (sparse[n] ?? 0) + (dense[n] ?? 0));
+  const vectors = questions.flatMap(({ vectors: own }) =>
+    own.flatMap((vector) => (vector.kind === 'dense' ? [vector.values] : [])),
+  );
+  const plain = denseVoices(candidates, vectors);
+  const once = scored(plain);
+  const best = candidates
+    .map(({ dense }, n) => ({ dense, score: once[n] ?? 0 }))
+    .toSorted((a, b) => b.score - a.score)
+    .slice(0, FEEDBACK)
+    .flatMap(({ dense }) => dense ?? []);
+  const drawn = denseVoices(
+    candidates,
+    vectors.map((vector) => withFeedback(vector, best)),
+  );
+  const twice = scored(plain.map((voice, n) => (voice + (drawn[n] ?? 0)) / 2));
+  return candidates.map(({ point, scores }, n) => ({ point, scores, score: twice[n] ?? 0 }));
+}
+
+/** The nearest of the questions' vectors counts; all 0 where none is dense. */
+function denseVoices(candidates: readonly Candidate[], questions: readonly Float32Array[]): number[] {
+  if (questions.length === 0) return candidates.map(() => 0);
+  return standardScores(
+    candidates.map(({ dense }) =>
+      dense === undefined
+        ? -1
+        : questions.reduce((most, vector) => Math.max(most, cosine(vector, dense)), -1),
+    ),
+  );
+}
+
+/** The mean of the sparse lists' voices; where a list has not found a hit, as if it had found it last. */
+function sparseVoices(candidates: readonly Candidate[]): number[] {
+  const names = new Set(candidates.flatMap(({ scores }) => Object.keys(scores) as (ListName | 'rerank')[]));
+  const lists = [...names].filter((name) => name !== 'dense' && name !== 'rerank');
+  const voices = lists.map((name) => {
+    const known = candidates.flatMap(({ scores }) => scores[name] ?? []);
+    const least = known.reduce((some, score) => Math.min(some, score), Infinity);
+    return standardScores(candidates.map(({ scores }) => scores[name] ?? least));
+  });
+  return candidates.map((_, n) => {
+    const sum = voices.reduce((total, voice) => total + (voice[n] ?? 0), 0);
+    return voices.length === 0 ? 0 : sum / voices.length;
+  });
+}
+
+/** Words weigh the more the fewer of the candidates have them: by idf among these, as BM25 has it. */
+function emphasisOf(query: string, texts: readonly string[]) {
+  const sets = texts.map((text) => new Set(Array.from(wordsOf(text), ({ word }) => word)));
+  return Array.from(wordsOf(query), ({ word, start, end }) => {
+    const having = sets.filter((words) => words.has(word)).length;
+    return { start, end, weight: Math.log(1 + (texts.length - having + 0.5) / (having + 0.5)) };
+  });
+}
+
+async function withVectors(
+  found: readonly Found[],
+  { name }: Collection,
+  store: VectorStore,
+): Promise<Candidate[]> {
+  const keys = new Map(
+    found.map(({ point: { payload } }) => {
+      const key = { tenant: payload.tenant, id: payload.document_id };
+      return [JSON.stringify(key), key];
+    }),
+  );
+  const points = await store.getPoints(name as CollectionName, [...keys.values()]);
+  const vectors = new Map(points.map(({ id, dense }) => [id, dense]));
+  return found.map((one) => ({ ...one, dense: vectors.get(one.point.id) }));
+}
