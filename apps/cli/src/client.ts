@@ -6,38 +6,34 @@ import { text as textOf } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import {
-  collectionSchema,
-  jobSchema,
   searchResponseSchema,
   type Hit,
   type Job,
-  type Profile,
-  type SearchRequest,
+  type profileSchema,
+  type recommendRequestSchema,
+  type SearchRequestInput,
 } from '@embedmill/jobs';
+import {
+  collectionViewSchema,
+  embeddingsSchema,
+  looseJob,
+  modelSchema,
+  nearDuplicatesSchema,
+  pointsSchema,
+  readinessSchema,
+  storedDocumentSchema,
+  type CollectionView,
+  type ModelView,
+  type NearDuplicates,
+  type PointView,
+  type Readiness,
+  type StoredDocument,
+} from './answers.ts';
 import { CommandError } from './exit.ts';
 import { readEvents, type ServerEvent } from './events.ts';
 import { problemOf, reasonOf, Unreachable } from './server-error.ts';
 
-// A newer server may tell more: what is not known is passed on, or over.
-const looseJob = jobSchema.loose();
-const collectionViewSchema = collectionSchema.loose().extend({ points: z.int() });
-const modelSchema = z.looseObject({
-  name: z.string(),
-  dims: z.int(),
-  maxTokens: z.int(),
-  pooling: z.string(),
-  bundled: z.boolean(),
-  license: z.string(),
-});
-const readinessSchema = z.object({
-  ok: z.boolean(),
-  parts: z.record(z.string(), z.object({ ok: z.boolean(), detail: z.string().optional() })).default({}),
-});
-const embeddingsSchema = z.object({ data: z.array(z.object({ embedding: z.array(z.number()) })) });
-
-export type CollectionView = z.infer<typeof collectionViewSchema>;
-export type ModelView = z.infer<typeof modelSchema>;
-export type Readiness = z.infer<typeof readinessSchema>;
+export type { CollectionView, ModelView, Readiness } from './answers.ts';
 
 export interface Upload {
   /** Opens the body; called again for a second attempt. */
@@ -61,7 +57,7 @@ export class Client {
     this.#signal = signal;
   }
 
-  createCollection(name: string, profile: z.input<z.ZodType<Partial<Profile>>>): Promise<CollectionView> {
+  createCollection(name: string, profile: z.input<typeof profileSchema>): Promise<CollectionView> {
     return this.#json('POST', '/api/v1/collections', collectionViewSchema, { name, profile });
   }
 
@@ -106,9 +102,50 @@ export class Client {
     }
   }
 
-  async search(collection: string, search: Partial<SearchRequest> & { query: string }): Promise<Hit[]> {
+  async search(collection: string, search: SearchRequestInput): Promise<Hit[]> {
     const path = `/api/v1/collections/${part(collection)}/search`;
     return (await this.#json('POST', path, searchResponseSchema.loose(), search)).hits;
+  }
+
+  async recommend(collection: string, examples: z.input<typeof recommendRequestSchema>): Promise<Hit[]> {
+    const path = `/api/v1/collections/${part(collection)}/recommend`;
+    return (await this.#json('POST', path, searchResponseSchema.loose(), examples)).hits;
+  }
+
+  nearDuplicates(collection: string, request: object): Promise<NearDuplicates> {
+    const path = `/api/v1/collections/${part(collection)}/near-duplicates`;
+    return this.#json('POST', path, nearDuplicatesSchema, request);
+  }
+
+  document(collection: string, id: string, tenant?: string): Promise<StoredDocument> {
+    const query = tenant === undefined ? '' : `?${new URLSearchParams({ tenant }).toString()}`;
+    const path = `/api/v1/collections/${part(collection)}/documents/${part(id)}${query}`;
+    return this.#json('GET', path, storedDocumentSchema);
+  }
+
+  /** All points with their dense vectors, page by page. */
+  async *points(collection: string): AsyncGenerator<PointView> {
+    for (let after: string | null = ''; after !== null;) {
+      const query: string = after === '' ? '' : `?${new URLSearchParams({ after }).toString()}`;
+      const path = `/api/v1/collections/${part(collection)}/points${query}`;
+      const page: z.infer<typeof pointsSchema> = await this.#json('GET', path, pointsSchema);
+      yield* page.points;
+      after = page.next;
+    }
+  }
+
+  async beginMigration(collection: string, to: { model: string; dims?: number }): Promise<Job> {
+    const schema = z.object({ job: looseJob });
+    return (await this.#json('POST', `/api/v1/collections/${part(collection)}/migration`, schema, to)).job;
+  }
+
+  exchangeVectors(collection: string): Promise<CollectionView> {
+    const path = `/api/v1/collections/${part(collection)}/migration/exchange`;
+    return this.#json('POST', path, collectionViewSchema);
+  }
+
+  endMigration(collection: string): Promise<CollectionView> {
+    return this.#json('DELETE', `/api/v1/collections/${part(collection)}/migration`, collectionViewSchema);
   }
 
   async models(): Promise<ModelView[]> {

@@ -47,10 +47,11 @@ export async function otherDevices(environment: NodeJS.ProcessEnv, model: Resolv
 
 async function embedOn(name: DeviceName, model: ResolvedModel): Promise<string> {
   const device: Device = name.kind === 'cpu' ? { kind: 'cpu', threads: 1 } : name;
+  if (model.kind !== 'dense') throw new CommandError(`${model.name} gives no dense vectors`);
   const { modelPath: path, pooling, normalize, dims, padTokenId } = model;
   const engine = await EngineProcess.start({
     entry: pathToFileURL(ENTRIES.engine),
-    model: { path, pooling, normalize, dims, padTokenId },
+    model: { kind: 'dense', path, pooling, normalize, dims, padTokenId },
     device,
     quiet: true,
     startDeadlineMs: START_MS,

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander';
+import { SPARSE_SCHEMES, sparseSchemeSchema, type SparseScheme } from '@embedmill/jobs';
 
 /** Parsers of option values, for commander: each throws what it shows as a usage error. */
 
@@ -18,4 +19,12 @@ export function httpUrl(value: string): string {
     throw new InvalidArgumentError('It must be an address such as http://127.0.0.1:7070.');
   }
   return value;
+}
+
+export function schemesOf(given: string): SparseScheme[] {
+  return given.split(',').map((name) => {
+    const scheme = sparseSchemeSchema.safeParse(name.trim());
+    if (scheme.success) return scheme.data;
+    throw new InvalidArgumentError(`Choose from ${SPARSE_SCHEMES.join(', ')}.`);
+  });
 }

@@ -79,8 +79,9 @@ async function dispatch(handle: IngestHandle): Promise<void> {
     for (; index < SHARDS && outstanding < OUTSTANDING; index += 1, outstanding += 1) {
       const range = { offset: index, length: 1, firstLine: 1, documents: DOCUMENTS_A_SHARD, superseded: [] };
       const { collection, source } = handle.record;
-      if (source.kind === 'url') throw new Error('the job has another source than it was given');
-      await handle.addShard({ job: handle.id, index, collection, source, range });
+      if (source.kind === 'url' || source.kind === 'collection')
+        throw new Error('the job has another source than it was given');
+      await handle.addShard({ job: handle.id, index, purpose: 'ingest', collection, source, range });
     }
     await handle.fold(lost);
     if (outstanding === 0 && index === SHARDS) return;
@@ -93,10 +94,19 @@ function job() {
     name: 'queue-cost' as CollectionName,
     profile: profileSchema.parse({ model: MODEL }),
     dims: 384,
+    vector: 'dense',
     createdAt: new Date().toISOString(),
   };
   const source = { kind: 'file', uri: 'file:///documents.ndjson', size: SHARDS, modified: 0 } as const;
-  return { id: newJobId(), collection, source, label: 'bench', digest: 'bench', retryOf: null };
+  return {
+    id: newJobId(),
+    purpose: 'ingest' as const,
+    collection,
+    source,
+    label: 'bench',
+    digest: 'bench',
+    retryOf: null,
+  };
 }
 
 function settled(index: number): ShardResult {

@@ -3,14 +3,14 @@
  * `embedmill up` on this machine; and how long a query takes meanwhile.
  */
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
 import { z } from 'zod';
 import { Client } from '../client.ts';
 import type { Context } from '../command-host.ts';
 import { CommandError } from '../exit.ts';
 import { followJob } from '../follow.ts';
 import { stackDisplay } from '../stack-display.ts';
-import { Stack } from '../stack.ts';
+import { endOwnStack, startOwnStack } from '../own-stack.ts';
+import type { Stack } from '../stack.ts';
 import { documentSource, submitDocuments } from '../upload.ts';
 import { childrenOf, cpuSecondsOf, peakRssOf, rssOf } from './process-usage.ts';
 
@@ -68,23 +68,14 @@ export class WholeWay {
 
   /** Starts everything in a folder of its own, and waits until the model's engines are warm. */
   static async start(context: Context, model: string, folder: string): Promise<WholeWay> {
-    const { config, environment, terminal, interruption } = context;
-    const stack = await Stack.start(
-      {
-        config: {
-          ...config,
-          ...{ dataDir: folder, apiPort: 0, workerPort: 0, storeSocket: undefined },
-        },
-        environment: { ...environment, EMBEDMILL_SPOOL_DIR: '', EMBEDMILL_WORKER_MODELS: model },
-        redisPackageFolder: join(config.dataDir, 'redis-package'),
-        fresh: true,
-        tell: (event) => {
-          if (event.kind === 'line' && event.warning) stackDisplay(terminal, false)(event);
-        },
+    const { terminal } = context;
+    const stack = await startOwnStack(context, {
+      folder,
+      tell: (event) => {
+        if (event.kind === 'line' && event.warning) stackDisplay(terminal, false)(event);
       },
-      interruption.signal,
-    );
-    interruption.onForce(() => void stack.kill());
+      environment: { EMBEDMILL_WORKER_MODELS: model },
+    });
     const whole = new WholeWay(context, stack, model);
     try {
       await whole.#client.embed(model, ['a first text']);
@@ -152,7 +143,7 @@ export class WholeWay {
   }
 
   async close(): Promise<void> {
-    await (this.#context.interruption.by === undefined ? this.#stack.stop() : this.#stack.kill());
+    await endOwnStack(this.#context, this.#stack);
   }
 
   async #createCollection(): Promise<string> {

@@ -1,15 +1,20 @@
 import { Option, type Command } from 'commander';
+import type { z } from 'zod';
 import {
   chunkingSchema,
   collectionNameSchema,
   filterableTypeSchema,
+  languageSchema,
+  SPARSE_SCHEMES,
   type FilterableType,
   type Profile,
+  type profileSchema,
+  type SparseScheme,
 } from '@embedmill/jobs';
 import type { CollectionView } from '../client.ts';
 import type { CommandHost } from '../command-host.ts';
 import { EXIT, usageError } from '../exit.ts';
-import { integerBetween } from '../option-values.ts';
+import { integerBetween, schemesOf } from '../option-values.ts';
 import { grouped, table } from '../text.ts';
 
 interface CreateOptions {
@@ -20,6 +25,10 @@ interface CreateOptions {
   /** False with --no-chunking. */
   chunking: boolean;
   filterable?: string[];
+  sparse?: SparseScheme[];
+  language?: string;
+  dims?: number;
+  storage?: Profile['storage'];
 }
 
 export function addCollections(program: Command, host: CommandHost): void {
@@ -41,6 +50,23 @@ export function addCollections(program: Command, host: CommandHost): void {
         'paragraph',
         'sentence',
         'word',
+      ]),
+    )
+    .option(
+      '--sparse <schemes>',
+      `sparse vectors for searches by words, separated by commas: ${SPARSE_SCHEMES.join(', ')}`,
+      schemesOf,
+    )
+    .option(
+      '--language <name>',
+      `what bm25 and bm42 stem words as (default: english): ${languageSchema.options.join(', ')}`,
+    )
+    .option('--dims <n>', 'a smaller size of vectors, where the model has one', integerBetween(1, 65_536))
+    .addOption(
+      new Option('--storage <kind>', 'how the store keeps vectors for its first look').choices([
+        'float32',
+        'int8',
+        'binary',
       ]),
     )
     .option('--no-chunking', 'one vector a document; what the model cannot read is cut off, and reported')
@@ -111,8 +137,8 @@ export function addCollections(program: Command, host: CommandHost): void {
 }
 
 /** Only what was asked for: the server fills in the rest. */
-export function profileOf(options: CreateOptions): Partial<Profile> {
-  const { model, chunkSize, overlap, boundary, chunking, filterable } = options;
+export function profileOf(options: CreateOptions): z.input<typeof profileSchema> {
+  const { model, chunkSize, overlap, boundary, chunking, filterable, dims, storage } = options;
   const cutting = { size: chunkSize, overlap, boundary };
   const asked = Object.fromEntries(Object.entries(cutting).filter(([, value]) => value !== undefined));
   const cuts = Object.keys(asked).length > 0;
@@ -122,8 +148,20 @@ export function profileOf(options: CreateOptions): Partial<Profile> {
   return {
     ...(model !== undefined && { model }),
     ...((cuts || !chunking) && { chunking: chunkingSchema.parse(mode) }),
+    ...(dims !== undefined && { dims }),
+    ...(storage !== undefined && { storage }),
+    ...(options.sparse !== undefined && { sparse: sparseOf(options.sparse, options.language) }),
     ...(filterable !== undefined && { filterable: Object.fromEntries(filterable.map(fieldAndType)) }),
   };
+}
+
+function sparseOf(schemes: readonly SparseScheme[], language: string | undefined) {
+  const known = languageSchema.optional().safeParse(language);
+  if (!known.success) {
+    throw usageError(`--language ${language}: choose one of ${languageSchema.options.join(', ')}`);
+  }
+  const stemmed = known.data === undefined ? {} : { language: known.data };
+  return Object.fromEntries(schemes.map((scheme) => [scheme, scheme === 'splade' ? {} : stemmed]));
 }
 
 function fieldAndType(given: string): [field: string, type: FilterableType] {
@@ -137,6 +175,9 @@ function fieldAndType(given: string): [field: string, type: FilterableType] {
   return [field, known.data];
 }
 
-function describe({ points, dims, profile }: CollectionView): string {
-  return `${grouped(points)} points, ${profile.model}, ${dims} dims`;
+function describe({ points, dims, profile, other }: CollectionView): string {
+  const sparse = SPARSE_SCHEMES.filter((scheme) => profile.sparse[scheme] !== undefined);
+  const schemes = sparse.length === 0 ? '' : `, ${sparse.join(', ')}`;
+  const migrating = other === undefined ? '' : `; second vector: ${other.model}, ${other.dims} dims`;
+  return `${grouped(points)} points, ${profile.model}, ${dims} dims${schemes}${migrating}`;
 }

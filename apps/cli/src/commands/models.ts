@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { ModelView } from '../client.ts';
 import type { CommandHost } from '../command-host.ts';
 import { EXIT } from '../exit.ts';
 import { table } from '../text.ts';
@@ -12,12 +13,24 @@ export function addModels(program: Command, host: CommandHost): void {
         const models = await client().models();
         if (terminal.json) terminal.printJson({ models });
         const rows = models.map((model) => [
-          ...[model.name, String(model.dims), String(model.maxTokens), model.pooling, model.license],
+          ...[
+            model.name,
+            model.kind,
+            String(model.dims),
+            String(model.maxTokens),
+            gives(model),
+            model.license,
+          ],
           model.bundled ? 'bundled' : 'downloaded when first used',
         ]);
-        const head = ['NAME', 'DIMS', 'TOKENS', 'POOLING', 'LICENCE', ''];
-        for (const line of table([head, ...rows], [1, 2])) terminal.print(line);
+        const head = ['NAME', 'KIND', 'DIMS', 'TOKENS', 'ALSO', 'LICENCE', ''];
+        for (const line of table([head, ...rows], [2, 3])) terminal.print(line);
         return EXIT.ok;
       }),
     );
+}
+
+/** What a dense model can do beside. */
+function gives({ attentions, images }: ModelView): string {
+  return [attentions ? 'bm42' : '', images ? 'images' : ''].filter((one) => one !== '').join(', ');
 }

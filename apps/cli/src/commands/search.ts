@@ -1,23 +1,119 @@
-import type { Command } from 'commander';
-import { filterSchema, type Filter } from '@embedmill/jobs';
+import { readFile } from 'node:fs/promises';
+import { Option, type Command } from 'commander';
+import {
+  filterSchema,
+  SPARSE_SCHEMES,
+  type Example,
+  type Filter,
+  type Fusion,
+  type Hit,
+  type RecommendRequest,
+  type SearchRequest,
+  type SearchRequestInput,
+  type SparseScheme,
+} from '@embedmill/jobs';
 import type { CommandHost } from '../command-host.ts';
 import { EXIT, usageError } from '../exit.ts';
 import { hitLines } from '../hits.ts';
-import { integerBetween } from '../option-values.ts';
+import { integerBetween, schemesOf } from '../option-values.ts';
+import type { Terminal } from '../terminal.ts';
 
-interface SearchOptions {
+interface SelectionOptions {
   limit: number;
   offset: number;
   filter?: string;
   tenant?: string;
+  group?: true;
+}
+
+interface SearchOptions extends SelectionOptions {
+  mode?: SearchRequest['mode'];
+  sparse?: SparseScheme[];
+  fusion?: Fusion['method'];
+  rerank?: true | string;
+  and?: string[];
+  image?: string;
+  explain?: true;
+  highlight?: true;
 }
 
 export function addSearch(program: Command, host: CommandHost): void {
-  program
-    .command('search')
-    .description('the documents of a collection that are closest in meaning')
-    .argument('<collection>')
-    .argument('<query...>', 'what to look for, in words')
+  withSelection(
+    program
+      .command('search')
+      .description('the documents of a collection that answer a question: by meaning, by words, or by both')
+      .argument('<collection>')
+      .argument('[query...]', 'what to look for, in words')
+      .addOption(
+        new Option('--mode <mode>', 'by default hybrid where there are sparse vectors').choices([
+          'dense',
+          'sparse',
+          'hybrid',
+        ]),
+      )
+      .option('--sparse <schemes>', `which sparse vectors: ${SPARSE_SCHEMES.join(', ')}`, schemesOf)
+      .addOption(
+        new Option('--fusion <method>', 'how lists become one: by ranks, or by scores').choices([
+          'rrf',
+          'dbsf',
+        ]),
+      )
+      .option('--rerank [model]', 'look at the best hits again; without a model by late interaction')
+      .option('--and <query...>', 'more questions at once; their hits are fused')
+      .option('--image <file>', 'look for what is like this picture, in a collection of pictures')
+      .option('--highlight', 'show where the query’s words stand')
+      .option('--explain', 'show which words matched, and what each gave'),
+  ).action((collection: string, words: string[], options: SearchOptions) =>
+    host.run(async ({ client, terminal }) => {
+      const hits = await client().search(collection, {
+        ...(await questionOf(words, options)),
+        ...selectionOf(options),
+        ...(options.mode !== undefined && { mode: options.mode }),
+        ...(options.sparse !== undefined && { sparse: options.sparse }),
+        ...(options.fusion !== undefined && { fusion: { method: options.fusion } }),
+        ...(options.rerank !== undefined && { rerank: options.rerank === true || { model: options.rerank } }),
+        ...{ highlight: options.highlight ?? false, explain: options.explain ?? false },
+      });
+      printHits(hits, terminal);
+      return EXIT.ok;
+    }),
+  );
+}
+
+export function addLike(program: Command, host: CommandHost): void {
+  withSelection(
+    program
+      .command('like')
+      .description('the documents that are like some examples, and unlike others')
+      .argument('<collection>')
+      .argument('<examples...>', 'texts, or documents as id:ID')
+      .option('--unlike <examples...>', 'what hits should not be like, as texts or id:ID')
+      .addOption(
+        new Option('--strategy <name>', 'near the sum of the examples, or near any of them')
+          .choices(['average', 'best'])
+          .default('average'),
+      ),
+  ).action(
+    (
+      collection: string,
+      examples: string[],
+      options: SelectionOptions & { unlike?: string[]; strategy: RecommendRequest['strategy'] },
+    ) =>
+      host.run(async ({ client, terminal }) => {
+        const hits = await client().recommend(collection, {
+          positive: examples.map(exampleOf),
+          negative: (options.unlike ?? []).map(exampleOf),
+          strategy: options.strategy,
+          ...selectionOf(options),
+        });
+        printHits(hits, terminal);
+        return EXIT.ok;
+      }),
+  );
+}
+
+function withSelection(command: Command): Command {
+  return command
     .option('--limit <n>', 'how many at most', integerBetween(1, 1000), 10)
     .option('--offset <n>', 'how many to pass over', integerBetween(0, 10_000), 0)
     .option(
@@ -25,21 +121,44 @@ export function addSearch(program: Command, host: CommandHost): void {
       'a condition on metadata: {"field":"year","gte":1990}, with and, or, not, eq, in …',
     )
     .option('--tenant <name>', 'only documents of this tenant')
-    .action((collection: string, words: string[], { limit, offset, filter, tenant }: SearchOptions) =>
-      host.run(async ({ client, terminal }) => {
-        const query = words.join(' ').trim();
-        if (query === '') throw usageError('the query is empty; say what to look for');
-        const hits = await client().search(collection, {
-          ...{ query, limit, offset },
-          ...(filter !== undefined && { filter: filterOf(filter) }),
-          ...(tenant !== undefined && { tenant }),
-        });
-        if (terminal.json) terminal.printJson({ hits });
-        else if (hits.length === 0) terminal.note('no hits');
-        for (const line of hitLines(hits, terminal)) terminal.print(line);
-        return EXIT.ok;
-      }),
-    );
+    .option('--group', 'one hit a document');
+}
+
+function selectionOf({ limit, offset, filter, tenant, group }: SelectionOptions) {
+  return {
+    ...{ limit, offset, group: group ?? false },
+    ...(filter !== undefined && { filter: filterOf(filter) }),
+    ...(tenant !== undefined && { tenant }),
+  };
+}
+
+async function questionOf(
+  words: string[],
+  { and, image }: SearchOptions,
+): Promise<Pick<SearchRequestInput, 'query' | 'queries' | 'image'>> {
+  const query = words.join(' ').trim();
+  if (image !== undefined) {
+    if (query !== '' || and !== undefined) throw usageError('--image goes with no query in words');
+    return { image: await dataUriOf(image) };
+  }
+  if (query === '') throw usageError('the query is empty; say what to look for');
+  return and === undefined ? { query } : { queries: [query, ...and].map((one) => ({ query: one })) };
+}
+
+async function dataUriOf(file: string): Promise<string> {
+  const bytes = await readFile(file).catch((error: unknown) => {
+    throw usageError(`${file} cannot be read: ${(error as Error).message}`);
+  });
+  return `data:application/octet-stream;base64,${bytes.toString('base64')}`;
+}
+
+const exampleOf = (given: string): Example =>
+  given.startsWith('id:') ? { id: given.slice(3) } : { text: given };
+
+function printHits(hits: readonly Hit[], terminal: Terminal): void {
+  if (terminal.json) terminal.printJson({ hits });
+  else if (hits.length === 0) terminal.note('no hits');
+  for (const line of hitLines(hits, terminal)) terminal.print(line);
 }
 
 function filterOf(given: string): Filter {

@@ -1,0 +1,86 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { InvalidArgumentError, type Command } from 'commander';
+import { Client } from '../client.ts';
+import type { CommandHost, Context } from '../command-host.ts';
+import { readBeirFolder } from '../eval/beir-folder.ts';
+import { evaluate, type Run } from '../eval/evaluation.ts';
+import { MODES, type ModeName } from '../eval/modes.ts';
+import { EXIT } from '../exit.ts';
+import { endOwnStack, startOwnStack } from '../own-stack.ts';
+import { stackDisplay } from '../stack-display.ts';
+import { grouped, table } from '../text.ts';
+
+interface EvalOptions {
+  model?: string;
+  modes: ModeName[];
+  split: string;
+  chunking: boolean;
+}
+
+const NAMES = Object.keys(MODES) as ModeName[];
+
+export function addEval(program: Command, host: CommandHost): void {
+  program
+    .command('eval')
+    .description('how well searches find what a folder’s judgments say, in each mode')
+    .argument('<folder>', 'in the layout of BEIR: corpus.jsonl, queries.jsonl, qrels/test.tsv or qrels.jsonl')
+    .option('--model <name>', 'the dense model')
+    .option('--modes <names>', NAMES.join(', '), modesOf, NAMES)
+    .option('--split <name>', 'which of the judgments, qrels/NAME.tsv', 'test')
+    .option('--no-chunking', 'one vector a document; what the model cannot read is cut off')
+    .action((folder: string, options: EvalOptions) =>
+      host.run(async (context) => {
+        const beir = await readBeirFolder(folder, options.split);
+        const { documents, runs } = await onServer(context, (client) =>
+          evaluate(context, client, beir, { ...options, model: options.model }),
+        );
+        const { terminal } = context;
+        const queries = beir.questions.length;
+        if (terminal.json) terminal.printJson({ documents, queries, runs });
+        terminal.print(
+          `${grouped(documents)} documents, ${grouped(queries)} queries; in brackets 95 % intervals`,
+        );
+        const heading = ['MODE', 'nDCG@10', '', 'recall@100', '', 'MRR', '', 'ms'];
+        for (const line of table([heading, ...runs.map(rowOf)], [1, 3, 5, 7])) terminal.print(line);
+        return EXIT.ok;
+      }),
+    );
+}
+
+/** On the server that runs, or is named; else on one that is started for it and stopped again. */
+async function onServer<T>(context: Context, work: (client: Client) => Promise<T>): Promise<T> {
+  if (context.address() !== undefined) return work(context.client());
+  const folder = await mkdtemp(join(tmpdir(), 'embedmill-eval-'));
+  try {
+    const stack = await startOwnStack(context, { folder, tell: stackDisplay(context.terminal, false) });
+    try {
+      return await work(new Client(stack.url, context.interruption.signal));
+    } finally {
+      await endOwnStack(context, stack);
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function rowOf({ mode, ndcg10, recall100, mrr, intervals, milliseconds }: Run): string[] {
+  const figure = (value: number) => value.toFixed(4);
+  const bracket = ({ low, high }: { low: number; high: number }) => `[${low.toFixed(3)}, ${high.toFixed(3)}]`;
+  return [
+    mode,
+    ...[figure(ndcg10), bracket(intervals.ndcg10)],
+    ...[figure(recall100), bracket(intervals.recall100)],
+    ...[figure(mrr), bracket(intervals.mrr)],
+    milliseconds.toFixed(0),
+  ];
+}
+
+function modesOf(given: string): ModeName[] {
+  return given.split(',').map((name) => {
+    const known = NAMES.find((mode) => mode === name.trim());
+    if (known === undefined) throw new InvalidArgumentError(`choose from ${NAMES.join(', ')}`);
+    return known;
+  });
+}

@@ -1,0 +1,53 @@
+import type { SearchRequestInput, SparseProfile } from '@embedmill/jobs';
+
+/** What is asked of a search, but for the question. */
+export type ModeRequest = Pick<SearchRequestInput, 'mode' | 'sparse' | 'fusion' | 'rerank'>;
+
+export interface Mode {
+  about: string;
+  request: ModeRequest;
+  /** Sparse vectors that the collection needs for it. */
+  needs: readonly (keyof SparseProfile)[];
+}
+
+/** Ways to search that `eval` compares. */
+export const MODES = {
+  dense: { about: 'the dense model alone', request: { mode: 'dense' }, needs: [] },
+  bm25: { about: 'words', request: { mode: 'sparse', sparse: ['bm25'] }, needs: ['bm25'] },
+  bm42: {
+    about: 'words, by attention',
+    request: { mode: 'sparse', sparse: ['bm42'] },
+    needs: ['bm42'],
+  },
+  splade: {
+    about: 'terms that a network finds',
+    request: { mode: 'sparse', sparse: ['splade'] },
+    needs: ['splade'],
+  },
+  hybrid: {
+    about: 'dense and bm25, by ranks',
+    request: { mode: 'hybrid', sparse: ['bm25'] },
+    needs: ['bm25'],
+  },
+  'hybrid-dbsf': {
+    about: 'dense and bm25, by scores',
+    request: { mode: 'hybrid', sparse: ['bm25'], fusion: { method: 'dbsf' } },
+    needs: ['bm25'],
+  },
+  'hybrid-bm42': {
+    about: 'dense and bm42, by ranks',
+    request: { mode: 'hybrid', sparse: ['bm42'] },
+    needs: ['bm42'],
+  },
+  'hybrid-all': {
+    about: 'dense, splade and bm25, by ranks',
+    request: { mode: 'hybrid', sparse: ['bm25', 'splade'] },
+    needs: ['bm25', 'splade'],
+  },
+  rerank: {
+    about: 'dense, bm25 and bm42, reranked by late interaction',
+    request: { mode: 'hybrid', sparse: ['bm25', 'bm42'], rerank: true },
+    needs: ['bm25', 'bm42'],
+  },
+} as const satisfies Record<string, Mode>;
+export type ModeName = keyof typeof MODES;
