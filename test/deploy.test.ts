@@ -30,7 +30,7 @@ test.skipIf(!systemd).each(['embedmill-api.service', 'embedmill-worker.service']
 test('the units start what the build makes', async () => {
   for (const app of ['api', 'worker']) {
     const unit = await readFile(join(UNITS, `embedmill-${app}.service`), 'utf8');
-    expect(unit).toContain(`node apps/${app}/dist/main.js`);
+    expect(unit).toMatch(new RegExp(`/node (--[a-z-]+=\\d+ )*apps/${app}/dist/main\\.js`));
     const { scripts } = JSON.parse(await readFile(join(ROOT, 'apps', app, 'package.json'), 'utf8')) as {
       scripts: Record<string, string>;
     };

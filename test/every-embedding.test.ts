@@ -1,0 +1,289 @@
+import { spawnSync } from 'node:child_process';
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import sharp from 'sharp';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Collection, Hit, Job } from '@embedmill/jobs';
+import { Embedmill, runCli, uniqueName } from './embedmill.ts';
+
+/** Sparse vectors, reranking, pictures and migration, through every process and real models. */
+const FIXTURES = fileURLToPath(new URL('../libs/inference/fixtures', import.meta.url));
+const COLOURS = join(FIXTURES, 'two-tower-colours');
+const BUNDLED = fileURLToPath(new URL('../models', import.meta.url));
+
+let mill: Embedmill;
+let folder: string;
+let sources: string;
+const collections: string[] = [];
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'embedmill-kinds-'));
+  sources = join(folder, 'sources');
+  await mkdir(sources);
+  const model = join(folder, 'models', 'colours');
+  await mkdir(model, { recursive: true });
+  for (const name of ['text_model.onnx', 'vision_model.onnx', 'tokenizer.json'])
+    await copyFile(join(COLOURS, name), join(model, name));
+  await writeFile(
+    join(model, 'embedmill.json'),
+    JSON.stringify({
+      ...{ dims: 32, pooling: 'cls', maxTokens: 77, model: { path: 'text_model.onnx' } },
+      vision: { model: { path: 'vision_model.onnx' }, size: 32, mean: [0, 0, 0], std: [1, 1, 1] },
+    }),
+  );
+  const reranker = join(folder, 'models', 'tiny-reranker');
+  await mkdir(reranker);
+  await copyFile(join(FIXTURES, 'tiny-reranker', 'model.onnx'), join(reranker, 'model.onnx'));
+  await copyFile(join(BUNDLED, 'all-MiniLM-L6-v2', 'tokenizer.json'), join(reranker, 'tokenizer.json'));
+  await writeFile(
+    join(reranker, 'embedmill.json'),
+    JSON.stringify({ kind: 'reranker', dims: 1, maxTokens: 128 }),
+  );
+  mill = await Embedmill.up({
+    args: ['--source-dir', sources],
+    env: { EMBEDMILL_MODELS_DIR: join(folder, 'models') },
+  });
+});
+afterAll(async () => {
+  for (const name of collections) await mill.call(`/api/v1/collections/${name}`, { method: 'DELETE' });
+  await mill.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function collection(prefix: string, profile: object): Promise<string> {
+  const name = uniqueName(prefix);
+  await mill.json('/api/v1/collections', { name, profile });
+  collections.push(name);
+  return name;
+}
+const ndjson = (documents: object[]) => documents.map((document) => `${JSON.stringify(document)}\n`).join('');
+const search = async (name: string, query: object) =>
+  (await mill.json<{ hits: Hit[] }>(`/api/v1/collections/${name}/search`, query)).hits;
+
+const TEXTS = [
+  { id: 'dog', title: 'Dogs', text: 'A dog barks and guards the house at night.' },
+  { id: 'hen', title: 'Hens', text: 'A hen lays eggs on the farm every morning.' },
+  { id: 'carp', text: 'A carp swims in the pond behind the mill.' },
+  { id: 'loan', text: 'The bank lends money at interest to its customers.' },
+  { id: 'river', text: 'We sat on the bank of the river and watched the water.' },
+  { id: 'zyx', text: 'Part number ZYX-4711 fits the older pump.' },
+];
+
+test('every kind of vector in one job; searches that use them together', async () => {
+  const name = await collection('kinds', { sparse: { bm25: {}, bm42: {}, splade: {} } });
+  const job = await mill.finished(await mill.submit(name, ndjson(TEXTS)));
+  expect(job).toMatchObject({ state: 'completed', stored: 6, failed: 0 });
+  const { averageLength } = await mill.json<Collection>(`/api/v1/collections/${name}`);
+  expect(averageLength).toBeGreaterThan(4);
+  expect(averageLength).toBeLessThan(9);
+
+  for (const scheme of ['bm25', 'bm42', 'splade']) {
+    const [hit] = await search(name, { query: 'eggs of hens', mode: 'sparse', sparse: [scheme] });
+    expect(hit, scheme).toMatchObject({ id: 'hen', scores: { [scheme]: expect.any(Number) as number } });
+  }
+  // A word that no model knows is found by words; by meaning it is not sure to be.
+  const [part] = await search(name, { query: 'zyx 4711', mode: 'sparse', sparse: ['bm25'], explain: true });
+  expect(part).toMatchObject({ id: 'zyx' });
+  expect(part!.explanation!.map(({ term }) => term).toSorted()).toEqual(['4711', 'zyx']);
+
+  const hybrid = await search(name, {
+    query: 'who lends money',
+    rerank: true,
+    highlight: true,
+    explain: true,
+  });
+  expect(hybrid[0]).toMatchObject({ id: 'loan', highlights: [{ start: 9, end: 20 }] });
+  expect(Object.keys(hybrid[0]!.scores!).toSorted()).toEqual(['bm25', 'bm42', 'dense', 'rerank', 'splade']);
+  expect(hybrid[0]!.explanation!.some(({ scheme, term }) => scheme === 'splade' && /[a-z]/.test(term))).toBe(
+    true,
+  );
+
+  const shown = await mill.json<{ chunks: { terms: Record<string, { term: string; weight: number }[]> }[] }>(
+    `/api/v1/collections/${name}/documents/hen`,
+  );
+  const terms = shown.chunks[0]!.terms;
+  expect(terms['bm25']!.map(({ term }) => term)).toContain('hens');
+  // Attention picks what the text is about, title included.
+  expect(terms['bm42']!.slice(0, 3).map(({ term }) => term)).toContain('hens');
+  expect(terms['splade']!.slice(0, 10).map(({ term }) => term)).toContain('hen');
+});
+
+test('a cross-encoder of the user’s reads pairs through the interactive lane', async () => {
+  // Its score is the sum of its token ids, those of the text twice.
+  const texts = ['a', 'a a', 'a a a'];
+  const ranked = await mill.json<{ index: number; score: number }[]>('/rerank', {
+    ...{ model: 'tiny-reranker', query: 'b', texts, raw_scores: true },
+  });
+  expect(ranked.map(({ index }) => index)).toEqual([2, 1, 0]);
+  // Another "a" of the second part is its id, 1037, twice.
+  expect(ranked[0]!.score - ranked[1]!.score).toBe(2 * 1037);
+  const name = await collection('judged', {});
+  await mill.finished(await mill.submit(name, ndjson(TEXTS)));
+  const hits = await search(name, { query: 'money', rerank: { model: 'tiny-reranker', depth: 2 } });
+  expect(hits.slice(0, 2).every(({ score, scores }) => score === scores!['rerank'])).toBe(true);
+});
+
+test('text finds pictures, and pictures find pictures, from data, files and URLs', async () => {
+  const name = await collection('pictures', { model: 'colours', filterable: { kind: 'keyword' } });
+  const square = (background: string) =>
+    sharp({ create: { width: 48, height: 40, channels: 3, background } })
+      .png()
+      .toBuffer();
+  await writeFile(join(sources, 'red.png'), await square('#f01010'));
+  await mkdir(join(sources, 'inner'), { recursive: true });
+  await writeFile(join(sources, 'inner', 'blue.png'), await square('#1010f0'));
+  const green = `data:image/png;base64,${(await square('#10e010')).toString('base64')}`;
+  const documents = [
+    { id: 'red', image: 'red.png', metadata: { kind: 'file' } },
+    { id: 'blue', image: 'inner/blue.png', text: 'the sea', metadata: { kind: 'file' } },
+    { id: 'green', image: green, metadata: { kind: 'data' } },
+    { id: 'outside', image: '../models/colours/vision_model.onnx' },
+    { id: 'none', image: 'nothing.png' },
+    { id: 'noise', image: 'data:image/png;base64,AAAA' },
+    { id: 'local', image: 'http://127.0.0.1:9/a.png' },
+  ];
+  await writeFile(join(sources, 'pictures.ndjson'), ndjson(documents));
+  const submitted = await mill.json<Job>(`/api/v1/collections/${name}/jobs`, {
+    source: { path: 'pictures.ndjson' },
+  });
+  const job = await mill.finished(submitted);
+  expect(job).toMatchObject({ state: 'completed', stored: 3, failed: 4 });
+  const failures = await mill.reports(job, 'failures');
+  expect(failures.map(({ id, code }) => [id, code])).toEqual([
+    ['outside', 'image_forbidden'],
+    ['none', 'image_unreadable'],
+    ['noise', 'image_unreadable'],
+    ['local', 'image_forbidden'],
+  ]);
+
+  for (const colour of ['red', 'green', 'blue']) {
+    const [hit] = await search(name, { query: `a photo of a ${colour} car`, limit: 1 });
+    expect(hit).toMatchObject({ id: colour });
+  }
+  const [blue] = await search(name, { query: 'blue', limit: 1 });
+  expect(blue).toMatchObject({ image: 'inner/blue.png', text: 'the sea' });
+  const like = `data:image/png;base64,${(await square('#20d020')).toString('base64')}`;
+  const [hit] = await search(name, { image: like, limit: 1 });
+  expect(hit).toMatchObject({ id: 'green', score: expect.closeTo(1, 1) as number });
+  expect(hit).not.toHaveProperty('image');
+});
+
+const hasFfmpeg = spawnSync('ffmpeg', ['-version']).status === 0;
+
+test(`a video’s frames are found, each with its time${hasFfmpeg ? '' : ' (no ffmpeg here: it says so)'}`, async () => {
+  const name = await collection('videos', { model: 'colours', video: { intervalSeconds: 1 } });
+  if (hasFfmpeg) {
+    const filter = 'color=red:size=64x64:duration=2[a];color=blue:size=64x64:duration=2[b];[a][b]concat';
+    spawnSync('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', filter, join(sources, 'v.mp4')]);
+  } else await writeFile(join(sources, 'v.mp4'), 'no video');
+  await writeFile(join(sources, 'videos.ndjson'), ndjson([{ id: 'v', video: 'v.mp4' }]));
+  const job = await mill.finished(
+    await mill.json<Job>(`/api/v1/collections/${name}/jobs`, { source: { path: 'videos.ndjson' } }),
+  );
+  if (!hasFfmpeg) {
+    expect(await mill.reports(job, 'failures')).toMatchObject([
+      { id: 'v', code: 'video_unsupported', message: expect.stringMatching(/ffmpeg/i) as string },
+    ]);
+    return;
+  }
+  expect(job).toMatchObject({ stored: 1, chunks: 4 });
+  const [hit] = await search(name, { query: 'blue', limit: 1 });
+  expect(hit).toMatchObject({ id: 'v', image: 'v.mp4', chunk: { timestamp: 2, count: 4 } });
+});
+
+test('a collection of texts refuses pictures, one by one', async () => {
+  const name = await collection('texts-only', {});
+  const job = await mill.finished(
+    await mill.submit(name, ndjson([{ id: 'p', image: 'data:image/png;base64,AAAA' }, TEXTS[0]!])),
+  );
+  expect(job).toMatchObject({ stored: 1, failed: 1 });
+});
+
+test('a collection migrates to another model, is cut over, rolled back, and ended', async () => {
+  const name = await collection('migrating', {});
+  await mill.finished(await mill.submit(name, ndjson(TEXTS)));
+  const before = await search(name, { query: 'money' });
+  const cli = (...args: string[]) => runCli([...args, '--data', mill.data, '--json']);
+
+  const begun = await cli('migrate', name, '--to', 'static-minilm-256', '--wait');
+  expect(begun.code, begun.stderr).toBe(0);
+  expect(JSON.parse(begun.stdout)).toMatchObject({ state: 'completed', stored: 6, failed: 0 });
+  expect(await search(name, { query: 'money' })).toEqual(before);
+  // What comes meanwhile gets both vectors.
+  await mill.finished(await mill.submit(name, ndjson([{ id: 'late', text: 'A purse full of coins.' }])));
+
+  expect(JSON.parse((await cli('migrate', name, '--exchange')).stdout)).toMatchObject({
+    collection: { dims: 256, profile: { model: 'static-minilm-256' }, other: { model: 'all-MiniLM-L6-v2' } },
+  });
+  const after = await search(name, { query: 'money', limit: 10 });
+  expect(after).toHaveLength(7);
+  expect(after[0]!.id).toBe('loan');
+  expect(after[0]!.score).not.toBeCloseTo(before[0]!.score, 3);
+
+  await cli('migrate', name, '--exchange');
+  const back = await search(name, { query: 'money', limit: 10 });
+  expect(back.filter(({ id }) => id !== 'late')).toEqual(before);
+  const ended = await cli('migrate', name, '--end');
+  expect(JSON.parse(ended.stdout)).toMatchObject({ collection: { dims: 384 } });
+  expect(JSON.parse(ended.stdout)).not.toHaveProperty('collection.other');
+  expect((await cli('migrate', name, '--exchange')).code).toBe(1);
+  expect(await search(name, { query: 'money', limit: 10 })).toEqual(back);
+});
+
+test('a collection is drawn, coloured by a field', async () => {
+  const name = await collection('drawn', {});
+  const documents = Array.from({ length: 40 }, (_, n) => ({
+    ...{ id: `d${n}`, text: n % 2 === 0 ? `cats and dogs number ${n}` : `rivers and lakes number ${n}` },
+    metadata: { topic: n % 2 === 0 ? 'pets' : 'water <&>' },
+  }));
+  await mill.finished(await mill.submit(name, ndjson(documents)));
+  const out = join(folder, 'map.svg');
+  for (const method of ['umap', 'pca']) {
+    const { code, stderr } = await runCli([
+      ...['map', name, '--color', 'topic', '--method', method, '-o', out, '--data', mill.data],
+    ]);
+    expect(code, stderr).toBe(0);
+    // sharp reads the SVG, so it is well formed.
+    const { data, info } = await sharp(out).resize(300).raw().toBuffer({ resolveWithObject: true });
+    const colours = new Set<string>();
+    for (let at = 0; at < data.length; at += info.channels)
+      colours.add(data.subarray(at, at + 3).toString('hex'));
+    expect(colours.size).toBeGreaterThan(10);
+  }
+  const missing = await runCli(['map', name, '--color', 'none', '--data', mill.data]);
+  expect(missing.code).toBe(1);
+  expect(missing.stderr).toContain('none');
+});
+
+test('evaluation of a small BEIR folder gives each mode’s measures', async () => {
+  const beir = join(folder, 'beir');
+  await mkdir(join(beir, 'qrels'), { recursive: true });
+  await writeFile(
+    join(beir, 'corpus.jsonl'),
+    ndjson(TEXTS.map(({ id, title = '', text }) => ({ _id: id, title, text }))),
+  );
+  await writeFile(
+    join(beir, 'queries.jsonl'),
+    ndjson([
+      { _id: 'q1', text: 'hen eggs' },
+      { _id: 'q2', text: 'lending' },
+    ]),
+  );
+  await writeFile(join(beir, 'qrels', 'test.tsv'), 'query-id\tcorpus-id\tscore\nq1\then\t1\nq2\tloan\t2\n');
+  const { code, stdout, stderr } = await runCli(['eval', beir, '--json', '--data', mill.data]);
+  expect(code, stderr).toBe(0);
+  const { runs, documents } = JSON.parse(stdout) as {
+    documents: number;
+    runs: { mode: string; ndcg10: number; recall100: number; mrr: number }[];
+  };
+  expect(documents).toBe(6);
+  expect(runs.map(({ mode }) => mode)).toContain('rerank');
+  for (const { mode, ndcg10, recall100, mrr } of runs) {
+    expect(recall100, mode).toBe(1);
+    expect(mrr, mode).toBeGreaterThan(0.6);
+    expect(ndcg10, mode).toBeGreaterThan(0.6);
+  }
+  expect((await runCli(['eval', folder])).stderr).toContain('corpus.jsonl');
+});
