@@ -75,7 +75,10 @@ export function planEngines(
     first.kind === 'cpu'
       ? cpuDevices(layout)
       : [deviceOf(first), ...others.flatMap((name) => (name.kind === 'cpu' ? [] : [deviceOf(name)]))];
-  const usual = first.kind === 'cpu' ? { ...CPU_BATCH, area: model.batchArea ?? CPU_BATCH.area } : GPU_BATCH;
+  // A sparse model's memory is the vocabulary's size for each token, on every device.
+  const ofEntry = first.kind === 'cpu' || model.kind === 'sparse' ? model.batchArea : undefined;
+  const device = first.kind === 'cpu' ? CPU_BATCH : GPU_BATCH;
+  const usual = { ...device, area: ofEntry ?? device.area };
   const graph = calibration?.graph ?? defaultGraph(first);
   return {
     devices,

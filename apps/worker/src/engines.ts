@@ -13,7 +13,7 @@ import {
   type EngineModel,
   type RemoteEngineEvent,
 } from '@embedmill/inference';
-import type { ResolvedModel, ResolvedTokenizer, VisionEntry } from '@embedmill/models';
+import { visionOf, type ResolvedModel, type ResolvedTokenizer, type VisionEntry } from '@embedmill/models';
 import type { RemoteConfig } from './config.ts';
 import type { EnginePlan } from './engine-plan.ts';
 
@@ -88,8 +88,27 @@ export async function connectRemote(
   };
 }
 
+/** All that a model needs on this machine. */
+export async function startEngineSet(
+  model: ResolvedModel,
+  start: EngineStart & { plan: Pick<EnginePlan, 'launchCost'> },
+): Promise<EngineSet> {
+  const { area, launchCost } = start.plan;
+  const engines = await startEngines(model, start);
+  const set: EngineSet = { engines, budget: { area, launchCost }, readsTexts: false };
+  const vision = visionOf(model);
+  if (vision === undefined || model.visionPath === undefined) return set;
+  try {
+    const engine = await startImageEngine({ vision, path: model.visionPath }, model, start);
+    return { ...set, images: { engine, preparation: vision } };
+  } catch (thrown) {
+    await Promise.all(engines.map((one) => one.close()));
+    throw thrown;
+  }
+}
+
 /** What reads images, of models that do: one engine, of all threads on a CPU. */
-export async function startImageEngine(
+async function startImageEngine(
   { vision, path }: { vision: VisionEntry; path: string },
   model: Pick<ResolvedModel, 'dims'>,
   { plan, batchDeadlineMs, onEngineEvent }: EngineStart,

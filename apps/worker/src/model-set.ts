@@ -2,14 +2,20 @@ import type { Logger } from 'pino';
 import { asEmbedmillError, EmbedmillError } from '@embedmill/jobs';
 import { availableCpus, type EngineEvent, type RemoteEngineEvent } from '@embedmill/inference';
 import type { Metrics } from '@embedmill/metrics';
-import { resolveModel, resolveTokenizer, visionOf, type DownloadProgress } from '@embedmill/models';
+import {
+  findModel,
+  resolveModel,
+  resolveTokenizer,
+  type DownloadProgress,
+  type ResolveOptions,
+} from '@embedmill/models';
 import type { ModelConsumer } from '@embedmill/queue';
 import type { Spool } from '@embedmill/sources';
 import type { VectorStore } from '@embedmill/vector-store';
 import { machineFor } from './calibration.ts';
-import type { WorkerConfig } from './config.ts';
+import type { RemoteConfig, WorkerConfig } from './config.ts';
 import { calibratedPlan } from './engine-plan.ts';
-import { connectRemote, startEngines, startImageEngine, type EngineSet } from './engines.ts';
+import { connectRemote, startEngineSet, type EngineSet } from './engines.ts';
 import type { PictureSources } from './document-pictures.ts';
 import { settleShard } from './pipeline.ts';
 import { ServedModel, type ServedEntry } from './served-model.ts';
@@ -29,6 +35,12 @@ export interface ModelSetParts {
   log: Logger;
   /** Where documents' pictures may be. */
   pictures: PictureSources;
+}
+
+/** A model's entry, and what gets its engines. */
+interface Prepared {
+  entry: ServedEntry;
+  start: () => Promise<EngineSet>;
 }
 
 /**
@@ -159,53 +171,44 @@ export class ModelSet {
   }
 
   /** Gets the files that are needed here; `start` then gets the engines, which may take memory. */
-  async #prepare(name: string): Promise<{ entry: ServedEntry; start: () => Promise<EngineSet> }> {
-    const { modelsFolder, modelCacheFolder, hubUrl, batchDeadlineMs, remote, devices, cpus } = this.#config;
+  async #prepare(name: string): Promise<Prepared> {
+    const { modelsFolder: modelsDir, modelCacheFolder: cacheDir, hubUrl, remote } = this.#config;
     const options = {
-      ...{ modelsDir: modelsFolder, cacheDir: modelCacheFolder, hubUrl, signal: this.#stopped.signal },
+      ...{ modelsDir, cacheDir, hubUrl, signal: this.#stopped.signal },
       onProgress: this.#progressTeller(name),
     };
-    if (remote !== undefined) {
-      const entry = await resolveTokenizer(name, options);
-      const onEvent = (event: RemoteEngineEvent) => this.#noteRemote(name, event);
-      return {
-        // Which weights run there cannot be known.
-        entry: { ...entry, revision: `remote:${remote.model ?? name}` },
-        start: () => connectRemote(entry, remote, { batchDeadlineMs, onEvent }),
-      };
-    }
+    // What embeds elsewhere gives dense vectors only.
+    const isRemote = remote !== undefined && (await findModel(name, options)).kind === 'dense';
+    return isRemote ? this.#prepareRemote(name, remote, options) : this.#prepareHere(name, options);
+  }
+
+  async #prepareRemote(name: string, remote: RemoteConfig, options: ResolveOptions): Promise<Prepared> {
+    const { batchDeadlineMs } = this.#config;
+    const entry = await resolveTokenizer(name, options);
+    const onEvent = (event: RemoteEngineEvent) => this.#noteRemote(name, event);
+    return {
+      // Which weights run there cannot be known.
+      entry: { ...entry, revision: `remote:${remote.model ?? name}` },
+      start: () => connectRemote(entry, remote, { batchDeadlineMs, onEvent }),
+    };
+  }
+
+  async #prepareHere(name: string, options: ResolveOptions): Promise<Prepared> {
+    const { modelCacheFolder, batchDeadlineMs, devices, cpus, tensorrt, batchArea } = this.#config;
     const machine = machineFor(devices[0].kind, cpus ?? availableCpus());
     const own = await resolveModel(name, options);
-    const { model, plan, calibration } = await calibratedPlan(own, options, {
-      ...{ devices, machine, modelCacheFolder },
-      tensorrt: this.#config.tensorrt,
-      area: this.#config.batchArea,
-    });
-    const { area, launchCost } = plan;
-    const start = async (): Promise<EngineSet> => {
+    const settings = { devices, machine, modelCacheFolder, tensorrt, area: batchArea };
+    const { model, plan, calibration } = await calibratedPlan(own, options, settings);
+    const start = (): Promise<EngineSet> => {
       this.#parts.log.info(
         {
-          ...{ model: name, devices: plan.devices, graph: plan.graph, area },
+          ...{ model: name, devices: plan.devices, graph: plan.graph, area: plan.area },
           measured: calibration?.measuredAt ?? 'never here; "embedmill bench --calibrate" does it',
         },
         'starting engines',
       );
       const onEngineEvent = (event: EngineEvent) => this.#note(name, event);
-      const starting = { plan, batchDeadlineMs, onEngineEvent };
-      const engines = await startEngines(model, starting);
-      const vision = visionOf(model);
-      if (vision === undefined || model.visionPath === undefined)
-        return { engines, budget: { area, launchCost }, readsTexts: false };
-      try {
-        const engine = await startImageEngine({ vision, path: model.visionPath }, model, starting);
-        return {
-          ...{ engines, budget: { area, launchCost }, readsTexts: false },
-          images: { engine, preparation: vision },
-        };
-      } catch (thrown) {
-        await Promise.all(engines.map((one) => one.close()));
-        throw thrown;
-      }
+      return startEngineSet(model, { plan, batchDeadlineMs, onEngineEvent });
     };
     return { entry: model, start };
   }
