@@ -11,12 +11,15 @@ import type { Queue } from '@embedmill/queue';
 
 /** Inputs in one message: a batch or two for a worker, so that another client's query waits for little. */
 const MESSAGE_INPUTS = 64;
-/** Characters in one message, unless one input alone has more: some 8,000 tokens. */
-const MESSAGE_CHARACTERS = 32_768;
+/** Characters in one message, unless one input alone has more: some 4,000 tokens. */
+const MESSAGE_CHARACTERS = 16_384;
 /** Messages of one request under way at the same time. */
-const PARALLEL = 4;
-/** Messages of all requests: no more tokens than one worker's interactive lane takes. */
-const ALL_PARALLEL = 8;
+const PARALLEL = 3;
+/**
+ * Messages of all requests: enough to keep engines busy, and few enough that slow ones answer each in its time, which
+ * begins when it is sent.
+ */
+const ALL_PARALLEL = 4;
 /** Inputs of all requests under way; beyond it requests are refused, because they would time out anyway. */
 const MAX_IN_FLIGHT = 8192;
 

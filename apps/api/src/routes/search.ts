@@ -17,6 +17,8 @@ import { recommendPoints } from '../search/recommend.ts';
 import { searchPoints } from '../search/search.ts';
 
 const tags = ['search'];
+/** Room for a picture. */
+const MAX_BODY_BYTES = 20 * 1024 * 1024;
 const params = z.object({ name: z.string() });
 
 export function searchRoutes({ store, models }: ApiParts, lane: QueryLane): FastifyPluginAsyncZod {
@@ -25,6 +27,7 @@ export function searchRoutes({ store, models }: ApiParts, lane: QueryLane): Fast
     server.post(
       '/collections/:name/search',
       {
+        bodyLimit: MAX_BODY_BYTES,
         schema: {
           ...{
             tags,

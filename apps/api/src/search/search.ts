@@ -36,13 +36,13 @@ export async function searchPoints(
     const bounded = Math.min(depth, DEEPEST);
     const lists = await listsOf(request, questions, collection, store, bounded);
     const fused = single ? asFound(lists[0]) : fuse(lists, fusion);
+    const mayHaveMore = lists.some(({ points }) => points.length === bounded) && bounded < DEEPEST;
+    if (group && mayHaveMore && bestOfEach(fused, documentOf).length < wanted) continue;
     const ranked =
       reranking === undefined
         ? fused
         : await rerank(fused, reranking, questions, collection, { store, lane });
-    const found = group ? bestOfEach(ranked, documentOf) : ranked;
-    const mayHaveMore = lists.some(({ points }) => points.length === bounded) && bounded < DEEPEST;
-    if (!group || found.length >= wanted || !mayHaveMore) return found.slice(offset, wanted);
+    return (group ? bestOfEach(ranked, documentOf) : ranked).slice(offset, wanted);
   }
 }
 

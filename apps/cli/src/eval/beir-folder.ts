@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { access } from 'node:fs/promises';
+import { access, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
@@ -65,7 +65,14 @@ async function readQrels(folder: string, split: string): Promise<Map<string, Map
     const of = judgments.get(query) ?? new Map<string, number>();
     judgments.set(query, of.set(document, score));
   };
-  const tables = [join('qrels', `${split}.tsv`), 'qrels.tsv'];
+  const named = await readdir(join(folder, 'qrels')).catch(() => []);
+  const only = named.filter((name) => name.endsWith('.tsv'));
+  const tables = [
+    join('qrels', `${split}.tsv`),
+    'qrels.tsv',
+    // Where there is no choice, the split's name does not matter.
+    ...(only.length === 1 ? only.map((name) => join('qrels', name)) : []),
+  ];
   for (const name of tables) {
     const file = join(folder, name);
     if (!(await exists(file))) continue;
