@@ -57,6 +57,13 @@ describe('wrong usage', () => {
     [['submit', 'x.ndjson'], /--collection/],
     [['search', 'c', 'q', '--limit', 'many'], /whole number from 1 to 1000/],
     [['search', 'c', '  '], /query is empty/],
+    [['search', 'c', 'q', '--image', 'a.png'], /no query in words/],
+    [['search', 'c', 'q', '--sparse', 'bm99'], /bm25, bm42, splade/],
+    [['migrate', 'c'], /one of --to MODEL/],
+    [['migrate', 'c', '--exchange', '--end'], /one of --to MODEL/],
+    [['collections', 'create', 'c', '--sparse', 'bm25', '--language', 'klingon'], /english/],
+    [['duplicates', 'c', '--threshold', '2'], /from 0 to 1/],
+    [['eval', '/', '--modes', 'best'], /dense, bm25/],
     [['search', 'c', 'q', '--filter', '{"field"'], /--filter is not JSON/],
     [['search', 'c', 'q', '--filter', '{"year":3}'], /--filter is not a condition/],
     [['collections', 'create', 'With Spaces'], /must be 1 to 63/],
@@ -134,6 +141,14 @@ describe('collections', () => {
     expect(api.collections.get('cut')).toMatchObject({
       chunking: { mode: 'tokens', size: 64 },
       filterable: { year: 'integer', lang: 'keyword' },
+    });
+    await run([
+      ...['collections', 'create', 'words', '--sparse', 'bm25,splade', '--language', 'german'],
+      ...['--dims', '128', '--storage', 'int8'],
+    ]);
+    expect(api.collections.get('words')).toMatchObject({
+      ...{ dims: 128, storage: 'int8' },
+      sparse: { bm25: { language: 'german', k1: 1.2 }, splade: { model: 'splade-tiny' } },
     });
     await run(['collections', 'create', 'whole', '--no-chunking']);
     expect(api.collections.get('whole')?.chunking).toEqual({ mode: 'document' });
@@ -267,5 +282,32 @@ describe('search', () => {
       '{"field":"at","gte":0}',
     );
     expect(object).toMatchObject({ hits: [{ id: 'd0', score: 0.9, title: 'A title', metadata: { at: 0 } }] });
+  });
+
+  test('asks for what its options say, and for nothing else', async () => {
+    await run(['search', 'c', 'a', 'question']);
+    await run([
+      ...['search', 'c', 'one', '--and', 'two', 'three', '--mode', 'hybrid', '--sparse', 'bm25,bm42'],
+      ...['--fusion', 'dbsf', '--group', '--explain', '--tenant', 't', '--rerank'],
+    ]);
+    await run(['search', 'c', 'q', '--rerank', 'judge', '--highlight']);
+    const usual = { limit: 10, offset: 0, group: false, highlight: false, explain: false };
+    expect(api.searches).toEqual([
+      { ...usual, query: 'a question' },
+      {
+        ...{ ...usual, group: true, explain: true, tenant: 't', rerank: true },
+        queries: [{ query: 'one' }, { query: 'two' }, { query: 'three' }],
+        ...{ mode: 'hybrid', sparse: ['bm25', 'bm42'], fusion: { method: 'dbsf' } },
+      },
+      { ...usual, query: 'q', rerank: { model: 'judge' }, highlight: true },
+    ]);
+  });
+
+  test('a picture is sent as it is', async () => {
+    const path = join(folder, 'a.png');
+    writeFileSync(path, Buffer.from([1, 2, 3]));
+    await run(['search', 'c', '--image', path]);
+    expect(api.searches).toMatchObject([{ image: 'data:application/octet-stream;base64,AQID' }]);
+    expect((await run(['search', 'c', '--image', join(folder, 'none.png')])).err).toContain('cannot be read');
   });
 });

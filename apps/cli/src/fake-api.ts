@@ -36,6 +36,8 @@ export class FakeApi {
   /** `stream`: events as they should be. `cut`: the connection breaks after one. `none`: they do not get through. */
   events: 'stream' | 'cut' | 'none' = 'stream';
   eventRequests = 0;
+  /** Searches as they were asked, in order. */
+  readonly searches: unknown[] = [];
   readonly #server: Server;
 
   private constructor(server: Server) {
@@ -55,6 +57,21 @@ export class FakeApi {
   async stop(): Promise<void> {
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  #search(body: string, response: ServerResponse): void {
+    const asked: unknown = JSON.parse(body);
+    this.searches.push(asked);
+    const { query, limit } = searchRequestSchema.parse(asked);
+    const hits = Array.from({ length: Math.min(limit, 3) }, (_, at) => ({
+      id: `d${at}`,
+      score: 0.9 - at / 10,
+      text: `about ${query}, number ${at}\nwith a second line`,
+      title: at === 0 ? 'A title' : null,
+      metadata: { at },
+      chunk: { index: 0, count: 1, start: 0, end: 10 },
+    }));
+    json(response, 200, searchResponseSchema.parse({ hits }));
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -77,7 +94,7 @@ export class FakeApi {
       return void response.writeHead(204).end();
     }
     if (kind === 'collections' && action === 'jobs') return this.#submit(request, response, name);
-    if (kind === 'collections' && action === 'search') return search(await text(request), response);
+    if (kind === 'collections' && action === 'search') return this.#search(await text(request), response);
     if (route === 'GET /jobs') return json(response, 200, { jobs: [...this.jobs.values()].toReversed() });
     if (kind === 'jobs' && action === '') return json(response, 200, this.#step(name));
     if (kind === 'jobs' && action === 'events') return this.#stream(response, name);
@@ -201,19 +218,6 @@ export class FakeApi {
     this.jobs.set(job.id, jobSchema.parse(job));
     return job;
   }
-}
-
-function search(body: string, response: ServerResponse): void {
-  const { query, limit } = searchRequestSchema.parse(JSON.parse(body));
-  const hits = Array.from({ length: Math.min(limit, 3) }, (_, at) => ({
-    id: `d${at}`,
-    score: 0.9 - at / 10,
-    text: `about ${query}, number ${at}\nwith a second line`,
-    title: at === 0 ? 'A title' : null,
-    metadata: { at },
-    chunk: { index: 0, count: 1, start: 0, end: 10 },
-  }));
-  json(response, 200, searchResponseSchema.parse({ hits }));
 }
 
 function json(response: ServerResponse, status: number, body: unknown): void {
