@@ -5,9 +5,13 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { isFinished, type Job } from '@embedmill/jobs';
+import { isFinished, type Hit, type Job } from '@embedmill/jobs';
 
 const BIN = fileURLToPath(new URL('../apps/cli/bin/embedmill.js', import.meta.url));
+
+/** Documents as lines of a source. */
+export const ndjson = (documents: readonly object[]): string =>
+  documents.map((document) => `${JSON.stringify(document)}\n`).join('');
 
 export interface UpState {
   pid: number;
@@ -19,6 +23,7 @@ export interface UpState {
 
 /** A real `embedmill up` of a test's own: all its processes, on free ports, with a data folder that goes with it. */
 export class Embedmill {
+  readonly #collections: string[] = [];
   readonly data: string;
   readonly #process: ChildProcess;
   #output = '';
@@ -142,7 +147,21 @@ export class Embedmill {
   }
 
   /** Ends it as Ctrl-C does, and gives its exit code. */
+  /** A collection of its own name, deleted by `stop`: with QDRANT_URL it would outlive the data folder. */
+  async collection(prefix: string, profile: object = {}): Promise<string> {
+    const name = uniqueName(prefix);
+    await this.json('/api/v1/collections', { name, profile });
+    this.#collections.push(name);
+    return name;
+  }
+
+  async search(collection: string, query: object): Promise<Hit[]> {
+    return (await this.json<{ hits: Hit[] }>(`/api/v1/collections/${collection}/search`, query)).hits;
+  }
+
   async stop(): Promise<number | null> {
+    for (const name of this.#collections.splice(0))
+      await this.call(`/api/v1/collections/${name}`, { method: 'DELETE' }).catch(() => undefined);
     if (this.#process.exitCode === null && this.#process.signalCode === null) {
       const exited = once(this.#process, 'exit');
       this.#process.kill('SIGINT');

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Collection, Hit, Job } from '@embedmill/jobs';
-import { Embedmill, runCli, uniqueName } from './embedmill.ts';
+import type { Collection, Job } from '@embedmill/jobs';
+import { Embedmill, ndjson, runCli } from './embedmill.ts';
 
 /** Sparse vectors, reranking, pictures and migration, through every process and real models. */
 const FIXTURES = fileURLToPath(new URL('../libs/inference/fixtures', import.meta.url));
@@ -16,7 +16,6 @@ const BUNDLED = fileURLToPath(new URL('../models', import.meta.url));
 let mill: Embedmill;
 let folder: string;
 let sources: string;
-const collections: string[] = [];
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'embedmill-kinds-'));
@@ -47,20 +46,12 @@ beforeAll(async () => {
   });
 });
 afterAll(async () => {
-  for (const name of collections) await mill.call(`/api/v1/collections/${name}`, { method: 'DELETE' });
   await mill.stop();
   await rm(folder, { recursive: true, force: true });
 });
 
-async function collection(prefix: string, profile: object): Promise<string> {
-  const name = uniqueName(prefix);
-  await mill.json('/api/v1/collections', { name, profile });
-  collections.push(name);
-  return name;
-}
-const ndjson = (documents: object[]) => documents.map((document) => `${JSON.stringify(document)}\n`).join('');
-const search = async (name: string, query: object) =>
-  (await mill.json<{ hits: Hit[] }>(`/api/v1/collections/${name}/search`, query)).hits;
+const collection = (prefix: string, profile: object = {}) => mill.collection(prefix, profile);
+const search = (name: string, query: object) => mill.search(name, query);
 
 const TEXTS = [
   { id: 'dog', title: 'Dogs', text: 'A dog barks and guards the house at night.' },

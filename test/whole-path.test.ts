@@ -6,34 +6,25 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { OpenAI } from 'openai';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Collection, Hit, Job } from '@embedmill/jobs';
-import { Embedmill, uniqueName } from './embedmill.ts';
+import type { Collection, Job } from '@embedmill/jobs';
+import { Embedmill, ndjson } from './embedmill.ts';
 
 /** From a submitted file to a search hit, through every process and the real model. */
 let mill: Embedmill;
 let sources: string;
-const collections: string[] = [];
 
 beforeAll(async () => {
   sources = await mkdtemp(join(tmpdir(), 'embedmill-sources-'));
   mill = await Embedmill.up({ args: ['--source-dir', sources] });
 });
 afterAll(async () => {
-  for (const name of collections) await mill.call(`/api/v1/collections/${name}`, { method: 'DELETE' });
   await mill.stop();
   await rm(sources, { recursive: true, force: true });
 });
 
-async function collection(prefix: string, profile: object = {}): Promise<string> {
-  const name = uniqueName(prefix);
-  await mill.json('/api/v1/collections', { name, profile });
-  collections.push(name);
-  return name;
-}
+const collection = (prefix: string, profile: object = {}) => mill.collection(prefix, profile);
 
-const ndjson = (documents: object[]) => documents.map((document) => `${JSON.stringify(document)}\n`).join('');
-const search = async (name: string, query: object) =>
-  (await mill.json<{ hits: Hit[] }>(`/api/v1/collections/${name}/search`, query)).hits;
+const search = (name: string, query: object) => mill.search(name, query);
 const points = async (name: string) =>
   (await mill.json<Collection & { points: number }>(`/api/v1/collections/${name}`)).points;
 

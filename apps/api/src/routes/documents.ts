@@ -15,6 +15,7 @@ import { requireCollection } from '../collection.ts';
 import type { ApiParts } from '../parts.ts';
 import { problemResponses } from '../problem.ts';
 import type { QueryLane } from '../query-lane.ts';
+import { spokenText } from '../search/stored.ts';
 import { sparseTerms } from '../search/terms.ts';
 
 const tags = ['documents'];
@@ -88,8 +89,8 @@ export function documentRoutes({ store }: ApiParts, lane: QueryLane): FastifyPlu
           for (const scheme of SPARSE_SCHEMES) {
             const vector = point.sparse?.[scheme];
             if (vector === undefined) continue;
-            const text = `${point.payload.title ?? ''} ${point.payload.text}`;
-            const names = await sparseTerms(scheme, vector.indices, [text], collection.profile, lane);
+            const texts = [spokenText(point.payload)];
+            const names = await sparseTerms(scheme, vector.indices, texts, collection.profile, lane);
             terms[scheme] = Array.from(vector.indices, (id, n) => ({
               term: names.get(id) ?? `#${id}`,
               weight: vector.values[n] ?? 0,

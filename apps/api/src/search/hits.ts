@@ -11,6 +11,7 @@ import type { StoredPoint, VectorStore } from '@embedmill/vector-store';
 import type { QueryLane } from '../query-lane.ts';
 import type { QueryVectors } from './query-vectors.ts';
 import type { Found } from './search.ts';
+import { documentsOf, spokenText } from './stored.ts';
 import { sparseTerms } from './terms.ts';
 
 interface HitParts {
@@ -59,18 +60,13 @@ async function explanationsOf(
   { store, lane }: HitParts,
 ): Promise<TermShare[][]> {
   const collection = name as CollectionName;
-  const keys = new Map(
-    found.map(({ point: { payload } }) => {
-      const key = { tenant: payload.tenant, id: payload.document_id };
-      return [JSON.stringify(key), key];
-    }),
-  );
+  const documents = documentsOf(found.map(({ point: { payload } }) => payload));
   const points = new Map<string, StoredPoint>();
-  for (const point of await store.getPoints(collection, [...keys.values()])) points.set(point.id, point);
+  for (const point of await store.getPoints(collection, documents)) points.set(point.id, point);
 
   const texts = [
     ...questions.flatMap(({ text }) => text ?? []),
-    ...found.map(({ point: { payload } }) => `${payload.title ?? ''} ${payload.text}`),
+    ...found.map(({ point: { payload } }) => spokenText(payload)),
   ];
   const shares: TermShare[][] = found.map(() => []);
   for (const scheme of SPARSE_SCHEMES) {

@@ -13,6 +13,7 @@ import { bestOfEach, combineExamples, likeness, shortened } from '@embedmill/ret
 import type { VectorStore } from '@embedmill/vector-store';
 import { checkText, type QueryLane } from '../query-lane.ts';
 import { documentOf, type Found } from './search.ts';
+import { documentsOf } from './stored.ts';
 
 /** Hits of each example that `best` looks at. */
 const BEST_DEPTH = 200;
@@ -66,13 +67,8 @@ export async function recommendPoints(
         }),
       ),
     );
-    const keys = new Map(
-      lists.flat().map(({ payload }) => {
-        const key = { tenant: payload.tenant, id: payload.document_id };
-        return [JSON.stringify(key), key];
-      }),
-    );
-    const stored = await store.getPoints(collection.name as CollectionName, [...keys.values()]);
+    const documents = documentsOf(lists.flat().map(({ payload }) => payload));
+    const stored = await store.getPoints(collection.name as CollectionName, documents);
     const vectors = new Map(stored.map(({ id, dense }) => [id, dense]));
     const points = new Map(lists.flat().map((point) => [point.id, point]));
     const found = [...points.values()].flatMap((point): Found[] => {

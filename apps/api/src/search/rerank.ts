@@ -5,6 +5,7 @@ import type { VectorStore } from '@embedmill/vector-store';
 import type { QueryLane } from '../query-lane.ts';
 import type { ListName, QueryVectors } from './query-vectors.ts';
 import type { Found } from './search.ts';
+import { documentsOf, spokenText } from './stored.ts';
 
 /** Hits that the question's vector is drawn towards. */
 const FEEDBACK = 3;
@@ -36,9 +37,7 @@ export async function rerank(
   const first = found.slice(0, depth);
   const asked = questions.filter(({ text }) => text !== undefined);
   if (first.length === 0 || asked.length === 0) return [...found];
-  const inputs = first.map(({ point: { payload } }) =>
-    payload.title === null ? payload.text : `${payload.title} ${payload.text}`,
-  );
+  const inputs = first.map(({ point: { payload } }) => spokenText(payload));
   const name = model ?? collection.profile.model;
   const answers = await Promise.all(
     asked.map(({ text: query = '' }) =>
@@ -121,13 +120,8 @@ async function withVectors(
   { name }: Collection,
   store: VectorStore,
 ): Promise<Candidate[]> {
-  const keys = new Map(
-    found.map(({ point: { payload } }) => {
-      const key = { tenant: payload.tenant, id: payload.document_id };
-      return [JSON.stringify(key), key];
-    }),
-  );
-  const points = await store.getPoints(name as CollectionName, [...keys.values()]);
+  const documents = documentsOf(found.map(({ point: { payload } }) => payload));
+  const points = await store.getPoints(name as CollectionName, documents);
   const vectors = new Map(points.map(({ id, dense }) => [id, dense]));
   return found.map((one) => ({ ...one, dense: vectors.get(one.point.id) }));
 }

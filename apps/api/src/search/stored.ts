@@ -1,0 +1,14 @@
+import type { DocumentKey, PointPayload } from '@embedmill/vector-store';
+
+/** The documents of some points, each once. */
+export function documentsOf(payloads: readonly PointPayload[]): DocumentKey[] {
+  const keys = new Map(
+    payloads.map(({ tenant, document_id: id }) => [JSON.stringify([tenant, id]), { tenant, id }]),
+  );
+  return [...keys.values()];
+}
+
+/** What a chunk says, with its document's title in front, as models read it. */
+export function spokenText({ title, text }: Pick<PointPayload, 'title' | 'text'>): string {
+  return title === null ? text : `${title} ${text}`;
+}
