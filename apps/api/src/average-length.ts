@@ -1,4 +1,11 @@
-import type { Collection, CollectionName, Shard, ShardRange, SourceRef } from '@embedmill/jobs';
+import {
+  spokenText,
+  type Collection,
+  type CollectionName,
+  type Shard,
+  type ShardRange,
+  type SourceRef,
+} from '@embedmill/jobs';
 import type { ModelSummary } from '@embedmill/models';
 import { readManifest, readShardLines } from '@embedmill/sources';
 import { averageLengthOf } from '@embedmill/sparse-weighting';
@@ -28,12 +35,9 @@ export async function withAverageLength(
   if (current === undefined || current.averageLength !== undefined) return current ?? collection;
   const model = (await models()).find(({ name }) => name === collection.profile.model);
   const { chunking } = collection.profile;
-  const chunkTokens = (chunking.mode === 'tokens' ? chunking.size : undefined) ?? model?.maxTokens;
+  const chunkTokens = chunking.mode === 'tokens' ? (chunking.size ?? model?.maxTokens) : undefined;
   const texts = await sampledTexts(collection, source, manifest);
-  const averageLength = averageLengthOf(texts, {
-    language: bm25.language,
-    chunkTokens: chunking.mode === 'tokens' ? chunkTokens : undefined,
-  });
+  const averageLength = averageLengthOf(texts, { language: bm25.language, chunkTokens });
   if (averageLength === undefined) return current;
   const measured = { ...current, averageLength };
   await store.updateCollection(measured);
@@ -57,8 +61,7 @@ async function sampledTexts(collection: Collection, source: SourceRef, manifest:
     for await (const group of readShardLines(shard)) {
       for (const line of group) {
         if (line.kind !== 'document') continue;
-        const { title, text } = line.document;
-        texts.push(title === undefined ? text : `${title} ${text}`);
+        texts.push(spokenText(line.document));
       }
     }
   }

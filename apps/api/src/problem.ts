@@ -53,6 +53,11 @@ export function publicMessage(error: EmbedmillError, requestId: string): string 
     : error.message;
 }
 
+/** What is wrong with one field of a request. */
+export function refusedField(path: string, message: string): EmbedmillError {
+  return new EmbedmillError('invalid_request', `${path}: ${message}`, { details: [{ path, message }] });
+}
+
 /** Answers the errors of some routes in the shape of the API whose clients call them. */
 export function answerErrorsAs(
   server: FastifyInstance,

@@ -8,6 +8,8 @@ import {
   type QueryTask,
 } from '@embedmill/jobs';
 import type { Queue } from '@embedmill/queue';
+import { shortened } from '@embedmill/retrieval';
+import { refusedField } from './problem.ts';
 
 /** Inputs in one message: a batch or two for a worker, so that another client's query waits for little. */
 const MESSAGE_INPUTS = 64;
@@ -137,6 +139,11 @@ function joinedFloats(parts: Float32Array[]): Float32Array {
   return joined;
 }
 
+/** One of the vectors, cut to `dims` where that is a smaller size. */
+export function vectorAt({ vectors, dims: full }: DenseResult, index: number, dims: number): Float32Array {
+  return shortened(vectors.slice(index * full, (index + 1) * full), dims);
+}
+
 /** Refuses text that no tokenizer can read. Errors: `invalid_request` with the path. */
 export function checkText(text: string, path: string): void {
   const wrong =
@@ -145,6 +152,5 @@ export function checkText(text: string, path: string): void {
       : !text.isWellFormed()
         ? 'the text has a lone surrogate (half of a UTF-16 pair); remove it'
         : undefined;
-  if (wrong === undefined) return;
-  throw new EmbedmillError('invalid_request', `${path}: ${wrong}`, { details: [{ path, message: wrong }] });
+  if (wrong !== undefined) throw refusedField(path, wrong);
 }

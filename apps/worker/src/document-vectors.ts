@@ -1,10 +1,11 @@
-import type {
-  Collection,
-  Document,
-  EmbedmillError,
-  Shard,
-  SparseScheme,
-  SparseVector,
+import {
+  spokenText,
+  type Collection,
+  type Document,
+  type EmbedmillError,
+  type Shard,
+  type SparseScheme,
+  type SparseVector,
 } from '@embedmill/jobs';
 import type { Stage } from '@embedmill/metrics';
 import { shortened } from '@embedmill/retrieval';
@@ -146,6 +147,5 @@ async function embedDrafts(
 
 /** What a chunk says, with the title in front, as the dense model reads it. */
 function withTitle({ title, text }: Document, { start, end }: Pick<Chunk, 'start' | 'end'>): string {
-  const own = text.slice(start, end);
-  return title === undefined ? own : `${title} ${own}`;
+  return spokenText({ title, text: text.slice(start, end) });
 }

@@ -1,6 +1,7 @@
 import {
   asEmbedmillError,
   EmbedmillError,
+  spokenText,
   type CollectionName,
   type Shard,
   type ShardResult,
@@ -26,7 +27,7 @@ export async function migrateShard(
   const documents = reading.pending.map(({ document }) => document);
   const points = await store.getPoints(name, documents);
   const missing = points.filter((point) => point.other === undefined);
-  const texts = missing.map(({ payload: { title, text } }) => (title === null ? text : `${title} ${text}`));
+  const texts = missing.map(({ payload }) => spokenText(payload));
   const model = await models.get(other.model);
   const outcomes = await model.embedTexts(texts);
 

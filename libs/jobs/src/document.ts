@@ -182,6 +182,11 @@ export function parseDocument(value: unknown, profile: Pick<Profile, 'filterable
   };
 }
 
+/** What is read of a text: its document's title stands in front, as it does for the dense model. */
+export function spokenText({ title, text }: { title?: string | null | undefined; text: string }): string {
+  return title === undefined || title === null ? text : `${title} ${text}`;
+}
+
 /** The id that a parsed value claims, before anything else about it is known to be right. */
 export function documentIdOf(value: unknown): string | undefined {
   if (typeof value !== 'object' || value === null || !('id' in value)) return undefined;

@@ -2,7 +2,6 @@ export {
   collectionNameSchema,
   collectionSchema,
   chunkingSchema,
-  denseVectorSchema,
   filterableTypeSchema,
   languageSchema,
   profileSchema,
@@ -31,6 +30,7 @@ export {
   documentSchema,
   jsonSchema,
   parseDocument,
+  spokenText,
   type Document,
   type DocumentParse,
   type Json,
@@ -60,10 +60,8 @@ export {
   type Progress,
 } from './job.ts';
 export {
-  fusionSchema,
   hitSchema,
   recommendRequestSchema,
-  rerankSchema,
   searchRequestSchema,
   searchResponseSchema,
   type Example,

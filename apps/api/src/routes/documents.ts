@@ -5,6 +5,7 @@ import {
   EmbedmillError,
   jsonSchema,
   SPARSE_SCHEMES,
+  spokenText,
   type CollectionName,
   type DocumentId,
   type PointId,
@@ -15,7 +16,6 @@ import { requireCollection } from '../collection.ts';
 import type { ApiParts } from '../parts.ts';
 import { problemResponses } from '../problem.ts';
 import type { QueryLane } from '../query-lane.ts';
-import { spokenText } from '../search/stored.ts';
 import { sparseTerms } from '../search/terms.ts';
 
 const tags = ['documents'];

@@ -2,11 +2,11 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { EmbedmillError, type ErrorCode } from '@embedmill/jobs';
 import type { ModelSummary } from '@embedmill/models';
-import { quantized, shortened, type VectorForm } from '@embedmill/retrieval';
+import { quantized, type VectorForm } from '@embedmill/retrieval';
 import { dimsOf, requireModel } from '../model.ts';
 import type { ApiParts } from '../parts.ts';
-import { answerErrorsAs } from '../problem.ts';
-import type { QueryLane } from '../query-lane.ts';
+import { answerErrorsAs, refusedField } from '../problem.ts';
+import { vectorAt, type QueryLane } from '../query-lane.ts';
 
 /** OpenAI's limit, and more than a request should need. */
 const MAX_INPUTS = 2048;
@@ -99,11 +99,7 @@ export function embeddingRoutes({ models, log }: ApiParts, lane: QueryLane): Fas
           data: inputs.map((_, index) => ({
             object: 'embedding' as const,
             index,
-            embedding: encoded(
-              shortened(result.vectors.slice(index * result.dims, (index + 1) * result.dims), dims),
-              format,
-              form,
-            ),
+            embedding: encoded(vectorAt(result, index, dims), format, form),
             ...(result.truncated[index] === true && { truncated: true as const }),
           })),
           usage: { prompt_tokens, total_tokens: prompt_tokens },
@@ -158,25 +154,21 @@ function openaiError(error: EmbedmillError, message: string): z.infer<typeof ope
 function inputsOf(input: z.infer<typeof requestSchema>['input']): (string | number[])[] {
   const isOne = typeof input === 'string' || (input.length > 0 && typeof input[0] === 'number');
   const inputs = (isOne ? [input] : input) as (string | number[])[];
-  if (inputs.length === 0) throw invalidInput('input', 'there is nothing to embed');
+  if (inputs.length === 0) throw refusedField('input', 'there is nothing to embed');
   if (inputs.length > MAX_INPUTS) {
-    throw invalidInput(
+    throw refusedField(
       'input',
       `there are ${inputs.length} inputs; ${MAX_INPUTS} are the most in one request`,
     );
   }
   inputs.forEach((one, index) => {
     const path = isOne ? 'input' : `input/${index}`;
-    if (one.length === 0) throw invalidInput(path, 'the input is empty');
+    if (one.length === 0) throw refusedField(path, 'the input is empty');
     if (typeof one === 'string' && !one.isWellFormed()) {
-      throw invalidInput(path, 'the text has a lone surrogate (half of a UTF-16 pair); remove it');
+      throw refusedField(path, 'the text has a lone surrogate (half of a UTF-16 pair); remove it');
     }
   });
   return inputs;
-}
-
-function invalidInput(path: string, message: string): EmbedmillError {
-  return new EmbedmillError('invalid_request', `${path}: ${message}`, { details: [{ path, message }] });
 }
 
 function encoded(

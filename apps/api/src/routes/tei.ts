@@ -1,11 +1,10 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { EmbedmillError, profileSchema, type ErrorCode } from '@embedmill/jobs';
-import { shortened } from '@embedmill/retrieval';
+import { profileSchema, type ErrorCode } from '@embedmill/jobs';
 import { dimsOf, requireModel } from '../model.ts';
 import type { ApiParts } from '../parts.ts';
-import { answerErrorsAs } from '../problem.ts';
-import { checkText, type QueryLane } from '../query-lane.ts';
+import { answerErrorsAs, refusedField } from '../problem.ts';
+import { checkText, vectorAt, type QueryLane } from '../query-lane.ts';
 import { relevanceOf, tooLong } from '../relevance.ts';
 
 const MAX_INPUTS = 2048;
@@ -50,7 +49,8 @@ export function teiRoutes({ models, log }: ApiParts, lane: QueryLane): FastifyPl
         },
       },
       async ({ body }) => {
-        if (!body.normalize) throw refused('normalize', 'vectors here are of length 1 always; leave it out');
+        if (!body.normalize)
+          throw refusedField('normalize', 'vectors here are of length 1 always; leave it out');
         const found = await requireModel(
           models,
           body.model ?? profileSchema.parse({}).model,
@@ -61,8 +61,7 @@ export function teiRoutes({ models, log }: ApiParts, lane: QueryLane): FastifyPl
         const inputs = inputsOf(body.inputs);
         const result = await lane.ask({ task: 'embed', model: found.name, inputs, kind: 'document' });
         refuseCut(result, body.truncate, found.maxTokens);
-        const at = (n: number) => result.vectors.slice(n * result.dims, (n + 1) * result.dims);
-        return inputs.map((_, n) => [...shortened(at(n), dims)]);
+        return inputs.map((_, n) => [...vectorAt(result, n, dims)]);
       },
     );
 
@@ -129,10 +128,6 @@ function refuseCut(
 ): void {
   const cut = truncate === true ? -1 : truncated.indexOf(true);
   if (cut !== -1) throw tooLong(`inputs/${cut}`, maxTokens);
-}
-
-function refused(path: string, message: string): EmbedmillError {
-  return new EmbedmillError('invalid_request', `${path}: ${message}`, { details: [{ path, message }] });
 }
 
 /** The kinds that its clients know. */

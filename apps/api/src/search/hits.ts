@@ -1,5 +1,6 @@
 import {
   SPARSE_SCHEMES,
+  spokenText,
   type Collection,
   type CollectionName,
   type Hit,
@@ -11,7 +12,7 @@ import type { StoredPoint, VectorStore } from '@embedmill/vector-store';
 import type { QueryLane } from '../query-lane.ts';
 import type { QueryVectors } from './query-vectors.ts';
 import type { Found } from './search.ts';
-import { documentsOf, spokenText } from './stored.ts';
+import { documentsOf } from './stored.ts';
 import { sparseTerms } from './terms.ts';
 
 interface HitParts {

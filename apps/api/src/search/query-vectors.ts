@@ -1,5 +1,4 @@
 import {
-  EmbedmillError,
   parseImageReference,
   SPARSE_SCHEMES,
   type Collection,
@@ -7,10 +6,10 @@ import {
   type SearchRequest,
   type SparseScheme,
 } from '@embedmill/jobs';
-import { shortened } from '@embedmill/retrieval';
 import { bm25Query, bm42Query } from '@embedmill/sparse-weighting';
 import type { SearchVector } from '@embedmill/vector-store';
-import { checkText, type QueryLane } from '../query-lane.ts';
+import { refusedField } from '../problem.ts';
+import { checkText, vectorAt, type QueryLane } from '../query-lane.ts';
 
 /** One question as vectors of the collection: what is asked of the store, one list of hits each. */
 export interface QueryVectors {
@@ -45,9 +44,7 @@ export async function queryVectorsOf(
   return questions.map(({ text, weight }, n): QueryVectors => {
     const vectors: QueryVectors['vectors'] = [];
     if (denseVectors !== undefined) {
-      const full = denseVectors.dims;
-      const values = shortened(denseVectors.vectors.slice(n * full, (n + 1) * full), dims);
-      vectors.push({ list: 'dense', kind: 'dense', values });
+      vectors.push({ list: 'dense', kind: 'dense', values: vectorAt(denseVectors, n, dims) });
     }
     for (const scheme of schemes) {
       const values = sparseOf(scheme, text ?? '');
@@ -76,7 +73,7 @@ function listsOf(
   const there = SPARSE_SCHEMES.filter((scheme) => profile.sparse[scheme] !== undefined);
   const missing = sparse?.find((scheme) => !there.includes(scheme));
   if (missing !== undefined) {
-    throw refused(
+    throw refusedField(
       'sparse',
       `the collection has no ${missing} vectors, only ${there.join(', ') || 'dense ones'}`,
     );
@@ -88,14 +85,14 @@ function listsOf(
   ) {
     case 'dense':
       if (sparse !== undefined)
-        throw refused('sparse', 'a dense search looks at no sparse vectors; leave it out');
+        throw refusedField('sparse', 'a dense search looks at no sparse vectors; leave it out');
       return { dense: true, schemes: [] };
     case 'sparse':
     case 'hybrid':
-      if (image !== undefined) throw refused('mode', 'a picture has a dense vector only; search dense');
+      if (image !== undefined) throw refusedField('mode', 'a picture has a dense vector only; search dense');
       if (schemes.length === 0) {
         const advice = 'create it with "sparse" in its profile, or search dense';
-        throw refused('mode', `the collection has no sparse vectors; ${advice}`);
+        throw refusedField('mode', `the collection has no sparse vectors; ${advice}`);
       }
       return { dense: mode !== 'sparse', schemes };
   }
@@ -108,7 +105,7 @@ function questionsOf({
 }: Pick<SearchRequest, 'query' | 'queries' | 'image'>): { text: string | undefined; weight: number }[] {
   const given = [query, queries, image].filter((one) => one !== undefined).length;
   if (given !== 1) {
-    throw refused(
+    throw refusedField(
       'query',
       `give one of query, queries and image; there ${given === 0 ? 'is none' : 'are several'}`,
     );
@@ -130,10 +127,6 @@ async function denseOf(
   if (image === undefined) return lane.ask({ task: 'embed', model, inputs: texts, kind: 'query' });
   const parsed = parseImageReference(image);
   if (!parsed.ok || parsed.reference.kind !== 'data')
-    throw refused('image', 'must be a data URI, as in data:image/png;base64,…');
+    throw refusedField('image', 'must be a data URI, as in data:image/png;base64,…');
   return lane.ask({ task: 'images', model, inputs: [image] });
-}
-
-function refused(path: string, message: string): EmbedmillError {
-  return new EmbedmillError('invalid_request', `${path}: ${message}`, { details: [{ path, message }] });
 }

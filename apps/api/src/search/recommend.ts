@@ -9,9 +9,9 @@ import {
   type RecommendRequest,
   type TenantId,
 } from '@embedmill/jobs';
-import { bestOfEach, combineExamples, likeness, shortened } from '@embedmill/retrieval';
+import { bestOfEach, combineExamples, likeness } from '@embedmill/retrieval';
 import type { VectorStore } from '@embedmill/vector-store';
-import { checkText, type QueryLane } from '../query-lane.ts';
+import { checkText, vectorAt, type QueryLane } from '../query-lane.ts';
 import { documentOf, type Found } from './search.ts';
 import { documentsOf } from './stored.ts';
 
@@ -101,9 +101,8 @@ export async function recommendPoints(
     let text = 0;
     return given.map((one, n) => {
       if ('text' in one) {
-        const { vectors = new Float32Array(), dims: full = 0 } = embedded ?? {};
         text += 1;
-        return shortened(vectors.slice((text - 1) * full, text * full), dims);
+        return embedded === undefined ? new Float32Array() : vectorAt(embedded, text - 1, dims);
       }
       const chunks = points.get(one.id);
       if (chunks !== undefined)

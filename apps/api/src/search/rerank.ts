@@ -1,11 +1,11 @@
-import type { Collection, CollectionName, Rerank } from '@embedmill/jobs';
+import { spokenText, type Collection, type CollectionName, type Rerank } from '@embedmill/jobs';
 import { cosine, standardScores, withFeedback } from '@embedmill/retrieval';
 import { wordsOf } from '@embedmill/sparse-weighting';
 import type { VectorStore } from '@embedmill/vector-store';
 import type { QueryLane } from '../query-lane.ts';
 import type { ListName, QueryVectors } from './query-vectors.ts';
 import type { Found } from './search.ts';
-import { documentsOf, spokenText } from './stored.ts';
+import { documentsOf } from './stored.ts';
 
 /** Hits that the question's vector is drawn towards. */
 const FEEDBACK = 3;

@@ -7,8 +7,3 @@ export function documentsOf(payloads: readonly PointPayload[]): DocumentKey[] {
   );
   return [...keys.values()];
 }
-
-/** What a chunk says, with its document's title in front, as models read it. */
-export function spokenText({ title, text }: Pick<PointPayload, 'title' | 'text'>): string {
-  return title === null ? text : `${title} ${text}`;
-}

@@ -33,6 +33,7 @@ import { readDocuments, type Tables } from './point-reader.ts';
 import { PointScanner } from './point-scanner.ts';
 import { denseLook, searchTable, sparseLook } from './table-search.ts';
 import { MOST_ROWS, ZvecTable } from './zvec-table.ts';
+import { Running } from './running.ts';
 
 /** Documents a look-up. */
 const DOCUMENTS_AT_ONCE = 500;
@@ -57,7 +58,7 @@ export class ZvecCollection {
   readonly #columnsOf: column.ColumnsOf;
   readonly #terms: CollectionTerms;
   readonly #scanner = new PointScanner();
-  readonly #running = new Set<Promise<unknown>>();
+  readonly #running = new Running();
   #definition: Collection;
   #lastWrite: Promise<unknown> = Promise.resolve();
 
@@ -116,7 +117,7 @@ export class ZvecCollection {
   }
 
   find(documents: DocumentKey[]): Promise<(StoredDocument | undefined)[]> {
-    return this.#track(this.#find(documents));
+    return this.#running.track(this.#find(documents));
   }
 
   async replace(documents: DocumentPoints[], vector?: DenseName): Promise<void> {
@@ -150,11 +151,11 @@ export class ZvecCollection {
   }
 
   search(search: VectorSearch): Promise<ScoredPoint[]> {
-    return this.#track(this.#search(search));
+    return this.#running.track(this.#search(search));
   }
 
   getPoints(documents: DocumentKey[]): Promise<StoredPoint[]> {
-    return this.#track(readDocuments(this.#tablesNow, documents));
+    return this.#running.track(readDocuments(this.#tablesNow, documents));
   }
 
   scan(scan: PointScan): Promise<StoredPoint[]> {
@@ -165,7 +166,7 @@ export class ZvecCollection {
         (await this.#write(() => this.#scanner.takeOrder(this.#tablesNow.current)));
       return this.#scanner.page(order, this.#tablesNow, scan, condition);
     };
-    return this.#track(page());
+    return this.#running.track(page());
   }
 
   addVectors(vectors: VectorAddition[]): Promise<void> {
@@ -189,12 +190,12 @@ export class ZvecCollection {
   }
 
   termFactors(scheme: SparseScheme, terms: Uint32Array): Promise<Float32Array> {
-    return this.#track(this.#termFactors(scheme, terms));
+    return this.#running.track(this.#termFactors(scheme, terms));
   }
 
   /** Waits for what runs, then lets go of the files. */
   async close(): Promise<void> {
-    while (this.#running.size > 0) await Promise.allSettled(this.#running);
+    await this.#running.ended();
     for (const table of this.#tables.values()) await table.close();
   }
 
@@ -340,17 +341,7 @@ export class ZvecCollection {
   #write<T>(action: () => Promise<T>): Promise<T> {
     const write = this.#lastWrite.then(action);
     this.#lastWrite = write.catch(() => undefined);
-    return this.#track(write);
-  }
-
-  #track<T>(promise: Promise<T>): Promise<T> {
-    const settled = promise.then(
-      () => undefined,
-      () => undefined,
-    );
-    this.#running.add(settled);
-    void settled.then(() => this.#running.delete(settled));
-    return promise;
+    return this.#running.track(write);
   }
 }
 

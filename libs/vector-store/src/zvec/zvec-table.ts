@@ -4,6 +4,7 @@ import type { ZVecCollection, ZVecDoc, ZVecDocInput, ZVecQuery } from '@zvec/zve
 import { countSegments, syncFiles, syncLogs } from './collection-folder.ts';
 import { schemaOf } from './columns.ts';
 import { assertOk, fromZvec, inTurn, type Zvec } from './native.ts';
+import { Running } from './running.ts';
 
 /** Rows a blocking call: a few milliseconds, in which the event loop stands still. */
 const ROWS_AT_ONCE = 64;
@@ -31,7 +32,7 @@ export class ZvecTable {
   readonly folder: string;
   readonly #native: ZVecCollection;
   readonly #where: string;
-  readonly #running = new Set<Promise<unknown>>();
+  readonly #running = new Running();
   #unsealed: number;
   #merging: Promise<unknown> | undefined;
   #closed = false;
@@ -94,7 +95,7 @@ export class ZvecTable {
 
   /** Goes through all rows, in no order; rows written meanwhile may be among them or not. */
   forEach(outputFields: string[], visit: (row: ZVecDoc) => void): Promise<void> {
-    return this.#track(this.#goThrough(outputFields, visit));
+    return this.#running.track(this.#goThrough(outputFields, visit));
   }
 
   async upsert<T>(items: T[], rowOf: (item: T) => ZVecDocInput): Promise<void> {
@@ -133,7 +134,7 @@ export class ZvecTable {
   /** Waits for what runs, then lets go of the files. */
   async close(): Promise<void> {
     this.#closed = true;
-    while (this.#running.size > 0) await Promise.allSettled(this.#running);
+    await this.#running.ended();
     await this.#merging;
     await inTurn(() => this.#native.closeSync());
   }
@@ -175,19 +176,9 @@ export class ZvecTable {
   async #run<T>(action: () => T | Promise<T>): Promise<T> {
     if (this.#closed) throw new EmbedmillError('store_unavailable', `${this.#where}: is being closed`);
     try {
-      return await this.#track(inTurn(action));
+      return await this.#running.track(inTurn(action));
     } catch (thrown) {
       throw fromZvec(thrown, this.#where);
     }
-  }
-
-  #track<T>(promise: Promise<T>): Promise<T> {
-    const settled = promise.then(
-      () => undefined,
-      () => undefined,
-    );
-    this.#running.add(settled);
-    void settled.then(() => this.#running.delete(settled));
-    return promise;
   }
 }
