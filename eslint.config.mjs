@@ -36,6 +36,7 @@ export default tseslint.config(
               onlyDependOnLibsWithTags: ['type:contract', 'type:telemetry', 'type:domain', 'type:adapter'],
               bannedExternalImports: ['bullmq', 'onnxruntime-node', '@qdrant/*', '@zvec/*'],
             },
+            { sourceTag: 'type:deploy', onlyDependOnLibsWithTags: ['type:contract', 'type:telemetry'] },
             { sourceTag: 'type:test', onlyDependOnLibsWithTags: ['*'] },
           ],
         },

@@ -7,8 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 
-const UNITS = fileURLToPath(new URL('../deploy/systemd', import.meta.url));
-const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const UNITS = fileURLToPath(new URL('.', import.meta.url));
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const systemd = existsSync('/usr/bin/systemd-analyze');
 
 test.skipIf(!systemd).each(['embedmill-api.service', 'embedmill-worker.service'])(
