@@ -192,6 +192,19 @@ test('a collection of texts refuses pictures, one by one', async () => {
   expect(job).toMatchObject({ stored: 1, failed: 1 });
 });
 
+test('collections of models that read pictures do not migrate, for pictures are not stored', async () => {
+  const cli = async (name: string, to: string) =>
+    runCli(['migrate', name, '--to', to, '--data', mill.data, '--json']);
+  for (const [model, to] of [
+    ['colours', 'all-MiniLM-L6-v2'],
+    ['all-MiniLM-L6-v2', 'colours'],
+  ] as const) {
+    const { code, stderr } = await cli(await collection('pictured', { model }), to);
+    expect(code).toBe(1);
+    expect(stderr).toContain('colours reads pictures, which are not stored');
+  }
+});
+
 test('a collection migrates to another model, is cut over, rolled back, and ended', async () => {
   const name = await collection('migrating', {});
   await mill.finished(await mill.submit(name, ndjson(TEXTS)));

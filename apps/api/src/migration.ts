@@ -19,6 +19,13 @@ export async function beginMigration(
 ): Promise<{ collection: Collection; job: Job }> {
   const collection = await requireCollection(store, name);
   const found = await requireModel(models, model, 'model', 'dense');
+  const own = await requireModel(models, collection.profile.model, 'model', 'dense');
+  const pictured = [own, found].find(({ images }) => images);
+  if (pictured !== undefined) {
+    // A point's picture is not stored, so another model could only be given its words.
+    const message = `${pictured.name} reads pictures, which are not stored: make another collection, and submit the documents to it`;
+    throw new EmbedmillError('invalid_profile', message, { details: [{ path: 'model', message }] });
+  }
   const size = dimsOf(found, dims, 'dims');
   if (collection.profile.sparse.bm42 !== undefined && !found.attentions) {
     const message = `${name} has BM42 vectors, and ${model} does not give the attention that they are made of`;
