@@ -1,3 +1,4 @@
+import pLimit from 'p-limit';
 import {
   EmbedmillError,
   type DenseResult,
@@ -46,8 +47,8 @@ export class QueryLane {
   readonly #queue: Pick<Queue, 'query'>;
   readonly #timeoutMs: number;
   #inFlight = 0;
-  #sending = 0;
-  readonly #waiting: (() => void)[] = [];
+  /** First come, first served: what is left of a large request waits behind others' messages, not before them. */
+  readonly #sending = pLimit(ALL_PARALLEL);
 
   constructor(queue: Pick<Queue, 'query'>, timeoutMs: number) {
     this.#queue = queue;
@@ -71,29 +72,11 @@ export class QueryLane {
   }
 
   async #inMessages<Task extends QueryTask>(query: QueryOf<Task>): Promise<QueryResult<Task>[]> {
-    const messages = messagesOf(query);
-    const results: QueryResult<Task>[] = [];
-    const pending = messages.entries();
-    const sendInTurn = async (): Promise<void> => {
-      for (const [index, message] of pending) {
-        results[index] = (await this.#send(message)) as QueryResult<Task>;
-      }
-    };
-    await Promise.all(Array.from({ length: Math.min(PARALLEL, messages.length) }, sendInTurn));
-    return results;
-  }
-
-  /** First come, first served: what is left of a large request waits behind others' messages, not before them. */
-  async #send(message: Query): Promise<QueryResult> {
-    if (this.#sending >= ALL_PARALLEL) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    else this.#sending += 1;
-    try {
-      return await this.#queue.query(message, { timeoutMs: this.#timeoutMs });
-    } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#sending -= 1;
-      else next();
-    }
+    const own = pLimit(PARALLEL);
+    const send = (message: Query) =>
+      this.#sending(() => this.#queue.query(message, { timeoutMs: this.#timeoutMs }));
+    const results = await Promise.all(messagesOf(query).map((message) => own(() => send(message))));
+    return results as QueryResult<Task>[];
   }
 }
 

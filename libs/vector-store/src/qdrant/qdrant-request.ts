@@ -57,25 +57,3 @@ function serverMessage(data: unknown): string {
   const said = (data as { status?: { error?: unknown } } | null | undefined)?.status?.error ?? data;
   return (typeof said === 'string' ? said : JSON.stringify(said ?? '')).slice(0, 500);
 }
-
-/** Lets some run at once and the others wait, in order. */
-export class Slots {
-  #free: number;
-  readonly #waiting: (() => void)[] = [];
-
-  constructor(size: number) {
-    this.#free = size;
-  }
-
-  async run<T>(action: () => Promise<T>): Promise<T> {
-    if (this.#free === 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    else this.#free--;
-    try {
-      return await action();
-    } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#free++;
-      else next();
-    }
-  }
-}

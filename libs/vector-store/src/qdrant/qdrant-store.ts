@@ -9,6 +9,7 @@ import {
   type SparseScheme,
 } from '@embedmill/jobs';
 import type { QdrantClient, Schemas } from '@qdrant/js-client-rest';
+import pLimit from 'p-limit';
 import { assertSameCollection, collectionNotFound, denseVectors, vectorChange } from '../collections.ts';
 import { conditionOf } from '../condition.ts';
 import { sortByDocument } from '../document-order.ts';
@@ -45,7 +46,7 @@ import {
 } from './qdrant-filter.ts';
 import { additionBatches, payloadOf, upsertBatches } from './qdrant-points.ts';
 import { askTermFactors, queryOf } from './qdrant-query.ts';
-import { request, Slots } from './qdrant-request.ts';
+import { request } from './qdrant-request.ts';
 import { pointPages, POINTS_AT_ONCE, type ScrollPage } from './qdrant-scroll.ts';
 
 /** Requests that write, at once. */
@@ -65,7 +66,7 @@ const DEFINITION_AGE = 5000;
 export class QdrantStore implements VectorStore {
   readonly description: string;
   readonly #client: QdrantClient;
-  readonly #writes = new Slots(WRITES_AT_ONCE);
+  readonly #writes = pLimit(WRITES_AT_ONCE);
   readonly #definitions = new Map<string, { collection: Collection; until: number }>();
 
   constructor(client: QdrantClient, url: string) {
@@ -113,9 +114,9 @@ export class QdrantStore implements VectorStore {
 
   async listCollections(): Promise<Collection[]> {
     const { collections } = await this.#send(undefined, () => this.#client.getCollections());
-    const slots = new Slots(WRITES_AT_ONCE);
+    const slots = pLimit(WRITES_AT_ONCE);
     const names = collections.map(({ name }) => name as CollectionName).toSorted();
-    const found = await Promise.all(names.map((name) => slots.run(() => this.getCollection(name))));
+    const found = await Promise.all(names.map((name) => slots(() => this.getCollection(name))));
     return found.filter((collection) => collection !== undefined);
   }
 
@@ -255,7 +256,7 @@ export class QdrantStore implements VectorStore {
     const collection = await this.#collection(name);
     const { name: vector } = checkAdditions(collection, vectors);
     for (const points of additionBatches(vector, vectors)) {
-      await this.#writes.run(() => this.#addTo(name, vector, points));
+      await this.#writes(() => this.#addTo(name, vector, points));
     }
   }
 
@@ -286,7 +287,7 @@ export class QdrantStore implements VectorStore {
       for (const { dense } of points) checkDense(now, denseVector(now), dense, 'the vector');
     };
     const sent = [...upsertBatches(collection, points)].map((batch) =>
-      this.#writes.run(() =>
+      this.#writes(() =>
         this.#checked(collection, check, () => this.#client.upsert(name, { points: batch, wait: true })),
       ),
     );
@@ -296,7 +297,7 @@ export class QdrantStore implements VectorStore {
   }
 
   async #delete(name: CollectionName, filter: QdrantFilter): Promise<void> {
-    await this.#writes.run(() => this.#send(name, () => this.#client.delete(name, { filter, wait: true })));
+    await this.#writes(() => this.#send(name, () => this.#client.delete(name, { filter, wait: true })));
   }
 
   /** Adds vectors to those points that are there and have none. */
