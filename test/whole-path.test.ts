@@ -15,7 +15,10 @@ let sources: string;
 
 beforeAll(async () => {
   sources = await mkdtemp(join(tmpdir(), 'embedmill-sources-'));
-  mill = await Embedmill.up({ args: ['--source-dir', sources] });
+  mill = await Embedmill.up({
+    args: ['--source-dir', sources],
+    env: { EMBEDMILL_FETCH_ALLOW: '127.0.0.1' },
+  });
 });
 afterAll(async () => {
   await mill.stop();

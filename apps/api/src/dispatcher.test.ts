@@ -58,6 +58,7 @@ const options = (): DispatcherOptions => ({
   pollMs: 20,
   lockMs: 1000,
   maxSourceBytes: 1e9,
+  openUrl: () => Promise.reject(new Error('no URLs here')),
   ...{ spool, store, models: () => Promise.resolve([]) },
   log: { info: () => {}, warn: () => {} },
 });

@@ -11,7 +11,14 @@ import {
   type SourceRef,
 } from '@embedmill/jobs';
 import { consumeIngest, sourceOf, type IngestConsumer, type IngestHandle } from '@embedmill/queue';
-import { failShard, fetchSource, readManifest, writeManifest, type Spool } from '@embedmill/sources';
+import {
+  failShard,
+  fetchSource,
+  readManifest,
+  writeManifest,
+  type OpenUrl,
+  type Spool,
+} from '@embedmill/sources';
 import { withAverageLength, type MeasuringParts } from './average-length.ts';
 import { storedDocuments } from './stored-documents.ts';
 
@@ -35,6 +42,8 @@ export interface DispatcherOptions extends MeasuringParts {
   /** After this long without a sign of life, another dispatcher takes over. */
   lockMs: number;
   maxSourceBytes: number;
+  /** Fetches sources of URLs. */
+  openUrl: OpenUrl;
   spool: Spool;
   log: DispatcherLog;
 }
@@ -129,8 +138,8 @@ async function copySource(
   async function copy(): Promise<SourceRef> {
     switch (source.kind) {
       case 'url': {
-        const limits = { maxBytes: options.maxSourceBytes, idleSeconds: 60 };
-        return (await fetchSource(options.spool, handle.id, source.url, limits, signal)).source;
+        const fetching = { open: options.openUrl, maxBytes: options.maxSourceBytes, signal };
+        return (await fetchSource(options.spool, handle.id, source.url, fetching)).source;
       }
       case 'collection': {
         const lines = storedDocuments(options.store, collection.name as CollectionName, signal);

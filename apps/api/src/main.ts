@@ -1,4 +1,5 @@
 import { asEmbedmillError } from '@embedmill/jobs';
+import { GuardedFetch } from '@embedmill/fetching';
 import { createMetrics } from '@embedmill/metrics';
 import { listModels } from '@embedmill/models';
 import { connectQueue } from '@embedmill/queue';
@@ -23,6 +24,8 @@ const ABANDONED_MS = 24 * 3600 * 1000;
 const POLL_MS = 100;
 /** How long letting go of jobs, queue and store may take. */
 const CLOSING_MS = 5000;
+/** A server that is slower than this would hold one of the few jobs that run at the same time. */
+const SOURCE_PACE = { idleSeconds: 60, minBytesPerSecond: 1024 };
 
 interface RunningApi {
   url: string;
@@ -48,11 +51,13 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
     config,
     log,
   });
+  const fetching = new GuardedFetch({ allow: config.fetchAllow, ...SOURCE_PACE });
   const dispatcher = await startDispatcher({
     ...config.dispatcher,
     redisUrl: config.redisUrl,
     pollMs: POLL_MS,
     maxSourceBytes: config.maxUploadBytes,
+    openUrl: fetching.open.bind(fetching),
     ...{ spool, store, models, log },
   });
   const url = await server.listen({ host: config.host, port: config.port });
@@ -65,6 +70,7 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
       await server.close();
       clearTimeout(cut);
       await dispatcher.close();
+      await fetching.close();
       await queue.close();
       await store.close();
       log.info('the API has stopped');

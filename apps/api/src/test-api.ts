@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
+import { GuardedFetch } from '@embedmill/fetching';
 import { createMetrics } from '@embedmill/metrics';
 import { connectQueue, ModelConsumer } from '@embedmill/queue';
 import { startTestRedis } from '@embedmill/redis-server';
@@ -102,9 +103,16 @@ async function start(
       }
     },
     async dispatch() {
+      const fetching = new GuardedFetch({ allow: ['127.0.0.1'] });
+      closers.push(() => fetching.close());
       const running = await startDispatcher({
         ...{ redisUrl: redis.url, jobs: 4, outstandingShards: 4, pollMs: 20, lockMs: 2000 },
-        ...{ maxSourceBytes: 1e9, spool: parts.spool, log: { info: () => {}, warn: () => {} } },
+        ...{
+          maxSourceBytes: 1e9,
+          openUrl: fetching.open.bind(fetching),
+          spool: parts.spool,
+          log: { info: () => {}, warn: () => {} },
+        },
         ...{ store, models: parts.models },
       });
       closers.push(() => running.close());

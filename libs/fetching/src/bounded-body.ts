@@ -16,17 +16,32 @@ const DECODERS: Readonly<Record<string, () => Transform>> = {
 
 export const ACCEPT_ENCODING = 'gzip, deflate, br, zstd';
 
+/** How slow a body may come: so many bytes, decoded, in each stretch of so many milliseconds. */
+export interface Pace {
+  readonly bytes: number;
+  readonly milliseconds: number;
+}
+
 /**
  * A body without its `content-encoding`. What is counted is what comes out, as it comes: neither a false
- * `content-length` nor a few bytes that decode to many get past `maxBytes`. Throws `BodyTooLarge`, `BodyEncoding`,
- * and what the body throws; the body is destroyed when reading ends, however it ends.
+ * `content-length` nor a few bytes that decode to many get past `maxBytes`, and a byte now and then, or many that
+ * decode to nothing, do not keep the pace. Throws `BodyTooLarge`, `BodyEncoding`, an Error when it is too slow, and
+ * what the body throws; the body is destroyed when reading ends, however it ends.
  */
 export async function* boundedBody(
   body: Readable,
   encoding: string | undefined,
   maxBytes: number,
+  pace?: Pace,
 ): AsyncGenerator<Uint8Array, void> {
   let total = 0;
+  let before = 0;
+  const watch =
+    pace &&
+    setInterval(() => {
+      if (total - before < pace.bytes) body.destroy(new Error('it sends too slowly'));
+      before = total;
+    }, pace.milliseconds);
   try {
     for await (const chunk of decoded(body, encoding)) {
       const bytes = chunk as Uint8Array;
@@ -40,6 +55,7 @@ export async function* boundedBody(
       throw new BodyEncoding(String(thrown), { cause: thrown });
     throw thrown;
   } finally {
+    clearInterval(watch);
     body.on('error', () => undefined).destroy();
   }
 }

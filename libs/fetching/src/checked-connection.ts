@@ -30,7 +30,8 @@ export function checkedConnector(
     if (rules.allowsHost(hostname)) return addresses;
     const allowed = addresses.filter((address) => rules.allowsAddress(address));
     if (allowed.length > 0) return allowed;
-    throw new ForbiddenAddress(`${hostname} has no public address, but ${addresses.join(', ')}`);
+    // Its addresses are not named: they would tell the author of the URL what only this network knows.
+    throw new ForbiddenAddress(`${hostname} has no public address`);
   };
   const checkedLookup: LookupFunction = (hostname, options, callback) => {
     allowedAddresses(hostname).then(

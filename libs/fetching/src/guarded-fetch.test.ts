@@ -1,6 +1,12 @@
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { createServer as createTcpServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
 import { GuardedFetch, type FetchRequest, type GuardedFetchOptions } from './guarded-fetch.ts';
@@ -34,6 +40,29 @@ async function serve(
     listener(request, response);
   });
   return { ...(await listen(server)), requests: () => requests };
+}
+
+/** As `serve`, over TLS with a certificate that this process trusts; undefined where openssl is missing. */
+async function serveTls(listener: RequestListener) {
+  const folder = await mkdtemp(join(tmpdir(), 'embedmill-tls-'));
+  opened.push({ close: () => rm(folder, { recursive: true, force: true }) });
+  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
+  const made = spawnSync('openssl', [
+    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'],
+    ...['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', cert],
+  ]);
+  if (made.error !== undefined) return undefined;
+  const trusted = getCACertificates('default');
+  opened.push({ close: () => setDefaultCACertificates(trusted) });
+  const pem = await readFile(cert, 'utf8');
+  setDefaultCACertificates([...trusted, pem]);
+  let requests = 0;
+  const server = createTlsServer({ key: await readFile(key), cert: pem }, (request, response) => {
+    requests += 1;
+    listener(request, response);
+  });
+  const { port } = await listen(server as unknown as Server);
+  return { url: `https://127.0.0.1:${port}/`, requests: () => requests };
 }
 
 async function listen(server: Pick<Server, 'listen' | 'once' | 'address' | 'close'>) {
@@ -91,6 +120,13 @@ describe('addresses that are not public', () => {
     '0x7f.1',
     '0177.0.0.1',
     '①②⑦.0.0.1',
+    '127。0。0。1',
+    '%31%32%37.0.0.1',
+    '00000177.0.0.1',
+    '0x7f.0x0.0x0.0x1',
+    '017700000001',
+    '[0:0:0:0:0:ffff:127.0.0.1]',
+    '[::127.0.0.1]',
     '0',
     '[::1]',
     '[::ffff:127.0.0.1]',
@@ -153,6 +189,34 @@ describe('addresses that are not public', () => {
     const fetch = guarded({ allow: ['images.internal'], resolve });
     expect(await codeOf(fetch.bytes(`http://images.internal:${port}/`, asked))).toBe('ok');
     expect(await codeOf(fetch.bytes(`http://other.internal:${port}/`, asked))).toBe('image_forbidden');
+  });
+});
+
+describe('a redirect', () => {
+  it('from https leads to no http', async () => {
+    const http = await serve((_request, response) => response.end('x'));
+    const location = http.url;
+    const https = await serveTls((_request, response) => response.writeHead(302, { location }).end());
+    if (https === undefined) return void process.stdout.write('skipped: there is no openssl\n');
+    expect(await codeOf(guarded().bytes(`${https.url}moved`, asked))).toBe('image_forbidden');
+    expect(https.requests()).toBe(1);
+    expect(http.requests()).toBe(0);
+  });
+
+  it('gets no cookies, no credentials and nothing of the address that it came from', async () => {
+    const seen: Record<string, unknown>[] = [];
+    const other = await serve((request, response) => {
+      seen.push(request.headers);
+      response.end('x');
+    });
+    const { url } = await serve((_request, response) =>
+      response.writeHead(302, { location: other.url, 'set-cookie': 'session=secret' }).end(),
+    );
+    expect(await codeOf(guarded().bytes(`${url}?token=secret`, asked))).toBe('ok');
+    expect(Object.keys(seen[0]!).toSorted()).toEqual([
+      ...['accept', 'accept-encoding', 'connection', 'host', 'user-agent'],
+    ]);
+    expect(JSON.stringify(seen)).not.toContain('secret');
   });
 });
 
@@ -237,6 +301,32 @@ describe('a hostile server', () => {
     const fetch = guarded({ allow: ['127.0.0.1'], idleSeconds: 0.5 });
     expect(await codeOf(fetch.bytes(url, asked))).toBe('image_unavailable');
     expect(await codeOf(fetch.bytes(`${url}body`, asked))).toBe('image_unavailable');
+  });
+
+  it.each([
+    ['a byte', {}, 'x'],
+    // A stored block of no bytes (RFC 1951, 3.2.4), behind gzip's head: bytes that decode to none.
+    ['bytes of no content', { 'content-encoding': 'gzip' }, Buffer.from('000000ffff', 'hex')],
+  ])('cannot hold on to a job by sending %s now and then', async (_what, headers, piece) => {
+    const head = gzipSync('').subarray(0, 10);
+    const { url } = await serve((_request, response) => {
+      response.writeHead(200, headers).write('content-encoding' in headers ? head : 'x');
+      const drip = setInterval(() => response.write(piece), 20);
+      response.on('close', () => clearInterval(drip));
+    });
+    const fetch = guarded({ allow: ['127.0.0.1'], idleSeconds: 0.2, minBytesPerSecond: 10_000 });
+    const unlimited = { codes, maxBytes: 1e9 };
+    await expect(fetch.bytes(url, unlimited)).rejects.toMatchObject({
+      ...{ code: 'image_unavailable', message: expect.stringContaining('too slowly') },
+    });
+  });
+
+  it('learns nothing of a name’s addresses that are not public', async () => {
+    const error = await guarded({ resolve: async () => ['10.1.2.3'] })
+      .bytes('http://database.internal/', asked)
+      .catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'image_forbidden' });
+    expect(String(error)).not.toContain('10.1.2.3');
   });
 
   it('cannot send headers without end', async () => {

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { Agent, request, type Dispatcher } from 'undici';
 import { EmbedmillError, type ErrorCode } from '@embedmill/jobs';
 import { AddressRules } from './address-rules.ts';
-import { ACCEPT_ENCODING, BodyEncoding, BodyTooLarge, boundedBody } from './bounded-body.ts';
+import { ACCEPT_ENCODING, BodyEncoding, BodyTooLarge, boundedBody, type Pace } from './bounded-body.ts';
 import { checkedConnector, ForbiddenAddress, systemResolve, type Resolve } from './checked-connection.ts';
 
 export interface GuardedFetchOptions {
@@ -10,6 +10,8 @@ export interface GuardedFetchOptions {
   readonly allow?: readonly string[] | undefined;
   /** Seconds without a byte after which a transfer is given up. */
   readonly idleSeconds?: number | undefined;
+  /** A transfer that is slower for `idleSeconds` is given up, so that a byte now and then does not keep it alive. */
+  readonly minBytesPerSecond?: number | undefined;
   readonly connectSeconds?: number | undefined;
   readonly resolve?: Resolve | undefined;
 }
@@ -61,10 +63,14 @@ const UNTOLD_TYPES = ['application/octet-stream', 'binary/octet-stream'];
 export class GuardedFetch {
   readonly #agent: Agent;
   readonly #idleMs: number;
+  readonly #pace: Pace | undefined;
 
   constructor(options: GuardedFetchOptions = {}) {
     const { allow = [], idleSeconds = 30, connectSeconds = 10, resolve = systemResolve } = options;
+    const { minBytesPerSecond: slowest } = options;
     this.#idleMs = idleSeconds * 1000;
+    this.#pace =
+      slowest === undefined ? undefined : { bytes: slowest * idleSeconds, milliseconds: this.#idleMs };
     this.#agent = new Agent({
       connect: checkedConnector(new AddressRules(allow), resolve, connectSeconds * 1000),
       connections: 8,
@@ -91,7 +97,7 @@ export class GuardedFetch {
       const { headers, body } = response;
       const encoding = first(headers['content-encoding']);
       const length = encoding === undefined ? Number(first(headers['content-length']) ?? NaN) : NaN;
-      const bounded = boundedBody(body, encoding, asked.maxBytes);
+      const bounded = boundedBody(body, encoding, asked.maxBytes, this.#pace);
       try {
         assertWanted(response, found, asked);
         if (length > asked.maxBytes) throw new BodyTooLarge();
@@ -161,7 +167,11 @@ function checkedUrl(text: string, base: URL | undefined, codes: FetchCodes): URL
     throw new EmbedmillError(codes.forbidden, `only http and https are fetched, not ${url.protocol}`);
   }
   if (url.username !== '' || url.password !== '') {
-    const message = `${redacted(text)} has a user name or password in it; leave them out`;
+    const message = `${redacted(url.href)} has a user name or password in it; leave them out`;
+    throw new EmbedmillError(codes.forbidden, message);
+  }
+  if (base?.protocol === 'https:' && url.protocol !== 'https:') {
+    const message = `${redacted(base.href)} redirects from https to ${redacted(url.href)}, which is not safe`;
     throw new EmbedmillError(codes.forbidden, message);
   }
   return url;

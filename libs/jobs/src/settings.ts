@@ -35,7 +35,7 @@ export const sharedSettings = {
     .meta({ description: 'Where models are downloaded from.' }),
   EMBEDMILL_FETCH_ALLOW: z.string().optional().meta({
     description:
-      'Hosts, addresses and CIDR ranges, separated by commas, that pictures may be fetched from though they are not public.',
+      'Hosts, addresses and CIDR ranges, separated by commas, that sources of jobs and pictures may be fetched from though they are not public.',
   }),
   EMBEDMILL_LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])

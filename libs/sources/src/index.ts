@@ -11,4 +11,4 @@ export {
 export { fileSource, openLocalSource, readSource } from './source-bytes.ts';
 export { readShardLines, type ShardLine } from './shard-lines.ts';
 export { Spool, type Received, type ReportKind } from './spool.ts';
-export { fetchSource, redacted, type UrlLimits } from './url.ts';
+export { fetchSource, redacted, type OpenUrl } from './url.ts';

@@ -1,7 +1,5 @@
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
-import { createServer, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,22 +7,16 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { DocumentReport, JobId } from '@embedmill/jobs';
 import { fileSource, openLocalSource, readSource } from './source-bytes.ts';
 import { Spool } from './spool.ts';
-import { fetchSource } from './url.ts';
 
 const JOB = 'job_1' as JobId;
 let folder: string;
 let spool: Spool;
-const servers: Server[] = [];
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'embedmill-spool-'));
   spool = await Spool.open(join(folder, 'spool'));
 });
 afterEach(async () => {
-  for (const server of servers.splice(0)) {
-    server.closeAllConnections();
-    server.close();
-  }
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -148,39 +140,3 @@ test('local sources are read below the allowed folder only, whatever the path or
   await expect(openLocalSource('nothing', allowed)).rejects.toMatchObject({ code: 'source_unreadable' });
   await expect(openLocalSource('x', undefined)).rejects.toMatchObject({ code: 'source_forbidden' });
 });
-
-async function serve(listener: RequestListener): Promise<string> {
-  const server = createServer(listener).listen(0, '127.0.0.1');
-  servers.push(server);
-  await new Promise((resolve) => server.once('listening', resolve));
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/data?token=secret`;
-}
-
-test('a URL is copied to the spool', async () => {
-  const url = await serve((_request, response) => response.end('one\ntwo\n'));
-  const { source } = await fetchSource(spool, JOB, url, { maxBytes: 100, idleSeconds: 5 });
-  expect(await textOf(readSource(source))).toBe('one\ntwo\n');
-});
-
-test.each<[string, RequestListener, string]>([
-  ['is not there', (_request, response) => response.writeHead(404).end(), 'source_unreadable'],
-  [
-    'breaks off',
-    (_request, response) => {
-      response.writeHead(200, { 'content-length': 100 });
-      response.write('half', () => response.destroy());
-    },
-    'source_unreadable',
-  ],
-  ['is too large', (_request, response) => response.end('x'.repeat(200)), 'payload_too_large'],
-  ['says nothing', (_request, response) => void response.writeHead(200).write('x'), 'source_unreadable'],
-])(
-  'a URL that %s gives a clear error, keeps its secrets, and leaves nothing',
-  async (_name, listener, code) => {
-    const url = await serve(listener);
-    const fetching = fetchSource(spool, JOB, url, { maxBytes: 100, idleSeconds: 0.3 });
-    await expect(fetching).rejects.toMatchObject({ code });
-    await expect(fetching).rejects.not.toThrow(/secret/);
-    expect(await readdir(spool.folder)).toEqual([]);
-  },
-);

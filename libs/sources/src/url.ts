@@ -1,63 +1,52 @@
-import { EmbedmillError, type JobId } from '@embedmill/jobs';
+import { EmbedmillError, type ErrorCode, type JobId } from '@embedmill/jobs';
 import type { Received, Spool } from './spool.ts';
 
-export interface UrlLimits {
-  maxBytes: number;
-  /** Seconds without a byte after which the transfer is given up. */
-  idleSeconds: number;
-}
+/** Begins to fetch a URL with regard to where it may lead; `GuardedFetch.open` is one. */
+export type OpenUrl = (
+  url: string,
+  request: {
+    readonly codes: typeof SOURCE_CODES;
+    readonly maxBytes: number;
+    readonly types: readonly string[];
+    readonly signal?: AbortSignal | undefined;
+  },
+) => Promise<{ readonly expectedBytes: number | undefined; readonly body: AsyncIterable<Uint8Array> }>;
+
+/** What a fetch's failures are called where it was of a source. */
+const SOURCE_CODES = {
+  forbidden: 'source_forbidden',
+  unreadable: 'source_unreadable',
+  tooLarge: 'payload_too_large',
+  unavailable: 'source_unreadable',
+} as const satisfies Record<string, ErrorCode>;
+
+/** What servers call files of documents. A page of HTML, such as one that asks to sign in, is no such file. */
+const SOURCE_TYPES = ['application/', 'text/plain', 'text/csv', 'text/json', 'text/tab-separated-values'];
 
 /**
  * Copies what an http(s) URL serves to the job's spool, so that its byte ranges stay as they are while the
- * job runs. Errors: `source_unreadable` (not found, not reachable, broke off), `payload_too_large`.
+ * job runs. Errors: `source_forbidden` (an address that may not be fetched from), `source_unreadable` (not found, not
+ * reachable, no documents, broke off), `payload_too_large`.
  */
 export async function fetchSource(
   spool: Spool,
   job: JobId,
   url: string,
-  limits: UrlLimits,
-  signal?: AbortSignal,
+  options: {
+    readonly open: OpenUrl;
+    readonly maxBytes: number;
+    readonly signal?: AbortSignal | undefined;
+  },
 ): Promise<Received> {
-  const idle = new AbortController();
-  let timer: NodeJS.Timeout | undefined;
-  const alive = (): void => {
-    clearTimeout(timer);
-    timer = setTimeout(
-      () => idle.abort(new Error(`no byte for ${limits.idleSeconds} s`)),
-      limits.idleSeconds * 1000,
-    );
-  };
-  const unreadable = (why: string, cause?: unknown) =>
-    new EmbedmillError('source_unreadable', `cannot read ${redacted(url)}: ${why}`, { cause });
-  alive();
+  const { open, maxBytes, signal } = options;
+  const request = { codes: SOURCE_CODES, maxBytes, types: SOURCE_TYPES, signal };
+  const { body, expectedBytes } = await open(url, request);
   try {
-    const response = await fetch(url, {
-      signal: signal === undefined ? idle.signal : AbortSignal.any([idle.signal, signal]),
-    }).catch((error: unknown) => {
-      throw unreadable(reasonOf(error), error);
-    });
-    const { body } = response;
-    if (!response.ok || body === null)
-      throw unreadable(`it answers ${response.status} ${response.statusText}`);
-    async function* watched(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
-      for await (const chunk of stream) {
-        alive();
-        yield chunk;
-      }
-    }
-    const encoded = response.headers.has('content-encoding');
-    const length = response.headers.get('content-length');
-    const expectedBytes = encoded || length === null ? undefined : Number(length);
-    return await spool
-      .receive(job, watched(body), { maxBytes: limits.maxBytes, expectedBytes })
-      .catch((error: unknown) => {
-        if (error instanceof EmbedmillError && error.code === 'upload_incomplete') {
-          throw unreadable(`the transfer broke off (${reasonOf(error.cause ?? error)})`, error);
-        }
-        throw error;
-      });
-  } finally {
-    clearTimeout(timer);
+    return await spool.receive(job, body, { maxBytes, expectedBytes });
+  } catch (error) {
+    if (!(error instanceof EmbedmillError) || error.code !== 'upload_incomplete') throw error;
+    const message = `cannot read ${redacted(url)}: the transfer broke off`;
+    throw new EmbedmillError('source_unreadable', message, { cause: error });
   }
 }
 
@@ -65,9 +54,4 @@ export async function fetchSource(
 export function redacted(url: string): string {
   const parsed = URL.parse(url);
   return parsed === null ? 'the URL' : `${parsed.origin}${parsed.pathname}`;
-}
-
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? error.cause.message : error.message;
 }
