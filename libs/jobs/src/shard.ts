@@ -12,6 +12,10 @@ export const sourceRefSchema = z.discriminatedUnion('kind', [
     uri: z.string(),
     size: z.int().nonnegative(),
     modified: z.number(),
+    below: z.string().optional().meta({
+      description:
+        'The folder that it must lie below, links followed; of files that the server was told to read.',
+    }),
   }),
   z.strictObject({ kind: z.literal('inline'), lines: z.array(z.string()) }),
 ]);
