@@ -36,12 +36,18 @@ const FASTIFY_CODES: Partial<Record<string, ErrorCode>> = {
   FST_ERR_CTP_EMPTY_JSON_BODY: 'invalid_json',
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'upload_incomplete',
 };
+/** What the framework says of a body that it cannot parse, or of keys that it does not take, is one and the same. */
+const INVALID_JSON =
+  'the body is not valid JSON, or has a key that is not allowed: "__proto__", or "constructor" with a "prototype"';
 
 /** What a handler threw, as an error of the catalogue. */
 export function errorOf(thrown: unknown): EmbedmillError {
   if (thrown instanceof EmbedmillError || !(thrown instanceof Error)) return asEmbedmillError(thrown);
   const code = 'code' in thrown && typeof thrown.code === 'string' ? FASTIFY_CODES[thrown.code] : undefined;
-  if (code !== undefined) return new EmbedmillError(code, thrown.message, { cause: thrown });
+  if (code !== undefined) {
+    const message = code === 'invalid_json' ? INVALID_JSON : thrown.message;
+    return new EmbedmillError(code, message, { cause: thrown });
+  }
   const status = 'statusCode' in thrown ? Number(thrown.statusCode) : 500;
   return asEmbedmillError(thrown, status >= 400 && status < 500 ? 'invalid_request' : 'internal');
 }
@@ -105,12 +111,19 @@ export const validateButBody: FastifySchemaCompiler<unknown> = ({ schema, httpPa
     ? (value: unknown) => ({ value })
     : validateRequest({ schema, ...route, ...(httpPart !== undefined && { httpPart }) });
 
+/** Else a body with nothing right in it has an answer several times its size. */
+const MAX_DETAILS = 50;
+/** Of a key that a request has and should not. */
+const MAX_PATH_CHARACTERS = 200;
+
 /** What zod found, as `invalid_request` with a path for each finding. */
 export function invalidRequest(error: z.ZodError): EmbedmillError {
-  const details = detailsOf(error.issues);
-  const message = details
-    .map((detail) => (detail.path === '' ? detail.message : `${detail.path}: ${detail.message}`))
-    .join('; ');
+  const all = detailsOf(error.issues);
+  const details = all.slice(0, MAX_DETAILS);
+  const message = [
+    ...details.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)),
+    ...(all.length > MAX_DETAILS ? [`and ${all.length - MAX_DETAILS} more`] : []),
+  ].join('; ');
   return new EmbedmillError('invalid_request', message, { details });
 }
 
@@ -143,5 +156,5 @@ function closest(branches: readonly (readonly Issue[])[]): readonly Issue[] {
 }
 
 function detailAt(path: readonly PropertyKey[], message: string): ErrorDetail {
-  return { path: path.map(String).join('/'), message };
+  return { path: path.map(String).join('/').slice(0, MAX_PATH_CHARACTERS), message };
 }

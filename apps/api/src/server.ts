@@ -1,4 +1,10 @@
-import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import Fastify, {
+  LogController,
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { EmbedmillError } from '@embedmill/jobs';
 import { JobWatch } from './job-watch.ts';
@@ -24,6 +30,8 @@ import { receiveBodies } from './upload.ts';
 /** A connection that is silent for this long is dead: an upload that hangs must not hold its partial file for ever. */
 const SILENCE_MS = 120_000;
 const HEARTBEAT_MS = 15_000;
+/** Of a document's id: 512 characters, each up to three bytes of UTF-8, each written as `%` and two digits. */
+const MAX_PARAM_LENGTH = 512 * 3 * 3;
 /** Asked every few seconds by machines; only worth a line when someone debugs them. */
 const QUIET = new Set(['/healthz', '/readyz', '/metrics']);
 
@@ -40,7 +48,8 @@ export async function buildServer(
     loggerInstance: log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     connectionTimeout: SILENCE_MS,
-    routerOptions: { maxParamLength: 1024 },
+    routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
+    frameworkErrors: answerUnroutable,
     exposeHeadRoutes: false,
   });
   server.setValidatorCompiler(validateRequest);
@@ -75,6 +84,13 @@ export async function buildServer(
   await routes.register(teiRoutes(parts, lane));
   await routes.register(operationRoutes(parts));
   return server;
+}
+
+/** What cannot be routed is answered like everything else. */
+function answerUnroutable(thrown: Error, request: FastifyRequest, reply: FastifyReply): void {
+  const { message } = thrown;
+  const error = new EmbedmillError('invalid_request', message.slice(0, 300), { cause: thrown });
+  reply.code(error.status).type('application/problem+json').send(problemOf(error, request));
 }
 
 function answerErrors(server: FastifyInstance): void {

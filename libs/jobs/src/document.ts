@@ -160,7 +160,7 @@ export function parseDocument(value: unknown, profile: Pick<Profile, 'filterable
     if (!reference.ok) return fail('invalid_document', 'image', `image: ${reference.message}`);
   }
   for (const [field, type] of Object.entries(profile.filterable)) {
-    const given = metadata?.[field];
+    const given = metadata !== undefined && Object.hasOwn(metadata, field) ? metadata[field] : undefined;
     if (given === undefined || given === null) continue;
     const values = Array.isArray(given) ? given : [given];
     if (!values.every((one) => hasType(one, type))) {

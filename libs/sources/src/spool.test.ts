@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, symlink, utimes, writeFile } fro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { DocumentReport, JobId } from '@embedmill/jobs';
 import { fileSource, openLocalSource, readSource } from './source-bytes.ts';
@@ -140,3 +141,45 @@ test('local sources are read below the allowed folder only, whatever the path or
   await expect(openLocalSource('nothing', allowed)).rejects.toMatchObject({ code: 'source_unreadable' });
   await expect(openLocalSource('x', undefined)).rejects.toMatchObject({ code: 'source_forbidden' });
 });
+
+test('of any body, however it comes and ends, either all is there or nothing', async () => {
+  let kept = 0;
+  const body = fc.array(fc.uint8Array({ maxLength: 30 }), { maxLength: 6 });
+  await fc.assert(
+    fc.asyncProperty(
+      ...[body, fc.nat(100), fc.option(fc.nat(100)), fc.option(fc.nat(6))],
+      async (chunks, maxBytes, announced, breaksAt) => {
+        async function* broken() {
+          for (const [n, chunk] of chunks.entries()) {
+            if (n === breaksAt) throw new Error('ECONNRESET');
+            yield chunk;
+          }
+        }
+        const whole = Buffer.concat(chunks);
+        const breaks = breaksAt !== null && breaksAt < chunks.length;
+        const fits = whole.length <= maxBytes && (announced === null || announced === whole.length);
+        const options = { maxBytes, expectedBytes: announced ?? undefined };
+        const received = await spool.receive(JOB, broken(), options).catch((error: unknown) => error);
+        if (received instanceof Error) {
+          expect(breaks || !fits).toBe(true);
+          expect(received).toMatchObject({
+            code: expect.stringMatching(/^(upload_incomplete|payload_too_large)$/),
+          });
+        } else {
+          kept += 1;
+          const { source, bytes, sha256 } = received as Awaited<ReturnType<Spool['receive']>>;
+          expect(breaks).toBe(false);
+          expect({ bytes, sha256 }).toEqual({
+            bytes: whole.length,
+            sha256: createHash('sha256').update(whole).digest('hex'),
+          });
+          expect(Buffer.concat(await Array.fromAsync(readSource(source)))).toEqual(whole);
+          await spool.removeSource(source);
+        }
+        expect(await readdir(spool.folder)).toEqual([]);
+      },
+    ),
+    { numRuns: 2000 },
+  );
+  expect(kept).toBeGreaterThan(100);
+}, 60_000);

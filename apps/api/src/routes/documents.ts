@@ -126,7 +126,7 @@ export function documentRoutes({ store }: ApiParts, lane: QueryLane): FastifyPlu
           ...{ tags, summary: 'All points with their dense vectors, page by page', params },
           querystring: z.strictObject({
             limit: z.coerce.number().int().min(1).max(1000).default(500),
-            after: z.string().optional(),
+            after: z.uuid().optional(),
             tenant: tenant.optional(),
           }),
           response: {

@@ -18,7 +18,7 @@ export const nearDuplicatesRequestSchema = z.strictObject({
     .max(5000)
     .default(500)
     .meta({ description: 'Points that are looked at in this request.' }),
-  after: z.string().optional().meta({ description: 'Where an earlier request ended: its `next`.' }),
+  after: z.uuid().optional().meta({ description: 'Where an earlier request ended: its `next`.' }),
   filter: filterSchema.optional(),
   tenant: z.string().min(1).max(128).optional(),
 });
