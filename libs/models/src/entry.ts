@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 /** A file below a model's folder. Plain names only, so that no entry can reach outside of it. */
-const pathSchema = z
+export const pathSchema = z
   .string()
   .max(200)
   .regex(/^[A-Za-z0-9_][A-Za-z0-9._-]*(\/[A-Za-z0-9_][A-Za-z0-9._-]*)*$/, 'must be a plain relative path');

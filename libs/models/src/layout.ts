@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { EmbedmillError } from '@embedmill/jobs';
 import { sizeOf } from './digest.ts';
-import { modelEntrySchema, overridesSchema, type ModelEntry, type ModelKind } from './entry.ts';
+import { modelEntrySchema, overridesSchema, pathSchema, type ModelEntry, type ModelKind } from './entry.ts';
 
-const modulesSchema = z.array(z.looseObject({ type: z.string(), path: z.string() }));
+/** The transformer's own path is often empty. */
+const modulesSchema = z.array(z.looseObject({ type: z.string(), path: z.literal('').or(pathSchema) }));
 const poolingSchema = z.looseObject({
   word_embedding_dimension: z.int().optional(),
   pooling_mode: z.string().optional(),

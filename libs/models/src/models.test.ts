@@ -184,6 +184,13 @@ test.each([
   ['Dense', { 'own/modules.json': [{ idx: 0, path: '', type: 'sentence_transformers.models.Dense' }] }],
   ['not JSON', { 'own/config.json': undefined }],
   ['colour', { 'own/embedmill.json': { colour: 'red' } }],
+  ['plain relative path', { 'own/embedmill.json': { model: { path: '../secret.onnx' } } }],
+  ['plain relative path', { 'own/embedmill.json': { tokenizer: { path: '/etc/passwd' } } }],
+  ['plain relative path', { 'own/embedmill.json': { data: [{ path: 'a/../../../secret' }] } }],
+  [
+    'plain relative path',
+    { 'own/modules.json': [{ idx: 0, path: '../../..', type: 'sentence_transformers.models.Pooling' }] },
+  ],
 ])('a folder that cannot be used says why: %s', async (words, changes) => {
   await put({ ...LAYOUT, ...changes, ...('own/config.json' in changes ? { 'own/config.json': 0 } : {}) });
   if (words === 'not JSON') await writeFile(join(modelsDir, 'own/config.json'), '{');
@@ -206,6 +213,23 @@ test('an unknown name is model_not_found, also when it is a path', async () => {
   for (const name of ['nope', '..', '../..', 'models.json', '']) {
     await expect(findModel(name, folders)).rejects.toMatchObject({ code: 'model_not_found' });
   }
+});
+
+test.each([
+  ['name', { name: '../own' }],
+  ['source', { source: { kind: 'local', folder: '..' } }],
+  ['source', { source: { kind: 'hub', repository: '../..', revision: 'a'.repeat(40) } }],
+  ['source', { source: { kind: 'hub', repository: 'a/b', revision: '../../main' } }],
+  ['tokenizer', { tokenizer: { path: 'x\0' } }],
+])('an entry whose %s leads out of the folder is refused', async (_field, changes) => {
+  const entry = {
+    ...{ name: 'mine', dims: 8, pooling: 'mean', maxTokens: 64, license: 'mit' },
+    ...{ model: { path: 'model.onnx' }, source: { kind: 'local', folder: 'own' } },
+  };
+  await put({ 'models.json': [{ ...entry, ...changes }] });
+  await expect(findModel('mine', folders)).rejects.toMatchObject({
+    ...{ code: 'model_unavailable', message: expect.stringContaining('models.json') as string },
+  });
 });
 
 test('the list has every model once, and says which are on this machine', async () => {

@@ -110,3 +110,27 @@ test('the bundled model is offered in the file that is bundled', async () => {
   const offered = await offeredFiles('all-MiniLM-L6-v2', { cacheDir: join(folder, 'cache') });
   expect(offered.map(({ path }) => path)).toEqual(['model_int8.onnx']);
 });
+
+test.each([
+  '../../escape.onnx',
+  '/etc/escape.onnx',
+  'onnx/../../escape.onnx',
+  '.hidden/escape.onnx',
+  'a\\b.onnx',
+])('a hub’s file that is called %s is not offered, nor taken when it is asked for', async (path) => {
+  const options = await withHub();
+  const file = { type: 'file', size: 7, path };
+  const own = { type: 'file', size: 7, path: 'onnx/model.onnx' };
+  const beside = { type: 'file', size: 7, path: `onnx/model.onnx/../${path}` };
+  hub?.next.push((_request, response) => response.end(JSON.stringify([file, own, beside])));
+  expect(await offeredFiles('mine', options)).toEqual([{ path: 'onnx/model.onnx', bytes: 7, data: [] }]);
+  for (const asked of [
+    { path, data: [] },
+    { path: 'onnx/model.onnx', data: [{ path }] },
+  ]) {
+    await expect(resolveModel('mine', { ...options, file: asked })).rejects.toMatchObject({
+      ...{ code: 'model_unavailable', message: expect.stringContaining(JSON.stringify(path)) as string },
+    });
+  }
+  expect(hub?.requests).toHaveLength(1);
+});

@@ -3,7 +3,7 @@ import { dirname, join, sep } from 'node:path';
 import { z } from 'zod';
 import { EmbedmillError } from '@embedmill/jobs';
 import { sizeOf } from './digest.ts';
-import type { ModelEntry, ModelFile } from './entry.ts';
+import { pathSchema, type ModelEntry, type ModelFile } from './entry.ts';
 import { findModel, locate, type ModelLocation } from './models.ts';
 import { hubOf, type ResolveOptions } from './resolve.ts';
 
@@ -42,10 +42,11 @@ export async function offeredFiles(name: string, options: ResolveOptions): Promi
 
 async function inFolder({ folder }: ModelLocation): Promise<OfferedFile[]> {
   const names = await readdir(folder, { recursive: true });
-  const files = names.filter((name) => name.endsWith('.onnx')).toSorted();
+  const paths = names.map((name) => name.split(sep).join('/')).filter(isPlain);
+  const files = paths.filter((path) => path.endsWith('.onnx')).toSorted();
   const offered = files.map(async (path): Promise<OfferedFile[]> => {
     const bytes = await sizeOf(join(folder, path));
-    return bytes === undefined ? [] : [{ path: path.split(sep).join('/'), bytes, data: [] }];
+    return bytes === undefined ? [] : [{ path, bytes, data: [] }];
   });
   return (await Promise.all(offered)).flat();
 }
@@ -74,8 +75,11 @@ async function inRepository(entry: ModelEntry, options: ResolveOptions): Promise
   }
 }
 
+/** Files of other paths than an entry could have are not offered: they may lead out of the model's folder. */
+const isPlain = (path: string): boolean => pathSchema.safeParse(path).success;
+
 function offersIn(tree: z.infer<typeof treeSchema>): OfferedFile[] {
-  const files = tree.filter(({ type }) => type === 'file');
+  const files = tree.filter(({ type, path }) => type === 'file' && isPlain(path));
   const fileOf = ({ path, size, lfs }: (typeof files)[number]): ModelFile & { bytes: number } => ({
     path,
     bytes: size,

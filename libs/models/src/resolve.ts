@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { EmbedmillError } from '@embedmill/jobs';
 import { sha256Of, sizeOf } from './digest.ts';
 import { ensureDownloaded, type DownloadOptions } from './download.ts';
-import type { ModelEntry, ModelFile } from './entry.ts';
+import { pathSchema, type ModelEntry, type ModelFile } from './entry.ts';
 import { DEFAULT_HUB } from './hub.ts';
 import { findModel, locate, visionOf, type ModelFolders, type ModelLocation } from './models.ts';
 
@@ -41,6 +41,11 @@ export type ResolvedModel = ModelEntry & {
 export async function resolveModel(name: string, options: ResolveOptions): Promise<ResolvedModel> {
   const own = await findModel(name, options);
   const { file } = options;
+  const strange = file && [file, ...file.data].find(({ path }) => !pathSchema.safeParse(path).success);
+  if (strange !== undefined) {
+    const message = `${JSON.stringify(strange.path)} is no path of a file of ${name}; choose one of "embedmill bench --calibrate"`;
+    throw new EmbedmillError('model_unavailable', message);
+  }
   const entry =
     file === undefined ? own : { ...own, model: { path: file.path, sha256: file.sha256 }, data: file.data };
   const location = await locate(entry, options);

@@ -66,6 +66,41 @@ export function halfEncoder(): Buffer {
   });
 }
 
+/**
+ * A text encoder whose weights, two float32, are in a file of their own: input_ids, attention_mask →
+ * last_hidden_state [batch, tokens, 2], an id times the weights.
+ */
+export function encoderOfExternalWeights(location: string): Buffer {
+  const graph = modelBytes(17, {
+    nodes: [
+      node('Cast', ['input_ids'], 'numbers', { to: ELEMENT.float32 }),
+      node('Unsqueeze', ['numbers', 'axis'], 'id'),
+      node('Mul', ['id', 'weights'], 'last_hidden_state'),
+    ],
+    inputs: IDS_AND_MASK.map((name) => ({ name, dimensions: BY_TOKEN, element: ELEMENT.int64 })),
+    outputs: [{ name: 'last_hidden_state', dimensions: [...BY_TOKEN, 'dims'] }],
+    constants: [{ name: 'axis', value: [2] }],
+  });
+  // TensorProto (onnx.proto): dims 1, data_type 2, name 8, external_data 13 (key 1, value 2), data_location 14.
+  const entry = (key: string, value: string) => field(13, Buffer.concat([field(1, key), field(2, value)]));
+  const [two, float32, external] = [
+    [1 << 3, 2],
+    [2 << 3, ELEMENT.float32],
+    [14 << 3, 1],
+  ].map((bytes) => Buffer.from(bytes));
+  const tensor = [two, float32, field(8, 'weights'), entry('location', location), external];
+  const initializer = field(5, Buffer.concat(tensor.flatMap((part) => part ?? [])));
+  // ModelProto has its graph in field 7; a second one is joined to the first.
+  return Buffer.concat([graph, field(7, initializer)]);
+}
+
+/** A protobuf field of bytes. */
+function field(number: number, content: string | Buffer): Buffer {
+  const bytes = Buffer.from(content);
+  const length = bytes.length < 128 ? [bytes.length] : [(bytes.length % 128) + 128, bytes.length >> 7];
+  return Buffer.concat([Buffer.from([number * 8 + 2, ...length]), bytes]);
+}
+
 function node(
   operator: string,
   inputs: string[],
