@@ -1,8 +1,12 @@
 /**
  * Where a command writes. Results go to standard output; progress, notes and errors to standard error, so that a
  * result can be piped. With --json there is one object on standard output, and no progress.
+ *
+ * Whatever is in ids, texts and messages, it is read and nothing more: characters that steer terminals go, and JSON
+ * has them escaped.
  */
 import { styleText } from 'node:util';
+import { harmless } from './text.ts';
 
 export interface Output {
   write(text: string): unknown;
@@ -30,12 +34,12 @@ export class Terminal {
 
   /** A line of the result, for people. */
   print(line = ''): void {
-    if (!this.json) this.#out.write(`${line}\n`);
+    if (!this.json) this.#out.write(`${harmless(line)}\n`);
   }
 
   /** The result, for programs. */
   printJson(value: unknown): void {
-    this.#out.write(`${JSON.stringify(value)}\n`);
+    this.#out.write(`${escapedJson(value)}\n`);
   }
 
   /** Bytes that are passed on as they are. */
@@ -45,12 +49,12 @@ export class Terminal {
 
   /** What is worth knowing beside the result. */
   note(line: string): void {
-    if (!this.json) this.#err.write(`${line}\n`);
+    if (!this.json) this.#err.write(`${harmless(line)}\n`);
   }
 
   /** What went wrong. */
   warn(line: string): void {
-    this.#err.write(`${line}\n`);
+    this.#err.write(`${harmless(line)}\n`);
   }
 
   /** Whether progress can be drawn over itself. */
@@ -86,4 +90,10 @@ export class Terminal {
       ? styleText(style, text, { validateStream: false })
       : text;
   }
+}
+
+/** JSON escapes the controls of ASCII by itself, but not these, which some terminals obey as well. */
+function escapedJson(value: unknown): string {
+  const code = (character: string) => character.charCodeAt(0).toString(16).padStart(4, '0');
+  return JSON.stringify(value).replace(/[\u007f-\u009f]/g, (character) => `\\u${code(character)}`);
 }

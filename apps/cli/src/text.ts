@@ -3,12 +3,22 @@ const WIDE =
   /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u;
 const NO_WIDTH = /\p{Mn}|\p{Me}|\p{Cf}/u;
 
+/** What steers a terminal, and what turns the order of letters around (Unicode's bidirectional controls). */
+const STEERING = /[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu;
+/** The same, but for line ends and tabs; and styles (ECMA-48, SGR), which are found first so as to be kept. */
+// eslint-disable-next-line no-control-regex
+const STEERING_OR_STYLE = /\u001b\[[\d;]*m|[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu;
+
+/** Lines of our own making, without what text in them may do to a terminal beside being read. */
+export function harmless(lines: string): string {
+  return lines.replace(STEERING_OR_STYLE, (found) =>
+    found.length > 1 || found === '\n' || found === '\t' ? found : '',
+  );
+}
+
 /** The text on one line: white space runs become one space, control characters (which steer terminals) go. */
 export function oneLine(text: string): string {
-  return text
-    .replace(/\s+/gu, ' ')
-    .replace(/\p{Cc}/gu, '')
-    .trim();
+  return text.replace(/\s+/gu, ' ').replace(STEERING, '').trim();
 }
 
 /** Columns that the text takes in a terminal. */

@@ -27,7 +27,9 @@ export function addDocument(program: Command, host: CommandHost): void {
               .slice(0, TERMS_SHOWN)
               .map(({ term, weight }) => `${term} ${weight.toFixed(2)}`);
             const more = weighted.length - shown.length;
-            terminal.print(`  ${scheme}: ${shown.join(', ')}${more > 0 ? `, and ${more} more` : ''}`);
+            terminal.print(
+              `  ${scheme}: ${oneLine(shown.join(', '))}${more > 0 ? `, and ${more} more` : ''}`,
+            );
           }
         }
         return EXIT.ok;

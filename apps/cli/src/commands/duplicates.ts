@@ -26,7 +26,9 @@ export function addDuplicates(program: Command, host: CommandHost): void {
         pairs.sort((a, b) => b.score - a.score);
         if (terminal.json) terminal.printJson({ points, pairs });
         for (const { score, first, second } of pairs) {
-          terminal.print(`${terminal.style('cyan', score.toFixed(3))}  ${first.id}  ${second.id}`);
+          terminal.print(
+            `${terminal.style('cyan', score.toFixed(3))}  ${oneLine(first.id)}  ${oneLine(second.id)}`,
+          );
           for (const { text } of [first, second])
             terminal.print(`       ${terminal.style('dim', cut(oneLine(text), terminal.width - 7))}`);
         }

@@ -86,7 +86,7 @@ export function addJobs(program: Command, host: CommandHost): void {
           count++;
           if (terminal.json) reports.push(report);
           terminal.print(
-            `line ${report.line}  ${report.id ?? '(no id)'}  ${report.code}: ${oneLine(report.message)}`,
+            `line ${report.line}  ${oneLine(report.id ?? '(no id)')}  ${report.code}: ${oneLine(report.message)}`,
           );
         }
         if (terminal.json) terminal.printJson({ job: id, [kind]: reports });
