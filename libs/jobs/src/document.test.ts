@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { parseDocument } from './document.ts';
+import type { TenantId } from './ids.ts';
 import type { Profile } from './profile.ts';
 
 const filterable: Profile['filterable'] = {
@@ -105,6 +106,18 @@ test('__proto__ is refused at any depth, and nothing is polluted', () => {
     expect(codeOf(JSON.parse(json))).toBe('forbidden_key');
   }
   expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
+});
+
+test('where a job is bound to a tenant, documents get it, and another tenant’s are refused', () => {
+  const bound = 'acme' as TenantId;
+  const tenantOf = (value: object) => {
+    const parsed = parseDocument({ id: 'a', text: 'x', ...value }, { filterable }, bound);
+    return parsed.ok ? parsed.document.tenant : parsed.error.code;
+  };
+  expect(tenantOf({})).toBe('acme');
+  expect(tenantOf({ tenant: 'acme' })).toBe('acme');
+  for (const tenant of ['default', 'Acme', 'acme ', 'other'])
+    expect(tenantOf({ tenant })).toBe('foreign_tenant');
 });
 
 test('nesting without end is refused, not followed', () => {

@@ -85,8 +85,14 @@ export type DocumentParse =
 /**
  * A parsed JSON value as a document of a collection with this profile, or what is wrong with it as an error
  * of the catalogue, with the document's id where it has one.
+ *
+ * @param bound the only tenant whose documents may come; it is that of documents that name none
  */
-export function parseDocument(value: unknown, profile: Pick<Profile, 'filterable'>): DocumentParse {
+export function parseDocument(
+  value: unknown,
+  profile: Pick<Profile, 'filterable'>,
+  bound?: TenantId,
+): DocumentParse {
   const id = documentIdOf(value);
   const fail = (code: ErrorCode, path: string, message: string): DocumentParse => ({
     ok: false,
@@ -152,6 +158,10 @@ export function parseDocument(value: unknown, profile: Pick<Profile, 'filterable
   if (!hasPicture && text.trim() === '') {
     return fail('empty_text', 'text', 'the text is empty or white space only');
   }
+  if (bound !== undefined && tenant !== undefined && tenant !== bound) {
+    const message = `the document is of the tenant ${JSON.stringify(tenant)}, but the job may write only those of ${JSON.stringify(bound)}; leave "tenant" out`;
+    return fail('foreign_tenant', 'tenant', message);
+  }
   if (image !== undefined && video !== undefined) {
     return fail('invalid_document', 'video', 'a document has an image or a video, not both; make it two');
   }
@@ -177,7 +187,7 @@ export function parseDocument(value: unknown, profile: Pick<Profile, 'filterable
       video,
       title: title === undefined || title.trim() === '' ? undefined : title,
       metadata: (metadata ?? {}) as { [key: string]: Json },
-      tenant: (tenant ?? DEFAULT_TENANT) as TenantId,
+      tenant: (tenant ?? bound ?? DEFAULT_TENANT) as TenantId,
     },
   };
 }

@@ -26,6 +26,10 @@ export const ERRORS = {
   upload_incomplete: { status: 400, retryable: true, title: 'The upload ended early' },
   payload_too_large: { status: 413, retryable: false, title: 'The body is too large' },
   unsupported_media_type: { status: 415, retryable: false, title: 'The body has an unsupported type' },
+  unauthenticated: { status: 401, retryable: false, title: 'A valid key is needed' },
+  forbidden: { status: 403, retryable: false, title: 'The key does not allow this' },
+  rate_limited: { status: 429, retryable: true, title: 'The key’s limit is reached' },
+  identity_unavailable: { status: 503, retryable: true, title: 'The identity provider cannot be reached' },
   overloaded: { status: 429, retryable: true, title: 'Too much at once' },
 
   // Sources
@@ -39,6 +43,7 @@ export const ERRORS = {
   invalid_utf8: { status: 422, retryable: false, title: 'The line is not valid UTF-8' },
   invalid_unicode: { status: 422, retryable: false, title: 'The text has a lone surrogate or a NUL' },
   forbidden_key: { status: 422, retryable: false, title: 'A key that is not allowed' },
+  foreign_tenant: { status: 403, retryable: false, title: 'The document is another tenant’s' },
   invalid_document: { status: 422, retryable: false, title: 'The document is not valid' },
   missing_id: { status: 422, retryable: false, title: 'The document has no id' },
   missing_text: { status: 422, retryable: false, title: 'The document has no text' },

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { z } from 'zod';
 
 declare const brand: unique symbol;
 type Branded<Name extends string> = string & { readonly [brand]: Name };
@@ -8,6 +9,14 @@ export type DocumentId = Branded<'DocumentId'>;
 export type TenantId = Branded<'TenantId'>;
 export type JobId = Branded<'JobId'>;
 export type PointId = Branded<'PointId'>;
+
+/** A tenant's name. */
+export const tenantSchema = z
+  .string()
+  .min(1)
+  .max(128)
+  .refine((name) => name.isWellFormed() && !name.includes('\0'), 'has a lone surrogate or a NUL')
+  .transform((name) => name as TenantId);
 
 /** The tenant of documents that name none. */
 export const DEFAULT_TENANT = 'default' as TenantId;

@@ -18,6 +18,18 @@ export {
   type VideoOptions,
 } from './profile.ts';
 export {
+  apiKeyEntrySchema,
+  apiKeyHash,
+  apiKeyId,
+  apiKeysSchema,
+  isApiKey,
+  newApiKey,
+  SCOPES,
+  scopeSchema,
+  type ApiKeyEntry,
+  type Scope,
+} from './api-key.ts';
+export {
   SPARSE_SCHEMES,
   sparseSchemeSchema,
   WITH_IDF,
@@ -41,6 +53,7 @@ export { filterSchema, type Filter, type Scalar } from './filter.ts';
 export {
   DEFAULT_TENANT,
   pointId,
+  tenantSchema,
   uuidV5,
   type CollectionName,
   type DocumentId,

@@ -64,6 +64,10 @@ export const jobSchema = progressSchema.extend({
   source: z.string().meta({
     description: 'Where the documents came from: `upload`, `inline`, `collection`, a path or a URL.',
   }),
+  tenant: z
+    .string()
+    .optional()
+    .meta({ description: 'The tenant whose documents they are, where a key bound to one submitted it.' }),
   retryOf: z.string().nullable().meta({ description: 'The job whose failures this one tries again.' }),
   error: z
     .strictObject({ code: z.string(), message: z.string() })

@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { collectionSchema } from './profile.ts';
 import type { ErrorCode } from './errors.ts';
+import { tenantSchema } from './ids.ts';
+import { collectionSchema } from './profile.ts';
 
 /**
  * Where a job's documents are: a file of NDJSON by URI (`file:///…` on a disk that workers see), or the
@@ -42,6 +43,9 @@ export const shardSchema = z.strictObject({
       'Store the documents, or add the vectors of `collection.other` to documents that are stored.',
   }),
   collection: collectionSchema,
+  tenant: tenantSchema.optional().meta({
+    description: 'The only tenant whose documents may come; without it, each document names its own.',
+  }),
   source: sourceRefSchema,
   range: shardRangeSchema,
 });

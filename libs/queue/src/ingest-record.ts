@@ -9,6 +9,7 @@ import {
   type Progress,
   type Shard,
   type SourceRef,
+  type TenantId,
 } from '@embedmill/jobs';
 
 /**
@@ -21,6 +22,8 @@ export interface NewJob {
   id: JobId;
   purpose: Shard['purpose'];
   collection: Collection;
+  /** The only tenant whose documents may come; none: each document names its own. */
+  tenant?: TenantId | undefined;
   source: JobSource;
   /** What the job's `source` shows: `upload`, `inline`, `collection`, a path or a URL. */
   label: string;
@@ -78,6 +81,7 @@ export function viewOf(
     collection: record.collection.name,
     state: record.state,
     source: record.label,
+    ...(record.tenant !== undefined && { tenant: record.tenant }),
     retryOf: record.retryOf,
     ...record.progress,
     error: record.error,

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import type { CollectionName, JobId } from '@embedmill/jobs';
+import type { CollectionName, JobId, TenantId } from '@embedmill/jobs';
 
 export const INGEST_QUEUE = 'ingest';
 
@@ -29,10 +29,10 @@ export function newJobId(): JobId {
   return `job_${Date.now().toString(36)}${random.toString(36).padStart(10, '0')}` as JobId;
 }
 
-/** The id of the job that a client's Idempotency-Key stands for: the same key gives the same job. */
-export function jobIdOfKey(collection: CollectionName, key: string): JobId {
+/** The id of the job that a client's Idempotency-Key stands for: the same key of the same tenant gives the same job. */
+export function jobIdOfKey(collection: CollectionName, key: string, tenant: TenantId | undefined): JobId {
   const digest = createHash('sha256')
-    .update(JSON.stringify([collection, key]))
+    .update(JSON.stringify(tenant === undefined ? [collection, key] : [collection, key, tenant]))
     .digest('hex');
   return `job_k${digest.slice(0, 24)}` as JobId;
 }

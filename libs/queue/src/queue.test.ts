@@ -5,6 +5,7 @@ import {
   profileSchema,
   type Collection,
   type CollectionName,
+  type TenantId,
   type JobId,
   type QueryResult,
 } from '@embedmill/jobs';
@@ -83,20 +84,21 @@ test('calls fail within seconds while Redis is away', async () => {
 }, 15_000);
 
 test('the same key and body give the same job; another body is refused', async () => {
-  const id = jobIdOfKey('test' as CollectionName, 'key-1');
+  const id = jobIdOfKey('test' as CollectionName, 'key-1', undefined);
   const [first, second] = await Promise.all([queue.submit(job({ id })), queue.submit(job({ id }))]);
   expect([first.created, second.created].sort()).toEqual([false, true]);
   expect(first.job.id).toBe(second.job.id);
   await expect(queue.submit(job({ id, digest: 'd2' }))).rejects.toMatchObject({
     code: 'idempotency_conflict',
   });
-  expect(jobIdOfKey('other' as CollectionName, 'key-1')).not.toBe(id);
+  expect(jobIdOfKey('other' as CollectionName, 'key-1', undefined)).not.toBe(id);
+  expect(jobIdOfKey('test' as CollectionName, 'key-1', 'acme' as TenantId)).not.toBe(id);
 });
 
 test('jobs are listed newest first, by collection and page', async () => {
   const ids = [];
   for (let n = 0; n < 5; n += 1) {
-    const other = n === 2 ? { collection: { ...collection, name: 'other' } } : {};
+    const other = n === 2 ? { collection: { ...collection, name: 'other' }, tenant: 'acme' as TenantId } : {};
     ids.push((await queue.submit(job(other))).job.id);
     await setTimeout(2);
   }
@@ -106,6 +108,8 @@ test('jobs are listed newest first, by collection and page', async () => {
     ids[2],
   ]);
   expect((await queue.listJobs({ limit: 2, offset: 1 })).map(({ id }) => id)).toEqual([ids[3], ids[2]]);
+  const ofAcme = await queue.listJobs({ limit: 1, offset: 0, where: ({ tenant }) => tenant === 'acme' });
+  expect(ofAcme).toMatchObject([{ id: ids[2], tenant: 'acme' }]);
   expect(await queue.listJobs({ state: 'completed', limit: 10, offset: 0 })).toEqual([]);
 });
 

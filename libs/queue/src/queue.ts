@@ -63,7 +63,7 @@ export class Queue {
 
   /**
    * Queues a job. An id that is known gives the job it stands for, or `idempotency_conflict` when the two
-   * differ in collection or digest.
+   * differ in collection, tenant or digest.
    */
   async submit(job: NewJob): Promise<{ job: Job; created: boolean }> {
     const record = newRecord(job);
@@ -103,13 +103,17 @@ export class Queue {
     state?: JobState | undefined;
     limit: number;
     offset: number;
+    /** Those of which this holds; all by default. */
+    where?: (job: Pick<IngestRecord, 'collection' | 'tenant'>) => boolean;
   }): Promise<Job[]> {
+    const { where = () => true } = options;
     const found = await this.#call(
       this.#ingest.getJobs(['active', 'waiting', 'delayed', 'prioritized', 'completed', 'failed'], 0, -1),
     );
     return found
       .filter((job): job is BullJob<IngestRecord> => job?.data !== undefined)
       .filter(({ data }) => options.collection === undefined || data.collection.name === options.collection)
+      .filter(({ data }) => where(data))
       .filter(({ data }) => options.state === undefined || data.state === options.state)
       .sort((a, b) => b.timestamp - a.timestamp || (a.data.id < b.data.id ? 1 : -1))
       .slice(options.offset, options.offset + options.limit)
@@ -211,7 +215,11 @@ export async function connectQueue(options: QueueOptions): Promise<Queue> {
 
 function sameJob(existing: BullJob<IngestRecord>, wanted: NewJob): Job {
   const { data } = existing;
-  if (data.digest !== wanted.digest || data.collection.name !== wanted.collection.name) {
+  const isSame =
+    data.digest === wanted.digest &&
+    data.collection.name === wanted.collection.name &&
+    data.tenant === wanted.tenant;
+  if (!isSame) {
     throw new EmbedmillError(
       'idempotency_conflict',
       `this Idempotency-Key already stands for job ${data.id}, which had another body; use a new key`,

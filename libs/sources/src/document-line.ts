@@ -6,14 +6,23 @@ import {
   type Document,
   type DocumentReport,
   type Profile,
+  type TenantId,
 } from '@embedmill/jobs';
 import { MAX_LINE_BYTES, type Line } from './lines.ts';
 
 export type DocumentLine =
   { ok: true; line: Line; document: Document } | { ok: false; line: Line; report: DocumentReport };
 
-/** A line as a document of a collection with this profile, or the report that says why it is none. */
-export function readDocumentLine(line: Line, profile: Pick<Profile, 'filterable'>): DocumentLine {
+/**
+ * A line as a document of a collection with this profile, or the report that says why it is none.
+ *
+ * @param bound the only tenant whose documents may come
+ */
+export function readDocumentLine(
+  line: Line,
+  profile: Pick<Profile, 'filterable'>,
+  bound?: TenantId,
+): DocumentLine {
   const refuse = (error: EmbedmillError, id: string | null): DocumentLine => ({
     ok: false,
     line,
@@ -36,7 +45,7 @@ export function readDocumentLine(line: Line, profile: Pick<Profile, 'filterable'
     const reason = error instanceof Error ? error.message.slice(0, 300) : 'not JSON';
     return refuse(new EmbedmillError('malformed_json', `not valid JSON: ${reason}`), null);
   }
-  const parsed = parseDocument(value, profile);
+  const parsed = parseDocument(value, profile, bound);
   if (!parsed.ok) return refuse(parsed.error, parsed.id ?? null);
   return { ok: true, line, document: parsed.document };
 }

@@ -14,7 +14,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-async function manifestOf(lines: string[], limits?: { documents: number; bytes: number }) {
+async function manifestOf(lines: string[], limits?: { documents: number; bytes: number }, tenant?: TenantId) {
   const path = join(folder, 'source.ndjson');
   await writeFile(path, lines.map((line) => `${line}\n`).join(''));
   const manifest = join(folder, 'manifest.ndjson');
@@ -22,7 +22,7 @@ async function manifestOf(lines: string[], limits?: { documents: number; bytes: 
     manifest,
     await fileSource(path),
     { filterable: {} },
-    limits ? { limits } : {},
+    { ...(limits && { limits }), tenant },
   );
   const shards = (await Array.fromAsync(readManifest(manifest))).map(({ range }) => range);
   return { totals, shards, manifest };
@@ -45,6 +45,13 @@ test('shards cover every line once, within their limits', async () => {
     number += shard.documents;
   }
   expect(number).toBe(1001);
+});
+
+test('of a job that is bound to a tenant, a document that names it comes again where one names none', async () => {
+  const named = (tenant: string) => JSON.stringify({ id: 'a', text: 'x', tenant });
+  const lines = [line('a'), named('acme'), named('other')];
+  expect((await manifestOf(lines, undefined, 'acme' as TenantId)).shards[0]?.superseded).toEqual([[1, 2]]);
+  expect((await manifestOf(lines)).shards[0]?.superseded).toEqual([]);
 });
 
 test('a document that comes again names the last line that has it, also across shards', async () => {

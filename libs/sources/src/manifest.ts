@@ -1,7 +1,13 @@
 import { createReadStream } from 'node:fs';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { shardRangeSchema, type Profile, type ShardRange, type SourceRef } from '@embedmill/jobs';
+import {
+  shardRangeSchema,
+  type Profile,
+  type ShardRange,
+  type SourceRef,
+  type TenantId,
+} from '@embedmill/jobs';
 import { DuplicateFinder } from './duplicates.ts';
 import { readDocumentLine } from './document-line.ts';
 import { readLines, type Line } from './lines.ts';
@@ -30,7 +36,13 @@ export async function writeManifest(
   path: string,
   source: SourceRef,
   profile: Pick<Profile, 'filterable'>,
-  options: { limits?: ShardLimits; onProgress?: (documents: number) => void; signal?: AbortSignal } = {},
+  options: {
+    limits?: ShardLimits;
+    /** The only tenant whose documents may come. */
+    tenant?: TenantId | undefined;
+    onProgress?: (documents: number) => void;
+    signal?: AbortSignal;
+  } = {},
 ): Promise<ManifestTotals> {
   const limits = options.limits ?? SHARD_LIMITS;
   const finder = new DuplicateFinder();
@@ -55,7 +67,7 @@ export async function writeManifest(
         range.length = line.offset + line.length - range.offset;
         range.documents += 1;
         totals.documents += 1;
-        const read = readDocumentLine(line, profile);
+        const read = readDocumentLine(line, profile, options.tenant);
         if (read.ok) await finder.add(read.document, line.number);
       }
       await out.appendFile(pending);

@@ -10,11 +10,16 @@ export type ShardLine =
   | { kind: 'superseded'; report: DocumentReport };
 
 /** The lines of a shard, in groups as they are read. Errors: `source_changed`, `source_unreadable`. */
-export async function* readShardLines({ source, range, collection }: Shard): AsyncGenerator<ShardLine[]> {
+export async function* readShardLines({
+  source,
+  range,
+  collection,
+  tenant,
+}: Omit<Shard, 'job' | 'index' | 'purpose'>): AsyncGenerator<ShardLine[]> {
   const superseded = new Map(range.superseded);
   for await (const group of readLines(readSource(source, range.offset, range.length), range)) {
     yield group.map((line): ShardLine => {
-      const read = readDocumentLine(line, collection.profile);
+      const read = readDocumentLine(line, collection.profile, tenant);
       if (!read.ok) return { kind: 'invalid', report: read.report };
       const by = superseded.get(line.number);
       if (by === undefined) return { kind: 'document', line, document: read.document };

@@ -37,6 +37,8 @@ export function searchConformance(
       ).toEqual(['b']);
       expect(await idsFound(store(), name, undefined, 'nobody' as TenantId)).toEqual([]);
       expect(await idsFound(store(), name)).toEqual(['a', 'b', 'c']);
+      expect(await store().countPoints(name, "o'x" as TenantId)).toBe(1);
+      expect(await store().countPoints(name, 'nobody' as TenantId)).toBe(0);
     });
 
     test('many searches, look-ups and writes at once all come to an end', async () => {

@@ -136,7 +136,8 @@ export interface VectorStore {
   updateCollection(collection: Collection): Promise<void>;
   /** Whether there was one to delete. */
   deleteCollection(name: CollectionName): Promise<boolean>;
-  countPoints(name: CollectionName): Promise<number>;
+  /** All of them, or those of one tenant. */
+  countPoints(name: CollectionName, tenant?: TenantId): Promise<number>;
 
   /** What is stored of each document, in the order asked. Only a document written to its end is found. */
   findDocuments(name: CollectionName, documents: DocumentKey[]): Promise<(StoredDocument | undefined)[]>;

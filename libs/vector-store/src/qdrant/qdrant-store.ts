@@ -7,6 +7,7 @@ import {
   type DocumentId,
   type PointId,
   type SparseScheme,
+  type TenantId,
 } from '@embedmill/jobs';
 import type { QdrantClient, Schemas } from '@qdrant/js-client-rest';
 import pLimit from 'p-limit';
@@ -148,9 +149,11 @@ export class QdrantStore implements VectorStore {
     return this.#send(name, () => this.#client.deleteCollection(name));
   }
 
-  async countPoints(name: CollectionName): Promise<number> {
+  async countPoints(name: CollectionName, tenant?: TenantId): Promise<number> {
     await this.#collection(name);
-    return (await this.#send(name, () => this.#client.count(name, { exact: true }))).count;
+    const filter = searchFilter(tenant, undefined);
+    const wanted = { exact: true, ...(filter !== undefined && { filter }) };
+    return (await this.#send(name, () => this.#client.count(name, wanted))).count;
   }
 
   async findDocuments(

@@ -34,7 +34,7 @@ export function connectStore(
     listCollections: () => call('listCollections'),
     updateCollection: (collection) => call('updateCollection', collection),
     deleteCollection: (name) => call('deleteCollection', name),
-    countPoints: (name) => call('countPoints', name),
+    countPoints: (name, tenant) => call('countPoints', name, tenant),
     findDocuments: (name, documents) => call('findDocuments', name, documents),
     replaceDocuments: async (name, documents, vector) => {
       await client.call('replaceDocuments', [name, packDocuments(documents), vector]);

@@ -7,6 +7,7 @@ import {
   type PointId,
   type SparseScheme,
   type SparseVector,
+  type TenantId,
 } from '@embedmill/jobs';
 import { denseVectors, vectorChange } from '../collections.ts';
 import { conditionOf } from '../condition.ts';
@@ -95,8 +96,15 @@ export class ZvecCollection {
     return this.#definition;
   }
 
-  count(): number {
-    return this.#tablesNow.current.count();
+  async count(tenant?: TenantId): Promise<number> {
+    const { current } = this.#tablesNow;
+    if (tenant === undefined) return current.count();
+    const digest = column.digest(tenant);
+    let points = 0;
+    await current.forEach([column.TENANT], ({ fields }) => {
+      if (fields[column.TENANT] === digest) points += 1;
+    });
+    return points;
   }
 
   update(wanted: Collection): Promise<void> {

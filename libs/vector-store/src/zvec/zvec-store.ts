@@ -6,6 +6,7 @@ import {
   type CollectionName,
   type DenseName,
   type SparseScheme,
+  type TenantId,
 } from '@embedmill/jobs';
 import { assertSameCollection, collectionNotFound } from '../collections.ts';
 import type {
@@ -106,8 +107,8 @@ class ZvecStore implements VectorStore {
     });
   }
 
-  async countPoints(name: CollectionName): Promise<number> {
-    return this.#collection(name).count();
+  async countPoints(name: CollectionName, tenant?: TenantId): Promise<number> {
+    return this.#collection(name).count(tenant);
   }
 
   async findDocuments(

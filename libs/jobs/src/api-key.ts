@@ -1,0 +1,71 @@
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { z } from 'zod';
+import { tenantSchema } from './ids.ts';
+import { collectionNameSchema } from './profile.ts';
+
+/** What a key may do: write documents, ask, or all of it and what concerns whole collections. */
+export const SCOPES = ['submit', 'search', 'admin'] as const;
+export const scopeSchema = z.enum(SCOPES);
+export type Scope = z.infer<typeof scopeSchema>;
+
+const KEY = /^em_([0-9a-f]{12})_[A-Za-z0-9_-]{43}$/;
+
+/** One key of the keys file. It has the key's hash, and nothing that the key could be made of. */
+export const apiKeyEntrySchema = z
+  .strictObject({
+    name: z.string().min(1).max(128),
+    id: z.string().regex(/^[0-9a-f]{12}$/, 'must be the 12 characters after em_'),
+    hash: z.string().regex(/^sha256:[0-9a-f]{64}$/, 'must be sha256: and 64 hexadecimal digits'),
+    scopes: z.array(scopeSchema).min(1),
+    tenant: tenantSchema.optional(),
+    collections: z.array(collectionNameSchema).min(1).optional(),
+    requestsPerSecond: z.int().min(1).max(1_000_000).optional(),
+    concurrency: z.int().min(1).max(1_000_000).optional(),
+    expires: z.iso.datetime({ offset: true }).optional(),
+  })
+  .refine(
+    ({ scopes, tenant }) => tenant === undefined || !scopes.includes('admin'),
+    'an admin key has no tenant, because collections are of all tenants; give it "submit" and "search"',
+  );
+export type ApiKeyEntry = z.infer<typeof apiKeyEntrySchema>;
+
+/** The keys file: a list, of which each name and each id comes once. */
+export const apiKeysSchema = z.array(apiKeyEntrySchema).superRefine((keys, context) => {
+  for (const field of ['name', 'id'] as const) {
+    const seen = new Set<string>();
+    for (const [index, { [field]: value }] of keys.entries()) {
+      if (seen.has(value)) {
+        const message = `another key has the ${field} ${JSON.stringify(value)} already`;
+        context.addIssue({ code: 'custom', path: [index, field], message });
+      }
+      seen.add(value);
+    }
+  }
+});
+
+/** A new key, which is to be shown once, with its id and the hash that is kept. */
+export function newApiKey(): { key: string; id: string; hash: string } {
+  const id = randomBytes(6).toString('hex');
+  const key = `em_${id}_${randomBytes(32).toString('base64url')}`;
+  return { key, id, hash: apiKeyHash(key) };
+}
+
+/** The id in a key; undefined where it has not a key's form. */
+export function apiKeyId(key: string): string | undefined {
+  return KEY.exec(key)?.[1];
+}
+
+/**
+ * What is kept of a key. One round of SHA-256 is right here, where it would not be for a password: there are 256 bits of
+ * chance in a key, so that nobody finds it by trying, however fast the hash is.
+ */
+export function apiKeyHash(key: string): string {
+  return `sha256:${hash('sha256', key, 'hex')}`;
+}
+
+/** Whether this is the key of that hash, in a time that says nothing of where they differ. */
+export function isApiKey(key: string, kept: string): boolean {
+  const given = Buffer.from(apiKeyHash(key));
+  const wanted = Buffer.from(kept);
+  return given.length === wanted.length && timingSafeEqual(given, wanted);
+}
