@@ -2,7 +2,6 @@ import {
   spokenText,
   type Collection,
   type CollectionName,
-  type Shard,
   type ShardRange,
   type SourceRef,
 } from '@embedmill/jobs';
@@ -57,8 +56,7 @@ async function sampledTexts(collection: Collection, source: SourceRef, manifest:
   }
   const texts: string[] = [];
   for (const range of ranges.slice(0, SAMPLED_SHARDS)) {
-    const shard: Shard = { job: '', index: 0, purpose: 'ingest', collection, source, range };
-    for await (const group of readShardLines(shard)) {
+    for await (const group of readShardLines({ source, range, collection })) {
       for (const line of group) {
         if (line.kind !== 'document') continue;
         texts.push(spokenText(line.document));

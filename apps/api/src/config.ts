@@ -1,5 +1,12 @@
 import { z } from 'zod';
-import { readSettings, sharedConfig, sharedSettings, type SharedConfig } from '@embedmill/jobs';
+import {
+  EmbedmillError,
+  readSettings,
+  sharedConfig,
+  sharedSettings,
+  type SharedConfig,
+} from '@embedmill/jobs';
+import type { AccessOptions } from './access/authorize.ts';
 
 const GIB = 1024 ** 3;
 const integer = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
@@ -24,6 +31,31 @@ export const settingsSchema = z.strictObject({
   EMBEDMILL_API_SHUTDOWN_SECONDS: integer(1, 600).default(10).meta({
     description: 'How long stopping may take: requests in flight are finished as far as it allows.',
   }),
+  EMBEDMILL_API_KEYS_FILE: z.string().optional().meta({
+    description: 'The API keys, as JSON; read again when it changes. Needed to listen beyond this machine.',
+  }),
+  EMBEDMILL_API_INSECURE: z
+    .enum(['true', 'false'])
+    .default('false')
+    .meta({ description: 'Whether it may listen beyond this machine without any key.' }),
+  EMBEDMILL_API_METRICS_KEY: z.string().min(16).optional().meta({
+    description: 'What has to be sent as a bearer token for /metrics; open without it.',
+  }),
+  EMBEDMILL_API_OIDC_ISSUER: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .meta({ description: 'An OpenID Connect issuer whose tokens are taken, beside keys.' }),
+  EMBEDMILL_API_OIDC_AUDIENCE: z
+    .string()
+    .optional()
+    .meta({ description: 'Whom the tokens have to be for; needed with an issuer.' }),
+  EMBEDMILL_API_OIDC_SCOPE_CLAIM: z
+    .string()
+    .default('scope')
+    .meta({ description: 'The claim with submit, search, admin: a text or a list, or a path to one.' }),
+  EMBEDMILL_API_OIDC_TENANT_CLAIM: z.string().optional().meta({
+    description: 'The claim with the tenant. Where it is set, only an admin’s token may lack it.',
+  }),
   EMBEDMILL_API_JOBS: integer(1, 1000)
     .default(8)
     .meta({ description: 'Jobs that are dispatched at the same time; others wait.' }),
@@ -41,6 +73,7 @@ export interface ApiConfig extends SharedConfig {
   sourceFolder: string | undefined;
   maxUploadBytes: number;
   queryTimeoutMs: number;
+  access: AccessOptions;
   shutdownMs: number;
   dispatcher: { jobs: number; outstandingShards: number; lockMs: number };
 }
@@ -54,6 +87,7 @@ export function readConfig(environment: Record<string, string | undefined>): Api
     port: read.EMBEDMILL_API_PORT,
     sourceFolder: read.EMBEDMILL_API_SOURCE_DIR,
     maxUploadBytes: read.EMBEDMILL_API_MAX_UPLOAD_BYTES,
+    access: accessOf(read),
     queryTimeoutMs: read.EMBEDMILL_API_QUERY_SECONDS * 1000,
     shutdownMs: read.EMBEDMILL_API_SHUTDOWN_SECONDS * 1000,
     dispatcher: {
@@ -62,4 +96,50 @@ export function readConfig(environment: Record<string, string | undefined>): Api
       lockMs: read.EMBEDMILL_API_LOCK_SECONDS * 1000,
     },
   };
+}
+
+/** Hosts that only this machine reaches. */
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1|::ffff:127(\.\d{1,3}){3})$/i;
+
+/** Errors: `invalid_config`, also where anybody could reach the server and nobody would be asked for a key. */
+function accessOf(read: z.output<typeof settingsSchema>): AccessOptions {
+  const { EMBEDMILL_API_OIDC_ISSUER: issuer, EMBEDMILL_API_OIDC_AUDIENCE: audience } = read;
+  if (issuer !== undefined && audience === undefined) {
+    throw wrongSetting(
+      'EMBEDMILL_API_OIDC_AUDIENCE',
+      'say whom the tokens are for; without it, tokens for others would do',
+    );
+  }
+  if (issuer !== undefined && issuer.startsWith('http:') && !isLoopback(new URL(issuer).hostname)) {
+    throw wrongSetting('EMBEDMILL_API_OIDC_ISSUER', 'use https: what is on the way could exchange its keys');
+  }
+  const keysFile = read.EMBEDMILL_API_KEYS_FILE;
+  const isOpen = keysFile === undefined && issuer === undefined;
+  if (isOpen && read.EMBEDMILL_API_INSECURE === 'false' && !isLoopback(read.EMBEDMILL_API_HOST)) {
+    throw wrongSetting(
+      'EMBEDMILL_API_HOST',
+      `${read.EMBEDMILL_API_HOST} can be reached from other machines, and no keys are set: make one with ` +
+        '"embedmill keys create --name me --scopes admin --file keys.json" and set EMBEDMILL_API_KEYS_FILE, or set ' +
+        'EMBEDMILL_API_OIDC_ISSUER. Where something else keeps strangers out, set EMBEDMILL_API_INSECURE=true',
+    );
+  }
+  return {
+    keysFile,
+    metricsKey: read.EMBEDMILL_API_METRICS_KEY,
+    oidc:
+      issuer === undefined || audience === undefined
+        ? undefined
+        : {
+            ...{ issuer, audience, scopeClaim: read.EMBEDMILL_API_OIDC_SCOPE_CLAIM },
+            tenantClaim: read.EMBEDMILL_API_OIDC_TENANT_CLAIM,
+          },
+  };
+}
+
+export function isLoopback(host: string): boolean {
+  return LOOPBACK.test(host.replace(/^\[|\]$/g, ''));
+}
+
+function wrongSetting(path: string, message: string): EmbedmillError {
+  return new EmbedmillError('invalid_config', `${path}: ${message}`, { details: [{ path, message }] });
 }

@@ -108,7 +108,9 @@ async function scan(
   await handle.save();
   const source = sourceOf(record) ?? (await copySource(handle, options, signal));
   const manifest = options.spool.manifestPath(handle.id);
-  const totals = await writeManifest(manifest, source, record.collection.profile, { signal });
+  const totals = await writeManifest(manifest, source, record.collection.profile, {
+    ...{ signal, tenant: record.tenant },
+  });
   if (totals.documents === 0) {
     throw new EmbedmillError('source_unreadable', 'the source has no documents: every line is blank');
   }
@@ -234,8 +236,8 @@ async function finish(handle: IngestHandle, options: DispatcherOptions, state: J
 }
 
 function shardOf(handle: IngestHandle, source: SourceRef, index: number, range: ShardRange): Shard {
-  const { purpose, collection } = handle.record;
-  return { job: handle.id, index, purpose, collection, source, range };
+  const { purpose, collection, tenant } = handle.record;
+  return { job: handle.id, index, purpose, collection, tenant, source, range };
 }
 
 async function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {

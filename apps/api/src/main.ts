@@ -6,7 +6,7 @@ import { connectQueue } from '@embedmill/queue';
 import { Spool } from '@embedmill/sources';
 import { openStore } from '@embedmill/vector-store';
 import { collectionModels } from './collection.ts';
-import { readConfig, type ApiConfig } from './config.ts';
+import { isLoopback, readConfig, type ApiConfig } from './config.ts';
 import { startDispatcher } from './dispatcher.ts';
 import { createLog } from './log.ts';
 import { buildServer } from './server.ts';
@@ -34,6 +34,9 @@ interface RunningApi {
 
 async function startApi(config: ApiConfig): Promise<RunningApi> {
   const log = createLog(config.logLevel);
+  const { keysFile, oidc } = config.access;
+  if (keysFile === undefined && oidc === undefined && !isLoopback(config.host))
+    log.warn({ host: config.host }, 'EMBEDMILL_API_INSECURE: whoever reaches this address may do anything');
   const spool = await Spool.open(config.spoolFolder);
   await spool.removeAbandoned(ABANDONED_MS);
   const models = () => listModels({ modelsDir: config.modelsFolder, cacheDir: config.modelCacheFolder });

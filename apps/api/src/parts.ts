@@ -8,12 +8,13 @@ import type { ApiConfig } from './config.ts';
 
 /** All that the server works with; main.ts makes the real ones, and closes them. */
 export interface ApiParts {
-  queue: Queue;
-  spool: Spool;
+  queue: Pick<Queue, keyof Queue>;
+  spool: Pick<Spool, 'receive' | 'removeSource' | 'collectFailures' | 'readReports'>;
   store: VectorStore;
   /** All models that can be named now; the user may add some while the server runs. */
   models: () => Promise<readonly ModelSummary[]>;
   metrics: Metrics<'api'>;
-  config: Pick<ApiConfig, 'sourceFolder' | 'maxUploadBytes' | 'queryTimeoutMs'>;
+  config: Pick<ApiConfig, 'sourceFolder' | 'maxUploadBytes' | 'queryTimeoutMs'> &
+    Partial<Pick<ApiConfig, 'access'>>;
   log: Logger;
 }

@@ -4,9 +4,12 @@ import Fastify, {
   type FastifyInstance,
   type FastifyReply,
   type FastifyRequest,
+  type RouteOptions,
 } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { EmbedmillError } from '@embedmill/jobs';
+import { authorizeRequests, type AccessOptions } from './access/authorize.ts';
+import { tenantView } from './access/tenant-view.ts';
 import { JobWatch } from './job-watch.ts';
 import { describeRoutes } from './openapi.ts';
 import type { ApiParts } from './parts.ts';
@@ -35,15 +38,23 @@ const MAX_PARAM_LENGTH = 512 * 3 * 3;
 /** Asked every few seconds by machines; only worth a line when someone debugs them. */
 const QUIET = new Set(['/healthz', '/readyz', '/metrics']);
 
+export interface ServerOptions extends EventOptions {
+  /** Told of each route as it is added. */
+  onRoute?: (route: RouteOptions) => void;
+}
+
+const NO_KEYS: AccessOptions = { keysFile: undefined, oidc: undefined, metricsKey: undefined };
+
 /**
  * The HTTP server over its parts, ready to listen. Closing it stops new requests, ends event streams, and waits
  * for the requests in flight; the parts stay open and are their maker's to close.
  */
 export async function buildServer(
-  parts: ApiParts,
-  options: EventOptions = { heartbeatMs: HEARTBEAT_MS },
+  whole: ApiParts,
+  options: ServerOptions = { heartbeatMs: HEARTBEAT_MS },
 ): Promise<FastifyInstance> {
-  const { queue, config, log } = parts;
+  const { queue, config, log } = whole;
+  const parts = tenantView(whole);
   const server: FastifyInstance = Fastify({
     loggerInstance: log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -52,6 +63,7 @@ export async function buildServer(
     frameworkErrors: answerUnroutable,
     exposeHeadRoutes: false,
   });
+  if (options.onRoute !== undefined) server.addHook('onRoute', options.onRoute);
   server.setValidatorCompiler(validateRequest);
   // What we answer is checked by its types, against the same schemas.
   server.setSerializerCompiler(() => (data) => JSON.stringify(data));
@@ -59,6 +71,7 @@ export async function buildServer(
   answerErrors(server);
   observeRequests(server, parts);
   await describeRoutes(server);
+  authorizeRequests(server, config.access ?? NO_KEYS, log);
 
   const watch = new JobWatch((id) => queue.getJob(id));
   server.addHook('preClose', async () => watch.close());

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { join } from 'node:path';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import {
@@ -15,6 +16,7 @@ import {
 } from '@embedmill/jobs';
 import { jobIdOfKey, newJobId, sourceOf, type NewJob } from '@embedmill/queue';
 import { openLocalSource, redacted } from '@embedmill/sources';
+import { currentPrincipal } from './access/principal.ts';
 import { requireCollection } from './collection.ts';
 import type { ApiParts } from './parts.ts';
 import { invalidRequest } from './problem.ts';
@@ -125,7 +127,7 @@ export class Submission {
       return this.#submit('url', { ...job, source: { kind: 'url', url: source.url }, label });
     }
     const path = source?.path ?? '';
-    const file = await openLocalSource(path, this.#parts.config.sourceFolder);
+    const file = await openLocalSource(path, sourceFolder(this.#parts.config));
     return this.#submit('path', { ...job, source: file, label: path });
   }
 
@@ -150,6 +152,7 @@ export class Submission {
       id: retryId,
       purpose: record.purpose,
       collection,
+      tenant: record.tenant,
       source: received.source,
       label: record.label,
       digest: `retry:${id}:${received.sha256}`,
@@ -199,14 +202,25 @@ export function emptyBody(): EmbedmillError {
 }
 
 function idFor(collection: Collection, request: FastifyRequest): JobId {
+  const { tenant } = currentPrincipal();
   const key = request.headers['idempotency-key'];
-  return typeof key === 'string' ? jobIdOfKey(collection.name as CollectionName, key) : newJobId();
+  return typeof key === 'string' ? jobIdOfKey(collection.name as CollectionName, key, tenant) : newJobId();
+}
+
+/** Of a tenant's key, the folder of the tenant's name: what lies beside it is others'. */
+function sourceFolder({ sourceFolder: folder }: ApiParts['config']): string | undefined {
+  const { tenant, name } = currentPrincipal();
+  if (tenant === undefined || folder === undefined) return folder;
+  if (/^[\w-][\w.-]*$/.test(tenant)) return join(folder, tenant);
+  const message = `${name} may read no files here: the name of its tenant cannot be a folder's; upload the file`;
+  throw new EmbedmillError('source_forbidden', message);
 }
 
 function inlineLines(documents: unknown[], collection: Collection): string[] {
   if (documents.length > MAX_INLINE_DOCUMENTS)
     throw tooLargeInline(`there are ${documents.length} documents`);
-  const parsed = documents.map((value) => parseDocument(value, collection.profile));
+  const { tenant } = currentPrincipal();
+  const parsed = documents.map((value) => parseDocument(value, collection.profile, tenant));
   const details = parsed.flatMap((parse, index): ErrorDetail[] => {
     if (parse.ok) return [];
     const found =

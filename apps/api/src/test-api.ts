@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { GuardedFetch } from '@embedmill/fetching';
 import { createMetrics } from '@embedmill/metrics';
-import { connectQueue, ModelConsumer } from '@embedmill/queue';
+import { connectQueue, ModelConsumer, type Queue } from '@embedmill/queue';
 import { startTestRedis } from '@embedmill/redis-server';
 import { Spool } from '@embedmill/sources';
 import { openZvecStore } from '@embedmill/vector-store';
@@ -16,7 +16,7 @@ import { buildServer } from './server.ts';
 /** The API on a port of its own, over a real Redis, a real spool and a real embedded store. */
 export interface TestApi {
   url: string;
-  parts: ApiParts;
+  parts: ApiParts & { queue: Queue; spool: Spool };
   /** What the API logged, line by line. */
   logged: string[];
   redisUrl: string;
@@ -27,6 +27,7 @@ export interface TestApi {
     method: string,
     path: string,
     body?: unknown,
+    headers?: Record<string, string>,
   ): Promise<{ status: number; body: never; headers: Headers }>;
   submit(collection: string, ndjson: string, headers?: Record<string, string>): Promise<Response>;
   /** Starts a worker that answers queries with `fakeAnswer`, and settles no shards. */
@@ -67,7 +68,7 @@ async function start(
   const queue = await connectQueue({ redisUrl: redis.url });
   closers.push(() => queue.close());
   const logged: string[] = [];
-  const parts: ApiParts = {
+  const parts: TestApi['parts'] = {
     ...{ queue, store, models: async () => MODELS, metrics: createMetrics('api') },
     spool: await Spool.open(spoolFolder),
     config: { sourceFolder: undefined, maxUploadBytes: 1e9, queryTimeoutMs: 10_000, ...options.config },
@@ -79,11 +80,11 @@ async function start(
   const call = (path: string, init: RequestInit = {}) => fetch(new URL(path, url), init);
   return {
     ...{ url, parts, logged, redisUrl: redis.url, spoolFolder, call, close },
-    async json(method, path, body) {
+    async json(method, path, body, headers = {}) {
       const sent =
         body === undefined
-          ? {}
-          : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } };
+          ? { headers }
+          : { body: JSON.stringify(body), headers: { 'content-type': 'application/json', ...headers } };
       const response = await call(path, { method, ...sent });
       const text = await response.text();
       const parsed = (text === '' ? undefined : JSON.parse(text)) as never;

@@ -20,6 +20,7 @@ export function collectionRoutes(parts: ApiParts): FastifyPluginAsyncZod {
     server.post(
       '/collections',
       {
+        config: { access: 'admin' },
         schema: {
           ...{ tags, summary: 'Create a collection' },
           body: z.strictObject({ name: collectionNameSchema, profile: profileSchema.prefault({}) }),
@@ -40,6 +41,7 @@ export function collectionRoutes(parts: ApiParts): FastifyPluginAsyncZod {
     server.get(
       '/collections',
       {
+        config: { access: 'any' },
         schema: {
           ...{ tags, summary: 'All collections' },
           response: {
@@ -59,6 +61,7 @@ export function collectionRoutes(parts: ApiParts): FastifyPluginAsyncZod {
     server.get(
       '/collections/:name',
       {
+        config: { access: 'any' },
         schema: {
           ...{ tags, summary: 'One collection', params },
           response: { 200: collectionViewSchema, ...problemResponses },
@@ -70,6 +73,7 @@ export function collectionRoutes(parts: ApiParts): FastifyPluginAsyncZod {
     server.delete(
       '/collections/:name',
       {
+        config: { access: 'admin' },
         schema: {
           ...{ tags, summary: 'Delete a collection, and cancel its jobs', params },
           response: { 204: z.null().describe('Deleted.'), ...problemResponses },

@@ -59,6 +59,7 @@ export function documentRoutes({ store }: ApiParts, lane: QueryLane): FastifyPlu
     server.get(
       '/collections/:name/documents/:id',
       {
+        config: { access: 'search' },
         schema: {
           ...{ tags, summary: 'One document, with the words of its sparse vectors' },
           params: params.extend({ id: z.string() }),
@@ -82,7 +83,7 @@ export function documentRoutes({ store }: ApiParts, lane: QueryLane): FastifyPlu
             ...{ text: point.payload.text, terms: await termsOf(point) },
           })),
         );
-        return { ...key, title, image, metadata, chunks };
+        return { id: key.id, tenant: first.payload.tenant, title, image, metadata, chunks };
 
         async function termsOf(point: StoredPoint) {
           const terms: Record<string, { term: string; weight: number }[]> = {};
@@ -104,6 +105,7 @@ export function documentRoutes({ store }: ApiParts, lane: QueryLane): FastifyPlu
     server.delete(
       '/collections/:name/documents/:id',
       {
+        config: { access: 'submit' },
         schema: {
           ...{ tags, summary: 'Delete a document' },
           params: params.extend({ id: z.string() }),
@@ -122,6 +124,7 @@ export function documentRoutes({ store }: ApiParts, lane: QueryLane): FastifyPlu
     server.get(
       '/collections/:name/points',
       {
+        config: { access: 'search' },
         schema: {
           ...{ tags, summary: 'All points with their dense vectors, page by page', params },
           querystring: z.strictObject({

@@ -80,6 +80,7 @@ export function embeddingRoutes({ models, log }: ApiParts, lane: QueryLane): Fas
     server.post(
       '/embeddings',
       {
+        config: { access: 'search' },
         bodyLimit: MAX_BODY_BYTES,
         schema: {
           ...{ tags, summary: 'Embed texts now, ahead of bulk jobs', body: requestSchema },
@@ -110,6 +111,7 @@ export function embeddingRoutes({ models, log }: ApiParts, lane: QueryLane): Fas
     server.get(
       '/models',
       {
+        config: { access: 'any' },
         schema: {
           ...{ tags, summary: 'The models, in OpenAI’s shape' },
           response: {
@@ -127,6 +129,7 @@ export function embeddingRoutes({ models, log }: ApiParts, lane: QueryLane): Fas
     server.get(
       '/models/:model',
       {
+        config: { access: 'any' },
         schema: {
           ...{ tags, summary: 'One model, in OpenAI’s shape', params: z.object({ model: z.string() }) },
           response: { 200: openaiModelSchema, ...errors },

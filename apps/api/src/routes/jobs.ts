@@ -22,6 +22,7 @@ export function jobRoutes(parts: ApiParts, submission: Submission): FastifyPlugi
     server.get(
       '/jobs',
       {
+        config: { access: 'submit' },
         schema: {
           ...{ tags, summary: 'Jobs, the newest first' },
           querystring: z.strictObject({
@@ -39,6 +40,7 @@ export function jobRoutes(parts: ApiParts, submission: Submission): FastifyPlugi
     server.get(
       '/jobs/:id',
       {
+        config: { access: 'submit' },
         schema: { ...{ tags, summary: 'One job', params }, response: { 200: jobView, ...problemResponses } },
       },
       async (request) => requireJob(request.params.id),
@@ -50,7 +52,10 @@ export function jobRoutes(parts: ApiParts, submission: Submission): FastifyPlugi
     ] as const satisfies [ReportKind, string][]) {
       server.get(
         `/jobs/:id/${kind}`,
-        { schema: { ...{ tags, summary, params }, response: { 200: ndjson(summary), ...problemResponses } } },
+        {
+          config: { access: 'submit' },
+          schema: { ...{ tags, summary, params }, response: { 200: ndjson(summary), ...problemResponses } },
+        },
         async (request, reply) => {
           const job = await requireJob(request.params.id);
           const reports = Readable.from(spool.readReports(job.id as JobId, kind), { objectMode: false });
@@ -62,6 +67,7 @@ export function jobRoutes(parts: ApiParts, submission: Submission): FastifyPlugi
     server.post(
       '/jobs/:id/cancel',
       {
+        config: { access: 'submit' },
         schema: {
           ...{ tags, summary: 'End a job; what is stored stays', params },
           response: { 202: jobView, ...problemResponses },
@@ -73,6 +79,7 @@ export function jobRoutes(parts: ApiParts, submission: Submission): FastifyPlugi
     server.post(
       '/jobs/:id/retry',
       {
+        config: { access: 'submit' },
         schema: {
           ...{ tags, summary: 'Try the failed documents again, as a new job', params },
           response: { 202: jobView, 200: jobView, ...problemResponses },

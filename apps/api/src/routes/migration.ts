@@ -20,6 +20,7 @@ export function migrationRoutes(parts: ApiParts, submission: Submission): Fastif
     server.post(
       '/collections/:name/migration',
       {
+        config: { access: 'admin' },
         schema: {
           ...{ tags, summary: 'Begin: a second dense vector, added to what is stored by a job', params },
           body: bodySchema,
@@ -38,6 +39,7 @@ export function migrationRoutes(parts: ApiParts, submission: Submission): Fastif
     server.post(
       '/collections/:name/migration/exchange',
       {
+        config: { access: 'admin' },
         schema: {
           ...{ tags, summary: 'Cut over, or roll back: searches use the other vector', params },
           response: { 200: collectionViewSchema, ...problemResponses },
@@ -49,6 +51,7 @@ export function migrationRoutes(parts: ApiParts, submission: Submission): Fastif
     server.delete(
       '/collections/:name/migration',
       {
+        config: { access: 'admin' },
         schema: {
           ...{ tags, summary: 'End: the vector that searches do not use is dropped', params },
           response: { 200: collectionViewSchema, ...problemResponses },

@@ -24,6 +24,7 @@ export function modelRoutes({ models }: ApiParts): FastifyPluginAsyncZod {
     server.get(
       '/models',
       {
+        config: { access: 'any' },
         schema: {
           ...{ tags: ['models'], summary: 'Models that collections and embeddings can use' },
           response: { 200: z.strictObject({ models: z.array(modelSchema) }), ...problemResponses },

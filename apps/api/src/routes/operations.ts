@@ -27,13 +27,17 @@ export function operationRoutes({ queue, store, metrics }: ApiParts): FastifyPlu
   return async (server) => {
     server.get(
       '/healthz',
-      { schema: { ...{ tags, summary: 'Whether the server is alive' }, response: { 200: healthSchema } } },
+      {
+        config: { access: 'open' },
+        schema: { ...{ tags, summary: 'Whether the server is alive' }, response: { 200: healthSchema } },
+      },
       async () => ({ ok: true, parts: {} }),
     );
 
     server.get(
       '/readyz',
       {
+        config: { access: 'open' },
         schema: {
           ...{ tags, summary: 'Whether it can work: the queue and the store answer' },
           response: { 200: healthSchema, 503: healthSchema },
@@ -47,15 +51,20 @@ export function operationRoutes({ queue, store, metrics }: ApiParts): FastifyPlu
 
     server.get(
       '/metrics',
-      { schema: { ...{ tags, summary: 'Metrics for Prometheus' }, response: { 200: z.string() } } },
+      {
+        config: { access: 'metrics' },
+        schema: { ...{ tags, summary: 'Metrics for Prometheus' }, response: { 200: z.string() } },
+      },
       async (_request, reply) => {
         const { contentType, body } = await metrics.render();
         return reply.header('content-type', contentType).send(body);
       },
     );
 
-    server.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) =>
-      reply.type('application/json').send(JSON.stringify(server.swagger())),
+    server.get(
+      '/openapi.json',
+      { config: { access: 'open' }, schema: { hide: true } },
+      async (_request, reply) => reply.type('application/json').send(JSON.stringify(server.swagger())),
     );
   };
 }

@@ -37,6 +37,7 @@ export function rerankRoutes({ models, log }: ApiParts, lane: QueryLane): Fastif
       server.post(
         `/v${version}/rerank`,
         {
+          config: { access: 'search' },
           bodyLimit: 16 * 1024 * 1024,
           schema: {
             ...{ tags: ['cohere'], summary: 'How well each document answers the query, the best first' },

@@ -27,6 +27,7 @@ export function searchRoutes({ store, models }: ApiParts, lane: QueryLane): Fast
     server.post(
       '/collections/:name/search',
       {
+        config: { access: 'search' },
         bodyLimit: MAX_BODY_BYTES,
         schema: {
           ...{
@@ -51,6 +52,7 @@ export function searchRoutes({ store, models }: ApiParts, lane: QueryLane): Fast
     server.post(
       '/collections/:name/recommend',
       {
+        config: { access: 'search' },
         schema: {
           ...{ tags, summary: 'Find the chunks that are like some examples and unlike others', params },
           body: recommendRequestSchema,
@@ -67,6 +69,7 @@ export function searchRoutes({ store, models }: ApiParts, lane: QueryLane): Fast
     server.post(
       '/collections/:name/near-duplicates',
       {
+        config: { access: 'search' },
         schema: {
           ...{ tags, summary: 'Find the documents that say nearly the same', params },
           body: nearDuplicatesRequestSchema,

@@ -42,6 +42,7 @@ export function teiRoutes({ models, log }: ApiParts, lane: QueryLane): FastifyPl
     server.post(
       '/embed',
       {
+        config: { access: 'search' },
         bodyLimit: MAX_BODY_BYTES,
         schema: {
           ...{ tags, summary: 'Embed texts now', body: embedSchema },
@@ -68,6 +69,7 @@ export function teiRoutes({ models, log }: ApiParts, lane: QueryLane): FastifyPl
     server.post(
       '/embed_sparse',
       {
+        config: { access: 'search' },
         bodyLimit: MAX_BODY_BYTES,
         schema: {
           ...{ tags, summary: 'Weigh the terms of texts now', body: sparseSchema },
@@ -92,6 +94,7 @@ export function teiRoutes({ models, log }: ApiParts, lane: QueryLane): FastifyPl
     server.post(
       '/rerank',
       {
+        config: { access: 'search' },
         bodyLimit: MAX_BODY_BYTES,
         schema: {
           ...{ tags, summary: 'How well each text answers the query, the best first', body: rerankSchema },

@@ -1,0 +1,109 @@
+import { hash, timingSafeEqual } from 'node:crypto';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { EmbedmillError } from '@embedmill/jobs';
+import type { ApiParts } from '../parts.ts';
+import { ApiKeys } from './api-keys.ts';
+import { credentialOf } from './credentials.ts';
+import { Oidc, type OidcOptions } from './oidc.ts';
+import { allows, EVERYONE, runAs, type Access, type Principal } from './principal.ts';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** What the route needs; `admin` where it does not say. */
+    access?: Access;
+  }
+  interface FastifyRequest {
+    /** Null before it is known, and on routes that are open to all. */
+    principal: Principal | null;
+  }
+}
+
+export interface AccessOptions {
+  keysFile: string | undefined;
+  oidc: OidcOptions | undefined;
+  /** What Prometheus has to send for `/metrics`; open where there is none. */
+  metricsKey: string | undefined;
+}
+
+/**
+ * Finds out whose each request is, refuses what they may not do, and runs what follows as theirs. It comes before all
+ * routes, also before their bodies are read.
+ */
+export function authorizeRequests(
+  server: FastifyInstance,
+  { keysFile, oidc, metricsKey }: AccessOptions,
+  log: Pick<ApiParts['log'], 'info' | 'error'>,
+): void {
+  const keys = keysFile === undefined ? undefined : new ApiKeys(keysFile, log);
+  const tokens = oidc && new Oidc(oidc);
+  server.decorateRequest('principal', null);
+  server.addHook('onClose', async () => keys?.close());
+  server.addHook('onRequest', (request, reply, done) => {
+    identify(request).then(
+      (principal) => {
+        request.principal = principal;
+        if (principal === null) done();
+        else runAs(principal, done);
+      },
+      (error: unknown) => {
+        const challenge = challengeOf(error, accessOf(request));
+        if (challenge !== undefined) reply.header('www-authenticate', challenge);
+        done(error as Error);
+      },
+    );
+  });
+  // Reading a body goes on from its socket's events, which are nobody's.
+  server.addHook('preValidation', ({ principal }, _reply, done) => {
+    if (principal === null) done();
+    else runAs(principal, done);
+  });
+
+  async function identify(request: FastifyRequest): Promise<Principal | null> {
+    const needed = accessOf(request);
+    if (needed === 'open' || (needed === 'metrics' && metricsKey === undefined)) return null;
+    if (keys === undefined && tokens === undefined && needed !== 'metrics') return EVERYONE;
+    const credential = credentialOf(request.headers);
+    if (credential === undefined) {
+      const message = 'this needs a key; send it as Authorization: Bearer em_…';
+      throw new EmbedmillError('unauthenticated', message);
+    }
+    if (needed === 'metrics' && metricsKey !== undefined && isSame(credential, metricsKey)) return null;
+    const principal =
+      tokens !== undefined && Oidc.isToken(credential)
+        ? await tokens.principalOf(credential)
+        : keys?.principalOf(credential);
+    if (principal === undefined) {
+      throw new EmbedmillError(
+        'unauthenticated',
+        'there is no such key; ask whoever runs this server for one',
+      );
+    }
+    request.principal = principal;
+    if (allows(principal, needed)) return principal;
+    const message = `${principal.name} lacks the scope "${needed}", which ${request.method} ${request.routeOptions.url ?? ''} needs`;
+    throw new EmbedmillError('forbidden', message);
+  }
+}
+
+/** What the request's route needs. An address that is none needs any key: it tells nothing. */
+export function accessOf(request: FastifyRequest): Access {
+  return request.is404 ? 'any' : (request.routeOptions.config.access ?? 'admin');
+}
+
+/** How to do better (RFC 6750, section 3). */
+function challengeOf(error: unknown, needed: Access): string | undefined {
+  if (!(error instanceof EmbedmillError)) return undefined;
+  switch (error.code) {
+    case 'unauthenticated':
+      return 'Bearer realm="embedmill"';
+    case 'forbidden':
+      return `Bearer realm="embedmill", error="insufficient_scope", scope="${needed}"`;
+    default:
+      return undefined;
+  }
+}
+
+/** By their hashes, which are of one length. */
+function isSame(given: string, wanted: string): boolean {
+  return timingSafeEqual(hash('sha256', given, 'buffer'), hash('sha256', wanted, 'buffer'));
+}

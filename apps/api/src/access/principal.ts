@@ -1,0 +1,58 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { EmbedmillError, type Scope, type TenantId } from '@embedmill/jobs';
+
+/** Who asks: a key, the subject of a token, or everyone where no keys are set. */
+export interface Principal {
+  /** What the audit log calls it; never a secret. */
+  readonly name: string;
+  readonly scopes: ReadonlySet<Scope>;
+  /** The only tenant that it sees; undefined: all. */
+  readonly tenant: TenantId | undefined;
+  /** The only collections that it sees; undefined: all. */
+  readonly collections: ReadonlySet<string> | undefined;
+  /** Requests a second, in each API process; undefined: no limit of its own. */
+  readonly requestsPerSecond: number | undefined;
+  /** Requests at the same time, in each API process. */
+  readonly concurrency: number | undefined;
+}
+
+/** Whoever asks, where no keys are set. */
+export const EVERYONE: Principal = {
+  ...{ name: 'everyone', scopes: new Set<Scope>(['admin']), tenant: undefined, collections: undefined },
+  ...{ requestsPerSecond: undefined, concurrency: undefined },
+};
+
+/**
+ * What a route needs: nothing (`open`), nothing unless metrics have a key of their own (`metrics`), any key (`any`), or
+ * a scope. Routes name it in their `config`; one that does not needs `admin`.
+ */
+export type Access = 'open' | 'metrics' | 'any' | Scope;
+
+/** Whether the scopes allow what a route needs. `admin` allows all. */
+export function allows({ scopes }: Principal, needed: Access): boolean {
+  switch (needed) {
+    case 'open':
+    case 'any':
+      return true;
+    case 'metrics':
+      return scopes.has('admin');
+    case 'submit':
+    case 'search':
+    case 'admin':
+      return scopes.has(needed) || scopes.has('admin');
+  }
+}
+
+const asking = new AsyncLocalStorage<Principal>();
+
+/** Runs a request’s work, and all that follows from it, as its principal’s. */
+export function runAs<T>(principal: Principal, work: () => T): T {
+  return asking.run(principal, work);
+}
+
+/** Whose request this is. Where nobody is known, nothing is given out: the error is `internal`. */
+export function currentPrincipal(): Principal {
+  const principal = asking.getStore();
+  if (principal === undefined) throw new EmbedmillError('internal', 'nobody is known to ask for this');
+  return principal;
+}

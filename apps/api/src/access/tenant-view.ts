@@ -1,0 +1,155 @@
+import {
+  DEFAULT_TENANT,
+  EmbedmillError,
+  type CollectionName,
+  type Job,
+  type JobId,
+  type TenantId,
+} from '@embedmill/jobs';
+import type { DocumentKey, VectorStore } from '@embedmill/vector-store';
+import type { ApiParts } from '../parts.ts';
+import { currentPrincipal, type Principal } from './principal.ts';
+
+/**
+ * The one place where it is enforced that a key sees only its tenant, and only its collections: store, queue and spool
+ * as the principal of the present request may use them. Routes get these and nothing else, so none can forget it. The
+ * tenant is put into every call, whatever the request says; a request that names another one is refused. What belongs to
+ * others is answered as what is not there. Outside of a request nothing is given out.
+ */
+export function tenantView(parts: ApiParts): ApiParts {
+  const queue = queueView(parts.queue);
+  return { ...parts, queue, store: storeView(parts.store), spool: spoolView(parts.spool, queue) };
+}
+
+function storeView(store: VectorStore): VectorStore {
+  return {
+    description: store.description,
+    createCollection: async (collection) => store.createCollection(ofAllTenants(collection)),
+    getCollection: async (name) => (seesCollection(name) ? store.getCollection(name) : undefined),
+    listCollections: async () => {
+      const { collections } = currentPrincipal();
+      const all = await store.listCollections();
+      return all.filter(({ name }) => collections === undefined || collections.has(name));
+    },
+    updateCollection: async (collection) => store.updateCollection(ofAllTenants(collection)),
+    deleteCollection: async (name) => store.deleteCollection(ofAllTenants({ name }).name),
+    countPoints: async (name) => store.countPoints(seen(name), currentPrincipal().tenant),
+    findDocuments: async (name, keys) => store.findDocuments(seen(name), keys.map(ownKey)),
+    replaceDocuments: async () => refuseWrite(),
+    deleteDocuments: async (name, keys) => store.deleteDocuments(seen(name), keys.map(ownKey)),
+    search: async (name, search) => store.search(seen(name), { ...search, tenant: ownTenant(search.tenant) }),
+    getPoints: async (name, keys) => store.getPoints(seen(name), keys.map(ownKey)),
+    scanPoints: async (name, scan) =>
+      store.scanPoints(seen(name), { ...scan, tenant: ownTenant(scan.tenant) }),
+    addVectors: async () => refuseWrite(),
+    termFactors: async (name, scheme, terms) => store.termFactors(seen(name), scheme, terms),
+    ping: () => store.ping(),
+    close: () => store.close(),
+  };
+}
+
+function queueView(queue: ApiParts['queue']): ApiParts['queue'] {
+  const getJob = async (id: JobId): Promise<Job | undefined> => {
+    const principal = currentPrincipal();
+    const job = await queue.getJob(id);
+    return job !== undefined && seesJob(principal, job.collection, job.tenant) ? job : undefined;
+  };
+  return {
+    submit: async (job) => {
+      const { tenant = job.tenant } = currentPrincipal();
+      seen(job.collection.name as CollectionName);
+      return queue.submit({ ...job, tenant });
+    },
+    getJob,
+    getSubmission: async (id) => {
+      const principal = currentPrincipal();
+      const record = await queue.getSubmission(id);
+      if (record === undefined) return undefined;
+      return seesJob(principal, record.collection.name, record.tenant) ? record : undefined;
+    },
+    listJobs: async (options) => {
+      const principal = currentPrincipal();
+      const where = ({ collection, tenant }: { collection: { name: string }; tenant?: string | undefined }) =>
+        seesJob(principal, collection.name, tenant);
+      return queue.listJobs({ ...options, where });
+    },
+    cancel: async (id) => {
+      if ((await getJob(id)) === undefined)
+        throw new EmbedmillError('job_not_found', `there is no job ${id}`);
+      return queue.cancel(id);
+    },
+    query: (query, options) => queue.query(query, options),
+    announceModel: (model) => queue.announceModel(model),
+    depth: () => queue.depth(),
+    ping: () => queue.ping(),
+    close: () => queue.close(),
+  };
+}
+
+function spoolView(spool: ApiParts['spool'], queue: ApiParts['queue']): ApiParts['spool'] {
+  return {
+    receive: (job, body, options) => spool.receive(job, body, options),
+    removeSource: (source) => spool.removeSource(source),
+    collectFailures: async (job, source, retry) => {
+      await requireJob(job);
+      return spool.collectFailures(job, source, retry);
+    },
+    readReports: (job, kind) => {
+      // Asked for now: the reports are read later, when the request's context may be gone.
+      const isSeen = requireJob(job);
+      isSeen.catch(() => undefined);
+      return (async function* () {
+        await isSeen;
+        yield* spool.readReports(job, kind);
+      })();
+    },
+  };
+
+  async function requireJob(id: JobId): Promise<void> {
+    if ((await queue.getJob(id)) === undefined)
+      throw new EmbedmillError('job_not_found', `there is no job ${id}`);
+  }
+}
+
+/** Jobs of no tenant may have documents of any: only those see them who see all. */
+function seesJob(principal: Principal, collection: string, tenant: string | undefined): boolean {
+  if (principal.collections?.has(collection) === false) return false;
+  return principal.tenant === undefined || principal.tenant === tenant;
+}
+
+function seesCollection(name: string): boolean {
+  return currentPrincipal().collections?.has(name) !== false;
+}
+
+function seen(name: CollectionName): CollectionName {
+  if (seesCollection(name)) return name;
+  throw new EmbedmillError('collection_not_found', `there is no collection ${JSON.stringify(name)}`);
+}
+
+/** The tenant that is asked of the store. A request that names none asks for its own; `default` is what none is called. */
+function ownTenant(asked: TenantId | undefined): TenantId | undefined {
+  const { tenant, name } = currentPrincipal();
+  if (tenant === undefined || asked === tenant) return asked;
+  if (asked === undefined || asked === DEFAULT_TENANT) return tenant;
+  const message = `${name} is bound to the tenant ${JSON.stringify(tenant)}, but the request names ${JSON.stringify(asked)}; leave the tenant out`;
+  throw new EmbedmillError('forbidden', message);
+}
+
+function ownKey({ tenant, id }: DocumentKey): DocumentKey {
+  return { id, tenant: ownTenant(tenant) ?? tenant };
+}
+
+/** A change of what all tenants of a collection share. */
+function ofAllTenants<C extends { name: string }>(collection: C): C & { name: CollectionName } {
+  const { tenant, name } = currentPrincipal();
+  if (tenant !== undefined || !seesCollection(collection.name)) {
+    const message = `${name} may not create, change or delete the collection ${JSON.stringify(collection.name)}`;
+    throw new EmbedmillError('forbidden', message);
+  }
+  return collection as C & { name: CollectionName };
+}
+
+/** Documents come through jobs alone, whose tenant the workers hold them to. */
+function refuseWrite(): never {
+  throw new EmbedmillError('internal', 'the API writes documents through jobs only');
+}
