@@ -1,13 +1,14 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { RouteOptions } from 'fastify';
 import { pino } from 'pino';
 import { GuardedFetch } from '@embedmill/fetching';
 import { createMetrics } from '@embedmill/metrics';
 import { connectQueue, ModelConsumer, type Queue } from '@embedmill/queue';
 import { startTestRedis } from '@embedmill/redis-server';
 import { Spool } from '@embedmill/sources';
-import { openZvecStore } from '@embedmill/vector-store';
+import { openZvecStore, type VectorStore } from '@embedmill/vector-store';
 import { startDispatcher } from './dispatcher.ts';
 import { fakeAnswer, MODELS } from './fake-worker.ts';
 import type { ApiParts } from './parts.ts';
@@ -38,9 +39,15 @@ export interface TestApi {
   close(): Promise<void>;
 }
 
-export async function startTestApi(
-  options: { config?: Partial<ApiParts['config']>; heartbeatMs?: number } = {},
-): Promise<TestApi> {
+interface TestApiOptions {
+  config?: Partial<ApiParts['config']>;
+  heartbeatMs?: number;
+  /** In place of an embedded one; its maker closes it. */
+  store?: VectorStore;
+  onRoute?: (route: RouteOptions) => void;
+}
+
+export async function startTestApi(options: TestApiOptions = {}): Promise<TestApi> {
   const closers: (() => Promise<unknown>)[] = [];
   const close = async () => {
     for (const one of closers.splice(0).reverse()) await one();
@@ -54,7 +61,7 @@ export async function startTestApi(
 }
 
 async function start(
-  options: { config?: Partial<ApiParts['config']>; heartbeatMs?: number },
+  options: TestApiOptions,
   closers: (() => Promise<unknown>)[],
   close: () => Promise<void>,
 ): Promise<TestApi> {
@@ -63,8 +70,8 @@ async function start(
   const folder = await mkdtemp(join(tmpdir(), 'embedmill-api-'));
   closers.push(() => rm(folder, { recursive: true, force: true }));
   const spoolFolder = join(folder, 'spool');
-  const store = await openZvecStore(join(folder, 'vectors'));
-  closers.push(() => store.close());
+  const store = options.store ?? (await openZvecStore(join(folder, 'vectors')));
+  if (options.store === undefined) closers.push(() => store.close());
   const queue = await connectQueue({ redisUrl: redis.url });
   closers.push(() => queue.close());
   const logged: string[] = [];
@@ -74,7 +81,8 @@ async function start(
     config: { sourceFolder: undefined, maxUploadBytes: 1e9, queryTimeoutMs: 10_000, ...options.config },
     log: pino({ level: 'debug' }, { write: (line: string) => void logged.push(line) }),
   };
-  const server = await buildServer(parts, { heartbeatMs: options.heartbeatMs ?? 15_000 });
+  const { heartbeatMs = 15_000, onRoute } = options;
+  const server = await buildServer(parts, { heartbeatMs, ...(onRoute && { onRoute }) });
   closers.push(() => server.close());
   const url = await server.listen({ host: '127.0.0.1', port: 0 });
   const call = (path: string, init: RequestInit = {}) => fetch(new URL(path, url), init);

@@ -1,0 +1,172 @@
+import fc from 'fast-check';
+
+/** Requests of every shape that might reach what is another tenant's; test-only. */
+
+export const [OWN, OTHER] = ['alpha', 'beta'] as const;
+/** Ids that both tenants have, and such as one of them has only. */
+export const SHARED_IDS = ['d0', 'd1', 'd2', 'd3'];
+export const OTHER_IDS = ['beta-0', 'beta-1'];
+
+export interface RequestShape {
+  method: string;
+  path: string;
+  headers: Record<string, string>;
+  body: unknown;
+}
+
+/** What requests may know: addresses of the server, and ids of what is the other's. */
+export interface Known {
+  routes: { method: string; url: string }[];
+  jobs: string[];
+  points: string[];
+  idempotencyKeys: string[];
+}
+
+const ids = [...SHARED_IDS, ...OTHER_IDS, 'alpha-0'];
+const strangeTenants = fc.constantFrom<unknown>(
+  ...[OTHER, OTHER, OWN, 'default', '*', '', 'Beta', `${OTHER} `, `${OWN}","${OTHER}`],
+  ...[null, 0, [OTHER], [OWN, OTHER], { in: [OTHER] }, { not: OWN }],
+);
+const tenants = fc.oneof(
+  { weight: 3, arbitrary: fc.constantFrom<unknown>(undefined, OWN, 'default') },
+  { weight: 2, arbitrary: strangeTenants },
+);
+const fields = fc.constantFrom(
+  ...['tenant', 'tag', 'year', 'document_id', 'metadata.tenant', 'payload.tenant', '*', "tenant' or 1=1 --"],
+);
+const values = fc.constantFrom<unknown>(OTHER, OWN, 'a', 'shared', 1, 2020, true, ...ids);
+const condition = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({ field: fc.constantFrom('tenant', 'tag'), eq: fc.constantFrom(OTHER, 'shared') }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ field: fc.constant('document_id'), in: fc.constantFrom(ids, OTHER_IDS) }),
+  },
+  fc.record({ field: fields, eq: values }),
+  fc.record({ field: fields, in: fc.array(values, { maxLength: 3 }) }),
+  fc.record({ field: fc.constantFrom('year', 'tenant'), gte: fc.constantFrom(0, 'a') }),
+);
+const { filter } = fc.letrec<{ filter: unknown; group: unknown }>((tie) => ({
+  filter: fc.oneof({ depthSize: 'small' }, condition, tie('group')),
+  group: fc.oneof(
+    fc.record({ not: tie('filter') }),
+    fc.record({ or: fc.array(tie('filter'), { minLength: 1, maxLength: 3 }) }),
+    fc.record({ and: fc.array(tie('filter'), { minLength: 1, maxLength: 3 }) }),
+  ),
+}));
+const maybeFilter = fc.oneof(fc.constant(undefined), filter);
+const selection = {
+  filter: maybeFilter,
+  tenant: tenants,
+  limit: fc.constantFrom(1, 10, 1000),
+  group: fc.boolean(),
+};
+const example = fc.oneof(
+  fc.record({ id: fc.constantFrom(...ids) }),
+  fc.record({ text: fc.constant('shared words') }),
+  fc.record({ id: fc.constantFrom(...ids), tenant: tenants }),
+);
+const search = fc.record(
+  {
+    ...{ query: fc.constant('shared words'), ...selection },
+    mode: fc.constantFrom('dense', 'sparse', 'hybrid'),
+    ...{ rerank: fc.boolean(), explain: fc.boolean(), highlight: fc.boolean() },
+    offset: fc.constantFrom(0, 1, 5),
+  },
+  { requiredKeys: ['query'] },
+);
+const recommend = fc.record(
+  {
+    ...{ positive: fc.array(example, { minLength: 1, maxLength: 3 }), ...selection },
+    ...{ negative: fc.array(example, { maxLength: 2 }), strategy: fc.constantFrom('average', 'best') },
+  },
+  { requiredKeys: ['positive'] },
+);
+const document = fc.record(
+  { id: fc.constantFrom(...ids), text: fc.constant('an own text'), tenant: tenants },
+  { requiredKeys: ['id', 'text'] },
+);
+const documents = fc.array(document, { minLength: 1, maxLength: 3 });
+
+/** Requests to all routes, most of them nearly right. */
+export function requestShapes({ routes, jobs, points, idempotencyKeys }: Known): fc.Arbitrary<RequestShape> {
+  const nearDuplicates = fc.record(
+    {
+      ...{
+        threshold: fc.constantFrom(0, 0.5),
+        after: fc.constantFrom(...points),
+        filter: maybeFilter,
+        tenant: tenants,
+      },
+    },
+    { requiredKeys: ['threshold'] },
+  );
+  const onlyTenant = fc.record({ tenant: fc.oneof(fc.constant(OTHER), tenants) });
+  const page = fc.record(
+    {
+      tenant: tenants,
+      ...{ limit: fc.constantFrom(1, 1000), after: fc.constantFrom(...points), offset: fc.constant(0) },
+      ...{ collection: fc.constantFrom('docs', 'others'), filter: fc.constant('{}') },
+    },
+    { requiredKeys: [] },
+  );
+  const headers = fc.record(
+    {
+      'idempotency-key': fc.constantFrom(...idempotencyKeys),
+      ...{ 'x-tenant': fc.constant(OTHER), 'x-embedmill-tenant': fc.constant(OTHER) },
+      'x-forwarded-user': fc.constant('admin'),
+      'x-http-method-override': fc.constantFrom('GET', 'DELETE'),
+    },
+    { requiredKeys: [] },
+  );
+  const ndjson = documents.map((some) => some.map((one) => `${JSON.stringify(one)}\n`).join(''));
+
+  const bodyOf = (method: string, url: string): fc.Arbitrary<unknown> => {
+    if (method === 'GET') return fc.constant(undefined);
+    if (url.endsWith('/search')) return search;
+    if (url.endsWith('/recommend')) return recommend;
+    if (url.endsWith('/near-duplicates')) return nearDuplicates;
+    if (url.endsWith('/jobs')) return fc.oneof(ndjson, fc.record({ documents }));
+    if (url.endsWith('/rerank'))
+      return fc.constant({ query: 'x', texts: ['shared words'], documents: ['shared words'] });
+    if (url.includes('embed')) return fc.constant({ model: 'all-MiniLM-L6-v2', input: 'x', inputs: ['x'] });
+    return fc.oneof(fc.constant(undefined), fc.record({ name: fc.constant('others'), tenant: tenants }));
+  };
+  // Jobs are dear, because all of them are run and listed.
+  const weighted = routes.map((route) => ({
+    weight: isSubmission(route) ? 1 : /search|recommend|near|documents/.test(route.url) ? 12 : 4,
+    arbitrary: fc.constant(route),
+  }));
+  return fc.oneof(...weighted).chain(({ method, url }) =>
+    fc
+      .record({
+        name: fc.constantFrom('docs', 'docs', 'docs', 'others', 'none', 'docs/../others'),
+        id: url.includes('/jobs/')
+          ? fc.constantFrom(...jobs, 'job_none')
+          : fc.constantFrom(...ids, `${OTHER}/d0`),
+        query: fc.oneof<fc.Arbitrary<object>[]>(fc.constant({}), onlyTenant, page),
+        headers: fc.oneof({ weight: 2, arbitrary: fc.constant({}) }, { weight: 1, arbitrary: headers }),
+        body: bodyOf(method, url),
+      })
+      .map(({ name, id, query: asked, headers: sent, body }): RequestShape => {
+        const filled = url
+          .replace(':name', encodeURIComponent(name))
+          .replace(':id', encodeURIComponent(id))
+          .replace(':model', 'all-MiniLM-L6-v2');
+        const parameters = new URLSearchParams(
+          Object.entries(asked).flatMap(([key, value]): [string, string][] =>
+            Array.isArray(value)
+              ? value.map((one): [string, string] => [key, String(one)])
+              : [[key, typeof value === 'object' ? JSON.stringify(value) : String(value)]],
+          ),
+        ).toString();
+        const path = parameters === '' ? filled : `${filled}?${parameters}`;
+        return { method, path, headers: sent as Record<string, string>, body };
+      }),
+  );
+}
+
+const isSubmission = ({ method, url }: { method: string; url: string }) =>
+  method === 'POST' && url.endsWith('/jobs');
