@@ -53,7 +53,7 @@ export async function* runChecks(settings: Settings): AsyncGenerator<Check> {
     };
     return;
   }
-  const client = new Client(address.url, settings.interruption.signal);
+  const client = new Client(address.url, settings.interruption.signal, config.key);
   yield await check('server', async () => {
     const { ok, parts } = await client.readiness();
     const states = Object.entries(parts).map(

@@ -50,11 +50,13 @@ const ANSWER_MS = 60_000;
 export class Client {
   readonly url: string;
   readonly #signal: AbortSignal;
+  readonly #authorization: { authorization?: string };
 
-  /** `signal` aborts whatever is under way. */
-  constructor(url: string, signal: AbortSignal) {
+  /** `signal` aborts whatever is under way; `key` goes with each request. */
+  constructor(url: string, signal: AbortSignal, key?: string) {
     this.url = url.replace(/\/+$/, '');
     this.#signal = signal;
+    this.#authorization = key === undefined ? {} : { authorization: `Bearer ${key}` };
   }
 
   createCollection(name: string, profile: z.input<typeof profileSchema>): Promise<CollectionView> {
@@ -195,6 +197,7 @@ export class Client {
     const request = (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, {
       method: 'POST',
       headers: {
+        ...this.#authorization,
         'content-type': 'application/x-ndjson',
         'idempotency-key': upload.idempotencyKey,
         ...(upload.size !== undefined && { 'content-length': upload.size }),
@@ -270,10 +273,11 @@ export class Client {
       return await fetch(`${this.url}${path}`, {
         method,
         signal: AbortSignal.any(signals.filter((one) => one !== undefined)),
-        ...(body !== undefined && {
-          body: JSON.stringify(body),
-          headers: { 'content-type': 'application/json' },
-        }),
+        headers: {
+          ...this.#authorization,
+          ...(body !== undefined && { 'content-type': 'application/json' }),
+        },
+        ...(body !== undefined && { body: JSON.stringify(body) }),
       });
     } catch (error) {
       throw this.#lost(error);

@@ -13,6 +13,7 @@ import { Terminal, type Output } from './terminal.ts';
 export interface GlobalOptions {
   json?: boolean;
   url?: string;
+  apiKey?: string;
   data?: string;
 }
 
@@ -65,8 +66,11 @@ export class CommandHost {
     const { interruption, environment } = this.#surroundings;
     const options = this.#options();
     const fromEnvironment = readConfig(environment);
-    const config =
-      options.data === undefined ? fromEnvironment : { ...fromEnvironment, dataDir: resolve(options.data) };
+    const config = {
+      ...fromEnvironment,
+      ...(options.apiKey !== undefined && { key: options.apiKey }),
+      ...(options.data !== undefined && { dataDir: resolve(options.data) }),
+    };
     const running = () => {
       const url = readUpFile(config.dataDir)?.url;
       return url === undefined ? undefined : { url, from: `the data folder ${config.dataDir}` };
@@ -80,7 +84,7 @@ export class CommandHost {
       ...{ config, environment, terminal, interruption, address },
       client() {
         const found = address();
-        if (found !== undefined) return new Client(found.url, interruption.signal);
+        if (found !== undefined) return new Client(found.url, interruption.signal, config.key);
         throw new CommandError(
           `no embedmill runs on the data folder ${config.dataDir}; start one with "npx embedmill up", ` +
             'or say where one is with --url or EMBEDMILL_URL',

@@ -10,6 +10,7 @@ import { addDuplicates } from './commands/duplicates.ts';
 import { addEval } from './commands/eval.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addJobs } from './commands/jobs.ts';
+import { addKeys } from './commands/keys.ts';
 import { addMap } from './commands/map.ts';
 import { addMigrate } from './commands/migrate.ts';
 import { addModels } from './commands/models.ts';
@@ -20,7 +21,7 @@ import { EXIT, type ExitCode } from './exit.ts';
 import { httpUrl } from './option-values.ts';
 
 const AFTER_HELP = `
-Environment: EMBEDMILL_URL, EMBEDMILL_DATA_DIR, REDIS_URL, QDRANT_URL, NO_COLOR.
+Environment: EMBEDMILL_URL, EMBEDMILL_KEY, EMBEDMILL_DATA_DIR, REDIS_URL, QDRANT_URL, NO_COLOR.
 Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 the job finished with failed documents, 130 interrupted.`;
 
 /** Runs one command line (without the program's own name) to its end, and gives its exit code. */
@@ -30,6 +31,10 @@ export async function runCommandLine(args: readonly string[], surroundings: Surr
     .version(ownVersion())
     .option('--json', 'print one JSON object instead of text')
     .option('--url <address>', 'the server, instead of the one that runs on the data folder', httpUrl)
+    .option(
+      '--api-key <key>',
+      'the key to show the server (better: EMBEDMILL_KEY, which no list of processes shows)',
+    )
     .option('--data <folder>', 'the data folder (default: EMBEDMILL_DATA_DIR, or .embedmill)')
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
@@ -52,6 +57,7 @@ export async function runCommandLine(args: readonly string[], surroundings: Surr
   addMigrate(program, host);
   addMap(program, host);
   addEval(program, host);
+  addKeys(program, host);
   addModels(program, host);
   addBench(program, host);
   addDoctor(program, host);

@@ -5,6 +5,7 @@ import { usageError } from './exit.ts';
 const port = z.coerce.number().int().min(0).max(65_535);
 
 const environmentSchema = z.object({
+  EMBEDMILL_KEY: z.string().optional(),
   EMBEDMILL_URL: z.url({ protocol: /^https?$/ }).optional(),
   EMBEDMILL_DATA_DIR: z.string().default('.embedmill'),
   EMBEDMILL_STORE_SOCKET: z.string().optional(),
@@ -19,6 +20,8 @@ const environmentSchema = z.object({
 /** What the command line reads of its environment. An empty variable counts as not set. */
 export interface Config {
   url: string | undefined;
+  /** The key that requests carry. */
+  key: string | undefined;
   dataDir: string;
   storeSocket: string | undefined;
   apiHost: string;
@@ -39,6 +42,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
   const env = parsed.data;
   return {
     url: env.EMBEDMILL_URL,
+    key: env.EMBEDMILL_KEY,
     dataDir: resolve(env.EMBEDMILL_DATA_DIR),
     storeSocket: env.EMBEDMILL_STORE_SOCKET,
     apiHost: env.EMBEDMILL_API_HOST,

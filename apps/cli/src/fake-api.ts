@@ -36,6 +36,8 @@ export class FakeApi {
   /** `stream`: events as they should be. `cut`: the connection breaks after one. `none`: they do not get through. */
   events: 'stream' | 'cut' | 'none' = 'stream';
   eventRequests = 0;
+  /** What requests carried, each once. */
+  readonly authorizations = new Set<string | undefined>();
   /** Searches as they were asked, in order. */
   readonly searches: unknown[] = [];
   readonly #server: Server;
@@ -76,6 +78,7 @@ export class FakeApi {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', this.url);
+    this.authorizations.add(request.headers.authorization);
     const route = `${request.method} ${url.pathname.replace(/^\/api\/v1/, '')}`;
     const [, kind = '', name = '', action = ''] = url.pathname.replace(/^\/api\/v1/, '').split('/');
     if (kind === 'collections' && name !== '' && !this.collections.has(name)) {

@@ -62,7 +62,7 @@ export class WholeWay {
   private constructor(context: Context, stack: Stack, model: string) {
     this.#context = context;
     this.#stack = stack;
-    this.#client = new Client(stack.url, context.interruption.signal);
+    this.#client = new Client(stack.url, context.interruption.signal, context.config.key);
     this.#model = model;
   }
 

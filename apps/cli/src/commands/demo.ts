@@ -99,7 +99,7 @@ async function runDemo(context: Context): Promise<ExitCode> {
     tell: stackDisplay(terminal, false),
   });
   try {
-    const client = new Client(stack.url, interruption.signal);
+    const client = new Client(stack.url, interruption.signal, config.key);
     const gaveUp = stack.gaveUp.then((error) => {
       throw error;
     });

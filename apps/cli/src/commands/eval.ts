@@ -56,7 +56,7 @@ async function onServer<T>(context: Context, work: (client: Client) => Promise<T
   try {
     const stack = await startOwnStack(context, { folder, tell: stackDisplay(context.terminal, false) });
     try {
-      return await work(new Client(stack.url, context.interruption.signal));
+      return await work(new Client(stack.url, context.interruption.signal, context.config.key));
     } finally {
       await endOwnStack(context, stack);
     }

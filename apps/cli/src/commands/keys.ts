@@ -1,0 +1,126 @@
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { InvalidArgumentError, type Command } from 'commander';
+import {
+  apiKeyEntrySchema,
+  apiKeysSchema,
+  newApiKey,
+  SCOPES,
+  scopeSchema,
+  type Scope,
+} from '@embedmill/jobs';
+import type { CommandHost } from '../command-host.ts';
+import { EXIT, CommandError, usageError } from '../exit.ts';
+import { integerBetween } from '../option-values.ts';
+
+interface CreateOptions {
+  name: string;
+  scopes: Scope[];
+  tenant?: string;
+  collections?: string[];
+  rate?: number;
+  concurrency?: number;
+  expires?: string;
+  file?: string;
+}
+
+const MOST = 1_000_000;
+
+export function addKeys(program: Command, host: CommandHost): void {
+  const keys = program.command('keys').description('keys of the API, for whoever runs a server');
+  keys
+    .command('create')
+    .description('make a key: it is printed this once, and only its hash is kept')
+    .requiredOption('--name <name>', 'what the audit log calls it')
+    .requiredOption('--scopes <list>', `what it may do, separated by commas: ${SCOPES.join(', ')}`, scopesOf)
+    .option('--tenant <name>', 'the only tenant that it sees')
+    .option('--collections <list>', 'the only collections that it sees, separated by commas', listOf)
+    .option('--rate <n>', 'requests a second', integerBetween(1, MOST))
+    .option('--concurrency <n>', 'requests at the same time', integerBetween(1, MOST))
+    .option('--expires <date>', 'until when, as in 2027-01-31')
+    .option('--file <path>', 'the keys file to add it to, which is made where there is none')
+    .action(({ rate, expires, file, ...rest }: CreateOptions) =>
+      host.run(async ({ terminal }) => {
+        const { key, id, hash } = newApiKey();
+        const wanted = {
+          ...{ name: rest.name, id, hash, scopes: rest.scopes, tenant: rest.tenant },
+          ...{ collections: rest.collections, requestsPerSecond: rate, concurrency: rest.concurrency },
+          expires: expires === undefined ? undefined : instantOf(expires),
+        };
+        const parsed = apiKeyEntrySchema.safeParse(JSON.parse(JSON.stringify(wanted)));
+        if (!parsed.success) throw usageError(whatIsWrong(parsed.error.issues));
+        const entry = parsed.data;
+        if (file !== undefined) addTo(file, entry);
+        if (terminal.json) terminal.printJson({ key, entry, file: file ?? null });
+        terminal.print(key);
+        terminal.note(
+          'It is shown this once. Send it as "Authorization: Bearer …", or set EMBEDMILL_KEY to it.',
+        );
+        if (file === undefined) {
+          terminal.note('Add this to the list in the server’s EMBEDMILL_API_KEYS_FILE:');
+          terminal.note(JSON.stringify(entry));
+        } else {
+          terminal.note(
+            `Its hash was added to ${file}; a server that reads the file takes it in a few seconds.`,
+          );
+        }
+        return EXIT.ok;
+      }),
+    );
+}
+
+/** Adds an entry to a keys file. It is written aside first, so that no server reads half of it. */
+function addTo(path: string, entry: object): void {
+  const parsed = apiKeysSchema.safeParse([...entriesOf(path), entry]);
+  if (!parsed.success) throw new CommandError(`${path}: ${whatIsWrong(parsed.error.issues)}`);
+  try {
+    writeFileSync(`${path}.new`, `${JSON.stringify(parsed.data, null, 2)}\n`, { mode: 0o600 });
+    renameSync(`${path}.new`, path);
+  } catch (error) {
+    throw new CommandError(`${path} cannot be written: ${(error as Error).message}`);
+  }
+}
+
+function entriesOf(path: string): unknown[] {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw new CommandError(`${path} cannot be read: ${(error as Error).message}`);
+  }
+  const value = parsedJson(text);
+  if (Array.isArray(value)) return value;
+  throw new CommandError(`${path} is no keys file: it has to be a list in JSON; nothing was changed`);
+}
+
+function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function whatIsWrong(issues: readonly { path: PropertyKey[]; message: string }[]): string {
+  return issues.map(({ path, message }) => [...path.map(String), message].join(': ')).join('; ');
+}
+
+/** A date is its end, in UTC. */
+function instantOf(given: string): string {
+  const date = new Date(/^\d{4}-\d\d-\d\d$/.test(given) ? `${given}T23:59:59.999Z` : given);
+  if (Number.isNaN(date.getTime()))
+    throw usageError(`--expires is no date: ${given}; write it as in 2027-01-31`);
+  return date.toISOString();
+}
+
+function scopesOf(given: string): Scope[] {
+  return listOf(given).map((name) => {
+    const scope = scopeSchema.safeParse(name);
+    if (scope.success) return scope.data;
+    throw new InvalidArgumentError(`Choose from ${SCOPES.join(', ')}.`);
+  });
+}
+
+function listOf(given: string): string[] {
+  return given.split(',').flatMap((one) => one.trim() || []);
+}
