@@ -188,7 +188,11 @@ test('a cancelled job takes its waiting shards back and ends', async () => {
 });
 
 test('a shard that its workers die on again and again ends in the failures, document by document', async () => {
-  await dispatcher();
+  let lost = 0;
+  const ends: string[] = [];
+  await dispatcher({
+    hooks: { onLost: (documents) => (lost += documents), onFinished: (state) => void ends.push(state) },
+  });
   const id = await submit(300);
   let deaths = 0;
   let ended = false;
@@ -209,6 +213,7 @@ test('a shard that its workers die on again and again ends in the failures, docu
   });
   await dying;
   expect(job).toMatchObject({ state: 'completed', stored: 256, failed: 44, done: 300 });
+  expect({ lost, ends }).toEqual({ lost: 44, ends: ['completed'] });
   // The first try, and three after it.
   expect(deaths).toBe(4);
   const failures = Buffer.concat(await Array.fromAsync(spool.readReports(id, 'failures')))

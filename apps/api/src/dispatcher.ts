@@ -46,6 +46,17 @@ export interface DispatcherOptions extends MeasuringParts {
   openUrl: OpenUrl;
   spool: Spool;
   log: DispatcherLog;
+  hooks?: DispatcherHooks;
+}
+
+export type FinishedState = Extract<JobState, 'completed' | 'cancelled' | 'failed'>;
+
+export interface DispatcherHooks {
+  onFinished?: (state: FinishedState) => void;
+  /** One look at a job: shards added, results summed up. */
+  onTurn?: (seconds: number) => void;
+  /** Documents whose shard was given up. */
+  onLost?: (documents: number) => void;
 }
 
 export interface DispatcherLog {
@@ -170,25 +181,28 @@ async function run(
   try {
     for (;;) {
       signal.throwIfAborted();
+      const startedAt = performance.now();
       cancelled ||= await handle.isCancelled();
       if (cancelled) await handle.withdrawShards();
       let outstanding = await handle.outstanding();
       const before = handle.record.cursor.index;
       while (!cancelled && !ahead.done && outstanding < options.outstandingShards) {
         const { index } = handle.record.cursor;
+        const { range, next } = ahead.value;
         if (index >= handle.record.dispatched) {
-          await handle.addShard(shardOf(handle, source, index, ahead.value.range));
+          await handle.addShard(shardOf(handle, source, index, range));
           outstanding += 1;
         }
         handle.record = {
           ...handle.record,
-          cursor: { index: index + 1, offset: ahead.value.next },
+          cursor: { index: index + 1, offset: next, bytes: range.offset + range.length },
           dispatched: Math.max(handle.record.dispatched, index + 1),
         };
         ahead = await manifest.next();
       }
       const folded = await fold();
       if (folded === 0 && handle.record.cursor.index > before) await handle.save();
+      options.hooks?.onTurn?.((performance.now() - startedAt) / 1000);
       const isEnding = cancelled || ahead.done === true;
       if (outstanding === 0 && isEnding) break;
       // Nobody shall wait long for a job that is as good as finished, nor Redis be asked in vain all the time.
@@ -219,11 +233,13 @@ async function foldAll(handle: IngestHandle, options: DispatcherOptions): Promis
 async function loseShard(shard: Shard, options: DispatcherOptions): Promise<ShardResult> {
   options.log.warn({ job: shard.job, shard: shard.index }, 'workers died on a shard again and again');
   const message = 'workers died on its shard again and again; retry the job to try its documents once more';
-  return failShard(options.spool, shard, new EmbedmillError('worker_lost', message));
+  const result = await failShard(options.spool, shard, new EmbedmillError('worker_lost', message));
+  options.hooks?.onLost?.(result.failed);
+  return result;
 }
 
 /** The source is kept while failures may want to be tried again. */
-async function finish(handle: IngestHandle, options: DispatcherOptions, state: JobState): Promise<void> {
+async function finish(handle: IngestHandle, options: DispatcherOptions, state: FinishedState): Promise<void> {
   const { record } = handle;
   const { source, progress } = record;
   const spooled = sourceOf(record);
@@ -232,6 +248,7 @@ async function finish(handle: IngestHandle, options: DispatcherOptions, state: J
   handle.record = { ...record, source: kept, state, finishedAt: new Date().toISOString() };
   await handle.save();
   if (!needed && spooled !== undefined) await options.spool.removeSource(spooled);
+  options.hooks?.onFinished?.(state);
   options.log.info({ job: handle.id, state, ...progress }, 'the job has finished');
 }
 

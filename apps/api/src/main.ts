@@ -42,7 +42,15 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
   const models = () => listModels({ modelsDir: config.modelsFolder, cacheDir: config.modelCacheFolder });
   await models();
   const queue = await connectQueue({ redisUrl: config.redisUrl });
-  const store = await openStore({ ...config, socket: config.storeSocket });
+  const metrics = createMetrics('api');
+  const store = await openStore({
+    ...{ ...config, socket: config.storeSocket },
+    observer: {
+      onCall: ({ operation, outcome, seconds }) =>
+        metrics.storeSeconds.observe(seconds, { operation, outcome }),
+      onThrottled: () => metrics.storeThrottled.add(1),
+    },
+  });
   for (const model of new Set((await store.listCollections()).flatMap(collectionModels)))
     await queue.announceModel(model);
   const server = await buildServer({
@@ -50,7 +58,7 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
     spool,
     store,
     models,
-    metrics: createMetrics('api'),
+    metrics,
     config,
     log,
   });
@@ -62,6 +70,11 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
     maxSourceBytes: config.maxUploadBytes,
     openUrl: fetching.open.bind(fetching),
     ...{ spool, store, models, log },
+    hooks: {
+      onFinished: (state) => metrics.finishedJobs.add(1, { state }),
+      onTurn: (seconds) => metrics.dispatcherTurnSeconds.observe(seconds),
+      onLost: (documents) => metrics.failures.add(documents, { stage: 'settle', reason: 'worker_lost' }),
+    },
   });
   const url = await server.listen({ host: config.host, port: config.port });
   log.info({ url, store: store.description }, 'the API is ready');

@@ -23,6 +23,7 @@ import { jobRoutes } from './routes/jobs.ts';
 import { migrationRoutes } from './routes/migration.ts';
 import { modelRoutes } from './routes/models.ts';
 import { operationRoutes } from './routes/operations.ts';
+import { queueRoutes } from './routes/queue.ts';
 import { rerankRoutes } from './routes/rerank.ts';
 import { searchRoutes } from './routes/search.ts';
 import { submissionRoutes } from './routes/submissions.ts';
@@ -89,6 +90,7 @@ export async function buildServer(
       await api.register(documentRoutes(parts, lane));
       await api.register(migrationRoutes(parts, submission));
       await api.register(modelRoutes(parts));
+      await api.register(queueRoutes(parts));
     },
     { prefix: '/api/v1' },
   );

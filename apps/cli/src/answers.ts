@@ -18,6 +18,8 @@ export const modelSchema = z.looseObject({
 });
 export type ModelView = z.infer<typeof modelSchema>;
 
+export const pausedSchema = z.object({ paused: z.boolean() });
+
 export const readinessSchema = z.object({
   ok: z.boolean(),
   parts: z.record(z.string(), z.object({ ok: z.boolean(), detail: z.string().optional() })).default({}),

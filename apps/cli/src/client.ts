@@ -19,6 +19,7 @@ import {
   looseJob,
   modelSchema,
   nearDuplicatesSchema,
+  pausedSchema,
   pointsSchema,
   readinessSchema,
   storedDocumentSchema,
@@ -91,6 +92,14 @@ export class Client {
 
   retry(id: string): Promise<Job> {
     return this.#json('POST', `/api/v1/jobs/${part(id)}/retry`, looseJob);
+  }
+
+  pause(): Promise<{ paused: boolean }> {
+    return this.#json('POST', '/api/v1/queue/pause', pausedSchema);
+  }
+
+  resume(): Promise<{ paused: boolean }> {
+    return this.#json('POST', '/api/v1/queue/resume', pausedSchema);
   }
 
   /** The job's failures or warnings as NDJSON, as they come. */

@@ -51,6 +51,12 @@ function file(...lines: string[]): string {
 const GOOD = '{"id":"a","text":"one"}';
 const BAD = '{"id":"b"}';
 
+test('pause and resume say what they did', async () => {
+  expect(await run(['pause'])).toMatchObject({ code: 0, out: expect.stringContaining('"embedmill resume"') });
+  expect(await runJson('pause')).toEqual({ code: 0, object: { paused: true } });
+  expect(await runJson('resume')).toEqual({ code: 0, object: { paused: false } });
+});
+
 describe('wrong usage', () => {
   test.each([
     [['serch', 'c', 'q'], /Did you mean search/],

@@ -14,6 +14,7 @@ import { addKeys } from './commands/keys.ts';
 import { addMap } from './commands/map.ts';
 import { addMigrate } from './commands/migrate.ts';
 import { addModels } from './commands/models.ts';
+import { addPause } from './commands/pause.ts';
 import { addLike, addSearch } from './commands/search.ts';
 import { addSubmit } from './commands/submit.ts';
 import { addUp } from './commands/up.ts';
@@ -50,6 +51,7 @@ export async function runCommandLine(args: readonly string[], surroundings: Surr
   addCollections(program, host);
   addSubmit(program, host);
   addJobs(program, host);
+  addPause(program, host);
   addSearch(program, host);
   addLike(program, host);
   addDuplicates(program, host);

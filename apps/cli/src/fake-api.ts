@@ -121,6 +121,8 @@ export class FakeApi {
         ),
       );
     }
+    if (route === 'POST /queue/pause' || route === 'POST /queue/resume')
+      return json(response, 200, { paused: name === 'pause' });
     return problem(response, 'not_found', `there is nothing at ${route}`);
   }
 
@@ -153,7 +155,16 @@ export class FakeApi {
     this.uploads.set(id, lines);
     const job: Job = {
       ...NO_PROGRESS,
-      ...{ id, collection, state: 'queued', source: 'upload', retryOf, error: null, waitingFor: null },
+      ...{
+        id,
+        collection,
+        state: 'queued',
+        source: 'upload',
+        retryOf,
+        error: null,
+        paused: false,
+        waitingFor: null,
+      },
       ...{ createdAt: NOW, startedAt: null, finishedAt: null, seconds: 0 },
     };
     return this.#put(job);

@@ -14,6 +14,7 @@ const JOB: Job = {
     source: 'upload',
     retryOf: null,
     error: null,
+    paused: false,
     waitingFor: null,
   },
   ...{ createdAt: '2026-01-02T03:04:05.000Z', startedAt: null, finishedAt: null, seconds: 0 },

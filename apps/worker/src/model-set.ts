@@ -15,6 +15,7 @@ import type { VectorStore } from '@embedmill/vector-store';
 import { machineFor } from './calibration.ts';
 import type { RemoteConfig, WorkerConfig } from './config.ts';
 import { calibratedPlan } from './engine-plan.ts';
+import { EngineGauges } from './engine-gauges.ts';
 import { connectRemote, startEngineSet, type EngineSet } from './engines.ts';
 import type { PictureSources } from './document-pictures.ts';
 import { settleShard } from './pipeline.ts';
@@ -57,11 +58,13 @@ export class ModelSet {
   readonly #stopped = new AbortController();
   /** Models that should be served, as of the last look. */
   #wanted: string[] | undefined;
+  readonly #engines: EngineGauges;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(config: WorkerConfig, parts: ModelSetParts) {
     this.#config = config;
     this.#parts = parts;
+    this.#engines = new EngineGauges(parts.metrics);
   }
 
   start(): void {
@@ -245,6 +248,7 @@ export class ModelSet {
 
   #note(model: string, event: EngineEvent): void {
     const { log, metrics } = this.#parts;
+    this.#engines.note(event);
     switch (event.kind) {
       case 'ready':
         log.info({ model, pid: event.pid, seconds: event.seconds }, 'the engine is ready');

@@ -22,6 +22,11 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
     qdrantUrl: config.qdrantUrl,
     qdrantApiKey: config.qdrantApiKey,
     socket: config.storeSocket,
+    observer: {
+      onCall: ({ operation, outcome, seconds }) =>
+        metrics.storeSeconds.observe(seconds, { operation, outcome }),
+      onThrottled: () => metrics.storeThrottled.add(1),
+    },
   });
   const consumer = await ModelConsumer.open({
     redisUrl: config.redisUrl,
@@ -29,6 +34,10 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
     queryConcurrency: 32,
     lockMs: config.lockMs,
     onError: (error) => log.warn({ err: error }, 'lost touch with the queue'),
+    hooks: {
+      onTaken: (lane, seconds) => metrics.queueWaitSeconds.observe(seconds, { lane }),
+      onStalled: () => metrics.shardStalls.add(1),
+    },
   });
   const fetching = new GuardedFetch({ allow: config.fetchAllow });
   const pictures = { fetch: fetching.bytes.bind(fetching), spoolFolder: config.spoolFolder };

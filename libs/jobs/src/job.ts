@@ -73,6 +73,7 @@ export const jobSchema = progressSchema.extend({
     .strictObject({ code: z.string(), message: z.string() })
     .nullable()
     .meta({ description: 'Why the whole job failed, when it did.' }),
+  paused: z.boolean().meta({ description: 'Whether it is unfinished and the queue is paused.' }),
   waitingFor: z
     .strictObject({ code: z.string(), message: z.string() })
     .nullable()

@@ -1,3 +1,4 @@
+export { backlogOfModel, type Backlog, type ModelBacklog } from './backlog.ts';
 export { DEFAULT_PREFIX, type QueueOptions } from './connection.ts';
 export {
   consumeIngest,
@@ -6,6 +7,12 @@ export {
   type IngestOptions,
 } from './ingest-consumer.ts';
 export { sourceOf, type IngestRecord, type JobSource, type NewJob } from './ingest-record.ts';
-export { ModelConsumer, type ModelConsumerOptions, type ModelHandlers } from './model-consumer.ts';
+export type { QueueMemory } from './memory.ts';
+export {
+  ModelConsumer,
+  type ConsumerHooks,
+  type ModelConsumerOptions,
+  type ModelHandlers,
+} from './model-consumer.ts';
 export { jobIdOfKey, newJobId } from './names.ts';
 export { connectQueue, Queue, type QueueDepth } from './queue.ts';

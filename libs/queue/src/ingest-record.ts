@@ -40,8 +40,8 @@ export interface IngestRecord extends NewJob {
   progress: Progress;
   /** Where the source was copied to, once it was. */
   fetched: SourceRef | null;
-  /** The next shard of the manifest to look at, and where it stands there. */
-  cursor: { index: number; offset: number };
+  /** The next shard of the manifest to look at, where it stands there, and how many bytes of the source are before it. */
+  cursor: { index: number; offset: number; bytes: number };
   /** All shards before this one have been added, as far as is known; never less than the cursor's index. */
   dispatched: number;
   /** Shards whose results are in `progress` but may still be in Redis. */
@@ -58,7 +58,7 @@ export function newRecord(job: NewJob): IngestRecord {
     state: 'queued',
     progress: NO_PROGRESS,
     fetched: null,
-    cursor: { index: 0, offset: 0 },
+    cursor: { index: 0, offset: 0, bytes: 0 },
     dispatched: 0,
     folding: [],
     error: null,
@@ -67,13 +67,17 @@ export function newRecord(job: NewJob): IngestRecord {
   };
 }
 
-/** The job as the API shows it. */
+const PAUSED = { code: 'queue_paused', message: 'the queue is paused; "embedmill resume" lets it go on' };
+
+/** The job as the API shows it; `hold` is what keeps unfinished jobs from going on. */
 export function viewOf(
   record: IngestRecord,
   createdAt: number,
-  waitingFor: Job['waitingFor'] = null,
+  hold: { paused?: boolean; trouble?: Job['waitingFor'] } = {},
   now = Date.now(),
 ): Job {
+  const isOver = isFinished(record.state);
+  const paused = !isOver && hold.paused === true;
   const started = record.startedAt === null ? undefined : Date.parse(record.startedAt);
   const ended = record.finishedAt === null ? now : Date.parse(record.finishedAt);
   return {
@@ -85,10 +89,11 @@ export function viewOf(
     retryOf: record.retryOf,
     ...record.progress,
     error: record.error,
-    waitingFor: isFinished(record.state) ? null : waitingFor,
+    paused,
+    waitingFor: paused ? PAUSED : isOver ? null : (hold.trouble ?? null),
     createdAt: new Date(createdAt).toISOString(),
     startedAt: record.startedAt,
-    finishedAt: isFinished(record.state) ? record.finishedAt : null,
+    finishedAt: isOver ? record.finishedAt : null,
     seconds: started === undefined ? 0 : Math.max(0, ended - started) / 1000,
   };
 }

@@ -1,5 +1,5 @@
 import { serialize } from 'node:v8';
-import { Worker } from 'bullmq';
+import { Worker, type Job as BullJob } from 'bullmq';
 import type { Redis } from 'ioredis';
 import {
   asEmbedmillError,
@@ -22,6 +22,14 @@ export interface ModelConsumerOptions extends QueueOptions {
   /** After this long without a sign of life of its worker, a shard is given to another. */
   lockMs: number;
   onError: (error: Error) => void;
+  hooks?: ConsumerHooks;
+}
+
+export interface ConsumerHooks {
+  /** A shard or query was taken, for the first time, after so long on the queue. */
+  onTaken?: (lane: 'bulk' | 'interactive', waitedSeconds: number) => void;
+  /** A shard went back to the queue because its worker, not this one, gave no sign of life. */
+  onStalled?: () => void;
 }
 
 export interface ModelHandlers {
@@ -102,6 +110,7 @@ export class ModelConsumer {
     const shards = new Worker<Shard, ShardResult>(
       shardQueue(model),
       async (job) => {
+        this.#noteTaken('bulk', job);
         const lastAttempt = job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
         return handlers.shard(shardSchema.parse(job.data), { lastAttempt });
       },
@@ -114,6 +123,7 @@ export class ModelConsumer {
     const queries = new Worker<QueryMessage>(
       queryQueue(model),
       async (job) => {
+        this.#noteTaken('interactive', job);
         const { id, replyTo, deadline, query } = job.data;
         if (Date.now() > deadline) return;
         const reply = await this.#answer(id, query, handlers);
@@ -121,6 +131,7 @@ export class ModelConsumer {
       },
       { ...shared, concurrency: this.#options.queryConcurrency },
     );
+    shards.on('stalled', () => this.#options.hooks?.onStalled?.());
     for (const worker of [shards, queries]) worker.on('error', this.#options.onError);
     this.#workers.set(model, [shards, queries]);
   }
@@ -129,6 +140,11 @@ export class ModelConsumer {
     this.#closed = true;
     await Promise.allSettled([...this.#workers.values()].flat().map((worker) => worker.close()));
     this.#redis.disconnect();
+  }
+
+  #noteTaken(lane: 'bulk' | 'interactive', job: Pick<BullJob, 'attemptsMade' | 'timestamp'>): void {
+    if (job.attemptsMade > 0) return;
+    this.#options.hooks?.onTaken?.(lane, Math.max(0, Date.now() - job.timestamp) / 1000);
   }
 
   async #answer(id: string, query: unknown, handlers: ModelHandlers): Promise<QueryReply> {

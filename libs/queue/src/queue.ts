@@ -11,6 +11,7 @@ import {
   type QueryResult,
   type QueryTask,
 } from '@embedmill/jobs';
+import { backlogOf, QUERY_WAKES_MS, type Backlog, type SampledJob } from './backlog.ts';
 import { BullQueues } from './bull-queues.ts';
 import {
   assertUsable,
@@ -20,8 +21,9 @@ import {
   within,
   type QueueOptions,
 } from './connection.ts';
+import { memoryOf, type QueueMemory } from './memory.ts';
 import { newRecord, viewOf, type IngestRecord, type NewJob } from './ingest-record.ts';
-import { cancelKey, INGEST_QUEUE, modelsKey, shardQueue, troubleKey } from './names.ts';
+import { cancelKey, INGEST_QUEUE, modelsKey, queryQueue, shardQueue, troubleKey } from './names.ts';
 import { QueryClient } from './query-client.ts';
 
 /** How long finished jobs are kept, and how many. */
@@ -30,6 +32,10 @@ const RETENTION = { age: 14 * 24 * 3600, count: 2000 };
 const DEADLINE_MS = 5000;
 /** How long a query waits where workers have said that they cannot load its model. */
 const TROUBLED_QUERY_MS = 2000;
+/** States of an ingest job that no dispatcher has taken. */
+const WAITING = ['waiting', 'prioritized', 'delayed'] as const;
+/** Jobs whose records a look at the backlog reads at most, of those that wait as of those that are active. */
+const SAMPLED_JOBS = 200;
 const troubleSchema = z.strictObject({ code: z.string(), message: z.string() });
 
 export interface QueueDepth {
@@ -38,6 +44,8 @@ export interface QueueDepth {
   active: number;
   /** Age of the oldest waiting shard, in seconds. */
   oldestSeconds: number;
+  /** Unfinished jobs: that wait for a dispatcher, and that one has in hand. */
+  jobs: { waiting: number; active: number };
 }
 
 /**
@@ -88,8 +96,12 @@ export class Queue {
     const job = await this.#find(id);
     if (job === undefined) return undefined;
     const { data, timestamp } = job;
-    const waitingFor = isFinished(data.state) ? null : await this.#troubleOf(data.collection.profile.model);
-    return viewOf(data, timestamp, waitingFor);
+    if (isFinished(data.state)) return viewOf(data, timestamp);
+    const [paused, trouble] = await Promise.all([
+      this.isPaused(),
+      this.#troubleOf(data.collection.profile.model),
+    ]);
+    return viewOf(data, timestamp, { paused, trouble });
   }
 
   /** What a job was submitted with, as its retry needs it. */
@@ -107,9 +119,12 @@ export class Queue {
     where?: (job: Pick<IngestRecord, 'collection' | 'tenant'>) => boolean;
   }): Promise<Job[]> {
     const { where = () => true } = options;
-    const found = await this.#call(
-      this.#ingest.getJobs(['active', 'waiting', 'delayed', 'prioritized', 'completed', 'failed'], 0, -1),
-    );
+    const [found, paused] = await Promise.all([
+      this.#call(
+        this.#ingest.getJobs(['active', 'waiting', 'delayed', 'prioritized', 'completed', 'failed'], 0, -1),
+      ),
+      this.isPaused(),
+    ]);
     return found
       .filter((job): job is BullJob<IngestRecord> => job?.data !== undefined)
       .filter(({ data }) => options.collection === undefined || data.collection.name === options.collection)
@@ -117,7 +132,7 @@ export class Queue {
       .filter(({ data }) => options.state === undefined || data.state === options.state)
       .sort((a, b) => b.timestamp - a.timestamp || (a.data.id < b.data.id ? 1 : -1))
       .slice(options.offset, options.offset + options.limit)
-      .map((job) => viewOf(job.data, job.timestamp));
+      .map((job) => viewOf(job.data, job.timestamp, { paused }));
   }
 
   /** Asks the dispatcher to end the job. Errors: `job_not_found`, `job_finished`. */
@@ -159,7 +174,14 @@ export class Queue {
   }
 
   async depth(): Promise<QueueDepth> {
-    const depth: QueueDepth = { waiting: 0, active: 0, oldestSeconds: 0 };
+    const jobs = await this.#call(this.#ingest.getJobCounts(...WAITING, 'active'));
+    const depth: QueueDepth = {
+      ...{ waiting: 0, active: 0, oldestSeconds: 0 },
+      jobs: {
+        waiting: WAITING.reduce((sum, state) => sum + (jobs[state] ?? 0), 0),
+        active: jobs['active'] ?? 0,
+      },
+    };
     for (const model of await this.#call(this.#redis.smembers(modelsKey(this.#prefix)))) {
       const queue = this.#queues.get(shardQueue(model));
       const counts = await this.#call(queue.getJobCounts('waiting', 'delayed', 'active'));
@@ -171,6 +193,56 @@ export class Queue {
       }
     }
     return depth;
+  }
+
+  /**
+   * Work not settled, by model; a bounded number of calls, whatever is queued. All jobs in dispatchers' hands are
+   * looked at, and of those that wait the first ones, which stand for the others.
+   */
+  async backlog(): Promise<Backlog> {
+    const [models, counts, paused, active, waiting] = await Promise.all([
+      this.#call(this.#redis.smembers(modelsKey(this.#prefix))),
+      this.#call(this.#ingest.getJobCounts(...WAITING)),
+      this.isPaused(),
+      this.#call(this.#ingest.getJobs(['active'], 0, SAMPLED_JOBS - 1)),
+      this.#call(this.#ingest.getJobs([...WAITING], 0, SAMPLED_JOBS - 1, true)),
+    ]);
+    const total = WAITING.reduce((sum, state) => sum + (counts[state] ?? 0), 0);
+    const sampled = waiting.slice(0, SAMPLED_JOBS);
+    const sample = (jobs: BullJob<IngestRecord>[], weight: number): SampledJob[] =>
+      jobs.flatMap((job) => (job?.data === undefined ? [] : { record: job.data, weight }));
+    const queries = await Promise.all(
+      models.map(async (model) => [model, await this.#waitingQueries(model)] as const),
+    );
+    return backlogOf(
+      [...sample(active, 1), ...sample(sampled, Math.max(1, total / Math.max(1, sampled.length)))],
+      new Map(queries),
+      paused,
+    );
+  }
+
+  /**
+   * Stops all bulk work: workers and dispatchers take nothing new, and finish what they have in hand. Lasts until
+   * `resume`, over restarts of everything. Queries go on.
+   */
+  async pause(): Promise<void> {
+    // The jobs first: no dispatcher takes one of a model that is announced from here on.
+    await this.#call(this.#ingest.pause());
+    for (const queue of await this.#shardQueues()) await this.#call(queue.pause());
+  }
+
+  async resume(): Promise<void> {
+    for (const queue of await this.#shardQueues()) await this.#call(queue.resume());
+    await this.#call(this.#ingest.resume());
+  }
+
+  async isPaused(): Promise<boolean> {
+    return this.#call(this.#ingest.isPaused());
+  }
+
+  /** How full Redis is, and whether it may drop jobs when it is. */
+  async memory(): Promise<QueueMemory> {
+    return memoryOf(await this.#call(this.#redis.info('memory')));
   }
 
   async ping(): Promise<void> {
@@ -187,6 +259,21 @@ export class Queue {
   async #troubleOf(model: string): Promise<z.infer<typeof troubleSchema> | null> {
     const trouble = await this.#call(this.#redis.get(troubleKey(this.#prefix, model)));
     return trouble === null ? null : troubleSchema.parse(JSON.parse(trouble));
+  }
+
+  async #shardQueues(): Promise<BullQueue[]> {
+    const models = await this.#call(this.#redis.smembers(modelsKey(this.#prefix)));
+    return models.map((model) => this.#queues.get(shardQueue(model)));
+  }
+
+  /** Queries of a model that no worker has taken and somebody may still wait for. */
+  async #waitingQueries(model: string): Promise<number> {
+    const queue = this.#queues.get(queryQueue(model));
+    const [waiting, [newest]] = await Promise.all([
+      this.#call(queue.getJobCountByTypes('waiting')),
+      this.#call(queue.getJobs(['waiting'], 0, 0, false)),
+    ]);
+    return newest !== undefined && Date.now() - newest.timestamp < QUERY_WAKES_MS ? waiting : 0;
   }
 
   async #find(id: JobId): Promise<BullJob<IngestRecord> | undefined> {

@@ -1,3 +1,4 @@
+import { observedStore, type StoreObserver } from './observed-store.ts';
 import type { VectorStore } from './store.ts';
 import { openQdrantStore } from './qdrant/open-qdrant-store.ts';
 import { connectStore } from './socket/connect-store.ts';
@@ -7,11 +8,20 @@ export interface StoreOptions {
   qdrantApiKey?: string | undefined;
   /** The socket of the process that owns the embedded store; used where no Qdrant is given. */
   socket: string;
+  /** Is told of each call, and of requests that were throttled. */
+  observer?: StoreObserver | undefined;
 }
 
 /** The store that a configuration means: Qdrant where a URL is given, else the embedded one, through its socket. */
-export async function openStore({ qdrantUrl, qdrantApiKey, socket }: StoreOptions): Promise<VectorStore> {
-  return qdrantUrl === undefined || qdrantUrl === ''
-    ? connectStore(socket)
-    : openQdrantStore({ url: qdrantUrl, apiKey: qdrantApiKey });
+export async function openStore({
+  qdrantUrl,
+  qdrantApiKey,
+  socket,
+  observer,
+}: StoreOptions): Promise<VectorStore> {
+  const store =
+    qdrantUrl === undefined || qdrantUrl === ''
+      ? connectStore(socket)
+      : await openQdrantStore({ url: qdrantUrl, apiKey: qdrantApiKey, onThrottled: observer?.onThrottled });
+  return observer === undefined ? store : observedStore(store, observer);
 }

@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { runChecks } from '@embedmill/metrics';
 import type { ApiParts } from '../parts.ts';
+import { serveQueueGauges } from '../queue-gauges.ts';
 
 const tags = ['operations'];
 const healthSchema = z
@@ -13,17 +14,7 @@ const healthSchema = z
 
 /** What those who run embedmill ask: is it alive, can it work, how is it doing. */
 export function operationRoutes({ queue, store, metrics }: ApiParts): FastifyPluginAsyncZod {
-  metrics.beforeScrape(async () => {
-    try {
-      const { waiting, active, oldestSeconds } = await queue.depth();
-      metrics.queueShards.set(waiting, { state: 'waiting' });
-      metrics.queueShards.set(active, { state: 'active' });
-      metrics.queueOldestSeconds.set(oldestSeconds);
-    } catch {
-      metrics.queueShards.clear();
-      metrics.queueOldestSeconds.clear();
-    }
-  });
+  serveQueueGauges(queue, metrics);
   return async (server) => {
     server.get(
       '/healthz',

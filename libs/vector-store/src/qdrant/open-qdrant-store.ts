@@ -8,6 +8,8 @@ export interface QdrantOptions {
   apiKey?: string | undefined;
   /** How long one request may take, in milliseconds. */
   timeout?: number | undefined;
+  /** Called for each request that the server answers with "too many requests". */
+  onThrottled?: (() => void) | undefined;
 }
 
 /**
@@ -19,6 +21,7 @@ export async function openQdrantStore({
   url,
   apiKey,
   timeout = 30_000,
+  onThrottled,
 }: QdrantOptions): Promise<VectorStore> {
   const { protocol, hostname, pathname, port } = urlParts(url);
   // Loaded here, so that a process that uses the embedded store does without it.
@@ -34,7 +37,7 @@ export async function openQdrantStore({
     // Not its `apiKey`, at which it would print a warning for a server inside a cluster, without TLS.
     headers: { 'api-key': apiKey },
   });
-  return new QdrantStore(client, `${protocol}//${hostname}:${port}${pathname}`);
+  return new QdrantStore(client, `${protocol}//${hostname}:${port}${pathname}`, onThrottled);
 }
 
 function urlParts(text: string) {

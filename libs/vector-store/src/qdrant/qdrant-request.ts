@@ -11,13 +11,15 @@ const FIRST_WAIT = 0.2;
  * Sends a request, again when the server cannot be reached or is too busy.
  *
  * @param what what is done, for messages: `Qdrant, collection "x"`
+ * @param onThrottled called for each answer that says that there are too many requests
  * @throws EmbedmillError `store_unavailable`, `store_rejected`, or `collection_not_found` (of a 404).
  */
-export async function request<T>(what: string, send: () => Promise<T>): Promise<T> {
+export async function request<T>(what: string, send: () => Promise<T>, onThrottled?: () => void): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {
       return await send();
     } catch (thrown) {
+      if (isThrottled(thrown)) onThrottled?.();
       const failure = failureOf(thrown, what);
       const wait = failure.retryAfter ?? FIRST_WAIT * 2 ** (tries - 1);
       if (!failure.retryable || tries >= MOST_TRIES || wait > LONGEST_WAIT) throw failure;
@@ -32,6 +34,12 @@ interface Thrown {
   status?: unknown;
   data?: unknown;
   retry_after?: unknown;
+}
+
+/** A 429, which the client throws with its status, or with what its `retry-after` says. */
+function isThrottled(thrown: unknown): boolean {
+  const { status, retry_after: retryAfter } = (thrown ?? {}) as Thrown;
+  return status === 429 || typeof retryAfter === 'number';
 }
 
 function failureOf(thrown: unknown, what: string): EmbedmillError {

@@ -67,10 +67,12 @@ const DEFINITION_AGE = 5000;
 export class QdrantStore implements VectorStore {
   readonly description: string;
   readonly #client: QdrantClient;
+  readonly #onThrottled: (() => void) | undefined;
   readonly #writes = pLimit(WRITES_AT_ONCE);
   readonly #definitions = new Map<string, { collection: Collection; until: number }>();
 
-  constructor(client: QdrantClient, url: string) {
+  constructor(client: QdrantClient, url: string, onThrottled?: () => void) {
+    this.#onThrottled = onThrottled;
     this.description = `Qdrant, ${url}`;
     this.#client = client;
   }
@@ -391,6 +393,7 @@ export class QdrantStore implements VectorStore {
       return await request(
         name === undefined ? this.description : `${this.description}, collection "${name}"`,
         send,
+        this.#onThrottled,
       );
     } catch (thrown) {
       const gone = thrown instanceof EmbedmillError && thrown.code === 'collection_not_found';

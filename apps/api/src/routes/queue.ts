@@ -1,0 +1,74 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { backlogOfModel } from '@embedmill/queue';
+import type { ApiParts } from '../parts.ts';
+import { problemResponses } from '../problem.ts';
+
+const tags = ['operations'];
+const count = (description: string) => z.int().nonnegative().meta({ description });
+const work = {
+  tokens: count(
+    'Tokens to go, estimated from bytes: of all unfinished jobs, dispatched or not, and of queries that wait. While the queue is paused, of the queries alone. Scale workers by this.',
+  ),
+  documents: count('Documents of scanned jobs that are not settled.'),
+  shards: count('Shards of scanned jobs that are not settled.'),
+};
+const backlogSchema = z
+  .strictObject({
+    ...work,
+    paused: z.boolean(),
+    models: z.array(z.strictObject({ model: z.string(), ...work })),
+  })
+  .meta({ id: 'Backlog' });
+const pausedSchema = z.strictObject({ paused: z.boolean() });
+
+/** How much there is to do, and whether it is being done. */
+export function queueRoutes({ queue }: ApiParts): FastifyPluginAsyncZod {
+  return async (server) => {
+    server.get(
+      '/backlog',
+      {
+        schema: {
+          ...{ tags, summary: 'Work to go, for autoscaling: the same from every replica' },
+          querystring: z.strictObject({ model: z.string().min(1).optional() }),
+          response: { 200: backlogSchema, ...problemResponses },
+        },
+      },
+      async ({ query: { model } }) => {
+        const backlog = await queue.backlog();
+        return model === undefined ? backlog : backlogOfModel(backlog, model);
+      },
+    );
+
+    server.post(
+      '/queue/pause',
+      {
+        schema: {
+          ...{
+            tags,
+            summary: 'Stop all bulk work until it is resumed; what workers have in hand is finished',
+          },
+          response: { 200: pausedSchema, ...problemResponses },
+        },
+      },
+      async () => {
+        await queue.pause();
+        return { paused: true };
+      },
+    );
+
+    server.post(
+      '/queue/resume',
+      {
+        schema: {
+          ...{ tags, summary: 'Let bulk work go on' },
+          response: { 200: pausedSchema, ...problemResponses },
+        },
+      },
+      async () => {
+        await queue.resume();
+        return { paused: false };
+      },
+    );
+  };
+}

@@ -1,0 +1,27 @@
+import type { Command } from 'commander';
+import type { CommandHost } from '../command-host.ts';
+import { EXIT } from '../exit.ts';
+
+/** `pause` and `resume`: of all bulk work, at the queue, so that it lasts over restarts. */
+export function addPause(program: Command, host: CommandHost): void {
+  for (const [name, description, effect] of [
+    [
+      'pause',
+      'stop all bulk work until "resume"; searches go on',
+      'paused; "embedmill resume" lets it go on',
+    ],
+    ['resume', 'let paused work go on', 'resumed'],
+  ] as const) {
+    program
+      .command(name)
+      .description(description)
+      .action(() =>
+        host.run(async ({ client, terminal }) => {
+          const answer = await client()[name]();
+          if (terminal.json) terminal.printJson(answer);
+          terminal.print(`the queue is ${effect}`);
+          return EXIT.ok;
+        }),
+      );
+  }
+}
