@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { profileSchema, type Collection, type JobId, type Shard } from '@embedmill/jobs';
 import { startTestRedis, type TestRedis } from '@embedmill/redis-server';
 import { QUERY_TOKENS } from './backlog.ts';
+import { openConnection } from './connection.ts';
 import { consumeIngest } from './ingest-consumer.ts';
 import { ModelConsumer } from './model-consumer.ts';
 import { newJobId } from './names.ts';
@@ -148,7 +149,10 @@ test('a worker says how long what it takes has lain on the queue, and which shar
   const open = (onStalled: () => void) =>
     ModelConsumer.open({
       ...{ redisUrl: redis.url, shardConcurrency: 1, queryConcurrency: 1, lockMs: 1000, onError: () => {} },
-      hooks: { onTaken: (lane, seconds) => void waits.push(`${lane} ${seconds >= 0 && seconds < 5}`), onStalled },
+      hooks: {
+        onTaken: (lane, seconds) => void waits.push(`${lane} ${seconds >= 0 && seconds < 5}`),
+        onStalled,
+      },
     });
   const never = () => Promise.reject(new Error('no queries here'));
   const dead = await open(() => {});
@@ -163,7 +167,9 @@ test('a worker says how long what it takes has lain on the queue, and which shar
   closers.push(() => dispatcher.close());
   await submit(10);
   await until(() => waits.length === 1);
-  await redis.forgetLocks();
+  const direct = openConnection(redis.url);
+  closers.push(async () => direct.disconnect());
+  await direct.del(await direct.keys('*:lock'));
   const none = { skipped: 0, failed: 0, duplicates: 0, truncated: 0, chunks: 1, tokens: 1 };
   alive.serve(MODEL, { query: never, shard: async () => ({ index: 0, documents: 1, stored: 1, ...none }) });
   await until(() => stalls === 1);

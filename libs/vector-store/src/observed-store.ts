@@ -1,0 +1,68 @@
+import { EmbedmillError } from '@embedmill/jobs';
+import type { VectorStore } from './store.ts';
+
+/** What calls are told apart by, for those who watch; pings are not watched. */
+const OPERATIONS = {
+  findDocuments: 'lookup',
+  replaceDocuments: 'upsert',
+  addVectors: 'upsert',
+  deleteDocuments: 'delete',
+  search: 'search',
+  termFactors: 'search',
+  getPoints: 'read',
+  scanPoints: 'read',
+  countPoints: 'read',
+  getCollection: 'define',
+  listCollections: 'define',
+  createCollection: 'define',
+  updateCollection: 'define',
+  deleteCollection: 'define',
+} as const satisfies { [Method in Exclude<keyof VectorStore, 'description' | 'ping' | 'close'>]: string };
+
+export type StoreOperation = (typeof OPERATIONS)[keyof typeof OPERATIONS];
+
+/** One call of the store, tries of its requests and waits between them included. */
+export interface StoreCall {
+  operation: StoreOperation;
+  /** `rejected`: the same call would fail again. */
+  outcome: 'ok' | 'rejected' | 'unavailable';
+  seconds: number;
+}
+
+export interface StoreObserver {
+  onCall: (call: StoreCall) => void;
+  /** A request was answered with "too many requests" (429); it may be sent again within the same call. */
+  onThrottled: () => void;
+}
+
+/** The same store, which tells of each call how long it took and how it ended. */
+export function observedStore(store: VectorStore, { onCall }: Pick<StoreObserver, 'onCall'>): VectorStore {
+  return new Proxy(store, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name, target);
+      if (typeof member !== 'function') return member;
+      if (!isObserved(name)) return member.bind(target) as unknown;
+      const operation = OPERATIONS[name];
+      return async (...args: unknown[]): Promise<unknown> => {
+        const start = performance.now();
+        let outcome: StoreCall['outcome'] = 'ok';
+        try {
+          return (await Reflect.apply(member, target, args)) as unknown;
+        } catch (thrown) {
+          outcome = isUnavailable(thrown) ? 'unavailable' : 'rejected';
+          throw thrown;
+        } finally {
+          onCall({ operation, outcome, seconds: (performance.now() - start) / 1000 });
+        }
+      };
+    },
+  });
+}
+
+function isObserved(name: PropertyKey): name is keyof typeof OPERATIONS {
+  return Object.hasOwn(OPERATIONS, name);
+}
+
+function isUnavailable(thrown: unknown): boolean {
+  return thrown instanceof EmbedmillError && thrown.code === 'store_unavailable';
+}
