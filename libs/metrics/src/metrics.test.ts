@@ -84,6 +84,14 @@ test('a label has no more series than the table allows it', async () => {
   expect(body).not.toContain('job_0123');
 });
 
+test('what has not happened is 0, where it is known what could', async () => {
+  const { body } = await createMetrics('worker').render();
+  expect(body).toContain('embedmill_documents_total{outcome="failed"} 0');
+  expect(body).toContain('embedmill_engine_restarts_total{reason="timeout"} 0');
+  expect(body).toContain('embedmill_shard_stalls_total 0');
+  expect(body).not.toMatch(/^embedmill_document_failures_total/m);
+});
+
 test('gauges are refreshed for each scrape, and a refresh that fails does not fail the scrape', async () => {
   const metrics = createMetrics('api');
   let waiting = 0;

@@ -86,6 +86,8 @@ function handleOf(entry: MetricEntry, registry: Registry): LooseHandle {
   switch (entry.type) {
     case 'counter': {
       const counter = new Counter(options);
+      // What has not happened yet is 0, not absent: else its first time would be no increase.
+      for (const labels of knownLabels(entry.labels)) counter.inc(labels, 0);
       return { add: (amount, labels) => counter.inc(bounded(labels), amount) };
     }
     case 'gauge': {
@@ -97,6 +99,16 @@ function handleOf(entry: MetricEntry, registry: Registry): LooseHandle {
       return { observe: (value, labels) => histogram.observe(bounded(labels), value) };
     }
   }
+}
+
+/** All combinations of labels whose values are listed; none where any is not. */
+function knownLabels(allowed: Readonly<Record<string, LabelValues>>): LooseLabels[] {
+  let combinations: LooseLabels[] = [{}];
+  for (const [label, values] of Object.entries(allowed)) {
+    if ('atMost' in values) return [];
+    combinations = combinations.flatMap((others) => values.map((value) => ({ ...others, [label]: value })));
+  }
+  return combinations;
 }
 
 /** Keeps each label within what the table allows it; what is over becomes `other`. */

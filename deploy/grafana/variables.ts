@@ -1,0 +1,61 @@
+import {
+  DashboardBuilder,
+  DashboardCursorSync,
+  DashboardLinkBuilder,
+  DashboardLinkType,
+  DatasourceVariableBuilder,
+  QueryVariableBuilder,
+  TextBoxVariableBuilder,
+  VariableRefresh,
+  VariableSort,
+} from '@grafana/grafana-foundation-sdk/dashboard';
+import { METRICS } from '@embedmill/metrics';
+
+export const DATASOURCE = { type: 'prometheus', uid: '${datasource}' };
+
+/** An empty dashboard with what all have: the variables, and links to the others. */
+export function dashboard(name: string, title: string, description: string): DashboardBuilder {
+  const workers = METRICS.engines.name;
+  return new DashboardBuilder(`Embedmill / ${title}`)
+    .uid(`embedmill-${name}`)
+    .description(description)
+    .tags(['embedmill'])
+    .time({ from: 'now-3h', to: 'now' })
+    .refresh('30s')
+    .timezone('browser')
+    .tooltip(DashboardCursorSync.Crosshair)
+    .link(
+      new DashboardLinkBuilder('Embedmill')
+        .type(DashboardLinkType.Dashboards)
+        .tags(['embedmill'])
+        .asDropdown(false)
+        .includeVars(true)
+        .keepTime(true),
+    )
+    .withVariable(new DatasourceVariableBuilder('datasource').label('Data source').type('prometheus'))
+    .withVariable(labelVariable('job', 'Job', `label_values({__name__=~"embedmill_.+"}, job)`))
+    .withVariable(labelVariable('pool', 'Pool', `label_values(${workers}{job=~"$job"}, pool)`))
+    .withVariable(
+      labelVariable('instance', 'Worker', `label_values(${workers}{job=~"$job",pool=~"$pool"}, instance)`),
+    )
+    .withVariable(
+      new TextBoxVariableBuilder('runbooks')
+        .label('Runbooks')
+        .description('Where docs/runbooks.md of this version can be read; panels link there.')
+        .defaultValue('/docs/runbooks.md'),
+    );
+}
+
+/** Values of a label, all of them by default: also those of series that lack it, as without pools. */
+function labelVariable(name: string, label: string, query: string): QueryVariableBuilder {
+  return new QueryVariableBuilder(name)
+    .label(label)
+    .query(query)
+    .datasource(DATASOURCE)
+    .refresh(VariableRefresh.OnTimeRangeChanged)
+    .sort(VariableSort.AlphabeticalAsc)
+    .multi(true)
+    .includeAll(true)
+    .allValue('.*')
+    .current({ selected: true, text: 'All', value: '$__all' });
+}
