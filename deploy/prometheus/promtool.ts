@@ -1,0 +1,30 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+/** Where a program is on the PATH; undefined where there is none. */
+export function programPath(name: string): string | undefined {
+  return (process.env['PATH'] ?? '')
+    .split(delimiter)
+    .map((folder) => join(folder, name))
+    .find((path) => existsSync(path));
+}
+
+export const PROMTOOL = programPath('promtool');
+
+/** What tests that need it add to their names where it is missing. */
+export const WITHOUT_PROMTOOL =
+  PROMTOOL === undefined ? ' (skipped: no promtool; Debian has it in the package prometheus)' : '';
+
+/** Runs promtool, with `input` on its standard input; resolves with its exit code and all that it wrote. */
+export function promtool(args: readonly string[], input = ''): Promise<{ code: number; output: string }> {
+  return new Promise((resolve) => {
+    const child = execFile(PROMTOOL ?? 'promtool', args, (error, stdout, stderr) => {
+      resolve({ code: error === null ? 0 : Number(error.code ?? 1), output: stdout + stderr });
+    });
+    child.stdin?.on('error', () => {
+      // It ended before it had read all: its output says why.
+    });
+    child.stdin?.end(input);
+  });
+}

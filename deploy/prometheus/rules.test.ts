@@ -1,0 +1,113 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { beforeAll, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { METRICS } from '@embedmill/metrics';
+import { metricNames, servedNames } from './metric-names.ts';
+import { promtool, PROMTOOL, WITHOUT_PROMTOOL } from './promtool.ts';
+
+interface Rule {
+  record?: string;
+  alert?: string;
+  expr: string;
+  labels?: Record<string, string>;
+  annotations?: Record<string, string>;
+}
+
+const RULES = fileURLToPath(new URL('rules/embedmill.yaml', import.meta.url));
+const TESTS = fileURLToPath(new URL('tests/', import.meta.url));
+let rules: Rule[];
+let alerts: (Rule & { alert: string })[];
+
+beforeAll(async () => {
+  const file = parse(await readFile(RULES, 'utf8')) as { groups: { rules: Rule[] }[] };
+  rules = file.groups.flatMap((group) => group.rules);
+  alerts = rules.flatMap((rule) => (rule.alert === undefined ? [] : { ...rule, alert: rule.alert }));
+});
+
+test('every metric that a rule asks for is served, or recorded by another', async () => {
+  const known = await servedNames();
+  for (const { record } of rules) if (record !== undefined) known.add(record);
+  known.add('up');
+  expect(rules.length).toBeGreaterThan(15);
+  for (const { expr } of rules) {
+    const names = metricNames(expr);
+    expect(names.length).toBeGreaterThan(0);
+    expect(names.filter((name) => !known.has(name))).toEqual([]);
+  }
+});
+
+test('the names in an expression are found, and nothing else', () => {
+  const expression =
+    'sum by (le, a_label) (rate(one_bucket{job="two"}[5m])) / on (x) group_left () (three:four > 1e6) ' +
+    'unless five offset 1h and time() - six > $price * 2 or vector(0) and seven{a=~"b{2}"}';
+  expect(metricNames(expression)).toEqual(['five', 'one_bucket', 'seven', 'six', 'three:four']);
+});
+
+test('every recording rule is asked for', () => {
+  const asked = new Set(rules.flatMap(({ expr }) => metricNames(expr)));
+  const recorded = rules.flatMap(({ record }) => record ?? []);
+  expect(recorded.filter((name) => !asked.has(name))).toEqual([]);
+});
+
+test('what alerts choose by label is what the table has', () => {
+  const text = alerts.map(({ expr }) => expr).join('\n');
+  const lanes: readonly string[] = METRICS.tokens.labels.lane;
+  const states: readonly string[] = METRICS.finishedJobs.labels.state;
+  const outcomes: readonly string[] = METRICS.storeSeconds.labels.outcome;
+  const stages: readonly string[] = METRICS.failures.labels.stage;
+  expect(lanes).toContain('bulk');
+  expect(states).toContain('failed');
+  expect(outcomes).toContain('unavailable');
+  expect(stages).toContain('settle');
+  const chosen = [...text.matchAll(/\b(lane|stage)="([^"]+)"/g)].map(([, , value]) => value);
+  expect(new Set(chosen)).toEqual(new Set(['bulk', 'settle']));
+});
+
+test('every alert says how bad it is, what is the matter, and where its runbook is, which there is', async () => {
+  const runbooks = await readFile(new URL('../../docs/runbooks.md', import.meta.url), 'utf8');
+  const sections = [...runbooks.matchAll(/^## (\S+)$/gm)].map(([, name = '']) => name);
+  expect([...sections].sort()).toEqual(alerts.map(({ alert }) => alert).sort());
+  for (const section of runbooks.split(/^## /m).slice(1))
+    for (const part of ['**Means**', '**Look at**', '**Do**']) expect(section).toContain(part);
+  for (const { alert, labels, annotations } of alerts) {
+    expect(alert).toMatch(/^Embedmill[A-Z][A-Za-z]+$/);
+    expect(['critical', 'warning', 'info']).toContain(labels?.['severity']);
+    expect(annotations?.['summary']).toMatch(/^[A-Z]/);
+    expect(annotations?.['description']).toMatch(/\.$/);
+    expect(annotations?.['runbook_url']).toBe(`docs/runbooks.md#${alert.toLowerCase()}`);
+  }
+});
+
+test('every alert is tested to fire, and to be quiet', async () => {
+  const texts = await Promise.all((await readdir(TESTS)).map((name) => readFile(`${TESTS}/${name}`, 'utf8')));
+  type Case = { alert_rule_test: { alertname: string; exp_alerts: unknown[] }[] };
+  const cases = texts
+    .flatMap((text) => (parse(text) as { tests: Case[] }).tests)
+    .flatMap(({ alert_rule_test: checks }) => checks);
+  for (const { alert } of alerts) {
+    const own = cases.filter(({ alertname }) => alertname === alert);
+    expect({ alert, fires: own.some(({ exp_alerts: expected }) => expected.length > 0) }).toEqual({
+      alert,
+      fires: true,
+    });
+    expect({ alert, quiet: own.some(({ exp_alerts: expected }) => expected.length === 0) }).toEqual({
+      alert,
+      quiet: true,
+    });
+  }
+});
+
+test.skipIf(PROMTOOL === undefined)(`promtool takes the rules${WITHOUT_PROMTOOL}`, async () => {
+  const { code, output } = await promtool(['check', 'rules', RULES]);
+  expect({ code, output }).toMatchObject({ code: 0, output: expect.stringContaining('SUCCESS') });
+});
+
+test.skipIf(PROMTOOL === undefined)(
+  `the alerts fire when they should, and are quiet when they should not${WITHOUT_PROMTOOL}`,
+  async () => {
+    const files = (await readdir(TESTS)).map((name) => `${TESTS}/${name}`);
+    const { code, output } = await promtool(['test', 'rules', ...files]);
+    expect({ code, output }).toMatchObject({ code: 0, output: expect.not.stringContaining('FAILED') });
+  },
+);
