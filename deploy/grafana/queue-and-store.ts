@@ -120,7 +120,7 @@ export function queueAndStore(): Dashboard {
     .withPanel(
       graph({
         title: 'Calls per second',
-        description: 'By operation.',
+        description: 'Look-ups and upserts come from workers, a few of each a shard; searches from the API.',
         unit: 'short',
         queries: [[sum(rateOf('count', 'storeSeconds'), ['operation']), '{{operation}}']],
       }),
