@@ -1,8 +1,8 @@
 import type { Metrics } from '@embedmill/metrics';
-import type { Queue } from '@embedmill/queue';
+import type { ApiParts } from './parts.ts';
 
 /** What is asked of the queue for each scrape. A number that cannot be had is not served, instead of an old one. */
-export function serveQueueGauges(queue: Queue, metrics: Metrics<'api'>): void {
+export function serveQueueGauges(queue: ApiParts['queue'], metrics: Metrics<'api'>): void {
   metrics.beforeScrape(async () => {
     const gauges = [metrics.queueShards, metrics.queueOldestSeconds, metrics.unfinishedJobs];
     const depth = await queue.depth().finally(() => gauges.forEach((gauge) => gauge.clear()));

@@ -81,6 +81,11 @@ function queueView(queue: ApiParts['queue']): ApiParts['queue'] {
     query: (query, options) => queue.query(query, options),
     announceModel: (model) => queue.announceModel(model),
     depth: () => queue.depth(),
+    backlog: () => queue.backlog(),
+    memory: () => queue.memory(),
+    pause: () => queue.pause(),
+    resume: () => queue.resume(),
+    isPaused: () => queue.isPaused(),
     ping: () => queue.ping(),
     close: () => queue.close(),
   };

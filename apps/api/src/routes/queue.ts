@@ -28,6 +28,7 @@ export function queueRoutes({ queue }: ApiParts): FastifyPluginAsyncZod {
     server.get(
       '/backlog',
       {
+        config: { access: 'metrics' },
         schema: {
           ...{ tags, summary: 'Work to go, for autoscaling: the same from every replica' },
           querystring: z.strictObject({ model: z.string().min(1).optional() }),
@@ -43,6 +44,7 @@ export function queueRoutes({ queue }: ApiParts): FastifyPluginAsyncZod {
     server.post(
       '/queue/pause',
       {
+        config: { access: 'admin' },
         schema: {
           ...{
             tags,
@@ -60,6 +62,7 @@ export function queueRoutes({ queue }: ApiParts): FastifyPluginAsyncZod {
     server.post(
       '/queue/resume',
       {
+        config: { access: 'admin' },
         schema: {
           ...{ tags, summary: 'Let bulk work go on' },
           response: { 200: pausedSchema, ...problemResponses },
