@@ -3,7 +3,7 @@ import nx from '@nx/eslint-plugin';
 import prettier from 'eslint-config-prettier';
 import tseslint from 'typescript-eslint';
 
-const QUEUE = ['bullmq', 'ioredis'];
+const QUEUE = ['bullmq', 'ioredis', 'pg'];
 const EDGES = [...QUEUE, 'fastify', 'onnxruntime-node', '@qdrant/*', '@zvec/*'];
 
 export default tseslint.config(

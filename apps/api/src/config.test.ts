@@ -5,7 +5,7 @@ import { readConfig, settingsSchema } from './config.ts';
 
 test('nothing set gives the documented defaults', () => {
   expect(readConfig({})).toMatchObject({
-    ...{ redisUrl: 'redis://127.0.0.1:6379', qdrantUrl: undefined, host: '127.0.0.1', port: 7070 },
+    ...{ queue: { redisUrl: 'redis://127.0.0.1:6379' }, qdrantUrl: undefined, host: '127.0.0.1', port: 7070 },
     ...{ sourceFolder: undefined, maxUploadBytes: 64 * 1024 ** 3, logLevel: 'info' },
     ...{ spoolFolder: join(process.cwd(), '.embedmill', 'spool') },
   });
@@ -19,6 +19,14 @@ test('what is set is read, and other apps’ variables are passed over', () => {
   });
   expect(config).toMatchObject({ port: 0, storeSocket: '/data/store.sock', sourceFolder: undefined });
   expect(config.dispatcher.lockMs).toBe(2000);
+});
+
+test('the queue is PostgreSQL where QUEUE_URL says so, and else Redis', () => {
+  const postgres = { QUEUE_URL: 'postgres://h/db', REDIS_URL: 'redis://h' };
+  expect(readConfig(postgres).queue).toEqual({ postgresUrl: 'postgres://h/db' });
+  expect(readConfig({ QUEUE_URL: 'rediss://h', REDIS_TLS_CA: '/ca.pem' }).queue).toMatchObject({
+    ...{ redisUrl: 'rediss://h', redisTlsCa: '/ca.pem' },
+  });
 });
 
 test.each([

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
   isFinished,
   profileSchema,
@@ -14,8 +14,9 @@ import {
   type Shard,
   type ShardResult,
 } from '@embedmill/jobs';
-import { connectQueue, ModelConsumer, newJobId, type Queue } from '@embedmill/queue';
-import { startTestRedis, type TestRedis } from '@embedmill/redis-server';
+import { missingPostgres, startTestPostgres } from '@embedmill/postgres-server';
+import { connectQueue, ModelConsumer, newJobId, type Queue, type QueueOptions } from '@embedmill/queue';
+import { startTestRedis } from '@embedmill/redis-server';
 import { Spool } from '@embedmill/sources';
 import type { VectorStore } from '@embedmill/vector-store';
 import { startDispatcher, type DispatcherOptions } from './dispatcher.ts';
@@ -28,21 +29,19 @@ const collection: Collection = {
   createdAt: new Date(0).toISOString(),
 };
 
-let redis: TestRedis;
+let address: QueueOptions;
 let folder: string;
 let spool: Spool;
 let queue: Queue;
 const closers: (() => Promise<void>)[] = [];
 
-beforeEach(async () => {
-  redis = await startTestRedis();
-  closers.push(() => redis.stop());
+async function prepare(): Promise<void> {
   folder = await mkdtemp(join(tmpdir(), 'embedmill-dispatcher-'));
   closers.push(() => rm(folder, { recursive: true, force: true }));
   spool = await Spool.open(folder);
-  queue = await connectQueue({ redisUrl: redis.url });
+  queue = await connectQueue(address);
   closers.push(() => queue.close());
-});
+}
 
 afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
@@ -52,7 +51,7 @@ afterEach(async () => {
 const store = {} as VectorStore;
 
 const options = (): DispatcherOptions => ({
-  redisUrl: redis.url,
+  ...address,
   jobs: 4,
   outstandingShards: 3,
   pollMs: 20,
@@ -74,7 +73,7 @@ async function worker(
   concurrency = 2,
 ) {
   const consumer = await ModelConsumer.open({
-    redisUrl: redis.url,
+    ...address,
     shardConcurrency: concurrency,
     queryConcurrency: 1,
     lockMs: 1000,
@@ -126,121 +125,154 @@ const stored = (shard: Shard): ShardResult => ({
   tokens: 7 * shard.range.documents,
 });
 
-test('every shard is settled once, and no more than the bound are on the queue', async () => {
-  const seen: number[] = [];
-  let most = 0;
-  await worker(async (shard) => {
-    const depth = await queue.depth();
-    most = Math.max(most, depth.waiting + depth.active);
-    seen.push(shard.index);
-    return stored(shard);
-  });
-  await dispatcher();
-  const job = await finished(await submit(5000));
-  expect(job).toMatchObject({
-    state: 'completed',
-    documents: 5000,
-    done: 5000,
-    stored: 5000,
-    chunks: 5000,
-    shards: 20,
-    shardsDone: 20,
-  });
-  expect(seen.sort((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, n) => n));
-  expect(most).toBeLessThanOrEqual(3);
-});
+const brokers = [
+  {
+    name: 'Redis',
+    missing: undefined,
+    async start(): Promise<QueueOptions> {
+      const redis = await startTestRedis();
+      closers.push(() => redis.stop());
+      return { redisUrl: redis.url };
+    },
+  },
+  {
+    name: 'PostgreSQL',
+    missing: missingPostgres,
+    async start(): Promise<QueueOptions> {
+      const postgres = await startTestPostgres();
+      closers.push(() => postgres.stop());
+      return { postgresUrl: postgres.url };
+    },
+  },
+];
 
-test('a dispatcher that stops hands its job to the next one, with exact counts', async () => {
-  const seen: number[] = [];
-  await worker(async (shard) => {
-    seen.push(shard.index);
-    return stored(shard);
-  });
-  const first = await dispatcher();
-  const id = await submit(10_000);
-  while (seen.length < 7) await setTimeout(5);
-  await first.close();
-  await dispatcher();
-  expect(await finished(id)).toMatchObject({
-    state: 'completed',
-    done: 10_000,
-    stored: 10_000,
-    shardsDone: 40,
-  });
-  expect(seen.length).toBe(40);
-});
+describe.each(brokers)('by $name', ({ missing, start }) => {
+  describe.skipIf(missing !== undefined)(
+    missing === undefined ? 'the dispatcher' : `skipped: ${missing}`,
+    () => {
+      beforeEach(async () => {
+        address = await start();
+        await prepare();
+      });
 
-test('a cancelled job takes its waiting shards back and ends', async () => {
-  const release = Promise.withResolvers<void>();
-  await worker(async (shard) => {
-    await release.promise;
-    return stored(shard);
-  }, 1);
-  await dispatcher();
-  const id = await submit(5000);
-  while ((await queue.depth()).active === 0) await setTimeout(10);
-  await queue.cancel(id);
-  while ((await queue.depth()).waiting > 0) await setTimeout(10);
-  release.resolve();
-  const job = await finished(id);
-  expect(job).toMatchObject({ state: 'cancelled', shardsDone: 1 });
-  await expect(queue.cancel(id)).rejects.toMatchObject({ code: 'job_finished' });
-});
+      test('every shard is settled once, and no more than the bound are on the queue', async () => {
+        const seen: number[] = [];
+        let most = 0;
+        await worker(async (shard) => {
+          const depth = await queue.depth();
+          most = Math.max(most, depth.waiting + depth.active);
+          seen.push(shard.index);
+          return stored(shard);
+        });
+        await dispatcher();
+        const job = await finished(await submit(5000));
+        expect(job).toMatchObject({
+          state: 'completed',
+          documents: 5000,
+          done: 5000,
+          stored: 5000,
+          chunks: 5000,
+          shards: 20,
+          shardsDone: 20,
+        });
+        expect(seen.sort((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, n) => n));
+        expect(most).toBeLessThanOrEqual(3);
+      });
 
-test('a shard that its workers die on again and again ends in the failures, document by document', async () => {
-  let lost = 0;
-  const ends: string[] = [];
-  await dispatcher({
-    hooks: { onLost: (documents) => (lost += documents), onFinished: (state) => void ends.push(state) },
-  });
-  const id = await submit(300);
-  let deaths = 0;
-  let ended = false;
-  let current: ChildProcess | undefined;
-  const entry = new URL('./dying-worker.fixture.ts', import.meta.url);
-  const dying = (async () => {
-    while (!ended) {
-      const child = fork(entry, [redis.url], { execArgv: [] });
-      current = child;
-      const [code, signal] = (await once(child, 'exit')) as [number | null, string | null];
-      if (signal === 'SIGKILL') deaths += 1;
-      else if (!ended) throw new Error(`the fixture ended with ${code}`);
-    }
-  })();
-  const job = await finished(id).finally(() => {
-    ended = true;
-    current?.kill('SIGTERM');
-  });
-  await dying;
-  expect(job).toMatchObject({ state: 'completed', stored: 256, failed: 44, done: 300 });
-  expect({ lost, ends }).toEqual({ lost: 44, ends: ['completed'] });
-  // The first try, and three after it.
-  expect(deaths).toBe(4);
-  const failures = Buffer.concat(await Array.fromAsync(spool.readReports(id, 'failures')))
-    .toString()
-    .trim()
-    .split('\n');
-  expect(failures).toHaveLength(44);
-  expect(JSON.parse(failures[0]!)).toMatchObject({
-    line: 257,
-    id: 'd256',
-    code: 'worker_lost',
-    retryable: true,
-  });
-}, 60_000);
+      test('a dispatcher that stops hands its job to the next one, with exact counts', async () => {
+        const seen: number[] = [];
+        await worker(async (shard) => {
+          seen.push(shard.index);
+          return stored(shard);
+        });
+        const first = await dispatcher();
+        const id = await submit(10_000);
+        while (seen.length < 7) await setTimeout(5);
+        await first.close();
+        await dispatcher();
+        expect(await finished(id)).toMatchObject({
+          state: 'completed',
+          done: 10_000,
+          stored: 10_000,
+          shardsDone: 40,
+        });
+        expect(seen.length).toBe(40);
+      });
 
-test('a source that does not exist ends the job as failed, with the reason', async () => {
-  await dispatcher();
-  const id = newJobId();
-  const source = { kind: 'file', uri: 'file:///nowhere/at/all.ndjson', size: 3, modified: 0 } as const;
-  await queue.submit({
-    id,
-    purpose: 'ingest',
-    collection,
-    source,
-    label: '/nowhere',
-    digest: 'x',
-    retryOf: null,
-  });
-  expect(await finished(id)).toMatchObject({ state: 'failed', error: { code: 'source_unreadable' } });
+      test('a cancelled job takes its waiting shards back and ends', async () => {
+        const release = Promise.withResolvers<void>();
+        await worker(async (shard) => {
+          await release.promise;
+          return stored(shard);
+        }, 1);
+        await dispatcher();
+        const id = await submit(5000);
+        while ((await queue.depth()).active === 0) await setTimeout(10);
+        await queue.cancel(id);
+        while ((await queue.depth()).waiting > 0) await setTimeout(10);
+        release.resolve();
+        const job = await finished(id);
+        expect(job).toMatchObject({ state: 'cancelled', shardsDone: 1 });
+        await expect(queue.cancel(id)).rejects.toMatchObject({ code: 'job_finished' });
+      });
+
+      test('a shard that its workers die on again and again ends in the failures, document by document', async () => {
+        let lost = 0;
+        const ends: string[] = [];
+        await dispatcher({
+          hooks: { onLost: (documents) => (lost += documents), onFinished: (state) => void ends.push(state) },
+        });
+        const id = await submit(300);
+        let deaths = 0;
+        let ended = false;
+        let current: ChildProcess | undefined;
+        const entry = new URL('./dying-worker.fixture.ts', import.meta.url);
+        const dying = (async () => {
+          while (!ended) {
+            const child = fork(entry, [JSON.stringify(address)], { execArgv: [] });
+            current = child;
+            const [code, signal] = (await once(child, 'exit')) as [number | null, string | null];
+            if (signal === 'SIGKILL') deaths += 1;
+            else if (!ended) throw new Error(`the fixture ended with ${code}`);
+          }
+        })();
+        const job = await finished(id).finally(() => {
+          ended = true;
+          current?.kill('SIGTERM');
+        });
+        await dying;
+        expect(job).toMatchObject({ state: 'completed', stored: 256, failed: 44, done: 300 });
+        expect({ lost, ends }).toEqual({ lost: 44, ends: ['completed'] });
+        // The first try, and three after it.
+        expect(deaths).toBe(4);
+        const failures = Buffer.concat(await Array.fromAsync(spool.readReports(id, 'failures')))
+          .toString()
+          .trim()
+          .split('\n');
+        expect(failures).toHaveLength(44);
+        expect(JSON.parse(failures[0]!)).toMatchObject({
+          line: 257,
+          id: 'd256',
+          code: 'worker_lost',
+          retryable: true,
+        });
+      }, 60_000);
+
+      test('a source that does not exist ends the job as failed, with the reason', async () => {
+        await dispatcher();
+        const id = newJobId();
+        const source = { kind: 'file', uri: 'file:///nowhere/at/all.ndjson', size: 3, modified: 0 } as const;
+        await queue.submit({
+          id,
+          purpose: 'ingest',
+          collection,
+          source,
+          label: '/nowhere',
+          digest: 'x',
+          retryOf: null,
+        });
+        expect(await finished(id)).toMatchObject({ state: 'failed', error: { code: 'source_unreadable' } });
+      });
+    },
+  );
 });

@@ -10,7 +10,13 @@ import {
   type ShardResult,
   type SourceRef,
 } from '@embedmill/jobs';
-import { consumeIngest, sourceOf, type IngestConsumer, type IngestHandle } from '@embedmill/queue';
+import {
+  consumeIngest,
+  sourceOf,
+  type IngestConsumer,
+  type IngestHandle,
+  type QueueOptions,
+} from '@embedmill/queue';
 import {
   failShard,
   fetchSource,
@@ -30,24 +36,23 @@ import { storedDocuments } from './stored-documents.ts';
  * killed at any point, the next dispatcher goes on from there. Pause, cancel, fairness between jobs and a queue
  * that stays shallow all follow from the bound on outstanding shards.
  */
-export interface DispatcherOptions extends MeasuringParts {
-  redisUrl: string;
-  prefix?: string | undefined;
-  /** Jobs dispatched at the same time. */
-  jobs: number;
-  /** Shards of one job on the queue at the same time. */
-  outstandingShards: number;
-  /** Pause between two looks at what workers settled, in milliseconds; shorter at first while a job's last shards run. */
-  pollMs: number;
-  /** After this long without a sign of life, another dispatcher takes over. */
-  lockMs: number;
-  maxSourceBytes: number;
-  /** Fetches sources of URLs. */
-  openUrl: OpenUrl;
-  spool: Spool;
-  log: DispatcherLog;
-  hooks?: DispatcherHooks;
-}
+export type DispatcherOptions = QueueOptions &
+  MeasuringParts & {
+    /** Jobs dispatched at the same time. */
+    jobs: number;
+    /** Shards of one job on the queue at the same time. */
+    outstandingShards: number;
+    /** Pause between two looks at what workers settled, in milliseconds; shorter at first while a job's last shards run. */
+    pollMs: number;
+    /** After this long without a sign of life, another dispatcher takes over. */
+    lockMs: number;
+    maxSourceBytes: number;
+    /** Fetches sources of URLs. */
+    openUrl: OpenUrl;
+    spool: Spool;
+    log: DispatcherLog;
+    hooks?: DispatcherHooks;
+  };
 
 export type FinishedState = Extract<JobState, 'completed' | 'cancelled' | 'failed'>;
 
@@ -72,8 +77,7 @@ const SHORT_PAUSE_MS = 10;
 export function startDispatcher(options: DispatcherOptions): Promise<IngestConsumer> {
   return consumeIngest(
     {
-      redisUrl: options.redisUrl,
-      prefix: options.prefix,
+      ...options,
       concurrency: options.jobs,
       lockMs: options.lockMs,
       onError: (error) => options.log.warn({ err: error }, 'the dispatcher lost touch with the queue'),

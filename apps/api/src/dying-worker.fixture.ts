@@ -1,9 +1,9 @@
 import { profileSchema } from '@embedmill/jobs';
-import { ModelConsumer } from '@embedmill/queue';
+import { ModelConsumer, type QueueOptions } from '@embedmill/queue';
 
 /** A worker for a test: stores any shard at once, but shard 1 kills its whole process each time. */
 const consumer = await ModelConsumer.open({
-  redisUrl: process.argv[2] ?? '',
+  ...(JSON.parse(process.argv[2] ?? '') as QueueOptions),
   shardConcurrency: 1,
   queryConcurrency: 1,
   lockMs: 400,

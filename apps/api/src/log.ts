@@ -7,6 +7,8 @@ const SECRETS = [
   'apiKey',
   'qdrantApiKey',
   'redisUrl',
+  'redisSentinelPassword',
+  'postgresUrl',
   'password',
   'options.password',
   'headers.authorization',
@@ -15,7 +17,7 @@ const SECRETS = [
 
 /** The API's log: one JSON object a line on standard output. */
 export function createLog(level: string, destination?: { write(line: string): void }): Logger {
-  const paths = [...SECRETS, ...SECRETS.map((path) => `*.${path}`)];
+  const paths = [...SECRETS, ...SECRETS.flatMap((path) => [`*.${path}`, `*.*.${path}`])];
   const options = { level, base: { app: 'api', pid: process.pid }, redact: { paths, censor: '[secret]' } };
   return destination === undefined ? pino(options) : pino(options, destination);
 }

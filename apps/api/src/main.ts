@@ -41,7 +41,7 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
   await spool.removeAbandoned(ABANDONED_MS);
   const models = () => listModels({ modelsDir: config.modelsFolder, cacheDir: config.modelCacheFolder });
   await models();
-  const queue = await connectQueue({ redisUrl: config.redisUrl });
+  const queue = await connectQueue(config.queue);
   const metrics = createMetrics('api');
   const store = await openStore({
     ...{ ...config, socket: config.storeSocket },
@@ -65,7 +65,7 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
   const fetching = new GuardedFetch({ allow: config.fetchAllow, ...SOURCE_PACE });
   const dispatcher = await startDispatcher({
     ...config.dispatcher,
-    redisUrl: config.redisUrl,
+    ...config.queue,
     pollMs: POLL_MS,
     maxSourceBytes: config.maxUploadBytes,
     openUrl: fetching.open.bind(fetching),

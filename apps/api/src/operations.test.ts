@@ -143,10 +143,14 @@ test('the log never shows keys or where the queue is', () => {
   const lines: string[] = [];
   const log = createLog('info', { write: (line) => lines.push(line) });
   log.info(
-    { config: { redisUrl: 'redis://:pw@h', qdrantApiKey: 'pw' }, headers: { authorization: 'pw' } },
+    {
+      config: { queue: { redisUrl: 'redis://:pw@h', redisSentinelPassword: 'pw' }, qdrantApiKey: 'pw' },
+      headers: { authorization: 'pw' },
+    },
     'started',
   );
   log.info({ redisUrl: 'redis://:pw@h', apiKey: 'pw' }, 'again');
+  log.info({ queue: { postgresUrl: 'postgres://u:pw@h' } }, 'and again');
   expect(lines.join('')).toContain('[secret]');
   expect(lines.join('')).not.toContain('pw');
 });

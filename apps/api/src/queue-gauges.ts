@@ -26,6 +26,7 @@ export function serveQueueGauges(queue: ApiParts['queue'], metrics: Metrics<'api
   metrics.beforeScrape(async () => {
     const gauges = [metrics.redisMemoryUsedBytes, metrics.redisMemoryLimitBytes, metrics.redisEvicts];
     const memory = await queue.memory().finally(() => gauges.forEach((gauge) => gauge.clear()));
+    if (memory === undefined) return;
     metrics.redisMemoryUsedBytes.set(memory.usedBytes);
     if (memory.limitBytes !== undefined) metrics.redisMemoryLimitBytes.set(memory.limitBytes);
     metrics.redisEvicts.set(memory.evicts ? 1 : 0);

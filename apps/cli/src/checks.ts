@@ -12,7 +12,8 @@ import { socketPath } from './data-folder.ts';
 import { configuredDevices, otherDevices } from './device-checks.ts';
 import { CommandError } from './exit.ts';
 import { canUnpackRedis, howToInstall, presentRedisProgram } from '@embedmill/redis-server';
-import { askRedis, checkRedis } from './redis.ts';
+import { describeQueue } from '@embedmill/queue';
+import { askRedis } from './redis.ts';
 import { bytes } from './text.ts';
 
 export interface Check {
@@ -101,10 +102,7 @@ function dataFolder(folder: string): string {
 }
 
 async function redis({ config }: Settings): Promise<string> {
-  if (config.redisUrl !== undefined) {
-    const { version, evictionPolicy } = await checkRedis(config.redisUrl);
-    return `Redis ${version} by REDIS_URL, ${evictionPolicy}`;
-  }
+  if (config.queue !== undefined) return describeQueue(config.queue, 5000);
   const own = await askRedis(socketPath(config.dataDir, 'redis', 'redis.sock'), 2000).catch(() => undefined);
   if (own !== undefined) return `Redis ${own.version} runs for this data folder, ${own.evictionPolicy}`;
   const program = presentRedisProgram(join(config.dataDir, 'redis-package'));

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { queueAddress, sharedSettings, type QueueAddress } from '@embedmill/jobs';
 import { usageError } from './exit.ts';
 
 const port = z.coerce.number().int().min(0).max(65_535);
@@ -14,6 +15,9 @@ const environmentSchema = z.object({
   EMBEDMILL_API_SOURCE_DIR: z.string().optional(),
   EMBEDMILL_WORKER_PORT: port.optional(),
   REDIS_URL: z.string().optional(),
+  REDIS_TLS_CA: sharedSettings.REDIS_TLS_CA,
+  REDIS_SENTINEL_PASSWORD: sharedSettings.REDIS_SENTINEL_PASSWORD,
+  QUEUE_URL: sharedSettings.QUEUE_URL,
   QDRANT_URL: z.string().optional(),
 });
 
@@ -28,7 +32,8 @@ export interface Config {
   apiPort: number;
   sourceDir: string | undefined;
   workerPort: number | undefined;
-  redisUrl: string | undefined;
+  /** What holds the queue; undefined where that is a Redis of our own. */
+  queue: QueueAddress | undefined;
   qdrantUrl: string | undefined;
 }
 
@@ -49,7 +54,10 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     apiPort: env.EMBEDMILL_API_PORT,
     sourceDir: env.EMBEDMILL_API_SOURCE_DIR === undefined ? undefined : resolve(env.EMBEDMILL_API_SOURCE_DIR),
     workerPort: env.EMBEDMILL_WORKER_PORT,
-    redisUrl: env.REDIS_URL,
+    queue:
+      env.REDIS_URL === undefined && env.QUEUE_URL === undefined
+        ? undefined
+        : queueAddress({ ...env, REDIS_URL: env.REDIS_URL ?? '' }),
     qdrantUrl: env.QDRANT_URL,
   };
 }

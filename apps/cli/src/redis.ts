@@ -54,23 +54,6 @@ export async function askRedis(url: string, deadlineMs: number): Promise<RedisSt
   }
 }
 
-/** Rejects with a `CommandError` unless this Redis answers and keeps what it is given. */
-export async function checkRedis(url: string): Promise<RedisState> {
-  const state = await askRedis(url, 5000).catch((error: unknown) => {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new CommandError(
-      `the Redis at ${withoutPassword(url)} does not answer (${why}); is REDIS_URL right?`,
-    );
-  });
-  if (state.evictionPolicy !== 'noeviction') {
-    throw new CommandError(
-      `the Redis at ${withoutPassword(url)} has maxmemory-policy ${state.evictionPolicy}, so it may drop jobs; ` +
-        'run "redis-cli CONFIG SET maxmemory-policy noeviction" on it, and put that into its configuration',
-    );
-  }
-  return state;
-}
-
 /** The Redis that runs on this socket, left over from an `up` that was killed. */
 export async function adoptRedis(socket: string): Promise<RunningPart | undefined> {
   const state = await askRedis(socket, READY_MS).catch(() => undefined);
@@ -146,14 +129,9 @@ function redisArguments(folder: string, socket: string): string[] {
   return Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
 }
 
-/** The address as it may be printed. */
+/** The address as it may be printed, without user, password and options. */
 export function withoutPassword(url: string): string {
-  if (!URL.canParse(url)) return url;
-  const parsed = new URL(url);
-  if (parsed.username === '' && parsed.password === '') return url;
-  parsed.username = '';
-  parsed.password = '';
-  return parsed.href;
+  return url.replace(/(?<=:\/\/).*@/s, '').replace(/\?.*$/s, '');
 }
 
 function isAlive(pid: number): boolean {

@@ -31,16 +31,22 @@ const READY_MS = { store: 60_000, api: 60_000, worker: 180_000 } as const;
 /** What a part gets on top of its own time to wind up, before it is killed. */
 const GRACE_MARGIN_MS = 5000;
 
-/** Where the queue is: REDIS_URL, or the socket of our own Redis. */
-export function redisUrlOf({ redisUrl, dataDir }: Pick<Config, 'redisUrl' | 'dataDir'>): string {
-  return redisUrl ?? socketPath(dataDir, 'redis', 'redis.sock');
+/** Where the queue is: QUEUE_URL, REDIS_URL, or the socket of our own Redis. */
+export function queueUrlOf({ queue, dataDir }: Pick<Config, 'queue' | 'dataDir'>): string {
+  if (queue === undefined) return ownRedisSocket(dataDir);
+  return 'postgresUrl' in queue ? queue.postgresUrl : queue.redisUrl;
+}
+
+/** Where our own Redis listens. */
+export function ownRedisSocket(dataDir: string): string {
+  return socketPath(dataDir, 'redis', 'redis.sock');
 }
 
 /** redis → store → api → worker, without those that are elsewhere. The ports are 0 where any will do. */
 export function stackParts(options: StackOptions, ports: { api: number; worker: number }): Part[] {
   const { config, environment } = options;
   const parts: Part[] = [];
-  if (config.redisUrl === undefined) parts.push(redisPart(options));
+  if (config.queue === undefined) parts.push(redisPart(options));
   if (config.qdrantUrl === undefined) {
     parts.push(appPart('store', options, { graceMs: 5000, settings: () => ({}) }));
   }
@@ -83,7 +89,7 @@ function appPart(
           ...{ name, log, entry: ENTRIES[name], readyMs: READY_MS[name] },
           environment: {
             ...environment,
-            REDIS_URL: redisUrlOf(config),
+            ...(config.queue === undefined ? { REDIS_URL: ownRedisSocket(config.dataDir) } : {}),
             EMBEDMILL_DATA_DIR: config.dataDir,
             EMBEDMILL_STORE_SOCKET: config.storeSocket ?? socketPath(config.dataDir, 'store.sock'),
             ...settings(previous),
@@ -100,7 +106,7 @@ function appPart(
 
 function redisPart({ config, redisPackageFolder, tell }: StackOptions): Part {
   const note = (text: string): void => tell({ kind: 'note', text });
-  const socket = redisUrlOf(config);
+  const socket = ownRedisSocket(config.dataDir);
   return {
     name: 'redis',
     graceMs: 30_000,

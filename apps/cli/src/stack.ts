@@ -18,12 +18,15 @@ import {
 } from './data-folder.ts';
 import { CommandError } from './exit.ts';
 import { freePort } from './port.ts';
-import { adoptRedis, checkRedis, withoutPassword } from './redis.ts';
-import { redisUrlOf, stackParts, type StackOptions } from './stack-parts.ts';
+import { describeQueue } from '@embedmill/queue';
+import { adoptRedis, withoutPassword } from './redis.ts';
+import { ownRedisSocket, queueUrlOf, stackParts, type StackOptions } from './stack-parts.ts';
 import { Supervisor, type PartName } from './supervisor.ts';
 
 /** How long processes of an `up` that was killed are waited for. */
 const LEFTOVER_MS = 45_000;
+/** How long a queue that is not ours may take to answer. */
+const QUEUE_MS = 5000;
 
 export class Stack {
   readonly #options: StackOptions;
@@ -64,9 +67,12 @@ export class Stack {
         api: await freePort(config.apiHost, config.apiPort, '--port'),
         worker: await workerPort(config),
       };
-      if (config.redisUrl !== undefined) {
-        const { version } = await checkRedis(config.redisUrl);
-        tell({ kind: 'note', text: `Redis ${version} at ${withoutPassword(config.redisUrl)} (REDIS_URL)` });
+      if (config.queue !== undefined) {
+        const description = await describeQueue(config.queue, QUEUE_MS);
+        tell({
+          kind: 'note',
+          text: `the queue is ${description}, at ${withoutPassword(queueUrlOf(config))}`,
+        });
       }
       stack = new Stack(options, release, ports);
       await stack.#start(signal);
@@ -138,7 +144,7 @@ export class Stack {
       url: this.url,
       metrics: this.metrics,
       processes: this.processes,
-      redis: withoutPassword(redisUrlOf(this.#options.config)),
+      redis: withoutPassword(queueUrlOf(this.#options.config)),
       startedAt: this.#startedAt,
     });
   }
@@ -161,7 +167,7 @@ async function leftoversGone(
 
 /** Leaves nothing in the folder but its lock, and no Redis of an earlier run on it. */
 async function emptyDataFolder({ dataDir }: Config): Promise<void> {
-  await (await adoptRedis(redisUrlOf({ dataDir, redisUrl: undefined })))?.stop(5000);
+  await (await adoptRedis(ownRedisSocket(dataDir)))?.stop(5000);
   for (const name of readdirSync(dataDir)) {
     if (name !== 'up.lock') rmSync(join(dataDir, name), { recursive: true, force: true });
   }

@@ -29,7 +29,7 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
     },
   });
   const consumer = await ModelConsumer.open({
-    redisUrl: config.redisUrl,
+    ...config.queue,
     shardConcurrency: config.shards,
     queryConcurrency: 32,
     lockMs: config.lockMs,

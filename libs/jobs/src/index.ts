@@ -106,4 +106,11 @@ export {
   type ShardResult,
   type SourceRef,
 } from './shard.ts';
-export { readSettings, sharedConfig, sharedSettings, type SharedConfig } from './settings.ts';
+export {
+  queueAddress,
+  readSettings,
+  sharedConfig,
+  sharedSettings,
+  type QueueAddress,
+  type SharedConfig,
+} from './settings.ts';

@@ -4,10 +4,19 @@ import { EmbedmillError } from './errors.ts';
 
 /** Environment variables that mean the same in every app. */
 export const sharedSettings = {
-  REDIS_URL: z
-    .string()
-    .default('redis://127.0.0.1:6379')
-    .meta({ description: 'The queue: redis://, rediss://, or the absolute path of a unix socket.' }),
+  REDIS_URL: z.string().default('redis://127.0.0.1:6379').meta({
+    description:
+      'Redis: redis://, redis+sentinel://, redis+cluster://, each with rediss for TLS, or the absolute path of a unix socket.',
+  }),
+  REDIS_TLS_CA: z.string().optional().meta({
+    description: 'A file of certificates, in PEM, of the authority that signed those of Redis.',
+  }),
+  REDIS_SENTINEL_PASSWORD: z.string().optional().meta({
+    description: 'The sentinels’ own password, where they have one.',
+  }),
+  QUEUE_URL: z.string().optional().meta({
+    description: 'What holds the queue: postgres://, or as REDIS_URL, which it is by default.',
+  }),
   QDRANT_URL: z
     .url({ protocol: /^https?$/ })
     .optional()
@@ -45,8 +54,13 @@ export const sharedSettings = {
 
 type SharedSettings = z.output<z.ZodObject<typeof sharedSettings>>;
 
+/** What holds the queue, and how it is reached. */
+export type QueueAddress =
+  | { redisUrl: string; redisTlsCa: string | undefined; redisSentinelPassword: string | undefined }
+  | { postgresUrl: string };
+
 export interface SharedConfig {
-  redisUrl: string;
+  queue: QueueAddress;
   qdrantUrl: string | undefined;
   qdrantApiKey: string | undefined;
   dataFolder: string;
@@ -64,7 +78,7 @@ export interface SharedConfig {
 export function sharedConfig(read: SharedSettings): SharedConfig {
   const dataFolder = resolve(read.EMBEDMILL_DATA_DIR);
   return {
-    redisUrl: read.REDIS_URL,
+    queue: queueAddress(read),
     qdrantUrl: read.QDRANT_URL,
     qdrantApiKey: read.QDRANT_API_KEY,
     dataFolder,
@@ -75,6 +89,18 @@ export function sharedConfig(read: SharedSettings): SharedConfig {
     hubUrl: read.EMBEDMILL_HUB_URL,
     fetchAllow: (read.EMBEDMILL_FETCH_ALLOW ?? '').split(',').flatMap((one) => one.trim() || []),
     logLevel: read.EMBEDMILL_LOG_LEVEL,
+  };
+}
+
+export function queueAddress(
+  read: Pick<SharedSettings, 'REDIS_URL' | 'REDIS_TLS_CA' | 'REDIS_SENTINEL_PASSWORD' | 'QUEUE_URL'>,
+): QueueAddress {
+  const url = read.QUEUE_URL ?? read.REDIS_URL;
+  if (/^postgres(ql)?:/.test(url)) return { postgresUrl: url };
+  return {
+    redisUrl: url,
+    redisTlsCa: read.REDIS_TLS_CA,
+    redisSentinelPassword: read.REDIS_SENTINEL_PASSWORD,
   };
 }
 

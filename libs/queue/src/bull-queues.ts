@@ -1,22 +1,19 @@
-import { Queue as BullQueue } from 'bullmq';
-import type { Redis } from 'ioredis';
+import type { Queue as BullQueue } from 'bullmq';
 
 /** BullMQ's queues by name, on one connection; made when first asked for, closed together. */
 export class BullQueues {
-  readonly #redis: Redis;
-  readonly #prefix: string;
+  readonly #make: (name: string) => BullQueue;
   readonly #queues = new Map<string, BullQueue>();
 
-  constructor(redis: Redis, prefix: string) {
-    this.#redis = redis;
-    this.#prefix = prefix;
+  constructor(make: (name: string) => BullQueue) {
+    this.#make = make;
   }
 
   /** The caller knows what this queue's jobs carry. */
   get<Data>(name: string): BullQueue<Data> {
     let queue = this.#queues.get(name);
     if (queue === undefined) {
-      queue = new BullQueue(name, { connection: this.#redis, prefix: this.#prefix });
+      queue = this.#make(name);
       queue.on('error', () => {
         // Each call reports its own failure; without a listener BullMQ prints every lost connection.
       });

@@ -1,61 +1,43 @@
-import { Redis } from 'ioredis';
 import { EmbedmillError } from '@embedmill/jobs';
 
 /**
  * Every key starts with this. The braces are a hash tag: all of a queue's keys fall on one node of a Redis
- * Cluster, as BullMQ's scripts need.
+ * Cluster, as BullMQ's scripts need. In PostgreSQL it is the schema, without the braces.
  */
 export const DEFAULT_PREFIX = '{embedmill}';
 
 /** How one process reaches the queue. */
-export interface QueueOptions {
-  /** redis://, rediss://, or the path of a unix socket. */
+export type QueueOptions = { prefix?: string | undefined } & (RedisOptions | PostgresOptions);
+
+export interface RedisOptions {
+  /** As `parseRedisAddress` reads it: one server, sentinels, a cluster, or the path of a unix socket. */
   redisUrl: string;
-  prefix?: string | undefined;
+  /** A file of the certificates, in PEM, that sign those of Redis; the system's without it. */
+  redisTlsCa?: string | undefined;
+  redisSentinelPassword?: string | undefined;
 }
 
-/** A connection that waits for Redis to come back, as long as it takes: callers set their own deadlines. */
-export function openConnection(redisUrl: string): Redis {
-  const redis = new Redis(redisUrl, {
-    maxRetriesPerRequest: null,
-    enableReadyCheck: true,
-    retryStrategy: (times) => Math.min(50 * times, 1000),
-    connectTimeout: 5000,
-  });
-  redis.on('error', () => {
-    // Each command reports its own failure; without a listener a lost connection would end the process.
-  });
-  return redis;
-}
-
-/**
- * Rejects with `queue_unavailable` when no Redis answers within `deadlineMs`, and with `queue_may_evict` when
- * the one that does may drop keys, that is jobs, when its memory is full.
- */
-export async function assertUsable(redis: Redis, deadlineMs = 10_000): Promise<void> {
-  const info = await within(redis.info('memory'), deadlineMs).catch((error: unknown) => {
-    throw queueUnavailable(error);
-  });
-  const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1] ?? 'unknown';
-  if (policy !== 'noeviction') {
-    throw new EmbedmillError(
-      'queue_may_evict',
-      `this Redis has maxmemory-policy ${policy}, so it may drop jobs when memory is full; ` +
-        'set it to noeviction (CONFIG SET maxmemory-policy noeviction, and in redis.conf)',
-    );
-  }
+export interface PostgresOptions {
+  /** postgres:// as libpq has it. */
+  postgresUrl: string;
 }
 
 export function queueUnavailable(cause: unknown): EmbedmillError {
-  const why = cause instanceof Error && cause.message !== '' ? cause.message : String(cause);
+  const why = causeOf(cause);
   return new EmbedmillError(
     'queue_unavailable',
-    `Redis does not answer (${why}); is it running, and REDIS_URL right?`,
+    `the queue does not answer (${why}); is it running, and REDIS_URL or QUEUE_URL right?`,
     {
       cause,
       retryAfter: 2,
     },
   );
+}
+
+/** Node tries each address of a name and throws what came of them together, without a message. */
+function causeOf(cause: unknown): string {
+  const first = cause instanceof AggregateError ? (cause.errors[0] as unknown) : cause;
+  return first instanceof Error && first.message !== '' ? first.message : String(first);
 }
 
 /** The promise's outcome, or a rejection once `milliseconds` have passed. */

@@ -1,5 +1,6 @@
 export { backlogOfModel, type Backlog, type ModelBacklog } from './backlog.ts';
 export { DEFAULT_PREFIX, type QueueOptions } from './connection.ts';
+export { describeQueue } from './queue-description.ts';
 export {
   consumeIngest,
   type IngestConsumer,

@@ -1,6 +1,4 @@
-import { Job as BullJob, Worker, type Job, type Queue as BullQueue } from 'bullmq';
-import { BullQueues } from './bull-queues.ts';
-import type { Redis } from 'ioredis';
+import { Job as BullJob, type Job, type Queue as BullQueue } from 'bullmq';
 import {
   addResult,
   shardResultSchema,
@@ -9,24 +7,26 @@ import {
   type Shard,
   type ShardResult,
 } from '@embedmill/jobs';
-import { assertUsable, DEFAULT_PREFIX, openConnection, type QueueOptions } from './connection.ts';
+import type { Broker } from './broker.ts';
+import type { QueueOptions } from './connection.ts';
 import type { IngestRecord } from './ingest-record.ts';
 import { cancelKey, INGEST_QUEUE, shardIndexOf, shardJobId, shardQueue } from './names.ts';
+import { openBroker } from './open-broker.ts';
 
-export interface IngestOptions extends QueueOptions {
+export type IngestOptions = QueueOptions & {
   /** Jobs dispatched at the same time. */
   concurrency: number;
   /** After this long without a sign of life of its dispatcher, a job is taken over by another. */
   lockMs: number;
   onError: (error: Error) => void;
-}
+};
 
 /** How often a shard is tried when what it needs (the store, the model) is away, and the longest pause between. */
 const ATTEMPTS = 30;
 const LONGEST_PAUSE_MS = 60_000;
 
 /**
- * One ingest job in its dispatcher's hands. `record` is what Redis has, as of the last `save`; the dispatcher
+ * One ingest job in its dispatcher's hands. `record` is what the broker has, as of the last `save`; the dispatcher
  * changes it and saves it. Only one dispatcher holds a job at a time; if it dies, the next one gets the job with
  * the record as last saved, and `fold` makes up for what happened since.
  */
@@ -34,25 +34,17 @@ export class IngestHandle {
   readonly id: JobId;
   record: IngestRecord;
   readonly #job: Job<IngestRecord>;
-  readonly #redis: Redis;
-  readonly #prefix: string;
+  readonly #broker: Broker;
   readonly #ingest: BullQueue;
   readonly #shards: BullQueue<Shard>;
 
-  constructor(
-    job: Job<IngestRecord>,
-    redis: Redis,
-    prefix: string,
-    ingest: BullQueue,
-    shards: BullQueue<Shard>,
-  ) {
+  constructor(job: Job<IngestRecord>, broker: Broker) {
     this.id = job.data.id;
     this.record = job.data;
     this.#job = job;
-    this.#redis = redis;
-    this.#prefix = prefix;
-    this.#ingest = ingest;
-    this.#shards = shards;
+    this.#broker = broker;
+    this.#ingest = broker.queues.get(INGEST_QUEUE);
+    this.#shards = broker.queues.get(shardQueue(job.data.collection.profile.model));
   }
 
   /** How often this job was given back before, by a throw of its dispatcher or by a stop. */
@@ -65,7 +57,7 @@ export class IngestHandle {
   }
 
   async isCancelled(): Promise<boolean> {
-    return (await this.#redis.exists(cancelKey(this.#prefix, this.id))) === 1;
+    return (await this.#broker.get(cancelKey(this.id))) !== null;
   }
 
   /** Adds a shard; adding the same one again does nothing while it is there. */
@@ -87,11 +79,11 @@ export class IngestHandle {
 
   /** Takes back the shards that no worker has claimed. */
   async withdrawShards(): Promise<void> {
-    await this.#job.removeUnprocessedChildren();
+    await this.#broker.withdrawChildren(INGEST_QUEUE, this.id);
   }
 
   /**
-   * Moves settled shards' results from Redis into the record's progress and saves it, each result once whatever
+   * Moves settled shards' results from the broker into the record's progress and saves it, each result once whatever
    * dies in between: what is being folded is saved with the sum, and removed afterwards. `onLost` is called for
    * each shard that its workers died on, and says what became of its documents.
    */
@@ -125,9 +117,7 @@ export class IngestHandle {
   /** A shard that was settled is gone with its result; one that was lost is still in BullMQ's failed set. */
   async #forget(keys: string[], lost: string[]): Promise<void> {
     if (keys.length === 0) return;
-    const own = `${this.#prefix}:${INGEST_QUEUE}:${this.id}`;
-    await this.#redis.hdel(`${own}:processed`, ...keys);
-    await this.#redis.hdel(`${own}:failed`, ...keys);
+    await this.#broker.forgetChildren(INGEST_QUEUE, this.id, keys);
     for (const key of lost) await this.#shards.remove(shardJobId(this.id, shardIndexOf(key)));
   }
 }
@@ -142,30 +132,12 @@ export async function consumeIngest(
   options: IngestOptions,
   dispatch: (handle: IngestHandle, signal: AbortSignal) => Promise<void>,
 ): Promise<IngestConsumer> {
-  const prefix = options.prefix ?? DEFAULT_PREFIX;
-  const redis = openConnection(options.redisUrl);
-  await assertUsable(redis).catch((error: unknown) => {
-    redis.disconnect();
-    throw error;
-  });
-  const queues = new BullQueues(redis, prefix);
-  const ingest = queues.get<IngestRecord>(INGEST_QUEUE);
+  const broker = await openBroker(options);
   const stop = new AbortController();
-  const worker = new Worker<IngestRecord>(
+  const worker = broker.worker<IngestRecord, void>(
     INGEST_QUEUE,
-    async (job) => {
-      const handle = new IngestHandle(
-        job,
-        redis,
-        prefix,
-        ingest,
-        queues.get(shardQueue(job.data.collection.profile.model)),
-      );
-      await dispatch(handle, stop.signal);
-    },
+    (job) => dispatch(new IngestHandle(job, broker), stop.signal),
     {
-      connection: redis,
-      prefix,
       concurrency: options.concurrency,
       lockDuration: options.lockMs,
       stalledInterval: options.lockMs / 2,
@@ -177,8 +149,7 @@ export async function consumeIngest(
     async close() {
       stop.abort(new Error('the dispatcher is stopping'));
       await worker.close();
-      await queues.close();
-      redis.disconnect();
+      await broker.close();
     },
   };
 }

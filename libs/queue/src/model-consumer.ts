@@ -1,6 +1,5 @@
 import { serialize } from 'node:v8';
-import { Worker, type Job as BullJob } from 'bullmq';
-import type { Redis } from 'ioredis';
+import type { Job as BullJob } from 'bullmq';
 import {
   asEmbedmillError,
   querySchema,
@@ -10,12 +9,14 @@ import {
   type Shard,
   type ShardResult,
 } from '@embedmill/jobs';
-import { assertUsable, DEFAULT_PREFIX, openConnection, type QueueOptions } from './connection.ts';
+import type { Broker, BrokerWorker } from './broker.ts';
+import type { QueueOptions } from './connection.ts';
 import { shardBackoff } from './ingest-consumer.ts';
-import { modelsKey, queryQueue, shardQueue, troubleKey } from './names.ts';
+import { MODELS, queryQueue, shardQueue, troubleKey } from './names.ts';
+import { openBroker } from './open-broker.ts';
 import type { QueryMessage, QueryReply } from './query-client.ts';
 
-export interface ModelConsumerOptions extends QueueOptions {
+export type ModelConsumerOptions = QueueOptions & {
   /** Shards in hand at the same time; their chunks share batches. */
   shardConcurrency: number;
   queryConcurrency: number;
@@ -23,7 +24,7 @@ export interface ModelConsumerOptions extends QueueOptions {
   lockMs: number;
   onError: (error: Error) => void;
   hooks?: ConsumerHooks;
-}
+};
 
 export interface ConsumerHooks {
   /** A shard or query was taken, for the first time, after so long on the queue. */
@@ -52,62 +53,46 @@ const TROUBLE_SECONDS = 60;
  */
 export class ModelConsumer {
   readonly #options: ModelConsumerOptions;
-  readonly #prefix: string;
-  readonly #redis: Redis;
-  readonly #workers = new Map<string, Worker[]>();
+  readonly #broker: Broker;
+  readonly #workers = new Map<string, BrokerWorker[]>();
   #closed = false;
 
-  private constructor(options: ModelConsumerOptions, redis: Redis) {
+  private constructor(options: ModelConsumerOptions, broker: Broker) {
     this.#options = options;
-    this.#prefix = options.prefix ?? DEFAULT_PREFIX;
-    this.#redis = redis;
+    this.#broker = broker;
   }
 
-  /** Errors: `queue_unavailable`, `queue_may_evict`. */
+  /** Errors: `queue_unavailable`, `queue_may_evict`, `invalid_config`. */
   static async open(options: ModelConsumerOptions): Promise<ModelConsumer> {
-    const redis = openConnection(options.redisUrl);
-    try {
-      await assertUsable(redis);
-      return new ModelConsumer(options, redis);
-    } catch (error) {
-      redis.disconnect();
-      throw error;
-    }
+    return new ModelConsumer(options, await openBroker(options));
   }
 
   /** Models that collections use, as the API announced them. */
   async modelsInUse(): Promise<string[]> {
-    return this.#redis.smembers(modelsKey(this.#prefix));
+    return this.#broker.members(MODELS);
   }
 
   /** Lets jobs and queries that wait for a model say why; `null` once it can be loaded. */
   async reportTrouble(model: string, error: { code: string; message: string } | null): Promise<void> {
-    const key = troubleKey(this.#prefix, model);
-    if (error === null) await this.#redis.del(key);
-    else
-      await this.#redis.set(
-        key,
-        JSON.stringify({ code: error.code, message: error.message }),
-        'EX',
-        TROUBLE_SECONDS,
-      );
+    const key = troubleKey(model);
+    if (error === null) return this.#broker.delete(key);
+    const { code, message } = error;
+    await this.#broker.set(key, JSON.stringify({ code, message }), TROUBLE_SECONDS);
   }
 
   async ping(): Promise<void> {
-    await this.#redis.ping();
+    await this.#broker.ping();
   }
 
   /** Starts taking a model's work. Once per model. */
   serve(model: string, handlers: ModelHandlers): void {
     if (this.#closed || this.#workers.has(model)) return;
     const shared = {
-      connection: this.#redis,
-      prefix: this.#prefix,
       lockDuration: this.#options.lockMs,
       stalledInterval: this.#options.lockMs / 2,
       maxStalledCount: MAX_STALLED,
     };
-    const shards = new Worker<Shard, ShardResult>(
+    const shards = this.#broker.worker<Shard, ShardResult>(
       shardQueue(model),
       async (job) => {
         this.#noteTaken('bulk', job);
@@ -120,14 +105,14 @@ export class ModelConsumer {
         settings: { backoffStrategy: (attemptsMade: number) => shardBackoff(attemptsMade) },
       },
     );
-    const queries = new Worker<QueryMessage>(
+    const queries = this.#broker.worker<QueryMessage, void>(
       queryQueue(model),
       async (job) => {
         this.#noteTaken('interactive', job);
         const { id, replyTo, deadline, query } = job.data;
         if (Date.now() > deadline) return;
         const reply = await this.#answer(id, query, handlers);
-        await this.#redis.publish(replyTo, serialize(reply));
+        await this.#broker.publish(replyTo, serialize(reply));
       },
       { ...shared, concurrency: this.#options.queryConcurrency },
     );
@@ -139,7 +124,7 @@ export class ModelConsumer {
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.allSettled([...this.#workers.values()].flat().map((worker) => worker.close()));
-    this.#redis.disconnect();
+    await this.#broker.close();
   }
 
   #noteTaken(lane: 'bulk' | 'interactive', job: Pick<BullJob, 'attemptsMade' | 'timestamp'>): void {

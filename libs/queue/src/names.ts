@@ -15,13 +15,13 @@ export const shardJobId = (job: string, index: number): string => `${job}-${inde
 export const shardIndexOf = (key: string): number => Number(key.slice(key.lastIndexOf('-') + 1));
 
 /** Exists once a job was asked to end. */
-export const cancelKey = (prefix: string, id: JobId): string => `${prefix}:cancel:${id}`;
+export const cancelKey = (id: JobId): string => `cancel:${id}`;
 
 /** Why workers cannot load a model, for as long as one has tried lately. */
-export const troubleKey = (prefix: string, model: string): string => `${prefix}:trouble:${model}`;
+export const troubleKey = (model: string): string => `trouble:${model}`;
 
 /** The set of models that collections use. */
-export const modelsKey = (prefix: string): string => `${prefix}:models`;
+export const MODELS = 'models';
 
 /** A new job's id; ids sort by the time they were made. */
 export function newJobId(): JobId {

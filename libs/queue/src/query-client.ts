@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { deserialize } from 'node:v8';
-import type { Redis } from 'ioredis';
 import {
   EmbedmillError,
   type ErrorCode,
@@ -9,9 +8,10 @@ import {
   type QueryResult,
   type QueryTask,
 } from '@embedmill/jobs';
-import { BullQueues } from './bull-queues.ts';
-import { openConnection, queueUnavailable, within } from './connection.ts';
+import type { Broker } from './broker.ts';
+import { queueUnavailable, within, type QueueOptions } from './connection.ts';
 import { queryQueue } from './names.ts';
+import { openBroker } from './open-broker.ts';
 
 /** A query on its way to a worker: answered on `replyTo`, worthless after `deadline` (epoch milliseconds). */
 export interface QueryMessage {
@@ -34,27 +34,22 @@ export type QueryReply = { id: string } & (
  * `no_worker` at its deadline.
  */
 export class QueryClient {
-  readonly #redis: Redis;
-  readonly #subscriber: Redis;
-  readonly #channel: string;
-  readonly #queues: BullQueues;
+  readonly #broker: Broker;
+  readonly #channel = `replies:${randomUUID()}`;
   readonly #waiting = new Map<string, (reply: QueryReply) => void>();
 
-  private constructor(redis: Redis, subscriber: Redis, prefix: string) {
-    this.#redis = redis;
-    this.#subscriber = subscriber;
-    this.#queues = new BullQueues(redis, prefix);
-    this.#channel = `${prefix}:replies:${randomUUID()}`;
-    subscriber.on('messageBuffer', (_channel: Buffer, message: Buffer) => {
-      const reply = deserialize(message) as QueryReply;
-      this.#waiting.get(reply.id)?.(reply);
-    });
+  private constructor(broker: Broker) {
+    this.#broker = broker;
   }
 
-  static async open(redisUrl: string, prefix: string): Promise<QueryClient> {
-    const client = new QueryClient(openConnection(redisUrl), openConnection(redisUrl), prefix);
+  /** On a connection of its own, so that queries do not wait behind what else the process asks. */
+  static async open(options: QueueOptions): Promise<QueryClient> {
+    const client = new QueryClient(await openBroker(options));
     try {
-      await client.#subscriber.subscribe(client.#channel);
+      await client.#broker.subscribe(client.#channel, (message) => {
+        const reply = deserialize(message) as QueryReply;
+        client.#waiting.get(reply.id)?.(reply);
+      });
       return client;
     } catch (error) {
       await client.close();
@@ -67,7 +62,7 @@ export class QueryClient {
     const answered = new Promise<QueryReply>((resolve) => this.#waiting.set(id, resolve));
     try {
       const message: QueryMessage = { id, replyTo: this.#channel, deadline: Date.now() + timeoutMs, query };
-      const added = this.#queues.get<QueryMessage>(queryQueue(query.model)).add('query', message, {
+      const added = this.#broker.queues.get<QueryMessage>(queryQueue(query.model)).add('query', message, {
         jobId: id,
         removeOnComplete: true,
         removeOnFail: true,
@@ -88,8 +83,6 @@ export class QueryClient {
   }
 
   async close(): Promise<void> {
-    await this.#queues.close();
-    this.#subscriber.disconnect();
-    this.#redis.disconnect();
+    await this.#broker.close();
   }
 }

@@ -1,9 +1,11 @@
 import { setTimeout } from 'node:timers/promises';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { profileSchema, type Collection, type JobId, type Shard } from '@embedmill/jobs';
-import { startTestRedis, type TestRedis } from '@embedmill/redis-server';
+import { missingPostgres, startTestPostgres } from '@embedmill/postgres-server';
+import { startTestRedis } from '@embedmill/redis-server';
 import { QUERY_TOKENS } from './backlog.ts';
-import { openConnection } from './connection.ts';
+import type { QueueOptions } from './connection.ts';
 import { consumeIngest } from './ingest-consumer.ts';
 import { ModelConsumer } from './model-consumer.ts';
 import { newJobId } from './names.ts';
@@ -18,16 +20,9 @@ const collection: Collection = {
 };
 const MODEL = collection.profile.model;
 
-let redis: TestRedis;
+let broker: QueueOptions;
 let queue: Queue;
 const closers: (() => Promise<void>)[] = [];
-
-beforeEach(async () => {
-  redis = await startTestRedis();
-  closers.push(() => redis.stop());
-  queue = await connectQueue({ redisUrl: redis.url });
-  closers.push(() => queue.close());
-});
 
 afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
@@ -58,127 +53,179 @@ const shardOf = (job: string, index: number): Shard => ({
   range: { offset: 0, length: 1, firstLine: 1, documents: 1, superseded: [] },
 });
 
-test('jobs that wait count by their size, however many wait, and from every replica the same', async () => {
-  for (let n = 0; n < 250; n += 1) await submit(4000);
-  const other = await connectQueue({ redisUrl: redis.url });
-  closers.push(() => other.close());
-  const backlog = await queue.backlog();
-  expect(backlog).toEqual({
-    ...{ tokens: 250_000, documents: 0, shards: 0, paused: false },
-    models: [{ model: MODEL, tokens: 250_000, documents: 0, shards: 0 }],
-  });
-  expect(await other.backlog()).toEqual(backlog);
-});
+const brokers = [
+  {
+    name: 'Redis',
+    missing: undefined,
+    async start() {
+      const { url, stop } = await startTestRedis();
+      return { options: { redisUrl: url }, stop };
+    },
+  },
+  {
+    name: 'PostgreSQL',
+    missing: missingPostgres,
+    async start() {
+      const { url, stop } = await startTestPostgres();
+      return { options: { postgresUrl: url }, stop };
+    },
+  },
+];
 
-test('a query counts until a worker takes it', async () => {
-  const asked = queue.query(
-    { task: 'embed', model: MODEL, inputs: ['x'], kind: 'query' },
-    { timeoutMs: 8000 },
-  );
-  await until(async () => (await queue.backlog()).tokens === QUERY_TOKENS);
-  const consumer = await ModelConsumer.open({
-    ...{ redisUrl: redis.url, shardConcurrency: 1, queryConcurrency: 1, lockMs: 1000, onError: () => {} },
-  });
-  closers.push(() => consumer.close());
-  consumer.serve(MODEL, {
-    query: async () => ({ dims: 2, vectors: new Float32Array(2), tokens: [1], truncated: [false] }),
-    shard: () => Promise.reject(new Error('no shards here')),
-  });
-  await asked;
-  expect((await queue.backlog()).tokens).toBe(0);
-});
+describe.each(brokers)('by $name', ({ missing, start }) => {
+  describe.skipIf(missing !== undefined)(missing === undefined ? 'the queue' : `skipped: ${missing}`, () => {
+    let started: Awaited<ReturnType<typeof start>>;
+    let tests = 0;
 
-test('paused, nothing new is taken, by dispatchers or workers, over restarts; queries go on', async () => {
-  const first = await submit(4000);
-  const taken: string[] = [];
-  const settled: string[] = [];
-  const hold = Promise.withResolvers<void>();
-  const options = { redisUrl: redis.url, lockMs: 2000, onError: () => {} };
-  const startWorker = async () => {
-    const consumer = await ModelConsumer.open({ ...options, shardConcurrency: 1, queryConcurrency: 1 });
-    consumer.serve(MODEL, {
-      query: async () => ({ dims: 2, vectors: new Float32Array(2), tokens: [1], truncated: [false] }),
-      shard: async ({ index }) => {
-        taken.push(`shard ${index}`);
-        await hold.promise;
-        settled.push(`shard ${index}`);
-        const none = { skipped: 0, failed: 0, duplicates: 0, truncated: 0, chunks: 1, tokens: 1 };
-        return { index, documents: 1, stored: 1, ...none };
-      },
+    beforeAll(async () => {
+      started = await start();
+    }, 30_000);
+    afterAll(() => started.stop());
+    beforeEach(async () => {
+      tests += 1;
+      broker = { ...started.options, prefix: `{test${tests}}` };
+      queue = await connectQueue(broker);
+      closers.push(() => queue.close());
     });
-    return consumer;
-  };
-  const worker = await startWorker();
-  const dispatch = () =>
-    consumeIngest({ ...options, concurrency: 1 }, async (handle) => {
-      taken.push(handle.id);
-      await handle.addShard(shardOf(handle.id, 0));
-      await handle.addShard(shardOf(handle.id, 1));
-    });
-  const dispatcher = await dispatch();
-  await until(() => taken.includes('shard 0'));
 
-  await queue.pause();
-  await queue.pause();
-  const second = await submit(4000);
-  hold.resolve();
-  await until(() => settled.includes('shard 0'));
-  await Promise.all([worker.close(), dispatcher.close()]);
-  const [restarted, again] = [await startWorker(), await dispatch()];
-  closers.push(
-    () => restarted.close(),
-    () => again.close(),
-  );
-  await queue.query({ task: 'embed', model: MODEL, inputs: ['x'], kind: 'query' }, { timeoutMs: 8000 });
-  expect(taken).toEqual([first, 'shard 0']);
-  expect(await queue.backlog()).toMatchObject({ tokens: 0, paused: true });
-  expect(await queue.getJob(second)).toMatchObject({
-    ...{ state: 'queued', paused: true, waitingFor: { code: 'queue_paused' } },
+    test('jobs that wait count by their size, however many wait, and from every replica the same', async () => {
+      for (let n = 0; n < 250; n += 1) await submit(4000);
+      const other = await connectQueue(broker);
+      closers.push(() => other.close());
+      const backlog = await queue.backlog();
+      expect(backlog).toEqual({
+        ...{ tokens: 250_000, documents: 0, shards: 0, paused: false },
+        models: [{ model: MODEL, tokens: 250_000, documents: 0, shards: 0 }],
+      });
+      expect(await other.backlog()).toEqual(backlog);
+    });
+
+    test('a query counts until a worker takes it', async () => {
+      const asked = queue.query(
+        { task: 'embed', model: MODEL, inputs: ['x'], kind: 'query' },
+        { timeoutMs: 8000 },
+      );
+      await until(async () => (await queue.backlog()).tokens === QUERY_TOKENS);
+      const consumer = await ModelConsumer.open({
+        ...broker,
+        ...{ shardConcurrency: 1, queryConcurrency: 1, lockMs: 1000, onError: () => {} },
+      });
+      closers.push(() => consumer.close());
+      consumer.serve(MODEL, {
+        query: async () => ({ dims: 2, vectors: new Float32Array(2), tokens: [1], truncated: [false] }),
+        shard: () => Promise.reject(new Error('no shards here')),
+      });
+      await asked;
+      expect((await queue.backlog()).tokens).toBe(0);
+    });
+
+    test('paused, nothing new is taken, by dispatchers or workers, over restarts; queries go on', async () => {
+      const first = await submit(4000);
+      const taken: string[] = [];
+      const settled: string[] = [];
+      const hold = Promise.withResolvers<void>();
+      const options = { ...broker, lockMs: 2000, onError: () => {} };
+      const startWorker = async () => {
+        const consumer = await ModelConsumer.open({ ...options, shardConcurrency: 1, queryConcurrency: 1 });
+        consumer.serve(MODEL, {
+          query: async () => ({ dims: 2, vectors: new Float32Array(2), tokens: [1], truncated: [false] }),
+          shard: async ({ index }) => {
+            taken.push(`shard ${index}`);
+            await hold.promise;
+            settled.push(`shard ${index}`);
+            const none = { skipped: 0, failed: 0, duplicates: 0, truncated: 0, chunks: 1, tokens: 1 };
+            return { index, documents: 1, stored: 1, ...none };
+          },
+        });
+        return consumer;
+      };
+      const worker = await startWorker();
+      const dispatch = () =>
+        consumeIngest({ ...options, concurrency: 1 }, async (handle) => {
+          taken.push(handle.id);
+          await handle.addShard(shardOf(handle.id, 0));
+          await handle.addShard(shardOf(handle.id, 1));
+        });
+      const dispatcher = await dispatch();
+      await until(() => taken.includes('shard 0'));
+
+      await queue.pause();
+      await queue.pause();
+      const second = await submit(4000);
+      hold.resolve();
+      await until(() => settled.includes('shard 0'));
+      await Promise.all([worker.close(), dispatcher.close()]);
+      const [restarted, again] = [await startWorker(), await dispatch()];
+      closers.push(
+        () => restarted.close(),
+        () => again.close(),
+      );
+      await queue.query({ task: 'embed', model: MODEL, inputs: ['x'], kind: 'query' }, { timeoutMs: 8000 });
+      expect(taken).toEqual([first, 'shard 0']);
+      expect(await queue.backlog()).toMatchObject({ tokens: 0, paused: true });
+      expect(await queue.getJob(second)).toMatchObject({
+        ...{ state: 'queued', paused: true, waitingFor: { code: 'queue_paused' } },
+      });
+      expect((await queue.depth()).waiting).toBe(1);
+
+      await queue.resume();
+      await until(() => settled.includes('shard 1') && taken.includes(second));
+      expect(await queue.getJob(second)).toMatchObject({ paused: false, waitingFor: null });
+      expect((await queue.backlog()).paused).toBe(false);
+    });
   });
-  expect((await queue.depth()).waiting).toBe(1);
-
-  await queue.resume();
-  await until(() => settled.includes('shard 1') && taken.includes(second));
-  expect(await queue.getJob(second)).toMatchObject({ paused: false, waitingFor: null });
-  expect((await queue.backlog()).paused).toBe(false);
 });
 
-test('a worker says how long what it takes has lain on the queue, and which shards were left by others', async () => {
-  const waits: string[] = [];
-  let stalls = 0;
-  const open = (onStalled: () => void) =>
-    ModelConsumer.open({
-      ...{ redisUrl: redis.url, shardConcurrency: 1, queryConcurrency: 1, lockMs: 1000, onError: () => {} },
-      hooks: {
-        onTaken: (lane, seconds) => void waits.push(`${lane} ${seconds >= 0 && seconds < 5}`),
-        onStalled,
-      },
-    });
-  const never = () => Promise.reject(new Error('no queries here'));
-  const dead = await open(() => {});
-  const alive = await open(() => (stalls += 1));
-  closers.push(() => alive.close());
-  // What a dead worker does: it takes the shard, and its lock is never renewed.
-  dead.serve(MODEL, { query: never, shard: () => new Promise(() => {}) });
-  const dispatcher = await consumeIngest(
-    { redisUrl: redis.url, lockMs: 2000, onError: () => {}, concurrency: 1 },
-    (handle) => handle.addShard(shardOf(handle.id, 0)),
-  );
-  closers.push(() => dispatcher.close());
-  await submit(10);
-  await until(() => waits.length === 1);
-  const direct = openConnection(redis.url);
-  closers.push(async () => direct.disconnect());
-  await direct.del(await direct.keys('*:lock'));
-  const none = { skipped: 0, failed: 0, duplicates: 0, truncated: 0, chunks: 1, tokens: 1 };
-  alive.serve(MODEL, { query: never, shard: async () => ({ index: 0, documents: 1, stored: 1, ...none }) });
-  await until(() => stalls === 1);
-  expect(waits[0]).toBe('bulk true');
-});
+describe('by Redis alone', () => {
+  let redisUrl: string;
 
-test('how full Redis is can be asked', async () => {
-  const { usedBytes, limitBytes, evicts } = await queue.memory();
-  expect(usedBytes).toBeGreaterThan(100_000);
-  expect(limitBytes).toBeGreaterThan(usedBytes);
-  expect(evicts).toBe(false);
+  beforeEach(async () => {
+    const redis = await startTestRedis();
+    closers.push(() => redis.stop());
+    redisUrl = redis.url;
+    broker = { redisUrl };
+    queue = await connectQueue(broker);
+    closers.push(() => queue.close());
+  });
+
+  test('a worker says how long what it takes has lain on the queue, and which shards were left by others', async () => {
+    const waits: string[] = [];
+    let stalls = 0;
+    const open = (onStalled: () => void) =>
+      ModelConsumer.open({
+        ...broker,
+        ...{ shardConcurrency: 1, queryConcurrency: 1, lockMs: 1000, onError: () => {} },
+        hooks: {
+          onTaken: (lane, seconds) => void waits.push(`${lane} ${seconds >= 0 && seconds < 5}`),
+          onStalled,
+        },
+      });
+    const never = () => Promise.reject(new Error('no queries here'));
+    const dead = await open(() => {});
+    const alive = await open(() => (stalls += 1));
+    closers.push(() => alive.close());
+    // What a dead worker does: it takes the shard, and its lock is never renewed.
+    dead.serve(MODEL, { query: never, shard: () => new Promise(() => {}) });
+    const dispatcher = await consumeIngest(
+      { ...broker, lockMs: 2000, onError: () => {}, concurrency: 1 },
+      (handle) => handle.addShard(shardOf(handle.id, 0)),
+    );
+    closers.push(() => dispatcher.close());
+    await submit(10);
+    await until(() => waits.length === 1);
+    const direct = new Redis(redisUrl);
+    closers.push(async () => direct.disconnect());
+    await direct.del(await direct.keys('*:lock'));
+    const none = { skipped: 0, failed: 0, duplicates: 0, truncated: 0, chunks: 1, tokens: 1 };
+    alive.serve(MODEL, { query: never, shard: async () => ({ index: 0, documents: 1, stored: 1, ...none }) });
+    await until(() => stalls === 1);
+    expect(waits[0]).toBe('bulk true');
+  }, 20_000);
+
+  test('how full its memory is can be asked', async () => {
+    const memory = await queue.memory();
+    expect(memory?.usedBytes).toBeGreaterThan(100_000);
+    expect(memory?.limitBytes).toBeGreaterThan(memory?.usedBytes ?? Infinity);
+    expect(memory?.evicts).toBe(false);
+  });
 });

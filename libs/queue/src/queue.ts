@@ -1,5 +1,4 @@
 import type { Job as BullJob, Queue as BullQueue } from 'bullmq';
-import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import {
   EmbedmillError,
@@ -12,28 +11,23 @@ import {
   type QueryTask,
 } from '@embedmill/jobs';
 import { backlogOf, QUERY_WAKES_MS, type Backlog, type SampledJob } from './backlog.ts';
-import { BullQueues } from './bull-queues.ts';
-import {
-  assertUsable,
-  DEFAULT_PREFIX,
-  openConnection,
-  queueUnavailable,
-  within,
-  type QueueOptions,
-} from './connection.ts';
-import { memoryOf, type QueueMemory } from './memory.ts';
+import type { Broker } from './broker.ts';
+import type { BullQueues } from './bull-queues.ts';
+import { queueUnavailable, within, type QueueOptions } from './connection.ts';
+import type { QueueMemory } from './memory.ts';
 import { newRecord, viewOf, type IngestRecord, type NewJob } from './ingest-record.ts';
-import { cancelKey, INGEST_QUEUE, modelsKey, queryQueue, shardQueue, troubleKey } from './names.ts';
+import { cancelKey, INGEST_QUEUE, MODELS, queryQueue, shardQueue, troubleKey } from './names.ts';
+import { openBroker } from './open-broker.ts';
 import { QueryClient } from './query-client.ts';
 
 /** How long finished jobs are kept, and how many. */
 const RETENTION = { age: 14 * 24 * 3600, count: 2000 };
-/** How long a call may wait for Redis. */
+/** How long a call may wait for the broker. */
 const DEADLINE_MS = 5000;
 /** How long a query waits where workers have said that they cannot load its model. */
 const TROUBLED_QUERY_MS = 2000;
-/** States of an ingest job that no dispatcher has taken. */
-const WAITING = ['waiting', 'prioritized', 'delayed'] as const;
+/** States of what nobody has taken. While the queue is paused it is `waiting` on Redis, and `paused` on PostgreSQL. */
+const WAITING = ['waiting', 'paused', 'prioritized', 'delayed'] as const;
 /** Jobs whose records a look at the backlog reads at most, of those that wait as of those that are active. */
 const SAMPLED_JOBS = 200;
 const troubleSchema = z.strictObject({ code: z.string(), message: z.string() });
@@ -52,19 +46,17 @@ export interface QueueDepth {
  * The producer's side of the queue: jobs in, their state out, and queries through the interactive lane.
  *
  * It holds connections from `connectQueue` until `close`. Calls fail with `queue_unavailable` within seconds
- * when Redis is away, and work again when it is back. Used by the API alone.
+ * when the broker is away, and work again when it is back. Used by the API alone.
  */
 export class Queue {
-  readonly #redis: Redis;
-  readonly #prefix: string;
+  readonly #broker: Broker;
   readonly #ingest: BullQueue<IngestRecord>;
   readonly #queues: BullQueues;
   readonly #queries: QueryClient;
 
-  constructor(redis: Redis, prefix: string, queries: QueryClient) {
-    this.#redis = redis;
-    this.#prefix = prefix;
-    this.#queues = new BullQueues(redis, prefix);
+  constructor(broker: Broker, queries: QueryClient) {
+    this.#broker = broker;
+    this.#queues = broker.queues;
     this.#ingest = this.#queues.get(INGEST_QUEUE);
     this.#queries = queries;
   }
@@ -120,9 +112,7 @@ export class Queue {
   }): Promise<Job[]> {
     const { where = () => true } = options;
     const [found, paused] = await Promise.all([
-      this.#call(
-        this.#ingest.getJobs(['active', 'waiting', 'delayed', 'prioritized', 'completed', 'failed'], 0, -1),
-      ),
+      this.#call(this.#ingest.getJobs(['active', ...WAITING, 'completed', 'failed'], 0, -1)),
       this.isPaused(),
     ]);
     return found
@@ -145,7 +135,7 @@ export class Queue {
         `job ${id} is ${job.state} already; there is nothing to cancel`,
       );
     }
-    await this.#call(this.#redis.set(cancelKey(this.#prefix, id), '1', 'EX', RETENTION.age));
+    await this.#call(this.#broker.set(cancelKey(id), '1', RETENTION.age));
     return job;
   }
 
@@ -170,24 +160,21 @@ export class Queue {
 
   /** Makes workers that follow the models in use serve this one too. */
   async announceModel(model: string): Promise<void> {
-    await this.#call(this.#redis.sadd(modelsKey(this.#prefix), model));
+    await this.#call(this.#broker.addMember(MODELS, model));
   }
 
   async depth(): Promise<QueueDepth> {
     const jobs = await this.#call(this.#ingest.getJobCounts(...WAITING, 'active'));
     const depth: QueueDepth = {
       ...{ waiting: 0, active: 0, oldestSeconds: 0 },
-      jobs: {
-        waiting: WAITING.reduce((sum, state) => sum + (jobs[state] ?? 0), 0),
-        active: jobs['active'] ?? 0,
-      },
+      jobs: { waiting: waitingOf(jobs), active: jobs['active'] ?? 0 },
     };
-    for (const model of await this.#call(this.#redis.smembers(modelsKey(this.#prefix)))) {
+    for (const model of await this.#call(this.#broker.members(MODELS))) {
       const queue = this.#queues.get(shardQueue(model));
-      const counts = await this.#call(queue.getJobCounts('waiting', 'delayed', 'active'));
-      depth.waiting += (counts['waiting'] ?? 0) + (counts['delayed'] ?? 0);
+      const counts = await this.#call(queue.getJobCounts(...WAITING, 'active'));
+      depth.waiting += waitingOf(counts);
       depth.active += counts['active'] ?? 0;
-      const [oldest] = await this.#call(queue.getJobs(['waiting'], 0, 0, true));
+      const [oldest] = await this.#call(queue.getJobs(['waiting', 'paused'], 0, 0, true));
       if (oldest !== undefined) {
         depth.oldestSeconds = Math.max(depth.oldestSeconds, (Date.now() - oldest.timestamp) / 1000);
       }
@@ -201,13 +188,13 @@ export class Queue {
    */
   async backlog(): Promise<Backlog> {
     const [models, counts, paused, active, waiting] = await Promise.all([
-      this.#call(this.#redis.smembers(modelsKey(this.#prefix))),
+      this.#call(this.#broker.members(MODELS)),
       this.#call(this.#ingest.getJobCounts(...WAITING)),
       this.isPaused(),
       this.#call(this.#ingest.getJobs(['active'], 0, SAMPLED_JOBS - 1)),
       this.#call(this.#ingest.getJobs([...WAITING], 0, SAMPLED_JOBS - 1, true)),
     ]);
-    const total = WAITING.reduce((sum, state) => sum + (counts[state] ?? 0), 0);
+    const total = waitingOf(counts);
     const sampled = waiting.slice(0, SAMPLED_JOBS);
     const sample = (jobs: BullJob<IngestRecord>[], weight: number): SampledJob[] =>
       jobs.flatMap((job) => (job?.data === undefined ? [] : { record: job.data, weight }));
@@ -240,29 +227,28 @@ export class Queue {
     return this.#call(this.#ingest.isPaused());
   }
 
-  /** How full Redis is, and whether it may drop jobs when it is. */
-  async memory(): Promise<QueueMemory> {
-    return memoryOf(await this.#call(this.#redis.info('memory')));
+  /** How full Redis is, and whether it may drop jobs when it is; undefined where the queue is not in memory. */
+  async memory(): Promise<QueueMemory | undefined> {
+    return this.#call(this.#broker.memory());
   }
 
   async ping(): Promise<void> {
-    await this.#call(this.#redis.ping());
+    await this.#call(this.#broker.ping());
   }
 
   async close(): Promise<void> {
     await this.#queries.close();
-    await this.#queues.close();
-    this.#redis.disconnect();
+    await this.#broker.close();
   }
 
   /** Why workers cannot load a model, where they said so lately. */
   async #troubleOf(model: string): Promise<z.infer<typeof troubleSchema> | null> {
-    const trouble = await this.#call(this.#redis.get(troubleKey(this.#prefix, model)));
+    const trouble = await this.#call(this.#broker.get(troubleKey(model)));
     return trouble === null ? null : troubleSchema.parse(JSON.parse(trouble));
   }
 
   async #shardQueues(): Promise<BullQueue[]> {
-    const models = await this.#call(this.#redis.smembers(modelsKey(this.#prefix)));
+    const models = await this.#call(this.#broker.members(MODELS));
     return models.map((model) => this.#queues.get(shardQueue(model)));
   }
 
@@ -287,15 +273,13 @@ export class Queue {
   }
 }
 
-/** Connects a producer. Errors: `queue_unavailable`, `queue_may_evict`. */
+/** Connects a producer. Errors: `queue_unavailable`, `queue_may_evict`, `invalid_config`. */
 export async function connectQueue(options: QueueOptions): Promise<Queue> {
-  const redis = openConnection(options.redisUrl);
-  const prefix = options.prefix ?? DEFAULT_PREFIX;
+  const broker = await openBroker(options);
   try {
-    await assertUsable(redis);
-    return new Queue(redis, prefix, await QueryClient.open(options.redisUrl, prefix));
+    return new Queue(broker, await QueryClient.open(options));
   } catch (error) {
-    redis.disconnect();
+    await broker.close();
     throw error;
   }
 }
@@ -313,4 +297,8 @@ function sameJob(existing: BullJob<IngestRecord>, wanted: NewJob): Job {
     );
   }
   return viewOf(data, existing.timestamp);
+}
+
+function waitingOf(counts: Record<string, number>): number {
+  return WAITING.reduce((sum, state) => sum + (counts[state] ?? 0), 0);
 }

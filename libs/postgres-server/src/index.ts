@@ -1,0 +1,1 @@
+export { missingPostgres, startTestPostgres, type TestPostgres } from './test-postgres.ts';

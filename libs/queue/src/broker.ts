@@ -1,0 +1,55 @@
+import type { Processor, Worker, WorkerOptions } from 'bullmq';
+import type { BullQueues } from './bull-queues.ts';
+import type { QueueMemory } from './memory.ts';
+
+/** A worker's options without those that the broker knows. */
+export type BrokerWorkerOptions = Omit<WorkerOptions, 'connection' | 'prefix' | 'telemetry'>;
+
+/** What closes a worker, and says what went wrong. */
+export type BrokerWorker = Pick<Worker, 'close' | 'on'>;
+
+/**
+ * What holds the queues: Redis, or PostgreSQL. BullMQ's queues and workers on it, and the little that is kept beside
+ * them: short texts under a key, sets of names, and messages that are lost where nobody listens.
+ *
+ * Calls wait for the broker to come back, as long as it takes: callers set their own deadlines.
+ */
+export interface Broker {
+  readonly queues: BullQueues;
+  /** Takes jobs from the queue of this name until it is closed. Its maker closes it, before the broker. */
+  worker<Data, Result>(
+    name: string,
+    processor: Processor<Data, Result>,
+    options: BrokerWorkerOptions,
+  ): BrokerWorker;
+  /**
+   * Rejects with `queue_unavailable` when it does not answer within `deadlineMs`, with `queue_may_evict` when it may drop
+   * jobs, and with `invalid_config` when it can never be used.
+   */
+  assertUsable(deadlineMs?: number): Promise<void>;
+  ping(): Promise<void>;
+  /** How full its memory is; of a cluster the fullest node's. Undefined where it is not held in memory. */
+  memory(): Promise<QueueMemory | undefined>;
+  /** Which program and version it is. */
+  describe(): Promise<string>;
+
+  get(key: string): Promise<string | null>;
+  /** Gone after `seconds`. */
+  set(key: string, value: string, seconds: number): Promise<void>;
+  /** As `set`, where the key is not there; says whether it was not. */
+  setIfAbsent(key: string, value: string, seconds: number): Promise<boolean>;
+  delete(key: string): Promise<void>;
+  addMember(set: string, member: string): Promise<void>;
+  members(set: string): Promise<string[]>;
+
+  publish(channel: string, message: Uint8Array): Promise<void>;
+  /** One channel a broker. Resolves once nothing that is published is missed any more. */
+  subscribe(channel: string, receive: (message: Uint8Array) => void): Promise<void>;
+
+  /** Takes settled children out of their parent's record; `childKeys` as BullMQ's `getDependencies` gives them. */
+  forgetChildren(queue: string, parentId: string, childKeys: string[]): Promise<void>;
+  /** Takes back the children that nobody has claimed. */
+  withdrawChildren(queue: string, parentId: string): Promise<void>;
+
+  close(): Promise<void>;
+}

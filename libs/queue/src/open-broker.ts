@@ -1,0 +1,21 @@
+import type { Broker } from './broker.ts';
+import { DEFAULT_PREFIX, type QueueOptions } from './connection.ts';
+import { PostgresBroker } from './postgres-broker.ts';
+import { RedisBroker } from './redis-broker.ts';
+
+/**
+ * The broker that the options name, once it has answered. Errors: `queue_unavailable`, `queue_may_evict`,
+ * `invalid_config`.
+ */
+export async function openBroker(options: QueueOptions, deadlineMs?: number): Promise<Broker> {
+  const prefix = options.prefix ?? DEFAULT_PREFIX;
+  const broker =
+    'postgresUrl' in options ? new PostgresBroker(options, prefix) : new RedisBroker(options, prefix);
+  try {
+    await broker.assertUsable(deadlineMs);
+    return broker;
+  } catch (error) {
+    await broker.close();
+    throw error;
+  }
+}

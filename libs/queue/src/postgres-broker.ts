@@ -1,0 +1,228 @@
+import {
+  PostgresConnection,
+  PostgresQueueBackend,
+  Queue as BullQueue,
+  Worker,
+  type PostgresConnectionOptions,
+  type Processor,
+  type QueueBaseOptions,
+} from 'bullmq';
+import { Client } from 'pg';
+import { EmbedmillError } from '@embedmill/jobs';
+import type { Broker, BrokerWorker, BrokerWorkerOptions } from './broker.ts';
+import { BullQueues } from './bull-queues.ts';
+import { queueUnavailable, within, type PostgresOptions } from './connection.ts';
+import { PostgresListener } from './postgres-listener.ts';
+
+/** Connections of one broker, and of each of its workers beside the one that listens. */
+const POOL = 4;
+const WORKER_POOL = 2;
+/** A message that nobody took this long after it was sent has no one who waits for it. */
+const MESSAGE_SECONDS = 120;
+
+/** What the broker keeps beside BullMQ's tables, in the same schema. Messages need not outlive a crash. */
+const TABLES = `
+  CREATE TABLE IF NOT EXISTS embedmill_value (
+    key text PRIMARY KEY, value text NOT NULL, expires_at timestamptz NOT NULL);
+  CREATE TABLE IF NOT EXISTS embedmill_member (
+    set_name text NOT NULL, member text NOT NULL, PRIMARY KEY (set_name, member));
+  CREATE UNLOGGED TABLE IF NOT EXISTS embedmill_message (
+    channel text NOT NULL, body bytea NOT NULL, expires_at timestamptz NOT NULL);
+  CREATE INDEX IF NOT EXISTS embedmill_message_channel ON embedmill_message (channel);
+  CREATE INDEX IF NOT EXISTS embedmill_message_expiry ON embedmill_message (expires_at);`;
+
+/**
+ * A broker that is PostgreSQL, by BullMQ's own backend: jobs in its tables, and `LISTEN`/`NOTIFY` to wake who waits.
+ *
+ * The tables are made when they are not there. Unlike Redis it answers at once with an error while it is away;
+ * BullMQ's workers try again by themselves.
+ */
+export class PostgresBroker implements Broker {
+  readonly queues: BullQueues;
+  readonly #options: {
+    connectionString: string;
+    schema: string;
+    keepAlive: true;
+    [setting: string]: unknown;
+  };
+  readonly #connection: PostgresConnection;
+  #listener: PostgresListener | undefined;
+
+  constructor({ postgresUrl }: PostgresOptions, prefix: string) {
+    assertAddress(postgresUrl);
+    const schema = prefix.replace(/[^A-Za-z0-9_]/g, '');
+    this.#options = { connectionString: postgresUrl, schema, connectionTimeoutMillis: 5000, keepAlive: true };
+    this.#connection = new PostgresConnection({ ...this.#options, max: POOL, migrate: true });
+    this.queues = new BullQueues(
+      (name) =>
+        // The same class over another backend: only the type of `getBackend`, which nobody calls, differs.
+        new BullQueue(
+          name,
+          { connection: this.#options },
+          (queue, options: QueueBaseOptions<PostgresConnectionOptions>) =>
+            new PostgresQueueBackend(this.#connection, queue, options, false),
+        ) as unknown as BullQueue,
+    );
+  }
+
+  worker<Data, Result>(
+    name: string,
+    processor: Processor<Data, Result>,
+    options: BrokerWorkerOptions,
+  ): BrokerWorker {
+    return new Worker<Data, Result, string, PostgresQueueBackend, never, PostgresConnectionOptions>(
+      name,
+      processor,
+      { ...options, connection: { ...this.#options, max: WORKER_POOL } },
+      (queue, workerOptions) =>
+        new PostgresQueueBackend(
+          new ReadyConnection(workerOptions.connection),
+          queue,
+          workerOptions,
+          true,
+          queue,
+        ),
+    ) as unknown as BrokerWorker;
+  }
+
+  async assertUsable(deadlineMs = 10_000): Promise<void> {
+    const preparing = this.#connection.waitUntilReady().then(() => this.#makeTables());
+    await within(preparing, deadlineMs).catch((error: unknown) => {
+      throw queueUnavailable(error);
+    });
+  }
+
+  async ping(): Promise<void> {
+    await this.#rows('SELECT 1');
+  }
+
+  memory(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
+  async describe(): Promise<string> {
+    const rows = await this.#rows<{ version: string }>("SELECT current_setting('server_version') AS version");
+    return `PostgreSQL ${rows[0]?.version ?? ''}`;
+  }
+
+  async get(key: string): Promise<string | null> {
+    const rows = await this.#rows<{ value: string }>(
+      'SELECT value FROM embedmill_value WHERE key = $1 AND expires_at > now()',
+      [key],
+    );
+    return rows[0]?.value ?? null;
+  }
+
+  async set(key: string, value: string, seconds: number): Promise<void> {
+    await this.#rows(
+      `INSERT INTO embedmill_value VALUES ($1, $2, now() + make_interval(secs => $3))
+         ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at`,
+      [key, value, seconds],
+    );
+    await this.#rows('DELETE FROM embedmill_value WHERE expires_at < now()');
+  }
+
+  async setIfAbsent(key: string, value: string, seconds: number): Promise<boolean> {
+    const rows = await this.#rows(
+      `INSERT INTO embedmill_value VALUES ($1, $2, now() + make_interval(secs => $3))
+         ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at
+           WHERE embedmill_value.expires_at <= now()
+         RETURNING key`,
+      [key, value, seconds],
+    );
+    return rows.length === 1;
+  }
+
+  async delete(key: string): Promise<void> {
+    await this.#rows('DELETE FROM embedmill_value WHERE key = $1', [key]);
+  }
+
+  async addMember(set: string, member: string): Promise<void> {
+    await this.#rows('INSERT INTO embedmill_member VALUES ($1, $2) ON CONFLICT DO NOTHING', [set, member]);
+  }
+
+  async members(set: string): Promise<string[]> {
+    const rows = await this.#rows<{ member: string }>(
+      'SELECT member FROM embedmill_member WHERE set_name = $1',
+      [set],
+    );
+    return rows.map(({ member }) => member);
+  }
+
+  /** A notification has no room for vectors: it says that there is a row to take. */
+  async publish(channel: string, message: Uint8Array): Promise<void> {
+    await this.#rows(
+      `WITH expired AS (DELETE FROM embedmill_message WHERE expires_at < now()),
+            sent AS (INSERT INTO embedmill_message VALUES ($1, $2, now() + make_interval(secs => $3)))
+         SELECT pg_notify($1, '')`,
+      [channel, Buffer.from(message), MESSAGE_SECONDS],
+    );
+  }
+
+  async subscribe(channel: string, receive: (message: Uint8Array) => void): Promise<void> {
+    const take = async (): Promise<void> => {
+      const rows = await this.#rows<{ body: Buffer }>(
+        'DELETE FROM embedmill_message WHERE channel = $1 RETURNING body',
+        [channel],
+      );
+      for (const { body } of rows) receive(body);
+    };
+    this.#listener = await PostgresListener.open(() => new Client(this.#options), channel, take);
+  }
+
+  async forgetChildren(queue: string, parentId: string, childKeys: string[]): Promise<void> {
+    await this.#rows(
+      'DELETE FROM job_dependency WHERE parent_queue = $1 AND parent_id = $2 AND child_key = ANY($3)',
+      [queue, parentId, childKeys],
+    );
+  }
+
+  async withdrawChildren(queue: string, parentId: string): Promise<void> {
+    const parent = await this.queues.get(queue).getJob(parentId);
+    await parent?.removeUnprocessedChildren();
+    // BullMQ 6.7 removes the children here and leaves the parent waiting for them.
+    await this.#rows(
+      `DELETE FROM job_dependency d WHERE parent_queue = $1 AND parent_id = $2 AND status = 'pending'
+         AND NOT EXISTS (SELECT FROM job j WHERE j.queue = d.child_queue AND j.id = d.child_id)`,
+      [queue, parentId],
+    );
+  }
+
+  async close(): Promise<void> {
+    await this.queues.close();
+    await this.#listener?.close();
+    await this.#connection.close();
+  }
+
+  /** One process at a time: two that make the same table at once disturb each other. */
+  async #makeTables(): Promise<void> {
+    const client = await this.#connection.pool.connect();
+    try {
+      await client.query(`BEGIN; SELECT pg_advisory_xact_lock(hashtext('embedmill')); ${TABLES}; COMMIT`);
+    } finally {
+      client.release();
+    }
+  }
+
+  async #rows<Row>(text: string, values: unknown[] = []): Promise<Row[]> {
+    return (await this.#connection.pool.query<Row>(text, values)).rows;
+  }
+}
+
+/** A worker's connection, of a broker whose tables are there: it need not look again, and fail for ever if it cannot. */
+class ReadyConnection extends PostgresConnection {
+  override waitUntilReady(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+/** Errors: `invalid_config`, without the address: it may have a password in it. */
+function assertAddress(url: string): void {
+  // Between user and database there may be no host: it is a folder with a socket then, named by ?host=.
+  if (/^postgres(ql)?:\/\//.test(url) && URL.canParse(url.replace('@/', '@host/'))) return;
+  throw new EmbedmillError(
+    'invalid_config',
+    'the address of PostgreSQL (QUEUE_URL) is wrong; expected postgres://[user:password@]host[:port]/database, ' +
+      'with %-encoded characters where they are not letters or digits',
+  );
+}

@@ -1,0 +1,192 @@
+import { readFileSync } from 'node:fs';
+import { Queue as BullQueue, Worker, type Processor } from 'bullmq';
+import { Cluster, Redis } from 'ioredis';
+import { EmbedmillError } from '@embedmill/jobs';
+import type { Broker, BrokerWorker, BrokerWorkerOptions } from './broker.ts';
+import { BullQueues } from './bull-queues.ts';
+import { queueUnavailable, within, type RedisOptions } from './connection.ts';
+import { memoryOf, type QueueMemory } from './memory.ts';
+import { parseRedisAddress } from './redis-address.ts';
+
+/** A broker that is Redis: one server, a master that sentinels name, or a cluster. */
+export class RedisBroker implements Broker {
+  readonly queues: BullQueues;
+  readonly #options: RedisOptions;
+  readonly #prefix: string;
+  readonly #redis: Redis | Cluster;
+  #subscriber: Redis | Cluster | undefined;
+  /** What kept the last connection from being made: the commands that wait for it do not say. */
+  #problem: Error | undefined;
+
+  constructor(options: RedisOptions, prefix: string) {
+    this.#options = options;
+    this.#prefix = prefix;
+    this.#redis = openRedis(options);
+    this.#redis.on('error', (error) => (this.#problem = error));
+    this.queues = new BullQueues((name) => new BullQueue(name, { connection: this.#redis, prefix }));
+  }
+
+  worker<Data, Result>(
+    name: string,
+    processor: Processor<Data, Result>,
+    options: BrokerWorkerOptions,
+  ): BrokerWorker {
+    return new Worker<Data, Result>(name, processor, {
+      ...options,
+      connection: this.#redis,
+      prefix: this.#prefix,
+    });
+  }
+
+  async assertUsable(deadlineMs = 10_000): Promise<void> {
+    const memories = await within(this.#memoryOfMasters(), deadlineMs).catch((error: unknown) => {
+      throw queueUnavailable(this.#problem ?? error);
+    });
+    for (const memory of memories) {
+      const policy = /^maxmemory_policy:(\S+)/m.exec(memory)?.[1] ?? 'unknown';
+      if (policy === 'noeviction') continue;
+      throw new EmbedmillError(
+        'queue_may_evict',
+        `this Redis has maxmemory-policy ${policy}, so it may drop jobs when memory is full; ` +
+          'set it to noeviction (CONFIG SET maxmemory-policy noeviction, and in redis.conf)',
+      );
+    }
+  }
+
+  async ping(): Promise<void> {
+    await this.#redis.ping();
+  }
+
+  async memory(): Promise<QueueMemory | undefined> {
+    const memories = (await this.#memoryOfMasters()).map(memoryOf);
+    const fullness = ({ usedBytes, limitBytes = Infinity }: QueueMemory): number => usedBytes / limitBytes;
+    const [fullest] = memories.sort((a, b) => fullness(b) - fullness(a));
+    return fullest && { ...fullest, evicts: memories.some(({ evicts }) => evicts) };
+  }
+
+  async describe(): Promise<string> {
+    const version = /^redis_version:(\S+)/m.exec(await this.#redis.info('server'))?.[1] ?? '';
+    const { kind } = parseRedisAddress(this.#options.redisUrl);
+    const how = kind === 'sentinel' ? ' by Sentinel' : kind === 'cluster' ? ' Cluster' : '';
+    return `Redis${how} ${version}, noeviction`;
+  }
+
+  get(key: string): Promise<string | null> {
+    return this.#redis.get(this.#key(key));
+  }
+
+  async set(key: string, value: string, seconds: number): Promise<void> {
+    await this.#redis.set(this.#key(key), value, 'EX', seconds);
+  }
+
+  async setIfAbsent(key: string, value: string, seconds: number): Promise<boolean> {
+    return (await this.#redis.set(this.#key(key), value, 'EX', seconds, 'NX')) === 'OK';
+  }
+
+  async delete(key: string): Promise<void> {
+    await this.#redis.del(this.#key(key));
+  }
+
+  async addMember(set: string, member: string): Promise<void> {
+    await this.#redis.sadd(this.#key(set), member);
+  }
+
+  members(set: string): Promise<string[]> {
+    return this.#redis.smembers(this.#key(set));
+  }
+
+  async publish(channel: string, message: Uint8Array): Promise<void> {
+    await this.#redis.publish(this.#key(channel), Buffer.from(message));
+  }
+
+  async subscribe(channel: string, receive: (message: Uint8Array) => void): Promise<void> {
+    this.#subscriber = openRedis(this.#options);
+    this.#subscriber.on('messageBuffer', (_channel: Buffer, message: Buffer) => receive(message));
+    await this.#subscriber.subscribe(this.#key(channel));
+  }
+
+  async forgetChildren(queue: string, parentId: string, childKeys: string[]): Promise<void> {
+    const parent = this.#key(`${queue}:${parentId}`);
+    await this.#redis.hdel(`${parent}:processed`, ...childKeys);
+    await this.#redis.hdel(`${parent}:failed`, ...childKeys);
+  }
+
+  async withdrawChildren(queue: string, parentId: string): Promise<void> {
+    const parent = await this.queues.get(queue).getJob(parentId);
+    await parent?.removeUnprocessedChildren();
+  }
+
+  async close(): Promise<void> {
+    await this.queues.close();
+    this.#subscriber?.disconnect();
+    this.#redis.disconnect();
+  }
+
+  async #memoryOfMasters(): Promise<string[]> {
+    if (!(this.#redis instanceof Cluster)) return [await this.#redis.info('memory')];
+    // Nodes are known once the cluster has answered.
+    await this.#redis.ping();
+    return Promise.all(this.#redis.nodes('master').map((node) => node.info('memory')));
+  }
+
+  #key(name: string): string {
+    return `${this.#prefix}:${name}`;
+  }
+}
+
+/** A connection that waits for Redis to come back. Errors: `invalid_config`. */
+function openRedis({ redisUrl, redisTlsCa, redisSentinelPassword }: RedisOptions): Redis | Cluster {
+  const address = parseRedisAddress(redisUrl);
+  const retryStrategy = (times: number): number => Math.min(50 * times, 1000);
+  const tls = address.tls ? { ca: authorities(redisTlsCa) } : undefined;
+  const shared = {
+    maxRetriesPerRequest: null,
+    enableReadyCheck: true,
+    retryStrategy,
+    connectTimeout: 5000,
+    ...(address.username === undefined ? {} : { username: address.username }),
+    ...(address.password === undefined ? {} : { password: address.password }),
+    ...(tls === undefined ? {} : { tls }),
+  };
+  const redis = open();
+  redis.on('error', () => {
+    // Each command reports its own failure; without a listener a lost connection would end the process.
+  });
+  return redis;
+
+  function open(): Redis | Cluster {
+    switch (address.kind) {
+      case 'socket':
+        return new Redis({ ...shared, path: address.path });
+      case 'server':
+        return new Redis({ ...shared, ...address.server, db: address.database });
+      case 'sentinel':
+        return new Redis({
+          ...shared,
+          sentinels: address.sentinels,
+          name: address.master,
+          db: address.database,
+          sentinelRetryStrategy: retryStrategy,
+          ...(redisSentinelPassword === undefined ? {} : { sentinelPassword: redisSentinelPassword }),
+          ...(tls === undefined ? {} : { sentinelTLS: tls, enableTLSForSentinelMode: true }),
+        });
+      case 'cluster':
+        return new Cluster(address.nodes, {
+          clusterRetryStrategy: retryStrategy,
+          slotsRefreshTimeout: 5000,
+          redisOptions: shared,
+        });
+    }
+  }
+}
+
+/** Undefined stands for the certificate authorities that Node knows. */
+function authorities(path: string | undefined): Buffer | undefined {
+  if (path === undefined) return undefined;
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    const message = `REDIS_TLS_CA: ${path} cannot be read (${String(error)}); expected a file of certificates in PEM`;
+    throw new EmbedmillError('invalid_config', message, { cause: error });
+  }
+}

@@ -1,0 +1,53 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePort, startRedisProcess, tellRedis, until, type RedisProcess } from './test-process.ts';
+
+export interface TestCluster {
+  /** As REDIS_URL has it. */
+  url: string;
+  ports: number[];
+  stop(): Promise<void>;
+}
+
+const MASTERS = 3;
+const SLOTS = 16_384;
+
+/** A real cluster of three masters. */
+export async function startTestCluster(): Promise<TestCluster> {
+  const folder = await mkdtemp(join(tmpdir(), 'embedmill-cluster-'));
+  const nodes: RedisProcess[] = [];
+  const stop = async (): Promise<void> => {
+    for (const one of nodes.splice(0)) await one.kill();
+    await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    for (let n = 0; n < MASTERS; n += 1) {
+      const dir = join(folder, String(n));
+      await mkdir(dir);
+      const port = await freePort();
+      const args = ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--save', ''];
+      nodes.push(await startRedisProcess(port, [...args, '--cluster-enabled', 'yes']));
+    }
+    for (const [n, { port }] of nodes.entries()) {
+      const first = Math.ceil((n * SLOTS) / MASTERS);
+      const end = Math.ceil(((n + 1) * SLOTS) / MASTERS);
+      const slots = Array.from({ length: end - first }, (_, at) => first + at);
+      await tellRedis(port, `CLUSTER ADDSLOTS ${slots.join(' ')}`);
+      await tellRedis(port, `CLUSTER SET-CONFIG-EPOCH ${n + 1}`);
+    }
+    for (const { port } of nodes.slice(1))
+      await tellRedis(port, `CLUSTER MEET 127.0.0.1 ${nodes[0]?.port ?? 0}`);
+    for (const { port } of nodes) {
+      await until('the cluster is whole', async () => {
+        const info = await tellRedis(port, 'CLUSTER INFO');
+        return info.includes('cluster_state:ok') && info.includes(`cluster_size:${MASTERS}`);
+      });
+    }
+    const ports = nodes.map(({ port }) => port);
+    return { url: `redis+cluster://${ports.map((port) => `127.0.0.1:${port}`).join(',')}`, ports, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}

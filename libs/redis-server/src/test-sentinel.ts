@@ -1,0 +1,72 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePort, startRedisProcess, tellRedis, until, type RedisProcess } from './test-process.ts';
+
+export interface TestSentinel {
+  /** As REDIS_URL has it. */
+  url: string;
+  /** Resolves once the replica has all that the master had when this was called. */
+  waitForReplica(): Promise<void>;
+  /** Kills the master, as a crash would; the sentinel makes the replica the new one. */
+  killMaster(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+const MASTER = 'main';
+
+/** A real master with a replica, and a sentinel that looks after them. */
+export async function startTestSentinel(): Promise<TestSentinel> {
+  const folder = await mkdtemp(join(tmpdir(), 'embedmill-sentinel-'));
+  const processes: RedisProcess[] = [];
+  const stop = async (): Promise<void> => {
+    for (const one of processes.splice(0)) await one.kill();
+    await rm(folder, { recursive: true, force: true });
+  };
+  const start = async (name: string, args: string[]): Promise<RedisProcess> => {
+    const dir = join(folder, name);
+    await mkdir(dir);
+    const port = await freePort();
+    const usual = ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--save', ''];
+    const running = await startRedisProcess(port, [...args, ...usual]);
+    processes.push(running);
+    return running;
+  };
+  try {
+    const master = await start('master', ['--repl-diskless-sync-delay', '0']);
+    await start('replica', ['--replicaof', '127.0.0.1', String(master.port)]);
+    const isReplicated = async (): Promise<boolean> =>
+      (await tellRedis(master.port, 'INFO replication')).includes('state=online');
+    await until('the replica follows its master', isReplicated);
+
+    const config = join(folder, 'sentinel.conf');
+    const watched = [
+      `sentinel monitor ${MASTER} 127.0.0.1 ${master.port} 1`,
+      `sentinel down-after-milliseconds ${MASTER} 500`,
+      `sentinel failover-timeout ${MASTER} 3000`,
+    ];
+    await writeFile(config, `${watched.join('\n')}\n`);
+    const port = await freePort();
+    const args = [config, '--sentinel', '--port', String(port), '--bind', '127.0.0.1', '--dir', folder];
+    processes.push(await startRedisProcess(port, args));
+    const knowsReplica = async (): Promise<boolean> =>
+      (await tellRedis(port, `SENTINEL replicas ${MASTER}`)).includes('slave-priority');
+    await until('the sentinel knows the replica', knowsReplica);
+    return {
+      url: `redis+sentinel://127.0.0.1:${port}/${MASTER}`,
+      async waitForReplica() {
+        const offsets = async (): Promise<boolean> => {
+          const info = await tellRedis(master.port, 'INFO replication');
+          const sent = /master_repl_offset:(\d+)/.exec(info)?.[1];
+          return sent !== undefined && info.includes(`offset=${sent},`);
+        };
+        await until('the replica has what its master has', offsets);
+      },
+      killMaster: () => master.kill(),
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
