@@ -27,7 +27,7 @@ const DEADLINE_MS = 5000;
 /** How long a query waits where workers have said that they cannot load its model. */
 const TROUBLED_QUERY_MS = 2000;
 /** States of what nobody has taken. While the queue is paused it is `waiting` on Redis, and `paused` on PostgreSQL. */
-const WAITING = ['waiting', 'paused', 'prioritized', 'delayed'] as const;
+const WAITING = ['waiting', 'paused' as 'waiting', 'prioritized', 'delayed'] as const;
 /** Jobs whose records a look at the backlog reads at most, of those that wait as of those that are active. */
 const SAMPLED_JOBS = 200;
 const troubleSchema = z.strictObject({ code: z.string(), message: z.string() });
@@ -174,7 +174,7 @@ export class Queue {
       const counts = await this.#call(queue.getJobCounts(...WAITING, 'active'));
       depth.waiting += waitingOf(counts);
       depth.active += counts['active'] ?? 0;
-      const [oldest] = await this.#call(queue.getJobs(['waiting', 'paused'], 0, 0, true));
+      const [oldest] = await this.#call(queue.getJobs(WAITING.slice(0, 2), 0, 0, true));
       if (oldest !== undefined) {
         depth.oldestSeconds = Math.max(depth.oldestSeconds, (Date.now() - oldest.timestamp) / 1000);
       }
