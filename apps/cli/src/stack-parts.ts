@@ -59,12 +59,17 @@ export function stackParts(options: StackOptions, ports: { api: number; worker: 
         EMBEDMILL_API_SOURCE_DIR: config.sourceDir ?? '',
       }),
     }),
-    appPart('worker', options, {
-      graceMs: secondsOf(environment, 'EMBEDMILL_WORKER_DRAIN_SECONDS', 30),
-      settings: (previous) => ({ EMBEDMILL_WORKER_PORT: portOf(previous) ?? String(ports.worker) }),
-    }),
+    workerPart(options, ports.worker),
   );
   return parts;
+}
+
+/** One worker. The port is 0 where any will do. */
+export function workerPart(options: StackOptions, port: number): Part {
+  return appPart('worker', options, {
+    graceMs: secondsOf(options.environment, 'EMBEDMILL_WORKER_DRAIN_SECONDS', 30),
+    settings: (previous) => ({ EMBEDMILL_WORKER_PORT: portOf(previous) ?? String(port) }),
+  });
 }
 
 interface AppPartOptions {

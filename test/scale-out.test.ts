@@ -1,0 +1,149 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { Readable } from 'node:stream';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { isFinished, type Job } from '@embedmill/jobs';
+import { Client } from '../apps/cli/src/client.ts';
+import { PartsApart } from '../apps/cli/src/parts-apart.ts';
+import type { RunningPart } from '../apps/cli/src/supervisor.ts';
+import { ndjson, uniqueName } from './embedmill.ts';
+
+/**
+ * Workers that come and go beside one Redis, one store and one API, each a process of its own, as on many machines.
+ * What is asserted is that all take part and nothing is lost or doubled; how fast, `npm run bench:scale` says.
+ */
+const DOCUMENTS = 8000;
+const EXACT = {
+  ...{ state: 'completed', documents: DOCUMENTS, done: DOCUMENTS, stored: DOCUMENTS, chunks: DOCUMENTS },
+  ...{ failed: 0, skipped: 0, duplicates: 0 },
+};
+
+let folder: string;
+let apart: PartsApart;
+let client: Client;
+const workers: RunningPart[] = [];
+const collections: string[] = [];
+const output: string[] = [];
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'embedmill-scale-'));
+  apart = await PartsApart.start({
+    folder,
+    redisPackageFolder: join(folder, 'redis-package'),
+    environment: {
+      ...process.env,
+      ...{ EMBEDMILL_SPOOL_DIR: '', EMBEDMILL_WORKER_CPUS: '1', EMBEDMILL_WORKER_LOCK_SECONDS: '2' },
+    },
+    tell: (event) => {
+      if (event.kind === 'line') output.push(`${event.part}: ${event.text}`);
+    },
+    signal: new AbortController().signal,
+  });
+  client = new Client(apart.url, new AbortController().signal);
+});
+
+afterAll(async () => {
+  for (const name of collections) await client.deleteCollection(name).catch(() => undefined);
+  await apart?.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function until(what: string, met: () => Promise<boolean>, seconds = 90): Promise<void> {
+  for (const deadline = Date.now() + seconds * 1000; !(await met()); await setTimeout(50)) {
+    if (Date.now() > deadline) throw new Error(`after ${seconds} s still not: ${what}\n${output.join('\n')}`);
+  }
+}
+
+/** A worker that has loaded the model in use: from then on it takes shards. */
+async function addWorker(): Promise<RunningPart> {
+  const worker = await apart.startWorker();
+  workers.push(worker);
+  await until('the worker is ready', async () => (await fetch(`${worker.url}/readyz`)).ok);
+  return worker;
+}
+
+async function collection(prefix: string): Promise<string> {
+  const name = uniqueName(prefix);
+  await client.createCollection(name, {});
+  collections.push(name);
+  return name;
+}
+
+const words = 'river bank money stone cloud engine table light green seven under walk'.split(' ');
+const documents = (seed: string): string =>
+  ndjson(
+    Array.from({ length: DOCUMENTS }, (_, n) => ({
+      id: `d${n}`,
+      text: `${seed} ${n} ${Array.from({ length: 5 + (n % 25) }, (_, at) => words[(n + at * at) % words.length]).join(' ')}`,
+    })),
+  );
+
+async function submit(name: string): Promise<Job> {
+  const body = Buffer.from(documents(name));
+  return client.submit(name, {
+    open: () => Readable.from([body]),
+    ...{ size: body.length, idempotencyKey: name },
+  });
+}
+
+async function finished({ id }: Job): Promise<Job> {
+  await until(`job ${id} has finished`, async () => isFinished((await client.job(id)).state), 110);
+  return client.job(id);
+}
+
+async function metric(url: string, name: string): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  return Number(
+    text
+      .split('\n')
+      .find((line) => line.startsWith(`${name} `))
+      ?.split(' ')[1] ?? 0,
+  );
+}
+
+const settledBy = ({ url }: RunningPart): Promise<number> =>
+  metric(url ?? '', 'embedmill_shards_total{outcome="settled"}');
+
+const points = async (name: string) => (await client.collection(name)).points;
+
+test('a job that is submitted while there is no worker waits, and completes once there is one', async () => {
+  const name = await collection('zero');
+  const job = await submit(name);
+  await until(
+    'its shards wait on the queue',
+    async () => (await metric(apart.url, 'embedmill_queue_shards{state="waiting"}')) > 0,
+  );
+  expect(await client.job(job.id)).toMatchObject({ state: 'running', done: 0 });
+  const worker = await addWorker();
+  expect(await finished(job)).toMatchObject(EXACT);
+  expect(await points(name)).toBe(DOCUMENTS);
+  expect(await settledBy(worker)).toBe(Math.ceil(DOCUMENTS / 256));
+});
+
+test('three workers share a job: each settles some of its shards, each shard is settled once', async () => {
+  while (workers.length < 3) await addWorker();
+  const name = await collection('three');
+  const before = await Promise.all(workers.map(settledBy));
+  expect(await finished(await submit(name))).toMatchObject(EXACT);
+  expect(await points(name)).toBe(DOCUMENTS);
+  const settled = (await Promise.all(workers.map(settledBy))).map((count, n) => count - (before[n] ?? 0));
+  for (const count of settled) expect(count).toBeGreaterThan(0);
+  expect(settled.reduce((sum, count) => sum + count, 0)).toBe(Math.ceil(DOCUMENTS / 256));
+});
+
+test('kill -9 of one of three workers in mid-job loses and doubles nothing', async () => {
+  while (workers.length < 3) await addWorker();
+  const [victim] = workers;
+  if (victim === undefined) throw new Error('there is no worker');
+  const name = await collection('killed');
+  const before = await settledBy(victim);
+  const job = await submit(name);
+  await until('the victim has settled a shard', async () => (await settledBy(victim)) > before);
+  expect((await client.job(job.id)).state).toBe('running');
+  process.kill(victim.pid, 'SIGKILL');
+  await victim.ended;
+  expect(await finished(job)).toMatchObject(EXACT);
+  expect(await points(name)).toBe(DOCUMENTS);
+});
