@@ -8,7 +8,7 @@ import { isFinished, type Job } from '@embedmill/jobs';
 import { Client } from '../apps/cli/src/client.ts';
 import { PartsApart } from '../apps/cli/src/parts-apart.ts';
 import type { RunningPart } from '../apps/cli/src/supervisor.ts';
-import { ndjson, uniqueName } from './embedmill.ts';
+import { ndjson, runCli, uniqueName } from './embedmill.ts';
 
 /**
  * Workers that come and go beside one Redis, one store and one API, each a process of its own, as on many machines.
@@ -146,4 +146,15 @@ test('kill -9 of one of three workers in mid-job loses and doubles nothing', asy
   await victim.ended;
   expect(await finished(job)).toMatchObject(EXACT);
   expect(await points(name)).toBe(DOCUMENTS);
+});
+
+test('bench --scale says what each number of workers gives of what one does', async () => {
+  const { code, stdout, stderr } = await runCli([
+    ...['bench', '--scale', '2', '--repeats', '1', '--seconds', '1', '--json', '--data', folder],
+  ]);
+  expect(stderr).not.toMatch(/error/i);
+  expect(code).toBe(0);
+  const { rows } = JSON.parse(stdout) as { rows: { workers: number; tokensPerSecond: number }[] };
+  expect(rows).toMatchObject([{ workers: 1, ofOne: { median: 1 } }, { workers: 2 }]);
+  for (const { tokensPerSecond } of rows) expect(tokensPerSecond).toBeGreaterThan(0);
 });

@@ -5,9 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Tokenizer } from '@embedmill/tokenization';
 import { DEMO_DOCUMENTS } from '../entries.ts';
-
-/** A number in [0, 1), as Math.random gives. */
-type Random = () => number;
+import { normal, seeded, type Random } from '../random.ts';
 
 interface CorpusKind {
   about: string;
@@ -84,22 +82,6 @@ export class CorpusMaker {
 /** One line of NDJSON a text; ids are numbered from `first`. */
 export function documentLines(texts: readonly string[], first = 0): string {
   return texts.map((text, n) => `${JSON.stringify({ id: `d${first + n}`, text })}\n`).join('');
-}
-
-/** Numbers that look random and are the same every time (mulberry32, Tommy Ettinger, public domain). */
-function seeded(seed: number): Random {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-/** Box and Muller's way from two uniform numbers to a normal one. */
-function normal(random: Random): number {
-  return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
 }
 
 function clamp(value: number, least: number, most: number): number {

@@ -4,6 +4,7 @@ import { MIN_COSINE, runCalibration } from '../bench/calibration.ts';
 import { CORPORA, type CorpusName } from '../bench/corpora.ts';
 import { runLongJob, saveCorpus } from '../bench/long-job.ts';
 import { WHO, type Who } from '../bench/rows.ts';
+import { runScaleOut } from '../bench/scale-out.ts';
 import type { CommandHost } from '../command-host.ts';
 import { integerBetween } from '../option-values.ts';
 
@@ -15,6 +16,7 @@ interface BenchOptions {
   seconds: number;
   calibrate?: true;
   long?: number;
+  scale?: number;
   save?: string;
   documents: number;
   files?: string[];
@@ -55,6 +57,11 @@ export function addBench(program: Command, host: CommandHost): void {
     )
     .option('--documents <number>', 'with --save: how many', many, 6000)
     .option('--long <documents>', 'one job of so many short documents, and what is in memory meanwhile', many)
+    .option(
+      '--scale <workers>',
+      'the whole way with one worker of one CPU, two, and so on up to so many',
+      integerBetween(1, 64),
+    )
     .action((options: BenchOptions) =>
       host.run((context) => {
         if (options.calibrate === true) return runCalibration(context, options);
@@ -63,6 +70,9 @@ export function addBench(program: Command, host: CommandHost): void {
         }
         if (options.long !== undefined) {
           return runLongJob(context, options.models?.[0] ?? FASTEST_MODEL, options.long);
+        }
+        if (options.scale !== undefined) {
+          return runScaleOut(context, { ...options, workers: options.scale });
         }
         return runBench(context, options);
       }),
