@@ -61,7 +61,10 @@ export const settingsSchema = z.strictObject({
     .meta({ description: 'Jobs that are dispatched at the same time; others wait.' }),
   EMBEDMILL_API_OUTSTANDING_SHARDS: integer(1, 10_000)
     .default(32)
-    .meta({ description: 'Shards of one job on the queue at the same time.' }),
+    .meta({ description: 'Shards that one job may have on the queue in any case.' }),
+  EMBEDMILL_API_MOST_SHARDS: integer(1, 1_000_000)
+    .default(10_000)
+    .meta({ description: 'And at most, where workers would else find none; 2 kB of Redis each.' }),
   EMBEDMILL_API_LOCK_SECONDS: integer(1, 600)
     .default(15)
     .meta({ description: 'After this long without a sign of life, a dispatcher’s jobs go to another.' }),
@@ -75,7 +78,7 @@ export interface ApiConfig extends SharedConfig {
   queryTimeoutMs: number;
   access: AccessOptions;
   shutdownMs: number;
-  dispatcher: { jobs: number; outstandingShards: number; lockMs: number };
+  dispatcher: { jobs: number; outstandingShards: number; mostShards: number; lockMs: number };
 }
 
 /** The API's configuration from its environment. Errors: `invalid_config`. */
@@ -93,6 +96,7 @@ export function readConfig(environment: Record<string, string | undefined>): Api
     dispatcher: {
       jobs: read.EMBEDMILL_API_JOBS,
       outstandingShards: read.EMBEDMILL_API_OUTSTANDING_SHARDS,
+      mostShards: read.EMBEDMILL_API_MOST_SHARDS,
       lockMs: read.EMBEDMILL_API_LOCK_SECONDS * 1000,
     },
   };

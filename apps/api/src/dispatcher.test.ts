@@ -53,7 +53,7 @@ const store = {} as VectorStore;
 const options = (): DispatcherOptions => ({
   ...address,
   jobs: 4,
-  outstandingShards: 3,
+  ...{ outstandingShards: 3, mostShards: 3 },
   pollMs: 20,
   lockMs: 1000,
   maxSourceBytes: 1e9,
@@ -177,6 +177,28 @@ describe.each(brokers)('by $name', ({ missing, start }) => {
         });
         expect(seen.sort((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, n) => n));
         expect(most).toBeLessThanOrEqual(3);
+      });
+
+      test('workers with room for more than a job may have in any case get more, up to the most', async () => {
+        const slots = 12;
+        let active = 0;
+        const allBusy = Promise.withResolvers<void>();
+        let most = 0;
+        await worker(async (shard) => {
+          active += 1;
+          if (active === slots) allBusy.resolve();
+          // Nobody is done before all are busy: with no more than the three of the bound, that would never be.
+          await allBusy.promise;
+          const depth = await queue.depth();
+          most = Math.max(most, depth.waiting + depth.active);
+          active -= 1;
+          return stored(shard);
+        }, slots);
+        await dispatcher({ outstandingShards: 3, mostShards: 20 });
+        const job = await finished(await submit(256 * 60));
+        expect(job).toMatchObject({ state: 'completed', shardsDone: 60, stored: 256 * 60 });
+        expect(most).toBeGreaterThanOrEqual(slots);
+        expect(most).toBeLessThanOrEqual(20);
       });
 
       test('a dispatcher that stops hands its job to the next one, with exact counts', async () => {

@@ -12,6 +12,7 @@ import {
 } from '@embedmill/jobs';
 import {
   consumeIngest,
+  ShardBound,
   sourceOf,
   type IngestConsumer,
   type IngestHandle,
@@ -40,8 +41,10 @@ export type DispatcherOptions = QueueOptions &
   MeasuringParts & {
     /** Jobs dispatched at the same time. */
     jobs: number;
-    /** Shards of one job on the queue at the same time. */
+    /** Shards that one job may have on the queue in any case. */
     outstandingShards: number;
+    /** And at most, where workers would else find none. */
+    mostShards: number;
     /** Pause between two looks at what workers settled, in milliseconds; shorter at first while a job's last shards run. */
     pollMs: number;
     /** After this long without a sign of life, another dispatcher takes over. */
@@ -73,8 +76,16 @@ export interface DispatcherLog {
 const MAX_INTERNAL_ERRORS = 20;
 
 const SHORT_PAUSE_MS = 10;
+/** Shards that are added before the cursor is saved. */
+const ADDED_AT_ONCE = 256;
+/** Else the same job would always be the first to find the queue empty. */
+const jitter = (): number => 0.75 + Math.random() / 2;
+
+/** What all jobs of a dispatcher share: the bound of each queue, by the model whose it is. */
+type Bounds = Map<string, ShardBound>;
 
 export function startDispatcher(options: DispatcherOptions): Promise<IngestConsumer> {
+  const bounds: Bounds = new Map();
   return consumeIngest(
     {
       ...options,
@@ -82,20 +93,21 @@ export function startDispatcher(options: DispatcherOptions): Promise<IngestConsu
       lockMs: options.lockMs,
       onError: (error) => options.log.warn({ err: error }, 'the dispatcher lost touch with the queue'),
     },
-    (handle, signal) => dispatch(handle, options, signal),
+    (handle, signal) => dispatch(handle, options, bounds, signal),
   );
 }
 
 async function dispatch(
   handle: IngestHandle,
   options: DispatcherOptions,
+  bounds: Bounds,
   signal: AbortSignal,
 ): Promise<void> {
   if (isFinished(handle.record.state)) return;
   try {
     const source = await scan(handle, options, signal);
     if (source === undefined) return await finish(handle, options, 'cancelled');
-    await run(handle, options, source, signal);
+    await run(handle, options, { source, bound: boundOf(handle, options, bounds) }, signal);
   } catch (thrown) {
     const error = asEmbedmillError(thrown);
     const mayPass = error.retryable && (error.code !== 'internal' || handle.attempt < MAX_INTERNAL_ERRORS);
@@ -170,14 +182,23 @@ async function copySource(
   }
 }
 
+function boundOf({ record }: IngestHandle, options: DispatcherOptions, bounds: Bounds): ShardBound {
+  const { model } = record.collection.profile;
+  const { outstandingShards: perJob, mostShards: most } = options;
+  const bound = bounds.get(model) ?? new ShardBound({ perJob, most });
+  bounds.set(model, bound);
+  return bound;
+}
+
 async function run(
   handle: IngestHandle,
   options: DispatcherOptions,
-  source: SourceRef,
+  { source, bound }: { source: SourceRef; bound: ShardBound },
   signal: AbortSignal,
 ): Promise<void> {
   const fold = () => handle.fold((shard) => loseShard(shard, options));
-  await fold();
+  await handle.findDispatched();
+  while ((await fold()) > 0);
   const manifest = readManifest(options.spool.manifestPath(handle.id), handle.record.cursor.offset);
   let ahead = await manifest.next();
   let cancelled = false;
@@ -190,7 +211,10 @@ async function run(
       if (cancelled) await handle.withdrawShards();
       let outstanding = await handle.outstanding();
       const before = handle.record.cursor.index;
-      while (!cancelled && !ahead.done && outstanding < options.outstandingShards) {
+      const isAdding = !cancelled && ahead.done !== true;
+      const room = isAdding ? bound.room({ outstanding, waiting: await handle.waiting() }) : 0;
+      const most = outstanding + Math.min(room, ADDED_AT_ONCE);
+      while (!ahead.done && outstanding < most) {
         const { index } = handle.record.cursor;
         const { range, next } = ahead.value;
         if (index >= handle.record.dispatched) {
@@ -210,11 +234,9 @@ async function run(
       const isEnding = cancelled || ahead.done === true;
       if (outstanding === 0 && isEnding) break;
       // Nobody shall wait long for a job that is as good as finished, nor Redis be asked in vain all the time.
-      pauseMs = !isEnding
-        ? options.pollMs
-        : folded > 0
-          ? SHORT_PAUSE_MS
-          : Math.min(options.pollMs, pauseMs * 2);
+      const isShort = isEnding ? folded > 0 : room > ADDED_AT_ONCE;
+      if (isShort) pauseMs = SHORT_PAUSE_MS;
+      else pauseMs = isEnding ? Math.min(options.pollMs, pauseMs * 2) : options.pollMs * jitter();
       await pause(pauseMs, signal);
     }
   } finally {

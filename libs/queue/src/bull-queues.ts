@@ -1,5 +1,8 @@
 import type { Queue as BullQueue } from 'bullmq';
 
+/** States of jobs that nobody has claimed. While their queue is paused they are `waiting` on Redis, and `paused`, which BullMQ's types leave out, on PostgreSQL. */
+export const UNCLAIMED = ['waiting', 'paused' as 'waiting'] as const;
+
 /** BullMQ's queues by name, on one connection; made when first asked for, closed together. */
 export class BullQueues {
   readonly #make: (name: string) => BullQueue;

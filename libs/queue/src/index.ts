@@ -17,3 +17,4 @@ export {
 } from './model-consumer.ts';
 export { jobIdOfKey, newJobId } from './names.ts';
 export { connectQueue, Queue, type QueueDepth } from './queue.ts';
+export { ShardBound } from './shard-bound.ts';

@@ -8,6 +8,7 @@ import {
   type ShardResult,
 } from '@embedmill/jobs';
 import type { Broker } from './broker.ts';
+import { UNCLAIMED } from './bull-queues.ts';
 import type { QueueOptions } from './connection.ts';
 import type { IngestRecord } from './ingest-record.ts';
 import { cancelKey, INGEST_QUEUE, shardIndexOf, shardJobId, shardQueue } from './names.ts';
@@ -72,9 +73,32 @@ export class IngestHandle {
     });
   }
 
+  /**
+   * Finds which shards a dispatcher that died had added without saving it. They are added in order, so all before one
+   * that is there have been. To be called before the first `fold`, which finds those that were settled: one that is
+   * settled meanwhile is seen by the second look, and none is added again.
+   */
+  async findDispatched(): Promise<void> {
+    let { dispatched } = this.record;
+    let cursor: number | undefined = 0;
+    do {
+      const page: Awaited<ReturnType<Job['getDependencies']>> = await this.#job.getDependencies({
+        unprocessed: { count: 1000, cursor },
+      });
+      for (const key of page.unprocessed ?? []) dispatched = Math.max(dispatched, shardIndexOf(key) + 1);
+      cursor = page.nextUnprocessedCursor;
+    } while (cursor !== undefined && cursor !== 0);
+    this.record = { ...this.record, dispatched };
+  }
+
   /** Shards that were added and have not been settled. */
   async outstanding(): Promise<number> {
     return (await this.#job.getDependenciesCount({ unprocessed: true })).unprocessed ?? 0;
+  }
+
+  /** Shards of all jobs with the same model that no worker has claimed. */
+  async waiting(): Promise<number> {
+    return this.#shards.getJobCountByTypes(...UNCLAIMED);
   }
 
   /** Takes back the shards that no worker has claimed. */

@@ -12,7 +12,7 @@ import {
 } from '@embedmill/jobs';
 import { backlogOf, QUERY_WAKES_MS, type Backlog, type SampledJob } from './backlog.ts';
 import type { Broker } from './broker.ts';
-import type { BullQueues } from './bull-queues.ts';
+import { UNCLAIMED, type BullQueues } from './bull-queues.ts';
 import { queueUnavailable, within, type QueueOptions } from './connection.ts';
 import type { QueueMemory } from './memory.ts';
 import { newRecord, viewOf, type IngestRecord, type NewJob } from './ingest-record.ts';
@@ -26,8 +26,8 @@ const RETENTION = { age: 14 * 24 * 3600, count: 2000 };
 const DEADLINE_MS = 5000;
 /** How long a query waits where workers have said that they cannot load its model. */
 const TROUBLED_QUERY_MS = 2000;
-/** States of what nobody has taken. While the queue is paused it is `waiting` on Redis, and `paused` on PostgreSQL. */
-const WAITING = ['waiting', 'paused' as 'waiting', 'prioritized', 'delayed'] as const;
+/** States of what nobody has taken, or has given back for a while. */
+const WAITING = [...UNCLAIMED, 'prioritized', 'delayed'] as const;
 /** Jobs whose records a look at the backlog reads at most, of those that wait as of those that are active. */
 const SAMPLED_JOBS = 200;
 const troubleSchema = z.strictObject({ code: z.string(), message: z.string() });
@@ -174,7 +174,7 @@ export class Queue {
       const counts = await this.#call(queue.getJobCounts(...WAITING, 'active'));
       depth.waiting += waitingOf(counts);
       depth.active += counts['active'] ?? 0;
-      const [oldest] = await this.#call(queue.getJobs(WAITING.slice(0, 2), 0, 0, true));
+      const [oldest] = await this.#call(queue.getJobs([...UNCLAIMED], 0, 0, true));
       if (oldest !== undefined) {
         depth.oldestSeconds = Math.max(depth.oldestSeconds, (Date.now() - oldest.timestamp) / 1000);
       }
