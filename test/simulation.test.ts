@@ -96,7 +96,11 @@ async function realSeconds(cluster: Cluster): Promise<number> {
     ...{ redisUrl, spool, store: {} as VectorStore, models: () => Promise.resolve([]) },
     ...{ jobs: cluster.jobsEach, lockMs: 1000 * cluster.lockSeconds, pollMs: 1000 * cluster.pollSeconds },
     ...{ outstandingShards: cluster.outstandingShards, mostShards: cluster.mostShards },
-    ...{ maxSourceBytes: 1e9, log: { info: () => {}, warn: () => {} } },
+    ...{
+      maxSourceBytes: 1e9,
+      openUrl: () => Promise.reject(new Error('no URLs here')),
+      log: { info: () => {}, warn: () => {} },
+    },
   });
   closers.push(() => dispatcher.close());
   const id = await submit();

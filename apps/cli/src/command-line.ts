@@ -15,6 +15,7 @@ import { addMap } from './commands/map.ts';
 import { addMigrate } from './commands/migrate.ts';
 import { addModels } from './commands/models.ts';
 import { addPause } from './commands/pause.ts';
+import { addPlan } from './commands/plan.ts';
 import { addLike, addSearch } from './commands/search.ts';
 import { addSubmit } from './commands/submit.ts';
 import { addUp } from './commands/up.ts';
@@ -62,6 +63,7 @@ export async function runCommandLine(args: readonly string[], surroundings: Surr
   addKeys(program, host);
   addModels(program, host);
   addBench(program, host);
+  addPlan(program, host);
   addDoctor(program, host);
   try {
     await program.parseAsync(args, { from: 'user' });

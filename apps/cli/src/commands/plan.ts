@@ -1,0 +1,148 @@
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { profileSchema, type SparseScheme } from '@embedmill/jobs';
+import { findModel } from '@embedmill/models';
+import { benchEnvironment } from '../bench/surroundings.ts';
+import type { CommandHost, Context } from '../command-host.ts';
+import { EXIT, usageError, type ExitCode } from '../exit.ts';
+import { integerBetween, schemesOf } from '../option-values.ts';
+import { planOf, type PlanRequest } from '../plan/plan.ts';
+import { measuredRate, MEASURED_ON } from '../plan/rates.ts';
+import { planLines, planWarnings, simulationLines, type RateSource } from '../plan/report.ts';
+import { scenarioOf } from '../plan/scenario.ts';
+import { simulate } from '../plan/simulation.ts';
+
+interface PlanOptions {
+  documents: number;
+  tokensPerDoc: number;
+  model: string;
+  device: string;
+  hours?: number;
+  workers?: number;
+  chunkTokens?: number;
+  sparse: SparseScheme[];
+  storage: PlanRequest['storage'];
+  tokensPerSecond?: number;
+  jobs: number;
+  simulate?: true;
+  mtbf: number;
+  seed: number;
+}
+
+const STORAGES = profileSchema.shape.storage.unwrap().options;
+
+export function addPlan(program: Command, host: CommandHost): void {
+  program
+    .command('plan')
+    .description('how many workers, how long and how large: a cluster for so many documents')
+    .requiredOption('--documents <number>', 'how many, as in 1000000 or 1e9', countOf)
+    .requiredOption('--tokens-per-doc <number>', 'of the model’s tokens, on average', countOf)
+    .option('--model <name>', 'the dense model', profileSchema.parse({}).model)
+    .option('--device <name>', 'what a worker’s engines run on', 'cpu')
+    .addOption(new Option('--workers <number>', 'how many there are').argParser(countOf).conflicts('hours'))
+    .option('--hours <number>', 'how long it may take; the workers follow from it', positive)
+    .option(
+      '--tokens-per-second <number>',
+      'what one worker of yours does, as "embedmill bench" measures it',
+      positive,
+    )
+    .option(
+      '--chunk-tokens <number>',
+      'the most in a chunk (default: what the model reads)',
+      integerBetween(16, 8192),
+    )
+    .option('--sparse <schemes>', 'sparse vectors beside the dense one: bm25, bm42, splade', schemesOf, [])
+    .addOption(new Option('--storage <kind>', 'of dense vectors').choices(STORAGES).default('float32'))
+    .option('--jobs <number>', 'what the documents are submitted as', integerBetween(1, 10_000), 1)
+    .option('--simulate', 'simulate it with its failures, and a small job in the middle')
+    .option('--mtbf <hours>', 'with --simulate: between failures of a worker', positive, 24)
+    .option(
+      '--seed <number>',
+      'with --simulate: another one gives another run',
+      integerBetween(1, 2 ** 31),
+      1,
+    )
+    .action((options: PlanOptions) => host.run((context) => runPlan(context, options)));
+}
+
+async function runPlan(context: Context, options: PlanOptions): Promise<ExitCode> {
+  const { terminal } = context;
+  const { request, rate } = await requestOf(context, options);
+  const plan = planOf(request);
+  const warnings = planWarnings(plan);
+  for (const line of planLines(request, plan, rate)) terminal.print(line);
+  for (const warning of warnings) terminal.print(`! ${warning}`);
+  const scenario = options.simulate === true ? scenarioOf(request, plan, options.mtbf) : undefined;
+  const outcome = scenario && simulate(scenario.cluster, scenario.load, scenario.faults, options.seed);
+  if (outcome !== undefined) {
+    terminal.print(
+      `\n${terminal.style('bold', 'simulated')}, with a failure of each worker every ${options.mtbf} h`,
+    );
+    for (const line of simulationLines(request, plan, outcome)) terminal.print(line);
+  }
+  if (terminal.json) {
+    const simulation = scenario && { ...scenario, outcome };
+    terminal.printJson({ request, rate, plan, warnings, ...(simulation && { simulation }) });
+  }
+  return EXIT.ok;
+}
+
+async function requestOf(
+  context: Context,
+  options: PlanOptions,
+): Promise<{ request: PlanRequest; rate: RateSource }> {
+  const { documents, workers, hours, model, device } = options;
+  if (workers === undefined && hours === undefined)
+    throw usageError('say how many --workers there are, or in how many --hours it is to be done');
+  const environment = benchEnvironment(context);
+  const entry = await findModel(model, {
+    modelsDir: environment['EMBEDMILL_MODELS_DIR'] || undefined,
+    cacheDir: environment['EMBEDMILL_MODEL_CACHE_DIR'] ?? '',
+  });
+  if (entry.kind !== 'dense')
+    throw usageError(`${model} gives no dense vectors; --sparse is for sparse ones`);
+  const chunkTokens = Math.min(options.chunkTokens ?? entry.maxTokens, entry.maxTokens);
+  const { tokensPerSecond, rate } = rateOf(options, Math.min(options.tokensPerDoc + 2, chunkTokens), device);
+  return {
+    request: {
+      ...{ documents, tokensPerDocument: options.tokensPerDoc, chunkTokens, dims: entry.dims },
+      ...{ storage: options.storage, sparse: options.sparse, tokensPerSecond, jobs: options.jobs },
+      size: workers !== undefined ? { workers } : { hours: hours ?? 1 },
+    },
+    rate,
+  };
+}
+
+/** The user's rate, or the measured one of texts like these. A usage error that says how to measure, where there is none. */
+function rateOf(
+  { model, tokensPerSecond: own }: PlanOptions,
+  tokensPerChunk: number,
+  device: string,
+): { tokensPerSecond: number; rate: RateSource } {
+  if (own !== undefined) return { tokensPerSecond: own, rate: { by: 'you' } };
+  const measured = measuredRate(model, device, tokensPerChunk);
+  if (measured === undefined) {
+    throw usageError(
+      `how fast ${model} runs on ${device} was not measured yet; measure a worker of yours with ` +
+        `"EMBEDMILL_WORKER_DEVICE=${device} embedmill bench --models ${model} --who E1" ` +
+        'and give its TOKENS/S as --tokens-per-second',
+    );
+  }
+  const where = `on ${MEASURED_ON.machine}, ${MEASURED_ON.date} (${MEASURED_ON.where})`;
+  return {
+    tokensPerSecond: measured.tokensPerSecond,
+    rate: { by: 'measurement', tokensPerChunk: measured.tokensPerChunk, where },
+  };
+}
+
+function countOf(value: string): number {
+  const number = Number(value);
+  if (!/^\d+(\.\d+)?(e\d+)?$/i.test(value) || !Number.isInteger(number) || number < 1 || number > 1e13)
+    throw new InvalidArgumentError('It must be a whole number, as in 1000000 or 1e6.');
+  return number;
+}
+
+function positive(value: string): number {
+  const number = Number(value);
+  if (!(number > 0 && number < 1e12)) throw new InvalidArgumentError('It must be a number above 0.');
+  return number;
+}

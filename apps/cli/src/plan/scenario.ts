@@ -1,0 +1,57 @@
+/** A plan as a simulation: the same cluster, with failures, and a small job in the middle of the large ones. */
+import { usageError } from '../exit.ts';
+import {
+  JOBS_EACH,
+  OUTSTANDING_SHARDS,
+  POLL_SECONDS,
+  SHARDS_IN_HAND,
+  type Plan,
+  type PlanRequest,
+} from './plan.ts';
+import type { Cluster, Faults, Load } from './simulation.ts';
+
+export interface Scenario {
+  cluster: Cluster;
+  load: Load;
+  faults: Faults;
+}
+
+/** What is kept of a shard in memory is a few bytes. */
+const MOST_SHARDS_SIMULATED = 50_000_000;
+const LOCK_SECONDS = 15;
+/** Measured: 0.09–0.15 ms; over a network it is more. */
+const ADD_SECONDS = 0.0005;
+/** Shards have as many documents, or bytes, so their times differ less than those of texts. */
+const SIGMA = 0.5;
+/** Reading, looking up and storing a shard. */
+const BESIDE_SECONDS = 0.1;
+const SMALL_JOB_SHARDS = 4;
+
+/** Errors: a usage error where it is too much to simulate. */
+export function scenarioOf(request: PlanRequest, plan: Plan, workerMtbfHours: number): Scenario {
+  if (plan.shards.count > MOST_SHARDS_SIMULATED)
+    throw usageError(
+      `${plan.shards.count} shards are too many to simulate; ${MOST_SHARDS_SIMULATED} are the most`,
+    );
+  const shards = Math.ceil(plan.shards.count / request.jobs);
+  return {
+    cluster: {
+      ...{ workers: plan.workers, shardsInHand: SHARDS_IN_HAND, lockSeconds: LOCK_SECONDS },
+      ...{ dispatchers: plan.replicas, jobsEach: JOBS_EACH, pollSeconds: POLL_SECONDS },
+      ...{ outstandingShards: OUTSTANDING_SHARDS, mostShards: plan.mostShards, addSeconds: ADD_SECONDS },
+    },
+    load: {
+      jobs: [
+        ...Array.from({ length: request.jobs }, () => ({ shards, submittedAt: 0 })),
+        { shards: SMALL_JOB_SHARDS, submittedAt: plan.hours * 1800 },
+      ],
+      ...{ shardSeconds: plan.shards.seconds, sigma: SIGMA, besideSeconds: BESIDE_SECONDS },
+    },
+    faults: {
+      ...{ workerMtbf: workerMtbfHours * 3600, workerRestart: 60 },
+      // Cut off for longer than its locks hold, as often as it dies.
+      ...{ freezeMtbf: workerMtbfHours * 3600, freezeSeconds: 2 * LOCK_SECONDS },
+      ...{ dispatcherMtbf: workerMtbfHours * 3600, returned: 0.0001 },
+    },
+  };
+}
