@@ -2,6 +2,7 @@
 import type { SparseScheme } from '@embedmill/jobs';
 import { SHARD_LIMITS } from '@embedmill/sources';
 import {
+  ADD_SECONDS,
   API_SECONDS_A_DOCUMENT,
   BYTES_A_TOKEN,
   BYTES_AROUND_TEXT,
@@ -51,6 +52,8 @@ export interface Plan {
   redis: { outstandingShards: number; bytes: number; busy: number };
   /** EMBEDMILL_API_MOST_SHARDS that lets one job keep all workers busy. */
   mostShards: number;
+  /** Share of its time that a job's dispatcher adds shards. */
+  dispatchBusy: number;
   /** API replicas, each with the dispatcher of EMBEDMILL_API_JOBS jobs; there is room for one more than these. */
   replicas: number;
   spoolBytes: number;
@@ -83,7 +86,8 @@ export function planOf(request: PlanRequest): Plan {
   const hours = workerHours / workers;
   const seconds = hours * 3600;
   const shards = shardsOf(request, { tokensPerDocument, seconds });
-  const outstandingShards = outstandingOf({ workers, perSecond: shards.perSecond, jobs: request.jobs });
+  const queue = queueOf({ workers, perSecond: shards.perSecond, jobs: request.jobs });
+  const { outstandingShards } = queue;
   const apiBusy = (documents / seconds) * API_SECONDS_A_DOCUMENT;
   return {
     ...{ chunks, tokens, workers, hours, shards },
@@ -93,7 +97,8 @@ export function planOf(request: PlanRequest): Plan {
       bytes: REDIS_BYTES_BASE + request.jobs * REDIS_BYTES_A_JOB + outstandingShards * REDIS_BYTES_A_SHARD,
       busy: shards.perSecond * REDIS_SECONDS_A_SHARD,
     },
-    mostShards: Math.max(MOST_SHARDS, outstandingOf({ workers, perSecond: shards.perSecond, jobs: 1 })),
+    mostShards: queue.mostShards,
+    dispatchBusy: queue.busy,
     replicas: Math.max(1, Math.ceil(apiBusy / BUSY), Math.ceil((request.jobs + 1) / JOBS_EACH)),
     spoolBytes: documents * bytesOf(request.tokensPerDocument) + shards.count * MANIFEST_BYTES_A_SHARD,
     store: storeOf(request, { chunks, seconds }),
@@ -139,20 +144,16 @@ function shardsOf(
 
 /**
  * Shards on the queue and in workers' hands, at most: what each job has in any case; what workers have in hand, and at
- * their start once more, while the lead doubles; and four times what they take between two looks (libs/queue's
- * ShardBound). The simulation's tests compare.
+ * their start twice that again, while the lead doubles; and four times what they take between two looks (libs/queue's
+ * ShardBound), which are further apart the more a dispatcher has to add. The simulation's tests compare.
  */
-function outstandingOf({
-  workers,
-  perSecond,
-  jobs,
-}: {
-  workers: number;
-  perSecond: number;
-  jobs: number;
-}): number {
+function queueOf({ workers, perSecond, jobs }: { workers: number; perSecond: number; jobs: number }) {
   const inHand = workers * SHARDS_IN_HAND;
-  return Math.ceil(jobs * OUTSTANDING_SHARDS + 2 * inHand + 4 * perSecond * POLL_SECONDS);
+  const busy = (perSecond / jobs) * ADD_SECONDS;
+  const lead = (4 * perSecond * POLL_SECONDS) / (1 - Math.min(BUSY, busy));
+  const mostShards = Math.max(MOST_SHARDS, Math.ceil(inHand + lead));
+  const outstanding = Math.ceil(jobs * OUTSTANDING_SHARDS + 3 * inHand + lead);
+  return { busy, mostShards, outstandingShards: Math.min(jobs * mostShards, outstanding) };
 }
 
 function storeOf(

@@ -63,6 +63,10 @@ export function planWarnings(plan: Plan): string[] {
     warnings.push(
       `one Redis cannot hand out ${compact(plan.shards.perSecond)} shards a second; run several clusters, each with its own`,
     );
+  if (plan.dispatchBusy > BUSY)
+    warnings.push(
+      `one job cannot hand out ${compact(plan.shards.perSecond)} shards a second; submit more and smaller jobs (--jobs)`,
+    );
   if (plan.mostShards > MOST_SHARDS)
     warnings.push(`one job keeps all workers busy only with EMBEDMILL_API_MOST_SHARDS=${plan.mostShards}`);
   if (store.zvec.busy > BUSY)

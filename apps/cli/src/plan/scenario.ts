@@ -1,5 +1,6 @@
 /** A plan as a simulation: the same cluster, with failures, and a small job in the middle of the large ones. */
 import { usageError } from '../exit.ts';
+import { ADD_SECONDS } from './costs.ts';
 import {
   JOBS_EACH,
   OUTSTANDING_SHARDS,
@@ -19,8 +20,6 @@ export interface Scenario {
 /** What is kept of a shard in memory is a few bytes. */
 const MOST_SHARDS_SIMULATED = 50_000_000;
 const LOCK_SECONDS = 15;
-/** Measured: 0.09–0.15 ms; over a network it is more. */
-const ADD_SECONDS = 0.0005;
 /** Shards have as many documents, or bytes, so their times differ less than those of texts. */
 const SIGMA = 0.5;
 /** Reading, looking up and storing a shard. */

@@ -1,0 +1,87 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { runCommandLine } from '../command-line.ts';
+import { Interruption } from '../interruption.ts';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'embedmill-plan-'));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  const written = { out: '', err: '' };
+  const stream = (name: 'out' | 'err') => ({ write: (text: string) => (written[name] += text) });
+  const code = await runCommandLine(['plan', ...args], {
+    ...{ out: stream('out'), err: stream('err'), environment: { EMBEDMILL_DATA_DIR: folder } },
+    interruption: new Interruption(),
+  });
+  return { code, ...written };
+}
+
+const MANY = ['--documents', '1e9', '--tokens-per-doc', '200'];
+
+test('a plan says workers, hours, shards, Redis and store, and where the rate comes from', async () => {
+  const { code, out } = await run(...MANY, '--hours', '24');
+  expect(code).toBe(0);
+  expect(out).toMatch(/^workers +69 +to end within 24\.0 h$/m);
+  expect(out).toMatch(/^rate of a worker +34\.1k\/s +measured with texts of 256 tokens/m);
+  expect(out).toMatch(/^shards +3,906,250 /m);
+  for (const row of ['time', 'Redis', 'spool', 'Qdrant', 'or zvec'])
+    expect(out).toMatch(new RegExp(`^${row} `, 'm'));
+  expect(out).toMatch(/^! zvec cannot take/m);
+});
+
+test('with --workers the hours follow, and a rate of the user’s own is named as such', async () => {
+  const { code, out } = await run(
+    ...MANY,
+    '--workers',
+    '10',
+    '--device',
+    'cuda',
+    '--tokens-per-second',
+    '500000',
+  );
+  expect(code).toBe(0);
+  expect(out).toMatch(/^time +11\.2 h/m);
+  expect(out).toMatch(/as you said \(--tokens-per-second\)/);
+});
+
+test.each([
+  [
+    [...MANY, '--hours', '9', '--device', 'cuda'],
+    /not measured yet.*embedmill bench --models.*--tokens-per-second/,
+  ],
+  [
+    [...MANY, '--hours', '9', '--model', 'bge-base-en-v1.5'],
+    /bge-base-en-v1\.5 runs on cpu was not measured/,
+  ],
+  [[...MANY, '--hours', '9', '--model', 'splade-tiny'], /gives no dense vectors/],
+  [[...MANY, '--hours', '9', '--workers', '3'], /cannot be used with/],
+  [MANY, /--workers there are, or in how many --hours/],
+  [['--documents', 'many', '--tokens-per-doc', '9', '--hours', '1'], /whole number, as in 1000000 or 1e6/],
+  [['--documents', '1e12', '--tokens-per-doc', '200', '--hours', '9', '--simulate'], /too many to simulate/],
+])('%j ends with 2 and says what to do', async (args, message) => {
+  const { code, err } = await run(...args);
+  expect(code).toBe(2);
+  expect(err).toMatch(message);
+});
+
+test('--simulate shows the bounds beside what was planned; --json has all of it, and the seed gives it again', async () => {
+  const args = ['--documents', '1e7', '--tokens-per-doc', '100', '--workers', '200', '--simulate'];
+  const { out } = await run(...args);
+  for (const row of ['utilisation', 'tail', 'fairness', 'a small job', 'run twice'])
+    expect(out).toMatch(new RegExp(`^${row} `, 'm'));
+  const first = await run(...args, '--json');
+  expect(first.out).toMatch(/^\{[^\n]*\}\n$/);
+  expect((await run(...args, '--json')).out).toBe(first.out);
+  const { plan, simulation } = JSON.parse(first.out) as {
+    plan: { workers: number; shards: { count: number }; redis: { outstandingShards: number } };
+    simulation: { outcome: { settled: number; mostOutstanding: number; utilisation: number } };
+  };
+  expect(plan).toMatchObject({ workers: 200, shards: { count: 39_063 } });
+  expect(simulation.outcome.settled).toBe(39_063 + 4);
+  expect(simulation.outcome.mostOutstanding).toBeLessThanOrEqual(plan.redis.outstandingShards);
+});
