@@ -31,6 +31,9 @@ const MOST_REMEMBERED = 200_000;
 /** Longer ones are no words of a language, and would fill the memory. */
 const LONGEST_REMEMBERED = 40;
 
+/** Longer ones are not stemmed: the algorithms' time grows with the square, a minute for 160,000 letters "y". */
+const LONGEST_STEMMED = 255;
+
 /** A word in lower case → its term; undefined for a stop word. */
 export type Stemmer = (word: string) => string | undefined;
 
@@ -54,6 +57,7 @@ function remembering(language: Language): Stemmer {
     const term = terms.get(word);
     if (term !== undefined) return term;
     if (stopWords.has(word)) return undefined;
+    if (word.length > LONGEST_STEMMED) return word;
     const stem = algorithm.stem(word);
     if (word.length > LONGEST_REMEMBERED) return stem;
     // Rarely more than a language's words: then a fresh start costs less than knowing which were used last.

@@ -261,3 +261,28 @@ test('5 MB go through without holding up the event loop, white space or none', a
     clearInterval(timer);
   }
 }, 60_000);
+
+test.each([
+  ['one word', 'y'],
+  ['one syllable', '界'],
+  ['marks on a letter', '\u0301'],
+  ['ends of sentences', '. '],
+  ['ends of paragraphs', '\n'],
+  ['quotes', "'"],
+  ['joined signs', '👩\u200d'],
+])(
+  'the time for a text of nothing but %s grows with its length, not with the square',
+  async (_what, unit) => {
+    const cpuMs = async (length: number): Promise<number> => {
+      const text = `a${unit.repeat(length / unit.length)}`;
+      const before = process.cpuUsage();
+      await chunked(text, tokens({ size: 16, overlap: 7 }));
+      const { user, system } = process.cpuUsage(before);
+      return (user + system) / 1000;
+    };
+    await cpuMs(10_000);
+    const [short, long] = [await cpuMs(60_000), await cpuMs(600_000)];
+    // Ten times as long: a square would take a hundred times as long.
+    expect(long).toBeLessThan(40 * Math.max(short, 5));
+  },
+);
