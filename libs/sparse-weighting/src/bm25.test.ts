@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { languageSchema } from '@embedmill/jobs';
 import { averageLengthOf } from './average-length.ts';
 import { bm25Document, bm25Query } from './bm25.ts';
 import { stemmerOf } from './languages.ts';

@@ -65,6 +65,13 @@ describe('stems', () => {
     }
   });
 
+  test.each(languageSchema.options)('a word without end is its own term, at once: %s', (language) => {
+    for (const letters of ['y', 'ä', 'ing', 'قال', 'ова', 'lık', 'uy']) {
+      const word = letters.repeat(200_000 / letters.length);
+      expect(stemmerOf(language)(word)).toBe(word);
+    }
+  });
+
   test('names that objects have of themselves are words like others', () => {
     for (const word of ['constructor', '__proto__', 'tostring'])
       expect(stemmerOf('english')(word)).toBeTruthy();
