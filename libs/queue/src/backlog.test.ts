@@ -116,6 +116,12 @@ test('a job that waits for a dispatcher counts by its size, and one of unknown s
   expect(url.tokens).toBe(256 * 1024 * TOKENS_PER_BYTE);
 });
 
+test('a record of an earlier version, which does not say how many bytes were dispatched, counts much the same', () => {
+  const job = running(100, 60, 50, 0.3);
+  const earlier = { ...job, cursor: { ...job.cursor, bytes: undefined } };
+  expect(workLeft(earlier).tokens).toBe(workLeft(job).tokens);
+});
+
 test('finished jobs count for nothing', () => {
   for (const state of ['completed', 'cancelled', 'failed'] as const)
     expect(workLeft({ ...running(10, 5, 2, 0.3), state })).toEqual({ tokens: 0, documents: 0, shards: 0 });

@@ -58,7 +58,8 @@ export function workLeft(job: UnfinishedJob): Work {
   if (isScanned && documents === 0) return { tokens: 0, documents, shards };
   const source = sourceOf(job);
   const bytes = source === undefined ? PRIOR_BYTES : sizeOf(source);
-  const settled = cursor.index === 0 ? 0 : cursor.bytes * Math.min(1, progress.shardsDone / cursor.index);
+  const dispatched = cursor.bytes ?? (bytes * cursor.index) / Math.max(1, progress.shards);
+  const settled = cursor.index === 0 ? 0 : dispatched * Math.min(1, progress.shardsDone / cursor.index);
   const rate = (progress.tokens + TOKENS_PER_BYTE * PRIOR_BYTES) / (settled + PRIOR_BYTES);
   const tokens = Math.ceil(Math.max(0, bytes - settled) * rate);
   return { tokens: Math.max(1, documents, tokens), documents, shards };

@@ -40,8 +40,11 @@ export interface IngestRecord extends NewJob {
   progress: Progress;
   /** Where the source was copied to, once it was. */
   fetched: SourceRef | null;
-  /** The next shard of the manifest to look at, where it stands there, and how many bytes of the source are before it. */
-  cursor: { index: number; offset: number; bytes: number };
+  /**
+   * The next shard of the manifest to look at, where it stands there, and how many bytes of the source are before it,
+   * which records of earlier versions do not say.
+   */
+  cursor: { index: number; offset: number; bytes?: number | undefined };
   /** All shards before this one have been added, as far as is known; never less than the cursor's index. */
   dispatched: number;
   /** Shards whose results are in `progress` but may still be in Redis. */
