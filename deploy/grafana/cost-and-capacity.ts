@@ -1,11 +1,7 @@
-import {
-  RowBuilder,
-  TextBoxVariableBuilder,
-  type Dashboard,
-} from '@grafana/grafana-foundation-sdk/dashboard';
+import { RowBuilder, type Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { gauge, once, over, processSeries, rate, rateOf, sum } from './expression.ts';
 import { graph, stat } from './panels.ts';
-import { dashboard } from './variables.ts';
+import { dashboard, textVariable } from './variables.ts';
 
 const allTokens = sum(rate('tokens'));
 const bulkTokens = sum(rate('tokens', { lane: 'bulk' }));
@@ -17,16 +13,16 @@ const perWorker = over(allTokens, workers);
 export function costAndCapacity(): Dashboard {
   return dashboard('cost-and-capacity', 'Cost & capacity', 'Pace, time to drain, cost per million tokens.')
     .withVariable(
-      new TextBoxVariableBuilder('price')
-        .label('Price of a worker-hour')
-        .description('In whatever currency; of one worker process with its device.')
-        .defaultValue('1'),
+      textVariable('price', 'Price of a worker-hour', {
+        description: 'In whatever currency; of one worker process with its device.',
+        value: '1',
+      }),
     )
     .withVariable(
-      new TextBoxVariableBuilder('drain_hours')
-        .label('Drain within hours')
-        .description('For the number of workers that it would take.')
-        .defaultValue('1'),
+      textVariable('drain_hours', 'Drain within hours', {
+        description: 'For the number of workers that it would take.',
+        value: '1',
+      }),
     )
     .withRow(new RowBuilder('Now'))
     .withPanel(

@@ -5,6 +5,7 @@ import {
   GraphThresholdsStyleMode,
   LegendDisplayMode,
   LegendPlacement,
+  ReduceDataOptionsBuilder,
   VizLegendOptionsBuilder,
 } from '@grafana/grafana-foundation-sdk/common';
 import {
@@ -41,7 +42,11 @@ const GRAPH_WIDTH = 8;
 
 /** A number of now, with its latest past behind it. */
 export function stat(spec: PanelSpec): Builder<Panel> {
-  const panel = new StatBuilder().height(4).span(STAT_WIDTH).graphMode(BigValueGraphMode.Area);
+  const panel = new StatBuilder()
+    .height(4)
+    .span(STAT_WIDTH)
+    .graphMode(BigValueGraphMode.Area)
+    .reduceOptions(new ReduceDataOptionsBuilder().calcs(['lastNotNull']));
   return described(panel, spec);
 }
 

@@ -39,11 +39,24 @@ export function dashboard(name: string, title: string, description: string): Das
       labelVariable('instance', 'Worker', `label_values(${workers}{job=~"$job",pool=~"$pool"}, instance)`),
     )
     .withVariable(
-      new TextBoxVariableBuilder('runbooks')
-        .label('Runbooks')
-        .description('Where docs/runbooks.md of this version can be read; panels link there.')
-        .defaultValue('/docs/runbooks.md'),
+      textVariable('runbooks', 'Runbooks', {
+        description: 'Where docs/runbooks.md of this version can be read; panels link there.',
+        value: '/docs/runbooks.md',
+      }),
     );
+}
+
+/** What the reader writes into a box. */
+export function textVariable(
+  name: string,
+  label: string,
+  { description, value }: { description: string; value: string },
+): TextBoxVariableBuilder {
+  return new TextBoxVariableBuilder(name)
+    .label(label)
+    .description(description)
+    .defaultValue(value)
+    .current({ selected: true, text: value, value });
 }
 
 /** Values of a label, all of them by default: also those of series that lack it, as without pools. */
