@@ -36,10 +36,32 @@ test.each([
   [{ EMBEDMILL_DATADIR: '/data' }, 'EMBEDMILL_DATADIR'],
   [{ EMBEDMILL_LOG_LEVEL: 'loud' }, 'EMBEDMILL_LOG_LEVEL'],
   [{ QDRANT_URL: 'localhost' }, 'QDRANT_URL'],
+  [{ EMBEDMILL_API_HOST: '0.0.0.0' }, 'EMBEDMILL_API_HOST'],
+  [{ EMBEDMILL_API_HOST: '::' }, 'EMBEDMILL_API_HOST'],
+  [{ EMBEDMILL_API_HOST: 'localhost.example.com' }, 'EMBEDMILL_API_HOST'],
+  [{ EMBEDMILL_API_HOST: '10.0.0.1', EMBEDMILL_API_METRICS_KEY: 'x'.repeat(16) }, 'EMBEDMILL_API_HOST'],
+  [{ EMBEDMILL_API_INSECURE: 'yes' }, 'EMBEDMILL_API_INSECURE'],
+  [{ EMBEDMILL_API_METRICS_KEY: 'short' }, 'EMBEDMILL_API_METRICS_KEY'],
+  [{ EMBEDMILL_API_OIDC_ISSUER: 'https://id.example.com' }, 'EMBEDMILL_API_OIDC_AUDIENCE'],
+  [
+    { EMBEDMILL_API_OIDC_ISSUER: 'http://id.example.com', EMBEDMILL_API_OIDC_AUDIENCE: 'embedmill' },
+    'EMBEDMILL_API_OIDC_ISSUER',
+  ],
 ])('%o is refused by its name', (environment, name) => {
   expect(() => readConfig(environment)).toThrow(
     expect.objectContaining({ code: 'invalid_config', details: [expect.objectContaining({ path: name })] }),
   );
+});
+
+test('beyond this machine it listens with keys, with tokens, or when it is told that this is meant', () => {
+  for (const environment of [
+    { EMBEDMILL_API_KEYS_FILE: 'keys.json' },
+    { EMBEDMILL_API_INSECURE: 'true' },
+    { EMBEDMILL_API_OIDC_ISSUER: 'https://id.example.com', EMBEDMILL_API_OIDC_AUDIENCE: 'embedmill' },
+  ])
+    expect(readConfig({ EMBEDMILL_API_HOST: '0.0.0.0', ...environment }).host).toBe('0.0.0.0');
+  for (const host of ['127.0.0.1', '127.1.2.3', '::1', 'localhost'])
+    expect(readConfig({ EMBEDMILL_API_HOST: host }).access.keysFile).toBeUndefined();
 });
 
 test('every setting is described, and documented for operators', () => {

@@ -7,6 +7,7 @@ import {
   type SharedConfig,
 } from '@embedmill/jobs';
 import type { AccessOptions } from './access/authorize.ts';
+import type { LimitOptions } from './access/limits.ts';
 
 const GIB = 1024 ** 3;
 const integer = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
@@ -56,6 +57,15 @@ export const settingsSchema = z.strictObject({
   EMBEDMILL_API_OIDC_TENANT_CLAIM: z.string().optional().meta({
     description: 'The claim with the tenant. Where it is set, only an admin’s token may lack it.',
   }),
+  EMBEDMILL_API_AUDIT_FILE: z.string().optional().meta({
+    description: 'A file that who did what is appended to, a line of JSON each; it is in the log anyway.',
+  }),
+  EMBEDMILL_API_MAX_REQUESTS: integer(1, 100_000)
+    .default(128)
+    .meta({ description: 'Requests at the same time, beside uploads; more are told to come again.' }),
+  EMBEDMILL_API_MAX_UPLOADS: integer(1, 10_000)
+    .default(16)
+    .meta({ description: 'Uploads at the same time; more are told to come again.' }),
   EMBEDMILL_API_JOBS: integer(1, 1000)
     .default(8)
     .meta({ description: 'Jobs that are dispatched at the same time; others wait.' }),
@@ -77,6 +87,7 @@ export interface ApiConfig extends SharedConfig {
   maxUploadBytes: number;
   queryTimeoutMs: number;
   access: AccessOptions;
+  limits: LimitOptions;
   shutdownMs: number;
   dispatcher: { jobs: number; outstandingShards: number; mostShards: number; lockMs: number };
 }
@@ -91,6 +102,7 @@ export function readConfig(environment: Record<string, string | undefined>): Api
     sourceFolder: read.EMBEDMILL_API_SOURCE_DIR,
     maxUploadBytes: read.EMBEDMILL_API_MAX_UPLOAD_BYTES,
     access: accessOf(read),
+    limits: { maxRequests: read.EMBEDMILL_API_MAX_REQUESTS, maxUploads: read.EMBEDMILL_API_MAX_UPLOADS },
     queryTimeoutMs: read.EMBEDMILL_API_QUERY_SECONDS * 1000,
     shutdownMs: read.EMBEDMILL_API_SHUTDOWN_SECONDS * 1000,
     dispatcher: {
@@ -129,6 +141,7 @@ function accessOf(read: z.output<typeof settingsSchema>): AccessOptions {
   }
   return {
     keysFile,
+    auditFile: read.EMBEDMILL_API_AUDIT_FILE,
     metricsKey: read.EMBEDMILL_API_METRICS_KEY,
     oidc:
       issuer === undefined || audience === undefined

@@ -1,7 +1,18 @@
-import swagger from '@fastify/swagger';
+import swagger, { type FastifyDynamicSwaggerOptions } from '@fastify/swagger';
 import type { FastifyInstance } from 'fastify';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import type { Access } from './access/principal.ts';
+
+/** Where keys are set; without them, none is asked for. */
+const SECURITY_SCHEMES = {
+  bearer: {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'A key, em_…, or a token of the issuer that the server trusts.',
+  },
+  apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'A key, em_….' },
+} as const;
 
 /** Describes the routes that are registered after it in OpenAPI 3.1, from the schemas that check them. */
 export async function describeRoutes(server: FastifyInstance): Promise<void> {
@@ -14,6 +25,7 @@ export async function describeRoutes(server: FastifyInstance): Promise<void> {
         description: 'Bulk documents in, searchable vectors out.',
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
+      components: { securitySchemes: SECURITY_SCHEMES },
       tags: [
         { name: 'collections', description: 'Named sets of vectors with a profile.' },
         { name: 'jobs', description: 'Bulk submissions and what became of them.' },
@@ -24,18 +36,39 @@ export async function describeRoutes(server: FastifyInstance): Promise<void> {
       ],
     },
     transform: (route) => {
-      const { body } = route.schema ?? {};
-      if (!hasContent(body)) return jsonSchemaTransform(route);
-      const { schema, url } = jsonSchemaTransform({ ...route, schema: { ...route.schema, body: undefined } });
-      const content = Object.entries(body.content).map(([type, one]) => [
-        type,
-        { schema: jsonSchemaOf(one.schema) },
-      ]);
-      return { schema: { ...schema, body: { content: Object.fromEntries(content) } }, url };
+      const described = transformed(route);
+      const { access = 'admin' } = route.route.config ?? {};
+      return { ...described, schema: { ...described.schema, ...securityOf(access) } };
     },
     transformObject: jsonSchemaTransformObject,
   });
 }
+
+/** Any one of the ways to send a key, with the scope that it needs. */
+function securityOf(access: Access) {
+  switch (access) {
+    case 'open':
+      return { security: [] };
+    case 'any':
+    case 'metrics':
+      return { security: Object.keys(SECURITY_SCHEMES).map((name) => ({ [name]: [] })) };
+    case 'submit':
+    case 'search':
+    case 'admin':
+      return { security: Object.keys(SECURITY_SCHEMES).map((name) => ({ [name]: [access] })) };
+  }
+}
+
+const transformed: NonNullable<FastifyDynamicSwaggerOptions['transform']> = (route) => {
+  const { body } = route.schema ?? {};
+  if (!hasContent(body)) return jsonSchemaTransform(route);
+  const { schema, url } = jsonSchemaTransform({ ...route, schema: { ...route.schema, body: undefined } });
+  const content = Object.entries(body.content).map(([type, one]) => [
+    type,
+    { schema: jsonSchemaOf(one.schema) },
+  ]);
+  return { schema: { ...schema, body: { content: Object.fromEntries(content) } }, url };
+};
 
 /** A body with a schema for each content type, which the type provider does not know. */
 function hasContent(body: unknown): body is { content: Record<string, { schema: z.ZodType }> } {

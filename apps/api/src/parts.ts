@@ -15,6 +15,6 @@ export interface ApiParts {
   models: () => Promise<readonly ModelSummary[]>;
   metrics: Metrics<'api'>;
   config: Pick<ApiConfig, 'sourceFolder' | 'maxUploadBytes' | 'queryTimeoutMs'> &
-    Partial<Pick<ApiConfig, 'access'>>;
+    Partial<Pick<ApiConfig, 'access' | 'limits'>>;
   log: Logger;
 }

@@ -8,7 +8,9 @@ import Fastify, {
 } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { EmbedmillError } from '@embedmill/jobs';
+import { auditRequests } from './access/audit.ts';
 import { authorizeRequests, type AccessOptions } from './access/authorize.ts';
+import { limitLoad, limitPrincipals, type LimitOptions } from './access/limits.ts';
 import { tenantView } from './access/tenant-view.ts';
 import { JobWatch } from './job-watch.ts';
 import { describeRoutes } from './openapi.ts';
@@ -44,7 +46,10 @@ export interface ServerOptions extends EventOptions {
   onRoute?: (route: RouteOptions) => void;
 }
 
-const NO_KEYS: AccessOptions = { keysFile: undefined, oidc: undefined, metricsKey: undefined };
+const NO_KEYS: AccessOptions = {
+  ...{ keysFile: undefined, oidc: undefined, metricsKey: undefined, auditFile: undefined },
+};
+const USUAL_LIMITS: LimitOptions = { maxRequests: 128, maxUploads: 16 };
 
 /**
  * The HTTP server over its parts, ready to listen. Closing it stops new requests, ends event streams, and waits
@@ -72,7 +77,11 @@ export async function buildServer(
   answerErrors(server);
   observeRequests(server, parts);
   await describeRoutes(server);
-  authorizeRequests(server, config.access ?? NO_KEYS, log);
+  const access = config.access ?? NO_KEYS;
+  auditRequests(server, access.auditFile, log);
+  await limitLoad(server, config.limits ?? USUAL_LIMITS);
+  authorizeRequests(server, access, log);
+  await limitPrincipals(server);
 
   const watch = new JobWatch((id) => queue.getJob(id));
   server.addHook('preClose', async () => watch.close());

@@ -23,6 +23,8 @@ export interface AccessOptions {
   oidc: OidcOptions | undefined;
   /** What Prometheus has to send for `/metrics`; open where there is none. */
   metricsKey: string | undefined;
+  /** Where the audit log goes, beside the log. */
+  auditFile: string | undefined;
 }
 
 /**

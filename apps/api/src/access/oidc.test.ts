@@ -135,7 +135,12 @@ test('a server that says it is another issuer is not believed', async () => {
 });
 
 test('over HTTP a token is as good as a key, and a wrong one gets 401, an issuer away 503', async () => {
-  const access = { keysFile: undefined, metricsKey: undefined, oidc: options({ tenantClaim: 'org' }) };
+  const access = {
+    keysFile: undefined,
+    metricsKey: undefined,
+    auditFile: undefined,
+    oidc: options({ tenantClaim: 'org' }),
+  };
   const api = await startTestApi({ config: { access } });
   closeAll.push(() => api.close());
   const get = async (token: string, path = '/api/v1/collections') =>

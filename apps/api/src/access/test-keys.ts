@@ -25,7 +25,7 @@ export async function testKeys(): Promise<TestKeys> {
   await write('[]');
   return {
     path,
-    access: { keysFile: path, oidc: undefined, metricsKey: undefined },
+    access: { keysFile: path, oidc: undefined, metricsKey: undefined, auditFile: undefined },
     async add(entry) {
       const { key, id, hash } = newApiKey();
       entries.push({ ...entry, id, hash });

@@ -34,6 +34,7 @@ export function collectionRoutes(parts: ApiParts): FastifyPluginAsyncZod {
       async (request, reply) => {
         const { name, profile } = request.body;
         const { collection, created } = await createCollection(parts, name, profile);
+        reply.header('location', `/api/v1/collections/${name}`);
         return reply.code(created ? 201 : 200).send(await collectionView(store, collection));
       },
     );

@@ -21,7 +21,7 @@ export function eventRoutes(
     server.get(
       '/jobs/:id/events',
       {
-        config: { access: 'submit' },
+        config: { access: 'submit', slot: 'stream' },
         schema: {
           ...{ tags: ['jobs'], summary: 'A job’s progress as it happens, until it ends' },
           params: z.object({ id: z.string() }),

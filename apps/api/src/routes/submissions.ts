@@ -30,7 +30,7 @@ export function submissionRoutes({ store, config }: ApiParts, submission: Submis
     server.post(
       '/collections/:name/jobs',
       {
-        config: { access: 'submit' },
+        config: { access: 'submit', slot: 'upload' },
         schema: {
           ...{ tags: ['jobs'], summary: 'Submit documents', params, headers },
           body: {

@@ -1,0 +1,143 @@
+import { setImmediate } from 'node:timers/promises';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { startTestApi, type TestApi } from '../test-api.ts';
+import type { LimitOptions } from './limits.ts';
+import { testKeys, type TestKeys } from './test-keys.ts';
+
+const WAIT = { timeout: 10_000 };
+let keys: TestKeys;
+let api: TestApi | undefined;
+beforeEach(async () => {
+  keys = await testKeys();
+});
+afterEach(async () => {
+  await api?.close();
+  api = undefined;
+  await keys.remove();
+});
+
+/** An API whose searches nobody answers: they are in flight until their clients go. */
+async function start(limits: Partial<LimitOptions>, withKeys = false): Promise<TestApi> {
+  api = await startTestApi({
+    config: {
+      ...{ limits: { maxRequests: 100, maxUploads: 100, ...limits }, queryTimeoutMs: 60_000 },
+      ...(withKeys && { access: keys.access }),
+    },
+  });
+  return api;
+}
+
+/** A request that stays until it is given up. */
+function hang(on: TestApi, headers: Record<string, string> = {}) {
+  const leave = new AbortController();
+  const answer = on.call('/embed', {
+    ...{ method: 'POST', body: '{"inputs":"x"}', signal: leave.signal },
+    headers: { 'content-type': 'application/json', ...headers },
+  });
+  answer.catch(() => undefined);
+  return { answer, leave: () => leave.abort() };
+}
+
+const statusOf = async (on: TestApi, headers: Record<string, string> = {}) =>
+  (await on.call('/v1/models', { headers })).status;
+
+test('more than the server takes at once is told to come again; health is answered; those who go make room', async () => {
+  const on = await start({ maxRequests: 3 });
+  const hanging = [1, 2, 3].map(() => hang(on));
+  await expect.poll(() => statusOf(on), WAIT).toBe(429);
+  const refused = await on.json('POST', '/api/v1/collections/docs/search', { query: 'x' });
+  expect(refused).toMatchObject({ status: 429, body: { code: 'overloaded', retryable: true } });
+  expect(refused.headers.get('retry-after')).toBe('1');
+  expect((await on.call('/healthz')).status).toBe(200);
+  hanging[0]?.leave();
+  await expect.poll(() => statusOf(on), WAIT).toBe(200);
+  for (const one of hanging) one.leave();
+});
+
+test('uploads are counted by themselves, and so are event streams', async () => {
+  const on = await start({ maxRequests: 1, maxUploads: 1 });
+  await on.json('POST', '/api/v1/collections', { name: 'docs' });
+  const goOn = Promise.withResolvers<void>();
+  async function* slowly() {
+    yield Buffer.from('{"id":"a","text":"x"}\n');
+    await goOn.promise;
+  }
+  const init = { method: 'POST', headers: { 'content-type': 'application/x-ndjson' }, duplex: 'half' };
+  const first = on.call('/api/v1/collections/docs/jobs', {
+    ...init,
+    body: ReadableStream.from(slowly()),
+  } as RequestInit);
+  const second = () => on.submit('docs', '{"id":"b","text":"x"}\n');
+  await expect.poll(async () => (await second()).status, WAIT).toBe(429);
+  expect((await second()).headers.get('retry-after')).toBe('1');
+  expect(await statusOf(on)).toBe(200);
+  goOn.resolve();
+  const { status, body } = await first.then(async (response) => ({
+    ...{ status: response.status, body: (await response.json()) as { id: string } },
+  }));
+  expect(status).toBe(202);
+  await expect.poll(async () => (await second()).status, WAIT).toBe(202);
+  const leave = new AbortController();
+  const events = await on.call(`/api/v1/jobs/${body.id}/events`, { signal: leave.signal });
+  expect(events.status).toBe(200);
+  expect(await statusOf(on)).toBe(200);
+  leave.abort();
+});
+
+test('a key has its own number of requests at once and a second; others have theirs', async () => {
+  const narrow = await keys.add({ name: 'narrow', scopes: ['search'], concurrency: 2 });
+  const slow = await keys.add({ name: 'slow', scopes: ['search'], requestsPerSecond: 5 });
+  const free = await keys.add({ name: 'free', scopes: ['search'] });
+  const on = await start({}, true);
+  const of = ({ authorization }: { authorization: string }) => ({ authorization });
+
+  const hanging = [1, 2].map(() => hang(on, of(narrow)));
+  await expect.poll(() => statusOf(on, of(narrow)), WAIT).toBe(429);
+  const refused = await on.json('GET', '/api/v1/models', undefined, of(narrow));
+  expect(refused).toMatchObject({
+    status: 429,
+    body: { code: 'rate_limited', detail: expect.stringContaining('narrow may have 2 requests') },
+  });
+  expect(refused.headers.get('retry-after')).toBe('1');
+  expect(await statusOf(on, of(free))).toBe(200);
+  hanging[0]?.leave();
+  await expect.poll(() => statusOf(on, of(narrow)), WAIT).toBe(200);
+
+  const began = performance.now();
+  const answers = await Promise.all(
+    Array.from({ length: 30 }, () => on.json('GET', '/api/v1/models', undefined, of(slow))),
+  );
+  const taken = answers.filter(({ status }) => status === 200);
+  expect(taken.length).toBeGreaterThanOrEqual(5);
+  // Each second that began takes five.
+  expect(taken.length).toBeLessThanOrEqual(5 * Math.ceil((performance.now() - began) / 1000 + 1));
+  const late = answers.filter(({ status }) => status === 429);
+  expect(late).toHaveLength(30 - taken.length);
+  expect(late.length).toBeGreaterThan(0);
+  expect(late[0]).toMatchObject({ body: { code: 'rate_limited' } });
+  expect(late[0]?.headers.get('retry-after')).toBe('1');
+  expect(await statusOf(on, of(free))).toBe(200);
+  await expect.poll(() => statusOf(on, of(slow)), { timeout: 5000 }).toBe(200);
+  hanging[1]?.leave();
+});
+
+test('a process that is behind with its work says so, until it is not', async () => {
+  const on = await start({});
+  const block = (milliseconds: number) => {
+    for (const end = performance.now() + milliseconds; performance.now() < end;);
+  };
+  const asked = async () => {
+    const answer = await on.call('/v1/models');
+    return { status: answer.status, retryAfter: answer.headers.get('retry-after') };
+  };
+  const behind = async () => {
+    for (let n = 0; n < 3; n += 1) {
+      block(1200);
+      await setImmediate();
+    }
+    return asked();
+  };
+  await expect.poll(behind, { timeout: 25_000 }).toEqual({ status: 429, retryAfter: '1' });
+  expect((await on.call('/healthz')).status).toBe(200);
+  await expect.poll(() => statusOf(on), { timeout: 10_000 }).toBe(200);
+});
