@@ -8,8 +8,10 @@ import {
 } from '@embedmill/jobs';
 import type { AccessOptions } from './access/authorize.ts';
 import type { LimitOptions } from './access/limits.ts';
+import type { RetentionPolicy } from './retention.ts';
 
 const GIB = 1024 ** 3;
+const DAY_MS = 24 * 3600 * 1000;
 const integer = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
 
 /** Every environment variable that the API reads. */
@@ -78,6 +80,17 @@ export const settingsSchema = z.strictObject({
   EMBEDMILL_API_LOCK_SECONDS: integer(1, 600)
     .default(15)
     .meta({ description: 'After this long without a sign of life, a dispatcher’s jobs go to another.' }),
+  EMBEDMILL_API_RETENTION_DAYS: z.coerce
+    .number()
+    .positive()
+    .default(14)
+    .meta({ description: 'How long finished jobs are kept, in days.' }),
+  EMBEDMILL_API_FAILURE_RETENTION_DAYS: z.coerce.number().positive().default(90).meta({
+    description: 'How long those are kept whose failures nobody has retried or forgotten, in days.',
+  }),
+  EMBEDMILL_API_RETENTION_JOBS: integer(1, 1_000_000)
+    .default(2000)
+    .meta({ description: 'How many finished jobs are kept, and how many with failures.' }),
 });
 
 export interface ApiConfig extends SharedConfig {
@@ -90,6 +103,7 @@ export interface ApiConfig extends SharedConfig {
   limits: LimitOptions;
   shutdownMs: number;
   dispatcher: { jobs: number; outstandingShards: number; mostShards: number; lockMs: number };
+  retention: RetentionPolicy;
 }
 
 /** The API's configuration from its environment. Errors: `invalid_config`. */
@@ -110,6 +124,11 @@ export function readConfig(environment: Record<string, string | undefined>): Api
       outstandingShards: read.EMBEDMILL_API_OUTSTANDING_SHARDS,
       mostShards: read.EMBEDMILL_API_MOST_SHARDS,
       lockMs: read.EMBEDMILL_API_LOCK_SECONDS * 1000,
+    },
+    retention: {
+      ageMs: read.EMBEDMILL_API_RETENTION_DAYS * DAY_MS,
+      failuresAgeMs: read.EMBEDMILL_API_FAILURE_RETENTION_DAYS * DAY_MS,
+      jobs: read.EMBEDMILL_API_RETENTION_JOBS,
     },
   };
 }

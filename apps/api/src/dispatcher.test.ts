@@ -1,11 +1,12 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
+  EmbedmillError,
   isFinished,
   profileSchema,
   type Collection,
@@ -17,9 +18,10 @@ import {
 import { missingPostgres, startTestPostgres } from '@embedmill/postgres-server';
 import { connectQueue, ModelConsumer, newJobId, type Queue, type QueueOptions } from '@embedmill/queue';
 import { startTestRedis } from '@embedmill/redis-server';
-import { Spool } from '@embedmill/sources';
+import { failShard, Spool } from '@embedmill/sources';
 import type { VectorStore } from '@embedmill/vector-store';
 import { startDispatcher, type DispatcherOptions } from './dispatcher.ts';
+import { sweep } from './retention.ts';
 
 const collection: Collection = {
   name: 'test',
@@ -279,6 +281,46 @@ describe.each(brokers)('by $name', ({ missing, start }) => {
           retryable: true,
         });
       }, 60_000);
+
+      test('finished jobs expire with their folders; those with failures stay until they are forgotten', async () => {
+        await dispatcher();
+        await worker(async (shard) =>
+          shard.range.documents === 2
+            ? failShard(spool, shard, new EmbedmillError('engine_crashed', 'it died'))
+            : stored(shard),
+        );
+        const good = await submit(3);
+        const bad = await submit(2);
+        for (const id of [good, bad]) await finished(id);
+        const running = newJobId();
+        await mkdir(join(folder, running));
+        const policy = { ageMs: 1000, failuresAgeMs: 3600_000, jobs: 100 };
+        const parts = { queue, spool, policy, log: options().log };
+        const soon = Date.now() + 60_000;
+
+        await expect.poll(async () => (await sweep(parts, soon)).jobs, { timeout: 5000 }).toBe(1);
+        expect(await queue.getJob(good)).toBeUndefined();
+        expect((await readdir(folder)).sort()).toEqual([bad, running].sort());
+        expect(await queue.getJob(bad)).toMatchObject({ failed: 2 });
+        expect(
+          Buffer.concat(await Array.fromAsync(spool.readReports(bad, 'failures'))).length,
+        ).toBeGreaterThan(0);
+
+        // A folder of no job goes when it is old: its upload may still be under way.
+        const later = Date.now() + 25 * 3600_000;
+        expect(await sweep({ ...parts, policy: { ...policy, failuresAgeMs: 1e12 } }, later)).toEqual({
+          jobs: 0,
+          folders: 1,
+        });
+        await queue.forget(bad);
+        expect(await queue.getJob(bad)).toBeUndefined();
+        await expect(queue.forget(bad)).rejects.toMatchObject({ code: 'job_not_found' });
+      });
+
+      test('a job that has not finished cannot be forgotten', async () => {
+        const id = await submit(1);
+        await expect(queue.forget(id)).rejects.toMatchObject({ code: 'job_not_finished' });
+      });
 
       test('a source that does not exist ends the job as failed, with the reason', async () => {
         await dispatcher();

@@ -164,3 +164,12 @@ test.each([
     });
   }
 });
+
+test('a finished job can be forgotten, with all that is kept of it', async () => {
+  const job = await finished(await submit(GOOD + BAD));
+  const forget = () => api.json('DELETE', `/api/v1/jobs/${job.id}`);
+  await expect.poll(async () => (await forget()).status, { timeout: 5000 }).toBe(204);
+  expect(await forget()).toMatchObject({ status: 404, body: { code: 'job_not_found' } });
+  expect((await api.json('GET', `/api/v1/jobs/${job.id}/failures`)).status).toBe(404);
+  expect((await api.parts.spool.listJobs()).map((one) => one.job)).not.toContain(job.id);
+});

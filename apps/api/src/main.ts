@@ -9,6 +9,7 @@ import { collectionModels } from './collection.ts';
 import { isLoopback, readConfig, type ApiConfig } from './config.ts';
 import { startDispatcher } from './dispatcher.ts';
 import { createLog } from './log.ts';
+import { startSweeping } from './retention.ts';
 import { buildServer } from './server.ts';
 
 /**
@@ -76,6 +77,7 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
       onLost: (documents) => metrics.failures.add(documents, { stage: 'settle', reason: 'worker_lost' }),
     },
   });
+  const sweeping = startSweeping({ queue, spool, policy: config.retention, log });
   const url = await server.listen({ host: config.host, port: config.port });
   log.info({ url, store: store.description }, 'the API is ready');
   return {
@@ -85,6 +87,7 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
       const cut = setTimeout(() => server.server.closeAllConnections(), config.shutdownMs);
       await server.close();
       clearTimeout(cut);
+      await sweeping.close();
       await dispatcher.close();
       await fetching.close();
       await queue.close();

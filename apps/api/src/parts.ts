@@ -8,8 +8,9 @@ import type { ApiConfig } from './config.ts';
 
 /** All that the server works with; main.ts makes the real ones, and closes them. */
 export interface ApiParts {
-  queue: Pick<Queue, keyof Queue>;
-  spool: Pick<Spool, 'receive' | 'removeSource' | 'collectFailures' | 'readReports'>;
+  /** Without what only sweeping does, over all tenants' jobs. */
+  queue: Omit<Queue, 'retainedJobs' | 'remove' | 'takeTurn'>;
+  spool: Pick<Spool, 'receive' | 'removeSource' | 'removeJob' | 'collectFailures' | 'readReports'>;
   store: VectorStore;
   /** All models that can be named now; the user may add some while the server runs. */
   models: () => Promise<readonly ModelSummary[]>;

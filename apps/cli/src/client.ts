@@ -90,6 +90,10 @@ export class Client {
     return this.#json('POST', `/api/v1/jobs/${part(id)}/cancel`, looseJob);
   }
 
+  async forget(id: string): Promise<void> {
+    await this.#call('DELETE', `/api/v1/jobs/${part(id)}`);
+  }
+
   retry(id: string): Promise<Job> {
     return this.#json('POST', `/api/v1/jobs/${part(id)}/retry`, looseJob);
   }

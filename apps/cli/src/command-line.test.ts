@@ -220,6 +220,14 @@ describe('jobs', () => {
     });
   });
 
+  test('a finished job can be forgotten', async () => {
+    await run(['submit', file(GOOD), '-c', 'c']);
+    expect(await run(['forget', 'job_1'])).toMatchObject({ code: 1, err: 'error: job job_1 is queued\n' });
+    await run(['watch', 'job_1']);
+    expect(await run(['forget', 'job_1'])).toMatchObject({ code: 0, out: 'job job_1 is forgotten\n' });
+    expect((await runJson('jobs')).object).toEqual({ jobs: [] });
+  });
+
   test('jobs lists the newest first', async () => {
     await run(['submit', file(GOOD), '-c', 'c']);
     await run(['submit', file(GOOD), '-c', 'c', '--wait']);

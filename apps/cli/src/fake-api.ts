@@ -99,6 +99,12 @@ export class FakeApi {
     if (kind === 'collections' && action === 'jobs') return this.#submit(request, response, name);
     if (kind === 'collections' && action === 'search') return this.#search(await text(request), response);
     if (route === 'GET /jobs') return json(response, 200, { jobs: [...this.jobs.values()].toReversed() });
+    if (kind === 'jobs' && action === '' && request.method === 'DELETE') {
+      const { state } = this.#require(name);
+      if (!isFinished(state)) return problem(response, 'job_not_finished', `job ${name} is ${state}`);
+      this.jobs.delete(name);
+      return void response.writeHead(204).end();
+    }
     if (kind === 'jobs' && action === '') return json(response, 200, this.#step(name));
     if (kind === 'jobs' && action === 'events') return this.#stream(response, name);
     if (kind === 'jobs' && action === 'failures') return this.#failures(response, name);

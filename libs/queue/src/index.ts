@@ -16,5 +16,5 @@ export {
   type ModelHandlers,
 } from './model-consumer.ts';
 export { jobIdOfKey, newJobId } from './names.ts';
-export { connectQueue, Queue, type QueueDepth } from './queue.ts';
+export { connectQueue, Queue, type QueueDepth, type RetainedJob } from './queue.ts';
 export { ShardBound } from './shard-bound.ts';

@@ -20,6 +20,9 @@ export const cancelKey = (id: JobId): string => `cancel:${id}`;
 /** Why workers cannot load a model, for as long as one has tried lately. */
 export const troubleKey = (model: string): string => `trouble:${model}`;
 
+/** Exists while somebody's turn lasts. */
+export const turnKey = (name: string): string => `turn:${name}`;
+
 /** The set of models that collections use. */
 export const MODELS = 'models';
 

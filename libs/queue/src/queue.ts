@@ -16,12 +16,12 @@ import { UNCLAIMED, type BullQueues } from './bull-queues.ts';
 import { queueUnavailable, within, type QueueOptions } from './connection.ts';
 import type { QueueMemory } from './memory.ts';
 import { newRecord, viewOf, type IngestRecord, type NewJob } from './ingest-record.ts';
-import { cancelKey, INGEST_QUEUE, MODELS, queryQueue, shardQueue, troubleKey } from './names.ts';
+import { cancelKey, INGEST_QUEUE, MODELS, queryQueue, shardQueue, troubleKey, turnKey } from './names.ts';
 import { openBroker } from './open-broker.ts';
 import { QueryClient } from './query-client.ts';
 
-/** How long finished jobs are kept, and how many. */
-const RETENTION = { age: 14 * 24 * 3600, count: 2000 };
+/** A job that was asked to end is over long before. */
+const CANCEL_SECONDS = 14 * 24 * 3600;
 /** How long a call may wait for the broker. */
 const DEADLINE_MS = 5000;
 /** How long a query waits where workers have said that they cannot load its model. */
@@ -31,6 +31,19 @@ const WAITING = [...UNCLAIMED, 'prioritized', 'delayed'] as const;
 /** Jobs whose records a look at the backlog reads at most, of those that wait as of those that are active. */
 const SAMPLED_JOBS = 200;
 const troubleSchema = z.strictObject({ code: z.string(), message: z.string() });
+
+/** What decides how long a job is kept. */
+export interface RetainedJob {
+  id: JobId;
+  state: JobState;
+  /** Whether its dispatcher has let go of it. */
+  isSettled: boolean;
+  /** Epoch milliseconds; 0 while it has not. */
+  finishedAt: number;
+  /** Documents that failed. */
+  failed: number;
+  retryOf: JobId | null;
+}
 
 export interface QueueDepth {
   /** Shards that no worker has claimed yet, those that wait for another try included. */
@@ -76,8 +89,6 @@ export class Queue {
         attempts: 1_000_000,
         backoff: { type: 'fixed', delay: 2000 },
         stackTraceLimit: 1,
-        removeOnComplete: RETENTION,
-        removeOnFail: RETENTION,
       }),
     );
     const stored = (await this.#find(job.id)) ?? added;
@@ -111,18 +122,45 @@ export class Queue {
     where?: (job: Pick<IngestRecord, 'collection' | 'tenant'>) => boolean;
   }): Promise<Job[]> {
     const { where = () => true } = options;
-    const [found, paused] = await Promise.all([
-      this.#call(this.#ingest.getJobs(['active', ...WAITING, 'completed', 'failed'], 0, -1)),
-      this.isPaused(),
-    ]);
+    const [found, paused] = await Promise.all([this.#all(), this.isPaused()]);
     return found
-      .filter((job): job is BullJob<IngestRecord> => job?.data !== undefined)
       .filter(({ data }) => options.collection === undefined || data.collection.name === options.collection)
       .filter(({ data }) => where(data))
       .filter(({ data }) => options.state === undefined || data.state === options.state)
       .sort((a, b) => b.timestamp - a.timestamp || (a.data.id < b.data.id ? 1 : -1))
       .slice(options.offset, options.offset + options.limit)
       .map((job) => viewOf(job.data, job.timestamp, { paused }));
+  }
+
+  /** All jobs there are, in no order. */
+  async retainedJobs(): Promise<RetainedJob[]> {
+    return (await this.#all()).map(({ data, finishedOn }) => ({
+      ...{ id: data.id, state: data.state, isSettled: finishedOn !== undefined },
+      ...{ finishedAt: data.finishedAt === null ? (finishedOn ?? 0) : Date.parse(data.finishedAt) },
+      ...{ failed: data.progress.failed, retryOf: data.retryOf },
+    }));
+  }
+
+  /** Removes a finished job, as if it had never been. Errors: `job_not_found`, `job_not_finished`. */
+  async forget(id: JobId): Promise<void> {
+    const job = await this.#find(id);
+    if (job === undefined) throw new EmbedmillError('job_not_found', `there is no job ${id}`);
+    if (!isFinished(job.data.state) || job.finishedOn === undefined) {
+      const message = `job ${id} is ${job.data.state}; it can be forgotten once it has finished: cancel it first`;
+      throw new EmbedmillError('job_not_finished', message, { retryAfter: 2 });
+    }
+    await this.remove(id);
+  }
+
+  /** Removes a finished job; one that is not there is fine. */
+  async remove(id: JobId): Promise<void> {
+    await this.#call(this.#ingest.remove(id));
+    await this.#call(this.#broker.delete(cancelKey(id)));
+  }
+
+  /** Whether this process is the first of all on this queue to ask for this turn within so many seconds. */
+  async takeTurn(name: string, seconds: number): Promise<boolean> {
+    return this.#call(this.#broker.setIfAbsent(turnKey(name), String(process.pid), seconds));
   }
 
   /** Asks the dispatcher to end the job. Errors: `job_not_found`, `job_finished`. */
@@ -135,7 +173,7 @@ export class Queue {
         `job ${id} is ${job.state} already; there is nothing to cancel`,
       );
     }
-    await this.#call(this.#broker.set(cancelKey(id), '1', RETENTION.age));
+    await this.#call(this.#broker.set(cancelKey(id), '1', CANCEL_SECONDS));
     return job;
   }
 
@@ -264,6 +302,12 @@ export class Queue {
 
   async #find(id: JobId): Promise<BullJob<IngestRecord> | undefined> {
     return this.#call(this.#ingest.getJob(id));
+  }
+
+  async #all(): Promise<BullJob<IngestRecord>[]> {
+    const states = ['active', ...WAITING, 'completed', 'failed'] as const;
+    const found = await this.#call(this.#ingest.getJobs([...states], 0, -1));
+    return found.filter((job): job is BullJob<IngestRecord> => job?.data !== undefined);
   }
 
   async #call<T>(promise: Promise<T>): Promise<T> {

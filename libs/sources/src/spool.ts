@@ -163,7 +163,27 @@ export class Spool {
     }
   }
 
-  async remove(job: JobId): Promise<void> {
+  /** The jobs that have something here, and when it was last written to, in epoch milliseconds. */
+  async listJobs(): Promise<{ job: JobId; modified: number }[]> {
+    const jobs: { job: JobId; modified: number }[] = [];
+    for (const job of await readdir(this.folder)) {
+      const folder = join(this.folder, job);
+      const names = await readdir(folder).catch(() => []);
+      const times = await Promise.all(
+        ['.', ...names].map((name) =>
+          stat(join(folder, name)).then(
+            ({ mtimeMs }) => mtimeMs,
+            () => 0,
+          ),
+        ),
+      );
+      jobs.push({ job: job as JobId, modified: Math.max(...times) });
+    }
+    return jobs;
+  }
+
+  /** Removes all that there is of a job. */
+  async removeJob(job: JobId): Promise<void> {
     await rm(this.#jobFolder(job), { recursive: true, force: true });
   }
 

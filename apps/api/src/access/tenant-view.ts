@@ -74,9 +74,12 @@ function queueView(queue: ApiParts['queue']): ApiParts['queue'] {
       return queue.listJobs({ ...options, where });
     },
     cancel: async (id) => {
-      if ((await getJob(id)) === undefined)
-        throw new EmbedmillError('job_not_found', `there is no job ${id}`);
+      await requireJob(id);
       return queue.cancel(id);
+    },
+    forget: async (id) => {
+      await requireJob(id);
+      return queue.forget(id);
     },
     query: (query, options) => queue.query(query, options),
     announceModel: (model) => queue.announceModel(model),
@@ -89,12 +92,18 @@ function queueView(queue: ApiParts['queue']): ApiParts['queue'] {
     ping: () => queue.ping(),
     close: () => queue.close(),
   };
+
+  async function requireJob(id: JobId): Promise<void> {
+    if ((await getJob(id)) === undefined) throw new EmbedmillError('job_not_found', `there is no job ${id}`);
+  }
 }
 
 function spoolView(spool: ApiParts['spool'], queue: ApiParts['queue']): ApiParts['spool'] {
   return {
     receive: (job, body, options) => spool.receive(job, body, options),
     removeSource: (source) => spool.removeSource(source),
+    // Of a job that the queue let this principal forget; nobody is told of it any more.
+    removeJob: (job) => spool.removeJob(job),
     collectFailures: async (job, source, retry) => {
       await requireJob(job);
       return spool.collectFailures(job, source, retry);

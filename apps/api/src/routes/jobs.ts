@@ -76,6 +76,23 @@ export function jobRoutes(parts: ApiParts, submission: Submission): FastifyPlugi
       async (request, reply) => reply.code(202).send(await queue.cancel(request.params.id as JobId)),
     );
 
+    server.delete(
+      '/jobs/:id',
+      {
+        config: { access: 'submit' },
+        schema: {
+          ...{ tags, summary: 'Forget a finished job, with its failures; what is stored stays', params },
+          response: { 204: z.null().describe('Forgotten.'), ...problemResponses },
+        },
+      },
+      async (request, reply) => {
+        const id = request.params.id as JobId;
+        await queue.forget(id);
+        await spool.removeJob(id);
+        return reply.code(204).send(null);
+      },
+    );
+
     server.post(
       '/jobs/:id/retry',
       {

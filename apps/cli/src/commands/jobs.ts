@@ -125,6 +125,19 @@ export function addJobs(program: Command, host: CommandHost): void {
         return EXIT.ok;
       }),
     );
+
+  program
+    .command('forget')
+    .description('remove a finished job and its failures; what it has stored stays')
+    .argument('<job>')
+    .action((id: string) =>
+      host.run(async ({ client, terminal }) => {
+        await client().forget(id);
+        if (terminal.json) terminal.printJson({ job: id, forgotten: true });
+        terminal.print(`job ${id} is forgotten`);
+        return EXIT.ok;
+      }),
+    );
 }
 
 async function* linesOf(chunks: AsyncIterable<string>): AsyncGenerator<string> {

@@ -1,0 +1,13 @@
+import { expect, test } from 'vitest';
+import { manyJobs } from './many-jobs.ts';
+
+test('Redis and the spool have no more after many jobs than after few', async () => {
+  const KEPT = 20;
+  const rounds = await Array.fromAsync(manyJobs(4, 60, KEPT));
+  expect(rounds.at(-1)?.jobs).toBe(240);
+  for (const { folders } of rounds) expect(folders).toBe(KEPT);
+  const [first, ...others] = rounds.map(({ keys }) => keys);
+  // A marker comes and goes; a job would be a key at least.
+  for (const keys of others) expect(keys).toBeLessThanOrEqual(first! + 5);
+  expect(first).toBeLessThan(KEPT + 30);
+}, 60_000);
