@@ -155,6 +155,11 @@ export class Embedmill {
     return name;
   }
 
+  /** Those that `collection` made. */
+  get collections(): readonly string[] {
+    return this.#collections;
+  }
+
   async search(collection: string, query: object): Promise<Hit[]> {
     return (await this.json<{ hits: Hit[] }>(`/api/v1/collections/${collection}/search`, query)).hits;
   }

@@ -4,6 +4,7 @@ import { createMetrics } from '@embedmill/metrics';
 import { listModels } from '@embedmill/models';
 import { connectQueue } from '@embedmill/queue';
 import { Spool } from '@embedmill/sources';
+import { startTracing } from '@embedmill/tracing';
 import { openStore } from '@embedmill/vector-store';
 import { collectionModels } from './collection.ts';
 import { isLoopback, readConfig, type ApiConfig } from './config.ts';
@@ -38,11 +39,13 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
   const { keysFile, oidc } = config.access;
   if (keysFile === undefined && oidc === undefined && !isLoopback(config.host))
     log.warn({ host: config.host }, 'EMBEDMILL_API_INSECURE: whoever reaches this address may do anything');
+  const tracing = await startTracing({ url: config.otlpUrl, service: 'embedmill-api' });
+  const traced = tracing.isOn;
   const spool = await Spool.open(config.spoolFolder);
   await spool.removeAbandoned(ABANDONED_MS);
   const models = () => listModels({ modelsDir: config.modelsFolder, cacheDir: config.modelCacheFolder });
   await models();
-  const queue = await connectQueue(config.queue);
+  const queue = await connectQueue({ ...config.queue, traced });
   const metrics = createMetrics('api');
   const store = await openStore({
     ...{ ...config, socket: config.storeSocket },
@@ -62,11 +65,13 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
     metrics,
     config,
     log,
+    tracing,
   });
   const fetching = new GuardedFetch({ allow: config.fetchAllow, ...SOURCE_PACE });
   const dispatcher = await startDispatcher({
     ...config.dispatcher,
     ...config.queue,
+    traced,
     pollMs: POLL_MS,
     maxSourceBytes: config.maxUploadBytes,
     openUrl: fetching.open.bind(fetching),
@@ -92,6 +97,7 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
       await fetching.close();
       await queue.close();
       await store.close();
+      await tracing.close();
       log.info('the API has stopped');
     },
   };

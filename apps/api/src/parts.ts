@@ -3,6 +3,7 @@ import type { Queue } from '@embedmill/queue';
 import type { Metrics } from '@embedmill/metrics';
 import type { ModelSummary } from '@embedmill/models';
 import type { Spool } from '@embedmill/sources';
+import type { Tracing } from '@embedmill/tracing';
 import type { VectorStore } from '@embedmill/vector-store';
 import type { ApiConfig } from './config.ts';
 
@@ -18,4 +19,6 @@ export interface ApiParts {
   config: Pick<ApiConfig, 'sourceFolder' | 'maxUploadBytes' | 'queryTimeoutMs'> &
     Partial<Pick<ApiConfig, 'access' | 'limits'>>;
   log: Logger;
+  /** None by default. */
+  tracing?: Tracing;
 }

@@ -31,6 +31,7 @@ import { searchRoutes } from './routes/search.ts';
 import { submissionRoutes } from './routes/submissions.ts';
 import { teiRoutes } from './routes/tei.ts';
 import { Submission } from './submission.ts';
+import { traceRequests } from './request-spans.ts';
 import { receiveBodies } from './upload.ts';
 
 /** A connection that is silent for this long is dead: an upload that hangs must not hold its partial file for ever. */
@@ -76,6 +77,7 @@ export async function buildServer(
   receiveBodies(server);
   answerErrors(server);
   observeRequests(server, parts);
+  if (parts.tracing?.isOn === true) traceRequests(server, parts.tracing);
   await describeRoutes(server);
   const access = config.access ?? NO_KEYS;
   auditRequests(server, access.auditFile, log);

@@ -11,6 +11,7 @@ import {
 } from '@embedmill/models';
 import type { ModelConsumer } from '@embedmill/queue';
 import type { Spool } from '@embedmill/sources';
+import type { Tracing } from '@embedmill/tracing';
 import type { VectorStore } from '@embedmill/vector-store';
 import { machineFor } from './calibration.ts';
 import type { RemoteConfig, WorkerConfig } from './config.ts';
@@ -36,6 +37,8 @@ export interface ModelSetParts {
   log: Logger;
   /** Where documents' pictures may be. */
   pictures: PictureSources;
+  /** None by default. */
+  tracing?: Tracing;
 }
 
 /** A model's entry, and what gets its engines. */
@@ -144,7 +147,7 @@ export class ModelSet {
   }
 
   async #load(name: string): Promise<void> {
-    const { consumer, spool, store, metrics, log, pictures } = this.#parts;
+    const { consumer, spool, store, metrics, log, pictures, tracing } = this.#parts;
     const { entry, start } = await this.#prepare(name);
     const model = await ServedModel.load(entry, {
       start,
@@ -166,6 +169,7 @@ export class ModelSet {
           store,
           metrics,
           pictures,
+          ...(tracing === undefined ? {} : { tracing }),
           models: { own: model, get: (other) => this.get(other) },
         }),
       query: (query) => model.answer(query),

@@ -11,6 +11,7 @@ import {
 } from '@embedmill/jobs';
 import type { Metrics, Stage } from '@embedmill/metrics';
 import { failShard, type Spool } from '@embedmill/sources';
+import { NO_TRACING, type Tracing } from '@embedmill/tracing';
 import type { DocumentPoints, Point, VectorStore } from '@embedmill/vector-store';
 import { embedDocuments, type EmbeddedChunk, type ShardModels } from './document-vectors.ts';
 import type { PictureSources } from './document-pictures.ts';
@@ -26,6 +27,8 @@ export interface PipelineParts {
   /** That of the shard's collection, loaded and warm, and others. */
   models: ShardModels;
   pictures: PictureSources;
+  /** None by default; else this runs in the shard's span. */
+  tracing?: Tracing;
 }
 
 /**
@@ -41,8 +44,12 @@ export async function settleShard(
   attempt: { lastAttempt: boolean },
   parts: PipelineParts,
 ): Promise<ShardResult> {
+  const { tracing = NO_TRACING } = parts;
+  tracing.annotate({ job: shard.job, shard: shard.index, documents: shard.range.documents });
   try {
-    return await (shard.purpose === 'migrate' ? migrate(shard, parts) : walk(shard, parts));
+    const result = await (shard.purpose === 'migrate' ? migrate(shard, parts) : walk(shard, parts));
+    tracing.annotate({ tokens: result.tokens, stored: result.stored, failed: result.failed });
+    return result;
   } catch (thrown) {
     const error = asEmbedmillError(thrown);
     if (error.retryable && !attempt.lastAttempt) {
@@ -64,13 +71,13 @@ async function migrate(shard: Shard, parts: PipelineParts): Promise<ShardResult>
 
 async function walk(
   shard: Shard,
-  { spool, store, metrics, models, pictures }: PipelineParts,
+  { spool, store, metrics, models, pictures, tracing = NO_TRACING }: PipelineParts,
 ): Promise<ShardResult> {
   const collection = shard.collection.name as CollectionName;
   const timed = async <T>(stage: Stage, work: () => Promise<T>): Promise<T> => {
     const start = performance.now();
     try {
-      return await work();
+      return await tracing.inSpan(stage, work);
     } finally {
       metrics.stageSeconds.observe((performance.now() - start) / 1000, { stage });
     }

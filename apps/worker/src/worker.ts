@@ -3,6 +3,7 @@ import { GuardedFetch } from '@embedmill/fetching';
 import { createMetrics, serveHealth } from '@embedmill/metrics';
 import { ModelConsumer } from '@embedmill/queue';
 import { Spool } from '@embedmill/sources';
+import { startTracing } from '@embedmill/tracing';
 import { openStore } from '@embedmill/vector-store';
 import type { WorkerConfig } from './config.ts';
 import { ModelSet } from './model-set.ts';
@@ -17,6 +18,7 @@ export interface RunningWorker {
 /** A running worker. Errors: `queue_unavailable`, `queue_may_evict`, `store_unavailable`, `spool_unavailable`. */
 export async function startWorker(config: WorkerConfig, log: Logger): Promise<RunningWorker> {
   const metrics = createMetrics('worker');
+  const tracing = await startTracing({ url: config.otlpUrl, service: 'embedmill-worker' });
   const spool = await Spool.open(config.spoolFolder);
   const store = await openStore({
     qdrantUrl: config.qdrantUrl,
@@ -30,6 +32,7 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
   });
   const consumer = await ModelConsumer.open({
     ...config.queue,
+    traced: tracing.isOn,
     shardConcurrency: config.shards,
     queryConcurrency: 32,
     lockMs: config.lockMs,
@@ -41,7 +44,7 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
   });
   const fetching = new GuardedFetch({ allow: config.fetchAllow });
   const pictures = { fetch: fetching.bytes.bind(fetching), spoolFolder: config.spoolFolder };
-  const models = new ModelSet(config, { consumer, spool, store, metrics, log, pictures });
+  const models = new ModelSet(config, { consumer, spool, store, metrics, log, pictures, tracing });
   models.start();
   const health = await serveHealth({
     host: config.host,
@@ -64,6 +67,7 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
       await fetching.close();
       await health.close();
       await store.close();
+      await tracing.close();
     },
   };
 }

@@ -46,6 +46,10 @@ export const sharedSettings = {
     description:
       'Hosts, addresses and CIDR ranges, separated by commas, that sources of jobs and pictures may be fetched from though they are not public.',
   }),
+  EMBEDMILL_OTLP_URL: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .meta({ description: 'An OTLP/HTTP collector that traces are sent to; none by default.' }),
   EMBEDMILL_LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
     .default('info')
@@ -71,6 +75,7 @@ export interface SharedConfig {
   hubUrl: string | undefined;
   /** Where may be fetched from beside the public internet. */
   fetchAllow: string[];
+  otlpUrl: string | undefined;
   logLevel: SharedSettings['EMBEDMILL_LOG_LEVEL'];
 }
 
@@ -88,6 +93,7 @@ export function sharedConfig(read: SharedSettings): SharedConfig {
     modelCacheFolder: resolve(read.EMBEDMILL_MODEL_CACHE_DIR ?? join(dataFolder, 'models')),
     hubUrl: read.EMBEDMILL_HUB_URL,
     fetchAllow: (read.EMBEDMILL_FETCH_ALLOW ?? '').split(',').flatMap((one) => one.trim() || []),
+    otlpUrl: read.EMBEDMILL_OTLP_URL,
     logLevel: read.EMBEDMILL_LOG_LEVEL,
   };
 }

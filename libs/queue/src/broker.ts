@@ -1,6 +1,12 @@
-import type { Processor, Worker, WorkerOptions } from 'bullmq';
+import type { Processor, Telemetry, Worker, WorkerOptions } from 'bullmq';
 import type { BullQueues } from './bull-queues.ts';
 import type { QueueMemory } from './memory.ts';
+
+/** What every queue and worker of a broker has. */
+export interface BrokerOptions {
+  prefix: string;
+  telemetry?: Telemetry;
+}
 
 /** A worker's options without those that the broker knows. */
 export type BrokerWorkerOptions = Omit<WorkerOptions, 'connection' | 'prefix' | 'telemetry'>;

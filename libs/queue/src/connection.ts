@@ -7,7 +7,11 @@ import { EmbedmillError } from '@embedmill/jobs';
 export const DEFAULT_PREFIX = '{embedmill}';
 
 /** How one process reaches the queue. */
-export type QueueOptions = { prefix?: string | undefined } & (RedisOptions | PostgresOptions);
+export type QueueOptions = {
+  prefix?: string | undefined;
+  /** Whether jobs carry the trace that they are part of; OpenTelemetry is set up by then. */
+  traced?: boolean | undefined;
+} & (RedisOptions | PostgresOptions);
 
 export interface RedisOptions {
   /** As `parseRedisAddress` reads it: one server, sentinels, a cluster, or the path of a unix socket. */

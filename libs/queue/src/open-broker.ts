@@ -1,4 +1,4 @@
-import type { Broker } from './broker.ts';
+import type { Broker, BrokerOptions } from './broker.ts';
 import { DEFAULT_PREFIX, type QueueOptions } from './connection.ts';
 import { PostgresBroker } from './postgres-broker.ts';
 import { RedisBroker } from './redis-broker.ts';
@@ -9,8 +9,11 @@ import { RedisBroker } from './redis-broker.ts';
  */
 export async function openBroker(options: QueueOptions, deadlineMs?: number): Promise<Broker> {
   const prefix = options.prefix ?? DEFAULT_PREFIX;
+  const telemetry =
+    options.traced === true ? (await import('./bull-telemetry.ts')).bullTelemetry() : undefined;
+  const shared: BrokerOptions = { prefix, ...(telemetry === undefined ? {} : { telemetry }) };
   const broker =
-    'postgresUrl' in options ? new PostgresBroker(options, prefix) : new RedisBroker(options, prefix);
+    'postgresUrl' in options ? new PostgresBroker(options, shared) : new RedisBroker(options, shared);
   try {
     await broker.assertUsable(deadlineMs);
     return broker;

@@ -9,7 +9,7 @@ import {
 } from 'bullmq';
 import { Client } from 'pg';
 import { EmbedmillError } from '@embedmill/jobs';
-import type { Broker, BrokerWorker, BrokerWorkerOptions } from './broker.ts';
+import type { Broker, BrokerOptions, BrokerWorker, BrokerWorkerOptions } from './broker.ts';
 import { BullQueues } from './bull-queues.ts';
 import { queueUnavailable, within, type PostgresOptions } from './connection.ts';
 import { PostgresListener } from './postgres-listener.ts';
@@ -45,11 +45,13 @@ export class PostgresBroker implements Broker {
     keepAlive: true;
     [setting: string]: unknown;
   };
+  readonly #traced: Pick<BrokerOptions, 'telemetry'>;
   readonly #connection: PostgresConnection;
   #listener: PostgresListener | undefined;
 
-  constructor({ postgresUrl }: PostgresOptions, prefix: string) {
+  constructor({ postgresUrl }: PostgresOptions, { prefix, ...traced }: BrokerOptions) {
     assertAddress(postgresUrl);
+    this.#traced = traced;
     const schema = prefix.replace(/[^A-Za-z0-9_]/g, '');
     this.#options = { connectionString: postgresUrl, schema, connectionTimeoutMillis: 5000, keepAlive: true };
     this.#connection = new PostgresConnection({ ...this.#options, max: POOL, migrate: true });
@@ -58,7 +60,7 @@ export class PostgresBroker implements Broker {
         // The same class over another backend: only the type of `getBackend`, which nobody calls, differs.
         new BullQueue(
           name,
-          { connection: this.#options },
+          { connection: this.#options, ...traced },
           (queue, options: QueueBaseOptions<PostgresConnectionOptions>) =>
             new PostgresQueueBackend(this.#connection, queue, options, false),
         ) as unknown as BullQueue,
@@ -73,7 +75,7 @@ export class PostgresBroker implements Broker {
     return new Worker<Data, Result, string, PostgresQueueBackend, never, PostgresConnectionOptions>(
       name,
       processor,
-      { ...options, connection: { ...this.#options, max: WORKER_POOL } },
+      { ...options, ...this.#traced, connection: { ...this.#options, max: WORKER_POOL } },
       (queue, workerOptions) =>
         new PostgresQueueBackend(
           new ReadyConnection(workerOptions.connection),

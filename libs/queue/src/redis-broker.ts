@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Queue as BullQueue, Worker, type Processor } from 'bullmq';
 import { Cluster, Redis } from 'ioredis';
 import { EmbedmillError } from '@embedmill/jobs';
-import type { Broker, BrokerWorker, BrokerWorkerOptions } from './broker.ts';
+import type { Broker, BrokerOptions, BrokerWorker, BrokerWorkerOptions } from './broker.ts';
 import { BullQueues } from './bull-queues.ts';
 import { queueUnavailable, within, type RedisOptions } from './connection.ts';
 import { memoryOf, type QueueMemory } from './memory.ts';
@@ -12,18 +12,18 @@ import { parseRedisAddress } from './redis-address.ts';
 export class RedisBroker implements Broker {
   readonly queues: BullQueues;
   readonly #options: RedisOptions;
-  readonly #prefix: string;
+  readonly #shared: BrokerOptions;
   readonly #redis: Redis | Cluster;
   #subscriber: Redis | Cluster | undefined;
   /** What kept the last connection from being made: the commands that wait for it do not say. */
   #problem: Error | undefined;
 
-  constructor(options: RedisOptions, prefix: string) {
+  constructor(options: RedisOptions, shared: BrokerOptions) {
     this.#options = options;
-    this.#prefix = prefix;
+    this.#shared = shared;
     this.#redis = openRedis(options);
     this.#redis.on('error', (error) => (this.#problem = error));
-    this.queues = new BullQueues((name) => new BullQueue(name, { connection: this.#redis, prefix }));
+    this.queues = new BullQueues((name) => new BullQueue(name, { connection: this.#redis, ...shared }));
   }
 
   worker<Data, Result>(
@@ -34,7 +34,7 @@ export class RedisBroker implements Broker {
     return new Worker<Data, Result>(name, processor, {
       ...options,
       connection: this.#redis,
-      prefix: this.#prefix,
+      ...this.#shared,
     });
   }
 
@@ -130,7 +130,7 @@ export class RedisBroker implements Broker {
   }
 
   #key(name: string): string {
-    return `${this.#prefix}:${name}`;
+    return `${this.#shared.prefix}:${name}`;
   }
 }
 

@@ -1,0 +1,1 @@
+export { NO_TRACING, startTracing, type Attributes, type RequestSpan, type Tracing } from './tracing.ts';
