@@ -1,6 +1,6 @@
 import { bytes, compact, grouped, table } from '../text.ts';
 import { BUSY, MOST_SHARDS, OUTSTANDING_SHARDS, type Plan, type PlanRequest } from './plan.ts';
-import type { Outcome } from './simulation.ts';
+import type { Outcome } from './cluster.ts';
 
 /** Where a worker's rate comes from. */
 export type RateSource = { by: 'you' } | { by: 'measurement'; tokensPerChunk: number; where: string };

@@ -9,7 +9,7 @@ import {
   type Plan,
   type PlanRequest,
 } from './plan.ts';
-import type { Cluster, Faults, Load } from './simulation.ts';
+import type { Cluster, Faults, Load } from './cluster.ts';
 
 export interface Scenario {
   cluster: Cluster;

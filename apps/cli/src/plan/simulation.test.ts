@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { deviceSeconds, NO_FAULTS, simulate, type Cluster, type Faults, type Load } from './simulation.ts';
+import { deviceSeconds, NO_FAULTS, type Cluster, type Faults, type Load } from './cluster.ts';
+import { simulate } from './simulation.ts';
 
 const cluster = (changes: Partial<Cluster> = {}): Cluster => ({
   ...{ workers: 300, shardsInHand: 4, lockSeconds: 15, dispatchers: 2, jobsEach: 8 },

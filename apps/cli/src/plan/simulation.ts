@@ -10,78 +10,11 @@
  * shards outstanding than its bound. The same seed gives the same run.
  */
 import { ShardBound } from '@embedmill/queue';
-import { normal, seeded, type Random } from '../random.ts';
+import { seeded, type Random } from '../random.ts';
+import { deviceSeconds, NO_FAULTS, type Cluster, type Faults, type Load, type Outcome } from './cluster.ts';
 import { SimulatedClock } from './simulated-clock.ts';
 import { SimulatedWorker } from './simulated-worker.ts';
 import { WaitingLine } from './waiting-line.ts';
-
-/** How the cluster is set. Times here and below are in seconds. */
-export interface Cluster {
-  workers: number;
-  /** EMBEDMILL_WORKER_SHARDS. */
-  shardsInHand: number;
-  /** EMBEDMILL_WORKER_LOCK_SECONDS, and of dispatchers EMBEDMILL_API_LOCK_SECONDS. */
-  lockSeconds: number;
-  /** API replicas. */
-  dispatchers: number;
-  /** EMBEDMILL_API_JOBS: jobs that each of them dispatches at the same time. */
-  jobsEach: number;
-  /** EMBEDMILL_API_OUTSTANDING_SHARDS: what each job may have on the queue in any case. */
-  outstandingShards: number;
-  /** EMBEDMILL_API_MOST_SHARDS: what it may have where workers would else find none. */
-  mostShards: number;
-  /** Between two looks of a dispatcher at a job. */
-  pollSeconds: number;
-  /** What adding one shard to the queue takes. */
-  addSeconds: number;
-}
-
-export interface Load {
-  jobs: readonly { shards: number; submittedAt: number }[];
-  /** Mean time of a shard on a device: log-normal, with `sigma` the deviation of its logarithm. */
-  shardSeconds: number;
-  sigma: number;
-  /** What a shard spends in a worker's hands beside the device. */
-  besideSeconds: number;
-}
-
-/** Mean times between failures are of one worker or dispatcher; Infinity where there are none. */
-export interface Faults {
-  workerMtbf: number;
-  /** Until it is back, with its model loaded. */
-  workerRestart: number;
-  /** A worker stands still for `freezeSeconds`, or is cut off, and goes on. */
-  freezeMtbf: number;
-  freezeSeconds: number;
-  dispatcherMtbf: number;
-  /** Share of tries that give the shard back, because what it needs is away. */
-  returned: number;
-}
-
-export const NO_FAULTS: Faults = {
-  ...{ workerMtbf: Infinity, workerRestart: 0, freezeMtbf: Infinity, freezeSeconds: 0 },
-  ...{ dispatcherMtbf: Infinity, returned: 0 },
-};
-
-export interface Outcome {
-  /** Until the last job has finished. */
-  seconds: number;
-  settled: number;
-  /** Shards whose workers died again and again. */
-  lost: number;
-  /** Runs of shards that did not count: another had the lock, or the worker died with it. */
-  repeated: number;
-  /** Shards on the queue and in workers' hands at the same time: of all jobs, and of one. */
-  mostOutstanding: number;
-  mostOfOneJob: number;
-  /** Share of the workers' time that their devices were busy, until no shard was left to be claimed. */
-  utilisation: number;
-  /** From then to the end. */
-  tailSeconds: number;
-  /** Jain's index over the largest jobs, of what each had settled when the first of them ended: 1 when all the same. */
-  fairness: number;
-  jobs: { shards: number; seconds: number }[];
-}
 
 interface Job {
   readonly first: number;
@@ -104,13 +37,6 @@ const LONGEST_PAUSE = 60;
 /** Errors: a RangeError where there is nothing to simulate. */
 export function simulate(cluster: Cluster, load: Load, faults: Faults = NO_FAULTS, seed = 1): Outcome {
   return new Simulation(cluster, load, faults, seed).run();
-}
-
-/** Seconds that a shard takes on a device: the same whoever runs it, and however often. */
-export function deviceSeconds(load: Pick<Load, 'shardSeconds' | 'sigma'>, shard: number, seed = 1): number {
-  const { shardSeconds, sigma } = load;
-  const z = normal(seeded(seed + Math.imul(shard + 1, 0x9e3779b1)));
-  return shardSeconds * Math.exp(sigma * z - (sigma * sigma) / 2);
 }
 
 class Simulation {
