@@ -29,6 +29,9 @@ interface Job {
   finishedAt: number | undefined;
 }
 
+/** As apps/api's dispatcher has them. */
+const ADDED_AT_ONCE = 256;
+const SHORT_PAUSE = 0.01;
 /** As libs/queue has them. */
 const MAX_STALLED = 3;
 const ATTEMPTS = 30;
@@ -126,9 +129,10 @@ class Simulation {
   #look(job: Job): void {
     if (job.cursor === job.shards && job.outstanding === 0) return this.#finish(job);
     const { addSeconds, pollSeconds } = this.#cluster;
-    const room = { outstanding: job.outstanding, waiting: this.#line.length };
+    const seen = { outstanding: job.outstanding, waiting: this.#line.length };
     const left = job.shards - job.cursor;
-    const added = left === 0 ? 0 : Math.min(left, this.#bounds[job.dispatcher]?.room(room) ?? 0);
+    const room = left === 0 ? 0 : (this.#bounds[job.dispatcher]?.room(seen) ?? 0);
+    const added = Math.min(left, room, ADDED_AT_ONCE);
     for (let n = 0; n < added; n += 1) this.#line.append(job.first + job.cursor + n);
     job.cursor += added;
     job.outstanding += added;
@@ -136,7 +140,8 @@ class Simulation {
     this.#counts.mostOutstanding = Math.max(this.#counts.mostOutstanding, this.#outstanding);
     this.#counts.mostOfOneJob = Math.max(this.#counts.mostOfOneJob, job.outstanding);
     this.#serve();
-    this.#lookAgain(job, added * addSeconds + pollSeconds * this.#between(0.75, 1.25));
+    const pause = room > ADDED_AT_ONCE ? SHORT_PAUSE : pollSeconds * this.#between(0.75, 1.25);
+    this.#lookAgain(job, added * addSeconds + pause);
   }
 
   #lookAgain(job: Job, seconds: number): void {
