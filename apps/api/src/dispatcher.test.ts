@@ -4,7 +4,8 @@ import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { Queue as BullQueue } from 'bullmq';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import {
   EmbedmillError,
   isFinished,
@@ -16,8 +17,15 @@ import {
   type ShardResult,
 } from '@embedmill/jobs';
 import { missingPostgres, startTestPostgres } from '@embedmill/postgres-server';
-import { connectQueue, ModelConsumer, newJobId, type Queue, type QueueOptions } from '@embedmill/queue';
-import { startTestRedis } from '@embedmill/redis-server';
+import {
+  connectQueue,
+  DEFAULT_PREFIX,
+  ModelConsumer,
+  newJobId,
+  type Queue,
+  type QueueOptions,
+} from '@embedmill/queue';
+import { startTestCluster, startTestRedis } from '@embedmill/redis-server';
 import { failShard, Spool } from '@embedmill/sources';
 import type { VectorStore } from '@embedmill/vector-store';
 import { startDispatcher, type DispatcherOptions } from './dispatcher.ts';
@@ -128,32 +136,63 @@ const stored = (shard: Shard): ShardResult => ({
 });
 
 const brokers = [
+  { name: 'Redis', missing: undefined, start: startTestRedis, as: (redisUrl: string) => ({ redisUrl }) },
   {
-    name: 'Redis',
+    name: 'Redis Cluster',
     missing: undefined,
-    async start(): Promise<QueueOptions> {
-      const redis = await startTestRedis();
-      closers.push(() => redis.stop());
-      return { redisUrl: redis.url };
-    },
+    start: startTestCluster,
+    as: (redisUrl: string) => ({ redisUrl }),
   },
   {
     name: 'PostgreSQL',
     missing: missingPostgres,
-    async start(): Promise<QueueOptions> {
-      const postgres = await startTestPostgres();
-      closers.push(() => postgres.stop());
-      return { postgresUrl: postgres.url };
-    },
+    start: startTestPostgres,
+    as: (postgresUrl: string) => ({ postgresUrl }),
   },
 ];
 
-describe.each(brokers)('by $name', ({ missing, start }) => {
+test('a job that a broker lost shards of starts over, and its counts are exact', async () => {
+  const redis = await startTestRedis();
+  closers.push(() => redis.stop());
+  address = { redisUrl: redis.url };
+  await prepare();
+  const seen: number[] = [];
+  const release = Promise.withResolvers<void>();
+  await worker(async (shard) => {
+    seen.push(shard.index);
+    await release.promise;
+    return stored(shard);
+  }, 1);
+  await dispatcher();
+  const id = await submit(1000);
+  while ((await queue.depth()).waiting < 2) await setTimeout(5);
+  const shards = new BullQueue(`shards-${collection.profile.model}`, {
+    connection: { path: redis.url },
+    prefix: DEFAULT_PREFIX,
+  });
+  closers.push(() => shards.close());
+  // As a master that dies before its replica has heard of the shard.
+  expect(await shards.remove(`${id}-2`)).toBe(1);
+  release.resolve();
+  expect(await finished(id)).toMatchObject({ state: 'completed', stored: 1000, done: 1000, shardsDone: 4 });
+  expect(seen.slice(0, 3)).toEqual([0, 1, 3]);
+  expect([...new Set(seen)].sort()).toEqual([0, 1, 2, 3]);
+}, 30_000);
+
+describe.each(brokers)('by $name', ({ missing, start, as }) => {
   describe.skipIf(missing !== undefined)(
     missing === undefined ? 'the dispatcher' : `skipped: ${missing}`,
     () => {
+      let broker: { url: string; stop(): Promise<void> };
+      let tests = 0;
+
+      beforeAll(async () => {
+        broker = await start();
+      });
+      afterAll(() => broker.stop());
       beforeEach(async () => {
-        address = await start();
+        tests += 1;
+        address = { ...as(broker.url), prefix: `{test${tests}}` };
         await prepare();
       });
 

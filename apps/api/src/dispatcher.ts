@@ -3,6 +3,7 @@ import {
   asEmbedmillError,
   EmbedmillError,
   isFinished,
+  NO_PROGRESS,
   type CollectionName,
   type JobState,
   type Shard,
@@ -243,7 +244,21 @@ async function run(
     await manifest.return(undefined);
   }
   await foldAll(handle, options);
+  if (!cancelled) await assertWhole(handle);
   await finish(handle, options, cancelled ? 'cancelled' : 'completed');
+}
+
+/**
+ * A broker that failed over to a replica has lost its last changes: shards may be gone, or come back after they were
+ * counted. Then the job starts over; what is stored is recognised, and counted anew.
+ */
+async function assertWhole(handle: IngestHandle): Promise<void> {
+  const { documents, shards, shardsDone } = handle.record.progress;
+  if (shardsDone === shards) return;
+  const progress = { ...NO_PROGRESS, documents, shards };
+  handle.record = { ...handle.record, progress, cursor: { index: 0, offset: 0 }, dispatched: 0, folding: [] };
+  await handle.save();
+  throw new EmbedmillError('internal', `the queue settled ${shardsDone} of ${shards} shards: it starts over`);
 }
 
 /** Folds until nothing is left to fold; shards still on the queue are waited for. */

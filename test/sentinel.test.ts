@@ -1,0 +1,34 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Job } from '@embedmill/jobs';
+import { startTestSentinel, type TestSentinel } from '@embedmill/redis-server';
+import { Embedmill, ndjson } from './embedmill.ts';
+
+let sentinel: TestSentinel;
+let mill: Embedmill;
+
+beforeAll(async () => {
+  sentinel = await startTestSentinel();
+  mill = await Embedmill.up({ env: { REDIS_URL: sentinel.url } });
+});
+afterAll(async () => {
+  await mill?.stop();
+  await sentinel?.stop();
+});
+
+test('a job goes on when the master dies in its midst, with exact counts', async () => {
+  const name = await mill.collection('sentinel');
+  const documents = Array.from({ length: 4000 }, (_, n) => ({
+    id: `d${n}`,
+    text: `the document of number ${n} says some more words than the number alone`,
+  }));
+  const job = await mill.submit(name, ndjson(documents));
+  await mill.until('the job is under way', async () => {
+    return (await mill.json<Job>(`/api/v1/jobs/${job.id}`)).done > 0;
+  });
+  await sentinel.killMaster();
+  expect(await mill.finished(job)).toMatchObject({
+    ...{ state: 'completed', documents: 4000, done: 4000, stored: 4000, failed: 0 },
+  });
+  expect((await mill.json<{ points: number }>(`/api/v1/collections/${name}`)).points).toBe(4000);
+  expect(await mill.search(name, { query: 'the document of number 77', limit: 1 })).toHaveLength(1);
+});
