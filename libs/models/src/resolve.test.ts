@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { ModelEntryInput } from './entry.ts';
 import { REVISION, sha256, startFakeHub, type FakeHub } from './fake-hub.ts';
+import { REGISTRY } from './registry.ts';
 import { resolveModel, type ResolveOptions } from './resolve.ts';
 
 const BUNDLED = resolve(import.meta.dirname, '../../../models');
@@ -316,6 +317,16 @@ test('the bundled model is what its entry says', async () => {
   const model = await resolveModel('all-MiniLM-L6-v2', { cacheDir: join(folder, 'cache') });
   expect(model).toMatchObject({ dims: 384, pooling: 'mean', maxTokens: 256, normalize: true, padTokenId: 0 });
   expect(model.sha256).toBe('e777796ddc5ef6c5dc0877bcc57afdca8471e3dd36ff47524f960f54c85d1b43');
+});
+
+test('every bundled model is checked against its digests when it is loaded', async () => {
+  const bundled = REGISTRY.filter(({ source }) => source.kind === 'bundled');
+  expect(bundled.length).toBeGreaterThan(2);
+  for (const { name, model, tokenizer } of bundled) {
+    const { modelPath, tokenizerPath } = await resolveModel(name, { cacheDir: join(folder, 'cache') });
+    expect(sha256(await readFile(modelPath)), name).toBe(model.sha256);
+    expect(sha256(await readFile(tokenizerPath)), name).toBe(tokenizer.sha256);
+  }
 });
 
 test('a bundled model with one bit flipped is model_corrupt, and one that is missing is unavailable', async () => {

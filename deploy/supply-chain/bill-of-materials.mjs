@@ -1,0 +1,38 @@
+/**
+ * Prints the bill of materials of what is shipped, as CycloneDX (https://cyclonedx.org): npm's own, less what only
+ * builds and tests, and the bundled models' files. npm's `--omit dev` will not do: it also leaves out what one
+ * workspace needs for its tests and another one to run.
+ */
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const ROOT = join(import.meta.dirname, '../..');
+const MODELS = join(ROOT, 'models');
+
+const npm = ['sbom', '--sbom-format', 'cyclonedx'];
+const bill = JSON.parse(
+  execFileSync('npm', npm, { cwd: ROOT, maxBuffer: 1 << 28, stdio: ['ignore', 'pipe', 'ignore'] }),
+);
+
+const isShipped = ({ properties = [] }) =>
+  !properties.some(({ name, value }) => name === 'cdx:npm:package:development' && value === 'true');
+const packages = bill.components.filter(isShipped);
+const shipped = new Set([bill.metadata.component, ...packages].map((component) => component['bom-ref']));
+const dependencies = bill.dependencies
+  .filter(({ ref }) => shipped.has(ref))
+  .map(({ ref, dependsOn = [] }) => ({ ref, dependsOn: dependsOn.filter((on) => shipped.has(on)) }));
+
+const models = readdirSync(MODELS, { recursive: true, withFileTypes: true })
+  .filter((entry) => entry.isFile() && /\.(onnx|json)$/.test(entry.name))
+  .map(({ parentPath, name }) => {
+    const path = join(parentPath, name);
+    const content = createHash('sha256').update(readFileSync(path)).digest('hex');
+    const file = path.slice(ROOT.length + 1);
+    return { type: 'file', 'bom-ref': file, name: file, hashes: [{ alg: 'SHA-256', content }] };
+  });
+
+process.stdout.write(
+  JSON.stringify({ ...bill, components: [...packages, ...models], dependencies }, null, 2) + '\n',
+);
