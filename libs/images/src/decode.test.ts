@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { crc32 } from 'node:zlib';
+import { crc32, deflateSync } from 'node:zlib';
 import sharp from 'sharp';
 import { describe, expect, it, test } from 'vitest';
 import { decodeImage, type ImagePreparation } from './decode.ts';
@@ -94,5 +94,64 @@ describe('decodeImage', () => {
     bomb.writeUInt32BE(30_000, 20);
     bomb.writeUInt32BE(crc32(bomb.subarray(12, 29)), 29);
     expect(await codeOf(decodeImage(bomb, clip))).toBe('image_too_large');
+  });
+
+  /** A chunk of a PNG (its specification, 5.3). */
+  const chunk = (type: string, data: Buffer): Buffer => {
+    const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
+    const [length, sum] = [Buffer.alloc(4), Buffer.alloc(4)];
+    length.writeUInt32BE(data.length);
+    sum.writeUInt32BE(crc32(body));
+    return Buffer.concat([length, body, sum]);
+  };
+  const bomb = deflateSync(Buffer.alloc(100_000_000));
+  it.each([
+    ['texts', Array.from({ length: 100 }, () => chunk('zTXt', Buffer.concat([Buffer.from('a\0\0'), bomb])))],
+    ['a colour profile', [chunk('iCCP', Buffer.concat([Buffer.from('a\0\0'), bomb]))]],
+  ])('does not blow up %s that come with a picture', async (_what, chunks) => {
+    const png = await plain(10, 10).png().toBuffer();
+    const head = 8 + 25;
+    const bytes = Buffer.concat([png.subarray(0, head), ...chunks, png.subarray(head)]);
+    const before = process.memoryUsage().rss;
+    const pixels = await decodeImage(bytes, clip).catch((error: { code?: string }) => error.code);
+    if (typeof pixels === 'string') expect(pixels).toBe('image_unreadable');
+    else expect(pixels).toHaveLength(24 * 24 * 3);
+    expect(process.memoryUsage().rss - before).toBeLessThan(80_000_000);
+  });
+
+  it('sees the picture of a file that is something else as well, and nothing of that', async () => {
+    const image = await fixture('photo-200x133.jpg');
+    const pixels = await decodeImage(image, clip);
+    for (const rest of [
+      '<script>alert(1)</script>',
+      'PK\x03\x04',
+      '<svg onload="x"/>',
+      '\x89PNG\r\n\x1a\n',
+    ]) {
+      expect(await decodeImage(Buffer.concat([image, Buffer.from(rest, 'latin1')]), clip)).toEqual(pixels);
+    }
+  });
+
+  it('looks at the first frame of an animation only', async () => {
+    const frames = await Promise.all(
+      ['red', 'blue'].map((background) =>
+        sharp({ create: { width: 40, height: 40, channels: 3, background } })
+          .png()
+          .toBuffer(),
+      ),
+    );
+    const animation = await sharp(frames, { join: { animated: true } })
+      .gif()
+      .toBuffer();
+    const [r, g, b] = await decodeImage(animation, clip);
+    expect([r, g, b].map((value) => Math.round(value! / 255))).toEqual([1, 0, 0]);
+  });
+
+  it('refuses a scan that is repeated to take time', async () => {
+    const jpeg = await plain(2000, 2000).jpeg({ progressive: true }).toBuffer();
+    const scan = jpeg.subarray(jpeg.lastIndexOf(Buffer.of(0xff, 0xda)), -2);
+    const scans = Array.from({ length: 2000 }, () => scan);
+    const bytes = Buffer.concat([jpeg.subarray(0, -2), ...scans, jpeg.subarray(-2)]);
+    expect(await codeOf(decodeImage(bytes, clip))).toBe('image_unreadable');
   });
 });

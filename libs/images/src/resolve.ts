@@ -136,8 +136,8 @@ export async function pictureFile(path: string, folder: string | undefined): Pro
 }
 
 async function readWhole(path: string, maxBytes: number): Promise<Uint8Array> {
-  // A pipe would have the open wait for a writer.
-  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  // A pipe would have the open wait for a writer; a link that has taken the file's place is not followed.
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
   try {
     const info = await file.stat();
     if (!info.isFile()) throw new EmbedmillError('image_unreadable', `the image ${path} is not a file`);

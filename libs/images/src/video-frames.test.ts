@@ -37,6 +37,13 @@ it('a file that is not there is told as such', async () => {
   expect(await codeOf(frames)).toBe('video_unreadable');
 });
 
+it('a folder or a pipe is no video, and is not waited for', async () => {
+  const pipe = join(folder, 'pipe.mp4');
+  const paths = spawnSync('mkfifo', [pipe]).status === 0 ? [folder, pipe] : [folder];
+  for (const path of paths)
+    expect(await codeOf(collect(path, { intervalSeconds: 1, maxFrames: 1 }))).toBe('video_unreadable');
+});
+
 describe.skipIf(!hasFfmpeg)(`frames${hasFfmpeg ? '' : ' (skipped: no ffmpeg on the PATH)'}`, () => {
   let video = '';
   /** Ten seconds at 10 frames a second whose grey is 20 × the time. */

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
-import { access, constants } from 'node:fs/promises';
+import { access, constants, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import { EmbedmillError } from '@embedmill/jobs';
@@ -47,6 +47,9 @@ export async function* videoFrames(
   await access(path, constants.R_OK).catch((cause: unknown) => {
     throw new EmbedmillError('video_unreadable', `the video ${path} cannot be read`, { cause });
   });
+  // FFmpeg would wait for a pipe's writer, for ever.
+  if (!(await stat(path)).isFile())
+    throw new EmbedmillError('video_unreadable', `the video ${path} is not a file`);
   const ffmpeg = start(path, options);
   const abort = (): void => void ffmpeg.child.kill();
   signal?.addEventListener('abort', abort, { once: true });
