@@ -63,7 +63,7 @@ export const settingsSchema = z.strictObject({
     description: 'A file that who did what is appended to, a line of JSON each; it is in the log anyway.',
   }),
   EMBEDMILL_API_MAX_REQUESTS: integer(1, 100_000)
-    .default(128)
+    .default(64)
     .meta({ description: 'Requests at the same time, beside uploads; more are told to come again.' }),
   EMBEDMILL_API_MAX_UPLOADS: integer(1, 10_000)
     .default(16)

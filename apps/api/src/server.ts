@@ -50,7 +50,7 @@ export interface ServerOptions extends EventOptions {
 const NO_KEYS: AccessOptions = {
   ...{ keysFile: undefined, oidc: undefined, metricsKey: undefined, auditFile: undefined },
 };
-const USUAL_LIMITS: LimitOptions = { maxRequests: 128, maxUploads: 16 };
+const USUAL_LIMITS: LimitOptions = { maxRequests: 64, maxUploads: 16 };
 
 /**
  * The HTTP server over its parts, ready to listen. Closing it stops new requests, ends event streams, and waits
