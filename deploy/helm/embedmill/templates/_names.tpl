@@ -1,0 +1,80 @@
+{{- define "embedmill.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "embedmill.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" }}
+{{- else if contains (include "embedmill.name" .) .Release.Name -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" }}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name (include "embedmill.name" .) | trunc 40 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+
+{{- /* What selects pods: it cannot change from one release to the next. */}}
+{{- define "embedmill.selector" -}}
+app.kubernetes.io/name: {{ include "embedmill.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "embedmill.labels" -}}
+{{ include "embedmill.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{- define "embedmill.serviceAccount" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "embedmill.fullname" .) .Values.serviceAccount.name }}
+{{- else -}}
+{{- default "default" .Values.serviceAccount.name }}
+{{- end }}
+{{- end }}
+
+{{- /* An image's reference: (list $ name). */}}
+{{- define "embedmill.image" -}}
+{{- $ := index . 0 }}
+{{- $images := $.Values.images }}
+{{- $tag := default $.Chart.AppVersion $images.tag }}
+{{- if $images.registry }}{{ $images.registry }}/{{ end }}{{ index . 1 }}{{ ternary "@" ":" (hasPrefix "sha256:" $tag) }}{{ $tag }}
+{{- end }}
+
+{{- define "embedmill.secret" -}}
+{{- if .Values.secret.existing -}}
+{{- .Values.secret.existing }}
+{{- else if .Values.secret.values -}}
+{{- include "embedmill.fullname" . }}
+{{- end }}
+{{- end }}
+
+{{- define "embedmill.spoolClaim" -}}
+{{- default (printf "%s-spool" (include "embedmill.fullname" .)) .Values.spool.volume.existingClaim }}
+{{- end }}
+
+{{- /* A pool with what workerDefaults says where it does not: (list $ name), as JSON. Says what cannot work. */}}
+{{- define "embedmill.pool" -}}
+{{- $ := index . 0 }}
+{{- $name := index . 1 }}
+{{- $pool := mergeOverwrite (deepCopy $.Values.workerDefaults) (deepCopy (index $.Values.workerPools $name)) }}
+{{- $least := add $pool.batchSeconds $pool.upsertSeconds }}
+{{- if lt (int $pool.drainSeconds) (int $least) }}
+{{- fail (printf "workerPools.%s: drainSeconds is %d, so that a stopping pod would cut off a batch of batchSeconds %d and its write of upsertSeconds %d; make drainSeconds at least %d" $name (int $pool.drainSeconds) (int $pool.batchSeconds) (int $pool.upsertSeconds) (int $least)) }}
+{{- end }}
+{{- if and (contains "/mig-" $pool.gpu.resource) (gt (int $pool.gpu.count) 1) }}
+{{- fail (printf "workerPools.%s: gpu.count is %d, but a process sees one MIG slice only; leave it at 1 and have more replicas" $name (int $pool.gpu.count)) }}
+{{- end }}
+{{- with $pool.autoscaling }}
+{{- if and (eq .kind "hpa") (lt (int .minReplicas) 1) }}
+{{- fail (printf "workerPools.%s: autoscaling.minReplicas is 0, but a HorizontalPodAutoscaler keeps one replica at least; use the kind keda, or 1" $name) }}
+{{- end }}
+{{- if gt (int .minReplicas) (int .maxReplicas) }}
+{{- fail (printf "workerPools.%s: autoscaling.minReplicas %d is more than maxReplicas %d" $name (int .minReplicas) (int .maxReplicas)) }}
+{{- end }}
+{{- if and (eq .kind "keda") (eq .keda.trigger "metrics-api") (gt (len $pool.models) 1) }}
+{{- fail (printf "workerPools.%s: the trigger metrics-api reads the backlog of one model, or of all where models is empty; here are %d: use the trigger prometheus, or a pool for each model" $name (len $pool.models)) }}
+{{- end }}
+{{- end }}
+{{- $pool | toJson }}
+{{- end }}
