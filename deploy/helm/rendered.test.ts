@@ -1,0 +1,177 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { CASE_NAMES, RENDERED } from './chart.ts';
+import { deploymentsOf, faultsOf, parseManifests, type Manifest } from './manifests.ts';
+
+/** What Node and the AWS SDK read themselves. */
+const OF_LIBRARIES = [
+  'NODE_EXTRA_CA_CERTS',
+  'AWS_ENDPOINT_URL_S3',
+  'AWS_REGION',
+  'AWS_ACCESS_KEY_ID',
+  'AWS_SECRET_ACCESS_KEY',
+];
+/** Settings on their way into the schemas; to be taken out of here as they come. */
+const COMING = [
+  'REDIS_TLS_CA',
+  'EMBEDMILL_SPOOL_URL',
+  'EMBEDMILL_S3_PATH_STYLE',
+  'EMBEDMILL_API_KEYS_FILE',
+  'EMBEDMILL_OTLP_URL',
+];
+
+const read = async (name: string): Promise<Manifest[]> =>
+  parseManifests(await readFile(join(RENDERED, `${name}.yaml`), 'utf8'));
+
+/** An app's schema of settings: by a computed path, since this project's sources depend on no app. */
+async function settingsOf(app: 'api' | 'worker'): Promise<SettingsSchema> {
+  const module = new URL(`../../apps/${app}/src/config.ts`, import.meta.url).href;
+  return ((await import(module)) as { settingsSchema: SettingsSchema }).settingsSchema;
+}
+interface SettingsSchema {
+  safeParse(environment: object): { error?: { issues: unknown[] } };
+}
+
+const nameOf = ({ kind, metadata }: Manifest): string => `${kind}/${metadata.name}`;
+
+test('a misspelt field and a value that does not fit are found', () => {
+  const service = { apiVersion: 'v1', kind: 'Service', metadata: { name: 's' } };
+  expect(faultsOf({ ...service, spec: { ports: [{ port: 80, targetport: 1 }] } })).toEqual([
+    '/spec/ports/0/targetport: there is no such field',
+  ]);
+  expect(faultsOf({ ...service, spec: { ports: [{ port: 'http' }] } })).toEqual([
+    expect.stringContaining('/spec/ports/0/port'),
+  ]);
+});
+
+describe.each(CASE_NAMES)('%s', (name) => {
+  test('every object fits the schema of its kind, and has a name of its own', async () => {
+    const manifests = await read(name);
+    expect(manifests.length).toBeGreaterThan(8);
+    const faults = manifests.flatMap((one) => faultsOf(one).map((fault) => `${nameOf(one)} ${fault}`));
+    expect(faults).toEqual([]);
+    expect(new Set(manifests.map(nameOf)).size).toBe(manifests.length);
+  });
+
+  test('every pod keeps to PodSecurity "restricted", and writes to volumes only', async () => {
+    for (const { metadata, spec } of deploymentsOf(await read(name))) {
+      const pod = spec!.template.spec!;
+      expect(pod.securityContext, metadata!.name).toMatchObject({
+        runAsNonRoot: true,
+        seccompProfile: { type: 'RuntimeDefault' },
+      });
+      expect(pod.automountServiceAccountToken).toBe(false);
+      expect(pod.volumes!.filter((volume) => volume.hostPath)).toEqual([]);
+      expect(pod).not.toMatchObject({ hostNetwork: true });
+      for (const { securityContext } of [...pod.containers, ...(pod.initContainers ?? [])]) {
+        expect(securityContext).toEqual({
+          allowPrivilegeEscalation: false,
+          readOnlyRootFilesystem: true,
+          capabilities: { drop: ['ALL'] },
+        });
+      }
+    }
+  });
+
+  test('probes ask what there is: started, ready, making progress', async () => {
+    for (const { spec } of deploymentsOf(await read(name))) {
+      const [container] = spec!.template.spec!.containers;
+      const ports = container!.ports!.map((port) => port.name);
+      for (const [probe, path] of [
+        [container!.startupProbe, '/startupz'],
+        [container!.readinessProbe, '/readyz'],
+        [container!.livenessProbe, '/healthz'],
+      ] as const) {
+        expect(probe!.httpGet!.path).toBe(path);
+        expect(ports).toContain(probe!.httpGet!.port);
+      }
+    }
+  });
+
+  test('a stopping worker has time for its drain, and the drain for the longest batch', async () => {
+    const workers = deploymentsOf(await read(name)).filter(
+      ({ metadata }) => metadata!.name !== 'embedmill-api',
+    );
+    expect(workers.length).toBeGreaterThan(0);
+    for (const { spec } of workers) {
+      const pod = spec!.template.spec!;
+      const seconds = (setting: string): number =>
+        Number(pod.containers[0]!.env!.find((one) => one.name === setting)!.value);
+      const drain = seconds('EMBEDMILL_WORKER_DRAIN_SECONDS');
+      expect(drain).toBeGreaterThan(seconds('EMBEDMILL_WORKER_BATCH_SECONDS'));
+      expect(pod.terminationGracePeriodSeconds).toBeGreaterThan(drain);
+      expect(pod.containers[0]!.lifecycle!.preStop!.exec!.command).toContain('process.kill(1, "SIGTERM")');
+      const liveness = pod.containers[0]!.livenessProbe!;
+      expect(liveness.periodSeconds! * liveness.failureThreshold!).toBeGreaterThanOrEqual(
+        seconds('EMBEDMILL_WORKER_BATCH_SECONDS'),
+      );
+    }
+  });
+
+  test('every variable is a setting that the app knows, with a value that it takes', async () => {
+    const manifests = await read(name);
+    const shared = manifests.find(({ kind }) => kind === 'ConfigMap')!['data'] as Record<string, string>;
+    for (const { metadata, spec } of deploymentsOf(manifests)) {
+      const schema = await settingsOf(metadata!.name === 'embedmill-api' ? 'api' : 'worker');
+      const own = spec!.template.spec!.containers[0]!.env!.map(
+        (one) => [one.name, one.value ?? '1'] as const,
+      );
+      const given = Object.entries({ ...shared, ...Object.fromEntries(own) }).filter(
+        ([variable]) => !OF_LIBRARIES.includes(variable) && !COMING.includes(variable),
+      );
+      expect(given.length).toBeGreaterThan(5);
+      expect(schema.safeParse(Object.fromEntries(given)).error?.issues ?? [], metadata!.name).toEqual([]);
+    }
+  });
+
+  test('what a pool is scaled by is one autoscaler or none, and then the Deployment says no replicas', async () => {
+    const manifests = await read(name);
+    for (const { metadata, spec } of deploymentsOf(manifests)) {
+      const scalers = manifests.filter(({ kind, ...fields }) => {
+        const target = (fields['spec'] as { scaleTargetRef?: { name?: string } } | undefined)?.scaleTargetRef;
+        return (
+          (kind === 'ScaledObject' || kind === 'HorizontalPodAutoscaler') && target?.name === metadata!.name
+        );
+      });
+      expect(scalers.length, metadata!.name).toBe(spec!.replicas === undefined ? 1 : 0);
+    }
+  });
+
+  test('selectors find their pods, and no others', async () => {
+    const manifests = await read(name);
+    const pods = deploymentsOf(manifests).map(({ metadata, spec }) => ({
+      name: metadata!.name,
+      labels: spec!.template.metadata!.labels!,
+      selector: spec!.selector.matchLabels!,
+    }));
+    const found = (selector: Record<string, string>): (string | undefined)[] =>
+      pods
+        .filter(({ labels }) => Object.entries(selector).every(([key, value]) => labels[key] === value))
+        .map((pod) => pod.name);
+    for (const pod of pods) expect(found(pod.selector)).toEqual([pod.name]);
+    const service = manifests.find(({ kind }) => kind === 'Service')!['spec'] as {
+      selector: Record<string, string>;
+    };
+    expect(found(service.selector)).toEqual(['embedmill-api']);
+    for (const { kind, metadata, spec } of manifests) {
+      if (kind !== 'PodDisruptionBudget') continue;
+      const { selector } = spec as { selector: { matchLabels: Record<string, string> } };
+      expect(found(selector.matchLabels)).toEqual([metadata.name]);
+    }
+  });
+});
+
+test('GPU pools ask for their GPU by the name of its resource, MIG slices too', async () => {
+  for (const [name, resource] of [
+    ['t4', 'nvidia.com/gpu'],
+    ['a100-mig', 'nvidia.com/mig-1g.10gb'],
+  ] as const) {
+    const pool = deploymentsOf(await read(name)).find(({ metadata }) => metadata!.name!.endsWith(name))!;
+    const [container] = pool.spec!.template.spec!.containers;
+    expect(container!.resources!.limits).toMatchObject({ [resource]: 1 });
+    expect(container!.image).toContain('worker-cuda');
+    expect(container!.env).toContainEqual({ name: 'EMBEDMILL_WORKER_DEVICE', value: 'cuda:0' });
+    expect(pool.spec!.strategy!.rollingUpdate).toEqual({ maxSurge: 0, maxUnavailable: 1 });
+  }
+});
