@@ -1,10 +1,15 @@
-// Bundles an app: node ../../build.mjs src/main.ts [src/other.ts …], run in the app's folder, writes dist/*.js.
+// Bundles an app: node ../../build.mjs [--outdir DIR] src/main.ts [src/other.ts …], run in the app's folder, writes
+// dist/*.js, or DIR/*.js.
 // Workspace code (@embedmill/*) is inlined, since it is TypeScript; npm packages stay imports.
 import { rm } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
 
-const entryPoints = process.argv.slice(2);
-if (entryPoints.length === 0) throw new Error('usage: node build.mjs ENTRY.ts [ENTRY.ts …]');
+const { values, positionals: entryPoints } = parseArgs({
+  allowPositionals: true,
+  options: { outdir: { type: 'string', default: 'dist' } },
+});
+if (entryPoints.length === 0) throw new Error('usage: node build.mjs [--outdir DIR] ENTRY.ts [ENTRY.ts …]');
 
 const packagesStayImports = {
   name: 'packages-stay-imports',
@@ -15,10 +20,10 @@ const packagesStayImports = {
   },
 };
 
-await rm('dist', { recursive: true, force: true });
+await rm(values.outdir, { recursive: true, force: true });
 await build({
   entryPoints,
-  outdir: 'dist',
+  outdir: values.outdir,
   bundle: true,
   format: 'esm',
   platform: 'node',

