@@ -72,7 +72,7 @@ test('our parts run without privileges, wait for queue and store, and share thei
   expect(ours.map(([name]) => name)).toEqual(['api', 'worker', 'worker-cuda']);
   const dockerfile = await readFile(join(import.meta.dirname, 'Dockerfile'), 'utf8');
   for (const [, service] of ours) {
-    expect(service).toMatchObject({ user: '1000:1000', read_only: true, cap_drop: ['ALL'] });
+    expect(service).toMatchObject({ user: '10001:10001', read_only: true, cap_drop: ['ALL'] });
     expect(service.depends_on).toMatchObject({
       redis: { condition: 'service_healthy' },
       qdrant: { condition: 'service_healthy' },

@@ -53,7 +53,7 @@ test('the linter finds no fault in the Dockerfile', () => {
 
 test.each(IMAGES)('%s copies what there is, starts the app, and not as root', (image) => {
   const instructions = instructionsOf(image);
-  expect(instructions.findLast(({ keyword }) => keyword === 'USER')?.args).toBe('1000:1000');
+  expect(instructions.findLast(({ keyword }) => keyword === 'USER')?.args).toBe('10001:10001');
   const app = image === 'api' ? 'api' : 'worker';
   expect(instructions.find(({ keyword }) => keyword === 'ENTRYPOINT')?.args).toContain(
     `apps/${app}/dist/main.js`,

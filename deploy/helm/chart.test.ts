@@ -1,8 +1,19 @@
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { CASE_NAMES, CASES, CHART, COPIES, hasHelm, helmLint, helmTemplate, RENDERED } from './chart.ts';
+import {
+  CASE_NAMES,
+  CASES,
+  CHART,
+  COPIES,
+  hasHelm,
+  helmLint,
+  helmTemplate,
+  RENDERED,
+  STACK,
+} from './chart.ts';
 import { deploymentsOf, faultsOf, parseManifests, type Manifest } from './manifests.ts';
 
 const helm = await hasHelm();
@@ -111,5 +122,48 @@ describe.skipIf(!helm)(`helm${skipped}`, () => {
     expect(named('ConfigMap')).toHaveLength(1 + Object.keys(dashboards).length);
     const rules = await filesOf(join(CHART, 'files/rules'));
     expect(named('PrometheusRule')).toHaveLength(Object.keys(rules).length);
+  });
+});
+
+/** Fakes of the charts that embedmill-stack depends on: a Service each, with the name that Helm's own `create` gives. */
+async function writeFakeChart(folder: string, name: string, version: string): Promise<void> {
+  await mkdir(join(folder, 'templates'), { recursive: true });
+  await writeFile(join(folder, 'Chart.yaml'), `apiVersion: v2\nname: ${name}\nversion: ${version}\n`);
+  await writeFile(
+    join(folder, 'templates/service.yaml'),
+    'apiVersion: v1\nkind: Service\nmetadata: { name: "{{ .Release.Name }}-{{ .Chart.Name }}" }\n',
+  );
+}
+
+describe.skipIf(!helm)(`the stack with a Redis and a Qdrant of its own${skipped}`, () => {
+  test('its parts find one another, and each can be left out', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'embedmill-stack-'));
+    try {
+      await cp(STACK, folder, { recursive: true });
+      await cp(CHART, join(folder, 'charts/embedmill'), { recursive: true });
+      await writeFakeChart(join(folder, 'charts/valkey'), 'valkey', '1.0.0');
+      await writeFakeChart(join(folder, 'charts/qdrant'), 'qdrant', '1.18.0');
+      const render = async (sets: string[]): Promise<Manifest[]> =>
+        parseManifests(await helmTemplate([], ['embedmill.api.insecure=true', ...sets], folder));
+      const named = (manifests: readonly Manifest[], kind: string): string[] =>
+        manifests.filter((one) => one.kind === kind).map(({ metadata }) => metadata.name);
+      const whole = await render([]);
+      expect(whole.filter(({ spec }) => spec !== undefined).flatMap(faultsOf)).toEqual([]);
+      expect(named(whole, 'Service').sort()).toEqual([
+        'embedmill-api',
+        'embedmill-qdrant',
+        'embedmill-redis',
+      ]);
+      expect(whole.find(({ kind }) => kind === 'ConfigMap')!['data']).toMatchObject({
+        REDIS_URL: 'redis://embedmill-redis:6379',
+        QDRANT_URL: 'http://embedmill-qdrant:6333',
+        EMBEDMILL_SPOOL_DIR: '/spool',
+      });
+      expect(named(await render(['redis.enabled=false', 'qdrant.enabled=false']), 'Service')).toEqual([
+        'embedmill-api',
+      ]);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
   });
 });

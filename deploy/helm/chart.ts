@@ -6,6 +6,8 @@ import { promisify } from 'node:util';
 /** The chart, and how `helm` renders it. Used by render.ts, which writes rendered/, and by the tests. */
 
 export const CHART = join(import.meta.dirname, 'embedmill');
+/** embedmill with its dependencies, which `helm dependency build` has to download first. */
+export const STACK = join(import.meta.dirname, 'embedmill-stack');
 export const RENDERED = join(import.meta.dirname, 'rendered');
 
 /** What is rendered into rendered/NAME.yaml, and from which of the chart's value files. */
@@ -43,8 +45,12 @@ export async function hasHelm(): Promise<boolean> {
  * @param sets more values, as `workerPools.cpu.replicas=3`; JSON on the right side is taken as such
  * @throws with Helm's message, when it refuses the values
  */
-export async function helmTemplate(values: readonly string[], sets: readonly string[] = []): Promise<string> {
-  return helm('template', ['embedmill', CHART, '--namespace', 'embedmill'], values, sets);
+export async function helmTemplate(
+  values: readonly string[],
+  sets: readonly string[] = [],
+  chart = CHART,
+): Promise<string> {
+  return helm('template', ['embedmill', chart, '--namespace', 'embedmill'], values, sets);
 }
 
 /** What `helm lint --strict` says; throws with it when it finds fault. */
