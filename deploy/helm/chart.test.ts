@@ -97,6 +97,19 @@ describe.skipIf(!helm)(`helm${skipped}`, () => {
     });
   });
 
+  test('the commands of deploy/README.md name files that there are, and render', async () => {
+    const readme = await readFile(join(CHART, '../../README.md'), 'utf8');
+    const commands = readme
+      .split('\n')
+      .filter((line) => line.startsWith('helm upgrade --install embedmill deploy/helm/embedmill '));
+    expect(commands).toHaveLength(2);
+    for (const command of commands) {
+      const files = [...command.matchAll(/--values deploy\/helm\/embedmill\/values\/(\S+)\.yaml/g)];
+      const manifests = parseManifests(await helmTemplate(files.map(([, name = '']) => name)));
+      expect(deploymentsOf(manifests)).toHaveLength(files.length);
+    }
+  });
+
   test('the grace period follows the drain', async () => {
     const set = 'workerPools.cpu={"batchSeconds":300,"drainSeconds":400}';
     const worker = deploymentsOf(parseManifests(await helmTemplate(CPU, [set]))).at(-1)!;
