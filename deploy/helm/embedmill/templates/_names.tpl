@@ -36,9 +36,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- /* An image's reference: (list $ name). */}}
 {{- define "embedmill.image" -}}
 {{- $ := index . 0 }}
-{{- $images := $.Values.images }}
-{{- $tag := default $.Chart.AppVersion $images.tag }}
-{{- if $images.registry }}{{ $images.registry }}/{{ end }}{{ index . 1 }}{{ ternary "@" ":" (hasPrefix "sha256:" $tag) }}{{ $tag }}
+{{- $name := index . 1 }}
+{{- with $.Values.images.registry }}{{ . }}/{{ end }}{{ $name }}
+{{- if not (contains "@" $name) }}:{{ default $.Chart.AppVersion $.Values.images.tag }}{{ end }}
 {{- end }}
 
 {{- define "embedmill.secret" -}}
