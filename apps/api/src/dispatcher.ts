@@ -12,6 +12,7 @@ import {
   type SourceRef,
 } from '@embedmill/jobs';
 import {
+  ADDED_AT_ONCE,
   consumeIngest,
   ShardBound,
   sourceOf,
@@ -77,8 +78,6 @@ export interface DispatcherLog {
 const MAX_INTERNAL_ERRORS = 20;
 
 const SHORT_PAUSE_MS = 10;
-/** Shards that are added before the cursor is saved. */
-const ADDED_AT_ONCE = 256;
 /** Else the same job would always be the first to find the queue empty. */
 const jitter = (): number => 0.75 + Math.random() / 2;
 
@@ -214,7 +213,7 @@ async function run(
       const before = handle.record.cursor.index;
       const isAdding = !cancelled && ahead.done !== true;
       const room = isAdding ? bound.room({ outstanding, waiting: await handle.waiting() }) : 0;
-      const most = outstanding + Math.min(room, ADDED_AT_ONCE);
+      const most = outstanding + room;
       while (!ahead.done && outstanding < most) {
         const { index } = handle.record.cursor;
         const { range, next } = ahead.value;
@@ -235,7 +234,7 @@ async function run(
       const isEnding = cancelled || ahead.done === true;
       if (outstanding === 0 && isEnding) break;
       // Nobody shall wait long for a job that is as good as finished, nor Redis be asked in vain all the time.
-      const isShort = isEnding ? folded > 0 : room > ADDED_AT_ONCE;
+      const isShort = isEnding ? folded > 0 : room === ADDED_AT_ONCE;
       if (isShort) pauseMs = SHORT_PAUSE_MS;
       else pauseMs = isEnding ? Math.min(options.pollMs, pauseMs * 2) : options.pollMs * jitter();
       await pause(pauseMs, signal);

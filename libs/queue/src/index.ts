@@ -17,4 +17,4 @@ export {
 } from './model-consumer.ts';
 export { jobIdOfKey, newJobId } from './names.ts';
 export { connectQueue, Queue, type QueueDepth, type RetainedJob } from './queue.ts';
-export { ShardBound } from './shard-bound.ts';
+export { ADDED_AT_ONCE, ShardBound } from './shard-bound.ts';

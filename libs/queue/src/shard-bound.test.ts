@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { ShardBound } from './shard-bound.ts';
+import { ADDED_AT_ONCE, ShardBound } from './shard-bound.ts';
 
 test('a job has its share at once, and no more while others’ shards wait', () => {
   const bound = new ShardBound({ perJob: 32, most: 10_000 });
@@ -17,15 +17,26 @@ test('a queue that is found empty again and again is filled twice as far each ti
 
 test('a lead that is not needed shrinks, down to what each job has in any case', () => {
   const bound = new ShardBound({ perJob: 4, most: 1000 });
-  for (let look = 0; look < 8; look += 1) bound.room({ outstanding: 0, waiting: 0 });
-  // One shard is taken between two looks.
-  let waiting = 100;
-  for (let look = 0; look < 2000; look += 1) {
+  let highest = 0;
+  let waiting = 0;
+  const look = (taken: number): void => {
     waiting += bound.room({ outstanding: waiting, waiting });
-    if (look === 0) expect(waiting).toBeGreaterThan(500);
-    waiting = Math.max(1, waiting - 1);
-  }
+    highest = Math.max(highest, waiting);
+    waiting = Math.max(0, waiting - taken);
+  };
+  for (let n = 0; n < 20; n += 1) look(200);
+  expect(highest).toBeGreaterThan(200);
+  highest = 0;
+  for (let n = 0; n < 2000; n += 1) look(1);
   expect(waiting).toBeLessThan(5);
+});
+
+test('what is added in steps does not make the lead longer', () => {
+  const bound = new ShardBound({ perJob: 32, most: 10_000 });
+  let added = 0;
+  // Workers take all that there is, as they do when they have just begun.
+  for (let look = 0; look < 8; look += 1) added += bound.room({ outstanding: added, waiting: 0 });
+  expect(added).toBe(32 + 64 + 128 + 256 + 3 * ADDED_AT_ONCE + ADDED_AT_ONCE);
 });
 
 test('a small job gets its share at once, whatever others have waiting', () => {

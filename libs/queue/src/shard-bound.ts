@@ -13,6 +13,8 @@ export class ShardBound {
   readonly #perJob: number;
   readonly #most: number;
   #lead = 0;
+  /** Whether the last look at a job had more to add than is added at once: the lead is not to blame then. */
+  #isCut = false;
 
   /** No job has more than `most` outstanding, and no dispatcher adds while as many wait; with `most` = `perJob` the bound is fixed. */
   constructor({ perJob, most }: { perJob: number; most: number }) {
@@ -20,14 +22,22 @@ export class ShardBound {
     this.#most = Math.max(perJob, most);
   }
 
-  /** How many shards a job may add that has `outstanding` ones, while `waiting` ones of all jobs are unclaimed. */
+  /**
+   * How many shards a job may add that has `outstanding` ones, while `waiting` ones of all jobs are unclaimed. With
+   * `ADDED_AT_ONCE` there may be more: the next look should be soon.
+   */
   room({ outstanding, waiting }: { outstanding: number; waiting: number }): number {
-    if (waiting === 0) this.#lead = Math.min(this.#most, Math.max(this.#perJob, 2 * this.#lead));
+    if (waiting === 0 && !this.#isCut)
+      this.#lead = Math.min(this.#most, Math.max(this.#perJob, 2 * this.#lead));
     else if (waiting > this.#lead / 2) this.#lead *= SHRINKING;
     const wanted = Math.max(this.#perJob - outstanding, Math.floor(this.#lead) - waiting);
-    return Math.max(0, Math.min(wanted, this.#most - outstanding));
+    const room = Math.max(0, Math.min(wanted, this.#most - outstanding));
+    this.#isCut = room > ADDED_AT_ONCE;
+    return Math.min(room, ADDED_AT_ONCE);
   }
 }
 
+/** So many are added before the dispatcher looks again, and saves how far it is. */
+export const ADDED_AT_ONCE = 256;
 /** Slow beside doubling: a lead that is too long costs little, one that is too short idle workers. */
 const SHRINKING = 0.98;

@@ -9,7 +9,7 @@
  * Invariants: a shard counts once, by whoever holds its lock; every shard is settled or lost; a job has no more
  * shards outstanding than its bound. The same seed gives the same run.
  */
-import { ShardBound } from '@embedmill/queue';
+import { ADDED_AT_ONCE, ShardBound } from '@embedmill/queue';
 import { seeded, type Random } from '../random.ts';
 import { deviceSeconds, NO_FAULTS, type Cluster, type Faults, type Load, type Outcome } from './cluster.ts';
 import { SimulatedClock } from './simulated-clock.ts';
@@ -29,8 +29,7 @@ interface Job {
   finishedAt: number | undefined;
 }
 
-/** As apps/api's dispatcher has them. */
-const ADDED_AT_ONCE = 256;
+/** As apps/api's dispatcher has it. */
 const SHORT_PAUSE = 0.01;
 /** As libs/queue has them. */
 const MAX_STALLED = 3;
@@ -132,7 +131,7 @@ class Simulation {
     const seen = { outstanding: job.outstanding, waiting: this.#line.length };
     const left = job.shards - job.cursor;
     const room = left === 0 ? 0 : (this.#bounds[job.dispatcher]?.room(seen) ?? 0);
-    const added = Math.min(left, room, ADDED_AT_ONCE);
+    const added = Math.min(left, room);
     for (let n = 0; n < added; n += 1) this.#line.append(job.first + job.cursor + n);
     job.cursor += added;
     job.outstanding += added;
@@ -140,7 +139,7 @@ class Simulation {
     this.#counts.mostOutstanding = Math.max(this.#counts.mostOutstanding, this.#outstanding);
     this.#counts.mostOfOneJob = Math.max(this.#counts.mostOfOneJob, job.outstanding);
     this.#serve();
-    const pause = room > ADDED_AT_ONCE ? SHORT_PAUSE : pollSeconds * this.#between(0.75, 1.25);
+    const pause = room === ADDED_AT_ONCE ? SHORT_PAUSE : pollSeconds * this.#between(0.75, 1.25);
     this.#lookAgain(job, added * addSeconds + pause);
   }
 
