@@ -20,6 +20,18 @@ test('a misspelt field and a value that does not fit are found', () => {
   ]);
 });
 
+test('a misspelt field is found in every kind', async () => {
+  for (const manifest of await read('production')) {
+    const isSpec = typeof manifest['spec'] === 'object';
+    const changed = isSpec
+      ? { ...manifest, spec: { ...(manifest['spec'] as object), misspelt: 1 } }
+      : { ...manifest, misspelt: 1 };
+    expect(faultsOf(changed), nameOf(manifest)).toEqual([
+      `${isSpec ? '/spec' : ''}/misspelt: there is no such field`,
+    ]);
+  }
+});
+
 describe.each(CASE_NAMES)('%s', (name) => {
   test('every object fits the schema of its kind, and has a name of its own', async () => {
     const manifests = await read(name);

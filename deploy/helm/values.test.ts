@@ -31,6 +31,17 @@ test('the chart’s own values are none that it refuses', () => {
   expect(check.errors ?? []).toEqual([]);
 });
 
+test('chart, images of compose.yaml and of the kustomization have the version of the repository', async () => {
+  const { version } = JSON.parse(await readFile(join(CHART, '../../../package.json'), 'utf8')) as Values;
+  expect(await read('Chart.yaml')).toMatchObject({ version, appVersion: version });
+  expect(await read('../embedmill-stack/Chart.yaml')).toMatchObject({ version, appVersion: version });
+  const compose = await readFile(join(CHART, '../../docker/compose.yaml'), 'utf8');
+  const tags = [...compose.matchAll(/image: embedmill\/\S+:(\S+)/g)].map(([, tag]) => tag);
+  expect(tags).toEqual([version, version, version]);
+  const { images } = (await read('../../kustomize/kustomization.yaml')) as { images: { newTag: string }[] };
+  expect(images.map(({ newTag }) => newTag)).toEqual([version, version]);
+});
+
 test('every value file is rendered in a case', async () => {
   const used = new Set<string>(Object.values(CASES).flat());
   expect((await readdir(join(CHART, 'values'))).sort()).toEqual(
