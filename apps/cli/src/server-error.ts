@@ -49,7 +49,9 @@ export function problemOf(url: string, status: number, body: string): CommandErr
   const { code, title, detail, retryable, errors } = problem;
   const several =
     errors.length > 1 ? errors.map(({ path, message }) => `\n  ${path}: ${message}`).join('') : '';
-  return new ServerError(`${detail ?? title}${several}`, {
+  const advice =
+    code === 'unauthenticated' ? '\nSet EMBEDMILL_KEY to your key, or give it with --api-key.' : '';
+  return new ServerError(`${detail ?? title}${several}${advice}`, {
     code,
     status,
     retryable,

@@ -137,13 +137,17 @@ function refuseCut(
 function errorType(code: ErrorCode): string {
   switch (code) {
     case 'overloaded':
+    case 'rate_limited':
       return 'Overloaded';
     case 'no_worker':
     case 'model_unavailable':
     case 'queue_unavailable':
+    case 'identity_unavailable':
       return 'Unhealthy';
     case 'invalid_request':
     case 'invalid_json':
+    case 'unauthenticated':
+    case 'forbidden':
     case 'payload_too_large':
     case 'dimensions_not_allowed':
     case 'model_not_found':
