@@ -140,7 +140,8 @@ function observeRequests(server: FastifyInstance, { metrics }: ApiParts): void {
   server.addHook('onResponse', async (request, reply) => {
     const { method } = request;
     const route = request.routeOptions.url ?? 'unknown';
-    const level = QUIET.has(route) ? 'debug' : 'info';
+    // Of refusals by the thousand only the metrics tell: lines would be load, too.
+    const level = QUIET.has(route) || reply.statusCode === 429 ? 'debug' : 'info';
     const ms = Math.round(reply.elapsedTime);
     server.log[level](
       { request: request.id, method, route, params: request.params, status: reply.statusCode, ms },
