@@ -38,9 +38,14 @@ export function queueUnavailable(cause: unknown): EmbedmillError {
   );
 }
 
-/** Node tries each address of a name and throws what came of them together, without a message. */
+/** Where several addresses were tried, what came of one says more than the error for all of them. */
 function causeOf(cause: unknown): string {
-  const first = cause instanceof AggregateError ? (cause.errors[0] as unknown) : cause;
+  const first =
+    cause instanceof AggregateError
+      ? (cause.errors[0] as unknown)
+      : cause instanceof Error && 'lastNodeError' in cause
+        ? (cause.lastNodeError ?? cause)
+        : cause;
   return first instanceof Error && first.message !== '' ? first.message : String(first);
 }
 

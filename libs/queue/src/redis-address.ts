@@ -97,6 +97,6 @@ function decoded(text: string): string {
 function invalid(why: string): EmbedmillError {
   return new EmbedmillError(
     'invalid_config',
-    `the address of Redis (REDIS_URL) is wrong: ${why}; ${EXPECTED}`,
+    `the address of Redis (REDIS_URL or QUEUE_URL) is wrong: ${why}; ${EXPECTED}`,
   );
 }
