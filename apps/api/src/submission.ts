@@ -44,6 +44,7 @@ export const submissionSchema = z
           .meta({ description: 'A file of NDJSON that the server may read.' }),
         url: z
           .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
+          .max(8192)
           .optional()
           .meta({ description: 'Where the server fetches NDJSON from.' }),
       })
