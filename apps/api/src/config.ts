@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import {
   EmbedmillError,
+  listed,
   readSettings,
   sharedConfig,
   sharedSettings,
@@ -8,6 +9,7 @@ import {
 } from '@embedmill/jobs';
 import type { AccessOptions } from './access/authorize.ts';
 import type { LimitOptions } from './access/limits.ts';
+import { isLoopback } from './host-names.ts';
 import type { RetentionPolicy } from './retention.ts';
 
 const GIB = 1024 ** 3;
@@ -21,6 +23,10 @@ export const settingsSchema = z.strictObject({
   EMBEDMILL_API_PORT: integer(0, 65_535)
     .default(7070)
     .meta({ description: 'The port to listen on; 0 takes any free one.' }),
+  EMBEDMILL_API_NAMES: z.string().optional().meta({
+    description:
+      'Names, separated by commas, that clients know a server on loopback by, beside localhost; requests to others are refused.',
+  }),
   EMBEDMILL_API_SOURCE_DIR: z
     .string()
     .optional()
@@ -96,6 +102,8 @@ export const settingsSchema = z.strictObject({
 export interface ApiConfig extends SharedConfig {
   host: string;
   port: number;
+  /** What clients may call this server; anything where it is reached from elsewhere. */
+  names: string[] | undefined;
   sourceFolder: string | undefined;
   maxUploadBytes: number;
   queryTimeoutMs: number;
@@ -113,6 +121,7 @@ export function readConfig(environment: Record<string, string | undefined>): Api
     ...sharedConfig(read),
     host: read.EMBEDMILL_API_HOST,
     port: read.EMBEDMILL_API_PORT,
+    names: isLoopback(read.EMBEDMILL_API_HOST) ? listed(read.EMBEDMILL_API_NAMES?.toLowerCase()) : undefined,
     sourceFolder: read.EMBEDMILL_API_SOURCE_DIR,
     maxUploadBytes: read.EMBEDMILL_API_MAX_UPLOAD_BYTES,
     access: accessOf(read),
@@ -132,9 +141,6 @@ export function readConfig(environment: Record<string, string | undefined>): Api
     },
   };
 }
-
-/** Hosts that only this machine reaches. */
-const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1|::ffff:127(\.\d{1,3}){3})$/i;
 
 /** Errors: `invalid_config`, also where anybody could reach the server and nobody would be asked for a key. */
 function accessOf(read: z.output<typeof settingsSchema>): AccessOptions {
@@ -170,10 +176,6 @@ function accessOf(read: z.output<typeof settingsSchema>): AccessOptions {
             tenantClaim: read.EMBEDMILL_API_OIDC_TENANT_CLAIM,
           },
   };
-}
-
-export function isLoopback(host: string): boolean {
-  return LOOPBACK.test(host.replace(/^\[|\]$/g, ''));
 }
 
 function wrongSetting(path: string, message: string): EmbedmillError {

@@ -17,7 +17,7 @@ export interface ApiParts {
   models: () => Promise<readonly ModelSummary[]>;
   metrics: Metrics<'api'>;
   config: Pick<ApiConfig, 'sourceFolder' | 'maxUploadBytes' | 'queryTimeoutMs'> &
-    Partial<Pick<ApiConfig, 'access' | 'limits'>>;
+    Partial<Pick<ApiConfig, 'names' | 'access' | 'limits'>>;
   log: Logger;
   /** None by default. */
   tracing?: Tracing;

@@ -12,6 +12,7 @@ import { auditRequests } from './access/audit.ts';
 import { authorizeRequests, type AccessOptions } from './access/authorize.ts';
 import { limitLoad, limitPrincipals, type LimitOptions } from './access/limits.ts';
 import { tenantView } from './access/tenant-view.ts';
+import { assertOwnName } from './host-names.ts';
 import { JobWatch } from './job-watch.ts';
 import { describeRoutes } from './openapi.ts';
 import type { ApiParts } from './parts.ts';
@@ -74,6 +75,9 @@ export async function buildServer(
   server.setValidatorCompiler(validateRequest);
   // What we answer is checked by its types, against the same schemas.
   server.setSerializerCompiler(() => (data) => JSON.stringify(data));
+  const { names } = config;
+  if (names !== undefined)
+    server.addHook('onRequest', async ({ headers }) => assertOwnName(headers.host, names));
   receiveBodies(server);
   answerErrors(server);
   observeRequests(server, parts);

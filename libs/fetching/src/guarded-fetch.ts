@@ -204,7 +204,10 @@ function asFailure(
   if (thrown instanceof EmbedmillError) return thrown;
   const [code, why] =
     thrown instanceof ForbiddenAddress
-      ? [codes.forbidden, `${thrown.message}; allow the host, or put what it serves elsewhere`]
+      ? [
+          codes.forbidden,
+          `${thrown.message}; name the host in EMBEDMILL_FETCH_ALLOW, or put what it serves elsewhere`,
+        ]
       : thrown instanceof BodyTooLarge
         ? [codes.tooLarge, `it has more than ${maxBytes} bytes`]
         : thrown instanceof BodyEncoding

@@ -6,6 +6,7 @@ export const ERRORS = {
   // Requests
   invalid_request: { status: 400, retryable: false, title: 'The request is not valid' },
   invalid_json: { status: 400, retryable: false, title: 'The body is not valid JSON' },
+  misdirected: { status: 421, retryable: false, title: 'The request is for another server' },
   not_found: { status: 404, retryable: false, title: 'There is nothing at this address' },
   collection_not_found: { status: 404, retryable: false, title: 'No such collection' },
   document_not_found: { status: 404, retryable: false, title: 'No such document' },

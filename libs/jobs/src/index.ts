@@ -107,6 +107,7 @@ export {
   type SourceRef,
 } from './shard.ts';
 export {
+  listed,
   queueAddress,
   readSettings,
   sharedConfig,

@@ -92,7 +92,7 @@ export function sharedConfig(read: SharedSettings): SharedConfig {
     modelsFolder: read.EMBEDMILL_MODELS_DIR,
     modelCacheFolder: resolve(read.EMBEDMILL_MODEL_CACHE_DIR ?? join(dataFolder, 'models')),
     hubUrl: read.EMBEDMILL_HUB_URL,
-    fetchAllow: (read.EMBEDMILL_FETCH_ALLOW ?? '').split(',').flatMap((one) => one.trim() || []),
+    fetchAllow: listed(read.EMBEDMILL_FETCH_ALLOW),
     otlpUrl: read.EMBEDMILL_OTLP_URL,
     logLevel: read.EMBEDMILL_LOG_LEVEL,
   };
@@ -108,6 +108,11 @@ export function queueAddress(
     redisTlsCa: read.REDIS_TLS_CA,
     redisSentinelPassword: read.REDIS_SENTINEL_PASSWORD,
   };
+}
+
+/** The parts of a setting that is a list. */
+export function listed(setting = ''): string[] {
+  return setting.split(',').flatMap((one) => one.trim() || []);
 }
 
 /** An app's own settings, by the prefix of their names; each app passes over the others'. */
