@@ -2,11 +2,12 @@ import {
   spokenText,
   type Collection,
   type CollectionName,
+  type JobId,
   type ShardRange,
   type SourceRef,
 } from '@embedmill/jobs';
 import type { ModelSummary } from '@embedmill/models';
-import { readManifest, readShardLines } from '@embedmill/sources';
+import { readManifest, readShardLines, type Spool } from '@embedmill/sources';
 import { averageLengthOf } from '@embedmill/sparse-weighting';
 import type { VectorStore } from '@embedmill/vector-store';
 
@@ -14,6 +15,7 @@ import type { VectorStore } from '@embedmill/vector-store';
 const SAMPLED_SHARDS = 8;
 
 export interface MeasuringParts {
+  spool: Spool;
   store: VectorStore;
   models: () => Promise<readonly ModelSummary[]>;
 }
@@ -24,9 +26,8 @@ export interface MeasuringParts {
  */
 export async function withAverageLength(
   collection: Collection,
-  source: SourceRef,
-  manifest: string,
-  { store, models }: MeasuringParts,
+  job: { id: JobId; source: SourceRef },
+  { store, models, spool }: MeasuringParts,
 ): Promise<Collection> {
   const { bm25 } = collection.profile.sparse;
   if (bm25 === undefined || bm25.averageLength !== undefined) return collection;
@@ -35,7 +36,7 @@ export async function withAverageLength(
   const model = (await models()).find(({ name }) => name === collection.profile.model);
   const { chunking } = collection.profile;
   const chunkTokens = chunking.mode === 'tokens' ? (chunking.size ?? model?.maxTokens) : undefined;
-  const texts = await sampledTexts(collection, source, manifest);
+  const texts = await sampledTexts(collection, job, spool);
   const averageLength = averageLengthOf(texts, { language: bm25.language, chunkTokens });
   if (averageLength === undefined) return current;
   const measured = { ...current, averageLength };
@@ -43,11 +44,15 @@ export async function withAverageLength(
   return measured;
 }
 
-async function sampledTexts(collection: Collection, source: SourceRef, manifest: string): Promise<string[]> {
+async function sampledTexts(
+  collection: Collection,
+  { id, source }: { id: JobId; source: SourceRef },
+  spool: Spool,
+): Promise<string[]> {
   const ranges: ShardRange[] = [];
   let every = 1;
   let index = 0;
-  for await (const { range } of readManifest(manifest)) {
+  for await (const { range } of readManifest(spool, id)) {
     if (index % every === 0) ranges.push(range);
     index += 1;
     if (ranges.length < 2 * SAMPLED_SHARDS) continue;
@@ -56,7 +61,8 @@ async function sampledTexts(collection: Collection, source: SourceRef, manifest:
   }
   const texts: string[] = [];
   for (const range of ranges.slice(0, SAMPLED_SHARDS)) {
-    for await (const group of readShardLines({ source, range, collection })) {
+    const shard = { source, range, collection };
+    for await (const group of readShardLines(spool, shard)) {
       for (const line of group) {
         if (line.kind !== 'document') continue;
         texts.push(spokenText(line.document));

@@ -7,7 +7,7 @@ test('nothing set gives the documented defaults', () => {
   expect(readConfig({})).toMatchObject({
     ...{ queue: { redisUrl: 'redis://127.0.0.1:6379' }, qdrantUrl: undefined, host: '127.0.0.1', port: 7070 },
     ...{ sourceFolder: undefined, maxUploadBytes: 64 * 1024 ** 3, logLevel: 'info' },
-    ...{ spoolFolder: join(process.cwd(), '.embedmill', 'spool') },
+    ...{ spool: join(process.cwd(), '.embedmill', 'spool') },
   });
 });
 

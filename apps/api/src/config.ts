@@ -31,6 +31,14 @@ export const settingsSchema = z.strictObject({
     .string()
     .optional()
     .meta({ description: 'The folder that {"source":{"path"}} may read below; none by default.' }),
+  EMBEDMILL_API_S3_SOURCES: z
+    .string()
+    .default('')
+    .refine((list) => urlsIn(list).every((url) => url.startsWith('s3://')), 'must be s3://bucket/prefix, …')
+    .meta({
+      description:
+        'What {"source":{"s3"}} may read below: s3://bucket/prefix, separated by commas; none by default.',
+    }),
   EMBEDMILL_API_MAX_UPLOAD_BYTES: integer(1, Number.MAX_SAFE_INTEGER)
     .default(64 * GIB)
     .meta({ description: 'The largest upload, and the largest file fetched from a URL, in bytes.' }),
@@ -99,12 +107,18 @@ export const settingsSchema = z.strictObject({
     .meta({ description: 'How many finished jobs are kept, and how many with failures.' }),
 });
 
+function urlsIn(list: string): string[] {
+  return list.split(',').flatMap((one) => one.trim() || []);
+}
+
 export interface ApiConfig extends SharedConfig {
   host: string;
   port: number;
   /** What clients may call this server; anything where it is reached from elsewhere. */
   names: string[] | undefined;
   sourceFolder: string | undefined;
+  /** URLs below which objects may be read. */
+  s3Sources: readonly string[];
   maxUploadBytes: number;
   queryTimeoutMs: number;
   access: AccessOptions;
@@ -123,6 +137,7 @@ export function readConfig(environment: Record<string, string | undefined>): Api
     port: read.EMBEDMILL_API_PORT,
     names: isLoopback(read.EMBEDMILL_API_HOST) ? listed(read.EMBEDMILL_API_NAMES?.toLowerCase()) : undefined,
     sourceFolder: read.EMBEDMILL_API_SOURCE_DIR,
+    s3Sources: urlsIn(read.EMBEDMILL_API_S3_SOURCES),
     maxUploadBytes: read.EMBEDMILL_API_MAX_UPLOAD_BYTES,
     access: accessOf(read),
     limits: { maxRequests: read.EMBEDMILL_API_MAX_REQUESTS, maxUploads: read.EMBEDMILL_API_MAX_UPLOADS },

@@ -2,6 +2,8 @@ import { setTimeout } from 'node:timers/promises';
 import {
   asEmbedmillError,
   EmbedmillError,
+  encodingOf,
+  formatOfMediaType,
   isFinished,
   NO_PROGRESS,
   type CollectionName,
@@ -9,7 +11,9 @@ import {
   type Shard,
   type ShardRange,
   type ShardResult,
+  type SourceEncoding,
   type SourceRef,
+  type StoredSource,
 } from '@embedmill/jobs';
 import {
   ADDED_AT_ONCE,
@@ -24,9 +28,9 @@ import {
   failShard,
   fetchSource,
   readManifest,
+  transcode,
   writeManifest,
   type OpenUrl,
-  type Spool,
 } from '@embedmill/sources';
 import { withAverageLength, type MeasuringParts } from './average-length.ts';
 import { storedDocuments } from './stored-documents.ts';
@@ -54,7 +58,6 @@ export type DispatcherOptions = QueueOptions &
     maxSourceBytes: number;
     /** Fetches sources of URLs. */
     openUrl: OpenUrl;
-    spool: Spool;
     log: DispatcherLog;
     hooks?: DispatcherHooks;
   };
@@ -134,8 +137,8 @@ async function scan(
   handle.record = { ...record, state: 'scanning', startedAt: record.startedAt ?? new Date().toISOString() };
   await handle.save();
   const source = sourceOf(record) ?? (await copySource(handle, options, signal));
-  const manifest = options.spool.manifestPath(handle.id);
-  const totals = await writeManifest(manifest, source, record.collection.profile, {
+  const { spool } = options;
+  const totals = await writeManifest(spool, handle.id, source, record.collection.profile, {
     ...{ signal, tenant: record.tenant },
   });
   if (totals.documents === 0) {
@@ -143,7 +146,7 @@ async function scan(
   }
   handle.record = {
     ...handle.record,
-    collection: await withAverageLength(record.collection, source, manifest, options),
+    collection: await withAverageLength(record.collection, { id: handle.id, source }, options),
     state: 'running',
     progress: { ...handle.record.progress, ...totals },
   };
@@ -152,34 +155,60 @@ async function scan(
   return source;
 }
 
-/** Copies what shards cannot refer to where it is into the spool. */
+/** Copies what shards cannot refer to where it is into the spool, as plain NDJSON. */
 async function copySource(
   handle: IngestHandle,
   options: DispatcherOptions,
   signal: AbortSignal,
 ): Promise<SourceRef> {
   const { source, collection } = handle.record;
+  const { spool, maxSourceBytes: maxBytes } = options;
   const fetched = await copy();
   handle.record = { ...handle.record, fetched };
   await handle.save();
+  await removeOriginal(handle, options);
   return fetched;
 
   async function copy(): Promise<SourceRef> {
     switch (source.kind) {
       case 'url': {
-        const fetching = { open: options.openUrl, maxBytes: options.maxSourceBytes, signal };
-        return (await fetchSource(options.spool, handle.id, source.url, fetching)).source;
+        const { source: copied, mediaType = '' } = await fetchSource(spool, handle.id, source.url, {
+          ...{ open: options.openUrl, maxBytes, signal },
+        });
+        const encoding = source.encoding ?? encodingOf({ format: formatOfMediaType(mediaType) });
+        if (encoding === undefined) return copied;
+        try {
+          return await transcoded(copied, encoding);
+        } finally {
+          await spool.removeSource(copied);
+        }
       }
+      case 'encoded':
+        return transcoded(source.source, source.encoding);
       case 'collection': {
         const lines = storedDocuments(options.store, collection.name as CollectionName, signal);
         const unlimited = { maxBytes: Number.MAX_SAFE_INTEGER };
         return (await options.spool.receive(handle.id, lines, unlimited)).source;
       }
       case 'file':
+      case 's3':
       case 'inline':
         return source;
     }
   }
+
+  async function transcoded(from: StoredSource, encoding: SourceEncoding): Promise<SourceRef> {
+    const profile = collection.profile;
+    return (await transcode(spool, handle.id, from, encoding, { profile, maxBytes, signal })).source;
+  }
+}
+
+/** An upload in another format is not needed once it has been made into NDJSON. */
+async function removeOriginal(
+  { record: { source } }: IngestHandle,
+  { spool }: DispatcherOptions,
+): Promise<void> {
+  if (source.kind === 'encoded') await spool.removeSource(source.source);
 }
 
 function boundOf({ record }: IngestHandle, options: DispatcherOptions, bounds: Bounds): ShardBound {
@@ -199,7 +228,7 @@ async function run(
   const fold = () => handle.fold((shard) => loseShard(shard, options));
   await handle.findDispatched();
   while ((await fold()) > 0);
-  const manifest = readManifest(options.spool.manifestPath(handle.id), handle.record.cursor.offset);
+  const manifest = readManifest(options.spool, handle.id, handle.record.cursor.offset);
   let ahead = await manifest.next();
   let cancelled = false;
   let pauseMs = SHORT_PAUSE_MS / 2;
@@ -288,6 +317,7 @@ async function finish(handle: IngestHandle, options: DispatcherOptions, state: F
   handle.record = { ...record, source: kept, state, finishedAt: new Date().toISOString() };
   await handle.save();
   if (!needed && spooled !== undefined) await options.spool.removeSource(spooled);
+  await removeOriginal(handle, options);
   options.hooks?.onFinished?.(state);
   options.log.info({ job: handle.id, state, ...progress }, 'the job has finished');
 }

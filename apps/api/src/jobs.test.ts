@@ -8,7 +8,7 @@ import {
   type ShardResult,
 } from '@embedmill/jobs';
 import { ModelConsumer } from '@embedmill/queue';
-import { readDocumentLine, readLines, readSource, reportOf } from '@embedmill/sources';
+import { readDocumentLine, readLines, reportOf } from '@embedmill/sources';
 import { MINI } from './fake-worker.ts';
 import { startTestApi, type TestApi } from './test-api.ts';
 
@@ -34,7 +34,7 @@ async function settle(shard: Shard): Promise<ShardResult> {
   const failures: DocumentReport[] = [];
   const warnings: DocumentReport[] = [];
   for await (const group of readLines(
-    readSource(shard.source, shard.range.offset, shard.range.length),
+    api.parts.spool.readSource(shard.source, shard.range.offset, shard.range.length),
     shard.range,
   )) {
     for (const line of group) {

@@ -3,7 +3,7 @@ import { GuardedFetch } from '@embedmill/fetching';
 import { createMetrics } from '@embedmill/metrics';
 import { listModels } from '@embedmill/models';
 import { connectQueue } from '@embedmill/queue';
-import { Spool } from '@embedmill/sources';
+import { S3Objects, Spool } from '@embedmill/sources';
 import { startTracing } from '@embedmill/tracing';
 import { openStore } from '@embedmill/vector-store';
 import { collectionModels } from './collection.ts';
@@ -42,7 +42,7 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
     log.warn({ host: config.host }, 'EMBEDMILL_API_INSECURE: whoever reaches this address may do anything');
   const tracing = await startTracing({ url: config.otlpUrl, service: 'embedmill-api' });
   const traced = tracing.isOn;
-  const spool = await Spool.open(config.spoolFolder);
+  const spool = await Spool.open(config.spool, new S3Objects(config.s3));
   await spool.removeAbandoned(ABANDONED_MS);
   const models = () => listModels({ modelsDir: config.modelsFolder, cacheDir: config.modelCacheFolder });
   await models();

@@ -101,7 +101,9 @@ test('OpenAPI describes every route, and every reference in it leads somewhere',
   const submit = spec.paths['/api/v1/collections/{name}/jobs']!['post']!;
   expect(Object.keys(submit.requestBody!.content).sort()).toEqual([
     'application/json',
+    'application/vnd.apache.parquet',
     'application/x-ndjson',
+    'text/csv',
   ]);
   expect(JSON.stringify(submit.requestBody)).toContain('Unique in the collection');
   const failed = spec.paths['/api/v1/jobs/{id}']!['get']!.responses['4XX']!;

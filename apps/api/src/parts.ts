@@ -11,12 +11,12 @@ import type { ApiConfig } from './config.ts';
 export interface ApiParts {
   /** Without what only sweeping does, over all tenants' jobs. */
   queue: Omit<Queue, 'retainedJobs' | 'remove' | 'takeTurn'>;
-  spool: Pick<Spool, 'receive' | 'removeSource' | 'removeJob' | 'collectFailures' | 'readReports'>;
+  spool: Pick<Spool, 's3' | 'receive' | 'removeSource' | 'removeJob' | 'collectFailures' | 'readReports'>;
   store: VectorStore;
   /** All models that can be named now; the user may add some while the server runs. */
   models: () => Promise<readonly ModelSummary[]>;
   metrics: Metrics<'api'>;
-  config: Pick<ApiConfig, 'sourceFolder' | 'maxUploadBytes' | 'queryTimeoutMs'> &
+  config: Pick<ApiConfig, 'sourceFolder' | 's3Sources' | 'maxUploadBytes' | 'queryTimeoutMs'> &
     Partial<Pick<ApiConfig, 'names' | 'access' | 'limits'>>;
   log: Logger;
   /** None by default. */

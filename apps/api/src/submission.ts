@@ -3,19 +3,24 @@ import { join } from 'node:path';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import {
+  columnsSchema,
   documentSchema,
   EmbedmillError,
+  encodingOf,
+  formatOfName,
   isFinished,
   parseDocument,
+  sourceFormatSchema,
   type Collection,
   type CollectionName,
   type ErrorDetail,
   type Job,
   type JobId,
+  type SourceEncoding,
   type SourceRef,
 } from '@embedmill/jobs';
 import { jobIdOfKey, newJobId, sourceOf, type NewJob } from '@embedmill/queue';
-import { openLocalSource, redacted } from '@embedmill/sources';
+import { openLocalSource, openS3Source, redacted } from '@embedmill/sources';
 import { currentPrincipal } from './access/principal.ts';
 import { requireCollection } from './collection.ts';
 import type { ApiParts } from './parts.ts';
@@ -37,18 +42,27 @@ export const submissionSchema = z
       .meta({ description: `The documents, ${MAX_INLINE_DOCUMENTS} and 256 KiB at most.` }),
     source: z
       .strictObject({
-        path: z
-          .string()
-          .min(1)
-          .optional()
-          .meta({ description: 'A file of NDJSON that the server may read.' }),
+        path: z.string().min(1).optional().meta({ description: 'A file that the server may read.' }),
         url: z
           .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
           .max(8192)
           .optional()
-          .meta({ description: 'Where the server fetches NDJSON from.' }),
+          .meta({ description: 'Where the server fetches it from.' }),
+        s3: z
+          .string()
+          .regex(/^s3:\/\//, 'must be s3://bucket/key')
+          .optional()
+          .meta({ description: 'An object, `s3://bucket/key`, that the server may read.' }),
+        format: sourceFormatSchema.optional().meta({
+          description:
+            'By default what the name ends in (.ndjson, .jsonl, .csv, .parquet; .gz behind it for gzip), or what the URL says; else NDJSON.',
+        }),
+        columns: columnsSchema.optional().meta({ description: 'Of csv and parquet.' }),
       })
-      .refine(({ path, url }) => (path === undefined) !== (url === undefined), 'give a path or a url')
+      .refine(
+        ({ path, url, s3 }) => [path, url, s3].filter((one) => one !== undefined).length === 1,
+        'give a path, a url or an s3',
+      )
       .optional(),
   })
   .refine(
@@ -72,8 +86,13 @@ export class Submission {
   }
 
   /** Errors: `upload_incomplete`, `payload_too_large`, `invalid_request` when there is nothing in it. */
-  upload(collection: Collection, request: FastifyRequest, body: IncomingMessage): Promise<Submitted> {
-    const submitted = this.#upload(collection, request, body);
+  upload(
+    collection: Collection,
+    request: FastifyRequest,
+    body: IncomingMessage,
+    encoding: SourceEncoding | undefined,
+  ): Promise<Submitted> {
+    const submitted = this.#upload(collection, request, body, encoding);
     this.#receiving.add(submitted);
     const forget = () => void this.#receiving.delete(submitted);
     submitted.then(forget, forget);
@@ -85,7 +104,12 @@ export class Submission {
     await Promise.allSettled(this.#receiving);
   }
 
-  async #upload(collection: Collection, request: FastifyRequest, body: IncomingMessage): Promise<Submitted> {
+  async #upload(
+    collection: Collection,
+    request: FastifyRequest,
+    body: IncomingMessage,
+    encoding: SourceEncoding | undefined,
+  ): Promise<Submitted> {
     const { spool, config, metrics } = this.#parts;
     const id = idFor(collection, request);
     const received = await spool.receive(id, bytesOf(body), {
@@ -97,17 +121,16 @@ export class Submission {
       throw emptyBody();
     }
     metrics.uploadBytes.add(received.bytes);
-    const digest = `upload:${received.sha256}`;
-    const { source } = received;
-    return this.#submitSpooled('upload', {
-      id,
-      purpose: 'ingest',
-      collection,
-      source,
-      label: 'upload',
-      digest,
-      retryOf: null,
-    });
+    const { source, sha256 } = received;
+    const job = { id, purpose: 'ingest', collection, label: 'upload', retryOf: null } as const;
+    const asGiven =
+      encoding === undefined
+        ? { source, digest: `upload:${sha256}` }
+        : {
+            source: { kind: 'encoded', source, encoding } as const,
+            digest: `upload:${sha256}:${JSON.stringify(encoding)}`,
+          };
+    return this.#submitSpooled('upload', { ...job, ...asGiven }, source);
   }
 
   /** Errors: `invalid_request`, `payload_too_large`, a document's own, `source_forbidden`, `source_unreadable`. */
@@ -123,13 +146,23 @@ export class Submission {
       const lines = inlineLines(documents, collection);
       return this.#submit('inline', { ...job, source: { kind: 'inline', lines }, label: 'inline' });
     }
-    if (source?.url !== undefined) {
-      const label = redacted(source.url);
-      return this.#submit('url', { ...job, source: { kind: 'url', url: source.url }, label });
+    const { path = '', url, s3, format, columns } = source ?? {};
+    if (url !== undefined) {
+      const named = formatOfName(URL.parse(url)?.pathname ?? '');
+      const isSaid =
+        format !== undefined || named.format !== undefined || named.gzip || columns !== undefined;
+      const encoding = isSaid ? encodingOf({ ...named, ...(format && { format }), columns }) : undefined;
+      return this.#submit('url', { ...job, source: { kind: 'url', url, encoding }, label: redacted(url) });
     }
-    const path = source?.path ?? '';
-    const file = await openLocalSource(path, sourceFolder(this.#parts.config));
-    return this.#submit('path', { ...job, source: file, label: path });
+    const named = formatOfName(s3 ?? path);
+    const encoding = encodingOf({ ...named, ...(format && { format }), columns });
+    const { config, spool } = this.#parts;
+    const found =
+      s3 === undefined
+        ? await openLocalSource(path, sourceFolder(config))
+        : await openS3Source(s3, s3Sources(config), spool.s3);
+    const read = encoding === undefined ? found : ({ kind: 'encoded', source: found, encoding } as const);
+    return this.#submit(s3 === undefined ? 'path' : 's3', { ...job, source: read, label: s3 ?? path });
   }
 
   /** A new job of the documents that failed. Errors: `job_not_found`, `job_not_finished`, `nothing_to_retry`. */
@@ -149,27 +182,23 @@ export class Submission {
       const message = `no document of job ${id} failed; there is nothing to retry`;
       throw new EmbedmillError('nothing_to_retry', message);
     }
-    return this.#submitSpooled('retry', {
-      id: retryId,
-      purpose: record.purpose,
-      collection,
-      tenant: record.tenant,
-      source: received.source,
-      label: record.label,
-      digest: `retry:${id}:${received.sha256}`,
-      retryOf: id,
-    });
+    const { purpose, tenant, label } = record;
+    const job = {
+      ...{ id: retryId, purpose, collection, tenant, source: received.source, label },
+      ...{ digest: `retry:${id}:${received.sha256}`, retryOf: id },
+    };
+    return this.#submitSpooled('retry', job, received.source);
   }
 
-  /** As `submit`, but a source that no job was made of is removed. */
-  async #submitSpooled(kind: SubmissionKind, job: NewJob & { source: SourceRef }): Promise<Submitted> {
+  /** As `submit`, but what was spooled for it is removed where no job was made of it. */
+  async #submitSpooled(kind: SubmissionKind, job: NewJob, spooled: SourceRef): Promise<Submitted> {
     let created = false;
     try {
       const submitted = await this.#submit(kind, job);
       created = submitted.created;
       return submitted;
     } finally {
-      if (!created) await this.#parts.spool.removeSource(job.source);
+      if (!created) await this.#parts.spool.removeSource(spooled);
     }
   }
 
@@ -194,11 +223,12 @@ export class Submission {
 /** What a migration's job shows as its source. */
 export const MIGRATION_SOURCE = 'collection';
 
-type SubmissionKind = 'upload' | 'inline' | 'path' | 'url' | 'retry' | 'collection';
+type SubmissionKind = 'upload' | 'inline' | 'path' | 's3' | 'url' | 'retry' | 'collection';
 
 /** What to say to a request whose body should have documents and has none. */
 export function emptyBody(): EmbedmillError {
-  const message = 'the body is empty; send documents as NDJSON (application/x-ndjson), one a line';
+  const message =
+    'the body is empty; send documents as NDJSON (application/x-ndjson), one a line, as CSV or as Parquet';
   return new EmbedmillError('invalid_request', message);
 }
 
@@ -215,6 +245,12 @@ function sourceFolder({ sourceFolder: folder }: ApiParts['config']): string | un
   if (/^[\w-][\w.-]*$/.test(tenant)) return join(folder, tenant);
   const message = `${name} may read no files here: the name of its tenant cannot be a folder's; upload the file`;
   throw new EmbedmillError('source_forbidden', message);
+}
+
+/** As `sourceFolder`. */
+function s3Sources({ s3Sources: places }: ApiParts['config']): readonly string[] {
+  const { tenant } = currentPrincipal();
+  return tenant === undefined ? places : places.map((place) => `${place.replace(/\/$/, '')}/${tenant}`);
 }
 
 function inlineLines(documents: unknown[], collection: Collection): string[] {

@@ -78,7 +78,13 @@ async function start(
   const parts: TestApi['parts'] = {
     ...{ queue, store, models: async () => MODELS, metrics: createMetrics('api') },
     spool: await Spool.open(spoolFolder),
-    config: { sourceFolder: undefined, maxUploadBytes: 1e9, queryTimeoutMs: 10_000, ...options.config },
+    config: {
+      sourceFolder: undefined,
+      s3Sources: [],
+      maxUploadBytes: 1e9,
+      queryTimeoutMs: 10_000,
+      ...options.config,
+    },
     log: pino({ level: 'debug' }, { write: (line: string) => void logged.push(line) }),
   };
   const { heartbeatMs = 15_000, onRoute } = options;

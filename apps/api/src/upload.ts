@@ -1,14 +1,27 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { EmbedmillError } from '@embedmill/jobs';
+import { z } from 'zod';
+import {
+  columnsSchema,
+  EmbedmillError,
+  encodingOf,
+  formatOfMediaType,
+  MEDIA_TYPES,
+  sourceFormatSchema,
+  type SourceEncoding,
+} from '@embedmill/jobs';
 
 /**
- * How bodies come in: NDJSON is handed to the handler as the stream that it is, JSON is read whole up to
+ * How bodies come in: NDJSON, CSV and Parquet are handed to the handler as the stream that they are, JSON is read whole up to
  * `MAX_INLINE_BYTES`. A request can be refused before its body is read, and then still gets its answer: what it
  * sends on meanwhile is read away for a while, because a connection that is cut loses the answer too.
  */
 export const NDJSON_TYPES = ['application/x-ndjson', 'application/ndjson', 'application/jsonl'];
+const STREAMED_TYPES = [
+  ...NDJSON_TYPES,
+  ...[MEDIA_TYPES.csv, MEDIA_TYPES.parquet, 'application/x-parquet', 'application/gzip'],
+];
 export const MAX_INLINE_BYTES = 256 * 1024;
 export const MAX_INLINE_DOCUMENTS = 256;
 /** How long a refused body is read away before the connection is cut. */
@@ -53,7 +66,10 @@ export function receiveBodies(server: FastifyInstance): void {
 /** Parsers for the submission of jobs; for the plugin that holds its route alone. */
 export function parseSubmissions(server: FastifyInstance): void {
   server.removeAllContentTypeParsers();
-  server.addContentTypeParser(NDJSON_TYPES, async (_request: FastifyRequest, body: IncomingMessage) => body);
+  server.addContentTypeParser(
+    STREAMED_TYPES,
+    async (_request: FastifyRequest, body: IncomingMessage) => body,
+  );
   server.addContentTypeParser('application/json', async (_request: FastifyRequest, body: IncomingMessage) =>
     readJson(body),
   );
@@ -61,7 +77,7 @@ export function parseSubmissions(server: FastifyInstance): void {
     const type = request.headers['content-type'] ?? 'none';
     throw new EmbedmillError(
       'unsupported_media_type',
-      `the Content-Type is ${type}; send documents as application/x-ndjson, or a few as application/json`,
+      `the Content-Type is ${type}; send documents as application/x-ndjson, ${MEDIA_TYPES.csv} or ${MEDIA_TYPES.parquet}, or a few as application/json`,
     );
   });
 }
@@ -69,11 +85,48 @@ export function parseSubmissions(server: FastifyInstance): void {
 /** Refuses what the headers alone show to be wrong. */
 export function checkUploadHeaders(headers: FastifyRequest['headers'], maxBytes: number): void {
   const encoding = headers['content-encoding'] ?? 'identity';
-  if (encoding !== 'identity') {
-    const message = `the Content-Encoding is ${encoding}; send the body as it is, not compressed`;
+  const isJson = headers['content-type']?.startsWith('application/json') === true;
+  if (encoding !== 'identity' && (encoding !== 'gzip' || isJson)) {
+    const message = `the Content-Encoding is ${encoding}; send the body as it is, or as gzip when it is not JSON`;
     throw new EmbedmillError('unsupported_media_type', message);
   }
   if ((expectedBytes(headers) ?? 0) > maxBytes) throw tooLarge(maxBytes);
+}
+
+const columnsParameter = z
+  .string()
+  .optional()
+  .transform((text, context) => {
+    if (text === undefined) return undefined;
+    try {
+      return JSON.parse(text) as unknown;
+    } catch {
+      context.addIssue({
+        code: 'custom',
+        message: 'must be a JSON object, such as {"id":"sku","text":"body"}',
+      });
+      return z.NEVER;
+    }
+  })
+  .pipe(columnsSchema.optional());
+
+/** What an upload's address says of its format. */
+export const uploadQuerySchema = z.strictObject({
+  format: sourceFormatSchema.optional().meta({ description: 'By default what the Content-Type says.' }),
+  columns: columnsParameter.meta({
+    description:
+      'Of csv and parquet, as JSON: which column is which field, as in {"id":"sku","text":"body"}.',
+  }),
+});
+
+/** How an upload is to be read; undefined for plain NDJSON. Errors: `invalid_request`. */
+export function uploadEncoding(
+  { format, columns }: z.output<typeof uploadQuerySchema>,
+  headers: FastifyRequest['headers'],
+): SourceEncoding | undefined {
+  const type = headers['content-type'] ?? '';
+  const gzip = headers['content-encoding'] === 'gzip' || type.startsWith('application/gzip');
+  return encodingOf({ format: format ?? formatOfMediaType(type), gzip, columns });
 }
 
 /** What the Content-Length announces; undefined for a chunked body. */

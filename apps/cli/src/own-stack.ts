@@ -24,6 +24,7 @@ export async function startOwnStack(
       environment: {
         ...environment,
         EMBEDMILL_SPOOL_DIR: '',
+        EMBEDMILL_SPOOL_URL: '',
         EMBEDMILL_MODEL_CACHE_DIR: environment['EMBEDMILL_MODEL_CACHE_DIR'] || join(config.dataDir, 'models'),
         ...more,
       },

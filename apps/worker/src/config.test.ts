@@ -13,7 +13,7 @@ test('values are read as what they are, and an empty one counts as not set', () 
     EMBEDMILL_WORKER_CPUS: '',
     EMBEDMILL_DATA_DIR: '/data',
   });
-  expect(config).toMatchObject({ port: 0, models: ['a', 'b'], cpus: undefined, spoolFolder: '/data/spool' });
+  expect(config).toMatchObject({ port: 0, models: ['a', 'b'], cpus: undefined, spool: '/data/spool' });
 });
 
 test.each([

@@ -1,4 +1,4 @@
-import { dirname, relative } from 'node:path';
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pictureFile, resolveImage, videoFrames, type FetchBytes } from '@embedmill/images';
 import {
@@ -8,6 +8,7 @@ import {
   type Shard,
   type VideoOptions,
 } from '@embedmill/jobs';
+import type { Spool } from '@embedmill/sources';
 import type { Outcome } from './encoder.ts';
 import type { ImageTower } from './image-tower.ts';
 
@@ -16,7 +17,7 @@ export interface PictureSources {
   /** Gets what a URL serves, with regard to where it may lead. */
   fetch: FetchBytes;
   /** Uploads lie here: nothing beside them is the uploader's to read. */
-  spoolFolder: string;
+  spool: Pick<Spool, 'holds'>;
 }
 
 /** One picture of a document, and what became of it. */
@@ -40,9 +41,11 @@ export async function embedPictures(
   { source }: Pick<Shard, 'source'>,
   { video: options }: { video: VideoOptions },
   tower: ImageTower | undefined,
-  { fetch, spoolFolder }: PictureSources,
+  { fetch, spool }: PictureSources,
 ): Promise<SeenPicture[][]> {
-  const folder = source.kind === 'file' ? folderOf(source.uri, spoolFolder) : undefined;
+  // The folder of a file that the server was told to read; an upload has none.
+  const folder =
+    source.kind === 'file' && !spool.holds(source) ? dirname(fileURLToPath(source.uri)) : undefined;
   const seen: SeenPicture[][] = documents.map(() => []);
   const pending = documents.entries();
   const readInTurn = async (): Promise<void> => {
@@ -79,10 +82,4 @@ export async function embedPictures(
     if (frames.length > 0) return frames;
     throw new EmbedmillError('video_unreadable', 'video: no picture could be read of it');
   }
-}
-
-/** The folder of a file that the server was told to read; undefined for an upload, which has no folder. */
-function folderOf(uri: string, spoolFolder: string): string | undefined {
-  const folder = dirname(fileURLToPath(uri));
-  return relative(spoolFolder, folder).startsWith('..') ? folder : undefined;
 }

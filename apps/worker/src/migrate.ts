@@ -23,7 +23,7 @@ export async function migrateShard(
   const { other } = shard.collection;
   if (other === undefined) throw new EmbedmillError('migration_state', 'the migration has ended');
   const name = shard.collection.name as CollectionName;
-  const reading = await ShardReading.read(shard, models.own.revision);
+  const reading = await ShardReading.read(spool, shard, models.own.revision);
   const documents = reading.pending.map(({ document }) => document);
   const points = await store.getPoints(name, documents);
   const missing = points.filter((point) => point.other === undefined);

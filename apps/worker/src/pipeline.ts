@@ -83,7 +83,7 @@ async function walk(
     }
   };
 
-  const reading = await timed('read', () => ShardReading.read(shard, models.own.revision));
+  const reading = await timed('read', () => ShardReading.read(spool, shard, models.own.revision));
 
   const known = await timed('lookup', () =>
     store.findDocuments(

@@ -12,7 +12,7 @@ let spool: Spool;
 beforeEach(async () => {
   spool = await Spool.open(await mkdtemp(join(tmpdir(), 'embedmill-reading-')));
 });
-afterEach(() => rm(spool.folder, { recursive: true, force: true }));
+afterEach(() => rm(spool.place, { recursive: true, force: true }));
 
 function shardOf(lines: string[], superseded: [number, number][] = [], profile = {}): Shard {
   const length = Buffer.byteLength(lines.map((line) => `${line}\n`).join(''));
@@ -44,7 +44,7 @@ test('every line ends in one count, whatever became of it', async () => {
     line('mine'),
     line('old'),
   ];
-  const reading = await ShardReading.read(shardOf(lines, [[1, 7]]), 'r1');
+  const reading = await ShardReading.read(spool, shardOf(lines, [[1, 7]]), 'r1');
   expect(reading.pending.map(({ document }) => document.id)).toEqual([
     'cut',
     'poison',
@@ -91,7 +91,7 @@ test('every line ends in one count, whatever became of it', async () => {
 
 test('a fingerprint changes with all that the stored points depend on, and with nothing else', async () => {
   const fingerprint = async (json: object, profile = {}, revision = 'r1') => {
-    const reading = await ShardReading.read(shardOf([JSON.stringify(json)], [], profile), revision);
+    const reading = await ShardReading.read(spool, shardOf([JSON.stringify(json)], [], profile), revision);
     return reading.pending[0]!.fingerprint;
   };
   const document = { id: 'a', text: 'text' };

@@ -44,10 +44,10 @@ export class ShardReading {
   }
 
   /** Reads the shard's lines: those that are no valid document, and those that come again later, are settled here. */
-  static async read(shard: Shard, modelRevision: string): Promise<ShardReading> {
+  static async read(spool: Spool, shard: Shard, modelRevision: string): Promise<ShardReading> {
     const reading = new ShardReading(shard);
     const basis = JSON.stringify([shard.collection.profile, modelRevision]);
-    for await (const group of readShardLines(shard)) {
+    for await (const group of readShardLines(spool, shard)) {
       for (const read of group) {
         reading.#documents += 1;
         switch (read.kind) {
@@ -107,8 +107,8 @@ export class ShardReading {
   async settle(spool: Spool): Promise<ShardResult> {
     const job = this.#shard.job as JobId;
     const byLine = (a: DocumentReport, b: DocumentReport) => a.line - b.line;
-    await spool.writeReports(job, 'failures', this.#shard.index, this.#failures.sort(byLine));
-    await spool.writeReports(job, 'warnings', this.#shard.index, this.#warnings.sort(byLine));
+    const reports = { failures: this.#failures.sort(byLine), warnings: this.#warnings.sort(byLine) };
+    await spool.settleReports(job, this.#shard.index, reports);
     return {
       index: this.#shard.index,
       documents: this.#documents,

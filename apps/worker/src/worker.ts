@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import { GuardedFetch } from '@embedmill/fetching';
 import { createMetrics, serveHealth } from '@embedmill/metrics';
 import { ModelConsumer } from '@embedmill/queue';
-import { Spool } from '@embedmill/sources';
+import { S3Objects, Spool } from '@embedmill/sources';
 import { startTracing } from '@embedmill/tracing';
 import { openStore } from '@embedmill/vector-store';
 import type { WorkerConfig } from './config.ts';
@@ -19,7 +19,7 @@ export interface RunningWorker {
 export async function startWorker(config: WorkerConfig, log: Logger): Promise<RunningWorker> {
   const metrics = createMetrics('worker');
   const tracing = await startTracing({ url: config.otlpUrl, service: 'embedmill-worker' });
-  const spool = await Spool.open(config.spoolFolder);
+  const spool = await Spool.open(config.spool, new S3Objects(config.s3));
   const store = await openStore({
     qdrantUrl: config.qdrantUrl,
     qdrantApiKey: config.qdrantApiKey,
@@ -43,7 +43,7 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
     },
   });
   const fetching = new GuardedFetch({ allow: config.fetchAllow });
-  const pictures = { fetch: fetching.bytes.bind(fetching), spoolFolder: config.spoolFolder };
+  const pictures = { fetch: fetching.bytes.bind(fetching), spool };
   const models = new ModelSet(config, { consumer, spool, store, metrics, log, pictures, tracing });
   models.start();
   const health = await serveHealth({

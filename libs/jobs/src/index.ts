@@ -105,6 +105,7 @@ export {
   type ShardRange,
   type ShardResult,
   type SourceRef,
+  type StoredSource,
 } from './shard.ts';
 export {
   listed,
@@ -115,3 +116,14 @@ export {
   type QueueAddress,
   type SharedConfig,
 } from './settings.ts';
+export {
+  columnsSchema,
+  encodingOf,
+  formatOfMediaType,
+  formatOfName,
+  MEDIA_TYPES,
+  sourceFormatSchema,
+  type Columns,
+  type SourceEncoding,
+  type SourceFormat,
+} from './source-format.ts';

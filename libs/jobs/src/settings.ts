@@ -33,6 +33,15 @@ export const sharedSettings = {
   EMBEDMILL_SPOOL_DIR: z.string().optional().meta({
     description: 'Uploads and reports; spool in the data folder by default. Api and workers share it.',
   }),
+  EMBEDMILL_SPOOL_URL: z
+    .string()
+    .regex(/^s3:\/\/[a-z0-9][a-z0-9.-]+[a-z0-9](\/.*)?$/, 'must be s3://bucket or s3://bucket/prefix')
+    .optional()
+    .meta({ description: 'The same in a bucket, s3://bucket/prefix, in place of the folder.' }),
+  EMBEDMILL_S3_PATH_STYLE: z
+    .stringbool()
+    .default(false)
+    .meta({ description: 'Whether the bucket is named in the path, as MinIO and others want it.' }),
   EMBEDMILL_MODELS_DIR: z.string().optional().meta({ description: 'A folder with more models.' }),
   EMBEDMILL_MODEL_CACHE_DIR: z
     .string()
@@ -69,7 +78,9 @@ export interface SharedConfig {
   qdrantApiKey: string | undefined;
   dataFolder: string;
   storeSocket: string;
-  spoolFolder: string;
+  /** Where the spool is: a folder, or s3://bucket/prefix. */
+  spool: string;
+  s3: { pathStyle: boolean };
   modelsFolder: string | undefined;
   modelCacheFolder: string;
   hubUrl: string | undefined;
@@ -88,7 +99,8 @@ export function sharedConfig(read: SharedSettings): SharedConfig {
     qdrantApiKey: read.QDRANT_API_KEY,
     dataFolder,
     storeSocket: read.EMBEDMILL_STORE_SOCKET ?? join(dataFolder, 'store.sock'),
-    spoolFolder: resolve(read.EMBEDMILL_SPOOL_DIR ?? join(dataFolder, 'spool')),
+    spool: read.EMBEDMILL_SPOOL_URL ?? resolve(read.EMBEDMILL_SPOOL_DIR ?? join(dataFolder, 'spool')),
+    s3: { pathStyle: read.EMBEDMILL_S3_PATH_STYLE },
     modelsFolder: read.EMBEDMILL_MODELS_DIR,
     modelCacheFolder: resolve(read.EMBEDMILL_MODEL_CACHE_DIR ?? join(dataFolder, 'models')),
     hubUrl: read.EMBEDMILL_HUB_URL,

@@ -4,8 +4,8 @@ import { tenantSchema } from './ids.ts';
 import { collectionSchema } from './profile.ts';
 
 /**
- * Where a job's documents are: a file of NDJSON by URI (`file:///…` on a disk that workers see), or the
- * documents themselves when they are few. `size` and `modified` tell a changed file.
+ * Where a job's documents are: a file of NDJSON by URI (`file:///…` on a disk that workers see), an object
+ * (`s3://bucket/key`), or the documents themselves when they are few. `size` with `modified` or `etag` tells what changed.
  */
 export const sourceRefSchema = z.discriminatedUnion('kind', [
   z.strictObject({
@@ -18,9 +18,17 @@ export const sourceRefSchema = z.discriminatedUnion('kind', [
         'The folder that it must lie below, links followed; of files that the server was told to read.',
     }),
   }),
+  z.strictObject({
+    kind: z.literal('s3'),
+    uri: z.string(),
+    size: z.int().nonnegative(),
+    etag: z.string(),
+  }),
   z.strictObject({ kind: z.literal('inline'), lines: z.array(z.string()) }),
 ]);
 export type SourceRef = z.infer<typeof sourceRefSchema>;
+/** A source that lies in a file or an object. */
+export type StoredSource = Exclude<SourceRef, { kind: 'inline' }>;
 
 /** A stretch of whole lines of a job's source. */
 export const shardRangeSchema = z.strictObject({

@@ -111,6 +111,7 @@ function sumOf(parts: readonly Work[]): Work {
 function sizeOf(source: SourceRef): number {
   switch (source.kind) {
     case 'file':
+    case 's3':
       return source.size;
     case 'inline':
       return source.lines.reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0);

@@ -8,15 +8,22 @@ import {
   type JobState,
   type Progress,
   type Shard,
+  type SourceEncoding,
   type SourceRef,
+  type StoredSource,
   type TenantId,
 } from '@embedmill/jobs';
 
 /**
- * A source as submitted: one that shards can refer to, or what the dispatcher copies first, the content of a URL or the
- * documents that the collection has.
+ * A source as submitted: one that shards can refer to, or what the dispatcher copies first, as plain NDJSON: a source in another
+ * format, the content of a URL, or the documents that the collection has.
  */
-export type JobSource = SourceRef | { kind: 'url'; url: string } | { kind: 'collection' };
+export type JobSource =
+  | SourceRef
+  | { kind: 'encoded'; source: StoredSource; encoding: SourceEncoding }
+  /** Without an encoding, what the URL's answer says of it counts. */
+  | { kind: 'url'; url: string; encoding?: SourceEncoding | undefined }
+  | { kind: 'collection' };
 
 export interface NewJob {
   id: JobId;
@@ -104,5 +111,14 @@ export function viewOf(
 /** What shards refer to; undefined while it has not been copied. */
 export function sourceOf(record: Pick<IngestRecord, 'source' | 'fetched'>): SourceRef | undefined {
   const { source, fetched } = record;
-  return source.kind === 'url' || source.kind === 'collection' ? (fetched ?? undefined) : source;
+  switch (source.kind) {
+    case 'url':
+    case 'collection':
+    case 'encoded':
+      return fetched ?? undefined;
+    case 'file':
+    case 's3':
+    case 'inline':
+      return source;
+  }
 }

@@ -19,7 +19,7 @@ export async function failShard(spool: Spool, shard: Shard, error: EmbedmillErro
   let failures: DocumentReport[] = [];
   const warnings: DocumentReport[] = [];
   try {
-    for await (const group of readShardLines(shard)) {
+    for await (const group of readShardLines(spool, shard)) {
       for (const read of group) {
         switch (read.kind) {
           case 'invalid':
@@ -40,8 +40,7 @@ export async function failShard(spool: Spool, shard: Shard, error: EmbedmillErro
       reportOf({ number: range.firstLine + n, offset: range.offset, length: 0 }, null, error),
     );
   }
-  await spool.writeReports(shard.job as JobId, 'failures', shard.index, failures);
-  await spool.writeReports(shard.job as JobId, 'warnings', shard.index, warnings);
+  await spool.settleReports(shard.job as JobId, shard.index, { failures, warnings });
   return {
     index: shard.index,
     documents: range.documents,

@@ -8,7 +8,10 @@ export {
   type ManifestTotals,
   type ShardLimits,
 } from './manifest.ts';
-export { fileSource, openLocalSource, readSource } from './source-bytes.ts';
+export { S3Objects } from './s3-objects.ts';
+export { fileSource, openLocalSource } from './file-source.ts';
+export { openS3Source } from './source-bytes.ts';
 export { readShardLines, type ShardLine } from './shard-lines.ts';
 export { Spool, type Received, type ReportKind } from './spool.ts';
+export { transcode } from './transcode.ts';
 export { fetchSource, redacted, type OpenUrl } from './url.ts';

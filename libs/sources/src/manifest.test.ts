@@ -3,11 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { DocumentId, TenantId } from '@embedmill/jobs';
+import type { DocumentId, JobId, TenantId } from '@embedmill/jobs';
 import { DuplicateFinder } from './duplicates.ts';
 import { readManifest, writeManifest } from './manifest.ts';
-import { fileSource } from './source-bytes.ts';
+import { fileSource } from './file-source.ts';
+import { Spool } from './spool.ts';
 
+const JOB = 'job_1' as JobId;
 let folder: string;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'embedmill-manifest-'));
@@ -17,15 +19,11 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 async function manifestOf(lines: string[], limits?: { documents: number; bytes: number }, tenant?: TenantId) {
   const path = join(folder, 'source.ndjson');
   await writeFile(path, lines.map((line) => `${line}\n`).join(''));
-  const manifest = join(folder, 'manifest.ndjson');
-  const totals = await writeManifest(
-    manifest,
-    await fileSource(path),
-    { filterable: {} },
-    { ...(limits && { limits }), tenant },
-  );
-  const shards = (await Array.fromAsync(readManifest(manifest))).map(({ range }) => range);
-  return { totals, shards, manifest };
+  const spool = await Spool.open(join(folder, 'spool'));
+  const options = { ...(limits && { limits }), tenant };
+  const totals = await writeManifest(spool, JOB, await fileSource(path), { filterable: {} }, options);
+  const shards = (await Array.fromAsync(readManifest(spool, JOB))).map(({ range }) => range);
+  return { totals, shards, spool };
 }
 
 const line = (id: string, text = 'text') => JSON.stringify({ id, text });
@@ -83,9 +81,9 @@ test('the same id of another tenant is another document; a number is the id it s
 
 test('reading goes on from a saved cursor', async () => {
   const lines = Array.from({ length: 10 }, (_, n) => line(`d${n}`));
-  const { manifest, shards } = await manifestOf(lines, { documents: 2, bytes: 1e6 });
-  const [, second] = await Array.fromAsync(readManifest(manifest));
-  const rest = (await Array.fromAsync(readManifest(manifest, second!.next))).map(({ range }) => range);
+  const { spool, shards } = await manifestOf(lines, { documents: 2, bytes: 1e6 });
+  const [, second] = await Array.fromAsync(readManifest(spool, JOB));
+  const rest = (await Array.fromAsync(readManifest(spool, JOB, second!.next))).map(({ range }) => range);
   expect(rest).toEqual(shards.slice(2));
 });
 

@@ -1,8 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { open, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import {
   shardRangeSchema,
+  type JobId,
   type Profile,
   type ShardRange,
   type SourceRef,
@@ -11,12 +14,13 @@ import {
 import { DuplicateFinder } from './duplicates.ts';
 import { readDocumentLine } from './document-line.ts';
 import { readLines, type Line } from './lines.ts';
-import { readSource } from './source-bytes.ts';
+import type { Spool } from './spool.ts';
 
 /**
  * A job's manifest: one line of JSON a shard, in order of the source. It is written once, by one scan of the
  * source before the first shard is dispatched, so that the job's size is known from the start and a document
- * that comes twice is known before either is embedded. Afterwards it is only read, from a saved cursor.
+ * that comes twice is known before either is embedded. While it is scanned it grows in a file on this machine, for only at the end
+ * is known which lines come again. Afterwards it is only read, from a saved cursor.
  */
 export interface ManifestTotals {
   documents: number;
@@ -31,9 +35,10 @@ export interface ShardLimits {
 /** Small enough that losing one costs seconds, large enough that the queue's own cost does not matter. */
 export const SHARD_LIMITS: ShardLimits = { documents: 256, bytes: 256 * 1024 };
 
-/** Scans a source into the manifest at `path`, which is complete when it exists. Memory does not grow with the source. */
+/** Scans a source into the job's manifest, which is complete when it exists. Memory does not grow with the source. */
 export async function writeManifest(
-  path: string,
+  spool: Spool,
+  job: JobId,
   source: SourceRef,
   profile: Pick<Profile, 'filterable'>,
   options: {
@@ -47,9 +52,8 @@ export async function writeManifest(
   const limits = options.limits ?? SHARD_LIMITS;
   const finder = new DuplicateFinder();
   const totals = { documents: 0, shards: 0 };
-  const partial = `${path}.partial`;
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const out = await open(partial, 'w');
+  const scratch = join(tmpdir(), `embedmill-manifest-${randomUUID()}`);
+  const out = await open(scratch, 'wx', 0o600);
   try {
     let range: ShardRange | undefined;
     let pending = '';
@@ -59,7 +63,7 @@ export async function writeManifest(
       totals.shards += 1;
       range = undefined;
     };
-    for await (const group of readLines(readSource(source))) {
+    for await (const group of readLines(spool.readSource(source))) {
       options.signal?.throwIfAborted();
       for (const line of group) {
         if (range !== undefined && isFull(range, line, limits)) cut();
@@ -76,27 +80,32 @@ export async function writeManifest(
     }
     cut();
     await out.appendFile(pending);
-    await out.sync();
-    const superseded = await finder.superseded();
-    if (superseded.length > 0) await addSuperseded(partial, superseded);
-    await rename(partial, path);
+    const ranges = rangesIn(createReadStream(scratch));
+    await spool.writeManifest(job, withSuperseded(ranges, await finder.superseded()));
     return totals;
   } finally {
     await out.close();
     await finder.close();
-    await rm(partial, { force: true });
+    await rm(scratch, { force: true });
   }
 }
 
-/** The shards of a manifest from byte `cursor` on, each with the cursor of the one after it. */
-export async function* readManifest(
-  path: string,
+/** The shards of a job's manifest from byte `cursor` on, each with the cursor of the one after it. */
+export function readManifest(
+  spool: Spool,
+  job: JobId,
   cursor = 0,
 ): AsyncGenerator<{ range: ShardRange; next: number }> {
-  const stream = createReadStream(path, { start: cursor });
-  for await (const group of readLines(stream, { offset: cursor, firstLine: 1 })) {
+  return rangesIn(spool.readManifest(job, cursor), cursor);
+}
+
+async function* rangesIn(
+  bytes: AsyncIterable<Uint8Array>,
+  offset = 0,
+): AsyncGenerator<{ range: ShardRange; next: number }> {
+  for await (const group of readLines(bytes, { offset, firstLine: 1 })) {
     for (const line of group) {
-      if (line.bytes === null) throw new RangeError(`a line of ${path} is too long`);
+      if (line.bytes === null) throw new RangeError('a line of the manifest is too long');
       const range = shardRangeSchema.parse(JSON.parse(line.bytes.toString('utf8')));
       yield { range, next: line.offset + line.length };
     }
@@ -107,28 +116,21 @@ function isFull(range: ShardRange, line: Line, limits: ShardLimits): boolean {
   return range.documents >= limits.documents || line.offset + line.length - range.offset > limits.bytes;
 }
 
-async function addSuperseded(path: string, superseded: [number, number][]): Promise<void> {
-  const merged = `${path}.merged`;
-  const out = await open(merged, 'w');
-  try {
-    let at = 0;
-    let previous: ShardRange | undefined;
-    const write = async (range: ShardRange, endLine: number): Promise<void> => {
-      for (; at < superseded.length; at += 1) {
-        const pair = superseded[at];
-        if (pair === undefined || pair[0] >= endLine) break;
-        range.superseded.push(pair);
-      }
-      await out.appendFile(`${JSON.stringify(range)}\n`);
-    };
-    for await (const { range } of readManifest(path)) {
-      if (previous !== undefined) await write(previous, range.firstLine);
-      previous = range;
-    }
-    if (previous !== undefined) await write(previous, Number.POSITIVE_INFINITY);
-    await out.sync();
-  } finally {
-    await out.close();
+/** The manifest's lines, each with those of the pairs that lie before the next one's first line. */
+async function* withSuperseded(
+  ranges: AsyncIterable<{ range: ShardRange }>,
+  superseded: [number, number][],
+): AsyncGenerator<Uint8Array> {
+  let at = 0;
+  let previous: ShardRange | undefined;
+  const lineOf = (range: ShardRange, endLine: number): Buffer => {
+    const start = at;
+    while (at < superseded.length && (superseded[at]?.[0] ?? endLine) < endLine) at += 1;
+    return Buffer.from(`${JSON.stringify({ ...range, superseded: superseded.slice(start, at) })}\n`);
+  };
+  for await (const { range } of ranges) {
+    if (previous !== undefined) yield lineOf(previous, range.firstLine);
+    previous = range;
   }
-  await rename(merged, path);
+  if (previous !== undefined) yield lineOf(previous, Number.POSITIVE_INFINITY);
 }

@@ -1,7 +1,7 @@
 import type { Document, DocumentReport, Shard } from '@embedmill/jobs';
 import { readDocumentLine, reportOf } from './document-line.ts';
 import { readLines, type Line } from './lines.ts';
-import { readSource } from './source-bytes.ts';
+import type { Spool } from './spool.ts';
 
 /** What a line of a shard turns out to be; `report` is what the job's failures or warnings say of it. */
 export type ShardLine =
@@ -9,15 +9,14 @@ export type ShardLine =
   | { kind: 'invalid'; report: DocumentReport }
   | { kind: 'superseded'; report: DocumentReport };
 
-/** The lines of a shard, in groups as they are read. Errors: `source_changed`, `source_unreadable`. */
-export async function* readShardLines({
-  source,
-  range,
-  collection,
-  tenant,
-}: Omit<Shard, 'job' | 'index' | 'purpose'>): AsyncGenerator<ShardLine[]> {
+/** The lines of a shard, in groups as they are read. Errors: those of `Spool.readSource`. */
+export async function* readShardLines(
+  spool: Pick<Spool, 'readSource'>,
+  { source, range, collection, tenant }: Omit<Shard, 'job' | 'index' | 'purpose'>,
+): AsyncGenerator<ShardLine[]> {
   const superseded = new Map(range.superseded);
-  for await (const group of readLines(readSource(source, range.offset, range.length), range)) {
+  const bytes = spool.readSource(source, range.offset, range.length);
+  for await (const group of readLines(bytes, range)) {
     yield group.map((line): ShardLine => {
       const read = readDocumentLine(line, collection.profile, tenant);
       if (!read.ok) return { kind: 'invalid', report: read.report };

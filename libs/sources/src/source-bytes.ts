@@ -1,133 +1,72 @@
-import type { Stats } from 'node:fs';
-import { constants, open, realpath, stat, type FileHandle } from 'node:fs/promises';
-import { isAbsolute, relative, resolve, sep } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
 import { EmbedmillError, type SourceRef } from '@embedmill/jobs';
-
-type FileSource = Extract<SourceRef, { kind: 'file' }>;
+import { readFile } from './file-source.ts';
+import { sourceError } from './s3-error.ts';
+import { parseS3Url, type S3Objects } from './s3-objects.ts';
 
 /**
- * The bytes `offset` to `offset + length` of a source. A file that is not as it was when the job was
- * submitted gives `source_changed`; one that cannot be read, `source_unreadable`.
+ * The bytes `offset` to `offset + length` of a source. A file or an object that is not as it was when the job was
+ * submitted gives `source_changed`; one that cannot be read, `source_unreadable`; a store that does not answer now,
+ * `source_unavailable`.
  */
 export async function* readSource(
+  s3: S3Objects,
   source: SourceRef,
   offset = 0,
   length?: number,
 ): AsyncGenerator<Uint8Array> {
-  if (source.kind === 'inline') {
-    const bytes = Buffer.from(source.lines.map((line) => `${line}\n`).join(''), 'utf8');
-    yield bytes.subarray(offset, length === undefined ? undefined : offset + length);
-    return;
-  }
-  const file = await openFile(source);
-  try {
-    const end = length === undefined ? source.size : offset + length;
-    if (end <= offset) return;
-    let given = 0;
-    const range = { start: offset, end: end - 1, highWaterMark: 1 << 18, autoClose: false };
-    for await (const chunk of file.createReadStream(range)) {
-      given += (chunk as Buffer).length;
-      yield chunk as Buffer;
+  switch (source.kind) {
+    case 'inline': {
+      const bytes = Buffer.from(source.lines.map((line) => `${line}\n`).join(''), 'utf8');
+      yield bytes.subarray(offset, length === undefined ? undefined : offset + length);
+      return;
     }
-    if (given !== end - offset) assertUnchanged(await file.stat(), source);
-  } catch (error) {
-    throw error instanceof EmbedmillError ? error : unreadable(fileURLToPath(source.uri), error);
-  } finally {
-    await file.close();
+    case 'file':
+      return yield* readFile(source, offset, length);
+    case 's3': {
+      const end = length === undefined ? source.size : offset + length;
+      try {
+        yield* s3.read(locationOf(source.uri), { offset, end, etag: source.etag });
+      } catch (error) {
+        throw sourceError(source.uri, error);
+      }
+    }
   }
 }
 
 /**
- * A file that the server may read in place: below `allowedFolder`, links resolved, now and whenever it is read.
- * Errors: `source_forbidden` outside of it, `source_unreadable` when it is no readable file.
+ * An object that the server may read in place: one whose URL begins with an allowed one.
+ * Errors: `source_forbidden`, `source_unreadable`, `source_unavailable`.
  */
-export async function openLocalSource(path: string, allowedFolder: string | undefined): Promise<SourceRef> {
-  if (allowedFolder === undefined) {
+export async function openS3Source(
+  url: string,
+  allowed: readonly string[],
+  s3: S3Objects,
+): Promise<Extract<SourceRef, { kind: 's3' }>> {
+  if (allowed.length === 0) {
     throw new EmbedmillError(
       'source_forbidden',
-      'this server reads no local files; start it with --source-dir (EMBEDMILL_API_SOURCE_DIR), or upload the file',
+      'this server reads no buckets; name those that it may read in EMBEDMILL_API_S3_SOURCES, or upload the file',
     );
   }
-  const folder = await realpath(allowedFolder).catch((error: unknown) => {
-    throw unreadable(allowedFolder, error);
-  });
-  const asked = resolve(folder, path);
-  const outside = new EmbedmillError(
-    'source_forbidden',
-    `${JSON.stringify(path)} is not below the folder that this server may read; move the file there, or upload it`,
-  );
-  if (!isBelow(folder, asked)) throw outside;
-  const file = await openAsFile(asked).catch((error: unknown) => {
-    throw unreadable(path, error);
-  });
-  try {
-    const info = await file.stat();
-    if (!info.isFile())
-      throw new EmbedmillError('source_unreadable', `${JSON.stringify(path)} is not a file`);
-    const real = await realPathOf(file, asked);
-    if (!isBelow(folder, real)) throw outside;
-    return { ...referenceTo(real, info), below: folder };
-  } finally {
-    await file.close();
+  if (!allowed.some((one) => url.startsWith(one.endsWith('/') ? one : `${one}/`))) {
+    const message = `${JSON.stringify(url)} is not below what this server may read (EMBEDMILL_API_S3_SOURCES); move the object there, or upload the file`;
+    throw new EmbedmillError('source_forbidden', message);
   }
-}
-
-/** A reference to a file as it is now. */
-export async function fileSource(path: string): Promise<FileSource> {
-  return referenceTo(path, await stat(path));
-}
-
-function referenceTo(path: string, { size, mtimeMs }: Stats): FileSource {
-  return { kind: 'file', uri: pathToFileURL(path).href, size, modified: mtimeMs };
-}
-
-/**
- * Opens a source once, so that what is checked is what is read: whoever may write to its folder can put another file
- * there in between, or a link.
- */
-async function openFile(source: FileSource): Promise<FileHandle> {
-  const path = fileURLToPath(source.uri);
-  const file = await openAsFile(path).catch((error: unknown) => {
-    throw unreadable(path, error);
-  });
+  const location = parseS3Url(url);
+  if (location === undefined || location.key === '' || location.key.endsWith('/')) {
+    const message = `${JSON.stringify(url)} names no object; write s3://bucket/key, an object a job`;
+    throw new EmbedmillError('source_unreadable', message);
+  }
   try {
-    assertUnchanged(await file.stat(), source);
-    if (source.below !== undefined && !isBelow(source.below, await realPathOf(file, path)))
-      throw changed(source);
-    return file;
+    const { size, etag } = await s3.head(location);
+    return { kind: 's3', uri: url, size, etag };
   } catch (error) {
-    await file.close();
-    throw error instanceof EmbedmillError ? error : unreadable(path, error);
+    throw sourceError(url, error);
   }
 }
 
-/** A pipe would have the open wait for a writer. */
-const openAsFile = (path: string) => open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-
-/** Where an open file really is, as the kernel says it; where it does not, as its path says it now. */
-async function realPathOf(file: FileHandle, path: string): Promise<string> {
-  return realpath(`/proc/self/fd/${file.fd}`).catch(() => realpath(path));
-}
-
-function assertUnchanged(info: Stats, source: FileSource): void {
-  if (!info.isFile() || info.size !== source.size || info.mtimeMs !== source.modified) throw changed(source);
-}
-
-function changed(source: FileSource): EmbedmillError {
-  const path = fileURLToPath(source.uri);
-  const message = `${path} changed after the job was submitted; submit it again and leave it alone until the job ends`;
-  return new EmbedmillError('source_changed', message);
-}
-
-function isBelow(folder: string, path: string): boolean {
-  const way = relative(folder, path);
-  return way !== '' && way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way);
-}
-
-function unreadable(path: string, error: unknown): EmbedmillError {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  const why =
-    code === 'ENOENT' ? 'there is no such file' : code === 'EACCES' ? 'permission denied' : String(error);
-  return new EmbedmillError('source_unreadable', `cannot read ${path}: ${why}`, { cause: error });
+function locationOf(uri: string): { bucket: string; key: string } {
+  const location = parseS3Url(uri);
+  if (location === undefined) throw new EmbedmillError('source_unreadable', `${uri} is no object in S3`);
+  return location;
 }

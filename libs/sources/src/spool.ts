@@ -1,54 +1,64 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, rmdir, stat, writeFile, type FileHandle } from 'node:fs/promises';
-import { dirname, join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { EmbedmillError, type DocumentReport, type JobId, type SourceRef } from '@embedmill/jobs';
+import {
+  EmbedmillError,
+  type DocumentReport,
+  type JobId,
+  type SourceRef,
+  type StoredSource,
+} from '@embedmill/jobs';
 import { readLines } from './lines.ts';
-import { fileSource, readSource } from './source-bytes.ts';
-
-const PARTIAL = '.partial';
+import { S3Objects } from './s3-objects.ts';
+import { readSource } from './source-bytes.ts';
+import { SpoolBucket } from './spool-bucket.ts';
+import { SpoolFolder } from './spool-folder.ts';
+import type { SpoolStorage } from './spool-storage.ts';
 
 /** What is said of single documents: those that failed, and those that were stored with something to tell. */
 export type ReportKind = 'failures' | 'warnings';
 
+/** Of a source, what is read at once to get at lines in it. */
+const STRETCH_BYTES = 1024 * 1024;
+
 export interface Received {
-  source: Extract<SourceRef, { kind: 'file' }>;
+  source: StoredSource;
   bytes: number;
   sha256: string;
 }
 
 /**
- * The folder where jobs keep what is too large for the queue: `<job>/source-<random>.ndjson` (an
- * upload), `<job>/manifest.ndjson`, and `<job>/failures/<shard>.ndjson`, `<job>/warnings/<shard>.ndjson`.
+ * Where jobs keep what is too large for the queue: `<job>/source-<random>.ndjson` (an upload, or what was copied or
+ * made of a source), `<job>/manifest.ndjson`, and `<job>/failures/<shard>.ndjson`, `<job>/warnings/<shard>.ndjson`.
  *
- * Invariants: a file is complete and on disk when it has its name (written aside, synced, renamed); two
- * uploads for one job (a repeated Idempotency-Key) never share a file; one shard writes one report file a kind, so
- * that running it twice reports once. The API receives and reads, the
- * dispatcher writes manifests, workers write reports.
+ * Two modes: in a folder, or in a bucket. Invariants: a file is complete when it has its name; two uploads for one
+ * job (a repeated Idempotency-Key) never share a file; one shard writes one report file a kind, so that running it
+ * twice reports once. The API receives and reads, the dispatcher writes manifests, workers write reports. Sources are read through
+ * it, wherever they are.
  */
 export class Spool {
-  readonly folder: string;
+  /** For sources that lie in buckets. */
+  readonly s3: S3Objects;
+  readonly #storage: SpoolStorage;
 
-  private constructor(folder: string) {
-    this.folder = folder;
+  private constructor(storage: SpoolStorage, s3: S3Objects) {
+    this.#storage = storage;
+    this.s3 = s3;
   }
 
-  static async open(folder: string): Promise<Spool> {
-    try {
-      await mkdir(folder, { recursive: true, mode: 0o700 });
-    } catch (error) {
-      throw unavailable(folder, error);
-    }
-    return new Spool(folder);
+  /** `place`: a folder, or `s3://bucket/prefix`. Errors: `spool_unavailable`, `invalid_config`. */
+  static async open(place: string, s3 = new S3Objects()): Promise<Spool> {
+    const storage = place.startsWith('s3://')
+      ? await SpoolBucket.open(place, s3)
+      : await SpoolFolder.open(place);
+    return new Spool(storage, s3);
   }
 
-  manifestPath(job: JobId): string {
-    return join(this.#jobFolder(job), 'manifest.ndjson');
+  /** The folder, or the bucket's URL. */
+  get place(): string {
+    return this.#storage.place;
   }
 
   /**
-   * Streams a body to the job's source file. Errors: `upload_incomplete` (it broke off, or has not
+   * Streams a body to a source file of the job. Errors: `upload_incomplete` (it broke off, or has not
    * `expectedBytes`), `payload_too_large`, `spool_unavailable`; nothing is left behind then.
    */
   async receive(
@@ -56,64 +66,70 @@ export class Spool {
     body: AsyncIterable<Uint8Array>,
     options: { maxBytes: number; expectedBytes?: number | undefined },
   ): Promise<Received> {
-    const folder = this.#jobFolder(job);
-    const path = join(folder, `source-${randomUUID()}.ndjson`);
-    const partial = `${path}${PARTIAL}`;
     const digest = createHash('sha256');
     let bytes = 0;
-    try {
-      const out = await createIn(folder, partial);
-      try {
-        for await (const chunk of incompleteWhenBroken(body)) {
-          bytes += chunk.length;
-          if (bytes > options.maxBytes) {
-            const message = `the body has more than ${options.maxBytes} bytes; split it into several jobs`;
-            throw new EmbedmillError('payload_too_large', message);
-          }
-          digest.update(chunk);
-          await writeWhole(out, chunk);
+    async function* counted(): AsyncGenerator<Uint8Array> {
+      for await (const chunk of incompleteWhenBroken(body)) {
+        bytes += chunk.length;
+        if (bytes > options.maxBytes) {
+          const message = `there are more than ${options.maxBytes} bytes; split it into several jobs`;
+          throw new EmbedmillError('payload_too_large', message);
         }
-        if (options.expectedBytes !== undefined && bytes !== options.expectedBytes) {
-          const message = `${bytes} of ${options.expectedBytes} bytes arrived; nothing was started: send it again`;
-          throw new EmbedmillError('upload_incomplete', message);
-        }
-        await out.sync();
-      } finally {
-        await out.close();
+        digest.update(chunk);
+        yield chunk;
       }
-      await rename(partial, path);
-      await syncFolder(folder);
-      return { source: await fileSource(path), bytes, sha256: digest.digest('hex') };
-    } catch (error) {
-      await rm(partial, { force: true });
-      await removeIfEmpty(folder);
-      throw error;
+      if (options.expectedBytes !== undefined && bytes !== options.expectedBytes) {
+        const message = `${bytes} of ${options.expectedBytes} bytes arrived; nothing was started: send it again`;
+        throw new EmbedmillError('upload_incomplete', message);
+      }
     }
+    const key = `${this.#folderOf(job)}/source-${randomUUID()}.ndjson`;
+    const source = await this.#storage.write(key, counted(), options.expectedBytes);
+    return { source, bytes, sha256: digest.digest('hex') };
+  }
+
+  /** Bytes of a source. Errors: `source_changed`, `source_unreadable`, `source_unavailable`. */
+  readSource(source: SourceRef, offset?: number, length?: number): AsyncGenerator<Uint8Array> {
+    return readSource(this.s3, source, offset, length);
+  }
+
+  /** Whether a source lies in the spool. */
+  holds(source: SourceRef): boolean {
+    return this.#storage.keyOf(source) !== undefined;
+  }
+
+  async writeManifest(job: JobId, lines: AsyncIterable<Uint8Array>): Promise<void> {
+    await this.#storage.write(`${this.#folderOf(job)}/manifest.ndjson`, lines);
+  }
+
+  readManifest(job: JobId, cursor: number): AsyncIterable<Uint8Array> {
+    return this.#storage.read(`${this.#folderOf(job)}/manifest.ndjson`, cursor);
   }
 
   /** Replaces what the shard reported before; nothing to report removes it. */
   async writeReports(job: JobId, kind: ReportKind, shard: number, reports: DocumentReport[]): Promise<void> {
-    const path = join(this.#jobFolder(job), kind, `${String(shard).padStart(9, '0')}.ndjson`);
-    if (reports.length === 0) return rm(path, { force: true });
-    try {
-      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-      const partial = `${path}.partial-${process.pid}`;
-      await writeFile(partial, reports.map((report) => `${JSON.stringify(report)}\n`).join(''), {
-        flush: true,
-      });
-      await rename(partial, path);
-    } catch (error) {
-      throw unavailable(path, error);
-    }
+    const key = `${this.#folderOf(job)}/${kind}/${String(shard).padStart(9, '0')}.ndjson`;
+    if (reports.length === 0) return this.#storage.remove(key);
+    const lines = Buffer.from(reports.map((report) => `${JSON.stringify(report)}\n`).join(''));
+    await this.#storage.write(key, once(lines), lines.length);
+  }
+
+  /** Both kinds of a shard's reports, at the same time: a bucket takes its while over each. */
+  async settleReports(
+    job: JobId,
+    shard: number,
+    reports: Record<ReportKind, DocumentReport[]>,
+  ): Promise<void> {
+    await Promise.all([
+      this.writeReports(job, 'failures', shard, reports.failures),
+      this.writeReports(job, 'warnings', shard, reports.warnings),
+    ]);
   }
 
   /** All that the job's shards reported so far, as NDJSON, in the source's order. */
   async *readReports(job: JobId, kind: ReportKind): AsyncGenerator<Uint8Array> {
-    const folder = join(this.#jobFolder(job), kind);
-    const names = await readdir(folder).catch(() => []);
-    for (const name of names.filter((one) => one.endsWith('.ndjson')).sort()) {
-      yield* createReadStream(join(folder, name)) as AsyncIterable<Buffer>;
-    }
+    for await (const key of this.#storage.list(`${this.#folderOf(job)}/${kind}`))
+      yield* this.#storage.read(key);
   }
 
   /**
@@ -121,95 +137,75 @@ export class Spool {
    * there are none.
    */
   async collectFailures(job: JobId, source: SourceRef, retry: JobId): Promise<Received | undefined> {
-    const reports = this.readReports(job, 'failures');
-    let found = false;
-    async function* failedLines(): AsyncGenerator<Uint8Array> {
-      for await (const group of readLines(reports)) {
-        for (const line of group) {
-          if (line.bytes === null) continue;
-          const report = JSON.parse(line.bytes.toString('utf8')) as DocumentReport;
-          found = true;
-          yield* readSource(source, report.offset, report.length);
-          yield Buffer.from('\n');
-        }
-      }
-    }
-    const received = await this.receive(retry, failedLines(), { maxBytes: Number.MAX_SAFE_INTEGER });
-    if (found) return received;
+    const received = await this.receive(retry, this.#failedLines(job, source), {
+      maxBytes: Number.MAX_SAFE_INTEGER,
+    });
+    if (received.bytes > 0) return received;
     await this.removeSource(received.source);
     return undefined;
   }
 
-  /** Removes an uploaded source that nothing needs any more; does nothing to a file outside the spool. */
+  /** Lines that lie near one another are read at once: a bucket takes its while over each reading. */
+  async *#failedLines(job: JobId, source: SourceRef): AsyncGenerator<Uint8Array> {
+    let near: DocumentReport[] = [];
+    for await (const group of readLines(this.readReports(job, 'failures'))) {
+      for (const line of group) {
+        if (line.bytes === null) continue;
+        const report = JSON.parse(line.bytes.toString('utf8')) as DocumentReport;
+        const start = near[0]?.offset ?? report.offset;
+        if (report.offset < start || report.offset + report.length - start > STRETCH_BYTES) {
+          yield* this.#linesOf(near, source);
+          near = [];
+        }
+        near.push(report);
+      }
+    }
+    yield* this.#linesOf(near, source);
+  }
+
+  async *#linesOf(near: readonly DocumentReport[], source: SourceRef): AsyncGenerator<Uint8Array> {
+    const [first] = near;
+    if (first === undefined) return;
+    const end = Math.max(...near.map(({ offset, length }) => offset + length));
+    const parts = await Array.fromAsync(this.readSource(source, first.offset, end - first.offset));
+    const stretch = Buffer.concat(parts);
+    for (const { offset, length } of near) {
+      const start = offset - first.offset;
+      yield stretch.subarray(start, start + length);
+      yield Buffer.from('\n');
+    }
+  }
+
+  /** Removes a source that nothing needs any more; does nothing to one outside the spool. */
   async removeSource(source: SourceRef): Promise<void> {
-    if (source.kind !== 'file') return;
-    const path = fileURLToPath(source.uri);
-    if (relative(this.folder, path).startsWith('..')) return;
-    await rm(path, { force: true });
-    await removeIfEmpty(dirname(path));
+    const key = this.#storage.keyOf(source);
+    if (key !== undefined) await this.#storage.remove(key);
   }
 
   /** Removes what uploads left that broke off with the process that received them, more than `ageMs` ago. */
   async removeAbandoned(ageMs: number): Promise<void> {
-    for (const job of await readdir(this.folder)) {
-      const folder = join(this.folder, job);
-      for (const name of await readdir(folder).catch(() => [])) {
-        if (!name.endsWith(PARTIAL)) continue;
-        const info = await stat(join(folder, name)).catch(() => undefined);
-        if (info !== undefined && Date.now() - info.mtimeMs > ageMs)
-          await rm(join(folder, name), { force: true });
-      }
-      await removeIfEmpty(folder);
-    }
+    await this.#storage.removeAbandoned(ageMs);
   }
 
   /** The jobs that have something here, and when it was last written to, in epoch milliseconds. */
   async listJobs(): Promise<{ job: JobId; modified: number }[]> {
-    const jobs: { job: JobId; modified: number }[] = [];
-    for (const job of await readdir(this.folder)) {
-      const folder = join(this.folder, job);
-      const names = await readdir(folder).catch(() => []);
-      const times = await Promise.all(
-        ['.', ...names].map((name) =>
-          stat(join(folder, name)).then(
-            ({ mtimeMs }) => mtimeMs,
-            () => 0,
-          ),
-        ),
-      );
-      jobs.push({ job: job as JobId, modified: Math.max(...times) });
-    }
-    return jobs;
+    const folders = await this.#storage.folders();
+    return folders.map(({ folder, modified }) => ({ job: folder as JobId, modified }));
   }
 
   /** Removes all that there is of a job. */
   async removeJob(job: JobId): Promise<void> {
-    await rm(this.#jobFolder(job), { recursive: true, force: true });
+    await this.#storage.removeFolder(this.#folderOf(job));
   }
 
-  #jobFolder(job: JobId): string {
-    if (!/^[A-Za-z0-9_-]{1,128}$/.test(job))
-      throw new EmbedmillError('job_not_found', `there is no job ${job}`);
-    return join(this.folder, job);
-  }
-}
-
-/** Creates a file and its folder, which a refused upload for the same job may remove in between. */
-async function createIn(folder: string, path: string, tries = 5): Promise<FileHandle> {
-  try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    return await open(path, 'wx');
-  } catch (error) {
-    const isGone = error instanceof Error && 'code' in error && error.code === 'ENOENT';
-    if (isGone && tries > 1) return createIn(folder, path, tries - 1);
-    throw unavailable(folder, error);
+  #folderOf(job: JobId): string {
+    if (/^[A-Za-z0-9_-]{1,128}$/.test(job)) return job;
+    throw new EmbedmillError('job_not_found', `there is no job ${job}`);
   }
 }
 
-async function removeIfEmpty(folder: string): Promise<void> {
-  await rmdir(folder).catch(() => {
-    // Something else of the job is in it, or it is gone already: both are fine.
-  });
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
 }
 
 async function* incompleteWhenBroken(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
@@ -217,40 +213,7 @@ async function* incompleteWhenBroken(body: AsyncIterable<Uint8Array>): AsyncGene
     yield* body;
   } catch (error) {
     if (error instanceof EmbedmillError) throw error;
-    throw new EmbedmillError(
-      'upload_incomplete',
-      'the upload broke off; nothing was started: send it again',
-      {
-        cause: error,
-      },
-    );
+    const message = 'the upload broke off; nothing was started: send it again';
+    throw new EmbedmillError('upload_incomplete', message, { cause: error });
   }
-}
-
-async function writeWhole(out: FileHandle, chunk: Uint8Array): Promise<void> {
-  try {
-    await out.appendFile(chunk);
-  } catch (error) {
-    throw unavailable('the spool', error);
-  }
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-function unavailable(where: string, error: unknown): EmbedmillError {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  const advice =
-    code === 'ENOSPC'
-      ? 'the disk is full: free space'
-      : code === 'EEXIST'
-        ? 'it is being written already'
-        : String(error);
-  return new EmbedmillError('spool_unavailable', `cannot write ${where}: ${advice}`, { cause: error });
 }

@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { GuardedFetch } from '@embedmill/fetching';
 import type { JobId } from '@embedmill/jobs';
-import { readSource } from './source-bytes.ts';
 import { Spool } from './spool.ts';
 import { fetchSource } from './url.ts';
 
@@ -43,7 +42,7 @@ function fetched(url: string, allow = ['127.0.0.1'], signal?: AbortSignal) {
 test('a URL is copied to the spool', async () => {
   const url = await serve((_request, response) => response.end('one\ntwo\n'));
   const { source } = await fetched(url);
-  const text = Buffer.concat(await Array.fromAsync(readSource(source))).toString();
+  const text = Buffer.concat(await Array.fromAsync(spool.readSource(source))).toString();
   expect(text).toBe('one\ntwo\n');
 });
 
@@ -84,7 +83,7 @@ test.each<[string, RequestListener, string]>([
     const fetching = fetched(await serve(listener));
     await expect(fetching).rejects.toMatchObject({ code });
     await expect(fetching).rejects.not.toThrow(/secret/);
-    expect(await readdir(spool.folder)).toEqual([]);
+    expect(await readdir(spool.place)).toEqual([]);
   },
 );
 
@@ -102,5 +101,5 @@ test('a job that is given up leaves nothing of its source', async () => {
   const stop = new AbortController();
   const url = await serve((_request, response) => response.write('x', () => stop.abort()));
   await expect(fetched(url, ['127.0.0.1'], stop.signal)).rejects.toThrow();
-  expect(await readdir(spool.folder)).toEqual([]);
+  expect(await readdir(spool.place)).toEqual([]);
 });

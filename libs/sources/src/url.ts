@@ -10,7 +10,11 @@ export type OpenUrl = (
     readonly types: readonly string[];
     readonly signal?: AbortSignal | undefined;
   },
-) => Promise<{ readonly expectedBytes: number | undefined; readonly body: AsyncIterable<Uint8Array> }>;
+) => Promise<{
+  readonly contentType: string | undefined;
+  readonly expectedBytes: number | undefined;
+  readonly body: AsyncIterable<Uint8Array>;
+}>;
 
 /** What a fetch's failures are called where it was of a source. */
 const SOURCE_CODES = {
@@ -37,12 +41,12 @@ export async function fetchSource(
     readonly maxBytes: number;
     readonly signal?: AbortSignal | undefined;
   },
-): Promise<Received> {
+): Promise<Received & { mediaType: string | undefined }> {
   const { open, maxBytes, signal } = options;
   const request = { codes: SOURCE_CODES, maxBytes, types: SOURCE_TYPES, signal };
-  const { body, expectedBytes } = await open(url, request);
+  const { body, contentType, expectedBytes } = await open(url, request);
   try {
-    return await spool.receive(job, body, { maxBytes, expectedBytes });
+    return { ...(await spool.receive(job, body, { maxBytes, expectedBytes })), mediaType: contentType };
   } catch (error) {
     if (!(error instanceof EmbedmillError) || error.code !== 'upload_incomplete') throw error;
     const message = `cannot read ${redacted(url)}: the transfer broke off`;

@@ -94,7 +94,7 @@ describe.each<[string, () => Promise<{ store?: VectorStore; close?: () => Promis
   async function storeShard(shard: Shard): Promise<ShardResult> {
     const counts = { documents: 0, stored: 0, failed: 0, duplicates: 0 };
     const failures = [];
-    for await (const group of readShardLines(shard)) {
+    for await (const group of readShardLines(api.parts.spool, shard)) {
       for (const line of group) {
         counts.documents += 1;
         switch (line.kind) {
@@ -158,7 +158,7 @@ describe.each<[string, () => Promise<{ store?: VectorStore; close?: () => Promis
     const reached = new Set<string>();
     const shapes = requestShapes({
       routes,
-      jobs: [others.id, own.id],
+      jobs: { own: own.id, others: others.id },
       points: before.points.map(({ id }) => id),
       idempotencyKeys: ['k1', 'k2'],
     });

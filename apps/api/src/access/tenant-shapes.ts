@@ -17,7 +17,7 @@ export interface RequestShape {
 /** What requests may know: addresses of the server, and ids of what is the other's. */
 export interface Known {
   routes: { method: string; url: string }[];
-  jobs: string[];
+  jobs: { own: string; others: string };
   points: string[];
   idempotencyKeys: string[];
 }
@@ -134,9 +134,15 @@ export function requestShapes({ routes, jobs, points, idempotencyKeys }: Known):
     if (url.includes('embed')) return fc.constant({ model: 'all-MiniLM-L6-v2', input: 'x', inputs: ['x'] });
     return fc.oneof(fc.constant(undefined), fc.record({ name: fc.constant('others'), tenant: tenants }));
   };
-  // Jobs are dear, because all of them are run and listed.
+  // Jobs are dear, because all of them are run and listed; what is deleted can be read no more.
   const weighted = routes.map((route) => ({
-    weight: isSubmission(route) ? 1 : /search|recommend|near|documents/.test(route.url) ? 12 : 4,
+    weight: isSubmission(route)
+      ? 3
+      : route.method === 'DELETE'
+        ? 1
+        : /search|recommend|near|documents/.test(route.url)
+          ? 12
+          : 4,
     arbitrary: fc.constant(route),
   }));
   return fc.oneof(...weighted).chain(({ method, url }) =>
@@ -144,7 +150,8 @@ export function requestShapes({ routes, jobs, points, idempotencyKeys }: Known):
       .record({
         name: fc.constantFrom('docs', 'docs', 'docs', 'others', 'none', 'docs/../others'),
         id: url.includes('/jobs/')
-          ? fc.constantFrom(...jobs, 'job_none')
+          ? // Its own, once forgotten, could not be asked for any more.
+            fc.constantFrom(...(method === 'DELETE' ? [] : [jobs.own]), jobs.others, 'job_none')
           : fc.constantFrom(...ids, `${OTHER}/d0`),
         query: fc.oneof<fc.Arbitrary<object>[]>(fc.constant({}), onlyTenant, page),
         headers: fc.oneof({ weight: 2, arbitrary: fc.constant({}) }, { weight: 1, arbitrary: headers }),

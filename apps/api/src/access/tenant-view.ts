@@ -100,6 +100,7 @@ function queueView(queue: ApiParts['queue']): ApiParts['queue'] {
 
 function spoolView(spool: ApiParts['spool'], queue: ApiParts['queue']): ApiParts['spool'] {
   return {
+    s3: spool.s3,
     receive: (job, body, options) => spool.receive(job, body, options),
     removeSource: (source) => spool.removeSource(source),
     // Of a job that the queue let this principal forget; nobody is told of it any more.

@@ -2,12 +2,19 @@ import { IncomingMessage } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import type { Collection } from '@embedmill/jobs';
+import { MEDIA_TYPES, type Collection } from '@embedmill/jobs';
 import { requireCollection } from '../collection.ts';
 import type { ApiParts } from '../parts.ts';
 import { problemResponses, validateButBody } from '../problem.ts';
 import { emptyBody, submissionSchema, type Submission } from '../submission.ts';
-import { checkUploadHeaders, NDJSON_TYPES, parseSubmissions, type JsonBody } from '../upload.ts';
+import {
+  checkUploadHeaders,
+  NDJSON_TYPES,
+  parseSubmissions,
+  uploadEncoding,
+  uploadQuerySchema,
+  type JsonBody,
+} from '../upload.ts';
 import { jobView, located } from './jobs.ts';
 
 const params = z.object({ name: z.string() });
@@ -19,6 +26,8 @@ const headers = z.looseObject({
     .optional()
     .meta({ description: 'The same key with the same body gives the same job, however often it is sent.' }),
 });
+const csv = z.string().meta({ description: 'A table with its columns’ names in the first row.' });
+const parquet = z.string().meta({ format: 'binary' });
 const ndjson = z.string().meta({ description: 'One document a line; streamed, so of any size.' });
 
 /** `POST /collections/:name/jobs`, the one route that takes bodies of any size; it parses them in its own way. */
@@ -32,10 +41,12 @@ export function submissionRoutes({ store, config }: ApiParts, submission: Submis
       {
         config: { access: 'submit', slot: 'upload' },
         schema: {
-          ...{ tags: ['jobs'], summary: 'Submit documents', params, headers },
+          ...{ tags: ['jobs'], summary: 'Submit documents', params, headers, querystring: uploadQuerySchema },
           body: {
             content: {
               ...Object.fromEntries(NDJSON_TYPES.slice(0, 1).map((type) => [type, { schema: ndjson }])),
+              [MEDIA_TYPES.csv]: { schema: csv },
+              [MEDIA_TYPES.parquet]: { schema: parquet },
               'application/json': { schema: submissionSchema },
             },
           },
@@ -60,7 +71,12 @@ export function submissionRoutes({ store, config }: ApiParts, submission: Submis
         if (body === undefined) throw emptyBody();
         const { job, created } =
           body instanceof IncomingMessage
-            ? await submission.upload(collection, request, body)
+            ? await submission.upload(
+                collection,
+                request,
+                body,
+                uploadEncoding(request.query, request.headers),
+              )
             : await submission.json(collection, request, body);
         return located(reply, job)
           .code(created ? 202 : 200)

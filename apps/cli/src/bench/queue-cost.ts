@@ -79,8 +79,7 @@ async function dispatch(handle: IngestHandle): Promise<void> {
     for (; index < SHARDS && outstanding < OUTSTANDING; index += 1, outstanding += 1) {
       const range = { offset: index, length: 1, firstLine: 1, documents: DOCUMENTS_A_SHARD, superseded: [] };
       const { collection, source } = handle.record;
-      if (source.kind === 'url' || source.kind === 'collection')
-        throw new Error('the job has another source than it was given');
+      if (source.kind !== 'inline') throw new Error('the job has another source than it was given');
       await handle.addShard({ job: handle.id, index, purpose: 'ingest', collection, source, range });
     }
     await handle.fold(lost);

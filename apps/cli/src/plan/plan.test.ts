@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { writeManifest } from '@embedmill/sources';
+import type { JobId } from '@embedmill/jobs';
+import { Spool, writeManifest } from '@embedmill/sources';
 import { NO_FAULTS } from './cluster.ts';
 import { MANIFEST_BYTES_A_SHARD } from './costs.ts';
 import { planOf, type PlanRequest } from './plan.ts';
@@ -79,10 +80,11 @@ test.each([30, 400, 3000])(
       await writeFile(path, lines.join(''));
       const { size, mtimeMs } = await stat(path);
       const source = { kind: 'file' as const, uri: `file://${path}`, size, modified: mtimeMs };
-      const manifest = join(folder, 'manifest');
-      const totals = await writeManifest(manifest, source, { filterable: {} });
+      const spool = await Spool.open(join(folder, 'spool'));
+      const job = 'job_1' as JobId;
+      const totals = await writeManifest(spool, job, source, { filterable: {} });
       expect(totals.shards / shards.count).toBeCloseTo(1, 1);
-      const bytes = (await stat(manifest)).size;
+      const bytes = (await stat(join(spool.place, job, 'manifest.ndjson'))).size;
       expect((size + bytes) / spoolBytes).toBeCloseTo(1, 1);
       expect(bytes / totals.shards).toBeLessThan(MANIFEST_BYTES_A_SHARD);
     } finally {

@@ -3,8 +3,7 @@ import { link, mkdir, mkdtemp, realpath, rename, rm, symlink, utimes, writeFile 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { SourceRef } from '@embedmill/jobs';
-import { openLocalSource, readSource } from './source-bytes.ts';
+import { fileSource, openLocalSource, readFile, type FileSource } from './file-source.ts';
 
 let folder: string;
 let allowed: string;
@@ -26,8 +25,35 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-const textOf = async (source: SourceRef) =>
-  Buffer.concat(await Array.fromAsync(readSource(source))).toString();
+const textOf = async (source: FileSource) =>
+  Buffer.concat(await Array.fromAsync(readFile(source, 0, undefined))).toString();
+
+test('a source that changed while the job ran is refused', async () => {
+  const path = join(folder, 'data.ndjson');
+  await writeFile(path, 'one\ntwo\n');
+  const source = await fileSource(path);
+  await writeFile(path, 'other\ntwo\n');
+  await expect(textOf(source)).rejects.toMatchObject({ code: 'source_changed' });
+  await rm(path);
+  await expect(textOf(source)).rejects.toMatchObject({ code: 'source_unreadable' });
+});
+
+test('local sources are read below the allowed folder only, whatever the path or link says', async () => {
+  await writeFile(join(allowed, 'in', 'ok.ndjson'), 'x\n');
+  await writeFile(join(folder, 'secret'), 'x\n');
+  await symlink(join(folder, 'secret'), join(allowed, 'link'));
+  await symlink(allowed, join(folder, 'alias'));
+  expect(await openLocalSource('in/ok.ndjson', allowed)).toMatchObject({ kind: 'file', size: 2 });
+  expect(await openLocalSource(join(allowed, 'in/ok.ndjson'), join(folder, 'alias'))).toMatchObject({
+    size: 2,
+  });
+  for (const path of ['../secret', join(folder, 'secret'), 'link', 'in/../../secret', '', '.']) {
+    await expect(openLocalSource(path, allowed), path).rejects.toMatchObject({ code: 'source_forbidden' });
+  }
+  await expect(openLocalSource('in', allowed)).rejects.toMatchObject({ code: 'source_unreadable' });
+  await expect(openLocalSource('nothing', allowed)).rejects.toMatchObject({ code: 'source_unreadable' });
+  await expect(openLocalSource('x', undefined)).rejects.toMatchObject({ code: 'source_forbidden' });
+});
 
 test('a link inside of the folder is followed to where it leads', async () => {
   await symlink(join(allowed, 'in', 'a.ndjson'), join(allowed, 'link'));

@@ -1,0 +1,146 @@
+import { randomUUID } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, open, readdir, rename, rm, rmdir, stat, type FileHandle } from 'node:fs/promises';
+import { dirname, isAbsolute, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { EmbedmillError, type SourceRef, type StoredSource } from '@embedmill/jobs';
+import { fileSource } from './file-source.ts';
+import type { SpoolStorage } from './spool-storage.ts';
+
+const PARTIAL = '.partial';
+
+/** A spool in a folder. A file is written aside, synced and renamed; a job's folder goes with its last file. */
+export class SpoolFolder implements SpoolStorage {
+  readonly place: string;
+
+  private constructor(folder: string) {
+    this.place = folder;
+  }
+
+  static async open(folder: string): Promise<SpoolFolder> {
+    try {
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+    } catch (error) {
+      throw unavailable('write', folder, error);
+    }
+    return new SpoolFolder(folder);
+  }
+
+  async write(key: string, body: AsyncIterable<Uint8Array>): Promise<StoredSource> {
+    const path = join(this.place, key);
+    const folder = dirname(path);
+    const partial = `${path}.${randomUUID()}${PARTIAL}`;
+    const writing = <T>(step: Promise<T>): Promise<T> =>
+      step.catch((error: unknown) => {
+        throw unavailable('write', path, error);
+      });
+    try {
+      const out = await writing(createIn(folder, partial));
+      try {
+        for await (const chunk of body) await writing(out.appendFile(chunk));
+        await writing(out.sync());
+      } finally {
+        await out.close();
+      }
+      await writing(rename(partial, path));
+      await writing(syncFolder(folder));
+      return await fileSource(path);
+    } catch (error) {
+      await rm(partial, { force: true });
+      await removeIfEmpty(folder);
+      throw error;
+    }
+  }
+
+  async *read(key: string, offset = 0): AsyncGenerator<Uint8Array> {
+    const path = join(this.place, key);
+    try {
+      for await (const chunk of createReadStream(path, { start: offset })) yield chunk as Buffer;
+    } catch (error) {
+      throw unavailable('read', path, error);
+    }
+  }
+
+  async *list(folder: string): AsyncGenerator<string> {
+    const names = await readdir(join(this.place, folder)).catch(() => []);
+    for (const name of names.sort()) if (!name.includes(PARTIAL)) yield `${folder}/${name}`;
+  }
+
+  async folders(): Promise<{ folder: string; modified: number }[]> {
+    return Promise.all(
+      (await readdir(this.place)).map(async (folder) => {
+        const path = join(this.place, folder);
+        const names = await readdir(path).catch(() => []);
+        const times = ['.', ...names].map((name) =>
+          stat(join(path, name)).then(
+            ({ mtimeMs }) => mtimeMs,
+            () => 0,
+          ),
+        );
+        return { folder, modified: Math.max(...(await Promise.all(times))) };
+      }),
+    );
+  }
+
+  async remove(key: string): Promise<void> {
+    const path = join(this.place, key);
+    await rm(path, { force: true });
+    await removeIfEmpty(dirname(path));
+  }
+
+  async removeFolder(folder: string): Promise<void> {
+    await rm(join(this.place, folder), { recursive: true, force: true });
+  }
+
+  async removeAbandoned(ageMs: number): Promise<void> {
+    for (const job of await readdir(this.place)) {
+      const folder = join(this.place, job);
+      for (const name of await readdir(folder).catch(() => [])) {
+        if (!name.endsWith(PARTIAL)) continue;
+        const info = await stat(join(folder, name)).catch(() => undefined);
+        if (info !== undefined && Date.now() - info.mtimeMs > ageMs)
+          await rm(join(folder, name), { force: true });
+      }
+      await removeIfEmpty(folder);
+    }
+  }
+
+  keyOf(source: SourceRef): string | undefined {
+    if (source.kind !== 'file') return undefined;
+    const way = relative(this.place, fileURLToPath(source.uri));
+    return way.startsWith('..') || isAbsolute(way) ? undefined : way;
+  }
+}
+
+/** Creates a file and its folder, which a refused upload for the same job may remove in between. */
+async function createIn(folder: string, path: string, tries = 5): Promise<FileHandle> {
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    return await open(path, 'wx');
+  } catch (error) {
+    const isGone = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+    if (isGone && tries > 1) return createIn(folder, path, tries - 1);
+    throw error;
+  }
+}
+
+async function removeIfEmpty(folder: string): Promise<void> {
+  await rmdir(folder).catch(() => {
+    // Something else of the job is in it, or it is gone already: both are fine.
+  });
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+function unavailable(does: 'write' | 'read', where: string, error: unknown): EmbedmillError {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const advice = code === 'ENOSPC' ? 'the disk is full: free space' : String(error);
+  return new EmbedmillError('spool_unavailable', `cannot ${does} ${where}: ${advice}`, { cause: error });
+}

@@ -1,0 +1,102 @@
+import { createGunzip } from 'node:zlib';
+import { pipeline, Readable } from 'node:stream';
+import {
+  EmbedmillError,
+  type JobId,
+  type Profile,
+  type SourceEncoding,
+  type StoredSource,
+} from '@embedmill/jobs';
+import { bounded } from './bounded.ts';
+import { openCsv } from './csv.ts';
+import { openParquet } from './parquet.ts';
+import type { Received, Spool } from './spool.ts';
+import { documentsOf, type Table } from './table.ts';
+
+/** Lines are passed on in pieces of about this size. */
+const PIECE_CHARACTERS = 1 << 16;
+
+/**
+ * Makes a source of another format into NDJSON in the job's spool, a line for each row, so that its shards are byte
+ * ranges like any others. Memory does not grow with the source. Errors: `source_unreadable` that says where,
+ * `payload_too_large`, and those of reading the source and writing the spool.
+ */
+export async function transcode(
+  spool: Spool,
+  job: JobId,
+  source: StoredSource,
+  encoding: SourceEncoding,
+  options: { profile: Pick<Profile, 'filterable'>; maxBytes: number; signal?: AbortSignal },
+): Promise<Received> {
+  const bounds = { sourceBytes: source.size, maxBytes: options.maxBytes };
+  const lines = bounded(linesOf(spool, source, encoding, options), bounds);
+  return spool.receive(job, abortable(lines, options.signal), { maxBytes: options.maxBytes });
+}
+
+async function* linesOf(
+  spool: Spool,
+  source: StoredSource,
+  { format, gzip, columns }: SourceEncoding,
+  { profile, maxBytes }: { profile: Pick<Profile, 'filterable'>; maxBytes: number },
+): AsyncGenerator<Uint8Array> {
+  const stored = spool.readSource(source);
+  const bytes = () => (gzip ? bounded(gunzipped(stored), { sourceBytes: source.size, maxBytes }) : stored);
+  switch (format) {
+    case 'ndjson':
+      return yield* bytes();
+    case 'csv': {
+      const table = await openCsv(bytes());
+      return yield* documentLines(table, documentsOf(table.columns, columns, profile));
+    }
+    case 'parquet': {
+      const read = async (start: number, end: number) =>
+        Uint8Array.from(Buffer.concat(await Array.fromAsync(spool.readSource(source, start, end - start))));
+      const { metadata, ...named } = columns ?? {};
+      const fields = ['id', 'text', 'title', 'image', 'video', 'tenant', ...Object.values(named)];
+      const isWanted = (name: string) =>
+        metadata === undefined || metadata.includes(name) || fields.includes(name);
+      const table = await openParquet({ size: source.size, read }, (there) => there.filter(isWanted));
+      return yield* documentLines(table, documentsOf(table.columns, columns, profile));
+    }
+  }
+}
+
+async function* documentLines(
+  { rows }: Table,
+  documentOf: (row: readonly unknown[]) => object,
+): AsyncGenerator<Uint8Array> {
+  let piece = '';
+  for await (const row of rows) {
+    piece += `${JSON.stringify(documentOf(row))}\n`;
+    if (piece.length < PIECE_CHARACTERS) continue;
+    yield Buffer.from(piece);
+    piece = '';
+  }
+  if (piece !== '') yield Buffer.from(piece);
+}
+
+async function* gunzipped(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let broken: unknown;
+  const packed = Readable.from(bytes).on('error', (error) => (broken = error));
+  // What breaks is thrown to whoever reads the unpacked bytes.
+  const unpacked = pipeline(packed, createGunzip(), () => undefined);
+  try {
+    for await (const chunk of unpacked) yield chunk as Buffer;
+  } catch (error) {
+    if (broken instanceof EmbedmillError) throw broken;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new EmbedmillError('source_unreadable', `the gzip is not whole: ${why}`, { cause: error });
+  } finally {
+    packed.destroy();
+  }
+}
+
+async function* abortable(
+  bytes: AsyncIterable<Uint8Array>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of bytes) {
+    signal?.throwIfAborted();
+    yield chunk;
+  }
+}
