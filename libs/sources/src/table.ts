@@ -6,7 +6,7 @@ export interface Table {
   rows: AsyncIterable<readonly unknown[]>;
 }
 
-const FIELDS = ['id', 'text', 'title', 'image', 'video', 'tenant'] as const;
+export const FIELDS = ['id', 'text', 'title', 'image', 'video', 'tenant'] as const;
 /** `metadata.year` is the metadata field `year`. */
 const METADATA_PREFIX = 'metadata.';
 

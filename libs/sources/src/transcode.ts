@@ -9,12 +9,10 @@ import {
 } from '@embedmill/jobs';
 import { bounded } from './bounded.ts';
 import { openCsv } from './csv.ts';
-import { openParquet } from './parquet.ts';
+import { documentLines } from './document-lines.ts';
+import { parquetLines } from './parquet-lines.ts';
 import type { Received, Spool } from './spool.ts';
-import { documentsOf, type Table } from './table.ts';
-
-/** Lines are passed on in pieces of about this size. */
-const PIECE_CHARACTERS = 1 << 16;
+import { documentsOf } from './table.ts';
 
 /**
  * Makes a source of another format into NDJSON in the job's spool, a line for each row, so that its shards are byte
@@ -51,28 +49,10 @@ async function* linesOf(
     case 'parquet': {
       const read = async (start: number, end: number) =>
         Uint8Array.from(Buffer.concat(await Array.fromAsync(spool.readSource(source, start, end - start))));
-      const { metadata, ...named } = columns ?? {};
-      const fields = ['id', 'text', 'title', 'image', 'video', 'tenant', ...Object.values(named)];
-      const isWanted = (name: string) =>
-        metadata === undefined || metadata.includes(name) || fields.includes(name);
-      const table = await openParquet({ size: source.size, read }, (there) => there.filter(isWanted));
-      return yield* documentLines(table, documentsOf(table.columns, columns, profile));
+      const { filterable } = profile;
+      return yield* parquetLines({ size: source.size, read }, { columns, filterable });
     }
   }
-}
-
-async function* documentLines(
-  { rows }: Table,
-  documentOf: (row: readonly unknown[]) => object,
-): AsyncGenerator<Uint8Array> {
-  let piece = '';
-  for await (const row of rows) {
-    piece += `${JSON.stringify(documentOf(row))}\n`;
-    if (piece.length < PIECE_CHARACTERS) continue;
-    yield Buffer.from(piece);
-    piece = '';
-  }
-  if (piece !== '') yield Buffer.from(piece);
 }
 
 async function* gunzipped(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {

@@ -1,0 +1,1 @@
+import '@embedmill/sources/parquet-thread';
