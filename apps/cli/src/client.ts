@@ -6,12 +6,15 @@ import { text as textOf } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import {
+  MEDIA_TYPES,
   searchResponseSchema,
+  type Columns,
   type Hit,
   type Job,
   type profileSchema,
   type recommendRequestSchema,
   type SearchRequestInput,
+  type SourceFormat,
 } from '@embedmill/jobs';
 import {
   collectionViewSchema,
@@ -43,6 +46,19 @@ export interface Upload {
   size: number | undefined;
   /** The same key with the same body gives the same job. */
   idempotencyKey: string;
+  /** What it is; NDJSON by default. */
+  format?: SourceFormat;
+  gzip?: boolean;
+  columns?: Columns | undefined;
+}
+
+/** Where the server finds the documents itself. */
+export interface ServerSource {
+  path?: string;
+  url?: string;
+  s3?: string;
+  format?: SourceFormat | undefined;
+  columns?: Columns | undefined;
 }
 
 /** How long an answer may take. A search may wait for its model to be loaded. */
@@ -201,17 +217,24 @@ export class Client {
     }
   }
 
+  submitSource(collection: string, source: ServerSource): Promise<Job> {
+    const path = `/api/v1/collections/${part(collection)}/jobs`;
+    return this.#json('POST', path, looseJob, { source });
+  }
+
   /**
-   * Submits NDJSON. By node:http, because fetch gives up on an answer after some minutes, however much of the body
+   * Submits documents. By node:http, because fetch gives up on an answer after some minutes, however much of the body
    * is still on its way.
    */
   async submit(collection: string, upload: Upload): Promise<Job> {
     const url = new URL(`${this.url}/api/v1/collections/${part(collection)}/jobs`);
+    if (upload.columns !== undefined) url.searchParams.set('columns', JSON.stringify(upload.columns));
     const request = (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, {
       method: 'POST',
       headers: {
         ...this.#authorization,
-        'content-type': 'application/x-ndjson',
+        'content-type': MEDIA_TYPES[upload.format ?? 'ndjson'],
+        ...(upload.gzip === true && { 'content-encoding': 'gzip' }),
         'idempotency-key': upload.idempotencyKey,
         ...(upload.size !== undefined && { 'content-length': upload.size }),
       },

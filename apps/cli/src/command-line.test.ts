@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { runCommandLine } from './command-line.ts';
 import { FakeApi } from './fake-api.ts';
@@ -245,12 +246,46 @@ describe('jobs', () => {
     expect(api.uploads.get('job_1')).toEqual([GOOD, GOOD]);
   });
 
-  test('a compressed file is refused with what to do', async () => {
-    const path = join(folder, 'documents.gz');
-    writeFileSync(path, Buffer.from([0x1f, 0x8b, 8, 0]));
-    expect(await run(['submit', path, '-c', 'c'])).toMatchObject({
+  test.each([
+    ['documents.ndjson', false, [], 'application/x-ndjson', undefined],
+    ['documents.jsonl.gz', true, [], 'application/x-ndjson', 'gzip'],
+    ['table.csv', false, ['--columns', 'id=sku,metadata=year,metadata=by'], 'text/csv', undefined],
+    ['table', true, ['--format', 'csv'], 'text/csv', 'gzip'],
+    ['table.parquet', false, [], 'application/vnd.apache.parquet', undefined],
+  ])('%s is uploaded as what it is', async (name, packed, options, type, encoding) => {
+    const path = join(folder, name);
+    writeFileSync(path, packed ? gzipSync(GOOD) : GOOD);
+    expect((await run(['submit', path, '-c', 'c', ...options])).code).toBe(0);
+    expect(api.submissions.at(-1)).toMatchObject({ type, encoding });
+    const { columns } = api.submissions.at(-1)!;
+    expect(columns).toEqual(
+      options.length > 0 && name === 'table.csv' ? { id: 'sku', metadata: ['year', 'by'] } : undefined,
+    );
+  });
+
+  test.each([
+    ['s3://b/in/x.csv', { s3: 's3://b/in/x.csv', format: 'csv', columns: { id: 'sku' } }],
+    ['https://a.example/x', { url: 'https://a.example/x', format: 'csv', columns: { id: 'sku' } }],
+    ['in/x', { path: 'in/x', format: 'csv', columns: { id: 'sku' } }],
+  ])('--source %s is for the server to read', async (where, source) => {
+    const options = ['--source', where, '--format', 'csv', '--columns', 'id=sku'];
+    expect((await run(['submit', '-c', 'c', ...options])).code).toBe(0);
+    expect(api.submissions.at(-1)).toMatchObject({ type: 'application/json', source });
+  });
+
+  test.each([
+    [[], /name a file, or a --source/],
+    [['x.ndjson', '--source', 's3://b/x'], /name a file, or a --source/],
+    [['FILE', '--columns', 'id=sku'], /--columns is for CSV and Parquet/],
+    [['FILE', '--format', 'xml'], /Allowed choices are ndjson, csv, parquet/],
+    [['FILE', '--columns', 'sku'], /Write field=column/],
+    [['FILE', '--columns', 'name=sku'], /The fields are id, text/],
+  ])('submit %j is a usage error', async (args, says) => {
+    const path = file(GOOD);
+    const given = args.map((one) => (one === 'FILE' ? path : one));
+    expect(await run(['submit', '-c', 'c', ...given])).toMatchObject({
       code: 2,
-      err: expect.stringMatching(/gunzip -c/) as unknown,
+      err: expect.stringMatching(says) as unknown,
     });
   });
 

@@ -8,14 +8,17 @@ import { text } from 'node:stream/consumers';
 import { z } from 'zod';
 import {
   collectionNameSchema,
+  columnsSchema,
   ERRORS,
   isFinished,
   jobSchema,
+  MEDIA_TYPES,
   NO_PROGRESS,
   parseDocument,
   profileSchema,
   searchRequestSchema,
   searchResponseSchema,
+  type Columns,
   type ErrorCode,
   type Job,
   type Profile,
@@ -31,6 +34,13 @@ export class FakeApi {
   readonly jobs = new Map<string, Job>();
   /** Lines of each job. */
   readonly uploads = new Map<string, string[]>();
+  /** What submissions were said to be, in order. */
+  readonly submissions: {
+    type: string | undefined;
+    encoding: string | undefined;
+    columns: Columns | undefined;
+    source?: unknown;
+  }[] = [];
   /** How many uploads are still to be broken off in the middle. */
   breakUploads = 0;
   /** `stream`: events as they should be. `cut`: the connection breaks after one. `none`: they do not get through. */
@@ -152,7 +162,20 @@ export class FakeApi {
       request.once('data', () => request.socket.destroy());
       return;
     }
-    const lines = (await text(request)).split('\n').filter((line) => line !== '');
+    const { 'content-type': type, 'content-encoding': encoding } = request.headers;
+    const given = new URL(request.url ?? '/', this.url).searchParams.get('columns');
+    const columns = given === null ? undefined : columnsSchema.parse(JSON.parse(given));
+    const body = await text(request);
+    const isSource = type === 'application/json';
+    this.submissions.push({
+      type,
+      encoding,
+      columns,
+      ...(isSource && { source: (JSON.parse(body) as { source: unknown }).source }),
+    });
+    // What is in other formats only the real one reads.
+    const isRead = type === MEDIA_TYPES.ndjson && encoding === undefined;
+    const lines = isRead ? body.split('\n').filter((line) => line !== '') : [];
     json(response, 202, this.#newJob(collection, lines));
   }
 

@@ -90,7 +90,7 @@ describe('uploading', () => {
   test('standard input that broke off is not: it cannot be read twice', async () => {
     api.breakUploads = 1;
     const stdin = Readable.from([Buffer.from('{"id":1,"text":"one"}\n')]);
-    const source = await documentSource('-', stdin);
+    const source = await documentSource('-', { stdin });
     await expect(submitDocuments(client, 'c', source, { signal: never, pauseMs: 1 })).rejects.toBeInstanceOf(
       Unreachable,
     );
@@ -99,7 +99,7 @@ describe('uploading', () => {
 
   test('standard input is streamed', async () => {
     const stdin = new PassThrough();
-    const submitted = submitDocuments(client, 'c', await documentSource('-', stdin), { signal: never });
+    const submitted = submitDocuments(client, 'c', await documentSource('-', { stdin }), { signal: never });
     stdin.write('{"id":1,"te');
     stdin.end('xt":"one"}\n');
     expect(api.uploads.get((await submitted).id)).toEqual(['{"id":1,"text":"one"}']);

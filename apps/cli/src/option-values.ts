@@ -1,5 +1,11 @@
 import { InvalidArgumentError } from 'commander';
-import { SPARSE_SCHEMES, sparseSchemeSchema, type SparseScheme } from '@embedmill/jobs';
+import {
+  columnsSchema,
+  SPARSE_SCHEMES,
+  sparseSchemeSchema,
+  type Columns,
+  type SparseScheme,
+} from '@embedmill/jobs';
 
 /** Parsers of option values, for commander: each throws what it shows as a usage error. */
 
@@ -27,4 +33,20 @@ export function schemesOf(given: string): SparseScheme[] {
     if (scheme.success) return scheme.data;
     throw new InvalidArgumentError(`Choose from ${SPARSE_SCHEMES.join(', ')}.`);
   });
+}
+
+/** `id=sku,text=body,metadata=year,metadata=author`: which column is which field. */
+export function columnsOf(given: string): Columns {
+  const columns: Record<string, string | string[]> = {};
+  for (const pair of given.split(',')) {
+    const at = pair.indexOf('=');
+    const [field, name] = [pair.slice(0, Math.max(0, at)).trim(), pair.slice(at + 1).trim()];
+    if (at < 1 || name === '') throw new InvalidArgumentError('Write field=column, as in id=sku,text=body.');
+    if (field === 'metadata') columns[field] = [...(columns[field] ?? []), name];
+    else columns[field] = name;
+  }
+  const parsed = columnsSchema.safeParse(columns);
+  if (parsed.success) return parsed.data;
+  const fields = Object.keys(columnsSchema.shape).join(', ');
+  throw new InvalidArgumentError(`The fields are ${fields}.`);
 }

@@ -3,18 +3,21 @@ import { createReadStream } from 'node:fs';
 import { open, readFile, stat } from 'node:fs/promises';
 import { PassThrough, Readable, Transform } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Job } from '@embedmill/jobs';
+import { formatOfName, type Columns, type Job, type SourceFormat } from '@embedmill/jobs';
 import type { Client } from './client.ts';
 import { ServerError, Unreachable } from './server-error.ts';
 import { CommandError, usageError } from './exit.ts';
 
-/** The documents to submit, as NDJSON. */
+/** The documents to submit. */
 export interface DocumentSource {
   open: () => Readable;
   /** Bytes, when they are known before. */
   size: number | undefined;
   /** Whether `open` gives the same bytes again. */
   repeatable: boolean;
+  /** What they are written in; NDJSON by default. */
+  format?: SourceFormat;
+  gzip?: boolean;
 }
 
 /** A JSON array has to fit into memory to be turned into lines. */
@@ -22,28 +25,37 @@ const LARGEST_ARRAY_BYTES = 256 * 1024 * 1024;
 const ATTEMPTS = 4;
 
 /**
- * A file of NDJSON, or of one JSON array (which becomes lines), or standard input as `-`. Throws a usage error
- * for what is neither.
+ * A file of NDJSON, CSV or Parquet, packed with gzip or not, by its name or as `format` says; a file of one JSON array
+ * (which becomes lines); or standard input as `-`. Throws a usage error for what is none.
  */
-export async function documentSource(file: string, stdin: Readable = process.stdin): Promise<DocumentSource> {
-  if (file === '-') return { open: () => stdin.pipe(new PassThrough()), size: undefined, repeatable: false };
+export async function documentSource(
+  file: string,
+  { format: said, stdin = process.stdin }: { format?: SourceFormat | undefined; stdin?: Readable } = {},
+): Promise<DocumentSource> {
+  if (file === '-') {
+    const open = (): Readable => stdin.pipe(new PassThrough());
+    return { open, size: undefined, repeatable: false, format: said ?? 'ndjson' };
+  }
   const found = await stat(file).catch((error: unknown) => {
     throw usageError(`${file} cannot be read: ${(error as Error).message}`);
   });
-  if (found.isDirectory()) throw usageError(`${file} is a folder; submit one file of NDJSON`);
+  if (found.isDirectory()) throw usageError(`${file} is a folder; submit one file`);
   const start = await firstBytes(file);
-  if (start[0] === 0x1f && start[1] === 0x8b) {
-    throw usageError(`${file} is compressed; submit it as: gunzip -c ${file} | embedmill submit - …`);
-  }
-  if (/^\uFEFF?\s*\[/.test(start.toString('utf8'))) return arraySource(file, found.size);
+  const format = said ?? formatOfName(file).format ?? 'ndjson';
+  const gzip = start[0] === 0x1f && start[1] === 0x8b;
+  if (format === 'parquet' && gzip) throw usageError(`${file} is packed around Parquet; unpack it first`);
+  const isArray = format === 'ndjson' && /^\uFEFF?\s*\[/.test(start.toString('utf8'));
+  if (isArray) return arraySource(file, found.size);
   // A pipe or a device has no size, and can be read once.
-  if (!found.isFile()) return { open: () => createReadStream(file), size: undefined, repeatable: false };
+  if (!found.isFile())
+    return { open: () => createReadStream(file), size: undefined, repeatable: false, format };
   const { size } = found;
   return {
     // Exactly what was announced, also when the file grows meanwhile.
     open: () => (size === 0 ? Readable.from([]) : createReadStream(file, { end: size - 1 })),
     size,
     repeatable: true,
+    ...{ format, gzip },
   };
 }
 
@@ -60,14 +72,19 @@ export async function submitDocuments(
     onSent?: (bytes: number) => void;
     onRetry?: (error: Error) => void;
     pauseMs?: number;
+    columns?: Columns | undefined;
   },
 ): Promise<Job> {
-  const { signal, onSent = () => {}, onRetry = () => {}, pauseMs = 1000 } = options;
+  const { signal, onSent = () => {}, onRetry = () => {}, pauseMs = 1000, columns } = options;
+  const { format = 'ndjson', gzip = false } = source;
   const idempotencyKey = randomUUID();
   for (let attempt = 1; ; attempt++) {
     try {
       const openCounted = (): Readable => source.open().compose(counter(onSent)) as unknown as Readable;
-      return await client.submit(collection, { open: openCounted, size: source.size, idempotencyKey });
+      return await client.submit(collection, {
+        ...{ open: openCounted, size: source.size, idempotencyKey },
+        ...{ format, gzip, columns },
+      });
     } catch (error) {
       const broken = error instanceof Unreachable || (error instanceof ServerError && error.retryable);
       if (!broken || !source.repeatable || attempt === ATTEMPTS) throw error;

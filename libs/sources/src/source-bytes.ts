@@ -48,7 +48,10 @@ export async function openS3Source(
       'this server reads no buckets; name those that it may read in EMBEDMILL_API_S3_SOURCES, or upload the file',
     );
   }
-  if (!allowed.some((one) => url.startsWith(one.endsWith('/') ? one : `${one}/`))) {
+  const isBelowAllowed = allowed.some((one) => url.startsWith(one.endsWith('/') ? one : `${one}/`));
+  // To S3 `..` is a name like any other, to those who handle URLs on the way it is not.
+  const hasDots = url.split('/').some((part) => part === '.' || part === '..');
+  if (!isBelowAllowed || hasDots) {
     const message = `${JSON.stringify(url)} is not below what this server may read (EMBEDMILL_API_S3_SOURCES); move the object there, or upload the file`;
     throw new EmbedmillError('source_forbidden', message);
   }

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseDocument, type JobId, type Profile, type SourceEncoding } from '@embedmill/jobs';
-import { fileSource } from './source-bytes.ts';
+import { fileSource } from './file-source.ts';
 import { Spool } from './spool.ts';
 import { transcode } from './transcode.ts';
 

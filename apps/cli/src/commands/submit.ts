@@ -1,34 +1,43 @@
-import type { Command } from 'commander';
-import type { CommandHost } from '../command-host.ts';
-import { EXIT } from '../exit.ts';
+import { Option, type Command } from 'commander';
+import { sourceFormatSchema, type Columns, type Job, type SourceFormat } from '@embedmill/jobs';
+import type { Client, ServerSource } from '../client.ts';
+import type { CommandHost, Context } from '../command-host.ts';
+import { EXIT, usageError } from '../exit.ts';
 import { jobReport, waitForJob } from '../job-report.ts';
+import { columnsOf } from '../option-values.ts';
 import { ProgressDisplay } from '../progress.ts';
 import { bytes } from '../text.ts';
 import { documentSource, submitDocuments } from '../upload.ts';
+
+interface SubmitOptions {
+  collection: string;
+  source?: string;
+  format?: SourceFormat;
+  columns?: Columns;
+  wait?: boolean;
+}
 
 export function addSubmit(program: Command, host: CommandHost): void {
   program
     .command('submit')
     .description('submit documents as a bulk job')
     .argument(
-      '<file>',
-      'NDJSON, one document a line, or one JSON array; "-" reads NDJSON from standard input',
+      '[file]',
+      'NDJSON, one document a line, CSV or Parquet, also with gzip, or one JSON array; "-" reads from standard input',
     )
     .requiredOption('-c, --collection <name>', 'where they go')
+    .option('--source <where>', 'what the server reads itself: s3://bucket/key, a URL, or a path there')
+    .addOption(
+      new Option('--format <format>', 'what the name does not say').choices(sourceFormatSchema.options),
+    )
+    .option('--columns <field=column,…>', 'of CSV and Parquet, as in id=sku,text=body', columnsOf)
     .option('--wait', 'follow the job to its end')
-    .action((file: string, { collection, wait }: { collection: string; wait?: boolean }) =>
+    .action((file: string | undefined, options: SubmitOptions) =>
       host.run(async (context) => {
-        const { terminal, interruption } = context;
+        const { terminal } = context;
         const client = context.client();
-        const source = await documentSource(file);
-        const progress = new ProgressDisplay(terminal);
-        const of = source.size === undefined ? '' : ` of ${bytes(source.size)}`;
-        const job = await submitDocuments(client, collection, source, {
-          signal: interruption.signal,
-          onSent: (sent) => progress.uploading(`sending: ${bytes(sent)}${of}`),
-          onRetry: (error) => terminal.note(`${error.message}; trying again`),
-        }).finally(() => progress.close());
-        if (wait === true) {
+        const job = await submit(context, client, file, options);
+        if (options.wait === true) {
           terminal.note(`job ${job.id}`);
           return waitForJob(context, client, job.id);
         }
@@ -37,4 +46,29 @@ export function addSubmit(program: Command, host: CommandHost): void {
         return EXIT.ok;
       }),
     );
+}
+
+async function submit(
+  { terminal, interruption }: Context,
+  client: Client,
+  file: string | undefined,
+  { collection, source: where, format, columns }: SubmitOptions,
+): Promise<Job> {
+  if ((file === undefined) === (where === undefined)) throw usageError('name a file, or a --source');
+  if (where !== undefined) return client.submitSource(collection, { ...placeOf(where), format, columns });
+  const source = await documentSource(file ?? '-', { format });
+  if (columns !== undefined && source.format !== 'csv' && source.format !== 'parquet')
+    throw usageError('--columns is for CSV and Parquet; say --format when the name does not');
+  const progress = new ProgressDisplay(terminal);
+  const of = source.size === undefined ? '' : ` of ${bytes(source.size)}`;
+  return submitDocuments(client, collection, source, {
+    ...{ signal: interruption.signal, columns },
+    onSent: (sent) => progress.uploading(`sending: ${bytes(sent)}${of}`),
+    onRetry: (error) => terminal.note(`${error.message}; trying again`),
+  }).finally(() => progress.close());
+}
+
+function placeOf(where: string): ServerSource {
+  if (where.startsWith('s3://')) return { s3: where };
+  return /^https?:\/\//.test(where) ? { url: where } : { path: where };
 }
