@@ -8,7 +8,9 @@ let mill: Embedmill;
 
 beforeAll(async () => {
   sentinel = await startTestSentinel();
-  mill = await Embedmill.up({ env: { REDIS_URL: sentinel.url } });
+  mill = await Embedmill.up({
+    env: { REDIS_URL: sentinel.url, REDIS_SENTINEL_PASSWORD: sentinel.sentinelPassword },
+  });
 });
 afterAll(async () => {
   await mill?.stop();

@@ -98,7 +98,7 @@ describe('Redis', () => {
   test('when the master dies, the one that the sentinels choose goes on with the work', async () => {
     const sentinel = await startTestSentinel();
     closers.push(() => sentinel.stop());
-    const options = { redisUrl: sentinel.url };
+    const options = { redisUrl: sentinel.url, redisSentinelPassword: sentinel.sentinelPassword };
     const queue = await open(connectQueue(options));
     await consume(options);
     const { job: before } = await queue.submit(job());

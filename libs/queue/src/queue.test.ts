@@ -57,8 +57,8 @@ const brokers: TestBroker[] = [
   {
     name: 'Redis by Sentinel',
     async start() {
-      const { url, stop } = await startTestSentinel();
-      return { options: { redisUrl: url }, stop };
+      const { url, sentinelPassword, stop } = await startTestSentinel();
+      return { options: { redisUrl: url, redisSentinelPassword: sentinelPassword }, stop };
     },
   },
   {

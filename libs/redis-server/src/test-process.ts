@@ -45,9 +45,13 @@ export async function freePort(): Promise<number> {
 }
 
 /** Sends one command, as a person on telnet would, and gives what comes back for it. */
-export async function tellRedis(port: number, command: string): Promise<string> {
+export async function tellRedis(port: number, command: string, password?: string): Promise<string> {
   const socket = connect(port, '127.0.0.1');
   try {
+    if (password !== undefined) {
+      socket.write(`AUTH ${password}\r\n`);
+      await once(socket, 'data');
+    }
     socket.write(`${command}\r\n`);
     const [answer] = (await once(socket, 'data')) as [Buffer];
     const text = answer.toString();

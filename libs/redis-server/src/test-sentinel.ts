@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import { freePort, startRedisProcess, tellRedis, until, type RedisProcess } from './test-process.ts';
 
 export interface TestSentinel {
-  /** As REDIS_URL has it. */
+  /** As REDIS_URL has it, with the servers' password. */
   url: string;
+  /** As REDIS_SENTINEL_PASSWORD has it. */
+  sentinelPassword: string;
   /** Resolves once the replica has all that the master had when this was called. */
   waitForReplica(): Promise<void>;
   /** Kills the master, as a crash would; the sentinel makes the replica the new one. */
@@ -14,6 +16,8 @@ export interface TestSentinel {
 }
 
 const MASTER = 'main';
+const PASSWORD = 'test-password';
+const SENTINEL_PASSWORD = 'test-sentinel-password';
 
 /** A real master with a replica, and a sentinel that looks after them. */
 export async function startTestSentinel(): Promise<TestSentinel> {
@@ -27,7 +31,8 @@ export async function startTestSentinel(): Promise<TestSentinel> {
     const dir = join(folder, name);
     await mkdir(dir);
     const port = await freePort();
-    const usual = ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--save', ''];
+    const passwords = ['--requirepass', PASSWORD, '--masterauth', PASSWORD];
+    const usual = ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--save', '', ...passwords];
     const running = await startRedisProcess(port, [...args, ...usual]);
     processes.push(running);
     return running;
@@ -36,12 +41,14 @@ export async function startTestSentinel(): Promise<TestSentinel> {
     const master = await start('master', ['--repl-diskless-sync-delay', '0']);
     await start('replica', ['--replicaof', '127.0.0.1', String(master.port)]);
     const isReplicated = async (): Promise<boolean> =>
-      (await tellRedis(master.port, 'INFO replication')).includes('state=online');
+      (await tellRedis(master.port, 'INFO replication', PASSWORD)).includes('state=online');
     await until('the replica follows its master', isReplicated);
 
     const config = join(folder, 'sentinel.conf');
     const watched = [
       `sentinel monitor ${MASTER} 127.0.0.1 ${master.port} 1`,
+      `sentinel auth-pass ${MASTER} ${PASSWORD}`,
+      `requirepass ${SENTINEL_PASSWORD}`,
       `sentinel down-after-milliseconds ${MASTER} 500`,
       `sentinel failover-timeout ${MASTER} 3000`,
     ];
@@ -50,13 +57,14 @@ export async function startTestSentinel(): Promise<TestSentinel> {
     const args = [config, '--sentinel', '--port', String(port), '--bind', '127.0.0.1', '--dir', folder];
     processes.push(await startRedisProcess(port, args));
     const knowsReplica = async (): Promise<boolean> =>
-      (await tellRedis(port, `SENTINEL replicas ${MASTER}`)).includes('slave-priority');
+      (await tellRedis(port, `SENTINEL replicas ${MASTER}`, SENTINEL_PASSWORD)).includes('slave-priority');
     await until('the sentinel knows the replica', knowsReplica);
     return {
-      url: `redis+sentinel://127.0.0.1:${port}/${MASTER}`,
+      url: `redis+sentinel://:${PASSWORD}@127.0.0.1:${port}/${MASTER}`,
+      sentinelPassword: SENTINEL_PASSWORD,
       async waitForReplica() {
         const offsets = async (): Promise<boolean> => {
-          const info = await tellRedis(master.port, 'INFO replication');
+          const info = await tellRedis(master.port, 'INFO replication', PASSWORD);
           const sent = /master_repl_offset:(\d+)/.exec(info)?.[1];
           return sent !== undefined && info.includes(`offset=${sent},`);
         };
