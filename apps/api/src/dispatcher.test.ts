@@ -140,7 +140,7 @@ const brokers = [
   {
     name: 'Redis Cluster',
     missing: undefined,
-    start: startTestCluster,
+    start: () => startTestCluster(),
     as: (redisUrl: string) => ({ redisUrl }),
   },
   {

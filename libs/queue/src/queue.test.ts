@@ -69,6 +69,14 @@ const brokers: TestBroker[] = [
     },
   },
   {
+    name: 'Redis Cluster by TLS',
+    missing: hasOpenssl ? undefined : 'no openssl here',
+    async start() {
+      const { url, ca, stop } = await startTestCluster({ tls: true });
+      return { options: { redisUrl: url, redisTlsCa: ca }, stop };
+    },
+  },
+  {
     name: 'PostgreSQL',
     missing: missingPostgres,
     async start() {

@@ -4,4 +4,5 @@ export { findRedisProgram, howToInstall, presentRedisProgram } from './redis-pro
 export { startTestRedis, testRedisProgram, type TestRedis } from './test-redis.ts';
 export { startTestCluster, type TestCluster } from './test-cluster.ts';
 export { startTestSentinel, type TestSentinel } from './test-sentinel.ts';
-export { hasOpenssl, startTestTlsRedis, type TestTlsRedis } from './test-tls-redis.ts';
+export { hasOpenssl } from './test-certificates.ts';
+export { startTestTlsRedis, type TestTlsRedis } from './test-tls-redis.ts';

@@ -1,20 +1,23 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { makeCertificates, redisArguments } from './test-certificates.ts';
 import { freePort, startRedisProcess, tellRedis, until, type RedisProcess } from './test-process.ts';
 
 export interface TestCluster {
   /** As REDIS_URL has it. */
   url: string;
   ports: number[];
+  /** As REDIS_TLS_CA has it, with `tls`. */
+  ca: string | undefined;
   stop(): Promise<void>;
 }
 
 const MASTERS = 3;
 const SLOTS = 16_384;
 
-/** A real cluster of three masters. */
-export async function startTestCluster(): Promise<TestCluster> {
+/** A real cluster of three masters; `ports` speak no TLS in any case. */
+export async function startTestCluster({ tls = false } = {}): Promise<TestCluster> {
   const folder = await mkdtemp(join(tmpdir(), 'embedmill-cluster-'));
   const nodes: RedisProcess[] = [];
   const stop = async (): Promise<void> => {
@@ -22,12 +25,17 @@ export async function startTestCluster(): Promise<TestCluster> {
     await rm(folder, { recursive: true, force: true });
   };
   try {
+    const certificates = tls ? await makeCertificates(folder) : undefined;
+    const clientPorts: number[] = [];
     for (let n = 0; n < MASTERS; n += 1) {
       const dir = join(folder, String(n));
       await mkdir(dir);
       const port = await freePort();
-      const args = ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--save', ''];
-      nodes.push(await startRedisProcess(port, [...args, '--cluster-enabled', 'yes']));
+      const clientPort = tls ? await freePort() : port;
+      clientPorts.push(clientPort);
+      const byTls = { 'tls-port': String(clientPort), 'tls-cluster': 'yes', ...certificates?.settings };
+      const own = { port: String(port), bind: '127.0.0.1', dir, save: '', 'cluster-enabled': 'yes' };
+      nodes.push(await startRedisProcess(port, redisArguments({ ...own, ...(tls ? byTls : {}) })));
     }
     for (const [n, { port }] of nodes.entries()) {
       const first = Math.ceil((n * SLOTS) / MASTERS);
@@ -37,7 +45,7 @@ export async function startTestCluster(): Promise<TestCluster> {
       await tellRedis(port, `CLUSTER SET-CONFIG-EPOCH ${n + 1}`);
     }
     for (const { port } of nodes.slice(1))
-      await tellRedis(port, `CLUSTER MEET 127.0.0.1 ${nodes[0]?.port ?? 0}`);
+      await tellRedis(port, `CLUSTER MEET 127.0.0.1 ${clientPorts[0] ?? 0}`);
     for (const { port } of nodes) {
       await until('the cluster is whole', async () => {
         const info = await tellRedis(port, 'CLUSTER INFO');
@@ -45,7 +53,8 @@ export async function startTestCluster(): Promise<TestCluster> {
       });
     }
     const ports = nodes.map(({ port }) => port);
-    return { url: `redis+cluster://${ports.map((port) => `127.0.0.1:${port}`).join(',')}`, ports, stop };
+    const hosts = clientPorts.map((port) => `127.0.0.1:${port}`).join(',');
+    return { url: `${tls ? 'rediss' : 'redis'}+cluster://${hosts}`, ports, ca: certificates?.ca, stop };
   } catch (error) {
     await stop();
     throw error;
