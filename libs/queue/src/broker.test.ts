@@ -114,7 +114,7 @@ describe('Redis', () => {
     async () => {
       const redis = await startTestTlsRedis();
       closers.push(() => redis.stop());
-      const broker = openBroker({ redisUrl: redis.url });
+      const broker = openBroker({ redisUrl: redis.url }, 2000);
       await expect(broker).rejects.toMatchObject({ code: 'queue_unavailable' });
       await expect(broker).rejects.toThrow(/certificate/);
       await expect(broker).rejects.not.toThrow(/test-password/);

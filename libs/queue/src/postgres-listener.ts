@@ -48,8 +48,14 @@ export class PostgresListener {
       // Its end follows.
     });
     client.on('notification', () => this.#notice());
-    await client.connect();
-    await client.query(`LISTEN ${client.escapeIdentifier(this.#channel)}`);
+    try {
+      await client.connect();
+      await client.query(`LISTEN ${client.escapeIdentifier(this.#channel)}`);
+    } catch (error) {
+      await client.end().catch(() => undefined);
+      throw error;
+    }
+    if (this.#closed) return client.end();
     this.#client = client;
     client.on('end', () => this.#listenAgain(FIRST_PAUSE_MS));
     this.#notice();

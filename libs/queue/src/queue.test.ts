@@ -210,6 +210,14 @@ describe.each(brokers)('by $name', ({ missing, start }) => {
       expect((await running.modelsInUse()).sort()).toEqual(['a', 'b']);
     });
 
+    test('a turn is one process’s until it ends', async () => {
+      const other = await connectQueue(options);
+      closers.push(() => other.close());
+      const both = await Promise.all([queue.takeTurn('sweep', 60), other.takeTurn('sweep', 60)]);
+      expect(both.filter(Boolean)).toHaveLength(1);
+      expect(await other.takeTurn('another', 60)).toBe(true);
+    });
+
     test('while workers cannot load a model, its jobs and queries say why', async () => {
       const release = Promise.withResolvers<QueryResult>();
       const running = await consumer(() => release.promise);

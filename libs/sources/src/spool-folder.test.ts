@@ -85,3 +85,13 @@ test('of any body, however it comes and ends, either all is there or nothing', a
   );
   expect(kept).toBeGreaterThan(100);
 }, 60_000);
+
+test('what is no job’s is not listed as one', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'embedmill-spool-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const spool = await Spool.open(folder);
+  await mkdir(join(folder, 'lost+found'));
+  await mkdir(join(folder, 'job_1'));
+  await writeFile(join(folder, 'job_2'), 'a file');
+  expect((await spool.listJobs()).map(({ job }) => job)).toEqual(['job_1']);
+});

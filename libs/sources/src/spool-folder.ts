@@ -68,17 +68,19 @@ export class SpoolFolder implements SpoolStorage {
 
   async folders(): Promise<{ folder: string; modified: number }[]> {
     return Promise.all(
-      (await readdir(this.place)).map(async (folder) => {
-        const path = join(this.place, folder);
-        const names = await readdir(path).catch(() => []);
-        const times = ['.', ...names].map((name) =>
-          stat(join(path, name)).then(
-            ({ mtimeMs }) => mtimeMs,
-            () => 0,
-          ),
-        );
-        return { folder, modified: Math.max(...(await Promise.all(times))) };
-      }),
+      (await readdir(this.place, { withFileTypes: true }))
+        .filter((entry) => entry.isDirectory())
+        .map(async ({ name: folder }) => {
+          const path = join(this.place, folder);
+          const names = await readdir(path).catch(() => []);
+          const times = ['.', ...names].map((name) =>
+            stat(join(path, name)).then(
+              ({ mtimeMs }) => mtimeMs,
+              () => 0,
+            ),
+          );
+          return { folder, modified: Math.max(...(await Promise.all(times))) };
+        }),
     );
   }
 

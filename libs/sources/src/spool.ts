@@ -190,7 +190,10 @@ export class Spool {
   /** The jobs that have something here, and when it was last written to, in epoch milliseconds. */
   async listJobs(): Promise<{ job: JobId; modified: number }[]> {
     const folders = await this.#storage.folders();
-    return folders.map(({ folder, modified }) => ({ job: folder as JobId, modified }));
+    // Whatever else lies there is not ours to speak of.
+    return folders.flatMap(({ folder, modified }) =>
+      /^job_[a-z0-9]+$/.test(folder) ? [{ job: folder as JobId, modified }] : [],
+    );
   }
 
   /** Removes all that there is of a job. */
