@@ -166,6 +166,18 @@ test('it stops when the process that forked it is gone', async () => {
 });
 
 test.each([
+  [
+    'an address that others reach, without keys',
+    { EMBEDMILL_API_HOST: '0.0.0.0' },
+    [],
+    /^embedmill api: EMBEDMILL_API_HOST: .*keys create.*\n$/,
+  ],
+  [
+    'a keys file that is not there',
+    { EMBEDMILL_API_KEYS_FILE: '/nowhere/keys.json' },
+    [],
+    /^embedmill api: EMBEDMILL_API_KEYS_FILE: \/nowhere\/keys.json cannot be used: ENOENT.*\n$/,
+  ],
   ['a misspelt setting', { EMBEDMILL_API_PROT: '1' }, [], /^embedmill api: EMBEDMILL_API_PROT: .*\n$/],
   [
     'a Redis that may drop jobs',

@@ -126,6 +126,23 @@ test('health and the description are open, metrics have a key of their own', asy
     expect((await api.call('/metrics', { headers: { authorization: `Bearer ${key}` } })).status).toBe(status);
 });
 
+test('the description says how keys are sent, and which routes need one', async () => {
+  const description = (await (await api.call('/openapi.json')).json()) as {
+    components: { securitySchemes: object };
+    paths: Record<string, Record<string, { security: object[] }>>;
+  };
+  expect(description.components.securitySchemes).toMatchObject({
+    bearer: { type: 'http', scheme: 'bearer' },
+    apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
+  });
+  const securityOf = (path: string, method: string) => description.paths[path]?.[method]?.security;
+  expect(securityOf('/api/v1/collections', 'post')).toEqual([{ bearer: ['admin'] }, { apiKey: ['admin'] }]);
+  expect(securityOf('/healthz', 'get')).toEqual([]);
+  for (const [path, methods] of Object.entries(description.paths))
+    for (const [method, route] of Object.entries(methods))
+      expect(route.security, `${method} ${path}`).toBeDefined();
+});
+
 test('the file is followed, and a version that is broken changes nothing but the log', async () => {
   const added = await keys.add({ name: 'added', scopes: ['search'] });
   const statusOf = async (key: string) => (await as(key, 'GET', '/v1/models')).status;

@@ -23,7 +23,7 @@ export interface LimitOptions {
 /** Event streams at the same time: each is a timer and some kilobytes. */
 const MAX_STREAMS = 1000;
 /** Mean delay of the event loop, in milliseconds, from which the process is behind and takes nothing more. */
-const MAX_DELAY_MS = 500;
+const MAX_DELAY_MS = 1000;
 
 /**
  * Refuses what is too much for the whole process, before anything is done for it, so that what has been taken is

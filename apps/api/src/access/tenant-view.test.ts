@@ -1,0 +1,73 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { profileSchema, type Collection, type CollectionName, type JobId } from '@embedmill/jobs';
+import { startTestApi, type TestApi } from '../test-api.ts';
+import { EVERYONE, runAs } from './principal.ts';
+import { tenantView } from './tenant-view.ts';
+
+let api: TestApi;
+beforeAll(async () => {
+  api = await startTestApi();
+});
+afterAll(() => api.close());
+
+const NAME = 'docs' as CollectionName;
+const JOB = 'job_x' as JobId;
+
+/** Everything that gives or changes something of a tenant's. */
+function calls(): [string, () => Promise<unknown>][] {
+  const { store, queue, spool } = tenantView(api.parts);
+  const definition: Collection = {
+    ...{
+      name: NAME,
+      profile: profileSchema.parse({}),
+      dims: 2,
+      vector: 'dense',
+      createdAt: '2026-01-01T00:00:00Z',
+    },
+  };
+  const vector = { kind: 'dense' as const, values: new Float32Array(2) };
+  return [
+    ['createCollection', () => store.createCollection(definition)],
+    ['getCollection', () => store.getCollection(NAME)],
+    ['listCollections', () => store.listCollections()],
+    ['updateCollection', () => store.updateCollection(definition)],
+    ['deleteCollection', () => store.deleteCollection(NAME)],
+    ['countPoints', () => store.countPoints(NAME)],
+    ['findDocuments', () => store.findDocuments(NAME, [])],
+    ['replaceDocuments', () => store.replaceDocuments(NAME, [])],
+    ['deleteDocuments', () => store.deleteDocuments(NAME, [])],
+    ['search', () => store.search(NAME, { vector, limit: 1, offset: 0 })],
+    ['getPoints', () => store.getPoints(NAME, [])],
+    ['scanPoints', () => store.scanPoints(NAME, { limit: 1 })],
+    ['addVectors', () => store.addVectors(NAME, [])],
+    ['termFactors', () => store.termFactors(NAME, 'bm25', new Uint32Array())],
+    ['submit', () => queue.submit({ collection: definition } as never)],
+    ['getJob', () => queue.getJob(JOB)],
+    ['getSubmission', () => queue.getSubmission(JOB)],
+    ['listJobs', () => queue.listJobs({ limit: 1, offset: 0 })],
+    ['cancel', () => queue.cancel(JOB)],
+    ['readReports', () => Array.fromAsync(spool.readReports(JOB, 'failures'))],
+    ['collectFailures', () => spool.collectFailures(JOB, { kind: 'inline', lines: [] }, JOB)],
+  ];
+}
+
+test('where nobody is known to ask, nothing is given out or changed', async () => {
+  for (const [name, call] of calls()) {
+    await expect(call(), name).rejects.toMatchObject({ code: 'internal' });
+  }
+});
+
+test('also the API writes documents through jobs only', async () => {
+  const { store } = tenantView(api.parts);
+  for (const write of [() => store.replaceDocuments(NAME, []), () => store.addVectors(NAME, [])])
+    await expect(runAs(EVERYONE, write)).rejects.toThrow('through jobs only');
+});
+
+test('whoever asks stays known through all that follows', async () => {
+  const { store } = tenantView(api.parts);
+  const later = runAs(EVERYONE, async () => {
+    await Promise.resolve();
+    return store.listCollections();
+  });
+  expect(await later).toEqual([]);
+});
