@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { EmbedmillError, profileSchema, type JobId, type Shard } from '@embedmill/jobs';
+import { EmbedmillError, profileSchema, type JobId, type Shard, type TenantId } from '@embedmill/jobs';
 import { Spool } from '@embedmill/sources';
 import { ShardReading } from './shard-reading.ts';
 
@@ -106,4 +106,21 @@ test('a fingerprint changes with all that the stored points depend on, and with 
     fingerprint(document, {}, 'r2'),
   ]);
   expect(new Set([base, ...others]).size).toBe(others.length + 1);
+});
+
+test('of a shard that is bound to a tenant, another tenant’s documents fail and the rest is the tenant’s', async () => {
+  const named = (id: string, tenant: string) => JSON.stringify({ id, text: 'text', tenant });
+  const lines = [
+    line('unnamed'),
+    named('own', 'acme'),
+    named('foreign', 'other'),
+    named('default', 'default'),
+  ];
+  const reading = await ShardReading.read({ ...shardOf(lines), tenant: 'acme' as TenantId }, 'r1');
+  expect(reading.pending.map(({ document: { id, tenant } }) => [id, tenant])).toEqual([
+    ['unnamed', 'acme'],
+    ['own', 'acme'],
+  ]);
+  expect(reading.failed.map(({ code }) => code)).toEqual(['foreign_tenant', 'foreign_tenant']);
+  expect(await reading.settle(spool)).toMatchObject({ documents: 4, failed: 2 });
 });
