@@ -184,6 +184,10 @@ test('a file below the allowed folder and a URL are sources; a file elsewhere is
       state: 'failed',
       error: { code: 'source_unreadable' },
     });
+    const metadata = await mill.json<Job>(path, { source: { url: 'http://169.254.169.254/latest/' } });
+    expect(await mill.finished(metadata)).toMatchObject({
+      ...{ state: 'failed', error: { code: 'source_forbidden' } },
+    });
   } finally {
     server.close();
   }

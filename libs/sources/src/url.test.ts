@@ -3,6 +3,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { GuardedFetch } from '@embedmill/fetching';
 import type { JobId } from '@embedmill/jobs';
@@ -65,6 +66,22 @@ test.each<[string, RequestListener, string]>([
       response.on('close', () => clearInterval(drip));
     },
     'source_unreadable',
+  ],
+  [
+    'blows up when it is decoded',
+    (_request, response) =>
+      response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync(Buffer.alloc(50_000_000))),
+    'payload_too_large',
+  ],
+  [
+    'goes round in circles',
+    (_request, response) => response.writeHead(302, { location: '/again' }).end(),
+    'source_unreadable',
+  ],
+  [
+    'leads to a file',
+    (_request, response) => response.writeHead(302, { location: 'file:///etc/passwd' }).end(),
+    'source_forbidden',
   ],
   [
     'is a page that asks to sign in',
