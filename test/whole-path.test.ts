@@ -224,6 +224,23 @@ test('the official OpenAI client embeds through the interactive lane', async () 
   expect(floats.data[0]!.embedding[0]).toBeCloseTo(a![0]!, 6);
 });
 
+test('token ids that the model does not have are refused, and reach no device', async () => {
+  const { processes } = await mill.state();
+  for (const strange of [30_522, 1_000_000_000, 2 ** 31 - 1, 2 ** 32]) {
+    const refused = mill.json('/v1/embeddings', {
+      ...{
+        model: 'all-MiniLM-L6-v2',
+        input: [
+          [101, 102],
+          [101, strange, 102],
+        ],
+      },
+    });
+    await expect(refused).rejects.toThrow(/400.*input\/1/);
+  }
+  expect((await mill.state()).processes).toEqual(processes);
+});
+
 test('a job that is cancelled ends, and so does one whose collection is deleted', async () => {
   const name = await collection('cancel');
   const lines = Array.from({ length: 20_000 }, (_, n) => ({

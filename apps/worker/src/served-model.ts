@@ -142,7 +142,9 @@ export class ServedModel {
   async #embedNow({ inputs, kind }: QueryOf<'embed'>): Promise<QueryResult<'embed'>> {
     const texts = (await this.#read(inputs.filter(isText), kind)).values();
     const sequences = await Promise.all(
-      inputs.map(async (input) => (isText(input) ? (texts.next().value ?? NO_TOKENS) : this.#readIds(input))),
+      inputs.map(async (input, n) =>
+        isText(input) ? (texts.next().value ?? NO_TOKENS) : this.#readIds(input, `input/${n}`),
+      ),
     );
     const embeddings = await this.#encodeNow(sequences, ['dense']);
     return { ...packed(embeddings, this.encoder.dims), ...readingOf(sequences) };
@@ -210,8 +212,16 @@ export class ServedModel {
     return encoded.map((one, n) => (this.#readsTexts ? { ...one, text: prefix + (texts[n] ?? '') } : one));
   }
 
-  /** Token ids as a client made them are taken as they are, special tokens included or not. */
-  async #readIds(ids: number[]): Promise<ReadText> {
+  /**
+   * Token ids as a client made them are taken as they are, special tokens included or not. What is not of the
+   * vocabulary must not reach a device: not all of them check where they read.
+   */
+  async #readIds(ids: number[], path: string): Promise<ReadText> {
+    const strange = [...new Set(ids)].find((id) => this.#tokenizer.tokenText(id) === undefined);
+    if (strange !== undefined) {
+      const message = `the token id ${strange} is not in the vocabulary of ${this.name}`;
+      throw new EmbedmillError('invalid_request', `${path}: ${message}`, { details: [{ path, message }] });
+    }
     const { maxTokens } = this.#tokenizer;
     const read = { ids: Int32Array.from(ids.slice(0, maxTokens)), truncated: ids.length > maxTokens };
     return this.#readsTexts ? { ...read, text: await this.#tokenizer.decode(ids) } : read;

@@ -14,7 +14,13 @@ const MAX_INPUTS = 2048;
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
 const tags = ['openai'];
 
-const tokenIds = z.array(z.int().nonnegative());
+/** Ids are of 32 bits in all that follows. */
+const tokenIds = z.array(
+  z
+    .int()
+    .nonnegative()
+    .max(2 ** 31 - 1),
+);
 const requestSchema = z.object({
   model: z.string(),
   input: z
