@@ -81,6 +81,8 @@ export interface DispatcherLog {
 const MAX_INTERNAL_ERRORS = 20;
 
 const SHORT_PAUSE_MS = 10;
+/** How soon a job that is being scanned is cancelled. */
+const CANCEL_LOOK_MS = 500;
 /** Else the same job would always be the first to find the queue empty. */
 const jitter = (): number => 0.75 + Math.random() / 2;
 
@@ -136,11 +138,16 @@ async function scan(
   if (await handle.isCancelled()) return undefined;
   handle.record = { ...record, state: 'scanning', startedAt: record.startedAt ?? new Date().toISOString() };
   await handle.save();
-  const source = sourceOf(record) ?? (await copySource(handle, options, signal));
   const { spool } = options;
-  const totals = await writeManifest(spool, handle.id, source, record.collection.profile, {
-    ...{ signal, tenant: record.tenant },
+  const scanned = await unlessCancelled(handle, signal, async (either) => {
+    const source = sourceOf(record) ?? (await copySource(handle, options, either));
+    const totals = await writeManifest(spool, handle.id, source, record.collection.profile, {
+      ...{ signal: either, tenant: record.tenant },
+    });
+    return { source, totals };
   });
+  if (scanned === undefined) return undefined;
+  const { source, totals } = scanned;
   if (totals.documents === 0) {
     throw new EmbedmillError('source_unreadable', 'the source has no documents: every line is blank');
   }
@@ -153,6 +160,28 @@ async function scan(
   await handle.save();
   options.log.info({ job: handle.id, ...totals }, 'the job is running');
   return source;
+}
+
+/** What the work gives; undefined when the job was cancelled meanwhile: a source may take as long as whoever serves it likes. */
+async function unlessCancelled<T>(
+  handle: IngestHandle,
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T | undefined> {
+  const cancelled = new AbortController();
+  const look = async (): Promise<void> => {
+    // What keeps a look from succeeding keeps the work's next step from it, too, and is told there.
+    if (await handle.isCancelled().catch(() => false)) cancelled.abort();
+  };
+  const looking = setInterval(() => void look(), CANCEL_LOOK_MS);
+  try {
+    return await work(AbortSignal.any([signal, cancelled.signal]));
+  } catch (thrown) {
+    if (cancelled.signal.aborted && !signal.aborted) return undefined;
+    throw thrown;
+  } finally {
+    clearInterval(looking);
+  }
 }
 
 /** Copies what shards cannot refer to where it is into the spool, as plain NDJSON. */

@@ -1,6 +1,8 @@
 import { once } from 'node:events';
+import { readdir } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { isFinished, type Job } from '@embedmill/jobs';
@@ -15,7 +17,12 @@ beforeAll(async () => {
   api = await startTestApi();
   const server = createServer((request, response) => {
     asked.push(request.headers.host ?? '');
-    const to = new URL(request.url ?? '/', 'http://x').searchParams.get('to');
+    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://x');
+    const to = searchParams.get('to');
+    if (pathname === '/endless') {
+      const more = setInterval(() => response.write('{"id":"a","text":"x"}\n'), 20);
+      return void response.on('close', () => clearInterval(more));
+    }
     if (to === null) response.end('{"id":"a","text":"secret"}\n');
     else response.writeHead(302, { location: to }).end();
   }).listen(0);
@@ -39,6 +46,19 @@ async function finished(url: string): Promise<Job> {
 
 test('what is allowed is fetched', async () => {
   expect(await finished(`http://127.0.0.1:${port}/`)).toMatchObject({ state: 'running', documents: 1 });
+});
+
+test('a source without end is cut off when its job is cancelled, and leaves nothing', async () => {
+  const url = `http://127.0.0.1:${port}/endless`;
+  const { body } = await api.json('POST', '/api/v1/collections/urls/jobs', { source: { url } });
+  const { id } = body as Job;
+  const job = async () => (await api.json('GET', `/api/v1/jobs/${id}`)).body as Job;
+  await expect.poll(async () => (await job()).state, { timeout: 10_000 }).toBe('scanning');
+  const spooled = () => readdir(join(api.spoolFolder, id)).catch((): string[] => []);
+  await expect.poll(spooled, { timeout: 10_000 }).toHaveLength(1);
+  await api.json('POST', `/api/v1/jobs/${id}/cancel`, {});
+  await expect.poll(async () => (await job()).state, { timeout: 10_000 }).toBe('cancelled');
+  expect(await spooled()).toEqual([]);
 });
 
 test.each([
