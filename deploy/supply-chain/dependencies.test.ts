@@ -45,6 +45,26 @@ test('what the product depends on is named with its exact version', () => {
   }
 });
 
+test('an app’s bundle, which has the libraries in it, finds the very versions that they name', () => {
+  const libraryOf = (name: string) => `libs/${name.replace('@embedmill/', '')}`;
+  const within = (path: string, seen = new Set<string>()): Set<string> => {
+    if (seen.has(path)) return seen;
+    seen.add(path);
+    for (const name of Object.keys(lock.packages[path]?.dependencies ?? {}))
+      if (name.startsWith('@embedmill/')) within(libraryOf(name), seen);
+    return seen;
+  };
+  for (const app of ['apps/api', 'apps/worker', 'apps/cli']) {
+    for (const path of within(app)) {
+      for (const [name, version] of Object.entries(lock.packages[path]?.dependencies ?? {})) {
+        if (name.startsWith('@embedmill/')) continue;
+        const found = lock.packages[`${app}/node_modules/${name}`] ?? lock.packages[`node_modules/${name}`];
+        expect(found?.version, `${app}, by ${path}: ${name}`).toBe(version);
+      }
+    }
+  }
+});
+
 test('whether a package may run a script when it is installed is decided by name', () => {
   const { allowScripts } = read<{ allowScripts: Record<string, boolean> }>('package.json');
   for (const { name, hasInstallScript } of installed) {
