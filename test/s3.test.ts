@@ -133,7 +133,11 @@ test('sources in a bucket are read: NDJSON where it lies, other formats once the
       return left.length === 1 && left[0] === `spool/${job.id}/manifest.ndjson`;
     });
   }
-  const hits = await mill.search(name, { query: 'text number 7 of c', limit: 1, filter: { year: 1907 } });
+  const hits = await mill.search(name, {
+    query: 'text number 7 of c',
+    limit: 1,
+    filter: { field: 'year', eq: 1907 },
+  });
   expect(hits[0]).toMatchObject({ id: 'c7', metadata: { year: 1907 } });
 });
 

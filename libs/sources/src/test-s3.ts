@@ -48,6 +48,8 @@ export class TestS3 {
   /** Starts it, at the port that it had before. */
   async run(): Promise<void> {
     const child = fork(SERVER, [this.folder, String(this.#port)], {
+      // Its continuation tokens are made with a cipher of old.
+      execArgv: ['--openssl-legacy-provider'],
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     this.#process = child;
