@@ -167,13 +167,24 @@ export class S3Objects {
       for (const { Key, UploadId, Initiated } of page.Uploads ?? []) {
         if (Key === undefined || UploadId === undefined || !isOld(Initiated)) continue;
         const upload = { Bucket: bucket, Key, UploadId };
-        let newest = Initiated;
-        for await (const { Parts = [] } of sdk.paginateListParts({ client }, upload))
-          newest = Parts.at(-1)?.LastModified ?? newest;
-        if (isOld(newest)) await client.send(new sdk.AbortMultipartUploadCommand(upload));
+        const newest = await this.#newestPart(upload);
+        if (isOld(newest ?? Initiated)) await client.send(new sdk.AbortMultipartUploadCommand(upload));
       }
       if (page.IsTruncated !== true) return;
       marker = { KeyMarker: page.NextKeyMarker, UploadIdMarker: page.NextUploadIdMarker };
+    }
+  }
+  /** When an upload got its last part. */
+  async #newestPart(upload: { Bucket: string; Key: string; UploadId: string }): Promise<Date | undefined> {
+    const { sdk, client } = await this.#open();
+    let newest: Date | undefined;
+    let marker: { PartNumberMarker?: string | undefined } = {};
+    for (;;) {
+      const page = await client.send(new sdk.ListPartsCommand({ ...upload, ...marker }));
+      newest = page.Parts?.at(-1)?.LastModified ?? newest;
+      // The marker of the next page may be there also when there is none, so the SDK's paginator has no end.
+      if (page.IsTruncated !== true || page.NextPartNumberMarker === undefined) return newest;
+      marker = { PartNumberMarker: page.NextPartNumberMarker };
     }
   }
 }

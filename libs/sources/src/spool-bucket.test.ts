@@ -1,4 +1,4 @@
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import {
   CreateMultipartUploadCommand,
   ListMultipartUploadsCommand,
@@ -7,20 +7,21 @@ import {
 } from '@aws-sdk/client-s3';
 import type { JobId } from '@embedmill/jobs';
 import { S3Objects } from './s3-objects.ts';
-import { spoolConformance } from './spool-conformance.ts';
+import { spoolConformance, type SpoolPlace } from './spool-conformance.ts';
 import { Spool } from './spool.ts';
 import { TestS3 } from './test-s3.ts';
 
 afterEach(() => vi.unstubAllEnvs());
 
-function clientOf(server: TestS3): S3Objects {
+function clientOf(server: Pick<TestS3, 'environment'>): S3Objects {
   for (const [name, value] of Object.entries(server.environment)) vi.stubEnv(name, value);
   return new S3Objects({ pathStyle: true });
 }
 
 let spools = 0;
-spoolConformance(async () => {
-  const server = await TestS3.start();
+async function bucketPlace(
+  server: Pick<TestS3, 'url' | 'bucket' | 'environment' | 'stop'>,
+): Promise<SpoolPlace> {
   const s3 = clientOf(server);
   await s3.probe({ bucket: server.bucket, key: '' });
   const sdk = new S3Client({
@@ -31,7 +32,7 @@ spoolConformance(async () => {
   const at = (key: string) => ({ bucket: server.bucket, key: `${prefix}${key}` });
   return {
     async open() {
-      prefix = `spool-${(spools += 1)}/`;
+      prefix = `spool-${process.pid}-${(spools += 1)}/`;
       return Spool.open(`s3://${server.bucket}/${prefix}`, s3);
     },
     keys: async () => (await Array.fromAsync(s3.list(at('')))).map(({ key }) => key.slice(prefix.length)),
@@ -50,6 +51,21 @@ spoolConformance(async () => {
     },
     close: () => server.stop(),
   };
+}
+
+describe('on the server that tests start', () => {
+  spoolConformance(async () => bucketPlace(await TestS3.start()));
+});
+
+/** Another S3 to be held to the same, with a bucket "mill" that takes any credentials: another emulator, or MinIO. */
+const other = process.env['TEST_S3_URL'];
+describe.skipIf(other === undefined)('on the S3 at TEST_S3_URL', () => {
+  const url = other ?? '';
+  const environment = {
+    ...{ AWS_ENDPOINT_URL_S3: url, AWS_REGION: 'us-east-1' },
+    ...{ AWS_ACCESS_KEY_ID: 'S3RVER', AWS_SECRET_ACCESS_KEY: 'S3RVER' },
+  };
+  spoolConformance(async () => bucketPlace({ url, bucket: 'mill', environment, stop: async () => {} }));
 });
 
 async function* once(text: string): AsyncGenerator<Uint8Array> {
