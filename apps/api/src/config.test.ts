@@ -29,6 +29,15 @@ test('the queue is PostgreSQL where QUEUE_URL says so, and else Redis', () => {
   });
 });
 
+test('a spool in a bucket takes the place of the folder, and buckets to read are listed', () => {
+  const config = readConfig({
+    ...{ EMBEDMILL_SPOOL_URL: 's3://mill/spool', EMBEDMILL_S3_PATH_STYLE: 'true', AWS_REGION: 'x' },
+    EMBEDMILL_API_S3_SOURCES: 's3://a/in, s3://b',
+  });
+  expect(config).toMatchObject({ spool: 's3://mill/spool', s3: { pathStyle: true } });
+  expect(config.s3Sources).toEqual(['s3://a/in', 's3://b']);
+});
+
 test.each([
   [{ EMBEDMILL_API_PORT: '70707' }, 'EMBEDMILL_API_PORT'],
   [{ EMBEDMILL_API_PORT: 'http' }, 'EMBEDMILL_API_PORT'],
@@ -47,6 +56,9 @@ test.each([
     { EMBEDMILL_API_OIDC_ISSUER: 'http://id.example.com', EMBEDMILL_API_OIDC_AUDIENCE: 'embedmill' },
     'EMBEDMILL_API_OIDC_ISSUER',
   ],
+  [{ EMBEDMILL_SPOOL_URL: 'https://bucket/spool' }, 'EMBEDMILL_SPOOL_URL'],
+  [{ EMBEDMILL_S3_PATH_STYLE: 'perhaps' }, 'EMBEDMILL_S3_PATH_STYLE'],
+  [{ EMBEDMILL_API_S3_SOURCES: 's3://a/in, b/in' }, 'EMBEDMILL_API_S3_SOURCES'],
 ])('%o is refused by its name', (environment, name) => {
   expect(() => readConfig(environment)).toThrow(
     expect.objectContaining({ code: 'invalid_config', details: [expect.objectContaining({ path: name })] }),

@@ -7,7 +7,7 @@ import {
   type SourceEncoding,
   type StoredSource,
 } from '@embedmill/jobs';
-import { bounded } from './bounded.ts';
+import { bounded, type Bounds } from './bounded.ts';
 import { openCsv } from './csv.ts';
 import { documentLines } from './document-lines.ts';
 import { parquetLines } from './parquet-lines.ts';
@@ -34,11 +34,10 @@ export async function transcode(
 async function* linesOf(
   spool: Spool,
   source: StoredSource,
-  { format, gzip, columns }: SourceEncoding,
+  { format, columns }: SourceEncoding,
   { profile, maxBytes }: { profile: Pick<Profile, 'filterable'>; maxBytes: number },
 ): AsyncGenerator<Uint8Array> {
-  const stored = spool.readSource(source);
-  const bytes = () => (gzip ? bounded(gunzipped(stored), { sourceBytes: source.size, maxBytes }) : stored);
+  const bytes = () => unpacked(spool.readSource(source), { sourceBytes: source.size, maxBytes });
   switch (format) {
     case 'ndjson':
       return yield* bytes();
@@ -53,6 +52,17 @@ async function* linesOf(
       return yield* parquetLines({ size: source.size, read }, { columns, filterable });
     }
   }
+}
+
+/** Bytes as they are or, where they begin as gzip does, unpacked: servers unpack files on the way, whatever their names. */
+async function* unpacked(bytes: AsyncGenerator<Uint8Array>, bounds: Bounds): AsyncGenerator<Uint8Array> {
+  const { value: first, done } = await bytes.next();
+  if (done === true) return;
+  async function* whole(): AsyncGenerator<Uint8Array> {
+    yield first as Uint8Array;
+    yield* bytes;
+  }
+  yield* first[0] === 0x1f && first[1] === 0x8b ? bounded(gunzipped(whole()), bounds) : whole();
 }
 
 async function* gunzipped(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
