@@ -116,7 +116,7 @@ test('of a shard that is bound to a tenant, another tenant’s documents fail an
     named('foreign', 'other'),
     named('default', 'default'),
   ];
-  const reading = await ShardReading.read({ ...shardOf(lines), tenant: 'acme' as TenantId }, 'r1');
+  const reading = await ShardReading.read(spool, { ...shardOf(lines), tenant: 'acme' as TenantId }, 'r1');
   expect(reading.pending.map(({ document: { id, tenant } }) => [id, tenant])).toEqual([
     ['unnamed', 'acme'],
     ['own', 'acme'],
