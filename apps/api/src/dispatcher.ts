@@ -15,6 +15,7 @@ import {
   type SourceRef,
   type StoredSource,
 } from '@embedmill/jobs';
+import { withLogFields } from '@embedmill/logs';
 import {
   ADDED_AT_ONCE,
   consumeIngest,
@@ -98,7 +99,7 @@ export function startDispatcher(options: DispatcherOptions): Promise<IngestConsu
       lockMs: options.lockMs,
       onError: (error) => options.log.warn({ err: error }, 'the dispatcher lost touch with the queue'),
     },
-    (handle, signal) => dispatch(handle, options, bounds, signal),
+    (handle, signal) => withLogFields({ job: handle.id }, () => dispatch(handle, options, bounds, signal)),
   );
 }
 
@@ -117,7 +118,7 @@ async function dispatch(
     const error = asEmbedmillError(thrown);
     const mayPass = error.retryable && (error.code !== 'internal' || handle.attempt < MAX_INTERNAL_ERRORS);
     if (signal.aborted || mayPass) {
-      if (!signal.aborted) options.log.warn({ job: handle.id, err: error }, 'the job will be tried again');
+      if (!signal.aborted) options.log.warn({ err: error }, 'the job will be tried again');
       throw error;
     }
     await handle.withdrawShards();
@@ -158,7 +159,7 @@ async function scan(
     progress: { ...handle.record.progress, ...totals },
   };
   await handle.save();
-  options.log.info({ job: handle.id, ...totals }, 'the job is running');
+  options.log.info({ ...totals }, 'the job is running');
   return source;
 }
 
@@ -329,7 +330,7 @@ async function foldAll(handle: IngestHandle, options: DispatcherOptions): Promis
 }
 
 async function loseShard(shard: Shard, options: DispatcherOptions): Promise<ShardResult> {
-  options.log.warn({ job: shard.job, shard: shard.index }, 'workers died on a shard again and again');
+  options.log.warn({ shard: shard.index }, 'workers died on a shard again and again');
   const message = 'workers died on its shard again and again; retry the job to try its documents once more';
   const result = await failShard(options.spool, shard, new EmbedmillError('worker_lost', message));
   options.hooks?.onLost?.(result.failed);
@@ -348,7 +349,7 @@ async function finish(handle: IngestHandle, options: DispatcherOptions, state: F
   if (!needed && spooled !== undefined) await options.spool.removeSource(spooled);
   await removeOriginal(handle, options);
   options.hooks?.onFinished?.(state);
-  options.log.info({ job: handle.id, state, ...progress }, 'the job has finished');
+  options.log.info({ state, ...progress }, 'the job has finished');
 }
 
 function shardOf(handle: IngestHandle, source: SourceRef, index: number, range: ShardRange): Shard {

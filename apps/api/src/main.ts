@@ -1,5 +1,6 @@
 import { asEmbedmillError } from '@embedmill/jobs';
 import { GuardedFetch } from '@embedmill/fetching';
+import { createLog, withoutSecrets } from '@embedmill/logs';
 import { createMetrics } from '@embedmill/metrics';
 import { listModels } from '@embedmill/models';
 import { connectQueue } from '@embedmill/queue';
@@ -10,7 +11,6 @@ import { collectionModels } from './collection.ts';
 import { readConfig, type ApiConfig } from './config.ts';
 import { startDispatcher } from './dispatcher.ts';
 import { isLoopback } from './host-names.ts';
-import { createLog } from './log.ts';
 import { startSweeping } from './retention.ts';
 import { buildServer } from './server.ts';
 
@@ -36,7 +36,7 @@ interface RunningApi {
 }
 
 async function startApi(config: ApiConfig): Promise<RunningApi> {
-  const log = createLog(config.logLevel);
+  const log = createLog({ app: 'api', level: config.logLevel });
   const { keysFile, oidc } = config.access;
   if (keysFile === undefined && oidc === undefined && !isLoopback(config.host))
     log.warn({ host: config.host }, 'EMBEDMILL_API_INSECURE: whoever reaches this address may do anything');
@@ -122,7 +122,7 @@ function stopWhenAsked(api: RunningApi, deadlineMs: number): void {
 }
 
 function fail(thrown: unknown): never {
-  process.stderr.write(`embedmill api: ${asEmbedmillError(thrown).message}\n`);
+  process.stderr.write(`embedmill api: ${withoutSecrets(asEmbedmillError(thrown).message)}\n`);
   process.exit(1);
 }
 

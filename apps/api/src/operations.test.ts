@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { EmbedmillError } from '@embedmill/jobs';
-import { createLog } from './log.ts';
 import { startTestApi, type TestApi } from './test-api.ts';
 
 let api: TestApi;
@@ -140,20 +139,4 @@ test('an error of our own says no more than where its log is, and the log has it
     err: { message: expect.stringContaining('hunter2') },
   });
   expect((body as { detail: string }).detail).toContain(String(logged?.['request']));
-});
-
-test('the log never shows keys or where the queue is', () => {
-  const lines: string[] = [];
-  const log = createLog('info', { write: (line) => lines.push(line) });
-  log.info(
-    {
-      config: { queue: { redisUrl: 'redis://:pw@h', redisSentinelPassword: 'pw' }, qdrantApiKey: 'pw' },
-      headers: { authorization: 'pw' },
-    },
-    'started',
-  );
-  log.info({ redisUrl: 'redis://:pw@h', apiKey: 'pw' }, 'again');
-  log.info({ queue: { postgresUrl: 'postgres://u:pw@h' } }, 'and again');
-  expect(lines.join('')).toContain('[secret]');
-  expect(lines.join('')).not.toContain('pw');
 });

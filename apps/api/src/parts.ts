@@ -1,4 +1,4 @@
-import type { Logger } from 'pino';
+import type { Log } from '@embedmill/logs';
 import type { Queue } from '@embedmill/queue';
 import type { Metrics } from '@embedmill/metrics';
 import type { ModelSummary } from '@embedmill/models';
@@ -18,7 +18,7 @@ export interface ApiParts {
   metrics: Metrics<'api'>;
   config: Pick<ApiConfig, 'sourceFolder' | 's3Sources' | 'maxUploadBytes' | 'queryTimeoutMs'> &
     Partial<Pick<ApiConfig, 'names' | 'access' | 'limits'>>;
-  log: Logger;
+  log: Log;
   /** None by default. */
   tracing?: Tracing;
 }

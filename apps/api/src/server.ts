@@ -8,6 +8,7 @@ import Fastify, {
 } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { EmbedmillError } from '@embedmill/jobs';
+import { withLogFields } from '@embedmill/logs';
 import { auditRequests } from './access/audit.ts';
 import { authorizeRequests, type AccessOptions } from './access/authorize.ts';
 import { limitLoad, limitPrincipals, type LimitOptions } from './access/limits.ts';
@@ -141,6 +142,8 @@ function answerErrors(server: FastifyInstance): void {
 }
 
 function observeRequests(server: FastifyInstance, { metrics }: ApiParts): void {
+  // After the body was read, for its stream knows of no request.
+  server.addHook('preHandler', (request, _, done) => withLogFields({ request: request.id }, done));
   server.addHook('onResponse', async (request, reply) => {
     const { method } = request;
     const route = request.routeOptions.url ?? 'unknown';

@@ -2,8 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RouteOptions } from 'fastify';
-import { pino } from 'pino';
 import { GuardedFetch } from '@embedmill/fetching';
+import { createLog } from '@embedmill/logs';
 import { createMetrics } from '@embedmill/metrics';
 import { connectQueue, ModelConsumer, type Queue } from '@embedmill/queue';
 import { startTestRedis } from '@embedmill/redis-server';
@@ -85,7 +85,7 @@ async function start(
       queryTimeoutMs: 10_000,
       ...options.config,
     },
-    log: pino({ level: 'debug' }, { write: (line: string) => void logged.push(line) }),
+    log: createLog({ app: 'api', level: 'debug', destination: { write: (line) => void logged.push(line) } }),
   };
   const { heartbeatMs = 15_000, onRoute } = options;
   const server = await buildServer(parts, { heartbeatMs, ...(onRoute && { onRoute }) });

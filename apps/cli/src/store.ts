@@ -4,7 +4,8 @@
  */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { asEmbedmillError } from '@embedmill/jobs';
+import { asEmbedmillError, sharedSettings } from '@embedmill/jobs';
+import { createLog } from '@embedmill/logs';
 import { openZvecStore, serveStore } from '@embedmill/vector-store';
 import { readConfig } from './config.ts';
 
@@ -20,17 +21,22 @@ const stop = (): void => {
 process.on('SIGTERM', stop);
 process.on('disconnect', stop);
 
-const { dataDir, storeSocket } = readConfig(process.env);
+const log = createLog({ app: 'store', level: 'info' });
 try {
+  const { dataDir, storeSocket } = readConfig(process.env);
+  log.level = sharedSettings.EMBEDMILL_LOG_LEVEL.parse(process.env['EMBEDMILL_LOG_LEVEL'] || undefined);
   const store = await retrying(() => openZvecStore(join(dataDir, 'vectors')));
   const host = await retrying(() => serveStore(store, storeSocket ?? join(dataDir, 'store.sock')));
   process.send?.({ kind: 'ready' });
+  log.info({ store: store.description }, 'the store is ready');
   await stopped.promise;
   await host.close();
   await store.close();
+  log.info('the store has stopped');
   process.exit(0);
 } catch (error) {
-  if (!stopping) process.stderr.write(`${asEmbedmillError(error).message}\n`);
+  const { code, message } = asEmbedmillError(error);
+  if (!stopping) log.fatal({ code }, message);
   process.exit(stopping ? 0 : 1);
 }
 

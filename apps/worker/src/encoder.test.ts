@@ -6,9 +6,16 @@ import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { EngineProcess, type Engine, type EngineBatch, type EngineResult } from '@embedmill/inference';
 import { EmbedmillError, type ErrorCode } from '@embedmill/jobs';
+import { withLogFields } from '@embedmill/logs';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import { Encoder, type BatchReport, type EncoderOptions, type Outcome } from './encoder.ts';
+import {
+  Encoder,
+  type BatchFailure,
+  type BatchReport,
+  type EncoderOptions,
+  type Outcome,
+} from './encoder.ts';
 
 const repo = fileURLToPath(new URL('../../..', import.meta.url));
 const shared = process.env['EMBEDMILL_SHARED'] ?? join(repo, '../shared');
@@ -305,6 +312,35 @@ describe('Encoder with a fake engine', () => {
       ),
       { numRuns: 60 },
     );
+  });
+
+  it('says of each batch that failed which shards are in it, and what is done about it', async () => {
+    const POISON = 777;
+    const failures: BatchFailure[] = [];
+    const batches: number[] = [];
+    const refuse = async (sequences: number[][]): Promise<void> => {
+      if (sequences.flat().includes(POISON)) throw new EmbedmillError('engine_failed', 'refused');
+    };
+    const { encoder } = fake(refuse, {
+      hooks: {
+        onBatch: ({ batch }) => batches.push(batch),
+        onBatchFailed: (failure) => failures.push(failure),
+      },
+    });
+    const embed = (shard: number, ids: Int32Array) =>
+      withLogFields({ job: 'job_a', shard }, () => encoder.encode(asSequences([ids]), 'bulk'));
+    const outcomes = await Promise.all([embed(0, Int32Array.of(1, 2)), embed(1, Int32Array.of(1, POISON))]);
+    expect(outcomes.flat().map(({ ok }) => ok)).toEqual([true, false]);
+    expect(failures[0]).toMatchObject({
+      ...{ batch: 1, lane: 'bulk', items: 2, error: { code: 'engine_failed' }, next: 'halves' },
+      shards: ['job_a-0', 'job_a-1'],
+    });
+    expect(failures.slice(1).map(({ shards }) => shards)).toEqual(
+      Array.from({ length: 3 }, () => ['job_a-1']),
+    );
+    expect(failures.map(({ next }) => next)).toEqual(['halves', 'whole', 'whole', 'failed']);
+    const numbers = [...batches, ...failures.map(({ batch }) => batch)];
+    expect(new Set(numbers).size).toBe(numbers.length);
   });
 
   it('has two bulk batches in flight, not more, and one interactive on top', async () => {

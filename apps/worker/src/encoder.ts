@@ -30,6 +30,8 @@ export const DEFAULT_BUDGET: Budget = { area: 512, launchCost: 10, maxItems: 256
 
 /** One batch that has run. */
 export interface BatchReport {
+  /** Of this encoder, counted from one. */
+  batch: number;
   lane: Lane;
   items: number;
   /** Tokens without padding. */
@@ -40,8 +42,21 @@ export interface BatchReport {
   seconds: number;
 }
 
+/** One batch that has not. */
+export interface BatchFailure {
+  batch: number;
+  lane: Lane;
+  items: number;
+  error: EmbedmillError;
+  /** Those that its sequences are of, as `job-shard`. */
+  shards: string[];
+  /** Whether it is run once more as it is, in halves, or not at all. */
+  next: 'whole' | 'halves' | 'failed';
+}
+
 export interface EncoderHooks {
   onBatch?: (report: BatchReport) => void;
+  onBatchFailed?: (failure: BatchFailure) => void;
 }
 
 export interface EncoderOptions {
@@ -85,6 +100,7 @@ export class Encoder {
   #turn: Promise<void> = Promise.resolve();
   #room: (() => void) | undefined;
   #pumpScheduled = false;
+  #batches = 0;
   #closing: Promise<void> | undefined;
 
   constructor(options: EncoderOptions) {
@@ -220,6 +236,7 @@ export class Encoder {
 
   async #launch({ engine, running }: Seat, run: Run): Promise<void> {
     running.add(run);
+    const number = ++this.#batches;
     const batch = packedBatch(run.entries, run.lane);
     try {
       const result = await engine.run(batch);
@@ -231,6 +248,7 @@ export class Encoder {
       const items = run.entries.length;
       const paddedTokens = items * (run.entries.at(-1)?.length ?? 0);
       this.#options.hooks?.onBatch?.({
+        batch: number,
         lane: run.lane,
         items,
         tokens: batch.ids.length,
@@ -238,7 +256,18 @@ export class Encoder {
         seconds: result.seconds,
       });
     } catch (thrown) {
-      this.#failed(run, asEmbedmillError(thrown, 'engine_failed'));
+      const error = asEmbedmillError(thrown, 'engine_failed');
+      const next = this.#failed(run, error);
+      const { lane, entries } = run;
+      const shards = shardsOf(entries);
+      this.#options.hooks?.onBatchFailed?.({
+        batch: number,
+        lane,
+        items: entries.length,
+        error,
+        shards,
+        next,
+      });
     } finally {
       running.delete(run);
       this.#room?.();
@@ -246,26 +275,30 @@ export class Encoder {
     }
   }
 
-  #failed(run: Run, error: EmbedmillError): void {
+  #failed(run: Run, error: EmbedmillError): BatchFailure['next'] {
     if (lacksModel(error)) {
       for (const entry of run.entries) entry.settle({ ok: false, error });
-      return;
+      return 'failed';
     }
     if (error.code === 'out_of_memory') this.#shrink(run);
     if (!run.alone && !isOwnFault(error)) {
       this.#retry(run.lane, run.entries);
-      return;
+      return 'whole';
     }
     const [entry, ...others] = run.entries;
-    if (entry === undefined) return;
+    if (entry === undefined) return 'failed';
     if (others.length > 0) {
       const middle = Math.ceil(run.entries.length / 2);
       this.#retry(run.lane, run.entries.slice(0, middle), run.entries.slice(middle));
-      return;
+      return 'halves';
     }
     entry.failures += 1;
-    if (entry.failures < BLAMES_TO_FAIL) this.#retry(run.lane, run.entries);
-    else entry.settle({ ok: false, error });
+    if (entry.failures >= BLAMES_TO_FAIL) {
+      entry.settle({ ok: false, error });
+      return 'failed';
+    }
+    this.#retry(run.lane, run.entries);
+    return 'whole';
   }
 
   #retry(lane: Lane, ...batches: (readonly Entry[])[]): void {
@@ -291,6 +324,11 @@ function budgetOf(given: NonNullable<EncoderOptions['budget']>): Budget {
     deadlineMs = DEFAULT_BUDGET.deadlineMs,
   } = given;
   return { area, launchCost, maxItems, deadlineMs };
+}
+
+function shardsOf(entries: readonly Entry[]): string[] {
+  const names = entries.flatMap(({ owner: { job, shard } }) => (job === undefined ? [] : `${job}-${shard}`));
+  return [...new Set(names)];
 }
 
 /** Whether the error says that it is this batch's: the engine answered, and lives. */

@@ -1,11 +1,11 @@
 import './heap.ts';
-import { pino } from 'pino';
 import { asEmbedmillError } from '@embedmill/jobs';
+import { createLog } from '@embedmill/logs';
 import { readConfig } from './config.ts';
 import { startWorker } from './worker.ts';
 
 /** The worker process: runs until SIGTERM, SIGINT, or the end of the process that forked it. */
-const log = pino({ name: 'worker' });
+const log = createLog({ app: 'worker', level: 'info' });
 
 try {
   const config = readConfig(process.env);

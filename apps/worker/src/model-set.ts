@@ -1,6 +1,6 @@
-import type { Logger } from 'pino';
 import { asEmbedmillError, EmbedmillError } from '@embedmill/jobs';
 import { availableCpus, type EngineEvent, type RemoteEngineEvent } from '@embedmill/inference';
+import { withLogFields, type Log } from '@embedmill/logs';
 import type { Metrics } from '@embedmill/metrics';
 import {
   findModel,
@@ -34,7 +34,7 @@ export interface ModelSetParts {
   spool: Spool;
   store: VectorStore;
   metrics: Metrics<'worker'>;
-  log: Logger;
+  log: Log;
   /** Where documents' pictures may be. */
   pictures: PictureSources;
   /** None by default. */
@@ -151,7 +151,12 @@ export class ModelSet {
     const { entry, start } = await this.#prepare(name);
     const model = await ServedModel.load(entry, {
       start,
-      onBatch: ({ lane, items, tokens, paddedTokens, seconds }) => {
+      onBatchFailed: ({ error, ...failure }) => {
+        const level = failure.next === 'failed' ? 'warn' : 'info';
+        log[level]({ model: name, ...failure, code: error.code, err: error }, 'a batch failed');
+      },
+      onBatch: ({ batch, lane, items, tokens, paddedTokens, seconds }) => {
+        log.trace({ model: name, batch, lane, items, tokens, seconds }, 'a batch has run');
         metrics.batchSeconds.observe(seconds, { lane });
         metrics.batchItems.observe(items, { lane });
         metrics.batchTokens.observe(tokens, { lane });
@@ -164,14 +169,13 @@ export class ModelSet {
     this.#tell(name, null);
     consumer.serve(name, {
       shard: (shard, attempt) =>
-        settleShard(shard, attempt, {
-          spool,
-          store,
-          metrics,
-          pictures,
-          ...(tracing === undefined ? {} : { tracing }),
-          models: { own: model, get: (other) => this.get(other) },
-        }),
+        withLogFields({ job: shard.job, shard: shard.index }, () =>
+          settleShard(shard, attempt, {
+            ...{ spool, store, metrics, log, pictures },
+            ...(tracing === undefined ? {} : { tracing }),
+            models: { own: model, get: (other) => this.get(other) },
+          }),
+        ),
       query: (query) => model.answer(query),
     });
     log.info({ model: name, revision: model.revision }, 'serving');

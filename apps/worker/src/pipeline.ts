@@ -9,6 +9,7 @@ import {
   type Shard,
   type ShardResult,
 } from '@embedmill/jobs';
+import type { Log } from '@embedmill/logs';
 import type { Metrics, Stage } from '@embedmill/metrics';
 import { failShard, type Spool } from '@embedmill/sources';
 import { NO_TRACING, type Tracing } from '@embedmill/tracing';
@@ -24,6 +25,7 @@ export interface PipelineParts {
   spool: Spool;
   store: VectorStore;
   metrics: Metrics<'worker'>;
+  log: Log;
   /** That of the shard's collection, loaded and warm, and others. */
   models: ShardModels;
   pictures: PictureSources;
@@ -44,18 +46,23 @@ export async function settleShard(
   attempt: { lastAttempt: boolean },
   parts: PipelineParts,
 ): Promise<ShardResult> {
-  const { tracing = NO_TRACING } = parts;
+  const { log, tracing = NO_TRACING } = parts;
+  const start = performance.now();
   tracing.annotate({ job: shard.job, shard: shard.index, documents: shard.range.documents });
   try {
     const result = await (shard.purpose === 'migrate' ? migrate(shard, parts) : walk(shard, parts));
     tracing.annotate({ tokens: result.tokens, stored: result.stored, failed: result.failed });
+    const ms = Math.round(performance.now() - start);
+    log[result.failed > 0 ? 'info' : 'debug']({ ...result, ms }, 'the shard is settled');
     return result;
   } catch (thrown) {
     const error = asEmbedmillError(thrown);
     if (error.retryable && !attempt.lastAttempt) {
       parts.metrics.shards.add(1, { outcome: 'returned' });
+      log.warn({ code: error.code, err: error }, 'the shard is given back, to be tried again');
       throw error;
     }
+    log.warn({ code: error.code, err: error }, 'the documents of the shard go to the failures');
     const result = await failShard(parts.spool, shard, error);
     parts.metrics.failures.add(result.failed, { stage: 'settle', reason: error.code });
     count(result, parts.metrics);

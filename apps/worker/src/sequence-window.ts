@@ -1,6 +1,7 @@
 import { planBatches, type Batch, type Budget, type Lane, type WindowItem } from '@embedmill/batching';
 import type { EngineOutput } from '@embedmill/inference';
 import type { EmbedmillError, SparseVector } from '@embedmill/jobs';
+import { logFields, type LogFields } from '@embedmill/logs';
 
 /** What a model gave of one sequence, as far as it was asked for. May be shared with equal ones: don't write to it. */
 export interface Embedding {
@@ -34,6 +35,8 @@ export interface Entry extends WindowItem, Sequence {
   readonly outputs: readonly EngineOutput[] | undefined;
   readonly outcome: Promise<Outcome>;
   readonly settle: (outcome: Outcome) => void;
+  /** Whose it is; of equal ones, whose it was first. */
+  readonly owner: LogFields;
   /** How often it failed when nothing else could be to blame. */
   failures: number;
 }
@@ -83,6 +86,7 @@ export class SequenceWindow {
       enqueuedAt: now,
       outcome: promise,
       settle,
+      owner: logFields(),
       failures: 0,
     };
     this.#tokens[lane] += ids.length;

@@ -13,17 +13,16 @@ import {
 import type { ResolvedTokenizer } from '@embedmill/models';
 import { lateInteraction } from '@embedmill/retrieval';
 import { chunkDocuments, Tokenizer, type ChunkedDocument } from '@embedmill/tokenization';
-import { Encoder, type BatchReport, type Embedding, type Outcome, type Sequence } from './encoder.ts';
+import { Encoder, type EncoderHooks, type Embedding, type Outcome, type Sequence } from './encoder.ts';
 import type { EngineSet } from './engines.ts';
 import { imageArea, ImageTower } from './image-tower.ts';
 
 /** The model's facts, and the revision that its vectors depend on. */
 export type ServedEntry = ResolvedTokenizer & { revision: string };
 
-export interface ServedModelOptions {
+export interface ServedModelOptions extends EncoderHooks {
   /** Called once the tokenizer is there. */
   start: () => Promise<EngineSet>;
-  onBatch: (report: BatchReport) => void;
 }
 
 /** A text's tokens, as far as the model reads them. */
@@ -65,7 +64,7 @@ export class ServedModel {
   }
 
   /** Errors: `model_unavailable`, `model_corrupt`. */
-  static async load(model: ServedEntry, { start, onBatch }: ServedModelOptions): Promise<ServedModel> {
+  static async load(model: ServedEntry, { start, ...hooks }: ServedModelOptions): Promise<ServedModel> {
     const tokenizer = await Tokenizer.load({
       path: model.tokenizerPath,
       maxTokens: model.maxTokens,
@@ -73,7 +72,7 @@ export class ServedModel {
       queryPrefix: model.queryPrefix,
     });
     const { engines, budget, readsTexts, images } = await start();
-    const encoder = new Encoder({ engines, budget, hooks: { onBatch } });
+    const encoder = new Encoder({ engines, budget, hooks });
     const tower =
       images &&
       new ImageTower(

@@ -1,5 +1,5 @@
-import type { Logger } from 'pino';
 import { GuardedFetch } from '@embedmill/fetching';
+import type { Log } from '@embedmill/logs';
 import { createMetrics, serveHealth } from '@embedmill/metrics';
 import { ModelConsumer } from '@embedmill/queue';
 import { S3Objects, Spool } from '@embedmill/sources';
@@ -16,7 +16,7 @@ export interface RunningWorker {
 }
 
 /** A running worker. Errors: `queue_unavailable`, `queue_may_evict`, `store_unavailable`, `spool_unavailable`. */
-export async function startWorker(config: WorkerConfig, log: Logger): Promise<RunningWorker> {
+export async function startWorker(config: WorkerConfig, log: Log): Promise<RunningWorker> {
   const metrics = createMetrics('worker');
   const tracing = await startTracing({ url: config.otlpUrl, service: 'embedmill-worker' });
   const spool = await Spool.open(config.spool, new S3Objects(config.s3));

@@ -1,0 +1,70 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Embedmill, ndjson } from './embedmill.ts';
+
+const KEY = 'remote-key-7Qx3vZ0pLm';
+let mill: Embedmill;
+
+beforeAll(async () => {
+  mill = await Embedmill.up({
+    args: ['--verbose'],
+    env: { EMBEDMILL_LOG_LEVEL: 'debug', EMBEDMILL_WORKER_REMOTE_KEY: KEY },
+  });
+});
+afterAll(() => mill.stop());
+
+type Line = Record<string, unknown>;
+
+async function linesOf(app: 'api' | 'worker' | 'store'): Promise<Line[]> {
+  const text = await readFile(join(mill.data, 'logs', `${app}.log`), 'utf8');
+  return text
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as Line);
+}
+
+test('a job’s lines, of the API and of workers, are joined by its id, and those of its request by that one’s', async () => {
+  const name = await mill.collection('logs');
+  const documents = Array.from({ length: 600 }, (_, n) => ({ id: `d${n}`, text: `text number ${n}` }));
+  const job = await mill.submit(name, ndjson(documents));
+  expect(await mill.finished(job)).toMatchObject({ state: 'completed', stored: 600 });
+
+  const api = (await linesOf('api')).filter((line) => line['job'] === job.id);
+  expect(api.map(({ msg }) => msg)).toEqual([
+    'a job was submitted',
+    'the job is running',
+    'the job has finished',
+  ]);
+  const { request } = api[0] ?? {};
+  const answered = (await linesOf('api')).find(
+    (line) => line['request'] === request && line['msg'] === 'request',
+  );
+  expect(answered).toMatchObject({ method: 'POST', status: 202, app: 'api' });
+
+  const worker = (await linesOf('worker')).filter((line) => line['job'] === job.id);
+  expect(worker.map(({ msg, shard, documents: count }) => ({ msg, shard, count })).toSorted(byShard)).toEqual(
+    [256, 256, 88].map((count, shard) => ({ msg: 'the shard is settled', shard, count })),
+  );
+});
+
+const byShard = (a: { shard: unknown }, b: { shard: unknown }): number => Number(a.shard) - Number(b.shard);
+
+test('every line of every process has the same shape, is shown by up, and holds no key', async () => {
+  for (const app of ['api', 'worker', 'store'] as const) {
+    // With a Qdrant of its own there is no store process.
+    if (app === 'store' && (await mill.state()).processes.store === null) continue;
+    const lines = await linesOf(app);
+    expect(lines.length, app).toBeGreaterThan(0);
+    for (const line of lines) {
+      expect(line).toMatchObject({
+        app,
+        level: expect.any(Number),
+        time: expect.any(Number),
+        pid: expect.any(Number),
+      });
+      expect(JSON.stringify(line)).not.toContain(KEY);
+      expect(mill.output).toContain(String(line['msg']));
+    }
+  }
+});
