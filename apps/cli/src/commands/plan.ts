@@ -50,7 +50,11 @@ export function addPlan(program: Command, host: CommandHost): void {
       'the most in a chunk (default: what the model reads)',
       integerBetween(16, 8192),
     )
-    .option('--sparse <schemes>', 'sparse vectors beside the dense one: bm25, bm42, splade', schemesOf, [])
+    .addOption(
+      new Option('--sparse <schemes>', 'sparse vectors beside the dense one: bm25, bm42, splade')
+        .argParser(schemesOf)
+        .default([], 'none'),
+    )
     .addOption(new Option('--storage <kind>', 'of dense vectors').choices(STORAGES).default('float32'))
     .option('--jobs <number>', 'what the documents are submitted as', integerBetween(1, 10_000), 1)
     .option('--simulate', 'simulate it with its failures, and a small job in the middle')
