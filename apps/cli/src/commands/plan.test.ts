@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { runCommandLine } from '../command-line.ts';
 import { Interruption } from '../interruption.ts';
+import type { Cluster, Outcome } from '../plan/cluster.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -84,4 +85,15 @@ test('--simulate shows the bounds beside what was planned; --json has all of it,
   expect(plan).toMatchObject({ workers: 200, shards: { count: 39_063 } });
   expect(simulation.outcome.settled).toBe(39_063 + 4);
   expect(simulation.outcome.mostOutstanding).toBeLessThanOrEqual(plan.redis.outstandingShards);
+});
+
+test('with --bound and --replicas a plan is simulated as it would be with them', async () => {
+  const args = ['--documents', '2e6', '--tokens-per-doc', '100', '--workers', '100', '--simulate', '--json'];
+  const outcomeOf = async (...more: string[]) =>
+    (JSON.parse((await run(...args, ...more)).out) as { simulation: { outcome: Outcome; cluster: Cluster } })
+      .simulation;
+  const fixed = await outcomeOf('--bound', '32', '--replicas', '3');
+  expect(fixed.cluster).toMatchObject({ dispatchers: 3, outstandingShards: 32, mostShards: 32 });
+  expect(fixed.outcome.mostOfOneJob).toBe(32);
+  expect(fixed.outcome.utilisation).toBeLessThan((await outcomeOf()).outcome.utilisation / 2);
 });

@@ -25,6 +25,8 @@ interface PlanOptions {
   jobs: number;
   simulate?: true;
   mtbf: number;
+  replicas?: number;
+  bound?: number;
   seed: number;
 }
 
@@ -60,6 +62,16 @@ export function addPlan(program: Command, host: CommandHost): void {
     .option('--simulate', 'simulate it with its failures, and a small job in the middle')
     .option('--mtbf <hours>', 'with --simulate: between failures of a worker', positive, 24)
     .option(
+      '--replicas <number>',
+      'with --simulate: API replicas, if not as planned',
+      integerBetween(1, 1000),
+    )
+    .option(
+      '--bound <shards>',
+      'with --simulate: a fixed bound of each job’s shards on the queue',
+      integerBetween(1, 1_000_000),
+    )
+    .option(
       '--seed <number>',
       'with --simulate: another one gives another run',
       integerBetween(1, 2 ** 31),
@@ -75,7 +87,10 @@ async function runPlan(context: Context, options: PlanOptions): Promise<ExitCode
   const warnings = planWarnings(plan);
   for (const line of planLines(request, plan, rate)) terminal.print(line);
   for (const warning of warnings) terminal.print(`! ${warning}`);
-  const scenario = options.simulate === true ? scenarioOf(request, plan, options.mtbf) : undefined;
+  const scenario =
+    options.simulate === true
+      ? scenarioOf(request, plan, { ...options, mtbfHours: options.mtbf })
+      : undefined;
   const outcome = scenario && simulate(scenario.cluster, scenario.load, scenario.faults, options.seed);
   if (outcome !== undefined) {
     terminal.print(

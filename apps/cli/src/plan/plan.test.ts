@@ -105,7 +105,7 @@ test.each([
   ({ workers, jobs, ...rest }) => {
     const asked = request({ documents: workers * 30_000, size: { workers }, jobs, ...rest });
     const plan = planOf(asked);
-    const { cluster, load } = scenarioOf(asked, plan, 24);
+    const { cluster, load } = scenarioOf(asked, plan, { mtbfHours: 24 });
     const outcome = simulate(cluster, load, NO_FAULTS);
     expect(outcome.mostOutstanding).toBeLessThanOrEqual(plan.redis.outstandingShards);
     // Filling the hands of 3000 workers takes some seconds of the minute that these are.

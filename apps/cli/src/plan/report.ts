@@ -1,5 +1,5 @@
 import { bytes, compact, grouped, table } from '../text.ts';
-import { BUSY, MOST_SHARDS, OUTSTANDING_SHARDS, type Plan, type PlanRequest } from './plan.ts';
+import { BUSY, MOST_SHARDS, type Plan, type PlanRequest } from './plan.ts';
 import type { Outcome } from './cluster.ts';
 
 /** Where a worker's rate comes from. */
@@ -115,14 +115,10 @@ export function simulationLines(request: PlanRequest, plan: Plan, outcome: Outco
     ['run twice', grouped(outcome.repeated), `shards, of ${grouped(outcome.settled)}`],
     ['lost', grouped(outcome.lost), `shards, whose workers died again and again`],
   ];
-  const bound = `bound: ${OUTSTANDING_SHARDS} shards a job, more where workers find none`;
-  return [
-    ...table(
-      rows.map((row) => [...row]),
-      [1],
-    ),
-    bound,
-  ];
+  return table(
+    rows.map((row) => [...row]),
+    [1],
+  );
 }
 
 function rateText(rate: RateSource): string {

@@ -26,8 +26,21 @@ const SIGMA = 0.5;
 const BESIDE_SECONDS = 0.1;
 const SMALL_JOB_SHARDS = 4;
 
+export interface ScenarioOptions {
+  /** Between failures of one worker. */
+  mtbfHours: number;
+  /** API replicas, other than planned. */
+  replicas?: number | undefined;
+  /** A fixed bound of each job's shards on the queue, in place of the one that follows the workers. */
+  bound?: number | undefined;
+}
+
 /** Errors: a usage error where it is too much to simulate. */
-export function scenarioOf(request: PlanRequest, plan: Plan, workerMtbfHours: number): Scenario {
+export function scenarioOf(
+  request: PlanRequest,
+  plan: Plan,
+  { mtbfHours, replicas = plan.replicas, bound }: ScenarioOptions,
+): Scenario {
   if (plan.shards.count > MOST_SHARDS_SIMULATED)
     throw usageError(
       `${plan.shards.count} shards are too many to simulate; ${MOST_SHARDS_SIMULATED} are the most`,
@@ -36,8 +49,12 @@ export function scenarioOf(request: PlanRequest, plan: Plan, workerMtbfHours: nu
   return {
     cluster: {
       ...{ workers: plan.workers, shardsInHand: SHARDS_IN_HAND, lockSeconds: LOCK_SECONDS },
-      ...{ dispatchers: plan.replicas, jobsEach: JOBS_EACH, pollSeconds: POLL_SECONDS },
-      ...{ outstandingShards: OUTSTANDING_SHARDS, mostShards: plan.mostShards, addSeconds: ADD_SECONDS },
+      ...{ dispatchers: replicas, jobsEach: JOBS_EACH, pollSeconds: POLL_SECONDS },
+      ...{
+        outstandingShards: bound ?? OUTSTANDING_SHARDS,
+        mostShards: bound ?? plan.mostShards,
+        addSeconds: ADD_SECONDS,
+      },
     },
     load: {
       jobs: [
@@ -47,10 +64,10 @@ export function scenarioOf(request: PlanRequest, plan: Plan, workerMtbfHours: nu
       ...{ shardSeconds: plan.shards.seconds, sigma: SIGMA, besideSeconds: BESIDE_SECONDS },
     },
     faults: {
-      ...{ workerMtbf: workerMtbfHours * 3600, workerRestart: 60 },
+      ...{ workerMtbf: mtbfHours * 3600, workerRestart: 60 },
       // Cut off for longer than its locks hold, as often as it dies.
-      ...{ freezeMtbf: workerMtbfHours * 3600, freezeSeconds: 2 * LOCK_SECONDS },
-      ...{ dispatcherMtbf: workerMtbfHours * 3600, returned: 0.0001 },
+      ...{ freezeMtbf: mtbfHours * 3600, freezeSeconds: 2 * LOCK_SECONDS },
+      ...{ dispatcherMtbf: mtbfHours * 3600, returned: 0.0001 },
     },
   };
 }
