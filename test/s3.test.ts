@@ -219,7 +219,7 @@ test('an API that is killed in the middle of an upload leaves no job and no obje
     return isOther && (await mill.call('/healthz').catch(() => undefined))?.ok === true;
   });
   sending.destroy();
-  expect(await keys()).toEqual(before);
+  expect((await keys()).filter((key) => !before.includes(key))).toEqual([]);
   expect((await mill.json<{ jobs: Job[] }>(`/api/v1/jobs?collection=${name}`)).jobs).toEqual([]);
   // Its parts, which are no object, go when an API starts a day later, as partial files do.
   const { Uploads = [] } = await client.send(new ListMultipartUploadsCommand({ Bucket: s3.bucket }));
@@ -253,5 +253,5 @@ test('stopped in the middle of an upload, it leaves nothing of it', async () => 
   await mill.stop();
   sending.destroy();
   expect(await unfinished()).toBe(0);
-  expect(await keys()).toEqual(before);
+  expect((await keys()).filter((key) => !before.includes(key))).toEqual([]);
 });
