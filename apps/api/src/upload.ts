@@ -13,9 +13,9 @@ import {
 } from '@embedmill/jobs';
 
 /**
- * How bodies come in: NDJSON, CSV and Parquet are handed to the handler as the stream that they are, JSON is read whole up to
- * `MAX_INLINE_BYTES`. A request can be refused before its body is read, and then still gets its answer: what it
- * sends on meanwhile is read away for a while, because a connection that is cut loses the answer too.
+ * How bodies come in: NDJSON, CSV and Parquet are handed to the handler as the stream that they are, JSON is read
+ * whole up to `MAX_INLINE_BYTES`. A request can be refused before its body is read, and then still gets its answer:
+ * what it sends on meanwhile is read away for a while, because a connection that is cut loses the answer too.
  */
 export const NDJSON_TYPES = ['application/x-ndjson', 'application/ndjson', 'application/jsonl'];
 const STREAMED_TYPES = [

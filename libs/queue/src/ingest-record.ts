@@ -15,8 +15,8 @@ import {
 } from '@embedmill/jobs';
 
 /**
- * A source as submitted: one that shards can refer to, or what the dispatcher copies first, as plain NDJSON: a source in another
- * format, the content of a URL, or the documents that the collection has.
+ * A source as submitted: one that shards can refer to, or what the dispatcher copies first, as plain NDJSON: a
+ * source in another format, the content of a URL, or the documents that the collection has.
  */
 export type JobSource =
   | SourceRef

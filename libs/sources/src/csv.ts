@@ -5,9 +5,9 @@ import { MAX_LINE_BYTES } from './lines.ts';
 import type { Table } from './table.ts';
 
 /**
- * A CSV file as a table (RFC 4180; UTF-8, with or without a byte order mark; the first row has the columns' names). Memory is bounded by the
- * longest row. Errors: `source_unreadable` that names the row (the first below the names is 1) and, where there is
- * one, the column.
+ * A CSV file as a table (RFC 4180; UTF-8, with or without a byte order mark; the first row has the columns' names).
+ * Memory is bounded by the longest row. Errors: `source_unreadable` that names the row (the first below the names is
+ * 1) and, where there is one, the column.
  */
 export async function openCsv(bytes: AsyncIterable<Uint8Array>): Promise<Table> {
   const records = recordsOf(bytes);

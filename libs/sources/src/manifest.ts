@@ -17,10 +17,10 @@ import { readLines, type Line } from './lines.ts';
 import type { Spool } from './spool.ts';
 
 /**
- * A job's manifest: one line of JSON a shard, in order of the source. It is written once, by one scan of the
- * source before the first shard is dispatched, so that the job's size is known from the start and a document
- * that comes twice is known before either is embedded. While it is scanned it grows in a file on this machine, for only at the end
- * is known which lines come again. Afterwards it is only read, from a saved cursor.
+ * A job's manifest: one line of JSON a shard, in order of the source. It is written once, by one scan of the source
+ * before the first shard is dispatched, so that the job's size is known from the start and a document that comes
+ * twice is known before either is embedded. While it is scanned it grows in a file on this machine, for only at the
+ * end is known which lines come again. Afterwards it is only read, from a saved cursor.
  */
 export interface ManifestTotals {
   documents: number;

@@ -4,9 +4,9 @@ import { EmbedmillError, type Columns, type ErrorCode, type Profile } from '@emb
 import type { RangeReader } from './parquet.ts';
 
 /**
- * Parquet as lines of NDJSON, decoded in a thread of its own: decoding blocks, and a file that is broken, or made to harm, can
- * keep the decoder busy for ever or ask it for any amount of memory. The thread has a heap of its own and is ended when it says nothing for
- * too long. It asks for bytes and gives lines, one message at a time each way.
+ * Parquet as lines of NDJSON, decoded in a thread of its own: decoding blocks, and a file that is broken, or made to
+ * harm, can keep the decoder busy for ever or ask it for any amount of memory. The thread has a heap of its own and
+ * is ended when it says nothing for too long. It asks for bytes and gives lines, one message at a time each way.
  */
 export interface ParquetTask {
   size: number;

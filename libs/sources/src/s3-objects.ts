@@ -4,10 +4,11 @@ import { EmbedmillError } from '@embedmill/jobs';
 import { ObjectChanged, RangeIgnored, s3Failure } from './s3-error.ts';
 
 /**
- * Objects of any S3-compatible store. Where it is and who asks comes from the SDK's own settings (AWS_ENDPOINT_URL_S3,
- * AWS_REGION, AWS_ACCESS_KEY_ID, roles of the machine, …). The SDK is loaded and connects at the first call, so that those who have no
- * bucket pay nothing. Requests that fail for the moment (5xx, SlowDown, a broken connection) are repeated with growing pauses; what is
- * thrown then is the SDK's error, for the caller to name.
+ * Objects of any S3-compatible store. Where it is and who asks comes from the SDK's own settings
+ * (AWS_ENDPOINT_URL_S3, AWS_REGION, AWS_ACCESS_KEY_ID, roles of the machine, …). The SDK is loaded and connects at
+ * the first call, so that those who have no bucket pay nothing. Requests that fail for the moment (5xx, SlowDown, a
+ * broken connection) are repeated with growing pauses; what is thrown then is the SDK's error, for the caller to
+ * name.
  */
 export interface S3Location {
   bucket: string;

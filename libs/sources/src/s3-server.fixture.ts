@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import S3rver from '@20minutes/s3rver';
 
 /**
- * A process with an S3 server: `node s3-server.fixture.ts FOLDER PORT`. s3rver keeps everything in the folder, so that it
- * can be killed and started again. What it lacks of the S3 API and we ask for is added here, over its files: a multipart upload
- * can be listed, with its parts, and given up, and GetObject knows If-Match.
+ * A process with an S3 server: `node s3-server.fixture.ts FOLDER PORT`. s3rver keeps everything in the folder, so
+ * that it can be killed and started again. What it lacks of the S3 API and we ask for is added here, over its files:
+ * a multipart upload can be listed, with its parts, and given up, and GetObject knows If-Match.
  */
 const [folder = '', port = '0'] = process.argv.slice(2);
 export const TEST_BUCKET = 'mill';

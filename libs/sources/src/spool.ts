@@ -31,8 +31,8 @@ export interface Received {
  *
  * Two modes: in a folder, or in a bucket. Invariants: a file is complete when it has its name; two uploads for one
  * job (a repeated Idempotency-Key) never share a file; one shard writes one report file a kind, so that running it
- * twice reports once. The API receives and reads, the dispatcher writes manifests, workers write reports. Sources are read through
- * it, wherever they are.
+ * twice reports once. The API receives and reads, the dispatcher writes manifests, workers write reports. Sources
+ * are read through it, wherever they are.
  */
 export class Spool {
   /** For sources that lie in buckets. */
