@@ -1,5 +1,6 @@
+import { statfs } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
-import { EmbedmillError, type Collection, type DenseVector } from '@embedmill/jobs';
+import { asEmbedmillError, EmbedmillError, type Collection, type DenseVector } from '@embedmill/jobs';
 import type { ZVecCollection, ZVecDoc, ZVecDocInput, ZVecQuery } from '@zvec/zvec';
 import { countSegments, syncFiles, syncLogs } from './collection-folder.ts';
 import { schemaOf } from './columns.ts';
@@ -33,15 +34,20 @@ export class ZvecTable {
   readonly #native: ZVecCollection;
   readonly #where: string;
   readonly #running = new Running();
-  #unsealed: number;
+  #unsealed = 0;
+  /**
+   * A write failed, as on a full disk, or may have. zvec reads its log back to the first entry that is not whole, and goes
+   * on behind it all the same: what is written then is safe only in a sealed segment.
+   */
+  #torn: boolean;
   #merging: Promise<unknown> | undefined;
   #closed = false;
 
   /** @throws EmbedmillError `store_unavailable` when zvec cannot open it: another process has it, or it is damaged. */
   static open(zvec: Zvec, { name }: Collection, folder: string): ZvecTable {
     try {
-      // How much a former process left unsealed is not known: the first write seals.
-      return new ZvecTable(name, folder, zvec.ZVecOpen(folder), SEAL_EVERY);
+      // How much a former process left unsealed, and whether it was cut off in a write, is not known.
+      return new ZvecTable(name, folder, zvec.ZVecOpen(folder), true);
     } catch (thrown) {
       throw fromZvec(thrown, `zvec cannot open ${folder} (does another process use it?)`);
     }
@@ -50,17 +56,17 @@ export class ZvecTable {
   static create(zvec: Zvec, collection: Collection, { dims }: DenseVector, folder: string): ZvecTable {
     try {
       const native = zvec.ZVecCreateAndOpen(folder, schemaOf(zvec, collection, dims));
-      return new ZvecTable(collection.name, folder, native, 0);
+      return new ZvecTable(collection.name, folder, native, false);
     } catch (thrown) {
       throw fromZvec(thrown, `zvec cannot create ${folder}`);
     }
   }
 
-  private constructor(name: string, folder: string, native: ZVecCollection, unsealed: number) {
+  private constructor(name: string, folder: string, native: ZVecCollection, torn: boolean) {
     this.folder = folder;
     this.#native = native;
     this.#where = `zvec, collection "${name}"`;
-    this.#unsealed = unsealed;
+    this.#torn = torn;
   }
 
   count(): number {
@@ -123,11 +129,13 @@ export class ZvecTable {
   /** Afterwards all that was written is on the disk. */
   async sync(): Promise<void> {
     await syncLogs(this.folder);
-    if (this.#unsealed < SEAL_EVERY || this.#merging !== undefined) return;
-    this.#unsealed = 0;
+    if (this.#torn) await this.#merging;
+    else if (this.#unsealed < SEAL_EVERY || this.#merging !== undefined) return;
     // Opening an iterator seals the open segment; zvec has no call of its own for that.
     await this.#run(() => this.#native.iterDocsSync({ outputFields: [], includeVector: false }).closeSync());
     await syncFiles(this.folder);
+    this.#unsealed = 0;
+    this.#torn = false;
     if ((await countSegments(this.folder)) >= MERGE_AT) this.#merge();
   }
 
@@ -170,7 +178,18 @@ export class ZvecTable {
 
   /** Runs what answers with statuses. */
   async #attempt(action: () => Parameters<typeof assertOk>[0] | Promise<Parameters<typeof assertOk>[0]>) {
-    assertOk(await this.#run(action), this.#where);
+    try {
+      assertOk(await this.#run(action), this.#where);
+    } catch (thrown) {
+      // What was refused for itself did not reach the log.
+      if (asEmbedmillError(thrown).code !== 'store_rejected') this.#torn = true;
+      throw (await isFull(this.folder)) ? this.#full(thrown) : thrown;
+    }
+  }
+
+  #full(cause: unknown): EmbedmillError {
+    const message = `${this.#where}: the disk of ${this.folder} is full; free space`;
+    return new EmbedmillError('store_unavailable', message, { cause, retryAfter: 10 });
   }
 
   async #run<T>(action: () => T | Promise<T>): Promise<T> {
@@ -181,4 +200,10 @@ export class ZvecTable {
       throw fromZvec(thrown, this.#where);
     }
   }
+}
+
+/** Whether the disk has no room for a write of any size; zvec itself only says that it failed. */
+async function isFull(folder: string): Promise<boolean> {
+  const { bavail, bsize } = await statfs(folder);
+  return bavail * bsize < 1 << 20;
 }
