@@ -1,0 +1,175 @@
+import { appendFile } from 'node:fs/promises';
+import { setTimeout } from 'node:timers/promises';
+import { expect } from 'vitest';
+import { isFinished, type DocumentReport, type Job } from '@embedmill/jobs';
+import { uniqueName } from '../embedmill.ts';
+import type { Cluster } from './cluster.ts';
+
+/** What a fault did to the documents of a job, counted in the store and in the job's record. */
+export type FaultRow =
+  | {
+      fault: string;
+      documents: number;
+      stored: number;
+      failed: number;
+      duplicates: number;
+      /** Chunks that are there twice. */
+      doubled: number;
+      /** Documents that are neither stored, nor failed, nor replaced by a later one. */
+      lost: number;
+      /** From when the fault was over until more documents were done. */
+      recoveredSeconds: number;
+      /** From when it was over to the job's end. */
+      endedSeconds: number;
+    }
+  | { fault: string; skipped: string };
+
+export interface FaultCase {
+  /** What was done, as the table says it. */
+  fault: string;
+  documents?: number;
+  /** More lines, and how many of them have to fail. */
+  more?: { lines: string[]; failed: number };
+  /** Does it, with the job under way; resolves when it is over. */
+  inject: (job: Job) => Promise<void>;
+  /** Done when the job has ended, before it is counted. */
+  afterwards?: () => Promise<void>;
+  /** How long the job may take afterwards. */
+  seconds?: number;
+}
+
+/** Every so many lines one that is no document, in turn. */
+const BAD_EVERY = 100;
+const BAD = ['{"id": ', '{"id":"no-text"}', '{"text":"no id"}', '{"id":"empty","text":" "}'];
+/** So many documents come again, at the end. */
+const REPEATED = 5;
+
+const WORDS = 'river bank money stone cloud engine table light green seven under walk'.split(' ');
+/** Words that differ from line to line, the same in every run. */
+const sentence = (n: number) =>
+  Array.from({ length: 12 + (n % 30) }, (_, word) => WORDS[(n * 7 + word * (n % 11)) % WORDS.length]).join(
+    ' ',
+  );
+
+/** Lines of which `failed` are no documents, `duplicates` come again, and the rest are `ids`. */
+export function faultLines(documents: number): { lines: string[]; ids: Set<string>; failed: number } {
+  const ids = new Set<string>();
+  let failed = 0;
+  const lines = Array.from({ length: documents - REPEATED }, (_, n) => {
+    if (n % BAD_EVERY === BAD_EVERY - 1) {
+      failed += 1;
+      return BAD[failed % BAD.length] ?? '';
+    }
+    ids.add(`d${n}`);
+    return JSON.stringify({ id: `d${n}`, text: `${n} ${sentence(n)}` });
+  });
+  for (let n = 0; n < REPEATED; n += 1)
+    lines.push(JSON.stringify({ id: `d${n}`, text: `again ${sentence(n)}` }));
+  return { lines, ids, failed };
+}
+
+/** Runs a job, injects the fault in its midst, waits for its end, counts, and checks that nothing is lost or twice. */
+export async function runFault(cluster: Cluster, fault: FaultCase): Promise<Job> {
+  const { documents = 2500, more = { lines: [], failed: 0 }, seconds = 150 } = fault;
+  const { lines, ids, failed } = faultLines(documents);
+  const name = uniqueName('fault');
+  await cluster.json('/api/v1/collections', { name });
+  const all = [...more.lines, ...lines];
+  const response = await cluster.submit(name, `${all.join('\n')}\n`);
+  if (response.status !== 202) throw new Error(`submit: ${response.status} ${await response.text()}`);
+  const job = (await response.json()) as Job;
+  await cluster.until('the job is under way', async () => ((await cluster.job(job.id))?.done ?? 0) > 0);
+  const before = await cluster.job(job.id);
+  if (before !== undefined && isFinished(before.state)) throw new Error('the job was over before the fault');
+  await fault.inject(job);
+
+  const over = performance.now();
+  const since = () => (performance.now() - over) / 1000;
+  const doneThen = (await cluster.job(job.id))?.done;
+  let recoveredSeconds: number | undefined;
+  let ended: Job | undefined;
+  await cluster.until(
+    `job ${job.id} has ended`,
+    async () => {
+      const seen = await cluster.job(job.id);
+      if (seen === undefined) return false;
+      if (seen.done !== (doneThen ?? 0)) recoveredSeconds ??= since();
+      if (!isFinished(seen.state)) return false;
+      ended = seen;
+      return true;
+    },
+    seconds,
+  );
+  const endedSeconds = since();
+  const job_ = ended!;
+  await fault.afterwards?.();
+  const stored = await storedDocuments(cluster, name);
+  const failures = await reports(cluster, job.id);
+  const failedIds = new Set(failures.map(({ id }) => id));
+  const lost = [...ids].filter((id) => !stored.ids.has(id) && !failedIds.has(id)).length;
+  await addRow({
+    ...{ fault: fault.fault, documents: all.length, stored: stored.ids.size, failed: failures.length },
+    ...{ duplicates: job_.duplicates, doubled: stored.doubled, lost },
+    ...{ recoveredSeconds: recoveredSeconds ?? endedSeconds, endedSeconds },
+  });
+  await cluster.call(`/api/v1/collections/${name}`, { method: 'DELETE' });
+  const failing = failed + more.failed;
+  expect({
+    ...job_,
+    lost,
+    doubled: stored.doubled,
+    kept: stored.ids.size,
+    named: failures.length,
+  }).toMatchObject({
+    ...{ state: 'completed', documents: all.length, done: all.length, duplicates: REPEATED, skipped: 0 },
+    ...{ stored: all.length - REPEATED - failing, failed: failing, named: failing, lost: 0, doubled: 0 },
+    kept: all.length - REPEATED - failing,
+  });
+  return job_;
+}
+
+/** What the store has, read page by page. */
+export async function storedDocuments(
+  cluster: Cluster,
+  collection: string,
+): Promise<{ ids: Set<string>; doubled: number }> {
+  const ids = new Set<string>();
+  const chunks = new Set<string>();
+  let points = 0;
+  for (let after: string | null = ''; after !== null;) {
+    type Page = { points: { id: string; chunk: number }[]; next: string | null };
+    const query: string = after === '' ? '' : `&after=${after}`;
+    const page: Page = await cluster.json(`/api/v1/collections/${collection}/points?limit=1000${query}`);
+    for (const { id, chunk } of page.points) {
+      ids.add(id);
+      chunks.add(`${id} ${chunk}`);
+      points += 1;
+    }
+    after = page.next;
+  }
+  return { ids, doubled: points - chunks.size };
+}
+
+export async function reports(cluster: Cluster, job: string): Promise<DocumentReport[]> {
+  const text = await (await cluster.call(`/api/v1/jobs/${job}/failures`)).text();
+  return text
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as DocumentReport);
+}
+
+/** A row of the table that the run prints. */
+export async function addRow(row: FaultRow): Promise<void> {
+  const file = process.env['FAULTS_ROWS'];
+  if (file !== undefined) await appendFile(file, `${JSON.stringify(row)}\n`);
+}
+
+/** Sends a signal that stops, waits, and lets go on. */
+export async function stopFor(pid: number, seconds: number): Promise<void> {
+  process.kill(pid, 'SIGSTOP');
+  try {
+    await setTimeout(seconds * 1000);
+  } finally {
+    process.kill(pid, 'SIGCONT');
+  }
+}

@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config';
+
+// Minutes of dying processes: not part of `npm test`.
+export default defineConfig({
+  test: {
+    root: import.meta.dirname,
+    include: ['*.fault.ts'],
+    globalSetup: ['report.ts'],
+    fileParallelism: false,
+    testTimeout: 240_000,
+    hookTimeout: 120_000,
+  },
+});
