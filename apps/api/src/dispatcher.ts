@@ -2,39 +2,29 @@ import { setTimeout } from 'node:timers/promises';
 import {
   asEmbedmillError,
   EmbedmillError,
-  encodingOf,
-  formatOfMediaType,
   isFinished,
-  NO_PROGRESS,
-  type CollectionName,
   type JobState,
   type Shard,
   type ShardRange,
   type ShardResult,
-  type SourceEncoding,
   type SourceRef,
-  type StoredSource,
 } from '@embedmill/jobs';
 import { withLogFields } from '@embedmill/logs';
 import {
   ADDED_AT_ONCE,
+  areAllSettled,
   consumeIngest,
+  isSettled,
+  parseRecord,
+  refusedForNow,
   ShardBound,
   sourceOf,
   type IngestConsumer,
   type IngestHandle,
   type QueueOptions,
 } from '@embedmill/queue';
-import {
-  failShard,
-  fetchSource,
-  readManifest,
-  transcode,
-  writeManifest,
-  type OpenUrl,
-} from '@embedmill/sources';
-import { withAverageLength, type MeasuringParts } from './average-length.ts';
-import { storedDocuments } from './stored-documents.ts';
+import { failShard, readManifest } from '@embedmill/sources';
+import { scan, type ScanParts } from './scan.ts';
 
 /**
  * The one loop that moves jobs: it scans a job's source into a manifest, keeps a bounded number of its shards
@@ -43,9 +33,14 @@ import { storedDocuments } from './stored-documents.ts';
  * It is the only writer of a job's progress. Everything it knows is in the job's record, saved before it counts:
  * killed at any point, the next dispatcher goes on from there. Pause, cancel, fairness between jobs and a queue
  * that stays shallow all follow from the bound on outstanding shards.
+ *
+ * Redis may lose the end of what it was told, and with it shards, results, or a job's last state. So a job ends only
+ * when each shard of its manifest has been counted: those that are neither counted nor on the queue are added again,
+ * which costs a look at each document where it is stored already. A job that had finished stays finished: the spool
+ * has its last record.
  */
 export type DispatcherOptions = QueueOptions &
-  MeasuringParts & {
+  ScanParts & {
     /** Jobs dispatched at the same time. */
     jobs: number;
     /** Shards that one job may have on the queue in any case. */
@@ -56,10 +51,6 @@ export type DispatcherOptions = QueueOptions &
     pollMs: number;
     /** After this long without a sign of life, another dispatcher takes over. */
     lockMs: number;
-    maxSourceBytes: number;
-    /** Fetches sources of URLs. */
-    openUrl: OpenUrl;
-    log: DispatcherLog;
     hooks?: DispatcherHooks;
   };
 
@@ -82,8 +73,6 @@ export interface DispatcherLog {
 const MAX_INTERNAL_ERRORS = 20;
 
 const SHORT_PAUSE_MS = 10;
-/** How soon a job that is being scanned is cancelled. */
-const CANCEL_LOOK_MS = 500;
 /** Else the same job would always be the first to find the queue empty. */
 const jitter = (): number => 0.75 + Math.random() / 2;
 
@@ -109,18 +98,19 @@ async function dispatch(
   bounds: Bounds,
   signal: AbortSignal,
 ): Promise<void> {
-  if (isFinished(handle.record.state)) return;
   try {
+    if (await hasFinished(handle, options)) return;
     const source = await scan(handle, options, signal);
     if (source === undefined) return await finish(handle, options, 'cancelled');
     await run(handle, options, { source, bound: boundOf(handle, options, bounds) }, signal);
   } catch (thrown) {
-    const error = asEmbedmillError(thrown);
+    const error = refusedForNow(thrown) ?? asEmbedmillError(thrown);
     const mayPass = error.retryable && (error.code !== 'internal' || handle.attempt < MAX_INTERNAL_ERRORS);
     if (signal.aborted || mayPass) {
       if (!signal.aborted) options.log.warn({ err: error }, 'the job will be tried again');
       throw error;
     }
+    await handle.assertHeld();
     await handle.withdrawShards();
     await foldAll(handle, options);
     handle.record = { ...handle.record, error: { code: error.code, message: error.message } };
@@ -128,117 +118,18 @@ async function dispatch(
   }
 }
 
-/** Makes the manifest, unless an earlier dispatcher did. Undefined when the job was cancelled meanwhile. */
-async function scan(
-  handle: IngestHandle,
-  options: DispatcherOptions,
-  signal: AbortSignal,
-): Promise<SourceRef | undefined> {
-  const { record } = handle;
-  if (record.state === 'running') return sourceOf(record);
-  if (await handle.isCancelled()) return undefined;
-  handle.record = { ...record, state: 'scanning', startedAt: record.startedAt ?? new Date().toISOString() };
-  await handle.save();
-  const { spool } = options;
-  const scanned = await unlessCancelled(handle, signal, async (either) => {
-    const source = sourceOf(record) ?? (await copySource(handle, options, either));
-    const totals = await writeManifest(spool, handle.id, source, record.collection.profile, {
-      ...{ signal: either, tenant: record.tenant },
-    });
-    return { source, totals };
-  });
-  if (scanned === undefined) return undefined;
-  const { source, totals } = scanned;
-  if (totals.documents === 0) {
-    throw new EmbedmillError('source_unreadable', 'the source has no documents: every line is blank');
+/** Whether the job had finished before, also where Redis does not know it any more; what was left to do then is done. */
+async function hasFinished(handle: IngestHandle, options: DispatcherOptions): Promise<boolean> {
+  if (!isFinished(handle.record.state)) {
+    const kept = await options.spool.readRecord(handle.id, 'finished');
+    const finished = kept === undefined ? undefined : parseRecord(kept);
+    // An id may stand for another submission by now, of the same Idempotency-Key.
+    if (finished?.submission !== handle.record.submission) return false;
+    handle.record = finished;
+    await handle.save();
   }
-  handle.record = {
-    ...handle.record,
-    collection: await withAverageLength(record.collection, { id: handle.id, source }, options),
-    state: 'running',
-    progress: { ...handle.record.progress, ...totals },
-  };
-  await handle.save();
-  options.log.info({ ...totals }, 'the job is running');
-  return source;
-}
-
-/** What the work gives; undefined when the job was cancelled meanwhile: a source may take as long as whoever serves it likes. */
-async function unlessCancelled<T>(
-  handle: IngestHandle,
-  signal: AbortSignal,
-  work: (signal: AbortSignal) => Promise<T>,
-): Promise<T | undefined> {
-  const cancelled = new AbortController();
-  const look = async (): Promise<void> => {
-    // What keeps a look from succeeding keeps the work's next step from it, too, and is told there.
-    if (await handle.isCancelled().catch(() => false)) cancelled.abort();
-  };
-  const looking = setInterval(() => void look(), CANCEL_LOOK_MS);
-  try {
-    return await work(AbortSignal.any([signal, cancelled.signal]));
-  } catch (thrown) {
-    if (cancelled.signal.aborted && !signal.aborted) return undefined;
-    throw thrown;
-  } finally {
-    clearInterval(looking);
-  }
-}
-
-/** Copies what shards cannot refer to where it is into the spool, as plain NDJSON. */
-async function copySource(
-  handle: IngestHandle,
-  options: DispatcherOptions,
-  signal: AbortSignal,
-): Promise<SourceRef> {
-  const { source, collection } = handle.record;
-  const { spool, maxSourceBytes: maxBytes } = options;
-  const fetched = await copy();
-  handle.record = { ...handle.record, fetched };
-  await handle.save();
-  await removeOriginal(handle, options);
-  return fetched;
-
-  async function copy(): Promise<SourceRef> {
-    switch (source.kind) {
-      case 'url': {
-        const { source: copied, mediaType = '' } = await fetchSource(spool, handle.id, source.url, {
-          ...{ open: options.openUrl, maxBytes, signal },
-        });
-        const encoding = source.encoding ?? encodingOf({ format: formatOfMediaType(mediaType) });
-        if (encoding === undefined) return copied;
-        try {
-          return await transcoded(copied, encoding);
-        } finally {
-          await spool.removeSource(copied);
-        }
-      }
-      case 'encoded':
-        return transcoded(source.source, source.encoding);
-      case 'collection': {
-        const lines = storedDocuments(options.store, collection.name as CollectionName, signal);
-        const unlimited = { maxBytes: Number.MAX_SAFE_INTEGER };
-        return (await options.spool.receive(handle.id, lines, unlimited)).source;
-      }
-      case 'file':
-      case 's3':
-      case 'inline':
-        return source;
-    }
-  }
-
-  async function transcoded(from: StoredSource, encoding: SourceEncoding): Promise<SourceRef> {
-    const profile = collection.profile;
-    return (await transcode(spool, handle.id, from, encoding, { profile, maxBytes, signal })).source;
-  }
-}
-
-/** An upload in another format is not needed once it has been made into NDJSON. */
-async function removeOriginal(
-  { record: { source } }: IngestHandle,
-  { spool }: DispatcherOptions,
-): Promise<void> {
-  if (source.kind === 'encoded') await spool.removeSource(source.source);
+  await tidy(handle, options);
+  return true;
 }
 
 function boundOf({ record }: IngestHandle, options: DispatcherOptions, bounds: Bounds): ShardBound {
@@ -256,9 +147,8 @@ async function run(
   signal: AbortSignal,
 ): Promise<void> {
   const fold = () => handle.fold((shard) => loseShard(shard, options));
-  await handle.findDispatched();
-  while ((await fold()) > 0);
-  const manifest = readManifest(options.spool, handle.id, handle.record.cursor.offset);
+  await fold();
+  let manifest = readManifest(options.spool, handle.id, handle.record.cursor.offset);
   let ahead = await manifest.next();
   let cancelled = false;
   let pauseMs = SHORT_PAUSE_MS / 2;
@@ -266,6 +156,7 @@ async function run(
     for (;;) {
       signal.throwIfAborted();
       const startedAt = performance.now();
+      await handle.assertHeld();
       cancelled ||= await handle.isCancelled();
       if (cancelled) await handle.withdrawShards();
       let outstanding = await handle.outstanding();
@@ -276,14 +167,13 @@ async function run(
       while (!ahead.done && outstanding < most) {
         const { index } = handle.record.cursor;
         const { range, next } = ahead.value;
-        if (index >= handle.record.dispatched) {
+        if (!isSettled(handle.record.settled, index)) {
           await handle.addShard(shardOf(handle, source, index, range));
           outstanding += 1;
         }
         handle.record = {
           ...handle.record,
           cursor: { index: index + 1, offset: next, bytes: range.offset + range.length },
-          dispatched: Math.max(handle.record.dispatched, index + 1),
         };
         ahead = await manifest.next();
       }
@@ -291,7 +181,18 @@ async function run(
       if (folded === 0 && handle.record.cursor.index > before) await handle.save();
       options.hooks?.onTurn?.((performance.now() - startedAt) / 1000);
       const isEnding = cancelled || ahead.done === true;
-      if (outstanding === 0 && isEnding) break;
+      if (outstanding === 0 && isEnding) {
+        await foldAll(handle, options);
+        const { settled, progress } = handle.record;
+        if (cancelled || areAllSettled(settled, progress.shards)) break;
+        const { shards, shardsDone: done } = progress;
+        options.log.warn({ shards, done }, 'the queue lost shards of the job; they are added again');
+        await manifest.return(undefined);
+        handle.record = { ...handle.record, cursor: { index: 0, offset: 0, bytes: 0 } };
+        manifest = readManifest(options.spool, handle.id);
+        ahead = await manifest.next();
+        continue;
+      }
       // Nobody shall wait long for a job that is as good as finished, nor Redis be asked in vain all the time.
       const isShort = isEnding ? folded > 0 : room === ADDED_AT_ONCE;
       if (isShort) pauseMs = SHORT_PAUSE_MS;
@@ -301,22 +202,7 @@ async function run(
   } finally {
     await manifest.return(undefined);
   }
-  await foldAll(handle, options);
-  if (!cancelled) await assertWhole(handle);
   await finish(handle, options, cancelled ? 'cancelled' : 'completed');
-}
-
-/**
- * A broker that failed over to a replica has lost its last changes: shards may be gone, or come back after they were
- * counted. Then the job starts over; what is stored is recognised, and counted anew.
- */
-async function assertWhole(handle: IngestHandle): Promise<void> {
-  const { documents, shards, shardsDone } = handle.record.progress;
-  if (shardsDone === shards) return;
-  const progress = { ...NO_PROGRESS, documents, shards };
-  handle.record = { ...handle.record, progress, cursor: { index: 0, offset: 0 }, dispatched: 0, folding: [] };
-  await handle.save();
-  throw new EmbedmillError('internal', `the queue settled ${shardsDone} of ${shards} shards: it starts over`);
 }
 
 /** Folds until nothing is left to fold; shards still on the queue are waited for. */
@@ -337,19 +223,24 @@ async function loseShard(shard: Shard, options: DispatcherOptions): Promise<Shar
   return result;
 }
 
-/** The source is kept while failures may want to be tried again. */
 async function finish(handle: IngestHandle, options: DispatcherOptions, state: FinishedState): Promise<void> {
   const { record } = handle;
   const { source, progress } = record;
-  const spooled = sourceOf(record);
-  const needed = progress.failed > 0;
-  const kept = source.kind === 'inline' && !needed ? { ...source, lines: [] } : source;
+  const kept = source.kind === 'inline' && progress.failed === 0 ? { ...source, lines: [] } : source;
   handle.record = { ...record, source: kept, state, finishedAt: new Date().toISOString() };
   await handle.save();
-  if (!needed && spooled !== undefined) await options.spool.removeSource(spooled);
-  await removeOriginal(handle, options);
+  await tidy(handle, options);
   options.hooks?.onFinished?.(state);
   options.log.info({ state, ...progress }, 'the job has finished');
+}
+
+/** What is left to do for a job that has finished. Its source is kept while failures may want to be tried again. */
+async function tidy({ id, record }: IngestHandle, { spool }: DispatcherOptions): Promise<void> {
+  await spool.keepRecord(id, record, 'finished');
+  const source = sourceOf(record);
+  if (record.progress.failed === 0 && source !== undefined) await spool.removeSource(source);
+  // An upload in another format is not needed once it has been made into NDJSON.
+  if (record.source.kind === 'encoded') await spool.removeSource(record.source.source);
 }
 
 function shardOf(handle: IngestHandle, source: SourceRef, index: number, range: ShardRange): Shard {

@@ -7,10 +7,10 @@ import { connectQueue } from '@embedmill/queue';
 import { S3Objects, Spool } from '@embedmill/sources';
 import { startTracing } from '@embedmill/tracing';
 import { openStore } from '@embedmill/vector-store';
-import { collectionModels } from './collection.ts';
 import { readConfig, type ApiConfig } from './config.ts';
 import { startDispatcher } from './dispatcher.ts';
 import { isLoopback } from './host-names.ts';
+import { recoverJobs } from './recovery.ts';
 import { startSweeping } from './retention.ts';
 import { buildServer } from './server.ts';
 
@@ -25,6 +25,8 @@ import { buildServer } from './server.ts';
 const ABANDONED_MS = 24 * 3600 * 1000;
 /** How often the dispatcher looks at what workers settled. */
 const POLL_MS = 100;
+/** The pause before what the queue lost is tried to be given back again. */
+const RECOVER_AGAIN_MS = 10_000;
 /** How long letting go of jobs, queue and store may take. */
 const CLOSING_MS = 5000;
 /** A server that is slower than this would hold one of the few jobs that run at the same time. */
@@ -56,8 +58,17 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
       onThrottled: () => metrics.storeThrottled.add(1),
     },
   });
-  for (const model of new Set((await store.listCollections()).flatMap(collectionModels)))
-    await queue.announceModel(model);
+  await store.ping();
+  const recover = async (): Promise<void> => {
+    try {
+      await recoverJobs({ queue, spool, store, log });
+    } catch (error) {
+      log.warn({ err: error }, 'what the queue lost cannot be given back now; it is tried again');
+      setTimeout(() => void recover(), RECOVER_AGAIN_MS).unref();
+    }
+  };
+  await recover();
+  queue.onReturn(() => void recover());
   const server = await buildServer({
     queue,
     spool,
@@ -104,14 +115,17 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
   };
 }
 
-/** Stops once, whatever asks for it and however often; what then hangs is given up after `deadlineMs`. */
-function stopWhenAsked(api: RunningApi, deadlineMs: number): void {
+/**
+ * Stops once, whatever asks for it and however often, also while it still starts: the first process of a container
+ * ignores signals that it has no handler for. What then hangs is given up after `deadlineMs`.
+ */
+function stopWhenAsked(running: () => RunningApi | undefined, deadlineMs: number): void {
   let stopping = false;
   const stop = (): void => {
     if (stopping) return;
     stopping = true;
     setTimeout(() => fail(new Error(`it did not stop within ${deadlineMs / 1000} s`)), deadlineMs).unref();
-    api.stop().then(() => process.exit(0), fail);
+    Promise.resolve(running()?.stop()).then(() => process.exit(0), fail);
   };
   process.on('SIGTERM', stop);
   process.on('disconnect', stop);
@@ -128,8 +142,10 @@ function fail(thrown: unknown): never {
 
 try {
   const config = readConfig(process.env);
+  let running: RunningApi | undefined;
+  stopWhenAsked(() => running, config.shutdownMs + CLOSING_MS);
   const api = await startApi(config);
-  stopWhenAsked(api, config.shutdownMs + CLOSING_MS);
+  running = api;
   process.send?.({ kind: 'ready', url: api.url });
 } catch (error) {
   fail(error);

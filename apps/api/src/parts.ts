@@ -9,9 +9,22 @@ import type { ApiConfig } from './config.ts';
 
 /** All that the server works with; main.ts makes the real ones, and closes them. */
 export interface ApiParts {
-  /** Without what only sweeping does, over all tenants' jobs. */
-  queue: Omit<Queue, 'retainedJobs' | 'remove' | 'takeTurn'>;
-  spool: Pick<Spool, 's3' | 'receive' | 'removeSource' | 'removeJob' | 'collectFailures' | 'readReports'>;
+  /** Without what only sweeping and recovering do, over all tenants' jobs. */
+  queue: Omit<Queue, 'retainedJobs' | 'remove' | 'takeTurn' | 'onReturn'>;
+  spool: Pick<
+    Spool,
+    | 's3'
+    | 'receive'
+    | 'removeSource'
+    | 'removeJob'
+    | 'collectFailures'
+    | 'readReports'
+    | 'readSource'
+    | 'readManifest'
+    | 'keepRecord'
+    | 'readRecord'
+    | 'forgetRecord'
+  >;
   store: VectorStore;
   /** All models that can be named now; the user may add some while the server runs. */
   models: () => Promise<readonly ModelSummary[]>;

@@ -65,7 +65,8 @@ export async function sweep(
     await queue.remove(id);
     await spool.removeJob(id);
   }
-  const known = new Set(jobs.map(({ id }) => id));
+  // Of a job that the queue lost and that has not been given back yet, all is needed.
+  const known = new Set([...jobs.map(({ id }) => id), ...(await spool.unfinishedJobs())]);
   const abandoned = folders.filter(({ job, modified }) => !known.has(job) && now - modified > ABANDONED_MS);
   for (const { job } of abandoned) await spool.removeJob(job);
   const removed = { jobs: expired.length, folders: abandoned.length };

@@ -42,7 +42,7 @@ const HEARTBEAT_MS = 15_000;
 /** Of a document's id: 512 characters, each up to three bytes of UTF-8, each written as `%` and two digits. */
 const MAX_PARAM_LENGTH = 512 * 3 * 3;
 /** Asked every few seconds by machines; only worth a line when someone debugs them. */
-const QUIET = new Set(['/healthz', '/readyz', '/metrics']);
+const QUIET = new Set(['/startupz', '/healthz', '/readyz', '/metrics']);
 
 export interface ServerOptions extends EventOptions {
   /** Told of each route as it is added. */

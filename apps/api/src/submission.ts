@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import {
+  asEmbedmillError,
   columnsSchema,
   documentSchema,
   EmbedmillError,
@@ -17,7 +18,7 @@ import {
   type Job,
   type JobId,
   type SourceEncoding,
-  type SourceRef,
+  type Verification,
 } from '@embedmill/jobs';
 import { jobIdOfKey, newJobId, sourceOf, type NewJob } from '@embedmill/queue';
 import { openLocalSource, openS3Source, redacted } from '@embedmill/sources';
@@ -25,6 +26,8 @@ import { currentPrincipal } from './access/principal.ts';
 import { requireCollection } from './collection.ts';
 import type { ApiParts } from './parts.ts';
 import { invalidRequest } from './problem.ts';
+import { recoverJob } from './recovery.ts';
+import { JobComparison } from './verification.ts';
 import { bytesOf, expectedBytes, MAX_INLINE_DOCUMENTS, tooLargeInline, type JsonBody } from './upload.ts';
 
 /** A document in a request: checked one by one afterwards, so that each fault gets its document's number. */
@@ -130,7 +133,7 @@ export class Submission {
             source: { kind: 'encoded', source, encoding } as const,
             digest: `upload:${sha256}:${JSON.stringify(encoding)}`,
           };
-    return this.#submitSpooled('upload', { ...job, ...asGiven }, source);
+    return this.#submit('upload', { ...job, ...asGiven });
   }
 
   /** Errors: `invalid_request`, `payload_too_large`, a document's own, `source_forbidden`, `source_unreadable`. */
@@ -183,23 +186,44 @@ export class Submission {
       throw new EmbedmillError('nothing_to_retry', message);
     }
     const { purpose, tenant, label } = record;
-    const job = {
+    return this.#submit('retry', {
       ...{ id: retryId, purpose, collection, tenant, source: received.source, label },
       ...{ digest: `retry:${id}:${received.sha256}`, retryOf: id },
-    };
-    return this.#submitSpooled('retry', job, received.source);
+    });
   }
 
-  /** As `submit`, but what was spooled for it is removed where no job was made of it. */
-  async #submitSpooled(kind: SubmissionKind, job: NewJob, spooled: SourceRef): Promise<Submitted> {
-    let created = false;
-    try {
-      const submitted = await this.#submit(kind, job);
-      created = submitted.created;
-      return submitted;
-    } finally {
-      if (!created) await this.#parts.spool.removeSource(spooled);
+  /**
+   * Compares a job's documents with the store, and submits what is missing: the whole job where the queue lost it, a new
+   * one of the missing documents where it has finished. Errors: `job_not_found`, those of the comparison.
+   */
+  async verify(id: JobId): Promise<Verification> {
+    const { queue, spool, log } = this.#parts;
+    const recovered = await recoverJob(id, this.#parts);
+    const record = recovered ?? (await queue.getSubmission(id));
+    if (record === undefined) throw new EmbedmillError('job_not_found', `there is no job ${id}`);
+    if (record.purpose === 'migrate') {
+      const message = `job ${id} is a migration; begin it again: vectors that are there are left as they are`;
+      throw new EmbedmillError('invalid_request', message);
     }
+    const { state } = record;
+    const looked = new JobComparison(record, this.#parts);
+    const view = { job: id, state, recovered: recovered !== undefined };
+    if (!isFinished(state)) {
+      return { ...view, ...(await looked.compare()), resubmitted: null };
+    }
+    const again = newJobId();
+    const unlimited = { maxBytes: Number.MAX_SAFE_INTEGER };
+    const { source, bytes, sha256 } = await spool.receive(again, looked.missingLines(), unlimited);
+    if (bytes === 0) {
+      await spool.removeSource(source);
+      return { ...view, ...looked.comparison, resubmitted: null };
+    }
+    log.warn({ job: id, missing: looked.comparison.missing, again }, 'documents of the job are missing');
+    await this.#submit('verify', {
+      ...{ id: again, purpose: record.purpose, collection: record.collection, tenant: record.tenant },
+      ...{ source, label: record.label, digest: `verify:${id}:${sha256}`, retryOf: id },
+    });
+    return { ...view, ...looked.comparison, resubmitted: again };
   }
 
   /** A job that adds the vectors of `collection.other` to all documents that are stored. */
@@ -210,20 +234,49 @@ export class Submission {
     });
   }
 
+  /**
+   * The job is in the spool before it is on the queue, so that it is not lost where the queue loses it. Afterwards
+   * the spool has what the id stands for, and no source that no job was made of.
+   */
   async #submit(kind: SubmissionKind, job: NewJob): Promise<Submitted> {
-    const { queue, metrics, log } = this.#parts;
-    const submitted = await queue.submit(job);
-    if (submitted.created) metrics.jobs.add(1, { source: kind });
-    const { created } = submitted;
-    log.info({ job: job.id, collection: job.collection.name, kind, created }, 'a job was submitted');
-    return submitted;
+    const { queue, spool, metrics, log } = this.#parts;
+    let kept = false;
+    let created = false;
+    try {
+      const submitted = await queue.submit(job, async (record) => {
+        kept = true;
+        await spool.keepRecord(job.id, record, 'unfinished');
+      });
+      created = submitted.created;
+      if (created) metrics.jobs.add(1, { source: kind });
+      log.info({ job: job.id, collection: job.collection.name, kind, created }, 'a job was submitted');
+      return submitted;
+    } catch (thrown) {
+      // Whether the queue has it is not known: should it, the job is whole; should it not, it is recovered.
+      created = kept && asEmbedmillError(thrown).code === 'queue_unavailable';
+      throw thrown;
+    } finally {
+      if (!created) await this.#withdraw(job, kept);
+    }
+  }
+
+  /** Removes what a submission left that no job was made of. */
+  async #withdraw({ id, source }: NewJob, kept: boolean): Promise<void> {
+    const { queue, spool } = this.#parts;
+    if (kept) {
+      const record = await queue.getSubmission(id);
+      if (record === undefined || isFinished(record.state)) await spool.forgetRecord(id);
+      else await spool.keepRecord(id, record, 'unfinished');
+    }
+    if (source.kind === 'encoded') await spool.removeSource(source.source);
+    else if (source.kind === 'file' || source.kind === 's3') await spool.removeSource(source);
   }
 }
 
 /** What a migration's job shows as its source. */
 export const MIGRATION_SOURCE = 'collection';
 
-type SubmissionKind = 'upload' | 'inline' | 'path' | 's3' | 'url' | 'retry' | 'collection';
+type SubmissionKind = 'upload' | 'inline' | 'path' | 's3' | 'url' | 'retry' | 'verify' | 'collection';
 
 /** What to say to a request whose body should have documents and has none. */
 export function emptyBody(): EmbedmillError {

@@ -8,6 +8,7 @@ import { z } from 'zod';
 import {
   MEDIA_TYPES,
   searchResponseSchema,
+  verificationSchema,
   type Columns,
   type Hit,
   type Job,
@@ -15,6 +16,7 @@ import {
   type recommendRequestSchema,
   type SearchRequestInput,
   type SourceFormat,
+  type Verification,
 } from '@embedmill/jobs';
 import {
   collectionViewSchema,
@@ -108,6 +110,12 @@ export class Client {
 
   async forget(id: string): Promise<void> {
     await this.#call('DELETE', `/api/v1/jobs/${part(id)}`);
+  }
+
+  /** Reads the whole job: as long as that takes. */
+  async verify(id: string): Promise<Verification> {
+    const response = await this.#call('POST', `/api/v1/jobs/${part(id)}/verify`, undefined, null);
+    return this.#parse(response, verificationSchema.loose());
   }
 
   retry(id: string): Promise<Job> {

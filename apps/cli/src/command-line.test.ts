@@ -207,6 +207,18 @@ describe('jobs', () => {
     expect((await run(['retry', 'job_1', '--wait'])).code).toBe(3);
   });
 
+  test('verify says what is stored and what is missing, and follows the job that stores it', async () => {
+    await run(['submit', file(GOOD, BAD, '{"id":"lost1","text":"x"}'), '-c', 'c', '--wait']);
+    const { code, out, err } = await run(['verify', 'job_1']);
+    expect({ code, out }).toEqual({
+      code: 0,
+      out: 'job job_1 is completed: of 3 documents 1 are stored, 1 are among its failures, 1 are missing\n',
+    });
+    expect(err).toContain('job_2 stores the documents that are missing');
+    expect((await runJson('verify', 'job_1')).object).toMatchObject({ missing: 1, missingIds: ['lost1'] });
+    expect((await runJson('verify', 'job_1', '--wait')).object).toMatchObject({ job: 'job_4', stored: 1 });
+  });
+
   test('1 when the job was cancelled, and what the API refuses is said', async () => {
     await run(['submit', file(GOOD), '-c', 'c']);
     expect((await run(['cancel', 'job_1'])).out).toBe('job job_1 is cancelled\n');

@@ -18,10 +18,12 @@ import {
   profileSchema,
   searchRequestSchema,
   searchResponseSchema,
+  verificationSchema,
   type Columns,
   type ErrorCode,
   type Job,
   type Profile,
+  type Verification,
 } from '@embedmill/jobs';
 
 const NOW = '2026-01-02T03:04:05.000Z';
@@ -124,6 +126,7 @@ export class FakeApi {
         return problem(response, 'job_finished', `job ${name} is ${job.state} already`);
       return json(response, 202, this.#put({ ...job, state: 'cancelled', finishedAt: NOW }));
     }
+    if (kind === 'jobs' && action === 'verify') return json(response, 200, this.#verify(name));
     if (kind === 'jobs' && action === 'retry') {
       const failed = this.#failed(name);
       if (failed.length === 0) return problem(response, 'nothing_to_retry', `job ${name} has no failures`);
@@ -197,6 +200,20 @@ export class FakeApi {
       ...{ createdAt: NOW, startedAt: null, finishedAt: null, seconds: 0 },
     };
     return this.#put(job);
+  }
+
+  /** Documents whose id begins with `lost` are missing. */
+  #verify(id: string): Verification {
+    const { state, collection } = this.#require(id);
+    const lines = this.uploads.get(id) ?? [];
+    const failed = this.#failed(id).length;
+    const lost = lines.filter((line) => line.includes('"lost'));
+    const again = lost.length === 0 ? null : this.#newJob(collection, lost, id).id;
+    return verificationSchema.parse({
+      ...{ job: id, state, recovered: false, documents: lines.length, failed, missing: lost.length },
+      ...{ stored: lines.length - failed - lost.length, resubmitted: again },
+      missingIds: lost.map((line) => (JSON.parse(line) as { id: string }).id),
+    });
   }
 
   /** queued → running, half of it done → completed. */

@@ -17,7 +17,7 @@ export const settingsSchema = z.strictObject({
   EMBEDMILL_WORKER_HOST: z
     .string()
     .default('127.0.0.1')
-    .meta({ description: 'The address that /metrics, /healthz and /readyz are served on.' }),
+    .meta({ description: 'The address that /metrics, /startupz, /healthz and /readyz are served on.' }),
   EMBEDMILL_WORKER_PORT: integer(0, 65_535)
     .default(7071)
     .meta({ description: 'Their port; 0 takes any free one.' }),
@@ -65,6 +65,10 @@ export const settingsSchema = z.strictObject({
   EMBEDMILL_WORKER_DRAIN_SECONDS: integer(0, 3600)
     .default(30)
     .meta({ description: 'How long shards in hand may take to finish when the worker stops.' }),
+  EMBEDMILL_WORKER_WATCHDOG_SECONDS: integer(5, 86_400).default(300).meta({
+    description:
+      'A worker that has work and makes no progress for this long ends, to be started again; more than a batch may take.',
+  }),
 });
 
 /** A server that embeds, in place of engines here. */
@@ -91,6 +95,7 @@ export interface WorkerConfig extends SharedConfig {
   lockMs: number;
   batchDeadlineMs: number;
   drainMs: number;
+  watchdogMs: number;
 }
 
 /** The worker's configuration; throws `invalid_config`. */
@@ -111,7 +116,15 @@ export function readConfig(environment: Record<string, string | undefined>): Wor
     lockMs: read.EMBEDMILL_WORKER_LOCK_SECONDS * 1000,
     batchDeadlineMs: read.EMBEDMILL_WORKER_BATCH_SECONDS * 1000,
     drainMs: read.EMBEDMILL_WORKER_DRAIN_SECONDS * 1000,
+    watchdogMs: watchdogMs(read),
   };
+}
+
+function watchdogMs(read: z.output<typeof settingsSchema>): number {
+  const { EMBEDMILL_WORKER_WATCHDOG_SECONDS: seconds, EMBEDMILL_WORKER_BATCH_SECONDS: batch } = read;
+  if (seconds > batch) return seconds * 1000;
+  const message = `EMBEDMILL_WORKER_WATCHDOG_SECONDS: ${seconds} is not more than the ${batch} that a batch may take (EMBEDMILL_WORKER_BATCH_SECONDS)`;
+  throw new EmbedmillError('invalid_config', message);
 }
 
 function remoteOf(read: z.output<typeof settingsSchema>): RemoteConfig | undefined {

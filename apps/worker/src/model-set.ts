@@ -21,6 +21,7 @@ import { connectRemote, startEngineSet, type EngineSet } from './engines.ts';
 import type { PictureSources } from './document-pictures.ts';
 import { settleShard } from './pipeline.ts';
 import { ServedModel, type ServedEntry } from './served-model.ts';
+import type { Watchdog } from './watchdog.ts';
 
 /** How often models that have come into use are looked for, in milliseconds. */
 const LOOK_MS = 500;
@@ -39,6 +40,7 @@ export interface ModelSetParts {
   pictures: PictureSources;
   /** None by default. */
   tracing?: Tracing;
+  watchdog: Watchdog;
 }
 
 /** A model's entry, and what gets its engines. */
@@ -104,6 +106,10 @@ export class ModelSet {
     return model;
   }
 
+  get isLoading(): boolean {
+    return this.#loading.size > 0;
+  }
+
   /** Resolves when no model is being loaded any more. */
   async drained(): Promise<void> {
     await Promise.allSettled(this.#loading.values());
@@ -147,7 +153,7 @@ export class ModelSet {
   }
 
   async #load(name: string): Promise<void> {
-    const { consumer, spool, store, metrics, log, pictures, tracing } = this.#parts;
+    const { consumer, spool, store, metrics, log, pictures, tracing, watchdog } = this.#parts;
     const { entry, start } = await this.#prepare(name);
     const model = await ServedModel.load(entry, {
       start,
@@ -156,6 +162,7 @@ export class ModelSet {
         log[level]({ model: name, ...failure, code: error.code, err: error }, 'a batch failed');
       },
       onBatch: ({ batch, lane, items, tokens, paddedTokens, seconds }) => {
+        watchdog.progressed();
         log.trace({ model: name, batch, lane, items, tokens, seconds }, 'a batch has run');
         metrics.batchSeconds.observe(seconds, { lane });
         metrics.batchItems.observe(items, { lane });
@@ -170,11 +177,19 @@ export class ModelSet {
     consumer.serve(name, {
       shard: (shard, attempt) =>
         withLogFields({ job: shard.job, shard: shard.index }, () =>
-          settleShard(shard, attempt, {
-            ...{ spool, store, metrics, log, pictures },
-            ...(tracing === undefined ? {} : { tracing }),
-            models: { own: model, get: (other) => this.get(other) },
-          }),
+          watchdog
+            .during(() =>
+              settleShard(shard, attempt, {
+                ...{ spool, store, metrics, log, pictures },
+                ...(tracing === undefined ? {} : { tracing }),
+                models: { own: model, get: (other) => this.get(other) },
+              }),
+            )
+            .catch((thrown: unknown) => {
+              const { code, message } = asEmbedmillError(thrown);
+              log.warn({ code }, `a shard will be tried again: ${message}`);
+              throw thrown;
+            }),
         ),
       query: (query) => model.answer(query),
     });

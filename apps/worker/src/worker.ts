@@ -7,13 +7,19 @@ import { startTracing } from '@embedmill/tracing';
 import { openStore } from '@embedmill/vector-store';
 import type { WorkerConfig } from './config.ts';
 import { ModelSet } from './model-set.ts';
+import { Watchdog } from './watchdog.ts';
 
 export interface RunningWorker {
-  /** Where /metrics, /healthz and /readyz are. */
+  /** Where /metrics, /startupz, /healthz and /readyz are. */
   url: string;
+  /** Resolves when the worker has work and makes no progress: it is to be ended then, and started again. */
+  stuck: Promise<void>;
   /** Finishes the shards in hand, or gives them up after the drain time: others take them then. */
   close(): Promise<void>;
 }
+
+/** How often the watchdog looks, at least. */
+const LONGEST_LOOK_MS = 5000;
 
 /** A running worker. Errors: `queue_unavailable`, `queue_may_evict`, `store_unavailable`, `spool_unavailable`. */
 export async function startWorker(config: WorkerConfig, log: Log): Promise<RunningWorker> {
@@ -44,13 +50,31 @@ export async function startWorker(config: WorkerConfig, log: Log): Promise<Runni
   });
   const fetching = new GuardedFetch({ allow: config.fetchAllow });
   const pictures = { fetch: fetching.bytes.bind(fetching), spool };
-  const models = new ModelSet(config, { consumer, spool, store, metrics, log, pictures, tracing });
+  const lookMs = Math.min(LONGEST_LOOK_MS, config.watchdogMs / 20);
+  const watchdog = new Watchdog({ limitMs: config.watchdogMs, lookMs, now: () => performance.now() });
+  const models = new ModelSet(config, { consumer, spool, store, metrics, log, pictures, tracing, watchdog });
   models.start();
+  const { promise: stuck, resolve: giveUp } = Promise.withResolvers<void>();
+  const look = async (): Promise<void> => {
+    if (models.isLoading) watchdog.progressed();
+    // A queue that is away is not this worker's fault.
+    const waiting = await consumer.waiting().catch(() => undefined);
+    if (waiting === undefined) watchdog.progressed();
+    else if (watchdog.look(waiting) === 'stuck') giveUp();
+  };
+  const timer = setInterval(() => void look(), lookMs);
+  let hasStarted = false;
   const health = await serveHealth({
     host: config.host,
     port: config.port,
     metrics,
-    live: { loop: () => Promise.resolve() },
+    started: {
+      async models() {
+        if (!hasStarted) models.assertLoaded();
+        hasStarted = true;
+      },
+    },
+    live: { progress: async () => watchdog.assertMoving() },
     ready: {
       queue: () => consumer.ping(),
       store: () => store.ping(),
@@ -59,7 +83,9 @@ export async function startWorker(config: WorkerConfig, log: Log): Promise<Runni
   });
   return {
     url: health.url,
+    stuck,
     async close() {
+      clearInterval(timer);
       models.stop();
       const drained = Promise.all([consumer.close(), models.drained()]);
       await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, config.drainMs).unref())]);

@@ -81,6 +81,7 @@ export const ERRORS = {
   store_unavailable: { status: 503, retryable: true, title: 'The vector store cannot be reached' },
   store_in_use: { status: 409, retryable: false, title: 'Another process owns the vector store' },
   queue_unavailable: { status: 503, retryable: true, title: 'The queue cannot be reached' },
+  queue_full: { status: 503, retryable: true, title: 'The queue has no memory left' },
   queue_may_evict: { status: 503, retryable: false, title: 'The queue’s Redis may drop jobs' },
   spool_unavailable: { status: 503, retryable: true, title: 'The spool cannot be written or read' },
 

@@ -100,6 +100,7 @@ export {
   shardResultSchema,
   shardSchema,
   sourceRefSchema,
+  storedSourceSchema,
   type DocumentReport,
   type Shard,
   type ShardRange,
@@ -122,8 +123,10 @@ export {
   formatOfMediaType,
   formatOfName,
   MEDIA_TYPES,
+  sourceEncodingSchema,
   sourceFormatSchema,
   type Columns,
   type SourceEncoding,
   type SourceFormat,
 } from './source-format.ts';
+export { verificationSchema, type Verification } from './verification.ts';

@@ -3,32 +3,34 @@ import type { ErrorCode } from './errors.ts';
 import { tenantSchema } from './ids.ts';
 import { collectionSchema } from './profile.ts';
 
+const inFile = z.strictObject({
+  kind: z.literal('file'),
+  uri: z.string(),
+  size: z.int().nonnegative(),
+  modified: z.number(),
+  below: z.string().optional().meta({
+    description:
+      'The folder that it must lie below, links followed; of files that the server was told to read.',
+  }),
+});
+const inBucket = z.strictObject({
+  kind: z.literal('s3'),
+  uri: z.string(),
+  size: z.int().nonnegative(),
+  etag: z.string(),
+});
+const inline = z.strictObject({ kind: z.literal('inline'), lines: z.array(z.string()) });
+
+/** A source that lies in a file (`file:///…` on a disk that workers see) or an object (`s3://bucket/key`). */
+export const storedSourceSchema = z.discriminatedUnion('kind', [inFile, inBucket]);
+export type StoredSource = z.infer<typeof storedSourceSchema>;
+
 /**
- * Where a job's documents are: a file of NDJSON by URI (`file:///…` on a disk that workers see), an object
- * (`s3://bucket/key`), or the documents themselves when they are few. `size` with `modified` or `etag` tells what changed.
+ * Where a job's documents are, as NDJSON: in a file or an object, or right here when they are few. `size` with `modified`
+ * or `etag` tells what changed.
  */
-export const sourceRefSchema = z.discriminatedUnion('kind', [
-  z.strictObject({
-    kind: z.literal('file'),
-    uri: z.string(),
-    size: z.int().nonnegative(),
-    modified: z.number(),
-    below: z.string().optional().meta({
-      description:
-        'The folder that it must lie below, links followed; of files that the server was told to read.',
-    }),
-  }),
-  z.strictObject({
-    kind: z.literal('s3'),
-    uri: z.string(),
-    size: z.int().nonnegative(),
-    etag: z.string(),
-  }),
-  z.strictObject({ kind: z.literal('inline'), lines: z.array(z.string()) }),
-]);
+export const sourceRefSchema = z.discriminatedUnion('kind', [inFile, inBucket, inline]);
 export type SourceRef = z.infer<typeof sourceRefSchema>;
-/** A source that lies in a file or an object. */
-export type StoredSource = Exclude<SourceRef, { kind: 'inline' }>;
 
 /** A stretch of whole lines of a job's source. */
 export const shardRangeSchema = z.strictObject({

@@ -27,11 +27,12 @@ export const columnsSchema = z.strictObject({
 export type Columns = z.infer<typeof columnsSchema>;
 
 /** How a source that is no plain NDJSON is to be read. */
-export interface SourceEncoding {
-  format: SourceFormat;
-  gzip: boolean;
-  columns: Columns | undefined;
-}
+export const sourceEncodingSchema = z.strictObject({
+  format: sourceFormatSchema,
+  gzip: z.boolean(),
+  columns: columnsSchema.optional(),
+});
+export type SourceEncoding = z.infer<typeof sourceEncodingSchema>;
 
 /**
  * How a source is to be read that is in this format, packed or not; undefined for plain NDJSON, which is read where it

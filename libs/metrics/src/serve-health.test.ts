@@ -16,6 +16,7 @@ async function serve(ready: Record<string, Check>): Promise<HealthServer> {
     host: '127.0.0.1',
     port: 0,
     metrics: createMetrics('worker'),
+    started: { models: ill },
     live: { loop: well },
     ready,
   });
@@ -40,6 +41,7 @@ test('is ready when every part is, and names the one that is not', async () => {
   const live = await fetch(`${url}/healthz`);
   expect(live.status).toBe(200);
   expect(await live.json()).toEqual({ ok: true, parts: { loop: { ok: true } } });
+  expect((await fetch(`${url}/startupz`)).status).toBe(503);
   expect((await fetch(`${url}/else`)).status).toBe(404);
 });
 
@@ -54,7 +56,14 @@ test('a check that hangs counts as failed', async () => {
 test('a taken port is refused, and a closed server frees its own', async () => {
   const first = await serve({});
   const port = Number(new URL(first.url).port);
-  const options = { host: '127.0.0.1', port, metrics: createMetrics('worker'), live: {}, ready: {} };
+  const options = {
+    host: '127.0.0.1',
+    port,
+    metrics: createMetrics('worker'),
+    started: {},
+    live: {},
+    ready: {},
+  };
   await expect(serveHealth(options)).rejects.toMatchObject({ code: 'EADDRINUSE' });
   await first.close();
   server = await serveHealth(options);

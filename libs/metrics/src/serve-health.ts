@@ -7,7 +7,8 @@ export interface HealthServerOptions {
   /** 0 takes any free one. */
   port: number;
   metrics: { render(): Promise<{ contentType: string; body: string }> };
-  /** `live`: is it making progress, else restart it. `ready`: can it work now. */
+  /** `started`: has it what it needs to begin; asked until it has. `live`: is it making progress, else restart it. `ready`: can it work now. */
+  started: Record<string, Check>;
   live: Record<string, Check>;
   ready: Record<string, Check>;
 }
@@ -17,20 +18,26 @@ export interface HealthServer {
   close(): Promise<void>;
 }
 
-/** A small server for what has no other: /metrics, /healthz and /readyz. Rejects when the port is taken. */
+/** A small server for what has no other: /metrics, /startupz, /healthz and /readyz. Rejects when the port is taken. */
 export async function serveHealth(options: HealthServerOptions): Promise<HealthServer> {
+  const checks = { '/startupz': options.started, '/healthz': options.live, '/readyz': options.ready };
   const answer = async (path: string): Promise<{ status: number; contentType: string; body: string }> => {
     switch (path) {
       case '/metrics':
         return { status: 200, ...(await options.metrics.render()) };
+      case '/startupz':
       case '/healthz':
       case '/readyz': {
-        const report = await runChecks(path === '/healthz' ? options.live : options.ready);
+        const report = await runChecks(checks[path]);
         const status = report.ok ? 200 : 503;
         return { status, contentType: 'application/json', body: JSON.stringify(report) };
       }
       default:
-        return { status: 404, contentType: 'text/plain', body: 'try /metrics, /healthz or /readyz\n' };
+        return {
+          status: 404,
+          contentType: 'text/plain',
+          body: 'try /metrics, /startupz, /healthz or /readyz\n',
+        };
     }
   };
   const server = createServer((request, response) => {

@@ -282,7 +282,7 @@ export const METRICS = {
     type: 'counter',
     unit: 'jobs',
     help: 'Jobs accepted, by where their documents come from.',
-    labels: { source: ['upload', 'inline', 'path', 's3', 'url', 'retry', 'collection'] },
+    labels: { source: ['upload', 'inline', 'path', 's3', 'url', 'retry', 'verify', 'collection'] },
     apps: ['api'],
   },
   uploadBytes: {

@@ -11,8 +11,8 @@ export interface BrokerOptions {
 /** A worker's options without those that the broker knows. */
 export type BrokerWorkerOptions = Omit<WorkerOptions, 'connection' | 'prefix' | 'telemetry'>;
 
-/** What closes a worker, and says what went wrong. */
-export type BrokerWorker = Pick<Worker, 'close' | 'on'>;
+/** What closes a worker or ends one of its jobs, and says what went wrong. */
+export type BrokerWorker = Pick<Worker, 'close' | 'on' | 'cancelJob'>;
 
 /**
  * What holds the queues: Redis, or PostgreSQL. BullMQ's queues and workers on it, and the little that is kept beside
@@ -52,6 +52,13 @@ export interface Broker {
   /** One channel a broker. Resolves once nothing that is published is missed any more. */
   subscribe(channel: string, receive: (message: Uint8Array) => void): Promise<void>;
 
+  /** Calls back whenever it is back after it was away, and may have less than it had. */
+  onReturn(callback: () => void): void;
+
+  /** Whether the lock of an active job is still this token's. */
+  isHeld(queue: string, id: string, token: string): Promise<boolean>;
+  /** Writes an active job's data, for as long as its lock is this token's; says whether it did. */
+  saveHeld(queue: string, id: string, token: string, data: object): Promise<boolean>;
   /** Takes settled children out of their parent's record; `childKeys` as BullMQ's `getDependencies` gives them. */
   forgetChildren(queue: string, parentId: string, childKeys: string[]): Promise<void>;
   /** Takes back the children that nobody has claimed. */

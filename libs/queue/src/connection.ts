@@ -26,6 +26,23 @@ export interface PostgresOptions {
   postgresUrl: string;
 }
 
+/** Codes of replies by which Redis refuses for now: the first word of an error reply is its code. */
+const REFUSALS = /^(OOM|MISCONF|READONLY|LOADING|MASTERDOWN|NOREPLICAS|CLUSTERDOWN|TRYAGAIN) /;
+
+/**
+ * What a call to Redis threw, as `queue_full` where Redis has no memory for what it was to keep, as
+ * `queue_unavailable` where it takes nothing for another reason that may pass; undefined where it is something else.
+ */
+export function refusedForNow(thrown: unknown): EmbedmillError | undefined {
+  if (!(thrown instanceof Error) || thrown.name !== 'ReplyError') return undefined;
+  const code = REFUSALS.exec(thrown.message)?.[1];
+  if (code === undefined) return undefined;
+  if (code !== 'OOM') return queueUnavailable(thrown);
+  const message =
+    'the queue’s Redis has no memory left (maxmemory) and takes no more; let running jobs end or give it more, and try again';
+  return new EmbedmillError('queue_full', message, { cause: thrown, retryAfter: 30 });
+}
+
 export function queueUnavailable(cause: unknown): EmbedmillError {
   const why = causeOf(cause);
   return new EmbedmillError(

@@ -1,5 +1,5 @@
 export { backlogOfModel, type Backlog, type ModelBacklog } from './backlog.ts';
-export { DEFAULT_PREFIX, type QueueOptions } from './connection.ts';
+export { DEFAULT_PREFIX, refusedForNow, type QueueOptions } from './connection.ts';
 export { describeQueue } from './queue-description.ts';
 export {
   consumeIngest,
@@ -7,7 +7,7 @@ export {
   type IngestHandle,
   type IngestOptions,
 } from './ingest-consumer.ts';
-export { sourceOf, type IngestRecord, type JobSource, type NewJob } from './ingest-record.ts';
+export { parseRecord, sourceOf, type IngestRecord, type JobSource, type NewJob } from './ingest-record.ts';
 export type { QueueMemory } from './memory.ts';
 export {
   ModelConsumer,
@@ -17,4 +17,5 @@ export {
 } from './model-consumer.ts';
 export { jobIdOfKey, newJobId } from './names.ts';
 export { connectQueue, Queue, type QueueDepth, type RetainedJob } from './queue.ts';
+export { areAllSettled, isSettled } from './settled-shards.ts';
 export { ADDED_AT_ONCE, ShardBound } from './shard-bound.ts';

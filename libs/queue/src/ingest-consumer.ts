@@ -1,6 +1,7 @@
 import { Job as BullJob, type Job, type Queue as BullQueue } from 'bullmq';
 import {
   addResult,
+  EmbedmillError,
   shardResultSchema,
   shardSchema,
   type JobId,
@@ -13,6 +14,7 @@ import type { QueueOptions } from './connection.ts';
 import type { IngestRecord } from './ingest-record.ts';
 import { cancelKey, INGEST_QUEUE, shardIndexOf, shardJobId, shardQueue } from './names.ts';
 import { openBroker } from './open-broker.ts';
+import { isSettled, withSettled } from './settled-shards.ts';
 
 export type IngestOptions = QueueOptions & {
   /** Jobs dispatched at the same time. */
@@ -29,20 +31,24 @@ const LONGEST_PAUSE_MS = 60_000;
 /**
  * One ingest job in its dispatcher's hands. `record` is what the broker has, as of the last `save`; the dispatcher
  * changes it and saves it. Only one dispatcher holds a job at a time; if it dies, the next one gets the job with
- * the record as last saved, and `fold` makes up for what happened since.
+ * the record as last saved, and `fold` makes up for what happened since. A dispatcher that only seemed dead finds
+ * that its lock is gone: `assertHeld` and `save` say so. What a Redis has may be older than the record, where it lost
+ * the end of its file: nothing relies on more than that `progress` is the sum over `settled`.
  */
 export class IngestHandle {
   readonly id: JobId;
   record: IngestRecord;
   readonly #job: Job<IngestRecord>;
+  readonly #token: string;
   readonly #broker: Broker;
   readonly #ingest: BullQueue;
   readonly #shards: BullQueue<Shard>;
 
-  constructor(job: Job<IngestRecord>, broker: Broker) {
+  constructor(job: Job<IngestRecord>, token: string, broker: Broker) {
     this.id = job.data.id;
     this.record = job.data;
     this.#job = job;
+    this.#token = token;
     this.#broker = broker;
     this.#ingest = broker.queues.get(INGEST_QUEUE);
     this.#shards = broker.queues.get(shardQueue(job.data.collection.profile.model));
@@ -53,8 +59,14 @@ export class IngestHandle {
     return this.#job.attemptsMade;
   }
 
+  /** Errors: `queue_unavailable` when another dispatcher has the job, or the broker lost it. */
   async save(): Promise<void> {
-    await this.#job.updateData(this.record);
+    if (!(await this.#broker.saveHeld(INGEST_QUEUE, this.id, this.#token, this.record))) throw this.#taken();
+  }
+
+  /** Throws `queue_unavailable` when another dispatcher has the job, or the broker lost it. */
+  async assertHeld(): Promise<void> {
+    if (!(await this.#broker.isHeld(INGEST_QUEUE, this.id, this.#token))) throw this.#taken();
   }
 
   async isCancelled(): Promise<boolean> {
@@ -71,24 +83,6 @@ export class IngestHandle {
       attempts: ATTEMPTS,
       backoff: { type: 'custom' },
     });
-  }
-
-  /**
-   * Finds which shards a dispatcher that died had added without saving it. They are added in order, so all before one
-   * that is there have been. To be called before the first `fold`, which finds those that were settled: one that is
-   * settled meanwhile is seen by the second look, and none is added again.
-   */
-  async findDispatched(): Promise<void> {
-    let { dispatched } = this.record;
-    let cursor: number | undefined = 0;
-    do {
-      const page: Awaited<ReturnType<Job['getDependencies']>> = await this.#job.getDependencies({
-        unprocessed: { count: 1000, cursor },
-      });
-      for (const key of page.unprocessed ?? []) dispatched = Math.max(dispatched, shardIndexOf(key) + 1);
-      cursor = page.nextUnprocessedCursor;
-    } while (cursor !== undefined && cursor !== 0);
-    this.record = { ...this.record, dispatched };
   }
 
   /** Shards that were added and have not been settled. */
@@ -108,31 +102,30 @@ export class IngestHandle {
 
   /**
    * Moves settled shards' results from the broker into the record's progress and saves it, each result once whatever
-   * dies in between: what is being folded is saved with the sum, and removed afterwards. `onLost` is called for
-   * each shard that its workers died on, and says what became of its documents.
+   * dies in between: that a shard is counted is saved with the sum, and its result removed afterwards. `onLost` is
+   * called for each shard that its workers died on, and says what became of its documents. Gives how many results
+   * there were.
    */
   async fold(onLost: (shard: Shard) => Promise<ShardResult>): Promise<number> {
-    await this.#forget(this.record.folding, this.record.folding);
     const { processed = {}, ignored = {} } = await this.#job.getDependencies({
       processed: { count: 500, cursor: 0 },
       ignored: { count: 500, cursor: 0 },
     });
     const keys = Object.keys({ ...processed, ...ignored });
-    if (keys.length === 0 && this.record.folding.length === 0) return 0;
-    let { progress } = this.record;
-    let { dispatched } = this.record;
-    for (const value of Object.values(processed)) {
-      const result = shardResultSchema.parse(value);
+    if (keys.length === 0) return 0;
+    let { progress, settled } = this.record;
+    const count = (result: ShardResult): void => {
+      if (isSettled(settled, result.index)) return;
       progress = addResult(progress, result);
-      dispatched = Math.max(dispatched, result.index + 1);
-    }
+      settled = withSettled(settled, result.index);
+    };
+    for (const value of Object.values(processed)) count(shardResultSchema.parse(value));
     for (const key of Object.keys(ignored)) {
+      if (isSettled(settled, shardIndexOf(key))) continue;
       const lost = await BullJob.fromId<Shard>(this.#shards, shardJobId(this.id, shardIndexOf(key)));
-      if (lost === undefined) continue;
-      progress = addResult(progress, await onLost(shardSchema.parse(lost.data)));
-      dispatched = Math.max(dispatched, lost.data.index + 1);
+      if (lost !== undefined) count(await onLost(shardSchema.parse(lost.data)));
     }
-    this.record = { ...this.record, progress, dispatched, folding: keys };
+    this.record = { ...this.record, progress, settled };
     await this.save();
     await this.#forget(keys, Object.keys(ignored));
     return keys.length;
@@ -143,6 +136,11 @@ export class IngestHandle {
     if (keys.length === 0) return;
     await this.#broker.forgetChildren(INGEST_QUEUE, this.id, keys);
     for (const key of lost) await this.#shards.remove(shardJobId(this.id, shardIndexOf(key)));
+  }
+
+  #taken(): Error {
+    const message = `job ${this.id} is in another dispatcher’s hands, or the queue has lost it`;
+    return new EmbedmillError('queue_unavailable', message);
   }
 }
 
@@ -160,7 +158,10 @@ export async function consumeIngest(
   const stop = new AbortController();
   const worker = broker.worker<IngestRecord, void>(
     INGEST_QUEUE,
-    (job) => dispatch(new IngestHandle(job, broker), stop.signal),
+    (job, token = '', given) => {
+      const signal = given === undefined ? stop.signal : AbortSignal.any([stop.signal, given]);
+      return dispatch(new IngestHandle(job, token, broker), signal);
+    },
     {
       concurrency: options.concurrency,
       lockDuration: options.lockMs,
@@ -169,6 +170,9 @@ export async function consumeIngest(
     },
   );
   worker.on('error', options.onError);
+  worker.on('lockRenewalFailed', (ids) => {
+    for (const id of ids) worker.cancelJob(id, 'another dispatcher may have the job');
+  });
   return {
     async close() {
       stop.abort(new Error('the dispatcher is stopping'));

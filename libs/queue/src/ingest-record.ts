@@ -1,7 +1,15 @@
 import { randomUUID } from 'node:crypto';
+import { z } from 'zod';
 import {
+  collectionSchema,
   isFinished,
+  jobStateSchema,
   NO_PROGRESS,
+  progressSchema,
+  sourceEncodingSchema,
+  sourceRefSchema,
+  storedSourceSchema,
+  tenantSchema,
   type Collection,
   type Job,
   type JobId,
@@ -13,6 +21,7 @@ import {
   type StoredSource,
   type TenantId,
 } from '@embedmill/jobs';
+import type { SettledShards } from './settled-shards.ts';
 
 /**
  * A source as submitted: one that shards can refer to, or what the dispatcher copies first, as plain NDJSON: a
@@ -52,10 +61,8 @@ export interface IngestRecord extends NewJob {
    * which records of earlier versions do not say.
    */
   cursor: { index: number; offset: number; bytes?: number | undefined };
-  /** All shards before this one have been added, as far as is known; never less than the cursor's index. */
-  dispatched: number;
-  /** Shards whose results are in `progress` but may still be in Redis. */
-  folding: string[];
+  /** Shards whose results are in `progress`: a result that comes again, also after Redis lost some, is passed over. */
+  settled: SettledShards;
   error: { code: string; message: string } | null;
   startedAt: string | null;
   finishedAt: string | null;
@@ -69,12 +76,46 @@ export function newRecord(job: NewJob): IngestRecord {
     progress: NO_PROGRESS,
     fetched: null,
     cursor: { index: 0, offset: 0, bytes: 0 },
-    dispatched: 0,
-    folding: [],
+    settled: [],
     error: null,
     startedAt: null,
     finishedAt: null,
   };
+}
+
+const id = z.string().transform((value) => value as JobId);
+const recordSchema = z.strictObject({
+  id,
+  purpose: z.enum(['ingest', 'migrate']),
+  collection: collectionSchema,
+  tenant: tenantSchema.optional(),
+  source: z.union([
+    sourceRefSchema,
+    z.strictObject({
+      kind: z.literal('encoded'),
+      source: storedSourceSchema,
+      encoding: sourceEncodingSchema,
+    }),
+    z.strictObject({ kind: z.literal('url'), url: z.string(), encoding: sourceEncodingSchema.optional() }),
+    z.strictObject({ kind: z.literal('collection') }),
+  ]),
+  label: z.string(),
+  digest: z.string(),
+  retryOf: id.nullable(),
+  submission: z.string(),
+  state: jobStateSchema,
+  progress: progressSchema,
+  fetched: sourceRefSchema.nullable(),
+  cursor: z.strictObject({ index: z.int(), offset: z.int(), bytes: z.int().optional() }),
+  settled: z.array(z.tuple([z.int(), z.int()])),
+  error: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
+  startedAt: z.string().nullable(),
+  finishedAt: z.string().nullable(),
+});
+
+/** A record as it was kept outside of the queue; throws where it is none. */
+export function parseRecord(value: unknown): IngestRecord {
+  return recordSchema.parse(value);
 }
 
 const PAUSED = { code: 'queue_paused', message: 'the queue is paused; "embedmill resume" lets it go on' };

@@ -10,7 +10,8 @@ import {
   type ShardResult,
 } from '@embedmill/jobs';
 import type { Broker, BrokerWorker } from './broker.ts';
-import type { QueueOptions } from './connection.ts';
+import { UNCLAIMED } from './bull-queues.ts';
+import { queueUnavailable, within, type QueueOptions } from './connection.ts';
 import { shardBackoff } from './ingest-consumer.ts';
 import { MODELS, queryQueue, shardQueue, troubleKey } from './names.ts';
 import { openBroker } from './open-broker.ts';
@@ -44,6 +45,8 @@ export interface ModelHandlers {
 
 /** How often the workers of a shard may die before its documents count as failed. */
 const MAX_STALLED = 3;
+/** How long a call may wait for the broker. */
+const DEADLINE_MS = 5000;
 /** Longer than the longest pause between two tries to load a model. */
 const TROUBLE_SECONDS = 60;
 
@@ -78,6 +81,20 @@ export class ModelConsumer {
     if (error === null) return this.#broker.delete(key);
     const { code, message } = error;
     await this.#broker.set(key, JSON.stringify({ code, message }), TROUBLE_SECONDS);
+  }
+
+  /** Shards of the models that it serves that anyone may claim now. Errors: `queue_unavailable`, within seconds. */
+  async waiting(): Promise<number> {
+    let waiting = 0;
+    for (const model of this.#workers.keys()) {
+      const queue = this.#broker.queues.get(shardQueue(model));
+      const counted = Promise.all([queue.isPaused(), queue.getJobCountByTypes(...UNCLAIMED)]);
+      const [paused, count] = await within(counted, DEADLINE_MS).catch((error: unknown) => {
+        throw queueUnavailable(error);
+      });
+      if (!paused) waiting += count;
+    }
+    return waiting;
   }
 
   async ping(): Promise<void> {

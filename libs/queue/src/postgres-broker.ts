@@ -172,6 +172,20 @@ export class PostgresBroker implements Broker {
     this.#listener = await PostgresListener.open(() => new Client(this.#options), channel, take);
   }
 
+  onReturn(): void {
+    // A PostgreSQL that is back has all that it acknowledged.
+  }
+
+  async isHeld(queue: string, id: string, token: string): Promise<boolean> {
+    const held = 'SELECT id FROM job WHERE queue = $1 AND id = $2 AND lock_token = $3';
+    return (await this.#rows(held, [queue, id, token])).length === 1;
+  }
+
+  async saveHeld(queue: string, id: string, token: string, data: object): Promise<boolean> {
+    const save = 'UPDATE job SET data = $4 WHERE queue = $1 AND id = $2 AND lock_token = $3 RETURNING id';
+    return (await this.#rows(save, [queue, id, token, JSON.stringify(data)])).length === 1;
+  }
+
   async forgetChildren(queue: string, parentId: string, childKeys: string[]): Promise<void> {
     await this.#rows(
       'DELETE FROM job_dependency WHERE parent_queue = $1 AND parent_id = $2 AND child_key = ANY($3)',

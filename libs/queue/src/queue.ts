@@ -13,7 +13,7 @@ import {
 import { backlogOf, QUERY_WAKES_MS, type Backlog, type SampledJob } from './backlog.ts';
 import type { Broker } from './broker.ts';
 import { UNCLAIMED, type BullQueues } from './bull-queues.ts';
-import { queueUnavailable, within, type QueueOptions } from './connection.ts';
+import { queueUnavailable, refusedForNow, within, type QueueOptions } from './connection.ts';
 import type { QueueMemory } from './memory.ts';
 import { newRecord, viewOf, type IngestRecord, type NewJob } from './ingest-record.ts';
 import { cancelKey, INGEST_QUEUE, MODELS, queryQueue, shardQueue, troubleKey, turnKey } from './names.ts';
@@ -76,23 +76,38 @@ export class Queue {
 
   /**
    * Queues a job. An id that is known gives the job it stands for, or `idempotency_conflict` when the two
-   * differ in collection, tenant or digest.
+   * differ in collection, tenant or digest. `keep` is called with a new job's record before the queue has it: when it
+   * was called and then `queue_unavailable` is thrown, whether the queue has the job is not known.
    */
-  async submit(job: NewJob): Promise<{ job: Job; created: boolean }> {
-    const record = newRecord(job);
+  async submit(
+    job: NewJob,
+    keep?: (record: IngestRecord) => Promise<void>,
+  ): Promise<{ job: Job; created: boolean }> {
     const existing = await this.#find(job.id);
     if (existing !== undefined) return { job: sameJob(existing, job), created: false };
-    await this.announceModel(job.collection.profile.model);
+    const record = newRecord(job);
+    await keep?.(record);
+    const stored = await this.restore(record);
+    return { job: sameJob(stored, job), created: stored.data.submission === record.submission };
+  }
+
+  /** Queues a job as it was kept when it was submitted; does nothing where the queue has it. */
+  async restore(record: IngestRecord): Promise<BullJob<IngestRecord>> {
+    await this.announceModel(record.collection.profile.model);
     const added = await this.#call(
       this.#ingest.add('ingest', record, {
-        jobId: job.id,
+        jobId: record.id,
         attempts: 1_000_000,
         backoff: { type: 'fixed', delay: 2000 },
         stackTraceLimit: 1,
       }),
     );
-    const stored = (await this.#find(job.id)) ?? added;
-    return { job: sameJob(stored, job), created: stored.data.submission === record.submission };
+    return (await this.#find(record.id)) ?? added;
+  }
+
+  /** Calls back whenever the queue is back after it was away, and may have less than it had. */
+  onReturn(callback: () => void): void {
+    this.#broker.onReturn(callback);
   }
 
   async getJob(id: JobId): Promise<Job | undefined> {
@@ -312,7 +327,7 @@ export class Queue {
 
   async #call<T>(promise: Promise<T>): Promise<T> {
     return within(promise, DEADLINE_MS).catch((error: unknown) => {
-      throw queueUnavailable(error);
+      throw refusedForNow(error) ?? queueUnavailable(error);
     });
   }
 }

@@ -8,6 +8,13 @@ import { queueUnavailable, within, type RedisOptions } from './connection.ts';
 import { memoryOf, type QueueMemory } from './memory.ts';
 import { parseRedisAddress } from './redis-address.ts';
 
+/** One that was taken for dead must not write any more. */
+const SAVE_HELD = `
+  if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+  redis.call('HSET', KEYS[2], 'data', ARGV[2])
+  return 1
+`;
+
 /** A broker that is Redis: one server, a master that sentinels name, or a cluster. */
 export class RedisBroker implements Broker {
   readonly queues: BullQueues;
@@ -103,6 +110,19 @@ export class RedisBroker implements Broker {
     this.#subscriber = openRedis(this.#options);
     this.#subscriber.on('messageBuffer', (_channel: Buffer, message: Buffer) => receive(message));
     await this.#subscriber.subscribe(this.#key(channel));
+  }
+
+  onReturn(callback: () => void): void {
+    this.#redis.on('ready', callback);
+  }
+
+  async isHeld(queue: string, id: string, token: string): Promise<boolean> {
+    return (await this.#redis.get(this.#key(`${queue}:${id}:lock`))) === token;
+  }
+
+  async saveHeld(queue: string, id: string, token: string, data: object): Promise<boolean> {
+    const job = this.#key(`${queue}:${id}`);
+    return (await this.#redis.eval(SAVE_HELD, 2, `${job}:lock`, job, token, JSON.stringify(data))) === 1;
   }
 
   async forgetChildren(queue: string, parentId: string, childKeys: string[]): Promise<void> {

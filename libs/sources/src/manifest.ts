@@ -14,6 +14,7 @@ import {
 import { DuplicateFinder } from './duplicates.ts';
 import { readDocumentLine } from './document-line.ts';
 import { readLines, type Line } from './lines.ts';
+import { isSystemError, spoolUnavailable } from './spool-error.ts';
 import type { Spool } from './spool.ts';
 
 /**
@@ -35,7 +36,10 @@ export interface ShardLimits {
 /** Small enough that losing one costs seconds, large enough that the queue's own cost does not matter. */
 export const SHARD_LIMITS: ShardLimits = { documents: 256, bytes: 256 * 1024 };
 
-/** Scans a source into the job's manifest, which is complete when it exists. Memory does not grow with the source. */
+/**
+ * Scans a source into the job's manifest, which is complete when it exists. Memory does not grow with the source.
+ * Errors: those of the source, and `spool_unavailable`.
+ */
 export async function writeManifest(
   spool: Spool,
   job: JobId,
@@ -53,7 +57,9 @@ export async function writeManifest(
   const finder = new DuplicateFinder();
   const totals = { documents: 0, shards: 0 };
   const scratch = join(tmpdir(), `embedmill-manifest-${randomUUID()}`);
-  const out = await open(scratch, 'wx', 0o600);
+  const out = await open(scratch, 'wx', 0o600).catch((error: unknown) => {
+    throw spoolUnavailable('write', scratch, error);
+  });
   try {
     let range: ShardRange | undefined;
     let pending = '';
@@ -83,6 +89,8 @@ export async function writeManifest(
     const ranges = rangesIn(createReadStream(scratch));
     await spool.writeManifest(job, withSuperseded(ranges, await finder.superseded()));
     return totals;
+  } catch (error) {
+    throw isSystemError(error) ? spoolUnavailable('write', scratch, error) : error;
   } finally {
     await out.close();
     await finder.close();
@@ -92,7 +100,7 @@ export async function writeManifest(
 
 /** The shards of a job's manifest from byte `cursor` on, each with the cursor of the one after it. */
 export function readManifest(
-  spool: Spool,
+  spool: Pick<Spool, 'readManifest'>,
   job: JobId,
   cursor = 0,
 ): AsyncGenerator<{ range: ShardRange; next: number }> {

@@ -62,6 +62,16 @@ export class SpoolBucket implements SpoolStorage {
     }
   }
 
+  async find(key: string): Promise<Buffer | undefined> {
+    const location = this.#at(key);
+    try {
+      return Buffer.concat(await Array.fromAsync(this.#s3.read(location)));
+    } catch (error) {
+      if (s3Failure(error).kind === 'missing') return undefined;
+      throw unavailable('read', s3Url(location), error);
+    }
+  }
+
   async *list(folder: string): AsyncGenerator<string> {
     const location = this.#at(`${folder}/`);
     try {

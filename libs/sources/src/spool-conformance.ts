@@ -151,6 +151,17 @@ export function spoolConformance(start: () => Promise<SpoolPlace>): void {
       expect(await Array.fromAsync(readManifest(spool, JOB, next))).toEqual(shards.slice(n + 1));
   });
 
+  test('a job is kept as unfinished until its last record is there', async () => {
+    await spool.keepRecord(JOB, { state: 'queued' }, 'unfinished');
+    expect(await spool.unfinishedJobs()).toEqual([JOB]);
+    expect(await spool.readRecord(JOB, 'unfinished')).toEqual({ state: 'queued' });
+    expect(await spool.readRecord(JOB, 'finished')).toBeUndefined();
+    await spool.keepRecord(JOB, { state: 'completed' }, 'finished');
+    expect(await spool.unfinishedJobs()).toEqual([]);
+    expect(await spool.readRecord(JOB, 'unfinished')).toBeUndefined();
+    expect(await spool.readRecord(JOB, 'finished')).toEqual({ state: 'completed' });
+  });
+
   test('a job is removed with all that is of it', async () => {
     await spool.receive(JOB, parts('one\n'), { maxBytes: 100 });
     await spool.writeReports(JOB, 'failures', 0, [report(1)]);

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, rmdir, stat, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, rmdir, stat, type FileHandle } from 'node:fs/promises';
 import { dirname, isAbsolute, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { EmbedmillError, type SourceRef, type StoredSource } from '@embedmill/jobs';
+import type { SourceRef, StoredSource } from '@embedmill/jobs';
 import { fileSource } from './file-source.ts';
+import { isSystemError, spoolUnavailable } from './spool-error.ts';
 import type { SpoolStorage } from './spool-storage.ts';
 
 const PARTIAL = '.partial';
@@ -21,7 +22,7 @@ export class SpoolFolder implements SpoolStorage {
     try {
       await mkdir(folder, { recursive: true, mode: 0o700 });
     } catch (error) {
-      throw unavailable('write', folder, error);
+      throw spoolUnavailable('write', folder, error);
     }
     return new SpoolFolder(folder);
   }
@@ -32,7 +33,7 @@ export class SpoolFolder implements SpoolStorage {
     const partial = `${path}.${randomUUID()}${PARTIAL}`;
     const writing = <T>(step: Promise<T>): Promise<T> =>
       step.catch((error: unknown) => {
-        throw unavailable('write', path, error);
+        throw spoolUnavailable('write', path, error);
       });
     try {
       const out = await writing(createIn(folder, partial));
@@ -57,8 +58,16 @@ export class SpoolFolder implements SpoolStorage {
     try {
       for await (const chunk of createReadStream(path, { start: offset })) yield chunk as Buffer;
     } catch (error) {
-      throw unavailable('read', path, error);
+      throw spoolUnavailable('read', path, error);
     }
+  }
+
+  async find(key: string): Promise<Buffer | undefined> {
+    const path = join(this.place, key);
+    return readFile(path).catch((error: unknown) => {
+      if (isMissing(error)) return undefined;
+      throw spoolUnavailable('read', path, error);
+    });
   }
 
   async *list(folder: string): AsyncGenerator<string> {
@@ -120,10 +129,13 @@ async function createIn(folder: string, path: string, tries = 5): Promise<FileHa
     await mkdir(folder, { recursive: true, mode: 0o700 });
     return await open(path, 'wx');
   } catch (error) {
-    const isGone = error instanceof Error && 'code' in error && error.code === 'ENOENT';
-    if (isGone && tries > 1) return createIn(folder, path, tries - 1);
+    if (isMissing(error) && tries > 1) return createIn(folder, path, tries - 1);
     throw error;
   }
+}
+
+function isMissing(error: unknown): boolean {
+  return isSystemError(error) && error.code === 'ENOENT';
 }
 
 async function removeIfEmpty(folder: string): Promise<void> {
@@ -139,10 +151,4 @@ async function syncFolder(folder: string): Promise<void> {
   } finally {
     await handle.close();
   }
-}
-
-function unavailable(does: 'write' | 'read', where: string, error: unknown): EmbedmillError {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  const advice = code === 'ENOSPC' ? 'the disk is full: free space' : String(error);
-  return new EmbedmillError('spool_unavailable', `cannot ${does} ${where}: ${advice}`, { cause: error });
 }

@@ -14,6 +14,8 @@ export interface SpoolStorage {
   write(key: string, body: AsyncIterable<Uint8Array>, expectedBytes?: number): Promise<StoredSource>;
   /** A file's bytes from `offset` on. */
   read(key: string, offset?: number): AsyncIterable<Uint8Array>;
+  /** The whole of a small file; undefined where there is none. */
+  find(key: string): Promise<Buffer | undefined>;
   /** The keys directly below a folder such as `<job>/failures`, in their order. */
   list(folder: string): AsyncIterable<string>;
   /** The folders at the top, and when something in them was last written to, in epoch milliseconds. */

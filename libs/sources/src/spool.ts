@@ -16,6 +16,8 @@ import type { SpoolStorage } from './spool-storage.ts';
 /** What is said of single documents: those that failed, and those that were stored with something to tell. */
 export type ReportKind = 'failures' | 'warnings';
 
+/** The folder of unfinished jobs' records. No job has this id: those start with `job_`. */
+const UNFINISHED = 'unfinished';
 /** Of a source, what is read at once to get at lines in it. */
 const STRETCH_BYTES = 1024 * 1024;
 
@@ -28,6 +30,8 @@ export interface Received {
 /**
  * Where jobs keep what is too large for the queue: `<job>/source-<random>.ndjson` (an upload, or what was copied or
  * made of a source), `<job>/manifest.ndjson`, and `<job>/failures/<shard>.ndjson`, `<job>/warnings/<shard>.ndjson`.
+ * Beside them what the queue knows of jobs, for when it loses it: `unfinished/<job>.json`, written before the queue
+ * has the job, and `<job>/finished.json`, written before its source is removed.
  *
  * Two modes: in a folder, or in a bucket. Invariants: a file is complete when it has its name; two uploads for one
  * job (a repeated Idempotency-Key) never share a file; one shard writes one report file a kind, so that running it
@@ -196,9 +200,38 @@ export class Spool {
     );
   }
 
+  /** Keeps a job's record until it is `finished`; from then on that one. Errors: `spool_unavailable`. */
+  async keepRecord(job: JobId, record: object, state: 'unfinished' | 'finished'): Promise<void> {
+    const bytes = Buffer.from(JSON.stringify(record));
+    await this.#storage.write(this.#recordKey(job, state), once(bytes), bytes.length);
+    if (state === 'finished') await this.forgetRecord(job);
+  }
+
+  /** What `keepRecord` kept, as JSON has it; undefined when there is none. Errors: `spool_unavailable`. */
+  async readRecord(job: JobId, state: 'unfinished' | 'finished'): Promise<unknown> {
+    const bytes = await this.#storage.find(this.#recordKey(job, state));
+    return bytes === undefined ? undefined : JSON.parse(bytes.toString('utf8'));
+  }
+
+  /** Forgets an unfinished job. */
+  async forgetRecord(job: JobId): Promise<void> {
+    await this.#storage.remove(this.#recordKey(job, 'unfinished'));
+  }
+
+  /** The jobs that `keepRecord` keeps as unfinished. */
+  async unfinishedJobs(): Promise<JobId[]> {
+    const keys = await Array.fromAsync(this.#storage.list(UNFINISHED));
+    return keys.map((key) => key.slice(UNFINISHED.length + 1, -'.json'.length) as JobId);
+  }
+
   /** Removes all that there is of a job. */
   async removeJob(job: JobId): Promise<void> {
     await this.#storage.removeFolder(this.#folderOf(job));
+  }
+
+  #recordKey(job: JobId, state: 'unfinished' | 'finished'): string {
+    const folder = this.#folderOf(job);
+    return state === 'finished' ? `${folder}/finished.json` : `${UNFINISHED}/${folder}.json`;
   }
 
   #folderOf(job: JobId): string {

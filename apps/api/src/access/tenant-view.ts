@@ -7,6 +7,7 @@ import {
   type TenantId,
 } from '@embedmill/jobs';
 import type { DocumentKey, VectorStore } from '@embedmill/vector-store';
+import { parseRecord } from '@embedmill/queue';
 import type { ApiParts } from '../parts.ts';
 import { currentPrincipal, type Principal } from './principal.ts';
 
@@ -55,10 +56,10 @@ function queueView(queue: ApiParts['queue']): ApiParts['queue'] {
     return job !== undefined && seesJob(principal, job.collection, job.tenant) ? job : undefined;
   };
   return {
-    submit: async (job) => {
+    submit: async (job, keep) => {
       const { tenant = job.tenant } = currentPrincipal();
       seen(job.collection.name as CollectionName);
-      return queue.submit({ ...job, tenant });
+      return queue.submit({ ...job, tenant }, keep);
     },
     getJob,
     getSubmission: async (id) => {
@@ -72,6 +73,10 @@ function queueView(queue: ApiParts['queue']): ApiParts['queue'] {
       const where = ({ collection, tenant }: { collection: { name: string }; tenant?: string | undefined }) =>
         seesJob(principal, collection.name, tenant);
       return queue.listJobs({ ...options, where });
+    },
+    restore: async (record) => {
+      if (seesJob(currentPrincipal(), record.collection.name, record.tenant)) return queue.restore(record);
+      throw new EmbedmillError('job_not_found', `there is no job ${record.id}`);
     },
     cancel: async (id) => {
       await requireJob(id);
@@ -102,6 +107,18 @@ function spoolView(spool: ApiParts['spool'], queue: ApiParts['queue']): ApiParts
   return {
     s3: spool.s3,
     receive: (job, body, options) => spool.receive(job, body, options),
+    // Sources and manifests are asked for as records name them, which this principal was given.
+    readSource: (source, offset, length) => spool.readSource(source, offset, length),
+    readManifest: (job, cursor) => spool.readManifest(job, cursor),
+    keepRecord: (job, record, state) => spool.keepRecord(job, record, state),
+    forgetRecord: (job) => spool.forgetRecord(job),
+    readRecord: async (job, state) => {
+      const principal = currentPrincipal();
+      const record = await spool.readRecord(job, state);
+      if (record === undefined) return undefined;
+      const { collection, tenant } = parseRecord(record);
+      return seesJob(principal, collection.name, tenant) ? record : undefined;
+    },
     removeSource: (source) => spool.removeSource(source),
     // Of a job that the queue let this principal forget; nobody is told of it any more.
     removeJob: (job) => spool.removeJob(job),

@@ -2,7 +2,14 @@ import { Readable } from 'node:stream';
 import type { FastifyReply } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { EmbedmillError, jobSchema, jobStateSchema, type Job, type JobId } from '@embedmill/jobs';
+import {
+  EmbedmillError,
+  jobSchema,
+  jobStateSchema,
+  verificationSchema,
+  type Job,
+  type JobId,
+} from '@embedmill/jobs';
 import type { ReportKind } from '@embedmill/sources';
 import type { ApiParts } from '../parts.ts';
 import { problemResponses } from '../problem.ts';
@@ -108,6 +115,22 @@ export function jobRoutes(parts: ApiParts, submission: Submission): FastifyPlugi
           .code(created ? 202 : 200)
           .send(job);
       },
+    );
+
+    server.post(
+      '/jobs/:id/verify',
+      {
+        config: { access: 'submit' },
+        schema: {
+          ...{
+            tags,
+            summary: 'Compare a job’s documents with the store; what is missing is submitted',
+            params,
+          },
+          response: { 200: verificationSchema, ...problemResponses },
+        },
+      },
+      async (request) => submission.verify(request.params.id as JobId),
     );
 
     async function requireJob(id: string): Promise<Job> {

@@ -26,6 +26,15 @@ export function operationRoutes({ queue, store, metrics }: ApiParts): FastifyPlu
     );
 
     server.get(
+      '/startupz',
+      {
+        config: { access: 'open' },
+        schema: { ...{ tags, summary: 'Whether the server has started' }, response: { 200: healthSchema } },
+      },
+      async () => ({ ok: true, parts: {} }),
+    );
+
+    server.get(
       '/readyz',
       {
         config: { access: 'open' },

@@ -114,6 +114,30 @@ export function addJobs(program: Command, host: CommandHost): void {
     );
 
   program
+    .command('verify')
+    .description('compare a job’s documents with the store; what is missing is submitted again')
+    .argument('<job>')
+    .option('--wait', 'follow what was submitted to its end')
+    .action((id: string, { wait }: { wait?: boolean }) =>
+      host.run(async (context) => {
+        const { terminal } = context;
+        const client = context.client();
+        const found = await client.verify(id);
+        terminal.print(
+          `job ${id} is ${found.state}: of ${grouped(found.documents)} documents ${grouped(found.stored)} are stored, ` +
+            `${grouped(found.failed)} are among its failures, ${grouped(found.missing)} are missing`,
+        );
+        if (found.recovered) terminal.note('the queue had lost the job; it was submitted again');
+        if (found.resubmitted !== null)
+          terminal.note(`job ${found.resubmitted} stores the documents that are missing`);
+        const following = found.resubmitted ?? (isFinished(found.state) ? undefined : id);
+        if (wait === true && following !== undefined) return waitForJob(context, client, following);
+        if (terminal.json) terminal.printJson(found);
+        return EXIT.ok;
+      }),
+    );
+
+  program
     .command('cancel')
     .description('stop a job; what it has stored stays')
     .argument('<job>')

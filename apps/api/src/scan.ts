@@ -1,0 +1,130 @@
+import {
+  EmbedmillError,
+  encodingOf,
+  formatOfMediaType,
+  type CollectionName,
+  type SourceEncoding,
+  type SourceRef,
+  type StoredSource,
+} from '@embedmill/jobs';
+import { sourceOf, type IngestHandle } from '@embedmill/queue';
+import { fetchSource, transcode, writeManifest, type OpenUrl } from '@embedmill/sources';
+import { withAverageLength, type MeasuringParts } from './average-length.ts';
+import type { DispatcherLog } from './dispatcher.ts';
+import { storedDocuments } from './stored-documents.ts';
+
+/** What a job's source is made ready with. */
+export interface ScanParts extends MeasuringParts {
+  maxSourceBytes: number;
+  /** Fetches sources of URLs. */
+  openUrl: OpenUrl;
+  log: DispatcherLog;
+}
+
+/** How soon a job that is being scanned is cancelled. */
+const CANCEL_LOOK_MS = 500;
+
+/** Makes the manifest, unless an earlier dispatcher did. Undefined when the job was cancelled meanwhile. */
+export async function scan(
+  handle: IngestHandle,
+  options: ScanParts,
+  signal: AbortSignal,
+): Promise<SourceRef | undefined> {
+  const { record } = handle;
+  if (record.state === 'running') return sourceOf(record);
+  if (await handle.isCancelled()) return undefined;
+  handle.record = { ...record, state: 'scanning', startedAt: record.startedAt ?? new Date().toISOString() };
+  await handle.save();
+  const { spool } = options;
+  const scanned = await unlessCancelled(handle, signal, async (either) => {
+    const source = sourceOf(record) ?? (await copySource(handle, options, either));
+    const totals = await writeManifest(spool, handle.id, source, record.collection.profile, {
+      ...{ signal: either, tenant: record.tenant },
+    });
+    return { source, totals };
+  });
+  if (scanned === undefined) return undefined;
+  const { source, totals } = scanned;
+  if (totals.documents === 0) {
+    throw new EmbedmillError('source_unreadable', 'the source has no documents: every line is blank');
+  }
+  handle.record = {
+    ...handle.record,
+    collection: await withAverageLength(record.collection, { id: handle.id, source }, options),
+    state: 'running',
+    progress: { ...handle.record.progress, ...totals },
+  };
+  await handle.save();
+  options.log.info({ ...totals }, 'the job is running');
+  return source;
+}
+
+/** What the work gives; undefined when the job was cancelled meanwhile: a source may take as long as whoever serves it likes. */
+async function unlessCancelled<T>(
+  handle: IngestHandle,
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T | undefined> {
+  const cancelled = new AbortController();
+  const look = async (): Promise<void> => {
+    // What keeps a look from succeeding keeps the work's next step from it, too, and is told there.
+    if (await handle.isCancelled().catch(() => false)) cancelled.abort();
+  };
+  const looking = setInterval(() => void look(), CANCEL_LOOK_MS);
+  try {
+    return await work(AbortSignal.any([signal, cancelled.signal]));
+  } catch (thrown) {
+    if (cancelled.signal.aborted && !signal.aborted) return undefined;
+    throw thrown;
+  } finally {
+    clearInterval(looking);
+  }
+}
+
+/** Copies what shards cannot refer to where it is into the spool, as plain NDJSON. */
+async function copySource(handle: IngestHandle, options: ScanParts, signal: AbortSignal): Promise<SourceRef> {
+  const { source, collection } = handle.record;
+  const { spool, maxSourceBytes: maxBytes } = options;
+  const fetched = await copy();
+  handle.record = { ...handle.record, fetched };
+  await handle.save();
+  if (source.kind === 'encoded') {
+    // Should the queue lose the job, it goes on with the copy: the original is not needed any more.
+    await spool.keepRecord(handle.id, handle.record, 'unfinished');
+    await spool.removeSource(source.source);
+  }
+  return fetched;
+
+  async function copy(): Promise<SourceRef> {
+    switch (source.kind) {
+      case 'url': {
+        const { source: copied, mediaType = '' } = await fetchSource(spool, handle.id, source.url, {
+          ...{ open: options.openUrl, maxBytes, signal },
+        });
+        const encoding = source.encoding ?? encodingOf({ format: formatOfMediaType(mediaType) });
+        if (encoding === undefined) return copied;
+        try {
+          return await transcoded(copied, encoding);
+        } finally {
+          await spool.removeSource(copied);
+        }
+      }
+      case 'encoded':
+        return transcoded(source.source, source.encoding);
+      case 'collection': {
+        const lines = storedDocuments(options.store, collection.name as CollectionName, signal);
+        const unlimited = { maxBytes: Number.MAX_SAFE_INTEGER };
+        return (await options.spool.receive(handle.id, lines, unlimited)).source;
+      }
+      case 'file':
+      case 's3':
+      case 'inline':
+        return source;
+    }
+  }
+
+  async function transcoded(from: StoredSource, encoding: SourceEncoding): Promise<SourceRef> {
+    const profile = collection.profile;
+    return (await transcode(spool, handle.id, from, encoding, { profile, maxBytes, signal })).source;
+  }
+}

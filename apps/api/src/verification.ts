@@ -1,0 +1,117 @@
+import {
+  asEmbedmillError,
+  EmbedmillError,
+  isFinished,
+  type CollectionName,
+  type Document,
+  type DocumentReport,
+  type Verification,
+} from '@embedmill/jobs';
+import { sourceOf, type IngestRecord } from '@embedmill/queue';
+import { readLines, readManifest, readShardLines, type Line } from '@embedmill/sources';
+import type { ApiParts } from './parts.ts';
+
+/** What was counted, without what is done about it. */
+export type Comparison = Pick<Verification, 'documents' | 'stored' | 'failed' | 'missing' | 'missingIds'>;
+
+const MOST_IDS = 100;
+export const NOTHING_COMPARED: Comparison = {
+  documents: 0,
+  stored: 0,
+  failed: 0,
+  missing: 0,
+  missingIds: [],
+};
+
+/**
+ * Looks each document of a job's source up in the store, and gives the bytes of those that are missing, a line each;
+ * when they have been read to their end, `comparison` says what was found. Errors: `source_unreadable` where the source
+ * went with the job's end, `source_changed`.
+ */
+export class JobComparison {
+  comparison: Comparison = NOTHING_COMPARED;
+  readonly #record: IngestRecord;
+  readonly #parts: Pick<ApiParts, 'spool' | 'store'>;
+
+  constructor(record: IngestRecord, parts: Pick<ApiParts, 'spool' | 'store'>) {
+    this.#record = record;
+    this.#parts = parts;
+  }
+
+  /** The comparison alone. */
+  async compare(): Promise<Comparison> {
+    for await (const line of this.missingLines()) void line;
+    return this.comparison;
+  }
+
+  async *missingLines(): AsyncGenerator<Uint8Array> {
+    const { id, collection, tenant, progress, state } = this.#record;
+    const source = sourceOf(this.#record);
+    // Before the scan there is nothing to compare with.
+    if (source === undefined || progress.shards === 0) return;
+    const { spool } = this.#parts;
+    const failed = await failedLines(spool, this.#record);
+    const wentAway = isFinished(state) && progress.failed === 0;
+    try {
+      if (wentAway && source.kind === 'inline' && source.lines.length === 0) throw gone(id);
+      for await (const { range } of readManifest(spool, id)) {
+        for await (const group of readShardLines(spool, { collection, tenant, source, range })) {
+          const valid: { line: Line; document: Document }[] = [];
+          for (const read of group) {
+            if (read.kind === 'superseded') continue;
+            if (read.kind === 'document' && !failed.has(read.line.number)) valid.push(read);
+            else this.#count({ failed: 1 });
+          }
+          for (const { line, document } of await this.#missing(valid)) {
+            this.#count({ missing: 1 }, document.id);
+            yield* spool.readSource(source, line.offset, line.length);
+            yield Buffer.from('\n');
+          }
+        }
+      }
+    } catch (thrown) {
+      if (wentAway && asEmbedmillError(thrown).code === 'source_unreadable') throw gone(id, thrown);
+      throw thrown;
+    }
+  }
+
+  async #missing<Read extends { document: Document }>(valid: Read[]): Promise<Read[]> {
+    const name = this.#record.collection.name as CollectionName;
+    const found = await this.#parts.store.findDocuments(
+      name,
+      valid.map(({ document }) => document),
+    );
+    this.#count({ stored: found.filter((one) => one !== undefined).length });
+    return valid.filter((_, n) => found[n] === undefined);
+  }
+
+  #count(more: Partial<Pick<Comparison, 'stored' | 'failed' | 'missing'>>, missingId?: string): void {
+    const { stored = 0, failed = 0, missing = 0 } = more;
+    const before = this.comparison;
+    this.comparison = {
+      documents: before.documents + stored + failed + missing,
+      stored: before.stored + stored,
+      failed: before.failed + failed,
+      missing: before.missing + missing,
+      missingIds:
+        missingId === undefined || before.missingIds.length >= MOST_IDS
+          ? before.missingIds
+          : [...before.missingIds, missingId],
+    };
+  }
+}
+
+async function failedLines(spool: ApiParts['spool'], { id }: IngestRecord): Promise<Set<number>> {
+  const lines = new Set<number>();
+  for await (const group of readLines(spool.readReports(id, 'failures'))) {
+    for (const { bytes } of group) {
+      if (bytes !== null) lines.add((JSON.parse(bytes.toString('utf8')) as DocumentReport).line);
+    }
+  }
+  return lines;
+}
+
+function gone(id: string, cause?: unknown): EmbedmillError {
+  const message = `the documents of job ${id} were removed when it ended with none failed, so there is nothing to compare with; submit them again, what is stored is passed over`;
+  return new EmbedmillError('source_unreadable', message, { cause });
+}

@@ -1,0 +1,24 @@
+import { z } from 'zod';
+import { jobStateSchema } from './job.ts';
+
+const count = (description: string) => z.int().nonnegative().meta({ description });
+
+/** What came of comparing a job's documents with the store. stored + failed + missing = documents. */
+export const verificationSchema = z
+  .strictObject({
+    job: z.string(),
+    state: jobStateSchema,
+    recovered: z.boolean().meta({
+      description: 'Whether the queue had lost the job, and it was submitted again just now.',
+    }),
+    documents: count('Documents that were compared: those of the source but for the duplicates.'),
+    stored: count('Documents that the store has.'),
+    failed: count('Documents that are in the job’s failures.'),
+    missing: count('Documents that are neither. Of a job that still runs they are yet to come.'),
+    missingIds: z.array(z.string()).meta({ description: 'The first hundred of them.' }),
+    resubmitted: z.string().nullable().meta({
+      description: 'The new job of what is missing, where the job has finished.',
+    }),
+  })
+  .meta({ id: 'Verification' });
+export type Verification = z.infer<typeof verificationSchema>;
