@@ -142,7 +142,7 @@ function fail(thrown: unknown): never {
 
 try {
   const config = readConfig(process.env);
-  let running: RunningApi | undefined;
+  let running: RunningApi | undefined = undefined;
   stopWhenAsked(() => running, config.shutdownMs + CLOSING_MS);
   const api = await startApi(config);
   running = api;

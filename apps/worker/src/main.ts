@@ -12,7 +12,7 @@ try {
   log.level = config.logLevel;
   // Asked to stop while it still starts, it has nothing to drain. The first process of a container ignores signals
   // that it has no handler for.
-  let running: RunningWorker | undefined;
+  let running: RunningWorker | undefined = undefined;
   let stopping: Promise<void> | undefined;
   const stop = (reason: string): void => {
     stopping ??= (async () => {
