@@ -98,7 +98,12 @@ test('an upload, its failures and their retry are in the bucket, and no folder i
     [601, 'empty_text'],
     [602, 'missing_text'],
   ]);
-  expect((await keys()).filter((key) => key.startsWith(`spool/${job.id}/`)).length).toBe(3);
+  const left = async () => (await keys()).filter((key) => key.startsWith(`spool/${job.id}/`));
+  await mill.until('its last record is there', async () =>
+    (await left()).includes(`spool/${job.id}/finished.json`),
+  );
+  // And its source, its manifest and its failures.
+  expect(await left()).toHaveLength(4);
   const retry = await mill.json<Job>(`/api/v1/jobs/${job.id}/retry`, {});
   expect(await mill.finished(retry)).toMatchObject({
     state: 'completed',
@@ -128,9 +133,11 @@ test('sources in a bucket are read: NDJSON where it lies, other formats once the
       stored: 500,
       source: source.s3,
     });
-    await mill.until('nothing but the manifest is left', async () => {
+    await mill.until('nothing but the manifest and the last record is left', async () => {
       const left = (await keys()).filter((key) => key.startsWith(`spool/${job.id}/`));
-      return left.length === 1 && left[0] === `spool/${job.id}/manifest.ndjson`;
+      return (
+        left.join() === ['finished.json', 'manifest.ndjson'].map((one) => `spool/${job.id}/${one}`).join()
+      );
     });
   }
   const hits = await mill.search(name, {

@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { afterEach, describe, expect, test } from 'vitest';
-import { profileSchema, type Collection, type QueryResult } from '@embedmill/jobs';
+import type { QueryResult } from '@embedmill/jobs';
 import { missingPostgres, startTestPostgres } from '@embedmill/postgres-server';
 import {
   hasOpenssl,
@@ -16,20 +16,13 @@ import { ModelConsumer } from './model-consumer.ts';
 import { newJobId } from './names.ts';
 import { openBroker } from './open-broker.ts';
 import { connectQueue, type Queue } from './queue.ts';
+import { collection, MODEL } from './test-brokers.ts';
 
 const closers: (() => Promise<void>)[] = [];
 afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
 
-const collection: Collection = {
-  name: 'test',
-  profile: profileSchema.parse({}),
-  dims: 2,
-  vector: 'dense',
-  createdAt: new Date(0).toISOString(),
-};
-const MODEL = collection.profile.model;
 const SECRET = 'sEcReT-12345';
 
 async function open<T extends { close(): Promise<void> }>(opening: Promise<T>): Promise<T> {

@@ -1,20 +1,14 @@
 import { setTimeout } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { profileSchema, type Collection, type ShardResult } from '@embedmill/jobs';
+import type { ShardResult } from '@embedmill/jobs';
 import { startTestRedis, type TestRedis } from '@embedmill/redis-server';
 import { consumeIngest, type IngestHandle } from './ingest-consumer.ts';
 import { ModelConsumer } from './model-consumer.ts';
 import { newJobId } from './names.ts';
 import { connectQueue, type Queue } from './queue.ts';
 import { isSettled } from './settled-shards.ts';
+import { collection } from './test-brokers.ts';
 
-const collection: Collection = {
-  name: 'test',
-  profile: profileSchema.parse({}),
-  dims: 2,
-  vector: 'dense',
-  createdAt: new Date(0).toISOString(),
-};
 /** More than a look folds, and than Redis gives of a set at once. */
 const SHARDS = 1500;
 

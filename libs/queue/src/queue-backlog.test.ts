@@ -1,8 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { profileSchema, type Collection, type JobId, type Shard } from '@embedmill/jobs';
-import { missingPostgres, startTestPostgres } from '@embedmill/postgres-server';
+import type { JobId, Shard } from '@embedmill/jobs';
 import { startTestRedis } from '@embedmill/redis-server';
 import { QUERY_TOKENS } from './backlog.ts';
 import type { QueueOptions } from './connection.ts';
@@ -10,15 +9,7 @@ import { consumeIngest } from './ingest-consumer.ts';
 import { ModelConsumer } from './model-consumer.ts';
 import { newJobId } from './names.ts';
 import { connectQueue, type Queue } from './queue.ts';
-
-const collection: Collection = {
-  name: 'test',
-  profile: profileSchema.parse({}),
-  dims: 2,
-  vector: 'dense',
-  createdAt: new Date(0).toISOString(),
-};
-const MODEL = collection.profile.model;
+import { BROKERS, collection, MODEL } from './test-brokers.ts';
 
 let broker: QueueOptions;
 let queue: Queue;
@@ -53,24 +44,7 @@ const shardOf = (job: string, index: number): Shard => ({
   range: { offset: 0, length: 1, firstLine: 1, documents: 1, superseded: [] },
 });
 
-const brokers = [
-  {
-    name: 'Redis',
-    missing: undefined,
-    async start() {
-      const { url, stop } = await startTestRedis();
-      return { options: { redisUrl: url }, stop };
-    },
-  },
-  {
-    name: 'PostgreSQL',
-    missing: missingPostgres,
-    async start() {
-      const { url, stop } = await startTestPostgres();
-      return { options: { postgresUrl: url }, stop };
-    },
-  },
-];
+const brokers = BROKERS.filter(({ name }) => ['Redis', 'PostgreSQL'].includes(name));
 
 describe.each(brokers)('by $name', ({ missing, start }) => {
   describe.skipIf(missing !== undefined)(missing === undefined ? 'the queue' : `skipped: ${missing}`, () => {

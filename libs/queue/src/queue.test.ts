@@ -2,89 +2,16 @@ import { setTimeout } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import {
   EmbedmillError,
-  profileSchema,
-  type Collection,
   type CollectionName,
   type JobId,
   type QueryResult,
   type TenantId,
 } from '@embedmill/jobs';
-import { missingPostgres, startTestPostgres } from '@embedmill/postgres-server';
-import {
-  hasOpenssl,
-  startTestCluster,
-  startTestRedis,
-  startTestSentinel,
-  startTestTlsRedis,
-} from '@embedmill/redis-server';
 import type { QueueOptions } from './connection.ts';
 import { ModelConsumer, type ModelHandlers } from './model-consumer.ts';
 import { jobIdOfKey, newJobId } from './names.ts';
 import { connectQueue, type Queue } from './queue.ts';
-
-const collection: Collection = {
-  name: 'test',
-  profile: profileSchema.parse({}),
-  dims: 2,
-  vector: 'dense',
-  createdAt: new Date(0).toISOString(),
-};
-const MODEL = collection.profile.model;
-
-interface TestBroker {
-  name: string;
-  /** Why it cannot be had here. */
-  missing?: string | undefined;
-  start(): Promise<{ options: QueueOptions; stop(): Promise<void> }>;
-}
-
-const brokers: TestBroker[] = [
-  {
-    name: 'Redis',
-    async start() {
-      const { url, stop } = await startTestRedis();
-      return { options: { redisUrl: url }, stop };
-    },
-  },
-  {
-    name: 'Redis by TLS',
-    missing: hasOpenssl ? undefined : 'no openssl here',
-    async start() {
-      const { url, ca, stop } = await startTestTlsRedis();
-      return { options: { redisUrl: url, redisTlsCa: ca }, stop };
-    },
-  },
-  {
-    name: 'Redis by Sentinel',
-    async start() {
-      const { url, sentinelPassword, stop } = await startTestSentinel();
-      return { options: { redisUrl: url, redisSentinelPassword: sentinelPassword }, stop };
-    },
-  },
-  {
-    name: 'Redis Cluster',
-    async start() {
-      const { url, stop } = await startTestCluster();
-      return { options: { redisUrl: url }, stop };
-    },
-  },
-  {
-    name: 'Redis Cluster by TLS',
-    missing: hasOpenssl ? undefined : 'no openssl here',
-    async start() {
-      const { url, ca, stop } = await startTestCluster({ tls: true });
-      return { options: { redisUrl: url, redisTlsCa: ca }, stop };
-    },
-  },
-  {
-    name: 'PostgreSQL',
-    missing: missingPostgres,
-    async start() {
-      const { url, stop } = await startTestPostgres();
-      return { options: { postgresUrl: url }, stop };
-    },
-  },
-];
+import { BROKERS, collection, MODEL, type TestBroker } from './test-brokers.ts';
 
 let options: QueueOptions;
 let queue: Queue;
@@ -118,7 +45,7 @@ const job = (changes: object = {}) => ({
   ...changes,
 });
 
-describe.each(brokers)('by $name', ({ missing, start }) => {
+describe.each(BROKERS)('by $name', ({ missing, start }) => {
   describe.skipIf(missing !== undefined)(missing === undefined ? 'the queue' : `skipped: ${missing}`, () => {
     let broker: Awaited<ReturnType<TestBroker['start']>>;
     let tests = 0;

@@ -44,7 +44,7 @@ export async function measureQueueCost(
     const finished = Promise.withResolvers<void>();
     const dispatcher = await consumeIngest(
       { redisUrl: socket, concurrency: 1, lockMs: 15_000, onError: fail },
-      (handle) => dispatch(handle).then(finished.resolve),
+      (handle) => dispatch(handle).then(finished.resolve, finished.reject),
     );
     const queue = await connectQueue({ redisUrl: socket });
     try {
@@ -79,7 +79,7 @@ async function dispatch(handle: IngestHandle): Promise<void> {
     for (; index < SHARDS && outstanding < OUTSTANDING; index += 1, outstanding += 1) {
       const range = { offset: index, length: 1, firstLine: 1, documents: DOCUMENTS_A_SHARD, superseded: [] };
       const { collection, source } = handle.record;
-      if (source.kind !== 'inline') throw new Error('the job has another source than it was given');
+      if (source.kind !== 'file') throw new Error('the job has another source than it was given');
       await handle.addShard({ job: handle.id, index, purpose: 'ingest', collection, source, range });
     }
     await handle.fold(lost);
