@@ -47,6 +47,7 @@ import {
 } from './qdrant-filter.ts';
 import { additionBatches, payloadOf, upsertBatches } from './qdrant-points.ts';
 import { askTermFactors, queryOf } from './qdrant-query.ts';
+import { KnownDefinitions } from './known-definitions.ts';
 import { request } from './qdrant-request.ts';
 import { pointPages, POINTS_AT_ONCE, type ScrollPage } from './qdrant-scroll.ts';
 
@@ -54,8 +55,6 @@ import { pointPages, POINTS_AT_ONCE, type ScrollPage } from './qdrant-scroll.ts'
 const WRITES_AT_ONCE = 3;
 /** Documents a look-up or a deletion. */
 const DOCUMENTS_AT_ONCE = 1000;
-/** Milliseconds for which a collection's definition is taken to be what it was. */
-const DEFINITION_AGE = 5000;
 
 /**
  * The vector store in a Qdrant server. Any number of processes use it at once; but two that replace the same
@@ -69,7 +68,7 @@ export class QdrantStore implements VectorStore {
   readonly #client: QdrantClient;
   readonly #onThrottled: (() => void) | undefined;
   readonly #writes = pLimit(WRITES_AT_ONCE);
-  readonly #definitions = new Map<string, { collection: Collection; until: number }>();
+  readonly #definitions = new KnownDefinitions();
 
   constructor(client: QdrantClient, url: string, onThrottled?: () => void) {
     this.#onThrottled = onThrottled;
@@ -79,7 +78,7 @@ export class QdrantStore implements VectorStore {
 
   async createCollection(collection: Collection): Promise<void> {
     const { name } = collection;
-    this.#definitions.delete(name);
+    this.#definitions.forget(name);
     if ((await this.#info(name)) === undefined) {
       try {
         await this.#send(name, () => this.#client.createCollection(name, creationOf(collection)));
@@ -98,7 +97,7 @@ export class QdrantStore implements VectorStore {
       );
     }
     assertSameCollection(existing, collection);
-    this.#remember(existing);
+    this.#definitions.remember(existing);
     // Also those that an earlier attempt did not get to.
     for (const { field, schema } of payloadIndexes(collection)) {
       if (Object.hasOwn(info.payload_schema, field)) continue;
@@ -110,8 +109,8 @@ export class QdrantStore implements VectorStore {
   async getCollection(name: CollectionName): Promise<Collection | undefined> {
     const info = await this.#info(name);
     const collection = info && collectionOf(name, info);
-    if (collection === undefined) this.#definitions.delete(name);
-    else this.#remember(collection);
+    if (collection === undefined) this.#definitions.forget(name);
+    else this.#definitions.remember(collection);
     return collection;
   }
 
@@ -139,7 +138,7 @@ export class QdrantStore implements VectorStore {
       await this.#send(name, () => this.#client.createVectorName(name, vector.name, config, { wait: true }));
     }
     await this.#send(name, () => this.#client.updateCollection(name, metadataOf(collection)));
-    this.#remember(collection);
+    this.#definitions.remember(collection);
     for (const left of there.keys()) {
       if (!wanted.some((vector) => vector.name === left)) await this.#dropVector(name, left);
     }
@@ -147,7 +146,7 @@ export class QdrantStore implements VectorStore {
 
   async deleteCollection(name: CollectionName): Promise<boolean> {
     if ((await this.getCollection(name)) === undefined) return false;
-    this.#definitions.delete(name);
+    this.#definitions.forget(name);
     return this.#send(name, () => this.#client.deleteCollection(name));
   }
 
@@ -369,14 +368,10 @@ export class QdrantStore implements VectorStore {
 
   async #collection(name: CollectionName): Promise<Collection> {
     const known = this.#definitions.get(name);
-    if (known !== undefined && known.until > performance.now()) return known.collection;
+    if (known !== undefined) return known;
     const collection = await this.getCollection(name);
     if (collection === undefined) throw collectionNotFound(name);
     return collection;
-  }
-
-  #remember(collection: Collection): void {
-    this.#definitions.set(collection.name, { collection, until: performance.now() + DEFINITION_AGE });
   }
 
   async #info(name: string) {
@@ -397,7 +392,7 @@ export class QdrantStore implements VectorStore {
       );
     } catch (thrown) {
       const gone = thrown instanceof EmbedmillError && thrown.code === 'collection_not_found';
-      if (gone && name !== undefined) this.#definitions.delete(name);
+      if (gone && name !== undefined) this.#definitions.forget(name);
       throw thrown;
     }
   }
