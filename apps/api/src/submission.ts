@@ -293,17 +293,22 @@ function idFor(collection: Collection, request: FastifyRequest): JobId {
 
 /** Of a tenant's key, the folder of the tenant's name: what lies beside it is others'. */
 function sourceFolder({ sourceFolder: folder }: ApiParts['config']): string | undefined {
-  const { tenant, name } = currentPrincipal();
-  if (tenant === undefined || folder === undefined) return folder;
-  if (/^[\w-][\w.-]*$/.test(tenant)) return join(folder, tenant);
-  const message = `${name} may read no files here: the name of its tenant cannot be a folder's; upload the file`;
-  throw new EmbedmillError('source_forbidden', message);
+  const own = tenantFolder();
+  return folder === undefined || own === undefined ? folder : join(folder, own);
 }
 
 /** As `sourceFolder`. */
 function s3Sources({ s3Sources: places }: ApiParts['config']): readonly string[] {
-  const { tenant } = currentPrincipal();
-  return tenant === undefined ? places : places.map((place) => `${place.replace(/\/$/, '')}/${tenant}`);
+  const own = tenantFolder();
+  return own === undefined ? places : places.map((place) => `${place.replace(/\/$/, '')}/${own}`);
+}
+
+/** Undefined where the key is bound to no tenant. Errors: `source_forbidden`. */
+function tenantFolder(): string | undefined {
+  const { tenant, name } = currentPrincipal();
+  if (tenant === undefined || /^[\w-][\w.-]*$/.test(tenant)) return tenant;
+  const message = `${name} may read no files or buckets here: the name of its tenant cannot be a folder's; upload the file`;
+  throw new EmbedmillError('source_forbidden', message);
 }
 
 function inlineLines(documents: unknown[], collection: Collection): string[] {

@@ -22,7 +22,9 @@ beforeAll(async () => {
   keys.admin = (await file.add({ name: 'admin', scopes: ['admin'] })).authorization;
   keys.acme = (await file.add({ name: 'acme', scopes, tenant: 'acme' as TenantId })).authorization;
   keys.slashed = (await file.add({ name: 'slashed', scopes, tenant: '../other' as TenantId })).authorization;
-  api = await startTestApi({ config: { access: file.access, sourceFolder: sources } });
+  api = await startTestApi({
+    config: { access: file.access, sourceFolder: sources, s3Sources: ['s3://docs/in'] },
+  });
   api.onClose(() => file.remove());
   api.onClose(() => rm(sources, { recursive: true, force: true }));
   await as('admin', 'POST', '/api/v1/collections', { name: 'docs' });
@@ -72,6 +74,10 @@ test.each([
   ['acme', { source: { path: 'link.ndjson' } }, 'source_forbidden'],
   ['acme', { source: { path: 'other/other.ndjson' } }, 'source_unreadable'],
   ['slashed', { source: { path: 'other.ndjson' } }, 'source_forbidden'],
+  ['acme', { source: { s3: 's3://docs/in/other/a.ndjson' } }, 'source_forbidden'],
+  ['acme', { source: { s3: 's3://docs/in/acme/../other/a.ndjson' } }, 'source_forbidden'],
+  ['acme', { source: { s3: 's3://docs/in/acmeother/a.ndjson' } }, 'source_forbidden'],
+  ['slashed', { source: { s3: 's3://docs/in/other/a.ndjson' } }, 'source_forbidden'],
   [
     'acme',
     {
