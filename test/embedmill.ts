@@ -108,6 +108,15 @@ export class Embedmill {
     return JSON.parse(text) as Job;
   }
 
+  /** Resolves when some of a job's documents have been settled; rejects when all of it has. */
+  async underWay(job: Pick<Job, 'id'>): Promise<void> {
+    await this.until('the job is under way', async () => {
+      const { done, state } = await this.json<Job>(`/api/v1/jobs/${job.id}`);
+      if (state === 'completed') throw new Error('the job was over before anything could be done to it');
+      return done > 0;
+    });
+  }
+
   async finished(job: Pick<Job, 'id'>, seconds = 100): Promise<Job> {
     let last: Job | undefined;
     await this.until(

@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Collection, Job } from '@embedmill/jobs';
+import type { Collection } from '@embedmill/jobs';
 import { childrenOf, Embedmill, uniqueName } from './embedmill.ts';
 
 /**
@@ -26,14 +26,6 @@ const EXACT = {
   ...{ failed: 0, skipped: 0, duplicates: 0 },
 };
 
-async function underWay(job: Job): Promise<void> {
-  await mill.until('the job is under way', async () => {
-    const { done, state } = await mill.json<Job>(`/api/v1/jobs/${job.id}`);
-    if (state === 'completed') throw new Error('the job was over before anything could be killed');
-    return done > 0;
-  });
-}
-
 async function points(name: string): Promise<number> {
   return (await mill.json<Collection & { points: number }>(`/api/v1/collections/${name}`)).points;
 }
@@ -45,7 +37,7 @@ test.each(['worker', 'engine', 'api', 'store'] as const)(
     await mill.json('/api/v1/collections', { name });
     try {
       const job = await mill.submit(name, documents());
-      await underWay(job);
+      await mill.underWay(job);
       const { processes } = await mill.state();
       const pid = victim === 'engine' ? (await childrenOf(processes.worker))[0] : processes[victim];
       // With a Qdrant of its own there is no store process to kill.
@@ -63,7 +55,7 @@ test('kill -9 of everything at once loses and doubles nothing, once it is starte
   await mill.json('/api/v1/collections', { name });
   try {
     const job = await mill.submit(name, documents());
-    await underWay(job);
+    await mill.underWay(job);
     await mill.killAll();
     mill = await Embedmill.up({ data: mill.data });
     expect(await mill.finished(job)).toMatchObject(EXACT);

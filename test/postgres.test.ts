@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { missingPostgres, startTestPostgres, type TestPostgres } from '@embedmill/postgres-server';
-import type { Job } from '@embedmill/jobs';
 import { Embedmill, ndjson } from './embedmill.ts';
 
 /** All processes on a queue that is PostgreSQL: no Redis runs, and it shows in nothing else. */
@@ -50,9 +49,7 @@ describe.skipIf(missingPostgres !== undefined)(
         text: `the document of number ${n} says some more words than the number alone`,
       }));
       const job = await mill.submit(name, ndjson(documents));
-      await mill.until('the job is under way', async () => {
-        return (await mill.json<Job>(`/api/v1/jobs/${job.id}`)).done > 0;
-      });
+      await mill.underWay(job);
       await postgres.kill();
       const away = await mill.call(`/api/v1/jobs/${job.id}`);
       expect({ status: away.status, body: await away.json() }).toMatchObject({

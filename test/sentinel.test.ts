@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Job } from '@embedmill/jobs';
 import { startTestSentinel, type TestSentinel } from '@embedmill/redis-server';
 import { Embedmill, ndjson } from './embedmill.ts';
 
@@ -24,9 +23,7 @@ test('a job goes on when the master dies in its midst, with exact counts', async
     text: `the document of number ${n} says some more words than the number alone`,
   }));
   const job = await mill.submit(name, ndjson(documents));
-  await mill.until('the job is under way', async () => {
-    return (await mill.json<Job>(`/api/v1/jobs/${job.id}`)).done > 0;
-  });
+  await mill.underWay(job);
   await sentinel.killMaster();
   expect(await mill.finished(job)).toMatchObject({
     ...{ state: 'completed', documents: 4000, done: 4000, stored: 4000, failed: 0 },

@@ -15,7 +15,7 @@ import type { ApiParts } from './parts.ts';
 export type Comparison = Pick<Verification, 'documents' | 'stored' | 'failed' | 'missing' | 'missingIds'>;
 
 const MOST_IDS = 100;
-export const NOTHING_COMPARED: Comparison = {
+const NOTHING_COMPARED: Comparison = {
   documents: 0,
   stored: 0,
   failed: 0,
