@@ -175,5 +175,41 @@ export function requestShapes({ routes, jobs, points, idempotencyKeys }: Known):
   );
 }
 
+/** A right request to each route that gives a tenant's key something, by the route; the deletions are the last. */
+export function exampleShapes({ jobs }: Pick<Known, 'jobs'>): [route: string, shape: RequestShape][] {
+  const example = (route: string, path: string, body?: unknown): [string, RequestShape] => {
+    const method = route.split(' ', 1)[0] ?? route;
+    return [route, { method, path, headers: {}, body }];
+  };
+  const collection = '/api/v1/collections/docs';
+  const texts = { query: 'x', texts: ['shared words'], documents: ['shared words'] };
+  const embedding = { model: 'all-MiniLM-L6-v2', input: 'x', inputs: ['x'] };
+  const recommendation = { positive: [{ id: 'd0' }] };
+  return [
+    example('GET /api/v1/collections', '/api/v1/collections'),
+    example('GET /api/v1/collections/:name', collection),
+    example('GET /api/v1/collections/:name/points', `${collection}/points`),
+    example('GET /api/v1/collections/:name/documents/:id', `${collection}/documents/d0`),
+    example('POST /api/v1/collections/:name/search', `${collection}/search`, { query: 'shared words' }),
+    example('POST /api/v1/collections/:name/recommend', `${collection}/recommend`, recommendation),
+    example('POST /api/v1/collections/:name/near-duplicates', `${collection}/near-duplicates`, {
+      threshold: 0,
+    }),
+    example('GET /api/v1/jobs', '/api/v1/jobs'),
+    example('GET /api/v1/jobs/:id', `/api/v1/jobs/${jobs.own}`),
+    example('GET /api/v1/jobs/:id/failures', `/api/v1/jobs/${jobs.own}/failures`),
+    example('GET /api/v1/jobs/:id/events', `/api/v1/jobs/${jobs.own}/events`),
+    example('POST /v1/embeddings', '/v1/embeddings', embedding),
+    example('POST /embed', '/embed', embedding),
+    example('POST /rerank', '/rerank', texts),
+    example(
+      'POST /api/v1/collections/:name/jobs',
+      `${collection}/jobs`,
+      '{"id":"d1","text":"an own text"}\n',
+    ),
+    example('DELETE /api/v1/collections/:name/documents/:id', `${collection}/documents/alpha-0`),
+  ];
+}
+
 const isSubmission = ({ method, url }: { method: string; url: string }) =>
   method === 'POST' && url.endsWith('/jobs');
