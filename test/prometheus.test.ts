@@ -15,8 +15,7 @@ import { PrometheusServer } from './prometheus-server.ts';
  * every rule can be evaluated.
  */
 const PROMETHEUS = programPath('prometheus');
-const WITHOUT_PROMETHEUS =
-  PROMETHEUS === undefined ? ' (skipped: no prometheus; Debian has it in the package prometheus)' : '';
+const WITHOUT_PROMETHEUS = PROMETHEUS === undefined ? ' (skipped: no prometheus here)' : '';
 const WORKER = fileURLToPath(new URL('../apps/worker/src/main.ts', import.meta.url));
 const DASHBOARDS = fileURLToPath(new URL('../deploy/grafana/dashboards/', import.meta.url));
 const RULES = fileURLToPath(new URL('../deploy/prometheus/rules/embedmill.yaml', import.meta.url));

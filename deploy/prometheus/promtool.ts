@@ -13,8 +13,7 @@ export function programPath(name: string): string | undefined {
 export const PROMTOOL = programPath('promtool');
 
 /** What tests that need it add to their names where it is missing. */
-export const WITHOUT_PROMTOOL =
-  PROMTOOL === undefined ? ' (skipped: no promtool; Debian has it in the package prometheus)' : '';
+export const WITHOUT_PROMTOOL = PROMTOOL === undefined ? ' (skipped: no promtool here)' : '';
 
 /** Runs promtool, with `input` on its standard input; resolves with its exit code and all that it wrote. */
 export function promtool(args: readonly string[], input = ''): Promise<{ code: number; output: string }> {

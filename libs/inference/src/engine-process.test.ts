@@ -94,7 +94,7 @@ describe.skipIf(int8 === undefined)('vectors (skipped without the int8 model)', 
   }
 
   it.skipIf(golden === undefined)(
-    'agree with fp32’s golden ones, in int8 (skipped without golden)',
+    'agree with fp32’s golden ones, in int8 (skipped without EMBEDMILL_SHARED)',
     async () => {
       const engine = await start();
       expect(engine.dims).toBe(384);
@@ -107,7 +107,7 @@ describe.skipIf(int8 === undefined)('vectors (skipped without the int8 model)', 
   );
 
   it.skipIf(golden === undefined || fp32 === undefined)(
-    'agree with fp32’s golden ones, in fp32 (skipped without golden or model)',
+    'agree with fp32’s golden ones, in fp32 (skipped without EMBEDMILL_SHARED)',
     async () => {
       const cosines = await goldenCosines(await start({}, fp32!));
       expect(cosines).toHaveLength(40);
@@ -159,7 +159,7 @@ describe.skipIf(int8 === undefined)('vectors (skipped without the int8 model)', 
   });
 
   it.skipIf(fp32 === undefined)(
-    'are those of the CPU on WebGPU (skipped without fp32, and where there is no adapter)',
+    'are those of the CPU on WebGPU (skipped without EMBEDMILL_SHARED)',
     async ({ skip }) => {
       const gpu = await start({ device: { kind: 'webgpu' }, quiet: true }, fp32!).catch((error: unknown) => {
         if ((error as { code?: string }).code === 'model_unavailable') return undefined;
@@ -176,7 +176,7 @@ describe.skipIf(int8 === undefined)('vectors (skipped without the int8 model)', 
   );
 
   it.skipIf(fixed === undefined)(
-    'come as they are from a graph that pools itself (skipped without it)',
+    'come as they are from a graph that pools itself (skipped without EMBEDMILL_SHARED)',
     async () => {
       const engine = await start({}, fixed!);
       expect(engine.dims).toBe(256);

@@ -130,7 +130,7 @@ export function listed(setting = ''): string[] {
 /** An app's own settings, by the prefix of their names; each app passes over the others'. */
 const APP_PREFIXES = ['EMBEDMILL_API_', 'EMBEDMILL_WORKER_'] as const;
 /** Settings of the command line and of the tests, which its child processes inherit. */
-const OF_NO_APP = ['EMBEDMILL_URL', 'EMBEDMILL_KEY', 'EMBEDMILL_SHARED'];
+const OF_NO_APP = ['EMBEDMILL_URL', 'EMBEDMILL_KEY', 'EMBEDMILL_SHARED', 'EMBEDMILL_SEED'];
 
 /**
  * An app's settings from its environment, by one schema whose keys are the variables' names. An empty variable

@@ -59,14 +59,17 @@ describe('on the server that tests start', () => {
 
 /** Another S3 to be held to the same, with a bucket "mill" that takes any credentials: another emulator, or MinIO. */
 const other = process.env['TEST_S3_URL'];
-describe.skipIf(other === undefined)('on the S3 at TEST_S3_URL', () => {
-  const url = other ?? '';
-  const environment = {
-    ...{ AWS_ENDPOINT_URL_S3: url, AWS_REGION: 'us-east-1' },
-    ...{ AWS_ACCESS_KEY_ID: 'S3RVER', AWS_SECRET_ACCESS_KEY: 'S3RVER' },
-  };
-  spoolConformance(async () => bucketPlace({ url, bucket: 'mill', environment, stop: async () => {} }));
-});
+describe.skipIf(other === undefined)(
+  `on the S3 at TEST_S3_URL${other === undefined ? ' (skipped: no TEST_S3_URL)' : ''}`,
+  () => {
+    const url = other ?? '';
+    const environment = {
+      ...{ AWS_ENDPOINT_URL_S3: url, AWS_REGION: 'us-east-1' },
+      ...{ AWS_ACCESS_KEY_ID: 'S3RVER', AWS_SECRET_ACCESS_KEY: 'S3RVER' },
+    };
+    spoolConformance(async () => bucketPlace({ url, bucket: 'mill', environment, stop: async () => {} }));
+  },
+);
 
 async function* once(text: string): AsyncGenerator<Uint8Array> {
   yield Buffer.from(text);

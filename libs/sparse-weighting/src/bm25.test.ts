@@ -26,7 +26,7 @@ const termsOf = (text: string): string[] => {
   return [...wordsOf(text)].flatMap(({ word }) => stem(word) ?? []);
 };
 
-describe.skipIf(golden === undefined)('the golden collection (skipped without it)', () => {
+describe.skipIf(golden === undefined)('the golden collection (skipped without EMBEDMILL_SHARED)', () => {
   const { avgdl, docs, df, queries } =
     golden === undefined
       ? ({ avgdl: 0, docs: [], df: {}, queries: [] } as Golden)

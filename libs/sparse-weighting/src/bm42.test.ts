@@ -32,27 +32,30 @@ function rangesOf(text: string, tokens: string[]) {
   });
 }
 
-describe.skipIf(golden === undefined)('BM42 beside the golden values (skipped without them)', () => {
-  const { texts } =
-    golden === undefined ? { texts: [] } : (JSON.parse(readFileSync(golden, 'utf8')) as Golden);
+describe.skipIf(golden === undefined)(
+  'BM42 beside the golden values (skipped without EMBEDMILL_SHARED)',
+  () => {
+    const { texts } =
+      golden === undefined ? { texts: [] } : (JSON.parse(readFileSync(golden, 'utf8')) as Golden);
 
-  // Theirs are the tokenizer's words: without accents, and all that it does not know as one term. Ours are the text's.
-  test.each(texts.filter(({ tokens }) => !tokens.includes('[UNK]')))(
-    '$text',
-    ({ text, tokens, cls_attention_mean: attention, doc, query_ids }) => {
-      const { indices, values } = bm42Document(
-        text,
-        rangesOf(text, tokens),
-        Float32Array.from(attention),
-        'english',
-      );
-      const expected = doc.toSorted((a, b) => a.id - b.id);
-      expect([...indices]).toEqual(expected.map(({ id }) => id));
-      for (const [n, { value }] of expected.entries()) expect(values[n]).toBeCloseTo(value, 4);
-      expect([...bm42Query(text, 'english').indices]).toEqual(query_ids.toSorted((a, b) => a - b));
-    },
-  );
-});
+    // Theirs are the tokenizer's words: without accents, and all that it does not know as one term. Ours are the text's.
+    test.each(texts.filter(({ tokens }) => !tokens.includes('[UNK]')))(
+      '$text',
+      ({ text, tokens, cls_attention_mean: attention, doc, query_ids }) => {
+        const { indices, values } = bm42Document(
+          text,
+          rangesOf(text, tokens),
+          Float32Array.from(attention),
+          'english',
+        );
+        const expected = doc.toSorted((a, b) => a.id - b.id);
+        expect([...indices]).toEqual(expected.map(({ id }) => id));
+        for (const [n, { value }] of expected.entries()) expect(values[n]).toBeCloseTo(value, 4);
+        expect([...bm42Query(text, 'english').indices]).toEqual(query_ids.toSorted((a, b) => a - b));
+      },
+    );
+  },
+);
 
 describe('BM42', () => {
   test('a word’s weight is that of all its tokens, and equal words add up', () => {

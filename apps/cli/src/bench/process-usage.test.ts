@@ -10,7 +10,7 @@ import { cpuSecondsOf, peakRssOf, rssOf } from './process-usage.ts';
 const isLinux = existsSync('/proc/self/status');
 
 it.skipIf(!isLinux)(
-  'counts a process with its children, at their peaks (skipped where there is no /proc)',
+  'counts a process with its children, at their peaks (skipped without /proc)',
   async () => {
     const folder = await mkdtemp(join(tmpdir(), 'embedmill-memory-'));
     const script = join(folder, 'grow.mjs');
@@ -39,7 +39,7 @@ it.skipIf(!isLinux)(
   },
 );
 
-it.skipIf(!isLinux)('counts the time of a process as Node does (skipped where there is no /proc)', () => {
+it.skipIf(!isLinux)('counts the time of a process as Node does (skipped without /proc)', () => {
   const before = cpuSecondsOf(process.pid) ?? 0;
   const own = process.cpuUsage();
   for (let n = 0; n < 3e8; n += 1) Math.sqrt(n);

@@ -1,4 +1,0 @@
-import { defineConfig } from 'vitest/config';
-
-/** Real processes and a real Redis start slowly on a busy machine. */
-export default defineConfig({ test: { testTimeout: 30_000, hookTimeout: 30_000 } });

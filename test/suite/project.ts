@@ -1,0 +1,31 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { defineConfig, type TestUserConfig } from 'vitest/config';
+import { Recorder } from './recorder.ts';
+
+/** Real processes, real stores and a real Redis start slowly on a machine that does other things besides. */
+const PATIENCE_MS = 60_000;
+
+/**
+ * How the tests of a project are run: its `vitest.config.mjs` exports this. Started by `npm test` (test/suite/run.ts),
+ * a project prints its failures only, and leaves what came of its tests in the folder TEST_REPORTS.
+ */
+export function projectTests(its: TestUserConfig = {}) {
+  const reports = process.env['TEST_REPORTS'] ?? '';
+  return defineConfig({
+    test: {
+      testTimeout: PATIENCE_MS,
+      hookTimeout: PATIENCE_MS,
+      setupFiles: [fileURLToPath(new URL('seed.ts', import.meta.url))],
+      ...(reports !== '' && { reporters: ['minimal', new Recorder(reports, nameOf(process.cwd()))] }),
+      ...its,
+    },
+  });
+}
+
+function nameOf(folder: string): string {
+  const path = join(folder, 'package.json');
+  if (!existsSync(path)) return folder;
+  return (JSON.parse(readFileSync(path, 'utf8')) as { name: string }).name;
+}

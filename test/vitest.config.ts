@@ -1,4 +1,0 @@
-import { defineConfig } from 'vitest/config';
-
-// Each file starts a whole embedmill; two at a time would only measure how they starve each other.
-export default defineConfig({ test: { fileParallelism: false, testTimeout: 120_000, hookTimeout: 120_000 } });
