@@ -8,7 +8,7 @@ import {
 } from '@embedmill/jobs';
 import type { ModelSummary } from '@embedmill/models';
 import { readManifest, readShardLines, type Spool } from '@embedmill/sources';
-import { averageLengthOf } from '@embedmill/sparse-weighting';
+import { analyzerOf, averageLengthOf } from '@embedmill/sparse-weighting';
 import type { VectorStore } from '@embedmill/vector-store';
 
 /** Shards that are looked at, evenly over the source: some thousand documents. */
@@ -37,7 +37,7 @@ export async function withAverageLength(
   const { chunking } = collection.profile;
   const chunkTokens = chunking.mode === 'tokens' ? (chunking.size ?? model?.maxTokens) : undefined;
   const texts = await sampledTexts(collection, job, spool);
-  const averageLength = averageLengthOf(texts, { language: bm25.language, chunkTokens });
+  const averageLength = averageLengthOf(texts, analyzerOf(bm25.language, current.analysis), chunkTokens);
   if (averageLength === undefined) return current;
   const measured = { ...current, averageLength };
   await store.updateCollection(measured);

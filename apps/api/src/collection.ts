@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import {
+  ANALYSIS_VERSION,
   collectionNameSchema,
   collectionSchema,
   EmbedmillError,
@@ -51,7 +52,14 @@ export async function createCollection(
     throw new EmbedmillError('collection_exists', message);
   }
   const createdAt = new Date().toISOString();
-  const collection = existing ?? { name, profile, dims, vector: 'dense', createdAt };
+  const collection = existing ?? {
+    name,
+    profile,
+    dims,
+    vector: 'dense',
+    analysis: ANALYSIS_VERSION,
+    createdAt,
+  };
   if (existing === undefined) await store.createCollection(collection);
   for (const needed of collectionModels(collection)) await queue.announceModel(needed);
   return { collection, created: existing === undefined };

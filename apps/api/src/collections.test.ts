@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import {
+  ANALYSIS_VERSION,
   DEFAULT_TENANT,
   pointId,
   type CollectionName,
@@ -25,6 +26,7 @@ test('a collection takes a default profile and its model’s size, and its model
   expect(status).toBe(201);
   expect(body).toEqual({
     name: 'plain',
+    analysis: ANALYSIS_VERSION,
     profile: {
       model: MINI.name,
       chunking: { mode: 'tokens', overlap: 32, boundary: 'sentence' },

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
+  ANALYSIS_VERSION,
   DEFAULT_TENANT,
   pointId,
   type CollectionName,
@@ -8,7 +9,7 @@ import {
   type JobId,
   type SearchRequestInput,
 } from '@embedmill/jobs';
-import { bm25Document } from '@embedmill/sparse-weighting';
+import { analyzerOf, bm25Document } from '@embedmill/sparse-weighting';
 import { fakeTerms, fakeVectors, NESTED } from './fake-worker.ts';
 import { startTestApi, type TestApi } from './test-api.ts';
 
@@ -40,7 +41,7 @@ beforeAll(async () => {
       id: pointId(DEFAULT_TENANT, NAME, id, index),
       dense: vectorOf(text),
       sparse: {
-        bm25: bm25Document(text, { k1: 1.2, b: 0.75, language: 'english' }, 4),
+        bm25: bm25Document(text, analyzerOf('english', ANALYSIS_VERSION), { k1: 1.2, b: 0.75 }, 4),
         splade: fakeTerms(text),
       },
       payload: {

@@ -9,7 +9,7 @@ import {
 } from '@embedmill/jobs';
 import type { Stage } from '@embedmill/metrics';
 import { shortened } from '@embedmill/retrieval';
-import { bm25Document, bm42Document, topTerms } from '@embedmill/sparse-weighting';
+import { analyzerOf, bm25Document, bm42Document, topTerms } from '@embedmill/sparse-weighting';
 import type { Chunk, ChunkedDocument } from '@embedmill/tokenization';
 import { embedPictures, hasPicture, type PictureSources, type SeenPicture } from './document-pictures.ts';
 import type { Outcome } from './encoder.ts';
@@ -100,7 +100,7 @@ export async function embedDocuments(
 type DraftOutcome = { ok: true; chunk: EmbeddedChunk } | { ok: false; error: EmbedmillError };
 
 async function embedDrafts(
-  { profile, dims, other, averageLength }: Collection,
+  { profile, dims, other, averageLength, analysis }: Collection,
   drafts: readonly Draft[],
   { own, get }: ShardModels,
 ): Promise<DraftOutcome[]> {
@@ -125,10 +125,11 @@ async function embedDrafts(
     if (outcome?.ok !== true) throw new RangeError('there are fewer outcomes than chunks');
     const sparse: EmbeddedChunk['sparse'] = {};
     if (bm25 !== undefined) {
-      sparse.bm25 = bm25Document(text, bm25, bm25.averageLength ?? averageLength ?? UNMEASURED_LENGTH);
+      const average = bm25.averageLength ?? averageLength ?? UNMEASURED_LENGTH;
+      sparse.bm25 = bm25Document(text, analyzerOf(bm25.language, analysis), bm25, average);
     }
     if (bm42 !== undefined && outcome.attention !== undefined && places !== undefined) {
-      sparse.bm42 = bm42Document(text, places, outcome.attention, bm42.language);
+      sparse.bm42 = bm42Document(text, places, outcome.attention, analyzerOf(bm42.language, analysis));
     }
     if (splade !== undefined && term?.ok === true && term.sparse !== undefined) {
       sparse.splade = topTerms(term.sparse, splade.maxTerms);

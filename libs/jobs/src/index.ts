@@ -1,10 +1,12 @@
 export {
+  ANALYSIS_VERSION,
   collectionNameSchema,
   collectionSchema,
   chunkingSchema,
   filterableTypeSchema,
   languageSchema,
   profileSchema,
+  type AnalysisVersion,
   type Bm25Options,
   type Bm42Options,
   type Chunking,

@@ -55,6 +55,15 @@ export const languageSchema = z.enum([
 ]);
 export type Language = z.infer<typeof languageSchema>;
 
+/**
+ * How texts are made into the words of BM25, BM42, highlights and explanations. Terms differ between versions, so a
+ * collection keeps that of its making, for its documents and for what is asked of it.
+ */
+const analysisVersionSchema = z.union([z.literal(1), z.literal(2)]);
+export type AnalysisVersion = z.infer<typeof analysisVersionSchema>;
+/** That of new collections. */
+export const ANALYSIS_VERSION: AnalysisVersion = 2;
+
 const bm25Schema = z.strictObject({
   k1: z.number().min(0).max(10).default(1.2).meta({ description: 'How soon more of a term counts no more.' }),
   b: z.number().min(0).max(1).default(0.75).meta({ description: 'How much long texts are held back.' }),
@@ -158,6 +167,10 @@ export const collectionSchema = z.strictObject({
   other: denseVectorSchema.optional().meta({ description: 'A second dense vector, of a migration.' }),
   averageLength: z.number().positive().optional().meta({
     description: 'Terms of a chunk on average, as BM25 uses it; there once the first job was measured.',
+  }),
+  analysis: analysisVersionSchema.optional().meta({
+    description:
+      'How texts are made into words: since 2, words that Unicode calls equal are one (NFKC, full case folding). Absent, as 1, where the collection is older.',
   }),
   createdAt: z.iso.datetime(),
 });

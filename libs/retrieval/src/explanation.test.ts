@@ -3,6 +3,10 @@ import { expect, test } from 'vitest';
 import { explainMatch } from './explanation.ts';
 import { bestOfEach } from './groups.ts';
 import { highlightsOf } from './highlights.ts';
+import { ANALYSIS_VERSION } from '@embedmill/jobs';
+import { analyzerOf } from '@embedmill/sparse-weighting';
+
+const english = analyzerOf('english', ANALYSIS_VERSION);
 
 const vector = (weights: Record<number, number>) => ({
   indices: Uint32Array.from(Object.keys(weights), Number),
@@ -41,9 +45,9 @@ test('shares add up to 1, whatever matches', () => {
 
 test('words are highlighted by their stems, neighbours as one', () => {
   const text = 'The foxes were Running; a brown fox ran.';
-  const marked = highlightsOf(['running fox', 'brown'], text, 'english');
+  const marked = highlightsOf(['running fox', 'brown'], text, english);
   expect(marked.map(({ start, end }) => text.slice(start, end))).toEqual(['foxes', 'Running', 'brown fox']);
-  expect(highlightsOf(['the'], text, 'english')).toEqual([]);
+  expect(highlightsOf(['the'], text, english)).toEqual([]);
 });
 
 test('of each group the first is kept', () => {

@@ -1,5 +1,4 @@
-import type { Language } from '@embedmill/jobs';
-import { stemmerOf, wordsOf } from '@embedmill/sparse-weighting';
+import type { Analyzer } from '@embedmill/sparse-weighting';
 
 export interface Stretch {
   start: number;
@@ -7,18 +6,15 @@ export interface Stretch {
 }
 
 /** Where words of a text have a term of one of the queries; neighbours with nothing but white space between are one. */
-export function highlightsOf(queries: readonly string[], text: string, language: Language): Stretch[] {
-  const stem = stemmerOf(language);
+export function highlightsOf(queries: readonly string[], text: string, analyzer: Analyzer): Stretch[] {
   const wanted = new Set<string>();
   for (const query of queries) {
-    for (const { word } of wordsOf(query)) {
-      const term = stem(word);
+    for (const { term } of analyzer.terms(query)) {
       if (term !== undefined) wanted.add(term);
     }
   }
   const found: Stretch[] = [];
-  for (const { word, start, end } of wordsOf(text)) {
-    const term = stem(word);
+  for (const { term, start, end } of analyzer.terms(text)) {
     if (term === undefined || !wanted.has(term)) continue;
     const last = found.at(-1);
     if (last !== undefined && text.slice(last.end, start).trim() === '') last.end = end;

@@ -1,8 +1,7 @@
-import type { Bm25Options, Language, SparseVector } from '@embedmill/jobs';
-import { stemmerOf } from './languages.ts';
+import type { Bm25Options, SparseVector } from '@embedmill/jobs';
+import type { Analyzer } from './analysis.ts';
 import { termId } from './term-id.ts';
 import { sparseVector } from './vector.ts';
-import { wordsOf } from './words.ts';
 
 /**
  * A text's BM25 weights (Robertson et al., 1994), but for the idf, which the store adds from the collection as it is:
@@ -10,10 +9,11 @@ import { wordsOf } from './words.ts';
  */
 export function bm25Document(
   text: string,
-  { k1, b, language }: Pick<Bm25Options, 'k1' | 'b' | 'language'>,
+  analyzer: Analyzer,
+  { k1, b }: Pick<Bm25Options, 'k1' | 'b'>,
   averageLength: number,
 ): SparseVector {
-  const { counts, length } = countTerms(text, language);
+  const { counts, length } = countTerms(text, analyzer);
   const damping = k1 * (1 - b + (b * length) / averageLength);
   const weights = new Map<number, number>();
   for (const [id, count] of counts) weights.set(id, (count * (k1 + 1)) / (count + damping));
@@ -21,16 +21,14 @@ export function bm25Document(
 }
 
 /** A query's weights: how often each term comes. */
-export function bm25Query(text: string, language: Language): SparseVector {
-  return sparseVector(countTerms(text, language).counts);
+export function bm25Query(text: string, analyzer: Analyzer): SparseVector {
+  return sparseVector(countTerms(text, analyzer).counts);
 }
 
-function countTerms(text: string, language: Language): { counts: Map<number, number>; length: number } {
-  const stem = stemmerOf(language);
+function countTerms(text: string, analyzer: Analyzer): { counts: Map<number, number>; length: number } {
   const counts = new Map<number, number>();
   let length = 0;
-  for (const { word } of wordsOf(text)) {
-    const term = stem(word);
+  for (const { term } of analyzer.terms(text)) {
     if (term === undefined) continue;
     const id = termId(term);
     counts.set(id, (counts.get(id) ?? 0) + 1);

@@ -2,9 +2,11 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { analyzerOf } from './analysis.ts';
 import { bm42Document, bm42Query } from './bm42.ts';
 import { termId } from './term-id.ts';
 
+const english = analyzerOf('english', 2);
 const repo = fileURLToPath(new URL('../../..', import.meta.url));
 const shared = process.env['EMBEDMILL_SHARED'] ?? join(repo, '../shared');
 const golden = [join(shared, 'golden/bm42.json')].find((path) => existsSync(path));
@@ -46,12 +48,12 @@ describe.skipIf(golden === undefined)(
           text,
           rangesOf(text, tokens),
           Float32Array.from(attention),
-          'english',
+          english,
         );
         const expected = doc.toSorted((a, b) => a.id - b.id);
         expect([...indices]).toEqual(expected.map(({ id }) => id));
         for (const [n, { value }] of expected.entries()) expect(values[n]).toBeCloseTo(value, 4);
-        expect([...bm42Query(text, 'english').indices]).toEqual(query_ids.toSorted((a, b) => a - b));
+        expect([...bm42Query(text, english).indices]).toEqual(query_ids.toSorted((a, b) => a - b));
       },
     );
   },
@@ -61,7 +63,7 @@ describe('BM42', () => {
   test('a word’s weight is that of all its tokens, and equal words add up', () => {
     const ranges = [-1, -1, 0, 3, 3, 5, 6, 9, 10, 13, -1, -1];
     const attention = Float32Array.of(0.5, 0.1, 0.2, 0.05, 0.1, 0.05);
-    const { indices, values } = bm42Document('foxes dog dog', ranges, attention, 'none');
+    const { indices, values } = bm42Document('foxes dog dog', ranges, attention, analyzerOf('none', 2));
     const weightOf = (term: string) => values[indices.indexOf(termId(term))];
     expect(weightOf('foxes')).toBeCloseTo(Math.sqrt(Math.log1p(0.3)), 6);
     expect(weightOf('dog')).toBeCloseTo(Math.sqrt(Math.log1p(0.15)), 6);
@@ -69,7 +71,12 @@ describe('BM42', () => {
 
   test('a word that got no attention, as one behind what the model reads, has no weight', () => {
     const ranges = [-1, -1, 0, 3, -1, -1];
-    const { indices } = bm42Document('fox dog', ranges, Float32Array.of(0.5, 0.3, 0.2), 'none');
+    const { indices } = bm42Document(
+      'fox dog',
+      ranges,
+      Float32Array.of(0.5, 0.3, 0.2),
+      analyzerOf('none', 2),
+    );
     expect([...indices]).toEqual([termId('fox')]);
   });
 });

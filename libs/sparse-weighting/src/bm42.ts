@@ -1,8 +1,7 @@
-import type { Language, SparseVector } from '@embedmill/jobs';
-import { stemmerOf } from './languages.ts';
+import type { SparseVector } from '@embedmill/jobs';
+import type { Analyzer } from './analysis.ts';
 import { termId } from './term-id.ts';
 import { sparseVector } from './vector.ts';
-import { wordsOf } from './words.ts';
 
 /**
  * A text's BM42 weights (Qdrant, 2024), but for the idf: √ln(1 + w), where w is the attention that the first token ([CLS])
@@ -15,22 +14,24 @@ export function bm42Document(
   text: string,
   offsets: ArrayLike<number>,
   attention: Float32Array,
-  language: Language,
+  analyzer: Analyzer,
 ): SparseVector {
-  const stem = stemmerOf(language);
   const startOf = (token: number) => offsets[2 * token] ?? -1;
   const endOf = (token: number) => offsets[2 * token + 1] ?? -1;
   const weights = new Map<number, number>();
   let token = 0;
-  for (const { word, start, end } of wordsOf(text)) {
+  let last = { end: 0, firstToken: 0 };
+  for (const { term, start, end } of analyzer.terms(text)) {
     let weight = 0;
+    // Words that share a character, as those of "½", share its tokens.
+    if (start < last.end) token = last.firstToken;
     while (token < attention.length && endOf(token) <= start) token += 1;
+    last = { end, firstToken: token };
     for (; token < attention.length && startOf(token) < end && endOf(token) > 0; token += 1) {
       weight += attention[token] ?? 0;
       // A token that reaches into the next word is that one's as well.
       if (endOf(token) > end) break;
     }
-    const term = stem(word);
     if (term === undefined || weight === 0) continue;
     const id = termId(term);
     weights.set(id, (weights.get(id) ?? 0) + weight);
@@ -40,11 +41,9 @@ export function bm42Document(
 }
 
 /** A query's weights: 1 for each of its terms. */
-export function bm42Query(text: string, language: Language): SparseVector {
-  const stem = stemmerOf(language);
+export function bm42Query(text: string, analyzer: Analyzer): SparseVector {
   const weights = new Map<number, number>();
-  for (const { word } of wordsOf(text)) {
-    const term = stem(word);
+  for (const { term } of analyzer.terms(text)) {
     if (term !== undefined) weights.set(termId(term), 1);
   }
   return sparseVector(weights);

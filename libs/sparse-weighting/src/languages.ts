@@ -34,24 +34,17 @@ const LONGEST_REMEMBERED = 40;
 /** Longer ones are not stemmed: the algorithms' time grows with the square, a minute for 160,000 letters "y". */
 const LONGEST_STEMMED = 255;
 
-/** A word in lower case → its term; undefined for a stop word. */
+/** A word as the analysis makes it → its term; undefined for a stop word. */
 export type Stemmer = (word: string) => string | undefined;
 
-const stemmers = new Map<Language, Stemmer>();
-
-/** The language's stemmer by Snowball (Porter, 2001), of which a process has one, with the terms it has seen. */
-export function stemmerOf(language: Language): Stemmer {
-  const known = stemmers.get(language);
-  if (known !== undefined) return known;
-  const stemmer = remembering(language);
-  stemmers.set(language, stemmer);
-  return stemmer;
-}
-
-function remembering(language: Language): Stemmer {
+/**
+ * A stemmer of the language by Snowball (Porter, 2001), which remembers the terms it has seen. `fold` makes of stop words
+ * what the analysis makes of words.
+ */
+export function stemmerOf(language: Language, fold = (word: string): string => word): Stemmer {
   if (language === 'none') return (word) => word;
   const algorithm = snowball.newStemmer(language);
-  const stopWords = new Set(STOP_WORDS[language]);
+  const stopWords = new Set(STOP_WORDS[language].map(fold));
   const terms = new Map<string, string>();
   return (word) => {
     const term = terms.get(word);

@@ -1,4 +1,8 @@
-/** A word of a text: in lower case, and where it stands (UTF-16 units). */
+import { folded } from './folding.ts';
+import { isNormalized, normalizedText } from './normalized-text.ts';
+import { STRETCH, stretchKinds } from './stretches.ts';
+
+/** A word of a text: folded, so that words that mean the same are equal, and where it stands (UTF-16 units). */
 export interface Word {
   word: string;
   start: number;
@@ -10,25 +14,64 @@ const RUN = /[\p{L}\p{N}][\p{L}\p{N}\p{M}]*/gu;
 /** Scripts that are written without spaces between words. */
 const UNSPACED =
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u;
-/** What `\w` matches of ASCII, without "_": a text of it alone needs no Unicode tables. */
-const ASCII_RUN = /[A-Za-z0-9]+/g;
-// eslint-disable-next-line no-control-regex
-const ASCII = /^[\u0000-\u007f]*$/;
 
 const segmenter = new Intl.Segmenter('und', { granularity: 'word' });
 
-/** The words of a text, in its order. Scripts without spaces are cut by Unicode's rules and dictionaries (UAX #29). */
-export function* wordsOf(text: string): Generator<Word, undefined> {
-  const isAscii = ASCII.test(text);
-  for (const { 0: run, index } of text.matchAll(isAscii ? ASCII_RUN : RUN)) {
-    if (isAscii || !UNSPACED.test(run)) {
-      yield { word: run.toLowerCase(), start: index, end: index + run.length };
+/**
+ * Calls `found` with each stretch of a text that has words, and whether it is of ASCII letters and digits alone. What
+ * stands between them is in no word, so that each can be looked at by itself.
+ */
+export function eachStretch(
+  text: string,
+  found: (start: number, end: number, isAscii: boolean) => void,
+): void {
+  const { length } = text;
+  let start = -1;
+  let isAscii = true;
+  for (let at = 0; at < length; at += 1) {
+    const kind = stretchKinds.of(text.charCodeAt(at));
+    if (kind === STRETCH.ascii || kind === STRETCH.inside) {
+      if (start === -1) {
+        start = at;
+        isAscii = true;
+      }
+      if (kind === STRETCH.inside) isAscii = false;
+      continue;
+    }
+    if (start !== -1) found(start, at, isAscii);
+    start = -1;
+    if (kind === STRETCH.alone) found(at, at + 1, false);
+  }
+  if (start !== -1) found(start, length, isAscii);
+}
+
+/**
+ * The words of a stretch: its runs of letters and digits in NFKC, ignorable characters left out, with case folded as
+ * `folded` says. Scripts without spaces are cut by Unicode's rules and dictionaries (UAX #29). Words that come from one
+ * character, as of "½", share its place.
+ */
+export function wordsOfStretch(stretch: string, turkish: boolean): Word[] {
+  if (isNormalized(stretch)) return wordsOfNormalized(stretch, turkish);
+  const { text, starts, ends } = normalizedText(stretch);
+  return wordsOfNormalized(text, turkish).map(({ word, start, end }) => ({
+    word,
+    start: starts[start] ?? 0,
+    end: ends[end - 1] ?? 0,
+  }));
+}
+
+function wordsOfNormalized(text: string, turkish: boolean): Word[] {
+  const words: Word[] = [];
+  for (const { 0: run, index } of text.matchAll(RUN)) {
+    if (!UNSPACED.test(run)) {
+      words.push({ word: folded(run, turkish), start: index, end: index + run.length });
       continue;
     }
     for (const { segment, index: at, isWordLike } of segmenter.segment(run)) {
       if (isWordLike !== true) continue;
       const start = index + at;
-      yield { word: segment.toLowerCase(), start, end: start + segment.length };
+      words.push({ word: folded(segment, turkish), start, end: start + segment.length });
     }
   }
+  return words;
 }

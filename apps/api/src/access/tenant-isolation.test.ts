@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import fc from 'fast-check';
 import {
   isFinished,
+  ANALYSIS_VERSION,
   pointId,
   type CollectionName,
   type DocumentId,
@@ -13,7 +14,7 @@ import {
 } from '@embedmill/jobs';
 import { ModelConsumer } from '@embedmill/queue';
 import { readShardLines } from '@embedmill/sources';
-import { bm25Query } from '@embedmill/sparse-weighting';
+import { analyzerOf, bm25Query } from '@embedmill/sparse-weighting';
 import { openQdrantStore, type DocumentPoints, type VectorStore } from '@embedmill/vector-store';
 import { startFakeQdrant } from '@embedmill/vector-store/fake-qdrant';
 import { fakeAnswer, fakeVectors, MINI } from '../fake-worker.ts';
@@ -241,7 +242,7 @@ function documentOf(id: string, tenant: string, text: string, collection = DOCS)
       {
         id: pointId(key.tenant, collection, key.id, 0),
         dense: fakeVectors({ inputs: [text], kind: 'document' }, MINI.dims).vectors,
-        sparse: { bm25: bm25Query('shared words', 'english') },
+        sparse: { bm25: bm25Query('shared words', analyzerOf('english', ANALYSIS_VERSION)) },
         payload: {
           ...{ document_id: key.id, tenant: key.tenant, chunk_index: 0, chunk_count: 1 },
           ...{ text, start: 0, end: text.length, title: text, image: null, timestamp: null },

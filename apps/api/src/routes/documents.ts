@@ -91,7 +91,7 @@ export function documentRoutes({ store }: ApiParts, lane: QueryLane): FastifyPlu
             const vector = point.sparse?.[scheme];
             if (vector === undefined) continue;
             const texts = [spokenText(point.payload)];
-            const names = await sparseTerms(scheme, vector.indices, texts, collection.profile, lane);
+            const names = await sparseTerms(scheme, vector.indices, texts, collection, lane);
             terms[scheme] = Array.from(vector.indices, (id, n) => ({
               term: names.get(id) ?? `#${id}`,
               weight: vector.values[n] ?? 0,

@@ -8,6 +8,7 @@ import {
   type TermShare,
 } from '@embedmill/jobs';
 import { explainMatch, highlightsOf } from '@embedmill/retrieval';
+import { analyzerOf } from '@embedmill/sparse-weighting';
 import type { StoredPoint, VectorStore } from '@embedmill/vector-store';
 import type { QueryLane } from '../query-lane.ts';
 import type { QueryVectors } from './query-vectors.ts';
@@ -31,7 +32,7 @@ export async function hitsOf(
   const explanations = explain ? await explanationsOf(found, questions, collection, parts) : undefined;
   const texts = questions.flatMap(({ text }) => text ?? []);
   const { bm25, bm42 } = collection.profile.sparse;
-  const language = bm25?.language ?? bm42?.language ?? 'english';
+  const analyzer = analyzerOf(bm25?.language ?? bm42?.language ?? 'english', collection.analysis);
   return found.map(({ point: { payload }, score, scores }, n) => {
     const { document_id: id, text, title, metadata, chunk_index, chunk_count, start, end } = payload;
     return {
@@ -43,7 +44,7 @@ export async function hitsOf(
       },
       scores,
       ...(highlight && {
-        highlights: highlightsOf(texts, text, language).map((range) => ({
+        highlights: highlightsOf(texts, text, analyzer).map((range) => ({
           start: start + range.start,
           end: start + range.end,
         })),
@@ -57,10 +58,10 @@ export async function hitsOf(
 async function explanationsOf(
   found: readonly Found[],
   questions: readonly QueryVectors[],
-  { name, profile }: Collection,
+  definition: Collection,
   { store, lane }: HitParts,
 ): Promise<TermShare[][]> {
-  const collection = name as CollectionName;
+  const collection = definition.name as CollectionName;
   const documents = documentsOf(found.map(({ point: { payload } }) => payload));
   const points = new Map<string, StoredPoint>();
   for (const point of await store.getPoints(collection, documents)) points.set(point.id, point);
@@ -81,7 +82,7 @@ async function explanationsOf(
         return document === undefined ? [] : explainMatch(query, factors, document);
       });
       const ids = new Set(matches.flatMap((terms) => terms.map(({ term }) => term)));
-      const names = await sparseTerms(scheme, ids, texts, profile, lane);
+      const names = await sparseTerms(scheme, ids, texts, definition, lane);
       for (const [n, terms] of matches.entries()) {
         for (const { term, ...weights } of terms) {
           shares[n]?.push({ scheme, term: names.get(term) ?? `#${term}`, ...weights });

@@ -6,7 +6,7 @@ import {
   type SearchRequest,
   type SparseScheme,
 } from '@embedmill/jobs';
-import { bm25Query, bm42Query } from '@embedmill/sparse-weighting';
+import { analyzerOf, bm25Query, bm42Query } from '@embedmill/sparse-weighting';
 import type { SearchVector } from '@embedmill/vector-store';
 import { refusedField } from '../problem.ts';
 import { checkText, vectorAt, type QueryLane } from '../query-lane.ts';
@@ -31,7 +31,7 @@ export async function queryVectorsOf(
   collection: Collection,
   lane: QueryLane,
 ): Promise<QueryVectors[]> {
-  const { profile, dims } = collection;
+  const { profile, dims, analysis } = collection;
   const questions = questionsOf(request);
   const { dense, schemes } = listsOf(request, profile);
   const texts = questions.map(({ text }) => text ?? '');
@@ -55,9 +55,9 @@ export async function queryVectorsOf(
     function sparseOf(scheme: SparseScheme, query: string) {
       switch (scheme) {
         case 'bm25':
-          return bm25 && bm25Query(query, bm25.language);
+          return bm25 && bm25Query(query, analyzerOf(bm25.language, analysis));
         case 'bm42':
-          return bm42 && bm42Query(query, bm42.language);
+          return bm42 && bm42Query(query, analyzerOf(bm42.language, analysis));
         case 'splade':
           return terms[n];
       }

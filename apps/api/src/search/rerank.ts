@@ -1,6 +1,12 @@
-import { spokenText, type Collection, type CollectionName, type Rerank } from '@embedmill/jobs';
+import {
+  ANALYSIS_VERSION,
+  spokenText,
+  type Collection,
+  type CollectionName,
+  type Rerank,
+} from '@embedmill/jobs';
 import { cosine, standardScores, withFeedback } from '@embedmill/retrieval';
-import { wordsOf } from '@embedmill/sparse-weighting';
+import { analyzerOf } from '@embedmill/sparse-weighting';
 import type { VectorStore } from '@embedmill/vector-store';
 import type { QueryLane } from '../query-lane.ts';
 import type { ListName, QueryVectors } from './query-vectors.ts';
@@ -108,8 +114,9 @@ function sparseVoices(candidates: readonly Candidate[]): number[] {
 
 /** Words weigh the more the fewer of the candidates have them: by idf among these, as BM25 has it. */
 function emphasisOf(query: string, texts: readonly string[]) {
-  const sets = texts.map((text) => new Set(Array.from(wordsOf(text), ({ word }) => word)));
-  return Array.from(wordsOf(query), ({ word, start, end }) => {
+  const analyzer = analyzerOf('none', ANALYSIS_VERSION);
+  const sets = texts.map((text) => new Set(Array.from(analyzer.terms(text), ({ word }) => word)));
+  return Array.from(analyzer.terms(query), ({ word, start, end }) => {
     const having = sets.filter((words) => words.has(word)).length;
     return { start, end, weight: Math.log(1 + (texts.length - having + 0.5) / (having + 0.5)) };
   });

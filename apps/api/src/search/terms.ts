@@ -1,5 +1,5 @@
-import type { Profile, SparseScheme } from '@embedmill/jobs';
-import { termNames } from '@embedmill/sparse-weighting';
+import type { Collection, SparseScheme } from '@embedmill/jobs';
+import { analyzerOf, termNames } from '@embedmill/sparse-weighting';
 import type { QueryLane } from '../query-lane.ts';
 
 /**
@@ -10,9 +10,10 @@ export async function sparseTerms(
   scheme: SparseScheme,
   ids: Iterable<number>,
   texts: readonly string[],
-  { sparse: { bm25, bm42, splade } }: Profile,
+  { profile: { sparse }, analysis }: Collection,
   lane: QueryLane,
 ): Promise<Map<number, string>> {
+  const { bm25, bm42, splade } = sparse;
   switch (scheme) {
     case 'splade': {
       const inputs = [...ids];
@@ -21,8 +22,8 @@ export async function sparseTerms(
       return new Map(inputs.map((id, n) => [id, terms[n] ?? '']));
     }
     case 'bm25':
-      return termNames(texts, bm25?.language ?? 'none');
+      return termNames(texts, analyzerOf(bm25?.language ?? 'none', analysis));
     case 'bm42':
-      return termNames(texts, bm42?.language ?? 'none');
+      return termNames(texts, analyzerOf(bm42?.language ?? 'none', analysis));
   }
 }

@@ -1,0 +1,89 @@
+import type { AnalysisVersion, Language } from '@embedmill/jobs';
+import { firstWordsOf } from './first-words.ts';
+import { folded } from './folding.ts';
+import { stemmerOf, type Stemmer } from './languages.ts';
+import { eachStretch, wordsOfStretch, type Word } from './words.ts';
+
+/** A word of a text with its term, which is undefined for a stop word. */
+export interface Term extends Word {
+  term: string | undefined;
+}
+
+/** How a collection's texts are read: its documents and what is asked of it, by BM25, BM42, highlights and explanations. */
+export interface Analyzer {
+  /** The words of a text, in its order, with where each stands in the text as it is. */
+  terms: (text: string) => Iterable<Term>;
+}
+
+const analyzers = new Map<string, Analyzer>();
+
+/**
+ * The analyzer of a language and version, of which a process has one, with what it has seen. Version 2 folds words
+ * (`wordsOfStretch`); version 1 is that of collections from before it, which name none.
+ */
+export function analyzerOf(language: Language, version: AnalysisVersion = 1): Analyzer {
+  const key = `${version} ${language}`;
+  const known = analyzers.get(key);
+  if (known !== undefined) return known;
+  const analyzer = version === 1 ? new FirstAnalyzer(language) : new FoldingAnalyzer(language);
+  analyzers.set(key, analyzer);
+  return analyzer;
+}
+
+class FirstAnalyzer implements Analyzer {
+  readonly #stem: Stemmer;
+
+  constructor(language: Language) {
+    this.#stem = stemmerOf(language);
+  }
+
+  *terms(text: string): Generator<Term, undefined> {
+    for (const { word, start, end } of firstWordsOf(text)) yield { word, term: this.#stem(word), start, end };
+  }
+}
+
+/** Stretches remembered with their terms, so that a corpus' vocabulary is folded and stemmed once. */
+const MOST_REMEMBERED = 200_000;
+/** Longer ones are rarely met again, and would fill the memory. */
+const LONGEST_REMEMBERED = 40;
+
+class FoldingAnalyzer implements Analyzer {
+  readonly #stem: Stemmer;
+  readonly #turkish: boolean;
+  readonly #known = new Map<string, readonly Term[]>();
+
+  constructor(language: Language) {
+    this.#turkish = language === 'turkish';
+    this.#stem = stemmerOf(language, (word) => folded(word, this.#turkish));
+  }
+
+  terms(text: string): Term[] {
+    const terms: Term[] = [];
+    eachStretch(text, (from, to, isAscii) => {
+      const stretch = text.slice(from, to);
+      for (const { word, term, start, end } of this.#termsOf(stretch, isAscii)) {
+        terms.push({ word, term, start: from + start, end: from + end });
+      }
+    });
+    return terms;
+  }
+
+  /** The terms of a stretch, with places in it. */
+  #termsOf(stretch: string, isAscii: boolean): readonly Term[] {
+    const known = this.#known.get(stretch);
+    if (known !== undefined) return known;
+    const words =
+      isAscii && !this.#turkish
+        ? [{ word: stretch.toLowerCase(), start: 0, end: stretch.length }]
+        : wordsOfStretch(stretch, this.#turkish);
+    const terms = words.map(({ word, start, end }) => ({ word, term: this.#stem(word), start, end }));
+    if (stretch.length > LONGEST_REMEMBERED) return terms;
+    // Rarely more than a language's words: then a fresh start costs less than knowing which were used last.
+    if (this.#known.size >= MOST_REMEMBERED) this.#known.clear();
+    this.#known.set(ownString(stretch), terms);
+    return terms;
+  }
+}
+
+/** The string, without the text that it was cut out of, which it would keep in memory. */
+const ownString = (cut: string): string => Buffer.from(cut, 'utf16le').toString('utf16le');
