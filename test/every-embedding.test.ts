@@ -236,6 +236,32 @@ test('a collection migrates to another model, is cut over, rolled back, and ende
   expect(await search(name, { query: 'money', limit: 10 })).toEqual(back);
 });
 
+test('documents of a job that began before the migration get both vectors, also when it is cut over meanwhile', async () => {
+  const name = await collection('overtaken', {});
+  const documents = Array.from({ length: 3000 }, (_, n) => ({
+    id: `d${n}`,
+    text: `Note ${n}: the mill on the river ground ${n % 97} sacks of corn.`,
+  }));
+  const submitted = await mill.submit(name, ndjson(documents));
+  const cli = (...args: string[]) => runCli([...args, '--data', mill.data, '--json']);
+  const begun = await cli('migrate', name, '--to', 'static-minilm-256', '--wait');
+  expect(begun.code, begun.stderr).toBe(0);
+  // Refused while points lack the vector, and then not any more.
+  let exchanged = await cli('migrate', name, '--exchange');
+  for (const deadline = Date.now() + 120_000; exchanged.code !== 0 && Date.now() < deadline;) {
+    expect(exchanged.stderr).toContain('lack');
+    exchanged = await cli('migrate', name, '--exchange');
+  }
+  expect(exchanged.code, exchanged.stderr).toBe(0);
+  expect(await mill.finished(submitted)).toMatchObject({ state: 'completed', stored: 3000, failed: 0 });
+  for (const step of ['--exchange', '--exchange', '--end']) {
+    const { code, stderr } = await cli('migrate', name, step);
+    expect(code, stderr).toBe(0);
+  }
+  const view = await mill.json<Collection & { points: number }>(`/api/v1/collections/${name}`);
+  expect(view).toMatchObject({ points: 3000, dims: 256 });
+});
+
 test('a collection is drawn, coloured by a field', async () => {
   const name = await collection('drawn', {});
   const documents = Array.from({ length: 40 }, (_, n) => ({

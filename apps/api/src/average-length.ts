@@ -39,8 +39,11 @@ export async function withAverageLength(
   const texts = await sampledTexts(collection, job, spool);
   const averageLength = averageLengthOf(texts, analyzerOf(bm25.language, current.analysis), chunkTokens);
   if (averageLength === undefined) return current;
-  const measured = { ...current, averageLength };
-  await store.updateCollection(measured);
+  // Looked at again: reading the sample took a while, in which a migration may have begun.
+  const now = await store.getCollection(collection.name as CollectionName);
+  if (now === undefined || now.averageLength !== undefined) return now ?? collection;
+  const measured = { ...now, averageLength };
+  await store.updateCollection(measured, now);
   return measured;
 }
 

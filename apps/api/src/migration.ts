@@ -10,6 +10,9 @@ type Parts = Pick<ApiParts, 'store' | 'models' | 'queue'>;
  * A collection's way to another dense model: begin (a second named vector, which new documents get from now on and a job
  * adds to those that are stored) → exchange (searches use the second one; exchanged again, the first) → end (what
  * searches do not use is dropped). All of it is the collection's definition; nothing is copied.
+ *
+ * The store refuses to exchange, and to end, while points lack the vector that searches use afterwards (`migration_state`);
+ * begun again, a migration adds just what is missing.
  */
 export async function beginMigration(
   name: string,
@@ -40,7 +43,7 @@ export async function beginMigration(
     throw new EmbedmillError('migration_state', `${name} has the vectors of ${model} already`);
   }
   const migrating = { ...collection, other: other ?? { name: nextName(collection), model, dims: size } };
-  if (other === undefined) await store.updateCollection(migrating);
+  if (other === undefined) await store.updateCollection(migrating, collection);
   for (const needed of collectionModels(migrating)) await queue.announceModel(needed);
   const { job } = await submission.migrate(migrating);
   return { collection: migrating, job };
@@ -50,30 +53,36 @@ export async function beginMigration(
 export async function exchangeVectors(name: string, { store, queue }: Parts): Promise<Collection> {
   const collection = await requireCollection(store, name);
   const other = requireOther(collection);
-  const jobs = await queue.listJobs({ collection: name, limit: Number.MAX_SAFE_INTEGER, offset: 0 });
-  const running = jobs.find(({ source, state }) => source === MIGRATION_SOURCE && !isFinished(state));
-  if (running !== undefined) {
-    const message = `job ${running.id} still adds vectors to ${name}; wait for it, or cancel it`;
-    throw new EmbedmillError('migration_state', message, { retryAfter: 5 });
-  }
+  await requireNoJob(name, queue);
   const { vector, dims, profile } = collection;
   const exchanged: Collection = {
     ...collection,
-    ...{ vector: other.name, dims: other.dims },
+    vector: other.name,
+    dims: other.dims,
     profile: { ...profile, model: other.model, dims: undefined },
     other: { name: vector, model: profile.model, dims },
   };
-  await store.updateCollection(exchanged);
+  await store.updateCollection(exchanged, collection);
   return exchanged;
 }
 
 /** Drops the vector that searches do not use. */
-export async function endMigration(name: string, { store }: Parts): Promise<Collection> {
+export async function endMigration(name: string, { store, queue }: Parts): Promise<Collection> {
   const collection = await requireCollection(store, name);
   requireOther(collection);
+  await requireNoJob(name, queue);
   const ended = { ...collection, other: undefined };
-  await store.updateCollection(ended);
+  await store.updateCollection(ended, collection);
   return ended;
+}
+
+/** A job that is under way would find its vector gone, or at another's place. */
+async function requireNoJob(name: string, queue: Parts['queue']): Promise<void> {
+  const jobs = await queue.listJobs({ collection: name, limit: Number.MAX_SAFE_INTEGER, offset: 0 });
+  const running = jobs.find(({ source, state }) => source === MIGRATION_SOURCE && !isFinished(state));
+  if (running === undefined) return;
+  const message = `job ${running.id} still adds vectors to ${name}; wait for it, or cancel it`;
+  throw new EmbedmillError('migration_state', message, { retryAfter: 5 });
 }
 
 function requireOther({ name, other }: Collection): DenseVector {

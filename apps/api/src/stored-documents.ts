@@ -1,27 +1,46 @@
 import type { CollectionName, PointId } from '@embedmill/jobs';
-import type { VectorStore } from '@embedmill/vector-store';
+import type { DocumentKey, PointPayload, VectorStore } from '@embedmill/vector-store';
 
 const PAGE = 1000;
 
 /**
  * A collection's documents as lines of a source, in the order of their first points: what a job over stored documents is
  * cut into shards by. Each has its id and tenant; its text is what the store has, so that the line is a whole document,
- * but only of its first chunk.
+ * but only of one chunk: the first, or, where writing a document was cut short and it has no first one, any.
  */
 export async function* storedDocuments(
   store: VectorStore,
   collection: CollectionName,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
+  const torn = new Set<string>();
   let after: PointId | undefined;
   for (;;) {
     signal.throwIfAborted();
     const points = await store.scanPoints(collection, { limit: PAGE, after });
-    const lines = points.flatMap(({ payload: { document_id: id, tenant, chunk_index, text } }) =>
-      chunk_index === 0 ? `${JSON.stringify({ id, tenant, text: text === '' ? '-' : text })}\n` : [],
-    );
+    const payloads = points.map(({ payload }) => payload);
+    const first = payloads.filter(({ chunk_index }) => chunk_index === 0);
+    const rest = payloads.filter(({ chunk_index }) => chunk_index > 0);
+    const lines = [...first, ...(await withoutFirst(rest))].map(lineOf);
     yield Buffer.from(lines.join(''));
     after = points.at(-1)?.id;
     if (points.length < PAGE || after === undefined) return;
   }
+
+  /** Of documents that have no first chunk, one chunk each; none of those that came before. */
+  async function withoutFirst(chunks: PointPayload[]): Promise<PointPayload[]> {
+    const byDocument = new Map(chunks.map((payload) => [JSON.stringify(keyOf(payload)), payload]));
+    const known = await store.findDocuments(collection, [...byDocument.values()].map(keyOf));
+    return [...byDocument].flatMap(([key, payload], n) => {
+      if (known[n] !== undefined || torn.has(key)) return [];
+      torn.add(key);
+      return payload;
+    });
+  }
+}
+
+const keyOf = ({ tenant, document_id: id }: PointPayload): DocumentKey => ({ tenant, id });
+
+function lineOf({ document_id: id, tenant, text }: PointPayload): string {
+  return `${JSON.stringify({ id, tenant, text: text === '' ? '-' : text })}\n`;
 }

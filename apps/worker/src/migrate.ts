@@ -14,15 +14,20 @@ import { ShardReading } from './shard-reading.ts';
 
 /**
  * A shard of a migration: the documents' points, as the store has them now, get the vector of `collection.other`.
- * Points that have it already were written meanwhile, by jobs that know of the migration, and are left alone.
+ * Points that have it already were written meanwhile, by jobs that know of the migration, and are left alone. Errors:
+ * `migration_state` where the migration has ended, or been cut over, since the job was submitted.
  */
 export async function migrateShard(
   shard: Shard,
   { spool, store, models }: { spool: Spool; store: VectorStore; models: ShardModels },
 ): Promise<{ reading: ShardReading; result: ShardResult }> {
-  const { other } = shard.collection;
-  if (other === undefined) throw new EmbedmillError('migration_state', 'the migration has ended');
   const name = shard.collection.name as CollectionName;
+  const { other } = shard.collection;
+  const now = (await store.getCollection(name))?.other;
+  if (other === undefined || now?.name !== other.name || now.model !== other.model) {
+    const message = `the second vector of "${name}" is not that of ${other?.model ?? 'another model'} any more: the migration has ended, or was cut over`;
+    throw new EmbedmillError('migration_state', message);
+  }
   const reading = await ShardReading.read(spool, shard, models.own.revision);
   const documents = reading.pending.map(({ document }) => document);
   const points = await store.getPoints(name, documents);
@@ -39,7 +44,7 @@ export async function migrateShard(
     failed.set(keyOf(payload.tenant, payload.document_id), error);
     return [];
   });
-  await store.addVectors(name, vectors);
+  await store.addVectors(name, vectors, other);
 
   const counts = Map.groupBy(points, ({ payload }) => keyOf(payload.tenant, payload.document_id));
   const added = new Set(missing.map(({ payload }) => keyOf(payload.tenant, payload.document_id)));

@@ -1,8 +1,10 @@
 import {
   EmbedmillError,
   asEmbedmillError,
+  denseVectors,
   parseImageReference,
   pointId,
+  type Collection,
   type CollectionName,
   type Document,
   type JobId,
@@ -70,17 +72,31 @@ export async function settleShard(
   }
 }
 
+/**
+ * The collection as it is now: since the job was submitted, a migration may have begun, or been cut over. Documents get
+ * the vectors that the collection has now, and wait for the models of these.
+ */
+async function asItIsNow(
+  { collection: { name } }: Shard,
+  { store, models }: Pick<PipelineParts, 'store' | 'models'>,
+): Promise<{ collection: Collection; models: ShardModels }> {
+  const collection = await store.getCollection(name as CollectionName);
+  if (collection === undefined)
+    throw new EmbedmillError('collection_not_found', `the collection "${name}" has been deleted`);
+  const { model } = collection.profile;
+  const own = model === models.own.name ? models.own : await models.get(model);
+  return { collection, models: { ...models, own } };
+}
+
 async function migrate(shard: Shard, parts: PipelineParts): Promise<ShardResult> {
   const { reading, result } = await migrateShard(shard, parts);
   countAll(reading, result, parts.metrics);
   return result;
 }
 
-async function walk(
-  shard: Shard,
-  { spool, store, metrics, models, pictures, tracing = NO_TRACING }: PipelineParts,
-): Promise<ShardResult> {
-  const collection = shard.collection.name as CollectionName;
+async function walk(submitted: Shard, parts: PipelineParts): Promise<ShardResult> {
+  const { spool, store, metrics, pictures, tracing = NO_TRACING } = parts;
+  const collection = submitted.collection.name as CollectionName;
   const timed = async <T>(stage: Stage, work: () => Promise<T>): Promise<T> => {
     const start = performance.now();
     try {
@@ -90,6 +106,9 @@ async function walk(
     }
   };
 
+  const now = await asItIsNow(submitted, parts);
+  const shard: Shard = { ...submitted, collection: now.collection };
+  const { models } = now;
   const reading = await timed('read', () => ShardReading.read(spool, shard, models.own.revision));
 
   const known = await timed('lookup', () =>
@@ -119,7 +138,7 @@ async function walk(
   }
 
   await timed('upsert', () =>
-    storeDocuments(store, collection, ready, shard.collection.vector, {
+    storeDocuments(store, collection, ready, denseVectors(shard.collection), {
       stored: ({ points }) => reading.store(points.length),
       refused: ({ pending }, error) => reading.fail(pending, error, 'upsert'),
     }),

@@ -4,9 +4,11 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import {
   DEFAULT_TENANT,
+  denseVectors,
   EmbedmillError,
   pointId,
   profileSchema,
+  type Collection,
   type CollectionName,
   type DocumentId,
   type JobId,
@@ -15,20 +17,20 @@ import { openZvecStore, type DocumentPoints, type VectorStore } from '@embedmill
 import { storeDocuments } from './upsert.ts';
 
 const NAME = 'test' as CollectionName;
+const COLLECTION: Collection = {
+  name: NAME,
+  profile: profileSchema.parse({}),
+  dims: 4,
+  vector: 'dense',
+  createdAt: new Date(0).toISOString(),
+};
 let folder: string;
 let store: VectorStore;
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'embedmill-upsert-'));
   store = await openZvecStore(folder);
-  const createdAt = new Date(0).toISOString();
-  await store.createCollection({
-    name: NAME,
-    profile: profileSchema.parse({}),
-    dims: 4,
-    vector: 'dense',
-    createdAt,
-  });
+  await store.createCollection(COLLECTION);
 });
 afterEach(async () => {
   await store.close();
@@ -63,7 +65,7 @@ function document(name: string, dims = 4): DocumentPoints {
 async function storing(documents: DocumentPoints[], into = store) {
   const stored: string[] = [];
   const refused: [string, string][] = [];
-  await storeDocuments(into, NAME, documents, 'dense', {
+  await storeDocuments(into, NAME, documents, denseVectors(COLLECTION), {
     stored: ({ id }) => stored.push(id),
     refused: ({ id }, { code }) => refused.push([id, code]),
   });

@@ -3,6 +3,7 @@ export {
   collectionNameSchema,
   collectionSchema,
   chunkingSchema,
+  denseVectors,
   filterableTypeSchema,
   languageSchema,
   profileSchema,
@@ -32,6 +33,7 @@ export {
   type Scope,
 } from './api-key.ts';
 export {
+  denseNameSchema,
   SPARSE_SCHEMES,
   sparseSchemeSchema,
   WITH_IDF,

@@ -175,3 +175,9 @@ export const collectionSchema = z.strictObject({
   createdAt: z.iso.datetime(),
 });
 export type Collection = z.infer<typeof collectionSchema>;
+
+/** The dense vectors of a collection's points, the one that searches use first. */
+export function denseVectors(collection: Collection): [DenseVector, ...DenseVector[]] {
+  const { vector, profile, dims, other } = collection;
+  return [{ name: vector, model: profile.model, dims }, ...(other === undefined ? [] : [other])];
+}

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import {
+  denseVectors,
   EmbedmillError,
   type Collection,
   type CollectionName,
@@ -56,10 +57,49 @@ export function vectorChange(existing: Collection, wanted: Collection): VectorCh
   };
 }
 
-/** The dense vectors of a collection's points, the one that searches use first. */
-export function denseVectors(collection: Collection): [DenseVector, ...DenseVector[]] {
-  const { vector, profile, dims, other } = collection;
-  return [{ name: vector, model: profile.model, dims }, ...(other === undefined ? [] : [other])];
+/**
+ * @param vectors what a writer takes for the collection's dense vectors
+ * @throws EmbedmillError `store_unavailable` unless they are those that it has, of the same models and in the same order.
+ */
+export function assertVectors(collection: Collection, vectors: readonly DenseVector[]): void {
+  const now = denseVectors(collection);
+  if (isSame(now, vectors)) return;
+  const named = (some: readonly DenseVector[]) =>
+    some.map(({ name, model }) => `${name} (${model})`).join(' and ');
+  throw new EmbedmillError(
+    'store_unavailable',
+    `the collection "${collection.name}" has the dense vectors ${named(now)} now, not ${named(vectors)} any more; read its ` +
+      `definition again, and embed by it`,
+  );
+}
+
+/** @throws EmbedmillError `store_unavailable` where the definition is not what the caller took it to be. */
+export function assertKnown(existing: Collection, known: Collection | undefined): void {
+  if (known === undefined || isSame(existing, known)) return;
+  throw new EmbedmillError(
+    'store_unavailable',
+    `the collection "${existing.name}" was changed by somebody else in the meantime; look at it, and try again`,
+  );
+}
+
+/** @throws EmbedmillError `migration_state` when points would be left without the vector that searches use. */
+export function assertNoneLacking(wanted: Collection, lacking: number): void {
+  if (lacking === 0) return;
+  const { name, vector, profile } = wanted;
+  const points = lacking === 1 ? '1 point of' : `${lacking} points of`;
+  const [lack, them] = lacking === 1 ? ['lacks', 'it'] : ['lack', 'them'];
+  throw new EmbedmillError(
+    'migration_state',
+    `${points} "${name}" ${lack} the vector of ${profile.model} ("${vector}"), by which searches would not find ${them}: ` +
+      `let a migration add what is missing ("embedmill migrate ${name} --to ${profile.model}", or POST ` +
+      `/api/v1/collections/${name}/migration), and try again when its job has finished. A document that is among that job's ` +
+      `failures has to be submitted anew, or deleted.`,
+  );
+}
+
+/** Whether an update may leave points without a vector to search by, unless all have that one. */
+export function needsWholeVector(existing: Collection, wanted: Collection): boolean {
+  return wanted.vector !== existing.vector || vectorChange(existing, wanted).dropped !== undefined;
 }
 
 /** The sparse vectors that points of a collection may have. */

@@ -1,4 +1,5 @@
 import {
+  denseVectors,
   profileSchema,
   type Collection,
   type CollectionName,
@@ -80,6 +81,14 @@ export function migrationConformance(
     return name;
   }
 
+  /** The same, and `c` has one, too. */
+  async function migrated(): Promise<CollectionName> {
+    const name = await halfMigrated();
+    const c = documentOf(name, 'c').points[0]?.id as PointId;
+    await store().addVectors(name, [{ id: c, values: unit(3, 2) }]);
+    return name;
+  }
+
   describe('a second dense vector', () => {
     test('is searched by its name, and finds the points that have got it; those that are not there are left out', async () => {
       const name = await halfMigrated();
@@ -121,10 +130,7 @@ export function migrationConformance(
     });
 
     test('takes the place of the first one, gives it back, and lets it go', async () => {
-      const name = await halfMigrated();
-      const c = documentOf(name, 'c').points[0]?.id as PointId;
-      await store().addVectors(name, [{ id: c, values: unit(3, 2) }]);
-
+      const name = await migrated();
       await exchange(name);
       expect(await definition(name)).toMatchObject({
         vector: 'dense_2',
@@ -142,7 +148,7 @@ export function migrationConformance(
         expect(factors[at]).toBeCloseTo(Math.log(1 + (3 - n + 0.5) / (n + 0.5)), 5);
       }
       const written = documentOf(name, 'e', { vectors: [unit(3, 0)], other: [unit(4, 1)] });
-      await store().replaceDocuments(name, [written], 'dense_2');
+      await store().replaceDocuments(name, [written], denseVectors(await definition(name)));
       const [point] = await store().getPoints(name, [keyOf('e')]);
       expect(point).toMatchObject({ dense: unit(3, 0), other: unit(4, 1) });
 
@@ -165,6 +171,61 @@ export function migrationConformance(
         offset: 0,
       });
       expect(sparseHits.length).toBe(3);
+    });
+
+    test('does not take the place of the first one while points lack it, and none of them is lost', async () => {
+      const name = await halfMigrated();
+      const before = await definition(name);
+      expect(await store().countLacking(name, 'dense_2')).toBe(1);
+      expect(await store().countLacking(name, 'dense')).toBe(0);
+      const refused = { code: 'migration_state', message: expect.stringContaining('1 point of') as string };
+      await expect(exchange(name)).rejects.toMatchObject(refused);
+      expect(await definition(name)).toEqual(before);
+      expect(await store().countPoints(name)).toBe(3);
+      expect(await found(name, unit(4, 2))).toHaveLength(3);
+      // Given up, it goes, and nothing else.
+      await drop(name);
+      expect(await store().countPoints(name)).toBe(3);
+      expect((await found(name, unit(4, 2)))[0]).toBe('c');
+    });
+
+    test('gives the place back only to a vector that all points have', async () => {
+      const name = await migrated();
+      await exchange(name);
+      await store().replaceDocuments(name, [documentOf(name, 'new', { vectors: [unit(3, 1), unit(3, 2)] })]);
+      expect(await store().countLacking(name, 'dense')).toBe(2);
+      await expect(exchange(name)).rejects.toMatchObject({
+        code: 'migration_state',
+        message: expect.stringContaining('2 points of') as string,
+      });
+      // All that is known of a point is known without that vector.
+      expect(await store().countPoints(name)).toBe(5);
+      expect((await store().scanPoints(name, { limit: 10 })).length).toBe(5);
+      const points = await store().getPoints(name, [keyOf('new')]);
+      expect(points.map((point) => [point.payload.text, point.other])).toEqual([
+        ['text 0 of new', undefined],
+        ['text 1 of new', undefined],
+      ]);
+      await store().addVectors(
+        name,
+        points.map(({ id }) => ({ id, values: unit(4, 3) })),
+      );
+      expect(await store().countLacking(name, 'dense')).toBe(0);
+      await exchange(name);
+      expect((await found(name, unit(4, 3))).slice(0, 2)).toEqual(['new', 'new']);
+      await drop(name);
+      expect(await store().countPoints(name)).toBe(5);
+    });
+
+    test('is refused to a writer who does not know of it, or takes it for another model’s', async () => {
+      const name = await halfMigrated();
+      const [first] = denseVectors(await definition(name));
+      const write = store().replaceDocuments(name, [documentOf(name, 'd')], [first]);
+      await expect(write).rejects.toMatchObject({ code: 'store_unavailable', retryable: true });
+      const id = documentOf(name, 'c').points[0]?.id as PointId;
+      const addition = store().addVectors(name, [{ id, values: unit(3, 1) }], { ...OTHER, model: 'third' });
+      await expect(addition).rejects.toMatchObject({ code: 'migration_state' });
+      expect(await store().countLacking(name, 'dense_2')).toBe(1);
     });
 
     test('that was dropped is gone: one of its name starts empty, of another size if wanted', async () => {
@@ -190,14 +251,11 @@ export function migrationConformance(
     });
 
     test('is not taken for the first one by a writer who does not know that they were exchanged', async () => {
-      const name = await halfMigrated();
-      await change(name, { other: { ...OTHER, dims: 3 } });
+      const name = await migrated();
+      const before = denseVectors(await definition(name));
       await exchange(name);
-      const write = store().replaceDocuments(
-        name,
-        [documentOf(name, 'd', { vectors: [unit(3, 0)] })],
-        'dense',
-      );
+      const document = documentOf(name, 'd', { vectors: [unit(3, 0)], other: [unit(4, 0)] });
+      const write = store().replaceDocuments(name, [document], before);
       await expect(write).rejects.toMatchObject({ code: 'store_unavailable', retryable: true });
       expect(await store().findDocuments(name, [keyOf('d')])).toEqual([undefined]);
     });
@@ -214,6 +272,15 @@ export function migrationConformance(
       delete created.averageLength;
       await store().createCollection(created);
       expect((await definition(name)).averageLength).toBe(12.5);
+    });
+
+    test('changes only where it is what it was taken for', async () => {
+      const name = await create({ profile });
+      const known = await definition(name);
+      await change(name, { other: OTHER });
+      const update = store().updateCollection({ ...known, averageLength: 3 }, known);
+      await expect(update).rejects.toMatchObject({ code: 'store_unavailable', retryable: true });
+      expect((await definition(name)).other).toEqual(OTHER);
     });
 
     test('changes in nothing else', async () => {

@@ -12,6 +12,7 @@ const OPERATIONS = {
   getPoints: 'read',
   scanPoints: 'read',
   countPoints: 'read',
+  countLacking: 'read',
   getCollection: 'define',
   listCollections: 'define',
   createCollection: 'define',

@@ -1,4 +1,5 @@
-import { EmbedmillError, type Collection, type DenseName, type SparseScheme } from '@embedmill/jobs';
+import type { Collection, DenseVector, SparseScheme } from '@embedmill/jobs';
+import { assertVectors } from './collections.ts';
 import { checkDense, checkSparse, denseVector } from './vector-check.ts';
 import type { DocumentKey, DocumentPoints, Point } from './store.ts';
 
@@ -22,16 +23,16 @@ export interface Replacement {
 }
 
 /**
- * @param vector what the writer takes for the name of the points' `dense`
+ * @param vectors what the writer takes for the collection's dense vectors
  * @throws EmbedmillError before anything has been written: `dimension_mismatch`, `store_rejected` (a number that is not
- *   finite, a sparse vector that is not well formed), `store_unavailable` (`vector` is another one by now).
+ *   finite, a sparse vector that is not well formed), `store_unavailable` (the collection has others by now).
  */
 export function replacementOf(
   collection: Collection,
   documents: DocumentPoints[],
-  vector?: DenseName,
+  vectors?: readonly DenseVector[],
 ): Replacement {
-  if (vector !== undefined) assertSearched(collection, vector);
+  if (vectors !== undefined) assertVectors(collection, vectors);
   // Of a document that is given twice, the later one is what should exist afterwards.
   const latest = [...new Map(documents.map((document) => [keyText(document), document])).values()];
   const first: Point[] = [];
@@ -43,16 +44,6 @@ export function replacementOf(
     }
   }
   return { documents: latest, first, rest };
-}
-
-/** @throws EmbedmillError `store_unavailable` unless searches use this dense vector. */
-export function assertSearched(collection: Collection, vector: DenseName): void {
-  if (vector === collection.vector) return;
-  throw new EmbedmillError(
-    'store_unavailable',
-    `the collection "${collection.name}" is searched by "${collection.vector}" now, not by "${vector}" any more; ` +
-      `read its definition and embed again`,
-  );
 }
 
 function checkPoint(collection: Collection, { dense, other, sparse }: Point, where: string): void {

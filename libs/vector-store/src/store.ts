@@ -2,6 +2,7 @@ import type {
   Collection,
   CollectionName,
   DenseName,
+  DenseVector,
   DocumentId,
   Filter,
   JobId,
@@ -132,12 +133,18 @@ export interface VectorStore {
   /**
    * Writes down what has changed of a collection's definition: `averageLength`, `vector`, `profile.model`, `dims`,
    * `other`. A new `other` makes room for its vectors; one that is left out, and is not `vector`, is deleted.
+   *
+   * `known` is what the caller took the definition to be: where it is another one by now, nothing is changed and the
+   * error is `store_unavailable`. Searches get another vector, and a vector is deleted, only where every point has the one
+   * that searches use afterwards: else nothing is changed and the error is `migration_state`.
    */
-  updateCollection(collection: Collection): Promise<void>;
+  updateCollection(collection: Collection, known?: Collection): Promise<void>;
   /** Whether there was one to delete. */
   deleteCollection(name: CollectionName): Promise<boolean>;
   /** All of them, or those of one tenant. */
   countPoints(name: CollectionName, tenant?: TenantId): Promise<number>;
+  /** Points that have no dense vector of this name; exact. */
+  countLacking(name: CollectionName, vector: DenseName): Promise<number>;
 
   /** What is stored of each document, in the order asked. Only a document written to its end is found. */
   findDocuments(name: CollectionName, documents: DocumentKey[]): Promise<(StoredDocument | undefined)[]>;
@@ -147,10 +154,15 @@ export interface VectorStore {
    * no longer has deleted. A document's chunk 0 is written last, so that a write cut short is not taken for a
    * whole one. Safe to repeat.
    *
-   * `vector` is the name that the points' `dense` goes by, as the writer knows it. Where `dense` is another one by now,
-   * nothing is written and the error is `store_unavailable`: read the definition again, and embed by it.
+   * `vectors` are the collection's dense vectors as the writer knows them: what the points' `dense` is, and their `other`.
+   * Where the collection has others by now, or gets them while this is written, the error is `store_unavailable`: read the
+   * definition again, and embed by it.
    */
-  replaceDocuments(name: CollectionName, documents: DocumentPoints[], vector?: DenseName): Promise<void>;
+  replaceDocuments(
+    name: CollectionName,
+    documents: DocumentPoints[],
+    vectors?: readonly DenseVector[],
+  ): Promise<void>;
   deleteDocuments(name: CollectionName, documents: DocumentKey[]): Promise<void>;
 
   search(name: CollectionName, search: VectorSearch): Promise<ScoredPoint[]>;
@@ -164,9 +176,10 @@ export interface VectorStore {
   scanPoints(name: CollectionName, scan: PointScan): Promise<StoredPoint[]>;
   /**
    * Adds a vector named `collection.other` to points that are there and have none: one that was written with its point
-   * is newer. Points that are not there are left out. Safe to repeat.
+   * is newer. Points that are not there are left out. Safe to repeat. Where `collection.other` is not the `vector` that the
+   * caller means, nothing is added and the error is `migration_state`.
    */
-  addVectors(name: CollectionName, vectors: VectorAddition[]): Promise<void>;
+  addVectors(name: CollectionName, vectors: VectorAddition[], vector?: DenseVector): Promise<void>;
   /** What a search multiplies each term's product by: its idf, or 1 in a scheme without; 0 where no point has it. */
   termFactors(name: CollectionName, scheme: SparseScheme, terms: Uint32Array): Promise<Float32Array>;
 

@@ -1,4 +1,5 @@
 import {
+  denseVectors,
   EmbedmillError,
   type Collection,
   type DenseName,
@@ -6,7 +7,7 @@ import {
   type SparseScheme,
   type SparseVector,
 } from '@embedmill/jobs';
-import { denseVectors, sparseSchemes } from './collections.ts';
+import { sparseSchemes } from './collections.ts';
 import type { SearchVector, VectorAddition } from './store.ts';
 
 /** The dense vector of this name; by default the one that searches use. */
@@ -86,14 +87,24 @@ export function checkSparse(
  * The dense vector that these values are added to.
  *
  * @throws EmbedmillError `store_rejected`, where the collection has no second vector, or a number is not finite;
- *   `dimension_mismatch`.
+ *   `dimension_mismatch`; `migration_state`, where the second vector is not the one that is meant.
  */
-export function checkAdditions(collection: Collection, vectors: VectorAddition[]): DenseVector {
+export function checkAdditions(
+  collection: Collection,
+  vectors: VectorAddition[],
+  meant: DenseVector | undefined,
+): DenseVector {
   const { other } = collection;
   if (other === undefined) {
     throw new EmbedmillError(
       'store_rejected',
       `the collection "${collection.name}" has no second dense vector; add one to its definition first`,
+    );
+  }
+  if (meant !== undefined && (meant.name !== other.name || meant.model !== other.model)) {
+    throw new EmbedmillError(
+      'migration_state',
+      `the second dense vector of the collection "${collection.name}" is that of ${other.model} now, not of ${meant.model}`,
     );
   }
   for (const { id, values } of vectors) checkDense(collection, other, values, `point ${id}`);

@@ -32,9 +32,10 @@ function storeView(store: VectorStore): VectorStore {
       const all = await store.listCollections();
       return all.filter(({ name }) => collections === undefined || collections.has(name));
     },
-    updateCollection: async (collection) => store.updateCollection(ofAllTenants(collection)),
+    updateCollection: async (collection, known) => store.updateCollection(ofAllTenants(collection), known),
     deleteCollection: async (name) => store.deleteCollection(ofAllTenants({ name }).name),
     countPoints: async (name) => store.countPoints(seen(name), currentPrincipal().tenant),
+    countLacking: async (name, vector) => store.countLacking(ofAllTenants({ name }).name, vector),
     findDocuments: async (name, keys) => store.findDocuments(seen(name), keys.map(ownKey)),
     replaceDocuments: async () => refuseWrite(),
     deleteDocuments: async (name, keys) => store.deleteDocuments(seen(name), keys.map(ownKey)),

@@ -1,4 +1,5 @@
 import {
+  denseVectors,
   collectionSchema,
   WITH_IDF,
   type Collection,
@@ -7,7 +8,7 @@ import {
   type FilterableType,
 } from '@embedmill/jobs';
 import type { Schemas } from '@qdrant/js-client-rest';
-import { denseVectors, sparseSchemes } from '../collections.ts';
+import { sparseSchemes } from '../collections.ts';
 
 /** The key of a Qdrant collection's metadata that holds ours; a collection without it is somebody else's. */
 const METADATA_KEY = 'embedmill';
@@ -38,10 +39,9 @@ export function paramsOf({ dims }: DenseVector) {
   return { size: dims, distance: 'Cosine' as const };
 }
 
-/** The dense vectors that a Qdrant collection has, with their sizes. */
-export function vectorsIn(info: Schemas['CollectionInfo']): Map<DenseName, number> {
-  const vectors = (info.config.params.vectors ?? {}) as Record<string, { size: number }>;
-  return new Map(Object.entries(vectors).map(([name, { size }]) => [name as DenseName, size]));
+/** The names of the dense vectors that a Qdrant collection has. */
+export function vectorsIn(info: Schemas['CollectionInfo']): DenseName[] {
+  return Object.keys(info.config.params.vectors ?? {}) as DenseName[];
 }
 
 /** How Qdrant keeps dense vectors in memory for its first look. */

@@ -1,6 +1,6 @@
-import type { Collection, PointId } from '@embedmill/jobs';
+import { denseVectors, type Collection, type PointId } from '@embedmill/jobs';
 import type { Schemas } from '@qdrant/js-client-rest';
-import { denseVectors, sparseSchemes } from '../collections.ts';
+import { sparseSchemes } from '../collections.ts';
 import type { StoredPoint } from '../store.ts';
 import type { QdrantFilter } from './qdrant-filter.ts';
 import { storedPoint } from './qdrant-points.ts';

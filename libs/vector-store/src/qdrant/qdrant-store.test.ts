@@ -88,7 +88,7 @@ describe('collections in Qdrant', () => {
     await expect(creation).rejects.toThrow(/not embedmill's/);
   });
 
-  test('one that was made anew with another size is noticed', async () => {
+  test('one that was made anew with another size is noticed: the writer reads it again', async () => {
     await store.replaceDocuments(NAME, [documentOf(NAME, 'a')]);
     const other = await openQdrantStore({ url: fake.url });
     await other.deleteCollection(NAME);
@@ -98,7 +98,8 @@ describe('collections in Qdrant', () => {
     await other.deleteCollection(NAME);
     await other.createCollection({ ...COLLECTION, dims: 5 });
     const write = store.replaceDocuments(NAME, [documentOf(NAME, 'a')]);
-    await expect(write).rejects.toMatchObject({ code: 'dimension_mismatch' });
+    await expect(write).rejects.toMatchObject({ code: 'store_unavailable', retryable: true });
+    expect((await store.getCollection(NAME))?.dims).toBe(5);
   });
 });
 
@@ -133,6 +134,8 @@ describe('writing to Qdrant', () => {
       'points/delete',
       'points',
       'points',
+      // Whether the definition is still what it was written by.
+      '',
     ]);
     const [a, b] = documents;
     expect(fake.requests[0]?.body).toEqual({

@@ -1,9 +1,11 @@
 import {
+  denseVectors,
   EmbedmillError,
   pointId,
   type Collection,
   type CollectionName,
   type DenseName,
+  type DenseVector,
   type DocumentId,
   type PointId,
   type SparseScheme,
@@ -11,11 +13,11 @@ import {
 } from '@embedmill/jobs';
 import type { QdrantClient, Schemas } from '@qdrant/js-client-rest';
 import pLimit from 'p-limit';
-import { assertSameCollection, collectionNotFound, denseVectors, vectorChange } from '../collections.ts';
+import { assertSameCollection, assertVectors, collectionNotFound } from '../collections.ts';
 import { conditionOf } from '../condition.ts';
 import { sortByDocument } from '../document-order.ts';
 import { groups } from '../groups.ts';
-import { assertSearched, replacementOf } from '../replacement.ts';
+import { replacementOf } from '../replacement.ts';
 import type {
   DocumentKey,
   DocumentPoints,
@@ -29,14 +31,7 @@ import type {
   VectorStore,
 } from '../store.ts';
 import { checkAdditions, checkDense, checkScheme, checkSearchVector, denseVector } from '../vector-check.ts';
-import {
-  collectionOf,
-  creationOf,
-  metadataOf,
-  paramsOf,
-  payloadIndexes,
-  vectorsIn,
-} from './qdrant-collection.ts';
+import { collectionOf, creationOf, metadataOf, paramsOf, payloadIndexes } from './qdrant-collection.ts';
 import {
   byTenant,
   ofDocuments,
@@ -46,9 +41,11 @@ import {
   type QdrantFilter,
 } from './qdrant-filter.ts';
 import { additionBatches, payloadOf, upsertBatches } from './qdrant-points.ts';
+import { addToPoints, type VectorUpdate } from './qdrant-additions.ts';
 import { askTermFactors, queryOf } from './qdrant-query.ts';
 import { KnownDefinitions } from './known-definitions.ts';
 import { request } from './qdrant-request.ts';
+import { updateDefinition } from './qdrant-update.ts';
 import { pointPages, POINTS_AT_ONCE, type ScrollPage } from './qdrant-scroll.ts';
 
 /** Requests that write, at once. */
@@ -122,26 +119,25 @@ export class QdrantStore implements VectorStore {
     return found.filter((collection) => collection !== undefined);
   }
 
-  async updateCollection(collection: Collection): Promise<void> {
+  async updateCollection(collection: Collection, known?: Collection): Promise<void> {
     const name = collection.name as CollectionName;
-    const info = await this.#info(name);
-    const existing = info && collectionOf(name, info);
-    if (info === undefined || existing === undefined) throw collectionNotFound(name);
-    vectorChange(existing, collection);
-    const wanted = denseVectors(collection);
-    // What there is in Qdrant counts, not what the definition says: a change may have been cut short.
-    const there = vectorsIn(info);
-    for (const vector of wanted) {
-      if (there.get(vector.name) === vector.dims) continue;
-      if (there.has(vector.name)) await this.#dropVector(name, vector.name);
-      const config = { dense: paramsOf(vector) };
-      await this.#send(name, () => this.#client.createVectorName(name, vector.name, config, { wait: true }));
-    }
-    await this.#send(name, () => this.#client.updateCollection(name, metadataOf(collection)));
-    this.#definitions.remember(collection);
-    for (const left of there.keys()) {
-      if (!wanted.some((vector) => vector.name === left)) await this.#dropVector(name, left);
-    }
+    await updateDefinition(collection, known, {
+      info: () => this.#info(name),
+      define: async (definition) => {
+        await this.#send(name, () => this.#client.updateCollection(name, metadataOf(definition)));
+        this.#definitions.remember(definition);
+      },
+      countLacking: (vector) => this.#countLacking(name, vector),
+      addVector: async (vector) => {
+        const config = { dense: paramsOf(vector) };
+        await this.#send(name, () =>
+          this.#client.createVectorName(name, vector.name, config, { wait: true }),
+        );
+      },
+      dropVector: async (vector) => {
+        await this.#send(name, () => this.#client.deleteVectorName(name, vector, { wait: true }));
+      },
+    });
   }
 
   async deleteCollection(name: CollectionName): Promise<boolean> {
@@ -155,6 +151,11 @@ export class QdrantStore implements VectorStore {
     const filter = searchFilter(tenant, undefined);
     const wanted = { exact: true, ...(filter !== undefined && { filter }) };
     return (await this.#send(name, () => this.#client.count(name, wanted))).count;
+  }
+
+  async countLacking(name: CollectionName, vector: DenseName): Promise<number> {
+    denseVector(await this.#collection(name), vector);
+    return this.#countLacking(name, vector);
   }
 
   async findDocuments(
@@ -181,16 +182,20 @@ export class QdrantStore implements VectorStore {
   async replaceDocuments(
     name: CollectionName,
     documents: DocumentPoints[],
-    vector?: DenseName,
+    vectors?: readonly DenseVector[],
   ): Promise<void> {
     const collection = await this.#collection(name);
-    const replacement = replacementOf(collection, documents, vector);
+    const replacement = replacementOf(collection, documents, vectors);
     for (const [tenant, group] of byTenant(replacement.documents)) {
       for (const some of groups(group, DOCUMENTS_AT_ONCE))
         await this.#delete(name, staleChunks(tenant, some));
     }
     await this.#upsert(collection, replacement.rest);
     await this.#upsert(collection, replacement.first);
+    // The definition may be some seconds old: what was written by one that is no longer true is written again.
+    const now = await this.getCollection(name);
+    if (now === undefined) throw collectionNotFound(name);
+    assertVectors(now, denseVectors(collection));
   }
 
   async deleteDocuments(name: CollectionName, documents: DocumentKey[]): Promise<void> {
@@ -256,11 +261,22 @@ export class QdrantStore implements VectorStore {
     return points.slice(0, limit);
   }
 
-  async addVectors(name: CollectionName, vectors: VectorAddition[]): Promise<void> {
+  async addVectors(name: CollectionName, vectors: VectorAddition[], meant?: DenseVector): Promise<void> {
     const collection = await this.#collection(name);
-    const { name: vector } = checkAdditions(collection, vectors);
+    const { name: vector } = checkAdditions(collection, vectors, meant);
+    const requests = {
+      idsThere: async (ids: Schemas['ExtendedPointId'][]) => {
+        const wanted = { ids, with_payload: false, with_vector: false };
+        const found = await this.#send(name, () => this.#client.retrieve(name, wanted));
+        return new Set(found.map(({ id }) => id));
+      },
+      // Not the client's own updateVectors, which drops the filter.
+      add: (update: VectorUpdate) =>
+        this.#send(name, () => this.#client.api().updateVectors({ collection_name: name, ...update })),
+      isThere: async () => (await this.#info(name)) !== undefined,
+    };
     for (const points of additionBatches(vector, vectors)) {
-      await this.#writes(() => this.#addTo(name, vector, points));
+      await this.#writes(() => addToPoints(vector, points, requests));
     }
   }
 
@@ -285,9 +301,9 @@ export class QdrantStore implements VectorStore {
   async close(): Promise<void> {}
 
   async #upsert(collection: Collection, points: Point[]): Promise<void> {
-    const { name, vector } = collection;
+    const { name } = collection;
     const check = (now: Collection) => {
-      assertSearched(now, vector);
+      assertVectors(now, denseVectors(collection));
       for (const { dense } of points) checkDense(now, denseVector(now), dense, 'the vector');
     };
     const sent = [...upsertBatches(collection, points)].map((batch) =>
@@ -304,34 +320,6 @@ export class QdrantStore implements VectorStore {
     await this.#writes(() => this.#send(name, () => this.#client.delete(name, { filter, wait: true })));
   }
 
-  /** Adds vectors to those points that are there and have none. */
-  async #addTo(name: CollectionName, vector: DenseName, points: Schemas['PointVectors'][]): Promise<void> {
-    for (let tries = 1; ; tries += 1) {
-      // Qdrant refuses all of them when one is not there.
-      const ids = points.map((point) => point.id);
-      const wanted = { ids, with_payload: false, with_vector: false };
-      const found = await this.#send(name, () => this.#client.retrieve(name, wanted));
-      const there = new Set(found.map(({ id }) => id));
-      const having = points.filter((point) => there.has(point.id));
-      if (having.length === 0) return;
-      try {
-        const update = {
-          collection_name: name,
-          wait: true,
-          points: having,
-          update_filter: withoutVector(vector),
-        };
-        // Not the client's own updateVectors, which drops the filter.
-        await this.#send(name, () => this.#client.api().updateVectors(update));
-        return;
-      } catch (thrown) {
-        // One was deleted since we looked; or all of the collection.
-        const gone = thrown instanceof EmbedmillError && thrown.code === 'collection_not_found';
-        if (!gone || tries === 3 || (await this.#info(name)) === undefined) throw thrown;
-      }
-    }
-  }
-
   /** Points with their vectors in the order of their ids, after one of them, some at a time. */
   #pages(
     collection: Collection,
@@ -344,8 +332,9 @@ export class QdrantStore implements VectorStore {
     return pointPages(collection, scroll, filter, after, limit);
   }
 
-  async #dropVector(name: CollectionName, vector: DenseName): Promise<void> {
-    await this.#send(name, () => this.#client.deleteVectorName(name, vector, { wait: true }));
+  async #countLacking(name: CollectionName, vector: DenseName): Promise<number> {
+    const wanted = { exact: true, filter: withoutVector(vector) };
+    return (await this.#send(name, () => this.#client.count(name, wanted))).count;
   }
 
   /** Sends vectors; a refusal may mean that the collection was made anew with another size since we looked. */

@@ -32,19 +32,20 @@ export function connectStore(
     createCollection: (collection) => call('createCollection', collection),
     getCollection: (name) => call('getCollection', name),
     listCollections: () => call('listCollections'),
-    updateCollection: (collection) => call('updateCollection', collection),
+    updateCollection: (collection, known) => call('updateCollection', collection, known),
     deleteCollection: (name) => call('deleteCollection', name),
     countPoints: (name, tenant) => call('countPoints', name, tenant),
+    countLacking: (name, vector) => call('countLacking', name, vector),
     findDocuments: (name, documents) => call('findDocuments', name, documents),
-    replaceDocuments: async (name, documents, vector) => {
-      await client.call('replaceDocuments', [name, packDocuments(documents), vector]);
+    replaceDocuments: async (name, documents, vectors) => {
+      await client.call('replaceDocuments', [name, packDocuments(documents), vectors]);
     },
     deleteDocuments: (name, documents) => call('deleteDocuments', name, documents),
     search: (name, search) => call('search', name, search),
     getPoints: (name, documents) => points('getPoints', name, documents),
     scanPoints: (name, scan) => points('scanPoints', name, scan),
-    addVectors: async (name, vectors) => {
-      await client.call('addVectors', [name, packAdditions(vectors)]);
+    addVectors: async (name, vectors, vector) => {
+      await client.call('addVectors', [name, packAdditions(vectors), vector]);
     },
     termFactors: (name, scheme, terms) => call('termFactors', name, scheme, terms),
     ping: () => call('ping'),

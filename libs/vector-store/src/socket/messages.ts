@@ -9,6 +9,7 @@ export const METHODS = [
   'updateCollection',
   'deleteCollection',
   'countPoints',
+  'countLacking',
   'findDocuments',
   'replaceDocuments',
   'deleteDocuments',

@@ -1,4 +1,4 @@
-import { EmbedmillError, type CollectionName, type DenseName } from '@embedmill/jobs';
+import { EmbedmillError, type CollectionName, type DenseVector } from '@embedmill/jobs';
 import { once } from 'node:events';
 import { lstat, rm } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
@@ -124,12 +124,12 @@ async function call(store: VectorStore, { method, args }: Request): Promise<unkn
     throw new EmbedmillError('store_rejected', `the store has no call "${String(method)}"`);
   switch (method) {
     case 'replaceDocuments': {
-      const [name, documents, vector] = args as [CollectionName, PackedDocuments, DenseName | undefined];
-      return store.replaceDocuments(name, unpackDocuments(documents), vector);
+      const [name, documents, vectors] = args as [CollectionName, PackedDocuments, DenseVector[] | undefined];
+      return store.replaceDocuments(name, unpackDocuments(documents), vectors);
     }
     case 'addVectors': {
-      const [name, vectors] = args as [CollectionName, PackedAdditions];
-      return store.addVectors(name, unpackAdditions(vectors));
+      const [name, vectors, vector] = args as [CollectionName, PackedAdditions, DenseVector | undefined];
+      return store.addVectors(name, unpackAdditions(vectors), vector);
     }
     case 'getPoints':
       return packPoints(await store.getPoints(...(args as Parameters<VectorStore['getPoints']>)));

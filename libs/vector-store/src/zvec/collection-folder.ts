@@ -1,7 +1,12 @@
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { collectionSchema, EmbedmillError, type Collection, type DenseName } from '@embedmill/jobs';
-import { denseVectors } from '../collections.ts';
+import {
+  denseVectors,
+  collectionSchema,
+  EmbedmillError,
+  type Collection,
+  type DenseName,
+} from '@embedmill/jobs';
 
 /**
  * A collection's folder: `collection.json`, which says what the collection is, and a table for each of its dense

@@ -1,4 +1,5 @@
 import {
+  denseVectors,
   WITH_IDF,
   type Collection,
   type DenseName,
@@ -9,7 +10,7 @@ import {
   type SparseVector,
   type TenantId,
 } from '@embedmill/jobs';
-import { denseVectors, vectorChange } from '../collections.ts';
+import { assertKnown, assertNoneLacking, needsWholeVector, vectorChange } from '../collections.ts';
 import { conditionOf } from '../condition.ts';
 import { groups } from '../groups.ts';
 import { replacementOf, type Replacement } from '../replacement.ts';
@@ -24,8 +25,9 @@ import type {
   VectorAddition,
   VectorSearch,
 } from '../store.ts';
-import { checkAdditions, checkScheme, checkSearchVector } from '../vector-check.ts';
-import { removeFolder, syncFiles, tableFolder, writeDefinition } from './collection-folder.ts';
+import { checkAdditions, checkScheme, checkSearchVector, denseVector } from '../vector-check.ts';
+import { removeFolder, tableFolder, writeDefinition } from './collection-folder.ts';
+import { countLacking, createTable, tablesOf } from './collection-tables.ts';
 import { CollectionTerms } from './collection-terms.ts';
 import * as column from './columns.ts';
 import { inDocuments, staleChunks } from './document-filter.ts';
@@ -46,7 +48,8 @@ const POINTS_AT_ONCE = 256;
  *
  * Each dense vector has a table of whole rows. The one that searches use is what the collection is: its rows are the
  * points. The other one, while there is one, has the rows that got its vector so far; writes go to it first, so what is
- * found in the one is whole in both. Exchanging them changes nothing but the definition.
+ * found in the one is whole in both. Exchanging them changes nothing but the definition, and only when the other one has a
+ * row of every point: so the searched table always has all points, with all that is stored of them.
  *
  * Writes and changes of the definition run one after another, reads beside them. `close` waits for everything that runs;
  * nothing may be called afterwards.
@@ -107,9 +110,20 @@ export class ZvecCollection {
     return points;
   }
 
-  update(wanted: Collection): Promise<void> {
+  /** Points without a vector of this name, wherever else they have a row. */
+  countLacking(vector: DenseName): Promise<number> {
+    return this.#write(() => {
+      denseVector(this.#definition, vector);
+      return countLacking(this.#tables, vector);
+    });
+  }
+
+  update(wanted: Collection, known?: Collection): Promise<void> {
     return this.#write(async () => {
+      assertKnown(this.#definition, known);
       const { added, dropped } = vectorChange(this.#definition, wanted);
+      if (needsWholeVector(this.#definition, wanted))
+        assertNoneLacking(wanted, await countLacking(this.#tables, wanted.vector));
       const table = added && (await createTable(this.#zvec, wanted, added, this.folder));
       try {
         await writeDefinition(this.folder, wanted);
@@ -128,10 +142,10 @@ export class ZvecCollection {
     return this.#running.track(this.#find(documents));
   }
 
-  async replace(documents: DocumentPoints[], vector?: DenseName): Promise<void> {
+  async replace(documents: DocumentPoints[], vectors?: readonly DenseVector[]): Promise<void> {
     if (documents.length === 0) return;
     await this.#write(async () => {
-      const replacement = replacementOf(this.#definition, documents, vector);
+      const replacement = replacementOf(this.#definition, documents, vectors);
       const { current, other } = this.#tablesNow;
       await this.#counting(async () => {
         if (other !== undefined) await this.#replaceIn(other, replacement, (point) => point.other);
@@ -146,7 +160,8 @@ export class ZvecCollection {
     await this.#write(() =>
       this.#counting(async () => {
         const { current, other } = this.#tablesNow;
-        for (const table of other === undefined ? [current] : [current, other]) {
+        // Of what is cut short, the searched table has the whole.
+        for (const table of other === undefined ? [current] : [other, current]) {
           for (const some of groups(digests, DOCUMENTS_AT_ONCE)) {
             const terms = table === current && this.#terms.columns.length > 0 ? this.#terms : undefined;
             if (terms !== undefined) await this.#existing(table, some, terms);
@@ -177,9 +192,9 @@ export class ZvecCollection {
     return this.#running.track(page());
   }
 
-  addVectors(vectors: VectorAddition[]): Promise<void> {
+  addVectors(vectors: VectorAddition[], vector?: DenseVector): Promise<void> {
     return this.#write(async () => {
-      checkAdditions(this.#definition, vectors);
+      checkAdditions(this.#definition, vectors, vector);
       const { current, other } = this.#tablesNow;
       if (other === undefined) return;
       for (const some of groups(vectors, POINTS_AT_ONCE)) {
@@ -351,32 +366,4 @@ export class ZvecCollection {
     this.#lastWrite = write.catch(() => undefined);
     return this.#running.track(write);
   }
-}
-
-async function tablesOf(
-  collection: Collection,
-  make: (vector: DenseVector) => Promise<ZvecTable>,
-): Promise<Map<DenseName, ZvecTable>> {
-  const tables = new Map<DenseName, ZvecTable>();
-  try {
-    for (const vector of denseVectors(collection)) tables.set(vector.name, await make(vector));
-    return tables;
-  } catch (thrown) {
-    for (const table of tables.values()) await table.close();
-    throw thrown;
-  }
-}
-
-async function createTable(
-  zvec: Zvec,
-  collection: Collection,
-  vector: DenseVector,
-  folder: string,
-): Promise<ZvecTable> {
-  const itsFolder = tableFolder(folder, vector.name);
-  // What a crash, or a change that failed, may have left.
-  await removeFolder(itsFolder);
-  const table = await inTurn(() => ZvecTable.create(zvec, collection, vector, itsFolder));
-  await syncFiles(itsFolder);
-  return table;
 }

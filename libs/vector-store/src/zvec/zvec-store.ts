@@ -5,6 +5,7 @@ import {
   type Collection,
   type CollectionName,
   type DenseName,
+  type DenseVector,
   type SparseScheme,
   type TenantId,
 } from '@embedmill/jobs';
@@ -91,8 +92,10 @@ class ZvecStore implements VectorStore {
       .toSorted((a, b) => (a.name < b.name ? -1 : 1));
   }
 
-  updateCollection(collection: Collection): Promise<void> {
-    return this.#change(async () => this.#collection(collection.name as CollectionName).update(collection));
+  updateCollection(collection: Collection, known?: Collection): Promise<void> {
+    return this.#change(async () =>
+      this.#collection(collection.name as CollectionName).update(collection, known),
+    );
   }
 
   deleteCollection(name: CollectionName): Promise<boolean> {
@@ -111,6 +114,10 @@ class ZvecStore implements VectorStore {
     return this.#collection(name).count(tenant);
   }
 
+  async countLacking(name: CollectionName, vector: DenseName): Promise<number> {
+    return this.#collection(name).countLacking(vector);
+  }
+
   async findDocuments(
     name: CollectionName,
     documents: DocumentKey[],
@@ -121,9 +128,9 @@ class ZvecStore implements VectorStore {
   async replaceDocuments(
     name: CollectionName,
     documents: DocumentPoints[],
-    vector?: DenseName,
+    vectors?: readonly DenseVector[],
   ): Promise<void> {
-    await this.#collection(name).replace(documents, vector);
+    await this.#collection(name).replace(documents, vectors);
   }
 
   async deleteDocuments(name: CollectionName, documents: DocumentKey[]): Promise<void> {
@@ -142,8 +149,8 @@ class ZvecStore implements VectorStore {
     return this.#collection(name).scan(scan);
   }
 
-  async addVectors(name: CollectionName, vectors: VectorAddition[]): Promise<void> {
-    await this.#collection(name).addVectors(vectors);
+  async addVectors(name: CollectionName, vectors: VectorAddition[], vector?: DenseVector): Promise<void> {
+    await this.#collection(name).addVectors(vectors, vector);
   }
 
   async termFactors(name: CollectionName, scheme: SparseScheme, terms: Uint32Array): Promise<Float32Array> {

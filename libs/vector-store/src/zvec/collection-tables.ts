@@ -1,0 +1,54 @@
+import { denseVectors, type Collection, type DenseName, type DenseVector } from '@embedmill/jobs';
+
+import { removeFolder, syncFiles, tableFolder } from './collection-folder.ts';
+import { inTurn, type Zvec } from './native.ts';
+import { ZvecTable } from './zvec-table.ts';
+
+/** A table for each dense vector of the collection, by its name; none stays open where one cannot be made. */
+export async function tablesOf(
+  collection: Collection,
+  make: (vector: DenseVector) => Promise<ZvecTable>,
+): Promise<Map<DenseName, ZvecTable>> {
+  const tables = new Map<DenseName, ZvecTable>();
+  try {
+    for (const vector of denseVectors(collection)) tables.set(vector.name, await make(vector));
+    return tables;
+  } catch (thrown) {
+    for (const table of tables.values()) await table.close();
+    throw thrown;
+  }
+}
+
+/** A new and empty table of one of the collection's dense vectors, in its folder. */
+export async function createTable(
+  zvec: Zvec,
+  collection: Collection,
+  vector: DenseVector,
+  folder: string,
+): Promise<ZvecTable> {
+  const itsFolder = tableFolder(folder, vector.name);
+  // What a crash, or a change that failed, may have left.
+  await removeFolder(itsFolder);
+  const table = await inTurn(() => ZvecTable.create(zvec, collection, vector, itsFolder));
+  await syncFiles(itsFolder);
+  return table;
+}
+
+/** Rows that other tables have, and the one of this vector has not. */
+export async function countLacking(
+  tables: ReadonlyMap<DenseName, ZvecTable>,
+  vector: DenseName,
+): Promise<number> {
+  const table = tables.get(vector);
+  const others = [...tables.values()].filter((one) => one !== table);
+  if (others.length === 0) return 0;
+  const having = new Set<string>();
+  await table?.forEach([], ({ id }) => having.add(id));
+  const lacking = new Set<string>();
+  for (const one of others) {
+    await one.forEach([], ({ id }) => {
+      if (!having.has(id)) lacking.add(id);
+    });
+  }
+  return lacking.size;
+}
