@@ -112,6 +112,7 @@ export {
   type SourceRef,
   type StoredSource,
 } from './shard.ts';
+export { outputFormatSchema, sinkSchema, type OutputFormat, type Sink } from './sink.ts';
 export {
   listed,
   queueAddress,

@@ -1,0 +1,17 @@
+import { z } from 'zod';
+
+/** How a file of documents and vectors is written; `ndjson.gz` is gzipped NDJSON. */
+export const outputFormatSchema = z.enum(['ndjson', 'ndjson.gz', 'parquet']);
+export type OutputFormat = z.infer<typeof outputFormatSchema>;
+
+/** Where a job's rows go when they go to a file: written part by part, a part a shard, and joined when the job ends. */
+export const sinkSchema = z.strictObject({
+  format: outputFormatSchema,
+  vectors: z.boolean().meta({ description: 'A row a point, with its vectors; else a row a document.' }),
+  to: z
+    .string()
+    .regex(/^s3:\/\/[^/]+\/.+/, 'must be s3://bucket/key')
+    .optional()
+    .meta({ description: 'An object to write, `s3://bucket/key`; by default the spool keeps the file.' }),
+});
+export type Sink = z.infer<typeof sinkSchema>;

@@ -1,0 +1,39 @@
+import type { DenseName, Json, SparseScheme, SparseVector } from '@embedmill/jobs';
+
+/** What an output holds: a row for each document, or one for each of its points with their vectors. */
+export type OutputShape =
+  | { rows: 'documents' }
+  | {
+      rows: 'points';
+      /** The dense vectors that a row may have, with their sizes; the first is the one that searches use. */
+      dense: readonly { name: DenseName; dims: number }[];
+      sparse: readonly SparseScheme[];
+    };
+
+/** One document, or one of its points. */
+export interface OutputRow {
+  id: string;
+  tenant: string;
+  /** The whole text of a document; a point's own. */
+  text: string;
+  title: string | null;
+  /** The URL or path of its picture. */
+  image: string | null;
+  metadata: { [key: string]: Json };
+  /** Of rows that are points. */
+  point?: OutputPoint;
+}
+
+export interface OutputPoint {
+  /** Its number in the document, from 0. */
+  chunk: number;
+  /** How many the document has. */
+  chunks: number;
+  /** Characters of the document's text (UTF-16 units). */
+  start: number;
+  end: number;
+  /** Of a video's frame: seconds from its start. */
+  timestamp: number | null;
+  dense: { readonly [Name in DenseName]?: Float32Array | undefined };
+  sparse: { readonly [Scheme in SparseScheme]?: SparseVector | undefined };
+}
