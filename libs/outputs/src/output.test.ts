@@ -84,7 +84,11 @@ const bytesOf = async (stream: AsyncIterable<Uint8Array>): Promise<Buffer> =>
   Buffer.concat(await Array.fromAsync(stream));
 
 async function readParquet(bytes: Buffer): Promise<Record<string, unknown>[]> {
-  return parquetReadObjects({ file: Uint8Array.from(bytes).buffer });
+  const rows = await parquetReadObjects({ file: Uint8Array.from(bytes).buffer });
+  // Where no row of a group has a struct, the reader gives undefined for null.
+  return rows.map((row) =>
+    Object.fromEntries(Object.entries(row).map(([name, value]) => [name, value ?? null])),
+  );
 }
 
 /** A row as a reader of Parquet sees it. */
