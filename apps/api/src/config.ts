@@ -39,6 +39,13 @@ export const settingsSchema = z.strictObject({
       description:
         'What {"source":{"s3"}} may read below: s3://bucket/prefix, separated by commas; none by default.',
     }),
+  EMBEDMILL_API_S3_TARGETS: z
+    .string()
+    .default('')
+    .refine((list) => urlsIn(list).every((url) => url.startsWith('s3://')), 'must be s3://bucket/prefix, …')
+    .meta({
+      description: 'What exports may write below: s3://bucket/prefix, separated by commas; none by default.',
+    }),
   EMBEDMILL_API_MAX_UPLOAD_BYTES: integer(1, Number.MAX_SAFE_INTEGER)
     .default(64 * GIB)
     .meta({ description: 'The largest upload, and the largest file fetched from a URL, in bytes.' }),
@@ -119,6 +126,8 @@ export interface ApiConfig extends SharedConfig {
   sourceFolder: string | undefined;
   /** URLs below which objects may be read. */
   s3Sources: readonly string[];
+  /** URLs below which exports may write objects. */
+  s3Targets: readonly string[];
   maxUploadBytes: number;
   queryTimeoutMs: number;
   access: AccessOptions;
@@ -138,6 +147,7 @@ export function readConfig(environment: Record<string, string | undefined>): Api
     names: isLoopback(read.EMBEDMILL_API_HOST) ? listed(read.EMBEDMILL_API_NAMES?.toLowerCase()) : undefined,
     sourceFolder: read.EMBEDMILL_API_SOURCE_DIR,
     s3Sources: urlsIn(read.EMBEDMILL_API_S3_SOURCES),
+    s3Targets: urlsIn(read.EMBEDMILL_API_S3_TARGETS),
     maxUploadBytes: read.EMBEDMILL_API_MAX_UPLOAD_BYTES,
     access: accessOf(read),
     limits: { maxRequests: read.EMBEDMILL_API_MAX_REQUESTS, maxUploads: read.EMBEDMILL_API_MAX_UPLOADS },

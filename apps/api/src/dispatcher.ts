@@ -24,6 +24,7 @@ import {
   type QueueOptions,
 } from '@embedmill/queue';
 import { failShard, readManifest } from '@embedmill/sources';
+import { joinOutput } from './export-output.ts';
 import { scan, type ScanParts } from './scan.ts';
 
 /**
@@ -202,6 +203,7 @@ async function run(
   } finally {
     await manifest.return(undefined);
   }
+  if (!cancelled) await joinOutput(handle, options);
   await finish(handle, options, cancelled ? 'cancelled' : 'completed');
 }
 
@@ -241,11 +243,12 @@ async function tidy({ id, record }: IngestHandle, { spool }: DispatcherOptions):
   if (record.progress.failed === 0 && source !== undefined) await spool.removeSource(source);
   // An upload in another format is not needed once it has been made into NDJSON.
   if (record.source.kind === 'encoded') await spool.removeSource(record.source.source);
+  if (record.sink !== undefined) await spool.removeParts(id);
 }
 
 function shardOf(handle: IngestHandle, source: SourceRef, index: number, range: ShardRange): Shard {
-  const { purpose, collection, tenant } = handle.record;
-  return { job: handle.id, index, purpose, collection, tenant, source, range };
+  const { purpose, collection, tenant, sink } = handle.record;
+  return { job: handle.id, index, purpose, collection, tenant, sink, source, range };
 }
 
 async function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {

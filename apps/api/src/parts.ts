@@ -29,7 +29,7 @@ export interface ApiParts {
   /** All models that can be named now; the user may add some while the server runs. */
   models: () => Promise<readonly ModelSummary[]>;
   metrics: Metrics<'api'>;
-  config: Pick<ApiConfig, 'sourceFolder' | 's3Sources' | 'maxUploadBytes' | 'queryTimeoutMs'> &
+  config: Pick<ApiConfig, 'sourceFolder' | 's3Sources' | 's3Targets' | 'maxUploadBytes' | 'queryTimeoutMs'> &
     Partial<Pick<ApiConfig, 'names' | 'access' | 'limits'>>;
   log: Log;
   /** None by default. */

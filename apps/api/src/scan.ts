@@ -45,12 +45,15 @@ export async function scan(
   });
   if (scanned === undefined) return undefined;
   const { source, totals } = scanned;
-  if (totals.documents === 0) {
+  const isExport = record.purpose === 'export';
+  if (totals.documents === 0 && !isExport) {
     throw new EmbedmillError('source_unreadable', 'the source has no documents: every line is blank');
   }
   handle.record = {
     ...handle.record,
-    collection: await withAverageLength(record.collection, { id: handle.id, source }, options),
+    collection: isExport
+      ? record.collection
+      : await withAverageLength(record.collection, { id: handle.id, source }, options),
     state: 'running',
     progress: { ...handle.record.progress, ...totals },
   };
@@ -112,7 +115,13 @@ async function copySource(handle: IngestHandle, options: ScanParts, signal: Abor
       case 'encoded':
         return transcoded(source.source, source.encoding);
       case 'collection': {
-        const lines = storedDocuments(options.store, collection.name as CollectionName, signal);
+        const { purpose, tenant } = handle.record;
+        const selection = {
+          filter: source.filter,
+          tenant: tenant ?? source.tenant,
+          keysOnly: purpose === 'export',
+        };
+        const lines = storedDocuments(options.store, collection.name as CollectionName, selection, signal);
         const unlimited = { maxBytes: Number.MAX_SAFE_INTEGER };
         return (await options.spool.receive(handle.id, lines, unlimited)).source;
       }

@@ -23,6 +23,7 @@ import { collectionRoutes } from './routes/collections.ts';
 import { documentRoutes } from './routes/documents.ts';
 import { embeddingRoutes } from './routes/embeddings.ts';
 import { eventRoutes, type EventOptions } from './routes/events.ts';
+import { exportRoutes } from './routes/exports.ts';
 import { jobRoutes } from './routes/jobs.ts';
 import { migrationRoutes } from './routes/migration.ts';
 import { modelRoutes } from './routes/models.ts';
@@ -101,6 +102,7 @@ export async function buildServer(
       await api.register(collectionRoutes(parts));
       await api.register(submissionRoutes(parts, submission));
       await api.register(jobRoutes(parts, submission));
+      await api.register(exportRoutes(parts, submission));
       await api.register(eventRoutes(parts, watch, options));
       await api.register(searchRoutes(parts, lane));
       await api.register(documentRoutes(parts, lane));

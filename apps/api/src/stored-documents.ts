@@ -1,7 +1,14 @@
-import type { CollectionName, PointId } from '@embedmill/jobs';
+import type { CollectionName, Filter, PointId, TenantId } from '@embedmill/jobs';
 import type { DocumentKey, PointPayload, VectorStore } from '@embedmill/vector-store';
 
 const PAGE = 1000;
+
+export interface StoredSelection {
+  filter?: Filter | undefined;
+  tenant?: TenantId | undefined;
+  /** Only documents that were written to their end, and their keys alone: lines have no text to speak of. */
+  keysOnly: boolean;
+}
 
 /**
  * A collection's documents as lines of a source, in the order of their first points: what a job over stored documents is
@@ -11,17 +18,18 @@ const PAGE = 1000;
 export async function* storedDocuments(
   store: VectorStore,
   collection: CollectionName,
+  { filter, tenant: only, keysOnly }: StoredSelection,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   const torn = new Set<string>();
   let after: PointId | undefined;
   for (;;) {
     signal.throwIfAborted();
-    const points = await store.scanPoints(collection, { limit: PAGE, after });
+    const points = await store.scanPoints(collection, { limit: PAGE, after, filter, tenant: only });
     const payloads = points.map(({ payload }) => payload);
     const first = payloads.filter(({ chunk_index }) => chunk_index === 0);
-    const rest = payloads.filter(({ chunk_index }) => chunk_index > 0);
-    const lines = [...first, ...(await withoutFirst(rest))].map(lineOf);
+    const rest = keysOnly ? [] : payloads.filter(({ chunk_index }) => chunk_index > 0);
+    const lines = [...first, ...(await withoutFirst(rest))].map((payload) => lineOf(payload, keysOnly));
     yield Buffer.from(lines.join(''));
     after = points.at(-1)?.id;
     if (points.length < PAGE || after === undefined) return;
@@ -41,6 +49,6 @@ export async function* storedDocuments(
 
 const keyOf = ({ tenant, document_id: id }: PointPayload): DocumentKey => ({ tenant, id });
 
-function lineOf({ document_id: id, tenant, text }: PointPayload): string {
-  return `${JSON.stringify({ id, tenant, text: text === '' ? '-' : text })}\n`;
+function lineOf({ document_id: id, tenant, text }: PointPayload, keysOnly: boolean): string {
+  return `${JSON.stringify({ id, tenant, text: keysOnly || text === '' ? '-' : text })}\n`;
 }

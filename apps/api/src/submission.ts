@@ -15,13 +15,16 @@ import {
   type Collection,
   type CollectionName,
   type ErrorDetail,
+  type Filter,
   type Job,
   type JobId,
+  type Sink,
   type SourceEncoding,
+  type TenantId,
   type Verification,
 } from '@embedmill/jobs';
 import { jobIdOfKey, newJobId, sourceOf, type NewJob } from '@embedmill/queue';
-import { openLocalSource, openS3Source, redacted } from '@embedmill/sources';
+import { assertS3Target, openLocalSource, openS3Source, redacted } from '@embedmill/sources';
 import { currentPrincipal } from './access/principal.ts';
 import { requireCollection } from './collection.ts';
 import type { ApiParts } from './parts.ts';
@@ -163,7 +166,7 @@ export class Submission {
     const found =
       s3 === undefined
         ? await openLocalSource(path, sourceFolder(config))
-        : await openS3Source(s3, s3Sources(config), spool.s3);
+        : await openS3Source(s3, belowTenant(config.s3Sources), spool.s3);
     const read = encoding === undefined ? found : ({ kind: 'encoded', source: found, encoding } as const);
     return this.#submit(s3 === undefined ? 'path' : 's3', { ...job, source: read, label: s3 ?? path });
   }
@@ -176,6 +179,10 @@ export class Submission {
     if (!isFinished(record.state)) {
       const message = `job ${id} is ${record.state}; its failures can be tried again once it has finished`;
       throw new EmbedmillError('job_not_finished', message, { retryAfter: 2 });
+    }
+    if (record.purpose === 'export') {
+      const message = `job ${id} is an export, of which nothing can be tried again; export again`;
+      throw new EmbedmillError('nothing_to_retry', message);
     }
     const collection = await requireCollection(store, record.collection.name);
     const retryId = idFor(collection, request);
@@ -201,8 +208,11 @@ export class Submission {
     const recovered = await recoverJob(id, this.#parts);
     const record = recovered ?? (await queue.getSubmission(id));
     if (record === undefined) throw new EmbedmillError('job_not_found', `there is no job ${id}`);
-    if (record.purpose === 'migrate') {
-      const message = `job ${id} is a migration; begin it again: vectors that are there are left as they are`;
+    if (record.purpose !== 'ingest') {
+      const message =
+        record.purpose === 'migrate'
+          ? `job ${id} is a migration; begin it again: vectors that are there are left as they are`
+          : `job ${id} is an export, which stores nothing`;
       throw new EmbedmillError('invalid_request', message);
     }
     const { state } = record;
@@ -231,6 +241,30 @@ export class Submission {
     return this.#submit('collection', {
       ...{ id: newJobId(), purpose: 'migrate', collection, retryOf: null },
       ...{ source: { kind: 'collection' }, label: MIGRATION_SOURCE, digest: MIGRATION_SOURCE },
+    });
+  }
+
+  /**
+   * A job that writes the collection's documents, or its points with their vectors, to a file. Errors: those of
+   * `Idempotency-Key`, `source_forbidden` where the server may not write to `sink.to`.
+   */
+  export(
+    collection: Collection,
+    request: FastifyRequest,
+    { sink, filter, tenant }: { sink: Sink; filter?: Filter | undefined; tenant?: TenantId | undefined },
+  ): Promise<Submitted> {
+    if (sink.to !== undefined) {
+      assertS3Target(sink.to, belowTenant(this.#parts.config.s3Targets));
+    }
+    return this.#submit('collection', {
+      id: idFor(collection, request),
+      purpose: 'export',
+      collection,
+      retryOf: null,
+      source: { kind: 'collection', filter, tenant },
+      sink,
+      label: MIGRATION_SOURCE,
+      digest: `export:${JSON.stringify([sink, filter, tenant])}`,
     });
   }
 
@@ -297,8 +331,8 @@ function sourceFolder({ sourceFolder: folder }: ApiParts['config']): string | un
   return folder === undefined || own === undefined ? folder : join(folder, own);
 }
 
-/** As `sourceFolder`. */
-function s3Sources({ s3Sources: places }: ApiParts['config']): readonly string[] {
+/** As `sourceFolder`, of places in buckets. */
+function belowTenant(places: readonly string[]): readonly string[] {
   const own = tenantFolder();
   return own === undefined ? places : places.map((place) => `${place.replace(/\/$/, '')}/${own}`);
 }

@@ -81,6 +81,7 @@ async function start(
     config: {
       sourceFolder: undefined,
       s3Sources: [],
+      s3Targets: [],
       maxUploadBytes: 1e9,
       queryTimeoutMs: 10_000,
       ...options.config,

@@ -24,6 +24,15 @@ const STREAMED_TYPES = [
 ];
 export const MAX_INLINE_BYTES = 256 * 1024;
 export const MAX_INLINE_DOCUMENTS = 256;
+/** Of requests that make a job. */
+export const idempotencyHeaders = z.looseObject({
+  'idempotency-key': z
+    .string()
+    .min(1)
+    .max(255)
+    .optional()
+    .meta({ description: 'The same key with the same body gives the same job, however often it is sent.' }),
+});
 /** How long a refused body is read away before the connection is cut. */
 const LINGER_MS = 5000;
 

@@ -10,8 +10,10 @@ import {
   searchResponseSchema,
   verificationSchema,
   type Columns,
+  type Filter,
   type Hit,
   type Job,
+  type OutputFormat,
   type profileSchema,
   type recommendRequestSchema,
   type SearchRequestInput,
@@ -61,6 +63,15 @@ export interface ServerSource {
   s3?: string;
   format?: SourceFormat | undefined;
   columns?: Columns | undefined;
+}
+
+export interface ExportRequest {
+  format: OutputFormat;
+  vectors: boolean;
+  filter?: Filter | undefined;
+  tenant?: string | undefined;
+  /** `s3://bucket/key`, which the server writes; else the file is downloaded. */
+  to?: string | undefined;
 }
 
 /** How long an answer may take. A search may wait for its model to be loaded. */
@@ -170,6 +181,22 @@ export class Client {
       const page: z.infer<typeof pointsSchema> = await this.#json('GET', path, pointsSchema);
       yield* page.points;
       after = page.next;
+    }
+  }
+
+  export(collection: string, request: ExportRequest): Promise<Job> {
+    return this.#json('POST', `/api/v1/collections/${part(collection)}/exports`, looseJob, request);
+  }
+
+  /** An export's file from a byte on, as it comes; what was received before an error stays right. */
+  async *output(id: string, offset: number): AsyncGenerator<Uint8Array> {
+    const path = `/api/v1/jobs/${part(id)}/output`;
+    const range = { range: `bytes=${offset}-` };
+    const response = await this.#call('GET', path, undefined, null, undefined, range);
+    try {
+      yield* response.body ?? [];
+    } catch (error) {
+      throw this.#lost(error);
     }
   }
 
@@ -299,8 +326,9 @@ export class Client {
     body?: unknown,
     answerMs: number | null = ANSWER_MS,
     signal?: AbortSignal,
+    headers: Record<string, string> = {},
   ): Promise<Response> {
-    const response = await this.#fetch(method, path, body, answerMs, signal);
+    const response = await this.#fetch(method, path, body, answerMs, signal, headers);
     if (response.ok) return response;
     throw problemOf(this.url, response.status, await response.text().catch(() => ''));
   }
@@ -311,6 +339,7 @@ export class Client {
     body: unknown,
     answerMs: number | null,
     signal?: AbortSignal,
+    headers: Record<string, string> = {},
   ): Promise<Response> {
     const signals = [this.#signal, signal, answerMs === null ? undefined : AbortSignal.timeout(answerMs)];
     try {
@@ -318,6 +347,7 @@ export class Client {
         method,
         signal: AbortSignal.any(signals.filter((one) => one !== undefined)),
         headers: {
+          ...headers,
           ...this.#authorization,
           ...(body !== undefined && { 'content-type': 'application/json' }),
         },

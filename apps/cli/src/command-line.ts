@@ -8,6 +8,7 @@ import { addDemo } from './commands/demo.ts';
 import { addDocument } from './commands/document.ts';
 import { addDuplicates } from './commands/duplicates.ts';
 import { addEval } from './commands/eval.ts';
+import { addExport } from './commands/export.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addJobs } from './commands/jobs.ts';
 import { addKeys } from './commands/keys.ts';
@@ -57,6 +58,7 @@ export async function runCommandLine(args: readonly string[], surroundings: Surr
   addLike(program, host);
   addDuplicates(program, host);
   addDocument(program, host);
+  addExport(program, host);
   addMigrate(program, host);
   addMap(program, host);
   addEval(program, host);

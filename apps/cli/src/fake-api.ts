@@ -193,6 +193,7 @@ export class FakeApi {
         state: 'queued',
         source: 'upload',
         retryOf,
+        output: null,
         error: null,
         paused: false,
         waitingFor: null,

@@ -13,6 +13,7 @@ const JOB: Job = {
     state: 'running',
     source: 'upload',
     retryOf: null,
+    output: null,
     error: null,
     paused: false,
     waitingFor: null,

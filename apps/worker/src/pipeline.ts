@@ -18,6 +18,7 @@ import { NO_TRACING, type Tracing } from '@embedmill/tracing';
 import type { DocumentPoints, Point, VectorStore } from '@embedmill/vector-store';
 import { embedDocuments, type EmbeddedChunk, type ShardModels } from './document-vectors.ts';
 import type { PictureSources } from './document-pictures.ts';
+import { exportShard } from './export.ts';
 import { migrateShard } from './migrate.ts';
 import { ShardReading, type PendingDocument } from './shard-reading.ts';
 import { storeDocuments } from './upsert.ts';
@@ -52,7 +53,7 @@ export async function settleShard(
   const start = performance.now();
   tracing.annotate({ job: shard.job, shard: shard.index, documents: shard.range.documents });
   try {
-    const result = await (shard.purpose === 'migrate' ? migrate(shard, parts) : walk(shard, parts));
+    const result = await workOn(shard, parts);
     tracing.annotate({ tokens: result.tokens, stored: result.stored, failed: result.failed });
     const ms = Math.round(performance.now() - start);
     log[result.failed > 0 ? 'info' : 'debug']({ ...result, ms }, 'the shard is settled');
@@ -88,8 +89,9 @@ async function asItIsNow(
   return { collection, models: { ...models, own } };
 }
 
-async function migrate(shard: Shard, parts: PipelineParts): Promise<ShardResult> {
-  const { reading, result } = await migrateShard(shard, parts);
+async function workOn(shard: Shard, parts: PipelineParts): Promise<ShardResult> {
+  if (shard.purpose === 'ingest') return walk(shard, parts);
+  const { reading, result } = await (shard.purpose === 'migrate' ? migrateShard : exportShard)(shard, parts);
   countAll(reading, result, parts.metrics);
   return result;
 }

@@ -11,6 +11,8 @@ export const ERRORS = {
   collection_not_found: { status: 404, retryable: false, title: 'No such collection' },
   document_not_found: { status: 404, retryable: false, title: 'No such document' },
   collection_exists: { status: 409, retryable: false, title: 'The collection exists with another profile' },
+  range_not_satisfiable: { status: 416, retryable: false, title: 'No such range of the file' },
+  export_incomplete: { status: 409, retryable: false, title: 'The export could not read all documents' },
   migration_state: { status: 409, retryable: false, title: 'Not at this state of a migration' },
   invalid_profile: { status: 422, retryable: false, title: 'The profile cannot be used' },
   job_not_found: { status: 404, retryable: false, title: 'No such job' },

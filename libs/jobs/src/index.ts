@@ -100,6 +100,7 @@ export {
   type QueryTask,
 } from './query.ts';
 export {
+  purposeSchema,
   shardRangeSchema,
   shardResultSchema,
   shardSchema,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { ShardResult } from './shard.ts';
+import { outputFormatSchema } from './sink.ts';
 
 /**
  * queued → scanning (its lines are counted and cut into shards) → running → completed | cancelled | failed.
@@ -14,7 +15,7 @@ const count = (description: string) => z.int().nonnegative().meta({ description 
 export const progressSchema = z.strictObject({
   documents: count('Documents submitted; 0 until the source has been scanned.'),
   done: count('Documents settled, one way or another.'),
-  stored: count('Documents whose vectors the store acknowledged.'),
+  stored: count('Documents whose vectors the store acknowledged; of an export, those that are in its file.'),
   skipped: count('Documents that the store already had, unchanged.'),
   failed: count('Documents that are in the job’s failures.'),
   duplicates: count('Documents that a later one of the same job with the same id replaced.'),
@@ -73,6 +74,13 @@ export const jobSchema = progressSchema.extend({
     .strictObject({ code: z.string(), message: z.string() })
     .nullable()
     .meta({ description: 'Why the whole job failed, when it did.' }),
+  output: z
+    .strictObject({ format: outputFormatSchema, bytes: z.int().nonnegative(), to: z.string().nullable() })
+    .nullable()
+    .meta({
+      description:
+        'Of an export that is complete: its file, at `/api/v1/jobs/{id}/output`, or where it was written to.',
+    }),
   paused: z.boolean().meta({ description: 'Whether it is unfinished and the queue is paused.' }),
   waitingFor: z
     .strictObject({ code: z.string(), message: z.string() })

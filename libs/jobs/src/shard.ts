@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { ErrorCode } from './errors.ts';
 import { tenantSchema } from './ids.ts';
 import { collectionSchema } from './profile.ts';
+import { sinkSchema } from './sink.ts';
 
 const inFile = z.strictObject({
   kind: z.literal('file'),
@@ -44,14 +45,17 @@ export const shardRangeSchema = z.strictObject({
 });
 export type ShardRange = z.infer<typeof shardRangeSchema>;
 
+export const purposeSchema = z.enum(['ingest', 'migrate', 'export']).meta({
+  description:
+    'Store the documents, add the vectors of `collection.other` to documents that are stored, or write stored documents to a file.',
+});
+
 /** What crosses the queue for one shard: references, never documents (unless the job is small). */
 export const shardSchema = z.strictObject({
   job: z.string(),
   index: z.int().nonnegative(),
-  purpose: z.enum(['ingest', 'migrate']).default('ingest').meta({
-    description:
-      'Store the documents, or add the vectors of `collection.other` to documents that are stored.',
-  }),
+  purpose: purposeSchema.default('ingest'),
+  sink: sinkSchema.optional().meta({ description: 'Of an export: how its rows are written.' }),
   collection: collectionSchema,
   tenant: tenantSchema.optional().meta({
     description: 'The only tenant whose documents may come; without it, each document names its own.',

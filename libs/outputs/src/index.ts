@@ -1,3 +1,3 @@
 export { joinParts, writePart } from './output.ts';
 export type { Part } from './parquet.ts';
-export type { OutputPoint, OutputRow, OutputShape } from './row.ts';
+export { shapeOf, type OutputPoint, type OutputRow, type OutputShape } from './row.ts';

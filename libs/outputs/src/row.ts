@@ -1,4 +1,12 @@
-import type { DenseName, Json, SparseScheme, SparseVector } from '@embedmill/jobs';
+import {
+  SPARSE_SCHEMES,
+  type Collection,
+  type DenseName,
+  type Json,
+  type Sink,
+  type SparseScheme,
+  type SparseVector,
+} from '@embedmill/jobs';
 
 /** What an output holds: a row for each document, or one for each of its points with their vectors. */
 export type OutputShape =
@@ -9,6 +17,19 @@ export type OutputShape =
       dense: readonly { name: DenseName; dims: number }[];
       sparse: readonly SparseScheme[];
     };
+
+/** What an export of the collection holds. */
+export function shapeOf(
+  { vector, dims, other, profile }: Collection,
+  { vectors }: Pick<Sink, 'vectors'>,
+): OutputShape {
+  if (!vectors) return { rows: 'documents' };
+  return {
+    rows: 'points',
+    dense: [{ name: vector, dims }, ...(other === undefined ? [] : [other])],
+    sparse: SPARSE_SCHEMES.filter((scheme) => profile.sparse[scheme] !== undefined),
+  };
+}
 
 /** One document, or one of its points. */
 export interface OutputRow {

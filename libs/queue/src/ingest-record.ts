@@ -2,20 +2,25 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import {
   collectionSchema,
+  filterSchema,
   isFinished,
   jobStateSchema,
   NO_PROGRESS,
   progressSchema,
+  purposeSchema,
+  sinkSchema,
   sourceEncodingSchema,
   sourceRefSchema,
   storedSourceSchema,
   tenantSchema,
   type Collection,
+  type Filter,
   type Job,
   type JobId,
   type JobState,
   type Progress,
   type Shard,
+  type Sink,
   type SourceEncoding,
   type SourceRef,
   type StoredSource,
@@ -32,7 +37,12 @@ export type JobSource =
   | { kind: 'encoded'; source: StoredSource; encoding: SourceEncoding }
   /** Without an encoding, what the URL's answer says of it counts. */
   | { kind: 'url'; url: string; encoding?: SourceEncoding | undefined }
-  | { kind: 'collection' };
+  | {
+      kind: 'collection';
+      /** Which documents; all by default. */
+      filter?: Filter | undefined;
+      tenant?: TenantId | undefined;
+    };
 
 export interface NewJob {
   id: JobId;
@@ -46,6 +56,8 @@ export interface NewJob {
   /** Of the request's body, so that a repeated Idempotency-Key can be told from a misused one. */
   digest: string;
   retryOf: JobId | null;
+  /** Of an export. */
+  sink?: Sink | undefined;
 }
 
 /** What the ingest job keeps in Redis. Written when it is submitted, and from then on by its dispatcher only. */
@@ -56,6 +68,8 @@ export interface IngestRecord extends NewJob {
   progress: Progress;
   /** Where the source was copied to, once it was. */
   fetched: SourceRef | null;
+  /** Of an export: its file, once it is whole. */
+  output?: StoredSource | undefined;
   /**
    * The next shard of the manifest to look at, where it stands there, and how many bytes of the source are before it,
    * which records of earlier versions do not say.
@@ -86,7 +100,7 @@ export function newRecord(job: NewJob): IngestRecord {
 const id = z.string().transform((value) => value as JobId);
 const recordSchema = z.strictObject({
   id,
-  purpose: z.enum(['ingest', 'migrate']),
+  purpose: purposeSchema,
   collection: collectionSchema,
   tenant: tenantSchema.optional(),
   source: z.union([
@@ -97,15 +111,21 @@ const recordSchema = z.strictObject({
       encoding: sourceEncodingSchema,
     }),
     z.strictObject({ kind: z.literal('url'), url: z.string(), encoding: sourceEncodingSchema.optional() }),
-    z.strictObject({ kind: z.literal('collection') }),
+    z.strictObject({
+      kind: z.literal('collection'),
+      filter: filterSchema.optional(),
+      tenant: tenantSchema.optional(),
+    }),
   ]),
   label: z.string(),
   digest: z.string(),
   retryOf: id.nullable(),
+  sink: sinkSchema.optional(),
   submission: z.string(),
   state: jobStateSchema,
   progress: progressSchema,
   fetched: sourceRefSchema.nullable(),
+  output: storedSourceSchema.optional(),
   cursor: z.strictObject({ index: z.int(), offset: z.int(), bytes: z.int().optional() }),
   settled: z.array(z.tuple([z.int(), z.int()])),
   error: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
@@ -139,6 +159,7 @@ export function viewOf(
     ...(record.tenant !== undefined && { tenant: record.tenant }),
     retryOf: record.retryOf,
     ...record.progress,
+    output: outputOf(record),
     error: record.error,
     paused,
     waitingFor: paused ? PAUSED : isOver ? null : (hold.trouble ?? null),
@@ -147,6 +168,11 @@ export function viewOf(
     finishedAt: isOver ? record.finishedAt : null,
     seconds: started === undefined ? 0 : Math.max(0, ended - started) / 1000,
   };
+}
+
+function outputOf({ sink, output }: IngestRecord): Job['output'] {
+  if (sink === undefined || output === undefined) return null;
+  return { format: sink.format, bytes: output.size, to: sink.to ?? null };
 }
 
 /** What shards refer to; undefined while it has not been copied. */

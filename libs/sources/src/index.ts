@@ -10,7 +10,7 @@ export {
 } from './manifest.ts';
 export { S3Objects } from './s3-objects.ts';
 export { fileSource, openLocalSource } from './file-source.ts';
-export { openS3Source } from './source-bytes.ts';
+export { assertS3Target, openS3Source } from './source-bytes.ts';
 export { readShardLines, type ShardLine } from './shard-lines.ts';
 export { Spool, type Received, type ReportKind } from './spool.ts';
 export { transcode } from './transcode.ts';

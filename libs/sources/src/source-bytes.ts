@@ -48,10 +48,7 @@ export async function openS3Source(
       'this server reads no buckets; name those that it may read in EMBEDMILL_API_S3_SOURCES, or upload the file',
     );
   }
-  const isBelowAllowed = allowed.some((one) => url.startsWith(one.endsWith('/') ? one : `${one}/`));
-  // To S3 `..` is a name like any other, to those who handle URLs on the way it is not.
-  const hasDots = url.split('/').some((part) => part === '.' || part === '..');
-  if (!isBelowAllowed || hasDots) {
+  if (!isBelowAllowed(url, allowed)) {
     const message = `${JSON.stringify(url)} is not below what this server may read (EMBEDMILL_API_S3_SOURCES); move the object there, or upload the file`;
     throw new EmbedmillError('source_forbidden', message);
   }
@@ -66,6 +63,21 @@ export async function openS3Source(
   } catch (error) {
     throw sourceError(url, error);
   }
+}
+
+/**
+ * An object that the server may write: one whose URL begins with an allowed one. Errors: `source_forbidden`.
+ */
+export function assertS3Target(url: string, allowed: readonly string[]): void {
+  if (isBelowAllowed(url, allowed)) return;
+  const message = `${JSON.stringify(url)} is not below what this server may write (EMBEDMILL_API_S3_TARGETS); leave "to" out and download the file`;
+  throw new EmbedmillError('source_forbidden', message);
+}
+
+function isBelowAllowed(url: string, allowed: readonly string[]): boolean {
+  // To S3 `..` is a name like any other, to those who handle URLs on the way it is not.
+  const hasDots = url.split('/').some((part) => part === '.' || part === '..');
+  return !hasDots && allowed.some((one) => url.startsWith(one.endsWith('/') ? one : `${one}/`));
 }
 
 function locationOf(uri: string): { bucket: string; key: string } {

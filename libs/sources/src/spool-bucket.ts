@@ -29,28 +29,13 @@ export class SpoolBucket implements SpoolStorage {
   }
 
   async write(key: string, body: AsyncIterable<Uint8Array>, expectedBytes?: number): Promise<StoredSource> {
+    return writeS3Object(this.#s3, s3Url(this.#at(key)), body, expectedBytes);
+  }
+
+  async sourceAt(key: string): Promise<StoredSource> {
     const location = this.#at(key);
-    let size = 0;
-    let broken: { by: unknown } | undefined;
-    async function* watched(): AsyncGenerator<Uint8Array> {
-      try {
-        for await (const chunk of body) {
-          size += chunk.length;
-          yield chunk;
-        }
-      } catch (error) {
-        broken = { by: error };
-        throw error;
-      }
-    }
-    try {
-      const { etag } = await this.#s3.write(location, watched(), expectedBytes);
-      return { kind: 's3', uri: s3Url(location), size, etag };
-    } catch (error) {
-      // The compiler does not see that the generator sets it.
-      const by = broken as { by: unknown } | undefined;
-      throw by === undefined ? unavailable('write', s3Url(location), error) : by.by;
-    }
+    const uri = s3Url(location);
+    return { kind: 's3', uri, ...(await this.#try('read', uri, this.#s3.head(location))) };
   }
 
   async *read(key: string, offset = 0): AsyncGenerator<Uint8Array> {
@@ -129,4 +114,36 @@ function unavailable(does: string, where: string, error: unknown): EmbedmillErro
   if (error instanceof EmbedmillError) return error;
   const { reason } = s3Failure(error);
   return new EmbedmillError('spool_unavailable', `cannot ${does} ${where}: ${reason}`, { cause: error });
+}
+
+/** Writes an object that is there when it is complete. What `body` throws is thrown on. Errors: `spool_unavailable`. */
+export async function writeS3Object(
+  s3: S3Objects,
+  uri: string,
+  body: AsyncIterable<Uint8Array>,
+  expectedBytes?: number,
+): Promise<StoredSource> {
+  const location = parseS3Url(uri);
+  if (location === undefined) throw new EmbedmillError('invalid_config', `${uri} is no place in S3`);
+  let size = 0;
+  let broken: { by: unknown } | undefined;
+  async function* watched(): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const chunk of body) {
+        size += chunk.length;
+        yield chunk;
+      }
+    } catch (error) {
+      broken = { by: error };
+      throw error;
+    }
+  }
+  try {
+    const { etag } = await s3.write(location, watched(), expectedBytes);
+    return { kind: 's3', uri, size, etag };
+  } catch (error) {
+    // The compiler does not see that the generator sets it.
+    const by = broken as { by: unknown } | undefined;
+    throw by === undefined ? unavailable('write', uri, error) : by.by;
+  }
 }

@@ -70,6 +70,13 @@ export class SpoolFolder implements SpoolStorage {
     });
   }
 
+  async sourceAt(key: string): Promise<StoredSource> {
+    const path = join(this.place, key);
+    return fileSource(path).catch((error: unknown) => {
+      throw spoolUnavailable('read', path, error);
+    });
+  }
+
   async *list(folder: string): AsyncGenerator<string> {
     const names = await readdir(join(this.place, folder)).catch(() => []);
     for (const name of names.sort()) if (!name.includes(PARTIAL)) yield `${folder}/${name}`;

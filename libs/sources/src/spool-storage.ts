@@ -16,6 +16,8 @@ export interface SpoolStorage {
   read(key: string, offset?: number): AsyncIterable<Uint8Array>;
   /** The whole of a small file; undefined where there is none. */
   find(key: string): Promise<Buffer | undefined>;
+  /** A file that is there, as a source. */
+  sourceAt(key: string): Promise<StoredSource>;
   /** The keys directly below a folder such as `<job>/failures`, in their order. */
   list(folder: string): AsyncIterable<string>;
   /** The folders at the top, and when something in them was last written to, in epoch milliseconds. */

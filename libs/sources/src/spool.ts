@@ -9,7 +9,7 @@ import {
 import { readLines } from './lines.ts';
 import { S3Objects } from './s3-objects.ts';
 import { readSource } from './source-bytes.ts';
-import { SpoolBucket } from './spool-bucket.ts';
+import { SpoolBucket, writeS3Object } from './spool-bucket.ts';
 import { SpoolFolder } from './spool-folder.ts';
 import type { SpoolStorage } from './spool-storage.ts';
 
@@ -18,6 +18,8 @@ export type ReportKind = 'failures' | 'warnings';
 
 /** The folder of unfinished jobs' records. No job has this id: those start with `job_`. */
 const UNFINISHED = 'unfinished';
+/** The folder in a job's own of what its shards wrote of its output. */
+const PARTS = 'parts';
 /** Of a source, what is read at once to get at lines in it. */
 const STRETCH_BYTES = 1024 * 1024;
 
@@ -29,7 +31,8 @@ export interface Received {
 
 /**
  * Where jobs keep what is too large for the queue: `<job>/source-<random>.ndjson` (an upload, or what was copied or
- * made of a source), `<job>/manifest.ndjson`, and `<job>/failures/<shard>.ndjson`, `<job>/warnings/<shard>.ndjson`.
+ * made of a source), `<job>/manifest.ndjson`, and `<job>/failures/<shard>.ndjson`, `<job>/warnings/<shard>.ndjson`;
+ * of an export also `<job>/parts/<shard>`, and `<job>/output` when they were joined.
  * Beside them what the queue knows of jobs, for when it loses it: `unfinished/<job>.json`, written before the queue
  * has the job, and `<job>/finished.json`, written before its source is removed.
  *
@@ -112,7 +115,7 @@ export class Spool {
 
   /** Replaces what the shard reported before; nothing to report removes it. */
   async writeReports(job: JobId, kind: ReportKind, shard: number, reports: DocumentReport[]): Promise<void> {
-    const key = `${this.#folderOf(job)}/${kind}/${String(shard).padStart(9, '0')}.ndjson`;
+    const key = `${this.#folderOf(job)}/${kind}/${numbered(shard)}.ndjson`;
     if (reports.length === 0) return this.#storage.remove(key);
     const lines = Buffer.from(reports.map((report) => `${JSON.stringify(report)}\n`).join(''));
     await this.#storage.write(key, once(lines), lines.length);
@@ -180,6 +183,28 @@ export class Spool {
     }
   }
 
+  /** Writes the part of a job's output that one shard has, in place of an earlier try's. */
+  async writePart(job: JobId, shard: number, body: AsyncIterable<Uint8Array>): Promise<void> {
+    await this.#storage.write(`${this.#folderOf(job)}/${PARTS}/${numbered(shard)}`, body);
+  }
+
+  /** The parts of a job's output, in the order of its shards. */
+  async *parts(job: JobId): AsyncGenerator<StoredSource> {
+    for await (const key of this.#storage.list(`${this.#folderOf(job)}/${PARTS}`)) {
+      yield await this.#storage.sourceAt(key);
+    }
+  }
+
+  async removeParts(job: JobId): Promise<void> {
+    await this.#storage.removeFolder(`${this.#folderOf(job)}/${PARTS}`);
+  }
+
+  /** Writes a job's output, in the spool or to `s3://bucket/key`. Errors: `spool_unavailable`. */
+  async writeOutput(job: JobId, body: AsyncIterable<Uint8Array>, to?: string): Promise<StoredSource> {
+    if (to === undefined) return this.#storage.write(`${this.#folderOf(job)}/output`, body);
+    return writeS3Object(this.s3, to, body);
+  }
+
   /** Removes a source that nothing needs any more; does nothing to one outside the spool. */
   async removeSource(source: SourceRef): Promise<void> {
     const key = this.#storage.keyOf(source);
@@ -238,6 +263,11 @@ export class Spool {
     if (/^[A-Za-z0-9_-]{1,128}$/.test(job)) return job;
     throw new EmbedmillError('job_not_found', `there is no job ${job}`);
   }
+}
+
+/** So that the order of names is that of shards. */
+function numbered(shard: number): string {
+  return String(shard).padStart(9, '0');
 }
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

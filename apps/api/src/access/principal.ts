@@ -56,3 +56,10 @@ export function currentPrincipal(): Principal {
   if (principal === undefined) throw new EmbedmillError('internal', 'nobody is known to ask for this');
   return principal;
 }
+
+/** Refuses what needs one more scope than the route's own. Errors: `forbidden`. */
+export function requireScope(scope: Scope, why: string): void {
+  const principal = currentPrincipal();
+  if (allows(principal, scope)) return;
+  throw new EmbedmillError('forbidden', `${principal.name} lacks the scope "${scope}", which ${why} needs`);
+}

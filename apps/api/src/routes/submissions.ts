@@ -9,6 +9,7 @@ import { problemResponses, validateButBody } from '../problem.ts';
 import { emptyBody, submissionSchema, type Submission } from '../submission.ts';
 import {
   checkUploadHeaders,
+  idempotencyHeaders,
   NDJSON_TYPES,
   parseSubmissions,
   uploadEncoding,
@@ -18,14 +19,6 @@ import {
 import { jobView, located } from './jobs.ts';
 
 const params = z.object({ name: z.string() });
-const headers = z.looseObject({
-  'idempotency-key': z
-    .string()
-    .min(1)
-    .max(255)
-    .optional()
-    .meta({ description: 'The same key with the same body gives the same job, however often it is sent.' }),
-});
 const csv = z.string().meta({ description: 'A table with its columns’ names in the first row.' });
 const parquet = z.string().meta({ format: 'binary' });
 const ndjson = z.string().meta({ description: 'One document a line; streamed, so of any size.' });
@@ -41,7 +34,13 @@ export function submissionRoutes({ store, config }: ApiParts, submission: Submis
       {
         config: { access: 'submit', slot: 'upload' },
         schema: {
-          ...{ tags: ['jobs'], summary: 'Submit documents', params, headers, querystring: uploadQuerySchema },
+          ...{
+            tags: ['jobs'],
+            summary: 'Submit documents',
+            params,
+            headers: idempotencyHeaders,
+            querystring: uploadQuerySchema,
+          },
           body: {
             content: {
               ...Object.fromEntries(NDJSON_TYPES.slice(0, 1).map((type) => [type, { schema: ndjson }])),

@@ -1,10 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { Option, type Command } from 'commander';
 import {
-  filterSchema,
   SPARSE_SCHEMES,
   type Example,
-  type Filter,
   type Fusion,
   type Hit,
   type RecommendRequest,
@@ -14,6 +12,7 @@ import {
 } from '@embedmill/jobs';
 import type { CommandHost } from '../command-host.ts';
 import { EXIT, usageError } from '../exit.ts';
+import { filterOf } from '../filter-option.ts';
 import { hitLines } from '../hits.ts';
 import { integerBetween, schemesOf } from '../option-values.ts';
 import type { Terminal } from '../terminal.ts';
@@ -159,20 +158,4 @@ function printHits(hits: readonly Hit[], terminal: Terminal): void {
   if (terminal.json) terminal.printJson({ hits });
   else if (hits.length === 0) terminal.note('no hits');
   for (const line of hitLines(hits, terminal)) terminal.print(line);
-}
-
-function filterOf(given: string): Filter {
-  let value: unknown;
-  try {
-    value = JSON.parse(given);
-  } catch (error) {
-    throw usageError(
-      `--filter is not JSON (${(error as Error).message}); an example: {"field":"year","gte":1990}`,
-    );
-  }
-  const parsed = filterSchema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  throw usageError(
-    '--filter is not a condition; examples: {"field":"lang","eq":"en"}, {"and":[…]}, {"not":…}',
-  );
 }

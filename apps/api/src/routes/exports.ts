@@ -1,0 +1,137 @@
+import { Readable } from 'node:stream';
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import parseRange from 'range-parser';
+import { z } from 'zod';
+import {
+  EmbedmillError,
+  filterSchema,
+  sinkSchema,
+  type CollectionName,
+  type JobId,
+  type OutputFormat,
+  type StoredSource,
+  type TenantId,
+} from '@embedmill/jobs';
+import { requireScope } from '../access/principal.ts';
+import { requireCollection } from '../collection.ts';
+import type { ApiParts } from '../parts.ts';
+import { problemResponses } from '../problem.ts';
+import type { Submission } from '../submission.ts';
+import { idempotencyHeaders } from '../upload.ts';
+import { jobView, located } from './jobs.ts';
+
+const tags = ['export'];
+const bodySchema = sinkSchema.extend({
+  format: sinkSchema.shape.format.default('ndjson'),
+  vectors: sinkSchema.shape.vectors.default(false),
+  filter: filterSchema.optional().meta({ description: 'Which documents; all by default.' }),
+  tenant: z.string().min(1).max(128).optional().meta({ description: 'Whose documents; all by default.' }),
+});
+const MEDIA_TYPES: Record<OutputFormat, string> = {
+  ndjson: 'application/x-ndjson',
+  'ndjson.gz': 'application/gzip',
+  parquet: 'application/vnd.apache.parquet',
+};
+
+/** Documents and vectors out again: a job that writes a file, and the file. */
+export function exportRoutes(
+  { store, queue, spool }: ApiParts,
+  submission: Submission,
+): FastifyPluginAsyncZod {
+  return async (server) => {
+    server.post(
+      '/collections/:name/exports',
+      {
+        config: { access: 'submit' },
+        schema: {
+          tags,
+          summary: 'Write the documents, or their points with vectors, to a file',
+          params: z.object({ name: z.string() }),
+          headers: idempotencyHeaders,
+          body: bodySchema,
+          response: { 202: jobView, 200: jobView, ...problemResponses },
+        },
+      },
+      async (request, reply) => {
+        requireScope('search', 'reading what is stored');
+        const collection = await requireCollection(store, request.params.name);
+        const { filter, tenant, ...sink } = request.body;
+        const selection = { filter, tenant: tenant as TenantId | undefined };
+        // A filter that the store refuses is the request's fault, not the job's.
+        await store.scanPoints(collection.name as CollectionName, { ...selection, limit: 1 });
+        const { job, created } = await submission.export(collection, request, { sink, ...selection });
+        return located(reply, job)
+          .code(created ? 202 : 200)
+          .send(job);
+      },
+    );
+
+    server.get(
+      '/jobs/:id/output',
+      {
+        config: { access: 'submit', slot: 'stream' },
+        schema: {
+          tags,
+          summary: 'An export’s file; ranges of it, too',
+          params: z.object({ id: z.string() }),
+          response: {
+            200: {
+              description: 'The file.',
+              content: { 'application/octet-stream': { schema: z.string() } },
+            },
+            206: { description: 'A range.', content: { 'application/octet-stream': { schema: z.string() } } },
+            ...problemResponses,
+          },
+        },
+      },
+      async (request, reply) => {
+        requireScope('search', 'reading what is stored');
+        const { output, format, name } = await requireOutput(request.params.id as JobId);
+        const etag = `"${request.params.id}-${output.size}"`;
+        void reply
+          .type(MEDIA_TYPES[format])
+          .header('accept-ranges', 'bytes')
+          .header('etag', etag)
+          .header('content-disposition', `attachment; filename="${name}.${format}"`);
+        const { range: asked, 'if-range': ifRange } = request.headers;
+        const ranges =
+          asked === undefined || (ifRange !== undefined && ifRange !== etag)
+            ? undefined
+            : parseRange(output.size, asked);
+        if (ranges === -1) {
+          void reply.header('content-range', `bytes */${output.size}`);
+          const message = `the file has ${output.size} bytes, and none of ${asked}`;
+          throw new EmbedmillError('range_not_satisfiable', message);
+        }
+        // Of several ranges, or what is no range, the whole file may be sent (RFC 9110, section 14.2).
+        const [one, another] = ranges === undefined || ranges === -2 ? [] : ranges;
+        const isPart = one !== undefined && another === undefined;
+        const start = isPart ? one.start : 0;
+        const length = isPart ? one.end - one.start + 1 : output.size;
+        if (isPart) void reply.header('content-range', `bytes ${one.start}-${one.end}/${output.size}`);
+        const bytes = Readable.from(spool.readSource(output, start, length), { objectMode: false });
+        return reply
+          .code(isPart ? 206 : 200)
+          .header('content-length', length)
+          .send(bytes as never);
+      },
+    );
+  };
+
+  async function requireOutput(
+    id: JobId,
+  ): Promise<{ output: StoredSource; format: OutputFormat; name: string }> {
+    const record = await queue.getSubmission(id);
+    if (record === undefined) throw new EmbedmillError('job_not_found', `there is no job ${id}`);
+    const { sink, output, collection, state } = record;
+    if (sink === undefined) {
+      throw new EmbedmillError('document_not_found', `job ${id} is no export, and has no file`);
+    }
+    if (output === undefined || state !== 'completed') {
+      throw new EmbedmillError('job_not_finished', `job ${id} is ${state}; its file is not complete`, {
+        retryAfter: 2,
+      });
+    }
+    return { output, format: sink.format, name: collection.name };
+  }
+}
