@@ -6,7 +6,7 @@ import { ServerError } from './server-error.ts';
 import { readConfig, type Config } from './config.ts';
 import { readUpFile } from './data-folder.ts';
 import { CommandError, EXIT, type ExitCode } from './exit.ts';
-import type { Interruption } from './interruption.ts';
+import type { Cause, Interruption } from './interruption.ts';
 import { Terminal, type Output } from './terminal.ts';
 
 /** The options that every command takes. */
@@ -51,7 +51,7 @@ export class CommandHost {
     try {
       this.exitCode = await work(this.#context(terminal));
     } catch (thrown) {
-      this.exitCode = interruption.by === undefined ? exitCodeOf(thrown) : EXIT.interrupted;
+      this.exitCode = interruption.by === undefined ? exitCodeOf(thrown) : exitCodeBy(interruption.by);
       if (interruption.by === undefined) report(thrown, terminal);
     }
   }
@@ -92,6 +92,11 @@ export class CommandHost {
       },
     };
   }
+}
+
+/** Who has read enough calls that no failure. */
+function exitCodeBy(cause: Cause): ExitCode {
+  return cause === 'reader gone' ? EXIT.ok : EXIT.interrupted;
 }
 
 function exitCodeOf(thrown: unknown): ExitCode {

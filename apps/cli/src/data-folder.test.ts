@@ -128,13 +128,16 @@ test('a socket folder that others can enter is refused', () => {
   expect(() => socketPath(deep, 'store.sock')).toThrow(/--data/);
 });
 
-test('a port in use is an error that names the option', async () => {
+test('a port in use is an error that names who has it, how to end that, and the option', async () => {
   const server = createServer().listen(0, '127.0.0.1');
   stops.push(() => server.close());
   await once(server, 'listening');
   const { port } = server.address() as { port: number };
   await expect(freePort('127.0.0.1', port, '--port')).rejects.toThrow(
-    `port ${port} of 127.0.0.1 is in use; choose another with --port`,
+    new RegExp(
+      `^port ${port} of 127\\.0\\.0\\.1 is in use by process ${process.pid} \\(.*\\); ` +
+        `stop it with "kill ${process.pid}", or choose another with --port \\(0 takes any free one\\)$`,
+    ),
   );
   expect(await freePort('127.0.0.1', 0, '--port')).toBe(0);
 });

@@ -70,7 +70,7 @@ export function lockDataFolder(folder: string): () => void {
       const url = readUpFile(folder)?.url;
       throw new CommandError(
         `embedmill already runs on ${folder}, as process ${found.pid}${url === undefined ? '' : ` at ${url}`}; ` +
-          'use it, stop it, or choose another folder with --data',
+          `use it, stop it with "kill ${found.pid}", or choose another folder with --data`,
       );
     }
     removeStale(path, found);

@@ -27,6 +27,22 @@ describe('Ctrl-C', () => {
   });
 });
 
+describe('a hangup', () => {
+  test('ends what is on a terminal', () => {
+    const interruption = new Interruption(true);
+    interruption.receive('SIGHUP');
+    expect(interruption).toMatchObject({ by: 'SIGHUP', signal: { aborted: true } });
+  });
+
+  test('is nothing to what was put aside, with neither input nor output on one', () => {
+    const interruption = new Interruption(false);
+    interruption.receive('SIGHUP');
+    expect(interruption).toMatchObject({ by: undefined, signal: { aborted: false } });
+    interruption.receive('SIGTERM');
+    expect(interruption).toMatchObject({ by: 'SIGTERM', signal: { aborted: true } });
+  });
+});
+
 describe('bin/embedmill.js', () => {
   const bin = fileURLToPath(new URL('../bin/embedmill.js', import.meta.url));
 

@@ -1,14 +1,22 @@
 import { runCommandLine } from './command-line.ts';
+import { EXIT } from './exit.ts';
 import { Interruption } from './interruption.ts';
 
-// A reader that has seen enough (`embedmill jobs | head`) is no failure.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+const interruption = new Interruption().listen();
+// A reader that has seen enough (`embedmill jobs | head`) is no failure; what was started is wound up all the same.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') interruption.receive('reader gone');
+  else process.exit(EXIT.failed);
+});
+process.stderr.on('error', () => {
+  // Nobody is left to tell.
+});
 
 process.exitCode = await runCommandLine(process.argv.slice(2), {
   out: process.stdout,
   err: process.stderr,
   environment: process.env,
-  interruption: new Interruption().listen(),
+  interruption,
 });
 // A connection that is kept alive is no reason to stay; what was written to a pipe has to arrive first.
 await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));

@@ -52,6 +52,9 @@ export function addUp(program: Command, host: CommandHost): void {
           terminal.warn('ending everything now');
           void stack.kill();
         });
+        if (interruption.starter !== undefined) {
+          terminal.note(`\n${interruption.starter}, which started this, is gone`);
+        }
         terminal.note(
           failure === undefined
             ? '\nfinishing what is in hand, then stopping; a second Ctrl-C ends it at once'

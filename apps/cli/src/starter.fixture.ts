@@ -1,0 +1,3 @@
+import { findStarter } from './starter.ts';
+
+process.stdout.write(`starter: ${findStarter()?.name ?? 'none'}\n`);
