@@ -5,6 +5,7 @@ import {
   readSettings,
   sharedConfig,
   sharedSettings,
+  webhookSecretSchema,
   type SharedConfig,
 } from '@embedmill/jobs';
 import type { AccessOptions } from './access/authorize.ts';
@@ -64,6 +65,13 @@ export const settingsSchema = z.strictObject({
     .meta({ description: 'Whether it may listen beyond this machine without any key.' }),
   EMBEDMILL_API_METRICS_KEY: z.string().min(16).optional().meta({
     description: 'What has to be sent as a bearer token for /metrics; open without it.',
+  }),
+  EMBEDMILL_API_WEBHOOK_URL: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .meta({ description: 'Where the end of every job is told by a signed POST, beside jobs’ own webhooks.' }),
+  EMBEDMILL_API_WEBHOOK_SECRET: webhookSecretSchema.optional().meta({
+    description: 'What these are signed with, whsec_ and base64 (Standard Webhooks); needed with a URL.',
   }),
   EMBEDMILL_API_OIDC_ISSUER: z
     .url({ protocol: /^https?$/ })
@@ -132,6 +140,8 @@ export interface ApiConfig extends SharedConfig {
   queryTimeoutMs: number;
   access: AccessOptions;
   limits: LimitOptions;
+  /** Who is told of every job's end. */
+  webhook: { url: string; secret: string } | undefined;
   shutdownMs: number;
   dispatcher: { jobs: number; outstandingShards: number; mostShards: number; lockMs: number };
   retention: RetentionPolicy;
@@ -150,6 +160,7 @@ export function readConfig(environment: Record<string, string | undefined>): Api
     s3Targets: urlsIn(read.EMBEDMILL_API_S3_TARGETS),
     maxUploadBytes: read.EMBEDMILL_API_MAX_UPLOAD_BYTES,
     access: accessOf(read),
+    webhook: webhookOf(read),
     limits: { maxRequests: read.EMBEDMILL_API_MAX_REQUESTS, maxUploads: read.EMBEDMILL_API_MAX_UPLOADS },
     queryTimeoutMs: read.EMBEDMILL_API_QUERY_SECONDS * 1000,
     shutdownMs: read.EMBEDMILL_API_SHUTDOWN_SECONDS * 1000,
@@ -201,6 +212,14 @@ function accessOf(read: z.output<typeof settingsSchema>): AccessOptions {
             tenantClaim: read.EMBEDMILL_API_OIDC_TENANT_CLAIM,
           },
   };
+}
+
+function webhookOf(read: z.output<typeof settingsSchema>): ApiConfig['webhook'] {
+  const { EMBEDMILL_API_WEBHOOK_URL: url, EMBEDMILL_API_WEBHOOK_SECRET: secret } = read;
+  if (url === undefined) return undefined;
+  if (secret !== undefined) return { url, secret };
+  const message = 'receivers need it to know who asks; make one: echo "whsec_$(openssl rand -base64 32)"';
+  throw wrongSetting('EMBEDMILL_API_WEBHOOK_SECRET', message);
 }
 
 function wrongSetting(path: string, message: string): EmbedmillError {

@@ -26,6 +26,7 @@ import {
 import { failShard, readManifest } from '@embedmill/sources';
 import { joinOutput } from './export-output.ts';
 import { scan, type ScanParts } from './scan.ts';
+import { tellEnd, tellFailures, type WebhookSender } from './webhooks.ts';
 
 /**
  * The one loop that moves jobs: it scans a job's source into a manifest, keeps a bounded number of its shards
@@ -52,6 +53,8 @@ export type DispatcherOptions = QueueOptions &
     pollMs: number;
     /** After this long without a sign of life, another dispatcher takes over. */
     lockMs: number;
+    /** Nobody is told of jobs' ends by default. */
+    webhooks?: WebhookSender;
     hooks?: DispatcherHooks;
   };
 
@@ -152,6 +155,7 @@ async function run(
   let manifest = readManifest(options.spool, handle.id, handle.record.cursor.offset);
   let ahead = await manifest.next();
   let cancelled = false;
+  let toldFailures = false;
   let pauseMs = SHORT_PAUSE_MS / 2;
   try {
     for (;;) {
@@ -180,6 +184,7 @@ async function run(
       }
       const folded = await fold();
       if (folded === 0 && handle.record.cursor.index > before) await handle.save();
+      if (options.webhooks !== undefined) toldFailures ||= await tellFailures(handle, options.webhooks);
       options.hooks?.onTurn?.((performance.now() - startedAt) / 1000);
       const isEnding = cancelled || ahead.done === true;
       if (outstanding === 0 && isEnding) {
@@ -237,8 +242,10 @@ async function finish(handle: IngestHandle, options: DispatcherOptions, state: F
 }
 
 /** What is left to do for a job that has finished. Its source is kept while failures may want to be tried again. */
-async function tidy({ id, record }: IngestHandle, { spool }: DispatcherOptions): Promise<void> {
+async function tidy(handle: IngestHandle, { spool, webhooks }: DispatcherOptions): Promise<void> {
+  const { id, record } = handle;
   await spool.keepRecord(id, record, 'finished');
+  if (webhooks !== undefined) await tellEnd(handle, webhooks);
   const source = sourceOf(record);
   if (record.progress.failed === 0 && source !== undefined) await spool.removeSource(source);
   // An upload in another format is not needed once it has been made into NDJSON.

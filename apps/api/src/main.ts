@@ -3,7 +3,7 @@ import { GuardedFetch } from '@embedmill/fetching';
 import { createLog, withoutSecrets } from '@embedmill/logs';
 import { createMetrics } from '@embedmill/metrics';
 import { listModels } from '@embedmill/models';
-import { connectQueue } from '@embedmill/queue';
+import { connectQueue, consumeWebhooks, WebhookQueue } from '@embedmill/queue';
 import { S3Objects, Spool } from '@embedmill/sources';
 import { startTracing } from '@embedmill/tracing';
 import { openStore } from '@embedmill/vector-store';
@@ -13,6 +13,7 @@ import { isLoopback } from './host-names.ts';
 import { recoverJobs } from './recovery.ts';
 import { startSweeping } from './retention.ts';
 import { buildServer } from './server.ts';
+import { deliverWebhook } from './webhooks.ts';
 
 /**
  * The API process: the HTTP server, and the dispatcher beside it. It runs until SIGTERM, Ctrl-C in its own
@@ -69,8 +70,10 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
   };
   await recover();
   queue.onReturn(() => void recover());
+  const webhooks = await WebhookQueue.open(config.queue);
   const server = await buildServer({
     queue,
+    webhooks,
     spool,
     store,
     models,
@@ -80,6 +83,21 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
     tracing,
   });
   const fetching = new GuardedFetch({ allow: config.fetchAllow, ...SOURCE_PACE });
+  const delivering = await consumeWebhooks(
+    config.queue,
+    async (message, signal) => {
+      try {
+        await deliverWebhook(message, fetching, signal);
+        metrics.webhookDeliveries.add(1, { outcome: 'delivered' });
+      } catch (thrown) {
+        const { code, message: reason, retryable } = asEmbedmillError(thrown);
+        log.warn({ webhook: message.id, code, reason }, 'a webhook was not delivered');
+        metrics.webhookDeliveries.add(1, { outcome: retryable ? 'unavailable' : 'refused' });
+        throw thrown;
+      }
+    },
+    { onError: (error) => log.warn({ err: error }, 'webhooks lost touch with the queue') },
+  );
   const dispatcher = await startDispatcher({
     ...config.dispatcher,
     ...config.queue,
@@ -88,6 +106,7 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
     maxSourceBytes: config.maxUploadBytes,
     openUrl: fetching.open.bind(fetching),
     ...{ spool, store, models, log },
+    webhooks: { send: webhooks.send.bind(webhooks), operator: config.webhook },
     hooks: {
       onFinished: (state) => metrics.finishedJobs.add(1, { state }),
       onTurn: (seconds) => metrics.dispatcherTurnSeconds.observe(seconds),
@@ -106,6 +125,8 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
       clearTimeout(cut);
       await sweeping.close();
       await dispatcher.close();
+      await delivering.close();
+      await webhooks.close();
       await fetching.close();
       await queue.close();
       await store.close();

@@ -1,5 +1,5 @@
 import type { Log } from '@embedmill/logs';
-import type { Queue } from '@embedmill/queue';
+import type { Queue, WebhookQueue } from '@embedmill/queue';
 import type { Metrics } from '@embedmill/metrics';
 import type { ModelSummary } from '@embedmill/models';
 import type { Spool } from '@embedmill/sources';
@@ -25,6 +25,8 @@ export interface ApiParts {
     | 'readRecord'
     | 'forgetRecord'
   >;
+  /** What became of webhooks. */
+  webhooks: Pick<WebhookQueue, 'deliveries'>;
   store: VectorStore;
   /** All models that can be named now; the user may add some while the server runs. */
   models: () => Promise<readonly ModelSummary[]>;

@@ -12,6 +12,7 @@ import {
   isFinished,
   parseDocument,
   sourceFormatSchema,
+  webhookSchema,
   type Collection,
   type CollectionName,
   type ErrorDetail,
@@ -22,6 +23,7 @@ import {
   type SourceEncoding,
   type TenantId,
   type Verification,
+  type Webhook,
 } from '@embedmill/jobs';
 import { jobIdOfKey, newJobId, sourceOf, type NewJob } from '@embedmill/queue';
 import { assertS3Target, openLocalSource, openS3Source, redacted } from '@embedmill/sources';
@@ -31,7 +33,14 @@ import type { ApiParts } from './parts.ts';
 import { invalidRequest } from './problem.ts';
 import { recoverJob } from './recovery.ts';
 import { JobComparison } from './verification.ts';
-import { bytesOf, expectedBytes, MAX_INLINE_DOCUMENTS, tooLargeInline, type JsonBody } from './upload.ts';
+import {
+  bytesOf,
+  expectedBytes,
+  webhookOfHeaders,
+  MAX_INLINE_DOCUMENTS,
+  tooLargeInline,
+  type JsonBody,
+} from './upload.ts';
 
 /** A document in a request: checked one by one afterwards, so that each fault gets its document's number. */
 const inlineDocument = z
@@ -70,6 +79,7 @@ export const submissionSchema = z
         'give a path, a url or an s3',
       )
       .optional(),
+    webhook: webhookSchema.optional().meta({ description: 'Whom to tell of the job’s end.' }),
   })
   .refine(
     ({ documents, source }) => (documents === undefined) !== (source === undefined),
@@ -128,7 +138,8 @@ export class Submission {
     }
     metrics.uploadBytes.add(received.bytes);
     const { source, sha256 } = received;
-    const job = { id, purpose: 'ingest', collection, label: 'upload', retryOf: null } as const;
+    const webhook = webhookOfHeaders(request.headers);
+    const job = { id, purpose: 'ingest', collection, label: 'upload', retryOf: null, webhook } as const;
     const asGiven =
       encoding === undefined
         ? { source, digest: `upload:${sha256}` }
@@ -143,10 +154,10 @@ export class Submission {
   async json(collection: Collection, request: FastifyRequest, body: JsonBody): Promise<Submitted> {
     const parsed = submissionSchema.safeParse(body.value);
     if (!parsed.success) throw invalidRequest(parsed.error);
-    const { documents, source } = parsed.data;
+    const { documents, source, webhook } = parsed.data;
     const job = {
       ...{ id: idFor(collection, request), purpose: 'ingest' as const, collection },
-      ...{ digest: `json:${body.sha256}`, retryOf: null },
+      ...{ digest: `json:${body.sha256}`, retryOf: null, webhook },
     };
     if (documents !== undefined) {
       const lines = inlineLines(documents, collection);
@@ -192,8 +203,9 @@ export class Submission {
       const message = `no document of job ${id} failed; there is nothing to retry`;
       throw new EmbedmillError('nothing_to_retry', message);
     }
-    const { purpose, tenant, label } = record;
+    const { purpose, tenant, label, webhook } = record;
     return this.#submit('retry', {
+      webhook,
       ...{ id: retryId, purpose, collection, tenant, source: received.source, label },
       ...{ digest: `retry:${id}:${received.sha256}`, retryOf: id },
     });
@@ -230,6 +242,7 @@ export class Submission {
     }
     log.warn({ job: id, missing: looked.comparison.missing, again }, 'documents of the job are missing');
     await this.#submit('verify', {
+      webhook: record.webhook,
       ...{ id: again, purpose: record.purpose, collection: record.collection, tenant: record.tenant },
       ...{ source, label: record.label, digest: `verify:${id}:${sha256}`, retryOf: id },
     });
@@ -251,7 +264,17 @@ export class Submission {
   export(
     collection: Collection,
     request: FastifyRequest,
-    { sink, filter, tenant }: { sink: Sink; filter?: Filter | undefined; tenant?: TenantId | undefined },
+    {
+      sink,
+      filter,
+      tenant,
+      webhook,
+    }: {
+      sink: Sink;
+      filter?: Filter | undefined;
+      tenant?: TenantId | undefined;
+      webhook?: Webhook | undefined;
+    },
   ): Promise<Submitted> {
     if (sink.to !== undefined) {
       assertS3Target(sink.to, belowTenant(this.#parts.config.s3Targets));
@@ -263,6 +286,7 @@ export class Submission {
       retryOf: null,
       source: { kind: 'collection', filter, tenant },
       sink,
+      webhook,
       label: MIGRATION_SOURCE,
       digest: `export:${JSON.stringify([sink, filter, tenant])}`,
     });

@@ -5,7 +5,7 @@ import type { RouteOptions } from 'fastify';
 import { GuardedFetch } from '@embedmill/fetching';
 import { createLog } from '@embedmill/logs';
 import { createMetrics } from '@embedmill/metrics';
-import { connectQueue, ModelConsumer, type Queue } from '@embedmill/queue';
+import { connectQueue, ModelConsumer, WebhookQueue, type Queue } from '@embedmill/queue';
 import { startTestRedis } from '@embedmill/redis-server';
 import { Spool } from '@embedmill/sources';
 import { openZvecStore, type VectorStore } from '@embedmill/vector-store';
@@ -74,8 +74,11 @@ async function start(
   if (options.store === undefined) closers.push(() => store.close());
   const queue = await connectQueue({ redisUrl: redis.url });
   closers.push(() => queue.close());
+  const webhooks = await WebhookQueue.open({ redisUrl: redis.url });
+  closers.push(() => webhooks.close());
   const logged: string[] = [];
   const parts: TestApi['parts'] = {
+    webhooks,
     ...{ queue, store, models: async () => MODELS, metrics: createMetrics('api') },
     spool: await Spool.open(spoolFolder),
     config: {

@@ -9,7 +9,9 @@ import {
   formatOfMediaType,
   MEDIA_TYPES,
   sourceFormatSchema,
+  webhookSchema,
   type SourceEncoding,
+  type Webhook,
 } from '@embedmill/jobs';
 
 /**
@@ -33,6 +35,31 @@ export const idempotencyHeaders = z.looseObject({
     .optional()
     .meta({ description: 'The same key with the same body gives the same job, however often it is sent.' }),
 });
+/** Of uploads: whom to tell of the job's end. */
+export const webhookHeaders = z.looseObject({
+  'embedmill-webhook-url': z.string().optional().meta({ description: 'Whom to tell of the job’s end.' }),
+  'embedmill-webhook-secret': z.string().optional().meta({ description: 'What messages are signed with.' }),
+  'embedmill-webhook-failures': z
+    .string()
+    .optional()
+    .meta({ description: 'Also tell when so many documents failed; below 1 a share of all.' }),
+});
+
+/** The webhook that an upload's headers name. Errors: `invalid_request`. */
+export function webhookOfHeaders(headers: IncomingMessage['headers']): Webhook | undefined {
+  const given = webhookHeaders.parse(headers);
+  const [url, secret, failures] = Object.keys(webhookHeaders.shape).map((name) => given[name]);
+  if (url === undefined && secret === undefined && failures === undefined) return undefined;
+  const parsed = webhookSchema.safeParse({
+    url,
+    secret,
+    ...(failures !== undefined && { failures: Number(failures) }),
+  });
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  const message = `the header Embedmill-Webhook-${issue?.path.join('-') || 'Url'}: ${issue?.message}`;
+  throw new EmbedmillError('invalid_request', message);
+}
 /** How long a refused body is read away before the connection is cut. */
 const LINGER_MS = 5000;
 

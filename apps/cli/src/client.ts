@@ -9,6 +9,7 @@ import {
   MEDIA_TYPES,
   searchResponseSchema,
   verificationSchema,
+  webhookDeliverySchema,
   type Columns,
   type Filter,
   type Hit,
@@ -19,6 +20,8 @@ import {
   type SearchRequestInput,
   type SourceFormat,
   type Verification,
+  type Webhook,
+  type WebhookDelivery,
 } from '@embedmill/jobs';
 import {
   collectionViewSchema,
@@ -54,6 +57,7 @@ export interface Upload {
   format?: SourceFormat;
   gzip?: boolean;
   columns?: Columns | undefined;
+  webhook?: Webhook | undefined;
 }
 
 /** Where the server finds the documents itself. */
@@ -131,6 +135,11 @@ export class Client {
 
   retry(id: string): Promise<Job> {
     return this.#json('POST', `/api/v1/jobs/${part(id)}/retry`, looseJob);
+  }
+
+  async webhookDeliveries(id: string): Promise<WebhookDelivery[]> {
+    const schema = z.object({ deliveries: z.array(webhookDeliverySchema.loose()) });
+    return (await this.#json('GET', `/api/v1/jobs/${part(id)}/webhook-deliveries`, schema)).deliveries;
   }
 
   pause(): Promise<{ paused: boolean }> {
@@ -252,9 +261,9 @@ export class Client {
     }
   }
 
-  submitSource(collection: string, source: ServerSource): Promise<Job> {
+  submitSource(collection: string, source: ServerSource, webhook?: Webhook): Promise<Job> {
     const path = `/api/v1/collections/${part(collection)}/jobs`;
-    return this.#json('POST', path, looseJob, { source });
+    return this.#json('POST', path, looseJob, { source, webhook });
   }
 
   /**
@@ -271,6 +280,7 @@ export class Client {
         'content-type': MEDIA_TYPES[upload.format ?? 'ndjson'],
         ...(upload.gzip === true && { 'content-encoding': 'gzip' }),
         'idempotency-key': upload.idempotencyKey,
+        ...webhookHeadersOf(upload.webhook),
         ...(upload.size !== undefined && { 'content-length': upload.size }),
       },
       signal: this.#signal,
@@ -363,6 +373,16 @@ export class Client {
       return this.#signal.reason instanceof Error ? this.#signal.reason : new Error('aborted');
     return new Unreachable(this.url, error);
   }
+}
+
+function webhookHeadersOf(webhook: Webhook | undefined): Record<string, string> {
+  if (webhook === undefined) return {};
+  const { url, secret, failures } = webhook;
+  return {
+    'embedmill-webhook-url': url,
+    'embedmill-webhook-secret': secret,
+    ...(failures !== undefined && { 'embedmill-webhook-failures': String(failures) }),
+  };
 }
 
 function responseTo(request: ClientRequest): Promise<IncomingMessage> {

@@ -7,6 +7,7 @@ const port = z.coerce.number().int().min(0).max(65_535);
 
 const environmentSchema = z.object({
   EMBEDMILL_KEY: z.string().optional(),
+  EMBEDMILL_WEBHOOK_SECRET: z.string().optional(),
   EMBEDMILL_URL: z.url({ protocol: /^https?$/ }).optional(),
   EMBEDMILL_DATA_DIR: z.string().default('.embedmill'),
   EMBEDMILL_STORE_SOCKET: z.string().optional(),
@@ -26,6 +27,8 @@ export interface Config {
   url: string | undefined;
   /** The key that requests carry. */
   key: string | undefined;
+  /** What the messages of a submission's webhook are signed with. */
+  webhookSecret: string | undefined;
   dataDir: string;
   storeSocket: string | undefined;
   apiHost: string;
@@ -48,6 +51,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
   return {
     url: env.EMBEDMILL_URL,
     key: env.EMBEDMILL_KEY,
+    webhookSecret: env.EMBEDMILL_WEBHOOK_SECRET,
     dataDir: resolve(env.EMBEDMILL_DATA_DIR),
     storeSocket: env.EMBEDMILL_STORE_SOCKET,
     apiHost: env.EMBEDMILL_API_HOST,

@@ -194,6 +194,7 @@ export class FakeApi {
         source: 'upload',
         retryOf,
         output: null,
+        webhook: null,
         error: null,
         paused: false,
         waitingFor: null,

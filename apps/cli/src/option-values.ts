@@ -5,7 +5,10 @@ import {
   sparseSchemeSchema,
   type Columns,
   type SparseScheme,
+  type Webhook,
+  webhookSchema,
 } from '@embedmill/jobs';
+import { usageError } from './exit.ts';
 
 /** Parsers of option values, for commander: each throws what it shows as a usage error. */
 
@@ -49,4 +52,30 @@ export function columnsOf(given: string): Columns {
   if (parsed.success) return parsed.data;
   const fields = Object.keys(columnsSchema.shape).join(', ');
   throw new InvalidArgumentError(`The fields are ${fields}.`);
+}
+
+/** A webhook, as `--webhook`, `--webhook-failures` and the environment name it. Throws a usage error for what is none. */
+export function webhookOf(
+  url: string | undefined,
+  failures: string | undefined,
+  secret: string | undefined,
+): Webhook | undefined {
+  if (url === undefined) {
+    if (failures !== undefined) throw usageError('--webhook-failures needs a --webhook to tell');
+    return undefined;
+  }
+  if (secret === undefined) {
+    throw usageError(
+      'set EMBEDMILL_WEBHOOK_SECRET, by which the receiver knows who asks: "whsec_$(openssl rand -base64 32)"',
+    );
+  }
+  const threshold = failures?.endsWith('%') === true ? Number(failures.slice(0, -1)) / 100 : Number(failures);
+  const parsed = webhookSchema.safeParse({
+    url,
+    secret,
+    ...(failures !== undefined && { failures: threshold }),
+  });
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw usageError(`the webhook's ${issue?.path.join('/')} ${issue?.message}`);
 }

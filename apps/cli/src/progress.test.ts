@@ -14,6 +14,7 @@ const JOB: Job = {
     source: 'upload',
     retryOf: null,
     output: null,
+    webhook: null,
     error: null,
     paused: false,
     waitingFor: null,

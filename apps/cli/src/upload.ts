@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { open, readFile, stat } from 'node:fs/promises';
 import { PassThrough, Readable, Transform } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { formatOfName, type Columns, type Job, type SourceFormat } from '@embedmill/jobs';
+import { formatOfName, type Columns, type Job, type SourceFormat, type Webhook } from '@embedmill/jobs';
 import type { Client } from './client.ts';
 import { ServerError, Unreachable } from './server-error.ts';
 import { CommandError, usageError } from './exit.ts';
@@ -73,9 +73,10 @@ export async function submitDocuments(
     onRetry?: (error: Error) => void;
     pauseMs?: number;
     columns?: Columns | undefined;
+    webhook?: Webhook | undefined;
   },
 ): Promise<Job> {
-  const { signal, onSent = () => {}, onRetry = () => {}, pauseMs = 1000, columns } = options;
+  const { signal, onSent = () => {}, onRetry = () => {}, pauseMs = 1000, columns, webhook } = options;
   const { format = 'ndjson', gzip = false } = source;
   const idempotencyKey = randomUUID();
   for (let attempt = 1; ; attempt++) {
@@ -83,7 +84,7 @@ export async function submitDocuments(
       const openCounted = (): Readable => source.open().compose(counter(onSent)) as unknown as Readable;
       return await client.submit(collection, {
         ...{ open: openCounted, size: source.size, idempotencyKey },
-        ...{ format, gzip, columns },
+        ...{ format, gzip, columns, webhook },
       });
     } catch (error) {
       const broken = error instanceof Unreachable || (error instanceof ServerError && error.retryable);

@@ -38,6 +38,14 @@ export interface FetchRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface PostRequest {
+  readonly codes: FetchCodes;
+  readonly headers: Readonly<Record<string, string>>;
+  /** For the whole exchange. */
+  readonly totalSeconds: number;
+  readonly signal: AbortSignal;
+}
+
 export interface Fetched {
   /** Where it was found, redirects followed. */
   readonly url: string;
@@ -121,6 +129,32 @@ export class GuardedFetch {
     const chunks: Uint8Array[] = [];
     for await (const chunk of (await this.open(url, asked)).body) chunks.push(chunk);
     return Buffer.concat(chunks);
+  }
+
+  /**
+   * Posts a body. Redirects are not followed: the answer has to come from the address that was named. Rejects with
+   * `codes.forbidden` or `codes.unavailable`; any status is an answer.
+   */
+  async post(
+    url: string,
+    body: string,
+    { codes, headers, totalSeconds, signal }: PostRequest,
+  ): Promise<{ status: number }> {
+    const asked = { codes, maxBytes: 0, totalSeconds };
+    const limits = AbortSignal.any([signal, AbortSignal.timeout(totalSeconds * 1000)]);
+    try {
+      const response = await request(checkedUrl(url, undefined, codes), {
+        dispatcher: this.#agent,
+        method: 'POST',
+        signal: limits,
+        headers: { ...headers, 'user-agent': 'embedmill' },
+        body,
+      });
+      response.body.on('error', () => undefined).destroy();
+      return { status: response.statusCode };
+    } catch (thrown) {
+      throw signal.aborted ? signal.reason : asFailure(thrown, url, asked);
+    }
   }
 
   /** Ends what is in flight. */

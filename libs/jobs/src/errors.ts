@@ -35,6 +35,10 @@ export const ERRORS = {
   identity_unavailable: { status: 503, retryable: true, title: 'The identity provider cannot be reached' },
   overloaded: { status: 429, retryable: true, title: 'Too much at once' },
 
+  // Webhooks
+  webhook_refused: { status: 422, retryable: false, title: 'The webhook cannot be delivered' },
+  webhook_unavailable: { status: 503, retryable: true, title: 'The webhook’s receiver does not take it now' },
+
   // Sources
   source_forbidden: { status: 403, retryable: false, title: 'The server may not read this source' },
   source_unreadable: { status: 422, retryable: false, title: 'The source cannot be read' },

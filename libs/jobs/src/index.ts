@@ -135,4 +135,14 @@ export {
   type SourceEncoding,
   type SourceFormat,
 } from './source-format.ts';
+export {
+  webhookDeliverySchema,
+  webhookEventSchema,
+  webhookKey,
+  webhookSchema,
+  webhookSecretSchema,
+  type Webhook,
+  type WebhookDelivery,
+  type WebhookEvent,
+} from './webhook.ts';
 export { verificationSchema, type Verification } from './verification.ts';

@@ -74,6 +74,10 @@ export const jobSchema = progressSchema.extend({
     .strictObject({ code: z.string(), message: z.string() })
     .nullable()
     .meta({ description: 'Why the whole job failed, when it did.' }),
+  webhook: z
+    .string()
+    .nullable()
+    .meta({ description: 'Whom its end is told, see `/api/v1/jobs/{id}/webhook-deliveries`.' }),
   output: z
     .strictObject({ format: outputFormatSchema, bytes: z.int().nonnegative(), to: z.string().nullable() })
     .nullable()

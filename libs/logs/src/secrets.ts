@@ -27,6 +27,7 @@ const CREDENTIALS: readonly [RegExp, string][] = [
   // The authority's user and password: rediss://user:password@host. The last @ before the path ends them.
   [/([a-z][a-z0-9+.-]*:\/\/)[^\s"/\\]*@/gi, `$1${CENSORED}@`],
   [/\bem_([0-9a-f]{12})_[A-Za-z0-9_-]{43}/g, `em_$1_${CENSORED}`],
+  [/\bwhsec_[A-Za-z0-9+/=]+/g, `whsec_${CENSORED}`],
   [/\b(Bearer|Basic)\s+[\w.~+/=-]{4,}/gi, `$1 ${CENSORED}`],
   [
     /([?&](?:api[-_]?key|key|token|access_token|password|sig|signature|x-amz-(?:signature|credential|security-token))=)[^&\s"'\\]+/gi,

@@ -228,6 +228,14 @@ export const METRICS = {
     labels: { state: ['completed', 'cancelled', 'failed'] },
     apps: ['api'],
   },
+  webhookDeliveries: {
+    name: 'embedmill_webhook_deliveries_total',
+    type: 'counter',
+    unit: 'deliveries',
+    help: 'Tries to deliver webhooks, by what came of them.',
+    labels: { outcome: ['delivered', 'refused', 'unavailable'] },
+    apps: ['api'],
+  },
   dispatcherTurnSeconds: {
     name: 'embedmill_dispatcher_turn_duration_seconds',
     type: 'histogram',

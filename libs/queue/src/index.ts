@@ -17,5 +17,6 @@ export {
 } from './model-consumer.ts';
 export { jobIdOfKey, newJobId } from './names.ts';
 export { connectQueue, Queue, type QueueDepth, type RetainedJob } from './queue.ts';
+export { consumeWebhooks, WebhookQueue, type WebhookConsumer, type WebhookMessage } from './webhook-queue.ts';
 export { areAllSettled, isSettled } from './settled-shards.ts';
 export { ADDED_AT_ONCE, ShardBound } from './shard-bound.ts';

@@ -4,6 +4,7 @@ import {
   EmbedmillError,
   shardResultSchema,
   shardSchema,
+  type Job as PublicJob,
   type JobId,
   type Shard,
   type ShardResult,
@@ -11,7 +12,7 @@ import {
 import type { Broker } from './broker.ts';
 import { UNCLAIMED } from './bull-queues.ts';
 import type { QueueOptions } from './connection.ts';
-import type { IngestRecord } from './ingest-record.ts';
+import { viewOf, type IngestRecord } from './ingest-record.ts';
 import { cancelKey, INGEST_QUEUE, shardIndexOf, shardJobId, shardQueue } from './names.ts';
 import { openBroker } from './open-broker.ts';
 import { isSettled, withSettled } from './settled-shards.ts';
@@ -57,6 +58,11 @@ export class IngestHandle {
   /** How often this job was given back before, by a throw of its dispatcher or by a stop. */
   get attempt(): number {
     return this.#job.attemptsMade;
+  }
+
+  /** The job as the API shows it. */
+  get view(): PublicJob {
+    return viewOf(this.record, this.#job.timestamp);
   }
 
   /** Errors: `queue_unavailable` when another dispatcher has the job, or the broker lost it. */

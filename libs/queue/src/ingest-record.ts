@@ -13,6 +13,7 @@ import {
   sourceRefSchema,
   storedSourceSchema,
   tenantSchema,
+  webhookSchema,
   type Collection,
   type Filter,
   type Job,
@@ -25,6 +26,7 @@ import {
   type SourceRef,
   type StoredSource,
   type TenantId,
+  type Webhook,
 } from '@embedmill/jobs';
 import type { SettledShards } from './settled-shards.ts';
 
@@ -56,6 +58,8 @@ export interface NewJob {
   /** Of the request's body, so that a repeated Idempotency-Key can be told from a misused one. */
   digest: string;
   retryOf: JobId | null;
+  /** Whom to tell of its end. */
+  webhook?: Webhook | undefined;
   /** Of an export. */
   sink?: Sink | undefined;
 }
@@ -120,6 +124,7 @@ const recordSchema = z.strictObject({
   label: z.string(),
   digest: z.string(),
   retryOf: id.nullable(),
+  webhook: webhookSchema.optional(),
   sink: sinkSchema.optional(),
   submission: z.string(),
   state: jobStateSchema,
@@ -159,6 +164,7 @@ export function viewOf(
     ...(record.tenant !== undefined && { tenant: record.tenant }),
     retryOf: record.retryOf,
     ...record.progress,
+    webhook: record.webhook === undefined ? null : record.webhook.url,
     output: outputOf(record),
     error: record.error,
     paused,

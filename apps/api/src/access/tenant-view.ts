@@ -19,7 +19,10 @@ import { currentPrincipal, type Principal } from './principal.ts';
  */
 export function tenantView(parts: ApiParts): ApiParts {
   const queue = queueView(parts.queue);
-  return { ...parts, queue, store: storeView(parts.store), spool: spoolView(parts.spool, queue) };
+  const webhooks: ApiParts['webhooks'] = {
+    deliveries: async (id) => ((await queue.getJob(id)) === undefined ? [] : parts.webhooks.deliveries(id)),
+  };
+  return { ...parts, queue, webhooks, store: storeView(parts.store), spool: spoolView(parts.spool, queue) };
 }
 
 function storeView(store: VectorStore): VectorStore {

@@ -6,6 +6,7 @@ import {
   EmbedmillError,
   filterSchema,
   sinkSchema,
+  webhookSchema,
   type CollectionName,
   type JobId,
   type OutputFormat,
@@ -25,6 +26,7 @@ const bodySchema = sinkSchema.extend({
   format: sinkSchema.shape.format.default('ndjson'),
   vectors: sinkSchema.shape.vectors.default(false),
   filter: filterSchema.optional().meta({ description: 'Which documents; all by default.' }),
+  webhook: webhookSchema.optional().meta({ description: 'Whom to tell of the job’s end.' }),
   tenant: z.string().min(1).max(128).optional().meta({ description: 'Whose documents; all by default.' }),
 });
 const MEDIA_TYPES: Record<OutputFormat, string> = {
@@ -55,11 +57,15 @@ export function exportRoutes(
       async (request, reply) => {
         requireScope('search', 'reading what is stored');
         const collection = await requireCollection(store, request.params.name);
-        const { filter, tenant, ...sink } = request.body;
+        const { filter, tenant, webhook, ...sink } = request.body;
         const selection = { filter, tenant: tenant as TenantId | undefined };
         // A filter that the store refuses is the request's fault, not the job's.
         await store.scanPoints(collection.name as CollectionName, { ...selection, limit: 1 });
-        const { job, created } = await submission.export(collection, request, { sink, ...selection });
+        const { job, created } = await submission.export(collection, request, {
+          sink,
+          webhook,
+          ...selection,
+        });
         return located(reply, job)
           .code(created ? 202 : 200)
           .send(job);

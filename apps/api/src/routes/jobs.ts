@@ -7,6 +7,7 @@ import {
   jobSchema,
   jobStateSchema,
   verificationSchema,
+  webhookDeliverySchema,
   type Job,
   type JobId,
 } from '@embedmill/jobs';
@@ -24,7 +25,7 @@ const ndjson = (description: string) => ({
 });
 
 export function jobRoutes(parts: ApiParts, submission: Submission): FastifyPluginAsyncZod {
-  const { queue, spool } = parts;
+  const { queue, spool, webhooks } = parts;
   return async (server) => {
     server.get(
       '/jobs',
@@ -70,6 +71,26 @@ export function jobRoutes(parts: ApiParts, submission: Submission): FastifyPlugi
         },
       );
     }
+
+    server.get(
+      '/jobs/:id/webhook-deliveries',
+      {
+        config: { access: 'submit' },
+        schema: {
+          tags,
+          summary: 'What the job’s webhook was told, and what came of it',
+          params,
+          response: {
+            200: z.strictObject({ deliveries: z.array(webhookDeliverySchema) }),
+            ...problemResponses,
+          },
+        },
+      },
+      async (request) => {
+        const { id } = await requireJob(request.params.id);
+        return { deliveries: await webhooks.deliveries(id as JobId) };
+      },
+    );
 
     server.post(
       '/jobs/:id/cancel',

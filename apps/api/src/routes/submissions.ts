@@ -14,6 +14,7 @@ import {
   parseSubmissions,
   uploadEncoding,
   uploadQuerySchema,
+  webhookHeaders,
   type JsonBody,
 } from '../upload.ts';
 import { jobView, located } from './jobs.ts';
@@ -38,7 +39,7 @@ export function submissionRoutes({ store, config }: ApiParts, submission: Submis
             tags: ['jobs'],
             summary: 'Submit documents',
             params,
-            headers: idempotencyHeaders,
+            headers: idempotencyHeaders.extend(webhookHeaders.shape),
             querystring: uploadQuerySchema,
           },
           body: {

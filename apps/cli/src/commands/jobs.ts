@@ -138,6 +138,24 @@ export function addJobs(program: Command, host: CommandHost): void {
     );
 
   program
+    .command('webhooks')
+    .description('what a job’s webhook was told, and what came of it')
+    .argument('<job>')
+    .action((id: string) =>
+      host.run(async ({ client, terminal }) => {
+        const deliveries = await client().webhookDeliveries(id);
+        if (terminal.json) terminal.printJson({ job: id, deliveries });
+        else if (deliveries.length === 0) terminal.note('nothing was told yet, or the job has no webhook');
+        for (const { type, url, state, tries, lastError, nextTryAt } of deliveries) {
+          const next = nextTryAt === null ? '' : `; next try ${nextTryAt.slice(0, 19).replace('T', ' ')} UTC`;
+          const reason = lastError === null ? '' : `: ${oneLine(lastError)}`;
+          terminal.print(`${type} to ${oneLine(url)}: ${state} after ${tries} tries${reason}${next}`);
+        }
+        return EXIT.ok;
+      }),
+    );
+
+  program
     .command('cancel')
     .description('stop a job; what it has stored stays')
     .argument('<job>')

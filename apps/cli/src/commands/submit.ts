@@ -4,7 +4,7 @@ import type { Client, ServerSource } from '../client.ts';
 import type { CommandHost, Context } from '../command-host.ts';
 import { EXIT, usageError } from '../exit.ts';
 import { jobReport, waitForJob } from '../job-report.ts';
-import { columnsOf } from '../option-values.ts';
+import { columnsOf, webhookOf } from '../option-values.ts';
 import { ProgressDisplay } from '../progress.ts';
 import { bytes } from '../text.ts';
 import { documentSource, submitDocuments } from '../upload.ts';
@@ -15,6 +15,8 @@ interface SubmitOptions {
   format?: SourceFormat;
   columns?: Columns;
   wait?: boolean;
+  webhook?: string;
+  webhookFailures?: string;
 }
 
 export function addSubmit(program: Command, host: CommandHost): void {
@@ -32,6 +34,11 @@ export function addSubmit(program: Command, host: CommandHost): void {
     )
     .option('--columns <field=column,…>', 'of CSV and Parquet, as in id=sku,text=body', columnsOf)
     .option('--wait', 'follow the job to its end')
+    .option(
+      '--webhook <url>',
+      'whom to tell of the job’s end, by a POST signed with EMBEDMILL_WEBHOOK_SECRET (Standard Webhooks)',
+    )
+    .option('--webhook-failures <n>', 'tell it also when so many documents failed; a share as 5% or 0.05')
     .action((file: string | undefined, options: SubmitOptions) =>
       host.run(async (context) => {
         const { terminal } = context;
@@ -49,20 +56,24 @@ export function addSubmit(program: Command, host: CommandHost): void {
 }
 
 async function submit(
-  { terminal, interruption }: Context,
+  { terminal, interruption, config }: Context,
   client: Client,
   file: string | undefined,
-  { collection, source: where, format, columns }: SubmitOptions,
+  { collection, source: where, format, columns, webhook: url, webhookFailures }: SubmitOptions,
 ): Promise<Job> {
+  const webhook = webhookOf(url, webhookFailures, config.webhookSecret);
   if ((file === undefined) === (where === undefined)) throw usageError('name a file, or a --source');
-  if (where !== undefined) return client.submitSource(collection, { ...placeOf(where), format, columns });
+  if (where !== undefined)
+    return client.submitSource(collection, { ...placeOf(where), format, columns }, webhook);
   const source = await documentSource(file ?? '-', { format });
   if (columns !== undefined && source.format !== 'csv' && source.format !== 'parquet')
     throw usageError('--columns is for CSV and Parquet; say --format when the name does not');
   const progress = new ProgressDisplay(terminal);
   const of = source.size === undefined ? '' : ` of ${bytes(source.size)}`;
   return submitDocuments(client, collection, source, {
-    ...{ signal: interruption.signal, columns },
+    signal: interruption.signal,
+    columns,
+    webhook,
     onSent: (sent) => progress.uploading(`sending: ${bytes(sent)}${of}`),
     onRetry: (error) => terminal.note(`${error.message}; trying again`),
   }).finally(() => progress.close());

@@ -1,0 +1,52 @@
+import { z } from 'zod';
+
+/** What is told of a job: how it ended, or that its failures became too many while it runs. */
+export const webhookEventSchema = z.enum(['job.completed', 'job.failed', 'job.cancelled', 'job.failures']);
+export type WebhookEvent = z.infer<typeof webhookEventSchema>;
+
+/** A signing secret as Standard Webhooks writes it: `whsec_` and 24 to 64 bytes in base64. */
+export const webhookSecretSchema = z
+  .string()
+  .regex(/^whsec_[A-Za-z0-9+/]+={0,2}$/, 'must be whsec_ and base64')
+  .refine((secret) => {
+    const { length } = webhookKey(secret);
+    return length >= 24 && length <= 64;
+  }, 'must have 24 to 64 bytes: "whsec_$(openssl rand -base64 32)"');
+
+/** The bytes of a signing secret. */
+export function webhookKey(secret: string): Buffer {
+  return Buffer.from(secret.slice('whsec_'.length), 'base64');
+}
+
+/** Whom to tell of a job's end. */
+export const webhookSchema = z.strictObject({
+  url: z
+    .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
+    .max(2048)
+    .meta({ description: 'Where to send it, by POST. Addresses that are not public are refused.' }),
+  secret: webhookSecretSchema.meta({
+    description: 'What messages are signed with (Standard Webhooks); never shown again.',
+  }),
+  failures: z
+    .number()
+    .positive()
+    .refine((value) => value < 1 || Number.isInteger(value), 'must be a whole number, or a share below 1')
+    .optional()
+    .meta({
+      description:
+        'Also tell, once, when so many documents failed while the job runs; below 1 a share of all.',
+    }),
+});
+export type Webhook = z.infer<typeof webhookSchema>;
+
+/** One message and what became of it. */
+export const webhookDeliverySchema = z.strictObject({
+  id: z.string().meta({ description: 'The same on each try: `webhook-id`.' }),
+  type: webhookEventSchema,
+  url: z.string(),
+  state: z.enum(['waiting', 'delivered', 'failed']),
+  tries: z.int().nonnegative(),
+  lastError: z.string().nullable(),
+  nextTryAt: z.iso.datetime().nullable(),
+});
+export type WebhookDelivery = z.infer<typeof webhookDeliverySchema>;

@@ -1,0 +1,155 @@
+import type { Job as BullJob, Queue as BullQueue } from 'bullmq';
+import {
+  EmbedmillError,
+  type Job,
+  type JobId,
+  type Webhook,
+  type WebhookDelivery,
+  type WebhookEvent,
+} from '@embedmill/jobs';
+import type { Broker } from './broker.ts';
+import { queueUnavailable, within, type QueueOptions } from './connection.ts';
+import { openBroker } from './open-broker.ts';
+
+/** What is sent. The id is the job's and the event's, so that telling it twice sends it once. */
+export interface WebhookMessage {
+  id: string;
+  type: WebhookEvent;
+  /** When it happened. */
+  timestamp: string;
+  to: Pick<Webhook, 'url' | 'secret'>;
+  /** The job as it was then. */
+  job: Job;
+}
+
+const WEBHOOK_QUEUE = 'webhooks';
+/** Between one try and the next, in seconds: a receiver that is away for a day misses nothing. */
+const PAUSES = [5, 30, 120, 600, 1800, 3600, 7200, 14_400, 28_800, 43_200];
+/** What became of messages can be asked for this long. */
+const KEPT = { age: 14 * 24 * 3600, count: 10_000 };
+const DEADLINE_MS = 5000;
+
+/** Who is told: whoever the job's submission names, or who runs the server. */
+export type Audience = 'submitter' | 'operator';
+
+function messageId(job: JobId, type: WebhookEvent, audience: Audience): string {
+  const id = `${job}-${type.slice('job.'.length)}`;
+  return audience === 'submitter' ? id : `${id}-${audience}`;
+}
+
+/**
+ * Messages about jobs on their way to their receivers, kept by the broker until they are delivered. Any API process may
+ * deliver any message; one that dies in the midst leaves it to another, with the same id.
+ */
+export class WebhookQueue {
+  readonly #broker: Broker;
+  readonly #queue: BullQueue<WebhookMessage>;
+
+  private constructor(broker: Broker) {
+    this.#broker = broker;
+    this.#queue = broker.queues.get(WEBHOOK_QUEUE);
+  }
+
+  static async open(options: QueueOptions): Promise<WebhookQueue> {
+    return new WebhookQueue(await openBroker(options));
+  }
+
+  /** Sends a message, unless this audience was sent it before. Errors: `queue_unavailable`. */
+  async send(type: WebhookEvent, job: Job, to: WebhookMessage['to'], audience: Audience): Promise<void> {
+    const id = messageId(job.id as JobId, type, audience);
+    const message: WebhookMessage = { id, type, timestamp: new Date().toISOString(), to, job };
+    await this.#call(
+      this.#queue.add('webhook', message, {
+        jobId: id,
+        attempts: PAUSES.length + 1,
+        backoff: { type: 'custom' },
+        removeOnComplete: KEPT,
+        removeOnFail: KEPT,
+        stackTraceLimit: 1,
+      }),
+    );
+  }
+
+  /** What became of the messages to a job's submitter, as far as it is known. Errors: `queue_unavailable`. */
+  async deliveries(job: JobId): Promise<WebhookDelivery[]> {
+    const types = ['job.failures', 'job.completed', 'job.failed', 'job.cancelled'] as const;
+    const found = await Promise.all(
+      types.map((type) => this.#call(this.#queue.getJob(messageId(job, type, 'submitter')))),
+    );
+    const known = found.filter((message) => message !== undefined);
+    return Promise.all(known.map((message) => this.#deliveryOf(message)));
+  }
+
+  async close(): Promise<void> {
+    await this.#broker.close();
+  }
+
+  async #deliveryOf(message: BullJob<WebhookMessage>): Promise<WebhookDelivery> {
+    const { data, attemptsMade, failedReason, timestamp, delay } = message;
+    const state = await this.#call(message.getState());
+    const isDelayed = state === 'delayed';
+    return {
+      id: data.id,
+      type: data.type,
+      url: data.to.url,
+      state: state === 'completed' ? 'delivered' : state === 'failed' ? 'failed' : 'waiting',
+      tries: attemptsMade,
+      lastError: state === 'completed' ? null : (failedReason ?? null),
+      nextTryAt: isDelayed ? new Date(Math.max(Date.now(), timestamp) + delay).toISOString() : null,
+    };
+  }
+
+  async #call<T>(promise: Promise<T>): Promise<T> {
+    return within(promise, DEADLINE_MS).catch((error: unknown) => {
+      throw queueUnavailable(error);
+    });
+  }
+}
+
+export interface WebhookConsumer {
+  close(): Promise<void>;
+}
+
+/**
+ * Delivers messages. A throw of `deliver` has the message tried again after a pause that grows; an `EmbedmillError` that
+ * is not retryable ends it.
+ *
+ * @param pauses seconds before the second try, the third, …; tests make them short
+ */
+export async function consumeWebhooks(
+  options: QueueOptions,
+  deliver: (message: WebhookMessage, signal: AbortSignal) => Promise<void>,
+  { onError, pauses = PAUSES }: { onError: (error: Error) => void; pauses?: readonly number[] },
+): Promise<WebhookConsumer> {
+  const broker = await openBroker(options);
+  const { UnrecoverableError } = await import('bullmq');
+  const stop = new AbortController();
+  const worker = broker.worker<WebhookMessage, void>(
+    WEBHOOK_QUEUE,
+    async ({ data }) => {
+      try {
+        await deliver(data, stop.signal);
+      } catch (thrown) {
+        const isFinal = thrown instanceof EmbedmillError && !thrown.retryable;
+        if (isFinal) throw new UnrecoverableError(thrown.message);
+        throw thrown;
+      }
+    },
+    {
+      concurrency: 4,
+      maxStalledCount: 1_000_000,
+      settings: {
+        backoffStrategy: (tries: number) =>
+          (pauses[Math.min(tries, pauses.length) - 1] ?? 0) * 1000 * (0.75 + Math.random() / 2),
+      },
+    },
+  );
+  worker.on('error', onError);
+  return {
+    async close() {
+      stop.abort(new Error('the API is stopping'));
+      await worker.close();
+      await broker.close();
+    },
+  };
+}
