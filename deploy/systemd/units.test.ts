@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ const UNITS = fileURLToPath(new URL('.', import.meta.url));
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const systemd = existsSync('/usr/bin/systemd-analyze');
 
-test.skipIf(!systemd).each(['embedmill-api.service', 'embedmill-worker.service'])(
+test.skipIf(!systemd).each(['embedmill.service', 'embedmill-api.service', 'embedmill-worker.service'])(
   `%s is a unit that systemd takes${systemd ? '' : ' (skipped: no systemd-analyze here)'}`,
   async (name) => {
     const folder = await mkdtemp(join(tmpdir(), 'embedmill-units-'));
@@ -26,6 +26,17 @@ test.skipIf(!systemd).each(['embedmill-api.service', 'embedmill-worker.service']
     }
   },
 );
+
+test('the units start the program itself, and no npm, which passes no signals on', async () => {
+  const names = (await readdir(UNITS)).filter((name) => name.endsWith('.service'));
+  expect(names).toHaveLength(3);
+  for (const name of names) {
+    const unit = await readFile(join(UNITS, name), 'utf8');
+    const [, program, entry] = /^ExecStart=\/opt\/embedmill\/(\S+) (?:--\S+ )*(\S+)/m.exec(unit) ?? [];
+    expect(program, name).toBe('node_modules/node/bin/node');
+    expect(entry, name).toMatch(/^apps\/\w+\/(dist\/main|bin\/embedmill)\.js$/);
+  }
+});
 
 test('the units start what the build makes', async () => {
   for (const app of ['api', 'worker']) {
