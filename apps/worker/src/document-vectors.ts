@@ -88,7 +88,8 @@ export async function embedDocuments(
   const drafts = read.flatMap((document) => document.drafts);
   const embedded = await timed('infer', () => embedDrafts(collection, drafts, { own, get }));
   let at = 0;
-  return read.map(({ drafts: { length }, message }): EmbeddedDocument => {
+  return read.map(({ drafts: { length }, message, error }): EmbeddedDocument => {
+    if (error !== undefined) return { ok: false, error };
     const own = embedded.slice(at, at + length);
     at += length;
     const failed = own.find((outcome) => !outcome.ok);

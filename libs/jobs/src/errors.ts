@@ -55,6 +55,7 @@ export const ERRORS = {
   invalid_document: { status: 422, retryable: false, title: 'The document is not valid' },
   missing_id: { status: 422, retryable: false, title: 'The document has no id' },
   missing_text: { status: 422, retryable: false, title: 'The document has no text' },
+  word_too_long: { status: 422, retryable: false, title: 'The text has too long a stretch without a space' },
   empty_text: { status: 422, retryable: false, title: 'The text is empty' },
   metadata_type: { status: 422, retryable: false, title: 'A metadata field has the wrong type' },
 

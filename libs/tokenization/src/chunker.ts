@@ -3,7 +3,7 @@ import { EmbedmillError, type Chunking } from '@embedmill/jobs';
 import { isSpace, trimRange } from './characters.ts';
 import { cutChunks, maxCharacters } from './cut.ts';
 import type { PlainEncoding } from './encoding.ts';
-import { piecesOf, type Piece } from './pieces.ts';
+import type { Piece } from './pieces.ts';
 import { tokenStarts } from './token-starts.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
@@ -28,6 +28,8 @@ export interface ChunkedDocument {
   /** Whether some of the title or the text is in no chunk; `message` says which. */
   truncated: boolean;
   message?: string;
+  /** Why the document cannot be encoded; it has no chunks then. */
+  error?: EmbedmillError;
 }
 
 /** A title stands in front of every chunk, so it must not crowd out the text. */
@@ -53,8 +55,14 @@ export async function chunkDocuments(
 ): Promise<ChunkedDocument[]> {
   const heads = await headsOf(tokenizer, documents, chunking);
   const pieces: Piece[] = [];
+  const refused = new Map<number, EmbedmillError>();
   const lasts = documents.map(({ text }, n) => {
-    const own = piecesOf(text);
+    const own = piecesOrError(tokenizer, text);
+    if (own instanceof EmbedmillError) {
+      refused.set(n, own);
+      pieces.push({ text: '', start: 0 });
+      return pieces.length - 1;
+    }
     const [first] = own;
     if (first !== undefined && heads[n]?.spaced === true) own[0] = joinedToHead(first);
     pieces.push(...own);
@@ -86,7 +94,18 @@ export async function chunkDocuments(
       tokens = 0;
     }
   }
+  for (const [n, error] of refused) chunked[n] = { chunks: [], tokens: 0, truncated: false, error };
   return chunked;
+}
+
+/** One document that cannot be cut fails alone. */
+function piecesOrError(tokenizer: Tokenizer, text: string): Piece[] | EmbedmillError {
+  try {
+    return tokenizer.piecesOf(text);
+  } catch (thrown) {
+    if (thrown instanceof EmbedmillError) return thrown;
+    throw thrown;
+  }
 }
 
 /** What stands in front of each of a document's chunks. */

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { cutChunks as cutOneByOne, maxCharacters, type CutLimits } from './cut.ts';
-import { piecesOf } from './pieces.ts';
 
 const cutChunks = (...given: Parameters<typeof cutOneByOne>) => [...cutOneByOne(...given)];
 
@@ -147,21 +146,4 @@ test('a chunk of few tokens does not cover a text without end', () => {
   const cuts = cutChunks(blob, starts, { capacity: 200, overlap: 0, boundary: 'sentence' });
   expect(Math.max(...cuts.map(({ start, end }) => end - start))).toBeLessThanOrEqual(maxCharacters(200));
   expect(cuts.length).toBeGreaterThan(20);
-});
-
-test('pieces put together are the text, none too long, none parting a surrogate pair', () => {
-  fc.assert(
-    fc.property(texts, fc.integer({ min: 2, max: 40 }), (text, limit) => {
-      const pieces = piecesOf(text, limit);
-      expect(pieces.map((piece) => piece.text).join('')).toBe(text);
-      let start = 0;
-      for (const piece of pieces) {
-        expect(piece.start).toBe(start);
-        expect(piece.text.length).toBeLessThanOrEqual(limit);
-        expect(piece.text.isWellFormed()).toBe(true);
-        start += piece.text.length;
-      }
-    }),
-    { numRuns: 2000 },
-  );
 });

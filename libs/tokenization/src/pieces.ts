@@ -1,4 +1,4 @@
-import { GAP, gapBefore, isLowSurrogate, isSpace } from './characters.ts';
+import { EmbedmillError } from '@embedmill/jobs';
 
 /** A stretch of a text that is encoded by itself. */
 export interface Piece {
@@ -7,33 +7,48 @@ export interface Piece {
   start: number;
 }
 
+/** Where a tokenizer's texts may be cut, so that the pieces' tokens are those of the whole. */
+export interface PieceRules {
+  /** Whether it may be before `position` (0 < position < text.length). */
+  cutsBefore: (text: string, position: number) => boolean;
+  /** UTF-16 units without a cut that can be encoded at most; what is longer is refused. */
+  mostUncut: number;
+}
+
 /** A piece of English has some 7,000 tokens: a few ms to encode, and as many to read back. */
 export const PIECE_CHARACTERS = 32_768;
 
 /**
  * Cuts a text into pieces so that a long one is encoded on all cores, in bounded memory, without blocking the
- * event loop. A cut stands before white space, where the pieces' tokens are those of the whole text; where there
- * is none for 32,768 characters, at the end of a word, and where there is none of that either, anywhere.
+ * event loop. Pieces have the tokens that the whole text has: where `rules` allow no cut for `limit` characters, a
+ * piece goes on until they do. Throws `word_too_long` where that is further than can be encoded.
  */
-export function piecesOf(text: string, limit = PIECE_CHARACTERS): Piece[] {
+export function piecesOf(text: string, rules: PieceRules, limit = PIECE_CHARACTERS): Piece[] {
   const pieces: Piece[] = [];
   let start = 0;
   while (text.length - start > limit) {
-    const end = cutBefore(text, start, start + limit);
+    const end = cutBefore(text, start, start + limit, rules);
+    if (end === text.length) break;
     pieces.push({ text: text.slice(start, end), start });
     start = end;
   }
   pieces.push({ text: text.slice(start), start });
+  for (const piece of pieces) {
+    if (piece.text.length <= Math.max(rules.mostUncut, limit)) continue;
+    throw new EmbedmillError(
+      'word_too_long',
+      `from character ${piece.start} on, the text has ${piece.text.length} without a space; the model's tokenizer takes ${rules.mostUncut} at most: put spaces between its words, or split the document`,
+    );
+  }
   return pieces;
 }
 
-/** The best place to cut, in (start, limit]. */
-function cutBefore(text: string, start: number, limit: number): number {
+/** The last place to cut in (start, limit], else the first one after it, else the text's end. */
+function cutBefore(text: string, start: number, limit: number, { cutsBefore }: PieceRules): number {
   for (let at = limit; at > start; at -= 1) {
-    if (isSpace(text.charCodeAt(at)) && !isSpace(text.charCodeAt(at - 1))) return at;
+    if (cutsBefore(text, at)) return at;
   }
-  for (let at = limit; at > start; at -= 1) {
-    if (gapBefore(text, at) !== GAP.none) return at;
-  }
-  return isLowSurrogate(text.charCodeAt(limit)) && limit - 1 > start ? limit - 1 : limit;
+  let at = limit + 1;
+  while (at < text.length && !cutsBefore(text, at)) at += 1;
+  return Math.min(at, text.length);
 }

@@ -11,9 +11,10 @@ import {
   type PairFrame,
   type Part,
 } from './pairs.ts';
-import { piecesOf } from './pieces.ts';
+import { nativePieceRules, wordPieceRules } from './piece-rules.ts';
+import { piecesOf, type Piece, type PieceRules } from './pieces.ts';
 import { OUTSIDE, tokenRanges } from './token-ranges.ts';
-import { wordRules, type TokenizerJson, type WordRules } from './word-rules.ts';
+import { wordRules, type AddedToken, type TokenizerJson, type WordRules } from './word-rules.ts';
 import { Words } from './words.ts';
 
 export interface TokenizerOptions {
@@ -74,14 +75,17 @@ export class Tokenizer {
   readonly #pairs: PairFrame;
   readonly #native: NativeTokenizer;
   readonly #words: Words | undefined;
+  readonly #pieces: PieceRules;
 
   private constructor(
     native: NativeTokenizer,
     rules: WordRules | undefined,
+    pieces: PieceRules,
     frame: { start: number[]; end: number[]; pairs: PairFrame },
     options: TokenizerOptions,
   ) {
     this.#native = native;
+    this.#pieces = pieces;
     this.#words = rules && new Words(rules, (texts) => this.#encodeNatively(texts));
     this.start = frame.start;
     this.end = frame.end;
@@ -93,7 +97,7 @@ export class Tokenizer {
 
   /** Throws `model_unavailable` when the file cannot be read and `model_corrupt` when it is no tokenizer.json. */
   static async load(options: TokenizerOptions): Promise<Tokenizer> {
-    const { native, rules } = await readTokenizer(options.path);
+    const { native, rules, added } = await readTokenizer(options.path);
     native.disableTruncation();
     native.disablePadding();
     const probe = await native.encode('a', null, { addSpecialTokens: true });
@@ -112,7 +116,8 @@ export class Tokenizer {
         `${options.path}: maxTokens ${options.maxTokens} leaves no room beside the special tokens; correct the model's entry`,
       );
     }
-    return new Tokenizer(native, rules, frame, options);
+    const pieces = rules === undefined ? await nativePieceRules(native, added) : wordPieceRules(rules);
+    return new Tokenizer(native, rules, pieces, frame, options);
   }
 
   /** Token ids of each text, prefixed for its kind and cut to `maxTokens`, in the order given. */
@@ -151,6 +156,11 @@ export class Tokenizer {
     return seconds.map((second) => framePair(this.#pairs, first, second, room));
   }
 
+  /** A text in pieces that have, encoded each by itself, the tokens of the whole. Throws `word_too_long`. */
+  piecesOf(text: string, limit?: number): Piece[] {
+    return piecesOf(text, this.#pieces, limit);
+  }
+
   /** Of each prefixed text the first tokens, `room` at most, and how many it has. */
   async #readUpTo(
     texts: readonly string[],
@@ -158,7 +168,7 @@ export class Tokenizer {
     room: number,
     withRanges: boolean,
   ): Promise<ReadText[]> {
-    const pieces = texts.map((text) => piecesOf(prefix + text));
+    const pieces = texts.map((text) => this.piecesOf(prefix + text));
     const encodings = this.encodePlain(pieces.flat().map(({ text }) => text));
     const read: ReadText[] = [];
     for (const own of pieces) {
@@ -261,14 +271,19 @@ function batchFrom(texts: readonly string[], from: number, mostCharacters: numbe
 
 async function readTokenizer(
   path: string,
-): Promise<{ native: NativeTokenizer; rules: WordRules | undefined }> {
+): Promise<{ native: NativeTokenizer; rules: WordRules | undefined; added: AddedToken[] }> {
   const json = await readFile(path, 'utf8').catch((cause: unknown) => {
     throw new EmbedmillError('model_unavailable', `cannot read the tokenizer ${path}; put the file there`, {
       cause,
     });
   });
   try {
-    return { native: NativeTokenizer.fromString(json), rules: wordRules(JSON.parse(json) as TokenizerJson) };
+    const parsed = JSON.parse(json) as TokenizerJson;
+    return {
+      native: NativeTokenizer.fromString(json),
+      rules: wordRules(parsed),
+      added: parsed.added_tokens ?? [],
+    };
   } catch (cause) {
     throw new EmbedmillError('model_corrupt', `${path} is not a tokenizer.json that can be used`, { cause });
   }

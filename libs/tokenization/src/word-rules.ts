@@ -10,13 +10,19 @@ export interface WordRules {
   readonly units: Uint8Array;
   /** Added tokens that reach for the space beside them: a text with one of these is not to be cut at all. */
   readonly reaching: readonly string[];
+  /** The others, as they stand in a text. */
+  readonly added: readonly string[];
+  /** Characters of a word that WordPiece looks at; a longer one is unknown. */
+  readonly maxWordCharacters: number;
+  /** Whether a word can be split where its characters stand by themselves: not where added tokens are normalized. */
+  readonly canSplitLongWords: boolean;
 }
 
 /** As much of a tokenizer.json as tells whether its words are independent of one another. */
 export interface TokenizerJson {
   normalizer?: { type?: string; handle_chinese_chars?: boolean } | null;
   pre_tokenizer?: { type?: string } | null;
-  model?: { type?: string } | null;
+  model?: { type?: string; max_input_chars_per_word?: number } | null;
   post_processor?: PostProcessor | null;
   added_tokens?: AddedToken[] | null;
 }
@@ -28,7 +34,7 @@ interface PostProcessor {
   add_prefix_space?: boolean;
 }
 
-interface AddedToken {
+export interface AddedToken {
   content: string;
   normalized: boolean;
   single_word: boolean;
@@ -63,22 +69,31 @@ export function wordRules(json: TokenizerJson): WordRules | undefined {
   for (const space of ' \t\n\r') units[space.charCodeAt(0)] = UNIT.space;
 
   const reaching: string[] = [];
+  const added: string[] = [];
+  let canSplitLongWords = true;
   for (const token of json.added_tokens ?? []) {
     if (token.content === '') continue;
     const reaches = token.lstrip || token.rstrip || token.single_word;
     if (/[ \t\n\r]/.test(token.content)) return undefined;
     if (!token.normalized) {
-      if (reaches) reaching.push(token.content);
+      (reaches ? reaching : added).push(token.content);
       units[token.content.charCodeAt(0)] = UNIT.added;
     } else {
       // It is looked for in the normalized text, where other characters can have become its own.
       if (reaches || !/^[!-~]+$/.test(token.content)) return undefined;
+      canSplitLongWords = false;
       const [first = ''] = token.content;
       for (const one of [first.toLowerCase(), first.toUpperCase()]) units[one.charCodeAt(0)] = UNIT.added;
       units.fill(UNIT.added, 0x80);
     }
   }
-  return { units, reaching };
+  return {
+    units,
+    reaching,
+    added,
+    maxWordCharacters: model.max_input_chars_per_word ?? 100,
+    canSplitLongWords,
+  };
 }
 
 /** Whether a post-processor leaves the tokens of a text, special ones aside, as and where they are. */

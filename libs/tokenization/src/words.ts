@@ -1,10 +1,12 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { TokenColumns, type PlainEncoding, type TokenSlice } from './encoding.ts';
+import { LongWords } from './long-words.ts';
 import { HASH_START, MAX_WORD_UNITS, WordCache, hashed } from './word-cache.ts';
+import { pagesOf, slices, wordsOfPage } from './word-pages.ts';
 import { UNIT, type WordRules } from './word-rules.ts';
 
-/** Unknown words go to the native tokenizer many at a time, as a text of about so many characters. */
-const PAGE_CHARACTERS = 1024;
+/** Longer words are not given to the native tokenizer as a whole. */
+const LONG_WORD_UNITS = 4096;
 /** After so many tokens read back, some 5 ms, others get a turn of the event loop. */
 const TURN_TOKENS = 8192;
 const SPACE = 0x20;
@@ -22,6 +24,7 @@ export class Words {
   readonly #reaching: readonly string[];
   readonly #encodeNatively: (texts: string[]) => Promise<PlainEncoding[]>;
   readonly #cache: WordCache;
+  readonly #long: LongWords | undefined;
 
   constructor(
     rules: WordRules,
@@ -32,6 +35,7 @@ export class Words {
     this.#reaching = rules.reaching;
     this.#encodeNatively = encodeNatively;
     this.#cache = cache;
+    this.#long = rules.canSplitLongWords ? new LongWords(rules, encodeNatively) : undefined;
   }
 
   /** Whether a text can be cut into words at all. */
@@ -53,7 +57,7 @@ export class Words {
       ends.push(tokens.length);
     }
     if (unknown.size === 0) return slices(tokens, ends);
-    return filled(tokens, ends, await this.#ask([...unknown.keys()]));
+    return filled(tokens, ends, await this.#askAll([...unknown.keys()]));
   }
 
   /** Appends a text's tokens: for an unknown word a single one, whose id is −1 − the word's number in `unknown`. */
@@ -111,6 +115,19 @@ export class Words {
     tokens.push(-1 - number, start, end);
   }
 
+  async #askAll(words: string[]): Promise<TokenSlice[]> {
+    const long = this.#long;
+    const isLong = (word: string) => long !== undefined && word.length > LONG_WORD_UNITS;
+    const asked = (await this.#ask(words.filter((word) => !isLong(word)))).values();
+    const found: TokenSlice[] = [];
+    for (const word of words) {
+      const one = isLong(word) ? await long?.encode(word) : asked.next().value;
+      if (one === undefined) break;
+      found.push(one);
+    }
+    return found;
+  }
+
   /** Encodings of words, which the cache knows from then on. */
   async #ask(words: string[]): Promise<TokenSlice[]> {
     const pages = pagesOf(words);
@@ -120,7 +137,7 @@ export class Words {
     for (const [n, page] of pages.entries()) {
       const encoding = encodings[n];
       if (encoding === undefined) break;
-      for (const [m, one] of wordsOf(encoding, page).entries()) {
+      for (const [m, one] of wordsOfPage(encoding, page).entries()) {
         found.push(one);
         this.#cache.add(page[m] ?? '', one);
       }
@@ -132,38 +149,6 @@ export class Words {
     }
     return found;
   }
-}
-
-function pagesOf(words: readonly string[]): string[][] {
-  const pages: string[][] = [];
-  let room = 0;
-  for (const word of words) {
-    if (room <= 0) {
-      pages.push([]);
-      room = PAGE_CHARACTERS;
-    }
-    pages.at(-1)?.push(word);
-    room -= word.length + 1;
-  }
-  return pages;
-}
-
-/** The encoding of a page → that of each of its words. */
-function wordsOf(encoding: PlainEncoding, page: readonly string[]): TokenSlice[] {
-  const ids = encoding.ids();
-  const offsets = encoding.offsets();
-  const tokens = new TokenColumns(encoding.length);
-  const ends: number[] = [];
-  let start = 0;
-  for (const { length } of page) {
-    const next = start + length + 1;
-    for (let n = tokens.length; n < ids.length && (offsets[2 * n] ?? 0) < next; n += 1) {
-      tokens.push(ids[n] ?? 0, (offsets[2 * n] ?? 0) - start, (offsets[2 * n + 1] ?? 0) - start);
-    }
-    ends.push(tokens.length);
-    start = next;
-  }
-  return slices(tokens, ends);
 }
 
 /** The tokens as read, with those of the words that were unknown then in their places. */
@@ -183,13 +168,4 @@ function filled(read: TokenColumns, readEnds: readonly number[], found: readonly
     from = to;
   }
   return slices(tokens, ends);
-}
-
-function slices(tokens: TokenColumns, ends: readonly number[]): TokenSlice[] {
-  let from = 0;
-  return ends.map((to) => {
-    const slice = tokens.slice(from, to);
-    from = to;
-    return slice;
-  });
 }

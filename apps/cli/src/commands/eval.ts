@@ -42,8 +42,8 @@ export function addEval(program: Command, host: CommandHost): void {
         terminal.print(
           `${grouped(documents)} documents, ${grouped(queries)} queries; in brackets 95 % intervals`,
         );
-        const heading = ['MODE', 'nDCG@10', '', 'recall@100', '', 'MRR', '', 'ms'];
-        for (const line of table([heading, ...runs.map(rowOf)], [1, 3, 5, 7])) terminal.print(line);
+        const heading = ['MODE', 'nDCG@10', '', 'recall@100', '', 'MRR', '', 'ms', 'BEYOND FIRST', ''];
+        for (const line of table([heading, ...runs.map(rowOf)], [1, 3, 5, 7, 8])) terminal.print(line);
         return EXIT.ok;
       }),
     );
@@ -65,7 +65,7 @@ async function onServer<T>(context: Context, work: (client: Client) => Promise<T
   }
 }
 
-function rowOf({ mode, ndcg10, recall100, mrr, intervals, milliseconds }: Run): string[] {
+function rowOf({ mode, ndcg10, recall100, mrr, intervals, milliseconds, beyondFirst }: Run): string[] {
   const figure = (value: number) => value.toFixed(4);
   const bracket = ({ low, high }: { low: number; high: number }) => `[${low.toFixed(3)}, ${high.toFixed(3)}]`;
   return [
@@ -74,8 +74,11 @@ function rowOf({ mode, ndcg10, recall100, mrr, intervals, milliseconds }: Run): 
     ...[figure(recall100), bracket(intervals.recall100)],
     ...[figure(mrr), bracket(intervals.mrr)],
     milliseconds.toFixed(0),
+    ...(beyondFirst === null ? ['', ''] : [signed(beyondFirst.mean), bracket(beyondFirst)]),
   ];
 }
+
+const signed = (value: number): string => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(4)}`;
 
 function modesOf(given: string): ModeName[] {
   return given.split(',').map((name) => {

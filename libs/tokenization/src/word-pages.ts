@@ -1,0 +1,47 @@
+import { TokenColumns, type PlainEncoding, type TokenSlice } from './encoding.ts';
+
+/** Words go to the native tokenizer many at a time, as a text of about so many characters. */
+const PAGE_CHARACTERS = 1024;
+
+/** Words, some to a page, to be joined by spaces. */
+export function pagesOf(words: readonly string[]): string[][] {
+  const pages: string[][] = [];
+  let room = 0;
+  for (const word of words) {
+    if (room <= 0) {
+      pages.push([]);
+      room = PAGE_CHARACTERS;
+    }
+    pages.at(-1)?.push(word);
+    room -= word.length + 1;
+  }
+  return pages;
+}
+
+/** The encoding of a page → that of each of its words. */
+export function wordsOfPage(encoding: PlainEncoding, page: readonly string[]): TokenSlice[] {
+  const ids = encoding.ids();
+  const offsets = encoding.offsets();
+  const tokens = new TokenColumns(encoding.length);
+  const ends: number[] = [];
+  let start = 0;
+  for (const { length } of page) {
+    const next = start + length + 1;
+    for (let n = tokens.length; n < ids.length && (offsets[2 * n] ?? 0) < next; n += 1) {
+      tokens.push(ids[n] ?? 0, (offsets[2 * n] ?? 0) - start, (offsets[2 * n + 1] ?? 0) - start);
+    }
+    ends.push(tokens.length);
+    start = next;
+  }
+  return slices(tokens, ends);
+}
+
+/** Tokens, cut at these ends. */
+export function slices(tokens: TokenColumns, ends: readonly number[]): TokenSlice[] {
+  let from = 0;
+  return ends.map((to) => {
+    const slice = tokens.slice(from, to);
+    from = to;
+    return slice;
+  });
+}
