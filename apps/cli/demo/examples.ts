@@ -14,7 +14,9 @@ const EXAMPLE = /;? "([^"]+)"/g;
 const corpus: object[] = [];
 const queries: object[] = [];
 const judgments: object[] = [];
-for (const line of readFileSync(join(import.meta.dirname, 'wordnet.ndjson'), 'utf8').trimEnd().split('\n')) {
+for (const line of readFileSync(join(import.meta.dirname, 'wordnet.ndjson'), 'utf8')
+  .trimEnd()
+  .split('\n')) {
   const { id, text } = JSON.parse(line) as { id: string; text: string };
   corpus.push({ _id: id, text: text.replaceAll(EXAMPLE, '') });
   for (const [n, [, example = '']] of [...text.matchAll(EXAMPLE)].entries()) {

@@ -34,6 +34,51 @@ describe('decodeImage gives the very bytes of the reference', () => {
   );
 });
 
+const FORMATS = join(FIXTURES, 'formats');
+const formats = Object.entries(
+  JSON.parse(readFileSync(join(FORMATS, 'formats-reference.json'), 'utf8')) as Record<string, string | null>,
+);
+
+describe('whatever way a format has of saying it, a picture is read as Pillow reads it, or refused', () => {
+  test.each(formats.filter(([, digest]) => digest !== null))('read: %s', async (name, digest) => {
+    // Pictures of 24 pixels in height are cut, not scaled.
+    const pixels = await decodeImage(await readFile(join(FORMATS, name)), clip);
+    expect(createHash('sha256').update(pixels).digest('hex')).toBe(digest);
+  });
+
+  test.each(formats.filter(([, digest]) => digest === null))('refused: %s', async (name) => {
+    await expect(decodeImage(await readFile(join(FORMATS, name)), clip)).rejects.toMatchObject({
+      code: 'image_unreadable',
+      message: expect.stringMatching(/convert it/) as string,
+    });
+  });
+
+  test('grey of 16 bits is scaled, where Pillow would make nearly all of it white', async () => {
+    const grey = Uint16Array.from({ length: 24 * 24 }, (_, n) => n * 113);
+    for (const format of ['png', 'tiff'] as const) {
+      const image = sharp(grey, { raw: { width: 24, height: 24, channels: 1 } });
+      const bytes = await image.toColourspace('grey16').toFormat(format).toBuffer();
+      const pixels = await decodeImage(bytes, clip);
+      for (const [n, value] of grey.entries())
+        expect(Math.abs(pixels[n * 3]! - value / 256)).toBeLessThanOrEqual(2);
+    }
+  });
+
+  test('a GIF or TIFF of any bytes is read or refused, and never waited for', async () => {
+    for (const name of ['bare-transparent.gif', 'planar.tiff', 'white-transparent.gif', 'big-endian.tiff']) {
+      const whole = await readFile(join(FORMATS, name));
+      for (let round = 0; round < 60; round += 1) {
+        const bytes = Buffer.from(whole);
+        for (let n = 0; n < 4; n += 1) bytes[(round * 37 + n * 11) % 120] = (round * 71 + n * 29) & 0xff;
+        expect(['ok', 'image_unreadable', 'image_too_large']).toContain(
+          await codeOf(decodeImage(bytes, clip)),
+        );
+        await codeOf(decodeImage(whole.subarray(0, round * 4), clip));
+      }
+    }
+  });
+});
+
 describe('decodeImage', () => {
   const red = { r: 255, g: 0, b: 0 };
   const plain = (width: number, height: number) =>

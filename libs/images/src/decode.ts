@@ -1,6 +1,8 @@
 import sharp, { type Sharp } from 'sharp';
 import { EmbedmillError } from '@embedmill/jobs';
+import { gifFrame, withGround } from './gif-frame.ts';
 import { imageFormat, type ImageFormat } from './image-format.ts';
+import { unreadInTiff } from './tiff-tags.ts';
 import { resample, type Interpolation, type Pixels } from './resample.ts';
 
 /** How a model wants its images: a square of RGB bytes. */
@@ -40,9 +42,12 @@ sharp.cache(false);
  * and GIF, of which the first frame or page counts.
  *
  * Follows the reference preprocessing of CLIP (Hugging Face's CLIPImageProcessor: Pillow's `convert("RGB")`,
- * resize, centre crop with the odd pixel at the right and bottom), to the byte: alpha is dropped, not blended;
- * colour profiles are ignored; CMYK is converted by its plain formula. One thing more is done: the EXIF
- * orientation is applied, so that a photo is seen as people see it.
+ * resize, centre crop with the odd pixel at the right and bottom), to the byte: alpha is dropped, not blended, also
+ * where a colour of a palette is transparent; colour profiles are ignored; CMYK is converted by its plain formula. Two
+ * things are done otherwise: the EXIF orientation is applied, and grey of 16 bits is scaled to 8 where Pillow makes all
+ * above 255 white, so that a picture is seen as people see it. What cannot be read as Pillow does is refused, as TIFFs
+ * of YCbCr without JPEG, of L*a*b* and of signed samples; AVIF may differ as
+ * decoders do, and so, by one, may TIFFs whose colours were multiplied by alpha.
  *
  * Errors: `image_too_large`, `image_unreadable`.
  */
@@ -64,6 +69,26 @@ export async function decodeImage(
 const FORMATS = (['png', 'jpeg', 'webp', 'gif', 'avif', 'tiff'] satisfies ImageFormat[]).join(', ');
 
 async function decodePixels(bytes: Uint8Array, format: ImageFormat, limits: ImageLimits): Promise<Pixels> {
+  switch (format) {
+    case 'gif': {
+      const { bytes: opaque, bare } = gifFrame(bytes);
+      const pixels = await decodeOpaque(opaque, format, limits);
+      return bare === undefined ? pixels : withGround(pixels, bare);
+    }
+    case 'tiff': {
+      const unread = unreadInTiff(bytes);
+      if (unread === undefined) return decodeOpaque(bytes, format, limits);
+      throw new EmbedmillError('image_unreadable', `the TIFF has ${unread}; convert it to RGB of 8 bits`);
+    }
+    case 'png':
+    case 'jpeg':
+    case 'webp':
+    case 'avif':
+      return decodeOpaque(bytes, format, limits);
+  }
+}
+
+async function decodeOpaque(bytes: Uint8Array, format: ImageFormat, limits: ImageLimits): Promise<Pixels> {
   try {
     const image = sharp(bytes, {
       // Checked below, with an error of its own code.
