@@ -32,6 +32,18 @@ describe('fusion by ranks', () => {
     expect(keysOf(fuseByRank([list('axb'), list('cxd')], 60))[0]).toBe('x');
   });
 
+  test('equal scores have equal ranks: in which order they came makes no difference', () => {
+    const hits = [7, 5, 5, 5, 2].map((score, n) => ({ key: 'abcde'[n]!, score }));
+    const ranks = fuseByRank([{ weight: 1, hits }], 60).map(({ key, score }) => [key, 1 / score - 60]);
+    expect(ranks.map(([key, rank]) => `${key}${Math.round(Number(rank))}`)).toEqual([
+      'a1',
+      'b2',
+      'c2',
+      'd2',
+      'e5',
+    ]);
+  });
+
   test('keeps the order of a single list, and of equal ones that in which they came', () => {
     expect(keysOf(fuseByRank([list('dbca')], 60))).toBe('dbca');
     expect(keysOf(fuseByRank([list('ab'), list('ba')], 60))).toBe('ab');

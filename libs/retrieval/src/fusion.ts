@@ -11,10 +11,17 @@ export interface ScoredKey {
 
 /**
  * Reciprocal rank fusion (Cormack et al., 2009): the sum of weight / (k + rank) over the lists that have a hit, ranks
- * counted from 1. Best first; of equal ones the one that came first in the lists.
+ * counted from 1, and the same for equal scores: one more than the number of hits that are better. Best first; of equal ones
+ * the one that came first in the lists.
  */
 export function fuseByRank(lists: readonly RankedList[], k: number): ScoredKey[] {
-  return summed(lists, ({ weight, hits }) => hits.map((_, n) => weight / (k + n + 1)));
+  return summed(lists, ({ weight, hits }) => {
+    let rank = 0;
+    return hits.map(({ score }, n) => {
+      if (n === 0 || score !== hits[n - 1]?.score) rank = n + 1;
+      return weight / (k + rank);
+    });
+  });
 }
 
 /** Standard deviations on each side of the mean that are scaled to 0 to 1. */

@@ -7,6 +7,7 @@ import { migrationConformance } from './conformance-migration.ts';
 import { pointConformance } from './conformance-points.ts';
 import { searchConformance } from './conformance-search.ts';
 import { sparseConformance } from './conformance-sparse.ts';
+import { tieConformance } from './conformance-ties.ts';
 import type { VectorStore } from './store.ts';
 
 /**
@@ -341,6 +342,7 @@ export function conformance(
     });
 
     searchConformance(() => store, create);
+    tieConformance(() => store, create);
     sparseConformance(() => store, create, { exactFrequencies });
     pointConformance(() => store, create);
     migrationConformance(() => store, create);

@@ -165,6 +165,9 @@ export interface VectorStore {
   ): Promise<void>;
   deleteDocuments(name: CollectionName, documents: DocumentKey[]): Promise<void>;
 
+  /**
+   * Best first, those of equal scores by id: so pages follow one another, whatever their limits.
+   */
   search(name: CollectionName, search: VectorSearch): Promise<ScoredPoint[]>;
 
   /** The points of these documents with their vectors, by document and chunk index; none for those not there. */

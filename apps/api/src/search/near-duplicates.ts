@@ -6,7 +6,7 @@ import {
   type PointId,
   type TenantId,
 } from '@embedmill/jobs';
-import type { StoredPoint, VectorStore } from '@embedmill/vector-store';
+import type { ScoredPoint, StoredPoint, VectorStore } from '@embedmill/vector-store';
 
 export const nearDuplicatesRequestSchema = z.strictObject({
   threshold: z.number().min(0).max(1).default(0.95).meta({
@@ -32,12 +32,15 @@ export const nearDuplicatesResponseSchema = z.strictObject({
 });
 export type NearDuplicates = z.infer<typeof nearDuplicatesResponseSchema>;
 
-/** Neighbours that each point is compared with, beside itself. */
+/** Near-duplicates of a point that are told at it. */
 const NEIGHBOURS = 32;
+/** Neighbours that are looked at to find those. */
+const MOST_NEIGHBOURS = 2048;
 
 /**
  * Pairs of chunks of different documents that say nearly the same, for a stretch of the collection's points in the order
- * of their ids; each pair comes once, at its first point. Of a chunk with more than 32 near-duplicates, the nearest.
+ * of their ids; each pair comes once, at its first point. Of a chunk with more than 32 near-duplicates behind it, the nearest
+ * of those, so that each of many equal chunks is in some pair.
  */
 export async function nearDuplicates(
   { threshold, points: wanted, after, filter, tenant }: NearDuplicatesRequest,
@@ -53,17 +56,8 @@ export async function nearDuplicates(
   });
   const pairs: NearDuplicates['pairs'] = [];
   for (const point of points) {
-    const near = await store.search(name, {
-      ...{ vector: { kind: 'dense' as const, values: point.dense }, ...selection },
-      // The point itself is among them, and what is longer than one chunk has neighbours of its own.
-      ...{ limit: NEIGHBOURS + 1 + point.payload.chunk_count, offset: 0 },
-    });
-    for (const { id, score, payload } of near) {
-      const isOther =
-        payload.document_id !== point.payload.document_id || payload.tenant !== point.payload.tenant;
-      if (score >= threshold && isOther && id > point.id)
-        pairs.push({ score, first: sideOf(point.payload), second: sideOf(payload) });
-    }
+    for (const { score, payload } of await behind(point))
+      pairs.push({ score, first: sideOf(point.payload), second: sideOf(payload) });
   }
   const last = points.at(-1);
   return {
@@ -71,6 +65,24 @@ export async function nearDuplicates(
     points: points.length,
     next: points.length < wanted || last === undefined ? null : last.id,
   };
+
+  /** The near-duplicates of a point in other documents whose ids come behind its own, the nearest first. */
+  async function behind({ id: own, dense: values, payload: its }: StoredPoint): Promise<ScoredPoint[]> {
+    // The point itself is among them, and what is longer than one chunk has neighbours of its own.
+    for (let limit = NEIGHBOURS + 1 + its.chunk_count; ; limit = Math.min(limit * 4, MOST_NEIGHBOURS)) {
+      const vector = { kind: 'dense' as const, values };
+      const near = await store.search(name, { vector, limit, offset: 0, ...selection });
+      const isAll = near.length < limit || (near.at(-1)?.score ?? 0) < threshold;
+      const others = near.filter(
+        ({ id, score, payload }) =>
+          score >= threshold &&
+          id > own &&
+          (payload.document_id !== its.document_id || payload.tenant !== its.tenant),
+      );
+      if (others.length >= NEIGHBOURS || isAll || limit >= MOST_NEIGHBOURS)
+        return others.slice(0, NEIGHBOURS);
+    }
+  }
 }
 
 function sideOf({ document_id: id, chunk_index: chunk, text }: StoredPoint['payload']) {

@@ -9,15 +9,15 @@ import {
   type RecommendRequest,
   type TenantId,
 } from '@embedmill/jobs';
-import { bestOfEach, combineExamples, likeness } from '@embedmill/retrieval';
-import type { VectorStore } from '@embedmill/vector-store';
+import { combineExamples, likeness } from '@embedmill/retrieval';
+import type { ScoredPoint, VectorStore } from '@embedmill/vector-store';
 import { checkText, vectorAt, type QueryLane } from '../query-lane.ts';
-import { documentOf, type Found } from './search.ts';
+import { pageOfBlocks, type Block } from './blocks.ts';
+import { firstDepthOf, type Found } from './search.ts';
 import { documentsOf } from './stored.ts';
 
-/** Hits of each example that `best` looks at. */
+/** Hits of each example that `best` looks at first. */
 const BEST_DEPTH = 200;
-const DEEPEST = 10_000;
 
 /**
  * The points that are like the positives and unlike the negatives, best first; documents that are examples themselves
@@ -28,7 +28,8 @@ export async function recommendPoints(
   collection: Collection,
   { store, lane }: { store: VectorStore; lane: QueryLane },
 ): Promise<Found[]> {
-  const { limit, offset, group, strategy, filter, tenant } = request;
+  const { limit, offset, strategy, filter, tenant } = request;
+  const name = collection.name as CollectionName;
   const positives = await vectorsOf(request.positive, 'positive');
   const negatives = await vectorsOf(request.negative, 'negative');
   const examples = [...request.positive, ...request.negative].flatMap((one) => ('id' in one ? one.id : []));
@@ -39,36 +40,21 @@ export async function recommendPoints(
     filter: conditions.length > 1 ? { and: conditions } : conditions[0],
     tenant: tenant as TenantId | undefined,
   };
-  const wanted = offset + limit;
-  for (let depth = wanted; ; depth *= 2) {
-    const bounded = Math.min(depth, DEEPEST);
-    const { found, isAll } = await (strategy === 'average' ? average(bounded) : best(bounded));
-    const hits = group ? bestOfEach(found, documentOf) : found;
-    if (!group || hits.length >= wanted || isAll || bounded === DEEPEST) return hits.slice(offset, wanted);
-  }
+  return strategy === 'average'
+    ? pageOfBlocks(request, firstDepthOf(collection, offset + limit), average)
+    : pageOfBlocks(request, BEST_DEPTH, best);
 
-  async function average(depth: number): Promise<{ found: Found[]; isAll: boolean }> {
-    const values = combineExamples(positives, negatives);
-    const vector = { kind: 'dense' as const, values };
-    const points = await store.search(collection.name as CollectionName, {
-      ...{ vector, limit: depth, offset: 0, ...selection },
-    });
+  async function average(depth: number): Promise<Block> {
+    const points = await nearest(combineExamples(positives, negatives), depth);
     const found = points.map((point) => ({ point, score: point.score, scores: { dense: point.score } }));
     return { found, isAll: points.length < depth };
   }
 
   /** What is near any of the positives; of that, what is nearer to a negative comes last. */
-  async function best(depth: number): Promise<{ found: Found[]; isAll: boolean }> {
-    const each = Math.max(depth, BEST_DEPTH);
-    const lists = await Promise.all(
-      positives.map((values) =>
-        store.search(collection.name as CollectionName, {
-          ...{ vector: { kind: 'dense' as const, values }, limit: each, offset: 0, ...selection },
-        }),
-      ),
-    );
+  async function best(depth: number): Promise<Block> {
+    const lists = await Promise.all(positives.map((values) => nearest(values, depth)));
     const documents = documentsOf(lists.flat().map(({ payload }) => payload));
-    const stored = await store.getPoints(collection.name as CollectionName, documents);
+    const stored = await store.getPoints(name, documents);
     const vectors = new Map(stored.map(({ id, dense }) => [id, dense]));
     const points = new Map(lists.flat().map((point) => [point.id, point]));
     const found = [...points.values()].flatMap((point): Found[] => {
@@ -78,13 +64,17 @@ export async function recommendPoints(
       return [{ point, score, scores: {} }];
     });
     return {
-      found: found.toSorted((a, b) => b.score - a.score),
-      isAll: lists.every((list) => list.length < each),
+      found: found.toSorted((a, b) => b.score - a.score || (a.point.id < b.point.id ? -1 : 1)),
+      isAll: lists.every((list) => list.length < depth),
     };
   }
 
+  function nearest(values: Float32Array, limit: number): Promise<ScoredPoint[]> {
+    return store.search(name, { vector: { kind: 'dense', values }, limit, offset: 0, ...selection });
+  }
+
   async function vectorsOf(given: readonly Example[], path: string): Promise<Float32Array[]> {
-    const { profile, dims, name } = collection;
+    const { profile, dims } = collection;
     const texts = given.flatMap((one) => ('text' in one ? one.text : []));
     for (const [n, one] of given.entries()) if ('text' in one) checkText(one.text, `${path}/${n}/text`);
     const embedded =
@@ -95,7 +85,7 @@ export async function recommendPoints(
       'id' in one ? { id: one.id as DocumentId, tenant: (tenant ?? DEFAULT_TENANT) as TenantId } : [],
     );
     const points = Map.groupBy(
-      keys.length === 0 ? [] : await store.getPoints(name as CollectionName, keys),
+      keys.length === 0 ? [] : await store.getPoints(name, keys),
       ({ payload }) => payload.document_id as string,
     );
     let text = 0;

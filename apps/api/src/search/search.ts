@@ -1,7 +1,8 @@
 import type { Collection, CollectionName, Fusion, Rerank, SearchRequest, TenantId } from '@embedmill/jobs';
-import { bestOfEach, fuseByRank, fuseByScore } from '@embedmill/retrieval';
+import { fuseByRank, fuseByScore } from '@embedmill/retrieval';
 import type { ScoredPoint, VectorStore } from '@embedmill/vector-store';
 import type { QueryLane } from '../query-lane.ts';
+import { FIRST_DEPTH, pageOfBlocks } from './blocks.ts';
 import type { ListName, QueryVectors } from './query-vectors.ts';
 import { rerank } from './rerank.ts';
 
@@ -13,13 +14,10 @@ export interface Found {
   scores: Partial<Record<ListName | 'rerank', number>>;
 }
 
-/** The most hits of one list: what stores return at once. */
-const DEEPEST = 10_000;
-
 /**
  * The points that answer the questions, best first. One list of one question keeps the store's own scores and order;
  * several lists are fused, then reranked where that is asked for, then one chunk of each document is kept where that is
- * asked for. Looks deeper, twice as deep each time, until there are as many documents as were asked for, or no more.
+ * asked for.
  */
 export async function searchPoints(
   request: SearchRequest,
@@ -27,23 +25,27 @@ export async function searchPoints(
   collection: Collection,
   { store, lane }: { store: VectorStore; lane: QueryLane },
 ): Promise<Found[]> {
-  const { limit, offset, group, fusion } = request;
+  const { limit, offset, fusion } = request;
   const reranking = rerankingOf(request);
   const single = questions.length === 1 && questions[0]?.vectors.length === 1 && reranking === undefined;
-  const wanted = offset + limit;
-  const atLeast = single ? 0 : Math.max(fusion.depth, reranking?.depth ?? 0);
-  for (let depth = Math.max(wanted, atLeast); ; depth *= 2) {
-    const bounded = Math.min(depth, DEEPEST);
-    const lists = await listsOf(request, questions, collection, store, bounded);
+  const first = single
+    ? firstDepthOf(collection, offset + limit)
+    : Math.max(fusion.depth, reranking?.depth ?? 0);
+  return pageOfBlocks(request, first, async (depth, isFirst) => {
+    const lists = await listsOf(request, questions, collection, store, depth);
     const fused = single ? asFound(lists[0]) : fuse(lists, fusion);
-    const mayHaveMore = lists.some(({ points }) => points.length === bounded) && bounded < DEEPEST;
-    if (group && mayHaveMore && bestOfEach(fused, documentOf).length < wanted) continue;
-    const ranked =
-      reranking === undefined
-        ? fused
-        : await rerank(fused, reranking, questions, collection, { store, lane });
-    return (group ? bestOfEach(ranked, documentOf) : ranked).slice(offset, wanted);
-  }
+    const isReranked = reranking !== undefined && isFirst;
+    return {
+      found: isReranked ? await rerank(fused, reranking, questions, collection, { store, lane }) : fused,
+      isAll: lists.every(({ points }) => points.length < depth),
+    };
+  });
+}
+
+/** How deep to look first into a list that is taken as it is: not deeper than the page, where that finds the same. */
+export function firstDepthOf({ profile }: Collection, wanted: number): number {
+  // What is scored anew depends on how many are.
+  return profile.storage === 'float32' ? Math.min(wanted, FIRST_DEPTH) : FIRST_DEPTH;
 }
 
 /** What one vector of one question found. */
@@ -64,7 +66,10 @@ function listsOf(
     questions.flatMap(({ weight, vectors }) =>
       vectors.map(async ({ list, ...vector }): Promise<FoundList> => {
         const points = await store.search(name as CollectionName, {
-          ...{ vector, limit: depth, offset: 0, filter },
+          vector,
+          limit: depth,
+          offset: 0,
+          filter,
           tenant: tenant as TenantId | undefined,
         });
         return { name: list, weight, points };
@@ -101,9 +106,6 @@ function fuse(lists: readonly FoundList[], { method, k, weights }: Fusion): Foun
     return one === undefined ? [] : [{ ...one, score }];
   });
 }
-
-export const documentOf = ({ point: { payload } }: Found): string =>
-  JSON.stringify([payload.tenant, payload.document_id]);
 
 function rerankingOf({ rerank: asked }: SearchRequest): Rerank | undefined {
   if (asked === false) return undefined;

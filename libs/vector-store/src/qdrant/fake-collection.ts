@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { passes, valuesAtPath, type FakeFilter, type FakePoint } from './fake-filter.ts';
 import {
   asFloat32,
@@ -172,14 +173,13 @@ export class FakeCollection {
 
   #query({ query, using, limit, offset = 0, filter, with_payload, with_vector }: QueryBody) {
     const scoreOf = this.#scorer(using, query);
-    const points = this.#select(filter);
-    // Of equal ones by a dense vector, the later written comes first, as in the recordings.
-    return (isSparse(query) ? points : points.reverse())
+    const place = tieOrder(offset + limit);
+    return this.#select(filter)
       .flatMap((point) => {
         const score = scoreOf(point.vectors[using]);
         return score === undefined ? [] : [{ point, score }];
       })
-      .sort((a, b) => b.score - a.score)
+      .sort((a, b) => b.score - a.score || (place(a.point) < place(b.point) ? -1 : 1))
       .slice(offset, offset + limit)
       .map(({ point, score }) => ({
         ...shown(point, with_payload, with_vector),
@@ -300,6 +300,19 @@ const DEFAULTS = {
   },
   wal_config: { wal_capacity_mb: 32, wal_segments_ahead: 0, wal_retain_closed: 1 },
 };
+
+/**
+ * Qdrant orders equal scores as its heaps leave them: by how many are looked for, in no way that a client may rely on. Here
+ * by a number made of both.
+ */
+function tieOrder(top: number): (point: FakePoint) => string {
+  const places = new Map<FakePoint, string>();
+  return (point) => {
+    const place = places.get(point) ?? hash('md5', `${point.id} ${top}`);
+    places.set(point, place);
+    return place;
+  };
+}
 
 function selected(payload: Record<string, unknown>, wanted: boolean | string[] | undefined) {
   if (wanted === undefined || wanted === false) return {};

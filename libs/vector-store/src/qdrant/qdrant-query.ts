@@ -1,8 +1,10 @@
-import type { Collection, SparseScheme } from '@embedmill/jobs';
+import type { Collection, PointId, SparseScheme } from '@embedmill/jobs';
 import type { Schemas } from '@qdrant/js-client-rest';
 import { groups } from '../groups.ts';
-import type { SearchVector } from '../store.ts';
+import { firstInOrder } from '../ranking.ts';
+import type { PointPayload, ScoredPoint, SearchVector } from '../store.ts';
 import { searchParams } from './qdrant-collection.ts';
+import { payloadOf } from './qdrant-points.ts';
 
 /** What a search looks for, and by which vector. */
 export function queryOf(collection: Collection, vector: SearchVector) {
@@ -18,6 +20,40 @@ export function queryOf(collection: Collection, vector: SearchVector) {
       return { query: { indices: Array.from(indices), values: Array.from(values) }, using: vector.scheme };
     }
   }
+}
+
+/** Points that are looked at to find those of equal scores, at most. */
+const MOST_POINTS = 100_000;
+
+/** What a search asks of one collection. */
+export interface SearchRequests {
+  nearest(limit: number, withPayload: boolean): Promise<Schemas['ScoredPoint'][]>;
+  payloads(ids: PointId[]): Promise<Map<PointId, PointPayload>>;
+}
+
+/** A page of the nearest points, best first, those of equal scores by id. */
+export async function searchInOrder(
+  { limit, offset }: { limit: number; offset: number },
+  { nearest, payloads }: SearchRequests,
+): Promise<ScoredPoint[]> {
+  const first = offset + limit + 1;
+  const found = await firstInOrder(offset + limit, MOST_POINTS, async (depth) => {
+    // What is looked at for its score only needs no payload.
+    const points = await nearest(depth, depth <= first && offset === 0);
+    return {
+      points: points.map(({ id, score, payload }) => ({ id: String(id) as PointId, score, payload })),
+      least: points.at(-1)?.score ?? Infinity,
+      isAll: points.length < depth,
+    };
+  });
+  const page = found.slice(offset);
+  const unread = page.flatMap(({ id, payload }) => (payload === undefined || payload === null ? id : []));
+  const read = unread.length === 0 ? undefined : await payloads(unread);
+  return page.flatMap(({ id, score, payload }) => {
+    const its = payload === undefined || payload === null ? read?.get(id) : payloadOf(payload);
+    // One that is gone was deleted meanwhile.
+    return its === undefined ? [] : [{ id, score, payload: its }];
+  });
 }
 
 /** Queries a request. */

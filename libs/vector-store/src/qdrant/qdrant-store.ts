@@ -22,6 +22,7 @@ import type {
   DocumentKey,
   DocumentPoints,
   Point,
+  PointPayload,
   PointScan,
   ScoredPoint,
   StoredDocument,
@@ -42,7 +43,7 @@ import {
 } from './qdrant-filter.ts';
 import { additionBatches, payloadOf, upsertBatches } from './qdrant-points.ts';
 import { addToPoints, type VectorUpdate } from './qdrant-additions.ts';
-import { askTermFactors, queryOf } from './qdrant-query.ts';
+import { askTermFactors, queryOf, searchInOrder } from './qdrant-query.ts';
 import { KnownDefinitions } from './known-definitions.ts';
 import { request } from './qdrant-request.ts';
 import { updateDefinition } from './qdrant-update.ts';
@@ -218,18 +219,27 @@ export class QdrantStore implements VectorStore {
     if (vector.kind === 'sparse' && vector.values.indices.length === 0) return [];
     const query = {
       ...queryOf(collection, vector),
-      limit,
-      offset,
-      with_payload: true,
       ...(wanted === undefined ? {} : { filter: wanted }),
     };
     const check = (now: Collection) => checkSearchVector(now, vector);
-    const { points } = await this.#checked(collection, check, () => this.#client.query(name, query));
-    return points.map(({ id, score, payload }) => ({
-      id: String(id) as ScoredPoint['id'],
-      score,
-      payload: payloadOf(payload),
-    }));
+    return searchInOrder(
+      { limit, offset },
+      {
+        nearest: async (most, withPayload) => {
+          const asked = { ...query, limit: most, with_payload: withPayload };
+          return (await this.#checked(collection, check, () => this.#client.query(name, asked))).points;
+        },
+        payloads: async (ids) => {
+          const payloads = new Map<PointId, PointPayload>();
+          for (const some of groups(ids, DOCUMENTS_AT_ONCE)) {
+            const asked = { ids: some, with_payload: true, with_vector: false };
+            for (const { id, payload } of await this.#send(name, () => this.#client.retrieve(name, asked)))
+              payloads.set(String(id) as PointId, payloadOf(payload));
+          }
+          return payloads;
+        },
+      },
+    );
   }
 
   async getPoints(name: CollectionName, documents: DocumentKey[]): Promise<StoredPoint[]> {

@@ -1,7 +1,8 @@
-import type { Collection, SparseVector } from '@embedmill/jobs';
+import type { Collection, PointId, SparseVector } from '@embedmill/jobs';
 import type { ZVecQuery } from '@zvec/zvec';
 import { conditionOf, satisfies } from '../condition.ts';
 import { wholePayload } from '../payload.ts';
+import { firstInOrder } from '../ranking.ts';
 import type { PointPayload, PointSelection, ScoredPoint } from '../store.ts';
 import * as column from './columns.ts';
 import { filterExpression } from './filter-expression.ts';
@@ -40,8 +41,11 @@ export function sparseLook(scheme: string, vector: SparseVector): Look {
   };
 }
 
+/** A row that was found, with its point's payload where that was read. */
+type FoundRow = Omit<ScoredPoint, 'payload'> & { payload: PointPayload | undefined };
+
 /**
- * The selected points nearest to what is looked for, best first.
+ * The selected points nearest to what is looked for, best first, those of equal scores by id.
  *
  * @throws EmbedmillError `invalid_filter`, `store_unavailable`.
  */
@@ -60,27 +64,44 @@ export async function searchTable(
   ];
   if (look.query === undefined) return [];
   const where = parts.length === 0 ? {} : { filter: parts.join(' and ') };
-  const wanted = offset + limit;
-  const first = Math.min(wanted * look.oversampling, MOST_ROWS);
-  for (let topk = first; ; topk = Math.min(topk * 4, MOST_ROWS)) {
-    const points = await nearest(table, look, { ...look.query, topk, ...where });
-    const hits =
-      condition === undefined || expression?.exact
-        ? points
-        : points.filter((point) => satisfies(condition, point.payload));
-    if (hits.length >= wanted || points.length < topk || topk === MOST_ROWS) {
-      return hits.slice(offset, wanted);
-    }
-  }
+  const query = { ...look.query, ...where };
+  const checked = expression?.exact === false ? condition : undefined;
+  const first = offset + limit + 1;
+  const found = await firstInOrder(offset + limit, MOST_ROWS, async (depth) => {
+    const topk = Math.min(depth * look.oversampling, MOST_ROWS);
+    // What is looked at for its score only needs no payload.
+    const isRead = depth <= first || checked !== undefined;
+    const rows = await nearest(table, look, { ...query, topk, outputFields: isRead ? [column.PAYLOAD] : [] });
+    return {
+      points: rows.filter(
+        ({ payload }) => checked === undefined || (payload !== undefined && satisfies(checked, payload)),
+      ),
+      least: rows.reduce((least, { score }) => Math.min(least, score), Infinity),
+      isAll: rows.length < topk,
+    };
+  });
+  return withPayloads(table, found.slice(offset));
 }
 
-async function nearest(table: ZvecTable, look: Look, query: ZVecQuery): Promise<ScoredPoint[]> {
-  const rows = await table.query({ ...query, outputFields: [column.PAYLOAD] });
-  const points = rows.flatMap((row): ScoredPoint[] => {
+async function nearest(table: ZvecTable, look: Look, query: ZVecQuery): Promise<FoundRow[]> {
+  const rows = await table.query(query);
+  return rows.flatMap((row): FoundRow[] => {
     const score = look.score(row);
-    return score === undefined ? [] : [{ id: row.id as ScoredPoint['id'], score, payload: payloadIn(row) }];
+    if (score === undefined) return [];
+    const payload = Object.hasOwn(row.fields, column.PAYLOAD) ? payloadIn(row) : undefined;
+    return [{ id: row.id as PointId, score, payload }];
   });
-  return look.oversampling === 1 ? points : points.sort((a, b) => b.score - a.score);
+}
+
+/** Without those that were deleted meanwhile. */
+async function withPayloads(table: ZvecTable, found: FoundRow[]): Promise<ScoredPoint[]> {
+  const ids = found.flatMap(({ id, payload }) => (payload === undefined ? id : []));
+  const rows = ids.length === 0 ? undefined : await table.fetch(ids, [column.PAYLOAD], false);
+  return found.flatMap(({ id, score, payload }) => {
+    const row = rows?.get(id);
+    const its = payload ?? (row && payloadIn(row));
+    return its === undefined ? [] : [{ id, score, payload: its }];
+  });
 }
 
 export function payloadIn({ fields }: { fields: Record<string, unknown> }): PointPayload {
