@@ -24,11 +24,10 @@ export function findStarter(environment: NodeJS.ProcessEnv = process.env): Start
   let launched = false;
   let entry = processEntry(parent);
   for (let generation = 0; entry !== undefined && generation < GENERATIONS; generation += 1) {
-    if (isPackageManager(entry) && !isUnderNohup(environment)) {
-      const { pid } = entry;
-      const name = basename(entry.args[0] ?? 'npm').split(' ', 1)[0] ?? 'npm';
-      const isGone = () => process.ppid !== parent || !isRunning(pid);
-      return { name: name === 'node' ? 'npm' : name, isGone };
+    const { pid } = entry;
+    const name = packageManager(entry);
+    if (name !== undefined && !isUnderNohup(environment)) {
+      return { name, isGone: () => process.ppid !== parent || !isRunning(pid) };
     }
     if (isEmbedmill(entry)) launched ||= entry.pid === parent;
     else if (!isShellForOneCommand(entry)) break;
@@ -49,10 +48,9 @@ export function watchStarter(starter: Starter, gone: () => void, everyMs = BETWE
 }
 
 /** npm gives itself a title ("npm exec embedmill up"); the others are scripts of Node. */
-function isPackageManager({ args: [program = '', script = ''] }: ProcessEntry): boolean {
-  return (
-    /^np[mx](?: |$)/.test(program) || /^(?:np[mx]-cli|pnpm|pnpx|yarn)(?:\.c?js)?$/.test(basename(script))
-  );
+function packageManager({ args: [program = '', script = ''] }: ProcessEntry): string | undefined {
+  const titled = /^(np[mx])(?: |$)/.exec(program);
+  return (titled ?? /^(np[mx]|pnp[mx]|yarn)(?:-cli)?(?:\.c?js)?$/.exec(basename(script)))?.[1];
 }
 
 /** bin/embedmill.js, by whatever name npm has linked it. */
