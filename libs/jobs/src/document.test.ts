@@ -67,7 +67,7 @@ test.each([
   ['a lone surrogate in the id', { id: '\udc00', text: 'x' }, 'invalid_unicode'],
   ['a field of its own', { id: 'a', text: 'x', body: 'y' }, 'invalid_document'],
   ['metadata that is a list', { id: 'a', text: 'x', metadata: [1] }, 'invalid_document'],
-  ['a keyword that is a number', { id: 'a', text: 'x', metadata: { pos: 5 } }, 'metadata_type'],
+  ['a keyword that is a fraction', { id: 'a', text: 'x', metadata: { pos: 5.5 } }, 'metadata_type'],
   ['an integer that is none', { id: 'a', text: 'x', metadata: { year: 1.5 } }, 'metadata_type'],
   ['a float that is a string', { id: 'a', text: 'x', metadata: { price: '9' } }, 'metadata_type'],
   ['a boolean that is a string', { id: 'a', text: 'x', metadata: { sold: 'yes' } }, 'metadata_type'],
@@ -83,7 +83,7 @@ test.each([
     'invalid_unicode',
   ],
   ['a lone surrogate in a key', { id: 'a', text: 'x', metadata: { '\ud800': 1 } }, 'invalid_unicode'],
-  ['a list with one wrong entry', { id: 'a', text: 'x', metadata: { pos: ['a', 1] } }, 'metadata_type'],
+  ['a list with one wrong entry', { id: 'a', text: 'x', metadata: { pos: ['a', true] } }, 'metadata_type'],
 ])('%s is refused with its code', (_name, value, code) => {
   expect(codeOf(value)).toBe(code);
 });
@@ -118,6 +118,89 @@ test('where a job is bound to a tenant, documents get it, and another tenant’s
   expect(tenantOf({ tenant: 'acme' })).toBe('acme');
   for (const tenant of ['default', 'Acme', 'acme ', 'other'])
     expect(tenantOf({ tenant })).toBe('foreign_tenant');
+});
+
+test.each([
+  ['a space for the T', '2024-01-01 00:00:00'],
+  ['a fraction', '2024-01-01 00:00:00.123456'],
+  ['a zone', '2024-01-01 00:00:00+02:00'],
+  ['a zone and a fraction', '2024-01-01T00:00:00.5-05:30'],
+])('a datetime with %s is taken as filters take it, and kept as it is', (_name, added) => {
+  expect(parse({ id: 'a', text: 'x', metadata: { added } })).toMatchObject({
+    document: { metadata: { added } },
+  });
+});
+
+test('the zone of a PostgreSQL dump is kept in the form that stores read', () => {
+  expect(parse({ id: 'a', text: 'x', metadata: { added: '2024-01-01 00:00:00.5+02' } })).toMatchObject({
+    document: { metadata: { added: '2024-01-01 00:00:00.5+02:00' } },
+  });
+});
+
+test('keywords may be integers, and booleans t, f, 1 and 0, also in lists', () => {
+  const metadata = { pos: [7, 'noun'], sold: 't', free: 't' };
+  expect(parse({ id: 'a', text: 'x', metadata })).toMatchObject({
+    document: { metadata: { pos: ['7', 'noun'], sold: true, free: 't' } },
+  });
+  for (const [sold, is] of [
+    ...(['t', 'T', 'true', 'TRUE', '1', 1] as const).map((one) => [one, true] as const),
+    ...(['f', 'F', 'false', 'False', '0', 0] as const).map((one) => [one, false] as const),
+  ]) {
+    expect(parse({ id: 'a', text: 'x', metadata: { sold } })).toMatchObject({
+      document: { metadata: { sold: is } },
+    });
+  }
+  for (const sold of ['yes', '', ' t', 2, -1])
+    expect(codeOf({ id: 'a', text: 'x', metadata: { sold } })).toBe('metadata_type');
+});
+
+test('null is absent in every field, and stays in metadata', () => {
+  const nulls = { title: null, image: null, video: null, metadata: null, tenant: null };
+  expect(parse({ id: 'a', text: 'x', ...nulls })).toEqual(parse({ id: 'a', text: 'x' }));
+  expect(codeOf({ id: null, text: 'x' })).toBe('missing_id');
+  expect(parse({ id: 'a', text: 'x', metadata: { free: null } })).toMatchObject({
+    document: { metadata: { free: null } },
+  });
+});
+
+test('what the API prints of a document and of its only point is that document again', () => {
+  const document = { id: 'a', text: 'x', title: null, metadata: { pos: 'noun' } };
+  const printed = { ...document, tenant: 'default', image: null, video: null };
+  const chunk = { index: 0, start: 0, end: 1, text: 'x', terms: {} };
+  const wanted = parse(document);
+  expect(parse({ ...printed, chunks: [chunk] })).toEqual(wanted);
+  expect(parse({ ...printed, point: 'p', chunk: 0, chunks: 1, dense: 'AAAA' })).toEqual(wanted);
+  const part = parse({ ...printed, point: 'p', chunk: 0, chunks: 2, dense: 'AAAA' });
+  expect(part).toMatchObject({
+    ok: false,
+    error: { code: 'invalid_document', message: expect.stringMatching(/one of 2 chunks/) },
+  });
+});
+
+test('metadata is bounded, in bytes of UTF-8 as JSON has them', () => {
+  const bytes = (metadata: object) => Buffer.byteLength(JSON.stringify(metadata));
+  const parseWithin = (metadata: object, metadataBytes: number) => {
+    const parsed = parseDocument({ id: 'a', text: 'x', metadata }, { filterable }, undefined, {
+      metadataBytes,
+    });
+    return parsed.ok ? 'ok' : parsed.error.code;
+  };
+  fc.assert(
+    fc.property(fc.dictionary(fc.string({ unit: 'grapheme' }), fc.jsonValue()), (metadata) => {
+      if (codeOf({ id: 'a', text: 'x', metadata }) !== 'ok') return;
+      expect(parseWithin(metadata, bytes(metadata))).toBe('ok');
+      expect(parseWithin(metadata, bytes(metadata) - 1)).toBe('metadata_too_large');
+    }),
+  );
+  expect(codeOf({ id: 'a', text: 'x', metadata: { note: 'x'.repeat(65_500) } })).toBe('ok');
+  expect(codeOf({ id: 'a', text: 'x', metadata: { note: 'x'.repeat(65_600) } })).toBe('metadata_too_large');
+});
+
+test('metadata of a million empty lists is refused after a look at some of them', () => {
+  const metadata = { lists: Array.from({ length: 1_500_000 }, () => []) };
+  const start = performance.now();
+  expect(codeOf({ id: 'a', text: 'x', metadata })).toBe('metadata_too_large');
+  expect(performance.now() - start).toBeLessThan(1000);
 });
 
 test('nesting without end is refused, not followed', () => {

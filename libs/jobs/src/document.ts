@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { EmbedmillError, type ErrorCode } from './errors.ts';
 import { DEFAULT_TENANT, type DocumentId, type TenantId } from './ids.ts';
 import { parseImageReference } from './image-reference.ts';
-import type { FilterableType, Profile } from './profile.ts';
+import { faultInMetadata, MAX_DEPTH, METADATA_BYTES, typedMetadata, type MetadataFault } from './metadata.ts';
+import type { Profile } from './profile.ts';
 
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 
@@ -20,13 +21,6 @@ export const jsonSchema: z.ZodType<Json> = z
   )
   .meta({ id: 'Json', description: 'Any JSON value.' });
 
-/** As the stores read it: a date, or a date and time with seconds. */
-const datetimeSchema = z.iso
-  .date()
-  .or(z.iso.datetime({ offset: true, local: true }).regex(/T\d\d:\d\d:\d\d/));
-
-/** How deep metadata may nest. */
-const MAX_DEPTH = 16;
 /** Of an image as base64, what the largest image comes to; a line has room for it. */
 const MAX_IMAGE_CHARACTERS = 28 * 1024 * 1024;
 const NUL = String.fromCharCode(0);
@@ -62,6 +56,9 @@ export const documentSchema = z.strictObject({
   tenant: z.string().min(1).max(128).optional().meta({ description: 'Whose document it is.' }),
 });
 
+/** What the API prints of a stored document beside its fields, and what is passed over where it is submitted again. */
+const PRINTED = ['point', 'chunk', 'chunks', 'dense'] as const;
+
 /**
  * A text, a picture (an image, or a video's frames), or both. With a picture, the dense vector is the picture’s alone;
  * the text goes to the sparse vectors and to what search returns.
@@ -79,6 +76,18 @@ export interface Document {
   tenant: TenantId;
 }
 
+/** As it is checked: metadata has been walked by then, so that it is only looked at once. */
+const checkedSchema = documentSchema.extend({
+  metadata: z.custom<{ [key: string]: Json }>(isObject, 'must be an object').optional(),
+});
+
+export interface DocumentLimits {
+  /** Of its metadata as JSON. */
+  metadataBytes: number;
+}
+
+const DEFAULT_LIMITS: DocumentLimits = { metadataBytes: METADATA_BYTES };
+
 export type DocumentParse =
   { ok: true; document: Document } | { ok: false; id: string | undefined; error: EmbedmillError };
 
@@ -92,6 +101,7 @@ export function parseDocument(
   value: unknown,
   profile: Pick<Profile, 'filterable'>,
   bound?: TenantId,
+  limits: DocumentLimits = DEFAULT_LIMITS,
 ): DocumentParse {
   const id = documentIdOf(value);
   const fail = (code: ErrorCode, path: string, message: string): DocumentParse => ({
@@ -100,26 +110,25 @@ export function parseDocument(
     error: new EmbedmillError(code, message, { details: [{ path, message }] }),
   });
 
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+  if (!isObject(value)) {
     return fail('malformed_json', '', `a document is a JSON object; this is ${describe(value)}`);
   }
-  const fault = faultIn(value, 0);
-  switch (fault) {
-    case 'depth':
-      return fail('invalid_document', 'metadata', `nested deeper than ${MAX_DEPTH} levels`);
-    case 'key':
-      return fail('forbidden_key', '', 'the key "__proto__" is not allowed; rename it');
-    case undefined:
-      break;
+  if (Object.hasOwn(value, '__proto__')) {
+    return fail('forbidden_key', '', 'the key "__proto__" is not allowed; rename it');
   }
-  const fields = value as Record<string, unknown>;
-  if (fields['id'] === undefined || fields['id'] === null || fields['id'] === '') {
+  const fields = fieldsIn(value);
+  if (isObject(fields['metadata'])) {
+    const fault = faultInMetadata(fields['metadata'], limits.metadataBytes);
+    if (fault !== undefined) {
+      const { code, path, message } = saidOf(fault, limits);
+      return fail(code, path, message);
+    }
+  }
+  if (fields['id'] === undefined || fields['id'] === '') {
     return fail('missing_id', 'id', 'the field "id" is missing or empty; give every document an id');
   }
-  const hasPicture = ['image', 'video'].some(
-    (field) => fields[field] !== undefined && fields[field] !== null,
-  );
-  if (!hasPicture && (fields['text'] === undefined || fields['text'] === null)) {
+  const hasPicture = fields['image'] !== undefined || fields['video'] !== undefined;
+  if (!hasPicture && fields['text'] === undefined) {
     return fail(
       'missing_text',
       'text',
@@ -127,7 +136,12 @@ export function parseDocument(
     );
   }
 
-  const parsed = documentSchema.safeParse(value);
+  const parts = partsOf(value);
+  if (parts > 1) {
+    const message = `this is one of ${parts} chunks of a document, as the list of points has them; submit the whole document, as GET …/documents/{id} prints it`;
+    return fail('invalid_document', 'chunk', message);
+  }
+  const parsed = checkedSchema.safeParse(fields);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     const path = issue?.path.join('/') ?? '';
@@ -146,7 +160,6 @@ export function parseDocument(
     ['video', video ?? ''],
     ['title', title ?? ''],
     ['tenant', tenant ?? ''],
-    ...stringsIn(metadata ?? {}, 'metadata'),
   ] as const) {
     if (!string.isWellFormed()) {
       return fail('invalid_unicode', path, `${path} has a lone surrogate (half of a UTF-16 pair); remove it`);
@@ -169,14 +182,11 @@ export function parseDocument(
     const reference = parseImageReference(image);
     if (!reference.ok) return fail('invalid_document', 'image', `image: ${reference.message}`);
   }
-  for (const [field, type] of Object.entries(profile.filterable)) {
-    const given = metadata !== undefined && Object.hasOwn(metadata, field) ? metadata[field] : undefined;
-    if (given === undefined || given === null) continue;
-    const values = Array.isArray(given) ? given : [given];
-    if (!values.every((one) => hasType(one, type))) {
-      const message = `metadata/${field} must be of type ${type} (or a list of it), but is ${JSON.stringify(given)?.slice(0, 100)}`;
-      return fail('metadata_type', `metadata/${field}`, message);
-    }
+  const typed = typedMetadata(metadata ?? {}, profile.filterable);
+  if (!typed.ok) {
+    const { field } = typed;
+    const message = `metadata/${field} must be of type ${profile.filterable[field]} (or a list of it), but is ${JSON.stringify(metadata?.[field])?.slice(0, 100)}`;
+    return fail('metadata_type', `metadata/${field}`, message);
   }
   return {
     ok: true,
@@ -186,7 +196,7 @@ export function parseDocument(
       image,
       video,
       title: title === undefined || title.trim() === '' ? undefined : title,
-      metadata: (metadata ?? {}) as { [key: string]: Json },
+      metadata: typed.metadata,
       tenant: (tenant ?? bound ?? DEFAULT_TENANT) as TenantId,
     },
   };
@@ -205,41 +215,56 @@ export function documentIdOf(value: unknown): string | undefined {
   return Number.isSafeInteger(id) ? String(id) : undefined;
 }
 
-function hasType(value: unknown, type: FilterableType): boolean {
-  switch (type) {
-    case 'keyword':
-      return typeof value === 'string';
-    case 'integer':
-      return Number.isSafeInteger(value);
-    case 'float':
-      return typeof value === 'number';
-    case 'boolean':
-      return typeof value === 'boolean';
-    case 'datetime':
-      return datetimeSchema.safeParse(value).success;
+/** The fields that say something: null is the same as absent, and what only the API prints is left out. */
+function fieldsIn(value: object): Record<string, unknown> {
+  const fields: Record<string, unknown> = {};
+  for (const [field, given] of Object.entries(value) as [string, unknown][]) {
+    if (given === null || (PRINTED as readonly string[]).includes(field)) continue;
+    fields[field] = given;
   }
+  return fields;
 }
 
-/** All strings of a value, keys too, each with its path. */
-function* stringsIn(value: object, path: string): Generator<readonly [path: string, string: string]> {
-  for (const [key, inner] of Object.entries(value) as [string, unknown][]) {
-    yield [path, key];
-    if (typeof inner === 'string') yield [`${path}/${key}`, inner];
-    else if (typeof inner === 'object' && inner !== null) yield* stringsIn(inner, `${path}/${key}`);
-  }
+/** How many chunks a document has of which this is one, as the list of points says it; 1 for all other documents. */
+function partsOf(value: object): number {
+  const { chunk, chunks } = value as Record<string, unknown>;
+  return typeof chunk === 'number' && typeof chunks === 'number' ? chunks : 1;
 }
 
-/** What makes a value unfit to be walked or copied. */
-function faultIn(value: object, depth: number): 'key' | 'depth' | undefined {
-  if (depth > MAX_DEPTH) return 'depth';
-  for (const [key, inner] of Object.entries(value)) {
-    if (key === '__proto__') return 'key';
-    if (typeof inner === 'object' && inner !== null) {
-      const found = faultIn(inner, depth + 1);
-      if (found !== undefined) return found;
+function saidOf(
+  fault: MetadataFault,
+  { metadataBytes }: DocumentLimits,
+): { code: ErrorCode; path: string; message: string } {
+  switch (fault.kind) {
+    case 'depth': {
+      const message = `nested deeper than ${MAX_DEPTH} levels`;
+      return { code: 'invalid_document', path: 'metadata', message };
+    }
+    case 'key': {
+      const message = 'the key "__proto__" is not allowed; rename it';
+      return { code: 'forbidden_key', path: '', message };
+    }
+    case 'size': {
+      const message = `the metadata has more than the ${metadataBytes} bytes that are taken (EMBEDMILL_METADATA_BYTES), as it is stored with each chunk; what is to be searched belongs in the text`;
+      return { code: 'metadata_too_large', path: 'metadata', message };
+    }
+    case 'number': {
+      const message = `${fault.path} is no number that JSON has`;
+      return { code: 'invalid_document', path: fault.path, message };
+    }
+    case 'surrogate': {
+      const message = `${fault.path} has a lone surrogate (half of a UTF-16 pair); remove it`;
+      return { code: 'invalid_unicode', path: fault.path, message };
+    }
+    case 'nul': {
+      const message = `${fault.path} has a NUL (U+0000); remove it`;
+      return { code: 'invalid_unicode', path: fault.path, message };
     }
   }
-  return undefined;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function describe(value: unknown): string {

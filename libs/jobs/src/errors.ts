@@ -57,6 +57,7 @@ export const ERRORS = {
   missing_text: { status: 422, retryable: false, title: 'The document has no text' },
   word_too_long: { status: 422, retryable: false, title: 'The text has too long a stretch without a space' },
   empty_text: { status: 422, retryable: false, title: 'The text is empty' },
+  metadata_too_large: { status: 422, retryable: false, title: 'The metadata is too large' },
   metadata_type: { status: 422, retryable: false, title: 'A metadata field has the wrong type' },
 
   // Images and videos

@@ -48,9 +48,13 @@ export {
   parseDocument,
   spokenText,
   type Document,
+  type DocumentLimits,
   type DocumentParse,
   type Json,
 } from './document.ts';
+export { instantOf, instantText } from './datetime.ts';
+export { exactNumber, parseJson } from './exact-json.ts';
+export { METADATA_BYTES } from './metadata.ts';
 export { parseImageReference, type ImageReference, type ImageReferenceParse } from './image-reference.ts';
 export { asEmbedmillError, EmbedmillError, ERRORS, type ErrorCode, type ErrorDetail } from './errors.ts';
 export { filterSchema, type Filter, type Scalar } from './filter.ts';

@@ -1,5 +1,6 @@
 import {
   EmbedmillError,
+  instantOf,
   type DocumentId,
   type Filter,
   type FilterableType,
@@ -7,7 +8,6 @@ import {
   type Profile,
   type Scalar,
 } from '@embedmill/jobs';
-import { instantOf } from './datetime.ts';
 
 /** What a condition looks at: the document's id, or a filterable field of its metadata. */
 export type Target =

@@ -1,4 +1,4 @@
-import { instantOf } from '../datetime.ts';
+import { instantOf } from '@embedmill/jobs';
 import type { FakeVector } from './fake-vectors.ts';
 
 /** A point as FakeQdrant keeps it. */

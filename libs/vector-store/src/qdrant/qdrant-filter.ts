@@ -1,7 +1,6 @@
-import type { Scalar, TenantId } from '@embedmill/jobs';
+import { instantText, type Scalar, type TenantId } from '@embedmill/jobs';
 import type { Schemas } from '@qdrant/js-client-rest';
 import type { Condition, Range, Target } from '../condition.ts';
-import { instantText } from '../datetime.ts';
 import type { DocumentPoints } from '../store.ts';
 
 export type QdrantFilter = Schemas['Filter'];

@@ -1,0 +1,119 @@
+import { instantOf, wholeOffset } from './datetime.ts';
+import type { Json } from './document.ts';
+import { isInexactNumber } from './exact-json.ts';
+import type { FilterableType, Profile } from './profile.ts';
+
+/** How deep metadata may nest. */
+export const MAX_DEPTH = 16;
+/** Bytes of a document's metadata as JSON, where no setting says otherwise: it is stored with each of its chunks. */
+export const METADATA_BYTES = 64 * 1024;
+/** The walk counts a number as two bytes, and JSON may take so many times as much for it. */
+const MOST_UNDERCOUNTED = 13;
+const NUL = String.fromCharCode(0);
+
+/** What makes a value unfit to be metadata. */
+export type MetadataFault =
+  { kind: 'depth' | 'key' | 'size' } | { kind: 'number' | 'surrogate' | 'nul'; path: string };
+
+/**
+ * What is wrong with a parsed value as metadata, found in one walk, which ends where there is more of it than
+ * `maxBytes` of JSON hold, whatever its shape.
+ */
+export function faultInMetadata(metadata: object, maxBytes: number): MetadataFault | undefined {
+  let bytes = 0;
+
+  const walk = (holder: object, path: string, depth: number): MetadataFault | undefined => {
+    if (depth > MAX_DEPTH) return { kind: 'depth' };
+    bytes += 2;
+    for (const [key, value] of entriesOf(holder)) {
+      if (key === '__proto__') return { kind: 'key' };
+      const fault =
+        (typeof key === 'string' ? look(key, path) : undefined) ?? inspect(value, path, key, depth);
+      if (fault !== undefined) return fault;
+    }
+    return undefined;
+  };
+  const inspect = (value: unknown, path: string, key: string | number, depth: number) => {
+    bytes += 2;
+    if (bytes > maxBytes) return { kind: 'size' } as const;
+    if (typeof value === 'string') return look(value, `${path}/${key}`);
+    if (typeof value === 'object' && value !== null) return walk(value, `${path}/${key}`, depth + 1);
+    if (typeof value === 'number' && !Number.isFinite(value)) {
+      return { kind: 'number', path: `${path}/${key}` } as const;
+    }
+    return undefined;
+  };
+  const look = (text: string, path: string): MetadataFault | undefined => {
+    bytes += text.length;
+    if (bytes > maxBytes) return { kind: 'size' };
+    if (!text.isWellFormed()) return { kind: 'surrogate', path };
+    return text.includes(NUL) ? { kind: 'nul', path } : undefined;
+  };
+
+  const fault = walk(metadata, 'metadata', 1);
+  if (fault !== undefined || bytes * MOST_UNDERCOUNTED <= maxBytes) return fault;
+  return Buffer.byteLength(JSON.stringify(metadata)) > maxBytes ? { kind: 'size' } : undefined;
+}
+
+function entriesOf(holder: object): Iterable<[key: string | number, value: unknown]> {
+  return Array.isArray(holder) ? holder.entries() : Object.entries(holder);
+}
+
+export type TypedMetadata = { ok: true; metadata: { [key: string]: Json } } | { ok: false; field: string };
+
+/**
+ * Metadata with its filterable fields as their types have them: a keyword that is written as an integer is its text, a
+ * boolean may be written as t, f, 1 or 0. Names the first field that is of another type.
+ */
+export function typedMetadata(
+  metadata: { [key: string]: Json },
+  filterable: Profile['filterable'],
+): TypedMetadata {
+  let typed = metadata;
+  for (const field in filterable) {
+    const type = filterable[field];
+    const given = Object.hasOwn(metadata, field) ? metadata[field] : undefined;
+    if (type === undefined || given === undefined || given === null) continue;
+    const value = Array.isArray(given) ? listOf(given, type) : typedValue(given, type);
+    if (value === undefined) return { ok: false, field };
+    if (value !== given) typed = { ...typed, [field]: value };
+  }
+  return { ok: true, metadata: typed };
+}
+
+function listOf(given: Json[], type: FilterableType): Json[] | undefined {
+  const values = given.map((one) => typedValue(one, type));
+  if (values.includes(undefined)) return undefined;
+  return values.every((value, n) => value === given[n]) ? given : (values as Json[]);
+}
+
+/** What cannot be of the type is undefined. */
+function typedValue(value: Json, type: FilterableType): Json | undefined {
+  switch (type) {
+    case 'keyword':
+      if (typeof value === 'string') return value;
+      return Number.isSafeInteger(value) ? String(value) : undefined;
+    case 'integer':
+      return Number.isSafeInteger(value) ? value : undefined;
+    case 'float':
+      if (typeof value === 'string' && isInexactNumber(value)) return finite(Number(value));
+      return typeof value === 'number' ? value : undefined;
+    case 'boolean':
+      return booleanOf(value);
+    case 'datetime':
+      return typeof value === 'string' && instantOf(value) !== undefined ? wholeOffset(value) : undefined;
+  }
+}
+
+/** A field that is declared as a float takes the double nearest to what was written. */
+function finite(value: number): number | undefined {
+  return Number.isFinite(value) ? value : undefined;
+}
+
+function booleanOf(value: Json): boolean | undefined {
+  if (typeof value === 'boolean') return value;
+  if (value === 1 || value === 0) return value === 1;
+  if (typeof value !== 'string') return undefined;
+  const [, yes, no] = /^(?:(t|true|1)|(f|false|0))$/i.exec(value) ?? [];
+  return yes !== undefined ? true : no !== undefined ? false : undefined;
+}
