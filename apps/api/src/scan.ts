@@ -1,6 +1,6 @@
 import {
   EmbedmillError,
-  encodingOf,
+  encodingOfNamed,
   formatOfMediaType,
   type CollectionName,
   type SourceEncoding,
@@ -104,7 +104,7 @@ async function copySource(handle: IngestHandle, options: ScanParts, signal: Abor
         const { source: copied, mediaType = '' } = await fetchSource(spool, handle.id, source.url, {
           ...{ open: options.openUrl, maxBytes, signal },
         });
-        const encoding = source.encoding ?? encodingOf({ format: formatOfMediaType(mediaType) });
+        const encoding = source.encoding ?? encodingOfNamed(formatOfMediaType(mediaType));
         if (encoding === undefined) return copied;
         try {
           return await transcoded(copied, encoding);

@@ -4,13 +4,13 @@ import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import {
   asEmbedmillError,
-  columnsSchema,
   documentSchema,
   EmbedmillError,
-  encodingOf,
+  encodingOfNamed,
   formatOfName,
   isFinished,
   parseDocument,
+  readingSchema,
   sourceFormatSchema,
   webhookSchema,
   type Collection,
@@ -70,9 +70,9 @@ export const submissionSchema = z
           .meta({ description: 'An object, `s3://bucket/key`, that the server may read.' }),
         format: sourceFormatSchema.optional().meta({
           description:
-            'By default what the name ends in (.ndjson, .jsonl, .csv, .parquet; .gz behind it for gzip), or what the URL says; else NDJSON.',
+            'By default what the name ends in (.ndjson, .jsonl, .csv, .tsv, .parquet; .gz behind it for gzip), or what the URL says; else NDJSON.',
         }),
-        columns: columnsSchema.optional().meta({ description: 'Of csv and parquet.' }),
+        ...readingSchema.shape,
       })
       .refine(
         ({ path, url, s3 }) => [path, url, s3].filter((one) => one !== undefined).length === 1,
@@ -163,16 +163,15 @@ export class Submission {
       const lines = inlineLines(documents, collection);
       return this.#submit('inline', { ...job, source: { kind: 'inline', lines }, label: 'inline' });
     }
-    const { path = '', url, s3, format, columns } = source ?? {};
+    const { path = '', url, s3, ...said } = source ?? {};
     if (url !== undefined) {
       const named = formatOfName(URL.parse(url)?.pathname ?? '');
-      const isSaid =
-        format !== undefined || named.format !== undefined || named.gzip || columns !== undefined;
-      const encoding = isSaid ? encodingOf({ ...named, ...(format && { format }), columns }) : undefined;
+      const isSaid = named.format !== undefined || named.gzip || Object.keys(said).length > 0;
+      const encoding = isSaid ? encodingOfNamed(named, said) : undefined;
       return this.#submit('url', { ...job, source: { kind: 'url', url, encoding }, label: redacted(url) });
     }
     const named = formatOfName(s3 ?? path);
-    const encoding = encodingOf({ ...named, ...(format && { format }), columns });
+    const encoding = encodingOfNamed(named, said);
     const { config, spool } = this.#parts;
     const found =
       s3 === undefined

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
@@ -5,9 +6,11 @@ import { z } from 'zod';
 import {
   columnsSchema,
   EmbedmillError,
-  encodingOf,
+  encodingOfNamed,
   formatOfMediaType,
   MEDIA_TYPES,
+  parseJson,
+  readingSchema,
   sourceFormatSchema,
   webhookSchema,
   type SourceEncoding,
@@ -22,7 +25,11 @@ import {
 export const NDJSON_TYPES = ['application/x-ndjson', 'application/ndjson', 'application/jsonl'];
 const STREAMED_TYPES = [
   ...NDJSON_TYPES,
-  ...[MEDIA_TYPES.csv, MEDIA_TYPES.parquet, 'application/x-parquet', 'application/gzip'],
+  MEDIA_TYPES.csv,
+  'text/tab-separated-values',
+  MEDIA_TYPES.parquet,
+  'application/x-parquet',
+  'application/gzip',
 ];
 export const MAX_INLINE_BYTES = 256 * 1024;
 export const MAX_INLINE_DOCUMENTS = 256;
@@ -146,23 +153,36 @@ const columnsParameter = z
   })
   .pipe(columnsSchema.optional());
 
+const metadataParameter = z
+  .string()
+  .optional()
+  .transform((text) =>
+    text === undefined || text === 'rest' ? text : text.split(',').map((name) => name.trim()),
+  )
+  .pipe(readingSchema.shape.metadata);
+
 /** What an upload's address says of its format. */
 export const uploadQuerySchema = z.strictObject({
   format: sourceFormatSchema.optional().meta({ description: 'By default what the Content-Type says.' }),
   columns: columnsParameter.meta({
-    description:
-      'Of csv and parquet, as JSON: which column is which field, as in {"id":"sku","text":"body"}.',
+    description: 'Which column is which field, as JSON, as in {"id":"sku","text":"body"}.',
   }),
+  metadata: metadataParameter.meta({
+    description: 'The columns that become metadata, separated by commas, or `rest` for all others.',
+  }),
+  delimiter: readingSchema.shape.delimiter,
+  encoding: readingSchema.shape.encoding,
+  listSeparator: readingSchema.shape.listSeparator,
 });
 
 /** How an upload is to be read; undefined for plain NDJSON. Errors: `invalid_request`. */
 export function uploadEncoding(
-  { format, columns }: z.output<typeof uploadQuerySchema>,
+  said: z.output<typeof uploadQuerySchema>,
   headers: FastifyRequest['headers'],
 ): SourceEncoding | undefined {
   const type = headers['content-type'] ?? '';
   const gzip = headers['content-encoding'] === 'gzip' || type.startsWith('application/gzip');
-  return encodingOf({ format: format ?? formatOfMediaType(type), gzip, columns });
+  return encodingOfNamed({ ...formatOfMediaType(type), gzip }, said);
 }
 
 /** What the Content-Length announces; undefined for a chunked body. */
@@ -191,12 +211,22 @@ async function readJson(body: IncomingMessage): Promise<JsonBody> {
   }
   const whole = Buffer.concat(chunks);
   const sha256 = createHash('sha256').update(whole).digest('hex');
+  const text = textOfBody(whole);
   try {
-    return { value: JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(whole)), sha256 };
+    return { value: parseJson(text), sha256 };
   } catch (error) {
     const reason = error instanceof Error ? error.message.slice(0, 300) : String(error);
     throw new EmbedmillError('invalid_json', `the body is not valid JSON: ${reason}`, { cause: error });
   }
+}
+
+/** A body's text. Errors: `invalid_utf8`. */
+export function textOfBody(bytes: Uint8Array): string {
+  if (!isUtf8(bytes)) {
+    const message = 'the body is not valid UTF-8, which JSON is written in; re-encode it';
+    throw new EmbedmillError('invalid_utf8', message);
+  }
+  return new TextDecoder().decode(bytes);
 }
 
 export function tooLargeInline(what: string): EmbedmillError {

@@ -10,12 +10,12 @@ import {
   searchResponseSchema,
   verificationSchema,
   webhookDeliverySchema,
-  type Columns,
   type Filter,
   type Hit,
   type Job,
   type OutputFormat,
   type profileSchema,
+  type Reading,
   type recommendRequestSchema,
   type SearchRequestInput,
   type SourceFormat,
@@ -56,17 +56,16 @@ export interface Upload {
   /** What it is; NDJSON by default. */
   format?: SourceFormat;
   gzip?: boolean;
-  columns?: Columns | undefined;
+  reading?: Reading;
   webhook?: Webhook | undefined;
 }
 
 /** Where the server finds the documents itself. */
-export interface ServerSource {
+export interface ServerSource extends Reading {
   path?: string;
   url?: string;
   s3?: string;
   format?: SourceFormat | undefined;
-  columns?: Columns | undefined;
 }
 
 export interface ExportRequest {
@@ -272,7 +271,11 @@ export class Client {
    */
   async submit(collection: string, upload: Upload): Promise<Job> {
     const url = new URL(`${this.url}/api/v1/collections/${part(collection)}/jobs`);
-    if (upload.columns !== undefined) url.searchParams.set('columns', JSON.stringify(upload.columns));
+    for (const [name, value] of Object.entries(upload.reading ?? {})) {
+      if (value === undefined) continue;
+      const text = typeof value === 'string' ? value : JSON.stringify(value);
+      url.searchParams.set(name, Array.isArray(value) ? value.join(',') : text);
+    }
     const request = (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, {
       method: 'POST',
       headers: {

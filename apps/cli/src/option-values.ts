@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 import {
   columnsSchema,
+  readingSchema,
   SPARSE_SCHEMES,
   sparseSchemeSchema,
   type Columns,
@@ -38,6 +39,28 @@ export function schemesOf(given: string): SparseScheme[] {
   });
 }
 
+/** `rest`, or `year,author`: what becomes metadata. */
+export function metadataOf(given: string): 'rest' | string[] {
+  if (given === 'rest') return given;
+  const names = given.split(',').map((name) => name.trim());
+  if (!names.includes('')) return names;
+  throw new InvalidArgumentError('Write rest, or names of columns with commas between, as in year,author.');
+}
+
+/** What stands between the cells of a CSV. */
+export function delimiterOf(given: string): string {
+  const parsed = readingSchema.shape.delimiter.safeParse(given);
+  if (parsed.success && parsed.data !== undefined) return parsed.data;
+  throw new InvalidArgumentError('It must be one character, or tab.');
+}
+
+/** The name of an encoding, as the WHATWG Encoding Standard has it. */
+export function encodingOf(given: string): string {
+  const parsed = readingSchema.shape.encoding.safeParse(given);
+  if (parsed.success && parsed.data !== undefined) return parsed.data;
+  throw new InvalidArgumentError(`${parsed.error?.issues[0]?.message ?? ''}.`);
+}
+
 /** `id=sku,text=body,metadata=year,metadata=author`: which column is which field. */
 export function columnsOf(given: string): Columns {
   const columns: Record<string, string | string[]> = {};
@@ -45,7 +68,7 @@ export function columnsOf(given: string): Columns {
     const at = pair.indexOf('=');
     const [field, name] = [pair.slice(0, Math.max(0, at)).trim(), pair.slice(at + 1).trim()];
     if (at < 1 || name === '') throw new InvalidArgumentError('Write field=column, as in id=sku,text=body.');
-    if (field === 'metadata') columns[field] = [...(columns[field] ?? []), name];
+    if (field === 'metadata' && name !== 'rest') columns[field] = [...(columns[field] ?? []), name];
     else columns[field] = name;
   }
   const parsed = columnsSchema.safeParse(columns);

@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { open, readFile, stat } from 'node:fs/promises';
 import { PassThrough, Readable, Transform } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { formatOfName, type Columns, type Job, type SourceFormat, type Webhook } from '@embedmill/jobs';
+import { formatOfName, parseJson, type Job, type Reading, type SourceFormat, type Webhook } from '@embedmill/jobs';
 import type { Client } from './client.ts';
 import { ServerError, Unreachable } from './server-error.ts';
 import { CommandError, usageError } from './exit.ts';
@@ -18,6 +18,8 @@ export interface DocumentSource {
   /** What they are written in; NDJSON by default. */
   format?: SourceFormat;
   gzip?: boolean;
+  /** Where the file's name says it. */
+  delimiter?: string | undefined;
 }
 
 /** A JSON array has to fit into memory to be turned into lines. */
@@ -41,21 +43,25 @@ export async function documentSource(
   });
   if (found.isDirectory()) throw usageError(`${file} is a folder; submit one file`);
   const start = await firstBytes(file);
-  const format = said ?? formatOfName(file).format ?? 'ndjson';
+  const named = formatOfName(file);
+  const format = said ?? named.format ?? 'ndjson';
+  const delimiter = format === named.format ? named.delimiter : undefined;
   const gzip = start[0] === 0x1f && start[1] === 0x8b;
   if (format === 'parquet' && gzip) throw usageError(`${file} is packed around Parquet; unpack it first`);
   const isArray = format === 'ndjson' && /^\uFEFF?\s*\[/.test(start.toString('utf8'));
   if (isArray) return arraySource(file, found.size);
   // A pipe or a device has no size, and can be read once.
   if (!found.isFile())
-    return { open: () => createReadStream(file), size: undefined, repeatable: false, format };
+    return { open: () => createReadStream(file), size: undefined, repeatable: false, format, delimiter };
   const { size } = found;
   return {
     // Exactly what was announced, also when the file grows meanwhile.
     open: () => (size === 0 ? Readable.from([]) : createReadStream(file, { end: size - 1 })),
     size,
     repeatable: true,
-    ...{ format, gzip },
+    format,
+    gzip,
+    delimiter,
   };
 }
 
@@ -72,19 +78,25 @@ export async function submitDocuments(
     onSent?: (bytes: number) => void;
     onRetry?: (error: Error) => void;
     pauseMs?: number;
-    columns?: Columns | undefined;
+    reading?: Reading;
     webhook?: Webhook | undefined;
   },
 ): Promise<Job> {
-  const { signal, onSent = () => {}, onRetry = () => {}, pauseMs = 1000, columns, webhook } = options;
+  const { signal, onSent = () => {}, onRetry = () => {}, pauseMs = 1000, reading = {}, webhook } = options;
   const { format = 'ndjson', gzip = false } = source;
+  const delimiter = reading.delimiter ?? source.delimiter;
   const idempotencyKey = randomUUID();
   for (let attempt = 1; ; attempt++) {
     try {
       const openCounted = (): Readable => source.open().compose(counter(onSent)) as unknown as Readable;
       return await client.submit(collection, {
-        ...{ open: openCounted, size: source.size, idempotencyKey },
-        ...{ format, gzip, columns, webhook },
+        open: openCounted,
+        size: source.size,
+        idempotencyKey,
+        format,
+        gzip,
+        reading: { ...reading, delimiter },
+        webhook,
       });
     } catch (error) {
       const broken = error instanceof Unreachable || (error instanceof ServerError && error.retryable);
@@ -126,8 +138,11 @@ async function arraySource(file: string, size: number): Promise<DocumentSource> 
   }
   let documents: unknown;
   try {
-    documents = JSON.parse((await readFile(file, 'utf8')).replace(/^\uFEFF/, ''));
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(await readFile(file));
+    documents = parseJson(text);
   } catch (error) {
+    if (error instanceof TypeError)
+      throw new CommandError(`${file} starts as a JSON array, but is not valid UTF-8; re-encode it`);
     throw new CommandError(`${file} starts as a JSON array, but is not JSON: ${(error as Error).message}`);
   }
   if (!Array.isArray(documents)) throw new CommandError(`${file} is not an array of documents`);

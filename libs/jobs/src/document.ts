@@ -145,7 +145,10 @@ export function parseDocument(
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     const path = issue?.path.join('/') ?? '';
-    const unknown = issue?.code === 'unrecognized_keys' ? '; put fields of your own under "metadata"' : '';
+    const unknown =
+      issue?.code === 'unrecognized_keys'
+        ? '; put fields of your own under "metadata", or say that metadata is "rest"'
+        : '';
     return fail(
       'invalid_document',
       path,

@@ -47,6 +47,7 @@ export const ERRORS = {
 
   // Documents
   malformed_json: { status: 422, retryable: false, title: 'The line is not a JSON object' },
+  malformed_row: { status: 422, retryable: false, title: 'The row cannot be read' },
   line_too_long: { status: 422, retryable: false, title: 'The line is too long' },
   invalid_utf8: { status: 422, retryable: false, title: 'The line is not valid UTF-8' },
   invalid_unicode: { status: 422, retryable: false, title: 'The text has a lone surrogate or a NUL' },

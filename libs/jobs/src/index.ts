@@ -130,12 +130,15 @@ export {
 export {
   columnsSchema,
   encodingOf,
+  encodingOfNamed,
   formatOfMediaType,
   formatOfName,
   MEDIA_TYPES,
+  readingSchema,
   sourceEncodingSchema,
   sourceFormatSchema,
   type Columns,
+  type Reading,
   type SourceEncoding,
   type SourceFormat,
 } from './source-format.ts';

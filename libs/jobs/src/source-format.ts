@@ -12,7 +12,12 @@ const column = (field: string) =>
     .optional()
     .meta({ description: `The column that has the document’s ${field}; \`${field}\` by default.` });
 
-/** Which columns of a table become which fields of a document. */
+const metadataColumnsSchema = z.union([z.literal('rest'), z.array(z.string().min(1))]).meta({
+  description:
+    'The columns that become metadata, or `rest` for all that are no other field. Of tables `rest` is the default; lines of NDJSON have their metadata in a field of its own by default.',
+});
+
+/** Which columns of a table, or fields of a line, become which fields of a document. */
 export const columnsSchema = z.strictObject({
   id: column('id'),
   text: column('text'),
@@ -20,17 +25,57 @@ export const columnsSchema = z.strictObject({
   image: column('image'),
   video: column('video'),
   tenant: column('tenant'),
-  metadata: z.array(z.string().min(1)).optional().meta({
-    description: 'The columns that become metadata; all others by default.',
-  }),
+  metadata: metadataColumnsSchema.optional(),
 });
 export type Columns = z.infer<typeof columnsSchema>;
+
+const delimiterSchema = z
+  .string()
+  .transform((given) => (given === 'tab' || given === '\\t' ? '\t' : given))
+  .refine((given) => given.length === 1 && !/["\r\n]/.test(given), 'must be one character, or tab')
+  .meta({
+    description:
+      'What stands between the cells of a CSV; by default what its first line says (`sep=;`), or what fits of `,` `;` tab and `|`.',
+  });
+
+const textEncodingSchema = z
+  .string()
+  .min(1)
+  .transform((given, context) => {
+    const name = textEncodingOf(given);
+    if (name !== undefined) return name;
+    context.addIssue({
+      code: 'custom',
+      message: `${JSON.stringify(given)} is no encoding that is known; take a name of the WHATWG Encoding Standard, such as windows-1252, utf-16le or shift_jis`,
+    });
+    return z.NEVER;
+  })
+  .meta({
+    description:
+      'What the bytes of a CSV or of NDJSON are text by: a name of the WHATWG Encoding Standard; UTF-8 by default, or what its byte order mark says.',
+  });
+
+/** What users say of how a source is written, beside its format. */
+export const readingSchema = z.strictObject({
+  columns: columnsSchema.optional(),
+  metadata: metadataColumnsSchema.optional(),
+  delimiter: delimiterSchema.optional(),
+  encoding: textEncodingSchema.optional(),
+  listSeparator: z.string().min(1).max(8).optional().meta({
+    description:
+      'What stands between the entries of a list in a CSV’s metadata cell; without it a cell is one value.',
+  }),
+});
+export type Reading = z.infer<typeof readingSchema>;
 
 /** How a source that is no plain NDJSON is to be read. */
 export const sourceEncodingSchema = z.strictObject({
   format: sourceFormatSchema,
   gzip: z.boolean(),
   columns: columnsSchema.optional(),
+  delimiter: z.string().optional(),
+  encoding: z.string().optional(),
+  listSeparator: z.string().optional(),
 });
 export type SourceEncoding = z.infer<typeof sourceEncodingSchema>;
 
@@ -41,20 +86,55 @@ export type SourceEncoding = z.infer<typeof sourceEncodingSchema>;
 export function encodingOf({
   format = 'ndjson',
   gzip = false,
-  columns,
-}: {
-  format?: SourceFormat | undefined;
-  gzip?: boolean;
-  columns?: Columns | undefined;
-}): SourceEncoding | undefined {
-  if (format === 'ndjson' && columns !== undefined) {
-    const message = 'columns: they are for csv and parquet; NDJSON has its fields by their own names';
-    throw new EmbedmillError('invalid_request', message, { details: [{ path: 'columns', message }] });
-  }
+  columns: named,
+  metadata,
+  delimiter,
+  encoding,
+  listSeparator,
+}: Reading & { format?: SourceFormat | undefined; gzip?: boolean }): SourceEncoding | undefined {
+  if (metadata !== undefined && named?.metadata !== undefined)
+    throw mismatch('metadata', 'it is in "columns" already; say it once');
+  const columns = metadata === undefined ? named : { ...named, metadata };
+  if (format !== 'csv' && delimiter !== undefined) throw mismatch('delimiter', 'only CSV has one');
+  if (format !== 'csv' && listSeparator !== undefined)
+    throw mismatch('listSeparator', `it is for cells of CSV; ${format} has lists of its own`);
+  if (format === 'parquet' && encoding !== undefined)
+    throw mismatch('encoding', 'Parquet has texts as UTF-8 always');
   if (format === 'parquet' && gzip) {
     throw new EmbedmillError('invalid_request', 'Parquet is packed in itself; unpack the file around it');
   }
-  return format === 'ndjson' && !gzip ? undefined : { format, gzip, columns };
+  const isPlain = format === 'ndjson' && !gzip && columns === undefined;
+  if (isPlain && (encoding === undefined || encoding === 'utf-8')) return undefined;
+  return { format, gzip, columns, delimiter, encoding, listSeparator };
+}
+
+/** As `encodingOf`, of what a name or a media type stands for, and of what was said, which counts more. */
+export function encodingOfNamed(
+  named: NamedFormat & { gzip?: boolean; encoding?: string },
+  said: Reading & { format?: SourceFormat | undefined } = {},
+): SourceEncoding | undefined {
+  const format = said.format ?? named.format;
+  return encodingOf({
+    ...said,
+    format,
+    gzip: named.gzip ?? false,
+    delimiter: said.delimiter ?? (format === 'csv' ? named.delimiter : undefined),
+    encoding: said.encoding ?? (format === 'parquet' ? undefined : named.encoding),
+  });
+}
+
+function mismatch(path: string, why: string): EmbedmillError {
+  const message = `${path}: ${why}`;
+  return new EmbedmillError('invalid_request', message, { details: [{ path, message }] });
+}
+
+/** The encoding that a name stands for, by the name that the standard has for it. */
+function textEncodingOf(name: string): string | undefined {
+  try {
+    return new TextDecoder(name).encoding;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The media type that each format is uploaded as. */
@@ -68,18 +148,41 @@ const EXTENSIONS: Readonly<Record<string, SourceFormat>> = {
   ndjson: 'ndjson',
   jsonl: 'ndjson',
   csv: 'csv',
+  tsv: 'csv',
+  tab: 'csv',
   parquet: 'parquet',
 };
+const TAB = /^(?:tsv|tab)$/i;
 
 /** What a file's name says of its content. */
-export function formatOfName(name: string): { format: SourceFormat | undefined; gzip: boolean } {
+export function formatOfName(name: string): NamedFormat & { gzip: boolean } {
   const plain = name.replace(/\.gz$/i, '');
   const [, extension = ''] = /\.([^./]+)$/.exec(plain) ?? [];
-  return { format: EXTENSIONS[extension.toLowerCase()], gzip: plain !== name };
+  const format = EXTENSIONS[extension.toLowerCase()];
+  const gzip = plain !== name;
+  return TAB.test(extension) ? { format, gzip, delimiter: '\t' } : { format, gzip };
 }
 
-/** The format that a media type stands for; undefined for one that says nothing of it. */
-export function formatOfMediaType(type: string): SourceFormat | undefined {
+/** A format, with the delimiter where its name says that as well. */
+export interface NamedFormat {
+  format: SourceFormat | undefined;
+  delimiter?: string;
+}
+
+/** What a media type stands for, its charset among it; without a format where it says nothing of it. */
+export function formatOfMediaType(type: string): NamedFormat & { encoding?: string } {
+  const [, charset = ''] = /;\s*charset\s*=\s*"?([^\s";]+)/i.exec(type) ?? [];
+  const format = plainFormatOf(type);
+  const encoding = textEncodingOf(charset);
+  const isText = format !== undefined && format !== 'parquet';
+  return {
+    format,
+    ...(/^text\/tab-separated-values\b/i.test(type) && { delimiter: '\t' }),
+    ...(isText && encoding !== undefined && encoding !== 'utf-8' && { encoding }),
+  };
+}
+
+function plainFormatOf(type: string): SourceFormat | undefined {
   const [essence = ''] = type.toLowerCase().split(';');
   switch (essence.trim()) {
     case 'application/x-ndjson':
@@ -87,6 +190,7 @@ export function formatOfMediaType(type: string): SourceFormat | undefined {
     case 'application/jsonl':
       return 'ndjson';
     case 'text/csv':
+    case 'text/tab-separated-values':
       return 'csv';
     case 'application/vnd.apache.parquet':
     case 'application/x-parquet':

@@ -1,84 +1,128 @@
-import { Readable } from 'node:stream';
-import { CsvError, parse } from 'csv-parse';
 import { EmbedmillError } from '@embedmill/jobs';
-import { MAX_LINE_BYTES } from './lines.ts';
-import type { Table } from './table.ts';
+import { CsvRows, type CsvRow } from './csv-rows.ts';
+import { RowFault } from './row-fault.ts';
+import type { Table, TableRow } from './table.ts';
+import { decodedText } from './text-decoding.ts';
+
+export interface CsvOptions {
+  /** Found by itself where it is not given. */
+  delimiter?: string | undefined;
+  encoding?: string | undefined;
+}
+
+/** In the order in which they are preferred, where two fit as well. */
+const DELIMITERS = [',', ';', '\t', '|'];
+/** What a delimiter is found by. */
+const SAMPLE_CHARACTERS = 1 << 16;
+const SAMPLE_ROWS = 20;
+/** As Excel writes and reads it, in a line of its own before all others. */
+const SEPARATOR_LINE = /^"?sep=([^"\r\n])"?(?:\r\n|\n|\r|$)/i;
 
 /**
- * A CSV file as a table (RFC 4180; UTF-8, with or without a byte order mark; the first row has the columns' names).
- * Memory is bounded by the longest row. Errors: `source_unreadable` that names the row (the first below the names is
- * 1) and, where there is one, the column.
+ * A CSV file as a table; the first row has the columns' names. Rows that are too short have empty ends; other rows that
+ * do not fit are faults of their own. Memory is bounded by the longest row. Errors: `source_unreadable` where the first
+ * row has no names.
  */
-export async function openCsv(bytes: AsyncIterable<Uint8Array>): Promise<Table> {
-  const records = recordsOf(bytes);
-  const { value: columns, done } = await records.next();
-  if (done === true) return { columns: [], rows: records };
-  return { columns: columns.map((name) => name.trim()), rows: rowsOf(records, columns) };
+export async function openCsv(
+  bytes: AsyncIterable<Uint8Array>,
+  { delimiter, encoding }: CsvOptions = {},
+): Promise<Table> {
+  const texts = decodedText(bytes, encoding);
+  let sample = '';
+  let isWhole = true;
+  for (;;) {
+    const { done, value } = await texts.next();
+    if (done === true) break;
+    sample += value;
+    if (sample.length < SAMPLE_CHARACTERS) continue;
+    isWhole = false;
+    break;
+  }
+  const [line = '', said] = SEPARATOR_LINE.exec(sample) ?? [];
+  const start = sample.slice(line.length);
+  const rows = rowGroups(
+    start,
+    isWhole ? undefined : texts,
+    delimiter ?? said ?? delimiterOf(start, isWhole),
+  );
+  let group = await rows.next();
+  while (group.done !== true && group.value.length === 0) group = await rows.next();
+  const [names, ...others] = group.done === true ? [] : group.value;
+  if (names === undefined) return { columns: [], rows: rows as AsyncGenerator<never> };
+  if ('fault' in names) throw unreadable(`the first row, which has the columns’ names, ${names.fault}`);
+  if (isUndecodable(names.cells))
+    throw unreadable(notText('the first row, which has the columns’ names,', encoding));
+  const columns = names.cells.map((name) => name.trim());
+  return { columns, rows: tableRows(columns.length, others, rows, encoding) };
 }
 
-async function* rowsOf(
-  records: AsyncIterable<string[]>,
-  columns: readonly string[],
-): AsyncGenerator<string[]> {
+async function* rowGroups(
+  start: string,
+  texts: AsyncIterable<string> | undefined,
+  delimiter: string,
+): AsyncGenerator<CsvRow[]> {
+  const rows = new CsvRows(delimiter);
+  yield rows.push(start);
+  if (texts !== undefined) for await (const text of texts) yield rows.push(text);
+  yield rows.end();
+}
+
+async function* tableRows(
+  columns: number,
+  first: CsvRow[],
+  groups: AsyncIterable<CsvRow[]>,
+  encoding: string | undefined,
+): AsyncGenerator<TableRow[]> {
   let row = 0;
-  for await (const record of records) {
+  const inTable = (one: CsvRow): TableRow => {
     row += 1;
-    if (record.length !== columns.length) {
-      const message = `row ${row} has ${record.length} fields where there are ${columns.length} columns; is a text with a comma or a line end not in quotes?`;
-      throw new EmbedmillError('source_unreadable', message);
+    if ('fault' in one) return new RowFault('malformed_row', `row ${row} ${one.fault}`);
+    const { cells, isBlank } = one;
+    if (isBlank) return null;
+    if (isUndecodable(cells)) {
+      return new RowFault('invalid_utf8', notText(`row ${row}`, encoding));
     }
-    yield record;
-  }
+    while (cells.length > columns && cells.at(-1) === '') cells.pop();
+    if (cells.length > columns) {
+      const message = `row ${row} has ${cells.length} fields where there are ${columns} columns; is a text with a delimiter or a line end not in quotes?`;
+      return new RowFault('malformed_row', message);
+    }
+    return cells;
+  };
+  yield first.map(inTable);
+  for await (const group of groups) yield group.map(inTable);
 }
 
-async function* recordsOf(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<string[]> {
-  const text = Readable.from(decoded(bytes));
-  const parser = parse({ relax_column_count: true, skip_empty_lines: true, max_record_size: MAX_LINE_BYTES });
-  text.on('error', (error) => parser.destroy(error));
-  text.pipe(parser);
-  try {
-    for await (const record of parser) yield record as string[];
-  } catch (error) {
-    throw error instanceof CsvError ? malformed(error) : error;
-  } finally {
-    text.destroy();
+/** The delimiter by which the most rows have as many fields as the first one, and that has more than one. */
+function delimiterOf(sample: string, isWhole: boolean): string {
+  let best = { delimiter: ',', agreeing: 0, columns: 1 };
+  for (const delimiter of DELIMITERS) {
+    const parser = new CsvRows(delimiter);
+    const rows = parser.push(sample);
+    if (isWhole) rows.push(...parser.end());
+    const [names, ...others] = rows.slice(0, SAMPLE_ROWS);
+    if (names === undefined || 'fault' in names) continue;
+    const columns = names.cells.length;
+    const fits = others.filter((one) => 'cells' in one && one.cells.length === columns).length;
+    const agreeing = others.length === 0 ? 1 : fits / others.length;
+    const isBetter =
+      agreeing > best.agreeing ||
+      (agreeing === best.agreeing && columns > best.columns) ||
+      best.columns === 1;
+    if (columns > 1 && isBetter) best = { delimiter, agreeing, columns };
   }
+  return best.delimiter;
 }
 
-async function* decoded(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
-  const decoder = new TextDecoder('utf-8', { fatal: true });
-  let read = 0;
-  for await (const chunk of bytes) {
-    yield decode(chunk);
-    read += chunk.length;
-  }
-  yield decode(undefined);
-
-  function decode(chunk: Uint8Array | undefined): string {
-    try {
-      return decoder.decode(chunk, { stream: chunk !== undefined });
-    } catch (error) {
-      const message = `the CSV is not valid UTF-8, soon after byte ${read}; re-encode the file`;
-      throw new EmbedmillError('source_unreadable', message, { cause: error });
-    }
-  }
+function isUndecodable(cells: readonly string[]): boolean {
+  return cells.some((cell) => !cell.isWellFormed());
 }
 
-function malformed(error: CsvError): EmbedmillError {
-  const { records, column } = error as CsvError & { records?: number; column?: number | string };
-  const where = `row ${records ?? '?'}${column === undefined ? '' : `, column ${Number(column) + 1}`}`;
-  switch (error.code) {
-    case 'CSV_MAX_RECORD_SIZE': {
-      const message = `${where} is longer than ${MAX_LINE_BYTES} bytes; is a quote missing?`;
-      return new EmbedmillError('source_unreadable', message, { cause: error });
-    }
-    case 'CSV_QUOTE_NOT_CLOSED': {
-      const message = `${where} begins with a quote that never ends`;
-      return new EmbedmillError('source_unreadable', message, { cause: error });
-    }
-    default: {
-      const message = `${where} is no valid CSV: ${error.message}`;
-      return new EmbedmillError('source_unreadable', message, { cause: error });
-    }
-  }
+function notText(what: string, encoding = 'utf-8'): string {
+  const name = encoding === 'utf-8' ? 'UTF-8' : encoding;
+  return `${what} is not valid ${name}; say its encoding, such as windows-1252, or write the file as UTF-8`;
+}
+
+function unreadable(message: string): EmbedmillError {
+  return new EmbedmillError('source_unreadable', message);
 }

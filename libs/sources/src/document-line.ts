@@ -3,12 +3,15 @@ import {
   EmbedmillError,
   ERRORS,
   parseDocument,
+  parseJson,
   type Document,
+  type DocumentLimits,
   type DocumentReport,
   type Profile,
   type TenantId,
 } from '@embedmill/jobs';
 import { MAX_LINE_BYTES, type Line } from './lines.ts';
+import { faultOf } from './row-fault.ts';
 
 export type DocumentLine =
   { ok: true; line: Line; document: Document } | { ok: false; line: Line; report: DocumentReport };
@@ -22,6 +25,7 @@ export function readDocumentLine(
   line: Line,
   profile: Pick<Profile, 'filterable'>,
   bound?: TenantId,
+  limits?: DocumentLimits,
 ): DocumentLine {
   const refuse = (error: EmbedmillError, id: string | null): DocumentLine => ({
     ok: false,
@@ -34,19 +38,22 @@ export function readDocumentLine(
   }
   if (!isUtf8(line.bytes)) {
     return refuse(
-      new EmbedmillError('invalid_utf8', 'the line is not valid UTF-8; re-encode the file'),
+      new EmbedmillError(
+        'invalid_utf8',
+        'the line is not valid UTF-8; say its encoding, or re-encode the file',
+      ),
       null,
     );
   }
   let value: unknown;
   try {
-    value = JSON.parse(line.bytes.toString('utf8'));
+    value = parseJson(line.bytes.toString('utf8'));
   } catch (error) {
     const reason = error instanceof Error ? error.message.slice(0, 300) : 'not JSON';
     return refuse(new EmbedmillError('malformed_json', `not valid JSON: ${reason}`), null);
   }
-  const parsed = parseDocument(value, profile, bound);
-  if (!parsed.ok) return refuse(parsed.error, parsed.id ?? null);
+  const parsed = parseDocument(value, profile, bound, limits);
+  if (!parsed.ok) return refuse(faultOf(value) ?? parsed.error, parsed.id ?? null);
   return { ok: true, line, document: parsed.document };
 }
 

@@ -21,13 +21,13 @@ const ask = (message: FromThread, bytes?: Uint8Array<ArrayBuffer>): Promise<Uint
 };
 
 async function decode(): Promise<void> {
-  const { metadata, ...named } = columns ?? {};
-  const wanted = new Set<string | undefined>([...FIELDS, ...Object.values(named), ...(metadata ?? [])]);
+  const { metadata = 'rest', ...named } = columns ?? {};
+  const wanted = new Set<string | undefined>([...FIELDS, ...Object.values(named), ...metadata]);
   const read = (start: number, end: number) => ask({ kind: 'read', start, end });
   const table = await openParquet({ size, read }, (there) =>
-    metadata === undefined ? there : there.filter((name) => wanted.has(name)),
+    metadata === 'rest' ? there : there.filter((name) => wanted.has(name)),
   );
-  const documentOf = documentsOf(table.columns, columns, { filterable });
+  const documentOf = documentsOf(table.columns, { columns }, { filterable });
   for await (const piece of documentLines(table, documentOf)) {
     const bytes = Uint8Array.from(piece);
     await ask({ kind: 'lines', bytes }, bytes);

@@ -1,22 +1,25 @@
 import { brotliDecompressSync, unzipSync, zstdDecompressSync } from 'node:zlib';
 import {
   parquetMetadataAsync,
-  parquetReadObjects,
   parquetSchema,
   type AsyncBuffer,
-  type ColumnChunk,
+  type ColumnMetaData,
   type Compressors,
   type FileMetaData,
   type RowGroup,
+  type SchemaTree,
 } from 'hyparquet';
 import { parquetHeader } from 'hyparquet/src/column.js';
 import { compressors as inScript } from 'hyparquet-compressors';
 import { EmbedmillError } from '@embedmill/jobs';
+import { MOST_COLUMNS } from './csv-rows.ts';
+import { columnValues, type ColumnChunk } from './parquet-column.ts';
+import { ValueFault } from './row-fault.ts';
 import type { Table } from './table.ts';
 
 /**
  * A Parquet file as a table, a row group at a time: its columns' chunks are read by byte ranges, looked through, and
- * only then decoded. What a file says of itself is not believed: every size and count in its pages' headers is held
+ * only then decoded. What cannot be decoded is the fault of the rows that have it. What a file says of itself is not believed: every size and count in its pages' headers is held
  * against the limits first, so that a small file cannot ask for a large memory. Errors: `source_unreadable`, that names
  * the row group and the column.
  */
@@ -28,89 +31,107 @@ export const PARQUET_LIMITS = {
   footerBytes: 64 * 1024 * 1024,
 };
 
+/** Rows that are handed on at once. */
+const ROWS_AT_ONCE = 1024;
+
 export interface RangeReader {
   size: number;
   /** The bytes `start` to `end`. */
   read(start: number, end: number): Promise<Uint8Array<ArrayBuffer>>;
 }
 
-/** `wanted`: the columns to read, of those there are; all by default. */
+/**
+ * `wanted`: the columns to read, of those there are; all by default. Errors: `source_unreadable` where there are more of
+ * them than are read, or one is of a kind that cannot be read.
+ */
 export async function openParquet(
   file: RangeReader,
   wanted: (columns: readonly string[]) => readonly string[] = (columns) => columns,
 ): Promise<Table> {
   const metadata = await parquetMetadataAsync(limited(file, PARQUET_LIMITS.footerBytes)).catch(
     (error: unknown) => {
-      throw unreadable('the file is no readable Parquet', error);
+      throw unreadable('the file is no readable Parquet, for its footer cannot be read', error);
     },
   );
-  const there = parquetSchema(metadata).children.map(({ element }) => element.name);
-  const columns = wanted(there);
-  return { columns, rows: rowsOf(file, metadata, columns) };
+  const schema = parquetSchema(metadata);
+  const columns = wanted(schema.children.map(({ element }) => element.name));
+  if (columns.length > MOST_COLUMNS) {
+    const message = `the file has ${columns.length} columns; ${MOST_COLUMNS} are read at most: name those that are wanted in "columns"`;
+    throw unreadable(message);
+  }
+  const chosen = new Set(columns);
+  const [group] = metadata.row_groups;
+  for (const { meta_data } of group?.columns ?? [])
+    if (meta_data !== undefined && chosen.has(meta_data.path_in_schema[0] ?? '')) assertReadable(meta_data);
+  return { columns, rows: rowsOf(file, metadata, schema, columns) };
 }
 
 async function* rowsOf(
   file: RangeReader,
   metadata: FileMetaData,
+  schema: SchemaTree,
   columns: readonly string[],
-): AsyncGenerator<unknown[]> {
-  let rowStart = 0;
+): AsyncGenerator<unknown[][]> {
+  const trees = new Map(schema.children.map((tree) => [tree.element.name, tree]));
   for (const [n, group] of metadata.row_groups.entries()) {
     const where = `row group ${n + 1}`;
     const rows = countOf(group.num_rows, `${where}: rows`);
     if (rows === 0) continue;
     const chunks = await readChunks(file, group, rows, columns, where);
-    const objects = await parquetReadObjects({
-      ...{ file: chunks, metadata, columns: [...columns], compressors: COMPRESSORS, parsers: PARSERS },
-      ...{ rowStart, rowEnd: rowStart + rows },
-    }).catch((error: unknown) => {
-      throw unreadable(`${where} (rows ${rowStart + 1} to ${rowStart + rows}) cannot be decoded`, error);
+    const values = columns.map((name) => {
+      const tree = trees.get(name);
+      return tree === undefined ? [] : columnValues(tree, chunks.get(name) ?? [], schema, rows, COMPRESSORS);
     });
-    if (objects.length !== rows)
-      throw unreadable(`${where} says that it has ${rows} rows, and has ${objects.length}`);
-    for (const object of objects) yield columns.map((name) => object[name] as unknown);
-    rowStart += rows;
+    for (let from = 0; from < rows; from += ROWS_AT_ONCE) {
+      const length = Math.min(ROWS_AT_ONCE, rows - from);
+      yield Array.from({ length }, (_, row) => values.map((column) => column[from + row]));
+    }
   }
 }
 
-/** The row group's chunks in memory, as the part of the file that they are. */
+/** The row group's chunks, by column. One that lies as it should not is its rows' fault alone. */
 async function readChunks(
   file: RangeReader,
   group: RowGroup,
   rows: number,
   columns: readonly string[],
   where: string,
-): Promise<AsyncBuffer> {
-  const chosen = group.columns.filter(({ meta_data }) =>
-    columns.includes(meta_data?.path_in_schema[0] ?? ''),
-  );
-  const ranges = chosen.map((chunk) => rangeOf(chunk, file.size, where));
-  const stored = ranges.reduce((sum, { start, end }) => sum + end - start, 0);
+): Promise<Map<string, ColumnChunk[]>> {
+  const wanted = new Set(columns);
+  const chosen = group.columns.flatMap(({ meta_data: metadata, file_path: elsewhere }) => {
+    if (metadata === undefined || (elsewhere !== undefined && elsewhere !== ''))
+      throw unreadable(`${where}: a column lies in another file`);
+    return wanted.has(metadata.path_in_schema[0] ?? '') ? [metadata] : [];
+  });
+  const stored = chosen.reduce((sum, { total_compressed_size: size }) => sum + Number(size), 0);
   if (stored > PARQUET_LIMITS.groupBytes || rows > PARQUET_LIMITS.groupValues)
     throw tooLarge(where, stored, rows);
-  const held: { start: number; bytes: Uint8Array<ArrayBuffer> }[] = [];
+  const chunks = new Map<string, ColumnChunk[]>(columns.map((name) => [name, []]));
   let unpacked = 0;
-  for (const { start, end, name } of ranges) {
-    const bytes = await file.read(start, end);
-    unpacked += lookThrough(bytes, `${where}, column ${JSON.stringify(name)}`);
+  for (const metadata of chosen) {
+    const [name = ''] = metadata.path_in_schema;
+    const at = `${where}, column ${JSON.stringify(metadata.path_in_schema.join('.'))}`;
+    let bytes: ColumnChunk['bytes'];
+    try {
+      const { start, end } = rangeOf(metadata, file.size, at);
+      const read = await file.read(start, end);
+      unpacked += lookThrough(read, at, rows);
+      bytes = read;
+    } catch (error) {
+      if (!(error instanceof BrokenChunk)) throw error;
+      bytes = new ValueFault(error.message);
+    }
     if (unpacked > PARQUET_LIMITS.groupBytes) throw tooLarge(where, unpacked, rows);
-    held.push({ start, bytes });
+    chunks.get(name)?.push({ metadata, bytes });
   }
-  return {
-    byteLength: file.size,
-    slice(from: number, to = file.size): ArrayBuffer {
-      const part = new Uint8Array(to - from);
-      for (const { start, bytes } of held) {
-        const [first, last] = [Math.max(from, start), Math.min(to, start + bytes.length)];
-        if (first < last) part.set(bytes.subarray(first - start, last - start), first - from);
-      }
-      return part.buffer;
-    },
-  };
+  return chunks;
 }
 
+/** What is wrong with one column's bytes in one row group. */
+class BrokenChunk extends Error {}
+
 /** Reads a chunk's page headers, and gives the bytes that its pages unpack to. */
-function lookThrough(bytes: Uint8Array<ArrayBuffer>, where: string): number {
+function lookThrough(bytes: Uint8Array<ArrayBuffer>, where: string, rows: number): number {
   const reader = { view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length), offset: 0 };
   let unpacked = 0;
   let values = 0;
@@ -119,38 +140,46 @@ function lookThrough(bytes: Uint8Array<ArrayBuffer>, where: string): number {
     try {
       header = parquetHeader(reader);
     } catch (error) {
-      throw unreadable(`${where}: a page's header is not readable`, error);
+      throw new BrokenChunk(`a page's header cannot be read: ${String(error)}`);
     }
     const { data_page_header: v1, data_page_header_v2: v2, dictionary_page_header: dictionary } = header;
-    unpacked += countOf(header.uncompressed_page_size, `${where}: a page's size`);
-    values += countOf(
-      v1?.num_values ?? v2?.num_values ?? dictionary?.num_values ?? 0,
-      `${where}: a page's values`,
-    );
+    unpacked += placeOf(header.uncompressed_page_size, 'a page’s size');
+    values += placeOf(v1?.num_values ?? v2?.num_values ?? dictionary?.num_values ?? 0, 'a page’s values');
     if (v2 !== undefined) {
-      countOf(v2.num_nulls, `${where}: a page's nulls`);
-      countOf(v2.num_rows, `${where}: a page's rows`);
+      placeOf(v2.num_nulls, 'a page’s nulls');
+      placeOf(v2.num_rows, 'a page’s rows');
     }
-    reader.offset += countOf(header.compressed_page_size, `${where}: a page's size`);
-    if (reader.offset > bytes.length) throw unreadable(`${where}: a page goes beyond its chunk`);
-    if (unpacked > PARQUET_LIMITS.groupBytes) throw tooLarge(where, unpacked, 0);
+    reader.offset += placeOf(header.compressed_page_size, 'a page’s size');
+    if (reader.offset > bytes.length) throw new BrokenChunk('a page goes beyond its chunk');
+    if (unpacked > PARQUET_LIMITS.groupBytes) throw tooLarge(where, unpacked, rows);
     // A dictionary has as many again at most.
     if (values > 2 * PARQUET_LIMITS.groupValues) throw tooLarge(where, unpacked, values);
   }
   return unpacked;
 }
 
-function rangeOf({ meta_data: chunk, file_path: elsewhere }: ColumnChunk, size: number, where: string) {
-  if (chunk === undefined || (elsewhere !== undefined && elsewhere !== ''))
-    throw unreadable(`${where}: a column lies in another file`);
-  const name = chunk.path_in_schema.join('.');
-  const at = `${where}, column ${JSON.stringify(name)}`;
-  const data = countOf(chunk.data_page_offset, `${at}: its offset`);
-  const dictionary = countOf(chunk.dictionary_page_offset ?? 0n, `${at}: its dictionary's offset`);
+function rangeOf(chunk: ColumnMetaData, size: number, at: string): { start: number; end: number } {
+  const data = placeOf(chunk.data_page_offset, `${at}: its offset`);
+  const dictionary = placeOf(chunk.dictionary_page_offset ?? 0n, `${at}: its dictionary's offset`);
   const start = dictionary > 0 && dictionary < data ? dictionary : data;
-  const end = start + countOf(chunk.total_compressed_size, `${at}: its size`);
-  if (end > size) throw unreadable(`${at} ends at byte ${end} of a file of ${size}`);
-  return { name, start, end };
+  const end = start + placeOf(chunk.total_compressed_size, `${at}: its size`);
+  if (end > size) throw new BrokenChunk(`${at} ends at byte ${end} of a file of ${size}`);
+  return { start, end };
+}
+
+/** Errors: `source_unreadable` that names the column, where it is of a kind that nothing here reads. */
+function assertReadable({ path_in_schema, type, codec, encodings }: ColumnMetaData): void {
+  const isPacked = codec !== 'UNCOMPRESSED' && codec !== 'SNAPPY' && COMPRESSORS[codec] === undefined;
+  const strange: string | undefined = isPacked
+    ? `packing ${String(codec)}`
+    : type === undefined || encodings.includes(undefined as never)
+      ? 'type or encoding'
+      : undefined;
+  if (strange === undefined) return;
+  const name = JSON.stringify(path_in_schema.join('.'));
+  throw unreadable(
+    `the column ${name} is of a ${strange} that cannot be read; name the columns that are wanted in "columns", without it`,
+  );
 }
 
 /** Reads no more at once than `most` bytes, all of them within the file. */
@@ -172,16 +201,18 @@ function countOf(value: bigint | number, what: string): number {
   throw unreadable(`${what} cannot be ${value}`);
 }
 
+function placeOf(value: bigint | number, what: string): number {
+  const count = Number(value);
+  if (Number.isSafeInteger(count) && count >= 0) return count;
+  throw new BrokenChunk(`${what} cannot be ${value}`);
+}
+
 /** Node's own where it has one: they stop at the length that was announced. */
 const COMPRESSORS: Compressors = {
   ...inScript,
   GZIP: (input, length) => unzipSync(input, { maxOutputLength: Math.max(1, length) }),
   BROTLI: (input, length) => brotliDecompressSync(input, { maxOutputLength: Math.max(1, length) }),
   ZSTD: (input, length) => zstdDecompressSync(input, { maxOutputLength: Math.max(1, length) }),
-};
-
-const PARSERS = {
-  dateFromDays: (days: number) => new Date(days * 86_400_000).toISOString().slice(0, 10),
 };
 
 function tooLarge(where: string, bytes: number, rows: number): EmbedmillError {

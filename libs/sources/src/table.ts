@@ -1,11 +1,22 @@
-import { EmbedmillError, type Columns, type FilterableType, type Profile } from '@embedmill/jobs';
+import {
+  EmbedmillError,
+  exactNumber,
+  type FilterableType,
+  type Profile,
+  type SourceEncoding,
+} from '@embedmill/jobs';
+import { RowFault, ValueFault } from './row-fault.ts';
 
-/** Rows of values under named columns. A value is JSON, or what its format has beside it: dates, large integers, bytes. */
+/** Rows of values under named columns, some at a time. A value is JSON, or what its format has beside it: large integers, bytes. */
 export interface Table {
   columns: readonly string[];
-  rows: AsyncIterable<readonly unknown[]>;
+  rows: AsyncIterable<TableRow[]>;
 }
 
+/** Values, why there are none, or null for a row with nothing in it. */
+export type TableRow = readonly unknown[] | RowFault | null;
+
+/** Of a document, those that one column gives. */
 export const FIELDS = ['id', 'text', 'title', 'image', 'video', 'tenant'] as const;
 /** `metadata.year` is the metadata field `year`. */
 const METADATA_PREFIX = 'metadata.';
@@ -15,23 +26,29 @@ type Document = Record<string, unknown>;
 /**
  * Makes rows into documents, as `parseDocument` takes them: named columns are fields, the others (or those in
  * `metadata`) metadata. Empty values are left out, but for the id and the text, whose lack is the document's own fault.
- * Texts in metadata become numbers and booleans where the profile filters on them. Errors: `source_unreadable` that
+ * Texts in metadata become numbers where the profile filters on them, and lists where they are separated. A row with a
+ * value that cannot be had is a fault, which names it by its number. Errors: `source_unreadable` that
  * names the columns, where one is missing or comes twice.
  */
 export function documentsOf(
   names: readonly string[],
-  columns: Columns | undefined,
+  { columns, listSeparator }: Pick<SourceEncoding, 'columns' | 'listSeparator'>,
   { filterable }: Pick<Profile, 'filterable'>,
-): (row: readonly unknown[]) => Document {
-  const twice = names.find((name, n) => names.indexOf(name) !== n);
-  if (twice !== undefined) throw unreadable(`the column ${JSON.stringify(twice)} comes twice`, names);
+): (row: readonly unknown[], number: number) => Document | RowFault {
+  const places = new Map<string, number>();
+  for (const [at, name] of names.entries()) {
+    if (name !== '' && places.has(name))
+      throw unreadable(`the column ${JSON.stringify(name)} comes twice`, names);
+    places.set(name, at);
+  }
   const taken = new Set<number>();
   const fields: [field: (typeof FIELDS)[number], at: number][] = [];
   for (const field of FIELDS) {
     const name = columns?.[field] ?? field;
-    const at = names.indexOf(name);
-    if (at === -1 && columns?.[field] === undefined) continue;
-    if (at === -1) throw unreadable(`there is no column ${JSON.stringify(name)} for the ${field}`, names);
+    const at = places.get(name);
+    if (at === undefined && columns?.[field] === undefined) continue;
+    if (at === undefined)
+      throw unreadable(`there is no column ${JSON.stringify(name)} for the ${field}`, names);
     fields.push([field, at]);
     taken.add(at);
   }
@@ -39,28 +56,49 @@ export function documentsOf(
   if (!has('id')) throw unreadable('there is no column "id"', names);
   if (!has('text') && !has('image') && !has('video')) throw unreadable('there is no column "text"', names);
 
-  const metadata = (columns?.metadata ?? names.filter((_, at) => !taken.has(at))).map((name) => {
-    const at = names.indexOf(name);
-    if (at === -1) throw unreadable(`there is no column ${JSON.stringify(name)} for the metadata`, names);
+  const rest = columns?.metadata ?? 'rest';
+  // A column without a name is that of row numbers, which pandas writes.
+  const chosen = rest === 'rest' ? names.filter((name, at) => name !== '' && !taken.has(at)) : rest;
+  const metadata = chosen.map((name) => {
+    const at = places.get(name);
+    if (at === undefined)
+      throw unreadable(`there is no column ${JSON.stringify(name)} for the metadata`, names);
     const key = name.startsWith(METADATA_PREFIX) ? name.slice(METADATA_PREFIX.length) : name;
     return { key, at, type: Object.hasOwn(filterable, key) ? filterable[key] : undefined };
   });
+  const metadataValue = (value: unknown, type: FilterableType | undefined): unknown => {
+    if (typeof value !== 'string') return value;
+    if (listSeparator === undefined || !value.includes(listSeparator)) return typed(value, type);
+    const entries = value.split(listSeparator).map((entry) => entry.trim());
+    return entries.filter((entry) => entry !== '').map((entry) => typed(entry, type));
+  };
 
-  return (row) => {
+  const documentOf = (valueAt: (at: number) => unknown): Document => {
     const document = fields.flatMap(([field, at]): [string, unknown][] => {
-      const value = jsonOf(row[at]);
+      const value = valueAt(at);
       const isNeeded = field === 'id' || field === 'text';
       return isEmpty(value) && !isNeeded ? [] : [[field, value]];
     });
     const kept = metadata.flatMap(({ key, at, type }): [string, unknown][] => {
-      const value = jsonOf(row[at]);
-      return isEmpty(value) ? [] : [[key, typeof value === 'string' ? typed(value, type) : value]];
+      const value = valueAt(at);
+      return isEmpty(value) ? [] : [[key, metadataValue(value, type)]];
     });
     // From entries, so that a column "__proto__" is a key like any other, and refused as one.
     return Object.fromEntries([
       ...document,
       ...(kept.length > 0 ? [['metadata', nested(kept)] as const] : []),
     ]);
+  };
+  return (row, number) => {
+    let current = 0;
+    const valueAt = (at: number) => jsonOf(row[(current = at)]);
+    try {
+      return documentOf(valueAt);
+    } catch (error) {
+      if (!(error instanceof ValueFault)) throw error;
+      const message = `row ${number}, column ${JSON.stringify(names[current])}: ${error.message}`;
+      return new RowFault(error.code, message);
+    }
   };
 }
 
@@ -83,7 +121,9 @@ function typed(value: string, type: FilterableType | undefined): string | number
   switch (type) {
     case 'integer':
     case 'float': {
-      const number = value.trim() === '' ? Number.NaN : Number(value);
+      const text = value.trim();
+      const number = text === '' ? Number.NaN : Number(text);
+      if (type === 'integer' && !Number.isSafeInteger(number)) return value;
       return Number.isFinite(number) ? number : value;
     }
     case 'boolean':
@@ -95,16 +135,17 @@ function typed(value: string, type: FilterableType | undefined): string | number
   }
 }
 
-/** A value as JSON has it: integers beyond 2^53 and dates as text, bytes in base64, NaN as nothing. */
+/** A value as JSON has it: numbers that a double changes as text, bytes in base64, NaN as nothing. */
 function jsonOf(value: unknown): unknown {
   switch (typeof value) {
     case 'bigint':
-      return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
+      return exactNumber(String(value));
     case 'number':
-      return Number.isFinite(value) ? value : null;
+      if (Math.abs(value) <= Number.MAX_SAFE_INTEGER) return value;
+      return Number.isFinite(value) ? exactNumber(String(value)) : null;
     case 'object':
       if (value === null) return null;
-      if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toISOString();
+      if (value instanceof ValueFault) throw value;
       if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
       if (ArrayBuffer.isView(value)) return Array.from(value as unknown as Iterable<unknown>, jsonOf);
       if (Array.isArray(value)) return value.map(jsonOf);

@@ -6,7 +6,11 @@ import fc from 'fast-check';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseDocument, type JobId, type Profile, type SourceEncoding } from '@embedmill/jobs';
+import { CsvRows } from './csv-rows.ts';
+import { openCsv } from './csv.ts';
+import { readDocumentLine } from './document-line.ts';
 import { fileSource } from './file-source.ts';
+import { readLines } from './lines.ts';
 import { Spool } from './spool.ts';
 import { transcode } from './transcode.ts';
 
@@ -31,14 +35,18 @@ interface Options {
 }
 
 async function transcoded(bytes: string | Uint8Array, encoding: SourceEncoding, options: Options = {}) {
+  return (await bytesOf(bytes, encoding, options)).toString();
+}
+
+async function bytesOf(bytes: string | Uint8Array, encoding: SourceEncoding, options: Options = {}) {
   const path = join(folder, `source-${(sources += 1)}`);
   await writeFile(path, bytes);
   const { filterable = {}, maxBytes = 1e9 } = options;
   const from = await fileSource(path);
   const { source } = await transcode(spool, JOB, from, encoding, { profile: { filterable }, maxBytes });
-  const text = Buffer.concat(await Array.fromAsync(spool.readSource(source))).toString();
+  const lines = Buffer.concat(await Array.fromAsync(spool.readSource(source)));
   await spool.removeSource(source);
-  return text;
+  return lines;
 }
 
 async function rowsOf(bytes: string | Uint8Array, encoding: SourceEncoding, options: Options = {}) {
@@ -112,28 +120,258 @@ test('a column that must not be one is refused document by document, and changes
   expect(row).toBeDefined();
 });
 
+const documentsIn = async (bytes: string | Uint8Array, encoding: SourceEncoding, options: Options = {}) => {
+  const ndjson = await bytesOf(bytes, encoding, options);
+  const { filterable = {} } = options;
+  const groups = await Array.fromAsync(readLines(inOne(ndjson)));
+  return groups.flat().map((line) => {
+    const read = readDocumentLine(line, { filterable });
+    if (!read.ok) return { line: line.number, code: read.report.code, message: read.report.message };
+    return { line: line.number, id: read.document.id, text: read.document.text };
+  });
+};
+
+async function* inOne(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
+
 test.each([
-  ['a row with a field too many', 'id,text\na,x\nb,y,z\n', /row 2 has 3 fields where there are 2 columns/],
-  ['a row with one too few', 'id,text\na,x\nb\n', /row 2 has 1 fields/],
+  ['a row with a field too many', 'b,y,z', 'malformed_row', /row 2 has 3 fields where there are 2 columns/],
+  ['text behind a quote', 'b,"y"z', 'malformed_row', /row 2 has text behind a closing quote in column 2/],
   [
-    'a quote that never ends',
-    'id,text\na,x\nb,"y\nc,z\n',
-    /row 2, column 2 begins with a quote that never ends/,
+    'bytes that are no UTF-8',
+    Buffer.from('b,\xff\xfe', 'latin1'),
+    'invalid_utf8',
+    /row 2 is not valid UTF-8/,
   ],
-  ['a quote in the middle', 'id,text\na,5" pipe\n', /row 1, column 2 is no valid CSV/],
-  ['bytes that are no UTF-8', Buffer.from('id,text\na,\xff\xfe\n', 'latin1'), /not valid UTF-8/],
   [
-    'a field without end',
-    `id,text\na,"${'x'.repeat(33 * 1024 * 1024)}"\n`,
-    /row 1, column 2 is longer than 33554432 bytes/,
+    'bytes that are no UTF-8 in quotes',
+    Buffer.from('b,"y\ny\xff"', 'latin1'),
+    'invalid_utf8',
+    /row 2 is not/,
+  ],
+  [
+    'a row that is too long',
+    `b,${'x'.repeat(33 * 1024 * 1024)}`,
+    'line_too_long',
+    /at most 33554432 are allowed/,
+  ],
+  [
+    'more fields than are built',
+    `b,y${','.repeat(100_000)}`,
+    'malformed_row',
+    /row 2 has 100002 fields; 10000 are read at most/,
   ],
 ] as const)(
-  'of a CSV it says where it is broken: %s',
-  async (_name, bytes, says) => {
-    await expect(transcoded(bytes, CSV)).rejects.toThrow(refused(says));
+  'of a CSV a row that is none fails alone, with its number: %s',
+  async (_name, row, code, says) => {
+    const bytes = Buffer.concat([Buffer.from('id,text\na,x\n'), Buffer.from(row), Buffer.from('\nc,z\n')]);
+    expect(await documentsIn(bytes, CSV)).toEqual([
+      { line: 1, id: 'a', text: 'x' },
+      { line: 2, code, message: expect.stringMatching(says) },
+      { line: 3, id: 'c', text: 'z' },
+    ]);
   },
   60_000,
 );
+
+test('a row without end is given up once it is longer than any may be', async () => {
+  const rows = new CsvRows(',');
+  const read = [
+    rows.push('a,"x'),
+    rows.push('y'.repeat(20 * 1024 * 1024)),
+    rows.push('z'.repeat(40 * 1024 * 1024)),
+  ];
+  expect(read.flat()).toEqual([{ fault: expect.stringMatching(/longer than 33554432 bytes/) }]);
+  expect(rows.push('still the same line\nb,c\n')).toMatchObject([{ cells: ['b', 'c'] }]);
+});
+
+test('a quote that never ends costs its row, and those behind it are read', async () => {
+  expect(await documentsIn('id,text\na,x\nb,"y\nc,z\nd,""\ne,5" pipe\n', CSV)).toEqual([
+    { line: 1, id: 'a', text: 'x' },
+    {
+      line: 2,
+      code: 'malformed_row',
+      message: expect.stringMatching(/row 2 has text behind a closing quote/),
+    },
+    { line: 3, id: 'c', text: 'z' },
+    { line: 4, code: 'empty_text', message: expect.any(String) },
+    { line: 5, id: 'e', text: '5" pipe' },
+  ]);
+  expect(await documentsIn('id,text\na,x\nb,"y\nc,z', CSV)).toEqual([
+    { line: 1, id: 'a', text: 'x' },
+    { line: 2, code: 'malformed_row', message: 'row 2 has a quote that never ends' },
+    { line: 3, id: 'c', text: 'z' },
+  ]);
+});
+
+test.each([
+  ['LF, then CRLF', 'id,text\n1,a\r\n2,b\n3,c\r\n'],
+  ['CRLF, then LF', 'id,text\r\n1,a\n2,b\r\n3,c'],
+  ['CR, as old Macs have it', 'id,text\r1,a\r2,b\r3,c\r'],
+  ['each its own, with blank lines', 'id,text\r\n\r\n1,a\r\r2,b\n\n\n3,c\r\n\r\n'],
+  ['CRLF, and quotes', '"id","text"\r\n"1","a"\r\n"2","b"\n"3","c"\r'],
+])('lines of a CSV end as they like: %s', async (_name, csv) => {
+  for (const size of [1, 2, 3, 1000]) {
+    const table = await openCsv(inPieces(Buffer.from(csv), size));
+    expect(table.columns).toEqual(['id', 'text']);
+    expect((await Array.fromAsync(table.rows)).flat()).toEqual([
+      ['1', 'a'],
+      ['2', 'b'],
+      ['3', 'c'],
+    ]);
+  }
+});
+
+async function* inPieces(bytes: Buffer, size: number): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
+}
+
+test('short rows have empty ends, and rows of nothing but delimiters are passed over, as spreadsheets write them', async () => {
+  const csv = 'id,text,year,note\na,x\nb,y,1961\n,,,\nc,z,,,,\n';
+  expect(await documentsIn(csv, CSV)).toEqual([
+    { line: 1, id: 'a', text: 'x' },
+    { line: 2, id: 'b', text: 'y' },
+    { line: 4, id: 'c', text: 'z' },
+  ]);
+});
+
+test.each([
+  ['semicolons', 'id;text;price\na;one, two;1,5\nb;three;2,5\n', { text: 'one, two', price: '1,5' }],
+  ['tabs', 'id\ttext\tprice\na\tone, two\t1;5\n', { text: 'one, two', price: '1;5' }],
+  ['bars', 'id|text|price\na|one, two|1;5\n', { text: 'one, two', price: '1;5' }],
+  ['commas', 'id,text,price\na,one; two|x,"1,5"\n', { text: 'one; two|x', price: '1,5' }],
+  [
+    'what its first line says',
+    'sep=^\r\nid^text^price\r\na^one, two^1;5\r\n',
+    { text: 'one, two', price: '1;5' },
+  ],
+])('the delimiter of a CSV is found: %s', async (_name, csv, { text, price }) => {
+  const [row] = await rowsOf(csv, CSV);
+  expect(row).toEqual({ id: 'a', text, metadata: { price } });
+});
+
+test('a delimiter that is given counts', async () => {
+  const csv = 'id;text,x\na;y,z\n';
+  expect(await rowsOf(csv, { ...CSV, delimiter: ';', columns: { text: 'text,x' } })).toEqual([
+    { id: 'a', text: 'y,z' },
+  ]);
+});
+
+test('a CSV is read by its encoding, or by its byte order mark', async () => {
+  const csv = 'id,text\n1,Grüße aus Köln\n2,日本\n';
+  const wanted = [
+    { id: '1', text: 'Grüße aus Köln' },
+    { id: '2', text: '日本' },
+  ];
+  const utf16 = Buffer.from(`\uFEFF${csv}`, 'utf16le');
+  expect(await rowsOf(utf16, CSV)).toEqual(wanted);
+  expect(await rowsOf(Buffer.from(utf16).swap16(), CSV)).toEqual(wanted);
+  expect(await rowsOf(Buffer.from(csv, 'utf16le'), { ...CSV, encoding: 'utf-16le' })).toEqual(wanted);
+  const latin = Buffer.from('id,text\n1,Grüße aus Köln\n', 'latin1');
+  expect(await rowsOf(latin, { ...CSV, encoding: 'windows-1252' })).toEqual(wanted.slice(0, 1));
+  expect(await documentsIn(latin, CSV)).toMatchObject([{ line: 1, code: 'invalid_utf8' }]);
+  const shiftJis = Buffer.concat([
+    Buffer.from('id,text\n2,'),
+    Buffer.from([0x93, 0xfa, 0x96, 0x7b]),
+    Buffer.from('\n3,\xff\n', 'latin1'),
+  ]);
+  expect(await documentsIn(shiftJis, { ...CSV, encoding: 'shift_jis' })).toMatchObject([
+    { line: 1, text: '日本' },
+    { line: 2, code: 'invalid_utf8', message: expect.stringMatching(/row 2 is not valid shift_jis/) },
+  ]);
+});
+
+test('a replacement character that the text has itself is no fault', async () => {
+  expect(await rowsOf('id,text\n1,a\uFFFDb\n', CSV)).toEqual([{ id: '1', text: 'a\uFFFDb' }]);
+});
+
+test('lists in cells are lists where a separator is given, each entry of its type', async () => {
+  const csv = 'id,text,tags,years\n1,a|b,red|green | ,1961|1962\n2,c,blue,1970\n';
+  const filterable = { tags: 'keyword', years: 'integer' } as const;
+  expect(await rowsOf(csv, { ...CSV, listSeparator: '|' }, { filterable })).toEqual([
+    { id: '1', text: 'a|b', metadata: { tags: ['red', 'green'], years: [1961, 1962] } },
+    { id: '2', text: 'c', metadata: { tags: 'blue', years: 1970 } },
+  ]);
+});
+
+test('the column without a name in which pandas writes row numbers is left out', async () => {
+  expect(await rowsOf(',id,text,year\n0,a,x,1961\n1,b,y,1962\n', CSV)).toEqual([
+    { id: 'a', text: 'x', metadata: { year: '1961' } },
+    { id: 'b', text: 'y', metadata: { year: '1962' } },
+  ]);
+});
+
+test('more columns than are read are refused before they are looked up', async () => {
+  const names = Array.from({ length: 75_000 }, (_, n) => `c${n}`).join(',');
+  await expect(transcoded(`id,text,${names}\na,x\n`, CSV)).rejects.toThrow(
+    refused(/first row.*has 75002 fields; 10000 are read at most/),
+  );
+});
+
+const lines = (...values: unknown[]) => values.map((value) => JSON.stringify(value)).join('\n');
+const named = (columns: SourceEncoding['columns']): SourceEncoding => ({ ...GZIP, gzip: false, columns });
+
+test('fields of NDJSON can be named, and all others become metadata', async () => {
+  const source = lines(
+    { _id: 1, body: 'x', year: 1961, metadata: { open: true } },
+    { _id: 2, body: null, tags: [] },
+  );
+  expect(await rowsOf(source, named({ id: '_id', text: 'body', metadata: 'rest' }))).toEqual([
+    { id: 1, text: 'x', metadata: { year: 1961, open: true } },
+    { id: 2, text: null, metadata: { tags: [] } },
+  ]);
+  expect(await rowsOf(source, named({ id: '_id', text: 'body', metadata: ['year'] }))).toEqual([
+    { id: 1, text: 'x', metadata: { year: 1961 } },
+    { id: 2, text: null },
+  ]);
+  expect(await documentsIn(source, named({ id: '_id', text: 'body' }))).toMatchObject([
+    { line: 1, code: 'invalid_document', message: expect.stringMatching(/metadata is "rest"/) },
+    { line: 2, code: 'missing_text' },
+  ]);
+});
+
+test('lines that are no documents keep their numbers and faults where fields are named', async () => {
+  const source = Buffer.concat([
+    Buffer.from('\uFEFF\n{"_id":12345678901234567890,"text":"x"}\r\n\nnot json\n[1]\n'),
+    Buffer.from('{"_id":"caf\xe9","text":"x"}\n', 'latin1'),
+    Buffer.from(`{"_id":"long","text":"${'x'.repeat(33 * 1024 * 1024)}"}\n{"_id":"end","text":"y"}`),
+  ]);
+  expect(await documentsIn(source, named({ id: '_id' }))).toMatchObject([
+    { line: 2, id: '12345678901234567890' },
+    { line: 4, code: 'malformed_json' },
+    { line: 5, code: 'malformed_json' },
+    { line: 6, code: 'invalid_utf8' },
+    { line: 7, code: 'line_too_long' },
+    { line: 8, id: 'end' },
+  ]);
+}, 60_000);
+
+test('NDJSON is read by its encoding; a line with bytes that are none of it fails alone', async () => {
+  const latin = Buffer.from('{"id":1,"text":"Köln"}\n', 'latin1');
+  expect(await rowsOf(latin, { ...named(undefined), encoding: 'windows-1252' })).toEqual([
+    { id: 1, text: 'Köln' },
+  ]);
+  const source = Buffer.from(
+    '{"id":1,"text":"\x93\xfa"}\n{"id":2,"text":"\xff"}\n{"id":3,"text":"y"}\n',
+    'latin1',
+  );
+  expect(await documentsIn(source, { ...named(undefined), encoding: 'shift_jis' })).toMatchObject([
+    { line: 1, text: '日' },
+    { line: 2, code: 'invalid_utf8' },
+    { line: 3, text: 'y' },
+  ]);
+});
+
+test('a line that passes itself off as a row’s fault is no document, whatever it says', async () => {
+  const source = lines(
+    { unreadable_row: { code: 'malformed_row', message: 'mine' } },
+    { unreadable_row: { code: 'internal', message: 'mine' } },
+    { id: 1, text: 'x', unreadable_row: null },
+  );
+  const read = await documentsIn(source, named({}));
+  expect(read.map((one) => ('code' in one ? one.code : 'ok'))).toEqual(['malformed_row', 'missing_id', 'ok']);
+});
 
 test('an empty CSV, and one without rows, has no documents', async () => {
   await expect(transcoded('', CSV)).rejects.toThrow(refused(/no column "id"; the columns are none/));

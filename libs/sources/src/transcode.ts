@@ -11,8 +11,10 @@ import { bounded, type Bounds } from './bounded.ts';
 import { openCsv } from './csv.ts';
 import { documentLines } from './document-lines.ts';
 import { parquetLines } from './parquet-lines.ts';
+import { renamedLines } from './renamed-lines.ts';
 import type { Received, Spool } from './spool.ts';
 import { documentsOf } from './table.ts';
+import { decodedText, utf8Bytes } from './text-decoding.ts';
 
 /**
  * Makes a source of another format into NDJSON in the job's spool, a line for each row, so that its shards are byte
@@ -34,22 +36,25 @@ export async function transcode(
 async function* linesOf(
   spool: Spool,
   source: StoredSource,
-  { format, columns }: SourceEncoding,
+  encoding: SourceEncoding,
   { profile, maxBytes }: { profile: Pick<Profile, 'filterable'>; maxBytes: number },
 ): AsyncGenerator<Uint8Array> {
   const bytes = () => unpacked(spool.readSource(source), { sourceBytes: source.size, maxBytes });
-  switch (format) {
-    case 'ndjson':
-      return yield* bytes();
+  switch (encoding.format) {
+    case 'ndjson': {
+      const { encoding: name = 'utf-8', columns } = encoding;
+      const lines = name === 'utf-8' ? bytes() : utf8Bytes(decodedText(bytes(), name));
+      return yield* columns === undefined ? lines : renamedLines(lines, columns);
+    }
     case 'csv': {
-      const table = await openCsv(bytes());
-      return yield* documentLines(table, documentsOf(table.columns, columns, profile));
+      const table = await openCsv(bytes(), encoding);
+      return yield* documentLines(table, documentsOf(table.columns, encoding, profile));
     }
     case 'parquet': {
       const read = async (start: number, end: number) =>
         Uint8Array.from(Buffer.concat(await Array.fromAsync(spool.readSource(source, start, end - start))));
       const { filterable } = profile;
-      return yield* parquetLines({ size: source.size, read }, { columns, filterable });
+      return yield* parquetLines({ size: source.size, read }, { columns: encoding.columns, filterable });
     }
   }
 }

@@ -1,19 +1,18 @@
 import { Option, type Command } from 'commander';
-import { sourceFormatSchema, type Columns, type Job, type SourceFormat } from '@embedmill/jobs';
+import { sourceFormatSchema, type Job, type Reading, type SourceFormat } from '@embedmill/jobs';
 import type { Client, ServerSource } from '../client.ts';
 import type { CommandHost, Context } from '../command-host.ts';
 import { EXIT, usageError } from '../exit.ts';
 import { jobReport, waitForJob } from '../job-report.ts';
-import { columnsOf, webhookOf } from '../option-values.ts';
+import { columnsOf, delimiterOf, encodingOf, metadataOf, webhookOf } from '../option-values.ts';
 import { ProgressDisplay } from '../progress.ts';
 import { bytes } from '../text.ts';
 import { documentSource, submitDocuments } from '../upload.ts';
 
-interface SubmitOptions {
+interface SubmitOptions extends Reading {
   collection: string;
   source?: string;
   format?: SourceFormat;
-  columns?: Columns;
   wait?: boolean;
   webhook?: string;
   webhookFailures?: string;
@@ -25,14 +24,18 @@ export function addSubmit(program: Command, host: CommandHost): void {
     .description('submit documents as a bulk job')
     .argument(
       '[file]',
-      'NDJSON, one document a line, CSV or Parquet, also with gzip, or one JSON array; "-" reads from standard input',
+      'NDJSON, one document a line, CSV, TSV or Parquet, also with gzip, or one JSON array; "-" reads from standard input',
     )
     .requiredOption('-c, --collection <name>', 'where they go')
     .option('--source <where>', 'what the server reads itself: s3://bucket/key, a URL, or a path there')
     .addOption(
       new Option('--format <format>', 'what the name does not say').choices(sourceFormatSchema.options),
     )
-    .option('--columns <field=column,…>', 'of CSV and Parquet, as in id=sku,text=body', columnsOf)
+    .option('--columns <field=column,…>', 'which column is which field, as in id=sku,text=body', columnsOf)
+    .option('--metadata <column,…>', 'the columns that become metadata, or rest for all others', metadataOf)
+    .option('--delimiter <character>', 'of CSV; found by itself by default', delimiterOf)
+    .option('--encoding <name>', 'of CSV and NDJSON, such as windows-1252; UTF-8 by default', encodingOf)
+    .option('--list-separator <text>', 'what stands between entries of a list in a cell of a CSV')
     .option('--wait', 'follow the job to its end')
     .option(
       '--webhook <url>',
@@ -59,20 +62,18 @@ async function submit(
   { terminal, interruption, config }: Context,
   client: Client,
   file: string | undefined,
-  { collection, source: where, format, columns, webhook: url, webhookFailures }: SubmitOptions,
+  { collection, source: where, format, webhook: url, webhookFailures, wait: _, ...reading }: SubmitOptions,
 ): Promise<Job> {
   const webhook = webhookOf(url, webhookFailures, config.webhookSecret);
   if ((file === undefined) === (where === undefined)) throw usageError('name a file, or a --source');
   if (where !== undefined)
-    return client.submitSource(collection, { ...placeOf(where), format, columns }, webhook);
+    return client.submitSource(collection, { ...placeOf(where), format, ...reading }, webhook);
   const source = await documentSource(file ?? '-', { format });
-  if (columns !== undefined && source.format !== 'csv' && source.format !== 'parquet')
-    throw usageError('--columns is for CSV and Parquet; say --format when the name does not');
   const progress = new ProgressDisplay(terminal);
   const of = source.size === undefined ? '' : ` of ${bytes(source.size)}`;
   return submitDocuments(client, collection, source, {
     signal: interruption.signal,
-    columns,
+    reading,
     webhook,
     onSent: (sent) => progress.uploading(`sending: ${bytes(sent)}${of}`),
     onRetry: (error) => terminal.note(`${error.message}; trying again`),

@@ -1,0 +1,79 @@
+import { isUtf8 } from 'node:buffer';
+import { parseJson, type Columns } from '@embedmill/jobs';
+import { MAX_LINE_BYTES, readLines, type Line } from './lines.ts';
+import { faultLine, RowFault } from './row-fault.ts';
+import { FIELDS } from './table.ts';
+
+type Fields = Record<string, unknown>;
+const NEWLINE = Buffer.from('\n');
+
+/**
+ * Lines of NDJSON whose fields go by other names, as documents, each line in its place. A line that is no JSON object
+ * stays as it is, for the document's own check to name it.
+ */
+export async function* renamedLines(
+  bytes: AsyncIterable<Uint8Array>,
+  columns: Columns,
+): AsyncGenerator<Uint8Array> {
+  const documentOf = documentFrom(columns);
+  let number = 0;
+  for await (const group of readLines(bytes)) {
+    const piece: Uint8Array[] = [];
+    for (const line of group) {
+      // Blank lines, which are passed over, count as lines.
+      for (; number < line.number - 1; number += 1) piece.push(NEWLINE);
+      piece.push(renamed(line, documentOf), NEWLINE);
+      number = line.number;
+    }
+    yield Buffer.concat(piece);
+  }
+}
+
+function renamed({ bytes, length }: Line, documentOf: (fields: Fields) => Fields | RowFault): Buffer {
+  if (bytes === null) {
+    const message = `the line has ${length} bytes; at most ${MAX_LINE_BYTES} are allowed: split the document`;
+    return Buffer.from(faultLine(new RowFault('line_too_long', message)));
+  }
+  if (!isUtf8(bytes)) return bytes;
+  let value: unknown;
+  try {
+    value = parseJson(bytes.toString('utf8'));
+  } catch {
+    return bytes;
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return bytes;
+  const document = documentOf(value as Fields);
+  return Buffer.from(document instanceof RowFault ? faultLine(document) : JSON.stringify(document));
+}
+
+function documentFrom(columns: Columns): (fields: Fields) => Fields | RowFault {
+  const { metadata } = columns;
+  const names = FIELDS.map((field) => [field, columns[field] ?? field] as const);
+  const taken = new Set(names.map(([, name]) => name));
+  return (given) => {
+    const entries: [string, unknown][] = [];
+    for (const [field, name] of names) if (Object.hasOwn(given, name)) entries.push([field, given[name]]);
+    const others = Object.keys(given).filter((name) => !taken.has(name));
+    if (metadata === undefined) {
+      const double = others.find((name) => entries.some(([field]) => field === name));
+      if (double !== undefined) {
+        const message = `the ${double} is taken from another field, and there is one of this name; say that metadata is "rest" to keep it there`;
+        return new RowFault('invalid_document', message);
+      }
+      for (const name of others) entries.push([name, given[name]]);
+      return Object.fromEntries(entries);
+    }
+    const kept = metadata === 'rest' ? others : metadata.filter((name) => Object.hasOwn(given, name));
+    const nested = kept.flatMap((name): [string, unknown][] => {
+      const value = given[name];
+      const isOwn =
+        name === 'metadata' && typeof value === 'object' && value !== null && !Array.isArray(value);
+      return isOwn ? Object.entries(value) : [[name, value]];
+    });
+    // From entries, so that a field "__proto__" is a key like any other, and refused as one.
+    return Object.fromEntries([
+      ...entries,
+      ...(nested.length > 0 ? [['metadata', Object.fromEntries(nested)]] : []),
+    ]);
+  };
+}

@@ -1,0 +1,53 @@
+import { z } from 'zod';
+import { EmbedmillError } from '@embedmill/jobs';
+
+/**
+ * Why a row or a line of a source in another format is no document. It stands in the row's place among the lines that
+ * the source becomes, so that it is the row's own failure, with its number, and its neighbours are read.
+ */
+export class RowFault {
+  readonly code: RowFaultCode;
+  readonly message: string;
+
+  constructor(code: RowFaultCode, message: string) {
+    this.code = code;
+    this.message = message;
+  }
+}
+
+/** Why a single value cannot be had, in the value's place; whoever wants the value makes it its row's fault. */
+export class ValueFault extends Error {
+  readonly code: RowFaultCode;
+
+  constructor(message: string, code: RowFaultCode = 'malformed_row') {
+    super(message);
+    this.code = code;
+  }
+
+  /** As a map's key: what no document may have. */
+  override toString(): string {
+    return '\uDC80';
+  }
+}
+
+const codeSchema = z.enum(['malformed_row', 'invalid_utf8', 'line_too_long', 'invalid_document']);
+export type RowFaultCode = z.infer<typeof codeSchema>;
+
+/** No document has such a field, and none that has it is valid. */
+const FIELD = 'unreadable_row';
+const faultSchema = z.strictObject({
+  [FIELD]: z.strictObject({ code: codeSchema, message: z.string().max(2000) }),
+});
+
+export function faultLine({ code, message }: RowFault): string {
+  return JSON.stringify({ [FIELD]: { code, message } });
+}
+
+/** The fault that a parsed line stands for; undefined for one that is a line of its own. */
+export function faultOf(value: unknown): EmbedmillError | undefined {
+  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, FIELD)) return undefined;
+  const parsed = faultSchema.safeParse(value);
+  if (!parsed.success) return undefined;
+  const { code, message } = parsed.data[FIELD];
+  return new EmbedmillError(code, message);
+}
