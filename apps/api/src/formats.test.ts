@@ -115,7 +115,21 @@ test('the same bytes with other columns are another submission', async () => {
 });
 
 test.each([
-  ['columns of NDJSON', QUERY, 'application/x-ndjson', /columns: they are for csv and parquet/],
+  ['a delimiter of NDJSON', '?delimiter=;', 'application/x-ndjson', /delimiter: only CSV has one/],
+  ['a delimiter of two characters', '?delimiter=::', 'text/csv', /delimiter: must be one character/],
+  [
+    'an encoding that there is not',
+    '?encoding=klingon',
+    'text/csv',
+    /"klingon" is no encoding that is known/,
+  ],
+  ['an encoding of Parquet', '?format=parquet&encoding=latin1', 'text/csv', /encoding: Parquet has/],
+  [
+    'metadata that is said twice',
+    '?metadata=rest&columns={"metadata":["x"]}',
+    'text/csv',
+    /metadata: it is in "columns"/,
+  ],
   ['columns that are no JSON', '?columns=id', 'text/csv', /columns: must be a JSON object/],
   ['a field that there is not', '?columns={"name":"x"}', 'text/csv', /columns\/name/],
   ['a format that there is not', '?format=xml', 'text/csv', /format/],

@@ -14,6 +14,7 @@ import { authorizeRequests, type AccessOptions } from './access/authorize.ts';
 import { limitLoad, limitPrincipals, type LimitOptions } from './access/limits.ts';
 import { tenantView } from './access/tenant-view.ts';
 import { assertOwnName } from './host-names.ts';
+import { readExactJson } from './json-text.ts';
 import { JobWatch } from './job-watch.ts';
 import { describeRoutes } from './openapi.ts';
 import type { ApiParts } from './parts.ts';
@@ -80,6 +81,7 @@ export async function buildServer(
   const { names } = config;
   if (names !== undefined)
     server.addHook('onRequest', async ({ headers }) => assertOwnName(headers.host, names));
+  readExactJson(server);
   receiveBodies(server);
   answerErrors(server);
   observeRequests(server, parts);

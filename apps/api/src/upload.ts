@@ -1,4 +1,3 @@
-import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
@@ -16,6 +15,7 @@ import {
   type SourceEncoding,
   type Webhook,
 } from '@embedmill/jobs';
+import { textOfBody } from './json-text.ts';
 
 /**
  * How bodies come in: NDJSON, CSV and Parquet are handed to the handler as the stream that they are, JSON is read
@@ -218,15 +218,6 @@ async function readJson(body: IncomingMessage): Promise<JsonBody> {
     const reason = error instanceof Error ? error.message.slice(0, 300) : String(error);
     throw new EmbedmillError('invalid_json', `the body is not valid JSON: ${reason}`, { cause: error });
   }
-}
-
-/** A body's text. Errors: `invalid_utf8`. */
-export function textOfBody(bytes: Uint8Array): string {
-  if (!isUtf8(bytes)) {
-    const message = 'the body is not valid UTF-8, which JSON is written in; re-encode it';
-    throw new EmbedmillError('invalid_utf8', message);
-  }
-  return new TextDecoder().decode(bytes);
 }
 
 export function tooLargeInline(what: string): EmbedmillError {

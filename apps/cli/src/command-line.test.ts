@@ -276,6 +276,36 @@ describe('jobs', () => {
   });
 
   test.each([
+    ['table.tsv', [], 'text/csv', { delimiter: '\t' }],
+    ['table.tsv', ['--delimiter', '|'], 'text/csv', { delimiter: '|' }],
+    [
+      'table.csv',
+      ['--delimiter', 'tab', '--encoding', 'latin1', '--list-separator', ';'],
+      'text/csv',
+      { delimiter: '\t', encoding: 'windows-1252', listSeparator: ';' },
+    ],
+    ['lines.ndjson', ['--metadata', 'rest'], 'application/x-ndjson', { metadata: 'rest' }],
+    ['lines.ndjson', ['--metadata', 'year, by'], 'application/x-ndjson', { metadata: 'year,by' }],
+  ])('%s with %j is uploaded with how it is to be read', async (name, options, type, reading) => {
+    const path = join(folder, name);
+    writeFileSync(path, GOOD);
+    expect((await run(['submit', path, '-c', 'c', ...options])).code).toBe(0);
+    expect(api.submissions.at(-1)).toMatchObject({ type, reading });
+  });
+
+  test('an array of documents keeps its numbers, and is refused where it is no UTF-8', async () => {
+    const path = join(folder, 'numbers.json');
+    writeFileSync(path, '[{"id":12345678901234567890,"text":"x"}]');
+    expect((await run(['submit', path, '-c', 'c'])).code).toBe(0);
+    expect([...api.uploads.values()].at(-1)).toEqual(['{"id":"12345678901234567890","text":"x"}']);
+    writeFileSync(path, Buffer.from('[{"id":1,"text":"caf\xe9"}]', 'latin1'));
+    expect(await run(['submit', path, '-c', 'c'])).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/not valid UTF-8/) as unknown,
+    });
+  });
+
+  test.each([
     ['s3://b/in/x.csv', { s3: 's3://b/in/x.csv', format: 'csv', columns: { id: 'sku' } }],
     ['https://a.example/x', { url: 'https://a.example/x', format: 'csv', columns: { id: 'sku' } }],
     ['in/x', { path: 'in/x', format: 'csv', columns: { id: 'sku' } }],
@@ -288,7 +318,9 @@ describe('jobs', () => {
   test.each([
     [[], /name a file, or a --source/],
     [['x.ndjson', '--source', 's3://b/x'], /name a file, or a --source/],
-    [['FILE', '--columns', 'id=sku'], /--columns is for CSV and Parquet/],
+    [['FILE', '--delimiter', '::'], /one character, or tab/],
+    [['FILE', '--encoding', 'klingon'], /"klingon" is no encoding/],
+    [['FILE', '--metadata', 'a,,b'], /Write rest, or names/],
     [['FILE', '--format', 'xml'], /Allowed choices are ndjson, csv, parquet/],
     [['FILE', '--columns', 'sku'], /Write field=column/],
     [['FILE', '--columns', 'name=sku'], /The fields are id, text/],

@@ -41,6 +41,8 @@ export class FakeApi {
     type: string | undefined;
     encoding: string | undefined;
     columns: Columns | undefined;
+    /** What else the address says of it. */
+    reading: Record<string, string>;
     source?: unknown;
   }[] = [];
   /** How many uploads are still to be broken off in the middle. */
@@ -166,14 +168,17 @@ export class FakeApi {
       return;
     }
     const { 'content-type': type, 'content-encoding': encoding } = request.headers;
-    const given = new URL(request.url ?? '/', this.url).searchParams.get('columns');
-    const columns = given === null ? undefined : columnsSchema.parse(JSON.parse(given));
+    const { columns: given, ...reading } = Object.fromEntries(
+      new URL(request.url ?? '/', this.url).searchParams,
+    );
+    const columns = given === undefined ? undefined : columnsSchema.parse(JSON.parse(given));
     const body = await text(request);
     const isSource = type === 'application/json';
     this.submissions.push({
       type,
       encoding,
       columns,
+      reading,
       ...(isSource && { source: (JSON.parse(body) as { source: unknown }).source }),
     });
     // What is in other formats only the real one reads.

@@ -1,5 +1,6 @@
 import {
   EmbedmillError,
+  joinedText,
   type CollectionName,
   type JobId,
   type Shard,
@@ -57,21 +58,9 @@ export async function exportShard(
 /** One row, or none where there is no point. */
 function documentRows(points: readonly StoredPoint[]): OutputRow[] {
   const [first] = points;
-  return first === undefined ? [] : [{ ...rowOf(first.payload), text: textOf(points) }];
-}
-
-/**
- * A document's text, put together from its chunks. White space between two chunks is not stored, only where they stand:
- * one character of it becomes a space, more become line breaks, so that all characters stay where they were.
- */
-export function textOf(points: readonly Pick<StoredPoint, 'payload'>[]): string {
-  let text = '';
-  for (const { payload } of points) {
-    const gap = payload.start - text.length;
-    if (gap > 0) text += gap === 1 ? ' ' : '\n'.repeat(gap);
-    text += payload.text.slice(Math.max(0, -gap));
-  }
-  return text;
+  return first === undefined
+    ? []
+    : [{ ...rowOf(first.payload), text: joinedText(points.map(({ payload }) => payload)) }];
 }
 
 function rowOf({ document_id: id, tenant, text, title, image, metadata }: StoredPoint['payload']): OutputRow {

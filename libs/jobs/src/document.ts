@@ -205,6 +205,20 @@ export function parseDocument(
   };
 }
 
+/**
+ * A document's text, put together from its chunks. White space between two chunks is not stored, only where they stand:
+ * one character of it becomes a space, more become line breaks, so that all characters stay where they were.
+ */
+export function joinedText(chunks: readonly { start: number; text: string }[]): string {
+  let whole = '';
+  for (const { start, text } of chunks) {
+    const gap = start - whole.length;
+    if (gap > 0) whole += gap === 1 ? ' ' : '\n'.repeat(gap);
+    whole += text.slice(Math.max(0, -gap));
+  }
+  return whole;
+}
+
 /** What is read of a text: its document's title stands in front, as it does for the dense model. */
 export function spokenText({ title, text }: { title?: string | null | undefined; text: string }): string {
   return title === undefined || title === null ? text : `${title} ${text}`;

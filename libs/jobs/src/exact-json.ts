@@ -13,9 +13,14 @@ const MOST_DIGITS = 100;
 
 /** As `JSON.parse`, but for numbers, which are as `exactNumber` gives them. Throws what `JSON.parse` does. */
 export function parseJson(text: string): unknown {
-  if (!MAY_CHANGE.test(text)) return JSON.parse(text);
+  if (!mayHaveInexactNumber(text)) return JSON.parse(text);
   // TypeScript does not know of the third argument yet (ECMA-262, JSON.parse source text access).
   return JSON.parse(text, keepNumber as (this: unknown, key: string, value: unknown) => unknown);
+}
+
+/** Whether `parseJson` may read a text other than `JSON.parse` does: a quick look. */
+export function mayHaveInexactNumber(text: string): boolean {
+  return MAY_CHANGE.test(text);
 }
 
 function keepNumber(_key: string, value: unknown, { source }: { source?: string }): unknown {

@@ -44,6 +44,7 @@ export {
 export {
   documentIdOf,
   documentSchema,
+  joinedText,
   jsonSchema,
   parseDocument,
   spokenText,
@@ -53,7 +54,7 @@ export {
   type Json,
 } from './document.ts';
 export { instantOf, instantText } from './datetime.ts';
-export { exactNumber, parseJson } from './exact-json.ts';
+export { exactNumber, mayHaveInexactNumber, parseJson } from './exact-json.ts';
 export { METADATA_BYTES } from './metadata.ts';
 export { parseImageReference, type ImageReference, type ImageReferenceParse } from './image-reference.ts';
 export { asEmbedmillError, EmbedmillError, ERRORS, type ErrorCode, type ErrorDetail } from './errors.ts';

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import {
   DEFAULT_TENANT,
   EmbedmillError,
+  joinedText,
   jsonSchema,
   SPARSE_SCHEMES,
   spokenText,
@@ -37,18 +38,26 @@ const documentSchema = z
     id: z.string(),
     tenant: z.string(),
     title: z.string().nullable(),
+    text: z.string().meta({
+      description:
+        'Its text, put together from its chunks; white space between two is there, if not of which kind.',
+    }),
     image: z.string().nullable(),
+    video: z.string().nullable(),
     metadata: z.record(z.string(), jsonSchema),
     chunks: z.array(chunkSchema),
   })
-  .meta({ id: 'StoredDocument' });
+  .meta({ id: 'StoredDocument', description: 'A document, which may be submitted again as it is.' });
 
 const pointSchema = z.strictObject({
   point: z.string(),
   id: z.string().meta({ description: 'The document’s id.' }),
   chunk: z.int(),
+  chunks: z.int().meta({ description: 'How many its document has; a point of one may be submitted again.' }),
   title: z.string().nullable(),
   text: z.string(),
+  image: z.string().nullable(),
+  video: z.string().nullable(),
   metadata: z.record(z.string(), jsonSchema),
   dense: z.string().meta({ description: 'The dense vector: little-endian float32, in base64.' }),
 });
@@ -76,14 +85,15 @@ export function documentRoutes({ store }: ApiParts, lane: QueryLane): FastifyPlu
           const message = `there is no document ${JSON.stringify(key.id)} in ${collection.name}`;
           throw new EmbedmillError('document_not_found', message);
         }
-        const { title, image, metadata } = first.payload;
+        const { tenant, title, metadata } = first.payload;
         const chunks = await Promise.all(
           points.map(async (point) => ({
             ...{ index: point.payload.chunk_index, start: point.payload.start, end: point.payload.end },
             ...{ text: point.payload.text, terms: await termsOf(point) },
           })),
         );
-        return { id: key.id, tenant: first.payload.tenant, title, image, metadata, chunks };
+        const text = joinedText(points.map(({ payload }) => payload));
+        return { id: key.id, tenant, title, text, ...picturesOf(first.payload), metadata, chunks };
 
         async function termsOf(point: StoredPoint) {
           const terms: Record<string, { term: string; weight: number }[]> = {};
@@ -153,8 +163,14 @@ export function documentRoutes({ store }: ApiParts, lane: QueryLane): FastifyPlu
         });
         return {
           points: points.map(({ id, dense, payload }) => ({
-            ...{ point: id, id: payload.document_id, chunk: payload.chunk_index },
-            ...{ title: payload.title, text: payload.text, metadata: payload.metadata },
+            point: id,
+            id: payload.document_id,
+            chunk: payload.chunk_index,
+            chunks: payload.chunk_count,
+            title: payload.title,
+            text: payload.text,
+            ...picturesOf(payload),
+            metadata: payload.metadata,
             dense: Buffer.from(dense.buffer, dense.byteOffset, dense.byteLength).toString('base64'),
           })),
           next: points.length < limit ? null : (points.at(-1)?.id ?? null),
@@ -162,4 +178,12 @@ export function documentRoutes({ store }: ApiParts, lane: QueryLane): FastifyPlu
       },
     );
   };
+}
+
+/** A point's picture as the document named it: a frame's is its video. */
+function picturesOf({ image, timestamp }: StoredPoint['payload']): {
+  image: string | null;
+  video: string | null;
+} {
+  return timestamp === null ? { image, video: null } : { image: null, video: image };
 }

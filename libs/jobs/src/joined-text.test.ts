@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { expect, it } from 'vitest';
-import { textOf } from './export.ts';
+import { expect, test } from 'vitest';
+import { joinedText } from './document.ts';
 
 /** Words, and what separates them. */
 const pieces = fc.array(fc.tuple(fc.stringMatching(/^[a-z]{1,8}$/), fc.integer({ min: 1, max: 4 })), {
@@ -8,7 +8,7 @@ const pieces = fc.array(fc.tuple(fc.stringMatching(/^[a-z]{1,8}$/), fc.integer({
   maxLength: 20,
 });
 
-it('a text is put together from chunks that overlap or leave white space out, each character in its place', () => {
+test('a text is put together from chunks that overlap or leave white space out, each character in its place', () => {
   fc.assert(
     fc.property(pieces, fc.array(fc.nat(3), { maxLength: 20 }), (words, overlaps) => {
       let text = '';
@@ -18,12 +18,12 @@ it('a text is put together from chunks that overlap or leave white space out, ea
         text += word + ' '.repeat(gap);
       }
       text = text.trimEnd();
-      const points = words.map(([word], n) => {
+      const chunks = words.map(([word], n) => {
         const start = starts[Math.max(0, n - (overlaps[n] ?? 0))] ?? 0;
         const end = (starts[n] ?? 0) + word.length;
-        return { payload: { start, end, text: text.slice(start, end) } } as never;
+        return { start, text: text.slice(start, end) };
       });
-      const whole = textOf(points);
+      const whole = joinedText(chunks);
       expect(whole.replaceAll('\n', ' ')).toBe(text);
     }),
   );
