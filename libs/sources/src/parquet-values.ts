@@ -51,8 +51,8 @@ export function valueReadingOf(element: SchemaElement): ValueReading {
 }
 
 function asRaw(element: SchemaElement, valueOf: (raw: Raw) => unknown): ValueReading {
-  const { logical_type: _, ...others } = element;
-  const shown: SchemaElement = { ...others, converted_type: 'DATE' };
+  const shown: SchemaElement = { ...element, converted_type: 'DATE' };
+  delete shown.logical_type;
   const dateFromDays = (raw: unknown) => (raw === undefined || raw === null ? null : valueOf(raw as Raw));
   return { element: shown, parsers: { ...VALUE_PARSERS, dateFromDays } };
 }

@@ -62,8 +62,10 @@ async function submit(
   { terminal, interruption, config }: Context,
   client: Client,
   file: string | undefined,
-  { collection, source: where, format, webhook: url, webhookFailures, wait: _, ...reading }: SubmitOptions,
+  { collection, source: where, format, webhook: url, webhookFailures, ...said }: SubmitOptions,
 ): Promise<Job> {
+  const { columns, metadata, delimiter, encoding, listSeparator } = said;
+  const reading: Reading = { columns, metadata, delimiter, encoding, listSeparator };
   const webhook = webhookOf(url, webhookFailures, config.webhookSecret);
   if ((file === undefined) === (where === undefined)) throw usageError('name a file, or a --source');
   if (where !== undefined)
