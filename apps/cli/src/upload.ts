@@ -3,7 +3,14 @@ import { createReadStream } from 'node:fs';
 import { open, readFile, stat } from 'node:fs/promises';
 import { PassThrough, Readable, Transform } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { formatOfName, parseJson, type Job, type Reading, type SourceFormat, type Webhook } from '@embedmill/jobs';
+import {
+  formatOfName,
+  parseJson,
+  type Job,
+  type Reading,
+  type SourceFormat,
+  type Webhook,
+} from '@embedmill/jobs';
 import type { Client } from './client.ts';
 import { ServerError, Unreachable } from './server-error.ts';
 import { CommandError, usageError } from './exit.ts';
