@@ -20,13 +20,29 @@ export const collectionViewSchema = collectionSchema
   .meta({ id: 'Collection' });
 export type CollectionView = z.infer<typeof collectionViewSchema>;
 
-/** The collection of this name. Errors: `collection_not_found`. */
+/** The collection of this name, or that the alias of this name stands for. Errors: `collection_not_found`. */
 export async function requireCollection(store: VectorStore, name: string): Promise<Collection> {
   const parsed = collectionNameSchema.safeParse(name);
-  const found = parsed.success ? await store.getCollection(parsed.data as CollectionName) : undefined;
+  const found = parsed.success ? await findCollection(store, parsed.data as CollectionName) : undefined;
   if (found !== undefined) return found;
   const message = `there is no collection ${JSON.stringify(name)}; create it first`;
   throw new EmbedmillError('collection_not_found', message);
+}
+
+/** By its own name, or by what an alias of that name stands for. */
+async function findCollection(store: VectorStore, name: CollectionName): Promise<Collection | undefined> {
+  const own = await store.getCollection(name);
+  if (own !== undefined) return own;
+  const alias = (await store.listAliases()).find((one) => one.name === name);
+  return alias && store.getCollection(alias.collection);
+}
+
+/** The collection of this very name: aliases are refused. Errors: `collection_not_found`, `invalid_request`. */
+export async function requireByOwnName(store: VectorStore, name: string): Promise<Collection> {
+  const collection = await requireCollection(store, name);
+  if (collection.name === name) return collection;
+  const message = `${name} is an alias of ${collection.name}: name the collection itself, or remove the alias`;
+  throw new EmbedmillError('invalid_request', message);
 }
 
 export async function collectionView(store: VectorStore, collection: Collection): Promise<CollectionView> {

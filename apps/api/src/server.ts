@@ -20,6 +20,7 @@ import { describeRoutes } from './openapi.ts';
 import type { ApiParts } from './parts.ts';
 import { errorOf, problemOf, validateRequest } from './problem.ts';
 import { QueryLane } from './query-lane.ts';
+import { aliasRoutes } from './routes/aliases.ts';
 import { collectionRoutes } from './routes/collections.ts';
 import { documentRoutes } from './routes/documents.ts';
 import { embeddingRoutes } from './routes/embeddings.ts';
@@ -102,6 +103,7 @@ export async function buildServer(
   await routes.register(
     async (api) => {
       await api.register(collectionRoutes(parts));
+      await api.register(aliasRoutes(parts));
       await api.register(submissionRoutes(parts, submission));
       await api.register(jobRoutes(parts, submission));
       await api.register(exportRoutes(parts, submission));

@@ -6,6 +6,9 @@ export const looseJob = jobSchema.loose();
 export const collectionViewSchema = collectionSchema.loose().extend({ points: z.int() });
 export type CollectionView = z.infer<typeof collectionViewSchema>;
 
+export const aliasSchema = z.looseObject({ name: z.string(), collection: z.string() });
+export type AliasView = z.infer<typeof aliasSchema>;
+
 export const modelSchema = z.looseObject({
   name: z.string(),
   kind: z.string(),

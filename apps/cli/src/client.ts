@@ -24,6 +24,7 @@ import {
   type WebhookDelivery,
 } from '@embedmill/jobs';
 import {
+  aliasSchema,
   collectionViewSchema,
   embeddingsSchema,
   looseJob,
@@ -33,6 +34,7 @@ import {
   pointsSchema,
   readinessSchema,
   storedDocumentSchema,
+  type AliasView,
   type CollectionView,
   type ModelView,
   type NearDuplicates,
@@ -107,6 +109,19 @@ export class Client {
 
   async deleteCollection(name: string): Promise<void> {
     await this.#call('DELETE', `/api/v1/collections/${part(name)}`);
+  }
+
+  async aliases(): Promise<AliasView[]> {
+    const schema = z.object({ aliases: z.array(aliasSchema) });
+    return (await this.#json('GET', '/api/v1/aliases', schema)).aliases;
+  }
+
+  moveAlias(name: string, collection: string): Promise<AliasView> {
+    return this.#json('PUT', `/api/v1/aliases/${part(name)}`, aliasSchema, { collection });
+  }
+
+  async removeAlias(name: string): Promise<void> {
+    await this.#call('DELETE', `/api/v1/aliases/${part(name)}`);
   }
 
   async jobs(query: Record<string, string>): Promise<Job[]> {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { z } from 'zod';
 import { CommandHost, type GlobalOptions, type Surroundings } from './command-host.ts';
+import { addAliases } from './commands/aliases.ts';
 import { addBench } from './commands/bench.ts';
 import { addCollections } from './commands/collections.ts';
 import { addDemo } from './commands/demo.ts';
@@ -51,6 +52,7 @@ export async function runCommandLine(args: readonly string[], surroundings: Surr
   addUp(program, host);
   addDemo(program, host);
   addCollections(program, host);
+  addAliases(program, host);
   addSubmit(program, host);
   addJobs(program, host);
   addPause(program, host);

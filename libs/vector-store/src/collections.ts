@@ -7,6 +7,7 @@ import {
   type DenseVector,
   type SparseScheme,
 } from '@embedmill/jobs';
+import type { Alias } from './store.ts';
 
 /**
  * @throws EmbedmillError `collection_exists` unless both mean the same: equal profiles and sizes, whenever made.
@@ -107,6 +108,15 @@ export function sparseSchemes({ profile }: Collection): SparseScheme[] {
   return (Object.keys(profile.sparse) as SparseScheme[]).filter(
     (scheme) => profile.sparse[scheme] !== undefined,
   );
+}
+
+/** What to say where a name is taken: by a collection, or, with what it stands for, by an alias. */
+export function nameTaken(name: string, alias?: Alias): EmbedmillError {
+  const message =
+    alias === undefined
+      ? `there is a collection "${name}"; an alias needs a name of its own`
+      : `"${name}" is an alias of the collection "${alias.collection}"; choose another name, or remove the alias first`;
+  return new EmbedmillError('collection_exists', message);
 }
 
 export function collectionNotFound(name: CollectionName): EmbedmillError {

@@ -3,6 +3,7 @@ import { profileSchema, type Collection, type CollectionName } from '@embedmill/
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DEFAULT, documentOf, keyOf, near, stored, unit } from './conformance-documents.ts';
 import { filterConformance } from './conformance-filters.ts';
+import { aliasConformance } from './conformance-aliases.ts';
 import { migrationConformance } from './conformance-migration.ts';
 import { pointConformance } from './conformance-points.ts';
 import { searchConformance } from './conformance-search.ts';
@@ -346,6 +347,7 @@ export function conformance(
     sparseConformance(() => store, create, { exactFrequencies });
     pointConformance(() => store, create);
     migrationConformance(() => store, create);
+    aliasConformance(() => store, create);
     filterConformance(() => store, create);
   });
 }

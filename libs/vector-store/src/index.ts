@@ -1,4 +1,5 @@
 export type {
+  Alias,
   DocumentKey,
   DocumentPoints,
   Point,

@@ -18,6 +18,8 @@ const OPERATIONS = {
   createCollection: 'define',
   updateCollection: 'define',
   deleteCollection: 'define',
+  listAliases: 'define',
+  moveAlias: 'define',
 } as const satisfies { [Method in Exclude<keyof VectorStore, 'description' | 'ping' | 'close'>]: string };
 
 export type StoreOperation = (typeof OPERATIONS)[keyof typeof OPERATIONS];

@@ -100,6 +100,12 @@ export interface ScoredPoint {
   payload: PointPayload;
 }
 
+/** A name that stands for a collection. Stores themselves take collections' own names only. */
+export interface Alias {
+  name: CollectionName;
+  collection: CollectionName;
+}
+
 /** A point with its vectors, as stored; `sparse` has no empty ones. */
 export type StoredPoint = Pick<Point, 'id' | 'dense' | 'other' | 'sparse' | 'payload'>;
 
@@ -141,6 +147,15 @@ export interface VectorStore {
   updateCollection(collection: Collection, known?: Collection): Promise<void>;
   /** Whether there was one to delete. */
   deleteCollection(name: CollectionName): Promise<boolean>;
+  /** By name; in Qdrant also those of collections that are not embedmill's. */
+  listAliases(): Promise<Alias[]>;
+  /**
+   * Lets `name` stand for another collection from one moment to the next, also where it stood for one before; `null` removes
+   * it. A deleted collection takes its aliases along.
+   *
+   * Errors: `collection_not_found`, `collection_exists` where a collection has that name.
+   */
+  moveAlias(name: CollectionName, collection: CollectionName | null): Promise<void>;
   /** All of them, or those of one tenant. */
   countPoints(name: CollectionName, tenant?: TenantId): Promise<number>;
   /** Points that have no dense vector of this name; exact. */

@@ -37,6 +37,18 @@ function storeView(store: VectorStore): VectorStore {
     },
     updateCollection: async (collection, known) => store.updateCollection(ofAllTenants(collection), known),
     deleteCollection: async (name) => store.deleteCollection(ofAllTenants({ name }).name),
+    listAliases: async () => {
+      const { collections } = currentPrincipal();
+      const all = await store.listAliases();
+      return all.filter(({ collection }) => collections === undefined || collections.has(collection));
+    },
+    moveAlias: async (name, collection) => {
+      // Both what it stands for now and what it shall stand for are changed for all their tenants.
+      const now = (await store.listAliases()).find((one) => one.name === name);
+      for (const one of [now?.collection, collection]) if (one) ofAllTenants({ name: one });
+      if (now === undefined && collection === null) ofAllTenants({ name });
+      return store.moveAlias(name, collection);
+    },
     countPoints: async (name) => store.countPoints(seen(name), currentPrincipal().tenant),
     countLacking: async (name, vector) => store.countLacking(ofAllTenants({ name }).name, vector),
     findDocuments: async (name, keys) => store.findDocuments(seen(name), keys.map(ownKey)),

@@ -7,7 +7,13 @@ import {
   type CollectionName,
   type JobId,
 } from '@embedmill/jobs';
-import { collectionView, collectionViewSchema, createCollection, requireCollection } from '../collection.ts';
+import {
+  collectionView,
+  collectionViewSchema,
+  createCollection,
+  requireByOwnName,
+  requireCollection,
+} from '../collection.ts';
 import type { ApiParts } from '../parts.ts';
 import { problemResponses } from '../problem.ts';
 
@@ -81,7 +87,7 @@ export function collectionRoutes(parts: ApiParts): FastifyPluginAsyncZod {
         },
       },
       async (request, reply) => {
-        const { name } = await requireCollection(store, request.params.name);
+        const { name } = await requireByOwnName(store, request.params.name);
         await cancelJobs(name);
         await store.deleteCollection(name as CollectionName);
         log.info({ collection: name }, 'a collection was deleted');

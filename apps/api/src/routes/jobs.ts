@@ -25,7 +25,7 @@ const ndjson = (description: string) => ({
 });
 
 export function jobRoutes(parts: ApiParts, submission: Submission): FastifyPluginAsyncZod {
-  const { queue, spool, webhooks } = parts;
+  const { queue, spool, store, webhooks } = parts;
   return async (server) => {
     server.get(
       '/jobs',
@@ -42,7 +42,12 @@ export function jobRoutes(parts: ApiParts, submission: Submission): FastifyPlugi
           response: { 200: z.strictObject({ jobs: z.array(jobView) }), ...problemResponses },
         },
       },
-      async (request) => ({ jobs: await queue.listJobs(request.query) }),
+      async ({ query }) => {
+        const alias = (await store.listAliases()).find(({ name }) => name === query.collection);
+        return {
+          jobs: await queue.listJobs({ ...query, collection: alias?.collection ?? query.collection }),
+        };
+      },
     );
 
     server.get(

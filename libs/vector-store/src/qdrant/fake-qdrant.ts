@@ -42,6 +42,7 @@ const VERSION = { title: 'qdrant - vector search engine', version: '1.18.3', com
 export async function startFakeQdrant(): Promise<FakeQdrant> {
   const api = new QdrantApi();
   const collections = new Map<string, FakeCollection>();
+  const aliases = new Map<string, string>();
   const fake = {
     url: '',
     violations: [] as string[],
@@ -64,7 +65,7 @@ export async function startFakeQdrant(): Promise<FakeQdrant> {
       const path = api.pathOf(url.pathname) ?? url.pathname;
       const complain = (what: string) => (error: string) => `${what} ${method} ${url.pathname}: ${error}`;
       const refused = api.requestErrors(path, method, url.searchParams, body);
-      const answer = answerTo(collections, method, path, url.pathname.split('/'), body);
+      const answer = answerTo({ collections, aliases }, method, path, url.pathname.split('/'), body);
       // A bad id is refused by Qdrant itself, too: that is an answer of its own, not a slip of ours.
       if (answer.status !== 400) fake.violations.push(...refused.map(complain('request')));
       fake.violations.push(
@@ -78,25 +79,58 @@ export async function startFakeQdrant(): Promise<FakeQdrant> {
   return { ...fake, close: () => closeServer(server) };
 }
 
+interface AliasAction {
+  create_alias?: { collection_name: string; alias_name: string };
+  delete_alias?: { alias_name: string };
+}
+
+/** What each action makes of the aliases; all of them or none. */
+function changeAliases(
+  collections: ReadonlyMap<string, FakeCollection>,
+  aliases: Map<string, string>,
+  actions: readonly AliasAction[],
+): Answer {
+  const changed = new Map(aliases);
+  for (const { create_alias: made, delete_alias: gone } of actions) {
+    if (gone !== undefined) changed.delete(gone.alias_name);
+    if (made === undefined) continue;
+    const { collection_name: collection, alias_name: alias } = made;
+    if (!collections.has(collection))
+      return error(404, `Not found: Collection \`${collection}\` doesn't exist!`);
+    if (collections.has(alias)) return error(409, `Wrong input: Collection \`${alias}\` already exists!`);
+    changed.set(alias, collection);
+  }
+  aliases.clear();
+  for (const [alias, collection] of changed) aliases.set(alias, collection);
+  return ok(true);
+}
+
 function answerTo(
-  collections: Map<string, FakeCollection>,
+  { collections, aliases }: { collections: Map<string, FakeCollection>; aliases: Map<string, string> },
   method: string,
   path: string,
   [, , name = '', , vector = '']: string[],
   body: unknown,
 ): Answer {
-  const collection = collections.get(name);
+  const collection = collections.get(aliases.get(name) ?? name);
   switch (`${method} ${path}`) {
     case 'get /':
       return { status: 200, body: VERSION };
     case 'get /collections':
       return ok({ collections: [...collections.keys()].map((one) => ({ name: one })) });
+    case 'get /aliases':
+      return ok({ aliases: named([...aliases]) });
+    case 'post /collections/aliases':
+      return changeAliases(collections, aliases, (body as { actions: AliasAction[] }).actions);
+    case 'get /collections/{collection_name}/aliases':
+      return ok({ aliases: named([...aliases].filter(([, one]) => one === name)) });
     case 'put /collections/{collection_name}': {
       if (collection !== undefined) return error(409, `Wrong input: Collection \`${name}\` already exists!`);
       collections.set(name, new FakeCollection(body as CollectionBody));
       return ok(true);
     }
     case 'delete /collections/{collection_name}':
+      for (const [alias, one] of aliases) if (one === name) aliases.delete(alias);
       return ok(collections.delete(name));
   }
   if (collection === undefined) return error(404, `Not found: Collection \`${name}\` doesn't exist!`);
@@ -106,6 +140,9 @@ function answerTo(
   const missing = collection.missing(route, body);
   return missing === undefined ? ok(collection.answer(route, vector, body)) : error(404, missing);
 }
+
+const named = (aliases: [string, string][]) =>
+  aliases.map(([alias_name, collection_name]) => ({ alias_name, collection_name }));
 
 function ok(result: unknown): Answer {
   return { status: 200, body: { result, status: 'ok', time: 0 } };

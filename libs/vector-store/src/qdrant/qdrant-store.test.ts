@@ -64,9 +64,9 @@ describe('collections in Qdrant', () => {
   test('indexes that an interrupted creation did not get to are made by the next one', async () => {
     await store.deleteCollection(NAME);
     fake.requests.length = 0;
-    // Info, creation, info and two indexes pass; then the third index fails, as often as it is tried.
+    // Aliases, info, creation, info and two indexes pass; then the third index fails, as often as it is tried.
     const broken = { status: 500, error: 'Service internal error' };
-    await expect(failFrom(6, broken, () => store.createCollection(COLLECTION))).rejects.toMatchObject({
+    await expect(failFrom(7, broken, () => store.createCollection(COLLECTION))).rejects.toMatchObject({
       code: 'store_unavailable',
     });
     fake.requests.length = 0;

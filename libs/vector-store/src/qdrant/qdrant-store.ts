@@ -13,12 +13,13 @@ import {
 } from '@embedmill/jobs';
 import type { QdrantClient, Schemas } from '@qdrant/js-client-rest';
 import pLimit from 'p-limit';
-import { assertSameCollection, assertVectors, collectionNotFound } from '../collections.ts';
+import { assertSameCollection, assertVectors, collectionNotFound, nameTaken } from '../collections.ts';
 import { conditionOf } from '../condition.ts';
 import { sortByDocument } from '../document-order.ts';
 import { groups } from '../groups.ts';
 import { replacementOf } from '../replacement.ts';
 import type {
+  Alias,
   DocumentKey,
   DocumentPoints,
   Point,
@@ -32,6 +33,7 @@ import type {
   VectorStore,
 } from '../store.ts';
 import { checkAdditions, checkDense, checkScheme, checkSearchVector, denseVector } from '../vector-check.ts';
+import { aliasesOf, moveAlias } from './qdrant-aliases.ts';
 import { collectionOf, creationOf, metadataOf, paramsOf, payloadIndexes } from './qdrant-collection.ts';
 import {
   byTenant,
@@ -77,6 +79,8 @@ export class QdrantStore implements VectorStore {
   async createCollection(collection: Collection): Promise<void> {
     const { name } = collection;
     this.#definitions.forget(name);
+    const alias = (await this.listAliases()).find((one) => one.name === name);
+    if (alias !== undefined) throw nameTaken(name, alias);
     if ((await this.#info(name)) === undefined) {
       try {
         await this.#send(name, () => this.#client.createCollection(name, creationOf(collection)));
@@ -145,6 +149,16 @@ export class QdrantStore implements VectorStore {
     if ((await this.getCollection(name)) === undefined) return false;
     this.#definitions.forget(name);
     return this.#send(name, () => this.#client.deleteCollection(name));
+  }
+
+  async listAliases(): Promise<Alias[]> {
+    return aliasesOf(await this.#send(undefined, () => this.#client.getAliases()));
+  }
+
+  async moveAlias(name: CollectionName, collection: CollectionName | null): Promise<void> {
+    if (collection !== null) await this.#collection(collection);
+    if ((await this.getCollection(name)) !== undefined) throw nameTaken(name);
+    await this.#send(undefined, () => moveAlias(this.#client, name, collection));
   }
 
   async countPoints(name: CollectionName, tenant?: TenantId): Promise<number> {

@@ -4,7 +4,10 @@ import { readFileSync, writeFileSync } from 'node:fs';
 
 const USED = {
   '/': ['get'],
+  '/aliases': ['get'],
   '/collections': ['get'],
+  '/collections/aliases': ['post'],
+  '/collections/{collection_name}/aliases': ['get'],
   '/collections/{collection_name}': ['get', 'put', 'patch', 'delete'],
   '/collections/{collection_name}/index': ['put'],
   '/collections/{collection_name}/vectors/{vector_name}': ['put', 'delete'],

@@ -34,6 +34,8 @@ export function connectStore(
     listCollections: () => call('listCollections'),
     updateCollection: (collection, known) => call('updateCollection', collection, known),
     deleteCollection: (name) => call('deleteCollection', name),
+    listAliases: () => call('listAliases'),
+    moveAlias: (name, collection) => call('moveAlias', name, collection),
     countPoints: (name, tenant) => call('countPoints', name, tenant),
     countLacking: (name, vector) => call('countLacking', name, vector),
     findDocuments: (name, documents) => call('findDocuments', name, documents),

@@ -8,6 +8,8 @@ export const METHODS = [
   'listCollections',
   'updateCollection',
   'deleteCollection',
+  'listAliases',
+  'moveAlias',
   'countPoints',
   'countLacking',
   'findDocuments',

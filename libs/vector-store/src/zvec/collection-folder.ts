@@ -120,7 +120,8 @@ export async function syncFiles(folder: string): Promise<void> {
   }
 }
 
-async function syncFile(path: string): Promise<void> {
+/** Syncs a file, or what a folder names. */
+export async function syncFile(path: string): Promise<void> {
   const handle = await open(path, 'r');
   try {
     await handle.sync();

@@ -9,8 +9,9 @@ import {
   type SparseScheme,
   type TenantId,
 } from '@embedmill/jobs';
-import { assertSameCollection, collectionNotFound } from '../collections.ts';
+import { assertSameCollection, collectionNotFound, nameTaken } from '../collections.ts';
 import type {
+  Alias,
   DocumentKey,
   DocumentPoints,
   PointScan,
@@ -21,6 +22,7 @@ import type {
   VectorSearch,
   VectorStore,
 } from '../store.ts';
+import { Aliases } from './aliases.ts';
 import {
   createFolder,
   findCollections,
@@ -41,6 +43,7 @@ import { ZvecCollection } from './zvec-collection.ts';
 export async function openZvecStore(folder: string): Promise<VectorStore> {
   const zvec = await loadZvec();
   const open = new Map<string, ZvecCollection>();
+  const aliases = await Aliases.read(folder);
   try {
     for (const found of await findCollections(folder)) {
       const { collection, folder: its } = found;
@@ -50,7 +53,7 @@ export async function openZvecStore(folder: string): Promise<VectorStore> {
     for (const collection of open.values()) await collection.close();
     throw thrown;
   }
-  return new ZvecStore(zvec, folder, open);
+  return new ZvecStore(zvec, folder, open, aliases);
 }
 
 class ZvecStore implements VectorStore {
@@ -58,14 +61,16 @@ class ZvecStore implements VectorStore {
   readonly #zvec: Zvec;
   readonly #folder: string;
   readonly #open: Map<string, ZvecCollection>;
+  readonly #aliases: Aliases;
   #lastChange: Promise<unknown> = Promise.resolve();
   #closed = false;
 
-  constructor(zvec: Zvec, folder: string, open: Map<string, ZvecCollection>) {
+  constructor(zvec: Zvec, folder: string, open: Map<string, ZvecCollection>, aliases: Aliases) {
     this.description = `zvec, ${folder}`;
     this.#zvec = zvec;
     this.#folder = folder;
     this.#open = open;
+    this.#aliases = aliases;
   }
 
   createCollection(collection: Collection): Promise<void> {
@@ -76,6 +81,8 @@ class ZvecStore implements VectorStore {
       if (!collectionNameSchema.safeParse(collection.name).success) {
         throw new EmbedmillError('store_rejected', `"${collection.name}" cannot be a collection's name`);
       }
+      const alias = this.#aliases.list().find(({ name }) => name === collection.name);
+      if (alias !== undefined) throw nameTaken(collection.name, alias);
       const folder = join(this.#folder, collection.name);
       await createFolder(folder);
       this.#open.set(collection.name, await this.#createIn(folder, collection));
@@ -103,10 +110,23 @@ class ZvecStore implements VectorStore {
       const collection = this.#open.get(name);
       if (collection === undefined) return false;
       this.#open.delete(name);
+      await this.#aliases.forget(name);
       await removeDefinition(collection.folder);
       await collection.close();
       await removeFolder(collection.folder);
       return true;
+    });
+  }
+
+  async listAliases(): Promise<Alias[]> {
+    return this.#aliases.list();
+  }
+
+  moveAlias(name: CollectionName, collection: CollectionName | null): Promise<void> {
+    return this.#change(async () => {
+      if (collection !== null) this.#collection(collection);
+      if (this.#open.has(name)) throw nameTaken(name);
+      await this.#aliases.move(name, collection);
     });
   }
 

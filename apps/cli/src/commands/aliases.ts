@@ -1,0 +1,53 @@
+import type { Command } from 'commander';
+import type { CommandHost } from '../command-host.ts';
+import { EXIT } from '../exit.ts';
+import { table } from '../text.ts';
+
+export function addAliases(program: Command, host: CommandHost): void {
+  const aliases = program
+    .command('aliases')
+    .description('names that stand for collections, and move from one to another in one step');
+
+  aliases
+    .command('list')
+    .description('all aliases')
+    .action(() =>
+      host.run(async ({ client, terminal }) => {
+        const found = await client().aliases();
+        if (terminal.json) terminal.printJson({ aliases: found });
+        else if (found.length === 0) terminal.print('no aliases');
+        else {
+          const rows = found.map(({ name, collection }) => [name, collection]);
+          for (const line of table([['ALIAS', 'COLLECTION'], ...rows], [])) terminal.print(line);
+        }
+        return EXIT.ok;
+      }),
+    );
+
+  aliases
+    .command('set')
+    .description('let an alias stand for a collection, also where it stood for another one')
+    .argument('<alias>')
+    .argument('<collection>')
+    .action((name: string, collection: string) =>
+      host.run(async ({ client, terminal }) => {
+        const alias = await client().moveAlias(name, collection);
+        if (terminal.json) terminal.printJson(alias);
+        terminal.print(`${alias.name} stands for ${alias.collection}`);
+        return EXIT.ok;
+      }),
+    );
+
+  aliases
+    .command('remove')
+    .description('remove an alias; its collection stays')
+    .argument('<alias>')
+    .action((name: string) =>
+      host.run(async ({ client, terminal }) => {
+        await client().removeAlias(name);
+        if (terminal.json) terminal.printJson({ removed: name });
+        terminal.print(`${name} stands for nothing any more`);
+        return EXIT.ok;
+      }),
+    );
+}
