@@ -8,9 +8,9 @@ import {
   webhookSecretSchema,
   type SharedConfig,
 } from '@embedmill/jobs';
+import { isLoopback } from '@embedmill/metrics';
 import type { AccessOptions } from './access/authorize.ts';
 import type { LimitOptions } from './access/limits.ts';
-import { isLoopback } from './host-names.ts';
 import type { RetentionPolicy } from './retention.ts';
 
 const GIB = 1024 ** 3;
@@ -91,12 +91,19 @@ export const settingsSchema = z.strictObject({
   EMBEDMILL_API_AUDIT_FILE: z.string().optional().meta({
     description: 'A file that who did what is appended to, a line of JSON each; it is in the log anyway.',
   }),
-  EMBEDMILL_API_MAX_REQUESTS: integer(1, 100_000)
-    .default(64)
-    .meta({ description: 'Requests at the same time, beside uploads; more are told to come again.' }),
+  EMBEDMILL_API_MAX_REQUESTS: integer(1, 100_000).default(64).meta({
+    description:
+      'Requests of one key at the same time, beside uploads; half as many more are kept for other keys. Beyond that they are told to come again.',
+  }),
   EMBEDMILL_API_MAX_UPLOADS: integer(1, 10_000)
     .default(16)
-    .meta({ description: 'Uploads at the same time; more are told to come again.' }),
+    .meta({ description: 'Uploads of one key at the same time, likewise.' }),
+  EMBEDMILL_API_MAX_STREAMS: integer(1, 1_000_000)
+    .default(1000)
+    .meta({ description: 'Event streams of one key at the same time, likewise.' }),
+  EMBEDMILL_API_STORE_READS: integer(1, 10_000).optional().meta({
+    description: 'Reads of the store at the same time; 4 of the embedded one, 32 of Qdrant by default.',
+  }),
   EMBEDMILL_API_JOBS: integer(1, 1000)
     .default(8)
     .meta({ description: 'Jobs that are dispatched at the same time; others wait.' }),
@@ -142,6 +149,8 @@ export interface ApiConfig extends SharedConfig {
   limits: LimitOptions;
   /** Who is told of every job's end. */
   webhook: { url: string; secret: string } | undefined;
+  /** Calls to the store at the same time. */
+  storeReads: number;
   shutdownMs: number;
   dispatcher: { jobs: number; outstandingShards: number; mostShards: number; lockMs: number };
   retention: RetentionPolicy;
@@ -161,7 +170,12 @@ export function readConfig(environment: Record<string, string | undefined>): Api
     maxUploadBytes: read.EMBEDMILL_API_MAX_UPLOAD_BYTES,
     access: accessOf(read),
     webhook: webhookOf(read),
-    limits: { maxRequests: read.EMBEDMILL_API_MAX_REQUESTS, maxUploads: read.EMBEDMILL_API_MAX_UPLOADS },
+    storeReads: read.EMBEDMILL_API_STORE_READS ?? (read.QDRANT_URL === undefined ? 4 : 32),
+    limits: {
+      maxRequests: read.EMBEDMILL_API_MAX_REQUESTS,
+      maxUploads: read.EMBEDMILL_API_MAX_UPLOADS,
+      maxStreams: read.EMBEDMILL_API_MAX_STREAMS,
+    },
     queryTimeoutMs: read.EMBEDMILL_API_QUERY_SECONDS * 1000,
     shutdownMs: read.EMBEDMILL_API_SHUTDOWN_SECONDS * 1000,
     dispatcher: {

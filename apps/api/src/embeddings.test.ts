@@ -2,8 +2,9 @@ import OpenAI from 'openai';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { EmbedmillError, type QueryOf } from '@embedmill/jobs';
 import type { Queue } from '@embedmill/queue';
+import { EVERYONE, runAs } from './access/principal.ts';
+import { fakeVectors, MINI, MODELS, NESTED } from './fake-worker.ts';
 import { QueryLane } from './query-lane.ts';
-import { fakeVectors, MINI, NESTED } from './fake-worker.ts';
 import { startTestApi, type TestApi } from './test-api.ts';
 
 let api: TestApi;
@@ -144,21 +145,17 @@ test('the lane sends bounded messages, few at a time, and refuses what would be 
   let running = 0;
   let most = 0;
   const release = Promise.withResolvers<void>();
-  const lane = new QueryLane(
-    {
-      query: (async (query: QueryOf<'embed'>) => {
-        sizes.push(query.inputs.length);
-        most = Math.max(most, (running += 1));
-        await release.promise;
-        running -= 1;
-        return fakeVectors(query, 2);
-      }) as Queue['query'],
-    },
-    1000,
-  );
+  const query = (async (asked: QueryOf<'embed'>) => {
+    sizes.push(asked.inputs.length);
+    most = Math.max(most, (running += 1));
+    await release.promise;
+    running -= 1;
+    return fakeVectors(asked, 2);
+  }) as Queue['query'];
+  const lane = new QueryLane({ queue: { query }, models: async () => MODELS }, 1000);
   const inputs = (count: number) => Array.from({ length: count }, (_, n) => `t${n}`);
   const embed = (count: number) =>
-    lane.ask({ task: 'embed', model: 'm', inputs: inputs(count), kind: 'query' });
+    runAs(EVERYONE, () => lane.ask({ task: 'embed', model: 'm', inputs: inputs(count), kind: 'query' }));
   const first = embed(200);
   const second = embed(7000);
   await expect(embed(1500)).rejects.toMatchObject({ code: 'overloaded', retryAfter: 1 });
@@ -173,11 +170,11 @@ test('the lane sends bounded messages, few at a time, and refuses what would be 
 });
 
 test('a failed message frees its place in the lane', async () => {
-  const lane = new QueryLane({ query: () => Promise.reject(new EmbedmillError('no_worker', 'none')) }, 10);
+  const query = () => Promise.reject(new EmbedmillError('no_worker', 'none'));
+  const lane = new QueryLane({ queue: { query }, models: async () => MODELS }, 10);
   const inputs = Array.from({ length: 8000 }, () => 'x');
   for (let n = 0; n < 3; n += 1) {
-    await expect(lane.ask({ task: 'embed', model: 'm', inputs, kind: 'query' })).rejects.toMatchObject({
-      code: 'no_worker',
-    });
+    const asked = runAs(EVERYONE, () => lane.ask({ task: 'embed', model: 'm', inputs, kind: 'query' }));
+    await expect(asked).rejects.toMatchObject({ code: 'no_worker' });
   }
 });

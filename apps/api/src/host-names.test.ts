@@ -1,8 +1,10 @@
 import { request } from 'node:http';
 import { text } from 'node:stream/consumers';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readConfig } from './config.ts';
-import { assertOwnName, isLoopback } from './host-names.ts';
+import { isLoopback } from '@embedmill/metrics';
+import { testKeys } from './access/test-keys.ts';
+import { assertOwnName } from './host-names.ts';
 import { startTestApi, type TestApi } from './test-api.ts';
 
 let api: TestApi;
@@ -63,4 +65,65 @@ test('names count where the server is reached from its machine alone', () => {
 test('what is no host is not this one', () => {
   expect(() => assertOwnName('a b', [])).toThrow(expect.objectContaining({ code: 'misdirected' }));
   expect(() => assertOwnName(undefined, [])).not.toThrow();
+});
+
+/** What is answered to a change that a browser says this of. */
+async function changed(on: TestApi, headers: Record<string, string>): Promise<number> {
+  const sent = request(new URL('/api/v1/queue/resume', on.url), { method: 'POST', headers });
+  return new Promise((resolve, reject) => {
+    sent.on('error', reject).on('response', (response) => resolve(response.resume().statusCode ?? 0));
+    sent.end();
+  });
+}
+
+describe('without keys, a change', () => {
+  const own = () => new URL(api.url).host;
+  test.each([
+    ['of another site', { origin: 'https://attacker.example' }],
+    ['of a page without an origin', { origin: 'null' }],
+    ['of a page on another port of this machine', { origin: 'http://127.0.0.1:1' }],
+    ['of this address by another protocol’s page', { origin: 'file://127.0.0.1' }],
+    ['of what is no origin', { origin: 'x y' }],
+    ['that says cross-site', { 'sec-fetch-site': 'cross-site' }],
+    ['that says same-site', { 'sec-fetch-site': 'same-site' }],
+    ['that says both', { 'sec-fetch-site': 'same-origin, cross-site' }],
+  ])('%s is refused', async (_what, headers) => {
+    expect(await changed(api, headers as Record<string, string>)).toBe(403);
+  });
+
+  test('of a program, of its own page, or of a page of its names is made', async () => {
+    for (const headers of [
+      {},
+      { origin: `http://${own()}`, 'sec-fetch-site': 'same-origin' },
+      { origin: 'https://search.example', 'sec-fetch-site': 'cross-site' },
+      { 'sec-fetch-site': 'none' },
+    ])
+      expect(await changed(api, headers as Record<string, string>), JSON.stringify(headers)).toBe(200);
+  });
+
+  test('is refused on every route that changes something', async () => {
+    const { paths } = (await (await api.call('/openapi.json')).json()) as { paths: Record<string, object> };
+    const headers = { origin: 'https://attacker.example', 'content-type': 'application/json' };
+    for (const [path, methods] of Object.entries(paths)) {
+      for (const method of Object.keys(methods)) {
+        if (method === 'get') continue;
+        const answer = await api.call(path, { method: method.toUpperCase(), headers });
+        expect(answer.status, `${method} ${path}`).toBe(403);
+      }
+    }
+  });
+});
+
+test('where keys are set, pages of other sites need one, as everybody', async () => {
+  const keys = await testKeys();
+  const key = await keys.add({ name: 'page', scopes: ['admin'] });
+  const other = await startTestApi({ config: { names: [], access: keys.access } });
+  try {
+    const headers = { origin: 'https://attacker.example', 'sec-fetch-site': 'cross-site' };
+    expect(await changed(other, headers)).toBe(401);
+    expect(await changed(other, { ...headers, authorization: key.authorization })).toBe(200);
+  } finally {
+    await other.close();
+    await keys.remove();
+  }
 });

@@ -1,17 +1,8 @@
-import { BlockList, isIP } from 'node:net';
 import { EmbedmillError } from '@embedmill/jobs';
+import { isOwnHost } from '@embedmill/metrics';
 
-const LOOPBACK = new BlockList();
-LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
-LOOPBACK.addAddress('::1', 'ipv6');
-
-/** Whether a host, as in a URL or to listen on, is reached from this machine alone. */
-export function isLoopback(host: string): boolean {
-  const address = host.replace(/^\[(.*)\]$/, '$1');
-  const family = isIP(address);
-  if (family === 0) return host.toLowerCase() === 'localhost';
-  return LOOPBACK.check(address, family === 4 ? 'ipv4' : 'ipv6');
-}
+/** Methods that change nothing. */
+const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /**
  * Refuses requests that were addressed to a name that is not this server's. A web page whose name has been pointed at
@@ -21,10 +12,35 @@ export function isLoopback(host: string): boolean {
  * `host` is the request's Host, which programs that are no browsers may leave out. Errors: `misdirected`.
  */
 export function assertOwnName(host: string | undefined, names: readonly string[]): void {
-  if (host === undefined || host === '') return;
-  const name = URL.parse(`http://${host}`)?.hostname.replace(/\.$/, '') ?? '';
-  if (isIP(name.replace(/^\[(.*)\]$/, '$1')) !== 0) return;
-  if (name === 'localhost' || name.endsWith('.localhost') || names.includes(name)) return;
-  const message = `this server is not called ${JSON.stringify(host.slice(0, 100))}; name it in EMBEDMILL_API_NAMES, or ask it by its address`;
+  if (isOwnHost(host, names)) return;
+  const message = `this server is not called ${JSON.stringify(host?.slice(0, 100))}; name it in EMBEDMILL_API_NAMES, or ask it by its address`;
   throw new EmbedmillError('misdirected', message);
+}
+
+/**
+ * Refuses changes that a page of another site asks for, where nobody is asked for a key: browsers send such requests
+ * without asking anyone, and only keep the answer from the page. They say what they do: `Sec-Fetch-Site`, and `Origin`
+ * with every request that is no GET. A page of this server's own origin, or of one of its names, may change things;
+ * programs that are no browsers send neither. Errors: `foreign_origin`.
+ */
+export function assertOwnOrigin(
+  method: string,
+  headers: {
+    host?: string | undefined;
+    origin?: string | undefined;
+    'sec-fetch-site'?: string | string[] | undefined;
+  },
+  names: readonly string[],
+): void {
+  if (SAFE.has(method)) return;
+  const { host, origin, 'sec-fetch-site': site } = headers;
+  const url = origin === undefined ? undefined : URL.parse(origin);
+  if (url && /^https?:$/.test(url.protocol) && names.includes(url.hostname)) return;
+  const isForeign =
+    url !== undefined && (url === null || url.host !== URL.parse(`${url.protocol}//${host}`)?.host);
+  // Of one's own site are also other servers of the machine, on other ports.
+  if (!isForeign && (site === undefined || site === 'same-origin' || site === 'none')) return;
+  const from = origin === undefined ? 'another site' : JSON.stringify(origin.slice(0, 100));
+  const message = `a page of ${from} may change nothing here; ask from a program, set keys, or name its host in EMBEDMILL_API_NAMES`;
+  throw new EmbedmillError('foreign_origin', message);
 }

@@ -84,17 +84,20 @@ describe('a body that is', () => {
     expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
   });
 
-  test.each(['and', 'or', 'not'])('a filter of %s without end is refused by its field', async (word) => {
-    const [open, close] = word === 'not' ? ['{"not":', '}'] : [`{"${word}":[`, ']}'];
-    for (const levels of [20, 700, 30_000]) {
-      const filter = open!.repeat(levels) + '{"field":"year","eq":1}' + close!.repeat(levels);
-      const response = await send(`/api/v1/collections/${NAME}/search`, `{"query":"x","filter":${filter}}`);
-      expect(response.status).toBe(400);
-      expect(await response.json()).toMatchObject({
-        ...{ code: 'invalid_request', errors: [{ path: 'filter' }] },
-      });
-    }
-  });
+  test.each(['and', 'or', 'not'])(
+    'a filter of %s without end is refused, by its field or before it is read',
+    async (word) => {
+      const [open, close] = word === 'not' ? ['{"not":', '}'] : [`{"${word}":[`, ']}'];
+      for (const levels of [20, 700, 30_000]) {
+        const filter = open!.repeat(levels) + '{"field":"year","eq":1}' + close!.repeat(levels);
+        const response = await send(`/api/v1/collections/${NAME}/search`, `{"query":"x","filter":${filter}}`);
+        expect(response.status).toBe(400);
+        const problem = (await response.json()) as { code: string; errors?: object[] };
+        expect(problem.code).toBe('invalid_request');
+        if (levels === 20) expect(problem.errors).toMatchObject([{ path: 'filter' }]);
+      }
+    },
+  );
 });
 
 describe('an address', () => {

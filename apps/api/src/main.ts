@@ -1,7 +1,7 @@
 import { asEmbedmillError } from '@embedmill/jobs';
 import { GuardedFetch } from '@embedmill/fetching';
 import { createLog, withoutSecrets } from '@embedmill/logs';
-import { createMetrics } from '@embedmill/metrics';
+import { createMetrics, isLoopback } from '@embedmill/metrics';
 import { listModels } from '@embedmill/models';
 import { connectQueue, consumeWebhooks, WebhookQueue } from '@embedmill/queue';
 import { S3Objects, Spool } from '@embedmill/sources';
@@ -9,7 +9,6 @@ import { startTracing } from '@embedmill/tracing';
 import { openStore } from '@embedmill/vector-store';
 import { readConfig, type ApiConfig } from './config.ts';
 import { startDispatcher } from './dispatcher.ts';
-import { isLoopback } from './host-names.ts';
 import { recoverJobs } from './recovery.ts';
 import { startSweeping } from './retention.ts';
 import { buildServer } from './server.ts';

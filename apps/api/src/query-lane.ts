@@ -2,7 +2,6 @@ import pLimit from 'p-limit';
 import {
   EmbedmillError,
   type DenseResult,
-  type Query,
   type QueryOf,
   type QueryResult,
   type QueryResults,
@@ -10,21 +9,24 @@ import {
 } from '@embedmill/jobs';
 import type { Queue } from '@embedmill/queue';
 import { shortened } from '@embedmill/retrieval';
+import { currentPrincipal } from './access/principal.ts';
+import { FairTurns } from './fair-turns.ts';
+import type { ApiParts } from './parts.ts';
 import { refusedField } from './problem.ts';
+import { headsOf, messagesOf } from './query-messages.ts';
+import { clientSignal, isClientGone } from './request-life.ts';
 
-/** Inputs in one message: a batch or two for a worker, so that another client's query waits for little. */
-const MESSAGE_INPUTS = 64;
-/** Characters in one message, unless one input alone has more: some 4,000 tokens. */
-const MESSAGE_CHARACTERS = 16_384;
 /** Messages of one request under way at the same time. */
 const PARALLEL = 3;
 /**
- * Messages of all requests: enough to keep engines busy, and few enough that slow ones answer each in its time, which
- * begins when it is sent.
+ * Messages of all requests to one model: enough to keep engines busy, and few enough that slow ones answer each in its
+ * time, which begins when it is sent.
  */
-const ALL_PARALLEL = 4;
-/** Inputs of all requests under way; beyond it requests are refused, because they would time out anyway. */
-const MAX_IN_FLIGHT = 8192;
+const MODEL_PARALLEL = 4;
+/** Inputs of all requests to one model under way; beyond it requests are refused, because they would time out anyway. */
+const MAX_IN_FLIGHT = 12_288;
+/** And of one principal, so that it leaves room for others. */
+const MAX_OWN_IN_FLIGHT = 8192;
 
 /** How the results of a request's messages become one. */
 const JOIN: { [Task in QueryTask]: (results: QueryResults[Task][]) => QueryResults[Task] } = {
@@ -39,62 +41,102 @@ const JOIN: { [Task in QueryTask]: (results: QueryResults[Task][]) => QueryResul
   terms: (results) => ({ terms: results.flatMap(({ terms }) => terms) }),
 };
 
+/** What is under way to one model. */
+interface ModelLane {
+  readonly turns: FairTurns;
+  /** Inputs, by principal. */
+  readonly inFlight: Map<string, number>;
+}
+
 /**
- * The interactive lane as requests use it: a query in, its result out, in bounded messages and a bounded number.
- * Shared by all routes. Errors: `overloaded`, `no_worker`, and what the worker says.
+ * The interactive lane as requests use it: a query in, its result out, in bounded messages and a bounded number. Each
+ * model has a lane of its own, so that one that answers slowly, or not at all, holds nobody up who asks another; in it,
+ * each principal's messages have their turn. A query whose client has gone sends nothing more; what it had sent is
+ * withdrawn where no worker has it yet, and waited for where one has.
+ *
+ * Shared by all routes. Errors: `overloaded`, `no_worker`, `client_gone`, and what the worker says.
  */
 export class QueryLane {
   readonly #queue: Pick<Queue, 'query'>;
+  readonly #models: ApiParts['models'];
   readonly #timeoutMs: number;
-  #inFlight = 0;
-  /** First come, first served: what is left of a large request waits behind others' messages, not before them. */
-  readonly #sending = pLimit(ALL_PARALLEL);
+  readonly #lanes = new Map<string, ModelLane>();
 
-  constructor(queue: Pick<Queue, 'query'>, timeoutMs: number) {
+  constructor(
+    { queue, models }: Pick<ApiParts, 'models'> & { queue: Pick<Queue, 'query'> },
+    timeoutMs: number,
+  ) {
     this.#queue = queue;
+    this.#models = models;
     this.#timeoutMs = timeoutMs;
   }
 
   async ask<Task extends QueryTask>(query: QueryOf<Task>): Promise<QueryResult<Task>> {
+    const principal = currentPrincipal();
     const { length } = query.inputs;
-    if (this.#inFlight > 0 && this.#inFlight + length > MAX_IN_FLIGHT) {
-      const message = `${this.#inFlight} inputs are being embedded already; try again in a moment`;
+    const lane = this.#lanes.get(query.model) ?? {
+      turns: new FairTurns(MODEL_PARALLEL),
+      inFlight: new Map(),
+    };
+    const own = lane.inFlight.get(principal.name) ?? 0;
+    const all = [...lane.inFlight.values()].reduce((sum, inputs) => sum + inputs, 0);
+    const isTooMuch =
+      (all > 0 && all + length > MAX_IN_FLIGHT) || (own > 0 && own + length > MAX_OWN_IN_FLIGHT);
+    if (isTooMuch) {
+      const message = `${own} of your inputs, and ${all} of all, are being embedded already; try again in a moment`;
       throw new EmbedmillError('overloaded', message, { retryAfter: 1 });
     }
-    this.#inFlight += length;
+    this.#lanes.set(query.model, lane);
+    lane.inFlight.set(principal.name, own + length);
     try {
-      const results = await this.#inMessages<Task>(query);
+      const model = (await this.#models()).find(({ name }) => name === query.model);
+      const { query: read, cut } = headsOf(query, model?.maxTokens);
+      // What has to be downloaded first takes room and time of everyone.
+      const mayBringIn =
+        model === undefined || model.available || model.bundled || principal.scopes.has('admin');
+      const sending = { principal: principal.name, turns: lane.turns, mayBringIn };
+      const results = await this.#inMessages<Task>(read as QueryOf<Task>, sending);
       const [only] = results;
-      return only !== undefined && results.length === 1 ? only : JOIN[query.task as Task](results);
+      const whole = only !== undefined && results.length === 1 ? only : JOIN[query.task as Task](results);
+      if ('truncated' in whole) for (const n of cut) whole.truncated[n] = true;
+      return whole;
     } finally {
-      this.#inFlight -= length;
+      const left = (lane.inFlight.get(principal.name) ?? length) - length;
+      if (left > 0) lane.inFlight.set(principal.name, left);
+      else lane.inFlight.delete(principal.name);
+      if (lane.inFlight.size === 0) this.#lanes.delete(query.model);
     }
   }
 
-  async #inMessages<Task extends QueryTask>(query: QueryOf<Task>): Promise<QueryResult<Task>[]> {
+  /** Rejects once nothing of it is under way any more. */
+  async #inMessages<Task extends QueryTask>(
+    query: QueryOf<Task>,
+    { principal, turns, mayBringIn }: { principal: string; turns: FairTurns; mayBringIn: boolean },
+  ): Promise<QueryResult<Task>[]> {
     const own = pLimit(PARALLEL);
-    const send = (message: Query) =>
-      this.#sending(() => this.#queue.query(message, { timeoutMs: this.#timeoutMs }));
-    const results = await Promise.all(messagesOf(query).map((message) => own(() => send(message))));
-    return results as QueryResult<Task>[];
+    const signal = clientSignal();
+    const failed = new AbortController();
+    const over = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
+    const options = { timeoutMs: this.#timeoutMs, signal: over, mayBringIn };
+    const sent = await Promise.allSettled(
+      messagesOf(query).map((message) =>
+        own(async () => {
+          try {
+            return await turns.run(principal, over, () => this.#queue.query(message, options));
+          } catch (error) {
+            failed.abort();
+            throw error;
+          }
+        }),
+      ),
+    );
+    const first = sent.find((one) => one.status === 'rejected' && !isClientGone(one.reason));
+    if (first?.status === 'rejected') throw first.reason;
+    return sent.map((one) => {
+      if (one.status === 'rejected') throw one.reason;
+      return one.value as QueryResult<Task>;
+    });
   }
-}
-
-function messagesOf(query: Query): Query[] {
-  const messages: Query[] = [];
-  let from = 0;
-  let characters = 0;
-  for (const [at, input] of query.inputs.entries()) {
-    const size = typeof input === 'string' ? input.length : 0;
-    if (at - from >= MESSAGE_INPUTS || (at > from && characters + size > MESSAGE_CHARACTERS)) {
-      messages.push({ ...query, inputs: query.inputs.slice(from, at) } as Query);
-      from = at;
-      characters = 0;
-    }
-    characters += size;
-  }
-  messages.push({ ...query, inputs: query.inputs.slice(from) } as Query);
-  return messages;
 }
 
 function joinedDense(results: DenseResult[]): DenseResult {

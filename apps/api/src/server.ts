@@ -13,13 +13,14 @@ import { auditRequests } from './access/audit.ts';
 import { authorizeRequests, type AccessOptions } from './access/authorize.ts';
 import { limitLoad, limitPrincipals, type LimitOptions } from './access/limits.ts';
 import { tenantView } from './access/tenant-view.ts';
-import { assertOwnName } from './host-names.ts';
-import { readExactJson } from './json-text.ts';
+import { assertOwnName, assertOwnOrigin } from './host-names.ts';
 import { JobWatch } from './job-watch.ts';
+import { parseJsonBodies } from './json-body.ts';
 import { describeRoutes } from './openapi.ts';
 import type { ApiParts } from './parts.ts';
 import { errorOf, problemOf, validateRequest } from './problem.ts';
 import { QueryLane } from './query-lane.ts';
+import { watchRequests } from './request-life.ts';
 import { aliasRoutes } from './routes/aliases.ts';
 import { collectionRoutes } from './routes/collections.ts';
 import { documentRoutes } from './routes/documents.ts';
@@ -55,7 +56,7 @@ export interface ServerOptions extends EventOptions {
 const NO_KEYS: AccessOptions = {
   ...{ keysFile: undefined, oidc: undefined, metricsKey: undefined, auditFile: undefined },
 };
-const USUAL_LIMITS: LimitOptions = { maxRequests: 64, maxUploads: 16 };
+const USUAL_LIMITS: LimitOptions = { maxRequests: 64, maxUploads: 16, maxStreams: 1000 };
 
 /**
  * The HTTP server over its parts, ready to listen. Closing it stops new requests, ends event streams, and waits
@@ -82,21 +83,24 @@ export async function buildServer(
   const { names } = config;
   if (names !== undefined)
     server.addHook('onRequest', async ({ headers }) => assertOwnName(headers.host, names));
-  readExactJson(server);
+  watchRequests(server);
+  const access = config.access ?? NO_KEYS;
+  if (access.keysFile === undefined && access.oidc === undefined)
+    server.addHook('onRequest', async ({ method, headers }) => assertOwnOrigin(method, headers, names ?? []));
   receiveBodies(server);
+  parseJsonBodies(server);
   answerErrors(server);
   observeRequests(server, parts);
   if (parts.tracing?.isOn === true) traceRequests(server, parts.tracing);
   await describeRoutes(server);
-  const access = config.access ?? NO_KEYS;
   auditRequests(server, access.auditFile, log);
-  await limitLoad(server, config.limits ?? USUAL_LIMITS);
   authorizeRequests(server, access, log);
+  await limitLoad(server, config.limits ?? USUAL_LIMITS);
   await limitPrincipals(server);
 
   const watch = new JobWatch((id) => queue.getJob(id));
   server.addHook('preClose', async () => watch.close());
-  const lane = new QueryLane(queue, config.queryTimeoutMs);
+  const lane = new QueryLane(parts, config.queryTimeoutMs);
   const submission = new Submission(parts);
   server.addHook('onClose', () => submission.settled());
   const routes = server.withTypeProvider<ZodTypeProvider>();

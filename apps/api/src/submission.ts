@@ -33,8 +33,8 @@ import type { ApiParts } from './parts.ts';
 import { invalidRequest } from './problem.ts';
 import { recoverJob } from './recovery.ts';
 import { JobComparison } from './verification.ts';
+import { pacedBytes, USUAL_PACE } from './body-pace.ts';
 import {
-  bytesOf,
   expectedBytes,
   webhookOfHeaders,
   MAX_INLINE_DOCUMENTS,
@@ -128,7 +128,7 @@ export class Submission {
   ): Promise<Submitted> {
     const { spool, config, metrics } = this.#parts;
     const id = idFor(collection, request);
-    const received = await spool.receive(id, bytesOf(body), {
+    const received = await spool.receive(id, pacedBytes(body, USUAL_PACE), {
       maxBytes: config.maxUploadBytes,
       expectedBytes: expectedBytes(request.headers),
     });

@@ -33,6 +33,8 @@ export interface TestApi {
   submit(collection: string, ndjson: string, headers?: Record<string, string>): Promise<Response>;
   /** Starts a worker that answers queries with `fakeAnswer`, and settles no shards. */
   answerQueries(): Promise<void>;
+  /** Starts a worker that takes any model and answers nothing. */
+  ignoreQueries(): Promise<void>;
   dispatch(): Promise<void>;
   /** Closed with the rest, last first. */
   onClose(close: () => Promise<unknown>): void;
@@ -120,6 +122,11 @@ async function start(
         const shard = () => Promise.reject(new Error('no shards here'));
         consumer.serve(model.name, { query: async (asked) => fakeAnswer(asked, model), shard });
       }
+    },
+    async ignoreQueries() {
+      const shared = { redisUrl: redis.url, shardConcurrency: 1, queryConcurrency: 1, lockMs: 5000 };
+      const consumer = await ModelConsumer.open({ ...shared, onError: () => {} });
+      closers.push(() => consumer.close());
     },
     async dispatch() {
       const fetching = new GuardedFetch({ allow: ['127.0.0.1'] });

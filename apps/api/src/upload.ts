@@ -15,6 +15,8 @@ import {
   type SourceEncoding,
   type Webhook,
 } from '@embedmill/jobs';
+import { JsonBounds, type JsonLimits } from './json-bounds.ts';
+import { readBody } from './json-body.ts';
 import { textOfBody } from './json-text.ts';
 
 /**
@@ -67,6 +69,8 @@ export function webhookOfHeaders(headers: IncomingMessage['headers']): Webhook |
   const message = `the header Embedmill-Webhook-${issue?.path.join('-') || 'Url'}: ${issue?.message}`;
   throw new EmbedmillError('invalid_request', message);
 }
+/** A few documents, with room for metadata. */
+const SUBMISSION_JSON: JsonLimits = { values: 32_768, containers: 16_384 };
 /** How long a refused body is read away before the connection is cut. */
 const LINGER_MS = 5000;
 
@@ -190,26 +194,13 @@ export function expectedBytes(headers: FastifyRequest['headers']): number | unde
   return headers['content-length'] === undefined ? undefined : Number(headers['content-length']);
 }
 
-/** The body's bytes. Leaving the loop early leaves the connection whole, so that an answer can be sent. */
-export function bytesOf(body: IncomingMessage): AsyncIterable<Uint8Array> {
-  return body.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
-}
-
 async function readJson(body: IncomingMessage): Promise<JsonBody> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  const broken = (cause: unknown) => {
-    throw new EmbedmillError('upload_incomplete', 'the body broke off; send it again', { cause });
-  };
-  const iterator = bytesOf(body)[Symbol.asyncIterator]();
-  for (;;) {
-    const { done, value } = await iterator.next().catch(broken);
-    if (done) break;
-    bytes += value.length;
-    if (bytes > MAX_INLINE_BYTES) throw tooLargeInline(`the body has more than ${MAX_INLINE_BYTES} bytes`);
-    chunks.push(value);
-  }
-  const whole = Buffer.concat(chunks);
+  const whole = await readBody(body, MAX_INLINE_BYTES, new JsonBounds(SUBMISSION_JSON)).catch(
+    (error: unknown) => {
+      const isTooLarge = error instanceof EmbedmillError && error.code === 'payload_too_large';
+      throw isTooLarge ? tooLargeInline(error.message) : error;
+    },
+  );
   const sha256 = createHash('sha256').update(whole).digest('hex');
   const text = textOfBody(whole);
   try {

@@ -130,6 +130,7 @@ export class ModelSet {
   }
 
   #startLoading(name: string): Promise<void> {
+    this.#parts.consumer.noteLoading(name);
     const loading = this.#load(name)
       .catch((thrown: unknown) => this.#noteFailure(name, thrown))
       .finally(() => this.#loading.delete(name));

@@ -39,6 +39,7 @@ export async function startWorker(config: WorkerConfig, log: Log): Promise<Runni
   const consumer = await ModelConsumer.open({
     ...config.queue,
     traced: tracing.isOn,
+    models: config.models,
     shardConcurrency: config.shards,
     queryConcurrency: 32,
     lockMs: config.lockMs,

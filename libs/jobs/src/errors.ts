@@ -34,6 +34,9 @@ export const ERRORS = {
   rate_limited: { status: 429, retryable: true, title: 'The key’s limit is reached' },
   identity_unavailable: { status: 503, retryable: true, title: 'The identity provider cannot be reached' },
   overloaded: { status: 429, retryable: true, title: 'Too much at once' },
+  client_gone: { status: 499, retryable: true, title: 'The client left before its answer' },
+  body_too_slow: { status: 408, retryable: true, title: 'The body came too slowly' },
+  foreign_origin: { status: 403, retryable: false, title: 'Another site’s page may not ask this' },
 
   // Webhooks
   webhook_refused: { status: 422, retryable: false, title: 'The webhook cannot be delivered' },

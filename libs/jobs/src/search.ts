@@ -147,4 +147,10 @@ export const hitSchema = z.strictObject({
 });
 export type Hit = z.infer<typeof hitSchema>;
 
-export const searchResponseSchema = z.strictObject({ hits: z.array(hitSchema) });
+export const searchResponseSchema = z.strictObject({
+  hits: z.array(hitSchema),
+  next: z.int().optional().meta({
+    description:
+      'There where the answer had no room for all hits that were found: ask again with this as `offset`.',
+  }),
+});

@@ -1,3 +1,4 @@
+import { request } from 'node:http';
 import { afterEach, expect, test } from 'vitest';
 import { createMetrics, runChecks, serveHealth, type Check, type HealthServer } from './index.ts';
 
@@ -68,4 +69,21 @@ test('a taken port is refused, and a closed server frees its own', async () => {
   await first.close();
   server = await serveHealth(options);
   expect((await fetch(`${server.url}/healthz`)).status).toBe(200);
+});
+
+test.each([
+  ['attacker.example', 421],
+  ['localhost.attacker.example:80', 421],
+  ['localhost:80', 200],
+  ['127.0.0.1', 200],
+])('on loopback, a request to %s is answered with %i', async (host, wanted) => {
+  const { url } = await serve({});
+  for (const path of ['/metrics', '/healthz']) {
+    const status = await new Promise((resolve, reject) => {
+      const sent = request(new URL(path, url), { headers: { host } });
+      sent.on('error', reject).on('response', (response) => resolve(response.resume().statusCode));
+      sent.end();
+    });
+    expect(status, path).toBe(wanted);
+  }
 });

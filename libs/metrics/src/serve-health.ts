@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { runChecks, type Check } from './health.ts';
+import { isLoopback, isOwnHost } from './own-host.ts';
 
 export interface HealthServerOptions {
   host: string;
@@ -18,7 +19,10 @@ export interface HealthServer {
   close(): Promise<void>;
 }
 
-/** A small server for what has no other: /metrics, /startupz, /healthz and /readyz. Rejects when the port is taken. */
+/**
+ * A small server for what has no other: /metrics, /startupz, /healthz and /readyz. On loopback, a page whose name was
+ * pointed at it gets nothing. Rejects when the port is taken.
+ */
 export async function serveHealth(options: HealthServerOptions): Promise<HealthServer> {
   const checks = { '/startupz': options.started, '/healthz': options.live, '/readyz': options.ready };
   const answer = async (path: string): Promise<{ status: number; contentType: string; body: string }> => {
@@ -40,7 +44,12 @@ export async function serveHealth(options: HealthServerOptions): Promise<HealthS
         };
     }
   };
+  const isLocal = isLoopback(options.host);
   const server = createServer((request, response) => {
+    if (isLocal && !isOwnHost(request.headers.host)) {
+      response.writeHead(421, { 'content-type': 'text/plain' }).end('ask this server by its address\n');
+      return;
+    }
     const path = new URL(request.url ?? '/', 'http://localhost').pathname;
     answer(path).then(
       ({ status, contentType, body }) =>

@@ -16,7 +16,7 @@ export {
   type ModelHandlers,
 } from './model-consumer.ts';
 export { jobIdOfKey, newJobId } from './names.ts';
-export { connectQueue, Queue, type QueueDepth, type RetainedJob } from './queue.ts';
+export { connectQueue, Queue, type QueryOptions, type QueueDepth, type RetainedJob } from './queue.ts';
 export { consumeWebhooks, WebhookQueue, type WebhookConsumer, type WebhookMessage } from './webhook-queue.ts';
 export { areAllSettled, isSettled } from './settled-shards.ts';
 export { ADDED_AT_ONCE, ShardBound } from './shard-bound.ts';

@@ -16,6 +16,7 @@ import { shardBackoff } from './ingest-consumer.ts';
 import { MODELS, queryQueue, shardQueue, troubleKey } from './names.ts';
 import { openBroker } from './open-broker.ts';
 import type { QueryMessage, QueryReply } from './query-client.ts';
+import { ServingNotes } from './serving.ts';
 
 export type ModelConsumerOptions = QueueOptions & {
   /** Shards in hand at the same time; their chunks share batches. */
@@ -23,6 +24,8 @@ export type ModelConsumerOptions = QueueOptions & {
   queryConcurrency: number;
   /** After this long without a sign of life of its worker, a shard is given to another. */
   lockMs: number;
+  /** The models that this worker was told to serve; undefined: any that is in use. */
+  models?: readonly string[] | undefined;
   onError: (error: Error) => void;
   hooks?: ConsumerHooks;
 };
@@ -58,16 +61,23 @@ export class ModelConsumer {
   readonly #options: ModelConsumerOptions;
   readonly #broker: Broker;
   readonly #workers = new Map<string, BrokerWorker[]>();
+  readonly #notes: ServingNotes;
   #closed = false;
 
   private constructor(options: ModelConsumerOptions, broker: Broker) {
     this.#options = options;
     this.#broker = broker;
+    this.#notes = new ServingNotes(broker, options.models);
   }
 
   /** Errors: `queue_unavailable`, `queue_may_evict`, `invalid_config`. */
   static async open(options: ModelConsumerOptions): Promise<ModelConsumer> {
-    return new ModelConsumer(options, await openBroker(options));
+    const consumer = new ModelConsumer(options, await openBroker(options));
+    await within(consumer.#notes.start(), DEADLINE_MS).catch(async (error: unknown) => {
+      await consumer.close();
+      throw queueUnavailable(error);
+    });
+    return consumer;
   }
 
   /** Models that collections use, as the API announced them. */
@@ -75,10 +85,16 @@ export class ModelConsumer {
     return this.#broker.members(MODELS);
   }
 
+  /** Says that a model is being loaded, so that whoever asks for it waits; `serve` or `reportTrouble` ends it. */
+  noteLoading(model: string): void {
+    this.#notes.noteLoading(model);
+  }
+
   /** Lets jobs and queries that wait for a model say why; `null` once it can be loaded. */
   async reportTrouble(model: string, error: { code: string; message: string } | null): Promise<void> {
     const key = troubleKey(model);
     if (error === null) return this.#broker.delete(key);
+    this.#notes.noteFailed(model);
     const { code, message } = error;
     await this.#broker.set(key, JSON.stringify({ code, message }), TROUBLE_SECONDS);
   }
@@ -136,10 +152,12 @@ export class ModelConsumer {
     shards.on('stalled', () => this.#options.hooks?.onStalled?.());
     for (const worker of [shards, queries]) worker.on('error', this.#options.onError);
     this.#workers.set(model, [shards, queries]);
+    this.#notes.noteServing(model);
   }
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#notes.stop();
     await Promise.allSettled([...this.#workers.values()].flat().map((worker) => worker.close()));
     await this.#broker.close();
   }

@@ -20,6 +20,15 @@ export const cancelKey = (id: JobId): string => `cancel:${id}`;
 /** Why workers cannot load a model, for as long as one has tried lately. */
 export const troubleKey = (model: string): string => `trouble:${model}`;
 
+/** Exists while a worker serves the model. */
+export const servingKey = (model: string): string => `serving:${model}`;
+
+/** Exists while a worker loads the model, or is about to. */
+export const loadingKey = (model: string): string => `loading:${model}`;
+
+/** Exists while there is a worker that takes any model that is in use. */
+export const ANY_MODEL = 'serving-any';
+
 /** Exists while somebody's turn lasts. */
 export const turnKey = (name: string): string => `turn:${name}`;
 

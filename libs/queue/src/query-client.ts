@@ -57,12 +57,29 @@ export class QueryClient {
     }
   }
 
-  async ask<Task extends QueryTask>(query: QueryOf<Task>, timeoutMs: number): Promise<QueryResult<Task>> {
+  /** Once `signal` aborts, the question is withdrawn; where a worker has it already, the answer is waited for. */
+  async ask<Task extends QueryTask>(
+    query: QueryOf<Task>,
+    { timeoutMs, signal }: { timeoutMs: number; signal?: AbortSignal | undefined },
+  ): Promise<QueryResult<Task>> {
     const id = randomUUID();
+    const withdrawn = Promise.withResolvers<never>();
     const answered = new Promise<QueryReply>((resolve) => this.#waiting.set(id, resolve));
+    const queue = this.#broker.queues.get<QueryMessage>(queryQueue(query.model));
+    const withdraw = (): void => {
+      queue.remove(id).then(
+        (removed) => {
+          if (removed === 1)
+            withdrawn.reject(new EmbedmillError('client_gone', 'the question was withdrawn'));
+        },
+        // A worker has it, or the broker is away: its deadline ends it.
+        () => undefined,
+      );
+    };
+    withdrawn.promise.catch(() => undefined);
     try {
       const message: QueryMessage = { id, replyTo: this.#channel, deadline: Date.now() + timeoutMs, query };
-      const added = this.#broker.queues.get<QueryMessage>(queryQueue(query.model)).add('query', message, {
+      const added = queue.add('query', message, {
         jobId: id,
         removeOnComplete: true,
         removeOnFail: true,
@@ -70,14 +87,20 @@ export class QueryClient {
       await within(added, timeoutMs).catch((error: unknown) => {
         throw queueUnavailable(error);
       });
-      const reply = await within(answered, timeoutMs).catch((error: unknown) => {
-        const message = `no worker that serves ${query.model} answered within ${timeoutMs} ms; is one running?`;
-        throw new EmbedmillError('no_worker', message, { cause: error, retryAfter: 5 });
-      });
+      if (signal?.aborted === true) withdraw();
+      else signal?.addEventListener('abort', withdraw, { once: true });
+      const reply = await Promise.race([within(answered, timeoutMs), withdrawn.promise]).catch(
+        (error: unknown) => {
+          if (error instanceof EmbedmillError) throw error;
+          const message = `no worker that serves ${query.model} answered within ${timeoutMs} ms; is one running?`;
+          throw new EmbedmillError('no_worker', message, { cause: error, retryAfter: 5 });
+        },
+      );
       if (!reply.ok) throw new EmbedmillError(reply.code, reply.message);
       // A worker answers a task with that task's result.
       return reply.result as QueryResult<Task>;
     } finally {
+      signal?.removeEventListener('abort', withdraw);
       this.#waiting.delete(id);
     }
   }

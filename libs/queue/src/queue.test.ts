@@ -114,6 +114,15 @@ describe.each(BROKERS)('by $name', ({ missing, start }) => {
     });
 
     test('a query that nobody answers ends with no_worker, and is not worked on afterwards', async () => {
+      // It would take the model, and has not come to it yet.
+      const idle = await ModelConsumer.open({
+        ...options,
+        shardConcurrency: 1,
+        queryConcurrency: 1,
+        lockMs: 1000,
+        onError: () => {},
+      });
+      closers.push(() => idle.close());
       const asking = queue.query(
         { task: 'embed', model: MODEL, inputs: ['late'], kind: 'query' },
         { timeoutMs: 200 },

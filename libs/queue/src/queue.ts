@@ -19,6 +19,7 @@ import { newRecord, viewOf, type IngestRecord, type NewJob } from './ingest-reco
 import { cancelKey, INGEST_QUEUE, MODELS, queryQueue, shardQueue, troubleKey, turnKey } from './names.ts';
 import { openBroker } from './open-broker.ts';
 import { QueryClient } from './query-client.ts';
+import { notInUse, servedByNone, ServingLook } from './serving.ts';
 
 /** A job that was asked to end is over long before. */
 const CANCEL_SECONDS = 14 * 24 * 3600;
@@ -31,6 +32,15 @@ const WAITING = [...UNCLAIMED, 'prioritized', 'delayed'] as const;
 /** Jobs whose records a look at the backlog reads at most, of those that wait as of those that are active. */
 const SAMPLED_JOBS = 200;
 const troubleSchema = z.strictObject({ code: z.string(), message: z.string() });
+
+/** How a query is asked. */
+export interface QueryOptions {
+  timeoutMs: number;
+  /** Aborts when nobody wants the answer any more. */
+  signal?: AbortSignal | undefined;
+  /** Whether workers may be made to load the model for it, where none has it; true by default. */
+  mayBringIn?: boolean;
+}
 
 /** What decides how long a job is kept. */
 export interface RetainedJob {
@@ -66,12 +76,14 @@ export class Queue {
   readonly #ingest: BullQueue<IngestRecord>;
   readonly #queues: BullQueues;
   readonly #queries: QueryClient;
+  readonly #serving: ServingLook;
 
   constructor(broker: Broker, queries: QueryClient) {
     this.#broker = broker;
     this.#queues = broker.queues;
     this.#ingest = this.#queues.get(INGEST_QUEUE);
     this.#queries = queries;
+    this.#serving = new ServingLook(broker);
   }
 
   /**
@@ -193,18 +205,29 @@ export class Queue {
   }
 
   /**
-   * Has a model do something at once, ahead of all bulk work. Errors: `no_worker` when none answers in time, and what the
-   * worker itself says.
+   * Has a model do something at once, ahead of all bulk work. Errors: `no_worker`, at once where no worker has the model
+   * or will have it, else when none answers in time; `client_gone`; and what the worker itself says.
    */
   async query<Task extends QueryTask>(
     query: QueryOf<Task>,
-    options: { timeoutMs: number },
+    options: QueryOptions,
   ): Promise<QueryResult<Task>> {
-    const [trouble] = await Promise.all([this.#troubleOf(query.model), this.announceModel(query.model)]);
-    if (trouble === null) return this.#queries.ask(query, options.timeoutMs);
+    const { model } = query;
+    const { timeoutMs, signal, mayBringIn = true } = options;
+    const [trouble, serving] = await Promise.all([
+      this.#troubleOf(model),
+      this.#call(this.#serving.of(model)),
+    ]);
+    if (serving === 'none') throw servedByNone(model);
+    if (serving === 'any') {
+      const isInUse = async () => (await this.#call(this.#broker.members(MODELS))).includes(model);
+      if (!mayBringIn && !(await isInUse())) throw notInUse(model);
+      await this.announceModel(model);
+    }
+    if (trouble === null) return this.#queries.ask(query, { timeoutMs, signal });
     // Another worker may have the model all the same, but then it answers soon.
     return this.#queries
-      .ask(query, Math.min(TROUBLED_QUERY_MS, options.timeoutMs))
+      .ask(query, { timeoutMs: Math.min(TROUBLED_QUERY_MS, timeoutMs), signal })
       .catch((error: unknown) => {
         if (!(error instanceof EmbedmillError) || error.code !== 'no_worker') throw error;
         throw new EmbedmillError('model_unavailable', trouble.message, { cause: error, retryAfter: 30 });

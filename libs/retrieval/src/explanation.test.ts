@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { explainMatch } from './explanation.ts';
 import { bestOfEach } from './groups.ts';
-import { highlightsOf } from './highlights.ts';
+import { highlighter } from './highlights.ts';
 import { ANALYSIS_VERSION } from '@embedmill/jobs';
 import { analyzerOf } from '@embedmill/sparse-weighting';
 
@@ -45,9 +45,9 @@ test('shares add up to 1, whatever matches', () => {
 
 test('words are highlighted by their stems, neighbours as one', () => {
   const text = 'The foxes were Running; a brown fox ran.';
-  const marked = highlightsOf(['running fox', 'brown'], text, english);
+  const marked = highlighter(['running fox', 'brown'], english)(text);
   expect(marked.map(({ start, end }) => text.slice(start, end))).toEqual(['foxes', 'Running', 'brown fox']);
-  expect(highlightsOf(['the'], text, english)).toEqual([]);
+  expect(highlighter(['the'], english)(text)).toEqual([]);
 });
 
 test('of each group the first is kept', () => {

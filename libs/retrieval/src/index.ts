@@ -2,7 +2,7 @@ export { combineExamples, cosine, likeness, shortened, withFeedback } from './de
 export { explainMatch, type TermMatch } from './explanation.ts';
 export { fuseByRank, fuseByScore, standardScores, type RankedList, type ScoredKey } from './fusion.ts';
 export { bestOfEach } from './groups.ts';
-export { highlightsOf, type Stretch } from './highlights.ts';
+export { highlighter, type Stretch } from './highlights.ts';
 export { lateInteraction } from './late-interaction.ts';
 export { quantized, type VectorForm } from './quantized.ts';
 export { meanInterval, ndcgAt, recallAt, reciprocalRank, type Interval, type Relevance } from './measures.ts';

@@ -3,7 +3,6 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { EmbedmillError } from '@embedmill/jobs';
 import type { ApiParts } from '../parts.ts';
 import { accessOf } from './authorize.ts';
-import { whenOver } from './limits.ts';
 
 /** Who did what, or was not allowed to. */
 interface AuditLine {
@@ -36,7 +35,8 @@ export function auditRequests(
     if (out !== undefined) closeSync(out);
   });
   server.addHook('onRequest', async (request, reply) => {
-    whenOver(reply, () => {
+    // Not later: of a client that has gone, the line says so at once.
+    reply.raw.once('close', () => {
       const line = lineOf(request, reply);
       if (line.outcome !== 'denied' && !isChange(request)) return;
       log.info({ audit: line }, 'audit');

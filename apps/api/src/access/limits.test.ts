@@ -20,10 +20,14 @@ afterEach(async () => {
 async function start(limits: Partial<LimitOptions>, withKeys = false): Promise<TestApi> {
   api = await startTestApi({
     config: {
-      ...{ limits: { maxRequests: 100, maxUploads: 100, ...limits }, queryTimeoutMs: 60_000 },
+      ...{
+        limits: { maxRequests: 100, maxUploads: 100, maxStreams: 100, ...limits },
+        queryTimeoutMs: 60_000,
+      },
       ...(withKeys && { access: keys.access }),
     },
   });
+  await api.ignoreQueries();
   return api;
 }
 

@@ -1,8 +1,11 @@
 import rateLimit from '@fastify/rate-limit';
 import underPressure from '@fastify/under-pressure';
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import { EmbedmillError } from '@embedmill/jobs';
+import { whenOver } from '../request-life.ts';
 import { accessOf } from './authorize.ts';
+import { EVERYONE, type Principal } from './principal.ts';
+import { Places } from './places.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -11,44 +14,61 @@ declare module 'fastify' {
   }
 }
 
-/** Requests that are answered soon, uploads that take as long as they take, and streams that stay. */
-export type Slot = 'request' | 'upload' | 'stream';
+/** Requests that are answered soon, uploads that take as long as they take, streams that stay, and who measures us. */
+export type Slot = 'request' | 'upload' | 'stream' | 'probe';
 
 export interface LimitOptions {
-  /** Requests at the same time, beside uploads and event streams. */
+  /** Requests of one principal at the same time, beside uploads and event streams. */
   maxRequests: number;
   maxUploads: number;
+  maxStreams: number;
 }
 
-/** Event streams at the same time: each is a timer and some kilobytes. */
-const MAX_STREAMS = 1000;
+/** Of those who measure, all together. */
+const MAX_PROBES = 8;
 /** Mean delay of the event loop, in milliseconds, from which the process is behind and takes nothing more. */
 const MAX_DELAY_MS = 1000;
 
 /**
  * Refuses what is too much for the whole process, before anything is done for it, so that what has been taken is
- * answered and memory stays bounded. Health is asked at any time. Errors: `overloaded`, which carries Retry-After.
+ * answered and memory stays bounded; of the places there are, each principal has its share (places.ts). Health is
+ * asked at any time, metrics and an admin's requests as long as the process lives. To be added once it is known who
+ * asks. Errors: `overloaded`, which carries Retry-After.
  */
 export async function limitLoad(
   server: FastifyInstance,
-  { maxRequests, maxUploads }: LimitOptions,
+  { maxRequests, maxUploads, maxStreams }: LimitOptions,
 ): Promise<void> {
   await server.register(underPressure, {
     maxEventLoopDelay: MAX_DELAY_MS,
     pressureHandler: (request) => {
-      if (accessOf(request) === 'open') return;
+      if (accessOf(request) === 'open' || accessOf(request) === 'metrics') return;
+      if (isOperator(request.principal)) return;
       throw overloaded('the server is behind with its work');
     },
   });
-  const most: Record<Slot, number> = { request: maxRequests, upload: maxUploads, stream: MAX_STREAMS };
-  const used: Record<Slot, number> = { request: 0, upload: 0, stream: 0 };
+  const places: Record<Slot, Places> = {
+    request: new Places(maxRequests),
+    upload: new Places(maxUploads),
+    stream: new Places(maxStreams),
+    probe: new Places(MAX_PROBES),
+  };
   server.addHook('onRequest', async (request, reply) => {
-    if (accessOf(request) === 'open') return;
-    const slot = request.routeOptions.config.slot ?? 'request';
-    if (used[slot] >= most[slot]) throw overloaded(`${used[slot]} ${slot}s are being answered already`);
-    used[slot] += 1;
-    whenOver(reply, () => (used[slot] -= 1));
+    const access = accessOf(request);
+    if (access === 'open') return;
+    const slot = access === 'metrics' ? 'probe' : (request.routeOptions.config.slot ?? 'request');
+    const { principal } = request;
+    const name = principal?.name ?? '';
+    const taken = places[slot].take(name, isOperator(principal));
+    if (taken !== undefined)
+      throw overloaded(`${taken.own} ${slot}s of yours are being answered already, and ${taken.all} of all`);
+    whenOver(request, reply, () => places[slot].giveBack(name));
   });
+}
+
+/** Whether it is one of those who run this server: an admin, where not everyone is one. */
+function isOperator(principal: Principal | null): boolean {
+  return principal !== null && principal !== EVERYONE && principal.scopes.has('admin');
 }
 
 /**
@@ -57,13 +77,14 @@ export async function limitLoad(
  */
 export async function limitPrincipals(server: FastifyInstance): Promise<void> {
   const running = new Map<string, number>();
-  server.addHook('onRequest', async ({ principal }, reply) => {
+  server.addHook('onRequest', async (request, reply) => {
+    const { principal } = request;
     if (principal?.concurrency === undefined) return;
     const { name, concurrency } = principal;
     const now = running.get(name) ?? 0;
     if (now >= concurrency) throw rateLimited(`${name} may have ${concurrency} requests at the same time`);
     running.set(name, now + 1);
-    whenOver(reply, () => {
+    whenOver(request, reply, () => {
       const left = (running.get(name) ?? 1) - 1;
       if (left === 0) running.delete(name);
       else running.set(name, left);
@@ -77,11 +98,6 @@ export async function limitPrincipals(server: FastifyInstance): Promise<void> {
     errorResponseBuilder: ({ principal }, { max }) =>
       rateLimited(`${principal?.name ?? ''} may send ${max} requests a second`),
   });
-}
-
-/** Also when the client goes before its answer, which Fastify's own hooks are not told. */
-export function whenOver(reply: FastifyReply, done: () => void): void {
-  reply.raw.once('close', done);
 }
 
 function overloaded(why: string): EmbedmillError {

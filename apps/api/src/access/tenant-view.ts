@@ -8,8 +8,13 @@ import {
 } from '@embedmill/jobs';
 import type { DocumentKey, VectorStore } from '@embedmill/vector-store';
 import { parseRecord } from '@embedmill/queue';
+import { FairTurns } from '../fair-turns.ts';
 import type { ApiParts } from '../parts.ts';
+import { clientSignal } from '../request-life.ts';
 import { currentPrincipal, type Principal } from './principal.ts';
+
+/** Reads of the store at the same time where nothing is configured. */
+const STORE_READS = 4;
 
 /**
  * The one place where it is enforced that a key sees only its tenant, and only its collections: store, queue and spool
@@ -22,10 +27,14 @@ export function tenantView(parts: ApiParts): ApiParts {
   const webhooks: ApiParts['webhooks'] = {
     deliveries: async (id) => ((await queue.getJob(id)) === undefined ? [] : parts.webhooks.deliveries(id)),
   };
-  return { ...parts, queue, webhooks, store: storeView(parts.store), spool: spoolView(parts.spool, queue) };
+  const store = storeView(parts.store, new FairTurns(parts.config.storeReads ?? STORE_READS));
+  return { ...parts, queue, webhooks, store, spool: spoolView(parts.spool, queue) };
 }
 
-function storeView(store: VectorStore): VectorStore {
+/** Reads come each principal's in its turn, and none for a client that has gone. */
+function storeView(store: VectorStore, reads: FairTurns): VectorStore {
+  const read = <T>(call: () => Promise<T>): Promise<T> =>
+    reads.run(currentPrincipal().name, clientSignal(), call);
   return {
     description: store.description,
     createCollection: async (collection) => store.createCollection(ofAllTenants(collection)),
@@ -49,17 +58,18 @@ function storeView(store: VectorStore): VectorStore {
       if (now === undefined && collection === null) ofAllTenants({ name });
       return store.moveAlias(name, collection);
     },
-    countPoints: async (name) => store.countPoints(seen(name), currentPrincipal().tenant),
-    countLacking: async (name, vector) => store.countLacking(ofAllTenants({ name }).name, vector),
-    findDocuments: async (name, keys) => store.findDocuments(seen(name), keys.map(ownKey)),
+    countPoints: async (name) => read(() => store.countPoints(seen(name), currentPrincipal().tenant)),
+    countLacking: async (name, vector) => read(() => store.countLacking(ofAllTenants({ name }).name, vector)),
+    findDocuments: async (name, keys) => read(() => store.findDocuments(seen(name), keys.map(ownKey))),
     replaceDocuments: async () => refuseWrite(),
     deleteDocuments: async (name, keys) => store.deleteDocuments(seen(name), keys.map(ownKey)),
-    search: async (name, search) => store.search(seen(name), { ...search, tenant: ownTenant(search.tenant) }),
-    getPoints: async (name, keys) => store.getPoints(seen(name), keys.map(ownKey)),
+    search: async (name, search) =>
+      read(() => store.search(seen(name), { ...search, tenant: ownTenant(search.tenant) })),
+    getPoints: async (name, keys) => read(() => store.getPoints(seen(name), keys.map(ownKey))),
     scanPoints: async (name, scan) =>
-      store.scanPoints(seen(name), { ...scan, tenant: ownTenant(scan.tenant) }),
+      read(() => store.scanPoints(seen(name), { ...scan, tenant: ownTenant(scan.tenant) })),
     addVectors: async () => refuseWrite(),
-    termFactors: async (name, scheme, terms) => store.termFactors(seen(name), scheme, terms),
+    termFactors: async (name, scheme, terms) => read(() => store.termFactors(seen(name), scheme, terms)),
     ping: () => store.ping(),
     close: () => store.close(),
   };

@@ -13,7 +13,9 @@ import {
   type TenantId,
 } from '@embedmill/jobs';
 import type { StoredPoint } from '@embedmill/vector-store';
+import { AnswerRoom, sizeOf } from '../answer-size.ts';
 import { requireCollection } from '../collection.ts';
+import { LoopShare } from '../loop-share.ts';
 import type { ApiParts } from '../parts.ts';
 import { problemResponses } from '../problem.ts';
 import type { QueryLane } from '../query-lane.ts';
@@ -62,6 +64,9 @@ const pointSchema = z.strictObject({
   dense: z.string().meta({ description: 'The dense vector: little-endian float32, in base64.' }),
 });
 
+/** Points that are read at once. */
+const SCAN = 100;
+
 /** What is stored: a document with its words, and all points, page by page. */
 export function documentRoutes({ store }: ApiParts, lane: QueryLane): FastifyPluginAsyncZod {
   return async (server) => {
@@ -86,12 +91,13 @@ export function documentRoutes({ store }: ApiParts, lane: QueryLane): FastifyPlu
           throw new EmbedmillError('document_not_found', message);
         }
         const { tenant, title, metadata } = first.payload;
-        const chunks = await Promise.all(
-          points.map(async (point) => ({
-            ...{ index: point.payload.chunk_index, start: point.payload.start, end: point.payload.end },
-            ...{ text: point.payload.text, terms: await termsOf(point) },
-          })),
-        );
+        const share = new LoopShare();
+        const chunks: z.infer<typeof chunkSchema>[] = [];
+        for (const point of points) {
+          await share.step();
+          const { chunk_index: index, start, end, text } = point.payload;
+          chunks.push({ index, start, end, text, terms: await termsOf(point) });
+        }
         const text = joinedText(points.map(({ payload }) => payload));
         return { id: key.id, tenant, title, text, ...picturesOf(first.payload), metadata, chunks };
 
@@ -101,7 +107,7 @@ export function documentRoutes({ store }: ApiParts, lane: QueryLane): FastifyPlu
             const vector = point.sparse?.[scheme];
             if (vector === undefined) continue;
             const texts = [spokenText(point.payload)];
-            const names = await sparseTerms(scheme, vector.indices, texts, collection, lane);
+            const names = await sparseTerms(scheme, new Set(vector.indices), texts, collection, lane);
             terms[scheme] = Array.from(vector.indices, (id, n) => ({
               term: names.get(id) ?? `#${id}`,
               weight: vector.values[n] ?? 0,
@@ -136,7 +142,12 @@ export function documentRoutes({ store }: ApiParts, lane: QueryLane): FastifyPlu
       {
         config: { access: 'search' },
         schema: {
-          ...{ tags, summary: 'All points with their dense vectors, page by page', params },
+          ...{
+            tags,
+            summary:
+              'All points with their dense vectors, page by page: fewer than `limit` where they are large',
+            params,
+          },
           querystring: z.strictObject({
             limit: z.coerce.number().int().min(1).max(1000).default(500),
             after: z.uuid().optional(),
@@ -157,24 +168,25 @@ export function documentRoutes({ store }: ApiParts, lane: QueryLane): FastifyPlu
       async ({ query, params: { name } }) => {
         const collection = await requireCollection(store, name);
         const { limit, after } = query;
-        const points = await store.scanPoints(collection.name as CollectionName, {
-          ...{ limit, after: after as PointId | undefined },
-          tenant: query.tenant as TenantId | undefined,
-        });
-        return {
-          points: points.map(({ id, dense, payload }) => ({
-            point: id,
-            id: payload.document_id,
-            chunk: payload.chunk_index,
-            chunks: payload.chunk_count,
-            title: payload.title,
-            text: payload.text,
-            ...picturesOf(payload),
-            metadata: payload.metadata,
-            dense: Buffer.from(dense.buffer, dense.byteOffset, dense.byteLength).toString('base64'),
-          })),
-          next: points.length < limit ? null : (points.at(-1)?.id ?? null),
-        };
+        const room = new AnswerRoom();
+        const points: z.infer<typeof pointSchema>[] = [];
+        let last = after;
+        while (points.length < limit) {
+          const asked = Math.min(limit - points.length, SCAN);
+          const found = await store.scanPoints(collection.name as CollectionName, {
+            limit: asked,
+            after: last as PointId | undefined,
+            tenant: query.tenant as TenantId | undefined,
+          });
+          for (const point of found) {
+            const { id, dense, payload } = point;
+            if (!room.take(sizeOf(payload) + dense.byteLength * 2)) return { points, next: last ?? null };
+            points.push(pointOf(point));
+            last = id;
+          }
+          if (found.length < asked) return { points, next: null };
+        }
+        return { points, next: last ?? null };
       },
     );
   };
@@ -186,4 +198,18 @@ function picturesOf({ image, timestamp }: StoredPoint['payload']): {
   video: string | null;
 } {
   return timestamp === null ? { image, video: null } : { image: null, video: image };
+}
+
+function pointOf({ id, dense, payload }: StoredPoint): z.infer<typeof pointSchema> {
+  return {
+    point: id,
+    id: payload.document_id,
+    chunk: payload.chunk_index,
+    chunks: payload.chunk_count,
+    title: payload.title,
+    text: payload.text,
+    ...picturesOf(payload),
+    metadata: payload.metadata,
+    dense: Buffer.from(dense.buffer, dense.byteOffset, dense.byteLength).toString('base64'),
+  };
 }

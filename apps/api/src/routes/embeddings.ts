@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { EmbedmillError, type ErrorCode } from '@embedmill/jobs';
 import type { ModelSummary } from '@embedmill/models';
 import { quantized, type VectorForm } from '@embedmill/retrieval';
+import { EMBEDDING_JSON, embeddingInput } from '../embedding-input.ts';
 import { dimsOf, requireModel } from '../model.ts';
 import type { ApiParts } from '../parts.ts';
 import { answerErrorsAs, refusedField } from '../problem.ts';
@@ -14,20 +15,9 @@ const MAX_INPUTS = 2048;
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
 const tags = ['openai'];
 
-/** Ids are of 32 bits in all that follows. */
-const tokenIds = z.array(
-  z
-    .int()
-    .nonnegative()
-    .max(2 ** 31 - 1),
-);
 const requestSchema = z.object({
   model: z.string(),
-  input: z
-    .union([z.string(), z.array(z.string()), tokenIds, z.array(tokenIds)], {
-      error: 'must be a text, a list of texts, a list of token ids, or a list of lists of token ids',
-    })
-    .meta({ description: `What to embed; ${MAX_INPUTS} inputs at most.` }),
+  input: embeddingInput.meta({ description: `What to embed; ${MAX_INPUTS} inputs at most.` }),
   encoding_format: z.enum(['float', 'base64']).default('float'),
   dimensions: z
     .int()
@@ -86,7 +76,7 @@ export function embeddingRoutes({ models, log }: ApiParts, lane: QueryLane): Fas
     server.post(
       '/embeddings',
       {
-        config: { access: 'search' },
+        config: { access: 'search', json: EMBEDDING_JSON },
         bodyLimit: MAX_BODY_BYTES,
         schema: {
           ...{ tags, summary: 'Embed texts now, ahead of bulk jobs', body: requestSchema },

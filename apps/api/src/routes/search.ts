@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { recommendRequestSchema, searchRequestSchema, searchResponseSchema } from '@embedmill/jobs';
+import { recommendRequestSchema, searchRequestSchema, searchResponseSchema, type Hit } from '@embedmill/jobs';
 import { requireCollection } from '../collection.ts';
 import type { ApiParts } from '../parts.ts';
 import { problemResponses } from '../problem.ts';
@@ -45,7 +45,7 @@ export function searchRoutes({ store, models }: ApiParts, lane: QueryLane): Fast
           await requireReranker(models, body.rerank.model, 'rerank/model');
         const questions = await queryVectorsOf(body, collection, lane);
         const found = await searchPoints(body, questions, collection, parts);
-        return { hits: await hitsOf(found, body, questions, collection, parts) };
+        return answerOf(await hitsOf(found, body, questions, collection, parts), found, body.offset);
       },
     );
 
@@ -62,7 +62,8 @@ export function searchRoutes({ store, models }: ApiParts, lane: QueryLane): Fast
       async ({ body, params: { name } }) => {
         const collection = await requireCollection(store, name);
         const found = await recommendPoints(body, collection, parts);
-        return { hits: await hitsOf(found, { highlight: false, explain: false }, [], collection, parts) };
+        const hits = await hitsOf(found, { highlight: false, explain: false }, [], collection, parts);
+        return answerOf(hits, found, body.offset);
       },
     );
 
@@ -79,4 +80,8 @@ export function searchRoutes({ store, models }: ApiParts, lane: QueryLane): Fast
       async ({ body, params: { name } }) => nearDuplicates(body, await requireCollection(store, name), store),
     );
   };
+}
+
+function answerOf(hits: Hit[], found: readonly unknown[], offset: number) {
+  return { hits, ...(hits.length < found.length && { next: offset + hits.length }) };
 }

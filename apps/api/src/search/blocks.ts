@@ -5,6 +5,8 @@ import type { Found } from './search.ts';
 export const FIRST_DEPTH = 100;
 /** The most hits of one list. */
 const DEEPEST = 10_000;
+/** And of all lists, which are in memory together. */
+const MOST_HITS = 40_000;
 /** How many times as deep each block looks as the one before. */
 const DEEPER = 4;
 
@@ -20,21 +22,23 @@ export interface Block {
  * are, so the depths are fixed: the ranking is what they make of the first `first` hits of each list, then what they find
  * more to a depth of four times as many, and so on. Whoever goes through pages of any size sees each hit once.
  *
- * @param first the depth of the first block
+ * @param depths `first`: the depth of the first block; `lists`: how many are looked at, which bounds how deep
  * @param look makes the block of a depth; that of a smaller one has no others
  */
 export async function pageOfBlocks(
   { limit, offset, group }: { limit: number; offset: number; group: boolean },
-  first: number,
+  depths: { first: number; lists: number },
   look: (depth: number, isFirst: boolean) => Promise<Block>,
 ): Promise<Found[]> {
   const wanted = offset + limit;
   const ranked = new Map<string, Found>();
-  for (let depth = first; ; depth = depth < FIRST_DEPTH ? FIRST_DEPTH : Math.min(depth * DEEPER, DEEPEST)) {
+  const deepest = Math.min(DEEPEST, Math.floor(MOST_HITS / Math.max(1, depths.lists)));
+  const deeper = (depth: number) => Math.min(depth < FIRST_DEPTH ? FIRST_DEPTH : depth * DEEPER, deepest);
+  for (let depth = Math.min(depths.first, deepest); ; depth = deeper(depth)) {
     const { found, isAll } = await look(depth, ranked.size === 0);
     for (const one of found) if (!ranked.has(one.point.id)) ranked.set(one.point.id, one);
     const hits = group ? bestOfEach([...ranked.values()], documentOf) : [...ranked.values()];
-    if (hits.length >= wanted || isAll || depth === DEEPEST) return hits.slice(offset, wanted);
+    if (hits.length >= wanted || isAll || depth === deepest) return hits.slice(offset, wanted);
   }
 }
 

@@ -7,9 +7,11 @@ import {
   type SearchRequest,
   type TermShare,
 } from '@embedmill/jobs';
-import { explainMatch, highlightsOf } from '@embedmill/retrieval';
+import { explainMatch, highlighter, type TermMatch } from '@embedmill/retrieval';
 import { analyzerOf } from '@embedmill/sparse-weighting';
 import type { StoredPoint, VectorStore } from '@embedmill/vector-store';
+import { AnswerRoom, sizeOf } from '../answer-size.ts';
+import { LoopShare } from '../loop-share.ts';
 import type { QueryLane } from '../query-lane.ts';
 import type { QueryVectors } from './query-vectors.ts';
 import type { Found } from './search.ts';
@@ -21,37 +23,52 @@ interface HitParts {
   lane: QueryLane;
 }
 
-/** What was found as the API gives it, with highlights and explanations where they are asked for. */
+/** What was found as the API gives it, as far as an answer has room, with highlights and explanations where they are asked for. */
 export async function hitsOf(
-  found: readonly Found[],
+  all: readonly Found[],
   { highlight, explain }: Pick<SearchRequest, 'highlight' | 'explain'>,
   questions: readonly QueryVectors[],
   collection: Collection,
   parts: HitParts,
 ): Promise<Hit[]> {
+  const room = new AnswerRoom();
+  const end = all.findIndex(({ point: { payload } }) => !room.take(sizeOf(payload)));
+  const found = end === -1 ? all : all.slice(0, end);
   const explanations = explain ? await explanationsOf(found, questions, collection, parts) : undefined;
   const texts = questions.flatMap(({ text }) => text ?? []);
   const { bm25, bm42 } = collection.profile.sparse;
   const analyzer = analyzerOf(bm25?.language ?? bm42?.language ?? 'english', collection.analysis);
-  return found.map(({ point: { payload }, score, scores }, n) => {
-    const { document_id: id, text, title, metadata, chunk_index, chunk_count, start, end } = payload;
-    return {
-      ...{ id, score, text, title, metadata },
-      ...(payload.image !== null && { image: payload.image }),
+  const stretchesOf = highlight ? highlighter(texts, analyzer) : undefined;
+  const share = new LoopShare();
+  const hits: Hit[] = [];
+  for (const [n, { point, score, scores }] of found.entries()) {
+    await share.step();
+    const { document_id: id, text, title, metadata, chunk_index, chunk_count, start, end } = point.payload;
+    const { image, timestamp } = point.payload;
+    const highlights = stretchesOf?.(text).map((stretch) => ({
+      start: start + stretch.start,
+      end: start + stretch.end,
+    }));
+    hits.push({
+      id,
+      score,
+      text,
+      title,
+      metadata,
+      ...(image !== null && { image }),
       chunk: {
-        ...{ index: chunk_index, count: chunk_count, start, end },
-        ...(payload.timestamp !== null && { timestamp: payload.timestamp }),
+        index: chunk_index,
+        count: chunk_count,
+        start,
+        end,
+        ...(timestamp !== null && { timestamp }),
       },
       scores,
-      ...(highlight && {
-        highlights: highlightsOf(texts, text, analyzer).map((range) => ({
-          start: start + range.start,
-          end: start + range.end,
-        })),
-      }),
+      ...(highlights !== undefined && { highlights }),
       ...(explanations !== undefined && { explanation: explanations[n] ?? [] }),
-    };
-  });
+    });
+  }
+  return hits;
 }
 
 /** Which terms of each hit the questions' terms met, scheme after scheme, the weightiest first. */
@@ -71,23 +88,31 @@ async function explanationsOf(
     ...found.map(({ point: { payload } }) => spokenText(payload)),
   ];
   const shares: TermShare[][] = found.map(() => []);
+  const share = new LoopShare();
   for (const scheme of SPARSE_SCHEMES) {
     const asked = questions.flatMap(({ vectors }) =>
       vectors.flatMap((vector) => (vector.list === scheme && vector.kind === 'sparse' ? vector.values : [])),
     );
+    const matches: { hit: number; match: TermMatch }[] = [];
     for (const query of asked) {
       const factors = await store.termFactors(collection, scheme, query.indices);
-      const matches = found.map(({ point }) => {
+      for (const [hit, { point }] of found.entries()) {
         const document = points.get(point.id)?.sparse?.[scheme];
-        return document === undefined ? [] : explainMatch(query, factors, document);
-      });
-      const ids = new Set(matches.flatMap((terms) => terms.map(({ term }) => term)));
-      const names = await sparseTerms(scheme, ids, texts, definition, lane);
-      for (const [n, terms] of matches.entries()) {
-        for (const { term, ...weights } of terms) {
-          shares[n]?.push({ scheme, term: names.get(term) ?? `#${term}`, ...weights });
-        }
+        if (document === undefined) continue;
+        for (const match of explainMatch(query, factors, document)) matches.push({ hit, match });
+        await share.step();
       }
+    }
+    const names = await sparseTerms(
+      scheme,
+      new Set(matches.map(({ match }) => match.term)),
+      texts,
+      definition,
+      lane,
+    );
+    for (const { hit, match } of matches) {
+      const { term, ...weights } = match;
+      shares[hit]?.push({ scheme, term: names.get(term) ?? `#${term}`, ...weights });
     }
   }
   return shares;

@@ -7,6 +7,8 @@ import {
   type TenantId,
 } from '@embedmill/jobs';
 import type { ScoredPoint, StoredPoint, VectorStore } from '@embedmill/vector-store';
+import { AnswerRoom, sizeOf } from '../answer-size.ts';
+import { LoopShare } from '../loop-share.ts';
 
 export const nearDuplicatesRequestSchema = z.strictObject({
   threshold: z.number().min(0).max(1).default(0.95).meta({
@@ -36,6 +38,8 @@ export type NearDuplicates = z.infer<typeof nearDuplicatesResponseSchema>;
 const NEIGHBOURS = 32;
 /** Neighbours that are looked at to find those. */
 const MOST_NEIGHBOURS = 2048;
+/** Points that are read at once. */
+const SCAN = 100;
 
 /**
  * Pairs of chunks of different documents that say nearly the same, for a stretch of the collection's points in the order
@@ -49,29 +53,43 @@ export async function nearDuplicates(
 ): Promise<NearDuplicates> {
   const name = collection.name as CollectionName;
   const selection = { filter, tenant: tenant as TenantId | undefined };
-  const points = await store.scanPoints(name, {
-    ...selection,
-    limit: wanted,
-    after: after as PointId | undefined,
-  });
   const pairs: NearDuplicates['pairs'] = [];
-  for (const point of points) {
-    for (const { score, payload } of await behind(point))
-      pairs.push({ score, first: sideOf(point.payload), second: sideOf(payload) });
+  const room = new AnswerRoom();
+  let looked = 0;
+  let last = after;
+  while (looked < wanted) {
+    const asked = Math.min(wanted - looked, SCAN);
+    const points = await store.scanPoints(name, {
+      ...selection,
+      limit: asked,
+      after: last as PointId | undefined,
+    });
+    for (const point of points) {
+      const first = sideOf(point.payload);
+      const found = await behind(point);
+      const size = found.reduce((sum, { payload }) => sum + sizeOf(first) + payload.text.length, 0);
+      if (!room.take(size)) return answer(last ?? null);
+      for (const { score, payload } of found) pairs.push({ score, first, second: sideOf(payload) });
+      looked += 1;
+      last = point.id;
+    }
+    if (points.length < asked) return answer(null);
   }
-  const last = points.at(-1);
-  return {
-    pairs: pairs.toSorted((a, b) => b.score - a.score),
-    points: points.length,
-    next: points.length < wanted || last === undefined ? null : last.id,
-  };
+  return answer(last ?? null);
+
+  function answer(next: string | null): NearDuplicates {
+    return { pairs: pairs.toSorted((a, b) => b.score - a.score), points: looked, next };
+  }
 
   /** The near-duplicates of a point in other documents whose ids come behind its own, the nearest first. */
   async function behind({ id: own, dense: values, payload: its }: StoredPoint): Promise<ScoredPoint[]> {
+    const share = new LoopShare();
     // The point itself is among them, and what is longer than one chunk has neighbours of its own.
-    for (let limit = NEIGHBOURS + 1 + its.chunk_count; ; limit = Math.min(limit * 4, MOST_NEIGHBOURS)) {
+    const first = Math.min(NEIGHBOURS + 1 + its.chunk_count, MOST_NEIGHBOURS);
+    for (let limit = first; ; limit = Math.min(limit * 4, MOST_NEIGHBOURS)) {
       const vector = { kind: 'dense' as const, values };
       const near = await store.search(name, { vector, limit, offset: 0, ...selection });
+      await share.step();
       const isAll = near.length < limit || (near.at(-1)?.score ?? 0) < threshold;
       const others = near.filter(
         ({ id, score, payload }) =>

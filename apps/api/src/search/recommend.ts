@@ -11,6 +11,7 @@ import {
 } from '@embedmill/jobs';
 import { combineExamples, likeness } from '@embedmill/retrieval';
 import type { ScoredPoint, VectorStore } from '@embedmill/vector-store';
+import { LoopShare } from '../loop-share.ts';
 import { checkText, vectorAt, type QueryLane } from '../query-lane.ts';
 import { pageOfBlocks, type Block } from './blocks.ts';
 import { firstDepthOf, type Found } from './search.ts';
@@ -18,6 +19,8 @@ import { documentsOf } from './stored.ts';
 
 /** Hits of each example that `best` looks at first. */
 const BEST_DEPTH = 200;
+/** Documents whose points are read at once. */
+const DOCUMENTS_AT_ONCE = 200;
 
 /**
  * The points that are like the positives and unlike the negatives, best first; documents that are examples themselves
@@ -41,8 +44,8 @@ export async function recommendPoints(
     tenant: tenant as TenantId | undefined,
   };
   return strategy === 'average'
-    ? pageOfBlocks(request, firstDepthOf(collection, offset + limit), average)
-    : pageOfBlocks(request, BEST_DEPTH, best);
+    ? pageOfBlocks(request, { first: firstDepthOf(collection, offset + limit), lists: 1 }, average)
+    : pageOfBlocks(request, { first: BEST_DEPTH, lists: positives.length }, best);
 
   async function average(depth: number): Promise<Block> {
     const points = await nearest(combineExamples(positives, negatives), depth);
@@ -54,15 +57,18 @@ export async function recommendPoints(
   async function best(depth: number): Promise<Block> {
     const lists = await Promise.all(positives.map((values) => nearest(values, depth)));
     const documents = documentsOf(lists.flat().map(({ payload }) => payload));
-    const stored = await store.getPoints(name, documents);
-    const vectors = new Map(stored.map(({ id, dense }) => [id, dense]));
     const points = new Map(lists.flat().map((point) => [point.id, point]));
-    const found = [...points.values()].flatMap((point): Found[] => {
-      const vector = vectors.get(point.id);
-      if (vector === undefined) return [];
-      const score = likeness(vector, positives, negatives);
-      return [{ point, score, scores: {} }];
-    });
+    const found: Found[] = [];
+    const share = new LoopShare();
+    for (let at = 0; at < documents.length; at += DOCUMENTS_AT_ONCE) {
+      const some = documents.slice(at, at + DOCUMENTS_AT_ONCE);
+      for (const { id, dense } of await store.getPoints(name, some)) {
+        const point = points.get(id);
+        if (point === undefined) continue;
+        found.push({ point, score: likeness(dense, positives, negatives), scores: {} });
+        await share.step();
+      }
+    }
     return {
       found: found.toSorted((a, b) => b.score - a.score || (a.point.id < b.point.id ? -1 : 1)),
       isAll: lists.every((list) => list.length < depth),
@@ -84,22 +90,20 @@ export async function recommendPoints(
     const keys = given.flatMap((one) =>
       'id' in one ? { id: one.id as DocumentId, tenant: (tenant ?? DEFAULT_TENANT) as TenantId } : [],
     );
-    const points = Map.groupBy(
-      keys.length === 0 ? [] : await store.getPoints(name, keys),
-      ({ payload }) => payload.document_id as string,
-    );
+    const known = new Map<string, Float32Array>();
+    for (const key of keys) {
+      if (known.has(key.id)) continue;
+      const vectors = (await store.getPoints(name, [key])).map(({ dense }) => dense);
+      if (vectors.length > 0) known.set(key.id, combineExamples(vectors, []));
+    }
     let text = 0;
     return given.map((one, n) => {
       if ('text' in one) {
         text += 1;
         return embedded === undefined ? new Float32Array() : vectorAt(embedded, text - 1, dims);
       }
-      const chunks = points.get(one.id);
-      if (chunks !== undefined)
-        return combineExamples(
-          chunks.map(({ dense }) => dense),
-          [],
-        );
+      const vector = known.get(one.id);
+      if (vector !== undefined) return vector;
       const message = `there is no document ${JSON.stringify(one.id)} in the collection ${name}`;
       throw new EmbedmillError('invalid_request', message, {
         details: [{ path: `${path}/${n}/id`, message }],

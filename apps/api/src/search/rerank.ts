@@ -8,11 +8,14 @@ import {
 import { cosine, standardScores, withFeedback } from '@embedmill/retrieval';
 import { analyzerOf } from '@embedmill/sparse-weighting';
 import type { VectorStore } from '@embedmill/vector-store';
+import { LoopShare } from '../loop-share.ts';
 import type { QueryLane } from '../query-lane.ts';
 import type { ListName, QueryVectors } from './query-vectors.ts';
 import type { Found } from './search.ts';
 import { documentsOf } from './stored.ts';
 
+/** Words as they are, of any language. */
+const ANALYZER = analyzerOf('none', ANALYSIS_VERSION);
 /** Hits that the question's vector is drawn towards. */
 const FEEDBACK = 3;
 
@@ -45,10 +48,12 @@ export async function rerank(
   if (first.length === 0 || asked.length === 0) return [...found];
   const inputs = first.map(({ point: { payload } }) => spokenText(payload));
   const name = model ?? collection.profile.model;
+  const having = await textsHaving(inputs);
   const answers = await Promise.all(
-    asked.map(({ text: query = '' }) =>
-      lane.ask({ task: 'rerank', model: name, query, inputs, emphasis: emphasisOf(query, inputs) }),
-    ),
+    asked.map(({ text: query = '' }) => {
+      const emphasis = emphasisOf(query, having, inputs.length);
+      return lane.ask({ task: 'rerank', model: name, query, inputs, emphasis });
+    }),
   );
   const total = asked.reduce((sum, { weight }) => sum + weight, 0) || 1;
   const closer = first.map((one, n): Found => {
@@ -112,13 +117,23 @@ function sparseVoices(candidates: readonly Candidate[]): number[] {
   });
 }
 
+/** How many of the texts have each word. */
+async function textsHaving(texts: readonly string[]): Promise<Map<string, number>> {
+  const having = new Map<string, number>();
+  const share = new LoopShare();
+  for (const text of texts) {
+    for (const word of new Set(Array.from(ANALYZER.terms(text), (found) => found.word)))
+      having.set(word, (having.get(word) ?? 0) + 1);
+    await share.step();
+  }
+  return having;
+}
+
 /** Words weigh the more the fewer of the candidates have them: by idf among these, as BM25 has it. */
-function emphasisOf(query: string, texts: readonly string[]) {
-  const analyzer = analyzerOf('none', ANALYSIS_VERSION);
-  const sets = texts.map((text) => new Set(Array.from(analyzer.terms(text), ({ word }) => word)));
-  return Array.from(analyzer.terms(query), ({ word, start, end }) => {
-    const having = sets.filter((words) => words.has(word)).length;
-    return { start, end, weight: Math.log(1 + (texts.length - having + 0.5) / (having + 0.5)) };
+function emphasisOf(query: string, having: ReadonlyMap<string, number>, texts: number) {
+  return Array.from(ANALYZER.terms(query), ({ word, start, end }) => {
+    const count = having.get(word) ?? 0;
+    return { start, end, weight: Math.log(1 + (texts - count + 0.5) / (count + 0.5)) };
   });
 }
 

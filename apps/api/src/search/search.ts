@@ -1,6 +1,7 @@
 import type { Collection, CollectionName, Fusion, Rerank, SearchRequest, TenantId } from '@embedmill/jobs';
 import { fuseByRank, fuseByScore } from '@embedmill/retrieval';
 import type { ScoredPoint, VectorStore } from '@embedmill/vector-store';
+import { LoopShare } from '../loop-share.ts';
 import type { QueryLane } from '../query-lane.ts';
 import { FIRST_DEPTH, pageOfBlocks } from './blocks.ts';
 import type { ListName, QueryVectors } from './query-vectors.ts';
@@ -31,13 +32,14 @@ export async function searchPoints(
   const first = single
     ? firstDepthOf(collection, offset + limit)
     : Math.max(fusion.depth, reranking?.depth ?? 0);
-  return pageOfBlocks(request, first, async (depth, isFirst) => {
-    const lists = await listsOf(request, questions, collection, store, depth);
-    const fused = single ? asFound(lists[0]) : fuse(lists, fusion);
+  const lists = questions.reduce((sum, { vectors }) => sum + vectors.length, 0);
+  return pageOfBlocks(request, { first, lists }, async (depth, isFirst) => {
+    const found = await listsOf(request, questions, collection, store, depth);
+    const fused = single ? asFound(found[0]) : await fuse(found, fusion);
     const isReranked = reranking !== undefined && isFirst;
     return {
       found: isReranked ? await rerank(fused, reranking, questions, collection, { store, lane }) : fused,
-      isAll: lists.every(({ points }) => points.length < depth),
+      isAll: found.every(({ points }) => points.length < depth),
     };
   });
 }
@@ -87,9 +89,11 @@ function asFound(list: FoundList | undefined): Found[] {
   }));
 }
 
-function fuse(lists: readonly FoundList[], { method, k, weights }: Fusion): Found[] {
+async function fuse(lists: readonly FoundList[], { method, k, weights }: Fusion): Promise<Found[]> {
   const found = new Map<string, Found>();
+  const share = new LoopShare();
   for (const { name, points } of lists) {
+    await share.step();
     for (const point of points) {
       const known = found.get(point.id) ?? { point, score: 0, scores: {} };
       known.scores[name] = Math.max(known.scores[name] ?? -Infinity, point.score);

@@ -1,5 +1,6 @@
 import type { Collection, SparseScheme } from '@embedmill/jobs';
-import { analyzerOf, termNames } from '@embedmill/sparse-weighting';
+import { analyzerOf, termNames, type Analyzer } from '@embedmill/sparse-weighting';
+import { LoopShare } from '../loop-share.ts';
 import type { QueryLane } from '../query-lane.ts';
 
 /**
@@ -8,7 +9,7 @@ import type { QueryLane } from '../query-lane.ts';
  */
 export async function sparseTerms(
   scheme: SparseScheme,
-  ids: Iterable<number>,
+  ids: ReadonlySet<number>,
   texts: readonly string[],
   { profile: { sparse }, analysis }: Collection,
   lane: QueryLane,
@@ -22,8 +23,25 @@ export async function sparseTerms(
       return new Map(inputs.map((id, n) => [id, terms[n] ?? '']));
     }
     case 'bm25':
-      return termNames(texts, analyzerOf(bm25?.language ?? 'none', analysis));
+      return namesIn(texts, ids, analyzerOf(bm25?.language ?? 'none', analysis));
     case 'bm42':
-      return termNames(texts, analyzerOf(bm42?.language ?? 'none', analysis));
+      return namesIn(texts, ids, analyzerOf(bm42?.language ?? 'none', analysis));
   }
+}
+
+/** The first word that has the term goes. */
+async function namesIn(
+  texts: readonly string[],
+  ids: ReadonlySet<number>,
+  analyzer: Analyzer,
+): Promise<Map<number, string>> {
+  const names = new Map<number, string>();
+  const share = new LoopShare();
+  for (const text of texts) {
+    if (names.size === ids.size) break;
+    for (const [id, word] of termNames([text], analyzer))
+      if (ids.has(id) && !names.has(id)) names.set(id, word);
+    await share.step();
+  }
+  return names;
 }

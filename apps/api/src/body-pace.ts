@@ -1,0 +1,66 @@
+import type { IncomingMessage } from 'node:http';
+import { EmbedmillError } from '@embedmill/jobs';
+
+/** How slowly a body may come. */
+export interface BodyPace {
+  /** In each stretch of `windowMs`; the time that we take to deal with what has come is not the client's. */
+  bytesPerSecond: number;
+  windowMs: number;
+  /** For all of it, whatever its size; unbounded by default. */
+  totalMs?: number;
+}
+
+/** As `setTimeout` takes it. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+/** Slower than any link that a body of some size is sent by, and fast enough that holding a slot costs something. */
+export const USUAL_PACE: BodyPace = { bytesPerSecond: 1024, windowMs: 20_000 };
+
+/**
+ * A body's bytes, for as long as they come fast enough. Leaving the loop early leaves the connection whole, so that an
+ * answer can be sent. Errors: `body_too_slow`; what the connection says where it breaks.
+ */
+export async function* pacedBytes(
+  body: IncomingMessage,
+  { bytesPerSecond, windowMs, totalMs = Infinity }: BodyPace,
+): AsyncGenerator<Buffer, void> {
+  const least = (bytesPerSecond * windowMs) / 1000;
+  const chunks = body.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Buffer>;
+  let left = { windowMs, totalMs, bytes: least };
+  try {
+    for (;;) {
+      const began = performance.now();
+      const result = await withinMs(chunks.next(), Math.min(left.windowMs, left.totalMs));
+      if (result === 'late') throw tooSlow(bytesPerSecond, totalMs);
+      if (result.done === true) return;
+      const waitedMs = performance.now() - began;
+      left = {
+        windowMs: left.windowMs - waitedMs,
+        totalMs: left.totalMs - waitedMs,
+        bytes: left.bytes - result.value.length,
+      };
+      if (left.bytes <= 0) left = { ...left, windowMs, bytes: least };
+      yield result.value;
+    }
+  } finally {
+    // Not waited for: where nothing comes, it would not end.
+    void chunks.return?.();
+  }
+}
+
+async function withinMs<T>(promise: Promise<T>, milliseconds: number): Promise<T | 'late'> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<'late'>((resolve) => {
+    timer = setTimeout(() => resolve('late'), Math.max(0, Math.min(milliseconds, LONGEST_TIMER_MS)));
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function tooSlow(bytesPerSecond: number, totalMs: number): EmbedmillError {
+  const whole = totalMs === Infinity ? '' : `, and whole within ${totalMs / 1000} s`;
+  const message = `the body came too slowly; it has to come at ${bytesPerSecond} bytes a second at least${whole}`;
+  return new EmbedmillError('body_too_slow', message, { retryAfter: 1 });
+}

@@ -1,0 +1,86 @@
+import { EmbedmillError } from '@embedmill/jobs';
+
+/** What a body of JSON may have in it. */
+export interface JsonLimits {
+  /** Items of lists and fields of objects, at all levels together. */
+  values: number;
+  /** Lists and objects. */
+  containers: number;
+}
+
+/** Enough for every request but those with token ids: what checks them by a schema takes some microseconds a value. */
+export const USUAL_JSON: JsonLimits = { values: 16_384, containers: 8192 };
+/** How deep lists and objects may nest: filters 16 levels of two each, in what is around them. */
+const MAX_DEPTH = 64;
+
+const [QUOTE, BACKSLASH, COMMA] = [0x22, 0x5c, 0x2c];
+const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d];
+
+/**
+ * Counts what is in a body of JSON while its bytes come in, before anything is made of them: a list of a million
+ * nothings costs three million bytes to send, and fifty times as much to build. It need not be valid JSON; what is not
+ * is refused by the parser afterwards, at a cost that the same counts bound.
+ */
+export class JsonBounds {
+  readonly #limits: JsonLimits;
+  #values = 0;
+  #containers = 0;
+  #depth = 0;
+  #inString = false;
+  #escaped = false;
+
+  constructor(limits: JsonLimits) {
+    this.#limits = limits;
+  }
+
+  /** The next bytes of the body. Errors: `payload_too_large`, `invalid_request` where it nests too deep. */
+  push(bytes: Uint8Array): void {
+    let values = this.#values;
+    let inString = this.#inString;
+    let escaped = this.#escaped;
+    for (let at = 0; at < bytes.length; at += 1) {
+      const byte = bytes[at];
+      if (inString) {
+        if (escaped) escaped = false;
+        else if (byte === BACKSLASH) escaped = true;
+        else if (byte === QUOTE) inString = false;
+        continue;
+      }
+      switch (byte) {
+        case QUOTE:
+          inString = true;
+          break;
+        case COMMA:
+          values += 1;
+          break;
+        case OPEN_LIST:
+        case OPEN_OBJECT:
+          values += 1;
+          this.#containers += 1;
+          this.#depth += 1;
+          if (this.#depth > MAX_DEPTH || this.#containers > this.#limits.containers) this.#refuse();
+          break;
+        case CLOSE_LIST:
+        case CLOSE_OBJECT:
+          this.#depth -= 1;
+          break;
+        default:
+          break;
+      }
+    }
+    this.#values = values;
+    this.#inString = inString;
+    this.#escaped = escaped;
+    if (values > this.#limits.values) this.#refuse();
+  }
+
+  #refuse(): never {
+    if (this.#depth > MAX_DEPTH) {
+      const message = `the body nests deeper than ${MAX_DEPTH} levels of lists and objects`;
+      throw new EmbedmillError('invalid_request', message);
+    }
+    const { values, containers } = this.#limits;
+    const message = `the body has more than ${values} items and fields, or more than ${containers} lists and objects, which is what this route takes; send it in several requests`;
+    throw new EmbedmillError('payload_too_large', message);
+  }
+}

@@ -1,0 +1,60 @@
+import type { Query } from '@embedmill/jobs';
+
+/** Inputs in one message: a batch or two for a worker, so that another client's query waits for little. */
+const MESSAGE_INPUTS = 64;
+/** Characters in one message, unless one input alone has more: some 4,000 tokens. */
+const MESSAGE_CHARACTERS = 16_384;
+/** What an input's token ids count as. */
+const CHARACTERS_A_TOKEN = 4;
+/** No token that is one word in any language stands for more: what is behind is not read by the model. */
+const MOST_CHARACTERS_A_TOKEN = 64;
+
+/**
+ * A query with of each input what a model of so many tokens may read of it, and the inputs that were cut: so that
+ * what goes on to the workers is bounded by the model, and not by the request.
+ */
+export function headsOf(query: Query, maxTokens: number | undefined): { query: Query; cut: number[] } {
+  if (maxTokens === undefined || query.task === 'images' || query.task === 'terms') return { query, cut: [] };
+  const cut: number[] = [];
+  const inputs = query.inputs.map((input, n) => {
+    // One token more than it reads, by which the worker sees that it is too long.
+    const most = typeof input === 'string' ? maxTokens * MOST_CHARACTERS_A_TOKEN : maxTokens + 1;
+    if (input.length <= most) return input;
+    cut.push(n);
+    return typeof input === 'string' ? wholeCharacters(input, most) : input.slice(0, most);
+  });
+  const head = { ...query, inputs } as Query;
+  // The question goes with each message.
+  if (head.task === 'rerank') head.query = wholeCharacters(head.query, maxTokens * MOST_CHARACTERS_A_TOKEN);
+  return { query: head, cut };
+}
+
+/** A query as messages of bounded size, in its order. */
+export function messagesOf(query: Query): Query[] {
+  const messages: Query[] = [];
+  let from = 0;
+  let characters = 0;
+  for (const [at, input] of query.inputs.entries()) {
+    const size = sizeOf(input);
+    if (at - from >= MESSAGE_INPUTS || (at > from && characters + size > MESSAGE_CHARACTERS)) {
+      messages.push({ ...query, inputs: query.inputs.slice(from, at) } as Query);
+      from = at;
+      characters = 0;
+    }
+    characters += size;
+  }
+  messages.push({ ...query, inputs: query.inputs.slice(from) } as Query);
+  return messages;
+}
+
+function sizeOf(input: string | number | number[]): number {
+  if (typeof input === 'string') return input.length;
+  return typeof input === 'number' ? 0 : input.length * CHARACTERS_A_TOKEN;
+}
+
+/** The first `most` units of a text, without half of a pair at the end. */
+function wholeCharacters(text: string, most: number): string {
+  if (text.length <= most) return text;
+  const isHalf = (text.charCodeAt(most - 1) & 0xfc00) === 0xd800;
+  return text.slice(0, isHalf ? most - 1 : most);
+}

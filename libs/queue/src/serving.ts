@@ -1,0 +1,110 @@
+import { EmbedmillError } from '@embedmill/jobs';
+import type { Broker } from './broker.ts';
+import { ANY_MODEL, loadingKey, servingKey } from './names.ts';
+
+/**
+ * Which models workers serve, as they say themselves: short notes in the broker that expire where they are not renewed.
+ * A worker that is told no models takes any that is in use, and says that it does; one that is told some says of each
+ * that it will, from its start on, so that nobody takes a model that is being loaded for one that nobody has.
+ */
+
+/** What workers say of a model. `any`: none has it, but some would load it once it is in use. */
+export type Serving = 'serving' | 'loading' | 'any' | 'none';
+
+/** A worker that is busy, or whose broker was away, has some tries before its notes expire. */
+const EXPIRY_SECONDS = 20;
+const RENEW_MS = 4000;
+/** How long one look stands for others: each query would cost a look. */
+const LOOK_MS = 1000;
+
+/** A worker's side: renews its notes until it is stopped. */
+export class ServingNotes {
+  readonly #broker: Broker;
+  readonly #models: readonly string[] | undefined;
+  readonly #serving = new Set<string>();
+  readonly #loading = new Set<string>();
+  #timer: NodeJS.Timeout | undefined;
+
+  /** `models` are those that the worker was told; undefined: any. */
+  constructor(broker: Broker, models: readonly string[] | undefined) {
+    this.#broker = broker;
+    this.#models = models;
+    for (const model of models ?? []) this.#loading.add(model);
+  }
+
+  /** Resolves once everyone can know. */
+  async start(): Promise<void> {
+    await this.#renew();
+    this.#timer = setInterval(() => void this.#renew().catch(() => undefined), RENEW_MS).unref();
+  }
+
+  noteLoading(model: string): void {
+    this.#loading.add(model);
+    this.#say(loadingKey(model));
+  }
+
+  noteServing(model: string): void {
+    this.#loading.delete(model);
+    this.#serving.add(model);
+    this.#say(servingKey(model));
+  }
+
+  /** That it cannot be loaded is told by what was in the way. */
+  noteFailed(model: string): void {
+    if (this.#models?.includes(model) !== true) this.#loading.delete(model);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  async #renew(): Promise<void> {
+    const keys = [
+      ...(this.#models === undefined ? [ANY_MODEL] : []),
+      ...[...this.#serving].map(servingKey),
+      ...[...this.#loading].map(loadingKey),
+    ];
+    await Promise.all(keys.map((key) => this.#broker.set(key, '1', EXPIRY_SECONDS)));
+  }
+
+  #say(key: string): void {
+    // Where the broker is away, the next renewal says it.
+    void this.#broker.set(key, '1', EXPIRY_SECONDS).catch(() => undefined);
+  }
+}
+
+/** The producer's side. */
+export class ServingLook {
+  readonly #broker: Broker;
+  readonly #served = new Map<string, number>();
+
+  constructor(broker: Broker) {
+    this.#broker = broker;
+  }
+
+  async of(model: string): Promise<Serving> {
+    const now = performance.now();
+    if ((this.#served.get(model) ?? -Infinity) > now - LOOK_MS) return 'serving';
+    const has = async (key: string) => (await this.#broker.get(key)) !== null;
+    const [serving, loading, any] = await Promise.all([
+      has(servingKey(model)),
+      has(loadingKey(model)),
+      has(ANY_MODEL),
+    ]);
+    if (serving) this.#served.set(model, now);
+    else this.#served.delete(model);
+    if (serving) return 'serving';
+    if (loading) return 'loading';
+    return any ? 'any' : 'none';
+  }
+}
+
+export function servedByNone(model: string): EmbedmillError {
+  const message = `no worker serves ${model}; start one with EMBEDMILL_WORKER_MODELS=${model}, or one without that setting, which serves whatever is in use`;
+  return new EmbedmillError('no_worker', message, { retryAfter: 5 });
+}
+
+export function notInUse(model: string): EmbedmillError {
+  const message = `no worker serves ${model}, and your key may not have it downloaded; workers get it once a collection uses it, or once someone with the scope "admin" asks for it`;
+  return new EmbedmillError('no_worker', message, { retryAfter: 30 });
+}
