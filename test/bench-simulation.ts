@@ -1,0 +1,16 @@
+/** How near the simulation comes to the real dispatcher and queue, on a machine that does nothing else. */
+import { CLUSTERS, measureBoth } from './real-and-simulated.ts';
+
+/** Real over simulated. */
+const TOLERATED = { least: 0.9, most: 1.3 };
+
+for (const [about, cluster] of CLUSTERS) {
+  const { real, simulated } = await measureBoth(cluster);
+  const ratio = real / simulated;
+  const isNear = ratio > TOLERATED.least && ratio < TOLERATED.most;
+  if (!isNear) process.exitCode = 1;
+  const figures = `${real.toFixed(2)} s, simulated ${simulated.toFixed(2)} s: ${ratio.toFixed(2)}`;
+  process.stdout.write(
+    `${about}: ${figures}${isNear ? '' : `, which is not from ${TOLERATED.least} to ${TOLERATED.most}`}\n`,
+  );
+}
