@@ -1,4 +1,3 @@
-import { randomInt } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Collection } from '@embedmill/jobs';
 import { childrenOf, Embedmill, uniqueName } from './embedmill.ts';
@@ -16,10 +15,10 @@ beforeAll(async () => {
 afterAll(() => mill.stop());
 
 const words = 'river bank money stone cloud engine table light green seven under walk'.split(' ');
-const sentence = () =>
-  Array.from({ length: randomInt(10, 40) }, () => words[randomInt(words.length)]).join(' ');
+const sentence = (n: number) =>
+  Array.from({ length: 10 + ((n * 7) % 30) }, (_, at) => words[(n + at * at) % words.length]).join(' ');
 
-const line = (_: unknown, n: number) => `${JSON.stringify({ id: `d${n}`, text: `${n} ${sentence()}` })}\n`;
+const line = (_: unknown, n: number) => `${JSON.stringify({ id: `d${n}`, text: `${n} ${sentence(n)}` })}\n`;
 const documents = () => Array.from({ length: DOCUMENTS }, line).join('');
 const EXACT = {
   ...{ state: 'completed', documents: DOCUMENTS, done: DOCUMENTS, stored: DOCUMENTS, chunks: DOCUMENTS },

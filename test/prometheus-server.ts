@@ -36,6 +36,21 @@ export class PrometheusServer {
     targets: readonly Target[],
     rules: string[],
   ): Promise<PrometheusServer> {
+    for (let attempt = 1; ; attempt += 1) {
+      const started = await PrometheusServer.#startOn(await freePort(), program, targets, rules);
+      if (typeof started !== 'string') return started;
+      // Another process may have taken the port meanwhile.
+      if (attempt === 5) throw new Error(`Prometheus did not start: ${started}`);
+    }
+  }
+
+  /** Gives what it said where it ended. */
+  static async #startOn(
+    port: number,
+    program: string,
+    targets: readonly Target[],
+    rules: string[],
+  ): Promise<PrometheusServer | string> {
     const folder = await mkdtemp(join(tmpdir(), 'embedmill-prometheus-'));
     const config = {
       global: { scrape_interval: '1s', evaluation_interval: '1s' },
@@ -46,7 +61,6 @@ export class PrometheusServer {
       })),
     };
     await writeFile(join(folder, 'prometheus.yml'), JSON.stringify(config));
-    const port = await freePort();
     const child = spawn(
       program,
       [
@@ -60,11 +74,11 @@ export class PrometheusServer {
     let said = '';
     child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
     const server = new PrometheusServer(`http://127.0.0.1:${port}`, child, folder);
-    for (const deadline = Date.now() + 20_000; ; await setTimeout(50)) {
+    for (const deadline = Date.now() + 60_000; ; await setTimeout(50)) {
       if ((await fetch(`${server.url}/-/ready`).catch(() => undefined))?.ok === true) return server;
       if (child.exitCode === null && Date.now() < deadline) continue;
       await server.stop();
-      throw new Error(`Prometheus did not start: ${said}`);
+      return said;
     }
   }
 

@@ -7,12 +7,12 @@ import { Cluster } from './cluster.ts';
 import { faultLines, reports, stopFor, storedDocuments } from './fault-case.ts';
 
 /**
- * SOAK_MINUTES (20) of jobs, two at a time, while faults happen one after the other, chosen from SOAK_SEED. Each job is
+ * SOAK_MINUTES (20) of jobs, two at a time, while faults happen one after the other, chosen from EMBEDMILL_SEED. Each job is
  * counted in the store when it has ended. One of each kind of process is stopped but never killed: its memory is
  * measured from a quarter of the time on, and may not grow.
  */
 const MINUTES = Number(process.env['SOAK_MINUTES'] ?? 20);
-const SEED = Number(process.env['SOAK_SEED'] ?? 1);
+const SEED = Number(process.env['EMBEDMILL_SEED'] || 1);
 const DOCUMENTS = 2000;
 const SURVIVORS = ['api-2', 'worker-2', 'store'];
 /** What a survivor may have more at the end than at a quarter of the time. */

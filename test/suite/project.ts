@@ -17,6 +17,8 @@ export function projectTests(its: TestUserConfig = {}) {
     test: {
       testTimeout: PATIENCE_MS,
       hookTimeout: PATIENCE_MS,
+      // Of `expect.poll`; a second by default.
+      expect: { poll: { timeout: PATIENCE_MS / 2 } },
       setupFiles: [fileURLToPath(new URL('seed.ts', import.meta.url))],
       ...(reports !== '' && { reporters: ['minimal', new Recorder(reports, nameOf(process.cwd()))] }),
       ...its,

@@ -105,8 +105,11 @@ test('clients that go away are forgotten, and the server can close while others 
   }
 });
 
+let seconds = 0;
+/** Of another time than any before. */
 function jobIn(state: Job['state'], done = 0): Job {
-  return { id: 'j', state, done, seconds: Math.random() } as Job;
+  seconds += 1;
+  return { id: 'j', state, done, seconds } as Job;
 }
 
 /** A watch over a job whose states are given out one by one, the last for ever. */

@@ -45,7 +45,7 @@ async function copyRedis() {
 }
 
 async function underWay(id: JobId, shards: number): Promise<void> {
-  for (const deadline = Date.now() + 20_000; ; await setTimeout(10)) {
+  for (const deadline = Date.now() + 45_000; ; await setTimeout(10)) {
     if (((await rig.queue.getJob(id))?.shardsDone ?? 0) >= shards) return;
     if (Date.now() > deadline) throw new Error('the job does not get on');
   }
@@ -92,7 +92,7 @@ test('a job whose end Redis forgot stays finished, though its source is gone', a
   await rig.dispatcher();
   const ended = await rig.finished(id);
   expect(ended).toMatchObject({ state: 'completed', stored: 600 });
-  for (const deadline = Date.now() + 10_000; (await readdir(join(rig.folder, id))).length > 2;) {
+  for (const deadline = Date.now() + 45_000; (await readdir(join(rig.folder, id))).length > 2;) {
     if (Date.now() > deadline) throw new Error('the source is still there');
     await setTimeout(10);
   }

@@ -220,7 +220,7 @@ describe('uploads', () => {
     expect([...statuses.keys()]).toEqual(expect.arrayContaining(['202', '400', '413', '415']));
     const partial = async () =>
       (await readdir(api.spoolFolder, { recursive: true })).filter((name) => name.endsWith('.partial'));
-    await expect.poll(partial, { timeout: 10_000 }).toEqual([]);
+    await expect.poll(partial, { timeout: 30_000 }).toEqual([]);
   }, 90_000);
 });
 

@@ -223,7 +223,7 @@ describe('a redirect', () => {
 describe('a hostile server', () => {
   it('cannot redirect without end', async () => {
     const { url, requests } = await serve((_request, response) =>
-      response.writeHead(302, { location: `/${Math.random()}` }).end(),
+      response.writeHead(302, { location: `/${requests()}` }).end(),
     );
     expect(await codeOf(guarded().bytes(url, asked))).toBe('image_unreadable');
     expect(requests()).toBe(6);
@@ -289,9 +289,8 @@ describe('a hostile server', () => {
       const drip = setInterval(() => response.write('x'), 20);
       response.on('close', () => clearInterval(drip));
     });
-    const start = performance.now();
+    // The server would go on for ever.
     expect(await codeOf(guarded().bytes(url, { ...asked, totalSeconds: 0.3 }))).toBe('image_unavailable');
-    expect(performance.now() - start).toBeLessThan(5000);
   });
 
   it('cannot hold on by sending nothing', async () => {

@@ -63,7 +63,7 @@ export async function startTestPostgres(): Promise<TestPostgres> {
         () => true,
         () => false,
       );
-    for (const deadline = Date.now() + 20_000; !(await isReady()); await setTimeout(30)) {
+    for (const deadline = Date.now() + 45_000; !(await isReady()); await setTimeout(30)) {
       if (Date.now() < deadline) continue;
       throw new Error(`PostgreSQL did not start: ${await readFile(log, 'utf8').catch(() => '')}`);
     }

@@ -45,7 +45,7 @@ const ask = (queue: Queue): Promise<QueryResult<'embed'>> =>
 
 /** Asks until there is an answer. */
 async function answered(queue: Queue): Promise<QueryResult<'embed'>> {
-  for (const deadline = Date.now() + 20_000; ; await setTimeout(50)) {
+  for (const deadline = Date.now() + 45_000; ; await setTimeout(50)) {
     try {
       return await ask(queue);
     } catch (error) {
@@ -188,7 +188,7 @@ describe.each([
     expect(await broker.get('a')).toBeNull();
     const taken = await Promise.all([1, 2, 3].map((n) => broker.setIfAbsent('b', String(n), 1)));
     expect(taken.filter(Boolean)).toHaveLength(1);
-    for (const deadline = Date.now() + 5000; (await broker.get('b')) !== null; await setTimeout(20))
+    for (const deadline = Date.now() + 45_000; (await broker.get('b')) !== null; await setTimeout(20))
       expect(Date.now()).toBeLessThan(deadline);
     expect(await broker.setIfAbsent('b', '4', 60)).toBe(true);
   });

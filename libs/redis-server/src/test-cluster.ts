@@ -30,12 +30,14 @@ export async function startTestCluster({ tls = false } = {}): Promise<TestCluste
     for (let n = 0; n < MASTERS; n += 1) {
       const dir = join(folder, String(n));
       await mkdir(dir);
-      const port = await freePort();
-      const clientPort = tls ? await freePort() : port;
-      clientPorts.push(clientPort);
-      const byTls = { 'tls-port': String(clientPort), 'tls-cluster': 'yes', ...certificates?.settings };
-      const own = { port: String(port), bind: '127.0.0.1', dir, save: '', 'cluster-enabled': 'yes' };
-      nodes.push(await startRedisProcess(port, redisArguments({ ...own, ...(tls ? byTls : {}) })));
+      const node = await startRedisProcess(async () => {
+        const port = await freePort();
+        clientPorts[n] = tls ? await freePort() : port;
+        const byTls = { 'tls-port': String(clientPorts[n]), 'tls-cluster': 'yes', ...certificates?.settings };
+        const own = { port: String(port), bind: '127.0.0.1', dir, save: '', 'cluster-enabled': 'yes' };
+        return { port, args: redisArguments({ ...own, ...(tls ? byTls : {}) }) };
+      });
+      nodes.push(node);
     }
     for (const [n, { port }] of nodes.entries()) {
       const first = Math.ceil((n * SLOTS) / MASTERS);

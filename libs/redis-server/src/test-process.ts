@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, connect } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
@@ -11,34 +12,62 @@ export interface RedisProcess {
   kill(): Promise<void>;
 }
 
-/** Resolves once it answers on the port. */
-export async function startRedisProcess(port: number, args: string[]): Promise<RedisProcess> {
+/** What a server is to be started with; `port` is where it is to listen. */
+export interface RedisPlan {
+  port: number;
+  args: string[];
+}
+
+/** Another process may take a free port before it is used: so often another one is tried. */
+const ATTEMPTS = 5;
+
+/** Starts what is planned, by another plan where its port was taken meanwhile; resolves once it listens. */
+export async function startRedisProcess(plan: () => Promise<RedisPlan>): Promise<RedisProcess> {
+  for (let attempt = 1; ; attempt += 1) {
+    const { port, args } = await plan();
+    const started = await start(port, args);
+    if (typeof started !== 'string') return started;
+    if (attempt === ATTEMPTS) throw new Error(`redis-server ended while it started: ${started}`);
+  }
+}
+
+/** Gives what it wrote where it ended. */
+async function start(port: number, args: string[]): Promise<RedisProcess | string> {
   const program = await testRedisProgram();
   const server = spawn(program.path, args, {
-    stdio: 'ignore',
+    stdio: ['ignore', 'pipe', 'ignore'],
     env: { ...process.env, ...program.environment },
   });
+  let log = '';
+  let isListening = false;
+  server.stdout.on('data', (chunk: Buffer) => {
+    if (isListening) return;
+    log += chunk.toString();
+    // What it says, not that the port is answered: that may be another's. The second is a sentinel's.
+    isListening = /Ready to accept connections|Sentinel ID is/.test(log);
+  });
+  const hasEnded = () => server.exitCode !== null || server.signalCode !== null;
   const running: RedisProcess = {
     port,
     pid: server.pid ?? 0,
     async kill() {
       server.kill('SIGKILL');
-      if (server.exitCode === null && server.signalCode === null) await once(server, 'exit');
+      if (!hasEnded()) await once(server, 'exit');
     },
   };
   try {
-    await until(`redis-server answers on port ${port}`, () => accepts(port));
-    return running;
+    await until(`redis-server listens on port ${port}`, async () => isListening || hasEnded());
   } catch (error) {
     await running.kill();
     throw error;
   }
+  return hasEnded() ? log : running;
 }
 
 /** A port that nobody listens on, with a free one ten thousand above it: a cluster's nodes talk there. */
 export async function freePort(): Promise<number> {
   for (let tries = 0; tries < 100; tries += 1) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    const port = randomInt(20_000, 32_000);
     if ((await isFree(port)) && (await isFree(port + 10_000))) return port;
   }
   throw new Error('no port is free');
@@ -63,20 +92,8 @@ export async function tellRedis(port: number, command: string, password?: string
 }
 
 export async function until(what: string, met: () => Promise<boolean>): Promise<void> {
-  for (const deadline = Date.now() + 20_000; !(await met()); await setTimeout(20)) {
-    if (Date.now() > deadline) throw new Error(`after 20 s still not: ${what}`);
-  }
-}
-
-async function accepts(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1');
-  try {
-    await once(socket, 'connect');
-    return true;
-  } catch {
-    return false;
-  } finally {
-    socket.destroy();
+  for (const deadline = Date.now() + 45_000; !(await met()); await setTimeout(20)) {
+    if (Date.now() > deadline) throw new Error(`after 45 s still not: ${what}`);
   }
 }
 

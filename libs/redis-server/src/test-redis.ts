@@ -39,7 +39,7 @@ export async function startTestRedis(args: string[] = []): Promise<TestRedis> {
       env: { ...process.env, ...program.environment },
     },
   );
-  for (const deadline = Date.now() + 10_000; ; await setTimeout(20)) {
+  for (const deadline = Date.now() + 45_000; ; await setTimeout(20)) {
     if (await stat(url).catch(() => undefined)) break;
     if (Date.now() > deadline) throw new Error('redis-server did not start');
   }

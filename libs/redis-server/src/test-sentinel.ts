@@ -30,10 +30,12 @@ export async function startTestSentinel(): Promise<TestSentinel> {
   const start = async (name: string, args: string[]): Promise<RedisProcess> => {
     const dir = join(folder, name);
     await mkdir(dir);
-    const port = await freePort();
     const passwords = ['--requirepass', PASSWORD, '--masterauth', PASSWORD];
-    const usual = ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--save', '', ...passwords];
-    const running = await startRedisProcess(port, [...args, ...usual]);
+    const running = await startRedisProcess(async () => {
+      const port = await freePort();
+      const usual = ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--save', ''];
+      return { port, args: [...args, ...usual, ...passwords] };
+    });
     processes.push(running);
     return running;
   };
@@ -53,9 +55,13 @@ export async function startTestSentinel(): Promise<TestSentinel> {
       `sentinel failover-timeout ${MASTER} 3000`,
     ];
     await writeFile(config, `${watched.join('\n')}\n`);
-    const port = await freePort();
-    const args = [config, '--sentinel', '--port', String(port), '--bind', '127.0.0.1', '--dir', folder];
-    processes.push(await startRedisProcess(port, args));
+    const sentinel = await startRedisProcess(async () => {
+      const port = await freePort();
+      const usual = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder];
+      return { port, args: [config, '--sentinel', ...usual] };
+    });
+    processes.push(sentinel);
+    const { port } = sentinel;
     const knowsReplica = async (): Promise<boolean> =>
       (await tellRedis(port, `SENTINEL replicas ${MASTER}`, SENTINEL_PASSWORD)).includes('slave-priority');
     await until('the sentinel knows the replica', knowsReplica);

@@ -17,12 +17,13 @@ export async function startTestTlsRedis(): Promise<TestTlsRedis> {
   const folder = await mkdtemp(join(tmpdir(), 'embedmill-tls-'));
   try {
     const { ca, settings } = await makeCertificates(folder);
-    const port = await freePort();
-    const own = { port: '0', 'tls-port': String(port), bind: '127.0.0.1', dir: folder, save: '' };
-    const args = redisArguments({ ...own, ...settings, requirepass: 'test-password' });
-    const server = await startRedisProcess(port, args);
+    const server = await startRedisProcess(async () => {
+      const port = await freePort();
+      const own = { port: '0', 'tls-port': String(port), bind: '127.0.0.1', dir: folder, save: '' };
+      return { port, args: redisArguments({ ...own, ...settings, requirepass: 'test-password' }) };
+    });
     return {
-      url: `rediss://:test-password@127.0.0.1:${port}`,
+      url: `rediss://:test-password@127.0.0.1:${server.port}`,
       ca,
       async stop() {
         await server.kill();

@@ -4,7 +4,7 @@ import { startTestApi, type TestApi } from '../test-api.ts';
 import type { LimitOptions } from './limits.ts';
 import { testKeys, type TestKeys } from './test-keys.ts';
 
-const WAIT = { timeout: 10_000 };
+const WAIT = { timeout: 30_000 };
 let keys: TestKeys;
 let api: TestApi | undefined;
 beforeEach(async () => {
@@ -90,7 +90,7 @@ test('uploads are counted by themselves, and so are event streams', async () => 
 
 test('a key has its own number of requests at once and a second; others have theirs', async () => {
   const narrow = await keys.add({ name: 'narrow', scopes: ['search'], concurrency: 2 });
-  const slow = await keys.add({ name: 'slow', scopes: ['search'], requestsPerSecond: 5 });
+  const slow = await keys.add({ name: 'slow', scopes: ['search'], requestsPerSecond: 1 });
   const free = await keys.add({ name: 'free', scopes: ['search'] });
   const on = await start({}, true);
   const of = ({ authorization }: { authorization: string }) => ({ authorization });
@@ -112,16 +112,16 @@ test('a key has its own number of requests at once and a second; others have the
     Array.from({ length: 30 }, () => on.json('GET', '/api/v1/models', undefined, of(slow))),
   );
   const taken = answers.filter(({ status }) => status === 200);
-  expect(taken.length).toBeGreaterThanOrEqual(5);
-  // Each second that began takes five.
-  expect(taken.length).toBeLessThanOrEqual(5 * Math.ceil((performance.now() - began) / 1000 + 1));
+  expect(taken.length).toBeGreaterThanOrEqual(1);
+  // Each second that began takes one.
+  expect(taken.length).toBeLessThanOrEqual(Math.ceil((performance.now() - began) / 1000 + 1));
   const late = answers.filter(({ status }) => status === 429);
   expect(late).toHaveLength(30 - taken.length);
   expect(late.length).toBeGreaterThan(0);
   expect(late[0]).toMatchObject({ body: { code: 'rate_limited' } });
   expect(late[0]?.headers.get('retry-after')).toBe('1');
   expect(await statusOf(on, of(free))).toBe(200);
-  await expect.poll(() => statusOf(on, of(slow)), { timeout: 5000 }).toBe(200);
+  await expect.poll(() => statusOf(on, of(slow)), WAIT).toBe(200);
   hanging[1]?.leave();
 });
 
@@ -143,5 +143,5 @@ test('a process that is behind with its work says so, until it is not', async ()
   };
   await expect.poll(behind, { timeout: 25_000 }).toEqual({ status: 429, retryAfter: '1' });
   expect((await on.call('/healthz')).status).toBe(200);
-  await expect.poll(() => statusOf(on), { timeout: 10_000 }).toBe(200);
+  await expect.poll(() => statusOf(on), { timeout: 30_000 }).toBe(200);
 });

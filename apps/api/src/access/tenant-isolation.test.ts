@@ -124,7 +124,7 @@ describe.each<[string, () => Promise<{ store?: VectorStore; close?: () => Promis
     expect(response.status).toBe(202);
     const { id } = (await response.json()) as Job;
     const job = async () => (await as(who, 'GET', `/api/v1/jobs/${id}`)).body as Job;
-    await expect.poll(async () => isFinished((await job()).state), { timeout: 10_000 }).toBe(true);
+    await expect.poll(async () => isFinished((await job()).state), { timeout: 30_000 }).toBe(true);
     return job();
   }
 

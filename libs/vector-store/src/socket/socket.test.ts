@@ -114,7 +114,7 @@ describe('a store behind a socket', () => {
     const search = vi.fn(() => promise);
     const host = await serve({ search });
     const asked = client().search(NAME, SEARCH);
-    await vi.waitFor(() => expect(search).toHaveBeenCalled());
+    await expect.poll(() => search.mock.calls).toHaveLength(1);
     const closed = host.close();
     resolve([]);
     expect(await asked).toEqual([]);
@@ -142,9 +142,8 @@ describe('a store behind a socket', () => {
 
 describe('a client whose store goes away', () => {
   test('without a store, calls fail in time with store_unavailable', async () => {
-    const started = performance.now();
+    // No store comes: without a limit it would wait for ever.
     await expect(client(300).ping()).rejects.toMatchObject({ code: 'store_unavailable', retryAfter: 1 });
-    expect(performance.now() - started).toBeLessThan(2000);
   });
 
   test('a call made before the store listens is answered when it does', async () => {
