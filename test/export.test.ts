@@ -102,6 +102,54 @@ test('Parquet has a row a point, with the vectors that are stored', async () => 
   }
 });
 
+test('what was exported with its vectors moves in without being embedded, and is found the same', async () => {
+  // Else the average length would be measured on another sample of the documents.
+  const sparse = { bm25: { averageLength: 20 } };
+  const single = { ...PROFILE, sparse, chunking: { mode: 'document' } };
+  const from = await mill.collection('move-from', single);
+  await mill.finished(await mill.submit(from, ndjson(documents)));
+  const file = join(folder, 'moving.parquet');
+  expect((await mill.cli('export', from, '--to', file, '--vectors')).code).toBe(0);
+  const to = await mill.collection('move-to', single);
+  const moved = await mill.cli(
+    ...['submit', file, '-c', to, '--wait', '--json', '--columns', 'vector=dense,metadata=metadata'],
+  );
+  expect(JSON.parse(moved.stdout)).toMatchObject({ stored: documents.length, failed: 0, tokens: 0 });
+  for (const mode of ['dense', 'sparse']) {
+    const query = { query: 'sentence 3 of 101', mode, limit: 20, filter: { field: 'tag', eq: 'odd' } };
+    const [before, after] = [await mill.search(from, query), await mill.search(to, query)];
+    // Ties come in the order of points' ids, which the collection's name is in.
+    expect(after.map(({ score }) => score)).toEqual(before.map(({ score }) => score));
+    expect(after[0]).toMatchObject({ id: 'd101', metadata: before[0]?.metadata });
+  }
+});
+
+test('a vector that cannot be the collection’s fails its document, and no other', async () => {
+  const own = await mill.collection('own-vectors', { model: 'static-minilm-256' });
+  const good = Array.from({ length: 256 }, (_, n) => n - 100);
+  const job = await mill.finished(
+    await mill.submit(
+      own,
+      ndjson([
+        { id: 'good', vector: good },
+        { id: 'texted', text: 'with words', vector: good },
+        { id: 'short', text: 'x', vector: [1, 2, 3] },
+        { id: 'nothing', text: 'x', vector: good.map(() => 0) },
+        { id: 'letters', text: 'x', vector: ['a'] },
+        { id: 'plain', text: 'embedded as ever' },
+      ]),
+    ),
+  );
+  expect(job).toMatchObject({ stored: 3, failed: 3 });
+  const reports = await mill.reports(job, 'failures');
+  expect(reports.map(({ id, code }) => [id, code])).toEqual([
+    ['short', 'invalid_vector'],
+    ['nothing', 'invalid_vector'],
+    ['letters', 'invalid_document'],
+  ]);
+  expect(reports[0]?.['message']).toContain('3 numbers');
+});
+
 test('the server writes to a bucket, where it may', async () => {
   const to = `s3://${s3.bucket}/out/all.parquet`;
   expect((await mill.cli('export', collection, '--to', to)).code).toBe(0);

@@ -1,8 +1,9 @@
 import {
+  EmbedmillError,
   spokenText,
+  unitVector,
   type Collection,
   type Document,
-  type EmbedmillError,
   type Shard,
   type SparseScheme,
   type SparseVector,
@@ -65,13 +66,13 @@ export async function embedDocuments(
 ): Promise<EmbeddedDocument[]> {
   const { collection } = shard;
   const { chunking, video } = collection.profile;
-  const texts = documents.filter((document) => !hasPicture(document));
+  const texts = documents.filter((document) => !hasPicture(document) && document.vector === undefined);
   const chunked = (await timed('tokenize', () => own.chunk(texts, chunking))).values();
   const pictures = await timed('picture', () =>
-    embedPictures(documents, shard, { video }, own.images, pictureSources),
+    embedPictures(documents.map(toLookAt), shard, { video }, own.images, pictureSources),
   );
   const read = documents.map((document, n): ChunkedDocument & { drafts: Draft[] } => {
-    const seen = pictures[n] ?? [];
+    const seen = document.vector === undefined ? (pictures[n] ?? []) : [brought(document.vector, collection)];
     if (seen.length > 0) {
       const chunk = { ids: new Int32Array(), start: 0, end: document.text.length };
       const drafts = seen.map((picture): Draft => ({ chunk, text: withTitle(document, chunk), picture }));
@@ -96,6 +97,19 @@ export async function embedDocuments(
     if (failed !== undefined && !failed.ok) return failed;
     return { ok: true, message, chunks: own.flatMap((outcome) => (outcome.ok ? outcome.chunk : [])) };
   });
+}
+
+/** A document that brought its vector is not looked at. */
+function toLookAt(document: Document): Document {
+  return document.vector === undefined ? document : { ...document, image: undefined, video: undefined };
+}
+
+/** A vector that came with its document, as a picture that was embedded elsewhere. */
+function brought(numbers: readonly number[], { dims }: Collection): SeenPicture {
+  const vector = unitVector(numbers, dims);
+  if (vector instanceof Float32Array) return { outcome: { ok: true, vector }, timestamp: null };
+  const message = `vector: ${vector.fault}`;
+  return { outcome: { ok: false, error: new EmbedmillError('invalid_vector', message) }, timestamp: null };
 }
 
 type DraftOutcome = { ok: true; chunk: EmbeddedChunk } | { ok: false; error: EmbedmillError };

@@ -129,7 +129,8 @@ export class ShardReading {
 }
 
 function fingerprintOf(document: Document, basis: string): string {
-  const { id, tenant, text, image, video, title, metadata } = document;
-  const fields = [id, tenant, text, title, metadata, image, video];
+  const { id, tenant, text, image, video, title, metadata, vector } = document;
+  // What a document lacks is not named where documents of old did not have it: their fingerprints stay.
+  const fields = [id, tenant, text, title, metadata, image, video, ...(vector === undefined ? [] : [vector])];
   return hash('sha256', basis + JSON.stringify(fields), 'hex');
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { MOST_DIMS, vectorNumbers } from './document-vector.ts';
 import { EmbedmillError, type ErrorCode } from './errors.ts';
 import { DEFAULT_TENANT, type DocumentId, type TenantId } from './ids.ts';
 import { parseImageReference } from './image-reference.ts';
@@ -54,6 +55,10 @@ export const documentSchema = z.strictObject({
     .optional()
     .meta({ description: 'Returned by search; fields of the profile’s `filterable` can be filtered on.' }),
   tenant: z.string().min(1).max(128).optional().meta({ description: 'Whose document it is.' }),
+  vector: z.array(z.number()).min(1).max(MOST_DIMS).optional().meta({
+    description:
+      'Its dense vector, of the collection’s model and size, stored as it is in place of embedding the text: one chunk.',
+  }),
 });
 
 /** What the API prints of a stored document beside its fields, and what is passed over where it is submitted again. */
@@ -74,11 +79,22 @@ export interface Document {
   title: string | undefined;
   metadata: { [key: string]: Json };
   tenant: TenantId;
+  /** That it brought along, not normalised; its size was not looked at. */
+  vector?: readonly number[] | undefined;
 }
 
 /** As it is checked: metadata has been walked by then, so that it is only looked at once. */
 const checkedSchema = documentSchema.extend({
   metadata: z.custom<{ [key: string]: Json }>(isObject, 'must be an object').optional(),
+  vector: z
+    .unknown()
+    .transform((given, context) => {
+      const numbers = vectorNumbers(given);
+      if (numbers !== undefined) return numbers;
+      context.addIssue({ code: 'custom', message: `must be a list of 1 to ${MOST_DIMS} finite numbers` });
+      return z.NEVER;
+    })
+    .optional(),
 });
 
 export interface DocumentLimits {
@@ -128,11 +144,12 @@ export function parseDocument(
     return fail('missing_id', 'id', 'the field "id" is missing or empty; give every document an id');
   }
   const hasPicture = fields['image'] !== undefined || fields['video'] !== undefined;
-  if (!hasPicture && fields['text'] === undefined) {
+  const needsText = !hasPicture && fields['vector'] === undefined;
+  if (needsText && fields['text'] === undefined) {
     return fail(
       'missing_text',
       'text',
-      'the field "text" is missing; a document needs a text, an image or a video',
+      'the field "text" is missing; a document needs a text, an image, a video or a vector of its own',
     );
   }
 
@@ -155,7 +172,7 @@ export function parseDocument(
       `${path === '' ? '' : `${path}: `}${issue?.message ?? ''}${unknown}`,
     );
   }
-  const { text = '', image, video, title, metadata, tenant } = parsed.data;
+  const { text = '', image, video, title, metadata, tenant, vector } = parsed.data;
   for (const [path, string] of [
     ['id', parsed.data.id],
     ['text', text],
@@ -171,7 +188,7 @@ export function parseDocument(
       return fail('invalid_unicode', path, `${path} has a NUL (U+0000) at ${string.indexOf(NUL)}; remove it`);
     }
   }
-  if (!hasPicture && text.trim() === '') {
+  if (needsText && text.trim() === '') {
     return fail('empty_text', 'text', 'the text is empty or white space only');
   }
   if (bound !== undefined && tenant !== undefined && tenant !== bound) {
@@ -201,6 +218,7 @@ export function parseDocument(
       title: title === undefined || title.trim() === '' ? undefined : title,
       metadata: typed.metadata,
       tenant: (tenant ?? bound ?? DEFAULT_TENANT) as TenantId,
+      ...(vector !== undefined && { vector }),
     },
   };
 }

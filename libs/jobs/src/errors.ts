@@ -62,6 +62,7 @@ export const ERRORS = {
   word_too_long: { status: 422, retryable: false, title: 'The text has too long a stretch without a space' },
   empty_text: { status: 422, retryable: false, title: 'The text is empty' },
   metadata_too_large: { status: 422, retryable: false, title: 'The metadata is too large' },
+  invalid_vector: { status: 422, retryable: false, title: 'The document’s own vector cannot be stored' },
   metadata_type: { status: 422, retryable: false, title: 'A metadata field has the wrong type' },
 
   // Images and videos

@@ -118,6 +118,7 @@ export {
   type SourceRef,
   type StoredSource,
 } from './shard.ts';
+export { unitVector } from './document-vector.ts';
 export { outputFormatSchema, sinkSchema, type OutputFormat, type Sink } from './sink.ts';
 export {
   listed,

@@ -25,6 +25,7 @@ export const columnsSchema = z.strictObject({
   image: column('image'),
   video: column('video'),
   tenant: column('tenant'),
+  vector: column('vector'),
   metadata: metadataColumnsSchema.optional(),
 });
 export type Columns = z.infer<typeof columnsSchema>;

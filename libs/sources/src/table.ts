@@ -1,6 +1,7 @@
 import {
   EmbedmillError,
   exactNumber,
+  parseJson,
   type FilterableType,
   type Profile,
   type SourceEncoding,
@@ -17,7 +18,7 @@ export interface Table {
 export type TableRow = readonly unknown[] | RowFault | null;
 
 /** Of a document, those that one column gives. */
-export const FIELDS = ['id', 'text', 'title', 'image', 'video', 'tenant'] as const;
+export const FIELDS = ['id', 'text', 'title', 'image', 'video', 'tenant', 'vector'] as const;
 /** `metadata.year` is the metadata field `year`. */
 const METADATA_PREFIX = 'metadata.';
 
@@ -54,7 +55,7 @@ export function documentsOf(
   }
   const has = (field: string) => fields.some(([one]) => one === field);
   if (!has('id')) throw unreadable('there is no column "id"', names);
-  if (!has('text') && !has('image') && !has('video')) throw unreadable('there is no column "text"', names);
+  if (!['text', 'image', 'video', 'vector'].some(has)) throw unreadable('there is no column "text"', names);
 
   const rest = columns?.metadata ?? 'rest';
   // A column without a name is that of row numbers, which pandas writes.
@@ -102,14 +103,26 @@ export function documentsOf(
   };
 }
 
-/** A column "metadata" that holds whole objects is the metadata, beside the other columns. */
+/** A column "metadata" that holds whole objects, or their JSON, is the metadata, beside the other columns. */
 function nested(kept: [string, unknown][]): Document {
-  const entries = kept.flatMap(([key, value]): [string, unknown][] =>
-    key === 'metadata' && typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? Object.entries(value)
-      : [[key, value]],
+  return Object.fromEntries(
+    kept.flatMap(([key, value]): [string, unknown][] => {
+      const whole = key === 'metadata' ? objectIn(value) : undefined;
+      return whole === undefined ? [[key, value]] : Object.entries(whole);
+    }),
   );
-  return Object.fromEntries(entries);
+}
+
+function objectIn(value: unknown): object | undefined {
+  let found = value;
+  if (typeof value === 'string' && value.startsWith('{')) {
+    try {
+      found = parseJson(value);
+    } catch {
+      return undefined;
+    }
+  }
+  return typeof found === 'object' && found !== null && !Array.isArray(found) ? found : undefined;
 }
 
 function isEmpty(value: unknown): boolean {
