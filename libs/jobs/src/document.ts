@@ -4,6 +4,7 @@ import { EmbedmillError, type ErrorCode } from './errors.ts';
 import { DEFAULT_TENANT, type DocumentId, type TenantId } from './ids.ts';
 import { parseImageReference } from './image-reference.ts';
 import { faultInMetadata, MAX_DEPTH, METADATA_BYTES, typedMetadata, type MetadataFault } from './metadata.ts';
+import { metadataAt } from './metadata-field.ts';
 import type { Profile } from './profile.ts';
 
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
@@ -205,8 +206,10 @@ export function parseDocument(
   const typed = typedMetadata(metadata ?? {}, profile.filterable);
   if (!typed.ok) {
     const { field } = typed;
-    const message = `metadata/${field} must be of type ${profile.filterable[field]} (or a list of it), but is ${JSON.stringify(metadata?.[field])?.slice(0, 100)}`;
-    return fail('metadata_type', `metadata/${field}`, message);
+    const path = `metadata/${field.replaceAll('.', '/')}`;
+    const given = JSON.stringify(metadataAt(metadata ?? {}, field));
+    const message = `${path} must be of type ${profile.filterable[field]} (or a list of it), but is ${given?.slice(0, 100)}`;
+    return fail('metadata_type', path, message);
   }
   return {
     ok: true,

@@ -6,6 +6,12 @@ test.each([
   [{ field: 'a', eq: 'x' }],
   [{ field: 'a', in: [1, 2] }],
   [{ field: 'a', gte: 1, lt: 2 }],
+  [{ field: 'a.b', exists: false }],
+  [{ field: 'a', missing: true }],
+  [{ field: 'a', prefix: 'x/' }],
+  [{ field: 'a', text: 'two words' }],
+  [{ field: 'a', geo: { lat: 52.5, lon: 13.4, radius: 1000 } }],
+  [{ field: 'a', geo: { north: 1, south: 0, west: 170, east: -170 } }],
   [{ and: [{ field: 'a', eq: true }, { not: { or: [{ field: 'b', gt: '2026-01-01' }] } }] }],
 ])('%j is a filter', (filter) => {
   expect(filterSchema.parse(filter)).toEqual(filter);
@@ -19,6 +25,14 @@ test.each([
   [{ field: 'a', eq: 1, in: [1] }],
   [{ field: 'a', eq: 1, gte: 1 }],
   [{ field: 'a', in: [] }],
+  [{ field: 'a', exists: true, missing: true }],
+  [{ field: 'a', prefix: '' }],
+  [{ field: 'a', prefix: 'x', eq: 'x' }],
+  [{ field: 'a', text: 5 }],
+  [{ field: 'a', geo: { lat: 91, lon: 0, radius: 1 } }],
+  [{ field: 'a', geo: { lat: 0, lon: 0, radius: 0 } }],
+  [{ field: 'a', geo: { north: 0, south: 1, west: 0, east: 1 } }],
+  [{ field: 'a', geo: { lat: 0, lon: 0, radius: 1, north: 1 } }],
   [{ and: [] }],
   [{ and: [{ field: 'a', eq: 1 }], or: [{ field: 'a', eq: 1 }] }],
   [{ not: { fild: 'a', eq: 1 } }],
@@ -50,6 +64,8 @@ test('a filter that is too wide is refused', () => {
   });
   expect(filterSchema.safeParse(wide(8, LEAF)).success).toBe(true);
   expect(filterSchema.safeParse(wide(9, LEAF)).error?.message).toMatch(/more than 512 conditions/);
+  const words = { field: 'a', text: 'word '.repeat(300) };
+  expect(filterSchema.safeParse({ or: [words, words] }).error?.message).toMatch(/more than 512 conditions/);
   const list = { field: 'a', in: Array.from({ length: 1000 }, (_, n) => n) };
   expect(filterSchema.safeParse({ or: [list, list] }).success).toBe(true);
   expect(filterSchema.safeParse({ or: Array.from({ length: 11 }, () => list) }).error?.message).toMatch(

@@ -12,6 +12,11 @@ export type Filter =
   | { not: Filter }
   | { field: string; eq: Scalar }
   | { field: string; in: Scalar[] }
+  | { field: string; exists: boolean }
+  | { field: string; missing: boolean }
+  | { field: string; prefix: string }
+  | { field: string; text: string }
+  | { field: string; geo: GeoArea }
   | {
       field: string;
       gte?: number | string | undefined;
@@ -19,6 +24,30 @@ export type Filter =
       lte?: number | string | undefined;
       lt?: number | string | undefined;
     };
+
+const latitude = z.number().min(-90).max(90);
+const longitude = z.number().min(-180).max(180);
+
+export const geoAreaSchema = z
+  .union(
+    [
+      z.strictObject({
+        lat: latitude,
+        lon: longitude,
+        radius: z.number().positive().meta({ description: 'Metres.' }),
+      }),
+      z
+        .strictObject({ north: latitude, south: latitude, west: longitude, east: longitude })
+        .refine(({ north, south }) => north >= south, 'has its north south of its south'),
+    ],
+    'must be a circle {lat, lon, radius} with metres, or a box {north, south, west, east} with degrees',
+  )
+  .meta({
+    description: 'A circle, or a box; a box whose west is greater than its east crosses the 180th meridian.',
+  });
+export type GeoArea = z.infer<typeof geoAreaSchema>;
+
+const KINDS = 'eq, in, a range of gte, gt, lte, lt, exists, missing, prefix, text, or geo';
 
 /** One branch for all conditions on a field, so that what is wrong in one is said of it alone. */
 const conditionSchema = z
@@ -30,11 +59,17 @@ const conditionSchema = z
     gt: bound,
     lte: bound,
     lt: bound,
+    exists: z.boolean().optional().meta({ description: 'Whether it has a value.' }),
+    missing: z.boolean().optional().meta({ description: 'Whether it has none.' }),
+    prefix: z.string().min(1).max(512).optional().meta({ description: 'What a keyword begins with.' }),
+    text: z.string().min(1).max(4096).optional().meta({ description: 'Words that a text has, all of them.' }),
+    geo: geoAreaSchema.optional(),
   })
-  .refine(({ eq, in: list, gte, gt, lte, lt }) => {
+  .refine(({ field: _, gte, gt, lte, lt, ...others }) => {
     const isRange = [gte, gt, lte, lt].some((value) => value !== undefined);
-    return [eq !== undefined, list !== undefined, isRange].filter(Boolean).length === 1;
-  }, 'needs eq, or in, or a range of gte, gt, lte, lt, and no two of these') as unknown as z.ZodType<Filter>;
+    const kinds = [isRange || undefined, ...Object.values(others)].filter((kind) => kind !== undefined);
+    return kinds.length === 1;
+  }, `needs one of ${KINDS}, and no two of these`) as unknown as z.ZodType<Filter>;
 
 const nestedSchema: z.ZodType<Filter> = z
   .lazy(() =>
@@ -71,10 +106,11 @@ function excessIn(filter: unknown): string | undefined {
     const deeper: unknown[] = [];
     for (const one of level) {
       if (typeof one !== 'object' || one === null) continue;
-      const { and, or, not, in: list } = one as Record<string, unknown>;
+      const { and, or, not, in: list, text } = one as Record<string, unknown>;
       const parts = [and, or].flatMap((part) => (Array.isArray(part) ? (part as unknown[]) : []));
       if (not !== undefined) parts.push(not);
-      if (parts.length === 0) conditions += 1;
+      // Each word of a text is compared by itself.
+      if (parts.length === 0) conditions += typeof text === 'string' ? text.split(/\s+/).length : 1;
       if (Array.isArray(list)) values += list.length;
       if (conditions > MAX_CONDITIONS) return `it has more than ${MAX_CONDITIONS} conditions`;
       if (values > MAX_VALUES) return `its lists have more than ${MAX_VALUES} values together`;

@@ -4,6 +4,7 @@ export {
   collectionSchema,
   chunkingSchema,
   denseVectors,
+  filterableFieldSchema,
   filterableTypeSchema,
   languageSchema,
   profileSchema,
@@ -58,7 +59,8 @@ export { exactNumber, mayHaveInexactNumber, parseJson } from './exact-json.ts';
 export { METADATA_BYTES } from './metadata.ts';
 export { parseImageReference, type ImageReference, type ImageReferenceParse } from './image-reference.ts';
 export { asEmbedmillError, EmbedmillError, ERRORS, type ErrorCode, type ErrorDetail } from './errors.ts';
-export { filterSchema, type Filter, type Scalar } from './filter.ts';
+export { filterSchema, type Filter, type GeoArea, type Scalar } from './filter.ts';
+export { geoPointOf, metadataAt, type GeoPoint } from './metadata-field.ts';
 export {
   DEFAULT_TENANT,
   pointId,

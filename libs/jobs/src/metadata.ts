@@ -1,6 +1,7 @@
 import { instantOf, wholeOffset } from './datetime.ts';
 import type { Json } from './document.ts';
 import { isInexactNumber } from './exact-json.ts';
+import { geoPointOf, metadataAt, withMetadataAt } from './metadata-field.ts';
 import type { FilterableType, Profile } from './profile.ts';
 
 /** How deep metadata may nest. */
@@ -72,11 +73,11 @@ export function typedMetadata(
   let typed = metadata;
   for (const field in filterable) {
     const type = filterable[field];
-    const given = Object.hasOwn(metadata, field) ? metadata[field] : undefined;
+    const given = metadataAt(metadata, field);
     if (type === undefined || given === undefined || given === null) continue;
     const value = Array.isArray(given) ? listOf(given, type) : typedValue(given, type);
     if (value === undefined) return { ok: false, field };
-    if (value !== given) typed = { ...typed, [field]: value };
+    if (value !== given) typed = withMetadataAt(typed, field, value);
   }
   return { ok: true, metadata: typed };
 }
@@ -93,6 +94,8 @@ function typedValue(value: Json, type: FilterableType): Json | undefined {
     case 'keyword':
       if (typeof value === 'string') return value;
       return Number.isSafeInteger(value) ? String(value) : undefined;
+    case 'text':
+      return typeof value === 'string' ? value : undefined;
     case 'integer':
       return Number.isSafeInteger(value) ? value : undefined;
     case 'float':
@@ -102,6 +105,8 @@ function typedValue(value: Json, type: FilterableType): Json | undefined {
       return booleanOf(value);
     case 'datetime':
       return typeof value === 'string' && instantOf(value) !== undefined ? wholeOffset(value) : undefined;
+    case 'geo':
+      return geoPointOf(value) === undefined ? undefined : value;
   }
 }
 

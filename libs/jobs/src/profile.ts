@@ -31,7 +31,20 @@ export const chunkingSchema = z
     description: '`tokens` cuts long texts into chunks; `document` keeps one and reports what was truncated.',
   });
 
-export const filterableTypeSchema = z.enum(['keyword', 'integer', 'float', 'boolean', 'datetime']);
+export const filterableTypeSchema = z
+  .enum(['keyword', 'text', 'integer', 'float', 'boolean', 'datetime', 'geo'])
+  .meta({
+    description:
+      '`keyword` is compared as a whole, or by what it begins with; `text` by its words; `geo` is `{lat, lon}`.',
+  });
+
+/** A field of metadata by its path: `author.name` is the `name` of the object `author`. */
+export const filterableFieldSchema = z
+  .string()
+  .regex(
+    /^[A-Za-z][A-Za-z0-9_]{0,62}(\.[A-Za-z][A-Za-z0-9_]{0,62}){0,7}$/,
+    'must be a letter, then letters, digits and "_"; such names joined by dots for a field of an object',
+  );
 
 /** Languages whose words BM25 and BM42 can stem; `none` takes words as they are. */
 export const languageSchema = z.enum([
@@ -133,10 +146,7 @@ export const profileSchema = z.strictObject({
   chunking: chunkingSchema.default({ mode: 'tokens', overlap: 32, boundary: 'sentence' }),
   video: videoSchema.prefault({}).meta({ description: 'What is looked at of videos.' }),
   filterable: z
-    .record(
-      z.string().regex(/^[A-Za-z][A-Za-z0-9_]{0,62}$/, 'must be a letter, then letters, digits and "_"'),
-      filterableTypeSchema,
-    )
+    .record(filterableFieldSchema, filterableTypeSchema)
     .default({})
     .meta({ description: 'Metadata fields that search can filter on, with their types.' }),
 });

@@ -87,7 +87,7 @@ export function documentsOf(
     // From entries, so that a column "__proto__" is a key like any other, and refused as one.
     return Object.fromEntries([
       ...document,
-      ...(kept.length > 0 ? [['metadata', nested(kept)] as const] : []),
+      ...(kept.length > 0 ? [['metadata', withFields(nested(kept), filterable)] as const] : []),
     ]);
   };
   return (row, number) => {
@@ -125,6 +125,23 @@ function objectIn(value: unknown): object | undefined {
   return typeof found === 'object' && found !== null && !Array.isArray(found) ? found : undefined;
 }
 
+/** A column `author.name` is the field `name` of the object `author` where the profile filters by that. */
+function withFields(metadata: Document, filterable: Profile['filterable']): Document {
+  let document = metadata;
+  for (const field in filterable) {
+    if (!field.includes('.') || !Object.hasOwn(document, field)) continue;
+    const { [field]: value, ...others } = document;
+    document = put(others, field.split('.'), value);
+  }
+  return document;
+}
+
+function put(object: Document, [key = '', ...path]: string[], value: unknown): Document {
+  const inner = Object.hasOwn(object, key) ? object[key] : undefined;
+  const holder = typeof inner === 'object' && inner !== null && !Array.isArray(inner) ? inner : {};
+  return { ...object, [key]: path.length === 0 ? value : put(holder as Document, path, value) };
+}
+
 function isEmpty(value: unknown): boolean {
   return value === undefined || value === null || value === '';
 }
@@ -142,7 +159,9 @@ function typed(value: string, type: FilterableType | undefined): string | number
     case 'boolean':
       return /^true$/i.test(value) ? true : /^false$/i.test(value) ? false : value;
     case 'keyword':
+    case 'text':
     case 'datetime':
+    case 'geo':
     case undefined:
       return value;
   }

@@ -58,6 +58,14 @@ async function rowsOf(bytes: string | Uint8Array, encoding: SourceEncoding, opti
 const refused = (message: RegExp, code = 'source_unreadable') =>
   expect.objectContaining({ code, message: expect.stringMatching(message) });
 
+test('columns are fields of objects where the profile filters by these', async () => {
+  const filterable = { 'author.name': 'keyword', 'author.year': 'integer' } as const;
+  const rows = await rowsOf('id,text,author.name,author.year,a.b\n1,x,Ada,1815,c\n', CSV, { filterable });
+  expect(rows).toEqual([
+    { id: '1', text: 'x', metadata: { author: { name: 'Ada', year: 1815 }, 'a.b': 'c' } },
+  ]);
+});
+
 test('a CSV’s columns are a document’s fields, the others its metadata, typed as the profile filters on them', async () => {
   const csv =
     '\uFEFFid,title,text,year,score,open,metadata.kind,note\r\n' +

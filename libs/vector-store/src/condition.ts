@@ -1,13 +1,19 @@
 import {
   EmbedmillError,
+  geoPointOf,
   instantOf,
+  metadataAt,
   type DocumentId,
   type Filter,
   type FilterableType,
+  type GeoArea,
+  type GeoPoint,
   type Json,
   type Profile,
   type Scalar,
 } from '@embedmill/jobs';
+import { isInArea } from './geo.ts';
+import { hasWords, wordsIn } from './words.ts';
 
 /** What a condition looks at: the document's id, or a filterable field of its metadata. */
 export type Target =
@@ -22,14 +28,20 @@ export interface Range {
 
 /**
  * A filter with its fields found and its values checked. `any` holds when any of the record's values at the
- * target is any of `values`; `range` when any of them satisfies every bound. Dates are instants (see
- * datetime.ts); the bounds of an integer field are integers. A record without the field satisfies neither.
+ * target is any of `values`; `range` when any of them satisfies every bound; `prefix` when any of them begins so; `words`
+ * when they have all of these words together; `geo` when any of them lies in the area. Dates are instants (see
+ * datetime.ts); the bounds of an integer field are integers. A record without the field satisfies none of these; `exists`
+ * says whether it has it.
  */
 export type Condition =
   | { op: 'and' | 'or'; of: Condition[] }
   | { op: 'not'; of: Condition }
   | { op: 'any'; target: Target; values: Scalar[] }
-  | { op: 'range'; target: Target; range: Range };
+  | { op: 'range'; target: Target; range: Range }
+  | { op: 'exists'; target: Target }
+  | { op: 'prefix'; target: Target; prefix: string }
+  | { op: 'words'; target: Target; words: string[] }
+  | { op: 'geo'; target: Target; area: GeoArea };
 
 const DOCUMENT_ID: Target = { kind: 'document_id', type: 'keyword' };
 
@@ -47,6 +59,23 @@ export function conditionOf(filter: Filter, filterable: Profile['filterable']): 
   if ('not' in filter) return { op: 'not', of: conditionOf(filter.not, filterable) };
 
   const target = targetOf(filter.field, filterable);
+  if ('exists' in filter) return existence(target, filter.exists);
+  if ('missing' in filter) return existence(target, !filter.missing);
+  if ('prefix' in filter) {
+    requireType(filter.field, target, 'keyword', 'prefix');
+    return { op: 'prefix', target, prefix: filter.prefix.toWellFormed() };
+  }
+  if ('text' in filter) {
+    requireType(filter.field, target, 'text', 'text');
+    const words = [...new Set(wordsIn(filter.text))];
+    if (words.length === 0)
+      throw invalid(filter.field, `the text that "${filter.field}" is looked through for has no word`);
+    return { op: 'words', target, words };
+  }
+  if ('geo' in filter) {
+    requireType(filter.field, target, 'geo', 'geo');
+    return { op: 'geo', target, area: filter.geo };
+  }
   if ('eq' in filter) return { op: 'any', target, values: [valueOf(filter.eq, filter.field, target.type)] };
   if ('in' in filter) {
     return {
@@ -72,11 +101,21 @@ export function valuesAt(
   record: { document_id: DocumentId; metadata: { [key: string]: Json } },
 ): Scalar[] {
   if (target.kind === 'document_id') return [record.document_id];
-  const given = Object.hasOwn(record.metadata, target.field) ? record.metadata[target.field] : undefined;
-  return (Array.isArray(given) ? given : [given]).flatMap((one) => {
+  return valuesOf(target.field, record).flatMap((one) => {
     const value = typedValue(one, target.type);
     return value === undefined ? [] : [value];
   });
+}
+
+/** As valuesAt, of a target of type `geo`. */
+export function placesAt(target: Target, record: { metadata: { [key: string]: Json } }): GeoPoint[] {
+  if (target.kind === 'document_id') return [];
+  return valuesOf(target.field, record).flatMap((one) => geoPointOf(one) ?? []);
+}
+
+function valuesOf(field: string, { metadata }: { metadata: { [key: string]: Json } }): (Json | undefined)[] {
+  const given = metadataAt(metadata, field);
+  return Array.isArray(given) ? given : [given];
 }
 
 /** Whether a record satisfies a condition. */
@@ -97,6 +136,18 @@ export function satisfies(
       return valuesAt(condition.target, record).some(
         (value) => typeof value === 'number' && inRange(value, condition.range),
       );
+    case 'exists':
+      return condition.target.type === 'geo'
+        ? placesAt(condition.target, record).length > 0
+        : valuesAt(condition.target, record).length > 0;
+    case 'prefix':
+      return valuesAt(condition.target, record).some(
+        (value) => typeof value === 'string' && value.startsWith(condition.prefix),
+      );
+    case 'words':
+      return hasWords(valuesAt(condition.target, record), condition.words);
+    case 'geo':
+      return placesAt(condition.target, record).some((place) => isInArea(place, condition.area));
   }
 }
 
@@ -122,7 +173,19 @@ function targetOf(field: string, filterable: Profile['filterable']): Target {
   return { kind: 'metadata', field, type };
 }
 
+function existence(target: Target, exists: boolean): Condition {
+  const condition: Condition = { op: 'exists', target };
+  return exists ? condition : { op: 'not', of: condition };
+}
+
+function requireType(field: string, { type }: Target, wanted: FilterableType, operator: string): void {
+  if (type === wanted) return;
+  throw invalid(field, `the field "${field}" is of type ${type}; ${operator} is for those of type ${wanted}`);
+}
+
 function valueOf(given: Scalar, field: string, type: FilterableType): Scalar {
+  if (type === 'text' || type === 'geo')
+    throw invalid(field, `the field "${field}" is of type ${type}; use ${type}, exists or missing`);
   const value = typedValue(given, type);
   if (value === undefined) {
     throw invalid(field, `the field "${field}" is of type ${type}, but is compared with ${show(given)}`);
@@ -131,10 +194,10 @@ function valueOf(given: Scalar, field: string, type: FilterableType): Scalar {
 }
 
 function rangeOf(filter: Extract<Filter, { gte?: unknown }>, type: FilterableType): Range {
-  if (type === 'keyword' || type === 'boolean') {
+  if (type === 'keyword' || type === 'boolean' || type === 'text' || type === 'geo') {
     throw invalid(
       filter.field,
-      `the field "${filter.field}" is of type ${type}, which has no order; use eq or in`,
+      `the field "${filter.field}" is of type ${type}, which has no order; use ${type === 'text' || type === 'geo' ? type : 'eq or in'}`,
     );
   }
   const range: Range = {};
@@ -155,14 +218,20 @@ function rangeOf(filter: Extract<Filter, { gte?: unknown }>, type: FilterableTyp
     range[bound] = value;
   }
   if (Object.keys(range).length === 0)
-    throw invalid(filter.field, `"${filter.field}" needs one of eq, in, gte, gt, lte, lt`);
+    throw invalid(
+      filter.field,
+      `"${filter.field}" needs one of eq, in, gte, gt, lte, lt, exists, missing, prefix, text, geo`,
+    );
   return range;
 }
 
 function typedValue(value: Json | undefined, type: FilterableType): Scalar | undefined {
   switch (type) {
     case 'keyword':
+    case 'text':
       return typeof value === 'string' ? value.toWellFormed() : undefined;
+    case 'geo':
+      return undefined;
     case 'integer':
       return typeof value === 'number' && Number.isSafeInteger(value) ? value + 0 : undefined;
     case 'float':

@@ -56,6 +56,66 @@ export function filterConformance(
       ['before 1970', { field: 'at', lt: '1970-01-01' }, 'several'],
       ['a document', { field: 'document_id', eq: 'two' }, 'two'],
       ['documents', { field: 'document_id', in: ['two', 'empty', 'none'] }, 'empty two'],
+      ['what is there', { field: 'year', exists: true }, 'edge one several two'],
+      ['what is not there', { field: 'tag', missing: true }, 'edge empty missing'],
+      ['what does not exist', { field: 'price', exists: false }, 'empty hostile missing'],
+      ['what is not missing', { field: 'place', missing: false }, 'edge one two'],
+      ['a text that is there', { field: 'about', exists: true }, 'hostile one two'],
+      ['a field of an object', { field: 'author.name', eq: 'Ada Lovelace' }, 'one'],
+      ['a list in an object', { field: 'author.name', in: ['Adam', 'Eve'] }, 'two'],
+      ['a field deep in objects', { field: 'author.born.year', lt: 1900 }, 'one'],
+      ['a field of an object that is there', { field: 'author.name', exists: true }, 'one two'],
+      ['what a text begins with', { field: 'author.name', prefix: 'Ada' }, 'one two'],
+      ['what no text begins with', { field: 'author.name', prefix: 'Lovelace' }, ''],
+      ['what a text is, as what it begins with', { field: 'tag', prefix: 'red' }, 'one several'],
+      ['a hostile beginning', { field: 'tag', prefix: HOSTILE.slice(0, 12) }, 'hostile'],
+      [
+        'no such beginning',
+        { not: { field: 'author.name', prefix: 'Ad' } },
+        'edge empty hostile missing several',
+      ],
+      [
+        'neither such a beginning nor red',
+        {
+          not: {
+            or: [
+              { field: 'author.name', prefix: 'Ad' },
+              { field: 'tag', eq: 'red' },
+            ],
+          },
+        },
+        'edge empty hostile missing',
+      ],
+      ['not not such a beginning', { not: { not: { field: 'tag', prefix: 'gre' } } }, 'several'],
+      ['a word', { field: 'about', text: 'quick' }, 'one two'],
+      ['words in any order and case', { field: 'about', text: 'Fox, quick!' }, 'one'],
+      ['whole words only', { field: 'about', text: 'fox silver' }, ''],
+      ['a word with letters beyond English, and a number', { field: 'about', text: '5 straße' }, 'two'],
+      ['not a word', { not: { field: 'about', text: 'brown' } }, 'edge empty hostile missing several two'],
+      ['a circle', { field: 'place', geo: { ...BERLIN, radius: 10_000 } }, 'one'],
+      ['a larger circle', { field: 'place', geo: { ...BERLIN, radius: 300_000 } }, 'one two'],
+      [
+        'a circle over the 180th meridian',
+        { field: 'place', geo: { lat: -17, lon: -179.9, radius: 200_000 } },
+        'two',
+      ],
+      ['a circle over the pole', { field: 'place', geo: { lat: 89.5, lon: 60, radius: 100_000 } }, 'edge'],
+      ['a box', { field: 'place', geo: { north: 53, south: 52, west: 13, east: 14 } }, 'one'],
+      [
+        'a box over the 180th meridian',
+        { field: 'place', geo: { north: 0, south: -20, west: 170, east: -170 } },
+        'two',
+      ],
+      [
+        'a box between two places of one',
+        { field: 'place', geo: { north: 40, south: 0, west: 20, east: 90 } },
+        '',
+      ],
+      [
+        'not in a box',
+        { not: { field: 'place', geo: { north: 53, south: 52, west: 13, east: 14 } } },
+        'edge empty hostile missing several two',
+      ],
       ['no text, or none of it', { not: { field: 'tag', eq: 'red' } }, 'edge empty hostile missing two'],
       ['no integer from', { not: { field: 'year', gte: 2000 } }, 'empty hostile missing two'],
       ['no integer between', { not: { field: 'year', gt: 2000, lt: 2010 } }, ALL],
@@ -151,6 +211,14 @@ export function filterConformance(
       ['a range of texts', { field: 'tag', gte: 'a' }],
       ['a range of booleans', { field: 'done', lt: 1 }],
       ['a text as bound of a number', { field: 'price', lt: '5' }],
+      ['what a number begins with', { field: 'year', prefix: '20' }],
+      ['words of a keyword', { field: 'tag', text: 'red' }],
+      ['a text as a whole', { field: 'about', eq: 'The quick brown fox.' }],
+      ['a range of texts with words', { field: 'about', gte: 'a' }],
+      ['words that are none', { field: 'about', text: '…!' }],
+      ['a place as a text', { field: 'place', prefix: '5' }],
+      ['an area of what has no place', { field: 'tag', geo: { ...BERLIN, radius: 1 } }],
+      ['whether an unknown field exists', { field: 'author.age', exists: true }],
       ['a wrong one inside others', { not: { or: [{ and: [{ field: 'year', eq: 'x' }] }] } }],
     ])('%s is an invalid filter', async (_, filter) => {
       await expect(idsFound(store(), name, filter)).rejects.toMatchObject({ code: 'invalid_filter' });
@@ -185,11 +253,39 @@ const FILTERABLE = {
   at: 'datetime',
   // A word of zvec's filter language.
   order: 'keyword',
+  about: 'text',
+  place: 'geo',
+  'author.name': 'keyword',
+  'author.born.year': 'integer',
 } as const;
 
+const BERLIN = { lat: 52.52, lon: 13.405 };
+const HAMBURG = { lat: 53.55, lon: 9.99 };
+const FIJI = { lat: -17.8, lon: 179.9 };
+const POLE = { lat: 89.9, lon: -120 };
+
 const RECORDS: Record<string, { [key: string]: Json }> = {
-  one: { tag: 'red', year: 2020, price: 0.1, done: true, at: '2024-05-01T10:00:00Z', order: 'in' },
-  two: { tag: 'blue', year: -5, price: 3, done: false, at: ['2024-05-02', '2024-05-02T00:00:00.000001Z'] },
+  one: {
+    tag: 'red',
+    year: 2020,
+    price: 0.1,
+    done: true,
+    at: '2024-05-01T10:00:00Z',
+    order: 'in',
+    about: 'The quick brown fox.',
+    place: BERLIN,
+    author: { name: 'Ada Lovelace', born: { year: 1815 } },
+  },
+  two: {
+    tag: 'blue',
+    year: -5,
+    price: 3,
+    done: false,
+    at: ['2024-05-02', '2024-05-02T00:00:00.000001Z'],
+    about: 'QUICK silver-foxes; Straße 5',
+    place: [HAMBURG, FIJI],
+    author: { name: ['Alan', 'Adam'], born: {} },
+  },
   several: {
     tag: ['red', 'blue', 'green'],
     year: [1999, 2020],
@@ -197,8 +293,8 @@ const RECORDS: Record<string, { [key: string]: Json }> = {
     done: [true, false],
     at: ['1969-12-31T23:59:59.999Z', '2030-01-01'],
   },
-  hostile: { tag: [HOSTILE, ''], order: 'limit' },
-  edge: { year: Number.MAX_SAFE_INTEGER, price: 1e21 },
+  hostile: { tag: [HOSTILE, ''], order: 'limit', about: ['…', HOSTILE], author: [{ name: 'Ada' }] },
+  edge: { year: Number.MAX_SAFE_INTEGER, price: 1e21, place: POLE, 'author.name': 'Ada' },
   empty: { tag: [], year: [], price: null, done: [], at: null },
   missing: {},
 };
@@ -219,6 +315,35 @@ const leaf = fc.oneof(
     field: fc.constant('document_id'),
     in: fc.uniqueArray(fc.constantFrom(...Object.keys(RECORDS)), { minLength: 1 }),
   }),
+  fc.record({
+    field: fc.constantFrom('tag', 'year', 'at', 'about', 'place', 'author.name', 'author.born.year'),
+    exists: fc.boolean(),
+  }),
+  fc.record({
+    field: fc.constantFrom('tag', 'author.name'),
+    prefix: fc.constantFrom('r', 'Ad', 'Ada', 'Alan', 'gree', "' or", 'x'),
+  }),
+  fc.record({
+    field: fc.constant('about'),
+    text: fc.constantFrom('quick', 'fox', 'the fox', 'or', 'silver STRASSE', 'Straße', 'none'),
+  }),
+  fc.record({
+    field: fc.constant('place'),
+    geo: fc.oneof(
+      fc.record({
+        lat: fc.constantFrom(-90, -17.8, 0, 52, 53, 90),
+        lon: fc.constantFrom(-180, -179, 0, 13, 180),
+        radius: fc.constantFrom(1, 50_000, 300_000, 5_000_000, 30_000_000),
+      }),
+      fc.record({
+        north: fc.constantFrom(90, 60, 53),
+        south: fc.constantFrom(-90, -20, 52),
+        west: fc.constantFrom(-180, 9, 13, 170),
+        east: fc.constantFrom(-170, 12, 14, 180),
+      }),
+    ),
+  }),
+  comparison('author.born.year', fc.constantFrom(1800, 1815, 1900)),
   comparison('year', fc.constantFrom(-5, -4.5, 0, 1999, 2005, 2019.5, 2020, 2021)),
   comparison('price', fc.constantFrom(-3, -2.5, 0, 0.1, 2.9, 3, 100.25, 1e21, 1e22)),
   comparison(

@@ -117,7 +117,7 @@ function withSelection(command: Command): Command {
     .option('--offset <n>', 'how many to pass over', integerBetween(0, 10_000), 0)
     .option(
       '--filter <json>',
-      'a condition on metadata: {"field":"year","gte":1990}, with and, or, not, eq, in …',
+      'a condition on metadata: {"field":"year","gte":1990}, with eq, in, exists, missing, prefix, text, geo; and, or, not',
     )
     .option('--tenant <name>', 'only documents of this tenant')
     .option('--group', 'one hit a document');

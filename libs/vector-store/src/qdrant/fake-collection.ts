@@ -216,7 +216,12 @@ export class FakeCollection {
   }
 
   #select(filter: FakeFilter | undefined): FakePoint[] {
-    return this.#all().filter((point) => passes(filter, point));
+    return this.#all().filter((point) => passes(filter, point, (key) => this.#isText(key)));
+  }
+
+  #isText(key: string): boolean {
+    const index = this.#indexes.get(key);
+    return typeof index === 'object' ? index.type === 'text' : index === 'text';
   }
 
   #upsert({ id, vector, payload }: PointBody): void {

@@ -1,4 +1,6 @@
-import { instantOf } from '@embedmill/jobs';
+import { geoPointOf, instantOf, type GeoArea, type GeoPoint, type Scalar } from '@embedmill/jobs';
+import { isInArea } from '../geo.ts';
+import { hasWords, wordsIn } from '../words.ts';
 import type { FakeVector } from './fake-vectors.ts';
 
 /** A point as FakeQdrant keeps it. */
@@ -27,17 +29,27 @@ type FakeCondition =
   | FakeFilter
   | { has_id: (string | number)[] }
   | { has_vector: string }
-  | { key: string; match: { value: unknown } | { any: unknown[] } }
+  | { is_empty: { key: string } }
+  | { key: string; match: { value: unknown } | { any: unknown[] } | { text: string } }
+  | { key: string; geo_radius: { center: GeoPoint; radius: number } }
+  | { key: string; geo_bounding_box: { top_left: GeoPoint; bottom_right: GeoPoint } }
   | { key: string; range: Bounds };
 
+/** Whether a key has an index of words. */
+export type IsText = (key: string) => boolean;
+
 /** Whether a point satisfies a filter; clauses that are not given, or empty, ask for nothing. */
-export function passes(filter: FakeFilter | null | undefined, point: FakePoint): boolean {
+export function passes(
+  filter: FakeFilter | null | undefined,
+  point: FakePoint,
+  isText: IsText = () => false,
+): boolean {
   if (filter === undefined || filter === null) return true;
   const should = listOf(filter.should);
   return (
-    listOf(filter.must).every((condition) => holds(condition, point)) &&
-    (should.length === 0 || should.some((condition) => holds(condition, point))) &&
-    !listOf(filter.must_not).some((condition) => holds(condition, point))
+    listOf(filter.must).every((condition) => holds(condition, point, isText)) &&
+    (should.length === 0 || should.some((condition) => holds(condition, point, isText))) &&
+    !listOf(filter.must_not).some((condition) => holds(condition, point, isText))
   );
 }
 
@@ -54,14 +66,36 @@ export function valuesAtPath(payload: unknown, path: string): unknown[] {
   return values.flat().filter((value) => value !== null);
 }
 
-function holds(condition: FakeCondition, point: FakePoint): boolean {
+function holds(condition: FakeCondition, point: FakePoint, isText: IsText): boolean {
   if ('has_id' in condition) return condition.has_id.includes(point.id);
   if ('has_vector' in condition) return Object.hasOwn(point.vectors, condition.has_vector);
-  if (!('key' in condition)) return passes(condition, point);
+  if ('is_empty' in condition) return valuesAtPath(point.payload, condition.is_empty.key).length === 0;
+  if (!('key' in condition)) return passes(condition, point, isText);
   const values = valuesAtPath(point.payload, condition.key);
   if ('range' in condition) return values.some((value) => isWithin(value, condition.range));
+  if ('geo_radius' in condition) {
+    const { center, radius } = condition.geo_radius;
+    return values.some((value) => isPlaceIn(value, { ...center, radius }));
+  }
+  if ('geo_bounding_box' in condition) {
+    const { top_left, bottom_right } = condition.geo_bounding_box;
+    const box = { north: top_left.lat, west: top_left.lon, south: bottom_right.lat, east: bottom_right.lon };
+    return values.some((value) => isPlaceIn(value, box));
+  }
+  if ('text' in condition.match) {
+    const { text } = condition.match;
+    // Without an index of words, what is looked for may stand anywhere, as it is.
+    if (!isText(condition.key))
+      return values.some((value) => typeof value === 'string' && value.includes(text));
+    return hasWords(values as Scalar[], wordsIn(text));
+  }
   const wanted = 'value' in condition.match ? [condition.match.value] : condition.match.any;
   return values.some((value) => wanted.includes(value));
+}
+
+function isPlaceIn(value: unknown, area: GeoArea): boolean {
+  const place = geoPointOf(value);
+  return place !== undefined && isInArea(place, area);
 }
 
 /** Numbers are compared with numbers, and dates, which are texts, with dates. */

@@ -89,13 +89,16 @@ export function payloadIndexes(
   ];
 }
 
-function indexType(type: FilterableType): Schemas['PayloadSchemaType'] {
+function indexType(type: FilterableType): Schemas['PayloadFieldSchema'] {
   switch (type) {
     case 'keyword':
     case 'integer':
     case 'float':
     case 'datetime':
+    case 'geo':
       return type;
+    case 'text':
+      return { type: 'text', tokenizer: 'word', lowercase: true, min_token_len: 1 };
     case 'boolean':
       return 'bool';
   }

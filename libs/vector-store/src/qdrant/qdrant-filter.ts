@@ -1,4 +1,4 @@
-import { instantText, type Scalar, type TenantId } from '@embedmill/jobs';
+import { instantText, type GeoArea, type Scalar, type TenantId } from '@embedmill/jobs';
 import type { Schemas } from '@qdrant/js-client-rest';
 import type { Condition, Range, Target } from '../condition.ts';
 import type { DocumentPoints } from '../store.ts';
@@ -6,20 +6,71 @@ import type { DocumentPoints } from '../store.ts';
 export type QdrantFilter = Schemas['Filter'];
 export type QdrantCondition = Schemas['Condition'];
 
-/** A condition in Qdrant's words. */
-export function qdrantCondition(condition: Condition): QdrantCondition {
+/**
+ * A condition in Qdrant's words. Qdrant has none for what a keyword begins with, but for what is in it: so where such a
+ * condition is part, more is found than there is (see isExact), and negations are pushed down to the comparisons.
+ */
+export function qdrantCondition(condition: Condition, negated = false): QdrantCondition {
   switch (condition.op) {
     case 'and':
-      return { must: condition.of.map(qdrantCondition) };
-    case 'or':
-      return { should: condition.of.map(qdrantCondition) };
+    case 'or': {
+      const parts = condition.of.map((part) => qdrantCondition(part, negated));
+      return (condition.op === 'and') === negated ? { should: parts } : { must: parts };
+    }
     case 'not':
-      return { must_not: [qdrantCondition(condition.of)] };
+      return isExact(condition.of) && !negated
+        ? { must_not: [qdrantCondition(condition.of)] }
+        : qdrantCondition(condition.of, !negated);
+    case 'prefix':
+      return negated ? EVERY : { key: keyOf(condition.target), match: { text: condition.prefix } };
+    default:
+      return negated ? { must_not: [comparison(condition)] } : comparison(condition);
+  }
+}
+
+/** Whether a condition in Qdrant's words finds just what satisfies it; else what it finds has to be checked. */
+export function isExact(condition: Condition): boolean {
+  switch (condition.op) {
+    case 'and':
+    case 'or':
+      return condition.of.every(isExact);
+    case 'not':
+      return isExact(condition.of);
+    default:
+      return condition.op !== 'prefix';
+  }
+}
+
+/** What every point satisfies. */
+const EVERY: QdrantCondition = { must_not: [{ has_id: [] }] };
+
+type Comparison = Exclude<Condition, { op: 'and' | 'or' | 'not' | 'prefix' }>;
+
+function comparison(condition: Comparison): QdrantCondition {
+  const key = keyOf(condition.target);
+  switch (condition.op) {
     case 'any':
       return anyOf(condition.target, condition.values);
     case 'range':
-      return { key: keyOf(condition.target), range: rangeOf(condition.target, condition.range) };
+      return { key, range: rangeOf(condition.target, condition.range) };
+    case 'exists':
+      return { must_not: [{ is_empty: { key } }] };
+    case 'words':
+      return { key, match: { text: condition.words.join(' ') } };
+    case 'geo':
+      return { key, ...areaOf(condition.area) };
   }
+}
+
+function areaOf(area: GeoArea): Pick<Schemas['FieldCondition'], 'geo_radius' | 'geo_bounding_box'> {
+  if ('radius' in area) {
+    const { lat, lon, radius } = area;
+    return { geo_radius: { center: { lat, lon }, radius } };
+  }
+  const { north, south, west, east } = area;
+  return {
+    geo_bounding_box: { top_left: { lat: north, lon: west }, bottom_right: { lat: south, lon: east } },
+  };
 }
 
 export function searchFilter(
@@ -84,6 +135,9 @@ function anyOf(target: Target, values: Scalar[]): QdrantCondition {
           range: rangeOf(target, { gte: value as number, lte: value as number }),
         })),
       };
+    case 'text':
+    case 'geo':
+      throw new TypeError(`a ${target.type} is not compared as a whole`);
   }
 }
 

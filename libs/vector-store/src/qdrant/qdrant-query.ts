@@ -29,19 +29,23 @@ const MOST_POINTS = 100_000;
 export interface SearchRequests {
   nearest(limit: number, withPayload: boolean): Promise<Schemas['ScoredPoint'][]>;
   payloads(ids: PointId[]): Promise<Map<PointId, PointPayload>>;
+  /** Of what may be nearest without being what is looked for; then each payload is read. */
+  satisfies?: ((payload: PointPayload) => boolean) | undefined;
 }
 
 /** A page of the nearest points, best first, those of equal scores by id. */
 export async function searchInOrder(
   { limit, offset }: { limit: number; offset: number },
-  { nearest, payloads }: SearchRequests,
+  { nearest, payloads, satisfies }: SearchRequests,
 ): Promise<ScoredPoint[]> {
   const first = offset + limit + 1;
   const found = await firstInOrder(offset + limit, MOST_POINTS, async (depth) => {
     // What is looked at for its score only needs no payload.
     const points = await nearest(depth, depth <= first && offset === 0);
     return {
-      points: points.map(({ id, score, payload }) => ({ id: String(id) as PointId, score, payload })),
+      points: points
+        .filter(({ payload }) => satisfies === undefined || satisfies(payloadOf(payload)))
+        .map(({ id, score, payload }) => ({ id: String(id) as PointId, score, payload })),
       least: points.at(-1)?.score ?? Infinity,
       isAll: points.length < depth,
     };

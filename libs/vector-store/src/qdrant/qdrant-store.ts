@@ -14,7 +14,7 @@ import {
 import type { QdrantClient, Schemas } from '@qdrant/js-client-rest';
 import pLimit from 'p-limit';
 import { assertSameCollection, assertVectors, collectionNotFound, nameTaken } from '../collections.ts';
-import { conditionOf } from '../condition.ts';
+import { conditionOf, satisfies } from '../condition.ts';
 import { sortByDocument } from '../document-order.ts';
 import { groups } from '../groups.ts';
 import { replacementOf } from '../replacement.ts';
@@ -37,6 +37,7 @@ import { aliasesOf, moveAlias } from './qdrant-aliases.ts';
 import { collectionOf, creationOf, metadataOf, paramsOf, payloadIndexes } from './qdrant-collection.ts';
 import {
   byTenant,
+  isExact,
   ofDocuments,
   searchFilter,
   staleChunks,
@@ -236,13 +237,15 @@ export class QdrantStore implements VectorStore {
       ...(wanted === undefined ? {} : { filter: wanted }),
     };
     const check = (now: Collection) => checkSearchVector(now, vector);
+    const checked = condition === undefined || isExact(condition) ? undefined : condition;
     return searchInOrder(
       { limit, offset },
       {
         nearest: async (most, withPayload) => {
-          const asked = { ...query, limit: most, with_payload: withPayload };
+          const asked = { ...query, limit: most, with_payload: withPayload || checked !== undefined };
           return (await this.#checked(collection, check, () => this.#client.query(name, asked))).points;
         },
+        satisfies: checked && ((payload) => satisfies(checked, payload)),
         payloads: async (ids) => {
           const payloads = new Map<PointId, PointPayload>();
           for (const some of groups(ids, DOCUMENTS_AT_ONCE)) {
@@ -278,8 +281,9 @@ export class QdrantStore implements VectorStore {
     const collection = await this.#collection(name);
     const condition = filter && conditionOf(filter, collection.profile.filterable);
     const points: StoredPoint[] = [];
+    const checked = condition === undefined || isExact(condition) ? undefined : condition;
     for await (const page of this.#pages(collection, searchFilter(tenant, condition), after, limit)) {
-      points.push(...page);
+      points.push(...page.filter(({ payload }) => checked === undefined || satisfies(checked, payload)));
       if (points.length >= limit) break;
     }
     return points.slice(0, limit);

@@ -3,13 +3,15 @@ import {
   WITH_IDF,
   type Collection,
   type FilterableType,
+  type GeoPoint,
   type Scalar,
   type SparseScheme,
 } from '@embedmill/jobs';
 import type { ZVecCollectionSchema, ZVecDocInput, ZVecFieldSchema, ZVecVector } from '@zvec/zvec';
 import { sparseSchemes } from '../collections.ts';
-import { valuesAt, type Target } from '../condition.ts';
+import { placesAt, valuesAt, type Target } from '../condition.ts';
 import { keyText } from '../replacement.ts';
+import { wordsIn } from '../words.ts';
 import type { DocumentKey, Point } from '../store.ts';
 import type { Zvec } from './native.ts';
 import { sparseRow, termsText } from './sparse-columns.ts';
@@ -39,7 +41,8 @@ export const JOB_ID = 'job_id';
 /**
  * The columns of something to filter by: its values as a list, and of what has an order the least and the
  * greatest, because zvec compares no lists. `several` is 1 where there is
- * more than one value (no boolean: zvec joins comparisons of one to what it then refuses).
+ * more than one value (no boolean: zvec joins comparisons of one to what it then refuses). Of a text, the values are its
+ * words. A place has no list, but two of the other columns each for its latitudes and its longitudes.
  */
 export interface FilterColumns {
   values: string;
@@ -113,6 +116,11 @@ export function schemaOf(zvec: Zvec, collection: Collection, dims: number): ZVec
   const find = columnsOf(collection);
   for (const target of filterTargets(collection)) {
     const columns = find(target);
+    if (target.type === 'geo') {
+      for (const name of Object.values(placeColumns(columns)))
+        fields.push({ name, dataType: Type.DOUBLE, nullable: true });
+      continue;
+    }
     const types = columnTypes(zvec, target.type);
     fields.push({ name: columns.values, dataType: types.list, nullable: true });
     if (types.ordered === undefined) continue;
@@ -159,10 +167,15 @@ export function rowOf(collection: Collection): (point: Point, dense: Float32Arra
       [JOB_ID]: payload.job_id,
     };
     for (const target of targets) {
-      // A column without a value is null. An empty list would be neither null nor comparable.
-      const values = valuesAt(target, payload);
-      if (values.length === 0) continue;
       const columns = find(target);
+      if (target.type === 'geo') {
+        Object.assign(fields, placeFields(columns, placesAt(target, payload)));
+        continue;
+      }
+      // A column without a value is null. An empty list would be neither null nor comparable.
+      const given = valuesAt(target, payload);
+      if (given.length === 0) continue;
+      const values = target.type === 'text' ? wordsOf(given) : given;
       fields[columns.values] = values.map(columnValue);
       const numbers = values.filter((value) => typeof value === 'number');
       if (numbers.length === 0) continue;
@@ -183,6 +196,34 @@ export function rowOf(collection: Collection): (point: Point, dense: Float32Arra
   };
 }
 
+/** Where the least and the greatest latitude and longitude of a field's places stand. */
+export function placeColumns({ least, greatest }: FilterColumns) {
+  return {
+    south: `${least}_lat`,
+    north: `${greatest}_lat`,
+    west: `${least}_lon`,
+    east: `${greatest}_lon`,
+  };
+}
+
+function placeFields(columns: FilterColumns, places: readonly GeoPoint[]): Record<string, number> {
+  if (places.length === 0) return {};
+  const [lats, lons] = [places.map(({ lat }) => lat), places.map(({ lon }) => lon)];
+  const names = placeColumns(columns);
+  return {
+    [names.south]: Math.min(...lats),
+    [names.north]: Math.max(...lats),
+    [names.west]: Math.min(...lons),
+    [names.east]: Math.max(...lons),
+  };
+}
+
+/** The words of texts, each once; a text without any still is one. */
+function wordsOf(texts: readonly Scalar[]): Scalar[] {
+  const words = new Set(texts.flatMap((text) => wordsIn(String(text))));
+  return words.size === 0 ? [''] : [...words];
+}
+
 function filterFields(collection: Collection): string[] {
   return Object.keys(collection.profile.filterable).toSorted();
 }
@@ -196,9 +237,10 @@ function filterTargets(collection: Collection): Target[] {
   return [{ kind: 'document_id', type: 'keyword' }, ...fields];
 }
 
-function columnTypes({ ZVecDataType: Type }: Zvec, type: FilterableType) {
+function columnTypes({ ZVecDataType: Type }: Zvec, type: Exclude<FilterableType, 'geo'>) {
   switch (type) {
     case 'keyword':
+    case 'text':
       return { list: Type.ARRAY_STRING, ordered: undefined };
     case 'boolean':
       return { list: Type.ARRAY_BOOL, ordered: undefined };

@@ -1,18 +1,22 @@
 import type { Scalar } from '@embedmill/jobs';
 import type { Condition, Range } from '../condition.ts';
-import { columnValue, type ColumnsOf } from './columns.ts';
+import { boxAround } from '../geo.ts';
+import { CHUNK_INDEX, columnValue, placeColumns, type ColumnsOf } from './columns.ts';
 
 /**
  * A condition in zvec's filter language, which has no `not`, no literal for every text, and no order on lists.
  * So a negation is pushed down to the comparisons, texts are digests, and a range with two bounds compares
  * the least and the greatest value: of a record with several values that holds for more records than it
- * should. `exact` is false then: whoever searches checks what it found, with `satisfies`.
+ * should. `exact` is false then: whoever searches checks what it found, with `satisfies`. So it is with what a keyword begins
+ * with, of which a digest tells nothing, and with places, which are compared by the box around them.
  */
 export interface FilterExpression {
   text: string;
   exact: boolean;
 }
 
+/** What every row satisfies. */
+const ANY: FilterExpression = { text: `(${CHUNK_INDEX} >= 0)`, exact: false };
 /** zvec refuses longer lists. */
 const LONGEST_LIST = 32;
 
@@ -33,6 +37,31 @@ export function filterExpression(condition: Condition, find: ColumnsOf, negated 
         return exact(lists.map((list) => `${values} contain_any (${list.join(',')})`).join(' or '));
       const none = lists.map((list) => `${values} not contain_any (${list.join(',')})`).join(' and ');
       return exact(`(${none}) or ${values} is null`);
+    }
+    case 'exists': {
+      const columns = find(condition.target);
+      const column = condition.target.type === 'geo' ? placeColumns(columns).south : columns.values;
+      return exact(`${column} is ${negated ? 'null' : 'not null'}`);
+    }
+    case 'prefix': {
+      const { values } = find(condition.target);
+      return negated ? ANY : { text: `(${values} is not null)`, exact: false };
+    }
+    case 'words': {
+      const { values } = find(condition.target);
+      const each = condition.words.map(
+        (word) => `${values} ${negated ? 'not ' : ''}contain_any (${literal(word)})`,
+      );
+      return exact(negated ? [...each, `${values} is null`].join(' or ') : each.join(' and '));
+    }
+    case 'geo': {
+      if (negated) return ANY;
+      const { north, south, west, east } = placeColumns(find(condition.target));
+      const box = boxAround(condition.area);
+      const parts = [`${south} <= ${box.north}`, `${north} >= ${box.south}`];
+      if (box.west <= box.east) parts.push(`${west} <= ${box.east}`, `${east} >= ${box.west}`);
+      else parts.push(`(${west} <= ${box.east} or ${east} >= ${box.west})`);
+      return { text: `(${parts.join(' and ')})`, exact: false };
     }
     case 'range': {
       const { least, greatest, several } = find(condition.target);
