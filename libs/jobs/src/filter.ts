@@ -65,10 +65,10 @@ const conditionSchema = z
     text: z.string().min(1).max(4096).optional().meta({ description: 'Words that a text has, all of them.' }),
     geo: geoAreaSchema.optional(),
   })
-  .refine(({ field: _, gte, gt, lte, lt, ...others }) => {
+  .refine(({ gte, gt, lte, lt, eq, in: list, exists, missing, prefix, text, geo }) => {
     const isRange = [gte, gt, lte, lt].some((value) => value !== undefined);
-    const kinds = [isRange || undefined, ...Object.values(others)].filter((kind) => kind !== undefined);
-    return kinds.length === 1;
+    const others = [eq, list, exists, missing, prefix, text, geo].filter((kind) => kind !== undefined);
+    return others.length + (isRange ? 1 : 0) === 1;
   }, `needs one of ${KINDS}, and no two of these`) as unknown as z.ZodType<Filter>;
 
 const nestedSchema: z.ZodType<Filter> = z
