@@ -160,7 +160,8 @@ describe.each(brokers)('by $name', ({ missing, start, as }) => {
         });
         await dying;
         expect(job).toMatchObject({ state: 'completed', stored: 256, failed: 44, done: 300 });
-        expect({ lost, ends }).toEqual({ lost: 44, ends: ['completed'] });
+        // Told once the record says so, which is what was waited for.
+        await expect.poll(() => ({ lost, ends })).toEqual({ lost: 44, ends: ['completed'] });
         // The first try, and three after it.
         expect(deaths).toBe(4);
         const failures = Buffer.concat(await Array.fromAsync(rig.spool.readReports(id, 'failures')))
