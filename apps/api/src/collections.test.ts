@@ -166,14 +166,14 @@ test('documents are deleted one by one, for their tenant', async () => {
         image: null,
         timestamp: null,
       },
-      ...{ fingerprint: 'f', metadata: {}, job_id: 'job_1' as JobId },
+      ...{ fingerprint: 'f', metadata: {}, job_id: 'job_1' as JobId, sequence: 1 },
     };
     const point = {
       id: pointId(tenant, name, document, 0),
       dense: new Float32Array(8).fill(8 ** -0.5),
       payload,
     };
-    return api.parts.store.replaceDocuments(name, [{ tenant, id: document, points: [point] }]);
+    return api.parts.store.replaceDocuments(name, [{ tenant, id: document, sequence: 1, points: [point] }]);
   };
   await write('a/b c');
   await write('a/b c', 'other' as typeof DEFAULT_TENANT);

@@ -106,7 +106,8 @@ async function dispatch(
     if (await hasFinished(handle, options)) return;
     const source = await scan(handle, options, signal);
     if (source === undefined) return await finish(handle, options, 'cancelled');
-    await run(handle, options, { source, bound: boundOf(handle, options, bounds) }, signal);
+    const bound = boundOf(handle, options, bounds);
+    await run(handle, options, { source, bound, rival: await handle.rival() }, signal);
   } catch (thrown) {
     const error = refusedForNow(thrown) ?? asEmbedmillError(thrown);
     const mayPass = error.retryable && (error.code !== 'internal' || handle.attempt < MAX_INTERNAL_ERRORS);
@@ -132,6 +133,7 @@ async function hasFinished(handle: IngestHandle, options: DispatcherOptions): Pr
     handle.record = finished;
     await handle.save();
   }
+  await leaveOrder(handle, options);
   await tidy(handle, options);
   return true;
 }
@@ -147,7 +149,7 @@ function boundOf({ record }: IngestHandle, options: DispatcherOptions, bounds: B
 async function run(
   handle: IngestHandle,
   options: DispatcherOptions,
-  { source, bound }: { source: SourceRef; bound: ShardBound },
+  { source, bound, rival }: { source: SourceRef; bound: ShardBound; rival: number },
   signal: AbortSignal,
 ): Promise<void> {
   const fold = () => handle.fold((shard) => loseShard(shard, options));
@@ -173,7 +175,7 @@ async function run(
         const { index } = handle.record.cursor;
         const { range, next } = ahead.value;
         if (!isSettled(handle.record.settled, index)) {
-          await handle.addShard(shardOf(handle, source, index, range));
+          await handle.addShard(shardOf(handle, { source, rival }, index, range));
           outstanding += 1;
         }
         handle.record = {
@@ -235,6 +237,7 @@ async function finish(handle: IngestHandle, options: DispatcherOptions, state: F
   const { source, progress } = record;
   const kept = source.kind === 'inline' && progress.failed === 0 ? { ...source, lines: [] } : source;
   handle.record = { ...record, source: kept, state, finishedAt: new Date().toISOString() };
+  await leaveOrder(handle, options);
   await handle.save();
   await tidy(handle, options);
   options.hooks?.onFinished?.(state);
@@ -253,9 +256,24 @@ async function tidy(handle: IngestHandle, { spool, webhooks }: DispatcherOptions
   if (record.sink !== undefined) await spool.removeParts(id);
 }
 
-function shardOf(handle: IngestHandle, source: SourceRef, index: number, range: ShardRange): Shard {
-  const { purpose, collection, tenant, sink } = handle.record;
-  return { job: handle.id, index, purpose, collection, tenant, sink, source, range };
+/** Nothing of a job is written any more, once it has ended: but by a retry of what failed, or by a verification. */
+async function leaveOrder(handle: IngestHandle, { spool }: DispatcherOptions): Promise<void> {
+  const { record } = handle;
+  if (record.progress.failed > 0) return;
+  const source = sourceOf(record);
+  // A source that is not ours stays, and a verification may find documents of it missing.
+  const stays = source !== undefined && source.kind !== 'inline' && !spool.holds(source);
+  await handle.leaveOrder(stays);
+}
+
+function shardOf(
+  handle: IngestHandle,
+  { source, rival }: { source: SourceRef; rival: number },
+  index: number,
+  range: ShardRange,
+): Shard {
+  const { purpose, collection, tenant, sequence, sink } = handle.record;
+  return { job: handle.id, index, sequence, rival, purpose, collection, tenant, sink, source, range };
 }
 
 async function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {

@@ -47,10 +47,10 @@ beforeAll(async () => {
       payload: {
         ...{ document_id: id, tenant: DEFAULT_TENANT, chunk_index: index, chunk_count: chunks.length },
         ...{ text, start: 100 * index, end: 100 * index + text.length, title: null, fingerprint: 'f' },
-        ...{ image: null, timestamp: null, metadata: {}, job_id: 'job_1' as JobId },
+        ...{ image: null, timestamp: null, metadata: {}, job_id: 'job_1' as JobId, sequence: 1 },
       },
     }));
-    return { tenant: DEFAULT_TENANT, id, points };
+    return { tenant: DEFAULT_TENANT, id, sequence: 1, points };
   });
   await api.parts.store.replaceDocuments(NAME, documents);
 });
@@ -209,6 +209,7 @@ test('near-duplicates come as pairs, each once, page by page', async () => {
     {
       tenant: DEFAULT_TENANT,
       id: 'copy' as DocumentId,
+      sequence: 1,
       points: points.map((point) => ({ ...point, dense: twin })),
     },
   ]);

@@ -50,7 +50,15 @@ async function settle(shard: Shard): Promise<ShardResult> {
   const { documents } = shard.range;
   const stored = documents - failures.length;
   return {
-    ...{ index: shard.index, documents, stored, skipped: 0, failed: failures.length, duplicates: 0 },
+    ...{
+      index: shard.index,
+      documents,
+      stored,
+      skipped: 0,
+      failed: failures.length,
+      duplicates: 0,
+      superseded: 0,
+    },
     ...{ truncated: warnings.length, chunks: stored, tokens: stored * 3 },
   };
 }

@@ -37,10 +37,15 @@ async function collectionOf(name: string, documents: number): Promise<Collection
       payload: {
         ...{ document_id: id, tenant: DEFAULT_TENANT, chunk_index: index, chunk_count: 2 },
         ...{ text: `${id} ${index}`, start: 10 * index, end: 10 * index + 4, title: null, fingerprint: 'f' },
-        ...{ image: null, timestamp: null, metadata: {}, job_id: 'job_1' as JobId },
+        ...{ image: null, timestamp: null, metadata: {}, job_id: 'job_1' as JobId, sequence: 1 },
       },
     }));
-    return { tenant: DEFAULT_TENANT, id, points: n === documents - 1 ? points.slice(1) : points };
+    return {
+      tenant: DEFAULT_TENANT,
+      id,
+      sequence: 1,
+      points: n === documents - 1 ? points.slice(1) : points,
+    };
   });
   await api.parts.store.replaceDocuments(collection, written);
   return collection;
@@ -125,7 +130,9 @@ test('it is not rolled back while points lack the former vector; a migration to 
   const [like] = await api.parts.store.scanPoints(name, { limit: 1 });
   await api.parts.store.replaceDocuments(name, [
     {
-      ...{ tenant: DEFAULT_TENANT, id },
+      tenant: DEFAULT_TENANT,
+      id,
+      sequence: 1,
       points: [
         {
           id: pointId(DEFAULT_TENANT, name, id, 0),

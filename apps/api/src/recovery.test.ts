@@ -79,6 +79,7 @@ async function work(stores: readonly string[]): Promise<void> {
       return {
         index: shard.index,
         documents: read.length,
+        superseded: 0,
         skipped: 0,
         truncated: 0,
         chunks: 0,
@@ -102,10 +103,12 @@ function documentOf(id: DocumentId, job: JobId) {
       end: 1,
     },
     ...{ title: null, image: null, timestamp: null, fingerprint: 'f', metadata: {}, job_id: job },
+    sequence: 1,
   };
   return {
     id,
     tenant: DEFAULT_TENANT,
+    sequence: 1,
     points: [{ id: pointId(DEFAULT_TENANT, NAME, id, 0), dense, payload }],
   };
 }

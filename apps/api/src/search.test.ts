@@ -37,10 +37,16 @@ beforeAll(async () => {
         timestamp: null,
         metadata: { year },
         job_id: 'job_1' as JobId,
+        sequence: 1,
       },
     };
     const dense = fakeVectors({ inputs: [text], kind: 'query' }, NESTED.dims).vectors;
-    return { tenant, id: document, points: [{ id: pointId(tenant, NAME, document, 0), dense, payload }] };
+    return {
+      tenant,
+      id: document,
+      sequence: 1,
+      points: [{ id: pointId(tenant, NAME, document, 0), dense, payload }],
+    };
   });
   await api.parts.store.replaceDocuments(NAME, documents);
 });

@@ -202,9 +202,10 @@ export class Submission {
       const message = `no document of job ${id} failed; there is nothing to retry`;
       throw new EmbedmillError('nothing_to_retry', message);
     }
-    const { purpose, tenant, label, webhook } = record;
+    const { purpose, tenant, label, webhook, sequence } = record;
     return this.#submit('retry', {
       webhook,
+      sequence,
       ...{ id: retryId, purpose, collection, tenant, source: received.source, label },
       ...{ digest: `retry:${id}:${received.sha256}`, retryOf: id },
     });
@@ -244,6 +245,7 @@ export class Submission {
       webhook: record.webhook,
       ...{ id: again, purpose: record.purpose, collection: record.collection, tenant: record.tenant },
       ...{ source, label: record.label, digest: `verify:${id}:${sha256}`, retryOf: id },
+      sequence: record.sequence,
     });
     return { ...view, ...looked.comparison, resubmitted: again };
   }

@@ -32,6 +32,7 @@ export const stored = (shard: Shard): ShardResult => ({
   skipped: 0,
   failed: 0,
   duplicates: 0,
+  superseded: 0,
   truncated: 0,
   chunks: shard.range.documents,
   tokens: 7 * shard.range.documents,

@@ -58,7 +58,7 @@ export class JobComparison {
         for await (const group of readShardLines(spool, { collection, tenant, source, range })) {
           const valid: { line: Line; document: Document }[] = [];
           for (const read of group) {
-            if (read.kind === 'superseded') continue;
+            if (read.kind === 'duplicate') continue;
             if (read.kind === 'document' && !failed.has(read.line.number)) valid.push(read);
             else this.#count({ failed: 1 });
           }
@@ -81,8 +81,13 @@ export class JobComparison {
       name,
       valid.map(({ document }) => document),
     );
-    this.#count({ stored: found.filter((one) => one !== undefined).length });
-    return valid.filter((_, n) => found[n] === undefined);
+    // What a later submission or deletion has decided is not missing, whatever came of it.
+    const isThere = (n: number): boolean => {
+      const one = found[n];
+      return one !== undefined && (one.state === 'stored' || one.decided > this.#record.sequence);
+    };
+    this.#count({ stored: found.filter((_, n) => isThere(n)).length });
+    return valid.filter((_, n) => !isThere(n));
   }
 
   #count(more: Partial<Pick<Comparison, 'stored' | 'failed' | 'missing'>>, missingId?: string): void {

@@ -48,10 +48,10 @@ async function write({ name, analysis }: Collection, language: Language, texts =
       payload: {
         ...{ document_id: id, tenant: DEFAULT_TENANT, chunk_index: 0, chunk_count: 1 },
         ...{ text, start: 0, end: text.length, title: null, fingerprint: 'f' },
-        ...{ image: null, timestamp: null, metadata: {}, job_id: 'job_1' as JobId },
+        ...{ image: null, timestamp: null, metadata: {}, job_id: 'job_1' as JobId, sequence: 1 },
       },
     };
-    return { tenant: DEFAULT_TENANT, id, points: [point] };
+    return { tenant: DEFAULT_TENANT, id, sequence: 1, points: [point] };
   });
   await api.parts.store.replaceDocuments(collection, documents);
 }

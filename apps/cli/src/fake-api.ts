@@ -194,6 +194,7 @@ export class FakeApi {
       ...NO_PROGRESS,
       ...{
         id,
+        sequence: this.jobs.size + 1,
         collection,
         state: 'queued',
         source: 'upload',

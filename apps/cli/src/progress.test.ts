@@ -9,6 +9,7 @@ const JOB: Job = {
   ...NO_PROGRESS,
   ...{
     id: 'j',
+    sequence: 1,
     collection: 'c',
     state: 'running',
     source: 'upload',

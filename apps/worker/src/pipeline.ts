@@ -1,7 +1,6 @@
 import {
   EmbedmillError,
   asEmbedmillError,
-  denseVectors,
   parseImageReference,
   pointId,
   type Collection,
@@ -39,7 +38,8 @@ export interface PipelineParts {
 /**
  * The walk of one shard: read → skip what is stored → chunk and tokenize → batch, infer, pool → upsert → settle.
  *
- * Every document ends in one of: stored, skipped, duplicate, failed (with its reason). Nothing counts before the
+ * Every document ends in one of: stored, skipped, duplicate, superseded (a later submission has decided it), failed
+ * (with its reason). Nothing counts before the
  * store acknowledged it, and walking it twice has the effect of walking it once. Errors that may pass (the store
  * is away) are thrown, so that the shard is tried again; on its last attempt, and on errors that will not pass,
  * its documents go to the failures.
@@ -78,12 +78,16 @@ export async function settleShard(
  * the vectors that the collection has now, and wait for the models of these.
  */
 async function asItIsNow(
-  { collection: { name } }: Shard,
+  { collection: { name, createdAt } }: Shard,
   { store, models }: Pick<PipelineParts, 'store' | 'models'>,
 ): Promise<{ collection: Collection; models: ShardModels }> {
   const collection = await store.getCollection(name as CollectionName);
   if (collection === undefined)
     throw new EmbedmillError('collection_not_found', `the collection "${name}" has been deleted`);
+  if (collection.createdAt !== createdAt) {
+    const message = `the collection "${name}" was deleted and made anew; submit the documents to the new one`;
+    throw new EmbedmillError('collection_not_found', message);
+  }
   const { model } = collection.profile;
   const own = model === models.own.name ? models.own : await models.get(model);
   return { collection, models: { ...models, own } };
@@ -113,13 +117,7 @@ async function walk(submitted: Shard, parts: PipelineParts): Promise<ShardResult
   const { models } = now;
   const reading = await timed('read', () => ShardReading.read(spool, shard, models.own.revision));
 
-  const known = await timed('lookup', () =>
-    store.findDocuments(
-      collection,
-      reading.pending.map(({ document }) => document),
-    ),
-  );
-  const wanted = reading.skipUnchanged(known);
+  const wanted = await timed('lookup', () => passUnchanged(reading, shard, store));
 
   const documents = wanted.map(({ document }) => document);
   const embedded = await embedDocuments(shard, documents, models, pictures, timed);
@@ -136,12 +134,14 @@ async function walk(submitted: Shard, parts: PipelineParts): Promise<ShardResult
       reading.warn(pending, new EmbedmillError('text_truncated', outcome.message));
     for (const { tokens } of outcome.chunks) reading.tokens += tokens;
     const { tenant, id } = pending.document;
-    ready.push({ tenant, id, points: pointsOf(pending, outcome.chunks, shard), pending });
+    const { sequence } = shard;
+    ready.push({ tenant, id, sequence, points: pointsOf(pending, outcome.chunks, shard), pending });
   }
 
   await timed('upsert', () =>
-    storeDocuments(store, collection, ready, denseVectors(shard.collection), {
+    storeDocuments(store, collection, ready, shard.collection, {
       stored: ({ points }) => reading.store(points.length),
+      superseded: () => reading.supersede(),
       refused: ({ pending }, error) => reading.fail(pending, error, 'upsert'),
     }),
   );
@@ -149,6 +149,38 @@ async function walk(submitted: Shard, parts: PipelineParts): Promise<ShardResult
   const result = await timed('settle', () => reading.settle(spool));
   countAll(reading, result, metrics);
   return result;
+}
+
+/** Settles what needs no embedding; gives the others. */
+async function passUnchanged(
+  reading: ShardReading,
+  shard: Shard,
+  store: VectorStore,
+): Promise<PendingDocument[]> {
+  const name = shard.collection.name as CollectionName;
+  const keys = reading.pending.map(({ document }) => document);
+  const sorted = reading.sort(await store.findDocuments(name, keys));
+  const { wanted, unchanged, contested, superseded } = sorted;
+  for (const document of unchanged) reading.pass(document);
+  if (contested.length > 0) {
+    const versions = contested.map(({ version }) => version);
+    const changed = new Set(
+      (await store.confirmDocuments(name, versions, shard.sequence)).map(({ tenant, id }) =>
+        JSON.stringify([tenant, id]),
+      ),
+    );
+    for (const document of contested) {
+      const { tenant, id } = document.version;
+      if (changed.has(JSON.stringify([tenant, id]))) wanted.push(document.pending);
+      else reading.pass(document);
+    }
+  }
+  if (superseded.length > 0) {
+    const overtaken = superseded.map(({ document }) => document);
+    await store.removeOvertaken(name, overtaken, shard.sequence);
+    for (let n = 0; n < superseded.length; n += 1) reading.supersede();
+  }
+  return wanted;
 }
 
 function pointsOf(
@@ -165,7 +197,10 @@ function pointsOf(
       ...{ document_id: id, tenant, chunk_index: index, chunk_count: chunks.length },
       ...{ text: text.slice(start, end), start, end, title: title ?? null },
       ...{ image: pictureReference(document), timestamp },
-      ...{ fingerprint, job_id: shard.job as JobId, metadata },
+      fingerprint,
+      job_id: shard.job as JobId,
+      sequence: shard.sequence,
+      metadata,
     },
   }));
 }
@@ -188,6 +223,7 @@ function count(result: ShardResult, metrics: Metrics<'worker'>): void {
   metrics.documents.add(result.skipped, { outcome: 'skipped' });
   metrics.documents.add(result.failed, { outcome: 'failed' });
   metrics.documents.add(result.duplicates, { outcome: 'duplicate' });
+  metrics.documents.add(result.superseded, { outcome: 'superseded' });
   metrics.documentsTruncated.add(result.truncated);
   metrics.chunks.add(result.chunks);
 }

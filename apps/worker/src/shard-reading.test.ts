@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { EmbedmillError, profileSchema, type JobId, type Shard, type TenantId } from '@embedmill/jobs';
 import { Spool } from '@embedmill/sources';
+import type { FoundDocument } from '@embedmill/vector-store';
 import { ShardReading } from './shard-reading.ts';
 
 const JOB = 'job_1' as JobId;
@@ -14,11 +15,15 @@ beforeEach(async () => {
 });
 afterEach(() => rm(spool.place, { recursive: true, force: true }));
 
-function shardOf(lines: string[], superseded: [number, number][] = [], profile = {}): Shard {
+const ORDER = { sequence: 2, decided: 2 };
+
+function shardOf(lines: string[], duplicates: [number, number][] = [], profile = {}): Shard {
   const length = Buffer.byteLength(lines.map((line) => `${line}\n`).join(''));
   return {
     job: JOB,
     index: 0,
+    sequence: 5,
+    rival: 0,
     purpose: 'ingest',
     collection: {
       name: 'test',
@@ -28,7 +33,7 @@ function shardOf(lines: string[], superseded: [number, number][] = [], profile =
       createdAt: new Date(0).toISOString(),
     },
     source: { kind: 'inline', lines },
-    range: { offset: 0, length, firstLine: 1, documents: lines.length, superseded },
+    range: { offset: 0, length, firstLine: 1, documents: lines.length, duplicates },
   };
 }
 
@@ -52,12 +57,18 @@ test('every line ends in one count, whatever became of it', async () => {
     'mine',
     'old',
   ]);
-  const known = reading.pending.map(({ document: { id }, fingerprint }) =>
+  const state = 'stored' as const;
+  const known = reading.pending.map(({ document: { id }, fingerprint }): FoundDocument =>
     id === 'known' || id === 'mine'
-      ? { fingerprint, chunkCount: 3, jobId: (id === 'mine' ? JOB : 'job_0') as JobId }
-      : { fingerprint: 'another', chunkCount: 1, jobId: JOB },
+      ? { state, fingerprint, chunkCount: 3, jobId: (id === 'mine' ? JOB : 'job_0') as JobId, ...ORDER }
+      : { state, fingerprint: 'another', chunkCount: 1, jobId: JOB, ...ORDER },
   );
-  const [cut, poison, old] = reading.skipUnchanged(known);
+  const {
+    wanted: [cut, poison, old],
+    unchanged,
+    contested,
+  } = reading.sort(known);
+  for (const document of [...unchanged, ...contested]) reading.pass(document);
   reading.warn(cut!, new EmbedmillError('text_truncated', 'cut'));
   reading.store(1);
   reading.fail(poison!, new EmbedmillError('engine_crashed', 'died'), 'infer');

@@ -10,7 +10,7 @@ import {
 } from '@embedmill/jobs';
 import type { Stage } from '@embedmill/metrics';
 import { readShardLines, reportOf, type Line, type Spool } from '@embedmill/sources';
-import type { StoredDocument } from '@embedmill/vector-store';
+import type { DocumentVersion, FoundDocument } from '@embedmill/vector-store';
 
 /** A valid document of the shard that still has to be embedded. */
 export interface PendingDocument {
@@ -20,9 +20,29 @@ export interface PendingDocument {
   fingerprint: string;
 }
 
+/** A document that is stored as the shard has it. */
+export interface UnchangedDocument {
+  pending: PendingDocument;
+  version: DocumentVersion;
+  chunkCount: number;
+  /** Whether an earlier attempt at this very job stored it. */
+  isOwn: boolean;
+}
+
+export interface SortedDocuments {
+  /** To be embedded. */
+  wanted: PendingDocument[];
+  /** Nothing has to be done. */
+  unchanged: UnchangedDocument[];
+  /** As before, but the store has to confirm them: else an older job could still write over them. */
+  contested: UnchangedDocument[];
+  /** A later submission has decided them. */
+  superseded: PendingDocument[];
+}
+
 /**
  * One shard's documents and what has become of each so far; made by `read`, ended by `settle`.
- * Invariant at the end: stored + skipped + failed + duplicates = documents.
+ * Invariant at the end: stored + skipped + failed + duplicates + superseded = documents.
  */
 export class ShardReading {
   readonly pending: PendingDocument[] = [];
@@ -36,6 +56,7 @@ export class ShardReading {
   #stored = 0;
   #skipped = 0;
   #duplicates = 0;
+  #superseded = 0;
   #truncated = 0;
   #chunks = 0;
 
@@ -54,7 +75,7 @@ export class ShardReading {
           case 'invalid':
             reading.#fail(read.report, 'read');
             break;
-          case 'superseded':
+          case 'duplicate':
             reading.#duplicates += 1;
             reading.#warnings.push(read.report);
             break;
@@ -69,18 +90,36 @@ export class ShardReading {
     return reading;
   }
 
-  /**
-   * The documents that have to be embedded, given what the store has of each pending one. What an earlier
-   * attempt at this very job stored counts as stored, not as skipped.
-   */
-  skipUnchanged(known: (StoredDocument | undefined)[]): PendingDocument[] {
-    return this.pending.filter((pending, n) => {
-      const stored = known[n];
-      if (stored?.fingerprint !== pending.fingerprint) return true;
-      if (stored.jobId === this.#shard.job) this.store(stored.chunkCount);
-      else this.skip();
-      return false;
-    });
+  /** What has to be done of each pending document, given what the store knows of it. */
+  sort(known: readonly (FoundDocument | undefined)[]): SortedDocuments {
+    const sorted: SortedDocuments = { wanted: [], unchanged: [], contested: [], superseded: [] };
+    const { sequence, rival } = this.#shard;
+    for (const [n, pending] of this.pending.entries()) {
+      const found = known[n];
+      const isSame = found?.state === 'stored' && found.fingerprint === pending.fingerprint;
+      if (isSame && (found.sequence === sequence || found.decided <= sequence)) {
+        const { tenant, id } = pending.document;
+        const { chunkCount, jobId, decided } = found;
+        const version = { tenant, id, sequence: found.sequence };
+        const unchanged = { pending, version, chunkCount, isOwn: jobId === this.#shard.job };
+        // Of its own, an earlier attempt may have left something; of others', an older job may still write.
+        const isContested = unchanged.isOwn || decided < rival;
+        (isContested ? sorted.contested : sorted.unchanged).push(unchanged);
+      } else if (found !== undefined && found.decided > sequence) sorted.superseded.push(pending);
+      else sorted.wanted.push(pending);
+    }
+    return sorted;
+  }
+
+  /** What an earlier attempt at this very job stored counts as stored, not as skipped. */
+  pass({ isOwn, chunkCount }: UnchangedDocument): void {
+    if (isOwn) this.store(chunkCount);
+    else this.skip();
+  }
+
+  /** Counts a document that a later submission has decided. */
+  supersede(): void {
+    this.#superseded += 1;
   }
 
   store(chunks: number): void {
@@ -116,6 +155,7 @@ export class ShardReading {
       skipped: this.#skipped,
       failed: this.#failures.length,
       duplicates: this.#duplicates,
+      superseded: this.#superseded,
       truncated: this.#truncated,
       chunks: this.#chunks,
       tokens: this.tokens,

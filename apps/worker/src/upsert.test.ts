@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import {
   DEFAULT_TENANT,
-  denseVectors,
   EmbedmillError,
   pointId,
   profileSchema,
@@ -52,24 +51,28 @@ function document(name: string, dims = 4): DocumentPoints {
     timestamp: null,
     fingerprint: name,
     job_id: 'job_1' as JobId,
+    sequence: 1,
     metadata: {},
   };
   const dense = new Float32Array(dims).fill(1 / Math.sqrt(dims));
   return {
     tenant: DEFAULT_TENANT,
     id,
+    sequence: 1,
     points: [{ id: pointId(DEFAULT_TENANT, NAME, id, 0), dense, payload }],
   };
 }
 
 async function storing(documents: DocumentPoints[], into = store) {
   const stored: string[] = [];
+  const superseded: string[] = [];
   const refused: [string, string][] = [];
-  await storeDocuments(into, NAME, documents, denseVectors(COLLECTION), {
+  await storeDocuments(into, NAME, documents, COLLECTION, {
     stored: ({ id }) => stored.push(id),
+    superseded: ({ id }) => superseded.push(id),
     refused: ({ id }, { code }) => refused.push([id, code]),
   });
-  return { stored, refused };
+  return { stored, superseded, refused };
 }
 
 test('documents that the store refuses are named, and their neighbours are stored', async () => {

@@ -1,34 +1,39 @@
-import {
-  asEmbedmillError,
-  type CollectionName,
-  type DenseVector,
-  type EmbedmillError,
-} from '@embedmill/jobs';
-import type { DocumentPoints, VectorStore } from '@embedmill/vector-store';
+import { asEmbedmillError, type Collection, type CollectionName, type EmbedmillError } from '@embedmill/jobs';
+import type { DocumentKey, DocumentPoints, VectorStore } from '@embedmill/vector-store';
 
 /**
  * Writes documents to the store; a write that the store refuses is bisected, so that the documents it would
- * take are stored and the others named. Errors that may pass are thrown. `vectors` are what their dense vectors are: the
- * store refuses for now what a migration has overtaken.
+ * take are stored and the others named, as are those that a later submission has decided. Errors that may pass are
+ * thrown. `known` is the collection as the job knows it: the store refuses for now what a migration has overtaken.
  */
 export async function storeDocuments<D extends DocumentPoints>(
   store: VectorStore,
   collection: CollectionName,
   documents: D[],
-  vectors: readonly DenseVector[],
-  on: { stored: (document: D) => void; refused: (document: D, error: EmbedmillError) => void },
+  known: Collection,
+  on: {
+    stored: (document: D) => void;
+    superseded: (document: D) => void;
+    refused: (document: D, error: EmbedmillError) => void;
+  },
 ): Promise<void> {
   if (documents.length === 0) return;
   try {
-    await store.replaceDocuments(collection, documents, vectors);
-    for (const document of documents) on.stored(document);
+    const overtaken = await store.replaceDocuments(collection, documents, known);
+    const superseded = new Set(overtaken.map(keyOf));
+    for (const document of documents) {
+      if (superseded.has(keyOf(document))) on.superseded(document);
+      else on.stored(document);
+    }
   } catch (thrown) {
     const error = asEmbedmillError(thrown);
     if (error.retryable || error.code === 'collection_not_found') throw error;
     const [only, ...others] = documents;
     if (only !== undefined && others.length === 0) return on.refused(only, error);
     const middle = Math.ceil(documents.length / 2);
-    await storeDocuments(store, collection, documents.slice(0, middle), vectors, on);
-    await storeDocuments(store, collection, documents.slice(middle), vectors, on);
+    await storeDocuments(store, collection, documents.slice(0, middle), known, on);
+    await storeDocuments(store, collection, documents.slice(middle), known, on);
   }
 }
+
+const keyOf = ({ tenant, id }: DocumentKey): string => JSON.stringify([tenant, id]);

@@ -106,6 +106,7 @@ export {
   type QueryResults,
   type QueryTask,
 } from './query.ts';
+export { sequenceSchema } from './sequence.ts';
 export {
   purposeSchema,
   shardRangeSchema,

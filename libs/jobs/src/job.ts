@@ -11,7 +11,7 @@ export type JobState = z.infer<typeof jobStateSchema>;
 
 const count = (description: string) => z.int().nonnegative().meta({ description });
 
-/** What a job has done so far. stored + skipped + failed + duplicates = done; done = documents at the end. */
+/** What a job has done so far. stored + skipped + failed + duplicates + superseded = done; done = documents at the end. */
 export const progressSchema = z.strictObject({
   documents: count('Documents submitted; 0 until the source has been scanned.'),
   done: count('Documents settled, one way or another.'),
@@ -19,6 +19,9 @@ export const progressSchema = z.strictObject({
   skipped: count('Documents that the store already had, unchanged.'),
   failed: count('Documents that are in the job’s failures.'),
   duplicates: count('Documents that a later one of the same job with the same id replaced.'),
+  superseded: count(
+    'Documents that a later submission or deletion had decided already; nothing was stored.',
+  ).default(0),
   truncated: count('Documents of which a part was not embedded.'),
   chunks: count('Points written.'),
   tokens: count('Tokens run through the model, special tokens included, padding not.'),
@@ -34,6 +37,7 @@ export const NO_PROGRESS: Progress = {
   skipped: 0,
   failed: 0,
   duplicates: 0,
+  superseded: 0,
   truncated: 0,
   chunks: 0,
   tokens: 0,
@@ -50,6 +54,7 @@ export function addResult(progress: Progress, result: ShardResult): Progress {
     skipped: progress.skipped + result.skipped,
     failed: progress.failed + result.failed,
     duplicates: progress.duplicates + result.duplicates,
+    superseded: progress.superseded + result.superseded,
     truncated: progress.truncated + result.truncated,
     chunks: progress.chunks + result.chunks,
     tokens: progress.tokens + result.tokens,
@@ -61,6 +66,10 @@ export function addResult(progress: Progress, result: ShardResult): Progress {
 export const jobSchema = progressSchema.extend({
   id: z.string(),
   collection: z.string(),
+  sequence: z.int().nonnegative().meta({
+    description:
+      'Its place in the order of acceptance: of two submissions of a document the one with the greater number wins. A retry has that of the job it repeats.',
+  }),
   state: jobStateSchema,
   source: z.string().meta({
     description: 'Where the documents came from: `upload`, `inline`, `collection`, a path or a URL.',

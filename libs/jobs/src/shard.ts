@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { ErrorCode } from './errors.ts';
 import { tenantSchema } from './ids.ts';
 import { collectionSchema } from './profile.ts';
+import { sequenceSchema } from './sequence.ts';
 import { sinkSchema } from './sink.ts';
 
 const inFile = z.strictObject({
@@ -34,26 +35,40 @@ export const sourceRefSchema = z.discriminatedUnion('kind', [inFile, inBucket, i
 export type SourceRef = z.infer<typeof sourceRefSchema>;
 
 /** A stretch of whole lines of a job's source. */
-export const shardRangeSchema = z.strictObject({
-  offset: z.int().nonnegative().meta({ description: 'First byte.' }),
-  length: z.int().nonnegative().meta({ description: 'Bytes.' }),
-  firstLine: z.int().positive().meta({ description: 'Number of its first line, from 1.' }),
-  documents: z.int().nonnegative().meta({ description: 'Lines that are not blank.' }),
-  superseded: z
-    .array(z.tuple([z.int(), z.int()]))
-    .meta({ description: 'Lines whose document comes again later in the job, with the line where it does.' }),
-});
+export const shardRangeSchema = z.preprocess(
+  withDuplicates,
+  z.strictObject({
+    offset: z.int().nonnegative().meta({ description: 'First byte.' }),
+    length: z.int().nonnegative().meta({ description: 'Bytes.' }),
+    firstLine: z.int().positive().meta({ description: 'Number of its first line, from 1.' }),
+    documents: z.int().nonnegative().meta({ description: 'Lines that are not blank.' }),
+    duplicates: z.array(z.tuple([z.int(), z.int()])).meta({
+      description: 'Lines whose document comes again later in the job, with the line where it does.',
+    }),
+  }),
+);
 export type ShardRange = z.infer<typeof shardRangeSchema>;
 
 export const purposeSchema = z.enum(['ingest', 'migrate', 'export']).meta({
   description:
     'Store the documents, add the vectors of `collection.other` to documents that are stored, or write stored documents to a file.',
 });
+/** Manifests of earlier versions call them `superseded`. */
+function withDuplicates(range: unknown): unknown {
+  if (typeof range !== 'object' || range === null || !('superseded' in range)) return range;
+  const { superseded, ...rest } = range;
+  return { ...rest, duplicates: superseded };
+}
 
 /** What crosses the queue for one shard: references, never documents (unless the job is small). */
 export const shardSchema = z.strictObject({
   job: z.string(),
   index: z.int().nonnegative(),
+  sequence: sequenceSchema,
+  rival: sequenceSchema.meta({
+    description:
+      'The greatest sequence below its own that may still be written: a document that an older one stored is confirmed, not only skipped.',
+  }),
   purpose: purposeSchema.default('ingest'),
   sink: sinkSchema.optional().meta({ description: 'Of an export: how its rows are written.' }),
   collection: collectionSchema,
@@ -65,7 +80,7 @@ export const shardSchema = z.strictObject({
 });
 export type Shard = z.infer<typeof shardSchema>;
 
-/** What became of a shard's documents: stored + skipped + failed + duplicates = documents. */
+/** What became of a shard's documents: stored + skipped + failed + duplicates + superseded = documents. */
 export const shardResultSchema = z.strictObject({
   index: z.int().nonnegative(),
   documents: z.int(),
@@ -73,6 +88,8 @@ export const shardResultSchema = z.strictObject({
   skipped: z.int(),
   failed: z.int(),
   duplicates: z.int(),
+  // Shards that a worker of an earlier version settled do not say.
+  superseded: z.int().default(0),
   truncated: z.int(),
   chunks: z.int(),
   tokens: z.int(),

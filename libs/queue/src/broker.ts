@@ -48,6 +48,20 @@ export interface Broker {
   addMember(set: string, member: string): Promise<void>;
   members(set: string): Promise<string[]>;
 
+  /**
+   * The next sequence: the greatest of the broker's own clock in microseconds, one more than the last one, and one more
+   * than `after`, which guards against a broker that forgot its last one. In the same step `member` gets that rank in a
+   * ranked set, so that nobody sees a later sequence before this member.
+   */
+  nextSequence(set: string, member: string, after: number): Promise<number>;
+  /** Adds a member to a ranked set, or changes its rank. */
+  addRanked(set: string, member: string, rank: number): Promise<void>;
+  removeRanked(set: string, member: string): Promise<void>;
+  /** The greatest rank below this one; 0 where there is none. */
+  rankBelow(set: string, rank: number): Promise<number>;
+  /** All members, the lowest first. */
+  ranked(set: string): Promise<{ member: string; rank: number }[]>;
+
   publish(channel: string, message: Uint8Array): Promise<void>;
   /** One channel a broker. Resolves once nothing that is published is missed any more. */
   subscribe(channel: string, receive: (message: Uint8Array) => void): Promise<void>;

@@ -28,7 +28,7 @@ afterEach(async () => {
 });
 
 const result = (index: number): ShardResult => ({
-  ...{ index, documents: 1, stored: 1, skipped: 0, failed: 0, duplicates: 0, truncated: 0 },
+  ...{ index, documents: 1, stored: 1, skipped: 0, failed: 0, duplicates: 0, superseded: 0, truncated: 0 },
   ...{ chunks: 1, tokens: 1 },
 });
 
@@ -76,10 +76,19 @@ async function attempts(...each: ((handle: IngestHandle) => Promise<void>)[]): P
 const lost = (): Promise<ShardResult> => Promise.reject(new Error('no shard was lost'));
 
 async function addShards(handle: IngestHandle): Promise<void> {
-  const range = { offset: 0, length: 1, firstLine: 1, documents: 1, superseded: [] };
+  const range = { offset: 0, length: 1, firstLine: 1, documents: 1, duplicates: [] };
   const source = { kind: 'file' as const, uri: 'file:///documents.ndjson', size: 1, modified: 0 };
   const add = (index: number) =>
-    handle.addShard({ job: handle.id, index, purpose: 'ingest', collection, source, range });
+    handle.addShard({
+      job: handle.id,
+      index,
+      sequence: 1,
+      rival: 0,
+      purpose: 'ingest',
+      collection,
+      source,
+      range,
+    });
   const missing = Array.from({ length: SHARDS }, (_, index) => index).filter(
     (index) => !isSettled(handle.record.settled, index),
   );

@@ -9,10 +9,11 @@ import {
   type Shard,
   type ShardResult,
 } from '@embedmill/jobs';
+import { AcceptanceOrder } from './acceptance-order.ts';
 import type { Broker } from './broker.ts';
 import { UNCLAIMED } from './bull-queues.ts';
 import type { QueueOptions } from './connection.ts';
-import { viewOf, type IngestRecord } from './ingest-record.ts';
+import { submissionKey, viewOf, wholeRecord, type IngestRecord } from './ingest-record.ts';
 import { cancelKey, INGEST_QUEUE, shardIndexOf, shardJobId, shardQueue } from './names.ts';
 import { openBroker } from './open-broker.ts';
 import { isSettled, withSettled } from './settled-shards.ts';
@@ -42,15 +43,17 @@ export class IngestHandle {
   readonly #job: Job<IngestRecord>;
   readonly #token: string;
   readonly #broker: Broker;
+  readonly #order: AcceptanceOrder;
   readonly #ingest: BullQueue;
   readonly #shards: BullQueue<Shard>;
 
   constructor(job: Job<IngestRecord>, token: string, broker: Broker) {
     this.id = job.data.id;
-    this.record = job.data;
+    this.record = wholeRecord(job.data);
     this.#job = job;
     this.#token = token;
     this.#broker = broker;
+    this.#order = new AcceptanceOrder(broker);
     this.#ingest = broker.queues.get(INGEST_QUEUE);
     this.#shards = broker.queues.get(shardQueue(job.data.collection.profile.model));
   }
@@ -73,6 +76,18 @@ export class IngestHandle {
   /** Throws `queue_unavailable` when another dispatcher has the job, or the broker lost it. */
   async assertHeld(): Promise<void> {
     if (!(await this.#broker.isHeld(INGEST_QUEUE, this.id, this.#token))) throw this.#taken();
+  }
+
+  /** The greatest sequence below the job's own that may still be written; 0 where there is none. */
+  async rival(): Promise<number> {
+    return this.#order.rivalOf(this.record.collection.name, this.record.sequence);
+  }
+
+  /** Nothing writes under the job's sequence any more; but a verification may, where it is `repeatable`. */
+  async leaveOrder(repeatable: boolean): Promise<void> {
+    const { collection, sequence } = this.record;
+    const later = repeatable ? { sequence } : undefined;
+    await this.#order.leave(collection.name, submissionKey(this.record), later);
   }
 
   async isCancelled(): Promise<boolean> {

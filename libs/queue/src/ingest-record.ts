@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import {
   collectionSchema,
@@ -8,6 +7,7 @@ import {
   NO_PROGRESS,
   progressSchema,
   purposeSchema,
+  sequenceSchema,
   sinkSchema,
   sourceEncodingSchema,
   sourceRefSchema,
@@ -62,10 +62,13 @@ export interface NewJob {
   webhook?: Webhook | undefined;
   /** Of an export. */
   sink?: Sink | undefined;
+  /** Of a retry and a verification: that of the job which they repeat. Any other job gets the next one. */
+  sequence?: number | undefined;
 }
 
 /** What the ingest job keeps in Redis. Written when it is submitted, and from then on by its dispatcher only. */
 export interface IngestRecord extends NewJob {
+  sequence: number;
   /** Tells two submissions apart that came with the same id. */
   submission: string;
   state: JobState;
@@ -86,10 +89,11 @@ export interface IngestRecord extends NewJob {
   finishedAt: string | null;
 }
 
-export function newRecord(job: NewJob): IngestRecord {
+export function newRecord(job: NewJob, submission: string, sequence: number): IngestRecord {
   return {
     ...job,
-    submission: randomUUID(),
+    sequence,
+    submission,
     state: 'queued',
     progress: NO_PROGRESS,
     fetched: null,
@@ -126,6 +130,7 @@ const recordSchema = z.strictObject({
   retryOf: id.nullable(),
   webhook: webhookSchema.optional(),
   sink: sinkSchema.optional(),
+  sequence: sequenceSchema,
   submission: z.string(),
   state: jobStateSchema,
   progress: progressSchema,
@@ -143,15 +148,27 @@ export function parseRecord(value: unknown): IngestRecord {
   return recordSchema.parse(value);
 }
 
+/** What tells a submission from all others, in sets of them. */
+export function submissionKey({ id: job, submission }: Pick<IngestRecord, 'id' | 'submission'>): string {
+  return `${job} ${submission}`;
+}
+
+/** A record as the queue has it: one of an earlier version lacks what came later. */
+export function wholeRecord(record: IngestRecord): IngestRecord {
+  const { sequence = 0, progress } = record as Partial<IngestRecord>;
+  return { ...record, sequence, progress: { ...NO_PROGRESS, ...progress } };
+}
+
 const PAUSED = { code: 'queue_paused', message: 'the queue is paused; "embedmill resume" lets it go on' };
 
-/** The job as the API shows it; `hold` is what keeps unfinished jobs from going on. */
+/** A job as the API shows it; `hold` is what keeps unfinished jobs from going on. */
 export function viewOf(
-  record: IngestRecord,
+  submitted: IngestRecord,
   createdAt: number,
   hold: { paused?: boolean; trouble?: Job['waitingFor'] } = {},
   now = Date.now(),
 ): Job {
+  const record = wholeRecord(submitted);
   const isOver = isFinished(record.state);
   const paused = !isOver && hold.paused === true;
   const started = record.startedAt === null ? undefined : Date.parse(record.startedAt);
@@ -159,6 +176,7 @@ export function viewOf(
   return {
     id: record.id,
     collection: record.collection.name,
+    sequence: record.sequence,
     state: record.state,
     source: record.label,
     ...(record.tenant !== undefined && { tenant: record.tenant }),

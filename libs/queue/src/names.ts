@@ -32,6 +32,12 @@ export const ANY_MODEL = 'serving-any';
 /** Exists while somebody's turn lasts. */
 export const turnKey = (name: string): string => `turn:${name}`;
 
+/** The ranked set of a collection's submissions and deletions that may still write, by their sequences. */
+export const writersKey = (collection: string): string => `writers:${collection}`;
+
+/** The same of jobs that have ended well, but that a verification may repeat. */
+export const repeatableKey = (collection: string): string => `repeatable:${collection}`;
+
 /** The set of models that collections use. */
 export const MODELS = 'models';
 

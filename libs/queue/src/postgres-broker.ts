@@ -26,6 +26,11 @@ const TABLES = `
     key text PRIMARY KEY, value text NOT NULL, expires_at timestamptz NOT NULL);
   CREATE TABLE IF NOT EXISTS embedmill_member (
     set_name text NOT NULL, member text NOT NULL, PRIMARY KEY (set_name, member));
+  CREATE TABLE IF NOT EXISTS embedmill_sequence (
+    only_row boolean PRIMARY KEY, last bigint NOT NULL);
+  CREATE TABLE IF NOT EXISTS embedmill_ranked (
+    set_name text NOT NULL, member text NOT NULL, rank bigint NOT NULL, PRIMARY KEY (set_name, member));
+  CREATE INDEX IF NOT EXISTS embedmill_ranked_rank ON embedmill_ranked (set_name, rank);
   CREATE UNLOGGED TABLE IF NOT EXISTS embedmill_message (
     channel text NOT NULL, body bytea NOT NULL, expires_at timestamptz NOT NULL);
   CREATE INDEX IF NOT EXISTS embedmill_message_channel ON embedmill_message (channel);
@@ -149,6 +154,48 @@ export class PostgresBroker implements Broker {
       [set],
     );
     return rows.map(({ member }) => member);
+  }
+
+  /** The row of the last sequence is locked until the member is there, too. */
+  async nextSequence(set: string, member: string, after: number): Promise<number> {
+    const rows = await this.#rows<{ rank: string }>(
+      `WITH next AS (
+         INSERT INTO embedmill_sequence
+             VALUES (true, greatest($3::bigint + 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint))
+           ON CONFLICT (only_row) DO UPDATE SET last = greatest(embedmill_sequence.last + 1, excluded.last)
+           RETURNING last)
+       INSERT INTO embedmill_ranked SELECT $1, $2, last FROM next RETURNING rank`,
+      [set, member, after],
+    );
+    return Number(rows[0]?.rank);
+  }
+
+  async addRanked(set: string, member: string, rank: number): Promise<void> {
+    await this.#rows(
+      `INSERT INTO embedmill_ranked VALUES ($1, $2, $3::bigint)
+         ON CONFLICT (set_name, member) DO UPDATE SET rank = excluded.rank`,
+      [set, member, rank],
+    );
+  }
+
+  async removeRanked(set: string, member: string): Promise<void> {
+    await this.#rows('DELETE FROM embedmill_ranked WHERE set_name = $1 AND member = $2', [set, member]);
+  }
+
+  async rankBelow(set: string, rank: number): Promise<number> {
+    const rows = await this.#rows<{ rank: string | null }>(
+      'SELECT max(rank) AS rank FROM embedmill_ranked WHERE set_name = $1 AND rank < $2::bigint',
+      [set, rank],
+    );
+    return Number(rows[0]?.rank ?? 0);
+  }
+
+  async ranked(set: string): Promise<{ member: string; rank: number }[]> {
+    const rows = await this.#rows<{ member: string; rank: string }>(
+      'SELECT member, rank FROM embedmill_ranked WHERE set_name = $1 ORDER BY rank',
+      [set],
+    );
+    return rows.map(({ member, rank }) => ({ member, rank: Number(rank) }));
   }
 
   /** A notification has no room for vectors: it says that there is a row to take. */

@@ -37,11 +37,13 @@ const shardOf = (job: string, index: number): Shard => ({
   ...{
     job,
     index,
+    sequence: 1,
+    rival: 0,
     purpose: 'ingest',
     collection,
     source: { kind: 'inline', lines: ['{"id":"a","text":"x"}'] },
   },
-  range: { offset: 0, length: 1, firstLine: 1, documents: 1, superseded: [] },
+  range: { offset: 0, length: 1, firstLine: 1, documents: 1, duplicates: [] },
 });
 
 const brokers = BROKERS.filter(({ name }) => ['Redis', 'PostgreSQL'].includes(name));
@@ -107,7 +109,15 @@ describe.each(brokers)('by $name', ({ missing, start }) => {
             taken.push(`shard ${index}`);
             await hold.promise;
             settled.push(`shard ${index}`);
-            const none = { skipped: 0, failed: 0, duplicates: 0, truncated: 0, chunks: 1, tokens: 1 };
+            const none = {
+              skipped: 0,
+              failed: 0,
+              duplicates: 0,
+              superseded: 0,
+              truncated: 0,
+              chunks: 1,
+              tokens: 1,
+            };
             return { index, documents: 1, stored: 1, ...none };
           },
         });
@@ -191,7 +201,7 @@ describe('by Redis alone', () => {
     const direct = new Redis(redisUrl);
     closers.push(async () => direct.disconnect());
     await direct.del(await direct.keys('*:lock'));
-    const none = { skipped: 0, failed: 0, duplicates: 0, truncated: 0, chunks: 1, tokens: 1 };
+    const none = { skipped: 0, failed: 0, duplicates: 0, superseded: 0, truncated: 0, chunks: 1, tokens: 1 };
     alive.serve(MODEL, { query: never, shard: async () => ({ index: 0, documents: 1, stored: 1, ...none }) });
     await until(() => stalls === 1);
     expect(waits[0]).toBe('bulk true');

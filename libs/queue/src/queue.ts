@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Job as BullJob, Queue as BullQueue } from 'bullmq';
 import { z } from 'zod';
 import {
@@ -10,12 +11,20 @@ import {
   type QueryResult,
   type QueryTask,
 } from '@embedmill/jobs';
+import { AcceptanceOrder } from './acceptance-order.ts';
 import { backlogOf, QUERY_WAKES_MS, type Backlog, type SampledJob } from './backlog.ts';
 import type { Broker } from './broker.ts';
 import { UNCLAIMED, type BullQueues } from './bull-queues.ts';
 import { queueUnavailable, refusedForNow, within, type QueueOptions } from './connection.ts';
 import type { QueueMemory } from './memory.ts';
-import { newRecord, viewOf, type IngestRecord, type NewJob } from './ingest-record.ts';
+import {
+  newRecord,
+  submissionKey,
+  viewOf,
+  wholeRecord,
+  type IngestRecord,
+  type NewJob,
+} from './ingest-record.ts';
 import { cancelKey, INGEST_QUEUE, MODELS, queryQueue, shardQueue, troubleKey, turnKey } from './names.ts';
 import { openBroker } from './open-broker.ts';
 import { QueryClient } from './query-client.ts';
@@ -77,6 +86,7 @@ export class Queue {
   readonly #queues: BullQueues;
   readonly #queries: QueryClient;
   readonly #serving: ServingLook;
+  readonly #order: AcceptanceOrder;
 
   constructor(broker: Broker, queries: QueryClient) {
     this.#broker = broker;
@@ -84,10 +94,11 @@ export class Queue {
     this.#ingest = this.#queues.get(INGEST_QUEUE);
     this.#queries = queries;
     this.#serving = new ServingLook(broker);
+    this.#order = new AcceptanceOrder(broker);
   }
 
   /**
-   * Queues a job. An id that is known gives the job it stands for, or `idempotency_conflict` when the two
+   * Queues a job, as the last one in the order of acceptance unless it repeats another. An id that is known gives the job it stands for, or `idempotency_conflict` when the two
    * differ in collection, tenant or digest. `keep` is called with a new job's record before the queue has it: when it
    * was called and then `queue_unavailable` is thrown, whether the queue has the job is not known.
    */
@@ -97,14 +108,42 @@ export class Queue {
   ): Promise<{ job: Job; created: boolean }> {
     const existing = await this.#find(job.id);
     if (existing !== undefined) return { job: sameJob(existing, job), created: false };
-    const record = newRecord(job);
-    await keep?.(record);
-    const stored = await this.restore(record);
-    return { job: sameJob(stored, job), created: stored.data.submission === record.submission };
+    const submission = randomUUID();
+    const writer = submissionKey({ id: job.id, submission });
+    const record = newRecord(job, submission, await this.#accept(job, writer));
+    const withdraw = () => this.#call(this.#order.leave(job.collection.name, writer));
+    try {
+      await keep?.(record);
+    } catch (thrown) {
+      await withdraw().catch(() => undefined);
+      throw thrown;
+    }
+    const stored = await this.#add(record);
+    const created = stored.data.submission === submission;
+    if (!created) await withdraw();
+    return { job: sameJob(stored, job), created };
+  }
+
+  /** Runs a write that is no job, such as a deletion, in its place in the order of acceptance. */
+  async inOrder<T>(collection: string, write: (sequence: number) => Promise<T>): Promise<T> {
+    const writer = `write ${randomUUID()}`;
+    const sequence = await this.#call(this.#order.take(collection, writer));
+    try {
+      return await write(sequence);
+    } finally {
+      // What is left where the queue is away is swept later.
+      await this.#call(this.#order.leave(collection, writer)).catch(() => undefined);
+    }
   }
 
   /** Queues a job as it was kept when it was submitted; does nothing where the queue has it. */
-  async restore(record: IngestRecord): Promise<BullJob<IngestRecord>> {
+  async restore(record: IngestRecord): Promise<void> {
+    const { collection, sequence } = record;
+    await this.#call(this.#order.join(collection.name, submissionKey(record), sequence));
+    await this.#add(record);
+  }
+
+  async #add(record: IngestRecord): Promise<BullJob<IngestRecord>> {
     await this.announceModel(record.collection.profile.model);
     const added = await this.#call(
       this.#ingest.add('ingest', record, {
@@ -136,7 +175,8 @@ export class Queue {
 
   /** What a job was submitted with, as its retry needs it. */
   async getSubmission(id: JobId): Promise<IngestRecord | undefined> {
-    return (await this.#find(id))?.data;
+    const found = await this.#find(id);
+    return found && wholeRecord(found.data);
   }
 
   /** Jobs, the newest first. */
@@ -181,7 +221,12 @@ export class Queue {
 
   /** Removes a finished job; one that is not there is fine. */
   async remove(id: JobId): Promise<void> {
+    const job = await this.#find(id);
     await this.#call(this.#ingest.remove(id));
+    if (job !== undefined) {
+      const { collection } = job.data;
+      await this.#call(this.#order.forget(collection.name, submissionKey(job.data)));
+    }
     await this.#call(this.#broker.delete(cancelKey(id)));
   }
 
@@ -315,6 +360,13 @@ export class Queue {
   async close(): Promise<void> {
     await this.#queries.close();
     await this.#broker.close();
+  }
+
+  /** The next sequence, or that of the job which this one repeats. */
+  async #accept({ collection, sequence }: NewJob, writer: string): Promise<number> {
+    if (sequence === undefined) return this.#call(this.#order.take(collection.name, writer));
+    await this.#call(this.#order.join(collection.name, writer, sequence));
+    return sequence;
   }
 
   /** Why workers cannot load a model, where they said so lately. */

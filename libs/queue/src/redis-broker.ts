@@ -15,6 +15,17 @@ const SAVE_HELD = `
   return 1
 `;
 
+/** Both keys are on one node; `%.0f`, for Lua would write large numbers with an exponent. */
+const NEXT_SEQUENCE = `
+  local time = redis.call('TIME')
+  local last = tonumber(redis.call('GET', KEYS[1]) or '0')
+  local next = math.max(time[1] * 1000000 + time[2], last + 1, tonumber(ARGV[2]) + 1)
+  local text = string.format('%.0f', next)
+  redis.call('SET', KEYS[1], text)
+  redis.call('ZADD', KEYS[2], text, ARGV[1])
+  return text
+`;
+
 /** A broker that is Redis: one server, a master that sentinels name, or a cluster. */
 export class RedisBroker implements Broker {
   readonly queues: BullQueues;
@@ -100,6 +111,30 @@ export class RedisBroker implements Broker {
 
   members(set: string): Promise<string[]> {
     return this.#redis.smembers(this.#key(set));
+  }
+
+  async nextSequence(set: string, member: string, after: number): Promise<number> {
+    const keys = [this.#key('sequence'), this.#key(set)] as const;
+    return Number(await this.#redis.eval(NEXT_SEQUENCE, 2, ...keys, member, String(after)));
+  }
+
+  async addRanked(set: string, member: string, rank: number): Promise<void> {
+    await this.#redis.zadd(this.#key(set), rank, member);
+  }
+
+  async removeRanked(set: string, member: string): Promise<void> {
+    await this.#redis.zrem(this.#key(set), member);
+  }
+
+  async rankBelow(set: string, rank: number): Promise<number> {
+    const below = [`(${rank}`, '-inf', 'WITHSCORES', 'LIMIT', 0, 1] as const;
+    const [, found = 0] = await this.#redis.zrevrangebyscore(this.#key(set), ...below);
+    return Number(found);
+  }
+
+  async ranked(set: string): Promise<{ member: string; rank: number }[]> {
+    const found = await this.#redis.zrange(this.#key(set), '0', '-1', 'WITHSCORES');
+    return found.flatMap((member, at) => (at % 2 === 0 ? { member, rank: Number(found[at + 1]) } : []));
   }
 
   async publish(channel: string, message: Uint8Array): Promise<void> {

@@ -10,7 +10,7 @@ import type { Document } from '@embedmill/jobs';
  * Two modes: in memory while the job is small, and spilled to files by the id's hash once more than
  * `memoryRecords` ids were seen, so that memory stays flat whatever the job's size. A record is 16 bytes of the
  * hash of (tenant, id) and the line as a float64; equal hashes are in the same partition, so that partitions can
- * be read one by one. Used by the scan alone: `add` in order of lines, then `superseded` once, then `close`.
+ * be read one by one. Used by the scan alone: `add` in order of lines, then `duplicates` once, then `close`.
  */
 const RECORD = 24;
 const PARTITIONS = 64;
@@ -30,8 +30,8 @@ export class DuplicateFinder {
     if (partition?.add(key, line)) await partition.spill();
   }
 
-  /** Pairs of a superseded line and the last line with the same document, by line. */
-  async superseded(): Promise<[line: number, by: number][]> {
+  /** Pairs of a line that comes again and the last line with the same document, by line. */
+  async duplicates(): Promise<[line: number, by: number][]> {
     const pairs: [number, number][] = [];
     for (const partition of this.#partitions) {
       const last = new Map<string, number>();

@@ -25,7 +25,7 @@ export async function failShard(spool: Spool, shard: Shard, error: EmbedmillErro
           case 'invalid':
             failures.push(read.report);
             break;
-          case 'superseded':
+          case 'duplicate':
             warnings.push(read.report);
             break;
           case 'document':
@@ -48,6 +48,7 @@ export async function failShard(spool: Spool, shard: Shard, error: EmbedmillErro
     skipped: 0,
     failed: failures.length,
     duplicates: warnings.length,
+    superseded: 0,
     truncated: 0,
     chunks: 0,
     tokens: 0,

@@ -48,14 +48,14 @@ test('shards cover every line once, within their limits', async () => {
 test('of a job that is bound to a tenant, a document that names it comes again where one names none', async () => {
   const named = (tenant: string) => JSON.stringify({ id: 'a', text: 'x', tenant });
   const lines = [line('a'), named('acme'), named('other')];
-  expect((await manifestOf(lines, undefined, 'acme' as TenantId)).shards[0]?.superseded).toEqual([[1, 2]]);
-  expect((await manifestOf(lines)).shards[0]?.superseded).toEqual([]);
+  expect((await manifestOf(lines, undefined, 'acme' as TenantId)).shards[0]?.duplicates).toEqual([[1, 2]]);
+  expect((await manifestOf(lines)).shards[0]?.duplicates).toEqual([]);
 });
 
 test('a document that comes again names the last line that has it, also across shards', async () => {
   const lines = [line('a'), line('b'), line('a'), line('c'), line('a'), line('b')];
   const { shards } = await manifestOf(lines, { documents: 2, bytes: 1e6 });
-  expect(shards.map(({ superseded }) => superseded)).toEqual([
+  expect(shards.map(({ duplicates }) => duplicates)).toEqual([
     [
       [1, 5],
       [2, 6],
@@ -67,7 +67,7 @@ test('a document that comes again names the last line that has it, also across s
 
 test('a later line that is no valid document does not displace an earlier valid one', async () => {
   const { shards } = await manifestOf([line('a'), line('a', '  '), '{"id":"a"']);
-  expect(shards[0]?.superseded).toEqual([]);
+  expect(shards[0]?.duplicates).toEqual([]);
 });
 
 test('the same id of another tenant is another document; a number is the id it spells', async () => {
@@ -76,7 +76,7 @@ test('the same id of another tenant is another document; a number is the id it s
     '{"id":"1","text":"x","tenant":"t"}',
     '{"id":1,"text":"x"}',
   ]);
-  expect(shards[0]?.superseded).toEqual([[1, 3]]);
+  expect(shards[0]?.duplicates).toEqual([[1, 3]]);
 });
 
 test('reading goes on from a saved cursor', async () => {
@@ -98,7 +98,7 @@ test('duplicates are found alike in memory and spilled to disk', async () => {
           for (const [n, id] of ids.entries()) {
             await finder.add({ tenant: 'default' as TenantId, id: String(id) as DocumentId }, n + 1);
           }
-          expect(await finder.superseded()).toEqual(expected);
+          expect(await finder.duplicates()).toEqual(expected);
         } finally {
           await finder.close();
         }

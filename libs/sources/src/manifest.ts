@@ -73,7 +73,7 @@ export async function writeManifest(
       options.signal?.throwIfAborted();
       for (const line of group) {
         if (range !== undefined && isFull(range, line, limits)) cut();
-        range ??= { offset: line.offset, length: 0, firstLine: line.number, documents: 0, superseded: [] };
+        range ??= { offset: line.offset, length: 0, firstLine: line.number, documents: 0, duplicates: [] };
         range.length = line.offset + line.length - range.offset;
         range.documents += 1;
         totals.documents += 1;
@@ -87,7 +87,7 @@ export async function writeManifest(
     cut();
     await out.appendFile(pending);
     const ranges = rangesIn(createReadStream(scratch));
-    await spool.writeManifest(job, withSuperseded(ranges, await finder.superseded()));
+    await spool.writeManifest(job, withDuplicates(ranges, await finder.duplicates()));
     return totals;
   } catch (error) {
     throw isSystemError(error) ? spoolUnavailable('write', scratch, error) : error;
@@ -125,16 +125,16 @@ function isFull(range: ShardRange, line: Line, limits: ShardLimits): boolean {
 }
 
 /** The manifest's lines, each with those of the pairs that lie before the next one's first line. */
-async function* withSuperseded(
+async function* withDuplicates(
   ranges: AsyncIterable<{ range: ShardRange }>,
-  superseded: [number, number][],
+  duplicates: [number, number][],
 ): AsyncGenerator<Uint8Array> {
   let at = 0;
   let previous: ShardRange | undefined;
   const lineOf = (range: ShardRange, endLine: number): Buffer => {
     const start = at;
-    while (at < superseded.length && (superseded[at]?.[0] ?? endLine) < endLine) at += 1;
-    return Buffer.from(`${JSON.stringify({ ...range, superseded: superseded.slice(start, at) })}\n`);
+    while (at < duplicates.length && (duplicates[at]?.[0] ?? endLine) < endLine) at += 1;
+    return Buffer.from(`${JSON.stringify({ ...range, duplicates: duplicates.slice(start, at) })}\n`);
   };
   for await (const { range } of ranges) {
     if (previous !== undefined) yield lineOf(previous, range.firstLine);

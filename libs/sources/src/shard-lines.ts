@@ -7,24 +7,24 @@ import type { Spool } from './spool.ts';
 export type ShardLine =
   | { kind: 'document'; line: Line; document: Document }
   | { kind: 'invalid'; report: DocumentReport }
-  | { kind: 'superseded'; report: DocumentReport };
+  | { kind: 'duplicate'; report: DocumentReport };
 
 /** The lines of a shard, in groups as they are read. Errors: those of `Spool.readSource`. */
 export async function* readShardLines(
   spool: Pick<Spool, 'readSource'>,
-  { source, range, collection, tenant }: Omit<Shard, 'job' | 'index' | 'purpose'>,
+  { source, range, collection, tenant }: Pick<Shard, 'source' | 'range' | 'collection' | 'tenant'>,
 ): AsyncGenerator<ShardLine[]> {
-  const superseded = new Map(range.superseded);
+  const duplicates = new Map(range.duplicates);
   const bytes = spool.readSource(source, range.offset, range.length);
   for await (const group of readLines(bytes, range)) {
     yield group.map((line): ShardLine => {
       const read = readDocumentLine(line, collection.profile, tenant);
       if (!read.ok) return { kind: 'invalid', report: read.report };
-      const by = superseded.get(line.number);
+      const by = duplicates.get(line.number);
       if (by === undefined) return { kind: 'document', line, document: read.document };
       const message = `line ${by} has the same id and wins; this line was not stored`;
       const report = reportOf(line, read.document.id, { code: 'duplicate_id', message });
-      return { kind: 'superseded', report };
+      return { kind: 'duplicate', report };
     });
   }
 }

@@ -144,7 +144,7 @@ export function spoolConformance(start: () => Promise<SpoolPlace>): void {
     const totals = await writeManifest(spool, JOB, source, { filterable: {} }, { limits });
     expect(totals).toEqual({ documents: 50, shards: 13 });
     const shards = await Array.fromAsync(readManifest(spool, JOB));
-    expect(shards.flatMap(({ range }) => range.superseded)).toEqual(
+    expect(shards.flatMap(({ range }) => range.duplicates)).toEqual(
       Array.from({ length: 10 }, (_, n) => [n + 1, n + 41]),
     );
     for (const [n, { next }] of shards.entries())

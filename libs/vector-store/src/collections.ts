@@ -83,6 +83,15 @@ export function assertKnown(existing: Collection, known: Collection | undefined)
   );
 }
 
+/** @throws EmbedmillError `collection_not_found` where it is not the one that a writer knows, but one made since. */
+export function assertNotRemade(now: Collection, known: Pick<Collection, 'createdAt'>): void {
+  if (now.createdAt === known.createdAt) return;
+  throw new EmbedmillError(
+    'collection_not_found',
+    `the collection "${now.name}" was deleted and made anew; submit the documents to the new one`,
+  );
+}
+
 /** @throws EmbedmillError `migration_state` when points would be left without the vector that searches use. */
 export function assertNoneLacking(wanted: Collection, lacking: number): void {
   if (lacking === 0) return;

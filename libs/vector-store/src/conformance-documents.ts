@@ -55,6 +55,8 @@ interface DocumentShape {
   other?: Float32Array[];
   sparse?: SparseVectors[];
   fingerprint?: string;
+  /** Of the submission that it comes from; 1 by default. */
+  sequence?: number;
 }
 
 /** A document of this collection; by default of one chunk, with the first unit vector. */
@@ -64,9 +66,11 @@ export function documentOf(
   shape: DocumentShape = {},
 ): DocumentPoints {
   const key = keyOf(id, shape.tenant);
+  const { sequence = 1 } = shape;
   const vectors = shape.vectors ?? Array.from({ length: shape.chunks ?? 1 }, (_, i) => unit(4, i % 4));
   return {
     ...key,
+    sequence,
     points: vectors.map((vector, index) => ({
       id: pointId(key.tenant, collection, key.id, index),
       dense: vector instanceof Float32Array ? vector : new Float32Array(vector),
@@ -85,6 +89,7 @@ export function documentOf(
         timestamp: null,
         fingerprint: shape.fingerprint ?? `fingerprint of ${id}`,
         job_id: `job of ${id}` as JobId,
+        sequence,
         metadata: shape.metadata ?? {},
       },
     })),
@@ -92,8 +97,14 @@ export function documentOf(
 }
 
 /** What is found of a document that documentOf made. */
-export function stored(id: string, chunkCount: number) {
-  return { fingerprint: `fingerprint of ${id}`, chunkCount, jobId: `job of ${id}` };
+export function stored(id: string, chunkCount: number, sequence = 1, decided = sequence) {
+  const written = { fingerprint: `fingerprint of ${id}`, chunkCount, jobId: `job of ${id}` };
+  return { state: 'stored', ...written, sequence, decided };
+}
+
+/** What is found of a document that was deleted. */
+export function absent(decided: number) {
+  return { state: 'absent', decided };
 }
 
 export function unit(dims: number, at: number): Float32Array {

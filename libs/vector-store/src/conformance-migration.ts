@@ -1,5 +1,4 @@
 import {
-  denseVectors,
   profileSchema,
   type Collection,
   type CollectionName,
@@ -111,7 +110,7 @@ export function migrationConformance(
         documentOf(name, 'd', { vectors: [unit(4, 3), unit(4, 0)], other: [unit(3, 2), unit(3, 2)] }),
         documentOf(name, 'a'),
       ]);
-      await store().deleteDocuments(name, [keyOf('b')]);
+      await store().deleteDocuments(name, [keyOf('b')], 2);
       expect(await found(name, unit(3, 2), 'dense_2')).toEqual(['d', 'd']);
       await store().replaceDocuments(name, [
         documentOf(name, 'd', { vectors: [unit(4, 3)], other: [unit(3, 2)] }),
@@ -148,7 +147,7 @@ export function migrationConformance(
         expect(factors[at]).toBeCloseTo(Math.log(1 + (3 - n + 0.5) / (n + 0.5)), 5);
       }
       const written = documentOf(name, 'e', { vectors: [unit(3, 0)], other: [unit(4, 1)] });
-      await store().replaceDocuments(name, [written], denseVectors(await definition(name)));
+      await store().replaceDocuments(name, [written], await definition(name));
       const [point] = await store().getPoints(name, [keyOf('e')]);
       expect(point).toMatchObject({ dense: unit(3, 0), other: unit(4, 1) });
 
@@ -219,8 +218,8 @@ export function migrationConformance(
 
     test('is refused to a writer who does not know of it, or takes it for another model’s', async () => {
       const name = await halfMigrated();
-      const [first] = denseVectors(await definition(name));
-      const write = store().replaceDocuments(name, [documentOf(name, 'd')], [first]);
+      const before = { ...(await definition(name)), other: undefined };
+      const write = store().replaceDocuments(name, [documentOf(name, 'd')], before);
       await expect(write).rejects.toMatchObject({ code: 'store_unavailable', retryable: true });
       const id = documentOf(name, 'c').points[0]?.id as PointId;
       const addition = store().addVectors(name, [{ id, values: unit(3, 1) }], { ...OTHER, model: 'third' });
@@ -252,7 +251,7 @@ export function migrationConformance(
 
     test('is not taken for the first one by a writer who does not know that they were exchanged', async () => {
       const name = await migrated();
-      const before = denseVectors(await definition(name));
+      const before = await definition(name);
       await exchange(name);
       const document = documentOf(name, 'd', { vectors: [unit(3, 0)], other: [unit(4, 0)] });
       const write = store().replaceDocuments(name, [document], before);

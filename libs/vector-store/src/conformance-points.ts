@@ -112,7 +112,7 @@ export function pointConformance(
         seen.push(...page.map((point) => point.id));
         if (page.length < 10) break;
         after = page.at(-1)?.id;
-        await store().deleteDocuments(name, [keyOf(`goes${turn}`)]);
+        await store().deleteDocuments(name, [keyOf(`goes${turn}`)], 2);
         await store().replaceDocuments(name, [documentOf(name, `new${turn}`)]);
         // Another scan, which begins later.
         await store().scanPoints(name, { limit: 3 });

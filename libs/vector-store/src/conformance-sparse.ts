@@ -191,7 +191,7 @@ export function sparseConformance(
         b: Math.log(1 + 1.5 / 3.5),
         d: 0.3 * Math.log(1 + 1.5 / 3.5),
       });
-      await store().deleteDocuments(own, [keyOf('a'), keyOf('d'), keyOf('missing')]);
+      await store().deleteDocuments(own, [keyOf('a'), keyOf('d'), keyOf('missing')], 2);
       await write(own, { e: { 6: 1 } });
       expectScores(await search(own, 'bm25', sparse({ 1: 1 })), { b: Math.log(1 + 2.5 / 1.5) });
       // A document whose chunks become fewer, and without terms.

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { profileSchema, type Collection, type CollectionName } from '@embedmill/jobs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { DEFAULT, documentOf, keyOf, near, stored, unit } from './conformance-documents.ts';
+import { absent, DEFAULT, documentOf, keyOf, near, stored, unit } from './conformance-documents.ts';
 import { filterConformance } from './conformance-filters.ts';
 import { aliasConformance } from './conformance-aliases.ts';
 import { migrationConformance } from './conformance-migration.ts';
@@ -112,7 +112,7 @@ export function conformance(
           () => store.countPoints(name),
           () => store.findDocuments(name, [keyOf('a')]),
           () => store.replaceDocuments(name, [documentOf(name, 'a')]),
-          () => store.deleteDocuments(name, [keyOf('a')]),
+          () => store.deleteDocuments(name, [keyOf('a')], 2),
           () => store.search(name, { vector: near(unit(4, 0)), limit: 1, offset: 0 }),
           () => store.getPoints(name, [keyOf('a')]),
           () => store.scanPoints(name, { limit: 1 }),
@@ -214,7 +214,7 @@ export function conformance(
           expect(byIndex).toEqual(next.points.map((point) => point.payload));
           expect(await store.countPoints(name)).toBe(10 + after);
           expect(await store.findDocuments(name, [keyOf('a')])).toEqual([
-            after === 0 ? undefined : { ...stored('a', after), fingerprint: 'new' },
+            after === 0 ? absent(1) : { ...stored('a', after), fingerprint: 'new' },
           ]);
         },
       );
@@ -234,7 +234,7 @@ export function conformance(
       test('no documents are no work', async () => {
         const name = await create();
         await store.replaceDocuments(name, []);
-        await store.deleteDocuments(name, []);
+        await store.deleteDocuments(name, [], 2);
         expect(await store.findDocuments(name, [])).toEqual([]);
         expect(await store.countPoints(name)).toBe(0);
       });
@@ -320,7 +320,8 @@ export function conformance(
         const name = await create();
         const whole = documentOf(name, 'a', { chunks: 3 });
         await store.replaceDocuments(name, [{ ...whole, points: whole.points.slice(1) }]);
-        expect(await store.findDocuments(name, [keyOf('a')])).toEqual([undefined]);
+        const [cut] = await store.findDocuments(name, [keyOf('a')]);
+        expect(cut?.state).not.toBe('stored');
         await store.replaceDocuments(name, [whole]);
         expect(await store.findDocuments(name, [keyOf('a')])).toEqual([stored('a', 3)]);
         expect(await store.countPoints(name)).toBe(3);
@@ -334,11 +335,15 @@ export function conformance(
           documentOf(name, "it's", { chunks: 2 }),
           documentOf(name, 'b\\', { chunks: 2 }),
         ]);
-        await store.deleteDocuments(name, [keyOf('a'), keyOf("it's"), keyOf('b\\', 'x'), keyOf('missing')]);
+        await store.deleteDocuments(
+          name,
+          [keyOf('a'), keyOf("it's"), keyOf('b\\', 'x'), keyOf('missing')],
+          2,
+        );
         expect(await store.countPoints(name)).toBe(4);
         expect(
           await store.findDocuments(name, [keyOf('a'), keyOf('a', 'x'), keyOf("it's"), keyOf('b\\')]),
-        ).toEqual([undefined, stored('a', 2), undefined, stored('b\\', 2)]);
+        ).toEqual([absent(2), stored('a', 2), absent(2), stored('b\\', 2)]);
       });
     });
 

@@ -1,7 +1,10 @@
 export type {
+  AbsentDocument,
   Alias,
   DocumentKey,
   DocumentPoints,
+  DocumentVersion,
+  FoundDocument,
   Point,
   PointPayload,
   PointScan,

@@ -5,8 +5,11 @@ import type { VectorStore } from './store.ts';
 const OPERATIONS = {
   findDocuments: 'lookup',
   replaceDocuments: 'upsert',
+  confirmDocuments: 'upsert',
   addVectors: 'upsert',
   deleteDocuments: 'delete',
+  removeOvertaken: 'delete',
+  purgeTombstones: 'delete',
   search: 'search',
   termFactors: 'search',
   getPoints: 'read',

@@ -1,10 +1,10 @@
 import type { PointPayload } from './store.ts';
 
-type Pictured = 'image' | 'timestamp';
+type Later = 'image' | 'timestamp' | 'sequence';
 
-/** A payload as it should be; those that were stored before documents had pictures lack what is of them. */
+/** A payload as it should be; those that were stored before there were pictures or sequences lack what is of them. */
 export function wholePayload(
-  stored: Omit<PointPayload, Pictured> & Partial<Pick<PointPayload, Pictured>>,
+  stored: Omit<PointPayload, Later> & Partial<Pick<PointPayload, Later>>,
 ): PointPayload {
-  return { image: null, timestamp: null, ...stored };
+  return { image: null, timestamp: null, sequence: 0, ...stored };
 }

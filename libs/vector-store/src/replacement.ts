@@ -1,49 +1,33 @@
-import type { Collection, DenseVector, SparseScheme } from '@embedmill/jobs';
+import { denseVectors, EmbedmillError, type Collection, type SparseScheme } from '@embedmill/jobs';
 import { assertVectors } from './collections.ts';
 import { checkDense, checkSparse, denseVector } from './vector-check.ts';
 import type { DocumentKey, DocumentPoints, Point } from './store.ts';
 
 /**
- * What replacing documents comes to, the same in every store, in this order:
- * 1. delete, of each document, the chunks it will no longer have, and its chunk 0 where the old or the new
- *    document has more than one chunk;
- * 2. write `rest`;
- * 3. write `first`.
+ * Documents that can be written: of one that is given twice the later one alone, their points checked.
  *
- * A document counts as stored when its chunk 0 is there. So one that was cut short is not found, neither as
- * what it was nor as what it should become, and is written again; and one of a single chunk, the usual case, is
- * never missing while it is replaced.
- */
-export interface Replacement {
-  documents: DocumentPoints[];
-  /** All chunks 0. */
-  first: Point[];
-  /** All other chunks. */
-  rest: Point[];
-}
-
-/**
- * @param vectors what the writer takes for the collection's dense vectors
  * @throws EmbedmillError before anything has been written: `dimension_mismatch`, `store_rejected` (a number that is not
- *   finite, a sparse vector that is not well formed), `store_unavailable` (the collection has others by now).
+ *   finite, a sparse vector that is not well formed, a point of another sequence), `store_unavailable` (it has other dense
+ *   vectors by now than the writer knows).
  */
-export function replacementOf(
+export function checkedDocuments(
   collection: Collection,
-  documents: DocumentPoints[],
-  vectors?: readonly DenseVector[],
-): Replacement {
-  if (vectors !== undefined) assertVectors(collection, vectors);
-  // Of a document that is given twice, the later one is what should exist afterwards.
+  documents: readonly DocumentPoints[],
+  known?: Collection,
+): DocumentPoints[] {
+  if (known !== undefined) assertVectors(collection, denseVectors(known));
   const latest = [...new Map(documents.map((document) => [keyText(document), document])).values()];
-  const first: Point[] = [];
-  const rest: Point[] = [];
-  for (const { id, points } of latest) {
+  for (const { id, sequence, points } of latest) {
     for (const point of points) {
-      checkPoint(collection, point, `document "${id}", chunk ${point.payload.chunk_index}`);
-      (point.payload.chunk_index === 0 ? first : rest).push(point);
+      const where = `document "${id}", chunk ${point.payload.chunk_index}`;
+      checkPoint(collection, point, where);
+      if (point.payload.sequence !== sequence) {
+        const message = `${where}: its sequence is ${point.payload.sequence}, the document's is ${sequence}`;
+        throw new EmbedmillError('store_rejected', message);
+      }
     }
   }
-  return { documents: latest, first, rest };
+  return latest;
 }
 
 function checkPoint(collection: Collection, { dense, other, sparse }: Point, where: string): void {

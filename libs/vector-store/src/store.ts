@@ -35,6 +35,8 @@ export interface PointPayload {
   fingerprint: string;
   /** The job that wrote it. */
   job_id: JobId;
+  /** The sequence of the submission that wrote it; 0 where it was stored before there were sequences. */
+  sequence: number;
   metadata: { [key: string]: Json };
 }
 
@@ -59,14 +61,36 @@ export interface DocumentKey {
 
 /** All the points of one document, by chunk index from 0. */
 export interface DocumentPoints extends DocumentKey {
+  /** Of the submission that it comes from; its points carry the same. */
+  sequence: number;
   points: Point[];
 }
 
+/** A document as one submission left it. */
+export interface DocumentVersion extends DocumentKey {
+  /** Of the submission that wrote it. */
+  sequence: number;
+}
+
+/** A document that is there, written to its end. */
 export interface StoredDocument {
+  state: 'stored';
   fingerprint: string;
   chunkCount: number;
   jobId: JobId;
+  /** Of the submission that wrote it. */
+  sequence: number;
+  /** The greatest sequence that had its say on the document: that of its writer, or of one that found it unchanged. */
+  decided: number;
 }
+
+/** A document that is not there although a submission had its say on it: it was deleted, or is being written. */
+export interface AbsentDocument {
+  state: 'absent';
+  decided: number;
+}
+
+export type FoundDocument = StoredDocument | AbsentDocument;
 
 /** Which points: those of the tenant that satisfy the filter. */
 export interface PointSelection {
@@ -122,13 +146,59 @@ export interface PointScan extends PointSelection {
 }
 
 /**
+ * Writes of whole documents, in the order of their sequences, in whatever order they come: of a document, that of the
+ * greatest sequence is what remains. One that is overtaken (another of a greater sequence had its say on the document)
+ * changes nothing, cleans up what it wrote before it found out, and names the document in its answer. Writing under a
+ * sequence again has the effect of writing once.
+ *
+ * `known` is the collection as the writer knows it. Where it was deleted and made anew since, nothing of the write stays
+ * and the error is `collection_not_found`. Where it has other dense vectors by now, or gets them while this is written, the
+ * error is `store_unavailable`: read the definition again, and embed by it.
+ */
+export interface DocumentWrites {
+  /**
+   * Afterwards exactly these points exist of each of these documents: new ones written, chunks that a document no longer
+   * has deleted. A document's chunk 0 is written last, so that a write cut short is not taken for a whole one.
+   */
+  replaceDocuments(
+    name: CollectionName,
+    documents: DocumentPoints[],
+    known?: Collection,
+  ): Promise<DocumentKey[]>;
+  /**
+   * Deletes the documents, and leaves of each, also of one that is not there, a tombstone: its sequence, which no call but
+   * `findDocuments` shows, and which keeps older writes away.
+   */
+  deleteDocuments(
+    name: CollectionName,
+    documents: DocumentKey[],
+    sequence: number,
+    known?: Collection,
+  ): Promise<DocumentKey[]>;
+  /**
+   * Of documents found as these versions, and unchanged by the submission of this sequence: keeps older writes away from
+   * now on. Gives those that are not these versions any more. Where a version's sequence is this one, it is one that an
+   * earlier attempt wrote: what that was to delete of an older one, and may not have come to, is deleted.
+   */
+  confirmDocuments(
+    name: CollectionName,
+    versions: DocumentVersion[],
+    sequence: number,
+  ): Promise<DocumentKey[]>;
+  /** Removes what an earlier attempt to write these documents under this sequence left, which others have overtaken since. */
+  removeOvertaken(name: CollectionName, documents: DocumentKey[], sequence: number): Promise<void>;
+  /** Forgets tombstones of sequences below this one: nothing older will be written any more. Gives how many there were. */
+  purgeTombstones(name: CollectionName, below: number): Promise<number>;
+}
+
+/**
  * A vector database, as embedmill uses it. Every write is durable when its promise resolves.
  *
  * Errors are of the catalogue: `collection_not_found`, `collection_exists` (created with another profile or
  * size), `dimension_mismatch`, `invalid_filter` (a field that is not filterable, or a value of another type),
  * `store_rejected` (the store will never take this) and `store_unavailable` (it may later).
  */
-export interface VectorStore {
+export interface VectorStore extends DocumentWrites {
   /** `zvec` or `qdrant`, and where it is, for `doctor`; no secrets. */
   readonly description: string;
 
@@ -161,24 +231,8 @@ export interface VectorStore {
   /** Points that have no dense vector of this name; exact. */
   countLacking(name: CollectionName, vector: DenseName): Promise<number>;
 
-  /** What is stored of each document, in the order asked. Only a document written to its end is found. */
-  findDocuments(name: CollectionName, documents: DocumentKey[]): Promise<(StoredDocument | undefined)[]>;
-
-  /**
-   * Afterwards exactly these points exist of each of these documents: new ones written, chunks that a document
-   * no longer has deleted. A document's chunk 0 is written last, so that a write cut short is not taken for a
-   * whole one. Safe to repeat.
-   *
-   * `vectors` are the collection's dense vectors as the writer knows them: what the points' `dense` is, and their `other`.
-   * Where the collection has others by now, or gets them while this is written, the error is `store_unavailable`: read the
-   * definition again, and embed by it.
-   */
-  replaceDocuments(
-    name: CollectionName,
-    documents: DocumentPoints[],
-    vectors?: readonly DenseVector[],
-  ): Promise<void>;
-  deleteDocuments(name: CollectionName, documents: DocumentKey[]): Promise<void>;
+  /** What is known of each document, in the order asked; undefined of those that nobody had a say on. */
+  findDocuments(name: CollectionName, documents: DocumentKey[]): Promise<(FoundDocument | undefined)[]>;
 
   /**
    * Best first, those of equal scores by id: so pages follow one another, whatever their limits.

@@ -92,7 +92,7 @@ describe.each<[string, () => Promise<{ store?: VectorStore; close?: () => Promis
 
   /** A fake of a worker: it stores what the shard's lines say, with the vector of their text. */
   async function storeShard(shard: Shard): Promise<ShardResult> {
-    const counts = { documents: 0, stored: 0, failed: 0, duplicates: 0 };
+    const counts = { documents: 0, stored: 0, failed: 0, duplicates: 0, superseded: 0 };
     const failures = [];
     for await (const group of readShardLines(api.parts.spool, shard)) {
       for (const line of group) {
@@ -109,7 +109,7 @@ describe.each<[string, () => Promise<{ store?: VectorStore; close?: () => Promis
             failures.push(line.report);
             counts.failed += 1;
             break;
-          case 'superseded':
+          case 'duplicate':
             counts.duplicates += 1;
         }
       }
@@ -238,6 +238,7 @@ function documentOf(id: string, tenant: string, text: string, collection = DOCS)
   const key = { id: id as DocumentId, tenant: tenant as TenantId };
   return {
     ...key,
+    sequence: 1,
     points: [
       {
         id: pointId(key.tenant, collection, key.id, 0),
@@ -246,7 +247,7 @@ function documentOf(id: string, tenant: string, text: string, collection = DOCS)
         payload: {
           ...{ document_id: key.id, tenant: key.tenant, chunk_index: 0, chunk_count: 1 },
           ...{ text, start: 0, end: text.length, title: text, image: null, timestamp: null },
-          ...{ fingerprint: `${tenant} ${id}`, job_id: 'job_setup' as JobId },
+          ...{ fingerprint: `${tenant} ${id}`, job_id: 'job_setup' as JobId, sequence: 1 },
           metadata: { tag: 'shared', year: 2020, tenant, note: text },
         },
       },

@@ -35,13 +35,17 @@ function calls(): [string, () => Promise<unknown>][] {
     ['countPoints', () => store.countPoints(NAME)],
     ['findDocuments', () => store.findDocuments(NAME, [])],
     ['replaceDocuments', () => store.replaceDocuments(NAME, [])],
-    ['deleteDocuments', () => store.deleteDocuments(NAME, [])],
+    ['deleteDocuments', () => store.deleteDocuments(NAME, [], 1)],
+    ['confirmDocuments', () => store.confirmDocuments(NAME, [], 1)],
+    ['removeOvertaken', () => store.removeOvertaken(NAME, [], 1)],
+    ['purgeTombstones', () => store.purgeTombstones(NAME, 1)],
     ['search', () => store.search(NAME, { vector, limit: 1, offset: 0 })],
     ['getPoints', () => store.getPoints(NAME, [])],
     ['scanPoints', () => store.scanPoints(NAME, { limit: 1 })],
     ['addVectors', () => store.addVectors(NAME, [])],
     ['termFactors', () => store.termFactors(NAME, 'bm25', new Uint32Array())],
     ['submit', () => queue.submit({ collection: definition } as never)],
+    ['inOrder', () => queue.inOrder(NAME, async () => undefined)],
     ['getJob', () => queue.getJob(JOB)],
     ['getSubmission', () => queue.getSubmission(JOB)],
     ['listJobs', () => queue.listJobs({ limit: 1, offset: 0 })],
@@ -59,8 +63,14 @@ test('where nobody is known to ask, nothing is given out or changed', async () =
 
 test('also the API writes documents through jobs only', async () => {
   const { store } = tenantView(api.parts);
-  for (const write of [() => store.replaceDocuments(NAME, []), () => store.addVectors(NAME, [])])
-    await expect(runAs(EVERYONE, write)).rejects.toThrow('through jobs only');
+  const writes: (() => Promise<unknown>)[] = [
+    () => store.replaceDocuments(NAME, []),
+    () => store.confirmDocuments(NAME, [], 1),
+    () => store.removeOvertaken(NAME, [], 1),
+    () => store.purgeTombstones(NAME, 1),
+    () => store.addVectors(NAME, []),
+  ];
+  for (const write of writes) await expect(runAs(EVERYONE, write)).rejects.toThrow('through jobs only');
 });
 
 test('whoever asks stays known through all that follows', async () => {

@@ -62,7 +62,11 @@ function storeView(store: VectorStore, reads: FairTurns): VectorStore {
     countLacking: async (name, vector) => read(() => store.countLacking(ofAllTenants({ name }).name, vector)),
     findDocuments: async (name, keys) => read(() => store.findDocuments(seen(name), keys.map(ownKey))),
     replaceDocuments: async () => refuseWrite(),
-    deleteDocuments: async (name, keys) => store.deleteDocuments(seen(name), keys.map(ownKey)),
+    deleteDocuments: async (name, keys, sequence, known) =>
+      store.deleteDocuments(seen(name), keys.map(ownKey), sequence, known),
+    confirmDocuments: async () => refuseWrite(),
+    removeOvertaken: async () => refuseWrite(),
+    purgeTombstones: async () => refuseWrite(),
     search: async (name, search) =>
       read(() => store.search(seen(name), { ...search, tenant: ownTenant(search.tenant) })),
     getPoints: async (name, keys) => read(() => store.getPoints(seen(name), keys.map(ownKey))),
@@ -87,6 +91,7 @@ function queueView(queue: ApiParts['queue']): ApiParts['queue'] {
       seen(job.collection.name as CollectionName);
       return queue.submit({ ...job, tenant }, keep);
     },
+    inOrder: async (collection, write) => queue.inOrder(seen(collection as CollectionName), write),
     getJob,
     getSubmission: async (id) => {
       const principal = currentPrincipal();

@@ -68,7 +68,7 @@ const pointSchema = z.strictObject({
 const SCAN = 100;
 
 /** What is stored: a document with its words, and all points, page by page. */
-export function documentRoutes({ store }: ApiParts, lane: QueryLane): FastifyPluginAsyncZod {
+export function documentRoutes({ store, queue }: ApiParts, lane: QueryLane): FastifyPluginAsyncZod {
   return async (server) => {
     server.get(
       '/collections/:name/documents/:id',
@@ -130,9 +130,10 @@ export function documentRoutes({ store }: ApiParts, lane: QueryLane): FastifyPlu
         },
       },
       async (request, reply) => {
-        const { name } = await requireCollection(store, request.params.name);
+        const collection = await requireCollection(store, request.params.name);
+        const name = collection.name as CollectionName;
         const key = { tenant: request.query.tenant as TenantId, id: request.params.id as DocumentId };
-        await store.deleteDocuments(name as CollectionName, [key]);
+        await queue.inOrder(name, (sequence) => store.deleteDocuments(name, [key], sequence, collection));
         return reply.code(204).send(null);
       },
     );

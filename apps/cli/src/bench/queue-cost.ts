@@ -77,10 +77,19 @@ async function dispatch(handle: IngestHandle): Promise<void> {
   for (;;) {
     let outstanding = await handle.outstanding();
     for (; index < SHARDS && outstanding < OUTSTANDING; index += 1, outstanding += 1) {
-      const range = { offset: index, length: 1, firstLine: 1, documents: DOCUMENTS_A_SHARD, superseded: [] };
+      const range = { offset: index, length: 1, firstLine: 1, documents: DOCUMENTS_A_SHARD, duplicates: [] };
       const { collection, source } = handle.record;
       if (source.kind !== 'file') throw new Error('the job has another source than it was given');
-      await handle.addShard({ job: handle.id, index, purpose: 'ingest', collection, source, range });
+      await handle.addShard({
+        job: handle.id,
+        index,
+        sequence: 1,
+        rival: 0,
+        purpose: 'ingest',
+        collection,
+        source,
+        range,
+      });
     }
     await handle.fold(lost);
     if (outstanding === 0 && index === SHARDS) return;
@@ -109,7 +118,7 @@ function job() {
 }
 
 function settled(index: number): ShardResult {
-  const counts = { skipped: 0, failed: 0, duplicates: 0, truncated: 0 };
+  const counts = { skipped: 0, failed: 0, duplicates: 0, superseded: 0, truncated: 0 };
   const documents = DOCUMENTS_A_SHARD;
   return { index, documents, stored: documents, chunks: documents, tokens: documents * 12, ...counts };
 }

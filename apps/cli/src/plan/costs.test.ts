@@ -84,9 +84,18 @@ test('Redis takes so many bytes for a job and for a shard that is outstanding', 
   const measured = Promise.withResolvers<number>();
   const dispatch = async (handle: IngestHandle): Promise<void> => {
     const before = await stored();
-    const range = { offset: 1e10, length: 102_400, firstLine: 1e8, documents: 256, superseded: [] };
+    const range = { offset: 1e10, length: 102_400, firstLine: 1e8, documents: 256, duplicates: [] };
     const add = (index: number) =>
-      handle.addShard({ job: handle.id, index, purpose: 'ingest', collection, source, range });
+      handle.addShard({
+        job: handle.id,
+        index,
+        sequence: 1,
+        rival: 0,
+        purpose: 'ingest',
+        collection,
+        source,
+        range,
+      });
     await Promise.all(Array.from({ length: 3000 }, (_, index) => add(index)));
     measured.resolve(((await stored()) - before) / 3000);
   };
@@ -131,11 +140,18 @@ test('zvec takes so many bytes a point on disk, beside its vector and text', asy
         timestamp: null,
         fingerprint: `${n}`.padStart(43, 'x'),
         job_id: newJobId(),
+        sequence: 1000 * Date.now(),
         metadata: {},
       },
     };
     expect(JSON.stringify({ ...payload, text: '' }).length / PAYLOAD_BYTES).toBeCloseTo(1, 1);
-    return { tenant, id, points: [{ id: pointId(tenant, name, id, 0), dense, sparse: {}, payload }] };
+    const { sequence } = payload;
+    return {
+      tenant,
+      id,
+      sequence,
+      points: [{ id: pointId(tenant, name, id, 0), dense, sparse: {}, payload }],
+    };
   };
   for (let at = 0; at < points; at += 200) {
     await store.replaceDocuments(

@@ -51,6 +51,18 @@ interface ScrollBody {
   with_vector?: boolean | string[];
 }
 
+interface UpsertBody {
+  points: PointBody[];
+  update_filter?: FakeFilter;
+  update_mode?: 'upsert' | 'insert_only' | 'update_only';
+}
+
+interface SetPayloadBody {
+  payload: Record<string, unknown>;
+  points?: (string | number)[];
+  filter?: FakeFilter;
+}
+
 interface UpdateVectorsBody {
   points: PointBody[];
   update_filter?: FakeFilter;
@@ -126,7 +138,7 @@ export class FakeCollection {
         return this.#done();
       }
       case 'put /collections/{collection_name}/points':
-        for (const point of (body as { points: PointBody[] }).points) this.#upsert(point);
+        this.#upsert(body as UpsertBody);
         return this.#done();
       case 'put /collections/{collection_name}/vectors/{vector_name}': {
         const config = body as VectorConfig;
@@ -151,6 +163,13 @@ export class FakeCollection {
       }
       case 'post /collections/{collection_name}/points/delete': {
         for (const { id } of this.#select((body as { filter: FakeFilter }).filter)) this.#points.delete(id);
+        return this.#done();
+      }
+      case 'post /collections/{collection_name}/points/payload': {
+        const { payload, points, filter } = body as SetPayloadBody;
+        // Where both are given, the ids count.
+        const chosen = points?.map((id) => this.#points.get(id)) ?? this.#select(filter);
+        for (const point of chosen) if (point !== undefined) Object.assign(point.payload, payload);
         return this.#done();
       }
       case 'post /collections/{collection_name}/points/count':
@@ -224,8 +243,14 @@ export class FakeCollection {
     return typeof index === 'object' ? index.type === 'text' : index === 'text';
   }
 
-  #upsert({ id, vector, payload }: PointBody): void {
-    this.#points.set(id, { id, vectors: kept(vector), payload: payload ?? {}, version: this.#operations });
+  /** New points are inserted whatever the filter; those that are there change where it holds of them. */
+  #upsert({ points, update_filter, update_mode = 'upsert' }: UpsertBody): void {
+    for (const { id, vector, payload } of points) {
+      const there = this.#points.get(id);
+      if (there === undefined ? update_mode === 'update_only' : update_mode === 'insert_only') continue;
+      if (there !== undefined && !passes(update_filter, there)) continue;
+      this.#points.set(id, { id, vectors: kept(vector), payload: payload ?? {}, version: this.#operations });
+    }
   }
 
   #wrongPoint({ id, vector }: PointBody): string | undefined {

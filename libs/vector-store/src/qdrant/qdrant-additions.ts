@@ -1,6 +1,6 @@
 import { EmbedmillError, type DenseName } from '@embedmill/jobs';
 import type { Schemas } from '@qdrant/js-client-rest';
-import { withoutVector, type QdrantFilter } from './qdrant-filter.ts';
+import { shown, withoutVector, type QdrantFilter } from './qdrant-filter.ts';
 
 const MOST_TRIES = 3;
 
@@ -31,7 +31,7 @@ export async function addToPoints(
     const having = points.filter((point) => there.has(point.id));
     if (having.length === 0) return;
     try {
-      await requests.add({ wait: true, points: having, update_filter: withoutVector(vector) });
+      await requests.add({ wait: true, points: having, update_filter: shown(withoutVector(vector)) });
       return;
     } catch (thrown) {
       // One was deleted since we looked; or all of the collection.

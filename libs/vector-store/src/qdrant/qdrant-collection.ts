@@ -82,6 +82,7 @@ export function payloadIndexes(
     { field: 'tenant', schema: { type: 'keyword', is_tenant: true } },
     { field: 'chunk_index', schema: 'integer' },
     { field: 'chunk_count', schema: 'integer' },
+    { field: 'sequence', schema: { type: 'integer', lookup: false, range: true, on_disk: true } },
     ...Object.entries(collection.profile.filterable).map(([field, type]) => ({
       field: `metadata.${field}`,
       schema: indexType(type),

@@ -1,7 +1,6 @@
 import { instantText, type GeoArea, type Scalar, type TenantId } from '@embedmill/jobs';
 import type { Schemas } from '@qdrant/js-client-rest';
 import type { Condition, Range, Target } from '../condition.ts';
-import type { DocumentPoints } from '../store.ts';
 
 export type QdrantFilter = Schemas['Filter'];
 export type QdrantCondition = Schemas['Condition'];
@@ -89,21 +88,63 @@ export function ofDocuments(tenant: TenantId, documents: string[]): { must: Qdra
   return { must: [matches('tenant', tenant), { key: 'document_id', match: { any } }] };
 }
 
-/** The points of one tenant's documents that have to go before the documents can be replaced; see Replacement. */
-export function staleChunks(tenant: TenantId, documents: DocumentPoints[]): QdrantFilter {
-  const kept = documents.flatMap(({ points }) =>
-    points.filter((point) => points.length === 1 || point.payload.chunk_index > 0).map((point) => point.id),
-  );
-  return {
-    ...ofDocuments(
-      tenant,
-      documents.map((document) => document.id),
-    ),
-    should: [
-      { must_not: [{ has_id: kept }] },
-      { must: [matches('chunk_index', 0), { key: 'chunk_count', range: { gt: 1 } }] },
-    ],
+/** Of these documents the chunks from this index on, of exactly this sequence, or of none greater. */
+export function ofChunks(
+  tenant: TenantId,
+  documents: string[],
+  from: number,
+  sequence: number,
+  which: 'exactly' | 'upTo',
+): QdrantFilter {
+  const { must } = ofDocuments(tenant, documents);
+  const chunks = { key: 'chunk_index', range: { gte: from } };
+  if (which === 'exactly') return { must: [...must, chunks, writtenUnder(sequence)] };
+  return { must: [...must, chunks], must_not: [above('sequence', sequence)] };
+}
+
+/**
+ * Points that no greater sequence has decided, those without one among them; and, where fingerprints are given, that are
+ * not the head of one of these documents, written under this very sequence.
+ */
+export function notDecidedAbove(sequence: number, whole: string[] = []): QdrantFilter {
+  const decided = [above('sequence', sequence), above('confirmed', sequence)];
+  if (whole.length === 0) return { must_not: decided };
+  const same = {
+    must: [writtenUnder(sequence), { key: 'fingerprint', match: { any: [...new Set(whole)] } }],
   };
+  return { must_not: [...decided, same] };
+}
+
+/** Those of these points that were written under one sequence, and that no greater one than the other has decided. */
+export function unchangedSince(points: string[], written: number, sequence: number): QdrantFilter {
+  return {
+    must: [{ has_id: points }, writtenUnder(written), IS_SHOWN],
+    must_not: [above('confirmed', sequence)],
+  };
+}
+
+/** All points that were written under a sequence. */
+export function writtenUnder(sequence: number): QdrantCondition {
+  // What was stored before there were sequences has none.
+  if (sequence === 0) return { must_not: [above('sequence', 0)] };
+  return { key: 'sequence', range: { gte: sequence, lte: sequence } };
+}
+
+/** Tombstones of sequences below this one. */
+export function tombstonesBelow(sequence: number): QdrantFilter {
+  return { must: [matches('chunk_count', 0), { key: 'sequence', range: { lt: sequence } }] };
+}
+
+/** Holds of all points but tombstones. */
+const IS_SHOWN: QdrantCondition = { must_not: [matches('chunk_count', 0)] };
+
+/** A filter that leaves tombstones out; of searches that is needless, for tombstones have no vectors. */
+export function shown(filter: QdrantFilter | undefined): QdrantFilter {
+  return { must: [IS_SHOWN, ...(filter === undefined ? [] : [filter])] };
+}
+
+function above(key: string, sequence: number): QdrantCondition {
+  return { key, range: { gt: sequence } };
 }
 
 /** Points that have no vector of this name. */

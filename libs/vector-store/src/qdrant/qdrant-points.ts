@@ -24,7 +24,10 @@ const BYTES_A_TERM = 11 + BYTES_A_NUMBER;
  *
  * @throws EmbedmillError `store_rejected` for a point that no request can hold.
  */
-export function upsertBatches(collection: Collection, points: Point[]): Generator<Schemas['PointStruct'][]> {
+export function upsertBatches(
+  collection: Collection,
+  points: readonly Point[],
+): Generator<Schemas['PointStruct'][]> {
   const schemes = sparseSchemes(collection);
   return batches(points, pointBytes, (point) => ({
     id: point.id,
@@ -85,7 +88,11 @@ function vectorsOf(
   return vectors;
 }
 
-function* batches<T, B>(items: T[], bytesOf: (item: T) => number, bodyOf: (item: T) => B): Generator<B[]> {
+function* batches<T, B>(
+  items: readonly T[],
+  bytesOf: (item: T) => number,
+  bodyOf: (item: T) => B,
+): Generator<B[]> {
   let batch: B[] = [];
   let bytes = 0;
   for (const item of items) {
@@ -101,7 +108,18 @@ function* batches<T, B>(items: T[], bytesOf: (item: T) => number, bodyOf: (item:
   if (batch.length > 0) yield batch;
 }
 
-function pointBytes({ dense, other, sparse, payload }: Point): number {
+/** Measured once: before anything is written, and for the requests. */
+const measured = new WeakMap<Point, number>();
+
+/** @throws EmbedmillError `store_rejected` where a point is more than a request can hold. */
+export function checkSizes(points: readonly Point[]): void {
+  for (const point of points) pointBytes(point);
+}
+
+function pointBytes(point: Point): number {
+  const known = measured.get(point);
+  if (known !== undefined) return known;
+  const { dense, other, sparse, payload } = point;
   const numbers = dense.length + (other?.length ?? 0);
   const terms = Object.values(sparse ?? {}).reduce((sum, vector) => sum + (vector?.indices.length ?? 0), 0);
   const bytes = numbers * BYTES_A_NUMBER + terms * BYTES_A_TERM + Buffer.byteLength(JSON.stringify(payload));
@@ -112,12 +130,16 @@ function pointBytes({ dense, other, sparse, payload }: Point): number {
         `request (32 MiB); use a profile that cuts long documents into chunks`,
     );
   }
+  measured.set(point, bytes);
   return bytes;
 }
 
 /** A payload as it was written: the client reads integers beyond 2^53 as bigints, which JSON has not. */
 export function payloadOf(payload: unknown): PointPayload {
-  return wholePayload(withoutBigints(payload) as unknown as PointPayload);
+  const written = withoutBigints(payload) as unknown as PointPayload & { confirmed?: unknown };
+  // Of the order of sequences, which is the store's affair.
+  delete written.confirmed;
+  return wholePayload(written);
 }
 
 function withoutBigints(value: unknown): Json {

@@ -1,6 +1,6 @@
 import { profileSchema, type Collection, type CollectionName, type TenantId } from '@embedmill/jobs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { documentOf, keyOf, near, stored, unit } from '../conformance-documents.ts';
+import { absent, documentOf, keyOf, near, stored, unit } from '../conformance-documents.ts';
 import type { VectorStore } from '../store.ts';
 import { startFakeQdrant, type FakeQdrant } from './fake-qdrant.ts';
 import { openQdrantStore } from './open-qdrant-store.ts';
@@ -35,7 +35,11 @@ function upserts() {
 }
 
 function pointsOf(request: { body: unknown } | undefined) {
-  return (request?.body as { points: { id: string; payload: { chunk_index: number } }[] }).points;
+  const { points } = request?.body as {
+    points: { id: string; payload: { chunk_index: number; chunk_count: number } }[];
+  };
+  // Tombstones have no chunks.
+  return points.filter((point) => point.payload.chunk_count > 0);
 }
 
 async function sendToFake(method: string, path: string, body: unknown): Promise<void> {
@@ -53,6 +57,10 @@ describe('collections in Qdrant', () => {
       { field_name: 'tenant', field_schema: { type: 'keyword', is_tenant: true } },
       { field_name: 'chunk_index', field_schema: 'integer' },
       { field_name: 'chunk_count', field_schema: 'integer' },
+      {
+        field_name: 'sequence',
+        field_schema: { type: 'integer', lookup: false, range: true, on_disk: true },
+      },
       { field_name: 'metadata.tag', field_schema: 'keyword' },
       { field_name: 'metadata.year', field_schema: 'integer' },
       { field_name: 'metadata.price', field_schema: 'float' },
@@ -72,7 +80,7 @@ describe('collections in Qdrant', () => {
     fake.requests.length = 0;
     await store.createCollection(COLLECTION);
     const made = fake.requests.filter((request) => request.path.endsWith('/index')).length;
-    expect(made).toBe(9 - 2);
+    expect(made).toBe(10 - 2);
   });
 
   test("somebody else's collection is not listed, not found, not written and not deleted", async () => {
@@ -114,45 +122,35 @@ describe('writing to Qdrant', () => {
     expect(Math.max(...sent.map((request) => pointsOf(request).length))).toBe(256);
     expect(Math.max(...sent.map((request) => request.bytes))).toBeLessThan(5_100_000);
     expect(sent.flatMap((request) => pointsOf(request)).length).toBe(613);
-    const [last, ...others] = sent.toReversed();
+    const [last, ...others] = sent.filter((request) => pointsOf(request).length > 0).toReversed();
     expect(pointsOf(last).map((point) => point.payload.chunk_index)).toEqual([0, 0, 0]);
     for (const request of others) {
       expect(pointsOf(request).every((point) => point.payload.chunk_index > 0)).toBe(true);
     }
   });
 
-  test('what is stale goes in one request a tenant, before anything is written', async () => {
-    const documents = [
-      documentOf(NAME, 'a', { chunks: 2 }),
-      documentOf(NAME, 'b'),
-      documentOf(NAME, 'c', { tenant: 'x' }),
-    ];
+  test('documents of one chunk are written and looked at; those of several are buried before', async () => {
+    const paths = () =>
+      fake.requests.map(({ method, path }) => `${method} ${path.split('/').slice(3).join('/')}`);
     fake.requests.length = 0;
-    await store.replaceDocuments(NAME, documents);
-    expect(fake.requests.map((request) => request.path.split('/').slice(3).join('/'))).toEqual([
-      'points/delete',
-      'points/delete',
-      'points',
-      'points',
-      // Whether the definition is still what it was written by.
-      '',
-    ]);
-    const [a, b] = documents;
-    expect(fake.requests[0]?.body).toEqual({
+    await store.replaceDocuments(NAME, [documentOf(NAME, 'b'), documentOf(NAME, 'c', { tenant: 'x' })]);
+    // Whether the definition is still what it was written by is asked for with each look.
+    expect(paths()).toEqual(['put points', 'get ', 'post points']);
+    fake.requests.length = 0;
+    await store.replaceDocuments(NAME, [documentOf(NAME, 'a', { chunks: 2 }), documentOf(NAME, 'd')]);
+    const look = ['get ', 'post points'];
+    expect(paths()).toEqual(['put points', ...look, 'put points', 'put points', ...look]);
+    fake.requests.length = 0;
+    await store.replaceDocuments(NAME, [documentOf(NAME, 'a', { sequence: 2 })]);
+    expect(paths()).toEqual(['put points', ...look, 'post points/delete']);
+    expect(fake.requests.at(-1)?.body).toEqual({
       filter: {
         must: [
           { key: 'tenant', match: { value: 'default' } },
-          { key: 'document_id', match: { any: ['a', 'b'] } },
+          { key: 'document_id', match: { any: ['a'] } },
+          { key: 'chunk_index', range: { gte: 1 } },
         ],
-        should: [
-          { must_not: [{ has_id: [a?.points[1]?.id, b?.points[0]?.id] }] },
-          {
-            must: [
-              { key: 'chunk_index', match: { value: 0 } },
-              { key: 'chunk_count', range: { gt: 1 } },
-            ],
-          },
-        ],
+        must_not: [{ key: 'sequence', range: { gt: 2 } }],
       },
     });
   });
@@ -160,10 +158,10 @@ describe('writing to Qdrant', () => {
   test('a write that fails in the middle leaves no document found that is not whole', async () => {
     await store.replaceDocuments(NAME, [documentOf(NAME, 'a', { chunks: 3, fingerprint: 'old' })]);
     const broken = { status: 500, error: 'Service internal error' };
-    // The deletion and the first upsert pass; the one with chunk 0 does not.
+    // The tombstone is written, and looked at; what comes then does not pass.
     const write = () => store.replaceDocuments(NAME, [documentOf(NAME, 'a', { chunks: 2 })]);
-    await expect(failFrom(3, broken, write)).rejects.toMatchObject({ code: 'store_unavailable' });
-    expect(await store.findDocuments(NAME, [keyOf('a')])).toEqual([undefined]);
+    await expect(failFrom(4, broken, write)).rejects.toMatchObject({ code: 'store_unavailable' });
+    expect(await store.findDocuments(NAME, [keyOf('a')])).toEqual([absent(1)]);
     await write();
     expect(await store.findDocuments(NAME, [keyOf('a')])).toEqual([stored('a', 2)]);
     expect(await store.countPoints(NAME)).toBe(2);

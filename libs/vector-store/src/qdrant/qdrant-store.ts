@@ -6,27 +6,34 @@ import {
   type CollectionName,
   type DenseName,
   type DenseVector,
-  type DocumentId,
   type PointId,
   type SparseScheme,
   type TenantId,
 } from '@embedmill/jobs';
 import type { QdrantClient, Schemas } from '@qdrant/js-client-rest';
 import pLimit from 'p-limit';
-import { assertSameCollection, assertVectors, collectionNotFound, nameTaken } from '../collections.ts';
+import {
+  assertNotRemade,
+  assertSameCollection,
+  assertVectors,
+  collectionNotFound,
+  nameTaken,
+} from '../collections.ts';
 import { conditionOf, satisfies } from '../condition.ts';
 import { sortByDocument } from '../document-order.ts';
 import { groups } from '../groups.ts';
-import { replacementOf } from '../replacement.ts';
+import { confirmInOrder, decidedBy, deleteInOrder, replaceInOrder } from '../ordered-writes.ts';
+import { checkedDocuments } from '../replacement.ts';
 import type {
   Alias,
   DocumentKey,
   DocumentPoints,
+  DocumentVersion,
+  FoundDocument,
   Point,
   PointPayload,
   PointScan,
   ScoredPoint,
-  StoredDocument,
   StoredPoint,
   VectorAddition,
   VectorSearch,
@@ -40,16 +47,19 @@ import {
   isExact,
   ofDocuments,
   searchFilter,
-  staleChunks,
+  shown,
+  tombstonesBelow,
   withoutVector,
+  writtenUnder,
   type QdrantFilter,
 } from './qdrant-filter.ts';
-import { additionBatches, payloadOf, upsertBatches } from './qdrant-points.ts';
+import { additionBatches, checkSizes, payloadOf, upsertBatches } from './qdrant-points.ts';
 import { addToPoints, type VectorUpdate } from './qdrant-additions.ts';
 import { askTermFactors, queryOf, searchInOrder } from './qdrant-query.ts';
 import { KnownDefinitions } from './known-definitions.ts';
 import { request } from './qdrant-request.ts';
 import { updateDefinition } from './qdrant-update.ts';
+import { headIn, QdrantWrites } from './qdrant-writes.ts';
 import { pointPages, POINTS_AT_ONCE, type ScrollPage } from './qdrant-scroll.ts';
 
 /** Requests that write, at once. */
@@ -58,8 +68,8 @@ const WRITES_AT_ONCE = 3;
 const DOCUMENTS_AT_ONCE = 1000;
 
 /**
- * The vector store in a Qdrant server. Any number of processes use it at once; but two that replace the same
- * document at the same time may leave chunks of both.
+ * The vector store in a Qdrant server. Any number of processes use it at once; `ordered-writes.ts` says how those that
+ * write the same document get along.
  *
  * Points are ordinary points with named vectors. What a collection is stands in its metadata in Qdrant;
  * collections without it are somebody else's: neither listed, nor written, nor deleted.
@@ -164,9 +174,8 @@ export class QdrantStore implements VectorStore {
 
   async countPoints(name: CollectionName, tenant?: TenantId): Promise<number> {
     await this.#collection(name);
-    const filter = searchFilter(tenant, undefined);
-    const wanted = { exact: true, ...(filter !== undefined && { filter }) };
-    return (await this.#send(name, () => this.#client.count(name, wanted))).count;
+    const filter = shown(searchFilter(tenant, undefined));
+    return (await this.#send(name, () => this.#client.count(name, { exact: true, filter }))).count;
   }
 
   async countLacking(name: CollectionName, vector: DenseName): Promise<number> {
@@ -177,19 +186,24 @@ export class QdrantStore implements VectorStore {
   async findDocuments(
     name: CollectionName,
     documents: DocumentKey[],
-  ): Promise<(StoredDocument | undefined)[]> {
+  ): Promise<(FoundDocument | undefined)[]> {
     await this.#collection(name);
     const ids = documents.map((document) => pointId(document.tenant, name, document.id, 0));
-    const found = new Map<unknown, StoredDocument>();
+    const found = new Map<unknown, FoundDocument>();
+    const fields = ['fingerprint', 'chunk_count', 'job_id', 'sequence', 'confirmed'];
     for (const batch of groups(ids, DOCUMENTS_AT_ONCE)) {
-      const wanted = {
-        ids: batch,
-        with_payload: ['fingerprint', 'chunk_count', 'job_id'],
-        with_vector: false,
-      };
-      for (const { id, payload } of await this.#send(name, () => this.#client.retrieve(name, wanted))) {
-        const { fingerprint, chunk_count: chunkCount, job_id: jobId } = payloadOf(payload);
-        found.set(id, { fingerprint, chunkCount, jobId });
+      for (const record of await this.#retrieve(name, batch, fields)) {
+        const head = headIn(record);
+        if (head === undefined) continue;
+        const decided = decidedBy(head);
+        const { fingerprint, job_id: jobId } = payloadOf(record.payload);
+        const { chunkCount, sequence } = head;
+        found.set(
+          record.id,
+          chunkCount === 0
+            ? { state: 'absent', decided }
+            : { state: 'stored', fingerprint, chunkCount, jobId, sequence, decided },
+        );
       }
     }
     return ids.map((id) => found.get(id));
@@ -198,29 +212,47 @@ export class QdrantStore implements VectorStore {
   async replaceDocuments(
     name: CollectionName,
     documents: DocumentPoints[],
-    vectors?: readonly DenseVector[],
-  ): Promise<void> {
-    const collection = await this.#collection(name);
-    const replacement = replacementOf(collection, documents, vectors);
-    for (const [tenant, group] of byTenant(replacement.documents)) {
-      for (const some of groups(group, DOCUMENTS_AT_ONCE))
-        await this.#delete(name, staleChunks(tenant, some));
-    }
-    await this.#upsert(collection, replacement.rest);
-    await this.#upsert(collection, replacement.first);
-    // The definition may be some seconds old: what was written by one that is no longer true is written again.
-    const now = await this.getCollection(name);
-    if (now === undefined) throw collectionNotFound(name);
-    assertVectors(now, denseVectors(collection));
+    known?: Collection,
+  ): Promise<DocumentKey[]> {
+    const collection = await this.#collectionFor(name, known);
+    const checked = checkedDocuments(collection, documents, known);
+    for (const { points } of checked) checkSizes(points);
+    return this.#inOrder(collection, known, checked, (points) => replaceInOrder(points, checked));
   }
 
-  async deleteDocuments(name: CollectionName, documents: DocumentKey[]): Promise<void> {
+  async deleteDocuments(
+    name: CollectionName,
+    documents: DocumentKey[],
+    sequence: number,
+    known?: Collection,
+  ): Promise<DocumentKey[]> {
+    const collection = await this.#collectionFor(name, known);
+    const written = documents.map((key) => ({ ...key, sequence }));
+    return this.#inOrder(collection, known, written, (points) => deleteInOrder(points, documents, sequence));
+  }
+
+  async confirmDocuments(
+    name: CollectionName,
+    versions: DocumentVersion[],
+    sequence: number,
+  ): Promise<DocumentKey[]> {
+    const collection = await this.#collection(name);
+    return this.#inOrder(collection, undefined, [], (points) => confirmInOrder(points, versions, sequence));
+  }
+
+  async removeOvertaken(name: CollectionName, documents: DocumentKey[], sequence: number): Promise<void> {
+    const collection = await this.#collection(name);
+    await this.#inOrder(collection, undefined, [], (points) =>
+      points.remove(documents, 1, sequence, 'exactly'),
+    );
+  }
+
+  async purgeTombstones(name: CollectionName, below: number): Promise<number> {
     await this.#collection(name);
-    for (const [tenant, group] of byTenant(documents)) {
-      const ids = group.map((document) => document.id);
-      for (const some of groups<DocumentId>(ids, DOCUMENTS_AT_ONCE))
-        await this.#delete(name, ofDocuments(tenant, some));
-    }
+    const filter = tombstonesBelow(below);
+    const { count } = await this.#send(name, () => this.#client.count(name, { exact: true, filter }));
+    if (count > 0) await this.#delete(name, filter);
+    return count;
   }
 
   async search(
@@ -268,7 +300,7 @@ export class QdrantStore implements VectorStore {
           tenant,
           some.map((document) => document.id),
         );
-        for await (const page of this.#pages(collection, filter)) points.push(...page);
+        for await (const page of this.#pages(collection, shown(filter))) points.push(...page);
       }
     }
     return sortByDocument(points, documents);
@@ -282,7 +314,8 @@ export class QdrantStore implements VectorStore {
     const condition = filter && conditionOf(filter, collection.profile.filterable);
     const points: StoredPoint[] = [];
     const checked = condition === undefined || isExact(condition) ? undefined : condition;
-    for await (const page of this.#pages(collection, searchFilter(tenant, condition), after, limit)) {
+    const wanted = shown(searchFilter(tenant, condition));
+    for await (const page of this.#pages(collection, wanted, after, limit)) {
       points.push(...page.filter(({ payload }) => checked === undefined || satisfies(checked, payload)));
       if (points.length >= limit) break;
     }
@@ -328,20 +361,89 @@ export class QdrantStore implements VectorStore {
   /** Nothing to let go of: idle connections close by themselves and keep no process alive. */
   async close(): Promise<void> {}
 
-  async #upsert(collection: Collection, points: Point[]): Promise<void> {
-    const { name } = collection;
+  /** Runs a write of documents; where the collection turns out to be another by then, takes back what it wrote. */
+  async #inOrder<T>(
+    collection: Collection,
+    known: Collection | undefined,
+    written: readonly { sequence: number }[],
+    write: (points: QdrantWrites) => Promise<T>,
+  ): Promise<T> {
+    const name = collection.name as CollectionName;
+    // The definition may be some seconds old: what was written by one that is no longer true is written again.
+    const assertCurrent = async () => {
+      const now = await this.getCollection(name);
+      if (now === undefined) throw collectionNotFound(name);
+      assertNotRemade(now, known ?? collection);
+      assertVectors(now, denseVectors(collection));
+    };
+    const points = new QdrantWrites(collection, {
+      upsert: (some, filter) => this.#upsert(collection, some, filter),
+      upsertTombstones: (some, filter) => this.#writes(() => this.#upsertOnce(collection, some, filter)),
+      retrieve: (ids, fields) => this.#retrieve(name, ids, fields),
+      setPayload: (payload, filter) =>
+        this.#writes(async () => {
+          await this.#send(name, () => this.#client.setPayload(name, { payload, filter, wait: true }));
+        }),
+      delete: (filter) => this.#delete(name, filter),
+      assertCurrent,
+    });
+    try {
+      return await write(points);
+    } catch (thrown) {
+      if (thrown instanceof EmbedmillError && thrown.code === 'collection_not_found')
+        await this.#takeBack(name, known ?? collection, written);
+      throw thrown;
+    }
+  }
+
+  /** Removes from a collection that was made anew what was meant for its predecessor. */
+  async #takeBack(
+    name: CollectionName,
+    known: Collection,
+    written: readonly { sequence: number }[],
+  ): Promise<void> {
+    const now = await this.getCollection(name);
+    if (now === undefined || now.createdAt === known.createdAt) return;
+    for (const sequence of new Set(written.map((document) => document.sequence)))
+      if (sequence > 0) await this.#delete(name, { must: [writtenUnder(sequence)] });
+  }
+
+  /** The collection that a writer knows. Errors: `collection_not_found`, also where it is another by now. */
+  async #collectionFor(name: CollectionName, known: Collection | undefined): Promise<Collection> {
+    const collection = await this.#collection(name);
+    if (known === undefined || collection.createdAt === known.createdAt) return collection;
+    const now = await this.getCollection(name);
+    if (now === undefined) throw collectionNotFound(name);
+    assertNotRemade(now, known);
+    return now;
+  }
+
+  async #upsert(collection: Collection, points: readonly Point[], filter: QdrantFilter): Promise<void> {
     const check = (now: Collection) => {
       assertVectors(now, denseVectors(collection));
       for (const { dense } of points) checkDense(now, denseVector(now), dense, 'the vector');
     };
     const sent = [...upsertBatches(collection, points)].map((batch) =>
-      this.#writes(() =>
-        this.#checked(collection, check, () => this.#client.upsert(name, { points: batch, wait: true })),
-      ),
+      this.#writes(() => this.#upsertOnce(collection, batch, filter, check)),
     );
     // All of them, so that nothing of this call is written after it has been rejected.
     const failed = (await Promise.allSettled(sent)).find((result) => result.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
+  }
+
+  async #upsertOnce(
+    collection: Collection,
+    points: Schemas['PointStruct'][],
+    filter: QdrantFilter,
+    check: (now: Collection) => void = () => undefined,
+  ): Promise<void> {
+    const body = { points, update_filter: filter, wait: true };
+    await this.#checked(collection, check, () => this.#client.upsert(collection.name, body));
+  }
+
+  #retrieve(name: CollectionName, ids: string[], fields: string[]): Promise<Schemas['Record'][]> {
+    const wanted = { ids, with_payload: fields, with_vector: false };
+    return this.#send(name, () => this.#client.retrieve(name, wanted));
   }
 
   async #delete(name: CollectionName, filter: QdrantFilter): Promise<void> {
@@ -361,7 +463,7 @@ export class QdrantStore implements VectorStore {
   }
 
   async #countLacking(name: CollectionName, vector: DenseName): Promise<number> {
-    const wanted = { exact: true, filter: withoutVector(vector) };
+    const wanted = { exact: true, filter: shown(withoutVector(vector)) };
     return (await this.#send(name, () => this.#client.count(name, wanted))).count;
   }
 

@@ -1,10 +1,4 @@
-import {
-  denseVectors,
-  profileSchema,
-  type Collection,
-  type CollectionName,
-  type PointId,
-} from '@embedmill/jobs';
+import { profileSchema, type Collection, type CollectionName, type PointId } from '@embedmill/jobs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { documentOf, keyOf, near, sparse, unit } from '../conformance-documents.ts';
 import type { VectorStore } from '../store.ts';
@@ -123,7 +117,12 @@ describe('a second vector in Qdrant', () => {
     expect(sent()).toEqual(['post points', 'put points/vectors']);
     expect(bodyOf('put', '/points/vectors')).toEqual({
       points: [{ id: idOf('a'), vector: { dense_2: [1, 0, 0] } }],
-      update_filter: { must_not: [{ has_vector: 'dense_2' }] },
+      update_filter: {
+        must: [
+          { must_not: [{ key: 'chunk_count', match: { value: 0 } }] },
+          { must_not: [{ has_vector: 'dense_2' }] },
+        ],
+      },
     });
   });
 
@@ -183,7 +182,7 @@ describe('a second vector in Qdrant', () => {
       other: { name: 'dense', model: COLLECTION.profile.model, dims: 4 },
     });
     await store.updateCollection(exchanged);
-    const write = writer.replaceDocuments(NAME, [documentOf(NAME, 'a')], denseVectors(migrating));
+    const write = writer.replaceDocuments(NAME, [documentOf(NAME, 'a')], migrating);
     await expect(write).rejects.toMatchObject({ code: 'store_unavailable', retryable: true });
   });
 });

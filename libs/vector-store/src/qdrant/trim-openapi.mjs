@@ -14,6 +14,7 @@ const USED = {
   '/collections/{collection_name}/points': ['post', 'put'],
   '/collections/{collection_name}/points/scroll': ['post'],
   '/collections/{collection_name}/points/vectors': ['put'],
+  '/collections/{collection_name}/points/payload': ['post'],
   '/collections/{collection_name}/points/delete': ['post'],
   '/collections/{collection_name}/points/count': ['post'],
   '/collections/{collection_name}/points/query': ['post'],

@@ -1,7 +1,7 @@
 import { EmbedmillError } from '@embedmill/jobs';
 import { connect, type Socket } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
-import type { VectorStore } from '../store.ts';
+import type { DocumentKey, VectorStore } from '../store.ts';
 import { encodeFrame, FrameReader } from './frames.ts';
 import { checkSocketPath, errorOf, type Method, type Request, type Response } from './messages.ts';
 import { packAdditions, packDocuments, unpackPoints, type PackedPoints } from './packing.ts';
@@ -39,10 +39,13 @@ export function connectStore(
     countPoints: (name, tenant) => call('countPoints', name, tenant),
     countLacking: (name, vector) => call('countLacking', name, vector),
     findDocuments: (name, documents) => call('findDocuments', name, documents),
-    replaceDocuments: async (name, documents, vectors) => {
-      await client.call('replaceDocuments', [name, packDocuments(documents), vectors]);
-    },
-    deleteDocuments: (name, documents) => call('deleteDocuments', name, documents),
+    replaceDocuments: async (name, documents, known) =>
+      (await client.call('replaceDocuments', [name, packDocuments(documents), known])) as DocumentKey[],
+    deleteDocuments: (name, documents, sequence, known) =>
+      call('deleteDocuments', name, documents, sequence, known),
+    confirmDocuments: (name, versions, sequence) => call('confirmDocuments', name, versions, sequence),
+    removeOvertaken: (name, documents, sequence) => call('removeOvertaken', name, documents, sequence),
+    purgeTombstones: (name, below) => call('purgeTombstones', name, below),
     search: (name, search) => call('search', name, search),
     getPoints: (name, documents) => points('getPoints', name, documents),
     scanPoints: (name, scan) => points('scanPoints', name, scan),

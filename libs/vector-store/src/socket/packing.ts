@@ -6,8 +6,8 @@ import {
   type SparseVector,
 } from '@embedmill/jobs';
 import type {
-  DocumentKey,
   DocumentPoints,
+  DocumentVersion,
   Point,
   PointPayload,
   StoredPoint,
@@ -39,7 +39,7 @@ interface PackedTerms extends PackedVectors {
 }
 
 export interface PackedDocuments {
-  /** As JSON: the documents' keys. */
+  /** As JSON: the documents' keys and sequences. */
   keys: string;
   /** Points of each document. */
   counts: Int32Array;
@@ -54,7 +54,9 @@ export interface PackedAdditions {
 /** @throws EmbedmillError `store_rejected` for a sparse vector with more ids than weights, or fewer. */
 export function packDocuments(documents: DocumentPoints[]): PackedDocuments {
   return {
-    keys: JSON.stringify(documents.map(({ tenant, id }): DocumentKey => ({ tenant, id }))),
+    keys: JSON.stringify(
+      documents.map(({ tenant, id, sequence }): DocumentVersion => ({ tenant, id, sequence })),
+    ),
     counts: Int32Array.from(documents, (document) => document.points.length),
     points: packPoints(documents.flatMap((document) => document.points)),
   };
@@ -68,7 +70,7 @@ export function unpackDocuments({ keys, counts, points }: PackedDocuments): Docu
     if (point !== undefined) point.payloadText = payloadText;
   }
   let next = 0;
-  return (JSON.parse(keys) as DocumentKey[]).map((key, document) => {
+  return (JSON.parse(keys) as DocumentVersion[]).map((key, document) => {
     const from = next;
     next += counts[document] ?? 0;
     return { ...key, points: all.slice(from, next) };

@@ -1,4 +1,4 @@
-import { EmbedmillError, type CollectionName, type DenseVector } from '@embedmill/jobs';
+import { EmbedmillError, type Collection, type CollectionName, type DenseVector } from '@embedmill/jobs';
 import { once } from 'node:events';
 import { lstat, rm } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
@@ -124,8 +124,8 @@ async function call(store: VectorStore, { method, args }: Request): Promise<unkn
     throw new EmbedmillError('store_rejected', `the store has no call "${String(method)}"`);
   switch (method) {
     case 'replaceDocuments': {
-      const [name, documents, vectors] = args as [CollectionName, PackedDocuments, DenseVector[] | undefined];
-      return store.replaceDocuments(name, unpackDocuments(documents), vectors);
+      const [name, documents, known] = args as [CollectionName, PackedDocuments, Collection | undefined];
+      return store.replaceDocuments(name, unpackDocuments(documents), known);
     }
     case 'addVectors': {
       const [name, vectors, vector] = args as [CollectionName, PackedAdditions, DenseVector | undefined];

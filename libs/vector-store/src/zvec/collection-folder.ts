@@ -10,7 +10,8 @@ import {
 
 /**
  * A collection's folder: `collection.json`, which says what the collection is, and a table for each of its dense
- * vectors: `zvec/` for the one named `dense`, `zvec-dense_2/` for the one of that name.
+ * vectors: `zvec/` for the one named `dense`, `zvec-dense_2/` for the one of that name; and, once something was deleted,
+ * `tombstones/`.
  *
  * `collection.json` is written last when a collection is created and removed first when it is deleted, each
  * time synced to the disk. So a folder without it is what a crash left of one or the other, and is removed. In the same
@@ -20,6 +21,8 @@ import {
 const DEFINITION = 'collection.json';
 const DATA = 'zvec';
 const FORMAT = 1;
+/** The folder of a collection's tombstones. */
+export const TOMBSTONES = 'tombstones';
 
 /** The folder of the table of a dense vector. */
 export function tableFolder(folder: string, vector: DenseName): string {
@@ -31,6 +34,8 @@ function tableName(vector: DenseName): string {
 }
 
 const isTable = (name: string): boolean => name === DATA || name.startsWith(`${DATA}-`);
+const isOurs = (name: string): boolean =>
+  isTable(name) || name === TOMBSTONES || name === `${DEFINITION}.new`;
 
 /**
  * The collections below `root`, with their folders. Removes what crashes left.
@@ -52,7 +57,7 @@ export async function findCollections(root: string): Promise<{ collection: Colle
       found.push({ collection, folder });
     }
     // A folder with anything else in it is not ours to remove.
-    else if (names.every((name) => isTable(name) || name === `${DEFINITION}.new`)) await removeFolder(folder);
+    else if (names.every(isOurs)) await removeFolder(folder);
   }
   return found;
 }

@@ -1,6 +1,7 @@
 import { denseVectors, type Collection, type DenseName, type DenseVector } from '@embedmill/jobs';
 
 import { removeFolder, syncFiles, tableFolder } from './collection-folder.ts';
+import { schemaOf } from './columns.ts';
 import { inTurn, type Zvec } from './native.ts';
 import { ZvecTable } from './zvec-table.ts';
 
@@ -29,7 +30,8 @@ export async function createTable(
   const itsFolder = tableFolder(folder, vector.name);
   // What a crash, or a change that failed, may have left.
   await removeFolder(itsFolder);
-  const table = await inTurn(() => ZvecTable.create(zvec, collection, vector, itsFolder));
+  const schema = schemaOf(zvec, collection, vector.dims);
+  const table = await inTurn(() => ZvecTable.create(zvec, collection.name, schema, itsFolder));
   await syncFiles(itsFolder);
   return table;
 }

@@ -37,6 +37,9 @@ export const CHUNK_INDEX = 'chunk_index';
 export const CHUNK_COUNT = 'chunk_count';
 export const FINGERPRINT = 'fingerprint';
 export const JOB_ID = 'job_id';
+export const SEQUENCE = 'sequence';
+/** Of chunk 0: the sequence of a submission that found the document unchanged. */
+export const CONFIRMED = 'confirmed';
 
 /**
  * The columns of something to filter by: its values as a list, and of what has an order the least and the
@@ -107,6 +110,7 @@ export function schemaOf(zvec: Zvec, collection: Collection, dims: number): ZVec
     { name: CHUNK_COUNT, dataType: Type.INT64 },
     { name: FINGERPRINT, dataType: Type.STRING },
     { name: JOB_ID, dataType: Type.STRING },
+    ...orderFields(zvec),
     ...countedSchemes(collection).map((scheme) => ({
       name: termsColumn(scheme),
       dataType: Type.STRING,
@@ -147,6 +151,22 @@ export function schemaOf(zvec: Zvec, collection: Collection, dims: number): ZVec
   });
 }
 
+/** The columns of the order of sequences; tables of earlier versions get them when they are opened. */
+export function orderFields({ ZVecDataType: Type }: Zvec): ZVecFieldSchema[] {
+  return [SEQUENCE, CONFIRMED].map((name) => ({ name, dataType: Type.INT64, nullable: true }));
+}
+
+/** zvec knows no table without a vector. */
+export function tombstoneSchema(zvec: Zvec): ZVecCollectionSchema {
+  const { ZVecCollectionSchema, ZVecDataType: Type, ZVecIndexType, ZVecMetricType } = zvec;
+  const indexParams = { indexType: ZVecIndexType.FLAT, metricType: ZVecMetricType.IP };
+  return new ZVecCollectionSchema({
+    name: 'tombstones',
+    vectors: [{ name: 'none', dataType: Type.VECTOR_FP32, dimension: 1, indexParams }],
+    fields: [{ name: SEQUENCE, dataType: Type.INT64 }],
+  });
+}
+
 /** Makes the rows of points, with one of their dense vectors. */
 export function rowOf(collection: Collection): (point: Point, dense: Float32Array) => ZVecDocInput {
   const find = columnsOf(collection);
@@ -165,6 +185,7 @@ export function rowOf(collection: Collection): (point: Point, dense: Float32Arra
       [CHUNK_COUNT]: payload.chunk_count,
       [FINGERPRINT]: payload.fingerprint,
       [JOB_ID]: payload.job_id,
+      [SEQUENCE]: payload.sequence,
     };
     for (const target of targets) {
       const columns = find(target);

@@ -2,15 +2,15 @@ import type { DocumentPoints } from '../store.ts';
 import * as column from './columns.ts';
 
 /** All rows of these documents, as a filter. */
-export function inDocuments(digests: string[]): string {
+export function inDocuments(digests: readonly string[]): string {
   return `${column.DOCUMENT} in (${digests.map((key) => `'${key}'`).join(',')})`;
 }
 
-/** What has to go before these documents can be written (see Replacement), as filters. */
-export function staleChunks(documents: DocumentPoints[]): string[] {
+/** What has to go before these documents can be written (see DocumentWrites), as filters. */
+export function staleChunks(documents: readonly DocumentPoints[]): string[] {
   const several = documents.filter((document) => document.points.length > 1);
   const byCount = Map.groupBy(documents, (document) => document.points.length);
-  const of = (some: DocumentPoints[]) => inDocuments(some.map(column.documentDigest));
+  const of = (some: readonly DocumentPoints[]) => inDocuments(some.map(column.documentDigest));
   const index = column.CHUNK_INDEX;
   return [
     `${of(documents)} and ${index} = 0 and ${column.CHUNK_COUNT} > 1`,

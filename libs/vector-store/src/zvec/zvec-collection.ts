@@ -4,23 +4,28 @@ import {
   type Collection,
   type DenseName,
   type DenseVector,
-  type JobId,
   type PointId,
   type SparseScheme,
   type SparseVector,
   type TenantId,
 } from '@embedmill/jobs';
-import { assertKnown, assertNoneLacking, needsWholeVector, vectorChange } from '../collections.ts';
+import {
+  assertKnown,
+  assertNoneLacking,
+  assertNotRemade,
+  needsWholeVector,
+  vectorChange,
+} from '../collections.ts';
 import { conditionOf } from '../condition.ts';
 import { groups } from '../groups.ts';
-import { replacementOf, type Replacement } from '../replacement.ts';
+import { checkedDocuments } from '../replacement.ts';
 import type {
   DocumentKey,
   DocumentPoints,
-  Point,
+  DocumentVersion,
+  FoundDocument,
   PointScan,
   ScoredPoint,
-  StoredDocument,
   StoredPoint,
   VectorAddition,
   VectorSearch,
@@ -30,16 +35,15 @@ import { removeFolder, tableFolder, writeDefinition } from './collection-folder.
 import { countLacking, createTable, tablesOf } from './collection-tables.ts';
 import { CollectionTerms } from './collection-terms.ts';
 import * as column from './columns.ts';
-import { inDocuments, staleChunks } from './document-filter.ts';
+import { DocumentWrites } from './document-writes.ts';
 import { inTurn, type Zvec } from './native.ts';
 import { readDocuments, type Tables } from './point-reader.ts';
 import { PointScanner } from './point-scanner.ts';
+import { Tombstones } from './tombstones.ts';
 import { denseLook, searchTable, sparseLook } from './table-search.ts';
-import { MOST_ROWS, ZvecTable } from './zvec-table.ts';
+import { ZvecTable } from './zvec-table.ts';
 import { Running } from './running.ts';
 
-/** Documents a look-up. */
-const DOCUMENTS_AT_ONCE = 500;
 /** Points that get a second vector at once. */
 const POINTS_AT_ONCE = 256;
 
@@ -58,9 +62,10 @@ export class ZvecCollection {
   readonly folder: string;
   readonly #zvec: Zvec;
   readonly #tables: Map<DenseName, ZvecTable>;
-  readonly #rowOf: ReturnType<typeof column.rowOf>;
   readonly #columnsOf: column.ColumnsOf;
   readonly #terms: CollectionTerms;
+  readonly #tombstones: Tombstones;
+  readonly #documents: DocumentWrites;
   readonly #scanner = new PointScanner();
   readonly #running = new Running();
   #definition: Collection;
@@ -68,15 +73,24 @@ export class ZvecCollection {
 
   /** @throws EmbedmillError `store_unavailable` when zvec cannot open it: another process has it, or it is damaged. */
   static async open(zvec: Zvec, definition: Collection, folder: string): Promise<ZvecCollection> {
-    const tables = await tablesOf(definition, ({ name }) =>
-      inTurn(() => ZvecTable.open(zvec, definition, tableFolder(folder, name))),
-    );
-    return new ZvecCollection(zvec, definition, folder, tables, false);
+    const tables = await tablesOf(definition, async ({ name }) => {
+      const table = await inTurn(() => ZvecTable.open(zvec, definition.name, tableFolder(folder, name)));
+      await table.addColumns(column.orderFields(zvec));
+      return table;
+    });
+    try {
+      const tombstones = await Tombstones.open(zvec, definition, folder);
+      return new ZvecCollection(zvec, definition, folder, tables, tombstones, false);
+    } catch (thrown) {
+      for (const table of tables.values()) await table.close();
+      throw thrown;
+    }
   }
 
   static async create(zvec: Zvec, definition: Collection, folder: string): Promise<ZvecCollection> {
     const tables = await tablesOf(definition, (vector) => createTable(zvec, definition, vector, folder));
-    return new ZvecCollection(zvec, definition, folder, tables, true);
+    const tombstones = Tombstones.none(zvec, definition, folder);
+    return new ZvecCollection(zvec, definition, folder, tables, tombstones, true);
   }
 
   private constructor(
@@ -84,15 +98,18 @@ export class ZvecCollection {
     definition: Collection,
     folder: string,
     tables: Map<DenseName, ZvecTable>,
+    tombstones: Tombstones,
     isEmpty: boolean,
   ) {
     this.#zvec = zvec;
     this.#definition = definition;
     this.folder = folder;
     this.#tables = tables;
-    this.#rowOf = column.rowOf(definition);
+    this.#tombstones = tombstones;
     this.#columnsOf = column.columnsOf(definition);
     this.#terms = new CollectionTerms(column.countedSchemes(definition), isEmpty);
+    const rowOf = column.rowOf(definition);
+    this.#documents = new DocumentWrites(() => this.#tablesNow, this.#terms, tombstones, rowOf);
   }
 
   get definition(): Collection {
@@ -138,39 +155,35 @@ export class ZvecCollection {
     });
   }
 
-  find(documents: DocumentKey[]): Promise<(StoredDocument | undefined)[]> {
-    return this.#running.track(this.#find(documents));
+  find(documents: DocumentKey[]): Promise<(FoundDocument | undefined)[]> {
+    return this.#running.track(this.#documents.find(documents));
   }
 
-  async replace(documents: DocumentPoints[], vectors?: readonly DenseVector[]): Promise<void> {
-    if (documents.length === 0) return;
-    await this.#write(async () => {
-      const replacement = replacementOf(this.#definition, documents, vectors);
-      const { current, other } = this.#tablesNow;
-      await this.#counting(async () => {
-        if (other !== undefined) await this.#replaceIn(other, replacement, (point) => point.other);
-        await this.#replaceIn(current, replacement, (point) => point.dense, this.#terms);
-      });
-    });
-  }
-
-  async deleteDocuments(documents: DocumentKey[]): Promise<void> {
-    if (documents.length === 0) return;
-    const digests = documents.map(column.documentDigest);
-    await this.#write(() =>
-      this.#counting(async () => {
-        const { current, other } = this.#tablesNow;
-        // Of what is cut short, the searched table has the whole.
-        for (const table of other === undefined ? [current] : [other, current]) {
-          for (const some of groups(digests, DOCUMENTS_AT_ONCE)) {
-            const terms = table === current && this.#terms.columns.length > 0 ? this.#terms : undefined;
-            if (terms !== undefined) await this.#existing(table, some, terms);
-            await table.delete(inDocuments(some));
-          }
-          await table.sync();
-        }
-      }),
+  /** Gives those that were overtaken. */
+  async replace(documents: DocumentPoints[], known?: Collection): Promise<DocumentKey[]> {
+    if (documents.length === 0) return [];
+    return this.#change(known, () =>
+      this.#documents.replace(checkedDocuments(this.#definition, documents, known)),
     );
+  }
+
+  /** Gives those that were overtaken. */
+  async deleteDocuments(
+    documents: DocumentKey[],
+    sequence: number,
+    known?: Collection,
+  ): Promise<DocumentKey[]> {
+    if (documents.length === 0) return [];
+    return this.#change(known, () => this.#documents.delete(documents, sequence));
+  }
+
+  /** Gives those that are not these versions any more. */
+  confirm(versions: DocumentVersion[], sequence: number): Promise<DocumentKey[]> {
+    return this.#write(() => this.#documents.confirm(versions, sequence));
+  }
+
+  purgeTombstones(below: number): Promise<number> {
+    return this.#write(() => this.#tombstones.purge(below));
   }
 
   search(search: VectorSearch): Promise<ScoredPoint[]> {
@@ -220,34 +233,13 @@ export class ZvecCollection {
   async close(): Promise<void> {
     await this.#running.ended();
     for (const table of this.#tables.values()) await table.close();
+    await this.#tombstones.close();
   }
 
   get #tablesNow(): Tables {
     const [current, other] = denseVectors(this.#definition).map(({ name }) => this.#tables.get(name));
     if (current === undefined) throw new Error(`the collection "${this.#definition.name}" has no table`);
     return { current, other };
-  }
-
-  async #find(documents: DocumentKey[]): Promise<(StoredDocument | undefined)[]> {
-    const { current } = this.#tablesNow;
-    const digests = documents.map(column.documentDigest);
-    const found = new Map<string, StoredDocument>();
-    for (const wanted of groups(digests, DOCUMENTS_AT_ONCE)) {
-      const rows = await current.query({
-        filter: `${inDocuments(wanted)} and ${column.CHUNK_INDEX} = 0`,
-        // One more than there can be: zvec complains on the console when it stops at the last one.
-        topk: wanted.length + 1,
-        outputFields: [column.DOCUMENT, column.FINGERPRINT, column.CHUNK_COUNT, column.JOB_ID],
-      });
-      for (const { fields } of rows) {
-        found.set(fields[column.DOCUMENT] as string, {
-          fingerprint: fields[column.FINGERPRINT] as string,
-          chunkCount: fields[column.CHUNK_COUNT] as number,
-          jobId: fields[column.JOB_ID] as JobId,
-        });
-      }
-    }
-    return digests.map((key) => found.get(key));
   }
 
   async #search(search: VectorSearch): Promise<ScoredPoint[]> {
@@ -301,49 +293,6 @@ export class ZvecCollection {
     if (!this.#terms.isKnown) await this.#write(() => this.#terms.count(this.#tablesNow.current));
   }
 
-  /** @param terms where the table's terms are counted */
-  async #replaceIn(
-    table: ZvecTable,
-    { documents, rest, first }: Replacement,
-    vectorOf: (point: Point) => Float32Array | undefined,
-    terms?: CollectionTerms,
-  ): Promise<void> {
-    for (const some of groups(documents, DOCUMENTS_AT_ONCE)) {
-      const existing = await this.#existing(table, some.map(column.documentDigest), terms);
-      const replaced = existing && some.filter((one) => existing.has(column.documentDigest(one)));
-      // Most documents of most jobs are new.
-      if (replaced?.length === 0) continue;
-      for (const filter of staleChunks(replaced ?? some)) await table.delete(filter);
-    }
-    for (const points of [rest, first]) {
-      const having = points.filter((point) => vectorOf(point) !== undefined);
-      const lacking = points.filter((point) => vectorOf(point) === undefined);
-      await table.deleteIds(lacking.map(({ id }) => id));
-      await table.upsert(having, (point) => this.#rowOf(point, vectorOf(point) ?? new Float32Array()));
-      terms?.add(having);
-    }
-    await table.sync();
-  }
-
-  /** Which of these documents have rows, which are counted out of `terms`; undefined where they are too many to say. */
-  async #existing(
-    table: ZvecTable,
-    digests: string[],
-    terms: CollectionTerms | undefined,
-  ): Promise<Set<string> | undefined> {
-    const rows = await table.query({
-      filter: inDocuments(digests),
-      topk: MOST_ROWS,
-      outputFields: [column.DOCUMENT, ...(terms?.columns ?? [])],
-    });
-    if (rows.length === MOST_ROWS) {
-      terms?.forget();
-      return undefined;
-    }
-    terms?.remove(rows);
-    return new Set(rows.map(({ fields }) => fields[column.DOCUMENT] as string));
-  }
-
   async #drop(name: DenseName): Promise<void> {
     const table = this.#tables.get(name);
     this.#tables.delete(name);
@@ -351,14 +300,17 @@ export class ZvecCollection {
     await removeFolder(tableFolder(this.folder, name));
   }
 
-  /** A change of rows: where it fails in the middle, what terms count is not known any more. */
-  async #counting(change: () => Promise<void>): Promise<void> {
-    try {
-      await change();
-    } catch (thrown) {
-      this.#terms.forget();
-      throw thrown;
-    }
+  /** A write of rows: where it fails in the middle, what terms count is not known any more. */
+  #change<T>(known: Collection | undefined, change: () => Promise<T>): Promise<T> {
+    return this.#write(async () => {
+      if (known !== undefined) assertNotRemade(this.#definition, known);
+      try {
+        return await change();
+      } catch (thrown) {
+        this.#terms.forget();
+        throw thrown;
+      }
+    });
   }
 
   #write<T>(action: () => Promise<T>): Promise<T> {

@@ -78,6 +78,7 @@ test('sparse searches score as the points say, through whatever is replaced, del
               await store.deleteDocuments(
                 NAME,
                 one.ids.map((document) => keyOf(document)),
+                1,
               );
               for (const document of one.ids) model.delete(document);
               break;

@@ -14,9 +14,10 @@ import type {
   Alias,
   DocumentKey,
   DocumentPoints,
+  DocumentVersion,
+  FoundDocument,
   PointScan,
   ScoredPoint,
-  StoredDocument,
   StoredPoint,
   VectorAddition,
   VectorSearch,
@@ -141,20 +142,42 @@ class ZvecStore implements VectorStore {
   async findDocuments(
     name: CollectionName,
     documents: DocumentKey[],
-  ): Promise<(StoredDocument | undefined)[]> {
+  ): Promise<(FoundDocument | undefined)[]> {
     return this.#collection(name).find(documents);
   }
 
   async replaceDocuments(
     name: CollectionName,
     documents: DocumentPoints[],
-    vectors?: readonly DenseVector[],
-  ): Promise<void> {
-    await this.#collection(name).replace(documents, vectors);
+    known?: Collection,
+  ): Promise<DocumentKey[]> {
+    return this.#collection(name).replace(documents, known);
   }
 
-  async deleteDocuments(name: CollectionName, documents: DocumentKey[]): Promise<void> {
-    await this.#collection(name).deleteDocuments(documents);
+  async deleteDocuments(
+    name: CollectionName,
+    documents: DocumentKey[],
+    sequence: number,
+    known?: Collection,
+  ): Promise<DocumentKey[]> {
+    return this.#collection(name).deleteDocuments(documents, sequence, known);
+  }
+
+  async confirmDocuments(
+    name: CollectionName,
+    versions: DocumentVersion[],
+    sequence: number,
+  ): Promise<DocumentKey[]> {
+    return this.#collection(name).confirm(versions, sequence);
+  }
+
+  async removeOvertaken(name: CollectionName): Promise<void> {
+    // Whoever is overtaken here has written nothing: what a write that was cut short left goes with the next one.
+    this.#collection(name);
+  }
+
+  async purgeTombstones(name: CollectionName, below: number): Promise<number> {
+    return this.#collection(name).purgeTombstones(below);
   }
 
   async search(name: CollectionName, search: VectorSearch): Promise<ScoredPoint[]> {

@@ -1,9 +1,15 @@
 import { statfs } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
-import { asEmbedmillError, EmbedmillError, type Collection, type DenseVector } from '@embedmill/jobs';
-import type { ZVecCollection, ZVecDoc, ZVecDocInput, ZVecQuery } from '@zvec/zvec';
+import { asEmbedmillError, EmbedmillError } from '@embedmill/jobs';
+import type {
+  ZVecCollection,
+  ZVecCollectionSchema,
+  ZVecDoc,
+  ZVecDocInput,
+  ZVecFieldSchema,
+  ZVecQuery,
+} from '@zvec/zvec';
 import { countSegments, syncFiles, syncLogs } from './collection-folder.ts';
-import { schemaOf } from './columns.ts';
 import { assertOk, fromZvec, inTurn, type Zvec } from './native.ts';
 import { Running } from './running.ts';
 
@@ -44,7 +50,7 @@ export class ZvecTable {
   #closed = false;
 
   /** @throws EmbedmillError `store_unavailable` when zvec cannot open it: another process has it, or it is damaged. */
-  static open(zvec: Zvec, { name }: Collection, folder: string): ZvecTable {
+  static open(zvec: Zvec, name: string, folder: string): ZvecTable {
     try {
       // How much a former process left unsealed, and whether it was cut off in a write, is not known.
       return new ZvecTable(name, folder, zvec.ZVecOpen(folder), true);
@@ -53,10 +59,10 @@ export class ZvecTable {
     }
   }
 
-  static create(zvec: Zvec, collection: Collection, { dims }: DenseVector, folder: string): ZvecTable {
+  static create(zvec: Zvec, name: string, schema: ZVecCollectionSchema, folder: string): ZvecTable {
     try {
-      const native = zvec.ZVecCreateAndOpen(folder, schemaOf(zvec, collection, dims));
-      return new ZvecTable(collection.name, folder, native, false);
+      const native = zvec.ZVecCreateAndOpen(folder, schema);
+      return new ZvecTable(name, folder, native, false);
     } catch (thrown) {
       throw fromZvec(thrown, `zvec cannot create ${folder}`);
     }
@@ -111,6 +117,25 @@ export class ZvecTable {
       await setImmediate();
     }
     this.#unsealed += items.length;
+  }
+
+  /** Changes these columns of rows that are there, and leaves all else as it is. */
+  async update(rows: readonly Pick<ZVecDocInput, 'id' | 'fields'>[]): Promise<void> {
+    for (let from = 0; from < rows.length; from += ROWS_AT_ONCE) {
+      const some = rows.slice(from, from + ROWS_AT_ONCE);
+      await this.#attempt(() => this.#native.updateSync(some));
+      await setImmediate();
+    }
+    this.#unsealed += rows.length;
+  }
+
+  /** Adds those of these columns that the table has not. */
+  async addColumns(fields: readonly ZVecFieldSchema[]): Promise<void> {
+    const there = new Set(this.#native.schema.fields().map(({ name }) => name));
+    for (const fieldSchema of fields) {
+      if (!there.has(fieldSchema.name)) await this.#run(() => this.#native.addColumnSync({ fieldSchema }));
+    }
+    if (!fields.every(({ name }) => there.has(name))) await syncFiles(this.folder);
   }
 
   async delete(filter: string): Promise<void> {

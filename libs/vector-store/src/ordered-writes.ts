@@ -1,0 +1,187 @@
+import type { Point, DocumentKey, DocumentPoints, DocumentVersion } from './store.ts';
+
+/**
+ * Writes of whole documents in the order of their sequences, on a store that many processes write to and that does no more
+ * in one step than change one point: so nobody can hold a document while writing it.
+ *
+ * The _head_, a document's chunk 0, is what the order is kept on. It carries the sequence of its writer, and one may have
+ * `confirmed` it: the sequence of a submission that found it unchanged. The greater of both has _decided_ the document.
+ * A head is only ever replaced by one of no smaller sequence than decided it, so that what decided a document only grows,
+ * and a writer that sees a greater one than its own knows that it has been _overtaken_ for good. A head without chunks is
+ * a tombstone: of a deletion, or of a document that is being written.
+ *
+ * 1. A document of several chunks is buried first: its head becomes a tombstone of the writer's sequence. From here on it
+ *    is not whole for anybody, and no older writer can end it. Whoever is overtaken by then has changed nothing.
+ * 2. Its chunks from 1 on are written where none of a greater sequence is. An older writer that comes later, or had been
+ *    on its way, may put chunks of its own where this document has none.
+ * 3. The head is written, which makes the document whole. One of a single chunk, the usual case, comes to this at once, and
+ *    is never missing while it is replaced.
+ * 4. The heads are read. Who finds itself overtaken removes its own chunks, of exactly its sequence. Who does not removes
+ *    what lies beyond its last chunk, of its own sequence and smaller ones: all those who wrote it are done, or will find
+ *    themselves overtaken.
+ *
+ * A deletion buries, reads, and removes in the same way. Steps may be repeated, and a writer may die between any two: when
+ * its shard is run again, it finishes, or finds itself overtaken and removes what it had written (`removeOvertaken`); a
+ * document that it had ended is confirmed under its own sequence, which removes what lay beyond.
+ */
+export interface ConditionalPoints {
+  /**
+   * Makes tombstones of these documents' heads, also where there are none: but where a greater sequence has decided, and
+   * where the head is the very document, whole, of this sequence.
+   */
+  bury(
+    documents: readonly (DocumentKey & { fingerprint?: string | undefined })[],
+    sequence: number,
+  ): Promise<void>;
+  /** Writes points where there are none, and over those that no greater sequence has decided. */
+  write(points: readonly Point[], sequence: number): Promise<void>;
+  /** Confirms heads that are still of the sequence `written`, unless a greater sequence than this one has decided. */
+  confirm(documents: readonly DocumentKey[], written: number, sequence: number): Promise<void>;
+  /** Of each document its head, and whether there is a point at chunk `beyond`. */
+  look(documents: readonly (DocumentKey & { beyond?: number | undefined })[]): Promise<Seen[]>;
+  /** Removes the documents' chunks from this index on that were written under the sequence, or under none greater. */
+  remove(
+    documents: readonly DocumentKey[],
+    from: number,
+    sequence: number,
+    which: 'exactly' | 'upTo',
+  ): Promise<void>;
+}
+
+export interface Head {
+  /** 0 of a tombstone. */
+  chunkCount: number;
+  fingerprint: string | undefined;
+  /** Of its writer. */
+  sequence: number;
+  /** 0 where nobody has. */
+  confirmed: number;
+}
+
+export interface Seen {
+  head: Head | undefined;
+  beyond: boolean;
+}
+
+export function decidedBy({ sequence, confirmed }: Pick<Head, 'sequence' | 'confirmed'>): number {
+  return Math.max(sequence, confirmed);
+}
+
+/** @returns the documents that were overtaken, as all of these do */
+export async function replaceInOrder(
+  points: ConditionalPoints,
+  documents: readonly DocumentPoints[],
+): Promise<DocumentKey[]> {
+  const overtaken: DocumentKey[] = [];
+  for (const [sequence, some] of Map.groupBy(documents, (document) => document.sequence)) {
+    overtaken.push(...(await replaceAlike(points, some, sequence)));
+  }
+  return overtaken;
+}
+
+async function replaceAlike(
+  points: ConditionalPoints,
+  documents: readonly DocumentPoints[],
+  sequence: number,
+): Promise<DocumentKey[]> {
+  const overtaken = new Map<DocumentPoints, Head>();
+  /** Of these the very document is whole already, as an earlier attempt wrote it. */
+  const ended = new Set<DocumentPoints>();
+  const several = documents.filter((document) => document.points.length !== 1);
+  if (several.length > 0) {
+    await points.bury(several.map(buried), sequence);
+    const seen = await points.look(several);
+    for (const [n, document] of several.entries()) {
+      const head = seen[n]?.head;
+      const by = overtakenBy(head, sequence, fingerprintOf(document));
+      if (by !== undefined) overtaken.set(document, by);
+      else if (head !== undefined && head.chunkCount > 0) ended.add(document);
+    }
+    const open = several.filter((document) => !overtaken.has(document) && !ended.has(document));
+    await points.write(chunksOf(open, isRest), sequence);
+  }
+  const left = documents.filter((document) => !overtaken.has(document));
+  const whole = left.filter((document) => !ended.has(document));
+  await points.write(chunksOf(whole, isHead), sequence);
+  const seen = await points.look(
+    left.map(({ tenant, id, points: own }) => ({ tenant, id, beyond: endOf(own) })),
+  );
+  const surplus: DocumentPoints[] = [];
+  for (const [n, document] of left.entries()) {
+    const by = overtakenBy(seen[n]?.head, sequence, fingerprintOf(document));
+    if (by !== undefined) overtaken.set(document, by);
+    else if (seen[n]?.beyond === true) surplus.push(document);
+  }
+  for (const [from, some] of Map.groupBy(surplus, ({ points: own }) => endOf(own))) {
+    await points.remove(some, from, sequence, 'upTo');
+  }
+  const own = [...overtaken].flatMap(([document, head]) => (head.sequence === sequence ? [] : document));
+  if (own.length > 0) await points.remove(own, 1, sequence, 'exactly');
+  return [...overtaken.keys()];
+}
+
+export async function deleteInOrder(
+  points: ConditionalPoints,
+  documents: readonly DocumentKey[],
+  sequence: number,
+): Promise<DocumentKey[]> {
+  await points.bury(documents, sequence);
+  const seen = await points.look(documents);
+  const overtaken = documents.filter((_, n) => overtakenBy(seen[n]?.head, sequence) !== undefined);
+  const deleted = documents.filter((_, n) => overtakenBy(seen[n]?.head, sequence) === undefined);
+  if (deleted.length > 0) await points.remove(deleted, 1, sequence, 'upTo');
+  return overtaken;
+}
+
+/** @returns the documents that are not these versions any more */
+export async function confirmInOrder(
+  points: ConditionalPoints,
+  versions: readonly DocumentVersion[],
+  sequence: number,
+): Promise<DocumentKey[]> {
+  for (const [written, some] of Map.groupBy(versions, (version) => version.sequence)) {
+    if (written < sequence) await points.confirm(some, written, sequence);
+  }
+  const seen = await points.look(versions);
+  const isKept = (version: DocumentVersion, head: Head | undefined): head is Head =>
+    head !== undefined && head.chunkCount > 0 && head.sequence === version.sequence;
+  const own = versions.flatMap((version, n) => {
+    const head = seen[n]?.head;
+    return version.sequence === sequence && isKept(version, head)
+      ? { ...version, from: head.chunkCount }
+      : [];
+  });
+  for (const [from, some] of Map.groupBy(own, (version) => version.from)) {
+    await points.remove(some, from, sequence, 'upTo');
+  }
+  return versions.filter((version, n) => !isKept(version, seen[n]?.head));
+}
+
+/**
+ * The head that a greater sequence has decided, if it has; not where that confirmed the very document: then it remains,
+ * and has not been overtaken.
+ */
+function overtakenBy(head: Head | undefined, sequence: number, fingerprint?: string): Head | undefined {
+  if (head === undefined || decidedBy(head) <= sequence) return undefined;
+  return head.sequence === sequence && head.fingerprint === fingerprint ? undefined : head;
+}
+
+function buried(document: DocumentPoints) {
+  return { tenant: document.tenant, id: document.id, fingerprint: fingerprintOf(document) };
+}
+
+function fingerprintOf({ points: [first] }: DocumentPoints): string | undefined {
+  return first?.payload.fingerprint;
+}
+
+/** The index after its last chunk; its head is there in any case. */
+function endOf(points: readonly Point[]): number {
+  return Math.max(1, points.length);
+}
+
+function chunksOf(documents: readonly DocumentPoints[], of: (point: Point) => boolean): Point[] {
+  return documents.flatMap(({ points }) => points.filter(of));
+}
+
+const isHead = ({ payload }: Point): boolean => payload.chunk_index === 0;
+const isRest = ({ payload }: Point): boolean => payload.chunk_index > 0;

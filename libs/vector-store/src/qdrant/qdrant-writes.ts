@@ -1,0 +1,109 @@
+import { pointId, type Collection, type CollectionName } from '@embedmill/jobs';
+import type { Schemas } from '@qdrant/js-client-rest';
+import { groups } from '../groups.ts';
+import type { ConditionalPoints, Head, Seen } from '../ordered-writes.ts';
+import type { DocumentKey, Point } from '../store.ts';
+import { byTenant, notDecidedAbove, ofChunks, unchangedSince, type QdrantFilter } from './qdrant-filter.ts';
+
+/** Documents a look, a deletion or a confirmation. */
+const DOCUMENTS_AT_ONCE = 1000;
+/** Tombstones a request. */
+const TOMBSTONES_AT_ONCE = 256;
+
+/** What a head is asked for. */
+const HEAD_FIELDS = ['sequence', 'confirmed', 'chunk_count', 'fingerprint'];
+
+/** The requests that these writes come to, of one collection; QdrantStore sends them. */
+export interface PointRequests {
+  upsert(points: readonly Point[], filter: QdrantFilter): Promise<void>;
+  upsertTombstones(points: Schemas['PointStruct'][], filter: QdrantFilter): Promise<void>;
+  retrieve(ids: string[], fields: string[]): Promise<Schemas['Record'][]>;
+  setPayload(payload: Record<string, unknown>, filter: QdrantFilter): Promise<void>;
+  delete(filter: QdrantFilter): Promise<void>;
+  /** Rejects with `collection_not_found` where the collection was made anew since the writer knew it. */
+  assertCurrent(): Promise<void>;
+}
+
+/** Points that change under conditions, as Qdrant does it: the conditions are filters of its requests. */
+export class QdrantWrites implements ConditionalPoints {
+  readonly #name: CollectionName;
+  readonly #requests: PointRequests;
+
+  constructor({ name }: Collection, requests: PointRequests) {
+    this.#name = name as CollectionName;
+    this.#requests = requests;
+  }
+
+  async bury(
+    documents: readonly (DocumentKey & { fingerprint?: string | undefined })[],
+    sequence: number,
+  ): Promise<void> {
+    for (const some of groups(documents, TOMBSTONES_AT_ONCE)) {
+      const whole = some.flatMap(({ fingerprint }) => fingerprint ?? []);
+      const filter = notDecidedAbove(sequence, whole);
+      await this.#requests.upsertTombstones(
+        some.map(({ tenant, id }) => ({
+          id: pointId(tenant, this.#name, id, 0),
+          vector: {},
+          payload: { document_id: id, tenant, chunk_index: 0, chunk_count: 0, sequence },
+        })),
+        filter,
+      );
+    }
+  }
+
+  async write(points: readonly Point[], sequence: number): Promise<void> {
+    await this.#requests.upsert(points, notDecidedAbove(sequence));
+  }
+
+  async confirm(documents: readonly DocumentKey[], written: number, sequence: number): Promise<void> {
+    for (const some of groups(documents, DOCUMENTS_AT_ONCE)) {
+      const heads = some.map(({ tenant, id }) => pointId(tenant, this.#name, id, 0));
+      await this.#requests.setPayload({ confirmed: sequence }, unchangedSince(heads, written, sequence));
+    }
+  }
+
+  async look(documents: readonly (DocumentKey & { beyond?: number | undefined })[]): Promise<Seen[]> {
+    const wanted = documents.map(({ tenant, id, beyond }) => ({
+      head: pointId(tenant, this.#name, id, 0),
+      beyond: beyond === undefined ? undefined : pointId(tenant, this.#name, id, beyond),
+    }));
+    const found = new Map<unknown, Schemas['Record']>();
+    const current = this.#requests.assertCurrent();
+    for (const some of groups(wanted, DOCUMENTS_AT_ONCE)) {
+      const ids = some.flatMap(({ head, beyond }) => (beyond === undefined ? [head] : [head, beyond]));
+      for (const record of await this.#requests.retrieve(ids, HEAD_FIELDS)) found.set(record.id, record);
+    }
+    await current;
+    return wanted.map(({ head, beyond }) => ({
+      head: headIn(found.get(head)),
+      beyond: beyond !== undefined && found.has(beyond),
+    }));
+  }
+
+  async remove(
+    documents: readonly DocumentKey[],
+    from: number,
+    sequence: number,
+    which: 'exactly' | 'upTo',
+  ): Promise<void> {
+    for (const [tenant, group] of byTenant([...documents])) {
+      for (const some of groups(group, DOCUMENTS_AT_ONCE)) {
+        const ids = some.map(({ id }) => id);
+        await this.#requests.delete(ofChunks(tenant, ids, from, sequence, which));
+      }
+    }
+  }
+}
+
+/** What a retrieved head says; heads that were stored before there were sequences have none. */
+export function headIn(record: Schemas['Record'] | undefined): Head | undefined {
+  if (record === undefined) return undefined;
+  const { sequence, confirmed, chunk_count, fingerprint } = (record.payload ?? {}) as Record<string, unknown>;
+  return {
+    chunkCount: Number(chunk_count ?? 0),
+    fingerprint: typeof fingerprint === 'string' ? fingerprint : undefined,
+    sequence: Number(sequence ?? 0),
+    confirmed: Number(confirmed ?? 0),
+  };
+}

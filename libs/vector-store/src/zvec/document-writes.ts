@@ -1,0 +1,251 @@
+import type { JobId, PointId } from '@embedmill/jobs';
+import type { ZVecDoc } from '@zvec/zvec';
+import { groups } from '../groups.ts';
+import { decidedBy } from '../ordered-writes.ts';
+import type {
+  DocumentKey,
+  DocumentPoints,
+  DocumentVersion,
+  FoundDocument,
+  Point,
+  StoredDocument,
+} from '../store.ts';
+import type { CollectionTerms } from './collection-terms.ts';
+import * as column from './columns.ts';
+import { inDocuments, staleChunks } from './document-filter.ts';
+import type { Tables } from './point-reader.ts';
+import type { Tombstones } from './tombstones.ts';
+import { MOST_ROWS, type ZvecTable } from './zvec-table.ts';
+
+/** Documents a look-up. */
+const DOCUMENTS_AT_ONCE = 500;
+
+/**
+ * Whole documents in a collection's tables, in the order of their sequences: one process writes, one write after another,
+ * so each first looks what decided the documents, and leaves alone those that a greater sequence did.
+ *
+ * What remains to be thought of is the end of the process in a write. Replacing a document deletes what it will no longer
+ * have and its chunk 0, then writes the others, then chunk 0: cut short, it is not found, neither as what it was nor as
+ * what it should become; but one of a single chunk, the usual case, is never missing. Its other chunks tell which sequence
+ * had begun. Deleting writes the tombstone first.
+ *
+ * ZvecCollection calls all but `find` in its writes only.
+ */
+export class DocumentWrites {
+  readonly #tables: () => Tables;
+  readonly #terms: CollectionTerms;
+  readonly #tombstones: Tombstones;
+  readonly #rowOf: ReturnType<typeof column.rowOf>;
+
+  constructor(
+    tables: () => Tables,
+    terms: CollectionTerms,
+    tombstones: Tombstones,
+    rowOf: ReturnType<typeof column.rowOf>,
+  ) {
+    this.#tables = tables;
+    this.#terms = terms;
+    this.#tombstones = tombstones;
+    this.#rowOf = rowOf;
+  }
+
+  async find(documents: readonly DocumentKey[]): Promise<(FoundDocument | undefined)[]> {
+    return (await this.#found(documents)).map((found) => found?.document);
+  }
+
+  /** Gives those that were overtaken. */
+  async replace(documents: readonly DocumentPoints[]): Promise<DocumentKey[]> {
+    const overtaken: DocumentKey[] = [];
+    for (const some of groups(documents, DOCUMENTS_AT_ONCE)) {
+      const there = await this.#rowsOf(some);
+      const winning = some.filter((document) => !isOvertaken(there, document, document.sequence));
+      overtaken.push(...some.filter((document) => isOvertaken(there, document, document.sequence)));
+      for (const [sequence, gone] of Map.groupBy(winning.filter(isEmpty), (document) => document.sequence))
+        await this.#tombstones.put(gone, sequence);
+      const { current, other } = this.#tables();
+      if (other !== undefined) {
+        const known = await this.#rowsIn(other, winning.map(column.documentDigest));
+        await this.#replaceIn(other, winning, known && documentsOf(known), (point) => point.other);
+      }
+      this.#countOut(there, winning);
+      const known = there.rows && documentsOf(there.rows);
+      await this.#replaceIn(current, winning, known, (point) => point.dense, this.#terms);
+    }
+    return overtaken;
+  }
+
+  /** Gives those that were overtaken. */
+  async delete(documents: readonly DocumentKey[], sequence: number): Promise<DocumentKey[]> {
+    const overtaken: DocumentKey[] = [];
+    for (const some of groups(documents, DOCUMENTS_AT_ONCE)) {
+      const there = await this.#rowsOf(some);
+      const winning = some.filter((document) => !isOvertaken(there, document, sequence));
+      overtaken.push(...some.filter((document) => isOvertaken(there, document, sequence)));
+      if (winning.length === 0) continue;
+      await this.#tombstones.put(winning, sequence);
+      this.#countOut(there, winning);
+      const { current, other } = this.#tables();
+      for (const table of other === undefined ? [current] : [current, other]) {
+        await table.delete(inDocuments(winning.map(column.documentDigest)));
+        await table.sync();
+      }
+    }
+    return overtaken;
+  }
+
+  /** Gives those that are not these versions any more. */
+  async confirm(versions: readonly DocumentVersion[], sequence: number): Promise<DocumentKey[]> {
+    const found = await this.#found(versions);
+    const lost: DocumentKey[] = [];
+    const rows: { id: PointId; fields: Record<string, number> }[] = [];
+    for (const [n, version] of versions.entries()) {
+      const { document, head } = found[n] ?? {};
+      if (document?.state !== 'stored' || document.sequence !== version.sequence) lost.push(version);
+      else if (document.decided < sequence && head !== undefined) {
+        rows.push({ id: head, fields: { [column.CONFIRMED]: sequence } });
+      }
+    }
+    if (rows.length === 0) return lost;
+    const { current, other } = this.#tables();
+    if (other !== undefined) {
+      const there = await other.fetch(
+        rows.map(({ id }) => id),
+        [],
+        false,
+      );
+      await other.update(rows.filter(({ id }) => there.has(id)));
+      await other.sync();
+    }
+    await current.update(rows);
+    await current.sync();
+    return lost;
+  }
+
+  async #found(documents: readonly DocumentKey[]): Promise<(Found | undefined)[]> {
+    const digests = documents.map(column.documentDigest);
+    const heads = await this.#heads(digests);
+    const deleted = await this.#tombstones.find(digests);
+    return digests.map((digest) => {
+      const found = heads.get(digest);
+      const tombstone = deleted.get(digest);
+      if (found !== undefined && found.document.decided > (tombstone ?? -1)) return found;
+      return tombstone === undefined ? undefined : { document: { state: 'absent', decided: tombstone } };
+    });
+  }
+
+  async #heads(digests: readonly string[]): Promise<Map<string, Found>> {
+    const heads = new Map<string, Found>();
+    for (const wanted of groups(digests, DOCUMENTS_AT_ONCE)) {
+      const rows = await this.#tables().current.query({
+        filter: `${inDocuments(wanted)} and ${column.CHUNK_INDEX} = 0`,
+        // One more than there can be: zvec complains on the console when it stops at the last one.
+        topk: wanted.length + 1,
+        outputFields: [column.DOCUMENT, column.FINGERPRINT, column.CHUNK_COUNT, column.JOB_ID, ...ORDER],
+      });
+      for (const row of rows) {
+        const { fields } = row;
+        const document: StoredDocument = {
+          state: 'stored',
+          fingerprint: fields[column.FINGERPRINT] as string,
+          chunkCount: fields[column.CHUNK_COUNT] as number,
+          jobId: fields[column.JOB_ID] as JobId,
+          sequence: Number(fields[column.SEQUENCE] ?? 0),
+          decided: decidedIn(row),
+        };
+        heads.set(fields[column.DOCUMENT] as string, { document, head: row.id as PointId });
+      }
+    }
+    return heads;
+  }
+
+  /** What there is of documents, and what decided them. */
+  async #rowsOf(documents: readonly DocumentKey[]): Promise<There> {
+    const digests = documents.map(column.documentDigest);
+    const { current } = this.#tables();
+    const rows = await this.#rowsIn(current, digests, this.#terms.columns);
+    const decided = await this.#tombstones.find(digests);
+    const decide = (digest: string, sequence: number): void => {
+      if (sequence > (decided.get(digest) ?? 0)) decided.set(digest, sequence);
+    };
+    if (rows === undefined) {
+      for (const [digest, head] of await this.#heads(digests)) decide(digest, head.document.decided);
+    } else {
+      for (const row of rows) decide(row.fields[column.DOCUMENT] as string, decidedIn(row));
+    }
+    return { rows, decided };
+  }
+
+  /** The rows of documents; undefined where they are too many to say. */
+  async #rowsIn(
+    table: ZvecTable,
+    digests: readonly string[],
+    more: readonly string[] = [],
+  ): Promise<ZVecDoc[] | undefined> {
+    if (digests.length === 0) return [];
+    const outputFields = [column.DOCUMENT, ...ORDER, ...more];
+    const rows = await table.query({ filter: inDocuments(digests), topk: MOST_ROWS, outputFields });
+    return rows.length === MOST_ROWS ? undefined : rows;
+  }
+
+  /** The rows of these documents are about to go. */
+  #countOut({ rows }: There, documents: readonly DocumentKey[]): void {
+    if (rows === undefined) return this.#terms.forget();
+    const going = new Set(documents.map(column.documentDigest));
+    this.#terms.remove(rows.filter(({ fields }) => going.has(fields[column.DOCUMENT] as string)));
+  }
+
+  /** @param terms where the table's terms are counted */
+  async #replaceIn(
+    table: ZvecTable,
+    documents: readonly DocumentPoints[],
+    known: ReadonlySet<string> | undefined,
+    vectorOf: (point: Point) => Float32Array | undefined,
+    terms?: CollectionTerms,
+  ): Promise<void> {
+    const replaced = documents.filter((one) => known?.has(column.documentDigest(one)) ?? true);
+    // Most documents of most jobs are new.
+    if (replaced.length > 0) for (const filter of staleChunks(replaced)) await table.delete(filter);
+    const points = documents.flatMap((document) => document.points);
+    for (const some of [points.filter(isRest), points.filter((point) => !isRest(point))]) {
+      const having = some.filter((point) => vectorOf(point) !== undefined);
+      const lacking = some.filter((point) => vectorOf(point) === undefined);
+      await table.deleteIds(lacking.map(({ id }) => id));
+      await table.upsert(having, (point) => this.#rowOf(point, vectorOf(point) ?? new Float32Array()));
+      terms?.add(having);
+    }
+    await table.sync();
+  }
+}
+
+interface Found {
+  document: FoundDocument;
+  /** Its chunk 0. */
+  head?: PointId;
+}
+
+interface There {
+  /** Undefined where they are too many to say. */
+  rows: ZVecDoc[] | undefined;
+  /** By the documents' digests. */
+  decided: ReadonlyMap<string, number>;
+}
+
+const ORDER = [column.SEQUENCE, column.CONFIRMED];
+
+function isOvertaken({ decided }: There, document: DocumentKey, sequence: number): boolean {
+  return (decided.get(column.documentDigest(document)) ?? 0) > sequence;
+}
+
+function decidedIn({ fields }: ZVecDoc): number {
+  return decidedBy({
+    sequence: Number(fields[column.SEQUENCE] ?? 0),
+    confirmed: Number(fields[column.CONFIRMED] ?? 0),
+  });
+}
+
+function documentsOf(rows: readonly ZVecDoc[]): Set<string> {
+  return new Set(rows.map(({ fields }) => fields[column.DOCUMENT] as string));
+}
+
+const isEmpty = ({ points }: DocumentPoints): boolean => points.length === 0;
+const isRest = ({ payload }: Point): boolean => payload.chunk_index > 0;
