@@ -34,7 +34,7 @@ beforeAll(async () => {
     redisPackageFolder: join(folder, 'redis-package'),
     environment: {
       ...process.env,
-      ...{ EMBEDMILL_SPOOL_DIR: '', EMBEDMILL_WORKER_CPUS: '1', EMBEDMILL_WORKER_LOCK_SECONDS: '2' },
+      ...{ EMBEDMILL_SPOOL_DIR: '', EMBEDMILL_WORKER_CPUS: '1', EMBEDMILL_WORKER_LOCK_SECONDS: '10' },
     },
     tell: (event) => {
       if (event.kind === 'line') output.push(`${event.part}: ${event.text}`);

@@ -37,6 +37,6 @@ test('every setting is described, and documented for operators', () => {
   const documentation = readFileSync(new URL('../../../docs/operations.md', import.meta.url), 'utf8');
   for (const [name, field] of Object.entries(settingsSchema.shape)) {
     expect(field.description, name).toBeTruthy();
-    expect(documentation).toContain(`\`${name}\``);
+    expect(documentation.includes(`\`${name}\``), `${name} is in docs/operations.md`).toBe(true);
   }
 });
