@@ -16,12 +16,23 @@ afterAll(() => mill.stop());
 
 type Line = Record<string, unknown>;
 
+async function textOf(app: 'api' | 'worker' | 'store'): Promise<string[]> {
+  return (await readFile(join(mill.data, 'logs', `${app}.log`), 'utf8')).split('\n').filter(Boolean);
+}
+
 async function linesOf(app: 'api' | 'worker' | 'store'): Promise<Line[]> {
-  const text = await readFile(join(mill.data, 'logs', `${app}.log`), 'utf8');
-  return text
-    .split('\n')
-    .filter(Boolean)
-    .map((line) => JSON.parse(line) as Line);
+  return (await textOf(app)).map((line) => JSON.parse(line) as Line);
+}
+
+/** The keys of a line's object as they are written, nested ones aside. */
+function keysOf(line: string): string[] {
+  const values = line.replaceAll(/"(?:[^"\\]|\\.)*"(?!\s*:)/g, '0');
+  let flat = values.slice(1, -1);
+  for (let before = ''; before !== flat;) {
+    before = flat;
+    flat = flat.replaceAll(/\{[^{}]*\}|\[[^[\]]*\]/g, '0');
+  }
+  return Array.from(flat.matchAll(/"((?:[^"\\]|\\.)*)"\s*:/g), ([, key = '']) => key);
 }
 
 test('a job’s lines, of the API and of workers, are joined by its id, and those of its request by that one’s', async () => {
@@ -49,6 +60,13 @@ test('a job’s lines, of the API and of workers, are joined by its id, and thos
 });
 
 const byShard = (a: { shard: unknown }, b: { shard: unknown }): number => Number(a.shard) - Number(b.shard);
+
+test('no line has a key twice', async () => {
+  for (const app of ['api', 'worker', 'store'] as const) {
+    if (app === 'store' && (await mill.state()).processes.store === null) continue;
+    for (const line of await textOf(app)) expect(new Set(keysOf(line)).size, line).toBe(keysOf(line).length);
+  }
+});
 
 test('every line of every process has the same shape, is shown by up, and holds no key', async () => {
   for (const app of ['api', 'worker', 'store'] as const) {

@@ -11,7 +11,9 @@ import {
 import { isLoopback } from '@embedmill/metrics';
 import type { AccessOptions } from './access/authorize.ts';
 import type { LimitOptions } from './access/limits.ts';
+import { parseAlias, type ModelAliases } from './model-aliases.ts';
 import type { RetentionPolicy } from './retention.ts';
+import type { TokenIds } from './token-ids.ts';
 
 const GIB = 1024 ** 3;
 const DAY_MS = 24 * 3600 * 1000;
@@ -50,6 +52,21 @@ export const settingsSchema = z.strictObject({
   EMBEDMILL_API_MAX_UPLOAD_BYTES: integer(1, Number.MAX_SAFE_INTEGER)
     .default(64 * GIB)
     .meta({ description: 'The largest upload, and the largest file fetched from a URL, in bytes.' }),
+  EMBEDMILL_API_MODEL_ALIASES: z
+    .string()
+    .optional()
+    .refine(
+      (list) => listed(list).every((one) => parseAlias(one) !== undefined),
+      'must be name=model, …, or name=model@cl100k_base, …',
+    )
+    .meta({
+      description:
+        'Other names that requests may use for models, as in text-embedding-3-small=all-MiniLM-L6-v2, separated by commas. Token ids sent under a name of OpenAI’s, or one with @cl100k_base or @o200k_base behind it, are read back to text.',
+    }),
+  EMBEDMILL_API_TOKEN_IDS: z.enum(['refused', 'model']).default('refused').meta({
+    description:
+      'What token ids in requests are, where no alias says it: refused, or taken to be of the model’s own vocabulary.',
+  }),
   EMBEDMILL_API_QUERY_SECONDS: integer(1, 110)
     .default(30)
     .meta({ description: 'How long a search waits for a worker to embed its query.' }),
@@ -144,6 +161,8 @@ export interface ApiConfig extends SharedConfig {
   /** URLs below which exports may write objects. */
   s3Targets: readonly string[];
   maxUploadBytes: number;
+  aliases: ModelAliases;
+  tokenIds: TokenIds;
   queryTimeoutMs: number;
   access: AccessOptions;
   limits: LimitOptions;
@@ -176,6 +195,13 @@ export function readConfig(environment: Record<string, string | undefined>): Api
       maxUploads: read.EMBEDMILL_API_MAX_UPLOADS,
       maxStreams: read.EMBEDMILL_API_MAX_STREAMS,
     },
+    aliases: new Map(
+      listed(read.EMBEDMILL_API_MODEL_ALIASES).flatMap((one) => {
+        const alias = parseAlias(one);
+        return alias === undefined ? [] : [alias];
+      }),
+    ),
+    tokenIds: read.EMBEDMILL_API_TOKEN_IDS,
     queryTimeoutMs: read.EMBEDMILL_API_QUERY_SECONDS * 1000,
     shutdownMs: read.EMBEDMILL_API_SHUTDOWN_SECONDS * 1000,
     dispatcher: {

@@ -33,13 +33,17 @@ export function fakeAnswer(query: Query, model: ModelSummary): QueryResult {
     case 'embed':
       return fakeVectors(query, model.dims);
     case 'images':
-      return fakeVectors({ inputs: query.inputs, kind: 'document' }, model.dims);
+      return fakeVectors({ inputs: query.inputs, role: 'document' }, model.dims);
     case 'sparse':
       return { vectors: query.inputs.map(fakeTerms), ...readingOf(query.inputs, model.maxTokens) };
     case 'rerank':
       return {
         scores: Float32Array.from(query.inputs, (text) => sharedWords(query.query, text)),
         kind: model.kind === 'reranker' ? 'logit' : 'interaction',
+        query: {
+          truncated: query.query.split(' ').length > model.maxTokens,
+          unknown: isUnknown(query.query),
+        },
         ...readingOf(query.inputs, model.maxTokens),
       };
     case 'terms':
@@ -47,14 +51,14 @@ export function fakeAnswer(query: Query, model: ModelSummary): QueryResult {
   }
 }
 
-/** A vector that depends on the text and the kind alone; one token a word. */
+/** A vector that depends on the text and the role alone; one token a word. */
 export function fakeVectors(
-  { inputs, kind }: Omit<QueryOf<'embed'>, 'task' | 'model'>,
+  { inputs, role }: Pick<QueryOf<'embed'>, 'inputs' | 'role'>,
   dims: number,
 ): DenseResult {
   const vectors = new Float32Array(inputs.length * dims);
   inputs.forEach((input, index) =>
-    vectors.set(fakeVector(JSON.stringify([input, kind]), dims), index * dims),
+    vectors.set(fakeVector(JSON.stringify([input, role]), dims), index * dims),
   );
   return { dims, vectors, ...readingOf(inputs, MINI.maxTokens) };
 }
@@ -68,6 +72,9 @@ export function fakeTerms(text: string): SparseVector {
   return { indices, values: new Float32Array(indices.length).fill(1) };
 }
 
+/** Of pictographs it knows none. */
+const isUnknown = (text: string): boolean => /^[\p{Extended_Pictographic}\s]+$/u.test(text);
+
 /** From 0 to 1: how many of the query's words the text has. */
 function sharedWords(query: string, text: string): number {
   const words = query.split(' ');
@@ -76,7 +83,11 @@ function sharedWords(query: string, text: string): number {
 
 function readingOf(inputs: readonly (string | number[])[], maxTokens: number) {
   const tokens = inputs.map((input) => (typeof input === 'string' ? input.split(' ').length : input.length));
-  return { tokens, truncated: tokens.map((count) => count > maxTokens) };
+  return {
+    tokens,
+    truncated: tokens.map((count) => count > maxTokens),
+    unknown: inputs.map((input) => typeof input === 'string' && isUnknown(input)),
+  };
 }
 
 function fakeVector(seed: string, dims: number): Float32Array {

@@ -24,8 +24,8 @@ const TEXTS: Record<string, string[]> = {
   copy: ['a bank keeps  money'],
 };
 
-const vectorOf = (text: string, kind: 'query' | 'document' = 'query') =>
-  fakeVectors({ inputs: [text], kind }, NESTED.dims).vectors;
+const vectorOf = (text: string, role: 'query' | 'document' = 'query') =>
+  fakeVectors({ inputs: [text], role }, NESTED.dims).vectors;
 
 beforeAll(async () => {
   api = await startTestApi();

@@ -3,6 +3,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { EmbedmillError, mayHaveInexactNumber, parseJson } from '@embedmill/jobs';
 import { pacedBytes, USUAL_PACE, type BodyPace } from './body-pace.ts';
+import { decodedBytes } from './content-encoding.ts';
 import { FairTurns } from './fair-turns.ts';
 import { textOfBody } from './json-text.ts';
 import { JsonBounds, USUAL_JSON, type JsonLimits } from './json-bounds.ts';
@@ -63,7 +64,7 @@ export function parseJsonBodies(server: FastifyInstance, pace: BodyPace = USUAL_
 }
 
 /**
- * A body in memory. Leaving early leaves the connection whole, so that an answer can be sent. Errors:
+ * A body in memory, decoded; the limit is one of what it unpacks to. Leaving early leaves the connection whole, so that an answer can be sent. Errors:
  * `payload_too_large` beyond `limit` bytes, `upload_incomplete` where it breaks off, and what the bounds say.
  */
 export async function readBody(
@@ -76,7 +77,8 @@ export async function readBody(
   const chunks: Buffer[] = [];
   let bytes = 0;
   try {
-    for await (const chunk of pacedBytes(body, { totalMs: TOTAL_MS, ...pace })) {
+    const paced = pacedBytes(body, { totalMs: TOTAL_MS, ...pace });
+    for await (const chunk of decodedBytes(paced, body.headers['content-encoding'])) {
       bytes += chunk.length;
       if (bytes > limit) throw tooLarge(limit);
       bounds.push(chunk);

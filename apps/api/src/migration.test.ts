@@ -22,7 +22,7 @@ beforeAll(async () => {
 afterAll(() => api.close());
 
 const vectorOf = (text: string, dims: number) =>
-  fakeVectors({ inputs: [text], kind: 'document' }, dims).vectors;
+  fakeVectors({ inputs: [text], role: 'document' }, dims).vectors;
 
 /** A collection of documents of two chunks each; of the last one, the first chunk was not written any more. */
 async function collectionOf(name: string, documents: number): Promise<CollectionName> {

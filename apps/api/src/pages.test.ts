@@ -21,7 +21,7 @@ const NAME = 'copies' as CollectionName;
 const DOCUMENTS = 170;
 const TEXTS = ['the bank of the river', 'a bank keeps money', 'lazy dogs sleep all day', 'the old mill'];
 
-const vectorOf = (text: string) => fakeVectors({ inputs: [text], kind: 'query' }, NESTED.dims).vectors;
+const vectorOf = (text: string) => fakeVectors({ inputs: [text], role: 'query' }, NESTED.dims).vectors;
 
 beforeAll(async () => {
   api = await startTestApi();

@@ -32,7 +32,7 @@ export interface ApiParts {
   models: () => Promise<readonly ModelSummary[]>;
   metrics: Metrics<'api'>;
   config: Pick<ApiConfig, 'sourceFolder' | 's3Sources' | 's3Targets' | 'maxUploadBytes' | 'queryTimeoutMs'> &
-    Partial<Pick<ApiConfig, 'names' | 'access' | 'limits' | 'storeReads'>>;
+    Partial<Pick<ApiConfig, 'names' | 'access' | 'limits' | 'storeReads' | 'aliases' | 'tokenIds'>>;
   log: Log;
   /** None by default. */
   tracing?: Tracing;

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifySchemaCompiler } from 'fastify';
 import { z } from 'zod';
+import { givenParameters, parseRequest } from './absent-fields.ts';
 import type { ApiParts } from './parts.ts';
 import { asEmbedmillError, EmbedmillError, ERRORS, type ErrorCode, type ErrorDetail } from '@embedmill/jobs';
 
@@ -97,7 +98,8 @@ export function problemOf(error: EmbedmillError, request: { id: string; url: str
 export const validateRequest: FastifySchemaCompiler<z.ZodType> =
   ({ schema, httpPart }) =>
   (data: unknown) => {
-    const parsed = schema.safeParse(data);
+    const isQuery = httpPart === 'querystring';
+    const parsed = parseRequest(schema, isQuery ? givenParameters(data) : data);
     if (parsed.success) return { value: parsed.data };
     if (httpPart === 'body' && (data === undefined || data === null)) {
       return { error: new EmbedmillError('invalid_request', 'the request has no body; send one as JSON') };

@@ -5,6 +5,7 @@ import {
   type QueryOf,
   type QueryResult,
   type QueryResults,
+  type InputReading,
   type QueryTask,
 } from '@embedmill/jobs';
 import type { Queue } from '@embedmill/queue';
@@ -28,6 +29,9 @@ const MAX_IN_FLIGHT = 12_288;
 /** And of one principal, so that it leaves room for others. */
 const MAX_OWN_IN_FLIGHT = 8192;
 
+/** Where in the request an input is. */
+type PathOf = (index: number) => string;
+
 /** How the results of a request's messages become one. */
 const JOIN: { [Task in QueryTask]: (results: QueryResults[Task][]) => QueryResults[Task] } = {
   embed: joinedDense,
@@ -36,10 +40,19 @@ const JOIN: { [Task in QueryTask]: (results: QueryResults[Task][]) => QueryResul
   rerank: (results) => ({
     scores: joinedFloats(results.map(({ scores }) => scores)),
     kind: results[0]?.kind ?? 'logit',
+    query: results[0]?.query ?? { truncated: false, unknown: false },
     ...readingOf(results),
   }),
   terms: (results) => ({ terms: results.flatMap(({ terms }) => terms) }),
 };
+
+/** Whose messages they are, and how they go. */
+interface Sending {
+  principal: string;
+  turns: FairTurns;
+  mayBringIn: boolean;
+  pathOf: PathOf;
+}
 
 /** What is under way to one model. */
 interface ModelLane {
@@ -71,7 +84,11 @@ export class QueryLane {
     this.#timeoutMs = timeoutMs;
   }
 
-  async ask<Task extends QueryTask>(query: QueryOf<Task>): Promise<QueryResult<Task>> {
+  /** `pathOf`: where in the request each input is, for what workers say of one. */
+  async ask<Task extends QueryTask>(
+    query: QueryOf<Task>,
+    pathOf: PathOf = (index) => `inputs/${index}`,
+  ): Promise<QueryResult<Task>> {
     const principal = currentPrincipal();
     const { length } = query.inputs;
     const lane = this.#lanes.get(query.model) ?? {
@@ -90,15 +107,16 @@ export class QueryLane {
     lane.inFlight.set(principal.name, own + length);
     try {
       const model = (await this.#models()).find(({ name }) => name === query.model);
-      const { query: read, cut } = headsOf(query, model?.maxTokens);
+      const { query: read, cut, isQuestionCut } = headsOf(query, model?.maxTokens);
       // What has to be downloaded first takes room and time of everyone.
       const mayBringIn =
         model === undefined || model.available || model.bundled || principal.scopes.has('admin');
-      const sending = { principal: principal.name, turns: lane.turns, mayBringIn };
+      const sending = { principal: principal.name, turns: lane.turns, mayBringIn, pathOf };
       const results = await this.#inMessages<Task>(read as QueryOf<Task>, sending);
       const [only] = results;
       const whole = only !== undefined && results.length === 1 ? only : JOIN[query.task as Task](results);
       if ('truncated' in whole) for (const n of cut) whole.truncated[n] = true;
+      if (isQuestionCut && 'query' in whole) whole.query.truncated = true;
       return whole;
     } finally {
       const left = (lane.inFlight.get(principal.name) ?? length) - length;
@@ -111,7 +129,7 @@ export class QueryLane {
   /** Rejects once nothing of it is under way any more. */
   async #inMessages<Task extends QueryTask>(
     query: QueryOf<Task>,
-    { principal, turns, mayBringIn }: { principal: string; turns: FairTurns; mayBringIn: boolean },
+    { principal, turns, mayBringIn, pathOf }: Sending,
   ): Promise<QueryResult<Task>[]> {
     const own = pLimit(PARALLEL);
     const signal = clientSignal();
@@ -119,13 +137,13 @@ export class QueryLane {
     const over = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
     const options = { timeoutMs: this.#timeoutMs, signal: over, mayBringIn };
     const sent = await Promise.allSettled(
-      messagesOf(query).map((message) =>
+      messagesOf(query).map(({ message, from }) =>
         own(async () => {
           try {
             return await turns.run(principal, over, () => this.#queue.query(message, options));
           } catch (error) {
             failed.abort();
-            throw error;
+            throw atRequestsPath(error, (index) => pathOf(from + index));
           }
         }),
       ),
@@ -139,6 +157,13 @@ export class QueryLane {
   }
 }
 
+/** What a worker says of an input of its message, as said of the request's. */
+function atRequestsPath(error: unknown, pathOf: PathOf): unknown {
+  const [detail] = error instanceof EmbedmillError ? error.details : [];
+  const [, index] = /^inputs\/(\d+)$/.exec(detail?.path ?? '') ?? [];
+  return index === undefined ? error : refusedField(pathOf(Number(index)), detail?.message ?? '');
+}
+
 function joinedDense(results: DenseResult[]): DenseResult {
   return {
     dims: results[0]?.dims ?? 0,
@@ -147,10 +172,11 @@ function joinedDense(results: DenseResult[]): DenseResult {
   };
 }
 
-function readingOf(results: { tokens: number[]; truncated: boolean[] }[]) {
+function readingOf(results: readonly InputReading[]): InputReading {
   return {
     tokens: results.flatMap(({ tokens }) => tokens),
     truncated: results.flatMap(({ truncated }) => truncated),
+    unknown: results.flatMap(({ unknown }) => unknown),
   };
 }
 
@@ -167,6 +193,17 @@ function joinedFloats(parts: Float32Array[]): Float32Array {
 /** One of the vectors, cut to `dims` where that is a smaller size. */
 export function vectorAt({ vectors, dims: full }: DenseResult, index: number, dims: number): Float32Array {
   return shortened(vectors.slice(index * full, (index + 1) * full), dims);
+}
+
+/** Refuses inputs of which the model knows nothing: their vectors would be alike. Errors: `invalid_request` with the path. */
+export function refuseUnknown(
+  unknown: readonly boolean[],
+  model: string,
+  pathOf: (index: number) => string,
+): void {
+  const index = unknown.indexOf(true);
+  if (index === -1) return;
+  throw refusedField(pathOf(index), `${model} knows no token of the text, so its vector would say nothing`);
 }
 
 /** Refuses text that no tokenizer can read. Errors: `invalid_request` with the path. */

@@ -10,40 +10,55 @@ const CHARACTERS_A_TOKEN = 4;
 const MOST_CHARACTERS_A_TOKEN = 64;
 
 /**
- * A query with of each input what a model of so many tokens may read of it, and the inputs that were cut: so that
- * what goes on to the workers is bounded by the model, and not by the request.
+ * A query with of each input what a model of so many tokens may read of it, and the inputs that were cut, and whether
+ * the question was: so that what goes on to the workers is bounded by the model, and not by the request.
  */
-export function headsOf(query: Query, maxTokens: number | undefined): { query: Query; cut: number[] } {
-  if (maxTokens === undefined || query.task === 'images' || query.task === 'terms') return { query, cut: [] };
+export function headsOf(
+  query: Query,
+  maxTokens: number | undefined,
+): { query: Query; cut: number[]; isQuestionCut: boolean } {
+  if (maxTokens === undefined || query.task === 'images' || query.task === 'terms')
+    return { query, cut: [], isQuestionCut: false };
+  const fromEnd = query.task !== 'rerank' && query.keep === 'end';
   const cut: number[] = [];
   const inputs = query.inputs.map((input, n) => {
     // One token more than it reads, by which the worker sees that it is too long.
     const most = typeof input === 'string' ? maxTokens * MOST_CHARACTERS_A_TOKEN : maxTokens + 1;
     if (input.length <= most) return input;
     cut.push(n);
-    return typeof input === 'string' ? wholeCharacters(input, most) : input.slice(0, most);
+    if (typeof input !== 'string') return fromEnd ? input.slice(-most) : input.slice(0, most);
+    return fromEnd ? lastCharacters(input, most) : wholeCharacters(input, most);
   });
   const head = { ...query, inputs } as Query;
   // The question goes with each message.
-  if (head.task === 'rerank') head.query = wholeCharacters(head.query, maxTokens * MOST_CHARACTERS_A_TOKEN);
-  return { query: head, cut };
+  const question = head.task === 'rerank' ? head.query : '';
+  if (head.task === 'rerank') head.query = wholeCharacters(question, maxTokens * MOST_CHARACTERS_A_TOKEN);
+  return { query: head, cut, isQuestionCut: head.task === 'rerank' && head.query.length < question.length };
+}
+
+/** A part of a query; its first input is the query's input `from`. */
+export interface QueryMessage {
+  message: Query;
+  from: number;
 }
 
 /** A query as messages of bounded size, in its order. */
-export function messagesOf(query: Query): Query[] {
-  const messages: Query[] = [];
+export function messagesOf(query: Query): QueryMessage[] {
+  const messages: QueryMessage[] = [];
+  const add = (from: number, to?: number) =>
+    messages.push({ message: { ...query, inputs: query.inputs.slice(from, to) } as Query, from });
   let from = 0;
   let characters = 0;
   for (const [at, input] of query.inputs.entries()) {
     const size = sizeOf(input);
     if (at - from >= MESSAGE_INPUTS || (at > from && characters + size > MESSAGE_CHARACTERS)) {
-      messages.push({ ...query, inputs: query.inputs.slice(from, at) } as Query);
+      add(from, at);
       from = at;
       characters = 0;
     }
     characters += size;
   }
-  messages.push({ ...query, inputs: query.inputs.slice(from) } as Query);
+  add(from);
   return messages;
 }
 
@@ -57,4 +72,10 @@ function wholeCharacters(text: string, most: number): string {
   if (text.length <= most) return text;
   const isHalf = (text.charCodeAt(most - 1) & 0xfc00) === 0xd800;
   return text.slice(0, isHalf ? most - 1 : most);
+}
+
+/** The last `most` units of a text, without half of a pair at the start. */
+function lastCharacters(text: string, most: number): string {
+  const from = text.length - most;
+  return text.slice((text.charCodeAt(from) & 0xfc00) === 0xdc00 ? from + 1 : from);
 }

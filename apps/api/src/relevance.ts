@@ -2,7 +2,8 @@ import { EmbedmillError, profileSchema } from '@embedmill/jobs';
 import type { ModelSummary } from '@embedmill/models';
 import { requireModel } from './model.ts';
 import type { ApiParts } from './parts.ts';
-import { checkText, type QueryLane } from './query-lane.ts';
+import { refusedField } from './problem.ts';
+import { checkText, refuseUnknown, type QueryLane } from './query-lane.ts';
 
 /** How well one text answers a query, and where it stood in the request. */
 export interface Relevance {
@@ -19,6 +20,8 @@ export interface RelevanceRequest {
   texts: readonly string[];
   /** Refuse texts that are longer than the model reads, instead of cutting them. */
   whole: boolean;
+  /** Tokens that are to be read of each text, at most. */
+  tokensPerText?: number | undefined;
   /** Names of the request's fields, for errors. */
   paths: { texts: string };
 }
@@ -28,14 +31,21 @@ const DEFAULT_MODEL = profileSchema.parse({}).model;
 
 /** All texts, the most relevant first. Errors: `invalid_request`, `model_not_found`, what the lane says. */
 export async function relevanceOf(
-  { model = DEFAULT_MODEL, query, texts, whole, paths }: RelevanceRequest,
-  { models }: Pick<ApiParts, 'models'>,
+  { model = DEFAULT_MODEL, query, texts, whole, tokensPerText = Infinity, paths }: RelevanceRequest,
+  { models, config: { aliases } }: Pick<ApiParts, 'models' | 'config'>,
   lane: QueryLane,
 ): Promise<Relevance[]> {
   checkText(query, 'query');
   for (const [n, text] of texts.entries()) checkText(text, `${paths.texts}/${n}`);
-  const { name, maxTokens } = await requireReranker(models, model, 'model');
+  const { name, maxTokens } = await requireReranker(models, aliases?.get(model)?.model ?? model, 'model');
+  if (tokensPerText < maxTokens) {
+    const message = `${name} reads ${maxTokens} tokens of each text, and cannot be told to read ${tokensPerText}; leave it out`;
+    throw refusedField('max_tokens_per_doc', message);
+  }
   const result = await lane.ask({ task: 'rerank', model: name, query, inputs: [...texts], emphasis: [] });
+  refuseUnknown([result.query.unknown], name, () => 'query');
+  refuseUnknown(result.unknown, name, (n) => `${paths.texts}/${n}`);
+  if (whole && result.query.truncated) throw tooLong('query', maxTokens);
   const cut = whole ? result.truncated.indexOf(true) : -1;
   if (cut !== -1) throw tooLong(`${paths.texts}/${cut}`, maxTokens);
   const relevances = Array.from(result.scores, (score, index): Relevance => ({

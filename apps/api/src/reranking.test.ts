@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { shortestFloats } from '@embedmill/jobs';
 import { fakeTerms, fakeVectors, MINI, NESTED } from './fake-worker.ts';
 import { startTestApi, type TestApi } from './test-api.ts';
 
@@ -17,9 +18,10 @@ describe('TEI’s /embed', () => {
   test('gives a vector an input, of the bundled model where none is named', async () => {
     const { status, body } = await post('/embed', { inputs: ['one text', 'another'] });
     expect(status).toBe(200);
-    const { vectors } = fakeVectors({ inputs: ['one text', 'another'], kind: 'document' }, MINI.dims);
-    expect(body).toEqual([[...vectors.slice(0, MINI.dims)], [...vectors.slice(MINI.dims)]]);
-    expect((await post('/embed', { inputs: 'one text' })).body).toEqual([[...vectors.slice(0, MINI.dims)]]);
+    const { vectors } = fakeVectors({ inputs: ['one text', 'another'], role: 'document' }, MINI.dims);
+    const [first, second] = [vectors.slice(0, MINI.dims), vectors.slice(MINI.dims)].map(shortestFloats);
+    expect(body).toEqual([first, second]);
+    expect((await post('/embed', { inputs: 'one text' })).body).toEqual([first]);
   });
 
   test('cuts vectors where the model was trained for it', async () => {
@@ -109,6 +111,19 @@ describe('reranking', () => {
   test.each([
     ['/rerank', { query: 'x', texts: [] }, 400, { error_type: 'Validation' }],
     ['/rerank', { query: 'x', texts: ['y', LONG], model: 'judge' }, 413, { error_type: 'Validation' }],
+    ['/rerank', { query: LONG, texts: ['y'], model: 'judge' }, 413, { error_type: 'Validation' }],
+    [
+      '/rerank',
+      { query: LONG, texts: ['y'], truncate: false },
+      413,
+      { error: expect.stringMatching(/^query/) },
+    ],
+    [
+      '/rerank',
+      { query: 'x', texts: ['y'], truncation_direction: 'Left' },
+      400,
+      { error_type: 'Validation' },
+    ],
     ['/rerank', { query: 'x', texts: ['y'], model: 'splade-tiny' }, 400, { error_type: 'Validation' }],
     ['/v2/rerank', { query: ' ', documents: ['y'] }, 400, { message: expect.any(String) as string }],
     [

@@ -40,7 +40,7 @@ beforeAll(async () => {
         sequence: 1,
       },
     };
-    const dense = fakeVectors({ inputs: [text], kind: 'query' }, NESTED.dims).vectors;
+    const dense = fakeVectors({ inputs: [text], role: 'query' }, NESTED.dims).vectors;
     return {
       tenant,
       id: document,
@@ -72,7 +72,9 @@ test('with a worker, the closest chunks come first', async () => {
   const { hits } = searchResponseSchema.parse(body);
   expect(hits).toHaveLength(2);
   expect(hits[0]).toEqual({
-    ...{ id: 'money', text: 'a bank for money', title: null, metadata: { year: 2005 } },
+    id: 'money',
+    tenant: 'default',
+    ...{ text: 'a bank for money', title: null, metadata: { year: 2005 } },
     ...{
       chunk: { index: 0, count: 1, start: 0, end: 16 },
       score: expect.closeTo(1, 3),

@@ -27,6 +27,7 @@ import {
 } from '@embedmill/jobs';
 import { jobIdOfKey, newJobId, sourceOf, type NewJob } from '@embedmill/queue';
 import { assertS3Target, openLocalSource, openS3Source, redacted } from '@embedmill/sources';
+import { parseRequest } from './absent-fields.ts';
 import { currentPrincipal } from './access/principal.ts';
 import { requireCollection } from './collection.ts';
 import type { ApiParts } from './parts.ts';
@@ -152,7 +153,7 @@ export class Submission {
 
   /** Errors: `invalid_request`, `payload_too_large`, a document's own, `source_forbidden`, `source_unreadable`. */
   async json(collection: Collection, request: FastifyRequest, body: JsonBody): Promise<Submitted> {
-    const parsed = submissionSchema.safeParse(body.value);
+    const parsed = parseRequest(submissionSchema, body.value);
     if (!parsed.success) throw invalidRequest(parsed.error);
     const { documents, source, webhook } = parsed.data;
     const job = {

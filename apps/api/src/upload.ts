@@ -133,8 +133,8 @@ export function parseSubmissions(server: FastifyInstance): void {
 export function checkUploadHeaders(headers: FastifyRequest['headers'], maxBytes: number): void {
   const encoding = headers['content-encoding'] ?? 'identity';
   const isJson = headers['content-type']?.startsWith('application/json') === true;
-  if (encoding !== 'identity' && (encoding !== 'gzip' || isJson)) {
-    const message = `the Content-Encoding is ${encoding}; send the body as it is, or as gzip when it is not JSON`;
+  if (encoding !== 'identity' && encoding !== 'gzip' && !isJson) {
+    const message = `the Content-Encoding is ${encoding.slice(0, 100)}; send the documents as they are, or as gzip`;
     throw new EmbedmillError('unsupported_media_type', message);
   }
   if ((expectedBytes(headers) ?? 0) > maxBytes) throw tooLarge(maxBytes);
@@ -146,7 +146,7 @@ const columnsParameter = z
   .transform((text, context) => {
     if (text === undefined) return undefined;
     try {
-      return JSON.parse(text) as unknown;
+      return JSON.parse(text, (_key, value: unknown) => value ?? undefined) as unknown;
     } catch {
       context.addIssue({
         code: 'custom',

@@ -43,7 +43,7 @@ async function write({ name, analysis }: Collection, language: Language, texts =
     const analyzer = analyzerOf(language, analysis);
     const point = {
       id: pointId(DEFAULT_TENANT, collection, id, 0),
-      dense: fakeVectors({ inputs: [text], kind: 'document' }, NESTED.dims).vectors,
+      dense: fakeVectors({ inputs: [text], role: 'document' }, NESTED.dims).vectors,
       sparse: { bm25: bm25Document(text, analyzer, { k1: 1.2, b: 0.75 }, 4) },
       payload: {
         ...{ document_id: id, tenant: DEFAULT_TENANT, chunk_index: 0, chunk_count: 1 },

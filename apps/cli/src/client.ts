@@ -42,9 +42,10 @@ import {
   type Readiness,
   type StoredDocument,
 } from './answers.ts';
+import { Connection, type ConnectionOptions } from './connection.ts';
 import { CommandError } from './exit.ts';
 import { readEvents, type ServerEvent } from './events.ts';
-import { problemOf, reasonOf, Unreachable } from './server-error.ts';
+import { problemOf, reasonOf } from './server-error.ts';
 
 export type { CollectionView, ModelView, Readiness } from './answers.ts';
 
@@ -79,121 +80,120 @@ export interface ExportRequest {
   to?: string | undefined;
 }
 
-/** How long an answer may take. A search may wait for its model to be loaded. */
-const ANSWER_MS = 60_000;
-
 export class Client {
   readonly url: string;
+  readonly #server: Connection;
   readonly #signal: AbortSignal;
-  readonly #authorization: { authorization?: string };
 
   /** `signal` aborts whatever is under way; `key` goes with each request. */
-  constructor(url: string, signal: AbortSignal, key?: string) {
-    this.url = url.replace(/\/+$/, '');
+  constructor(url: string, signal: AbortSignal, key?: string, options: ConnectionOptions = {}) {
+    this.#server = new Connection(url, signal, key, options);
+    this.url = this.#server.url;
     this.#signal = signal;
-    this.#authorization = key === undefined ? {} : { authorization: `Bearer ${key}` };
   }
 
   createCollection(name: string, profile: z.input<typeof profileSchema>): Promise<CollectionView> {
-    return this.#json('POST', '/api/v1/collections', collectionViewSchema, { name, profile });
+    return this.#server.json('POST', '/api/v1/collections', collectionViewSchema, { name, profile });
   }
 
   async collections(): Promise<CollectionView[]> {
     const schema = z.object({ collections: z.array(collectionViewSchema) });
-    return (await this.#json('GET', '/api/v1/collections', schema)).collections;
+    return (await this.#server.read('GET', '/api/v1/collections', schema)).collections;
   }
 
   collection(name: string): Promise<CollectionView> {
-    return this.#json('GET', `/api/v1/collections/${part(name)}`, collectionViewSchema);
+    return this.#server.read('GET', `/api/v1/collections/${part(name)}`, collectionViewSchema);
   }
 
   async deleteCollection(name: string): Promise<void> {
-    await this.#call('DELETE', `/api/v1/collections/${part(name)}`);
+    await this.#server.call('DELETE', `/api/v1/collections/${part(name)}`);
   }
 
   async aliases(): Promise<AliasView[]> {
     const schema = z.object({ aliases: z.array(aliasSchema) });
-    return (await this.#json('GET', '/api/v1/aliases', schema)).aliases;
+    return (await this.#server.read('GET', '/api/v1/aliases', schema)).aliases;
   }
 
   moveAlias(name: string, collection: string): Promise<AliasView> {
-    return this.#json('PUT', `/api/v1/aliases/${part(name)}`, aliasSchema, { collection });
+    return this.#server.json('PUT', `/api/v1/aliases/${part(name)}`, aliasSchema, { collection });
   }
 
   async removeAlias(name: string): Promise<void> {
-    await this.#call('DELETE', `/api/v1/aliases/${part(name)}`);
+    await this.#server.call('DELETE', `/api/v1/aliases/${part(name)}`);
   }
 
   async jobs(query: Record<string, string>): Promise<Job[]> {
     const schema = z.object({ jobs: z.array(looseJob) });
-    return (await this.#json('GET', `/api/v1/jobs?${new URLSearchParams(query).toString()}`, schema)).jobs;
+    return (await this.#server.read('GET', `/api/v1/jobs?${new URLSearchParams(query).toString()}`, schema))
+      .jobs;
   }
 
   job(id: string): Promise<Job> {
-    return this.#json('GET', `/api/v1/jobs/${part(id)}`, looseJob);
+    // Whoever follows a job has a patience of their own.
+    return this.#server.json('GET', `/api/v1/jobs/${part(id)}`, looseJob);
   }
 
   cancel(id: string): Promise<Job> {
-    return this.#json('POST', `/api/v1/jobs/${part(id)}/cancel`, looseJob);
+    return this.#server.json('POST', `/api/v1/jobs/${part(id)}/cancel`, looseJob);
   }
 
   async forget(id: string): Promise<void> {
-    await this.#call('DELETE', `/api/v1/jobs/${part(id)}`);
+    await this.#server.call('DELETE', `/api/v1/jobs/${part(id)}`);
   }
 
   /** Reads the whole job: as long as that takes. */
   async verify(id: string): Promise<Verification> {
-    const response = await this.#call('POST', `/api/v1/jobs/${part(id)}/verify`, undefined, null);
-    return this.#parse(response, verificationSchema.loose());
+    const response = await this.#server.call('POST', `/api/v1/jobs/${part(id)}/verify`, undefined, null);
+    return this.#server.parse(response, verificationSchema.loose());
   }
 
   retry(id: string): Promise<Job> {
-    return this.#json('POST', `/api/v1/jobs/${part(id)}/retry`, looseJob);
+    return this.#server.json('POST', `/api/v1/jobs/${part(id)}/retry`, looseJob);
   }
 
   async webhookDeliveries(id: string): Promise<WebhookDelivery[]> {
     const schema = z.object({ deliveries: z.array(webhookDeliverySchema.loose()) });
-    return (await this.#json('GET', `/api/v1/jobs/${part(id)}/webhook-deliveries`, schema)).deliveries;
+    return (await this.#server.read('GET', `/api/v1/jobs/${part(id)}/webhook-deliveries`, schema)).deliveries;
   }
 
   pause(): Promise<{ paused: boolean }> {
-    return this.#json('POST', '/api/v1/queue/pause', pausedSchema);
+    return this.#server.json('POST', '/api/v1/queue/pause', pausedSchema);
   }
 
   resume(): Promise<{ paused: boolean }> {
-    return this.#json('POST', '/api/v1/queue/resume', pausedSchema);
+    return this.#server.json('POST', '/api/v1/queue/resume', pausedSchema);
   }
 
   /** The job's failures or warnings as NDJSON, as they come. */
   async *reports(id: string, kind: 'failures' | 'warnings'): AsyncGenerator<string> {
-    const response = await this.#call('GET', `/api/v1/jobs/${part(id)}/${kind}`, undefined, null);
+    const response = await this.#server.call('GET', `/api/v1/jobs/${part(id)}/${kind}`, undefined, null);
     if (response.body === null) return;
     try {
       yield* response.body.pipeThrough(new TextDecoderStream());
     } catch (error) {
-      throw this.#lost(error);
+      throw this.#server.lost(error);
     }
   }
 
   async search(collection: string, search: SearchRequestInput): Promise<Hit[]> {
     const path = `/api/v1/collections/${part(collection)}/search`;
-    return (await this.#json('POST', path, searchResponseSchema.loose(), search)).hits;
+    return (await this.#server.read('POST', path, searchResponseSchema.loose(), search)).hits;
   }
 
   async recommend(collection: string, examples: z.input<typeof recommendRequestSchema>): Promise<Hit[]> {
     const path = `/api/v1/collections/${part(collection)}/recommend`;
-    return (await this.#json('POST', path, searchResponseSchema.loose(), examples)).hits;
+    return (await this.#server.read('POST', path, searchResponseSchema.loose(), examples)).hits;
   }
 
   nearDuplicates(collection: string, request: object): Promise<NearDuplicates> {
     const path = `/api/v1/collections/${part(collection)}/near-duplicates`;
-    return this.#json('POST', path, nearDuplicatesSchema, request);
+    return this.#server.read('POST', path, nearDuplicatesSchema, request);
   }
 
   document(collection: string, id: string, tenant?: string): Promise<StoredDocument> {
     const query = tenant === undefined ? '' : `?${new URLSearchParams({ tenant }).toString()}`;
     const path = `/api/v1/collections/${part(collection)}/documents/${part(id)}${query}`;
-    return this.#json('GET', path, storedDocumentSchema);
+    return this.#server.read('GET', path, storedDocumentSchema);
   }
 
   /** All points with their dense vectors, page by page. */
@@ -201,55 +201,61 @@ export class Client {
     for (let after: string | null = ''; after !== null;) {
       const query: string = after === '' ? '' : `?${new URLSearchParams({ after }).toString()}`;
       const path = `/api/v1/collections/${part(collection)}/points${query}`;
-      const page: z.infer<typeof pointsSchema> = await this.#json('GET', path, pointsSchema);
+      const page: z.infer<typeof pointsSchema> = await this.#server.read('GET', path, pointsSchema);
       yield* page.points;
       after = page.next;
     }
   }
 
   export(collection: string, request: ExportRequest): Promise<Job> {
-    return this.#json('POST', `/api/v1/collections/${part(collection)}/exports`, looseJob, request);
+    return this.#server.json('POST', `/api/v1/collections/${part(collection)}/exports`, looseJob, request);
   }
 
   /** An export's file from a byte on, as it comes; what was received before an error stays right. */
   async *output(id: string, offset: number): AsyncGenerator<Uint8Array> {
     const path = `/api/v1/jobs/${part(id)}/output`;
     const range = { range: `bytes=${offset}-` };
-    const response = await this.#call('GET', path, undefined, null, undefined, range);
+    const response = await this.#server.call('GET', path, undefined, null, undefined, range);
     try {
       yield* response.body ?? [];
     } catch (error) {
-      throw this.#lost(error);
+      throw this.#server.lost(error);
     }
   }
 
   async beginMigration(collection: string, to: { model: string; dims?: number }): Promise<Job> {
     const schema = z.object({ job: looseJob });
-    return (await this.#json('POST', `/api/v1/collections/${part(collection)}/migration`, schema, to)).job;
+    return (await this.#server.json('POST', `/api/v1/collections/${part(collection)}/migration`, schema, to))
+      .job;
   }
 
   exchangeVectors(collection: string): Promise<CollectionView> {
     const path = `/api/v1/collections/${part(collection)}/migration/exchange`;
-    return this.#json('POST', path, collectionViewSchema);
+    return this.#server.json('POST', path, collectionViewSchema);
   }
 
   endMigration(collection: string): Promise<CollectionView> {
-    return this.#json('DELETE', `/api/v1/collections/${part(collection)}/migration`, collectionViewSchema);
+    return this.#server.json(
+      'DELETE',
+      `/api/v1/collections/${part(collection)}/migration`,
+      collectionViewSchema,
+    );
   }
 
   async models(): Promise<ModelView[]> {
-    return (await this.#json('GET', '/api/v1/models', z.object({ models: z.array(modelSchema) }))).models;
+    return (await this.#server.read('GET', '/api/v1/models', z.object({ models: z.array(modelSchema) })))
+      .models;
   }
 
   async embed(model: string, input: string[]): Promise<number[][]> {
-    const answer = await this.#json('POST', '/v1/embeddings', embeddingsSchema, { model, input });
+    const answer = await this.#server.read('POST', '/v1/embeddings', embeddingsSchema, { model, input });
     return answer.data.map(({ embedding }) => embedding);
   }
 
   /** Also when it is not ready. */
   async readiness(): Promise<Readiness> {
-    const response = await this.#fetch('GET', '/readyz', undefined, ANSWER_MS);
-    return this.#parse(response, readinessSchema);
+    const response = await this.#server.fetch('GET', '/readyz', undefined, this.#server.answerMs);
+    return this.#server.parse(response, readinessSchema);
   }
 
   /** The job's events, from now until the stream ends. */
@@ -257,7 +263,7 @@ export class Client {
     const silence = new AbortController();
     const timer = setTimeout(() => silence.abort(new Error('the event stream fell silent')), silenceMs);
     try {
-      const response = await this.#call(
+      const response = await this.#server.call(
         'GET',
         `/api/v1/jobs/${part(id)}/events`,
         undefined,
@@ -268,7 +274,7 @@ export class Client {
       if (response.body === null || !type.startsWith('text/event-stream')) return;
       for await (const event of readEvents(response.body, () => timer.refresh())) yield event;
     } catch (error) {
-      throw error instanceof CommandError ? error : this.#lost(error);
+      throw error instanceof CommandError ? error : this.#server.lost(error);
     } finally {
       clearTimeout(timer);
       silence.abort();
@@ -277,7 +283,7 @@ export class Client {
 
   submitSource(collection: string, source: ServerSource, webhook?: Webhook): Promise<Job> {
     const path = `/api/v1/collections/${part(collection)}/jobs`;
-    return this.#json('POST', path, looseJob, { source, webhook });
+    return this.#server.json('POST', path, looseJob, { source, webhook });
   }
 
   /**
@@ -294,7 +300,7 @@ export class Client {
     const request = (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, {
       method: 'POST',
       headers: {
-        ...this.#authorization,
+        ...this.#server.authorization,
         'content-type': MEDIA_TYPES[upload.format ?? 'ndjson'],
         ...(upload.gzip === true && { 'content-encoding': 'gzip' }),
         'idempotency-key': upload.idempotencyKey,
@@ -325,71 +331,8 @@ export class Client {
           cause: error,
         });
       }
-      throw this.#lost(error);
+      throw this.#server.lost(error);
     }
-  }
-
-  async #json<T>(method: string, path: string, schema: z.ZodType<T>, body?: unknown): Promise<T> {
-    return this.#parse(await this.#call(method, path, body), schema);
-  }
-
-  async #parse<T>(response: Response, schema: z.ZodType<T>): Promise<T> {
-    let value: unknown;
-    try {
-      value = await response.json();
-    } catch (error) {
-      throw this.#lost(error);
-    }
-    const parsed = schema.safeParse(value);
-    if (parsed.success) return parsed.data;
-    const issue = parsed.error.issues[0];
-    throw new CommandError(
-      `${this.url} does not answer as embedmill's API does (${issue?.path.join('/')}: ${issue?.message}); is it the right address and version?`,
-    );
-  }
-
-  async #call(
-    method: string,
-    path: string,
-    body?: unknown,
-    answerMs: number | null = ANSWER_MS,
-    signal?: AbortSignal,
-    headers: Record<string, string> = {},
-  ): Promise<Response> {
-    const response = await this.#fetch(method, path, body, answerMs, signal, headers);
-    if (response.ok) return response;
-    throw problemOf(this.url, response.status, await response.text().catch(() => ''));
-  }
-
-  async #fetch(
-    method: string,
-    path: string,
-    body: unknown,
-    answerMs: number | null,
-    signal?: AbortSignal,
-    headers: Record<string, string> = {},
-  ): Promise<Response> {
-    const signals = [this.#signal, signal, answerMs === null ? undefined : AbortSignal.timeout(answerMs)];
-    try {
-      return await fetch(`${this.url}${path}`, {
-        method,
-        signal: AbortSignal.any(signals.filter((one) => one !== undefined)),
-        headers: {
-          ...headers,
-          ...this.#authorization,
-          ...(body !== undefined && { 'content-type': 'application/json' }),
-        },
-        ...(body !== undefined && { body: JSON.stringify(body) }),
-      });
-    } catch (error) {
-      throw this.#lost(error);
-    }
-  }
-
-  #lost(error: unknown): Error {
-    if (this.#signal.aborted)
-      return this.#signal.reason instanceof Error ? this.#signal.reason : new Error('aborted');
-    return new Unreachable(this.url, error);
   }
 }
 

@@ -207,6 +207,14 @@ describe('jobs', () => {
     expect((await run(['retry', 'job_1', '--wait'])).code).toBe(3);
   });
 
+  test('trying again is advised where a failure may pass by itself, and nowhere else', async () => {
+    const { out } = await run(['submit', file(GOOD, BAD), '-c', 'c', '--wait']);
+    expect(out).toContain('embedmill failures job_1');
+    expect(out).not.toContain('embedmill retry');
+    api.failuresMayPass = true;
+    expect((await run(['watch', 'job_1'])).out).toContain('try them again with "embedmill retry job_1"');
+  });
+
   test('verify says what is stored and what is missing, and follows the job that stores it', async () => {
     await run(['submit', file(GOOD, BAD, '{"id":"lost1","text":"x"}'), '-c', 'c', '--wait']);
     const { code, out, err } = await run(['verify', 'job_1']);

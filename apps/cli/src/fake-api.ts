@@ -50,6 +50,10 @@ export class FakeApi {
   /** `stream`: events as they should be. `cut`: the connection breaks after one. `none`: they do not get through. */
   events: 'stream' | 'cut' | 'none' = 'stream';
   eventRequests = 0;
+  /** What becomes of the next searches, one after another, in place of an answer. */
+  searchTroubles: ('silent' | 'reset' | 'no_worker' | 'refused')[] = [];
+  /** Whether failures may pass by themselves. */
+  failuresMayPass = false;
   /** What requests carried, each once. */
   readonly authorizations = new Set<string | undefined>();
   /** Searches as they were asked, in order. */
@@ -78,6 +82,18 @@ export class FakeApi {
   #search(body: string, response: ServerResponse): void {
     const asked: unknown = JSON.parse(body);
     this.searches.push(asked);
+    switch (this.searchTroubles.shift()) {
+      case 'silent':
+        return;
+      case 'reset':
+        return void response.destroy();
+      case 'no_worker':
+        return problem(response, 'no_worker', 'no worker answered');
+      case 'refused':
+        return problem(response, 'invalid_request', 'the query is not to our taste');
+      case undefined:
+        break;
+    }
     const { query, limit } = searchRequestSchema.parse(asked);
     const hits = Array.from({ length: Math.min(limit, 3) }, (_, at) => ({
       id: `d${at}`,
@@ -255,7 +271,7 @@ export class FakeApi {
 
   #failures(response: ServerResponse, id: string): void {
     const reports = this.#failed(id).map(({ at, code, message }) => {
-      return { ...{ line: at, id: null, code, message, retryable: false }, ...{ offset: 0, length: 1 } };
+      return { line: at, id: null, code, message, retryable: this.failuresMayPass, offset: 0, length: 1 };
     });
     response.writeHead(200, { 'content-type': 'application/x-ndjson' });
     response.end(reports.map((report) => `${JSON.stringify(report)}\n`).join(''));

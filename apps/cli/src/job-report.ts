@@ -1,7 +1,7 @@
 import { isFinished, type Job } from '@embedmill/jobs';
 import type { Client } from './client.ts';
 import type { Context } from './command-host.ts';
-import { EXIT, type ExitCode } from './exit.ts';
+import { CommandError, EXIT, type ExitCode } from './exit.ts';
 import { followJob } from './follow.ts';
 import { ProgressDisplay, summaryOf } from './progress.ts';
 
@@ -46,7 +46,7 @@ export async function followWithProgress(
 /** Waits for a job's end, and gives the exit code. When interrupted, says how to take it up again. */
 export async function waitForJob(context: Context, client: Client, id: string): Promise<ExitCode> {
   try {
-    return reportFinished(context, await followWithProgress(context, client, id));
+    return await reportFinished(context, client, await followWithProgress(context, client, id));
   } catch (error) {
     if (context.interruption.by !== undefined) {
       context.terminal.note(`job ${id} goes on; take it up with: embedmill watch ${id}`);
@@ -56,14 +56,17 @@ export async function waitForJob(context: Context, client: Client, id: string): 
 }
 
 /** Says what became of a finished job, and gives the exit code. */
-function reportFinished({ terminal }: Pick<Context, 'terminal'>, job: Job): ExitCode {
+async function reportFinished(
+  { terminal }: Pick<Context, 'terminal'>,
+  client: Client,
+  job: Job,
+): Promise<ExitCode> {
   if (terminal.json) terminal.printJson(jobReport(job));
   terminal.print(`job ${job.id} ${job.state}: ${summaryOf(job)}`);
   if (job.error !== null) terminal.print(`  ${job.error.code}: ${job.error.message}`);
   if (job.failed > 0) {
-    terminal.print(
-      `  see them with "embedmill failures ${job.id}"; try them again with "embedmill retry ${job.id}"`,
-    );
+    const advice = (await mayRetry(client, job)) ? `; try them again with "embedmill retry ${job.id}"` : '';
+    terminal.print(`  see them with "embedmill failures ${job.id}"${advice}`);
   }
   if (job.duplicates > 0 || job.truncated > 0) {
     terminal.print(
@@ -71,4 +74,26 @@ function reportFinished({ terminal }: Pick<Context, 'terminal'>, job: Job): Exit
     );
   }
   return exitCodeOfJob(job);
+}
+
+/** Failures that are looked through: it is about one line of advice. */
+const MOST_LOOKED_AT = 10_000;
+
+/** Whether any of the job's failures may pass by itself. Those of documents that are wrong come again as they were. */
+async function mayRetry(client: Client, { id }: Job): Promise<boolean> {
+  let seen = 0;
+  let rest = '';
+  try {
+    for await (const text of client.reports(id, 'failures')) {
+      const lines = (rest + text).split('\n');
+      rest = lines.pop() ?? '';
+      if (lines.some((line) => (JSON.parse(line) as { retryable?: boolean }).retryable === true)) return true;
+      seen += lines.length;
+      if (seen >= MOST_LOOKED_AT) return false;
+    }
+  } catch (error) {
+    // What became of the job is known; the advice is not worth failing for.
+    if (!(error instanceof CommandError)) throw error;
+  }
+  return false;
 }

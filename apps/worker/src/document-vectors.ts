@@ -15,6 +15,7 @@ import type { Chunk, ChunkedDocument } from '@embedmill/tokenization';
 import { embedPictures, hasPicture, type PictureSources, type SeenPicture } from './document-pictures.ts';
 import type { Outcome } from './encoder.ts';
 import type { ServedModel } from './served-model.ts';
+import { isFoundByNothing, knowledgeOf, unknownText, type ReadDraft } from './unknown-text.ts';
 
 /** What becomes one point: a stretch of a document's text, or one of its pictures, with all its vectors. */
 export interface EmbeddedChunk {
@@ -32,8 +33,8 @@ export interface EmbeddedChunk {
 }
 
 export type EmbeddedDocument =
-  /** `message` says what of the document is in no chunk. */
-  { ok: true; chunks: EmbeddedChunk[]; message: string | undefined } | { ok: false; error: EmbedmillError };
+  /** `warnings` say what of the document is in no chunk, and what is in no vector. */
+  { ok: true; chunks: EmbeddedChunk[]; warnings: EmbedmillError[] } | { ok: false; error: EmbedmillError };
 
 /** The models that a shard may need: that of its queue, and by their names others, which are waited for. */
 export interface ShardModels {
@@ -95,7 +96,13 @@ export async function embedDocuments(
     at += length;
     const failed = own.find((outcome) => !outcome.ok);
     if (failed !== undefined && !failed.ok) return failed;
-    return { ok: true, message, chunks: own.flatMap((outcome) => (outcome.ok ? outcome.chunk : [])) };
+    const read = own.flatMap((outcome) => (outcome.ok ? outcome : []));
+    const unknown = unknownText(read, collection.profile.model);
+    if (unknown !== undefined && read.every(({ chunk }) => isFoundByNothing(chunk)))
+      return { ok: false, error: unknown };
+    const truncated = message === undefined ? undefined : new EmbedmillError('text_truncated', message);
+    const warnings = [truncated, unknown].filter((one) => one !== undefined);
+    return { ok: true, warnings, chunks: read.map(({ chunk }) => chunk) };
   });
 }
 
@@ -112,7 +119,7 @@ function brought(numbers: readonly number[], { dims }: Collection): SeenPicture 
   return { outcome: { ok: false, error: new EmbedmillError('invalid_vector', message) }, timestamp: null };
 }
 
-type DraftOutcome = { ok: true; chunk: EmbeddedChunk } | { ok: false; error: EmbedmillError };
+type DraftOutcome = ReadDraft | { ok: false; error: EmbedmillError };
 
 async function embedDrafts(
   { profile, dims, other, averageLength, analysis }: Collection,
@@ -146,11 +153,17 @@ async function embedDrafts(
     if (bm42 !== undefined && outcome.attention !== undefined && places !== undefined) {
       sparse.bm42 = bm42Document(text, places, outcome.attention, analyzerOf(bm42.language, analysis));
     }
-    if (splade !== undefined && term?.ok === true && term.sparse !== undefined) {
+    if (
+      splade !== undefined &&
+      term?.ok === true &&
+      term.sparse !== undefined &&
+      term.sparse.indices.length > 0
+    ) {
       sparse.splade = topTerms(term.sparse, splade.maxTerms);
     }
     return {
       ok: true,
+      knowledge: knowledgeOf(outcome.vector, picture !== undefined || own.knows(chunk)),
       chunk: {
         ...{ start: chunk.start, end: chunk.end, tokens: chunk.ids.length, sparse },
         timestamp: picture?.timestamp ?? null,

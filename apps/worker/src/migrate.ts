@@ -11,6 +11,7 @@ import type { Spool } from '@embedmill/sources';
 import type { VectorStore } from '@embedmill/vector-store';
 import type { ShardModels } from './document-vectors.ts';
 import { ShardReading } from './shard-reading.ts';
+import { saysNothing } from './unknown-text.ts';
 
 /**
  * A shard of a migration: the documents' points, as the store has them now, get the vector of `collection.other`.
@@ -37,8 +38,11 @@ export async function migrateShard(
   const outcomes = await model.embedTexts(texts);
 
   const failed = new Map<string, EmbedmillError>();
+  const unknown = new Set<string>();
   const vectors = missing.flatMap(({ id, payload }, n) => {
     const outcome = outcomes[n];
+    if (outcome?.ok === true && saysNothing(outcome.vector))
+      unknown.add(keyOf(payload.tenant, payload.document_id));
     if (outcome?.ok === true) return { id, values: shortened(outcome.vector, other.dims) };
     const error = outcome?.error ?? asEmbedmillError(new RangeError('there is no outcome'));
     failed.set(keyOf(payload.tenant, payload.document_id), error);
@@ -51,6 +55,10 @@ export async function migrateShard(
   for (const pending of reading.pending) {
     const key = keyOf(pending.document.tenant, pending.document.id);
     const error = failed.get(key);
+    if (error === undefined && unknown.has(key)) {
+      const message = `text: ${other.model} knows no token of it, or of one of its chunks, whose vector is all zeros`;
+      reading.warn(pending, new EmbedmillError('unknown_text', message));
+    }
     if (error !== undefined) reading.fail(pending, error, 'infer');
     else if (added.has(key)) reading.store(counts.get(key)?.length ?? 0);
     else reading.skip();

@@ -275,7 +275,7 @@ export class ModelSet {
     this.#engines.note(event);
     switch (event.kind) {
       case 'ready':
-        log.info({ model, pid: event.pid, seconds: event.seconds }, 'the engine is ready');
+        log.info({ model, engine: event.pid, seconds: event.seconds }, 'the engine is ready');
         return;
       case 'died':
         metrics.engineRestarts.add(1, {

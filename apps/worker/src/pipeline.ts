@@ -1,5 +1,4 @@
 import {
-  EmbedmillError,
   asEmbedmillError,
   parseImageReference,
   pointId,
@@ -130,8 +129,7 @@ async function walk(submitted: Shard, parts: PipelineParts): Promise<ShardResult
       reading.fail(pending, error, 'infer');
       continue;
     }
-    if (outcome.message !== undefined)
-      reading.warn(pending, new EmbedmillError('text_truncated', outcome.message));
+    for (const warning of outcome.warnings) reading.warn(pending, warning);
     for (const { tokens } of outcome.chunks) reading.tokens += tokens;
     const { tenant, id } = pending.document;
     const { sequence } = shard;

@@ -8,14 +8,17 @@ import {
   type Query,
   type QueryOf,
   type QueryResult,
+  type InputReading,
+  type Role,
   type SparseVector,
 } from '@embedmill/jobs';
 import type { ResolvedTokenizer } from '@embedmill/models';
 import { lateInteraction } from '@embedmill/retrieval';
-import { chunkDocuments, Tokenizer, type ChunkedDocument } from '@embedmill/tokenization';
+import { chunkDocuments, Tokenizer, type ChunkedDocument, type EncodedText } from '@embedmill/tokenization';
 import { Encoder, type EncoderHooks, type Embedding, type Outcome, type Sequence } from './encoder.ts';
 import type { EngineSet } from './engines.ts';
 import { imageArea, ImageTower } from './image-tower.ts';
+import { saysNothing } from './unknown-text.ts';
 
 /** The model's facts, and the revision that its vectors depend on. */
 export type ServedEntry = ResolvedTokenizer & { revision: string };
@@ -25,12 +28,16 @@ export interface ServedModelOptions extends EncoderHooks {
   start: () => Promise<EngineSet>;
 }
 
-/** A text's tokens, as far as the model reads them. */
-type ReadText = Sequence & { truncated: boolean };
+type Keep = 'start' | 'end';
+
+/** A text's tokens, as far as the model reads them; `unknown` where it knows none of them. */
+type ReadText = Sequence & { truncated: boolean; unknown: boolean };
 
 /** Images of one batch at most. */
 const IMAGE_BATCH = 8;
-const NO_TOKENS: ReadText = { ids: new Int32Array(), truncated: false };
+const NO_TOKENS: ReadText = { ids: new Int32Array(), truncated: false, unknown: true };
+const NO_VECTOR = new Float32Array();
+const NO_OFFSETS: EncodedText = { ids: new Int32Array(), tokens: 0, truncated: false };
 const NO_TERMS: SparseVector = { indices: new Uint32Array(), values: new Float32Array() };
 
 /**
@@ -112,9 +119,23 @@ export class ServedModel {
     return this.encoder.encode(sequences, 'bulk', outputs);
   }
 
-  /** The outcome of each text, as a document, cut to what the model reads; in the bulk lane. */
+  /**
+   * The outcome of each text, as a document, cut to what the model reads; in the bulk lane. A text of which it knows
+   * nothing has no terms.
+   */
   async embedTexts(texts: readonly string[]): Promise<Outcome[]> {
-    return this.encoder.encode(await this.#read(texts, 'document'), 'bulk');
+    const sequences = await this.#read(texts, 'document');
+    const outcomes = await this.encoder.encode(sequences, 'bulk');
+    return outcomes.map((one, n) =>
+      one.ok && one.sparse !== undefined && sequences[n]?.unknown === true
+        ? { ...one, sparse: NO_TERMS }
+        : one,
+    );
+  }
+
+  /** Whether the model knows any token of a chunk: else its vector says nothing of it. */
+  knows({ ids }: { ids: Int32Array }): boolean {
+    return this.#tokenizer.knows(ids, 'document');
   }
 
   /** Does what a query asks for, in the interactive lane. Errors: `overloaded`, and what the engine says. */
@@ -138,15 +159,19 @@ export class ServedModel {
     await Promise.all([this.encoder.close(), this.images?.close()]);
   }
 
-  async #embedNow({ inputs, kind }: QueryOf<'embed'>): Promise<QueryResult<'embed'>> {
-    const texts = (await this.#read(inputs.filter(isText), kind)).values();
+  async #embedNow({ inputs, role, keep }: QueryOf<'embed'>): Promise<QueryResult<'embed'>> {
+    const texts = (await this.#read(inputs.filter(isText), role, keep)).values();
     const sequences = await Promise.all(
       inputs.map(async (input, n) =>
-        isText(input) ? (texts.next().value ?? NO_TOKENS) : this.#readIds(input, `input/${n}`),
+        isText(input) ? (texts.next().value ?? NO_TOKENS) : this.#readIds(input, `inputs/${n}`, role, keep),
       ),
     );
     const embeddings = await this.#encodeNow(sequences, ['dense']);
-    return { ...packed(embeddings, this.encoder.dims), ...readingOf(sequences) };
+    const reading = readingOf(sequences);
+    const unknown = reading.unknown.map(
+      (isUnknown, n) => isUnknown || saysNothing(embeddings[n]?.vector ?? NO_VECTOR),
+    );
+    return { ...packed(embeddings, this.encoder.dims), ...reading, unknown };
   }
 
   async #embedImages({ inputs }: QueryOf<'images'>): Promise<QueryResult<'images'>> {
@@ -158,29 +183,36 @@ export class ServedModel {
     const outcomes = await Promise.all(
       inputs.map(async (image) => images.embed(await resolveImage(image, {}), 'interactive')),
     );
-    const reading = { tokens: inputs.map(() => 0), truncated: inputs.map(() => false) };
+    const none = inputs.map(() => false);
+    const reading = { tokens: inputs.map(() => 0), truncated: none, unknown: none };
     return { ...packed(outcomes.map(embeddingOf), images.dims), ...reading };
   }
 
-  async #weighTerms({ inputs, kind }: QueryOf<'sparse'>): Promise<QueryResult<'sparse'>> {
-    const sequences = await this.#read(inputs, kind);
+  async #weighTerms({ inputs, role, keep }: QueryOf<'sparse'>): Promise<QueryResult<'sparse'>> {
+    const sequences = await this.#read(inputs, role, keep);
     const embeddings = await this.#encodeNow(sequences, ['sparse']);
     return { vectors: embeddings.map(({ sparse }) => sparse ?? NO_TERMS), ...readingOf(sequences) };
   }
 
   /** A cross-encoder reads the query with each text. */
   async #judge({ query, inputs }: QueryOf<'rerank'>): Promise<QueryResult<'rerank'>> {
+    const [asked = NO_TOKENS] = await this.#read([query], 'query');
     const pairs = await this.#tokenizer.encodePairs(query, inputs);
     const embeddings = await this.#encodeNow(pairs, ['score']);
     const scores = Float32Array.from(embeddings, ({ score = 0 }) => score);
-    return { scores, kind: 'logit', ...readingOf(pairs) };
+    return {
+      scores,
+      kind: 'logit',
+      query: { truncated: asked.truncated, unknown: asked.unknown },
+      ...readingOf(pairs),
+    };
   }
 
   /** A dense model's token vectors of the query meet those of each text. */
   async #interact({ query, inputs, emphasis }: QueryOf<'rerank'>): Promise<QueryResult<'rerank'>> {
-    const [asked] = await this.#tokenizer.encode([query], 'query', { offsets: true });
+    const [asked = NO_OFFSETS] = await this.#tokenizer.encode([query], 'query', { offsets: true });
     const sequences = await this.#read(inputs, 'document');
-    const [question, ...answers] = await this.#encodeNow([asked ?? NO_TOKENS, ...sequences], ['states']);
+    const [question, ...answers] = await this.#encodeNow([asked, ...sequences], ['states']);
     const { dims } = this.encoder;
     const statesOf = ({ states = new Float32Array() }: Partial<Embedding>) => {
       const { start, end } = this.#tokenizer;
@@ -189,41 +221,55 @@ export class ServedModel {
     };
     const own = statesOf(question ?? {});
     const { start, end } = this.#tokenizer;
-    const weights = emphasisOf(asked?.offsets ?? new Int32Array(), emphasis).slice(
-      start.length,
-      -end.length || undefined,
-    );
+    // What it does not know is alike in all texts: it would meet itself in those that say something else.
+    const weights = emphasisOf(asked.offsets ?? new Int32Array(), emphasis)
+      .map((weight, n) => (this.#tokenizer.knowsToken(asked.ids[n] ?? 0) ? weight : 0))
+      .slice(start.length, -end.length || undefined);
     const scores = Float32Array.from(answers, (answer) =>
       lateInteraction(own, weights, statesOf(answer), dims),
     );
-    return { scores, kind: 'interaction', ...readingOf(sequences) };
+    const { truncated } = asked;
+    const unknown = !this.#tokenizer.knows(asked.ids, 'query');
+    return { scores, kind: 'interaction', query: { truncated, unknown }, ...readingOf(sequences) };
   }
 
-  async #encodeNow(sequences: readonly ReadText[], outputs: readonly EngineOutput[]): Promise<Embedding[]> {
+  async #encodeNow(sequences: readonly Sequence[], outputs: readonly EngineOutput[]): Promise<Embedding[]> {
     const lane: Lane = 'interactive';
     return (await this.encoder.encode(sequences, lane, outputs)).map(embeddingOf);
   }
 
-  async #read(texts: readonly string[], kind: 'query' | 'document'): Promise<ReadText[]> {
-    const { queryPrefix, documentPrefix } = this.#tokenizer;
-    const prefix = kind === 'query' ? queryPrefix : documentPrefix;
-    const encoded = await this.#tokenizer.encode(texts, kind);
-    return encoded.map((one, n) => (this.#readsTexts ? { ...one, text: prefix + (texts[n] ?? '') } : one));
+  async #read(texts: readonly string[], role: Role, keep: Keep = 'start'): Promise<ReadText[]> {
+    // Where texts are read elsewhere, and cut there, what goes there has to begin where the end that is kept does.
+    const offsets = this.#readsTexts && keep === 'end';
+    const encoded = await this.#tokenizer.encode(texts, role, { keep, offsets });
+    return encoded.map(({ ids, truncated, offsets: places }, n) => {
+      const read = { ids, truncated, unknown: !this.#tokenizer.knows(ids, role) };
+      if (!this.#readsTexts) return read;
+      const text = texts[n] ?? '';
+      return { ...read, text: this.#prefixOf(role) + (truncated ? text.slice(firstPlace(places)) : text) };
+    });
+  }
+
+  #prefixOf(role: Role): string {
+    return role === 'query' ? this.#tokenizer.queryPrefix : this.#tokenizer.documentPrefix;
   }
 
   /**
-   * Token ids as a client made them are taken as they are, special tokens included or not. What is not of the
-   * vocabulary must not reach a device: not all of them check where they read.
+   * Token ids as a client made them, special tokens included or not: prefixed and framed as a text's. What is not of
+   * the vocabulary must not reach a device: not all of them check where they read.
    */
-  async #readIds(ids: number[], path: string): Promise<ReadText> {
-    const strange = [...new Set(ids)].find((id) => this.#tokenizer.tokenText(id) === undefined);
+  async #readIds(given: number[], path: string, role: Role, keep: Keep = 'start'): Promise<ReadText> {
+    const strange = [...new Set(given)].find((id) => this.#tokenizer.tokenText(id) === undefined);
     if (strange !== undefined) {
       const message = `the token id ${strange} is not in the vocabulary of ${this.name}`;
       throw new EmbedmillError('invalid_request', `${path}: ${message}`, { details: [{ path, message }] });
     }
-    const { maxTokens } = this.#tokenizer;
-    const read = { ids: Int32Array.from(ids.slice(0, maxTokens)), truncated: ids.length > maxTokens };
-    return this.#readsTexts ? { ...read, text: await this.#tokenizer.decode(ids) } : read;
+    const { ids, truncated } = this.#tokenizer.encodeIds(given, role, keep);
+    const read = { ids, truncated, unknown: !this.#tokenizer.knows(ids, role) };
+    if (!this.#readsTexts) return read;
+    const { start, end, prefixes } = this.#tokenizer;
+    const own = ids.subarray(start.length + prefixes[role].length, ids.length - end.length);
+    return { ...read, text: this.#prefixOf(role) + (await this.#tokenizer.decode(Array.from(own))) };
   }
 }
 
@@ -232,6 +278,11 @@ const isText = (input: string | number[]): input is string => typeof input === '
 /** A term of a network's vocabulary as a word: without the marks that tokenizers put on pieces. */
 function termOf(token: string | undefined, id: number): string {
   return token?.replace(/^##|^[▁Ġ]/u, '') ?? `#${id}`;
+}
+
+/** Where the first token stands that is not of the prefix. */
+function firstPlace(offsets: Int32Array = new Int32Array()): number {
+  return offsets.find((place) => place !== -1) ?? 0;
 }
 
 /** What each token weighs; all alike where nothing of the query is emphasized. */
@@ -252,9 +303,10 @@ function packed(embeddings: readonly Embedding[], dims: number): { dims: number;
   return { dims, vectors };
 }
 
-function readingOf(sequences: readonly ReadText[]): { tokens: number[]; truncated: boolean[] } {
+function readingOf(sequences: readonly ReadText[]): InputReading {
   return {
     tokens: sequences.map(({ ids }) => ids.length),
     truncated: sequences.map(({ truncated }) => truncated),
+    unknown: sequences.map(({ unknown }) => unknown),
   };
 }

@@ -63,6 +63,7 @@ export const ERRORS = {
   empty_text: { status: 422, retryable: false, title: 'The text is empty' },
   metadata_too_large: { status: 422, retryable: false, title: 'The metadata is too large' },
   invalid_vector: { status: 422, retryable: false, title: 'The document’s own vector cannot be stored' },
+  unknown_text: { status: 422, retryable: false, title: 'The model knows nothing of the text' },
   metadata_type: { status: 422, retryable: false, title: 'A metadata field has the wrong type' },
 
   // Images and videos

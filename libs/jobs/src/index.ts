@@ -99,14 +99,19 @@ export {
 } from './search.ts';
 export {
   querySchema,
+  roleSchema,
+  ROLES,
   type DenseResult,
   type Query,
   type QueryOf,
   type QueryResult,
   type QueryResults,
   type QueryTask,
+  type InputReading,
+  type Role,
 } from './query.ts';
 export { sequenceSchema } from './sequence.ts';
+export { shortestFloats } from './float32.ts';
 export {
   purposeSchema,
   shardRangeSchema,

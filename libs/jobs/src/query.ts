@@ -1,20 +1,32 @@
 import { z } from 'zod';
 import type { SparseVector } from './vectors.ts';
 
+/** What a text is to the model. */
+export const roleSchema = z.enum(['query', 'document']);
+export type Role = z.infer<typeof roleSchema>;
+export const ROLES = roleSchema.options;
+
 const text = z.string();
-const kind = z.enum(['query', 'document']);
+const role = roleSchema;
 const model = z.string();
+const keep = z.enum(['start', 'end']).optional().meta({
+  description: 'Which end of a text is read that is longer than the model reads; the start by default.',
+});
 
 /** What the interactive lane carries: work for a model, to be done at once, ahead of any bulk batch. */
 export const querySchema = z.discriminatedUnion('task', [
   z.strictObject({
     task: z.literal('embed').meta({ description: 'Texts (or token ids) to dense vectors.' }),
-    ...{ model, kind },
+    model,
+    role,
+    keep,
     inputs: z.array(z.union([text, z.array(z.int().nonnegative())])).min(1),
   }),
   z.strictObject({
     task: z.literal('sparse').meta({ description: 'Texts to vectors over a sparse model’s vocabulary.' }),
-    ...{ model, kind },
+    model,
+    role,
+    keep,
     inputs: z.array(text).min(1),
   }),
   z.strictObject({
@@ -46,13 +58,17 @@ export type Query = z.infer<typeof querySchema>;
 export type QueryTask = Query['task'];
 export type QueryOf<Task extends QueryTask> = Extract<Query, { task: Task }>;
 
-/** Per input: tokens run through the model, and whether it was cut to the model's limit. */
-interface Reading {
+/** Per input: what the model read of it. */
+export interface InputReading {
+  /** Tokens run through the model. */
   tokens: number[];
+  /** Whether it was cut to the model's limit. */
   truncated: boolean[];
+  /** Whether the model knows no token of it, so that its vector says nothing. */
+  unknown: boolean[];
 }
 
-export interface DenseResult extends Reading {
+export interface DenseResult extends InputReading {
   dims: number;
   /** L2-normalised vectors, one after the other: inputs × dims. */
   vectors: Float32Array;
@@ -61,9 +77,16 @@ export interface DenseResult extends Reading {
 export interface QueryResults {
   embed: DenseResult;
   images: DenseResult;
-  sparse: Reading & { vectors: SparseVector[] };
-  /** The higher the better; a cross-encoder’s are logits, those of late interaction from 0 to 1. */
-  rerank: Reading & { scores: Float32Array; kind: 'logit' | 'interaction' };
+  sparse: InputReading & { vectors: SparseVector[] };
+  /**
+   * The higher the better; a cross-encoder’s are logits, those of late interaction from 0 to 1. `query` is what was read
+   * of the query.
+   */
+  rerank: InputReading & {
+    scores: Float32Array;
+    kind: 'logit' | 'interaction';
+    query: { truncated: boolean; unknown: boolean };
+  };
   terms: { terms: string[] };
 }
 export type QueryResult<Task extends QueryTask = QueryTask> = QueryResults[Task];

@@ -119,6 +119,7 @@ export type TermShare = z.infer<typeof termShareSchema>;
 
 export const hitSchema = z.strictObject({
   id: z.string().meta({ description: 'The document’s id.' }),
+  tenant: z.string().optional().meta({ description: 'Whose it is, for keys that are bound to no tenant.' }),
   score: z.number().meta({
     description:
       'Higher is better: a cosine similarity (dense), a sum of weights (sparse), or what fusion or reranking made of them.',

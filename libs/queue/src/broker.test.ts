@@ -35,13 +35,19 @@ async function consume(options: QueueOptions): Promise<void> {
   const own = { shardConcurrency: 1, queryConcurrency: 4, lockMs: 1000, onError: () => {} };
   const consumer = await open(ModelConsumer.open({ ...options, ...own }));
   consumer.serve(MODEL, {
-    query: async () => ({ dims: 1, vectors: Float32Array.of(7), tokens: [1], truncated: [false] }),
+    query: async () => ({
+      dims: 1,
+      vectors: Float32Array.of(7),
+      tokens: [1],
+      truncated: [false],
+      unknown: [false],
+    }),
     shard: () => Promise.reject(new Error('no shards here')),
   });
 }
 
 const ask = (queue: Queue): Promise<QueryResult<'embed'>> =>
-  queue.query({ task: 'embed', model: MODEL, inputs: ['x'], kind: 'query' }, { timeoutMs: 1000 });
+  queue.query({ task: 'embed', model: MODEL, inputs: ['x'], role: 'query' }, { timeoutMs: 1000 });
 
 /** Asks until there is an answer. */
 async function answered(queue: Queue): Promise<QueryResult<'embed'>> {

@@ -171,8 +171,8 @@ export class ModelConsumer {
     try {
       return { id, ok: true, result: await handlers.query(querySchema.parse(query)) };
     } catch (error) {
-      const { code, message } = asEmbedmillError(error);
-      return { id, ok: false, code, message };
+      const { code, message, details } = asEmbedmillError(error);
+      return { id, ok: false, code, message, details };
     }
   }
 }

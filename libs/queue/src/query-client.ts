@@ -3,6 +3,7 @@ import { deserialize } from 'node:v8';
 import {
   EmbedmillError,
   type ErrorCode,
+  type ErrorDetail,
   type Query,
   type QueryOf,
   type QueryResult,
@@ -23,7 +24,7 @@ export interface QueryMessage {
 
 /** A worker's answer, published once and stored nowhere. */
 export type QueryReply = { id: string } & (
-  { ok: true; result: QueryResult } | { ok: false; code: ErrorCode; message: string }
+  { ok: true; result: QueryResult } | { ok: false; code: ErrorCode; message: string; details: ErrorDetail[] }
 );
 
 /**
@@ -57,7 +58,9 @@ export class QueryClient {
     }
   }
 
-  /** Once `signal` aborts, the question is withdrawn; where a worker has it already, the answer is waited for. */
+  /**
+   * An error's details have paths in the query: `inputs/3` is its fourth. Once `signal` aborts, the question is withdrawn; where a worker has it already, the answer is waited for.
+   */
   async ask<Task extends QueryTask>(
     query: QueryOf<Task>,
     { timeoutMs, signal }: { timeoutMs: number; signal?: AbortSignal | undefined },
@@ -96,7 +99,7 @@ export class QueryClient {
           throw new EmbedmillError('no_worker', message, { cause: error, retryAfter: 5 });
         },
       );
-      if (!reply.ok) throw new EmbedmillError(reply.code, reply.message);
+      if (!reply.ok) throw new EmbedmillError(reply.code, reply.message, { details: reply.details });
       // A worker answers a task with that task's result.
       return reply.result as QueryResult<Task>;
     } finally {

@@ -78,7 +78,7 @@ describe.each(brokers)('by $name', ({ missing, start }) => {
 
     test('a query counts until a worker takes it', async () => {
       const asked = queue.query(
-        { task: 'embed', model: MODEL, inputs: ['x'], kind: 'query' },
+        { task: 'embed', model: MODEL, inputs: ['x'], role: 'query' },
         { timeoutMs: 8000 },
       );
       await until(async () => (await queue.backlog()).tokens === QUERY_TOKENS);
@@ -88,7 +88,13 @@ describe.each(brokers)('by $name', ({ missing, start }) => {
       });
       closers.push(() => consumer.close());
       consumer.serve(MODEL, {
-        query: async () => ({ dims: 2, vectors: new Float32Array(2), tokens: [1], truncated: [false] }),
+        query: async () => ({
+          dims: 2,
+          vectors: new Float32Array(2),
+          tokens: [1],
+          truncated: [false],
+          unknown: [false],
+        }),
         shard: () => Promise.reject(new Error('no shards here')),
       });
       await asked;
@@ -104,7 +110,13 @@ describe.each(brokers)('by $name', ({ missing, start }) => {
       const startWorker = async () => {
         const consumer = await ModelConsumer.open({ ...options, shardConcurrency: 1, queryConcurrency: 1 });
         consumer.serve(MODEL, {
-          query: async () => ({ dims: 2, vectors: new Float32Array(2), tokens: [1], truncated: [false] }),
+          query: async () => ({
+            dims: 2,
+            vectors: new Float32Array(2),
+            tokens: [1],
+            truncated: [false],
+            unknown: [false],
+          }),
           shard: async ({ index }) => {
             taken.push(`shard ${index}`);
             await hold.promise;
@@ -144,7 +156,7 @@ describe.each(brokers)('by $name', ({ missing, start }) => {
         () => restarted.close(),
         () => again.close(),
       );
-      await queue.query({ task: 'embed', model: MODEL, inputs: ['x'], kind: 'query' }, { timeoutMs: 8000 });
+      await queue.query({ task: 'embed', model: MODEL, inputs: ['x'], role: 'query' }, { timeoutMs: 8000 });
       expect(taken).toEqual([first, 'shard 0']);
       expect(await queue.backlog()).toMatchObject({ tokens: 0, paused: true });
       expect(await queue.getJob(second)).toMatchObject({

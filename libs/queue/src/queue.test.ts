@@ -96,10 +96,16 @@ describe.each(BROKERS)('by $name', ({ missing, start }) => {
       await consumer(async (query) => {
         const input = Number(query.inputs[0]);
         await setTimeout(input % 5);
-        return { dims: 2, vectors: Float32Array.of(input, -input), tokens: [3], truncated: [false] };
+        return {
+          dims: 2,
+          vectors: Float32Array.of(input, -input),
+          tokens: [3],
+          truncated: [false],
+          unknown: [false],
+        };
       });
       const ask = (n: number): Promise<QueryResult<'embed'>> =>
-        queue.query({ task: 'embed', model: MODEL, inputs: [String(n)], kind: 'query' }, { timeoutMs: 5000 });
+        queue.query({ task: 'embed', model: MODEL, inputs: [String(n)], role: 'query' }, { timeoutMs: 5000 });
       const results = await Promise.all(Array.from({ length: 50 }, (_, n) => ask(n)));
       for (const [n, { vectors }] of results.entries()) expect([...vectors]).toEqual([n, -n]);
     });
@@ -107,7 +113,7 @@ describe.each(BROKERS)('by $name', ({ missing, start }) => {
     test('an error of the worker comes back with its code', async () => {
       await consumer(() => Promise.reject(new EmbedmillError('model_unavailable', 'not there')));
       const asking = queue.query(
-        { task: 'embed', model: MODEL, inputs: ['x'], kind: 'query' },
+        { task: 'embed', model: MODEL, inputs: ['x'], role: 'query' },
         { timeoutMs: 5000 },
       );
       await expect(asking).rejects.toMatchObject({ code: 'model_unavailable', message: 'not there' });
@@ -124,16 +130,16 @@ describe.each(BROKERS)('by $name', ({ missing, start }) => {
       });
       closers.push(() => idle.close());
       const asking = queue.query(
-        { task: 'embed', model: MODEL, inputs: ['late'], kind: 'query' },
+        { task: 'embed', model: MODEL, inputs: ['late'], role: 'query' },
         { timeoutMs: 200 },
       );
       await expect(asking).rejects.toMatchObject({ code: 'no_worker' });
       const seen: unknown[] = [];
       await consumer(async (query) => {
         seen.push(query.inputs[0]);
-        return { dims: 2, vectors: new Float32Array(2), tokens: [1], truncated: [false] };
+        return { dims: 2, vectors: new Float32Array(2), tokens: [1], truncated: [false], unknown: [false] };
       });
-      await queue.query({ task: 'embed', model: MODEL, inputs: ['now'], kind: 'query' }, { timeoutMs: 5000 });
+      await queue.query({ task: 'embed', model: MODEL, inputs: ['now'], role: 'query' }, { timeoutMs: 5000 });
       expect(seen).toEqual(['now']);
     });
 
@@ -164,7 +170,7 @@ describe.each(BROKERS)('by $name', ({ missing, start }) => {
         message: 'cannot download it',
       });
       const asking = queue.query(
-        { task: 'embed', model: MODEL, inputs: ['x'], kind: 'query' },
+        { task: 'embed', model: MODEL, inputs: ['x'], role: 'query' },
         { timeoutMs: 200 },
       );
       await expect(asking).rejects.toMatchObject({
@@ -173,7 +179,13 @@ describe.each(BROKERS)('by $name', ({ missing, start }) => {
       });
       await running.reportTrouble(MODEL, null);
       expect((await queue.getJob(waiting.id as JobId))?.waitingFor).toBeNull();
-      release.resolve({ dims: 2, vectors: new Float32Array(2), tokens: [1], truncated: [false] });
+      release.resolve({
+        dims: 2,
+        vectors: new Float32Array(2),
+        tokens: [1],
+        truncated: [false],
+        unknown: [false],
+      });
     });
   });
 });

@@ -38,12 +38,13 @@ describe.each(brokers)('on $name', ({ missing, start }) => {
   }
 
   const ask = (queue: Queue, model: string, options: Partial<QueryOptions> = {}) =>
-    queue.query({ task: 'embed', model, inputs: ['x'], kind: 'query' }, { timeoutMs: 20_000, ...options });
+    queue.query({ task: 'embed', model, inputs: ['x'], role: 'query' }, { timeoutMs: 20_000, ...options });
   const answer: QueryResult<'embed'> = {
     dims: 1,
     vectors: Float32Array.of(7),
     tokens: [1],
     truncated: [false],
+    unknown: [false],
   };
   const shard = () => Promise.reject(new Error('no shards here'));
 

@@ -32,8 +32,9 @@ test('a pair is framed as BERT’s are, and says where its second part begins', 
     firstPart: 3,
     tokens: 6,
     truncated: false,
+    unknown: false,
   });
-  expect(two).toMatchObject({ ids: Int32Array.of(101, 7592, 102, 102), firstPart: 3 });
+  expect(two).toMatchObject({ ids: Int32Array.of(101, 7592, 102, 102), firstPart: 3, unknown: true });
 });
 
 test('a tokenizer of one token type has pairs of one part', async () => {

@@ -25,6 +25,8 @@ export interface EncodedPair {
   /** How many tokens the whole pair has, special tokens and prefixes included, before it was cut. */
   tokens: number;
   truncated: boolean;
+  /** Whether the model knows no token of the second part. */
+  unknown: boolean;
 }
 
 /** What a tokenizer's own template for pairs puts around their parts, found by asking it. */
@@ -52,7 +54,12 @@ export const specialTokensOf = ({ start, between, end }: PairFrame): number =>
  * or are of one length, then both do: as Hugging Face's `longest_first`, with which cross-encoders are trained. So
  * a query of less than half the room is always read whole.
  */
-export function framePair(frame: PairFrame, first: Part, second: Part, room: number): EncodedPair {
+export function framePair(
+  frame: PairFrame,
+  first: Part,
+  second: Part,
+  room: number,
+): Omit<EncodedPair, 'unknown'> {
   const firstLength = Math.min(first.length, Math.max(room - second.length, room >> 1));
   const ids = Int32Array.from([
     ...frame.start,

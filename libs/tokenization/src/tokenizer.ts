@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Tokenizer as NativeTokenizer } from 'tokenizers';
-import { EmbedmillError } from '@embedmill/jobs';
+import { EmbedmillError, type Role } from '@embedmill/jobs';
 import { nativeEncoding, type PlainEncoding } from './encoding.ts';
+import { blankTokens, prefixLength } from './known-tokens.ts';
 import {
   framePair,
   pairFrameOf,
@@ -41,6 +42,15 @@ export interface EncodedText {
   truncated: boolean;
 }
 
+/** What stands around every text, and what stands for nothing in any. */
+interface Frame {
+  start: number[];
+  end: number[];
+  pairs: PairFrame;
+  prefixes: Record<Role, number[]>;
+  blank: ReadonlySet<number>;
+}
+
 /** The beginning of a text. */
 interface ReadText extends Part {
   kept: number[];
@@ -72,6 +82,9 @@ export class Tokenizer {
   readonly start: readonly number[];
   /** Special tokens behind every text, such as [SEP]. */
   readonly end: readonly number[];
+  /** The prefix of each role, as tokens; without the white space at its end, which is the text's. */
+  readonly prefixes: Readonly<Record<Role, readonly number[]>>;
+  readonly #blank: ReadonlySet<number>;
   readonly #pairs: PairFrame;
   readonly #native: NativeTokenizer;
   readonly #words: Words | undefined;
@@ -81,7 +94,7 @@ export class Tokenizer {
     native: NativeTokenizer,
     rules: WordRules | undefined,
     pieces: PieceRules,
-    frame: { start: number[]; end: number[]; pairs: PairFrame },
+    frame: Frame,
     options: TokenizerOptions,
   ) {
     this.#native = native;
@@ -89,6 +102,8 @@ export class Tokenizer {
     this.#words = rules && new Words(rules, (texts) => this.#encodeNatively(texts));
     this.start = frame.start;
     this.end = frame.end;
+    this.prefixes = frame.prefixes;
+    this.#blank = frame.blank;
     this.#pairs = frame.pairs;
     this.maxTokens = options.maxTokens;
     this.documentPrefix = options.documentPrefix ?? '';
@@ -97,7 +112,7 @@ export class Tokenizer {
 
   /** Throws `model_unavailable` when the file cannot be read and `model_corrupt` when it is no tokenizer.json. */
   static async load(options: TokenizerOptions): Promise<Tokenizer> {
-    const { native, rules, added } = await readTokenizer(options.path);
+    const { native, rules, added, blank } = await readTokenizer(options.path);
     native.disableTruncation();
     native.disablePadding();
     const probe = await native.encode('a', null, { addSpecialTokens: true });
@@ -109,7 +124,13 @@ export class Tokenizer {
       throw new EmbedmillError('model_corrupt', `${options.path}: the tokenizer gives no token for a text`);
     }
     const pairs = await pairFrameOf(native);
-    const frame = { start: ids.slice(0, first), end: ids.slice(last + 1), pairs };
+    const prefixOf = async (prefix = '') =>
+      (await native.encode(prefix.trimEnd(), null, { addSpecialTokens: false })).getIds();
+    const prefixes = {
+      query: await prefixOf(options.queryPrefix),
+      document: await prefixOf(options.documentPrefix),
+    };
+    const frame = { start: ids.slice(0, first), end: ids.slice(last + 1), pairs, prefixes, blank };
     if (options.maxTokens <= frame.start.length + frame.end.length) {
       throw new EmbedmillError(
         'model_corrupt',
@@ -120,16 +141,21 @@ export class Tokenizer {
     return new Tokenizer(native, rules, pieces, frame, options);
   }
 
-  /** Token ids of each text, prefixed for its kind and cut to `maxTokens`, in the order given. */
+  /**
+   * Token ids of each text, prefixed for its role and cut to `maxTokens`, in the order given. Of a text that is too long
+   * its start is kept, or behind the prefix its end.
+   */
   async encode(
     texts: readonly string[],
-    kind: 'query' | 'document',
-    options: { offsets?: boolean } = {},
+    role: Role,
+    options: { offsets?: boolean; keep?: 'start' | 'end' | undefined } = {},
   ): Promise<EncodedText[]> {
-    const prefix = kind === 'query' ? this.queryPrefix : this.documentPrefix;
+    const prefix = role === 'query' ? this.queryPrefix : this.documentPrefix;
     const room = this.maxTokens - this.start.length - this.end.length;
-    const read = await this.#readUpTo(texts, prefix, room, options.offsets === true);
-    return read.map(({ kept, ranges, length }) => {
+    const most = options.keep === 'end' ? Infinity : room;
+    const read = await this.#readUpTo(texts, prefix, most, options.offsets === true);
+    return read.map((one) => {
+      const { kept, ranges, length } = this.#endOf(one, role, room);
       const tokens = this.start.length + length + this.end.length;
       return {
         ids: this.frame([], kept),
@@ -153,7 +179,57 @@ export class Tokenizer {
     const [first] = await this.#readUpTo([query], this.queryPrefix, room, false);
     if (first === undefined) return [];
     const seconds = await this.#readUpTo(texts, this.documentPrefix, room, false);
-    return seconds.map((second) => framePair(this.#pairs, first, second, room));
+    return seconds.map((second) => ({
+      ...framePair(this.#pairs, first, second, room),
+      unknown: !this.#knowsAfter(second.kept, prefixLength(second.kept, 0, this.prefixes.document)),
+    }));
+  }
+
+  /**
+   * What a client has as token ids, prefixed and framed as texts are, and cut to `maxTokens` within its frame. Whether
+   * they come with special tokens around them makes no difference.
+   */
+  encodeIds(given: readonly number[], role: Role, keep: 'start' | 'end' = 'start'): EncodedText {
+    const { start, end } = this;
+    const from = start.length > 0 && start.every((id, n) => given[n] === id) ? start.length : 0;
+    const tail = given.slice(Math.max(from, given.length - end.length));
+    const to =
+      tail.length > 0 && end.every((id, n) => tail[n] === id) ? given.length - end.length : undefined;
+    const prefix = this.prefixes[role];
+    const body = given.slice(from, to);
+    const room = Math.max(0, this.maxTokens - start.length - end.length - prefix.length);
+    const kept = keep === 'end' ? body.slice(Math.max(0, body.length - room)) : body.slice(0, room);
+    const tokens = start.length + prefix.length + body.length + end.length;
+    return { ids: this.frame(prefix, kept), tokens, truncated: body.length > room };
+  }
+
+  /** Whether any token of a framed text, prefix aside, stands for something: else its vector says nothing of it. */
+  knows(ids: ArrayLike<number>, role: Role): boolean {
+    const first = this.start.length + prefixLength(ids, this.start.length, this.prefixes[role]);
+    return this.#knowsAfter(ids, first, ids.length - this.end.length);
+  }
+
+  #knowsAfter(ids: ArrayLike<number>, from: number, to = ids.length): boolean {
+    for (let at = from; at < to; at += 1) if (this.knowsToken(ids[at] ?? 0)) return true;
+    return false;
+  }
+
+  /** As `knows`, of one token. */
+  knowsToken(id: number): boolean {
+    return !this.#blank.has(id);
+  }
+
+  /** The prefix and the last tokens of a text that was read whole; itself where all of it has room. */
+  #endOf(read: ReadText, role: Role, room: number): ReadText {
+    const { kept, ranges } = read;
+    if (kept.length <= room) return read;
+    const head = prefixLength(kept, 0, this.prefixes[role]);
+    const from = kept.length - Math.max(0, room - head);
+    return {
+      ...read,
+      kept: [...kept.slice(0, head), ...kept.slice(from)].slice(0, room),
+      ranges: [...ranges.slice(0, 2 * head), ...ranges.slice(2 * from)].slice(0, 2 * room),
+    };
   }
 
   /** A text in pieces that have, encoded each by itself, the tokens of the whole. Throws `word_too_long`. */
@@ -269,20 +345,25 @@ function batchFrom(texts: readonly string[], from: number, mostCharacters: numbe
   return texts.slice(from, to);
 }
 
-async function readTokenizer(
-  path: string,
-): Promise<{ native: NativeTokenizer; rules: WordRules | undefined; added: AddedToken[] }> {
+async function readTokenizer(path: string): Promise<{
+  native: NativeTokenizer;
+  rules: WordRules | undefined;
+  added: AddedToken[];
+  blank: ReadonlySet<number>;
+}> {
   const json = await readFile(path, 'utf8').catch((cause: unknown) => {
     throw new EmbedmillError('model_unavailable', `cannot read the tokenizer ${path}; put the file there`, {
       cause,
     });
   });
   try {
+    const native = NativeTokenizer.fromString(json);
     const parsed = JSON.parse(json) as TokenizerJson;
     return {
-      native: NativeTokenizer.fromString(json),
+      native,
       rules: wordRules(parsed),
       added: parsed.added_tokens ?? [],
+      blank: blankTokens(parsed, native),
     };
   } catch (cause) {
     throw new EmbedmillError('model_corrupt', `${path} is not a tokenizer.json that can be used`, { cause });

@@ -22,7 +22,12 @@ export interface WordRules {
 export interface TokenizerJson {
   normalizer?: { type?: string; handle_chinese_chars?: boolean } | null;
   pre_tokenizer?: { type?: string } | null;
-  model?: { type?: string; max_input_chars_per_word?: number } | null;
+  model?: {
+    type?: string;
+    max_input_chars_per_word?: number;
+    unk_token?: string | null;
+    unk_id?: number | null;
+  } | null;
   post_processor?: PostProcessor | null;
   added_tokens?: AddedToken[] | null;
 }

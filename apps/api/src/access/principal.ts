@@ -63,3 +63,8 @@ export function requireScope(scope: Scope, why: string): void {
   if (allows(principal, scope)) return;
   throw new EmbedmillError('forbidden', `${principal.name} lacks the scope "${scope}", which ${why} needs`);
 }
+
+/** Whose something is, for those who see several tenants'; a key that is bound to one knows it. */
+export function namedTenant(tenant: TenantId): { tenant?: TenantId } {
+  return currentPrincipal().tenant === undefined ? { tenant } : {};
+}

@@ -242,7 +242,7 @@ function documentOf(id: string, tenant: string, text: string, collection = DOCS)
     points: [
       {
         id: pointId(key.tenant, collection, key.id, 0),
-        dense: fakeVectors({ inputs: [text], kind: 'document' }, MINI.dims).vectors,
+        dense: fakeVectors({ inputs: [text], role: 'document' }, MINI.dims).vectors,
         sparse: { bm25: bm25Query('shared words', analyzerOf('english', ANALYSIS_VERSION)) },
         payload: {
           ...{ document_id: key.id, tenant: key.tenant, chunk_index: 0, chunk_count: 1 },

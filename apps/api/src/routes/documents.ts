@@ -5,6 +5,7 @@ import {
   EmbedmillError,
   joinedText,
   jsonSchema,
+  shortestFloats,
   SPARSE_SCHEMES,
   spokenText,
   type CollectionName,
@@ -13,6 +14,7 @@ import {
   type TenantId,
 } from '@embedmill/jobs';
 import type { StoredPoint } from '@embedmill/vector-store';
+import { namedTenant } from '../access/principal.ts';
 import { AnswerRoom, sizeOf } from '../answer-size.ts';
 import { requireCollection } from '../collection.ts';
 import { LoopShare } from '../loop-share.ts';
@@ -54,6 +56,7 @@ const documentSchema = z
 const pointSchema = z.strictObject({
   point: z.string(),
   id: z.string().meta({ description: 'The document’s id.' }),
+  tenant: z.string().optional().meta({ description: 'Whose it is, for keys that are bound to no tenant.' }),
   chunk: z.int(),
   chunks: z.int().meta({ description: 'How many its document has; a point of one may be submitted again.' }),
   title: z.string().nullable(),
@@ -108,9 +111,10 @@ export function documentRoutes({ store, queue }: ApiParts, lane: QueryLane): Fas
             if (vector === undefined) continue;
             const texts = [spokenText(point.payload)];
             const names = await sparseTerms(scheme, new Set(vector.indices), texts, collection, lane);
+            const weights = shortestFloats(vector.values);
             terms[scheme] = Array.from(vector.indices, (id, n) => ({
               term: names.get(id) ?? `#${id}`,
-              weight: vector.values[n] ?? 0,
+              weight: weights[n] ?? 0,
             })).toSorted((a, b) => b.weight - a.weight);
           }
           return terms;
@@ -205,6 +209,7 @@ function pointOf({ id, dense, payload }: StoredPoint): z.infer<typeof pointSchem
   return {
     point: id,
     id: payload.document_id,
+    ...namedTenant(payload.tenant),
     chunk: payload.chunk_index,
     chunks: payload.chunk_count,
     title: payload.title,

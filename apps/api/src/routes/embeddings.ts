@@ -1,13 +1,16 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { EmbedmillError, type ErrorCode } from '@embedmill/jobs';
-import type { ModelSummary } from '@embedmill/models';
+import { EmbedmillError, shortestFloats, type ErrorCode } from '@embedmill/jobs';
 import { quantized, type VectorForm } from '@embedmill/retrieval';
+import { ignoredBy } from '../compatible-fields.ts';
 import { EMBEDDING_JSON, embeddingInput } from '../embedding-input.ts';
 import { dimsOf, requireModel } from '../model.ts';
+import { askedModel } from '../model-aliases.ts';
 import type { ApiParts } from '../parts.ts';
 import { answerErrorsAs, refusedField } from '../problem.ts';
-import { vectorAt, type QueryLane } from '../query-lane.ts';
+import { checkText, refuseUnknown, vectorAt, type QueryLane } from '../query-lane.ts';
+import { modelAndRole, roleFields } from '../role.ts';
+import { loadDecoders, readableInputs } from '../token-ids.ts';
 
 /** OpenAI's limit, and more than a request should need. */
 const MAX_INPUTS = 2048;
@@ -15,8 +18,11 @@ const MAX_INPUTS = 2048;
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
 const tags = ['openai'];
 
-const requestSchema = z.object({
-  model: z.string(),
+const requestSchema = z.strictObject({
+  model: z.string().meta({
+    description:
+      'A dense model, by its name or an alias; with `:query` or `:document` behind it, its texts are that.',
+  }),
   input: embeddingInput.meta({ description: `What to embed; ${MAX_INPUTS} inputs at most.` }),
   encoding_format: z.enum(['float', 'base64']).default('float'),
   dimensions: z
@@ -27,7 +33,8 @@ const requestSchema = z.object({
   output_dtype: z.enum(['float', 'int8', 'binary', 'ubinary']).default('float').meta({
     description: 'embedmill’s own: numbers as they are, a byte each, or a bit each, eight to a byte.',
   }),
-  user: z.string().optional(),
+  ...roleFields,
+  ...ignoredBy('openai'),
 });
 
 const usageSchema = z.strictObject({ prompt_tokens: z.int(), total_tokens: z.int() });
@@ -65,8 +72,10 @@ const openaiErrorSchema = z.strictObject({
 const errors = { '4xx': openaiErrorSchema, '5xx': openaiErrorSchema };
 
 /** OpenAI's shapes, so that its clients work unchanged: embeddings, models, and errors. */
-export function embeddingRoutes({ models, log }: ApiParts, lane: QueryLane): FastifyPluginAsyncZod {
+export function embeddingRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsyncZod {
+  const { models, log, config } = parts;
   return async (server) => {
+    await loadDecoders(config.aliases);
     answerErrorsAs(server, log, openaiError);
     server.setNotFoundHandler((request, reply) => {
       const message = `there is nothing at ${request.method} ${request.url}`;
@@ -85,10 +94,14 @@ export function embeddingRoutes({ models, log }: ApiParts, lane: QueryLane): Fas
       },
       async (request) => {
         const { encoding_format: format, dimensions, output_dtype: form } = request.body;
-        const model = await requireModel(models, request.body.model, 'model', 'dense');
+        const asked = await askedModel(request.body, parts, 'dense');
+        const { model, role } = asked;
         const dims = dimsOf(model, dimensions);
-        const inputs = inputsOf(request.body.input);
-        const result = await lane.ask({ task: 'embed', model: model.name, inputs, kind: 'document' });
+        const { given, pathOf } = inputsOf(request.body.input);
+        const inputs = await readableInputs(given, asked, config.tokenIds ?? 'refused', pathOf);
+        for (const [n, input] of inputs.entries()) if (typeof input === 'string') checkText(input, pathOf(n));
+        const result = await lane.ask({ task: 'embed', model: model.name, inputs, role }, pathOf);
+        refuseUnknown(result.unknown, model.name, pathOf);
         const prompt_tokens = result.tokens.reduce((sum, tokens) => sum + tokens, 0);
         return {
           object: 'list' as const,
@@ -118,7 +131,10 @@ export function embeddingRoutes({ models, log }: ApiParts, lane: QueryLane): Fas
       },
       async () => ({
         object: 'list' as const,
-        data: (await models()).filter(({ kind }) => kind === 'dense').map(openaiModel),
+        data: [
+          ...(await models()).filter(({ kind }) => kind === 'dense').map(({ name }) => name),
+          ...(config.aliases?.keys() ?? []),
+        ].map(openaiModel),
       }),
     );
 
@@ -131,13 +147,17 @@ export function embeddingRoutes({ models, log }: ApiParts, lane: QueryLane): Fas
           response: { 200: openaiModelSchema, ...errors },
         },
       },
-      async (request) => openaiModel(await requireModel(models, request.params.model, 'model')),
+      async ({ params: { model } }) => {
+        const { name } = modelAndRole(model);
+        await requireModel(models, config.aliases?.get(name)?.model ?? name, 'model');
+        return openaiModel(model);
+      },
     );
   };
 }
 
-function openaiModel({ name }: ModelSummary) {
-  return { id: name, object: 'model' as const, created: 0, owned_by: 'embedmill' };
+function openaiModel(id: string) {
+  return { id, object: 'model' as const, created: 0, owned_by: 'embedmill' };
 }
 
 function openaiError(error: EmbedmillError, message: string): z.infer<typeof openaiErrorSchema> {
@@ -149,8 +169,11 @@ function openaiError(error: EmbedmillError, message: string): z.infer<typeof ope
   };
 }
 
-/** One input for each vector. Errors: `invalid_request`. */
-function inputsOf(input: z.infer<typeof requestSchema>['input']): (string | number[])[] {
+/** One input for each vector, and where in the request each is. Errors: `invalid_request`. */
+function inputsOf(input: z.infer<typeof requestSchema>['input']): {
+  given: (string | number[])[];
+  pathOf: (index: number) => string;
+} {
   const isOne = typeof input === 'string' || (input.length > 0 && typeof input[0] === 'number');
   const inputs = (isOne ? [input] : input) as (string | number[])[];
   if (inputs.length === 0) throw refusedField('input', 'there is nothing to embed');
@@ -160,14 +183,10 @@ function inputsOf(input: z.infer<typeof requestSchema>['input']): (string | numb
       `there are ${inputs.length} inputs; ${MAX_INPUTS} are the most in one request`,
     );
   }
-  inputs.forEach((one, index) => {
-    const path = isOne ? 'input' : `input/${index}`;
-    if (one.length === 0) throw refusedField(path, 'the input is empty');
-    if (typeof one === 'string' && !one.isWellFormed()) {
-      throw refusedField(path, 'the text has a lone surrogate (half of a UTF-16 pair); remove it');
-    }
-  });
-  return inputs;
+  const pathOf = (index: number) => (isOne ? 'input' : `input/${index}`);
+  const empty = inputs.findIndex(({ length }) => length === 0);
+  if (empty !== -1) throw refusedField(pathOf(empty), 'the input is empty');
+  return { given: inputs, pathOf };
 }
 
 function encoded(
@@ -179,6 +198,6 @@ function encoded(
     const bytes = quantized(vector, form);
     return format === 'float' ? bytes : Buffer.from(bytes).toString('base64');
   }
-  if (format === 'float') return [...vector];
+  if (format === 'float') return shortestFloats(vector);
   return Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength).toString('base64');
 }

@@ -1,20 +1,29 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import { ignoredBy } from '../compatible-fields.ts';
 import type { ApiParts } from '../parts.ts';
 import { answerErrorsAs } from '../problem.ts';
 import type { QueryLane } from '../query-lane.ts';
 import { relevanceOf } from '../relevance.ts';
 
-const documentSchema = z.union([z.string(), z.object({ text: z.string() })], {
+const documentSchema = z.union([z.string(), z.looseObject({ text: z.string() })], {
   error: 'must be a text, or an object with a "text"',
 });
-const requestSchema = z.object({
+const requestSchema = z.strictObject({
   model: z.string().optional().meta({ description: 'A reranker, or a dense model for late interaction.' }),
   query: z.string(),
   documents: z.array(documentSchema).min(1).max(1000),
   top_n: z.int().positive().optional(),
   return_documents: z.boolean().default(false),
+  rank_fields: z
+    .tuple([z.literal('text')], { error: 'documents are ranked by their "text" alone; leave it out' })
+    .optional(),
+  max_chunks_per_doc: z.int().positive().optional().meta({ description: 'Documents are not chunked here.' }),
+  max_tokens_per_doc: z.int().positive().optional().meta({
+    description: 'As many as the model reads, or more: it reads what it can.',
+  }),
+  ...ignoredBy('cohere'),
 });
 const responseSchema = z.strictObject({
   id: z.string(),
@@ -22,7 +31,7 @@ const responseSchema = z.strictObject({
     z.strictObject({
       index: z.int(),
       relevance_score: z.number(),
-      document: z.strictObject({ text: z.string() }).optional(),
+      document: z.looseObject({ text: z.string() }).optional(),
     }),
   ),
   meta: z.strictObject({ api_version: z.strictObject({ version: z.string() }) }),
@@ -30,9 +39,9 @@ const responseSchema = z.strictObject({
 const errorSchema = z.strictObject({ message: z.string() });
 
 /** Cohere's shape of reranking, under the paths of both of its versions. */
-export function rerankRoutes({ models, log }: ApiParts, lane: QueryLane): FastifyPluginAsyncZod {
+export function rerankRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsyncZod {
   return async (server) => {
-    answerErrorsAs(server, log, (_error, message) => ({ message }));
+    answerErrorsAs(server, parts.log, (_error, message) => ({ message }));
     for (const version of ['1', '2']) {
       server.post(
         `/v${version}/rerank`,
@@ -46,19 +55,24 @@ export function rerankRoutes({ models, log }: ApiParts, lane: QueryLane): Fastif
           },
         },
         async ({ body }) => {
-          const texts = body.documents.map((document) =>
-            typeof document === 'string' ? document : document.text,
-          );
+          const documents = body.documents.map((one) => (typeof one === 'string' ? { text: one } : one));
           const ranked = await relevanceOf(
-            { model: body.model, query: body.query, texts, whole: false, paths: { texts: 'documents' } },
-            { models },
+            {
+              model: body.model,
+              query: body.query,
+              texts: documents.map(({ text }) => text),
+              whole: false,
+              tokensPerText: body.max_tokens_per_doc,
+              paths: { texts: 'documents' },
+            },
+            parts,
             lane,
           );
           return {
             id: randomUUID(),
             results: ranked.slice(0, body.top_n).map(({ index, probability }) => ({
               ...{ index, relevance_score: probability },
-              ...(body.return_documents && { document: { text: texts[index] ?? '' } }),
+              ...(body.return_documents && { document: documents[index] ?? { text: '' } }),
             })),
             meta: { api_version: { version } },
           };

@@ -1,32 +1,54 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { profileSchema, type ErrorCode } from '@embedmill/jobs';
-import { dimsOf, requireModel } from '../model.ts';
+import { profileSchema, shortestFloats, type ErrorCode, type InputReading } from '@embedmill/jobs';
+import type { ModelSummary } from '@embedmill/models';
+import { ignoredBy } from '../compatible-fields.ts';
+import { dimsOf } from '../model.ts';
+import { askedModel } from '../model-aliases.ts';
 import type { ApiParts } from '../parts.ts';
 import { answerErrorsAs, refusedField } from '../problem.ts';
-import { checkText, vectorAt, type QueryLane } from '../query-lane.ts';
+import { checkText, refuseUnknown, vectorAt, type QueryLane } from '../query-lane.ts';
 import { relevanceOf, tooLong } from '../relevance.ts';
+import { promptField, roleFields } from '../role.ts';
 
 const MAX_INPUTS = 2048;
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
 const tags = ['tei'];
+/** Where no model is named, as there none can be. */
+const DENSE = profileSchema.parse({}).model;
+const SPARSE = profileSchema.parse({ sparse: { splade: {} } }).sparse.splade?.model ?? '';
 
 const texts = z.union([z.string(), z.array(z.string()).min(1).max(MAX_INPUTS)]);
 const model = z.string().optional().meta({ description: 'embedmill’s own: which model.' });
-const truncate = z.boolean().nullish().meta({
+const truncate = z.boolean().optional().meta({
   description: 'Cut inputs that are longer than the model reads; refused otherwise.',
 });
-const embedSchema = z.object({
+const directions = ['Left', 'Right', 'left', 'right'] as const;
+const reading = {
+  model,
+  truncate,
+  truncation_direction: z.enum(directions).optional().meta({
+    description:
+      'Where inputs that are too long are cut: at their end (`Right`, the default) or their start.',
+  }),
+  ...promptField,
+  ...roleFields,
+  ...ignoredBy('tei'),
+};
+const embedSchema = z.strictObject({
   inputs: texts,
-  ...{ model, truncate },
+  ...reading,
   normalize: z.boolean().default(true).meta({ description: 'Only true: vectors here are of length 1.' }),
-  dimensions: z.int().positive().nullish(),
+  dimensions: z.int().positive().optional(),
 });
-const sparseSchema = z.object({ inputs: texts, ...{ model, truncate } });
-const rerankSchema = z.object({
+const sparseSchema = z.strictObject({ inputs: texts, ...reading });
+const rerankSchema = z.strictObject({
   query: z.string(),
   texts: z.array(z.string()).min(1).max(1000),
-  ...{ model, truncate },
+  ...{ model, truncate, ...ignoredBy('tei') },
+  truncation_direction: z.enum(directions).optional().meta({
+    description: 'Only `Right`: a query and its text are cut at their ends.',
+  }),
   raw_scores: z.boolean().default(false).meta({ description: 'Logits instead of values from 0 to 1.' }),
   return_text: z.boolean().default(false),
 });
@@ -35,7 +57,8 @@ const errorSchema = z.strictObject({ error: z.string(), error_type: z.string() }
 const errors = { '4xx': errorSchema, '5xx': errorSchema };
 
 /** The shapes of text-embeddings-inference, so that its clients work unchanged. */
-export function teiRoutes({ models, log }: ApiParts, lane: QueryLane): FastifyPluginAsyncZod {
+export function teiRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsyncZod {
+  const { log } = parts;
   return async (server) => {
     answerErrorsAs(server, log, ({ code }, error) => ({ error, error_type: errorType(code) }));
 
@@ -52,17 +75,14 @@ export function teiRoutes({ models, log }: ApiParts, lane: QueryLane): FastifyPl
       async ({ body }) => {
         if (!body.normalize)
           throw refusedField('normalize', 'vectors here are of length 1 always; leave it out');
-        const found = await requireModel(
-          models,
-          body.model ?? profileSchema.parse({}).model,
-          'model',
-          'dense',
-        );
-        const dims = dimsOf(found, body.dimensions ?? undefined);
+        const asked = await askedModel({ ...body, model: body.model ?? DENSE }, parts, 'dense');
+        const { model: found, role } = asked;
+        const dims = dimsOf(found, body.dimensions);
         const inputs = inputsOf(body.inputs);
-        const result = await lane.ask({ task: 'embed', model: found.name, inputs, kind: 'document' });
-        refuseCut(result, body.truncate, found.maxTokens);
-        return inputs.map((_, n) => [...vectorAt(result, n, dims)]);
+        const keep = endKept(body.truncation_direction);
+        const result = await lane.ask({ task: 'embed', model: found.name, inputs, role, keep });
+        refuseUnread(result, body.truncate, found);
+        return inputs.map((_, n) => shortestFloats(vectorAt(result, n, dims)));
       },
     );
 
@@ -80,14 +100,16 @@ export function teiRoutes({ models, log }: ApiParts, lane: QueryLane): FastifyPl
         },
       },
       async ({ body }) => {
-        const { splade } = profileSchema.parse({ sparse: { splade: {} } }).sparse;
-        const found = await requireModel(models, body.model ?? splade?.model ?? '', 'model', 'sparse');
+        const asked = await askedModel({ ...body, model: body.model ?? SPARSE }, parts, 'sparse');
+        const { model: found, role } = asked;
         const inputs = inputsOf(body.inputs);
-        const result = await lane.ask({ task: 'sparse', model: found.name, inputs, kind: 'document' });
-        refuseCut(result, body.truncate, found.maxTokens);
-        return result.vectors.map(({ indices, values }) =>
-          Array.from(indices, (index, n) => ({ index, value: values[n] ?? 0 })),
-        );
+        const keep = endKept(body.truncation_direction);
+        const result = await lane.ask({ task: 'sparse', model: found.name, inputs, role, keep });
+        refuseUnread(result, body.truncate, found);
+        return result.vectors.map(({ indices, values }) => {
+          const weights = shortestFloats(values);
+          return Array.from(indices, (index, n) => ({ index, value: weights[n] ?? 0 }));
+        });
       },
     );
 
@@ -103,10 +125,15 @@ export function teiRoutes({ models, log }: ApiParts, lane: QueryLane): FastifyPl
       },
       async ({ body }) => {
         const { query, texts, raw_scores: raw, return_text: withText } = body;
+        if (endKept(body.truncation_direction) === 'end')
+          throw refusedField(
+            'truncation_direction',
+            'pairs are cut at their ends; leave it out, or say Right',
+          );
         const whole = body.truncate !== true;
         const ranked = await relevanceOf(
           { model: body.model, query, texts, whole, paths: { texts: 'texts' } },
-          { models },
+          parts,
           lane,
         );
         return ranked.map(({ index, score, probability }) => ({
@@ -124,11 +151,17 @@ function inputsOf(given: z.infer<typeof texts>): string[] {
   return inputs;
 }
 
-function refuseCut(
-  { truncated }: { truncated: boolean[] },
-  truncate: boolean | null | undefined,
-  maxTokens: number,
+function endKept(direction: (typeof directions)[number] = 'Right'): 'start' | 'end' {
+  return direction.toLowerCase() === 'left' ? 'end' : 'start';
+}
+
+/** Refuses what was not read whole, unless cutting is asked for, and what the model could make nothing of. */
+function refuseUnread(
+  { truncated, unknown }: InputReading,
+  truncate: boolean | undefined,
+  { name, maxTokens }: ModelSummary,
 ): void {
+  refuseUnknown(unknown, name, (n) => `inputs/${n}`);
   const cut = truncate === true ? -1 : truncated.indexOf(true);
   if (cut !== -1) throw tooLong(`inputs/${cut}`, maxTokens);
 }

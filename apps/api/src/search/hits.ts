@@ -10,6 +10,7 @@ import {
 import { explainMatch, highlighter, type TermMatch } from '@embedmill/retrieval';
 import { analyzerOf } from '@embedmill/sparse-weighting';
 import type { StoredPoint, VectorStore } from '@embedmill/vector-store';
+import { namedTenant } from '../access/principal.ts';
 import { AnswerRoom, sizeOf } from '../answer-size.ts';
 import { LoopShare } from '../loop-share.ts';
 import type { QueryLane } from '../query-lane.ts';
@@ -43,7 +44,17 @@ export async function hitsOf(
   const hits: Hit[] = [];
   for (const [n, { point, score, scores }] of found.entries()) {
     await share.step();
-    const { document_id: id, text, title, metadata, chunk_index, chunk_count, start, end } = point.payload;
+    const {
+      document_id: id,
+      tenant,
+      text,
+      title,
+      metadata,
+      chunk_index,
+      chunk_count,
+      start,
+      end,
+    } = point.payload;
     const { image, timestamp } = point.payload;
     const highlights = stretchesOf?.(text).map((stretch) => ({
       start: start + stretch.start,
@@ -51,6 +62,7 @@ export async function hitsOf(
     }));
     hits.push({
       id,
+      ...namedTenant(tenant),
       score,
       text,
       title,

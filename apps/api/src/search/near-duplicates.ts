@@ -6,6 +6,7 @@ import {
   type PointId,
   type TenantId,
 } from '@embedmill/jobs';
+import { namedTenant } from '../access/principal.ts';
 import type { ScoredPoint, StoredPoint, VectorStore } from '@embedmill/vector-store';
 import { AnswerRoom, sizeOf } from '../answer-size.ts';
 import { LoopShare } from '../loop-share.ts';
@@ -26,7 +27,12 @@ export const nearDuplicatesRequestSchema = z.strictObject({
 });
 export type NearDuplicatesRequest = z.infer<typeof nearDuplicatesRequestSchema>;
 
-const sideSchema = z.strictObject({ id: z.string(), chunk: z.int(), text: z.string() });
+const sideSchema = z.strictObject({
+  id: z.string(),
+  tenant: z.string().optional(),
+  chunk: z.int(),
+  text: z.string(),
+});
 export const nearDuplicatesResponseSchema = z.strictObject({
   pairs: z.array(z.strictObject({ score: z.number(), first: sideSchema, second: sideSchema })),
   points: z.int().meta({ description: 'Points that were looked at.' }),
@@ -103,6 +109,6 @@ export async function nearDuplicates(
   }
 }
 
-function sideOf({ document_id: id, chunk_index: chunk, text }: StoredPoint['payload']) {
-  return { id, chunk, text };
+function sideOf({ document_id: id, tenant, chunk_index: chunk, text }: StoredPoint['payload']) {
+  return { id, ...namedTenant(tenant), chunk, text };
 }

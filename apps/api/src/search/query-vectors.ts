@@ -9,7 +9,7 @@ import {
 import { analyzerOf, bm25Query, bm42Query } from '@embedmill/sparse-weighting';
 import type { SearchVector } from '@embedmill/vector-store';
 import { refusedField } from '../problem.ts';
-import { checkText, vectorAt, type QueryLane } from '../query-lane.ts';
+import { checkText, refuseUnknown, vectorAt, type QueryLane } from '../query-lane.ts';
 
 /** One question as vectors of the collection: what is asked of the store, one list of hits each. */
 export interface QueryVectors {
@@ -23,8 +23,9 @@ export interface QueryVectors {
 export type ListName = 'dense' | SparseScheme;
 
 /**
- * The request's questions as the vectors that its mode wants. Errors: `invalid_request` with the path, for a mode
- * that the collection has no vectors for; what the interactive lane says.
+ * The request's questions as the vectors that its mode wants. A question of which a model knows nothing has no vector of
+ * that model: it would be like that of every other such text. Errors: `invalid_request` with the path, for a mode that
+ * the collection has no vectors for, and for a question that no vector is left of; what the interactive lane says.
  */
 export async function queryVectorsOf(
   request: Pick<SearchRequest, 'query' | 'queries' | 'image' | 'mode' | 'sparse'>,
@@ -39,11 +40,11 @@ export async function queryVectorsOf(
   const { splade, bm25, bm42 } = profile.sparse;
   const terms =
     splade !== undefined && schemes.includes('splade')
-      ? (await lane.ask({ task: 'sparse', model: splade.model, inputs: texts, kind: 'query' })).vectors
-      : [];
-  return questions.map(({ text, weight }, n): QueryVectors => {
+      ? await lane.ask({ task: 'sparse', model: splade.model, inputs: texts, role: 'query' })
+      : undefined;
+  const asked = questions.map(({ text, weight }, n): QueryVectors => {
     const vectors: QueryVectors['vectors'] = [];
-    if (denseVectors !== undefined) {
+    if (denseVectors !== undefined && denseVectors.unknown[n] !== true) {
       vectors.push({ list: 'dense', kind: 'dense', values: vectorAt(denseVectors, n, dims) });
     }
     for (const scheme of schemes) {
@@ -59,10 +60,25 @@ export async function queryVectorsOf(
         case 'bm42':
           return bm42 && bm42Query(query, analyzerOf(bm42.language, analysis));
         case 'splade':
-          return terms[n];
+          return terms?.unknown[n] === true ? undefined : terms?.vectors[n];
       }
     }
   });
+  const models = [dense ? profile.model : undefined, terms && splade?.model].filter(
+    (one) => one !== undefined,
+  );
+  // By words alone, what has none is a question all the same: nothing answers it.
+  const nothing = asked.map(({ vectors }) => models.length > 0 && vectors.every(saysNothing));
+  refuseUnknown(nothing, models.join(', '), (n) => pathOfQuestion(request, n));
+  return asked;
+}
+
+function saysNothing(vector: SearchVector): boolean {
+  return vector.kind === 'sparse' && vector.values.indices.length === 0;
+}
+
+function pathOfQuestion({ queries }: Pick<SearchRequest, 'queries'>, n: number): string {
+  return queries === undefined ? 'query' : `queries/${n}/query`;
 }
 
 /** Which vectors a mode looks at. */
@@ -114,7 +130,7 @@ function questionsOf({
     checkText(query, 'query');
     return [{ text: query, weight: 1 }];
   }
-  for (const [n, one] of (queries ?? []).entries()) checkText(one.query, `queries/${n}/query`);
+  for (const [n, one] of (queries ?? []).entries()) checkText(one.query, pathOfQuestion({ queries }, n));
   return queries?.map(({ query: text, weight }) => ({ text, weight })) ?? [{ text: undefined, weight: 1 }];
 }
 
@@ -124,7 +140,7 @@ async function denseOf(
   { profile: { model } }: Collection,
   lane: QueryLane,
 ) {
-  if (image === undefined) return lane.ask({ task: 'embed', model, inputs: texts, kind: 'query' });
+  if (image === undefined) return lane.ask({ task: 'embed', model, inputs: texts, role: 'query' });
   const parsed = parseImageReference(image);
   if (!parsed.ok || parsed.reference.kind !== 'data')
     throw refusedField('image', 'must be a data URI, as in data:image/png;base64,…');

@@ -12,7 +12,7 @@ import {
 import { combineExamples, likeness } from '@embedmill/retrieval';
 import type { ScoredPoint, VectorStore } from '@embedmill/vector-store';
 import { LoopShare } from '../loop-share.ts';
-import { checkText, vectorAt, type QueryLane } from '../query-lane.ts';
+import { checkText, refuseUnknown, vectorAt, type QueryLane } from '../query-lane.ts';
 import { pageOfBlocks, type Block } from './blocks.ts';
 import { firstDepthOf, type Found } from './search.ts';
 import { documentsOf } from './stored.ts';
@@ -86,7 +86,9 @@ export async function recommendPoints(
     const embedded =
       texts.length === 0
         ? undefined
-        : await lane.ask({ task: 'embed', model: profile.model, inputs: texts, kind: 'document' });
+        : await lane.ask({ task: 'embed', model: profile.model, inputs: texts, role: 'document' });
+    const places = given.flatMap((one, n) => ('text' in one ? `${path}/${n}/text` : []));
+    refuseUnknown(embedded?.unknown ?? [], profile.model, (n) => places[n] ?? path);
     const keys = given.flatMap((one) =>
       'id' in one ? { id: one.id as DocumentId, tenant: (tenant ?? DEFAULT_TENANT) as TenantId } : [],
     );

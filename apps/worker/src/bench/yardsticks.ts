@@ -203,7 +203,7 @@ export async function openEncoder({ model, plan, documents }: YardstickInput): P
       while (running) {
         const start = performance.now();
         const inputs = [`what is the meaning of number ${times.length}?`];
-        await served.answer({ task: 'embed', model: model.name, inputs, kind: 'query' });
+        await served.answer({ task: 'embed', model: model.name, inputs, role: 'query' });
         times.push(performance.now() - start);
         await setTimeout(PAUSE_BETWEEN_QUERIES_MS);
       }

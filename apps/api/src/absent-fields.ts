@@ -1,0 +1,57 @@
+import type { z } from 'zod';
+
+type Issue = z.core.$ZodIssue;
+type Holder = Record<PropertyKey, unknown>;
+
+/**
+ * What nulls may hide behind one another, as in a union whose branch is chosen by a field: after so many looks the rest
+ * is an error as it stands. Each look is a whole check, so a request cannot ask for many.
+ */
+const MOST_LOOKS = 4;
+
+/**
+ * A request's part by its schema, where `null` is the same as absent in every field that the schema does not give to
+ * null: many clients send all the fields they know. It is taken out where the schema refuses it and nowhere else, so that
+ * a null in someone's metadata stays, and an unknown field is unknown with null in it, too. `data` is changed.
+ */
+export function parseRequest<Schema extends z.ZodType>(
+  schema: Schema,
+  data: unknown,
+): z.ZodSafeParseResult<z.output<Schema>> {
+  let parsed = schema.safeParse(data);
+  for (let look = 1; !parsed.success && look < MOST_LOOKS; look += 1) {
+    const removed = pathsOf(parsed.error.issues).filter((path) => removeNull(data, path));
+    if (removed.length === 0) break;
+    parsed = schema.safeParse(data);
+  }
+  return parsed;
+}
+
+/** A query string's parameters that say something: `?after=&tenant=` is what clients make of absent ones. */
+export function givenParameters(data: unknown): unknown {
+  if (typeof data !== 'object' || data === null) return data;
+  return Object.fromEntries(Object.entries(data).filter(([, value]) => value !== ''));
+}
+
+/** Where something is wrong, in all branches of unions: which was meant is not known yet. */
+function pathsOf(issues: readonly Issue[], above: readonly PropertyKey[] = []): PropertyKey[][] {
+  return issues.flatMap((issue) => {
+    const path = [...above, ...issue.path];
+    return issue.code === 'invalid_union' && issue.errors.length > 0
+      ? issue.errors.flatMap((branch) => pathsOf(branch, path))
+      : [path];
+  });
+}
+
+/** Takes a null out of the object that has it at the path; false where there is none, or a list has it. */
+function removeNull(data: unknown, path: readonly PropertyKey[]): boolean {
+  const [key, ...above] = [...path].reverse();
+  let holder = data;
+  for (const step of above.reverse()) holder = isHolder(holder) ? holder[step] : undefined;
+  if (key === undefined || !isHolder(holder) || Array.isArray(holder) || holder[key] !== null) return false;
+  return delete holder[key];
+}
+
+function isHolder(value: unknown): value is Holder {
+  return typeof value === 'object' && value !== null;
+}

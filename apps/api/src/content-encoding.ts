@@ -1,0 +1,53 @@
+import { pipeline, Readable, type Transform } from 'node:stream';
+import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
+import { EmbedmillError } from '@embedmill/jobs';
+
+/** By the names of RFC 9110, section 8.4.1, and RFC 8878. */
+const DECODERS: Readonly<Record<string, () => Transform>> = {
+  gzip: createGunzip,
+  'x-gzip': createGunzip,
+  deflate: createInflate,
+  br: createBrotliDecompress,
+  zstd: createZstdDecompress,
+};
+
+/**
+ * A body's bytes without their Content-Encoding, decoded as they are asked for: whoever stops at a limit has unpacked no
+ * more than a buffer beyond it. Errors: `unsupported_media_type`, `invalid_request` where the bytes are not so encoded.
+ */
+export function decodedBytes(
+  chunks: AsyncIterable<Buffer>,
+  contentEncoding: string | undefined,
+): AsyncIterable<Buffer> {
+  const encoding = contentEncoding?.trim().toLowerCase() ?? 'identity';
+  if (encoding === 'identity') return chunks;
+  const decoder = Object.hasOwn(DECODERS, encoding) ? DECODERS[encoding]?.() : undefined;
+  if (decoder === undefined) {
+    const message = `the Content-Encoding is ${encoding.slice(0, 100)}; send the body as it is, or as one of ${Object.keys(DECODERS).join(', ')}`;
+    throw new EmbedmillError('unsupported_media_type', message);
+  }
+  return decoded(chunks, decoder, encoding);
+}
+
+async function* decoded(
+  chunks: AsyncIterable<Buffer>,
+  decoder: Transform,
+  encoding: string,
+): AsyncGenerator<Buffer, void> {
+  // What ends it reaches the loop below as well.
+  pipeline(Readable.from(chunks), decoder, () => undefined);
+  try {
+    yield* decoder as AsyncIterable<Buffer>;
+  } catch (cause) {
+    if (cause instanceof EmbedmillError || !isDecoding(cause)) throw cause;
+    throw new EmbedmillError('invalid_request', `the body is not valid ${encoding}: ${cause.message}`, {
+      cause,
+    });
+  }
+}
+
+/** Errors of the decoders have numbers of their own beside their codes; those of connections are the system's. */
+function isDecoding(error: unknown): error is Error {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return /^(Z_|ZSTD_|ERR_(_|BROTLI|ZLIB|ZSTD))/.test(code);
+}
