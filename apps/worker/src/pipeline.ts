@@ -1,5 +1,6 @@
 import {
   asEmbedmillError,
+  EmbedmillError,
   parseImageReference,
   pointId,
   type Collection,
