@@ -10,13 +10,16 @@ import {
   type Profile,
 } from '@embedmill/jobs';
 import type { ModelSummary } from '@embedmill/models';
-import type { VectorStore } from '@embedmill/vector-store';
+import type { DocumentCount, VectorStore } from '@embedmill/vector-store';
 import { dimsOf, requireModel } from './model.ts';
 import type { ApiParts } from './parts.ts';
 
 /** A collection as the API shows it. */
 export const collectionViewSchema = collectionSchema
-  .extend({ points: z.int().meta({ description: 'Points that are stored: one a chunk.' }) })
+  .extend({
+    points: z.int().meta({ description: 'Points that are stored: one a chunk.' }),
+    documents: z.int().meta({ description: 'Documents that are stored.' }),
+  })
   .meta({ id: 'Collection' });
 export type CollectionView = z.infer<typeof collectionViewSchema>;
 
@@ -45,9 +48,52 @@ export async function requireByOwnName(store: VectorStore, name: string): Promis
   throw new EmbedmillError('invalid_request', message);
 }
 
+/** A collection by itself, with the documents of each tenant and source. */
+export const countedCollectionSchema = collectionViewSchema
+  .extend({
+    tenants: z.array(z.strictObject({ tenant: z.string(), documents: z.int() })).meta({
+      description: 'Documents of each tenant, the most first; up to 1,000 of them.',
+    }),
+    sources: z.array(z.strictObject({ source: z.string().nullable(), documents: z.int() })).meta({
+      description: 'Documents of each `source`, the most first; up to 1,000. Null: those that name none.',
+    }),
+  })
+  .meta({ id: 'CountedCollection' });
+const MOST_COUNTS = 1000;
+
 export async function collectionView(store: VectorStore, collection: Collection): Promise<CollectionView> {
-  return { ...collection, points: await store.countPoints(collection.name as CollectionName) };
+  const name = collection.name as CollectionName;
+  const [points, tenants] = await Promise.all([
+    store.countPoints(name),
+    store.countDocuments(name, 'tenant'),
+  ]);
+  return { ...collection, points, documents: sumOf(tenants) };
 }
+
+export async function countedCollection(
+  store: VectorStore,
+  collection: Collection,
+): Promise<z.infer<typeof countedCollectionSchema>> {
+  const name = collection.name as CollectionName;
+  const [points, tenants, sources] = await Promise.all([
+    store.countPoints(name),
+    store.countDocuments(name, 'tenant'),
+    store.countDocuments(name, 'source'),
+  ]);
+  return {
+    ...collection,
+    points,
+    documents: sumOf(tenants),
+    tenants: mostFirst(tenants).map(({ value, documents }) => ({ tenant: value ?? '', documents })),
+    sources: mostFirst(sources).map(({ value, documents }) => ({ source: value, documents })),
+  };
+}
+
+const sumOf = (counts: readonly DocumentCount[]): number =>
+  counts.reduce((sum, { documents }) => sum + documents, 0);
+
+const mostFirst = (counts: readonly DocumentCount[]): DocumentCount[] =>
+  counts.toSorted((a, b) => b.documents - a.documents).slice(0, MOST_COUNTS);
 
 /**
  * Creates a collection, unless it is there with the same profile, and makes workers serve its model.

@@ -33,7 +33,7 @@ test('a collection takes a default profile and its model’s size, and its model
       filterable: {},
       ...{ storage: 'float32', sparse: {}, video: { intervalSeconds: 5, maxFrames: 500 } },
     },
-    ...{ dims: 384, vector: 'dense', points: 0, createdAt: expect.stringMatching(/Z$/) },
+    ...{ dims: 384, vector: 'dense', points: 0, documents: 0, createdAt: expect.stringMatching(/Z$/) },
   });
   expect(await api.json('GET', '/api/v1/collections/plain')).toMatchObject({ status: 200, body });
   const listed = await api.json('GET', '/api/v1/collections');
@@ -179,10 +179,17 @@ test('documents are deleted one by one, for their tenant', async () => {
   await write('a/b c', 'other' as typeof DEFAULT_TENANT);
   await write('kept');
   const points = async () => (await api.json('GET', '/api/v1/collections/single')).body as { points: number };
-  expect(await points()).toMatchObject({ points: 3 });
+  expect(await points()).toMatchObject({
+    ...{ points: 3, documents: 3 },
+    tenants: [
+      { tenant: DEFAULT_TENANT, documents: 2 },
+      { tenant: 'other', documents: 1 },
+    ],
+    sources: [{ source: null, documents: 3 }],
+  });
   const path = `/api/v1/collections/single/documents/${encodeURIComponent('a/b c')}`;
   expect((await api.json('DELETE', path)).status).toBe(204);
-  expect(await points()).toMatchObject({ points: 2 });
+  expect(await points()).toMatchObject({ points: 2, documents: 2 });
   expect((await api.json('DELETE', `${path}?tenant=other`)).status).toBe(204);
   expect((await api.json('DELETE', `${path}?tenant=other`)).status).toBe(204);
   expect(await points()).toMatchObject({ points: 1 });

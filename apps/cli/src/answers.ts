@@ -3,7 +3,12 @@ import { z } from 'zod';
 import { collectionSchema, jobSchema, jsonSchema } from '@embedmill/jobs';
 
 export const looseJob = jobSchema.loose();
-export const collectionViewSchema = collectionSchema.loose().extend({ points: z.int() });
+export const collectionViewSchema = collectionSchema.loose().extend({
+  points: z.int(),
+  documents: z.int(),
+  tenants: z.array(z.looseObject({ tenant: z.string(), documents: z.int() })).optional(),
+  sources: z.array(z.looseObject({ source: z.string().nullable(), documents: z.int() })).optional(),
+});
 export type CollectionView = z.infer<typeof collectionViewSchema>;
 
 export const aliasSchema = z.looseObject({ name: z.string(), collection: z.string() });

@@ -163,7 +163,9 @@ describe('collections', () => {
 
   test('list, show and delete', async () => {
     await run(['collections', 'create', 'books']);
-    expect((await run(['collections'])).out).toMatch(/NAME +POINTS.*\nbooks +7 +all-MiniLM-L6-v2 +384\n/);
+    expect((await run(['collections'])).out).toMatch(
+      /NAME +DOCUMENTS +POINTS.*\nbooks +5 +7 +all-MiniLM-L6-v2 +384\n/,
+    );
     expect((await runJson('collections', 'show', 'books')).object).toMatchObject({
       collection: { name: 'books' },
     });

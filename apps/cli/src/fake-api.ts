@@ -173,7 +173,7 @@ export class FakeApi {
 
   #view(name: string) {
     const profile = this.collections.get(name) ?? profileSchema.parse({});
-    return { name, profile, dims: 384, createdAt: NOW, points: 7 };
+    return { name, profile, dims: 384, createdAt: NOW, points: 7, documents: 5 };
   }
 
   async #submit(request: IncomingMessage, response: ServerResponse, collection: string): Promise<void> {

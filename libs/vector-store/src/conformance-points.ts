@@ -7,7 +7,7 @@ import {
 } from '@embedmill/jobs';
 import { describe, expect, test } from 'vitest';
 import { documentOf, keyOf, sparse, unit } from './conformance-documents.ts';
-import type { PointScan, StoredPoint, VectorStore } from './store.ts';
+import type { CountedField, DocumentPoints, PointScan, StoredPoint, VectorStore } from './store.ts';
 
 /** How points are read back, by document and one after another; a part of `conformance`. */
 export function pointConformance(
@@ -120,6 +120,37 @@ export function pointConformance(
       expect(new Set(seen).size).toBe(seen.length);
       const ids = staying.flatMap((document) => document.points.map((point) => point.id));
       expect(seen).toEqual(expect.arrayContaining(ids));
+    });
+
+    test('are counted by the documents that they are of, by tenant and by source', async () => {
+      const name = await create();
+      const sorted = async (by: CountedField, tenant?: TenantId) =>
+        (await store().countDocuments(name, by, tenant))
+          .map(({ value, documents }) => `${value ?? 'none'} ${documents}`)
+          .toSorted();
+      expect(await sorted('tenant')).toEqual([]);
+      const documents = Array.from({ length: 30 }, (_, i) => {
+        const document = documentOf(name, `d${i}`, { chunks: 1 + (i % 3), tenant: i % 10 === 0 ? 'x' : 'y' });
+        if (i % 2 === 0)
+          for (const { payload } of document.points) payload.source = i < 20 ? 'wiki' : "o'mail";
+        return document;
+      });
+      await store().replaceDocuments(name, documents);
+      expect(await sorted('tenant')).toEqual(['x 3', 'y 27']);
+      expect(await sorted('source')).toEqual(['none 15', "o'mail 5", 'wiki 10']);
+      expect(await sorted('source', 'x' as TenantId)).toEqual(["o'mail 1", 'wiki 2']);
+      expect(await sorted('tenant', 'x' as TenantId)).toEqual(['x 3']);
+      expect(await sorted('tenant', 'z' as TenantId)).toEqual([]);
+      // Replaced, they are counted once; deleted, no more.
+      await store().replaceDocuments(name, [documents[1], documents[3]] as DocumentPoints[]);
+      await store().replaceDocuments(name, [documentOf(name, 'd2', { tenant: 'y' })]);
+      await store().deleteDocuments(
+        name,
+        [keyOf('d0', 'x'), keyOf('d10', 'x'), keyOf('d20', 'x'), keyOf('d20', 'y')],
+        2,
+      );
+      expect(await sorted('tenant')).toEqual(['y 27']);
+      expect(await sorted('source')).toEqual(['none 16', "o'mail 4", 'wiki 7']);
     });
 
     test('of an empty collection are none', async () => {

@@ -1,5 +1,7 @@
 export type {
   AbsentDocument,
+  CountedField,
+  DocumentCount,
   Alias,
   DocumentKey,
   DocumentPoints,

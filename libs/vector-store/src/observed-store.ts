@@ -16,6 +16,7 @@ const OPERATIONS = {
   scanPoints: 'read',
   countPoints: 'read',
   countLacking: 'read',
+  countDocuments: 'read',
   getCollection: 'define',
   listCollections: 'define',
   createCollection: 'define',

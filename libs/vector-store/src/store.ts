@@ -37,6 +37,8 @@ export interface PointPayload {
   job_id: JobId;
   /** The sequence of the submission that wrote it; 0 where it was stored before there were sequences. */
   sequence: number;
+  /** What the document was submitted as a part of, where it was said. */
+  source?: string | null;
   metadata: { [key: string]: Json };
 }
 
@@ -96,6 +98,15 @@ export type FoundDocument = StoredDocument | AbsentDocument;
 export interface PointSelection {
   filter?: Filter | undefined;
   tenant?: TenantId | undefined;
+}
+
+/** Fields of payloads that documents are counted by. */
+export type CountedField = 'tenant' | 'source';
+
+export interface DocumentCount {
+  /** Null: those without a value. */
+  value: string | null;
+  documents: number;
 }
 
 export type SearchVector =
@@ -230,6 +241,9 @@ export interface VectorStore extends DocumentWrites {
   countPoints(name: CollectionName, tenant?: TenantId): Promise<number>;
   /** Points that have no dense vector of this name; exact. */
   countLacking(name: CollectionName, vector: DenseName): Promise<number>;
+
+  /** Documents by what stands in a field of their payloads; exact. A document counts where its chunk 0 is stored. */
+  countDocuments(name: CollectionName, by: CountedField, tenant?: TenantId): Promise<DocumentCount[]>;
 
   /** What is known of each document, in the order asked; undefined of those that nobody had a say on. */
   findDocuments(name: CollectionName, documents: DocumentKey[]): Promise<(FoundDocument | undefined)[]>;

@@ -59,6 +59,7 @@ function storeView(store: VectorStore, reads: FairTurns): VectorStore {
       return store.moveAlias(name, collection);
     },
     countPoints: async (name) => read(() => store.countPoints(seen(name), currentPrincipal().tenant)),
+    countDocuments: async (name, by, tenant) => store.countDocuments(seen(name), by, ownTenant(tenant)),
     countLacking: async (name, vector) => read(() => store.countLacking(ofAllTenants({ name }).name, vector)),
     findDocuments: async (name, keys) => read(() => store.findDocuments(seen(name), keys.map(ownKey))),
     replaceDocuments: async () => refuseWrite(),

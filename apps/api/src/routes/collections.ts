@@ -10,6 +10,8 @@ import {
 import {
   collectionView,
   collectionViewSchema,
+  countedCollection,
+  countedCollectionSchema,
   createCollection,
   requireByOwnName,
   requireCollection,
@@ -71,10 +73,10 @@ export function collectionRoutes(parts: ApiParts): FastifyPluginAsyncZod {
         config: { access: 'any' },
         schema: {
           ...{ tags, summary: 'One collection', params },
-          response: { 200: collectionViewSchema, ...problemResponses },
+          response: { 200: countedCollectionSchema, ...problemResponses },
         },
       },
-      async (request) => collectionView(store, await requireCollection(store, request.params.name)),
+      async (request) => countedCollection(store, await requireCollection(store, request.params.name)),
     );
 
     server.delete(

@@ -15,7 +15,7 @@ import type { CollectionView } from '../client.ts';
 import type { CommandHost } from '../command-host.ts';
 import { EXIT, usageError } from '../exit.ts';
 import { integerBetween, schemesOf } from '../option-values.ts';
-import { grouped, table } from '../text.ts';
+import { grouped, oneLine, table } from '../text.ts';
 
 interface CreateOptions {
   model?: string;
@@ -96,12 +96,13 @@ export function addCollections(program: Command, host: CommandHost): void {
           terminal.print('no collections yet; make one with: embedmill collections create NAME');
         const rows = all.map((view) => [
           view.name,
+          grouped(view.documents),
           grouped(view.points),
           view.profile.model,
           String(view.dims),
         ]);
         if (all.length > 0) {
-          for (const line of table([['NAME', 'POINTS', 'MODEL', 'DIMS'], ...rows], [1, 3]))
+          for (const line of table([['NAME', 'DOCUMENTS', 'POINTS', 'MODEL', 'DIMS'], ...rows], [1, 2, 4]))
             terminal.print(line);
         }
         return EXIT.ok;
@@ -117,6 +118,7 @@ export function addCollections(program: Command, host: CommandHost): void {
         const view = await client().collection(name);
         if (terminal.json) terminal.printJson({ collection: view });
         terminal.print(`collection ${view.name}: ${describe(view)}`);
+        for (const line of countLines(view)) terminal.print(line);
         terminal.print(JSON.stringify(view.profile, null, 2));
         return EXIT.ok;
       }),
@@ -175,9 +177,27 @@ function fieldAndType(given: string): [field: string, type: FilterableType] {
   return [field, known.data];
 }
 
-function describe({ points, dims, profile, other }: CollectionView): string {
+/** Documents of each tenant and source, where there are several. */
+function countLines({ tenants = [], sources = [] }: CollectionView): string[] {
+  const lines = (title: string, counts: [string, number][]) =>
+    counts.length < 2
+      ? []
+      : table([[title, 'DOCUMENTS'], ...counts.map(([name, n]) => [oneLine(name), grouped(n)])], [1]);
+  return [
+    ...lines(
+      'TENANT',
+      tenants.map(({ tenant, documents }) => [tenant, documents]),
+    ),
+    ...lines(
+      'SOURCE',
+      sources.map(({ source, documents }) => [source ?? '(none)', documents]),
+    ),
+  ];
+}
+
+function describe({ documents, points, dims, profile, other }: CollectionView): string {
   const sparse = SPARSE_SCHEMES.filter((scheme) => profile.sparse[scheme] !== undefined);
   const schemes = sparse.length === 0 ? '' : `, ${sparse.join(', ')}`;
   const migrating = other === undefined ? '' : `; second vector: ${other.model}, ${other.dims} dims`;
-  return `${grouped(points)} points, ${profile.model}, ${dims} dims${schemes}${migrating}`;
+  return `${grouped(documents)} documents, ${grouped(points)} points, ${profile.model}, ${dims} dims${schemes}${migrating}`;
 }

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { DEFAULTS } from './fake-defaults.ts';
 import { passes, valuesAtPath, type FakeFilter, type FakePoint } from './fake-filter.ts';
 import {
   asFloat32,
@@ -63,6 +64,12 @@ interface SetPayloadBody {
   filter?: FakeFilter;
 }
 
+interface FacetBody {
+  key: string;
+  limit?: number;
+  filter?: FakeFilter;
+}
+
 interface UpdateVectorsBody {
   points: PointBody[];
   update_filter?: FakeFilter;
@@ -76,6 +83,8 @@ export class FakeCollection {
   readonly #sparse: Record<string, SparseParams>;
   readonly #quantization: unknown;
   readonly #points = new Map<string | number, FakePoint>();
+  /** By indexed key, what has ever stood there. */
+  readonly #values = new Map<string, Set<unknown>>();
   readonly #indexes = new Map<string, string | { type: string }>();
   #metadata: unknown;
   #operations = 0;
@@ -100,6 +109,12 @@ export class FakeCollection {
         if (there === undefined || !('dense' in (body as VectorConfig))) return undefined;
         const { size } = (body as { dense: VectorParams }).dense;
         return size === there.size ? undefined : `Wrong input: Vector ${name} already exists`;
+      }
+      case 'post /collections/{collection_name}/facet': {
+        const { key } = body as FacetBody;
+        return this.#indexes.has(key)
+          ? undefined
+          : `Bad request: Index required but not found for "${key}" of one of the following types: [keyword]. Help: Create an index for this key or use a different filter.`;
       }
       case 'post /collections/{collection_name}/points/query': {
         const { using, query } = body as QueryBody;
@@ -135,6 +150,7 @@ export class FakeCollection {
           field_schema: string | { type: string };
         };
         this.#indexes.set(field_name, field_schema);
+        for (const point of this.#all()) this.#noteValues(point);
         return this.#done();
       }
       case 'put /collections/{collection_name}/points':
@@ -174,6 +190,8 @@ export class FakeCollection {
       }
       case 'post /collections/{collection_name}/points/count':
         return { count: this.#select((body as { filter?: FakeFilter }).filter).length };
+      case 'post /collections/{collection_name}/facet':
+        return { hits: this.#facet(body as FacetBody) };
       case 'post /collections/{collection_name}/points': {
         const { ids, with_payload, with_vector } = body as ScrollBody & { ids: string[] };
         const found = ids.map((id) => this.#points.get(id)).filter((point) => point !== undefined);
@@ -188,6 +206,19 @@ export class FakeCollection {
       default:
         throw new Error(`FakeQdrant does not answer ${route}`);
     }
+  }
+
+  /** Values that were there once and are no more come, too, with a count of 0. */
+  #facet({ key, limit = 10, filter }: FacetBody) {
+    const counts = new Map<unknown, number>([...(this.#values.get(key) ?? [])].map((value) => [value, 0]));
+    for (const point of this.#select(filter)) {
+      for (const value of new Set(valuesAtPath(point.payload, key)))
+        counts.set(value, (counts.get(value) ?? 0) + 1);
+    }
+    return [...counts]
+      .map(([value, count]) => ({ value, count }))
+      .sort((a, b) => b.count - a.count || (String(a.value) < String(b.value) ? -1 : 1))
+      .slice(0, limit);
   }
 
   #query({ query, using, limit, offset = 0, filter, with_payload, with_vector }: QueryBody) {
@@ -249,7 +280,17 @@ export class FakeCollection {
       const there = this.#points.get(id);
       if (there === undefined ? update_mode === 'update_only' : update_mode === 'insert_only') continue;
       if (there !== undefined && !passes(update_filter, there)) continue;
-      this.#points.set(id, { id, vectors: kept(vector), payload: payload ?? {}, version: this.#operations });
+      const point = { id, vectors: kept(vector), payload: payload ?? {}, version: this.#operations };
+      this.#points.set(id, point);
+      this.#noteValues(point);
+    }
+  }
+
+  #noteValues({ payload }: FakePoint): void {
+    for (const key of this.#indexes.keys()) {
+      const values = this.#values.get(key) ?? new Set();
+      for (const value of valuesAtPath(payload, key)) values.add(value);
+      this.#values.set(key, values);
     }
   }
 
@@ -308,28 +349,6 @@ export class FakeCollection {
     };
   }
 }
-
-const DEFAULTS = {
-  hnsw_config: {
-    m: 16,
-    ef_construct: 100,
-    full_scan_threshold: 10000,
-    max_indexing_threads: 0,
-    on_disk: false,
-  },
-  optimizer_config: {
-    deleted_threshold: 0.2,
-    vacuum_min_vector_number: 1000,
-    default_segment_number: 0,
-    max_segment_size: null,
-    memmap_threshold: null,
-    indexing_threshold: 10000,
-    flush_interval_sec: 5,
-    max_optimization_threads: null,
-    prevent_unoptimized: null,
-  },
-  wal_config: { wal_capacity_mb: 32, wal_segments_ahead: 0, wal_retain_closed: 1 },
-};
 
 /**
  * Qdrant orders equal scores as its heaps leave them: by how many are looked for, in no way that a client may rely on. Here

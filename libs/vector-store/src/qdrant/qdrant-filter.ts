@@ -147,6 +147,12 @@ function above(key: string, sequence: number): QdrantCondition {
   return { key, range: { gt: sequence } };
 }
 
+/** The chunks 0 of the tenant's documents, one a document. */
+export function headFilter(tenant: TenantId | undefined): { must: QdrantCondition[] } {
+  const head = matches('chunk_index', 0);
+  return { must: tenant === undefined ? [head] : [matches('tenant', tenant), head] };
+}
+
 /** Points that have no vector of this name. */
 export function withoutVector(name: string): QdrantFilter {
   return { must_not: [{ has_vector: name }] };

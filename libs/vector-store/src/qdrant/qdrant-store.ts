@@ -26,6 +26,8 @@ import { confirmInOrder, decidedBy, deleteInOrder, replaceInOrder } from '../ord
 import { checkedDocuments } from '../replacement.ts';
 import type {
   Alias,
+  CountedField,
+  DocumentCount,
   DocumentKey,
   DocumentPoints,
   DocumentVersion,
@@ -54,6 +56,7 @@ import {
   type QdrantFilter,
 } from './qdrant-filter.ts';
 import { additionBatches, checkSizes, payloadOf, upsertBatches } from './qdrant-points.ts';
+import { countByField } from './qdrant-counts.ts';
 import { addToPoints, type VectorUpdate } from './qdrant-additions.ts';
 import { askTermFactors, queryOf, searchInOrder } from './qdrant-query.ts';
 import { KnownDefinitions } from './known-definitions.ts';
@@ -176,6 +179,19 @@ export class QdrantStore implements VectorStore {
     await this.#collection(name);
     const filter = shown(searchFilter(tenant, undefined));
     return (await this.#send(name, () => this.#client.count(name, { exact: true, filter }))).count;
+  }
+
+  async countDocuments(name: CollectionName, by: CountedField, tenant?: TenantId): Promise<DocumentCount[]> {
+    await this.#collection(name);
+    return countByField(by, tenant, {
+      facet: (request) => this.#send(name, () => this.#client.facet(name, request)),
+      count: async (filter) =>
+        (await this.#send(name, () => this.#client.count(name, { exact: true, filter }))).count,
+      index: (field) => {
+        const index = { field_name: field, field_schema: 'keyword' as const, wait: true };
+        return this.#send(name, () => this.#client.createPayloadIndex(name, index));
+      },
+    });
   }
 
   async countLacking(name: CollectionName, vector: DenseName): Promise<number> {

@@ -9,6 +9,7 @@ const USED = {
   '/collections/aliases': ['post'],
   '/collections/{collection_name}/aliases': ['get'],
   '/collections/{collection_name}': ['get', 'put', 'patch', 'delete'],
+  '/collections/{collection_name}/facet': ['post'],
   '/collections/{collection_name}/index': ['put'],
   '/collections/{collection_name}/vectors/{vector_name}': ['put', 'delete'],
   '/collections/{collection_name}/points': ['post', 'put'],

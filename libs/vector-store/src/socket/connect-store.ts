@@ -38,6 +38,7 @@ export function connectStore(
     moveAlias: (name, collection) => call('moveAlias', name, collection),
     countPoints: (name, tenant) => call('countPoints', name, tenant),
     countLacking: (name, vector) => call('countLacking', name, vector),
+    countDocuments: (name, by, tenant) => call('countDocuments', name, by, tenant),
     findDocuments: (name, documents) => call('findDocuments', name, documents),
     replaceDocuments: async (name, documents, known) =>
       (await client.call('replaceDocuments', [name, packDocuments(documents), known])) as DocumentKey[],

@@ -12,6 +12,7 @@ export const METHODS = [
   'moveAlias',
   'countPoints',
   'countLacking',
+  'countDocuments',
   'findDocuments',
   'replaceDocuments',
   'deleteDocuments',

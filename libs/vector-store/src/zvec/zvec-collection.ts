@@ -20,6 +20,8 @@ import { conditionOf } from '../condition.ts';
 import { groups } from '../groups.ts';
 import { checkedDocuments } from '../replacement.ts';
 import type {
+  CountedField,
+  DocumentCount,
   DocumentKey,
   DocumentPoints,
   DocumentVersion,
@@ -35,6 +37,7 @@ import { removeFolder, tableFolder, writeDefinition } from './collection-folder.
 import { countLacking, createTable, tablesOf } from './collection-tables.ts';
 import { CollectionTerms } from './collection-terms.ts';
 import * as column from './columns.ts';
+import { DocumentCounts } from './document-counts.ts';
 import { DocumentWrites } from './document-writes.ts';
 import { inTurn, type Zvec } from './native.ts';
 import { readDocuments, type Tables } from './point-reader.ts';
@@ -67,6 +70,7 @@ export class ZvecCollection {
   readonly #tombstones: Tombstones;
   readonly #documents: DocumentWrites;
   readonly #scanner = new PointScanner();
+  readonly #counts = new DocumentCounts();
   readonly #running = new Running();
   #definition: Collection;
   #lastWrite: Promise<unknown> = Promise.resolve();
@@ -125,6 +129,10 @@ export class ZvecCollection {
       if (fields[column.TENANT] === digest) points += 1;
     });
     return points;
+  }
+
+  countDocuments(by: CountedField, tenant?: TenantId): Promise<DocumentCount[]> {
+    return this.#running.track(this.#counts.by(by, this.#tablesNow.current, tenant));
   }
 
   /** Points without a vector of this name, wherever else they have a row. */

@@ -12,6 +12,8 @@ import {
 import { assertSameCollection, collectionNotFound, nameTaken } from '../collections.ts';
 import type {
   Alias,
+  CountedField,
+  DocumentCount,
   DocumentKey,
   DocumentPoints,
   DocumentVersion,
@@ -133,6 +135,10 @@ class ZvecStore implements VectorStore {
 
   async countPoints(name: CollectionName, tenant?: TenantId): Promise<number> {
     return this.#collection(name).count(tenant);
+  }
+
+  async countDocuments(name: CollectionName, by: CountedField, tenant?: TenantId): Promise<DocumentCount[]> {
+    return this.#collection(name).countDocuments(by, tenant);
   }
 
   async countLacking(name: CollectionName, vector: DenseName): Promise<number> {

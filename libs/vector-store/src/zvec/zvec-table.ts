@@ -37,6 +37,8 @@ export const MOST_ROWS = 100_000;
  */
 export class ZvecTable {
   readonly folder: string;
+  /** Grows with each change of rows. */
+  changes = 0;
   readonly #native: ZVecCollection;
   readonly #where: string;
   readonly #running = new Running();
@@ -203,6 +205,7 @@ export class ZvecTable {
 
   /** Runs what answers with statuses. */
   async #attempt(action: () => Parameters<typeof assertOk>[0] | Promise<Parameters<typeof assertOk>[0]>) {
+    this.changes += 1;
     try {
       assertOk(await this.#run(action), this.#where);
     } catch (thrown) {

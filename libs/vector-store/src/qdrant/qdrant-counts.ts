@@ -1,0 +1,49 @@
+import { EmbedmillError, type TenantId } from '@embedmill/jobs';
+import type { Schemas } from '@qdrant/js-client-rest';
+import type { CountedField, DocumentCount } from '../store.ts';
+import { headFilter, shown, type QdrantFilter } from './qdrant-filter.ts';
+
+/** Different values that are counted. */
+const MOST_VALUES = 100_000;
+
+/** What counting asks of one collection. */
+export interface CountRequests {
+  facet(request: Schemas['FacetRequest']): Promise<Schemas['FacetResponse']>;
+  count(filter: QdrantFilter): Promise<number>;
+  /** Makes an index of a payload field. */
+  index(field: CountedField): Promise<unknown>;
+}
+
+/** Documents by what stands in a field of their heads' payloads; null: those without a value. */
+export async function countByField(
+  key: CountedField,
+  tenant: TenantId | undefined,
+  requests: CountRequests,
+): Promise<DocumentCount[]> {
+  const filter = shown(headFilter(tenant));
+  const { hits } = await withIndex(key, requests, () =>
+    requests.facet({ key, exact: true, limit: MOST_VALUES, filter }),
+  );
+  const counts = hits
+    .map(({ value, count }): DocumentCount => ({ value: String(value), documents: count }))
+    // Values that nothing has any more come with a count of 0.
+    .filter(({ documents }) => documents > 0);
+  const whole = await requests.count(filter);
+  const without = whole - counts.reduce((sum, { documents }) => sum + documents, 0);
+  return without > 0 ? [...counts, { value: null, documents: without }] : counts;
+}
+
+/** Collections of earlier versions get the index of a field when it is first needed. */
+async function withIndex<T>(
+  field: CountedField,
+  requests: CountRequests,
+  send: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await send();
+  } catch (thrown) {
+    if (!(thrown instanceof EmbedmillError) || thrown.code !== 'store_rejected') throw thrown;
+    await requests.index(field);
+    return send();
+  }
+}

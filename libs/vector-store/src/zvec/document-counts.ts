@@ -1,0 +1,83 @@
+import type { TenantId } from '@embedmill/jobs';
+import type { ZVecDoc } from '@zvec/zvec';
+import type { CountedField, DocumentCount, PointPayload } from '../store.ts';
+import * as column from './columns.ts';
+import type { ZvecTable } from './zvec-table.ts';
+
+/** What each document is counted under: the digest of its tenant, and what stands in the field. */
+interface Counted {
+  changes: number;
+  table: ZvecTable;
+  /** By tenant digest, then by value. */
+  tenants: Map<string, Map<string | null, number>>;
+}
+
+/**
+ * How many documents there are by a field of their payloads: counted in one pass over the rows when it is asked for and
+ * anything was written since, and else remembered. Passes for the same field run one at a time.
+ */
+export class DocumentCounts {
+  readonly #counted = new Map<CountedField, Counted>();
+  #last: Promise<unknown> = Promise.resolve();
+
+  async by(field: CountedField, table: ZvecTable, tenant: TenantId | undefined): Promise<DocumentCount[]> {
+    const pass = this.#last.then(() => this.#upToDate(field, table));
+    this.#last = pass.catch(() => undefined);
+    const { tenants } = await pass;
+    const wanted = tenant === undefined ? [...tenants.values()] : [tenants.get(column.digest(tenant))];
+    const sums = new Map<string | null, number>();
+    for (const counts of wanted) {
+      for (const [value, documents] of counts ?? []) sums.set(value, (sums.get(value) ?? 0) + documents);
+    }
+    return [...sums].map(([value, documents]) => ({ value, documents }));
+  }
+
+  async #upToDate(field: CountedField, table: ZvecTable): Promise<Counted> {
+    const known = this.#counted.get(field);
+    if (known !== undefined && known.table === table && known.changes === table.changes) return known;
+    const counted = await count(field, table);
+    this.#counted.set(field, counted);
+    return counted;
+  }
+}
+
+async function count(field: CountedField, table: ZvecTable): Promise<Counted> {
+  const { changes } = table;
+  const tenants: Counted['tenants'] = new Map();
+  const add = (row: ZVecDoc, value: string | null): void => {
+    const digest = row.fields[column.TENANT] as string;
+    const counts = tenants.get(digest) ?? new Map<string | null, number>();
+    tenants.set(digest, counts);
+    counts.set(value, (counts.get(value) ?? 0) + 1);
+  };
+  const isHead = (row: ZVecDoc): boolean => row.fields[column.CHUNK_INDEX] === 0;
+  switch (field) {
+    case 'tenant': {
+      // A row of each tenant tells its name; payloads of all would take long.
+      const example = new Map<string, string>();
+      await table.forEach([column.TENANT, column.CHUNK_INDEX], (row) => {
+        if (!isHead(row)) return;
+        const digest = row.fields[column.TENANT] as string;
+        if (!example.has(digest)) example.set(digest, row.id);
+        add(row, digest);
+      });
+      const rows = await table.fetch([...example.values()], [column.PAYLOAD], false);
+      for (const [digest, counts] of tenants) {
+        const name = rows.get(example.get(digest) ?? '');
+        // The one that was taken was deleted meanwhile: the count is of before that, and not kept.
+        if (name === undefined) return count(field, table);
+        tenants.set(digest, new Map([[payloadOf(name).tenant, counts.get(digest) ?? 0]]));
+      }
+      break;
+    }
+    case 'source':
+      await table.forEach([column.TENANT, column.CHUNK_INDEX, column.PAYLOAD], (row) => {
+        if (isHead(row)) add(row, payloadOf(row).source ?? null);
+      });
+  }
+  return { changes, table, tenants };
+}
+
+function payloadOf({ fields }: ZVecDoc): PointPayload {
+  return JSON.parse(fields[column.PAYLOAD] as string) as PointPayload;
+}
