@@ -27,12 +27,12 @@ export const SHARDS = 400;
 const WORK = { shardSeconds: 0.1, sigma: 0.6, besideSeconds: 0.02 };
 
 const CLUSTER: Cluster = {
-  ...{ workers: 12, shardsInHand: 2, lockSeconds: 15, dispatchers: 1, jobsEach: 4 },
-  ...{ outstandingShards: 4, mostShards: 1000, pollSeconds: 0.1, addSeconds: 0.0003 },
+  ...{ workers: 12, shardsInHand: 2, lockSeconds: 15, dispatchers: 1 },
+  ...{ mostShards: 1000, pollSeconds: 0.1, addSeconds: 0.0003 },
 };
 export const CLUSTERS: [about: string, cluster: Cluster][] = [
   ['a bound that follows the workers', CLUSTER],
-  ['a fixed bound that starves them', { ...CLUSTER, outstandingShards: 6, mostShards: 6 }],
+  ['a fixed bound that starves them', { ...CLUSTER, mostShards: 6 }],
   ['workers that have one shard in hand', { ...CLUSTER, shardsInHand: 1 }],
 ];
 
@@ -85,8 +85,11 @@ async function runJob({ redisUrl, spool, queue, closers }: Rig, cluster: Cluster
   }
   const dispatcher = await startDispatcher({
     ...{ redisUrl, spool, store: {} as VectorStore, models: () => Promise.resolve([]) },
-    ...{ jobs: cluster.jobsEach, lockMs: 1000 * cluster.lockSeconds, pollMs: 1000 * cluster.pollSeconds },
-    ...{ outstandingShards: cluster.outstandingShards, mostShards: cluster.mostShards },
+    jobs: 100,
+    scans: 4,
+    weightOf: () => 1,
+    ...{ lockMs: 1000 * cluster.lockSeconds, pollMs: 1000 * cluster.pollSeconds },
+    mostShards: cluster.mostShards,
     maxSourceBytes: 1e9,
     openUrl: () => Promise.reject(new Error('no URLs here')),
     log: { info: () => {}, warn: () => {} },

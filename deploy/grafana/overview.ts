@@ -23,7 +23,7 @@ export function overview(): Dashboard {
       stat({
         title: 'Jobs waiting',
         description:
-          'Unfinished jobs that no dispatcher has taken. EMBEDMILL_API_JOBS says how many each takes at once.',
+          'Unfinished jobs that no dispatcher has taken. There are some only where more than EMBEDMILL_API_JOBS of each dispatcher are unfinished.',
         unit: 'short',
         queries: [[once(gauge('unfinishedJobs', { state: 'waiting' })), 'waiting']],
         thresholds: [50, 500],

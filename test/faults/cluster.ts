@@ -264,7 +264,7 @@ export class Cluster {
         ...{ EMBEDMILL_SHARED: undefined, QDRANT_URL: undefined },
         ...{ REDIS_URL: redisUrlOf[part.name] ?? this.redisSocket, EMBEDMILL_DATA_DIR: this.data },
         ...{ EMBEDMILL_API_PORT: '0', EMBEDMILL_WORKER_PORT: '0' },
-        ...{ EMBEDMILL_API_LOCK_SECONDS: String(LOCK_SECONDS), EMBEDMILL_API_OUTSTANDING_SHARDS: '6' },
+        EMBEDMILL_API_LOCK_SECONDS: String(LOCK_SECONDS),
         ...{ EMBEDMILL_WORKER_LOCK_SECONDS: String(LOCK_SECONDS), EMBEDMILL_WORKER_CPUS: '1' },
         ...(qdrantUrl === undefined ? {} : { QDRANT_URL: qdrantUrl }),
         ...env,

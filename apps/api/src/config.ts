@@ -121,15 +121,16 @@ export const settingsSchema = z.strictObject({
   EMBEDMILL_API_STORE_READS: integer(1, 10_000).optional().meta({
     description: 'Reads of the store at the same time; 4 of the embedded one, 32 of Qdrant by default.',
   }),
-  EMBEDMILL_API_JOBS: integer(1, 1000)
-    .default(8)
-    .meta({ description: 'Jobs that are dispatched at the same time; others wait.' }),
-  EMBEDMILL_API_OUTSTANDING_SHARDS: integer(1, 10_000)
-    .default(32)
-    .meta({ description: 'Shards that one job may have on the queue in any case.' }),
-  EMBEDMILL_API_MOST_SHARDS: integer(1, 1_000_000)
+  EMBEDMILL_API_JOBS: integer(1, 100_000)
     .default(10_000)
-    .meta({ description: 'And at most, where workers would else find none; 2 kB of Redis each.' }),
+    .meta({ description: 'Unfinished jobs in a dispatcher’s hands at the same time; others wait.' }),
+  EMBEDMILL_API_SCANS: integer(1, 1000).default(4).meta({
+    description: 'Sources that are scanned at the same time, and as many small ones beside them.',
+  }),
+  EMBEDMILL_API_MOST_SHARDS: integer(1, 1_000_000).default(10_000).meta({
+    description:
+      'Shards of a model that wait for workers, and outstanding ones of a job, at most; 2 kB of Redis each.',
+  }),
   EMBEDMILL_API_LOCK_SECONDS: integer(1, 600)
     .default(15)
     .meta({ description: 'After this long without a sign of life, a dispatcher’s jobs go to another.' }),
@@ -171,7 +172,7 @@ export interface ApiConfig extends SharedConfig {
   /** Calls to the store at the same time. */
   storeReads: number;
   shutdownMs: number;
-  dispatcher: { jobs: number; outstandingShards: number; mostShards: number; lockMs: number };
+  dispatcher: { jobs: number; scans: number; mostShards: number; lockMs: number };
   retention: RetentionPolicy;
 }
 
@@ -206,7 +207,7 @@ export function readConfig(environment: Record<string, string | undefined>): Api
     shutdownMs: read.EMBEDMILL_API_SHUTDOWN_SECONDS * 1000,
     dispatcher: {
       jobs: read.EMBEDMILL_API_JOBS,
-      outstandingShards: read.EMBEDMILL_API_OUTSTANDING_SHARDS,
+      scans: read.EMBEDMILL_API_SCANS,
       mostShards: read.EMBEDMILL_API_MOST_SHARDS,
       lockMs: read.EMBEDMILL_API_LOCK_SECONDS * 1000,
     },

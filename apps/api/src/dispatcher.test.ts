@@ -87,7 +87,7 @@ describe.each(brokers)('by $name', ({ missing, start, as }) => {
           active -= 1;
           return stored(shard);
         }, slots);
-        await rig.dispatcher({ outstandingShards: 3, mostShards: 20 });
+        await rig.dispatcher({ mostShards: 20 });
         const job = await rig.finished(await rig.submit(256 * 60));
         expect(job).toMatchObject({ state: 'completed', shardsDone: 60, stored: 256 * 60 });
         expect(most).toBeGreaterThanOrEqual(slots);

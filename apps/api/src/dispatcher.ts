@@ -5,36 +5,36 @@ import {
   isFinished,
   type JobState,
   type Shard,
-  type ShardRange,
   type ShardResult,
   type SourceRef,
 } from '@embedmill/jobs';
 import { withLogFields } from '@embedmill/logs';
 import {
-  ADDED_AT_ONCE,
-  areAllSettled,
   consumeIngest,
-  isSettled,
   parseRecord,
   refusedForNow,
-  ShardBound,
+  shareOf,
   sourceOf,
   type IngestConsumer,
   type IngestHandle,
+  type JobSource,
   type QueueOptions,
 } from '@embedmill/queue';
-import { failShard, readManifest } from '@embedmill/sources';
+import { failShard } from '@embedmill/sources';
 import { joinOutput } from './export-output.ts';
+import { RunningJob } from './running-job.ts';
 import { scan, type ScanParts } from './scan.ts';
+import { ScanSlots } from './scan-slots.ts';
+import { Turns } from './turns.ts';
 import { tellEnd, tellFailures, type WebhookSender } from './webhooks.ts';
 
 /**
- * The one loop that moves jobs: it scans a job's source into a manifest, keeps a bounded number of its shards
- * on the queue, sums up what workers settled, and finishes when none is left.
+ * What moves jobs: it scans a job's source into a manifest, puts its shards on the queue as there is room for them
+ * (`Turns`), sums up what workers settled, and finishes when none is left. All unfinished jobs are in some dispatcher's
+ * hands; how many are scanned at the same time is bounded, how many run is not.
  *
  * It is the only writer of a job's progress. Everything it knows is in the job's record, saved before it counts:
- * killed at any point, the next dispatcher goes on from there. Pause, cancel, fairness between jobs and a queue
- * that stays shallow all follow from the bound on outstanding shards.
+ * killed at any point, the next dispatcher goes on from there.
  *
  * Redis may lose the end of what it was told, and with it shards, results, or a job's last state. So a job ends only
  * when each shard of its manifest has been counted: those that are neither counted nor on the queue are added again,
@@ -43,14 +43,16 @@ import { tellEnd, tellFailures, type WebhookSender } from './webhooks.ts';
  */
 export type DispatcherOptions = QueueOptions &
   ScanParts & {
-    /** Jobs dispatched at the same time. */
+    /** Jobs in hand at the same time: those that run, and those that wait to. */
     jobs: number;
-    /** Shards that one job may have on the queue in any case. */
-    outstandingShards: number;
-    /** And at most, where workers would else find none. */
+    /** Sources that are scanned at the same time. */
+    scans: number;
+    /** Shards that one job may have on the queue and in workers' hands, and that may wait for workers, at most. */
     mostShards: number;
-    /** Pause between two looks at what workers settled, in milliseconds; shorter at first while a job's last shards run. */
+    /** Pause between two looks at what workers settled, in milliseconds. */
     pollMs: number;
+    /** Of a share, of the room on the queue. */
+    weightOf: (share: string) => number;
     /** After this long without a sign of life, another dispatcher takes over. */
     lockMs: number;
     /** Nobody is told of jobs' ends by default. */
@@ -62,7 +64,7 @@ export type FinishedState = Extract<JobState, 'completed' | 'cancelled' | 'faile
 
 export interface DispatcherHooks {
   onFinished?: (state: FinishedState) => void;
-  /** One look at a job: shards added, results summed up. */
+  /** One look at all jobs in hand. */
   onTurn?: (seconds: number) => void;
   /** Documents whose shard was given up. */
   onLost?: (documents: number) => void;
@@ -76,15 +78,18 @@ export interface DispatcherLog {
 /** A disk that is full or a Redis that is away is waited for; a defect of our own is not, forever. */
 const MAX_INTERNAL_ERRORS = 20;
 
-const SHORT_PAUSE_MS = 10;
-/** Else the same job would always be the first to find the queue empty. */
-const jitter = (): number => 0.75 + Math.random() / 2;
+/** A source of so many bytes of NDJSON is scanned within some tens of milliseconds. */
+const SMALL_BYTES = 1024 * 1024;
 
-/** What all jobs of a dispatcher share: the bound of each queue, by the model whose it is. */
-type Bounds = Map<string, ShardBound>;
+/** What all jobs of a dispatcher share. */
+interface InHand {
+  turns: Turns;
+  slots: ScanSlots;
+}
 
 export function startDispatcher(options: DispatcherOptions): Promise<IngestConsumer> {
-  const bounds: Bounds = new Map();
+  const slots = new ScanSlots(options.scans);
+  let turns: Turns | undefined;
   return consumeIngest(
     {
       ...options,
@@ -92,22 +97,40 @@ export function startDispatcher(options: DispatcherOptions): Promise<IngestConsu
       lockMs: options.lockMs,
       onError: (error) => options.log.warn({ err: error }, 'the dispatcher lost touch with the queue'),
     },
-    (handle, signal) => withLogFields({ job: handle.id }, () => dispatch(handle, options, bounds, signal)),
+    (handle, signal, queue) => {
+      turns ??= new Turns(queue, {
+        pollMs: options.pollMs,
+        mostShards: options.mostShards,
+        weightOf: options.weightOf,
+        onTurn: options.hooks?.onTurn,
+      });
+      const inHand = { turns, slots };
+      return withLogFields({ job: handle.id }, () => dispatch(handle, options, inHand, signal));
+    },
   );
 }
 
 async function dispatch(
   handle: IngestHandle,
   options: DispatcherOptions,
-  bounds: Bounds,
+  inHand: InHand,
   signal: AbortSignal,
 ): Promise<void> {
   try {
     if (await hasFinished(handle, options)) return;
-    const source = await scan(handle, options, signal);
+    const source = await scanned(handle, options, inHand, signal);
     if (source === undefined) return await finish(handle, options, 'cancelled');
-    const bound = boundOf(handle, options, bounds);
-    await run(handle, options, { source, bound, rival: await handle.rival() }, signal);
+    const job = new RunningJob(handle, source, {
+      spool: options.spool,
+      rival: await handle.rival(),
+      mostShards: options.mostShards,
+      log: options.log,
+      loseShard: (shard) => loseShard(shard, options),
+      onFolded: failuresTeller(handle, options),
+    });
+    const end = await inHand.turns.run(job, signal);
+    if (end === 'completed') await joinOutput(handle, options);
+    await finish(handle, options, end);
   } catch (thrown) {
     const error = refusedForNow(thrown) ?? asEmbedmillError(thrown);
     const mayPass = error.retryable && (error.code !== 'internal' || handle.attempt < MAX_INTERNAL_ERRORS);
@@ -138,80 +161,45 @@ async function hasFinished(handle: IngestHandle, options: DispatcherOptions): Pr
   return true;
 }
 
-function boundOf({ record }: IngestHandle, options: DispatcherOptions, bounds: Bounds): ShardBound {
-  const { model } = record.collection.profile;
-  const { outstandingShards: perJob, mostShards: most } = options;
-  const bound = bounds.get(model) ?? new ShardBound({ perJob, most });
-  bounds.set(model, bound);
-  return bound;
-}
-
-async function run(
+/** Waits for its turn to be scanned, where it has not been, and is scanned. Undefined when it was cancelled meanwhile. */
+async function scanned(
   handle: IngestHandle,
   options: DispatcherOptions,
-  { source, bound, rival }: { source: SourceRef; bound: ShardBound; rival: number },
+  { turns, slots }: InHand,
   signal: AbortSignal,
-): Promise<void> {
-  const fold = () => handle.fold((shard) => loseShard(shard, options));
-  await fold();
-  let manifest = readManifest(options.spool, handle.id, handle.record.cursor.offset);
-  let ahead = await manifest.next();
-  let cancelled = false;
-  let toldFailures = false;
-  let pauseMs = SHORT_PAUSE_MS / 2;
+): Promise<SourceRef | undefined> {
+  if (handle.record.state === 'running') return sourceOf(handle.record);
+  const cancelled = new AbortController();
+  const unwatch = turns.watch(handle, () => cancelled.abort());
+  const either = AbortSignal.any([signal, cancelled.signal]);
+  const { source } = handle.record;
   try {
-    for (;;) {
-      signal.throwIfAborted();
-      const startedAt = performance.now();
-      await handle.assertHeld();
-      cancelled ||= await handle.isCancelled();
-      if (cancelled) await handle.withdrawShards();
-      let outstanding = await handle.outstanding();
-      const before = handle.record.cursor.index;
-      const isAdding = !cancelled && ahead.done !== true;
-      const room = isAdding ? bound.room({ outstanding, waiting: await handle.waiting() }) : 0;
-      const most = outstanding + room;
-      while (!ahead.done && outstanding < most) {
-        const { index } = handle.record.cursor;
-        const { range, next } = ahead.value;
-        if (!isSettled(handle.record.settled, index)) {
-          await handle.addShard(shardOf(handle, { source, rival }, index, range));
-          outstanding += 1;
-        }
-        handle.record = {
-          ...handle.record,
-          cursor: { index: index + 1, offset: next, bytes: range.offset + range.length },
-        };
-        ahead = await manifest.next();
-      }
-      const folded = await fold();
-      if (folded === 0 && handle.record.cursor.index > before) await handle.save();
-      if (options.webhooks !== undefined) toldFailures ||= await tellFailures(handle, options.webhooks);
-      options.hooks?.onTurn?.((performance.now() - startedAt) / 1000);
-      const isEnding = cancelled || ahead.done === true;
-      if (outstanding === 0 && isEnding) {
-        await foldAll(handle, options);
-        const { settled, progress } = handle.record;
-        if (cancelled || areAllSettled(settled, progress.shards)) break;
-        const { shards, shardsDone: done } = progress;
-        options.log.warn({ shards, done }, 'the queue lost shards of the job; they are added again');
-        await manifest.return(undefined);
-        handle.record = { ...handle.record, cursor: { index: 0, offset: 0, bytes: 0 } };
-        manifest = readManifest(options.spool, handle.id);
-        ahead = await manifest.next();
-        continue;
-      }
-      // Nobody shall wait long for a job that is as good as finished, nor Redis be asked in vain all the time.
-      const isShort = isEnding ? folded > 0 : room === ADDED_AT_ONCE;
-      if (isShort) pauseMs = SHORT_PAUSE_MS;
-      else pauseMs = isEnding ? Math.min(options.pollMs, pauseMs * 2) : options.pollMs * jitter();
-      await pause(pauseMs, signal);
-    }
+    return await slots.run({ share: shareOf(handle.record), isSmall: isSmall(source) }, either, () => {
+      unwatch();
+      return scan(handle, options, signal);
+    });
+  } catch (thrown) {
+    if (cancelled.signal.aborted && !signal.aborted) return undefined;
+    throw thrown;
   } finally {
-    await manifest.return(undefined);
+    unwatch();
   }
-  if (!cancelled) await joinOutput(handle, options);
-  await finish(handle, options, cancelled ? 'cancelled' : 'completed');
+}
+
+/** Whether it is scanned at once, as far as can be told before. */
+function isSmall(source: JobSource): boolean {
+  switch (source.kind) {
+    case 'inline':
+      return true;
+    case 'file':
+    case 's3':
+      return source.size <= SMALL_BYTES;
+    case 'encoded':
+      return source.source.size <= SMALL_BYTES / 8;
+    case 'url':
+    case 'collection':
+      return false;
+  }
 }
 
 /** Folds until nothing is left to fold; shards still on the queue are waited for. */
@@ -230,6 +218,14 @@ async function loseShard(shard: Shard, options: DispatcherOptions): Promise<Shar
   const result = await failShard(options.spool, shard, new EmbedmillError('worker_lost', message));
   options.hooks?.onLost?.(result.failed);
   return result;
+}
+
+/** Tells a job's webhook once that too many of its documents have failed. */
+function failuresTeller(handle: IngestHandle, { webhooks }: DispatcherOptions): () => Promise<void> {
+  let isTold = false;
+  return async () => {
+    if (webhooks !== undefined) isTold ||= await tellFailures(handle, webhooks);
+  };
 }
 
 async function finish(handle: IngestHandle, options: DispatcherOptions, state: FinishedState): Promise<void> {
@@ -264,16 +260,6 @@ async function leaveOrder(handle: IngestHandle, { spool }: DispatcherOptions): P
   // A source that is not ours stays, and a verification may find documents of it missing.
   const stays = source !== undefined && source.kind !== 'inline' && !spool.holds(source);
   await handle.leaveOrder(stays);
-}
-
-function shardOf(
-  handle: IngestHandle,
-  { source, rival }: { source: SourceRef; rival: number },
-  index: number,
-  range: ShardRange,
-): Shard {
-  const { purpose, collection, tenant, sequence, sink } = handle.record;
-  return { job: handle.id, index, sequence, rival, purpose, collection, tenant, sink, source, range };
 }
 
 async function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {

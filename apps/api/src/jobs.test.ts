@@ -142,6 +142,33 @@ test('a running job can be cancelled and not retried; a finished one cannot be c
   expect(again).toMatchObject({ status: 409, body: { code: 'job_finished' } });
 });
 
+test('a job has the priority that it was submitted with, and another one when it is asked to, until it has finished', async () => {
+  const priorityOf = async (query: string, body: object) =>
+    ((await api.json('POST', `/api/v1/collections/docs/jobs${query}`, body)).body as Job).priority;
+  const documents = [{ id: 'a', text: 'x' }];
+  expect(await priorityOf('', { documents })).toBe('normal');
+  expect(await priorityOf('', { documents, priority: 'background' })).toBe('background');
+  expect(await priorityOf('?priority=urgent', { documents })).toBe('urgent');
+  const wrong = await api.json('POST', '/api/v1/collections/docs/jobs', { documents, priority: 'high' });
+  expect(wrong).toMatchObject({ status: 400, body: { errors: [{ path: 'priority' }] } });
+
+  const release = Promise.withResolvers<void>();
+  hold = release.promise;
+  const job = await submit(GOOD.repeat(2000));
+  const ask = (priority: string) => api.json('PATCH', `/api/v1/jobs/${job.id}`, { priority });
+  expect(await ask('background')).toMatchObject({
+    status: 200,
+    body: { id: job.id, priority: 'background' },
+  });
+  expect((await jobAt(job.id)).priority).toBe('background');
+  expect(await ask('soon')).toMatchObject({ status: 400, body: { errors: [{ path: 'priority' }] } });
+  release.resolve();
+  expect(await finished(job)).toMatchObject({ state: 'completed', priority: 'background', failed: 0 });
+  expect(await ask('urgent')).toMatchObject({ status: 409, body: { code: 'job_finished' } });
+  const none = await api.json('PATCH', '/api/v1/jobs/job_none', { priority: 'urgent' });
+  expect(none).toMatchObject({ status: 404, body: { code: 'job_not_found' } });
+});
+
 test('jobs are listed by collection and state, the newest first, in pages', async () => {
   const first = await finished(await submit(GOOD, 'others'));
   const second = await finished(await submit(GOOD, 'others'));

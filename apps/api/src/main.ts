@@ -102,6 +102,7 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
     ...config.queue,
     traced,
     pollMs: POLL_MS,
+    weightOf: () => 1,
     maxSourceBytes: config.maxUploadBytes,
     openUrl: fetching.open.bind(fetching),
     ...{ spool, store, models, log },

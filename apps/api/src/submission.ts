@@ -10,6 +10,7 @@ import {
   formatOfName,
   isFinished,
   parseDocument,
+  prioritySchema,
   readingSchema,
   sourceFormatSchema,
   webhookSchema,
@@ -19,6 +20,7 @@ import {
   type Filter,
   type Job,
   type JobId,
+  type Priority,
   type Sink,
   type SourceEncoding,
   type TenantId,
@@ -80,6 +82,9 @@ export const submissionSchema = z
         'give a path, a url or an s3',
       )
       .optional(),
+    priority: prioritySchema.optional().meta({
+      description: 'Before which of its tenant’s jobs it comes; `normal` by default.',
+    }),
     webhook: webhookSchema.optional().meta({ description: 'Whom to tell of the job’s end.' }),
   })
   .refine(
@@ -140,7 +145,15 @@ export class Submission {
     metrics.uploadBytes.add(received.bytes);
     const { source, sha256 } = received;
     const webhook = webhookOfHeaders(request.headers);
-    const job = { id, purpose: 'ingest', collection, label: 'upload', retryOf: null, webhook } as const;
+    const job = {
+      id,
+      purpose: 'ingest',
+      collection,
+      label: 'upload',
+      priority: priorityOf(request),
+      retryOf: null,
+      webhook,
+    } as const;
     const asGiven =
       encoding === undefined
         ? { source, digest: `upload:${sha256}` }
@@ -155,10 +168,11 @@ export class Submission {
   async json(collection: Collection, request: FastifyRequest, body: JsonBody): Promise<Submitted> {
     const parsed = parseRequest(submissionSchema, body.value);
     if (!parsed.success) throw invalidRequest(parsed.error);
-    const { documents, source, webhook } = parsed.data;
+    const { documents, source, webhook, priority = priorityOf(request) } = parsed.data;
     const job = {
       ...{ id: idFor(collection, request), purpose: 'ingest' as const, collection },
       ...{ digest: `json:${body.sha256}`, retryOf: null, webhook },
+      priority,
     };
     if (documents !== undefined) {
       const lines = inlineLines(documents, collection);
@@ -203,8 +217,9 @@ export class Submission {
       const message = `no document of job ${id} failed; there is nothing to retry`;
       throw new EmbedmillError('nothing_to_retry', message);
     }
-    const { purpose, tenant, label, webhook, sequence } = record;
+    const { purpose, tenant, label, priority, webhook, sequence } = record;
     return this.#submit('retry', {
+      priority,
       webhook,
       sequence,
       ...{ id: retryId, purpose, collection, tenant, source: received.source, label },
@@ -243,6 +258,7 @@ export class Submission {
     }
     log.warn({ job: id, missing: looked.comparison.missing, again }, 'documents of the job are missing');
     await this.#submit('verify', {
+      priority: record.priority,
       webhook: record.webhook,
       ...{ id: again, purpose: record.purpose, collection: record.collection, tenant: record.tenant },
       ...{ source, label: record.label, digest: `verify:${id}:${sha256}`, retryOf: id },
@@ -343,6 +359,11 @@ export function emptyBody(): EmbedmillError {
   const message =
     'the body is empty; send documents as NDJSON (application/x-ndjson), one a line, as CSV or as Parquet';
   return new EmbedmillError('invalid_request', message);
+}
+
+/** Of the query, which the route has checked. */
+function priorityOf({ query }: FastifyRequest): Priority | undefined {
+  return prioritySchema.safeParse((query as { priority?: unknown }).priority).data;
 }
 
 function idFor(collection: Collection, request: FastifyRequest): JobId {

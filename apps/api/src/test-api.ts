@@ -132,7 +132,8 @@ async function start(
       const fetching = new GuardedFetch({ allow: ['127.0.0.1'] });
       closers.push(() => fetching.close());
       const running = await startDispatcher({
-        ...{ redisUrl: redis.url, jobs: 4, outstandingShards: 4, mostShards: 100, pollMs: 20, lockMs: 2000 },
+        ...{ redisUrl: redis.url, jobs: 100, scans: 4, mostShards: 100, pollMs: 20, lockMs: 2000 },
+        weightOf: () => 1,
         ...{
           maxSourceBytes: 1e9,
           openUrl: fetching.open.bind(fetching),

@@ -71,8 +71,10 @@ export async function testDispatch(address: QueueOptions): Promise<TestDispatch>
 
   const options = (): DispatcherOptions => ({
     ...address,
-    jobs: 4,
-    ...{ outstandingShards: 3, mostShards: 3 },
+    jobs: 100,
+    scans: 4,
+    mostShards: 3,
+    weightOf: () => 1,
     pollMs: 20,
     lockMs: 1000,
     maxSourceBytes: 1e9,

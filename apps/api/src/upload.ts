@@ -9,6 +9,7 @@ import {
   formatOfMediaType,
   MEDIA_TYPES,
   parseJson,
+  prioritySchema,
   readingSchema,
   sourceFormatSchema,
   webhookSchema,
@@ -177,6 +178,9 @@ export const uploadQuerySchema = z.strictObject({
   delimiter: readingSchema.shape.delimiter,
   encoding: readingSchema.shape.encoding,
   listSeparator: readingSchema.shape.listSeparator,
+  priority: prioritySchema.optional().meta({
+    description: 'Before which of its tenant’s jobs it comes; `normal` by default.',
+  }),
 });
 
 /** How an upload is to be read; undefined for plain NDJSON. Errors: `invalid_request`. */

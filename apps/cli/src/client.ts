@@ -14,6 +14,7 @@ import {
   type Hit,
   type Job,
   type OutputFormat,
+  type Priority,
   type profileSchema,
   type Reading,
   type recommendRequestSchema,
@@ -61,6 +62,7 @@ export interface Upload {
   gzip?: boolean;
   reading?: Reading;
   webhook?: Webhook | undefined;
+  priority?: Priority | undefined;
 }
 
 /** Where the server finds the documents itself. */
@@ -135,6 +137,10 @@ export class Client {
 
   cancel(id: string): Promise<Job> {
     return this.#server.json('POST', `/api/v1/jobs/${part(id)}/cancel`, looseJob);
+  }
+
+  prioritize(id: string, priority: Priority): Promise<Job> {
+    return this.#server.json('PATCH', `/api/v1/jobs/${part(id)}`, looseJob, { priority });
   }
 
   async forget(id: string): Promise<void> {
@@ -281,9 +287,13 @@ export class Client {
     }
   }
 
-  submitSource(collection: string, source: ServerSource, webhook?: Webhook): Promise<Job> {
+  submitSource(
+    collection: string,
+    source: ServerSource,
+    options: { webhook?: Webhook | undefined; priority?: Priority | undefined } = {},
+  ): Promise<Job> {
     const path = `/api/v1/collections/${part(collection)}/jobs`;
-    return this.#server.json('POST', path, looseJob, { source, webhook });
+    return this.#server.json('POST', path, looseJob, { source, ...options });
   }
 
   /**
@@ -297,6 +307,7 @@ export class Client {
       const text = typeof value === 'string' ? value : JSON.stringify(value);
       url.searchParams.set(name, Array.isArray(value) ? value.join(',') : text);
     }
+    if (upload.priority !== undefined) url.searchParams.set('priority', upload.priority);
     const request = (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, {
       method: 'POST',
       headers: {

@@ -229,6 +229,16 @@ describe('jobs', () => {
     expect((await runJson('verify', 'job_1', '--wait')).object).toMatchObject({ job: 'job_4', stored: 1 });
   });
 
+  test('a job has the priority that it is submitted with, or is given later', async () => {
+    await run(['submit', file(GOOD), '-c', 'c', '--priority', 'background']);
+    expect((await runJson('jobs')).object).toMatchObject({ jobs: [{ priority: 'background' }] });
+    expect((await run(['prioritize', 'job_1', 'urgent'])).out).toBe('job job_1 is urgent now\n');
+    expect((await run(['jobs'])).out).toMatch(/job_1 +c +queued +urgent/);
+    expect(await run(['prioritize', 'job_1', 'soon'])).toMatchObject({ code: 2 });
+    await run(['cancel', 'job_1']);
+    expect(await run(['prioritize', 'job_1', 'normal'])).toMatchObject({ code: 1 });
+  });
+
   test('1 when the job was cancelled, and what the API refuses is said', async () => {
     await run(['submit', file(GOOD), '-c', 'c']);
     expect((await run(['cancel', 'job_1'])).out).toBe('job job_1 is cancelled\n');

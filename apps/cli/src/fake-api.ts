@@ -15,6 +15,7 @@ import {
   MEDIA_TYPES,
   NO_PROGRESS,
   parseDocument,
+  prioritySchema,
   profileSchema,
   searchRequestSchema,
   searchResponseSchema,
@@ -135,6 +136,13 @@ export class FakeApi {
       this.jobs.delete(name);
       return void response.writeHead(204).end();
     }
+    if (kind === 'jobs' && action === '' && request.method === 'PATCH') {
+      const job = this.#require(name);
+      if (isFinished(job.state))
+        return problem(response, 'job_finished', `job ${name} is ${job.state} already`);
+      const { priority } = JSON.parse(await text(request)) as Pick<Job, 'priority'>;
+      return json(response, 200, this.#put({ ...job, priority }));
+    }
     if (kind === 'jobs' && action === '') return json(response, 200, this.#step(name));
     if (kind === 'jobs' && action === 'events') return this.#stream(response, name);
     if (kind === 'jobs' && action === 'failures') return this.#failures(response, name);
@@ -184,9 +192,11 @@ export class FakeApi {
       return;
     }
     const { 'content-type': type, 'content-encoding': encoding } = request.headers;
-    const { columns: given, ...reading } = Object.fromEntries(
-      new URL(request.url ?? '/', this.url).searchParams,
-    );
+    const {
+      columns: given,
+      priority: wanted,
+      ...reading
+    } = Object.fromEntries(new URL(request.url ?? '/', this.url).searchParams);
     const columns = given === undefined ? undefined : columnsSchema.parse(JSON.parse(given));
     const body = await text(request);
     const isSource = type === 'application/json';
@@ -200,7 +210,8 @@ export class FakeApi {
     // What is in other formats only the real one reads.
     const isRead = type === MEDIA_TYPES.ndjson && encoding === undefined;
     const lines = isRead ? body.split('\n').filter((line) => line !== '') : [];
-    json(response, 202, this.#newJob(collection, lines));
+    const priority = prioritySchema.optional().parse(wanted) ?? 'normal';
+    json(response, 202, this.#put({ ...this.#newJob(collection, lines), priority }));
   }
 
   #newJob(collection: string, lines: string[], retryOf: string | null = null): Job {
@@ -213,6 +224,7 @@ export class FakeApi {
         sequence: this.jobs.size + 1,
         collection,
         state: 'queued',
+        priority: 'normal',
         source: 'upload',
         retryOf,
         output: null,

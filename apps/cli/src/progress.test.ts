@@ -12,6 +12,7 @@ const JOB: Job = {
     sequence: 1,
     collection: 'c',
     state: 'running',
+    priority: 'normal',
     source: 'upload',
     retryOf: null,
     output: null,

@@ -7,6 +7,7 @@ import {
   formatOfName,
   parseJson,
   type Job,
+  type Priority,
   type Reading,
   type SourceFormat,
   type Webhook,
@@ -87,9 +88,18 @@ export async function submitDocuments(
     pauseMs?: number;
     reading?: Reading;
     webhook?: Webhook | undefined;
+    priority?: Priority | undefined;
   },
 ): Promise<Job> {
-  const { signal, onSent = () => {}, onRetry = () => {}, pauseMs = 1000, reading = {}, webhook } = options;
+  const {
+    signal,
+    onSent = () => {},
+    onRetry = () => {},
+    pauseMs = 1000,
+    reading = {},
+    webhook,
+    priority,
+  } = options;
   const { format = 'ndjson', gzip = false } = source;
   const delimiter = reading.delimiter ?? source.delimiter;
   const idempotencyKey = randomUUID();
@@ -104,6 +114,7 @@ export async function submitDocuments(
         gzip,
         reading: { ...reading, delimiter },
         webhook,
+        priority,
       });
     } catch (error) {
       const broken = error instanceof Unreachable || (error instanceof ServerError && error.retryable);

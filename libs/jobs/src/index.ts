@@ -78,9 +78,12 @@ export {
   jobSchema,
   jobStateSchema,
   NO_PROGRESS,
+  PRIORITIES,
+  prioritySchema,
   progressSchema,
   type Job,
   type JobState,
+  type Priority,
   type Progress,
 } from './job.ts';
 export {

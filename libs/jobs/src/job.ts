@@ -9,6 +9,11 @@ import { outputFormatSchema } from './sink.ts';
 export const jobStateSchema = z.enum(['queued', 'scanning', 'running', 'completed', 'cancelled', 'failed']);
 export type JobState = z.infer<typeof jobStateSchema>;
 
+/** The order of a tenant's jobs among one another; tenants share alike, whatever theirs. */
+export const PRIORITIES = ['urgent', 'normal', 'background'] as const;
+export const prioritySchema = z.enum(PRIORITIES);
+export type Priority = z.infer<typeof prioritySchema>;
+
 const count = (description: string) => z.int().nonnegative().meta({ description });
 
 /** What a job has done so far. stored + skipped + failed + duplicates + superseded = done; done = documents at the end. */
@@ -73,6 +78,10 @@ export const jobSchema = progressSchema.extend({
   state: jobStateSchema,
   source: z.string().meta({
     description: 'Where the documents came from: `upload`, `inline`, `collection`, a path or a URL.',
+  }),
+  priority: prioritySchema.meta({
+    description:
+      'Before which of its tenant’s jobs it comes. Tenants get the same room whatever the priorities of their jobs.',
   }),
   tenant: z
     .string()

@@ -240,7 +240,7 @@ export const METRICS = {
     name: 'embedmill_dispatcher_turn_duration_seconds',
     type: 'histogram',
     unit: 'seconds',
-    help: 'How long a dispatcher took for one look at a job: shards added, results summed up.',
+    help: 'How long a turn of a dispatcher took: one look at all its jobs, and room on the queue given to them.',
     labels: {},
     buckets: SECONDS,
     apps: ['api'],

@@ -16,6 +16,8 @@ import { sourceOf, type IngestRecord } from './ingest-record.ts';
 export const TOKENS_PER_BYTE = 0.25;
 /** How many bytes that constant weighs, which is about one shard; also what a source counts whose size is not known yet. */
 const PRIOR_BYTES = 256 * 1024;
+/** What a document that is stored already takes, beside one that is embedded. */
+const LEAST_RATE = 1 / 16;
 /** What a query counts until a worker takes it: about a sentence, or a few. */
 export const QUERY_TOKENS = 64;
 /** After this long without a worker, a query that still lies on the queue was given up by who asked it. */
@@ -51,18 +53,34 @@ export type UnfinishedJob = Pick<
 /** What is left of a job. Documents and shards are 0 until its source has been scanned. */
 export function workLeft(job: UnfinishedJob): Work {
   if (isFinished(job.state)) return { tokens: 0, documents: 0, shards: 0 };
-  const { progress, cursor } = job;
+  const { progress } = job;
   const documents = Math.max(0, progress.documents - progress.done);
   const shards = Math.max(0, progress.shards - progress.shardsDone);
   const isScanned = progress.shards > 0;
   if (isScanned && documents === 0) return { tokens: 0, documents, shards };
   const source = sourceOf(job);
   const bytes = source === undefined ? PRIOR_BYTES : sizeOf(source);
-  const dispatched = cursor.bytes ?? (bytes * cursor.index) / Math.max(1, progress.shards);
-  const settled = cursor.index === 0 ? 0 : dispatched * Math.min(1, progress.shardsDone / cursor.index);
-  const rate = (progress.tokens + TOKENS_PER_BYTE * PRIOR_BYTES) / (settled + PRIOR_BYTES);
+  const settled = settledBytes(job, bytes);
+  const rate = tokensPerByte(progress.tokens, settled);
   const tokens = Math.ceil(Math.max(0, bytes - settled) * rate);
   return { tokens: Math.max(1, documents, tokens), documents, shards };
+}
+
+/** Tokens of a shard of so many bytes, estimated as above. What is skipped takes time as well, so no shard counts for nothing. */
+export function shardTokens(job: UnfinishedJob, bytes: number): number {
+  const source = sourceOf(job);
+  const settled = settledBytes(job, source === undefined ? 0 : sizeOf(source));
+  const rate = Math.max(TOKENS_PER_BYTE * LEAST_RATE, tokensPerByte(job.progress.tokens, settled));
+  return Math.max(1, Math.ceil(bytes * rate));
+}
+
+function settledBytes({ progress, cursor }: UnfinishedJob, bytes: number): number {
+  const dispatched = cursor.bytes ?? (bytes * cursor.index) / Math.max(1, progress.shards);
+  return cursor.index === 0 ? 0 : dispatched * Math.min(1, progress.shardsDone / cursor.index);
+}
+
+function tokensPerByte(tokens: number, settled: number): number {
+  return (tokens + TOKENS_PER_BYTE * PRIOR_BYTES) / (settled + PRIOR_BYTES);
 }
 
 /**

@@ -14,6 +14,24 @@ export type BrokerWorkerOptions = Omit<WorkerOptions, 'connection' | 'prefix' | 
 /** What closes a worker or ends one of its jobs, and says what went wrong. */
 export type BrokerWorker = Pick<Worker, 'close' | 'on' | 'cancelJob'>;
 
+/** An active job, and keys that say what is asked of it. */
+export interface HeldJob {
+  id: string;
+  /** Of its lock. */
+  token: string;
+  keys: readonly string[];
+}
+
+export interface HeldLook {
+  /** Whether the lock is still this token's. */
+  isHeld: boolean;
+  /** Children that have not been settled, and that have and were not forgotten. */
+  outstanding: number;
+  settled: number;
+  /** The keys' values. */
+  asked: (string | null)[];
+}
+
 /**
  * What holds the queues: Redis, or PostgreSQL. BullMQ's queues and workers on it, and the little that is kept beside
  * them: short texts under a key, sets of names, and messages that are lost where nobody listens.
@@ -42,6 +60,8 @@ export interface Broker {
   get(key: string): Promise<string | null>;
   /** Gone after `seconds`. */
   set(key: string, value: string, seconds: number): Promise<void>;
+  /** As `set`, where the value is still `before`; says whether it was. */
+  swap(key: string, before: string, value: string, seconds: number): Promise<boolean>;
   /** As `set`, where the key is not there; says whether it was not. */
   setIfAbsent(key: string, value: string, seconds: number): Promise<boolean>;
   delete(key: string): Promise<void>;
@@ -73,6 +93,8 @@ export interface Broker {
   isHeld(queue: string, id: string, token: string): Promise<boolean>;
   /** Writes an active job's data, for as long as its lock is this token's; says whether it did. */
   saveHeld(queue: string, id: string, token: string, data: object): Promise<boolean>;
+  /** How it stands with active jobs, in their order, in one call. */
+  lookAtHeld(queue: string, jobs: readonly HeldJob[]): Promise<HeldLook[]>;
   /** Takes settled children out of their parent's record; `childKeys` as BullMQ's `getDependencies` gives them. */
   forgetChildren(queue: string, parentId: string, childKeys: string[]): Promise<void>;
   /** Takes back the children that nobody has claimed. */

@@ -1,5 +1,6 @@
-export { backlogOfModel, type Backlog, type ModelBacklog } from './backlog.ts';
+export { backlogOfModel, shardTokens, type Backlog, type ModelBacklog } from './backlog.ts';
 export { DEFAULT_PREFIX, refusedForNow, type QueueOptions } from './connection.ts';
+export { DispatcherQueue, type JobLook } from './dispatcher-queue.ts';
 export { describeQueue } from './queue-description.ts';
 export {
   consumeIngest,
@@ -7,7 +8,14 @@ export {
   type IngestHandle,
   type IngestOptions,
 } from './ingest-consumer.ts';
-export { parseRecord, sourceOf, type IngestRecord, type JobSource, type NewJob } from './ingest-record.ts';
+export {
+  parseRecord,
+  shareOf,
+  sourceOf,
+  type IngestRecord,
+  type JobSource,
+  type NewJob,
+} from './ingest-record.ts';
 export type { QueueMemory } from './memory.ts';
 export {
   ModelConsumer,
@@ -18,5 +26,6 @@ export {
 export { jobIdOfKey, newJobId } from './names.ts';
 export { connectQueue, Queue, type QueryOptions, type QueueDepth, type RetainedJob } from './queue.ts';
 export { consumeWebhooks, WebhookQueue, type WebhookConsumer, type WebhookMessage } from './webhook-queue.ts';
+export { ADDED_AT_ONCE, Room, type WaitingJob } from './room.ts';
+export { NO_LEDGER, parseLedger, type RoomLedger } from './room-ledger.ts';
 export { areAllSettled, isSettled } from './settled-shards.ts';
-export { ADDED_AT_ONCE, ShardBound } from './shard-bound.ts';

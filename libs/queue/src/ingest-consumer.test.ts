@@ -105,7 +105,6 @@ test.each([0, 700, SHARDS])(
       },
       async (handle) => {
         expect(handle.record).toMatchObject({ settled: [], cursor: { index: 0 } });
-        expect(await handle.waiting()).toBe(SHARDS - settled);
         while ((await handle.fold(lost)) > 0);
         expect(handle.record.progress).toMatchObject({ done: settled, shardsDone: settled });
         // It begins where the record says, and what is on the queue stays what it is.

@@ -11,15 +11,15 @@ import {
 } from '@embedmill/jobs';
 import { AcceptanceOrder } from './acceptance-order.ts';
 import type { Broker } from './broker.ts';
-import { UNCLAIMED } from './bull-queues.ts';
 import type { QueueOptions } from './connection.ts';
+import { DispatcherQueue } from './dispatcher-queue.ts';
 import { submissionKey, viewOf, wholeRecord, type IngestRecord } from './ingest-record.ts';
 import { cancelKey, INGEST_QUEUE, shardIndexOf, shardJobId, shardQueue } from './names.ts';
 import { openBroker } from './open-broker.ts';
 import { isSettled, withSettled } from './settled-shards.ts';
 
 export type IngestOptions = QueueOptions & {
-  /** Jobs dispatched at the same time. */
+  /** Jobs in hand at the same time. */
   concurrency: number;
   /** After this long without a sign of life of its dispatcher, a job is taken over by another. */
   lockMs: number;
@@ -41,7 +41,8 @@ export class IngestHandle {
   readonly id: JobId;
   record: IngestRecord;
   readonly #job: Job<IngestRecord>;
-  readonly #token: string;
+  /** Of its lock. */
+  readonly token: string;
   readonly #broker: Broker;
   readonly #order: AcceptanceOrder;
   readonly #ingest: BullQueue;
@@ -51,7 +52,7 @@ export class IngestHandle {
     this.id = job.data.id;
     this.record = wholeRecord(job.data);
     this.#job = job;
-    this.#token = token;
+    this.token = token;
     this.#broker = broker;
     this.#order = new AcceptanceOrder(broker);
     this.#ingest = broker.queues.get(INGEST_QUEUE);
@@ -70,12 +71,12 @@ export class IngestHandle {
 
   /** Errors: `queue_unavailable` when another dispatcher has the job, or the broker lost it. */
   async save(): Promise<void> {
-    if (!(await this.#broker.saveHeld(INGEST_QUEUE, this.id, this.#token, this.record))) throw this.#taken();
+    if (!(await this.#broker.saveHeld(INGEST_QUEUE, this.id, this.token, this.record))) throw this.#taken();
   }
 
   /** Throws `queue_unavailable` when another dispatcher has the job, or the broker lost it. */
   async assertHeld(): Promise<void> {
-    if (!(await this.#broker.isHeld(INGEST_QUEUE, this.id, this.#token))) throw this.#taken();
+    if (!(await this.#broker.isHeld(INGEST_QUEUE, this.id, this.token))) throw this.#taken();
   }
 
   /** The greatest sequence below the job's own that may still be written; 0 where there is none. */
@@ -109,11 +110,6 @@ export class IngestHandle {
   /** Shards that were added and have not been settled. */
   async outstanding(): Promise<number> {
     return (await this.#job.getDependenciesCount({ unprocessed: true })).unprocessed ?? 0;
-  }
-
-  /** Shards of all jobs with the same model that no worker has claimed. */
-  async waiting(): Promise<number> {
-    return this.#shards.getJobCountByTypes(...UNCLAIMED);
   }
 
   /** Takes back the shards that no worker has claimed. */
@@ -170,18 +166,19 @@ export interface IngestConsumer {
   close(): Promise<void>;
 }
 
-/** Runs `dispatch` for each ingest job, again after a crash or a throw, until it returns. */
+/** Runs `dispatch` for each ingest job, again after a crash or a throw, until it returns. `queue` is the same for all. */
 export async function consumeIngest(
   options: IngestOptions,
-  dispatch: (handle: IngestHandle, signal: AbortSignal) => Promise<void>,
+  dispatch: (handle: IngestHandle, signal: AbortSignal, queue: DispatcherQueue) => Promise<void>,
 ): Promise<IngestConsumer> {
   const broker = await openBroker(options);
+  const queue = new DispatcherQueue(broker);
   const stop = new AbortController();
   const worker = broker.worker<IngestRecord, void>(
     INGEST_QUEUE,
     (job, token = '', given) => {
       const signal = given === undefined ? stop.signal : AbortSignal.any([stop.signal, given]);
-      return dispatch(new IngestHandle(job, token, broker), signal);
+      return dispatch(new IngestHandle(job, token, broker), signal, queue);
     },
     {
       concurrency: options.concurrency,

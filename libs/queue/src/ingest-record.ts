@@ -5,6 +5,7 @@ import {
   isFinished,
   jobStateSchema,
   NO_PROGRESS,
+  prioritySchema,
   progressSchema,
   purposeSchema,
   sequenceSchema,
@@ -19,6 +20,7 @@ import {
   type Job,
   type JobId,
   type JobState,
+  type Priority,
   type Progress,
   type Shard,
   type Sink,
@@ -55,6 +57,10 @@ export interface NewJob {
   source: JobSource;
   /** What the job's `source` shows: `upload`, `inline`, `collection`, a path or a URL. */
   label: string;
+  /** Where it stands among its share's other jobs; `normal` in records of earlier versions. */
+  priority?: Priority | undefined;
+  /** The name of the key that submitted it, for jobs of no tenant; none where no keys are set. */
+  key?: string | undefined;
   /** Of the request's body, so that a repeated Idempotency-Key can be told from a misused one. */
   digest: string;
   retryOf: JobId | null;
@@ -126,6 +132,8 @@ const recordSchema = z.strictObject({
     }),
   ]),
   label: z.string(),
+  priority: prioritySchema.optional(),
+  key: z.string().optional(),
   digest: z.string(),
   retryOf: id.nullable(),
   webhook: webhookSchema.optional(),
@@ -179,6 +187,7 @@ export function viewOf(
     sequence: record.sequence,
     state: record.state,
     source: record.label,
+    priority: record.priority ?? 'normal',
     ...(record.tenant !== undefined && { tenant: record.tenant }),
     retryOf: record.retryOf,
     ...record.progress,
@@ -197,6 +206,12 @@ export function viewOf(
 function outputOf({ sink, output }: IngestRecord): Job['output'] {
   if (sink === undefined || output === undefined) return null;
   return { format: sink.format, bytes: output.size, to: sink.to ?? null };
+}
+
+/** Whose room on the queue a job takes: its tenant's, else the key's that submitted it, else everybody's. */
+export function shareOf({ tenant, key }: Pick<IngestRecord, 'tenant' | 'key'>): string {
+  if (tenant !== undefined) return `tenant:${tenant}`;
+  return key === undefined ? '' : `key:${key}`;
 }
 
 /** What shards refer to; undefined while it has not been copied. */

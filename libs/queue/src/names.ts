@@ -17,6 +17,12 @@ export const shardIndexOf = (key: string): number => Number(key.slice(key.lastIn
 /** Exists once a job was asked to end. */
 export const cancelKey = (id: JobId): string => `cancel:${id}`;
 
+/** The priority that a running job was asked to have. */
+export const priorityKey = (id: JobId): string => `priority:${id}`;
+
+/** What dispatchers tell each other about the room on a model's queue. */
+export const roomKey = (model: string): string => `room:${model}`;
+
 /** Why workers cannot load a model, for as long as one has tried lately. */
 export const troubleKey = (model: string): string => `trouble:${model}`;
 

@@ -9,7 +9,14 @@ import {
 } from 'bullmq';
 import { Client } from 'pg';
 import { EmbedmillError } from '@embedmill/jobs';
-import type { Broker, BrokerOptions, BrokerWorker, BrokerWorkerOptions } from './broker.ts';
+import type {
+  Broker,
+  BrokerOptions,
+  BrokerWorker,
+  BrokerWorkerOptions,
+  HeldJob,
+  HeldLook,
+} from './broker.ts';
 import { BullQueues } from './bull-queues.ts';
 import { queueUnavailable, within, type PostgresOptions } from './connection.ts';
 import { PostgresListener } from './postgres-listener.ts';
@@ -129,6 +136,15 @@ export class PostgresBroker implements Broker {
     await this.#rows('DELETE FROM embedmill_value WHERE expires_at < now()');
   }
 
+  async swap(key: string, before: string, value: string, seconds: number): Promise<boolean> {
+    const rows = await this.#rows(
+      `UPDATE embedmill_value SET value = $3, expires_at = now() + make_interval(secs => $4)
+         WHERE key = $1 AND value = $2 AND expires_at > now() RETURNING key`,
+      [key, before, value, seconds],
+    );
+    return rows.length === 1;
+  }
+
   async setIfAbsent(key: string, value: string, seconds: number): Promise<boolean> {
     const rows = await this.#rows(
       `INSERT INTO embedmill_value VALUES ($1, $2, now() + make_interval(secs => $3))
@@ -231,6 +247,37 @@ export class PostgresBroker implements Broker {
   async saveHeld(queue: string, id: string, token: string, data: object): Promise<boolean> {
     const save = 'UPDATE job SET data = $4 WHERE queue = $1 AND id = $2 AND lock_token = $3 RETURNING id';
     return (await this.#rows(save, [queue, id, token, JSON.stringify(data)])).length === 1;
+  }
+
+  async lookAtHeld(queue: string, jobs: readonly HeldJob[]): Promise<HeldLook[]> {
+    const rows = await this.#rows<{
+      id: string;
+      lock_token: string | null;
+      outstanding: string;
+      settled: string;
+    }>(
+      `SELECT j.id, j.lock_token,
+              count(*) FILTER (WHERE d.status = 'pending') AS outstanding,
+              count(*) FILTER (WHERE d.status IN ('processed', 'ignored')) AS settled
+         FROM job j LEFT JOIN job_dependency d ON d.parent_queue = j.queue AND d.parent_id = j.id
+         WHERE j.queue = $1 AND j.id = ANY($2) GROUP BY j.id, j.lock_token`,
+      [queue, jobs.map(({ id }) => id)],
+    );
+    const values = await this.#rows<{ key: string; value: string }>(
+      'SELECT key, value FROM embedmill_value WHERE key = ANY($1) AND expires_at > now()',
+      [jobs.flatMap(({ keys }) => keys)],
+    );
+    const valueOf = new Map(values.map(({ key, value }) => [key, value]));
+    const rowOf = new Map(rows.map((row) => [row.id, row]));
+    return jobs.map(({ id, token, keys }) => {
+      const row = rowOf.get(id);
+      return {
+        isHeld: row?.lock_token === token,
+        outstanding: Number(row?.outstanding ?? 0),
+        settled: Number(row?.settled ?? 0),
+        asked: keys.map((key) => valueOf.get(key) ?? null),
+      };
+    });
   }
 
   async forgetChildren(queue: string, parentId: string, childKeys: string[]): Promise<void> {

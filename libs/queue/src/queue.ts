@@ -6,7 +6,9 @@ import {
   isFinished,
   type Job,
   type JobId,
+  prioritySchema,
   type JobState,
+  type Priority,
   type QueryOf,
   type QueryResult,
   type QueryTask,
@@ -25,13 +27,22 @@ import {
   type IngestRecord,
   type NewJob,
 } from './ingest-record.ts';
-import { cancelKey, INGEST_QUEUE, MODELS, queryQueue, shardQueue, troubleKey, turnKey } from './names.ts';
+import {
+  cancelKey,
+  INGEST_QUEUE,
+  MODELS,
+  priorityKey,
+  queryQueue,
+  shardQueue,
+  troubleKey,
+  turnKey,
+} from './names.ts';
 import { openBroker } from './open-broker.ts';
 import { QueryClient } from './query-client.ts';
 import { notInUse, servedByNone, ServingLook } from './serving.ts';
 
-/** A job that was asked to end is over long before. */
-const CANCEL_SECONDS = 14 * 24 * 3600;
+/** What is asked of a job is done, or the job is over, long before. */
+const ASKED_SECONDS = 14 * 24 * 3600;
 /** How long a call may wait for the broker. */
 const DEADLINE_MS = 5000;
 /** How long a query waits where workers have said that they cannot load its model. */
@@ -166,11 +177,13 @@ export class Queue {
     if (job === undefined) return undefined;
     const { data, timestamp } = job;
     if (isFinished(data.state)) return viewOf(data, timestamp);
-    const [paused, trouble] = await Promise.all([
+    const [paused, trouble, asked] = await Promise.all([
       this.isPaused(),
       this.#troubleOf(data.collection.profile.model),
+      this.#call(this.#broker.get(priorityKey(id))),
     ]);
-    return viewOf(data, timestamp, { paused, trouble });
+    const priority = prioritySchema.safeParse(asked).data ?? data.priority;
+    return viewOf({ ...data, priority }, timestamp, { paused, trouble });
   }
 
   /** What a job was submitted with, as its retry needs it. */
@@ -228,6 +241,7 @@ export class Queue {
       await this.#call(this.#order.forget(collection.name, submissionKey(job.data)));
     }
     await this.#call(this.#broker.delete(cancelKey(id)));
+    await this.#call(this.#broker.delete(priorityKey(id)));
   }
 
   /** Whether this process is the first of all on this queue to ask for this turn within so many seconds. */
@@ -237,16 +251,16 @@ export class Queue {
 
   /** Asks the dispatcher to end the job. Errors: `job_not_found`, `job_finished`. */
   async cancel(id: JobId): Promise<Job> {
-    const job = await this.getJob(id);
-    if (job === undefined) throw new EmbedmillError('job_not_found', `there is no job ${id}`);
-    if (isFinished(job.state)) {
-      throw new EmbedmillError(
-        'job_finished',
-        `job ${id} is ${job.state} already; there is nothing to cancel`,
-      );
-    }
-    await this.#call(this.#broker.set(cancelKey(id), '1', CANCEL_SECONDS));
+    const job = await this.#unfinished(id, 'there is nothing to cancel');
+    await this.#call(this.#broker.set(cancelKey(id), '1', ASKED_SECONDS));
     return job;
+  }
+
+  /** Asks the dispatcher to give the job another priority, from its next turn on. Errors: `job_not_found`, `job_finished`. */
+  async prioritize(id: JobId, priority: Priority): Promise<Job> {
+    const job = await this.#unfinished(id, 'nothing of it is left to be done sooner or later');
+    await this.#call(this.#broker.set(priorityKey(id), priority, ASKED_SECONDS));
+    return { ...job, priority };
   }
 
   /**
@@ -304,26 +318,27 @@ export class Queue {
   }
 
   /**
-   * Work not settled, by model; a bounded number of calls, whatever is queued. All jobs in dispatchers' hands are
-   * looked at, and of those that wait the first ones, which stand for the others.
+   * Work not settled, by model; a bounded number of calls, whatever is queued. Of the jobs in dispatchers' hands, and
+   * of those that wait, the first ones are looked at, and stand for the others.
    */
   async backlog(): Promise<Backlog> {
     const [models, counts, paused, active, waiting] = await Promise.all([
       this.#call(this.#broker.members(MODELS)),
-      this.#call(this.#ingest.getJobCounts(...WAITING)),
+      this.#call(this.#ingest.getJobCounts(...WAITING, 'active')),
       this.isPaused(),
       this.#call(this.#ingest.getJobs(['active'], 0, SAMPLED_JOBS - 1)),
       this.#call(this.#ingest.getJobs([...WAITING], 0, SAMPLED_JOBS - 1, true)),
     ]);
-    const total = waitingOf(counts);
-    const sampled = waiting.slice(0, SAMPLED_JOBS);
-    const sample = (jobs: BullJob<IngestRecord>[], weight: number): SampledJob[] =>
-      jobs.flatMap((job) => (job?.data === undefined ? [] : { record: job.data, weight }));
+    const sample = (jobs: BullJob<IngestRecord>[], all: number): SampledJob[] => {
+      const records = jobs.slice(0, SAMPLED_JOBS).flatMap((job) => job?.data ?? []);
+      const weight = Math.max(1, all / Math.max(1, records.length));
+      return records.map((record) => ({ record, weight }));
+    };
     const queries = await Promise.all(
       models.map(async (model) => [model, await this.#waitingQueries(model)] as const),
     );
     return backlogOf(
-      [...sample(active, 1), ...sample(sampled, Math.max(1, total / Math.max(1, sampled.length)))],
+      [...sample(active, counts['active'] ?? 0), ...sample(waiting, waitingOf(counts))],
       new Map(queries),
       paused,
     );
@@ -388,6 +403,13 @@ export class Queue {
       this.#call(queue.getJobs(['waiting'], 0, 0, false)),
     ]);
     return newest !== undefined && Date.now() - newest.timestamp < QUERY_WAKES_MS ? waiting : 0;
+  }
+
+  async #unfinished(id: JobId, otherwise: string): Promise<Job> {
+    const job = await this.getJob(id);
+    if (job === undefined) throw new EmbedmillError('job_not_found', `there is no job ${id}`);
+    if (!isFinished(job.state)) return job;
+    throw new EmbedmillError('job_finished', `job ${id} is ${job.state} already; ${otherwise}`);
   }
 
   async #find(id: JobId): Promise<BullJob<IngestRecord> | undefined> {

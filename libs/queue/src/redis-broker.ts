@@ -2,7 +2,14 @@ import { readFileSync } from 'node:fs';
 import { Queue as BullQueue, Worker, type Processor } from 'bullmq';
 import { Cluster, Redis } from 'ioredis';
 import { EmbedmillError } from '@embedmill/jobs';
-import type { Broker, BrokerOptions, BrokerWorker, BrokerWorkerOptions } from './broker.ts';
+import type {
+  Broker,
+  BrokerOptions,
+  BrokerWorker,
+  BrokerWorkerOptions,
+  HeldJob,
+  HeldLook,
+} from './broker.ts';
 import { BullQueues } from './bull-queues.ts';
 import { queueUnavailable, within, type RedisOptions } from './connection.ts';
 import { memoryOf, type QueueMemory } from './memory.ts';
@@ -24,6 +31,27 @@ const NEXT_SEQUENCE = `
   redis.call('SET', KEYS[1], text)
   redis.call('ZADD', KEYS[2], text, ARGV[1])
   return text
+`;
+/** Nothing is written by it. Each job has four keys of BullMQ's, and as many more as are told first. */
+const LOOK_AT_HELD = `
+  local looks = {}
+  local more = tonumber(ARGV[1])
+  for n = 1, #ARGV - 1 do
+    local at = (n - 1) * (4 + more)
+    local look = {
+      redis.call('GET', KEYS[at + 1]) == ARGV[n + 1] and 1 or 0,
+      redis.call('SCARD', KEYS[at + 2]),
+      redis.call('HLEN', KEYS[at + 3]) + redis.call('HLEN', KEYS[at + 4]),
+    }
+    for key = 1, more do look[3 + key] = redis.call('GET', KEYS[at + 4 + key]) end
+    looks[n] = look
+  end
+  return looks
+`;
+const SWAP = `
+  if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+  redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
+  return 1
 `;
 
 /** A broker that is Redis: one server, a master that sentinels name, or a cluster. */
@@ -97,6 +125,10 @@ export class RedisBroker implements Broker {
     await this.#redis.set(this.#key(key), value, 'EX', seconds);
   }
 
+  async swap(key: string, before: string, value: string, seconds: number): Promise<boolean> {
+    return (await this.#redis.eval(SWAP, 1, this.#key(key), before, value, seconds)) === 1;
+  }
+
   async setIfAbsent(key: string, value: string, seconds: number): Promise<boolean> {
     return (await this.#redis.set(this.#key(key), value, 'EX', seconds, 'NX')) === 'OK';
   }
@@ -158,6 +190,20 @@ export class RedisBroker implements Broker {
   async saveHeld(queue: string, id: string, token: string, data: object): Promise<boolean> {
     const job = this.#key(`${queue}:${id}`);
     return (await this.#redis.eval(SAVE_HELD, 2, `${job}:lock`, job, token, JSON.stringify(data))) === 1;
+  }
+
+  async lookAtHeld(queue: string, jobs: readonly HeldJob[]): Promise<HeldLook[]> {
+    if (jobs.length === 0) return [];
+    const keys = jobs.flatMap(({ id, keys: asked }) => [
+      ...['lock', 'dependencies', 'processed', 'failed'].map((part) => this.#key(`${queue}:${id}:${part}`)),
+      ...asked.map((key) => this.#key(key)),
+    ]);
+    const tokens = jobs.map(({ token }) => token);
+    const more = jobs[0]?.keys.length ?? 0;
+    const looks = await this.#redis.eval(LOOK_AT_HELD, keys.length, ...keys, more, ...tokens);
+    return (looks as [number, number, number, ...(string | null)[]][]).map(
+      ([held, outstanding, settled, ...asked]) => ({ isHeld: held === 1, outstanding, settled, asked }),
+    );
   }
 
   async forgetChildren(queue: string, parentId: string, childKeys: string[]): Promise<void> {

@@ -11,7 +11,7 @@ import { parseRecord } from '@embedmill/queue';
 import { FairTurns } from '../fair-turns.ts';
 import type { ApiParts } from '../parts.ts';
 import { clientSignal } from '../request-life.ts';
-import { currentPrincipal, type Principal } from './principal.ts';
+import { currentPrincipal, EVERYONE, type Principal } from './principal.ts';
 
 /** Reads of the store at the same time where nothing is configured. */
 const STORE_READS = 4;
@@ -88,9 +88,10 @@ function queueView(queue: ApiParts['queue']): ApiParts['queue'] {
   };
   return {
     submit: async (job, keep) => {
-      const { tenant = job.tenant } = currentPrincipal();
+      const { name, tenant = job.tenant } = currentPrincipal();
       seen(job.collection.name as CollectionName);
-      return queue.submit({ ...job, tenant }, keep);
+      const key = name === EVERYONE.name ? undefined : name;
+      return queue.submit({ ...job, tenant, key }, keep);
     },
     inOrder: async (collection, write) => queue.inOrder(seen(collection as CollectionName), write),
     getJob,
@@ -113,6 +114,10 @@ function queueView(queue: ApiParts['queue']): ApiParts['queue'] {
     cancel: async (id) => {
       await requireJob(id);
       return queue.cancel(id);
+    },
+    prioritize: async (id, priority) => {
+      await requireJob(id);
+      return queue.prioritize(id, priority);
     },
     forget: async (id) => {
       await requireJob(id);

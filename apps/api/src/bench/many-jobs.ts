@@ -49,15 +49,14 @@ export async function* manyJobs(rounds: number, perRound: number, kept: number):
     });
     const log = { info: () => {}, warn: () => {} };
     const dispatcher = await startDispatcher({
-      ...{
-        ...address,
-        jobs: 16,
-        outstandingShards: 4,
-        mostShards: 4,
-        pollMs: 5,
-        lockMs: 15_000,
-        maxSourceBytes: 1e9,
-      },
+      ...address,
+      jobs: 16,
+      scans: 16,
+      mostShards: 4,
+      weightOf: () => 1,
+      pollMs: 5,
+      lockMs: 15_000,
+      maxSourceBytes: 1e9,
       openUrl: () => Promise.reject(new Error('no URLs here')),
       // Nothing is measured for a collection without BM25, and no job is over stored documents.
       ...{ spool, store: {} as VectorStore, models: async () => [], log },

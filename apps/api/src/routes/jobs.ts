@@ -6,6 +6,7 @@ import {
   EmbedmillError,
   jobSchema,
   jobStateSchema,
+  prioritySchema,
   verificationSchema,
   webhookDeliverySchema,
   type Job,
@@ -107,6 +108,21 @@ export function jobRoutes(parts: ApiParts, submission: Submission): FastifyPlugi
         },
       },
       async (request, reply) => reply.code(202).send(await queue.cancel(request.params.id as JobId)),
+    );
+
+    server.patch(
+      '/jobs/:id',
+      {
+        config: { access: 'submit' },
+        schema: {
+          tags,
+          summary: 'Give a job that has not finished another priority',
+          params,
+          body: z.strictObject({ priority: prioritySchema }),
+          response: { 200: jobView, ...problemResponses },
+        },
+      },
+      async (request) => queue.prioritize(request.params.id as JobId, request.body.priority),
     );
 
     server.delete(

@@ -1,6 +1,6 @@
-import { Option, type Command } from 'commander';
+import { Argument, Option, type Command } from 'commander';
 import { z } from 'zod';
-import { isFinished, jobStateSchema } from '@embedmill/jobs';
+import { isFinished, jobStateSchema, PRIORITIES, type Priority } from '@embedmill/jobs';
 import type { CommandHost } from '../command-host.ts';
 import { EXIT } from '../exit.ts';
 import { jobReport, waitForJob } from '../job-report.ts';
@@ -42,6 +42,7 @@ export function addJobs(program: Command, host: CommandHost): void {
           'JOB',
           'COLLECTION',
           'STATE',
+          'PRIORITY',
           'DONE',
           'DOCUMENTS',
           'FAILED',
@@ -53,6 +54,7 @@ export function addJobs(program: Command, host: CommandHost): void {
             job.id,
             job.collection,
             job.state,
+            job.priority,
             grouped(job.done),
             grouped(job.documents),
             grouped(job.failed),
@@ -60,7 +62,7 @@ export function addJobs(program: Command, host: CommandHost): void {
           ...[job.seconds.toFixed(1), job.createdAt.slice(0, 19).replace('T', ' ')],
         ]);
         if (jobs.length === 0) terminal.print('no jobs');
-        else for (const line of table([head, ...rows], [3, 4, 5, 6])) terminal.print(line);
+        else for (const line of table([head, ...rows], [4, 5, 6, 7])) terminal.print(line);
         return EXIT.ok;
       }),
     );
@@ -164,6 +166,20 @@ export function addJobs(program: Command, host: CommandHost): void {
         const job = await client().cancel(id);
         if (terminal.json) terminal.printJson(jobReport(job));
         terminal.print(`job ${job.id} ${isFinished(job.state) ? `is ${job.state}` : 'is being cancelled'}`);
+        return EXIT.ok;
+      }),
+    );
+
+  program
+    .command('prioritize')
+    .description('give a job that has not finished another priority among your jobs')
+    .argument('<job>')
+    .addArgument(new Argument('<priority>').choices(PRIORITIES))
+    .action((id: string, priority: Priority) =>
+      host.run(async ({ client, terminal }) => {
+        const job = await client().prioritize(id, priority);
+        if (terminal.json) terminal.printJson(jobReport(job));
+        terminal.print(`job ${job.id} is ${job.priority} now`);
         return EXIT.ok;
       }),
     );

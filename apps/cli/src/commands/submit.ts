@@ -1,5 +1,12 @@
 import { Option, type Command } from 'commander';
-import { sourceFormatSchema, type Job, type Reading, type SourceFormat } from '@embedmill/jobs';
+import {
+  PRIORITIES,
+  sourceFormatSchema,
+  type Job,
+  type Priority,
+  type Reading,
+  type SourceFormat,
+} from '@embedmill/jobs';
 import type { Client, ServerSource } from '../client.ts';
 import type { CommandHost, Context } from '../command-host.ts';
 import { EXIT, usageError } from '../exit.ts';
@@ -13,6 +20,7 @@ interface SubmitOptions extends Reading {
   collection: string;
   source?: string;
   format?: SourceFormat;
+  priority?: Priority;
   wait?: boolean;
   webhook?: string;
   webhookFailures?: string;
@@ -36,6 +44,12 @@ export function addSubmit(program: Command, host: CommandHost): void {
     .option('--delimiter <character>', 'of CSV; found by itself by default', delimiterOf)
     .option('--encoding <name>', 'of CSV and NDJSON, such as windows-1252; UTF-8 by default', encodingOf)
     .option('--list-separator <text>', 'what stands between entries of a list in a cell of a CSV')
+    .addOption(
+      new Option(
+        '--priority <priority>',
+        'before which of your other jobs it comes; normal by default',
+      ).choices(PRIORITIES),
+    )
     .option('--wait', 'follow the job to its end')
     .option(
       '--webhook <url>',
@@ -62,14 +76,14 @@ async function submit(
   { terminal, interruption, config }: Context,
   client: Client,
   file: string | undefined,
-  { collection, source: where, format, webhook: url, webhookFailures, ...said }: SubmitOptions,
+  { collection, source: where, format, priority, webhook: url, webhookFailures, ...said }: SubmitOptions,
 ): Promise<Job> {
   const { columns, metadata, delimiter, encoding, listSeparator } = said;
   const reading: Reading = { columns, metadata, delimiter, encoding, listSeparator };
   const webhook = webhookOf(url, webhookFailures, config.webhookSecret);
   if ((file === undefined) === (where === undefined)) throw usageError('name a file, or a --source');
   if (where !== undefined)
-    return client.submitSource(collection, { ...placeOf(where), format, ...reading }, webhook);
+    return client.submitSource(collection, { ...placeOf(where), format, ...reading }, { webhook, priority });
   const source = await documentSource(file ?? '-', { format });
   const progress = new ProgressDisplay(terminal);
   const of = source.size === undefined ? '' : ` of ${bytes(source.size)}`;
@@ -77,6 +91,7 @@ async function submit(
     signal: interruption.signal,
     reading,
     webhook,
+    priority,
     onSent: (sent) => progress.uploading(`sending: ${bytes(sent)}${of}`),
     onRetry: (error) => terminal.note(`${error.message}; trying again`),
   }).finally(() => progress.close());

@@ -1,4 +1,5 @@
 /** What is simulated, and what comes out of it. */
+import type { Priority } from '@embedmill/jobs';
 import { normal, seeded } from '../random.ts';
 
 /** How the cluster is set. Times here and below are in seconds. */
@@ -10,20 +11,27 @@ export interface Cluster {
   lockSeconds: number;
   /** API replicas. */
   dispatchers: number;
-  /** EMBEDMILL_API_JOBS: jobs that each of them dispatches at the same time. */
-  jobsEach: number;
-  /** EMBEDMILL_API_OUTSTANDING_SHARDS: what each job may have on the queue in any case. */
-  outstandingShards: number;
-  /** EMBEDMILL_API_MOST_SHARDS: what it may have where workers would else find none. */
+  /** EMBEDMILL_API_MOST_SHARDS: what may wait for workers, and what a job may have outstanding. */
   mostShards: number;
-  /** Between two looks of a dispatcher at a job. */
+  /** Between two turns of a dispatcher. */
   pollSeconds: number;
   /** What adding one shard to the queue takes. */
   addSeconds: number;
 }
 
+export interface LoadedJob {
+  shards: number;
+  submittedAt: number;
+  /** Whose it is: shares have the same weight. All are of one by default. */
+  share?: string;
+  /** `normal` by default. */
+  priority?: Priority;
+  /** Of its shards, beside whole ones: 1 by default. */
+  size?: number;
+}
+
 export interface Load {
-  jobs: readonly { shards: number; submittedAt: number }[];
+  jobs: readonly LoadedJob[];
   /** Mean time of a shard on a device: log-normal, with `sigma` the deviation of its logarithm. */
   shardSeconds: number;
   sigma: number;
@@ -66,6 +74,8 @@ export interface Outcome {
   tailSeconds: number;
   /** Jain's index over the largest jobs, of what each had settled when the first of them ended: 1 when all the same. */
   fairness: number;
+  /** The same over the shares whose jobs were all there from the start, of what each had settled when the first of them had all. */
+  shareFairness: number;
   jobs: { shards: number; seconds: number }[];
 }
 

@@ -54,7 +54,7 @@ export interface Plan {
   mostShards: number;
   /** Share of its time that a job's dispatcher adds shards. */
   dispatchBusy: number;
-  /** API replicas, each with the dispatcher of EMBEDMILL_API_JOBS jobs; there is room for one more than these. */
+  /** API replicas, each of which scans and dispatches a part of the jobs. */
   replicas: number;
   spoolBytes: number;
   /** Points are chunks. Bytes of all of them. */
@@ -70,9 +70,7 @@ const OVERLAP = 32;
 const SPECIAL_TOKENS = 2;
 export const POLL_SECONDS = 0.1;
 export const SHARDS_IN_HAND = 4;
-export const OUTSTANDING_SHARDS = 32;
 export const MOST_SHARDS = 10_000;
-export const JOBS_EACH = 8;
 /** A process that is busier than this has no room for what comes unevenly. */
 export const BUSY = 0.7;
 
@@ -99,7 +97,7 @@ export function planOf(request: PlanRequest): Plan {
     },
     mostShards: queue.mostShards,
     dispatchBusy: queue.busy,
-    replicas: Math.max(1, Math.ceil(apiBusy / BUSY), Math.ceil((request.jobs + 1) / JOBS_EACH)),
+    replicas: Math.max(1, Math.ceil(apiBusy / BUSY)),
     spoolBytes: documents * bytesOf(request.tokensPerDocument) + shards.count * MANIFEST_BYTES_A_SHARD,
     store: storeOf(request, { chunks, seconds }),
   };
@@ -143,16 +141,15 @@ function shardsOf(
 }
 
 /**
- * Shards on the queue and in workers' hands, at most: what each job has in any case; what workers have in hand, and at
- * their start twice that again, while the lead doubles; and four times what they take between two looks (libs/queue's
- * ShardBound), which are further apart the more a dispatcher has to add. The simulation's tests compare.
+ * Shards on the queue and in workers' hands, at most: one of each job; what workers have in hand, and at their start
+ * twice that again, while the lead doubles; and four times what they take between two looks (libs/queue's lead), which are further apart the more a dispatcher has to add. The simulation's tests compare.
  */
 function queueOf({ workers, perSecond, jobs }: { workers: number; perSecond: number; jobs: number }) {
   const inHand = workers * SHARDS_IN_HAND;
   const busy = (perSecond / jobs) * ADD_SECONDS;
   const lead = (4 * perSecond * POLL_SECONDS) / (1 - Math.min(BUSY, busy));
   const mostShards = Math.max(MOST_SHARDS, Math.ceil(inHand + lead));
-  const outstanding = Math.ceil(jobs * OUTSTANDING_SHARDS + 3 * inHand + lead);
+  const outstanding = Math.ceil(jobs + 3 * inHand + lead);
   return { busy, mostShards, outstandingShards: Math.min(jobs * mostShards, outstanding) };
 }
 

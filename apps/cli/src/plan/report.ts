@@ -39,7 +39,7 @@ export function planLines(request: PlanRequest, plan: Plan, rate: RateSource): s
       `shards at most, ${compact(shards.perSecond)} a second`,
     ],
     ['Redis', bytes(redis.bytes), `${percent(redis.busy)} of its thread`],
-    ['API replicas', grouped(plan.replicas), 'each dispatches 8 jobs at a time (EMBEDMILL_API_JOBS)'],
+    ['API replicas', grouped(plan.replicas), 'each scans and dispatches a part of the jobs'],
     ['spool', bytes(plan.spoolBytes), 'of uploads and manifests'],
     [
       'Qdrant',

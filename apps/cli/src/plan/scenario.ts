@@ -1,14 +1,7 @@
 /** A plan as a simulation: the same cluster, with failures, and a small job in the middle of the large ones. */
 import { usageError } from '../exit.ts';
 import { ADD_SECONDS } from './costs.ts';
-import {
-  JOBS_EACH,
-  OUTSTANDING_SHARDS,
-  POLL_SECONDS,
-  SHARDS_IN_HAND,
-  type Plan,
-  type PlanRequest,
-} from './plan.ts';
+import { POLL_SECONDS, SHARDS_IN_HAND, type Plan, type PlanRequest } from './plan.ts';
 import type { Cluster, Faults, Load } from './cluster.ts';
 
 export interface Scenario {
@@ -49,12 +42,8 @@ export function scenarioOf(
   return {
     cluster: {
       ...{ workers: plan.workers, shardsInHand: SHARDS_IN_HAND, lockSeconds: LOCK_SECONDS },
-      ...{ dispatchers: replicas, jobsEach: JOBS_EACH, pollSeconds: POLL_SECONDS },
-      ...{
-        outstandingShards: bound ?? OUTSTANDING_SHARDS,
-        mostShards: bound ?? plan.mostShards,
-        addSeconds: ADD_SECONDS,
-      },
+      ...{ dispatchers: replicas, pollSeconds: POLL_SECONDS, addSeconds: ADD_SECONDS },
+      mostShards: bound ?? plan.mostShards,
     },
     load: {
       jobs: [

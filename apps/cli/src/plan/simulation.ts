@@ -9,28 +9,26 @@
  * Invariants: a shard counts once, by whoever holds its lock; every shard is settled or lost; a job has no more
  * shards outstanding than its bound. The same seed gives the same run.
  */
-import { ADDED_AT_ONCE, ShardBound } from '@embedmill/queue';
+import { NO_LEDGER, Room, type RoomLedger } from '@embedmill/queue';
 import { seeded, type Random } from '../random.ts';
 import { deviceSeconds, NO_FAULTS, type Cluster, type Faults, type Load, type Outcome } from './cluster.ts';
 import { SimulatedClock } from './simulated-clock.ts';
+import { SimulatedJob } from './simulated-job.ts';
 import { SimulatedWorker } from './simulated-worker.ts';
 import { WaitingLine } from './waiting-line.ts';
 
-interface Job {
-  readonly first: number;
-  readonly shards: number;
-  readonly submittedAt: number;
-  cursor: number;
-  outstanding: number;
-  done: number;
-  dispatcher: number;
-  /** Looks that were planned before its dispatcher died are void. */
-  life: number;
-  finishedAt: number | undefined;
+/** One of the dispatchers. */
+interface Dispatcher {
+  readonly room: Room<SimulatedJob>;
+  readonly jobs: Set<SimulatedJob>;
+  /** Turns that were planned before something else came up are void. */
+  turns: number;
+  pause: number;
 }
 
 /** As apps/api's dispatcher has it. */
 const SHORT_PAUSE = 0.01;
+const LEAST_PAUSE = 0.003;
 /** As libs/queue has them. */
 const MAX_STALLED = 3;
 const ATTEMPTS = 30;
@@ -53,13 +51,11 @@ class Simulation {
   /** Workers that have room, by number. */
   readonly #withRoom = new WaitingLine();
   readonly #isWithRoom: Uint8Array;
-  readonly #jobs: Job[];
-  readonly #queued: Job[] = [];
-  /** Jobs that each dispatcher has in hand. */
-  readonly #dispatching: number[];
-  /** Of each dispatcher, as the real ones have it. */
-  readonly #bounds: ShardBound[];
-  readonly #jobOf: Uint16Array;
+  readonly #jobs: SimulatedJob[];
+  readonly #dispatchers: Dispatcher[];
+  /** What the dispatchers share through the broker. */
+  #ledger: RoomLedger = NO_LEDGER;
+  readonly #jobOf: Uint32Array;
   readonly #isDone: Uint8Array;
   readonly #stalls: Uint8Array;
   readonly #returns: Uint8Array;
@@ -67,12 +63,16 @@ class Simulation {
   #lastClaim = { at: 0, busySeconds: 0 };
   readonly #counts = { settled: 0, lost: 0, repeated: 0, mostOutstanding: 0, mostOfOneJob: 0 };
   #fairness: number | undefined;
+  #shareFairness: number | undefined;
+  /** Tokens that shares whose jobs were all there from the start have left. */
+  readonly #leftOf = new Map<string, number>();
   #unfinished: number;
+  #names = 0;
 
   constructor(cluster: Cluster, load: Load, faults: Faults, seed: number) {
     const total = load.jobs.reduce((sum, { shards }) => sum + shards, 0);
-    const { workers, shardsInHand, dispatchers, jobsEach, outstandingShards } = cluster;
-    if (Math.min(total, workers, shardsInHand, dispatchers, jobsEach, outstandingShards) < 1)
+    const { workers, shardsInHand, dispatchers, mostShards } = cluster;
+    if (Math.min(total, workers, shardsInHand, dispatchers, mostShards) < 1)
       throw new RangeError('a simulation needs shards, workers, and dispatchers that give them the shards');
     this.#cluster = cluster;
     this.#load = load;
@@ -80,15 +80,12 @@ class Simulation {
     this.#seed = seed;
     this.#random = seeded(seed);
     this.#unfinished = load.jobs.length;
-    this.#jobOf = new Uint16Array(total);
+    this.#jobOf = new Uint32Array(total);
     this.#isDone = new Uint8Array(total);
     this.#stalls = new Uint8Array(total);
     this.#returns = new Uint8Array(total);
     this.#isWithRoom = new Uint8Array(workers);
-    this.#dispatching = Array.from({ length: dispatchers }, () => 0);
-    this.#bounds = this.#dispatching.map(
-      () => new ShardBound({ perJob: outstandingShards, most: cluster.mostShards }),
-    );
+    this.#dispatchers = Array.from({ length: dispatchers }, () => this.#newDispatcher());
     this.#jobs = this.#jobsOf(load.jobs);
     this.#workers = Array.from({ length: workers }, (_, n) => this.#worker(n));
   }
@@ -96,8 +93,7 @@ class Simulation {
   run(): Outcome {
     for (const job of this.#jobs) {
       this.#clock.after(job.submittedAt, () => {
-        this.#queued.push(job);
-        this.#dispatchNext();
+        this.#takeInHand(job);
       });
     }
     this.#workers.forEach((worker, n) => {
@@ -105,67 +101,102 @@ class Simulation {
       this.#planDeath(worker, n);
       this.#planFreeze(worker);
     });
-    this.#dispatching.forEach((_, dispatcher) => this.#planDispatcherDeath(dispatcher));
+    this.#dispatchers.forEach((_, n) => this.#planDispatcherDeath(n));
     while (this.#unfinished > 0 && this.#clock.step());
     return this.#outcome();
   }
 
   // Jobs and their dispatchers.
 
-  /** Jobs are taken in turn, by the dispatcher that has most room for them. */
-  #dispatchNext(): void {
-    for (;;) {
-      const fewest = Math.min(...this.#dispatching);
-      const job = fewest < this.#cluster.jobsEach ? this.#queued.shift() : undefined;
-      if (job === undefined) return;
-      job.dispatcher = this.#dispatching.indexOf(fewest);
-      this.#dispatching[job.dispatcher] = fewest + 1;
-      this.#look(job);
-    }
+  #newDispatcher(): Dispatcher {
+    this.#names += 1;
+    const room = new Room<SimulatedJob>({
+      dispatcher: `dispatcher-${this.#names}`,
+      weightOf: () => 1,
+      mostShards: this.#cluster.mostShards,
+    });
+    return { room, jobs: new Set(), turns: 0, pause: 0 };
   }
 
-  /** One turn of the dispatcher's loop. */
-  #look(job: Job): void {
-    if (job.cursor === job.shards && job.outstanding === 0) return this.#finish(job);
-    const { addSeconds, pollSeconds } = this.#cluster;
-    const seen = { outstanding: job.outstanding, waiting: this.#line.length };
-    const left = job.shards - job.cursor;
-    const room = left === 0 ? 0 : (this.#bounds[job.dispatcher]?.room(seen) ?? 0);
-    const added = Math.min(left, room);
-    for (let n = 0; n < added; n += 1) this.#line.append(job.first + job.cursor + n);
-    job.cursor += added;
-    job.outstanding += added;
-    this.#outstanding += added;
-    this.#counts.mostOutstanding = Math.max(this.#counts.mostOutstanding, this.#outstanding);
-    this.#counts.mostOfOneJob = Math.max(this.#counts.mostOfOneJob, job.outstanding);
-    this.#serve();
-    const pause = room === ADDED_AT_ONCE ? SHORT_PAUSE : pollSeconds * this.#between(0.75, 1.25);
-    this.#lookAgain(job, added * addSeconds + pause);
+  /** Jobs are taken by the dispatcher that has fewest. */
+  #takeInHand(job: SimulatedJob): void {
+    const [first] = this.#dispatchers.toSorted((a, b) => a.jobs.size - b.jobs.size);
+    if (first === undefined) throw new Error('there is no dispatcher');
+    first.jobs.add(job);
+    if (!job.isAllAdded) first.room.join(job);
+    this.#turnAfter(first, LEAST_PAUSE);
   }
 
-  #lookAgain(job: Job, seconds: number): void {
-    job.life += 1;
-    const { life } = job;
+  #turnAfter(dispatcher: Dispatcher, seconds: number): void {
+    dispatcher.turns += 1;
+    const { turns } = dispatcher;
     this.#clock.after(seconds, () => {
-      if (life === job.life) this.#look(job);
+      if (turns === dispatcher.turns) this.#turn(dispatcher);
     });
   }
 
-  #finish(job: Job): void {
+  /** One turn of a dispatcher's loop. */
+  #turn(dispatcher: Dispatcher): void {
+    const { pollSeconds } = this.#cluster;
+    const ending: SimulatedJob[] = [];
+    for (const job of dispatcher.jobs) if (job.isAllAdded) ending.push(job);
+    for (const job of ending) if (job.outstanding === 0) this.#finish(job, dispatcher);
+    const isFilling = this.#give(dispatcher);
+    if (dispatcher.jobs.size === 0) return;
+    const isEnding = ending.some((job) => job.outstanding < Math.min(8, job.shards));
+    if (isFilling) dispatcher.pause = SHORT_PAUSE;
+    else if (isEnding) dispatcher.pause = Math.min(pollSeconds, 2 * Math.max(SHORT_PAUSE, dispatcher.pause));
+    else dispatcher.pause = pollSeconds * this.#between(0.75, 1.25);
+    this.#turnAfter(dispatcher, dispatcher.pause);
+  }
+
+  /** Puts on the queue what there is room for; whether there may soon be room for more. */
+  #give({ room }: Dispatcher): boolean {
+    if (room.jobs === 0) {
+      this.#ledger = room.end(this.#ledger);
+      return false;
+    }
+    const waiting = this.#line.length;
+    const plan = room.plan(this.#ledger, { waiting, now: this.#clock.now });
+    if (plan.isToBeKept) this.#ledger = plan.ledger;
+    const taken = room.take(plan);
+    for (const job of taken) this.#add(job, room);
+    this.#counts.mostOutstanding = Math.max(this.#counts.mostOutstanding, this.#outstanding);
+    this.#serve();
+    return taken.size > 0 && (waiting === 0 || plan.isCut);
+  }
+
+  #add(job: SimulatedJob, room: Room<SimulatedJob>): void {
+    const { added: from } = job;
+    for (; job.added < job.cursor; job.added += 1) this.#line.append(job.first + job.added);
+    this.#outstanding += job.cursor - from;
+    this.#counts.mostOfOneJob = Math.max(this.#counts.mostOfOneJob, job.outstanding);
+    if (job.isAllAdded) return room.leave(job);
+    job.isBusy = true;
+    this.#clock.after((job.cursor - from) * this.#cluster.addSeconds, () => (job.isBusy = false));
+  }
+
+  #finish(job: SimulatedJob, dispatcher: Dispatcher): void {
+    dispatcher.jobs.delete(job);
     job.finishedAt = this.#clock.now;
     this.#unfinished -= 1;
     this.#fairness ??= this.#fairnessNow(job);
-    this.#dispatching[job.dispatcher] = (this.#dispatching[job.dispatcher] ?? 1) - 1;
-    this.#dispatchNext();
   }
 
-  #planDispatcherDeath(dispatcher: number): void {
+  /** One that dies is there again at once, with nothing in hand; its jobs are when their locks have run out. */
+  #planDispatcherDeath(n: number): void {
     this.#clock.after(this.#exponential(this.#faults.dispatcherMtbf), () => {
-      for (const job of this.#jobs) {
-        if (job.dispatcher === dispatcher && job.finishedAt === undefined)
-          this.#lookAgain(job, this.#recoverySeconds());
-      }
-      this.#planDispatcherDeath(dispatcher);
+      const dead = this.#dispatchers[n];
+      this.#dispatchers[n] = this.#newDispatcher();
+      const left = dead === undefined ? [] : [...dead.jobs];
+      if (dead !== undefined) dead.turns += 1;
+      this.#clock.after(this.#recoverySeconds(), () => {
+        for (const job of left) {
+          job.isBusy = false;
+          this.#takeInHand(job);
+        }
+      });
+      this.#planDispatcherDeath(n);
     });
   }
 
@@ -194,7 +225,7 @@ class Simulation {
 
   /** The line is empty; where nothing comes any more, it was the last claim. */
   #noteClaim(): void {
-    if (this.#jobs.some(({ cursor, shards }) => cursor < shards)) return;
+    if (this.#jobs.some((job) => !job.isAllAdded)) return;
     this.#lastClaim = { at: this.#clock.now, busySeconds: this.#busySeconds() };
   }
 
@@ -230,6 +261,7 @@ class Simulation {
     job.outstanding -= 1;
     job.done += 1;
     this.#outstanding -= 1;
+    this.#noteShare(job);
   }
 
   /** Locks ran out. At the next check their shards are first in line, or lost when it was their last chance. */
@@ -285,35 +317,48 @@ class Simulation {
     return new SimulatedWorker(this.#clock, {
       shardsInHand: this.#cluster.shardsInHand,
       besideSeconds,
-      deviceSeconds: (shard) => deviceSeconds(this.#load, shard, this.#seed),
+      deviceSeconds: (shard) => deviceSeconds(this.#load, shard, this.#seed) * this.#sizeOf(shard),
       onDone: (shard, isHeld) => this.#done(n, shard, isHeld),
     });
   }
 
-  #jobsOf(given: Load['jobs']): Job[] {
+  #jobsOf(given: Load['jobs']): SimulatedJob[] {
     let first = 0;
-    return given.map(({ shards, submittedAt }, n) => {
+    const late = new Set(given.flatMap(({ share = '', submittedAt }) => (submittedAt > 0 ? [share] : [])));
+    return given.map((loaded, n) => {
+      const { shards } = loaded;
       this.#jobOf.fill(n, first, first + shards);
-      const job: Job = {
-        ...{ first, shards, submittedAt, cursor: 0, outstanding: 0, done: 0 },
-        ...{ dispatcher: -1, life: 0, finishedAt: undefined },
-      };
+      const job = new SimulatedJob(String(n), first, loaded, this.#cluster.mostShards);
+      if (!late.has(job.share))
+        this.#leftOf.set(job.share, (this.#leftOf.get(job.share) ?? 0) + shards * job.size);
       first += shards;
       return job;
     });
+  }
+
+  #sizeOf(shard: number): number {
+    return this.#load.jobs[this.#jobOf[shard] ?? 0]?.size ?? 1;
   }
 
   #busySeconds(): number {
     return this.#workers.reduce((sum, { busySeconds }) => sum + busySeconds, 0);
   }
 
-  /** (Σx)² / (n · Σx²), of Jain, Chiu and Hawe, DEC Research Report TR-301 (1984). */
-  #fairnessNow(ended: Job): number | undefined {
+  #fairnessNow(ended: SimulatedJob): number | undefined {
     const largest = Math.max(...this.#jobs.map(({ shards }) => shards));
     if (ended.shards < largest) return undefined;
-    const done = this.#jobs.filter(({ shards }) => shards === largest).map((job) => job.done);
-    const sum = done.reduce((total, one) => total + one, 0);
-    return sum ** 2 / (done.length * done.reduce((total, one) => total + one * one, 0));
+    return jainsIndex(this.#jobs.filter(({ shards }) => shards === largest).map((job) => job.done));
+  }
+
+  #noteShare(job: SimulatedJob): void {
+    const left = this.#leftOf.get(job.share);
+    if (left === undefined || this.#shareFairness !== undefined) return;
+    this.#leftOf.set(job.share, left - job.size);
+    if (left > job.size * 1.5) return;
+    const served = new Map<string, number>();
+    for (const { share, doneTokens } of this.#jobs)
+      if (this.#leftOf.has(share)) served.set(share, (served.get(share) ?? 0) + doneTokens);
+    this.#shareFairness = jainsIndex([...served.values()]);
   }
 
   #outcome(): Outcome {
@@ -325,6 +370,7 @@ class Simulation {
       utilisation: at === 0 ? 0 : busySeconds / (at * this.#workers.length),
       tailSeconds: seconds - at,
       fairness: this.#fairness ?? 1,
+      shareFairness: this.#shareFairness ?? 1,
       jobs: this.#jobs.map(({ shards, submittedAt, finishedAt = Infinity }) => ({
         shards,
         seconds: finishedAt - submittedAt,
@@ -339,4 +385,10 @@ class Simulation {
   #between(least: number, most: number): number {
     return least + (most - least) * this.#random();
   }
+}
+
+/** (Σx)² / (n · Σx²), of Jain, Chiu and Hawe, DEC Research Report TR-301 (1984): 1 when all are the same. */
+export function jainsIndex(values: readonly number[]): number {
+  const sum = values.reduce((total, one) => total + one, 0);
+  return sum ** 2 / (values.length * values.reduce((total, one) => total + one * one, 0));
 }

@@ -1,0 +1,138 @@
+import type { Priority, Shard, ShardRange, SourceRef } from '@embedmill/jobs';
+import {
+  ADDED_AT_ONCE,
+  isSettled,
+  shardTokens,
+  shareOf,
+  type IngestHandle,
+  type WaitingJob,
+} from '@embedmill/queue';
+import { readManifest, type Spool } from '@embedmill/sources';
+
+interface Ahead {
+  index: number;
+  range: ShardRange;
+  next: number;
+}
+
+/** Shards that are read from the manifest at first; more where a turn has taken all. */
+const READ_AHEAD = 16;
+
+/**
+ * The shards of a running job that are not on the queue yet: some are read ahead of the manifest, so that the room on
+ * the queue can be given by their sizes; what was taken is added to the queue, and the cursor moves on with it.
+ *
+ * The manifest is not kept open meanwhile: a job that waits for room costs no file and no connection.
+ */
+export class JobShards implements WaitingJob {
+  readonly #handle: IngestHandle;
+  readonly #source: SourceRef;
+  readonly #spool: Spool;
+  readonly #most: number;
+  readonly #rival: number;
+  readonly #ahead: Ahead[] = [];
+  readonly #taken: Ahead[] = [];
+  #readAhead = READ_AHEAD;
+  /** Where reading goes on; undefined at the manifest's end. */
+  #position: { index: number; offset: number } | undefined;
+
+  /** What its dispatcher knows of: whether it can add now, and what is outstanding as of the last look. */
+  isBusy = false;
+  outstanding = 0;
+
+  constructor(
+    handle: IngestHandle,
+    source: SourceRef,
+    { spool, mostShards, rival }: { spool: Spool; mostShards: number; rival: number },
+  ) {
+    this.#handle = handle;
+    this.#source = source;
+    this.#spool = spool;
+    this.#most = mostShards;
+    this.#rival = rival;
+    this.#position = handle.record.cursor;
+  }
+
+  get id(): string {
+    return this.#handle.id;
+  }
+
+  get share(): string {
+    return shareOf(this.#handle.record);
+  }
+
+  get priority(): Priority {
+    return this.#handle.record.priority ?? 'normal';
+  }
+
+  get ready(): number {
+    if (this.isBusy) return 0;
+    return Math.max(0, Math.min(this.#ahead.length, this.#most - this.outstanding - this.#taken.length));
+  }
+
+  get size(): number {
+    return shardTokens(this.#handle.record, this.#ahead[0]?.range.length ?? 0);
+  }
+
+  /** Whether all shards have been added. */
+  get areAllAdded(): boolean {
+    return this.#position === undefined && this.#ahead.length === 0 && this.#taken.length === 0;
+  }
+
+  get taken(): number {
+    return this.#taken.length;
+  }
+
+  take(): void {
+    const next = this.#ahead.shift();
+    if (next !== undefined) this.#taken.push(next);
+  }
+
+  /** Puts what was taken on the queue, and moves the record's cursor, which the caller saves. */
+  async add(): Promise<void> {
+    for (let next = this.#taken[0]; next !== undefined; next = this.#taken[0]) {
+      const { index, range, next: offset } = next;
+      await this.#handle.addShard(this.#shardOf(index, range));
+      this.#taken.shift();
+      this.outstanding += 1;
+      const cursor = { index: index + 1, offset, bytes: range.offset + range.length };
+      this.#handle.record = { ...this.#handle.record, cursor };
+    }
+  }
+
+  /** Reads on, so that there is something to take. Shards that have been counted are passed over. */
+  async readAhead(): Promise<void> {
+    if (this.#position === undefined || this.#ahead.length > this.#readAhead / 2) return;
+    if (this.#ahead.length === 0) this.#readAhead = Math.min(ADDED_AT_ONCE, 2 * this.#readAhead);
+    let { index, offset } = this.#position;
+    for await (const { range, next } of readManifest(this.#spool, this.#handle.id, offset)) {
+      if (!isSettled(this.#handle.record.settled, index)) this.#ahead.push({ index, range, next });
+      index += 1;
+      offset = next;
+      this.#position = { index, offset };
+      if (this.#ahead.length >= this.#readAhead) return;
+    }
+    this.#position = undefined;
+  }
+
+  /** Adds no more. */
+  end(): void {
+    this.#position = undefined;
+    this.#ahead.length = 0;
+    this.#taken.length = 0;
+  }
+
+  /** Begins again, for shards that the queue has lost: those that were counted are passed over. */
+  restart(): void {
+    this.end();
+    const cursor = { index: 0, offset: 0, bytes: 0 };
+    this.#handle.record = { ...this.#handle.record, cursor };
+    this.#position = cursor;
+  }
+
+  #shardOf(index: number, range: ShardRange): Shard {
+    const { purpose, collection, tenant, sequence, sink } = this.#handle.record;
+    const [job, rival, source] = [this.#handle.id, this.#rival, this.#source];
+    return { job, index, sequence, rival, purpose, collection, tenant, sink, source, range };
+  }
+}

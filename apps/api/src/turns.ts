@@ -1,0 +1,217 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Room, type DispatcherQueue, type IngestHandle, type JobLook } from '@embedmill/queue';
+import type { JobShards } from './job-shards.ts';
+import type { JobEnd, RunningJob } from './running-job.ts';
+
+export interface TurnOptions {
+  /** Pause between two turns, in milliseconds; shorter while the queue fills, and while a job's last shards run. */
+  pollMs: number;
+  /** As many shards of a model wait for workers at most. */
+  mostShards: number;
+  /** Of a share (`tenant:NAME`, `key:NAME`, or '' for all others), of the room on the queue. */
+  weightOf: (share: string) => number;
+  onTurn?: ((seconds: number) => void) | undefined;
+}
+
+const SHORT_PAUSE_MS = 10;
+/** Between two turns in any case, however many jobs begin. */
+const LEAST_PAUSE_MS = 3;
+/** Jobs that only wait are looked at for a cancel, so many of them a turn. */
+const IDLE_LOOKS = 200;
+/** Else the same dispatcher would always be the first to find room. */
+const jitter = (): number => 0.75 + Math.random() / 2;
+
+/**
+ * The one loop of a dispatcher. Each turn looks at all jobs in hand with one call, gives the room on each model's queue
+ * to those that wait for it, and has the jobs do what follows. So a job that only waits costs no slot, no connection
+ * and no call of its own, and who comes next is decided over all jobs at once.
+ *
+ * It runs while there is a job. A slow step of one job holds up no other: its next turn comes when it is done.
+ */
+export class Turns {
+  readonly #queue: DispatcherQueue;
+  readonly #options: TurnOptions;
+  readonly #name = randomUUID();
+  readonly #jobs = new Set<RunningJob>();
+  /** Jobs that wait to be scanned, and what to do when they are cancelled. */
+  readonly #watched = new Map<IngestHandle, () => void>();
+  readonly #rooms = new Map<string, Room<JobShards>>();
+  /** Where the last turn stopped in looking at those that wait. */
+  #idleFrom = 0;
+  #isRunning = false;
+  /** Whether a job came since the last turn began. */
+  #isAwake = false;
+  #wakeUp: (() => void) | undefined;
+
+  constructor(queue: DispatcherQueue, options: TurnOptions) {
+    this.#queue = queue;
+    this.#options = options;
+  }
+
+  /** Takes a job in hand until it is over. Rejects where it cannot go on, or with the signal's reason. */
+  async run(job: RunningJob, signal: AbortSignal): Promise<JobEnd> {
+    await job.begin();
+    const stop = (): void => job.fail(signal.reason);
+    if (signal.aborted) stop();
+    signal.addEventListener('abort', stop, { once: true });
+    const room = this.#roomOf(job.model);
+    this.#jobs.add(job);
+    room.join(job.shards);
+    this.#wake();
+    try {
+      return await job.ended;
+    } finally {
+      signal.removeEventListener('abort', stop);
+      this.#jobs.delete(job);
+      room.leave(job.shards);
+      await job.idle();
+    }
+  }
+
+  /** Calls back once the job is cancelled, until the returned function is called. */
+  watch(handle: IngestHandle, onCancelled: () => void): () => void {
+    this.#watched.set(handle, onCancelled);
+    this.#wake();
+    return () => void this.#watched.delete(handle);
+  }
+
+  #roomOf(model: string): Room<JobShards> {
+    const { weightOf, mostShards } = this.#options;
+    const room = this.#rooms.get(model) ?? new Room({ dispatcher: this.#name, weightOf, mostShards });
+    this.#rooms.set(model, room);
+    return room;
+  }
+
+  #wake(): void {
+    this.#isAwake = true;
+    this.#wakeUp?.();
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    void this.#go();
+  }
+
+  async #go(): Promise<void> {
+    let pauseMs = SHORT_PAUSE_MS;
+    for (;;) {
+      if (this.#isIdle) {
+        // Others find out by themselves where it cannot be told.
+        await this.#leaveRooms().catch(() => undefined);
+        // One may have come meanwhile.
+        if (this.#isIdle) break;
+      }
+      const startedAt = performance.now();
+      this.#isAwake = false;
+      try {
+        pauseMs = await this.#turn(pauseMs);
+      } catch (error) {
+        // Each job says what is wrong, and is tried again.
+        for (const job of this.#jobs) job.fail(error);
+        pauseMs = this.#options.pollMs;
+      }
+      this.#options.onTurn?.((performance.now() - startedAt) / 1000);
+      await this.#pause(pauseMs);
+    }
+    this.#isRunning = false;
+  }
+
+  get #isIdle(): boolean {
+    return this.#jobs.size + this.#watched.size === 0;
+  }
+
+  /** Gives the pause until the next turn. */
+  async #turn(pausedMs: number): Promise<number> {
+    const looks = await this.#look();
+    const rooms = [...this.#rooms];
+    const fills = await Promise.all(rooms.map(([model, room]) => this.#give(model, room)));
+    let isEnding = false;
+    let hasMoved = fills.some(Boolean);
+    for (const [job, look] of looks) {
+      if (job.isBusy) continue;
+      if (job.isEnding) {
+        isEnding = true;
+        hasMoved ||= look.settled > 0;
+      }
+      if (job.needsStep(look)) void job.step(look).then(() => this.#settleIn(job));
+    }
+    const { pollMs } = this.#options;
+    if (hasMoved) return SHORT_PAUSE_MS;
+    return isEnding ? Math.min(pollMs, 2 * pausedMs) : pollMs * jitter();
+  }
+
+  /** A job in its room has something to add, or may get something again. */
+  #settleIn(job: RunningJob): void {
+    if (!this.#jobs.has(job)) return;
+    const room = this.#roomOf(job.model);
+    if (job.isEnding) room.leave(job.shards);
+    else room.join(job.shards);
+  }
+
+  /** Looks at all jobs with shards on the queue, and at some of those that wait. */
+  async #look(): Promise<Map<RunningJob, JobLook>> {
+    const jobs = [...this.#jobs].filter((job) => !job.isBusy);
+    const isIdle = (job: RunningJob): boolean =>
+      job.shards.outstanding === 0 && job.shards.taken === 0 && !job.isEnding;
+    const active = jobs.filter((job) => !isIdle(job));
+    const idle: { handle: IngestHandle; job?: RunningJob; cancel?: () => void }[] = [
+      ...jobs.filter(isIdle).map((job) => ({ handle: job.handle, job })),
+      ...[...this.#watched].map(([handle, cancel]) => ({ handle, cancel })),
+    ];
+    if (this.#idleFrom >= idle.length) this.#idleFrom = 0;
+    const some = idle.slice(this.#idleFrom, this.#idleFrom + IDLE_LOOKS);
+    this.#idleFrom += some.length;
+    const looked = [...active.map((job) => ({ handle: job.handle, job, cancel: undefined })), ...some];
+    const looks = await this.#queue.look(looked.map(({ handle }) => handle));
+    const found = new Map<RunningJob, JobLook>();
+    for (const [n, look] of looks.entries()) {
+      const { job, cancel } = looked[n] ?? {};
+      if (look.isCancelled) cancel?.();
+      if (job === undefined) continue;
+      job.shards.outstanding = look.outstanding;
+      found.set(job, look);
+    }
+    // One that was given room in this turn and was not looked at has nothing outstanding.
+    for (const job of jobs) if (!found.has(job)) found.set(job, NOTHING_SEEN);
+    return found;
+  }
+
+  /** One turn on a model's room; whether its queue should be looked at again soon. */
+  async #give(model: string, room: Room<JobShards>): Promise<boolean> {
+    if (room.jobs === 0) {
+      this.#rooms.delete(model);
+      await this.#queue.leave(model, room);
+      return false;
+    }
+    const adding = (): number =>
+      [...this.#jobs].reduce((sum, job) => sum + (job.model === model ? job.shards.taken : 0), 0);
+    const { taken, waiting, isCut } = await this.#queue.turn(model, room, adding);
+    return taken.size > 0 && (waiting === 0 || isCut);
+  }
+
+  async #leaveRooms(): Promise<void> {
+    for (const [model, room] of [...this.#rooms]) {
+      if (room.jobs > 0) continue;
+      this.#rooms.delete(model);
+      await this.#queue.leave(model, room);
+    }
+  }
+
+  async #pause(milliseconds: number): Promise<void> {
+    await sleep(LEAST_PAUSE_MS);
+    if (this.#isAwake || milliseconds <= LEAST_PAUSE_MS) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, milliseconds - LEAST_PAUSE_MS);
+    this.#wakeUp = resolve;
+    await promise;
+    this.#wakeUp = undefined;
+    clearTimeout(timer);
+  }
+}
+
+const NOTHING_SEEN: JobLook = {
+  isHeld: true,
+  isCancelled: false,
+  priority: undefined,
+  outstanding: 0,
+  settled: 0,
+};

@@ -1,0 +1,95 @@
+import { prioritySchema, type Priority } from '@embedmill/jobs';
+import type { Broker } from './broker.ts';
+import { UNCLAIMED } from './bull-queues.ts';
+import type { IngestHandle } from './ingest-consumer.ts';
+import { cancelKey, INGEST_QUEUE, priorityKey, roomKey, shardQueue } from './names.ts';
+import { parseLedger, type RoomLedger } from './room-ledger.ts';
+import type { PlannedTurn, Room, WaitingJob } from './room.ts';
+
+/** How it stands with a job in a dispatcher's hands. */
+export interface JobLook {
+  /** Whether it still is in these. */
+  isHeld: boolean;
+  isCancelled: boolean;
+  /** The priority that it was asked to have since it was submitted. */
+  priority: Priority | undefined;
+  /** Shards that were added and have not been settled. */
+  outstanding: number;
+  /** Shards whose results have not been folded. */
+  settled: number;
+}
+
+export interface RoomTurn<Job> {
+  /** Jobs that took shards. */
+  taken: Set<Job>;
+  /** Shards on the queue that nobody had claimed. */
+  waiting: number;
+  /** Whether there would have been room for more than is taken at once. */
+  isCut: boolean;
+}
+
+/** A ledger that nobody has turned to for so long is of no use any more. */
+const LEDGER_SECONDS = 60;
+/** Each dispatcher turns some times a second: among many, somebody else is faster now and then. */
+const TRIES = 8;
+
+/** What a dispatcher asks of the broker for all its jobs together, so that a job that only waits costs next to nothing. */
+export class DispatcherQueue {
+  readonly #broker: Broker;
+
+  constructor(broker: Broker) {
+    this.#broker = broker;
+  }
+
+  /** How it stands with the jobs, in their order. */
+  async look(handles: readonly IngestHandle[]): Promise<JobLook[]> {
+    const held = handles.map(({ id, token }) => ({ id, token, keys: [cancelKey(id), priorityKey(id)] }));
+    const looks = await this.#broker.lookAtHeld(INGEST_QUEUE, held);
+    return looks.map(({ isHeld, outstanding, settled, asked: [cancel = null, priority = null] }) => ({
+      isHeld,
+      isCancelled: cancel !== null,
+      priority: prioritySchema.safeParse(priority).data,
+      outstanding,
+      settled,
+    }));
+  }
+
+  /**
+   * Takes a turn on the room of a model's queue: its jobs `take` what they are given.
+   * `adding`: shards of earlier turns that are still on their way to the queue.
+   */
+  async turn<Job extends WaitingJob>(
+    model: string,
+    room: Room<Job>,
+    adding: () => number,
+  ): Promise<RoomTurn<Job>> {
+    const key = roomKey(model);
+    for (let tries = 1; ; tries += 1) {
+      const [text, count] = await Promise.all([
+        this.#broker.get(key),
+        this.#broker.queues.get(shardQueue(model)).getJobCountByTypes(...UNCLAIMED),
+      ]);
+      const waiting = count + adding();
+      const plan: PlannedTurn = room.plan(parseLedger(text), { waiting, now: performance.now() / 1000 });
+      if (!plan.isToBeKept || (await this.#exchange(key, text, plan.ledger)))
+        return { taken: room.take(plan), waiting: count, isCut: plan.isCut };
+      if (tries >= TRIES) return { taken: new Set(), waiting: count, isCut: false };
+    }
+  }
+
+  /** This dispatcher has no more to do with the model, for now. */
+  async leave<Job extends WaitingJob>(model: string, room: Room<Job>): Promise<void> {
+    const key = roomKey(model);
+    for (let tries = 1; tries <= TRIES; tries += 1) {
+      const text = await this.#broker.get(key);
+      if (text === null || (await this.#exchange(key, text, room.end(parseLedger(text))))) return;
+    }
+  }
+
+  #exchange(key: string, before: string | null, ledger: RoomLedger): Promise<boolean> {
+    const text = JSON.stringify(ledger);
+    return before === null
+      ? this.#broker.setIfAbsent(key, text, LEDGER_SECONDS)
+      : this.#broker.swap(key, before, text, LEDGER_SECONDS);
+  }
+}
