@@ -200,7 +200,7 @@ const hasPyarrow = await run(python, ['-c', 'import pyarrow']).then(
 );
 
 describe.skipIf(!hasPyarrow)(
-  'pyarrow (skipped where Python has none; EMBEDMILL_PYTHON names another)',
+  'a Python with pyarrow, as EMBEDMILL_PYTHON may name one (skipped without pyarrow)',
   () => {
     let folder: string;
     beforeAll(async () => {

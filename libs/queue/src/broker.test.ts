@@ -109,7 +109,7 @@ describe('Redis', () => {
   }, 40_000);
 
   test.skipIf(!hasOpenssl)(
-    'a certificate of an authority that is not known is refused',
+    'a certificate of an authority that is not known is refused (skipped without openssl)',
     async () => {
       const redis = await startTestTlsRedis();
       closers.push(() => redis.stop());

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -115,7 +116,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 async function subjectOf(json: object) {
-  const path = join(folder, `${Math.random()}.json`);
+  const path = join(folder, `${randomUUID()}.json`);
   await writeFile(path, JSON.stringify(json));
   const native = NativeTokenizer.fromString(JSON.stringify(json));
   native.disableTruncation();
@@ -158,7 +159,7 @@ describe.each(KINDS)('%s', (_name, json, needs) => {
   );
 
   test.skipIf(!isThere)(
-    'long texts have the tokens of the whole, whatever they are made of',
+    'long texts have the tokens of the whole, whatever they are made of (skipped without EMBEDMILL_SHARED)',
     async () => {
       const { tokenizer, whole, idsOf } = await subjectOf(json());
       const random = (count: number, from: number, to: number) =>
@@ -222,7 +223,7 @@ describe('long words', () => {
 });
 
 test.skipIf(!existsSync(UNIGRAM))(
-  'a text without a space that is too long for the tokenizer fails alone, and says where',
+  'a text without a space that is too long for the tokenizer fails alone, and says where (skipped without EMBEDMILL_SHARED)',
   async () => {
     const tokenizer = await Tokenizer.load({ path: UNIGRAM, maxTokens: 512 });
     const documents = [{ text: 'one' }, { text: `two ${'a'.repeat(1_100_000)}` }, { text: 'three' }];
