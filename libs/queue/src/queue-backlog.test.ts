@@ -77,16 +77,17 @@ describe.each(brokers)('by $name', ({ missing, start }) => {
     });
 
     test('a query counts until a worker takes it', async () => {
-      const asked = queue.query(
-        { task: 'embed', model: MODEL, inputs: ['x'], role: 'query' },
-        { timeoutMs: 8000 },
-      );
-      await until(async () => (await queue.backlog()).tokens === QUERY_TOKENS);
+      // It takes any model, and has not loaded this one yet: without a worker the query would be refused.
       const consumer = await ModelConsumer.open({
         ...broker,
         ...{ shardConcurrency: 1, queryConcurrency: 1, lockMs: 1000, onError: () => {} },
       });
       closers.push(() => consumer.close());
+      const asked = queue.query(
+        { task: 'embed', model: MODEL, inputs: ['x'], role: 'query' },
+        { timeoutMs: 60_000 },
+      );
+      await until(async () => (await queue.backlog()).tokens === QUERY_TOKENS);
       consumer.serve(MODEL, {
         query: async () => ({
           dims: 2,
