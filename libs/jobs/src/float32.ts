@@ -2,7 +2,8 @@
  * The numbers as doubles whose shortest decimal form is that of the float32: what is printed of them takes three fifths
  * of the bytes, and read as float32 again gives the same numbers.
  *
- * Nine significant digits tell a float32 from all others (24 bits), most need eight, and what six would do for has the
+ * "Shortest" is the fewest digits to which the number itself can be rounded; at a few powers of two another decimal with
+ * one digit less would do as well. Nine significant digits tell a float32 from all others (24 bits), most need eight, and what six would do for has the
  * same seven. Rounding a product by a power of ten finds them for much less than printing them would cost.
  */
 export function shortestFloats(vector: Float32Array): number[] {
@@ -34,7 +35,7 @@ function shortestFloat(value: number): number {
 /** For numbers that no vector of length 1 has, but for 0 and 1. */
 function byPrinting(value: number): number {
   if (Number.isInteger(value) && Math.abs(value) < 1e6) return value;
-  for (let digits = LEAST_DIGITS; digits <= MOST_DIGITS; digits += 1) {
+  for (let digits = 1; digits <= MOST_DIGITS; digits += 1) {
     const candidate = Number(value.toPrecision(digits));
     if (Math.fround(candidate) === value) return candidate;
   }

@@ -221,3 +221,48 @@ test('a token’s text is the vocabulary’s; ids beyond it have none', () => {
   expect(minilm.tokenText(2015)).toBe('##s');
   expect(minilm.tokenText(999_999)).toBeUndefined();
 });
+
+test('the end of a text that is too long is read behind its prefix, where that is asked for', async () => {
+  const e5 = await Tokenizer.load({ path: BUNDLED, maxTokens: 8, queryPrefix: 'query: ' });
+  const numbers = Array.from({ length: 40 }, (_, n) => String(n));
+  const [long] = await e5.encode([numbers.join(' ')], 'query', { keep: 'end', offsets: true });
+  const [short] = await e5.encode([numbers.slice(-4).join(' ')], 'query');
+  expect(long?.ids).toEqual(short?.ids);
+  expect(long).toMatchObject({ truncated: true, tokens: 44 });
+  expect([...(long?.offsets ?? [])].slice(0, 8)).toEqual([-1, -1, -1, -1, -1, -1, 98, 100]);
+  const [whole] = await e5.encode(['36 37'], 'query', { keep: 'end' });
+  expect(whole).toEqual((await e5.encode(['36 37'], 'query'))[0]);
+});
+
+test('token ids of a client’s are a text’s: prefixed, framed, and cut within their frame', async () => {
+  const e5 = await Tokenizer.load({ path: BUNDLED, maxTokens: 8, queryPrefix: 'query: ' });
+  const [text] = await e5.encode(['Hello, world!'], 'query');
+  const ids = [7592, 1010, 2088, 999];
+  for (const given of [ids, [101, ...ids, 102], [101, ...ids], [...ids, 102]])
+    expect(e5.encodeIds(given, 'query').ids).toEqual(text?.ids);
+  const many = Array.from({ length: 20 }, (_, n) => 2000 + n);
+  const cut = e5.encodeIds([101, ...many, 102], 'query');
+  expect(cut).toMatchObject({ truncated: true, tokens: 24 });
+  expect([...cut.ids]).toEqual([101, 23032, 1024, 2000, 2001, 2002, 2003, 102]);
+  expect([...e5.encodeIds(many, 'query', 'end').ids]).toEqual([
+    101, 23032, 1024, 2016, 2017, 2018, 2019, 102,
+  ]);
+  expect(e5.encodeIds([101, 102], 'document')).toMatchObject({
+    ids: Int32Array.of(101, 102),
+    truncated: false,
+  });
+});
+
+test('a text of unknown tokens alone is told from others, whatever its prefix', async () => {
+  const e5 = await Tokenizer.load({ path: BUNDLED, maxTokens: 16, queryPrefix: 'query: ' });
+  const knows = async (text: string, role: 'query' | 'document') => {
+    const [encoded] = await e5.encode([text], role);
+    return e5.knows(encoded?.ids ?? [], role);
+  };
+  for (const role of ['query', 'document'] as const) {
+    for (const text of ['🚀', '🚀 🎸', '', '\u0001']) expect(await knows(text, role), text).toBe(false);
+    for (const text of ['a', '🚀 fox', '!', 'query:']) expect(await knows(text, role), text).toBe(true);
+  }
+  const [unknown, known] = await e5.encodePairs('a fox', ['🚀', '🚀 fox']);
+  expect([unknown?.unknown, known?.unknown]).toEqual([true, false]);
+});

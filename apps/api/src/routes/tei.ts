@@ -62,29 +62,31 @@ export function teiRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsyncZ
   return async (server) => {
     answerErrorsAs(server, log, ({ code }, error) => ({ error, error_type: errorType(code) }));
 
-    server.post(
-      '/embed',
-      {
-        config: { access: 'search' },
-        bodyLimit: MAX_BODY_BYTES,
-        schema: {
-          ...{ tags, summary: 'Embed texts now', body: embedSchema },
-          response: { 200: z.array(z.array(z.number())), ...errors },
+    // Hugging Face's clients, given a server's address, ask at its root.
+    for (const path of ['/', '/embed'])
+      server.post(
+        path,
+        {
+          config: { access: 'search' },
+          bodyLimit: MAX_BODY_BYTES,
+          schema: {
+            ...{ tags, summary: 'Embed texts now', body: embedSchema },
+            response: { 200: z.array(z.array(z.number())), ...errors },
+          },
         },
-      },
-      async ({ body }) => {
-        if (!body.normalize)
-          throw refusedField('normalize', 'vectors here are of length 1 always; leave it out');
-        const asked = await askedModel({ ...body, model: body.model ?? DENSE }, parts, 'dense');
-        const { model: found, role } = asked;
-        const dims = dimsOf(found, body.dimensions);
-        const inputs = inputsOf(body.inputs);
-        const keep = endKept(body.truncation_direction);
-        const result = await lane.ask({ task: 'embed', model: found.name, inputs, role, keep });
-        refuseUnread(result, body.truncate, found);
-        return inputs.map((_, n) => shortestFloats(vectorAt(result, n, dims)));
-      },
-    );
+        async ({ body }) => {
+          if (!body.normalize)
+            throw refusedField('normalize', 'vectors here are of length 1 always; leave it out');
+          const asked = await askedModel({ ...body, model: body.model ?? DENSE }, parts, 'dense');
+          const { model: found, role } = asked;
+          const dims = dimsOf(found, body.dimensions);
+          const inputs = inputsOf(body.inputs);
+          const keep = endKept(body.truncation_direction);
+          const result = await lane.ask({ task: 'embed', model: found.name, inputs, role, keep });
+          refuseUnread(result, body.truncate, found);
+          return inputs.map((_, n) => shortestFloats(vectorAt(result, n, dims)));
+        },
+      );
 
     server.post(
       '/embed_sparse',

@@ -1,0 +1,38 @@
+import asyncio
+
+from huggingface_hub import AsyncInferenceClient, InferenceClient
+from reference import *
+
+client = InferenceClient(model=URL)
+
+
+def check_feature_extraction():
+    same(client.feature_extraction(TEXTS[0])[0], vector(TEXTS[0]))
+    for text, got in zip(TEXTS, client.feature_extraction(TEXTS)):
+        same(got, vector(text))
+
+
+def check_the_asynchronous_client():
+    got = asyncio.run(AsyncInferenceClient(model=URL).feature_extraction(TEXTS[0]))
+    same(got[0], vector(TEXTS[0]))
+
+
+def check_what_it_can_ask_for():
+    got = client.feature_extraction(
+        TEXTS[0], normalize=True, prompt_name="query", truncate=True, truncation_direction="Right"
+    )
+    same(got[0], vector(TEXTS[0]))
+
+
+def check_the_end_of_a_text():
+    words = " ".join(f"{number}" for number in range(2000))
+    end = client.feature_extraction(words, truncate=True, truncation_direction="Left")[0]
+    same(end, client.feature_extraction("x " + words, truncate=True, truncation_direction="Left")[0])
+    start = client.feature_extraction(words, truncate=True)[0]
+    refused(lambda: same(end, [float(number) for number in start]), "another vector")
+
+
+def check_what_is_not_done_is_refused():
+    refused(lambda: client.feature_extraction("x", normalize=False), "400")
+    refused(lambda: client.feature_extraction("x", prompt_name="s2p_query"), "400")
+    refused(lambda: client.feature_extraction("word " * 2000), "413")

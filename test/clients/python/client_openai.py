@@ -1,0 +1,58 @@
+import asyncio
+
+import openai
+from reference import *
+
+client = openai.OpenAI(base_url=URL + "/v1", api_key="none", max_retries=0)
+
+
+def create(**request):
+    return client.embeddings.create(**({"model": MODEL} | request))
+
+
+def check_texts_in_base64_which_is_its_default():
+    answer = create(input=TEXTS)
+    for text, one in zip(TEXTS, answer.data):
+        same(one.embedding, vector(text))
+    assert answer.usage.prompt_tokens > 0
+
+
+def check_texts_as_numbers():
+    same(create(input=TEXTS[0], encoding_format="float").data[0].embedding, vector(TEXTS[0]))
+
+
+def check_the_asynchronous_client():
+    async def ask():
+        async with openai.AsyncOpenAI(base_url=URL + "/v1", api_key="none") as client:
+            return await client.embeddings.create(model=MODEL, input=TEXTS[0])
+
+    same(asyncio.run(ask()).data[0].embedding, vector(TEXTS[0]))
+
+
+def check_queries_and_documents():
+    same(create(model=PREFIXED, input=QUESTION).data[0].embedding, as_document(QUESTION))
+    same(create(model=PREFIXED + ":query", input=QUESTION).data[0].embedding, as_query(QUESTION))
+    body = {"input_type": "query"}
+    same(create(model=PREFIXED, input=QUESTION, extra_body=body).data[0].embedding, as_query(QUESTION))
+
+
+def check_token_ids_under_an_alias():
+    ids = [4438, 656, 358, 7738, 856, 3636, 30]
+    same(create(model=ALIAS, input=[ids]).data[0].embedding, vector(QUESTION))
+    refused(lambda: create(input=[ids]), "check_embedding_ctx_length")
+
+
+def check_fields_that_are_null():
+    body = {"dimensions": None, "user": None, "encoding_format": None}
+    same(create(input=TEXTS[0], extra_body=body).data[0].embedding, vector(TEXTS[0]))
+
+
+def check_errors_are_its_own():
+    assert isinstance(refused(lambda: create(input="")), openai.BadRequestError)
+    assert isinstance(refused(lambda: create(model="none", input="x"), MODEL), openai.NotFoundError)
+    assert refused(lambda: create(input="x", dimensions=7)).param == "dimensions"
+
+
+def check_models():
+    assert MODEL in [model.id for model in client.models.list()]
+    assert client.models.retrieve(ALIAS).id == ALIAS
