@@ -119,7 +119,16 @@ async function startFakeWorker(redisUrl: string, shardsInHand: number, onHand: (
       onHand(-1);
       const { documents } = range;
       return {
-        ...{ index, documents, stored: documents, skipped: 0, failed: 0, duplicates: 0, superseded: 0 },
+        ...{
+          index,
+          documents,
+          stored: documents,
+          skipped: 0,
+          failed: 0,
+          duplicates: 0,
+          superseded: 0,
+          reused: 0,
+        },
         ...{ truncated: 0, chunks: documents, tokens: documents },
       };
     },

@@ -58,6 +58,7 @@ async function settle(shard: Shard): Promise<ShardResult> {
       failed: failures.length,
       duplicates: 0,
       superseded: 0,
+      reused: 0,
     },
     ...{ truncated: warnings.length, chunks: stored, tokens: stored * 3 },
   };

@@ -33,6 +33,7 @@ export const stored = (shard: Shard): ShardResult => ({
   failed: 0,
   duplicates: 0,
   superseded: 0,
+  reused: 0,
   truncated: 0,
   chunks: shard.range.documents,
   tokens: 7 * shard.range.documents,

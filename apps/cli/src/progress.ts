@@ -142,6 +142,7 @@ export function summaryOf(job: Job): string {
     `${grouped(job.stored)} stored`,
     job.skipped > 0 ? `${grouped(job.skipped)} unchanged` : '',
     job.duplicates > 0 ? `${grouped(job.duplicates)} replaced by a later one` : '',
+    job.reused > 0 ? `${grouped(job.reused)} chunks unchanged` : '',
     job.superseded > 0 ? `${grouped(job.superseded)} superseded by a later submission` : '',
     `${grouped(job.failed)} failed`,
   ].filter((part) => part !== '');

@@ -12,10 +12,12 @@ import type { Stage } from '@embedmill/metrics';
 import { shortened } from '@embedmill/retrieval';
 import { analyzerOf, bm25Document, bm42Document, topTerms } from '@embedmill/sparse-weighting';
 import type { Chunk, ChunkedDocument } from '@embedmill/tokenization';
+import type { VectorHashes } from '@embedmill/vector-store';
 import { embedPictures, hasPicture, type PictureSources, type SeenPicture } from './document-pictures.ts';
 import type { Outcome } from './encoder.ts';
 import type { ServedModel } from './served-model.ts';
 import { isFoundByNothing, knowledgeOf, unknownText, type ReadDraft } from './unknown-text.ts';
+import { vectorHashes, type StoredVectors } from './vector-hashes.ts';
 
 /** What becomes one point: a stretch of a document's text, or one of its pictures, with all its vectors. */
 export interface EmbeddedChunk {
@@ -24,8 +26,12 @@ export interface EmbeddedChunk {
   end: number;
   /** Of a video's frame: seconds from its start. */
   timestamp: number | null;
-  /** Tokens run through the dense model. */
+  /** Tokens run through the dense model; none where the vector was stored. */
   tokens: number;
+  /** What its vectors were computed from, where that is known. */
+  hashes: VectorHashes | undefined;
+  /** Whether its dense vector was taken from the store. */
+  reused: boolean;
   dense: Float32Array;
   /** Of the collection's other dense model, while it migrates. */
   other: Float32Array | undefined;
@@ -51,16 +57,20 @@ interface Draft {
   /** What other models and schemes read of it; the title stands in front. */
   text: string;
   picture: SeenPicture | undefined;
+  /** What is stored of its document's vectors. */
+  stored: StoredVectors | undefined;
 }
 
 /**
  * The vectors of each document, as the collection's profile wants them: from tokens or pictures what the collection's
- * model gives, from texts what other models give and what is counted in them. Rejects as encoders do, and with errors
- * of pictures that may pass.
+ * model gives, from texts what other models give and what is counted in them. What is computed from the same as a vector
+ * that is `stored` (of each document, where it is) is taken from there. Rejects as encoders do, and with errors of
+ * pictures that may pass.
  */
 export async function embedDocuments(
   shard: Shard,
   documents: readonly Document[],
+  stored: readonly (StoredVectors | undefined)[],
   { own, get }: ShardModels,
   pictureSources: PictureSources,
   timed: <T>(stage: Stage, work: () => Promise<T>) => Promise<T>,
@@ -76,7 +86,12 @@ export async function embedDocuments(
     const seen = document.vector === undefined ? (pictures[n] ?? []) : [brought(document.vector, collection)];
     if (seen.length > 0) {
       const chunk = { ids: new Int32Array(), start: 0, end: document.text.length };
-      const drafts = seen.map((picture): Draft => ({ chunk, text: withTitle(document, chunk), picture }));
+      const drafts = seen.map((picture): Draft => ({
+        chunk,
+        text: withTitle(document, chunk),
+        picture,
+        stored: undefined,
+      }));
       return { chunks: [], tokens: 0, truncated: false, drafts };
     }
     const own = chunked.next().value ?? { chunks: [], tokens: 0, truncated: false };
@@ -84,6 +99,7 @@ export async function embedDocuments(
       chunk,
       text: withTitle(document, chunk),
       picture: undefined,
+      stored: stored[n],
     }));
     return { ...own, drafts };
   });
@@ -122,27 +138,56 @@ function brought(numbers: readonly number[], { dims }: Collection): SeenPicture 
 type DraftOutcome = ReadDraft | { ok: false; error: EmbedmillError };
 
 async function embedDrafts(
-  { profile, dims, other, averageLength, analysis }: Collection,
+  collection: Collection,
   drafts: readonly Draft[],
   { own, get }: ShardModels,
 ): Promise<DraftOutcome[]> {
+  const { profile, dims, other, averageLength, analysis, vector } = collection;
   const { bm25, bm42, splade } = profile.sparse;
-  const written = drafts.flatMap(({ chunk: { ids }, text, picture }) =>
-    picture === undefined ? { ids, text } : [],
+  const [otherModel, spladeModel] = await Promise.all([
+    other && get(other.model),
+    splade && get(splade.model),
+  ]);
+  const revisions = {
+    own: own.revision,
+    other: otherModel?.revision,
+    splade: spladeModel?.revision,
+  };
+  const known = drafts.map(({ chunk: { ids }, text, picture, stored }): KnownChunk => {
+    if (picture !== undefined) return {};
+    const hashes = vectorHashes({ ids, text }, collection, revisions);
+    if (stored === undefined) return { hashes };
+    const terms = bm42 && stored.sparse('bm42', hashes);
+    const dense = bm42 === undefined || terms !== undefined ? stored.dense(vector, hashes) : undefined;
+    const second = other && stored.dense(other.name, hashes);
+    return { hashes, dense, bm42: terms, other: second, splade: splade && stored.sparse('splade', hashes) };
+  });
+  const written = drafts.flatMap(({ chunk: { ids }, text, picture }, n) =>
+    picture === undefined && known[n]?.dense === undefined ? { ids, text } : [],
   );
-  const texts = drafts.map(({ text }) => text);
+  const textsWithout = (name: 'other' | 'splade'): string[] =>
+    drafts.flatMap(({ text }, n) => (known[n]?.[name] === undefined ? text : []));
   const attention = bm42 !== undefined;
   const [outcomes, offsets, others, terms] = await Promise.all([
     own.embed(written, attention ? ['dense', 'attention'] : undefined).then((all) => all.values()),
     attention ? own.offsets(written).then((all) => all.values()) : undefined,
-    other && get(other.model).then((model) => model.embedTexts(texts)),
-    splade && get(splade.model).then((model) => model.embedTexts(texts)),
+    otherModel?.embedTexts(textsWithout('other')).then((all) => all.values()),
+    spladeModel?.embedTexts(textsWithout('splade')).then((all) => all.values()),
   ]);
   return drafts.map(({ chunk, text, picture }, n): DraftOutcome => {
-    const outcome: Outcome | undefined = picture === undefined ? outcomes.next().value : picture.outcome;
-    const places = picture === undefined ? offsets?.next().value : undefined;
+    const { hashes, dense, bm42: words, other: stored, splade: weighed } = known[n] ?? {};
+    const outcome: Outcome | undefined =
+      dense === undefined
+        ? picture === undefined
+          ? outcomes.next().value
+          : picture.outcome
+        : { ok: true, vector: dense };
+    const places = picture === undefined && dense === undefined ? offsets?.next().value : undefined;
+    const second: Outcome | undefined =
+      stored === undefined ? others?.next().value : { ok: true, vector: stored };
+    const found = weighed === undefined ? terms?.next().value : undefined;
     // A picture has no words unless it was given some.
-    const [second, term] = [others?.[n], text === '' ? undefined : terms?.[n]];
+    const term = text === '' ? undefined : found;
     for (const one of [outcome, second, term]) if (one?.ok === false) return one;
     if (outcome?.ok !== true) throw new RangeError('there are fewer outcomes than chunks');
     const sparse: EmbeddedChunk['sparse'] = {};
@@ -150,10 +195,12 @@ async function embedDrafts(
       const average = bm25.averageLength ?? averageLength ?? UNMEASURED_LENGTH;
       sparse.bm25 = bm25Document(text, analyzerOf(bm25.language, analysis), bm25, average);
     }
-    if (bm42 !== undefined && outcome.attention !== undefined && places !== undefined) {
+    if (words?.vector !== undefined) sparse.bm42 = words.vector;
+    else if (bm42 !== undefined && outcome.attention !== undefined && places !== undefined) {
       sparse.bm42 = bm42Document(text, places, outcome.attention, analyzerOf(bm42.language, analysis));
     }
-    if (
+    if (weighed?.vector !== undefined) sparse.splade = weighed.vector;
+    else if (
       splade !== undefined &&
       term?.ok === true &&
       term.sparse !== undefined &&
@@ -165,13 +212,27 @@ async function embedDrafts(
       ok: true,
       knowledge: knowledgeOf(outcome.vector, picture !== undefined || own.knows(chunk)),
       chunk: {
-        ...{ start: chunk.start, end: chunk.end, tokens: chunk.ids.length, sparse },
+        start: chunk.start,
+        end: chunk.end,
+        tokens: dense === undefined ? chunk.ids.length : 0,
+        hashes,
+        reused: dense !== undefined,
+        sparse,
         timestamp: picture?.timestamp ?? null,
         dense: shortened(outcome.vector, dims),
         other: other && second?.ok === true ? shortened(second.vector, other.dims) : undefined,
       },
     };
   });
+}
+
+/** What is stored of a chunk's vectors, and what they are computed from. */
+interface KnownChunk {
+  hashes?: VectorHashes;
+  dense?: Float32Array | undefined;
+  other?: Float32Array | undefined;
+  bm42?: { vector: SparseVector | undefined } | undefined;
+  splade?: { vector: SparseVector | undefined } | undefined;
 }
 
 /** What a chunk says, with the title in front, as the dense model reads it. */

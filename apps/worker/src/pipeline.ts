@@ -14,13 +14,15 @@ import type { Log } from '@embedmill/logs';
 import type { Metrics, Stage } from '@embedmill/metrics';
 import { failShard, type Spool } from '@embedmill/sources';
 import { NO_TRACING, type Tracing } from '@embedmill/tracing';
-import type { DocumentPoints, Point, VectorStore } from '@embedmill/vector-store';
+import type { DocumentPoints, Point, StoredPoint, VectorStore } from '@embedmill/vector-store';
 import { embedDocuments, type EmbeddedChunk, type ShardModels } from './document-vectors.ts';
 import type { PictureSources } from './document-pictures.ts';
 import { exportShard } from './export.ts';
 import { migrateShard } from './migrate.ts';
 import { ShardReading, type PendingDocument } from './shard-reading.ts';
+import { isSameContent, storedPoints } from './unchanged-vectors.ts';
 import { storeDocuments } from './upsert.ts';
+import { StoredVectors } from './vector-hashes.ts';
 
 /** What the walk works with. */
 export interface PipelineParts {
@@ -119,11 +121,23 @@ async function walk(submitted: Shard, parts: PipelineParts): Promise<ShardResult
 
   const wanted = await timed('lookup', () => passUnchanged(reading, shard, store));
 
-  const documents = wanted.map(({ document }) => document);
-  const embedded = await embedDocuments(shard, documents, models, pictures, timed);
+  const stored = await timed('lookup', () => storedPoints(wanted, shard.collection, store));
+  const [same, changed] = bySameContent(wanted, stored, shard.collection);
+  const documents = changed.map(({ document }) => document);
+  const known = changed.map((one) => {
+    const points = stored.get(one);
+    return points && new StoredVectors(points, shard.collection);
+  });
+  const embedded = await embedDocuments(shard, documents, known, models, pictures, timed);
 
   const ready: (DocumentPoints & { pending: PendingDocument })[] = [];
-  for (const [n, pending] of wanted.entries()) {
+  for (const pending of same) {
+    const points = withPayloadOf(pending, stored.get(pending) ?? [], shard);
+    const { tenant, id } = pending.document;
+    reading.reused += points.length;
+    ready.push({ tenant, id, sequence: shard.sequence, points, pending });
+  }
+  for (const [n, pending] of changed.entries()) {
     const outcome = embedded[n];
     if (outcome?.ok !== true) {
       const error = outcome?.error ?? asEmbedmillError(new RangeError('there is no outcome'));
@@ -131,7 +145,10 @@ async function walk(submitted: Shard, parts: PipelineParts): Promise<ShardResult
       continue;
     }
     for (const warning of outcome.warnings) reading.warn(pending, warning);
-    for (const { tokens } of outcome.chunks) reading.tokens += tokens;
+    for (const { tokens, reused } of outcome.chunks) {
+      reading.tokens += tokens;
+      if (reused) reading.reused += 1;
+    }
     const { tenant, id } = pending.document;
     const { sequence } = shard;
     ready.push({ tenant, id, sequence, points: pointsOf(pending, outcome.chunks, shard), pending });
@@ -182,14 +199,42 @@ async function passUnchanged(
   return wanted;
 }
 
-function pointsOf(
+/** Those of which only the payload is to be written, and those that have to be embedded, at least in part. */
+function bySameContent(
+  wanted: readonly PendingDocument[],
+  stored: ReadonlyMap<PendingDocument, StoredPoint[]>,
+  collection: Collection,
+): [same: PendingDocument[], changed: PendingDocument[]] {
+  const isSame = (pending: PendingDocument): boolean =>
+    isSameContent(stored.get(pending) ?? [], pending.content, collection);
+  const { true: same = [], false: changed = [] } = Object.groupBy(wanted, (one) => `${isSame(one)}`);
+  return [same, changed];
+}
+
+/** A document's points with the payload of its new version: their vectors, texts and places are what they were. */
+function withPayloadOf(
   { document, fingerprint }: PendingDocument,
+  points: readonly StoredPoint[],
+  { job, sequence }: Shard,
+): Point[] {
+  const { metadata } = document;
+  return points.map(({ id, dense, other, sparse, payload }) => ({
+    id,
+    dense,
+    other,
+    sparse,
+    payload: { ...payload, fingerprint, job_id: job as JobId, sequence, metadata },
+  }));
+}
+
+function pointsOf(
+  { document, fingerprint, content }: PendingDocument,
   chunks: EmbeddedChunk[],
   shard: Shard,
 ): Point[] {
   const { id, tenant, text, title, metadata } = document;
   const collection = shard.collection.name as CollectionName;
-  return chunks.map(({ start, end, timestamp, dense, other, sparse }, index) => ({
+  return chunks.map(({ start, end, timestamp, dense, other, sparse, hashes }, index) => ({
     id: pointId(tenant, collection, id, index),
     ...{ dense, other, sparse },
     payload: {
@@ -197,6 +242,8 @@ function pointsOf(
       ...{ text: text.slice(start, end), start, end, title: title ?? null },
       ...{ image: pictureReference(document), timestamp },
       fingerprint,
+      content,
+      ...(hashes !== undefined && { hashes }),
       job_id: shard.job as JobId,
       sequence: shard.sequence,
       metadata,
@@ -225,4 +272,5 @@ function count(result: ShardResult, metrics: Metrics<'worker'>): void {
   metrics.documents.add(result.superseded, { outcome: 'superseded' });
   metrics.documentsTruncated.add(result.truncated);
   metrics.chunks.add(result.chunks);
+  metrics.chunksReused.add(result.reused);
 }

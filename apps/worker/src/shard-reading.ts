@@ -18,6 +18,10 @@ export interface PendingDocument {
   line: Line;
   /** Equal fingerprints mean that storing the document again would change nothing. */
   fingerprint: string;
+  /** Equal contents mean that its vectors are the same. */
+  content: string;
+  /** Whether another version of it is stored, as far as `sort` was told. */
+  isStored: boolean;
 }
 
 /** A document that is stored as the shard has it. */
@@ -49,6 +53,8 @@ export class ShardReading {
   /** Of each failed document, where on the walk it failed and why. */
   readonly failed: { stage: Stage; code: ErrorCode }[] = [];
   tokens = 0;
+  /** Points whose dense vector was taken from the store. */
+  reused = 0;
   readonly #shard: Shard;
   readonly #failures: DocumentReport[] = [];
   readonly #warnings: DocumentReport[] = [];
@@ -67,7 +73,10 @@ export class ShardReading {
   /** Reads the shard's lines: those that are no valid document, and those that come again later, are settled here. */
   static async read(spool: Spool, shard: Shard, modelRevision: string): Promise<ShardReading> {
     const reading = new ShardReading(shard);
-    const basis = JSON.stringify([shard.collection.profile, modelRevision]);
+    const { profile, analysis } = shard.collection;
+    const basis = JSON.stringify([profile, modelRevision]);
+    const { model, dims, chunking, video, sparse } = profile;
+    const contentBasis = JSON.stringify([model, dims, chunking, video, sparse, analysis, modelRevision]);
     for await (const group of readShardLines(spool, shard)) {
       for (const read of group) {
         reading.#documents += 1;
@@ -81,7 +90,13 @@ export class ShardReading {
             break;
           case 'document': {
             const { line, document } = read;
-            reading.pending.push({ document, line, fingerprint: fingerprintOf(document, basis) });
+            reading.pending.push({
+              document,
+              line,
+              fingerprint: fingerprintOf(document, basis),
+              content: contentOf(document, contentBasis),
+              isStored: false,
+            });
             break;
           }
         }
@@ -96,6 +111,7 @@ export class ShardReading {
     const { sequence, rival } = this.#shard;
     for (const [n, pending] of this.pending.entries()) {
       const found = known[n];
+      pending.isStored = found?.state === 'stored';
       const isSame = found?.state === 'stored' && found.fingerprint === pending.fingerprint;
       if (isSame && (found.sequence === sequence || found.decided <= sequence)) {
         const { tenant, id } = pending.document;
@@ -156,6 +172,7 @@ export class ShardReading {
       failed: this.#failures.length,
       duplicates: this.#duplicates,
       superseded: this.#superseded,
+      reused: this.reused,
       truncated: this.#truncated,
       chunks: this.#chunks,
       tokens: this.tokens,
@@ -166,6 +183,14 @@ export class ShardReading {
     this.#failures.push(report);
     this.failed.push({ stage, code: report.code });
   }
+}
+
+/** Without what vectors are not made of: id, tenant and metadata. */
+function contentOf({ text, title, image, video, vector }: Document, basis: string): string {
+  return hash('sha256', basis + JSON.stringify([text, title, image, video, vector]), 'base64url').slice(
+    0,
+    22,
+  );
 }
 
 function fingerprintOf(document: Document, basis: string): string {

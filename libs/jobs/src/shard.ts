@@ -90,6 +90,7 @@ export const shardResultSchema = z.strictObject({
   duplicates: z.int(),
   // Shards that a worker of an earlier version settled do not say.
   superseded: z.int().default(0),
+  reused: z.int().default(0),
   truncated: z.int(),
   chunks: z.int(),
   tokens: z.int(),

@@ -78,6 +78,14 @@ export const METRICS = {
     labels: {},
     apps: ['worker'],
   },
+  chunksReused: {
+    name: 'embedmill_chunks_reused_total',
+    type: 'counter',
+    unit: 'chunks',
+    help: 'Chunks whose dense vector was taken from the store, as nothing that it is made of had changed.',
+    labels: {},
+    apps: ['worker'],
+  },
   tokens: {
     name: 'embedmill_tokens_total',
     type: 'counter',

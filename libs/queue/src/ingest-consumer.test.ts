@@ -28,7 +28,17 @@ afterEach(async () => {
 });
 
 const result = (index: number): ShardResult => ({
-  ...{ index, documents: 1, stored: 1, skipped: 0, failed: 0, duplicates: 0, superseded: 0, truncated: 0 },
+  ...{
+    index,
+    documents: 1,
+    stored: 1,
+    skipped: 0,
+    failed: 0,
+    duplicates: 0,
+    superseded: 0,
+    reused: 0,
+    truncated: 0,
+  },
   ...{ chunks: 1, tokens: 1 },
 });
 

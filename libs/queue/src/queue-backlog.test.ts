@@ -127,6 +127,7 @@ describe.each(brokers)('by $name', ({ missing, start }) => {
               failed: 0,
               duplicates: 0,
               superseded: 0,
+              reused: 0,
               truncated: 0,
               chunks: 1,
               tokens: 1,
@@ -214,7 +215,16 @@ describe('by Redis alone', () => {
     const direct = new Redis(redisUrl);
     closers.push(async () => direct.disconnect());
     await direct.del(await direct.keys('*:lock'));
-    const none = { skipped: 0, failed: 0, duplicates: 0, superseded: 0, truncated: 0, chunks: 1, tokens: 1 };
+    const none = {
+      skipped: 0,
+      failed: 0,
+      duplicates: 0,
+      superseded: 0,
+      reused: 0,
+      truncated: 0,
+      chunks: 1,
+      tokens: 1,
+    };
     alive.serve(MODEL, { query: never, shard: async () => ({ index: 0, documents: 1, stored: 1, ...none }) });
     await until(() => stalls === 1);
     expect(waits[0]).toBe('bulk true');

@@ -49,6 +49,7 @@ export async function failShard(spool: Spool, shard: Shard, error: EmbedmillErro
     failed: failures.length,
     duplicates: warnings.length,
     superseded: 0,
+    reused: 0,
     truncated: 0,
     chunks: 0,
     tokens: 0,

@@ -17,6 +17,7 @@ export type {
   StoredDocument,
   StoredPoint,
   VectorAddition,
+  VectorHashes,
   VectorSearch,
   VectorStore,
 } from './store.ts';

@@ -16,6 +16,9 @@ import type {
 /** Weights are above 0. */
 export type SparseVectors = { readonly [Scheme in SparseScheme]?: SparseVector | undefined };
 
+/** Hashes of what vectors were computed from; BM25's are counted anew each time, and have none. */
+export type VectorHashes = { readonly [Name in DenseName | SparseScheme]?: string };
+
 /** What a point carries beside its vector. The same fields stand in every store, under these names. */
 export interface PointPayload {
   document_id: DocumentId;
@@ -33,6 +36,13 @@ export interface PointPayload {
   timestamp: number | null;
   /** What the document and its profile hashed to: equal means that storing it again would change nothing. */
   fingerprint: string;
+  /**
+   * What the document's vectors are made of, without its metadata: equal means that they are the same. Documents that were
+   * stored before it was kept have none.
+   */
+  content?: string;
+  /** Of vectors by their names, what each was computed from: equal means that it is the same vector. */
+  hashes?: VectorHashes;
   /** The job that wrote it. */
   job_id: JobId;
   /** The sequence of the submission that wrote it; 0 where it was stored before there were sequences. */

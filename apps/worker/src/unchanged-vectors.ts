@@ -1,0 +1,47 @@
+import { SPARSE_SCHEMES, type Collection, type CollectionName } from '@embedmill/jobs';
+import type { StoredPoint, VectorStore } from '@embedmill/vector-store';
+import type { PendingDocument } from './shard-reading.ts';
+
+/**
+ * The points of those documents that are stored with another fingerprint: some of their vectors, or all of them, may be
+ * what the new version needs as well.
+ */
+export async function storedPoints(
+  pending: readonly PendingDocument[],
+  collection: Collection,
+  store: Pick<VectorStore, 'getPoints'>,
+): Promise<Map<PendingDocument, StoredPoint[]>> {
+  const stored = pending.filter(({ isStored }) => isStored);
+  if (stored.length === 0) return new Map();
+  const keys = stored.map(({ document }) => document);
+  const points = Map.groupBy(await store.getPoints(collection.name as CollectionName, keys), ({ payload }) =>
+    keyOf(payload.tenant, payload.document_id),
+  );
+  return new Map(stored.map((one) => [one, points.get(keyOf(one.document.tenant, one.document.id)) ?? []]));
+}
+
+/**
+ * Whether a document's points have all vectors that its new version needs, so that only their payload is to be written:
+ * nothing that vectors are made of has changed, and no chunk and no vector is missing. Pure.
+ */
+export function isSameContent(
+  points: readonly StoredPoint[],
+  content: string,
+  { other, profile }: Collection,
+): boolean {
+  const count = points[0]?.payload.chunk_count;
+  if (count !== points.length) return false;
+  const schemes = SPARSE_SCHEMES.filter((scheme) => profile.sparse[scheme] !== undefined);
+  return points.every(({ other: second, payload, dense }, index) => {
+    if (payload.content !== content || payload.chunk_index !== index) return false;
+    if (dense.length === 0 || (other !== undefined && second === undefined)) return false;
+    // A scheme that finds no term has no vector, and is not told from one that was not asked: both are of the profile.
+    return schemes.every(
+      (scheme) => scheme === 'bm25' || payload.hashes?.[scheme] !== undefined || isPicture(payload),
+    );
+  });
+}
+
+const isPicture = ({ image }: StoredPoint['payload']): boolean => image !== null;
+
+const keyOf = (tenant: string, id: string): string => JSON.stringify([tenant, id]);

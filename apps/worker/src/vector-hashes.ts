@@ -1,0 +1,86 @@
+import { hash } from 'node:crypto';
+import type { Collection, DenseName } from '@embedmill/jobs';
+import type { StoredPoint, VectorHashes } from '@embedmill/vector-store';
+
+/** What the vectors of a chunk are computed from. */
+export interface VectorInputs {
+  /** Tokens of the dense model: special tokens, prefix, title and text. */
+  ids: Int32Array;
+  /** What other models read, and engines that are given texts: title and text. */
+  text: string;
+}
+
+/** The revisions of the models that a collection's vectors come from. */
+export interface Revisions {
+  own: string;
+  /** Of `collection.other`. */
+  other: string | undefined;
+  splade: string | undefined;
+}
+
+/** 132 bits, of letters, digits, "-" and "_". */
+const HASH_CHARACTERS = 22;
+
+/**
+ * For each vector of a chunk the hash of exactly what it is computed from. Vectors of equal hashes are equal, whatever
+ * document and place their chunks have. Pure.
+ */
+export function vectorHashes(
+  { ids, text }: VectorInputs,
+  { vector, dims, other, profile, analysis }: Collection,
+  revisions: Revisions,
+): VectorHashes {
+  const tokens = Buffer.from(ids.buffer, ids.byteOffset, ids.byteLength).toString('base64');
+  const { bm42, splade } = profile.sparse;
+  const hashes: { -readonly [Name in keyof VectorHashes]: string } = {
+    [vector]: hashOf([profile.model, revisions.own, dims, tokens, text]),
+  };
+  if (other !== undefined && revisions.other !== undefined) {
+    hashes[other.name] = hashOf([other.model, revisions.other, other.dims, text]);
+  }
+  if (bm42 !== undefined) {
+    hashes.bm42 = hashOf([profile.model, revisions.own, tokens, text, bm42, analysis]);
+  }
+  if (splade !== undefined && revisions.splade !== undefined) {
+    hashes.splade = hashOf([splade, revisions.splade, text]);
+  }
+  return hashes;
+}
+
+function hashOf(parts: readonly unknown[]): string {
+  return hash('sha256', JSON.stringify(parts), 'base64url').slice(0, HASH_CHARACTERS);
+}
+
+/** The vectors of a document's stored points, by what they were computed from. */
+export class StoredVectors {
+  readonly #dense = new Map<string, Float32Array>();
+  readonly #sparse = new Map<string, NonNullable<StoredPoint['sparse']>>();
+
+  constructor(points: readonly StoredPoint[], { vector, other }: Collection) {
+    for (const { dense, other: second, sparse, payload } of points) {
+      const { hashes = {} } = payload;
+      this.#add(vector, hashes[vector], dense);
+      if (other !== undefined) this.#add(other.name, hashes[other.name], second);
+      for (const scheme of ['bm42', 'splade'] as const) {
+        const hash = hashes[scheme];
+        if (hash !== undefined && sparse !== undefined) this.#sparse.set(`${scheme} ${hash}`, sparse);
+      }
+    }
+  }
+
+  dense(name: DenseName, hashes: VectorHashes): Float32Array | undefined {
+    return this.#dense.get(`${name} ${hashes[name]}`);
+  }
+
+  /** Undefined where it is not known; the vector may be of no terms. */
+  sparse(scheme: 'bm42' | 'splade', hashes: VectorHashes): { vector: SparseOf } | undefined {
+    const found = this.#sparse.get(`${scheme} ${hashes[scheme]}`);
+    return found && { vector: found[scheme] };
+  }
+
+  #add(name: DenseName, hash: string | undefined, values: Float32Array | undefined): void {
+    if (hash !== undefined && values !== undefined) this.#dense.set(`${name} ${hash}`, values);
+  }
+}
+
+type SparseOf = NonNullable<StoredPoint['sparse']>['bm42'];

@@ -1,0 +1,99 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Job } from '@embedmill/jobs';
+import { Embedmill, ndjson } from './embedmill.ts';
+
+/** What has been embedded is not embedded again: by chunk, whatever else of a document changes. */
+let mill: Embedmill;
+beforeAll(async () => {
+  mill = await Embedmill.up();
+});
+afterAll(() => mill?.stop());
+
+interface PointView {
+  id: string;
+  chunk: number;
+  text: string;
+  metadata: Record<string, unknown>;
+  dense: string;
+}
+
+async function pointsOf(collection: string): Promise<PointView[]> {
+  const all: PointView[] = [];
+  for (let after: string | null = ''; after !== null;) {
+    const page: { points: PointView[]; next: string | null } = await mill.json(
+      `/api/v1/collections/${collection}/points${after === '' ? '' : `?after=${after}`}`,
+    );
+    all.push(...page.points);
+    after = page.next;
+  }
+  return all.sort((a, b) => a.id.localeCompare(b.id) || a.chunk - b.chunk);
+}
+
+const submitted = async (collection: string, documents: object[]): Promise<Job> =>
+  mill.finished(await mill.submit(collection, ndjson(documents)));
+
+const paragraph = (n: number): string =>
+  `Paragraph ${n} tells of the ship ${n * 7}, which sailed on day ${n * 13} with ${n * 3} sailors. ` +
+  `Its captain ${n * 11} wrote ${n} letters, and each of them had ${n * 5} pages on whales.`;
+const PROFILES = {
+  dense: { chunking: { mode: 'tokens', size: 64, overlap: 0, boundary: 'paragraph' } },
+  'BM42 and SPLADE': {
+    chunking: { mode: 'tokens', size: 64, overlap: 0, boundary: 'paragraph' },
+    sparse: { bm25: { averageLength: 30 }, bm42: {}, splade: {} },
+  },
+};
+
+test.each(Object.entries(PROFILES))('with %s vectors', async (_, profile) => {
+  const collection = await mill.collection('reuse', profile);
+  const text = (paragraphs: number[]): string => paragraphs.map(paragraph).join('\n\n');
+  const long = { id: 'long', text: text([1, 2, 3, 4, 5, 6]), metadata: { a: 1, b: { c: 2, d: 3 } } };
+  const short = { id: 'short', title: 'A title', text: 'A whale and a captain.', metadata: { n: 1 } };
+  const first = await submitted(collection, [long, short]);
+  expect(first).toMatchObject({ stored: 2, reused: 0 });
+  const before = await pointsOf(collection);
+  expect(before.length).toBe(first.chunks);
+
+  // Metadata alone, and then the order of its keys alone: the payload is written, nothing is embedded.
+  const edited = [
+    { ...long, metadata: { a: 2, b: { c: 2, d: 3 } } },
+    { ...short, metadata: { n: 2, more: true } },
+  ];
+  const metadata = await submitted(collection, edited);
+  expect(metadata).toMatchObject({ stored: 2, tokens: 0, reused: first.chunks, chunks: first.chunks });
+  const ordered = await submitted(collection, [{ ...long, metadata: { b: { d: 3, c: 2 }, a: 2 } }]);
+  expect(ordered).toMatchObject({ tokens: 0 });
+  const after = await pointsOf(collection);
+  expect(after.map(({ dense, text: own }) => [dense, own])).toEqual(
+    before.map(({ dense, text: own }) => [dense, own]),
+  );
+  expect(after.map(({ metadata: own }) => own)).toEqual([
+    ...before.slice(0, -1).map(() => edited[0]?.metadata),
+    edited[1]?.metadata,
+  ]);
+
+  // A paragraph more, one fewer, two exchanged: the others move, and keep their vectors.
+  const changed = { ...long, text: text([1, 7, 2, 4, 3, 6]) };
+  const moved = await submitted(collection, [changed]);
+  const chunks = moved.chunks / 6;
+  expect(moved).toMatchObject({ stored: 1, reused: moved.chunks - chunks });
+  expect(moved.tokens).toBeLessThan(first.tokens / 4);
+  // Its title is in front of each chunk: with another one, all are others.
+  expect(await submitted(collection, [{ ...short, title: 'Another' }])).toMatchObject({
+    reused: 0,
+    stored: 1,
+  });
+
+  // In the end all is as if it had been stored so at once.
+  const fresh = await mill.collection('fresh', profile);
+  await submitted(fresh, [changed, { ...short, title: 'Another' }]);
+  const plain = (points: PointView[]) =>
+    points.map(({ id, chunk, text: own, dense, metadata: of }) => ({ id, chunk, own, dense, of }));
+  expect(plain(await pointsOf(collection))).toEqual(plain(await pointsOf(fresh)));
+  for (const mode of ['dense', ...('sparse' in profile ? ['sparse', 'hybrid'] : [])]) {
+    const query = { query: 'which ship had letters of 21 sailors', mode, limit: 8 };
+    const [one, other] = [await mill.search(collection, query), await mill.search(fresh, query)];
+    expect(one.map(({ id, chunk, score }) => ({ id, chunk, score }))).toEqual(
+      other.map(({ id, chunk, score }) => ({ id, chunk, score })),
+    );
+  }
+});
