@@ -115,7 +115,15 @@ describe.each<[string, () => Promise<{ store?: VectorStore; close?: () => Promis
       }
     }
     await api.parts.spool.writeReports(shard.job as JobId, 'failures', shard.index, failures);
-    return { index: shard.index, ...counts, skipped: 0, reused: 0, truncated: 0, chunks: counts.stored, tokens: 1 };
+    return {
+      index: shard.index,
+      ...counts,
+      skipped: 0,
+      reused: 0,
+      truncated: 0,
+      chunks: counts.stored,
+      tokens: 1,
+    };
   }
 
   async function jobOf(who: 'own' | 'other', ndjson: string, idempotencyKey: string): Promise<Job> {
