@@ -69,7 +69,7 @@ export class Embedmill {
   }
 
   /** Waits for a condition, or fails with what it was and what `up` printed. */
-  async until(what: string, met: () => Promise<boolean>, seconds = 60): Promise<void> {
+  async until(what: string, met: () => Promise<boolean>, seconds = 150): Promise<void> {
     for (const deadline = Date.now() + seconds * 1000; !(await met()); await setTimeout(50)) {
       if (Date.now() > deadline) throw new Error(`after ${seconds} s still not: ${what}\n${this.#output}`);
     }
@@ -117,7 +117,7 @@ export class Embedmill {
     });
   }
 
-  async finished(job: Pick<Job, 'id'>, seconds = 100): Promise<Job> {
+  async finished(job: Pick<Job, 'id'>, seconds = 240): Promise<Job> {
     let last: Job | undefined;
     await this.until(
       `job ${job.id} has finished`,

@@ -50,7 +50,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-async function until(what: string, met: () => Promise<boolean>, seconds = 90): Promise<void> {
+async function until(what: string, met: () => Promise<boolean>, seconds = 180): Promise<void> {
   for (const deadline = Date.now() + seconds * 1000; !(await met()); await setTimeout(50)) {
     if (Date.now() > deadline) throw new Error(`after ${seconds} s still not: ${what}\n${output.join('\n')}`);
   }
@@ -89,7 +89,7 @@ async function submit(name: string): Promise<Job> {
 }
 
 async function finished({ id }: Job): Promise<Job> {
-  await until(`job ${id} has finished`, async () => isFinished((await client.job(id)).state), 110);
+  await until(`job ${id} has finished`, async () => isFinished((await client.job(id)).state), 240);
   return client.job(id);
 }
 

@@ -32,8 +32,8 @@ async function npxUp(environment: NodeJS.ProcessEnv = {}) {
   const [exited, closed] = [once(npx, 'exit'), once(npx, 'close')];
   const up: { state?: UpState } = {};
   const until = async (what: string, met: () => boolean | Promise<boolean>) => {
-    for (const deadline = Date.now() + 90_000; !(await met()); await setTimeout(50)) {
-      if (Date.now() > deadline) throw new Error(`after 90 s still not: ${what}\n${output}`);
+    for (const deadline = Date.now() + 150_000; !(await met()); await setTimeout(50)) {
+      if (Date.now() > deadline) throw new Error(`after 150 s still not: ${what}\n${output}`);
     }
   };
   const read = async () => {

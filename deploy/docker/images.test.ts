@@ -233,4 +233,4 @@ test('from the images’ folders alone, a job goes from the API through a worker
     await redis.stop();
     await rm(folder, { recursive: true, force: true });
   }
-}, 120_000);
+});

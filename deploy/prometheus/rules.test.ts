@@ -116,5 +116,4 @@ test.skipIf(PROMTOOL === undefined)(
     const { code, output } = await promtool(['test', 'rules', ...files]);
     expect({ code, output }).toMatchObject({ code: 0, output: expect.not.stringContaining('FAILED') });
   },
-  60_000,
 );

@@ -38,8 +38,8 @@ test('the backlog is what unfinished jobs have to go, 0 while paused, and can be
   expect(queued.models).toEqual([{ model: MINI.name, tokens: queued.tokens, documents: 0, shards: 0 }]);
 
   await api.dispatch();
-  for (const deadline = Date.now() + 45_000; (await backlog()).documents === 0; await setTimeout(20))
-    if (Date.now() > deadline) throw new Error('the job was not scanned within 45 s');
+  for (const deadline = Date.now() + 90_000; (await backlog()).documents === 0; await setTimeout(20))
+    if (Date.now() > deadline) throw new Error('the job was not scanned within 90 s');
   expect(await backlog()).toEqual({
     ...{ tokens: queued.tokens, documents: 1000, shards: 4, paused: false },
     models: [{ model: MINI.name, tokens: queued.tokens, documents: 1000, shards: 4 }],

@@ -202,7 +202,7 @@ test('deleting a collection ends its jobs, so that they do not go on into the ne
   expect((await api.json('GET', '/api/v1/collections/brief')).status).toBe(404);
   await api.dispatch();
   await expect
-    .poll(async () => (await api.json('GET', `/api/v1/jobs/${job.id}`)).body, { timeout: 30_000 })
+    .poll(async () => (await api.json('GET', `/api/v1/jobs/${job.id}`)).body, { timeout: 60_000 })
     .toMatchObject({ state: 'cancelled' });
 });
 

@@ -43,7 +43,7 @@ async function scanned({ id }: { id: string }): Promise<Job> {
     job = (await api.json('GET', `/api/v1/jobs/${id}`)).body as Job;
     return job.documents > 0 || job.state === 'failed';
   };
-  await expect.poll(isScanned, { timeout: 30_000 }).toBe(true);
+  await expect.poll(isScanned, { timeout: 60_000 }).toBe(true);
   // No worker ends it, and only some jobs are dispatched at the same time.
   await api.json('POST', `/api/v1/jobs/${id}/cancel`, {});
   return job as unknown as Job;
@@ -79,7 +79,7 @@ test.each<[string, string | Uint8Array<ArrayBuffer>, Record<string, string>, str
     const job = await scanned((await response.json()) as Job);
     expect(job).toMatchObject({ state: 'running', documents: 3, source: 'upload' });
     const files = async () => (await readdir(join(api.spoolFolder, job.id))).length;
-    await expect.poll(files, { timeout: 30_000 }).toBe(2);
+    await expect.poll(files, { timeout: 60_000 }).toBe(2);
   },
 );
 

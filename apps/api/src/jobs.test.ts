@@ -71,7 +71,7 @@ async function submit(ndjson: string, collection = 'docs'): Promise<Job> {
 }
 
 async function finished(job: Job): Promise<Job> {
-  await expect.poll(async () => isFinished((await jobAt(job.id)).state), { timeout: 30_000 }).toBe(true);
+  await expect.poll(async () => isFinished((await jobAt(job.id)).state), { timeout: 60_000 }).toBe(true);
   return jobAt(job.id);
 }
 
@@ -129,7 +129,7 @@ test('a running job can be cancelled and not retried; a finished one cannot be c
   const release = Promise.withResolvers<void>();
   hold = release.promise;
   const job = await submit(GOOD.repeat(2000));
-  await expect.poll(async () => (await jobAt(job.id)).state, { timeout: 30_000 }).toBe('running');
+  await expect.poll(async () => (await jobAt(job.id)).state, { timeout: 60_000 }).toBe('running');
   const retry = await api.json('POST', `/api/v1/jobs/${job.id}/retry`);
   expect(retry).toMatchObject({ status: 409, body: { code: 'job_not_finished', retryable: true } });
   expect(Number(retry.headers.get('retry-after'))).toBeGreaterThan(0);
@@ -204,7 +204,7 @@ test.each([
 test('a finished job can be forgotten, with all that is kept of it', async () => {
   const job = await finished(await submit(GOOD + BAD));
   const forget = () => api.json('DELETE', `/api/v1/jobs/${job.id}`);
-  await expect.poll(async () => (await forget()).status, { timeout: 30_000 }).toBe(204);
+  await expect.poll(async () => (await forget()).status, { timeout: 60_000 }).toBe(204);
   expect(await forget()).toMatchObject({ status: 404, body: { code: 'job_not_found' } });
   expect((await api.json('GET', `/api/v1/jobs/${job.id}/failures`)).status).toBe(404);
   expect((await api.parts.spool.listJobs()).map((one) => one.job)).not.toContain(job.id);

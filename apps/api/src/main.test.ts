@@ -126,7 +126,7 @@ async function startUpload({ url, spoolFolder }: ApiProcess) {
   response.catch(() => {});
   const isReceiving = async () =>
     (await readdir(spoolFolder, { recursive: true })).some((file) => file.endsWith('.partial'));
-  await expect.poll(isReceiving, { timeout: 30_000 }).toBe(true);
+  await expect.poll(isReceiving, { timeout: 60_000 }).toBe(true);
   return { response, goOn: goOn.resolve };
 }
 
@@ -141,7 +141,7 @@ test('on SIGTERM it finishes the upload in flight, and takes no new one', async 
       ({ status }) => status,
       () => 'refused',
     );
-  await expect.poll(ask, { timeout: 30_000 }).not.toBe(200);
+  await expect.poll(ask, { timeout: 60_000 }).not.toBe(200);
   goOn();
   expect((await response).status).toBe(202);
   expect(await (await response).json()).toMatchObject({ collection: 'docs' });

@@ -61,7 +61,7 @@ const exchange = (name: string) => api.json('POST', route(name, '/exchange'));
 const end = (name: string) => api.json('DELETE', route(name));
 
 async function until(job: Job, holds: (job: Job) => boolean): Promise<Job> {
-  for (const deadline = Date.now() + 45_000; Date.now() < deadline; await setTimeout(20)) {
+  for (const deadline = Date.now() + 90_000; Date.now() < deadline; await setTimeout(20)) {
     const { body } = await api.json('GET', `/api/v1/jobs/${job.id}`);
     if (holds(body)) return body;
   }

@@ -45,7 +45,7 @@ const verify = async (id: string) =>
   (await api.json('POST', `/api/v1/jobs/${id}/verify`)).body as Verification;
 
 async function finished(id: string): Promise<Job> {
-  for (const deadline = Date.now() + 45_000; Date.now() < deadline; await setTimeout(20)) {
+  for (const deadline = Date.now() + 90_000; Date.now() < deadline; await setTimeout(20)) {
     const { body } = await api.json('GET', `/api/v1/jobs/${id}`);
     if (isFinished((body as Job).state)) return body;
   }
@@ -128,7 +128,7 @@ test('a job that has finished is not submitted again when the queue forgets it',
   const job = await submit();
   await work(['a', 'b']);
   await finished(job.id);
-  for (const deadline = Date.now() + 45_000; (await api.parts.spool.unfinishedJobs()).length > 0;) {
+  for (const deadline = Date.now() + 90_000; (await api.parts.spool.unfinishedJobs()).length > 0;) {
     if (Date.now() > deadline) throw new Error('the job is still kept as unfinished');
     await setTimeout(10);
   }
@@ -169,7 +169,7 @@ test('a job whose documents went when all were stored says that there is nothing
   const job = await submit(LINES.slice(0, 2));
   await work(['a', 'b']);
   await finished(job.id);
-  for (const deadline = Date.now() + 45_000; ; await setTimeout(10)) {
+  for (const deadline = Date.now() + 90_000; ; await setTimeout(10)) {
     if (!(await readdir(join(api.spoolFolder, job.id))).some((name) => name.startsWith('source'))) break;
     if (Date.now() > deadline) throw new Error('the source is still there');
   }

@@ -29,7 +29,7 @@ const jobCount = async () => (await api.parts.queue.listJobs({ limit: 10_000, of
 const spooled = async () => (await readdir(api.spoolFolder, { recursive: true })).sort();
 
 async function until(what: string, met: () => Promise<boolean>): Promise<void> {
-  for (const deadline = Date.now() + 45_000; !(await met()); await setTimeout(10)) {
+  for (const deadline = Date.now() + 90_000; !(await met()); await setTimeout(10)) {
     if (Date.now() > deadline) throw new Error(`still not: ${what}`);
   }
 }

@@ -37,7 +37,7 @@ afterAll(() => api.close());
 async function finished(url: string): Promise<Job> {
   const { body } = await api.json('POST', '/api/v1/collections/urls/jobs', { source: { url } });
   const { id } = body as Job;
-  for (const deadline = Date.now() + 45_000; Date.now() < deadline; await setTimeout(20)) {
+  for (const deadline = Date.now() + 90_000; Date.now() < deadline; await setTimeout(20)) {
     const job = (await api.json('GET', `/api/v1/jobs/${id}`)).body as Job;
     if (isFinished(job.state) || job.state === 'running') return job;
   }
@@ -53,11 +53,11 @@ test('a source without end is cut off when its job is cancelled, and leaves noth
   const { body } = await api.json('POST', '/api/v1/collections/urls/jobs', { source: { url } });
   const { id } = body as Job;
   const job = async () => (await api.json('GET', `/api/v1/jobs/${id}`)).body as Job;
-  await expect.poll(async () => (await job()).state, { timeout: 30_000 }).toBe('scanning');
+  await expect.poll(async () => (await job()).state, { timeout: 60_000 }).toBe('scanning');
   const spooled = () => readdir(join(api.spoolFolder, id)).catch((): string[] => []);
-  await expect.poll(spooled, { timeout: 30_000 }).toHaveLength(1);
+  await expect.poll(spooled, { timeout: 60_000 }).toHaveLength(1);
   await api.json('POST', `/api/v1/jobs/${id}/cancel`, {});
-  await expect.poll(async () => (await job()).state, { timeout: 30_000 }).toBe('cancelled');
+  await expect.poll(async () => (await job()).state, { timeout: 60_000 }).toBe('cancelled');
   expect((await spooled()).filter((name) => name.startsWith('source'))).toEqual([]);
 });
 

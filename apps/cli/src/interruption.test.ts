@@ -56,7 +56,7 @@ describe('bin/embedmill.js', () => {
   const old = olderNode();
   test.skipIf(old === undefined)(
     `on an older Node, it starts the installed one, and forwards signals${old === undefined ? ' (skipped: no Node older than 24 here)' : ''}`,
-    { timeout: 30_000 },
+    { timeout: 60_000 },
     async () => {
       // It waits for its standard input until it is interrupted; no server is asked before that.
       const server = createServer().listen(0, '127.0.0.1');

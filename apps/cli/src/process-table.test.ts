@@ -40,7 +40,7 @@ test.skipIf(!hasProc)(`a process that has ended, and that nobody asked how, is o
   try {
     const [line] = (await once(parent.stdout, 'data')) as [Buffer];
     const pid = Number(line.toString());
-    await expect.poll(() => readFileSync(`/proc/${pid}/stat`, 'utf8'), { timeout: 30_000 }).toMatch(/\) Z /);
+    await expect.poll(() => readFileSync(`/proc/${pid}/stat`, 'utf8'), { timeout: 60_000 }).toMatch(/\) Z /);
     expect(isRunning(pid)).toBe(false);
     expect(entryByProc(pid)).toBeUndefined();
     expect(entryByPs(pid)).toBeUndefined();

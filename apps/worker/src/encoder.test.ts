@@ -58,7 +58,7 @@ const cosine = (a: Float32Array, b: number[]): number =>
   a.reduce((sum, value, d) => sum + value * b[d]!, 0) / Math.hypot(...a) / Math.hypot(...b);
 
 /** Generous: other test suites may have the same two cores. */
-const slow = { timeout: 60_000 };
+const slow = { timeout: 180_000 };
 
 describe.skipIf(int8 === undefined)(
   'Encoder with the real engine (skipped without the int8 model)',

@@ -74,7 +74,7 @@ const dot = (a: ArrayLike<number>, b: ArrayLike<number>): number =>
 const golden = async <T>(name: string): Promise<T> =>
   JSON.parse(await readFile(join(shared, 'golden', `${name}.json`), 'utf8')) as T;
 
-const slow = { timeout: 60_000 };
+const slow = { timeout: 180_000 };
 
 describe('a dense model', slow, () => {
   it('gives states and attention beside its vectors, which stay the same bits', async () => {

@@ -66,7 +66,7 @@ async function alive(pid: number): Promise<boolean> {
   }
 }
 async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const deadline = Date.now() + 45_000;
+  const deadline = Date.now() + 90_000;
   while (!(await condition())) {
     if (Date.now() > deadline) throw new Error(`waited in vain: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
@@ -74,7 +74,7 @@ async function until(condition: () => boolean | Promise<boolean>, what: string):
 }
 
 /** Generous: other test suites may have the same two cores. */
-const slow = { timeout: 60_000 };
+const slow = { timeout: 180_000 };
 
 describe.skipIf(int8 === undefined)('vectors (skipped without the int8 model)', slow, () => {
   /** Cosines of the engine's vectors to the golden ones, in runs of four texts. */

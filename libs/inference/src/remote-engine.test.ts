@@ -86,7 +86,7 @@ async function culprits(engine: RemoteEngine, texts: readonly string[]): Promise
 }
 
 async function until(condition: () => boolean, what: string): Promise<void> {
-  const deadline = Date.now() + 45_000;
+  const deadline = Date.now() + 90_000;
   while (!condition()) {
     if (Date.now() > deadline) throw new Error(`waited in vain: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
@@ -94,7 +94,7 @@ async function until(condition: () => boolean, what: string): Promise<void> {
 }
 
 /** Generous: other test suites may have the same cores. */
-const slow = { timeout: 30_000 };
+const slow = { timeout: 180_000 };
 
 describe('connecting', slow, () => {
   it('knows a TEI by its info, and takes its largest batch from there', async () => {

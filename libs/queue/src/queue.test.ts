@@ -52,7 +52,7 @@ describe.each(BROKERS)('by $name', ({ missing, start }) => {
 
     beforeAll(async () => {
       broker = await start();
-    }, 30_000);
+    });
     afterAll(() => broker.stop());
     beforeEach(async () => {
       tests += 1;

@@ -80,7 +80,7 @@ describe.each(brokers)('on $name', ({ missing, start }) => {
       await expect(ask(queue, 'a', { mayBringIn: false })).rejects.toMatchObject({ code: 'no_worker' });
       expect(await consumer.modelsInUse()).toEqual([]);
       const asked = ask(queue, 'a');
-      await expect.poll(() => consumer.modelsInUse(), { timeout: 10_000 }).toEqual(['a']);
+      await expect.poll(() => consumer.modelsInUse(), { timeout: 60_000 }).toEqual(['a']);
       const another = ask(queue, 'a', { mayBringIn: false });
       consumer.serve('a', { shard, query: async () => answer });
       expect((await asked).vectors).toEqual(answer.vectors);
@@ -96,7 +96,7 @@ describe.each(brokers)('on $name', ({ missing, start }) => {
       const leave = new AbortController();
       const waiting = ask(queue, 'a', { signal: leave.signal });
       waiting.catch(() => undefined);
-      await expect.poll(async () => (await queue.backlog()).tokens >= 0, { timeout: 10_000 }).toBe(true);
+      await expect.poll(async () => (await queue.backlog()).tokens >= 0, { timeout: 60_000 }).toBe(true);
       leave.abort();
       await expect(waiting).rejects.toMatchObject({ code: 'client_gone' });
       const taken = Promise.withResolvers<void>();

@@ -92,8 +92,8 @@ export async function tellRedis(port: number, command: string, password?: string
 }
 
 export async function until(what: string, met: () => Promise<boolean>): Promise<void> {
-  for (const deadline = Date.now() + 45_000; !(await met()); await setTimeout(20)) {
-    if (Date.now() > deadline) throw new Error(`after 45 s still not: ${what}`);
+  for (const deadline = Date.now() + 90_000; !(await met()); await setTimeout(20)) {
+    if (Date.now() > deadline) throw new Error(`after 90 s still not: ${what}`);
   }
 }
 

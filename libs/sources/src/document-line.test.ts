@@ -84,7 +84,7 @@ test('any bytes are documents, or reports that say why not; each is found again 
   );
   expect(documents).toBeGreaterThan(0);
   expect(reports).toBeGreaterThan(0);
-}, 60_000);
+});
 
 test.each([
   ['arrays', (n: number) => `{"id":"a","text":"x","metadata":{"k":${'['.repeat(n)}${']'.repeat(n)}}}`],

@@ -40,7 +40,7 @@ test('with any of its bytes changed it is read or refused, and ends neither the 
     ),
     { numRuns: 30, examples: [[[[1061, 195]]], [[[276, 206]]]] },
   );
-}, 120_000);
+});
 
 test('a decoder that says nothing is given up', async () => {
   await expect(linesOf(WHOLE, { heapMB: 128, silenceMs: 1 })).rejects.toThrow(/kept the decoder busy/);

@@ -120,7 +120,7 @@ test('while the server is away, everything fails as what may pass, and goes on w
   } finally {
     await server.stop();
   }
-}, 60_000);
+});
 
 test('a bucket that is not there, and a region that is not set, are named at the start', async () => {
   const server = await TestS3.start();

@@ -99,7 +99,7 @@ test('whatever is written as CSV comes back, a line for each row', async () => {
     }),
     { numRuns: 50 },
   );
-}, 30_000);
+});
 
 test('columns can be named, and metadata chosen', async () => {
   const columns = { id: 'sku', text: 'body', metadata: ['year'] };
@@ -180,7 +180,6 @@ test.each([
       { line: 3, id: 'c', text: 'z' },
     ]);
   },
-  60_000,
 );
 
 test('a row without end is given up once it is longer than any may be', async () => {
@@ -353,7 +352,7 @@ test('lines that are no documents keep their numbers and faults where fields are
     { line: 7, code: 'line_too_long' },
     { line: 8, id: 'end' },
   ]);
-}, 60_000);
+});
 
 test('NDJSON is read by its encoding; a line with bytes that are none of it fails alone', async () => {
   const latin = Buffer.from('{"id":1,"text":"Köln"}\n', 'latin1');
@@ -417,7 +416,7 @@ test('a gzip that unpacks to more than is taken, or than documents do, is refuse
   await expect(transcoded(large, GZIP, { maxBytes: 10_000 })).rejects.toThrow(
     refused(/more than the 10000 bytes/, 'payload_too_large'),
   );
-}, 60_000);
+});
 
 const parquetOf = (rows: number, options: object = {}) =>
   new Uint8Array(
@@ -489,7 +488,7 @@ test('Parquet whose row groups are too large to be read at once is refused, and 
   });
   const says = /row group 1 has \d+ bytes and 270 rows.*smaller row groups/;
   await expect(transcoded(new Uint8Array(wide), PARQUET)).rejects.toThrow(refused(says));
-}, 60_000);
+});
 
 test('a few bytes of Parquet that stand for millions of rows are refused', async () => {
   const rows = 5_000_000;
@@ -504,4 +503,4 @@ test('a few bytes of Parquet that stand for millions of rows are refused', async
   await expect(transcoded(new Uint8Array(many), PARQUET)).rejects.toThrow(
     refused(/5000000 rows.*smaller row groups/),
   );
-}, 60_000);
+});

@@ -260,7 +260,7 @@ test('5 MB go through without holding up the event loop, white space or none', a
   } finally {
     clearInterval(timer);
   }
-}, 60_000);
+});
 
 test.each([
   ['one word', 'y'],

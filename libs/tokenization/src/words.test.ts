@@ -191,7 +191,7 @@ describe.each(Object.entries(KINDS))('a tokenizer %s', (_name, json) => {
       const some = given.slice(from, from + 32);
       expect((await words.encode(some)).map(plain)).toEqual(await expected(subject.native, some));
     }
-  }, 30_000);
+  });
 });
 
 describe('the words of a text', () => {
@@ -209,7 +209,7 @@ describe('the words of a text', () => {
         expect((await words.encode(some)).map(plain)).toEqual(truth);
       }
     }
-  }, 30_000);
+  });
 
   test('are asked for once', async () => {
     const asked: string[] = [];

@@ -239,7 +239,7 @@ export function filterConformance(
         }),
         { numRuns: 150 },
       );
-    }, 60_000);
+    });
   });
 }
 

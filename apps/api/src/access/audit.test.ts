@@ -6,7 +6,7 @@ import type { TenantId } from '@embedmill/jobs';
 import { startTestApi, type TestApi } from '../test-api.ts';
 import { testKeys, type TestKeys } from './test-keys.ts';
 
-const WAIT = { timeout: 30_000 };
+const WAIT = { timeout: 60_000 };
 let folder: string;
 let file: string;
 let keys: TestKeys;

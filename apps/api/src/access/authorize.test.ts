@@ -146,11 +146,11 @@ test('the description says how keys are sent, and which routes need one', async 
 test('the file is followed, and a version that is broken changes nothing but the log', async () => {
   const added = await keys.add({ name: 'added', scopes: ['search'] });
   const statusOf = async (key: string) => (await as(key, 'GET', '/v1/models')).status;
-  await expect.poll(() => statusOf(added.key), { timeout: 30_000 }).toBe(200);
+  await expect.poll(() => statusOf(added.key), { timeout: 60_000 }).toBe(200);
   await keys.write('[{"name":"half');
   const complaint = () => api.logged.some((line) => line.includes('the keys file cannot be used'));
-  await expect.poll(complaint, { timeout: 30_000 }).toBe(true);
+  await expect.poll(complaint, { timeout: 60_000 }).toBe(true);
   expect(await statusOf(added.key)).toBe(200);
   await keys.write('[]');
-  await expect.poll(() => statusOf(added.key), { timeout: 30_000 }).toBe(401);
+  await expect.poll(() => statusOf(added.key), { timeout: 60_000 }).toBe(401);
 });

@@ -120,7 +120,7 @@ test('an issuer that is away is said to be, and is found again; with its keys kn
       ({ name }) => name,
       (thrown: { code: string }) => thrown.code,
     );
-  await expect.poll(asked, { timeout: 30_000 }).toBe('token of ada');
+  await expect.poll(asked, { timeout: 60_000 }).toBe('token of ada');
   await issuer.stop();
   expect((await early.principalOf(token)).name).toBe('token of ada');
   await issuer.restart();
@@ -152,7 +152,7 @@ test('over HTTP a token is as good as a key, and a wrong one gets 401, an issuer
   expect(away.headers.get('retry-after')).toBe('5');
   await issuer.restart();
   const good = async () => (await get(await issuer.token({ claims }))).status;
-  await expect.poll(good, { timeout: 30_000 }).toBe(200);
+  await expect.poll(good, { timeout: 60_000 }).toBe(200);
   expect((await get(await issuer.token({ claims }), '/api/v1/jobs')).status).toBe(403);
   const expired = await get(await issuer.token({ claims, expires: -60 }));
   expect(expired.status).toBe(401);

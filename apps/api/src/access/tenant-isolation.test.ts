@@ -132,7 +132,7 @@ describe.each<[string, () => Promise<{ store?: VectorStore; close?: () => Promis
     expect(response.status).toBe(202);
     const { id } = (await response.json()) as Job;
     const job = async () => (await as(who, 'GET', `/api/v1/jobs/${id}`)).body as Job;
-    await expect.poll(async () => isFinished((await job()).state), { timeout: 30_000 }).toBe(true);
+    await expect.poll(async () => isFinished((await job()).state), { timeout: 60_000 }).toBe(true);
     return job();
   }
 
@@ -205,9 +205,9 @@ describe.each<[string, () => Promise<{ store?: VectorStore; close?: () => Promis
       (await api.parts.queue.listJobs({ limit: 10_000, offset: 0 })).filter(
         ({ state }) => !isFinished(state),
       );
-    await expect.poll(unfinished, { timeout: 30_000 }).toEqual([]);
+    await expect.poll(unfinished, { timeout: 60_000 }).toEqual([]);
     expect(await othersThings()).toEqual(before);
-  }, 180_000);
+  });
 
   function patternOf(path: string, method: string): string {
     const asked = path.split('?', 1)[0]?.split('/') ?? [];

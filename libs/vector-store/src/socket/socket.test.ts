@@ -176,7 +176,7 @@ describe('a client whose store goes away', () => {
     await storeProcess();
     expect(await store.countPoints(NAME)).toBe(0);
     expect((await store.listCollections()).map((collection) => collection.name)).toEqual([NAME]);
-  }, 30_000);
+  });
 
   test('a connection that breaks in the middle of an answer rejects the call', async () => {
     const sockets: Socket[] = [];

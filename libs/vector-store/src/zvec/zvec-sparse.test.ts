@@ -97,7 +97,7 @@ test('sparse searches score as the points say, through whatever is replaced, del
     }),
     { numRuns: 40 },
   );
-}, 120_000);
+});
 
 async function expectSearch(
   store: VectorStore,

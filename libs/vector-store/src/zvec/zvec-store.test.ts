@@ -256,7 +256,7 @@ describe('a process that is killed while it writes', () => {
       await expectExactTerms(store, new Set(ids));
       await store.close();
     }
-  }, 120_000);
+  });
 
   /** Goes through all points: what terms count, and that documents which were acknowledged are whole. */
   async function expectExactTerms(store: VectorStore, whole: Set<string>): Promise<void> {
