@@ -14,9 +14,9 @@ const subquerySchema = z.strictObject({
 
 export const fusionSchema = z
   .strictObject({
-    method: z.enum(['rrf', 'dbsf']).default('rrf').meta({
+    method: z.enum(['rrf', 'dbsf']).default('dbsf').meta({
       description:
-        '`rrf`: by ranks, Σ weight / (k + rank); `dbsf`: by scores, each list’s scaled by its own spread.',
+        '`dbsf`: by scores, each list’s scaled by its own spread, where what a list lacks counts as its last hit; `rrf`: by ranks, Σ weight / (k + rank).',
     }),
     k: z
       .number()

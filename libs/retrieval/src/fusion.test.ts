@@ -68,6 +68,28 @@ describe('fusion by scores', () => {
     expect(fuseByScore([{ weight: 1, hits }]).map(({ score }) => score)).toEqual([0.5, 0.5]);
   });
 
+  test('what a list lacks counts as its last hit, so that it can be found by another list alone', () => {
+    const words = { weight: 1, hits: [9, 8, 7, 6].map((score, n) => ({ key: 'abcd'[n]!, score })) };
+    const dense = { weight: 1, hits: [0.9, 0.4, 0.35].map((score, n) => ({ key: 'xda'[n]!, score })) };
+    const scores = new Map(fuseByScore([words, dense]).map(({ key, score }) => [key, score]));
+    const only = new Map(fuseByScore([dense]).map(({ key, score }) => [key, score]));
+    const last = fuseByScore([words]).at(-1)!.score;
+    expect(scores.get('x')).toBeCloseTo(only.get('x')! + last, 10);
+    expect(scores.get('x')!).toBeGreaterThan(scores.get('d')!);
+  });
+
+  test('or as what it is known to score, so that the only one with a word comes before all without it', () => {
+    const dense = { weight: 1, hits: [0.9, 0.8, 0.7].map((score, n) => ({ key: 'xyz'[n]!, score })) };
+    const one = { weight: 1, hits: [{ key: 'z', score: 7 }], others: 0 };
+    const scores = new Map(fuseByScore([dense, one]).map(({ key, score }) => [key, score]));
+    const alone = new Map(fuseByScore([dense]).map(({ key, score }) => [key, score]));
+    expect(scores.get('z')).toBeCloseTo(alone.get('z')! + 0.5, 10);
+    expect(scores.get('x')).toBeCloseTo(alone.get('x')!, 10);
+    const few = { weight: 1, hits: [8, 7.99].map((score, n) => ({ key: 'zy'[n]!, score })), others: 0 };
+    const known = new Map(fuseByScore([dense, few]).map(({ key, score }) => [key, score]));
+    expect(known.get('x')).toBeCloseTo(alone.get('x')!, 10);
+  });
+
   test('does not depend on the unit of a list’s scores', () => {
     fc.assert(
       fc.property(anyList, anyList, fc.integer({ min: 1, max: 100 }), (a, b, unit) => {

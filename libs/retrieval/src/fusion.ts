@@ -2,6 +2,8 @@
 export interface RankedList {
   readonly weight: number;
   readonly hits: readonly ScoredKey[];
+  /** What everything else would score, where that is known: 0 of a list of all that share a word with the question. */
+  readonly others?: number | undefined;
 }
 
 export interface ScoredKey {
@@ -17,10 +19,11 @@ export interface ScoredKey {
 export function fuseByRank(lists: readonly RankedList[], k: number): ScoredKey[] {
   return summed(lists, ({ weight, hits }) => {
     let rank = 0;
-    return hits.map(({ score }, n) => {
+    const found = hits.map(({ score }, n) => {
       if (n === 0 || score !== hits[n - 1]?.score) rank = n + 1;
       return weight / (k + rank);
     });
+    return { found, unfound: 0 };
   });
 }
 
@@ -30,16 +33,24 @@ const SPREAD = 3;
 /**
  * Distribution-based score fusion (Mazzeschi, 2023): each list's scores are scaled so that its mean less three standard
  * deviations is 0 and its mean plus three is 1, and summed by weight. A list whose scores are all equal gives 0.5 each.
+ *
+ * What a list has not found counts there as its last hit, or, where `others` says what it would score, as that, 0 at
+ * least. With 0 in any case, as is usual, what answers by its meaning alone comes behind all that share some word.
  */
 export function fuseByScore(lists: readonly RankedList[]): ScoredKey[] {
-  return summed(lists, ({ weight, hits }) => {
+  return summed(lists, ({ weight, hits, others }) => {
     const { mean, deviation } = spreadOf(
       hits.map(({ score }) => score),
       1,
     );
-    return hits.map(({ score }) =>
-      deviation === 0 ? weight / 2 : weight * ((score - mean) / (2 * SPREAD * deviation) + 0.5),
-    );
+    const scaled = (score: number): number =>
+      deviation === 0 ? 0.5 : (score - mean) / (2 * SPREAD * deviation) + 0.5;
+    const last = hits.at(-1);
+    if (last === undefined) return { found: [], unfound: 0 };
+    const least = scaled(last.score);
+    const unfound =
+      others === undefined ? least : deviation === 0 ? 0 : Math.max(0, Math.min(least, scaled(others)));
+    return { found: hits.map(({ score }) => weight * scaled(score)), unfound: weight * unfound };
   });
 }
 
@@ -57,13 +68,19 @@ function spreadOf(scores: readonly number[], correction: 0 | 1): { mean: number;
   return { mean, deviation: deviation > 1e-9 * Math.abs(mean) ? deviation : 0 };
 }
 
-function summed(lists: readonly RankedList[], sharesOf: (list: RankedList) => number[]): ScoredKey[] {
+/** What a list gives to each of its hits, and to what is none of them. */
+interface Shares {
+  found: number[];
+  unfound: number;
+}
+
+function summed(lists: readonly RankedList[], sharesOf: (list: RankedList) => Shares): ScoredKey[] {
   const scores = new Map<string, number>();
+  for (const { hits } of lists) for (const { key } of hits) scores.set(key, 0);
   for (const list of lists) {
-    const shares = sharesOf(list);
-    for (const [n, { key }] of list.hits.entries()) {
-      scores.set(key, (scores.get(key) ?? 0) + (shares[n] ?? 0));
-    }
+    const { found, unfound } = sharesOf(list);
+    const own = new Map(list.hits.map(({ key }, n) => [key, found[n] ?? 0]));
+    for (const [key, score] of scores) scores.set(key, score + (own.get(key) ?? unfound));
   }
   return [...scores].map(([key, score]) => ({ key, score })).toSorted((a, b) => b.score - a.score);
 }

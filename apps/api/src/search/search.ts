@@ -35,7 +35,7 @@ export async function searchPoints(
   const lists = questions.reduce((sum, { vectors }) => sum + vectors.length, 0);
   return pageOfBlocks(request, { first, lists }, async (depth, isFirst) => {
     const found = await listsOf(request, questions, collection, store, depth);
-    const fused = single ? asFound(found[0]) : await fuse(found, fusion);
+    const fused = single ? asFound(found[0]) : await fuse(found, fusion, depth);
     const isReranked = reranking !== undefined && isFirst;
     return {
       found: isReranked ? await rerank(fused, reranking, questions, collection, { store, lane }) : fused,
@@ -89,7 +89,11 @@ function asFound(list: FoundList | undefined): Found[] {
   }));
 }
 
-async function fuse(lists: readonly FoundList[], { method, k, weights }: Fusion): Promise<Found[]> {
+async function fuse(
+  lists: readonly FoundList[],
+  { method, k, weights }: Fusion,
+  depth: number,
+): Promise<Found[]> {
   const found = new Map<string, Found>();
   const share = new LoopShare();
   for (const { name, points } of lists) {
@@ -103,6 +107,8 @@ async function fuse(lists: readonly FoundList[], { method, k, weights }: Fusion)
   const ranked = lists.map(({ name, weight, points }) => ({
     weight: weight * (weights[name] ?? 1),
     hits: points.map(({ id, score }) => ({ key: id, score })),
+    // A sparse list that ends before it has to has all that share a term with the question.
+    others: name !== 'dense' && points.length < depth ? 0 : undefined,
   }));
   const fused = method === 'rrf' ? fuseByRank(ranked, k) : fuseByScore(ranked);
   return fused.flatMap(({ key, score }) => {

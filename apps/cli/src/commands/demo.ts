@@ -48,6 +48,11 @@ const SEARCHES: Search[] = [
     finds: ['clergyman.n.01'],
   },
   {
+    about: 'And one whose words mislead: no definition of a queen has any of them:',
+    ...search('a woman who rules a country', { sparse: ['bm25'], limit: 10 }),
+    finds: ['queen.n.02'],
+  },
+  {
     about: 'The best hits looked at again, word by word (reranked by late interaction, with the same model):',
     ...search('someone who writes books', { rerank: true }),
     finds: ['author.n.01'],

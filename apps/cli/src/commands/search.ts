@@ -52,10 +52,9 @@ export function addSearch(program: Command, host: CommandHost): void {
       )
       .option('--sparse <schemes>', `which sparse vectors: ${SPARSE_SCHEMES.join(', ')}`, schemesOf)
       .addOption(
-        new Option('--fusion <method>', 'how lists become one: by ranks, or by scores').choices([
-          'rrf',
-          'dbsf',
-        ]),
+        new Option('--fusion <method>', 'how lists become one: by scores (the default), or by ranks').choices(
+          ['dbsf', 'rrf'],
+        ),
       )
       .option('--rerank [model]', 'look at the best hits again; without a model by late interaction')
       .option('--and <query...>', 'more questions at once; their hits are fused')

@@ -25,22 +25,22 @@ export const MODES = {
     needs: ['splade'],
   },
   hybrid: {
-    about: 'dense and bm25, by ranks',
+    about: 'dense and bm25, by scores',
     request: { mode: 'hybrid', sparse: ['bm25'] },
     needs: ['bm25'],
   },
-  'hybrid-dbsf': {
-    about: 'dense and bm25, by scores',
-    request: { mode: 'hybrid', sparse: ['bm25'], fusion: { method: 'dbsf' } },
+  'hybrid-rrf': {
+    about: 'dense and bm25, by ranks',
+    request: { mode: 'hybrid', sparse: ['bm25'], fusion: { method: 'rrf' } },
     needs: ['bm25'],
   },
   'hybrid-bm42': {
-    about: 'dense and bm42, by ranks',
+    about: 'dense and bm42, by scores',
     request: { mode: 'hybrid', sparse: ['bm42'] },
     needs: ['bm42'],
   },
   'hybrid-all': {
-    about: 'dense, splade and bm25, by ranks',
+    about: 'dense, splade and bm25, by scores',
     request: { mode: 'hybrid', sparse: ['bm25', 'splade'] },
     needs: ['bm25', 'splade'],
   },
