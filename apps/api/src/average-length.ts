@@ -1,5 +1,6 @@
 import {
   spokenText,
+  type Chunking,
   type Collection,
   type CollectionName,
   type JobId,
@@ -35,7 +36,7 @@ export async function withAverageLength(
   if (current === undefined || current.averageLength !== undefined) return current ?? collection;
   const model = (await models()).find(({ name }) => name === collection.profile.model);
   const { chunking } = collection.profile;
-  const chunkTokens = chunking.mode === 'tokens' ? (chunking.size ?? model?.maxTokens) : undefined;
+  const chunkTokens = tokensOfChunk(chunking, model?.maxTokens);
   const texts = await sampledTexts(collection, job, spool);
   const averageLength = averageLengthOf(texts, analyzerOf(bm25.language, current.analysis), chunkTokens);
   if (averageLength === undefined) return current;
@@ -45,6 +46,18 @@ export async function withAverageLength(
   const measured = { ...now, averageLength };
   await store.updateCollection(measured, now);
   return measured;
+}
+
+/** What a chunk's own room is filled to on average, where its end is chosen by content. */
+const FILLED = 0.7;
+
+/** About how many tokens a chunk of a long text has; undefined where a document is one chunk. */
+function tokensOfChunk(chunking: Chunking, maxTokens: number | undefined): number | undefined {
+  if (chunking.mode === 'document') return undefined;
+  const size = chunking.size ?? maxTokens;
+  if (size === undefined || chunking.boundary !== 'content') return size;
+  const overlap = Math.min(chunking.overlap, size / 2);
+  return overlap + FILLED * (size - overlap);
 }
 
 async function sampledTexts(

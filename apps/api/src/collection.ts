@@ -14,6 +14,9 @@ import type { DocumentCount, VectorStore } from '@embedmill/vector-store';
 import { dimsOf, requireModel } from './model.ts';
 import type { ApiParts } from './parts.ts';
 
+/** Where chunks of new collections end. */
+const NEW_BOUNDARY = 'content';
+
 /** A collection as the API shows it. */
 export const collectionViewSchema = collectionSchema
   .extend({
@@ -102,13 +105,14 @@ const mostFirst = (counts: readonly DocumentCount[]): DocumentCount[] =>
 export async function createCollection(
   { store, queue, models }: Pick<ApiParts, 'store' | 'queue' | 'models'>,
   name: string,
-  profile: Profile,
+  asked: Profile,
 ): Promise<{ collection: Collection; created: boolean }> {
+  const existing = await store.getCollection(name as CollectionName);
+  const profile = settled(asked, existing);
   const model = await requireModel(models, profile.model, 'profile/model', 'dense');
   checkChunking(profile, model);
   const dims = dimsOf(model, profile.dims, 'profile/dims');
   await checkSparse(profile, model, models);
-  const existing = await store.getCollection(name as CollectionName);
   if (existing !== undefined && !isDeepStrictEqual(existing.profile, profile)) {
     const message = `the collection ${name} exists with another profile; choose another name, or delete it first`;
     throw new EmbedmillError('collection_exists', message);
@@ -125,6 +129,15 @@ export async function createCollection(
   if (existing === undefined) await store.createCollection(collection);
   for (const needed of collectionModels(collection)) await queue.announceModel(needed);
   return { collection, created: existing === undefined };
+}
+
+/** The profile with what it leaves open: as it is in a collection that is there, else as new ones have it. */
+function settled(profile: Profile, existing: Collection | undefined): Profile {
+  const { chunking } = profile;
+  if (chunking.mode === 'document' || chunking.boundary !== undefined) return profile;
+  const own = existing?.profile.chunking;
+  const boundary = (own?.mode === 'tokens' ? own.boundary : undefined) ?? NEW_BOUNDARY;
+  return { ...profile, chunking: { ...chunking, boundary } };
 }
 
 /** All models that a collection's documents go through. */

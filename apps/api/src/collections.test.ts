@@ -29,7 +29,7 @@ test('a collection takes a default profile and its model’s size, and its model
     analysis: ANALYSIS_VERSION,
     profile: {
       model: MINI.name,
-      chunking: { mode: 'tokens', overlap: 32, boundary: 'sentence' },
+      chunking: { mode: 'tokens', overlap: 32, boundary: 'content' },
       filterable: {},
       ...{ storage: 'float32', sparse: {}, video: { intervalSeconds: 5, maxFrames: 500 } },
     },
@@ -77,6 +77,19 @@ test('vectors may be smaller where the model was trained for it', async () => {
     status: 400,
     body: { code: 'dimensions_not_allowed', detail: expect.stringContaining('2, 8') as string },
   });
+});
+
+test('where chunks end is chosen by content, unless a collection is there that has it otherwise', async () => {
+  const boundaryOf = ({ body }: { body: unknown }) =>
+    (body as { profile: { chunking: { boundary: string } } }).profile.chunking.boundary;
+  expect(boundaryOf(await create({ name: 'newer' }))).toBe('content');
+  const older = { chunking: { mode: 'tokens', overlap: 32, boundary: 'sentence' } };
+  expect((await create({ name: 'older', profile: older })).status).toBe(201);
+  const again = await create({ name: 'older' });
+  expect(again.status).toBe(200);
+  expect(boundaryOf(again)).toBe('sentence');
+  const other = { chunking: { mode: 'tokens', overlap: 32, boundary: 'content' } };
+  expect((await create({ name: 'older', profile: other })).status).toBe(409);
 });
 
 test('creating it again gives the same one; with another profile it is refused', async () => {

@@ -17,7 +17,9 @@ const EXAMPLE = /;? "([^"]+)"/g;
 const corpus: object[] = [];
 const queries: object[] = [];
 const judgments: object[] = [];
-for (const line of readFileSync(join(import.meta.dirname, 'wordnet.ndjson'), 'utf8').trimEnd().split('\n')) {
+for (const line of readFileSync(join(import.meta.dirname, 'wordnet.ndjson'), 'utf8')
+  .trimEnd()
+  .split('\n')) {
   const { id, text } = JSON.parse(line) as { id: string; text: string };
   const examples = [...text.matchAll(EXAMPLE)].map(([, example = '']) => example);
   const bare = text.replaceAll(EXAMPLE, '').trim();

@@ -133,7 +133,6 @@ describe('collections', () => {
     expect(api.collections.get('plain')?.chunking).toEqual({
       mode: 'tokens',
       overlap: 32,
-      boundary: 'sentence',
     });
     await run([
       'collections',

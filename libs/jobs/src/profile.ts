@@ -20,10 +20,10 @@ export const chunkingSchema = z
       overlap: z.int().min(0).max(4096).default(0).meta({
         description: 'Tokens that a chunk repeats from the end of the one before, half its size at most.',
       }),
-      boundary: z
-        .enum(['paragraph', 'sentence', 'word'])
-        .default('sentence')
-        .meta({ description: 'Where a chunk ends when it can; falls back to the next smaller one.' }),
+      boundary: z.enum(['content', 'paragraph', 'sentence', 'word']).optional().meta({
+        description:
+          'Where a chunk ends when it can; falls back to the next smaller one. `content`, which new collections have by default: at such ends of paragraphs and sentences as the text itself chooses, so that an edit moves few of them.',
+      }),
     }),
     z.strictObject({ mode: z.literal('document') }),
   ])
@@ -143,7 +143,7 @@ export const profileSchema = z.strictObject({
       'How the store keeps dense vectors for its first look: int8 takes a quarter, binary a 32nd of the memory.',
   }),
   sparse: sparseProfileSchema.default({}),
-  chunking: chunkingSchema.default({ mode: 'tokens', overlap: 32, boundary: 'sentence' }),
+  chunking: chunkingSchema.default({ mode: 'tokens', overlap: 32 }),
   video: videoSchema.prefault({}).meta({ description: 'What is looked at of videos.' }),
   filterable: z
     .record(filterableFieldSchema, filterableTypeSchema)

@@ -93,7 +93,7 @@ test('whatever the text, title and chunking: nothing is lost and no chunk is too
     mode: fc.constant('tokens' as const),
     size: fc.integer({ min: 16, max: 64 }),
     overlap: fc.nat(64),
-    boundary: fc.constantFrom('paragraph' as const, 'sentence' as const, 'word' as const),
+    boundary: fc.constantFrom('content' as const, 'paragraph' as const, 'sentence' as const, 'word' as const),
   });
   await fc.assert(
     fc.asyncProperty(

@@ -1,7 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { EmbedmillError, type Chunking } from '@embedmill/jobs';
 import { isSpace, trimRange } from './characters.ts';
-import { cutChunks, maxCharacters } from './cut.ts';
+import { cutChunks } from './cut.ts';
+import { maxCharacters } from './cutting.ts';
 import type { PlainEncoding } from './encoding.ts';
 import type { Piece } from './pieces.ts';
 import { tokenStarts } from './token-starts.ts';

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { cutChunks as cutOneByOne, maxCharacters, type CutLimits } from './cut.ts';
+import { cutChunks as cutOneByOne } from './cut.ts';
+import { maxCharacters, type CutLimits } from './cutting.ts';
 
 const cutChunks = (...given: Parameters<typeof cutOneByOne>) => [...cutOneByOne(...given)];
 
@@ -37,7 +38,7 @@ const texts = fc.array(alphabet, { maxLength: 120 }).map((parts) => parts.join('
 const limits: fc.Arbitrary<CutLimits> = fc.record({
   capacity: fc.integer({ min: 1, max: 24 }),
   overlap: fc.nat(30),
-  boundary: fc.constantFrom('paragraph' as const, 'sentence' as const, 'word' as const),
+  boundary: fc.constantFrom('content' as const, 'paragraph' as const, 'sentence' as const, 'word' as const),
 });
 
 test('whatever the text and the limits, nothing is lost, nothing is too long, and it goes forward', () => {

@@ -1,13 +1,6 @@
-import type { Chunking } from '@embedmill/jobs';
 import { GAP, gapBefore, trimRange } from './characters.ts';
-
-export interface CutLimits {
-  /** Tokens of the text that fit in a chunk. */
-  capacity: number;
-  /** Tokens that a chunk repeats from the end of the one before; taken as half the capacity at most. */
-  overlap: number;
-  boundary: Extract<Chunking, { mode: 'tokens' }>['boundary'];
-}
+import { contentEnd } from './content-borders.ts';
+import { at, chunkLimit, type ChunkEnd, type CutLimits, type Cutting } from './cutting.ts';
 
 /** Tokens `from` to `to`, standing for characters `start` to `end` (UTF-16 units), white space trimmed. */
 export interface Cut {
@@ -16,12 +9,6 @@ export interface Cut {
   start: number;
   end: number;
 }
-
-/**
- * How much text a chunk of `capacity` tokens covers at most (but for a single token of more), in UTF-16 units, so
- * that its text stays small in the store even where a token stands for a long run of anything.
- */
-export const maxCharacters = (capacity: number): number => 32 * capacity;
 
 /** The sentence finder looks this far past a chunk's limit, to see whether the limit itself starts a sentence. */
 const LOOK_AHEAD = 64;
@@ -34,13 +21,14 @@ const sentences = new Intl.Segmenter('en', { granularity: 'sentence' });
  *
  * - Every character that is not white space is in a chunk; every chunk ends later than the one before.
  * - A chunk ends at the last paragraph (or sentence, as `boundary` asks) that ends in its second half, else at the
- *   last line, else at the last word; inside a word only where the word alone is longer than a chunk.
+ *   last line, else at the last word; inside a word only where the word alone is longer than a chunk. With the boundary
+ *   `content`, it is one of such ends that the text itself chooses: see `contentEnd`.
  * - A chunk starts at a word; it repeats `overlap` tokens at most, fewer where a word would be cut.
  */
 export function* cutChunks(text: string, starts: Int32Array, limits: CutLimits): Generator<Cut, undefined> {
   const count = starts.length;
   const overlap = Math.min(limits.overlap, limits.capacity >> 1);
-  const cutting = { ...limits, text, starts };
+  const cutting: Cutting = { ...limits, overlap, text, starts };
   let isEmpty = true;
   let from = 0;
   let done = 0;
@@ -63,32 +51,10 @@ export function* cutChunks(text: string, starts: Int32Array, limits: CutLimits):
   if (isEmpty) yield cutOf(text, starts, 0, count);
 }
 
-interface Cutting extends CutLimits {
-  text: string;
-  starts: Int32Array;
-}
-
-const at = (starts: Int32Array, token: number): number => starts[token] ?? 0;
-
-/** The token before which a chunk from `from` must end: by its capacity, and by how much text it covers. */
-function chunkLimit({ text, starts, capacity }: Cutting, from: number): number {
-  const count = starts.length;
-  let limit = Math.min(from + capacity, count);
-  const characters = (limit === count ? text.length : at(starts, limit)) - at(starts, from);
-  const most = maxCharacters(capacity);
-  if (characters > most) {
-    while (limit > from + 1 && at(starts, limit - 1) - at(starts, from) > most) limit -= 1;
-    if (limit > from + 1) limit -= 1;
-  }
-  // Several tokens can stand for one character: it goes to the next chunk as a whole.
-  let whole = limit;
-  while (whole < count && whole > from + 1 && at(starts, whole) === at(starts, whole - 1)) whole -= 1;
-  return whole < count && at(starts, whole) === at(starts, whole - 1) ? limit : whole;
-}
-
 /** Where the chunk from `from` ends; later than token `done`, where the one before ended. */
-function chunkEnd(cutting: Cutting, from: number, done: number): { to: number; insideWord: boolean } {
+function chunkEnd(cutting: Cutting, from: number, done: number): ChunkEnd {
   const { text, starts, capacity, boundary } = cutting;
+  if (boundary === undefined || boundary === 'content') return contentEnd(cutting, from, done);
   const limit = chunkLimit(cutting, from);
   if (limit === starts.length) return { to: limit, insideWord: false };
   const half = Math.min(Math.max(from + Math.ceil(capacity / 2), done + 1), limit);

@@ -2,4 +2,5 @@ export { Tokenizer, type EncodedText, type TokenizerOptions } from './tokenizer.
 export type { EncodedPair } from './pairs.ts';
 export type { PlainEncoding } from './encoding.ts';
 export { chunkDocuments, type Chunk, type ChunkableDocument, type ChunkedDocument } from './chunker.ts';
-export { cutChunks, type Cut, type CutLimits } from './cut.ts';
+export { cutChunks, type Cut } from './cut.ts';
+export type { CutLimits } from './cutting.ts';

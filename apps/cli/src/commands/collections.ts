@@ -47,6 +47,7 @@ export function addCollections(program: Command, host: CommandHost): void {
     .option('--overlap <tokens>', 'tokens that a chunk repeats of the one before', integerBetween(0, 4096))
     .addOption(
       new Option('--boundary <kind>', 'where a chunk ends when it can').choices([
+        'content',
         'paragraph',
         'sentence',
         'word',

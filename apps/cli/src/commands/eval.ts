@@ -1,13 +1,14 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { InvalidArgumentError, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { Client } from '../client.ts';
 import type { CommandHost, Context } from '../command-host.ts';
 import { readBeirFolder } from '../eval/beir-folder.ts';
-import { evaluate, type Run } from '../eval/evaluation.ts';
+import { evaluate, type Boundary, type Run } from '../eval/evaluation.ts';
 import { MODES, type ModeName } from '../eval/modes.ts';
 import { EXIT } from '../exit.ts';
+import { integerBetween } from '../option-values.ts';
 import { endOwnStack, startOwnStack } from '../own-stack.ts';
 import { stackDisplay } from '../stack-display.ts';
 import { grouped, table } from '../text.ts';
@@ -17,8 +18,12 @@ interface EvalOptions {
   modes: ModeName[];
   split: string;
   chunking: boolean;
+  chunkSize?: number;
+  overlap?: number;
+  boundary?: Boundary[];
 }
 
+const BOUNDARIES = ['content', 'paragraph', 'sentence', 'word'] as const satisfies Boundary[];
 const NAMES = Object.keys(MODES) as ModeName[];
 
 export function addEval(program: Command, host: CommandHost): void {
@@ -29,12 +34,24 @@ export function addEval(program: Command, host: CommandHost): void {
     .option('--model <name>', 'the dense model')
     .option('--modes <names>', NAMES.join(', '), modesOf, NAMES)
     .option('--split <name>', 'which of the judgments, qrels/NAME.tsv', 'test')
+    .option('--chunk-size <tokens>', 'tokens a chunk at most', integerBetween(16, 8192))
+    .option('--overlap <tokens>', 'tokens that a chunk repeats of the one before', integerBetween(0, 4096))
+    .addOption(
+      new Option('--boundary <kinds...>', 'where chunks end; several are compared').choices(BOUNDARIES),
+    )
     .option('--no-chunking', 'one vector a document; what the model cannot read is cut off')
     .action((folder: string, options: EvalOptions) =>
       host.run(async (context) => {
         const beir = await readBeirFolder(folder, options.split);
         const { documents, runs } = await onServer(context, (client) =>
-          evaluate(context, client, beir, { ...options, model: options.model }),
+          evaluate(context, client, beir, {
+            model: options.model,
+            modes: options.modes,
+            chunking: options.chunking,
+            chunkSize: options.chunkSize,
+            overlap: options.overlap,
+            boundaries: options.boundary ?? [],
+          }),
         );
         const { terminal } = context;
         const queries = beir.questions.length;
@@ -42,8 +59,20 @@ export function addEval(program: Command, host: CommandHost): void {
         terminal.print(
           `${grouped(documents)} documents, ${grouped(queries)} queries; in brackets 95 % intervals`,
         );
-        const heading = ['MODE', 'nDCG@10', '', 'recall@100', '', 'MRR', '', 'ms', 'BEYOND FIRST', ''];
-        for (const line of table([heading, ...runs.map(rowOf)], [1, 3, 5, 7, 8])) terminal.print(line);
+        const heading = [
+          'MODE',
+          'CHUNKS',
+          'nDCG@10',
+          '',
+          'recall@100',
+          '',
+          'MRR',
+          '',
+          'ms',
+          'BEYOND FIRST',
+          '',
+        ];
+        for (const line of table([heading, ...runs.map(rowOf)], [2, 4, 6, 8, 9])) terminal.print(line);
         return EXIT.ok;
       }),
     );
@@ -65,11 +94,21 @@ async function onServer<T>(context: Context, work: (client: Client) => Promise<T
   }
 }
 
-function rowOf({ mode, ndcg10, recall100, mrr, intervals, milliseconds, beyondFirst }: Run): string[] {
+function rowOf({
+  mode,
+  boundary,
+  ndcg10,
+  recall100,
+  mrr,
+  intervals,
+  milliseconds,
+  beyondFirst,
+}: Run): string[] {
   const figure = (value: number) => value.toFixed(4);
   const bracket = ({ low, high }: { low: number; high: number }) => `[${low.toFixed(3)}, ${high.toFixed(3)}]`;
   return [
     mode,
+    boundary ?? '',
     ...[figure(ndcg10), bracket(intervals.ndcg10)],
     ...[figure(recall100), bracket(intervals.recall100)],
     ...[figure(mrr), bracket(intervals.mrr)],

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
-import type { SparseProfile } from '@embedmill/jobs';
+import type { Chunking, SparseProfile } from '@embedmill/jobs';
 import { meanInterval, ndcgAt, recallAt, reciprocalRank, type Interval } from '@embedmill/retrieval';
 import type { Client } from '../client.ts';
 import type { Context } from '../command-host.ts';
@@ -20,12 +20,17 @@ const PARALLEL = 4;
 /** How well one mode answered, over all questions. */
 export interface Run {
   mode: ModeName;
+  /** Where chunks end; null where a document is one chunk. */
+  boundary: Boundary | null;
   ndcg10: number;
   recall100: number;
   mrr: number;
   /** 95 % of what another draw of as many questions would give, by bootstrap. */
   intervals: Record<'ndcg10' | 'recall100' | 'mrr', Interval>;
-  /** nDCG@10 less that of the first mode, question by question, with its 95 % interval; null of the first mode itself. */
+  /**
+   * nDCG@10 less that of the first run, question by question, with its 95 % interval; null of the first itself. Where
+   * several boundaries are compared, less that of the first of them in the same mode.
+   */
   beyondFirst: Interval | null;
   /** Milliseconds a question, on average. */
   milliseconds: number;
@@ -36,20 +41,65 @@ export interface EvaluationOptions {
   modes: readonly ModeName[];
   /** Whether long texts become several chunks, of which the best counts. */
   chunking: boolean;
+  chunkSize: number | undefined;
+  overlap: number | undefined;
+  /** Where chunks end: each is tried, in a collection of its own. By default that of new collections. */
+  boundaries: readonly Boundary[];
 }
+export type Boundary = NonNullable<Extract<Chunking, { mode: 'tokens' }>['boundary']>;
 
-/** Embeds a folder's corpus into a collection of its own, asks its questions in each mode, and deletes it again. */
+/** Embeds a folder's corpus into collections of its own, asks its questions in each mode, and deletes them again. */
 export async function evaluate(
   context: Context,
   client: Client,
   folder: BeirFolder,
-  { model, modes, chunking }: EvaluationOptions,
+  options: EvaluationOptions,
 ): Promise<{ documents: number; runs: Run[] }> {
+  const { boundaries, chunking } = options;
+  const runs: Run[] = [];
+  const firsts = new Map<ModeName | undefined, number[]>();
+  let documents = 0;
+  for (const boundary of chunking && boundaries.length > 0 ? boundaries : [undefined]) {
+    documents = await inCollection(context, client, folder, { ...options, boundary }, async (collection) => {
+      const { profile } = await client.collection(collection);
+      for (const mode of options.modes) {
+        context.terminal.note(`asking ${folder.questions.length} questions: ${mode}`);
+        const { run, ndcg10 } = await ask(client, collection, folder.questions, mode);
+        const key = boundaries.length > 1 ? mode : undefined;
+        const first = firsts.get(key);
+        const beyond = first && meanInterval(ndcg10.map((value, n) => value - (first[n] ?? 0)));
+        const ends = profile.chunking.mode === 'tokens' ? (profile.chunking.boundary ?? null) : null;
+        runs.push({ ...run, boundary: ends, beyondFirst: beyond ?? null });
+        if (first === undefined) firsts.set(key, ndcg10);
+      }
+    });
+  }
+  return { documents, runs };
+}
+
+async function inCollection(
+  context: Context,
+  client: Client,
+  folder: BeirFolder,
+  {
+    model,
+    modes,
+    chunking,
+    chunkSize,
+    overlap,
+    boundary,
+  }: EvaluationOptions & { boundary: Boundary | undefined },
+  work: (collection: string) => Promise<void>,
+): Promise<number> {
   const { terminal, interruption } = context;
+  const cutting = chunking ? [chunkSize, overlap, boundary] : [];
   const collection = `eval-${randomUUID().slice(0, 8)}`;
   await client.createCollection(collection, {
     ...(model !== undefined && { model }),
     ...(!chunking && { chunking: { mode: 'document' } }),
+    ...(cutting.some((value) => value !== undefined) && {
+      chunking: { mode: 'tokens', size: chunkSize, overlap, boundary },
+    }),
     sparse: sparseFor(modes.map((name): Mode => MODES[name])),
   });
   try {
@@ -63,16 +113,8 @@ export async function evaluate(
     if (job.state !== 'completed' || job.failed > 0)
       throw new CommandError(`the job ${job.state}: ${job.error?.message ?? summaryOf(job)}`);
     terminal.note(summaryOf(job));
-    const runs: Run[] = [];
-    let first: number[] | undefined;
-    for (const mode of modes) {
-      terminal.note(`asking ${folder.questions.length} questions: ${mode}`);
-      const { run, ndcg10 } = await ask(client, collection, folder.questions, mode);
-      const beyondFirst = first && meanInterval(ndcg10.map((value, n) => value - (first?.[n] ?? 0)));
-      runs.push({ ...run, beyondFirst: beyondFirst ?? null });
-      first ??= ndcg10;
-    }
-    return { documents: job.stored, runs };
+    await work(collection);
+    return job.stored;
   } finally {
     await client.deleteCollection(collection);
   }
@@ -91,7 +133,7 @@ async function ask(
   collection: string,
   questions: readonly Question[],
   mode: ModeName,
-): Promise<{ run: Omit<Run, 'beyondFirst'>; ndcg10: number[] }> {
+): Promise<{ run: Omit<Run, 'beyondFirst' | 'boundary'>; ndcg10: number[] }> {
   const figures = { ndcg10: [] as number[], recall100: [] as number[], mrr: [] as number[] };
   const start = performance.now();
   const pending = questions.entries();
