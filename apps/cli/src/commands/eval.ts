@@ -21,6 +21,7 @@ interface EvalOptions {
   chunkSize?: number;
   overlap?: number;
   boundary?: Boundary[];
+  join: number;
 }
 
 const BOUNDARIES = ['content', 'paragraph', 'sentence', 'word'] as const satisfies Boundary[];
@@ -39,6 +40,7 @@ export function addEval(program: Command, host: CommandHost): void {
     .addOption(
       new Option('--boundary <kinds...>', 'where chunks end; several are compared').choices(BOUNDARIES),
     )
+    .option('--join <n>', 'texts that become one document, to try long ones', integerBetween(1, 1000), 1)
     .option('--no-chunking', 'one vector a document; what the model cannot read is cut off')
     .action((folder: string, options: EvalOptions) =>
       host.run(async (context) => {
@@ -51,6 +53,7 @@ export function addEval(program: Command, host: CommandHost): void {
             chunkSize: options.chunkSize,
             overlap: options.overlap,
             boundaries: options.boundary ?? [],
+            join: options.join,
           }),
         );
         const { terminal } = context;

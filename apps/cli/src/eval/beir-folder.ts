@@ -48,10 +48,15 @@ export async function readBeirFolder(folder: string, split: string): Promise<Bei
   return { corpus, questions };
 }
 
+/** A document of the corpus, as it is submitted. */
+export interface CorpusDocument {
+  id: string;
+  text: string;
+  title?: string;
+}
+
 /** The corpus as documents to submit. Those without title and text are left out: there is nothing to embed. */
-export async function* corpusDocuments(
-  corpus: string,
-): AsyncGenerator<{ id: string; text: string; title?: string }> {
+export async function* corpusDocuments(corpus: string): AsyncGenerator<CorpusDocument> {
   for await (const { _id: id, title, text } of jsonLines(corpus, corpusLine)) {
     const [heading, body] = [title?.trim() ?? '', text?.trim() ?? ''];
     if (body !== '') yield heading === '' ? { id, text: body } : { id, text: body, title: heading };

@@ -9,7 +9,8 @@ import { followWithProgress } from '../job-report.ts';
 import { summaryOf } from '../progress.ts';
 import type { DocumentSource } from '../upload.ts';
 import { submitDocuments } from '../upload.ts';
-import { corpusDocuments, type BeirFolder, type Question } from './beir-folder.ts';
+import type { BeirFolder, CorpusDocument, Question } from './beir-folder.ts';
+import { taskOf } from './joined-folder.ts';
 import { MODES, type Mode, type ModeName } from './modes.ts';
 
 /** Hits that are looked at: what recall@100 needs. */
@@ -45,6 +46,8 @@ export interface EvaluationOptions {
   overlap: number | undefined;
   /** Where chunks end: each is tried, in a collection of its own. By default that of new collections. */
   boundaries: readonly Boundary[];
+  /** Texts of the corpus that become one document. */
+  join: number;
 }
 export type Boundary = NonNullable<Extract<Chunking, { mode: 'tokens' }>['boundary']>;
 
@@ -56,23 +59,30 @@ export async function evaluate(
   options: EvaluationOptions,
 ): Promise<{ documents: number; runs: Run[] }> {
   const { boundaries, chunking } = options;
+  const task = await taskOf(folder, options.join);
   const runs: Run[] = [];
   const firsts = new Map<ModeName | undefined, number[]>();
   let documents = 0;
   for (const boundary of chunking && boundaries.length > 0 ? boundaries : [undefined]) {
-    documents = await inCollection(context, client, folder, { ...options, boundary }, async (collection) => {
-      const { profile } = await client.collection(collection);
-      for (const mode of options.modes) {
-        context.terminal.note(`asking ${folder.questions.length} questions: ${mode}`);
-        const { run, ndcg10 } = await ask(client, collection, folder.questions, mode);
-        const key = boundaries.length > 1 ? mode : undefined;
-        const first = firsts.get(key);
-        const beyond = first && meanInterval(ndcg10.map((value, n) => value - (first[n] ?? 0)));
-        const ends = profile.chunking.mode === 'tokens' ? (profile.chunking.boundary ?? null) : null;
-        runs.push({ ...run, boundary: ends, beyondFirst: beyond ?? null });
-        if (first === undefined) firsts.set(key, ndcg10);
-      }
-    });
+    documents = await inCollection(
+      context,
+      client,
+      task.documents,
+      { ...options, boundary },
+      async (collection) => {
+        const { profile } = await client.collection(collection);
+        for (const mode of options.modes) {
+          context.terminal.note(`asking ${task.questions.length} questions: ${mode}`);
+          const { run, ndcg10 } = await ask(client, collection, task.questions, mode);
+          const key = boundaries.length > 1 ? mode : undefined;
+          const first = firsts.get(key);
+          const beyond = first && meanInterval(ndcg10.map((value, n) => value - (first[n] ?? 0)));
+          const ends = profile.chunking.mode === 'tokens' ? (profile.chunking.boundary ?? null) : null;
+          runs.push({ ...run, boundary: ends, beyondFirst: beyond ?? null });
+          if (first === undefined) firsts.set(key, ndcg10);
+        }
+      },
+    );
   }
   return { documents, runs };
 }
@@ -80,7 +90,7 @@ export async function evaluate(
 async function inCollection(
   context: Context,
   client: Client,
-  folder: BeirFolder,
+  documents: () => AsyncIterable<CorpusDocument>,
   {
     model,
     modes,
@@ -104,7 +114,7 @@ async function inCollection(
   });
   try {
     const source: DocumentSource = {
-      open: () => Readable.from(corpusLines(folder.corpus), { objectMode: false }),
+      open: () => Readable.from(linesOf(documents()), { objectMode: false }),
       size: undefined,
       repeatable: true,
     };
@@ -124,8 +134,8 @@ function sparseFor(modes: readonly Mode[]): { [Scheme in keyof SparseProfile]: R
   return Object.fromEntries(modes.flatMap(({ needs }) => needs.map((scheme) => [scheme, {}])));
 }
 
-async function* corpusLines(corpus: string): AsyncGenerator<string> {
-  for await (const document of corpusDocuments(corpus)) yield `${JSON.stringify(document)}\n`;
+async function* linesOf(documents: AsyncIterable<CorpusDocument>): AsyncGenerator<string> {
+  for await (const document of documents) yield `${JSON.stringify(document)}\n`;
 }
 
 async function ask(
