@@ -43,7 +43,7 @@ test.each([
 });
 
 test('an engine that runs out of memory on larger batches', async () => {
-  await runFault(await faulty({ FAULTY_ENGINE_AREA: '100' }), {
+  await runFault(await faulty({ ORT_FAULTY_ENGINE_AREA: '100' }), {
     ...{
       fault: 'an engine that runs out of memory on batches of more than 100 tokens, of 384',
       documents: 1500,

@@ -81,7 +81,11 @@ export const settingsSchema = z.strictObject({
     .default('false')
     .meta({ description: 'Whether it may listen beyond this machine without any key.' }),
   EMBEDMILL_API_METRICS_KEY: z.string().min(16).optional().meta({
-    description: 'What has to be sent as a bearer token for /metrics; open without it.',
+    description:
+      'What has to be sent as a bearer token for /metrics and the backlog; an admin’s key does as well. Where there are keys, nothing else is let in.',
+  }),
+  EMBEDMILL_API_METRICS_OPEN: z.enum(['true', 'false']).default('false').meta({
+    description: 'Whether /metrics and the backlog are for everybody, although there are keys.',
   }),
   EMBEDMILL_API_WEBHOOK_URL: z
     .url({ protocol: /^https?$/ })
@@ -245,6 +249,7 @@ function accessOf(read: z.output<typeof settingsSchema>): AccessOptions {
     keysFile,
     auditFile: read.EMBEDMILL_API_AUDIT_FILE,
     metricsKey: read.EMBEDMILL_API_METRICS_KEY,
+    metricsOpen: read.EMBEDMILL_API_METRICS_OPEN === 'true',
     oidc:
       issuer === undefined || audience === undefined
         ? undefined

@@ -44,7 +44,7 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
     log.warn({ host: config.host }, 'EMBEDMILL_API_INSECURE: whoever reaches this address may do anything');
   const tracing = await startTracing({ url: config.otlpUrl, service: 'embedmill-api' });
   const traced = tracing.isOn;
-  const spool = await Spool.open(config.spool, new S3Objects(config.s3));
+  const spool = await Spool.open(config.spool, new S3Objects(config.s3), config.diskReserve);
   await spool.removeAbandoned(ABANDONED_MS);
   const models = () => listModels({ modelsDir: config.modelsFolder, cacheDir: config.modelCacheFolder });
   await models();

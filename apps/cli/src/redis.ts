@@ -9,6 +9,7 @@ import { chmodSync, closeSync, mkdirSync, openSync, readFileSync, rmSync } from 
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
+import { childEnvironment } from '@embedmill/jobs';
 import { endProcess, whenEnded } from './ended.ts';
 import { CommandError } from './exit.ts';
 import type { RedisProgram } from '@embedmill/redis-server';
@@ -86,7 +87,7 @@ export async function startRedis(
   mkdirSync(dirname(logPath), { recursive: true });
   const log = openSync(logPath, 'w');
   const child = spawn(program.path, redisArguments(folder, socket), {
-    env: { ...process.env, ...program.environment },
+    env: childEnvironment(process.env, program.environment),
     detached: true,
     stdio: ['ignore', log, log],
   });

@@ -5,6 +5,7 @@ import type { Config } from './config.ts';
 import { socketPath } from './data-folder.ts';
 import { ENTRIES } from './entries.ts';
 import { LogFile } from './log-file.ts';
+import { childEnvironment, DiskSpace } from '@embedmill/jobs';
 import { findRedisProgram } from '@embedmill/redis-server';
 import { adoptRedis, startRedis } from './redis.ts';
 import type { Part, PartName, RunningPart, SupervisorEvent } from './supervisor.ts';
@@ -27,6 +28,12 @@ export interface StackOptions {
 
 /** How long a part may take to be ready: the worker may have a model to load. */
 const READY_MS = { store: 60_000, api: 60_000, worker: 180_000 } as const;
+
+/** Of the reserve: below this, what is done anyway has used it up. */
+const FULL_SHARE = 0.5;
+
+/** Whom commands ask, and as whom. */
+const OF_THE_COMMAND_LINE = ['EMBEDMILL_URL', 'EMBEDMILL_KEY', 'EMBEDMILL_WEBHOOK_SECRET'];
 
 /** What a part gets on top of its own time to wind up, before it is killed. */
 const GRACE_MARGIN_MS = 5000;
@@ -87,18 +94,18 @@ function appPart(
   return {
     name,
     graceMs: graceMs + GRACE_MARGIN_MS,
+    hindrance: hindranceOf(config),
     async start(signal): Promise<RunningPart> {
       const log = new LogFile(logPath(config.dataDir, name));
       const running = await startApp(
         {
           ...{ name, log, entry: ENTRIES[name], readyMs: READY_MS[name] },
-          environment: {
-            ...environment,
+          environment: environmentOf(name, environment, {
             ...(config.queue === undefined ? { REDIS_URL: ownRedisSocket(config.dataDir) } : {}),
             EMBEDMILL_DATA_DIR: config.dataDir,
             EMBEDMILL_STORE_SOCKET: config.storeSocket ?? socketPath(config.dataDir, 'store.sock'),
             ...settings(previous),
-          },
+          }),
           onLine: (line) => tell({ kind: 'line', part: name, ...line }),
         },
         signal,
@@ -109,12 +116,35 @@ function appPart(
   };
 }
 
+/** The store gets no key of anything; the others what is theirs, and not what this command line is called with. */
+function environmentOf(
+  name: 'store' | 'api' | 'worker',
+  given: NodeJS.ProcessEnv,
+  own: NodeJS.ProcessEnv,
+): NodeJS.ProcessEnv {
+  if (name === 'store') {
+    const { EMBEDMILL_LOG_LEVEL, EMBEDMILL_DISK_RESERVE_BYTES } = given;
+    return childEnvironment(given, {
+      EMBEDMILL_LOG_LEVEL,
+      EMBEDMILL_DISK_RESERVE_BYTES,
+      EMBEDMILL_DATA_DIR: own['EMBEDMILL_DATA_DIR'],
+      EMBEDMILL_STORE_SOCKET: own['EMBEDMILL_STORE_SOCKET'],
+    });
+  }
+  const foreign = name === 'api' ? 'EMBEDMILL_WORKER_' : 'EMBEDMILL_API_';
+  const kept = Object.entries(given).filter(
+    ([variable]) => !variable.startsWith(foreign) && !OF_THE_COMMAND_LINE.includes(variable),
+  );
+  return { ...Object.fromEntries(kept), ...own };
+}
+
 function redisPart({ config, redisPackageFolder, tell }: StackOptions): Part {
   const note = (text: string): void => tell({ kind: 'note', text });
   const socket = ownRedisSocket(config.dataDir);
   return {
     name: 'redis',
     graceMs: 30_000,
+    hindrance: hindranceOf(config),
     async start(signal): Promise<RunningPart> {
       const adopted = await adoptRedis(socket);
       if (adopted !== undefined) {
@@ -126,6 +156,12 @@ function redisPart({ config, redisPackageFolder, tell }: StackOptions): Part {
       return startRedis(program, { folder, socket, logPath: logPath(config.dataDir, 'redis') }, signal);
     },
   };
+}
+
+/** A process that ends because the disk is full does so again and again, until somebody makes room. */
+function hindranceOf({ dataDir }: Config): () => Promise<string | undefined> {
+  const disk = new DiskSpace(dataDir);
+  return () => disk.lack(0, FULL_SHARE).catch(() => undefined);
 }
 
 function logPath(dataDir: string, name: PartName): string {

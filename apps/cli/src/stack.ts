@@ -17,6 +17,7 @@ import {
   type UpFile,
 } from './data-folder.ts';
 import { CommandError } from './exit.ts';
+import { keepFilesPrivate, makePrivate } from './private-files.ts';
 import { freePort } from './port.ts';
 import { describeQueue } from '@embedmill/queue';
 import { adoptRedis, withoutPassword } from './redis.ts';
@@ -57,8 +58,12 @@ export class Stack {
    */
   static async start(options: StackOptions, signal: AbortSignal): Promise<Stack> {
     const { config, tell, fresh } = options;
+    keepFilesPrivate();
     ensureDataFolder(config.dataDir);
     const release = lockDataFolder(config.dataDir);
+    const open = makePrivate(config.dataDir);
+    if (open.length > 0)
+      tell({ kind: 'note', text: `others may read ${open.slice(0, 3).join(', ')}: not yours` });
     let stack: Stack | undefined;
     try {
       await leftoversGone(config.dataDir, tell, signal);
@@ -140,13 +145,19 @@ export class Stack {
   }
 
   #writeUpFile(): void {
-    writeUpFile(this.#options.config.dataDir, {
-      url: this.url,
-      metrics: this.metrics,
-      processes: this.processes,
-      redis: withoutPassword(queueUrlOf(this.#options.config)),
-      startedAt: this.#startedAt,
-    });
+    const { config, tell } = this.#options;
+    try {
+      writeUpFile(config.dataDir, {
+        url: this.url,
+        metrics: this.metrics,
+        processes: this.processes,
+        redis: withoutPassword(queueUrlOf(config)),
+        startedAt: this.#startedAt,
+      });
+    } catch (error) {
+      // What runs goes on; the file says what was, until it can be written again.
+      tell({ kind: 'note', text: `up.json cannot be written: ${(error as Error).message}` });
+    }
   }
 }
 

@@ -24,8 +24,11 @@ process.on('disconnect', stop);
 const log = createLog({ app: 'store', level: 'info' });
 try {
   const { dataDir, storeSocket } = readConfig(process.env);
+  const diskReserve = sharedSettings.EMBEDMILL_DISK_RESERVE_BYTES.parse(
+    process.env['EMBEDMILL_DISK_RESERVE_BYTES'] || undefined,
+  );
   log.level = sharedSettings.EMBEDMILL_LOG_LEVEL.parse(process.env['EMBEDMILL_LOG_LEVEL'] || undefined);
-  const store = await retrying(() => openZvecStore(join(dataDir, 'vectors')));
+  const store = await retrying(() => openZvecStore(join(dataDir, 'vectors'), { diskReserve }));
   const host = await retrying(() => serveStore(store, storeSocket ?? join(dataDir, 'store.sock')));
   process.send?.({ kind: 'ready' });
   log.info({ store: store.description }, 'the store is ready');

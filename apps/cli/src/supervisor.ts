@@ -3,7 +3,8 @@
  *
  * starting → running → stopping → stopped. Parts are started one after the other, each once the one before is
  * ready, and stopped the other way round. While running, a part that ends is started again after a pause that
- * doubles, up to half a minute; one that cannot be started several times in a row makes the supervisor give up.
+ * doubles, up to half a minute; one that cannot be started several times in a row, with nothing in its way, makes the
+ * supervisor give up.
  * Invariant: once `stop` or `kill` resolved, no process that this supervisor started is left.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -27,6 +28,8 @@ export interface Part {
   graceMs: number;
   /** Resolves when it is ready. Rejects when it ends before that, or is late; nothing of it is left then. */
   start(signal: AbortSignal): Promise<RunningPart>;
+  /** Why it cannot be started now for no fault of its own, such as a full disk: it is tried on and on then. */
+  hindrance?(): Promise<string | undefined>;
 }
 
 export type SupervisorEvent =
@@ -146,6 +149,8 @@ export class Supervisor {
         } catch (thrown) {
           if (this.#winding.signal.aborted) return;
           const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+          const hindrance = await part.hindrance?.();
+          if (hindrance !== undefined) attempt = 0;
           if (attempt >= attempts) {
             this.#giveUp(error);
             return;

@@ -33,7 +33,7 @@ const HANG = 30_002;
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-  delete process.env['FAULTY_ENGINE_AREA'];
+  delete process.env['ORT_FAULTY_ENGINE_AREA'];
 });
 
 /** Token ids of a made-up sentence; equal seeds and lengths give equal ones. */
@@ -173,7 +173,7 @@ describe.skipIf(int8 === undefined)(
     });
 
     it('halves the area when memory runs out, and remembers it', async () => {
-      process.env['FAULTY_ENGINE_AREA'] = '128';
+      process.env['ORT_FAULTY_ENGINE_AREA'] = '128';
       const { encoder, batches } = await start({ entry: FAULTY });
       const sequences = corpus(100).filter(({ length }) => length <= 128);
       expect(new Set(codesOf(await encoder.encode(asSequences(sequences), 'bulk')))).toEqual(new Set(['ok']));

@@ -115,6 +115,11 @@ export class Encoder {
     return this.#options.engines[0]?.dims ?? 0;
   }
 
+  /** What it can give of a sequence. */
+  get outputs(): readonly EngineOutput[] {
+    return this.#options.engines[0]?.outputs ?? [];
+  }
+
   /** The largest batch, in padded tokens; smaller than configured once memory has run out. */
   get area(): number {
     return this.#budget.area;

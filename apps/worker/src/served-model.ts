@@ -235,6 +235,9 @@ export class ServedModel {
 
   async #encodeNow(sequences: readonly Sequence[], outputs: readonly EngineOutput[]): Promise<Embedding[]> {
     const lane: Lane = 'interactive';
+    const lacking = outputs.find((output) => !this.encoder.outputs.includes(output));
+    if (lacking !== undefined)
+      throw new EmbedmillError('invalid_request', `${this.name} ${WITHOUT[lacking]}`);
     return (await this.encoder.encode(sequences, lane, outputs)).map(embeddingOf);
   }
 
@@ -272,6 +275,16 @@ export class ServedModel {
     return { ...read, text: this.#prefixOf(role) + (await this.#tokenizer.decode(Array.from(own))) };
   }
 }
+
+/** What cannot be asked of a model that lacks an output, and what to do. */
+const WITHOUT: Record<EngineOutput, string> = {
+  dense: 'gives no dense vectors; ask a dense model',
+  attention: 'gives no attention, which BM42 needs; ask a model that does',
+  states:
+    'cannot rerank: it gives no vectors of single tokens, which late interaction needs; name a reranker in "rerank", or leave it out',
+  sparse: 'gives no sparse vectors; ask a sparse model',
+  score: 'judges no pairs; name a reranker',
+};
 
 const isText = (input: string | number[]): input is string => typeof input === 'string';
 

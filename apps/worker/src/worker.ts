@@ -25,7 +25,7 @@ const LONGEST_LOOK_MS = 5000;
 export async function startWorker(config: WorkerConfig, log: Log): Promise<RunningWorker> {
   const metrics = createMetrics('worker');
   const tracing = await startTracing({ url: config.otlpUrl, service: 'embedmill-worker' });
-  const spool = await Spool.open(config.spool, new S3Objects(config.s3));
+  const spool = await Spool.open(config.spool, new S3Objects(config.s3), config.diskReserve);
   const store = await openStore({
     qdrantUrl: config.qdrantUrl,
     qdrantApiKey: config.qdrantApiKey,

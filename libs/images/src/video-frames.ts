@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { access, constants, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Readable } from 'node:stream';
-import { EmbedmillError } from '@embedmill/jobs';
+import { childEnvironment, EmbedmillError } from '@embedmill/jobs';
 import { PngSplitter } from './png-stream.ts';
 
 export interface VideoFrame {
@@ -86,7 +86,7 @@ function start(path: string, { intervalSeconds, maxFrames, ffmpeg = 'ffmpeg' }: 
       ...['-vf', `fps=fps=1/${intervalSeconds}:round=up:start_time=0`, '-frames:v', String(maxFrames)],
       ...['-f', 'image2pipe', '-c:v', 'png', '-compression_level', '1', '-pix_fmt', 'rgb24', 'pipe:1'],
     ],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
+    { stdio: ['ignore', 'pipe', 'pipe'], env: childEnvironment(process.env) },
   );
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {

@@ -5,6 +5,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { childEnvironment } from '@embedmill/jobs';
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { EngineBatch } from './engine.ts';
 import { Feeds } from './engine/feeds.ts';
@@ -43,7 +44,7 @@ export class BareSession {
     const child = fork(fileURLToPath(entry), [], {
       serialization: 'advanced',
       execArgv: [],
-      env: { ...process.env, ORT_DISABLE_TELEMETRY: '1' },
+      env: childEnvironment(process.env, { ORT_DISABLE_TELEMETRY: '1' }),
       stdio: ['ignore', 2, 2, 'ipc'],
     });
     const session = new BareSession(child);

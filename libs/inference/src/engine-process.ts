@@ -15,7 +15,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { constants, setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { EmbedmillError } from '@embedmill/jobs';
+import { childEnvironment, EmbedmillError } from '@embedmill/jobs';
 import type { Device } from './device.ts';
 import type { Engine, EngineBatch, EngineOutput, EngineResult } from './engine.ts';
 import type { ImageModel } from './engine/image-session.ts';
@@ -179,7 +179,7 @@ export class EngineProcess implements Engine {
       // An engine's garbage is messages: let it be collected often.
       execArgv: ['--max-semi-space-size=8'],
       // ONNX Runtime 1.30 would report on its use to its makers; what runs here is nobody's business but its owner's.
-      env: { ...process.env, ORT_DISABLE_TELEMETRY: '1', ...deviceEnvironment(device) },
+      env: childEnvironment(process.env, { ORT_DISABLE_TELEMETRY: '1', ...deviceEnvironment(device) }),
       // Its stdout would mix into what the parent prints.
       stdio: this.#options.quiet === true ? ['ignore', 'ignore', 'ignore', 'ipc'] : ['ignore', 2, 2, 'ipc'],
     });

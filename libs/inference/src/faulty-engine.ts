@@ -1,13 +1,13 @@
 /**
  * For tests only: the real engine, with faults that cannot be had on demand. Sequences that hold a marker token
- * make it crash or hang as they arrive; with FAULTY_ENGINE_AREA set, larger batches run out of memory.
+ * make it crash or hang as they arrive; with ORT_FAULTY_ENGINE_AREA set, larger batches run out of memory.
  */
 import { serveEngine } from './index.ts';
 import type { FromEngine, ToEngine } from './engine/protocol.ts';
 
 const CRASH = 30_001;
 const HANG = 30_002;
-const area = Number(process.env['FAULTY_ENGINE_AREA'] ?? Infinity);
+const area = Number(process.env['ORT_FAULTY_ENGINE_AREA'] ?? Infinity);
 
 serveEngine();
 const [real] = process.listeners('message') as ((message: ToEngine) => void)[];

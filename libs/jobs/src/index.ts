@@ -1,3 +1,5 @@
+export { childEnvironment } from './child-environment.ts';
+export { DiskSpace } from './disk-space.ts';
 export {
   ANALYSIS_VERSION,
   collectionNameSchema,

@@ -30,6 +30,10 @@ export const sharedSettings = {
     .string()
     .optional()
     .meta({ description: 'Where the embedded store listens; store.sock in the data folder by default.' }),
+  EMBEDMILL_DISK_RESERVE_BYTES: z.coerce.number().int().min(0).optional().meta({
+    description:
+      'Free space that is kept on the disks of the data folder and the spool: below it new work is refused, and jobs wait; 1 GiB or 5 % of the disk by default, whichever is less.',
+  }),
   EMBEDMILL_SPOOL_DIR: z.string().optional().meta({
     description: 'Uploads and reports; spool in the data folder by default. Api and workers share it.',
   }),
@@ -78,6 +82,8 @@ export interface SharedConfig {
   qdrantApiKey: string | undefined;
   dataFolder: string;
   storeSocket: string;
+  /** Bytes that are kept free; undefined: as usual. */
+  diskReserve: number | undefined;
   /** Where the spool is: a folder, or s3://bucket/prefix. */
   spool: string;
   s3: { pathStyle: boolean };
@@ -98,6 +104,7 @@ export function sharedConfig(read: SharedSettings): SharedConfig {
     qdrantUrl: read.QDRANT_URL,
     qdrantApiKey: read.QDRANT_API_KEY,
     dataFolder,
+    diskReserve: read.EMBEDMILL_DISK_RESERVE_BYTES,
     storeSocket: read.EMBEDMILL_STORE_SOCKET ?? join(dataFolder, 'store.sock'),
     spool: read.EMBEDMILL_SPOOL_URL ?? resolve(read.EMBEDMILL_SPOOL_DIR ?? join(dataFolder, 'spool')),
     s3: { pathStyle: read.EMBEDMILL_S3_PATH_STYLE },

@@ -8,6 +8,9 @@ import { CENSORED, SECRET_PATHS, withoutSecrets } from './secrets.ts';
  */
 export type Log = Logger;
 
+/** Characters that are held for an output that takes none for the moment. */
+const MOST_HELD = 1 << 20;
+
 export interface LogOptions {
   app: 'api' | 'worker' | 'store';
   level: string;
@@ -25,5 +28,12 @@ export function createLog({ app, level, destination }: LogOptions): Log {
     mixin: () => ({ ...logFields() }),
     hooks: { streamWrite: withoutSecrets },
   };
-  return destination === undefined ? pino(options) : pino(options, destination);
+  return pino(options, destination ?? standardOutput());
+}
+
+/** Where nobody reads any more, or the disk below is full, lines are dropped: a log ends no process. */
+function standardOutput() {
+  const output = pino.destination({ fd: 1, sync: true, maxLength: MOST_HELD });
+  output.on('error', () => undefined);
+  return output;
 }

@@ -1,6 +1,12 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { EmbedmillError, type Columns, type ErrorCode, type Profile } from '@embedmill/jobs';
+import {
+  childEnvironment,
+  EmbedmillError,
+  type Columns,
+  type ErrorCode,
+  type Profile,
+} from '@embedmill/jobs';
 import type { RangeReader } from './parquet.ts';
 
 /**
@@ -43,7 +49,11 @@ export async function* parquetLines(
   { heapMB, silenceMs }: ThreadLimits = LIMITS,
 ): AsyncGenerator<Uint8Array> {
   const workerData: ParquetTask = { size, columns, filterable };
-  const thread = new Worker(THREAD, { workerData, resourceLimits: { maxOldGenerationSizeMb: heapMB } });
+  const thread = new Worker(THREAD, {
+    workerData,
+    resourceLimits: { maxOldGenerationSizeMb: heapMB },
+    env: childEnvironment(process.env),
+  });
   const ended = once(thread, 'exit').then((): never => {
     throw new EmbedmillError('source_unreadable', 'the Parquet decoder ended; the file is broken');
   });

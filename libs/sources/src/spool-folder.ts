@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm, rmdir, stat, type FileHandle } from 'node:fs/promises';
 import { dirname, isAbsolute, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { SourceRef, StoredSource } from '@embedmill/jobs';
+import { DiskSpace, EmbedmillError, type SourceRef, type StoredSource } from '@embedmill/jobs';
 import { fileSource } from './file-source.ts';
 import { isSystemError, spoolUnavailable } from './spool-error.ts';
 import type { SpoolStorage } from './spool-storage.ts';
@@ -14,17 +14,21 @@ const PARTIAL = '.partial';
 export class SpoolFolder implements SpoolStorage {
   readonly place: string;
 
-  private constructor(folder: string) {
+  readonly #disk: DiskSpace;
+
+  private constructor(folder: string, disk: DiskSpace) {
     this.place = folder;
+    this.#disk = disk;
   }
 
-  static async open(folder: string): Promise<SpoolFolder> {
+  /** `diskReserve`: bytes of its disk that are left free; as DiskSpace has it by default. */
+  static async open(folder: string, diskReserve?: number): Promise<SpoolFolder> {
     try {
       await mkdir(folder, { recursive: true, mode: 0o700 });
     } catch (error) {
       throw spoolUnavailable('write', folder, error);
     }
-    return new SpoolFolder(folder);
+    return new SpoolFolder(folder, new DiskSpace(folder, diskReserve));
   }
 
   async write(key: string, body: AsyncIterable<Uint8Array>): Promise<StoredSource> {
@@ -36,9 +40,13 @@ export class SpoolFolder implements SpoolStorage {
         throw spoolUnavailable('write', path, error);
       });
     try {
+      await this.#assertRoom();
       const out = await writing(createIn(folder, partial));
       try {
-        for await (const chunk of body) await writing(out.appendFile(chunk));
+        for await (const chunk of body) {
+          await this.#assertRoom(chunk.length);
+          await writing(out.appendFile(chunk));
+        }
         await writing(out.sync());
       } finally {
         await out.close();
@@ -51,6 +59,11 @@ export class SpoolFolder implements SpoolStorage {
       await removeIfEmpty(folder);
       throw error;
     }
+  }
+
+  async #assertRoom(bytes = 0): Promise<void> {
+    const lack = await this.#disk.lack(bytes);
+    if (lack !== undefined) throw new EmbedmillError('spool_unavailable', lack, { retryAfter: 10 });
   }
 
   async *read(key: string, offset = 0): AsyncGenerator<Uint8Array> {

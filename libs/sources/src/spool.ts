@@ -52,10 +52,10 @@ export class Spool {
   }
 
   /** `place`: a folder, or `s3://bucket/prefix`. Errors: `spool_unavailable`, `invalid_config`. */
-  static async open(place: string, s3 = new S3Objects()): Promise<Spool> {
+  static async open(place: string, s3 = new S3Objects(), diskReserve?: number): Promise<Spool> {
     const storage = place.startsWith('s3://')
       ? await SpoolBucket.open(place, s3)
-      : await SpoolFolder.open(place);
+      : await SpoolFolder.open(place, diskReserve);
     return new Spool(storage, s3);
   }
 

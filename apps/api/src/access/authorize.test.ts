@@ -126,6 +126,24 @@ test('health and the description are open, metrics have a key of their own', asy
     expect((await api.call('/metrics', { headers: { authorization: `Bearer ${key}` } })).status).toBe(status);
 });
 
+test('where keys are set and metrics have none of their own, metrics and the backlog are an admin’s', async () => {
+  const { access } = keys;
+  const closed = await startTestApi({ config: { access } });
+  const open = await startTestApi({ config: { access: { ...access, metricsOpen: true } } });
+  try {
+    for (const path of ['/metrics', '/api/v1/backlog']) {
+      expect((await closed.call(path)).status, path).toBe(401);
+      const of = (key: string) => closed.call(path, { headers: { authorization: `Bearer ${key}` } });
+      expect((await of(held.search)).status, path).toBe(403);
+      expect((await of(held.admin)).status, path).toBe(200);
+      expect((await open.call(path)).status, path).toBe(200);
+    }
+  } finally {
+    await closed.close();
+    await open.close();
+  }
+});
+
 test('the description says how keys are sent, and which routes need one', async () => {
   const description = (await (await api.call('/openapi.json')).json()) as {
     components: { securitySchemes: object };

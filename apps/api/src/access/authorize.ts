@@ -21,8 +21,10 @@ declare module 'fastify' {
 export interface AccessOptions {
   keysFile: string | undefined;
   oidc: OidcOptions | undefined;
-  /** What Prometheus has to send for `/metrics`; open where there is none. */
+  /** What Prometheus has to send for `/metrics`; without it, an admin's key where there are keys. */
   metricsKey: string | undefined;
+  /** Whether metrics and the backlog are for everybody, although there are keys. */
+  metricsOpen?: boolean;
   /** Where the audit log goes, beside the log. */
   auditFile: string | undefined;
 }
@@ -33,7 +35,7 @@ export interface AccessOptions {
  */
 export function authorizeRequests(
   server: FastifyInstance,
-  { keysFile, oidc, metricsKey }: AccessOptions,
+  { keysFile, oidc, metricsKey, metricsOpen }: AccessOptions,
   log: Pick<ApiParts['log'], 'info' | 'error'>,
 ): void {
   const keys = keysFile === undefined ? undefined : new ApiKeys(keysFile, log);
@@ -62,7 +64,9 @@ export function authorizeRequests(
 
   async function identify(request: FastifyRequest): Promise<Principal | null> {
     const needed = accessOf(request);
-    if (needed === 'open' || (needed === 'metrics' && metricsKey === undefined)) return null;
+    const isKeyless = keys === undefined && tokens === undefined;
+    const isOpen = metricsOpen === true || (isKeyless && metricsKey === undefined);
+    if (needed === 'open' || (needed === 'metrics' && isOpen)) return null;
     if (keys === undefined && tokens === undefined && needed !== 'metrics') return EVERYONE;
     const credential = credentialOf(request.headers);
     if (credential === undefined) {

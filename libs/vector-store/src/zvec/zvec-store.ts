@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import {
   collectionNameSchema,
+  DiskSpace,
   EmbedmillError,
   type Collection,
   type CollectionName,
@@ -43,7 +44,10 @@ import { ZvecCollection } from './zvec-collection.ts';
  * @throws EmbedmillError `store_unavailable` when zvec does not load here, or a collection cannot be opened: another
  *   process has it, or it is damaged.
  */
-export async function openZvecStore(folder: string): Promise<VectorStore> {
+export async function openZvecStore(
+  folder: string,
+  { diskReserve }: { diskReserve?: number | undefined } = {},
+): Promise<VectorStore> {
   const zvec = await loadZvec();
   const open = new Map<string, ZvecCollection>();
   const aliases = await Aliases.read(folder);
@@ -56,8 +60,11 @@ export async function openZvecStore(folder: string): Promise<VectorStore> {
     for (const collection of open.values()) await collection.close();
     throw thrown;
   }
-  return new ZvecStore(zvec, folder, open, aliases);
+  return new ZvecStore(zvec, folder, new DiskSpace(folder, diskReserve), { open, aliases });
 }
+
+/** Deletions make room in the end; they write a little first. */
+const DELETION_SHARE = 0.25;
 
 class ZvecStore implements VectorStore {
   readonly description: string;
@@ -65,13 +72,20 @@ class ZvecStore implements VectorStore {
   readonly #folder: string;
   readonly #open: Map<string, ZvecCollection>;
   readonly #aliases: Aliases;
+  readonly #disk: DiskSpace;
   #lastChange: Promise<unknown> = Promise.resolve();
   #closed = false;
 
-  constructor(zvec: Zvec, folder: string, open: Map<string, ZvecCollection>, aliases: Aliases) {
+  constructor(
+    zvec: Zvec,
+    folder: string,
+    disk: DiskSpace,
+    { open, aliases }: { open: Map<string, ZvecCollection>; aliases: Aliases },
+  ) {
     this.description = `zvec, ${folder}`;
     this.#zvec = zvec;
     this.#folder = folder;
+    this.#disk = disk;
     this.#open = open;
     this.#aliases = aliases;
   }
@@ -87,6 +101,7 @@ class ZvecStore implements VectorStore {
       const alias = this.#aliases.list().find(({ name }) => name === collection.name);
       if (alias !== undefined) throw nameTaken(collection.name, alias);
       const folder = join(this.#folder, collection.name);
+      await this.#assertRoom();
       await createFolder(folder);
       this.#open.set(collection.name, await this.#createIn(folder, collection));
     });
@@ -157,6 +172,7 @@ class ZvecStore implements VectorStore {
     documents: DocumentPoints[],
     known?: Collection,
   ): Promise<DocumentKey[]> {
+    await this.#assertRoom();
     return this.#collection(name).replace(documents, known);
   }
 
@@ -166,6 +182,7 @@ class ZvecStore implements VectorStore {
     sequence: number,
     known?: Collection,
   ): Promise<DocumentKey[]> {
+    await this.#assertRoom(DELETION_SHARE);
     return this.#collection(name).deleteDocuments(documents, sequence, known);
   }
 
@@ -174,6 +191,7 @@ class ZvecStore implements VectorStore {
     versions: DocumentVersion[],
     sequence: number,
   ): Promise<DocumentKey[]> {
+    await this.#assertRoom();
     return this.#collection(name).confirm(versions, sequence);
   }
 
@@ -183,6 +201,7 @@ class ZvecStore implements VectorStore {
   }
 
   async purgeTombstones(name: CollectionName, below: number): Promise<number> {
+    await this.#assertRoom(DELETION_SHARE);
     return this.#collection(name).purgeTombstones(below);
   }
 
@@ -199,6 +218,7 @@ class ZvecStore implements VectorStore {
   }
 
   async addVectors(name: CollectionName, vectors: VectorAddition[], vector?: DenseVector): Promise<void> {
+    await this.#assertRoom();
     await this.#collection(name).addVectors(vectors, vector);
   }
 
@@ -230,6 +250,12 @@ class ZvecStore implements VectorStore {
       await removeFolder(folder);
       throw thrown;
     }
+  }
+
+  /** Where a file that is mapped into memory cannot grow, the system ends the process in the middle of a write. */
+  async #assertRoom(share = 1): Promise<void> {
+    const lack = await this.#disk.lack(0, share);
+    if (lack !== undefined) throw new EmbedmillError('store_unavailable', lack, { retryAfter: 10 });
   }
 
   #collection(name: CollectionName): ZvecCollection {
