@@ -120,7 +120,7 @@ export const settingsSchema = z.strictObject({
     .default(16)
     .meta({ description: 'Uploads of one key at the same time, likewise.' }),
   EMBEDMILL_API_MAX_STREAMS: integer(1, 1_000_000)
-    .default(1000)
+    .default(256)
     .meta({ description: 'Event streams of one key at the same time, likewise.' }),
   EMBEDMILL_API_STORE_READS: integer(1, 10_000).optional().meta({
     description: 'Reads of the store at the same time; 4 of the embedded one, 32 of Qdrant by default.',

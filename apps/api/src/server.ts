@@ -42,6 +42,8 @@ import { receiveBodies } from './upload.ts';
 
 /** A connection that is silent for this long is dead: an upload that hangs must not hold its partial file for ever. */
 const SILENCE_MS = 120_000;
+/** How long a request's head may take to be whole. */
+const HEADERS_MS = 15_000;
 const HEARTBEAT_MS = 15_000;
 /** Of a document's id: 512 characters, each up to three bytes of UTF-8, each written as `%` and two digits. */
 const MAX_PARAM_LENGTH = 512 * 3 * 3;
@@ -56,7 +58,7 @@ export interface ServerOptions extends EventOptions {
 const NO_KEYS: AccessOptions = {
   ...{ keysFile: undefined, oidc: undefined, metricsKey: undefined, auditFile: undefined },
 };
-const USUAL_LIMITS: LimitOptions = { maxRequests: 64, maxUploads: 16, maxStreams: 1000 };
+const USUAL_LIMITS: LimitOptions = { maxRequests: 64, maxUploads: 16, maxStreams: 256 };
 
 /**
  * The HTTP server over its parts, ready to listen. Closing it stops new requests, ends event streams, and waits
@@ -72,6 +74,7 @@ export async function buildServer(
     loggerInstance: log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     connectionTimeout: SILENCE_MS,
+    http: { headersTimeout: HEADERS_MS, connectionsCheckingInterval: HEADERS_MS / 4 },
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     frameworkErrors: answerUnroutable,
     exposeHeadRoutes: false,

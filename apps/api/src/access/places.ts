@@ -36,6 +36,10 @@ export class Places {
     return undefined;
   }
 
+  takenBy(principal: string): number {
+    return this.#taken.get(principal) ?? 0;
+  }
+
   giveBack(principal: string): void {
     const left = (this.#taken.get(principal) ?? 1) - 1;
     if (left === 0) this.#taken.delete(principal);

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { EmbedmillError, type JobId } from '@embedmill/jobs';
+import { EmbedmillError, type Job, type JobId } from '@embedmill/jobs';
 import type { JobEvent, JobWatch } from '../job-watch.ts';
 import type { ApiParts } from '../parts.ts';
 import { problemResponses } from '../problem.ts';
@@ -83,6 +83,11 @@ function hasRoom(stream: Readable): boolean {
   return stream.readableLength < stream.readableHighWaterMark;
 }
 
-function eventText(event: 'progress' | 'end', data: unknown): string {
-  return `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
+/** Of each job's states the last text: it is the same for all who watch it. */
+const texts = new WeakMap<Job, string>();
+
+function eventText(event: 'progress' | 'end', job: Job): string {
+  const data = texts.get(job) ?? JSON.stringify(job);
+  texts.set(job, data);
+  return `event: ${event}\ndata: ${data}\n\n`;
 }
