@@ -46,6 +46,28 @@ test('beside slow bodies and streams, others and those who run the server are an
   }
 });
 
+test('what a model cannot do is the request’s fault', async () => {
+  const profile = { model: 'static-minilm-256' };
+  await on.json('operator', 'POST', '/api/v1/collections', { name: 'static', profile });
+  const stored = await on.call('operator', 'POST', '/api/v1/collections/static/jobs', {
+    body: '{"id":"a","text":"a river"}\n',
+    headers: { 'content-type': 'application/x-ndjson' },
+  });
+  const { id } = (await stored.json()) as { id: string };
+  const path = '/api/v1/collections/static/search';
+  await on.mill.until('the document is stored', async () => {
+    const job = await on.call('operator', 'GET', `/api/v1/jobs/${id}`);
+    return ((await job.json()) as { state: string }).state === 'completed';
+  });
+  const plain = await on.json('operator', 'POST', path, { query: 'a river' });
+  expect(plain.status).toBe(200);
+  for (const rerank of [true, { model: 'static-minilm-256' }, { model: 'splade-tiny' }]) {
+    const answer = await on.json('operator', 'POST', path, { query: 'a river', rerank });
+    expect(answer.status, JSON.stringify(rerank)).toBe(400);
+    expect(((await answer.json()) as { detail: string }).detail).toContain('cannot rerank');
+  }
+});
+
 test('no request to any route, however built, holds the server up or breaks it', async () => {
   const all = [...sample(hostileRequests(await on.routes(), SIZES), EVERY)];
   const broken: string[] = [];
