@@ -15,6 +15,7 @@ const healthSchema = z
 /** What those who run embedmill ask: is it alive, can it work, how is it doing. */
 export function operationRoutes({ queue, store, metrics }: ApiParts): FastifyPluginAsyncZod {
   serveQueueGauges(queue, metrics);
+  let description: string | undefined;
   return async (server) => {
     server.get(
       '/healthz',
@@ -64,7 +65,11 @@ export function operationRoutes({ queue, store, metrics }: ApiParts): FastifyPlu
     server.get(
       '/openapi.json',
       { config: { access: 'open' }, schema: { hide: true } },
-      async (_request, reply) => reply.type('application/json').send(JSON.stringify(server.swagger())),
+      async (_request, reply) => {
+        // Once: anybody may ask for it, and it takes a while to be made.
+        description ??= JSON.stringify(server.swagger());
+        return reply.type('application/json').send(description);
+      },
     );
   };
 }
