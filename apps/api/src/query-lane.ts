@@ -23,7 +23,7 @@ const PARALLEL = 3;
  * Messages of all requests to one model: enough to keep engines busy, and few enough that slow ones answer each in its
  * time, which begins when it is sent.
  */
-const MODEL_PARALLEL = 4;
+const MODEL_PARALLEL = 5;
 /** Inputs of all requests to one model under way; beyond it requests are refused, because they would time out anyway. */
 const MAX_IN_FLIGHT = 12_288;
 /** And of one principal, so that it leaves room for others. */
