@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Collection } from '@embedmill/jobs';
+import type { Collection, Job } from '@embedmill/jobs';
 import { childrenOf, Embedmill, uniqueName } from './embedmill.ts';
 
 /**
@@ -25,6 +25,15 @@ const EXACT = {
   ...{ failed: 0, skipped: 0, duplicates: 0 },
 };
 
+/** That of the collection, in all that is kept of it: the jobs' tokens, whatever was killed. */
+async function expectUsage(name: string, { done, tokens }: Job): Promise<void> {
+  const { rows } = await mill.json<{ rows: { collection: string; documents: number; tokens: number }[] }>(
+    '/api/v1/usage?groupBy=collection',
+  );
+  expect(tokens).toBeGreaterThan(0);
+  expect(rows.find(({ collection }) => collection === name)).toMatchObject({ documents: done, tokens });
+}
+
 async function points(name: string): Promise<number> {
   return (await mill.json<Collection & { points: number }>(`/api/v1/collections/${name}`)).points;
 }
@@ -41,7 +50,9 @@ test.each(['worker', 'engine', 'api', 'store'] as const)(
       const pid = victim === 'engine' ? (await childrenOf(processes.worker))[0] : processes[victim];
       // With a Qdrant of its own there is no store process to kill.
       if (typeof pid === 'number') process.kill(pid, 'SIGKILL');
-      expect(await mill.finished(job)).toMatchObject(EXACT);
+      const ended = await mill.finished(job);
+      expect(ended).toMatchObject(EXACT);
+      await expectUsage(name, ended);
       expect(await points(name)).toBe(DOCUMENTS);
     } finally {
       await mill.call(`/api/v1/collections/${name}`, { method: 'DELETE' });
@@ -57,7 +68,9 @@ test('kill -9 of everything at once loses and doubles nothing, once it is starte
     await mill.underWay(job);
     await mill.killAll();
     mill = await Embedmill.up({ data: mill.data });
-    expect(await mill.finished(job)).toMatchObject(EXACT);
+    const ended = await mill.finished(job);
+    expect(ended).toMatchObject(EXACT);
+    await expectUsage(name, ended);
     expect(await points(name)).toBe(DOCUMENTS);
   } finally {
     await mill.call(`/api/v1/collections/${name}`, { method: 'DELETE' });

@@ -105,6 +105,7 @@ export async function runFault(cluster: Cluster, fault: FaultCase): Promise<Job>
   await fault.afterwards?.();
   const stored = await storedDocuments(cluster, name);
   const failures = await reports(cluster, job.id);
+  const usage = await usageOf(cluster, name);
   const failedIds = new Set(failures.map(({ id }) => id));
   const lost = [...ids].filter((id) => !stored.ids.has(id) && !failedIds.has(id)).length;
   await addRow({
@@ -120,12 +121,24 @@ export async function runFault(cluster: Cluster, fault: FaultCase): Promise<Job>
     doubled: stored.doubled,
     kept: stored.ids.size,
     named: failures.length,
+    usage,
   }).toMatchObject({
     ...{ state: 'completed', documents: all.length, done: all.length, duplicates: REPEATED, skipped: 0 },
     ...{ stored: all.length - REPEATED - failing, failed: failing, named: failing, lost: 0, doubled: 0 },
     kept: all.length - REPEATED - failing,
+    usage: { documents: job_.done, tokens: job_.tokens },
   });
   return job_;
+}
+
+/** What is accounted for: each document once, however often its shard was run. */
+async function usageOf(
+  cluster: Cluster,
+  name: string,
+): Promise<{ documents: number; tokens: number } | undefined> {
+  type Row = { collection: string | null; documents: number; tokens: number };
+  const { rows } = await cluster.json<{ rows: Row[] }>('/api/v1/usage?groupBy=collection');
+  return rows.find(({ collection }) => collection === name);
 }
 
 /** What the store has, read page by page. */

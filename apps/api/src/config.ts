@@ -138,6 +138,20 @@ export const settingsSchema = z.strictObject({
   EMBEDMILL_API_LOCK_SECONDS: integer(1, 600)
     .default(15)
     .meta({ description: 'After this long without a sign of life, a dispatcher’s jobs go to another.' }),
+  EMBEDMILL_API_ALLOWANCES_FILE: z.string().optional().meta({
+    description:
+      'Weights and daily quotas of tenants and keys, as JSON; read again when it changes. No quotas without it.',
+  }),
+  EMBEDMILL_API_PRICES: z
+    .string()
+    .default('')
+    .transform((list, context) => pricesIn(list, context))
+    .meta({
+      description: 'What a million tokens of a model cost, for usage: model=price, separated by commas.',
+    }),
+  EMBEDMILL_API_USAGE_DAYS: integer(1, 10_000)
+    .default(400)
+    .meta({ description: 'How long usage is kept, in days.' }),
   EMBEDMILL_API_RETENTION_DAYS: z.coerce
     .number()
     .positive()
@@ -150,6 +164,20 @@ export const settingsSchema = z.strictObject({
     .default(2000)
     .meta({ description: 'How many finished jobs are kept, and how many with failures.' }),
 });
+
+function pricesIn(list: string, context: z.RefinementCtx): ReadonlyMap<string, number> {
+  const prices = new Map<string, number>();
+  for (const one of list.split(',').filter((part) => part.trim() !== '')) {
+    const at = one.lastIndexOf('=');
+    const [model, price] = [one.slice(0, at).trim(), Number(one.slice(at + 1))];
+    if (at < 0 || model === '' || one.slice(at + 1).trim() === '' || !(price >= 0 && price < Infinity)) {
+      context.addIssue({ code: 'custom', message: `must be model=price, …; found ${JSON.stringify(one)}` });
+      return z.NEVER;
+    }
+    prices.set(model, price);
+  }
+  return prices;
+}
 
 function urlsIn(list: string): string[] {
   return list.split(',').flatMap((one) => one.trim() || []);
@@ -178,6 +206,10 @@ export interface ApiConfig extends SharedConfig {
   shutdownMs: number;
   dispatcher: { jobs: number; scans: number; mostShards: number; lockMs: number };
   retention: RetentionPolicy;
+  allowancesFile: string | undefined;
+  /** Of a million tokens, by model. */
+  prices: ReadonlyMap<string, number>;
+  usageDays: number;
 }
 
 /** The API's configuration from its environment. Errors: `invalid_config`. */
@@ -215,6 +247,9 @@ export function readConfig(environment: Record<string, string | undefined>): Api
       mostShards: read.EMBEDMILL_API_MOST_SHARDS,
       lockMs: read.EMBEDMILL_API_LOCK_SECONDS * 1000,
     },
+    allowancesFile: read.EMBEDMILL_API_ALLOWANCES_FILE,
+    prices: read.EMBEDMILL_API_PRICES,
+    usageDays: read.EMBEDMILL_API_USAGE_DAYS,
     retention: {
       ageMs: read.EMBEDMILL_API_RETENTION_DAYS * DAY_MS,
       failuresAgeMs: read.EMBEDMILL_API_FAILURE_RETENTION_DAYS * DAY_MS,

@@ -7,6 +7,7 @@ import { connectQueue, consumeWebhooks, WebhookQueue } from '@embedmill/queue';
 import { S3Objects, Spool } from '@embedmill/sources';
 import { startTracing } from '@embedmill/tracing';
 import { openStore } from '@embedmill/vector-store';
+import { Allowances } from './access/allowances.ts';
 import { readConfig, type ApiConfig } from './config.ts';
 import { startDispatcher } from './dispatcher.ts';
 import { recoverJobs } from './recovery.ts';
@@ -48,7 +49,8 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
   await spool.removeAbandoned(ABANDONED_MS);
   const models = () => listModels({ modelsDir: config.modelsFolder, cacheDir: config.modelCacheFolder });
   await models();
-  const queue = await connectQueue({ ...config.queue, traced });
+  const allowances = new Allowances(config.allowancesFile, log);
+  const queue = await connectQueue({ ...config.queue, traced }, config.usageDays);
   const metrics = createMetrics('api');
   const store = await openStore({
     ...{ ...config, socket: config.storeSocket },
@@ -72,6 +74,7 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
   const webhooks = await WebhookQueue.open(config.queue);
   const server = await buildServer({
     queue,
+    allowances,
     webhooks,
     spool,
     store,
@@ -102,7 +105,7 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
     ...config.queue,
     traced,
     pollMs: POLL_MS,
-    weightOf: () => 1,
+    weightOf: allowances.weightOf.bind(allowances),
     maxSourceBytes: config.maxUploadBytes,
     openUrl: fetching.open.bind(fetching),
     ...{ spool, store, models, log },
@@ -128,6 +131,7 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
       await delivering.close();
       await webhooks.close();
       await fetching.close();
+      allowances.close();
       await queue.close();
       await store.close();
       await tracing.close();

@@ -5,12 +5,16 @@ import type { ModelSummary } from '@embedmill/models';
 import type { Spool } from '@embedmill/sources';
 import type { Tracing } from '@embedmill/tracing';
 import type { VectorStore } from '@embedmill/vector-store';
+import type { Allowances } from './access/allowances.ts';
 import type { ApiConfig } from './config.ts';
+
+/** What is done over all tenants’ jobs, by no request. */
+type Uncontrolled = 'retainedJobs' | 'remove' | 'takeTurn' | 'onReturn' | 'countUsage' | 'workAhead';
 
 /** All that the server works with; main.ts makes the real ones, and closes them. */
 export interface ApiParts {
   /** Without what only sweeping and recovering do, over all tenants' jobs. */
-  queue: Omit<Queue, 'retainedJobs' | 'remove' | 'takeTurn' | 'onReturn'>;
+  queue: Omit<Queue, Uncontrolled>;
   spool: Pick<
     Spool,
     | 's3'
@@ -25,6 +29,8 @@ export interface ApiParts {
     | 'readRecord'
     | 'forgetRecord'
   >;
+  /** Throws `quota_exhausted` where whoever asks may submit nothing more today. */
+  assertQuota?: () => Promise<void>;
   /** What became of webhooks. */
   webhooks: Pick<WebhookQueue, 'deliveries'>;
   store: VectorStore;
@@ -32,8 +38,17 @@ export interface ApiParts {
   models: () => Promise<readonly ModelSummary[]>;
   metrics: Metrics<'api'>;
   config: Pick<ApiConfig, 'sourceFolder' | 's3Sources' | 's3Targets' | 'maxUploadBytes' | 'queryTimeoutMs'> &
-    Partial<Pick<ApiConfig, 'names' | 'access' | 'limits' | 'storeReads' | 'aliases' | 'tokenIds'>>;
+    Partial<
+      Pick<ApiConfig, 'prices' | 'names' | 'access' | 'limits' | 'storeReads' | 'aliases' | 'tokenIds'>
+    >;
   log: Log;
   /** None by default. */
   tracing?: Tracing;
+}
+
+/** What the server is made of: what requests use, and what it accounts for them with. */
+export interface ServerParts extends ApiParts {
+  queue: ApiParts['queue'] & Pick<Queue, 'countUsage' | 'workAhead'>;
+  /** Nobody is limited by default. */
+  allowances?: Allowances;
 }

@@ -9,15 +9,18 @@ import Fastify, {
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { EmbedmillError } from '@embedmill/jobs';
 import { withLogFields } from '@embedmill/logs';
+import { Allowances } from './access/allowances.ts';
 import { auditRequests } from './access/audit.ts';
 import { authorizeRequests, type AccessOptions } from './access/authorize.ts';
 import { limitLoad, limitPrincipals, type LimitOptions } from './access/limits.ts';
+import { QueryUsage } from './access/query-usage.ts';
+import { Quotas } from './access/quotas.ts';
 import { tenantView } from './access/tenant-view.ts';
 import { assertOwnName, assertOwnOrigin } from './host-names.ts';
 import { JobWatch } from './job-watch.ts';
 import { parseJsonBodies } from './json-body.ts';
 import { describeRoutes } from './openapi.ts';
-import type { ApiParts } from './parts.ts';
+import type { ApiParts, ServerParts } from './parts.ts';
 import { errorOf, problemOf, validateRequest } from './problem.ts';
 import { QueryLane } from './query-lane.ts';
 import { watchRequests } from './request-life.ts';
@@ -36,6 +39,7 @@ import { rerankRoutes } from './routes/rerank.ts';
 import { searchRoutes } from './routes/search.ts';
 import { submissionRoutes } from './routes/submissions.ts';
 import { teiRoutes } from './routes/tei.ts';
+import { usageRoutes } from './routes/usage.ts';
 import { Submission } from './submission.ts';
 import { traceRequests } from './request-spans.ts';
 import { receiveBodies } from './upload.ts';
@@ -65,11 +69,14 @@ const USUAL_LIMITS: LimitOptions = { maxRequests: 64, maxUploads: 16, maxStreams
  * for the requests in flight; the parts stay open and are their maker's to close.
  */
 export async function buildServer(
-  whole: ApiParts,
+  whole: ServerParts,
   options: ServerOptions = { heartbeatMs: HEARTBEAT_MS },
 ): Promise<FastifyInstance> {
   const { queue, config, log } = whole;
-  const parts = tenantView(whole);
+  const allowances = whole.allowances ?? new Allowances(undefined, log);
+  const quotas = new Quotas(queue, allowances, (by) => whole.metrics.quotaRefusals.add(1, { by }));
+  const usage = new QueryUsage(queue, log);
+  const parts = tenantView(whole, { check: quotas.check.bind(quotas), add: usage.add.bind(usage) });
   const server: FastifyInstance = Fastify({
     loggerInstance: log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -106,6 +113,7 @@ export async function buildServer(
   const lane = new QueryLane(parts, config.queryTimeoutMs);
   const submission = new Submission(parts);
   server.addHook('onClose', () => submission.settled());
+  server.addHook('onClose', () => usage.close());
   const routes = server.withTypeProvider<ZodTypeProvider>();
   await routes.register(
     async (api) => {
@@ -120,6 +128,7 @@ export async function buildServer(
       await api.register(migrationRoutes(parts, submission));
       await api.register(modelRoutes(parts));
       await api.register(queueRoutes(parts));
+      await api.register(usageRoutes(parts));
     },
     { prefix: '/api/v1' },
   );

@@ -366,7 +366,8 @@ function priorityOf({ query }: FastifyRequest): Priority | undefined {
   return prioritySchema.safeParse((query as { priority?: unknown }).priority).data;
 }
 
-function idFor(collection: Collection, request: FastifyRequest): JobId {
+/** The id of the job that a request makes. */
+export function idFor(collection: Collection, request: FastifyRequest): JobId {
   const { tenant } = currentPrincipal();
   const key = request.headers['idempotency-key'];
   return typeof key === 'string' ? jobIdOfKey(collection.name as CollectionName, key, tenant) : newJobId();

@@ -9,6 +9,7 @@ import { connectQueue, ModelConsumer, WebhookQueue, type Queue } from '@embedmil
 import { startTestRedis } from '@embedmill/redis-server';
 import { Spool } from '@embedmill/sources';
 import { openZvecStore, type VectorStore } from '@embedmill/vector-store';
+import type { Allowances } from './access/allowances.ts';
 import { startDispatcher } from './dispatcher.ts';
 import { fakeAnswer, MODELS } from './fake-worker.ts';
 import type { ApiParts } from './parts.ts';
@@ -42,6 +43,7 @@ export interface TestApi {
 }
 
 interface TestApiOptions {
+  allowances?: Allowances;
   config?: Partial<ApiParts['config']>;
   heartbeatMs?: number;
   /** In place of an embedded one; its maker closes it. */
@@ -83,6 +85,7 @@ async function start(
     webhooks,
     ...{ queue, store, models: async () => MODELS, metrics: createMetrics('api') },
     spool: await Spool.open(spoolFolder),
+    ...(options.allowances && { allowances: options.allowances }),
     config: {
       sourceFolder: undefined,
       s3Sources: [],

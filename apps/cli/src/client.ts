@@ -8,6 +8,7 @@ import { z } from 'zod';
 import {
   MEDIA_TYPES,
   searchResponseSchema,
+  usageReportSchema,
   verificationSchema,
   webhookDeliverySchema,
   type Filter,
@@ -20,6 +21,7 @@ import {
   type recommendRequestSchema,
   type SearchRequestInput,
   type SourceFormat,
+  type UsageReport,
   type Verification,
   type Webhook,
   type WebhookDelivery,
@@ -160,6 +162,19 @@ export class Client {
   async webhookDeliveries(id: string): Promise<WebhookDelivery[]> {
     const schema = z.object({ deliveries: z.array(webhookDeliverySchema.loose()) });
     return (await this.#server.read('GET', `/api/v1/jobs/${part(id)}/webhook-deliveries`, schema)).deliveries;
+  }
+
+  usage(query: Record<string, string>): Promise<UsageReport> {
+    return this.#server.read(
+      'GET',
+      `/api/v1/usage?${new URLSearchParams(query).toString()}`,
+      usageReportSchema,
+    );
+  }
+
+  async usageCsv(query: Record<string, string>): Promise<string> {
+    const asked = new URLSearchParams({ ...query, format: 'csv' });
+    return (await this.#server.call('GET', `/api/v1/usage?${asked.toString()}`)).text();
   }
 
   pause(): Promise<{ paused: boolean }> {

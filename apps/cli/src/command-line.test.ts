@@ -238,6 +238,14 @@ describe('jobs', () => {
     expect(await run(['prioritize', 'job_1', 'normal'])).toMatchObject({ code: 1 });
   });
 
+  test('usage is printed as a table, as CSV or as one object', async () => {
+    const { out } = await run(['usage', '--by', 'tenant']);
+    expect(out).toMatch(/TENANT +DOCUMENTS +TOKENS +ENGINE S +COST\nacme +3 +1,234 +1.5 +0.25\ntotal +3 /);
+    expect((await run(['usage', '--format', 'csv'])).out).toBe('tenant,documents\nacme,3\n');
+    const { object } = await runJson('usage', '--from', '2026-11-05', '--by', 'tenant');
+    expect(object).toMatchObject({ from: '2026-11-05', rows: [{ tenant: 'acme', tokens: 1234 }] });
+  });
+
   test('1 when the job was cancelled, and what the API refuses is said', async () => {
     await run(['submit', file(GOOD), '-c', 'c']);
     expect((await run(['cancel', 'job_1'])).out).toBe('job job_1 is cancelled\n');

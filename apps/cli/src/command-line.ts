@@ -21,6 +21,7 @@ import { addPlan } from './commands/plan.ts';
 import { addLike, addSearch } from './commands/search.ts';
 import { addSubmit } from './commands/submit.ts';
 import { addUp } from './commands/up.ts';
+import { addUsage } from './commands/usage.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 import { httpUrl } from './option-values.ts';
 
@@ -55,6 +56,7 @@ export async function runCommandLine(args: readonly string[], surroundings: Surr
   addAliases(program, host);
   addSubmit(program, host);
   addJobs(program, host);
+  addUsage(program, host);
   addPause(program, host);
   addSearch(program, host);
   addLike(program, host);

@@ -19,11 +19,13 @@ import {
   profileSchema,
   searchRequestSchema,
   searchResponseSchema,
+  usageReportSchema,
   verificationSchema,
   type Columns,
   type ErrorCode,
   type Job,
   type Profile,
+  type UsageReport,
   type Verification,
 } from '@embedmill/jobs';
 
@@ -129,6 +131,7 @@ export class FakeApi {
     }
     if (kind === 'collections' && action === 'jobs') return this.#submit(request, response, name);
     if (kind === 'collections' && action === 'search') return this.#search(await text(request), response);
+    if (route === 'GET /usage') return this.#usage(request, response);
     if (route === 'GET /jobs') return json(response, 200, { jobs: [...this.jobs.values()].toReversed() });
     if (kind === 'jobs' && action === '' && request.method === 'DELETE') {
       const { state } = this.#require(name);
@@ -236,6 +239,19 @@ export class FakeApi {
       ...{ createdAt: NOW, startedAt: null, finishedAt: null, seconds: 0 },
     };
     return this.#put(job);
+  }
+
+  #usage(request: IncomingMessage, response: ServerResponse): void {
+    const asked = new URL(request.url ?? '/', this.url).searchParams;
+    if (asked.get('format') === 'csv') return void response.end('tenant,documents\r\nacme,3\r\n');
+    const amounts = { documents: 3, tokens: 1234, engineSeconds: 1.5, cost: 0.25 };
+    const none = { day: null, key: null, collection: null, model: null };
+    const groupBy = usageReportSchema.shape.groupBy.parse((asked.get('groupBy') ?? 'tenant').split(','));
+    json(response, 200, {
+      ...{ from: asked.get('from') ?? '2026-11-01', to: '2026-11-29', groupBy },
+      rows: [{ ...none, tenant: 'acme', ...amounts }],
+      total: amounts,
+    } satisfies UsageReport);
   }
 
   /** Documents whose id begins with `lost` are missing. */

@@ -40,6 +40,8 @@ export interface BatchReport {
   paddedTokens: number;
   /** What the run took on the engine. */
   seconds: number;
+  /** Tokens of each shard in it, as `job-shard`. */
+  tokensByShard: ReadonlyMap<string, number>;
 }
 
 /** One batch that has not. */
@@ -259,6 +261,7 @@ export class Encoder {
         tokens: batch.ids.length,
         paddedTokens,
         seconds: result.seconds,
+        tokensByShard: tokensByShard(run.entries),
       });
     } catch (thrown) {
       const error = asEmbedmillError(thrown, 'engine_failed');
@@ -329,6 +332,16 @@ function budgetOf(given: NonNullable<EncoderOptions['budget']>): Budget {
     deadlineMs = DEFAULT_BUDGET.deadlineMs,
   } = given;
   return { area, launchCost, maxItems, deadlineMs };
+}
+
+function tokensByShard(entries: readonly Entry[]): Map<string, number> {
+  const tokens = new Map<string, number>();
+  for (const { owner, length } of entries) {
+    if (owner.job === undefined) continue;
+    const shard = `${owner.job}-${owner.shard}`;
+    tokens.set(shard, (tokens.get(shard) ?? 0) + length);
+  }
+  return tokens;
 }
 
 function shardsOf(entries: readonly Entry[]): string[] {

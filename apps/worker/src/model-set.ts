@@ -19,6 +19,7 @@ import { calibratedPlan } from './engine-plan.ts';
 import { EngineGauges } from './engine-gauges.ts';
 import { connectRemote, startEngineSet, type EngineSet } from './engines.ts';
 import type { PictureSources } from './document-pictures.ts';
+import { EngineTime } from './engine-time.ts';
 import { settleShard } from './pipeline.ts';
 import { ServedModel, type ServedEntry } from './served-model.ts';
 import type { Watchdog } from './watchdog.ts';
@@ -58,6 +59,7 @@ export class ModelSet {
   readonly #config: WorkerConfig;
   readonly #parts: ModelSetParts;
   readonly #served = new Map<string, ServedModel>();
+  readonly #engineTime = new EngineTime();
   readonly #failed = new Map<string, { error: EmbedmillError; pauseMs: number; again: number }>();
   readonly #loading = new Map<string, Promise<void>>();
   readonly #stopped = new AbortController();
@@ -162,7 +164,9 @@ export class ModelSet {
         const level = failure.next === 'failed' ? 'warn' : 'info';
         log[level]({ model: name, ...failure, code: error.code, err: error }, 'a batch failed');
       },
-      onBatch: ({ batch, lane, items, tokens, paddedTokens, seconds }) => {
+      onBatch: ({ batch, lane, items, tokens, paddedTokens, seconds, tokensByShard }) => {
+        this.#engineTime.add(seconds, tokensByShard);
+        metrics.engineSeconds.add(seconds, { model: name, lane });
         watchdog.progressed();
         log.trace({ model: name, batch, lane, items, tokens, seconds }, 'a batch has run');
         metrics.batchSeconds.observe(seconds, { lane });
@@ -182,6 +186,7 @@ export class ModelSet {
             .during(() =>
               settleShard(shard, attempt, {
                 ...{ spool, store, metrics, log, pictures },
+                engineTime: this.#engineTime,
                 ...(tracing === undefined ? {} : { tracing }),
                 models: { own: model, get: (other) => this.get(other) },
               }),

@@ -18,6 +18,7 @@ import type { DocumentPoints, Point, StoredPoint, VectorStore } from '@embedmill
 import { embedDocuments, type EmbeddedChunk, type ShardModels } from './document-vectors.ts';
 import type { PictureSources } from './document-pictures.ts';
 import { exportShard } from './export.ts';
+import type { EngineTime } from './engine-time.ts';
 import { migrateShard } from './migrate.ts';
 import { ShardReading, type PendingDocument } from './shard-reading.ts';
 import { isSameContent, storedPoints } from './unchanged-vectors.ts';
@@ -33,6 +34,8 @@ export interface PipelineParts {
   /** That of the shard's collection, loaded and warm, and others. */
   models: ShardModels;
   pictures: PictureSources;
+  /** Not told by default. */
+  engineTime?: EngineTime;
   /** None by default; else this runs in the shard's span. */
   tracing?: Tracing;
 }
@@ -55,7 +58,7 @@ export async function settleShard(
   const start = performance.now();
   tracing.annotate({ job: shard.job, shard: shard.index, documents: shard.range.documents });
   try {
-    const result = await workOn(shard, parts);
+    const result = withEngineTime(await workOn(shard, parts), shard, parts);
     tracing.annotate({ tokens: result.tokens, stored: result.stored, failed: result.failed });
     const ms = Math.round(performance.now() - start);
     log[result.failed > 0 ? 'info' : 'debug']({ ...result, ms }, 'the shard is settled');
@@ -63,16 +66,27 @@ export async function settleShard(
   } catch (thrown) {
     const error = asEmbedmillError(thrown);
     if (error.retryable && !attempt.lastAttempt) {
+      // Only what led to a result is accounted for.
+      parts.engineTime?.take(shard.job, shard.index);
       parts.metrics.shards.add(1, { outcome: 'returned' });
       log.warn({ code: error.code, err: error }, 'the shard is given back, to be tried again');
       throw error;
     }
     log.warn({ code: error.code, err: error }, 'the documents of the shard go to the failures');
-    const result = await failShard(parts.spool, shard, error);
+    const failed = await failShard(parts.spool, shard, error);
+    const result = withEngineTime(failed, shard, parts);
     parts.metrics.failures.add(result.failed, { stage: 'settle', reason: error.code });
     count(result, parts.metrics);
     return result;
   }
+}
+
+function withEngineTime(
+  result: ShardResult,
+  { job, index }: Shard,
+  { engineTime }: PipelineParts,
+): ShardResult {
+  return engineTime === undefined ? result : { ...result, engineMs: engineTime.take(job, index) };
 }
 
 /**

@@ -33,6 +33,7 @@ export const ERRORS = {
   forbidden: { status: 403, retryable: false, title: 'The key does not allow this' },
   rate_limited: { status: 429, retryable: true, title: 'The key’s limit is reached' },
   identity_unavailable: { status: 503, retryable: true, title: 'The identity provider cannot be reached' },
+  quota_exhausted: { status: 429, retryable: true, title: 'The quota of today is used up' },
   overloaded: { status: 429, retryable: true, title: 'Too much at once' },
   client_gone: { status: 499, retryable: true, title: 'The client left before its answer' },
   body_too_slow: { status: 408, retryable: true, title: 'The body came too slowly' },

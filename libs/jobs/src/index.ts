@@ -131,6 +131,21 @@ export {
   type SourceRef,
   type StoredSource,
 } from './shard.ts';
+export {
+  addedUsage,
+  dayOf,
+  NO_USAGE,
+  USAGE_DIMENSIONS,
+  usageAmountsSchema,
+  usageDimensionSchema,
+  usageReportSchema,
+  withShardUsage,
+  type DailyUsage,
+  type UsageAmounts,
+  type UsageDimension,
+  type UsageReport,
+  type UsageRow,
+} from './usage.ts';
 export { unitVector } from './document-vector.ts';
 export { outputFormatSchema, sinkSchema, type OutputFormat, type Sink } from './sink.ts';
 export {

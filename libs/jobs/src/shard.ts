@@ -94,6 +94,11 @@ export const shardResultSchema = z.strictObject({
   truncated: z.int(),
   chunks: z.int(),
   tokens: z.int(),
+  engineMs: z
+    .int()
+    .nonnegative()
+    .optional()
+    .meta({ description: 'Milliseconds that engines worked for it.' }),
 });
 export type ShardResult = z.infer<typeof shardResultSchema>;
 

@@ -301,6 +301,22 @@ export const METRICS = {
     labels: { source: ['upload', 'inline', 'path', 's3', 'url', 'retry', 'verify', 'collection'] },
     apps: ['api'],
   },
+  quotaRefusals: {
+    name: 'embedmill_quota_refusals_total',
+    type: 'counter',
+    unit: 'requests',
+    help: 'Submissions and queries that were refused because a quota of the day was used up.',
+    labels: { by: ['key', 'tenant'] },
+    apps: ['api'],
+  },
+  engineSeconds: {
+    name: 'embedmill_engine_busy_seconds_total',
+    type: 'counter',
+    unit: 'seconds',
+    help: 'Time that engines ran batches.',
+    labels: { model: MODELS, lane: LANES },
+    apps: ['worker'],
+  },
   uploadBytes: {
     name: 'embedmill_upload_bytes_total',
     type: 'counter',

@@ -14,6 +14,13 @@ export type BrokerWorkerOptions = Omit<WorkerOptions, 'connection' | 'prefix' | 
 /** What closes a worker or ends one of its jobs, and says what went wrong. */
 export type BrokerWorker = Pick<Worker, 'close' | 'on' | 'cancelJob'>;
 
+/** Something to be added to one of a set of counts. */
+export interface Count {
+  counts: string;
+  field: string;
+  by: number;
+}
+
 /** An active job, and keys that say what is asked of it. */
 export interface HeldJob {
   id: string;
@@ -65,6 +72,20 @@ export interface Broker {
   /** As `set`, where the key is not there; says whether it was not. */
   setIfAbsent(key: string, value: string, seconds: number): Promise<boolean>;
   delete(key: string): Promise<void>;
+  /** Adds to counts, which are gone `seconds` after they were added to last. */
+  addCounts(added: readonly Count[], seconds: number): Promise<void>;
+  /** All of some sets of counts, in their order. */
+  readCounts(names: readonly string[]): Promise<Record<string, number>[]>;
+  /**
+   * Changes a job's data and adds to counts, both or neither, by what `change` makes of the data as it is; nothing where
+   * that gives undefined, or the job is not there.
+   */
+  changeAndCount(
+    queue: string,
+    id: string,
+    change: (data: unknown) => { data: object; added: readonly Count[] } | undefined,
+    seconds: number,
+  ): Promise<void>;
   addMember(set: string, member: string): Promise<void>;
   members(set: string): Promise<string[]>;
 

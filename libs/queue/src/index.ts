@@ -28,4 +28,5 @@ export { connectQueue, Queue, type QueryOptions, type QueueDepth, type RetainedJ
 export { consumeWebhooks, WebhookQueue, type WebhookConsumer, type WebhookMessage } from './webhook-queue.ts';
 export { ADDED_AT_ONCE, Room, type WaitingJob } from './room.ts';
 export { NO_LEDGER, parseLedger, type RoomLedger } from './room-ledger.ts';
+export { type UsageEntry, type UsageOf } from './usage.ts';
 export { areAllSettled, isSettled } from './settled-shards.ts';

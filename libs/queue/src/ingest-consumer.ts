@@ -1,9 +1,11 @@
 import { Job as BullJob, type Job, type Queue as BullQueue } from 'bullmq';
 import {
   addResult,
+  dayOf,
   EmbedmillError,
   shardResultSchema,
   shardSchema,
+  withShardUsage,
   type Job as PublicJob,
   type JobId,
   type Shard,
@@ -118,7 +120,7 @@ export class IngestHandle {
   }
 
   /**
-   * Moves settled shards' results from the broker into the record's progress and saves it, each result once whatever
+   * Moves settled shards' results from the broker into the record's progress and usage and saves it, each result once whatever
    * dies in between: that a shard is counted is saved with the sum, and its result removed afterwards. `onLost` is
    * called for each shard that its workers died on, and says what became of its documents. Gives how many results
    * there were.
@@ -130,11 +132,13 @@ export class IngestHandle {
     });
     const keys = Object.keys({ ...processed, ...ignored });
     if (keys.length === 0) return 0;
-    let { progress, settled } = this.record;
+    let { progress, settled, usage = {} } = this.record;
+    const today = dayOf(Date.now());
     const count = (result: ShardResult): void => {
       if (isSettled(settled, result.index)) return;
       progress = addResult(progress, result);
       settled = withSettled(settled, result.index);
+      usage = withShardUsage(usage, today, result);
     };
     for (const value of Object.values(processed)) count(shardResultSchema.parse(value));
     for (const key of Object.keys(ignored)) {
@@ -142,7 +146,7 @@ export class IngestHandle {
       const lost = await BullJob.fromId<Shard>(this.#shards, shardJobId(this.id, shardIndexOf(key)));
       if (lost !== undefined) count(await onLost(shardSchema.parse(lost.data)));
     }
-    this.record = { ...this.record, progress, settled };
+    this.record = { ...this.record, progress, settled, usage };
     await this.save();
     await this.#forget(keys, Object.keys(ignored));
     return keys.length;

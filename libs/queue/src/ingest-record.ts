@@ -14,8 +14,10 @@ import {
   sourceRefSchema,
   storedSourceSchema,
   tenantSchema,
+  usageAmountsSchema,
   webhookSchema,
   type Collection,
+  type DailyUsage,
   type Filter,
   type Job,
   type JobId,
@@ -90,6 +92,8 @@ export interface IngestRecord extends NewJob {
   cursor: { index: number; offset: number; bytes?: number | undefined };
   /** Shards whose results are in `progress`: a result that comes again, also after Redis lost some, is passed over. */
   settled: SettledShards;
+  /** What it has used so far: in the same write as `progress`, so that the two always agree. */
+  usage?: DailyUsage | undefined;
   error: { code: string; message: string } | null;
   startedAt: string | null;
   finishedAt: string | null;
@@ -146,6 +150,7 @@ const recordSchema = z.strictObject({
   output: storedSourceSchema.optional(),
   cursor: z.strictObject({ index: z.int(), offset: z.int(), bytes: z.int().optional() }),
   settled: z.array(z.tuple([z.int(), z.int()])),
+  usage: z.record(z.string(), usageAmountsSchema).optional(),
   error: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
   startedAt: z.string().nullable(),
   finishedAt: z.string().nullable(),

@@ -14,6 +14,7 @@ import type {
   BrokerOptions,
   BrokerWorker,
   BrokerWorkerOptions,
+  Count,
   HeldJob,
   HeldLook,
 } from './broker.ts';
@@ -31,6 +32,9 @@ const MESSAGE_SECONDS = 120;
 const TABLES = `
   CREATE TABLE IF NOT EXISTS embedmill_value (
     key text PRIMARY KEY, value text NOT NULL, expires_at timestamptz NOT NULL);
+  CREATE TABLE IF NOT EXISTS embedmill_count (
+    name text NOT NULL, field text NOT NULL, value bigint NOT NULL, expires_at timestamptz NOT NULL,
+    PRIMARY KEY (name, field));
   CREATE TABLE IF NOT EXISTS embedmill_member (
     set_name text NOT NULL, member text NOT NULL, PRIMARY KEY (set_name, member));
   CREATE TABLE IF NOT EXISTS embedmill_sequence (
@@ -158,6 +162,48 @@ export class PostgresBroker implements Broker {
 
   async delete(key: string): Promise<void> {
     await this.#rows('DELETE FROM embedmill_value WHERE key = $1', [key]);
+  }
+
+  async addCounts(added: readonly Count[], seconds: number): Promise<void> {
+    if (added.length === 0) return;
+    await this.#rows(`WITH changed AS (SELECT 1) ${ADD_COUNTS}`, countValues(added, seconds));
+    await this.#rows('DELETE FROM embedmill_count WHERE expires_at < now()');
+  }
+
+  async readCounts(names: readonly string[]): Promise<Record<string, number>[]> {
+    const rows = await this.#rows<{ name: string; field: string; value: string }>(
+      'SELECT name, field, value FROM embedmill_count WHERE name = ANY($1) AND expires_at > now()',
+      [names],
+    );
+    const byName = new Map(names.map((name): [string, Record<string, number>] => [name, {}]));
+    for (const { name, field, value } of rows) {
+      const counts = byName.get(name);
+      if (counts !== undefined) counts[field] = Number(value);
+    }
+    return names.map((name) => byName.get(name) ?? {});
+  }
+
+  async changeAndCount(
+    queue: string,
+    id: string,
+    change: (data: unknown) => { data: object; added: readonly Count[] } | undefined,
+    seconds: number,
+  ): Promise<void> {
+    for (;;) {
+      const [job] = await this.#rows<{ data: string }>(
+        'SELECT data::text AS data FROM job WHERE queue = $1 AND id = $2',
+        [queue, id],
+      );
+      const changed = job === undefined ? undefined : change(JSON.parse(job.data));
+      if (job === undefined || changed === undefined) return;
+      const update = `UPDATE job SET data = $5 WHERE queue = $6 AND id = $7 AND data::text = $8 RETURNING 1`;
+      const rows = await this.#rows<{ changed: string }>(
+        `WITH changed AS (${update}), counted AS (${ADD_COUNTS} RETURNING 1)
+           SELECT count(*) AS changed FROM changed`,
+        [...countValues(changed.added, seconds), JSON.stringify(changed.data), queue, id, job.data],
+      );
+      if (Number(rows[0]?.changed ?? 0) > 0) return;
+    }
   }
 
   async addMember(set: string, member: string): Promise<void> {
@@ -317,6 +363,24 @@ export class PostgresBroker implements Broker {
   async #rows<Row>(text: string, values: unknown[] = []): Promise<Row[]> {
     return (await this.#connection.pool.query<Row>(text, values)).rows;
   }
+}
+
+/** Adds for each row of `changed`, of which there is one or none. */
+const ADD_COUNTS = `
+  INSERT INTO embedmill_count
+    SELECT name, field, sum(value), now() + make_interval(secs => $4)
+      FROM unnest($1::text[], $2::text[], $3::bigint[]) AS added (name, field, value), changed
+      GROUP BY name, field
+    ON CONFLICT (name, field) DO UPDATE
+      SET value = embedmill_count.value + excluded.value, expires_at = excluded.expires_at`;
+
+function countValues(added: readonly Count[], seconds: number): unknown[] {
+  return [
+    added.map(({ counts }) => counts),
+    added.map(({ field }) => field),
+    added.map(({ by }) => by),
+    seconds,
+  ];
 }
 
 /** A worker's connection, of a broker whose tables are there: it need not look again, and fail for ever if it cannot. */

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Job as BullJob, Queue as BullQueue } from 'bullmq';
 import { z } from 'zod';
 import {
+  dayOf,
   EmbedmillError,
   isFinished,
   type Job,
@@ -14,7 +15,7 @@ import {
   type QueryTask,
 } from '@embedmill/jobs';
 import { AcceptanceOrder } from './acceptance-order.ts';
-import { backlogOf, QUERY_WAKES_MS, type Backlog, type SampledJob } from './backlog.ts';
+import { backlogOf, workLeft, QUERY_WAKES_MS, type Backlog, type SampledJob } from './backlog.ts';
 import type { Broker } from './broker.ts';
 import { UNCLAIMED, type BullQueues } from './bull-queues.ts';
 import { queueUnavailable, refusedForNow, within, type QueueOptions } from './connection.ts';
@@ -37,6 +38,7 @@ import {
   troubleKey,
   turnKey,
 } from './names.ts';
+import { amountsOf, countsOf, usageCounts, usageOwner, UsageSum, type UsageEntry } from './usage.ts';
 import { openBroker } from './open-broker.ts';
 import { QueryClient } from './query-client.ts';
 import { notInUse, servedByNone, ServingLook } from './serving.ts';
@@ -49,6 +51,9 @@ const DEADLINE_MS = 5000;
 const TROUBLED_QUERY_MS = 2000;
 /** States of what nobody has taken, or has given back for a while. */
 const WAITING = [...UNCLAIMED, 'prioritized', 'delayed'] as const;
+const DAY_MS = 24 * 3600 * 1000;
+/** How long usage is kept where nothing else is set. */
+const USAGE_DAYS = 400;
 /** Jobs whose records a look at the backlog reads at most, of those that wait as of those that are active. */
 const SAMPLED_JOBS = 200;
 const troubleSchema = z.strictObject({ code: z.string(), message: z.string() });
@@ -98,8 +103,10 @@ export class Queue {
   readonly #queries: QueryClient;
   readonly #serving: ServingLook;
   readonly #order: AcceptanceOrder;
+  readonly #usageSeconds: number;
 
-  constructor(broker: Broker, queries: QueryClient) {
+  constructor(broker: Broker, queries: QueryClient, usageDays: number) {
+    this.#usageSeconds = usageDays * 24 * 3600;
     this.#broker = broker;
     this.#queues = broker.queues;
     this.#ingest = this.#queues.get(INGEST_QUEUE);
@@ -232,9 +239,10 @@ export class Queue {
     await this.remove(id);
   }
 
-  /** Removes a finished job; one that is not there is fine. */
+  /** Removes a finished job, whose usage is kept; one that is not there is fine. */
   async remove(id: JobId): Promise<void> {
     const job = await this.#find(id);
+    await this.#keepUsage(id);
     await this.#call(this.#ingest.remove(id));
     if (job !== undefined) {
       const { collection } = job.data;
@@ -242,6 +250,46 @@ export class Queue {
     }
     await this.#call(this.#broker.delete(cancelKey(id)));
     await this.#call(this.#broker.delete(priorityKey(id)));
+  }
+
+  /**
+   * What was used on the days from one to another (UTC, both included), jobs that are under way included. Jobs that are
+   * known have their own; that of those that were removed is kept in the broker's counts, with that of queries.
+   */
+  async usage(from: string, to: string): Promise<UsageEntry[]> {
+    const days: string[] = [];
+    for (let day = from; day <= to; day = dayOf(Date.parse(day) + DAY_MS)) days.push(day);
+    const sum = new UsageSum();
+    // In this order a job that is removed meanwhile may be missed for once, and is never counted twice.
+    const [counts, jobs] = [
+      await this.#call(this.#broker.readCounts(days.map(usageCounts))),
+      await this.#all(),
+    ];
+    for (const [n, day] of days.entries()) sum.addCounts(day, counts[n] ?? {});
+    for (const { data } of jobs) {
+      for (const [day, amounts] of Object.entries(data.usage ?? {}))
+        if (day >= from && day <= to) sum.add(usageOwner(data), day, amounts);
+    }
+    return sum.entries;
+  }
+
+  /** What accepted jobs have left to do, as usage of today: estimates. */
+  async workAhead(): Promise<UsageEntry[]> {
+    const sum = new UsageSum();
+    const day = dayOf(Date.now());
+    for (const { data } of await this.#all()) {
+      const { documents, tokens } = workLeft(data);
+      const unscanned = data.source.kind === 'inline' && data.progress.documents === 0;
+      const lines = unscanned && data.source.kind === 'inline' ? data.source.lines.length : 0;
+      if (tokens > 0) sum.add(usageOwner(data), day, { documents: documents + lines, tokens, engineMs: 0 });
+    }
+    return sum.entries;
+  }
+
+  /** Counts usage that is no job's. */
+  async countUsage(entries: readonly UsageEntry[]): Promise<void> {
+    const added = entries.flatMap((entry) => countsOf(entry, { [entry.day]: amountsOf(entry) }));
+    await this.#call(this.#broker.addCounts(added, this.#usageSeconds));
   }
 
   /** Whether this process is the first of all on this queue to ask for this turn within so many seconds. */
@@ -405,6 +453,16 @@ export class Queue {
     return newest !== undefined && Date.now() - newest.timestamp < QUERY_WAKES_MS ? waiting : 0;
   }
 
+  /** Moves a job's usage to the broker's counts, once whatever dies in between. */
+  async #keepUsage(id: JobId): Promise<void> {
+    const change = (data: unknown) => {
+      const record = data as IngestRecord;
+      const added = countsOf(usageOwner(record), record.usage ?? {});
+      return added.length === 0 ? undefined : { data: { ...record, usage: {} }, added };
+    };
+    await this.#call(this.#broker.changeAndCount(INGEST_QUEUE, id, change, this.#usageSeconds));
+  }
+
   async #unfinished(id: JobId, otherwise: string): Promise<Job> {
     const job = await this.getJob(id);
     if (job === undefined) throw new EmbedmillError('job_not_found', `there is no job ${id}`);
@@ -429,11 +487,11 @@ export class Queue {
   }
 }
 
-/** Connects a producer. Errors: `queue_unavailable`, `queue_may_evict`, `invalid_config`. */
-export async function connectQueue(options: QueueOptions): Promise<Queue> {
+/** Connects a producer. Usage is kept for so many days after it was added to last. Errors: `queue_unavailable`, `queue_may_evict`, `invalid_config`. */
+export async function connectQueue(options: QueueOptions, usageDays = USAGE_DAYS): Promise<Queue> {
   const broker = await openBroker(options);
   try {
-    return new Queue(broker, await QueryClient.open(options));
+    return new Queue(broker, await QueryClient.open(options), usageDays);
   } catch (error) {
     await broker.close();
     throw error;

@@ -7,6 +7,7 @@ import type {
   BrokerOptions,
   BrokerWorker,
   BrokerWorkerOptions,
+  Count,
   HeldJob,
   HeldLook,
 } from './broker.ts';
@@ -47,6 +48,21 @@ const LOOK_AT_HELD = `
     looks[n] = look
   end
   return looks
+`;
+/** Keys are those of the counts, one an addition, and the job's first where its data is told. */
+const ADD_COUNTS = `
+  local first = 1
+  if ARGV[2] ~= '' then
+    if redis.call('HGET', KEYS[1], 'data') ~= ARGV[2] then return 0 end
+    redis.call('HSET', KEYS[1], 'data', ARGV[3])
+    first = 2
+  end
+  for n = first, #KEYS do
+    local at = 4 + (n - first) * 2
+    redis.call('HINCRBY', KEYS[n], ARGV[at], ARGV[at + 1])
+    redis.call('EXPIRE', KEYS[n], ARGV[1])
+  end
+  return 1
 `;
 const SWAP = `
   if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
@@ -135,6 +151,46 @@ export class RedisBroker implements Broker {
 
   async delete(key: string): Promise<void> {
     await this.#redis.del(this.#key(key));
+  }
+
+  async addCounts(added: readonly Count[], seconds: number): Promise<void> {
+    if (added.length > 0) await this.#addCounts(added, seconds);
+  }
+
+  async #addCounts(
+    added: readonly Count[],
+    seconds: number,
+    job?: { key: string; before: string; after: string },
+  ): Promise<boolean> {
+    const keys = [...(job === undefined ? [] : [job.key]), ...added.map(({ counts }) => this.#key(counts))];
+    const args = added.flatMap(({ field, by }) => [field, by]);
+    const { before = '', after = '' } = job ?? {};
+    return (await this.#redis.eval(ADD_COUNTS, keys.length, ...keys, seconds, before, after, ...args)) === 1;
+  }
+
+  async readCounts(names: readonly string[]): Promise<Record<string, number>[]> {
+    return Promise.all(
+      names.map(async (name) => {
+        const counts = await this.#redis.hgetall(this.#key(name));
+        return Object.fromEntries(Object.entries(counts).map(([field, value]) => [field, Number(value)]));
+      }),
+    );
+  }
+
+  async changeAndCount(
+    queue: string,
+    id: string,
+    change: (data: unknown) => { data: object; added: readonly Count[] } | undefined,
+    seconds: number,
+  ): Promise<void> {
+    const key = this.#key(`${queue}:${id}`);
+    for (;;) {
+      const before = await this.#redis.hget(key, 'data');
+      const changed = before === null ? undefined : change(JSON.parse(before));
+      if (before === null || changed === undefined) return;
+      const after = JSON.stringify(changed.data);
+      if (await this.#addCounts(changed.added, seconds, { key, before, after })) return;
+    }
   }
 
   async addMember(set: string, member: string): Promise<void> {

@@ -47,7 +47,7 @@ export function authorizeRequests(
       (principal) => {
         request.principal = principal;
         if (principal === null) done();
-        else runAs(principal, done);
+        else runAs(principal, done, collectionOf(request));
       },
       (error: unknown) => {
         const challenge = challengeOf(error, accessOf(request));
@@ -57,9 +57,10 @@ export function authorizeRequests(
     );
   });
   // Reading a body goes on from its socket's events, which are nobody's.
-  server.addHook('preValidation', ({ principal }, _reply, done) => {
+  server.addHook('preValidation', (request, _reply, done) => {
+    const { principal } = request;
     if (principal === null) done();
-    else runAs(principal, done);
+    else runAs(principal, done, collectionOf(request));
   });
 
   async function identify(request: FastifyRequest): Promise<Principal | null> {
@@ -94,6 +95,12 @@ export function authorizeRequests(
 /** What the request's route needs. An address that is none needs any key: it tells nothing. */
 export function accessOf(request: FastifyRequest): Access {
   return request.is404 ? 'any' : (request.routeOptions.config.access ?? 'admin');
+}
+
+/** The collection in the request's path. */
+function collectionOf({ routeOptions, params }: FastifyRequest): string | undefined {
+  if (!routeOptions.url?.startsWith('/api/v1/collections/:name')) return undefined;
+  return (params as { name?: string }).name;
 }
 
 /** How to do better (RFC 6750, section 3). */

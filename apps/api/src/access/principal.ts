@@ -43,16 +43,21 @@ export function allows({ scopes }: Principal, needed: Access): boolean {
   }
 }
 
-const asking = new AsyncLocalStorage<Principal>();
+const asking = new AsyncLocalStorage<{ principal: Principal; collection: string | undefined }>();
 
-/** Runs a request’s work, and all that follows from it, as its principal’s. */
-export function runAs<T>(principal: Principal, work: () => T): T {
-  return asking.run(principal, work);
+/** Runs a request’s work, and all that follows from it, as its principal’s. `collection` is the one that its path names. */
+export function runAs<T>(principal: Principal, work: () => T, collection?: string): T {
+  return asking.run({ principal, collection }, work);
+}
+
+/** The collection that the present request is for; undefined where it names none. */
+export function currentCollection(): string | undefined {
+  return asking.getStore()?.collection;
 }
 
 /** Whose request this is. Where nobody is known, nothing is given out: the error is `internal`. */
 export function currentPrincipal(): Principal {
-  const principal = asking.getStore();
+  const { principal } = asking.getStore() ?? {};
   if (principal === undefined) throw new EmbedmillError('internal', 'nobody is known to ask for this');
   return principal;
 }

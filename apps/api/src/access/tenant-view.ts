@@ -7,14 +7,21 @@ import {
   type TenantId,
 } from '@embedmill/jobs';
 import type { DocumentKey, VectorStore } from '@embedmill/vector-store';
-import { parseRecord } from '@embedmill/queue';
+import { parseRecord, type UsageEntry } from '@embedmill/queue';
 import { FairTurns } from '../fair-turns.ts';
 import type { ApiParts } from '../parts.ts';
 import { clientSignal } from '../request-life.ts';
-import { currentPrincipal, EVERYONE, type Principal } from './principal.ts';
+import { currentCollection, currentPrincipal, EVERYONE, type Principal } from './principal.ts';
+import type { QueryUsage } from './query-usage.ts';
+import type { Quotas } from './quotas.ts';
 
 /** Reads of the store at the same time where nothing is configured. */
 const STORE_READS = 4;
+
+/** Where requests' usage goes, and what limits it. */
+export type Accounting = Pick<Quotas, 'check'> & Pick<QueryUsage, 'add'>;
+
+const NO_ACCOUNTING: Accounting = { check: () => Promise.resolve(), add: () => {} };
 
 /**
  * The one place where it is enforced that a key sees only its tenant, and only its collections: store, queue and spool
@@ -22,13 +29,20 @@ const STORE_READS = 4;
  * tenant is put into every call, whatever the request says; a request that names another one is refused. What belongs to
  * others is answered as what is not there. Outside of a request nothing is given out.
  */
-export function tenantView(parts: ApiParts): ApiParts {
-  const queue = queueView(parts.queue);
+export function tenantView(parts: ApiParts, accounting: Accounting = NO_ACCOUNTING): ApiParts {
+  const queue = queueView(parts.queue, accounting);
   const webhooks: ApiParts['webhooks'] = {
     deliveries: async (id) => ((await queue.getJob(id)) === undefined ? [] : parts.webhooks.deliveries(id)),
   };
   const store = storeView(parts.store, new FairTurns(parts.config.storeReads ?? STORE_READS));
-  return { ...parts, queue, webhooks, store, spool: spoolView(parts.spool, queue) };
+  return {
+    ...parts,
+    assertQuota: async () => accounting.check(currentPrincipal(), 'job'),
+    queue,
+    webhooks,
+    store,
+    spool: spoolView(parts.spool, queue),
+  };
 }
 
 /** Reads come each principal's in its turn, and none for a client that has gone. */
@@ -80,7 +94,7 @@ function storeView(store: VectorStore, reads: FairTurns): VectorStore {
   };
 }
 
-function queueView(queue: ApiParts['queue']): ApiParts['queue'] {
+function queueView(queue: ApiParts['queue'], accounting: Accounting): ApiParts['queue'] {
   const getJob = async (id: JobId): Promise<Job | undefined> => {
     const principal = currentPrincipal();
     const job = await queue.getJob(id);
@@ -91,7 +105,11 @@ function queueView(queue: ApiParts['queue']): ApiParts['queue'] {
       const { name, tenant = job.tenant } = currentPrincipal();
       seen(job.collection.name as CollectionName);
       const key = name === EVERYONE.name ? undefined : name;
-      return queue.submit({ ...job, tenant, key }, keep);
+      return queue.submit({ ...job, tenant, key }, async (record) => {
+        // A request that comes again is answered with the job that it made, whatever has been used since.
+        await accounting.check({ name, tenant }, 'job');
+        await keep?.(record);
+      });
     },
     inOrder: async (collection, write) => queue.inOrder(seen(collection as CollectionName), write),
     getJob,
@@ -123,7 +141,23 @@ function queueView(queue: ApiParts['queue']): ApiParts['queue'] {
       await requireJob(id);
       return queue.forget(id);
     },
-    query: (query, options) => queue.query(query, options),
+    query: async (query, options) => {
+      const principal = currentPrincipal();
+      const collection = currentCollection();
+      await accounting.check(principal, 'query');
+      const result = await queue.query(query, options);
+      if ('tokens' in result) {
+        const tokens = result.tokens.reduce((sum, one) => sum + one, 0);
+        const key = principal.name === EVERYONE.name ? '' : principal.name;
+        const { tenant = '' } = principal;
+        accounting.add({ key, tenant, collection: collection ?? '', model: query.model }, tokens);
+      }
+      return result;
+    },
+    usage: async (from, to) => {
+      const principal = currentPrincipal();
+      return (await queue.usage(from, to)).filter((entry) => seesUsage(principal, entry));
+    },
     announceModel: (model) => queue.announceModel(model),
     depth: () => queue.depth(),
     backlog: () => queue.backlog(),
@@ -178,6 +212,13 @@ function spoolView(spool: ApiParts['spool'], queue: ApiParts['queue']): ApiParts
     if ((await queue.getJob(id)) === undefined)
       throw new EmbedmillError('job_not_found', `there is no job ${id}`);
   }
+}
+
+/** Usage of requests that name no collection is seen by its own key alone, where keys see some collections only. */
+function seesUsage(principal: Principal, { key, tenant, collection }: UsageEntry): boolean {
+  if (collection !== '') return seesJob(principal, collection, tenant === '' ? undefined : tenant);
+  if (principal.collections !== undefined && key !== principal.name) return false;
+  return principal.tenant === undefined || principal.tenant === tenant;
 }
 
 /** Jobs of no tenant may have documents of any: only those see them who see all. */

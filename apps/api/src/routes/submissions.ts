@@ -6,7 +6,7 @@ import { MEDIA_TYPES, type Collection } from '@embedmill/jobs';
 import { requireCollection } from '../collection.ts';
 import type { ApiParts } from '../parts.ts';
 import { problemResponses, validateButBody } from '../problem.ts';
-import { emptyBody, submissionSchema, type Submission } from '../submission.ts';
+import { emptyBody, idFor, submissionSchema, type Submission } from '../submission.ts';
 import {
   checkUploadHeaders,
   idempotencyHeaders,
@@ -25,7 +25,10 @@ const parquet = z.string().meta({ format: 'binary' });
 const ndjson = z.string().meta({ description: 'One document a line; streamed, so of any size.' });
 
 /** `POST /collections/:name/jobs`, the one route that takes bodies of any size; it parses them in its own way. */
-export function submissionRoutes({ store, config }: ApiParts, submission: Submission): FastifyPluginAsyncZod {
+export function submissionRoutes(
+  { store, queue, config, assertQuota }: ApiParts,
+  submission: Submission,
+): FastifyPluginAsyncZod {
   return async (server) => {
     parseSubmissions(server);
     const collections = new WeakMap<FastifyRequest, Collection>();
@@ -61,8 +64,13 @@ export function submissionRoutes({ store, config }: ApiParts, submission: Submis
         // What can be refused by the headers is, before a byte of the body is read.
         onRequest: async (request) => {
           const { name } = request.params as z.infer<typeof params>;
-          collections.set(request, await requireCollection(store, name));
+          const collection = await requireCollection(store, name);
+          collections.set(request, collection);
           checkUploadHeaders(request.headers, config.maxUploadBytes);
+          // One that comes again is answered with its job.
+          const isKnown = request.headers['idempotency-key'] !== undefined;
+          if (!isKnown || (await queue.getJob(idFor(collection, request))) === undefined)
+            await assertQuota?.();
         },
       },
       async (request, reply) => {
