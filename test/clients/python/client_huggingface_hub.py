@@ -33,6 +33,6 @@ def check_the_end_of_a_text():
 
 
 def check_what_is_not_done_is_refused():
-    refused(lambda: client.feature_extraction("x", normalize=False), "400")
-    refused(lambda: client.feature_extraction("x", prompt_name="s2p_query"), "400")
-    refused(lambda: client.feature_extraction("word " * 2000), "413")
+    refused(lambda: client.feature_extraction("x", normalize=False), "normalize")
+    refused(lambda: client.feature_extraction("x", prompt_name="s2p_query"), "prompt_name")
+    refused(lambda: client.feature_extraction("word " * 2000, truncate=False), "inputs/0", "256 tokens")
