@@ -155,6 +155,17 @@ describe('what a request names', () => {
     expect(answer.text).toContain(field);
   });
 
+  test('and is not there is refused behind an address, too', async () => {
+    for (const [method, path, body] of [
+      ['POST', '/api/v1/collections/c/search?tenant=other', { query: 'x' }],
+      ['GET', '/api/v1/collections?limit=3', undefined],
+      ['GET', '/api/v1/collections/c/points?offset=3', undefined],
+    ] as const) {
+      const answer = await api.json(method, path, body);
+      expect(answer).toMatchObject({ status: 400, body: { code: 'invalid_request' } });
+    }
+  });
+
   test.each([
     ['/v1/embeddings', { model: NESTED.name, input: 'x', user: 'me', safety_identifier: 'y' }],
     ['/embed', { inputs: 'x', options: { wait_for_model: true } }],

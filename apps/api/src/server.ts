@@ -7,6 +7,7 @@ import Fastify, {
   type RouteOptions,
 } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import { z } from 'zod';
 import { EmbedmillError } from '@embedmill/jobs';
 import { withLogFields } from '@embedmill/logs';
 import { Allowances } from './access/allowances.ts';
@@ -117,6 +118,7 @@ export async function buildServer(
   const routes = server.withTypeProvider<ZodTypeProvider>();
   await routes.register(
     async (api) => {
+      api.addHook('onRoute', takeNoOtherParameters);
       await api.register(collectionRoutes(parts));
       await api.register(aliasRoutes(parts));
       await api.register(submissionRoutes(parts, submission));
@@ -137,6 +139,11 @@ export async function buildServer(
   await routes.register(teiRoutes(parts, lane));
   await routes.register(operationRoutes(parts));
   return server;
+}
+
+/** A parameter that a route does not know is refused, as a field is: `?tenant=` behind a search would be passed over. */
+function takeNoOtherParameters(route: RouteOptions): void {
+  route.schema = { querystring: z.strictObject({}), ...route.schema };
 }
 
 /** What cannot be routed is answered like everything else. */

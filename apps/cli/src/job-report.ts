@@ -73,7 +73,18 @@ async function reportFinished(
       `  ${job.duplicates} came again later in the job, ${job.truncated} were truncated: "embedmill failures ${job.id} --warnings"`,
     );
   }
+  if (job.duplicates === 0 && job.truncated === 0 && (await hasWarnings(client, job)))
+    terminal.print(`  some documents are stored with a warning: "embedmill failures ${job.id} --warnings"`);
   return exitCodeOfJob(job);
+}
+
+async function hasWarnings(client: Client, { id }: Job): Promise<boolean> {
+  try {
+    for await (const text of client.reports(id, 'warnings')) if (text.trim() !== '') return true;
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+  }
+  return false;
 }
 
 /** Failures that are looked through: it is about one line of advice. */
