@@ -10,6 +10,7 @@ import {
   type Profile,
 } from '@embedmill/jobs';
 import type { ModelSummary } from '@embedmill/models';
+import type { IngestRecord } from '@embedmill/queue';
 import type { DocumentCount, VectorStore } from '@embedmill/vector-store';
 import { dimsOf, requireModel } from './model.ts';
 import type { ApiParts } from './parts.ts';
@@ -63,6 +64,20 @@ export const countedCollectionSchema = collectionViewSchema
   })
   .meta({ id: 'CountedCollection' });
 const MOST_COUNTS = 1000;
+
+/**
+ * The collection of a job that is to be repeated. Errors: `collection_not_found`, also where it was made anew since: the job
+ * was accepted before the former one was deleted, and whatever repeats it has its place in the order.
+ */
+export async function requireCollectionOf(
+  { id, collection: { name, createdAt } }: Pick<IngestRecord, 'id' | 'collection'>,
+  store: VectorStore,
+): Promise<Collection> {
+  const collection = await requireCollection(store, name);
+  if (collection.createdAt === createdAt) return collection;
+  const message = `the collection ${name} of job ${id} was deleted, and made anew since; submit the documents to the new one`;
+  throw new EmbedmillError('collection_not_found', message);
+}
 
 export async function collectionView(store: VectorStore, collection: Collection): Promise<CollectionView> {
   const name = collection.name as CollectionName;

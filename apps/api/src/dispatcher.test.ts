@@ -134,6 +134,21 @@ describe.each(brokers)('by $name', ({ missing, start, as }) => {
         await expect(rig.queue.cancel(id)).rejects.toMatchObject({ code: 'job_finished' });
       });
 
+      test('of a cancelled job, what a worker has begun and given back is ended by another', async () => {
+        let attempts = 0;
+        await rig.worker(async (shard) => {
+          attempts += 1;
+          if (attempts === 1) throw new EmbedmillError('store_unavailable', 'it is away');
+          return stored(shard);
+        }, 1);
+        await rig.dispatcher();
+        const id = await rig.submit(256);
+        await expect.poll(() => attempts, { timeout: 20_000 }).toBe(1);
+        await rig.queue.cancel(id);
+        expect(await rig.finished(id)).toMatchObject({ state: 'cancelled', shardsDone: 1, stored: 256 });
+        expect(attempts).toBe(2);
+      });
+
       test('a shard that its workers die on again and again ends in the failures, document by document', async () => {
         let lost = 0;
         const ends: string[] = [];
@@ -190,7 +205,8 @@ describe.each(brokers)('by $name', ({ missing, start, as }) => {
         const running = newJobId();
         await mkdir(join(rig.folder, running));
         const policy = { ageMs: 1000, failuresAgeMs: 3600_000, jobs: 100 };
-        const parts = { queue: rig.queue, spool: rig.spool, policy, log: rig.options().log };
+        const { store, log } = rig.options();
+        const parts = { queue: rig.queue, spool: rig.spool, store, policy, log };
         const soon = Date.now() + 60_000;
 
         await expect.poll(async () => (await sweep(parts, soon)).jobs, { timeout: 60_000 }).toBe(1);

@@ -3,6 +3,7 @@ import {
   asEmbedmillError,
   EmbedmillError,
   isFinished,
+  type CollectionName,
   type JobState,
   type Shard,
   type ShardResult,
@@ -234,10 +235,19 @@ async function finish(handle: IngestHandle, options: DispatcherOptions, state: F
   const kept = source.kind === 'inline' && progress.failed === 0 ? { ...source, lines: [] } : source;
   handle.record = { ...record, source: kept, state, finishedAt: new Date().toISOString() };
   await leaveOrder(handle, options);
+  if (state !== 'completed' || progress.failed > 0) await takeBack(handle, options);
   await handle.save();
   await tidy(handle, options);
   options.hooks?.onFinished?.(state);
   options.log.info({ state, ...progress }, 'the job has finished');
+}
+
+/** Where the job's collection was made anew meanwhile, removes what its workers may have written there before they saw it. */
+async function takeBack({ id, record }: IngestHandle, { store, log }: DispatcherOptions): Promise<void> {
+  const { collection, sequence } = record;
+  await store.takeBack(collection.name as CollectionName, sequence, collection).catch((error: unknown) => {
+    log.warn({ err: error, job: id }, 'whether the collection of a job was made anew cannot be told now');
+  });
 }
 
 /** What is left to do for a job that has finished. Its source is kept while failures may want to be tried again. */

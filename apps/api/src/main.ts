@@ -116,7 +116,7 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
       onLost: (documents) => metrics.failures.add(documents, { stage: 'settle', reason: 'worker_lost' }),
     },
   });
-  const sweeping = startSweeping({ queue, spool, policy: config.retention, log });
+  const sweeping = startSweeping({ queue, spool, store, policy: config.retention, log });
   const url = await server.listen({ host: config.host, port: config.port });
   log.info({ url, store: store.description }, 'the API is ready');
   return {

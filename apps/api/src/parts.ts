@@ -9,7 +9,8 @@ import type { Allowances } from './access/allowances.ts';
 import type { ApiConfig } from './config.ts';
 
 /** What is done over all tenants’ jobs, by no request. */
-type Uncontrolled = 'retainedJobs' | 'remove' | 'takeTurn' | 'onReturn' | 'countUsage' | 'workAhead';
+type Uncontrolled =
+  'retainedJobs' | 'remove' | 'takeTurn' | 'onReturn' | 'oldestSequence' | 'countUsage' | 'workAhead';
 
 /** All that the server works with; main.ts makes the real ones, and closes them. */
 export interface ApiParts {

@@ -10,6 +10,8 @@ const policy: RetentionPolicy = { ageMs: 14 * DAY, failuresAgeMs: 90 * DAY, jobs
 
 const job = (id: string, daysAgo: number, changes: Partial<RetainedJob> = {}): RetainedJob => ({
   ...{ id: id as JobId, state: 'completed', isSettled: true, failed: 0, retryOf: null },
+  collection: 'docs',
+  sequence: 1,
   finishedAt: NOW - daysAgo * DAY,
   ...changes,
 });
@@ -49,6 +51,8 @@ const anyJob: fc.Arbitrary<RetainedJob> = fc.record({
   finishedAt: fc.integer({ min: NOW - 200 * DAY, max: NOW }),
   failed: fc.nat(2),
   retryOf: fc.constant(null),
+  collection: fc.constant('docs'),
+  sequence: fc.nat(),
 });
 
 test('whatever there is: running jobs stay, the bounds hold, and failures within their time stay', () => {

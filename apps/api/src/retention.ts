@@ -1,7 +1,8 @@
 import { setTimeout } from 'node:timers/promises';
-import { isFinished, type JobId } from '@embedmill/jobs';
+import { isFinished, type CollectionName, type JobId } from '@embedmill/jobs';
 import type { Queue, RetainedJob } from '@embedmill/queue';
 import type { Spool } from '@embedmill/sources';
+import type { VectorStore } from '@embedmill/vector-store';
 import type { DispatcherLog } from './dispatcher.ts';
 
 /** How long finished jobs are kept. The queue and the spool are bounded by it. */
@@ -16,6 +17,7 @@ export interface RetentionPolicy {
 export interface RetentionParts {
   queue: Queue;
   spool: Spool;
+  store: Pick<VectorStore, 'listCollections' | 'purgeTombstones'>;
   policy: RetentionPolicy;
   log: DispatcherLog;
 }
@@ -23,6 +25,8 @@ export interface RetentionParts {
 /** A folder of the spool that no job has, this long after something was written to it, belongs to a crash. */
 const ABANDONED_MS = 24 * 3600 * 1000;
 const INTERVAL_MS = 60_000;
+/** A submission or deletion that was accepted this long ago is on the queue, or its process is dead. */
+const ACCEPTED_MS = 3600_000;
 
 /** Jobs whose time has come, the oldest first. Pure. */
 export function expiredJobs(jobs: readonly RetainedJob[], policy: RetentionPolicy, now: number): JobId[] {
@@ -53,7 +57,7 @@ export function expiredJobs(jobs: readonly RetainedJob[], policy: RetentionPolic
  * any point, the next sweep goes on; two at once do no harm.
  */
 export async function sweep(
-  { queue, spool, policy, log }: RetentionParts,
+  { queue, spool, store, policy, log }: RetentionParts,
   now = Date.now(),
 ): Promise<{ jobs: number; folders: number }> {
   // Before the jobs: a folder made meanwhile may have a job that is not listed.
@@ -69,10 +73,43 @@ export async function sweep(
   const known = new Set([...jobs.map(({ id }) => id), ...(await spool.unfinishedJobs())]);
   const abandoned = folders.filter(({ job, modified }) => !known.has(job) && now - modified > ABANDONED_MS);
   for (const { job } of abandoned) await spool.removeJob(job);
+  await purgeTombstones(
+    jobs.filter(({ id }) => !expired.includes(id)),
+    { queue, spool, store, log },
+    now,
+  );
   const removed = { jobs: expired.length, folders: abandoned.length };
   if (removed.jobs + removed.folders > 0) log.info(removed, 'expired jobs were removed');
   return removed;
 }
+
+/**
+ * Forgets the tombstones of deletions that everything was accepted after which may still be written: jobs that have not
+ * ended, or that can be repeated, and what has only just been accepted.
+ */
+async function purgeTombstones(
+  jobs: readonly RetainedJob[],
+  { queue, spool, store, log }: Pick<RetentionParts, 'queue' | 'spool' | 'store' | 'log'>,
+  now: number,
+): Promise<void> {
+  const known = new Set<string>(jobs.map(({ id }) => id));
+  // What the queue has lost, and not been given back yet, is not among its writers.
+  if ((await spool.unfinishedJobs()).some((id) => !known.has(id))) return;
+  const accepted = 1000 * (now - ACCEPTED_MS);
+  for (const { name } of await store.listCollections()) {
+    const oldest = await queue.oldestSequence(name, (job) => known.has(job), accepted);
+    // Jobs of before there were sequences are among no writers, and older than all.
+    const isOld = jobs.some((job) => job.collection === name && job.sequence === 0 && mayWrite(job));
+    if (isOld) continue;
+    const purged = await store.purgeTombstones(
+      name as CollectionName,
+      Math.min(oldest ?? accepted, accepted),
+    );
+    if (purged > 0) log.info({ collection: name, tombstones: purged }, 'tombstones were forgotten');
+  }
+}
+
+const mayWrite = ({ state, failed }: RetainedJob): boolean => !isFinished(state) || failed > 0;
 
 /** Sweeps once a minute, one process at a time of those on the same queue. */
 export function startSweeping(parts: RetentionParts, intervalMs = INTERVAL_MS): { close(): Promise<void> } {

@@ -31,7 +31,7 @@ import { jobIdOfKey, newJobId, sourceOf, type NewJob } from '@embedmill/queue';
 import { assertS3Target, openLocalSource, openS3Source, redacted } from '@embedmill/sources';
 import { parseRequest } from './absent-fields.ts';
 import { currentPrincipal } from './access/principal.ts';
-import { requireCollection } from './collection.ts';
+import { requireCollectionOf } from './collection.ts';
 import type { ApiParts } from './parts.ts';
 import { invalidRequest } from './problem.ts';
 import { recoverJob } from './recovery.ts';
@@ -209,7 +209,7 @@ export class Submission {
       const message = `job ${id} is an export, of which nothing can be tried again; export again`;
       throw new EmbedmillError('nothing_to_retry', message);
     }
-    const collection = await requireCollection(store, record.collection.name);
+    const collection = await requireCollectionOf(record, store);
     const retryId = idFor(collection, request);
     const source = record.progress.failed > 0 ? sourceOf(record) : undefined;
     const received = source && (await spool.collectFailures(id, source, retryId));
@@ -232,7 +232,7 @@ export class Submission {
    * one of the missing documents where it has finished. Errors: `job_not_found`, those of the comparison.
    */
   async verify(id: JobId): Promise<Verification> {
-    const { queue, spool, log } = this.#parts;
+    const { queue, spool, store, log } = this.#parts;
     const recovered = await recoverJob(id, this.#parts);
     const record = recovered ?? (await queue.getSubmission(id));
     if (record === undefined) throw new EmbedmillError('job_not_found', `there is no job ${id}`);
@@ -243,6 +243,7 @@ export class Submission {
           : `job ${id} is an export, which stores nothing`;
       throw new EmbedmillError('invalid_request', message);
     }
+    await requireCollectionOf(record, store);
     const { state } = record;
     const looked = new JobComparison(record, this.#parts);
     const view = { job: id, state, recovered: recovered !== undefined };

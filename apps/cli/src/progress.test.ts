@@ -100,18 +100,20 @@ test('without a terminal there is a line every five seconds, when something chan
 test('the summary of a job counts every document once', () => {
   const job = {
     ...JOB,
-    documents: 10,
-    done: 10,
+    documents: 12,
+    done: 12,
     stored: 5,
     skipped: 2,
     failed: 2,
     duplicates: 1,
+    superseded: 2,
     seconds: 2,
     tokens: 5000,
   };
   expect(summaryOf(job)).toBe(
-    '10 of 10 documents: 5 stored, 2 unchanged, 1 replaced by a later one, 2 failed; ' +
-      '0 chunks, 5,000 tokens in 2.0 s (5.0 docs/s, 2.5k tokens/s)',
+    '12 of 12 documents: 5 stored, 2 unchanged, 1 replaced by a later one, ' +
+      '2 superseded by a later submission, 2 failed; ' +
+      '0 chunks, 5,000 tokens in 2.0 s (6.0 docs/s, 2.5k tokens/s)',
   );
 });
 

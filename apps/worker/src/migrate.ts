@@ -43,7 +43,8 @@ export async function migrateShard(
     const outcome = outcomes[n];
     if (outcome?.ok === true && saysNothing(outcome.vector))
       unknown.add(keyOf(payload.tenant, payload.document_id));
-    if (outcome?.ok === true) return { id, values: shortened(outcome.vector, other.dims) };
+    if (outcome?.ok === true)
+      return { id, sequence: payload.sequence, values: shortened(outcome.vector, other.dims) };
     const error = outcome?.error ?? asEmbedmillError(new RangeError('there is no outcome'));
     failed.set(keyOf(payload.tenant, payload.document_id), error);
     return [];

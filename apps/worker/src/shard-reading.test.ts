@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { EmbedmillError, profileSchema, type JobId, type Shard, type TenantId } from '@embedmill/jobs';
 import { Spool } from '@embedmill/sources';
 import type { FoundDocument } from '@embedmill/vector-store';
-import { ShardReading } from './shard-reading.ts';
+import { ShardReading, type PendingDocument } from './shard-reading.ts';
 
 const JOB = 'job_1' as JobId;
 let spool: Spool;
@@ -98,6 +98,48 @@ test('every line ends in one count, whatever became of it', async () => {
     { line: 2, code: 'malformed_json', retryable: false },
     { line: 4, id: 'poison', code: 'engine_crashed', retryable: true },
   ]);
+});
+
+test('what a later submission has decided is passed over; what an older job could still change is confirmed', async () => {
+  const lines = ['new', 'same', 'contested', 'mine', 'confirmed', 'newer', 'deleted', 'older'].map((id) =>
+    line(id),
+  );
+  const reading = await ShardReading.read(spool, { ...shardOf(lines), sequence: 5, rival: 3 }, 'r1');
+  const found = new Map(
+    reading.pending.map(({ document: { id }, fingerprint }): [string, FoundDocument | undefined] => {
+      const as = (sequence: number, decided = sequence, jobId = 'job_0') =>
+        ({ state: 'stored', fingerprint, chunkCount: 1, jobId: jobId as JobId, sequence, decided }) as const;
+      switch (id) {
+        case 'same':
+          return [id, as(3)];
+        case 'contested':
+          return [id, as(2)];
+        case 'mine':
+          return [id, as(5, 5, JOB)];
+        case 'confirmed':
+          // What an earlier attempt stored, and a later submission found unchanged.
+          return [id, as(5, 9, JOB)];
+        case 'newer':
+          return [id, as(1, 6)];
+        case 'deleted':
+          return [id, { state: 'absent', decided: 6 }];
+        case 'older':
+          return [id, { state: 'absent', decided: 4 }];
+        default:
+          return [id, undefined];
+      }
+    }),
+  );
+  const sorted = reading.sort(reading.pending.map(({ document: { id } }) => found.get(id)));
+  const ids = (some: readonly { pending: PendingDocument }[]) =>
+    some.map(({ pending }) => pending.document.id);
+  expect(sorted.wanted.map(({ document }) => document.id)).toEqual(['new', 'older']);
+  expect(ids(sorted.unchanged)).toEqual(['same']);
+  expect(ids(sorted.contested)).toEqual(['contested', 'mine', 'confirmed']);
+  expect(sorted.superseded.map(({ document }) => document.id)).toEqual(['newer', 'deleted']);
+  for (const one of [...sorted.unchanged, ...sorted.contested]) reading.pass(one);
+  for (const one of sorted.superseded) if (one !== undefined) reading.supersede();
+  expect(await reading.settle(spool)).toMatchObject({ stored: 2, skipped: 2, superseded: 2 });
 });
 
 test('a fingerprint changes with all that the stored points depend on, and with nothing else', async () => {

@@ -1,12 +1,15 @@
 /**
  * For tests only: the real engine, with faults that cannot be had on demand. Sequences that hold a marker token
- * make it crash or hang as they arrive; with ORT_FAULTY_ENGINE_AREA set, larger batches run out of memory.
+ * make it crash or hang as they arrive, with ORT_FAULTY_ENGINE_WHILE set only for as long as that file is there; with
+ * ORT_FAULTY_ENGINE_AREA set, larger batches run out of memory.
  */
+import { existsSync } from 'node:fs';
 import { serveEngine } from './index.ts';
 import type { FromEngine, ToEngine } from './engine/protocol.ts';
 
 const CRASH = 30_001;
 const HANG = 30_002;
+const faults = process.env['ORT_FAULTY_ENGINE_WHILE'];
 const area = Number(process.env['ORT_FAULTY_ENGINE_AREA'] ?? Infinity);
 
 serveEngine();
@@ -14,8 +17,9 @@ const [real] = process.listeners('message') as ((message: ToEngine) => void)[];
 process.removeAllListeners('message');
 process.on('message', (message: ToEngine) => {
   if (message.kind === 'run') {
-    if (message.ids.includes(CRASH)) process.kill(process.pid, 'SIGKILL');
-    if (message.ids.includes(HANG)) for (;;);
+    const isFaulty = faults === undefined || existsSync(faults);
+    if (isFaulty && message.ids.includes(CRASH)) process.kill(process.pid, 'SIGKILL');
+    if (isFaulty && message.ids.includes(HANG)) for (;;);
     if (message.lengths.length * Math.max(...message.lengths) > area) {
       const failed: FromEngine = {
         kind: 'failed',

@@ -12,7 +12,7 @@ export const verificationSchema = z
       description: 'Whether the queue had lost the job, and it was submitted again just now.',
     }),
     documents: count('Documents that were compared: those of the source but for the duplicates.'),
-    stored: count('Documents that the store has.'),
+    stored: count('Documents that the store has, or that a later submission or deletion has decided.'),
     failed: count('Documents that are in the job’s failures.'),
     missing: count('Documents that are neither. Of a job that still runs they are yet to come.'),
     missingIds: z.array(z.string()).meta({ description: 'The first hundred of them.' }),

@@ -45,6 +45,25 @@ export class AcceptanceOrder {
     await this.#broker.removeRanked(repeatableKey(collection), writer);
   }
 
+  /**
+   * The least sequence that may still be written to a collection; undefined where none is. What nobody knows any more, and
+   * was accepted before `abandoned`, was left by a process that died, and is forgotten.
+   */
+  async oldest(
+    collection: string,
+    isKnown: (writer: string) => boolean,
+    abandoned: number,
+  ): Promise<number | undefined> {
+    let oldest: number | undefined;
+    for (const set of [writersKey(collection), repeatableKey(collection)]) {
+      for (const { member, rank } of await this.#broker.ranked(set)) {
+        if (rank < abandoned && !isKnown(member)) await this.#broker.removeRanked(set, member);
+        else oldest = Math.min(oldest ?? rank, rank);
+      }
+    }
+    return oldest;
+  }
+
   /** The greatest sequence below this one that a writer has; 0 where none has one. */
   rivalOf(collection: string, sequence: number): Promise<number> {
     return this.#broker.rankBelow(writersKey(collection), sequence);

@@ -118,7 +118,7 @@ export interface Broker {
   lookAtHeld(queue: string, jobs: readonly HeldJob[]): Promise<HeldLook[]>;
   /** Takes settled children out of their parent's record; `childKeys` as BullMQ's `getDependencies` gives them. */
   forgetChildren(queue: string, parentId: string, childKeys: string[]): Promise<void>;
-  /** Takes back the children that nobody has claimed. */
+  /** Takes back the children that nobody has begun: what was begun is to be ended, by another worker if need be. */
   withdrawChildren(queue: string, parentId: string): Promise<void>;
 
   close(): Promise<void>;

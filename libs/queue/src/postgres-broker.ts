@@ -19,6 +19,7 @@ import type {
   HeldLook,
 } from './broker.ts';
 import { BullQueues } from './bull-queues.ts';
+import { withdrawUnbegun } from './withdrawal.ts';
 import { queueUnavailable, within, type PostgresOptions } from './connection.ts';
 import { PostgresListener } from './postgres-listener.ts';
 
@@ -334,8 +335,7 @@ export class PostgresBroker implements Broker {
   }
 
   async withdrawChildren(queue: string, parentId: string): Promise<void> {
-    const parent = await this.queues.get(queue).getJob(parentId);
-    await parent?.removeUnprocessedChildren();
+    await withdrawUnbegun(this.queues, queue, parentId);
     // BullMQ 6.7 removes the children here and leaves the parent waiting for them.
     await this.#rows(
       `DELETE FROM job_dependency d WHERE parent_queue = $1 AND parent_id = $2 AND status = 'pending'

@@ -78,6 +78,8 @@ export interface RetainedJob {
   /** Documents that failed. */
   failed: number;
   retryOf: JobId | null;
+  collection: string;
+  sequence: number;
 }
 
 export interface QueueDepth {
@@ -225,7 +227,19 @@ export class Queue {
       ...{ id: data.id, state: data.state, isSettled: finishedOn !== undefined },
       ...{ finishedAt: data.finishedAt === null ? (finishedOn ?? 0) : Date.parse(data.finishedAt) },
       ...{ failed: data.progress.failed, retryOf: data.retryOf },
+      collection: data.collection.name,
+      sequence: wholeRecord(data).sequence,
     }));
+  }
+
+  /** As AcceptanceOrder has it; `isKnown` says of a job's id whether the queue or the spool has it. */
+  async oldestSequence(
+    collection: string,
+    isKnown: (job: string) => boolean,
+    abandoned: number,
+  ): Promise<number | undefined> {
+    const isWriter = (writer: string): boolean => isKnown(writer.slice(0, writer.indexOf(' ')));
+    return this.#call(this.#order.oldest(collection, isWriter, abandoned));
   }
 
   /** Removes a finished job, as if it had never been. Errors: `job_not_found`, `job_not_finished`. */

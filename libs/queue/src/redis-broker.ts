@@ -12,6 +12,7 @@ import type {
   HeldLook,
 } from './broker.ts';
 import { BullQueues } from './bull-queues.ts';
+import { withdrawUnbegun } from './withdrawal.ts';
 import { queueUnavailable, within, type RedisOptions } from './connection.ts';
 import { memoryOf, type QueueMemory } from './memory.ts';
 import { parseRedisAddress } from './redis-address.ts';
@@ -269,8 +270,7 @@ export class RedisBroker implements Broker {
   }
 
   async withdrawChildren(queue: string, parentId: string): Promise<void> {
-    const parent = await this.queues.get(queue).getJob(parentId);
-    await parent?.removeUnprocessedChildren();
+    await withdrawUnbegun(this.queues, queue, parentId);
   }
 
   async close(): Promise<void> {

@@ -119,6 +119,20 @@ export function migrationConformance(
       expect((await found(name, unit(4, 3))).toSorted()).toEqual(['a', 'c', 'd']);
     });
 
+    test('is not added to a point that another submission has replaced since', async () => {
+      const name = await halfMigrated();
+      const c = documentOf(name, 'c', { vectors: [unit(4, 2)], sequence: 5 });
+      const id = c.points[0]?.id as PointId;
+      await store().replaceDocuments(name, [c]);
+      await store().addVectors(name, [{ id, sequence: 1, values: unit(3, 1) }]);
+      expect((await store().getPoints(name, [keyOf('c')]))[0]?.other).toBeUndefined();
+      await store().addVectors(name, [{ id, sequence: 5, values: unit(3, 2) }]);
+      expect((await store().getPoints(name, [keyOf('c')]))[0]?.other).toEqual(unit(3, 2));
+      await store().deleteDocuments(name, [keyOf('c')], 6);
+      await store().addVectors(name, [{ id, values: unit(3, 2) }]);
+      expect(await found(name, unit(3, 2), 'dense_2')).not.toContain('c');
+    });
+
     test('that came with its point is not replaced by one that is added; adding again changes nothing', async () => {
       const name = await halfMigrated();
       const id = documentOf(name, 'a').points[0]?.id as PointId;

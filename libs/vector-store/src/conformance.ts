@@ -5,6 +5,7 @@ import { absent, DEFAULT, documentOf, keyOf, near, stored, unit } from './confor
 import { filterConformance } from './conformance-filters.ts';
 import { aliasConformance } from './conformance-aliases.ts';
 import { migrationConformance } from './conformance-migration.ts';
+import { orderConformance } from './conformance-order.ts';
 import { pointConformance } from './conformance-points.ts';
 import { searchConformance } from './conformance-search.ts';
 import { sparseConformance } from './conformance-sparse.ts';
@@ -347,6 +348,7 @@ export function conformance(
       });
     });
 
+    orderConformance(() => store, create);
     searchConformance(() => store, create);
     tieConformance(() => store, create);
     sparseConformance(() => store, create, { exactFrequencies });

@@ -9,6 +9,7 @@ const OPERATIONS = {
   addVectors: 'upsert',
   deleteDocuments: 'delete',
   removeOvertaken: 'delete',
+  takeBack: 'delete',
   purgeTombstones: 'delete',
   search: 'search',
   termFactors: 'search',

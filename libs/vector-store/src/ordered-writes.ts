@@ -117,7 +117,7 @@ async function replaceAlike(
   }
   const own = [...overtaken].flatMap(([document, head]) => (head.sequence === sequence ? [] : document));
   if (own.length > 0) await points.remove(own, 1, sequence, 'exactly');
-  return [...overtaken.keys()];
+  return [...overtaken.keys()].map(keyOf);
 }
 
 export async function deleteInOrder(
@@ -130,7 +130,7 @@ export async function deleteInOrder(
   const overtaken = documents.filter((_, n) => overtakenBy(seen[n]?.head, sequence) !== undefined);
   const deleted = documents.filter((_, n) => overtakenBy(seen[n]?.head, sequence) === undefined);
   if (deleted.length > 0) await points.remove(deleted, 1, sequence, 'upTo');
-  return overtaken;
+  return overtaken.map(keyOf);
 }
 
 /** @returns the documents that are not these versions any more */
@@ -154,7 +154,7 @@ export async function confirmInOrder(
   for (const [from, some] of Map.groupBy(own, (version) => version.from)) {
     await points.remove(some, from, sequence, 'upTo');
   }
-  return versions.filter((version, n) => !isKept(version, seen[n]?.head));
+  return versions.filter((version, n) => !isKept(version, seen[n]?.head)).map(keyOf);
 }
 
 /**
@@ -183,5 +183,6 @@ function chunksOf(documents: readonly DocumentPoints[], of: (point: Point) => bo
   return documents.flatMap(({ points }) => points.filter(of));
 }
 
+const keyOf = ({ tenant, id }: DocumentKey): DocumentKey => ({ tenant, id });
 const isHead = ({ payload }: Point): boolean => payload.chunk_index === 0;
 const isRest = ({ payload }: Point): boolean => payload.chunk_index > 0;

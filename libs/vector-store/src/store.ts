@@ -156,6 +156,8 @@ export type StoredPoint = Pick<Point, 'id' | 'dense' | 'other' | 'sparse' | 'pay
 
 export interface VectorAddition {
   id: PointId;
+  /** Of the point that it was made of: one that was replaced meanwhile does not get it. By default any does. */
+  sequence?: number | undefined;
   /** L2-normalised. */
   values: Float32Array;
 }
@@ -208,6 +210,11 @@ export interface DocumentWrites {
   ): Promise<DocumentKey[]>;
   /** Removes what an earlier attempt to write these documents under this sequence left, which others have overtaken since. */
   removeOvertaken(name: CollectionName, documents: DocumentKey[], sequence: number): Promise<void>;
+  /**
+   * Removes what was written under this sequence to a collection that was made anew since the writer knew it, as `known`;
+   * does nothing where it was not.
+   */
+  takeBack(name: CollectionName, sequence: number, known: Collection): Promise<void>;
   /** Forgets tombstones of sequences below this one: nothing older will be written any more. Gives how many there were. */
   purgeTombstones(name: CollectionName, below: number): Promise<number>;
 }

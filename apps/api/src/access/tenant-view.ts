@@ -81,6 +81,7 @@ function storeView(store: VectorStore, reads: FairTurns): VectorStore {
       store.deleteDocuments(seen(name), keys.map(ownKey), sequence, known),
     confirmDocuments: async () => refuseWrite(),
     removeOvertaken: async () => refuseWrite(),
+    takeBack: async () => refuseWrite(),
     purgeTombstones: async () => refuseWrite(),
     search: async (name, search) =>
       read(() => store.search(seen(name), { ...search, tenant: ownTenant(search.tenant) })),

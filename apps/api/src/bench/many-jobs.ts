@@ -48,6 +48,10 @@ export async function* manyJobs(rounds: number, perRound: number, kept: number):
       query: () => Promise.reject(new Error('nobody asks')),
     });
     const log = { info: () => {}, warn: () => {} };
+    const store = {
+      listCollections: async () => [],
+      takeBack: async () => undefined,
+    } as unknown as VectorStore;
     const dispatcher = await startDispatcher({
       ...address,
       jobs: 16,
@@ -59,7 +63,7 @@ export async function* manyJobs(rounds: number, perRound: number, kept: number):
       maxSourceBytes: 1e9,
       openUrl: () => Promise.reject(new Error('no URLs here')),
       // Nothing is measured for a collection without BM25, and no job is over stored documents.
-      ...{ spool, store: {} as VectorStore, models: async () => [], log },
+      ...{ spool, store, models: async () => [], log },
     });
     closers.push(() => dispatcher.close());
 
@@ -67,7 +71,7 @@ export async function* manyJobs(rounds: number, perRound: number, kept: number):
     for (let round = 1; round <= rounds; round += 1) {
       for (let n = 0; n < perRound; n += 1) await submit(spool, queue.submit.bind(queue));
       while ((await queue.retainedJobs()).some(({ isSettled }) => !isSettled)) await setTimeout(20);
-      await sweep({ queue, spool, policy, log });
+      await sweep({ queue, spool, store, policy, log });
       const usedMemory = Number(/^used_memory:(\d+)/m.exec(await redis.info('memory'))?.[1]);
       const folders = (await spool.listJobs()).length;
       yield { jobs: round * perRound, usedMemory, keys: await redis.dbsize(), folders };

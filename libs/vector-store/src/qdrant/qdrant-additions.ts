@@ -1,6 +1,6 @@
 import { EmbedmillError, type DenseName } from '@embedmill/jobs';
 import type { Schemas } from '@qdrant/js-client-rest';
-import { shown, withoutVector, type QdrantFilter } from './qdrant-filter.ts';
+import { shown, withoutVector, writtenUnder, type QdrantFilter } from './qdrant-filter.ts';
 
 const MOST_TRIES = 3;
 
@@ -19,19 +19,22 @@ export interface AdditionRequests {
   isThere(): Promise<boolean>;
 }
 
-/** Adds vectors of this name to those points that are there and have none. */
+/** Adds vectors of this name to those points that are there, of this sequence, and have none. */
 export async function addToPoints(
   vector: DenseName,
   points: Schemas['PointVectors'][],
+  sequence: number | undefined,
   requests: AdditionRequests,
 ): Promise<void> {
+  const lacking = shown(withoutVector(vector));
+  const filter = sequence === undefined ? lacking : { must: [lacking, writtenUnder(sequence)] };
   for (let tries = 1; ; tries += 1) {
     // Qdrant refuses all of them when one is not there.
     const there = await requests.idsThere(points.map((point) => point.id));
     const having = points.filter((point) => there.has(point.id));
     if (having.length === 0) return;
     try {
-      await requests.add({ wait: true, points: having, update_filter: shown(withoutVector(vector)) });
+      await requests.add({ wait: true, points: having, update_filter: filter });
       return;
     } catch (thrown) {
       // One was deleted since we looked; or all of the collection.

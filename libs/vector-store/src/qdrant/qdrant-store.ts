@@ -1,7 +1,5 @@
 import {
-  denseVectors,
   EmbedmillError,
-  pointId,
   type Collection,
   type CollectionName,
   type DenseName,
@@ -12,18 +10,10 @@ import {
 } from '@embedmill/jobs';
 import type { QdrantClient, Schemas } from '@qdrant/js-client-rest';
 import pLimit from 'p-limit';
-import {
-  assertNotRemade,
-  assertSameCollection,
-  assertVectors,
-  collectionNotFound,
-  nameTaken,
-} from '../collections.ts';
+import { assertSameCollection, collectionNotFound, nameTaken } from '../collections.ts';
 import { conditionOf, satisfies } from '../condition.ts';
 import { sortByDocument } from '../document-order.ts';
 import { groups } from '../groups.ts';
-import { confirmInOrder, decidedBy, deleteInOrder, replaceInOrder } from '../ordered-writes.ts';
-import { checkedDocuments } from '../replacement.ts';
 import type {
   Alias,
   CountedField,
@@ -32,7 +22,6 @@ import type {
   DocumentPoints,
   DocumentVersion,
   FoundDocument,
-  Point,
   PointPayload,
   PointScan,
   ScoredPoint,
@@ -41,7 +30,7 @@ import type {
   VectorSearch,
   VectorStore,
 } from '../store.ts';
-import { checkAdditions, checkDense, checkScheme, checkSearchVector, denseVector } from '../vector-check.ts';
+import { checkAdditions, checkScheme, checkSearchVector, denseVector } from '../vector-check.ts';
 import { aliasesOf, moveAlias } from './qdrant-aliases.ts';
 import { collectionOf, creationOf, metadataOf, paramsOf, payloadIndexes } from './qdrant-collection.ts';
 import {
@@ -50,25 +39,23 @@ import {
   ofDocuments,
   searchFilter,
   shown,
-  tombstonesBelow,
   withoutVector,
-  writtenUnder,
   type QdrantFilter,
 } from './qdrant-filter.ts';
-import { additionBatches, checkSizes, payloadOf, upsertBatches } from './qdrant-points.ts';
+import { additionBatches, payloadOf } from './qdrant-points.ts';
 import { countByField } from './qdrant-counts.ts';
 import { addToPoints, type VectorUpdate } from './qdrant-additions.ts';
 import { askTermFactors, queryOf, searchInOrder } from './qdrant-query.ts';
 import { KnownDefinitions } from './known-definitions.ts';
+import { QdrantDocuments } from './qdrant-documents.ts';
 import { request } from './qdrant-request.ts';
 import { updateDefinition } from './qdrant-update.ts';
-import { headIn, QdrantWrites } from './qdrant-writes.ts';
 import { pointPages, POINTS_AT_ONCE, type ScrollPage } from './qdrant-scroll.ts';
 
 /** Requests that write, at once. */
 const WRITES_AT_ONCE = 3;
-/** Documents a look-up or a deletion. */
-const DOCUMENTS_AT_ONCE = 1000;
+/** Payloads a request. */
+const PAYLOADS_AT_ONCE = 1000;
 
 /**
  * The vector store in a Qdrant server. Any number of processes use it at once; `ordered-writes.ts` says how those that
@@ -83,11 +70,20 @@ export class QdrantStore implements VectorStore {
   readonly #onThrottled: (() => void) | undefined;
   readonly #writes = pLimit(WRITES_AT_ONCE);
   readonly #definitions = new KnownDefinitions();
+  readonly #documents: QdrantDocuments;
 
   constructor(client: QdrantClient, url: string, onThrottled?: () => void) {
     this.#onThrottled = onThrottled;
     this.description = `Qdrant, ${url}`;
     this.#client = client;
+    this.#documents = new QdrantDocuments({
+      client,
+      writes: this.#writes,
+      send: (name, send) => this.#send(name, send),
+      checked: (collection, check, send) => this.#checked(collection, check, send),
+      collection: (name) => this.#collection(name),
+      reread: (name) => this.getCollection(name),
+    });
   }
 
   async createCollection(collection: Collection): Promise<void> {
@@ -203,26 +199,7 @@ export class QdrantStore implements VectorStore {
     name: CollectionName,
     documents: DocumentKey[],
   ): Promise<(FoundDocument | undefined)[]> {
-    await this.#collection(name);
-    const ids = documents.map((document) => pointId(document.tenant, name, document.id, 0));
-    const found = new Map<unknown, FoundDocument>();
-    const fields = ['fingerprint', 'chunk_count', 'job_id', 'sequence', 'confirmed'];
-    for (const batch of groups(ids, DOCUMENTS_AT_ONCE)) {
-      for (const record of await this.#retrieve(name, batch, fields)) {
-        const head = headIn(record);
-        if (head === undefined) continue;
-        const decided = decidedBy(head);
-        const { fingerprint, job_id: jobId } = payloadOf(record.payload);
-        const { chunkCount, sequence } = head;
-        found.set(
-          record.id,
-          chunkCount === 0
-            ? { state: 'absent', decided }
-            : { state: 'stored', fingerprint, chunkCount, jobId, sequence, decided },
-        );
-      }
-    }
-    return ids.map((id) => found.get(id));
+    return this.#documents.find(name, documents);
   }
 
   async replaceDocuments(
@@ -230,10 +207,7 @@ export class QdrantStore implements VectorStore {
     documents: DocumentPoints[],
     known?: Collection,
   ): Promise<DocumentKey[]> {
-    const collection = await this.#collectionFor(name, known);
-    const checked = checkedDocuments(collection, documents, known);
-    for (const { points } of checked) checkSizes(points);
-    return this.#inOrder(collection, known, checked, (points) => replaceInOrder(points, checked));
+    return this.#documents.replace(name, documents, known);
   }
 
   async deleteDocuments(
@@ -242,9 +216,7 @@ export class QdrantStore implements VectorStore {
     sequence: number,
     known?: Collection,
   ): Promise<DocumentKey[]> {
-    const collection = await this.#collectionFor(name, known);
-    const written = documents.map((key) => ({ ...key, sequence }));
-    return this.#inOrder(collection, known, written, (points) => deleteInOrder(points, documents, sequence));
+    return this.#documents.delete(name, documents, sequence, known);
   }
 
   async confirmDocuments(
@@ -252,23 +224,19 @@ export class QdrantStore implements VectorStore {
     versions: DocumentVersion[],
     sequence: number,
   ): Promise<DocumentKey[]> {
-    const collection = await this.#collection(name);
-    return this.#inOrder(collection, undefined, [], (points) => confirmInOrder(points, versions, sequence));
+    return this.#documents.confirm(name, versions, sequence);
   }
 
   async removeOvertaken(name: CollectionName, documents: DocumentKey[], sequence: number): Promise<void> {
-    const collection = await this.#collection(name);
-    await this.#inOrder(collection, undefined, [], (points) =>
-      points.remove(documents, 1, sequence, 'exactly'),
-    );
+    await this.#documents.removeOvertaken(name, documents, sequence);
+  }
+
+  async takeBack(name: CollectionName, sequence: number, known: Collection): Promise<void> {
+    await this.#documents.takeBack(name, sequence, known);
   }
 
   async purgeTombstones(name: CollectionName, below: number): Promise<number> {
-    await this.#collection(name);
-    const filter = tombstonesBelow(below);
-    const { count } = await this.#send(name, () => this.#client.count(name, { exact: true, filter }));
-    if (count > 0) await this.#delete(name, filter);
-    return count;
+    return this.#documents.purge(name, below);
   }
 
   async search(
@@ -296,7 +264,7 @@ export class QdrantStore implements VectorStore {
         satisfies: checked && ((payload) => satisfies(checked, payload)),
         payloads: async (ids) => {
           const payloads = new Map<PointId, PointPayload>();
-          for (const some of groups(ids, DOCUMENTS_AT_ONCE)) {
+          for (const some of groups(ids, PAYLOADS_AT_ONCE)) {
             const asked = { ids: some, with_payload: true, with_vector: false };
             for (const { id, payload } of await this.#send(name, () => this.#client.retrieve(name, asked)))
               payloads.set(String(id) as PointId, payloadOf(payload));
@@ -352,8 +320,9 @@ export class QdrantStore implements VectorStore {
         this.#send(name, () => this.#client.api().updateVectors({ collection_name: name, ...update })),
       isThere: async () => (await this.#info(name)) !== undefined,
     };
-    for (const points of additionBatches(vector, vectors)) {
-      await this.#writes(() => addToPoints(vector, points, requests));
+    for (const [sequence, some] of Map.groupBy(vectors, (addition) => addition.sequence)) {
+      for (const points of additionBatches(vector, some))
+        await this.#writes(() => addToPoints(vector, points, sequence, requests));
     }
   }
 
@@ -376,95 +345,6 @@ export class QdrantStore implements VectorStore {
 
   /** Nothing to let go of: idle connections close by themselves and keep no process alive. */
   async close(): Promise<void> {}
-
-  /** Runs a write of documents; where the collection turns out to be another by then, takes back what it wrote. */
-  async #inOrder<T>(
-    collection: Collection,
-    known: Collection | undefined,
-    written: readonly { sequence: number }[],
-    write: (points: QdrantWrites) => Promise<T>,
-  ): Promise<T> {
-    const name = collection.name as CollectionName;
-    // The definition may be some seconds old: what was written by one that is no longer true is written again.
-    const assertCurrent = async () => {
-      const now = await this.getCollection(name);
-      if (now === undefined) throw collectionNotFound(name);
-      assertNotRemade(now, known ?? collection);
-      assertVectors(now, denseVectors(collection));
-    };
-    const points = new QdrantWrites(collection, {
-      upsert: (some, filter) => this.#upsert(collection, some, filter),
-      upsertTombstones: (some, filter) => this.#writes(() => this.#upsertOnce(collection, some, filter)),
-      retrieve: (ids, fields) => this.#retrieve(name, ids, fields),
-      setPayload: (payload, filter) =>
-        this.#writes(async () => {
-          await this.#send(name, () => this.#client.setPayload(name, { payload, filter, wait: true }));
-        }),
-      delete: (filter) => this.#delete(name, filter),
-      assertCurrent,
-    });
-    try {
-      return await write(points);
-    } catch (thrown) {
-      if (thrown instanceof EmbedmillError && thrown.code === 'collection_not_found')
-        await this.#takeBack(name, known ?? collection, written);
-      throw thrown;
-    }
-  }
-
-  /** Removes from a collection that was made anew what was meant for its predecessor. */
-  async #takeBack(
-    name: CollectionName,
-    known: Collection,
-    written: readonly { sequence: number }[],
-  ): Promise<void> {
-    const now = await this.getCollection(name);
-    if (now === undefined || now.createdAt === known.createdAt) return;
-    for (const sequence of new Set(written.map((document) => document.sequence)))
-      if (sequence > 0) await this.#delete(name, { must: [writtenUnder(sequence)] });
-  }
-
-  /** The collection that a writer knows. Errors: `collection_not_found`, also where it is another by now. */
-  async #collectionFor(name: CollectionName, known: Collection | undefined): Promise<Collection> {
-    const collection = await this.#collection(name);
-    if (known === undefined || collection.createdAt === known.createdAt) return collection;
-    const now = await this.getCollection(name);
-    if (now === undefined) throw collectionNotFound(name);
-    assertNotRemade(now, known);
-    return now;
-  }
-
-  async #upsert(collection: Collection, points: readonly Point[], filter: QdrantFilter): Promise<void> {
-    const check = (now: Collection) => {
-      assertVectors(now, denseVectors(collection));
-      for (const { dense } of points) checkDense(now, denseVector(now), dense, 'the vector');
-    };
-    const sent = [...upsertBatches(collection, points)].map((batch) =>
-      this.#writes(() => this.#upsertOnce(collection, batch, filter, check)),
-    );
-    // All of them, so that nothing of this call is written after it has been rejected.
-    const failed = (await Promise.allSettled(sent)).find((result) => result.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
-  }
-
-  async #upsertOnce(
-    collection: Collection,
-    points: Schemas['PointStruct'][],
-    filter: QdrantFilter,
-    check: (now: Collection) => void = () => undefined,
-  ): Promise<void> {
-    const body = { points, update_filter: filter, wait: true };
-    await this.#checked(collection, check, () => this.#client.upsert(collection.name, body));
-  }
-
-  #retrieve(name: CollectionName, ids: string[], fields: string[]): Promise<Schemas['Record'][]> {
-    const wanted = { ids, with_payload: fields, with_vector: false };
-    return this.#send(name, () => this.#client.retrieve(name, wanted));
-  }
-
-  async #delete(name: CollectionName, filter: QdrantFilter): Promise<void> {
-    await this.#writes(() => this.#send(name, () => this.#client.delete(name, { filter, wait: true })));
-  }
 
   /** Points with their vectors in the order of their ids, after one of them, some at a time. */
   #pages(

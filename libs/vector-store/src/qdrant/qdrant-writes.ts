@@ -69,12 +69,12 @@ export class QdrantWrites implements ConditionalPoints {
       beyond: beyond === undefined ? undefined : pointId(tenant, this.#name, id, beyond),
     }));
     const found = new Map<unknown, Schemas['Record']>();
-    const current = this.#requests.assertCurrent();
-    for (const some of groups(wanted, DOCUMENTS_AT_ONCE)) {
-      const ids = some.flatMap(({ head, beyond }) => (beyond === undefined ? [head] : [head, beyond]));
-      for (const record of await this.#requests.retrieve(ids, HEAD_FIELDS)) found.set(record.id, record);
-    }
-    await current;
+    const ids = wanted.flatMap(({ head, beyond }) => (beyond === undefined ? [head] : [head, beyond]));
+    const retrieve = async (): Promise<void> => {
+      for (const some of groups(ids, DOCUMENTS_AT_ONCE))
+        for (const record of await this.#requests.retrieve(some, HEAD_FIELDS)) found.set(record.id, record);
+    };
+    await Promise.all([this.#requests.assertCurrent(), retrieve()]);
     return wanted.map(({ head, beyond }) => ({
       head: headIn(found.get(head)),
       beyond: beyond !== undefined && found.has(beyond),

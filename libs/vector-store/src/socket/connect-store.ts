@@ -46,6 +46,7 @@ export function connectStore(
       call('deleteDocuments', name, documents, sequence, known),
     confirmDocuments: (name, versions, sequence) => call('confirmDocuments', name, versions, sequence),
     removeOvertaken: (name, documents, sequence) => call('removeOvertaken', name, documents, sequence),
+    takeBack: (name, sequence, known) => call('takeBack', name, sequence, known),
     purgeTombstones: (name, below) => call('purgeTombstones', name, below),
     search: (name, search) => call('search', name, search),
     getPoints: (name, documents) => points('getPoints', name, documents),

@@ -18,6 +18,7 @@ export const METHODS = [
   'deleteDocuments',
   'confirmDocuments',
   'removeOvertaken',
+  'takeBack',
   'purgeTombstones',
   'search',
   'getPoints',

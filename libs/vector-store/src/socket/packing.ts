@@ -48,6 +48,8 @@ export interface PackedDocuments {
 
 export interface PackedAdditions {
   ids: string;
+  /** -1 where there is none. */
+  sequences: Float64Array;
   vectors: PackedVectors;
 }
 
@@ -120,13 +122,18 @@ export function unpackPoints({ ids, payloads, dense, other, sparse }: PackedPoin
 export function packAdditions(additions: VectorAddition[]): PackedAdditions {
   return {
     ids: lines(additions.map(({ id }) => id)),
+    sequences: Float64Array.from(additions, ({ sequence }) => sequence ?? -1),
     vectors: packVectors(additions.map(({ values }) => values)),
   };
 }
 
-export function unpackAdditions({ ids, vectors }: PackedAdditions): VectorAddition[] {
+export function unpackAdditions({ ids, sequences, vectors }: PackedAdditions): VectorAddition[] {
   const take = vectorsOf(vectors);
-  return linesOf(ids).map((id) => ({ id: id as PointId, values: take() ?? new Float32Array() }));
+  return linesOf(ids).map((id, n) => {
+    const sequence = sequences[n] ?? -1;
+    const addition = { id: id as PointId, values: take() ?? new Float32Array() };
+    return sequence < 0 ? addition : { ...addition, sequence };
+  });
 }
 
 function packVectors(vectors: readonly (Float32Array | undefined)[]): PackedVectors {

@@ -59,7 +59,8 @@ export class DocumentWrites {
     for (const some of groups(documents, DOCUMENTS_AT_ONCE)) {
       const there = await this.#rowsOf(some);
       const winning = some.filter((document) => !isOvertaken(there, document, document.sequence));
-      overtaken.push(...some.filter((document) => isOvertaken(there, document, document.sequence)));
+      const losing = some.filter((document) => isOvertaken(there, document, document.sequence));
+      overtaken.push(...(await this.#others(losing)));
       for (const [sequence, gone] of Map.groupBy(winning.filter(isEmpty), (document) => document.sequence))
         await this.#tombstones.put(gone, sequence);
       const { current, other } = this.#tables();
@@ -80,7 +81,7 @@ export class DocumentWrites {
     for (const some of groups(documents, DOCUMENTS_AT_ONCE)) {
       const there = await this.#rowsOf(some);
       const winning = some.filter((document) => !isOvertaken(there, document, sequence));
-      overtaken.push(...some.filter((document) => isOvertaken(there, document, sequence)));
+      overtaken.push(...some.filter((document) => isOvertaken(there, document, sequence)).map(keyOf));
       if (winning.length === 0) continue;
       await this.#tombstones.put(winning, sequence);
       this.#countOut(there, winning);
@@ -100,7 +101,7 @@ export class DocumentWrites {
     const rows: { id: PointId; fields: Record<string, number> }[] = [];
     for (const [n, version] of versions.entries()) {
       const { document, head } = found[n] ?? {};
-      if (document?.state !== 'stored' || document.sequence !== version.sequence) lost.push(version);
+      if (document?.state !== 'stored' || document.sequence !== version.sequence) lost.push(keyOf(version));
       else if (document.decided < sequence && head !== undefined) {
         rows.push({ id: head, fields: { [column.CONFIRMED]: sequence } });
       }
@@ -119,6 +120,21 @@ export class DocumentWrites {
     await current.update(rows);
     await current.sync();
     return lost;
+  }
+
+  /** Those of these documents that are not stored just so: what an earlier attempt stored may only have been confirmed. */
+  async #others(documents: readonly DocumentPoints[]): Promise<DocumentKey[]> {
+    if (documents.length === 0) return [];
+    const found = await this.#found(documents);
+    return documents.flatMap((document, n) => {
+      const there = found[n]?.document;
+      const [first] = document.points;
+      const isThere =
+        there?.state === 'stored' &&
+        there.sequence === document.sequence &&
+        there.fingerprint === first?.payload.fingerprint;
+      return isThere ? [] : keyOf(document);
+    });
   }
 
   async #found(documents: readonly DocumentKey[]): Promise<(Found | undefined)[]> {
@@ -231,6 +247,8 @@ interface There {
 }
 
 const ORDER = [column.SEQUENCE, column.CONFIRMED];
+
+const keyOf = ({ tenant, id }: DocumentKey): DocumentKey => ({ tenant, id });
 
 function isOvertaken({ decided }: There, document: DocumentKey, sequence: number): boolean {
   return (decided.get(column.documentDigest(document)) ?? 0) > sequence;

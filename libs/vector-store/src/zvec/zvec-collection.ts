@@ -220,10 +220,15 @@ export class ZvecCollection {
       if (other === undefined) return;
       for (const some of groups(vectors, POINTS_AT_ONCE)) {
         const values = new Map(some.map((one) => [one.id, one.values]));
+        const sequences = new Map(some.map((one) => [one.id, one.sequence]));
         for (const id of (await other.fetch([...values.keys()], [], false)).keys())
           values.delete(id as PointId);
         const rows = await current.fetch([...values.keys()], undefined, true);
-        await other.upsert([...rows.values()], ({ id, fields, vectors: its }) => ({
+        const unchanged = [...rows.values()].filter(({ id, fields }) => {
+          const sequence = sequences.get(id as PointId);
+          return sequence === undefined || sequence === Number(fields[column.SEQUENCE] ?? 0);
+        });
+        await other.upsert(unchanged, ({ id, fields, vectors: its }) => ({
           id,
           fields,
           vectors: { ...its, [column.VECTOR]: values.get(id as PointId) ?? [] },

@@ -6,8 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { profileSchema, type Collection, type CollectionName, type PointId } from '@embedmill/jobs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { documentOf, keyOf, near, stored, unit } from '../conformance-documents.ts';
+import { absent, documentOf, keyOf, near, stored, unit } from '../conformance-documents.ts';
 import type { SearchVector, VectorStore } from '../store.ts';
+import { loadZvec } from './native.ts';
 import { inverseFrequency } from './term-frequencies.ts';
 import { openZvecStore } from './zvec-store.ts';
 
@@ -206,6 +207,26 @@ describe('a zvec store', () => {
     writing = false;
     expect(turns).toBeGreaterThan(3000 / 64);
   });
+});
+
+test('a table of before there were sequences is opened, and what it has is older than all', async () => {
+  const before = await open();
+  await before.createCollection(COLLECTION);
+  await before.replaceDocuments(NAME, [documentOf(NAME, 'a', { chunks: 2, sequence: 5 })]);
+  await before.close();
+  const zvec = await loadZvec();
+  const table = zvec.ZVecOpen(join(folder, NAME, 'zvec'));
+  for (const column of ['sequence', 'confirmed']) table.dropColumnSync(column);
+  table.closeSync();
+
+  const store = await open();
+  expect(await store.findDocuments(NAME, [keyOf('a')])).toEqual([stored('a', 2, 0)]);
+  expect(await store.replaceDocuments(NAME, [documentOf(NAME, 'a', { sequence: 1 })])).toEqual([]);
+  expect(await store.findDocuments(NAME, [keyOf('a')])).toEqual([stored('a', 1, 1)]);
+  expect(await store.deleteDocuments(NAME, [keyOf('a')], 2)).toEqual([]);
+  await store.close();
+  const again = await open();
+  expect(await again.findDocuments(NAME, [keyOf('a')])).toEqual([absent(2)]);
 });
 
 describe('a process that is killed while it writes', () => {

@@ -200,6 +200,10 @@ class ZvecStore implements VectorStore {
     this.#collection(name);
   }
 
+  async takeBack(): Promise<void> {
+    // A write that knows another collection than there is writes nothing.
+  }
+
   async purgeTombstones(name: CollectionName, below: number): Promise<number> {
     await this.#assertRoom(DELETION_SHARE);
     return this.#collection(name).purgeTombstones(below);

@@ -1,0 +1,189 @@
+import { denseVectors, EmbedmillError, pointId, type Collection, type CollectionName } from '@embedmill/jobs';
+import type { QdrantClient, Schemas } from '@qdrant/js-client-rest';
+import type { LimitFunction } from 'p-limit';
+import { assertNotRemade, assertVectors, collectionNotFound } from '../collections.ts';
+import { groups } from '../groups.ts';
+import { confirmInOrder, decidedBy, deleteInOrder, replaceInOrder } from '../ordered-writes.ts';
+import { checkedDocuments } from '../replacement.ts';
+import type { DocumentKey, DocumentPoints, DocumentVersion, FoundDocument, Point } from '../store.ts';
+import { checkDense, denseVector } from '../vector-check.ts';
+import { tombstonesBelow, writtenUnder, type QdrantFilter } from './qdrant-filter.ts';
+import { checkSizes, payloadOf, upsertBatches } from './qdrant-points.ts';
+import { headIn, QdrantWrites } from './qdrant-writes.ts';
+
+/** Documents a look-up. */
+const DOCUMENTS_AT_ONCE = 1000;
+
+/** What QdrantStore lends: its client, and how it sends. */
+export interface QdrantAccess {
+  client: QdrantClient;
+  /** Writes at once. */
+  writes: LimitFunction;
+  send<T>(name: CollectionName, send: () => Promise<T>): Promise<T>;
+  /** Sends vectors; a refusal may mean that the collection is another by now. */
+  checked<T>(collection: Collection, check: (now: Collection) => void, send: () => Promise<T>): Promise<T>;
+  /** The definition, perhaps some seconds old. Errors: `collection_not_found`. */
+  collection(name: CollectionName): Promise<Collection>;
+  /** The definition as it is now. */
+  reread(name: CollectionName): Promise<Collection | undefined>;
+}
+
+/** The documents of collections in Qdrant: looked up, and written in the order of their sequences. */
+export class QdrantDocuments {
+  readonly #access: QdrantAccess;
+
+  constructor(access: QdrantAccess) {
+    this.#access = access;
+  }
+
+  async find(name: CollectionName, documents: DocumentKey[]): Promise<(FoundDocument | undefined)[]> {
+    await this.#access.collection(name);
+    const ids = documents.map((document) => pointId(document.tenant, name, document.id, 0));
+    const found = new Map<unknown, FoundDocument>();
+    const fields = ['fingerprint', 'chunk_count', 'job_id', 'sequence', 'confirmed'];
+    for (const batch of groups(ids, DOCUMENTS_AT_ONCE)) {
+      for (const record of await this.#retrieve(name, batch, fields)) {
+        const head = headIn(record);
+        if (head === undefined) continue;
+        const decided = decidedBy(head);
+        const { fingerprint, job_id: jobId } = payloadOf(record.payload);
+        const { chunkCount, sequence } = head;
+        found.set(
+          record.id,
+          chunkCount === 0
+            ? { state: 'absent', decided }
+            : { state: 'stored', fingerprint, chunkCount, jobId, sequence, decided },
+        );
+      }
+    }
+    return ids.map((id) => found.get(id));
+  }
+
+  async replace(
+    name: CollectionName,
+    documents: DocumentPoints[],
+    known?: Collection,
+  ): Promise<DocumentKey[]> {
+    const collection = await this.#collectionFor(name, known);
+    const checked = checkedDocuments(collection, documents, known);
+    for (const { points } of checked) checkSizes(points);
+    const sequences = checked.map((document) => document.sequence);
+    return this.#inOrder(collection, sequences, (points) => replaceInOrder(points, checked));
+  }
+
+  async delete(
+    name: CollectionName,
+    documents: DocumentKey[],
+    sequence: number,
+    known?: Collection,
+  ): Promise<DocumentKey[]> {
+    const collection = await this.#collectionFor(name, known);
+    return this.#inOrder(collection, [sequence], (points) => deleteInOrder(points, documents, sequence));
+  }
+
+  async confirm(name: CollectionName, versions: DocumentVersion[], sequence: number): Promise<DocumentKey[]> {
+    const collection = await this.#access.collection(name);
+    return this.#inOrder(collection, [], (points) => confirmInOrder(points, versions, sequence));
+  }
+
+  async removeOvertaken(name: CollectionName, documents: DocumentKey[], sequence: number): Promise<void> {
+    const collection = await this.#access.collection(name);
+    await this.#inOrder(collection, [], (points) => points.remove(documents, 1, sequence, 'exactly'));
+  }
+
+  async takeBack(name: CollectionName, sequence: number, known: Collection): Promise<void> {
+    const now = await this.#access.reread(name);
+    // What was stored before there were sequences has none of its own.
+    if (now === undefined || now.createdAt === known.createdAt || sequence === 0) return;
+    await this.#delete(name, { must: [writtenUnder(sequence)] });
+  }
+
+  async purge(name: CollectionName, below: number): Promise<number> {
+    await this.#access.collection(name);
+    const filter = tombstonesBelow(below);
+    const { client, send } = this.#access;
+    const { count } = await send(name, () => client.count(name, { exact: true, filter }));
+    if (count > 0) await this.#delete(name, filter);
+    return count;
+  }
+
+  /** Runs a write of documents; where the collection turns out to be another by then, takes back what it wrote. */
+  async #inOrder<T>(
+    collection: Collection,
+    sequences: readonly number[],
+    write: (points: QdrantWrites) => Promise<T>,
+  ): Promise<T> {
+    const name = collection.name as CollectionName;
+    const { client, writes, send, reread } = this.#access;
+    const points = new QdrantWrites(collection, {
+      upsert: (some, filter) => this.#upsert(collection, some, filter),
+      upsertTombstones: (some, filter) => writes(() => this.#upsertOnce(collection, some, filter)),
+      retrieve: (ids, fields) => this.#retrieve(name, ids, fields),
+      setPayload: (payload, filter) =>
+        writes(async () => {
+          await send(name, () => client.setPayload(name, { payload, filter, wait: true }));
+        }),
+      delete: (filter) => this.#delete(name, filter),
+      // The definition may be some seconds old: what was written by one that is no longer true is written again.
+      assertCurrent: async () => {
+        const now = await reread(name);
+        if (now === undefined) throw collectionNotFound(name);
+        assertNotRemade(now, collection);
+        assertVectors(now, denseVectors(collection));
+      },
+    });
+    try {
+      return await write(points);
+    } catch (thrown) {
+      if (thrown instanceof EmbedmillError && thrown.code === 'collection_not_found')
+        for (const sequence of new Set(sequences)) await this.takeBack(name, sequence, collection);
+      throw thrown;
+    }
+  }
+
+  /** The collection that a writer knows. Errors: `collection_not_found`, also where it is another by now. */
+  async #collectionFor(name: CollectionName, known: Collection | undefined): Promise<Collection> {
+    const { collection, reread } = this.#access;
+    const found = await collection(name);
+    if (known === undefined || found.createdAt === known.createdAt) return found;
+    const now = await reread(name);
+    if (now === undefined) throw collectionNotFound(name);
+    assertNotRemade(now, known);
+    return now;
+  }
+
+  async #upsert(collection: Collection, points: readonly Point[], filter: QdrantFilter): Promise<void> {
+    const check = (now: Collection) => {
+      assertVectors(now, denseVectors(collection));
+      for (const { dense } of points) checkDense(now, denseVector(now), dense, 'the vector');
+    };
+    const sent = [...upsertBatches(collection, points)].map((batch) =>
+      this.#access.writes(() => this.#upsertOnce(collection, batch, filter, check)),
+    );
+    // All of them, so that nothing of this call is written after it has been rejected.
+    const failed = (await Promise.allSettled(sent)).find((result) => result.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  }
+
+  async #upsertOnce(
+    collection: Collection,
+    points: Schemas['PointStruct'][],
+    filter: QdrantFilter,
+    check: (now: Collection) => void = () => undefined,
+  ): Promise<void> {
+    const body = { points, update_filter: filter, wait: true };
+    const { client, checked } = this.#access;
+    await checked(collection, check, () => client.upsert(collection.name, body));
+  }
+
+  #retrieve(name: CollectionName, ids: string[], fields: string[]): Promise<Schemas['Record'][]> {
+    const wanted = { ids, with_payload: fields, with_vector: false };
+    const { client, send } = this.#access;
+    return send(name, () => client.retrieve(name, wanted));
+  }
+
+  async #delete(name: CollectionName, filter: QdrantFilter): Promise<void> {
+    const { client, writes, send } = this.#access;
+    await writes(() => send(name, () => client.delete(name, { filter, wait: true })));
+  }
+}

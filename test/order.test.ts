@@ -1,0 +1,208 @@
+import { randomInt } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startFakeQdrant } from '../libs/vector-store/src/qdrant/fake-qdrant.ts';
+import type { Job } from '@embedmill/jobs';
+import { Embedmill, ndjson } from './embedmill.ts';
+
+/**
+ * The order of acceptance decides: jobs of different sizes over the same ids, deletions and retries, all under way at once,
+ * while processes are killed, leave what they would leave one after another.
+ */
+const PRELOAD = fileURLToPath(new URL('faults/faulty-engine.preload.ts', import.meta.url));
+/** A word that crashes the engine, while it is told to. */
+const CRASH = 'poison\u110e';
+
+interface Line {
+  id: string;
+  text: string;
+}
+
+/** What one submission or deletion does to documents. */
+type Change = { job: Job; lines: Line[] } | { deleted: string };
+
+interface Chunk {
+  index: number;
+  start: number;
+  end: number;
+  text: string;
+}
+
+describe.each(['the embedded store', 'Qdrant (a fake one)'])('in %s', (where) => {
+  let mill: Embedmill;
+  let folder: string;
+  let faults: string;
+  const closers: (() => Promise<unknown>)[] = [];
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'embedmill-order-'));
+    closers.push(() => rm(folder, { recursive: true, force: true }));
+    faults = join(folder, 'faults');
+    const env: Record<string, string> = {
+      NODE_OPTIONS: `--import=${PRELOAD}`,
+      ORT_FAULTY_ENGINE_WHILE: faults,
+    };
+    if (where !== 'the embedded store') {
+      const fake = await startFakeQdrant();
+      closers.push(async () => {
+        await fake.close();
+        expect(fake.violations).toEqual([]);
+      });
+      env['QDRANT_URL'] = fake.url;
+    }
+    mill = await Embedmill.up({ env });
+    closers.push(() => mill.stop());
+  });
+  afterAll(async () => {
+    for (const close of closers.splice(0).reverse()) await close();
+  });
+
+  async function document(name: string, id: string): Promise<{ chunks: Chunk[] } | undefined> {
+    const response = await mill.call(`/api/v1/collections/${name}/documents/${id}`);
+    if (response.status === 404) return undefined;
+    return (await response.json()) as { chunks: Chunk[] };
+  }
+
+  /** A document's text as its chunks have it; says so where they do not fit together. */
+  async function textOf(name: string, id: string): Promise<string | undefined> {
+    const chunks = (await document(name, id))?.chunks;
+    if (chunks === undefined) return undefined;
+    let text = '';
+    for (const [n, chunk] of chunks.entries()) {
+      if (chunk.index !== n || chunk.start > text.length) return `chunk ${chunk.index} at ${n}: ${text}`;
+      text = text.slice(0, chunk.start) + chunk.text;
+    }
+    return text;
+  }
+
+  test('of a document that two jobs have, that of the later one stays, however much longer the earlier one takes', async () => {
+    const name = await mill.collection('later');
+    const filler = Array.from({ length: 299 }, (_, n) => ({ id: `d${n}`, text: sentence(n, 12) }));
+    const earlier = await mill.submit(name, ndjson([...filler, { id: 'X', text: 'OLD' }]));
+    const later = await mill.submit(name, ndjson([{ id: 'X', text: 'NEW' }]));
+    expect(later.sequence).toBeGreaterThan(earlier.sequence);
+    expect(await mill.finished(later)).toMatchObject({ stored: 1, superseded: 0 });
+    const { stored, superseded, done } = await mill.finished(earlier);
+    expect({ sum: stored + superseded, done }).toEqual({ sum: 300, done: 300 });
+    expect(await textOf(name, 'X')).toBe('NEW');
+  });
+
+  test('what is deleted while an older job still runs stays deleted', async () => {
+    const name = await mill.collection('deleted');
+    const filler = Array.from({ length: 299 }, (_, n) => ({ id: `d${n}`, text: sentence(n, 12) }));
+    const job = await mill.submit(name, ndjson([...filler, { id: 'X', text: 'OLD' }]));
+    const gone = await mill.call(`/api/v1/collections/${name}/documents/X`, { method: 'DELETE' });
+    expect(gone.status).toBe(204);
+    expect((await mill.finished(job)).done).toBe(300);
+    expect(await textOf(name, 'X')).toBeUndefined();
+  });
+
+  test('everything at once, with kills and retries, ends as one after another', async () => {
+    const name = await mill.collection('order');
+    await writeFile(faults, '');
+    const ids = Array.from({ length: 12 }, (_, n) => `shared${n}`);
+    const changes: Change[] = [];
+    for (let turn = 0; turn < 10; turn += 1) {
+      if (turn % 5 === 4) {
+        const deleted = ids[randomInt(ids.length)] ?? '';
+        const path = `/api/v1/collections/${name}/documents/${deleted}`;
+        await mill.until('it is deleted', async () => {
+          return (await mill.call(path, { method: 'DELETE' }).catch(() => undefined))?.status === 204;
+        });
+        changes.push({ deleted });
+      } else {
+        const own = Array.from({ length: [2, 60, 20, 200][turn % 4] ?? 1 }, (_, n) => ({
+          id: `own${turn}-${n}`,
+          text: sentence(turn, 10),
+        }));
+        const shared = ids
+          .filter(() => randomInt(2) === 0)
+          .map((id) => {
+            // Of one chunk, or of several; and some crash the engine for now.
+            const bad = randomInt(8) === 0 ? `${CRASH} ` : '';
+            return { id, text: `${bad}${sentence(turn, randomInt(2) === 0 ? 8 : 500)}` };
+          });
+        const lines = [...own, ...shared];
+        const headers = { 'idempotency-key': `${name} ${turn}` };
+        let job: Job | undefined;
+        await mill.until('it is submitted', async () => {
+          job = await mill.submit(name, ndjson(lines), headers).catch(() => undefined);
+          return job !== undefined;
+        });
+        changes.push({ job: job as unknown as Job, lines });
+      }
+      if (turn === 3) await kill('worker');
+      if (turn === 6) await kill('api');
+      if (turn === 8) await kill('store');
+    }
+    const submitted = changes.flatMap((change) => ('job' in change ? [change] : []));
+    for (const { job } of submitted) await mill.finished(job, 300);
+
+    await rm(faults);
+    const failed = new Map<Job, string[]>();
+    for (const { job } of submitted) {
+      const reports = await mill.reports(job, 'failures');
+      if (reports.length > 0)
+        failed.set(
+          job,
+          reports.map(({ id }) => String(id)),
+        );
+    }
+    // The earliest job is tried again last: what it brings is old by then.
+    const retried = [...failed.keys()].toReversed().slice(1);
+    for (const job of retried) {
+      const again = await mill.json<Job>(`/api/v1/jobs/${job.id}/retry`, {});
+      expect(again.sequence).toBe(job.sequence);
+      expect(await mill.finished(again, 200)).toMatchObject({ state: 'completed', failed: 0 });
+    }
+
+    const expected = new Map<string, string | undefined>();
+    for (const change of changes) {
+      if ('deleted' in change) {
+        expected.set(change.deleted, undefined);
+        continue;
+      }
+      const lost = retried.includes(change.job) ? [] : (failed.get(change.job) ?? []);
+      for (const { id, text } of change.lines) if (!lost.includes(id)) expected.set(id, text);
+    }
+    const got = new Map<string, string | undefined>();
+    for (const id of ids) got.set(id, await textOf(name, id));
+    expect(Object.fromEntries(got)).toEqual(Object.fromEntries(ids.map((id) => [id, expected.get(id)])));
+
+    const { points } = await mill.json<{ points: number }>(`/api/v1/collections/${name}`);
+    let scanned = 0;
+    const seen = new Set<string>();
+    for (let after = ''; ;) {
+      const page = await mill.json<{ points: { id: string; chunk: number }[]; next: string | null }>(
+        `/api/v1/collections/${name}/points?limit=1000${after === '' ? '' : `&after=${after}`}`,
+      );
+      scanned += page.points.length;
+      for (const { id } of page.points) seen.add(id);
+      if (page.next === null) break;
+      after = page.next;
+    }
+    expect(scanned).toBe(points);
+    expect([...seen].toSorted()).toEqual(
+      [...expected].flatMap(([id, text]) => (text === undefined ? [] : id)).toSorted(),
+    );
+  }, 600_000);
+
+  async function kill(victim: 'worker' | 'api' | 'store'): Promise<void> {
+    await setTimeout(randomInt(400));
+    const { processes } = await mill.state();
+    const pid = processes[victim];
+    if (pid !== null) process.kill(pid, 'SIGKILL');
+  }
+});
+
+const WORDS = 'river bank money stone cloud engine table light green seven under walk'.split(' ');
+
+/** So many words, whose first says which turn they are of. */
+function sentence(turn: number, words: number): string {
+  const of = Array.from({ length: words }, () => WORDS[randomInt(WORDS.length)]);
+  return `version ${turn}: ${of.join(' ')}.`;
+}
