@@ -3,10 +3,15 @@
  * Ends with 1 where a victim's p99 is beyond a second, a request holds the event loop for more than 250 ms, or one takes
  * more than sixteen times its own size. Meant for a machine with nothing else to do.
  */
+import { parseArgs } from 'node:util';
 import { Attacked } from './attacked.ts';
 import { ATTACKS } from './attacks.ts';
 import { hostileRequests, SIZES } from './corpus.ts';
 import { watched, type Seen } from './watch.ts';
+
+/** `--every 10` sends every tenth request of the corpus. */
+const { values } = parseArgs({ options: { every: { type: 'string', default: '1' } } });
+const every = Number(values.every);
 
 const P99_MS = 1000;
 const LOOP_MS = 250;
@@ -29,7 +34,9 @@ try {
       faults.push(`${attack.name}: ${JSON.stringify(seen)}`);
   }
   let sent = 0;
+  let n = 0;
   for (const one of hostileRequests(await on.routes(), SIZES)) {
+    if (n++ % every !== 0) continue;
     const { seen, result } = await watched(on, async () => {
       const answer = await on.call('attacker', one.route.method, one.path, {
         headers: one.headers,
