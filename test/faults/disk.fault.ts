@@ -44,7 +44,7 @@ test('the disk of the spool full', async ({ skip }) => {
       expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
       const problem = (await refused.json()) as { code: string; detail: string };
       expect(problem.code).toBe('spool_unavailable');
-      expect(problem.detail).toContain('the disk is full');
+      expect(problem.detail).toContain('is full; free space');
       await setTimeout(8000);
       await small.free();
     },
