@@ -5,6 +5,7 @@ import {
   collectionNameSchema,
   collectionSchema,
   EmbedmillError,
+  profileAsCreated,
   type Collection,
   type CollectionName,
   type Profile,
@@ -128,7 +129,8 @@ export async function createCollection(
   checkChunking(profile, model);
   const dims = dimsOf(model, profile.dims, 'profile/dims');
   await checkSparse(profile, model, models);
-  if (existing !== undefined && !isDeepStrictEqual(existing.profile, profile)) {
+  const isSame = (own: Profile) => isDeepStrictEqual(own, profile);
+  if (existing !== undefined && !isSame(existing.profile) && !isSame(profileAsCreated(existing))) {
     const message = `the collection ${name} exists with another profile; choose another name, or delete it first`;
     throw new EmbedmillError('collection_exists', message);
   }

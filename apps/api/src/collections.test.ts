@@ -208,6 +208,72 @@ test('documents are deleted one by one, for their tenant', async () => {
   expect(await points()).toMatchObject({ points: 1 });
 });
 
+test('a field is made filterable afterwards; values that do not fit are told, and new ones refused', async () => {
+  await create({ name: 'fields', profile: { model: 'nested', filterable: { year: 'integer' } } });
+  const name = 'fields' as CollectionName;
+  const documents = [{ tag: 'x' }, { tag: ['x', 7] }, {}, { tag: { a: 1 } }].map((metadata, n) => {
+    const id = `d${n}` as DocumentId;
+    const payload = {
+      ...{
+        document_id: id,
+        tenant: DEFAULT_TENANT,
+        chunk_index: 0,
+        chunk_count: 1,
+        text: 'x',
+        start: 0,
+        end: 1,
+      },
+      ...{
+        title: null,
+        image: null,
+        timestamp: null,
+        fingerprint: 'f',
+        metadata,
+        job_id: 'job_1' as JobId,
+        sequence: 1,
+      },
+    };
+    const dense = new Float32Array(8).fill(8 ** -0.5);
+    return {
+      tenant: DEFAULT_TENANT,
+      id,
+      sequence: 1,
+      points: [{ id: pointId(DEFAULT_TENANT, name, id, 0), dense, payload }],
+    };
+  });
+  await api.parts.store.replaceDocuments(name, documents);
+  const add = (body: unknown) => api.json('POST', '/api/v1/collections/fields/filterable', body);
+  for (const _ of ['once', 'again']) {
+    const { status, body } = await add({ field: 'tag', type: 'keyword' });
+    expect({ status, body }).toMatchObject({
+      status: 200,
+      body: {
+        values: 3,
+        misfits: 2,
+        collection: { profile: { filterable: { year: 'integer', tag: 'keyword' } } },
+      },
+    });
+    const { examples } = body as { examples: { id: string }[] };
+    expect(examples.toSorted((a, b) => (a.id < b.id ? -1 : 1))).toEqual([
+      { id: 'd1', tenant: DEFAULT_TENANT, value: ['x', 7] },
+      { id: 'd3', tenant: DEFAULT_TENANT, value: { a: 1 } },
+    ]);
+  }
+  expect(await add({ field: 'tag', type: 'text' })).toMatchObject({
+    status: 409,
+    body: { code: 'collection_exists' },
+  });
+  expect((await add({ field: 'no-field!', type: 'text' })).status).toBe(400);
+  const documentsNow = { documents: [{ id: 'new', text: 'x', metadata: { tag: { a: 1 } } }] };
+  expect(await api.json('POST', '/api/v1/collections/fields/jobs', documentsNow)).toMatchObject({
+    body: { code: 'metadata_type' },
+  });
+  // As it was created, it is there already.
+  expect(
+    (await create({ name: 'fields', profile: { model: 'nested', filterable: { year: 'integer' } } })).status,
+  ).toBe(200);
+});
+
 test('deleting a collection ends its jobs, so that they do not go on into the next one of that name', async () => {
   await create({ name: 'brief' });
   const job = (await (await api.submit('brief', '{"id":"a","text":"x"}\n')).json()) as Job;

@@ -11,6 +11,14 @@ export const collectionViewSchema = collectionSchema.loose().extend({
 });
 export type CollectionView = z.infer<typeof collectionViewSchema>;
 
+export const fieldReportSchema = z.looseObject({
+  collection: collectionViewSchema,
+  values: z.int(),
+  misfits: z.int(),
+  examples: z.array(z.looseObject({ id: z.string(), tenant: z.string(), value: jsonSchema })),
+});
+export type FieldReport = z.infer<typeof fieldReportSchema>;
+
 export const aliasSchema = z.looseObject({ name: z.string(), collection: z.string() });
 export type AliasView = z.infer<typeof aliasSchema>;
 

@@ -29,6 +29,8 @@ import {
 import {
   aliasSchema,
   collectionViewSchema,
+  fieldReportSchema,
+  type FieldReport,
   embeddingsSchema,
   looseJob,
   modelSchema,
@@ -107,6 +109,11 @@ export class Client {
 
   collection(name: string): Promise<CollectionView> {
     return this.#server.read('GET', `/api/v1/collections/${part(name)}`, collectionViewSchema);
+  }
+
+  addField(collection: string, field: string, type: string): Promise<FieldReport> {
+    const path = `/api/v1/collections/${part(collection)}/filterable`;
+    return this.#server.json('POST', path, fieldReportSchema, { field, type });
   }
 
   async deleteCollection(name: string): Promise<void> {

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import {
+  profileAsCreated,
   type Document,
   type DocumentReport,
   type EmbedmillError,
@@ -74,7 +75,7 @@ export class ShardReading {
   static async read(spool: Spool, shard: Shard, modelRevision: string): Promise<ShardReading> {
     const reading = new ShardReading(shard);
     const { profile, analysis } = shard.collection;
-    const basis = JSON.stringify([profile, modelRevision]);
+    const basis = JSON.stringify([profileAsCreated(shard.collection), modelRevision]);
     const { model, dims, chunking, video, sparse } = profile;
     const contentBasis = JSON.stringify([model, dims, chunking, video, sparse, analysis, modelRevision]);
     for await (const group of readShardLines(spool, shard)) {

@@ -9,6 +9,8 @@ export {
   filterableFieldSchema,
   filterableTypeSchema,
   languageSchema,
+  profileAsCreated,
+  withField,
   profileSchema,
   type AnalysisVersion,
   type Bm25Options,

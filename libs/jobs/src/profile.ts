@@ -175,6 +175,10 @@ export const collectionSchema = z.strictObject({
   dims: z.int().positive().meta({ description: 'Numbers in a dense vector.' }),
   vector: denseNameSchema.default('dense').meta({ description: 'The dense vector that searches use.' }),
   other: denseVectorSchema.optional().meta({ description: 'A second dense vector, of a migration.' }),
+  addedFields: z.array(filterableFieldSchema).optional().meta({
+    description:
+      'Fields of `profile.filterable` that it was not created with, in the order in which they were added.',
+  }),
   averageLength: z.number().positive().optional().meta({
     description: 'Terms of a chunk on average, as BM25 uses it; there once the first job was measured.',
   }),
@@ -190,4 +194,21 @@ export type Collection = z.infer<typeof collectionSchema>;
 export function denseVectors(collection: Collection): [DenseVector, ...DenseVector[]] {
   const { vector, profile, dims, other } = collection;
   return [{ name: vector, model: profile.model, dims }, ...(other === undefined ? [] : [other])];
+}
+
+/** A collection's profile as it was created with. */
+export function profileAsCreated({ profile, addedFields = [] }: Collection): Profile {
+  if (addedFields.length === 0) return profile;
+  const created = Object.entries(profile.filterable).filter(([field]) => !addedFields.includes(field));
+  return { ...profile, filterable: Object.fromEntries(created) };
+}
+
+/** The collection with one more field to filter by. */
+export function withField(collection: Collection, field: string, type: FilterableType): Collection {
+  const { profile, addedFields = [] } = collection;
+  return {
+    ...collection,
+    profile: { ...profile, filterable: { ...profile.filterable, [field]: type } },
+    addedFields: [...addedFields, field],
+  };
 }

@@ -2,8 +2,11 @@ import { isDeepStrictEqual } from 'node:util';
 import {
   denseVectors,
   EmbedmillError,
+  profileAsCreated,
+  withField,
   type Collection,
   type CollectionName,
+  type FilterableType,
   type DenseVector,
   type SparseScheme,
 } from '@embedmill/jobs';
@@ -15,6 +18,8 @@ import type { Alias } from './store.ts';
 export function assertSameCollection(existing: Collection, wanted: Collection): void {
   const fixed = ({ profile, dims }: Collection) => ({ profile, dims });
   if (isSame(fixed(existing), fixed(wanted))) return;
+  // Wanted as it was created, before fields were added to it.
+  if (isSame({ ...fixed(existing), profile: profileAsCreated(existing) }, fixed(wanted))) return;
   throw new EmbedmillError(
     'collection_exists',
     `the collection "${wanted.name}" exists with another profile (model ${existing.profile.model}, ${existing.dims} ` +
@@ -35,7 +40,12 @@ export interface VectorChange {
  *   when a vector that is there would get another model or size.
  */
 export function vectorChange(existing: Collection, wanted: Collection): VectorChange {
-  const fixed = ({ profile, createdAt }: Collection) => ({ ...profile, model: '', createdAt });
+  const fixed = ({ profile, addedFields, createdAt }: Collection) => ({
+    ...profile,
+    model: '',
+    addedFields,
+    createdAt,
+  });
   const before = denseVectors(existing);
   const after = denseVectors(wanted);
   const known = (vector: DenseVector) => before.some((one) => one.name === vector.name);
@@ -110,6 +120,22 @@ export function assertNoneLacking(wanted: Collection, lacking: number): void {
 /** Whether an update may leave points without a vector to search by, unless all have that one. */
 export function needsWholeVector(existing: Collection, wanted: Collection): boolean {
   return wanted.vector !== existing.vector || vectorChange(existing, wanted).dropped !== undefined;
+}
+
+/**
+ * The definition with one more field to filter by; itself, where it is there as this type.
+ *
+ * @throws EmbedmillError `collection_exists` where the field is of another type.
+ */
+export function definitionWithField(existing: Collection, field: string, type: FilterableType): Collection {
+  const { filterable } = existing.profile;
+  const there = Object.hasOwn(filterable, field) ? filterable[field] : undefined;
+  if (there === type) return existing;
+  if (there === undefined) return withField(existing, field, type);
+  throw new EmbedmillError(
+    'collection_exists',
+    `the field "${field}" of the collection "${existing.name}" is filterable as ${there} already, not as ${type}`,
+  );
 }
 
 /** The sparse vectors that points of a collection may have. */

@@ -118,6 +118,20 @@ function valuesOf(field: string, { metadata }: { metadata: { [key: string]: Json
   return Array.isArray(given) ? given : [given];
 }
 
+/** Whether there is a value at a field of metadata, and which one where conditions on this type cannot compare it. */
+export function misfitAt(
+  field: string,
+  type: FilterableType,
+  metadata: { [key: string]: Json },
+): { isThere: boolean; misfit: Json | undefined } {
+  const given = metadataAt(metadata, field);
+  if (given === undefined || given === null) return { isThere: false, misfit: undefined };
+  const fits = (value: Json) =>
+    type === 'geo' ? geoPointOf(value) !== undefined : typedValue(value, type) !== undefined;
+  const isFit = (Array.isArray(given) ? given : [given]).every(fits);
+  return { isThere: true, misfit: isFit ? undefined : given };
+}
+
 /** Whether a record satisfies a condition. */
 export function satisfies(
   condition: Condition,

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { profileSchema, type Collection, type CollectionName } from '@embedmill/jobs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { absent, DEFAULT, documentOf, keyOf, near, stored, unit } from './conformance-documents.ts';
+import { fieldConformance } from './conformance-fields.ts';
 import { filterConformance } from './conformance-filters.ts';
 import { aliasConformance } from './conformance-aliases.ts';
 import { migrationConformance } from './conformance-migration.ts';
@@ -356,6 +357,7 @@ export function conformance(
     migrationConformance(() => store, create);
     aliasConformance(() => store, create);
     filterConformance(() => store, create);
+    fieldConformance(() => store, create);
   });
 }
 

@@ -22,6 +22,7 @@ const OPERATIONS = {
   listCollections: 'define',
   createCollection: 'define',
   updateCollection: 'define',
+  addField: 'define',
   deleteCollection: 'define',
   listAliases: 'define',
   moveAlias: 'define',

@@ -5,6 +5,7 @@ import type {
   DenseVector,
   DocumentId,
   Filter,
+  FilterableType,
   JobId,
   Json,
   PointId,
@@ -243,6 +244,11 @@ export interface VectorStore extends DocumentWrites {
    * that searches use afterwards: else nothing is changed and the error is `migration_state`.
    */
   updateCollection(collection: Collection, known?: Collection): Promise<void>;
+  /**
+   * Makes metadata that is stored, too, something to filter by; searches may filter on it when this has resolved. Does
+   * nothing to a field that is filterable as this type already. Errors: `collection_exists` where it is as another.
+   */
+  addField(name: CollectionName, field: string, type: FilterableType): Promise<void>;
   /** Whether there was one to delete. */
   deleteCollection(name: CollectionName): Promise<boolean>;
   /** By name; in Qdrant also those of collections that are not embedmill's. */

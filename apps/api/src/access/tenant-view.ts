@@ -58,6 +58,7 @@ function storeView(store: VectorStore, reads: FairTurns): VectorStore {
       const all = await store.listCollections();
       return all.filter(({ name }) => collections === undefined || collections.has(name));
     },
+    addField: async (name, field, type) => store.addField(ofAllTenants({ name }).name, field, type),
     updateCollection: async (collection, known) => store.updateCollection(ofAllTenants(collection), known),
     deleteCollection: async (name) => store.deleteCollection(ofAllTenants({ name }).name),
     listAliases: async () => {

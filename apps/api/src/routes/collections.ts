@@ -16,6 +16,7 @@ import {
   requireByOwnName,
   requireCollection,
 } from '../collection.ts';
+import { addedFieldSchema, addField, fieldReportSchema } from '../added-field.ts';
 import type { ApiParts } from '../parts.ts';
 import { problemResponses } from '../problem.ts';
 
@@ -77,6 +78,21 @@ export function collectionRoutes(parts: ApiParts): FastifyPluginAsyncZod {
         },
       },
       async (request) => countedCollection(store, await requireCollection(store, request.params.name)),
+    );
+
+    server.post(
+      '/collections/:name/filterable',
+      {
+        config: { access: 'admin' },
+        schema: {
+          tags,
+          summary: 'Make a field of the metadata filterable, and look for stored values that do not fit',
+          params,
+          body: addedFieldSchema,
+          response: { 200: fieldReportSchema, ...problemResponses },
+        },
+      },
+      async ({ body, params: { name } }) => addField(store, name, body),
     );
 
     server.delete(

@@ -126,6 +126,34 @@ export function addCollections(program: Command, host: CommandHost): void {
     );
 
   collections
+    .command('add-field')
+    .description(
+      'make a field of the metadata filterable, also in what is stored, and report values that do not fit',
+    )
+    .argument('<name>')
+    .argument('<field:type>', `one of the types ${filterableTypeSchema.options.join(', ')}`)
+    .action((name: string, given: string) =>
+      host.run(async ({ client, terminal }) => {
+        const [field, type] = fieldAndType(given);
+        const report = await client().addField(name, field, type);
+        if (terminal.json) terminal.printJson(report);
+        const { values, misfits, examples } = report;
+        terminal.print(`${field} is filterable as ${type}; ${grouped(values)} documents have a value`);
+        if (misfits > 0) {
+          terminal.print(`${grouped(misfits)} have one of another type, by which filters do not find them:`);
+          const rows = examples.map(({ id, tenant, value }) => [
+            oneLine(id),
+            oneLine(tenant),
+            oneLine(JSON.stringify(value)),
+          ]);
+          for (const line of table([['ID', 'TENANT', 'VALUE'], ...rows])) terminal.print(line);
+          if (misfits > examples.length) terminal.print(`and ${grouped(misfits - examples.length)} more`);
+        }
+        return EXIT.ok;
+      }),
+    );
+
+  collections
     .command('delete')
     .description('delete a collection with all its vectors, and cancel its jobs')
     .argument('<name>')

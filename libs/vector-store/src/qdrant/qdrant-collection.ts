@@ -73,6 +73,14 @@ export function collectionOf(name: string, info: Schemas['CollectionInfo']): Col
   return parsed.success && parsed.data.name === name ? parsed.data : undefined;
 }
 
+/** The index of a filterable field. */
+export function fieldIndex(
+  field: string,
+  type: FilterableType,
+): { field: string; schema: Schemas['PayloadFieldSchema'] } {
+  return { field: `metadata.${field}`, schema: indexType(type) };
+}
+
 /** The payload fields that Qdrant should index: what is filtered by. */
 export function payloadIndexes(
   collection: Collection,
@@ -83,10 +91,7 @@ export function payloadIndexes(
     { field: 'chunk_index', schema: 'integer' },
     { field: 'chunk_count', schema: 'integer' },
     { field: 'sequence', schema: { type: 'integer', lookup: false, range: true, on_disk: true } },
-    ...Object.entries(collection.profile.filterable).map(([field, type]) => ({
-      field: `metadata.${field}`,
-      schema: indexType(type),
-    })),
+    ...Object.entries(collection.profile.filterable).map(([field, type]) => fieldIndex(field, type)),
   ];
 }
 

@@ -4,13 +4,14 @@ import {
   type CollectionName,
   type DenseName,
   type DenseVector,
+  type FilterableType,
   type PointId,
   type SparseScheme,
   type TenantId,
 } from '@embedmill/jobs';
 import type { QdrantClient, Schemas } from '@qdrant/js-client-rest';
 import pLimit from 'p-limit';
-import { assertSameCollection, collectionNotFound, nameTaken } from '../collections.ts';
+import { assertSameCollection, collectionNotFound, definitionWithField, nameTaken } from '../collections.ts';
 import { conditionOf, satisfies } from '../condition.ts';
 import { sortByDocument } from '../document-order.ts';
 import { groups } from '../groups.ts';
@@ -32,7 +33,14 @@ import type {
 } from '../store.ts';
 import { checkAdditions, checkScheme, checkSearchVector, denseVector } from '../vector-check.ts';
 import { aliasesOf, moveAlias } from './qdrant-aliases.ts';
-import { collectionOf, creationOf, metadataOf, paramsOf, payloadIndexes } from './qdrant-collection.ts';
+import {
+  collectionOf,
+  creationOf,
+  fieldIndex,
+  metadataOf,
+  paramsOf,
+  payloadIndexes,
+} from './qdrant-collection.ts';
 import {
   byTenant,
   isExact,
@@ -69,6 +77,7 @@ export class QdrantStore implements VectorStore {
   readonly #client: QdrantClient;
   readonly #onThrottled: (() => void) | undefined;
   readonly #writes = pLimit(WRITES_AT_ONCE);
+  readonly #additions = pLimit(1);
   readonly #definitions = new KnownDefinitions();
   readonly #documents: QdrantDocuments;
 
@@ -152,6 +161,24 @@ export class QdrantStore implements VectorStore {
       dropVector: async (vector) => {
         await this.#send(name, () => this.#client.deleteVectorName(name, vector, { wait: true }));
       },
+    });
+  }
+
+  /** One after another: each reads the definition, and writes it down with its field. */
+  addField(name: CollectionName, field: string, type: FilterableType): Promise<void> {
+    return this.#additions(async () => {
+      const existing = await this.getCollection(name);
+      if (existing === undefined) throw collectionNotFound(name);
+      if (definitionWithField(existing, field, type) === existing) return;
+      const { field: key, schema } = fieldIndex(field, type);
+      const index = { field_name: key, field_schema: schema, wait: true };
+      await this.#send(name, () => this.#client.createPayloadIndex(name, index));
+      // Making an index may take long: what has changed meanwhile stays.
+      const now = await this.getCollection(name);
+      if (now === undefined) throw collectionNotFound(name);
+      const wanted = definitionWithField(now, field, type);
+      await this.#send(name, () => this.#client.updateCollection(name, metadataOf(wanted)));
+      this.#definitions.remember(wanted);
     });
   }
 

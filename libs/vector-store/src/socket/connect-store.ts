@@ -32,6 +32,7 @@ export function connectStore(
     createCollection: (collection) => call('createCollection', collection),
     getCollection: (name) => call('getCollection', name),
     listCollections: () => call('listCollections'),
+    addField: (name, field, type) => call('addField', name, field, type),
     updateCollection: (collection, known) => call('updateCollection', collection, known),
     deleteCollection: (name) => call('deleteCollection', name),
     listAliases: () => call('listAliases'),

@@ -7,6 +7,7 @@ export const METHODS = [
   'getCollection',
   'listCollections',
   'updateCollection',
+  'addField',
   'deleteCollection',
   'listAliases',
   'moveAlias',

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import {
+  profileAsCreated,
   WITH_IDF,
   type Collection,
   type FilterableType,
@@ -12,7 +13,7 @@ import { sparseSchemes } from '../collections.ts';
 import { placesAt, valuesAt, type Target } from '../condition.ts';
 import { keyText } from '../replacement.ts';
 import { wordsIn } from '../words.ts';
-import type { DocumentKey, Point } from '../store.ts';
+import type { DocumentKey, Point, PointPayload } from '../store.ts';
 import type { Zvec } from './native.ts';
 import { sparseRow, termsText } from './sparse-columns.ts';
 
@@ -46,22 +47,55 @@ export const CONFIRMED = 'confirmed';
  * greatest, because zvec compares no lists. `several` is 1 where there is
  * more than one value (no boolean: zvec joins comparisons of one to what it then refuses). Of a text, the values are its
  * words. A place has no list, but two of the other columns each for its latitudes and its longitudes.
+ *
+ * zvec adds no lists to a table that is there. So the values of a field that was added later stand among those of the
+ * document's id, as digests with the field's name in them; and one more that says that there is a value.
  */
 export interface FilterColumns {
   values: string;
   least: string;
   greatest: string;
   several: string;
+  /** A value as the list holds it. */
+  hold: (value: Scalar) => Scalar;
+  /** What stands in the list where there is a value; undefined where the list is null where there is none. */
+  isThere: string | undefined;
 }
 
 /** Finds the columns of a target; fields have numbers here, so that no name clashes with a word of zvec's. */
 export type ColumnsOf = (target: Target) => FilterColumns;
 
 export function columnsOf(collection: Collection): ColumnsOf {
-  const fields = filterFields(collection);
+  const created = createdFields(collection);
+  const { addedFields = [] } = collection;
   return (target) => {
-    const name = target.kind === 'document_id' ? 'document_id' : `f${fields.indexOf(target.field)}`;
-    return { values: name, least: `${name}_least`, greatest: `${name}_greatest`, several: `${name}_several` };
+    if (target.kind === 'document_id') return named(ID_VALUES, ID_VALUES);
+    const { field } = target;
+    const at = addedFields.indexOf(field);
+    if (at === -1) {
+      const name = `f${created.indexOf(field)}`;
+      return named(name, name);
+    }
+    return {
+      ...named(`a${at}`, ID_VALUES),
+      // No id has a NUL.
+      hold: (value) => digest(`\0${field}\0${JSON.stringify(value)}`),
+      isThere: digest(`\0${field}`),
+    };
+  };
+}
+
+/** The values of the document's id, which is one. */
+const ID_VALUES = 'document_id';
+
+function named(name: string, values: string): FilterColumns {
+  return {
+    values,
+    least: `${name}_least`,
+    greatest: `${name}_greatest`,
+    several: `${name}_several`,
+    hold: columnValue,
+    isThere: undefined,
   };
 }
 
@@ -74,8 +108,8 @@ export function documentDigest(key: DocumentKey): string {
   return digest(keyText(key));
 }
 
-/** A value as its column holds it. */
-export function columnValue(value: Scalar): Scalar {
+/** A value as a column of its own holds it. */
+function columnValue(value: Scalar): Scalar {
   return typeof value === 'string' ? digest(value) : value;
 }
 
@@ -120,17 +154,9 @@ export function schemaOf(zvec: Zvec, collection: Collection, dims: number): ZVec
   const find = columnsOf(collection);
   for (const target of filterTargets(collection)) {
     const columns = find(target);
-    if (target.type === 'geo') {
-      for (const name of Object.values(placeColumns(columns)))
-        fields.push({ name, dataType: Type.DOUBLE, nullable: true });
-      continue;
-    }
-    const types = columnTypes(zvec, target.type);
-    fields.push({ name: columns.values, dataType: types.list, nullable: true });
-    if (types.ordered === undefined) continue;
-    fields.push({ name: columns.least, dataType: types.ordered, nullable: true });
-    fields.push({ name: columns.greatest, dataType: types.ordered, nullable: true });
-    fields.push({ name: columns.several, dataType: Type.INT32, nullable: true });
+    if (target.type !== 'geo' && columns.isThere === undefined)
+      fields.push({ name: columns.values, dataType: columnTypes(zvec, target.type).list, nullable: true });
+    fields.push(...numberColumns(zvec, target.type, columns));
   }
   return new ZVecCollectionSchema({
     name: 'points',
@@ -169,8 +195,7 @@ export function tombstoneSchema(zvec: Zvec): ZVecCollectionSchema {
 
 /** Makes the rows of points, with one of their dense vectors. */
 export function rowOf(collection: Collection): (point: Point, dense: Float32Array) => ZVecDocInput {
-  const find = columnsOf(collection);
-  const targets = filterTargets(collection);
+  const filterValues = filterValuesOf(collection);
   const schemes = sparseSchemes(collection);
   const counted = countedSchemes(collection);
   // One tenant's documents mostly come together.
@@ -187,23 +212,7 @@ export function rowOf(collection: Collection): (point: Point, dense: Float32Arra
       [JOB_ID]: payload.job_id,
       [SEQUENCE]: payload.sequence,
     };
-    for (const target of targets) {
-      const columns = find(target);
-      if (target.type === 'geo') {
-        Object.assign(fields, placeFields(columns, placesAt(target, payload)));
-        continue;
-      }
-      // A column without a value is null. An empty list would be neither null nor comparable.
-      const given = valuesAt(target, payload);
-      if (given.length === 0) continue;
-      const values = target.type === 'text' ? wordsOf(given) : given;
-      fields[columns.values] = values.map(columnValue);
-      const numbers = values.filter((value) => typeof value === 'number');
-      if (numbers.length === 0) continue;
-      fields[columns.least] = numbers.reduce((a, b) => Math.min(a, b));
-      fields[columns.greatest] = numbers.reduce((a, b) => Math.max(a, b));
-      if (numbers.length > 1) fields[columns.several] = 1;
-    }
+    Object.assign(fields, filterValues(payload));
     for (const scheme of counted) {
       const vector = sparse?.[scheme];
       if (vector !== undefined && vector.indices.length > 0) {
@@ -215,6 +224,63 @@ export function rowOf(collection: Collection): (point: Point, dense: Float32Arra
     for (const scheme of schemes) vectors[scheme] = sparseRow(sparse?.[scheme]);
     return { id, vectors, fields };
   };
+}
+
+/** Makes what stands in the columns that are filtered by. */
+export function filterValuesOf(
+  collection: Collection,
+): (payload: Pick<PointPayload, 'document_id' | 'metadata'>) => Record<string, Scalar | Scalar[]> {
+  const find = columnsOf(collection);
+  const targets = filterTargets(collection);
+  return (payload) => {
+    const fields: Record<string, Scalar | Scalar[]> = {};
+    for (const target of targets) {
+      const columns = find(target);
+      if (target.type === 'geo') {
+        Object.assign(fields, placeFields(columns, placesAt(target, payload)));
+        continue;
+      }
+      // A column without a value is null. An empty list would be neither null nor comparable.
+      const given = valuesAt(target, payload);
+      if (given.length === 0) continue;
+      const values = target.type === 'text' ? wordsOf(given) : given;
+      const held = values.map(columns.hold);
+      if (columns.isThere === undefined) fields[columns.values] = held;
+      else fields[columns.values] = [...(fields[columns.values] as Scalar[]), columns.isThere, ...held];
+      const numbers = values.filter((value) => typeof value === 'number');
+      if (numbers.length === 0) continue;
+      fields[columns.least] = numbers.reduce((a, b) => Math.min(a, b));
+      fields[columns.greatest] = numbers.reduce((a, b) => Math.max(a, b));
+      if (numbers.length > 1) fields[columns.several] = 1;
+    }
+    return fields;
+  };
+}
+
+/** The columns of numbers that a field has, which zvec also adds to a table that is there. */
+function numberColumns(zvec: Zvec, type: FilterableType, columns: FilterColumns): ZVecFieldSchema[] {
+  const { ZVecDataType: Type } = zvec;
+  if (type === 'geo')
+    return Object.values(placeColumns(columns)).map((name) => ({
+      name,
+      dataType: Type.DOUBLE,
+      nullable: true,
+    }));
+  const { ordered } = columnTypes(zvec, type);
+  if (ordered === undefined) return [];
+  return [
+    { name: columns.least, dataType: ordered, nullable: true },
+    { name: columns.greatest, dataType: ordered, nullable: true },
+    { name: columns.several, dataType: Type.INT32, nullable: true },
+  ];
+}
+
+/** What tables need for the fields that were added to a collection. */
+export function addedColumns(zvec: Zvec, collection: Collection): ZVecFieldSchema[] {
+  const find = columnsOf(collection);
+  return filterTargets(collection)
+    .filter((target) => find(target).isThere !== undefined)
+    .flatMap((target) => numberColumns(zvec, target.type, find(target)));
 }
 
 /** Where the least and the greatest latitude and longitude of a field's places stand. */
@@ -245,13 +311,15 @@ function wordsOf(texts: readonly Scalar[]): Scalar[] {
   return words.size === 0 ? [''] : [...words];
 }
 
-function filterFields(collection: Collection): string[] {
-  return Object.keys(collection.profile.filterable).toSorted();
+/** Those that the tables were made with, in the order of their numbers. */
+function createdFields(collection: Collection): string[] {
+  return Object.keys(profileAsCreated(collection).filterable).toSorted();
 }
 
 function filterTargets(collection: Collection): Target[] {
   const { filterable } = collection.profile;
-  const fields = filterFields(collection).flatMap((field): Target[] => {
+  const { addedFields = [] } = collection;
+  const fields = [...createdFields(collection), ...addedFields].flatMap((field): Target[] => {
     const type = filterable[field];
     return type === undefined ? [] : [{ kind: 'metadata', field, type }];
   });

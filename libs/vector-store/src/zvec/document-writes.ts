@@ -86,7 +86,8 @@ export class DocumentWrites {
       await this.#tombstones.put(winning, sequence);
       this.#countOut(there, winning);
       const { current, other } = this.#tables();
-      for (const table of other === undefined ? [current] : [current, other]) {
+      // Of what is cut short, the searched table has the whole.
+      for (const table of other === undefined ? [current] : [other, current]) {
         await table.delete(inDocuments(winning.map(column.documentDigest)));
         await table.sync();
       }

@@ -1,7 +1,7 @@
 import type { Scalar } from '@embedmill/jobs';
-import type { Condition, Range } from '../condition.ts';
+import type { Condition, Range, Target } from '../condition.ts';
 import { boxAround } from '../geo.ts';
-import { CHUNK_INDEX, columnValue, placeColumns, type ColumnsOf } from './columns.ts';
+import { CHUNK_INDEX, placeColumns, type ColumnsOf, type FilterColumns } from './columns.ts';
 
 /**
  * A condition in zvec's filter language, which has no `not`, no literal for every text, and no order on lists.
@@ -31,26 +31,24 @@ export function filterExpression(condition: Condition, find: ColumnsOf, negated 
         (condition.op === 'and') === negated ? 'or' : 'and',
       );
     case 'any': {
-      const { values } = find(condition.target);
-      const lists = chunksOf([...new Set(condition.values.map(literal))], LONGEST_LIST);
+      const { values, hold } = find(condition.target);
+      const held = condition.values.map((value) => literal(hold(value)));
+      const lists = chunksOf([...new Set(held)], LONGEST_LIST);
       if (!negated)
         return exact(lists.map((list) => `${values} contain_any (${list.join(',')})`).join(' or '));
       const none = lists.map((list) => `${values} not contain_any (${list.join(',')})`).join(' and ');
       return exact(`(${none}) or ${values} is null`);
     }
-    case 'exists': {
-      const columns = find(condition.target);
-      const column = condition.target.type === 'geo' ? placeColumns(columns).south : columns.values;
-      return exact(`${column} is ${negated ? 'null' : 'not null'}`);
-    }
-    case 'prefix': {
-      const { values } = find(condition.target);
-      return negated ? ANY : { text: `(${values} is not null)`, exact: false };
-    }
+    case 'exists':
+      return exact(existence(condition.target, find(condition.target), negated));
+    case 'prefix':
+      return negated
+        ? ANY
+        : { text: `(${existence(condition.target, find(condition.target), false)})`, exact: false };
     case 'words': {
-      const { values } = find(condition.target);
+      const { values, hold } = find(condition.target);
       const each = condition.words.map(
-        (word) => `${values} ${negated ? 'not ' : ''}contain_any (${literal(word)})`,
+        (word) => `${values} ${negated ? 'not ' : ''}contain_any (${literal(hold(word))})`,
       );
       return exact(negated ? [...each, `${values} is null`].join(' or ') : each.join(' and '));
     }
@@ -73,6 +71,13 @@ export function filterExpression(condition: Condition, find: ColumnsOf, negated 
       return { text: `(${fails.join(' or ')})`, exact: isExact };
     }
   }
+}
+
+function existence({ type }: Target, columns: FilterColumns, negated: boolean): string {
+  if (type === 'geo') return `${placeColumns(columns).south} is ${negated ? 'null' : 'not null'}`;
+  const { values, isThere } = columns;
+  if (isThere === undefined) return `${values} is ${negated ? 'null' : 'not null'}`;
+  return `${values} ${negated ? 'not ' : ''}contain_any (${literal(isThere)})`;
 }
 
 /** Any value is at least x exactly when the greatest one is; any is at most x exactly when the least one is. */
@@ -101,8 +106,7 @@ function exact(text: string): FilterExpression {
 }
 
 /** A literal: a number, `true`, `false`, or a digest between quotes, which has nothing to escape. */
-function literal(value: Scalar): string {
-  const held = columnValue(value);
+function literal(held: Scalar): string {
   return typeof held === 'string' ? `'${held}'` : String(held);
 }
 

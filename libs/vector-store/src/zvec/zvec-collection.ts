@@ -4,6 +4,7 @@ import {
   type Collection,
   type DenseName,
   type DenseVector,
+  type FilterableType,
   type PointId,
   type SparseScheme,
   type SparseVector,
@@ -13,6 +14,7 @@ import {
   assertKnown,
   assertNoneLacking,
   assertNotRemade,
+  definitionWithField,
   needsWholeVector,
   vectorChange,
 } from '../collections.ts';
@@ -34,6 +36,7 @@ import type {
 } from '../store.ts';
 import { checkAdditions, checkScheme, checkSearchVector, denseVector } from '../vector-check.ts';
 import { removeFolder, tableFolder, writeDefinition } from './collection-folder.ts';
+import { fillAddedFields } from './added-field.ts';
 import { countLacking, createTable, tablesOf } from './collection-tables.ts';
 import { CollectionTerms } from './collection-terms.ts';
 import * as column from './columns.ts';
@@ -65,7 +68,9 @@ export class ZvecCollection {
   readonly folder: string;
   readonly #zvec: Zvec;
   readonly #tables: Map<DenseName, ZvecTable>;
-  readonly #columnsOf: column.ColumnsOf;
+  #columnsOf: column.ColumnsOf;
+  /** By the definition, and by that which is being made while a field is added. */
+  #rowOf: ReturnType<typeof column.rowOf>;
   readonly #terms: CollectionTerms;
   readonly #tombstones: Tombstones;
   readonly #documents: DocumentWrites;
@@ -74,6 +79,7 @@ export class ZvecCollection {
   readonly #running = new Running();
   #definition: Collection;
   #lastWrite: Promise<unknown> = Promise.resolve();
+  #lastAddition: Promise<unknown> = Promise.resolve();
 
   /** @throws EmbedmillError `store_unavailable` when zvec cannot open it: another process has it, or it is damaged. */
   static async open(zvec: Zvec, definition: Collection, folder: string): Promise<ZvecCollection> {
@@ -112,8 +118,13 @@ export class ZvecCollection {
     this.#tombstones = tombstones;
     this.#columnsOf = column.columnsOf(definition);
     this.#terms = new CollectionTerms(column.countedSchemes(definition), isEmpty);
-    const rowOf = column.rowOf(definition);
-    this.#documents = new DocumentWrites(() => this.#tablesNow, this.#terms, tombstones, rowOf);
+    this.#rowOf = column.rowOf(definition);
+    this.#documents = new DocumentWrites(
+      () => this.#tablesNow,
+      this.#terms,
+      tombstones,
+      (point, dense) => this.#rowOf(point, dense),
+    );
   }
 
   get definition(): Collection {
@@ -161,6 +172,37 @@ export class ZvecCollection {
       this.#definition = wanted;
       if (dropped !== undefined) await this.#drop(dropped.name);
     });
+  }
+
+  /**
+   * What is written from now on has the field's columns; then what was written before gets them, some rows at a time; then
+   * the field is part of the definition. Cut short, it is begun again by whoever asks for it.
+   */
+  addField(field: string, type: FilterableType): Promise<void> {
+    const addition = this.#lastAddition.then(async () => {
+      const wanted = definitionWithField(this.#definition, field, type);
+      if (wanted === this.#definition) return;
+      const write = <T>(action: () => Promise<T>) => this.#write(action);
+      try {
+        await write(async () => {
+          for (const table of this.#tables.values())
+            await table.addColumns(column.addedColumns(this.#zvec, wanted));
+          this.#rowOf = column.rowOf(wanted);
+        });
+        await fillAddedFields(this.#zvec, wanted, [...this.#tables.values()], write);
+        await write(async () => {
+          // Of what has changed since, only the field is ours.
+          const now = definitionWithField(this.#definition, field, type);
+          await writeDefinition(this.folder, now);
+          this.#definition = now;
+        });
+      } finally {
+        this.#columnsOf = column.columnsOf(this.#definition);
+        this.#rowOf = column.rowOf(this.#definition);
+      }
+    });
+    this.#lastAddition = addition.catch(() => undefined);
+    return this.#running.track(addition);
   }
 
   find(documents: DocumentKey[]): Promise<(FoundDocument | undefined)[]> {

@@ -7,6 +7,7 @@ import {
   type CollectionName,
   type DenseName,
   type DenseVector,
+  type FilterableType,
   type SparseScheme,
   type TenantId,
 } from '@embedmill/jobs';
@@ -115,6 +116,10 @@ class ZvecStore implements VectorStore {
     return [...this.#open.values()]
       .map((collection) => collection.definition)
       .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  async addField(name: CollectionName, field: string, type: FilterableType): Promise<void> {
+    await this.#collection(name).addField(field, type);
   }
 
   updateCollection(collection: Collection, known?: Collection): Promise<void> {

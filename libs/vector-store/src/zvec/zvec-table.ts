@@ -42,6 +42,7 @@ export class ZvecTable {
   readonly #native: ZVecCollection;
   readonly #where: string;
   readonly #running = new Running();
+  readonly #passes = new Running();
   #unsealed = 0;
   /**
    * A write failed, as on a full disk, or may have. zvec reads its log back to the first entry that is not whole, and goes
@@ -109,7 +110,7 @@ export class ZvecTable {
 
   /** Goes through all rows, in no order; rows written meanwhile may be among them or not. */
   forEach(outputFields: string[], visit: (row: ZVecDoc) => void): Promise<void> {
-    return this.#running.track(this.#goThrough(outputFields, visit));
+    return this.#running.track(this.#passes.track(this.#goThrough(outputFields, visit)));
   }
 
   async upsert<T>(items: T[], rowOf: (item: T) => ZVecDocInput): Promise<void> {
@@ -131,11 +132,15 @@ export class ZvecTable {
     this.#unsealed += rows.length;
   }
 
-  /** Adds those of these columns that the table has not. */
+  /** Adds those of these columns that the table has not, between passes over its rows. */
   async addColumns(fields: readonly ZVecFieldSchema[]): Promise<void> {
+    await this.#merging;
     const there = new Set(this.#native.schema.fields().map(({ name }) => name));
     for (const fieldSchema of fields) {
-      if (!there.has(fieldSchema.name)) await this.#run(() => this.#native.addColumnSync({ fieldSchema }));
+      if (there.has(fieldSchema.name)) continue;
+      // zvec refuses it while one goes through the rows.
+      await this.#passes.ended();
+      await this.#run(() => this.#native.addColumnSync({ fieldSchema }));
     }
     if (!fields.every(({ name }) => there.has(name))) await syncFiles(this.folder);
   }
