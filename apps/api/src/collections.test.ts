@@ -243,9 +243,9 @@ test('a field is made filterable afterwards; values that do not fit are told, an
   });
   await api.parts.store.replaceDocuments(name, documents);
   const add = (body: unknown) => api.json('POST', '/api/v1/collections/fields/filterable', body);
-  for (const _ of ['once', 'again']) {
+  for (const time of ['once', 'again']) {
     const { status, body } = await add({ field: 'tag', type: 'keyword' });
-    expect({ status, body }).toMatchObject({
+    expect({ status, body }, time).toMatchObject({
       status: 200,
       body: {
         values: 3,
