@@ -15,6 +15,7 @@ import { startTestRedis } from '@embedmill/redis-server';
 import { Spool } from '@embedmill/sources';
 import type { VectorStore } from '@embedmill/vector-store';
 import { startDispatcher } from '../apps/api/src/dispatcher.ts';
+import { SourceThreads } from '../apps/api/src/source-threads.ts';
 import { deviceSeconds, type Cluster } from '../apps/cli/src/plan/cluster.ts';
 import { simulate } from '../apps/cli/src/plan/simulation.ts';
 
@@ -83,8 +84,10 @@ async function runJob({ redisUrl, spool, queue, closers }: Rig, cluster: Cluster
     });
     closers.push(() => worker.close());
   }
+  const threads = new SourceThreads(spool);
+  closers.push(() => threads.close());
   const dispatcher = await startDispatcher({
-    ...{ redisUrl, spool, store: {} as VectorStore, models: () => Promise.resolve([]) },
+    ...{ redisUrl, spool, threads, store: {} as VectorStore, models: () => Promise.resolve([]) },
     jobs: 100,
     scans: 4,
     weightOf: () => 1,

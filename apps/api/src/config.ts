@@ -2,6 +2,7 @@ import { z } from 'zod';
 import {
   EmbedmillError,
   listed,
+  METADATA_BYTES,
   readSettings,
   sharedConfig,
   sharedSettings,
@@ -67,6 +68,12 @@ export const settingsSchema = z.strictObject({
     description:
       'What token ids in requests are, where no alias says it: refused, or taken to be of the model’s own vocabulary.',
   }),
+  EMBEDMILL_API_METADATA_BYTES: integer(1024, 1024 ** 2)
+    .default(METADATA_BYTES)
+    .meta({
+      description:
+        'The most metadata that a document may have, in bytes as JSON: it is stored with each chunk.',
+    }),
   EMBEDMILL_API_QUERY_SECONDS: integer(1, 110)
     .default(30)
     .meta({ description: 'How long a search waits for a worker to embed its query.' }),
@@ -196,6 +203,8 @@ export interface ApiConfig extends SharedConfig {
   maxUploadBytes: number;
   aliases: ModelAliases;
   tokenIds: TokenIds;
+  /** Of a document's metadata. */
+  metadataBytes: number;
   queryTimeoutMs: number;
   access: AccessOptions;
   limits: LimitOptions;
@@ -239,6 +248,7 @@ export function readConfig(environment: Record<string, string | undefined>): Api
       }),
     ),
     tokenIds: read.EMBEDMILL_API_TOKEN_IDS,
+    metadataBytes: read.EMBEDMILL_API_METADATA_BYTES,
     queryTimeoutMs: read.EMBEDMILL_API_QUERY_SECONDS * 1000,
     shutdownMs: read.EMBEDMILL_API_SHUTDOWN_SECONDS * 1000,
     dispatcher: {

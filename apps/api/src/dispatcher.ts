@@ -3,6 +3,7 @@ import {
   asEmbedmillError,
   EmbedmillError,
   isFinished,
+  tooManyFailures,
   type CollectionName,
   type JobState,
   type Shard,
@@ -21,7 +22,6 @@ import {
   type JobSource,
   type QueueOptions,
 } from '@embedmill/queue';
-import { failShard } from '@embedmill/sources';
 import { joinOutput } from './export-output.ts';
 import { RunningJob } from './running-job.ts';
 import { scan, type ScanParts } from './scan.ts';
@@ -81,6 +81,8 @@ const MAX_INTERNAL_ERRORS = 20;
 
 /** A source of so many bytes of NDJSON is scanned within some tens of milliseconds. */
 const SMALL_BYTES = 1024 * 1024;
+/** Of a dispatcher's lock, while it scans the job at one place. */
+const MOST_LOSSES = 3;
 
 /** What all jobs of a dispatcher share. */
 interface InHand {
@@ -119,6 +121,7 @@ async function dispatch(
 ): Promise<void> {
   try {
     if (await hasFinished(handle, options)) return;
+    await assertNotLosing(handle);
     const source = await scanned(handle, options, inHand, signal);
     if (source === undefined) return await finish(handle, options, 'cancelled');
     const job = new RunningJob(handle, source, {
@@ -145,6 +148,26 @@ async function dispatch(
     handle.record = { ...handle.record, error: { code: error.code, message: error.message } };
     await finish(handle, options, 'failed');
   }
+}
+
+/**
+ * Ends a job at whose source dispatchers die: each would take the next one with it. One that runs is not held to this,
+ * for what it waits for is not in the dispatcher. Errors: `dispatcher_lost`.
+ */
+async function assertNotLosing(handle: IngestHandle): Promise<void> {
+  const { record, lockLosses } = handle;
+  if (record.state === 'running') return;
+  const place = record.fetched === null ? 'source' : 'manifest';
+  const { lostAt } = record;
+  if (lostAt?.place !== place) {
+    // The loss that led here, if there was one, was at this place.
+    handle.record = { ...record, lostAt: { place, losses: Math.max(0, lockLosses - 1) } };
+    await handle.save();
+    return;
+  }
+  if (lockLosses - lostAt.losses < MOST_LOSSES) return;
+  const message = `dispatchers died, or lost their lock, ${MOST_LOSSES} times while they read the job's ${place === 'source' ? 'source' : 'lines'}; it is not tried again: look into the API's log for why, and submit it in smaller parts`;
+  throw new EmbedmillError('dispatcher_lost', message);
 }
 
 /** Whether the job had finished before, also where Redis does not know it any more; what was left to do then is done. */
@@ -216,16 +239,20 @@ async function foldAll(handle: IngestHandle, options: DispatcherOptions): Promis
 async function loseShard(shard: Shard, options: DispatcherOptions): Promise<ShardResult> {
   options.log.warn({ shard: shard.index }, 'workers died on a shard again and again');
   const message = 'workers died on its shard again and again; retry the job to try its documents once more';
-  const result = await failShard(options.spool, shard, new EmbedmillError('worker_lost', message));
+  const input = { shard, code: 'worker_lost', message } as const;
+  const result = await options.threads.run('failShard', input, { share: shard.tenant });
   options.hooks?.onLost?.(result.failed);
   return result;
 }
 
-/** Tells a job's webhook once that too many of its documents have failed. */
+/** Tells a job's webhook once that many of its documents have failed, and ends one of which more did than may. */
 function failuresTeller(handle: IngestHandle, { webhooks }: DispatcherOptions): () => Promise<void> {
   let isTold = false;
   return async () => {
     if (webhooks !== undefined) isTold ||= await tellFailures(handle, webhooks);
+    const { maxFailures, progress } = handle.record;
+    const tooMany = tooManyFailures(maxFailures, progress);
+    if (tooMany !== undefined) throw tooMany;
   };
 }
 

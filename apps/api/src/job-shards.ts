@@ -131,8 +131,8 @@ export class JobShards implements WaitingJob {
   }
 
   #shardOf(index: number, range: ShardRange): Shard {
-    const { purpose, collection, tenant, sequence, sink } = this.#handle.record;
+    const { purpose, collection, tenant, sequence, metadataBytes, sink } = this.#handle.record;
     const [job, rival, source] = [this.#handle.id, this.#rival, this.#source];
-    return { job, index, sequence, rival, purpose, collection, tenant, sink, source, range };
+    return { job, index, sequence, rival, purpose, collection, tenant, metadataBytes, sink, source, range };
   }
 }

@@ -13,6 +13,7 @@ import { startDispatcher } from './dispatcher.ts';
 import { recoverJobs } from './recovery.ts';
 import { startSweeping } from './retention.ts';
 import { buildServer } from './server.ts';
+import { SourceThreads, USUAL_THREADS } from './source-threads.ts';
 import { deliverWebhook } from './webhooks.ts';
 
 /**
@@ -47,6 +48,8 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
   const traced = tracing.isOn;
   const spool = await Spool.open(config.spool, new S3Objects(config.s3), config.diskReserve);
   await spool.removeAbandoned(ABANDONED_MS);
+  // A thread for each scan that may be under way, large and small, and one for what requests want.
+  const threads = new SourceThreads(spool, { ...USUAL_THREADS, threads: 2 * config.dispatcher.scans + 1 });
   const models = () => listModels({ modelsDir: config.modelsFolder, cacheDir: config.modelCacheFolder });
   await models();
   const allowances = new Allowances(config.allowancesFile, log);
@@ -77,6 +80,7 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
     allowances,
     webhooks,
     spool,
+    threads,
     store,
     models,
     metrics,
@@ -108,7 +112,7 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
     weightOf: allowances.weightOf.bind(allowances),
     maxSourceBytes: config.maxUploadBytes,
     openUrl: fetching.open.bind(fetching),
-    ...{ spool, store, models, log },
+    ...{ spool, threads, store, models, log },
     webhooks: { send: webhooks.send.bind(webhooks), operator: config.webhook },
     hooks: {
       onFinished: (state) => metrics.finishedJobs.add(1, { state }),
@@ -128,6 +132,7 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
       clearTimeout(cut);
       await sweeping.close();
       await dispatcher.close();
+      await threads.close();
       await delivering.close();
       await webhooks.close();
       await fetching.close();

@@ -7,6 +7,7 @@ import type { Tracing } from '@embedmill/tracing';
 import type { VectorStore } from '@embedmill/vector-store';
 import type { Allowances } from './access/allowances.ts';
 import type { ApiConfig } from './config.ts';
+import type { SourceThreads } from './source-threads.ts';
 
 /** What is done over all tenants’ jobs, by no request. */
 type Uncontrolled =
@@ -32,6 +33,8 @@ export interface ApiParts {
   >;
   /** Throws `quota_exhausted` where whoever asks may submit nothing more today. */
   assertQuota?: () => Promise<void>;
+  /** In which sources are read. */
+  threads: SourceThreads;
   /** What became of webhooks. */
   webhooks: Pick<WebhookQueue, 'deliveries'>;
   store: VectorStore;
@@ -40,7 +43,10 @@ export interface ApiParts {
   metrics: Metrics<'api'>;
   config: Pick<ApiConfig, 'sourceFolder' | 's3Sources' | 's3Targets' | 'maxUploadBytes' | 'queryTimeoutMs'> &
     Partial<
-      Pick<ApiConfig, 'prices' | 'names' | 'access' | 'limits' | 'storeReads' | 'aliases' | 'tokenIds'>
+      Pick<
+        ApiConfig,
+        'prices' | 'names' | 'access' | 'limits' | 'storeReads' | 'aliases' | 'tokenIds' | 'metadataBytes'
+      >
     >;
   log: Log;
   /** None by default. */

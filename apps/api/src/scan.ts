@@ -8,7 +8,7 @@ import {
   type StoredSource,
 } from '@embedmill/jobs';
 import { sourceOf, type IngestHandle } from '@embedmill/queue';
-import { fetchSource, transcode, writeManifest, type OpenUrl } from '@embedmill/sources';
+import { fetchSource, type OpenUrl } from '@embedmill/sources';
 import { withAverageLength, type MeasuringParts } from './average-length.ts';
 import type { DispatcherLog } from './dispatcher.ts';
 import { storedDocuments } from './stored-documents.ts';
@@ -35,12 +35,13 @@ export async function scan(
   if (await handle.isCancelled()) return undefined;
   handle.record = { ...record, state: 'scanning', startedAt: record.startedAt ?? new Date().toISOString() };
   await handle.save();
-  const { spool } = options;
+  const { threads } = options;
   const scanned = await unlessCancelled(handle, signal, async (either) => {
     const source = sourceOf(record) ?? (await copySource(handle, options, either));
-    const totals = await writeManifest(spool, handle.id, source, record.collection.profile, {
-      ...{ signal: either, tenant: record.tenant },
-    });
+    const { filterable } = record.collection.profile;
+    const { tenant, maxFailures, metadataBytes } = record;
+    const input = { job: handle.id, source, filterable, tenant, metadataBytes, maxFailures };
+    const totals = await threads.run('manifest', input, { share: tenant, signal: either });
     return { source, totals };
   });
   if (scanned === undefined) return undefined;
@@ -53,7 +54,7 @@ export async function scan(
     ...handle.record,
     collection: isExport
       ? record.collection
-      : await withAverageLength(record.collection, { id: handle.id, source }, options),
+      : await withAverageLength(record.collection, { id: handle.id, source, share: record.tenant }, options),
     state: 'running',
     progress: { ...handle.record.progress, ...totals },
   };
@@ -133,7 +134,8 @@ async function copySource(handle: IngestHandle, options: ScanParts, signal: Abor
   }
 
   async function transcoded(from: StoredSource, encoding: SourceEncoding): Promise<SourceRef> {
-    const profile = collection.profile;
-    return (await transcode(spool, handle.id, from, encoding, { profile, maxBytes, signal })).source;
+    const { filterable } = collection.profile;
+    const input = { job: handle.id, source: from, encoding, filterable, maxBytes };
+    return options.threads.run('transcode', input, { share: handle.record.tenant, signal });
   }
 }

@@ -9,6 +9,8 @@ import {
   encodingOfNamed,
   formatOfName,
   isFinished,
+  maxFailuresSchema,
+  METADATA_BYTES,
   parseDocument,
   prioritySchema,
   readingSchema,
@@ -20,6 +22,7 @@ import {
   type Filter,
   type Job,
   type JobId,
+  type MaxFailures,
   type Priority,
   type Sink,
   type SourceEncoding,
@@ -85,12 +88,19 @@ export const submissionSchema = z
     priority: prioritySchema.optional().meta({
       description: 'Before which of its tenant’s jobs it comes; `normal` by default.',
     }),
+    maxFailures: maxFailuresSchema.optional(),
     webhook: webhookSchema.optional().meta({ description: 'Whom to tell of the job’s end.' }),
   })
   .refine(
     ({ documents, source }) => (documents === undefined) !== (source === undefined),
     'give documents or a source',
   );
+
+export interface UploadReading {
+  /** Undefined for plain NDJSON. */
+  encoding: SourceEncoding | undefined;
+  maxFailures: MaxFailures | undefined;
+}
 
 export interface Submitted {
   job: Job;
@@ -112,9 +122,9 @@ export class Submission {
     collection: Collection,
     request: FastifyRequest,
     body: IncomingMessage,
-    encoding: SourceEncoding | undefined,
+    how: UploadReading,
   ): Promise<Submitted> {
-    const submitted = this.#upload(collection, request, body, encoding);
+    const submitted = this.#upload(collection, request, body, how);
     this.#receiving.add(submitted);
     const forget = () => void this.#receiving.delete(submitted);
     submitted.then(forget, forget);
@@ -130,7 +140,7 @@ export class Submission {
     collection: Collection,
     request: FastifyRequest,
     body: IncomingMessage,
-    encoding: SourceEncoding | undefined,
+    { encoding, maxFailures }: UploadReading,
   ): Promise<Submitted> {
     const { spool, config, metrics } = this.#parts;
     const id = idFor(collection, request);
@@ -153,6 +163,7 @@ export class Submission {
       priority: priorityOf(request),
       retryOf: null,
       webhook,
+      maxFailures,
     } as const;
     const asGiven =
       encoding === undefined
@@ -168,14 +179,14 @@ export class Submission {
   async json(collection: Collection, request: FastifyRequest, body: JsonBody): Promise<Submitted> {
     const parsed = parseRequest(submissionSchema, body.value);
     if (!parsed.success) throw invalidRequest(parsed.error);
-    const { documents, source, webhook, priority = priorityOf(request) } = parsed.data;
+    const { documents, source, webhook, maxFailures, priority = priorityOf(request) } = parsed.data;
     const job = {
       ...{ id: idFor(collection, request), purpose: 'ingest' as const, collection },
-      ...{ digest: `json:${body.sha256}`, retryOf: null, webhook },
+      ...{ digest: `json:${body.sha256}`, retryOf: null, webhook, maxFailures },
       priority,
     };
     if (documents !== undefined) {
-      const lines = inlineLines(documents, collection);
+      const lines = inlineLines(documents, collection, this.#parts.config.metadataBytes);
       return this.#submit('inline', { ...job, source: { kind: 'inline', lines }, label: 'inline' });
     }
     const { path = '', url, s3, ...said } = source ?? {};
@@ -315,8 +326,9 @@ export class Submission {
    * The job is in the spool before it is on the queue, so that it is not lost where the queue loses it. Afterwards
    * the spool has what the id stands for, and no source that no job was made of.
    */
-  async #submit(kind: SubmissionKind, job: NewJob): Promise<Submitted> {
-    const { queue, spool, metrics, log } = this.#parts;
+  async #submit(kind: SubmissionKind, given: NewJob): Promise<Submitted> {
+    const { queue, spool, metrics, log, config } = this.#parts;
+    const job = { ...given, metadataBytes: config.metadataBytes };
     let kept = false;
     let created = false;
     try {
@@ -394,11 +406,13 @@ function tenantFolder(): string | undefined {
   throw new EmbedmillError('source_forbidden', message);
 }
 
-function inlineLines(documents: unknown[], collection: Collection): string[] {
+function inlineLines(documents: unknown[], collection: Collection, metadataBytes = METADATA_BYTES): string[] {
   if (documents.length > MAX_INLINE_DOCUMENTS)
     throw tooLargeInline(`there are ${documents.length} documents`);
   const { tenant } = currentPrincipal();
-  const parsed = documents.map((value) => parseDocument(value, collection.profile, tenant));
+  const parsed = documents.map((value) =>
+    parseDocument(value, collection.profile, tenant, { metadataBytes }),
+  );
   const details = parsed.flatMap((parse, index): ErrorDetail[] => {
     if (parse.ok) return [];
     const found =

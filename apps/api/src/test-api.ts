@@ -13,6 +13,7 @@ import type { Allowances } from './access/allowances.ts';
 import { startDispatcher } from './dispatcher.ts';
 import { fakeAnswer, MODELS } from './fake-worker.ts';
 import type { ApiParts } from './parts.ts';
+import { SourceThreads } from './source-threads.ts';
 import { buildServer } from './server.ts';
 
 /** The API on a port of its own, over a real Redis, a real spool and a real embedded store. */
@@ -81,10 +82,14 @@ async function start(
   const webhooks = await WebhookQueue.open({ redisUrl: redis.url });
   closers.push(() => webhooks.close());
   const logged: string[] = [];
+  const spool = await Spool.open(spoolFolder);
+  const threads = new SourceThreads(spool);
+  closers.push(() => threads.close());
   const parts: TestApi['parts'] = {
     webhooks,
     ...{ queue, store, models: async () => MODELS, metrics: createMetrics('api') },
-    spool: await Spool.open(spoolFolder),
+    spool,
+    threads,
     ...(options.allowances && { allowances: options.allowances }),
     config: {
       sourceFolder: undefined,
@@ -141,6 +146,7 @@ async function start(
           maxSourceBytes: 1e9,
           openUrl: fetching.open.bind(fetching),
           spool: parts.spool,
+          threads,
           log: { info: () => {}, warn: () => {} },
         },
         ...{ store, models: parts.models },

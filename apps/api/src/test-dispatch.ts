@@ -14,6 +14,7 @@ import {
 import { connectQueue, ModelConsumer, newJobId, type Queue, type QueueOptions } from '@embedmill/queue';
 import { Spool } from '@embedmill/sources';
 import type { VectorStore } from '@embedmill/vector-store';
+import { SourceThreads } from './source-threads.ts';
 import { startDispatcher, type DispatcherOptions } from './dispatcher.ts';
 
 export const collection: Collection = {
@@ -67,6 +68,8 @@ export async function testDispatch(address: QueueOptions): Promise<TestDispatch>
   const folder = await mkdtemp(join(tmpdir(), 'embedmill-dispatcher-'));
   closers.push(() => rm(folder, { recursive: true, force: true }));
   const spool = await Spool.open(folder);
+  const threads = new SourceThreads(spool);
+  closers.push(() => threads.close());
   const queue = await connectQueue(address);
   closers.push(() => queue.close());
 
@@ -80,7 +83,7 @@ export async function testDispatch(address: QueueOptions): Promise<TestDispatch>
     lockMs: 1000,
     maxSourceBytes: 1e9,
     openUrl: () => Promise.reject(new Error('no URLs here')),
-    ...{ spool, store, models: () => Promise.resolve([]) },
+    ...{ spool, threads, store, models: () => Promise.resolve([]) },
     log: { info: () => {}, warn: () => {} },
   });
 

@@ -7,6 +7,7 @@ import {
   EmbedmillError,
   encodingOfNamed,
   formatOfMediaType,
+  maxFailuresSchema,
   MEDIA_TYPES,
   parseJson,
   prioritySchema,
@@ -166,7 +167,13 @@ const metadataParameter = z
   )
   .pipe(readingSchema.shape.metadata);
 
-/** What an upload's address says of its format. */
+const maxFailuresParameter = z
+  .string()
+  .optional()
+  .transform((text) => (text === undefined || text.endsWith('%') ? text : Number(text)))
+  .pipe(maxFailuresSchema.optional());
+
+/** What an upload's address says of its format, and of the job. */
 export const uploadQuerySchema = z.strictObject({
   format: sourceFormatSchema.optional().meta({ description: 'By default what the Content-Type says.' }),
   columns: columnsParameter.meta({
@@ -174,6 +181,9 @@ export const uploadQuerySchema = z.strictObject({
   }),
   metadata: metadataParameter.meta({
     description: 'The columns that become metadata, separated by commas, or `rest` for all others.',
+  }),
+  maxFailures: maxFailuresParameter.meta({
+    description: 'As in JSON: a whole number, or a share as 0.05 or 5%.',
   }),
   delimiter: readingSchema.shape.delimiter,
   encoding: readingSchema.shape.encoding,
@@ -185,9 +195,11 @@ export const uploadQuerySchema = z.strictObject({
 
 /** How an upload is to be read; undefined for plain NDJSON. Errors: `invalid_request`. */
 export function uploadEncoding(
-  said: z.output<typeof uploadQuerySchema>,
+  query: z.output<typeof uploadQuerySchema>,
   headers: FastifyRequest['headers'],
 ): SourceEncoding | undefined {
+  const { format, columns, metadata, delimiter, encoding, listSeparator } = query;
+  const said = { format, columns, metadata, delimiter, encoding, listSeparator };
   const type = headers['content-type'] ?? '';
   const gzip = headers['content-encoding'] === 'gzip' || type.startsWith('application/gzip');
   return encodingOfNamed({ ...formatOfMediaType(type), gzip }, said);

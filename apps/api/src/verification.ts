@@ -3,13 +3,13 @@ import {
   EmbedmillError,
   isFinished,
   type CollectionName,
-  type Document,
   type DocumentReport,
   type Verification,
 } from '@embedmill/jobs';
 import { sourceOf, type IngestRecord } from '@embedmill/queue';
-import { readLines, readManifest, readShardLines, type Line } from '@embedmill/sources';
+import { readLines, readManifest } from '@embedmill/sources';
 import type { ApiParts } from './parts.ts';
+import type { ShardKeys } from './source-tasks.ts';
 
 /** What was counted, without what is done about it. */
 export type Comparison = Pick<Verification, 'documents' | 'stored' | 'failed' | 'missing' | 'missingIds'>;
@@ -31,9 +31,9 @@ const NOTHING_COMPARED: Comparison = {
 export class JobComparison {
   comparison: Comparison = NOTHING_COMPARED;
   readonly #record: IngestRecord;
-  readonly #parts: Pick<ApiParts, 'spool' | 'store'>;
+  readonly #parts: Pick<ApiParts, 'spool' | 'store' | 'threads'>;
 
-  constructor(record: IngestRecord, parts: Pick<ApiParts, 'spool' | 'store'>) {
+  constructor(record: IngestRecord, parts: Pick<ApiParts, 'spool' | 'store' | 'threads'>) {
     this.#record = record;
     this.#parts = parts;
   }
@@ -45,7 +45,7 @@ export class JobComparison {
   }
 
   async *missingLines(): AsyncGenerator<Uint8Array> {
-    const { id, collection, tenant, progress, state } = this.#record;
+    const { id, collection, tenant, metadataBytes, progress, state } = this.#record;
     const source = sourceOf(this.#record);
     // Before the scan there is nothing to compare with.
     if (source === undefined || progress.shards === 0) return;
@@ -55,18 +55,14 @@ export class JobComparison {
     try {
       if (wentAway && source.kind === 'inline' && source.lines.length === 0) throw gone(id);
       for await (const { range } of readManifest(spool, id)) {
-        for await (const group of readShardLines(spool, { collection, tenant, source, range })) {
-          const valid: { line: Line; document: Document }[] = [];
-          for (const read of group) {
-            if (read.kind === 'duplicate') continue;
-            if (read.kind === 'document' && !failed.has(read.line.number)) valid.push(read);
-            else this.#count({ failed: 1 });
-          }
-          for (const { line, document } of await this.#missing(valid)) {
-            this.#count({ missing: 1 }, document.id);
-            yield* spool.readSource(source, line.offset, line.length);
-            yield Buffer.from('\n');
-          }
+        const shard = { collection, tenant, metadataBytes, source, range };
+        const keys = await this.#parts.threads.run('shardKeys', shard, { share: tenant });
+        const valid = keys.documents.filter(({ line }) => !failed.has(line));
+        this.#count({ failed: keys.invalid + keys.documents.length - valid.length });
+        for (const { id: document, offset, length } of await this.#missing(valid)) {
+          this.#count({ missing: 1 }, document);
+          yield* spool.readSource(source, offset, length);
+          yield Buffer.from('\n');
         }
       }
     } catch (thrown) {
@@ -75,12 +71,9 @@ export class JobComparison {
     }
   }
 
-  async #missing<Read extends { document: Document }>(valid: Read[]): Promise<Read[]> {
+  async #missing(valid: ShardKeys['documents']): Promise<ShardKeys['documents']> {
     const name = this.#record.collection.name as CollectionName;
-    const found = await this.#parts.store.findDocuments(
-      name,
-      valid.map(({ document }) => document),
-    );
+    const found = await this.#parts.store.findDocuments(name, valid);
     // What a later submission or deletion has decided is not missing, whatever came of it.
     const isThere = (n: number): boolean => {
       const one = found[n];

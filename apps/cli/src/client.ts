@@ -14,6 +14,7 @@ import {
   type Filter,
   type Hit,
   type Job,
+  type MaxFailures,
   type OutputFormat,
   type Priority,
   type profileSchema,
@@ -67,6 +68,7 @@ export interface Upload {
   reading?: Reading;
   webhook?: Webhook | undefined;
   priority?: Priority | undefined;
+  maxFailures?: MaxFailures | undefined;
 }
 
 /** Where the server finds the documents itself. */
@@ -312,7 +314,11 @@ export class Client {
   submitSource(
     collection: string,
     source: ServerSource,
-    options: { webhook?: Webhook | undefined; priority?: Priority | undefined } = {},
+    options: {
+      webhook?: Webhook | undefined;
+      priority?: Priority | undefined;
+      maxFailures?: MaxFailures | undefined;
+    } = {},
   ): Promise<Job> {
     const path = `/api/v1/collections/${part(collection)}/jobs`;
     return this.#server.json('POST', path, looseJob, { source, ...options });
@@ -324,6 +330,7 @@ export class Client {
    */
   async submit(collection: string, upload: Upload): Promise<Job> {
     const url = new URL(`${this.url}/api/v1/collections/${part(collection)}/jobs`);
+    if (upload.maxFailures !== undefined) url.searchParams.set('maxFailures', String(upload.maxFailures));
     for (const [name, value] of Object.entries(upload.reading ?? {})) {
       if (value === undefined) continue;
       const text = typeof value === 'string' ? value : JSON.stringify(value);

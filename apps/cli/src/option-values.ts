@@ -1,10 +1,12 @@
 import { InvalidArgumentError } from 'commander';
 import {
   columnsSchema,
+  maxFailuresSchema,
   readingSchema,
   SPARSE_SCHEMES,
   sparseSchemeSchema,
   type Columns,
+  type MaxFailures,
   type SparseScheme,
   type Webhook,
   webhookSchema,
@@ -45,6 +47,13 @@ export function metadataOf(given: string): 'rest' | string[] {
   const names = given.split(',').map((name) => name.trim());
   if (!names.includes('')) return names;
   throw new InvalidArgumentError('Write rest, or names of columns with commas between, as in year,author.');
+}
+
+/** How many documents may fail: a whole number, or a share as 5% or 0.05. */
+export function maxFailuresOf(given: string): MaxFailures {
+  const parsed = maxFailuresSchema.safeParse(given.endsWith('%') ? given : Number(given));
+  if (parsed.success && given.trim() !== '') return parsed.data;
+  throw new InvalidArgumentError('It must be a whole number, or a share as 5% or 0.05.');
 }
 
 /** What stands between the cells of a CSV. */

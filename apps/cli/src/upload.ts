@@ -7,6 +7,7 @@ import {
   formatOfName,
   parseJson,
   type Job,
+  type MaxFailures,
   type Priority,
   type Reading,
   type SourceFormat,
@@ -89,6 +90,7 @@ export async function submitDocuments(
     reading?: Reading;
     webhook?: Webhook | undefined;
     priority?: Priority | undefined;
+    maxFailures?: MaxFailures | undefined;
   },
 ): Promise<Job> {
   const {
@@ -99,6 +101,7 @@ export async function submitDocuments(
     reading = {},
     webhook,
     priority,
+    maxFailures,
   } = options;
   const { format = 'ndjson', gzip = false } = source;
   const delimiter = reading.delimiter ?? source.delimiter;
@@ -115,6 +118,7 @@ export async function submitDocuments(
         reading: { ...reading, delimiter },
         webhook,
         priority,
+        maxFailures,
       });
     } catch (error) {
       const broken = error instanceof Unreachable || (error instanceof ServerError && error.retryable);

@@ -49,11 +49,18 @@ export const ERRORS = {
   source_unavailable: { status: 503, retryable: true, title: 'The source cannot be reached now' },
   source_changed: { status: 409, retryable: false, title: 'The source changed while the job ran' },
 
+  too_many_failures: { status: 422, retryable: false, title: 'More documents failed than may' },
+  dispatcher_lost: {
+    status: 500,
+    retryable: false,
+    title: 'Dispatchers died on the job again and again',
+  },
+
   // Documents
   malformed_json: { status: 422, retryable: false, title: 'The line is not a JSON object' },
   malformed_row: { status: 422, retryable: false, title: 'The row cannot be read' },
   line_too_long: { status: 422, retryable: false, title: 'The line is too long' },
-  invalid_utf8: { status: 422, retryable: false, title: 'The line is not valid UTF-8' },
+  invalid_utf8: { status: 422, retryable: false, title: 'Bytes that are no valid UTF-8' },
   invalid_unicode: { status: 422, retryable: false, title: 'The text has a lone surrogate or a NUL' },
   forbidden_key: { status: 422, retryable: false, title: 'A key that is not allowed' },
   foreign_tenant: { status: 403, retryable: false, title: 'The document is another tenant’s' },

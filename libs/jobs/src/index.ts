@@ -60,6 +60,7 @@ export {
 } from './document.ts';
 export { instantOf, instantText } from './datetime.ts';
 export { exactNumber, mayHaveInexactNumber, parseJson } from './exact-json.ts';
+export { maxFailuresSchema, tooManyFailures, type MaxFailures } from './max-failures.ts';
 export { METADATA_BYTES } from './metadata.ts';
 export { parseImageReference, type ImageReference, type ImageReferenceParse } from './image-reference.ts';
 export { asEmbedmillError, EmbedmillError, ERRORS, type ErrorCode, type ErrorDetail } from './errors.ts';

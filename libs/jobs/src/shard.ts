@@ -75,6 +75,9 @@ export const shardSchema = z.strictObject({
   tenant: tenantSchema.optional().meta({
     description: 'The only tenant whose documents may come; without it, each document names its own.',
   }),
+  metadataBytes: z.int().positive().optional().meta({
+    description: 'Of a document’s metadata as JSON, at most; what is usual by default.',
+  }),
   source: sourceRefSchema,
   range: shardRangeSchema,
 });

@@ -71,6 +71,11 @@ export class IngestHandle {
     return viewOf(this.record, this.#job.timestamp);
   }
 
+  /** How often a dispatcher's lock on it was lost, as of when this one got it: it died, or did not come to renew it. */
+  get lockLosses(): number {
+    return this.#job.stalledCounter;
+  }
+
   /** Errors: `queue_unavailable` when another dispatcher has the job, or the broker lost it. */
   async save(): Promise<void> {
     if (!(await this.#broker.saveHeld(INGEST_QUEUE, this.id, this.token, this.record))) throw this.#taken();

@@ -4,6 +4,7 @@ import {
   filterSchema,
   isFinished,
   jobStateSchema,
+  maxFailuresSchema,
   NO_PROGRESS,
   prioritySchema,
   progressSchema,
@@ -22,6 +23,7 @@ import {
   type Job,
   type JobId,
   type JobState,
+  type MaxFailures,
   type Priority,
   type Progress,
   type Shard,
@@ -66,6 +68,10 @@ export interface NewJob {
   /** Of the request's body, so that a repeated Idempotency-Key can be told from a misused one. */
   digest: string;
   retryOf: JobId | null;
+  /** Of a document's metadata, at most. */
+  metadataBytes?: number | undefined;
+  /** How many documents may fail; any number by default. */
+  maxFailures?: MaxFailures | undefined;
   /** Whom to tell of its end. */
   webhook?: Webhook | undefined;
   /** Of an export. */
@@ -94,6 +100,8 @@ export interface IngestRecord extends NewJob {
   settled: SettledShards;
   /** What it has used so far: in the same write as `progress`, so that the two always agree. */
   usage?: DailyUsage | undefined;
+  /** Where it was when its dispatcher's lock had been lost so often, while its source was being scanned. */
+  lostAt?: { place: string; losses: number } | undefined;
   error: { code: string; message: string } | null;
   startedAt: string | null;
   finishedAt: string | null;
@@ -141,6 +149,9 @@ const recordSchema = z.strictObject({
   digest: z.string(),
   retryOf: id.nullable(),
   webhook: webhookSchema.optional(),
+  metadataBytes: z.int().optional(),
+  maxFailures: maxFailuresSchema.optional(),
+  lostAt: z.strictObject({ place: z.string(), losses: z.int() }).optional(),
   sink: sinkSchema.optional(),
   sequence: sequenceSchema,
   submission: z.string(),

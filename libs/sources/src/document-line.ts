@@ -10,8 +10,13 @@ import {
   type Profile,
   type TenantId,
 } from '@embedmill/jobs';
+import { excessIn } from './line-bounds.ts';
 import { MAX_LINE_BYTES, type Line } from './lines.ts';
 import { faultOf } from './row-fault.ts';
+
+/** Of a report: what is wrong may be the id itself, and quote what the line says. */
+const MOST_ID_CHARACTERS = 512;
+const MOST_MESSAGE_CHARACTERS = 500;
 
 export type DocumentLine =
   { ok: true; line: Line; document: Document } | { ok: false; line: Line; report: DocumentReport };
@@ -45,6 +50,8 @@ export function readDocumentLine(
       null,
     );
   }
+  const excess = excessIn(line.bytes);
+  if (excess !== undefined) return refuse(new EmbedmillError('invalid_document', excess), null);
   let value: unknown;
   try {
     value = parseJson(line.bytes.toString('utf8'));
@@ -65,9 +72,9 @@ export function reportOf(
 ): DocumentReport {
   return {
     line: line.number,
-    id,
+    id: id === null ? null : id.slice(0, MOST_ID_CHARACTERS),
     code: error.code,
-    message: error.message,
+    message: error.message.slice(0, MOST_MESSAGE_CHARACTERS),
     retryable: ERRORS[error.code].retryable,
     offset: line.offset,
     length: line.length,

@@ -3,6 +3,7 @@ import { mkdir, open, rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { tmpdir } from 'node:os';
 import type { Document } from '@embedmill/jobs';
+import { piecesOf, DuplicateLines } from './duplicate-lines.ts';
 
 /**
  * Finds the lines of a job whose document comes again on a later line (the last one wins).
@@ -13,14 +14,17 @@ import type { Document } from '@embedmill/jobs';
  * be read one by one. Used by the scan alone: `add` in order of lines, then `duplicates` once, then `close`.
  */
 const RECORD = 24;
-const PARTITIONS = 64;
+const PARTITIONS = 256;
 
 export class DuplicateFinder {
+  readonly #folder = join(tmpdir(), `embedmill-ids-${randomUUID()}`);
   readonly #partitions: Partition[];
+  readonly #pairs: DuplicateLines;
 
   constructor(memoryRecords = 2_000_000) {
-    const folder = join(tmpdir(), `embedmill-ids-${randomUUID()}`);
+    const folder = this.#folder;
     const each = Math.max(1, Math.ceil(memoryRecords / PARTITIONS));
+    this.#pairs = new DuplicateLines(folder, () => makeFolder(folder));
     this.#partitions = Array.from({ length: PARTITIONS }, (_, n) => new Partition(folder, n, each));
   }
 
@@ -30,24 +34,28 @@ export class DuplicateFinder {
     if (partition?.add(key, line)) await partition.spill();
   }
 
-  /** Pairs of a line that comes again and the last line with the same document, by line. */
-  async duplicates(): Promise<[line: number, by: number][]> {
-    const pairs: [number, number][] = [];
+  /** Pairs of a line that comes again and the last line with the same document, by line. Memory grows with neither. */
+  async *duplicates(): AsyncGenerator<[line: number, by: number]> {
     for (const partition of this.#partitions) {
       const last = new Map<string, number>();
-      const lines: [string, number][] = [];
+      let records = 0;
       for await (const [key, line] of partition.records()) {
-        const before = last.get(key);
-        if (before !== undefined) lines.push([key, before]);
         last.set(key, line);
+        records += 1;
       }
-      for (const [key, line] of lines) pairs.push([line, last.get(key) ?? line]);
+      if (records === last.size) continue;
+      for await (const [key, line] of partition.records()) {
+        const wins = last.get(key) ?? line;
+        if (wins !== line) await this.#pairs.add(line, wins);
+      }
     }
-    return pairs.sort((a, b) => a[0] - b[0]);
+    yield* this.#pairs.inOrder();
   }
 
   async close(): Promise<void> {
     for (const partition of this.#partitions) await partition.close();
+    await this.#pairs.close();
+    await rm(this.#folder, { recursive: true, force: true });
   }
 }
 
@@ -80,7 +88,7 @@ class Partition {
 
   async spill(): Promise<void> {
     if (this.#file === undefined) {
-      await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+      await makeFolder(this.#folder);
       this.#file = await open(this.#path, 'w+');
     }
     await this.#file.appendFile(this.#buffer.subarray(0, this.#used));
@@ -88,27 +96,21 @@ class Partition {
   }
 
   async *records(): AsyncGenerator<[key: string, line: number]> {
-    const spilled = this.#file === undefined ? Buffer.alloc(0) : await readAll(this.#file);
-    for (const bytes of [spilled, this.#buffer.subarray(0, this.#used)]) {
-      for (let at = 0; at < bytes.length; at += RECORD) {
-        yield [bytes.toString('latin1', at, at + 16), bytes.readDoubleLE(at + 16)];
-      }
-    }
+    if (this.#file !== undefined)
+      for await (const piece of piecesOf(this.#file, RECORD)) yield* recordsIn(piece);
+    yield* recordsIn(this.#buffer.subarray(0, this.#used));
   }
 
   async close(): Promise<void> {
     await this.#file?.close();
-    await rm(this.#folder, { recursive: true, force: true });
   }
 }
 
-async function readAll(file: FileHandle): Promise<Buffer> {
-  const { size } = await file.stat();
-  const bytes = Buffer.alloc(size);
-  for (let at = 0; at < size;) {
-    const { bytesRead } = await file.read(bytes, at, size - at, at);
-    if (bytesRead === 0) break;
-    at += bytesRead;
-  }
-  return bytes;
+function* recordsIn(bytes: Buffer): Generator<[key: string, line: number]> {
+  for (let at = 0; at < bytes.length; at += RECORD)
+    yield [bytes.toString('latin1', at, at + 16), bytes.readDoubleLE(at + 16)];
+}
+
+async function makeFolder(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
 }

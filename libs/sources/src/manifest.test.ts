@@ -98,7 +98,7 @@ test('duplicates are found alike in memory and spilled to disk', async () => {
           for (const [n, id] of ids.entries()) {
             await finder.add({ tenant: 'default' as TenantId, id: String(id) as DocumentId }, n + 1);
           }
-          expect(await finder.duplicates()).toEqual(expected);
+          expect(await Array.fromAsync(finder.duplicates())).toEqual(expected);
         } finally {
           await finder.close();
         }

@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   shardRangeSchema,
+  type DocumentLimits,
+  type EmbedmillError,
   type JobId,
   type Profile,
   type ShardRange,
@@ -49,13 +51,17 @@ export async function writeManifest(
     limits?: ShardLimits;
     /** The only tenant whose documents may come. */
     tenant?: TenantId | undefined;
+    documentLimits?: DocumentLimits | undefined;
+    /** Ends the scan, with an error, where more documents are none than this says of those read so far. */
+    tooManyInvalid?: (invalid: number) => EmbedmillError | undefined;
     onProgress?: (documents: number) => void;
     signal?: AbortSignal;
   } = {},
 ): Promise<ManifestTotals> {
   const limits = options.limits ?? SHARD_LIMITS;
   const finder = new DuplicateFinder();
-  const totals = { documents: 0, shards: 0 };
+  const totals: ManifestTotals = { documents: 0, shards: 0 };
+  let invalid = 0;
   const scratch = join(tmpdir(), `embedmill-manifest-${randomUUID()}`);
   const out = await open(scratch, 'wx', 0o600).catch((error: unknown) => {
     throw spoolUnavailable('write', scratch, error);
@@ -77,9 +83,12 @@ export async function writeManifest(
         range.length = line.offset + line.length - range.offset;
         range.documents += 1;
         totals.documents += 1;
-        const read = readDocumentLine(line, profile, options.tenant);
+        const read = readDocumentLine(line, profile, options.tenant, options.documentLimits);
         if (read.ok) await finder.add(read.document, line.number);
+        else invalid += 1;
       }
+      const tooMany = options.tooManyInvalid?.(invalid);
+      if (tooMany !== undefined) throw tooMany;
       await out.appendFile(pending);
       pending = '';
       options.onProgress?.(totals.documents);
@@ -87,7 +96,7 @@ export async function writeManifest(
     cut();
     await out.appendFile(pending);
     const ranges = rangesIn(createReadStream(scratch));
-    await spool.writeManifest(job, withDuplicates(ranges, await finder.duplicates()));
+    await spool.writeManifest(job, withDuplicates(ranges, finder.duplicates()));
     return totals;
   } catch (error) {
     throw isSystemError(error) ? spoolUnavailable('write', scratch, error) : error;
@@ -127,18 +136,19 @@ function isFull(range: ShardRange, line: Line, limits: ShardLimits): boolean {
 /** The manifest's lines, each with those of the pairs that lie before the next one's first line. */
 async function* withDuplicates(
   ranges: AsyncIterable<{ range: ShardRange }>,
-  duplicates: [number, number][],
+  duplicates: AsyncIterator<[number, number]>,
 ): AsyncGenerator<Uint8Array> {
-  let at = 0;
+  let pair = await duplicates.next();
   let previous: ShardRange | undefined;
-  const lineOf = (range: ShardRange, endLine: number): Buffer => {
-    const start = at;
-    while (at < duplicates.length && (duplicates[at]?.[0] ?? endLine) < endLine) at += 1;
-    return Buffer.from(`${JSON.stringify({ ...range, duplicates: duplicates.slice(start, at) })}\n`);
+  const lineOf = async (range: ShardRange, endLine: number): Promise<Buffer> => {
+    const within: [number, number][] = [];
+    for (; pair.done !== true && pair.value[0] < endLine; pair = await duplicates.next())
+      within.push(pair.value);
+    return Buffer.from(`${JSON.stringify({ ...range, duplicates: within })}\n`);
   };
   for await (const { range } of ranges) {
-    if (previous !== undefined) yield lineOf(previous, range.firstLine);
+    if (previous !== undefined) yield await lineOf(previous, range.firstLine);
     previous = range;
   }
-  if (previous !== undefined) yield lineOf(previous, Number.POSITIVE_INFINITY);
+  if (previous !== undefined) yield await lineOf(previous, Number.POSITIVE_INFINITY);
 }

@@ -4,19 +4,14 @@ import { expect, test } from 'vitest';
 import type { Columns } from '@embedmill/jobs';
 import { documentLines } from './document-lines.ts';
 import { openParquet } from './parquet.ts';
-import { documentsOf } from './table.ts';
+import { documentsOf, wantedColumns } from './table.ts';
 
 /** Files that others write, and what is broken in them; `fixtures/make-parquet.py` made them. */
 async function rowsOf(file: string | Uint8Array, columns?: Columns): Promise<unknown[]> {
   const bytes =
     typeof file === 'string' ? await readFile(new URL(`../fixtures/${file}`, import.meta.url)) : file;
   const read = async (start: number, end: number) => Uint8Array.from(bytes.subarray(start, end));
-  const metadata = columns?.metadata ?? 'rest';
-  const table = await openParquet({ size: bytes.length, read }, (there) =>
-    metadata === 'rest'
-      ? there
-      : there.filter((name) => ['id', 'text', ...Object.values(columns ?? {}).flat()].includes(name)),
-  );
+  const table = await openParquet({ size: bytes.length, read }, wantedColumns(columns));
   const lines = documentLines(table, documentsOf(table.columns, { columns }, { filterable: {} }));
   const text = Buffer.concat(await Array.fromAsync(lines)).toString();
   return text

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { parseJson, type Columns } from '@embedmill/jobs';
+import { excessIn } from './line-bounds.ts';
 import { MAX_LINE_BYTES, readLines, type Line } from './lines.ts';
 import { faultLine, RowFault } from './row-fault.ts';
 import { FIELDS } from './table.ts';
@@ -34,7 +35,8 @@ function renamed({ bytes, length }: Line, documentOf: (fields: Fields) => Fields
     const message = `the line has ${length} bytes; at most ${MAX_LINE_BYTES} are allowed: split the document`;
     return Buffer.from(faultLine(new RowFault('line_too_long', message)));
   }
-  if (!isUtf8(bytes)) return bytes;
+  // What is refused in any case is not built.
+  if (!isUtf8(bytes) || excessIn(bytes) !== undefined) return bytes;
   let value: unknown;
   try {
     value = parseJson(bytes.toString('utf8'));

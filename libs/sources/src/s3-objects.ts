@@ -31,16 +31,16 @@ const CONNECT_MS = 5000;
 const SILENCE_MS = 60_000;
 
 export class S3Objects {
-  readonly #pathStyle: boolean;
+  readonly pathStyle: boolean;
   #opened: ReturnType<typeof openClient> | undefined;
 
   /** `pathStyle`: buckets are named in the path, not in the host's name. */
   constructor({ pathStyle = false }: { pathStyle?: boolean } = {}) {
-    this.#pathStyle = pathStyle;
+    this.pathStyle = pathStyle;
   }
 
   #open(): ReturnType<typeof openClient> {
-    this.#opened ??= openClient(this.#pathStyle).catch((error: unknown) => {
+    this.#opened ??= openClient(this.pathStyle).catch((error: unknown) => {
       this.#opened = undefined;
       throw error;
     });

@@ -12,13 +12,20 @@ export type ShardLine =
 /** The lines of a shard, in groups as they are read. Errors: those of `Spool.readSource`. */
 export async function* readShardLines(
   spool: Pick<Spool, 'readSource'>,
-  { source, range, collection, tenant }: Pick<Shard, 'source' | 'range' | 'collection' | 'tenant'>,
+  {
+    source,
+    range,
+    collection,
+    tenant,
+    metadataBytes,
+  }: Pick<Shard, 'source' | 'range' | 'collection' | 'tenant' | 'metadataBytes'>,
 ): AsyncGenerator<ShardLine[]> {
   const duplicates = new Map(range.duplicates);
+  const limits = metadataBytes === undefined ? undefined : { metadataBytes };
   const bytes = spool.readSource(source, range.offset, range.length);
   for await (const group of readLines(bytes, range)) {
     yield group.map((line): ShardLine => {
-      const read = readDocumentLine(line, collection.profile, tenant);
+      const read = readDocumentLine(line, collection.profile, tenant, limits);
       if (!read.ok) return { kind: 'invalid', report: read.report };
       const by = duplicates.get(line.number);
       if (by === undefined) return { kind: 'document', line, document: read.document };

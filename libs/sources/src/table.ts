@@ -2,6 +2,7 @@ import {
   EmbedmillError,
   exactNumber,
   parseJson,
+  type Columns,
   type FilterableType,
   type Profile,
   type SourceEncoding,
@@ -23,6 +24,14 @@ export const FIELDS = ['id', 'text', 'title', 'image', 'video', 'tenant', 'vecto
 const METADATA_PREFIX = 'metadata.';
 
 type Document = Record<string, unknown>;
+
+/** Which of a table's columns become something of a document. */
+export function wantedColumns(columns: Columns | undefined): (there: readonly string[]) => readonly string[] {
+  const { metadata = 'rest', ...named } = columns ?? {};
+  if (metadata === 'rest') return (there) => there;
+  const wanted = new Set<string | undefined>([...FIELDS, ...Object.values(named), ...metadata]);
+  return (there) => there.filter((name) => wanted.has(name));
+}
 
 /**
  * Makes rows into documents, as `parseDocument` takes them: named columns are fields, the others (or those in

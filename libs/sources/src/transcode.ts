@@ -10,10 +10,10 @@ import {
 import { bounded, type Bounds } from './bounded.ts';
 import { openCsv } from './csv.ts';
 import { documentLines } from './document-lines.ts';
-import { parquetLines } from './parquet-lines.ts';
+import { openParquet } from './parquet.ts';
 import { renamedLines } from './renamed-lines.ts';
 import type { Received, Spool } from './spool.ts';
-import { documentsOf } from './table.ts';
+import { documentsOf, wantedColumns } from './table.ts';
 import { decodedText, utf8Bytes } from './text-decoding.ts';
 
 /**
@@ -53,8 +53,8 @@ async function* linesOf(
     case 'parquet': {
       const read = async (start: number, end: number) =>
         Uint8Array.from(Buffer.concat(await Array.fromAsync(spool.readSource(source, start, end - start))));
-      const { filterable } = profile;
-      return yield* parquetLines({ size: source.size, read }, { columns: encoding.columns, filterable });
+      const table = await openParquet({ size: source.size, read }, wantedColumns(encoding.columns));
+      return yield* documentLines(table, documentsOf(table.columns, encoding, profile));
     }
   }
 }

@@ -17,6 +17,7 @@ import { Spool } from '@embedmill/sources';
 import type { VectorStore } from '@embedmill/vector-store';
 import { startDispatcher } from '../dispatcher.ts';
 import { sweep } from '../retention.ts';
+import { SourceThreads } from '../source-threads.ts';
 
 export interface Round {
   /** Jobs so far. */
@@ -36,6 +37,8 @@ export async function* manyJobs(rounds: number, perRound: number, kept: number):
     const folder = await mkdtemp(join(tmpdir(), 'embedmill-many-jobs-'));
     closers.push(() => rm(folder, { recursive: true, force: true }));
     const spool = await Spool.open(folder);
+    const threads = new SourceThreads(spool);
+    closers.push(() => threads.close());
     const queue = await connectQueue(address);
     closers.push(() => queue.close());
     const redis = new Redis(server.url);
@@ -63,7 +66,7 @@ export async function* manyJobs(rounds: number, perRound: number, kept: number):
       maxSourceBytes: 1e9,
       openUrl: () => Promise.reject(new Error('no URLs here')),
       // Nothing is measured for a collection without BM25, and no job is over stored documents.
-      ...{ spool, store, models: async () => [], log },
+      ...{ spool, threads, store, models: async () => [], log },
     });
     closers.push(() => dispatcher.close());
 

@@ -79,12 +79,10 @@ export function submissionRoutes(
         if (body === undefined) throw emptyBody();
         const { job, created } =
           body instanceof IncomingMessage
-            ? await submission.upload(
-                collection,
-                request,
-                body,
-                uploadEncoding(request.query, request.headers),
-              )
+            ? await submission.upload(collection, request, body, {
+                encoding: uploadEncoding(request.query, request.headers),
+                maxFailures: request.query.maxFailures,
+              })
             : await submission.json(collection, request, body);
         return located(reply, job)
           .code(created ? 202 : 200)

@@ -3,6 +3,7 @@ import {
   PRIORITIES,
   sourceFormatSchema,
   type Job,
+  type MaxFailures,
   type Priority,
   type Reading,
   type SourceFormat,
@@ -11,7 +12,14 @@ import type { Client, ServerSource } from '../client.ts';
 import type { CommandHost, Context } from '../command-host.ts';
 import { EXIT, usageError } from '../exit.ts';
 import { jobReport, waitForJob } from '../job-report.ts';
-import { columnsOf, delimiterOf, encodingOf, metadataOf, webhookOf } from '../option-values.ts';
+import {
+  columnsOf,
+  delimiterOf,
+  encodingOf,
+  maxFailuresOf,
+  metadataOf,
+  webhookOf,
+} from '../option-values.ts';
 import { ProgressDisplay } from '../progress.ts';
 import { bytes } from '../text.ts';
 import { documentSource, submitDocuments } from '../upload.ts';
@@ -21,6 +29,7 @@ interface SubmitOptions extends Reading {
   source?: string;
   format?: SourceFormat;
   priority?: Priority;
+  maxFailures?: MaxFailures;
   wait?: boolean;
   webhook?: string;
   webhookFailures?: string;
@@ -50,6 +59,11 @@ export function addSubmit(program: Command, host: CommandHost): void {
         'before which of your other jobs it comes; normal by default',
       ).choices(PRIORITIES),
     )
+    .option(
+      '--max-failures <n>',
+      'stop the job once more documents failed; a share as 5% or 0.05',
+      maxFailuresOf,
+    )
     .option('--wait', 'follow the job to its end')
     .option(
       '--webhook <url>',
@@ -76,14 +90,27 @@ async function submit(
   { terminal, interruption, config }: Context,
   client: Client,
   file: string | undefined,
-  { collection, source: where, format, priority, webhook: url, webhookFailures, ...said }: SubmitOptions,
+  {
+    collection,
+    source: where,
+    format,
+    priority,
+    maxFailures,
+    webhook: url,
+    webhookFailures,
+    ...said
+  }: SubmitOptions,
 ): Promise<Job> {
   const { columns, metadata, delimiter, encoding, listSeparator } = said;
   const reading: Reading = { columns, metadata, delimiter, encoding, listSeparator };
   const webhook = webhookOf(url, webhookFailures, config.webhookSecret);
   if ((file === undefined) === (where === undefined)) throw usageError('name a file, or a --source');
   if (where !== undefined)
-    return client.submitSource(collection, { ...placeOf(where), format, ...reading }, { webhook, priority });
+    return client.submitSource(
+      collection,
+      { ...placeOf(where), format, ...reading },
+      { webhook, priority, maxFailures },
+    );
   const source = await documentSource(file ?? '-', { format });
   const progress = new ProgressDisplay(terminal);
   const of = source.size === undefined ? '' : ` of ${bytes(source.size)}`;
@@ -92,6 +119,7 @@ async function submit(
     reading,
     webhook,
     priority,
+    maxFailures,
     onSent: (sent) => progress.uploading(`sending: ${bytes(sent)}${of}`),
     onRetry: (error) => terminal.note(`${error.message}; trying again`),
   }).finally(() => progress.close());

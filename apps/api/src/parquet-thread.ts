@@ -1,1 +1,0 @@
-import '@embedmill/sources/parquet-thread';

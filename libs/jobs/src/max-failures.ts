@@ -1,0 +1,42 @@
+import { z } from 'zod';
+import { EmbedmillError } from './errors.ts';
+
+const percentage = z
+  .string()
+  .regex(/^\d+(\.\d+)?%$/, 'must be a whole number, or a share as 5% or 0.05')
+  .transform((given) => Number(given.slice(0, -1)) / 100)
+  .refine((share) => share < 1, 'must be a share below 100%');
+
+/** How many of a job's documents may fail before it is stopped: a whole number, or a share below 1. */
+export const maxFailuresSchema = z
+  .union([
+    z
+      .number()
+      .min(0)
+      .refine(
+        (value) => value < 1 || Number.isSafeInteger(value),
+        'must be a whole number, or a share below 1',
+      ),
+    percentage,
+  ])
+  .meta({
+    description:
+      'Stops the job as failed once more documents than this failed: a whole number, or a share of all as 0.05 or "5%"; 0 stops at the first.',
+  });
+export type MaxFailures = z.infer<typeof maxFailuresSchema>;
+
+/**
+ * Why a job is to be stopped of which so many documents failed; undefined while it is not. A share says nothing while it
+ * is not known how many documents there are (0).
+ */
+export function tooManyFailures(
+  most: MaxFailures | undefined,
+  { failed, documents }: { failed: number; documents: number },
+): EmbedmillError | undefined {
+  if (most === undefined) return undefined;
+  const isShare = most > 0 && most < 1;
+  if (failed <= (isShare ? most * documents : most) || (isShare && documents === 0)) return undefined;
+  const allowed = isShare ? `${most * 100}% of ${documents}` : String(most);
+  const message = `${failed} documents failed, where ${allowed} may (maxFailures), so the job was stopped; see its failures, and submit the documents again when they are mended: what is stored is skipped`;
+  return new EmbedmillError('too_many_failures', message);
+}
