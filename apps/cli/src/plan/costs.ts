@@ -27,7 +27,7 @@ export const BYTES_A_TOKEN = 4.3;
 /** `{"id":"…","text":"…"}` around a document's text, with an id of twelve letters. */
 export const BYTES_AROUND_TEXT = 32;
 /** A point's payload as JSON, without its text and the user's own metadata. */
-export const PAYLOAD_BYTES = 260;
+export const PAYLOAD_BYTES = 280;
 
 /** Of the index's links, as Qdrant has it by default. */
 const HNSW_M = 16;

@@ -22,7 +22,6 @@ import type {
   DocumentKey,
   DocumentPoints,
   DocumentVersion,
-  FoundDocument,
   PointPayload,
   PointScan,
   ScoredPoint,
@@ -222,35 +221,19 @@ export class QdrantStore implements VectorStore {
     return this.#countLacking(name, vector);
   }
 
-  async findDocuments(
-    name: CollectionName,
-    documents: DocumentKey[],
-  ): Promise<(FoundDocument | undefined)[]> {
+  findDocuments(name: CollectionName, documents: DocumentKey[]) {
     return this.#documents.find(name, documents);
   }
 
-  async replaceDocuments(
-    name: CollectionName,
-    documents: DocumentPoints[],
-    known?: Collection,
-  ): Promise<DocumentKey[]> {
+  replaceDocuments(name: CollectionName, documents: DocumentPoints[], known?: Collection) {
     return this.#documents.replace(name, documents, known);
   }
 
-  async deleteDocuments(
-    name: CollectionName,
-    documents: DocumentKey[],
-    sequence: number,
-    known?: Collection,
-  ): Promise<DocumentKey[]> {
+  deleteDocuments(name: CollectionName, documents: DocumentKey[], sequence: number, known?: Collection) {
     return this.#documents.delete(name, documents, sequence, known);
   }
 
-  async confirmDocuments(
-    name: CollectionName,
-    versions: DocumentVersion[],
-    sequence: number,
-  ): Promise<DocumentKey[]> {
+  confirmDocuments(name: CollectionName, versions: DocumentVersion[], sequence: number) {
     return this.#documents.confirm(name, versions, sequence);
   }
 
