@@ -7,6 +7,10 @@ export const [OWN, OTHER] = ['alpha', 'beta'] as const;
 export const SHARED_IDS = ['d0', 'd1', 'd2', 'd3'];
 export const OTHER_IDS = ['beta-0', 'beta-1'];
 
+const OPENAI_EMBEDDING = { model: 'all-MiniLM-L6-v2', input: 'x' };
+const TEI_EMBEDDING = { model: 'all-MiniLM-L6-v2', inputs: ['x'] };
+const TEI_RERANKING = { query: 'x', texts: ['shared words'] };
+
 export interface RequestShape {
   method: string;
   path: string;
@@ -129,9 +133,10 @@ export function requestShapes({ routes, jobs, points, idempotencyKeys }: Known):
     if (url.endsWith('/recommend')) return recommend;
     if (url.endsWith('/near-duplicates')) return nearDuplicates;
     if (url.endsWith('/jobs')) return fc.oneof(ndjson, fc.record({ documents }));
-    if (url.endsWith('/rerank'))
-      return fc.constant({ query: 'x', texts: ['shared words'], documents: ['shared words'] });
-    if (url.includes('embed')) return fc.constant({ model: 'all-MiniLM-L6-v2', input: 'x', inputs: ['x'] });
+    if (url === '/rerank') return fc.constant(TEI_RERANKING);
+    if (url.endsWith('/rerank')) return fc.constant({ query: 'x', documents: ['shared words'] });
+    if (url === '/v1/embeddings') return fc.constant(OPENAI_EMBEDDING);
+    if (url === '/' || url.startsWith('/embed')) return fc.constant(TEI_EMBEDDING);
     return fc.oneof(fc.constant(undefined), fc.record({ name: fc.constant('others'), tenant: tenants }));
   };
   // Jobs are dear, because all of them are run and listed; what is deleted can be read no more.
@@ -182,8 +187,6 @@ export function exampleShapes({ jobs }: Pick<Known, 'jobs'>): [route: string, sh
     return [route, { method, path, headers: {}, body }];
   };
   const collection = '/api/v1/collections/docs';
-  const texts = { query: 'x', texts: ['shared words'], documents: ['shared words'] };
-  const embedding = { model: 'all-MiniLM-L6-v2', input: 'x', inputs: ['x'] };
   const recommendation = { positive: [{ id: 'd0' }] };
   return [
     example('GET /api/v1/collections', '/api/v1/collections'),
@@ -199,9 +202,9 @@ export function exampleShapes({ jobs }: Pick<Known, 'jobs'>): [route: string, sh
     example('GET /api/v1/jobs/:id', `/api/v1/jobs/${jobs.own}`),
     example('GET /api/v1/jobs/:id/failures', `/api/v1/jobs/${jobs.own}/failures`),
     example('GET /api/v1/jobs/:id/events', `/api/v1/jobs/${jobs.own}/events`),
-    example('POST /v1/embeddings', '/v1/embeddings', embedding),
-    example('POST /embed', '/embed', embedding),
-    example('POST /rerank', '/rerank', texts),
+    example('POST /v1/embeddings', '/v1/embeddings', OPENAI_EMBEDDING),
+    example('POST /embed', '/embed', TEI_EMBEDDING),
+    example('POST /rerank', '/rerank', TEI_RERANKING),
     example(
       'POST /api/v1/collections/:name/jobs',
       `${collection}/jobs`,
