@@ -17,6 +17,8 @@ interface Ahead {
 
 /** Shards that are read from the manifest at first; more where a turn has taken all. */
 const READ_AHEAD = 16;
+/** Shards that are taken while a step is under way, and added after it: else a job that is often at it would be left behind. */
+const MOST_WHILE_BUSY = 8;
 
 /**
  * The shards of a running job that are not on the queue yet: some are read ahead of the manifest, so that the room on
@@ -36,7 +38,7 @@ export class JobShards implements WaitingJob {
   /** Where reading goes on; undefined at the manifest's end. */
   #position: { index: number; offset: number } | undefined;
 
-  /** What its dispatcher knows of: whether it can add now, and what is outstanding as of the last look. */
+  /** What its dispatcher knows of: whether a step of the job is under way, and what is outstanding as of the last look. */
   isBusy = false;
   outstanding = 0;
 
@@ -66,8 +68,9 @@ export class JobShards implements WaitingJob {
   }
 
   get ready(): number {
-    if (this.isBusy) return 0;
-    return Math.max(0, Math.min(this.#ahead.length, this.#most - this.outstanding - this.#taken.length));
+    const most = this.isBusy ? MOST_WHILE_BUSY : Infinity;
+    const room = Math.min(most, this.#most - this.outstanding) - this.#taken.length;
+    return Math.max(0, Math.min(this.#ahead.length, room));
   }
 
   get size(): number {

@@ -17,6 +17,9 @@ export interface RunningJobParts {
   onFolded: () => Promise<void>;
 }
 
+/** A step that takes longer than this waits for something other than the queue. */
+const LATE_MS = 1000;
+
 /** How the dispatcher is done with a job. */
 export type JobEnd = 'completed' | 'cancelled';
 
@@ -33,6 +36,7 @@ export class RunningJob {
   readonly #end = Promise.withResolvers<JobEnd>();
   #isCancelled = false;
   #isOver = false;
+  #stepAt = 0;
   #step: Promise<void> = Promise.resolve();
   /** Steps log and trace as what the job's dispatch does, whoever calls for them. */
   readonly #asItsDispatch = AsyncLocalStorage.snapshot();
@@ -58,6 +62,12 @@ export class RunningJob {
     return this.shards.isBusy;
   }
 
+  /** Shards on their way to the queue; those of a step that hangs keep no room from others. */
+  get adding(): number {
+    const isLate = this.isBusy && performance.now() - this.#stepAt > LATE_MS;
+    return isLate ? 0 : this.shards.taken;
+  }
+
   /** Whether nothing of it will be added any more, so that it is over as soon as workers are. */
   get isEnding(): boolean {
     return this.#isCancelled || this.shards.areAllAdded;
@@ -80,6 +90,7 @@ export class RunningJob {
   /** Does what is to be done, by the latest look. Errors end the job here. */
   step(look: JobLook): Promise<void> {
     this.shards.isBusy = true;
+    this.#stepAt = performance.now();
     this.#step = this.#asItsDispatch(() => this.#go(look))
       .catch((error: unknown) => this.fail(error))
       .finally(() => (this.shards.isBusy = false));

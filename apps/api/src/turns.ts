@@ -183,7 +183,7 @@ export class Turns {
       return false;
     }
     const adding = (): number =>
-      [...this.#jobs].reduce((sum, job) => sum + (job.model === model ? job.shards.taken : 0), 0);
+      [...this.#jobs].reduce((sum, job) => sum + (job.model === model ? job.adding : 0), 0);
     const { taken, waiting, isCut } = await this.#queue.turn(model, room, adding);
     return taken.size > 0 && (waiting === 0 || isCut);
   }

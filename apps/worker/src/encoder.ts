@@ -73,6 +73,10 @@ export interface EncoderOptions {
   hooks?: EncoderHooks;
 }
 
+/** Sequences of a shard that passes others at most, and which part of the window. */
+const SMALL_SEQUENCES = 8;
+const SMALL_PART = 16;
+
 /** A batch for an engine, sorted by length; `alone`: with nothing beside it, so that its failure is its own. */
 interface Run {
   readonly entries: readonly Entry[];
@@ -163,6 +167,11 @@ export class Encoder {
 
   async #encodeBulk(sequences: readonly Sequence[], outputs: Entry['outputs']): Promise<Outcome[]> {
     const { windowTokens = Math.max(16 * this.#budget.area, 65_536) } = this.#options;
+    if (isSmall(sequences, windowTokens)) {
+      // Cut among all that waits, as ever, but run first: a job of a document does not wait for the large ones' window.
+      const overdue = performance.now() - this.#budget.deadlineMs;
+      return Promise.all(sequences.map((sequence) => this.#admit(sequence, outputs, 'bulk', overdue)));
+    }
     const before = this.#turn;
     const { promise, resolve: endTurn } = Promise.withResolvers<void>();
     this.#turn = promise;
@@ -192,13 +201,18 @@ export class Encoder {
     return Promise.all(sequences.map((sequence) => this.#admit(sequence, outputs, 'interactive')));
   }
 
-  #admit(sequence: Sequence, outputs: Entry['outputs'], lane: Lane): Promise<Outcome> {
+  #admit(
+    sequence: Sequence,
+    outputs: Entry['outputs'],
+    lane: Lane,
+    since = performance.now(),
+  ): Promise<Outcome> {
     if (sequence.ids.length === 0) {
       const error = new EmbedmillError('empty_text', 'there is no token to embed');
       return Promise.resolve({ ok: false, error });
     }
     this.#schedulePump();
-    return this.#window.admit(sequence, outputs, lane, performance.now()).outcome;
+    return this.#window.admit(sequence, outputs, lane, since).outcome;
   }
 
   /** Soon, not now: what else arrives in this turn of the event loop shall share the batches. */
@@ -332,6 +346,13 @@ function budgetOf(given: NonNullable<EncoderOptions['budget']>): Budget {
     deadlineMs = DEFAULT_BUDGET.deadlineMs,
   } = given;
   return { area, launchCost, maxItems, deadlineMs };
+}
+
+/** Whether sequences are so few that letting them pass costs others next to nothing, and the window its bound. */
+function isSmall(sequences: readonly Sequence[], windowTokens: number): boolean {
+  if (sequences.length > SMALL_SEQUENCES) return false;
+  const tokens = sequences.reduce((sum, { ids }) => sum + ids.length, 0);
+  return tokens <= windowTokens / SMALL_PART;
 }
 
 function tokensByShard(entries: readonly Entry[]): Map<string, number> {
