@@ -48,6 +48,21 @@ describe.each(brokers)('by $name', ({ missing, start, as }) => {
         rig = await testDispatch({ ...as(broker.url), prefix: `{test${tests}}` });
       });
 
+      test('a job of which more documents fail than may is stopped as failed, with what it is', async () => {
+        await rig.worker(async (shard) => ({
+          ...stored(shard),
+          stored: 0,
+          failed: shard.range.documents,
+          chunks: 0,
+        }));
+        await rig.dispatcher();
+        const id = await rig.submit(3000, { maxFailures: 300 });
+        const job = await rig.finished(id);
+        expect(job).toMatchObject({ state: 'failed', error: { code: 'too_many_failures' } });
+        expect(job.failed).toBeGreaterThan(300);
+        expect(job.failed).toBeLessThan(3000);
+      });
+
       test('every shard is settled once, and no more than the bound are on the queue', async () => {
         const seen: number[] = [];
         let most = 0;

@@ -11,7 +11,14 @@ import {
   type Shard,
   type ShardResult,
 } from '@embedmill/jobs';
-import { connectQueue, ModelConsumer, newJobId, type Queue, type QueueOptions } from '@embedmill/queue';
+import {
+  connectQueue,
+  ModelConsumer,
+  newJobId,
+  type NewJob,
+  type Queue,
+  type QueueOptions,
+} from '@embedmill/queue';
 import { Spool } from '@embedmill/sources';
 import type { VectorStore } from '@embedmill/vector-store';
 import { SourceThreads } from './source-threads.ts';
@@ -55,7 +62,7 @@ export interface TestDispatch {
     shard: (shard: Shard, attempt: { lastAttempt: boolean }) => Promise<ShardResult>,
     concurrency?: number,
   ): Promise<ModelConsumer>;
-  submit(documents: number): Promise<JobId>;
+  submit(documents: number, job?: Pick<NewJob, 'maxFailures'>): Promise<JobId>;
   finished(id: JobId): Promise<Job>;
   onClose(close: () => Promise<void>): void;
   /** Ends all that was started, the last first. */
@@ -110,13 +117,14 @@ export async function testDispatch(address: QueueOptions): Promise<TestDispatch>
       });
       return consumer;
     },
-    async submit(documents) {
+    async submit(documents, job = {}) {
       const id = newJobId();
       async function* body() {
         for (let n = 0; n < documents; n += 1) yield Buffer.from(`{"id":"d${n}","text":"text ${n}"}\n`);
       }
       const { source, sha256 } = await spool.receive(id, body(), { maxBytes: 1e9 });
       await queue.submit({
+        ...job,
         ...{ id, purpose: 'ingest', collection, source },
         ...{ label: 'upload', digest: sha256, retryOf: null },
       });
