@@ -9,7 +9,7 @@ interface Exchange {
   response: { status: number; body: unknown };
 }
 
-/** 1.18: what QdrantStore asks; 1.19: conditional upserts, which the recordings of 1.18 lack. */
+/** 1.18: what QdrantStore asks; 1.19: conditional upserts and equal scores, which the recordings of 1.18 lack. */
 const RECORDINGS = ['recordings-1.18.json', 'recordings-1.19.json'].map((file) => ({
   file,
   exchanges: readExchanges(join(import.meta.dirname, file)),
@@ -32,8 +32,8 @@ describe.each(RECORDINGS)('the fake Qdrant answers as the recorded one did ($fil
           : { body: JSON.stringify(request.body), headers: { 'content-type': 'application/json' } }),
       });
       expect(answer.status).toBe(response.status);
-      const { limit } = (request.body ?? {}) as { limit?: number };
-      expect(comparable(await answer.json(), limit)).toEqual(comparable(response.body, limit));
+      const page = (request.body ?? {}) as Page;
+      expect(comparable(await answer.json(), page)).toEqual(comparable(response.body, page));
     },
   );
 
@@ -41,6 +41,33 @@ describe.each(RECORDINGS)('the fake Qdrant answers as the recorded one did ($fil
     expect(fake.requests.length).toBe(exchanges.length);
     expect(fake.violations).toEqual([]);
   });
+});
+
+test('the fake orders equal scores otherwise for other limits, as the recorded one does', async () => {
+  const fake = await startFakeQdrant();
+  try {
+    const send = async (method: string, path: string, body: unknown) => {
+      const headers = { 'content-type': 'application/json' };
+      const answer = await fetch(fake.url + path, { method, body: JSON.stringify(body), headers });
+      return (await answer.json()) as { result: { points: { id: number }[] } };
+    };
+    await send('PUT', '/collections/c', { vectors: { dense: { size: 2, distance: 'Cosine' } } });
+    const points = Array.from({ length: 20 }, (_, id) => ({ id, vector: { dense: [1, 0] } }));
+    await send('PUT', '/collections/c/points?wait=true', { points });
+    const query = { query: [1, 0], using: 'dense' };
+    const ids = async (limit: number, offset = 0) =>
+      (await send('POST', '/collections/c/points/query', { ...query, limit, offset })).result.points.map(
+        ({ id }) => id,
+      );
+    const whole = await ids(20);
+    const starts = [3, 6, 9, 12].map(
+      async (limit) => (await ids(limit)).join() === whole.slice(0, limit).join(),
+    );
+    expect(await Promise.all(starts)).toContain(false);
+    expect(await ids(3, 3)).toEqual((await ids(6)).slice(3));
+  } finally {
+    await fake.close();
+  }
 });
 
 describe('the checks of the fake find', () => {
@@ -96,16 +123,22 @@ function readExchanges(file: string): Exchange[] {
   return JSON.parse(readFileSync(file, 'utf8')) as Exchange[];
 }
 
+/** Of a search: how many hits were asked for, and behind how many. */
+interface Page {
+  limit?: number;
+  offset?: number;
+}
+
 /** Without what differs from run to run: times, counters of operations, what has been indexed so far, the order of equals. */
-function comparable(node: unknown, limit?: number): unknown {
+function comparable(node: unknown, page: Page = {}): unknown {
   if (Array.isArray(node))
-    return node.every(isScored) ? inOrder(node, limit) : node.map((one) => comparable(one));
+    return node.every(isScored) ? inOrder(node, page) : node.map((one) => comparable(one));
   if (typeof node !== 'object' || node === null) return node;
   const varying = ['time', 'version', 'commit', 'operation_id', 'indexed_vectors_count'];
   return Object.fromEntries(
     Object.entries(node)
       .filter(([key]) => !varying.includes(key))
-      .map(([key, value]) => [key, comparable(value, limit)]),
+      .map(([key, value]) => [key, comparable(value, page)]),
   );
 }
 
@@ -116,10 +149,13 @@ interface Scored {
 
 const isScored = (one: unknown): one is Scored => typeof one === 'object' && one !== null && 'score' in one;
 
-/** Equal scores by id. Of the last ones of a full page, which of its equals came is Qdrant's own affair. */
-function inOrder(points: Scored[], limit: number | undefined): unknown[] {
-  const last = points.length === limit ? points.at(-1)?.score : undefined;
+/** Equal scores by id. Which of the equals stand before a page's cut and which behind it is Qdrant's own affair. */
+function inOrder(points: Scored[], { limit, offset = 0 }: Page): unknown[] {
+  const cut = [
+    ...(offset > 0 ? [points[0]?.score] : []),
+    ...(points.length === limit ? [points.at(-1)?.score] : []),
+  ];
   return points
     .toSorted((a, b) => b.score - a.score || (String(a.id) < String(b.id) ? -1 : 1))
-    .map((point) => (point.score === last ? { score: point.score } : comparable({ ...point })));
+    .map((point) => (cut.includes(point.score) ? { score: point.score } : comparable({ ...point })));
 }
