@@ -17,7 +17,7 @@ beforeAll(async () => {
   sources = await mkdtemp(join(tmpdir(), 'embedmill-sources-'));
   mill = await Embedmill.up({
     args: ['--source-dir', sources],
-    env: { EMBEDMILL_FETCH_ALLOW: '127.0.0.1' },
+    env: { EMBEDMILL_FETCH_ALLOW: '127.0.0.1', EMBEDMILL_API_TOKEN_IDS: 'model' },
   });
 });
 afterAll(async () => {
