@@ -19,7 +19,11 @@ test('texts are embedded by the server that a worker is pointed to, and its abse
   try {
     const { url } = await near.state();
     far = await Embedmill.up({
-      env: { EMBEDMILL_WORKER_DEVICE: 'remote', EMBEDMILL_WORKER_REMOTE_URL: url },
+      env: {
+        EMBEDMILL_API_TOKEN_IDS: 'model',
+        EMBEDMILL_WORKER_DEVICE: 'remote',
+        EMBEDMILL_WORKER_REMOTE_URL: url,
+      },
     });
     expect(await embed(far, TEXTS)).toEqual(await embed(near, TEXTS));
     // Token ids are turned back into a text, since texts are what an upstream takes.
