@@ -9,6 +9,7 @@ import {
 import { shapeOf, writePart, type OutputRow } from '@embedmill/outputs';
 import type { Spool } from '@embedmill/sources';
 import type { StoredPoint, VectorStore } from '@embedmill/vector-store';
+import { keyOf } from './document-key.ts';
 import type { ShardModels } from './document-vectors.ts';
 import { ShardReading } from './shard-reading.ts';
 
@@ -66,5 +67,3 @@ function documentRows(points: readonly StoredPoint[]): OutputRow[] {
 function rowOf({ document_id: id, tenant, text, title, image, metadata }: StoredPoint['payload']): OutputRow {
   return { id, tenant, text, title, image, metadata };
 }
-
-const keyOf = (tenant: string, id: string): string => JSON.stringify([tenant, id]);

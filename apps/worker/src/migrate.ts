@@ -9,6 +9,7 @@ import {
 import { shortened } from '@embedmill/retrieval';
 import type { Spool } from '@embedmill/sources';
 import type { VectorStore } from '@embedmill/vector-store';
+import { keyOf } from './document-key.ts';
 import type { ShardModels } from './document-vectors.ts';
 import { ShardReading } from './shard-reading.ts';
 import { saysNothing } from './unknown-text.ts';
@@ -66,5 +67,3 @@ export async function migrateShard(
   }
   return { reading, result: await reading.settle(spool) };
 }
-
-const keyOf = (tenant: string, id: string): string => JSON.stringify([tenant, id]);

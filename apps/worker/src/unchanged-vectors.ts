@@ -1,5 +1,6 @@
 import { SPARSE_SCHEMES, type Collection, type CollectionName } from '@embedmill/jobs';
 import type { StoredPoint, VectorStore } from '@embedmill/vector-store';
+import { keyOf } from './document-key.ts';
 import type { PendingDocument } from './shard-reading.ts';
 
 /**
@@ -43,5 +44,3 @@ export function isSameContent(
 }
 
 const isPicture = ({ image }: StoredPoint['payload']): boolean => image !== null;
-
-const keyOf = (tenant: string, id: string): string => JSON.stringify([tenant, id]);

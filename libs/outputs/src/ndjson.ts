@@ -1,6 +1,6 @@
 import { createGzip } from 'node:zlib';
 import { Readable } from 'node:stream';
-import { shortestFloats } from './floats.ts';
+import { shortestFloats } from '@embedmill/jobs';
 import type { OutputRow } from './row.ts';
 
 /**
@@ -35,12 +35,15 @@ function lineOf({ id, tenant, text, title, image, metadata, point }: OutputRow):
     }
     if (timestamp !== null) fields.push(['timestamp', String(timestamp)]);
     for (const [name, vector] of Object.entries(point.dense)) {
-      if (vector !== undefined) fields.push([name, shortestFloats(vector)]);
+      if (vector !== undefined) fields.push([name, JSON.stringify(shortestFloats(vector))]);
     }
     for (const [scheme, vector] of Object.entries(point.sparse)) {
       if (vector === undefined) continue;
       const indices = `[${vector.indices.join(',')}]`;
-      fields.push([scheme, `{"indices":${indices},"values":${shortestFloats(vector.values)}}`]);
+      fields.push([
+        scheme,
+        `{"indices":${indices},"values":${JSON.stringify(shortestFloats(vector.values))}}`,
+      ]);
     }
   }
   return `{${fields.map(([name, value]) => `"${name}":${value}`).join(',')}}`;
