@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { Embedmill, ndjson } from './embedmill.ts';
 
 const KEY = 'remote-key-7Qx3vZ0pLm';
@@ -41,12 +41,19 @@ test('a job’s lines, of the API and of workers, are joined by its id, and thos
   const job = await mill.submit(name, ndjson(documents));
   expect(await mill.finished(job)).toMatchObject({ state: 'completed', stored: 600 });
 
-  const api = (await linesOf('api')).filter((line) => line['job'] === job.id);
-  expect(api.map(({ msg }) => msg)).toEqual([
-    'a job was submitted',
-    'the job is running',
-    'the job has finished',
-  ]);
+  // The end is logged after it is saved.
+  const api = await vi.waitFor(
+    async () => {
+      const lines = (await linesOf('api')).filter((line) => line['job'] === job.id);
+      expect(lines.map(({ msg }) => msg)).toEqual([
+        'a job was submitted',
+        'the job is running',
+        'the job has finished',
+      ]);
+      return lines;
+    },
+    { timeout: 30_000 },
+  );
   const { request } = api[0] ?? {};
   const answered = (await linesOf('api')).find(
     (line) => line['request'] === request && line['msg'] === 'request',

@@ -179,7 +179,7 @@ async function hasFinished(handle: IngestHandle, options: DispatcherOptions): Pr
     if (finished?.submission !== handle.record.submission) return false;
     handle.record = finished;
     await handle.save();
-  }
+  } else await options.spool.keepRecord(handle.id, handle.record, 'finished');
   await leaveOrder(handle, options);
   await tidy(handle, options);
   return true;
@@ -263,6 +263,9 @@ async function finish(handle: IngestHandle, options: DispatcherOptions, state: F
   handle.record = { ...record, source: kept, state, finishedAt: new Date().toISOString() };
   await leaveOrder(handle, options);
   if (state !== 'completed' || progress.failed > 0) await takeBack(handle, options);
+  // Before anybody may see that it has ended: a Redis that forgets the end finds it here.
+  await handle.assertHeld();
+  await options.spool.keepRecord(handle.id, handle.record, 'finished');
   await handle.save();
   await tidy(handle, options);
   options.hooks?.onFinished?.(state);
@@ -280,7 +283,6 @@ async function takeBack({ id, record }: IngestHandle, { store, log }: Dispatcher
 /** What is left to do for a job that has finished. Its source is kept while failures may want to be tried again. */
 async function tidy(handle: IngestHandle, { spool, webhooks }: DispatcherOptions): Promise<void> {
   const { id, record } = handle;
-  await spool.keepRecord(id, record, 'finished');
   if (webhooks !== undefined) await tellEnd(handle, webhooks);
   const source = sourceOf(record);
   if (record.progress.failed === 0 && source !== undefined) await spool.removeSource(source);
