@@ -119,7 +119,9 @@ test('a job that the queue lost is submitted again, once, however often and unde
   await redis.flushall();
   expect((await jobs()).jobs).toEqual([]);
   await Promise.all([recoverJobs(api.parts), recoverJobs(api.parts)]);
-  expect((await jobs()).jobs).toMatchObject([{ id: job.id, state: 'queued', source: 'upload' }]);
+  const recovered = { id: job.id, state: 'queued', source: 'upload', sequence: job.sequence };
+  expect((await jobs()).jobs).toMatchObject([recovered]);
+  expect((await submit()).sequence).toBeGreaterThan(job.sequence);
   await work(['a', 'b']);
   expect(await finished(job.id)).toMatchObject({ state: 'completed', documents: 4, stored: 2, failed: 1 });
 });
@@ -149,6 +151,8 @@ test('verify finds what the store lost, and makes a job of it', async () => {
   const job = await submit();
   await work(['b']);
   await finished(job.id);
+  const later = await submit(['{"id":"b","text":"newer"}']);
+  expect(later.sequence).toBeGreaterThan(job.sequence);
   const found = await verify(job.id);
   expect(found).toMatchObject({
     ...{
@@ -162,7 +166,7 @@ test('verify finds what the store lost, and makes a job of it', async () => {
     },
   });
   const again = await finished(found.resubmitted ?? '');
-  expect(again).toMatchObject({ retryOf: job.id, documents: 1, stored: 1 });
+  expect(again).toMatchObject({ retryOf: job.id, documents: 1, stored: 1, sequence: job.sequence });
 });
 
 test('a job whose documents went when all were stored says that there is nothing to compare with', async () => {

@@ -29,3 +29,18 @@ test('neither a retry nor a verification of a job of the former one is accepted'
     expect((body as { detail: string }).detail).toContain('made anew');
   }
 });
+
+test('an Idempotency-Key of before stands for nothing in the new one', async () => {
+  const submit = () => api.submit('docs', '{"id":"a","text":"x"}\n', { 'idempotency-key': 'nightly' });
+  const first = await submit();
+  expect(first.status).toBe(202);
+  const former = (await first.json()) as Job;
+  await remake();
+  const again = await submit();
+  expect(again.status).toBe(202);
+  const job = (await again.json()) as Job;
+  expect(job.id).not.toBe(former.id);
+  const repeated = await submit();
+  expect(repeated.status).toBe(200);
+  expect(await repeated.json()).toMatchObject({ id: job.id });
+});

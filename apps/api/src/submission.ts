@@ -17,7 +17,6 @@ import {
   sourceFormatSchema,
   webhookSchema,
   type Collection,
-  type CollectionName,
   type ErrorDetail,
   type Filter,
   type Job,
@@ -383,7 +382,7 @@ function priorityOf({ query }: FastifyRequest): Priority | undefined {
 export function idFor(collection: Collection, request: FastifyRequest): JobId {
   const { tenant } = currentPrincipal();
   const key = request.headers['idempotency-key'];
-  return typeof key === 'string' ? jobIdOfKey(collection.name as CollectionName, key, tenant) : newJobId();
+  return typeof key === 'string' ? jobIdOfKey(collection, key, tenant) : newJobId();
 }
 
 /** Of a tenant's key, the folder of the tenant's name: what lies beside it is others'. */

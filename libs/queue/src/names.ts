@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import type { CollectionName, JobId, TenantId } from '@embedmill/jobs';
+import type { Collection, JobId, TenantId } from '@embedmill/jobs';
 
 export const INGEST_QUEUE = 'ingest';
 
@@ -53,10 +53,18 @@ export function newJobId(): JobId {
   return `job_${Date.now().toString(36)}${random.toString(36).padStart(10, '0')}` as JobId;
 }
 
-/** The id of the job that a client's Idempotency-Key stands for: the same key of the same tenant gives the same job. */
-export function jobIdOfKey(collection: CollectionName, key: string, tenant: TenantId | undefined): JobId {
+/**
+ * The id of the job that a client's Idempotency-Key stands for: the same key of the same tenant gives the same job, in
+ * the same collection; one that was made anew under its name is another.
+ */
+export function jobIdOfKey(
+  { name, createdAt }: Pick<Collection, 'name' | 'createdAt'>,
+  key: string,
+  tenant: TenantId | undefined,
+): JobId {
+  const known = [name, createdAt, key];
   const digest = createHash('sha256')
-    .update(JSON.stringify(tenant === undefined ? [collection, key] : [collection, key, tenant]))
+    .update(JSON.stringify(tenant === undefined ? known : [...known, tenant]))
     .digest('hex');
   return `job_k${digest.slice(0, 24)}` as JobId;
 }

@@ -2,7 +2,6 @@ import { setTimeout } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import {
   EmbedmillError,
-  type CollectionName,
   type JobId,
   type QueryResult,
   type TenantId,
@@ -62,15 +61,17 @@ describe.each(BROKERS)('by $name', ({ missing, start }) => {
     });
 
     test('the same key and body give the same job; another body is refused', async () => {
-      const id = jobIdOfKey('test' as CollectionName, 'key-1', undefined);
+      const id = jobIdOfKey(collection, 'key-1', undefined);
       const [first, second] = await Promise.all([queue.submit(job({ id })), queue.submit(job({ id }))]);
       expect([first.created, second.created].sort()).toEqual([false, true]);
       expect(first.job.id).toBe(second.job.id);
       await expect(queue.submit(job({ id, digest: 'd2' }))).rejects.toMatchObject({
         code: 'idempotency_conflict',
       });
-      expect(jobIdOfKey('other' as CollectionName, 'key-1', undefined)).not.toBe(id);
-      expect(jobIdOfKey('test' as CollectionName, 'key-1', 'acme' as TenantId)).not.toBe(id);
+      expect(jobIdOfKey({ ...collection, name: 'other' }, 'key-1', undefined)).not.toBe(id);
+      expect(jobIdOfKey(collection, 'key-1', 'acme' as TenantId)).not.toBe(id);
+      const madeAnew = { ...collection, createdAt: new Date(1).toISOString() };
+      expect(jobIdOfKey(madeAnew, 'key-1', undefined)).not.toBe(id);
     });
 
     test('jobs are listed newest first, by collection and page', async () => {
