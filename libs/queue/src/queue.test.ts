@@ -1,11 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import {
-  EmbedmillError,
-  type JobId,
-  type QueryResult,
-  type TenantId,
-} from '@embedmill/jobs';
+import { EmbedmillError, type JobId, type QueryResult, type TenantId } from '@embedmill/jobs';
 import type { QueueOptions } from './connection.ts';
 import { ModelConsumer, type ModelHandlers } from './model-consumer.ts';
 import { jobIdOfKey, newJobId } from './names.ts';
