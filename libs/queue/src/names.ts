@@ -47,6 +47,9 @@ export const repeatableKey = (collection: string): string => `repeatable:${colle
 /** The set of models that collections use. */
 export const MODELS = 'models';
 
+/** The set of models that workers were told to serve, whether collections use them or not. */
+export const TOLD_MODELS = 'told-models';
+
 /** A new job's id; ids sort by the time they were made. */
 export function newJobId(): JobId {
   const random = BigInt(`0x${randomBytes(6).toString('hex')}`);

@@ -76,11 +76,14 @@ describe.each(brokers)('by $name', ({ missing, start }) => {
       expect(await other.backlog()).toEqual(backlog);
     });
 
-    test('a query counts until a worker takes it', async () => {
-      // It takes any model, and has not loaded this one yet: without a worker the query would be refused.
+    // It has not loaded the model yet: without a worker the query would be refused.
+    test.each([
+      ['any model', undefined],
+      ['the models that it was told', [MODEL]],
+    ])('a query counts until a worker takes it that serves %s', async (_, models) => {
       const consumer = await ModelConsumer.open({
         ...broker,
-        ...{ shardConcurrency: 1, queryConcurrency: 1, lockMs: 1000, onError: () => {} },
+        ...{ models, shardConcurrency: 1, queryConcurrency: 1, lockMs: 1000, onError: () => {} },
       });
       closers.push(() => consumer.close());
       const asked = queue.query(

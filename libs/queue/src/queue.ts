@@ -32,6 +32,7 @@ import {
   cancelKey,
   INGEST_QUEUE,
   MODELS,
+  TOLD_MODELS,
   priorityKey,
   queryQueue,
   shardQueue,
@@ -384,8 +385,9 @@ export class Queue {
    * of those that wait, the first ones are looked at, and stand for the others.
    */
   async backlog(): Promise<Backlog> {
-    const [models, counts, paused, active, waiting] = await Promise.all([
+    const [models, told, counts, paused, active, waiting] = await Promise.all([
       this.#call(this.#broker.members(MODELS)),
+      this.#call(this.#broker.members(TOLD_MODELS)),
       this.#call(this.#ingest.getJobCounts(...WAITING, 'active')),
       this.isPaused(),
       this.#call(this.#ingest.getJobs(['active'], 0, SAMPLED_JOBS - 1)),
@@ -397,7 +399,7 @@ export class Queue {
       return records.map((record) => ({ record, weight }));
     };
     const queries = await Promise.all(
-      models.map(async (model) => [model, await this.#waitingQueries(model)] as const),
+      [...new Set([...models, ...told])].map(async (model) => [model, await this.#waitingQueries(model)] as const),
     );
     return backlogOf(
       [...sample(active, counts['active'] ?? 0), ...sample(waiting, waitingOf(counts))],

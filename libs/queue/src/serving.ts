@@ -1,6 +1,6 @@
 import { EmbedmillError } from '@embedmill/jobs';
 import type { Broker } from './broker.ts';
-import { ANY_MODEL, loadingKey, servingKey } from './names.ts';
+import { ANY_MODEL, loadingKey, servingKey, TOLD_MODELS } from './names.ts';
 
 /**
  * Which models workers serve, as they say themselves: short notes in the broker that expire where they are not renewed.
@@ -64,7 +64,11 @@ export class ServingNotes {
       ...[...this.#serving].map(servingKey),
       ...[...this.#loading].map(loadingKey),
     ];
-    await Promise.all(keys.map((key) => this.#broker.set(key, '1', EXPIRY_SECONDS)));
+    await Promise.all([
+      ...keys.map((key) => this.#broker.set(key, '1', EXPIRY_SECONDS)),
+      // Queries to these wait on queues that no collection may name.
+      ...(this.#models ?? []).map((model) => this.#broker.addMember(TOLD_MODELS, model)),
+    ]);
   }
 
   #say(key: string): void {
