@@ -399,7 +399,9 @@ export class Queue {
       return records.map((record) => ({ record, weight }));
     };
     const queries = await Promise.all(
-      [...new Set([...models, ...told])].map(async (model) => [model, await this.#waitingQueries(model)] as const),
+      [...new Set([...models, ...told])].map(
+        async (model) => [model, await this.#waitingQueries(model)] as const,
+      ),
     );
     return backlogOf(
       [...sample(active, counts['active'] ?? 0), ...sample(waiting, waitingOf(counts))],
