@@ -21,6 +21,8 @@ export interface ProjectReport {
   passed: number;
   failures: Failure[];
   skips: Skip[];
+  /** What each file took, in seconds. */
+  seconds: Record<string, number>;
 }
 
 const SHOWN_OF_A_MESSAGE = 200;

@@ -19,15 +19,17 @@ export class Recorder implements Reporter {
   onInit(vitest: Vitest): void {
     this.#root = vitest.config.root;
     // One that is killed leaves this.
-    this.#write({ ended: false, passed: 0, failures: [], skips: [] });
+    this.#write({ ended: false, passed: 0, failures: [], skips: [], seconds: {} });
   }
 
   onTestRunEnd(modules: readonly TestModule[], unhandled: SerializedErrors): void {
     let passed = 0;
     const failures: Failure[] = [];
     const skips: Skip[] = [];
+    const seconds: Record<string, number> = {};
     for (const module of modules) {
       const file = relative(this.#root, module.moduleId);
+      seconds[file] = Math.round(module.diagnostic().duration / 100) / 10;
       const fail = (names: string[], errors: readonly { message: string }[]): void => {
         if (errors.length > 0) failures.push({ file, names, messages: errors.map(({ message }) => message) });
       };
@@ -43,7 +45,7 @@ export class Recorder implements Reporter {
     if (unhandled.length > 0) {
       failures.push({ file: '', names: [], messages: unhandled.map(({ message }) => message) });
     }
-    this.#write({ ended: true, passed, failures, skips });
+    this.#write({ ended: true, passed, failures, skips, seconds });
   }
 
   #write(report: Omit<ProjectReport, 'project'>): void {

@@ -1,7 +1,8 @@
 /**
  * `npm test`: all projects' tests, by nx, in two lanes. As each project ends, it is a line, or what failed is printed
  * in full; at the end come the failures in short, each with how to run it alone, and one line of what passed, failed,
- * was skipped, and why. What is given behind `npm test --` goes to nx.
+ * was skipped, and why. What is given behind `npm test --` goes to nx. The folder TEST_REPORTS, where it is given, keeps
+ * each project's report, with what its files took.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -22,16 +23,17 @@ const LANES = [
 ];
 
 const began = performance.now();
-const reports = mkdtempSync(join(tmpdir(), 'embedmill-reports-'));
-process.on('exit', () => rmSync(reports, { recursive: true, force: true }));
+const { TEST_REPORTS: given = '' } = process.env;
+const reports = given || mkdtempSync(join(tmpdir(), 'embedmill-reports-'));
+if (given === '') process.on('exit', () => rmSync(reports, { recursive: true, force: true }));
 
 const children: ChildProcess[] = [];
 // A Ctrl-C reaches nx by the terminal as well; what came of the tests until then is still told.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
   process.on(signal, () => children.forEach((child) => child.kill(signal)));
 
-const given = process.argv.slice(2);
-const codes = await Promise.all((given.length > 0 ? [['--parallel=2', ...given]] : LANES).map(runLane));
+const options = process.argv.slice(2);
+const codes = await Promise.all((options.length > 0 ? [['--parallel=2', ...options]] : LANES).map(runLane));
 const exitCode = codes.find((code) => code !== 0) ?? 0;
 const lines = outcomeLines(readReports(), exitCode, (performance.now() - began) / 1000);
 process.stdout.write(`\n${lines.join('\n')}\n`);

@@ -81,7 +81,7 @@ test('a seed that is no whole number is refused', async () => {
   expect(report.failures[0]?.messages[0]).toBe('EMBEDMILL_SEED is lucky; it must be a whole number');
 });
 
-const GREEN: ProjectReport = { project: 'a', ended: true, passed: 2, failures: [], skips: [] };
+const GREEN: ProjectReport = { project: 'a', ended: true, passed: 2, failures: [], skips: [], seconds: {} };
 
 test('counts are summed over projects; nothing skipped needs no reason', () => {
   expect(outcomeLines([GREEN, { ...GREEN, project: 'b', passed: 3 }], 0, 59.9)).toEqual([
