@@ -93,6 +93,7 @@ async function runJob({ redisUrl, spool, queue, closers }: Rig, cluster: Cluster
     weightOf: () => 1,
     ...{ lockMs: 1000 * cluster.lockSeconds, pollMs: 1000 * cluster.pollSeconds },
     mostShards: cluster.mostShards,
+    maxReports: 10_000,
     maxSourceBytes: 1e9,
     openUrl: () => Promise.reject(new Error('no URLs here')),
     log: { info: () => {}, warn: () => {} },

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import {
+  DEFAULT_MAX_REPORTS,
   EmbedmillError,
   listed,
   METADATA_BYTES,
@@ -142,6 +143,10 @@ export const settingsSchema = z.strictObject({
     description:
       'Shards of a model that wait for workers, and outstanding ones of a job, at most; 2 kB of Redis each.',
   }),
+  EMBEDMILL_API_MAX_REPORTS: integer(1, 1_000_000).default(DEFAULT_MAX_REPORTS).meta({
+    description:
+      'Failures of a job that are named, and warnings, at most, of 400 bytes on average; the others are counted, and tried again all the same.',
+  }),
   EMBEDMILL_API_LOCK_SECONDS: integer(1, 600)
     .default(15)
     .meta({ description: 'After this long without a sign of life, a dispatcher’s jobs go to another.' }),
@@ -213,7 +218,7 @@ export interface ApiConfig extends SharedConfig {
   /** Calls to the store at the same time. */
   storeReads: number;
   shutdownMs: number;
-  dispatcher: { jobs: number; scans: number; mostShards: number; lockMs: number };
+  dispatcher: { jobs: number; scans: number; mostShards: number; maxReports: number; lockMs: number };
   retention: RetentionPolicy;
   allowancesFile: string | undefined;
   /** Of a million tokens, by model. */
@@ -255,6 +260,7 @@ export function readConfig(environment: Record<string, string | undefined>): Api
       jobs: read.EMBEDMILL_API_JOBS,
       scans: read.EMBEDMILL_API_SCANS,
       mostShards: read.EMBEDMILL_API_MOST_SHARDS,
+      maxReports: read.EMBEDMILL_API_MAX_REPORTS,
       lockMs: read.EMBEDMILL_API_LOCK_SECONDS * 1000,
     },
     allowancesFile: read.EMBEDMILL_API_ALLOWANCES_FILE,

@@ -2,7 +2,10 @@ import { setTimeout } from 'node:timers/promises';
 import {
   asEmbedmillError,
   EmbedmillError,
+  isBeyond,
   isFinished,
+  REPORT_KINDS,
+  reportRoom,
   tooManyFailures,
   type CollectionName,
   type JobState,
@@ -50,6 +53,8 @@ export type DispatcherOptions = QueueOptions &
     scans: number;
     /** Shards that one job may have on the queue and in workers' hands, and that may wait for workers, at most. */
     mostShards: number;
+    /** Failures of a job that are named, and warnings; beyond, documents are counted only. */
+    maxReports: number;
     /** Pause between two looks at what workers settled, in milliseconds. */
     pollMs: number;
     /** Of a share, of the room on the queue. */
@@ -128,6 +133,7 @@ async function dispatch(
       spool: options.spool,
       rival: await handle.rival(),
       mostShards: options.mostShards,
+      reports: reportRoom(options.maxReports),
       log: options.log,
       loseShard: (shard) => loseShard(shard, options),
       onFolded: failuresTeller(handle, options),
@@ -263,6 +269,7 @@ async function finish(handle: IngestHandle, options: DispatcherOptions, state: F
   handle.record = { ...record, source: kept, state, finishedAt: new Date().toISOString() };
   await leaveOrder(handle, options);
   if (state !== 'completed' || progress.failed > 0) await takeBack(handle, options);
+  await cutReports(handle, options);
   // Before anybody may see that it has ended: a Redis that forgets the end finds it here.
   await handle.assertHeld();
   await options.spool.keepRecord(handle.id, handle.record, 'finished');
@@ -270,6 +277,15 @@ async function finish(handle: IngestHandle, options: DispatcherOptions, state: F
   await tidy(handle, options);
   options.hooks?.onFinished?.(state);
   options.log.info({ state, ...progress }, 'the job has finished');
+}
+
+/** Shards that were under way together may have said more than their job may. */
+async function cutReports({ id, record }: IngestHandle, options: DispatcherOptions): Promise<void> {
+  const { reported } = record;
+  const most = reportRoom(options.maxReports);
+  if (reported === undefined) return;
+  for (const kind of REPORT_KINDS)
+    if (isBeyond(reported[kind], most)) await options.spool.cutReports(id, kind, most);
 }
 
 /** Where the job's collection was made anew meanwhile, removes what its workers may have written there before they saw it. */

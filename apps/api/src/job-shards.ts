@@ -1,4 +1,11 @@
-import type { Priority, Shard, ShardRange, SourceRef } from '@embedmill/jobs';
+import {
+  shardReportRoom,
+  type Priority,
+  type ReportRoom,
+  type Shard,
+  type ShardRange,
+  type SourceRef,
+} from '@embedmill/jobs';
 import {
   ADDED_AT_ONCE,
   isSettled,
@@ -32,6 +39,7 @@ export class JobShards implements WaitingJob {
   readonly #spool: Spool;
   readonly #most: number;
   readonly #rival: number;
+  readonly #reports: ReportRoom;
   readonly #ahead: Ahead[] = [];
   readonly #taken: Ahead[] = [];
   #readAhead = READ_AHEAD;
@@ -45,13 +53,19 @@ export class JobShards implements WaitingJob {
   constructor(
     handle: IngestHandle,
     source: SourceRef,
-    { spool, mostShards, rival }: { spool: Spool; mostShards: number; rival: number },
+    {
+      spool,
+      mostShards,
+      rival,
+      reports,
+    }: { spool: Spool; mostShards: number; rival: number; reports: ReportRoom },
   ) {
     this.#handle = handle;
     this.#source = source;
     this.#spool = spool;
     this.#most = mostShards;
     this.#rival = rival;
+    this.#reports = reports;
     this.#position = handle.record.cursor;
   }
 
@@ -134,8 +148,20 @@ export class JobShards implements WaitingJob {
   }
 
   #shardOf(index: number, range: ShardRange): Shard {
-    const { purpose, collection, tenant, sequence, metadataBytes, sink } = this.#handle.record;
-    const [job, rival, source] = [this.#handle.id, this.#rival, this.#source];
-    return { job, index, sequence, rival, purpose, collection, tenant, metadataBytes, sink, source, range };
+    const { purpose, collection, tenant, sequence, metadataBytes, sink, reported } = this.#handle.record;
+    return {
+      job: this.#handle.id,
+      index,
+      sequence,
+      rival: this.#rival,
+      purpose,
+      collection,
+      tenant,
+      metadataBytes,
+      sink,
+      reportRoom: shardReportRoom(this.#reports, reported),
+      source: this.#source,
+      range,
+    };
   }
 }

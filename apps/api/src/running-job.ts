@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { Shard, ShardResult, SourceRef } from '@embedmill/jobs';
+import type { ReportRoom, Shard, ShardResult, SourceRef } from '@embedmill/jobs';
 import { areAllSettled, type IngestHandle, type JobLook } from '@embedmill/queue';
 import type { Spool } from '@embedmill/sources';
 import type { DispatcherLog } from './dispatcher.ts';
@@ -10,6 +10,8 @@ export interface RunningJobParts {
   mostShards: number;
   /** Of the jobs that others may have on the same documents: `IngestHandle.rival`. */
   rival: number;
+  /** What may be said of its documents, of each kind. */
+  reports: ReportRoom;
   log: DispatcherLog;
   /** Gives a shard up whose workers died on it again and again. */
   loseShard: (shard: Shard) => Promise<ShardResult>;

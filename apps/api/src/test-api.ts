@@ -37,7 +37,7 @@ export interface TestApi {
   answerQueries(): Promise<void>;
   /** Starts a worker that takes any model and answers nothing. */
   ignoreQueries(): Promise<void>;
-  dispatch(): Promise<void>;
+  dispatch(options?: { maxReports?: number }): Promise<void>;
   /** Closed with the rest, last first. */
   onClose(close: () => Promise<unknown>): void;
   close(): Promise<void>;
@@ -136,11 +136,11 @@ async function start(
       const consumer = await ModelConsumer.open({ ...shared, onError: () => {} });
       closers.push(() => consumer.close());
     },
-    async dispatch() {
+    async dispatch({ maxReports = 10_000 } = {}) {
       const fetching = new GuardedFetch({ allow: ['127.0.0.1'] });
       closers.push(() => fetching.close());
       const running = await startDispatcher({
-        ...{ redisUrl: redis.url, jobs: 100, scans: 4, mostShards: 100, pollMs: 20, lockMs: 2000 },
+        ...{ redisUrl: redis.url, jobs: 100, scans: 4, mostShards: 100, maxReports, pollMs: 20, lockMs: 2000 },
         weightOf: () => 1,
         ...{
           maxSourceBytes: 1e9,

@@ -85,6 +85,7 @@ export async function testDispatch(address: QueueOptions): Promise<TestDispatch>
     jobs: 100,
     scans: 4,
     mostShards: 3,
+    maxReports: 10_000,
     weightOf: () => 1,
     pollMs: 20,
     lockMs: 1000,

@@ -4,6 +4,7 @@ import {
   isFinished,
   type CollectionName,
   type DocumentReport,
+  type MoreReports,
   type Verification,
 } from '@embedmill/jobs';
 import { sourceOf, type IngestRecord } from '@embedmill/queue';
@@ -99,11 +100,14 @@ export class JobComparison {
   }
 }
 
+/** Those that are named. One that failed and is not, and that is not stored, counts as missing. */
 async function failedLines(spool: ApiParts['spool'], { id }: IngestRecord): Promise<Set<number>> {
   const lines = new Set<number>();
   for await (const group of readLines(spool.readReports(id, 'failures'))) {
     for (const { bytes } of group) {
-      if (bytes !== null) lines.add((JSON.parse(bytes.toString('utf8')) as DocumentReport).line);
+      if (bytes === null) continue;
+      const report = JSON.parse(bytes.toString('utf8')) as DocumentReport | MoreReports;
+      if ('line' in report) lines.add(report.line);
     }
   }
   return lines;

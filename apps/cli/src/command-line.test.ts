@@ -202,7 +202,11 @@ describe('jobs', () => {
     expect((await run(['watch', 'job_1'])).code).toBe(3);
     expect((await run(['failures', 'job_1'])).out).toMatch(/^line 2 {2}.*missing_text: .*\n$/);
     const { object } = await runJson('failures', 'job_1');
-    expect(object).toMatchObject({ job: 'job_1', failures: [{ line: 2, code: 'missing_text' }] });
+    expect(object).toMatchObject({ job: 'job_1', failures: [{ line: 2, code: 'missing_text' }], more: 0 });
+    api.unnamedFailures = 190_000;
+    expect((await run(['failures', 'job_1'])).out).toMatch(/missing_text.*\nand 190,000 more, /);
+    expect((await runJson('failures', 'job_1')).object).toMatchObject({ more: 190_000 });
+    api.unnamedFailures = 0;
     expect((await run(['retry', 'job_1'])).out).toBe('job_2\n');
     expect(api.uploads.get('job_2')).toEqual([BAD]);
     expect((await run(['retry', 'job_1', '--wait'])).code).toBe(3);

@@ -57,6 +57,8 @@ export class FakeApi {
   searchTroubles: ('silent' | 'reset' | 'no_worker' | 'refused')[] = [];
   /** Whether failures may pass by themselves. */
   failuresMayPass = false;
+  /** Failures that are counted and not named. */
+  unnamedFailures = 0;
   /** What requests carried, each once. */
   readonly authorizations = new Set<string | undefined>();
   /** Searches as they were asked, in order. */
@@ -302,7 +304,8 @@ export class FakeApi {
       return { line: at, id: null, code, message, retryable: this.failuresMayPass, offset: 0, length: 1 };
     });
     response.writeHead(200, { 'content-type': 'application/x-ndjson' });
-    response.end(reports.map((report) => `${JSON.stringify(report)}\n`).join(''));
+    const more = this.unnamedFailures > 0 ? [{ more: this.unnamedFailures }] : [];
+    response.end([...reports, ...more].map((report) => `${JSON.stringify(report)}\n`).join(''));
   }
 
   #stream(response: ServerResponse, id: string): void {

@@ -164,9 +164,10 @@ export class ShardReading {
     const job = this.#shard.job as JobId;
     const byLine = (a: DocumentReport, b: DocumentReport) => a.line - b.line;
     const reports = { failures: this.#failures.sort(byLine), warnings: this.#warnings.sort(byLine) };
-    await spool.settleReports(job, this.#shard.index, reports);
+    const { index, reportRoom } = this.#shard;
+    const reported = await spool.settleReports(job, index, reports, reportRoom);
     return {
-      index: this.#shard.index,
+      index,
       documents: this.#documents,
       stored: this.#stored,
       skipped: this.#skipped,
@@ -177,6 +178,7 @@ export class ShardReading {
       truncated: this.#truncated,
       chunks: this.#chunks,
       tokens: this.tokens,
+      reported,
     };
   }
 

@@ -118,6 +118,21 @@ export {
   type InputReading,
   type Role,
 } from './query.ts';
+export {
+  addedReports,
+  DEFAULT_MAX_REPORTS,
+  isBeyond,
+  jobReportsSchema,
+  NO_REPORTS,
+  REPORT_KINDS,
+  reportRoom,
+  shardReportRoom,
+  type DocumentReport,
+  type JobReports,
+  type MoreReports,
+  type ReportKind,
+  type ReportRoom,
+} from './report.ts';
 export { sequenceSchema } from './sequence.ts';
 export { shortestFloats } from './float32.ts';
 export {
@@ -127,7 +142,6 @@ export {
   shardSchema,
   sourceRefSchema,
   storedSourceSchema,
-  type DocumentReport,
   type Shard,
   type ShardRange,
   type ShardResult,

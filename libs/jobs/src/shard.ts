@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import type { ErrorCode } from './errors.ts';
 import { tenantSchema } from './ids.ts';
 import { collectionSchema } from './profile.ts';
+import { jobReportsSchema } from './report.ts';
 import { sequenceSchema } from './sequence.ts';
 import { sinkSchema } from './sink.ts';
 
@@ -78,6 +78,9 @@ export const shardSchema = z.strictObject({
   metadataBytes: z.int().positive().optional().meta({
     description: 'Of a document’s metadata as JSON, at most; what is usual by default.',
   }),
+  reportRoom: jobReportsSchema.optional().meta({
+    description: 'What may be said of its documents; as for a whole job by default.',
+  }),
   source: sourceRefSchema,
   range: shardRangeSchema,
 });
@@ -97,6 +100,7 @@ export const shardResultSchema = z.strictObject({
   truncated: z.int(),
   chunks: z.int(),
   tokens: z.int(),
+  reported: jobReportsSchema.optional().meta({ description: 'What was written of its documents.' }),
   engineMs: z
     .int()
     .nonnegative()
@@ -104,15 +108,3 @@ export const shardResultSchema = z.strictObject({
     .meta({ description: 'Milliseconds that engines worked for it.' }),
 });
 export type ShardResult = z.infer<typeof shardResultSchema>;
-
-/** One line of a job's failures or warnings: which document, where it stands in the source, and why. */
-export interface DocumentReport {
-  line: number;
-  id: string | null;
-  code: ErrorCode;
-  message: string;
-  retryable: boolean;
-  /** Byte offset and length of the line in the source, so that it can be retried alone. */
-  offset: number;
-  length: number;
-}

@@ -13,7 +13,7 @@ export const verificationSchema = z
     }),
     documents: count('Documents that were compared: those of the source but for the duplicates.'),
     stored: count('Documents that the store has, or that a later submission or deletion has decided.'),
-    failed: count('Documents that are in the job’s failures.'),
+    failed: count('Documents that the job’s failures name.'),
     missing: count('Documents that are neither. Of a job that still runs they are yet to come.'),
     missingIds: z.array(z.string()).meta({ description: 'The first hundred of them.' }),
     resubmitted: z.string().nullable().meta({

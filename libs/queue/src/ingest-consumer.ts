@@ -1,8 +1,10 @@
 import { Job as BullJob, type Job, type Queue as BullQueue } from 'bullmq';
 import {
+  addedReports,
   addResult,
   dayOf,
   EmbedmillError,
+  NO_REPORTS,
   shardResultSchema,
   shardSchema,
   withShardUsage,
@@ -137,13 +139,14 @@ export class IngestHandle {
     });
     const keys = Object.keys({ ...processed, ...ignored });
     if (keys.length === 0) return 0;
-    let { progress, settled, usage = {} } = this.record;
+    let { progress, settled, usage = {}, reported = NO_REPORTS } = this.record;
     const today = dayOf(Date.now());
     const count = (result: ShardResult): void => {
       if (isSettled(settled, result.index)) return;
       progress = addResult(progress, result);
       settled = withSettled(settled, result.index);
       usage = withShardUsage(usage, today, result);
+      reported = addedReports(reported, result.reported ?? NO_REPORTS);
     };
     for (const value of Object.values(processed)) count(shardResultSchema.parse(value));
     for (const key of Object.keys(ignored)) {
@@ -151,7 +154,7 @@ export class IngestHandle {
       const lost = await BullJob.fromId<Shard>(this.#shards, shardJobId(this.id, shardIndexOf(key)));
       if (lost !== undefined) count(await onLost(shardSchema.parse(lost.data)));
     }
-    this.record = { ...this.record, progress, settled, usage };
+    this.record = { ...this.record, progress, settled, usage, reported };
     await this.save();
     await this.#forget(keys, Object.keys(ignored));
     return keys.length;

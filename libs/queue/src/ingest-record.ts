@@ -3,6 +3,7 @@ import {
   collectionSchema,
   filterSchema,
   isFinished,
+  jobReportsSchema,
   jobStateSchema,
   maxFailuresSchema,
   NO_PROGRESS,
@@ -22,6 +23,7 @@ import {
   type Filter,
   type Job,
   type JobId,
+  type JobReports,
   type JobState,
   type MaxFailures,
   type Priority,
@@ -100,6 +102,8 @@ export interface IngestRecord extends NewJob {
   settled: SettledShards;
   /** What it has used so far: in the same write as `progress`, so that the two always agree. */
   usage?: DailyUsage | undefined;
+  /** What its shards said of single documents, as far as they are in `progress`. */
+  reported?: JobReports | undefined;
   /** Where it was when its dispatcher's lock had been lost so often, while its source was being scanned. */
   lostAt?: { place: string; losses: number } | undefined;
   error: { code: string; message: string } | null;
@@ -162,6 +166,7 @@ const recordSchema = z.strictObject({
   cursor: z.strictObject({ index: z.int(), offset: z.int(), bytes: z.int().optional() }),
   settled: z.array(z.tuple([z.int(), z.int()])),
   usage: z.record(z.string(), usageAmountsSchema).optional(),
+  reported: jobReportsSchema.optional(),
   error: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
   startedAt: z.string().nullable(),
   finishedAt: z.string().nullable(),

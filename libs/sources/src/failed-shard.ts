@@ -40,7 +40,8 @@ export async function failShard(spool: Spool, shard: Shard, error: EmbedmillErro
       reportOf({ number: range.firstLine + n, offset: range.offset, length: 0 }, null, error),
     );
   }
-  await spool.settleReports(shard.job as JobId, shard.index, { failures, warnings });
+  const reports = { failures, warnings };
+  const reported = await spool.settleReports(shard.job as JobId, shard.index, reports, shard.reportRoom);
   return {
     index: shard.index,
     documents: range.documents,
@@ -53,5 +54,6 @@ export async function failShard(spool: Spool, shard: Shard, error: EmbedmillErro
     truncated: 0,
     chunks: 0,
     tokens: 0,
+    reported,
   };
 }

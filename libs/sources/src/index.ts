@@ -12,6 +12,6 @@ export { S3Objects } from './s3-objects.ts';
 export { fileSource, openLocalSource } from './file-source.ts';
 export { assertS3Target, openS3Source } from './source-bytes.ts';
 export { readShardLines, type ShardLine } from './shard-lines.ts';
-export { Spool, type Received, type ReportKind } from './spool.ts';
+export { Spool, type Received } from './spool.ts';
 export { transcode } from './transcode.ts';
 export { fetchSource, redacted, type OpenUrl } from './url.ts';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import type { DocumentReport, JobId } from '@embedmill/jobs';
+import type { DocumentReport, JobId, MoreReports } from '@embedmill/jobs';
 import { readManifest, writeManifest } from './manifest.ts';
 import type { Spool } from './spool.ts';
 
@@ -135,6 +135,53 @@ export function spoolConformance(start: () => Promise<SpoolPlace>): void {
     const text = retry && (await textOf(spool.readSource(retry.source)));
     expect(text?.split('\n').filter(Boolean)).toEqual(failed.map((n) => line(n + 10)));
     expect(await spool.collectFailures('job_3' as JobId, source, 'job_4' as JobId)).toBeUndefined();
+  });
+
+  test('what there is no room to report is counted, in a line at the end', async () => {
+    const reports = Array.from({ length: 9 }, (_, n) => report(n + 1));
+    const [line = ''] = reports.map((one) => `${JSON.stringify(one)}\n`);
+    const room = (count: number, bytes = 1e6) => ({ reports: count, bytes });
+    expect(await spool.writeReports(JOB, 'failures', 0, reports, room(4))).toEqual(room(4, 4 * line.length));
+    expect(await spool.writeReports(JOB, 'failures', 1, reports, room(9, 3 * line.length))).toMatchObject({
+      reports: 3,
+    });
+    expect(await spool.writeReports(JOB, 'failures', 2, reports, room(0))).toEqual(room(0, 0));
+    const read = async () =>
+      (await textOf(spool.readReports(JOB, 'failures')))
+        .trim()
+        .split('\n')
+        .map((text) => JSON.parse(text) as Partial<DocumentReport & MoreReports>);
+    expect((await read()).map(({ line: number, more }) => number ?? { more })).toEqual([
+      ...[1, 2, 3, 4, 1, 2, 3],
+      { more: 5 + 6 + 9 },
+    ]);
+    for (let again = 0; again < 2; again += 1) {
+      await spool.cutReports(JOB, 'failures', room(5));
+      expect((await read()).map(({ line: number, more }) => number ?? { more })).toEqual([
+        ...[1, 2, 3, 4, 1],
+        { more: 22 },
+      ]);
+    }
+  });
+
+  test('a retry gets all that failed, also what the reports do not name, and nothing that was replaced', async () => {
+    const ids = Array.from({ length: 12 }, (_, n) => (n === 5 ? 11 : n));
+    const lines = ids.map((id, n) => `{"id":"${id}","text":"x${n}"}\n`);
+    const { source } = await spool.receive(JOB, parts(...lines), { maxBytes: 1e6 });
+    const limits = { documents: 3, bytes: 1e6 };
+    await writeManifest(spool, JOB, source, { filterable: {} }, { limits });
+    const at = lines.map((_, n) => lines.slice(0, n).join('').length);
+    const of = (n: number) => report(n + 1, { offset: at[n]!, length: lines[n]!.length });
+    const none = { reports: 0, bytes: 0 };
+    // One that is named, one of three whose other lines may be meant too, and a shard that could not be read.
+    await spool.writeReports(JOB, 'failures', 0, [of(1)]);
+    await spool.writeReports(JOB, 'failures', 1, [of(3)], none);
+    await spool.writeReports(JOB, 'failures', 3, [report(10), report(11), report(12)]);
+    const retry = await spool.collectFailures(JOB, source, 'job_2' as JobId);
+    const text = retry && (await textOf(spool.readSource(retry.source)));
+    expect(text?.split('\n').filter(Boolean)).toEqual(
+      [1, 3, 4, 9, 10, 11].map((n) => lines[n]!.trim()),
+    );
   });
 
   test('a manifest is read from any cursor, with the lines that come again', async () => {

@@ -1,27 +1,32 @@
 import { createHash, randomUUID } from 'node:crypto';
 import {
+  DEFAULT_MAX_REPORTS,
   EmbedmillError,
+  reportRoom,
+  shardReportRoom,
   type DocumentReport,
   type JobId,
+  type JobReports,
+  type ReportKind,
+  type ReportRoom,
   type SourceRef,
   type StoredSource,
 } from '@embedmill/jobs';
-import { readLines } from './lines.ts';
+import { failedLines } from './failed-lines.ts';
 import { S3Objects } from './s3-objects.ts';
+import { bytesOf, reportLine, shardReportsIn, withinRoom, type ShardReports } from './shard-reports.ts';
 import { readSource } from './source-bytes.ts';
 import { SpoolBucket, writeS3Object } from './spool-bucket.ts';
 import { SpoolFolder } from './spool-folder.ts';
 import type { SpoolStorage } from './spool-storage.ts';
 
-/** What is said of single documents: those that failed, and those that were stored with something to tell. */
-export type ReportKind = 'failures' | 'warnings';
-
 /** The folder of unfinished jobs' records. No job has this id: those start with `job_`. */
 const UNFINISHED = 'unfinished';
 /** The folder in a job's own of what its shards wrote of its output. */
 const PARTS = 'parts';
-/** Of a source, what is read at once to get at lines in it. */
-const STRETCH_BYTES = 1024 * 1024;
+
+/** Of a shard that does not say what room its job has. */
+const SHARD_ROOM = shardReportRoom(reportRoom(DEFAULT_MAX_REPORTS));
 
 export interface Received {
   source: StoredSource;
@@ -113,38 +118,71 @@ export class Spool {
     return this.#storage.read(`${this.#folderOf(job)}/manifest.ndjson`, cursor);
   }
 
-  /** Replaces what the shard reported before; nothing to report removes it. */
-  async writeReports(job: JobId, kind: ReportKind, shard: number, reports: DocumentReport[]): Promise<void> {
-    const key = `${this.#folderOf(job)}/${kind}/${numbered(shard)}.ndjson`;
-    if (reports.length === 0) return this.#storage.remove(key);
-    const lines = Buffer.from(reports.map((report) => `${JSON.stringify(report)}\n`).join(''));
-    await this.#storage.write(key, once(lines), lines.length);
+  /**
+   * Replaces what the shard reported before; nothing to report removes it. Beyond the room, documents are counted only.
+   * Gives what was written.
+   */
+  async writeReports(
+    job: JobId,
+    kind: ReportKind,
+    shard: number,
+    reports: readonly DocumentReport[],
+    room: ReportRoom = SHARD_ROOM[kind],
+  ): Promise<ReportRoom> {
+    const key = this.#reportsKey(job, kind, shard);
+    const { written, ...kept } = withinRoom({ lines: reports.map(reportLine), more: 0 }, room);
+    if (reports.length === 0) await this.#storage.remove(key);
+    else await this.#write(key, bytesOf(kept));
+    return written;
   }
 
   /** Both kinds of a shard's reports, at the same time: a bucket takes its while over each. */
   async settleReports(
     job: JobId,
     shard: number,
-    reports: Record<ReportKind, DocumentReport[]>,
-  ): Promise<void> {
-    await Promise.all([
-      this.writeReports(job, 'failures', shard, reports.failures),
-      this.writeReports(job, 'warnings', shard, reports.warnings),
+    reports: Record<ReportKind, readonly DocumentReport[]>,
+    room: JobReports = SHARD_ROOM,
+  ): Promise<JobReports> {
+    const [failures, warnings] = await Promise.all([
+      this.writeReports(job, 'failures', shard, reports.failures, room.failures),
+      this.writeReports(job, 'warnings', shard, reports.warnings, room.warnings),
     ]);
-  }
-
-  /** All that the job's shards reported so far, as NDJSON, in the source's order. */
-  async *readReports(job: JobId, kind: ReportKind): AsyncGenerator<Uint8Array> {
-    for await (const key of this.#storage.list(`${this.#folderOf(job)}/${kind}`))
-      yield* this.#storage.read(key);
+    return { failures, warnings };
   }
 
   /**
-   * Copies the lines of `job` that failed from its source to a new source of `retry`. Gives undefined when
-   * there are none.
+   * What the job's shards reported so far, as NDJSON, in the source's order; a last line `{"more": n}` counts the documents
+   * that are not named.
+   */
+  async *readReports(job: JobId, kind: ReportKind): AsyncGenerator<Uint8Array> {
+    let unnamed = 0;
+    for await (const { lines, more } of this.#shardReports(job, kind)) {
+      unnamed += more;
+      if (lines.length > 0) yield Buffer.concat(lines);
+    }
+    if (unnamed > 0) yield reportLine({ more: unnamed });
+  }
+
+  /** Leaves of a job's reports what there is room for, the first ones in the source's order. */
+  async cutReports(job: JobId, kind: ReportKind, most: ReportRoom): Promise<void> {
+    const left = { ...most };
+    for await (const { shard, ...reports } of this.#shardReports(job, kind)) {
+      const { written, ...kept } = withinRoom(reports, left);
+      left.reports -= written.reports;
+      left.bytes -= written.bytes;
+      // The first one that does not fit is the last one that is looked at.
+      if (kept.more > reports.more) left.reports = 0;
+      if (kept.more > reports.more) await this.#write(this.#reportsKey(job, kind, shard), bytesOf(kept));
+    }
+  }
+
+  /**
+   * Copies the lines of `job` that failed from its source to a new source of `retry`; of a shard whose reports do not name
+   * all of them, its other lines too. Gives undefined when there are none.
    */
   async collectFailures(job: JobId, source: SourceRef, retry: JobId): Promise<Received | undefined> {
-    const received = await this.receive(retry, this.#failedLines(job, source), {
+    const failures = this.#shardReports(job, 'failures');
+    const received = await this.receive(retry, failedLines(this, job, source, failures), {
       maxBytes: Number.MAX_SAFE_INTEGER,
     });
     if (received.bytes > 0) return received;
@@ -152,35 +190,20 @@ export class Spool {
     return undefined;
   }
 
-  /** Lines that lie near one another are read at once: a bucket takes its while over each reading. */
-  async *#failedLines(job: JobId, source: SourceRef): AsyncGenerator<Uint8Array> {
-    let near: DocumentReport[] = [];
-    for await (const group of readLines(this.readReports(job, 'failures'))) {
-      for (const line of group) {
-        if (line.bytes === null) continue;
-        const report = JSON.parse(line.bytes.toString('utf8')) as DocumentReport;
-        const start = near[0]?.offset ?? report.offset;
-        if (report.offset < start || report.offset + report.length - start > STRETCH_BYTES) {
-          yield* this.#linesOf(near, source);
-          near = [];
-        }
-        near.push(report);
-      }
+  async *#shardReports(job: JobId, kind: ReportKind): AsyncGenerator<ShardReports & { shard: number }> {
+    for await (const key of this.#storage.list(`${this.#folderOf(job)}/${kind}`)) {
+      const bytes = await this.#storage.find(key);
+      const shard = Number(/(\d+)\.ndjson$/.exec(key)?.[1]);
+      if (bytes !== undefined) yield { shard, ...shardReportsIn(bytes) };
     }
-    yield* this.#linesOf(near, source);
   }
 
-  async *#linesOf(near: readonly DocumentReport[], source: SourceRef): AsyncGenerator<Uint8Array> {
-    const [first] = near;
-    if (first === undefined) return;
-    const end = Math.max(...near.map(({ offset, length }) => offset + length));
-    const parts = await Array.fromAsync(this.readSource(source, first.offset, end - first.offset));
-    const stretch = Buffer.concat(parts);
-    for (const { offset, length } of near) {
-      const start = offset - first.offset;
-      yield stretch.subarray(start, start + length);
-      yield Buffer.from('\n');
-    }
+  #reportsKey(job: JobId, kind: ReportKind, shard: number): string {
+    return `${this.#folderOf(job)}/${kind}/${numbered(shard)}.ndjson`;
+  }
+
+  async #write(key: string, bytes: Buffer): Promise<void> {
+    await this.#storage.write(key, once(bytes), bytes.length);
   }
 
   /** Writes the part of a job's output that one shard has, in place of an earlier try's. */
@@ -228,7 +251,7 @@ export class Spool {
   /** Keeps a job's record until it is `finished`; from then on that one. Errors: `spool_unavailable`. */
   async keepRecord(job: JobId, record: object, state: 'unfinished' | 'finished'): Promise<void> {
     const bytes = Buffer.from(JSON.stringify(record));
-    await this.#storage.write(this.#recordKey(job, state), once(bytes), bytes.length);
+    await this.#write(this.#recordKey(job, state), bytes);
     if (state === 'finished') await this.forgetRecord(job);
   }
 

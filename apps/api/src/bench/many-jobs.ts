@@ -60,6 +60,7 @@ export async function* manyJobs(rounds: number, perRound: number, kept: number):
       jobs: 16,
       scans: 16,
       mostShards: 4,
+      maxReports: 10_000,
       weightOf: () => 1,
       pollMs: 5,
       lockMs: 15_000,

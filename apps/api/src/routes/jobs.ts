@@ -11,8 +11,8 @@ import {
   webhookDeliverySchema,
   type Job,
   type JobId,
+  type ReportKind,
 } from '@embedmill/jobs';
-import type { ReportKind } from '@embedmill/sources';
 import type { ApiParts } from '../parts.ts';
 import { problemResponses } from '../problem.ts';
 import type { Submission } from '../submission.ts';
@@ -61,8 +61,14 @@ export function jobRoutes(parts: ApiParts, submission: Submission): FastifyPlugi
     );
 
     for (const [kind, summary] of [
-      ['failures', 'The documents that failed, one report a line'],
-      ['warnings', 'The documents that were replaced or truncated, one report a line'],
+      [
+        'failures',
+        'The documents that failed, one report a line; a last line {"more": n} counts those that are not named',
+      ],
+      [
+        'warnings',
+        'The documents that were replaced or truncated, one report a line; a last line {"more": n} counts those that are not named',
+      ],
     ] as const satisfies [ReportKind, string][]) {
       server.get(
         `/jobs/:id/${kind}`,

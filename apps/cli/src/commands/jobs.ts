@@ -22,6 +22,9 @@ const reportSchema = z.looseObject({
   message: z.string(),
 });
 
+/** What comes last where there were too many to name them all. */
+const moreReportsSchema = z.strictObject({ more: z.int() });
+
 export function addJobs(program: Command, host: CommandHost): void {
   program
     .command('jobs')
@@ -82,17 +85,25 @@ export function addJobs(program: Command, host: CommandHost): void {
       host.run(async ({ client, terminal }) => {
         const kind = warnings === true ? 'warnings' : 'failures';
         const reports: z.infer<typeof reportSchema>[] = [];
+        let more = 0;
         let count = 0;
         for await (const line of linesOf(client().reports(id, kind))) {
-          const report = reportSchema.parse(JSON.parse(line));
+          const value: unknown = JSON.parse(line);
+          const last = moreReportsSchema.safeParse(value);
+          if (last.success) {
+            more = last.data.more;
+            terminal.print(`and ${grouped(more)} more, which are not named`);
+            continue;
+          }
+          const report = reportSchema.parse(value);
           count++;
           if (terminal.json) reports.push(report);
           terminal.print(
             `line ${report.line}  ${oneLine(report.id ?? '(no id)')}  ${report.code}: ${oneLine(report.message)}`,
           );
         }
-        if (terminal.json) terminal.printJson({ job: id, [kind]: reports });
-        else if (count === 0) terminal.note(`no ${kind}`);
+        if (terminal.json) terminal.printJson({ job: id, [kind]: reports, more });
+        else if (count === 0 && more === 0) terminal.note(`no ${kind}`);
         return EXIT.ok;
       }),
     );

@@ -1,0 +1,79 @@
+import type { JobId, SourceRef } from '@embedmill/jobs';
+import { readLines, type Line } from './lines.ts';
+import { readManifest } from './manifest.ts';
+import { reportsIn, type ShardReports } from './shard-reports.ts';
+import type { Spool } from './spool.ts';
+
+type Span = Pick<Line, 'offset' | 'length'>;
+
+/** Of a source, what is read at once to get at lines in it. */
+const STRETCH_BYTES = 1024 * 1024;
+
+/**
+ * The lines of a job's source that failed, in their order. Of a shard whose reports do not name them all, every line that
+ * no later one of the job replaced: what is stored already costs a look when it comes again.
+ */
+export async function* failedLines(
+  spool: Pick<Spool, 'readSource' | 'readManifest'>,
+  job: JobId,
+  source: SourceRef,
+  failures: AsyncIterable<ShardReports & { shard: number }>,
+): AsyncGenerator<Uint8Array> {
+  // Lines that lie near one another are read at once: a bucket takes its while over each reading.
+  let near: Span[] = [];
+  for await (const span of failedSpans(spool, job, source, failures)) {
+    const start = near[0]?.offset ?? span.offset;
+    if (span.offset < start || span.offset + span.length - start > STRETCH_BYTES) {
+      yield* linesOf(near, spool, source);
+      near = [];
+    }
+    near.push(span);
+  }
+  yield* linesOf(near, spool, source);
+}
+
+async function* failedSpans(
+  spool: Pick<Spool, 'readSource' | 'readManifest'>,
+  job: JobId,
+  source: SourceRef,
+  failures: AsyncIterable<ShardReports & { shard: number }>,
+): AsyncGenerator<Span> {
+  const ranges = readManifest(spool, job);
+  let at = -1;
+  try {
+    for await (const { shard, ...reports } of failures) {
+      const named = reportsIn(reports);
+      if (reports.more === 0 && named.every(({ length }) => length > 0)) {
+        yield* named;
+        continue;
+      }
+      let range = await ranges.next();
+      for (at += 1; at < shard && range.done !== true; at += 1) range = await ranges.next();
+      if (range.done === true) throw new RangeError(`the manifest of ${job} has no shard ${shard}`);
+      const { offset, length, firstLine, duplicates } = range.value.range;
+      const replaced = new Set(duplicates.map(([line]) => line));
+      const bytes = spool.readSource(source, offset, length);
+      for await (const group of readLines(bytes, { offset, firstLine }))
+        yield* group.filter(({ number }) => !replaced.has(number));
+    }
+  } finally {
+    await ranges.return(undefined);
+  }
+}
+
+async function* linesOf(
+  near: readonly Span[],
+  spool: Pick<Spool, 'readSource'>,
+  source: SourceRef,
+): AsyncGenerator<Uint8Array> {
+  const [first] = near;
+  if (first === undefined) return;
+  const end = Math.max(...near.map(({ offset, length }) => offset + length));
+  const parts = await Array.fromAsync(spool.readSource(source, first.offset, end - first.offset));
+  const stretch = Buffer.concat(parts);
+  for (const { offset, length } of near) {
+    const start = offset - first.offset;
+    yield stretch.subarray(start, start + length);
+    yield Buffer.from('\n');
+  }
+}
