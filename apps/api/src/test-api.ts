@@ -140,7 +140,15 @@ async function start(
       const fetching = new GuardedFetch({ allow: ['127.0.0.1'] });
       closers.push(() => fetching.close());
       const running = await startDispatcher({
-        ...{ redisUrl: redis.url, jobs: 100, scans: 4, mostShards: 100, maxReports, pollMs: 20, lockMs: 2000 },
+        ...{
+          redisUrl: redis.url,
+          jobs: 100,
+          scans: 4,
+          mostShards: 100,
+          maxReports,
+          pollMs: 20,
+          lockMs: 2000,
+        },
         weightOf: () => 1,
         ...{
           maxSourceBytes: 1e9,

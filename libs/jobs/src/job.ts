@@ -22,7 +22,9 @@ export const progressSchema = z.strictObject({
   done: count('Documents settled, one way or another.'),
   stored: count('Documents whose vectors the store acknowledged; of an export, those that are in its file.'),
   skipped: count('Documents that the store already had, unchanged.'),
-  failed: count('Documents that failed; the job’s failures name them, or the first of them where they are many.'),
+  failed: count(
+    'Documents that failed; the job’s failures name them, or the first of them where they are many.',
+  ),
   duplicates: count('Documents that a later one of the same job with the same id replaced.'),
   superseded: count(
     'Documents that a later submission or deletion had decided already; nothing was stored.',

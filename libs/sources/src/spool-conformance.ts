@@ -179,9 +179,7 @@ export function spoolConformance(start: () => Promise<SpoolPlace>): void {
     await spool.writeReports(JOB, 'failures', 3, [report(10), report(11), report(12)]);
     const retry = await spool.collectFailures(JOB, source, 'job_2' as JobId);
     const text = retry && (await textOf(spool.readSource(retry.source)));
-    expect(text?.split('\n').filter(Boolean)).toEqual(
-      [1, 3, 4, 9, 10, 11].map((n) => lines[n]!.trim()),
-    );
+    expect(text?.split('\n').filter(Boolean)).toEqual([1, 3, 4, 9, 10, 11].map((n) => lines[n]!.trim()));
   });
 
   test('a manifest is read from any cursor, with the lines that come again', async () => {
