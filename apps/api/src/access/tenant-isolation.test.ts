@@ -19,9 +19,11 @@ import { openQdrantStore, type DocumentPoints, type VectorStore } from '@embedmi
 import { startFakeQdrant } from '@embedmill/vector-store/fake-qdrant';
 import { fakeAnswer, fakeVectors, MINI } from '../fake-worker.ts';
 import { startTestApi, type TestApi } from '../test-api.ts';
+import type { Access } from './principal.ts';
 import { testKeys } from './test-keys.ts';
 import {
   exampleShapes,
+  WITHOUT_EXAMPLE,
   OTHER,
   OTHER_IDS,
   OWN,
@@ -35,6 +37,8 @@ const MARKER = 'zebrafinch';
 const RUNS = 2500;
 const DOCS = 'docs' as CollectionName;
 
+const isTenants = (access: Access | undefined): boolean => access === 'submit' || access === 'search';
+
 describe.each<[string, () => Promise<{ store?: VectorStore; close?: () => Promise<void> }>]>([
   ['zvec', async () => ({})],
   [
@@ -46,7 +50,7 @@ describe.each<[string, () => Promise<{ store?: VectorStore; close?: () => Promis
   ],
 ])('on %s', (_name, open) => {
   let api: TestApi;
-  const routes: { method: string; url: string }[] = [];
+  const routes: { method: string; url: string; access: Access | undefined }[] = [];
   const keys: Record<'own' | 'other' | 'admin', string> = {} as never;
 
   beforeAll(async () => {
@@ -58,8 +62,9 @@ describe.each<[string, () => Promise<{ store?: VectorStore; close?: () => Promis
     const { store, close } = await open();
     api = await startTestApi({
       ...{ config: { access: file.access }, ...(store && { store }) },
-      onRoute: ({ method, url }) => {
-        for (const one of [method].flat()) routes.push({ method: one, url });
+      onRoute: ({ method, url, config }) => {
+        const { access } = (config ?? {}) as { access?: Access };
+        for (const one of [method].flat()) routes.push({ method: one, url, access });
       },
     });
     api.onClose(async () => close?.());
@@ -186,7 +191,19 @@ describe.each<[string, () => Promise<{ store?: VectorStore; close?: () => Promis
       expect(text).not.toContain(secret.id);
     };
     // What a key is refused everywhere shows nothing: from each of these routes it gets what is its own.
-    for (const [route, shape] of exampleShapes({ jobs: { own: own.id, others: others.id } })) {
+    const spent = await jobOf('own', '{"id":"d7","text":"own"}\n', 'k5');
+    const examples = exampleShapes({ own: own.id, spent: spent.id });
+    const tenants = routes.filter(({ access, method }) => method !== 'HEAD' && isTenants(access));
+    const shown = new Set([...examples.map(([route]) => route), ...WITHOUT_EXAMPLE]);
+    const unshown = tenants.filter(({ method, url }) => !shown.has(`${method} ${url}`));
+    expect(unshown).toEqual([]);
+    for (const { method, url } of tenants.filter((route) => route.url.includes('/jobs/:id'))) {
+      const path = url.replace(':id', others.id);
+      const body = method === 'PATCH' ? { priority: 'urgent' } : undefined;
+      const { status, text } = await sent({ method, path, headers: {}, body });
+      expect(status, `${method} ${url}: ${text}`).toBe(404);
+    }
+    for (const [route, shape] of examples) {
       const { status, text } = await sent(shape);
       expect(`${shape.method} ${patternOf(shape.path, shape.method)}`).toBe(route);
       expect(status, `${route}: ${text}`).toBeLessThan(300);

@@ -9,6 +9,7 @@ export const OTHER_IDS = ['beta-0', 'beta-1'];
 
 const OPENAI_EMBEDDING = { model: 'all-MiniLM-L6-v2', input: 'x' };
 const TEI_EMBEDDING = { model: 'all-MiniLM-L6-v2', inputs: ['x'] };
+const COHERE_RERANKING = { query: 'x', documents: ['shared words'] };
 const TEI_RERANKING = { query: 'x', texts: ['shared words'] };
 
 export interface RequestShape {
@@ -134,7 +135,7 @@ export function requestShapes({ routes, jobs, points, idempotencyKeys }: Known):
     if (url.endsWith('/near-duplicates')) return nearDuplicates;
     if (url.endsWith('/jobs')) return fc.oneof(ndjson, fc.record({ documents }));
     if (url === '/rerank') return fc.constant(TEI_RERANKING);
-    if (url.endsWith('/rerank')) return fc.constant({ query: 'x', documents: ['shared words'] });
+    if (url.endsWith('/rerank')) return fc.constant(COHERE_RERANKING);
     if (url === '/v1/embeddings') return fc.constant(OPENAI_EMBEDDING);
     if (url === '/' || url.startsWith('/embed')) return fc.constant(TEI_EMBEDDING);
     return fc.oneof(fc.constant(undefined), fc.record({ name: fc.constant('others'), tenant: tenants }));
@@ -181,7 +182,7 @@ export function requestShapes({ routes, jobs, points, idempotencyKeys }: Known):
 }
 
 /** A right request to each route that gives a tenant's key something, by the route; the deletions are the last. */
-export function exampleShapes({ jobs }: Pick<Known, 'jobs'>): [route: string, shape: RequestShape][] {
+export function exampleShapes(jobs: { own: string; spent: string }): [route: string, shape: RequestShape][] {
   const example = (route: string, path: string, body?: unknown): [string, RequestShape] => {
     const method = route.split(' ', 1)[0] ?? route;
     return [route, { method, path, headers: {}, body }];
@@ -201,18 +202,35 @@ export function exampleShapes({ jobs }: Pick<Known, 'jobs'>): [route: string, sh
     example('GET /api/v1/jobs', '/api/v1/jobs'),
     example('GET /api/v1/jobs/:id', `/api/v1/jobs/${jobs.own}`),
     example('GET /api/v1/jobs/:id/failures', `/api/v1/jobs/${jobs.own}/failures`),
+    example('GET /api/v1/jobs/:id/warnings', `/api/v1/jobs/${jobs.own}/warnings`),
+    example('GET /api/v1/jobs/:id/webhook-deliveries', `/api/v1/jobs/${jobs.own}/webhook-deliveries`),
     example('GET /api/v1/jobs/:id/events', `/api/v1/jobs/${jobs.own}/events`),
     example('POST /v1/embeddings', '/v1/embeddings', OPENAI_EMBEDDING),
     example('POST /embed', '/embed', TEI_EMBEDDING),
+    example('POST /', '/', TEI_EMBEDDING),
     example('POST /rerank', '/rerank', TEI_RERANKING),
+    example('POST /v1/rerank', '/v1/rerank', COHERE_RERANKING),
+    example('POST /v2/rerank', '/v2/rerank', COHERE_RERANKING),
     example(
       'POST /api/v1/collections/:name/jobs',
       `${collection}/jobs`,
       '{"id":"d1","text":"an own text"}\n',
     ),
+    example('POST /api/v1/jobs/:id/retry', `/api/v1/jobs/${jobs.own}/retry`),
+    example('POST /api/v1/jobs/:id/verify', `/api/v1/jobs/${jobs.own}/verify`),
+    example('DELETE /api/v1/jobs/:id', `/api/v1/jobs/${jobs.spent}`),
     example('DELETE /api/v1/collections/:name/documents/:id', `${collection}/documents/alpha-0`),
   ];
 }
+
+/** Routes of a tenant’s key that no example is right for where jobs have ended and no worker exports or has SPLADE. */
+export const WITHOUT_EXAMPLE: readonly string[] = [
+  'POST /api/v1/jobs/:id/cancel',
+  'PATCH /api/v1/jobs/:id',
+  'POST /api/v1/collections/:name/exports',
+  'GET /api/v1/jobs/:id/output',
+  'POST /embed_sparse',
+];
 
 const isSubmission = ({ method, url }: { method: string; url: string }) =>
   method === 'POST' && url.endsWith('/jobs');
