@@ -131,6 +131,7 @@ async function startFakeWorker(redisUrl: string, shardsInHand: number, onHand: (
           failed: 0,
           duplicates: 0,
           superseded: 0,
+          deleted: 0,
           reused: 0,
         },
         ...{ truncated: 0, chunks: documents, tokens: documents },

@@ -39,8 +39,8 @@ async function settle(shard: Shard): Promise<ShardResult> {
   )) {
     for (const line of group) {
       const read = readDocumentLine(line, shard.collection.profile);
-      if (!read.ok) failures.push(read.report);
-      else if (read.document.id === 'warn') {
+      if (read.kind === 'invalid') failures.push(read.report);
+      else if (read.kind === 'document' && read.document.id === 'warn') {
         warnings.push(reportOf(line, 'warn', { code: 'text_truncated', message: 'cut' }));
       }
     }
@@ -58,6 +58,7 @@ async function settle(shard: Shard): Promise<ShardResult> {
       failed: failures.length,
       duplicates: 0,
       superseded: 0,
+      deleted: 0,
       reused: 0,
     },
     ...{ truncated: warnings.length, chunks: stored, tokens: stored * 3 },

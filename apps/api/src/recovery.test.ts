@@ -52,7 +52,7 @@ async function finished(id: string): Promise<Job> {
   throw new Error('the job did not finish');
 }
 
-/** A fake worker: it says that it stored everything, and stores what `stores` names. */
+/** A fake worker: it says that it stored and deleted everything, stores what `stores` names, and deletes nothing. */
 async function work(stores: readonly string[]): Promise<void> {
   await api.dispatch();
   const { store, spool } = api.parts;
@@ -66,6 +66,7 @@ async function work(stores: readonly string[]): Promise<void> {
       const failures = read.flatMap((one) => (one.kind === 'invalid' ? [one.report] : []));
       const ids = read.flatMap((one) => (one.kind === 'document' ? [one.document.id] : []));
       await spool.writeReports(shard.job as JobId, 'failures', shard.index, failures);
+      const deleted = read.filter(({ kind }) => kind === 'tombstone').length;
       const kept = ids.filter((id) => stores.includes(id));
       await store.replaceDocuments(
         NAME,
@@ -74,7 +75,8 @@ async function work(stores: readonly string[]): Promise<void> {
       const counts = {
         stored: ids.length,
         failed: failures.length,
-        duplicates: read.length - ids.length - failures.length,
+        deleted,
+        duplicates: read.length - ids.length - failures.length - deleted,
       };
       return {
         index: shard.index,
@@ -167,6 +169,16 @@ test('verify finds what the store lost, and makes a job of it', async () => {
   });
   const again = await finished(found.resubmitted ?? '');
   expect(again).toMatchObject({ retryOf: job.id, documents: 1, stored: 1, sequence: job.sequence });
+});
+
+test('verify finds what was submitted as deleted and is there, and makes a job of it', async () => {
+  await api.parts.store.replaceDocuments(NAME, [documentOf('b' as DocumentId, 'job_0' as JobId)]);
+  const job = await submit([...LINES.slice(0, 3), '{"id":"b","deleted":true}', '{"id":"d","deleted":true}']);
+  await work(['a']);
+  expect(await finished(job.id)).toMatchObject({ stored: 1, deleted: 2, duplicates: 1, failed: 1 });
+  const found = await verify(job.id);
+  expect(found).toMatchObject({ documents: 4, stored: 1, deleted: 1, failed: 1, missingIds: ['b'] });
+  expect(await finished(found.resubmitted ?? '')).toMatchObject({ retryOf: job.id, deleted: 1 });
 });
 
 test('a job whose documents went when all were stored says that there is nothing to compare with', async () => {

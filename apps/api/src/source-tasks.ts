@@ -68,7 +68,7 @@ export interface SourceTasks {
     },
     number | undefined
   >;
-  /** The lines of a shard that have a document, and how many have none. */
+  /** The lines of a shard that have a document, or a tombstone of one, and how many have neither. */
   shardKeys: Task<Pick<Shard, 'source' | 'range' | 'collection' | 'tenant' | 'metadataBytes'>, ShardKeys>;
   /** As `failShard`. */
   failShard: Task<{ shard: Shard; code: ErrorCode; message: string }, ShardResult>;
@@ -80,7 +80,14 @@ interface Task<Input, Output> {
 }
 
 export interface ShardKeys {
-  documents: { id: DocumentId; tenant: TenantId; line: number; offset: number; length: number }[];
+  documents: {
+    id: DocumentId;
+    tenant: TenantId;
+    isDeleted: boolean;
+    line: number;
+    offset: number;
+    length: number;
+  }[];
   invalid: number;
 }
 
@@ -125,10 +132,11 @@ export const SOURCE_TASKS: {
     for await (const group of readShardLines(spool, shard)) {
       for (const read of group) {
         if (read.kind === 'invalid') keys.invalid += 1;
-        if (read.kind !== 'document') continue;
-        const { id, tenant } = read.document;
+        if (read.kind !== 'document' && read.kind !== 'tombstone') continue;
+        const isDeleted = read.kind === 'tombstone';
+        const { id, tenant } = isDeleted ? read.tombstone : read.document;
         const { number: line, offset, length } = read.line;
-        keys.documents.push({ id, tenant, line, offset, length });
+        keys.documents.push({ id, tenant, isDeleted, line, offset, length });
       }
     }
     return keys;

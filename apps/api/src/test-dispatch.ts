@@ -41,6 +41,7 @@ export const stored = (shard: Shard): ShardResult => ({
   failed: 0,
   duplicates: 0,
   superseded: 0,
+  deleted: 0,
   reused: 0,
   truncated: 0,
   chunks: shard.range.documents,

@@ -13,12 +13,13 @@ import type { ApiParts } from './parts.ts';
 import type { ShardKeys } from './source-tasks.ts';
 
 /** What was counted, without what is done about it. */
-export type Comparison = Pick<Verification, 'documents' | 'stored' | 'failed' | 'missing' | 'missingIds'>;
+export type Comparison = Pick<Verification, 'documents' | 'stored' | 'deleted' | 'failed' | 'missing' | 'missingIds'>;
 
 const MOST_IDS = 100;
 const NOTHING_COMPARED: Comparison = {
   documents: 0,
   stored: 0,
+  deleted: 0,
   failed: 0,
   missing: 0,
   missingIds: [],
@@ -76,20 +77,24 @@ export class JobComparison {
     const name = this.#record.collection.name as CollectionName;
     const found = await this.#parts.store.findDocuments(name, valid);
     // What a later submission or deletion has decided is not missing, whatever came of it.
-    const isThere = (n: number): boolean => {
+    const isSettled = ({ isDeleted }: ShardKeys['documents'][number], n: number): boolean => {
       const one = found[n];
-      return one !== undefined && (one.state === 'stored' || one.decided > this.#record.sequence);
+      if (one !== undefined && one.decided > this.#record.sequence) return true;
+      return isDeleted ? one?.state !== 'stored' : one?.state === 'stored';
     };
-    this.#count({ stored: found.filter((_, n) => isThere(n)).length });
-    return valid.filter((_, n) => !isThere(n));
+    const settled = valid.filter(isSettled);
+    const deleted = settled.filter(({ isDeleted }) => isDeleted).length;
+    this.#count({ stored: settled.length - deleted, deleted });
+    return valid.filter((document, n) => !isSettled(document, n));
   }
 
-  #count(more: Partial<Pick<Comparison, 'stored' | 'failed' | 'missing'>>, missingId?: string): void {
-    const { stored = 0, failed = 0, missing = 0 } = more;
+  #count(more: Partial<Pick<Comparison, 'stored' | 'deleted' | 'failed' | 'missing'>>, missingId?: string): void {
+    const { stored = 0, deleted = 0, failed = 0, missing = 0 } = more;
     const before = this.comparison;
     this.comparison = {
-      documents: before.documents + stored + failed + missing,
+      documents: before.documents + stored + deleted + failed + missing,
       stored: before.stored + stored,
+      deleted: before.deleted + deleted,
       failed: before.failed + failed,
       missing: before.missing + missing,
       missingIds:

@@ -11,6 +11,7 @@ const documents = readFileSync(file, 'utf8')
   .map((line): Document => {
     const parsed = parseDocument(JSON.parse(line), { filterable: { pos: 'keyword', frequency: 'integer' } });
     if (!parsed.ok) throw parsed.error;
+    if ('tombstone' in parsed) throw new Error('it is a tombstone');
     return parsed.document;
   });
 

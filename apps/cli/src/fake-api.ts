@@ -265,7 +265,7 @@ export class FakeApi {
     const again = lost.length === 0 ? null : this.#newJob(collection, lost, id).id;
     return verificationSchema.parse({
       ...{ job: id, state, recovered: false, documents: lines.length, failed, missing: lost.length },
-      ...{ stored: lines.length - failed - lost.length, resubmitted: again },
+      ...{ stored: lines.length - failed - lost.length, deleted: 0, resubmitted: again },
       missingIds: lost.map((line) => (JSON.parse(line) as { id: string }).id),
     });
   }

@@ -141,6 +141,7 @@ export function summaryOf(job: Job): string {
   const counts = [
     `${grouped(job.stored)} stored`,
     job.skipped > 0 ? `${grouped(job.skipped)} unchanged` : '',
+    job.deleted > 0 ? `${grouped(job.deleted)} deleted` : '',
     job.duplicates > 0 ? `${grouped(job.duplicates)} replaced by a later one` : '',
     job.reused > 0 ? `${grouped(job.reused)} chunks unchanged` : '',
     job.superseded > 0 ? `${grouped(job.superseded)} superseded by a later submission` : '',

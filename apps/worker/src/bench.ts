@@ -149,6 +149,7 @@ async function readDocuments(path: string): Promise<Document[]> {
   return lines.map((line, n) => {
     const parsed = parseDocument(JSON.parse(line), profileSchema.parse({}));
     if (!parsed.ok) throw new Error(`${path}, line ${n + 1}: ${parsed.error.message}`);
+    if ('tombstone' in parsed) throw new Error(`${path}, line ${n + 1}: a tombstone is nothing to embed`);
     return parsed.document;
   });
 }

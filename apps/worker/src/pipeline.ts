@@ -43,8 +43,8 @@ export interface PipelineParts {
 /**
  * The walk of one shard: read → skip what is stored → chunk and tokenize → batch, infer, pool → upsert → settle.
  *
- * Every document ends in one of: stored, skipped, duplicate, superseded (a later submission has decided it), failed
- * (with its reason). Nothing counts before the
+ * Every document ends in one of: stored, skipped, deleted (its line was a tombstone), duplicate, superseded (a later
+ * submission has decided it), failed (with its reason). Nothing counts before the
  * store acknowledged it, and walking it twice has the effect of walking it once. Errors that may pass (the store
  * is away) are thrown, so that the shard is tried again; on its last attempt, and on errors that will not pass,
  * its documents go to the failures.
@@ -133,6 +133,7 @@ async function walk(submitted: Shard, parts: PipelineParts): Promise<ShardResult
   const { models } = now;
   const reading = await timed('read', () => ShardReading.read(spool, shard, models.own.revision));
 
+  if (reading.tombstones.length > 0) await timed('upsert', () => deleteDocuments(reading, shard, store));
   const wanted = await timed('lookup', () => passUnchanged(reading, shard, store));
 
   const stored = await timed('lookup', () => storedPoints(wanted, shard.collection, store));
@@ -179,6 +180,21 @@ async function walk(submitted: Shard, parts: PipelineParts): Promise<ShardResult
   const result = await timed('settle', () => reading.settle(spool));
   countAll(reading, result, metrics);
   return result;
+}
+
+/** Deletes the documents whose lines are tombstones. */
+async function deleteDocuments(
+  reading: ShardReading,
+  { collection, sequence }: Shard,
+  store: VectorStore,
+): Promise<void> {
+  const keys = reading.tombstones.map(({ tenant, id }) => ({ tenant, id }));
+  const name = collection.name as CollectionName;
+  const overtaken = await store.deleteDocuments(name, keys, sequence, collection);
+  for (let n = 0; n < keys.length; n += 1) {
+    if (n < overtaken.length) reading.supersede();
+    else reading.delete();
+  }
 }
 
 /** Settles what needs no embedding; gives the others. */
@@ -284,6 +300,7 @@ function count(result: ShardResult, metrics: Metrics<'worker'>): void {
   metrics.documents.add(result.failed, { outcome: 'failed' });
   metrics.documents.add(result.duplicates, { outcome: 'duplicate' });
   metrics.documents.add(result.superseded, { outcome: 'superseded' });
+  metrics.documents.add(result.deleted, { outcome: 'deleted' });
   metrics.documentsTruncated.add(result.truncated);
   metrics.chunks.add(result.chunks);
   metrics.chunksReused.add(result.reused);

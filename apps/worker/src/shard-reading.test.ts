@@ -177,3 +177,18 @@ test('of a shard that is bound to a tenant, another tenant’s documents fail an
   expect(reading.failed.map(({ code }) => code)).toEqual(['foreign_tenant', 'foreign_tenant']);
   expect(await reading.settle(spool)).toMatchObject({ documents: 4, failed: 2 });
 });
+
+test('a line that deletes is a tombstone, and the last line of an id counts', async () => {
+  const gone = (id: string) => JSON.stringify({ id, deleted: true });
+  const shard = shardOf([gone('a'), line('b'), gone('b'), line('a')], [
+    [1, 4],
+    [2, 3],
+  ]);
+  const reading = await ShardReading.read(spool, shard, 'r1');
+  expect(reading.tombstones.map(({ id }) => id)).toEqual(['b']);
+  expect(reading.pending.map(({ document }) => document.id)).toEqual(['a']);
+  reading.delete();
+  reading.store(1);
+  const counts = { documents: 4, stored: 1, deleted: 1, duplicates: 2, failed: 0 };
+  expect(await reading.settle(spool)).toMatchObject(counts);
+});

@@ -8,6 +8,7 @@ import {
   type JobId,
   type Shard,
   type ShardResult,
+  type Tombstone,
 } from '@embedmill/jobs';
 import type { Stage } from '@embedmill/metrics';
 import { readShardLines, reportOf, type Line, type Spool } from '@embedmill/sources';
@@ -47,10 +48,12 @@ export interface SortedDocuments {
 
 /**
  * One shard's documents and what has become of each so far; made by `read`, ended by `settle`.
- * Invariant at the end: stored + skipped + failed + duplicates + superseded = documents.
+ * Invariant at the end: stored + skipped + deleted + failed + duplicates + superseded = documents.
  */
 export class ShardReading {
   readonly pending: PendingDocument[] = [];
+  /** Of documents that are to be deleted. */
+  readonly tombstones: Tombstone[] = [];
   /** Of each failed document, where on the walk it failed and why. */
   readonly failed: { stage: Stage; code: ErrorCode }[] = [];
   tokens = 0;
@@ -64,6 +67,7 @@ export class ShardReading {
   #skipped = 0;
   #duplicates = 0;
   #superseded = 0;
+  #deleted = 0;
   #truncated = 0;
   #chunks = 0;
 
@@ -88,6 +92,9 @@ export class ShardReading {
           case 'duplicate':
             reading.#duplicates += 1;
             reading.#warnings.push(read.report);
+            break;
+          case 'tombstone':
+            reading.tombstones.push(read.tombstone);
             break;
           case 'document': {
             const { line, document } = read;
@@ -139,6 +146,11 @@ export class ShardReading {
     this.#superseded += 1;
   }
 
+  /** Counts a document that is not there any more, or never was. */
+  delete(): void {
+    this.#deleted += 1;
+  }
+
   store(chunks: number): void {
     this.#stored += 1;
     this.#chunks += chunks;
@@ -174,6 +186,7 @@ export class ShardReading {
       failed: this.#failures.length,
       duplicates: this.#duplicates,
       superseded: this.#superseded,
+      deleted: this.#deleted,
       reused: this.reused,
       truncated: this.#truncated,
       chunks: this.#chunks,

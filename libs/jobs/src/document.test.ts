@@ -112,8 +112,13 @@ test('where a job is bound to a tenant, documents get it, and another tenant’s
   const bound = 'acme' as TenantId;
   const tenantOf = (value: object) => {
     const parsed = parseDocument({ id: 'a', text: 'x', ...value }, { filterable }, bound);
-    return parsed.ok ? parsed.document.tenant : parsed.error.code;
+    if (!parsed.ok) return parsed.error.code;
+    return 'tombstone' in parsed ? parsed.tombstone.tenant : parsed.document.tenant;
   };
+  for (const value of [{ deleted: true, text: '' }, { deleted: false }]) {
+    expect(tenantOf(value)).toBe('acme');
+    expect(tenantOf({ ...value, tenant: 'other' })).toBe('foreign_tenant');
+  }
   expect(tenantOf({})).toBe('acme');
   expect(tenantOf({ tenant: 'acme' })).toBe('acme');
   for (const tenant of ['default', 'Acme', 'acme ', 'other'])
@@ -227,9 +232,29 @@ test('whatever the value, parsing gives a document or an error of the catalogue,
   fc.assert(
     fc.property(value, (given) => {
       const parsed = parse(given);
-      if (parsed.ok) expect(parsed.document.image ?? parsed.document.text.trim()).not.toBe('');
-      else expect(parsed.error.message).not.toBe('');
+      if (!parsed.ok) expect(parsed.error.message).not.toBe('');
+      else if ('tombstone' in parsed) expect(parsed.tombstone.id).not.toBe('');
+      else expect(parsed.document.image ?? parsed.document.text.trim()).not.toBe('');
     }),
     { numRuns: 2000 },
   );
+});
+
+test('a line that says it is deleted is a tombstone, and has nothing beside its id and tenant', () => {
+  const tombstone = { deleted: true, id: '7', tenant: 'acme' };
+  expect(parse({ id: 7, deleted: true, tenant: 'acme', text: null })).toEqual({ ok: true, tombstone });
+  // As a table has it.
+  expect(parse({ id: '7', text: '', deleted: true, tenant: 'acme' })).toEqual({ ok: true, tombstone });
+  for (const deleted of [false, null, undefined]) {
+    expect(parse({ id: '7', text: 'x', deleted })).toMatchObject({ ok: true, document: { text: 'x' } });
+    expect(parse({ id: '7', deleted })).toMatchObject({ ok: false, error: { code: 'missing_text' } });
+  }
+  const beside = parse({ id: '7', deleted: true, text: 'x', title: 'y' });
+  expect(beside).toMatchObject({ ok: false, id: '7', error: { code: 'invalid_document' } });
+  expect(beside).toHaveProperty('error.message', expect.stringContaining('text, title'));
+  expect(parse({ id: '7', deleted: 'yes' })).toMatchObject({
+    ok: false,
+    error: { code: 'invalid_document', details: [{ path: 'deleted' }] },
+  });
+  expect(parse({ deleted: true })).toMatchObject({ ok: false, error: { code: 'missing_id' } });
 });

@@ -60,7 +60,14 @@ export const documentSchema = z.strictObject({
     description:
       'Its dense vector, of the collection’s model and size, stored as it is in place of embedding the text: one chunk.',
   }),
+  deleted: z.boolean().optional().meta({
+    description:
+      'True: the document of this id is deleted. Such a line has an id, and a tenant where one is named, and nothing else.',
+  }),
 });
+
+/** What stands on a line that deletes a document. */
+const TOMBSTONE_FIELDS: readonly string[] = ['id', 'tenant', 'deleted'];
 
 /** What the API prints of a stored document beside its fields, and what is passed over where it is submitted again. */
 const PRINTED = ['point', 'chunk', 'chunks', 'dense'] as const;
@@ -82,6 +89,13 @@ export interface Document {
   tenant: TenantId;
   /** That it brought along, not normalised; its size was not looked at. */
   vector?: readonly number[] | undefined;
+}
+
+/** A line in place of a document's: the document of this id is to be deleted. */
+export interface Tombstone {
+  deleted: true;
+  id: DocumentId;
+  tenant: TenantId;
 }
 
 /** As it is checked: metadata has been walked by then, so that it is only looked at once. */
@@ -106,10 +120,12 @@ export interface DocumentLimits {
 const DEFAULT_LIMITS: DocumentLimits = { metadataBytes: METADATA_BYTES };
 
 export type DocumentParse =
-  { ok: true; document: Document } | { ok: false; id: string | undefined; error: EmbedmillError };
+  | { ok: true; document: Document }
+  | { ok: true; tombstone: Tombstone }
+  | { ok: false; id: string | undefined; error: EmbedmillError };
 
 /**
- * A parsed JSON value as a document of a collection with this profile, or what is wrong with it as an error
+ * A parsed JSON value as a document of a collection with this profile, or as the tombstone of one, or what is wrong with it as an error
  * of the catalogue, with the document's id where it has one.
  *
  * @param bound the only tenant whose documents may come; it is that of documents that name none
@@ -145,7 +161,9 @@ export function parseDocument(
     return fail('missing_id', 'id', 'the field "id" is missing or empty; give every document an id');
   }
   const hasPicture = fields['image'] !== undefined || fields['video'] !== undefined;
-  const needsText = !hasPicture && fields['vector'] === undefined;
+  // Other values of `deleted` are faults of their own.
+  const isDocument = fields['deleted'] === undefined || fields['deleted'] === false;
+  const needsText = isDocument && !hasPicture && fields['vector'] === undefined;
   if (needsText && fields['text'] === undefined) {
     return fail(
       'missing_text',
@@ -158,6 +176,16 @@ export function parseDocument(
   if (parts > 1) {
     const message = `this is one of ${parts} chunks of a document, as the list of points has them; submit the whole document, as GET …/documents/{id} prints it`;
     return fail('invalid_document', 'chunk', message);
+  }
+  if (fields['deleted'] === true) {
+    const others = Object.keys(fields).filter((field) => !TOMBSTONE_FIELDS.includes(field));
+    // A table has a cell for the text in each row.
+    const [first] = others.filter((field) => fields[field] !== '');
+    if (first !== undefined) {
+      const message = `the line says "deleted": true, and has ${others.join(', ')} beside it; leave these out to delete the document, or "deleted" to store it`;
+      return fail('invalid_document', first, message);
+    }
+    for (const field of others) delete fields[field];
   }
   const parsed = checkedSchema.safeParse(fields);
   if (!parsed.success) {
@@ -173,7 +201,7 @@ export function parseDocument(
       `${path === '' ? '' : `${path}: `}${issue?.message ?? ''}${unknown}`,
     );
   }
-  const { text = '', image, video, title, metadata, tenant, vector } = parsed.data;
+  const { text = '', image, video, title, metadata, tenant, vector, deleted } = parsed.data;
   for (const [path, string] of [
     ['id', parsed.data.id],
     ['text', text],
@@ -196,6 +224,11 @@ export function parseDocument(
     const message = `the document is of the tenant ${JSON.stringify(tenant)}, but the job may write only those of ${JSON.stringify(bound)}; leave "tenant" out`;
     return fail('foreign_tenant', 'tenant', message);
   }
+  const key = {
+    id: parsed.data.id as DocumentId,
+    tenant: (tenant ?? bound ?? DEFAULT_TENANT) as TenantId,
+  };
+  if (deleted === true) return { ok: true, tombstone: { deleted, id: key.id, tenant: key.tenant } };
   if (image !== undefined && video !== undefined) {
     return fail('invalid_document', 'video', 'a document has an image or a video, not both; make it two');
   }
@@ -214,13 +247,13 @@ export function parseDocument(
   return {
     ok: true,
     document: {
-      id: parsed.data.id as DocumentId,
+      id: key.id,
       text,
       image,
       video,
       title: title === undefined || title.trim() === '' ? undefined : title,
       metadata: typed.metadata,
-      tenant: (tenant ?? bound ?? DEFAULT_TENANT) as TenantId,
+      tenant: key.tenant,
       ...(vector !== undefined && { vector }),
     },
   };

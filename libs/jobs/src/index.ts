@@ -54,6 +54,7 @@ export {
   parseDocument,
   spokenText,
   type Document,
+  type Tombstone,
   type DocumentLimits,
   type DocumentParse,
   type Json,

@@ -16,7 +16,7 @@ export type Priority = z.infer<typeof prioritySchema>;
 
 const count = (description: string) => z.int().nonnegative().meta({ description });
 
-/** What a job has done so far. stored + skipped + failed + duplicates + superseded = done; done = documents at the end. */
+/** What a job has done so far. stored + skipped + deleted + failed + duplicates + superseded = done; done = documents at the end. */
 export const progressSchema = z.strictObject({
   documents: count('Documents submitted; 0 until the source has been scanned.'),
   done: count('Documents settled, one way or another.'),
@@ -28,6 +28,9 @@ export const progressSchema = z.strictObject({
   duplicates: count('Documents that a later one of the same job with the same id replaced.'),
   superseded: count(
     'Documents that a later submission or deletion had decided already; nothing was stored.',
+  ).default(0),
+  deleted: count(
+    'Documents that were submitted as deleted, and are not there any more; also where there was none.',
   ).default(0),
   truncated: count('Documents of which a part was not embedded.'),
   chunks: count('Points written.'),
@@ -48,6 +51,7 @@ export const NO_PROGRESS: Progress = {
   failed: 0,
   duplicates: 0,
   superseded: 0,
+  deleted: 0,
   reused: 0,
   truncated: 0,
   chunks: 0,
@@ -66,6 +70,7 @@ export function addResult(progress: Progress, result: ShardResult): Progress {
     failed: progress.failed + result.failed,
     duplicates: progress.duplicates + result.duplicates,
     superseded: progress.superseded + result.superseded,
+    deleted: progress.deleted + result.deleted,
     reused: progress.reused + result.reused,
     truncated: progress.truncated + result.truncated,
     chunks: progress.chunks + result.chunks,

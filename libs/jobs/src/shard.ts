@@ -86,7 +86,7 @@ export const shardSchema = z.strictObject({
 });
 export type Shard = z.infer<typeof shardSchema>;
 
-/** What became of a shard's documents: stored + skipped + failed + duplicates + superseded = documents. */
+/** What became of a shard's documents: stored + skipped + deleted + failed + duplicates + superseded = documents. */
 export const shardResultSchema = z.strictObject({
   index: z.int().nonnegative(),
   documents: z.int(),
@@ -96,6 +96,7 @@ export const shardResultSchema = z.strictObject({
   duplicates: z.int(),
   // Shards that a worker of an earlier version settled do not say.
   superseded: z.int().default(0),
+  deleted: z.int().default(0),
   reused: z.int().default(0),
   truncated: z.int(),
   chunks: z.int(),

@@ -26,6 +26,7 @@ export const columnsSchema = z.strictObject({
   video: column('video'),
   tenant: column('tenant'),
   vector: column('vector'),
+  deleted: column('deleted'),
   metadata: metadataColumnsSchema.optional(),
 });
 export type Columns = z.infer<typeof columnsSchema>;

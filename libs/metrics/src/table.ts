@@ -43,7 +43,7 @@ export const METRICS = {
     type: 'counter',
     unit: 'documents',
     help: 'Documents settled, by what became of them. A shard that is run again counts again.',
-    labels: { outcome: ['stored', 'skipped', 'failed', 'duplicate', 'superseded'] },
+    labels: { outcome: ['stored', 'skipped', 'failed', 'duplicate', 'superseded', 'deleted'] },
     apps: ['worker'],
   },
   documentsTruncated: {

@@ -36,6 +36,7 @@ const result = (index: number): ShardResult => ({
     failed: 0,
     duplicates: 0,
     superseded: 0,
+    deleted: 0,
     reused: 0,
     truncated: 0,
   },

@@ -9,6 +9,7 @@ import {
   type DocumentReport,
   type Profile,
   type TenantId,
+  type Tombstone,
 } from '@embedmill/jobs';
 import { excessIn } from './line-bounds.ts';
 import { MAX_LINE_BYTES, type Line } from './lines.ts';
@@ -19,10 +20,12 @@ const MOST_ID_CHARACTERS = 512;
 const MOST_MESSAGE_CHARACTERS = 500;
 
 export type DocumentLine =
-  { ok: true; line: Line; document: Document } | { ok: false; line: Line; report: DocumentReport };
+  | { kind: 'document'; line: Line; document: Document }
+  | { kind: 'tombstone'; line: Line; tombstone: Tombstone }
+  | { kind: 'invalid'; line: Line; report: DocumentReport };
 
 /**
- * A line as a document of a collection with this profile, or the report that says why it is none.
+ * A line as a document of a collection with this profile, or as the tombstone of one, or the report that says why it is none.
  *
  * @param bound the only tenant whose documents may come
  */
@@ -33,7 +36,7 @@ export function readDocumentLine(
   limits?: DocumentLimits,
 ): DocumentLine {
   const refuse = (error: EmbedmillError, id: string | null): DocumentLine => ({
-    ok: false,
+    kind: 'invalid',
     line,
     report: reportOf(line, id, error),
   });
@@ -61,7 +64,8 @@ export function readDocumentLine(
   }
   const parsed = parseDocument(value, profile, bound, limits);
   if (!parsed.ok) return refuse(faultOf(value) ?? parsed.error, parsed.id ?? null);
-  return { ok: true, line, document: parsed.document };
+  if ('tombstone' in parsed) return { kind: 'tombstone', line, tombstone: parsed.tombstone };
+  return { kind: 'document', line, document: parsed.document };
 }
 
 /** What the job's failures or warnings say of the document on this line. */

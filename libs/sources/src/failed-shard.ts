@@ -31,6 +31,9 @@ export async function failShard(spool: Spool, shard: Shard, error: EmbedmillErro
           case 'document':
             failures.push(reportOf(read.line, read.document.id, error));
             break;
+          case 'tombstone':
+            failures.push(reportOf(read.line, read.tombstone.id, error));
+            break;
         }
       }
     }
@@ -50,6 +53,7 @@ export async function failShard(spool: Spool, shard: Shard, error: EmbedmillErro
     failed: failures.length,
     duplicates: warnings.length,
     superseded: 0,
+    deleted: 0,
     reused: 0,
     truncated: 0,
     chunks: 0,

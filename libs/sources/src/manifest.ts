@@ -84,8 +84,8 @@ export async function writeManifest(
         range.documents += 1;
         totals.documents += 1;
         const read = readDocumentLine(line, profile, options.tenant, options.documentLimits);
-        if (read.ok) await finder.add(read.document, line.number);
-        else invalid += 1;
+        if (read.kind === 'invalid') invalid += 1;
+        else await finder.add(read.kind === 'document' ? read.document : read.tombstone, line.number);
       }
       const tooMany = options.tooManyInvalid?.(invalid);
       if (tooMany !== undefined) throw tooMany;

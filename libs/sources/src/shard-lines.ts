@@ -1,4 +1,4 @@
-import type { Document, DocumentReport, Shard } from '@embedmill/jobs';
+import type { Document, DocumentReport, Shard, Tombstone } from '@embedmill/jobs';
 import { readDocumentLine, reportOf } from './document-line.ts';
 import { readLines, type Line } from './lines.ts';
 import type { Spool } from './spool.ts';
@@ -6,6 +6,7 @@ import type { Spool } from './spool.ts';
 /** What a line of a shard turns out to be; `report` is what the job's failures or warnings say of it. */
 export type ShardLine =
   | { kind: 'document'; line: Line; document: Document }
+  | { kind: 'tombstone'; line: Line; tombstone: Tombstone }
   | { kind: 'invalid'; report: DocumentReport }
   | { kind: 'duplicate'; report: DocumentReport };
 
@@ -26,11 +27,12 @@ export async function* readShardLines(
   for await (const group of readLines(bytes, range)) {
     yield group.map((line): ShardLine => {
       const read = readDocumentLine(line, collection.profile, tenant, limits);
-      if (!read.ok) return { kind: 'invalid', report: read.report };
+      if (read.kind === 'invalid') return { kind: 'invalid', report: read.report };
       const by = duplicates.get(line.number);
-      if (by === undefined) return { kind: 'document', line, document: read.document };
-      const message = `line ${by} has the same id and wins; this line was not stored`;
-      const report = reportOf(line, read.document.id, { code: 'duplicate_id', message });
+      if (by === undefined) return read;
+      const message = `line ${by} has the same id and wins; this line had no effect`;
+      const { id } = read.kind === 'document' ? read.document : read.tombstone;
+      const report = reportOf(line, id, { code: 'duplicate_id', message });
       return { kind: 'duplicate', report };
     });
   }

@@ -19,7 +19,7 @@ export interface Table {
 export type TableRow = readonly unknown[] | RowFault | null;
 
 /** Of a document, those that one column gives. */
-export const FIELDS = ['id', 'text', 'title', 'image', 'video', 'tenant', 'vector'] as const;
+export const FIELDS = ['id', 'text', 'title', 'image', 'video', 'tenant', 'vector', 'deleted'] as const;
 /** `metadata.year` is the metadata field `year`. */
 const METADATA_PREFIX = 'metadata.';
 
@@ -64,7 +64,7 @@ export function documentsOf(
   }
   const has = (field: string) => fields.some(([one]) => one === field);
   if (!has('id')) throw unreadable('there is no column "id"', names);
-  if (!['text', 'image', 'video', 'vector'].some(has)) throw unreadable('there is no column "text"', names);
+  if (!['text', 'image', 'video', 'vector', 'deleted'].some(has)) throw unreadable('there is no column "text"', names);
 
   const rest = columns?.metadata ?? 'rest';
   // A column without a name is that of row numbers, which pandas writes.
@@ -87,7 +87,9 @@ export function documentsOf(
     const document = fields.flatMap(([field, at]): [string, unknown][] => {
       const value = valueAt(at);
       const isNeeded = field === 'id' || field === 'text';
-      return isEmpty(value) && !isNeeded ? [] : [[field, value]];
+      if (isEmpty(value) && !isNeeded) return [];
+      const isFlag = field === 'deleted' && typeof value === 'string';
+      return [[field, isFlag ? typed(value.trim(), 'boolean') : value]];
     });
     const kept = metadata.flatMap(({ key, at, type }): [string, unknown][] => {
       const value = valueAt(at);

@@ -116,6 +116,22 @@ test('columns can be named, and metadata chosen', async () => {
   await expect(rowsOf('id,text,text\na,x,y\n', CSV)).rejects.toThrow(refused(/"text" comes twice/));
 });
 
+test('a column "deleted" makes tombstones of rows, with no column of texts needed', async () => {
+  const csv = 'id,text,deleted,year\na,x,,1\nb,,TRUE,\nc,y,false,\nd,,maybe,\ne,,true,1961\n';
+  expect(await documentsIn(csv, CSV)).toMatchObject([
+    { id: 'a', text: 'x' },
+    { deleted: 'b' },
+    { id: 'c', text: 'y' },
+    { code: 'invalid_document', message: expect.stringContaining('deleted') },
+    { code: 'invalid_document', message: expect.stringContaining('metadata beside it') },
+  ]);
+  const columns = { id: 'sku', deleted: 'gone' };
+  expect(await documentsIn('sku,gone\na,true\nb,\n', { ...CSV, columns })).toMatchObject([
+    { deleted: 'a' },
+    { code: 'missing_text' },
+  ]);
+});
+
 test('a column that must not be one is refused document by document, and changes no prototype', async () => {
   const [row] = await rowsOf('id,text,__proto__\na,x,evil\n', CSV);
   expect(
@@ -134,7 +150,8 @@ const documentsIn = async (bytes: string | Uint8Array, encoding: SourceEncoding,
   const groups = await Array.fromAsync(readLines(inOne(ndjson)));
   return groups.flat().map((line) => {
     const read = readDocumentLine(line, { filterable });
-    if (!read.ok) return { line: line.number, code: read.report.code, message: read.report.message };
+    if (read.kind === 'tombstone') return { line: line.number, deleted: read.tombstone.id };
+    if (read.kind === 'invalid') return { line: line.number, code: read.report.code, message: read.report.message };
     return { line: line.number, id: read.document.id, text: read.document.text };
   });
 };

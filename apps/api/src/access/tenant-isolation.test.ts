@@ -97,7 +97,7 @@ describe.each<[string, () => Promise<{ store?: VectorStore; close?: () => Promis
 
   /** A fake of a worker: it stores what the shard's lines say, with the vector of their text. */
   async function storeShard(shard: Shard): Promise<ShardResult> {
-    const counts = { documents: 0, stored: 0, failed: 0, duplicates: 0, superseded: 0 };
+    const counts = { documents: 0, stored: 0, failed: 0, duplicates: 0, superseded: 0, deleted: 0 };
     const failures = [];
     for await (const group of readShardLines(api.parts.spool, shard)) {
       for (const line of group) {
@@ -108,6 +108,13 @@ describe.each<[string, () => Promise<{ store?: VectorStore; close?: () => Promis
             const name = shard.collection.name as CollectionName;
             await api.parts.store.replaceDocuments(name, [documentOf(id, tenant, text, name)]);
             counts.stored += 1;
+            break;
+          }
+          case 'tombstone': {
+            const { id, tenant } = line.tombstone;
+            const name = shard.collection.name as CollectionName;
+            await api.parts.store.deleteDocuments(name, [{ id, tenant }], shard.sequence);
+            counts.deleted += 1;
             break;
           }
           case 'invalid':

@@ -138,6 +138,7 @@ export function addJobs(program: Command, host: CommandHost): void {
         const found = await client.verify(id);
         terminal.print(
           `job ${id} is ${found.state}: of ${grouped(found.documents)} documents ${grouped(found.stored)} are stored, ` +
+            `${found.deleted > 0 ? `${grouped(found.deleted)} are deleted, ` : ''}` +
             `${grouped(found.failed)} are among its failures, ${grouped(found.missing)} are missing`,
         );
         if (found.recovered) terminal.note('the queue had lost the job; it was submitted again');
