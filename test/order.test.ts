@@ -97,12 +97,16 @@ describe.each(['the embedded store', 'Qdrant (a fake one)'])('in %s', (where) =>
     const job = await mill.submit(name, ndjson([...filler, { id: 'X', text: 'OLD' }]));
     const gone = await mill.call(`/api/v1/collections/${name}/documents/X`, { method: 'DELETE' });
     expect(gone.status).toBe(204);
-    const tombstones = await mill.submit(name, '{"id":"d298","deleted":true}\n{"id":"none","deleted":true}\n');
+    const tombstones = await mill.submit(
+      name,
+      '{"id":"d298","deleted":true}\n{"id":"none","deleted":true}\n',
+    );
     expect(await mill.finished(tombstones)).toMatchObject({ deleted: 2, stored: 0, done: 2, tokens: 0 });
     expect((await mill.finished(job)).done).toBe(300);
     expect(await textOf(name, 'X')).toBeUndefined();
     expect(await textOf(name, 'd298')).toBeUndefined();
-    const lines = '{"id":"d1","deleted":true}\n{"id":"d1","text":"BACK"}\n{"id":"d2","text":"x"}\n{"id":"d2","deleted":true}\n';
+    const lines =
+      '{"id":"d1","deleted":true}\n{"id":"d1","text":"BACK"}\n{"id":"d2","text":"x"}\n{"id":"d2","deleted":true}\n';
     expect(await mill.finished(await mill.submit(name, lines))).toMatchObject({
       ...{ stored: 1, deleted: 1, duplicates: 2, failed: 0 },
     });

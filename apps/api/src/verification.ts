@@ -13,7 +13,10 @@ import type { ApiParts } from './parts.ts';
 import type { ShardKeys } from './source-tasks.ts';
 
 /** What was counted, without what is done about it. */
-export type Comparison = Pick<Verification, 'documents' | 'stored' | 'deleted' | 'failed' | 'missing' | 'missingIds'>;
+export type Comparison = Pick<
+  Verification,
+  'documents' | 'stored' | 'deleted' | 'failed' | 'missing' | 'missingIds'
+>;
 
 const MOST_IDS = 100;
 const NOTHING_COMPARED: Comparison = {
@@ -88,7 +91,10 @@ export class JobComparison {
     return valid.filter((document, n) => !isSettled(document, n));
   }
 
-  #count(more: Partial<Pick<Comparison, 'stored' | 'deleted' | 'failed' | 'missing'>>, missingId?: string): void {
+  #count(
+    more: Partial<Pick<Comparison, 'stored' | 'deleted' | 'failed' | 'missing'>>,
+    missingId?: string,
+  ): void {
     const { stored = 0, deleted = 0, failed = 0, missing = 0 } = more;
     const before = this.comparison;
     this.comparison = {

@@ -180,10 +180,13 @@ test('of a shard that is bound to a tenant, another tenant’s documents fail an
 
 test('a line that deletes is a tombstone, and the last line of an id counts', async () => {
   const gone = (id: string) => JSON.stringify({ id, deleted: true });
-  const shard = shardOf([gone('a'), line('b'), gone('b'), line('a')], [
-    [1, 4],
-    [2, 3],
-  ]);
+  const shard = shardOf(
+    [gone('a'), line('b'), gone('b'), line('a')],
+    [
+      [1, 4],
+      [2, 3],
+    ],
+  );
   const reading = await ShardReading.read(spool, shard, 'r1');
   expect(reading.tombstones.map(({ id }) => id)).toEqual(['b']);
   expect(reading.pending.map(({ document }) => document.id)).toEqual(['a']);

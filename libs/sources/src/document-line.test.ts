@@ -116,5 +116,8 @@ test('fields that are called as every object’s own are fields like others', as
     ),
   );
   expect(none).toMatchObject({ kind: 'document' });
-  expect(some).toMatchObject({ kind: 'document', document: { metadata: { constructor: 'c', toString: true } } });
+  expect(some).toMatchObject({
+    kind: 'document',
+    document: { metadata: { constructor: 'c', toString: true } },
+  });
 });

@@ -64,7 +64,8 @@ export function documentsOf(
   }
   const has = (field: string) => fields.some(([one]) => one === field);
   if (!has('id')) throw unreadable('there is no column "id"', names);
-  if (!['text', 'image', 'video', 'vector', 'deleted'].some(has)) throw unreadable('there is no column "text"', names);
+  if (!['text', 'image', 'video', 'vector', 'deleted'].some(has))
+    throw unreadable('there is no column "text"', names);
 
   const rest = columns?.metadata ?? 'rest';
   // A column without a name is that of row numbers, which pandas writes.

@@ -151,7 +151,8 @@ const documentsIn = async (bytes: string | Uint8Array, encoding: SourceEncoding,
   return groups.flat().map((line) => {
     const read = readDocumentLine(line, { filterable });
     if (read.kind === 'tombstone') return { line: line.number, deleted: read.tombstone.id };
-    if (read.kind === 'invalid') return { line: line.number, code: read.report.code, message: read.report.message };
+    if (read.kind === 'invalid')
+      return { line: line.number, code: read.report.code, message: read.report.message };
     return { line: line.number, id: read.document.id, text: read.document.text };
   });
 };
