@@ -32,7 +32,7 @@ const brokers = [
   },
 ];
 
-describe.each(brokers)('by $name', ({ missing, start, as }) => {
+describe.each(brokers)('by $name', ({ name, missing, start, as }) => {
   describe.skipIf(missing !== undefined)(
     missing === undefined ? 'the dispatcher' : `skipped: ${missing}`,
     () => {
@@ -206,6 +206,38 @@ describe.each(brokers)('by $name', ({ missing, start, as }) => {
           retryable: true,
         });
       });
+
+      /** Runs dispatchers one after another, each of which dies where it would do this to a source, until so many have. */
+      async function dieAt(task: 'transcode' | 'manifest', deaths: number): Promise<void> {
+        const entry = new URL('./dying-dispatcher.fixture.ts', import.meta.url);
+        for (let died = 0; died < deaths; died += 1) {
+          const child = fork(entry, [JSON.stringify(rig.address), rig.folder, task], { execArgv: [] });
+          expect(await once(child, 'exit')).toEqual([null, 'SIGKILL']);
+        }
+      }
+
+      test('a job at whose source dispatchers die three times fails, and says so', async () => {
+        const id = await rig.submit(3);
+        await dieAt('manifest', 3);
+        await rig.dispatcher();
+        const job = await rig.finished(id);
+        expect(job).toMatchObject({ state: 'failed', error: { code: 'dispatcher_lost' }, stored: 0 });
+        expect(job.error?.message).toContain("3 times while they read the job's source");
+      });
+
+      // What counts losses is the same on all; this is how they are counted.
+      test.runIf(name === 'Redis')(
+        'a job goes on at which dispatchers died, but not three times at one place',
+        async () => {
+          await rig.worker((shard) => Promise.resolve(stored(shard)));
+          const csv = Buffer.from('id,text\na,one\nb,two\n');
+          const id = await rig.submitEncoded(csv, { format: 'csv', gzip: false });
+          await dieAt('transcode', 2);
+          await dieAt('manifest', 2);
+          await rig.dispatcher();
+          expect(await rig.finished(id)).toMatchObject({ state: 'completed', stored: 2 });
+        },
+      );
 
       test('finished jobs expire with their folders; those with failures stay until they are forgotten', async () => {
         await rig.dispatcher();

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';
 import {
   isFinished,
@@ -10,6 +11,7 @@ import {
   type JobId,
   type Shard,
   type ShardResult,
+  type SourceEncoding,
 } from '@embedmill/jobs';
 import {
   connectQueue,
@@ -64,6 +66,8 @@ export interface TestDispatch {
     concurrency?: number,
   ): Promise<ModelConsumer>;
   submit(documents: number, job?: Pick<NewJob, 'maxFailures'>): Promise<JobId>;
+  /** Submits an upload in another format than NDJSON. */
+  submitEncoded(body: Buffer, encoding: SourceEncoding): Promise<JobId>;
   finished(id: JobId): Promise<Job>;
   onClose(close: () => Promise<void>): void;
   /** Ends all that was started, the last first. */
@@ -128,6 +132,15 @@ export async function testDispatch(address: QueueOptions): Promise<TestDispatch>
       await queue.submit({
         ...job,
         ...{ id, purpose: 'ingest', collection, source },
+        ...{ label: 'upload', digest: sha256, retryOf: null },
+      });
+      return id;
+    },
+    async submitEncoded(body, encoding) {
+      const id = newJobId();
+      const { source, sha256 } = await spool.receive(id, Readable.from([body]), { maxBytes: 1e9 });
+      await queue.submit({
+        ...{ id, purpose: 'ingest', collection, source: { kind: 'encoded', source, encoding } },
         ...{ label: 'upload', digest: sha256, retryOf: null },
       });
       return id;

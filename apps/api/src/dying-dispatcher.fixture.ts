@@ -1,0 +1,41 @@
+import type { QueueOptions } from '@embedmill/queue';
+import { Spool } from '@embedmill/sources';
+import type { VectorStore } from '@embedmill/vector-store';
+import { startDispatcher } from './dispatcher.ts';
+import type { InputOf, OutputOf, SourceTask } from './source-tasks.ts';
+import { SourceThreads } from './source-threads.ts';
+
+/** A dispatcher for a test: one thing that is done to sources kills its whole process. */
+const [address = '', folder = '', fatal = ''] = process.argv.slice(2);
+
+class DeadlyThreads extends SourceThreads {
+  override run<Name extends SourceTask>(
+    task: Name,
+    input: InputOf<Name>,
+    options?: { share?: string | undefined; signal?: AbortSignal },
+  ): Promise<OutputOf<Name>> {
+    if (task === fatal) process.kill(process.pid, 'SIGKILL');
+    return super.run(task, input, options);
+  }
+}
+
+const spool = await Spool.open(folder);
+const store: Partial<VectorStore> = { takeBack: async () => undefined };
+await startDispatcher({
+  ...(JSON.parse(address) as QueueOptions),
+  jobs: 10,
+  scans: 4,
+  mostShards: 3,
+  maxReports: 100,
+  weightOf: () => 1,
+  pollMs: 20,
+  lockMs: 400,
+  maxSourceBytes: 1e9,
+  openUrl: () => Promise.reject(new Error('no URLs here')),
+  spool,
+  threads: new DeadlyThreads(spool),
+  store: store as VectorStore,
+  models: () => Promise.resolve([]),
+  log: { info: () => {}, warn: () => {} },
+});
+process.on('disconnect', () => process.exit(0));
