@@ -1,4 +1,11 @@
-import type { Chunking, Collection, CollectionName, JobId, SourceRef } from '@embedmill/jobs';
+import {
+  ANALYSIS_VERSION,
+  type Collection,
+  type CollectionName,
+  type JobId,
+  type Profile,
+  type SourceRef,
+} from '@embedmill/jobs';
 import type { ModelSummary } from '@embedmill/models';
 import type { Spool } from '@embedmill/sources';
 import type { VectorStore } from '@embedmill/vector-store';
@@ -24,18 +31,13 @@ export async function withAverageLength(
   if (bm25 === undefined || bm25.averageLength !== undefined) return collection;
   const current = await store.getCollection(collection.name as CollectionName);
   if (current === undefined || current.averageLength !== undefined) return current ?? collection;
-  const model = (await models()).find(({ name }) => name === collection.profile.model);
-  const { chunking } = collection.profile;
-  const chunkTokens = tokensOfChunk(chunking, model?.maxTokens);
   const averageLength = await threads.run(
     'averageLength',
     {
-      job: job.id,
-      source: job.source,
-      collection,
+      of: { job: job.id, source: job.source, collection },
       language: bm25.language,
       analysis: current.analysis,
-      chunkTokens,
+      chunkTokens: await tokensOfChunk(collection.profile, models),
     },
     { share: job.share },
   );
@@ -48,13 +50,30 @@ export async function withAverageLength(
   return measured;
 }
 
+/** The same by texts of documents, for a new collection that is made of what is stored. */
+export async function averageLengthOfTexts(
+  texts: string[],
+  profile: Profile,
+  { models, threads }: Pick<MeasuringParts, 'models' | 'threads'>,
+): Promise<number | undefined> {
+  const { bm25 } = profile.sparse;
+  if (bm25 === undefined) return undefined;
+  const chunkTokens = await tokensOfChunk(profile, models);
+  const { language } = bm25;
+  const input = { of: { texts }, language, analysis: ANALYSIS_VERSION, chunkTokens };
+  return threads.run('averageLength', input, { share: undefined });
+}
+
 /** What a chunk's own room is filled to on average, where its end is chosen by content. */
 const FILLED = 0.7;
 
 /** About how many tokens a chunk of a long text has; undefined where a document is one chunk. */
-function tokensOfChunk(chunking: Chunking, maxTokens: number | undefined): number | undefined {
+async function tokensOfChunk(
+  { chunking, model }: Profile,
+  models: MeasuringParts['models'],
+): Promise<number | undefined> {
   if (chunking.mode === 'document') return undefined;
-  const size = chunking.size ?? maxTokens;
+  const size = chunking.size ?? (await models()).find(({ name }) => name === model)?.maxTokens;
   if (size === undefined || chunking.boundary !== 'content') return size;
   const overlap = Math.min(chunking.overlap, size / 2);
   return overlap + FILLED * (size - overlap);

@@ -122,6 +122,7 @@ export async function createCollection(
   { store, queue, models }: Pick<ApiParts, 'store' | 'queue' | 'models'>,
   name: string,
   asked: Profile,
+  { twin, averageLength }: Pick<Collection, 'twin' | 'averageLength'> = {},
 ): Promise<{ collection: Collection; created: boolean }> {
   const existing = await store.getCollection(name as CollectionName);
   const profile = settled(asked, existing);
@@ -135,12 +136,14 @@ export async function createCollection(
     throw new EmbedmillError('collection_exists', message);
   }
   const createdAt = new Date().toISOString();
-  const collection = existing ?? {
+  const collection: Collection = existing ?? {
     name,
     profile,
     dims,
     vector: 'dense',
     analysis: ANALYSIS_VERSION,
+    ...(averageLength !== undefined && { averageLength }),
+    ...(twin !== undefined && { twin }),
     createdAt,
   };
   if (existing === undefined) await store.createCollection(collection);

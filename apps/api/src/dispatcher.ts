@@ -25,6 +25,7 @@ import {
   type JobSource,
   type QueueOptions,
 } from '@embedmill/queue';
+import { markFilled } from './copying.ts';
 import { joinOutput } from './export-output.ts';
 import { RunningJob } from './running-job.ts';
 import { scan, type ScanParts } from './scan.ts';
@@ -139,7 +140,10 @@ async function dispatch(
       onFolded: failuresTeller(handle, options),
     });
     const end = await inHand.turns.run(job, signal);
-    if (end === 'completed') await joinOutput(handle, options);
+    if (end === 'completed') {
+      await joinOutput(handle, options);
+      await markFilled(handle, options);
+    }
     await finish(handle, options, end);
   } catch (thrown) {
     const error = refusedForNow(thrown) ?? asEmbedmillError(thrown);

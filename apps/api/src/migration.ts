@@ -34,7 +34,11 @@ export async function beginMigration(
     const message = `${name} has BM42 vectors, and ${model} does not give the attention that they are made of`;
     throw new EmbedmillError('invalid_profile', message, { details: [{ path: 'model', message }] });
   }
-  const { other } = collection;
+  const { other, twin } = collection;
+  if (twin !== undefined) {
+    const message = `${name} is being copied, see ${twin.name}; end that first`;
+    throw new EmbedmillError('migration_state', message);
+  }
   if (other !== undefined && (other.model !== model || other.dims !== size)) {
     const message = `${name} has a second vector already, of ${other.model}; end that migration first`;
     throw new EmbedmillError('migration_state', message);

@@ -96,7 +96,9 @@ async function purgeTombstones(
   // What the queue has lost, and not been given back yet, is not among its writers.
   if ((await spool.unfinishedJobs()).some((id) => !known.has(id))) return;
   const accepted = 1000 * (now - ACCEPTED_MS);
-  for (const { name } of await store.listCollections()) {
+  for (const { name, twin } of await store.listCollections()) {
+    // A copy writes what others were accepted with, and jobs of the twin write here.
+    if (twin !== undefined) continue;
     const oldest = await queue.oldestSequence(name, (job) => known.has(job), accepted);
     // Jobs of before there were sequences are among no writers, and older than all.
     const isOld = jobs.some((job) => job.collection === name && job.sequence === 0 && mayWrite(job));

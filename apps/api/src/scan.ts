@@ -46,13 +46,13 @@ export async function scan(
   });
   if (scanned === undefined) return undefined;
   const { source, totals } = scanned;
-  const isExport = record.purpose === 'export';
-  if (totals.documents === 0 && !isExport) {
+  const ofStored = record.purpose === 'export' || record.purpose === 'copy';
+  if (totals.documents === 0 && !ofStored) {
     throw new EmbedmillError('source_unreadable', 'the source has no documents: every line is blank');
   }
   handle.record = {
     ...handle.record,
-    collection: isExport
+    collection: ofStored
       ? record.collection
       : await withAverageLength(record.collection, { id: handle.id, source, share: record.tenant }, options),
     state: 'running',
@@ -117,12 +117,13 @@ async function copySource(handle: IngestHandle, options: ScanParts, signal: Abor
         return transcoded(source.source, source.encoding);
       case 'collection': {
         const { purpose, tenant } = handle.record;
+        const from = purpose === 'copy' ? (collection.twin?.name ?? collection.name) : collection.name;
         const selection = {
           filter: source.filter,
           tenant: tenant ?? source.tenant,
-          keysOnly: purpose === 'export',
+          keysOnly: purpose === 'export' || purpose === 'copy',
         };
-        const lines = storedDocuments(options.store, collection.name as CollectionName, selection, signal);
+        const lines = storedDocuments(options.store, from as CollectionName, selection, signal);
         const unlimited = { maxBytes: Number.MAX_SAFE_INTEGER };
         return (await options.spool.receive(handle.id, lines, unlimited)).source;
       }

@@ -56,12 +56,10 @@ export interface SourceTasks {
     },
     ManifestTotals
   >;
-  /** Terms of a chunk on average, by a sample of the job's documents; undefined where they have none. */
+  /** Terms of a chunk on average, by a sample of the job's documents, or by the texts given; undefined where they have none. */
   averageLength: Task<
     {
-      job: JobId;
-      source: SourceRef;
-      collection: Collection;
+      of: { job: JobId; source: SourceRef; collection: Collection } | { texts: string[] };
       language: Language;
       analysis: Collection['analysis'];
       chunkTokens: number | undefined;
@@ -123,8 +121,11 @@ export const SOURCE_TASKS: {
       },
     );
   },
-  async averageLength(spool, { job, source, collection, language, analysis, chunkTokens }) {
-    const texts = await sampledTexts(collection, { id: job, source }, spool);
+  async averageLength(spool, { of, language, analysis, chunkTokens }) {
+    const texts =
+      'texts' in of
+        ? of.texts.map((text) => text.slice(0, SAMPLED_CHARACTERS))
+        : await sampledTexts(of.collection, { id: of.job, source: of.source }, spool);
     return averageLengthOf(texts, analyzerOf(language, analysis), chunkTokens);
   },
   async shardKeys(spool, shard) {

@@ -34,6 +34,7 @@ import { assertS3Target, openLocalSource, openS3Source, redacted } from '@embedm
 import { parseRequest } from './absent-fields.ts';
 import { currentPrincipal } from './access/principal.ts';
 import { requireCollectionOf } from './collection.ts';
+import { COPIED } from './copying.ts';
 import type { ApiParts } from './parts.ts';
 import { invalidRequest } from './problem.ts';
 import { recoverJob } from './recovery.ts';
@@ -248,9 +249,9 @@ export class Submission {
     if (record === undefined) throw new EmbedmillError('job_not_found', `there is no job ${id}`);
     if (record.purpose !== 'ingest') {
       const message =
-        record.purpose === 'migrate'
-          ? `job ${id} is a migration; begin it again: vectors that are there are left as they are`
-          : `job ${id} is an export, which stores nothing`;
+        record.purpose === 'export'
+          ? `job ${id} is an export, which stores nothing`
+          : `job ${id} is a migration; begin it again: what is there is left as it is`;
       throw new EmbedmillError('invalid_request', message);
     }
     await requireCollectionOf(record, store);
@@ -283,6 +284,14 @@ export class Submission {
     return this.#submit('collection', {
       ...{ id: newJobId(), purpose: 'migrate', collection, retryOf: null },
       ...{ source: { kind: 'collection' }, label: MIGRATION_SOURCE, digest: MIGRATION_SOURCE },
+    });
+  }
+
+  /** A job that brings the documents of the collection's twin. */
+  copy(collection: Collection): Promise<Submitted> {
+    return this.#submit('collection', {
+      ...{ id: newJobId(), purpose: 'copy', collection, retryOf: null },
+      ...{ source: { kind: 'collection' }, label: COPIED, digest: 'copy' },
     });
   }
 

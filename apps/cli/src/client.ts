@@ -253,7 +253,12 @@ export class Client {
     }
   }
 
-  async beginMigration(collection: string, to: { model: string; dims?: number }): Promise<Job> {
+  async beginMigration(
+    collection: string,
+    to:
+      | { model: string; dims?: number }
+      | { into: string; profile: Pick<z.input<typeof profileSchema>, 'chunking' | 'sparse' | 'storage'> },
+  ): Promise<Job> {
     const schema = z.object({ job: looseJob });
     return (await this.#server.json('POST', `/api/v1/collections/${part(collection)}/migration`, schema, to))
       .job;

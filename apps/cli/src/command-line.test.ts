@@ -67,6 +67,8 @@ describe('wrong usage', () => {
     [['search', 'c', 'q', '--image', 'a.png'], /no query in words/],
     [['search', 'c', 'q', '--sparse', 'bm99'], /bm25, bm42, splade/],
     [['migrate', 'c'], /one of --to MODEL/],
+    [['migrate', 'c', '--into', 'd', '--to', 'm'], /one of --to MODEL/],
+    [['migrate', 'c', '--into', 'd', '--sparse', 'words'], /bm25, bm42, splade/],
     [['migrate', 'c', '--exchange', '--end'], /one of --to MODEL/],
     [['collections', 'create', 'c', '--sparse', 'bm25', '--language', 'klingon'], /english/],
     [['duplicates', 'c', '--threshold', '2'], /from 0 to 1/],

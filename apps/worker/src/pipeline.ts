@@ -3,6 +3,7 @@ import {
   EmbedmillError,
   parseImageReference,
   pointId,
+  textAround,
   type Collection,
   type CollectionName,
   type Document,
@@ -19,7 +20,9 @@ import { embedDocuments, type EmbeddedChunk, type ShardModels } from './document
 import type { PictureSources } from './document-pictures.ts';
 import { exportShard } from './export.ts';
 import type { EngineTime } from './engine-time.ts';
+import { keyOf } from './document-key.ts';
 import { migrateShard } from './migrate.ts';
+import { noTwin, readOriginals, twinOf, twinPoints } from './twin.ts';
 import { ShardReading, type PendingDocument } from './shard-reading.ts';
 import { isSameContent, storedPoints } from './unchanged-vectors.ts';
 import { storeDocuments } from './upsert.ts';
@@ -110,15 +113,28 @@ async function asItIsNow(
 }
 
 async function workOn(shard: Shard, parts: PipelineParts): Promise<ShardResult> {
-  if (shard.purpose === 'ingest') return walk(shard, parts);
-  const { reading, result } = await (shard.purpose === 'migrate' ? migrateShard : exportShard)(shard, parts);
+  const { reading, result } = await walkOf(shard.purpose)(shard, parts);
   countAll(reading, result, parts.metrics);
   return result;
 }
 
-async function walk(submitted: Shard, parts: PipelineParts): Promise<ShardResult> {
-  const { spool, store, metrics, pictures, tracing = NO_TRACING } = parts;
-  const collection = submitted.collection.name as CollectionName;
+function walkOf(purpose: Shard['purpose']) {
+  switch (purpose) {
+    case 'ingest':
+    case 'copy':
+      return walk;
+    case 'migrate':
+      return migrateShard;
+    case 'export':
+      return exportShard;
+  }
+}
+
+async function walk(
+  submitted: Shard,
+  parts: PipelineParts,
+): Promise<{ reading: ShardReading; result: ShardResult }> {
+  const { spool, store, metrics, tracing = NO_TRACING } = parts;
   const timed = async <T>(stage: Stage, work: () => Promise<T>): Promise<T> => {
     const start = performance.now();
     try {
@@ -128,20 +144,54 @@ async function walk(submitted: Shard, parts: PipelineParts): Promise<ShardResult
     }
   };
 
-  const now = await asItIsNow(submitted, parts);
-  const shard: Shard = { ...submitted, collection: now.collection };
-  const { models } = now;
-  const reading = await timed('read', () => ShardReading.read(spool, shard, models.own.revision));
+  const { collection, models } = await asItIsNow(submitted, parts);
+  const twin = await twinOf(collection, store);
+  const read = (of: Collection): Promise<ShardReading> =>
+    timed('read', () => ShardReading.read(spool, { ...shard, collection: of }, models.own.revision));
+  // What a copy brings may be older than what was accepted for the collection itself: whatever is unchanged is confirmed.
+  const rival = twin === undefined ? submitted.rival : submitted.sequence;
+  const shard: Shard = { ...submitted, collection, rival };
+  const walked = { ...parts, models, timed };
 
+  const reading = await read(collection);
+  if (submitted.purpose === 'copy') {
+    if (twin === undefined) throw noTwin(collection);
+    const originals = await timed('lookup', () => readOriginals(reading.pending, twin, parts));
+    reading.replaceBy(originals);
+    await settleDocuments(reading, { shard, twin }, walked);
+  } else {
+    if (twin !== undefined) {
+      const beside = await read(twin);
+      await settleDocuments(beside, { shard: { ...shard, collection: twin }, twin: collection }, walked);
+      reading.adopt(beside);
+    }
+    await settleDocuments(reading, { shard, twin }, walked);
+  }
+  const result = await timed('settle', () => reading.settle(spool));
+  return { reading, result };
+}
+
+type Timed = <T>(stage: Stage, work: () => Promise<T>) => Promise<T>;
+
+/** Brings what is pending of the reading to the shard's collection: stored, skipped, superseded or failed. */
+async function settleDocuments(
+  reading: ShardReading,
+  { shard, twin }: { shard: Shard; twin: Collection | undefined },
+  { store, models, pictures, timed }: PipelineParts & { timed: Timed },
+): Promise<void> {
+  const collection = shard.collection.name as CollectionName;
   if (reading.tombstones.length > 0) await timed('upsert', () => deleteDocuments(reading, shard, store));
   const wanted = await timed('lookup', () => passUnchanged(reading, shard, store));
 
   const stored = await timed('lookup', () => storedPoints(wanted, shard.collection, store));
+  const beside = await timed('lookup', () => twinPoints(wanted, twin, store));
   const [same, changed] = bySameContent(wanted, stored, shard.collection);
   const documents = changed.map(({ document }) => document);
   const known = changed.map((one) => {
-    const points = stored.get(one);
-    return points && new StoredVectors(points, shard.collection);
+    const [own, others] = [stored.get(one), beside.get(one)];
+    if (own === undefined && others === undefined) return undefined;
+    const vectors = new StoredVectors().add(own ?? [], shard.collection);
+    return twin === undefined ? vectors : vectors.add(others ?? [], twin);
   });
   const embedded = await embedDocuments(shard, documents, known, models, pictures, timed);
 
@@ -150,7 +200,7 @@ async function walk(submitted: Shard, parts: PipelineParts): Promise<ShardResult
     const points = withPayloadOf(pending, stored.get(pending) ?? [], shard);
     const { tenant, id } = pending.document;
     reading.reused += points.length;
-    ready.push({ tenant, id, sequence: shard.sequence, points, pending });
+    ready.push({ tenant, id, sequence: pending.sequence, points, pending });
   }
   for (const [n, pending] of changed.entries()) {
     const outcome = embedded[n];
@@ -165,7 +215,7 @@ async function walk(submitted: Shard, parts: PipelineParts): Promise<ShardResult
       if (reused) reading.reused += 1;
     }
     const { tenant, id } = pending.document;
-    const { sequence } = shard;
+    const { sequence } = pending;
     ready.push({ tenant, id, sequence, points: pointsOf(pending, outcome.chunks, shard), pending });
   }
 
@@ -176,10 +226,6 @@ async function walk(submitted: Shard, parts: PipelineParts): Promise<ShardResult
       refused: ({ pending }, error) => reading.fail(pending, error, 'upsert'),
     }),
   );
-
-  const result = await timed('settle', () => reading.settle(spool));
-  countAll(reading, result, metrics);
-  return result;
 }
 
 /** Deletes the documents whose lines are tombstones. */
@@ -209,21 +255,23 @@ async function passUnchanged(
   const { wanted, unchanged, contested, superseded } = sorted;
   for (const document of unchanged) reading.pass(document);
   if (contested.length > 0) {
-    const versions = contested.map(({ version }) => version);
-    const changed = new Set(
-      (await store.confirmDocuments(name, versions, shard.sequence)).map(({ tenant, id }) =>
-        JSON.stringify([tenant, id]),
-      ),
-    );
+    const changed = new Set<string>();
+    for (const [sequence, some] of Map.groupBy(contested, ({ pending }) => pending.sequence)) {
+      const versions = some.map(({ version }) => version);
+      for (const { tenant, id } of await store.confirmDocuments(name, versions, sequence))
+        changed.add(keyOf(tenant, id));
+    }
     for (const document of contested) {
       const { tenant, id } = document.version;
-      if (changed.has(JSON.stringify([tenant, id]))) wanted.push(document.pending);
+      if (changed.has(keyOf(tenant, id))) wanted.push(document.pending);
       else reading.pass(document);
     }
   }
   if (superseded.length > 0) {
-    const overtaken = superseded.map(({ document }) => document);
-    await store.removeOvertaken(name, overtaken, shard.sequence);
+    for (const [sequence, some] of Map.groupBy(superseded, (one) => one.sequence)) {
+      const overtaken = some.map(({ document }) => document);
+      await store.removeOvertaken(name, overtaken, sequence);
+    }
     for (let n = 0; n < superseded.length; n += 1) reading.supersede();
   }
   return wanted;
@@ -243,9 +291,9 @@ function bySameContent(
 
 /** A document's points with the payload of its new version: their vectors, texts and places are what they were. */
 function withPayloadOf(
-  { document, fingerprint }: PendingDocument,
+  { document, fingerprint, sequence }: PendingDocument,
   points: readonly StoredPoint[],
-  { job, sequence }: Shard,
+  { job }: Shard,
 ): Point[] {
   const { metadata } = document;
   return points.map(({ id, dense, other, sparse, payload }) => ({
@@ -258,24 +306,25 @@ function withPayloadOf(
 }
 
 function pointsOf(
-  { document, fingerprint, content }: PendingDocument,
+  { document, fingerprint, content, sequence }: PendingDocument,
   chunks: EmbeddedChunk[],
   shard: Shard,
 ): Point[] {
   const { id, tenant, text, title, metadata } = document;
   const collection = shard.collection.name as CollectionName;
+  const around = textAround(text, chunks);
   return chunks.map(({ start, end, timestamp, dense, other, sparse, hashes }, index) => ({
     id: pointId(tenant, collection, id, index),
     ...{ dense, other, sparse },
     payload: {
       ...{ document_id: id, tenant, chunk_index: index, chunk_count: chunks.length },
-      ...{ text: text.slice(start, end), start, end, title: title ?? null },
+      ...{ text: text.slice(start, end), start, end, ...around[index], title: title ?? null },
       ...{ image: pictureReference(document), timestamp },
       fingerprint,
       content,
       ...(hashes !== undefined && { hashes }),
       job_id: shard.job as JobId,
-      sequence: shard.sequence,
+      sequence,
       metadata,
     },
   }));

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import {
   profileAsCreated,
+  type Collection,
   type Document,
   type DocumentReport,
   type EmbedmillError,
@@ -22,6 +23,8 @@ export interface PendingDocument {
   fingerprint: string;
   /** Equal contents mean that its vectors are the same. */
   content: string;
+  /** Of the submission that it comes from: the shard's, but of a copy. */
+  sequence: number;
   /** Whether another version of it is stored, as far as `sort` was told. */
   isStored: boolean;
 }
@@ -51,7 +54,7 @@ export interface SortedDocuments {
  * Invariant at the end: stored + skipped + deleted + failed + duplicates + superseded = documents.
  */
 export class ShardReading {
-  readonly pending: PendingDocument[] = [];
+  pending: PendingDocument[] = [];
   /** Of documents that are to be deleted. */
   readonly tombstones: Tombstone[] = [];
   /** Of each failed document, where on the walk it failed and why. */
@@ -60,6 +63,7 @@ export class ShardReading {
   /** Points whose dense vector was taken from the store. */
   reused = 0;
   readonly #shard: Shard;
+  readonly #versionOf: ReturnType<typeof versionsOf>;
   readonly #failures: DocumentReport[] = [];
   readonly #warnings: DocumentReport[] = [];
   #documents = 0;
@@ -71,17 +75,14 @@ export class ShardReading {
   #truncated = 0;
   #chunks = 0;
 
-  private constructor(shard: Shard) {
+  private constructor(shard: Shard, modelRevision: string) {
     this.#shard = shard;
+    this.#versionOf = versionsOf(shard.collection, modelRevision);
   }
 
   /** Reads the shard's lines: those that are no valid document, and those that come again later, are settled here. */
   static async read(spool: Spool, shard: Shard, modelRevision: string): Promise<ShardReading> {
-    const reading = new ShardReading(shard);
-    const { profile, analysis } = shard.collection;
-    const basis = JSON.stringify([profileAsCreated(shard.collection), modelRevision]);
-    const { model, dims, chunking, video, sparse } = profile;
-    const contentBasis = JSON.stringify([model, dims, chunking, video, sparse, analysis, modelRevision]);
+    const reading = new ShardReading(shard, modelRevision);
     for await (const group of readShardLines(spool, shard)) {
       for (const read of group) {
         reading.#documents += 1;
@@ -101,8 +102,8 @@ export class ShardReading {
             reading.pending.push({
               document,
               line,
-              fingerprint: fingerprintOf(document, basis),
-              content: contentOf(document, contentBasis),
+              ...reading.#versionOf(document),
+              sequence: shard.sequence,
               isStored: false,
             });
             break;
@@ -116,8 +117,10 @@ export class ShardReading {
   /** What has to be done of each pending document, given what the store knows of it. */
   sort(known: readonly (FoundDocument | undefined)[]): SortedDocuments {
     const sorted: SortedDocuments = { wanted: [], unchanged: [], contested: [], superseded: [] };
-    const { sequence, rival } = this.#shard;
     for (const [n, pending] of this.pending.entries()) {
+      const { sequence } = pending;
+      // A copy brings what others wrote, under sequences of theirs.
+      const rival = this.#shard.purpose === 'copy' ? sequence : this.#shard.rival;
       const found = known[n];
       pending.isStored = found?.state === 'stored';
       const isSame = found?.state === 'stored' && found.fingerprint === pending.fingerprint;
@@ -139,6 +142,39 @@ export class ShardReading {
   pass({ isOwn, chunkCount }: UnchangedDocument): void {
     if (isOwn) this.store(chunkCount);
     else this.skip();
+  }
+
+  /**
+   * Each document as it is elsewhere, in the place of what the shard's line says of it; without the undefined ones, which
+   * need nothing.
+   */
+  replaceBy(
+    originals: readonly (
+      { document: Document; sequence: number; warning: EmbedmillError | undefined } | undefined
+    )[],
+  ): void {
+    this.pending = this.pending.flatMap((pending, n) => {
+      const original = originals[n];
+      if (original === undefined) {
+        this.skip();
+        return [];
+      }
+      const { document, sequence, warning } = original;
+      if (warning !== undefined) this.warn(pending, warning);
+      return { ...pending, document, sequence, ...this.#versionOf(document) };
+    });
+  }
+
+  /** Takes over what failed in the collection's twin: a document is in both, or among the failures. */
+  adopt(twin: ShardReading): void {
+    this.tokens += twin.tokens;
+    const failed = new Map(twin.#failures.map((report, n) => [report.line, { report, at: twin.failed[n] }]));
+    this.pending = this.pending.filter(({ line }) => {
+      const found = failed.get(line.number);
+      if (found === undefined) return true;
+      this.#fail(found.report, found.at?.stage ?? 'upsert');
+      return false;
+    });
   }
 
   /** Counts a document that a later submission has decided. */
@@ -201,12 +237,25 @@ export class ShardReading {
   }
 }
 
+/** What tells versions of a document apart in a collection. */
+function versionsOf(
+  collection: Collection,
+  modelRevision: string,
+): (document: Document) => Pick<PendingDocument, 'fingerprint' | 'content'> {
+  const basis = JSON.stringify([profileAsCreated(collection), modelRevision]);
+  const contentOf = contentIn(collection, modelRevision);
+  return (document) => ({ fingerprint: fingerprintOf(document, basis), content: contentOf(document) });
+}
+
 /** Without what vectors are not made of: id, tenant and metadata. */
-function contentOf({ text, title, image, video, vector }: Document, basis: string): string {
-  return hash('sha256', basis + JSON.stringify([text, title, image, video, vector]), 'base64url').slice(
-    0,
-    22,
-  );
+export function contentIn(
+  { profile, analysis }: Collection,
+  modelRevision: string,
+): (document: Document) => string {
+  const { model, dims, chunking, video, sparse } = profile;
+  const basis = JSON.stringify([model, dims, chunking, video, sparse, analysis, modelRevision]);
+  return ({ text, title, image, video, vector }) =>
+    hash('sha256', basis + JSON.stringify([text, title, image, video, vector]), 'base64url').slice(0, 22);
 }
 
 function fingerprintOf(document: Document, basis: string): string {

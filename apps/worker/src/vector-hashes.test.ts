@@ -80,7 +80,7 @@ const point = (change: object = {}, payload: object = {}): StoredPoint =>
 
 describe('stored vectors', () => {
   it('are found by what they were computed from, an empty one as well', () => {
-    const stored = new StoredVectors([point()], collection);
+    const stored = new StoredVectors().add([point()], collection);
     expect(stored.dense('dense', hashes)).toEqual(Float32Array.of(1, 0));
     expect(stored.dense('dense_2', hashes)).toEqual(Float32Array.of(1, 0, 0));
     expect(stored.sparse('splade', hashes)?.vector?.indices).toEqual(Uint32Array.of(7));
@@ -91,7 +91,7 @@ describe('stored vectors', () => {
   });
 
   it('of points without hashes are none', () => {
-    const stored = new StoredVectors([point({}, { hashes: undefined })], collection);
+    const stored = new StoredVectors().add([point({}, { hashes: undefined })], collection);
     expect(stored.dense('dense', {})).toBeUndefined();
     expect(stored.sparse('splade', {})).toBeUndefined();
   });

@@ -51,25 +51,26 @@ function hashOf(parts: readonly unknown[]): string {
   return hash('sha256', JSON.stringify(parts), 'base64url').slice(0, HASH_CHARACTERS);
 }
 
-/** The vectors of a document's stored points, by what they were computed from. */
+/** The vectors of stored points, by what they were computed from, whatever their collections call them. */
 export class StoredVectors {
   readonly #dense = new Map<string, Float32Array>();
   readonly #sparse = new Map<string, NonNullable<StoredPoint['sparse']>>();
 
-  constructor(points: readonly StoredPoint[], { vector, other }: Collection) {
+  add(points: readonly StoredPoint[], { vector, other }: Collection): this {
     for (const { dense, other: second, sparse, payload } of points) {
       const { hashes = {} } = payload;
-      this.#add(vector, hashes[vector], dense);
-      if (other !== undefined) this.#add(other.name, hashes[other.name], second);
+      this.#keep(hashes[vector], dense);
+      if (other !== undefined) this.#keep(hashes[other.name], second);
       for (const scheme of ['bm42', 'splade'] as const) {
         const hash = hashes[scheme];
         if (hash !== undefined && sparse !== undefined) this.#sparse.set(`${scheme} ${hash}`, sparse);
       }
     }
+    return this;
   }
 
   dense(name: DenseName, hashes: VectorHashes): Float32Array | undefined {
-    return this.#dense.get(`${name} ${hashes[name]}`);
+    return this.#dense.get(hashes[name] ?? '');
   }
 
   /** Undefined where it is not known; the vector may be of no terms. */
@@ -78,8 +79,8 @@ export class StoredVectors {
     return found && { vector: found[scheme] };
   }
 
-  #add(name: DenseName, hash: string | undefined, values: Float32Array | undefined): void {
-    if (hash !== undefined && values !== undefined) this.#dense.set(`${name} ${hash}`, values);
+  #keep(hash: string | undefined, values: Float32Array | undefined): void {
+    if (hash !== undefined && values !== undefined) this.#dense.set(hash, values);
   }
 }
 

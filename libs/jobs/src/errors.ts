@@ -84,6 +84,7 @@ export const ERRORS = {
 
   // Warnings on documents: stored or replaced all the same, and said
   duplicate_id: { status: 200, retryable: false, title: 'A later document of the job has the same id' },
+  text_incomplete: { status: 200, retryable: false, title: 'The text is not all that was submitted' },
   text_truncated: { status: 200, retryable: false, title: 'The text was cut to what the model reads' },
 
   // Models and engines

@@ -50,6 +50,8 @@ export {
   documentIdOf,
   documentSchema,
   joinedText,
+  textAround,
+  type TextChunk,
   jsonSchema,
   parseDocument,
   spokenText,

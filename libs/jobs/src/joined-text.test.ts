@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { joinedText } from './document.ts';
+import { joinedText, textAround } from './document.ts';
 
 /** Words, and what separates them. */
 const pieces = fc.array(fc.tuple(fc.stringMatching(/^[a-z]{1,8}$/), fc.integer({ min: 1, max: 4 })), {
@@ -25,6 +25,29 @@ test('a text is put together from chunks that overlap or leave white space out, 
       });
       const whole = joinedText(chunks);
       expect(whole.replaceAll('\n', ' ')).toBe(text);
+    }),
+  );
+});
+
+/** Stretches of a text, each beginning and ending no earlier than the one before. */
+const cut = fc
+  .tuple(fc.string({ unit: fc.constantFrom('a', 'b', ' ', '\n', '\t', '\u200b'), maxLength: 40 }), fc.array(fc.nat(40)))
+  .map(([text, at]) => {
+    const places = at.map((one) => Math.min(one, text.length)).sort((a, b) => a - b);
+    const starts = places.filter((_, n) => n % 2 === 0);
+    const ends = places.filter((_, n) => n % 2 === 1);
+    return { text, places: ends.map((end, n) => ({ start: starts[n] ?? 0, end })) };
+  });
+
+test('a text that was chunked is put together exactly, but for what was cut off its end', () => {
+  fc.assert(
+    fc.property(cut, ({ text, places }) => {
+      const around = textAround(text, places);
+      const whole = joinedText(
+        places.map(({ start, end }, n) => ({ start, text: text.slice(start, end), ...around[n] })),
+      );
+      const rest = text.slice(places.at(-1)?.end ?? 0);
+      expect(whole + (places.length > 0 && rest.trim() === '' ? '' : rest)).toBe(text);
     }),
   );
 });

@@ -163,11 +163,19 @@ export const denseVectorSchema = z.strictObject({
 });
 export type DenseVector = z.infer<typeof denseVectorSchema>;
 
+/** Another collection of the same documents, cut or weighted in another way. */
+export const twinSchema = z.strictObject({
+  name: collectionNameSchema,
+  filled: z.boolean().meta({ description: 'Whether this collection has all documents that the twin has.' }),
+});
+
 /**
  * A profile with what its model fixed when the collection was created.
  *
  * `vector`, `profile.model` and `dims` are the dense vector that searches use. While `other` is there, each
  * document gets its vector too: a migration fills it before the two are exchanged, and can exchange them back.
+ *
+ * While `twin` is there, and names this collection as its own twin, each document is written to both, and deleted from both.
  */
 export const collectionSchema = z.strictObject({
   name: collectionNameSchema,
@@ -175,6 +183,7 @@ export const collectionSchema = z.strictObject({
   dims: z.int().positive().meta({ description: 'Numbers in a dense vector.' }),
   vector: denseNameSchema.default('dense').meta({ description: 'The dense vector that searches use.' }),
   other: denseVectorSchema.optional().meta({ description: 'A second dense vector, of a migration.' }),
+  twin: twinSchema.optional().meta({ description: 'The collection that this one is copied into, or from.' }),
   addedFields: z.array(filterableFieldSchema).optional().meta({
     description:
       'Fields of `profile.filterable` that it was not created with, in the order in which they were added.',

@@ -49,9 +49,9 @@ export const shardRangeSchema = z.preprocess(
 );
 export type ShardRange = z.infer<typeof shardRangeSchema>;
 
-export const purposeSchema = z.enum(['ingest', 'migrate', 'export']).meta({
+export const purposeSchema = z.enum(['ingest', 'migrate', 'copy', 'export']).meta({
   description:
-    'Store the documents, add the vectors of `collection.other` to documents that are stored, or write stored documents to a file.',
+    'Store the documents, add the vectors of `collection.other` to documents that are stored, store those of `collection.twin`, or write stored documents to a file.',
 });
 /** Manifests of earlier versions call them `superseded`. */
 function withDuplicates(range: unknown): unknown {

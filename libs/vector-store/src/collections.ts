@@ -59,7 +59,7 @@ export function vectorChange(existing: Collection, wanted: Collection): VectorCh
     throw new EmbedmillError(
       'store_rejected',
       `the collection "${existing.name}" cannot be changed so: only its average length, which of its dense vectors is ` +
-        `searched, and a second one may change`,
+        `searched, a second one, and its twin may change`,
     );
   }
   return {
@@ -81,6 +81,16 @@ export function assertVectors(collection: Collection, vectors: readonly DenseVec
     'store_unavailable',
     `the collection "${collection.name}" has the dense vectors ${named(now)} now, not ${named(vectors)} any more; read its ` +
       `definition again, and embed by it`,
+  );
+}
+
+/** @throws EmbedmillError `store_unavailable` where the collection has another twin than a writer knows. */
+export function assertTwin(now: Collection, known: Pick<Collection, 'twin'>): void {
+  if (now.twin?.name === known.twin?.name) return;
+  const its = now.twin === undefined ? 'no twin any more' : `the twin "${now.twin.name}" now`;
+  throw new EmbedmillError(
+    'store_unavailable',
+    `the collection "${now.name}" has ${its}; read its definition again, and write to both`,
   );
 }
 

@@ -179,6 +179,25 @@ export function orderConformance(
       expect(await store().countPoints(name)).toBe(1);
     });
 
+    test('a writer that knows of another twin, or of none, is refused', async () => {
+      const name = await create();
+      const known = await store().getCollection(name);
+      if (known === undefined) throw new Error(`${name} is gone`);
+      const twinned = { ...known, twin: { name: 'twin', filled: true } };
+      await store().updateCollection(twinned, known);
+      const changed = { code: 'store_unavailable' };
+      const write = (as: typeof known, sequence: number) =>
+        store().replaceDocuments(name, [version(name, 'a', sequence, 2)], as);
+      await expect(write(known, 5)).rejects.toMatchObject(changed);
+      await expect(store().deleteDocuments(name, [keyOf('a')], 5, known)).rejects.toMatchObject(changed);
+      expect(await write(twinned, 6)).toEqual([]);
+      expect(await store().deleteDocuments(name, [keyOf('a')], 7, twinned)).toEqual([]);
+      await store().updateCollection({ ...twinned, twin: undefined }, twinned);
+      await expect(write(twinned, 8)).rejects.toMatchObject(changed);
+      expect(await write(known, 9)).toEqual([]);
+      expect(await found(name)).toEqual(versionOf('a', 2, 9));
+    });
+
     test('many writers of the same documents leave the newest version of each, and nothing else', async () => {
       const name = await create();
       const writes = Array.from({ length: 12 }, (_, sequence) =>

@@ -22,6 +22,7 @@ export type {
   VectorStore,
 } from './store.ts';
 export type { StoreCall, StoreObserver, StoreOperation } from './observed-store.ts';
+export { deleteInBoth } from './twin.ts';
 export { misfitAt } from './condition.ts';
 export { openStore, type StoreOptions } from './open-store.ts';
 export { openQdrantStore, type QdrantOptions } from './qdrant/open-qdrant-store.ts';

@@ -30,6 +30,9 @@ export interface PointPayload {
   text: string;
   start: number;
   end: number;
+  /** What of the document's text lies between chunks: `joinedText`. */
+  gap?: string;
+  tail?: string;
   title: string | null;
   /** The URL or path of the document's picture. */
   image: string | null;
@@ -177,7 +180,7 @@ export interface PointScan extends PointSelection {
  *
  * `known` is the collection as the writer knows it. Where it was deleted and made anew since, nothing of the write stays
  * and the error is `collection_not_found`. Where it has other dense vectors by now, or gets them while this is written, the
- * error is `store_unavailable`: read the definition again, and embed by it.
+ * error is `store_unavailable`: read the definition again, and embed by it. So it is where it has another twin by now.
  */
 export interface DocumentWrites {
   /**
@@ -237,7 +240,7 @@ export interface VectorStore extends DocumentWrites {
   listCollections(): Promise<Collection[]>;
   /**
    * Writes down what has changed of a collection's definition: `averageLength`, `vector`, `profile.model`, `dims`,
-   * `other`. A new `other` makes room for its vectors; one that is left out, and is not `vector`, is deleted.
+   * `other`, `twin`. A new `other` makes room for its vectors; one that is left out, and is not `vector`, is deleted.
    *
    * `known` is what the caller took the definition to be: where it is another one by now, nothing is changed and the
    * error is `store_unavailable`. Searches get another vector, and a vector is deleted, only where every point has the one

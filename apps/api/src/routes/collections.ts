@@ -16,6 +16,7 @@ import {
   requireByOwnName,
   requireCollection,
 } from '../collection.ts';
+import { leaveTwin } from '../copying.ts';
 import { addedFieldSchema, addField, fieldReportSchema } from '../added-field.ts';
 import type { ApiParts } from '../parts.ts';
 import { problemResponses } from '../problem.ts';
@@ -105,9 +106,10 @@ export function collectionRoutes(parts: ApiParts): FastifyPluginAsyncZod {
         },
       },
       async (request, reply) => {
-        const { name } = await requireByOwnName(store, request.params.name);
+        const { name, twin } = await requireByOwnName(store, request.params.name);
         await cancelJobs(name);
         await store.deleteCollection(name as CollectionName);
+        await leaveTwin(store, name, twin);
         log.info({ collection: name }, 'a collection was deleted');
         return reply.code(204).send(null);
       },

@@ -13,7 +13,7 @@ import {
   type PointId,
   type TenantId,
 } from '@embedmill/jobs';
-import type { StoredPoint } from '@embedmill/vector-store';
+import { deleteInBoth, type StoredPoint } from '@embedmill/vector-store';
 import { namedTenant } from '../access/principal.ts';
 import { AnswerRoom, sizeOf } from '../answer-size.ts';
 import { requireCollection } from '../collection.ts';
@@ -137,7 +137,7 @@ export function documentRoutes({ store, queue }: ApiParts, lane: QueryLane): Fas
         const collection = await requireCollection(store, request.params.name);
         const name = collection.name as CollectionName;
         const key = { tenant: request.query.tenant as TenantId, id: request.params.id as DocumentId };
-        await queue.inOrder(name, (sequence) => store.deleteDocuments(name, [key], sequence, collection));
+        await queue.inOrder(name, (sequence) => deleteInBoth(store, collection, [key], sequence));
         return reply.code(204).send(null);
       },
     );

@@ -1,7 +1,8 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { jobSchema } from '@embedmill/jobs';
-import { collectionView, collectionViewSchema } from '../collection.ts';
+import { collectionNameSchema, jobSchema, profileSchema } from '@embedmill/jobs';
+import { collectionView, collectionViewSchema, requireCollection } from '../collection.ts';
+import { beginCopy, endCopy, exchangeAliases, type CopyChanges } from '../copying.ts';
 import { beginMigration, endMigration, exchangeVectors } from '../migration.ts';
 import type { ApiParts } from '../parts.ts';
 import { problemResponses } from '../problem.ts';
@@ -9,9 +10,20 @@ import type { Submission } from '../submission.ts';
 
 const tags = ['migration'];
 const params = z.object({ name: z.string() });
-const bodySchema = z.strictObject({
+const toModelSchema = z.strictObject({
   model: z.string().min(1).meta({ description: 'The dense model to go to.' }),
   dims: z.int().positive().optional().meta({ description: 'A smaller size of its vectors.' }),
+});
+const { chunking, sparse, storage } = profileSchema.shape;
+const toCollectionSchema = z.strictObject({
+  into: collectionNameSchema.meta({ description: 'The new collection’s name.' }),
+  profile: z
+    .strictObject({
+      chunking: chunking.unwrap().optional(),
+      sparse: sparse.unwrap().optional(),
+      storage: storage.unwrap().optional(),
+    })
+    .meta({ description: 'What is other in it.' }),
 });
 
 export function migrationRoutes(parts: ApiParts, submission: Submission): FastifyPluginAsyncZod {
@@ -22,8 +34,8 @@ export function migrationRoutes(parts: ApiParts, submission: Submission): Fastif
       {
         config: { access: 'admin' },
         schema: {
-          ...{ tags, summary: 'Begin: a second dense vector, added to what is stored by a job', params },
-          body: bodySchema,
+          ...{ tags, summary: 'Begin: a job adds a second dense vector, or fills a second collection', params },
+          body: z.union([toModelSchema, toCollectionSchema]),
           response: {
             202: z.strictObject({ collection: collectionViewSchema, job: jobSchema }),
             ...problemResponses,
@@ -31,7 +43,10 @@ export function migrationRoutes(parts: ApiParts, submission: Submission): Fastif
         },
       },
       async ({ params: { name }, body }, reply) => {
-        const { collection, job } = await beginMigration(name, body, parts, submission);
+        const { collection, job } =
+          'into' in body
+            ? await beginCopy(name, { into: body.into, changes: defined(body.profile) }, parts, submission)
+            : await beginMigration(name, body, parts, submission);
         return reply.code(202).send({ collection: await collectionView(store, collection), job });
       },
     );
@@ -41,11 +56,15 @@ export function migrationRoutes(parts: ApiParts, submission: Submission): Fastif
       {
         config: { access: 'admin' },
         schema: {
-          ...{ tags, summary: 'Cut over, or roll back: searches use the other vector', params },
+          ...{ tags, summary: 'Cut over, or roll back: searches use the other vector, or collection', params },
           response: { 200: collectionViewSchema, ...problemResponses },
         },
       },
-      async ({ params: { name } }) => collectionView(store, await exchangeVectors(name, parts)),
+      async ({ params: { name } }) => {
+        const collection = await requireCollection(store, name);
+        const exchanged = collection.twin === undefined ? exchangeVectors(name, parts) : exchangeAliases(collection, parts);
+        return collectionView(store, await exchanged);
+      },
     );
 
     server.delete(
@@ -53,11 +72,24 @@ export function migrationRoutes(parts: ApiParts, submission: Submission): Fastif
       {
         config: { access: 'admin' },
         schema: {
-          ...{ tags, summary: 'End: the vector that searches do not use is dropped', params },
+          ...{ tags, summary: 'End: the vector, or the collection, that searches do not use is deleted', params },
           response: { 200: collectionViewSchema, ...problemResponses },
         },
       },
-      async ({ params: { name } }) => collectionView(store, await endMigration(name, parts)),
+      async ({ params: { name } }) => {
+        const collection = await requireCollection(store, name);
+        const ended = collection.twin === undefined ? endMigration(name, parts) : endCopy(collection, parts);
+        return collectionView(store, await ended);
+      },
     );
+  };
+}
+
+/** Without the fields that are undefined: they are the origin's. */
+function defined({ chunking, sparse, storage }: { [Field in keyof CopyChanges]: CopyChanges[Field] | undefined }): CopyChanges {
+  return {
+    ...(chunking !== undefined && { chunking }),
+    ...(sparse !== undefined && { sparse }),
+    ...(storage !== undefined && { storage }),
   };
 }

@@ -1,12 +1,24 @@
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
+import { SPARSE_SCHEMES, type Job, type Profile, type SparseScheme } from '@embedmill/jobs';
+import type { Client, CollectionView } from '../client.ts';
 import type { CommandHost } from '../command-host.ts';
 import { EXIT, usageError } from '../exit.ts';
 import { jobReport, waitForJob } from '../job-report.ts';
-import { integerBetween } from '../option-values.ts';
+import { integerBetween, schemesOf } from '../option-values.ts';
+import { profileOf } from './collections.ts';
 
 interface MigrateOptions {
   to?: string;
   dims?: number;
+  into?: string;
+  chunkSize?: number;
+  overlap?: number;
+  boundary?: string;
+  /** False with --no-chunking. */
+  chunking: boolean;
+  sparse?: SparseScheme[];
+  language?: string;
+  storage?: Profile['storage'];
   wait?: true;
   exchange?: true;
   end?: true;
@@ -15,35 +27,82 @@ interface MigrateOptions {
 export function addMigrate(program: Command, host: CommandHost): void {
   program
     .command('migrate')
-    .description('give a collection the vectors of another model: --to, then --exchange, then --end')
+    .description(
+      'give a collection another model’s vectors (--to), or other chunks and sparse vectors (--into), then --exchange, then --end',
+    )
     .argument('<collection>')
     .option('--to <model>', 'add its vectors to what is stored, by a job; searches stay as they are')
     .option('--dims <n>', 'with --to: a smaller size of its vectors', integerBetween(1, 65_536))
-    .option('--wait', 'with --to: until the job has finished')
-    .option('--exchange', 'searches use the other vectors: cut over, or roll back')
-    .option('--end', 'drop the vectors that searches do not use')
-    .action((collection: string, { to, dims, wait, exchange, end }: MigrateOptions) =>
+    .option('--into <name>', 'fill a new collection with what is stored, by a job, and keep both alike')
+    .option('--chunk-size <tokens>', 'with --into: tokens a chunk', integerBetween(16, 8192))
+    .option('--overlap <tokens>', 'with --into: tokens that a chunk repeats', integerBetween(0, 4096))
+    .addOption(
+      new Option('--boundary <kind>', 'with --into: where a chunk ends when it can').choices([
+        'content',
+        'paragraph',
+        'sentence',
+        'word',
+      ]),
+    )
+    .option('--no-chunking', 'with --into: one vector a document')
+    .option('--sparse <schemes>', `with --into: of ${SPARSE_SCHEMES.join(', ')}, or none`, (given) =>
+      given === 'none' ? [] : schemesOf(given),
+    )
+    .option('--language <name>', 'with --into: what bm25 and bm42 stem words as')
+    .addOption(
+      new Option('--storage <kind>', 'with --into: how the store keeps vectors for its first look').choices([
+        'float32',
+        'int8',
+        'binary',
+      ]),
+    )
+    .option('--wait', 'with --to and --into: until the job has finished')
+    .option('--exchange', 'searches use the other vectors, aliases the other collection: cut over, or roll back')
+    .option('--end', 'drop the vectors, or the collection, that searches do not use')
+    .action((collection: string, options: MigrateOptions) =>
       host.run(async (context) => {
         const { client, terminal } = context;
-        if ([to, exchange, end].filter((one) => one !== undefined).length !== 1)
-          throw usageError('say one of --to MODEL, --exchange and --end');
-        if (to !== undefined) {
-          const job = await client().beginMigration(collection, {
-            model: to,
-            ...(dims !== undefined && { dims }),
-          });
-          if (wait === true) return waitForJob(context, client(), job.id);
-          if (terminal.json) terminal.printJson(jobReport(job));
-          terminal.print(`job ${job.id} adds the vectors of ${to}; watch it with: embedmill watch ${job.id}`);
+        const { to, into, exchange, end } = options;
+        if ([to, into, exchange, end].filter((one) => one !== undefined).length !== 1)
+          throw usageError('say one of --to MODEL, --into NAME, --exchange and --end');
+        if (exchange !== undefined || end !== undefined) {
+          const view = await (exchange
+            ? client().exchangeVectors(collection)
+            : client().endMigration(collection));
+          if (terminal.json) terminal.printJson({ collection: view });
+          terminal.print(outcomeOf(collection, view));
           return EXIT.ok;
         }
-        const view = await (exchange
-          ? client().exchangeVectors(collection)
-          : client().endMigration(collection));
-        if (terminal.json) terminal.printJson({ collection: view });
-        const other = view.other === undefined ? '' : `; those of ${view.other.model} are kept beside them`;
-        terminal.print(`searches of ${collection} use the vectors of ${view.profile.model}${other}`);
+        const { job, does } = await begin(client(), collection, options);
+        if (options.wait === true) return waitForJob(context, client(), job.id);
+        if (terminal.json) terminal.printJson(jobReport(job));
+        terminal.print(`job ${job.id} ${does}; watch it with: embedmill watch ${job.id}`);
         return EXIT.ok;
       }),
     );
+}
+
+async function begin(
+  client: Client,
+  collection: string,
+  { to, dims, into, ...options }: MigrateOptions,
+): Promise<{ job: Job; does: string }> {
+  if (to !== undefined) {
+    const job = await client.beginMigration(collection, { model: to, ...(dims !== undefined && { dims }) });
+    return { job, does: `adds the vectors of ${to}` };
+  }
+  const { chunking, sparse, storage } = profileOf(options);
+  const profile = {
+    ...(chunking !== undefined && { chunking }),
+    ...(sparse !== undefined && { sparse }),
+    ...(storage !== undefined && { storage }),
+  };
+  const job = await client.beginMigration(collection, { into: into ?? '', profile });
+  return { job, does: `fills ${into} with the documents of ${collection}` };
+}
+
+function outcomeOf(collection: string, { name, profile, other, twin }: CollectionView): string {
+  if (twin !== undefined) return `${name} is searched; ${twin.name} is kept beside it, alike`;
+  const kept = other === undefined ? '' : `; those of ${other.model} are kept beside them`;
+  return `searches of ${collection} use the vectors of ${profile.model}${kept}`;
 }

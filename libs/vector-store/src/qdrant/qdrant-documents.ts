@@ -1,7 +1,7 @@
 import { denseVectors, EmbedmillError, pointId, type Collection, type CollectionName } from '@embedmill/jobs';
 import type { QdrantClient, Schemas } from '@qdrant/js-client-rest';
 import type { LimitFunction } from 'p-limit';
-import { assertNotRemade, assertVectors, collectionNotFound } from '../collections.ts';
+import { assertNotRemade, assertTwin, assertVectors, collectionNotFound } from '../collections.ts';
 import { groups } from '../groups.ts';
 import { confirmInOrder, decidedBy, deleteInOrder, replaceInOrder } from '../ordered-writes.ts';
 import { checkedDocuments } from '../replacement.ts';
@@ -68,7 +68,7 @@ export class QdrantDocuments {
     const checked = checkedDocuments(collection, documents, known);
     for (const { points } of checked) checkSizes(points);
     const sequences = checked.map((document) => document.sequence);
-    return this.#inOrder(collection, sequences, (points) => replaceInOrder(points, checked));
+    return this.#inOrder(collection, sequences, (points) => replaceInOrder(points, checked), known);
   }
 
   async delete(
@@ -78,7 +78,12 @@ export class QdrantDocuments {
     known?: Collection,
   ): Promise<DocumentKey[]> {
     const collection = await this.#collectionFor(name, known);
-    return this.#inOrder(collection, [sequence], (points) => deleteInOrder(points, documents, sequence));
+    return this.#inOrder(
+      collection,
+      [sequence],
+      (points) => deleteInOrder(points, documents, sequence),
+      known,
+    );
   }
 
   async confirm(name: CollectionName, versions: DocumentVersion[], sequence: number): Promise<DocumentKey[]> {
@@ -112,6 +117,7 @@ export class QdrantDocuments {
     collection: Collection,
     sequences: readonly number[],
     write: (points: QdrantWrites) => Promise<T>,
+    known: Collection = collection,
   ): Promise<T> {
     const name = collection.name as CollectionName;
     const { client, writes, send, reread } = this.#access;
@@ -130,6 +136,7 @@ export class QdrantDocuments {
         if (now === undefined) throw collectionNotFound(name);
         assertNotRemade(now, collection);
         assertVectors(now, denseVectors(collection));
+        assertTwin(now, known);
       },
     });
     try {

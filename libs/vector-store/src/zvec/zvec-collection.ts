@@ -14,6 +14,7 @@ import {
   assertKnown,
   assertNoneLacking,
   assertNotRemade,
+  assertTwin,
   definitionWithField,
   needsWholeVector,
   vectorChange,
@@ -358,7 +359,10 @@ export class ZvecCollection {
   /** A write of rows: where it fails in the middle, what terms count is not known any more. */
   #change<T>(known: Collection | undefined, change: () => Promise<T>): Promise<T> {
     return this.#write(async () => {
-      if (known !== undefined) assertNotRemade(this.#definition, known);
+      if (known !== undefined) {
+        assertNotRemade(this.#definition, known);
+        assertTwin(this.#definition, known);
+      }
       try {
         return await change();
       } catch (thrown) {

@@ -1,0 +1,152 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { CollectionName, Job } from '@embedmill/jobs';
+import { NESTED } from '../../apps/api/src/fake-worker.ts';
+import { ndjson } from '../embedmill.ts';
+import { startMill, type Mill } from './mill.ts';
+
+/** A collection comes to other chunks and other sparse schemes beside itself, while it is written to. */
+let mill: Mill;
+beforeAll(async () => {
+  mill = await startMill();
+});
+afterAll(() => mill?.close());
+
+const COARSE = { mode: 'tokens', size: 64, overlap: 0, boundary: 'sentence' } as const;
+const FINE = { ...COARSE, size: 32 };
+
+async function created(name: string, profile: object): Promise<void> {
+  const body = { name, profile: { model: NESTED.name, ...profile } };
+  expect((await mill.json('POST', '/api/v1/collections', body)).status).toBe(201);
+}
+
+async function begun(name: string, into: string, profile: object): Promise<Job> {
+  const answer = await mill.json('POST', `/api/v1/collections/${name}/migration`, { into, profile });
+  expect(answer).toMatchObject({ status: 202 });
+  return (answer.body as { job: Job }).job;
+}
+
+const stored = async (collection: string, documents: object[]): Promise<Job> =>
+  mill.finished(await mill.submitted(collection, ndjson(documents)));
+
+/** All that is stored of each document, but for who wrote it. */
+async function contentsOf(name: string): Promise<object[]> {
+  const points = await mill.store.scanPoints(name as CollectionName, { limit: 10_000 });
+  return points
+    .map(({ dense, sparse, payload: { job_id: _, sequence: __, fingerprint: ___, ...payload } }) => ({
+      ...{ payload, dense: [...dense] },
+      sparse: JSON.stringify(sparse?.bm25 && [[...sparse.bm25.indices], [...sparse.bm25.values]]),
+    }))
+    .sort((a, b) => {
+      const [one, other] = [a.payload, b.payload];
+      return one.document_id.localeCompare(other.document_id) || one.chunk_index - other.chunk_index;
+    });
+}
+
+const sentence = (n: number): string => `Whale ${n * 7} swam to island ${n * 13} with ${n % 5} others.`;
+/** White space of all kinds, also where chunks may end. */
+const GAPS = [' ', '  ', '\n', '\n\n', ' \t', '\r\n\r\n', '\u3000'];
+const text = (from: number, sentences: number): string =>
+  `${from % 3 === 0 ? '\n ' : ''}${Array.from(
+    { length: sentences },
+    (_, n) => sentence(from + n) + (GAPS[(from + n) % GAPS.length] ?? ' '),
+  ).join('')}`;
+const documentOf = (n: number, version = 0) => ({
+  id: `d${n}`,
+  text: text(100 * n + 7 * version, 1 + ((n * 5) % 23)),
+  ...(n % 4 === 0 && { title: `The title ${n}` }),
+  metadata: { n, version },
+});
+const documents = Array.from({ length: 60 }, (_, n) => documentOf(n));
+
+test('another chunking and BM25 beside what there is: filled, cut over, rolled back, ended', async () => {
+  await created('books-1', { chunking: COARSE });
+  await created('fresh', { chunking: FINE, sparse: { bm25: {} } });
+  await mill.json('PUT', '/api/v1/aliases/books', { collection: 'books-1' });
+  await stored('books', documents);
+  await stored('fresh', documents);
+
+  const job = await begun('books', 'books-2', { chunking: FINE, sparse: { bm25: {} } });
+  const copied = await mill.finished(job);
+  expect(copied).toMatchObject({ state: 'completed', documents: 60, stored: 60, failed: 0 });
+  expect(await mill.store.getCollection('books-2' as CollectionName)).toMatchObject({
+    twin: { name: 'books-1', filled: true },
+  });
+  expect(await contentsOf('books-2')).toEqual(await contentsOf('fresh'));
+
+  // Changed, new, and deleted ones reach both, whichever of them is named.
+  const changed = [documentOf(3, 1), documentOf(100)];
+  expect(await stored('books', changed)).toMatchObject({ stored: 2 });
+  expect(await stored('books-2', [documentOf(4, 1)])).toMatchObject({ stored: 1 });
+  await mill.json('DELETE', '/api/v1/collections/books/documents/d5');
+  const cutOver = await mill.json('POST', '/api/v1/collections/books/migration/exchange');
+  expect(cutOver).toMatchObject({ status: 200, body: { name: 'books-2', documents: 60 } });
+  await mill.json('DELETE', '/api/v1/collections/books/documents/d6');
+  expect(await stored('books', [documentOf(7, 1)])).toMatchObject({ stored: 1 });
+  for (const name of ['books-1', 'books-2']) {
+    const { body } = await mill.json('GET', `/api/v1/collections/${name}`);
+    expect(body).toMatchObject({ documents: 59 });
+    for (const n of [3, 4, 7]) expect(await textOf(name, `d${n}`)).toBe(documentOf(n, 1).text);
+    for (const n of [5, 6]) expect(await textOf(name, `d${n}`)).toBeUndefined();
+  }
+
+  const back = await mill.json('POST', '/api/v1/collections/books/migration/exchange');
+  expect(back).toMatchObject({ status: 200, body: { name: 'books-1', documents: 59 } });
+  const ended = () => mill.json('DELETE', '/api/v1/collections/books/migration');
+  await mill.json('POST', '/api/v1/collections/books/migration/exchange');
+  // Named by the collection that clients do not use any more, it would take away the other.
+  const wrong = await mill.json('DELETE', '/api/v1/collections/books-1/migration');
+  expect(wrong).toMatchObject({ status: 409, body: { code: 'migration_state' } });
+  expect(await ended()).toMatchObject({ status: 200, body: { name: 'books-2', documents: 59 } });
+  expect((await mill.json('GET', '/api/v1/collections/books-1')).status).toBe(404);
+  expect(await ended()).toMatchObject({ status: 409, body: { code: 'migration_state' } });
+  expect(await stored('books', [documentOf(8, 1)])).toMatchObject({ stored: 1 });
+});
+
+async function textOf(name: string, id: string): Promise<string | undefined> {
+  const { body } = await mill.json('GET', `/api/v1/collections/${name}/documents/${id}`);
+  return (body as { text?: string }).text;
+}
+
+test('where only sparse vectors are other, no dense one is computed', async () => {
+  await created('plain', { chunking: COARSE });
+  await stored('plain', documents);
+  const before = mill.tokens;
+  const job = await mill.finished(await begun('plain', 'worded', { sparse: { bm25: {} } }));
+  expect(job).toMatchObject({ stored: 60, tokens: 0 });
+  expect(job.reused).toBe(job.chunks);
+  expect(mill.tokens).toBe(before);
+  const words = await mill.store.scanPoints('worded' as CollectionName, { limit: 1000 });
+  expect(words.every(({ sparse }) => (sparse?.bm25?.indices.length ?? 0) > 0)).toBe(true);
+  // Cut the same, the one is made of the other, and each chunk is embedded once.
+  const tokens = mill.tokens;
+  const added = await stored('plain', [documentOf(200)]);
+  expect(mill.tokens - tokens).toBe(added.tokens);
+});
+
+test('a copy that was cancelled is not cut over to; begun again it goes on; given up, nothing of it is left', async () => {
+  await created('long', { chunking: COARSE });
+  await mill.json('PUT', '/api/v1/aliases/live', { collection: 'long' });
+  await stored('live', documents);
+  let release = (): void => {};
+  const held = new Promise<void>((resolve) => (release = resolve));
+  mill.walkBy(async ({ purpose }, walk) => {
+    if (purpose === 'copy') await held;
+    return walk();
+  });
+  const job = await begun('live', 'longer', { chunking: { mode: 'document' } });
+  const exchange = () => mill.json('POST', '/api/v1/collections/live/migration/exchange');
+  expect(await exchange()).toMatchObject({ status: 409, body: { code: 'migration_state' } });
+  expect((await mill.json('POST', `/api/v1/jobs/${job.id}/cancel`)).status).toBeLessThan(300);
+  release();
+  mill.walkBy((_, walk) => walk());
+  expect((await mill.finished(job)).state).toMatch(/cancelled|completed/);
+  const again = await mill.finished(await begun('live', 'longer', { chunking: { mode: 'document' } }));
+  expect(again).toMatchObject({ state: 'completed', failed: 0, documents: 60 });
+  expect(again.stored + again.skipped).toBe(60);
+  expect((await mill.json('POST', '/api/v1/collections/live/migration', { model: 'all-MiniLM-L6-v2' })).status).toBe(409);
+  const other = await mill.json('POST', '/api/v1/collections/live/migration', { into: 'third', profile: {} });
+  expect(other).toMatchObject({ status: 409, body: { code: 'migration_state' } });
+  const ended = await mill.json('DELETE', '/api/v1/collections/live/migration');
+  expect(ended).toMatchObject({ status: 200, body: { name: 'long', documents: 60 } });
+  expect((await mill.json('GET', '/api/v1/collections/longer')).status).toBe(404);
+});

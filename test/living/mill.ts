@@ -1,0 +1,131 @@
+import { fileURLToPath } from 'node:url';
+import { setTimeout } from 'node:timers/promises';
+import type { Engine } from '@embedmill/inference';
+import { isFinished, type Job, type Shard, type ShardResult } from '@embedmill/jobs';
+import { createLog } from '@embedmill/logs';
+import { createMetrics } from '@embedmill/metrics';
+import { resolveTokenizer } from '@embedmill/models';
+import { ModelConsumer } from '@embedmill/queue';
+import type { VectorStore } from '@embedmill/vector-store';
+import { NESTED } from '../../apps/api/src/fake-worker.ts';
+import { startTestApi, type TestApi } from '../../apps/api/src/test-api.ts';
+import { settleShard } from '../../apps/worker/src/pipeline.ts';
+import { ServedModel } from '../../apps/worker/src/served-model.ts';
+
+const MODELS = fileURLToPath(new URL('../../models', import.meta.url));
+const LOCK_MS = 5000;
+
+/**
+ * A whole embedmill in one process, for tests that run hundreds of jobs: the real API, queue, Redis, dispatcher, spool and
+ * store, and the worker's real walk with a real tokenizer. Only vectors are made by arithmetic on the tokens: equal tokens
+ * give equal vectors, and others others.
+ */
+export interface Mill extends TestApi {
+  /** The store, as the worker has it. */
+  store: VectorStore;
+  /** Tokens that were run through the model so far. */
+  readonly tokens: number;
+  /** The walk of each shard from now on, in the place of the worker's own: it may be cut off, and run again. */
+  walkBy(walk: (shard: Shard, walk: Walk) => Promise<ShardResult>): void;
+  submitted(collection: string, body: string, headers?: Record<string, string>): Promise<Job>;
+  finished(job: Pick<Job, 'id'>): Promise<Job>;
+}
+
+/** The worker's walk, over a store of the test's choice. */
+export type Walk = (store?: VectorStore) => Promise<ShardResult>;
+
+export async function startMill(options: Parameters<typeof startTestApi>[0] = {}): Promise<Mill> {
+  const api = await startTestApi(options);
+  try {
+    return await startWorker(api);
+  } catch (error) {
+    await api.close();
+    throw error;
+  }
+}
+
+async function startWorker(api: TestApi): Promise<Mill> {
+  await api.dispatch();
+  const { store, spool } = api.parts;
+  const engine = new ArithmeticEngine(NESTED.dims);
+  const tokenizer = await resolveTokenizer('all-MiniLM-L6-v2', { modelsDir: MODELS, cacheDir: MODELS });
+  const own = await ServedModel.load(
+    { ...tokenizer, name: NESTED.name, dims: NESTED.dims, revision: 'r1' },
+    { start: async () => ({ engines: [engine], budget: {}, readsTexts: false }) },
+  );
+  const log = createLog({ app: 'worker', level: 'silent' });
+  const parts = {
+    spool,
+    metrics: createMetrics('worker'),
+    log,
+    models: { own, get: async () => own },
+    pictures: { fetch: () => Promise.reject(new Error('no pictures here')), spool },
+  };
+  const consumer = await ModelConsumer.open({
+    ...{ redisUrl: api.redisUrl, shardConcurrency: 8, queryConcurrency: 1, lockMs: LOCK_MS },
+    onError: () => {},
+  });
+  api.onClose(() => consumer.close());
+  let by = (_: Shard, walk: Walk): Promise<ShardResult> => walk();
+  consumer.serve(NESTED.name, {
+    query: () => Promise.reject(new Error('no queries here')),
+    shard: (shard, attempt) =>
+      by(shard, (its = store) => settleShard(shard, attempt, { ...parts, store: its })),
+  });
+  return {
+    ...api,
+    store,
+    get tokens() {
+      return engine.tokens;
+    },
+    walkBy: (walk) => void (by = walk),
+    async submitted(collection, body, headers) {
+      const response = await api.submit(collection, body, headers);
+      const answer = await response.text();
+      if (!response.ok) throw new Error(`submit: ${response.status} ${answer}`);
+      return JSON.parse(answer) as Job;
+    },
+    async finished({ id }) {
+      for (const deadline = Date.now() + 90_000; Date.now() < deadline; await setTimeout(5)) {
+        const job = await api.parts.queue.getJob(id as never);
+        if (job !== undefined && isFinished(job.state)) return job;
+      }
+      throw new Error(`job ${id} did not finish`);
+    },
+  };
+}
+
+/** Gives each sequence a vector that depends on its tokens alone. */
+class ArithmeticEngine implements Engine {
+  readonly outputs = ['dense'] as const;
+  readonly capacity = 2;
+  readonly dims: number;
+  tokens = 0;
+
+  constructor(dims: number) {
+    this.dims = dims;
+  }
+
+  async run({ ids, lengths }: Parameters<Engine['run']>[0]): ReturnType<Engine['run']> {
+    this.tokens += ids.length;
+    const vectors = new Float32Array(lengths.length * this.dims);
+    let at = 0;
+    for (const [n, length] of lengths.entries()) {
+      vectors.set(vectorOf(ids.subarray(at, at + length), this.dims), n * this.dims);
+      at += length;
+    }
+    return { vectors, seconds: 0.001 };
+  }
+
+  async close(): Promise<void> {}
+}
+
+function vectorOf(ids: Int32Array, dims: number): Float32Array {
+  let state = ids.reduce((sum, id) => (Math.imul(sum, 31) + id) | 0, 7);
+  const vector = Float32Array.from({ length: dims }, () => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) | 0;
+    return state / 2 ** 31;
+  });
+  const norm = Math.hypot(...vector);
+  return vector.map((value) => value / norm);
+}
