@@ -143,7 +143,9 @@ test('a copy that was cancelled is not cut over to; begun again it goes on; give
   const again = await mill.finished(await begun('live', 'longer', { chunking: { mode: 'document' } }));
   expect(again).toMatchObject({ state: 'completed', failed: 0, documents: 60 });
   expect(again.stored + again.skipped).toBe(60);
-  expect((await mill.json('POST', '/api/v1/collections/live/migration', { model: 'all-MiniLM-L6-v2' })).status).toBe(409);
+  expect(
+    (await mill.json('POST', '/api/v1/collections/live/migration', { model: 'all-MiniLM-L6-v2' })).status,
+  ).toBe(409);
   const other = await mill.json('POST', '/api/v1/collections/live/migration', { into: 'third', profile: {} });
   expect(other).toMatchObject({ status: 409, body: { code: 'migration_state' } });
   const ended = await mill.json('DELETE', '/api/v1/collections/live/migration');

@@ -95,10 +95,13 @@ export async function endCopy(
 ): Promise<Collection> {
   const twin = await requireTwin(collection, store);
   const refuse = (why: string): never => {
-    throw new EmbedmillError('migration_state', `${twin.name} would be deleted, but ${why}`, { retryAfter: 5 });
+    throw new EmbedmillError('migration_state', `${twin.name} would be deleted, but ${why}`, {
+      retryAfter: 5,
+    });
   };
   const alias = (await store.listAliases()).find((one) => one.collection === twin.name);
-  if (alias !== undefined) refuse(`the alias ${alias.name} stands for it; name the collection that is to go on`);
+  if (alias !== undefined)
+    refuse(`the alias ${alias.name} stands for it; name the collection that is to go on`);
   if (collection.twin?.filled === false)
     refuse(`${collection.name} has not all of its documents; to give the copy up, end it as ${twin.name}’s`);
   const jobs = await queue.listJobs({
@@ -115,10 +118,7 @@ export async function endCopy(
 }
 
 /** A copy has all documents, once a job has gone through all of them, and none failed. Called by the dispatcher. */
-export async function markFilled(
-  { record }: IngestHandle,
-  { store }: { store: VectorStore },
-): Promise<void> {
+export async function markFilled({ record }: IngestHandle, { store }: { store: VectorStore }): Promise<void> {
   const { purpose, source, progress, collection } = record;
   if (purpose !== 'copy' || source.kind !== 'collection' || progress.failed > 0) return;
   const now = await store.getCollection(collection.name as CollectionName);
@@ -147,7 +147,8 @@ async function averageLengthIn(
   const { bm25 } = profile.sparse;
   if (bm25 === undefined || bm25.averageLength !== undefined) return undefined;
   const own = origin.profile;
-  if (isDeepStrictEqual([own.chunking, own.sparse.bm25], [profile.chunking, bm25])) return origin.averageLength;
+  if (isDeepStrictEqual([own.chunking, own.sparse.bm25], [profile.chunking, bm25]))
+    return origin.averageLength;
   const name = origin.name as CollectionName;
   const points = await store.scanPoints(name, { limit: SAMPLED });
   const keys = points.map(({ payload: { tenant, document_id: id } }) => ({ tenant, id }));

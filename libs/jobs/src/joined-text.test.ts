@@ -31,7 +31,10 @@ test('a text is put together from chunks that overlap or leave white space out, 
 
 /** Stretches of a text, each beginning and ending no earlier than the one before. */
 const cut = fc
-  .tuple(fc.string({ unit: fc.constantFrom('a', 'b', ' ', '\n', '\t', '\u200b'), maxLength: 40 }), fc.array(fc.nat(40)))
+  .tuple(
+    fc.string({ unit: fc.constantFrom('a', 'b', ' ', '\n', '\t', '\u200b'), maxLength: 40 }),
+    fc.array(fc.nat(40)),
+  )
   .map(([text, at]) => {
     const places = at.map((one) => Math.min(one, text.length)).sort((a, b) => a - b);
     const starts = places.filter((_, n) => n % 2 === 0);

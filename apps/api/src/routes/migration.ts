@@ -34,7 +34,11 @@ export function migrationRoutes(parts: ApiParts, submission: Submission): Fastif
       {
         config: { access: 'admin' },
         schema: {
-          ...{ tags, summary: 'Begin: a job adds a second dense vector, or fills a second collection', params },
+          ...{
+            tags,
+            summary: 'Begin: a job adds a second dense vector, or fills a second collection',
+            params,
+          },
           body: z.union([toModelSchema, toCollectionSchema]),
           response: {
             202: z.strictObject({ collection: collectionViewSchema, job: jobSchema }),
@@ -56,13 +60,18 @@ export function migrationRoutes(parts: ApiParts, submission: Submission): Fastif
       {
         config: { access: 'admin' },
         schema: {
-          ...{ tags, summary: 'Cut over, or roll back: searches use the other vector, or collection', params },
+          ...{
+            tags,
+            summary: 'Cut over, or roll back: searches use the other vector, or collection',
+            params,
+          },
           response: { 200: collectionViewSchema, ...problemResponses },
         },
       },
       async ({ params: { name } }) => {
         const collection = await requireCollection(store, name);
-        const exchanged = collection.twin === undefined ? exchangeVectors(name, parts) : exchangeAliases(collection, parts);
+        const exchanged =
+          collection.twin === undefined ? exchangeVectors(name, parts) : exchangeAliases(collection, parts);
         return collectionView(store, await exchanged);
       },
     );
@@ -72,7 +81,11 @@ export function migrationRoutes(parts: ApiParts, submission: Submission): Fastif
       {
         config: { access: 'admin' },
         schema: {
-          ...{ tags, summary: 'End: the vector, or the collection, that searches do not use is deleted', params },
+          ...{
+            tags,
+            summary: 'End: the vector, or the collection, that searches do not use is deleted',
+            params,
+          },
           response: { 200: collectionViewSchema, ...problemResponses },
         },
       },
@@ -86,7 +99,11 @@ export function migrationRoutes(parts: ApiParts, submission: Submission): Fastif
 }
 
 /** Without the fields that are undefined: they are the origin's. */
-function defined({ chunking, sparse, storage }: { [Field in keyof CopyChanges]: CopyChanges[Field] | undefined }): CopyChanges {
+function defined({
+  chunking,
+  sparse,
+  storage,
+}: { [Field in keyof CopyChanges]: CopyChanges[Field] | undefined }): CopyChanges {
   return {
     ...(chunking !== undefined && { chunking }),
     ...(sparse !== undefined && { sparse }),

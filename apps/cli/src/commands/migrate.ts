@@ -57,7 +57,10 @@ export function addMigrate(program: Command, host: CommandHost): void {
       ]),
     )
     .option('--wait', 'with --to and --into: until the job has finished')
-    .option('--exchange', 'searches use the other vectors, aliases the other collection: cut over, or roll back')
+    .option(
+      '--exchange',
+      'searches use the other vectors, aliases the other collection: cut over, or roll back',
+    )
     .option('--end', 'drop the vectors, or the collection, that searches do not use')
     .action((collection: string, options: MigrateOptions) =>
       host.run(async (context) => {
