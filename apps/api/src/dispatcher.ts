@@ -20,6 +20,7 @@ import {
   refusedForNow,
   shareOf,
   sourceOf,
+  storedIn,
   type IngestConsumer,
   type IngestHandle,
   type JobSource,
@@ -230,6 +231,8 @@ function isSmall(source: JobSource): boolean {
       return source.size <= SMALL_BYTES;
     case 'encoded':
       return source.source.size <= SMALL_BYTES / 8;
+    case 'files':
+      return source.bytes !== undefined && source.bytes <= SMALL_BYTES / 8;
     case 'url':
     case 'collection':
       return false;
@@ -306,8 +309,9 @@ async function tidy(handle: IngestHandle, { spool, webhooks }: DispatcherOptions
   if (webhooks !== undefined) await tellEnd(handle, webhooks);
   const source = sourceOf(record);
   if (record.progress.failed === 0 && source !== undefined) await spool.removeSource(source);
-  // An upload in another format is not needed once it has been made into NDJSON.
-  if (record.source.kind === 'encoded') await spool.removeSource(record.source.source);
+  // An upload in another format, or of many files, is not needed once it has been made into NDJSON.
+  if (record.source.kind === 'encoded' || record.source.kind === 'files')
+    for (const original of storedIn(record.source)) await spool.removeSource(original);
   if (record.sink !== undefined) await spool.removeParts(id);
 }
 

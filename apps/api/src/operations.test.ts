@@ -114,6 +114,7 @@ test('OpenAPI describes every route, and every reference in it leads somewhere',
     'application/json',
     'application/vnd.apache.parquet',
     'application/x-ndjson',
+    'multipart/form-data',
     'text/csv',
   ]);
   expect(JSON.stringify(submit.requestBody)).toContain('Unique in the collection');

@@ -25,6 +25,7 @@ export interface ApiParts {
     | 'removeJob'
     | 'collectFailures'
     | 'readReports'
+    | 'readFiles'
     | 'readSource'
     | 'readManifest'
     | 'keepRecord'

@@ -7,10 +7,11 @@ import {
   type SourceRef,
   type StoredSource,
 } from '@embedmill/jobs';
-import { sourceOf, type IngestHandle } from '@embedmill/queue';
+import { sourceOf, storedIn, type IngestHandle, type JobSource } from '@embedmill/queue';
 import { fetchSource, type OpenUrl } from '@embedmill/sources';
 import { withAverageLength, type MeasuringParts } from './average-length.ts';
 import type { DispatcherLog } from './dispatcher.ts';
+import { fetchListed } from './listed-urls.ts';
 import { storedDocuments } from './stored-documents.ts';
 
 /** What a job's source is made ready with. */
@@ -92,10 +93,10 @@ async function copySource(handle: IngestHandle, options: ScanParts, signal: Abor
   const fetched = await copy();
   handle.record = { ...handle.record, fetched };
   await handle.save();
-  if (source.kind === 'encoded') {
+  if (source.kind === 'encoded' || source.kind === 'files') {
     // Should the queue lose the job, it goes on with the copy: the original is not needed any more.
     await spool.keepRecord(handle.id, handle.record, 'unfinished');
-    await spool.removeSource(source.source);
+    for (const original of storedIn(source)) await spool.removeSource(original);
   }
   return fetched;
 
@@ -115,6 +116,8 @@ async function copySource(handle: IngestHandle, options: ScanParts, signal: Abor
       }
       case 'encoded':
         return transcoded(source.source, source.encoding);
+      case 'files':
+        return gathered(source);
       case 'collection': {
         const { purpose, tenant } = handle.record;
         const from = purpose === 'copy' ? (collection.twin?.name ?? collection.name) : collection.name;
@@ -131,6 +134,29 @@ async function copySource(handle: IngestHandle, options: ScanParts, signal: Abor
       case 's3':
       case 'inline':
         return source;
+    }
+  }
+
+  async function gathered({
+    list,
+    packed,
+    bytes,
+  }: Extract<JobSource, { kind: 'files' }>): Promise<SourceRef> {
+    const { filterable } = collection.profile;
+    // What lies at URLs has no size before it is here.
+    if (bytes !== undefined) return oneOf(list);
+    const here = await fetchListed(handle.id, list, { spool, open: options.openUrl, maxBytes, signal });
+    try {
+      return await oneOf(here.list);
+    } finally {
+      await here.remove();
+    }
+
+    async function oneOf(files: StoredSource): Promise<SourceRef> {
+      const input = { job: handle.id, list: files, packed, filterable, maxBytes };
+      const made = await options.threads.run('gather', input, { share: handle.record.tenant, signal });
+      options.log.info({ files: made.files, unread: made.unread }, 'the files of the job are one source');
+      return made.source;
     }
   }
 

@@ -19,10 +19,12 @@ import {
 } from '@embedmill/jobs';
 import {
   failShard,
+  gather,
   readManifest,
   readShardLines,
   transcode,
   writeManifest,
+  type Gathered,
   type ManifestTotals,
   type Spool,
 } from '@embedmill/sources';
@@ -43,6 +45,17 @@ export interface SourceTasks {
       maxBytes: number;
     },
     StoredSource
+  >;
+  /** As `gather`. */
+  gather: Task<
+    {
+      job: JobId;
+      list: StoredSource;
+      packed: StoredSource | undefined;
+      filterable: Profile['filterable'];
+      maxBytes: number;
+    },
+    Gathered
   >;
   /** As `writeManifest`. */
   manifest: Task<
@@ -105,6 +118,9 @@ export const SOURCE_TASKS: {
   async transcode(spool, { job, source, encoding, filterable, maxBytes }, signal) {
     const options = { profile: { filterable }, maxBytes, signal };
     return (await transcode(spool, job, source, encoding, options)).source;
+  },
+  gather(spool, { job, list, packed, filterable, maxBytes }, signal) {
+    return gather(spool, job, { list, packed }, { profile: { filterable }, maxBytes, signal });
   },
   manifest(spool, { job, source, filterable, tenant, metadataBytes, maxFailures }, signal) {
     return writeManifest(

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import type { FastifyRequest } from 'fastify';
@@ -23,13 +24,14 @@ import {
   type JobId,
   type MaxFailures,
   type Priority,
+  type SaidFormat,
   type Sink,
   type SourceEncoding,
   type TenantId,
   type Verification,
   type Webhook,
 } from '@embedmill/jobs';
-import { jobIdOfKey, newJobId, sourceOf, type NewJob } from '@embedmill/queue';
+import { jobIdOfKey, newJobId, sourceOf, storedIn, type NewJob } from '@embedmill/queue';
 import { assertS3Target, openLocalSource, openS3Source, redacted } from '@embedmill/sources';
 import { parseRequest } from './absent-fields.ts';
 import { currentPrincipal } from './access/principal.ts';
@@ -38,6 +40,8 @@ import { COPIED } from './copying.ts';
 import type { ApiParts } from './parts.ts';
 import { invalidRequest } from './problem.ts';
 import { recoverJob } from './recovery.ts';
+import { FileForm, MOST_PLACES } from './file-form.ts';
+import { filesAt, labelOf, readAs, sourceOfFiles, type Readable } from './source-files.ts';
 import { JobComparison } from './verification.ts';
 import { pacedBytes, USUAL_PACE } from './body-pace.ts';
 import {
@@ -74,6 +78,15 @@ export const submissionSchema = z
           .regex(/^s3:\/\//, 'must be s3://bucket/key')
           .optional()
           .meta({ description: 'An object, `s3://bucket/key`, that the server may read.' }),
+        files: z
+          .array(z.string().min(1).max(8192))
+          .min(1)
+          .max(MOST_PLACES)
+          .optional()
+          .meta({
+            description:
+              'Many files as one job: http and https URLs, `s3://bucket/key`, all objects below `s3://bucket/prefix/`, paths of files, and of folders with all that is below. In folders and below prefixes, hidden files and those whose names do not say their format are passed over. What is said of columns, delimiter and so on is for all of them; of documents with the same id, the one in the file that is last in the order of names wins.',
+          }),
         format: sourceFormatSchema.optional().meta({
           description:
             'By default what the name ends in (.ndjson, .jsonl, .csv, .tsv, .parquet; .gz behind it for gzip), or what the URL says; else NDJSON.',
@@ -81,8 +94,8 @@ export const submissionSchema = z
         ...readingSchema.shape,
       })
       .refine(
-        ({ path, url, s3 }) => [path, url, s3].filter((one) => one !== undefined).length === 1,
-        'give a path, a url or an s3',
+        ({ path, url, s3, files }) => [path, url, s3, files].filter((one) => one !== undefined).length === 1,
+        'give a path, a url, an s3 or files',
       )
       .optional(),
     priority: prioritySchema.optional().meta({
@@ -97,8 +110,8 @@ export const submissionSchema = z
   );
 
 export interface UploadReading {
-  /** Undefined for plain NDJSON. */
-  encoding: SourceEncoding | undefined;
+  /** One file, undefined for plain NDJSON, or a form of many, with what was said of them all. */
+  content: { kind: 'one'; encoding: SourceEncoding | undefined } | { kind: 'form'; said: SaidFormat };
   maxFailures: MaxFailures | undefined;
 }
 
@@ -124,7 +137,11 @@ export class Submission {
     body: IncomingMessage,
     how: UploadReading,
   ): Promise<Submitted> {
-    const submitted = this.#upload(collection, request, body, how);
+    const { content, maxFailures } = how;
+    const submitted =
+      content.kind === 'form'
+        ? this.#form(collection, request, body, content.said, maxFailures)
+        : this.#upload(collection, request, body, content.encoding, maxFailures);
     this.#receiving.add(submitted);
     const forget = () => void this.#receiving.delete(submitted);
     submitted.then(forget, forget);
@@ -140,11 +157,12 @@ export class Submission {
     collection: Collection,
     request: FastifyRequest,
     body: IncomingMessage,
-    { encoding, maxFailures }: UploadReading,
+    encoding: SourceEncoding | undefined,
+    maxFailures: MaxFailures | undefined,
   ): Promise<Submitted> {
     const { spool, config, metrics } = this.#parts;
-    const id = idFor(collection, request);
-    const received = await spool.receive(id, pacedBytes(body, USUAL_PACE), {
+    const job = { ...uploadedJob(collection, request), maxFailures };
+    const received = await spool.receive(job.id, pacedBytes(body, USUAL_PACE), {
       maxBytes: config.maxUploadBytes,
       expectedBytes: expectedBytes(request.headers),
     });
@@ -154,17 +172,6 @@ export class Submission {
     }
     metrics.uploadBytes.add(received.bytes);
     const { source, sha256 } = received;
-    const webhook = webhookOfHeaders(request.headers);
-    const job = {
-      id,
-      purpose: 'ingest',
-      collection,
-      label: 'upload',
-      priority: priorityOf(request),
-      retryOf: null,
-      webhook,
-      maxFailures,
-    } as const;
     const asGiven =
       encoding === undefined
         ? { source, digest: `upload:${sha256}` }
@@ -172,7 +179,38 @@ export class Submission {
             source: { kind: 'encoded', source, encoding } as const,
             digest: `upload:${sha256}:${JSON.stringify(encoding)}`,
           };
-    return this.#submit('upload', { ...job, ...asGiven });
+    return this.#submit('upload', { ...job, ...asGiven, label: 'upload' });
+  }
+
+  /** Many files as one job: those in the form, and those at places that it names. */
+  async #form(
+    collection: Collection,
+    request: FastifyRequest,
+    body: IncomingMessage,
+    said: SaidFormat,
+    maxFailures: MaxFailures | undefined,
+  ): Promise<Submitted> {
+    const { spool, config, metrics } = this.#parts;
+    const job = { ...uploadedJob(collection, request), maxFailures };
+    const form = new FileForm(body);
+    const maxBytes = config.maxUploadBytes;
+    const { source: packed, bytes, sha256 } = await spool.receive(job.id, form.packed(), { maxBytes });
+    try {
+      if (bytes === 0 && form.places.length === 0) throw emptyBody();
+      metrics.uploadBytes.add(bytes);
+      const found = await filesAt(form.places, said.format !== undefined, this.#readable());
+      const files = readAs([...form.files, ...found], said);
+      const given = JSON.stringify([form.files, form.places, said]);
+      return await this.#submit('files', {
+        ...job,
+        source: { ...(await sourceOfFiles(spool, job.id, files)), packed },
+        label: `${files.length} files`,
+        digest: `files:${sha256}:${hash('sha256', given)}`,
+      });
+    } catch (error) {
+      await spool.removeSource(packed);
+      throw error;
+    }
   }
 
   /** Errors: `invalid_request`, `payload_too_large`, a document's own, `source_forbidden`, `source_unreadable`. */
@@ -189,7 +227,12 @@ export class Submission {
       const lines = inlineLines(documents, collection, this.#parts.config.metadataBytes);
       return this.#submit('inline', { ...job, source: { kind: 'inline', lines }, label: 'inline' });
     }
-    const { path = '', url, s3, ...said } = source ?? {};
+    const { path = '', url, s3, files: places, ...said } = source ?? {};
+    if (places !== undefined) {
+      const files = readAs(await filesAt(places, said.format !== undefined, this.#readable()), said);
+      const read = await sourceOfFiles(this.#parts.spool, job.id, files);
+      return this.#submit('files', { ...job, source: read, label: labelOf(places, files.length) });
+    }
     if (url !== undefined) {
       const named = formatOfName(URL.parse(url)?.pathname ?? '');
       const isSaid = named.format !== undefined || named.gzip || Object.keys(said).length > 0;
@@ -198,13 +241,23 @@ export class Submission {
     }
     const named = formatOfName(s3 ?? path);
     const encoding = encodingOfNamed(named, said);
-    const { config, spool } = this.#parts;
+    const { sourceFolder, s3Sources, s3: objects } = this.#readable();
     const found =
       s3 === undefined
-        ? await openLocalSource(path, sourceFolder(config))
-        : await openS3Source(s3, belowTenant(config.s3Sources), spool.s3);
+        ? await openLocalSource(path, sourceFolder)
+        : await openS3Source(s3, s3Sources, objects);
     const read = encoding === undefined ? found : ({ kind: 'encoded', source: found, encoding } as const);
     return this.#submit(s3 === undefined ? 'path' : 's3', { ...job, source: read, label: s3 ?? path });
+  }
+
+  /** What the present request may have the server read. */
+  #readable(): Readable {
+    const { config, spool } = this.#parts;
+    return {
+      sourceFolder: sourceFolder(config),
+      s3Sources: belowTenant(config.s3Sources),
+      s3: spool.s3,
+    };
   }
 
   /** A new job of the documents that failed. Errors: `job_not_found`, `job_not_finished`, `nothing_to_retry`. */
@@ -365,21 +418,31 @@ export class Submission {
       if (record === undefined || isFinished(record.state)) await spool.forgetRecord(id);
       else await spool.keepRecord(id, record, 'unfinished');
     }
-    if (source.kind === 'encoded') await spool.removeSource(source.source);
-    else if (source.kind === 'file' || source.kind === 's3') await spool.removeSource(source);
+    for (const stored of storedIn(source)) await spool.removeSource(stored);
   }
 }
 
 /** What a migration's job shows as its source. */
 export const MIGRATION_SOURCE = 'collection';
 
-type SubmissionKind = 'upload' | 'inline' | 'path' | 's3' | 'url' | 'retry' | 'verify' | 'collection';
+type SubmissionKind = 'upload' | 'inline' | 'path' | 's3' | 'url' | 'files' | 'retry' | 'verify' | 'collection';
 
 /** What to say to a request whose body should have documents and has none. */
 export function emptyBody(): EmbedmillError {
   const message =
     'the body is empty; send documents as NDJSON (application/x-ndjson), one a line, as CSV or as Parquet';
   return new EmbedmillError('invalid_request', message);
+}
+
+function uploadedJob(collection: Collection, request: FastifyRequest) {
+  return {
+    id: idFor(collection, request),
+    purpose: 'ingest' as const,
+    collection,
+    priority: priorityOf(request),
+    retryOf: null,
+    webhook: webhookOfHeaders(request.headers),
+  };
 }
 
 /** Of the query, which the route has checked. */

@@ -14,6 +14,7 @@ import {
   readingSchema,
   sourceFormatSchema,
   webhookSchema,
+  type SaidFormat,
   type SourceEncoding,
   type Webhook,
 } from '@embedmill/jobs';
@@ -27,6 +28,8 @@ import { textOfBody } from './json-text.ts';
  * what it sends on meanwhile is read away for a while, because a connection that is cut loses the answer too.
  */
 export const NDJSON_TYPES = ['application/x-ndjson', 'application/ndjson', 'application/jsonl'];
+/** Many files in one body. */
+export const FORM_TYPE = 'multipart/form-data';
 const STREAMED_TYPES = [
   ...NDJSON_TYPES,
   MEDIA_TYPES.csv,
@@ -34,6 +37,7 @@ const STREAMED_TYPES = [
   MEDIA_TYPES.parquet,
   'application/x-parquet',
   'application/gzip',
+  FORM_TYPE,
 ];
 export const MAX_INLINE_BYTES = 256 * 1024;
 export const MAX_INLINE_DOCUMENTS = 256;
@@ -126,7 +130,7 @@ export function parseSubmissions(server: FastifyInstance): void {
     const type = request.headers['content-type'] ?? 'none';
     throw new EmbedmillError(
       'unsupported_media_type',
-      `the Content-Type is ${type}; send documents as application/x-ndjson, ${MEDIA_TYPES.csv} or ${MEDIA_TYPES.parquet}, or a few as application/json`,
+      `the Content-Type is ${type}; send documents as application/x-ndjson, ${MEDIA_TYPES.csv} or ${MEDIA_TYPES.parquet}, many files as ${FORM_TYPE}, or a few as application/json`,
     );
   });
 }
@@ -137,6 +141,10 @@ export function checkUploadHeaders(headers: FastifyRequest['headers'], maxBytes:
   const isJson = headers['content-type']?.startsWith('application/json') === true;
   if (encoding !== 'identity' && encoding !== 'gzip' && !isJson) {
     const message = `the Content-Encoding is ${encoding.slice(0, 100)}; send the documents as they are, or as gzip`;
+    throw new EmbedmillError('unsupported_media_type', message);
+  }
+  if (encoding !== 'identity' && isForm(headers)) {
+    const message = 'a form of files cannot be packed as a whole; pack its files, or send them as they are';
     throw new EmbedmillError('unsupported_media_type', message);
   }
   if ((expectedBytes(headers) ?? 0) > maxBytes) throw tooLarge(maxBytes);
@@ -193,13 +201,23 @@ export const uploadQuerySchema = z.strictObject({
   }),
 });
 
+/** Whether the body has many files. */
+export function isForm(headers: FastifyRequest['headers']): boolean {
+  return headers['content-type']?.toLowerCase().startsWith(FORM_TYPE) === true;
+}
+
+/** What an upload's address says of how it is to be read. */
+export function saidOf(query: z.output<typeof uploadQuerySchema>): SaidFormat {
+  const { format, columns, metadata, delimiter, encoding, listSeparator } = query;
+  return { format, columns, metadata, delimiter, encoding, listSeparator };
+}
+
 /** How an upload is to be read; undefined for plain NDJSON. Errors: `invalid_request`. */
 export function uploadEncoding(
   query: z.output<typeof uploadQuerySchema>,
   headers: FastifyRequest['headers'],
 ): SourceEncoding | undefined {
-  const { format, columns, metadata, delimiter, encoding, listSeparator } = query;
-  const said = { format, columns, metadata, delimiter, encoding, listSeparator };
+  const said = saidOf(query);
   const type = headers['content-type'] ?? '';
   const gzip = headers['content-encoding'] === 'gzip' || type.startsWith('application/gzip');
   return encodingOfNamed({ ...formatOfMediaType(type), gzip }, said);

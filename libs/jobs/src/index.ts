@@ -178,17 +178,21 @@ export {
   type SharedConfig,
 } from './settings.ts';
 export {
+  assertReadingFits,
   columnsSchema,
   encodingOf,
   encodingOfNamed,
   formatOfMediaType,
   formatOfName,
   MEDIA_TYPES,
+  readingOf,
   readingSchema,
   sourceEncodingSchema,
   sourceFormatSchema,
   type Columns,
+  type NamedFormat,
   type Reading,
+  type SaidFormat,
   type SourceEncoding,
   type SourceFormat,
 } from './source-format.ts';

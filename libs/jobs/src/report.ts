@@ -15,6 +15,10 @@ export interface DocumentReport {
   /** Byte offset and length of the line in the source, so that it can be retried alone; no length where the source could not be read. */
   offset: number;
   length: number;
+  /** The file that the line is of, where a job has several; the line is then counted in it. */
+  file?: string;
+  /** The line whose document has the same id and wins. */
+  by?: number;
 }
 
 /** The last line of failures or warnings that have no room for all: how many documents more there were. */

@@ -69,6 +69,8 @@ export const readingSchema = z.strictObject({
   }),
 });
 export type Reading = z.infer<typeof readingSchema>;
+/** What users say of a source, with its format. */
+export type SaidFormat = Reading & { format?: SourceFormat | undefined };
 
 /** How a source that is no plain NDJSON is to be read. */
 export const sourceEncodingSchema = z.strictObject({
@@ -113,7 +115,7 @@ export function encodingOf({
 /** As `encodingOf`, of what a name or a media type stands for, and of what was said, which counts more. */
 export function encodingOfNamed(
   named: NamedFormat & { gzip?: boolean; encoding?: string },
-  said: Reading & { format?: SourceFormat | undefined } = {},
+  said: SaidFormat = {},
 ): SourceEncoding | undefined {
   const format = said.format ?? named.format;
   return encodingOf({
@@ -123,6 +125,35 @@ export function encodingOfNamed(
     delimiter: said.delimiter ?? (format === 'csv' ? named.delimiter : undefined),
     encoding: said.encoding ?? (format === 'parquet' ? undefined : named.encoding),
   });
+}
+
+/**
+ * Of what was said of several files, what goes with one of them: a delimiter is for those that are CSV.
+ *
+ * @param named what the file's name says
+ */
+export function readingOf(named: NamedFormat, said: SaidFormat): SaidFormat {
+  const { format = named.format ?? 'ndjson', columns, metadata, delimiter, encoding, listSeparator } = said;
+  const isTable = format === 'csv';
+  return {
+    format: said.format,
+    columns,
+    metadata,
+    delimiter: isTable ? delimiter : undefined,
+    listSeparator: isTable ? listSeparator : undefined,
+    encoding: format === 'parquet' ? undefined : encoding,
+  };
+}
+
+/** Refuses what was said of several files and goes with none of them. Errors: `invalid_request`. */
+export function assertReadingFits(files: readonly NamedFormat[], said: SaidFormat): void {
+  const readings = files.map((named) => readingOf(named, said));
+  for (const option of ['delimiter', 'listSeparator'] as const) {
+    if (said[option] !== undefined && readings.every((one) => one[option] === undefined))
+      throw mismatch(option, 'none of the files is CSV');
+  }
+  if (said.encoding !== undefined && readings.every((one) => one.encoding === undefined))
+    throw mismatch('encoding', 'Parquet has texts as UTF-8 always');
 }
 
 function mismatch(path: string, why: string): EmbedmillError {

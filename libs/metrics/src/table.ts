@@ -298,7 +298,7 @@ export const METRICS = {
     type: 'counter',
     unit: 'jobs',
     help: 'Jobs accepted, by where their documents come from.',
-    labels: { source: ['upload', 'inline', 'path', 's3', 'url', 'retry', 'verify', 'collection'] },
+    labels: { source: ['upload', 'inline', 'path', 's3', 'url', 'files', 'retry', 'verify', 'collection'] },
     apps: ['api'],
   },
   quotaRefusals: {

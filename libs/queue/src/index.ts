@@ -12,6 +12,7 @@ export {
   parseRecord,
   shareOf,
   sourceOf,
+  storedIn,
   type IngestRecord,
   type JobSource,
   type NewJob,

@@ -45,6 +45,14 @@ import type { SettledShards } from './settled-shards.ts';
 export type JobSource =
   | SourceRef
   | { kind: 'encoded'; source: StoredSource; encoding: SourceEncoding }
+  /** Many files: where each of them lies is in `list`, in `packed` those that were uploaded, one behind another. */
+  | {
+      kind: 'files';
+      list: StoredSource;
+      packed?: StoredSource | undefined;
+      /** Of all of them; undefined where some lie at URLs, and are copied first. */
+      bytes?: number | undefined;
+    }
   /** Without an encoding, what the URL's answer says of it counts. */
   | { kind: 'url'; url: string; encoding?: SourceEncoding | undefined }
   | {
@@ -139,6 +147,12 @@ const recordSchema = z.strictObject({
       kind: z.literal('encoded'),
       source: storedSourceSchema,
       encoding: sourceEncodingSchema,
+    }),
+    z.strictObject({
+      kind: z.literal('files'),
+      list: storedSourceSchema,
+      packed: storedSourceSchema.optional(),
+      bytes: z.int().optional(),
     }),
     z.strictObject({ kind: z.literal('url'), url: z.string(), encoding: sourceEncodingSchema.optional() }),
     z.strictObject({
@@ -242,10 +256,28 @@ export function sourceOf(record: Pick<IngestRecord, 'source' | 'fetched'>): Sour
     case 'url':
     case 'collection':
     case 'encoded':
+    case 'files':
       return fetched ?? undefined;
     case 'file':
     case 's3':
     case 'inline':
       return source;
+  }
+}
+
+/** What a source is made of that lies somewhere. */
+export function storedIn(source: JobSource): StoredSource[] {
+  switch (source.kind) {
+    case 'file':
+    case 's3':
+      return [source];
+    case 'encoded':
+      return [source.source];
+    case 'files':
+      return source.packed === undefined ? [source.list] : [source.list, source.packed];
+    case 'inline':
+    case 'url':
+    case 'collection':
+      return [];
   }
 }

@@ -112,12 +112,14 @@ function changed(source: FileSource): EmbedmillError {
   return new EmbedmillError('source_changed', message);
 }
 
-function isBelow(folder: string, path: string): boolean {
+/** Whether a path lies in a folder, or in one below it. */
+export function isBelow(folder: string, path: string): boolean {
   const way = relative(folder, path);
   return way !== '' && way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way);
 }
 
-function unreadable(path: string, error: unknown): EmbedmillError {
+/** `source_unreadable`, by what the system says. */
+export function unreadable(path: string, error: unknown): EmbedmillError {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const why =
     code === 'ENOENT' ? 'there is no such file' : code === 'EACCES' ? 'permission denied' : String(error);

@@ -1,5 +1,8 @@
 export { readDocumentLine, reportOf, type DocumentLine } from './document-line.ts';
 export { failShard } from './failed-shard.ts';
+export { readFileLines, reportsByFile, type FileLines } from './file-lines.ts';
+export { MOST_FILES, readFileList, writeFileList, type ListedFile } from './file-list.ts';
+export { faultOfFile, gather, type Gathered } from './gathering.ts';
 export { MAX_LINE_BYTES, readLines, type Line } from './lines.ts';
 export {
   readManifest,
@@ -11,6 +14,7 @@ export {
 export { S3Objects } from './s3-objects.ts';
 export { fileSource, openLocalSource } from './file-source.ts';
 export { assertS3Target, openS3Source } from './source-bytes.ts';
+export { filesBelow, isTaken, openLocalFiles, openS3Files, type FoundFiles } from './source-places.ts';
 export { readShardLines, type ShardLine } from './shard-lines.ts';
 export { Spool, type Received } from './spool.ts';
 export { transcode } from './transcode.ts';

@@ -30,7 +30,18 @@ export class ValueFault extends Error {
   }
 }
 
-const codeSchema = z.enum(['malformed_row', 'invalid_utf8', 'line_too_long', 'invalid_document']);
+/** Why a whole file among many cannot be read. */
+export const fileFaultCodeSchema = z.enum([
+  'source_unreadable',
+  'source_forbidden',
+  'source_changed',
+  'payload_too_large',
+  'invalid_request',
+]);
+const codeSchema = z.union([
+  z.enum(['malformed_row', 'invalid_utf8', 'line_too_long', 'invalid_document']),
+  fileFaultCodeSchema,
+]);
 export type RowFaultCode = z.infer<typeof codeSchema>;
 
 /** No document has such a field, and none that has it is valid. */

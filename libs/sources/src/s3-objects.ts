@@ -139,14 +139,15 @@ export class S3Objects {
   }
 
   /** Those whose key begins with `key`, in their order, and when they were written, in epoch milliseconds. */
-  async *list({ bucket, key }: S3Location): AsyncGenerator<{ key: string; modified: number }> {
+  async *list({ bucket, key }: S3Location): AsyncGenerator<ObjectVersion & { key: string; modified: number }> {
     const { sdk, client } = await this.#open();
     for await (const { Contents = [] } of sdk.paginateListObjectsV2(
       { client },
       { Bucket: bucket, Prefix: key },
     )) {
-      for (const { Key, LastModified } of Contents)
-        if (Key !== undefined) yield { key: Key, modified: LastModified?.getTime() ?? 0 };
+      for (const { Key, LastModified, Size = 0, ETag = '' } of Contents)
+        if (Key !== undefined)
+          yield { key: Key, modified: LastModified?.getTime() ?? 0, size: Size, etag: ETag };
     }
   }
 

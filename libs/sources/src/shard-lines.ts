@@ -30,10 +30,14 @@ export async function* readShardLines(
       if (read.kind === 'invalid') return { kind: 'invalid', report: read.report };
       const by = duplicates.get(line.number);
       if (by === undefined) return read;
-      const message = `line ${by} has the same id and wins; this line had no effect`;
       const { id } = read.kind === 'document' ? read.document : read.tombstone;
-      const report = reportOf(line, id, { code: 'duplicate_id', message });
-      return { kind: 'duplicate', report };
+      const duplicate = { code: 'duplicate_id', message: duplicateMessage(`line ${by}`) } as const;
+      return { kind: 'duplicate', report: { ...reportOf(line, id, duplicate), by } };
     });
   }
+}
+
+/** What is said of a line whose document comes again at another place. */
+export function duplicateMessage(winner: string): string {
+  return `${winner} has the same id and wins; this line had no effect`;
 }

@@ -42,19 +42,10 @@ export async function openS3Source(
   allowed: readonly string[],
   s3: S3Objects,
 ): Promise<Extract<SourceRef, { kind: 's3' }>> {
-  if (allowed.length === 0) {
-    throw new EmbedmillError(
-      'source_forbidden',
-      'this server reads no buckets; name those that it may read in EMBEDMILL_API_S3_SOURCES, or upload the file',
-    );
-  }
-  if (!isBelowAllowed(url, allowed)) {
-    const message = `${JSON.stringify(url)} is not below what this server may read (EMBEDMILL_API_S3_SOURCES); move the object there, or upload the file`;
-    throw new EmbedmillError('source_forbidden', message);
-  }
+  assertS3Source(url, allowed);
   const location = parseS3Url(url);
   if (location === undefined || location.key === '' || location.key.endsWith('/')) {
-    const message = `${JSON.stringify(url)} names no object; write s3://bucket/key, an object a job`;
+    const message = `${JSON.stringify(url)} names no object; write s3://bucket/key`;
     throw new EmbedmillError('source_unreadable', message);
   }
   try {
@@ -63,6 +54,19 @@ export async function openS3Source(
   } catch (error) {
     throw sourceError(url, error);
   }
+}
+
+/** That the server may read what lies there: it begins with an allowed URL. Errors: `source_forbidden`. */
+export function assertS3Source(url: string, allowed: readonly string[]): void {
+  if (allowed.length === 0) {
+    throw new EmbedmillError(
+      'source_forbidden',
+      'this server reads no buckets; name those that it may read in EMBEDMILL_API_S3_SOURCES, or upload the file',
+    );
+  }
+  if (isBelowAllowed(url, allowed)) return;
+  const message = `${JSON.stringify(url)} is not below what this server may read (EMBEDMILL_API_S3_SOURCES); move the object there, or upload the file`;
+  throw new EmbedmillError('source_forbidden', message);
 }
 
 /**

@@ -37,7 +37,7 @@ export interface Received {
 /**
  * Where jobs keep what is too large for the queue: `<job>/source-<random>.ndjson` (an upload, or what was copied or
  * made of a source), `<job>/manifest.ndjson`, and `<job>/failures/<shard>.ndjson`, `<job>/warnings/<shard>.ndjson`;
- * of an export also `<job>/parts/<shard>`, and `<job>/output` when they were joined.
+ * of many files also `<job>/files.ndjson`, which lines are whose; of an export also `<job>/parts/<shard>`, and `<job>/output` when they were joined.
  * Beside them what the queue knows of jobs, for when it loses it: `unfinished/<job>.json`, written before the queue
  * has the job, and `<job>/finished.json`, written before its source is removed.
  *
@@ -116,6 +116,16 @@ export class Spool {
 
   readManifest(job: JobId, cursor: number): AsyncIterable<Uint8Array> {
     return this.#storage.read(`${this.#folderOf(job)}/manifest.ndjson`, cursor);
+  }
+
+  /** Keeps which lines of a job's source are of which file, as NDJSON. */
+  async writeFiles(job: JobId, lines: AsyncIterable<Uint8Array>): Promise<void> {
+    await this.#storage.write(`${this.#folderOf(job)}/files.ndjson`, lines);
+  }
+
+  /** What `writeFiles` kept; undefined for a job of one source. */
+  readFiles(job: JobId): Promise<Buffer | undefined> {
+    return this.#storage.find(`${this.#folderOf(job)}/files.ndjson`);
   }
 
   /**

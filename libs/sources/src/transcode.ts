@@ -28,34 +28,63 @@ export async function transcode(
   encoding: SourceEncoding,
   options: { profile: Pick<Profile, 'filterable'>; maxBytes: number; signal?: AbortSignal },
 ): Promise<Received> {
-  const bounds = { sourceBytes: source.size, maxBytes: options.maxBytes };
-  const lines = bounded(linesOf(spool, source, encoding, options), bounds);
+  const lines = linesOf(spool, { source, offset: 0, size: source.size }, encoding, options);
   return spool.receive(job, abortable(lines, options.signal), { maxBytes: options.maxBytes });
 }
 
-async function* linesOf(
-  spool: Spool,
-  source: StoredSource,
+/** Bytes of a source that are a file by themselves. */
+export interface Stretch {
+  source: StoredSource;
+  offset: number;
+  size: number;
+}
+
+/** What `transcode` makes of a source, as it is read. Errors: those that are the source's. */
+export function linesOf(
+  spool: Pick<Spool, 'readSource'>,
+  stretch: Stretch,
+  encoding: SourceEncoding,
+  options: { profile: Pick<Profile, 'filterable'>; maxBytes: number },
+): AsyncGenerator<Uint8Array> {
+  const bounds = { sourceBytes: stretch.size, maxBytes: options.maxBytes };
+  return bounded(unboundedLines(spool, stretch, encoding, options), bounds);
+}
+
+async function* unboundedLines(
+  spool: Pick<Spool, 'readSource'>,
+  { source, offset, size }: Stretch,
   encoding: SourceEncoding,
   { profile, maxBytes }: { profile: Pick<Profile, 'filterable'>; maxBytes: number },
 ): AsyncGenerator<Uint8Array> {
-  const bytes = () => unpacked(spool.readSource(source), { sourceBytes: source.size, maxBytes });
-  switch (encoding.format) {
-    case 'ndjson': {
-      const { encoding: name = 'utf-8', columns } = encoding;
-      const lines = name === 'utf-8' ? bytes() : utf8Bytes(decodedText(bytes(), name));
-      return yield* columns === undefined ? lines : renamedLines(lines, columns);
+  const opened: AsyncGenerator<Uint8Array>[] = [];
+  const bytes = () => {
+    const read = unpacked(spool.readSource(source, offset, size), { sourceBytes: size, maxBytes });
+    opened.push(read);
+    return read;
+  };
+  try {
+    switch (encoding.format) {
+      case 'ndjson': {
+        const { encoding: name = 'utf-8', columns } = encoding;
+        const lines = name === 'utf-8' ? bytes() : utf8Bytes(decodedText(bytes(), name));
+        return yield* columns === undefined ? lines : renamedLines(lines, columns);
+      }
+      case 'csv': {
+        const table = await openCsv(bytes(), encoding);
+        return yield* documentLines(table, documentsOf(table.columns, encoding, profile));
+      }
+      case 'parquet': {
+        const read = async (start: number, end: number) =>
+          Uint8Array.from(
+            Buffer.concat(await Array.fromAsync(spool.readSource(source, offset + start, end - start))),
+          );
+        const table = await openParquet({ size, read }, wantedColumns(encoding.columns));
+        return yield* documentLines(table, documentsOf(table.columns, encoding, profile));
+      }
     }
-    case 'csv': {
-      const table = await openCsv(bytes(), encoding);
-      return yield* documentLines(table, documentsOf(table.columns, encoding, profile));
-    }
-    case 'parquet': {
-      const read = async (start: number, end: number) =>
-        Uint8Array.from(Buffer.concat(await Array.fromAsync(spool.readSource(source, start, end - start))));
-      const table = await openParquet({ size: source.size, read }, wantedColumns(encoding.columns));
-      return yield* documentLines(table, documentsOf(table.columns, encoding, profile));
-    }
+  } finally {
+    // A table whose columns do not fit is left where it is.
+    for (const one of opened) await one.return(undefined);
   }
 }
 
@@ -67,7 +96,11 @@ async function* unpacked(bytes: AsyncGenerator<Uint8Array>, bounds: Bounds): Asy
     yield first as Uint8Array;
     yield* bytes;
   }
-  yield* first[0] === 0x1f && first[1] === 0x8b ? bounded(gunzipped(whole()), bounds) : whole();
+  try {
+    yield* first[0] === 0x1f && first[1] === 0x8b ? bounded(gunzipped(whole()), bounds) : whole();
+  } finally {
+    await bytes.return(undefined);
+  }
 }
 
 async function* gunzipped(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
@@ -86,7 +119,8 @@ async function* gunzipped(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint
   }
 }
 
-async function* abortable(
+/** Bytes until the signal is aborted, which is thrown then. */
+export async function* abortable(
   bytes: AsyncIterable<Uint8Array>,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {

@@ -199,6 +199,10 @@ function spoolView(spool: ApiParts['spool'], queue: ApiParts['queue']): ApiParts
       await requireJob(job);
       return spool.collectFailures(job, source, retry);
     },
+    readFiles: async (job) => {
+      await requireJob(job);
+      return spool.readFiles(job);
+    },
     readReports: (job, kind) => {
       // Asked for now: the reports are read later, when the request's context may be gone.
       const isSeen = requireJob(job);

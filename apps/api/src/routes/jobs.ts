@@ -13,6 +13,7 @@ import {
   type JobId,
   type ReportKind,
 } from '@embedmill/jobs';
+import { readFileLines, reportsByFile } from '@embedmill/sources';
 import type { ApiParts } from '../parts.ts';
 import { problemResponses } from '../problem.ts';
 import type { Submission } from '../submission.ts';
@@ -78,8 +79,12 @@ export function jobRoutes(parts: ApiParts, submission: Submission): FastifyPlugi
         },
         async (request, reply) => {
           const job = await requireJob(request.params.id);
-          const reports = Readable.from(spool.readReports(job.id as JobId, kind), { objectMode: false });
-          return reply.type('application/x-ndjson').send(reports as never);
+          const files = await readFileLines(spool, job.id as JobId);
+          const reports = spool.readReports(job.id as JobId, kind);
+          const shown = files === undefined ? reports : reportsByFile(reports, files);
+          return reply
+            .type('application/x-ndjson')
+            .send(Readable.from(shown, { objectMode: false }) as never);
         },
       );
     }

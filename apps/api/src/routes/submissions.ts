@@ -6,12 +6,16 @@ import { MEDIA_TYPES, type Collection } from '@embedmill/jobs';
 import { requireCollection } from '../collection.ts';
 import type { ApiParts } from '../parts.ts';
 import { problemResponses, validateButBody } from '../problem.ts';
+import { FORM_PARTS } from '../file-form.ts';
 import { emptyBody, idFor, submissionSchema, type Submission } from '../submission.ts';
 import {
   checkUploadHeaders,
+  FORM_TYPE,
   idempotencyHeaders,
+  isForm,
   NDJSON_TYPES,
   parseSubmissions,
+  saidOf,
   uploadEncoding,
   uploadQuerySchema,
   webhookHeaders,
@@ -23,6 +27,17 @@ const params = z.object({ name: z.string() });
 const csv = z.string().meta({ description: 'A table with its columns’ names in the first row.' });
 const parquet = z.string().meta({ format: 'binary' });
 const ndjson = z.string().meta({ description: 'One document a line; streamed, so of any size.' });
+
+const form = z.strictObject({
+  [FORM_PARTS.file]: z
+    .array(z.string().meta({ format: 'binary' }))
+    .optional()
+    .meta({ description: 'Files of one job, each with its name, which says its format.' }),
+  [FORM_PARTS.place]: z
+    .array(z.string())
+    .optional()
+    .meta({ description: 'As an entry of `source.files` in JSON: what the server reads itself, beside them.' }),
+});
 
 /** `POST /collections/:name/jobs`, the one route that takes bodies of any size; it parses them in its own way. */
 export function submissionRoutes(
@@ -50,6 +65,7 @@ export function submissionRoutes(
               ...Object.fromEntries(NDJSON_TYPES.slice(0, 1).map((type) => [type, { schema: ndjson }])),
               [MEDIA_TYPES.csv]: { schema: csv },
               [MEDIA_TYPES.parquet]: { schema: parquet },
+              [FORM_TYPE]: { schema: form },
               'application/json': { schema: submissionSchema },
             },
           },
@@ -80,7 +96,9 @@ export function submissionRoutes(
         const { job, created } =
           body instanceof IncomingMessage
             ? await submission.upload(collection, request, body, {
-                encoding: uploadEncoding(request.query, request.headers),
+                content: isForm(request.headers)
+                  ? { kind: 'form', said: saidOf(request.query) }
+                  : { kind: 'one', encoding: uploadEncoding(request.query, request.headers) },
                 maxFailures: request.query.maxFailures,
               })
             : await submission.json(collection, request, body);

@@ -1,0 +1,84 @@
+import { z } from 'zod';
+import type { DocumentReport, JobId, MoreReports } from '@embedmill/jobs';
+import { jsonLines, valuesOf, type FileFault } from './file-list.ts';
+import { fileFaultCodeSchema } from './row-fault.ts';
+import { duplicateMessage } from './shard-lines.ts';
+import type { Spool } from './spool.ts';
+
+/** Which lines of the gathered source are one file's. */
+export interface FileLines {
+  name: string;
+  /** From 1. */
+  firstLine: number;
+  lines: number;
+  fault?: FileFault | undefined;
+}
+
+const fileLinesSchema = z.strictObject({
+  name: z.string(),
+  firstLine: z.int().positive(),
+  lines: z.int().nonnegative(),
+  fault: z.strictObject({ code: fileFaultCodeSchema, message: z.string() }).optional(),
+});
+
+/** The files of a job in the order of their lines; undefined for a job of one source. */
+export async function readFileLines(
+  spool: Pick<Spool, 'readFiles'>,
+  job: JobId,
+): Promise<FileLines[] | undefined> {
+  const kept = await spool.readFiles(job);
+  if (kept === undefined) return undefined;
+  const values = valuesOf(inPieces(kept));
+  return Array.fromAsync(values, (value) => fileLinesSchema.parse(value));
+}
+
+/** Reports of the gathered source, and how many more there are, as those of its files: each names file and line in it. */
+export async function* reportsByFile(
+  reports: AsyncIterable<Uint8Array>,
+  files: readonly FileLines[],
+): AsyncGenerator<Uint8Array> {
+  let some: (DocumentReport | MoreReports)[] = [];
+  for await (const value of valuesOf(reports)) {
+    const report = value as DocumentReport | MoreReports;
+    some.push('more' in report ? report : reportByFile(report, files));
+    if (some.length < 100) continue;
+    yield* jsonLines(some);
+    some = [];
+  }
+  yield* jsonLines(some);
+}
+
+function reportByFile(report: DocumentReport, files: readonly FileLines[]): DocumentReport {
+  const place = placeOf(report.line, files);
+  if (place === undefined) return report;
+  const inFile = { ...report, ...place };
+  const winner = report.by === undefined ? undefined : placeOf(report.by, files);
+  if (winner === undefined) return inFile;
+  const where = winner.file === place.file ? `line ${winner.line}` : `line ${winner.line} of ${winner.file}`;
+  return { ...inFile, by: winner.line, message: duplicateMessage(where) };
+}
+
+/** The file of a line of the gathered source, and the line's number in it. */
+export function placeOf(
+  line: number,
+  files: readonly FileLines[],
+): { file: string; line: number } | undefined {
+  let [low, high] = [0, files.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const one = files[middle];
+    if (one !== undefined && one.firstLine + one.lines <= line) low = middle + 1;
+    else high = middle;
+  }
+  const found = files[low];
+  return found === undefined ? undefined : { file: found.name, line: line - found.firstLine + 1 };
+}
+
+/** So that a long list does not keep the event loop to itself. */
+async function* inPieces(bytes: Buffer): AsyncGenerator<Buffer> {
+  const size = 1 << 16;
+  for (let at = 0; at < bytes.length; at += size) {
+    yield bytes.subarray(at, at + size);
+    await new Promise(setImmediate);
+  }
+}
