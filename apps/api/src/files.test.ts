@@ -200,7 +200,13 @@ test('the same form with the same Idempotency-Key is the same job', async () => 
 });
 
 test.each<[string, string, string, string, RegExp]>([
-  ['a body that is no form', 'multipart/form-data; boundary=x', 'nonsense', 'invalid_request', /cannot be read/],
+  [
+    'a body that is no form',
+    'multipart/form-data; boundary=x',
+    'nonsense',
+    'invalid_request',
+    /cannot be read/,
+  ],
   ['a form without a boundary', 'multipart/form-data', 'nonsense', 'invalid_request', /Boundary not found/],
   ['nothing at all', 'multipart/form-data; boundary=x', '--x--\r\n', 'invalid_request', /the body is empty/],
   [

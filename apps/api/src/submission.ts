@@ -78,15 +78,10 @@ export const submissionSchema = z
           .regex(/^s3:\/\//, 'must be s3://bucket/key')
           .optional()
           .meta({ description: 'An object, `s3://bucket/key`, that the server may read.' }),
-        files: z
-          .array(z.string().min(1).max(8192))
-          .min(1)
-          .max(MOST_PLACES)
-          .optional()
-          .meta({
-            description:
-              'Many files as one job: http and https URLs, `s3://bucket/key`, all objects below `s3://bucket/prefix/`, paths of files, and of folders with all that is below. In folders and below prefixes, hidden files and those whose names do not say their format are passed over. What is said of columns, delimiter and so on is for all of them; of documents with the same id, the one in the file that is last in the order of names wins.',
-          }),
+        files: z.array(z.string().min(1).max(8192)).min(1).max(MOST_PLACES).optional().meta({
+          description:
+            'Many files as one job: http and https URLs, `s3://bucket/key`, all objects below `s3://bucket/prefix/`, paths of files, and of folders with all that is below. In folders and below prefixes, hidden files and those whose names do not say their format are passed over. What is said of columns, delimiter and so on is for all of them; of documents with the same id, the one in the file that is last in the order of names wins.',
+        }),
         format: sourceFormatSchema.optional().meta({
           description:
             'By default what the name ends in (.ndjson, .jsonl, .csv, .tsv, .parquet; .gz behind it for gzip), or what the URL says; else NDJSON.',
@@ -425,7 +420,8 @@ export class Submission {
 /** What a migration's job shows as its source. */
 export const MIGRATION_SOURCE = 'collection';
 
-type SubmissionKind = 'upload' | 'inline' | 'path' | 's3' | 'url' | 'files' | 'retry' | 'verify' | 'collection';
+type SubmissionKind =
+  'upload' | 'inline' | 'path' | 's3' | 'url' | 'files' | 'retry' | 'verify' | 'collection';
 
 /** What to say to a request whose body should have documents and has none. */
 export function emptyBody(): EmbedmillError {

@@ -44,7 +44,11 @@ test('each line of what is gathered leads back to its file and its line there', 
       const index = (await readFileLines(spool, JOB)) ?? [];
       const own = contents.map((text) => text.split('\n').slice(0, text.endsWith('\n') ? -1 : undefined));
       const expected = own.flatMap((some, n) =>
-        (contents[n] === '' ? [] : some).map((line, at) => ({ file: files[n]?.name, line: at + 1, is: line })),
+        (contents[n] === '' ? [] : some).map((line, at) => ({
+          file: files[n]?.name,
+          line: at + 1,
+          is: line,
+        })),
       );
       expect(lines.map((is, at) => ({ ...placeOf(at + 1, index), is }))).toEqual(expected);
       expect(unread).toBe(0);

@@ -139,7 +139,10 @@ export class S3Objects {
   }
 
   /** Those whose key begins with `key`, in their order, and when they were written, in epoch milliseconds. */
-  async *list({ bucket, key }: S3Location): AsyncGenerator<ObjectVersion & { key: string; modified: number }> {
+  async *list({
+    bucket,
+    key,
+  }: S3Location): AsyncGenerator<ObjectVersion & { key: string; modified: number }> {
     const { sdk, client } = await this.#open();
     for await (const { Contents = [] } of sdk.paginateListObjectsV2(
       { client },

@@ -36,7 +36,9 @@ const form = z.strictObject({
   [FORM_PARTS.place]: z
     .array(z.string())
     .optional()
-    .meta({ description: 'As an entry of `source.files` in JSON: what the server reads itself, beside them.' }),
+    .meta({
+      description: 'As an entry of `source.files` in JSON: what the server reads itself, beside them.',
+    }),
 });
 
 /** `POST /collections/:name/jobs`, the one route that takes bodies of any size; it parses them in its own way. */
