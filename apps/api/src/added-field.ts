@@ -2,8 +2,8 @@ import {
   filterableFieldSchema,
   filterableTypeSchema,
   jsonSchema,
+  type Collection,
   type CollectionName,
-  type FilterableType,
   type PointId,
 } from '@embedmill/jobs';
 import { misfitAt, type VectorStore } from '@embedmill/vector-store';
@@ -31,21 +31,82 @@ export const fieldReportSchema = z
   .meta({ id: 'FieldReport' });
 export type FieldReport = z.infer<typeof fieldReportSchema>;
 
+/** A field that is still being made filterable. */
+export const fieldProgressSchema = z
+  .strictObject({
+    field: z.string(),
+    points: z.int().meta({ description: 'Points that were looked through so far.' }),
+    of: z.int().meta({ description: 'Points that there were when it began.' }),
+  })
+  .meta({ id: 'FieldProgress' });
+export type FieldProgress = z.infer<typeof fieldProgressSchema>;
+
+export type AddedField = z.infer<typeof addedFieldSchema>;
+
 const PAGE = 1000;
 const MOST_EXAMPLES = 100;
+/** How long a request waits for the end. */
+const ANSWER_MS = 10_000;
 
 /**
- * Makes a field of a living collection filterable, then looks through what is stored for values of another type. Documents
- * that are submitted from now on have to have the type. Asked again, it looks again. Errors: `collection_exists` where the
- * field is filterable as another type.
+ * Fields that are made filterable in living collections, which may take longer than a request can: it goes on after the
+ * answer, and whoever asks the same again is told how far it is, or, once, what came of it. Where its process ends
+ * before, or another one is asked, it begins again, which does no harm.
  */
-export async function addField(
+export class FieldAdditions {
+  readonly #store: VectorStore;
+  readonly #answerMs: number;
+  readonly #running = new Map<string, { ended: Promise<FieldReport>; progress: FieldProgress }>();
+
+  constructor(store: VectorStore, answerMs = ANSWER_MS) {
+    this.#store = store;
+    this.#answerMs = answerMs;
+  }
+
+  /** Errors: `collection_exists` where the field is filterable as another type. */
+  async add(name: string, added: AddedField): Promise<FieldReport | FieldProgress> {
+    const collection = await requireByOwnName(this.#store, name);
+    const key = JSON.stringify([collection.name, added.field, added.type]);
+    const running = this.#running.get(key) ?? (await this.#begin(key, collection, added));
+    const { promise: late, resolve } = Promise.withResolvers<FieldProgress>();
+    const timer = setTimeout(() => resolve(running.progress), this.#answerMs);
+    try {
+      const answer = await Promise.race([running.ended, late]);
+      if ('values' in answer) this.#running.delete(key);
+      return answer;
+    } catch (thrown) {
+      this.#running.delete(key);
+      throw thrown;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #begin(key: string, { name, twin }: Collection, added: AddedField) {
+    const of = await this.#store.countPoints(name as CollectionName);
+    const progress: FieldProgress = { field: added.field, points: 0, of };
+    const running = { ended: addField(this.#store, name, twin?.name, added, progress), progress };
+    // Told to whoever asks next.
+    running.ended.catch(() => undefined);
+    this.#running.set(key, running);
+    return running;
+  }
+}
+
+/**
+ * Makes a field of a living collection filterable, and of its twin, then looks through what is stored for values of another
+ * type. Documents that are submitted from now on have to have the type. Asked again, it looks again.
+ */
+async function addField(
   store: VectorStore,
   given: string,
-  { field, type }: { field: string; type: FilterableType },
+  twin: string | undefined,
+  { field, type }: AddedField,
+  progress: FieldProgress,
 ): Promise<FieldReport> {
-  const name = (await requireByOwnName(store, given)).name as CollectionName;
+  const name = given as CollectionName;
   await store.addField(name, field, type);
+  if (twin !== undefined) await store.addField(twin as CollectionName, field, type);
   const examples: FieldReport['examples'] = [];
   let values = 0;
   let misfits = 0;
@@ -60,6 +121,7 @@ export async function addField(
       misfits += 1;
       if (examples.length < MOST_EXAMPLES) examples.push({ id, tenant, value: misfit });
     }
+    progress.points += points.length;
     after = points.at(-1)?.id;
     if (points.length < PAGE || after === undefined) break;
   }

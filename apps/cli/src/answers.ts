@@ -17,6 +17,7 @@ export const fieldReportSchema = z.looseObject({
   misfits: z.int(),
   examples: z.array(z.looseObject({ id: z.string(), tenant: z.string(), value: jsonSchema })),
 });
+export const fieldProgressSchema = z.looseObject({ points: z.int(), of: z.int() });
 export type FieldReport = z.infer<typeof fieldReportSchema>;
 
 export const aliasSchema = z.looseObject({ name: z.string(), collection: z.string() });

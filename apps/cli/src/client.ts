@@ -30,6 +30,7 @@ import {
 import {
   aliasSchema,
   collectionViewSchema,
+  fieldProgressSchema,
   fieldReportSchema,
   type FieldReport,
   embeddingsSchema,
@@ -113,9 +114,20 @@ export class Client {
     return this.#server.read('GET', `/api/v1/collections/${part(name)}`, collectionViewSchema);
   }
 
-  addField(collection: string, field: string, type: string): Promise<FieldReport> {
+  /** Asks again and again, as the server answers before it has ended; `onProgress` is told how many points it has seen. */
+  async addField(
+    collection: string,
+    field: string,
+    type: string,
+    onProgress: (points: number, of: number) => void = () => undefined,
+  ): Promise<FieldReport> {
     const path = `/api/v1/collections/${part(collection)}/filterable`;
-    return this.#server.json('POST', path, fieldReportSchema, { field, type });
+    const schema = z.union([fieldReportSchema, fieldProgressSchema]);
+    for (;;) {
+      const answer = await this.#server.json('POST', path, schema, { field, type });
+      if (isReport(answer)) return answer;
+      onProgress(answer.points, answer.of);
+    }
   }
 
   async deleteCollection(name: string): Promise<void> {
@@ -402,4 +414,8 @@ function responseTo(request: ClientRequest): Promise<IncomingMessage> {
 
 function part(name: string): string {
   return encodeURIComponent(name);
+}
+
+function isReport(answer: FieldReport | z.infer<typeof fieldProgressSchema>): answer is FieldReport {
+  return fieldReportSchema.safeParse(answer).success;
 }

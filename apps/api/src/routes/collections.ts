@@ -17,7 +17,12 @@ import {
   requireCollection,
 } from '../collection.ts';
 import { leaveTwin } from '../copying.ts';
-import { addedFieldSchema, addField, fieldReportSchema } from '../added-field.ts';
+import {
+  addedFieldSchema,
+  FieldAdditions,
+  fieldProgressSchema,
+  fieldReportSchema,
+} from '../added-field.ts';
 import type { ApiParts } from '../parts.ts';
 import { problemResponses } from '../problem.ts';
 
@@ -26,6 +31,7 @@ const params = z.object({ name: z.string() });
 
 export function collectionRoutes(parts: ApiParts): FastifyPluginAsyncZod {
   const { store, queue, log } = parts;
+  const fields = new FieldAdditions(store);
   return async (server) => {
     server.post(
       '/collections',
@@ -90,10 +96,17 @@ export function collectionRoutes(parts: ApiParts): FastifyPluginAsyncZod {
           summary: 'Make a field of the metadata filterable, and look for stored values that do not fit',
           params,
           body: addedFieldSchema,
-          response: { 200: fieldReportSchema, ...problemResponses },
+          response: {
+            200: fieldReportSchema,
+            202: fieldProgressSchema.describe('It goes on; ask the same again.'),
+            ...problemResponses,
+          },
         },
       },
-      async ({ body, params: { name } }) => addField(store, name, body),
+      async ({ body, params: { name } }, reply) => {
+        const answer = await fields.add(name, body);
+        return reply.code('values' in answer ? 200 : 202).send(answer);
+      },
     );
 
     server.delete(

@@ -135,7 +135,9 @@ export function addCollections(program: Command, host: CommandHost): void {
     .action((name: string, given: string) =>
       host.run(async ({ client, terminal }) => {
         const [field, type] = fieldAndType(given);
-        const report = await client().addField(name, field, type);
+        const report = await client().addField(name, field, type, (points, of) =>
+          terminal.note(`${grouped(points)} of ${grouped(of)} points looked through`),
+        );
         if (terminal.json) terminal.printJson(report);
         const { values, misfits, examples } = report;
         terminal.print(`${field} is filterable as ${type}; ${grouped(values)} documents have a value`);
