@@ -17,12 +17,7 @@ import {
   requireCollection,
 } from '../collection.ts';
 import { leaveTwin } from '../copying.ts';
-import {
-  addedFieldSchema,
-  FieldAdditions,
-  fieldProgressSchema,
-  fieldReportSchema,
-} from '../added-field.ts';
+import { addedFieldSchema, FieldAdditions, fieldProgressSchema, fieldReportSchema } from '../added-field.ts';
 import type { ApiParts } from '../parts.ts';
 import { problemResponses } from '../problem.ts';
 
