@@ -27,8 +27,7 @@ export async function startWorker(config: WorkerConfig, log: Log): Promise<Runni
   const tracing = await startTracing({ url: config.otlpUrl, service: 'embedmill-worker' });
   const spool = await Spool.open(config.spool, new S3Objects(config.s3), config.diskReserve);
   const store = await openStore({
-    qdrantUrl: config.qdrantUrl,
-    qdrantApiKey: config.qdrantApiKey,
+    ...config,
     socket: config.storeSocket,
     observer: {
       onCall: ({ operation, outcome, seconds }) =>

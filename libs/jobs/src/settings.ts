@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { EmbedmillError } from './errors.ts';
+import { qdrantConfig, qdrantSettings, type QdrantConfig } from './qdrant-settings.ts';
 
 /** Environment variables that mean the same in every app. */
 export const sharedSettings = {
@@ -22,6 +23,7 @@ export const sharedSettings = {
     .optional()
     .meta({ description: 'A Qdrant to keep the vectors in; without it, the embedded store.' }),
   QDRANT_API_KEY: z.string().optional().meta({ description: 'Qdrant’s key.' }),
+  ...qdrantSettings,
   EMBEDMILL_DATA_DIR: z
     .string()
     .default('.embedmill')
@@ -80,6 +82,7 @@ export interface SharedConfig {
   queue: QueueAddress;
   qdrantUrl: string | undefined;
   qdrantApiKey: string | undefined;
+  qdrant: QdrantConfig;
   dataFolder: string;
   storeSocket: string;
   /** Bytes that are kept free; undefined: as usual. */
@@ -103,6 +106,7 @@ export function sharedConfig(read: SharedSettings): SharedConfig {
     queue: queueAddress(read),
     qdrantUrl: read.QDRANT_URL,
     qdrantApiKey: read.QDRANT_API_KEY,
+    qdrant: qdrantConfig(read),
     dataFolder,
     diskReserve: read.EMBEDMILL_DISK_RESERVE_BYTES,
     storeSocket: read.EMBEDMILL_STORE_SOCKET ?? join(dataFolder, 'store.sock'),

@@ -1,11 +1,13 @@
 import { observedStore, type StoreObserver } from './observed-store.ts';
 import type { VectorStore } from './store.ts';
-import { openQdrantStore } from './qdrant/open-qdrant-store.ts';
+import { openQdrantStore, type QdrantOptions } from './qdrant/open-qdrant-store.ts';
 import { connectStore } from './socket/connect-store.ts';
 
 export interface StoreOptions {
   qdrantUrl?: string | undefined;
   qdrantApiKey?: string | undefined;
+  /** How it is used. */
+  qdrant?: Omit<QdrantOptions, 'url' | 'apiKey' | 'onThrottled'> | undefined;
   /** The socket of the process that owns the embedded store; used where no Qdrant is given. */
   socket: string;
   /** Is told of each call, and of requests that were throttled. */
@@ -16,12 +18,18 @@ export interface StoreOptions {
 export async function openStore({
   qdrantUrl,
   qdrantApiKey,
+  qdrant,
   socket,
   observer,
 }: StoreOptions): Promise<VectorStore> {
   const store =
     qdrantUrl === undefined || qdrantUrl === ''
       ? connectStore(socket)
-      : await openQdrantStore({ url: qdrantUrl, apiKey: qdrantApiKey, onThrottled: observer?.onThrottled });
+      : await openQdrantStore({
+          ...qdrant,
+          url: qdrantUrl,
+          apiKey: qdrantApiKey,
+          onThrottled: observer?.onThrottled,
+        });
   return observer === undefined ? store : observedStore(store, observer);
 }

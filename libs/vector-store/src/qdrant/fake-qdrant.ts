@@ -13,8 +13,8 @@ export interface FakeQdrant {
   violations: string[];
   /** Requests so far, as `PUT /collections/x/points`. */
   requests: FakeRequest[];
-  /** What the next requests get instead of an answer; `null` for a connection that breaks. */
-  failures: (Failure | null)[];
+  /** What the next requests get instead of an answer; `null` for a connection that breaks, `frozen` for nothing at all. */
+  failures: (Failure | 'frozen' | null)[];
   close(): Promise<void>;
 }
 
@@ -47,7 +47,7 @@ export async function startFakeQdrant(): Promise<FakeQdrant> {
     url: '',
     violations: [] as string[],
     requests: [] as FakeRequest[],
-    failures: [] as (Failure | null)[],
+    failures: [] as FakeQdrant['failures'],
   };
 
   const server = createServer((message, response) => {
@@ -58,6 +58,7 @@ export async function startFakeQdrant(): Promise<FakeQdrant> {
       const apiKey = message.headers['api-key']?.toString();
       fake.requests.push({ method, path: url.pathname, bytes: Buffer.byteLength(text), body, apiKey });
       const failure = fake.failures.shift();
+      if (failure === 'frozen') return;
       if (failure === null) return void message.socket.destroy();
       if (failure !== undefined)
         return send(response, failure.status, failed(failure.error), failure.headers);

@@ -1,13 +1,16 @@
 import { EmbedmillError } from '@embedmill/jobs';
 import type { VectorStore } from '../store.ts';
+import { QdrantConnection } from './qdrant-connection.ts';
 import { QdrantStore } from './qdrant-store.ts';
 
 export interface QdrantOptions {
   /** Where Qdrant's HTTP API is: `http://localhost:6333`; without a port, 6333 is meant, as with Qdrant's own clients. */
   url: string;
   apiKey?: string | undefined;
-  /** How long one request may take, in milliseconds. */
+  /** How long a write or a count may take until it is asked again, in milliseconds. */
   timeout?: number | undefined;
+  /** How long what a search asks for may take, in milliseconds; it is not asked again. */
+  searchTimeout?: number | undefined;
   /** Called for each request that the server answers with "too many requests". */
   onThrottled?: (() => void) | undefined;
 }
@@ -21,23 +24,28 @@ export async function openQdrantStore({
   url,
   apiKey,
   timeout = 30_000,
+  searchTimeout = 5000,
   onThrottled,
 }: QdrantOptions): Promise<VectorStore> {
   const { protocol, hostname, pathname, port } = urlParts(url);
   // Loaded here, so that a process that uses the embedded store does without it.
   const { QdrantClient } = await import('@qdrant/js-client-rest');
-  const client = new QdrantClient({
-    // Not its `url`, of which it would drop the path.
-    host: hostname,
-    https: protocol === 'https:',
-    port,
-    prefix: pathname.replace(/\/$/, ''),
-    timeout,
-    checkCompatibility: false,
-    // Not its `apiKey`, at which it would print a warning for a server inside a cluster, without TLS.
-    headers: { 'api-key': apiKey },
-  });
-  return new QdrantStore(client, `${protocol}//${hostname}:${port}${pathname}`, onThrottled);
+  const client = (within: number) =>
+    new QdrantClient({
+      // Not its `url`, of which it would drop the path.
+      host: hostname,
+      https: protocol === 'https:',
+      port,
+      prefix: pathname.replace(/\/$/, ''),
+      timeout: within,
+      checkCompatibility: false,
+      // Not its `apiKey`, at which it would print a warning for a server inside a cluster, without TLS.
+      headers: { 'api-key': apiKey },
+    });
+  const clients = { prompt: client(searchTimeout), patient: client(timeout) };
+  return new QdrantStore(
+    new QdrantConnection(clients, `${protocol}//${hostname}:${port}${pathname}`, onThrottled),
+  );
 }
 
 function urlParts(text: string) {

@@ -1,12 +1,12 @@
 import { denseVectors, EmbedmillError, pointId, type Collection, type CollectionName } from '@embedmill/jobs';
-import type { QdrantClient, Schemas } from '@qdrant/js-client-rest';
-import type { LimitFunction } from 'p-limit';
+import type { Schemas } from '@qdrant/js-client-rest';
 import { assertNotRemade, assertTwin, assertVectors, collectionNotFound } from '../collections.ts';
 import { groups } from '../groups.ts';
 import { confirmInOrder, decidedBy, deleteInOrder, replaceInOrder } from '../ordered-writes.ts';
 import { checkedDocuments } from '../replacement.ts';
 import type { DocumentKey, DocumentPoints, DocumentVersion, FoundDocument, Point } from '../store.ts';
 import { checkDense, denseVector } from '../vector-check.ts';
+import type { QdrantConnection } from './qdrant-connection.ts';
 import { tombstonesBelow, writtenUnder, type QdrantFilter } from './qdrant-filter.ts';
 import { checkSizes, payloadOf, upsertBatches } from './qdrant-points.ts';
 import { headIn, QdrantWrites } from './qdrant-writes.ts';
@@ -14,30 +14,16 @@ import { headIn, QdrantWrites } from './qdrant-writes.ts';
 /** Documents a look-up. */
 const DOCUMENTS_AT_ONCE = 1000;
 
-/** What QdrantStore lends: its client, and how it sends. */
-export interface QdrantAccess {
-  client: QdrantClient;
-  /** Writes at once. */
-  writes: LimitFunction;
-  send<T>(name: CollectionName, send: () => Promise<T>): Promise<T>;
-  /** Sends vectors; a refusal may mean that the collection is another by now. */
-  checked<T>(collection: Collection, check: (now: Collection) => void, send: () => Promise<T>): Promise<T>;
-  /** The definition, perhaps some seconds old. Errors: `collection_not_found`. */
-  collection(name: CollectionName): Promise<Collection>;
-  /** The definition as it is now. */
-  reread(name: CollectionName): Promise<Collection | undefined>;
-}
-
 /** The documents of collections in Qdrant: looked up, and written in the order of their sequences. */
 export class QdrantDocuments {
-  readonly #access: QdrantAccess;
+  readonly #connection: QdrantConnection;
 
-  constructor(access: QdrantAccess) {
-    this.#access = access;
+  constructor(connection: QdrantConnection) {
+    this.#connection = connection;
   }
 
   async find(name: CollectionName, documents: DocumentKey[]): Promise<(FoundDocument | undefined)[]> {
-    await this.#access.collection(name);
+    await this.#connection.collection(name);
     const ids = documents.map((document) => pointId(document.tenant, name, document.id, 0));
     const found = new Map<unknown, FoundDocument>();
     const fields = ['fingerprint', 'chunk_count', 'job_id', 'sequence', 'confirmed'];
@@ -87,27 +73,28 @@ export class QdrantDocuments {
   }
 
   async confirm(name: CollectionName, versions: DocumentVersion[], sequence: number): Promise<DocumentKey[]> {
-    const collection = await this.#access.collection(name);
+    const collection = await this.#connection.collection(name);
     return this.#inOrder(collection, [], (points) => confirmInOrder(points, versions, sequence));
   }
 
   async removeOvertaken(name: CollectionName, documents: DocumentKey[], sequence: number): Promise<void> {
-    const collection = await this.#access.collection(name);
+    const collection = await this.#connection.collection(name);
     await this.#inOrder(collection, [], (points) => points.remove(documents, 1, sequence, 'exactly'));
   }
 
   async takeBack(name: CollectionName, sequence: number, known: Collection): Promise<void> {
-    const now = await this.#access.reread(name);
+    const now = await this.#connection.reread(name);
     // What was stored before there were sequences has none of its own.
     if (now === undefined || now.createdAt === known.createdAt || sequence === 0) return;
     await this.#delete(name, { must: [writtenUnder(sequence)] });
   }
 
   async purge(name: CollectionName, below: number): Promise<number> {
-    await this.#access.collection(name);
+    await this.#connection.collection(name);
     const filter = tombstonesBelow(below);
-    const { client, send } = this.#access;
-    const { count } = await send(name, () => client.count(name, { exact: true, filter }));
+    const { count } = await this.#connection.send(name, (client) =>
+      client.count(name, { exact: true, filter }),
+    );
     if (count > 0) await this.#delete(name, filter);
     return count;
   }
@@ -120,19 +107,19 @@ export class QdrantDocuments {
     known: Collection = collection,
   ): Promise<T> {
     const name = collection.name as CollectionName;
-    const { client, writes, send, reread } = this.#access;
+    const connection = this.#connection;
     const points = new QdrantWrites(collection, {
       upsert: (some, filter) => this.#upsert(collection, some, filter),
-      upsertTombstones: (some, filter) => writes(() => this.#upsertOnce(collection, some, filter)),
+      upsertTombstones: (some, filter) => connection.writes(() => this.#upsertOnce(collection, some, filter)),
       retrieve: (ids, fields) => this.#retrieve(name, ids, fields),
       setPayload: (payload, filter) =>
-        writes(async () => {
-          await send(name, () => client.setPayload(name, { payload, filter, wait: true }));
+        connection.writes(async () => {
+          await connection.send(name, (client) => client.setPayload(name, { payload, filter, wait: true }));
         }),
       delete: (filter) => this.#delete(name, filter),
       // The definition may be some seconds old: what was written by one that is no longer true is written again.
       assertCurrent: async () => {
-        const now = await reread(name);
+        const now = await connection.reread(name);
         if (now === undefined) throw collectionNotFound(name);
         assertNotRemade(now, collection);
         assertVectors(now, denseVectors(collection));
@@ -150,10 +137,9 @@ export class QdrantDocuments {
 
   /** The collection that a writer knows. Errors: `collection_not_found`, also where it is another by now. */
   async #collectionFor(name: CollectionName, known: Collection | undefined): Promise<Collection> {
-    const { collection, reread } = this.#access;
-    const found = await collection(name);
+    const found = await this.#connection.collection(name);
     if (known === undefined || found.createdAt === known.createdAt) return found;
-    const now = await reread(name);
+    const now = await this.#connection.reread(name);
     if (now === undefined) throw collectionNotFound(name);
     assertNotRemade(now, known);
     return now;
@@ -165,7 +151,7 @@ export class QdrantDocuments {
       for (const { dense } of points) checkDense(now, denseVector(now), dense, 'the vector');
     };
     const sent = [...upsertBatches(collection, points)].map((batch) =>
-      this.#access.writes(() => this.#upsertOnce(collection, batch, filter, check)),
+      this.#connection.writes(() => this.#upsertOnce(collection, batch, filter, check)),
     );
     // All of them, so that nothing of this call is written after it has been rejected.
     const failed = (await Promise.allSettled(sent)).find((result) => result.status === 'rejected');
@@ -179,18 +165,16 @@ export class QdrantDocuments {
     check: (now: Collection) => void = () => undefined,
   ): Promise<void> {
     const body = { points, update_filter: filter, wait: true };
-    const { client, checked } = this.#access;
-    await checked(collection, check, () => client.upsert(collection.name, body));
+    await this.#connection.checked(collection, check, (client) => client.upsert(collection.name, body));
   }
 
   #retrieve(name: CollectionName, ids: string[], fields: string[]): Promise<Schemas['Record'][]> {
     const wanted = { ids, with_payload: fields, with_vector: false };
-    const { client, send } = this.#access;
-    return send(name, () => client.retrieve(name, wanted));
+    return this.#connection.send(name, (client) => client.retrieve(name, wanted));
   }
 
   async #delete(name: CollectionName, filter: QdrantFilter): Promise<void> {
-    const { client, writes, send } = this.#access;
-    await writes(() => send(name, () => client.delete(name, { filter, wait: true })));
+    const { writes } = this.#connection;
+    await writes(() => this.#connection.send(name, (client) => client.delete(name, { filter, wait: true })));
   }
 }

@@ -11,10 +11,15 @@ const FIRST_WAIT = 0.2;
  * Sends a request, again when the server cannot be reached or is too busy.
  *
  * @param what what is done, for messages: `Qdrant, collection "x"`
+ * @param triesAfterTimeout whether what was not answered in time is asked again, too
  * @param onThrottled called for each answer that says that there are too many requests
  * @throws EmbedmillError `store_unavailable`, `store_rejected`, or `collection_not_found` (of a 404).
  */
-export async function request<T>(what: string, send: () => Promise<T>, onThrottled?: () => void): Promise<T> {
+export async function request<T>(
+  what: string,
+  send: () => Promise<T>,
+  { triesAfterTimeout, onThrottled }: { triesAfterTimeout: boolean; onThrottled?: (() => void) | undefined },
+): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {
       return await send();
@@ -22,12 +27,16 @@ export async function request<T>(what: string, send: () => Promise<T>, onThrottl
       if (isThrottled(thrown)) onThrottled?.();
       const failure = failureOf(thrown, what);
       const wait = failure.retryAfter ?? FIRST_WAIT * 2 ** (tries - 1);
-      if (!failure.retryable || tries >= MOST_TRIES || wait > LONGEST_WAIT) throw failure;
+      const isLast = tries >= MOST_TRIES || (isTimeout(thrown) && !triesAfterTimeout);
+      if (!failure.retryable || isLast || wait > LONGEST_WAIT) throw failure;
       // Spread out, so that workers that were turned away together do not come back together.
       await setTimeout(wait * 1000 * (1 + Math.random() / 4));
     }
   }
 }
+
+/** The name of the client's error where there was no answer in time. */
+const TIMEOUT = 'QdrantClientTimeoutError';
 
 /** What the client throws: an answer's `status` and `data`, or `retry_after` of a 429, or neither when there was none. */
 interface Thrown {
@@ -42,12 +51,18 @@ function isThrottled(thrown: unknown): boolean {
   return status === 429 || typeof retryAfter === 'number';
 }
 
+/** The client's own, or the server's of a search that took it too long. */
+function isTimeout(thrown: unknown): boolean {
+  return thrown instanceof Error && (thrown.name === TIMEOUT || (thrown as Thrown).status === 408);
+}
+
 function failureOf(thrown: unknown, what: string): EmbedmillError {
   const { status, data, retry_after: retryAfter } = (thrown ?? {}) as Thrown;
   const unavailable = (why: string, options: { retryAfter?: number } = {}) =>
     new EmbedmillError('store_unavailable', `${what}: ${why}`, { cause: thrown, ...options });
 
   if (typeof retryAfter === 'number') return unavailable('the server is too busy', { retryAfter });
+  if (thrown instanceof Error && thrown.name === TIMEOUT) return unavailable('no answer in time');
   if (typeof status !== 'number') {
     const cause = thrown instanceof Error && thrown.cause instanceof Error ? thrown.cause : thrown;
     return unavailable(`no answer (${cause instanceof Error ? cause.message : String(cause)})`);

@@ -220,6 +220,23 @@ describe('a Qdrant that fails', () => {
     expect(fake.requests.length).toBe(1);
   });
 
+  test('and answers nothing is not waited for by a search, nor asked again; a write is', async () => {
+    const hurried = await openQdrantStore({ url: fake.url, timeout: 1000, searchTimeout: 100 });
+    await hurried.countPoints(NAME);
+    fake.requests.length = 0;
+    fake.failures.push('frozen');
+    const query = { vector: near(unit(4, 0)), limit: 1, offset: 0 };
+    const found = hurried.search(NAME, query);
+    await expect(found).rejects.toMatchObject({ code: 'store_unavailable', retryable: true });
+    await expect(found).rejects.toThrow(/no answer in time/);
+    fake.failures.push('frozen');
+    await expect(hurried.ping()).rejects.toMatchObject({ code: 'store_unavailable' });
+    expect(fake.requests.length).toBe(2);
+    fake.failures.push('frozen');
+    await hurried.replaceDocuments(NAME, [documentOf(NAME, 'a')]);
+    expect(await store.countPoints(NAME)).toBe(1);
+  });
+
   test.each([
     [400, 'Wrong input: something', 'store_rejected', /something/],
     [401, 'Must provide an API key', 'store_rejected', /QDRANT_API_KEY/],

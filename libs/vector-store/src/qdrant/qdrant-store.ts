@@ -9,7 +9,7 @@ import {
   type SparseScheme,
   type TenantId,
 } from '@embedmill/jobs';
-import type { QdrantClient, Schemas } from '@qdrant/js-client-rest';
+import type { Schemas } from '@qdrant/js-client-rest';
 import pLimit from 'p-limit';
 import { assertSameCollection, collectionNotFound, definitionWithField, nameTaken } from '../collections.ts';
 import { conditionOf, satisfies } from '../condition.ts';
@@ -22,7 +22,6 @@ import type {
   DocumentKey,
   DocumentPoints,
   DocumentVersion,
-  PointPayload,
   PointScan,
   ScoredPoint,
   StoredPoint,
@@ -30,7 +29,7 @@ import type {
   VectorSearch,
   VectorStore,
 } from '../store.ts';
-import { checkAdditions, checkScheme, checkSearchVector, denseVector } from '../vector-check.ts';
+import { checkAdditions, denseVector } from '../vector-check.ts';
 import { aliasesOf, moveAlias } from './qdrant-aliases.ts';
 import {
   collectionOf,
@@ -49,20 +48,17 @@ import {
   withoutVector,
   type QdrantFilter,
 } from './qdrant-filter.ts';
-import { additionBatches, payloadOf } from './qdrant-points.ts';
+import { additionBatches } from './qdrant-points.ts';
 import { countByField } from './qdrant-counts.ts';
 import { addToPoints, type VectorUpdate } from './qdrant-additions.ts';
-import { askTermFactors, queryOf, searchInOrder } from './qdrant-query.ts';
-import { KnownDefinitions } from './known-definitions.ts';
+import { QdrantConnection } from './qdrant-connection.ts';
 import { QdrantDocuments } from './qdrant-documents.ts';
-import { request } from './qdrant-request.ts';
+import { QdrantSearch } from './qdrant-search.ts';
 import { updateDefinition } from './qdrant-update.ts';
 import { pointPages, POINTS_AT_ONCE, type ScrollPage } from './qdrant-scroll.ts';
 
-/** Requests that write, at once. */
-const WRITES_AT_ONCE = 3;
-/** Payloads a request. */
-const PAYLOADS_AT_ONCE = 1000;
+/** Definitions that are read at once. */
+const LOOKS_AT_ONCE = 3;
 
 /**
  * The vector store in a Qdrant server. Any number of processes use it at once; `ordered-writes.ts` says how those that
@@ -73,41 +69,32 @@ const PAYLOADS_AT_ONCE = 1000;
  */
 export class QdrantStore implements VectorStore {
   readonly description: string;
-  readonly #client: QdrantClient;
-  readonly #onThrottled: (() => void) | undefined;
-  readonly #writes = pLimit(WRITES_AT_ONCE);
+  readonly #connection: QdrantConnection;
   readonly #additions = pLimit(1);
-  readonly #definitions = new KnownDefinitions();
   readonly #documents: QdrantDocuments;
+  readonly #searches: QdrantSearch;
 
-  constructor(client: QdrantClient, url: string, onThrottled?: () => void) {
-    this.#onThrottled = onThrottled;
-    this.description = `Qdrant, ${url}`;
-    this.#client = client;
-    this.#documents = new QdrantDocuments({
-      client,
-      writes: this.#writes,
-      send: (name, send) => this.#send(name, send),
-      checked: (collection, check, send) => this.#checked(collection, check, send),
-      collection: (name) => this.#collection(name),
-      reread: (name) => this.getCollection(name),
-    });
+  constructor(connection: QdrantConnection) {
+    this.description = connection.description;
+    this.#connection = connection;
+    this.#documents = new QdrantDocuments(connection);
+    this.#searches = new QdrantSearch(connection);
   }
 
   async createCollection(collection: Collection): Promise<void> {
     const { name } = collection;
-    this.#definitions.forget(name);
+    this.#connection.definitions.forget(name);
     const alias = (await this.listAliases()).find((one) => one.name === name);
     if (alias !== undefined) throw nameTaken(name, alias);
-    if ((await this.#info(name)) === undefined) {
+    if ((await this.#connection.info(name)) === undefined) {
       try {
-        await this.#send(name, () => this.#client.createCollection(name, creationOf(collection)));
+        await this.#connection.send(name, (client) => client.createCollection(name, creationOf(collection)));
       } catch (thrown) {
         // Somebody else may have created it in between, or we ourselves, by a request whose answer was lost.
-        if ((await this.#info(name)) === undefined) throw thrown;
+        if ((await this.#connection.info(name)) === undefined) throw thrown;
       }
     }
-    const info = await this.#info(name);
+    const info = await this.#connection.info(name);
     const existing = info && collectionOf(name, info);
     if (info === undefined) throw collectionNotFound(name as CollectionName);
     if (existing === undefined) {
@@ -117,26 +104,26 @@ export class QdrantStore implements VectorStore {
       );
     }
     assertSameCollection(existing, collection);
-    this.#definitions.remember(existing);
+    this.#connection.definitions.remember(existing);
     // Also those that an earlier attempt did not get to.
     for (const { field, schema } of payloadIndexes(collection)) {
       if (Object.hasOwn(info.payload_schema, field)) continue;
       const index = { field_name: field, field_schema: schema, wait: true };
-      await this.#send(name, () => this.#client.createPayloadIndex(name, index));
+      await this.#connection.send(name, (client) => client.createPayloadIndex(name, index));
     }
   }
 
-  async getCollection(name: CollectionName): Promise<Collection | undefined> {
-    const info = await this.#info(name);
-    const collection = info && collectionOf(name, info);
-    if (collection === undefined) this.#definitions.forget(name);
-    else this.#definitions.remember(collection);
-    return collection;
+  getCollection(name: CollectionName): Promise<Collection | undefined> {
+    return this.#connection.reread(name, 'prompt');
   }
 
   async listCollections(): Promise<Collection[]> {
-    const { collections } = await this.#send(undefined, () => this.#client.getCollections());
-    const slots = pLimit(WRITES_AT_ONCE);
+    const { collections } = await this.#connection.send(
+      undefined,
+      (client) => client.getCollections(),
+      'prompt',
+    );
+    const slots = pLimit(LOOKS_AT_ONCE);
     const names = collections.map(({ name }) => name as CollectionName).toSorted();
     const found = await Promise.all(names.map((name) => slots(() => this.getCollection(name))));
     return found.filter((collection) => collection !== undefined);
@@ -145,20 +132,20 @@ export class QdrantStore implements VectorStore {
   async updateCollection(collection: Collection, known?: Collection): Promise<void> {
     const name = collection.name as CollectionName;
     await updateDefinition(collection, known, {
-      info: () => this.#info(name),
+      info: () => this.#connection.info(name),
       define: async (definition) => {
-        await this.#send(name, () => this.#client.updateCollection(name, metadataOf(definition)));
-        this.#definitions.remember(definition);
+        await this.#connection.send(name, (client) => client.updateCollection(name, metadataOf(definition)));
+        this.#connection.definitions.remember(definition);
       },
       countLacking: (vector) => this.#countLacking(name, vector),
       addVector: async (vector) => {
         const config = { dense: paramsOf(vector) };
-        await this.#send(name, () =>
-          this.#client.createVectorName(name, vector.name, config, { wait: true }),
+        await this.#connection.send(name, (client) =>
+          client.createVectorName(name, vector.name, config, { wait: true }),
         );
       },
       dropVector: async (vector) => {
-        await this.#send(name, () => this.#client.deleteVectorName(name, vector, { wait: true }));
+        await this.#connection.send(name, (client) => client.deleteVectorName(name, vector, { wait: true }));
       },
     });
   }
@@ -171,53 +158,53 @@ export class QdrantStore implements VectorStore {
       if (definitionWithField(existing, field, type) === existing) return;
       const { field: key, schema } = fieldIndex(field, type);
       const index = { field_name: key, field_schema: schema, wait: true };
-      await this.#send(name, () => this.#client.createPayloadIndex(name, index));
+      await this.#connection.send(name, (client) => client.createPayloadIndex(name, index));
       // Making an index may take long: what has changed meanwhile stays.
       const now = await this.getCollection(name);
       if (now === undefined) throw collectionNotFound(name);
       const wanted = definitionWithField(now, field, type);
-      await this.#send(name, () => this.#client.updateCollection(name, metadataOf(wanted)));
-      this.#definitions.remember(wanted);
+      await this.#connection.send(name, (client) => client.updateCollection(name, metadataOf(wanted)));
+      this.#connection.definitions.remember(wanted);
     });
   }
 
   async deleteCollection(name: CollectionName): Promise<boolean> {
     if ((await this.getCollection(name)) === undefined) return false;
-    this.#definitions.forget(name);
-    return this.#send(name, () => this.#client.deleteCollection(name));
+    this.#connection.definitions.forget(name);
+    return this.#connection.send(name, (client) => client.deleteCollection(name));
   }
 
   async listAliases(): Promise<Alias[]> {
-    return aliasesOf(await this.#send(undefined, () => this.#client.getAliases()));
+    return aliasesOf(await this.#connection.send(undefined, (client) => client.getAliases(), 'prompt'));
   }
 
   async moveAlias(name: CollectionName, collection: CollectionName | null): Promise<void> {
-    if (collection !== null) await this.#collection(collection);
+    if (collection !== null) await this.#connection.collection(collection);
     if ((await this.getCollection(name)) !== undefined) throw nameTaken(name);
-    await this.#send(undefined, () => moveAlias(this.#client, name, collection));
+    await this.#connection.send(undefined, (client) => moveAlias(client, name, collection));
   }
 
   async countPoints(name: CollectionName, tenant?: TenantId): Promise<number> {
-    await this.#collection(name);
+    await this.#connection.collection(name);
     const filter = shown(searchFilter(tenant, undefined));
-    return (await this.#send(name, () => this.#client.count(name, { exact: true, filter }))).count;
+    return (await this.#connection.send(name, (client) => client.count(name, { exact: true, filter }))).count;
   }
 
   async countDocuments(name: CollectionName, by: CountedField, tenant?: TenantId): Promise<DocumentCount[]> {
-    await this.#collection(name);
+    await this.#connection.collection(name);
     return countByField(by, tenant, {
-      facet: (request) => this.#send(name, () => this.#client.facet(name, request)),
+      facet: (request) => this.#connection.send(name, (client) => client.facet(name, request)),
       count: async (filter) =>
-        (await this.#send(name, () => this.#client.count(name, { exact: true, filter }))).count,
+        (await this.#connection.send(name, (client) => client.count(name, { exact: true, filter }))).count,
       index: (field) => {
         const index = { field_name: field, field_schema: 'keyword' as const, wait: true };
-        return this.#send(name, () => this.#client.createPayloadIndex(name, index));
+        return this.#connection.send(name, (client) => client.createPayloadIndex(name, index));
       },
     });
   }
 
   async countLacking(name: CollectionName, vector: DenseName): Promise<number> {
-    denseVector(await this.#collection(name), vector);
+    denseVector(await this.#connection.collection(name), vector);
     return this.#countLacking(name, vector);
   }
 
@@ -249,44 +236,12 @@ export class QdrantStore implements VectorStore {
     return this.#documents.purge(name, below);
   }
 
-  async search(
-    name: CollectionName,
-    { vector, limit, offset, filter, tenant }: VectorSearch,
-  ): Promise<ScoredPoint[]> {
-    const collection = await this.#collection(name);
-    checkSearchVector(collection, vector);
-    const condition = filter && conditionOf(filter, collection.profile.filterable);
-    const wanted = searchFilter(tenant, condition);
-    if (vector.kind === 'sparse' && vector.values.indices.length === 0) return [];
-    const query = {
-      ...queryOf(collection, vector),
-      ...(wanted === undefined ? {} : { filter: wanted }),
-    };
-    const check = (now: Collection) => checkSearchVector(now, vector);
-    const checked = condition === undefined || isExact(condition) ? undefined : condition;
-    return searchInOrder(
-      { limit, offset },
-      {
-        nearest: async (most, withPayload) => {
-          const asked = { ...query, limit: most, with_payload: withPayload || checked !== undefined };
-          return (await this.#checked(collection, check, () => this.#client.query(name, asked))).points;
-        },
-        satisfies: checked && ((payload) => satisfies(checked, payload)),
-        payloads: async (ids) => {
-          const payloads = new Map<PointId, PointPayload>();
-          for (const some of groups(ids, PAYLOADS_AT_ONCE)) {
-            const asked = { ids: some, with_payload: true, with_vector: false };
-            for (const { id, payload } of await this.#send(name, () => this.#client.retrieve(name, asked)))
-              payloads.set(String(id) as PointId, payloadOf(payload));
-          }
-          return payloads;
-        },
-      },
-    );
+  search(name: CollectionName, search: VectorSearch): Promise<ScoredPoint[]> {
+    return this.#searches.find(name, search);
   }
 
   async getPoints(name: CollectionName, documents: DocumentKey[]): Promise<StoredPoint[]> {
-    const collection = await this.#collection(name);
+    const collection = await this.#connection.collection(name);
     const points: StoredPoint[] = [];
     for (const [tenant, group] of byTenant(documents)) {
       for (const some of groups(group, POINTS_AT_ONCE)) {
@@ -304,7 +259,7 @@ export class QdrantStore implements VectorStore {
     name: CollectionName,
     { limit, after, filter, tenant }: PointScan,
   ): Promise<StoredPoint[]> {
-    const collection = await this.#collection(name);
+    const collection = await this.#connection.collection(name);
     const condition = filter && conditionOf(filter, collection.profile.filterable);
     const points: StoredPoint[] = [];
     const checked = condition === undefined || isExact(condition) ? undefined : condition;
@@ -317,36 +272,34 @@ export class QdrantStore implements VectorStore {
   }
 
   async addVectors(name: CollectionName, vectors: VectorAddition[], meant?: DenseVector): Promise<void> {
-    const collection = await this.#collection(name);
+    const collection = await this.#connection.collection(name);
     const { name: vector } = checkAdditions(collection, vectors, meant);
     const requests = {
       idsThere: async (ids: Schemas['ExtendedPointId'][]) => {
         const wanted = { ids, with_payload: false, with_vector: false };
-        const found = await this.#send(name, () => this.#client.retrieve(name, wanted));
+        const found = await this.#connection.send(name, (client) => client.retrieve(name, wanted));
         return new Set(found.map(({ id }) => id));
       },
       // Not the client's own updateVectors, which drops the filter.
       add: (update: VectorUpdate) =>
-        this.#send(name, () => this.#client.api().updateVectors({ collection_name: name, ...update })),
-      isThere: async () => (await this.#info(name)) !== undefined,
+        this.#connection.send(name, (client) =>
+          client.api().updateVectors({ collection_name: name, ...update }),
+        ),
+      isThere: async () => (await this.#connection.info(name)) !== undefined,
     };
     for (const [sequence, some] of Map.groupBy(vectors, (addition) => addition.sequence)) {
       for (const points of additionBatches(vector, some))
-        await this.#writes(() => addToPoints(vector, points, sequence, requests));
+        await this.#connection.writes(() => addToPoints(vector, points, sequence, requests));
     }
   }
 
-  async termFactors(name: CollectionName, scheme: SparseScheme, terms: Uint32Array): Promise<Float32Array> {
-    checkScheme(await this.#collection(name), scheme);
-    return askTermFactors(scheme, terms, async (searches) => {
-      const answers = await this.#send(name, () => this.#client.queryBatch(name, { searches }));
-      return answers.map(({ points: [best] }) => best);
-    });
+  termFactors(name: CollectionName, scheme: SparseScheme, terms: Uint32Array): Promise<Float32Array> {
+    return this.#searches.termFactors(name, scheme, terms);
   }
 
   async ping(): Promise<void> {
     try {
-      await this.#send(undefined, () => this.#client.getCollections());
+      await this.#connection.send(undefined, (client) => client.getCollections(), 'prompt');
     } catch (thrown) {
       const why = thrown instanceof Error ? thrown.message : String(thrown);
       throw new EmbedmillError('store_unavailable', why, { cause: thrown });
@@ -364,61 +317,12 @@ export class QdrantStore implements VectorStore {
     limit = Infinity,
   ): AsyncGenerator<StoredPoint[]> {
     const { name } = collection;
-    const scroll = (page: ScrollPage) => this.#send(name, () => this.#client.scroll(name, page));
+    const scroll = (page: ScrollPage) => this.#connection.send(name, (client) => client.scroll(name, page));
     return pointPages(collection, scroll, filter, after, limit);
   }
 
   async #countLacking(name: CollectionName, vector: DenseName): Promise<number> {
     const wanted = { exact: true, filter: shown(withoutVector(vector)) };
-    return (await this.#send(name, () => this.#client.count(name, wanted))).count;
-  }
-
-  /** Sends vectors; a refusal may mean that the collection was made anew with another size since we looked. */
-  async #checked<T>(
-    collection: Collection,
-    check: (now: Collection) => void,
-    send: () => Promise<T>,
-  ): Promise<T> {
-    const name = collection.name as CollectionName;
-    try {
-      return await this.#send(name, send);
-    } catch (thrown) {
-      if (thrown instanceof EmbedmillError && thrown.code === 'store_rejected') {
-        const now = await this.getCollection(name);
-        if (now !== undefined) check(now);
-      }
-      throw thrown;
-    }
-  }
-
-  async #collection(name: CollectionName): Promise<Collection> {
-    const known = this.#definitions.get(name);
-    if (known !== undefined) return known;
-    const collection = await this.getCollection(name);
-    if (collection === undefined) throw collectionNotFound(name);
-    return collection;
-  }
-
-  async #info(name: string) {
-    try {
-      return await this.#send(name, () => this.#client.getCollection(name));
-    } catch (thrown) {
-      if (thrown instanceof EmbedmillError && thrown.code === 'collection_not_found') return undefined;
-      throw thrown;
-    }
-  }
-
-  async #send<T>(name: string | undefined, send: () => Promise<T>): Promise<T> {
-    try {
-      return await request(
-        name === undefined ? this.description : `${this.description}, collection "${name}"`,
-        send,
-        this.#onThrottled,
-      );
-    } catch (thrown) {
-      const gone = thrown instanceof EmbedmillError && thrown.code === 'collection_not_found';
-      if (gone && name !== undefined) this.#definitions.forget(name);
-      throw thrown;
-    }
+    return (await this.#connection.send(name, (client) => client.count(name, wanted))).count;
   }
 }

@@ -1,0 +1,100 @@
+import { EmbedmillError, type Collection, type CollectionName } from '@embedmill/jobs';
+import type { QdrantClient, Schemas } from '@qdrant/js-client-rest';
+import pLimit from 'p-limit';
+import { collectionNotFound } from '../collections.ts';
+import { KnownDefinitions } from './known-definitions.ts';
+import { collectionOf } from './qdrant-collection.ts';
+import { request } from './qdrant-request.ts';
+
+/** Requests that write, at once. */
+const WRITES_AT_ONCE = 3;
+
+/**
+ * `prompt`: somebody waits for it; there is a deadline of seconds, and what passes it is not asked again. `patient`: a write
+ * or a count, which may take long, and is asked again.
+ */
+export type Pace = 'prompt' | 'patient';
+
+/** The server's clients, which differ in how long they wait for an answer. */
+export type Clients = Readonly<Record<Pace, QdrantClient>>;
+
+/** How the parts of QdrantStore ask the server, and what they have learnt of its collections. */
+export class QdrantConnection {
+  readonly description: string;
+  readonly definitions = new KnownDefinitions();
+  readonly writes = pLimit(WRITES_AT_ONCE);
+  readonly #clients: Clients;
+  readonly #onThrottled: (() => void) | undefined;
+
+  constructor(clients: Clients, url: string, onThrottled: (() => void) | undefined) {
+    this.#clients = clients;
+    this.description = `Qdrant, ${url}`;
+    this.#onThrottled = onThrottled;
+  }
+
+  /** @param name the collection that it is about, if any */
+  async send<T>(
+    name: string | undefined,
+    send: (client: QdrantClient) => Promise<T>,
+    pace: Pace = 'patient',
+  ): Promise<T> {
+    try {
+      return await request(
+        name === undefined ? this.description : `${this.description}, collection "${name}"`,
+        () => send(this.#clients[pace]),
+        { triesAfterTimeout: pace === 'patient', onThrottled: this.#onThrottled },
+      );
+    } catch (thrown) {
+      const gone = thrown instanceof EmbedmillError && thrown.code === 'collection_not_found';
+      if (gone && name !== undefined) this.definitions.forget(name);
+      throw thrown;
+    }
+  }
+
+  /** Sends vectors; a refusal may mean that the collection was made anew with another size since we looked. */
+  async checked<T>(
+    collection: Collection,
+    check: (now: Collection) => void,
+    send: (client: QdrantClient) => Promise<T>,
+    pace?: Pace,
+  ): Promise<T> {
+    const name = collection.name as CollectionName;
+    try {
+      return await this.send(name, send, pace);
+    } catch (thrown) {
+      if (thrown instanceof EmbedmillError && thrown.code === 'store_rejected') {
+        const now = await this.reread(name, pace);
+        if (now !== undefined) check(now);
+      }
+      throw thrown;
+    }
+  }
+
+  /** The definition, perhaps some seconds old. Errors: `collection_not_found`. */
+  async collection(name: CollectionName, pace?: Pace): Promise<Collection> {
+    const known = this.definitions.get(name);
+    if (known !== undefined) return known;
+    const collection = await this.reread(name, pace);
+    if (collection === undefined) throw collectionNotFound(name);
+    return collection;
+  }
+
+  /** The definition as it is now. */
+  async reread(name: CollectionName, pace?: Pace): Promise<Collection | undefined> {
+    const info = await this.info(name, pace);
+    const collection = info && collectionOf(name, info);
+    if (collection === undefined) this.definitions.forget(name);
+    else this.definitions.remember(collection);
+    return collection;
+  }
+
+  /** What the server says of a collection, also of one that is not embedmill's. */
+  async info(name: string, pace?: Pace): Promise<Schemas['CollectionInfo'] | undefined> {
+    try {
+      return await this.send(name, (client) => client.getCollection(name), pace);
+    } catch (thrown) {
+      if (thrown instanceof EmbedmillError && thrown.code === 'collection_not_found') return undefined;
+      throw thrown;
+    }
+  }
+}
