@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -54,6 +54,21 @@ test('from a second terminal: create, submit, failures, search; Ctrl-C stops it 
     expect(JSON.parse(found.stdout)).toMatchObject({
       hits: [{ id: 'hen', metadata: { legs: 2 } }, { id: 'dog' }],
     });
+
+    const many = join(folder, 'many');
+    await mkdir(join(many, 'deep'), { recursive: true });
+    await writeFile(join(many, 'a.csv'), 'id,text\nfox,A fox hunts hens.\ncod,\n');
+    await writeFile(join(many, 'deep', 'b.ndjson'), '{"id":"fox","text":"A fox sleeps."}\n');
+    await writeFile(join(many, 'deep', 'c.parquet'), 'no Parquet');
+    const whole = await mill.cli('submit', many, '--collection', name, '--wait', '--json');
+    const job = JSON.parse(whole.stdout) as { job: string };
+    expect(job).toMatchObject({ documents: 4, stored: 1, failed: 2 });
+    const failures = (await mill.cli('failures', job.job)).stdout;
+    expect(failures).toMatch(/many\/a.csv:2 {2}cod {2}empty_text/);
+    expect(failures).toMatch(/many\/deep\/c.parquet:1 .*source_unreadable/);
+    const warned = await mill.cli('failures', job.job, '--warnings');
+    expect(warned.stdout).toMatch(/many\/a.csv:1 {2}fox {2}duplicate_id: line 1 of .*deep\/b.ndjson/);
+
     const checks = JSON.parse((await mill.cli('doctor', '--json')).stdout) as { checks: { ok: boolean }[] };
     expect(checks.checks.every(({ ok }) => ok)).toBe(true);
 

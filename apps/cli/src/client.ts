@@ -19,6 +19,7 @@ import {
   type Priority,
   type profileSchema,
   type Reading,
+  type SaidFormat,
   type recommendRequestSchema,
   type SearchRequestInput,
   type SourceFormat,
@@ -63,10 +64,10 @@ export interface Upload {
   size: number | undefined;
   /** The same key with the same body gives the same job. */
   idempotencyKey: string;
-  /** What it is; NDJSON by default. */
-  format?: SourceFormat;
+  /** Its media type; NDJSON by default. */
+  type?: string;
   gzip?: boolean;
-  reading?: Reading;
+  reading?: SaidFormat;
   webhook?: Webhook | undefined;
   priority?: Priority | undefined;
   maxFailures?: MaxFailures | undefined;
@@ -77,6 +78,7 @@ export interface ServerSource extends Reading {
   path?: string;
   url?: string;
   s3?: string;
+  files?: string[];
   format?: SourceFormat | undefined;
 }
 
@@ -358,7 +360,7 @@ export class Client {
       method: 'POST',
       headers: {
         ...this.#server.authorization,
-        'content-type': MEDIA_TYPES[upload.format ?? 'ndjson'],
+        'content-type': upload.type ?? MEDIA_TYPES.ndjson,
         ...(upload.gzip === true && { 'content-encoding': 'gzip' }),
         'idempotency-key': upload.idempotencyKey,
         ...webhookHeadersOf(upload.webhook),

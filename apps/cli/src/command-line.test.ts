@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -348,9 +348,72 @@ describe('jobs', () => {
     expect(api.submissions.at(-1)).toMatchObject({ type: 'application/json', source });
   });
 
+  test('a folder, files, patterns and places are one form', async () => {
+    mkdirSync(join(folder, 'in/deep/.git'), { recursive: true });
+    const put = (name: string, text: string | Buffer) => writeFileSync(join(folder, 'in', name), text);
+    put('a.ndjson', `${GOOD}\n`);
+    put('deep/b.csv', 'id,text\nb,two\n');
+    put('deep/.git/c.csv', 'id,text\n');
+    put('notes.txt', 'none');
+    put('array.json', `[${GOOD}]`);
+    put('packed.jsonl.gz', gzipSync(GOOD));
+    const place = 's3://b/in/';
+    const args = ['in', 'in/array.json', 'in/*.ndjson', place].map((one) =>
+      one === place ? one : join(folder, one),
+    );
+    const { code, err } = await run([
+      'submit',
+      '-c',
+      'c',
+      ...args,
+      '--source',
+      'there/',
+      '--metadata',
+      'rest',
+    ]);
+    expect({ code, err }).toMatchObject({ code: 0, err: expect.stringMatching(/3 files are hidden, or/) });
+    const { type, reading, form } = api.submissions.at(-1)!;
+    expect(type).toMatch(/^multipart\/form-data; boundary=/);
+    expect(reading).toEqual({ metadata: 'rest' });
+    const name = (way: string) => join(folder, 'in', way);
+    expect(form).toEqual({
+      places: ['there/', place],
+      files: {
+        [name('a.ndjson')]: `${GOOD}\n`,
+        [name('deep/b.csv')]: 'id,text\nb,two\n',
+        [name('packed.jsonl.gz')]: gzipSync(GOOD).toString('latin1'),
+        [name('array.json')]: `${GOOD}\n`,
+      },
+    });
+  });
+
+  test('a form that breaks off is sent again with the same key', async () => {
+    api.breakUploads = 1;
+    mkdirSync(join(folder, 'in'));
+    writeFileSync(join(folder, 'in/a "b".ndjson'), `${GOOD}\n`);
+    expect((await run(['submit', '-c', 'c', join(folder, 'in')])).code).toBe(0);
+    expect(new Set(api.keys).size).toBe(1);
+    expect(Object.values(api.submissions.at(-1)?.form?.files ?? {})).toEqual([`${GOOD}\n`]);
+  });
+
+  test('several places are for the server to read, and one that ends with a slash', async () => {
+    for (const places of [['s3://b/in/'], ['https://a.example/x.csv', 's3://b/y.ndjson']]) {
+      expect((await run(['submit', '-c', 'c', ...places])).code).toBe(0);
+      expect(api.submissions.at(-1)).toMatchObject({ source: { files: places } });
+    }
+  });
+
+  test('failures of many files name file and line', async () => {
+    api.failuresFile = 'in/b.csv';
+    await run(['submit', file(BAD), '-c', 'c', '--wait']);
+    expect((await run(['failures', 'job_1'])).out).toMatch(/^in\/b.csv:1 {2}/);
+  });
+
   test.each([
     [[], /name a file, or a --source/],
-    [['x.ndjson', '--source', 's3://b/x'], /name a file, or a --source/],
+    [['FILE', '-'], /standard input is submitted by itself/],
+    [['EMPTY'], /no files to submit in .*: there is nothing in it/],
+    [['EMPTY/*.csv'], /matches nothing/],
     [['FILE', '--delimiter', '::'], /one character, or tab/],
     [['FILE', '--encoding', 'klingon'], /"klingon" is no encoding/],
     [['FILE', '--metadata', 'a,,b'], /Write rest, or names/],
@@ -359,7 +422,8 @@ describe('jobs', () => {
     [['FILE', '--columns', 'name=sku'], /The fields are id, text/],
   ])('submit %j is a usage error', async (args, says) => {
     const path = file(GOOD);
-    const given = args.map((one) => (one === 'FILE' ? path : one));
+    const empty = mkdtempSync(join(folder, 'empty-'));
+    const given = args.map((one) => (one === 'FILE' ? path : one.replace('EMPTY', empty)));
     expect(await run(['submit', '-c', 'c', ...given])).toMatchObject({
       code: 2,
       err: expect.stringMatching(says) as unknown,

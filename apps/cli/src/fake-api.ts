@@ -4,7 +4,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { text } from 'node:stream/consumers';
+import { buffer, text } from 'node:stream/consumers';
 import { z } from 'zod';
 import {
   collectionNameSchema,
@@ -47,6 +47,8 @@ export class FakeApi {
     /** What else the address says of it. */
     reading: Record<string, string>;
     source?: unknown;
+    /** Of many files. */
+    form?: { files: Record<string, string>; places: string[] };
   }[] = [];
   /** How many uploads are still to be broken off in the middle. */
   breakUploads = 0;
@@ -55,6 +57,8 @@ export class FakeApi {
   eventRequests = 0;
   /** What becomes of the next searches, one after another, in place of an answer. */
   searchTroubles: ('silent' | 'reset' | 'no_worker' | 'refused')[] = [];
+  /** The file that failures are said to be in. */
+  failuresFile: string | undefined;
   /** Whether failures may pass by themselves. */
   failuresMayPass = false;
   /** Failures that are counted and not named. */
@@ -203,13 +207,16 @@ export class FakeApi {
       ...reading
     } = Object.fromEntries(new URL(request.url ?? '/', this.url).searchParams);
     const columns = given === undefined ? undefined : columnsSchema.parse(JSON.parse(given));
-    const body = await text(request);
+    const whole = await buffer(request);
+    const form = type?.startsWith('multipart/') === true ? await formIn(whole, type) : undefined;
+    const body = whole.toString('utf8');
     const isSource = type === 'application/json';
     this.submissions.push({
       type,
       encoding,
       columns,
       reading,
+      ...(form !== undefined && { form }),
       ...(isSource && { source: (JSON.parse(body) as { source: unknown }).source }),
     });
     // What is in other formats only the real one reads.
@@ -301,7 +308,17 @@ export class FakeApi {
 
   #failures(response: ServerResponse, id: string): void {
     const reports = this.#failed(id).map(({ at, code, message }) => {
-      return { line: at, id: null, code, message, retryable: this.failuresMayPass, offset: 0, length: 1 };
+      const of = this.failuresFile === undefined ? {} : { file: this.failuresFile };
+      return {
+        ...of,
+        line: at,
+        id: null,
+        code,
+        message,
+        retryable: this.failuresMayPass,
+        offset: 0,
+        length: 1,
+      };
     });
     response.writeHead(200, { 'content-type': 'application/x-ndjson' });
     const more = this.unnamedFailures > 0 ? [{ more: this.unnamedFailures }] : [];
@@ -333,6 +350,16 @@ export class FakeApi {
     this.jobs.set(job.id, jobSchema.parse(job));
     return job;
   }
+}
+
+async function formIn(body: Buffer, type: string) {
+  const headers = { 'content-type': type };
+  const form = await new Response(new Uint8Array(body), { headers }).formData();
+  const files: Record<string, string> = {};
+  for (const file of form.getAll('file')) {
+    if (typeof file !== 'string') files[file.name] = Buffer.from(await file.arrayBuffer()).toString('latin1');
+  }
+  return { files, places: form.getAll('place').map(String) };
 }
 
 function json(response: ServerResponse, status: number, body: unknown): void {

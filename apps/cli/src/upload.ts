@@ -5,11 +5,12 @@ import { PassThrough, Readable, Transform } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   formatOfName,
+  MEDIA_TYPES,
   parseJson,
   type Job,
   type MaxFailures,
   type Priority,
-  type Reading,
+  type SaidFormat,
   type SourceFormat,
   type Webhook,
 } from '@embedmill/jobs';
@@ -27,6 +28,8 @@ export interface DocumentSource {
   /** What they are written in; NDJSON by default. */
   format?: SourceFormat;
   gzip?: boolean;
+  /** Its media type, where that is not its format's. */
+  type?: string;
   /** Where the file's name says it. */
   delimiter?: string | undefined;
 }
@@ -50,7 +53,7 @@ export async function documentSource(
   const found = await stat(file).catch((error: unknown) => {
     throw usageError(`${file} cannot be read: ${(error as Error).message}`);
   });
-  if (found.isDirectory()) throw usageError(`${file} is a folder; submit one file`);
+  if (found.isDirectory()) throw usageError(`${file} is a folder`);
   const start = await firstBytes(file);
   const named = formatOfName(file);
   const format = said ?? named.format ?? 'ndjson';
@@ -74,6 +77,18 @@ export async function documentSource(
   };
 }
 
+/** Whether it is one thing to read, and neither a folder nor a pattern; what is not there is, so that reading it says so. */
+export async function isFile(argument: string): Promise<boolean> {
+  if (argument === '-') return true;
+  const info = await stat(argument).catch(() => undefined);
+  return info === undefined ? !isPattern(argument) : !info.isDirectory();
+}
+
+/** Whether it may stand for several files, as `data/*.csv` does. */
+export function isPattern(argument: string): boolean {
+  return /[*?[{]/.test(argument);
+}
+
 /**
  * Submits the documents to a collection. A broken connection is tried again when that cannot double anything:
  * the key makes the same upload the same job, so it only takes a source that can be read again.
@@ -87,7 +102,7 @@ export async function submitDocuments(
     onSent?: (bytes: number) => void;
     onRetry?: (error: Error) => void;
     pauseMs?: number;
-    reading?: Reading;
+    reading?: SaidFormat;
     webhook?: Webhook | undefined;
     priority?: Priority | undefined;
     maxFailures?: MaxFailures | undefined;
@@ -113,7 +128,7 @@ export async function submitDocuments(
         open: openCounted,
         size: source.size,
         idempotencyKey,
-        format,
+        type: source.type ?? MEDIA_TYPES[format],
         gzip,
         reading: { ...reading, delimiter },
         webhook,

@@ -56,7 +56,10 @@ export async function openLocalSource(path: string, allowedFolder: string | unde
   try {
     const info = await file.stat();
     if (!info.isFile())
-      throw new EmbedmillError('source_unreadable', `${JSON.stringify(path)} is not a file`);
+      throw new EmbedmillError(
+        'source_unreadable',
+        `${JSON.stringify(path)} is not a file; name a folder among "files", to read all that is below it`,
+      );
     const real = await realPathOf(file, asked);
     if (!isBelow(folder, real)) throw outside;
     return { ...referenceTo(real, info), below: folder };

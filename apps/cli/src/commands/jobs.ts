@@ -16,6 +16,7 @@ interface ListOptions {
 
 /** What is shown of a failure or warning. */
 const reportSchema = z.looseObject({
+  file: z.string().optional(),
   line: z.int(),
   id: z.string().nullable(),
   code: z.string(),
@@ -24,6 +25,9 @@ const reportSchema = z.looseObject({
 
 /** What comes last where there were too many to name them all. */
 const moreReportsSchema = z.strictObject({ more: z.int() });
+
+const placeOf = ({ file, line }: z.infer<typeof reportSchema>): string =>
+  file === undefined ? `line ${line}` : `${oneLine(file)}:${line}`;
 
 export function addJobs(program: Command, host: CommandHost): void {
   program
@@ -99,7 +103,7 @@ export function addJobs(program: Command, host: CommandHost): void {
           count++;
           if (terminal.json) reports.push(report);
           terminal.print(
-            `line ${report.line}  ${oneLine(report.id ?? '(no id)')}  ${report.code}: ${oneLine(report.message)}`,
+            `${placeOf(report)}  ${oneLine(report.id ?? '(no id)')}  ${report.code}: ${oneLine(report.message)}`,
           );
         }
         if (terminal.json) terminal.printJson({ job: id, [kind]: reports, more });

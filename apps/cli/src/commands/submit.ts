@@ -11,6 +11,7 @@ import {
 import type { Client, ServerSource } from '../client.ts';
 import type { CommandHost, Context } from '../command-host.ts';
 import { EXIT, usageError } from '../exit.ts';
+import { filesToSubmit, formOf, isPlace, passedOver } from '../files-to-submit.ts';
 import { jobReport, waitForJob } from '../job-report.ts';
 import {
   columnsOf,
@@ -22,11 +23,11 @@ import {
 } from '../option-values.ts';
 import { ProgressDisplay } from '../progress.ts';
 import { bytes } from '../text.ts';
-import { documentSource, submitDocuments } from '../upload.ts';
+import { documentSource, isFile, submitDocuments } from '../upload.ts';
 
 interface SubmitOptions extends Reading {
   collection: string;
-  source?: string;
+  source?: string[];
   format?: SourceFormat;
   priority?: Priority;
   maxFailures?: MaxFailures;
@@ -40,11 +41,15 @@ export function addSubmit(program: Command, host: CommandHost): void {
     .command('submit')
     .description('submit documents as a bulk job')
     .argument(
-      '[file]',
-      'NDJSON, one document a line, CSV, TSV or Parquet, also with gzip, or one JSON array; "-" reads from standard input',
+      '[files...]',
+      'NDJSON, one document a line, CSV, TSV or Parquet, also with gzip, or one JSON array; folders, patterns, and what the server reads itself: URLs, s3://bucket/key, s3://bucket/prefix/; "-" reads from standard input',
     )
     .requiredOption('-c, --collection <name>', 'where they go')
-    .option('--source <where>', 'what the server reads itself: s3://bucket/key, a URL, or a path there')
+    .option(
+      '--source <where>',
+      'what the server reads itself, beside files: also a path there, or a folder/; may come several times',
+      (where: string, others: string[] = []) => [...others, where],
+    )
     .addOption(
       new Option('--format <format>', 'what the name does not say').choices(sourceFormatSchema.options),
     )
@@ -70,11 +75,11 @@ export function addSubmit(program: Command, host: CommandHost): void {
       'whom to tell of the job’s end, by a POST signed with EMBEDMILL_WEBHOOK_SECRET (Standard Webhooks)',
     )
     .option('--webhook-failures <n>', 'tell it also when so many documents failed; a share as 5% or 0.05')
-    .action((file: string | undefined, options: SubmitOptions) =>
+    .action((files: string[], options: SubmitOptions) =>
       host.run(async (context) => {
         const { terminal } = context;
         const client = context.client();
-        const job = await submit(context, client, file, options);
+        const job = await submit(context, client, files, options);
         if (options.wait === true) {
           terminal.note(`job ${job.id}`);
           return waitForJob(context, client, job.id);
@@ -89,10 +94,10 @@ export function addSubmit(program: Command, host: CommandHost): void {
 async function submit(
   { terminal, interruption, config }: Context,
   client: Client,
-  file: string | undefined,
+  args: readonly string[],
   {
     collection,
-    source: where,
+    source: sources = [],
     format,
     priority,
     maxFailures,
@@ -104,28 +109,34 @@ async function submit(
   const { columns, metadata, delimiter, encoding, listSeparator } = said;
   const reading: Reading = { columns, metadata, delimiter, encoding, listSeparator };
   const webhook = webhookOf(url, webhookFailures, config.webhookSecret);
-  if ((file === undefined) === (where === undefined)) throw usageError('name a file, or a --source');
-  if (where !== undefined)
-    return client.submitSource(
-      collection,
-      { ...placeOf(where), format, ...reading },
-      { webhook, priority, maxFailures },
-    );
-  const source = await documentSource(file ?? '-', { format });
+  if (args.length + sources.length === 0) throw usageError('name a file, or a --source');
+  if (args.includes('-') && args.length + sources.length > 1)
+    throw usageError('standard input is submitted by itself');
+  const places = [...sources, ...args.filter(isPlace)];
+  const options = { webhook, priority, maxFailures };
+  if (args.every(isPlace))
+    return client.submitSource(collection, { ...sourceAt(places), format, ...reading }, options);
+  const [only = '-'] = args;
+  const isOne = args.length === 1 && places.length === 0 && (await isFile(only));
+  const found = isOne ? undefined : await filesToSubmit(args, format);
+  if (found !== undefined && found.skipped.length > 0)
+    terminal.note(`${passedOver(found.skipped)}; they are passed over`);
+  const source = found === undefined ? await documentSource(only, { format }) : formOf({ ...found, places });
   const progress = new ProgressDisplay(terminal);
   const of = source.size === undefined ? '' : ` of ${bytes(source.size)}`;
   return submitDocuments(client, collection, source, {
+    ...options,
     signal: interruption.signal,
-    reading,
-    webhook,
-    priority,
-    maxFailures,
+    reading: found === undefined ? reading : { ...reading, format },
     onSent: (sent) => progress.uploading(`sending: ${bytes(sent)}${of}`),
     onRetry: (error) => terminal.note(`${error.message}; trying again`),
   }).finally(() => progress.close());
 }
 
-function placeOf(where: string): ServerSource {
+/** One object, URL or path, which is read where it is, or many of them; a place that ends with a slash is many. */
+function sourceAt(places: readonly string[]): ServerSource {
+  const [where = ''] = places;
+  if (places.length > 1 || where.endsWith('/')) return { files: [...places] };
   if (where.startsWith('s3://')) return { s3: where };
-  return /^https?:\/\//.test(where) ? { url: where } : { path: where };
+  return isPlace(where) ? { url: where } : { path: where };
 }
