@@ -28,6 +28,7 @@ import {
 } from '@embedmill/queue';
 import { markFilled } from './copying.ts';
 import { joinOutput } from './export-output.ts';
+import { isDeletionByFilter, olderJobsEnded } from './older-jobs.ts';
 import { RunningJob } from './running-job.ts';
 import { scan, type ScanParts } from './scan.ts';
 import { ScanSlots } from './scan-slots.ts';
@@ -128,6 +129,9 @@ async function dispatch(
 ): Promise<void> {
   try {
     if (await hasFinished(handle, options)) return;
+    if (isDeletionByFilter(handle.record) && handle.record.state !== 'running') {
+      if (!(await olderJobsEnded(handle, options, signal))) return await finish(handle, options, 'cancelled');
+    }
     await assertNotLosing(handle);
     const source = await scanned(handle, options, inHand, signal);
     if (source === undefined) return await finish(handle, options, 'cancelled');

@@ -4,6 +4,7 @@ import {
   formatOfMediaType,
   type CollectionName,
   type SourceEncoding,
+  type Shard,
   type SourceRef,
   type StoredSource,
 } from '@embedmill/jobs';
@@ -12,7 +13,8 @@ import { fetchSource, type OpenUrl } from '@embedmill/sources';
 import { withAverageLength, type MeasuringParts } from './average-length.ts';
 import type { DispatcherLog } from './dispatcher.ts';
 import { fetchListed } from './listed-urls.ts';
-import { storedDocuments } from './stored-documents.ts';
+import { isDeletionByFilter } from './older-jobs.ts';
+import { storedDocuments, type StoredSelection } from './stored-documents.ts';
 
 /** What a job's source is made ready with. */
 export interface ScanParts extends MeasuringParts {
@@ -21,6 +23,14 @@ export interface ScanParts extends MeasuringParts {
   openUrl: OpenUrl;
   log: DispatcherLog;
 }
+
+/** What a job over stored documents reads of them; one that stores documents otherwise deletes these. */
+const LINES: Record<Shard['purpose'], StoredSelection['as']> = {
+  ingest: 'tombstones',
+  migrate: 'documents',
+  export: 'keys',
+  copy: 'keys',
+};
 
 /** How soon a job that is being scanned is cancelled. */
 const CANCEL_LOOK_MS = 500;
@@ -48,7 +58,7 @@ export async function scan(
   if (scanned === undefined) return undefined;
   const { source, totals } = scanned;
   const ofStored = record.purpose === 'export' || record.purpose === 'copy';
-  if (totals.documents === 0 && !ofStored) {
+  if (totals.documents === 0 && !ofStored && !isDeletionByFilter(record)) {
     throw new EmbedmillError('source_unreadable', 'the source has no documents: every line is blank');
   }
   handle.record = {
@@ -124,7 +134,7 @@ async function copySource(handle: IngestHandle, options: ScanParts, signal: Abor
         const selection = {
           filter: source.filter,
           tenant: tenant ?? source.tenant,
-          keysOnly: purpose === 'export' || purpose === 'copy',
+          as: LINES[purpose],
         };
         const lines = storedDocuments(options.store, from as CollectionName, selection, signal);
         const unlimited = { maxBytes: Number.MAX_SAFE_INTEGER };

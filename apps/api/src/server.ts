@@ -30,6 +30,7 @@ import { collectionRoutes } from './routes/collections.ts';
 import { documentRoutes } from './routes/documents.ts';
 import { embeddingRoutes } from './routes/embeddings.ts';
 import { eventRoutes, type EventOptions } from './routes/events.ts';
+import { deletionRoutes } from './routes/deletions.ts';
 import { exportRoutes } from './routes/exports.ts';
 import { jobRoutes } from './routes/jobs.ts';
 import { migrationRoutes } from './routes/migration.ts';
@@ -123,6 +124,7 @@ export async function buildServer(
       await api.register(aliasRoutes(parts));
       await api.register(submissionRoutes(parts, submission));
       await api.register(jobRoutes(parts, submission));
+      await api.register(deletionRoutes(parts, submission));
       await api.register(exportRoutes(parts, submission));
       await api.register(eventRoutes(parts, watch, options));
       await api.register(searchRoutes(parts, lane));

@@ -6,8 +6,41 @@ const PAGE = 1000;
 export interface StoredSelection {
   filter?: Filter | undefined;
   tenant?: TenantId | undefined;
-  /** Only documents that were written to their end, and their keys alone: lines have no text to speak of. */
-  keysOnly: boolean;
+  /**
+   * Whole documents where they can be had; or keys, of those alone that were written to their end, as lines that have no
+   * text to speak of, or that delete.
+   */
+  as: 'documents' | 'keys' | 'tombstones';
+}
+
+/** How many documents there are of these, written to their end. */
+export async function countSelected(
+  store: VectorStore,
+  collection: CollectionName,
+  { filter, tenant }: Pick<StoredSelection, 'filter' | 'tenant'>,
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  let documents = 0;
+  for await (const payloads of selectedPayloads(store, collection, { filter, tenant }, signal)) {
+    documents += payloads.filter(({ chunk_index }) => chunk_index === 0).length;
+  }
+  return documents;
+}
+
+async function* selectedPayloads(
+  store: VectorStore,
+  collection: CollectionName,
+  { filter, tenant }: Pick<StoredSelection, 'filter' | 'tenant'>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<PointPayload[]> {
+  let after: PointId | undefined;
+  for (;;) {
+    signal?.throwIfAborted();
+    const points = await store.scanPoints(collection, { limit: PAGE, after, filter, tenant });
+    yield points.map(({ payload }) => payload);
+    after = points.at(-1)?.id;
+    if (points.length < PAGE || after === undefined) return;
+  }
 }
 
 /**
@@ -18,21 +51,15 @@ export interface StoredSelection {
 export async function* storedDocuments(
   store: VectorStore,
   collection: CollectionName,
-  { filter, tenant: only, keysOnly }: StoredSelection,
+  { filter, tenant: only, as }: StoredSelection,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   const torn = new Set<string>();
-  let after: PointId | undefined;
-  for (;;) {
-    signal.throwIfAborted();
-    const points = await store.scanPoints(collection, { limit: PAGE, after, filter, tenant: only });
-    const payloads = points.map(({ payload }) => payload);
+  for await (const payloads of selectedPayloads(store, collection, { filter, tenant: only }, signal)) {
     const first = payloads.filter(({ chunk_index }) => chunk_index === 0);
-    const rest = keysOnly ? [] : payloads.filter(({ chunk_index }) => chunk_index > 0);
-    const lines = [...first, ...(await withoutFirst(rest))].map((payload) => lineOf(payload, keysOnly));
+    const rest = as !== 'documents' ? [] : payloads.filter(({ chunk_index }) => chunk_index > 0);
+    const lines = [...first, ...(await withoutFirst(rest))].map((payload) => lineOf(payload, as));
     yield Buffer.from(lines.join(''));
-    after = points.at(-1)?.id;
-    if (points.length < PAGE || after === undefined) return;
   }
 
   /** Of documents that have no first chunk, one chunk each; none of those that came before. */
@@ -49,6 +76,7 @@ export async function* storedDocuments(
 
 const keyOf = ({ tenant, document_id: id }: PointPayload): DocumentKey => ({ tenant, id });
 
-function lineOf({ document_id: id, tenant, text }: PointPayload, keysOnly: boolean): string {
-  return `${JSON.stringify({ id, tenant, text: keysOnly || text === '' ? '-' : text })}\n`;
+function lineOf({ document_id: id, tenant, text }: PointPayload, as: StoredSelection['as']): string {
+  if (as === 'tombstones') return `${JSON.stringify({ id, tenant, deleted: true })}\n`;
+  return `${JSON.stringify({ id, tenant, text: as === 'keys' || text === '' ? '-' : text })}\n`;
 }

@@ -1,108 +1,49 @@
 import { hash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { join } from 'node:path';
 import type { FastifyRequest } from 'fastify';
-import { z } from 'zod';
 import {
-  asEmbedmillError,
-  documentSchema,
   EmbedmillError,
   encodingOfNamed,
   formatOfName,
   isFinished,
-  maxFailuresSchema,
-  METADATA_BYTES,
-  parseDocument,
   prioritySchema,
-  readingSchema,
-  sourceFormatSchema,
-  webhookSchema,
   type Collection,
-  type ErrorDetail,
   type Filter,
-  type Job,
   type JobId,
   type MaxFailures,
   type Priority,
   type SaidFormat,
   type Sink,
   type SourceEncoding,
+  type SourceRef,
   type TenantId,
   type Verification,
   type Webhook,
 } from '@embedmill/jobs';
-import { jobIdOfKey, newJobId, sourceOf, storedIn, type NewJob } from '@embedmill/queue';
+import { jobIdOfKey, newJobId, sourceOf, type NewJob } from '@embedmill/queue';
 import { assertS3Target, openLocalSource, openS3Source, redacted } from '@embedmill/sources';
 import { parseRequest } from './absent-fields.ts';
+import { acceptJob, type Submitted, type SubmissionKind } from './accepted-job.ts';
 import { currentPrincipal } from './access/principal.ts';
 import { requireCollectionOf } from './collection.ts';
 import { COPIED } from './copying.ts';
 import type { ApiParts } from './parts.ts';
 import { invalidRequest } from './problem.ts';
 import { recoverJob } from './recovery.ts';
-import { FileForm, MOST_PLACES } from './file-form.ts';
+import { FileForm } from './file-form.ts';
 import { filesAt, labelOf, readAs, sourceOfFiles, type Readable } from './source-files.ts';
+import { belowTenant, sourceFolder } from './source-places.ts';
+import { documentLines, submissionSchema } from './submission-body.ts';
 import { JobComparison } from './verification.ts';
 import { pacedBytes, USUAL_PACE } from './body-pace.ts';
 import {
   expectedBytes,
   webhookOfHeaders,
+  MAX_INLINE_BYTES,
   MAX_INLINE_DOCUMENTS,
   tooLargeInline,
   type JsonBody,
 } from './upload.ts';
-
-/** A document in a request: checked one by one afterwards, so that each fault gets its document's number. */
-const inlineDocument = z
-  .unknown()
-  .meta({ ...z.toJSONSchema(documentSchema, { io: 'input' }), $schema: undefined });
-
-/** A job in JSON: a few documents, or where the server finds many. */
-export const submissionSchema = z
-  .strictObject({
-    documents: z
-      .array(inlineDocument)
-      .min(1)
-      .optional()
-      .meta({ description: `The documents, ${MAX_INLINE_DOCUMENTS} and 256 KiB at most.` }),
-    source: z
-      .strictObject({
-        path: z.string().min(1).optional().meta({ description: 'A file that the server may read.' }),
-        url: z
-          .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
-          .max(8192)
-          .optional()
-          .meta({ description: 'Where the server fetches it from.' }),
-        s3: z
-          .string()
-          .regex(/^s3:\/\//, 'must be s3://bucket/key')
-          .optional()
-          .meta({ description: 'An object, `s3://bucket/key`, that the server may read.' }),
-        files: z.array(z.string().min(1).max(8192)).min(1).max(MOST_PLACES).optional().meta({
-          description:
-            'Many files as one job: http and https URLs, `s3://bucket/key`, all objects below `s3://bucket/prefix/`, paths of files, and of folders with all that is below. In folders and below prefixes, hidden files and those whose names do not say their format are passed over. What is said of columns, delimiter and so on is for all of them; of documents with the same id, the one in the file that is last in the order of names wins.',
-        }),
-        format: sourceFormatSchema.optional().meta({
-          description:
-            'By default what the name ends in (.ndjson, .jsonl, .csv, .tsv, .parquet; .gz behind it for gzip), or what the URL says; else NDJSON.',
-        }),
-        ...readingSchema.shape,
-      })
-      .refine(
-        ({ path, url, s3, files }) => [path, url, s3, files].filter((one) => one !== undefined).length === 1,
-        'give a path, a url, an s3 or files',
-      )
-      .optional(),
-    priority: prioritySchema.optional().meta({
-      description: 'Before which of its tenant’s jobs it comes; `normal` by default.',
-    }),
-    maxFailures: maxFailuresSchema.optional(),
-    webhook: webhookSchema.optional().meta({ description: 'Whom to tell of the job’s end.' }),
-  })
-  .refine(
-    ({ documents, source }) => (documents === undefined) !== (source === undefined),
-    'give documents or a source',
-  );
 
 export interface UploadReading {
   /** One file, undefined for plain NDJSON, or a form of many, with what was said of them all. */
@@ -110,10 +51,13 @@ export interface UploadReading {
   maxFailures: MaxFailures | undefined;
 }
 
-export interface Submitted {
-  job: Job;
-  /** False when the Idempotency-Key was used for the same request before. */
-  created: boolean;
+/** Which documents to delete: by `ids` or by `filter`. Without a tenant ids are those of the default one. */
+export interface Deletion {
+  ids?: readonly string[] | undefined;
+  filter?: Filter | undefined;
+  tenant?: TenantId | undefined;
+  priority?: Priority | undefined;
+  webhook?: Webhook | undefined;
 }
 
 /** How requests become jobs. Nothing is left of a request that is refused. */
@@ -219,7 +163,9 @@ export class Submission {
       priority,
     };
     if (documents !== undefined) {
-      const lines = inlineLines(documents, collection, this.#parts.config.metadataBytes);
+      if (documents.length > MAX_INLINE_DOCUMENTS)
+        throw tooLargeInline(`there are ${documents.length} documents`);
+      const lines = documentLines('documents', documents, collection, this.#parts.config.metadataBytes);
       return this.#submit('inline', { ...job, source: { kind: 'inline', lines }, label: 'inline' });
     }
     const { path = '', url, s3, files: places, ...said } = source ?? {};
@@ -236,10 +182,10 @@ export class Submission {
     }
     const named = formatOfName(s3 ?? path);
     const encoding = encodingOfNamed(named, said);
-    const { sourceFolder, s3Sources, s3: objects } = this.#readable();
+    const { sourceFolder: folder, s3Sources, s3: objects } = this.#readable();
     const found =
       s3 === undefined
-        ? await openLocalSource(path, sourceFolder)
+        ? await openLocalSource(path, folder)
         : await openS3Source(s3, s3Sources, objects);
     const read = encoding === undefined ? found : ({ kind: 'encoded', source: found, encoding } as const);
     return this.#submit(s3 === undefined ? 'path' : 's3', { ...job, source: read, label: s3 ?? path });
@@ -327,6 +273,40 @@ export class Submission {
     return { ...view, ...looked.comparison, resubmitted: again };
   }
 
+  /** A job that deletes documents: those with these ids, or those that satisfy a filter. Errors: of an id that is none. */
+  async delete(
+    collection: Collection,
+    request: FastifyRequest,
+    { ids, filter, tenant, priority, webhook }: Deletion,
+  ): Promise<Submitted> {
+    const id = idFor(collection, request);
+    return this.#submit('deletion', {
+      ...{ id, purpose: 'ingest', collection, retryOf: null, priority, webhook },
+      source:
+        ids === undefined
+          ? { kind: 'collection', filter, tenant }
+          : await this.#tombstones(id, collection, ids, tenant),
+      label: 'deletion',
+      digest: `delete:${JSON.stringify([ids, filter, tenant])}`,
+    });
+  }
+
+  /** Few of them go with the job, as documents do. */
+  async #tombstones(
+    job: JobId,
+    collection: Collection,
+    ids: readonly string[],
+    tenant: TenantId | undefined,
+  ): Promise<SourceRef> {
+    const documents = ids.map((id) => ({ id, tenant, deleted: true }));
+    const lines = documentLines('ids', documents, collection);
+    const bytes = Buffer.from(lines.map((line) => `${line}\n`).join(''));
+    if (ids.length <= MAX_INLINE_DOCUMENTS && bytes.length <= MAX_INLINE_BYTES)
+      return { kind: 'inline', lines };
+    const { source } = await this.#parts.spool.receive(job, once(bytes), { maxBytes: bytes.length });
+    return source;
+  }
+
   /** A job that adds the vectors of `collection.other` to all documents that are stored. */
   migrate(collection: Collection): Promise<Submitted> {
     return this.#submit('collection', {
@@ -378,50 +358,13 @@ export class Submission {
     });
   }
 
-  /**
-   * The job is in the spool before it is on the queue, so that it is not lost where the queue loses it. Afterwards
-   * the spool has what the id stands for, and no source that no job was made of.
-   */
-  async #submit(kind: SubmissionKind, given: NewJob): Promise<Submitted> {
-    const { queue, spool, metrics, log, config } = this.#parts;
-    const job = { ...given, metadataBytes: config.metadataBytes };
-    let kept = false;
-    let created = false;
-    try {
-      const submitted = await queue.submit(job, async (record) => {
-        kept = true;
-        await spool.keepRecord(job.id, record, 'unfinished');
-      });
-      created = submitted.created;
-      if (created) metrics.jobs.add(1, { source: kind });
-      log.info({ job: job.id, collection: job.collection.name, kind, created }, 'a job was submitted');
-      return submitted;
-    } catch (thrown) {
-      // Whether the queue has it is not known: should it, the job is whole; should it not, it is recovered.
-      created = kept && asEmbedmillError(thrown).code === 'queue_unavailable';
-      throw thrown;
-    } finally {
-      if (!created) await this.#withdraw(job, kept);
-    }
-  }
-
-  /** Removes what a submission left that no job was made of. */
-  async #withdraw({ id, source }: NewJob, kept: boolean): Promise<void> {
-    const { queue, spool } = this.#parts;
-    if (kept) {
-      const record = await queue.getSubmission(id);
-      if (record === undefined || isFinished(record.state)) await spool.forgetRecord(id);
-      else await spool.keepRecord(id, record, 'unfinished');
-    }
-    for (const stored of storedIn(source)) await spool.removeSource(stored);
+  #submit(kind: SubmissionKind, job: NewJob): Promise<Submitted> {
+    return acceptJob(kind, job, this.#parts);
   }
 }
 
 /** What a migration's job shows as its source. */
 export const MIGRATION_SOURCE = 'collection';
-
-type SubmissionKind =
-  'upload' | 'inline' | 'path' | 's3' | 'url' | 'files' | 'retry' | 'verify' | 'collection';
 
 /** What to say to a request whose body should have documents and has none. */
 export function emptyBody(): EmbedmillError {
@@ -453,45 +396,6 @@ export function idFor(collection: Collection, request: FastifyRequest): JobId {
   return typeof key === 'string' ? jobIdOfKey(collection, key, tenant) : newJobId();
 }
 
-/** Of a tenant's key, the folder of the tenant's name: what lies beside it is others'. */
-function sourceFolder({ sourceFolder: folder }: ApiParts['config']): string | undefined {
-  const own = tenantFolder();
-  return folder === undefined || own === undefined ? folder : join(folder, own);
-}
-
-/** As `sourceFolder`, of places in buckets. */
-function belowTenant(places: readonly string[]): readonly string[] {
-  const own = tenantFolder();
-  return own === undefined ? places : places.map((place) => `${place.replace(/\/$/, '')}/${own}`);
-}
-
-/** Undefined where the key is bound to no tenant. Errors: `source_forbidden`. */
-function tenantFolder(): string | undefined {
-  const { tenant, name } = currentPrincipal();
-  if (tenant === undefined || /^[\w-][\w.-]*$/.test(tenant)) return tenant;
-  const message = `${name} may read no files or buckets here: the name of its tenant cannot be a folder's; upload the file`;
-  throw new EmbedmillError('source_forbidden', message);
-}
-
-function inlineLines(documents: unknown[], collection: Collection, metadataBytes = METADATA_BYTES): string[] {
-  if (documents.length > MAX_INLINE_DOCUMENTS)
-    throw tooLargeInline(`there are ${documents.length} documents`);
-  const { tenant } = currentPrincipal();
-  const parsed = documents.map((value) =>
-    parseDocument(value, collection.profile, tenant, { metadataBytes }),
-  );
-  const details = parsed.flatMap((parse, index): ErrorDetail[] => {
-    if (parse.ok) return [];
-    const found =
-      parse.error.details.length > 0 ? parse.error.details : [{ path: '', message: parse.error.message }];
-    return found.map(({ path, message }) => ({
-      path: ['documents', index, path].filter((part) => part !== '').join('/'),
-      message,
-    }));
-  });
-  const wrong = parsed.find((parse) => !parse.ok);
-  if (wrong === undefined) return documents.map((value) => JSON.stringify(value));
-  const bad = parsed.filter((parse) => !parse.ok).length;
-  const message = `${bad} of ${documents.length} documents are not valid, so nothing was accepted; first ${details[0]?.path}: ${wrong.error.message}`;
-  throw new EmbedmillError(wrong.error.code, message, { details });
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
 }

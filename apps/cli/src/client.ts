@@ -91,6 +91,13 @@ export interface ExportRequest {
   to?: string | undefined;
 }
 
+/** Which documents to delete: by `ids` or by `filter`. */
+export interface DeletionRequest {
+  ids?: string[];
+  filter?: Filter;
+  tenant?: string | undefined;
+}
+
 export class Client {
   readonly url: string;
   readonly #server: Connection;
@@ -238,6 +245,19 @@ export class Client {
     const query = tenant === undefined ? '' : `?${new URLSearchParams({ tenant }).toString()}`;
     const path = `/api/v1/collections/${part(collection)}/documents/${part(id)}${query}`;
     return this.#server.read('GET', path, storedDocumentSchema);
+  }
+
+  /** Errors where there are more than 10,000 ids. */
+  deleteDocuments(collection: string, request: DeletionRequest): Promise<Job> {
+    const path = `/api/v1/collections/${part(collection)}/documents/delete`;
+    return this.#server.json('POST', path, looseJob, request);
+  }
+
+  /** How many documents `deleteDocuments` would delete now. */
+  async countDeletions(collection: string, request: DeletionRequest): Promise<number> {
+    const path = `/api/v1/collections/${part(collection)}/documents/delete`;
+    const schema = z.object({ documents: z.number() });
+    return (await this.#server.read('POST', path, schema, { ...request, dryRun: true })).documents;
   }
 
   /** All points with their dense vectors, page by page. */

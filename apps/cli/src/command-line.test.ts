@@ -234,6 +234,24 @@ describe('jobs', () => {
     expect((await runJson('verify', 'job_1', '--wait')).object).toMatchObject({ job: 'job_4', stored: 1 });
   });
 
+  test('documents are deleted by ids, by a file of them, or by a filter, and counted by a dry run', async () => {
+    await run(['collections', 'create', 'c']);
+    const ids = file('a', '', '  b ', 'c');
+    expect((await runJson('delete', 'c', '--ids', ids, '--dry-run')).object).toEqual({ documents: 3 });
+    expect((await run(['delete', 'c', 'a', 'b', '--dry-run'])).out).toBe('2 documents would be deleted\n');
+    expect((await runJson('delete', 'c', 'a', 'b')).object).toMatchObject({ job: 'job_1', documents: 2 });
+    expect((await runJson('delete', 'c', '--ids', ids)).object).toMatchObject({ job: 'job_2', documents: 3 });
+    expect(api.uploads.get('job_2')).toEqual([
+      '{"id":"a","deleted":true}',
+      '{"id":"b","deleted":true}',
+      '{"id":"c","deleted":true}',
+    ]);
+    const filter = '{"field":"year","lt":2000}';
+    expect((await run(['delete', 'c', '--filter', filter])).code).toBe(0);
+    for (const wrong of [[], ['a', '--filter', filter], ['--filter', 'x'], ['--ids', ids, 'a']])
+      expect((await run(['delete', 'c', ...wrong])).code).toBe(2);
+  });
+
   test('a job has the priority that it is submitted with, or is given later', async () => {
     await run(['submit', file(GOOD), '-c', 'c', '--priority', 'background']);
     expect((await runJson('jobs')).object).toMatchObject({ jobs: [{ priority: 'background' }] });

@@ -5,6 +5,7 @@ import { CommandHost, type GlobalOptions, type Surroundings } from './command-ho
 import { addAliases } from './commands/aliases.ts';
 import { addBench } from './commands/bench.ts';
 import { addCollections } from './commands/collections.ts';
+import { addDelete } from './commands/delete.ts';
 import { addDemo } from './commands/demo.ts';
 import { addDocument } from './commands/document.ts';
 import { addDuplicates } from './commands/duplicates.ts';
@@ -55,6 +56,7 @@ export async function runCommandLine(args: readonly string[], surroundings: Surr
   addCollections(program, host);
   addAliases(program, host);
   addSubmit(program, host);
+  addDelete(program, host);
   addJobs(program, host);
   addUsage(program, host);
   addPause(program, host);

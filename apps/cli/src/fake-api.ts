@@ -136,6 +136,15 @@ export class FakeApi {
       return void response.writeHead(204).end();
     }
     if (kind === 'collections' && action === 'jobs') return this.#submit(request, response, name);
+    if (kind === 'collections' && action === 'documents' && url.pathname.endsWith('/delete')) {
+      const { ids = [], dryRun = false } = JSON.parse(await text(request)) as {
+        ids?: string[];
+        dryRun?: boolean;
+      };
+      if (dryRun) return json(response, 200, { documents: ids.length });
+      const lines = ids.map((id) => JSON.stringify({ id, deleted: true }));
+      return json(response, 202, this.#newJob(name, lines, null));
+    }
     if (kind === 'collections' && action === 'search') return this.#search(await text(request), response);
     if (route === 'GET /usage') return this.#usage(request, response);
     if (route === 'GET /jobs') return json(response, 200, { jobs: [...this.jobs.values()].toReversed() });

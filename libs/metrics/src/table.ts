@@ -298,7 +298,9 @@ export const METRICS = {
     type: 'counter',
     unit: 'jobs',
     help: 'Jobs accepted, by where their documents come from.',
-    labels: { source: ['upload', 'inline', 'path', 's3', 'url', 'files', 'retry', 'verify', 'collection'] },
+    labels: {
+      source: ['upload', 'inline', 'path', 's3', 'url', 'files', 'retry', 'verify', 'collection', 'deletion'],
+    },
     apps: ['api'],
   },
   quotaRefusals: {

@@ -64,6 +64,12 @@ export class AcceptanceOrder {
     return oldest;
   }
 
+  /** The writers of smaller sequences than this one. */
+  async olderThan(collection: string, sequence: number): Promise<string[]> {
+    const writers = await this.#broker.ranked(writersKey(collection));
+    return writers.flatMap(({ member, rank }) => (rank < sequence ? member : []));
+  }
+
   /** The greatest sequence below this one that a writer has; 0 where none has one. */
   rivalOf(collection: string, sequence: number): Promise<number> {
     return this.#broker.rankBelow(writersKey(collection), sequence);

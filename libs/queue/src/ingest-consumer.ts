@@ -4,6 +4,7 @@ import {
   addResult,
   dayOf,
   EmbedmillError,
+  isFinished,
   NO_REPORTS,
   shardResultSchema,
   shardSchema,
@@ -29,6 +30,9 @@ export type IngestOptions = QueueOptions & {
   lockMs: number;
   onError: (error: Error) => void;
 };
+
+/** A job, and which of the submissions under its id. */
+export type JobSubmission = Pick<IngestRecord, 'id' | 'submission'>;
 
 /** How often a shard is tried when what it needs (the store, the model) is away, and the longest pause between. */
 const ATTEMPTS = 30;
@@ -91,6 +95,31 @@ export class IngestHandle {
   /** The greatest sequence below the job's own that may still be written; 0 where there is none. */
   async rival(): Promise<number> {
     return this.#order.rivalOf(this.record.collection.name, this.record.sequence);
+  }
+
+  /** The jobs that were accepted before this one, and that may still write. */
+  async olderJobs(): Promise<JobSubmission[]> {
+    const { collection, sequence } = this.record;
+    const writers = await this.#order.olderThan(collection.name, sequence);
+    return writers.flatMap((writer) => {
+      const [id = '', submission = ''] = writer.split(' ');
+      return id.startsWith('job_') ? { id: id as JobId, submission } : [];
+    });
+  }
+
+  /**
+   * Whether such a job has ended; undefined where the broker does not know it. One that stores no documents, or those of
+   * another tenant alone, counts as ended.
+   */
+  async stateOfWriter({ id, submission }: JobSubmission): Promise<'unfinished' | 'ended' | undefined> {
+    const job = await BullJob.fromId<IngestRecord>(this.#ingest, id);
+    if (job === undefined) return undefined;
+    const { data } = job;
+    const { tenant } = this.record;
+    const isOther = tenant !== undefined && data.tenant !== undefined && data.tenant !== tenant;
+    const stores = data.purpose === 'ingest' || data.purpose === 'copy';
+    if (isOther || !stores || data.submission !== submission) return 'ended';
+    return isFinished(data.state) ? 'ended' : 'unfinished';
   }
 
   /** Nothing writes under the job's sequence any more; but a verification may, where it is `repeatable`. */

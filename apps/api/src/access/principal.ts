@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { EmbedmillError, type Scope, type TenantId } from '@embedmill/jobs';
+import { DEFAULT_TENANT, EmbedmillError, type Scope, type TenantId } from '@embedmill/jobs';
 
 /** Who asks: a key, the subject of a token, or everyone where no keys are set. */
 export interface Principal {
@@ -72,4 +72,13 @@ export function requireScope(scope: Scope, why: string): void {
 /** Whose something is, for those who see several tenants'; a key that is bound to one knows it. */
 export function namedTenant(tenant: TenantId): { tenant?: TenantId } {
   return currentPrincipal().tenant === undefined ? { tenant } : {};
+}
+
+/** The tenant that is asked of the store. A request that names none asks for its own; `default` is what none is called. */
+export function ownTenant(asked: TenantId | undefined): TenantId | undefined {
+  const { tenant, name } = currentPrincipal();
+  if (tenant === undefined || asked === tenant) return asked;
+  if (asked === undefined || asked === DEFAULT_TENANT) return tenant;
+  const message = `${name} is bound to the tenant ${JSON.stringify(tenant)}, but the request names ${JSON.stringify(asked)}; leave the tenant out`;
+  throw new EmbedmillError('forbidden', message);
 }

@@ -93,6 +93,11 @@ const document = fc.record(
   { id: fc.constantFrom(...ids), text: fc.constant('an own text'), tenant: tenants },
   { requiredKeys: ['id', 'text'] },
 );
+const deletion = fc.oneof(
+  fc.record({ ids: fc.constantFrom(['d1'], OTHER_IDS), tenant: tenants, dryRun: fc.boolean() }),
+  fc.record({ filter, tenant: tenants, dryRun: fc.constant(true) }),
+  fc.record({ filter: condition, tenant: tenants }),
+);
 const documents = fc.array(document, { minLength: 1, maxLength: 3 });
 
 /** Requests to all routes, most of them nearly right. */
@@ -133,6 +138,7 @@ export function requestShapes({ routes, jobs, points, idempotencyKeys }: Known):
     if (url.endsWith('/search')) return search;
     if (url.endsWith('/recommend')) return recommend;
     if (url.endsWith('/near-duplicates')) return nearDuplicates;
+    if (url.endsWith('/documents/delete')) return deletion;
     if (url.endsWith('/jobs')) return fc.oneof(ndjson, fc.record({ documents }));
     if (url === '/rerank') return fc.constant(TEI_RERANKING);
     if (url.endsWith('/rerank')) return fc.constant(COHERE_RERANKING);
@@ -219,6 +225,9 @@ export function exampleShapes(jobs: { own: string; spent: string }): [route: str
     example('POST /api/v1/jobs/:id/retry', `/api/v1/jobs/${jobs.own}/retry`),
     example('POST /api/v1/jobs/:id/verify', `/api/v1/jobs/${jobs.own}/verify`),
     example('DELETE /api/v1/jobs/:id', `/api/v1/jobs/${jobs.spent}`),
+    example('POST /api/v1/collections/:name/documents/delete', `${collection}/documents/delete`, {
+      ids: ['alpha-0'],
+    }),
     example('DELETE /api/v1/collections/:name/documents/:id', `${collection}/documents/alpha-0`),
   ];
 }
@@ -233,4 +242,4 @@ export const WITHOUT_EXAMPLE: readonly string[] = [
 ];
 
 const isSubmission = ({ method, url }: { method: string; url: string }) =>
-  method === 'POST' && url.endsWith('/jobs');
+  method === 'POST' && (url.endsWith('/jobs') || url.endsWith('/documents/delete'));

@@ -1,17 +1,15 @@
 import {
-  DEFAULT_TENANT,
   EmbedmillError,
   type CollectionName,
   type Job,
   type JobId,
-  type TenantId,
 } from '@embedmill/jobs';
 import type { DocumentKey, VectorStore } from '@embedmill/vector-store';
 import { parseRecord, type UsageEntry } from '@embedmill/queue';
 import { FairTurns } from '../fair-turns.ts';
 import type { ApiParts } from '../parts.ts';
 import { clientSignal } from '../request-life.ts';
-import { currentCollection, currentPrincipal, EVERYONE, type Principal } from './principal.ts';
+import { currentCollection, currentPrincipal, EVERYONE, ownTenant, type Principal } from './principal.ts';
 import type { QueryUsage } from './query-usage.ts';
 import type { Quotas } from './quotas.ts';
 
@@ -240,15 +238,6 @@ function seesCollection(name: string): boolean {
 function seen(name: CollectionName): CollectionName {
   if (seesCollection(name)) return name;
   throw new EmbedmillError('collection_not_found', `there is no collection ${JSON.stringify(name)}`);
-}
-
-/** The tenant that is asked of the store. A request that names none asks for its own; `default` is what none is called. */
-function ownTenant(asked: TenantId | undefined): TenantId | undefined {
-  const { tenant, name } = currentPrincipal();
-  if (tenant === undefined || asked === tenant) return asked;
-  if (asked === undefined || asked === DEFAULT_TENANT) return tenant;
-  const message = `${name} is bound to the tenant ${JSON.stringify(tenant)}, but the request names ${JSON.stringify(asked)}; leave the tenant out`;
-  throw new EmbedmillError('forbidden', message);
 }
 
 function ownKey({ tenant, id }: DocumentKey): DocumentKey {

@@ -7,7 +7,8 @@ import { requireCollection } from '../collection.ts';
 import type { ApiParts } from '../parts.ts';
 import { problemResponses, validateButBody } from '../problem.ts';
 import { FORM_PARTS } from '../file-form.ts';
-import { emptyBody, idFor, submissionSchema, type Submission } from '../submission.ts';
+import { emptyBody, idFor, type Submission } from '../submission.ts';
+import { submissionSchema } from '../submission-body.ts';
 import {
   checkUploadHeaders,
   FORM_TYPE,

@@ -1,0 +1,35 @@
+import { setTimeout } from 'node:timers/promises';
+import type { IngestHandle, IngestRecord } from '@embedmill/queue';
+import type { Spool } from '@embedmill/sources';
+
+/**
+ * What a deletion of documents that are looked for in the store has to wait for. Of documents that are named it does not
+ * matter who is first: their tombstones keep older writes away. But what an older job has not written yet is not found,
+ * and would stay. So these deletions look once the jobs have ended that were accepted before theirs. No job waits for a
+ * later one, so that none waits forever.
+ */
+export function isDeletionByFilter({ purpose, source }: Pick<IngestRecord, 'purpose' | 'source'>): boolean {
+  return purpose === 'ingest' && source.kind === 'collection';
+}
+
+/** Resolves once they have ended: to false when the job was cancelled meanwhile. Rejects with the signal's reason. */
+export async function olderJobsEnded(
+  handle: IngestHandle,
+  { spool, pollMs }: { spool: Pick<Spool, 'readRecord'>; pollMs: number },
+  signal: AbortSignal,
+): Promise<boolean> {
+  let older = await handle.olderJobs();
+  for (;;) {
+    const left: typeof older = [];
+    for (const writer of older) {
+      const state = await handle.stateOfWriter(writer);
+      // What the queue has lost is given back from the spool.
+      const isLost = state === undefined && (await spool.readRecord(writer.id, 'unfinished')) !== undefined;
+      if (state === 'unfinished' || isLost) left.push(writer);
+    }
+    older = left;
+    if (older.length === 0) return true;
+    if (await handle.isCancelled()) return false;
+    await setTimeout(pollMs, undefined, { signal });
+  }
+}

@@ -1,0 +1,101 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import {
+  DEFAULT_TENANT,
+  documentSchema,
+  filterSchema,
+  prioritySchema,
+  webhookSchema,
+  type CollectionName,
+  type DocumentId,
+  type TenantId,
+} from '@embedmill/jobs';
+import { ownTenant, requireScope } from '../access/principal.ts';
+import { requireCollection } from '../collection.ts';
+import type { ApiParts } from '../parts.ts';
+import { problemResponses } from '../problem.ts';
+import { clientSignal } from '../request-life.ts';
+import { countSelected } from '../stored-documents.ts';
+import type { Deletion, Submission } from '../submission.ts';
+import { idempotencyHeaders } from '../upload.ts';
+import { jobView, located } from './jobs.ts';
+
+const MOST_IDS = 10_000;
+/** Documents that are looked up at once. */
+const LOOKED_UP = 1000;
+
+const bodySchema = z
+  .strictObject({
+    ids: z
+      .array(documentSchema.shape.id)
+      .min(1)
+      .max(MOST_IDS)
+      .optional()
+      .meta({ description: `Of these documents; more of them as lines {"id": …, "deleted": true} of a job.` }),
+    filter: filterSchema.optional().meta({ description: 'Of the documents that satisfy it.' }),
+    tenant: z.string().min(1).max(128).optional().meta({
+      description: 'Whose documents; by ids those of `default` where it is not said, by a filter those of all.',
+    }),
+    dryRun: z.boolean().default(false).meta({ description: 'Only count what would be deleted.' }),
+    priority: prioritySchema.optional().meta({ description: 'As of other jobs.' }),
+    webhook: webhookSchema.optional().meta({ description: 'Whom to tell of the job’s end.' }),
+  })
+  .refine(({ ids, filter }) => (ids === undefined) !== (filter === undefined), 'give ids or a filter');
+
+/** What a dry run answers. */
+const countSchema = z.strictObject({
+  documents: z.int().nonnegative().meta({ description: 'How many of these are stored now.' }),
+});
+
+/** Documents deleted by ids or by a filter, as a job. */
+export function deletionRoutes({ store }: ApiParts, submission: Submission): FastifyPluginAsyncZod {
+  return async (server) => {
+    server.post(
+      '/collections/:name/documents/delete',
+      {
+        config: { access: 'submit' },
+        schema: {
+          ...{ tags: ['documents'], summary: 'Delete documents, by ids or by a filter' },
+          params: z.object({ name: z.string() }),
+          headers: idempotencyHeaders,
+          body: bodySchema,
+          response: {
+            202: jobView.describe('The job that deletes them.'),
+            200: z
+              .union([countSchema, jobView])
+              .describe('Of a dry run the count; else the job that this Idempotency-Key stands for.'),
+            ...problemResponses,
+          },
+        },
+      },
+      async (request, reply) => {
+        const collection = await requireCollection(store, request.params.name);
+        const { dryRun, tenant: named, ...rest } = request.body;
+        const deletion: Deletion = { ...rest, tenant: ownTenant(named as TenantId | undefined) };
+        const name = collection.name as CollectionName;
+        if (dryRun) {
+          requireScope('search', 'counting what is stored');
+          return reply.send({ documents: await countOf(name, deletion) });
+        }
+        const { filter, tenant } = deletion;
+        // A filter that the store refuses is the request's fault, not the job's.
+        if (filter !== undefined) await store.scanPoints(name, { filter, tenant, limit: 1 });
+        const { job, created } = await submission.delete(collection, request, deletion);
+        return located(reply, job)
+          .code(created ? 202 : 200)
+          .send(job);
+      },
+    );
+  };
+
+  async function countOf(name: CollectionName, { ids, filter, tenant }: Deletion): Promise<number> {
+    if (ids === undefined) return countSelected(store, name, { filter, tenant }, clientSignal());
+    const keys = [...new Set(ids)].map((id) => ({ id: id as DocumentId, tenant: tenant ?? DEFAULT_TENANT }));
+    let documents = 0;
+    for (let start = 0; start < keys.length; start += LOOKED_UP) {
+      const found = await store.findDocuments(name, keys.slice(start, start + LOOKED_UP));
+      documents += found.filter((one) => one?.state === 'stored').length;
+    }
+    return documents;
+  }
+}

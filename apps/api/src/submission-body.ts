@@ -1,0 +1,99 @@
+import { z } from 'zod';
+import {
+  documentSchema,
+  EmbedmillError,
+  maxFailuresSchema,
+  METADATA_BYTES,
+  parseDocument,
+  prioritySchema,
+  readingSchema,
+  sourceFormatSchema,
+  webhookSchema,
+  type Collection,
+  type ErrorDetail,
+} from '@embedmill/jobs';
+import { currentPrincipal } from './access/principal.ts';
+import { MOST_PLACES } from './file-form.ts';
+import { MAX_INLINE_DOCUMENTS } from './upload.ts';
+
+/** A document in a request: checked one by one afterwards, so that each fault gets its document's number. */
+const inlineDocument = z
+  .unknown()
+  .meta({ ...z.toJSONSchema(documentSchema, { io: 'input' }), $schema: undefined });
+
+/** A job in JSON: a few documents, or where the server finds many. */
+export const submissionSchema = z
+  .strictObject({
+    documents: z
+      .array(inlineDocument)
+      .min(1)
+      .optional()
+      .meta({ description: `The documents, ${MAX_INLINE_DOCUMENTS} and 256 KiB at most.` }),
+    source: z
+      .strictObject({
+        path: z.string().min(1).optional().meta({ description: 'A file that the server may read.' }),
+        url: z
+          .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
+          .max(8192)
+          .optional()
+          .meta({ description: 'Where the server fetches it from.' }),
+        s3: z
+          .string()
+          .regex(/^s3:\/\//, 'must be s3://bucket/key')
+          .optional()
+          .meta({ description: 'An object, `s3://bucket/key`, that the server may read.' }),
+        files: z.array(z.string().min(1).max(8192)).min(1).max(MOST_PLACES).optional().meta({
+          description:
+            'Many files as one job: http and https URLs, `s3://bucket/key`, all objects below `s3://bucket/prefix/`, paths of files, and of folders with all that is below. In folders and below prefixes, hidden files and those whose names do not say their format are passed over. What is said of columns, delimiter and so on is for all of them; of documents with the same id, the one in the file that is last in the order of names wins.',
+        }),
+        format: sourceFormatSchema.optional().meta({
+          description:
+            'By default what the name ends in (.ndjson, .jsonl, .csv, .tsv, .parquet; .gz behind it for gzip), or what the URL says; else NDJSON.',
+        }),
+        ...readingSchema.shape,
+      })
+      .refine(
+        ({ path, url, s3, files }) => [path, url, s3, files].filter((one) => one !== undefined).length === 1,
+        'give a path, a url, an s3 or files',
+      )
+      .optional(),
+    priority: prioritySchema.optional().meta({
+      description: 'Before which of its tenant’s jobs it comes; `normal` by default.',
+    }),
+    maxFailures: maxFailuresSchema.optional(),
+    webhook: webhookSchema.optional().meta({ description: 'Whom to tell of the job’s end.' }),
+  })
+  .refine(
+    ({ documents, source }) => (documents === undefined) !== (source === undefined),
+    'give documents or a source',
+  );
+
+/**
+ * A request's documents as lines of a source. Errors: those of the first that is none, with the details of all; `field` is
+ * where they stand in the request.
+ */
+export function documentLines(
+  field: string,
+  documents: readonly unknown[],
+  collection: Collection,
+  metadataBytes = METADATA_BYTES,
+): string[] {
+  const { tenant } = currentPrincipal();
+  const parsed = documents.map((value) =>
+    parseDocument(value, collection.profile, tenant, { metadataBytes }),
+  );
+  const details = parsed.flatMap((parse, index): ErrorDetail[] => {
+    if (parse.ok) return [];
+    const found =
+      parse.error.details.length > 0 ? parse.error.details : [{ path: '', message: parse.error.message }];
+    return found.map(({ path, message }) => ({
+      path: [field, index, path].filter((part) => part !== '').join('/'),
+      message,
+    }));
+  });
+  const wrong = parsed.find((parse) => !parse.ok);
+  if (wrong === undefined) return documents.map((value) => JSON.stringify(value));
+  const bad = parsed.filter((parse) => !parse.ok).length;
+  const message = `${bad} of ${documents.length} ${field} are not valid, so nothing was accepted; first ${details[0]?.path}: ${wrong.error.message}`;
+  throw new EmbedmillError(wrong.error.code, message, { details });
+}

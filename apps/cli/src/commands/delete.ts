@@ -1,0 +1,107 @@
+import { createReadStream } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
+import type { Command } from 'commander';
+import type { Job } from '@embedmill/jobs';
+import type { DeletionRequest } from '../client.ts';
+import type { CommandHost, Context } from '../command-host.ts';
+import { CommandError, EXIT, usageError, type ExitCode } from '../exit.ts';
+import { filterOf } from '../filter-option.ts';
+import { waitForJob } from '../job-report.ts';
+import { grouped } from '../text.ts';
+import { submitDocuments } from '../upload.ts';
+
+interface DeleteOptions {
+  ids?: string;
+  filter?: string;
+  tenant?: string;
+  dryRun?: boolean;
+}
+
+/** As many ids as the server takes at once. */
+const AT_ONCE = 10_000;
+
+export function addDelete(program: Command, host: CommandHost): void {
+  program
+    .command('delete')
+    .description('delete documents, by ids or by a filter')
+    .argument('<collection>')
+    .argument('[id...]', 'which documents')
+    .option('--ids <file>', 'a file of ids, one a line; "-" reads them from standard input')
+    .option('--filter <json>', 'those that satisfy it, as searches take it')
+    .option('--tenant <name>', 'whose documents')
+    .option('--dry-run', 'only count what would be deleted')
+    .action((collection: string, ids: string[], options: DeleteOptions) =>
+      host.run((context) => deleteDocuments(context, collection, ids, options)),
+    );
+}
+
+async function deleteDocuments(
+  context: Context,
+  collection: string,
+  ids: string[],
+  { ids: file, filter, tenant, dryRun = false }: DeleteOptions,
+): Promise<ExitCode> {
+  const ways = [ids.length > 0, file !== undefined, filter !== undefined].filter(Boolean).length;
+  if (ways !== 1) throw usageError('name ids, a file of them with --ids, or a --filter');
+  const { terminal } = context;
+  const client = context.client();
+  const requests = (): AsyncIterable<DeletionRequest> | DeletionRequest[] => {
+    if (filter !== undefined) return [{ filter: filterOf(filter), tenant }];
+    return inRequests(file === undefined ? Readable.from(ids) : idsOf(file), tenant);
+  };
+  if (dryRun) {
+    let documents = 0;
+    for await (const request of requests()) documents += await client.countDeletions(collection, request);
+    if (terminal.json) terminal.printJson({ documents });
+    terminal.print(`${grouped(documents)} documents would be deleted`);
+    return EXIT.ok;
+  }
+  const job = file === undefined ? await one() : await many(file);
+  terminal.note(`job ${job.id}`);
+  return waitForJob(context, client, job.id);
+
+  async function one(): Promise<Job> {
+    for await (const request of requests()) return client.deleteDocuments(collection, request);
+    throw usageError('there are no ids');
+  }
+
+  /** Of a file, which may have any number of ids, each becomes a line of a job. */
+  async function many(path: string): Promise<Job> {
+    const open = (): Readable => Readable.from(tombstones(path, tenant));
+    const source = { open, size: undefined, repeatable: path !== '-' };
+    return submitDocuments(client, collection, source, { signal: context.interruption.signal });
+  }
+}
+
+async function* inRequests(
+  ids: AsyncIterable<string>,
+  tenant: string | undefined,
+): AsyncGenerator<DeletionRequest> {
+  let some: string[] = [];
+  for await (const id of ids) {
+    some.push(id);
+    if (some.length < AT_ONCE) continue;
+    yield { ids: some, tenant };
+    some = [];
+  }
+  if (some.length > 0) yield { ids: some, tenant };
+}
+
+async function* tombstones(path: string, tenant: string | undefined): AsyncGenerator<string> {
+  for await (const id of idsOf(path)) yield `${JSON.stringify({ id, tenant, deleted: true })}\n`;
+}
+
+async function* idsOf(path: string): AsyncGenerator<string> {
+  const input = path === '-' ? process.stdin : createReadStream(path);
+  try {
+    for await (const line of createInterface({ input, crlfDelay: Infinity })) {
+      const id = line.trim();
+      if (id !== '') yield id;
+    }
+  } catch (error) {
+    throw new CommandError(`${path} cannot be read: ${(error as Error).message}`, undefined, {
+      cause: error,
+    });
+  }
+}
