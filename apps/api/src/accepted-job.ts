@@ -46,7 +46,11 @@ export async function acceptJob(
 }
 
 /** Removes what a submission left that no job was made of. */
-async function withdraw({ id, source }: NewJob, kept: boolean, { queue, spool }: AcceptingParts): Promise<void> {
+async function withdraw(
+  { id, source }: NewJob,
+  kept: boolean,
+  { queue, spool }: AcceptingParts,
+): Promise<void> {
   if (kept) {
     const record = await queue.getSubmission(id);
     if (record === undefined || isFinished(record.state)) await spool.forgetRecord(id);

@@ -184,9 +184,7 @@ export class Submission {
     const encoding = encodingOfNamed(named, said);
     const { sourceFolder: folder, s3Sources, s3: objects } = this.#readable();
     const found =
-      s3 === undefined
-        ? await openLocalSource(path, folder)
-        : await openS3Source(s3, s3Sources, objects);
+      s3 === undefined ? await openLocalSource(path, folder) : await openS3Source(s3, s3Sources, objects);
     const read = encoding === undefined ? found : ({ kind: 'encoded', source: found, encoding } as const);
     return this.#submit(s3 === undefined ? 'path' : 's3', { ...job, source: read, label: s3 ?? path });
   }

@@ -1,9 +1,4 @@
-import {
-  EmbedmillError,
-  type CollectionName,
-  type Job,
-  type JobId,
-} from '@embedmill/jobs';
+import { EmbedmillError, type CollectionName, type Job, type JobId } from '@embedmill/jobs';
 import type { DocumentKey, VectorStore } from '@embedmill/vector-store';
 import { parseRecord, type UsageEntry } from '@embedmill/queue';
 import { FairTurns } from '../fair-turns.ts';

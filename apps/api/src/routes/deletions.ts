@@ -31,10 +31,13 @@ const bodySchema = z
       .min(1)
       .max(MOST_IDS)
       .optional()
-      .meta({ description: `Of these documents; more of them as lines {"id": …, "deleted": true} of a job.` }),
+      .meta({
+        description: `Of these documents; more of them as lines {"id": …, "deleted": true} of a job.`,
+      }),
     filter: filterSchema.optional().meta({ description: 'Of the documents that satisfy it.' }),
     tenant: z.string().min(1).max(128).optional().meta({
-      description: 'Whose documents; by ids those of `default` where it is not said, by a filter those of all.',
+      description:
+        'Whose documents; by ids those of `default` where it is not said, by a filter those of all.',
     }),
     dryRun: z.boolean().default(false).meta({ description: 'Only count what would be deleted.' }),
     priority: prioritySchema.optional().meta({ description: 'As of other jobs.' }),

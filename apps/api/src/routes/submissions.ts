@@ -34,12 +34,9 @@ const form = z.strictObject({
     .array(z.string().meta({ format: 'binary' }))
     .optional()
     .meta({ description: 'Files of one job, each with its name, which says its format.' }),
-  [FORM_PARTS.place]: z
-    .array(z.string())
-    .optional()
-    .meta({
-      description: 'As an entry of `source.files` in JSON: what the server reads itself, beside them.',
-    }),
+  [FORM_PARTS.place]: z.array(z.string()).optional().meta({
+    description: 'As an entry of `source.files` in JSON: what the server reads itself, beside them.',
+  }),
 });
 
 /** `POST /collections/:name/jobs`, the one route that takes bodies of any size; it parses them in its own way. */
