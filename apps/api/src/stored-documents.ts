@@ -1,5 +1,5 @@
 import type { CollectionName, Filter, PointId, TenantId } from '@embedmill/jobs';
-import type { DocumentKey, PointPayload, VectorStore } from '@embedmill/vector-store';
+import type { DocumentKey, DocumentScan, PointPayload, VectorStore } from '@embedmill/vector-store';
 
 const PAGE = 1000;
 
@@ -17,29 +17,28 @@ export interface StoredSelection {
 export async function countSelected(
   store: VectorStore,
   collection: CollectionName,
-  { filter, tenant }: Pick<StoredSelection, 'filter' | 'tenant'>,
+  selection: Pick<StoredSelection, 'filter' | 'tenant'>,
   signal: AbortSignal | undefined,
 ): Promise<number> {
   let documents = 0;
-  for await (const payloads of selectedPayloads(store, collection, { filter, tenant }, signal)) {
-    documents += payloads.filter(({ chunk_index }) => chunk_index === 0).length;
-  }
+  for await (const page of documentPages(store, collection, selection, signal)) documents += page.length;
   return documents;
 }
 
-async function* selectedPayloads(
+/** The keys of documents that were written to their end, some at a time. */
+export async function* documentPages(
   store: VectorStore,
   collection: CollectionName,
-  { filter, tenant }: Pick<StoredSelection, 'filter' | 'tenant'>,
+  selection: Pick<DocumentScan, 'filter' | 'tenant' | 'source'>,
   signal: AbortSignal | undefined,
-): AsyncGenerator<PointPayload[]> {
+): AsyncGenerator<DocumentKey[]> {
   let after: PointId | undefined;
   for (;;) {
     signal?.throwIfAborted();
-    const points = await store.scanPoints(collection, { limit: PAGE, after, filter, tenant });
-    yield points.map(({ payload }) => payload);
-    after = points.at(-1)?.id;
-    if (points.length < PAGE || after === undefined) return;
+    const page = await store.scanDocuments(collection, { ...selection, limit: PAGE, after });
+    yield page;
+    after = page.at(-1)?.point;
+    if (page.length < PAGE || after === undefined) return;
   }
 }
 
@@ -54,12 +53,23 @@ export async function* storedDocuments(
   { filter, tenant: only, as }: StoredSelection,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
+  if (as !== 'documents') {
+    for await (const page of documentPages(store, collection, { filter, tenant: only }, signal))
+      yield linesOf(page, as);
+    return;
+  }
   const torn = new Set<string>();
-  for await (const payloads of selectedPayloads(store, collection, { filter, tenant: only }, signal)) {
+  let after: PointId | undefined;
+  for (;;) {
+    signal.throwIfAborted();
+    const points = await store.scanPoints(collection, { limit: PAGE, after, filter, tenant: only });
+    const payloads = points.map(({ payload }) => payload);
     const first = payloads.filter(({ chunk_index }) => chunk_index === 0);
-    const rest = as !== 'documents' ? [] : payloads.filter(({ chunk_index }) => chunk_index > 0);
-    const lines = [...first, ...(await withoutFirst(rest))].map((payload) => lineOf(payload, as));
+    const rest = payloads.filter(({ chunk_index }) => chunk_index > 0);
+    const lines = [...first, ...(await withoutFirst(rest))].map(lineOf);
     yield Buffer.from(lines.join(''));
+    after = points.at(-1)?.id;
+    if (points.length < PAGE || after === undefined) return;
   }
 
   /** Of documents that have no first chunk, one chunk each; none of those that came before. */
@@ -76,7 +86,12 @@ export async function* storedDocuments(
 
 const keyOf = ({ tenant, document_id: id }: PointPayload): DocumentKey => ({ tenant, id });
 
-function lineOf({ document_id: id, tenant, text }: PointPayload, as: StoredSelection['as']): string {
-  if (as === 'tombstones') return `${JSON.stringify({ id, tenant, deleted: true })}\n`;
-  return `${JSON.stringify({ id, tenant, text: as === 'keys' || text === '' ? '-' : text })}\n`;
+function lineOf({ document_id: id, tenant, text }: PointPayload): string {
+  return `${JSON.stringify({ id, tenant, text: text === '' ? '-' : text })}\n`;
+}
+
+/** Keys as lines of a source: with a text that says nothing, or as tombstones. */
+export function linesOf(keys: readonly DocumentKey[], as: 'keys' | 'tombstones'): Buffer {
+  const rest = as === 'keys' ? { text: '-' } : { deleted: true };
+  return Buffer.from(keys.map(({ id, tenant }) => `${JSON.stringify({ id, tenant, ...rest })}\n`).join(''));
 }

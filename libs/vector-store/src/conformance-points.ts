@@ -1,4 +1,5 @@
 import {
+  pointId,
   profileSchema,
   type Collection,
   type CollectionName,
@@ -7,7 +8,15 @@ import {
 } from '@embedmill/jobs';
 import { describe, expect, test } from 'vitest';
 import { documentOf, keyOf, sparse, unit } from './conformance-documents.ts';
-import type { CountedField, DocumentPoints, PointScan, StoredPoint, VectorStore } from './store.ts';
+import type {
+  CountedField,
+  DocumentPoints,
+  DocumentScan,
+  PointScan,
+  ScannedDocument,
+  StoredPoint,
+  VectorStore,
+} from './store.ts';
 
 /** How points are read back, by document and one after another; a part of `conformance`. */
 export function pointConformance(
@@ -151,6 +160,40 @@ export function pointConformance(
       );
       expect(await sorted('tenant')).toEqual(['y 27']);
       expect(await sorted('source')).toEqual(['none 16', "o'mail 4", 'wiki 7']);
+    });
+
+    test('are scanned as documents, by tenant, source and filter, page by page', async () => {
+      const name = await create({ profile: profileSchema.parse({ filterable: { year: 'integer' } }) });
+      const documents = Array.from({ length: 40 }, (_, i) => {
+        const shape = { chunks: 1 + (i % 3), tenant: i % 4 === 0 ? 'x' : 'y', metadata: { year: i } };
+        const document = documentOf(name, `d${i}`, shape);
+        if (i % 2 === 0) for (const { payload } of document.points) payload.source = 'wiki';
+        return document;
+      });
+      await store().replaceDocuments(name, documents);
+      await store().deleteDocuments(name, [keyOf('d2', 'y'), keyOf('d3', 'y')], 2);
+      const scanned = async (scan: Omit<DocumentScan, 'limit' | 'after'>): Promise<string[]> => {
+        const found: ScannedDocument[] = [];
+        for (;;) {
+          const after = found.at(-1)?.point;
+          const page = await store().scanDocuments(name, { ...scan, limit: 7, after });
+          found.push(...page);
+          if (page.length < 7) break;
+        }
+        const points = found.map(({ point }) => point);
+        expect(points).toEqual(points.toSorted());
+        expect(points).toEqual(found.map(({ tenant, id }) => pointId(tenant, name, id, 0)));
+        return found.map(({ id }) => id as string).toSorted();
+      };
+      const ids = (is: (i: number) => boolean) =>
+        documents.flatMap(({ id }, i) => (is(i) && i !== 2 && i !== 3 ? (id as string) : [])).toSorted();
+      expect(await scanned({})).toEqual(ids(() => true));
+      expect(await scanned({ source: 'wiki' })).toEqual(ids((i) => i % 2 === 0));
+      expect(await scanned({ source: null })).toEqual(ids((i) => i % 2 === 1));
+      expect(await scanned({ source: 'none' })).toEqual([]);
+      expect(await scanned({ tenant: 'x' as TenantId, source: 'wiki' })).toEqual(ids((i) => i % 4 === 0));
+      const filter = { field: 'year', lt: 10 };
+      expect(await scanned({ filter, tenant: 'y' as TenantId })).toEqual(ids((i) => i < 10 && i % 4 > 0));
     });
 
     test('of an empty collection are none', async () => {

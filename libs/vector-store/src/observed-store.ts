@@ -15,6 +15,7 @@ const OPERATIONS = {
   termFactors: 'search',
   getPoints: 'read',
   scanPoints: 'read',
+  scanDocuments: 'read',
   countPoints: 'read',
   countLacking: 'read',
   countDocuments: 'read',

@@ -172,6 +172,16 @@ export interface PointScan extends PointSelection {
   after?: PointId | undefined;
 }
 
+export interface DocumentScan extends PointScan {
+  /** Only documents of this source; null: those of none. Of all by default. */
+  source?: string | null | undefined;
+}
+
+/** A document that is there, and its chunk 0. */
+export interface ScannedDocument extends DocumentKey {
+  point: PointId;
+}
+
 /**
  * Writes of whole documents, in the order of their sequences, in whatever order they come: of a document, that of the
  * greatest sequence is what remains. One that is overtaken (another of a greater sequence had its say on the document)
@@ -286,6 +296,11 @@ export interface VectorStore extends DocumentWrites {
    * while the pages are read may be in them or not.
    */
   scanPoints(name: CollectionName, scan: PointScan): Promise<StoredPoint[]>;
+  /**
+   * As `scanPoints`, of documents that are written to their end, by their chunks 0: `limit` counts documents, and `after` is
+   * a `point`. No vectors are read.
+   */
+  scanDocuments(name: CollectionName, scan: DocumentScan): Promise<ScannedDocument[]>;
   /**
    * Adds a vector named `collection.other` to points that are there and have none: one that was written with its point
    * is newer. Points that are not there are left out. Safe to repeat. Where `collection.other` is not the `vector` that the

@@ -42,6 +42,7 @@ function calls(): [string, () => Promise<unknown>][] {
     ['search', () => store.search(NAME, { vector, limit: 1, offset: 0 })],
     ['getPoints', () => store.getPoints(NAME, [])],
     ['scanPoints', () => store.scanPoints(NAME, { limit: 1 })],
+    ['scanDocuments', () => store.scanDocuments(NAME, { limit: 1 })],
     ['addVectors', () => store.addVectors(NAME, [])],
     ['termFactors', () => store.termFactors(NAME, 'bm25', new Uint32Array())],
     ['submit', () => queue.submit({ collection: definition } as never)],

@@ -82,6 +82,8 @@ function storeView(store: VectorStore, reads: FairTurns): VectorStore {
     getPoints: async (name, keys) => read(() => store.getPoints(seen(name), keys.map(ownKey))),
     scanPoints: async (name, scan) =>
       read(() => store.scanPoints(seen(name), { ...scan, tenant: ownTenant(scan.tenant) })),
+    scanDocuments: async (name, scan) =>
+      read(() => store.scanDocuments(seen(name), { ...scan, tenant: ownTenant(scan.tenant) })),
     addVectors: async () => refuseWrite(),
     termFactors: async (name, scheme, terms) => read(() => store.termFactors(seen(name), scheme, terms)),
     ping: () => store.ping(),

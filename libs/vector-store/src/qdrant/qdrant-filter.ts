@@ -153,6 +153,11 @@ export function headFilter(tenant: TenantId | undefined): { must: QdrantConditio
   return { must: tenant === undefined ? [head] : [matches('tenant', tenant), head] };
 }
 
+/** Of documents those of a source; null: those of none. */
+export function ofSource(source: string | null): QdrantCondition {
+  return source === null ? { is_empty: { key: 'source' } } : matches('source', source);
+}
+
 /** Points that have no vector of this name. */
 export function withoutVector(name: string): QdrantFilter {
   return { must_not: [{ has_vector: name }] };

@@ -10,8 +10,8 @@ export const POINTS_AT_ONCE = 256;
 
 export interface ScrollPage {
   limit: number;
-  with_payload: true;
-  with_vector: string[];
+  with_payload: true | string[];
+  with_vector: false | string[];
   offset?: Schemas['ExtendedPointId'];
   filter?: QdrantFilter;
 }
@@ -30,17 +30,34 @@ export async function* pointPages(
   limit: number,
 ): AsyncGenerator<StoredPoint[]> {
   const names = [...denseVectors(collection).map((vector) => vector.name), ...sparseSchemes(collection)];
+  const wanted = { filter, with_payload: true as const, with_vector: names };
+  for await (const page of recordPages(scroll, wanted, after, { limit, atOnce: POINTS_AT_ONCE })) {
+    yield page.map((point) => storedPoint(collection, point));
+  }
+}
+
+/** What `wanted` says of the points that satisfy its filter, as `pointPages`; at most `atOnce` an answer. */
+export async function* recordPages(
+  scroll: (page: ScrollPage) => Promise<Schemas['ScrollResult']>,
+  {
+    filter,
+    with_payload,
+    with_vector,
+  }: Pick<ScrollPage, 'with_payload' | 'with_vector'> & { filter: QdrantFilter | undefined },
+  after: PointId | undefined,
+  { limit, atOnce }: { limit: number; atOnce: number },
+): AsyncGenerator<Schemas['Record'][]> {
   let offset: Schemas['ExtendedPointId'] | null | undefined = after;
   do {
     const found = await scroll({
       // One more than wanted: Qdrant begins with the one before, where it is there.
-      limit: Math.min(limit + 1, POINTS_AT_ONCE),
-      with_payload: true,
-      with_vector: names,
+      limit: Math.min(limit + 1, atOnce),
+      with_payload,
+      with_vector,
       ...(offset === undefined ? {} : { offset }),
       ...(filter === undefined ? {} : { filter }),
     });
-    yield found.points.filter(({ id }) => id !== after).map((point) => storedPoint(collection, point));
+    yield found.points.filter(({ id }) => id !== after);
     offset = found.next_page_offset as Schemas['ExtendedPointId'] | null | undefined;
   } while (offset !== null && offset !== undefined);
 }

@@ -21,8 +21,11 @@ import type {
   DocumentCount,
   DocumentKey,
   DocumentPoints,
+  DocumentScan,
   DocumentVersion,
+  PointPayload,
   PointScan,
+  ScannedDocument,
   ScoredPoint,
   StoredPoint,
   VectorAddition,
@@ -41,8 +44,11 @@ import {
 } from './qdrant-collection.ts';
 import {
   byTenant,
+  headFilter,
   isExact,
   ofDocuments,
+  ofSource,
+  qdrantCondition,
   searchFilter,
   shown,
   withoutVector,
@@ -55,10 +61,12 @@ import { QdrantConnection } from './qdrant-connection.ts';
 import { QdrantDocuments } from './qdrant-documents.ts';
 import { QdrantSearch } from './qdrant-search.ts';
 import { updateDefinition } from './qdrant-update.ts';
-import { pointPages, POINTS_AT_ONCE, type ScrollPage } from './qdrant-scroll.ts';
+import { pointPages, POINTS_AT_ONCE, recordPages, type ScrollPage } from './qdrant-scroll.ts';
 
 /** Definitions that are read at once. */
 const LOOKS_AT_ONCE = 3;
+/** Documents an answer that are read without their vectors. */
+const DOCUMENTS_AT_ONCE = 1000;
 
 /**
  * The vector store in a Qdrant server. Any number of processes use it at once; `ordered-writes.ts` says how those that
@@ -269,6 +277,34 @@ export class QdrantStore implements VectorStore {
       if (points.length >= limit) break;
     }
     return points.slice(0, limit);
+  }
+
+  async scanDocuments(
+    name: CollectionName,
+    { limit, after, filter, tenant, source }: DocumentScan,
+  ): Promise<ScannedDocument[]> {
+    const collection = await this.#connection.collection(name);
+    const condition = filter && conditionOf(filter, collection.profile.filterable);
+    const checked = condition === undefined || isExact(condition) ? undefined : condition;
+    const { must } = headFilter(tenant);
+    if (condition !== undefined) must.push(qdrantCondition(condition));
+    if (source !== undefined) must.push(ofSource(source));
+    const scroll = (page: ScrollPage) => this.#connection.send(name, (client) => client.scroll(name, page));
+    const wanted = {
+      filter: shown({ must }),
+      with_payload: checked === undefined ? ['document_id', 'tenant'] : (true as const),
+      with_vector: false as const,
+    };
+    const documents: ScannedDocument[] = [];
+    for await (const page of recordPages(scroll, wanted, after, { limit, atOnce: DOCUMENTS_AT_ONCE })) {
+      for (const { id, payload } of page) {
+        const { document_id, tenant: its } = payload as unknown as PointPayload;
+        if (checked !== undefined && !satisfies(checked, payload as unknown as PointPayload)) continue;
+        documents.push({ point: id as PointId, tenant: its, id: document_id });
+      }
+      if (documents.length >= limit) break;
+    }
+    return documents.slice(0, limit);
   }
 
   async addVectors(name: CollectionName, vectors: VectorAddition[], meant?: DenseVector): Promise<void> {

@@ -52,6 +52,7 @@ export function connectStore(
     search: (name, search) => call('search', name, search),
     getPoints: (name, documents) => points('getPoints', name, documents),
     scanPoints: (name, scan) => points('scanPoints', name, scan),
+    scanDocuments: (name, scan) => call('scanDocuments', name, scan),
     addVectors: async (name, vectors, vector) => {
       await client.call('addVectors', [name, packAdditions(vectors), vector]);
     },

@@ -24,6 +24,7 @@ export const METHODS = [
   'search',
   'getPoints',
   'scanPoints',
+  'scanDocuments',
   'addVectors',
   'termFactors',
   'ping',

@@ -1,6 +1,6 @@
 import type { PointId, TenantId } from '@embedmill/jobs';
 import { satisfies, type Condition } from '../condition.ts';
-import type { PointScan, StoredPoint } from '../store.ts';
+import type { DocumentScan, PointPayload, PointScan, ScannedDocument, StoredPoint } from '../store.ts';
 import { PointOrder } from './point-order.ts';
 import { readPayloads, readPoints, type Tables } from './point-reader.ts';
 import type { ZvecTable } from './zvec-table.ts';
@@ -34,7 +34,35 @@ export class PointScanner {
     { limit, after, tenant }: PointScan,
     condition: Condition | undefined,
   ): Promise<StoredPoint[]> {
-    const page: StoredPoint[] = [];
+    return this.#page(order, { limit, after }, async (ids) =>
+      readPoints(tables, await selected(tables.current, ids, tenant, condition)),
+    );
+  }
+
+  async documents(
+    order: PointOrder,
+    table: ZvecTable,
+    { limit, after, tenant, source }: DocumentScan,
+    condition: Condition | undefined,
+  ): Promise<ScannedDocument[]> {
+    return this.#page(order, { limit, after }, async (ids) => {
+      const payloads = await readPayloads(table, ids);
+      return ids.flatMap((point) => {
+        const payload = payloads.get(point);
+        if (payload?.chunk_index !== 0 || !isSelected(payload, tenant, condition)) return [];
+        if (source !== undefined && (payload.source ?? null) !== source) return [];
+        return { point, tenant: payload.tenant, id: payload.document_id };
+      });
+    });
+  }
+
+  /** So many of what is read by the ids of an order, which ends with them. */
+  async #page<T>(
+    order: PointOrder,
+    { limit, after }: Pick<PointScan, 'limit' | 'after'>,
+    read: (ids: readonly PointId[]) => Promise<T[]>,
+  ): Promise<T[]> {
+    const page: T[] = [];
     for (let last = after; ;) {
       const ids = order.after(last, Math.min(limit, POINTS_AT_ONCE));
       last = ids.at(-1);
@@ -42,8 +70,8 @@ export class PointScanner {
         if (this.#order === order) this.#order = undefined;
         return page;
       }
-      for (const point of await readPoints(tables, await selected(tables.current, ids, tenant, condition))) {
-        page.push(point);
+      for (const one of await read(ids)) {
+        page.push(one);
         if (page.length === limit) return page;
       }
     }
@@ -61,10 +89,15 @@ async function selected(
   const payloads = await readPayloads(table, ids);
   return ids.filter((id) => {
     const payload = payloads.get(id);
-    return (
-      payload !== undefined &&
-      (tenant === undefined || payload.tenant === tenant) &&
-      (condition === undefined || satisfies(condition, payload))
-    );
+    return payload !== undefined && isSelected(payload, tenant, condition);
   });
+}
+
+function isSelected(
+  payload: PointPayload,
+  tenant: TenantId | undefined,
+  condition: Condition | undefined,
+): boolean {
+  if (tenant !== undefined && payload.tenant !== tenant) return false;
+  return condition === undefined || satisfies(condition, payload);
 }

@@ -27,9 +27,11 @@ import type {
   DocumentCount,
   DocumentKey,
   DocumentPoints,
+  DocumentScan,
   DocumentVersion,
   FoundDocument,
   PointScan,
+  ScannedDocument,
   ScoredPoint,
   StoredPoint,
   VectorAddition,
@@ -45,6 +47,7 @@ import { DocumentCounts } from './document-counts.ts';
 import { DocumentWrites } from './document-writes.ts';
 import { inTurn, type Zvec } from './native.ts';
 import { readDocuments, type Tables } from './point-reader.ts';
+import type { PointOrder } from './point-order.ts';
 import { PointScanner } from './point-scanner.ts';
 import { Tombstones } from './tombstones.ts';
 import { denseLook, searchTable, sparseLook } from './table-search.ts';
@@ -247,13 +250,22 @@ export class ZvecCollection {
 
   scan(scan: PointScan): Promise<StoredPoint[]> {
     const condition = scan.filter && conditionOf(scan.filter, this.#definition.profile.filterable);
-    const page = async () => {
-      const order =
-        this.#scanner.orderFor(scan) ??
-        (await this.#write(() => this.#scanner.takeOrder(this.#tablesNow.current)));
-      return this.#scanner.page(order, this.#tablesNow, scan, condition);
-    };
+    const page = async () => this.#scanner.page(await this.#orderFor(scan), this.#tablesNow, scan, condition);
     return this.#running.track(page());
+  }
+
+  scanDocuments(scan: DocumentScan): Promise<ScannedDocument[]> {
+    const condition = scan.filter && conditionOf(scan.filter, this.#definition.profile.filterable);
+    const page = async () =>
+      this.#scanner.documents(await this.#orderFor(scan), this.#tablesNow.current, scan, condition);
+    return this.#running.track(page());
+  }
+
+  async #orderFor(scan: PointScan): Promise<PointOrder> {
+    return (
+      this.#scanner.orderFor(scan) ??
+      (await this.#write(() => this.#scanner.takeOrder(this.#tablesNow.current)))
+    );
   }
 
   addVectors(vectors: VectorAddition[], vector?: DenseVector): Promise<void> {

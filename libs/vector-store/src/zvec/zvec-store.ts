@@ -18,9 +18,11 @@ import type {
   DocumentCount,
   DocumentKey,
   DocumentPoints,
+  DocumentScan,
   DocumentVersion,
   FoundDocument,
   PointScan,
+  ScannedDocument,
   ScoredPoint,
   StoredPoint,
   VectorAddition,
@@ -224,6 +226,10 @@ class ZvecStore implements VectorStore {
 
   async scanPoints(name: CollectionName, scan: PointScan): Promise<StoredPoint[]> {
     return this.#collection(name).scan(scan);
+  }
+
+  async scanDocuments(name: CollectionName, scan: DocumentScan): Promise<ScannedDocument[]> {
+    return this.#collection(name).scanDocuments(scan);
   }
 
   async addVectors(name: CollectionName, vectors: VectorAddition[], vector?: DenseVector): Promise<void> {
