@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { profileSchema } from '@embedmill/jobs';
 import { resolveModel, type ResolvedModel } from '@embedmill/models';
-import { openQdrantStore, openZvecStore } from '@embedmill/vector-store';
+import { openQdrantStore, openZvecStore, type QdrantReport } from '@embedmill/vector-store';
 import { Client } from './client.ts';
 import type { Context } from './command-host.ts';
 import { socketPath } from './data-folder.ts';
@@ -120,7 +120,7 @@ async function store({ config, environment }: Settings): Promise<string> {
     });
     try {
       await qdrant.ping();
-      return qdrant.description;
+      return described(qdrant.description, await qdrant.report());
     } finally {
       await qdrant.close();
     }
@@ -130,10 +130,15 @@ async function store({ config, environment }: Settings): Promise<string> {
     const zvec = await openZvecStore(folder);
     await zvec.ping();
     await zvec.close();
-    return 'zvec loads here';
+    return 'zvec loads here; its vectors are float32 whatever the storage';
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+function described(where: string, { version, collections, remarks }: QdrantReport): string {
+  const found = `${where}, version ${version ?? 'not told'}, ${collections} collections`;
+  return [found, ...remarks].join('; ');
 }
 
 /** A setting that is wrong is a check that fails. */

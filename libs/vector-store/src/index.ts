@@ -28,6 +28,7 @@ export { deleteInBoth } from './twin.ts';
 export { misfitAt } from './condition.ts';
 export { openStore, type StoreOptions } from './open-store.ts';
 export { openQdrantStore, type QdrantOptions } from './qdrant/open-qdrant-store.ts';
+export type { QdrantReport } from './qdrant/qdrant-report.ts';
 export { connectStore, type ConnectOptions } from './socket/connect-store.ts';
 export { serveStore, type StoreHost } from './socket/serve-store.ts';
 export { openZvecStore } from './zvec/zvec-store.ts';

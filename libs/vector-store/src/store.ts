@@ -273,12 +273,12 @@ export interface VectorStore extends DocumentWrites {
    * Errors: `collection_not_found`, `collection_exists` where a collection has that name.
    */
   moveAlias(name: CollectionName, collection: CollectionName | null): Promise<void>;
-  /** All of them, or those of one tenant. */
+  /** All of them, or those of one tenant; exact, but where a Qdrant collection was told to allow no exact counts. */
   countPoints(name: CollectionName, tenant?: TenantId): Promise<number>;
   /** Points that have no dense vector of this name; exact. */
   countLacking(name: CollectionName, vector: DenseName): Promise<number>;
 
-  /** Documents by what stands in a field of their payloads; exact. A document counts where its chunk 0 is stored. */
+  /** Documents by what stands in a field of their payloads; as exact as `countPoints`. A document counts where its chunk 0 is stored. */
   countDocuments(name: CollectionName, by: CountedField, tenant?: TenantId): Promise<DocumentCount[]>;
 
   /** What is known of each document, in the order asked; undefined of those that nobody had a say on. */

@@ -1,47 +1,19 @@
-import { hash } from 'node:crypto';
-import { DEFAULTS } from './fake-defaults.ts';
+import { FakeConfig, type CollectionBody, type CollectionPatch, type VectorConfig } from './fake-config.ts';
 import { passes, valuesAtPath, type FakeFilter, type FakePoint } from './fake-filter.ts';
+import { nearest, shardOf, type QueryBody } from './fake-query.ts';
 import {
-  asFloat32,
-  dot,
+  isMulti,
   isSparse,
-  normalised,
-  sparseDot,
-  withIdf,
+  isTakenForSparse,
+  kept,
   type FakeSparse,
   type FakeVector,
 } from './fake-vectors.ts';
-
-export interface VectorParams {
-  size: number;
-  distance: 'Cosine';
-}
-
-export interface CollectionBody {
-  vectors: Record<string, VectorParams>;
-  sparse_vectors?: Record<string, SparseParams>;
-  quantization_config?: unknown;
-  metadata?: unknown;
-}
-
-interface SparseParams {
-  modifier?: 'idf';
-}
 
 interface PointBody {
   id: string | number;
   vector: Record<string, FakeVector>;
   payload?: Record<string, unknown>;
-}
-
-interface QueryBody {
-  query: FakeVector;
-  using: string;
-  limit: number;
-  offset?: number;
-  filter?: FakeFilter;
-  with_payload?: boolean | string[];
-  with_vector?: boolean | string[];
 }
 
 interface ScrollBody {
@@ -66,6 +38,7 @@ interface SetPayloadBody {
 
 interface FacetBody {
   key: string;
+  exact?: boolean;
   limit?: number;
   filter?: FakeFilter;
 }
@@ -75,55 +48,72 @@ interface UpdateVectorsBody {
   update_filter?: FakeFilter;
 }
 
-type VectorConfig = { dense: VectorParams } | { sparse: SparseParams };
+interface CountBody {
+  exact?: boolean;
+  filter?: FakeFilter;
+}
+
+/** One of a batch of operations, by its name. */
+interface Operation {
+  upsert?: UpsertBody;
+  delete?: { filter: FakeFilter };
+  overwrite_payload?: SetPayloadBody;
+}
+
+/** What is wrong with a request, in Qdrant's words. */
+export interface Refusal {
+  status: 400 | 422;
+  error: string;
+}
 
 /** One collection of FakeQdrant: what it holds, and what it answers to the requests that are about it. */
 export class FakeCollection {
-  readonly #vectors: Record<string, VectorParams>;
-  readonly #sparse: Record<string, SparseParams>;
-  readonly #quantization: unknown;
+  readonly #config: FakeConfig;
+  readonly #vacuums: boolean;
+  /** Points that were replaced or deleted, where nothing is vacuumed. */
+  readonly #gone: FakePoint[] = [];
   readonly #points = new Map<string | number, FakePoint>();
   /** By indexed key, what has ever stood there. */
   readonly #values = new Map<string, Set<unknown>>();
   readonly #indexes = new Map<string, string | { type: string }>();
-  #metadata: unknown;
   #operations = 0;
 
-  constructor({ vectors, sparse_vectors, quantization_config, metadata }: CollectionBody) {
-    this.#vectors = { ...vectors };
-    this.#sparse = { ...sparse_vectors };
-    this.#quantization = quantization_config ?? null;
-    this.#metadata = metadata;
+  /** @param vacuums whether what is gone is forgotten at once; in Qdrant it counts in the idf for a while */
+  constructor(body: CollectionBody, vacuums: boolean) {
+    this.#config = new FakeConfig(body);
+    this.#vacuums = vacuums;
   }
 
-  /** What is wrong with a request, in Qdrant's words. */
-  refusal(route: string, name: string, body: unknown): string | undefined {
+  refusal(route: string, name: string, body: unknown): Refusal | undefined {
+    const bad = (error: string | undefined): Refusal | undefined =>
+      error === undefined ? undefined : { status: 400, error };
     switch (route) {
       case 'put /collections/{collection_name}/points':
-      case 'put /collections/{collection_name}/points/vectors':
-        return (body as { points: PointBody[] }).points
-          .map((point) => this.#wrongPoint(point))
-          .find((wrong) => wrong !== undefined);
+      case 'put /collections/{collection_name}/points/vectors': {
+        const { points } = body as { points: PointBody[] };
+        return mistaken(points) ?? bad(first(points.map((point) => this.#wrongPoint(point))));
+      }
       case 'put /collections/{collection_name}/vectors/{vector_name}': {
-        const there = this.#vectors[name];
+        const there = this.#config.vectors[name];
         if (there === undefined || !('dense' in (body as VectorConfig))) return undefined;
-        const { size } = (body as { dense: VectorParams }).dense;
-        return size === there.size ? undefined : `Wrong input: Vector ${name} already exists`;
+        const { size } = (body as { dense: { size: number } }).dense;
+        return size === there.size ? undefined : bad(`Wrong input: Vector ${name} already exists`);
       }
+      case 'post /collections/{collection_name}/points/count':
+        return this.#inexact((body as CountBody).exact ?? true);
       case 'post /collections/{collection_name}/facet': {
-        const { key } = body as FacetBody;
-        return this.#indexes.has(key)
-          ? undefined
-          : `Bad request: Index required but not found for "${key}" of one of the following types: [keyword]. Help: Create an index for this key or use a different filter.`;
+        const { key, exact = false } = body as FacetBody;
+        if (this.#indexes.has(key)) return this.#inexact(exact);
+        return bad(
+          `Bad request: Index required but not found for "${key}" of one of the following types: [keyword]. Help: Create an index for this key or use a different filter.`,
+        );
       }
-      case 'post /collections/{collection_name}/points/query': {
-        const { using, query } = body as QueryBody;
-        return this.#wrongVector(using, query, '');
-      }
+      case 'post /collections/{collection_name}/points/query':
+        return bad(this.#wrongQuery(body as QueryBody));
       case 'post /collections/{collection_name}/points/query/batch':
-        return (body as { searches: QueryBody[] }).searches
-          .map(({ using, query }) => this.#wrongVector(using, query, ''))
-          .find((wrong) => wrong !== undefined);
+        return bad(
+          first((body as { searches: QueryBody[] }).searches.map((query) => this.#wrongQuery(query))),
+        );
       default:
         return undefined;
     }
@@ -142,7 +132,7 @@ export class FakeCollection {
       case 'get /collections/{collection_name}':
         return this.#info();
       case 'patch /collections/{collection_name}':
-        this.#metadata = (body as { metadata: unknown }).metadata;
+        this.#config.change(body as CollectionPatch);
         return true;
       case 'put /collections/{collection_name}/index': {
         const { field_name, field_schema } = body as {
@@ -157,39 +147,43 @@ export class FakeCollection {
         this.#upsert(body as UpsertBody);
         return this.#done();
       case 'put /collections/{collection_name}/vectors/{vector_name}': {
-        const config = body as VectorConfig;
-        if ('dense' in config) this.#vectors[name] = config.dense;
-        else this.#sparse[name] = config.sparse;
+        this.#config.addVector(name, body as VectorConfig);
         return this.#done();
       }
       case 'delete /collections/{collection_name}/vectors/{vector_name}':
-        for (const of of [this.#vectors, this.#sparse, ...this.#all().map((point) => point.vectors)]) {
-          Reflect.deleteProperty(of, name);
-        }
+        this.#config.dropVector(name);
+        for (const { vectors } of this.#all()) Reflect.deleteProperty(vectors, name);
         return this.#done();
       case 'put /collections/{collection_name}/points/vectors': {
         const { points, update_filter } = body as UpdateVectorsBody;
         for (const { id, vector } of points) {
           const point = this.#points.get(id);
           if (point === undefined || !passes(update_filter, point)) continue;
-          Object.assign(point.vectors, kept(vector));
+          Object.assign(point.vectors, this.#kept(vector));
           point.version = this.#operations;
         }
         return this.#done();
       }
-      case 'post /collections/{collection_name}/points/delete': {
-        for (const { id } of this.#select((body as { filter: FakeFilter }).filter)) this.#points.delete(id);
+      case 'post /collections/{collection_name}/points/delete':
+        this.#delete((body as { filter: FakeFilter }).filter);
         return this.#done();
-      }
+      case 'put /collections/{collection_name}/points/payload':
+        this.#overwritePayload(body as SetPayloadBody);
+        return this.#done();
+      case 'post /collections/{collection_name}/points/batch':
+        return (body as { operations: Operation[] }).operations.map((operation) => {
+          if (operation.upsert !== undefined) this.#upsert(operation.upsert);
+          if (operation.delete !== undefined) this.#delete(operation.delete.filter);
+          if (operation.overwrite_payload !== undefined) this.#overwritePayload(operation.overwrite_payload);
+          return this.#done();
+        });
       case 'post /collections/{collection_name}/points/payload': {
-        const { payload, points, filter } = body as SetPayloadBody;
-        // Where both are given, the ids count.
-        const chosen = points?.map((id) => this.#points.get(id)) ?? this.#select(filter);
-        for (const point of chosen) if (point !== undefined) Object.assign(point.payload, payload);
+        const { payload } = body as SetPayloadBody;
+        for (const point of this.#chosen(body as SetPayloadBody)) Object.assign(point.payload, payload);
         return this.#done();
       }
       case 'post /collections/{collection_name}/points/count':
-        return { count: this.#select((body as { filter?: FakeFilter }).filter).length };
+        return { count: this.#select((body as CountBody).filter).length };
       case 'post /collections/{collection_name}/facet':
         return { hits: this.#facet(body as FacetBody) };
       case 'post /collections/{collection_name}/points': {
@@ -221,34 +215,24 @@ export class FakeCollection {
       .slice(0, limit);
   }
 
-  #query({ query, using, limit, offset = 0, filter, with_payload, with_vector }: QueryBody) {
-    const scoreOf = this.#scorer(using, query);
-    const place = tieOrder(offset + limit);
-    return this.#select(filter)
-      .flatMap((point) => {
-        const score = scoreOf(point.vectors[using]);
-        return score === undefined ? [] : [{ point, score }];
-      })
-      .sort((a, b) => b.score - a.score || (place(a.point) < place(b.point) ? -1 : 1))
-      .slice(offset, offset + limit)
-      .map(({ point, score }) => ({
-        ...shown(point, with_payload, with_vector),
-        version: point.version,
-        score: asFloat32(score),
-      }));
+  #query(body: QueryBody) {
+    const hits = nearest(body, {
+      config: this.#config,
+      selected: this.#select(body.filter),
+      point: (id) => this.#points.get(id),
+      counted: (name, shard) => this.#sparseOf(name, shard),
+    });
+    return hits.map(({ point, score }) => ({
+      ...shown(point, body.with_payload, body.with_vector),
+      version: point.version,
+      score,
+    }));
   }
 
-  #scorer(using: string, query: FakeVector): (vector: FakeVector | undefined) => number | undefined {
-    if (!isSparse(query)) {
-      const wanted = normalised(query);
-      return (vector) => (vector === undefined || isSparse(vector) ? undefined : dot(wanted, vector));
-    }
-    const all = this.#all().flatMap((point) => {
-      const vector = point.vectors[using];
-      return vector !== undefined && isSparse(vector) ? [vector] : [];
-    });
-    const weighted: FakeSparse = this.#sparse[using]?.modifier === 'idf' ? withIdf(query, all) : query;
-    return (vector) => (vector === undefined || !isSparse(vector) ? undefined : sparseDot(weighted, vector));
+  #sparseOf(name: string, shard: number): FakeSparse[] {
+    return [...this.#all(), ...this.#gone].flatMap(({ id, vectors: { [name]: vector } }) =>
+      vector !== undefined && isSparse(vector) && shardOf(id, this.#config.shards) === shard ? [vector] : [],
+    );
   }
 
   #scroll({ limit = 10, offset, filter, with_payload = true, with_vector }: ScrollBody) {
@@ -280,10 +264,41 @@ export class FakeCollection {
       const there = this.#points.get(id);
       if (there === undefined ? update_mode === 'update_only' : update_mode === 'insert_only') continue;
       if (there !== undefined && !passes(update_filter, there)) continue;
-      const point = { id, vectors: kept(vector), payload: payload ?? {}, version: this.#operations };
+      const point = { id, vectors: this.#kept(vector), payload: payload ?? {}, version: this.#operations };
+      if (there !== undefined) this.#forget(there);
       this.#points.set(id, point);
       this.#noteValues(point);
     }
+  }
+
+  #delete(filter: FakeFilter): void {
+    for (const point of this.#select(filter)) {
+      this.#forget(point);
+      this.#points.delete(point.id);
+    }
+  }
+
+  #forget(point: FakePoint): void {
+    if (!this.#vacuums) this.#gone.push(point);
+  }
+
+  #overwritePayload(body: SetPayloadBody): void {
+    for (const point of this.#chosen(body)) {
+      point.payload = body.payload;
+      this.#noteValues(point);
+    }
+  }
+
+  /** Where both ids and a filter are given, the ids count. */
+  #chosen({ points, filter }: SetPayloadBody): FakePoint[] {
+    return points?.flatMap((id) => this.#points.get(id) ?? []) ?? this.#select(filter);
+  }
+
+  #kept(vectors: Record<string, FakeVector>): Record<string, FakeVector> {
+    const { vectors: params } = this.#config;
+    return Object.fromEntries(
+      Object.entries(vectors).map(([name, vector]) => [name, kept(vector, params[name]?.datatype)]),
+    );
   }
 
   #noteValues({ payload }: FakePoint): void {
@@ -298,17 +313,20 @@ export class FakeCollection {
     if (typeof id === 'string' && !/^[0-9a-f-]{36}$/.test(id)) {
       return `Format error in JSON body: value ${id} is not a valid point ID, valid values are either an unsigned integer or a UUID`;
     }
-    return Object.entries(vector)
-      .map(([name, value]) => this.#wrongVector(name, value, ` for vector '${name}'`))
-      .find((wrong) => wrong !== undefined);
+    return first(
+      Object.entries(vector).map(([name, value]) =>
+        this.#config.wrongVector(name, value, ` for vector '${name}'`),
+      ),
+    );
   }
 
-  #wrongVector(name: string, vector: FakeVector, where: string): string | undefined {
-    const size = this.#vectors[name]?.size;
-    const isThere = isSparse(vector) ? name in this.#sparse : size !== undefined;
-    if (!isThere) return `Wrong input: Not existing vector name error: ${name}`;
-    if (isSparse(vector) || size === vector.length) return undefined;
-    return `Wrong input: Vector dimension error: expected dim: ${size}, got ${vector.length}${where}`;
+  #wrongQuery({ query, using }: QueryBody): string | undefined {
+    return typeof query === 'object' ? this.#config.wrongVector(using, query, '') : undefined;
+  }
+
+  #inexact(exact: boolean): Refusal | undefined {
+    if (!exact || this.#config.allowsExact) return undefined;
+    return { status: 400, error: 'Bad request: Exact search disabled!. Help: Set exact=false.' };
   }
 
   #done() {
@@ -330,38 +348,28 @@ export class FakeCollection {
       optimizer_status: 'ok',
       indexed_vectors_count: 0,
       points_count: points.length,
-      segments_count: 2,
-      config: {
-        params: {
-          vectors: this.#vectors,
-          shard_number: 1,
-          replication_factor: 1,
-          write_consistency_factor: 1,
-          on_disk_payload: true,
-          ...(Object.keys(this.#sparse).length === 0 ? {} : { sparse_vectors: this.#sparse }),
-        },
-        ...DEFAULTS,
-        quantization_config: this.#quantization,
-        ...(this.#metadata === undefined ? {} : { metadata: this.#metadata }),
-      },
+      segments_count: 2 * this.#config.shards,
+      config: this.#config.shown(),
       payload_schema: Object.fromEntries(indexes) as Record<string, unknown>,
       update_queue: { length: 0 },
     };
   }
 }
 
-/**
- * Qdrant orders equal scores as its heaps leave them: by how many are looked for, in no way that a client may rely on. Here
- * by a number made of both.
- */
-function tieOrder(top: number): (point: FakePoint) => string {
-  const places = new Map<FakePoint, string>();
-  return (point) => {
-    const place = places.get(point) ?? hash('md5', `${point.id} ${top}`);
-    places.set(point, place);
-    return place;
-  };
+/** Of a vector of several that Qdrant takes for a sparse one. */
+function mistaken(points: PointBody[]): Refusal | undefined {
+  for (const [at, { vector }] of points.entries()) {
+    const wrong = Object.values(vector).find(isTakenForSparse);
+    const [indices = []] = wrong !== undefined && isMulti(wrong) ? wrong : [];
+    if (new Set(indices).size === indices.length) continue;
+    const error = `Validation error in JSON body: [points[${at}].vector.?.indices: Validation error: must be unique [{}]]`;
+    return { status: 422, error };
+  }
+  return undefined;
 }
+
+const first = (errors: (string | undefined)[]): string | undefined =>
+  errors.find((error) => error !== undefined);
 
 function selected(payload: Record<string, unknown>, wanted: boolean | string[] | undefined) {
   if (wanted === undefined || wanted === false) return {};
@@ -377,10 +385,4 @@ function shown(
   const named = withVector === true ? Object.keys(vectors) : withVector || [];
   const vector = Object.fromEntries(Object.entries(vectors).filter(([name]) => named.includes(name)));
   return { id, ...selected(payload, withPayload), ...(withVector ? { vector } : {}) };
-}
-
-function kept(vectors: Record<string, FakeVector>): Record<string, FakeVector> {
-  return Object.fromEntries(
-    Object.entries(vectors).map(([name, vector]) => [name, isSparse(vector) ? vector : normalised(vector)]),
-  );
 }

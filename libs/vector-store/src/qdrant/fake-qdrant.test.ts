@@ -9,16 +9,22 @@ interface Exchange {
   response: { status: number; body: unknown };
 }
 
-/** 1.18: what QdrantStore asks; 1.19: conditional upserts and equal scores, which the recordings of 1.18 lack. */
-const RECORDINGS = ['recordings-1.18.json', 'recordings-1.19.json'].map((file) => ({
-  file,
+/**
+ * 1.18: what QdrantStore asks. 1.19: all of them; one sends more than the description has, which Qdrant passes over.
+ */
+const RECORDINGS = [
+  { file: 'recordings-1.18.json', undescribed: [] },
+  { file: 'recordings-1.19.json', undescribed: ['request put /collections/r/vectors/other'] },
+].map(({ file, undescribed }) => ({
+  ...{ file, undescribed },
   exchanges: readExchanges(join(import.meta.dirname, file)),
 }));
 
-describe.each(RECORDINGS)('the fake Qdrant answers as the recorded one did ($file)', ({ exchanges }) => {
+describe.each(RECORDINGS)('the fake Qdrant answers as the recorded one did ($file)', (recording) => {
+  const { exchanges, undescribed } = recording;
   let fake: FakeQdrant;
   beforeAll(async () => {
-    fake = await startFakeQdrant();
+    fake = await startFakeQdrant({ vacuums: false });
   });
   afterAll(() => fake.close());
 
@@ -39,7 +45,8 @@ describe.each(RECORDINGS)('the fake Qdrant answers as the recorded one did ($fil
 
   test('and none of it contradicts the description of the API', () => {
     expect(fake.requests.length).toBe(exchanges.length);
-    expect(fake.violations).toEqual([]);
+    const others = fake.violations.filter((one) => !undescribed.some((known) => one.startsWith(known)));
+    expect(others).toEqual([]);
   });
 });
 
@@ -123,16 +130,19 @@ function readExchanges(file: string): Exchange[] {
   return JSON.parse(readFileSync(file, 'utf8')) as Exchange[];
 }
 
-/** Of a search: how many hits were asked for, and behind how many. */
+/** Of a search: how many hits were asked for, and behind how many; of a batch, of each. */
 interface Page {
   limit?: number;
   offset?: number;
+  searches?: Page[];
 }
 
 /** Without what differs from run to run: times, counters of operations, what has been indexed so far, the order of equals. */
 function comparable(node: unknown, page: Page = {}): unknown {
   if (Array.isArray(node))
-    return node.every(isScored) ? inOrder(node, page) : node.map((one) => comparable(one));
+    return node.every(isScored)
+      ? inOrder(node, page)
+      : node.map((one, at) => comparable(one, page.searches?.[at]));
   if (typeof node !== 'object' || node === null) return node;
   const varying = ['time', 'version', 'commit', 'operation_id', 'indexed_vectors_count'];
   return Object.fromEntries(

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { FakeCollection, type CollectionBody } from './fake-collection.ts';
+import { FakeCollection } from './fake-collection.ts';
+import type { CollectionBody } from './fake-config.ts';
 import { QdrantApi } from './openapi.ts';
 
 /**
@@ -37,9 +38,16 @@ interface Answer {
   body: unknown;
 }
 
-const VERSION = { title: 'qdrant - vector search engine', version: '1.18.3', commit: 'fake' };
+export interface FakeOptions {
+  version?: string;
+  /** Whether what is deleted is forgotten at once, and counts in no idf. */
+  vacuums?: boolean;
+}
 
-export async function startFakeQdrant(): Promise<FakeQdrant> {
+export async function startFakeQdrant({
+  version = '1.18.3',
+  vacuums = true,
+}: FakeOptions = {}): Promise<FakeQdrant> {
   const api = new QdrantApi();
   const collections = new Map<string, FakeCollection>();
   const aliases = new Map<string, string>();
@@ -66,9 +74,16 @@ export async function startFakeQdrant(): Promise<FakeQdrant> {
       const path = api.pathOf(url.pathname) ?? url.pathname;
       const complain = (what: string) => (error: string) => `${what} ${method} ${url.pathname}: ${error}`;
       const refused = api.requestErrors(path, method, url.searchParams, body);
-      const answer = answerTo({ collections, aliases }, method, path, url.pathname.split('/'), body);
+      const answer = answerTo(
+        { collections, aliases, version, vacuums },
+        method,
+        path,
+        url.pathname.split('/'),
+        body,
+      );
       // A bad id is refused by Qdrant itself, too: that is an answer of its own, not a slip of ours.
-      if (answer.status !== 400) fake.violations.push(...refused.map(complain('request')));
+      if (answer.status !== 400 && answer.status !== 422)
+        fake.violations.push(...refused.map(complain('request')));
       fake.violations.push(
         ...api.answerErrors(path, method, answer.status, answer.body).map(complain('answer to')),
       );
@@ -106,8 +121,13 @@ function changeAliases(
   return ok(true);
 }
 
+interface Served extends Required<FakeOptions> {
+  collections: Map<string, FakeCollection>;
+  aliases: Map<string, string>;
+}
+
 function answerTo(
-  { collections, aliases }: { collections: Map<string, FakeCollection>; aliases: Map<string, string> },
+  { collections, aliases, version, vacuums }: Served,
   method: string,
   path: string,
   [, , name = '', , vector = '']: string[],
@@ -116,7 +136,7 @@ function answerTo(
   const collection = collections.get(aliases.get(name) ?? name);
   switch (`${method} ${path}`) {
     case 'get /':
-      return { status: 200, body: VERSION };
+      return { status: 200, body: { title: 'qdrant - vector search engine', version, commit: 'fake' } };
     case 'get /collections':
       return ok({ collections: [...collections.keys()].map((one) => ({ name: one })) });
     case 'get /aliases':
@@ -127,7 +147,7 @@ function answerTo(
       return ok({ aliases: named([...aliases].filter(([, one]) => one === name)) });
     case 'put /collections/{collection_name}': {
       if (collection !== undefined) return error(409, `Wrong input: Collection \`${name}\` already exists!`);
-      collections.set(name, new FakeCollection(body as CollectionBody));
+      collections.set(name, new FakeCollection(body as CollectionBody, vacuums));
       return ok(true);
     }
     case 'delete /collections/{collection_name}':
@@ -137,7 +157,7 @@ function answerTo(
   if (collection === undefined) return error(404, `Not found: Collection \`${name}\` doesn't exist!`);
   const route = `${method} ${path}`;
   const wrong = collection.refusal(route, vector, body);
-  if (wrong !== undefined) return error(400, wrong);
+  if (wrong !== undefined) return error(wrong.status, wrong.error);
   const missing = collection.missing(route, body);
   return missing === undefined ? ok(collection.answer(route, vector, body)) : error(404, missing);
 }

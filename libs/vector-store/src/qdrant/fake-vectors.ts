@@ -4,24 +4,64 @@ export interface FakeSparse {
   values: number[];
 }
 
-/** Dense ones are normalised, as Qdrant keeps those of cosine distance. */
-export type FakeVector = number[] | FakeSparse;
+/** Dense ones are normalised, as Qdrant keeps those of cosine distance; several of one name are compared one by one. */
+export type FakeVector = number[] | number[][] | FakeSparse;
 
 export function isSparse(vector: FakeVector): vector is FakeSparse {
   return !Array.isArray(vector);
 }
 
-export function normalised(vector: number[]): number[] {
+export function isMulti(vector: FakeVector): vector is number[][] {
+  return Array.isArray(vector) && Array.isArray(vector[0]);
+}
+
+function isDense(vector: FakeVector): vector is number[] {
+  return Array.isArray(vector) && !isMulti(vector);
+}
+
+/** Two lists, the first of whole numbers, are what Qdrant takes for the indices and values of a sparse vector. */
+export function isTakenForSparse(vector: FakeVector): boolean {
+  const [indices, , more] = isMulti(vector) ? vector : [];
+  return indices !== undefined && more === undefined && indices.every((one) => Number.isInteger(one));
+}
+
+/** As it is kept. */
+export function kept(vector: FakeVector, datatype?: 'float16'): FakeVector {
+  if (isMulti(vector)) return vector.map((one) => rounded(normalised(one), datatype));
+  return isDense(vector) ? rounded(normalised(vector), datatype) : vector;
+}
+
+/** A float16 has eleven significant bits. */
+function rounded(vector: number[], datatype: 'float16' | undefined): number[] {
+  if (datatype === undefined) return vector;
+  return vector.map((value) => {
+    if (value === 0) return 0;
+    const step = 2 ** (Math.floor(Math.log2(Math.abs(value))) - 10);
+    return Math.round(value / step) * step;
+  });
+}
+
+function normalised(vector: number[]): number[] {
   const length = Math.sqrt(dot(vector, vector));
   return length === 0 ? vector : vector.map((value) => value / length);
 }
 
-export function dot(a: number[], b: number[]): number {
+function dot(a: number[], b: number[]): number {
   return a.reduce((sum, value, i) => sum + value * (b[i] ?? 0), 0);
 }
 
+/** How near a kept vector is to a query, which has been made what it is kept as; undefined where they have nothing in common. */
+export function nearness(query: FakeVector, vector: FakeVector): number | undefined {
+  if (isSparse(query)) return isSparse(vector) ? sparseDot(query, vector) : undefined;
+  if (isMulti(query)) {
+    if (!isMulti(vector)) return undefined;
+    return query.reduce((sum, one) => sum + Math.max(...vector.map((other) => dot(one, other))), 0);
+  }
+  return isDense(vector) ? dot(query, vector) : undefined;
+}
+
 /** The sum of the products of the terms that both have; undefined where they share none. */
-export function sparseDot(a: FakeSparse, b: FakeSparse): number | undefined {
+function sparseDot(a: FakeSparse, b: FakeSparse): number | undefined {
   const products = a.indices.flatMap((term, at) => {
     const there = b.indices.indexOf(term);
     return there === -1 ? [] : [(a.values[at] ?? 0) * (b.values[there] ?? 0)];
@@ -29,23 +69,22 @@ export function sparseDot(a: FakeSparse, b: FakeSparse): number | undefined {
   return products.length === 0 ? undefined : products.reduce((sum, product) => sum + product, 0);
 }
 
-/**
- * A query with its terms' idf, as Qdrant's `modifier: idf` has it. Of `vectors`, those of the points that are there: Qdrant
- * itself also counts those that are gone but not vacuumed yet.
- */
+/** A query with its terms' idf among these vectors, as Qdrant's `modifier: idf` has it. */
 export function withIdf(query: FakeSparse, vectors: FakeSparse[]): FakeSparse {
   const values = query.indices.map((term, at) => {
     const having = vectors.filter((vector) => vector.indices.includes(term)).length;
-    return (query.values[at] ?? 0) * Math.log(1 + (vectors.length - having + 0.5) / (having + 0.5));
+    const odds = Math.fround((vectors.length - having + 0.5) / (having + 0.5));
+    return (query.values[at] ?? 0) * Math.log(Math.fround(1 + odds));
   });
   return { indices: query.indices, values };
 }
 
 /** The shortest number that means the same float32, which is how Qdrant writes scores. */
 export function asFloat32(value: number): number {
+  const single = Math.fround(value);
   for (let digits = 6; digits < 10; digits++) {
-    const short = Number(value.toPrecision(digits));
-    if (Math.fround(short) === Math.fround(value)) return short;
+    const short = Number(single.toPrecision(digits));
+    if (Math.fround(short) === single) return short;
   }
-  return Math.fround(value);
+  return single;
 }

@@ -1,5 +1,4 @@
 import { EmbedmillError } from '@embedmill/jobs';
-import type { VectorStore } from '../store.ts';
 import { QdrantConnection } from './qdrant-connection.ts';
 import { QdrantStore } from './qdrant-store.ts';
 
@@ -16,7 +15,8 @@ export interface QdrantOptions {
 }
 
 /**
- * The vector store in a Qdrant server (1.16 or later). Nothing is sent yet: `ping` tells whether it answers.
+ * The vector store in a Qdrant server (1.18 or later). Nothing is sent yet: `ping` tells whether it
+ * answers, and has what is needed.
  *
  * @throws EmbedmillError `store_unavailable` when the URL is none.
  */
@@ -26,7 +26,7 @@ export async function openQdrantStore({
   timeout = 30_000,
   searchTimeout = 5000,
   onThrottled,
-}: QdrantOptions): Promise<VectorStore> {
+}: QdrantOptions): Promise<QdrantStore> {
   const { protocol, hostname, pathname, port } = urlParts(url);
   // Loaded here, so that a process that uses the embedded store does without it.
   const { QdrantClient } = await import('@qdrant/js-client-rest');

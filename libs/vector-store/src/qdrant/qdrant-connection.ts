@@ -5,6 +5,7 @@ import { collectionNotFound } from '../collections.ts';
 import { KnownDefinitions } from './known-definitions.ts';
 import { collectionOf } from './qdrant-collection.ts';
 import { request } from './qdrant-request.ts';
+import { assertSufficient } from './qdrant-version.ts';
 
 /** Requests that write, at once. */
 const WRITES_AT_ONCE = 3;
@@ -25,11 +26,30 @@ export class QdrantConnection {
   readonly writes = pLimit(WRITES_AT_ONCE);
   readonly #clients: Clients;
   readonly #onThrottled: (() => void) | undefined;
+  #version: string | undefined;
 
   constructor(clients: Clients, url: string, onThrottled: (() => void) | undefined) {
     this.#clients = clients;
     this.description = `Qdrant, ${url}`;
     this.#onThrottled = onThrottled;
+  }
+
+  /**
+   * The server's version, once it has been found to have what embedmill needs; undefined where a proxy hides it.
+   *
+   * @throws EmbedmillError `store_unavailable`, also where it lacks something.
+   */
+  async version(): Promise<string | undefined> {
+    if (this.#version !== undefined) return this.#version;
+    try {
+      const { version } = await this.send(undefined, (client) => client.versionInfo(), 'prompt');
+      assertSufficient(this.description, version);
+      this.#version = version;
+    } catch (thrown) {
+      const isHidden = thrown instanceof EmbedmillError && thrown.code !== 'store_unavailable';
+      if (!isHidden) throw thrown;
+    }
+    return this.#version;
   }
 
   /** @param name the collection that it is about, if any */

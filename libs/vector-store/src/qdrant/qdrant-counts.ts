@@ -9,9 +9,27 @@ const MOST_VALUES = 100_000;
 /** What counting asks of one collection. */
 export interface CountRequests {
   facet(request: Schemas['FacetRequest']): Promise<Schemas['FacetResponse']>;
-  count(filter: QdrantFilter): Promise<number>;
+  count(request: Schemas['CountRequest']): Promise<Schemas['CountResult']>;
   /** Makes an index of a payload field. */
   index(field: CountedField): Promise<unknown>;
+}
+
+/** Points that satisfy a filter; exact where the collection allows that. */
+export async function countPoints(
+  filter: QdrantFilter,
+  { count }: Pick<CountRequests, 'count'>,
+): Promise<number> {
+  return (await asExactAsMayBe((exact) => count({ exact, filter }))).count;
+}
+
+/** An operator may forbid exact counts (strict mode); an estimate is more than no answer. */
+async function asExactAsMayBe<T>(ask: (exact: boolean) => Promise<T>): Promise<T> {
+  try {
+    return await ask(true);
+  } catch (thrown) {
+    if (thrown instanceof EmbedmillError && thrown.code === 'store_rejected') return ask(false);
+    throw thrown;
+  }
 }
 
 /** Documents by what stands in a field of their heads' payloads; null: those without a value. */
@@ -22,13 +40,13 @@ export async function countByField(
 ): Promise<DocumentCount[]> {
   const filter = shown(headFilter(tenant));
   const { hits } = await withIndex(key, requests, () =>
-    requests.facet({ key, exact: true, limit: MOST_VALUES, filter }),
+    asExactAsMayBe((exact) => requests.facet({ key, exact, limit: MOST_VALUES, filter })),
   );
   const counts = hits
     .map(({ value, count }): DocumentCount => ({ value: String(value), documents: count }))
     // Values that nothing has any more come with a count of 0.
     .filter(({ documents }) => documents > 0);
-  const whole = await requests.count(filter);
+  const whole = await countPoints(filter, requests);
   const without = whole - counts.reduce((sum, { documents }) => sum + documents, 0);
   return without > 0 ? [...counts, { value: null, documents: without }] : counts;
 }

@@ -1,9 +1,9 @@
 import { profileSchema, type Collection, type CollectionName, type TenantId } from '@embedmill/jobs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { absent, documentOf, keyOf, near, stored, unit } from '../conformance-documents.ts';
-import type { VectorStore } from '../store.ts';
 import { startFakeQdrant, type FakeQdrant } from './fake-qdrant.ts';
 import { openQdrantStore } from './open-qdrant-store.ts';
+import type { QdrantStore } from './qdrant-store.ts';
 
 /** How QdrantStore talks to a server, and what it makes of a server that fails: with the fake one. */
 const NAME = 'docs' as CollectionName;
@@ -18,7 +18,7 @@ const COLLECTION: Collection = {
 };
 
 let fake: FakeQdrant;
-let store: VectorStore;
+let store: QdrantStore;
 
 beforeEach(async () => {
   fake = await startFakeQdrant();
@@ -130,19 +130,23 @@ describe('writing to Qdrant', () => {
   });
 
   test('documents of one chunk are written and looked at; those of several are buried before', async () => {
+    // Whether the definition is still what it was written by is asked for with each look, side by side.
+    const looks = /get ,post points|post points,get /g;
     const paths = () =>
-      fake.requests.map(({ method, path }) => `${method} ${path.split('/').slice(3).join('/')}`);
+      fake.requests
+        .map(({ method, path }) => `${method} ${path.split('/').slice(3).join('/')}`)
+        .join()
+        .replaceAll(looks, 'look')
+        .split(',');
     fake.requests.length = 0;
     await store.replaceDocuments(NAME, [documentOf(NAME, 'b'), documentOf(NAME, 'c', { tenant: 'x' })]);
-    // Whether the definition is still what it was written by is asked for with each look.
-    expect(paths()).toEqual(['put points', 'get ', 'post points']);
+    expect(paths()).toEqual(['put points', 'look']);
     fake.requests.length = 0;
     await store.replaceDocuments(NAME, [documentOf(NAME, 'a', { chunks: 2 }), documentOf(NAME, 'd')]);
-    const look = ['get ', 'post points'];
-    expect(paths()).toEqual(['put points', ...look, 'put points', 'put points', ...look]);
+    expect(paths()).toEqual(['put points', 'look', 'put points', 'put points', 'look']);
     fake.requests.length = 0;
     await store.replaceDocuments(NAME, [documentOf(NAME, 'a', { sequence: 2 })]);
-    expect(paths()).toEqual(['put points', ...look, 'post points/delete']);
+    expect(paths()).toEqual(['put points', 'look', 'post points/delete']);
     expect(fake.requests.at(-1)?.body).toEqual({
       filter: {
         must: [
@@ -261,10 +265,48 @@ describe('a Qdrant that fails', () => {
   });
 
   test('and refuses the key fails the ping with store_unavailable, and says why', async () => {
+    // Not of its version: that it tells anybody.
+    await store.ping();
     fake.failures.push({ status: 401, error: 'Must provide an API key' });
     const ping = store.ping();
     await expect(ping).rejects.toMatchObject({ code: 'store_unavailable' });
     await expect(ping).rejects.toThrow(/QDRANT_API_KEY/);
+  });
+});
+
+describe('a Qdrant', () => {
+  test('that is too old fails the ping, with what it lacks', async () => {
+    const old = await startFakeQdrant({ version: '1.16.3' });
+    try {
+      const ping = (await openQdrantStore({ url: old.url })).ping();
+      await expect(ping).rejects.toMatchObject({ code: 'store_unavailable' });
+      await expect(ping).rejects.toThrow(/1\.16\.3.*1\.18 or later.*adding a vector/);
+    } finally {
+      await old.close();
+    }
+  });
+
+  test('is asked for its version once; where a proxy hides it, it is taken to do', async () => {
+    fake.failures.push({ status: 404, error: 'not here' });
+    await store.ping();
+    expect((await store.report()).version).toBe('1.18.3');
+    fake.requests.length = 0;
+    await store.ping();
+    expect(fake.requests.map(({ path }) => path)).toEqual(['/collections']);
+  });
+
+  test('that allows no exact counts of one collection gives estimates of it, and says so in its report', async () => {
+    await store.replaceDocuments(NAME, [documentOf(NAME, 'a', { chunks: 2 }), documentOf(NAME, 'b')]);
+    await store.deleteDocuments(NAME, [keyOf('b')], 2);
+    expect(await store.report()).toEqual({ version: '1.18.3', collections: 1, remarks: [] });
+    const strict = { strict_mode_config: { enabled: true, search_allow_exact: false } };
+    await sendToFake('PATCH', `/collections/${NAME}`, strict);
+    expect(await store.countPoints(NAME)).toBe(2);
+    expect(await store.countDocuments(NAME, 'tenant')).toEqual([{ value: 'default', documents: 1 }]);
+    expect(await store.purgeTombstones(NAME, 3)).toBe(1);
+    // What a vector is deleted for has to be exact.
+    await expect(store.countLacking(NAME, 'dense')).rejects.toMatchObject({ code: 'store_rejected' });
+    expect((await store.report()).remarks).toEqual([expect.stringContaining('estimates')]);
   });
 });
 
@@ -286,7 +328,8 @@ describe('the address of Qdrant', () => {
 
   test('a path in front of the API is kept', async () => {
     const behind = await openQdrantStore({ url: `${fake.url}/vectors/` });
-    fake.failures.push({ status: 404, error: 'not here' });
+    const gone = { status: 404, error: 'not here' };
+    fake.failures.push(gone, gone);
     await behind.ping().catch(() => undefined);
     expect(fake.requests.at(-1)?.path).toBe('/vectors/collections');
   });

@@ -55,10 +55,11 @@ import {
   type QdrantFilter,
 } from './qdrant-filter.ts';
 import { additionBatches } from './qdrant-points.ts';
-import { countByField } from './qdrant-counts.ts';
+import { countByField, countPoints, type CountRequests } from './qdrant-counts.ts';
 import { addToPoints, type VectorUpdate } from './qdrant-additions.ts';
 import { QdrantConnection } from './qdrant-connection.ts';
 import { QdrantDocuments } from './qdrant-documents.ts';
+import { remarksOn, type QdrantReport } from './qdrant-report.ts';
 import { QdrantSearch } from './qdrant-search.ts';
 import { updateDefinition } from './qdrant-update.ts';
 import { pointPages, POINTS_AT_ONCE, recordPages, type ScrollPage } from './qdrant-scroll.ts';
@@ -194,21 +195,12 @@ export class QdrantStore implements VectorStore {
 
   async countPoints(name: CollectionName, tenant?: TenantId): Promise<number> {
     await this.#connection.collection(name);
-    const filter = shown(searchFilter(tenant, undefined));
-    return (await this.#connection.send(name, (client) => client.count(name, { exact: true, filter }))).count;
+    return countPoints(shown(searchFilter(tenant, undefined)), this.#countRequests(name));
   }
 
   async countDocuments(name: CollectionName, by: CountedField, tenant?: TenantId): Promise<DocumentCount[]> {
     await this.#connection.collection(name);
-    return countByField(by, tenant, {
-      facet: (request) => this.#connection.send(name, (client) => client.facet(name, request)),
-      count: async (filter) =>
-        (await this.#connection.send(name, (client) => client.count(name, { exact: true, filter }))).count,
-      index: (field) => {
-        const index = { field_name: field, field_schema: 'keyword' as const, wait: true };
-        return this.#connection.send(name, (client) => client.createPayloadIndex(name, index));
-      },
-    });
+    return countByField(by, tenant, this.#countRequests(name));
   }
 
   async countLacking(name: CollectionName, vector: DenseName): Promise<number> {
@@ -333,8 +325,21 @@ export class QdrantStore implements VectorStore {
     return this.#searches.termFactors(name, scheme, terms);
   }
 
+  /** For `doctor`. Errors: as of `ping`. */
+  async report(): Promise<QdrantReport> {
+    const version = await this.#connection.version();
+    const collections = await this.listCollections();
+    const remarks: string[] = [];
+    for (const collection of collections) {
+      const info = await this.#connection.info(collection.name, 'prompt');
+      if (info !== undefined) remarks.push(...remarksOn(collection, info));
+    }
+    return { version, collections: collections.length, remarks };
+  }
+
   async ping(): Promise<void> {
     try {
+      await this.#connection.version();
       await this.#connection.send(undefined, (client) => client.getCollections(), 'prompt');
     } catch (thrown) {
       const why = thrown instanceof Error ? thrown.message : String(thrown);
@@ -355,6 +360,17 @@ export class QdrantStore implements VectorStore {
     const { name } = collection;
     const scroll = (page: ScrollPage) => this.#connection.send(name, (client) => client.scroll(name, page));
     return pointPages(collection, scroll, filter, after, limit);
+  }
+
+  #countRequests(name: CollectionName): CountRequests {
+    return {
+      facet: (request) => this.#connection.send(name, (client) => client.facet(name, request)),
+      count: (request) => this.#connection.send(name, (client) => client.count(name, request)),
+      index: (field) => {
+        const index = { field_name: field, field_schema: 'keyword' as const, wait: true };
+        return this.#connection.send(name, (client) => client.createPayloadIndex(name, index));
+      },
+    };
   }
 
   async #countLacking(name: CollectionName, vector: DenseName): Promise<number> {

@@ -1,0 +1,27 @@
+import { EmbedmillError } from '@embedmill/jobs';
+
+/** What embedmill needs of Qdrant that not every version has, the oldest first. */
+const NEEDS = [
+  { since: [1, 16], what: 'conditional writes, by which a later submission wins' },
+  { since: [1, 18], what: 'adding a vector to a collection, by which it moves to another model' },
+] as const;
+
+/**
+ * @param where the server, for the message
+ * @param version as the server says it; one that cannot be read is taken to do
+ * @throws EmbedmillError `store_unavailable` where the version lacks something, which the message names.
+ */
+export function assertSufficient(where: string, version: string | undefined): void {
+  const [, major, minor] = /^(\d+)\.(\d+)/.exec(version ?? '') ?? [];
+  if (major === undefined || minor === undefined) return;
+  const isBefore = ([one, two]: readonly [number, number]) =>
+    Number(major) < one || (Number(major) === one && Number(minor) < two);
+  const lacking = NEEDS.filter(({ since }) => isBefore(since));
+  const last = NEEDS.at(-1)?.since.join('.');
+  if (lacking.length === 0) return;
+  const lacks = lacking.map(({ what, since }) => `${what} (${since.join('.')})`).join('; ');
+  throw new EmbedmillError(
+    'store_unavailable',
+    `${where}: version ${version} is too old; embedmill needs Qdrant ${last} or later, for it lacks: ${lacks}`,
+  );
+}
