@@ -8,9 +8,11 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 test('every test that SECURITY.md names is there', async () => {
   const text = readFileSync(new URL('../SECURITY.md', import.meta.url), 'utf8');
-  const named = new Set(Array.from(text.matchAll(/`([\w./-]+\.test\.ts)`/g), ([, path = '']) => path));
+  const named = new Set(
+    Array.from(text.matchAll(/`([\w./-]+\.(?:test|attack)\.ts)`/g), ([, path = '']) => path),
+  );
   expect(named.size).toBeGreaterThan(15);
-  const pattern = '{apps,libs,deploy,test}/**/*.test.ts';
+  const pattern = '{apps,libs,deploy,test}/**/*.{test,attack}.ts';
   const paths = await Array.fromAsync(
     glob(pattern, { cwd: ROOT, exclude: (name) => basename(name) === 'node_modules' }),
   );

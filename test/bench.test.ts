@@ -23,7 +23,7 @@ test('bench measures every row from a calibration of its own, and leaves nothing
   const { code, stdout, stderr } = await runCli(
     [
       ...['bench', '--json', '--data', folder, '--models', 'static-minilm-256'],
-      ...['--corpora', 'mixed', '--repeats', '1', '--seconds', '1'],
+      ...['--corpora', 'mixed', '--repeats', '1', '--seconds', '0.2'],
     ],
     { env: { TMPDIR: temporary } },
   );
@@ -65,7 +65,7 @@ test('a long job says what is in memory until its end', async () => {
 
 test('a calibration is kept, and what workers start with from then on', async () => {
   const { code, stdout } = await runCli([
-    ...['bench', '--calibrate', '--json', '--data', folder, '--repeats', '1', '--seconds', '1'],
+    ...['bench', '--calibrate', '--json', '--data', folder, '--repeats', '1', '--seconds', '0.2'],
   ]);
   expect(code).toBe(0);
   const { calibrations } = JSON.parse(stdout) as {

@@ -6,7 +6,7 @@ import { runLongJob, saveCorpus } from '../bench/long-job.ts';
 import { WHO, type Who } from '../bench/rows.ts';
 import { runScaleOut } from '../bench/scale-out.ts';
 import type { CommandHost } from '../command-host.ts';
-import { integerBetween } from '../option-values.ts';
+import { integerBetween, numberBetween } from '../option-values.ts';
 
 interface BenchOptions {
   models?: string[];
@@ -38,7 +38,7 @@ export function addBench(program: Command, host: CommandHost): void {
     .option('--corpora <names>', corpora.join(', '), someOf(corpora), corpora)
     .option('--who <names>', who.join(', '), someOf(who), who)
     .option('--repeats <number>', 'rounds, of which the median counts', integerBetween(1, 99), 5)
-    .option('--seconds <number>', 'length of a round, for each', integerBetween(1, 600), 8)
+    .option('--seconds <number>', 'length of a round, for each', numberBetween(0.1, 600), 8)
     .option('--calibrate', 'find the fastest file, graph, layout and batch size, and keep them for workers')
     .option(
       '--files <paths>',
