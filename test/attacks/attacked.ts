@@ -54,7 +54,8 @@ export class Attacked {
 
   call(who: Who, method: string, path: string, init: RequestInit = {}): Promise<Response> {
     const headers = { ...this.authorization(who), ...(init.headers as Record<string, string> | undefined) };
-    return fetch(new URL(path, this.url), { ...init, method, headers });
+    // A path of an attack may begin with two slashes, and must not be taken for a host.
+    return fetch(`${this.url}${path}`, { ...init, method, headers });
   }
 
   json(who: Who, method: string, path: string, body: unknown, init: RequestInit = {}): Promise<Response> {
