@@ -13,6 +13,7 @@ import { shortened } from '@embedmill/retrieval';
 import { analyzerOf, bm25Document, bm42Document, topTerms } from '@embedmill/sparse-weighting';
 import type { Chunk, ChunkedDocument } from '@embedmill/tokenization';
 import type { VectorHashes } from '@embedmill/vector-store';
+import { excessOf } from './document-size.ts';
 import { embedPictures, hasPicture, type PictureSources, type SeenPicture } from './document-pictures.ts';
 import type { Outcome } from './encoder.ts';
 import type { ServedModel } from './served-model.ts';
@@ -47,6 +48,8 @@ export interface ShardModels {
   own: ServedModel;
   get: (name: string) => Promise<ServedModel>;
 }
+
+const NO_CHUNKS: ChunkedDocument = { chunks: [], tokens: 0, truncated: false };
 
 /** What BM25 weighs by where nothing was measured, as when a job is older than the measuring. */
 const UNMEASURED_LENGTH = 100;
@@ -92,9 +95,16 @@ export async function embedDocuments(
         picture,
         stored: undefined,
       }));
-      return { chunks: [], tokens: 0, truncated: false, drafts };
+      const error = excessOf(
+        document,
+        drafts.map(() => chunk),
+        collection,
+      );
+      return error === undefined ? { ...NO_CHUNKS, drafts } : { ...NO_CHUNKS, drafts: [], error };
     }
-    const own = chunked.next().value ?? { chunks: [], tokens: 0, truncated: false };
+    const own = chunked.next().value ?? NO_CHUNKS;
+    const error = own.error ?? excessOf(document, own.chunks, collection);
+    if (error !== undefined) return { ...NO_CHUNKS, drafts: [], error };
     const drafts = own.chunks.map((chunk) => ({
       chunk,
       text: withTitle(document, chunk),

@@ -16,6 +16,7 @@ import type { Metrics, Stage } from '@embedmill/metrics';
 import { failShard, type Spool } from '@embedmill/sources';
 import { NO_TRACING, type Tracing } from '@embedmill/tracing';
 import type { DocumentPoints, Point, StoredPoint, VectorStore } from '@embedmill/vector-store';
+import { excessOf } from './document-size.ts';
 import { embedDocuments, type EmbeddedChunk, type ShardModels } from './document-vectors.ts';
 import type { PictureSources } from './document-pictures.ts';
 import { exportShard } from './export.ts';
@@ -198,6 +199,15 @@ async function settleDocuments(
   const ready: (DocumentPoints & { pending: PendingDocument })[] = [];
   for (const pending of same) {
     const points = withPayloadOf(pending, stored.get(pending) ?? [], shard);
+    const excess = excessOf(
+      pending.document,
+      points.map(({ payload }) => payload),
+      shard.collection,
+    );
+    if (excess !== undefined) {
+      reading.fail(pending, excess, 'upsert');
+      continue;
+    }
     const { tenant, id } = pending.document;
     reading.reused += points.length;
     ready.push({ tenant, id, sequence: pending.sequence, points, pending });

@@ -25,8 +25,8 @@ export interface PendingDocument {
   content: string;
   /** Of the submission that it comes from: the shard's, but of a copy. */
   sequence: number;
-  /** Whether another version of it is stored, as far as `sort` was told. */
-  isStored: boolean;
+  /** Chunks of another version of it that is stored, as far as `sort` was told. */
+  storedChunks: number;
 }
 
 /** A document that is stored as the shard has it. */
@@ -104,7 +104,7 @@ export class ShardReading {
               line,
               ...reading.#versionOf(document),
               sequence: shard.sequence,
-              isStored: false,
+              storedChunks: 0,
             });
             break;
           }
@@ -122,7 +122,7 @@ export class ShardReading {
       // A copy brings what others wrote, under sequences of theirs.
       const rival = this.#shard.purpose === 'copy' ? sequence : this.#shard.rival;
       const found = known[n];
-      pending.isStored = found?.state === 'stored';
+      pending.storedChunks = found?.state === 'stored' ? found.chunkCount : 0;
       const isSame = found?.state === 'stored' && found.fingerprint === pending.fingerprint;
       if (isSame && (found.sequence === sequence || found.decided <= sequence)) {
         const { tenant, id } = pending.document;

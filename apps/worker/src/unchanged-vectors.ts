@@ -3,16 +3,24 @@ import type { StoredPoint, VectorStore } from '@embedmill/vector-store';
 import { keyOf } from './document-key.ts';
 import type { PendingDocument } from './shard-reading.ts';
 
+/** Points that are held for it, but for those of one document. */
+const MOST_POINTS = 20_000;
+
 /**
  * The points of those documents that are stored with another fingerprint: some of their vectors, or all of them, may be
- * what the new version needs as well.
+ * what the new version needs as well. Where they are too many to be held, the later documents are embedded anew.
  */
 export async function storedPoints(
   pending: readonly PendingDocument[],
   collection: Collection,
   store: Pick<VectorStore, 'getPoints'>,
 ): Promise<Map<PendingDocument, StoredPoint[]>> {
-  const stored = pending.filter(({ isStored }) => isStored);
+  let left = MOST_POINTS;
+  const stored = pending.filter(({ storedChunks }) => {
+    if (storedChunks === 0 || (storedChunks > left && left < MOST_POINTS)) return false;
+    left -= storedChunks;
+    return true;
+  });
   if (stored.length === 0) return new Map();
   const keys = stored.map(({ document }) => document);
   const points = Map.groupBy(await store.getPoints(collection.name as CollectionName, keys), ({ payload }) =>

@@ -12,7 +12,15 @@ import {
   type DocumentId,
   type JobId,
 } from '@embedmill/jobs';
-import { openZvecStore, type DocumentPoints, type VectorStore } from '@embedmill/vector-store';
+import {
+  connectStore,
+  openQdrantStore,
+  openZvecStore,
+  serveStore,
+  type DocumentPoints,
+  type VectorStore,
+} from '@embedmill/vector-store';
+import { startFakeQdrant } from '@embedmill/vector-store/fake-qdrant';
 import { storeDocuments } from './upsert.ts';
 
 const NAME = 'test' as CollectionName;
@@ -25,6 +33,7 @@ const COLLECTION: Collection = {
 };
 let folder: string;
 let store: VectorStore;
+const closers: (() => Promise<unknown>)[] = [];
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'embedmill-upsert-'));
@@ -32,9 +41,27 @@ beforeEach(async () => {
   await store.createCollection(COLLECTION);
 });
 afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
   await store.close();
   await rm(folder, { recursive: true, force: true });
 });
+
+async function byProcess(): Promise<VectorStore> {
+  const host = await serveStore(store, join(folder, 's.sock'));
+  closers.push(() => host.close());
+  const client = connectStore(join(folder, 's.sock'));
+  closers.push(() => client.close());
+  return client;
+}
+
+async function inQdrant(): Promise<VectorStore> {
+  const qdrant = await startFakeQdrant();
+  closers.push(() => qdrant.close());
+  const into = await openQdrantStore({ url: qdrant.url });
+  closers.push(() => into.close());
+  await into.createCollection(COLLECTION);
+  return into;
+}
 
 function document(name: string, dims = 4): DocumentPoints {
   const id = name as DocumentId;
@@ -75,15 +102,30 @@ async function storing(documents: DocumentPoints[], into = store) {
   return { stored, superseded, refused };
 }
 
-test('documents that the store refuses are named, and their neighbours are stored', async () => {
+test.each([
+  ['zvec', () => Promise.resolve(store)],
+  ['zvec, by the process that has it', byProcess],
+  ['Qdrant', inQdrant],
+])('documents that %s refuses are named, and their neighbours are stored', async (_name, open) => {
+  const into = await open();
   const documents = Array.from({ length: 20 }, (_, n) => document(`d${n}`, n === 3 || n === 17 ? 5 : 4));
-  const { stored, refused } = await storing(documents);
+  const { stored, refused } = await storing(documents, into);
   expect(refused).toEqual([
     ['d3', 'dimension_mismatch'],
     ['d17', 'dimension_mismatch'],
   ]);
   expect(stored).toHaveLength(18);
-  expect(await store.countPoints(NAME)).toBe(18);
+  expect(await into.countPoints(NAME)).toBe(18);
+});
+
+test('a document that no request to Qdrant can hold fails alone', async () => {
+  const into = await inQdrant();
+  const [huge, ...others] = ['a', 'b', 'c'].map((name) => document(name));
+  const [point] = huge!.points;
+  const points = [{ ...point!, payload: { ...point!.payload, text: 'x'.repeat(33e6) } }];
+  const { stored, refused } = await storing([others[0]!, { ...huge!, points }, others[1]!], into);
+  expect(refused).toEqual([['a', 'store_rejected']]);
+  expect(stored).toEqual(['b', 'c']);
 });
 
 test('a collection that is gone is no document’s fault', async () => {

@@ -69,6 +69,7 @@ export const ERRORS = {
   missing_text: { status: 422, retryable: false, title: 'The document has no text' },
   word_too_long: { status: 422, retryable: false, title: 'The text has too long a stretch without a space' },
   empty_text: { status: 422, retryable: false, title: 'The text is empty' },
+  document_too_large: { status: 422, retryable: false, title: 'The document is too large to be stored' },
   metadata_too_large: { status: 422, retryable: false, title: 'The metadata is too large' },
   invalid_vector: { status: 422, retryable: false, title: 'The document’s own vector cannot be stored' },
   unknown_text: { status: 422, retryable: false, title: 'The model knows nothing of the text' },

@@ -4,3 +4,20 @@ export function groups<T>(items: readonly T[], size: number): T[][] {
     items.slice(i * size, (i + 1) * size),
   );
 }
+
+/** Cuts a list into lists that come to at most so many bytes each, but for what is larger alone. */
+export function groupsOfBytes<T>(items: readonly T[], most: number, bytesOf: (item: T) => number): T[][] {
+  const cut: T[][] = [];
+  let room = 0;
+  for (const item of items) {
+    const bytes = bytesOf(item);
+    const last = cut.at(-1);
+    if (last !== undefined && bytes <= room) last.push(item);
+    else {
+      cut.push([item]);
+      room = most;
+    }
+    room -= bytes;
+  }
+  return cut;
+}

@@ -50,6 +50,9 @@ const documentSchema = z
     video: z.string().nullable(),
     metadata: z.record(z.string(), jsonSchema),
     chunks: z.array(chunkSchema),
+    next: z.int().optional().meta({
+      description: 'Where there are more chunks than an answer takes: ask again with this as `from`.',
+    }),
   })
   .meta({ id: 'StoredDocument', description: 'A document, which may be submitted again as it is.' });
 
@@ -80,7 +83,10 @@ export function documentRoutes({ store, queue }: ApiParts, lane: QueryLane): Fas
         schema: {
           ...{ tags, summary: 'One document, with the words of its sparse vectors' },
           params: params.extend({ id: z.string() }),
-          querystring: z.strictObject({ tenant: tenant.default(DEFAULT_TENANT) }),
+          querystring: z.strictObject({
+            tenant: tenant.default(DEFAULT_TENANT),
+            from: z.coerce.number().int().min(0).default(0).meta({ description: 'The first chunk to give.' }),
+          }),
           response: { 200: documentSchema, ...problemResponses },
         },
       },
@@ -95,14 +101,21 @@ export function documentRoutes({ store, queue }: ApiParts, lane: QueryLane): Fas
         }
         const { tenant, title, metadata } = first.payload;
         const share = new LoopShare();
+        const room = new AnswerRoom();
         const chunks: z.infer<typeof chunkSchema>[] = [];
+        let next: number | undefined;
         for (const point of points) {
           await share.step();
           const { chunk_index: index, start, end, text } = point.payload;
+          if (index < request.query.from) continue;
+          if (!room.take(sizeOf({ text }) + sizeOfTerms(point))) {
+            next = index;
+            break;
+          }
           chunks.push({ index, start, end, text, terms: await termsOf(point) });
         }
         const text = joinedText(points.map(({ payload }) => payload));
-        return { id: key.id, tenant, title, text, ...picturesOf(first.payload), metadata, chunks };
+        return { id: key.id, tenant, title, text, ...picturesOf(first.payload), metadata, chunks, next };
 
         async function termsOf(point: StoredPoint) {
           const terms: Record<string, { term: string; weight: number }[]> = {};
@@ -195,6 +208,14 @@ export function documentRoutes({ store, queue }: ApiParts, lane: QueryLane): Fas
       },
     );
   };
+}
+
+/** Characters of a term with its weight, as an answer has it. */
+const CHARACTERS_A_TERM = 48;
+
+function sizeOfTerms({ sparse = {} }: StoredPoint): number {
+  const terms = Object.values(sparse).reduce((sum, vector) => sum + (vector?.indices.length ?? 0), 0);
+  return terms * CHARACTERS_A_TERM;
 }
 
 /** A point's picture as the document named it: a frame's is its video. */

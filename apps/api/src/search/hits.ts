@@ -9,14 +9,14 @@ import {
 } from '@embedmill/jobs';
 import { explainMatch, highlighter, type TermMatch } from '@embedmill/retrieval';
 import { analyzerOf } from '@embedmill/sparse-weighting';
-import type { StoredPoint, VectorStore } from '@embedmill/vector-store';
+import type { SparseVectors, VectorStore } from '@embedmill/vector-store';
 import { namedTenant } from '../access/principal.ts';
 import { AnswerRoom, sizeOf } from '../answer-size.ts';
 import { LoopShare } from '../loop-share.ts';
 import type { QueryLane } from '../query-lane.ts';
 import type { QueryVectors } from './query-vectors.ts';
 import type { Found } from './search.ts';
-import { documentsOf } from './stored.ts';
+import { documentPoints } from './stored.ts';
 import { sparseTerms } from './terms.ts';
 
 interface HitParts {
@@ -91,9 +91,11 @@ async function explanationsOf(
   { store, lane }: HitParts,
 ): Promise<TermShare[][]> {
   const collection = definition.name as CollectionName;
-  const documents = documentsOf(found.map(({ point: { payload } }) => payload));
-  const points = new Map<string, StoredPoint>();
-  for (const point of await store.getPoints(collection, documents)) points.set(point.id, point);
+  const payloads = found.map(({ point: { payload } }) => payload);
+  const wanted = new Set<string>(found.map(({ point: { id } }) => id));
+  const sparse = new Map<string, SparseVectors>();
+  for await (const point of documentPoints(store, collection, payloads))
+    if (wanted.has(point.id) && point.sparse !== undefined) sparse.set(point.id, point.sparse);
 
   const texts = [
     ...questions.flatMap(({ text }) => text ?? []),
@@ -109,7 +111,7 @@ async function explanationsOf(
     for (const query of asked) {
       const factors = await store.termFactors(collection, scheme, query.indices);
       for (const [hit, { point }] of found.entries()) {
-        const document = points.get(point.id)?.sparse?.[scheme];
+        const document = sparse.get(point.id)?.[scheme];
         if (document === undefined) continue;
         for (const match of explainMatch(query, factors, document)) matches.push({ hit, match });
         await share.step();

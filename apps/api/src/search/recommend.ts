@@ -15,12 +15,10 @@ import { LoopShare } from '../loop-share.ts';
 import { checkText, refuseUnknown, vectorAt, type QueryLane } from '../query-lane.ts';
 import { pageOfBlocks, type Block } from './blocks.ts';
 import { firstDepthOf, type Found } from './search.ts';
-import { documentsOf } from './stored.ts';
+import { documentPoints } from './stored.ts';
 
 /** Hits of each example that `best` looks at first. */
 const BEST_DEPTH = 200;
-/** Documents whose points are read at once. */
-const DOCUMENTS_AT_ONCE = 200;
 
 /**
  * The points that are like the positives and unlike the negatives, best first; documents that are examples themselves
@@ -56,18 +54,15 @@ export async function recommendPoints(
   /** What is near any of the positives; of that, what is nearer to a negative comes last. */
   async function best(depth: number): Promise<Block> {
     const lists = await Promise.all(positives.map((values) => nearest(values, depth)));
-    const documents = documentsOf(lists.flat().map(({ payload }) => payload));
+    const payloads = lists.flat().map(({ payload }) => payload);
     const points = new Map(lists.flat().map((point) => [point.id, point]));
     const found: Found[] = [];
     const share = new LoopShare();
-    for (let at = 0; at < documents.length; at += DOCUMENTS_AT_ONCE) {
-      const some = documents.slice(at, at + DOCUMENTS_AT_ONCE);
-      for (const { id, dense } of await store.getPoints(name, some)) {
-        const point = points.get(id);
-        if (point === undefined) continue;
-        found.push({ point, score: likeness(dense, positives, negatives), scores: {} });
-        await share.step();
-      }
+    for await (const { id, dense } of documentPoints(store, name, payloads)) {
+      const point = points.get(id);
+      if (point === undefined) continue;
+      found.push({ point, score: likeness(dense, positives, negatives), scores: {} });
+      await share.step();
     }
     return {
       found: found.toSorted((a, b) => b.score - a.score || (a.point.id < b.point.id ? -1 : 1)),

@@ -12,7 +12,7 @@ import { LoopShare } from '../loop-share.ts';
 import type { QueryLane } from '../query-lane.ts';
 import type { ListName, QueryVectors } from './query-vectors.ts';
 import type { Found } from './search.ts';
-import { documentsOf } from './stored.ts';
+import { documentPoints } from './stored.ts';
 
 /** Words as they are, of any language. */
 const ANALYZER = analyzerOf('none', ANALYSIS_VERSION);
@@ -142,8 +142,11 @@ async function withVectors(
   { name }: Collection,
   store: VectorStore,
 ): Promise<Candidate[]> {
-  const documents = documentsOf(found.map(({ point: { payload } }) => payload));
-  const points = await store.getPoints(name as CollectionName, documents);
-  const vectors = new Map(points.map(({ id, dense }) => [id, dense]));
+  const payloads = found.map(({ point: { payload } }) => payload);
+  const vectors = new Map<string, Float32Array | undefined>(
+    found.map(({ point: { id } }) => [id, undefined]),
+  );
+  for await (const { id, dense } of documentPoints(store, name as CollectionName, payloads))
+    if (vectors.has(id)) vectors.set(id, dense);
   return found.map((one) => ({ ...one, dense: vectors.get(one.point.id) }));
 }

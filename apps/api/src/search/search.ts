@@ -1,6 +1,6 @@
 import type { Collection, CollectionName, Fusion, Rerank, SearchRequest, TenantId } from '@embedmill/jobs';
 import { fuseByRank, fuseByScore } from '@embedmill/retrieval';
-import type { ScoredPoint, VectorStore } from '@embedmill/vector-store';
+import type { PointPayload, ScoredPoint, VectorStore } from '@embedmill/vector-store';
 import { LoopShare } from '../loop-share.ts';
 import type { QueryLane } from '../query-lane.ts';
 import { FIRST_DEPTH, pageOfBlocks } from './blocks.ts';
@@ -64,6 +64,13 @@ function listsOf(
   store: VectorStore,
   depth: number,
 ): Promise<FoundList[]> {
+  // Lists of one search share most of their points, whose payloads may be large.
+  const payloads = new Map<string, PointPayload>();
+  const once = (point: ScoredPoint): ScoredPoint => {
+    const payload = payloads.get(point.id) ?? point.payload;
+    payloads.set(point.id, payload);
+    return { ...point, payload };
+  };
   return Promise.all(
     questions.flatMap(({ weight, vectors }) =>
       vectors.map(async ({ list, ...vector }): Promise<FoundList> => {
@@ -74,7 +81,7 @@ function listsOf(
           filter,
           tenant: tenant as TenantId | undefined,
         });
-        return { name: list, weight, points };
+        return { name: list, weight, points: points.map(once) };
       }),
     ),
   );

@@ -1,9 +1,34 @@
-import type { DocumentKey, PointPayload } from '@embedmill/vector-store';
+import type { CollectionName } from '@embedmill/jobs';
+import type { DocumentKey, PointPayload, StoredPoint, VectorStore } from '@embedmill/vector-store';
 
-/** The documents of some points, each once. */
-export function documentsOf(payloads: readonly PointPayload[]): DocumentKey[] {
-  const keys = new Map(
-    payloads.map(({ tenant, document_id: id }) => [JSON.stringify([tenant, id]), { tenant, id }]),
+/** Chunks whose points are read at once, but for those of one document. */
+const CHUNKS_AT_ONCE = 2000;
+
+/**
+ * The points of all documents that some points belong to, with their vectors. The store reads documents whole, so they come
+ * some at a time, and whoever asks keeps what is wanted of them.
+ */
+export async function* documentPoints(
+  store: VectorStore,
+  collection: CollectionName,
+  payloads: readonly PointPayload[],
+): AsyncGenerator<StoredPoint> {
+  const documents = new Map(
+    payloads.map(({ tenant, document_id: id, chunk_count: chunks }) => [
+      JSON.stringify([tenant, id]),
+      { tenant, id, chunks },
+    ]),
   );
-  return [...keys.values()];
+  let some: DocumentKey[] = [];
+  let chunks = 0;
+  for (const document of documents.values()) {
+    if (some.length > 0 && chunks + document.chunks > CHUNKS_AT_ONCE) {
+      yield* await store.getPoints(collection, some);
+      some = [];
+      chunks = 0;
+    }
+    some.push({ tenant: document.tenant, id: document.id });
+    chunks += document.chunks;
+  }
+  if (some.length > 0) yield* await store.getPoints(collection, some);
 }

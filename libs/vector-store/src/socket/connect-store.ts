@@ -1,10 +1,26 @@
 import { EmbedmillError } from '@embedmill/jobs';
 import { connect, type Socket } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
-import type { DocumentKey, VectorStore } from '../store.ts';
+import { groupsOfBytes } from '../groups.ts';
+import type { DocumentKey, VectorAddition, VectorStore } from '../store.ts';
 import { encodeFrame, FrameReader } from './frames.ts';
-import { checkSocketPath, errorOf, type Method, type Request, type Response } from './messages.ts';
-import { packAdditions, packDocuments, unpackPoints, type PackedPoints } from './packing.ts';
+import {
+  checkSocketPath,
+  errorOf,
+  MESSAGE_BYTES,
+  type Method,
+  type Request,
+  type Response,
+} from './messages.ts';
+import {
+  cutDocuments,
+  packAdditions,
+  packDocuments,
+  unpackHits,
+  unpackPoints,
+  type PackedHits,
+  type PackedPoints,
+} from './packing.ts';
 
 export interface ConnectOptions {
   /** How long a call waits for a store that does not listen (yet, or any more), in milliseconds. */
@@ -26,7 +42,7 @@ export function connectStore(
   const call = <M extends Method>(method: M, ...args: Parameters<VectorStore[M]>) =>
     client.call(method, args) as ReturnType<VectorStore[M]>;
   const points = async (method: Method, ...args: unknown[]) =>
-    unpackPoints((await client.call(method, args)) as PackedPoints);
+    ((await client.callForParts(method, args)) as PackedPoints[]).flatMap(unpackPoints);
   return {
     description: `zvec, by the store process at ${socketPath}`,
     createCollection: (collection) => call('createCollection', collection),
@@ -41,20 +57,29 @@ export function connectStore(
     countLacking: (name, vector) => call('countLacking', name, vector),
     countDocuments: (name, by, tenant) => call('countDocuments', name, by, tenant),
     findDocuments: (name, documents) => call('findDocuments', name, documents),
-    replaceDocuments: async (name, documents, known) =>
-      (await client.call('replaceDocuments', [name, packDocuments(documents), known])) as DocumentKey[],
+    replaceDocuments: async (name, documents, known) => {
+      const overtaken: DocumentKey[] = [];
+      for (const some of documents.length === 0 ? [documents] : cutDocuments(documents, MESSAGE_BYTES)) {
+        const args = [name, packDocuments(some), known];
+        overtaken.push(...((await client.call('replaceDocuments', args)) as DocumentKey[]));
+      }
+      return overtaken;
+    },
     deleteDocuments: (name, documents, sequence, known) =>
       call('deleteDocuments', name, documents, sequence, known),
     confirmDocuments: (name, versions, sequence) => call('confirmDocuments', name, versions, sequence),
     removeOvertaken: (name, documents, sequence) => call('removeOvertaken', name, documents, sequence),
     takeBack: (name, sequence, known) => call('takeBack', name, sequence, known),
     purgeTombstones: (name, below) => call('purgeTombstones', name, below),
-    search: (name, search) => call('search', name, search),
+    search: async (name, search) =>
+      ((await client.callForParts('search', [name, search])) as PackedHits[]).flatMap(unpackHits),
     getPoints: (name, documents) => points('getPoints', name, documents),
     scanPoints: (name, scan) => points('scanPoints', name, scan),
     scanDocuments: (name, scan) => call('scanDocuments', name, scan),
     addVectors: async (name, vectors, vector) => {
-      await client.call('addVectors', [name, packAdditions(vectors), vector]);
+      const bytesOf = ({ values }: VectorAddition): number => values.byteLength;
+      for (const some of groupsOfBytes(vectors, MESSAGE_BYTES, bytesOf))
+        await client.call('addVectors', [name, packAdditions(some), vector]);
     },
     termFactors: (name, scheme, terms) => call('termFactors', name, scheme, terms),
     ping: () => call('ping'),
@@ -63,6 +88,7 @@ export function connectStore(
 }
 
 interface Waiting {
+  parts: unknown[];
   resolve(result: unknown): void;
   reject(error: EmbedmillError): void;
 }
@@ -82,6 +108,17 @@ class Client {
   }
 
   async call(method: Method, args: unknown[]): Promise<unknown> {
+    return this.#ask(method, args, []);
+  }
+
+  /** Asks for what is answered in parts. */
+  async callForParts(method: Method, args: unknown[]): Promise<unknown[]> {
+    const parts: unknown[] = [];
+    await this.#ask(method, args, parts);
+    return parts;
+  }
+
+  async #ask(method: Method, args: unknown[], parts: unknown[]): Promise<unknown> {
     if (this.#closed)
       throw new EmbedmillError('store_unavailable', 'the connection to the store has been closed');
     const id = ++this.#lastId;
@@ -89,7 +126,7 @@ class Client {
     const socket = await this.#connect();
     return new Promise((resolve, reject) => {
       if (socket.destroyed) return reject(this.#lost());
-      this.#waiting.set(id, { resolve, reject });
+      this.#waiting.set(id, { parts, resolve, reject });
       socket.ref();
       socket.write(frame);
     });
@@ -167,6 +204,10 @@ class Client {
 
   #settle(response: Response): void {
     const waiting = this.#waiting.get(response.id);
+    if ('part' in response) {
+      waiting?.parts.push(response.part);
+      return;
+    }
     this.#waiting.delete(response.id);
     if ('error' in response) waiting?.reject(errorOf(response.error));
     else waiting?.resolve(response.result);

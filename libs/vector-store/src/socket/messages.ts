@@ -38,7 +38,12 @@ export interface Request {
   args: unknown[];
 }
 
-export type Response = { id: number; result: unknown } | { id: number; error: ErrorMessage };
+/** What may be long is answered in parts, of a bounded size each, before the result, which is nothing then. */
+export type Response =
+  { id: number; part: unknown } | { id: number; result: unknown } | { id: number; error: ErrorMessage };
+
+/** What a message should come to at most, in bytes: points are sent in several. One document's are in one all the same. */
+export const MESSAGE_BYTES = 8 * 1024 * 1024;
 
 /** An error of the catalogue on its way: what it says, without its cause. */
 export interface ErrorMessage {

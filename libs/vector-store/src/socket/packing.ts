@@ -5,11 +5,13 @@ import {
   type SparseScheme,
   type SparseVector,
 } from '@embedmill/jobs';
+import { groupsOfBytes } from '../groups.ts';
 import type {
   DocumentPoints,
   DocumentVersion,
   Point,
   PointPayload,
+  ScoredPoint,
   StoredPoint,
   VectorAddition,
 } from '../store.ts';
@@ -51,6 +53,55 @@ export interface PackedAdditions {
   /** -1 where there is none. */
   sequences: Float64Array;
   vectors: PackedVectors;
+}
+
+/** What a search found. */
+export interface PackedHits {
+  ids: string;
+  payloads: string;
+  scores: Float64Array;
+}
+
+/** Points with their payloads as text, cut into lists of at most so many bytes. */
+export function cutPoints<P extends Point | StoredPoint>(points: readonly P[], most: number): P[][] {
+  return groupsOfBytes(points.map(withText), most, bytesOf);
+}
+
+/** Documents with their payloads as text, cut into lists of at most so many bytes; none is cut itself. */
+export function cutDocuments(documents: readonly DocumentPoints[], most: number): DocumentPoints[][] {
+  const texts = documents.map((document) => ({ ...document, points: document.points.map(withText) }));
+  return groupsOfBytes(texts, most, ({ points }) => points.reduce((sum, point) => sum + bytesOf(point), 0));
+}
+
+export function cutHits(hits: readonly ScoredPoint[], most: number): PackedHits[] {
+  const texts = hits.map(({ id, score, payload }) => ({ id, score, text: JSON.stringify(payload) }));
+  return groupsOfBytes(texts, most, ({ text }) => text.length).map((some) => ({
+    ids: lines(some.map(({ id }) => id)),
+    payloads: lines(some.map(({ text }) => text)),
+    scores: Float64Array.from(some, ({ score }) => score),
+  }));
+}
+
+export function unpackHits({ ids, payloads, scores }: PackedHits): ScoredPoint[] {
+  const texts = linesOf(payloads);
+  return linesOf(ids).map((id, n) => ({
+    id: id as PointId,
+    score: scores[n] ?? 0,
+    payload: JSON.parse(texts[n] ?? '{}') as PointPayload,
+  }));
+}
+
+function withText<P extends Point | StoredPoint>(point: P): P {
+  const known = 'payloadText' in point ? point.payloadText : undefined;
+  return { ...point, payloadText: known ?? JSON.stringify(point.payload) };
+}
+
+/** Of a point whose payload is there as text. */
+function bytesOf(point: Point | StoredPoint): number {
+  const { dense, other, sparse = {} } = point;
+  const terms = Object.values(sparse).reduce((sum, vector) => sum + (vector?.indices.length ?? 0), 0);
+  const text = 'payloadText' in point ? (point.payloadText ?? '') : '';
+  return text.length + 4 * (dense.length + (other?.length ?? 0)) + 8 * terms;
 }
 
 /** @throws EmbedmillError `store_rejected` for a sparse vector with more ids than weights, or fewer. */

@@ -2,15 +2,26 @@ import { EmbedmillError, type Collection, type CollectionName, type DenseVector 
 import { once } from 'node:events';
 import { lstat, rm } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import type { VectorStore } from '../store.ts';
+import type { StoredPoint, VectorStore } from '../store.ts';
 import { encodeFrame, FrameReader } from './frames.ts';
-import { checkSocketPath, errorMessage, METHODS, type Request, type Response } from './messages.ts';
 import {
+  checkSocketPath,
+  errorMessage,
+  MESSAGE_BYTES,
+  METHODS,
+  type Request,
+  type Response,
+} from './messages.ts';
+import {
+  cutHits,
+  cutPoints,
   packPoints,
   unpackAdditions,
   unpackDocuments,
   type PackedAdditions,
   type PackedDocuments,
+  type PackedHits,
+  type PackedPoints,
 } from './packing.ts';
 
 /** Requests of one connection that run at once; more are not read until one has been answered. */
@@ -107,16 +118,54 @@ class Connection {
     const { id } = request;
     let frame: Buffer;
     try {
-      const result = await call(this.#store, request);
-      frame = encodeFrame({ id, result } satisfies Response);
+      const parts = await partsOf(this.#store, request);
+      if (parts === undefined) {
+        const result = await call(this.#store, request);
+        frame = encodeFrame({ id, result } satisfies Response);
+      } else {
+        for (const part of parts) await this.#send(encodeFrame({ id, part } satisfies Response));
+        frame = encodeFrame({ id, result: undefined } satisfies Response);
+      }
     } catch (thrown) {
       frame = encodeFrame({ id, error: errorMessage(thrown) } satisfies Response);
     }
-    if (this.#socket.destroyed || this.#socket.write(frame)) return;
-    // A client that does not read its answers gets to ask nothing more until it does.
-    this.#socket.pause();
-    this.#socket.once('drain', () => this.#goOn());
+    await this.#send(frame);
   }
+
+  /** A client that does not read its answers gets to ask nothing more until it does. */
+  async #send(frame: Buffer): Promise<void> {
+    if (this.#socket.destroyed || this.#socket.write(frame)) return;
+    this.#socket.pause();
+    await new Promise<void>((resolve) => {
+      const goOn = (): void => {
+        this.#socket.off('drain', goOn).off('close', goOn);
+        resolve();
+      };
+      this.#socket.on('drain', goOn).on('close', goOn);
+    });
+    this.#goOn();
+  }
+}
+
+/** The answer of what may answer at length, part by part; undefined for all else. */
+async function partsOf(
+  store: VectorStore,
+  { method, args }: Request,
+): Promise<Iterable<PackedPoints | PackedHits> | undefined> {
+  switch (method) {
+    case 'search':
+      return cutHits(await store.search(...(args as Parameters<VectorStore['search']>)), MESSAGE_BYTES);
+    case 'getPoints':
+      return packed(await store.getPoints(...(args as Parameters<VectorStore['getPoints']>)));
+    case 'scanPoints':
+      return packed(await store.scanPoints(...(args as Parameters<VectorStore['scanPoints']>)));
+    default:
+      return undefined;
+  }
+}
+
+function* packed(points: readonly StoredPoint[]): Generator<PackedPoints> {
+  for (const some of cutPoints(points, MESSAGE_BYTES)) yield packPoints(some);
 }
 
 async function call(store: VectorStore, { method, args }: Request): Promise<unknown> {
@@ -131,10 +180,6 @@ async function call(store: VectorStore, { method, args }: Request): Promise<unkn
       const [name, vectors, vector] = args as [CollectionName, PackedAdditions, DenseVector | undefined];
       return store.addVectors(name, unpackAdditions(vectors), vector);
     }
-    case 'getPoints':
-      return packPoints(await store.getPoints(...(args as Parameters<VectorStore['getPoints']>)));
-    case 'scanPoints':
-      return packPoints(await store.scanPoints(...(args as Parameters<VectorStore['scanPoints']>)));
     default: {
       const action = store[method] as (...args: unknown[]) => Promise<unknown>;
       return action.apply(store, args);

@@ -7,9 +7,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EmbedmillError, profileSchema, type CollectionName } from '@embedmill/jobs';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { near } from '../conformance-documents.ts';
-import type { ScoredPoint, VectorSearch, VectorStore } from '../store.ts';
+import { documentOf, near } from '../conformance-documents.ts';
+import type { ScoredPoint, StoredPoint, VectorSearch, VectorStore } from '../store.ts';
 import { connectStore } from './connect-store.ts';
+import { encodeFrame, FrameReader } from './frames.ts';
+import type { Response } from './messages.ts';
 import { serveStore, type StoreHost } from './serve-store.ts';
 
 const NAME = 'c' as CollectionName;
@@ -107,6 +109,54 @@ describe('a store behind a socket', () => {
     const counts = await Promise.all(Array.from({ length: 2000 }, () => store.countPoints(NAME)));
     expect(counts.length).toBe(2000);
     expect(most).toBeLessThanOrEqual(64);
+  });
+
+  const MEGABYTE = 1024 * 1024;
+  const large = (id: string, megabytes = 1) =>
+    documentOf(NAME, id, { vectors: [[1, 2]], metadata: { note: 'x'.repeat(megabytes * MEGABYTE) } });
+
+  test('long answers come in messages of a bounded size, and whole', async () => {
+    const points = Array.from({ length: 20 }, (_, n) => large(`d${n}`).points).flat();
+    const hits = points.map(({ id, payload }, n) => ({ id, score: n / 100, payload }));
+    await serve({
+      scanPoints: () => Promise.resolve(points as StoredPoint[]),
+      search: () => Promise.resolve(hits),
+    });
+    const store = client();
+    expect(await store.search(NAME, SEARCH)).toEqual(hits);
+    expect((await store.scanPoints(NAME, { limit: 20 })).map(({ id, payload }) => ({ id, payload }))).toEqual(
+      points.map(({ id, payload }) => ({ id, payload })),
+    );
+    const socket = connect(path);
+    release.push(() => socket.destroy());
+    socket.write(encodeFrame({ id: 1, method: 'scanPoints', args: [NAME, { limit: 20 }] }));
+    const sizes: number[] = [];
+    const received = new FrameReader();
+    for (let ended = false; !ended;) {
+      const [bytes] = (await once(socket, 'data')) as [Buffer];
+      for (const response of received.push(bytes) as Response[]) {
+        sizes.push(encodeFrame(response).length);
+        ended ||= 'result' in response;
+      }
+    }
+    expect(sizes.length).toBeGreaterThan(3);
+    expect(Math.max(...sizes)).toBeLessThan(9 * MEGABYTE);
+  });
+
+  test('long writes go in messages of a bounded size, and what was overtaken in any of them is told', async () => {
+    const writes: number[] = [];
+    await serve({
+      replaceDocuments: (_name, documents) => {
+        writes.push(documents.length);
+        return Promise.resolve(documents.slice(0, 1).map(({ tenant, id }) => ({ tenant, id })));
+      },
+    });
+    const documents = Array.from({ length: 20 }, (_, n) => large(`d${n}`, n === 3 ? 12 : 1));
+    const overtaken = await client().replaceDocuments(NAME, documents);
+    expect(writes.reduce((sum, count) => sum + count, 0)).toBe(20);
+    expect(Math.max(...writes)).toBeLessThanOrEqual(8);
+    expect(overtaken).toHaveLength(writes.length);
+    expect(await client().replaceDocuments(NAME, [])).toEqual([]);
   });
 
   test('closing the host answers what has been asked, and removes the socket', async () => {

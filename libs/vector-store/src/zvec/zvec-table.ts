@@ -15,6 +15,8 @@ import { Running } from './running.ts';
 
 /** Rows a blocking call: a few milliseconds, in which the event loop stands still. */
 const ROWS_AT_ONCE = 64;
+/** And bytes of their texts; one row may have more. */
+const BYTES_AT_ONCE = 4 * 1024 * 1024;
 /** The same of rows without vectors, gone through one after the other. */
 const STEPS_AT_ONCE = 2000;
 /**
@@ -114,8 +116,16 @@ export class ZvecTable {
   }
 
   async upsert<T>(items: T[], rowOf: (item: T) => ZVecDocInput): Promise<void> {
-    for (let from = 0; from < items.length; from += ROWS_AT_ONCE) {
-      const rows = items.slice(from, from + ROWS_AT_ONCE).map(rowOf);
+    for (let from = 0; from < items.length;) {
+      const rows: ZVecDocInput[] = [];
+      let bytes = 0;
+      for (const item of items.slice(from, from + ROWS_AT_ONCE)) {
+        const row = rowOf(item);
+        bytes += bytesOf(row);
+        rows.push(row);
+        if (bytes >= BYTES_AT_ONCE) break;
+      }
+      from += rows.length;
       await this.#attempt(() => this.#native.upsertSync(rows));
       await setImmediate();
     }
@@ -233,6 +243,12 @@ export class ZvecTable {
       throw fromZvec(thrown, this.#where);
     }
   }
+}
+
+function bytesOf({ fields = {} }: ZVecDocInput): number {
+  let bytes = 0;
+  for (const value of Object.values(fields)) if (typeof value === 'string') bytes += value.length;
+  return bytes;
 }
 
 /** Whether the disk has no room for a write of any size; zvec itself only says that it failed. */

@@ -1,0 +1,37 @@
+import { EmbedmillError, type Collection, type Document } from '@embedmill/jobs';
+import type { Chunk } from '@embedmill/tokenization';
+
+const MIB = 1024 * 1024;
+/** What a document's payloads may come to: its text once, title and metadata with each chunk. */
+const MOST_PAYLOAD_BYTES = 64 * MIB;
+/** And its dense vectors. With the payloads, a write of one document has room in any store's largest message. */
+const MOST_VECTOR_BYTES = 128 * MIB;
+/** Of a payload beside these: ids, places, hashes. */
+const BYTES_A_CHUNK = 400;
+
+/** Why a document of these chunks is too large to be stored (`document_too_large`); undefined where it is not. Pure. */
+export function excessOf(
+  { text, title, metadata }: Document,
+  chunks: readonly Pick<Chunk, 'start' | 'end'>[],
+  { dims, other }: Pick<Collection, 'dims' | 'other'>,
+): EmbedmillError | undefined {
+  const count = chunks.length;
+  const characters = chunks.reduce((sum, { start, end }) => sum + end - start, 0);
+  const textBytes = text === '' ? 0 : Buffer.byteLength(text) * (characters / text.length);
+  const metadataBytes = Buffer.byteLength(JSON.stringify(metadata));
+  const payload = textBytes + count * (metadataBytes + Buffer.byteLength(title ?? '') + BYTES_A_CHUNK);
+  if (payload > MOST_PAYLOAD_BYTES) {
+    const message = `its ${count} chunks come to ${megabytes(payload)} in the store, where ${megabytes(MOST_PAYLOAD_BYTES)} are taken, as its metadata (${metadataBytes} bytes) and title are stored with each; make the metadata smaller or the chunks larger, or split the document`;
+    return new EmbedmillError('document_too_large', message);
+  }
+  const vectors = count * 4 * (dims + (other?.dims ?? 0));
+  if (vectors > MOST_VECTOR_BYTES) {
+    const message = `the vectors of its ${count} chunks come to ${megabytes(vectors)}, where ${megabytes(MOST_VECTOR_BYTES)} are taken; make the chunks larger, or split the document`;
+    return new EmbedmillError('document_too_large', message);
+  }
+  return undefined;
+}
+
+function megabytes(bytes: number): string {
+  return `${Math.ceil(bytes / MIB)} MiB`;
+}
