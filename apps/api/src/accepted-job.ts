@@ -10,7 +10,17 @@ export interface Submitted {
 
 /** Where the documents of a job come from, as metrics count it. */
 export type SubmissionKind =
-  'upload' | 'inline' | 'path' | 's3' | 'url' | 'files' | 'retry' | 'verify' | 'collection' | 'deletion';
+  | 'upload'
+  | 'inline'
+  | 'path'
+  | 's3'
+  | 'url'
+  | 'files'
+  | 'retry'
+  | 'verify'
+  | 'collection'
+  | 'deletion'
+  | 'watch';
 
 type AcceptingParts = Pick<ApiParts, 'queue' | 'spool' | 'metrics' | 'log' | 'config'>;
 

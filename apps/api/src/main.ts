@@ -75,7 +75,10 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
   await recover();
   queue.onReturn(() => void recover());
   const webhooks = await WebhookQueue.open(config.queue);
+  const fetching = new GuardedFetch({ allow: config.fetchAllow, ...SOURCE_PACE });
+  const openUrl = fetching.open.bind(fetching);
   const server = await buildServer({
+    openUrl,
     queue,
     allowances,
     webhooks,
@@ -88,7 +91,6 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
     log,
     tracing,
   });
-  const fetching = new GuardedFetch({ allow: config.fetchAllow, ...SOURCE_PACE });
   const delivering = await consumeWebhooks(
     config.queue,
     async (message, signal) => {
@@ -111,7 +113,7 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
     pollMs: POLL_MS,
     weightOf: allowances.weightOf.bind(allowances),
     maxSourceBytes: config.maxUploadBytes,
-    openUrl: fetching.open.bind(fetching),
+    openUrl,
     ...{ spool, threads, store, models, log },
     webhooks: { send: webhooks.send.bind(webhooks), operator: config.webhook },
     hooks: {

@@ -2,7 +2,7 @@ import type { Log } from '@embedmill/logs';
 import type { Queue, WebhookQueue } from '@embedmill/queue';
 import type { Metrics } from '@embedmill/metrics';
 import type { ModelSummary } from '@embedmill/models';
-import type { Spool } from '@embedmill/sources';
+import type { OpenUrl, Spool } from '@embedmill/sources';
 import type { Tracing } from '@embedmill/tracing';
 import type { VectorStore } from '@embedmill/vector-store';
 import type { Allowances } from './access/allowances.ts';
@@ -11,7 +11,14 @@ import type { SourceThreads } from './source-threads.ts';
 
 /** What is done over all tenants’ jobs, by no request. */
 type Uncontrolled =
-  'retainedJobs' | 'remove' | 'takeTurn' | 'onReturn' | 'oldestSequence' | 'countUsage' | 'workAhead';
+  | 'retainedJobs'
+  | 'remove'
+  | 'takeTurn'
+  | 'endTurn'
+  | 'onReturn'
+  | 'oldestSequence'
+  | 'countUsage'
+  | 'workAhead';
 
 /** All that the server works with; main.ts makes the real ones, and closes them. */
 export interface ApiParts {
@@ -31,6 +38,10 @@ export interface ApiParts {
     | 'keepRecord'
     | 'readRecord'
     | 'forgetRecord'
+    | 'keepWatch'
+    | 'readWatch'
+    | 'watches'
+    | 'removeWatch'
   >;
   /** Throws `quota_exhausted` where whoever asks may submit nothing more today. */
   assertQuota?: () => Promise<void>;
@@ -56,7 +67,9 @@ export interface ApiParts {
 
 /** What the server is made of: what requests use, and what it accounts for them with. */
 export interface ServerParts extends ApiParts {
-  queue: ApiParts['queue'] & Pick<Queue, 'countUsage' | 'workAhead'>;
+  queue: ApiParts['queue'] & Pick<Queue, 'countUsage' | 'workAhead' | 'takeTurn' | 'endTurn'>;
+  /** Fetches what watched sources have at URLs. */
+  openUrl: OpenUrl;
   /** Nobody is limited by default. */
   allowances?: Allowances;
 }

@@ -39,9 +39,11 @@ import { operationRoutes } from './routes/operations.ts';
 import { queueRoutes } from './routes/queue.ts';
 import { rerankRoutes } from './routes/rerank.ts';
 import { searchRoutes } from './routes/search.ts';
+import { sourceRoutes } from './routes/sources.ts';
 import { submissionRoutes } from './routes/submissions.ts';
 import { teiRoutes } from './routes/tei.ts';
 import { usageRoutes } from './routes/usage.ts';
+import { SourceWatching } from './source-watching.ts';
 import { Submission } from './submission.ts';
 import { traceRequests } from './request-spans.ts';
 import { receiveBodies } from './upload.ts';
@@ -57,6 +59,8 @@ const MAX_PARAM_LENGTH = 512 * 3 * 3;
 const QUIET = new Set(['/startupz', '/healthz', '/readyz', '/metrics']);
 
 export interface ServerOptions extends EventOptions {
+  /** How often it is seen whether a watched source is due, in milliseconds. */
+  watchMs?: number;
   /** Told of each route as it is added. */
   onRoute?: (route: RouteOptions) => void;
 }
@@ -106,7 +110,7 @@ export async function buildServer(
   if (parts.tracing?.isOn === true) traceRequests(server, parts.tracing);
   await describeRoutes(server);
   auditRequests(server, access.auditFile, log);
-  authorizeRequests(server, access, log);
+  const keys = authorizeRequests(server, access, log);
   await limitLoad(server, config.limits ?? USUAL_LIMITS);
   await limitPrincipals(server);
 
@@ -116,6 +120,9 @@ export async function buildServer(
   const submission = new Submission(parts);
   server.addHook('onClose', () => submission.settled());
   server.addHook('onClose', () => usage.close());
+  const watching = new SourceWatching({ ...whole, own: parts, keys });
+  server.addHook('onListen', async () => watching.start(options.watchMs));
+  server.addHook('preClose', () => watching.close());
   const routes = server.withTypeProvider<ZodTypeProvider>();
   await routes.register(
     async (api) => {
@@ -123,6 +130,7 @@ export async function buildServer(
       await api.register(collectionRoutes(parts));
       await api.register(aliasRoutes(parts));
       await api.register(submissionRoutes(parts, submission));
+      await api.register(sourceRoutes(parts, watching, keys, log));
       await api.register(jobRoutes(parts, submission));
       await api.register(deletionRoutes(parts, submission));
       await api.register(exportRoutes(parts, submission));

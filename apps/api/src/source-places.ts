@@ -2,9 +2,19 @@ import { join } from 'node:path';
 import { EmbedmillError } from '@embedmill/jobs';
 import { currentPrincipal } from './access/principal.ts';
 import type { ApiParts } from './parts.ts';
+import type { Readable } from './source-files.ts';
+
+/** What the present request may have the server read. Errors: `source_forbidden`. */
+export function readable({ config, spool }: Pick<ApiParts, 'config' | 'spool'>): Readable {
+  return {
+    sourceFolder: sourceFolder(config),
+    s3Sources: belowTenant(config.s3Sources),
+    s3: spool.s3,
+  };
+}
 
 /** Of a tenant's key, the folder of the tenant's name: what lies beside it is others'. */
-export function sourceFolder({ sourceFolder: folder }: ApiParts['config']): string | undefined {
+function sourceFolder({ sourceFolder: folder }: ApiParts['config']): string | undefined {
   const own = tenantFolder();
   return folder === undefined || own === undefined ? folder : join(folder, own);
 }

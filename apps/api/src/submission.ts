@@ -31,8 +31,8 @@ import type { ApiParts } from './parts.ts';
 import { invalidRequest } from './problem.ts';
 import { recoverJob } from './recovery.ts';
 import { FileForm } from './file-form.ts';
-import { filesAt, labelOf, readAs, sourceOfFiles, type Readable } from './source-files.ts';
-import { belowTenant, sourceFolder } from './source-places.ts';
+import { filesAt, labelOf, readAs, sourceOfFiles } from './source-files.ts';
+import { belowTenant, readable } from './source-places.ts';
 import { documentLines, submissionSchema } from './submission-body.ts';
 import { JobComparison } from './verification.ts';
 import { pacedBytes, USUAL_PACE } from './body-pace.ts';
@@ -134,22 +134,21 @@ export class Submission {
     const form = new FileForm(body);
     const maxBytes = config.maxUploadBytes;
     const { source: packed, bytes, sha256 } = await spool.receive(job.id, form.packed(), { maxBytes });
-    try {
+    const listed = async () => {
       if (bytes === 0 && form.places.length === 0) throw emptyBody();
-      metrics.uploadBytes.add(bytes);
-      const found = await filesAt(form.places, said.format !== undefined, this.#readable());
+      const found = await filesAt(form.places, said.format !== undefined, readable(this.#parts));
       const files = readAs([...form.files, ...found], said);
-      const given = JSON.stringify([form.files, form.places, said]);
-      return await this.#submit('files', {
-        ...job,
-        source: { ...(await sourceOfFiles(spool, job.id, files)), packed },
-        label: `${files.length} files`,
-        digest: `files:${sha256}:${hash('sha256', given)}`,
-      });
-    } catch (error) {
+      const source = { ...(await sourceOfFiles(spool, job.id, files)), packed };
+      return { source, label: `${files.length} files` };
+    };
+    const { source, label } = await listed().catch(async (error: unknown) => {
       await spool.removeSource(packed);
       throw error;
-    }
+    });
+    metrics.uploadBytes.add(bytes);
+    const given = JSON.stringify([form.files, form.places, said]);
+    const digest = `files:${sha256}:${hash('sha256', given)}`;
+    return this.#submit('files', { ...job, source, label, digest });
   }
 
   /** Errors: `invalid_request`, `payload_too_large`, a document's own, `source_forbidden`, `source_unreadable`. */
@@ -170,7 +169,7 @@ export class Submission {
     }
     const { path = '', url, s3, files: places, ...said } = source ?? {};
     if (places !== undefined) {
-      const files = readAs(await filesAt(places, said.format !== undefined, this.#readable()), said);
+      const files = readAs(await filesAt(places, said.format !== undefined, readable(this.#parts)), said);
       const read = await sourceOfFiles(this.#parts.spool, job.id, files);
       return this.#submit('files', { ...job, source: read, label: labelOf(places, files.length) });
     }
@@ -182,21 +181,11 @@ export class Submission {
     }
     const named = formatOfName(s3 ?? path);
     const encoding = encodingOfNamed(named, said);
-    const { sourceFolder: folder, s3Sources, s3: objects } = this.#readable();
+    const { sourceFolder: folder, s3Sources, s3: objects } = readable(this.#parts);
     const found =
       s3 === undefined ? await openLocalSource(path, folder) : await openS3Source(s3, s3Sources, objects);
     const read = encoding === undefined ? found : ({ kind: 'encoded', source: found, encoding } as const);
     return this.#submit(s3 === undefined ? 'path' : 's3', { ...job, source: read, label: s3 ?? path });
-  }
-
-  /** What the present request may have the server read. */
-  #readable(): Readable {
-    const { config, spool } = this.#parts;
-    return {
-      sourceFolder: sourceFolder(config),
-      s3Sources: belowTenant(config.s3Sources),
-      s3: spool.s3,
-    };
   }
 
   /** A new job of the documents that failed. Errors: `job_not_found`, `job_not_finished`, `nothing_to_retry`. */

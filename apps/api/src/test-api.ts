@@ -12,14 +12,14 @@ import { openZvecStore, type VectorStore } from '@embedmill/vector-store';
 import type { Allowances } from './access/allowances.ts';
 import { startDispatcher } from './dispatcher.ts';
 import { fakeAnswer, MODELS } from './fake-worker.ts';
-import type { ApiParts } from './parts.ts';
+import type { ApiParts, ServerParts } from './parts.ts';
 import { SourceThreads } from './source-threads.ts';
 import { buildServer } from './server.ts';
 
 /** The API on a port of its own, over a real Redis, a real spool and a real embedded store. */
 export interface TestApi {
   url: string;
-  parts: ApiParts & { queue: Queue; spool: Spool };
+  parts: ApiParts & Pick<ServerParts, 'openUrl'> & { queue: Queue; spool: Spool };
   /** What the API logged, line by line. */
   logged: string[];
   redisUrl: string;
@@ -85,7 +85,11 @@ async function start(
   const spool = await Spool.open(spoolFolder);
   const threads = new SourceThreads(spool);
   closers.push(() => threads.close());
+  const fetching = new GuardedFetch({ allow: ['127.0.0.1'] });
+  closers.push(() => fetching.close());
+  const openUrl = fetching.open.bind(fetching);
   const parts: TestApi['parts'] = {
+    openUrl,
     webhooks,
     ...{ queue, store, models: async () => MODELS, metrics: createMetrics('api') },
     spool,
@@ -137,8 +141,6 @@ async function start(
       closers.push(() => consumer.close());
     },
     async dispatch({ maxReports = 10_000 } = {}) {
-      const fetching = new GuardedFetch({ allow: ['127.0.0.1'] });
-      closers.push(() => fetching.close());
       const running = await startDispatcher({
         ...{
           redisUrl: redis.url,
@@ -152,7 +154,7 @@ async function start(
         weightOf: () => 1,
         ...{
           maxSourceBytes: 1e9,
-          openUrl: fetching.open.bind(fetching),
+          openUrl,
           spool: parts.spool,
           threads,
           log: { info: () => {}, warn: () => {} },

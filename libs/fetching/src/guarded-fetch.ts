@@ -52,6 +52,8 @@ export interface Fetched {
   readonly contentType: string | undefined;
   /** Of the body, where the server says it. */
   readonly expectedBytes: number | undefined;
+  /** The body's etag, or its date with its length; undefined where the server says neither. */
+  readonly version: string | undefined;
   /** To be read, once. */
   readonly body: AsyncGenerator<Uint8Array, void>;
 }
@@ -117,6 +119,7 @@ export class GuardedFetch {
         url: found.href,
         contentType: first(headers['content-type']),
         expectedBytes: Number.isSafeInteger(length) ? length : undefined,
+        version: versionOf(headers),
         body: renamed(bounded, failure),
       };
     } catch (thrown) {
@@ -266,6 +269,14 @@ async function* renamed(
   } catch (thrown) {
     throw failure(thrown);
   }
+}
+
+function versionOf(headers: IncomingHttpHeaders): string | undefined {
+  const [etag, modified, length] = ['etag', 'last-modified', 'content-length'].map((name) =>
+    first(headers[name]),
+  );
+  if (etag !== undefined) return etag;
+  return modified === undefined ? undefined : `${modified} ${length ?? ''}`;
 }
 
 function first(header: IncomingHttpHeaders[string]): string | undefined {

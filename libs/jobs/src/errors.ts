@@ -45,6 +45,7 @@ export const ERRORS = {
 
   // Sources
   source_forbidden: { status: 403, retryable: false, title: 'The server may not read this source' },
+  source_not_found: { status: 404, retryable: false, title: 'No such source' },
   source_unreadable: { status: 422, retryable: false, title: 'The source cannot be read' },
   source_unavailable: { status: 503, retryable: true, title: 'The source cannot be reached now' },
   source_changed: { status: 409, retryable: false, title: 'The source changed while the job ran' },

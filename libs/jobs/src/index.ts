@@ -207,3 +207,14 @@ export {
   type WebhookEvent,
 } from './webhook.ts';
 export { verificationSchema, type Verification } from './verification.ts';
+export {
+  scheduleSchema,
+  sourceNameSchema,
+  sourceRunSchema,
+  watchedSourceSchema,
+  watchedSourceViewSchema,
+  type Schedule,
+  type SourceRun,
+  type WatchedSource,
+  type WatchedSourceView,
+} from './watched-source.ts';

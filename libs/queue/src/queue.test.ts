@@ -154,6 +154,8 @@ describe.each(BROKERS)('by $name', ({ missing, start }) => {
       const both = await Promise.all([queue.takeTurn('sweep', 60), other.takeTurn('sweep', 60)]);
       expect(both.filter(Boolean)).toHaveLength(1);
       expect(await other.takeTurn('another', 60)).toBe(true);
+      await other.endTurn('another');
+      expect(await queue.takeTurn('another', 60)).toBe(true);
     });
 
     test('while workers cannot load a model, its jobs and queries say why', async () => {

@@ -312,6 +312,11 @@ export class Queue {
     return this.#call(this.#broker.setIfAbsent(turnKey(name), String(process.pid), seconds));
   }
 
+  /** Ends a turn that this process has. */
+  async endTurn(name: string): Promise<void> {
+    await this.#call(this.#broker.delete(turnKey(name)));
+  }
+
   /** Asks the dispatcher to end the job. Errors: `job_not_found`, `job_finished`. */
   async cancel(id: JobId): Promise<Job> {
     const job = await this.#unfinished(id, 'there is nothing to cancel');

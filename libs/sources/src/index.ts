@@ -16,6 +16,6 @@ export { fileSource, openLocalSource } from './file-source.ts';
 export { assertS3Target, openS3Source } from './source-bytes.ts';
 export { filesBelow, isTaken, openLocalFiles, openS3Files, type FoundFiles } from './source-places.ts';
 export { readShardLines, type ShardLine } from './shard-lines.ts';
-export { Spool, type Received } from './spool.ts';
+export { Spool, type WatchRecord, type Received } from './spool.ts';
 export { transcode } from './transcode.ts';
-export { fetchSource, redacted, type OpenUrl } from './url.ts';
+export { fetchSource, openSource, redacted, type OpenUrl } from './url.ts';

@@ -22,6 +22,10 @@ import type { SpoolStorage } from './spool-storage.ts';
 
 /** The folder of unfinished jobs' records. No job has this id: those start with `job_`. */
 const UNFINISHED = 'unfinished';
+/** The folders of what is known of watched sources: what they are, what came of them, their files' versions. */
+const WATCHED = { source: 'watched', runs: 'watched-runs', marks: 'watched-marks' } as const;
+export type WatchRecord = keyof typeof WATCHED;
+
 /** The folder in a job's own of what its shards wrote of its output. */
 const PARTS = 'parts';
 
@@ -282,6 +286,27 @@ export class Spool {
     return keys.map((key) => key.slice(UNFINISHED.length + 1, -'.json'.length) as JobId);
   }
 
+  /** Keeps something of a watched source, which is known by a key of ours. Errors: `spool_unavailable`. */
+  async keepWatch(kind: WatchRecord, key: string, value: object): Promise<void> {
+    await this.#write(watchKey(kind, key), Buffer.from(JSON.stringify(value)));
+  }
+
+  /** What `keepWatch` kept, as JSON has it; undefined when there is none. Errors: `spool_unavailable`. */
+  async readWatch(kind: WatchRecord, key: string): Promise<unknown> {
+    const bytes = await this.#storage.find(watchKey(kind, key));
+    return bytes === undefined ? undefined : JSON.parse(bytes.toString('utf8'));
+  }
+
+  /** The keys of all watched sources. */
+  async watches(): Promise<string[]> {
+    const keys = await Array.fromAsync(this.#storage.list(WATCHED.source));
+    return keys.map((key) => key.slice(WATCHED.source.length + 1, -'.json'.length));
+  }
+
+  async removeWatch(key: string): Promise<void> {
+    for (const kind of ['source', 'runs', 'marks'] as const) await this.#storage.remove(watchKey(kind, key));
+  }
+
   /** Removes all that there is of a job. */
   async removeJob(job: JobId): Promise<void> {
     await this.#storage.removeFolder(this.#folderOf(job));
@@ -296,6 +321,10 @@ export class Spool {
     if (/^[A-Za-z0-9_-]{1,128}$/.test(job)) return job;
     throw new EmbedmillError('job_not_found', `there is no job ${job}`);
   }
+}
+
+function watchKey(kind: WatchRecord, key: string): string {
+  return `${WATCHED[kind]}/${key}.json`;
 }
 
 /** So that the order of names is that of shards. */

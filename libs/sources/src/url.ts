@@ -13,7 +13,8 @@ export type OpenUrl = (
 ) => Promise<{
   readonly contentType: string | undefined;
   readonly expectedBytes: number | undefined;
-  readonly body: AsyncIterable<Uint8Array>;
+  readonly version: string | undefined;
+  readonly body: AsyncGenerator<Uint8Array, void>;
 }>;
 
 /** What a fetch's failures are called where it was of a source. */
@@ -42,9 +43,8 @@ export async function fetchSource(
     readonly signal?: AbortSignal | undefined;
   },
 ): Promise<Received & { mediaType: string | undefined }> {
-  const { open, maxBytes, signal } = options;
-  const request = { codes: SOURCE_CODES, maxBytes, types: SOURCE_TYPES, signal };
-  const { body, contentType, expectedBytes } = await open(url, request);
+  const { body, contentType, expectedBytes } = await openSource(url, options);
+  const { maxBytes } = options;
   try {
     return { ...(await spool.receive(job, body, { maxBytes, expectedBytes })), mediaType: contentType };
   } catch (error) {
@@ -52,6 +52,22 @@ export async function fetchSource(
     const message = `cannot read ${redacted(url)}: the transfer broke off`;
     throw new EmbedmillError('source_unreadable', message, { cause: error });
   }
+}
+
+/** Begins to fetch a source. Errors: as `fetchSource`. */
+export function openSource(
+  url: string,
+  {
+    open,
+    maxBytes,
+    signal,
+  }: {
+    readonly open: OpenUrl;
+    readonly maxBytes: number;
+    readonly signal?: AbortSignal | undefined;
+  },
+): ReturnType<OpenUrl> {
+  return open(url, { codes: SOURCE_CODES, maxBytes, types: SOURCE_TYPES, signal });
 }
 
 /** A URL without what may be secret in it. */

@@ -52,6 +52,13 @@ export class ApiKeys {
     );
   }
 
+  /** Who has the key of this name; undefined where there is none, or it has expired. */
+  named(name: string): Principal | undefined {
+    for (const { principal, expires } of this.#keys.values())
+      if (principal.name === name) return expires > Date.now() ? principal : undefined;
+    return undefined;
+  }
+
   close(): void {
     unwatchFile(this.#path, this.#look);
   }

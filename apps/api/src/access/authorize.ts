@@ -31,13 +31,13 @@ export interface AccessOptions {
 
 /**
  * Finds out whose each request is, refuses what they may not do, and runs what follows as theirs. It comes before all
- * routes, also before their bodies are read.
+ * routes, also before their bodies are read. Gives the keys by their names, where there are keys.
  */
 export function authorizeRequests(
   server: FastifyInstance,
   { keysFile, oidc, metricsKey, metricsOpen }: AccessOptions,
   log: Pick<ApiParts['log'], 'info' | 'error'>,
-): void {
+): ((name: string) => Principal | undefined) | undefined {
   const keys = keysFile === undefined ? undefined : new ApiKeys(keysFile, log);
   const tokens = oidc && new Oidc(oidc);
   server.decorateRequest('principal', null);
@@ -62,6 +62,7 @@ export function authorizeRequests(
     if (principal === null) done();
     else runAs(principal, done, collectionOf(request));
   });
+  return keys?.named.bind(keys);
 
   async function identify(request: FastifyRequest): Promise<Principal | null> {
     const needed = accessOf(request);

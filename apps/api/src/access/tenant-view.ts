@@ -5,6 +5,7 @@ import { FairTurns } from '../fair-turns.ts';
 import type { ApiParts } from '../parts.ts';
 import { clientSignal } from '../request-life.ts';
 import { currentCollection, currentPrincipal, EVERYONE, ownTenant, type Principal } from './principal.ts';
+import { keptSourceSchema } from '../watched-source.ts';
 import type { QueryUsage } from './query-usage.ts';
 import type { Quotas } from './quotas.ts';
 
@@ -187,6 +188,25 @@ function spoolView(spool: ApiParts['spool'], queue: ApiParts['queue']): ApiParts
       const { collection, tenant } = parseRecord(record);
       return seesJob(principal, collection.name, tenant) ? record : undefined;
     },
+    keepWatch: async (kind, key, value) => {
+      const before = await ownWatch(key);
+      if (kind !== 'source' && before === undefined) throw noSource();
+      if (kind === 'source') assertOwnWatch(value);
+      return spool.keepWatch(kind, key, value);
+    },
+    readWatch: async (kind, key) => {
+      const source = await ownWatch(key);
+      return source === undefined || kind === 'source' ? source : spool.readWatch(kind, key);
+    },
+    watches: async () => {
+      const keys: string[] = [];
+      for (const key of await spool.watches()) if ((await ownWatch(key)) !== undefined) keys.push(key);
+      return keys;
+    },
+    removeWatch: async (key) => {
+      if ((await ownWatch(key)) === undefined) throw noSource();
+      return spool.removeWatch(key);
+    },
     removeSource: (source) => spool.removeSource(source),
     // Of a job that the queue let this principal forget; nobody is told of it any more.
     removeJob: (job) => spool.removeJob(job),
@@ -209,10 +229,28 @@ function spoolView(spool: ApiParts['spool'], queue: ApiParts['queue']): ApiParts
     },
   };
 
+  async function ownWatch(key: string): Promise<unknown> {
+    const source = await spool.readWatch('source', key);
+    return source !== undefined && seesWatch(source) ? source : undefined;
+  }
+
   async function requireJob(id: JobId): Promise<void> {
     if ((await queue.getJob(id)) === undefined)
       throw new EmbedmillError('job_not_found', `there is no job ${id}`);
   }
+}
+
+function seesWatch(source: unknown): boolean {
+  const { collection, tenant } = keptSourceSchema.parse(source);
+  return seesJob(currentPrincipal(), collection, tenant);
+}
+
+function assertOwnWatch(source: object): void {
+  if (!seesWatch(source)) throw new EmbedmillError('forbidden', 'the source is another tenant’s');
+}
+
+function noSource(): EmbedmillError {
+  return new EmbedmillError('source_not_found', 'there is no such source');
 }
 
 /** Usage of requests that name no collection is seen by its own key alone, where keys see some collections only. */

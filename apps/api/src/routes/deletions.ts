@@ -26,14 +26,9 @@ const LOOKED_UP = 1000;
 
 const bodySchema = z
   .strictObject({
-    ids: z
-      .array(documentSchema.shape.id)
-      .min(1)
-      .max(MOST_IDS)
-      .optional()
-      .meta({
-        description: `Of these documents; more of them as lines {"id": …, "deleted": true} of a job.`,
-      }),
+    ids: z.array(documentSchema.shape.id).min(1).max(MOST_IDS).optional().meta({
+      description: `Of these documents; more of them as lines {"id": …, "deleted": true} of a job.`,
+    }),
     filter: filterSchema.optional().meta({ description: 'Of the documents that satisfy it.' }),
     tenant: z.string().min(1).max(128).optional().meta({
       description:

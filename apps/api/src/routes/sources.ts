@@ -1,0 +1,189 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import {
+  EmbedmillError,
+  sourceNameSchema,
+  tenantSchema,
+  watchedSourceSchema,
+  watchedSourceViewSchema,
+  type TenantId,
+  type WatchedSourceView,
+} from '@embedmill/jobs';
+import { currentPrincipal } from '../access/principal.ts';
+import { requireCollection } from '../collection.ts';
+import type { ApiParts } from '../parts.ts';
+import { problemResponses } from '../problem.ts';
+import { assertSchedule } from '../schedule.ts';
+import type { SourceWatching } from '../source-watching.ts';
+import {
+  keptRunsSchema,
+  keptSourceSchema,
+  ownerOf,
+  sourceKey,
+  tenantAsked,
+  viewOf,
+  type KeptSource,
+  type KeysByName,
+} from '../watched-source.ts';
+
+const tags = ['sources'];
+const view = watchedSourceViewSchema.meta({ id: 'Source' });
+const inCollection = z.object({ name: z.string() });
+const one = z.object({ name: z.string(), id: z.string().meta({ description: 'The source’s name.' }) });
+const querystring = z.strictObject({
+  tenant: tenantSchema.optional().meta({
+    description: 'Whose source it is, for keys that are bound to no tenant.',
+  }),
+});
+/** Of all tenants: each is looked at over and over. */
+const MOST_SOURCES = 1000;
+
+/** Sources on the server that are looked at by a schedule, and submitted when they have changed. */
+export function sourceRoutes(
+  { spool, store }: ApiParts,
+  watching: Pick<SourceWatching, 'tick'>,
+  keys: KeysByName,
+  log: ApiParts['log'],
+): FastifyPluginAsyncZod {
+  return async (server) => {
+    server.put(
+      '/collections/:name/sources/:id',
+      {
+        config: { access: 'submit' },
+        schema: {
+          tags,
+          summary:
+            'Watch a source on the server, or change how; it is looked at at once where it has an interval',
+          params: one.extend({ id: sourceNameSchema }),
+          querystring,
+          body: watchedSourceSchema,
+          response: { 200: view, ...problemResponses },
+        },
+      },
+      async ({ params, query, body: source }) => {
+        await requireCollection(store, params.name);
+        assertSchedule(source.schedule);
+        const tenant = tenantAsked(query.tenant);
+        const key = sourceKey(params.name, params.id, tenant);
+        const isNew = (await spool.readWatch('source', key)) === undefined;
+        if (isNew && (await spool.watches()).length >= MOST_SOURCES)
+          throw new EmbedmillError(
+            'overloaded',
+            `there are ${MOST_SOURCES} watched sources; remove one first`,
+          );
+        const kept: KeptSource = {
+          name: params.id,
+          collection: params.name,
+          tenant,
+          owner: ownerOf(currentPrincipal(), keys),
+          createdAt: Date.now(),
+          source,
+        };
+        await spool.keepWatch('source', key, kept);
+        look();
+        return viewOf(kept, await runsOf(key));
+      },
+    );
+
+    server.get(
+      '/collections/:name/sources',
+      {
+        config: { access: 'submit' },
+        schema: {
+          tags,
+          summary: 'The watched sources of a collection',
+          params: inCollection,
+          response: { 200: z.strictObject({ sources: z.array(view) }), ...problemResponses },
+        },
+      },
+      async ({ params }) => {
+        await requireCollection(store, params.name);
+        const sources: WatchedSourceView[] = [];
+        for (const key of await spool.watches()) {
+          const kept = await keptOf(key);
+          if (kept?.collection === params.name) sources.push(viewOf(kept, await runsOf(key)));
+        }
+        return { sources: sources.toSorted((a, b) => (a.name < b.name ? -1 : 1)) };
+      },
+    );
+
+    server.get(
+      '/collections/:name/sources/:id',
+      {
+        config: { access: 'submit' },
+        schema: {
+          ...{ tags, summary: 'A watched source, with its latest looks', params: one, querystring },
+          response: { 200: view, ...problemResponses },
+        },
+      },
+      async ({ params, query }) => {
+        const { key, kept } = await required(params, query.tenant);
+        return viewOf(kept, await runsOf(key));
+      },
+    );
+
+    server.delete(
+      '/collections/:name/sources/:id',
+      {
+        config: { access: 'submit' },
+        schema: {
+          tags,
+          summary: 'Watch a source no more; what is stored of it stays',
+          params: one,
+          querystring,
+          response: { 204: z.null().describe('Removed.'), ...problemResponses },
+        },
+      },
+      async ({ params, query }, reply) => {
+        const { key } = await required(params, query.tenant);
+        await spool.removeWatch(key);
+        return reply.code(204).send(null);
+      },
+    );
+
+    server.post(
+      '/collections/:name/sources/:id/run',
+      {
+        config: { access: 'submit' },
+        schema: {
+          ...{ tags, summary: 'Look at a watched source now', params: one, querystring },
+          response: { 202: view, ...problemResponses },
+        },
+      },
+      async ({ params, query }, reply) => {
+        const { key, kept } = await required(params, query.tenant);
+        const asked = { ...kept, askedAt: Date.now() };
+        await spool.keepWatch('source', key, asked);
+        look();
+        return reply.code(202).send(viewOf(asked, await runsOf(key)));
+      },
+    );
+
+    /** Not waited for: a look may take minutes. The next tick is there for what goes wrong. */
+    function look(): void {
+      void watching.tick().catch((error: unknown) => log.warn({ err: error }, 'sources cannot be looked at'));
+    }
+
+    async function keptOf(key: string): Promise<KeptSource | undefined> {
+      const kept = await spool.readWatch('source', key);
+      return kept === undefined ? undefined : keptSourceSchema.parse(kept);
+    }
+
+    async function runsOf(key: string) {
+      const kept = await spool.readWatch('runs', key);
+      return kept === undefined ? undefined : keptRunsSchema.parse(kept);
+    }
+
+    async function required(
+      { name, id }: z.output<typeof one>,
+      asked: TenantId | undefined,
+    ): Promise<{ key: string; kept: KeptSource }> {
+      await requireCollection(store, name);
+      const key = sourceKey(name, id, tenantAsked(asked));
+      const kept = await keptOf(key);
+      if (kept !== undefined) return { key, kept };
+      const message = `there is no source ${JSON.stringify(id)} in the collection ${name}`;
+      throw new EmbedmillError('source_not_found', message);
+    }
+  };
+}

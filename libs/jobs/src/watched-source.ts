@@ -1,0 +1,74 @@
+import { z } from 'zod';
+import { maxFailuresSchema } from './max-failures.ts';
+import { prioritySchema } from './job.ts';
+import { readingSchema, sourceFormatSchema } from './source-format.ts';
+
+/** When a watched source is looked at: every so often, or as cron says. */
+export const scheduleSchema = z.union([
+  z.strictObject({
+    every: z
+      .string()
+      .regex(/^[1-9]\d{0,4}[mhd]$/, 'must be minutes, hours or days, such as 15m, 6h or 1d')
+      .meta({ description: 'So often, as `15m`, `6h` or `1d`.' }),
+  }),
+  z.strictObject({
+    cron: z
+      .string()
+      .max(256)
+      .meta({ description: 'Minute, hour, day, month and weekday, as in `0 3 * * *`.' }),
+    timezone: z.string().max(64).optional().meta({ description: 'As in `Europe/Berlin`; UTC by default.' }),
+  }),
+]);
+export type Schedule = z.infer<typeof scheduleSchema>;
+
+/** A watched source's name, in its collection. */
+export const sourceNameSchema = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/,
+    'must be 1 to 63 of letters, digits, "_", "." and "-", starting with a letter or digit',
+  );
+
+/** What a watched source is, as it is added. */
+export const watchedSourceSchema = z.strictObject({
+  files: z.array(z.string().min(1).max(8192)).min(1).max(1000).meta({
+    description:
+      'Where its documents are, as in a submission’s `source.files`: folders and files that the server may read, prefixes and objects in S3, URLs.',
+  }),
+  schedule: scheduleSchema,
+  format: sourceFormatSchema.optional(),
+  ...readingSchema.shape,
+  priority: prioritySchema.optional(),
+  maxFailures: maxFailuresSchema.optional(),
+});
+export type WatchedSource = z.infer<typeof watchedSourceSchema>;
+
+const count = z.int().nonnegative();
+
+/** One look at a watched source, and what came of it. */
+export const sourceRunSchema = z.strictObject({
+  at: z.iso.datetime(),
+  outcome: z.enum(['submitted', 'unchanged', 'waiting', 'failed']).meta({
+    description:
+      'A job was submitted; nothing has changed; the job of before has not ended, so it is looked at again at the next time; or it could not be looked at, or submitted.',
+  }),
+  job: z.string().nullable(),
+  files: count.meta({ description: 'How many files there were.' }),
+  added: count,
+  changed: count,
+  removed: count,
+  error: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
+});
+export type SourceRun = z.infer<typeof sourceRunSchema>;
+
+/** A watched source as the API shows it, with its latest looks, the newest first. */
+export const watchedSourceViewSchema = watchedSourceSchema.extend({
+  name: sourceNameSchema,
+  collection: z.string(),
+  tenant: z.string().nullable(),
+  addedBy: z.string().meta({ description: 'As whom it is read and submitted.' }),
+  createdAt: z.iso.datetime(),
+  nextAt: z.iso.datetime().nullable().meta({ description: 'When it is looked at next.' }),
+  runs: z.array(sourceRunSchema),
+});
+export type WatchedSourceView = z.infer<typeof watchedSourceViewSchema>;
