@@ -1,8 +1,9 @@
 /** What the API answers, as far as the command line reads it. A newer server may tell more: that is passed over. */
 import { z } from 'zod';
-import { collectionSchema, jobSchema, jsonSchema } from '@embedmill/jobs';
+import { collectionSchema, jobSchema, jsonSchema, watchedSourceViewSchema } from '@embedmill/jobs';
 
 export const looseJob = jobSchema.loose();
+export const looseSource = watchedSourceViewSchema.loose();
 export const collectionViewSchema = collectionSchema.loose().extend({
   points: z.int(),
   documents: z.int(),

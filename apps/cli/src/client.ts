@@ -26,6 +26,8 @@ import {
   type UsageReport,
   type Verification,
   type Webhook,
+  type WatchedSource,
+  type WatchedSourceView,
   type WebhookDelivery,
 } from '@embedmill/jobs';
 import {
@@ -36,6 +38,7 @@ import {
   type FieldReport,
   embeddingsSchema,
   looseJob,
+  looseSource,
   modelSchema,
   nearDuplicatesSchema,
   pausedSchema,
@@ -350,6 +353,28 @@ export class Client {
     }
   }
 
+  watchSource(collection: string, name: string, source: WatchedSource): Promise<WatchedSourceView> {
+    return this.#server.json('PUT', sourcePath(collection, name), looseSource, source);
+  }
+
+  async watchedSources(collection: string): Promise<WatchedSourceView[]> {
+    const schema = z.object({ sources: z.array(looseSource) });
+    const path = `/api/v1/collections/${part(collection)}/sources`;
+    return (await this.#server.read('GET', path, schema)).sources;
+  }
+
+  watchedSource(collection: string, name: string): Promise<WatchedSourceView> {
+    return this.#server.read('GET', sourcePath(collection, name), looseSource);
+  }
+
+  lookAtSource(collection: string, name: string): Promise<WatchedSourceView> {
+    return this.#server.json('POST', `${sourcePath(collection, name)}/run`, looseSource);
+  }
+
+  async removeSource(collection: string, name: string): Promise<void> {
+    await this.#server.call('DELETE', sourcePath(collection, name));
+  }
+
   submitSource(
     collection: string,
     source: ServerSource,
@@ -432,6 +457,10 @@ function responseTo(request: ClientRequest): Promise<IncomingMessage> {
   });
   answered.catch(() => undefined);
   return answered;
+}
+
+function sourcePath(collection: string, name: string): string {
+  return `/api/v1/collections/${part(collection)}/sources/${part(name)}`;
 }
 
 function part(name: string): string {

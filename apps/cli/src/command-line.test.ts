@@ -421,6 +421,23 @@ describe('jobs', () => {
     }
   });
 
+  test('watch-source adds a source, shows what came of it, and removes it', async () => {
+    const of = ['-c', 'c'];
+    const added = await run(['watch-source', 'add', 'site', 'in/', 's3://b/x/', ...of, '--every', '15m']);
+    expect(added.out).toBe('site: in/, s3://b/x/\n  into c, every 15m, as me; next 2026-01-02 03:04 UTC\n');
+    expect((await run(['watch-source', 'run', 'site', ...of])).out).toMatch(/watch-source show site -c c/);
+    expect((await run(['watch-source', 'show', 'site', ...of])).out).toMatch(
+      /2026-01-02 03:04 {2}submitted as job_1: of 2 files 1 new, 0 changed, 1 gone/,
+    );
+    const { object } = await runJson('watch-source', 'list', ...of);
+    expect(object).toMatchObject({ sources: [{ name: 'site', schedule: { every: '15m' } }] });
+    expect((await run(['watch-source', 'list', ...of])).out).toMatch(/site +every 15m .*submitted +job_1/);
+    expect((await run(['watch-source', 'remove', 'site', ...of])).code).toBe(0);
+    expect(await run(['watch-source', 'show', 'site', ...of])).toMatchObject({ code: 1 });
+    for (const when of [[], ['--every', '1d', '--cron', '0 3 * * *'], ['--every', '1d', '--timezone', 'UTC']])
+      expect((await run(['watch-source', 'add', 'x', 'in/', ...of, ...when])).code).toBe(2);
+  });
+
   test('failures of many files name file and line', async () => {
     api.failuresFile = 'in/b.csv';
     await run(['submit', file(BAD), '-c', 'c', '--wait']);

@@ -23,6 +23,7 @@ import { addLike, addSearch } from './commands/search.ts';
 import { addSubmit } from './commands/submit.ts';
 import { addUp } from './commands/up.ts';
 import { addUsage } from './commands/usage.ts';
+import { addWatchSource } from './commands/watch-source.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 import { httpUrl } from './option-values.ts';
 
@@ -57,6 +58,7 @@ export async function runCommandLine(args: readonly string[], surroundings: Surr
   addAliases(program, host);
   addSubmit(program, host);
   addDelete(program, host);
+  addWatchSource(program, host);
   addJobs(program, host);
   addUsage(program, host);
   addPause(program, host);

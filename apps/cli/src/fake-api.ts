@@ -21,12 +21,15 @@ import {
   searchResponseSchema,
   usageReportSchema,
   verificationSchema,
+  watchedSourceSchema,
+  watchedSourceViewSchema,
   type Columns,
   type ErrorCode,
   type Job,
   type Profile,
   type UsageReport,
   type Verification,
+  type WatchedSourceView,
 } from '@embedmill/jobs';
 
 const NOW = '2026-01-02T03:04:05.000Z';
@@ -57,6 +60,8 @@ export class FakeApi {
   eventRequests = 0;
   /** What becomes of the next searches, one after another, in place of an answer. */
   searchTroubles: ('silent' | 'reset' | 'no_worker' | 'refused')[] = [];
+  /** Watched sources, by their names; each look at one finds something new. */
+  readonly sources = new Map<string, WatchedSourceView>();
   /** The file that failures are said to be in. */
   failuresFile: string | undefined;
   /** Whether failures may pass by themselves. */
@@ -135,6 +140,7 @@ export class FakeApi {
       this.collections.delete(name);
       return void response.writeHead(204).end();
     }
+    if (kind === 'collections' && action === 'sources') return this.#source(request, response, url.pathname);
     if (kind === 'collections' && action === 'jobs') return this.#submit(request, response, name);
     if (kind === 'collections' && action === 'documents' && url.pathname.endsWith('/delete')) {
       const { ids = [], dryRun = false } = JSON.parse(await text(request)) as {
@@ -187,6 +193,29 @@ export class FakeApi {
     if (route === 'POST /queue/pause' || route === 'POST /queue/resume')
       return json(response, 200, { paused: name === 'pause' });
     return problem(response, 'not_found', `there is nothing at ${route}`);
+  }
+
+  async #source(request: IncomingMessage, response: ServerResponse, path: string): Promise<void> {
+    const [collection = '', , id = '', action] = path.split('/').slice(4).map(decodeURIComponent);
+    if (id === '') return json(response, 200, { sources: [...this.sources.values()] });
+    const known = this.sources.get(id);
+    const put = (source: WatchedSourceView, status: number): void => {
+      this.sources.set(id, watchedSourceViewSchema.parse(source));
+      json(response, status, source);
+    };
+    if (request.method === 'PUT') {
+      const source = watchedSourceSchema.parse(JSON.parse(await text(request)));
+      const of = { name: id, collection, tenant: null, addedBy: 'me', createdAt: NOW, nextAt: NOW };
+      return put({ ...source, ...of, runs: [] }, 200);
+    }
+    if (known === undefined) return problem(response, 'source_not_found', `there is no source "${id}"`);
+    if (action === 'run') {
+      const run = { at: NOW, files: 2, added: 1, changed: 0, removed: 1, error: null };
+      return put({ ...known, runs: [{ ...run, outcome: 'submitted', job: 'job_1' }, ...known.runs] }, 202);
+    }
+    if (request.method === 'GET') return json(response, 200, known);
+    this.sources.delete(id);
+    response.writeHead(204).end();
   }
 
   #create(body: string, response: ServerResponse): void {

@@ -1,0 +1,166 @@
+import { Option, type Command } from 'commander';
+import {
+  PRIORITIES,
+  sourceFormatSchema,
+  type MaxFailures,
+  type Priority,
+  type Reading,
+  type Schedule,
+  type SourceFormat,
+  type SourceRun,
+  type WatchedSourceView,
+} from '@embedmill/jobs';
+import type { CommandHost } from '../command-host.ts';
+import { EXIT, usageError } from '../exit.ts';
+import { columnsOf, delimiterOf, encodingOf, maxFailuresOf, metadataOf } from '../option-values.ts';
+import type { Terminal } from '../terminal.ts';
+import { grouped, oneLine, table } from '../text.ts';
+
+interface AddOptions extends Reading {
+  collection: string;
+  every?: string;
+  cron?: string;
+  timezone?: string;
+  format?: SourceFormat;
+  priority?: Priority;
+  maxFailures?: MaxFailures;
+}
+
+export function addWatchSource(program: Command, host: CommandHost): void {
+  const sources = program
+    .command('watch-source')
+    .description(
+      'sources on the server that are looked at by a schedule, and submitted when they have changed',
+    );
+  const named = (name: string, description: string): Command =>
+    sources
+      .command(name)
+      .description(description)
+      .argument('<name>')
+      .requiredOption('-c, --collection <name>', 'where its documents go');
+
+  named('add', 'watch a source, or change how')
+    .argument(
+      '<place...>',
+      'what the server reads: a folder or file there, s3://bucket/prefix/, s3://bucket/key, a URL',
+    )
+    .option('--every <time>', 'so often, as 15m, 6h or 1d')
+    .option('--cron <expression>', 'at these times, as in "0 3 * * *"')
+    .option('--timezone <name>', 'that cron is meant in, as Europe/Berlin; UTC by default')
+    .addOption(
+      new Option('--format <format>', 'what the names do not say').choices(sourceFormatSchema.options),
+    )
+    .option('--columns <field=column,…>', 'which column is which field, as in id=sku,text=body', columnsOf)
+    .option('--metadata <column,…>', 'the columns that become metadata, or rest for all others', metadataOf)
+    .option('--delimiter <character>', 'of CSV; found by itself by default', delimiterOf)
+    .option('--encoding <name>', 'of CSV and NDJSON, such as windows-1252; UTF-8 by default', encodingOf)
+    .option('--list-separator <text>', 'what stands between entries of a list in a cell of a CSV')
+    .addOption(new Option('--priority <priority>', 'of its jobs; normal by default').choices(PRIORITIES))
+    .option('--max-failures <n>', 'stop a job once more documents failed; a share as 5%', maxFailuresOf)
+    .action((name: string, files: string[], options: AddOptions) =>
+      host.run(async ({ client, terminal }) => {
+        const { collection, every, cron, timezone, ...how } = options;
+        const source = { files, schedule: scheduleOf(every, cron, timezone), ...how };
+        print(terminal, await client().watchSource(collection, name, source));
+        return EXIT.ok;
+      }),
+    );
+
+  sources
+    .command('list')
+    .description('the watched sources of a collection')
+    .requiredOption('-c, --collection <name>', 'whose')
+    .action(({ collection }: { collection: string }) =>
+      host.run(async ({ client, terminal }) => {
+        const found = await client().watchedSources(collection);
+        if (terminal.json) terminal.printJson({ sources: found });
+        else if (found.length === 0) terminal.print('no watched sources');
+        else {
+          const head = ['SOURCE', 'WHEN', 'LAST LOOK (UTC)', 'OUTCOME', 'JOB', 'NEXT (UTC)'];
+          const rows = found.map((one) => {
+            const [last] = one.runs;
+            return [
+              one.name,
+              whenOf(one),
+              timeOf(last?.at),
+              last?.outcome ?? '',
+              last?.job ?? '',
+              timeOf(one.nextAt),
+            ];
+          });
+          for (const line of table([head, ...rows], [])) terminal.print(line);
+        }
+        return EXIT.ok;
+      }),
+    );
+
+  named('show', 'a watched source, and what came of its latest looks').action(
+    (name: string, { collection }: { collection: string }) =>
+      host.run(async ({ client, terminal }) => {
+        print(terminal, await client().watchedSource(collection, name));
+        return EXIT.ok;
+      }),
+  );
+
+  named('run', 'look at it now').action((name: string, { collection }: { collection: string }) =>
+    host.run(async ({ client, terminal }) => {
+      const source = await client().lookAtSource(collection, name);
+      if (terminal.json) terminal.printJson(source);
+      terminal.print(
+        `it is looked at; see what came of it with: embedmill watch-source show ${name} -c ${collection}`,
+      );
+      return EXIT.ok;
+    }),
+  );
+
+  named('remove', 'watch it no more; what is stored of it stays').action(
+    (name: string, { collection }: { collection: string }) =>
+      host.run(async ({ client, terminal }) => {
+        await client().removeSource(collection, name);
+        if (terminal.json) terminal.printJson({ removed: name });
+        terminal.print(`${name} is watched no more`);
+        return EXIT.ok;
+      }),
+  );
+}
+
+function scheduleOf(
+  every: string | undefined,
+  cron: string | undefined,
+  timezone: string | undefined,
+): Schedule {
+  if ((every === undefined) === (cron === undefined)) throw usageError('say --every or --cron');
+  if (every === undefined) return { cron: cron ?? '', timezone };
+  if (timezone !== undefined) throw usageError('--timezone is for --cron');
+  return { every };
+}
+
+function print(terminal: Terminal, source: WatchedSourceView): void {
+  if (terminal.json) return terminal.printJson(source);
+  const { name, collection, files, nextAt, runs, addedBy } = source;
+  terminal.print(`${name}: ${files.join(', ')}`);
+  terminal.print(`  into ${collection}, ${whenOf(source)}, as ${addedBy}; next ${timeOf(nextAt)} UTC`);
+  for (const run of runs) terminal.print(`  ${timeOf(run.at)}  ${oneLine(lineOf(run))}`);
+}
+
+function lineOf({ outcome, job, files, added, changed, removed, error }: SourceRun): string {
+  switch (outcome) {
+    case 'submitted':
+      return `submitted as ${job}: of ${grouped(files)} files ${grouped(added)} new, ${grouped(changed)} changed, ${grouped(removed)} gone`;
+    case 'unchanged':
+      return `nothing has changed in ${grouped(files)} files`;
+    case 'waiting':
+      return 'its last job has not ended';
+    case 'failed':
+      return `${error?.code}: ${error?.message}`;
+  }
+}
+
+function whenOf({ schedule }: WatchedSourceView): string {
+  if ('every' in schedule) return `every ${schedule.every}`;
+  return `cron ${schedule.cron} ${schedule.timezone ?? 'UTC'}`;
+}
+
+function timeOf(time: string | null | undefined): string {
+  return time == null ? 'never' : time.slice(0, 16).replace('T', ' ');
+}
