@@ -39,10 +39,16 @@ export class Embedmill {
   }
 
   static async up(
-    options: { args?: string[]; env?: Record<string, string>; data?: string } = {},
+    options: {
+      args?: string[];
+      env?: Record<string, string>;
+      data?: string;
+      /** Of another checkout; this one's by default. */
+      bin?: string;
+    } = {},
   ): Promise<Embedmill> {
     const data = options.data ?? (await mkdtemp(join(tmpdir(), 'embedmill-test-')));
-    const args = [BIN, 'up', '--data', data, '--port', '0', ...(options.args ?? [])];
+    const args = [options.bin ?? BIN, 'up', '--data', data, '--port', '0', ...(options.args ?? [])];
     const child = spawn(process.execPath, args, {
       env: { ...process.env, EMBEDMILL_WORKER_PORT: '0', ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,7 +1,16 @@
 import { fileURLToPath } from 'node:url';
 import { setTimeout } from 'node:timers/promises';
 import type { Engine } from '@embedmill/inference';
-import { isFinished, type Job, type Shard, type ShardResult } from '@embedmill/jobs';
+import {
+  DEFAULT_TENANT,
+  isFinished,
+  type Chunking,
+  type DocumentId,
+  type Job,
+  type Json,
+  type Shard,
+  type ShardResult,
+} from '@embedmill/jobs';
 import { createLog } from '@embedmill/logs';
 import { createMetrics } from '@embedmill/metrics';
 import { resolveTokenizer } from '@embedmill/models';
@@ -14,6 +23,7 @@ import { ServedModel } from '../../apps/worker/src/served-model.ts';
 
 const MODELS = fileURLToPath(new URL('../../models', import.meta.url));
 const LOCK_MS = 5000;
+const NO_PICTURE = { image: undefined, video: undefined, tenant: DEFAULT_TENANT };
 
 /**
  * A whole embedmill in one process, for tests that run hundreds of jobs: the real API, queue, Redis, dispatcher, spool and
@@ -27,8 +37,27 @@ export interface Mill extends TestApi {
   readonly tokens: number;
   /** The walk of each shard from now on, in the place of the worker's own: it may be cut off, and run again. */
   walkBy(walk: (shard: Shard, walk: Walk) => Promise<ShardResult>): void;
+  /** The points that a document is to have, computed anew: what of them its text and metadata decide. */
+  pointsOf(document: PlainDocument | undefined, chunking: Chunking): Promise<PlainPoint[]>;
+  /** Ends the dispatcher in whatever it does; another one goes on. */
+  killDispatcher(): Promise<void>;
   submitted(collection: string, body: string, headers?: Record<string, string>): Promise<Job>;
   finished(job: Pick<Job, 'id'>): Promise<Job>;
+}
+
+export interface PlainDocument {
+  id: string;
+  text: string;
+  title?: string;
+  metadata: { [key: string]: Json };
+}
+
+export interface PlainPoint {
+  text: string;
+  chunk_index: number;
+  chunk_count: number;
+  metadata: { [key: string]: Json };
+  dense: number[];
 }
 
 /** The worker's walk, over a store of the test's choice. */
@@ -45,7 +74,7 @@ export async function startMill(options: Parameters<typeof startTestApi>[0] = {}
 }
 
 async function startWorker(api: TestApi): Promise<Mill> {
-  await api.dispatch();
+  let dispatcher = await api.dispatch();
   const { store, spool } = api.parts;
   const engine = new ArithmeticEngine(NESTED.dims);
   const tokenizer = await resolveTokenizer('all-MiniLM-L6-v2', { modelsDir: MODELS, cacheDir: MODELS });
@@ -78,15 +107,41 @@ async function startWorker(api: TestApi): Promise<Mill> {
     get tokens() {
       return engine.tokens;
     },
+    async pointsOf(document, chunking) {
+      if (document === undefined) return [];
+      const { id, text, title, metadata } = document;
+      const whole = { ...{ id: id as DocumentId, text, title, metadata }, ...NO_PICTURE };
+      const [chunked] = await own.chunk([whole], chunking);
+      const chunks = chunked?.chunks ?? [];
+      return chunks.map(({ ids, start, end }, index) => ({
+        text: text.slice(start, end),
+        ...{ chunk_index: index, chunk_count: chunks.length, metadata },
+        dense: rounded(vectorOf(ids, NESTED.dims)),
+      }));
+    },
+    async killDispatcher() {
+      await dispatcher.close();
+      dispatcher = await api.dispatch();
+    },
+    async json(...asked) {
+      for (;;) {
+        const answer = await api.json(...asked);
+        if (answer.status !== 429) return answer;
+        await setTimeout(50);
+      }
+    },
     walkBy: (walk) => void (by = walk),
     async submitted(collection, body, headers) {
-      const response = await api.submit(collection, body, headers);
-      const answer = await response.text();
-      if (!response.ok) throw new Error(`submit: ${response.status} ${answer}`);
-      return JSON.parse(answer) as Job;
+      for (;;) {
+        const response = await api.submit(collection, body, headers);
+        const answer = await response.text();
+        if (response.ok) return JSON.parse(answer) as Job;
+        if (response.status !== 429) throw new Error(`submit: ${response.status} ${answer}`);
+        await setTimeout(50);
+      }
     },
     async finished({ id }) {
-      for (const deadline = Date.now() + 90_000; Date.now() < deadline; await setTimeout(5)) {
+      for (const deadline = Date.now() + 90_000; Date.now() < deadline; await setTimeout(25)) {
         const job = await api.parts.queue.getJob(id as never);
         if (job !== undefined && isFinished(job.state)) return job;
       }
@@ -118,6 +173,11 @@ class ArithmeticEngine implements Engine {
   }
 
   async close(): Promise<void> {}
+}
+
+/** Qdrant normalises what is normalised once more. */
+export function rounded(vector: Float32Array): number[] {
+  return Array.from(vector, (value) => Math.round(value * 1e5));
 }
 
 function vectorOf(ids: Int32Array, dims: number): Float32Array {

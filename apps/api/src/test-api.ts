@@ -37,7 +37,8 @@ export interface TestApi {
   answerQueries(): Promise<void>;
   /** Starts a worker that takes any model and answers nothing. */
   ignoreQueries(): Promise<void>;
-  dispatch(options?: { maxReports?: number }): Promise<void>;
+  /** Starts a dispatcher; it is ended with the rest, if not before. */
+  dispatch(options?: { maxReports?: number }): Promise<{ close(): Promise<void> }>;
   /** Closed with the rest, last first. */
   onClose(close: () => Promise<unknown>): void;
   close(): Promise<void>;
@@ -161,7 +162,10 @@ async function start(
         },
         ...{ store, models: parts.models },
       });
-      closers.push(() => running.close());
+      let ended: Promise<void> | undefined;
+      const once = { close: () => (ended ??= running.close()) };
+      closers.push(() => once.close());
+      return once;
     },
     onClose: (one) => void closers.push(one),
   };

@@ -1,0 +1,218 @@
+import fc from 'fast-check';
+import { EmbedmillError, type CollectionName, type Job, type Shard, type ShardResult } from '@embedmill/jobs';
+import type { DocumentPoints, VectorStore } from '@embedmill/vector-store';
+import { NESTED } from '../../apps/api/src/fake-worker.ts';
+import { ndjson } from '../embedmill.ts';
+import { rounded, type Mill, type Walk } from './mill.ts';
+import { CollectionModel, type Version } from './model.ts';
+
+/** What happens to one shard, each time it is walked: pauses, and deaths of its worker, by call to the store. */
+export interface Fate {
+  /** Turns of the event loop before the walk begins. */
+  pause: number;
+  /** The worker dies at so many calls, one walk after another; then it lives. */
+  deaths: { at: number; before: boolean }[];
+}
+
+export const CHUNKING = { mode: 'tokens', size: 16, overlap: 0, boundary: 'content' } as const;
+const OTHER_CHUNKING = { ...CHUNKING, size: 24 };
+
+/** One run of the model-based test: collections of its own on a mill that others use as well, and what is expected of them. */
+export class Run {
+  readonly mill: Mill;
+  readonly alias: string;
+  readonly #fates: Fate[];
+  /** The collections that the alias has stood for, by name, with what they are expected to hold. */
+  readonly models = new Map<string, CollectionModel>();
+  /** The collection that the alias stands for. */
+  live: string;
+  readonly jobs: Job[] = [];
+  /** Documents that bear a poison fail. */
+  isPoisoned = true;
+  #walks = 0;
+  #made = 0;
+  /** The one that the live one is copied into. */
+  #twin: string | undefined;
+
+  private constructor(mill: Mill, id: string, fates: Fate[]) {
+    this.mill = mill;
+    this.alias = `${id}-live`;
+    this.live = `${id}-0`;
+    this.#fates = fates;
+  }
+
+  static async begin(mill: Mill, id: string, fates: Fate[]): Promise<Run> {
+    const run = new Run(mill, id, fates);
+    await run.#create(run.live);
+    await run.#called('PUT', `/api/v1/aliases/${run.alias}`, { collection: run.live });
+    return run;
+  }
+
+  get model(): CollectionModel {
+    return this.models.get(this.live)!;
+  }
+
+  /** Another collection, which the alias stands for from now on. */
+  async move(): Promise<void> {
+    const name = `${this.alias.slice(0, -5)}-${(this.#made += 1)}`;
+    await this.#create(name);
+    await this.#called('PUT', `/api/v1/aliases/${this.alias}`, { collection: name });
+    [this.live, this.#twin] = [name, undefined];
+  }
+
+  async submit(versions: readonly Version[], cancel: boolean): Promise<void> {
+    const body = ndjson(versions.map(({ value, id }) => value ?? { id, deleted: true }));
+    const job = await this.mill.submitted(this.alias, body);
+    this.jobs.push(job);
+    this.model.submitted(job, versions);
+    if (!cancel) return;
+    // Which of its documents were settled by then, nobody knows.
+    const { status } = await this.mill.json('POST', `/api/v1/jobs/${job.id}/cancel`);
+    if (status < 300) this.model.uncertain(job.id);
+  }
+
+  async delete(id: string): Promise<void> {
+    await this.#called('DELETE', `/api/v1/collections/${this.alias}/documents/${id}`);
+    this.model.deleted(id);
+  }
+
+  /** Tries again what failed of the job submitted so many before the last. */
+  async retry(back: number): Promise<void> {
+    const job = this.jobs.at(-1 - (back % Math.max(1, this.jobs.length)));
+    if (job === undefined) return;
+    // What others bear is to fail.
+    await this.#settled();
+    this.isPoisoned = false;
+    const { status, body } = await this.mill.json('POST', `/api/v1/jobs/${job.id}/retry`);
+    if (status < 300) {
+      const again = body as Job;
+      await this.mill.finished(again);
+      this.models.get(job.collection)?.retried(job.id);
+    }
+    this.isPoisoned = true;
+  }
+
+  /** Into a second collection with other chunks, beside what goes on. */
+  async copy(): Promise<void> {
+    if (this.#twin !== undefined) return;
+    const into = `${this.alias.slice(0, -5)}-${(this.#made += 1)}`;
+    const asked = { into, profile: { chunking: OTHER_CHUNKING, sparse: { bm25: { averageLength: 9 } } } };
+    const path = `/api/v1/collections/${this.alias}/migration`;
+    const { job } = (await this.#called('POST', path, asked)) as { job: Job };
+    this.jobs.push(job);
+    // Both are to hold the same.
+    this.models.set(into, this.model);
+    this.#twin = into;
+  }
+
+  async exchange(): Promise<void> {
+    if (this.#twin === undefined) return;
+    const path = `/api/v1/collections/${this.alias}/migration/exchange`;
+    const { status } = await this.mill.json('POST', path);
+    // Until all is copied it is refused.
+    if (status !== 409) [this.live, this.#twin] = [this.#twin, this.live];
+  }
+
+  /** Waits for all that was begun, then compares. */
+  async end(): Promise<void> {
+    await this.#settled();
+    for (const [name, model] of this.models) await this.#compare(name, model);
+  }
+
+  /** As a worker would whose fate it is: killed in a walk, another walks the shard again. */
+  async walk(shard: Shard, walk: Walk): Promise<ShardResult> {
+    const { pause, deaths } = this.#fates[(this.#walks += 1) % this.#fates.length] ?? NO_FATE;
+    for (let n = 0; n < pause; n += 1) await new Promise((resolve) => setImmediate(resolve));
+    const store = poisonous(this.mill.store, () => this.isPoisoned && shard.purpose === 'ingest');
+    for (const death of deaths) {
+      const dying = mortal(store, death);
+      try {
+        return await walk(dying.store);
+      } catch (thrown) {
+        if (!dying.isDead()) throw thrown;
+      }
+    }
+    return walk(store);
+  }
+
+  async #settled(): Promise<void> {
+    for (const job of this.jobs) await this.mill.finished(job);
+  }
+
+  async #create(name: string): Promise<void> {
+    const profile = { model: NESTED.name, chunking: CHUNKING };
+    await this.#called('POST', '/api/v1/collections', { name, profile });
+    this.models.set(name, new CollectionModel());
+  }
+
+  async #called(method: string, path: string, body?: unknown): Promise<unknown> {
+    const answer = await this.mill.json(method, path, body);
+    if (answer.status >= 300) throw new Error(`${method} ${path}: ${JSON.stringify(answer.body)}`);
+    return answer.body;
+  }
+
+  async #compare(name: string, model: CollectionModel): Promise<void> {
+    const collection = (await this.mill.store.getCollection(name as CollectionName))!;
+    const points = await this.mill.store.scanPoints(name as CollectionName, { limit: 10_000 });
+    const byDocument = Map.groupBy(points, ({ payload }) => payload.document_id as string);
+    for (const id of new Set([...model.ids, ...byDocument.keys()])) {
+      const found = (byDocument.get(id) ?? []).toSorted(
+        (a, b) => a.payload.chunk_index - b.payload.chunk_index,
+      );
+      const stored = await Promise.all(
+        model.possible(id).map((value) => this.mill.pointsOf(value, collection.profile.chunking)),
+      );
+      const plain = found.map(({ dense, payload: { text, chunk_index, chunk_count, metadata } }) => ({
+        ...{ text, chunk_index, chunk_count, metadata, dense: rounded(dense) },
+      }));
+      if (!stored.some((one) => fc.stringify(one) === fc.stringify(plain)))
+        throw new Error(`${id} of ${name} is\n${fc.stringify(plain)}\nnot one of\n${fc.stringify(stored)}`);
+      if (collection.profile.sparse.bm25 && found.some(({ sparse }) => sparse?.bm25 === undefined))
+        throw new Error(`${id} of ${name} has no words`);
+    }
+    const counts = await this.mill.store.countDocuments(name as CollectionName, 'tenant');
+    const documents = counts.reduce((sum, one) => sum + one.documents, 0);
+    if (documents !== byDocument.size) throw new Error(`${name} counts ${documents}, not ${byDocument.size}`);
+  }
+}
+
+const NO_FATE: Fate = { pause: 0, deaths: [] };
+
+/** A store that dies with its worker at one of its calls: that one is done, or not, and nothing after it. */
+function mortal(store: VectorStore, { at, before }: Fate['deaths'][number]) {
+  let calls = 0;
+  let isDead = false;
+  const die = (): never => {
+    isDead = true;
+    throw new EmbedmillError('store_unavailable', 'its worker died');
+  };
+  const dying = new Proxy(store, {
+    get(target, name) {
+      const member = Reflect.get(target, name, target) as unknown;
+      if (typeof member !== 'function') return member;
+      return async (...args: unknown[]): Promise<unknown> => {
+        const isLast = calls++ === at;
+        if (isDead || (isLast && before)) die();
+        const result: unknown = await Reflect.apply(member, target, args);
+        return isLast ? die() : result;
+      };
+    },
+  });
+  return { store: dying, isDead: () => isDead };
+}
+
+/** A store that takes no document that bears a poison. */
+function poisonous(store: VectorStore, isPoisoned: () => boolean): VectorStore {
+  return new Proxy(store, {
+    get(target, name) {
+      const member = Reflect.get(target, name, target) as unknown;
+      if (typeof member !== 'function') return member;
+      if (name !== 'replaceDocuments') return member.bind(target) as unknown;
+      return async (collection: CollectionName, documents: DocumentPoints[], ...rest: unknown[]) => {
+        const bears = ({ points }: DocumentPoints): boolean => points[0]?.payload.metadata['poison'] === true;
+        if (isPoisoned() && documents.some(bears)) throw new EmbedmillError('store_rejected', 'poison');
+        return (await Reflect.apply(member, target, [collection, documents, ...rest])) as unknown;
+      };
+    },
+  });
+}
