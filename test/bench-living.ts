@@ -5,7 +5,7 @@ import { editsOf, randomNumbers, sentence } from '../libs/tokenization/src/fake-
 import { Embedmill, ndjson } from './embedmill.ts';
 
 /**
- * `npm run bench:living`: what changes of documents cost, through the whole product. With `--beside FOLDER`, a checkout of
+ * `npm run bench:living`: what changes of documents cost, through the whole product; `--parts metadata` does one part. With `--beside FOLDER`, a checkout of
  * another version takes turns with this one in storing documents that are unchanged.
  */
 const { values } = parseArgs({
@@ -15,6 +15,7 @@ const { values } = parseArgs({
     edits: { type: 'string', default: '60' },
     rounds: { type: 'string', default: '5' },
     beside: { type: 'string' },
+    parts: { type: 'string', default: 'unchanged,metadata,sentences' },
   },
 });
 const [documents, sentences, edits, rounds] = [
@@ -40,50 +41,68 @@ async function timed(mill: Embedmill, collection: string, lines: string): Promis
   return mill.finished(await mill.submit(collection, lines), 3600);
 }
 
-const mill = await Embedmill.up();
-const other =
-  values.beside === undefined
-    ? undefined
-    : await Embedmill.up({ bin: resolve(values.beside, 'apps/cli/bin/embedmill.js') });
-try {
+/** Seconds of storing documents, and of storing them again with other metadata. */
+async function editMetadata(mill: Embedmill): Promise<object> {
   const collection = await mill.collection('metadata');
   const first = await timed(mill, collection, ndjson(documentsOf(0)));
   const edited = await timed(mill, collection, ndjson(documentsOf(1)));
-  const metadata = {
+  return {
     documents,
     embedded: { seconds: first.seconds, tokens: first.tokens },
     edited: { seconds: edited.seconds, tokens: edited.tokens, stored: edited.stored },
     timesAsFast: first.seconds / edited.seconds,
   };
+}
 
-  const long = await mill.collection('long');
-  const parts = Array.from({ length: sentences }, newSentence);
-  const lineOf = (some: readonly string[]): string => ndjson([{ id: 'long', text: some.join(' ') }]);
-  const whole = await timed(mill, long, lineOf(parts));
+/** Chunks that are embedded when a sentence of a long text is changed, put in, or taken out. */
+async function editSentences(mill: Embedmill): Promise<object> {
+  const collection = await mill.collection('long');
+  let parts = Array.from({ length: sentences }, newSentence);
+  const stored = (): Promise<Job> => timed(mill, collection, ndjson([{ id: 'long', text: parts.join(' ') }]));
+  const whole = await stored();
   const changed: number[] = [];
-  for (const some of editsOf(parts, edits, random, newSentence)) {
-    const job = await timed(mill, long, lineOf(some));
+  for (let edit = 0; edit < edits; edit += 1) {
+    parts = editsOf(parts, 3, random, newSentence)[edit % 3] ?? parts;
+    const job = await stored();
     changed.push(job.chunks - job.reused);
-    await timed(mill, long, lineOf(parts));
   }
-  const oneSentence = {
-    ...{ sentences, chunks: whole.chunks, edits: changed.length },
-    chunksEmbedded: { median: median(changed), p95: median(changed, 0.95), most: Math.max(...changed) },
-  };
+  const chunksEmbedded = { median: median(changed), p95: median(changed, 0.95), most: Math.max(...changed) };
+  return { sentences, chunks: whole.chunks, edits, chunksEmbedded };
+}
 
-  const unchanged: { now: number[]; beside: number[] } = { now: [], beside: [] };
-  const lines = ndjson(documentsOf(1));
-  const besides = other && (await other.collection('unchanged'));
-  if (other !== undefined && besides !== undefined) await timed(other, besides, lines);
-  for (let round = 0; round < rounds; round += 1) {
-    unchanged.now.push((await timed(mill, collection, lines)).seconds);
-    if (other !== undefined && besides !== undefined)
-      unchanged.beside.push((await timed(other, besides, lines)).seconds);
-  }
-  const ratios = unchanged.beside.map((seconds, n) => (unchanged.now[n] ?? NaN) / seconds);
-  const again = { documents, seconds: median(unchanged.now), ...(other && { toBeside: median(ratios), unchanged }) };
-  process.stdout.write(`${JSON.stringify({ metadata, oneSentence, unchanged: again }, null, 2)}\n`);
+/** Seconds of a job of documents that are stored already, in turns with another version's. */
+async function storeAgain(mill: Embedmill, beside: Embedmill | undefined): Promise<object> {
+  const lines = ndjson(documentsOf(0));
+  const taking = beside === undefined ? [mill] : [mill, beside];
+  const collections = await Promise.all(taking.map((one) => one.collection('unchanged')));
+  const jobs = (): Promise<Job[]> => inTurn(taking, (one, n) => timed(one, collections[n] ?? '', lines));
+  await jobs();
+  const taken: number[][] = [];
+  for (let round = 0; round < rounds; round += 1) taken.push((await jobs()).map(({ seconds }) => seconds));
+  const [now, other] = taking.map((_, n) => taken.map((seconds) => seconds[n] ?? NaN));
+  const ratio = median(taken.map(([a = NaN, b = NaN]) => a / b));
+  return { documents, now, ...(beside !== undefined && { beside: other, ratio }) };
+}
+
+async function inTurn<T, U>(items: readonly T[], does: (item: T, n: number) => Promise<U>): Promise<U[]> {
+  const results: U[] = [];
+  for (const [n, item] of items.entries()) results.push(await does(item, n));
+  return results;
+}
+
+const mill = await Embedmill.up();
+const beside =
+  values.beside === undefined
+    ? undefined
+    : await Embedmill.up({ bin: resolve(values.beside, 'apps/cli/bin/embedmill.js') });
+try {
+  const report: Record<string, object> = {};
+  const wanted = new Set(values.parts.split(','));
+  if (wanted.has('unchanged')) report['unchanged'] = await storeAgain(mill, beside);
+  if (wanted.has('metadata')) report['metadata'] = await editMetadata(mill);
+  if (wanted.has('sentences')) report['sentences'] = await editSentences(mill);
+  process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
 } finally {
   await mill.stop();
-  await other?.stop();
+  await beside?.stop();
 }

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Job } from '@embedmill/jobs';
+import { packageDocuments, packageSnapshots } from './debian-packages.ts';
 import { Embedmill, ndjson } from './embedmill.ts';
 
 /** What has been embedded is not embedded again: by chunk, whatever else of a document changes. */
@@ -97,3 +98,47 @@ test.each(Object.entries(PROFILES))('with %s vectors', async (_, profile) => {
     );
   }
 });
+
+const PACKAGES = 400;
+const packages = packageDocuments(PACKAGES + PACKAGES / 50);
+
+test.skipIf(packages.length <= PACKAGES)(
+  'a later snapshot of what apt knows costs what changed in it, whoever is killed, and ends as if it were the first (skipped without apt’s lists)',
+  async () => {
+    const profile = {
+      chunking: { mode: 'tokens', size: 64, overlap: 0 },
+      sparse: { bm25: { averageLength: 30 } },
+    };
+    const { first, second, added, removed, changed } = packageSnapshots(packages, PACKAGES);
+    const living = await mill.collection('packages', profile);
+    expect(await submitted(living, first)).toMatchObject({ stored: PACKAGES, failed: 0 });
+
+    const gone = removed.map(({ id }) => ({ id, deleted: true }));
+    const job = await mill.submit(living, ndjson([...second, ...gone]));
+    const { processes } = await mill.state();
+    for (const victim of [processes.worker, processes.api]) process.kill(victim, 'SIGKILL');
+    const synced = await mill.finished(job);
+    expect(synced).toMatchObject({ state: 'completed', failed: 0, deleted: gone.length });
+
+    // What of the changed ones is other than it was, and no more.
+    const apart = await mill.collection('changed', profile);
+    const was = changed.map(({ id }) => first.find((one) => one.id === id)!);
+    await submitted(apart, was);
+    const edits = await submitted(apart, [...changed, ...added]);
+    expect(synced.tokens).toBeLessThanOrEqual(1.1 * edits.tokens);
+    expect(edits.tokens).toBeLessThan(
+      (await submitted(await mill.collection('all', profile), second)).tokens / 10,
+    );
+
+    const fresh = mill.collections.at(-1)!;
+    const plain = (points: PointView[]) =>
+      points.map(({ id, chunk, text, dense, metadata }) => ({ id, chunk, text, dense, metadata }));
+    expect(plain(await pointsOf(living))).toEqual(plain(await pointsOf(fresh)));
+    for (const mode of ['sparse', 'hybrid']) {
+      const query = { query: 'libraries for games in Python', mode, limit: 50 };
+      const [one, other] = [await mill.search(living, query), await mill.search(fresh, query)];
+      // Documents of equal scores come by their points' ids, which are each collection's own.
+      expect(one.map(({ score }) => score)).toEqual(other.map(({ score }) => score));
+    }
+  },
+);

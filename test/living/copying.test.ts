@@ -152,3 +152,22 @@ test('a copy that was cancelled is not cut over to; begun again it goes on; give
   expect(ended).toMatchObject({ status: 200, body: { name: 'long', documents: 60 } });
   expect((await mill.json('GET', '/api/v1/collections/longer')).status).toBe(404);
 });
+
+test('the vectors that a migration added are known by their hashes: what changes afterwards is embedded alone', async () => {
+  await created('shrinking', { chunking: COARSE });
+  await stored('shrinking', documents);
+  const path = '/api/v1/collections/shrinking/migration';
+  const { body } = await mill.json('POST', path, { model: NESTED.name, dims: 4 });
+  expect(await mill.finished((body as { job: Job }).job)).toMatchObject({ state: 'completed', failed: 0 });
+  // While there are two, one edit costs one chunk of each.
+  const edited = (n: number) => ({ ...documentOf(n), text: `${documentOf(n).text} ${sentence(999)}` });
+  const both = await stored('shrinking', [edited(4)]);
+  expect(both.chunks - both.reused).toBe(1);
+  expect(await mill.json('POST', `${path}/exchange`)).toMatchObject({ status: 200, body: { dims: 4 } });
+  expect(await mill.json('DELETE', path)).toMatchObject({ status: 200, body: { dims: 4 } });
+  const before = mill.tokens;
+  const job = await stored('shrinking', [edited(9)]);
+  expect(job.chunks - job.reused).toBe(1);
+  expect(mill.tokens - before).toBe(job.tokens);
+  expect(job.tokens).toBeLessThan(64);
+});

@@ -46,6 +46,17 @@ export class CollectionModel {
     this.#entries.push({ id, value: undefined, job: undefined, place: this.#place, state: 'decided' });
   }
 
+  /** What is stored of these by then is deleted; it is not known of what may be stored. */
+  deletedWhere(holds: (value: Value) => boolean): void {
+    this.#place += 1;
+    for (const id of this.ids) {
+      const held = this.possible(id).filter((value) => value !== undefined && holds(value)).length;
+      if (held === 0) continue;
+      const state = held === this.possible(id).length ? 'decided' : 'uncertain';
+      this.#entries.push({ id, value: undefined, job: undefined, place: this.#place, state });
+    }
+  }
+
   /** The job was cancelled. */
   uncertain(job: string): void {
     for (const entry of this.#entries)

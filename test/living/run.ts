@@ -76,6 +76,14 @@ export class Run {
     this.model.deleted(id);
   }
 
+  /** Deletes those of this number, as a job. */
+  async deleteWhere(n: number): Promise<void> {
+    const path = `/api/v1/collections/${this.alias}/documents/delete`;
+    const job = (await this.#called('POST', path, { filter: { field: 'n', eq: n } })) as Job;
+    this.jobs.push(job);
+    this.model.deletedWhere(({ metadata }) => metadata.n === n);
+  }
+
   /** Tries again what failed of the job submitted so many before the last. */
   async retry(back: number): Promise<void> {
     const job = this.jobs.at(-1 - (back % Math.max(1, this.jobs.length)));
@@ -140,7 +148,7 @@ export class Run {
   }
 
   async #create(name: string): Promise<void> {
-    const profile = { model: NESTED.name, chunking: CHUNKING };
+    const profile = { model: NESTED.name, chunking: CHUNKING, filterable: { n: 'integer' } };
     await this.#called('POST', '/api/v1/collections', { name, profile });
     this.models.set(name, new CollectionModel());
   }

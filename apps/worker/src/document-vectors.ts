@@ -163,9 +163,10 @@ async function embedDrafts(
     other: otherModel?.revision,
     splade: spladeModel?.revision,
   };
-  const known = drafts.map(({ chunk: { ids }, text, picture, stored }): KnownChunk => {
+  const read = await otherModel?.readDocuments(drafts.map(({ text }) => text));
+  const known = drafts.map(({ chunk: { ids }, text, picture, stored }, n): KnownChunk => {
     if (picture !== undefined) return {};
-    const hashes = vectorHashes({ ids, text }, collection, revisions);
+    const hashes = vectorHashes({ ids, text, otherIds: read?.[n]?.ids }, collection, revisions);
     if (stored === undefined) return { hashes };
     const terms = bm42 && stored.sparse('bm42', hashes);
     const dense = bm42 === undefined || terms !== undefined ? stored.dense(vector, hashes) : undefined;
@@ -175,14 +176,14 @@ async function embedDrafts(
   const written = drafts.flatMap(({ chunk: { ids }, text, picture }, n) =>
     picture === undefined && known[n]?.dense === undefined ? { ids, text } : [],
   );
-  const textsWithout = (name: 'other' | 'splade'): string[] =>
-    drafts.flatMap(({ text }, n) => (known[n]?.[name] === undefined ? text : []));
+  const textsWithout = drafts.flatMap(({ text }, n) => (known[n]?.splade === undefined ? text : []));
+  const readWithout = read?.filter((_, n) => known[n]?.other === undefined) ?? [];
   const attention = bm42 !== undefined;
   const [outcomes, offsets, others, terms] = await Promise.all([
     own.embed(written, attention ? ['dense', 'attention'] : undefined).then((all) => all.values()),
     attention ? own.offsets(written).then((all) => all.values()) : undefined,
-    otherModel?.embedTexts(textsWithout('other')).then((all) => all.values()),
-    spladeModel?.embedTexts(textsWithout('splade')).then((all) => all.values()),
+    otherModel?.embedRead(readWithout).then((all) => all.values()),
+    spladeModel?.embedTexts(textsWithout).then((all) => all.values()),
   ]);
   return drafts.map(({ chunk, text, picture }, n): DraftOutcome => {
     const { hashes, dense, bm42: words, other: stored, splade: weighed } = known[n] ?? {};

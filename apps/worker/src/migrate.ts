@@ -13,6 +13,7 @@ import { keyOf } from './document-key.ts';
 import type { ShardModels } from './document-vectors.ts';
 import { ShardReading } from './shard-reading.ts';
 import { saysNothing } from './unknown-text.ts';
+import { denseHash } from './vector-hashes.ts';
 
 /**
  * A shard of a migration: the documents' points, as the store has them now, get the vector of `collection.other`.
@@ -36,7 +37,8 @@ export async function migrateShard(
   const missing = points.filter((point) => point.other === undefined);
   const texts = missing.map(({ payload }) => spokenText(payload));
   const model = await models.get(other.model);
-  const outcomes = await model.embedTexts(texts);
+  const read = await model.readDocuments(texts);
+  const outcomes = await model.embedRead(read);
 
   const failed = new Map<string, EmbedmillError>();
   const unknown = new Set<string>();
@@ -44,8 +46,11 @@ export async function migrateShard(
     const outcome = outcomes[n];
     if (outcome?.ok === true && saysNothing(outcome.vector))
       unknown.add(keyOf(payload.tenant, payload.document_id));
-    if (outcome?.ok === true)
-      return { id, sequence: payload.sequence, values: shortened(outcome.vector, other.dims) };
+    if (outcome?.ok === true) {
+      const { ids = new Int32Array() } = read[n] ?? {};
+      const hash = denseHash({ ids, text: texts[n] ?? '' }, other, model.revision);
+      return { id, sequence: payload.sequence, values: shortened(outcome.vector, other.dims), hash };
+    }
     const error = outcome?.error ?? asEmbedmillError(new RangeError('there is no outcome'));
     failed.set(keyOf(payload.tenant, payload.document_id), error);
     return [];

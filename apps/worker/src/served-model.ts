@@ -31,7 +31,7 @@ export interface ServedModelOptions extends EncoderHooks {
 type Keep = 'start' | 'end';
 
 /** A text's tokens, as far as the model reads them; `unknown` where it knows none of them. */
-type ReadText = Sequence & { truncated: boolean; unknown: boolean };
+export type ReadText = Sequence & { truncated: boolean; unknown: boolean };
 
 /** Images of one batch at most. */
 const IMAGE_BATCH = 8;
@@ -124,7 +124,16 @@ export class ServedModel {
    * nothing has no terms.
    */
   async embedTexts(texts: readonly string[]): Promise<Outcome[]> {
-    const sequences = await this.#read(texts, 'document');
+    return this.embedRead(await this.readDocuments(texts));
+  }
+
+  /** The tokens of each text, as a document, cut to what the model reads. */
+  readDocuments(texts: readonly string[]): Promise<ReadText[]> {
+    return this.#read(texts, 'document');
+  }
+
+  /** As `embedTexts`, of texts that were read. */
+  async embedRead(sequences: readonly ReadText[]): Promise<Outcome[]> {
     const outcomes = await this.encoder.encode(sequences, 'bulk');
     return outcomes.map((one, n) =>
       one.ok && one.sparse !== undefined && sequences[n]?.unknown === true

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { Collection, DenseName } from '@embedmill/jobs';
+import type { Collection, DenseName, DenseVector } from '@embedmill/jobs';
 import type { StoredPoint, VectorHashes } from '@embedmill/vector-store';
 
 /** What the vectors of a chunk are computed from. */
@@ -8,6 +8,8 @@ export interface VectorInputs {
   ids: Int32Array;
   /** What other models read, and engines that are given texts: title and text. */
   text: string;
+  /** Tokens of `collection.other`'s model, where there is one. */
+  otherIds?: Int32Array | undefined;
 }
 
 /** The revisions of the models that a collection's vectors come from. */
@@ -26,25 +28,37 @@ const HASH_CHARACTERS = 22;
  * document and place their chunks have. Pure.
  */
 export function vectorHashes(
-  { ids, text }: VectorInputs,
+  { ids, text, otherIds }: VectorInputs,
   { vector, dims, other, profile, analysis }: Collection,
   revisions: Revisions,
 ): VectorHashes {
-  const tokens = Buffer.from(ids.buffer, ids.byteOffset, ids.byteLength).toString('base64');
   const { bm42, splade } = profile.sparse;
   const hashes: { -readonly [Name in keyof VectorHashes]: string } = {
-    [vector]: hashOf([profile.model, revisions.own, dims, tokens, text]),
+    [vector]: denseHash({ ids, text }, { model: profile.model, dims }, revisions.own),
   };
-  if (other !== undefined && revisions.other !== undefined) {
-    hashes[other.name] = hashOf([other.model, revisions.other, other.dims, text]);
+  if (other !== undefined && otherIds !== undefined && revisions.other !== undefined) {
+    hashes[other.name] = denseHash({ ids: otherIds, text }, other, revisions.other);
   }
   if (bm42 !== undefined) {
-    hashes.bm42 = hashOf([profile.model, revisions.own, tokens, text, bm42, analysis]);
+    hashes.bm42 = hashOf([profile.model, revisions.own, tokensIn(ids), text, bm42, analysis]);
   }
   if (splade !== undefined && revisions.splade !== undefined) {
     hashes.splade = hashOf([splade, revisions.splade, text]);
   }
   return hashes;
+}
+
+/** Of a dense vector, whichever of a collection's it is. */
+export function denseHash(
+  { ids, text }: Pick<VectorInputs, 'ids' | 'text'>,
+  { model, dims }: Pick<DenseVector, 'model' | 'dims'>,
+  revision: string,
+): string {
+  return hashOf([model, revision, dims, tokensIn(ids), text]);
+}
+
+function tokensIn(ids: Int32Array): string {
+  return Buffer.from(ids.buffer, ids.byteOffset, ids.byteLength).toString('base64');
 }
 
 function hashOf(parts: readonly unknown[]): string {

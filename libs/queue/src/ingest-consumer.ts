@@ -97,11 +97,13 @@ export class IngestHandle {
     return this.#order.rivalOf(this.record.collection.name, this.record.sequence);
   }
 
-  /** The jobs that were accepted before this one, and that may still write. */
+  /** The jobs that were accepted before this one, and that may still write: those of the collection's twin write here, too. */
   async olderJobs(): Promise<JobSubmission[]> {
     const { collection, sequence } = this.record;
-    const writers = await this.#order.olderThan(collection.name, sequence);
-    return writers.flatMap((writer) => {
+    const { name, twin } = collection;
+    const names = twin === undefined ? [name] : [name, twin.name];
+    const writers = await Promise.all(names.map((one) => this.#order.olderThan(one, sequence)));
+    return writers.flat().flatMap((writer) => {
       const [id = '', submission = ''] = writer.split(' ');
       return id.startsWith('job_') ? { id: id as JobId, submission } : [];
     });

@@ -133,6 +133,28 @@ export function migrationConformance(
       expect(await found(name, unit(3, 2), 'dense_2')).not.toContain('c');
     });
 
+    test('brings the hash of what it was computed from, to the point that it was made of', async () => {
+      const name = await create({ profile });
+      await store().replaceDocuments(name, [documentOf(name, 'a'), documentOf(name, 'b')]);
+      await change(name, { other: OTHER });
+      const [a, b] = await store().getPoints(name, [keyOf('a'), keyOf('b')]);
+      const { sequence } = a!.payload;
+      await store().addVectors(name, [
+        { id: a!.id, sequence, values: unit(3, 0), hash: 'hash-a' },
+        { id: b!.id, sequence: sequence + 1, values: unit(3, 1), hash: 'hash-b' },
+      ]);
+      const hashesOf = async () =>
+        (await store().getPoints(name, [keyOf('a'), keyOf('b')])).map(
+          ({ payload }) => payload.hashes?.dense_2,
+        );
+      expect(await hashesOf()).toEqual(['hash-a', undefined]);
+      await store().addVectors(name, [{ id: b!.id, sequence, values: unit(3, 1), hash: 'hash-b' }]);
+      expect(await hashesOf()).toEqual(['hash-a', 'hash-b']);
+      await exchange(name);
+      expect(await hashesOf()).toEqual(['hash-a', 'hash-b']);
+      expect(await found(name, unit(3, 1))).toEqual(['b', 'a']);
+    });
+
     test('that came with its point is not replaced by one that is added; adding again changes nothing', async () => {
       const name = await halfMigrated();
       const id = documentOf(name, 'a').points[0]?.id as PointId;

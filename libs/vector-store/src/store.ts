@@ -164,6 +164,8 @@ export interface VectorAddition {
   sequence?: number | undefined;
   /** L2-normalised. */
   values: Float32Array;
+  /** What it was computed from: it is kept with the point's other `hashes`. */
+  hash?: string | undefined;
 }
 
 export interface PointScan extends PointSelection {

@@ -34,6 +34,7 @@ interface SetPayloadBody {
   payload: Record<string, unknown>;
   points?: (string | number)[];
   filter?: FakeFilter;
+  key?: string;
 }
 
 interface FacetBody {
@@ -57,6 +58,7 @@ interface CountBody {
 interface Operation {
   upsert?: UpsertBody;
   delete?: { filter: FakeFilter };
+  set_payload?: SetPayloadBody;
   overwrite_payload?: SetPayloadBody;
 }
 
@@ -174,14 +176,13 @@ export class FakeCollection {
         return (body as { operations: Operation[] }).operations.map((operation) => {
           if (operation.upsert !== undefined) this.#upsert(operation.upsert);
           if (operation.delete !== undefined) this.#delete(operation.delete.filter);
+          if (operation.set_payload !== undefined) this.#setPayload(operation.set_payload);
           if (operation.overwrite_payload !== undefined) this.#overwritePayload(operation.overwrite_payload);
           return this.#done();
         });
-      case 'post /collections/{collection_name}/points/payload': {
-        const { payload } = body as SetPayloadBody;
-        for (const point of this.#chosen(body as SetPayloadBody)) Object.assign(point.payload, payload);
+      case 'post /collections/{collection_name}/points/payload':
+        this.#setPayload(body as SetPayloadBody);
         return this.#done();
-      }
       case 'post /collections/{collection_name}/points/count':
         return { count: this.#select((body as CountBody).filter).length };
       case 'post /collections/{collection_name}/facet':
@@ -280,6 +281,14 @@ export class FakeCollection {
 
   #forget(point: FakePoint): void {
     if (!this.#vacuums) this.#gone.push(point);
+  }
+
+  #setPayload(body: SetPayloadBody): void {
+    const { payload, key } = body;
+    for (const point of this.#chosen(body)) {
+      if (key === undefined) Object.assign(point.payload, payload);
+      else point.payload[key] = { ...(point.payload[key] as object | undefined), ...payload };
+    }
   }
 
   #overwritePayload(body: SetPayloadBody): void {

@@ -1,5 +1,7 @@
 import { EmbedmillError, type DenseName } from '@embedmill/jobs';
 import type { Schemas } from '@qdrant/js-client-rest';
+import { groups } from '../groups.ts';
+import type { VectorAddition } from '../store.ts';
 import { shown, withoutVector, writtenUnder, type QdrantFilter } from './qdrant-filter.ts';
 
 const MOST_TRIES = 3;
@@ -42,4 +44,29 @@ export async function addToPoints(
       if (!gone || tries === MOST_TRIES || !(await requests.isThere())) throw thrown;
     }
   }
+}
+
+/** Hashes a request. */
+const HASHES_AT_ONCE = 256;
+
+/**
+ * What the vectors were computed from, for points that are still of the submission that they were made of: such a point has
+ * this very vector, whoever added it.
+ */
+export function* hashBatches(
+  vector: DenseName,
+  additions: readonly VectorAddition[],
+): Generator<Schemas['SetPayloadOperation'][]> {
+  const hashed = additions.flatMap(({ id, sequence, hash }) =>
+    hash === undefined || sequence === undefined
+      ? []
+      : {
+          set_payload: {
+            payload: { [vector]: hash },
+            key: 'hashes',
+            filter: { must: [{ has_id: [id] }, writtenUnder(sequence)] },
+          },
+        },
+  );
+  yield* groups(hashed, HASHES_AT_ONCE);
 }

@@ -56,7 +56,7 @@ import {
 } from './qdrant-filter.ts';
 import { additionBatches } from './qdrant-points.ts';
 import { countByField, countPoints, type CountRequests } from './qdrant-counts.ts';
-import { addToPoints, type VectorUpdate } from './qdrant-additions.ts';
+import { addToPoints, hashBatches, type VectorUpdate } from './qdrant-additions.ts';
 import { QdrantConnection } from './qdrant-connection.ts';
 import { QdrantDocuments } from './qdrant-documents.ts';
 import { remarksOn, type QdrantReport } from './qdrant-report.ts';
@@ -318,6 +318,11 @@ export class QdrantStore implements VectorStore {
     for (const [sequence, some] of Map.groupBy(vectors, (addition) => addition.sequence)) {
       for (const points of additionBatches(vector, some))
         await this.#connection.writes(() => addToPoints(vector, points, sequence, requests));
+      for (const operations of hashBatches(vector, some)) {
+        await this.#connection.writes(() =>
+          this.#connection.send(name, (client) => client.batchUpdate(name, { operations, wait: true })),
+        );
+      }
     }
   }
 

@@ -73,7 +73,7 @@ describe('packed', () => {
     const id = pointId(keyOf('a').tenant, NAME, keyOf('a').id, 0);
     const additions = [
       { id, values: new Float32Array([1, 2]) },
-      { id, values: new Float32Array([3]) },
+      { id, values: new Float32Array([3]), sequence: 7, hash: 'h' },
     ];
     expect(unpackAdditions(packAdditions(additions))).toEqual(additions);
     expect(unpackAdditions(packAdditions([]))).toEqual([]);

@@ -52,6 +52,8 @@ export interface PackedAdditions {
   ids: string;
   /** -1 where there is none. */
   sequences: Float64Array;
+  /** Each on a line of its own; an empty one where there is none. */
+  hashes: string;
   vectors: PackedVectors;
 }
 
@@ -174,16 +176,22 @@ export function packAdditions(additions: VectorAddition[]): PackedAdditions {
   return {
     ids: lines(additions.map(({ id }) => id)),
     sequences: Float64Array.from(additions, ({ sequence }) => sequence ?? -1),
+    hashes: lines(additions.map(({ hash = '' }) => hash)),
     vectors: packVectors(additions.map(({ values }) => values)),
   };
 }
 
-export function unpackAdditions({ ids, sequences, vectors }: PackedAdditions): VectorAddition[] {
+export function unpackAdditions({ ids, sequences, hashes, vectors }: PackedAdditions): VectorAddition[] {
   const take = vectorsOf(vectors);
+  const kept = hashes.split('\n');
   return linesOf(ids).map((id, n) => {
     const sequence = sequences[n] ?? -1;
-    const addition = { id: id as PointId, values: take() ?? new Float32Array() };
-    return sequence < 0 ? addition : { ...addition, sequence };
+    const hash = kept[n] ?? '';
+    return {
+      ...{ id: id as PointId, values: take() ?? new Float32Array() },
+      ...(sequence >= 0 && { sequence }),
+      ...(hash !== '' && { hash }),
+    };
   });
 }
 

@@ -50,7 +50,7 @@ import { readDocuments, type Tables } from './point-reader.ts';
 import type { PointOrder } from './point-order.ts';
 import { PointScanner } from './point-scanner.ts';
 import { Tombstones } from './tombstones.ts';
-import { denseLook, searchTable, sparseLook } from './table-search.ts';
+import { denseLook, payloadIn, searchTable, sparseLook } from './table-search.ts';
 import { ZvecTable } from './zvec-table.ts';
 import { Running } from './running.ts';
 
@@ -270,26 +270,36 @@ export class ZvecCollection {
 
   addVectors(vectors: VectorAddition[], vector?: DenseVector): Promise<void> {
     return this.#write(async () => {
-      checkAdditions(this.#definition, vectors, vector);
+      const { name: vectorName } = checkAdditions(this.#definition, vectors, vector);
       const { current, other } = this.#tablesNow;
       if (other === undefined) return;
       for (const some of groups(vectors, POINTS_AT_ONCE)) {
         const values = new Map(some.map((one) => [one.id, one.values]));
-        const sequences = new Map(some.map((one) => [one.id, one.sequence]));
+        const additions = new Map<string, VectorAddition>(some.map((one) => [one.id, one]));
         for (const id of (await other.fetch([...values.keys()], [], false)).keys())
           values.delete(id as PointId);
         const rows = await current.fetch([...values.keys()], undefined, true);
         const unchanged = [...rows.values()].filter(({ id, fields }) => {
-          const sequence = sequences.get(id as PointId);
+          const sequence = additions.get(id)?.sequence;
           return sequence === undefined || sequence === Number(fields[column.SEQUENCE] ?? 0);
         });
+        const hashed = unchanged.flatMap((row) => {
+          const hash = additions.get(row.id)?.hash;
+          if (hash === undefined) return [];
+          const payload = payloadIn(row);
+          const hashes = { ...payload.hashes, [vectorName]: hash };
+          return { id: row.id, fields: { [column.PAYLOAD]: JSON.stringify({ ...payload, hashes }) } };
+        });
+        const payloads = new Map(hashed.map(({ id, fields }) => [id, fields]));
         await other.upsert(unchanged, ({ id, fields, vectors: its }) => ({
           id,
-          fields,
+          fields: { ...fields, ...payloads.get(id) },
           vectors: { ...its, [column.VECTOR]: values.get(id as PointId) ?? [] },
         }));
+        await current.update(hashed);
       }
       await other.sync();
+      await current.sync();
     });
   }
 
