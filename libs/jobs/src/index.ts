@@ -209,7 +209,7 @@ export {
 export { verificationSchema, type Verification } from './verification.ts';
 export {
   scheduleSchema,
-  sourceNameSchema,
+  watchedNameSchema,
   sourceRunSchema,
   watchedSourceSchema,
   watchedSourceViewSchema,

@@ -22,7 +22,7 @@ export const scheduleSchema = z.union([
 export type Schedule = z.infer<typeof scheduleSchema>;
 
 /** A watched source's name, in its collection. */
-export const sourceNameSchema = z
+export const watchedNameSchema = z
   .string()
   .regex(
     /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/,
@@ -63,7 +63,7 @@ export type SourceRun = z.infer<typeof sourceRunSchema>;
 
 /** A watched source as the API shows it, with its latest looks, the newest first. */
 export const watchedSourceViewSchema = watchedSourceSchema.extend({
-  name: sourceNameSchema,
+  name: watchedNameSchema,
   collection: z.string(),
   tenant: z.string().nullable(),
   addedBy: z.string().meta({ description: 'As whom it is read and submitted.' }),

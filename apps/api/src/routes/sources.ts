@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import {
   EmbedmillError,
-  sourceNameSchema,
+  watchedNameSchema,
   tenantSchema,
   watchedSourceSchema,
   watchedSourceViewSchema,
@@ -54,7 +54,7 @@ export function sourceRoutes(
           tags,
           summary:
             'Watch a source on the server, or change how; it is looked at at once where it has an interval',
-          params: one.extend({ id: sourceNameSchema }),
+          params: one.extend({ id: watchedNameSchema }),
           querystring,
           body: watchedSourceSchema,
           response: { 200: view, ...problemResponses },
