@@ -171,3 +171,24 @@ test('the vectors that a migration added are known by their hashes: what changes
   expect(mill.tokens - before).toBe(job.tokens);
   expect(job.tokens).toBeLessThan(64);
 });
+
+test('what was deleted before a copy began is not brought back into it by a job that is older still', async () => {
+  await created('deleted', { chunking: COARSE });
+  await stored('deleted', documents.slice(0, 3));
+  const { promise: held, resolve: release } = Promise.withResolvers<void>();
+  mill.walkBy(async ({ purpose }, walk) => {
+    if (purpose === 'ingest') await held;
+    return walk();
+  });
+  const older = await mill.submitted('deleted', ndjson([documentOf(1, 1), documentOf(2, 1)]));
+  await mill.json('DELETE', '/api/v1/collections/deleted/documents/d1');
+  const job = await begun('deleted', 'deleted-2', { chunking: FINE });
+  release();
+  mill.walkBy((_, walk) => walk());
+  expect(await mill.finished(older)).toMatchObject({ stored: 1, superseded: 1 });
+  expect(await mill.finished(job)).toMatchObject({ state: 'completed', failed: 0 });
+  for (const name of ['deleted', 'deleted-2']) {
+    expect(await textOf(name, 'd1')).toBeUndefined();
+    expect(await textOf(name, 'd2')).toBe(documentOf(2, 1).text);
+  }
+});

@@ -163,6 +163,10 @@ async function walk(
   } else {
     if (twin !== undefined) {
       const beside = await read(twin);
+      // What was decided before there was a twin, a deletion above all, only the collection itself knows.
+      const keys = beside.pending.map(({ document }) => document);
+      const name = collection.name as CollectionName;
+      beside.yieldTo(await timed('lookup', () => store.findDocuments(name, keys)));
       await settleDocuments(beside, { shard: { ...shard, collection: twin }, twin: collection }, walked);
       reading.adopt(beside);
     }
@@ -293,8 +297,10 @@ function bySameContent(
   stored: ReadonlyMap<PendingDocument, StoredPoint[]>,
   collection: Collection,
 ): [same: PendingDocument[], changed: PendingDocument[]] {
-  const isSame = (pending: PendingDocument): boolean =>
-    isSameContent(stored.get(pending) ?? [], pending.content, collection);
+  const isSame = (pending: PendingDocument): boolean => {
+    const points = stored.get(pending);
+    return points !== undefined && isSameContent(points, pending.content(), collection);
+  };
   const { true: same = [], false: changed = [] } = Object.groupBy(wanted, (one) => `${isSame(one)}`);
   return [same, changed];
 }
@@ -331,7 +337,7 @@ function pointsOf(
       ...{ text: text.slice(start, end), start, end, ...around[index], title: title ?? null },
       ...{ image: pictureReference(document), timestamp },
       fingerprint,
-      content,
+      content: content(),
       ...(hashes !== undefined && { hashes }),
       job_id: shard.job as JobId,
       sequence,

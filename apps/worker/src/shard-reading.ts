@@ -21,8 +21,8 @@ export interface PendingDocument {
   line: Line;
   /** Equal fingerprints mean that storing the document again would change nothing. */
   fingerprint: string;
-  /** Equal contents mean that its vectors are the same. */
-  content: string;
+  /** Equal contents mean that its vectors are the same; made when it is asked for, as of most documents it is not. */
+  content: () => string;
   /** Of the submission that it comes from: the shard's, but of a copy. */
   sequence: number;
   /** Chunks of another version of it that is stored, as far as `sort` was told. */
@@ -165,6 +165,15 @@ export class ShardReading {
     });
   }
 
+  /** Leaves out the documents that a later submission has decided, by what is known of each pending one elsewhere. */
+  yieldTo(known: readonly (FoundDocument | undefined)[]): void {
+    this.pending = this.pending.filter(({ sequence }, n) => {
+      if ((known[n]?.decided ?? 0) <= sequence) return true;
+      this.supersede();
+      return false;
+    });
+  }
+
   /** Takes over what failed in the collection's twin: a document is in both, or among the failures. */
   adopt(twin: ShardReading): void {
     this.tokens += twin.tokens;
@@ -244,7 +253,13 @@ function versionsOf(
 ): (document: Document) => Pick<PendingDocument, 'fingerprint' | 'content'> {
   const basis = JSON.stringify([profileAsCreated(collection), modelRevision]);
   const contentOf = contentIn(collection, modelRevision);
-  return (document) => ({ fingerprint: fingerprintOf(document, basis), content: contentOf(document) });
+  return (document) => {
+    let content: string | undefined;
+    return {
+      fingerprint: fingerprintOf(document, basis),
+      content: () => (content ??= contentOf(document)),
+    };
+  };
 }
 
 /** Without what vectors are not made of: id, tenant and metadata. */
