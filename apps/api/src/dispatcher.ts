@@ -27,6 +27,7 @@ import {
   type QueueOptions,
 } from '@embedmill/queue';
 import { markFilled } from './copying.ts';
+import { forgetGone } from './gone-documents.ts';
 import { joinOutput } from './export-output.ts';
 import { isDeletionByFilter, olderJobsEnded } from './older-jobs.ts';
 import { RunningJob } from './running-job.ts';
@@ -96,10 +97,13 @@ const MOST_LOSSES = 3;
 interface InHand {
   turns: Turns;
   slots: ScanSlots;
+  /** For the keys of a snapshot's documents, which one job at a time has in memory. */
+  keySets: ScanSlots;
 }
 
 export function startDispatcher(options: DispatcherOptions): Promise<IngestConsumer> {
   const slots = new ScanSlots(options.scans);
+  const keySets = new ScanSlots(1);
   let turns: Turns | undefined;
   return consumeIngest(
     {
@@ -115,7 +119,7 @@ export function startDispatcher(options: DispatcherOptions): Promise<IngestConsu
         weightOf: options.weightOf,
         onTurn: options.hooks?.onTurn,
       });
-      const inHand = { turns, slots };
+      const inHand = { turns, slots, keySets };
       return withLogFields({ job: handle.id }, () => dispatch(handle, options, inHand, signal));
     },
   );
@@ -144,7 +148,8 @@ async function dispatch(
       loseShard: (shard) => loseShard(shard, options),
       onFolded: failuresTeller(handle, options),
     });
-    const end = await inHand.turns.run(job, signal);
+    const ran = await inHand.turns.run(job, signal);
+    const end = ran === 'completed' ? await forgetGone(handle, options, inHand.keySets, signal) : ran;
     if (end === 'completed') {
       await joinOutput(handle, options);
       await markFilled(handle, options);
@@ -317,6 +322,8 @@ async function tidy(handle: IngestHandle, { spool, webhooks }: DispatcherOptions
   if (record.source.kind === 'encoded' || record.source.kind === 'files')
     for (const original of storedIn(record.source)) await spool.removeSource(original);
   if (record.sink !== undefined) await spool.removeParts(id);
+  if (record.mode === 'snapshot') await spool.removeKeys(id);
+  if (record.gone !== undefined) await spool.removeSource(record.gone.list);
 }
 
 /** Nothing of a job is written any more, once it has ended: but by a retry of what failed, or by a verification. */

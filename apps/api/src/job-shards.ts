@@ -148,7 +148,8 @@ export class JobShards implements WaitingJob {
   }
 
   #shardOf(index: number, range: ShardRange): Shard {
-    const { purpose, collection, tenant, sequence, metadataBytes, sink, reported } = this.#handle.record;
+    const { purpose, collection, tenant, sequence, mode, sourceName, metadataBytes, sink, reported } =
+      this.#handle.record;
     return {
       job: this.#handle.id,
       index,
@@ -157,6 +158,8 @@ export class JobShards implements WaitingJob {
       purpose,
       collection,
       tenant,
+      mode,
+      sourceName,
       metadataBytes,
       sink,
       reportRoom: shardReportRoom(this.#reports, reported),

@@ -3,7 +3,7 @@ import type { IngestHandle, IngestRecord } from '@embedmill/queue';
 import type { Spool } from '@embedmill/sources';
 
 /**
- * What a deletion of documents that are looked for in the store has to wait for. Of documents that are named it does not
+ * What a deletion by a filter, or of what a snapshot lacks, has to wait for: of documents that are looked for in the store. Of documents that are named it does not
  * matter who is first: their tombstones keep older writes away. But what an older job has not written yet is not found,
  * and would stay. So these deletions look once the jobs have ended that were accepted before theirs. No job waits for a
  * later one, so that none waits forever.

@@ -11,6 +11,7 @@ import {
 import { sourceOf, storedIn, type IngestHandle, type JobSource } from '@embedmill/queue';
 import { fetchSource, type OpenUrl } from '@embedmill/sources';
 import { withAverageLength, type MeasuringParts } from './average-length.ts';
+import { unlessCancelled } from './cancellation.ts';
 import type { DispatcherLog } from './dispatcher.ts';
 import { fetchListed } from './listed-urls.ts';
 import { isDeletionByFilter } from './older-jobs.ts';
@@ -32,9 +33,6 @@ const LINES: Record<Shard['purpose'], StoredSelection['as']> = {
   copy: 'keys',
 };
 
-/** How soon a job that is being scanned is cancelled. */
-const CANCEL_LOOK_MS = 500;
-
 /** Makes the manifest, unless an earlier dispatcher did. Undefined when the job was cancelled meanwhile. */
 export async function scan(
   handle: IngestHandle,
@@ -50,13 +48,14 @@ export async function scan(
   const scanned = await unlessCancelled(handle, signal, async (either) => {
     const source = sourceOf(record) ?? (await copySource(handle, options, either));
     const { filterable } = record.collection.profile;
-    const { tenant, maxFailures, metadataBytes } = record;
-    const input = { job: handle.id, source, filterable, tenant, metadataBytes, maxFailures };
-    const totals = await threads.run('manifest', input, { share: tenant, signal: either });
-    return { source, totals };
+    const { tenant, mode, sourceName, maxFailures, metadataBytes } = record;
+    const scope = { tenant, mode, sourceName };
+    const input = { job: handle.id, source, filterable, scope, metadataBytes, maxFailures };
+    const { unnamed, ...totals } = await threads.run('manifest', input, { share: tenant, signal: either });
+    return { source, totals, unnamed };
   });
   if (scanned === undefined) return undefined;
-  const { source, totals } = scanned;
+  const { source, totals, unnamed } = scanned;
   const ofStored = record.purpose === 'export' || record.purpose === 'copy';
   if (totals.documents === 0 && !ofStored && !isDeletionByFilter(record)) {
     throw new EmbedmillError('source_unreadable', 'the source has no documents: every line is blank');
@@ -68,32 +67,11 @@ export async function scan(
       : await withAverageLength(record.collection, { id: handle.id, source, share: record.tenant }, options),
     state: 'running',
     progress: { ...handle.record.progress, ...totals },
+    ...(record.mode === 'snapshot' && { unnamed }),
   };
   await handle.save();
   options.log.info({ ...totals }, 'the job is running');
   return source;
-}
-
-/** What the work gives; undefined when the job was cancelled meanwhile: a source may take as long as whoever serves it likes. */
-async function unlessCancelled<T>(
-  handle: IngestHandle,
-  signal: AbortSignal,
-  work: (signal: AbortSignal) => Promise<T>,
-): Promise<T | undefined> {
-  const cancelled = new AbortController();
-  const look = async (): Promise<void> => {
-    // What keeps a look from succeeding keeps the work's next step from it, too, and is told there.
-    if (await handle.isCancelled().catch(() => false)) cancelled.abort();
-  };
-  const looking = setInterval(() => void look(), CANCEL_LOOK_MS);
-  try {
-    return await work(AbortSignal.any([signal, cancelled.signal]));
-  } catch (thrown) {
-    if (cancelled.signal.aborted && !signal.aborted) return undefined;
-    throw thrown;
-  } finally {
-    clearInterval(looking);
-  }
 }
 
 /** Copies what shards cannot refer to where it is into the spool, as plain NDJSON. */

@@ -4,6 +4,7 @@ import {
   tooManyFailures,
   type Collection,
   type DocumentId,
+  type DocumentScope,
   type ErrorCode,
   type JobId,
   type Language,
@@ -26,6 +27,7 @@ import {
   writeManifest,
   type Gathered,
   type ManifestTotals,
+  type ReadShard,
   type Spool,
 } from '@embedmill/sources';
 import { analyzerOf, averageLengthOf } from '@embedmill/sparse-weighting';
@@ -63,7 +65,7 @@ export interface SourceTasks {
       job: JobId;
       source: SourceRef;
       filterable: Profile['filterable'];
-      tenant: TenantId | undefined;
+      scope: DocumentScope;
       metadataBytes: number | undefined;
       maxFailures: MaxFailures | undefined;
     },
@@ -80,7 +82,7 @@ export interface SourceTasks {
     number | undefined
   >;
   /** The lines of a shard that have a document, or a tombstone of one, and how many have neither. */
-  shardKeys: Task<Pick<Shard, 'source' | 'range' | 'collection' | 'tenant' | 'metadataBytes'>, ShardKeys>;
+  shardKeys: Task<ReadShard, ShardKeys>;
   /** As `failShard`. */
   failShard: Task<{ shard: Shard; code: ErrorCode; message: string }, ShardResult>;
 }
@@ -122,14 +124,14 @@ export const SOURCE_TASKS: {
   gather(spool, { job, list, packed, filterable, maxBytes }, signal) {
     return gather(spool, job, { list, packed }, { profile: { filterable }, maxBytes, signal });
   },
-  manifest(spool, { job, source, filterable, tenant, metadataBytes, maxFailures }, signal) {
+  manifest(spool, { job, source, filterable, scope, metadataBytes, maxFailures }, signal) {
     return writeManifest(
       spool,
       job,
       source,
       { filterable },
       {
-        tenant,
+        scope,
         documentLimits: metadataBytes === undefined ? undefined : { metadataBytes },
         // Of a share only the end of the scan could tell.
         tooManyInvalid: (invalid) => tooManyFailures(maxFailures, { failed: invalid, documents: 0 }),

@@ -45,7 +45,7 @@ const manifestOf = (source: StoredSource) =>
     job: JOB,
     source,
     filterable: {},
-    tenant: undefined,
+    scope: {},
     metadataBytes: undefined,
     maxFailures: undefined,
   }) as const;
@@ -136,7 +136,7 @@ test('a task that asks for more memory than there is fails alone', async () => {
   const input = transcodeOf(await sourceOf(new Uint8Array(many)), encodingOf('parquet'));
   await expect(threads.run('transcode', input)).rejects.toMatchObject({ code: 'source_unreadable' });
   const small = await sourceOf(line('{}'));
-  expect(await threads.run('manifest', manifestOf(small))).toEqual({ documents: 1, shards: 1 });
+  expect(await threads.run('manifest', manifestOf(small))).toEqual({ documents: 1, shards: 1, unnamed: 0 });
 });
 
 test('errors come through as they are, and a task that is not wanted any more ends', async () => {

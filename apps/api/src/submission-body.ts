@@ -7,10 +7,12 @@ import {
   parseDocument,
   prioritySchema,
   readingSchema,
+  snapshotOptionsSchema,
   sourceFormatSchema,
   webhookSchema,
   type Collection,
   type ErrorDetail,
+  type SnapshotOptions,
 } from '@embedmill/jobs';
 import { currentPrincipal } from './access/principal.ts';
 import { MOST_PLACES } from './file-form.ts';
@@ -60,6 +62,7 @@ export const submissionSchema = z
     priority: prioritySchema.optional().meta({
       description: 'Before which of its tenant’s jobs it comes; `normal` by default.',
     }),
+    ...snapshotOptionsSchema.shape,
     maxFailures: maxFailuresSchema.optional(),
     webhook: webhookSchema.optional().meta({ description: 'Whom to tell of the job’s end.' }),
   })
@@ -76,11 +79,12 @@ export function documentLines(
   field: string,
   documents: readonly unknown[],
   collection: Collection,
+  job: SnapshotOptions,
   metadataBytes = METADATA_BYTES,
 ): string[] {
   const { tenant } = currentPrincipal();
   const parsed = documents.map((value) =>
-    parseDocument(value, collection.profile, tenant, { metadataBytes }),
+    parseDocument(value, collection.profile, { ...job, tenant }, { metadataBytes }),
   );
   const details = parsed.flatMap((parse, index): ErrorDetail[] => {
     if (parse.ok) return [];
@@ -96,4 +100,11 @@ export function documentLines(
   const bad = parsed.filter((parse) => !parse.ok).length;
   const message = `${bad} of ${documents.length} ${field} are not valid, so nothing was accepted; first ${details[0]?.path}: ${wrong.error.message}`;
   throw new EmbedmillError(wrong.error.code, message, { details });
+}
+
+/** What a request says of its snapshot. Errors: `invalid_request`. */
+export function snapshotOf({ mode, sourceName, maxDeleted }: SnapshotOptions): SnapshotOptions {
+  if (maxDeleted === undefined || mode === 'snapshot') return { mode, sourceName, maxDeleted };
+  const message = 'maxDeleted: it is for snapshots, which alone delete documents; say "mode": "snapshot"';
+  throw new EmbedmillError('invalid_request', message, { details: [{ path: 'maxDeleted', message }] });
 }

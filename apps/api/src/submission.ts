@@ -7,6 +7,7 @@ import {
   formatOfName,
   isFinished,
   prioritySchema,
+  snapshotOptionsSchema,
   type Collection,
   type Filter,
   type JobId,
@@ -14,6 +15,7 @@ import {
   type Priority,
   type SaidFormat,
   type Sink,
+  type SnapshotOptions,
   type SourceEncoding,
   type SourceRef,
   type TenantId,
@@ -33,7 +35,7 @@ import { recoverJob } from './recovery.ts';
 import { FileForm } from './file-form.ts';
 import { filesAt, labelOf, readAs, sourceOfFiles } from './source-files.ts';
 import { belowTenant, readable } from './source-places.ts';
-import { documentLines, submissionSchema } from './submission-body.ts';
+import { documentLines, snapshotOf, submissionSchema } from './submission-body.ts';
 import { JobComparison } from './verification.ts';
 import { pacedBytes, USUAL_PACE } from './body-pace.ts';
 import {
@@ -113,10 +115,10 @@ export class Submission {
     const { source, sha256 } = received;
     const asGiven =
       encoding === undefined
-        ? { source, digest: `upload:${sha256}` }
+        ? { source, digest: `upload:${sha256}${snapshotDigest(job)}` }
         : {
             source: { kind: 'encoded', source, encoding } as const,
-            digest: `upload:${sha256}:${JSON.stringify(encoding)}`,
+            digest: `upload:${sha256}:${JSON.stringify(encoding)}${snapshotDigest(job)}`,
           };
     return this.#submit('upload', { ...job, ...asGiven, label: 'upload' });
   }
@@ -147,7 +149,7 @@ export class Submission {
     });
     metrics.uploadBytes.add(bytes);
     const given = JSON.stringify([form.files, form.places, said]);
-    const digest = `files:${sha256}:${hash('sha256', given)}`;
+    const digest = `files:${sha256}:${hash('sha256', given)}${snapshotDigest(job)}`;
     return this.#submit('files', { ...job, source, label, digest });
   }
 
@@ -156,7 +158,9 @@ export class Submission {
     const parsed = parseRequest(submissionSchema, body.value);
     if (!parsed.success) throw invalidRequest(parsed.error);
     const { documents, source, webhook, maxFailures, priority = priorityOf(request) } = parsed.data;
+    const options = snapshotOf(parsed.data);
     const job = {
+      ...options,
       ...{ id: idFor(collection, request), purpose: 'ingest' as const, collection },
       ...{ digest: `json:${body.sha256}`, retryOf: null, webhook, maxFailures },
       priority,
@@ -164,7 +168,13 @@ export class Submission {
     if (documents !== undefined) {
       if (documents.length > MAX_INLINE_DOCUMENTS)
         throw tooLargeInline(`there are ${documents.length} documents`);
-      const lines = documentLines('documents', documents, collection, this.#parts.config.metadataBytes);
+      const lines = documentLines(
+        'documents',
+        documents,
+        collection,
+        options,
+        this.#parts.config.metadataBytes,
+      );
       return this.#submit('inline', { ...job, source: { kind: 'inline', lines }, label: 'inline' });
     }
     const { path = '', url, s3, files: places, ...said } = source ?? {};
@@ -209,11 +219,12 @@ export class Submission {
       const message = `no document of job ${id} failed; there is nothing to retry`;
       throw new EmbedmillError('nothing_to_retry', message);
     }
-    const { purpose, tenant, label, priority, webhook, sequence } = record;
+    const { purpose, tenant, sourceName, label, priority, webhook, sequence } = record;
     return this.#submit('retry', {
       priority,
       webhook,
       sequence,
+      sourceName,
       ...{ id: retryId, purpose, collection, tenant, source: received.source, label },
       ...{ digest: `retry:${id}:${received.sha256}`, retryOf: id },
     });
@@ -255,6 +266,7 @@ export class Submission {
       webhook: record.webhook,
       ...{ id: again, purpose: record.purpose, collection: record.collection, tenant: record.tenant },
       ...{ source, label: record.label, digest: `verify:${id}:${sha256}`, retryOf: id },
+      sourceName: record.sourceName,
       sequence: record.sequence,
     });
     return { ...view, ...looked.comparison, resubmitted: again };
@@ -286,7 +298,7 @@ export class Submission {
     tenant: TenantId | undefined,
   ): Promise<SourceRef> {
     const documents = ids.map((id) => ({ id, tenant, deleted: true }));
-    const lines = documentLines('ids', documents, collection);
+    const lines = documentLines('ids', documents, collection, {});
     const bytes = Buffer.from(lines.map((line) => `${line}\n`).join(''));
     if (ids.length <= MAX_INLINE_DOCUMENTS && bytes.length <= MAX_INLINE_BYTES)
       return { kind: 'inline', lines };
@@ -362,6 +374,7 @@ export function emptyBody(): EmbedmillError {
 
 function uploadedJob(collection: Collection, request: FastifyRequest) {
   return {
+    ...snapshotOf(snapshotOptionsSchema.parse(request.query)),
     id: idFor(collection, request),
     purpose: 'ingest' as const,
     collection,
@@ -385,4 +398,10 @@ export function idFor(collection: Collection, request: FastifyRequest): JobId {
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
+}
+
+/** What tells a snapshot from the same documents submitted otherwise. */
+function snapshotDigest({ mode, sourceName, maxDeleted }: SnapshotOptions): string {
+  const said = JSON.stringify({ mode, sourceName, maxDeleted });
+  return said === '{}' ? '' : `:${said}`;
 }

@@ -12,6 +12,7 @@ import {
   parseJson,
   prioritySchema,
   readingSchema,
+  snapshotOptionsSchema,
   sourceFormatSchema,
   webhookSchema,
   type SaidFormat,
@@ -181,6 +182,12 @@ const maxFailuresParameter = z
   .transform((text) => (text === undefined || text.endsWith('%') ? text : Number(text)))
   .pipe(maxFailuresSchema.optional());
 
+const maxDeletedParameter = z
+  .string()
+  .optional()
+  .transform((text) => (text === undefined || text.endsWith('%') ? text : Number(text)))
+  .pipe(snapshotOptionsSchema.shape.maxDeleted);
+
 /** What an upload's address says of its format, and of the job. */
 export const uploadQuerySchema = z.strictObject({
   format: sourceFormatSchema.optional().meta({ description: 'By default what the Content-Type says.' }),
@@ -190,6 +197,9 @@ export const uploadQuerySchema = z.strictObject({
   metadata: metadataParameter.meta({
     description: 'The columns that become metadata, separated by commas, or `rest` for all others.',
   }),
+  mode: snapshotOptionsSchema.shape.mode,
+  sourceName: snapshotOptionsSchema.shape.sourceName,
+  maxDeleted: maxDeletedParameter.meta({ description: 'As in JSON: a share as 0.5 or 50%.' }),
   maxFailures: maxFailuresParameter.meta({
     description: 'As in JSON: a whole number, or a share as 0.05 or 5%.',
   }),

@@ -20,6 +20,7 @@ import {
   type profileSchema,
   type Reading,
   type SaidFormat,
+  type SnapshotOptions,
   type recommendRequestSchema,
   type SearchRequestInput,
   type SourceFormat,
@@ -60,7 +61,14 @@ import { problemOf, reasonOf } from './server-error.ts';
 
 export type { CollectionView, ModelView, Readiness } from './answers.ts';
 
-export interface Upload {
+/** What is said of a job, wherever its documents come from. */
+export interface JobOptions extends SnapshotOptions {
+  webhook?: Webhook | undefined;
+  priority?: Priority | undefined;
+  maxFailures?: MaxFailures | undefined;
+}
+
+export interface Upload extends JobOptions {
   /** Opens the body; called again for a second attempt. */
   open: () => Readable;
   /** Bytes, when they are known before. */
@@ -71,9 +79,6 @@ export interface Upload {
   type?: string;
   gzip?: boolean;
   reading?: SaidFormat;
-  webhook?: Webhook | undefined;
-  priority?: Priority | undefined;
-  maxFailures?: MaxFailures | undefined;
 }
 
 /** Where the server finds the documents itself. */
@@ -375,15 +380,7 @@ export class Client {
     await this.#server.call('DELETE', sourcePath(collection, name));
   }
 
-  submitSource(
-    collection: string,
-    source: ServerSource,
-    options: {
-      webhook?: Webhook | undefined;
-      priority?: Priority | undefined;
-      maxFailures?: MaxFailures | undefined;
-    } = {},
-  ): Promise<Job> {
+  submitSource(collection: string, source: ServerSource, options: JobOptions = {}): Promise<Job> {
     const path = `/api/v1/collections/${part(collection)}/jobs`;
     return this.#server.json('POST', path, looseJob, { source, ...options });
   }
@@ -394,13 +391,13 @@ export class Client {
    */
   async submit(collection: string, upload: Upload): Promise<Job> {
     const url = new URL(`${this.url}/api/v1/collections/${part(collection)}/jobs`);
-    if (upload.maxFailures !== undefined) url.searchParams.set('maxFailures', String(upload.maxFailures));
-    for (const [name, value] of Object.entries(upload.reading ?? {})) {
+    const { priority, maxFailures, mode, sourceName, maxDeleted, reading = {} } = upload;
+    const said = { ...reading, priority, maxFailures, mode, sourceName, maxDeleted };
+    for (const [name, value] of Object.entries(said)) {
       if (value === undefined) continue;
       const text = typeof value === 'string' ? value : JSON.stringify(value);
       url.searchParams.set(name, Array.isArray(value) ? value.join(',') : text);
     }
-    if (upload.priority !== undefined) url.searchParams.set('priority', upload.priority);
     const request = (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, {
       method: 'POST',
       headers: {

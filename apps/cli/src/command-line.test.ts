@@ -234,6 +234,16 @@ describe('jobs', () => {
     expect((await runJson('verify', 'job_1', '--wait')).object).toMatchObject({ job: 'job_4', stored: 1 });
   });
 
+  test('a sync says that it is one, of which source, and how much may go', async () => {
+    await run(['collections', 'create', 'c']);
+    await run(['submit', file(GOOD), '-c', 'c', '--sync', '--source-name', 'wiki', '--max-deleted', '50%']);
+    expect(api.submissions.at(-1)?.reading).toEqual({
+      ...{ mode: 'snapshot', sourceName: 'wiki', maxDeleted: '0.5' },
+    });
+    expect((await run(['submit', file(GOOD), '-c', 'c', '--max-deleted', '1'])).err).toContain('--sync');
+    expect((await run(['submit', file(GOOD), '-c', 'c', '--sync', '--max-deleted', '2'])).code).toBe(2);
+  });
+
   test('documents are deleted by ids, by a file of them, or by a filter, and counted by a dry run', async () => {
     await run(['collections', 'create', 'c']);
     const ids = file('a', '', '  b ', 'c');

@@ -277,6 +277,8 @@ export class FakeApi {
         priority: 'normal',
         source: 'upload',
         retryOf,
+        mode: 'upsert',
+        sourceName: null,
         output: null,
         webhook: null,
         error: null,

@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 import {
   columnsSchema,
+  maxDeletedSchema,
   maxFailuresSchema,
   readingSchema,
   SPARSE_SCHEMES,
@@ -64,6 +65,13 @@ export function maxFailuresOf(given: string): MaxFailures {
   const parsed = maxFailuresSchema.safeParse(given.endsWith('%') ? given : Number(given));
   if (parsed.success && given.trim() !== '') return parsed.data;
   throw new InvalidArgumentError('It must be a whole number, or a share as 5% or 0.05.');
+}
+
+/** The share of a source's documents that may go: as 50% or 0.5. */
+export function maxDeletedOf(given: string): number {
+  const parsed = maxDeletedSchema.safeParse(given.endsWith('%') ? given : Number(given));
+  if (parsed.success && given.trim() !== '') return parsed.data;
+  throw new InvalidArgumentError('It must be a share as 50% or 0.5, 100% at most.');
 }
 
 /** What stands between the cells of a CSV. */

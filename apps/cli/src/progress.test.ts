@@ -15,6 +15,8 @@ const JOB: Job = {
     priority: 'normal',
     source: 'upload',
     retryOf: null,
+    mode: 'upsert',
+    sourceName: null,
     output: null,
     webhook: null,
     error: null,

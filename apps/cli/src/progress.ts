@@ -145,6 +145,7 @@ export function summaryOf(job: Job): string {
     job.duplicates > 0 ? `${grouped(job.duplicates)} replaced by a later one` : '',
     job.reused > 0 ? `${grouped(job.reused)} chunks unchanged` : '',
     job.superseded > 0 ? `${grouped(job.superseded)} superseded by a later submission` : '',
+    job.gone > 0 ? `${grouped(job.gone)} gone from the source and deleted` : '',
     `${grouped(job.failed)} failed`,
   ].filter((part) => part !== '');
   return (

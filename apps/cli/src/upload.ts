@@ -8,13 +8,10 @@ import {
   MEDIA_TYPES,
   parseJson,
   type Job,
-  type MaxFailures,
-  type Priority,
   type SaidFormat,
   type SourceFormat,
-  type Webhook,
 } from '@embedmill/jobs';
-import type { Client } from './client.ts';
+import type { Client, JobOptions } from './client.ts';
 import { ServerError, Unreachable } from './server-error.ts';
 import { CommandError, usageError } from './exit.ts';
 
@@ -97,27 +94,15 @@ export async function submitDocuments(
   client: Client,
   collection: string,
   source: DocumentSource,
-  options: {
+  options: JobOptions & {
     signal: AbortSignal;
     onSent?: (bytes: number) => void;
     onRetry?: (error: Error) => void;
     pauseMs?: number;
     reading?: SaidFormat;
-    webhook?: Webhook | undefined;
-    priority?: Priority | undefined;
-    maxFailures?: MaxFailures | undefined;
   },
 ): Promise<Job> {
-  const {
-    signal,
-    onSent = () => {},
-    onRetry = () => {},
-    pauseMs = 1000,
-    reading = {},
-    webhook,
-    priority,
-    maxFailures,
-  } = options;
+  const { signal, onSent = () => {}, onRetry = () => {}, pauseMs = 1000, reading = {}, ...job } = options;
   const { format = 'ndjson', gzip = false } = source;
   const delimiter = reading.delimiter ?? source.delimiter;
   const idempotencyKey = randomUUID();
@@ -131,9 +116,7 @@ export async function submitDocuments(
         type: source.type ?? MEDIA_TYPES[format],
         gzip,
         reading: { ...reading, delimiter },
-        webhook,
-        priority,
-        maxFailures,
+        ...job,
       });
     } catch (error) {
       const broken = error instanceof Unreachable || (error instanceof ServerError && error.retryable);

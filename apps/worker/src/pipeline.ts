@@ -311,13 +311,13 @@ function withPayloadOf(
   points: readonly StoredPoint[],
   { job }: Shard,
 ): Point[] {
-  const { metadata } = document;
+  const { metadata, source = null } = document;
   return points.map(({ id, dense, other, sparse, payload }) => ({
     id,
     dense,
     other,
     sparse,
-    payload: { ...payload, fingerprint, job_id: job as JobId, sequence, metadata },
+    payload: { ...payload, fingerprint, job_id: job as JobId, sequence, source, metadata },
   }));
 }
 
@@ -326,7 +326,7 @@ function pointsOf(
   chunks: EmbeddedChunk[],
   shard: Shard,
 ): Point[] {
-  const { id, tenant, text, title, metadata } = document;
+  const { id, tenant, text, title, metadata, source } = document;
   const collection = shard.collection.name as CollectionName;
   const around = textAround(text, chunks);
   return chunks.map(({ start, end, timestamp, dense, other, sparse, hashes }, index) => ({
@@ -341,6 +341,7 @@ function pointsOf(
       ...(hashes !== undefined && { hashes }),
       job_id: shard.job as JobId,
       sequence,
+      ...(source !== undefined && { source }),
       metadata,
     },
   }));

@@ -274,8 +274,12 @@ export function contentIn(
 }
 
 function fingerprintOf(document: Document, basis: string): string {
-  const { id, tenant, text, image, video, title, metadata, vector } = document;
+  const { id, tenant, text, image, video, title, metadata, vector, source } = document;
   // What a document lacks is not named where documents of old did not have it: their fingerprints stay.
-  const fields = [id, tenant, text, title, metadata, image, video, ...(vector === undefined ? [] : [vector])];
+  const fields = [
+    ...[id, tenant, text, title, metadata, image, video],
+    ...(vector === undefined ? [] : [vector]),
+    ...(source === undefined ? [] : [{ source }]),
+  ];
   return hash('sha256', basis + JSON.stringify(fields), 'hex');
 }

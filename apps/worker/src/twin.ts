@@ -93,7 +93,17 @@ function originalOf(
 ): Original | undefined {
   const [first] = points;
   if (first === undefined || first.payload.chunk_count !== points.length) return undefined;
-  const { document_id: id, tenant, title, image, metadata, content, hashes, sequence } = first.payload;
+  const {
+    document_id: id,
+    tenant,
+    title,
+    image,
+    metadata,
+    source,
+    content,
+    hashes,
+    sequence,
+  } = first.payload;
   if (points.some(({ payload }) => payload.sequence !== sequence)) return undefined;
   const document: Document = {
     id,
@@ -103,6 +113,7 @@ function originalOf(
     image: image ?? undefined,
     video: undefined,
     metadata,
+    ...(typeof source === 'string' && { source }),
   };
   const isBrought = content !== undefined && hashes?.[vector] === undefined;
   const isWhole = isBrought || content === undefined || content === contentOf(document);

@@ -111,7 +111,7 @@ test('__proto__ is refused at any depth, and nothing is polluted', () => {
 test('where a job is bound to a tenant, documents get it, and another tenant’s are refused', () => {
   const bound = 'acme' as TenantId;
   const tenantOf = (value: object) => {
-    const parsed = parseDocument({ id: 'a', text: 'x', ...value }, { filterable }, bound);
+    const parsed = parseDocument({ id: 'a', text: 'x', ...value }, { filterable }, { tenant: bound });
     if (!parsed.ok) return parsed.error.code;
     return 'tombstone' in parsed ? parsed.tombstone.tenant : parsed.document.tenant;
   };

@@ -6,6 +6,7 @@ import { parseImageReference } from './image-reference.ts';
 import { faultInMetadata, MAX_DEPTH, METADATA_BYTES, typedMetadata, type MetadataFault } from './metadata.ts';
 import { metadataAt } from './metadata-field.ts';
 import type { Profile } from './profile.ts';
+import { sourceNameSchema, type SnapshotOptions } from './snapshot.ts';
 
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 
@@ -60,6 +61,9 @@ export const documentSchema = z.strictObject({
     description:
       'Its dense vector, of the collection’s model and size, stored as it is in place of embedding the text: one chunk.',
   }),
+  source: sourceNameSchema.optional().meta({
+    description: 'What it is a part of, such as a site or a folder; a snapshot is of one source.',
+  }),
   deleted: z.boolean().optional().meta({
     description:
       'True: the document of this id is deleted. Such a line has an id, and a tenant where one is named, and nothing else.',
@@ -67,7 +71,7 @@ export const documentSchema = z.strictObject({
 });
 
 /** What stands on a line that deletes a document. */
-const TOMBSTONE_FIELDS: readonly string[] = ['id', 'tenant', 'deleted'];
+const TOMBSTONE_FIELDS: readonly string[] = ['id', 'tenant', 'source', 'deleted'];
 
 /** What the API prints of a stored document beside its fields, and what is passed over where it is submitted again. */
 const PRINTED = ['point', 'chunk', 'chunks', 'dense'] as const;
@@ -89,6 +93,8 @@ export interface Document {
   tenant: TenantId;
   /** That it brought along, not normalised; its size was not looked at. */
   vector?: readonly number[] | undefined;
+  /** What it is a part of, where that was said. */
+  source?: string | undefined;
 }
 
 /** A line in place of a document's: the document of this id is to be deleted. */
@@ -112,6 +118,12 @@ const checkedSchema = documentSchema.extend({
     .optional(),
 });
 
+/** What a job says of all its documents. */
+export interface DocumentScope extends Pick<SnapshotOptions, 'mode' | 'sourceName'> {
+  /** The only tenant whose documents may come; it is that of documents that name none. */
+  tenant?: TenantId | undefined;
+}
+
 export interface DocumentLimits {
   /** Of its metadata as JSON. */
   metadataBytes: number;
@@ -128,12 +140,12 @@ export type DocumentParse =
  * A parsed JSON value as a document of a collection with this profile, or as the tombstone of one, or what is wrong with it as an error
  * of the catalogue, with the document's id where it has one.
  *
- * @param bound the only tenant whose documents may come; it is that of documents that name none
+ * @param job what it says of documents that do not say it themselves
  */
 export function parseDocument(
   value: unknown,
   profile: Pick<Profile, 'filterable'>,
-  bound?: TenantId,
+  { tenant: bound, sourceName, mode }: DocumentScope = {},
   limits: DocumentLimits = DEFAULT_LIMITS,
 ): DocumentParse {
   const id = documentIdOf(value);
@@ -202,6 +214,7 @@ export function parseDocument(
     );
   }
   const { text = '', image, video, title, metadata, tenant, vector, deleted } = parsed.data;
+  const source = parsed.data.source ?? sourceName;
   for (const [path, string] of [
     ['id', parsed.data.id],
     ['text', text],
@@ -223,6 +236,11 @@ export function parseDocument(
   if (bound !== undefined && tenant !== undefined && tenant !== bound) {
     const message = `the document is of the tenant ${JSON.stringify(tenant)}, but the job may write only those of ${JSON.stringify(bound)}; leave "tenant" out`;
     return fail('foreign_tenant', 'tenant', message);
+  }
+  if (mode === 'snapshot' && source !== sourceName) {
+    const its = sourceName === undefined ? 'that has no name' : JSON.stringify(sourceName);
+    const message = `the document is of the source ${JSON.stringify(source)}, but the job is a snapshot of one ${its}; name the snapshot's (sourceName), or submit the document apart`;
+    return fail('foreign_source', 'source', message);
   }
   const key = {
     id: parsed.data.id as DocumentId,
@@ -255,6 +273,7 @@ export function parseDocument(
       metadata: typed.metadata,
       tenant: key.tenant,
       ...(vector !== undefined && { vector }),
+      ...(source !== undefined && { source }),
     },
   };
 }

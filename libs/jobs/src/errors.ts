@@ -50,6 +50,8 @@ export const ERRORS = {
   source_unavailable: { status: 503, retryable: true, title: 'The source cannot be reached now' },
   source_changed: { status: 409, retryable: false, title: 'The source changed while the job ran' },
 
+  too_many_deletions: { status: 422, retryable: false, title: 'More documents would be deleted than may' },
+  snapshot_incomplete: { status: 422, retryable: false, title: 'What the snapshot lacks cannot be told' },
   too_many_failures: { status: 422, retryable: false, title: 'More documents failed than may' },
   dispatcher_lost: {
     status: 500,
@@ -64,6 +66,7 @@ export const ERRORS = {
   invalid_utf8: { status: 422, retryable: false, title: 'Bytes that are no valid UTF-8' },
   invalid_unicode: { status: 422, retryable: false, title: 'The text has a lone surrogate or a NUL' },
   forbidden_key: { status: 422, retryable: false, title: 'A key that is not allowed' },
+  foreign_source: { status: 422, retryable: false, title: 'The document is of another source' },
   foreign_tenant: { status: 403, retryable: false, title: 'The document is another tenant’s' },
   invalid_document: { status: 422, retryable: false, title: 'The document is not valid' },
   missing_id: { status: 422, retryable: false, title: 'The document has no id' },

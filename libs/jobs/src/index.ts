@@ -58,6 +58,7 @@ export {
   type Document,
   type Tombstone,
   type DocumentLimits,
+  type DocumentScope,
   type DocumentParse,
   type Json,
 } from './document.ts';
@@ -206,6 +207,16 @@ export {
   type WebhookDelivery,
   type WebhookEvent,
 } from './webhook.ts';
+export {
+  DEFAULT_MAX_DELETED,
+  jobModeSchema,
+  maxDeletedSchema,
+  snapshotOptionsSchema,
+  sourceNameSchema,
+  tooManyDeletions,
+  type JobMode,
+  type SnapshotOptions,
+} from './snapshot.ts';
 export { verificationSchema, type Verification } from './verification.ts';
 export {
   scheduleSchema,

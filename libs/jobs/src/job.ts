@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { ShardResult } from './shard.ts';
 import { outputFormatSchema } from './sink.ts';
+import { jobModeSchema } from './snapshot.ts';
 
 /**
  * queued → scanning (its lines are counted and cut into shards) → running → completed | cancelled | failed.
@@ -32,6 +33,9 @@ export const progressSchema = z.strictObject({
   deleted: count(
     'Documents that were submitted as deleted, and are not there any more; also where there was none.',
   ).default(0),
+  gone: count(
+    'Documents of the source that a snapshot did not have, deleted after it; they are not among `documents`.',
+  ).default(0),
   truncated: count('Documents of which a part was not embedded.'),
   chunks: count('Points written.'),
   reused: count(
@@ -52,6 +56,7 @@ export const NO_PROGRESS: Progress = {
   duplicates: 0,
   superseded: 0,
   deleted: 0,
+  gone: 0,
   reused: 0,
   truncated: 0,
   chunks: 0,
@@ -91,6 +96,11 @@ export const jobSchema = progressSchema.extend({
   source: z.string().meta({
     description: 'Where the documents came from: `upload`, `inline`, `collection`, a path or a URL.',
   }),
+  mode: jobModeSchema,
+  sourceName: z
+    .string()
+    .nullable()
+    .meta({ description: 'The `source` of documents that name none themselves.' }),
   priority: prioritySchema.meta({
     description:
       'Before which of its tenant’s jobs it comes. Tenants get the same room whatever the priorities of their jobs.',

@@ -4,6 +4,7 @@ import { collectionSchema } from './profile.ts';
 import { jobReportsSchema } from './report.ts';
 import { sequenceSchema } from './sequence.ts';
 import { sinkSchema } from './sink.ts';
+import { jobModeSchema, sourceNameSchema } from './snapshot.ts';
 
 const inFile = z.strictObject({
   kind: z.literal('file'),
@@ -75,6 +76,10 @@ export const shardSchema = z.strictObject({
   tenant: tenantSchema.optional().meta({
     description: 'The only tenant whose documents may come; without it, each document names its own.',
   }),
+  mode: jobModeSchema.optional(),
+  sourceName: sourceNameSchema
+    .optional()
+    .meta({ description: 'Of documents that name no source themselves.' }),
   metadataBytes: z.int().positive().optional().meta({
     description: 'Of a document’s metadata as JSON, at most; what is usual by default.',
   }),

@@ -27,6 +27,7 @@ export const columnsSchema = z.strictObject({
   tenant: column('tenant'),
   vector: column('vector'),
   deleted: column('deleted'),
+  source: column('source'),
   metadata: metadataColumnsSchema.optional(),
 });
 export type Columns = z.infer<typeof columnsSchema>;

@@ -13,6 +13,7 @@ export {
   shareOf,
   sourceOf,
   storedIn,
+  type GoneDocuments,
   type IngestRecord,
   type JobSource,
   type NewJob,

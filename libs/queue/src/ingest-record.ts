@@ -12,7 +12,9 @@ import {
   purposeSchema,
   sequenceSchema,
   sinkSchema,
+  jobModeSchema,
   sourceEncodingSchema,
+  sourceNameSchema,
   sourceRefSchema,
   storedSourceSchema,
   tenantSchema,
@@ -30,6 +32,7 @@ import {
   type Progress,
   type Shard,
   type Sink,
+  type SnapshotOptions,
   type SourceEncoding,
   type SourceRef,
   type StoredSource,
@@ -62,7 +65,13 @@ export type JobSource =
       tenant?: TenantId | undefined;
     };
 
-export interface NewJob {
+export interface GoneDocuments {
+  list: StoredSource;
+  gone: number;
+  documents: number;
+}
+
+export interface NewJob extends SnapshotOptions {
   id: JobId;
   purpose: Shard['purpose'];
   collection: Collection;
@@ -101,6 +110,10 @@ export interface IngestRecord extends NewJob {
   fetched: SourceRef | null;
   /** Of an export: its file, once it is whole. */
   output?: StoredSource | undefined;
+  /** Of a snapshot: lines of which nobody can tell what document they are, as its scan found them. */
+  unnamed?: number | undefined;
+  /** Of a snapshot: the tombstones of the documents that it lacks, of so many, and of all that its source has. */
+  gone?: GoneDocuments | undefined;
   /**
    * The next shard of the manifest to look at, where it stands there, and how many bytes of the source are before it,
    * which records of earlier versions do not say.
@@ -171,6 +184,12 @@ const recordSchema = z.strictObject({
   maxFailures: maxFailuresSchema.optional(),
   lostAt: z.strictObject({ place: z.string(), losses: z.int() }).optional(),
   sink: sinkSchema.optional(),
+  mode: jobModeSchema.optional(),
+  sourceName: sourceNameSchema.optional(),
+  // Checked when it was submitted.
+  maxDeleted: z.number().optional(),
+  unnamed: z.int().optional(),
+  gone: z.strictObject({ list: storedSourceSchema, gone: z.int(), documents: z.int() }).optional(),
   sequence: sequenceSchema,
   submission: z.string(),
   state: jobStateSchema,
@@ -222,6 +241,8 @@ export function viewOf(
     sequence: record.sequence,
     state: record.state,
     source: record.label,
+    mode: record.mode ?? 'upsert',
+    sourceName: record.sourceName ?? null,
     priority: record.priority ?? 'normal',
     ...(record.tenant !== undefined && { tenant: record.tenant }),
     retryOf: record.retryOf,

@@ -1,12 +1,15 @@
 import { isUtf8 } from 'node:buffer';
 import {
+  DEFAULT_TENANT,
   EmbedmillError,
   ERRORS,
   parseDocument,
   parseJson,
   type Document,
+  type DocumentId,
   type DocumentLimits,
   type DocumentReport,
+  type DocumentScope,
   type Profile,
   type TenantId,
   type Tombstone,
@@ -22,23 +25,27 @@ const MOST_MESSAGE_CHARACTERS = 500;
 export type DocumentLine =
   | { kind: 'document'; line: Line; document: Document }
   | { kind: 'tombstone'; line: Line; tombstone: Tombstone }
-  | { kind: 'invalid'; line: Line; report: DocumentReport };
+  /** Its key says which document it would be, where that can be told. */
+  | { kind: 'invalid'; line: Line; report: DocumentReport; key: DocumentKey | undefined };
+
+export type DocumentKey = Pick<Document, 'tenant' | 'id'>;
 
 /**
  * A line as a document of a collection with this profile, or as the tombstone of one, or the report that says why it is none.
  *
- * @param bound the only tenant whose documents may come
+ * @param job what it says of documents that do not say it themselves
  */
 export function readDocumentLine(
   line: Line,
   profile: Pick<Profile, 'filterable'>,
-  bound?: TenantId,
+  job: DocumentScope = {},
   limits?: DocumentLimits,
 ): DocumentLine {
-  const refuse = (error: EmbedmillError, id: string | null): DocumentLine => ({
+  const refuse = (error: EmbedmillError, id: string | null, key?: DocumentKey): DocumentLine => ({
     kind: 'invalid',
     line,
     report: reportOf(line, id, error),
+    key,
   });
   if (line.bytes === null) {
     const message = `the line has ${line.length} bytes; at most ${MAX_LINE_BYTES} are allowed: split the document`;
@@ -62,10 +69,20 @@ export function readDocumentLine(
     const reason = error instanceof Error ? error.message.slice(0, 300) : 'not JSON';
     return refuse(new EmbedmillError('malformed_json', `not valid JSON: ${reason}`), null);
   }
-  const parsed = parseDocument(value, profile, bound, limits);
-  if (!parsed.ok) return refuse(faultOf(value) ?? parsed.error, parsed.id ?? null);
+  const parsed = parseDocument(value, profile, job, limits);
+  if (!parsed.ok) {
+    const { id } = parsed;
+    const key = id === undefined ? undefined : { id: id as DocumentId, tenant: tenantOf(value, job) };
+    return refuse(faultOf(value) ?? parsed.error, id ?? null, key);
+  }
   if ('tombstone' in parsed) return { kind: 'tombstone', line, tombstone: parsed.tombstone };
   return { kind: 'document', line, document: parsed.document };
+}
+
+/** Whose document a value says that it is. */
+function tenantOf(value: unknown, { tenant }: DocumentScope): TenantId {
+  const named = (value as { tenant?: unknown }).tenant;
+  return typeof named === 'string' ? (named as TenantId) : (tenant ?? DEFAULT_TENANT);
 }
 
 /** What the job's failures or warnings say of the document on this line. */

@@ -3,6 +3,7 @@ export { failShard } from './failed-shard.ts';
 export { readFileLines, reportsByFile, type FileLines } from './file-lines.ts';
 export { MOST_FILES, readFileList, writeFileList, type ListedFile } from './file-list.ts';
 export { faultOfFile, gather, type Gathered } from './gathering.ts';
+export { KeySet } from './key-set.ts';
 export { MAX_LINE_BYTES, readLines, type Line } from './lines.ts';
 export {
   readManifest,
@@ -15,7 +16,7 @@ export { S3Objects } from './s3-objects.ts';
 export { fileSource, openLocalSource } from './file-source.ts';
 export { assertS3Target, openS3Source } from './source-bytes.ts';
 export { filesBelow, isTaken, openLocalFiles, openS3Files, type FoundFiles } from './source-places.ts';
-export { readShardLines, type ShardLine } from './shard-lines.ts';
 export { Spool, type WatchRecord, type Received } from './spool.ts';
+export { readShardLines, type ReadShard, type ShardLine } from './shard-lines.ts';
 export { transcode } from './transcode.ts';
 export { fetchSource, openSource, redacted, type OpenUrl } from './url.ts';

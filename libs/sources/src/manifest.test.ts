@@ -20,7 +20,7 @@ async function manifestOf(lines: string[], limits?: { documents: number; bytes: 
   const path = join(folder, 'source.ndjson');
   await writeFile(path, lines.map((line) => `${line}\n`).join(''));
   const spool = await Spool.open(join(folder, 'spool'));
-  const options = { ...(limits && { limits }), tenant };
+  const options = { ...(limits && { limits }), scope: { tenant } };
   const totals = await writeManifest(spool, JOB, await fileSource(path), { filterable: {} }, options);
   const shards = (await Array.fromAsync(readManifest(spool, JOB))).map(({ range }) => range);
   return { totals, shards, spool };
@@ -31,7 +31,7 @@ const line = (id: string, text = 'text') => JSON.stringify({ id, text });
 test('shards cover every line once, within their limits', async () => {
   const lines = Array.from({ length: 1000 }, (_, n) => line(`d${n}`, 'x'.repeat(n % 300)));
   const { totals, shards } = await manifestOf(lines, { documents: 64, bytes: 8192 });
-  expect(totals).toEqual({ documents: 1000, shards: shards.length });
+  expect(totals).toEqual({ documents: 1000, shards: shards.length, unnamed: 0 });
   let offset = 0;
   let number = 1;
   for (const shard of shards) {

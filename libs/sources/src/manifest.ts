@@ -6,15 +6,16 @@ import { join } from 'node:path';
 import {
   shardRangeSchema,
   type DocumentLimits,
+  type DocumentScope,
   type EmbedmillError,
   type JobId,
   type Profile,
   type ShardRange,
   type SourceRef,
-  type TenantId,
 } from '@embedmill/jobs';
 import { DuplicateFinder } from './duplicates.ts';
-import { readDocumentLine } from './document-line.ts';
+import { readDocumentLine, type DocumentKey, type DocumentLine } from './document-line.ts';
+import { KeySetWriter } from './key-set.ts';
 import { readLines, type Line } from './lines.ts';
 import { isSystemError, spoolUnavailable } from './spool-error.ts';
 import type { Spool } from './spool.ts';
@@ -26,6 +27,8 @@ import type { Spool } from './spool.ts';
  * end is known which lines come again. Afterwards it is only read, from a saved cursor.
  */
 export interface ManifestTotals {
+  /** Lines of which nobody can tell what document they are. */
+  unnamed: number;
   documents: number;
   shards: number;
 }
@@ -49,8 +52,8 @@ export async function writeManifest(
   profile: Pick<Profile, 'filterable'>,
   options: {
     limits?: ShardLimits;
-    /** The only tenant whose documents may come. */
-    tenant?: TenantId | undefined;
+    /** What the job says of all its documents. Of a snapshot, their keys are written as well. */
+    scope?: DocumentScope | undefined;
     documentLimits?: DocumentLimits | undefined;
     /** Ends the scan, with an error, where more documents are none than this says of those read so far. */
     tooManyInvalid?: (invalid: number) => EmbedmillError | undefined;
@@ -60,7 +63,8 @@ export async function writeManifest(
 ): Promise<ManifestTotals> {
   const limits = options.limits ?? SHARD_LIMITS;
   const finder = new DuplicateFinder();
-  const totals: ManifestTotals = { documents: 0, shards: 0 };
+  const totals: ManifestTotals = { documents: 0, shards: 0, unnamed: 0 };
+  const keys = options.scope?.mode === 'snapshot' ? new KeySetWriter() : undefined;
   let invalid = 0;
   const scratch = join(tmpdir(), `embedmill-manifest-${randomUUID()}`);
   const out = await open(scratch, 'wx', 0o600).catch((error: unknown) => {
@@ -83,9 +87,14 @@ export async function writeManifest(
         range.length = line.offset + line.length - range.offset;
         range.documents += 1;
         totals.documents += 1;
-        const read = readDocumentLine(line, profile, options.tenant, options.documentLimits);
+        const read = readDocumentLine(line, profile, options.scope, options.documentLimits);
+        const key = keyIn(read);
+        if (key === undefined) totals.unnamed += 1;
+        // What failed is not gone, and a document that its line deletes is not there in any case.
+        else if (read.kind === 'invalid') await keys?.addFailed(key);
+        else await keys?.add(key);
         if (read.kind === 'invalid') invalid += 1;
-        else await finder.add(read.kind === 'document' ? read.document : read.tombstone, line.number);
+        else if (key !== undefined) await finder.add(key, line.number);
       }
       const tooMany = options.tooManyInvalid?.(invalid);
       if (tooMany !== undefined) throw tooMany;
@@ -97,12 +106,14 @@ export async function writeManifest(
     await out.appendFile(pending);
     const ranges = rangesIn(createReadStream(scratch));
     await spool.writeManifest(job, withDuplicates(ranges, finder.duplicates()));
+    await keys?.write(spool, job);
     return totals;
   } catch (error) {
     throw isSystemError(error) ? spoolUnavailable('write', scratch, error) : error;
   } finally {
     await out.close();
     await finder.close();
+    await keys?.close();
     await rm(scratch, { force: true });
   }
 }
@@ -126,6 +137,17 @@ async function* rangesIn(
       const range = shardRangeSchema.parse(JSON.parse(line.bytes.toString('utf8')));
       yield { range, next: line.offset + line.length };
     }
+  }
+}
+
+function keyIn(read: DocumentLine): DocumentKey | undefined {
+  switch (read.kind) {
+    case 'document':
+      return read.document;
+    case 'tombstone':
+      return read.tombstone;
+    case 'invalid':
+      return read.key;
   }
 }
 

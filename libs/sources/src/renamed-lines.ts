@@ -3,7 +3,7 @@ import { parseJson, type Columns } from '@embedmill/jobs';
 import { excessIn } from './line-bounds.ts';
 import { MAX_LINE_BYTES, readLines, type Line } from './lines.ts';
 import { faultLine, RowFault } from './row-fault.ts';
-import { FIELDS } from './table.ts';
+import { fieldColumns } from './table.ts';
 
 type Fields = Record<string, unknown>;
 const NEWLINE = Buffer.from('\n');
@@ -50,7 +50,7 @@ function renamed({ bytes, length }: Line, documentOf: (fields: Fields) => Fields
 
 function documentFrom(columns: Columns): (fields: Fields) => Fields | RowFault {
   const { metadata } = columns;
-  const names = FIELDS.map((field) => [field, columns[field] ?? field] as const);
+  const names = fieldColumns(columns);
   const taken = new Set(names.map(([, name]) => name));
   return (given) => {
     const entries: [string, unknown][] = [];

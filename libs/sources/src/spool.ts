@@ -28,6 +28,8 @@ export type WatchRecord = keyof typeof WATCHED;
 
 /** The folder in a job's own of what its shards wrote of its output. */
 const PARTS = 'parts';
+/** The file in a snapshot's folder of its documents' keys. */
+const KEYS = 'keys';
 
 /** Of a shard that does not say what room its job has. */
 const SHARD_ROOM = shardReportRoom(reportRoom(DEFAULT_MAX_REPORTS));
@@ -41,7 +43,7 @@ export interface Received {
 /**
  * Where jobs keep what is too large for the queue: `<job>/source-<random>.ndjson` (an upload, or what was copied or
  * made of a source), `<job>/manifest.ndjson`, and `<job>/failures/<shard>.ndjson`, `<job>/warnings/<shard>.ndjson`;
- * of many files also `<job>/files.ndjson`, which lines are whose; of an export also `<job>/parts/<shard>`, and `<job>/output` when they were joined.
+ * of many files also `<job>/files.ndjson`, which lines are whose; of an export also `<job>/parts/<shard>`, and `<job>/output` when they were joined; of a snapshot `<job>/keys`.
  * Beside them what the queue knows of jobs, for when it loses it: `unfinished/<job>.json`, written before the queue
  * has the job, and `<job>/finished.json`, written before its source is removed.
  *
@@ -218,6 +220,19 @@ export class Spool {
 
   async #write(key: string, bytes: Buffer): Promise<void> {
     await this.#storage.write(key, once(bytes), bytes.length);
+  }
+
+  /** The keys of a job's documents, as `KeySet` has them. */
+  async writeKeys(job: JobId, body: AsyncIterable<Uint8Array>): Promise<void> {
+    await this.#storage.write(`${this.#folderOf(job)}/${KEYS}`, body);
+  }
+
+  readKeys(job: JobId): AsyncIterable<Uint8Array> {
+    return this.#storage.read(`${this.#folderOf(job)}/${KEYS}`);
+  }
+
+  async removeKeys(job: JobId): Promise<void> {
+    await this.#storage.remove(`${this.#folderOf(job)}/${KEYS}`);
   }
 
   /** Writes the part of a job's output that one shard has, in place of an earlier try's. */

@@ -20,6 +20,19 @@ export type TableRow = readonly unknown[] | RowFault | null;
 
 /** Of a document, those that one column gives. */
 export const FIELDS = ['id', 'text', 'title', 'image', 'video', 'tenant', 'vector', 'deleted'] as const;
+/** Those that a column gives only where it is said which: many tables have one of this name that is metadata. */
+const SAID_FIELDS = ['source'] as const;
+/** The fields of documents, and the column of each that may give it. */
+export function fieldColumns(
+  columns: Columns | undefined,
+): (readonly [field: (typeof FIELDS | typeof SAID_FIELDS)[number], column: string])[] {
+  const said = SAID_FIELDS.flatMap((field) => {
+    const column = columns?.[field];
+    return column === undefined ? [] : [[field, column] as const];
+  });
+  return [...FIELDS.map((field) => [field, columns?.[field] ?? field] as const), ...said];
+}
+
 /** `metadata.year` is the metadata field `year`. */
 const METADATA_PREFIX = 'metadata.';
 
@@ -52,9 +65,8 @@ export function documentsOf(
     places.set(name, at);
   }
   const taken = new Set<number>();
-  const fields: [field: (typeof FIELDS)[number], at: number][] = [];
-  for (const field of FIELDS) {
-    const name = columns?.[field] ?? field;
+  const fields: [field: keyof Columns, at: number][] = [];
+  for (const [field, name] of fieldColumns(columns)) {
     const at = places.get(name);
     if (at === undefined && columns?.[field] === undefined) continue;
     if (at === undefined)

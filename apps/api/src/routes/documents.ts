@@ -48,6 +48,7 @@ const documentSchema = z
     }),
     image: z.string().nullable(),
     video: z.string().nullable(),
+    source: z.string().nullable().meta({ description: 'What it is a part of, where that was said.' }),
     metadata: z.record(z.string(), jsonSchema),
     chunks: z.array(chunkSchema),
     next: z.int().optional().meta({
@@ -66,6 +67,7 @@ const pointSchema = z.strictObject({
   text: z.string(),
   image: z.string().nullable(),
   video: z.string().nullable(),
+  source: z.string().nullable(),
   metadata: z.record(z.string(), jsonSchema),
   dense: z.string().meta({ description: 'The dense vector: little-endian float32, in base64.' }),
 });
@@ -99,7 +101,7 @@ export function documentRoutes({ store, queue }: ApiParts, lane: QueryLane): Fas
           const message = `there is no document ${JSON.stringify(key.id)} in ${collection.name}`;
           throw new EmbedmillError('document_not_found', message);
         }
-        const { tenant, title, metadata } = first.payload;
+        const { tenant, title, source = null, metadata } = first.payload;
         const share = new LoopShare();
         const room = new AnswerRoom();
         const chunks: z.infer<typeof chunkSchema>[] = [];
@@ -115,7 +117,8 @@ export function documentRoutes({ store, queue }: ApiParts, lane: QueryLane): Fas
           chunks.push({ index, start, end, text, terms: await termsOf(point) });
         }
         const text = joinedText(points.map(({ payload }) => payload));
-        return { id: key.id, tenant, title, text, ...picturesOf(first.payload), metadata, chunks, next };
+        const pictures = picturesOf(first.payload);
+        return { id: key.id, tenant, title, text, ...pictures, source, metadata, chunks, next };
 
         async function termsOf(point: StoredPoint) {
           const terms: Record<string, { term: string; weight: number }[]> = {};
@@ -236,6 +239,7 @@ function pointOf({ id, dense, payload }: StoredPoint): z.infer<typeof pointSchem
     title: payload.title,
     text: payload.text,
     ...picturesOf(payload),
+    source: payload.source ?? null,
     metadata: payload.metadata,
     dense: Buffer.from(dense.buffer, dense.byteOffset, dense.byteLength).toString('base64'),
   };

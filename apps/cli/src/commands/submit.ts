@@ -17,6 +17,7 @@ import {
   columnsOf,
   delimiterOf,
   encodingOf,
+  maxDeletedOf,
   maxFailuresOf,
   metadataOf,
   webhookOf,
@@ -31,6 +32,9 @@ interface SubmitOptions extends Reading {
   format?: SourceFormat;
   priority?: Priority;
   maxFailures?: MaxFailures;
+  sourceName?: string;
+  sync?: boolean;
+  maxDeleted?: number;
   wait?: boolean;
   webhook?: string;
   webhookFailures?: string;
@@ -69,6 +73,16 @@ export function addSubmit(program: Command, host: CommandHost): void {
       'stop the job once more documents failed; a share as 5% or 0.05',
       maxFailuresOf,
     )
+    .option(
+      '--source-name <name>',
+      'what the documents are a part of, where they do not say it; a --sync is of one such source',
+    )
+    .option('--sync', 'they are all that their source has: delete its other documents afterwards')
+    .option(
+      '--max-deleted <share>',
+      'of the source’s documents, how many a --sync may delete, else it deletes none; 30% by default',
+      maxDeletedOf,
+    )
     .option('--wait', 'follow the job to its end')
     .option(
       '--webhook <url>',
@@ -101,6 +115,9 @@ async function submit(
     format,
     priority,
     maxFailures,
+    sourceName,
+    sync = false,
+    maxDeleted,
     webhook: url,
     webhookFailures,
     ...said
@@ -113,7 +130,9 @@ async function submit(
   if (args.includes('-') && args.length + sources.length > 1)
     throw usageError('standard input is submitted by itself');
   const places = [...sources, ...args.filter(isPlace)];
-  const options = { webhook, priority, maxFailures };
+  if (maxDeleted !== undefined && !sync) throw usageError('--max-deleted is for a --sync');
+  const mode = sync ? ('snapshot' as const) : undefined;
+  const options = { webhook, priority, maxFailures, mode, sourceName, maxDeleted };
   if (args.every(isPlace))
     return client.submitSource(collection, { ...sourceAt(places), format, ...reading }, options);
   const [only = '-'] = args;

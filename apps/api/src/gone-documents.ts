@@ -1,0 +1,101 @@
+import { EmbedmillError, tooManyDeletions, type CollectionName } from '@embedmill/jobs';
+import type { GoneDocuments, IngestHandle } from '@embedmill/queue';
+import { KeySet, readLines, type Spool } from '@embedmill/sources';
+import { deleteInBoth, type DocumentKey, type VectorStore } from '@embedmill/vector-store';
+import { unlessCancelled } from './cancellation.ts';
+import { requireCollectionOf } from './collection.ts';
+import { olderJobsEnded } from './older-jobs.ts';
+import type { JobEnd } from './running-job.ts';
+import type { ScanSlots } from './scan-slots.ts';
+import { documentPages, linesOf } from './stored-documents.ts';
+
+export interface SnapshotParts {
+  store: VectorStore;
+  spool: Spool;
+  pollMs: number;
+}
+
+/**
+ * The end of a snapshot, once all its documents are settled: those of its source that it does not have are deleted, at
+ * its sequence, so that what was accepted later stays. Documents that failed are not gone.
+ *
+ * First they are listed, in the spool, by one scan of the store; the record says where. Then it is decided whether so many
+ * may go. Then they are deleted from the list. Killed in between, the next dispatcher goes on with what the record has:
+ * deleting again has the effect of deleting once. Of sets of keys only one is in memory at a time (`slots`).
+ *
+ * Errors: `snapshot_incomplete`, `too_many_deletions`: nothing was deleted. `collection_not_found`.
+ */
+export async function forgetGone(
+  handle: IngestHandle,
+  parts: SnapshotParts,
+  slots: ScanSlots,
+  signal: AbortSignal,
+): Promise<JobEnd> {
+  const { mode, unnamed = 0, maxDeleted, tenant } = handle.record;
+  if (mode !== 'snapshot') return 'completed';
+  if (unnamed > 0) {
+    const message = `of ${unnamed} lines it cannot be told which documents they are, so neither which ones the snapshot lacks; none was deleted, and the others are stored: mend these lines, see the job's failures, and submit the snapshot again`;
+    throw new EmbedmillError('snapshot_incomplete', message);
+  }
+  if (!(await olderJobsEnded(handle, parts, signal))) return 'cancelled';
+  const end = await unlessCancelled(handle, signal, async (either): Promise<JobEnd> => {
+    if (handle.record.gone === undefined) {
+      const share = tenant ?? '';
+      const gone = await slots.run({ share, isSmall: false }, either, () => listGone(handle, parts, either));
+      handle.record = { ...handle.record, gone };
+      await handle.save();
+    }
+    const { gone } = handle.record;
+    if (gone === undefined) return 'completed';
+    const tooMany = tooManyDeletions(maxDeleted, gone);
+    if (tooMany !== undefined) throw tooMany;
+    await deleteGone(handle, gone, parts, either);
+    return 'completed';
+  });
+  return end ?? 'cancelled';
+}
+
+/** Writes the tombstones of what the snapshot lacks. */
+async function listGone(
+  { id, record }: IngestHandle,
+  { store, spool }: SnapshotParts,
+  signal: AbortSignal,
+): Promise<GoneDocuments> {
+  const { collection, tenant, sourceName = null } = record;
+  const keys = await KeySet.load(spool, id);
+  const counts = { gone: 0, documents: 0 };
+  const selection = { tenant, source: sourceName };
+  async function* lines(): AsyncGenerator<Uint8Array> {
+    const name = collection.name as CollectionName;
+    for await (const page of documentPages(store, name, selection, signal)) {
+      // A job of no tenant speaks for those whose documents it has.
+      const own = page.filter((key) => keys.hasTenant(key.tenant));
+      const gone = own.filter((key) => !keys.has(key));
+      counts.documents += own.length;
+      counts.gone += gone.length;
+      yield linesOf(gone, 'tombstones');
+    }
+  }
+  const { source } = await spool.receive(id, lines(), { maxBytes: Number.MAX_SAFE_INTEGER });
+  return { list: source, ...counts };
+}
+
+async function deleteGone(
+  handle: IngestHandle,
+  { list }: GoneDocuments,
+  { store, spool }: SnapshotParts,
+  signal: AbortSignal,
+): Promise<void> {
+  const { sequence } = handle.record;
+  let deleted = 0;
+  for await (const group of readLines(spool.readSource(list))) {
+    signal.throwIfAborted();
+    await handle.assertHeld();
+    const collection = await requireCollectionOf(handle.record, store);
+    const keys = group.map(({ bytes }) => JSON.parse(bytes?.toString('utf8') ?? '') as DocumentKey);
+    const some = keys.map(({ tenant, id }) => ({ tenant, id }));
+    deleted += some.length - (await deleteInBoth(store, collection, some, sequence)).length;
+    handle.record = { ...handle.record, progress: { ...handle.record.progress, gone: deleted } };
+    await handle.save();
+  }
+}
