@@ -130,7 +130,7 @@ async function store({ config, environment }: Settings): Promise<string> {
     const zvec = await openZvecStore(folder);
     await zvec.ping();
     await zvec.close();
-    return 'zvec loads here; its vectors are float32 whatever the storage';
+    return 'zvec loads here';
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -3,6 +3,7 @@ import {
   type Collection,
   type CollectionName,
   type Filter,
+  type PointId,
   type TenantId,
 } from '@embedmill/jobs';
 import { describe, expect, test } from 'vitest';
@@ -13,10 +14,11 @@ import {
   keyOf,
   near,
   onCircle,
+  sparse,
   stored,
   unit,
 } from './conformance-documents.ts';
-import type { VectorStore } from './store.ts';
+import type { NearSearch, VectorStore } from './store.ts';
 
 /** What searches must do in every store, alone and in numbers; a part of `conformance`. */
 export function searchConformance(
@@ -39,6 +41,56 @@ export function searchConformance(
       expect(await idsFound(store(), name)).toEqual(['a', 'b', 'c']);
       expect(await store().countPoints(name, "o'x" as TenantId)).toBe(1);
       expect(await store().countPoints(name, 'nobody' as TenantId)).toBe(0);
+    });
+
+    test('several searches at once find what each finds, without payloads; those are read by ids', async () => {
+      const name = await create({ profile: profileSchema.parse({ sparse: { bm25: {} } }) });
+      const documents = Array.from({ length: 20 }, (_, i) =>
+        documentOf(name, `d${i}`, {
+          vectors: [unit(4, i % 2)],
+          sparse: [{ bm25: sparse({ [i % 3]: 1 }) }],
+          tenant: i < 15 ? 'x' : 'y',
+        }),
+      );
+      await store().replaceDocuments(name, documents);
+      const page = { limit: 4, offset: 2, tenant: 'x' as TenantId };
+      const terms = (weights: Record<number, number>) =>
+        ({ kind: 'sparse', scheme: 'bm25', values: sparse(weights) }) as const;
+      const searches = [near(unit(4, 0)), terms({ 1: 1 }), terms({}), near(unit(4, 1))].map((vector) => ({
+        ...page,
+        vector,
+      }));
+      const ranked = await store().rank(name, searches);
+      const found = await Promise.all(searches.map((search) => store().search(name, search)));
+      expect(ranked).toEqual(found.map((points) => points.map(({ id, score }) => ({ id, score }))));
+      expect(ranked.map((points) => points.length)).toEqual([4, 3, 0, 4]);
+
+      const gone = '00000000-0000-5000-8000-000000000000' as PointId;
+      const ids = ranked.flat().map(({ id }) => id);
+      const payloads = await store().getPayloads(name, [gone, ...ids]);
+      for (const { id, payload } of found.flat()) expect(payloads.get(id)).toEqual(payload);
+      expect(payloads.size).toBe(new Set(ids).size);
+      expect(await store().rank(name, [])).toEqual([]);
+    });
+
+    test('points near to others are found by their ids: those alike, of the selection, not themselves', async () => {
+      const name = await create({ dims: 8 });
+      const documents = [0, 0, 0.001, 0.25, 0.26].map((place, i) =>
+        documentOf(name, `d${i}`, { vectors: [onCircle(place)], tenant: i === 1 ? 'y' : 'x' }),
+      );
+      await store().replaceDocuments(name, documents);
+      const idOf = (i: number) => documents[i]?.points[0]?.id as PointId;
+      const gone = '00000000-0000-5000-8000-000000000000' as PointId;
+      const near = async (ids: PointId[], change: Partial<NearSearch> = {}) =>
+        (await store().findNear(name, ids, { threshold: 0.9, limit: 10, ...change })).map((points) =>
+          points.map(({ id }) => id),
+        );
+      expect(await near([idOf(0), gone, idOf(3)])).toEqual([[idOf(1), idOf(2)], [], [idOf(4)]]);
+      expect(await near([idOf(0)], { tenant: 'x' as TenantId })).toEqual([[idOf(2)]]);
+      expect(await near([idOf(0)], { limit: 1 })).toEqual([[idOf(1)]]);
+      expect(await near([idOf(0)], { threshold: 0.99999 })).toEqual([[idOf(1)]]);
+      const [first] = await store().findNear(name, [idOf(0)], { threshold: 0.9, limit: 1 });
+      expect(first?.[0]?.score).toBeCloseTo(1, 5);
     });
 
     test('many searches, look-ups and writes at once all come to an end', async () => {

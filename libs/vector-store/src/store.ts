@@ -139,6 +139,17 @@ export interface VectorSearch extends PointSelection {
   offset: number;
 }
 
+/** A point that was found, without what it carries. */
+export type RankedPoint = Pick<ScoredPoint, 'id' | 'score'>;
+
+/** What is near to points that are there. */
+export interface NearSearch extends PointSelection {
+  /** The cosine similarity from which on a point is near. */
+  threshold: number;
+  /** Of each point. */
+  limit: number;
+}
+
 export interface ScoredPoint {
   id: PointId;
   /**
@@ -290,6 +301,12 @@ export interface VectorStore extends DocumentWrites {
    * Best first, those of equal scores by id: so pages follow one another, whatever their limits.
    */
   search(name: CollectionName, search: VectorSearch): Promise<ScoredPoint[]>;
+  /** What each of several searches finds, in the same order, without payloads. */
+  rank(name: CollectionName, searches: VectorSearch[]): Promise<RankedPoint[][]>;
+  /** Of each of these points the other ones near to it by `collection.vector`, ordered as by `search`; none of one not there. */
+  findNear(name: CollectionName, points: PointId[], search: NearSearch): Promise<RankedPoint[][]>;
+  /** The payloads of those of these points that are there. */
+  getPayloads(name: CollectionName, points: PointId[]): Promise<Map<PointId, PointPayload>>;
 
   /** The points of these documents with their vectors, by document and chunk index; none for those not there. */
   getPoints(name: CollectionName, documents: DocumentKey[]): Promise<StoredPoint[]>;

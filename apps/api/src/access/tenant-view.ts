@@ -80,6 +80,21 @@ function storeView(store: VectorStore, reads: FairTurns): VectorStore {
     purgeTombstones: async () => refuseWrite(),
     search: async (name, search) =>
       read(() => store.search(seen(name), { ...search, tenant: ownTenant(search.tenant) })),
+    rank: async (name, searches) =>
+      read(() =>
+        store.rank(
+          seen(name),
+          searches.map((search) => ({ ...search, tenant: ownTenant(search.tenant) })),
+        ),
+      ),
+    findNear: async (name, points, search) =>
+      read(() => store.findNear(seen(name), points, { ...search, tenant: ownTenant(search.tenant) })),
+    getPayloads: async (name, points) => {
+      const payloads = await read(() => store.getPayloads(seen(name), points));
+      const tenant = currentPrincipal().tenant;
+      if (tenant === undefined) return payloads;
+      return new Map([...payloads].filter(([, payload]) => payload.tenant === tenant));
+    },
     getPoints: async (name, keys) => read(() => store.getPoints(seen(name), keys.map(ownKey))),
     scanPoints: async (name, scan) =>
       read(() => store.scanPoints(seen(name), { ...scan, tenant: ownTenant(scan.tenant) })),

@@ -1,4 +1,5 @@
 import { bestOfEach } from '@embedmill/retrieval';
+import type { RankedPoint } from '@embedmill/vector-store';
 import type { Found } from './search.ts';
 
 /** Hits of each list that the first block is made of, unless a request wants more. */
@@ -11,8 +12,8 @@ const MOST_HITS = 40_000;
 const DEEPER = 4;
 
 /** What one look at the lists gave, best first. */
-export interface Block {
-  found: Found[];
+export interface Block<T extends { point: RankedPoint } = Found> {
+  found: T[];
   /** Whether the lists have nothing beyond. */
   isAll: boolean;
 }
@@ -24,23 +25,26 @@ export interface Block {
  *
  * @param depths `first`: the depth of the first block; `lists`: how many are looked at, which bounds how deep
  * @param look makes the block of a depth; that of a smaller one has no others
+ * @param groupOf where it is given, of each group only the best is kept
  */
-export async function pageOfBlocks(
-  { limit, offset, group }: { limit: number; offset: number; group: boolean },
+export async function pageOfBlocks<T extends { point: RankedPoint }>(
+  { limit, offset }: { limit: number; offset: number },
   depths: { first: number; lists: number },
-  look: (depth: number, isFirst: boolean) => Promise<Block>,
-): Promise<Found[]> {
+  look: (depth: number, isFirst: boolean) => Promise<Block<T>>,
+  groupOf?: (one: T) => string,
+): Promise<T[]> {
   const wanted = offset + limit;
-  const ranked = new Map<string, Found>();
+  const ranked = new Map<string, T>();
   const deepest = Math.min(DEEPEST, Math.floor(MOST_HITS / Math.max(1, depths.lists)));
   const deeper = (depth: number) => Math.min(depth < FIRST_DEPTH ? FIRST_DEPTH : depth * DEEPER, deepest);
   for (let depth = Math.min(depths.first, deepest); ; depth = deeper(depth)) {
     const { found, isAll } = await look(depth, ranked.size === 0);
     for (const one of found) if (!ranked.has(one.point.id)) ranked.set(one.point.id, one);
-    const hits = group ? bestOfEach([...ranked.values()], documentOf) : [...ranked.values()];
+    const all = [...ranked.values()];
+    const hits = groupOf === undefined ? all : bestOfEach(all, groupOf);
     if (hits.length >= wanted || isAll || depth === deepest) return hits.slice(offset, wanted);
   }
 }
 
-const documentOf = ({ point: { payload } }: Found): string =>
+export const documentOf = ({ point: { payload } }: Found): string =>
   JSON.stringify([payload.tenant, payload.document_id]);

@@ -7,7 +7,7 @@ import {
   type TenantId,
 } from '@embedmill/jobs';
 import { namedTenant } from '../access/principal.ts';
-import type { ScoredPoint, StoredPoint, VectorStore } from '@embedmill/vector-store';
+import type { PointPayload, ScoredPoint, StoredPoint, VectorStore } from '@embedmill/vector-store';
 import { AnswerRoom, sizeOf } from '../answer-size.ts';
 import { LoopShare } from '../loop-share.ts';
 
@@ -44,8 +44,8 @@ export type NearDuplicates = z.infer<typeof nearDuplicatesResponseSchema>;
 const NEIGHBOURS = 32;
 /** Neighbours that are looked at to find those. */
 const MOST_NEIGHBOURS = 2048;
-/** Points that are read at once. */
-const SCAN = 100;
+/** Points that are read, and looked around, at once. */
+const SCAN = 64;
 
 /**
  * Pairs of chunks of different documents that say nearly the same, for a stretch of the collection's points in the order
@@ -61,6 +61,7 @@ export async function nearDuplicates(
   const selection = { filter, tenant: tenant as TenantId | undefined };
   const pairs: NearDuplicates['pairs'] = [];
   const room = new AnswerRoom();
+  const share = new LoopShare();
   let looked = 0;
   let last = after;
   while (looked < wanted) {
@@ -70,9 +71,11 @@ export async function nearDuplicates(
       limit: asked,
       after: last as PointId | undefined,
     });
-    for (const point of points) {
+    const behind = await neighboursBehind(points);
+    for (const [n, point] of points.entries()) {
+      await share.step();
       const first = sideOf(point.payload);
-      const found = await behind(point);
+      const found = behind[n] ?? [];
       const size = found.reduce((sum, { payload }) => sum + sizeOf(first) + payload.text.length, 0);
       if (!room.take(size)) return answer(last ?? null);
       for (const { score, payload } of found) pairs.push({ score, first, second: sideOf(payload) });
@@ -87,26 +90,46 @@ export async function nearDuplicates(
     return { pairs: pairs.toSorted((a, b) => b.score - a.score), points: looked, next };
   }
 
-  /** The near-duplicates of a point in other documents whose ids come behind its own, the nearest first. */
-  async function behind({ id: own, dense: values, payload: its }: StoredPoint): Promise<ScoredPoint[]> {
-    const share = new LoopShare();
-    // The point itself is among them, and what is longer than one chunk has neighbours of its own.
-    const first = Math.min(NEIGHBOURS + 1 + its.chunk_count, MOST_NEIGHBOURS);
-    for (let limit = first; ; limit = Math.min(limit * 4, MOST_NEIGHBOURS)) {
-      const vector = { kind: 'dense' as const, values };
-      const near = await store.search(name, { vector, limit, offset: 0, ...selection });
-      await share.step();
-      const isAll = near.length < limit || (near.at(-1)?.score ?? 0) < threshold;
-      const others = near.filter(
-        ({ id, score, payload }) =>
-          score >= threshold &&
-          id > own &&
-          (payload.document_id !== its.document_id || payload.tenant !== its.tenant),
+  /** Of each point the near-duplicates in other documents whose ids come behind its own, the nearest first. */
+  async function neighboursBehind(points: readonly StoredPoint[]): Promise<ScoredPoint[][]> {
+    const payloads = new Map<PointId, PointPayload>();
+    const behind = points.map((): ScoredPoint[] => []);
+    let open = [...points.keys()];
+    // What is longer than one chunk has neighbours of its own.
+    const longest = points.reduce((most, { payload }) => Math.max(most, payload.chunk_count), 0);
+    const first = Math.min(NEIGHBOURS + longest, MOST_NEIGHBOURS);
+    for (let limit = first; open.length > 0; limit = Math.min(limit * 4, MOST_NEIGHBOURS)) {
+      const ids = open.flatMap((n) => points[n]?.id ?? []);
+      const near = await store.findNear(name, ids, { ...selection, threshold, limit });
+      const unread = new Set(
+        near.flatMap((found, n) => found.flatMap(({ id }) => (isBehind(id, n) ? id : []))),
       );
-      if (others.length >= NEIGHBOURS || isAll || limit >= MOST_NEIGHBOURS)
-        return others.slice(0, NEIGHBOURS);
+      for (const [id, payload] of await store.getPayloads(name, [...unread])) payloads.set(id, payload);
+      const again: number[] = [];
+      for (const [n, at] of open.entries()) {
+        await share.step();
+        const others = (near[n] ?? []).flatMap(({ id, score }) => {
+          const payload = id > (ids[n] ?? '') ? payloads.get(id) : undefined;
+          return payload === undefined || isSameDocument(payload, points[at]?.payload)
+            ? []
+            : [{ id, score, payload }];
+        });
+        behind[at] = others.slice(0, NEIGHBOURS);
+        const isAll = (near[n]?.length ?? 0) < limit || limit >= MOST_NEIGHBOURS;
+        if (others.length < NEIGHBOURS && !isAll) again.push(at);
+      }
+      open = again;
+
+      function isBehind(id: PointId, n: number): boolean {
+        return id > (ids[n] ?? '') && !payloads.has(id);
+      }
     }
+    return behind;
   }
+}
+
+function isSameDocument(a: PointPayload, b: PointPayload | undefined): boolean {
+  return a.document_id === b?.document_id && a.tenant === b.tenant;
 }
 
 function sideOf({ document_id: id, tenant, chunk_index: chunk, text }: StoredPoint['payload']) {

@@ -13,7 +13,7 @@ import { combineExamples, likeness } from '@embedmill/retrieval';
 import type { ScoredPoint, VectorStore } from '@embedmill/vector-store';
 import { LoopShare } from '../loop-share.ts';
 import { checkText, refuseUnknown, vectorAt, type QueryLane } from '../query-lane.ts';
-import { pageOfBlocks, type Block } from './blocks.ts';
+import { documentOf, pageOfBlocks, type Block } from './blocks.ts';
 import { firstDepthOf, type Found } from './search.ts';
 import { documentPoints } from './stored.ts';
 
@@ -41,9 +41,10 @@ export async function recommendPoints(
     filter: conditions.length > 1 ? { and: conditions } : conditions[0],
     tenant: tenant as TenantId | undefined,
   };
+  const groupOf = request.group ? documentOf : undefined;
   return strategy === 'average'
-    ? pageOfBlocks(request, { first: firstDepthOf(collection, offset + limit), lists: 1 }, average)
-    : pageOfBlocks(request, { first: BEST_DEPTH, lists: positives.length }, best);
+    ? pageOfBlocks(request, { first: firstDepthOf(collection, offset + limit), lists: 1 }, average, groupOf)
+    : pageOfBlocks(request, { first: BEST_DEPTH, lists: positives.length }, best, groupOf);
 
   async function average(depth: number): Promise<Block> {
     const points = await nearest(combineExamples(positives, negatives), depth);

@@ -1,9 +1,9 @@
 import type { Collection, CollectionName, Fusion, Rerank, SearchRequest, TenantId } from '@embedmill/jobs';
 import { fuseByRank, fuseByScore } from '@embedmill/retrieval';
-import type { PointPayload, ScoredPoint, VectorStore } from '@embedmill/vector-store';
+import type { RankedPoint, ScoredPoint, VectorSearch, VectorStore } from '@embedmill/vector-store';
 import { LoopShare } from '../loop-share.ts';
 import type { QueryLane } from '../query-lane.ts';
-import { FIRST_DEPTH, pageOfBlocks } from './blocks.ts';
+import { documentOf, FIRST_DEPTH, pageOfBlocks, type Block } from './blocks.ts';
 import type { ListName, QueryVectors } from './query-vectors.ts';
 import { rerank } from './rerank.ts';
 
@@ -28,20 +28,37 @@ export async function searchPoints(
 ): Promise<Found[]> {
   const { limit, offset, fusion } = request;
   const reranking = rerankingOf(request);
-  const single = questions.length === 1 && questions[0]?.vectors.length === 1 && reranking === undefined;
-  const first = single
-    ? firstDepthOf(collection, offset + limit)
-    : Math.max(fusion.depth, reranking?.depth ?? 0);
-  const lists = questions.reduce((sum, { vectors }) => sum + vectors.length, 0);
-  return pageOfBlocks(request, { first, lists }, async (depth, isFirst) => {
+  const groupOf = request.group ? documentOf : undefined;
+  const vectors = questions.flatMap((question) => question.vectors);
+  const [only, ...more] = vectors;
+  const isSingle = questions.length === 1 && more.length === 0 && reranking === undefined;
+  if (isSingle && only !== undefined) {
+    const first = firstDepthOf(collection, offset + limit);
+    const look = async (depth: number): Promise<Block> => {
+      const points = await store.search(collection.name as CollectionName, searchOf(request, only, depth));
+      return { found: asFound(only.list, points), isAll: points.length < depth };
+    };
+    return pageOfBlocks(request, { first, lists: 1 }, look, groupOf);
+  }
+  const depths = { first: Math.max(fusion.depth, reranking?.depth ?? 0), lists: vectors.length };
+  const look = async (depth: number): Promise<Block<Ranking>> => {
     const found = await listsOf(request, questions, collection, store, depth);
-    const fused = single ? asFound(found[0]) : await fuse(found, fusion, depth);
-    const isReranked = reranking !== undefined && isFirst;
     return {
-      found: isReranked ? await rerank(fused, reranking, questions, collection, { store, lane }) : fused,
+      found: await fuse(found, fusion, depth),
       isAll: found.every(({ points }) => points.length < depth),
     };
-  });
+  };
+  const read = (rankings: Ranking[]) => withPayloads(rankings, collection, store);
+  // Payloads are much more than ids and scores: only the page's are read, where nothing else looks into them.
+  if (reranking === undefined && groupOf === undefined)
+    return read(await pageOfBlocks(request, depths, look));
+  const lookInto = async (depth: number, isFirst: boolean): Promise<Block> => {
+    const { found, isAll } = await look(depth);
+    const fused = await read(found);
+    if (reranking === undefined || !isFirst) return { found: fused, isAll };
+    return { found: await rerank(fused, reranking, questions, collection, { store, lane }), isAll };
+  };
+  return pageOfBlocks(request, depths, lookInto, groupOf);
 }
 
 /** How deep to look first into a list that is taken as it is: not deeper than the page, where that finds the same. */
@@ -54,54 +71,62 @@ export function firstDepthOf({ profile }: Collection, wanted: number): number {
 interface FoundList {
   name: ListName;
   weight: number;
-  points: ScoredPoint[];
+  points: RankedPoint[];
 }
 
-function listsOf(
-  { filter, tenant }: SearchRequest,
+/** A hit whose payload is not read. */
+type Ranking = Omit<Found, 'point'> & { point: RankedPoint };
+
+async function listsOf(
+  request: SearchRequest,
   questions: readonly QueryVectors[],
   { name }: Collection,
   store: VectorStore,
   depth: number,
 ): Promise<FoundList[]> {
-  // Lists of one search share most of their points, whose payloads may be large.
-  const payloads = new Map<string, PointPayload>();
-  const once = (point: ScoredPoint): ScoredPoint => {
-    const payload = payloads.get(point.id) ?? point.payload;
-    payloads.set(point.id, payload);
-    return { ...point, payload };
-  };
-  return Promise.all(
-    questions.flatMap(({ weight, vectors }) =>
-      vectors.map(async ({ list, ...vector }): Promise<FoundList> => {
-        const points = await store.search(name as CollectionName, {
-          vector,
-          limit: depth,
-          offset: 0,
-          filter,
-          tenant: tenant as TenantId | undefined,
-        });
-        return { name: list, weight, points: points.map(once) };
-      }),
-    ),
+  const lists = questions.flatMap(({ weight, vectors }) => vectors.map((vector) => ({ weight, vector })));
+  const ranked = await store.rank(
+    name as CollectionName,
+    lists.map(({ vector }) => searchOf(request, vector, depth)),
   );
+  return lists.map(({ weight, vector }, n) => ({ name: vector.list, weight, points: ranked[n] ?? [] }));
+}
+
+function searchOf(
+  { filter, tenant }: SearchRequest,
+  { list: _, ...vector }: QueryVectors['vectors'][number],
+  limit: number,
+): VectorSearch {
+  return { vector, limit, offset: 0, filter, tenant: tenant as TenantId | undefined };
+}
+
+/** Those that are gone meanwhile are left out. */
+async function withPayloads(
+  rankings: readonly Ranking[],
+  { name }: Collection,
+  store: VectorStore,
+): Promise<Found[]> {
+  const ids = rankings.map(({ point }) => point.id);
+  const payloads = await store.getPayloads(name as CollectionName, ids);
+  return rankings.flatMap(({ point, score, scores }) => {
+    const payload = payloads.get(point.id);
+    return payload === undefined
+      ? []
+      : [{ point: { id: point.id, score: point.score, payload }, score, scores }];
+  });
 }
 
 /** A list's hits as they are. */
-function asFound(list: FoundList | undefined): Found[] {
-  return (list?.points ?? []).map((point) => ({
-    point,
-    score: point.score,
-    scores: list === undefined ? {} : { [list.name]: point.score },
-  }));
+function asFound(list: ListName, points: readonly ScoredPoint[]): Found[] {
+  return points.map((point) => ({ point, score: point.score, scores: { [list]: point.score } }));
 }
 
 async function fuse(
   lists: readonly FoundList[],
   { method, k, weights }: Fusion,
   depth: number,
-): Promise<Found[]> {
-  const found = new Map<string, Found>();
+): Promise<Ranking[]> {
+  const found = new Map<string, Ranking>();
   const share = new LoopShare();
   for (const { name, points } of lists) {
     await share.step();

@@ -121,11 +121,23 @@ export class FakeCollection {
     }
   }
 
-  /** Of an update: a point that is not there, which fails all of it. */
+  /** A point that is named and not there, which fails all of a request. */
   missing(route: string, body: unknown): string | undefined {
-    if (route !== 'put /collections/{collection_name}/points/vectors') return undefined;
-    const gone = (body as UpdateVectorsBody).points.find(({ id }) => !this.#points.has(id));
-    return gone && `Not found: No point with id ${gone.id} found`;
+    const gone = this.#named(route, body).find((id) => !this.#points.has(id));
+    return gone === undefined ? undefined : `Not found: No point with id ${gone} found`;
+  }
+
+  #named(route: string, body: unknown): (string | number)[] {
+    switch (route) {
+      case 'put /collections/{collection_name}/points/vectors':
+        return (body as UpdateVectorsBody).points.map(({ id }) => id);
+      case 'post /collections/{collection_name}/points/query/batch':
+        return (body as { searches: QueryBody[] }).searches.flatMap(({ query }) =>
+          typeof query === 'object' ? [] : query,
+        );
+      default:
+        return [];
+    }
   }
 
   /** @param name of the vector, in routes of one */

@@ -2,8 +2,9 @@ import type { Collection, PointId, SparseScheme } from '@embedmill/jobs';
 import type { Schemas } from '@qdrant/js-client-rest';
 import { groups } from '../groups.ts';
 import { firstInOrder } from '../ranking.ts';
-import type { PointPayload, ScoredPoint, SearchVector } from '../store.ts';
+import type { PointPayload, RankedPoint, ScoredPoint, SearchVector } from '../store.ts';
 import { searchParams } from './qdrant-collection.ts';
+import type { QdrantFilter } from './qdrant-filter.ts';
 import { payloadOf } from './qdrant-points.ts';
 
 /** What a search looks for, and by which vector. */
@@ -20,6 +21,11 @@ export function queryOf(collection: Collection, vector: SearchVector) {
       return { query: { indices: Array.from(indices), values: Array.from(values) }, using: vector.scheme };
     }
   }
+}
+
+/** What a search for the points near to one of the collection looks for; that one is not among them. */
+export function nearQuery(collection: Collection, id: PointId) {
+  return { query: id, using: collection.vector, ...searchParams(collection) };
 }
 
 /** Points that are looked at to find those of equal scores, at most. */
@@ -62,6 +68,53 @@ export async function searchInOrder(
 
 /** Queries a request. */
 const QUERIES_AT_ONCE = 64;
+
+/** A query without its limit. */
+export type RankedQuery = ReturnType<typeof queryOf> | ReturnType<typeof nearQuery>;
+
+export interface RankedList {
+  query: RankedQuery & { filter?: QdrantFilter; score_threshold?: number };
+  limit: number;
+  offset: number;
+  /** As of SearchRequests. */
+  satisfies?: ((payload: PointPayload) => boolean) | undefined;
+}
+
+export type AskedQuery = RankedList['query'] & { limit: number; with_payload: boolean };
+
+/** Pages of several lists, in few requests: only those are looked at again that equal scores at their ends leave open. */
+export async function rankInOrder(
+  lists: readonly RankedList[],
+  ask: (queries: AskedQuery[]) => Promise<Schemas['QueryResponse'][]>,
+): Promise<RankedPoint[][]> {
+  const asked = ({ query, satisfies }: RankedList, limit: number): AskedQuery => ({
+    ...query,
+    limit,
+    with_payload: satisfies !== undefined,
+  });
+  const depthOf = ({ limit, offset }: RankedList): number => Math.min(offset + limit + 1, MOST_POINTS);
+  const ranked: RankedPoint[][] = [];
+  for (const some of groups(lists, QUERIES_AT_ONCE)) {
+    const answers = await ask(some.map((list) => asked(list, depthOf(list))));
+    for (const [n, list] of some.entries()) {
+      const { limit, offset, satisfies } = list;
+      const first = depthOf(list);
+      const found = await firstInOrder(offset + limit, MOST_POINTS, async (depth) => {
+        const [answer] = depth === first ? [answers[n]] : await ask([asked(list, depth)]);
+        const points = answer?.points ?? [];
+        return {
+          points: points
+            .filter(({ payload }) => satisfies === undefined || satisfies(payloadOf(payload)))
+            .map(({ id, score }) => ({ id: String(id) as PointId, score })),
+          least: points.at(-1)?.score ?? Infinity,
+          isAll: points.length < depth,
+        };
+      });
+      ranked.push(found.slice(offset));
+    }
+  }
+  return ranked;
+}
 
 /** What searches multiply each term by; `ask` gives the best point of each of some searches. */
 export async function askTermFactors(

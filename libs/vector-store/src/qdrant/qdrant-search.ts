@@ -1,12 +1,33 @@
-import type { Collection, CollectionName, PointId, SparseScheme } from '@embedmill/jobs';
+import {
+  EmbedmillError,
+  type Collection,
+  type CollectionName,
+  type PointId,
+  type SparseScheme,
+} from '@embedmill/jobs';
 import { conditionOf, satisfies } from '../condition.ts';
 import { groups } from '../groups.ts';
-import type { PointPayload, ScoredPoint, VectorSearch } from '../store.ts';
+import type {
+  NearSearch,
+  PointPayload,
+  PointSelection,
+  RankedPoint,
+  ScoredPoint,
+  VectorSearch,
+} from '../store.ts';
 import { checkScheme, checkSearchVector } from '../vector-check.ts';
 import type { QdrantConnection } from './qdrant-connection.ts';
 import { isExact, searchFilter } from './qdrant-filter.ts';
 import { payloadOf } from './qdrant-points.ts';
-import { askTermFactors, queryOf, searchInOrder } from './qdrant-query.ts';
+import {
+  askTermFactors,
+  nearQuery,
+  queryOf,
+  rankInOrder,
+  searchInOrder,
+  type AskedQuery,
+  type RankedList,
+} from './qdrant-query.ts';
 
 /** Payloads a request. */
 const PAYLOADS_AT_ONCE = 1000;
@@ -19,38 +40,73 @@ export class QdrantSearch {
     this.#connection = connection;
   }
 
-  async find(
-    name: CollectionName,
-    { vector, limit, offset, filter, tenant }: VectorSearch,
-  ): Promise<ScoredPoint[]> {
+  async find(name: CollectionName, search: VectorSearch): Promise<ScoredPoint[]> {
     const collection = await this.#connection.collection(name, 'prompt');
-    checkSearchVector(collection, vector);
-    const condition = filter && conditionOf(filter, collection.profile.filterable);
-    const wanted = searchFilter(tenant, condition);
-    if (vector.kind === 'sparse' && vector.values.indices.length === 0) return [];
-    const query = {
-      ...queryOf(collection, vector),
-      ...(wanted === undefined ? {} : { filter: wanted }),
-    };
-    const check = (now: Collection) => checkSearchVector(now, vector);
-    const checked = condition === undefined || isExact(condition) ? undefined : condition;
-    return searchInOrder(
-      { limit, offset },
-      {
-        nearest: async (most, withPayload) => {
-          const asked = { ...query, limit: most, with_payload: withPayload || checked !== undefined };
-          const answer = await this.#connection.checked(
-            collection,
-            check,
-            (client) => client.query(name, asked),
-            'prompt',
-          );
-          return answer.points;
-        },
-        satisfies: checked && ((payload) => satisfies(checked, payload)),
-        payloads: (ids) => this.#payloads(name, ids),
+    const list = listOf(collection, search);
+    if (list === undefined) return [];
+    return searchInOrder(search, {
+      nearest: async (limit, withPayload) => {
+        const asked = { ...list.query, limit, with_payload: withPayload || list.satisfies !== undefined };
+        const answer = await this.#connection.checked(
+          collection,
+          (now) => checkSearchVector(now, search.vector),
+          (client) => client.query(name, asked),
+          'prompt',
+        );
+        return answer.points;
       },
+      satisfies: list.satisfies,
+      payloads: (ids) => this.payloads(name, ids),
+    });
+  }
+
+  async rank(name: CollectionName, searches: VectorSearch[]): Promise<RankedPoint[][]> {
+    const collection = await this.#connection.collection(name, 'prompt');
+    const lists = searches.map((search) => listOf(collection, search));
+    const check = (now: Collection): void => {
+      for (const { vector } of searches) checkSearchVector(now, vector);
+    };
+    const ranked = await rankInOrder(
+      lists.filter((list) => list !== undefined),
+      (asked) =>
+        this.#connection.checked(
+          collection,
+          check,
+          (client) => client.queryBatch(name, { searches: asked }),
+          'prompt',
+        ),
     );
+    const found = ranked.values();
+    return lists.map((list) => (list === undefined ? [] : (found.next().value ?? [])));
+  }
+
+  async findNear(
+    name: CollectionName,
+    points: PointId[],
+    { threshold, limit, filter, tenant }: NearSearch,
+  ): Promise<RankedPoint[][]> {
+    const collection = await this.#connection.collection(name, 'prompt');
+    const listNear = (id: PointId): RankedList => ({
+      ...selectedBy(
+        collection,
+        { filter, tenant },
+        { ...nearQuery(collection, id), score_threshold: threshold },
+      ),
+      ...{ limit, offset: 0 },
+    });
+    const ask = (searches: AskedQuery[]) =>
+      this.#connection.send(name, (client) => client.queryBatch(name, { searches }), 'prompt');
+    const near = async (ids: PointId[]) => rankInOrder(ids.map(listNear), ask);
+    try {
+      return await near(points);
+    } catch (thrown) {
+      const isGone = thrown instanceof EmbedmillError && thrown.code === 'collection_not_found';
+      if (!isGone || (await this.#connection.reread(name, 'prompt')) === undefined) throw thrown;
+      // Qdrant refuses the whole batch where one of its points is not there.
+      const there = await this.payloads(name, points, []);
+      const found = (await near(points.filter((id) => there.has(id)))).values();
+      return points.map((id) => (there.has(id) ? (found.next().value ?? []) : []));
+    }
   }
 
   async termFactors(name: CollectionName, scheme: SparseScheme, terms: Uint32Array): Promise<Float32Array> {
@@ -65,13 +121,42 @@ export class QdrantSearch {
     });
   }
 
-  async #payloads(name: CollectionName, ids: PointId[]): Promise<Map<PointId, PointPayload>> {
+  /** @param fields those of the payloads that are wanted; all by default */
+  async payloads(
+    name: CollectionName,
+    ids: PointId[],
+    fields: true | string[] = true,
+  ): Promise<Map<PointId, PointPayload>> {
     const payloads = new Map<PointId, PointPayload>();
     for (const some of groups(ids, PAYLOADS_AT_ONCE)) {
-      const asked = { ids: some, with_payload: true, with_vector: false };
+      const asked = { ids: some, with_payload: fields, with_vector: false };
       const found = await this.#connection.send(name, (client) => client.retrieve(name, asked), 'prompt');
       for (const { id, payload } of found) payloads.set(String(id) as PointId, payloadOf(payload));
     }
     return payloads;
   }
+}
+
+/** A search in Qdrant's words; undefined where it looks for nothing. */
+function listOf(collection: Collection, search: VectorSearch): RankedList | undefined {
+  const { vector, limit, offset } = search;
+  checkSearchVector(collection, vector);
+  const list = selectedBy(collection, search, queryOf(collection, vector));
+  if (vector.kind === 'sparse' && vector.values.indices.length === 0) return undefined;
+  return { ...list, limit, offset };
+}
+
+/** A query of the selected points only. */
+function selectedBy<Q extends object>(
+  { profile }: Collection,
+  { filter, tenant }: PointSelection,
+  query: Q,
+): Pick<RankedList, 'satisfies'> & { query: Q } {
+  const condition = filter && conditionOf(filter, profile.filterable);
+  const wanted = searchFilter(tenant, condition);
+  const checked = condition === undefined || isExact(condition) ? undefined : condition;
+  return {
+    query: wanted === undefined ? query : { ...query, filter: wanted },
+    satisfies: checked && ((payload) => satisfies(checked, payload)),
+  };
 }

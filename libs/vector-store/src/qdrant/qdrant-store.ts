@@ -23,8 +23,10 @@ import type {
   DocumentPoints,
   DocumentScan,
   DocumentVersion,
+  NearSearch,
   PointPayload,
   PointScan,
+  RankedPoint,
   ScannedDocument,
   ScoredPoint,
   StoredPoint,
@@ -238,6 +240,18 @@ export class QdrantStore implements VectorStore {
 
   search(name: CollectionName, search: VectorSearch): Promise<ScoredPoint[]> {
     return this.#searches.find(name, search);
+  }
+
+  rank(name: CollectionName, searches: VectorSearch[]): Promise<RankedPoint[][]> {
+    return this.#searches.rank(name, searches);
+  }
+
+  findNear(name: CollectionName, points: PointId[], search: NearSearch): Promise<RankedPoint[][]> {
+    return this.#searches.findNear(name, points, search);
+  }
+
+  getPayloads(name: CollectionName, points: PointId[]): Promise<Map<PointId, PointPayload>> {
+    return this.#searches.payloads(name, points);
   }
 
   async getPoints(name: CollectionName, documents: DocumentKey[]): Promise<StoredPoint[]> {

@@ -105,6 +105,46 @@ describe('vectors in Qdrant', () => {
   });
 });
 
+describe('searches in Qdrant', () => {
+  const written = async (count: number) => {
+    const documents = Array.from({ length: count }, (_, i) =>
+      documentOf(NAME, `d${i}`, { vectors: [[1, i / 1000, 0, 0]], sparse: [{ bm25: sparse({ 3: 1 + i }) }] }),
+    );
+    await store.replaceDocuments(NAME, documents);
+    fake.requests.length = 0;
+    return documents.flatMap(({ points }) => points.map(({ id }) => id));
+  };
+
+  test('several at once are one request, without payloads', async () => {
+    await written(30);
+    const page = { limit: 10, offset: 0 };
+    const lists = await store.rank(NAME, [
+      { ...page, vector: near(unit(4, 0)) },
+      { ...page, vector: { kind: 'sparse', scheme: 'bm25', values: sparse({ 3: 1 }) } },
+      { ...page, vector: { kind: 'sparse', scheme: 'splade', values: sparse({}) } },
+    ]);
+    expect(lists.map((list) => list.length)).toEqual([10, 10, 0]);
+    expect(sent()).toEqual(['post points/query/batch']);
+    expect(bodyOf('post', '/query/batch')).toMatchObject({
+      searches: [
+        { using: 'dense', limit: 11, with_payload: false },
+        { using: 'bm25', limit: 11, with_payload: false },
+      ],
+    });
+  });
+
+  test('what is near to 130 points is asked in three requests, by ids and from the threshold on', async () => {
+    const ids = await written(130);
+    await store.findNear(NAME, ids, { threshold: 0.9, limit: 200 });
+    expect(sent()).toEqual(Array.from({ length: 3 }, () => 'post points/query/batch'));
+    expect(bodyOf('post', '/query/batch')).toMatchObject({
+      searches: Array.from({ length: 64 }, (_, n) => ({
+        ...{ query: ids[n], using: 'dense', score_threshold: 0.9, with_payload: false },
+      })),
+    });
+  });
+});
+
 describe('a second vector in Qdrant', () => {
   test('is added to those points only that are there and have none', async () => {
     await store.updateCollection({ ...COLLECTION, other: OTHER });

@@ -1,8 +1,8 @@
-import { EmbedmillError } from '@embedmill/jobs';
+import { EmbedmillError, type PointId } from '@embedmill/jobs';
 import { connect, type Socket } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
-import { groupsOfBytes } from '../groups.ts';
-import type { DocumentKey, VectorAddition, VectorStore } from '../store.ts';
+import { groups, groupsOfBytes } from '../groups.ts';
+import type { DocumentKey, PointPayload, VectorAddition, VectorStore } from '../store.ts';
 import { encodeFrame, FrameReader } from './frames.ts';
 import {
   checkSocketPath,
@@ -21,6 +21,9 @@ import {
   type PackedHits,
   type PackedPoints,
 } from './packing.ts';
+
+/** Payloads that are asked for at once: few enough for a frame, however long the texts are. */
+const PAYLOADS_AT_ONCE = 256;
 
 export interface ConnectOptions {
   /** How long a call waits for a store that does not listen (yet, or any more), in milliseconds. */
@@ -73,6 +76,14 @@ export function connectStore(
     purgeTombstones: (name, below) => call('purgeTombstones', name, below),
     search: async (name, search) =>
       ((await client.callForParts('search', [name, search])) as PackedHits[]).flatMap(unpackHits),
+    rank: (name, searches) => call('rank', name, searches),
+    findNear: (name, ids, search) => call('findNear', name, ids, search),
+    getPayloads: async (name, ids) => {
+      const payloads = new Map<PointId, PointPayload>();
+      for (const some of groups(ids, PAYLOADS_AT_ONCE))
+        for (const [id, payload] of await call('getPayloads', name, some)) payloads.set(id, payload);
+      return payloads;
+    },
     getPoints: (name, documents) => points('getPoints', name, documents),
     scanPoints: (name, scan) => points('scanPoints', name, scan),
     scanDocuments: (name, scan) => call('scanDocuments', name, scan),

@@ -46,7 +46,7 @@ import * as column from './columns.ts';
 import { DocumentCounts } from './document-counts.ts';
 import { DocumentWrites } from './document-writes.ts';
 import { inTurn, type Zvec } from './native.ts';
-import { readDocuments, type Tables } from './point-reader.ts';
+import { readDocuments, readPoints, type Tables } from './point-reader.ts';
 import type { PointOrder } from './point-order.ts';
 import { PointScanner } from './point-scanner.ts';
 import { Tombstones } from './tombstones.ts';
@@ -242,6 +242,10 @@ export class ZvecCollection {
 
   search(search: VectorSearch): Promise<ScoredPoint[]> {
     return this.#running.track(this.#search(search));
+  }
+
+  readPoints(ids: readonly PointId[]): Promise<StoredPoint[]> {
+    return this.#running.track(readPoints(this.#tablesNow, ids));
   }
 
   getPoints(documents: DocumentKey[]): Promise<StoredPoint[]> {

@@ -8,6 +8,7 @@ import {
   type DenseName,
   type DenseVector,
   type FilterableType,
+  type PointId,
   type SparseScheme,
   type TenantId,
 } from '@embedmill/jobs';
@@ -21,7 +22,10 @@ import type {
   DocumentScan,
   DocumentVersion,
   FoundDocument,
+  NearSearch,
+  PointPayload,
   PointScan,
+  RankedPoint,
   ScannedDocument,
   ScoredPoint,
   StoredPoint,
@@ -218,6 +222,38 @@ class ZvecStore implements VectorStore {
 
   async search(name: CollectionName, search: VectorSearch): Promise<ScoredPoint[]> {
     return this.#collection(name).search(search);
+  }
+
+  async rank(name: CollectionName, searches: VectorSearch[]): Promise<RankedPoint[][]> {
+    const collection = this.#collection(name);
+    const found = await Promise.all(searches.map((search) => collection.search(search)));
+    return found.map((points) => points.map(({ id, score }) => ({ id, score })));
+  }
+
+  async findNear(
+    name: CollectionName,
+    points: PointId[],
+    { threshold, limit, ...selection }: NearSearch,
+  ): Promise<RankedPoint[][]> {
+    const stored = new Map(
+      (await this.#collection(name).readPoints(points)).map((point) => [point.id, point]),
+    );
+    const near: RankedPoint[][] = [];
+    for (const own of points) {
+      const values = stored.get(own)?.dense;
+      const search = { vector: { kind: 'dense' as const, values: values ?? new Float32Array() } };
+      const [found = []] =
+        values === undefined
+          ? []
+          : await this.rank(name, [{ ...selection, ...search, limit: limit + 1, offset: 0 }]);
+      near.push(found.filter(({ id, score }) => id !== own && score >= threshold).slice(0, limit));
+    }
+    return near;
+  }
+
+  async getPayloads(name: CollectionName, points: PointId[]): Promise<Map<PointId, PointPayload>> {
+    const found = await this.#collection(name).readPoints(points);
+    return new Map(found.map(({ id, payload }) => [id, payload]));
   }
 
   async getPoints(name: CollectionName, documents: DocumentKey[]): Promise<StoredPoint[]> {
