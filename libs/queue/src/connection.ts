@@ -78,3 +78,13 @@ export async function within<T>(promise: Promise<T>, milliseconds: number): Prom
     clearTimeout(timer);
   }
 }
+
+/** How long a call may wait for the broker. */
+const DEADLINE_MS = 5000;
+
+/** What the broker answers within seconds. Errors: `queue_unavailable`, and those of a broker that refuses for now. */
+export async function answered<T>(promise: Promise<T>): Promise<T> {
+  return within(promise, DEADLINE_MS).catch((error: unknown) => {
+    throw refusedForNow(error) ?? queueUnavailable(error);
+  });
+}

@@ -26,7 +26,9 @@ export {
   type ModelHandlers,
 } from './model-consumer.ts';
 export { jobIdOfKey, newJobId } from './names.ts';
-export { connectQueue, Queue, type QueryOptions, type QueueDepth, type RetainedJob } from './queue.ts';
+export type { RetainedJob } from './job-list.ts';
+export { connectQueue, Queue, type QueryOptions } from './queue.ts';
+export type { QueueDepth } from './queue-depth.ts';
 export { consumeWebhooks, WebhookQueue, type WebhookConsumer, type WebhookMessage } from './webhook-queue.ts';
 export { ADDED_AT_ONCE, Room, type WaitingJob } from './room.ts';
 export { NO_LEDGER, parseLedger, type RoomLedger } from './room-ledger.ts';

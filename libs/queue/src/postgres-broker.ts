@@ -22,31 +22,13 @@ import { BullQueues } from './bull-queues.ts';
 import { withdrawUnbegun } from './withdrawal.ts';
 import { queueUnavailable, within, type PostgresOptions } from './connection.ts';
 import { PostgresListener } from './postgres-listener.ts';
+import { ADD_COUNTS, countValues, TABLES } from './postgres-tables.ts';
 
 /** Connections of one broker, and of each of its workers beside the one that listens. */
 const POOL = 4;
 const WORKER_POOL = 2;
 /** A message that nobody took this long after it was sent has no one who waits for it. */
 const MESSAGE_SECONDS = 120;
-
-/** What the broker keeps beside BullMQ's tables, in the same schema. Messages need not outlive a crash. */
-const TABLES = `
-  CREATE TABLE IF NOT EXISTS embedmill_value (
-    key text PRIMARY KEY, value text NOT NULL, expires_at timestamptz NOT NULL);
-  CREATE TABLE IF NOT EXISTS embedmill_count (
-    name text NOT NULL, field text NOT NULL, value bigint NOT NULL, expires_at timestamptz NOT NULL,
-    PRIMARY KEY (name, field));
-  CREATE TABLE IF NOT EXISTS embedmill_member (
-    set_name text NOT NULL, member text NOT NULL, PRIMARY KEY (set_name, member));
-  CREATE TABLE IF NOT EXISTS embedmill_sequence (
-    only_row boolean PRIMARY KEY, last bigint NOT NULL);
-  CREATE TABLE IF NOT EXISTS embedmill_ranked (
-    set_name text NOT NULL, member text NOT NULL, rank bigint NOT NULL, PRIMARY KEY (set_name, member));
-  CREATE INDEX IF NOT EXISTS embedmill_ranked_rank ON embedmill_ranked (set_name, rank);
-  CREATE UNLOGGED TABLE IF NOT EXISTS embedmill_message (
-    channel text NOT NULL, body bytea NOT NULL, expires_at timestamptz NOT NULL);
-  CREATE INDEX IF NOT EXISTS embedmill_message_channel ON embedmill_message (channel);
-  CREATE INDEX IF NOT EXISTS embedmill_message_expiry ON embedmill_message (expires_at);`;
 
 /**
  * A broker that is PostgreSQL, by BullMQ's own backend: jobs in its tables, and `LISTEN`/`NOTIFY` to wake who waits.
@@ -363,24 +345,6 @@ export class PostgresBroker implements Broker {
   async #rows<Row>(text: string, values: unknown[] = []): Promise<Row[]> {
     return (await this.#connection.pool.query<Row>(text, values)).rows;
   }
-}
-
-/** Adds for each row of `changed`, of which there is one or none. */
-const ADD_COUNTS = `
-  INSERT INTO embedmill_count
-    SELECT name, field, sum(value), now() + make_interval(secs => $4)
-      FROM unnest($1::text[], $2::text[], $3::bigint[]) AS added (name, field, value), changed
-      GROUP BY name, field
-    ON CONFLICT (name, field) DO UPDATE
-      SET value = embedmill_count.value + excluded.value, expires_at = excluded.expires_at`;
-
-function countValues(added: readonly Count[], seconds: number): unknown[] {
-  return [
-    added.map(({ counts }) => counts),
-    added.map(({ field }) => field),
-    added.map(({ by }) => by),
-    seconds,
-  ];
 }
 
 /** A worker's connection, of a broker whose tables are there: it need not look again, and fail for ever if it cannot. */

@@ -1,0 +1,93 @@
+import type { Job as BullJob, Queue as BullQueue } from 'bullmq';
+import { backlogOf, QUERY_WAKES_MS, type Backlog, type SampledJob } from './backlog.ts';
+import type { Broker } from './broker.ts';
+import { UNCLAIMED, type BullQueues } from './bull-queues.ts';
+import { answered } from './connection.ts';
+import type { IngestRecord } from './ingest-record.ts';
+import { WAITING, waitingOf } from './job-list.ts';
+import { INGEST_QUEUE, MODELS, queryQueue, shardQueue, TOLD_MODELS } from './names.ts';
+
+/** Jobs whose records a look at the backlog reads at most, of those that wait as of those that are active. */
+const SAMPLED_JOBS = 200;
+
+export interface QueueDepth {
+  /** Shards that no worker has claimed yet, those that wait for another try included. */
+  waiting: number;
+  active: number;
+  /** Age of the oldest waiting shard, in seconds. */
+  oldestSeconds: number;
+  /** Unfinished jobs: that wait for a dispatcher, and that one has in hand. */
+  jobs: { waiting: number; active: number };
+}
+
+/** How much lies on the queue: shards and queries of all models, and jobs. */
+export class DepthGauge {
+  readonly #broker: Broker;
+  readonly #queues: BullQueues;
+  readonly #ingest: BullQueue<IngestRecord>;
+
+  constructor(broker: Broker) {
+    this.#broker = broker;
+    this.#queues = broker.queues;
+    this.#ingest = broker.queues.get(INGEST_QUEUE);
+  }
+
+  async depth(): Promise<QueueDepth> {
+    const jobs = await answered(this.#ingest.getJobCounts(...WAITING, 'active'));
+    const depth: QueueDepth = {
+      ...{ waiting: 0, active: 0, oldestSeconds: 0 },
+      jobs: { waiting: waitingOf(jobs), active: jobs['active'] ?? 0 },
+    };
+    for (const model of await answered(this.#broker.members(MODELS))) {
+      const queue = this.#queues.get(shardQueue(model));
+      const counts = await answered(queue.getJobCounts(...WAITING, 'active'));
+      depth.waiting += waitingOf(counts);
+      depth.active += counts['active'] ?? 0;
+      const [oldest] = await answered(queue.getJobs([...UNCLAIMED], 0, 0, true));
+      if (oldest !== undefined) {
+        depth.oldestSeconds = Math.max(depth.oldestSeconds, (Date.now() - oldest.timestamp) / 1000);
+      }
+    }
+    return depth;
+  }
+
+  /**
+   * Work not settled, by model; a bounded number of calls, whatever is queued. Of the jobs in dispatchers' hands, and
+   * of those that wait, the first ones are looked at, and stand for the others.
+   */
+  async backlog(): Promise<Backlog> {
+    const [models, told, counts, paused, active, waiting] = await Promise.all([
+      answered(this.#broker.members(MODELS)),
+      answered(this.#broker.members(TOLD_MODELS)),
+      answered(this.#ingest.getJobCounts(...WAITING, 'active')),
+      answered(this.#ingest.isPaused()),
+      answered(this.#ingest.getJobs(['active'], 0, SAMPLED_JOBS - 1)),
+      answered(this.#ingest.getJobs([...WAITING], 0, SAMPLED_JOBS - 1, true)),
+    ]);
+    const sample = (jobs: BullJob<IngestRecord>[], all: number): SampledJob[] => {
+      const records = jobs.slice(0, SAMPLED_JOBS).flatMap((job) => job?.data ?? []);
+      const weight = Math.max(1, all / Math.max(1, records.length));
+      return records.map((record) => ({ record, weight }));
+    };
+    const queries = await Promise.all(
+      [...new Set([...models, ...told])].map(
+        async (model) => [model, await this.#waitingQueries(model)] as const,
+      ),
+    );
+    return backlogOf(
+      [...sample(active, counts['active'] ?? 0), ...sample(waiting, waitingOf(counts))],
+      new Map(queries),
+      paused,
+    );
+  }
+
+  /** Queries of a model that no worker has taken and somebody may still wait for. */
+  async #waitingQueries(model: string): Promise<number> {
+    const queue = this.#queues.get(queryQueue(model));
+    const [waiting, [newest]] = await Promise.all([
+      answered(queue.getJobCountByTypes('waiting')),
+      answered(queue.getJobs(['waiting'], 0, 0, false)),
+    ]);
+    return newest !== undefined && Date.now() - newest.timestamp < QUERY_WAKES_MS ? waiting : 0;
+  }
+}
