@@ -89,7 +89,7 @@ export function connectStore(
     scanDocuments: (name, scan) => call('scanDocuments', name, scan),
     addVectors: async (name, vectors, vector) => {
       const bytesOf = ({ values }: VectorAddition): number => values.byteLength;
-      for (const some of groupsOfBytes(vectors, MESSAGE_BYTES, bytesOf))
+      for (const some of vectors.length === 0 ? [vectors] : groupsOfBytes(vectors, MESSAGE_BYTES, bytesOf))
         await client.call('addVectors', [name, packAdditions(some), vector]);
     },
     termFactors: (name, scheme, terms) => call('termFactors', name, scheme, terms),
