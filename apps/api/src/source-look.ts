@@ -28,7 +28,8 @@ export async function lookAt(
     fetching.signal.throwIfAborted();
     marks.set(marks.has(name) ? `${name} ${n}` : name, await markOf(at, fetching));
   }
-  const read = [format, columns, metadata, delimiter, encoding, listSeparator];
+  const { mode, maxDeleted } = source;
+  const read = [format, columns, metadata, delimiter, encoding, listSeparator, mode, maxDeleted];
   return { files, marks, fingerprint: hash('sha256', JSON.stringify([[...marks], read])) };
 }
 

@@ -5,18 +5,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { JobState, WatchedSourceView } from '@embedmill/jobs';
-import { connectQueue, ModelConsumer } from '@embedmill/queue';
+import { connectQueue } from '@embedmill/queue';
 import { runAs, EVERYONE, type Principal } from './access/principal.ts';
 import { tenantView } from './access/tenant-view.ts';
-import { MINI } from './fake-worker.ts';
 import { SourceWatching } from './source-watching.ts';
-import { startTestApi, type TestApi } from './test-api.ts';
-import { stored } from './test-dispatch.ts';
+import { startStoringApi, STORES, type StoringApi } from './storing-api.ts';
+import type { TestApi } from './test-api.ts';
 import { principalOf, sourceKey, tenantAsked, type KeptSource } from './watched-source.ts';
 
 const SOURCES = '/api/v1/collections/docs/sources';
 
 let api: TestApi;
+let storing: StoringApi;
 let folder: string;
 let server: Server;
 let url: string;
@@ -24,18 +24,9 @@ let served = { etag: '"1"', text: 'one' };
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'embedmill-watching-'));
-  api = await startTestApi({ config: { sourceFolder: folder } });
-  await api.json('POST', '/api/v1/collections', { name: 'docs', profile: { model: MINI.name } });
-  await api.dispatch();
-  const worker = await ModelConsumer.open({
-    ...{ redisUrl: api.redisUrl, shardConcurrency: 2, queryConcurrency: 1, lockMs: 5000 },
-    onError: () => {},
-  });
-  api.onClose(() => worker.close());
-  worker.serve(MINI.name, {
-    shard: async (shard) => stored(shard),
-    query: () => Promise.reject(new Error('no queries here')),
-  });
+  storing = await startStoringApi(STORES[0]![1], { sourceFolder: folder });
+  api = storing.api;
+  await api.json('POST', '/api/v1/collections', { name: 'docs' });
   server = createServer((request, response) => {
     const version = request.url === '/tagged.csv' ? { etag: served.etag } : {};
     response.writeHead(200, { 'content-type': 'text/csv', ...version }).end(`id,text\na,${served.text}\n`);
@@ -50,7 +41,7 @@ afterAll(async () => {
 });
 
 const add = (name: string, files: string[], more: object = {}) =>
-  api.json('PUT', `${SOURCES}/${name}`, { files, schedule: { every: '1d' }, ...more });
+  api.json('PUT', `${SOURCES}/${name}`, { files, schedule: { every: '1d' }, maxDeleted: 1, ...more });
 
 const shown = async (name: string) => (await api.json('GET', `${SOURCES}/${name}`)).body as WatchedSourceView;
 
@@ -75,6 +66,7 @@ test('a folder is submitted when it is added, and again when something in it has
   const put = (name: string, text: string) => writeFile(join(folder, 'in', name), text);
   await put('a.ndjson', '{"id":"a","text":"one"}\n');
   await put('b.csv', 'id,text\nb,two\n');
+  await storing.finished(await storing.submit('docs', [{ id: 'other', text: 'x' }]));
   const { status, body } = await add('site', ['in'], { metadata: 'rest' });
   expect({ status, body }).toMatchObject({
     status: 200,
@@ -90,6 +82,8 @@ test('a folder is submitted when it is added, and again when something in it has
   await rm(join(folder, 'in/b.csv'));
   await again('site');
   expect(await look('site', 2)).toMatchObject({ outcome: 'submitted', added: 1, changed: 1, removed: 1 });
+  // What the source has no more is gone, and what others have stays.
+  expect(await storing.idsIn('docs')).toEqual(['a', 'c', 'other']);
 
   await rm(join(folder, 'in'), { recursive: true });
   await again('site');
@@ -97,6 +91,37 @@ test('a folder is submitted when it is added, and again when something in it has
   expect(await look('site', 3)).toMatchObject({ outcome: 'failed', job: null, error });
   const { nextAt, createdAt } = await shown('site');
   expect(Date.parse(nextAt!) - Date.parse(createdAt)).toBe(24 * 3600_000);
+});
+
+test('where more would go than may, it is tried again when the source or its bound has changed', async () => {
+  const put = (ids: string[]) =>
+    writeFile(join(folder, 'many.ndjson'), ids.map((id) => `{"id":"${id}","text":"x"}\n`).join(''));
+  await put(['m1', 'm2', 'm3']);
+  await add('many', ['many.ndjson'], { maxDeleted: undefined });
+  await look('many', 0);
+  await put(['m1']);
+  await again('many');
+  const job = async () => {
+    const id = (await shown('many')).runs[0]?.job ?? '';
+    return (await api.json('GET', `/api/v1/jobs/${id}`)).body as { state: JobState; error: unknown };
+  };
+  await expect
+    .poll(job, { timeout: 60_000 })
+    .toMatchObject({ state: 'failed', error: { code: 'too_many_deletions' } });
+  // Nothing has changed: its time alone is no reason.
+  const key = sourceKey('docs', 'many', undefined);
+  const { spool, openUrl, log, queue } = api.parts;
+  const own = tenantView(api.parts);
+  const runs = (await spool.readWatch('runs', key)) as { time: number };
+  const kept = (await spool.readWatch('source', key)) as KeptSource;
+  const watching = new SourceWatching({ queue, spool, openUrl, log, own, keys: undefined });
+  await watching.tick(Math.max(runs.time, kept.createdAt) + 24 * 3600_000);
+  expect((await shown('many')).runs[0]).toMatchObject({ outcome: 'unchanged' });
+
+  await add('many', ['many.ndjson'], { maxDeleted: 1 });
+  await spool.keepWatch('runs', key, { ...runs, time: 0 });
+  await watching.tick(Date.now() + 1);
+  await expect.poll(job, { timeout: 60_000 }).toMatchObject({ state: 'completed', gone: 2 });
 });
 
 test('a URL is told by its etag, and by its bytes where it has none', async () => {
@@ -134,7 +159,7 @@ test('of several processes one looks, and one that died after it had submitted m
   const kept: KeptSource = {
     ...{ name: 'shared', collection: 'docs', owner: { name: EVERYONE.name, isKey: false } },
     createdAt: now + 3600_000,
-    source: { files: ['x.ndjson'], schedule: { every: '1d' } },
+    source: { files: ['x.ndjson'], schedule: { every: '1d' }, mode: 'snapshot' },
   };
   await parts.spool.keepWatch('source', key, kept);
   const watching = await Promise.all(
@@ -208,7 +233,7 @@ test('a source is read as its key is now, and no more once that has gone', () =>
   };
   const kept: KeptSource = {
     ...{ name: 's', collection: 'c', tenant: 't' as never, owner: { name: 'k', isKey: true }, createdAt: 0 },
-    source: { files: ['x'], schedule: { every: '1d' } },
+    source: { files: ['x'], schedule: { every: '1d' }, mode: 'snapshot' },
   };
   const collections = new Set(['c']);
   expect(principalOf(kept, () => ({ ...key, collections }))).toMatchObject({ tenant: 't', collections });

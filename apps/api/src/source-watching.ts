@@ -1,5 +1,13 @@
 import { setTimeout } from 'node:timers/promises';
-import { asEmbedmillError, isFinished, type JobId, type SourceRun } from '@embedmill/jobs';
+import {
+  asEmbedmillError,
+  ERRORS,
+  isFinished,
+  type ErrorCode,
+  type Job,
+  type JobId,
+  type SourceRun,
+} from '@embedmill/jobs';
 import { jobIdOfKey } from '@embedmill/queue';
 import { acceptJob } from './accepted-job.ts';
 import { runAs } from './access/principal.ts';
@@ -155,7 +163,7 @@ export class SourceWatching {
 
   async #lookAs(
     key: string,
-    { source, name, collection: named, tenant }: KeptSource,
+    { source, name, collection: named, tenant, askedAt }: KeptSource,
     submitted: KeptRuns['submitted'],
     time: number,
     run: SourceRun,
@@ -173,12 +181,13 @@ export class SourceWatching {
     });
     signal.throwIfAborted();
     const files = look.files.length;
-    // A job that stored nothing, or not all, is done again.
-    const isStored = last === undefined || last.state === 'completed';
-    if (submitted?.fingerprint === look.fingerprint && isStored) return { run: { ...run, files }, submitted };
+    const isSettled = last === undefined || !isWorthRepeating(last, time === askedAt);
+    if (submitted?.fingerprint === look.fingerprint && isSettled)
+      return { run: { ...run, files }, submitted };
     const marks = (await read(spool, 'marks', key, keptMarksSchema)) ?? {};
     const changes = changesOf(new Map(Object.entries(marks)), look.marks);
-    const { format, columns, metadata, delimiter, encoding, listSeparator, priority, maxFailures } = source;
+    const { format, columns, metadata, delimiter, encoding, listSeparator } = source;
+    const { mode, maxDeleted, priority, maxFailures } = source;
     const said = { format, columns, metadata, delimiter, encoding, listSeparator };
     const id = jobIdOfKey(collection, `watch ${name} ${time}`, tenant);
     const { job } = await acceptJob(
@@ -191,6 +200,9 @@ export class SourceWatching {
         label: labelOf(source.files, files),
         digest: `watch:${look.fingerprint}`,
         retryOf: null,
+        mode,
+        sourceName: name,
+        maxDeleted: mode === 'snapshot' ? maxDeleted : undefined,
         priority,
         maxFailures,
       },
@@ -202,6 +214,12 @@ export class SourceWatching {
       submitted: { job: job.id, fingerprint: look.fingerprint },
     };
   }
+}
+
+/** Whether the same files are submitted again: what failed by itself would fail again, unless somebody asks for it. */
+function isWorthRepeating({ state, error }: Job, isAsked: boolean): boolean {
+  const mayPass = error === null || !(error.code in ERRORS) || ERRORS[error.code as ErrorCode].retryable;
+  return state !== 'completed' && (isAsked || mayPass);
 }
 
 async function read<T>(

@@ -21,6 +21,7 @@ import {
 } from '@embedmill/vector-store';
 import { startFakeQdrant } from '@embedmill/vector-store/fake-qdrant';
 import { fakeAnswer, fakeVectors, MINI } from './fake-worker.ts';
+import type { ApiParts } from './parts.ts';
 import { startTestApi, type TestApi } from './test-api.ts';
 
 /** An API with a dispatcher and such a worker, and what tests ask of them. */
@@ -54,9 +55,12 @@ export const STORES: [string, () => Promise<{ store?: VectorStore; close?: () =>
   ],
 ];
 
-export async function startStoringApi(open: (typeof STORES)[number][1]): Promise<StoringApi> {
+export async function startStoringApi(
+  open: (typeof STORES)[number][1],
+  config: Partial<ApiParts['config']> = {},
+): Promise<StoringApi> {
   const { store, close } = await open();
-  const api = await startTestApi(store === undefined ? {} : { store });
+  const api = await startTestApi(store === undefined ? { config } : { config, store });
   api.onClose(async () => close?.());
   await api.dispatch();
   const held = new Map<string, Promise<void>>();

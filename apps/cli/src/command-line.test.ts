@@ -440,10 +440,14 @@ describe('jobs', () => {
       /2026-01-02 03:04 {2}submitted as job_1: of 2 files 1 new, 0 changed, 1 gone/,
     );
     const { object } = await runJson('watch-source', 'list', ...of);
-    expect(object).toMatchObject({ sources: [{ name: 'site', schedule: { every: '15m' } }] });
+    expect(object).toMatchObject({
+      sources: [{ name: 'site', mode: 'snapshot', schedule: { every: '15m' } }],
+    });
     expect((await run(['watch-source', 'list', ...of])).out).toMatch(/site +every 15m .*submitted +job_1/);
     expect((await run(['watch-source', 'remove', 'site', ...of])).code).toBe(0);
     expect(await run(['watch-source', 'show', 'site', ...of])).toMatchObject({ code: 1 });
+    const upsert = await runJson('watch-source', 'add', 'y', 'in/', ...of, '--every', '1d', '--no-sync');
+    expect(upsert.object).toMatchObject({ mode: 'upsert' });
     for (const when of [[], ['--every', '1d', '--cron', '0 3 * * *'], ['--every', '1d', '--timezone', 'UTC']])
       expect((await run(['watch-source', 'add', 'x', 'in/', ...of, ...when])).code).toBe(2);
   });

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { maxFailuresSchema } from './max-failures.ts';
 import { prioritySchema } from './job.ts';
+import { jobModeSchema, maxDeletedSchema } from './snapshot.ts';
 import { readingSchema, sourceFormatSchema } from './source-format.ts';
 
 /** When a watched source is looked at: every so often, or as cron says. */
@@ -21,7 +22,7 @@ export const scheduleSchema = z.union([
 ]);
 export type Schedule = z.infer<typeof scheduleSchema>;
 
-/** A watched source's name, in its collection. */
+/** A watched source's name in its collection, which its documents have as their `source`. */
 export const watchedNameSchema = z
   .string()
   .regex(
@@ -38,6 +39,11 @@ export const watchedSourceSchema = z.strictObject({
   schedule: scheduleSchema,
   format: sourceFormatSchema.optional(),
   ...readingSchema.shape,
+  mode: jobModeSchema.default('snapshot').meta({
+    description:
+      '`snapshot`: after each job, documents of this source’s name that it did not have are deleted. `upsert`: none are.',
+  }),
+  maxDeleted: maxDeletedSchema.optional(),
   priority: prioritySchema.optional(),
   maxFailures: maxFailuresSchema.optional(),
 });

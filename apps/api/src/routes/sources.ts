@@ -15,6 +15,7 @@ import type { ApiParts } from '../parts.ts';
 import { problemResponses } from '../problem.ts';
 import { assertSchedule } from '../schedule.ts';
 import type { SourceWatching } from '../source-watching.ts';
+import { snapshotOf } from '../submission-body.ts';
 import {
   keptRunsSchema,
   keptSourceSchema,
@@ -63,6 +64,7 @@ export function sourceRoutes(
       async ({ params, query, body: source }) => {
         await requireCollection(store, params.name);
         assertSchedule(source.schedule);
+        snapshotOf(source);
         const tenant = tenantAsked(query.tenant);
         const key = sourceKey(params.name, params.id, tenant);
         const isNew = (await spool.readWatch('source', key)) === undefined;

@@ -12,7 +12,14 @@ import {
 } from '@embedmill/jobs';
 import type { CommandHost } from '../command-host.ts';
 import { EXIT, usageError } from '../exit.ts';
-import { columnsOf, delimiterOf, encodingOf, maxFailuresOf, metadataOf } from '../option-values.ts';
+import {
+  columnsOf,
+  delimiterOf,
+  encodingOf,
+  maxDeletedOf,
+  maxFailuresOf,
+  metadataOf,
+} from '../option-values.ts';
 import type { Terminal } from '../terminal.ts';
 import { grouped, oneLine, table } from '../text.ts';
 
@@ -24,6 +31,8 @@ interface AddOptions extends Reading {
   format?: SourceFormat;
   priority?: Priority;
   maxFailures?: MaxFailures;
+  sync: boolean;
+  maxDeleted?: number;
 }
 
 export function addWatchSource(program: Command, host: CommandHost): void {
@@ -56,11 +65,19 @@ export function addWatchSource(program: Command, host: CommandHost): void {
     .option('--encoding <name>', 'of CSV and NDJSON, such as windows-1252; UTF-8 by default', encodingOf)
     .option('--list-separator <text>', 'what stands between entries of a list in a cell of a CSV')
     .addOption(new Option('--priority <priority>', 'of its jobs; normal by default').choices(PRIORITIES))
+    .option('--no-sync', 'leave documents that it has no more; they are deleted by default')
+    .option(
+      '--max-deleted <share>',
+      'of its documents, how many a job may delete, else it deletes none; 30% by default',
+      maxDeletedOf,
+    )
     .option('--max-failures <n>', 'stop a job once more documents failed; a share as 5%', maxFailuresOf)
     .action((name: string, files: string[], options: AddOptions) =>
       host.run(async ({ client, terminal }) => {
-        const { collection, every, cron, timezone, ...how } = options;
-        const source = { files, schedule: scheduleOf(every, cron, timezone), ...how };
+        const { collection, every, cron, timezone, sync, ...how } = options;
+        if (!sync && how.maxDeleted !== undefined) throw usageError('--max-deleted is for a sync');
+        const mode = sync ? ('snapshot' as const) : ('upsert' as const);
+        const source = { files, schedule: scheduleOf(every, cron, timezone), mode, ...how };
         print(terminal, await client().watchSource(collection, name, source));
         return EXIT.ok;
       }),
