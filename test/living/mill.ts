@@ -41,7 +41,8 @@ export interface Mill extends TestApi {
   pointsOf(document: PlainDocument | undefined, chunking: Chunking): Promise<PlainPoint[]>;
   /** Ends the dispatcher in whatever it does; another one goes on. */
   killDispatcher(): Promise<void>;
-  submitted(collection: string, body: string, headers?: Record<string, string>): Promise<Job>;
+  /** @param query of the request, as `?mode=snapshot` */
+  submitted(collection: string, body: string, query?: string): Promise<Job>;
   finished(job: Pick<Job, 'id'>): Promise<Job>;
 }
 
@@ -131,9 +132,11 @@ async function startWorker(api: TestApi): Promise<Mill> {
       }
     },
     walkBy: (walk) => void (by = walk),
-    async submitted(collection, body, headers) {
+    async submitted(collection, body, query = '') {
       for (;;) {
-        const response = await api.submit(collection, body, headers);
+        const response = await api.call(`/api/v1/collections/${collection}/jobs${query}`, {
+          ...{ method: 'POST', body, headers: { 'content-type': 'application/x-ndjson' } },
+        });
         const answer = await response.text();
         if (response.ok) return JSON.parse(answer) as Job;
         if (response.status !== 429) throw new Error(`submit: ${response.status} ${answer}`);

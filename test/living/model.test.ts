@@ -57,6 +57,7 @@ const commands = fc.commands(
     submission,
     submission,
     submission,
+    versions.map((some) => command(`sync [${some.map(said).join(', ')}]`, (run) => run.sync(some))),
     ids.map((id) => command(`delete ${id}`, (run) => run.delete(id))),
     fc.nat(2).map((n) => command(`delete where n is ${n}`, (run) => run.deleteWhere(n))),
     fc.nat(4).map((back) => command(`retry -${back}`, (run) => run.retry(back))),

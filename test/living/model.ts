@@ -41,6 +41,13 @@ export class CollectionModel {
     }
   }
 
+  /** What the submission does not have, and is stored by then, is deleted. */
+  synced(job: Pick<Job, 'id'>, versions: readonly Version[]): void {
+    const had = new Set(versions.map(({ id }) => id));
+    this.submitted(job, versions);
+    this.#deleteStored(({ id }) => !had.has(id));
+  }
+
   deleted(id: string): void {
     this.#place += 1;
     this.#entries.push({ id, value: undefined, job: undefined, place: this.#place, state: 'decided' });
@@ -49,6 +56,10 @@ export class CollectionModel {
   /** What is stored of these by then is deleted; it is not known of what may be stored. */
   deletedWhere(holds: (value: Value) => boolean): void {
     this.#place += 1;
+    this.#deleteStored(holds);
+  }
+
+  #deleteStored(holds: (value: Value) => boolean): void {
     for (const id of this.ids) {
       const held = this.possible(id).filter((value) => value !== undefined && holds(value)).length;
       if (held === 0) continue;

@@ -71,6 +71,14 @@ export class Run {
     if (status < 300) this.model.uncertain(job.id);
   }
 
+  /** These are all that there are to be. */
+  async sync(versions: readonly Version[]): Promise<void> {
+    const body = ndjson(versions.map(({ value, id }) => value ?? { id, deleted: true }));
+    const job = await this.mill.submitted(this.alias, body, '?mode=snapshot&maxDeleted=1');
+    this.jobs.push(job);
+    this.model.synced(job, versions);
+  }
+
   async delete(id: string): Promise<void> {
     await this.#called('DELETE', `/api/v1/collections/${this.alias}/documents/${id}`);
     this.model.deleted(id);
