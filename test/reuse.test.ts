@@ -113,12 +113,16 @@ test.skipIf(packages.length <= PACKAGES)(
     const living = await mill.collection('packages', profile);
     expect(await submitted(living, first)).toMatchObject({ stored: PACKAGES, failed: 0 });
 
-    const gone = removed.map(({ id }) => ({ id, deleted: true }));
-    const job = await mill.submit(living, ndjson([...second, ...gone]));
+    const response = await mill.call(`/api/v1/collections/${living}/jobs?mode=snapshot`, {
+      method: 'POST',
+      body: ndjson(second),
+      headers: { 'content-type': 'application/x-ndjson' },
+    });
+    const job = (await response.json()) as Job;
     const { processes } = await mill.state();
     for (const victim of [processes.worker, processes.api]) process.kill(victim, 'SIGKILL');
     const synced = await mill.finished(job);
-    expect(synced).toMatchObject({ state: 'completed', failed: 0, deleted: gone.length });
+    expect(synced).toMatchObject({ state: 'completed', failed: 0, gone: removed.length });
 
     // What of the changed ones is other than it was, and no more.
     const apart = await mill.collection('changed', profile);
