@@ -46,6 +46,20 @@ describe.each(STORES)('on %s', (_name, open) => {
     );
   });
 
+  test('a file that cannot be read keeps everything, whatever else its snapshot has', async () => {
+    const name = await storing.newCollection();
+    await run(name, docs('1', '2'), { sourceName: 's' });
+    const form = new FormData();
+    form.append('file', new Blob(['id,text\n1,text of 1\n']), 'a.csv');
+    form.append('file', new Blob(['no Parquet']), 'b.parquet');
+    const query = new URLSearchParams(snapshot('s')).toString();
+    const path = `/api/v1/collections/${name}/jobs?${query}`;
+    const response = await storing.api.call(path, { method: 'POST', body: form });
+    const job = await storing.finished((await response.json()) as { id: string });
+    expect(job).toMatchObject({ state: 'failed', error: { code: 'snapshot_incomplete' }, gone: 0 });
+    expect(await storing.idsIn(name)).toEqual(['1', '2']);
+  });
+
   test('a snapshot speaks for the tenants that it has documents of', async () => {
     const name = await storing.newCollection();
     const of = (tenant: string, ...ids: string[]) => docs(...ids).map((doc) => ({ ...doc, tenant }));
