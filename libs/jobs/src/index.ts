@@ -169,6 +169,7 @@ export {
 } from './usage.ts';
 export { unitVector } from './document-vector.ts';
 export { outputFormatSchema, sinkSchema, type OutputFormat, type Sink } from './sink.ts';
+export { USUAL_LAYOUT, type QdrantLayout } from './qdrant-settings.ts';
 export {
   listed,
   queueAddress,

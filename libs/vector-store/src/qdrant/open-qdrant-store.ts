@@ -1,4 +1,4 @@
-import { EmbedmillError } from '@embedmill/jobs';
+import { EmbedmillError, USUAL_LAYOUT, type QdrantLayout } from '@embedmill/jobs';
 import { QdrantConnection } from './qdrant-connection.ts';
 import { QdrantStore } from './qdrant-store.ts';
 
@@ -10,6 +10,8 @@ export interface QdrantOptions {
   timeout?: number | undefined;
   /** How long what a search asks for may take, in milliseconds; it is not asked again. */
   searchTimeout?: number | undefined;
+  /** How new collections are kept. */
+  layout?: QdrantLayout | undefined;
   /** Called for each request that the server answers with "too many requests". */
   onThrottled?: (() => void) | undefined;
 }
@@ -25,6 +27,7 @@ export async function openQdrantStore({
   apiKey,
   timeout = 30_000,
   searchTimeout = 5000,
+  layout = USUAL_LAYOUT,
   onThrottled,
 }: QdrantOptions): Promise<QdrantStore> {
   const { protocol, hostname, pathname, port } = urlParts(url);
@@ -45,6 +48,7 @@ export async function openQdrantStore({
   const clients = { prompt: client(searchTimeout), patient: client(timeout) };
   return new QdrantStore(
     new QdrantConnection(clients, `${protocol}//${hostname}:${port}${pathname}`, onThrottled),
+    layout,
   );
 }
 

@@ -6,6 +6,7 @@ import {
   type DenseName,
   type DenseVector,
   type FilterableType,
+  type QdrantLayout,
 } from '@embedmill/jobs';
 import type { Schemas } from '@qdrant/js-client-rest';
 import { sparseSchemes } from '../collections.ts';
@@ -14,11 +15,16 @@ import { sparseSchemes } from '../collections.ts';
 const METADATA_KEY = 'embedmill';
 
 /** Collections of Qdrant have vectors by name: the dense ones, and the sparse ones by their schemes. */
-export function creationOf(collection: Collection) {
+export function creationOf(collection: Collection, layout: QdrantLayout) {
   const schemes = sparseSchemes(collection);
   const quantization = quantizationOf(collection);
   return {
-    vectors: Object.fromEntries(denseVectors(collection).map((vector) => [vector.name, paramsOf(vector)])),
+    vectors: Object.fromEntries(
+      denseVectors(collection).map((vector) => [
+        vector.name,
+        { ...paramsOf(vector), ...(isOnDisk(collection, layout) ? { on_disk: true } : {}) },
+      ]),
+    ),
     ...(schemes.length === 0
       ? {}
       : {
@@ -27,7 +33,27 @@ export function creationOf(collection: Collection) {
           ),
         }),
     ...(quantization === undefined ? {} : { quantization_config: quantization }),
+    ...layoutOf(layout),
     ...metadataOf(collection),
+  };
+}
+
+/** Whether whole vectors are on disk: beside smaller ones, by which searches find, they would only fill the memory. */
+export function isOnDisk({ profile }: Collection, { onDisk }: QdrantLayout): boolean {
+  return onDisk || profile.storage !== 'float32';
+}
+
+function layoutOf({ shards, replicas, writeConsistency, hnsw, optimizerThreads }: QdrantLayout) {
+  const links = Object.entries({ m: hnsw.m, ef_construct: hnsw.efConstruct, payload_m: hnsw.payloadM });
+  const given = links.filter(([, value]) => value !== undefined);
+  return {
+    ...(shards === undefined ? {} : { shard_number: shards }),
+    replication_factor: replicas,
+    write_consistency_factor: writeConsistency,
+    ...(given.length === 0 ? {} : { hnsw_config: Object.fromEntries(given) }),
+    ...(optimizerThreads === undefined
+      ? {}
+      : { optimizers_config: { max_optimization_threads: optimizerThreads } }),
   };
 }
 
@@ -57,11 +83,13 @@ function quantizationOf({ profile }: Collection): Schemas['QuantizationConfig'] 
   }
 }
 
-/** Of a search: the first look finds twice as many as wanted, which are scored anew by the whole vectors. */
-export function searchParams({ profile }: Collection): { params?: Schemas['SearchParams'] } {
-  return profile.storage === 'float32'
-    ? {}
-    : { params: { quantization: { rescore: true, oversampling: 2 } } };
+/** How many times as many as wanted the first look finds: one bit a number tells little. */
+const OVERSAMPLING = { int8: 2, binary: 4 } as const;
+
+/** Of a search: what the first look finds is scored anew by the whole vectors. */
+export function searchParams({ profile: { storage } }: Collection): { params?: Schemas['SearchParams'] } {
+  if (storage === 'float32') return {};
+  return { params: { quantization: { rescore: true, oversampling: OVERSAMPLING[storage] } } };
 }
 
 /** The collection that a Qdrant collection holds, or undefined when it is not one of ours. */
@@ -81,15 +109,15 @@ export function fieldIndex(
   return { field: `metadata.${field}`, schema: indexType(type) };
 }
 
-/** The payload fields that Qdrant should index: what is filtered by. */
+/** The payload fields that Qdrant should index: what is filtered by; in memory only what searches are filtered by. */
 export function payloadIndexes(
   collection: Collection,
 ): { field: string; schema: Schemas['PayloadFieldSchema'] }[] {
   return [
-    { field: 'document_id', schema: 'keyword' },
+    { field: 'document_id', schema: { type: 'keyword', on_disk: true } },
     { field: 'tenant', schema: { type: 'keyword', is_tenant: true } },
-    { field: 'chunk_index', schema: 'integer' },
-    { field: 'chunk_count', schema: 'integer' },
+    { field: 'chunk_index', schema: { type: 'integer', lookup: true, range: true, on_disk: true } },
+    { field: 'chunk_count', schema: { type: 'integer', lookup: true, range: false, on_disk: true } },
     { field: 'sequence', schema: { type: 'integer', lookup: false, range: true, on_disk: true } },
     ...Object.entries(collection.profile.filterable).map(([field, type]) => fieldIndex(field, type)),
   ];

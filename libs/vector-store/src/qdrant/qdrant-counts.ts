@@ -1,6 +1,7 @@
-import { EmbedmillError, type TenantId } from '@embedmill/jobs';
+import { EmbedmillError, type CollectionName, type TenantId } from '@embedmill/jobs';
 import type { Schemas } from '@qdrant/js-client-rest';
 import type { CountedField, DocumentCount } from '../store.ts';
+import type { QdrantConnection } from './qdrant-connection.ts';
 import { headFilter, shown, type QdrantFilter } from './qdrant-filter.ts';
 
 /** Different values that are counted. */
@@ -12,6 +13,17 @@ export interface CountRequests {
   count(request: Schemas['CountRequest']): Promise<Schemas['CountResult']>;
   /** Makes an index of a payload field. */
   index(field: CountedField): Promise<unknown>;
+}
+
+export function countRequests(connection: QdrantConnection, name: CollectionName): CountRequests {
+  return {
+    facet: (request) => connection.send(name, (client) => client.facet(name, request)),
+    count: (request) => connection.send(name, (client) => client.count(name, request)),
+    index: (field) => {
+      const index = { field_name: field, field_schema: 'keyword' as const, wait: true };
+      return connection.send(name, (client) => client.createPayloadIndex(name, index));
+    },
+  };
 }
 
 /** Points that satisfy a filter; exact where the collection allows that. */

@@ -6,7 +6,7 @@ import { confirmInOrder, decidedBy, deleteInOrder, replaceInOrder } from '../ord
 import { checkedDocuments } from '../replacement.ts';
 import type { DocumentKey, DocumentPoints, DocumentVersion, FoundDocument, Point } from '../store.ts';
 import { checkDense, denseVector } from '../vector-check.ts';
-import { countPoints } from './qdrant-counts.ts';
+import { countPoints, countRequests } from './qdrant-counts.ts';
 import type { QdrantConnection } from './qdrant-connection.ts';
 import { tombstonesBelow, writtenUnder, type QdrantFilter } from './qdrant-filter.ts';
 import { checkSizes, payloadOf, upsertBatches } from './qdrant-points.ts';
@@ -93,9 +93,7 @@ export class QdrantDocuments {
   async purge(name: CollectionName, below: number): Promise<number> {
     await this.#connection.collection(name);
     const filter = tombstonesBelow(below);
-    const count = await countPoints(filter, {
-      count: (request) => this.#connection.send(name, (client) => client.count(name, request)),
-    });
+    const count = await countPoints(filter, countRequests(this.#connection, name));
     if (count > 0) await this.#delete(name, filter);
     return count;
   }

@@ -1,5 +1,6 @@
 import type { Collection } from '@embedmill/jobs';
 import type { Schemas } from '@qdrant/js-client-rest';
+import type { QdrantConnection } from './qdrant-connection.ts';
 
 /** What an operator should know of a Qdrant server. */
 export interface QdrantReport {
@@ -11,11 +12,25 @@ export interface QdrantReport {
   remarks: string[];
 }
 
+export async function reportOn(
+  connection: QdrantConnection,
+  collections: readonly Collection[],
+): Promise<QdrantReport> {
+  const version = await connection.version();
+  const remarks: string[] = [];
+  for (const collection of collections) {
+    const info = await connection.info(collection.name, 'prompt');
+    if (info !== undefined) remarks.push(...remarksOn(collection, info));
+  }
+  return { version, collections: collections.length, remarks };
+}
+
 /** What is not as it should be in a collection. */
-export function remarksOn(
-  { name, profile }: Collection,
+function remarksOn(
+  collection: Collection,
   { status, optimizer_status: optimizers, config }: Schemas['CollectionInfo'],
 ): string[] {
+  const { name, profile, dims } = collection;
   const remarks: string[] = [];
   if (status === 'red' || optimizers !== 'ok') {
     const error = optimizers === 'ok' ? 'see its log' : optimizers.error;
@@ -33,5 +48,18 @@ export function remarksOn(
         `set their on_disk (docs/operations.md, Qdrant)`,
     );
   }
+  if (isTooFine(collection)) {
+    remarks.push(
+      `the collection "${name}" is binary, with ${dims} numbers a vector: below ${LEAST_BINARY} searches miss some of the nearest`,
+    );
+  }
   return remarks;
+}
+
+/** Numbers from which on a bit of each tells vectors apart. */
+const LEAST_BINARY = 1024;
+
+/** Whether binary storage costs more than a little of what searches find. */
+function isTooFine({ profile, dims }: Collection): boolean {
+  return profile.storage === 'binary' && dims < LEAST_BINARY;
 }

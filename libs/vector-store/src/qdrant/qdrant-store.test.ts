@@ -53,10 +53,16 @@ describe('collections in Qdrant', () => {
       .filter((request) => request.path.endsWith('/index'))
       .map((request) => request.body);
     expect(indexes).toEqual([
-      { field_name: 'document_id', field_schema: 'keyword' },
+      { field_name: 'document_id', field_schema: { type: 'keyword', on_disk: true } },
       { field_name: 'tenant', field_schema: { type: 'keyword', is_tenant: true } },
-      { field_name: 'chunk_index', field_schema: 'integer' },
-      { field_name: 'chunk_count', field_schema: 'integer' },
+      {
+        field_name: 'chunk_index',
+        field_schema: { type: 'integer', lookup: true, range: true, on_disk: true },
+      },
+      {
+        field_name: 'chunk_count',
+        field_schema: { type: 'integer', lookup: true, range: false, on_disk: true },
+      },
       {
         field_name: 'sequence',
         field_schema: { type: 'integer', lookup: false, range: true, on_disk: true },
@@ -81,6 +87,30 @@ describe('collections in Qdrant', () => {
     await store.createCollection(COLLECTION);
     const made = fake.requests.filter((request) => request.path.endsWith('/index')).length;
     expect(made).toBe(10 - 2);
+  });
+
+  test('new ones are laid out for a cluster, or as is configured; what is there stays as it is', async () => {
+    const created = () =>
+      fake.requests.filter(({ method, path }) => method === 'put' && /^\/collections\/\w+$/.test(path));
+    const usual = created()[0]?.body;
+    expect(usual).toMatchObject({ replication_factor: 2, write_consistency_factor: 1 });
+    for (const left of ['shard_number', 'hnsw_config', 'optimizers_config'])
+      expect(usual).not.toHaveProperty(left);
+    const layout = {
+      ...{ shards: 6, replicas: 3, writeConsistency: 2, onDisk: true, optimizerThreads: 2 },
+      hnsw: { m: 0, efConstruct: undefined, payloadM: 16 },
+    };
+    const other = await openQdrantStore({ url: fake.url, layout });
+    fake.requests.length = 0;
+    await other.createCollection(COLLECTION);
+    expect(created()).toEqual([]);
+    await other.createCollection({ ...COLLECTION, name: 'large' });
+    expect(created()[0]?.body).toMatchObject({
+      ...{ shard_number: 6, replication_factor: 3, write_consistency_factor: 2 },
+      vectors: { dense: { on_disk: true } },
+      hnsw_config: { m: 0, payload_m: 16 },
+      optimizers_config: { max_optimization_threads: 2 },
+    });
   });
 
   test("somebody else's collection is not listed, not found, not written and not deleted", async () => {

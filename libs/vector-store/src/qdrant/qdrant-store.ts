@@ -5,6 +5,7 @@ import {
   type DenseName,
   type DenseVector,
   type FilterableType,
+  type QdrantLayout,
   type PointId,
   type SparseScheme,
   type TenantId,
@@ -40,6 +41,7 @@ import {
   collectionOf,
   creationOf,
   fieldIndex,
+  isOnDisk,
   metadataOf,
   paramsOf,
   payloadIndexes,
@@ -57,11 +59,11 @@ import {
   type QdrantFilter,
 } from './qdrant-filter.ts';
 import { additionBatches } from './qdrant-points.ts';
-import { countByField, countPoints, type CountRequests } from './qdrant-counts.ts';
+import { countByField, countPoints, countRequests } from './qdrant-counts.ts';
 import { addToPoints, hashBatches, type VectorUpdate } from './qdrant-additions.ts';
 import { QdrantConnection } from './qdrant-connection.ts';
 import { QdrantDocuments } from './qdrant-documents.ts';
-import { remarksOn, type QdrantReport } from './qdrant-report.ts';
+import { reportOn, type QdrantReport } from './qdrant-report.ts';
 import { QdrantSearch } from './qdrant-search.ts';
 import { updateDefinition } from './qdrant-update.ts';
 import { pointPages, POINTS_AT_ONCE, recordPages, type ScrollPage } from './qdrant-scroll.ts';
@@ -81,11 +83,14 @@ const DOCUMENTS_AT_ONCE = 1000;
 export class QdrantStore implements VectorStore {
   readonly description: string;
   readonly #connection: QdrantConnection;
+  readonly #layout: QdrantLayout;
   readonly #additions = pLimit(1);
   readonly #documents: QdrantDocuments;
   readonly #searches: QdrantSearch;
 
-  constructor(connection: QdrantConnection) {
+  /** @param layout how new collections are kept; those that are there stay as they are */
+  constructor(connection: QdrantConnection, layout: QdrantLayout) {
+    this.#layout = layout;
     this.description = connection.description;
     this.#connection = connection;
     this.#documents = new QdrantDocuments(connection);
@@ -99,7 +104,9 @@ export class QdrantStore implements VectorStore {
     if (alias !== undefined) throw nameTaken(name, alias);
     if ((await this.#connection.info(name)) === undefined) {
       try {
-        await this.#connection.send(name, (client) => client.createCollection(name, creationOf(collection)));
+        await this.#connection.send(name, (client) =>
+          client.createCollection(name, creationOf(collection, this.#layout)),
+        );
       } catch (thrown) {
         // Somebody else may have created it in between, or we ourselves, by a request whose answer was lost.
         if ((await this.#connection.info(name)) === undefined) throw thrown;
@@ -154,6 +161,10 @@ export class QdrantStore implements VectorStore {
         await this.#connection.send(name, (client) =>
           client.createVectorName(name, vector.name, config, { wait: true }),
         );
+        // Qdrant takes no more than what makes vectors comparable when it adds one.
+        if (!isOnDisk(collection, this.#layout)) return;
+        const kept = { vectors: { [vector.name]: { on_disk: true } } };
+        await this.#connection.send(name, (client) => client.updateCollection(name, kept));
       },
       dropVector: async (vector) => {
         await this.#connection.send(name, (client) => client.deleteVectorName(name, vector, { wait: true }));
@@ -197,12 +208,12 @@ export class QdrantStore implements VectorStore {
 
   async countPoints(name: CollectionName, tenant?: TenantId): Promise<number> {
     await this.#connection.collection(name);
-    return countPoints(shown(searchFilter(tenant, undefined)), this.#countRequests(name));
+    return countPoints(shown(searchFilter(tenant, undefined)), countRequests(this.#connection, name));
   }
 
   async countDocuments(name: CollectionName, by: CountedField, tenant?: TenantId): Promise<DocumentCount[]> {
     await this.#connection.collection(name);
-    return countByField(by, tenant, this.#countRequests(name));
+    return countByField(by, tenant, countRequests(this.#connection, name));
   }
 
   async countLacking(name: CollectionName, vector: DenseName): Promise<number> {
@@ -346,14 +357,7 @@ export class QdrantStore implements VectorStore {
 
   /** For `doctor`. Errors: as of `ping`. */
   async report(): Promise<QdrantReport> {
-    const version = await this.#connection.version();
-    const collections = await this.listCollections();
-    const remarks: string[] = [];
-    for (const collection of collections) {
-      const info = await this.#connection.info(collection.name, 'prompt');
-      if (info !== undefined) remarks.push(...remarksOn(collection, info));
-    }
-    return { version, collections: collections.length, remarks };
+    return reportOn(this.#connection, await this.listCollections());
   }
 
   async ping(): Promise<void> {
@@ -379,17 +383,6 @@ export class QdrantStore implements VectorStore {
     const { name } = collection;
     const scroll = (page: ScrollPage) => this.#connection.send(name, (client) => client.scroll(name, page));
     return pointPages(collection, scroll, filter, after, limit);
-  }
-
-  #countRequests(name: CollectionName): CountRequests {
-    return {
-      facet: (request) => this.#connection.send(name, (client) => client.facet(name, request)),
-      count: (request) => this.#connection.send(name, (client) => client.count(name, request)),
-      index: (field) => {
-        const index = { field_name: field, field_schema: 'keyword' as const, wait: true };
-        return this.#connection.send(name, (client) => client.createPayloadIndex(name, index));
-      },
-    };
   }
 
   async #countLacking(name: CollectionName, vector: DenseName): Promise<number> {

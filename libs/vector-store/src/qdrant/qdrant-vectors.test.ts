@@ -1,9 +1,9 @@
 import { profileSchema, type Collection, type CollectionName, type PointId } from '@embedmill/jobs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { documentOf, keyOf, near, sparse, unit } from '../conformance-documents.ts';
-import type { VectorStore } from '../store.ts';
 import { startFakeQdrant, type FakeQdrant } from './fake-qdrant.ts';
 import { openQdrantStore } from './open-qdrant-store.ts';
+import type { QdrantStore } from './qdrant-store.ts';
 
 /** How QdrantStore has sparse, quantised and second vectors kept and searched: with the fake server. */
 const NAME = 'docs' as CollectionName;
@@ -18,7 +18,7 @@ const OTHER = { name: 'dense_2', model: 'another', dims: 3 };
 const BROKEN = { status: 403, error: 'Forbidden' };
 
 let fake: FakeQdrant;
-let store: VectorStore;
+let store: QdrantStore;
 
 beforeEach(async () => {
   fake = await startFakeQdrant();
@@ -44,7 +44,7 @@ const idOf = (id: string) => documentOf(NAME, id).points[0]?.id as PointId;
 describe('vectors in Qdrant', () => {
   test('sparse ones are named by their schemes, with idf where it counts; dense ones are quantised as the profile says', async () => {
     expect(bodyOf('put', `/${NAME}`)).toMatchObject({
-      vectors: { dense: { size: 4, distance: 'Cosine' } },
+      vectors: { dense: { size: 4, distance: 'Cosine', on_disk: true } },
       sparse_vectors: { bm25: { modifier: 'idf' }, splade: {} },
       quantization_config: { scalar: { type: 'int8', quantile: 0.99, always_ram: true } },
     });
@@ -55,6 +55,10 @@ describe('vectors in Qdrant', () => {
     });
     const binary = bodyOf('put', '/binary');
     expect(binary).toMatchObject({ quantization_config: { binary: { always_ram: true } } });
+    fake.requests.length = 0;
+    await store.search('binary' as CollectionName, { vector: near(unit(4, 0)), limit: 1, offset: 0 });
+    expect(bodyOf('post', '/query')).toMatchObject({ params: { quantization: { oversampling: 4 } } });
+    expect((await store.report()).remarks).toEqual([expect.stringMatching(/binary, with 4 numbers/)]);
     expect(binary).not.toHaveProperty('sparse_vectors');
     await store.createCollection({ ...COLLECTION, name: 'plain', profile: profileSchema.parse({}) });
     expect(bodyOf('put', '/plain')).not.toHaveProperty('quantization_config');
@@ -185,15 +189,16 @@ describe('a second vector in Qdrant', () => {
   test('a change that was cut short is finished by the next one', async () => {
     const migrating = { ...COLLECTION, other: OTHER };
     fake.requests.length = 0;
-    await expect(failAt(3, () => store.updateCollection(migrating))).rejects.toMatchObject({
+    await expect(failAt(4, () => store.updateCollection(migrating))).rejects.toMatchObject({
       code: 'store_rejected',
     });
-    expect(sent()).toEqual(['get', 'put vectors/dense_2', 'patch']);
+    expect(sent()).toEqual(['get', 'put vectors/dense_2', 'patch', 'patch']);
     expect((await store.getCollection(NAME))?.other).toBeUndefined();
     fake.requests.length = 0;
     await store.updateCollection(migrating);
     // What is there may be of another model, whose migration ended.
-    expect(sent()).toEqual(['get', 'delete vectors/dense_2', 'put vectors/dense_2', 'patch']);
+    expect(sent()).toEqual(['get', 'delete vectors/dense_2', 'put vectors/dense_2', 'patch', 'patch']);
+    expect(bodyOf('patch', `/${NAME}`)).toEqual({ vectors: { dense_2: { on_disk: true } } });
     expect(await store.getCollection(NAME)).toEqual(migrating);
 
     fake.requests.length = 0;
