@@ -114,6 +114,49 @@ describe.each(['the embedded store', 'Qdrant (a fake one)'])('in %s', (where) =>
     expect(await textOf(name, 'd2')).toBeUndefined();
   });
 
+  test('a snapshot leaves what it has, also where processes die; a dry run says so before', async () => {
+    const name = await mill.collection('snapshot');
+    const documents = (ids: string[], turn: number) => ndjson(ids.map((id) => ({ id, text: `${id} ${turn}` })));
+    const submit = async (ids: string[], turn: number, query: Record<string, string>) => {
+      const path = `/api/v1/collections/${name}/jobs?${new URLSearchParams({ sourceName: 's', ...query })}`;
+      const headers = { 'content-type': 'application/x-ndjson' };
+      const sent = await mill.call(path, { method: 'POST', headers, body: documents(ids, turn) });
+      return (await sent.json()) as Job;
+    };
+    const ids = Array.from({ length: 900 }, (_, n) => `d${n}`);
+    await mill.finished(await mill.submit(name, documents(['other'], 0)));
+    expect(await mill.finished(await submit(ids, 0, {}))).toMatchObject({ stored: 900 });
+    const mode = { mode: 'snapshot', maxDeleted: '50%' };
+    const next = [...ids.slice(0, 500), 'new1', 'new2'];
+    const dry = await mill.finished(await submit(next, 0, { ...mode, dryRun: 'true' }));
+    expect(dry).toMatchObject({
+      ...{ state: 'completed', dryRun: true, documents: 502, added: 2, stored: 2, skipped: 500, gone: 400 },
+      ...{ chunks: 0, tokens: 0 },
+    });
+    const output = await (await mill.call(`/api/v1/jobs/${dry.id}/output`)).text();
+    const changes = output.trimEnd().split('\n').map((line) => JSON.parse(line) as { change: string; id: string });
+    expect(changes.filter(({ change }) => change === 'added').map(({ id }) => id)).toEqual(['new1', 'new2']);
+    expect(changes.filter(({ change }) => change === 'gone').map(({ id }) => id).toSorted()).toEqual(
+      ids.slice(500).toSorted(),
+    );
+    expect(await textOf(name, 'd899')).toBe('d899 0');
+    const job = await submit(next, 1, mode);
+    await kill('worker');
+    await mill.until('the snapshot is being ended', async () => {
+      const found = await mill.json<Job>(`/api/v1/jobs/${job.id}`).catch(() => undefined);
+      return found !== undefined && (found.done >= 400 || found.state !== 'running');
+    });
+    await kill('api');
+    expect(await mill.finished(job, 300)).toMatchObject({
+      ...{ state: 'completed', done: 502, failed: 0, gone: 400 },
+    });
+    const { documents: left } = await mill.json<{ documents: number }>(`/api/v1/collections/${name}`);
+    expect(left).toBe(503);
+    expect(await textOf(name, 'd499')).toBe('d499 1');
+    expect(await textOf(name, 'd500')).toBeUndefined();
+    expect(await textOf(name, 'other')).toBe('other 0');
+  }, 600_000);
+
   test('everything at once, with kills and retries, ends as one after another', async () => {
     const name = await mill.collection('order');
     await writeFile(faults, '');

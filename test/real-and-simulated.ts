@@ -132,6 +132,7 @@ async function startFakeWorker(redisUrl: string, shardsInHand: number, onHand: (
           duplicates: 0,
           superseded: 0,
           deleted: 0,
+          added: 0,
           reused: 0,
         },
         ...{ truncated: 0, chunks: documents, tokens: documents },

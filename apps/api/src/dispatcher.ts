@@ -78,6 +78,8 @@ export interface DispatcherHooks {
   onTurn?: (seconds: number) => void;
   /** Documents whose shard was given up. */
   onLost?: (documents: number) => void;
+  /** Documents that were deleted because a snapshot lacks them. */
+  onGone?: (documents: number) => void;
 }
 
 export interface DispatcherLog {

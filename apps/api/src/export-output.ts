@@ -4,16 +4,16 @@ import type { IngestHandle } from '@embedmill/queue';
 import type { Spool } from '@embedmill/sources';
 
 /**
- * Joins what an export's shards wrote to its file, once all of them are counted. Killed in between, the next dispatcher
+ * Joins what the shards of an export, or of a dry run, wrote to its file, once all of them are counted. Killed in between, the next dispatcher
  * joins them again: parts go only when the record says where the file is. Called by the dispatcher.
  *
  * Errors: `export_incomplete` where documents could not be read, for a file that lacks some is worse than none.
  */
 export async function joinOutput(handle: IngestHandle, { spool }: { spool: Spool }): Promise<void> {
   const { id, record } = handle;
-  const { sink, collection, progress } = record;
+  const { sink, collection, purpose, progress } = record;
   if (sink === undefined || record.output !== undefined) return;
-  if (progress.failed > 0) {
+  if (purpose === 'export' && progress.failed > 0) {
     const message = `${progress.failed} documents could not be read, see the failures; export again`;
     throw new EmbedmillError('export_incomplete', message);
   }

@@ -1,9 +1,10 @@
-import { EmbedmillError, tooManyDeletions, type CollectionName } from '@embedmill/jobs';
+import { EmbedmillError, tooManyDeletions, type CollectionName, type DocumentChange } from '@embedmill/jobs';
 import type { GoneDocuments, IngestHandle } from '@embedmill/queue';
 import { KeySet, readLines, type Spool } from '@embedmill/sources';
 import { deleteInBoth, type DocumentKey, type VectorStore } from '@embedmill/vector-store';
 import { unlessCancelled } from './cancellation.ts';
 import { requireCollectionOf } from './collection.ts';
+import { joinOutput } from './export-output.ts';
 import { olderJobsEnded } from './older-jobs.ts';
 import type { JobEnd } from './running-job.ts';
 import type { ScanSlots } from './scan-slots.ts';
@@ -13,6 +14,7 @@ export interface SnapshotParts {
   store: VectorStore;
   spool: Spool;
   pollMs: number;
+  hooks?: { onGone?: (documents: number) => void };
 }
 
 /**
@@ -31,8 +33,9 @@ export async function forgetGone(
   slots: ScanSlots,
   signal: AbortSignal,
 ): Promise<JobEnd> {
-  const { mode, unnamed = 0, maxDeleted, tenant } = handle.record;
+  const { mode, purpose, unnamed = 0, maxDeleted, tenant } = handle.record;
   if (mode !== 'snapshot') return 'completed';
+  const isDryRun = purpose === 'compare';
   if (unnamed > 0) {
     const message = `of ${unnamed} lines it cannot be told which documents they are, so neither which ones the snapshot lacks; none was deleted, and the others are stored: mend these lines, see the job's failures, and submit the snapshot again`;
     throw new EmbedmillError('snapshot_incomplete', message);
@@ -43,16 +46,39 @@ export async function forgetGone(
       const share = tenant ?? '';
       const gone = await slots.run({ share, isSmall: false }, either, () => listGone(handle, parts, either));
       handle.record = { ...handle.record, gone };
+      if (isDryRun) await reportGone(handle, gone, parts);
       await handle.save();
     }
     const { gone } = handle.record;
     if (gone === undefined) return 'completed';
     const tooMany = tooManyDeletions(maxDeleted, gone);
     if (tooMany !== undefined) throw tooMany;
-    await deleteGone(handle, gone, parts, either);
+    if (!isDryRun) await deleteGone(handle, gone, parts, either);
     return 'completed';
   });
   return end ?? 'cancelled';
+}
+
+/** Of a dry run: its last part, and the count. Its output is there also where so many may not go. */
+async function reportGone(handle: IngestHandle, { list, gone }: GoneDocuments, parts: SnapshotParts): Promise<void> {
+  const { spool } = parts;
+  async function* lines(): AsyncGenerator<Uint8Array> {
+    for await (const keys of listedKeys(spool, list)) {
+      const changes = keys.map(({ id, tenant }): DocumentChange => ({ change: 'gone', id, tenant }));
+      yield Buffer.from(changes.map((change) => `${JSON.stringify(change)}\n`).join(''));
+    }
+  }
+  const { progress } = handle.record;
+  await spool.writePart(handle.id, progress.shards, lines());
+  handle.record = { ...handle.record, progress: { ...progress, gone } };
+  await joinOutput(handle, parts);
+}
+
+async function* listedKeys(spool: Spool, list: GoneDocuments['list']): AsyncGenerator<DocumentKey[]> {
+  for await (const group of readLines(spool.readSource(list))) {
+    const keys = group.map(({ bytes }) => JSON.parse(bytes?.toString('utf8') ?? '') as DocumentKey);
+    yield keys.map(({ tenant, id }) => ({ tenant, id }));
+  }
 }
 
 /** Writes the tombstones of what the snapshot lacks. */
@@ -83,18 +109,18 @@ async function listGone(
 async function deleteGone(
   handle: IngestHandle,
   { list }: GoneDocuments,
-  { store, spool }: SnapshotParts,
+  { store, spool, hooks }: SnapshotParts,
   signal: AbortSignal,
 ): Promise<void> {
   const { sequence } = handle.record;
   let deleted = 0;
-  for await (const group of readLines(spool.readSource(list))) {
+  for await (const keys of listedKeys(spool, list)) {
     signal.throwIfAborted();
     await handle.assertHeld();
     const collection = await requireCollectionOf(handle.record, store);
-    const keys = group.map(({ bytes }) => JSON.parse(bytes?.toString('utf8') ?? '') as DocumentKey);
-    const some = keys.map(({ tenant, id }) => ({ tenant, id }));
-    deleted += some.length - (await deleteInBoth(store, collection, some, sequence)).length;
+    const overtaken = await deleteInBoth(store, collection, keys, sequence);
+    deleted += keys.length - overtaken.length;
+    hooks?.onGone?.(keys.length - overtaken.length);
     handle.record = { ...handle.record, progress: { ...handle.record.progress, gone: deleted } };
     await handle.save();
   }

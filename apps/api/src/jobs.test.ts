@@ -59,6 +59,7 @@ async function settle(shard: Shard): Promise<ShardResult> {
       duplicates: 0,
       superseded: 0,
       deleted: 0,
+      added: 0,
       reused: 0,
     },
     ...{ truncated: warnings.length, chunks: stored, tokens: stored * 3 },

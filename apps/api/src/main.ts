@@ -119,6 +119,7 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
     hooks: {
       onFinished: (state) => metrics.finishedJobs.add(1, { state }),
       onTurn: (seconds) => metrics.dispatcherTurnSeconds.observe(seconds),
+      onGone: (documents) => metrics.documents.add(documents, { outcome: 'gone' }),
       onLost: (documents) => metrics.failures.add(documents, { stage: 'settle', reason: 'worker_lost' }),
     },
   });

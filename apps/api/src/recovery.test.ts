@@ -82,6 +82,7 @@ async function work(stores: readonly string[]): Promise<void> {
         index: shard.index,
         documents: read.length,
         superseded: 0,
+        added: 0,
         reused: 0,
         skipped: 0,
         truncated: 0,

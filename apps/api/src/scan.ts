@@ -28,6 +28,7 @@ export interface ScanParts extends MeasuringParts {
 /** What a job over stored documents reads of them; one that stores documents otherwise deletes these. */
 const LINES: Record<Shard['purpose'], StoredSelection['as']> = {
   ingest: 'tombstones',
+  compare: 'keys',
   migrate: 'documents',
   export: 'keys',
   copy: 'keys',
@@ -57,14 +58,15 @@ export async function scan(
   if (scanned === undefined) return undefined;
   const { source, totals, unnamed } = scanned;
   const ofStored = record.purpose === 'export' || record.purpose === 'copy';
+  const isMeasured = record.purpose === 'ingest' || record.purpose === 'migrate';
   if (totals.documents === 0 && !ofStored && !isDeletionByFilter(record)) {
     throw new EmbedmillError('source_unreadable', 'the source has no documents: every line is blank');
   }
   handle.record = {
     ...handle.record,
-    collection: ofStored
-      ? record.collection
-      : await withAverageLength(record.collection, { id: handle.id, source, share: record.tenant }, options),
+    collection: isMeasured
+      ? await withAverageLength(record.collection, { id: handle.id, source, share: record.tenant }, options)
+      : record.collection,
     state: 'running',
     progress: { ...handle.record.progress, ...totals },
     ...(record.mode === 'snapshot' && { unnamed }),

@@ -14,7 +14,8 @@ import {
   type ErrorDetail,
   type SnapshotOptions,
 } from '@embedmill/jobs';
-import { currentPrincipal } from './access/principal.ts';
+import type { NewJob } from '@embedmill/queue';
+import { currentPrincipal, requireScope } from './access/principal.ts';
 import { MOST_PLACES } from './file-form.ts';
 import { MAX_INLINE_DOCUMENTS } from './upload.ts';
 
@@ -63,6 +64,9 @@ export const submissionSchema = z
       description: 'Before which of its tenant’s jobs it comes; `normal` by default.',
     }),
     ...snapshotOptionsSchema.shape,
+    dryRun: z.boolean().optional().meta({
+      description: 'Write nothing, and tell what would be added, changed, deleted: as counts, and by name in the output.',
+    }),
     maxFailures: maxFailuresSchema.optional(),
     webhook: webhookSchema.optional().meta({ description: 'Whom to tell of the job’s end.' }),
   })
@@ -102,9 +106,20 @@ export function documentLines(
   throw new EmbedmillError(wrong.error.code, message, { details });
 }
 
-/** What a request says of its snapshot. Errors: `invalid_request`. */
-export function snapshotOf({ mode, sourceName, maxDeleted }: SnapshotOptions): SnapshotOptions {
-  if (maxDeleted === undefined || mode === 'snapshot') return { mode, sourceName, maxDeleted };
+export type Intent = Pick<NewJob, 'mode' | 'sourceName' | 'maxDeleted' | 'purpose' | 'sink'>;
+
+/** What a request says of what becomes of its documents. Errors: `invalid_request`. */
+export function intentOf({
+  mode,
+  sourceName,
+  maxDeleted,
+  dryRun = false,
+}: SnapshotOptions & { dryRun?: boolean | undefined }): Intent {
+  const snapshot = { mode, sourceName, maxDeleted };
+  if (dryRun) requireScope('search', 'comparing with what is stored');
+  const sink = { format: 'ndjson' as const, vectors: false };
+  if (maxDeleted === undefined || mode === 'snapshot')
+    return dryRun ? { ...snapshot, purpose: 'compare', sink } : { ...snapshot, purpose: 'ingest' };
   const message = 'maxDeleted: it is for snapshots, which alone delete documents; say "mode": "snapshot"';
   throw new EmbedmillError('invalid_request', message, { details: [{ path: 'maxDeleted', message }] });
 }

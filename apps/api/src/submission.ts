@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { FastifyRequest } from 'fastify';
+import { z } from 'zod';
 import {
   EmbedmillError,
   encodingOfNamed,
@@ -15,7 +16,6 @@ import {
   type Priority,
   type SaidFormat,
   type Sink,
-  type SnapshotOptions,
   type SourceEncoding,
   type SourceRef,
   type TenantId,
@@ -35,7 +35,7 @@ import { recoverJob } from './recovery.ts';
 import { FileForm } from './file-form.ts';
 import { filesAt, labelOf, readAs, sourceOfFiles } from './source-files.ts';
 import { belowTenant, readable } from './source-places.ts';
-import { documentLines, snapshotOf, submissionSchema } from './submission-body.ts';
+import { documentLines, intentOf, submissionSchema, type Intent } from './submission-body.ts';
 import { JobComparison } from './verification.ts';
 import { pacedBytes, USUAL_PACE } from './body-pace.ts';
 import {
@@ -115,10 +115,10 @@ export class Submission {
     const { source, sha256 } = received;
     const asGiven =
       encoding === undefined
-        ? { source, digest: `upload:${sha256}${snapshotDigest(job)}` }
+        ? { source, digest: `upload:${sha256}${intentDigest(job)}` }
         : {
             source: { kind: 'encoded', source, encoding } as const,
-            digest: `upload:${sha256}:${JSON.stringify(encoding)}${snapshotDigest(job)}`,
+            digest: `upload:${sha256}:${JSON.stringify(encoding)}${intentDigest(job)}`,
           };
     return this.#submit('upload', { ...job, ...asGiven, label: 'upload' });
   }
@@ -149,7 +149,7 @@ export class Submission {
     });
     metrics.uploadBytes.add(bytes);
     const given = JSON.stringify([form.files, form.places, said]);
-    const digest = `files:${sha256}:${hash('sha256', given)}${snapshotDigest(job)}`;
+    const digest = `files:${sha256}:${hash('sha256', given)}${intentDigest(job)}`;
     return this.#submit('files', { ...job, source, label, digest });
   }
 
@@ -158,10 +158,10 @@ export class Submission {
     const parsed = parseRequest(submissionSchema, body.value);
     if (!parsed.success) throw invalidRequest(parsed.error);
     const { documents, source, webhook, maxFailures, priority = priorityOf(request) } = parsed.data;
-    const options = snapshotOf(parsed.data);
+    const intent = intentOf(parsed.data);
     const job = {
-      ...options,
-      ...{ id: idFor(collection, request), purpose: 'ingest' as const, collection },
+      ...intent,
+      ...{ id: idFor(collection, request), collection },
       ...{ digest: `json:${body.sha256}`, retryOf: null, webhook, maxFailures },
       priority,
     };
@@ -172,7 +172,7 @@ export class Submission {
         'documents',
         documents,
         collection,
-        options,
+        intent,
         this.#parts.config.metadataBytes,
       );
       return this.#submit('inline', { ...job, source: { kind: 'inline', lines }, label: 'inline' });
@@ -207,8 +207,9 @@ export class Submission {
       const message = `job ${id} is ${record.state}; its failures can be tried again once it has finished`;
       throw new EmbedmillError('job_not_finished', message, { retryAfter: 2 });
     }
-    if (record.purpose === 'export') {
-      const message = `job ${id} is an export, of which nothing can be tried again; export again`;
+    if (record.purpose === 'export' || record.purpose === 'compare') {
+      const what = record.purpose === 'export' ? 'an export' : 'a dry run';
+      const message = `job ${id} is ${what}, of which nothing can be tried again; submit it again`;
       throw new EmbedmillError('nothing_to_retry', message);
     }
     const collection = await requireCollectionOf(record, store);
@@ -241,8 +242,8 @@ export class Submission {
     if (record === undefined) throw new EmbedmillError('job_not_found', `there is no job ${id}`);
     if (record.purpose !== 'ingest') {
       const message =
-        record.purpose === 'export'
-          ? `job ${id} is an export, which stores nothing`
+        record.purpose === 'export' || record.purpose === 'compare'
+          ? `job ${id} is an export or a dry run, which stores nothing`
           : `job ${id} is a migration; begin it again: what is there is left as it is`;
       throw new EmbedmillError('invalid_request', message);
     }
@@ -374,15 +375,17 @@ export function emptyBody(): EmbedmillError {
 
 function uploadedJob(collection: Collection, request: FastifyRequest) {
   return {
-    ...snapshotOf(snapshotOptionsSchema.parse(request.query)),
+    ...intentOf(uploadIntentSchema.parse(request.query)),
     id: idFor(collection, request),
-    purpose: 'ingest' as const,
     collection,
     priority: priorityOf(request),
     retryOf: null,
     webhook: webhookOfHeaders(request.headers),
   };
 }
+
+/** Of an upload's query, which the route has checked. */
+const uploadIntentSchema = snapshotOptionsSchema.extend({ dryRun: z.boolean().optional() });
 
 /** Of the query, which the route has checked. */
 function priorityOf({ query }: FastifyRequest): Priority | undefined {
@@ -400,8 +403,8 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
 }
 
-/** What tells a snapshot from the same documents submitted otherwise. */
-function snapshotDigest({ mode, sourceName, maxDeleted }: SnapshotOptions): string {
-  const said = JSON.stringify({ mode, sourceName, maxDeleted });
-  return said === '{}' ? '' : `:${said}`;
+/** What tells a snapshot, or a dry run, from the same documents submitted otherwise. */
+function intentDigest({ mode, sourceName, maxDeleted, purpose }: Intent): string {
+  const said = JSON.stringify({ mode, sourceName, maxDeleted, purpose });
+  return said === '{"purpose":"ingest"}' ? '' : `:${said}`;
 }

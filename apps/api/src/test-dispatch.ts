@@ -44,6 +44,7 @@ export const stored = (shard: Shard): ShardResult => ({
   duplicates: 0,
   superseded: 0,
   deleted: 0,
+  added: 0,
   reused: 0,
   truncated: 0,
   chunks: shard.range.documents,

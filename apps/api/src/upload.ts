@@ -200,6 +200,11 @@ export const uploadQuerySchema = z.strictObject({
   mode: snapshotOptionsSchema.shape.mode,
   sourceName: snapshotOptionsSchema.shape.sourceName,
   maxDeleted: maxDeletedParameter.meta({ description: 'As in JSON: a share as 0.5 or 50%.' }),
+  dryRun: z
+    .enum(['true', 'false'])
+    .optional()
+    .transform((text) => text === 'true')
+    .meta({ description: 'As in JSON: `true` writes nothing, and tells what would change.' }),
   maxFailures: maxFailuresParameter.meta({
     description: 'As in JSON: a whole number, or a share as 0.05 or 5%.',
   }),

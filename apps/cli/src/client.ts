@@ -66,6 +66,7 @@ export interface JobOptions extends SnapshotOptions {
   webhook?: Webhook | undefined;
   priority?: Priority | undefined;
   maxFailures?: MaxFailures | undefined;
+  dryRun?: boolean | undefined;
 }
 
 export interface Upload extends JobOptions {
@@ -391,8 +392,8 @@ export class Client {
    */
   async submit(collection: string, upload: Upload): Promise<Job> {
     const url = new URL(`${this.url}/api/v1/collections/${part(collection)}/jobs`);
-    const { priority, maxFailures, mode, sourceName, maxDeleted, reading = {} } = upload;
-    const said = { ...reading, priority, maxFailures, mode, sourceName, maxDeleted };
+    const { priority, maxFailures, mode, sourceName, maxDeleted, dryRun, reading = {} } = upload;
+    const said = { ...reading, priority, maxFailures, mode, sourceName, maxDeleted, dryRun };
     for (const [name, value] of Object.entries(said)) {
       if (value === undefined) continue;
       const text = typeof value === 'string' ? value : JSON.stringify(value);

@@ -278,6 +278,7 @@ export class FakeApi {
         source: 'upload',
         retryOf,
         mode: 'upsert',
+        dryRun: false,
         sourceName: null,
         output: null,
         webhook: null,

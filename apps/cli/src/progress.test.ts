@@ -16,6 +16,7 @@ const JOB: Job = {
     source: 'upload',
     retryOf: null,
     mode: 'upsert',
+    dryRun: false,
     sourceName: null,
     output: null,
     webhook: null,

@@ -19,6 +19,7 @@ import type { DocumentPoints, Point, StoredPoint, VectorStore } from '@embedmill
 import { excessOf } from './document-size.ts';
 import { embedDocuments, type EmbeddedChunk, type ShardModels } from './document-vectors.ts';
 import type { PictureSources } from './document-pictures.ts';
+import { compareShard } from './compare.ts';
 import { exportShard } from './export.ts';
 import type { EngineTime } from './engine-time.ts';
 import { keyOf } from './document-key.ts';
@@ -115,7 +116,8 @@ async function asItIsNow(
 
 async function workOn(shard: Shard, parts: PipelineParts): Promise<ShardResult> {
   const { reading, result } = await walkOf(shard.purpose)(shard, parts);
-  countAll(reading, result, parts.metrics);
+  // A dry run stores nothing.
+  if (shard.purpose !== 'compare') countAll(reading, result, parts.metrics);
   return result;
 }
 
@@ -124,11 +126,18 @@ function walkOf(purpose: Shard['purpose']) {
     case 'ingest':
     case 'copy':
       return walk;
+    case 'compare':
+      return compare;
     case 'migrate':
       return migrateShard;
     case 'export':
       return exportShard;
   }
+}
+
+async function compare(shard: Shard, parts: PipelineParts): ReturnType<typeof compareShard> {
+  const { collection, models } = await asItIsNow(shard, parts);
+  return compareShard({ ...shard, collection }, { ...parts, models });
 }
 
 async function walk(

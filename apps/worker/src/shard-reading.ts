@@ -62,6 +62,8 @@ export class ShardReading {
   tokens = 0;
   /** Points whose dense vector was taken from the store. */
   reused = 0;
+  /** Of a dry run: documents that are not there yet. */
+  added = 0;
   readonly #shard: Shard;
   readonly #versionOf: ReturnType<typeof versionsOf>;
   readonly #failures: DocumentReport[] = [];
@@ -232,6 +234,7 @@ export class ShardReading {
       duplicates: this.#duplicates,
       superseded: this.#superseded,
       deleted: this.#deleted,
+      added: this.added,
       reused: this.reused,
       truncated: this.#truncated,
       chunks: this.#chunks,

@@ -210,11 +210,13 @@ export {
 } from './webhook.ts';
 export {
   DEFAULT_MAX_DELETED,
+  documentChangeSchema,
   jobModeSchema,
   maxDeletedSchema,
   snapshotOptionsSchema,
   sourceNameSchema,
   tooManyDeletions,
+  type DocumentChange,
   type JobMode,
   type SnapshotOptions,
 } from './snapshot.ts';

@@ -33,6 +33,7 @@ export const progressSchema = z.strictObject({
   deleted: count(
     'Documents that were submitted as deleted, and are not there any more; also where there was none.',
   ).default(0),
+  added: count('Of a dry run: those of `stored` that are not there yet; the others would be replaced.').default(0),
   gone: count(
     'Documents of the source that a snapshot did not have, deleted after it; they are not among `documents`.',
   ).default(0),
@@ -56,6 +57,7 @@ export const NO_PROGRESS: Progress = {
   duplicates: 0,
   superseded: 0,
   deleted: 0,
+  added: 0,
   gone: 0,
   reused: 0,
   truncated: 0,
@@ -76,6 +78,7 @@ export function addResult(progress: Progress, result: ShardResult): Progress {
     duplicates: progress.duplicates + result.duplicates,
     superseded: progress.superseded + result.superseded,
     deleted: progress.deleted + result.deleted,
+    added: progress.added + result.added,
     reused: progress.reused + result.reused,
     truncated: progress.truncated + result.truncated,
     chunks: progress.chunks + result.chunks,
@@ -97,6 +100,10 @@ export const jobSchema = progressSchema.extend({
     description: 'Where the documents came from: `upload`, `inline`, `collection`, a path or a URL.',
   }),
   mode: jobModeSchema,
+  dryRun: z.boolean().meta({
+    description:
+      'Whether nothing is written: its counts say what would come of it, and its output names the documents.',
+  }),
   sourceName: z
     .string()
     .nullable()

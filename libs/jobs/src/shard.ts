@@ -50,9 +50,9 @@ export const shardRangeSchema = z.preprocess(
 );
 export type ShardRange = z.infer<typeof shardRangeSchema>;
 
-export const purposeSchema = z.enum(['ingest', 'migrate', 'copy', 'export']).meta({
+export const purposeSchema = z.enum(['ingest', 'compare', 'migrate', 'copy', 'export']).meta({
   description:
-    'Store the documents, add the vectors of `collection.other` to documents that are stored, store those of `collection.twin`, or write stored documents to a file.',
+    'Store the documents, tell what storing them would change, add the vectors of `collection.other` to documents that are stored, store those of `collection.twin`, or write stored documents to a file.',
 });
 /** Manifests of earlier versions call them `superseded`. */
 function withDuplicates(range: unknown): unknown {
@@ -102,6 +102,7 @@ export const shardResultSchema = z.strictObject({
   // Shards that a worker of an earlier version settled do not say.
   superseded: z.int().default(0),
   deleted: z.int().default(0),
+  added: z.int().default(0),
   reused: z.int().default(0),
   truncated: z.int(),
   chunks: z.int(),

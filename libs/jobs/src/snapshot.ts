@@ -47,6 +47,14 @@ export interface SnapshotOptions {
   maxDeleted?: number | undefined;
 }
 
+/** One line of a dry run's output: a document that would be changed, and how; `gone` are those that a snapshot lacks. */
+export const documentChangeSchema = z.strictObject({
+  change: z.enum(['added', 'changed', 'deleted', 'gone']),
+  id: z.string(),
+  tenant: z.string(),
+});
+export type DocumentChange = z.infer<typeof documentChangeSchema>;
+
 export const snapshotOptionsSchema = z.object({
   mode: jobModeSchema.optional(),
   sourceName: sourceNameSchema.optional().meta({

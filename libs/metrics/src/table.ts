@@ -42,9 +42,9 @@ export const METRICS = {
     name: 'embedmill_documents_total',
     type: 'counter',
     unit: 'documents',
-    help: 'Documents settled, by what became of them. A shard that is run again counts again.',
-    labels: { outcome: ['stored', 'skipped', 'failed', 'duplicate', 'superseded', 'deleted'] },
-    apps: ['worker'],
+    help: 'Documents settled, by what became of them; gone: deleted because a snapshot lacks them. What is run again counts again.',
+    labels: { outcome: ['stored', 'skipped', 'failed', 'duplicate', 'superseded', 'deleted', 'gone'] },
+    apps: ['worker', 'api'],
   },
   documentsTruncated: {
     name: 'embedmill_documents_truncated_total',

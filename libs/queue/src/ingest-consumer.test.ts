@@ -37,6 +37,7 @@ const result = (index: number): ShardResult => ({
     duplicates: 0,
     superseded: 0,
     deleted: 0,
+    added: 0,
     reused: 0,
     truncated: 0,
   },

@@ -242,6 +242,7 @@ export function viewOf(
     state: record.state,
     source: record.label,
     mode: record.mode ?? 'upsert',
+    dryRun: record.purpose === 'compare',
     sourceName: record.sourceName ?? null,
     priority: record.priority ?? 'normal',
     ...(record.tenant !== undefined && { tenant: record.tenant }),

@@ -54,6 +54,7 @@ export async function failShard(spool: Spool, shard: Shard, error: EmbedmillErro
     duplicates: warnings.length,
     superseded: 0,
     deleted: 0,
+    added: 0,
     reused: 0,
     truncated: 0,
     chunks: 0,

@@ -131,6 +131,7 @@ describe.each<[string, () => Promise<{ store?: VectorStore; close?: () => Promis
       index: shard.index,
       ...counts,
       skipped: 0,
+      added: 0,
       reused: 0,
       truncated: 0,
       chunks: counts.stored,

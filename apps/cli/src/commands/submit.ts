@@ -12,6 +12,7 @@ import type { Client, ServerSource } from '../client.ts';
 import type { CommandHost, Context } from '../command-host.ts';
 import { EXIT, usageError } from '../exit.ts';
 import { filesToSubmit, formOf, isPlace, passedOver } from '../files-to-submit.ts';
+import { reportDryRun } from '../dry-run.ts';
 import { jobReport, waitForJob } from '../job-report.ts';
 import {
   columnsOf,
@@ -34,6 +35,7 @@ interface SubmitOptions extends Reading {
   maxFailures?: MaxFailures;
   sourceName?: string;
   sync?: boolean;
+  dryRun?: boolean;
   maxDeleted?: number;
   wait?: boolean;
   webhook?: string;
@@ -83,6 +85,7 @@ export function addSubmit(program: Command, host: CommandHost): void {
       'of the source’s documents, how many a --sync may delete, else it deletes none; 30% by default',
       maxDeletedOf,
     )
+    .option('--dry-run', 'store and delete nothing; tell what would be added, changed, deleted')
     .option('--wait', 'follow the job to its end')
     .option(
       '--webhook <url>',
@@ -94,6 +97,7 @@ export function addSubmit(program: Command, host: CommandHost): void {
         const { terminal } = context;
         const client = context.client();
         const job = await submit(context, client, files, options);
+        if (options.dryRun === true) return reportDryRun(context, client, job.id);
         if (options.wait === true) {
           terminal.note(`job ${job.id}`);
           return waitForJob(context, client, job.id);
@@ -117,6 +121,7 @@ async function submit(
     maxFailures,
     sourceName,
     sync = false,
+    dryRun,
     maxDeleted,
     webhook: url,
     webhookFailures,
@@ -132,7 +137,7 @@ async function submit(
   const places = [...sources, ...args.filter(isPlace)];
   if (maxDeleted !== undefined && !sync) throw usageError('--max-deleted is for a --sync');
   const mode = sync ? ('snapshot' as const) : undefined;
-  const options = { webhook, priority, maxFailures, mode, sourceName, maxDeleted };
+  const options = { webhook, priority, maxFailures, mode, sourceName, maxDeleted, dryRun };
   if (args.every(isPlace))
     return client.submitSource(collection, { ...sourceAt(places), format, ...reading }, options);
   const [only = '-'] = args;
