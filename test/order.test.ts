@@ -116,7 +116,8 @@ describe.each(['the embedded store', 'Qdrant (a fake one)'])('in %s', (where) =>
 
   test('a snapshot leaves what it has, also where processes die; a dry run says so before', async () => {
     const name = await mill.collection('snapshot');
-    const documents = (ids: string[], turn: number) => ndjson(ids.map((id) => ({ id, text: `${id} ${turn}` })));
+    const documents = (ids: string[], turn: number) =>
+      ndjson(ids.map((id) => ({ id, text: `${id} ${turn}` })));
     const submit = async (ids: string[], turn: number, query: Record<string, string>) => {
       const path = `/api/v1/collections/${name}/jobs?${new URLSearchParams({ sourceName: 's', ...query })}`;
       const headers = { 'content-type': 'application/x-ndjson' };
@@ -134,11 +135,17 @@ describe.each(['the embedded store', 'Qdrant (a fake one)'])('in %s', (where) =>
       ...{ chunks: 0, tokens: 0 },
     });
     const output = await (await mill.call(`/api/v1/jobs/${dry.id}/output`)).text();
-    const changes = output.trimEnd().split('\n').map((line) => JSON.parse(line) as { change: string; id: string });
+    const changes = output
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { change: string; id: string });
     expect(changes.filter(({ change }) => change === 'added').map(({ id }) => id)).toEqual(['new1', 'new2']);
-    expect(changes.filter(({ change }) => change === 'gone').map(({ id }) => id).toSorted()).toEqual(
-      ids.slice(500).toSorted(),
-    );
+    expect(
+      changes
+        .filter(({ change }) => change === 'gone')
+        .map(({ id }) => id)
+        .toSorted(),
+    ).toEqual(ids.slice(500).toSorted());
     expect(await textOf(name, 'd899')).toBe('d899 0');
     const job = await submit(next, 1, mode);
     await kill('worker');

@@ -12,7 +12,16 @@ const consumer = await ModelConsumer.open({
 consumer.serve(profileSchema.parse({}).model, {
   shard: async ({ index, range: { documents } }) => {
     if (index === 1) process.kill(process.pid, 'SIGKILL');
-    const none = { skipped: 0, failed: 0, duplicates: 0, superseded: 0, deleted: 0, added: 0, reused: 0, truncated: 0 };
+    const none = {
+      skipped: 0,
+      failed: 0,
+      duplicates: 0,
+      superseded: 0,
+      deleted: 0,
+      added: 0,
+      reused: 0,
+      truncated: 0,
+    };
     return { index, documents, stored: documents, chunks: documents, tokens: documents, ...none };
   },
   query: () => Promise.reject(new Error('no queries here')),

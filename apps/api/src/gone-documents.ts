@@ -60,7 +60,11 @@ export async function forgetGone(
 }
 
 /** Of a dry run: its last part, and the count. Its output is there also where so many may not go. */
-async function reportGone(handle: IngestHandle, { list, gone }: GoneDocuments, parts: SnapshotParts): Promise<void> {
+async function reportGone(
+  handle: IngestHandle,
+  { list, gone }: GoneDocuments,
+  parts: SnapshotParts,
+): Promise<void> {
   const { spool } = parts;
   async function* lines(): AsyncGenerator<Uint8Array> {
     for await (const keys of listedKeys(spool, list)) {

@@ -167,7 +167,15 @@ async function storeShard(
   counts.superseded += overtaken.length;
   counts.deleted = tombstones.length - overtaken.length;
   await spool.writeReports(shard.job as JobId, 'failures', shard.index, failures);
-  return { index: shard.index, ...counts, added: 0, reused: 0, truncated: 0, chunks: counts.stored, tokens: 1 };
+  return {
+    index: shard.index,
+    ...counts,
+    added: 0,
+    reused: 0,
+    truncated: 0,
+    chunks: counts.stored,
+    tokens: 1,
+  };
 }
 
 function pointsOf(document: Document, { collection, sequence, job }: Shard): DocumentPoints {

@@ -65,7 +65,8 @@ export const submissionSchema = z
     }),
     ...snapshotOptionsSchema.shape,
     dryRun: z.boolean().optional().meta({
-      description: 'Write nothing, and tell what would be added, changed, deleted: as counts, and by name in the output.',
+      description:
+        'Write nothing, and tell what would be added, changed, deleted: as counts, and by name in the output.',
     }),
     maxFailures: maxFailuresSchema.optional(),
     webhook: webhookSchema.optional().meta({ description: 'Whom to tell of the job’s end.' }),

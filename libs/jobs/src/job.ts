@@ -33,7 +33,9 @@ export const progressSchema = z.strictObject({
   deleted: count(
     'Documents that were submitted as deleted, and are not there any more; also where there was none.',
   ).default(0),
-  added: count('Of a dry run: those of `stored` that are not there yet; the others would be replaced.').default(0),
+  added: count(
+    'Of a dry run: those of `stored` that are not there yet; the others would be replaced.',
+  ).default(0),
   gone: count(
     'Documents of the source that a snapshot did not have, deleted after it; they are not among `documents`.',
   ).default(0),

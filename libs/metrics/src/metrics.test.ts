@@ -67,7 +67,7 @@ test.each(apps)('everything that %s serves keeps `_total` for counters', async (
 test('an app serves the metrics that the table gives it, and two registries do not meet', async () => {
   const api = createMetrics('api');
   const worker = createMetrics('worker');
-  expect('documents' in api).toBe(false);
+  expect('chunks' in api).toBe(false);
   expect('httpSeconds' in worker).toBe(false);
   api.jobs.add(1, { source: 'inline' });
   expect((await worker.render()).body).not.toContain('embedmill_jobs_submitted_total');

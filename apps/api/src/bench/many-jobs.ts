@@ -100,7 +100,16 @@ async function submit(spool: Spool, send: Awaited<ReturnType<typeof connectQueue
 }
 
 function settled({ index, range: { documents } }: Shard): ShardResult {
-  const none = { skipped: 0, failed: 0, duplicates: 0, superseded: 0, deleted: 0, added: 0, reused: 0, truncated: 0 };
+  const none = {
+    skipped: 0,
+    failed: 0,
+    duplicates: 0,
+    superseded: 0,
+    deleted: 0,
+    added: 0,
+    reused: 0,
+    truncated: 0,
+  };
   return { index, documents, stored: documents, chunks: documents, tokens: documents, ...none };
 }
 

@@ -118,7 +118,16 @@ function job() {
 }
 
 function settled(index: number): ShardResult {
-  const counts = { skipped: 0, failed: 0, duplicates: 0, superseded: 0, deleted: 0, added: 0, reused: 0, truncated: 0 };
+  const counts = {
+    skipped: 0,
+    failed: 0,
+    duplicates: 0,
+    superseded: 0,
+    deleted: 0,
+    added: 0,
+    reused: 0,
+    truncated: 0,
+  };
   const documents = DOCUMENTS_A_SHARD;
   return { index, documents, stored: documents, chunks: documents, tokens: documents * 12, ...counts };
 }
