@@ -107,20 +107,22 @@ export function documentLines(
   throw new EmbedmillError(wrong.error.code, message, { details });
 }
 
-export type Intent = Pick<NewJob, 'mode' | 'sourceName' | 'maxDeleted' | 'purpose' | 'sink'>;
-
-/** What a request says of what becomes of its documents. Errors: `invalid_request`. */
-export function intentOf({
-  mode,
-  sourceName,
-  maxDeleted,
-  dryRun = false,
-}: SnapshotOptions & { dryRun?: boolean | undefined }): Intent {
-  const snapshot = { mode, sourceName, maxDeleted };
-  if (dryRun) requireScope('search', 'comparing with what is stored');
-  const sink = { format: 'ndjson' as const, vectors: false };
-  if (maxDeleted === undefined || mode === 'snapshot')
-    return dryRun ? { ...snapshot, purpose: 'compare', sink } : { ...snapshot, purpose: 'ingest' };
+/** What a request says of its snapshot. Errors: `invalid_request`. */
+export function snapshotOf({ mode, sourceName, maxDeleted }: SnapshotOptions): SnapshotOptions {
+  if (maxDeleted === undefined || mode === 'snapshot') return { mode, sourceName, maxDeleted };
   const message = 'maxDeleted: it is for snapshots, which alone delete documents; say "mode": "snapshot"';
   throw new EmbedmillError('invalid_request', message, { details: [{ path: 'maxDeleted', message }] });
+}
+
+export type Intent = SnapshotOptions & Pick<NewJob, 'purpose' | 'sink'>;
+
+/** What a request says of what becomes of its documents. Errors: `invalid_request`, `forbidden`. */
+export function intentOf({
+  dryRun = false,
+  ...said
+}: SnapshotOptions & { dryRun?: boolean | undefined }): Intent {
+  const snapshot = snapshotOf(said);
+  if (!dryRun) return { ...snapshot, purpose: 'ingest' };
+  requireScope('search', 'comparing with what is stored');
+  return { ...snapshot, purpose: 'compare', sink: { format: 'ndjson', vectors: false } };
 }
