@@ -1,4 +1,4 @@
-import type { Collection, PointId, SparseScheme } from '@embedmill/jobs';
+import { shortestFloats, type Collection, type PointId, type SparseScheme } from '@embedmill/jobs';
 import type { Schemas } from '@qdrant/js-client-rest';
 import { groups } from '../groups.ts';
 import { firstInOrder } from '../ranking.ts';
@@ -12,7 +12,7 @@ export function queryOf(collection: Collection, vector: SearchVector) {
   switch (vector.kind) {
     case 'dense':
       return {
-        query: Array.from(vector.values),
+        query: shortestFloats(vector.values),
         using: vector.name ?? collection.vector,
         ...searchParams(collection),
       };
