@@ -4,7 +4,7 @@ import prettier from 'eslint-config-prettier';
 import tseslint from 'typescript-eslint';
 
 const QUEUE = ['bullmq', 'ioredis', 'pg'];
-const EDGES = [...QUEUE, 'fastify', 'onnxruntime-node', '@qdrant/*', '@zvec/*'];
+const EDGES = [...QUEUE, 'fastify', 'onnxruntime-node', '@qdrant/*', '@zilliz/*', '@zvec/*'];
 
 export default tseslint.config(
   { ignores: ['**/dist', '**/out-tsc', '**/node_modules', '**/.embedmill*'] },
@@ -34,7 +34,7 @@ export default tseslint.config(
             {
               sourceTag: 'type:app',
               onlyDependOnLibsWithTags: ['type:contract', 'type:telemetry', 'type:domain', 'type:adapter'],
-              bannedExternalImports: ['bullmq', 'onnxruntime-node', '@qdrant/*', '@zvec/*'],
+              bannedExternalImports: ['bullmq', 'onnxruntime-node', '@qdrant/*', '@zilliz/*', '@zvec/*'],
             },
             { sourceTag: 'type:deploy', onlyDependOnLibsWithTags: ['type:contract', 'type:telemetry'] },
             { sourceTag: 'type:test', onlyDependOnLibsWithTags: ['*'] },

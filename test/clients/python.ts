@@ -7,19 +7,23 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-const REQUIREMENTS = join(import.meta.dirname, 'requirements.txt');
 /** Not in the repository's tree of sources: ignored by git, and kept for the next run. */
-const FOLDER = join(import.meta.dirname, '../../node_modules/.cache/embedmill-clients');
+const CACHE = join(import.meta.dirname, '../../node_modules/.cache');
 const INSTALL_MS = 15 * 60_000;
 
-/** A Python with the clients of requirements.txt in a folder of its own, or why there is none. */
+/** A Python with packages in a folder of its own, or why there is none. */
 export type Python = { command: string } | { missing: string };
 
-/** Installs what is not there yet. */
-export async function pythonWithClients(): Promise<Python> {
-  const digest = createHash('sha256').update(readFileSync(REQUIREMENTS)).digest('hex').slice(0, 16);
-  const command = join(FOLDER, 'bin/python');
-  const done = join(FOLDER, `installed-${digest}`);
+export function pythonWithClients(): Promise<Python> {
+  return pythonWith(join(import.meta.dirname, 'requirements.txt'), 'clients');
+}
+
+/** Installs what is not there yet of a file of requirements. */
+export async function pythonWith(requirements: string, name: string): Promise<Python> {
+  const folder = join(CACHE, `embedmill-${name}`);
+  const digest = createHash('sha256').update(readFileSync(requirements)).digest('hex').slice(0, 16);
+  const command = join(folder, 'bin/python');
+  const done = join(folder, `installed-${digest}`);
   if (existsSync(done)) return { command };
   try {
     await run('python3', ['--version']);
@@ -27,15 +31,15 @@ export async function pythonWithClients(): Promise<Python> {
     return { missing: 'no python3 here' };
   }
   try {
-    await rm(FOLDER, { recursive: true, force: true });
-    await mkdir(FOLDER, { recursive: true });
-    await run('python3', ['-m', 'venv', FOLDER]);
+    await rm(folder, { recursive: true, force: true });
+    await mkdir(folder, { recursive: true });
+    await run('python3', ['-m', 'venv', folder]);
     const quietly = ['--quiet', '--disable-pip-version-check', '--no-input'];
-    await run(command, ['-m', 'pip', 'install', ...quietly, '-r', REQUIREMENTS], { timeout: INSTALL_MS });
+    await run(command, ['-m', 'pip', 'install', ...quietly, '-r', requirements], { timeout: INSTALL_MS });
   } catch (error) {
     const said = error instanceof Error && 'stderr' in error ? String(error.stderr) : String(error);
     const reason = said.trim().split('\n').at(-1)?.slice(0, 200) ?? '';
-    return { missing: `the clients cannot be installed here: ${reason}` };
+    return { missing: `its packages cannot be installed here: ${reason}` };
   }
   await writeFile(done, '');
   return { command };

@@ -45,6 +45,8 @@ test.each([
   [{ EMBEDMILL_DATADIR: '/data' }, 'EMBEDMILL_DATADIR'],
   [{ EMBEDMILL_LOG_LEVEL: 'loud' }, 'EMBEDMILL_LOG_LEVEL'],
   [{ QDRANT_URL: 'localhost' }, 'QDRANT_URL'],
+  [{ MILVUS_URL: 'localhost' }, 'MILVUS_URL'],
+  [{ MILVUS_URL: 'http://m', QDRANT_URL: 'http://q' }, 'QDRANT_URL'],
   [{ EMBEDMILL_API_HOST: '0.0.0.0' }, 'EMBEDMILL_API_HOST'],
   [{ EMBEDMILL_API_HOST: '::' }, 'EMBEDMILL_API_HOST'],
   [{ EMBEDMILL_API_HOST: 'localhost.example.com' }, 'EMBEDMILL_API_HOST'],

@@ -131,7 +131,7 @@ export const settingsSchema = z.strictObject({
     .default(256)
     .meta({ description: 'Event streams of one key at the same time, likewise.' }),
   EMBEDMILL_API_STORE_READS: integer(1, 10_000).optional().meta({
-    description: 'Reads of the store at the same time; 4 of the embedded one, 32 of Qdrant by default.',
+    description: 'Reads of the store at the same time; 4 of the embedded one, 32 of a server’s by default.',
   }),
   EMBEDMILL_API_JOBS: integer(1, 100_000)
     .default(10_000)
@@ -240,7 +240,7 @@ export function readConfig(environment: Record<string, string | undefined>): Api
     maxUploadBytes: read.EMBEDMILL_API_MAX_UPLOAD_BYTES,
     access: accessOf(read),
     webhook: webhookOf(read),
-    storeReads: read.EMBEDMILL_API_STORE_READS ?? (read.QDRANT_URL === undefined ? 4 : 32),
+    storeReads: read.EMBEDMILL_API_STORE_READS ?? (read.QDRANT_URL === undefined && read.MILVUS_URL === undefined ? 4 : 32),
     limits: {
       maxRequests: read.EMBEDMILL_API_MAX_REQUESTS,
       maxUploads: read.EMBEDMILL_API_MAX_UPLOADS,

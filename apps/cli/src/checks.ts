@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { profileSchema } from '@embedmill/jobs';
 import { resolveModel, type ResolvedModel } from '@embedmill/models';
-import { openQdrantStore, openZvecStore, type QdrantReport } from '@embedmill/vector-store';
+import { openMilvusStore, openQdrantStore, openZvecStore, type QdrantReport } from '@embedmill/vector-store';
 import { Client } from './client.ts';
 import type { Context } from './command-host.ts';
 import { socketPath } from './data-folder.ts';
@@ -112,6 +112,15 @@ async function redis({ config }: Settings): Promise<string> {
   throw new CommandError(`there is no redis-server here; ${howToInstall()}`);
 }
 
+async function answering(store: VectorStore): Promise<string> {
+  try {
+    await store.ping();
+    return store.description;
+  } finally {
+    await store.close();
+  }
+}
+
 async function store({ config, environment }: Settings): Promise<string> {
   if (config.qdrantUrl !== undefined) {
     const qdrant = await openQdrantStore({
@@ -125,6 +134,7 @@ async function store({ config, environment }: Settings): Promise<string> {
       await qdrant.close();
     }
   }
+  if (config.milvus !== undefined) return answering(await openMilvusStore(config.milvus));
   const folder = mkdtempSync(join(tmpdir(), 'embedmill-doctor-'));
   try {
     const zvec = await openZvecStore(folder);

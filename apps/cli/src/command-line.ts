@@ -28,7 +28,7 @@ import { EXIT, type ExitCode } from './exit.ts';
 import { httpUrl } from './option-values.ts';
 
 const AFTER_HELP = `
-Environment: EMBEDMILL_URL, EMBEDMILL_KEY, EMBEDMILL_DATA_DIR, REDIS_URL, QDRANT_URL, NO_COLOR.
+Environment: EMBEDMILL_URL, EMBEDMILL_KEY, EMBEDMILL_DATA_DIR, REDIS_URL, QDRANT_URL, MILVUS_URL, NO_COLOR.
 Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 the job finished with failed documents, 130 interrupted.`;
 
 /** Runs one command line (without the program's own name) to its end, and gives its exit code. */

@@ -1,6 +1,13 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { queueAddress, sharedSettings, type QueueAddress } from '@embedmill/jobs';
+import {
+  milvusConfig,
+  milvusSettings,
+  queueAddress,
+  sharedSettings,
+  type MilvusConfig,
+  type QueueAddress,
+} from '@embedmill/jobs';
 import { usageError } from './exit.ts';
 
 const port = z.coerce.number().int().min(0).max(65_535);
@@ -20,6 +27,7 @@ const environmentSchema = z.object({
   REDIS_SENTINEL_PASSWORD: sharedSettings.REDIS_SENTINEL_PASSWORD,
   QUEUE_URL: sharedSettings.QUEUE_URL,
   QDRANT_URL: z.string().optional(),
+  ...milvusSettings,
 });
 
 /** What the command line reads of its environment. An empty variable counts as not set. */
@@ -38,6 +46,7 @@ export interface Config {
   /** What holds the queue; undefined where that is a Redis of our own. */
   queue: QueueAddress | undefined;
   qdrantUrl: string | undefined;
+  milvus: MilvusConfig | undefined;
 }
 
 export function readConfig(environment: NodeJS.ProcessEnv): Config {
@@ -63,5 +72,6 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
         ? undefined
         : queueAddress({ ...env, REDIS_URL: env.REDIS_URL ?? '' }),
     qdrantUrl: env.QDRANT_URL,
+    milvus: milvusConfig(env),
   };
 }

@@ -54,7 +54,7 @@ export function stackParts(options: StackOptions, ports: { api: number; worker: 
   const { config, environment } = options;
   const parts: Part[] = [];
   if (config.queue === undefined) parts.push(redisPart(options));
-  if (config.qdrantUrl === undefined) {
+  if (config.qdrantUrl === undefined && config.milvus === undefined) {
     parts.push(appPart('store', options, { graceMs: 5000, settings: () => ({}) }));
   }
   parts.push(

@@ -179,6 +179,7 @@ export {
   type QueueAddress,
   type SharedConfig,
 } from './settings.ts';
+export { milvusConfig, milvusSettings, type MilvusConfig } from './milvus-settings.ts';
 export {
   assertReadingFits,
   columnsSchema,

@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { EmbedmillError } from './errors.ts';
+import { milvusConfig, milvusSettings, type MilvusConfig } from './milvus-settings.ts';
 import { qdrantConfig, qdrantSettings, type QdrantConfig } from './qdrant-settings.ts';
 
 /** Environment variables that mean the same in every app. */
@@ -24,6 +25,7 @@ export const sharedSettings = {
     .meta({ description: 'A Qdrant to keep the vectors in; without it, the embedded store.' }),
   QDRANT_API_KEY: z.string().optional().meta({ description: 'Qdrant’s key.' }),
   ...qdrantSettings,
+  ...milvusSettings,
   EMBEDMILL_DATA_DIR: z
     .string()
     .default('.embedmill')
@@ -83,6 +85,8 @@ export interface SharedConfig {
   qdrantUrl: string | undefined;
   qdrantApiKey: string | undefined;
   qdrant: QdrantConfig;
+  /** Undefined where the vectors are elsewhere. */
+  milvus: MilvusConfig | undefined;
   dataFolder: string;
   storeSocket: string;
   /** Bytes that are kept free; undefined: as usual. */
@@ -101,12 +105,14 @@ export interface SharedConfig {
 
 /** The shared settings under their names in code, with the paths that follow from the data folder. */
 export function sharedConfig(read: SharedSettings): SharedConfig {
+  if (read.QDRANT_URL !== undefined && read.MILVUS_URL !== undefined) throw twoStores();
   const dataFolder = resolve(read.EMBEDMILL_DATA_DIR);
   return {
     queue: queueAddress(read),
     qdrantUrl: read.QDRANT_URL,
     qdrantApiKey: read.QDRANT_API_KEY,
     qdrant: qdrantConfig(read),
+    milvus: milvusConfig(read),
     dataFolder,
     diskReserve: read.EMBEDMILL_DISK_RESERVE_BYTES,
     storeSocket: read.EMBEDMILL_STORE_SOCKET ?? join(dataFolder, 'store.sock'),
@@ -119,6 +125,13 @@ export function sharedConfig(read: SharedSettings): SharedConfig {
     otlpUrl: read.EMBEDMILL_OTLP_URL,
     logLevel: read.EMBEDMILL_LOG_LEVEL,
   };
+}
+
+function twoStores(): EmbedmillError {
+  const message = 'is set beside MILVUS_URL: vectors are kept in one store; unset one of them';
+  return new EmbedmillError('invalid_config', `QDRANT_URL: ${message}`, {
+    details: [{ path: 'QDRANT_URL', message }],
+  });
 }
 
 export function queueAddress(

@@ -11,12 +11,13 @@ import { DEFAULT, documentOf, keyOf, near, onCircle, sparse, stored } from './co
 import type { DocumentPoints, PointSelection, SparseVectors, VectorStore } from './store.ts';
 
 const LN2 = Math.log(2);
+const LAST_TERM = 2 ** 32 - 1;
 
 /** What searches by sparse vectors must find, and how they score; a part of `conformance`. */
 export function sparseConformance(
   store: () => VectorStore,
   create: (change?: Partial<Collection>) => Promise<CollectionName>,
-  { exactFrequencies }: { exactFrequencies: boolean },
+  { exactFrequencies, largestTerm }: { exactFrequencies: boolean; largestTerm: number },
 ): void {
   const profile = profileSchema.parse({
     sparse: { bm25: {}, splade: {} },
@@ -167,9 +168,9 @@ export function sparseConformance(
       expect((await search(own, 'bm25', sparse({ 7: 1 }), { limit: 20, offset: 20 })).length).toBe(10);
     });
 
-    test('terms have ids from 0 to 2^32 - 1', async () => {
+    test(`terms have ids from 0 to ${largestTerm}`, async () => {
       const own = await create({ profile });
-      const terms = { 0: 1, 2147483648: 2, 4294967294: 3, 4294967295: 4 };
+      const terms = { 0: 1, 2147483648: 2, [largestTerm - 1]: 3, [largestTerm]: 4 };
       await write(own, { a: terms });
       const idf = Math.log(1 + 0.5 / 1.5);
       for (const [term, weight] of Object.entries(terms)) {
@@ -177,6 +178,16 @@ export function sparseConformance(
       }
       const [point] = await store().getPoints(own, [keyOf('a')]);
       expect(point?.sparse).toEqual({ bm25: sparse(terms) });
+    });
+
+    test.runIf(largestTerm < LAST_TERM)('a term that the store cannot hold is refused, and found nowhere', async () => {
+      const own = await create({ profile });
+      await expect(write(own, { a: { 1: 1, [LAST_TERM]: 1 } })).rejects.toMatchObject({ code: 'store_rejected' });
+      await write(own, { b: { 1: 1 } });
+      expectScores(await search(own, 'bm25', sparse({ 1: 1, [LAST_TERM]: 1 })), { b: Math.log(1 + 0.5 / 1.5) });
+      expect(await search(own, 'splade', sparse({ [LAST_TERM]: 1 }))).toEqual([]);
+      const [factor] = await store().termFactors(own, 'splade', new Uint32Array([LAST_TERM]));
+      expect(factor).toBe(0);
     });
 
     test.runIf(exactFrequencies)(

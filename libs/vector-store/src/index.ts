@@ -29,6 +29,7 @@ export type { StoreCall, StoreObserver, StoreOperation } from './observed-store.
 export { deleteInBoth } from './twin.ts';
 export { misfitAt } from './condition.ts';
 export { openStore, type StoreOptions } from './open-store.ts';
+export { openMilvusStore, type MilvusOptions } from './milvus/open-milvus-store.ts';
 export { openQdrantStore, type QdrantOptions } from './qdrant/open-qdrant-store.ts';
 export type { QdrantReport } from './qdrant/qdrant-report.ts';
 export { connectStore, type ConnectOptions } from './socket/connect-store.ts';

@@ -254,7 +254,7 @@ export interface DocumentWrites {
  * `store_rejected` (the store will never take this) and `store_unavailable` (it may later).
  */
 export interface VectorStore extends DocumentWrites {
-  /** `zvec` or `qdrant`, and where it is, for `doctor`; no secrets. */
+  /** Which store it is, and where, for `doctor`; no secrets. */
   readonly description: string;
 
   /** Creates the collection; does nothing when it exists with the same profile and size. */

@@ -2,7 +2,7 @@ import { EmbedmillError, type Collection, type CollectionName } from '@embedmill
 import type { QdrantClient, Schemas } from '@qdrant/js-client-rest';
 import pLimit from 'p-limit';
 import { collectionNotFound } from '../collections.ts';
-import { KnownDefinitions } from './known-definitions.ts';
+import { KnownDefinitions } from '../known-definitions.ts';
 import { collectionOf } from './qdrant-collection.ts';
 import { request } from './qdrant-request.ts';
 import { assertSufficient } from './qdrant-version.ts';

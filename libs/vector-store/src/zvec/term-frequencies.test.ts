@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { inverseFrequency, TermFrequencies } from './term-frequencies.ts';
+import { inverseFrequency } from '../inverse-frequency.ts';
+import { TermFrequencies } from './term-frequencies.ts';
 
 describe('term frequencies', () => {
   test('are those of the points that are there, whatever came and went', () => {

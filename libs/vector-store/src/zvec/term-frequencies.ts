@@ -1,3 +1,5 @@
+import { inverseFrequency } from '../inverse-frequency.ts';
+
 /**
  * How many points have each term, of one scheme of one collection: an open-addressed table of the terms' ids and their
  * counts, 16 to 32 bytes a term (in a Map it would be some 60). Counts that have come down to 0 keep their place.
@@ -83,14 +85,3 @@ export class TermFrequencies {
 }
 
 const LARGEST = 0xffffffff;
-
-/**
- * ln(1 + (N − n + 0.5) / (n + 0.5)), above 0 for every n (Robertson and Spärck Jones's weight, with the 1 that Lucene
- * adds).
- *
- * @param points N: points that have any term
- * @param withTerm n: those that have this one
- */
-export function inverseFrequency(points: number, withTerm: number): number {
-  return Math.log1p((points - withTerm + 0.5) / (withTerm + 0.5));
-}

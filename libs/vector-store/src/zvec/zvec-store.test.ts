@@ -9,7 +9,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { absent, documentOf, keyOf, near, stored, unit } from '../conformance-documents.ts';
 import type { SearchVector, VectorStore } from '../store.ts';
 import { loadZvec } from './native.ts';
-import { inverseFrequency } from './term-frequencies.ts';
+import { inverseFrequency } from '../inverse-frequency.ts';
 import { openZvecStore } from './zvec-store.ts';
 
 const NAME = 'docs' as CollectionName;

@@ -1,0 +1,247 @@
+import {
+  denseVectors,
+  EmbedmillError,
+  pointId,
+  type Collection,
+  type CollectionName,
+  type PointId,
+} from '@embedmill/jobs';
+import { assertNotRemade, assertTwin, assertVectors, collectionNotFound } from '../collections.ts';
+import { groups } from '../groups.ts';
+import { confirmInOrder, decidedBy, deleteInOrder, replaceInOrder } from '../ordered-writes.ts';
+import { checkedDocuments } from '../replacement.ts';
+import type { DocumentKey, DocumentPoints, DocumentVersion, FoundDocument, Point } from '../store.ts';
+import { fillFields } from './added-field.ts';
+import { headRows, marksOf } from './heads.ts';
+import type { MilvusConnection } from './milvus-connection.ts';
+import { oneOf } from './milvus-filter.ts';
+import { MilvusWrites, versionsOf, type Mark, type RowRequests, type Which } from './milvus-writes.ts';
+import { KEY, rowKey, rowsOf, type Row } from './point-rows.ts';
+import type { Registry } from './registry.ts';
+import { markTable, vectorTable } from './table-names.ts';
+
+/** Documents a look-up. */
+const DOCUMENTS_AT_ONCE = 1000;
+const MOST_ROWS = 256;
+const MOST_BYTES = 5_000_000;
+
+/** The documents of collections in Milvus: looked up, and written in the order of their sequences. */
+export class Documents {
+  readonly #connection: MilvusConnection;
+  readonly #registry: Registry;
+
+  constructor(connection: MilvusConnection, registry: Registry) {
+    this.#connection = connection;
+    this.#registry = registry;
+  }
+
+  async find(name: CollectionName, documents: DocumentKey[]): Promise<(FoundDocument | undefined)[]> {
+    const collection = await this.#registry.collection(name);
+    const ids = documents.map(({ tenant, id }) => pointId(tenant, name, id, 0));
+    const found = new Map<PointId, FoundDocument>();
+    for (const some of groups([...new Set(ids)], DOCUMENTS_AT_ONCE)) {
+      const [rows, marks] = await Promise.all([
+        headRows(this.#connection, collection, some),
+        marksOf(this.#connection, collection, some),
+      ]);
+      const rowsBy = new Map(rows.map((row) => [rowKey(row.document, row.sequence), row]));
+      for (const [id, { head }] of versionsOf(rows, marks)) {
+        if (head === undefined) continue;
+        const decided = decidedBy(head);
+        const row = head.chunkCount > 0 ? rowsBy.get(rowKey(id, head.sequence)) : undefined;
+        if (row === undefined) {
+          found.set(id, { state: 'absent', decided });
+          continue;
+        }
+        const { fingerprint, chunkCount, jobId, sequence } = row;
+        found.set(id, { state: 'stored', fingerprint, chunkCount, jobId, sequence, decided });
+      }
+    }
+    return ids.map((id) => found.get(id));
+  }
+
+  async replace(
+    name: CollectionName,
+    documents: DocumentPoints[],
+    known?: Collection,
+  ): Promise<DocumentKey[]> {
+    const collection = await this.#collectionFor(name, known);
+    const checked = checkedDocuments(collection, documents, known);
+    const rows = new RowCache(collection);
+    for (const { points } of checked) for (const point of points) rows.of(point);
+    const overtaken = await replaceInOrder(this.#writes(collection, known, rows), checked);
+    // A field may have been added since the definition was read.
+    const now = await this.#registry.collection(name);
+    if (hasOtherFields(now, collection)) {
+      const ids = checked.map(({ tenant, id }) => pointId(tenant, name, id, 0));
+      for (const some of groups(ids, DOCUMENTS_AT_ONCE)) await fillFields(this.#connection, now, some);
+    }
+    return overtaken;
+  }
+
+  async delete(
+    name: CollectionName,
+    documents: DocumentKey[],
+    sequence: number,
+    known?: Collection,
+  ): Promise<DocumentKey[]> {
+    const collection = await this.#collectionFor(name, known);
+    if (documents.length === 0) return [];
+    return deleteInOrder(this.#writes(collection, known), documents, sequence);
+  }
+
+  async confirm(name: CollectionName, versions: DocumentVersion[], sequence: number): Promise<DocumentKey[]> {
+    const collection = await this.#registry.collection(name);
+    return confirmInOrder(this.#writes(collection), versions, sequence);
+  }
+
+  async removeOvertaken(name: CollectionName, documents: DocumentKey[], sequence: number): Promise<void> {
+    const collection = await this.#registry.collection(name);
+    await this.#writes(collection).remove(documents, 1, sequence, 'exactly');
+  }
+
+  async purge(name: CollectionName, below: number): Promise<number> {
+    const collection = await this.#registry.collection(name);
+    const filter = `kind == "tombstone" and sequence < ${below}`;
+    const count = await this.#connection.count(markTable(collection), filter);
+    if (count > 0) await this.#connection.delete(markTable(collection), filter);
+    return count;
+  }
+
+  /** The collection that a writer knows. Errors: `collection_not_found`, also where it is another by now. */
+  async #collectionFor(name: CollectionName, known: Collection | undefined): Promise<Collection> {
+    const found = await this.#registry.collection(name);
+    if (known === undefined || found.createdAt === known.createdAt) return found;
+    const now = await this.#registry.reread(name);
+    if (now === undefined) throw collectionNotFound(name);
+    assertNotRemade(now, known);
+    return now;
+  }
+
+  #writes(collection: Collection, known = collection, rows = new RowCache(collection)): MilvusWrites {
+    const name = collection.name as CollectionName;
+    const connection = this.#connection;
+    // First from the second one, so that what is cut short is seen in the searched one, by which it is done again; and once
+    // more, for what was copied there in between (see SecondVectors).
+    const [searched, second] = denseVectors(collection).map((vector) => vectorTable(collection, vector.name));
+    const tables = second === undefined ? [searched] : [second, searched, second];
+    const requests: RowRequests = {
+      upsert: (points) => this.#upsert(collection, points, rows),
+      heads: (ids) => headRows(connection, collection, ids),
+      there: async (ids) => {
+        const table = vectorTable(collection, collection.vector);
+        const found = await connection.rows(table, { filter: oneOf('point', ids), columns: ['point'] });
+        return new Set(found.map((row) => row['point'] as PointId));
+      },
+      remove: async (documents, from, to, which, sequence) => {
+        const filter = chunks(documents, from, to, which, sequence);
+        for (const table of tables) if (table !== undefined) await connection.delete(table, filter);
+      },
+      marks: (ids) => marksOf(connection, collection, ids),
+      mark: (marks) =>
+        connection.upsert(
+          markTable(collection),
+          marks.map((mark) => ({ ...mark, [KEY]: markKey(mark), none: [1, 0] })),
+        ),
+      unmark: (documents, kind, which, sequence) => {
+        const parts = [oneOf('document', documents), written(which, sequence)];
+        if (kind !== undefined) parts.push(`kind == "${kind}"`);
+        return connection.delete(markTable(collection), parts.join(' and '));
+      },
+      // The definition may be some seconds old: what was written by one that is no longer true is written again.
+      assertCurrent: async () => {
+        const now = await this.#registry.reread(name);
+        if (now === undefined) throw collectionNotFound(name);
+        assertNotRemade(now, collection);
+        assertVectors(now, denseVectors(collection));
+        assertTwin(now, known);
+      },
+    };
+    return new MilvusWrites(name, requests);
+  }
+
+  async #upsert(collection: Collection, points: readonly Point[], rows: RowCache): Promise<void> {
+    const { vector, other } = collection;
+    if (other !== undefined) {
+      const table = vectorTable(collection, other.name);
+      await this.#send(table, points.flatMap((point): Row[] => (point.other === undefined ? [] : [rows.of(point, point.other)])));
+      const lacking = points.filter((point) => point.other === undefined);
+      const keys = lacking.map(({ id, payload }) => rowKey(id, payload.sequence));
+      for (const some of groups(keys, DOCUMENTS_AT_ONCE)) await this.#connection.delete(table, oneOf(KEY, some));
+    }
+    await this.#send(
+      vectorTable(collection, vector),
+      points.map((point) => rows.of(point)),
+    );
+  }
+
+  async #send(table: string, rows: Row[]): Promise<void> {
+    const sent = [...batches(rows)].map((batch) => this.#connection.upsert(table, batch));
+    // All of them, so that nothing of this call is written after it has been rejected.
+    const failed = (await Promise.allSettled(sent)).find((result) => result.status === 'rejected');
+    if (failed !== undefined) throw failed.reason as EmbedmillError;
+  }
+}
+
+/** The rows of a write's points, made once: before anything is written, so that what Milvus cannot hold is refused then. */
+class RowCache {
+  readonly #collection: Collection;
+  readonly #make: ReturnType<typeof rowsOf>;
+  readonly #made = new Map<Point, Row>();
+
+  constructor(collection: Collection) {
+    this.#collection = collection;
+    this.#make = rowsOf(collection);
+  }
+
+  of(point: Point, dense: Float32Array = point.dense): Row {
+    let row = this.#made.get(point);
+    if (row === undefined) {
+      const { tenant, document_id: id } = point.payload;
+      row = this.#make(point, pointId(tenant, this.#collection.name as CollectionName, id, 0), point.dense);
+      this.#made.set(point, row);
+    }
+    return dense === point.dense ? row : { ...row, dense: Array.from(dense) };
+  }
+}
+
+function markKey({ document, kind, sequence, written: of }: Mark): string {
+  return `${rowKey(document, sequence)}:${kind}:${of}`;
+}
+
+function chunks(documents: PointId[], from: number, to: number, which: Which, sequence: number): string {
+  const parts = [oneOf('document', documents), written(which, sequence)];
+  if (from > 0) parts.push(`chunk_index >= ${from}`);
+  if (to < Infinity) parts.push(`chunk_index < ${to}`);
+  return parts.join(' and ');
+}
+
+function written(which: Which, sequence: number): string {
+  return `sequence ${which === 'exactly' ? '==' : '<'} ${sequence}`;
+}
+
+/** Cut to what is a good size for a request. */
+function* batches(rows: Row[]): Generator<Row[]> {
+  let batch: Row[] = [];
+  let bytes = 0;
+  for (const row of rows) {
+    const size = bytesOf(row);
+    if (batch.length > 0 && (batch.length === MOST_ROWS || bytes + size > MOST_BYTES)) {
+      yield batch;
+      batch = [];
+      bytes = 0;
+    }
+    batch.push(row);
+    bytes += size;
+  }
+  if (batch.length > 0) yield batch;
+}
+
+function bytesOf({ payload, dense }: Row): number {
+  const characters = (payload as string[]).reduce((sum, piece) => sum + piece.length, 0);
+  return 3 * characters + 4 * (dense as number[]).length;
+}
+
+function hasOtherFields(a: Collection, b: Collection): boolean {
+  return Object.keys(a.profile.filterable).some((field) => !Object.hasOwn(b.profile.filterable, field));
+}

@@ -1,0 +1,259 @@
+import {
+  denseVectors,
+  EmbedmillError,
+  pointId,
+  type Collection,
+  type CollectionName,
+  type DenseName,
+  type DenseVector,
+  type FilterableType,
+  type SparseScheme,
+  type TenantId,
+} from '@embedmill/jobs';
+import pLimit from 'p-limit';
+import { assertSameCollection, collectionNotFound, definitionWithField, nameTaken } from '../collections.ts';
+import { conditionOf, satisfies } from '../condition.ts';
+import { sortByDocument } from '../document-order.ts';
+import { groups } from '../groups.ts';
+import type {
+  Alias,
+  CountedField,
+  DocumentCount,
+  DocumentKey,
+  DocumentPoints,
+  DocumentVersion,
+  PointScan,
+  ScoredPoint,
+  StoredPoint,
+  VectorAddition,
+  VectorSearch,
+  VectorStore,
+} from '../store.ts';
+import { checkAdditions, denseVector } from '../vector-check.ts';
+import { fillFields } from './added-field.ts';
+import { Documents } from './documents.ts';
+import type { MilvusConnection } from './milvus-connection.ts';
+import { milvusExpression, oneOf, selection } from './milvus-filter.ts';
+import { KEY } from './point-rows.ts';
+import { pointPages } from './point-scan.ts';
+import { Registry } from './registry.ts';
+import { Searches } from './searches.ts';
+import { SecondVectors } from './second-vectors.ts';
+import { markTable, tablePrefix, vectorTable } from './table-names.ts';
+import { markTableOf, pointTable } from './tables.ts';
+
+/** Documents whose points are read at once. */
+const DOCUMENTS_AT_ONCE = 100;
+/** Heads a page that are counted. */
+const HEADS_AT_ONCE = 5000;
+
+/**
+ * The vector store in a Milvus server. Any number of processes use it at once; `milvus-writes.ts` says how those that write
+ * the same document get along, in a store without conditional writes.
+ *
+ * A collection is a table of Milvus' for each dense vector, one of marks, and a row in the registry, which is what says that
+ * it is there: it is written last and removed first. All reads are `Strong`: what was acknowledged to anybody is read.
+ */
+export class MilvusStore implements VectorStore {
+  readonly description: string;
+  readonly #connection: MilvusConnection;
+  readonly #registry: Registry;
+  readonly #documents: Documents;
+  readonly #searches: Searches;
+  readonly #seconds: SecondVectors;
+  /** One after another: each looks at what there is, and changes it. */
+  readonly #changes = pLimit(1);
+
+  constructor(connection: MilvusConnection) {
+    this.description = connection.description;
+    this.#connection = connection;
+    this.#registry = new Registry(connection);
+    this.#documents = new Documents(connection, this.#registry);
+    this.#searches = new Searches(connection, this.#registry);
+    this.#seconds = new SecondVectors(connection, this.#registry);
+  }
+
+  createCollection(collection: Collection): Promise<void> {
+    return this.#changes(() => this.#create(collection));
+  }
+
+  getCollection(name: CollectionName): Promise<Collection | undefined> {
+    return this.#registry.reread(name);
+  }
+
+  listCollections(): Promise<Collection[]> {
+    return this.#registry.collections();
+  }
+
+  updateCollection(collection: Collection, known?: Collection): Promise<void> {
+    return this.#seconds.update(collection, known);
+  }
+
+  addField(name: CollectionName, field: string, type: FilterableType): Promise<void> {
+    return this.#changes(async () => {
+      const existing = await this.getCollection(name);
+      if (existing === undefined) throw collectionNotFound(name);
+      const wanted = definitionWithField(existing, field, type);
+      if (wanted === existing) return;
+      // Twice: what others write meanwhile by the former definition has it after the second time, or by themselves.
+      await fillFields(this.#connection, wanted);
+      const now = await this.getCollection(name);
+      if (now === undefined) throw collectionNotFound(name);
+      // Of what has changed since, only the field is ours.
+      const changed = definitionWithField(now, field, type);
+      await this.#registry.define(changed);
+      await fillFields(this.#connection, changed);
+    });
+  }
+
+  async deleteCollection(name: CollectionName): Promise<boolean> {
+    if ((await this.getCollection(name)) === undefined) return false;
+    for (const alias of await this.listAliases())
+      if (alias.collection === name) await this.#registry.moveAlias(alias.name, null);
+    await this.#registry.forget(name);
+    // Also what a creation or a change that was cut short has left.
+    const prefix = tablePrefix(name);
+    for (const table of await this.#connection.tables())
+      if (table.startsWith(prefix)) await this.#connection.drop(table);
+    return true;
+  }
+
+  listAliases(): Promise<Alias[]> {
+    return this.#registry.aliases();
+  }
+
+  async moveAlias(name: CollectionName, collection: CollectionName | null): Promise<void> {
+    if (collection !== null && (await this.getCollection(collection)) === undefined)
+      throw collectionNotFound(collection);
+    if ((await this.getCollection(name)) !== undefined) throw nameTaken(name);
+    await this.#registry.moveAlias(name, collection);
+  }
+
+  async countPoints(name: CollectionName, tenant?: TenantId): Promise<number> {
+    const collection = await this.#registry.collection(name);
+    const table = vectorTable(collection, collection.vector);
+    return this.#connection.count(table, selection(tenant, undefined) ?? 'chunk_index >= 0');
+  }
+
+  /** Milvus groups no counts: the heads are gone through. */
+  async countDocuments(name: CollectionName, by: CountedField, tenant?: TenantId): Promise<DocumentCount[]> {
+    const collection = await this.#registry.collection(name);
+    const filter = ['chunk_index == 0', selection(tenant, undefined) ?? []].flat().join(' and ');
+    const counts = new Map<string | null, number>();
+    const wanted = { filter, columns: [KEY, by], limit: HEADS_AT_ONCE };
+    for await (const page of this.#connection.pages(vectorTable(collection, collection.vector), wanted)) {
+      for (const row of page) {
+        const value = (row[by] ?? null) as string | null;
+        counts.set(value, (counts.get(value) ?? 0) + 1);
+      }
+    }
+    return [...counts].map(([value, documents]) => ({ value, documents }));
+  }
+
+  async countLacking(name: CollectionName, vector: DenseName): Promise<number> {
+    const collection = await this.#registry.collection(name);
+    denseVector(collection, vector);
+    return this.#seconds.countLacking(collection, vector);
+  }
+
+  findDocuments(name: CollectionName, documents: DocumentKey[]) {
+    return this.#documents.find(name, documents);
+  }
+
+  replaceDocuments(name: CollectionName, documents: DocumentPoints[], known?: Collection) {
+    return this.#documents.replace(name, documents, known);
+  }
+
+  deleteDocuments(name: CollectionName, documents: DocumentKey[], sequence: number, known?: Collection) {
+    return this.#documents.delete(name, documents, sequence, known);
+  }
+
+  confirmDocuments(name: CollectionName, versions: DocumentVersion[], sequence: number) {
+    return this.#documents.confirm(name, versions, sequence);
+  }
+
+  removeOvertaken(name: CollectionName, documents: DocumentKey[], sequence: number): Promise<void> {
+    return this.#documents.removeOvertaken(name, documents, sequence);
+  }
+
+  async takeBack(): Promise<void> {
+    // A collection that was made anew has tables of its own: what was written to the former ones went with them.
+  }
+
+  purgeTombstones(name: CollectionName, below: number): Promise<number> {
+    return this.#documents.purge(name, below);
+  }
+
+  search(name: CollectionName, search: VectorSearch): Promise<ScoredPoint[]> {
+    return this.#searches.find(name, search);
+  }
+
+  async getPoints(name: CollectionName, documents: DocumentKey[]): Promise<StoredPoint[]> {
+    const collection = await this.#registry.collection(name);
+    const ids = [...new Set(documents.map(({ tenant, id }) => pointId(tenant, name, id, 0)))];
+    const points: StoredPoint[] = [];
+    for (const some of groups(ids, DOCUMENTS_AT_ONCE))
+      for await (const page of pointPages(this.#connection, collection, oneOf('document', some)))
+        points.push(...page);
+    return sortByDocument(points, documents);
+  }
+
+  async scanPoints(
+    name: CollectionName,
+    { limit, after, filter, tenant }: PointScan,
+  ): Promise<StoredPoint[]> {
+    const collection = await this.#registry.collection(name);
+    const condition = filter && conditionOf(filter, collection.profile.filterable);
+    const expression = condition && milvusExpression(condition);
+    const checked = expression?.exact === false ? condition : undefined;
+    const points: StoredPoint[] = [];
+    const wanted = selection(tenant, expression);
+    for await (const page of pointPages(this.#connection, collection, wanted, after, limit)) {
+      points.push(...page.filter(({ payload }) => checked === undefined || satisfies(checked, payload)));
+      if (points.length >= limit) break;
+    }
+    return points.slice(0, limit);
+  }
+
+  async addVectors(name: CollectionName, vectors: VectorAddition[], meant?: DenseVector): Promise<void> {
+    const collection = await this.#registry.collection(name);
+    const { name: other } = checkAdditions(collection, vectors, meant);
+    await this.#seconds.add(collection, other, vectors);
+  }
+
+  termFactors(name: CollectionName, scheme: SparseScheme, terms: Uint32Array): Promise<Float32Array> {
+    return this.#searches.termFactors(name, scheme, terms);
+  }
+
+  async ping(): Promise<void> {
+    try {
+      await this.#connection.version();
+    } catch (thrown) {
+      const why = thrown instanceof Error ? thrown.message : String(thrown);
+      throw new EmbedmillError('store_unavailable', why, { cause: thrown });
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#connection.close();
+  }
+
+  async #create(collection: Collection): Promise<void> {
+    const name = collection.name as CollectionName;
+    const alias = (await this.listAliases()).find((one) => one.name === name);
+    if (alias !== undefined) throw nameTaken(name, alias);
+    const existing = await this.#registry.reread(name);
+    if (existing !== undefined) {
+      assertSameCollection(existing, collection);
+      return;
+    }
+    const { types } = this.#connection;
+    for (const { name: vector } of denseVectors(collection))
+      await this.#connection.create(vectorTable(collection, vector), pointTable(types, collection, vector));
+    await this.#connection.create(markTable(collection), markTableOf(types));
+    // Somebody else may have created it in between.
+    const now = await this.#registry.reread(name);
+    if (now === undefined) await this.#registry.define(collection);
+    else assertSameCollection(now, collection);
+  }
+}

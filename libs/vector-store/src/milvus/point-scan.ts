@@ -1,0 +1,61 @@
+import { denseVectors, type Collection, type PointId } from '@embedmill/jobs';
+import { sparseSchemes } from '../collections.ts';
+import type { StoredPoint } from '../store.ts';
+import type { MilvusConnection } from './milvus-connection.ts';
+import { oneOf } from './milvus-filter.ts';
+import { KEY, keyAfter, PAYLOAD, pointIn, storedPoint, VECTOR, type Row } from './point-rows.ts';
+import { vectorTable } from './table-names.ts';
+
+/** Points with their vectors an answer: a few megabytes. */
+const POINTS_AT_ONCE = 256;
+
+/**
+ * The points of a filter with their vectors, in the order of their ids, some at a time.
+ *
+ * @param after the point before the first; there need be none any more
+ * @param limit how many are wanted in all: no page is asked for that is much longer
+ */
+export async function* pointPages(
+  connection: MilvusConnection,
+  collection: Collection,
+  filter: string | undefined,
+  after?: PointId,
+  limit = Infinity,
+): AsyncGenerator<StoredPoint[]> {
+  const columns = [KEY, PAYLOAD, VECTOR, ...sparseSchemes(collection)];
+  const table = vectorTable(collection, collection.vector);
+  // One more than wanted, which tells that the last one has no newer version.
+  const size = Math.min(limit + 1, POINTS_AT_ONCE);
+  /** The last one of a page, of which a newer version may follow. */
+  let held: Row | undefined;
+  const wanted = { filter, columns, limit: size, after: after && keyAfter(after) };
+  for await (const page of connection.pages(table, wanted)) {
+    const rows = held === undefined ? page : [held, ...page];
+    const newest = rows.filter((row, n) => !isSamePoint(row, rows[n + 1]));
+    held = newest.pop();
+    if (newest.length > 0) yield await withOthers(connection, collection, newest);
+  }
+  if (held !== undefined) yield await withOthers(connection, collection, [held]);
+}
+
+async function withOthers(
+  connection: MilvusConnection,
+  collection: Collection,
+  rows: Row[],
+): Promise<StoredPoint[]> {
+  const [, other] = denseVectors(collection);
+  const others = new Map<unknown, Row>();
+  if (other !== undefined) {
+    const keys = rows.map((row) => row[KEY] as string);
+    const found = await connection.rows(vectorTable(collection, other.name), {
+      filter: oneOf(KEY, keys),
+      columns: [KEY, VECTOR],
+    });
+    for (const row of found) others.set(row[KEY], row);
+  }
+  return rows.map((row) => storedPoint(collection, row, others.get(row[KEY])));
+}
+
+function isSamePoint(a: Row, b: Row | undefined): boolean {
+  return b !== undefined && pointIn(a[KEY] as string) === pointIn(b[KEY] as string);
+}

@@ -1,0 +1,181 @@
+import {
+  WITH_IDF,
+  type Collection,
+  type CollectionName,
+  type PointId,
+  type SparseScheme,
+  type SparseVector,
+} from '@embedmill/jobs';
+import { conditionOf, satisfies } from '../condition.ts';
+import { groups } from '../groups.ts';
+import { inverseFrequency } from '../inverse-frequency.ts';
+import { firstInOrder } from '../ranking.ts';
+import type { PointPayload, ScoredPoint, VectorSearch } from '../store.ts';
+import { checkScheme, checkSearchVector } from '../vector-check.ts';
+import { FACTS } from './filter-columns.ts';
+import { MOST_ROWS, type MilvusConnection } from './milvus-connection.ts';
+import { milvusExpression, oneOf, selection } from './milvus-filter.ts';
+import {
+  KEY,
+  LEAST_SCORE,
+  PAYLOAD,
+  payloadIn,
+  pointIn,
+  schemeFact,
+  sparseRow,
+  termsColumn,
+  VECTOR,
+} from './point-rows.ts';
+import type { Registry } from './registry.ts';
+import { vectorTable } from './table-names.ts';
+import { denseSearchParams } from './tables.ts';
+
+/** Payloads a request. */
+const PAYLOADS_AT_ONCE = 500;
+
+/** A version of a point that was found. */
+interface Found {
+  id: PointId;
+  key: string;
+  score: number;
+  payload: PointPayload | undefined;
+}
+
+/** Searches of collections in Milvus. */
+export class Searches {
+  readonly #connection: MilvusConnection;
+  readonly #registry: Registry;
+
+  constructor(connection: MilvusConnection, registry: Registry) {
+    this.#connection = connection;
+    this.#registry = registry;
+  }
+
+  async find(
+    name: CollectionName,
+    { vector, limit, offset, filter, tenant }: VectorSearch,
+  ): Promise<ScoredPoint[]> {
+    const collection = await this.#registry.collection(name);
+    checkSearchVector(collection, vector);
+    const condition = filter && conditionOf(filter, collection.profile.filterable);
+    const expression = condition && milvusExpression(condition);
+    const checked = expression?.exact === false ? condition : undefined;
+    const look = await this.#lookFor(collection, vector);
+    if (look === undefined) return [];
+    const found = await firstInOrder(offset + limit, MOST_ROWS, async (depth) => {
+      const rows = await this.#connection.search(look.table, {
+        ...look,
+        limit: depth,
+        filter: selection(tenant, expression),
+        // What is looked at for its score only needs no payload.
+        columns: checked === undefined ? [KEY] : [KEY, PAYLOAD],
+        params: vector.kind === 'dense' ? denseSearchParams(collection, depth) : {},
+      });
+      const scored = rows.map(({ key, score, row }): Found => ({
+        id: pointIn(key),
+        key,
+        score,
+        payload: checked === undefined ? undefined : payloadIn(row),
+      }));
+      return {
+        points: newest(scored).filter(
+          ({ score, payload }) =>
+            (vector.kind === 'dense' || score > LEAST_SCORE) &&
+            (checked === undefined || (payload !== undefined && satisfies(checked, payload))),
+        ),
+        least: scored.reduce((least, { score }) => Math.min(least, score), Infinity),
+        isAll: rows.length < depth,
+      };
+    });
+    return this.#withPayloads(look.table, found.slice(offset));
+  }
+
+  async termFactors(name: CollectionName, scheme: SparseScheme, terms: Uint32Array): Promise<Float32Array> {
+    const collection = await this.#registry.collection(name);
+    checkScheme(collection, scheme);
+    if (WITH_IDF.has(scheme)) return Float32Array.from(await this.#frequencies(collection, scheme, terms));
+    const factors = new Float32Array(terms.length);
+    for (const [at, term] of terms.entries()) {
+      const vector = sparseRow({ indices: Uint32Array.of(term), values: Float32Array.of(1) });
+      if (Object.keys(vector).length === 0) continue;
+      const [best] = await this.#connection.search(vectorTable(collection, collection.vector), {
+        column: scheme,
+        vector,
+        metric: 'IP',
+        limit: 1,
+        filter: undefined,
+        columns: [KEY],
+        params: {},
+      });
+      factors[at] = best !== undefined && best.score > LEAST_SCORE ? 1 : 0;
+    }
+    return factors;
+  }
+
+  /** Undefined where there is nothing to look for. */
+  async #lookFor(collection: Collection, vector: VectorSearch['vector']) {
+    switch (vector.kind) {
+      case 'dense':
+        return {
+          table: vectorTable(collection, vector.name ?? collection.vector),
+          column: VECTOR,
+          vector: Array.from(vector.values),
+          metric: 'COSINE' as const,
+        };
+      case 'sparse': {
+        const weighted = sparseRow(await this.#weighted(collection, vector.scheme, vector.values));
+        if (Object.keys(weighted).length === 0) return undefined;
+        return {
+          table: vectorTable(collection, collection.vector),
+          column: vector.scheme,
+          vector: weighted,
+          metric: 'IP' as const,
+        };
+      }
+    }
+  }
+
+  /** Each term's weight times its idf; terms that no point has may be left out. */
+  async #weighted(collection: Collection, scheme: SparseScheme, vector: SparseVector): Promise<SparseVector> {
+    if (!WITH_IDF.has(scheme) || vector.indices.length === 0) return vector;
+    const factors = await this.#frequencies(collection, scheme, vector.indices);
+    return {
+      indices: vector.indices.filter((_, at) => factors[at] !== 0),
+      values: vector.values.map((value, at) => value * (factors[at] ?? 0)).filter((value) => value !== 0),
+    };
+  }
+
+  /** Each term's inverse document frequency, counted as it is now; 0 where no point has it. */
+  async #frequencies(collection: Collection, scheme: SparseScheme, terms: Uint32Array): Promise<number[]> {
+    const table = vectorTable(collection, collection.vector);
+    const count = (filter: string) => this.#connection.count(table, filter, true);
+    const [points, ...counts] = await Promise.all([
+      count(`array_contains(${FACTS}, "${schemeFact(scheme)}")`),
+      ...Array.from(terms, (term) => count(`array_contains(${termsColumn(scheme)}, ${term})`)),
+    ]);
+    return counts.map((having) => (having === 0 ? 0 : inverseFrequency(points, having)));
+  }
+
+  /** Without those that were deleted meanwhile. */
+  async #withPayloads(table: string, found: Found[]): Promise<ScoredPoint[]> {
+    const unread = found.flatMap(({ key, payload }) => (payload === undefined ? key : []));
+    const read = new Map<string, PointPayload>();
+    for (const some of groups(unread, PAYLOADS_AT_ONCE)) {
+      const wanted = { filter: oneOf(KEY, some), columns: [KEY, PAYLOAD], isPrompt: true };
+      for (const row of await this.#connection.rows(table, wanted)) read.set(row[KEY] as string, payloadIn(row));
+    }
+    return found.flatMap(({ id, key, score, payload = read.get(key) }) =>
+      payload === undefined ? [] : [{ id, score, payload }],
+    );
+  }
+}
+
+/** Of the versions of each point the newest: while it is replaced, two are there. */
+function newest(found: Found[]): Found[] {
+  const points = new Map<PointId, Found>();
+  for (const one of found) {
+    const other = points.get(one.id);
+    if (other === undefined || other.key < one.key) points.set(one.id, one);
+  }
+  return [...points.values()];
+}

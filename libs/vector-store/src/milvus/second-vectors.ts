@@ -1,0 +1,126 @@
+import {
+  denseVectors,
+  type Collection,
+  type CollectionName,
+  type DenseName,
+  type PointId,
+} from '@embedmill/jobs';
+import {
+  assertKnown,
+  assertNoneLacking,
+  collectionNotFound,
+  needsWholeVector,
+  vectorChange,
+} from '../collections.ts';
+import { groups } from '../groups.ts';
+import type { VectorAddition } from '../store.ts';
+import type { MilvusConnection } from './milvus-connection.ts';
+import { oneOf } from './milvus-filter.ts';
+import { KEY, VECTOR, type Row } from './point-rows.ts';
+import type { Registry } from './registry.ts';
+import { vectorTable } from './table-names.ts';
+import { columnsOf, pointTable } from './tables.ts';
+
+/** Points that get a second vector at once. */
+const POINTS_AT_ONCE = 256;
+/** Keys a page. */
+const KEYS_AT_ONCE = 5000;
+
+/**
+ * A collection's second dense vector, in a table of whole rows: Milvus adds no vectors to a collection that is there. The table
+ * of the vector that searches use is what the collection is; exchanging them changes nothing but the definition.
+ */
+export class SecondVectors {
+  readonly #connection: MilvusConnection;
+  readonly #registry: Registry;
+
+  constructor(connection: MilvusConnection, registry: Registry) {
+    this.#connection = connection;
+    this.#registry = registry;
+  }
+
+  /**
+   * Makes `wanted` the definition, as VectorStore.updateCollection has it.
+   *
+   * Others write at the same time, and some of them by the former definition: they see the new one when they have written, and
+   * write again. So points that lack the vector to search by are counted before the change, and once more afterwards.
+   */
+  async update(wanted: Collection, known: Collection | undefined): Promise<void> {
+    const name = wanted.name as CollectionName;
+    const existing = await this.#registry.reread(name);
+    if (existing === undefined) throw collectionNotFound(name);
+    assertKnown(existing, known);
+    const { added, dropped } = vectorChange(existing, wanted);
+    const isRisky = needsWholeVector(existing, wanted);
+    if (isRisky) assertNoneLacking(wanted, await this.countLacking(existing, wanted.vector));
+    if (added !== undefined) {
+      const table = vectorTable(wanted, added.name);
+      // What a change that was cut short has left.
+      await this.#connection.drop(table);
+      await this.#connection.create(table, pointTable(this.#connection.types, wanted, added.name));
+    }
+    await this.#registry.define(wanted);
+    if (!isRisky) return;
+    const lacking = await this.countLacking(existing, wanted.vector);
+    if (lacking > 0) {
+      await this.#registry.define(existing);
+      assertNoneLacking(wanted, lacking);
+    }
+    if (dropped !== undefined) await this.#connection.drop(vectorTable(existing, dropped.name));
+  }
+
+  /** Points of the searched table that have no row in that of this vector. */
+  async countLacking(collection: Collection, vector: DenseName): Promise<number> {
+    const names = denseVectors(collection).map(({ name }) => name);
+    const elsewhere = names.find((name) => name !== vector);
+    if (elsewhere === undefined) return 0;
+    const having = this.#keys(vectorTable(collection, vector));
+    let other = await having.next();
+    let lacking = 0;
+    // Both in the order of keys.
+    for await (const key of this.#keys(vectorTable(collection, elsewhere))) {
+      while (other.done !== true && other.value < key) other = await having.next();
+      if (other.done === true || other.value !== key) lacking += 1;
+    }
+    return lacking;
+  }
+
+  /** Adds vectors to points that are there, of these sequences, and have none. */
+  async add(collection: Collection, other: DenseName, vectors: VectorAddition[]): Promise<void> {
+    const from = vectorTable(collection, collection.vector);
+    const to = vectorTable(collection, other);
+    const columns = columnsOf(this.#connection.types, collection).filter((column) => column !== VECTOR);
+    for (const some of groups(vectors, POINTS_AT_ONCE)) {
+      const additions = new Map(some.map((one) => [one.id, one]));
+      const ofThese = oneOf('point', [...additions.keys()]);
+      const having = await this.#connection.rows(to, { filter: ofThese, columns: [KEY] });
+      const keys = new Set(having.map((row) => row[KEY]));
+      const rows = await this.#connection.rows(from, { filter: ofThese, columns });
+      const copies = rows.flatMap((row): Row[] => {
+        const addition = additions.get(row['point'] as PointId);
+        const isMeant =
+          addition !== undefined &&
+          (addition.sequence === undefined || addition.sequence === Number(row['sequence']));
+        return isMeant && !keys.has(row[KEY]) ? [{ ...row, [VECTOR]: Array.from(addition.values) }] : [];
+      });
+      await this.#connection.upsert(to, copies);
+      await this.removeGone(from, to, copies);
+    }
+  }
+
+  /** Of rows that were copied, removes those whose originals were removed meanwhile. */
+  async removeGone(from: string, to: string, copies: Row[]): Promise<void> {
+    const keys = copies.map((row) => row[KEY] as string);
+    if (keys.length === 0) return;
+    const left = await this.#connection.rows(from, { filter: oneOf(KEY, keys), columns: [KEY] });
+    const there = new Set(left.map((row) => row[KEY]));
+    const gone = keys.filter((key) => !there.has(key));
+    if (gone.length > 0) await this.#connection.delete(to, oneOf(KEY, gone));
+  }
+
+  async *#keys(table: string): AsyncGenerator<string> {
+    for await (const page of this.#connection.pages(table, { columns: [KEY], limit: KEYS_AT_ONCE }))
+      for (const row of page) yield row[KEY] as string;
+  }
+
+}
