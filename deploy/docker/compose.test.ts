@@ -86,6 +86,32 @@ test('every variable of our parts is a setting that they know, with a value that
   expect(await faultsOfEnvironment('worker', { EMBEDMILL_WORKER_DRAIN: '1' })).toHaveLength(1);
 });
 
+test('with Milvus beside it, our parts wait for that one, and know no Qdrant', async () => {
+  const beside = parse(await readFile(join(import.meta.dirname, 'compose.milvus.yaml'), 'utf8'), {
+    merge: true,
+    logLevel: 'error',
+  }) as typeof compose;
+  const { milvus, qdrant, ...parts } = beside.services;
+  expect(milvus?.ports).toEqual(['127.0.0.1:19530:19530']);
+  expect(qdrant).toEqual({ profiles: ['qdrant'] });
+  expect(Object.keys(parts)).toEqual(ours.map(([name]) => name));
+  for (const [name, { environment = {}, depends_on: needs = {} }] of Object.entries(parts)) {
+    expect(Object.keys(needs), name).toEqual(['redis', 'milvus']);
+    const both = { ...compose.services[name]?.environment, ...environment };
+    // An empty variable counts as not set.
+    const { QDRANT_URL: none, ...set } = both;
+    expect([none, set['MILVUS_URL']], name).toEqual(['', 'http://milvus:19530']);
+    expect(await faultsOfEnvironment(name === 'api' ? 'api' : 'worker', set), name).toEqual([]);
+  }
+  for (const volume of milvus?.volumes ?? []) {
+    const [source = ''] = volume.split(':');
+    const known = source.startsWith('.')
+      ? existsSync(join(import.meta.dirname, source))
+      : source in beside.volumes;
+    expect(known, volume).toBe(true);
+  }
+});
+
 test('a stopping worker has time for its drain', () => {
   for (const [name, { environment, stop_grace_period }] of ours) {
     const drain = environment?.['EMBEDMILL_WORKER_DRAIN_SECONDS'] ?? '10';

@@ -240,7 +240,9 @@ export function readConfig(environment: Record<string, string | undefined>): Api
     maxUploadBytes: read.EMBEDMILL_API_MAX_UPLOAD_BYTES,
     access: accessOf(read),
     webhook: webhookOf(read),
-    storeReads: read.EMBEDMILL_API_STORE_READS ?? (read.QDRANT_URL === undefined && read.MILVUS_URL === undefined ? 4 : 32),
+    storeReads:
+      read.EMBEDMILL_API_STORE_READS ??
+      (read.QDRANT_URL === undefined && read.MILVUS_URL === undefined ? 4 : 32),
     limits: {
       maxRequests: read.EMBEDMILL_API_MAX_REQUESTS,
       maxUploads: read.EMBEDMILL_API_MAX_UPLOADS,

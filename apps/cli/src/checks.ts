@@ -5,7 +5,13 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { profileSchema } from '@embedmill/jobs';
 import { resolveModel, type ResolvedModel } from '@embedmill/models';
-import { openMilvusStore, openQdrantStore, openZvecStore, type QdrantReport } from '@embedmill/vector-store';
+import {
+  openMilvusStore,
+  openQdrantStore,
+  openZvecStore,
+  type StoreReport,
+  type VectorStore,
+} from '@embedmill/vector-store';
 import { Client } from './client.ts';
 import type { Context } from './command-host.ts';
 import { socketPath } from './data-folder.ts';
@@ -112,29 +118,15 @@ async function redis({ config }: Settings): Promise<string> {
   throw new CommandError(`there is no redis-server here; ${howToInstall()}`);
 }
 
-async function answering(store: VectorStore): Promise<string> {
-  try {
-    await store.ping();
-    return store.description;
-  } finally {
-    await store.close();
-  }
-}
-
 async function store({ config, environment }: Settings): Promise<string> {
   if (config.qdrantUrl !== undefined) {
     const qdrant = await openQdrantStore({
       url: config.qdrantUrl,
       apiKey: environment['QDRANT_API_KEY'] || undefined,
     });
-    try {
-      await qdrant.ping();
-      return described(qdrant.description, await qdrant.report());
-    } finally {
-      await qdrant.close();
-    }
+    return described(qdrant);
   }
-  if (config.milvus !== undefined) return answering(await openMilvusStore(config.milvus));
+  if (config.milvus !== undefined) return described(await openMilvusStore(config.milvus));
   const folder = mkdtempSync(join(tmpdir(), 'embedmill-doctor-'));
   try {
     const zvec = await openZvecStore(folder);
@@ -146,9 +138,17 @@ async function store({ config, environment }: Settings): Promise<string> {
   }
 }
 
-function described(where: string, { version, collections, remarks }: QdrantReport): string {
-  const found = `${where}, version ${version ?? 'not told'}, ${collections} collections`;
-  return [found, ...remarks].join('; ');
+async function described(
+  server: Pick<VectorStore, 'description' | 'ping' | 'close'> & { report(): Promise<StoreReport> },
+): Promise<string> {
+  try {
+    await server.ping();
+    const { version, collections, remarks } = await server.report();
+    const found = `${server.description}, version ${version ?? 'not told'}, ${collections} collections`;
+    return [found, ...remarks].join('; ');
+  } finally {
+    await server.close();
+  }
 }
 
 /** A setting that is wrong is a check that fails. */

@@ -7,7 +7,10 @@ export const milvusSettings = {
     .optional()
     .meta({ description: 'A Milvus to keep the vectors in, in place of Qdrant; https:// with TLS.' }),
   MILVUS_TOKEN: z.string().optional().meta({ description: 'Milvus’ key, or user:password.' }),
-  MILVUS_DATABASE: z.string().optional().meta({ description: 'The database in Milvus; its default one else.' }),
+  MILVUS_DATABASE: z
+    .string()
+    .optional()
+    .meta({ description: 'The database in Milvus; its default one else.' }),
   MILVUS_TLS_CA: z.string().optional().meta({
     description: 'A file of certificates, in PEM, of the authority that signed those of Milvus.',
   }),

@@ -5,7 +5,14 @@ const FIELDS = [
   ...['apiKey', 'qdrantApiKey', 'metricsKey', 'redisUrl', 'redisSentinelPassword', 'postgresUrl'],
   ...['password', 'secret', 'token', 'secretAccessKey', 'sessionToken'],
   ...['authorization', 'cookie', 'set-cookie', 'x-api-key', 'api-key', 'proxy-authorization'],
-  ...['REDIS_URL', 'REDIS_SENTINEL_PASSWORD', 'QUEUE_URL', 'QDRANT_API_KEY', 'MILVUS_TOKEN', 'EMBEDMILL_WORKER_REMOTE_KEY'],
+  ...[
+    'REDIS_URL',
+    'REDIS_SENTINEL_PASSWORD',
+    'QUEUE_URL',
+    'QDRANT_API_KEY',
+    'MILVUS_TOKEN',
+    'EMBEDMILL_WORKER_REMOTE_KEY',
+  ],
   ...['EMBEDMILL_API_METRICS_KEY', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'],
 ] as const;
 /** How deep fields of that name are looked for: a config, an error's options, a request's headers. */

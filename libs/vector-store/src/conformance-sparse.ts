@@ -180,15 +180,22 @@ export function sparseConformance(
       expect(point?.sparse).toEqual({ bm25: sparse(terms) });
     });
 
-    test.runIf(largestTerm < LAST_TERM)('a term that the store cannot hold is refused, and found nowhere', async () => {
-      const own = await create({ profile });
-      await expect(write(own, { a: { 1: 1, [LAST_TERM]: 1 } })).rejects.toMatchObject({ code: 'store_rejected' });
-      await write(own, { b: { 1: 1 } });
-      expectScores(await search(own, 'bm25', sparse({ 1: 1, [LAST_TERM]: 1 })), { b: Math.log(1 + 0.5 / 1.5) });
-      expect(await search(own, 'splade', sparse({ [LAST_TERM]: 1 }))).toEqual([]);
-      const [factor] = await store().termFactors(own, 'splade', new Uint32Array([LAST_TERM]));
-      expect(factor).toBe(0);
-    });
+    test.runIf(largestTerm < LAST_TERM)(
+      'a term that the store cannot hold is refused, and found nowhere',
+      async () => {
+        const own = await create({ profile });
+        await expect(write(own, { a: { 1: 1, [LAST_TERM]: 1 } })).rejects.toMatchObject({
+          code: 'store_rejected',
+        });
+        await write(own, { b: { 1: 1 } });
+        expectScores(await search(own, 'bm25', sparse({ 1: 1, [LAST_TERM]: 1 })), {
+          b: Math.log(1 + 0.5 / 1.5),
+        });
+        expect(await search(own, 'splade', sparse({ [LAST_TERM]: 1 }))).toEqual([]);
+        const [factor] = await store().termFactors(own, 'splade', new Uint32Array([LAST_TERM]));
+        expect(factor).toBe(0);
+      },
+    );
 
     test.runIf(exactFrequencies)(
       'idf follows what is replaced and deleted (skipped without exact frequencies)',

@@ -31,7 +31,7 @@ export { misfitAt } from './condition.ts';
 export { openStore, type StoreOptions } from './open-store.ts';
 export { openMilvusStore, type MilvusOptions } from './milvus/open-milvus-store.ts';
 export { openQdrantStore, type QdrantOptions } from './qdrant/open-qdrant-store.ts';
-export type { QdrantReport } from './qdrant/qdrant-report.ts';
+export type { StoreReport } from './store-report.ts';
 export { connectStore, type ConnectOptions } from './socket/connect-store.ts';
 export { serveStore, type StoreHost } from './socket/serve-store.ts';
 export { openZvecStore } from './zvec/zvec-store.ts';

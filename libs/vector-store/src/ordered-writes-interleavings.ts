@@ -1,7 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { documentOf, keyOf } from './conformance-documents.ts';
-import { confirmInOrder, decidedBy, deleteInOrder, replaceInOrder, type ConditionalPoints, type Head } from './ordered-writes.ts';
+import {
+  confirmInOrder,
+  decidedBy,
+  deleteInOrder,
+  replaceInOrder,
+  type ConditionalPoints,
+  type Head,
+} from './ordered-writes.ts';
 
 /** One point that a model of a store shows: a chunk of the one document that is written. */
 export interface ShownPoint {
@@ -114,57 +121,60 @@ function expectSerial(model: OrderModel, tasks: readonly Task[]): void {
  */
 export function orderInterleavings(title: string, modelOf: () => OrderModel, deepest = 14): void {
   describe(title, () => {
-  const task = (sequence: number): fc.Arbitrary<Task> =>
-    fc.oneof(
-      {
-        weight: 4,
-        arbitrary: fc.record({
-          sequence: fc.constant(sequence),
-          text: fc.constantFrom('x', 'y'),
-          chunks: fc.integer({ min: 1, max: 4 }),
+    const task = (sequence: number): fc.Arbitrary<Task> =>
+      fc.oneof(
+        {
+          weight: 4,
+          arbitrary: fc.record({
+            sequence: fc.constant(sequence),
+            text: fc.constantFrom('x', 'y'),
+            chunks: fc.integer({ min: 1, max: 4 }),
+          }),
+        },
+        { weight: 1, arbitrary: fc.constant({ sequence, deletes: true as const }) },
+      );
+    // Half of the steps go to anybody; some end a writer.
+    const schedule = fc.array(
+      fc.oneof(
+        { weight: 9, arbitrary: fc.nat(5) },
+        { weight: 1, arbitrary: fc.integer({ min: -6, max: -1 }) },
+      ),
+      { maxLength: 60 },
+    );
+
+    test('leave what the greatest sequence wrote, and nothing else, however their steps fall and whoever is ended', async () => {
+      const tasks = fc
+        .integer({ min: 2, max: 4 })
+        .chain((n) => fc.tuple(...Array.from({ length: n }, (_, at) => task(at + 1))));
+      await fc.assert(
+        fc.asyncProperty(tasks, schedule, async (all, order) => {
+          expectSerial(await interleave(modelOf(), all, order), all);
         }),
+        { numRuns: 3000 },
+      );
+    }, 120_000);
+
+    test.each([
+      ['a long one and a short one', [4, 1]],
+      ['a short one and a long one', [1, 4]],
+      ['two long ones', [3, 2]],
+    ])(
+      'in every interleaving of %s',
+      async (_, [first = 1, second = 1]) => {
+        const tasks: Task[] = [
+          { sequence: 1, text: 'x', chunks: first },
+          { sequence: 2, text: 'y', chunks: second },
+        ];
+        let schedules = 0;
+        for (const order of choices(deepest)) {
+          schedules += 1;
+          expectSerial(await interleave(modelOf(), tasks, order), tasks);
+        }
+        expect(schedules).toBe(2 ** deepest);
       },
-      { weight: 1, arbitrary: fc.constant({ sequence, deletes: true as const }) },
+      120_000,
     );
-  // Half of the steps go to anybody; some end a writer.
-  const schedule = fc.array(
-    fc.oneof({ weight: 9, arbitrary: fc.nat(5) }, { weight: 1, arbitrary: fc.integer({ min: -6, max: -1 }) }),
-    { maxLength: 60 },
-  );
-
-  test('leave what the greatest sequence wrote, and nothing else, however their steps fall and whoever is ended', async () => {
-    const tasks = fc
-      .integer({ min: 2, max: 4 })
-      .chain((n) => fc.tuple(...Array.from({ length: n }, (_, at) => task(at + 1))));
-    await fc.assert(
-      fc.asyncProperty(tasks, schedule, async (all, order) => {
-        expectSerial(await interleave(modelOf(), all, order), all);
-      }),
-      { numRuns: 3000 },
-    );
-  }, 120_000);
-
-  test.each([
-    ['a long one and a short one', [4, 1]],
-    ['a short one and a long one', [1, 4]],
-    ['two long ones', [3, 2]],
-  ])(
-    'in every interleaving of %s',
-    async (_, [first = 1, second = 1]) => {
-      const tasks: Task[] = [
-        { sequence: 1, text: 'x', chunks: first },
-        { sequence: 2, text: 'y', chunks: second },
-      ];
-      let schedules = 0;
-      for (const order of choices(deepest)) {
-        schedules += 1;
-        expectSerial(await interleave(modelOf(), tasks, order), tasks);
-      }
-      expect(schedules).toBe(2 ** deepest);
-    },
-    120_000,
-  );
-});
+  });
 }
 
 /** All sequences of this length of two choices. */

@@ -1,9 +1,9 @@
 import {
   denseVectors,
-  EmbedmillError,
   pointId,
   type Collection,
   type CollectionName,
+  type EmbedmillError,
   type PointId,
 } from '@embedmill/jobs';
 import { assertNotRemade, assertTwin, assertVectors, collectionNotFound } from '../collections.ts';
@@ -164,10 +164,14 @@ export class Documents {
     const { vector, other } = collection;
     if (other !== undefined) {
       const table = vectorTable(collection, other.name);
-      await this.#send(table, points.flatMap((point): Row[] => (point.other === undefined ? [] : [rows.of(point, point.other)])));
+      await this.#send(
+        table,
+        points.flatMap((point): Row[] => (point.other === undefined ? [] : [rows.of(point, point.other)])),
+      );
       const lacking = points.filter((point) => point.other === undefined);
       const keys = lacking.map(({ id, payload }) => rowKey(id, payload.sequence));
-      for (const some of groups(keys, DOCUMENTS_AT_ONCE)) await this.#connection.delete(table, oneOf(KEY, some));
+      for (const some of groups(keys, DOCUMENTS_AT_ONCE))
+        await this.#connection.delete(table, oneOf(KEY, some));
     }
     await this.#send(
       vectorTable(collection, vector),

@@ -48,9 +48,12 @@ export function beginningOf(text: string): string {
  *
  * @throws EmbedmillError `store_rejected` where a record has more values and words than a list of Milvus' has room for.
  */
-export function filterColumnsOf(
-  collection: Collection,
-): (payload: Pick<PointPayload, 'document_id' | 'metadata'>) => { facts: string[]; ranges: Record<string, Scalar> } {
+export function filterColumnsOf(collection: Collection): (
+  payload: Pick<PointPayload, 'document_id' | 'metadata'>,
+) => {
+  facts: string[];
+  ranges: Record<string, Scalar>;
+} {
   const targets = filterTargets(collection);
   return (payload) => {
     const facts = new Set<string>();
@@ -106,7 +109,11 @@ function orderedValues(type: FilterableType, values: Scalar[]): (number | string
 }
 
 function filterTargets({ profile: { filterable } }: Collection): Target[] {
-  const fields = Object.entries(filterable).map(([field, type]): Target => ({ kind: 'metadata', field, type }));
+  const fields = Object.entries(filterable).map(([field, type]): Target => ({
+    kind: 'metadata',
+    field,
+    type,
+  }));
   return [{ kind: 'document_id', type: 'keyword' }, ...fields];
 }
 

@@ -223,7 +223,7 @@ export class MilvusConnection {
 
   /** Milvus Lite takes one write of a table at a time, and has no indexes of lists. */
   isLite(): Promise<boolean> {
-    this.#isLite ??= this.version().then((version) => version.startsWith('milvus_lite'));
+    this.#isLite ??= this.version().then(isLite);
     this.#isLite.catch(() => (this.#isLite = undefined));
     return this.#isLite;
   }
@@ -271,6 +271,11 @@ export class MilvusConnection {
       throw error;
     }
   }
+}
+
+/** Whether a version is Milvus Lite's. */
+export function isLite(version: string): boolean {
+  return version.startsWith('milvus_lite');
 }
 
 /** What lets Milvus answer a page in the order of keys. */

@@ -1,7 +1,15 @@
 import type { Scalar, TenantId } from '@embedmill/jobs';
 import type { Condition, Target } from '../condition.ts';
 import { boxAround } from '../geo.ts';
-import { beginningOf, FACTS, rangeKey, RANGES, thereFact, valueFact, type RangePart } from './filter-columns.ts';
+import {
+  beginningOf,
+  FACTS,
+  rangeKey,
+  RANGES,
+  thereFact,
+  valueFact,
+  type RangePart,
+} from './filter-columns.ts';
 
 /**
  * A condition in Milvus' words, over the columns of filter-columns.ts. Negations are pushed down to the comparisons: what a
@@ -91,7 +99,10 @@ function range(target: Target, { gte, gt, lte, lt }: Bounds, negated: boolean): 
 
 function area({ target, area: wanted }: Extract<Condition, { op: 'geo' }>): string {
   const { north, south, west, east } = boxAround(wanted);
-  const parts = [`${keyed(target, 'south')} <= ${literal(north)}`, `${keyed(target, 'north')} >= ${literal(south)}`];
+  const parts = [
+    `${keyed(target, 'south')} <= ${literal(north)}`,
+    `${keyed(target, 'north')} >= ${literal(south)}`,
+  ];
   const [beforeEast, afterWest] = [
     `${keyed(target, 'west')} <= ${literal(east)}`,
     `${keyed(target, 'east')} >= ${literal(west)}`,

@@ -80,7 +80,9 @@ function failureOf(thrown: unknown, what: string): EmbedmillError {
     return new EmbedmillError('collection_not_found', message, { cause: thrown });
   const noAnswer = isGrpc && code !== undefined ? NO_ANSWER[code] : undefined;
   if (noAnswer !== undefined)
-    return new EmbedmillError('store_unavailable', `${what}: ${noAnswer} (${why.slice(0, 200)})`, { cause: thrown });
+    return new EmbedmillError('store_unavailable', `${what}: ${noAnswer} (${why.slice(0, 200)})`, {
+      cause: thrown,
+    });
   if (!isGrpc && (retriable === true || (code !== undefined && THROTTLED.has(code))))
     return new EmbedmillError('store_unavailable', message, { cause: thrown });
   const advice = isGrpc && (code === 16 || code === 7) ? '; check MILVUS_TOKEN' : '';

@@ -6,6 +6,7 @@ import {
   type CollectionName,
   type DenseName,
   type DenseVector,
+  type DocumentId,
   type FilterableType,
   type SparseScheme,
   type TenantId,
@@ -21,21 +22,24 @@ import type {
   DocumentCount,
   DocumentKey,
   DocumentPoints,
+  DocumentScan,
   DocumentVersion,
   PointScan,
+  ScannedDocument,
   ScoredPoint,
   StoredPoint,
   VectorAddition,
   VectorSearch,
   VectorStore,
 } from '../store.ts';
+import type { StoreReport } from '../store-report.ts';
 import { checkAdditions, denseVector } from '../vector-check.ts';
 import { fillFields } from './added-field.ts';
 import { Documents } from './documents.ts';
-import type { MilvusConnection } from './milvus-connection.ts';
-import { milvusExpression, oneOf, selection } from './milvus-filter.ts';
-import { KEY } from './point-rows.ts';
-import { pointPages } from './point-scan.ts';
+import { isLite, type MilvusConnection } from './milvus-connection.ts';
+import { milvusExpression, oneOf, quoted, selection } from './milvus-filter.ts';
+import { KEY, PAYLOAD, payloadIn, pointIn } from './point-rows.ts';
+import { pointPages, rowPages } from './point-scan.ts';
 import { Registry } from './registry.ts';
 import { Searches } from './searches.ts';
 import { SecondVectors } from './second-vectors.ts';
@@ -46,6 +50,10 @@ import { markTableOf, pointTable } from './tables.ts';
 const DOCUMENTS_AT_ONCE = 100;
 /** Heads a page that are counted. */
 const HEADS_AT_ONCE = 5000;
+/** Documents an answer that are read without their vectors. */
+const SCANNED_AT_ONCE = 1000;
+/** What embedmill asks of a server: `partial_update` of an upsert, above all. */
+const OLDEST = [2, 6];
 
 /**
  * The vector store in a Milvus server. Any number of processes use it at once; `milvus-writes.ts` says how those that write
@@ -215,6 +223,33 @@ export class MilvusStore implements VectorStore {
     return points.slice(0, limit);
   }
 
+  async scanDocuments(
+    name: CollectionName,
+    { limit, after, filter, tenant, source }: DocumentScan,
+  ): Promise<ScannedDocument[]> {
+    const collection = await this.#registry.collection(name);
+    const condition = filter && conditionOf(filter, collection.profile.filterable);
+    const expression = condition && milvusExpression(condition);
+    const checked = expression?.exact === false ? condition : undefined;
+    const parts = ['chunk_index == 0', selection(tenant, expression) ?? []].flat();
+    if (source !== undefined) parts.push(source === null ? 'source is null' : `source == ${quoted(source)}`);
+    const columns = [KEY, 'tenant', 'document_id', ...(checked === undefined ? [] : [PAYLOAD])];
+    const wanted = { filter: parts.join(' and '), columns, after, limit, atOnce: SCANNED_AT_ONCE };
+    const documents: ScannedDocument[] = [];
+    for await (const page of rowPages(this.#connection, collection, wanted)) {
+      for (const row of page) {
+        if (checked !== undefined && !satisfies(checked, payloadIn(row))) continue;
+        documents.push({
+          point: pointIn(row[KEY] as string),
+          tenant: row['tenant'] as TenantId,
+          id: row['document_id'] as DocumentId,
+        });
+      }
+      if (documents.length >= limit) break;
+    }
+    return documents.slice(0, limit);
+  }
+
   async addVectors(name: CollectionName, vectors: VectorAddition[], meant?: DenseVector): Promise<void> {
     const collection = await this.#registry.collection(name);
     const { name: other } = checkAdditions(collection, vectors, meant);
@@ -225,9 +260,26 @@ export class MilvusStore implements VectorStore {
     return this.#searches.termFactors(name, scheme, terms);
   }
 
+  /** For `doctor`. Errors: as of `ping`. */
+  async report(): Promise<StoreReport> {
+    const version = await this.#connection.version();
+    const collections = await this.listCollections();
+    const remarks = isLite(version)
+      ? ['Milvus Lite is for trying out: it has no indexes of lists, and takes writes from one process only']
+      : [];
+    for (const { name, profile } of collections)
+      if (profile.storage === 'binary')
+        remarks.push(`the collection "${name}" is kept as int8, not as binary`);
+    return { version, collections: collections.length, remarks };
+  }
+
   async ping(): Promise<void> {
     try {
-      await this.#connection.version();
+      const version = await this.#connection.version();
+      if (isTooOld(version)) {
+        const message = `it is version ${version}, and embedmill needs ${OLDEST.join('.')} or later`;
+        throw new EmbedmillError('store_unavailable', message);
+      }
     } catch (thrown) {
       const why = thrown instanceof Error ? thrown.message : String(thrown);
       throw new EmbedmillError('store_unavailable', why, { cause: thrown });
@@ -256,4 +308,11 @@ export class MilvusStore implements VectorStore {
     if (now === undefined) await this.#registry.define(collection);
     else assertSameCollection(now, collection);
   }
+}
+
+function isTooOld(version: string): boolean {
+  const [major, minor] = (/^v?(\d+)\.(\d+)/.exec(version)?.slice(1) ?? []).map(Number);
+  if (isLite(version) || major === undefined || minor === undefined) return false;
+  const [wanted = 0, least = 0] = OLDEST;
+  return major < wanted || (major === wanted && minor < least);
 }

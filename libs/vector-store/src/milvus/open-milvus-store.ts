@@ -1,5 +1,4 @@
 import { EmbedmillError } from '@embedmill/jobs';
-import type { VectorStore } from '../store.ts';
 import { MilvusConnection } from './milvus-connection.ts';
 import { MilvusStore } from './milvus-store.ts';
 
@@ -34,7 +33,7 @@ export async function openMilvusStore({
   timeout = 30_000,
   searchTimeout = 5000,
   onThrottled,
-}: MilvusOptions): Promise<VectorStore> {
+}: MilvusOptions): Promise<MilvusStore> {
   const { address, ssl } = urlParts(url);
   // Loaded here, so that a process that uses another store does without it.
   const { DataType, MilvusClient } = await import('@zilliz/milvus2-sdk-node');

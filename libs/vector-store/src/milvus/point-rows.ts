@@ -65,7 +65,9 @@ export function countedSchemes(collection: Collection): SparseScheme[] {
 }
 
 /** Makes the rows of points, with one of their dense vectors; `document` is the id of the document's chunk 0. */
-export function rowsOf(collection: Collection): (point: Point, document: PointId, dense: Float32Array) => Row {
+export function rowsOf(
+  collection: Collection,
+): (point: Point, document: PointId, dense: Float32Array) => Row {
   const columnsOf = filterColumnsOf(collection);
   const schemes = sparseSchemes(collection);
   return (point, document, dense) => {
@@ -76,13 +78,14 @@ export function rowsOf(collection: Collection): (point: Point, document: PointId
       point: point.id,
       document,
       tenant: payload.tenant,
+      document_id: payload.document_id,
       chunk_index: payload.chunk_index,
       chunk_count: payload.chunk_count,
       sequence: payload.sequence,
       fingerprint: payload.fingerprint,
       job_id: payload.job_id,
       source: payload.source ?? null,
-      [PAYLOAD]: payloadPieces(payloadText, payload),
+      [PAYLOAD]: payloadPieces(payload, payloadText),
       [FACTS]: facts,
       [RANGES]: ranges,
       [VECTOR]: Array.from(dense),
@@ -162,14 +165,21 @@ function checkTerms({ indices }: SparseVector, payload: PointPayload): void {
 
 function termList({ indices }: SparseVector, payload: PointPayload): number[] {
   if (indices.length > MOST_ENTRIES)
-    throw tooLarge(payload, `${indices.length} different words, and Milvus has no lists of more than ${MOST_ENTRIES}`);
+    throw tooLarge(
+      payload,
+      `${indices.length} different words, and Milvus has no lists of more than ${MOST_ENTRIES}`,
+    );
   return Array.from(indices);
 }
 
-function payloadPieces(text: string, payload: PointPayload): string[] {
+/** A payload as its column holds it. */
+export function payloadPieces(payload: PointPayload, text = JSON.stringify(payload)): string[] {
   const list = pieces(text);
   if (list.length > MOST_PIECES)
-    throw tooLarge(payload, `a payload of ${text.length} characters, and Milvus takes ${PIECE * MOST_PIECES}`);
+    throw tooLarge(
+      payload,
+      `a payload of ${text.length} characters, and Milvus takes ${PIECE * MOST_PIECES}`,
+    );
   return list;
 }
 

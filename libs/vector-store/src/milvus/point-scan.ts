@@ -23,9 +23,31 @@ export async function* pointPages(
   limit = Infinity,
 ): AsyncGenerator<StoredPoint[]> {
   const columns = [KEY, PAYLOAD, VECTOR, ...sparseSchemes(collection)];
+  const pages = rowPages(connection, collection, { filter, columns, after, limit, atOnce: POINTS_AT_ONCE });
+  for await (const rows of pages) yield await withOthers(connection, collection, rows);
+}
+
+/** These columns of the points of a filter, as `pointPages`: of each point its newest version. */
+export async function* rowPages(
+  connection: MilvusConnection,
+  collection: Collection,
+  {
+    filter,
+    columns,
+    after,
+    limit,
+    atOnce,
+  }: {
+    filter: string | undefined;
+    columns: string[];
+    after: PointId | undefined;
+    limit: number;
+    atOnce: number;
+  },
+): AsyncGenerator<Row[]> {
   const table = vectorTable(collection, collection.vector);
   // One more than wanted, which tells that the last one has no newer version.
-  const size = Math.min(limit + 1, POINTS_AT_ONCE);
+  const size = Math.min(limit + 1, atOnce);
   /** The last one of a page, of which a newer version may follow. */
   let held: Row | undefined;
   const wanted = { filter, columns, limit: size, after: after && keyAfter(after) };
@@ -33,9 +55,9 @@ export async function* pointPages(
     const rows = held === undefined ? page : [held, ...page];
     const newest = rows.filter((row, n) => !isSamePoint(row, rows[n + 1]));
     held = newest.pop();
-    if (newest.length > 0) yield await withOthers(connection, collection, newest);
+    if (newest.length > 0) yield newest;
   }
-  if (held !== undefined) yield await withOthers(connection, collection, [held]);
+  if (held !== undefined) yield [held];
 }
 
 async function withOthers(

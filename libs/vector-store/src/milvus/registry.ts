@@ -38,9 +38,7 @@ export class Registry {
 
   async collections(): Promise<Collection[]> {
     const rows = await this.#rows(`${KEY} like "${definitionKey('')}%"`);
-    return rows
-      .flatMap((row) => definitionIn(row) ?? [])
-      .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    return rows.flatMap((row) => definitionIn(row) ?? []).toSorted((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   async define(collection: Collection): Promise<void> {

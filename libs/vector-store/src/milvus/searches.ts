@@ -162,7 +162,8 @@ export class Searches {
     const read = new Map<string, PointPayload>();
     for (const some of groups(unread, PAYLOADS_AT_ONCE)) {
       const wanted = { filter: oneOf(KEY, some), columns: [KEY, PAYLOAD], isPrompt: true };
-      for (const row of await this.#connection.rows(table, wanted)) read.set(row[KEY] as string, payloadIn(row));
+      for (const row of await this.#connection.rows(table, wanted))
+        read.set(row[KEY] as string, payloadIn(row));
     }
     return found.flatMap(({ id, key, score, payload = read.get(key) }) =>
       payload === undefined ? [] : [{ id, score, payload }],

@@ -16,13 +16,14 @@ import { groups } from '../groups.ts';
 import type { VectorAddition } from '../store.ts';
 import type { MilvusConnection } from './milvus-connection.ts';
 import { oneOf } from './milvus-filter.ts';
-import { KEY, VECTOR, type Row } from './point-rows.ts';
+import { KEY, PAYLOAD, payloadIn, payloadPieces, VECTOR, type Row } from './point-rows.ts';
 import type { Registry } from './registry.ts';
 import { vectorTable } from './table-names.ts';
 import { columnsOf, pointTable } from './tables.ts';
 
 /** Points that get a second vector at once. */
 const POINTS_AT_ONCE = 256;
+const MOST_TRIES = 3;
 /** Keys a page. */
 const KEYS_AT_ONCE = 5000;
 
@@ -101,26 +102,62 @@ export class SecondVectors {
         const isMeant =
           addition !== undefined &&
           (addition.sequence === undefined || addition.sequence === Number(row['sequence']));
-        return isMeant && !keys.has(row[KEY]) ? [{ ...row, [VECTOR]: Array.from(addition.values) }] : [];
+        if (!isMeant || keys.has(row[KEY])) return [];
+        return [
+          { ...row, [PAYLOAD]: withHash(row, other, addition.hash), [VECTOR]: Array.from(addition.values) },
+        ];
       });
       await this.#connection.upsert(to, copies);
-      await this.removeGone(from, to, copies);
+      const left = await this.#removeGone(from, to, copies);
+      const hashed = left.filter((row) => additions.get(row['point'] as PointId)?.hash !== undefined);
+      await this.#tellHashes(from, hashed);
     }
   }
 
-  /** Of rows that were copied, removes those whose originals were removed meanwhile. */
-  async removeGone(from: string, to: string, copies: Row[]): Promise<void> {
-    const keys = copies.map((row) => row[KEY] as string);
-    if (keys.length === 0) return;
-    const left = await this.#connection.rows(from, { filter: oneOf(KEY, keys), columns: [KEY] });
-    const there = new Set(left.map((row) => row[KEY]));
-    const gone = keys.filter((key) => !there.has(key));
+  /** Gives the searched rows the hashes of their copies; those that are removed meanwhile need none. */
+  async #tellHashes(table: string, copies: Row[]): Promise<void> {
+    const told = copies.map((row) => ({
+      [KEY]: row[KEY],
+      tenant: row['tenant'],
+      [PAYLOAD]: row[PAYLOAD],
+    }));
+    for (let tries = 1, left: Row[] = told; left.length > 0; tries += 1) {
+      try {
+        await this.#connection.update(table, left);
+        return;
+      } catch (thrown) {
+        if (tries === MOST_TRIES) throw thrown;
+        left = await this.#thereOf(table, left);
+      }
+    }
+  }
+
+  /** Of rows that were copied, removes those whose originals were removed meanwhile, and gives the others. */
+  async #removeGone(from: string, to: string, copies: Row[]): Promise<Row[]> {
+    const left = await this.#thereOf(from, copies);
+    const gone = copies.filter((row) => !left.includes(row)).map((row) => row[KEY] as string);
     if (gone.length > 0) await this.#connection.delete(to, oneOf(KEY, gone));
+    return left;
+  }
+
+  /** Those of these rows that a table has. */
+  async #thereOf(table: string, rows: Row[]): Promise<Row[]> {
+    if (rows.length === 0) return [];
+    const keys = rows.map((row) => row[KEY] as string);
+    const found = await this.#connection.rows(table, { filter: oneOf(KEY, keys), columns: [KEY] });
+    const there = new Set(found.map((row) => row[KEY]));
+    return rows.filter((row) => there.has(row[KEY]));
   }
 
   async *#keys(table: string): AsyncGenerator<string> {
     for await (const page of this.#connection.pages(table, { columns: [KEY], limit: KEYS_AT_ONCE }))
       for (const row of page) yield row[KEY] as string;
   }
+}
 
+/** A row's payload, with what its new vector was computed from. */
+function withHash(row: Row, vector: DenseName, hash: string | undefined): string[] {
+  if (hash === undefined) return row[PAYLOAD] as string[];
+  const payload = payloadIn(row);
+  return payloadPieces({ ...payload, hashes: { ...payload.hashes, [vector]: hash } });
 }

@@ -1,5 +1,5 @@
 import type { Collection, DenseName } from '@embedmill/jobs';
-import type { FieldType } from '@zilliz/milvus2-sdk-node';
+import type { DataType, FieldType } from '@zilliz/milvus2-sdk-node';
 import { sparseSchemes } from '../collections.ts';
 import { denseVector } from '../vector-check.ts';
 import { FACTS, MOST_ENTRIES, RANGES } from './filter-columns.ts';
@@ -18,7 +18,7 @@ export interface Table {
 }
 
 /** The types of the client, which is loaded only when it is used. */
-export type DataTypes = (typeof import('@zilliz/milvus2-sdk-node'))['DataType'];
+export type DataTypes = typeof DataType;
 
 const LONGEST_TEXT = 65_535;
 const ID = 64;
@@ -44,6 +44,7 @@ export function pointTable(types: DataTypes, collection: Collection, vector: Den
       { name: 'tenant', data_type: types.VarChar, max_length: TENANT, is_partition_key: true },
       { name: 'point', data_type: types.VarChar, max_length: ID },
       { name: 'document', data_type: types.VarChar, max_length: ID },
+      { name: 'document_id', data_type: types.VarChar, max_length: LONGEST_TEXT },
       { name: 'chunk_index', data_type: types.Int64 },
       { name: 'chunk_count', data_type: types.Int64 },
       { name: 'sequence', data_type: types.Int64 },
@@ -118,4 +119,3 @@ function denseIndex({ profile }: Collection): Index {
 export function denseSearchParams({ profile }: Collection, limit: number): Record<string, number> {
   return profile.storage === 'float32' ? {} : { ef: Math.max(64, 2 * limit), refine_k: 2 };
 }
-

@@ -1,21 +1,12 @@
 import type { Collection } from '@embedmill/jobs';
 import type { Schemas } from '@qdrant/js-client-rest';
+import type { StoreReport } from '../store-report.ts';
 import type { QdrantConnection } from './qdrant-connection.ts';
-
-/** What an operator should know of a Qdrant server. */
-export interface QdrantReport {
-  /** Undefined where a proxy hides it. */
-  version: string | undefined;
-  /** Of embedmill. */
-  collections: number;
-  /** What is not as it should be, and what to do. */
-  remarks: string[];
-}
 
 export async function reportOn(
   connection: QdrantConnection,
   collections: readonly Collection[],
-): Promise<QdrantReport> {
+): Promise<StoreReport> {
   const version = await connection.version();
   const remarks: string[] = [];
   for (const collection of collections) {

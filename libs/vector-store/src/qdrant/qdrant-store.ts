@@ -35,6 +35,7 @@ import type {
   VectorSearch,
   VectorStore,
 } from '../store.ts';
+import type { StoreReport } from '../store-report.ts';
 import { checkAdditions, denseVector } from '../vector-check.ts';
 import { aliasesOf, moveAlias } from './qdrant-aliases.ts';
 import {
@@ -61,9 +62,9 @@ import {
 import { additionBatches } from './qdrant-points.ts';
 import { countByField, countPoints, countRequests } from './qdrant-counts.ts';
 import { addToPoints, hashBatches, type VectorUpdate } from './qdrant-additions.ts';
-import { QdrantConnection } from './qdrant-connection.ts';
+import type { QdrantConnection } from './qdrant-connection.ts';
 import { QdrantDocuments } from './qdrant-documents.ts';
-import { reportOn, type QdrantReport } from './qdrant-report.ts';
+import { reportOn } from './qdrant-report.ts';
 import { QdrantSearch } from './qdrant-search.ts';
 import { updateDefinition } from './qdrant-update.ts';
 import { pointPages, POINTS_AT_ONCE, recordPages, type ScrollPage } from './qdrant-scroll.ts';
@@ -356,8 +357,7 @@ export class QdrantStore implements VectorStore {
   }
 
   /** For `doctor`. Errors: as of `ping`. */
-  async report(): Promise<QdrantReport> {
-    return reportOn(this.#connection, await this.listCollections());
+import { reportOn } from './qdrant-report.ts';
   }
 
   async ping(): Promise<void> {
