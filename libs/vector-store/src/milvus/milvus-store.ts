@@ -8,6 +8,7 @@ import {
   type DenseVector,
   type DocumentId,
   type FilterableType,
+  type PointId,
   type SparseScheme,
   type TenantId,
 } from '@embedmill/jobs';
@@ -24,7 +25,10 @@ import type {
   DocumentPoints,
   DocumentScan,
   DocumentVersion,
+  NearSearch,
+  PointPayload,
   PointScan,
+  RankedPoint,
   ScannedDocument,
   ScoredPoint,
   StoredPoint,
@@ -194,6 +198,18 @@ export class MilvusStore implements VectorStore {
 
   search(name: CollectionName, search: VectorSearch): Promise<ScoredPoint[]> {
     return this.#searches.find(name, search);
+  }
+
+  rank(name: CollectionName, searches: VectorSearch[]): Promise<RankedPoint[][]> {
+    return this.#searches.rank(name, searches);
+  }
+
+  findNear(name: CollectionName, points: PointId[], search: NearSearch): Promise<RankedPoint[][]> {
+    return this.#searches.findNear(name, points, search);
+  }
+
+  getPayloads(name: CollectionName, points: PointId[]): Promise<Map<PointId, PointPayload>> {
+    return this.#searches.payloads(name, points);
   }
 
   async getPoints(name: CollectionName, documents: DocumentKey[]): Promise<StoredPoint[]> {

@@ -10,7 +10,7 @@ import { conditionOf, satisfies } from '../condition.ts';
 import { groups } from '../groups.ts';
 import { inverseFrequency } from '../inverse-frequency.ts';
 import { firstInOrder } from '../ranking.ts';
-import type { PointPayload, ScoredPoint, VectorSearch } from '../store.ts';
+import type { NearSearch, PointPayload, RankedPoint, ScoredPoint, VectorSearch } from '../store.ts';
 import { checkScheme, checkSearchVector } from '../vector-check.ts';
 import { FACTS } from './filter-columns.ts';
 import { MOST_ROWS, type MilvusConnection } from './milvus-connection.ts';
@@ -25,6 +25,7 @@ import {
   sparseRow,
   termsColumn,
   VECTOR,
+  type Row,
 } from './point-rows.ts';
 import type { Registry } from './registry.ts';
 import { vectorTable } from './table-names.ts';
@@ -32,6 +33,8 @@ import { denseSearchParams } from './tables.ts';
 
 /** Payloads a request. */
 const PAYLOADS_AT_ONCE = 500;
+/** Searches that are sent at the same time. */
+const SEARCHES_AT_ONCE = 8;
 
 /** A version of a point that was found. */
 interface Found {
@@ -51,17 +54,80 @@ export class Searches {
     this.#registry = registry;
   }
 
-  async find(
-    name: CollectionName,
-    { vector, limit, offset, filter, tenant }: VectorSearch,
-  ): Promise<ScoredPoint[]> {
+  async find(name: CollectionName, search: VectorSearch): Promise<ScoredPoint[]> {
     const collection = await this.#registry.collection(name);
+    const { table, found } = await this.#rank(collection, search);
+    return this.#withPayloads(table, found);
+  }
+
+  async rank(name: CollectionName, searches: VectorSearch[]): Promise<RankedPoint[][]> {
+    const collection = await this.#registry.collection(name);
+    const ranked = await Promise.all(searches.map((search) => this.#rank(collection, search)));
+    return ranked.map(({ found }) => found.map(({ id, score }) => ({ id, score })));
+  }
+
+  async findNear(
+    name: CollectionName,
+    points: PointId[],
+    { threshold, limit, filter, tenant }: NearSearch,
+  ): Promise<RankedPoint[][]> {
+    const collection = await this.#registry.collection(name);
+    const rows = await this.#newestRows(collection, points, [VECTOR]);
+    const near = new Map<PointId, RankedPoint[]>();
+    for (const some of groups([...rows], SEARCHES_AT_ONCE)) {
+      const searches = some.map(([, row]): VectorSearch => {
+        const values = Float32Array.from(row[VECTOR] as number[]);
+        // One more than wanted: the point itself is found, too.
+        return { vector: { kind: 'dense', values }, filter, tenant, limit: limit + 1, offset: 0 };
+      });
+      const ranked = await this.rank(name, searches);
+      for (const [n, [own]] of some.entries()) {
+        const others = (ranked[n] ?? []).filter(({ id, score }) => id !== own && score >= threshold);
+        near.set(own, others.slice(0, limit));
+      }
+    }
+    return points.map((id) => near.get(id) ?? []);
+  }
+
+  async payloads(name: CollectionName, points: PointId[]): Promise<Map<PointId, PointPayload>> {
+    const collection = await this.#registry.collection(name);
+    const rows = await this.#newestRows(collection, points, [PAYLOAD]);
+    return new Map([...rows].map(([id, row]) => [id, payloadIn(row)]));
+  }
+
+  async termFactors(name: CollectionName, scheme: SparseScheme, terms: Uint32Array): Promise<Float32Array> {
+    const collection = await this.#registry.collection(name);
+    checkScheme(collection, scheme);
+    if (WITH_IDF.has(scheme)) return Float32Array.from(await this.#frequencies(collection, scheme, terms));
+    const factors = new Float32Array(terms.length);
+    for (const [at, term] of terms.entries()) {
+      const vector = sparseRow({ indices: Uint32Array.of(term), values: Float32Array.of(1) });
+      if (Object.keys(vector).length === 0) continue;
+      const [best] = await this.#connection.search(vectorTable(collection, collection.vector), {
+        column: scheme,
+        vector,
+        metric: 'IP',
+        limit: 1,
+        filter: undefined,
+        columns: [KEY],
+        params: {},
+      });
+      factors[at] = best !== undefined && best.score > LEAST_SCORE ? 1 : 0;
+    }
+    return factors;
+  }
+
+  /** What is found, and in which table. */
+  async #rank(
+    collection: Collection,
+    { vector, limit, offset, filter, tenant }: VectorSearch,
+  ): Promise<{ table: string; found: Found[] }> {
     checkSearchVector(collection, vector);
     const condition = filter && conditionOf(filter, collection.profile.filterable);
     const expression = condition && milvusExpression(condition);
     const checked = expression?.exact === false ? condition : undefined;
     const look = await this.#lookFor(collection, vector);
-    if (look === undefined) return [];
+    if (look === undefined) return { table: '', found: [] };
     const found = await firstInOrder(offset + limit, MOST_ROWS, async (depth) => {
       const rows = await this.#connection.search(look.table, {
         ...look,
@@ -87,29 +153,26 @@ export class Searches {
         isAll: rows.length < depth,
       };
     });
-    return this.#withPayloads(look.table, found.slice(offset));
+    return { table: look.table, found: found.slice(offset) };
   }
 
-  async termFactors(name: CollectionName, scheme: SparseScheme, terms: Uint32Array): Promise<Float32Array> {
-    const collection = await this.#registry.collection(name);
-    checkScheme(collection, scheme);
-    if (WITH_IDF.has(scheme)) return Float32Array.from(await this.#frequencies(collection, scheme, terms));
-    const factors = new Float32Array(terms.length);
-    for (const [at, term] of terms.entries()) {
-      const vector = sparseRow({ indices: Uint32Array.of(term), values: Float32Array.of(1) });
-      if (Object.keys(vector).length === 0) continue;
-      const [best] = await this.#connection.search(vectorTable(collection, collection.vector), {
-        column: scheme,
-        vector,
-        metric: 'IP',
-        limit: 1,
-        filter: undefined,
-        columns: [KEY],
-        params: {},
-      });
-      factors[at] = best !== undefined && best.score > LEAST_SCORE ? 1 : 0;
+  /** These columns of the newest versions of those of these points that are there. */
+  async #newestRows(
+    collection: Collection,
+    points: PointId[],
+    columns: string[],
+  ): Promise<Map<PointId, Row>> {
+    const table = vectorTable(collection, collection.vector);
+    const newestOf = new Map<PointId, Row>();
+    for (const some of groups([...new Set(points)], PAYLOADS_AT_ONCE)) {
+      const wanted = { filter: oneOf('point', some), columns: [KEY, ...columns], isPrompt: true };
+      for (const row of await this.#connection.rows(table, wanted)) {
+        const id = pointIn(row[KEY] as string);
+        const other = newestOf.get(id);
+        if (other === undefined || (other[KEY] as string) < (row[KEY] as string)) newestOf.set(id, row);
+      }
     }
-    return factors;
+    return newestOf;
   }
 
   /** Undefined where there is nothing to look for. */
