@@ -357,7 +357,8 @@ export class QdrantStore implements VectorStore {
   }
 
   /** For `doctor`. Errors: as of `ping`. */
-import { reportOn } from './qdrant-report.ts';
+  async report(): Promise<StoreReport> {
+    return reportOn(this.#connection, await this.listCollections());
   }
 
   async ping(): Promise<void> {
