@@ -45,6 +45,8 @@ export async function openMilvusStore({
     maxRetries: 0,
     logLevel: 'error',
     telemetry: { enabled: false },
+    // Not the client's pings of every 10 s, which servers take for too many.
+    channelOptions: { 'grpc.keepalive_time_ms': 60_000, 'grpc.keepalive_permit_without_calls': 0 },
     ...(token === undefined ? {} : { token }),
     ...(database === undefined ? {} : { database }),
     ...(tlsCa === undefined ? {} : { tls: { rootCertPath: tlsCa } }),
