@@ -1,5 +1,7 @@
-import { asEmbedmillError, isFinished, type Job } from '@embedmill/jobs';
-import { storedIn, type NewJob } from '@embedmill/queue';
+import type { FastifyRequest } from 'fastify';
+import { asEmbedmillError, isFinished, type Collection, type Job, type JobId } from '@embedmill/jobs';
+import { jobIdOfKey, newJobId, storedIn, type NewJob } from '@embedmill/queue';
+import { currentPrincipal } from './access/principal.ts';
 import type { ApiParts } from './parts.ts';
 
 export interface Submitted {
@@ -67,4 +69,11 @@ async function withdraw(
     else await spool.keepRecord(id, record, 'unfinished');
   }
   for (const stored of storedIn(source)) await spool.removeSource(stored);
+}
+
+/** The id of the job that a request makes. */
+export function idFor(collection: Collection, request: FastifyRequest): JobId {
+  const { tenant } = currentPrincipal();
+  const key = request.headers['idempotency-key'];
+  return typeof key === 'string' ? jobIdOfKey(collection, key, tenant) : newJobId();
 }

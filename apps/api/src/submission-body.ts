@@ -126,3 +126,10 @@ export function intentOf({
   requireScope('search', 'comparing with what is stored');
   return { ...snapshot, purpose: 'compare', sink: { format: 'ndjson', vectors: false } };
 }
+
+/** What to say to a request whose body should have documents and has none. */
+export function emptyBody(): EmbedmillError {
+  const message =
+    'the body is empty; send documents as NDJSON (application/x-ndjson), one a line, as CSV or as Parquet';
+  return new EmbedmillError('invalid_request', message);
+}

@@ -22,11 +22,10 @@ import {
   type Verification,
   type Webhook,
 } from '@embedmill/jobs';
-import { jobIdOfKey, newJobId, sourceOf, type NewJob } from '@embedmill/queue';
+import { newJobId, sourceOf, type NewJob } from '@embedmill/queue';
 import { assertS3Target, openLocalSource, openS3Source, redacted } from '@embedmill/sources';
 import { parseRequest } from './absent-fields.ts';
-import { acceptJob, type Submitted, type SubmissionKind } from './accepted-job.ts';
-import { currentPrincipal } from './access/principal.ts';
+import { acceptJob, idFor, type Submitted, type SubmissionKind } from './accepted-job.ts';
 import { requireCollectionOf } from './collection.ts';
 import { COPIED } from './copying.ts';
 import type { ApiParts } from './parts.ts';
@@ -35,7 +34,7 @@ import { recoverJob } from './recovery.ts';
 import { FileForm } from './file-form.ts';
 import { filesAt, labelOf, readAs, sourceOfFiles } from './source-files.ts';
 import { belowTenant, readable } from './source-places.ts';
-import { documentLines, intentOf, submissionSchema, type Intent } from './submission-body.ts';
+import { documentLines, emptyBody, intentOf, submissionSchema, type Intent } from './submission-body.ts';
 import { JobComparison } from './verification.ts';
 import { pacedBytes, USUAL_PACE } from './body-pace.ts';
 import {
@@ -366,13 +365,6 @@ export class Submission {
 /** What a migration's job shows as its source. */
 export const MIGRATION_SOURCE = 'collection';
 
-/** What to say to a request whose body should have documents and has none. */
-export function emptyBody(): EmbedmillError {
-  const message =
-    'the body is empty; send documents as NDJSON (application/x-ndjson), one a line, as CSV or as Parquet';
-  return new EmbedmillError('invalid_request', message);
-}
-
 function uploadedJob(collection: Collection, request: FastifyRequest) {
   return {
     ...intentOf(uploadIntentSchema.parse(request.query)),
@@ -390,13 +382,6 @@ const uploadIntentSchema = snapshotOptionsSchema.extend({ dryRun: z.boolean().op
 /** Of the query, which the route has checked. */
 function priorityOf({ query }: FastifyRequest): Priority | undefined {
   return prioritySchema.safeParse((query as { priority?: unknown }).priority).data;
-}
-
-/** The id of the job that a request makes. */
-export function idFor(collection: Collection, request: FastifyRequest): JobId {
-  const { tenant } = currentPrincipal();
-  const key = request.headers['idempotency-key'];
-  return typeof key === 'string' ? jobIdOfKey(collection, key, tenant) : newJobId();
 }
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

@@ -64,6 +64,7 @@ function documentRows(points: readonly StoredPoint[]): OutputRow[] {
     : [{ ...rowOf(first.payload), text: joinedText(points.map(({ payload }) => payload)) }];
 }
 
-function rowOf({ document_id: id, tenant, text, title, image, metadata }: StoredPoint['payload']): OutputRow {
-  return { id, tenant, text, title, image, metadata };
+function rowOf(payload: StoredPoint['payload']): OutputRow {
+  const { document_id: id, tenant, text, title, image, source = null, metadata } = payload;
+  return { id, tenant, text, title, image, source, metadata };
 }

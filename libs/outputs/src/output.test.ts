@@ -27,6 +27,7 @@ const documents: fc.Arbitrary<OutputRow> = fc.record({
   text: fc.string({ unit: 'grapheme' }),
   title: fc.option(fc.string({ minLength: 1 })),
   image: fc.option(fc.webUrl()),
+  source: fc.option(fc.string({ minLength: 1 })),
   metadata: fc.dictionary(fc.string(), fc.oneof(fc.string(), fc.integer(), fc.array(fc.boolean()))),
 });
 const points: fc.Arbitrary<OutputRow> = fc
@@ -144,12 +145,13 @@ describe('NDJSON', () => {
       fc.asyncProperty(parted(points), async (parts) => {
         const lines = parsed((await written('ndjson', POINTS, parts)).toString('utf8'));
         expect(lines).toEqual(
-          parts.flat(2).map(({ id, tenant, title, text, image, metadata, point }) => ({
+          parts.flat(2).map(({ id, tenant, title, text, image, source, metadata, point }) => ({
             id,
             tenant,
             ...(title === null ? undefined : { title }),
             ...(text === '' && image !== null ? undefined : { text }),
             ...(image === null ? undefined : { image }),
+            ...(source === null ? undefined : { source }),
             ...(Object.keys(metadata).length === 0 ? undefined : { metadata }),
             chunk: point!.chunk,
             chunks: point!.chunks,

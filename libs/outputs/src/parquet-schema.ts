@@ -53,6 +53,7 @@ function columnsOf(shape: OutputShape): Column[] {
     optionalText('title', ({ title }) => title),
     text('text', (row) => row.text),
     optionalText('image', ({ image }) => image),
+    optionalText('source', ({ source }) => source),
     text('metadata', ({ metadata }) => JSON.stringify(metadata)),
   ];
   if (shape.rows === 'documents') return document;

@@ -40,6 +40,8 @@ export interface OutputRow {
   title: string | null;
   /** The URL or path of its picture. */
   image: string | null;
+  /** What the origin of the document is called. */
+  source: string | null;
   metadata: { [key: string]: Json };
   /** Of rows that are points. */
   point?: OutputPoint;

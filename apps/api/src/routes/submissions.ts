@@ -3,12 +3,13 @@ import type { FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { MEDIA_TYPES, type Collection } from '@embedmill/jobs';
+import { idFor } from '../accepted-job.ts';
 import { requireCollection } from '../collection.ts';
 import type { ApiParts } from '../parts.ts';
 import { problemResponses, validateButBody } from '../problem.ts';
 import { FORM_PARTS } from '../file-form.ts';
-import { emptyBody, idFor, type Submission } from '../submission.ts';
-import { submissionSchema } from '../submission-body.ts';
+import type { Submission } from '../submission.ts';
+import { emptyBody, submissionSchema } from '../submission-body.ts';
 import {
   checkUploadHeaders,
   FORM_TYPE,

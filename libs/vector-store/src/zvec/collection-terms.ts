@@ -1,4 +1,4 @@
-import type { SparseScheme } from '@embedmill/jobs';
+import type { SparseScheme, SparseVector } from '@embedmill/jobs';
 import type { ZVecDoc } from '@zvec/zvec';
 import type { Point } from '../store.ts';
 import { termsColumn } from './columns.ts';
@@ -54,6 +54,15 @@ export class CollectionTerms {
     for (const [scheme, frequencies] of this.#frequencies ?? []) {
       for (const row of rows) frequencies.remove(termsIn(row, scheme));
     }
+  }
+
+  /** Each term's weight times what a search multiplies it by; terms that no point has may be left out. */
+  weighted(scheme: SparseScheme, { indices, values }: SparseVector): SparseVector {
+    const factors = Float64Array.from(indices, (term) => this.idf(scheme, term));
+    return {
+      indices: indices.filter((_, at) => factors[at] !== 0),
+      values: values.map((value, at) => value * (factors[at] ?? 0)).filter((value) => value !== 0),
+    };
   }
 
   /** 0 where no point has the term. */

@@ -50,9 +50,9 @@ import { readDocuments, readPoints, type Tables } from './point-reader.ts';
 import type { PointOrder } from './point-order.ts';
 import { PointScanner } from './point-scanner.ts';
 import { Tombstones } from './tombstones.ts';
+import { Running } from './running.ts';
 import { denseLook, payloadIn, searchTable, sparseLook } from './table-search.ts';
 import { ZvecTable } from './zvec-table.ts';
-import { Running } from './running.ts';
 
 /** Points that get a second vector at once. */
 const POINTS_AT_ONCE = 256;
@@ -343,15 +343,10 @@ export class ZvecCollection {
     }
   }
 
-  /** Each term's weight times what a search multiplies it by; terms that no point has may be left out. */
   async #weighted(scheme: SparseScheme, vector: SparseVector): Promise<SparseVector> {
     if (!WITH_IDF.has(scheme) || vector.indices.length === 0) return vector;
     await this.#countTerms();
-    const factors = Float64Array.from(vector.indices, (term) => this.#terms.idf(scheme, term));
-    return {
-      indices: vector.indices.filter((_, at) => factors[at] !== 0),
-      values: vector.values.map((value, at) => value * (factors[at] ?? 0)).filter((value) => value !== 0),
-    };
+    return this.#terms.weighted(scheme, vector);
   }
 
   async #termFactors(scheme: SparseScheme, terms: Uint32Array): Promise<Float32Array> {
@@ -365,8 +360,8 @@ export class ZvecCollection {
     for (const [at, term] of terms.entries()) {
       const look = sparseLook(scheme, { indices: new Uint32Array([term]), values: new Float32Array([1]) });
       const { current } = this.#tablesNow;
-      const one = { limit: 1, offset: 0 };
-      factors[at] = (await searchTable(current, collection, this.#columnsOf, look, one)).length;
+      const found = await searchTable(current, collection, this.#columnsOf, look, { limit: 1, offset: 0 });
+      factors[at] = found.length;
     }
     return factors;
   }
