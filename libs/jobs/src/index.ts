@@ -11,6 +11,7 @@ export {
   languageSchema,
   profileAsCreated,
   withField,
+  LEAST_BINARY,
   profileSchema,
   type AnalysisVersion,
   type Bm25Options,

@@ -128,6 +128,9 @@ const videoSchema = z.strictObject({
 });
 export type VideoOptions = z.infer<typeof videoSchema>;
 
+/** Dims from which on `binary` storage tells vectors apart; below, searches miss some of the nearest. */
+export const LEAST_BINARY = 1024;
+
 /** What a collection does with its documents. Fixed when the collection is created. */
 export const profileSchema = z.strictObject({
   model: z

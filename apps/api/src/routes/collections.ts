@@ -3,6 +3,7 @@ import { z } from 'zod';
 import {
   collectionNameSchema,
   isFinished,
+  LEAST_BINARY,
   profileSchema,
   type CollectionName,
   type JobId,
@@ -45,6 +46,9 @@ export function collectionRoutes(parts: ApiParts): FastifyPluginAsyncZod {
       async (request, reply) => {
         const { name, profile } = request.body;
         const { collection, created } = await createCollection(parts, name, profile);
+        const { dims } = collection;
+        if (created && profile.storage === 'binary' && dims < LEAST_BINARY)
+          log.warn({ collection: name, dims }, 'binary vectors this short miss some of the nearest');
         reply.header('location', `/api/v1/collections/${name}`);
         return reply.code(created ? 201 : 200).send(await collectionView(store, collection));
       },

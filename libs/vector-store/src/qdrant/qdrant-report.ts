@@ -1,4 +1,4 @@
-import type { Collection } from '@embedmill/jobs';
+import { LEAST_BINARY, type Collection } from '@embedmill/jobs';
 import type { Schemas } from '@qdrant/js-client-rest';
 import type { StoreReport } from '../store-report.ts';
 import type { QdrantConnection } from './qdrant-connection.ts';
@@ -46,9 +46,6 @@ function remarksOn(
   }
   return remarks;
 }
-
-/** Numbers from which on a bit of each tells vectors apart. */
-const LEAST_BINARY = 1024;
 
 /** Whether binary storage costs more than a little of what searches find. */
 function isTooFine({ profile, dims }: Collection): boolean {
