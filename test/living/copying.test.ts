@@ -32,8 +32,9 @@ const stored = async (collection: string, documents: object[]): Promise<Job> =>
 async function contentsOf(name: string): Promise<object[]> {
   const points = await mill.store.scanPoints(name as CollectionName, { limit: 10_000 });
   return points
-    .map(({ dense, sparse, payload: { job_id: _, sequence: __, fingerprint: ___, ...payload } }) => ({
-      ...{ payload, dense: [...dense] },
+    .map(({ dense, sparse, payload }) => ({
+      payload: { ...payload, job_id: '', sequence: 0, fingerprint: '' },
+      dense: [...dense],
       sparse: JSON.stringify(sparse?.bm25 && [[...sparse.bm25.indices], [...sparse.bm25.values]]),
     }))
     .sort((a, b) => {

@@ -51,7 +51,7 @@ async function look(name: string, earlier: number): Promise<WatchedSourceView['r
     .poll(async () => (await shown(name)).runs.length, { timeout: 60_000 })
     .toBeGreaterThan(earlier);
   const [run] = (await shown(name)).runs;
-  if (run?.job != null) {
+  if (run?.job !== undefined && run.job !== null) {
     const state = async () =>
       ((await api.json('GET', `/api/v1/jobs/${run.job}`)).body as { state: JobState }).state;
     await expect.poll(state, { timeout: 60_000 }).toBe('completed');

@@ -138,17 +138,18 @@ export function migrationConformance(
       await store().replaceDocuments(name, [documentOf(name, 'a'), documentOf(name, 'b')]);
       await change(name, { other: OTHER });
       const [a, b] = await store().getPoints(name, [keyOf('a'), keyOf('b')]);
-      const { sequence } = a!.payload;
+      if (a === undefined || b === undefined) throw new Error('the documents are not there');
+      const { sequence } = a.payload;
       await store().addVectors(name, [
-        { id: a!.id, sequence, values: unit(3, 0), hash: 'hash-a' },
-        { id: b!.id, sequence: sequence + 1, values: unit(3, 1), hash: 'hash-b' },
+        { id: a.id, sequence, values: unit(3, 0), hash: 'hash-a' },
+        { id: b.id, sequence: sequence + 1, values: unit(3, 1), hash: 'hash-b' },
       ]);
       const hashesOf = async () =>
         (await store().getPoints(name, [keyOf('a'), keyOf('b')])).map(
           ({ payload }) => payload.hashes?.dense_2,
         );
       expect(await hashesOf()).toEqual(['hash-a', undefined]);
-      await store().addVectors(name, [{ id: b!.id, sequence, values: unit(3, 1), hash: 'hash-b' }]);
+      await store().addVectors(name, [{ id: b.id, sequence, values: unit(3, 1), hash: 'hash-b' }]);
       expect(await hashesOf()).toEqual(['hash-a', 'hash-b']);
       await exchange(name);
       expect(await hashesOf()).toEqual(['hash-a', 'hash-b']);

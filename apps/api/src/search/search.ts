@@ -94,7 +94,7 @@ async function listsOf(
 
 function searchOf(
   { filter, tenant }: SearchRequest,
-  { list: _, ...vector }: QueryVectors['vectors'][number],
+  vector: QueryVectors['vectors'][number],
   limit: number,
 ): VectorSearch {
   return { vector, limit, offset: 0, filter, tenant: tenant as TenantId | undefined };

@@ -179,5 +179,5 @@ function whenOf({ schedule }: WatchedSourceView): string {
 }
 
 function timeOf(time: string | null | undefined): string {
-  return time == null ? 'never' : time.slice(0, 16).replace('T', ' ');
+  return time === undefined || time === null ? 'never' : time.slice(0, 16).replace('T', ' ');
 }

@@ -51,6 +51,6 @@ for (const [name, numbersOf] of [
     await client.upsert('bench', { wait: true, points: sent });
   }
   const { user, system } = process.cpuUsage(before);
-  console.log(`${name}: ${((user + system) / ROUNDS / POINTS).toFixed(1)} µs of CPU a point`);
+  process.stdout.write(`${name}: ${((user + system) / ROUNDS / POINTS).toFixed(1)} µs of CPU a point\n`);
 }
 server.kill();
