@@ -79,8 +79,11 @@ const PERMISSIVE = new Set(
     '(MIT OR CC0-1.0)',
   ),
 );
-/** libvips, which sharp loads as a shared library that can be exchanged: what the LGPL asks of whoever passes it on. */
-const LGPL = /^@img\/sharp-(libvips-[\w-]+|win32-\w+|wasm32)$/;
+/**
+ * libvips, which sharp loads as a shared library, and what the Parquet writer of Milvus' client stands on, which is installed
+ * as packages of its own: all can be exchanged, which is what the LGPL asks of whoever passes them on.
+ */
+const LGPL = /^(@img\/sharp-(libvips-[\w-]+|win32-\w+|wasm32)|memium|utilium)$/;
 
 test('what is passed on has a licence that allows it', () => {
   const production = installed.filter(({ dev }) => dev !== true);

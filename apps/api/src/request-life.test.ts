@@ -35,7 +35,8 @@ async function start(): Promise<{ api: TestApi; searches: (() => void)[] }> {
     description: real.description,
     scanPoints: async (_name: CollectionName, { limit }: { limit: number }) =>
       Array.from({ length: limit }, (_, n) => point(n)),
-    search: () => new Promise((resolve) => searches.push(() => resolve([]))),
+    findNear: (_name: CollectionName, ids: readonly unknown[]) =>
+      new Promise((resolve) => searches.push(() => resolve(ids.map(() => [])))),
   } as unknown as VectorStore;
   const limits = { maxRequests: 1, maxUploads: 1, maxStreams: 1 };
   const api = await startTestApi({ store, config: { limits } });
@@ -66,10 +67,11 @@ test('work ends at its next step once its client has gone, and its place is free
 
 test('work whose client waits goes on to its end', async () => {
   const { api, searches } = await start();
-  const asked = api.json('POST', '/api/v1/collections/docs/near-duplicates', { points: 3 });
+  const asked = api.json('POST', '/api/v1/collections/docs/near-duplicates', { points: 130 });
+  // Sixty-four points a step.
   for (let n = 1; n <= 3; n += 1) {
     await expect.poll(() => searches.length, WAIT).toBe(n);
     searches[n - 1]?.();
   }
-  expect(await asked).toMatchObject({ status: 200, body: { points: 3 } });
+  expect(await asked).toMatchObject({ status: 200, body: { points: 130 } });
 });

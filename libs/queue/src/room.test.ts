@@ -185,7 +185,7 @@ test('whatever the jobs, all shards are taken once, none before there is room, a
         for (const [n, { taken }] of jobs.entries()) expect(taken).toBe(given[n]?.shards);
         expect(all.ledger.recent.length).toBeLessThanOrEqual(64);
         // What is claimed between looks, in doubles, and what each dispatcher was given meanwhile.
-        expect(all.most).toBeLessThanOrEqual(12 * claims + 8);
+        expect(all.most).toBeLessThanOrEqual(16 * claims + 8 * dispatchers);
       },
     ),
     { numRuns: 60 },
