@@ -180,9 +180,8 @@ export function sparseConformance(
       expect(point?.sparse).toEqual({ bm25: sparse(terms) });
     });
 
-    test.runIf(largestTerm < LAST_TERM)(
-      'a term that the store cannot hold is refused, and found nowhere',
-      async () => {
+    if (largestTerm < LAST_TERM)
+      test('a term that the store cannot hold is refused, and found nowhere', async () => {
         const own = await create({ profile });
         await expect(write(own, { a: { 1: 1, [LAST_TERM]: 1 } })).rejects.toMatchObject({
           code: 'store_rejected',
@@ -194,8 +193,7 @@ export function sparseConformance(
         expect(await search(own, 'splade', sparse({ [LAST_TERM]: 1 }))).toEqual([]);
         const [factor] = await store().termFactors(own, 'splade', new Uint32Array([LAST_TERM]));
         expect(factor).toBe(0);
-      },
-    );
+      });
 
     test.runIf(exactFrequencies)(
       'idf follows what is replaced and deleted (skipped without exact frequencies)',
