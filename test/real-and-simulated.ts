@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import {
+  NO_COUNTS,
   isFinished,
   profileSchema,
   type Collection,
@@ -122,21 +123,7 @@ async function startFakeWorker(redisUrl: string, shardsInHand: number, onHand: (
       await setTimeout(WORK.besideSeconds * 1000);
       onHand(-1);
       const { documents } = range;
-      return {
-        ...{
-          index,
-          documents,
-          stored: documents,
-          skipped: 0,
-          failed: 0,
-          duplicates: 0,
-          superseded: 0,
-          deleted: 0,
-          added: 0,
-          reused: 0,
-        },
-        ...{ truncated: 0, chunks: documents, tokens: documents },
-      };
+      return { ...NO_COUNTS, index, documents, stored: documents, chunks: documents, tokens: documents };
     },
     query: () => Promise.reject(new Error('nobody asks')),
   });

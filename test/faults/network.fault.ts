@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
-import { createServer, type AddressInfo } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterEach, test } from 'vitest';
 import { Cluster, LOCK_SECONDS } from './cluster.ts';
+import { freePort } from '../free-port.ts';
 import { addRow, runFault } from './fault-case.ts';
 
 /** The network between worker and Redis cut: the worker lives in a network namespace of its own, with one cable out. */
@@ -39,14 +39,6 @@ async function plugIn(): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 // The store is reached by its socket, which no namespace of networks cuts.

@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openMilvusStore } from '@embedmill/vector-store';
 import { expect, vi } from 'vitest';
 import { pythonWith } from '../clients/python.ts';
+import { freePort } from '../free-port.ts';
 
 const DEADLINE = { timeout: 60_000, interval: 200 };
 
@@ -49,13 +49,4 @@ async function startLite(python: string): Promise<MilvusServer> {
       await rm(folder, { recursive: true, force: true });
     },
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

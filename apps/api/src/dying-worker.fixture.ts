@@ -1,4 +1,4 @@
-import { profileSchema } from '@embedmill/jobs';
+import { NO_COUNTS, profileSchema } from '@embedmill/jobs';
 import { ModelConsumer, type QueueOptions } from '@embedmill/queue';
 
 /** A worker for a test: stores any shard at once, but shard 1 kills its whole process each time. */
@@ -12,17 +12,7 @@ const consumer = await ModelConsumer.open({
 consumer.serve(profileSchema.parse({}).model, {
   shard: async ({ index, range: { documents } }) => {
     if (index === 1) process.kill(process.pid, 'SIGKILL');
-    const none = {
-      skipped: 0,
-      failed: 0,
-      duplicates: 0,
-      superseded: 0,
-      deleted: 0,
-      added: 0,
-      reused: 0,
-      truncated: 0,
-    };
-    return { index, documents, stored: documents, chunks: documents, tokens: documents, ...none };
+    return { ...NO_COUNTS, index, documents, stored: documents, chunks: documents, tokens: documents };
   },
   query: () => Promise.reject(new Error('no queries here')),
 });

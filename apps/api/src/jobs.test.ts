@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import {
+  NO_COUNTS,
   isFinished,
   type DocumentReport,
   type Job,
@@ -50,19 +51,14 @@ async function settle(shard: Shard): Promise<ShardResult> {
   const { documents } = shard.range;
   const stored = documents - failures.length;
   return {
-    ...{
-      index: shard.index,
-      documents,
-      stored,
-      skipped: 0,
-      failed: failures.length,
-      duplicates: 0,
-      superseded: 0,
-      deleted: 0,
-      added: 0,
-      reused: 0,
-    },
-    ...{ truncated: warnings.length, chunks: stored, tokens: stored * 3 },
+    ...NO_COUNTS,
+    index: shard.index,
+    documents,
+    stored,
+    failed: failures.length,
+    truncated: warnings.length,
+    chunks: stored,
+    tokens: stored * 3,
   };
 }
 

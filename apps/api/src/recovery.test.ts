@@ -4,6 +4,7 @@ import { setTimeout } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import {
+  NO_COUNTS,
   DEFAULT_TENANT,
   isFinished,
   pointId,
@@ -79,15 +80,9 @@ async function work(stores: readonly string[]): Promise<void> {
         duplicates: read.length - ids.length - failures.length - deleted,
       };
       return {
+        ...NO_COUNTS,
         index: shard.index,
         documents: read.length,
-        superseded: 0,
-        added: 0,
-        reused: 0,
-        skipped: 0,
-        truncated: 0,
-        chunks: 0,
-        tokens: 0,
         ...counts,
       };
     },

@@ -2,6 +2,7 @@
 import { hash } from 'node:crypto';
 import { expect } from 'vitest';
 import {
+  NO_COUNTS,
   isFinished,
   pointId,
   type CollectionName,
@@ -124,7 +125,7 @@ async function storeShard(
 ): Promise<ShardResult> {
   const name = shard.collection.name as CollectionName;
   const { sequence } = shard;
-  const counts = { documents: 0, stored: 0, skipped: 0, deleted: 0, superseded: 0, failed: 0, duplicates: 0 };
+  const counts = { ...NO_COUNTS };
   const failures = [];
   const tombstones: DocumentKey[] = [];
   for await (const group of readShardLines(spool, shard)) {
@@ -170,9 +171,6 @@ async function storeShard(
   return {
     index: shard.index,
     ...counts,
-    added: 0,
-    reused: 0,
-    truncated: 0,
     chunks: counts.stored,
     tokens: 1,
   };

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import { Readable } from 'node:stream';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import {
@@ -302,7 +303,9 @@ export class Submission {
     const bytes = Buffer.from(lines.map((line) => `${line}\n`).join(''));
     if (ids.length <= MAX_INLINE_DOCUMENTS && bytes.length <= MAX_INLINE_BYTES)
       return { kind: 'inline', lines };
-    const { source } = await this.#parts.spool.receive(job, once(bytes), { maxBytes: bytes.length });
+    const { source } = await this.#parts.spool.receive(job, Readable.from([bytes]), {
+      maxBytes: bytes.length,
+    });
     return source;
   }
 
@@ -382,10 +385,6 @@ const uploadIntentSchema = snapshotOptionsSchema.extend({ dryRun: z.boolean().op
 /** Of the query, which the route has checked. */
 function priorityOf({ query }: FastifyRequest): Priority | undefined {
   return prioritySchema.safeParse((query as { priority?: unknown }).priority).data;
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }
 
 /** What tells a snapshot, or a dry run, from the same documents submitted otherwise. */

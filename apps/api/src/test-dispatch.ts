@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';
 import {
+  NO_COUNTS,
   isFinished,
   profileSchema,
   type Collection,
@@ -36,17 +37,10 @@ export const collection: Collection = {
 
 /** What a worker answers that stored all of a shard. */
 export const stored = (shard: Shard): ShardResult => ({
+  ...NO_COUNTS,
   index: shard.index,
   documents: shard.range.documents,
   stored: shard.range.documents,
-  skipped: 0,
-  failed: 0,
-  duplicates: 0,
-  superseded: 0,
-  deleted: 0,
-  added: 0,
-  reused: 0,
-  truncated: 0,
   chunks: shard.range.documents,
   tokens: 7 * shard.range.documents,
 });

@@ -141,6 +141,7 @@ export {
 export { sequenceSchema } from './sequence.ts';
 export { shortestFloats } from './float32.ts';
 export {
+  NO_COUNTS,
   purposeSchema,
   shardRangeSchema,
   shardResultSchema,

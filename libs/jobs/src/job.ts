@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { ShardResult } from './shard.ts';
+import { NO_COUNTS, type ShardResult } from './shard.ts';
 import { outputFormatSchema } from './sink.ts';
 import { jobModeSchema } from './snapshot.ts';
 
@@ -50,24 +50,7 @@ export const progressSchema = z.strictObject({
 });
 export type Progress = z.infer<typeof progressSchema>;
 
-export const NO_PROGRESS: Progress = {
-  documents: 0,
-  done: 0,
-  stored: 0,
-  skipped: 0,
-  failed: 0,
-  duplicates: 0,
-  superseded: 0,
-  deleted: 0,
-  added: 0,
-  gone: 0,
-  reused: 0,
-  truncated: 0,
-  chunks: 0,
-  tokens: 0,
-  shards: 0,
-  shardsDone: 0,
-};
+export const NO_PROGRESS: Progress = { ...NO_COUNTS, done: 0, gone: 0, shards: 0, shardsDone: 0 };
 
 /** Progress after one more shard has been settled. */
 export function addResult(progress: Progress, result: ShardResult): Progress {

@@ -115,3 +115,19 @@ export const shardResultSchema = z.strictObject({
     .meta({ description: 'Milliseconds that engines worked for it.' }),
 });
 export type ShardResult = z.infer<typeof shardResultSchema>;
+
+/** What is counted of a shard's documents, before anything is. */
+export const NO_COUNTS: Omit<ShardResult, 'index' | 'reported' | 'engineMs'> = {
+  documents: 0,
+  stored: 0,
+  skipped: 0,
+  failed: 0,
+  duplicates: 0,
+  superseded: 0,
+  deleted: 0,
+  added: 0,
+  reused: 0,
+  truncated: 0,
+  chunks: 0,
+  tokens: 0,
+};

@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { ShardResult } from '@embedmill/jobs';
+import { NO_COUNTS, type ShardResult } from '@embedmill/jobs';
 import { startTestRedis, type TestRedis } from '@embedmill/redis-server';
 import { consumeIngest, type IngestHandle } from './ingest-consumer.ts';
 import { ModelConsumer } from './model-consumer.ts';
@@ -28,20 +28,12 @@ afterEach(async () => {
 });
 
 const result = (index: number): ShardResult => ({
-  ...{
-    index,
-    documents: 1,
-    stored: 1,
-    skipped: 0,
-    failed: 0,
-    duplicates: 0,
-    superseded: 0,
-    deleted: 0,
-    added: 0,
-    reused: 0,
-    truncated: 0,
-  },
-  ...{ chunks: 1, tokens: 1 },
+  ...NO_COUNTS,
+  index,
+  documents: 1,
+  stored: 1,
+  chunks: 1,
+  tokens: 1,
 });
 
 /** Settles so many shards, then takes no more. */

@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { JobId, Shard } from '@embedmill/jobs';
+import { NO_COUNTS, type JobId, type Shard } from '@embedmill/jobs';
 import { startTestRedis } from '@embedmill/redis-server';
 import { QUERY_TOKENS } from './backlog.ts';
 import type { QueueOptions } from './connection.ts';
@@ -125,19 +125,7 @@ describe.each(brokers)('by $name', ({ missing, start }) => {
             taken.push(`shard ${index}`);
             await hold.promise;
             settled.push(`shard ${index}`);
-            const none = {
-              skipped: 0,
-              failed: 0,
-              duplicates: 0,
-              superseded: 0,
-              deleted: 0,
-              added: 0,
-              reused: 0,
-              truncated: 0,
-              chunks: 1,
-              tokens: 1,
-            };
-            return { index, documents: 1, stored: 1, ...none };
+            return { ...NO_COUNTS, index, documents: 1, stored: 1, chunks: 1, tokens: 1 };
           },
         });
         return consumer;

@@ -1,4 +1,5 @@
 import {
+  NO_COUNTS,
   type DocumentReport,
   type EmbedmillError,
   type JobId,
@@ -46,19 +47,11 @@ export async function failShard(spool: Spool, shard: Shard, error: EmbedmillErro
   const reports = { failures, warnings };
   const reported = await spool.settleReports(shard.job as JobId, shard.index, reports, shard.reportRoom);
   return {
+    ...NO_COUNTS,
     index: shard.index,
     documents: range.documents,
-    stored: 0,
-    skipped: 0,
     failed: failures.length,
     duplicates: warnings.length,
-    superseded: 0,
-    deleted: 0,
-    added: 0,
-    reused: 0,
-    truncated: 0,
-    chunks: 0,
-    tokens: 0,
     reported,
   };
 }

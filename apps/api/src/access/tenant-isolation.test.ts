@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import fc from 'fast-check';
 import {
+  NO_COUNTS,
   isFinished,
   ANALYSIS_VERSION,
   pointId,
@@ -97,7 +98,7 @@ describe.each<[string, () => Promise<{ store?: VectorStore; close?: () => Promis
 
   /** A fake of a worker: it stores what the shard's lines say, with the vector of their text. */
   async function storeShard(shard: Shard): Promise<ShardResult> {
-    const counts = { documents: 0, stored: 0, failed: 0, duplicates: 0, superseded: 0, deleted: 0 };
+    const counts = { ...NO_COUNTS };
     const failures = [];
     for await (const group of readShardLines(api.parts.spool, shard)) {
       for (const line of group) {
@@ -130,10 +131,6 @@ describe.each<[string, () => Promise<{ store?: VectorStore; close?: () => Promis
     return {
       index: shard.index,
       ...counts,
-      skipped: 0,
-      added: 0,
-      reused: 0,
-      truncated: 0,
       chunks: counts.stored,
       tokens: 1,
     };

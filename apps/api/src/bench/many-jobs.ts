@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { profileSchema, type JobId, type Shard, type ShardResult } from '@embedmill/jobs';
+import { NO_COUNTS, profileSchema, type JobId, type Shard, type ShardResult } from '@embedmill/jobs';
 import { connectQueue, ModelConsumer, newJobId } from '@embedmill/queue';
 import { startTestRedis } from '@embedmill/redis-server';
 import { Spool } from '@embedmill/sources';
@@ -100,17 +100,7 @@ async function submit(spool: Spool, send: Awaited<ReturnType<typeof connectQueue
 }
 
 function settled({ index, range: { documents } }: Shard): ShardResult {
-  const none = {
-    skipped: 0,
-    failed: 0,
-    duplicates: 0,
-    superseded: 0,
-    deleted: 0,
-    added: 0,
-    reused: 0,
-    truncated: 0,
-  };
-  return { index, documents, stored: documents, chunks: documents, tokens: documents, ...none };
+  return { ...NO_COUNTS, index, documents, stored: documents, chunks: documents, tokens: documents };
 }
 
 if (import.meta.main) {

@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { profileSchema, type CollectionName, type ShardResult } from '@embedmill/jobs';
+import { NO_COUNTS, profileSchema, type CollectionName, type ShardResult } from '@embedmill/jobs';
 import { connectQueue, consumeIngest, ModelConsumer, newJobId, type IngestHandle } from '@embedmill/queue';
 import { findRedisProgram } from '@embedmill/redis-server';
 import { CommandError } from '../exit.ts';
@@ -118,16 +118,6 @@ function job() {
 }
 
 function settled(index: number): ShardResult {
-  const counts = {
-    skipped: 0,
-    failed: 0,
-    duplicates: 0,
-    superseded: 0,
-    deleted: 0,
-    added: 0,
-    reused: 0,
-    truncated: 0,
-  };
   const documents = DOCUMENTS_A_SHARD;
-  return { index, documents, stored: documents, chunks: documents, tokens: documents * 12, ...counts };
+  return { ...NO_COUNTS, index, documents, stored: documents, chunks: documents, tokens: documents * 12 };
 }

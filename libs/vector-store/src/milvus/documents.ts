@@ -6,8 +6,8 @@ import {
   type EmbedmillError,
   type PointId,
 } from '@embedmill/jobs';
-import { assertNotRemade, assertTwin, assertVectors, collectionNotFound } from '../collections.ts';
-import { groups } from '../groups.ts';
+import { groups, groupsOfBytes } from '../groups.ts';
+import { assertCurrent, writtenCollection } from '../known-definitions.ts';
 import { confirmInOrder, decidedBy, deleteInOrder, replaceInOrder } from '../ordered-writes.ts';
 import { checkedDocuments } from '../replacement.ts';
 import type { DocumentKey, DocumentPoints, DocumentVersion, FoundDocument, Point } from '../store.ts';
@@ -65,7 +65,7 @@ export class Documents {
     documents: DocumentPoints[],
     known?: Collection,
   ): Promise<DocumentKey[]> {
-    const collection = await this.#collectionFor(name, known);
+    const collection = await writtenCollection(this.#registry, name, known);
     const checked = checkedDocuments(collection, documents, known);
     const rows = new RowCache(collection);
     for (const { points } of checked) for (const point of points) rows.of(point);
@@ -85,7 +85,7 @@ export class Documents {
     sequence: number,
     known?: Collection,
   ): Promise<DocumentKey[]> {
-    const collection = await this.#collectionFor(name, known);
+    const collection = await writtenCollection(this.#registry, name, known);
     if (documents.length === 0) return [];
     return deleteInOrder(this.#writes(collection, known), documents, sequence);
   }
@@ -106,16 +106,6 @@ export class Documents {
     const count = await this.#connection.count(markTable(collection), filter);
     if (count > 0) await this.#connection.delete(markTable(collection), filter);
     return count;
-  }
-
-  /** The collection that a writer knows. Errors: `collection_not_found`, also where it is another by now. */
-  async #collectionFor(name: CollectionName, known: Collection | undefined): Promise<Collection> {
-    const found = await this.#registry.collection(name);
-    if (known === undefined || found.createdAt === known.createdAt) return found;
-    const now = await this.#registry.reread(name);
-    if (now === undefined) throw collectionNotFound(name);
-    assertNotRemade(now, known);
-    return now;
   }
 
   #writes(collection: Collection, known = collection, rows = new RowCache(collection)): MilvusWrites {
@@ -148,14 +138,7 @@ export class Documents {
         if (kind !== undefined) parts.push(`kind == "${kind}"`);
         return connection.delete(markTable(collection), parts.join(' and '));
       },
-      // The definition may be some seconds old: what was written by one that is no longer true is written again.
-      assertCurrent: async () => {
-        const now = await this.#registry.reread(name);
-        if (now === undefined) throw collectionNotFound(name);
-        assertNotRemade(now, collection);
-        assertVectors(now, denseVectors(collection));
-        assertTwin(now, known);
-      },
+      assertCurrent: () => assertCurrent(this.#registry, collection, known),
     };
     return new MilvusWrites(name, requests);
   }
@@ -180,7 +163,9 @@ export class Documents {
   }
 
   async #send(table: string, rows: Row[]): Promise<void> {
-    const sent = [...batches(rows)].map((batch) => this.#connection.upsert(table, batch));
+    const sent = groupsOfBytes(rows, MOST_BYTES, bytesOf, MOST_ROWS).map((batch) =>
+      this.#connection.upsert(table, batch),
+    );
     // All of them, so that nothing of this call is written after it has been rejected.
     const failed = (await Promise.allSettled(sent)).find((result) => result.status === 'rejected');
     if (failed !== undefined) throw failed.reason as EmbedmillError;
@@ -222,23 +207,6 @@ function chunks(documents: PointId[], from: number, to: number, which: Which, se
 
 function written(which: Which, sequence: number): string {
   return `sequence ${which === 'exactly' ? '==' : '<'} ${sequence}`;
-}
-
-/** Cut to what is a good size for a request. */
-function* batches(rows: Row[]): Generator<Row[]> {
-  let batch: Row[] = [];
-  let bytes = 0;
-  for (const row of rows) {
-    const size = bytesOf(row);
-    if (batch.length > 0 && (batch.length === MOST_ROWS || bytes + size > MOST_BYTES)) {
-      yield batch;
-      batch = [];
-      bytes = 0;
-    }
-    batch.push(row);
-    bytes += size;
-  }
-  if (batch.length > 0) yield batch;
 }
 
 function bytesOf({ payload, dense }: Row): number {

@@ -1,7 +1,8 @@
 import { denseVectors, EmbedmillError, pointId, type Collection, type CollectionName } from '@embedmill/jobs';
 import type { Schemas } from '@qdrant/js-client-rest';
-import { assertNotRemade, assertTwin, assertVectors, collectionNotFound } from '../collections.ts';
+import { assertVectors } from '../collections.ts';
 import { groups } from '../groups.ts';
+import { assertCurrent, writtenCollection } from '../known-definitions.ts';
 import { confirmInOrder, decidedBy, deleteInOrder, replaceInOrder } from '../ordered-writes.ts';
 import { checkedDocuments } from '../replacement.ts';
 import type { DocumentKey, DocumentPoints, DocumentVersion, FoundDocument, Point } from '../store.ts';
@@ -51,7 +52,7 @@ export class QdrantDocuments {
     documents: DocumentPoints[],
     known?: Collection,
   ): Promise<DocumentKey[]> {
-    const collection = await this.#collectionFor(name, known);
+    const collection = await writtenCollection(this.#connection, name, known);
     const checked = checkedDocuments(collection, documents, known);
     for (const { points } of checked) checkSizes(points);
     const sequences = checked.map((document) => document.sequence);
@@ -64,7 +65,7 @@ export class QdrantDocuments {
     sequence: number,
     known?: Collection,
   ): Promise<DocumentKey[]> {
-    const collection = await this.#collectionFor(name, known);
+    const collection = await writtenCollection(this.#connection, name, known);
     return this.#inOrder(
       collection,
       [sequence],
@@ -116,14 +117,7 @@ export class QdrantDocuments {
           await connection.send(name, (client) => client.setPayload(name, { payload, filter, wait: true }));
         }),
       delete: (filter) => this.#delete(name, filter),
-      // The definition may be some seconds old: what was written by one that is no longer true is written again.
-      assertCurrent: async () => {
-        const now = await connection.reread(name);
-        if (now === undefined) throw collectionNotFound(name);
-        assertNotRemade(now, collection);
-        assertVectors(now, denseVectors(collection));
-        assertTwin(now, known);
-      },
+      assertCurrent: () => assertCurrent(connection, collection, known),
     });
     try {
       return await write(points);
@@ -132,16 +126,6 @@ export class QdrantDocuments {
         for (const sequence of new Set(sequences)) await this.takeBack(name, sequence, collection);
       throw thrown;
     }
-  }
-
-  /** The collection that a writer knows. Errors: `collection_not_found`, also where it is another by now. */
-  async #collectionFor(name: CollectionName, known: Collection | undefined): Promise<Collection> {
-    const found = await this.#connection.collection(name);
-    if (known === undefined || found.createdAt === known.createdAt) return found;
-    const now = await this.#connection.reread(name);
-    if (now === undefined) throw collectionNotFound(name);
-    assertNotRemade(now, known);
-    return now;
   }
 
   async #upsert(collection: Collection, points: readonly Point[], filter: QdrantFilter): Promise<void> {

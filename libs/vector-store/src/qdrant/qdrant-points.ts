@@ -8,6 +8,7 @@ import {
 } from '@embedmill/jobs';
 import type { Schemas } from '@qdrant/js-client-rest';
 import { sparseSchemes } from '../collections.ts';
+import { groupsOfBytes } from '../groups.ts';
 import { wholePayload } from '../payload.ts';
 import type { Point, PointPayload, StoredPoint, VectorAddition } from '../store.ts';
 
@@ -101,19 +102,7 @@ function* batches<T, B>(
   bytesOf: (item: T) => number,
   bodyOf: (item: T) => B,
 ): Generator<B[]> {
-  let batch: B[] = [];
-  let bytes = 0;
-  for (const item of items) {
-    const size = bytesOf(item);
-    if (batch.length > 0 && (batch.length === MOST_POINTS || bytes + size > MOST_BYTES)) {
-      yield batch;
-      batch = [];
-      bytes = 0;
-    }
-    batch.push(bodyOf(item));
-    bytes += size;
-  }
-  if (batch.length > 0) yield batch;
+  for (const some of groupsOfBytes(items, MOST_BYTES, bytesOf, MOST_POINTS)) yield some.map(bodyOf);
 }
 
 /** Measured once: before anything is written, and for the requests. */

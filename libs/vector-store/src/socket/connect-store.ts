@@ -62,7 +62,7 @@ export function connectStore(
     findDocuments: (name, documents) => call('findDocuments', name, documents),
     replaceDocuments: async (name, documents, known) => {
       const overtaken: DocumentKey[] = [];
-      for (const some of documents.length === 0 ? [documents] : cutDocuments(documents, MESSAGE_BYTES)) {
+      for (const some of orEmpty(cutDocuments(documents, MESSAGE_BYTES))) {
         const args = [name, packDocuments(some), known];
         overtaken.push(...((await client.call('replaceDocuments', args)) as DocumentKey[]));
       }
@@ -89,13 +89,18 @@ export function connectStore(
     scanDocuments: (name, scan) => call('scanDocuments', name, scan),
     addVectors: async (name, vectors, vector) => {
       const bytesOf = ({ values }: VectorAddition): number => values.byteLength;
-      for (const some of vectors.length === 0 ? [vectors] : groupsOfBytes(vectors, MESSAGE_BYTES, bytesOf))
+      for (const some of orEmpty(groupsOfBytes(vectors, MESSAGE_BYTES, bytesOf)))
         await client.call('addVectors', [name, packAdditions(some), vector]);
     },
     termFactors: (name, scheme, terms) => call('termFactors', name, scheme, terms),
     ping: () => call('ping'),
     close: () => client.close(),
   };
+}
+
+/** The store process is asked also where there is nothing to write: whether the collection is there, only it can tell. */
+function orEmpty<T>(messages: T[][]): T[][] {
+  return messages.length === 0 ? [[]] : messages;
 }
 
 interface Waiting {
