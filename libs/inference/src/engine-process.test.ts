@@ -115,6 +115,36 @@ describe.skipIf(int8 === undefined)('vectors (skipped without the int8 model)', 
     },
   );
 
+  const multilingual = join(repo, 'models/multilingual-e5-small-int8/model_int8.onnx');
+  const e5 = { kind: 'dense', path: multilingual, pooling: 'mean', normalize: true, padTokenId: 1 } as const;
+  const multilingualGolden = [join(shared, 'golden/multilingual-e5-small.json')].find((path) =>
+    existsSync(path),
+  );
+
+  it.skipIf(multilingualGolden === undefined)(
+    'of the bundled multilingual model agree with its fp32, and are the same bits alone and in any batch (skipped without EMBEDMILL_SHARED)',
+    async () => {
+      const golden = JSON.parse(await readFile(multilingualGolden!, 'utf8')) as {
+        text: string;
+        ids: number[];
+        vector: number[];
+      }[];
+      expect(golden).toHaveLength(48);
+      const engine = await start({ model: e5 });
+      expect(engine.dims).toBe(384);
+      const sequences = golden.map(({ ids }) => ids);
+      const together = rows((await engine.run(batchOf(sequences))).vectors, 384);
+      const backwards = rows((await engine.run(batchOf(sequences.toReversed()))).vectors, 384).reverse();
+      const other = await start({ model: e5, device: { kind: 'cpu', threads: 2 } });
+      for (const [n, { text, ids, vector }] of golden.entries()) {
+        const alone = (await other.run(batchOf([ids]))).vectors;
+        expect(together[n], text).toEqual(alone);
+        expect(backwards[n], text).toEqual(alone);
+        expect(cosine(alone, vector), text).toBeGreaterThanOrEqual(0.998);
+      }
+    },
+  );
+
   it('are the same bits alone and in any batch, at any thread count', async () => {
     const sequences = Array.from({ length: 24 }, (_, n) => sentence(n, 3 + ((n * 37) % 120)));
     const engine = await start();

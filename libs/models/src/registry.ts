@@ -74,6 +74,27 @@ const ENTRIES: ModelEntryInput[] = [
     license: 'mit',
   },
   {
+    name: 'multilingual-e5-small-int8',
+    dims: 384,
+    pooling: 'mean',
+    maxTokens: 512,
+    queryPrefix: 'query: ',
+    documentPrefix: 'passage: ',
+    padTokenId: 1,
+    model: {
+      path: 'model_int8.onnx',
+      sha256: 'e591241de432780f47b4cccffff648c1c3d89d808bccaa0831de90166b903b23',
+      bytes: 76_597_643,
+    },
+    tokenizer: {
+      path: 'tokenizer.json.gz',
+      sha256: '838a648f50be836f105954c08702451a43a6cf634ab4effc003915a485d3b0ad',
+      bytes: 3_537_079,
+    },
+    source: { kind: 'bundled', folder: 'multilingual-e5-small-int8' },
+    license: 'mit',
+  },
+  {
     ...MINILM,
     name: 'all-MiniLM-L6-v2-fp32',
     model: {

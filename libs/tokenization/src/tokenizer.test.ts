@@ -56,6 +56,49 @@ test.skipIf(!hasGolden)(
   },
 );
 
+const E5 = join(ROOT, 'models/multilingual-e5-small-int8/tokenizer.json.gz');
+const E5_GOLDEN = GOLDEN.replace('minilm.json', 'multilingual-e5-small.json');
+const e5Options = { path: E5, queryPrefix: 'query: ', documentPrefix: 'passage: ' };
+
+test('a gzipped tokenizer of XLM-R’s kind gives the ids that its model was trained on', async () => {
+  const e5 = await Tokenizer.load({ ...e5Options, maxTokens: 512 });
+  const [phone, money] = await e5.encode(['手机', '存钱的地方'], 'document');
+  expect([...phone!.ids]).toEqual([0, 46692, 12, 6, 14754, 2]);
+  expect([...money!.ids]).toEqual([0, 46692, 12, 6, 11189, 9940, 16076, 2]);
+  const [odd] = await e5.encode(['a\u00a0b\u2003c\u3000d'], 'query');
+  expect([...odd!.ids]).toEqual([0, 41, 1294, 12, 10, 876, 501, 104, 2]);
+});
+
+const hasE5Golden = existsSync(E5_GOLDEN);
+test.skipIf(!hasE5Golden)(
+  `all golden texts of the multilingual model give its ids${hasE5Golden ? '' : ' (skipped: no EMBEDMILL_SHARED)'}`,
+  async () => {
+    const golden = JSON.parse(readFileSync(E5_GOLDEN, 'utf8')) as {
+      prefix: string;
+      text: string;
+      ids: number[];
+    }[];
+    expect(golden.length).toBe(48);
+    const e5 = await Tokenizer.load({ ...e5Options, maxTokens: 512 });
+    for (const role of ['query', 'document'] as const) {
+      const prefix = role === 'query' ? e5.queryPrefix : e5.documentPrefix;
+      const own = golden.filter((one) => one.prefix === prefix);
+      const cold = await e5.encode(
+        own.map(({ text }) => text),
+        role,
+      );
+      const warm = await e5.encode(
+        own.map(({ text }) => text),
+        role,
+      );
+      for (const [n, { text, ids }] of own.entries()) {
+        expect([...cold[n]!.ids], text).toEqual(ids);
+        expect([...warm[n]!.ids], text).toEqual(ids);
+      }
+    }
+  },
+);
+
 test('many texts come back in their order, whatever batches they went through', async () => {
   const texts = Array.from({ length: 700 }, (_, n) => `${n} sheep`);
   const encoded = await minilm.encode(texts, 'document');

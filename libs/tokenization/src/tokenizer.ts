@@ -1,5 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
 import { Tokenizer as NativeTokenizer } from 'tokenizers';
 import { EmbedmillError, type Role } from '@embedmill/jobs';
 import { nativeEncoding, type PlainEncoding } from './encoding.ts';
@@ -14,12 +16,13 @@ import {
 } from './pairs.ts';
 import { nativePieceRules, wordPieceRules } from './piece-rules.ts';
 import { piecesOf, type Piece, type PieceRules } from './pieces.ts';
+import { SpacedWords, spacedWordRules, type SpacedWordRules } from './spaced-words.ts';
 import { OUTSIDE, tokenRanges } from './token-ranges.ts';
 import { wordRules, type AddedToken, type TokenizerJson, type WordRules } from './word-rules.ts';
 import { Words } from './words.ts';
 
 export interface TokenizerOptions {
-  /** A Hugging Face tokenizer.json. */
+  /** A Hugging Face tokenizer.json, or one gzipped, whose name ends in .gz. */
   path: string;
   /** Tokens that the model reads at most, special tokens included. */
   maxTokens: number;
@@ -72,7 +75,7 @@ const WORDS_CHARACTERS = 1 << 15;
  * result. Truncation and padding that the tokenizer.json asks for are switched off: texts are cut here, so that it
  * can be said, and batches are padded where they are built. Works for any tokenizer.json (WordPiece, BPE, Unigram):
  * what stands before and after every text is found by asking it, not known by name. Where words are independent of
- * one another, as BERT's are, texts are encoded by `Words`, at a tenth of the cost.
+ * one another, texts are encoded by `Words` (as BERT's are, at a tenth of the cost) or `SpacedWords` (as XLM-R's are).
  */
 export class Tokenizer {
   readonly maxTokens: number;
@@ -87,19 +90,19 @@ export class Tokenizer {
   readonly #blank: ReadonlySet<number>;
   readonly #pairs: PairFrame;
   readonly #native: NativeTokenizer;
-  readonly #words: Words | undefined;
+  readonly #words: Words | SpacedWords | undefined;
   readonly #pieces: PieceRules;
 
   private constructor(
     native: NativeTokenizer,
-    rules: WordRules | undefined,
+    words: { rules: WordRules | undefined; spaced: SpacedWordRules | undefined },
     pieces: PieceRules,
     frame: Frame,
     options: TokenizerOptions,
   ) {
     this.#native = native;
     this.#pieces = pieces;
-    this.#words = rules && new Words(rules, (texts) => this.#encodeNatively(texts));
+    this.#words = this.#wordsBy(words.rules, words.spaced);
     this.start = frame.start;
     this.end = frame.end;
     this.prefixes = frame.prefixes;
@@ -112,7 +115,7 @@ export class Tokenizer {
 
   /** Throws `model_unavailable` when the file cannot be read and `model_corrupt` when it is no tokenizer.json. */
   static async load(options: TokenizerOptions): Promise<Tokenizer> {
-    const { native, rules, added, blank } = await readTokenizer(options.path);
+    const { native, rules, spaced, added, blank } = await readTokenizer(options.path);
     native.disableTruncation();
     native.disablePadding();
     const probe = await native.encode('a', null, { addSpecialTokens: true });
@@ -138,7 +141,7 @@ export class Tokenizer {
       );
     }
     const pieces = rules === undefined ? await nativePieceRules(native, added) : wordPieceRules(rules);
-    return new Tokenizer(native, rules, pieces, frame, options);
+    return new Tokenizer(native, { rules, spaced }, pieces, frame, options);
   }
 
   /**
@@ -294,6 +297,16 @@ export class Tokenizer {
     }
   }
 
+  #wordsBy(
+    rules: WordRules | undefined,
+    spaced: SpacedWordRules | undefined,
+  ): Words | SpacedWords | undefined {
+    const encodeNatively = (texts: string[]) => this.#encodeNatively(texts);
+    if (rules !== undefined) return new Words(rules, encodeNatively);
+    if (spaced === undefined) return undefined;
+    return new SpacedWords(spaced, this.#native.tokenToId('\u2581') ?? undefined, encodeNatively);
+  }
+
   #encodeBatch(texts: string[]): Promise<PlainEncoding[]> {
     const words = this.#words;
     return words !== undefined && texts.every((text) => words.canEncode(text))
@@ -348,20 +361,23 @@ function batchFrom(texts: readonly string[], from: number, mostCharacters: numbe
 async function readTokenizer(path: string): Promise<{
   native: NativeTokenizer;
   rules: WordRules | undefined;
+  spaced: SpacedWordRules | undefined;
   added: AddedToken[];
   blank: ReadonlySet<number>;
 }> {
-  const json = await readFile(path, 'utf8').catch((cause: unknown) => {
+  const file = await readFile(path).catch((cause: unknown) => {
     throw new EmbedmillError('model_unavailable', `cannot read the tokenizer ${path}; put the file there`, {
       cause,
     });
   });
   try {
+    const json = (path.endsWith('.gz') ? await promisify(gunzip)(file) : file).toString('utf8');
     const native = NativeTokenizer.fromString(json);
     const parsed = JSON.parse(json) as TokenizerJson;
     return {
       native,
       rules: wordRules(parsed),
+      spaced: spacedWordRules(parsed),
       added: parsed.added_tokens ?? [],
       blank: blankTokens(parsed, native),
     };

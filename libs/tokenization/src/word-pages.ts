@@ -45,3 +45,26 @@ export function slices(tokens: TokenColumns, ends: readonly number[]): TokenSlic
     return slice;
   });
 }
+
+/** Tokens as read, in which −1 − n stands for word n: with those that were found for the words in their places. */
+export function filled(
+  read: TokenColumns,
+  readEnds: readonly number[],
+  found: readonly TokenSlice[],
+): TokenSlice[] {
+  const tokens = new TokenColumns(2 * read.length);
+  const ends: number[] = [];
+  let from = 0;
+  for (const to of readEnds) {
+    for (let n = from; n < to; n += 1) {
+      const id = read.ids[n] ?? 0;
+      const start = read.offsets[2 * n] ?? 0;
+      const word = id < 0 ? found[-1 - id] : undefined;
+      if (word === undefined) tokens.push(id, start, read.offsets[2 * n + 1] ?? 0);
+      else tokens.append(word, start);
+    }
+    ends.push(tokens.length);
+    from = to;
+  }
+  return slices(tokens, ends);
+}

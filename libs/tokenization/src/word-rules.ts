@@ -20,8 +20,8 @@ export interface WordRules {
 
 /** As much of a tokenizer.json as tells whether its words are independent of one another. */
 export interface TokenizerJson {
-  normalizer?: { type?: string; handle_chinese_chars?: boolean } | null;
-  pre_tokenizer?: { type?: string } | null;
+  normalizer?: (Normalizer & { handle_chinese_chars?: boolean; normalizers?: Normalizer[] }) | null;
+  pre_tokenizer?: (PreTokenizer & { pretokenizers?: PreTokenizer[] }) | null;
   model?: {
     type?: string;
     max_input_chars_per_word?: number;
@@ -30,6 +30,20 @@ export interface TokenizerJson {
   } | null;
   post_processor?: PostProcessor | null;
   added_tokens?: AddedToken[] | null;
+}
+
+interface Normalizer {
+  type?: string;
+  pattern?: { Regex?: string; String?: string };
+  content?: string;
+}
+
+interface PreTokenizer {
+  type?: string;
+  replacement?: string;
+  add_prefix_space?: boolean;
+  prepend_scheme?: string;
+  split?: boolean;
 }
 
 interface PostProcessor {
@@ -102,7 +116,7 @@ export function wordRules(json: TokenizerJson): WordRules | undefined {
 }
 
 /** Whether a post-processor leaves the tokens of a text, special ones aside, as and where they are. */
-function keepsTokens({ type, single, trim_offsets, add_prefix_space }: PostProcessor): boolean {
+export function keepsTokens({ type, single, trim_offsets, add_prefix_space }: PostProcessor): boolean {
   if (type === 'BertProcessing') return true;
   if (type === 'RobertaProcessing') return trim_offsets === false || add_prefix_space === false;
   if (type !== 'TemplateProcessing') return false;

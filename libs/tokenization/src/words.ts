@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { TokenColumns, type PlainEncoding, type TokenSlice } from './encoding.ts';
 import { LongWords } from './long-words.ts';
 import { HASH_START, MAX_WORD_UNITS, WordCache, hashed } from './word-cache.ts';
-import { pagesOf, slices, wordsOfPage } from './word-pages.ts';
+import { filled, pagesOf, slices, wordsOfPage } from './word-pages.ts';
 import { UNIT, type WordRules } from './word-rules.ts';
 
 /** Longer words are not given to the native tokenizer as a whole. */
@@ -149,23 +149,4 @@ export class Words {
     }
     return found;
   }
-}
-
-/** The tokens as read, with those of the words that were unknown then in their places. */
-function filled(read: TokenColumns, readEnds: readonly number[], found: readonly TokenSlice[]): TokenSlice[] {
-  const tokens = new TokenColumns(2 * read.length);
-  const ends: number[] = [];
-  let from = 0;
-  for (const to of readEnds) {
-    for (let n = from; n < to; n += 1) {
-      const id = read.ids[n] ?? 0;
-      const start = read.offsets[2 * n] ?? 0;
-      const word = id < 0 ? found[-1 - id] : undefined;
-      if (word === undefined) tokens.push(id, start, read.offsets[2 * n + 1] ?? 0);
-      else tokens.append(word, start);
-    }
-    ends.push(tokens.length);
-    from = to;
-  }
-  return slices(tokens, ends);
 }
