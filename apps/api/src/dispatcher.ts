@@ -26,6 +26,7 @@ import {
   type JobSource,
   type QueueOptions,
 } from '@embedmill/queue';
+import { beginLoad, endLoad } from './bulk-loads.ts';
 import { markFilled } from './copying.ts';
 import { forgetGone } from './gone-documents.ts';
 import { joinOutput } from './export-output.ts';
@@ -133,6 +134,7 @@ async function dispatch(
   inHand: InHand,
   signal: AbortSignal,
 ): Promise<void> {
+  let isLoad = false;
   try {
     if (await hasFinished(handle, options)) return;
     if (isDeletionByFilter(handle.record) && handle.record.state !== 'running') {
@@ -141,6 +143,7 @@ async function dispatch(
     await assertNotLosing(handle);
     const source = await scanned(handle, options, inHand, signal);
     if (source === undefined) return await finish(handle, options, 'cancelled');
+    isLoad = await beginLoad(handle, source, options);
     const job = new RunningJob(handle, source, {
       spool: options.spool,
       rival: await handle.rival(),
@@ -157,6 +160,7 @@ async function dispatch(
       await markFilled(handle, options);
     }
     await finish(handle, options, end);
+    if (isLoad) await endLoad(handle, options);
   } catch (thrown) {
     const error = refusedForNow(thrown) ?? asEmbedmillError(thrown);
     const mayPass = error.retryable && (error.code !== 'internal' || handle.attempt < MAX_INTERNAL_ERRORS);
@@ -169,6 +173,7 @@ async function dispatch(
     await foldAll(handle, options);
     handle.record = { ...handle.record, error: { code: error.code, message: error.message } };
     await finish(handle, options, 'failed');
+    if (isLoad) await endLoad(handle, options);
   }
 }
 

@@ -1,12 +1,12 @@
 import type { QueueOptions } from '@embedmill/queue';
 import { Spool } from '@embedmill/sources';
-import type { VectorStore } from '@embedmill/vector-store';
+import { openQdrantStore, type VectorStore } from '@embedmill/vector-store';
 import { startDispatcher } from './dispatcher.ts';
 import type { InputOf, OutputOf, SourceTask } from './source-tasks.ts';
 import { SourceThreads } from './source-threads.ts';
 
-/** A dispatcher for a test: one thing that is done to sources kills its whole process. */
-const [address = '', folder = '', fatal = ''] = process.argv.slice(2);
+/** A dispatcher for a test: one thing that is done to sources kills its whole process, or the test does. */
+const [address = '', folder = '', fatal = '', qdrantUrl] = process.argv.slice(2);
 
 class DeadlyThreads extends SourceThreads {
   override run<Name extends SourceTask>(
@@ -20,7 +20,10 @@ class DeadlyThreads extends SourceThreads {
 }
 
 const spool = await Spool.open(folder);
-const store: Partial<VectorStore> = { takeBack: async () => undefined };
+const store: Partial<VectorStore> =
+  qdrantUrl === undefined
+    ? { takeBack: async () => undefined }
+    : await openQdrantStore({ url: qdrantUrl, bulkPoints: 1000 });
 await startDispatcher({
   ...(JSON.parse(address) as QueueOptions),
   jobs: 10,

@@ -3,6 +3,7 @@ import { isFinished, type CollectionName, type JobId } from '@embedmill/jobs';
 import type { Queue, RetainedJob } from '@embedmill/queue';
 import type { Spool } from '@embedmill/sources';
 import type { VectorStore } from '@embedmill/vector-store';
+import { endForgottenLoads } from './bulk-loads.ts';
 import type { DispatcherLog } from './dispatcher.ts';
 
 /** How long finished jobs are kept. The queue and the spool are bounded by it. */
@@ -17,7 +18,7 @@ export interface RetentionPolicy {
 export interface RetentionParts {
   queue: Queue;
   spool: Spool;
-  store: Pick<VectorStore, 'listCollections' | 'purgeTombstones'>;
+  store: Pick<VectorStore, 'listCollections' | 'purgeTombstones' | 'loads'>;
   policy: RetentionPolicy;
   log: DispatcherLog;
 }
@@ -53,8 +54,8 @@ export function expiredJobs(jobs: readonly RetainedJob[], policy: RetentionPolic
 }
 
 /**
- * Removes jobs whose time has come with what the spool has of them, and what the spool has of no job at all. Killed at
- * any point, the next sweep goes on; two at once do no harm.
+ * Removes jobs whose time has come with what the spool has of them, and what the spool has of no job at all; ends loads that
+ * nobody has ended. Killed at any point, the next sweep goes on; two at once do no harm.
  */
 export async function sweep(
   { queue, spool, store, policy, log }: RetentionParts,
@@ -73,6 +74,7 @@ export async function sweep(
   const known = new Set([...jobs.map(({ id }) => id), ...(await spool.unfinishedJobs())]);
   const abandoned = folders.filter(({ job, modified }) => !known.has(job) && now - modified > ABANDONED_MS);
   for (const { job } of abandoned) await spool.removeJob(job);
+  await endForgottenLoads({ queue, spool, store, log });
   await purgeTombstones(
     jobs.filter(({ id }) => !expired.includes(id)),
     { queue, spool, store, log },

@@ -171,7 +171,7 @@ export {
 } from './usage.ts';
 export { unitVector } from './document-vector.ts';
 export { outputFormatSchema, sinkSchema, type OutputFormat, type Sink } from './sink.ts';
-export { USUAL_LAYOUT, type QdrantLayout } from './qdrant-settings.ts';
+export { USUAL_QDRANT, type QdrantLayout } from './qdrant-settings.ts';
 export {
   listed,
   queueAddress,

@@ -33,6 +33,10 @@ export const qdrantSettings = {
   EMBEDMILL_QDRANT_OPTIMIZER_THREADS: count(0, 1000).optional().meta({
     description: 'Optimizations of a shard at the same time, in new collections.',
   }),
+  EMBEDMILL_QDRANT_BULK_POINTS: count(0, 1e12).default(1_000_000).meta({
+    description:
+      'Points from which on a load into a collection that has few puts its index off until it has ended; 0: never.',
+  }),
 };
 
 /** How Qdrant is to keep new collections; what is undefined is left to it. */
@@ -50,6 +54,8 @@ export interface QdrantConfig {
   /** How long what a search asks for may take, in milliseconds. */
   searchTimeout: number;
   layout: QdrantLayout;
+  /** Points from which on a first load puts the index off; 0: never. */
+  bulkPoints: number;
 }
 
 /** The settings under their names in code. */
@@ -68,8 +74,9 @@ export function qdrantConfig(read: z.output<z.ZodObject<typeof qdrantSettings>>)
       },
       optimizerThreads: read.EMBEDMILL_QDRANT_OPTIMIZER_THREADS,
     },
+    bulkPoints: read.EMBEDMILL_QDRANT_BULK_POINTS,
   };
 }
 
 /** What is taken where nothing is set. */
-export const USUAL_LAYOUT = qdrantConfig(z.object(qdrantSettings).parse({})).layout;
+export const USUAL_QDRANT = qdrantConfig(z.object(qdrantSettings).parse({}));

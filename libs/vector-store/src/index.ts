@@ -1,5 +1,7 @@
 export type {
   AbsentDocument,
+  BulkLoad,
+  BulkLoads,
   CountedField,
   DocumentCount,
   Alias,

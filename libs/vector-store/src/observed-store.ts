@@ -1,7 +1,7 @@
 import { EmbedmillError } from '@embedmill/jobs';
 import type { VectorStore } from './store.ts';
 
-/** What calls are told apart by, for those who watch; pings are not watched. */
+/** What calls are told apart by, for those who watch; pings, and the few calls of bulk loads, are not watched. */
 const OPERATIONS = {
   findDocuments: 'lookup',
   replaceDocuments: 'upsert',
@@ -30,7 +30,9 @@ const OPERATIONS = {
   deleteCollection: 'define',
   listAliases: 'define',
   moveAlias: 'define',
-} as const satisfies { [Method in Exclude<keyof VectorStore, 'description' | 'ping' | 'close'>]: string };
+} as const satisfies {
+  [Method in Exclude<keyof VectorStore, 'description' | 'loads' | 'ping' | 'close'>]: string;
+};
 
 export type StoreOperation = (typeof OPERATIONS)[keyof typeof OPERATIONS];
 

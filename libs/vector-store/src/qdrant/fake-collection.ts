@@ -342,7 +342,8 @@ export class FakeCollection {
   }
 
   #wrongQuery({ query, using }: QueryBody): string | undefined {
-    return typeof query === 'object' ? this.#config.wrongVector(using, query, '') : undefined;
+    const wrong = typeof query === 'object' ? this.#config.wrongVector(using, query, '') : undefined;
+    return wrong ?? this.#config.wrongSearch(using);
   }
 
   #inexact(exact: boolean): Refusal | undefined {

@@ -135,6 +135,13 @@ export class FakeConfig {
     return `Wrong input: Vector dimension error: expected dim: ${size}, got ${vector.length}${where}`;
   }
 
+  /** What is wrong with a search by a vector that no index is made of, in Qdrant's words. */
+  wrongSearch(name: string): string | undefined {
+    const isUnindexed = name in this.vectors && this.#hnsw['m'] === 0;
+    if (this.allowsExact || !isUnindexed) return undefined;
+    return `Request is forbidden on '${name}' because global vector indexing is disabled (hnsw_config.m = 0). Help: Use tenant-specific filter, enable global vector indexing or enable strict mode \`search_allow_exact\` option`;
+  }
+
   shown() {
     return {
       params: {

@@ -1,4 +1,4 @@
-import { EmbedmillError, USUAL_LAYOUT, type QdrantLayout } from '@embedmill/jobs';
+import { EmbedmillError, USUAL_QDRANT, type QdrantLayout } from '@embedmill/jobs';
 import { QdrantConnection } from './qdrant-connection.ts';
 import { QdrantStore } from './qdrant-store.ts';
 
@@ -12,6 +12,8 @@ export interface QdrantOptions {
   searchTimeout?: number | undefined;
   /** How new collections are kept. */
   layout?: QdrantLayout | undefined;
+  /** Points from which on a first load puts the index off; 0: never. */
+  bulkPoints?: number | undefined;
   /** Called for each request that the server answers with "too many requests". */
   onThrottled?: (() => void) | undefined;
 }
@@ -27,7 +29,8 @@ export async function openQdrantStore({
   apiKey,
   timeout = 30_000,
   searchTimeout = 5000,
-  layout = USUAL_LAYOUT,
+  layout = USUAL_QDRANT.layout,
+  bulkPoints = USUAL_QDRANT.bulkPoints,
   onThrottled,
 }: QdrantOptions): Promise<QdrantStore> {
   const { protocol, hostname, pathname, port } = urlParts(url);
@@ -46,10 +49,12 @@ export async function openQdrantStore({
       headers: { 'api-key': apiKey },
     });
   const clients = { prompt: client(searchTimeout), patient: client(timeout) };
-  return new QdrantStore(
-    new QdrantConnection(clients, `${protocol}//${hostname}:${port}${pathname}`, onThrottled),
-    layout,
+  const connection = new QdrantConnection(
+    clients,
+    `${protocol}//${hostname}:${port}${pathname}`,
+    onThrottled,
   );
+  return new QdrantStore(connection, { layout, bulkPoints });
 }
 
 function urlParts(text: string) {

@@ -101,6 +101,23 @@ export function collectionOf(name: string, info: Schemas['CollectionInfo']): Col
   return parsed.success && parsed.data.name === name ? parsed.data : undefined;
 }
 
+/** Whether strict mode forbids exact counts, and searches of what has no index. */
+export function forbidsExact({ config }: Schemas['CollectionInfo']): boolean {
+  const { strict_mode_config: strict } = config;
+  return strict?.enabled === true && strict.search_allow_exact === false;
+}
+
+/** Whether there are links to search by: of all points, or of each tenant's. */
+export function isIndexed({
+  m,
+  payload_m: payloadM,
+}: {
+  m: number;
+  payload_m?: number | null | undefined;
+}): boolean {
+  return m > 0 || (payloadM ?? 0) > 0;
+}
+
 /** The index of a filterable field. */
 export function fieldIndex(
   field: string,

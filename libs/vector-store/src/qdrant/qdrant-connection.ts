@@ -9,6 +9,8 @@ import { assertSufficient } from './qdrant-version.ts';
 
 /** Requests that write, at once. */
 const WRITES_AT_ONCE = 3;
+/** Collections that are looked at, at once. */
+const LOOKS_AT_ONCE = 3;
 
 /**
  * `prompt`: somebody waits for it; there is a deadline of seconds, and what passes it is not asked again. `patient`: a write
@@ -102,7 +104,14 @@ export class QdrantConnection {
   /** The definition as it is now. */
   async reread(name: CollectionName, pace?: Pace): Promise<Collection | undefined> {
     const info = await this.info(name, pace);
-    const collection = info && collectionOf(name, info);
+    if (info !== undefined) return this.read(name, info);
+    this.definitions.forget(name);
+    return undefined;
+  }
+
+  /** The definition in what the server has just said of a collection; undefined of one that is not embedmill's. */
+  read(name: CollectionName, info: Schemas['CollectionInfo']): Collection | undefined {
+    const collection = collectionOf(name, info);
     if (collection === undefined) this.definitions.forget(name);
     else this.definitions.remember(collection);
     return collection;
@@ -116,5 +125,15 @@ export class QdrantConnection {
       if (thrown instanceof EmbedmillError && thrown.code === 'collection_not_found') return undefined;
       throw thrown;
     }
+  }
+  /** What the server says of all collections, by name. */
+  async infos(): Promise<{ name: CollectionName; info: Schemas['CollectionInfo'] }[]> {
+    const { collections } = await this.send(undefined, (client) => client.getCollections(), 'prompt');
+    const slots = pLimit(LOOKS_AT_ONCE);
+    const names = collections.map(({ name }) => name as CollectionName).toSorted();
+    const found = await Promise.all(
+      names.map((name) => slots(async () => ({ name, info: await this.info(name, 'prompt') }))),
+    );
+    return found.flatMap(({ name, info }) => (info === undefined ? [] : { name, info }));
   }
 }

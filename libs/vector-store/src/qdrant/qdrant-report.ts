@@ -1,7 +1,9 @@
 import { LEAST_BINARY, type Collection } from '@embedmill/jobs';
 import type { Schemas } from '@qdrant/js-client-rest';
 import type { StoreReport } from '../store-report.ts';
+import { forbidsExact, isIndexed } from './qdrant-collection.ts';
 import type { QdrantConnection } from './qdrant-connection.ts';
+import { loadMarks } from './qdrant-loads.ts';
 
 export async function reportOn(
   connection: QdrantConnection,
@@ -17,18 +19,27 @@ export async function reportOn(
 }
 
 /** What is not as it should be in a collection. */
-function remarksOn(
-  collection: Collection,
-  { status, optimizer_status: optimizers, config }: Schemas['CollectionInfo'],
-): string[] {
+function remarksOn(collection: Collection, info: Schemas['CollectionInfo']): string[] {
+  const { status, optimizer_status: optimizers, config } = info;
   const { name, profile, dims } = collection;
   const remarks: string[] = [];
   if (status === 'red' || optimizers !== 'ok') {
     const error = optimizers === 'ok' ? 'see its log' : optimizers.error;
     remarks.push(`the collection "${name}" is ${status}: ${error}`);
   }
-  const { strict_mode_config: strict } = config;
-  if (strict?.enabled === true && strict.search_allow_exact === false)
+  const loads = loadMarks(info);
+  const looksAtAll = 'searches look at every vector';
+  if (loads.length > 0) {
+    const jobs = loads.map(({ job }) => job).join(', ');
+    remarks.push(
+      `the index of the collection "${name}" is put off for a load since ${loads[0]?.since} (${jobs}): until it ends, ${looksAtAll}`,
+    );
+  } else if (!isIndexed(config.hnsw_config)) {
+    remarks.push(
+      `the collection "${name}" has no index (m and payload_m of its hnsw_config are 0): ${looksAtAll}`,
+    );
+  }
+  if (forbidsExact(info))
     remarks.push(`the collection "${name}" allows no exact counts (strict mode): they are estimates`);
   const inMemory = Object.entries(config.params.vectors ?? {}).flatMap(([vector, params]) =>
     (params as Schemas['VectorParams']).on_disk === true ? [] : [vector],

@@ -64,15 +64,19 @@ import { countByField, countPoints, countRequests } from './qdrant-counts.ts';
 import { addToPoints, hashBatches, type VectorUpdate } from './qdrant-additions.ts';
 import type { QdrantConnection } from './qdrant-connection.ts';
 import { QdrantDocuments } from './qdrant-documents.ts';
+import { QdrantLoads } from './qdrant-loads.ts';
 import { reportOn } from './qdrant-report.ts';
 import { QdrantSearch } from './qdrant-search.ts';
 import { updateDefinition } from './qdrant-update.ts';
 import { pointPages, POINTS_AT_ONCE, recordPages, type ScrollPage } from './qdrant-scroll.ts';
 
-/** Definitions that are read at once. */
-const LOOKS_AT_ONCE = 3;
 /** Documents an answer that are read without their vectors. */
 const DOCUMENTS_AT_ONCE = 1000;
+
+export interface QdrantStoreOptions {
+  layout: QdrantLayout;
+  bulkPoints: number;
+}
 
 /**
  * The vector store in a Qdrant server. Any number of processes use it at once; `ordered-writes.ts` says how those that
@@ -83,16 +87,21 @@ const DOCUMENTS_AT_ONCE = 1000;
  */
 export class QdrantStore implements VectorStore {
   readonly description: string;
+  readonly loads: QdrantLoads;
   readonly #connection: QdrantConnection;
   readonly #layout: QdrantLayout;
   readonly #additions = pLimit(1);
   readonly #documents: QdrantDocuments;
   readonly #searches: QdrantSearch;
 
-  /** @param layout how new collections are kept; those that are there stay as they are */
-  constructor(connection: QdrantConnection, layout: QdrantLayout) {
+  /**
+   * @param options.layout how new collections are kept; those that are there stay as they are
+   * @param options.bulkPoints from which on a first load puts the index off
+   */
+  constructor(connection: QdrantConnection, { layout, bulkPoints }: QdrantStoreOptions) {
     this.#layout = layout;
     this.description = connection.description;
+    this.loads = new QdrantLoads(connection, bulkPoints);
     this.#connection = connection;
     this.#documents = new QdrantDocuments(connection);
     this.#searches = new QdrantSearch(connection);
@@ -137,15 +146,8 @@ export class QdrantStore implements VectorStore {
   }
 
   async listCollections(): Promise<Collection[]> {
-    const { collections } = await this.#connection.send(
-      undefined,
-      (client) => client.getCollections(),
-      'prompt',
-    );
-    const slots = pLimit(LOOKS_AT_ONCE);
-    const names = collections.map(({ name }) => name as CollectionName).toSorted();
-    const found = await Promise.all(names.map((name) => slots(() => this.getCollection(name))));
-    return found.filter((collection) => collection !== undefined);
+    const infos = await this.#connection.infos();
+    return infos.flatMap(({ name, info }) => this.#connection.read(name, info) ?? []);
   }
 
   async updateCollection(collection: Collection, known?: Collection): Promise<void> {

@@ -1,4 +1,4 @@
-import { profileSchema, USUAL_LAYOUT, type Collection, type DenseVector } from '@embedmill/jobs';
+import { profileSchema, USUAL_QDRANT, type Collection, type DenseVector } from '@embedmill/jobs';
 import { expect, test } from 'vitest';
 import { creationOf } from './qdrant-collection.ts';
 import { updateDefinition, type DefinitionRequests } from './qdrant-update.ts';
@@ -24,7 +24,7 @@ const EXCHANGED: Collection = {
 /** @param lacking what counting finds, time after time */
 function requestsOf(existing: Collection, lacking: number[], vectors = ['dense', 'dense_2']) {
   const sent: string[] = [];
-  const { metadata } = creationOf(existing, USUAL_LAYOUT);
+  const { metadata } = creationOf(existing, USUAL_QDRANT.layout);
   const params = { vectors: Object.fromEntries(vectors.map((name) => [name, { size: 4 }])) };
   const requests: DefinitionRequests = {
     info: async () => ({ config: { params, metadata } }) as never,

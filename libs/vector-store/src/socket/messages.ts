@@ -31,7 +31,7 @@ export const METHODS = [
   'addVectors',
   'termFactors',
   'ping',
-] as const satisfies (keyof VectorStore)[];
+] as const satisfies Exclude<keyof VectorStore, 'description' | 'loads' | 'close'>[];
 
 export type Method = (typeof METHODS)[number];
 
