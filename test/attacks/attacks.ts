@@ -77,6 +77,25 @@ export const ATTACKS: readonly Attack[] = [
     },
   },
   {
+    name: 'jobs of two hundred kilobytes, listed forty times at once by a text that none has',
+    run: async (on) => {
+      const documents = Array.from({ length: 2000 }, (_, n) => `{"id":"${'x'.repeat(80)}${n}"}`);
+      const body = `{"documents":[${documents.join(',')}]}`;
+      const path = `/api/v1/collections/${on.collection}/jobs`;
+      await count(times(40, () => on.json('attacker', 'POST', path, body)));
+      const answers: Record<string, number> = {};
+      for (const end = performance.now() + 8000; performance.now() < end;) {
+        const list = (n: number) =>
+          on.call('attacker', 'GET', n % 4 === 0 ? '/api/v1/usage' : '/api/v1/jobs?text=nowhere&limit=1000');
+        for (const [status, times] of Object.entries(
+          await count(Array.from({ length: 40 }, (_, n) => list(n))),
+        ))
+          answers[status] = (answers[status] ?? 0) + times;
+      }
+      return answers;
+    },
+  },
+  {
     name: 'more slow bodies than there are places, of uploads and of requests',
     run: async (on) => {
       const uploads = times(40, () =>

@@ -9,8 +9,10 @@ import { ATTACKS } from './attacks.ts';
 import { hostileRequests, SIZES } from './corpus.ts';
 import { watched, type Seen } from './watch.ts';
 
-/** `--every 10` sends every tenth request of the corpus. */
-const { values } = parseArgs({ options: { every: { type: 'string', default: '1' } } });
+/** `--every 10` sends every tenth request of the corpus, 0 none; `--only TEXT` runs the attacks with this in their names. */
+const { values } = parseArgs({
+  options: { every: { type: 'string', default: '1' }, only: { type: 'string', default: '' } },
+});
 const every = Number(values.every);
 
 const P99_MS = 1000;
@@ -27,7 +29,7 @@ try {
   print('| attack | answers | victim p50, p99, most (ms) | health p99, most (ms) | memory (MB) |');
   print('| --- | --- | --- | --- | --- |');
   print(rowOf('nothing', {}, (await watched(on, () => new Promise((r) => setTimeout(r, 5000)))).seen));
-  for (const attack of ATTACKS) {
+  for (const attack of ATTACKS.filter(({ name }) => name.includes(values.only))) {
     const { seen, result } = await watched(on, () => attack.run(on));
     print(rowOf(attack.name, result, seen));
     if (seen.victim.p99 > P99_MS || seen.victim.failed > 0)
@@ -35,7 +37,7 @@ try {
   }
   let sent = 0;
   let n = 0;
-  for (const one of hostileRequests(await on.routes(), SIZES)) {
+  for (const one of every === 0 ? [] : hostileRequests(await on.routes(), SIZES)) {
     if (n++ % every !== 0) continue;
     const { seen, result } = await watched(on, async () => {
       const answer = await on.call('attacker', one.route.method, one.path, {

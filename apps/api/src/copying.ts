@@ -1,7 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import {
   EmbedmillError,
-  isFinished,
   joinedText,
   spokenText,
   type Collection,
@@ -104,10 +103,7 @@ export async function endCopy(
     refuse(`the alias ${alias.name} stands for it; name the collection that is to go on`);
   if (collection.twin?.filled === false)
     refuse(`${collection.name} has not all of its documents; to give the copy up, end it as ${twin.name}’s`);
-  const jobs = await queue.listJobs({
-    ...{ collection: twin.name, limit: Number.MAX_SAFE_INTEGER, offset: 0 },
-  });
-  const open = jobs.filter(({ state }) => !isFinished(state));
+  const open = await queue.unfinishedJobs(twin.name);
   const running = open.find(({ source }) => source !== COPIED);
   if (running !== undefined) refuse(`its job ${running.id} has not ended; wait for it, or cancel it`);
   for (const { id } of open) await queue.cancel(id as JobId);

@@ -48,7 +48,10 @@ describe.each(STORES)('on %s', (_name, open) => {
     expect(await remove(name, { ids: ['a', 'b\u0000'] })).toMatchObject({
       body: { code: 'invalid_unicode', detail: expect.stringContaining('ids/1/id') },
     });
-    expect((await api.json('GET', `/api/v1/jobs?collection=${name}`)).body).toEqual({ jobs: [] });
+    expect((await api.json('GET', `/api/v1/jobs?collection=${name}`)).body).toEqual({
+      jobs: [],
+      next: null,
+    });
   });
 
   test('by a filter go those that match in the order of acceptance: of an older job that still runs, not of a later one', async () => {

@@ -69,8 +69,7 @@ test.each([1, 2])(
     for (let n = 0; n < dispatchers; n += 1) await rig.dispatcher({ mostShards: 1000, jobs: 1000 });
     // All are scanned before the first is claimed: what is compared is how room is given.
     const running = async () =>
-      (await rig.queue.listJobs({ limit: 1000, offset: 0 })).filter(({ state }) => state === 'running')
-        .length;
+      (await rig.queue.listJobs({ limit: 1000 })).jobs.filter(({ state }) => state === 'running').length;
     await expect.poll(running, { timeout: 60_000 }).toBe(jobs.length);
     let firstDone: number[] | undefined;
     await startWorkers(4, () => {
@@ -116,7 +115,7 @@ test('more jobs than any dispatcher once had places for run at the same time', a
   await rig.dispatcher();
   const jobs = await Promise.all(Array.from({ length: 40 }, (_, n) => submit(`t${n}`, 600)));
   const running = async () =>
-    (await rig.queue.listJobs({ limit: 100, offset: 0 })).filter(({ state }) => state === 'running').length;
+    (await rig.queue.listJobs({ limit: 100 })).jobs.filter(({ state }) => state === 'running').length;
   await expect.poll(running, { timeout: 30_000 }).toBe(40);
   expect((await rig.queue.depth()).waiting).toBeLessThanOrEqual(8);
   await startWorkers(4);

@@ -171,13 +171,22 @@ test('a job has the priority that it was submitted with, and another one when it
 test('jobs are listed by collection and state, the newest first, in pages', async () => {
   const first = await finished(await submit(GOOD, 'others'));
   const second = await finished(await submit(GOOD, 'others'));
-  const ids = async (query: string) =>
-    ((await api.json('GET', `/api/v1/jobs?${query}`)).body as { jobs: Job[] }).jobs.map(({ id }) => id);
+  const page = async (query: string) =>
+    (await api.json('GET', `/api/v1/jobs?${query}`)).body as { jobs: Job[]; next: string | null };
+  const ids = async (query: string) => (await page(query)).jobs.map(({ id }) => id);
   expect(await ids('collection=others')).toEqual([second.id, first.id]);
-  expect(await ids('collection=others&limit=1&offset=1')).toEqual([first.id]);
+  const { next } = await page('collection=others&limit=1');
+  expect(await page(`collection=others&limit=1&after=${next}`)).toMatchObject({
+    jobs: [{ id: first.id }],
+    next: null,
+  });
+  expect(await ids(`collection=others&text=${first.id.slice(-8)}`)).toEqual([first.id]);
+  expect(await ids('collection=others&source=upload')).toEqual([second.id, first.id]);
+  expect(await ids('collection=others&source=elsewhere')).toEqual([]);
+  expect(await ids('tenant=acme')).toEqual([]);
   expect(await ids('collection=others&state=running')).toEqual([]);
   expect(await ids('collection=others&state=completed')).toHaveLength(2);
-  for (const query of ['state=asleep', 'limit=0', 'limit=many', 'colection=x']) {
+  for (const query of ['state=asleep', 'limit=0', 'limit=many', 'colection=x', 'after=1', 'offset=1']) {
     expect(await api.json('GET', `/api/v1/jobs?${query}`)).toMatchObject({
       ...{ status: 400, body: { code: 'invalid_request', errors: [{ path: query.split('=')[0] }] } },
     });

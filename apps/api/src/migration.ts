@@ -1,4 +1,4 @@
-import { EmbedmillError, isFinished, type Collection, type DenseVector, type Job } from '@embedmill/jobs';
+import { EmbedmillError, type Collection, type DenseVector, type Job } from '@embedmill/jobs';
 import { collectionModels, requireCollection } from './collection.ts';
 import { dimsOf, requireModel } from './model.ts';
 import type { ApiParts } from './parts.ts';
@@ -82,8 +82,7 @@ export async function endMigration(name: string, { store, queue }: Parts): Promi
 
 /** A job that is under way would find its vector gone, or at another's place. */
 async function requireNoJob(name: string, queue: Parts['queue']): Promise<void> {
-  const jobs = await queue.listJobs({ collection: name, limit: Number.MAX_SAFE_INTEGER, offset: 0 });
-  const running = jobs.find(({ source, state }) => source === MIGRATION_SOURCE && !isFinished(state));
+  const running = (await queue.unfinishedJobs(name)).find(({ source }) => source === MIGRATION_SOURCE);
   if (running === undefined) return;
   const message = `job ${running.id} still adds vectors to ${name}; wait for it, or cancel it`;
   throw new EmbedmillError('migration_state', message, { retryAfter: 5 });

@@ -172,7 +172,7 @@ test('of several processes one looks, and one that died after it had submitted m
     }),
   );
   const jobs = async () =>
-    (await parts.queue.listJobs({ collection: 'docs', limit: 100, offset: 0 })).filter(
+    (await parts.queue.listJobs({ collection: 'docs', limit: 100 })).jobs.filter(
       ({ source }) => source === 'x.ndjson',
     );
   const due = now + 3600_000 + 1;

@@ -25,7 +25,7 @@ afterAll(async () => {
   await rm(sources, { recursive: true, force: true });
 });
 
-const jobCount = async () => (await api.parts.queue.listJobs({ limit: 10_000, offset: 0 })).length;
+const jobCount = async () => (await api.parts.queue.listJobs({ limit: 10_000 })).jobs.length;
 const spooled = async () => (await readdir(api.spoolFolder, { recursive: true })).sort();
 
 async function until(what: string, met: () => Promise<boolean>): Promise<void> {

@@ -165,10 +165,10 @@ export class Client {
     await this.#server.call('DELETE', `/api/v1/aliases/${part(name)}`);
   }
 
-  async jobs(query: Record<string, string>): Promise<Job[]> {
-    const schema = z.object({ jobs: z.array(looseJob) });
-    return (await this.#server.read('GET', `/api/v1/jobs?${new URLSearchParams(query).toString()}`, schema))
-      .jobs;
+  /** A page of jobs, the newest first; `next` is what the next one is asked for with, as `after`. */
+  jobs(query: Record<string, string>): Promise<{ jobs: Job[]; next?: string | null | undefined }> {
+    const schema = z.object({ jobs: z.array(looseJob), next: z.string().nullish() });
+    return this.#server.read('GET', `/api/v1/jobs?${new URLSearchParams(query).toString()}`, schema);
   }
 
   job(id: string): Promise<Job> {

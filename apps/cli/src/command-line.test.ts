@@ -299,7 +299,38 @@ describe('jobs', () => {
     expect(await run(['forget', 'job_1'])).toMatchObject({ code: 1, err: 'error: job job_1 is queued\n' });
     await run(['watch', 'job_1']);
     expect(await run(['forget', 'job_1'])).toMatchObject({ code: 0, out: 'job job_1 is forgotten\n' });
-    expect((await runJson('jobs')).object).toEqual({ jobs: [] });
+    expect((await runJson('jobs')).object).toEqual({ jobs: [], next: null });
+  });
+
+  test('jobs goes on page by page, as far as is asked for, and says where more are', async () => {
+    for (let n = 0; n < 5; n += 1) await run(['submit', file(GOOD), '-c', 'c']);
+    const idsOf = (object: Record<string, unknown>) =>
+      (object['jobs'] as { job: string }[]).map(({ job }) => job);
+    const all = (await runJson('jobs')).object;
+    expect(idsOf(all)).toEqual(['job_5', 'job_4', 'job_3', 'job_2', 'job_1']);
+    expect(all['next']).toBeNull();
+    const { object } = await runJson('jobs', '--limit', '3');
+    expect(idsOf(object)).toEqual(['job_5', 'job_4', 'job_3']);
+    expect((await run(['jobs', '--limit', '3'])).err).toContain('--after job_3');
+    expect(idsOf((await runJson('jobs', '--after', String(object['next']))).object)).toEqual([
+      'job_2',
+      'job_1',
+    ]);
+    await run([
+      'jobs',
+      '--tenant',
+      'acme',
+      '--source',
+      'wiki',
+      '--text',
+      'x',
+      '--state',
+      'failed',
+      '-c',
+      'c',
+    ]);
+    const filters = { tenant: 'acme', source: 'wiki', text: 'x', state: 'failed', collection: 'c' };
+    expect(api.jobFilters.at(-1)).toEqual(filters);
   });
 
   test('jobs lists the newest first', async () => {

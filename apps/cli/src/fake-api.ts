@@ -69,6 +69,8 @@ export class FakeApi {
   /** Failures that are counted and not named. */
   unnamedFailures = 0;
   /** What requests carried, each once. */
+  /** What jobs were asked for by, without limits and places. */
+  readonly jobFilters: Record<string, string>[] = [];
   readonly authorizations = new Set<string | undefined>();
   /** Searches as they were asked, in order. */
   readonly searches: unknown[] = [];
@@ -120,6 +122,16 @@ export class FakeApi {
     json(response, 200, searchResponseSchema.parse({ hits }));
   }
 
+  /** Two jobs at most, as a server's page may have fewer than are asked for; a job's number is its place. */
+  #page(query: URLSearchParams): { jobs: Job[]; next: string | null } {
+    const { limit = '50', after, ...filters } = Object.fromEntries(query);
+    this.jobFilters.push(filters);
+    const all = [...this.jobs.values()].toReversed();
+    const from = after === undefined ? 0 : all.findIndex(({ id }) => id === after) + 1;
+    const jobs = all.slice(from, from + Math.min(2, Number(limit)));
+    return { jobs, next: from + jobs.length < all.length ? (jobs.at(-1)?.id ?? null) : null };
+  }
+
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', this.url);
     this.authorizations.add(request.headers.authorization);
@@ -153,7 +165,7 @@ export class FakeApi {
     }
     if (kind === 'collections' && action === 'search') return this.#search(await text(request), response);
     if (route === 'GET /usage') return this.#usage(request, response);
-    if (route === 'GET /jobs') return json(response, 200, { jobs: [...this.jobs.values()].toReversed() });
+    if (route === 'GET /jobs') return json(response, 200, this.#page(url.searchParams));
     if (kind === 'jobs' && action === '' && request.method === 'DELETE') {
       const { state } = this.#require(name);
       if (!isFinished(state)) return problem(response, 'job_not_finished', `job ${name} is ${state}`);

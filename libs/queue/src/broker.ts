@@ -29,6 +29,22 @@ export interface HeldJob {
   keys: readonly string[];
 }
 
+/** A name of a job, and the lists that it leaves and comes into. */
+export interface Listing {
+  place: string;
+  from: readonly string[];
+  to: readonly string[];
+}
+
+/** A job as it is kept. */
+export interface StoredJob {
+  data: unknown;
+  /** Epoch milliseconds. */
+  createdAt: number;
+  /** When its dispatcher let go of it; undefined while it has not. */
+  finishedAt: number | undefined;
+}
+
 export interface HeldLook {
   /** Whether the lock is still this token's. */
   isHeld: boolean;
@@ -103,6 +119,15 @@ export interface Broker {
   /** All members, the lowest first. */
   ranked(set: string): Promise<{ member: string; rank: number }[]>;
 
+  /** Takes a place out of some lists and puts it into others, all or nothing. */
+  list(listing: Listing): Promise<void>;
+  /** The greatest places of a list, compared by their bytes, that are below one; the greatest first. */
+  placesBelow(list: string, below: string | undefined, limit: number): Promise<string[]>;
+  /** Of each place whether it is in all these lists. */
+  areListed(asked: readonly { place: string; lists: readonly string[] }[]): Promise<boolean[]>;
+  /** Some jobs of a queue, in the order of their ids; undefined where there is none. */
+  readJobs(queue: string, ids: readonly string[]): Promise<(StoredJob | undefined)[]>;
+
   publish(channel: string, message: Uint8Array): Promise<void>;
   /** One channel a broker. Resolves once nothing that is published is missed any more. */
   subscribe(channel: string, receive: (message: Uint8Array) => void): Promise<void>;
@@ -112,8 +137,8 @@ export interface Broker {
 
   /** Whether the lock of an active job is still this token's. */
   isHeld(queue: string, id: string, token: string): Promise<boolean>;
-  /** Writes an active job's data, for as long as its lock is this token's; says whether it did. */
-  saveHeld(queue: string, id: string, token: string, data: object): Promise<boolean>;
+  /** Writes an active job's data and its lists, for as long as its lock is this token's; says whether it did. */
+  saveHeld(queue: string, id: string, token: string, data: object, listing?: Listing): Promise<boolean>;
   /** How it stands with active jobs, in their order, in one call. */
   lookAtHeld(queue: string, jobs: readonly HeldJob[]): Promise<HeldLook[]>;
   /** Takes settled children out of their parent's record; `childKeys` as BullMQ's `getDependencies` gives them. */

@@ -26,7 +26,8 @@ export {
   type ModelHandlers,
 } from './model-consumer.ts';
 export { jobIdOfKey, newJobId } from './names.ts';
-export type { RetainedJob } from './job-list.ts';
+export { PLACE } from './job-index.ts';
+export type { JobPage, JobSelection, RetainedJob } from './job-list.ts';
 export { connectQueue, Queue, type QueryOptions } from './queue.ts';
 export type { QueueDepth } from './queue-depth.ts';
 export { consumeWebhooks, WebhookQueue, type WebhookConsumer, type WebhookMessage } from './webhook-queue.ts';

@@ -19,6 +19,7 @@ import type { Broker } from './broker.ts';
 import type { QueueOptions } from './connection.ts';
 import { DispatcherQueue } from './dispatcher-queue.ts';
 import { submissionKey, viewOf, wholeRecord, type IngestRecord } from './ingest-record.ts';
+import { stateChange } from './job-index.ts';
 import { cancelKey, INGEST_QUEUE, shardIndexOf, shardJobId, shardQueue } from './names.ts';
 import { openBroker } from './open-broker.ts';
 import { isSettled, withSettled } from './settled-shards.ts';
@@ -49,6 +50,8 @@ export class IngestHandle {
   readonly id: JobId;
   record: IngestRecord;
   readonly #job: Job<IngestRecord>;
+  /** As it is listed. */
+  #listedState: IngestRecord['state'];
   /** Of its lock. */
   readonly token: string;
   readonly #broker: Broker;
@@ -59,6 +62,7 @@ export class IngestHandle {
   constructor(job: Job<IngestRecord>, token: string, broker: Broker) {
     this.id = job.data.id;
     this.record = wholeRecord(job.data);
+    this.#listedState = job.data.state;
     this.#job = job;
     this.token = token;
     this.#broker = broker;
@@ -84,7 +88,11 @@ export class IngestHandle {
 
   /** Errors: `queue_unavailable` when another dispatcher has the job, or the broker lost it. */
   async save(): Promise<void> {
-    if (!(await this.#broker.saveHeld(INGEST_QUEUE, this.id, this.token, this.record))) throw this.#taken();
+    const { state } = this.record;
+    const listing = stateChange(this.record, this.#listedState, this.#job.timestamp);
+    const isSaved = await this.#broker.saveHeld(INGEST_QUEUE, this.id, this.token, this.record, listing);
+    if (!isSaved) throw this.#taken();
+    this.#listedState = state;
   }
 
   /** Throws `queue_unavailable` when another dispatcher has the job, or the broker lost it. */

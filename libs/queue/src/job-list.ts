@@ -1,21 +1,35 @@
-import type { Job as BullJob, Queue as BullQueue } from 'bullmq';
-import type { Job, JobId, JobState } from '@embedmill/jobs';
+import type { JobType, Queue as BullQueue } from 'bullmq';
+import { isFinished, type Job, type JobId, type JobState } from '@embedmill/jobs';
+import type { Broker, StoredJob } from './broker.ts';
 import { UNCLAIMED } from './bull-queues.ts';
 import { answered } from './connection.ts';
 import { viewOf, wholeRecord, type IngestRecord } from './ingest-record.ts';
+import { idAt, list, listName, listsOf, placeOf, timeAt } from './job-index.ts';
+import { INGEST_QUEUE } from './names.ts';
 
 /** States of what nobody has taken, or has given back for a while. */
 export const WAITING = [...UNCLAIMED, 'prioritized', 'delayed'] as const;
+const UNENDED = ['active', ...WAITING] as const;
 
 export function waitingOf(counts: Record<string, number>): number {
   return WAITING.reduce((sum, state) => sum + (counts[state] ?? 0), 0);
 }
 
-/** All jobs there are, finished ones included, in no order. */
-export async function allJobs(ingest: BullQueue<IngestRecord>): Promise<BullJob<IngestRecord>[]> {
-  const states = ['active', ...WAITING, 'completed', 'failed'] as const;
-  const found = await answered(ingest.getJobs([...states], 0, -1));
-  return found.filter((job): job is BullJob<IngestRecord> => job?.data !== undefined);
+/** Jobs read at once: what is parsed between two looks at other work. */
+const AT_ONCE = 32;
+/** What a page may cost: so many records looked at, or so many bytes of them, whatever of it is shown. */
+const MOST_LOOKED_AT = 1000;
+const MOST_BYTES = 4 * 1024 * 1024;
+/** A record without its documents, roughly. */
+const RECORD_BYTES = 2048;
+/** An entry of a list without its job is one that is about to be added; after this long it was left by a crash. */
+const ABANDONED_MS = 3600_000;
+
+/** A job and when it was submitted and left by its dispatcher, in epoch milliseconds. */
+export interface KeptJob {
+  record: IngestRecord;
+  createdAt: number;
+  finishedAt: number | undefined;
 }
 
 /** What decides how long a job is kept. */
@@ -33,36 +47,202 @@ export interface RetainedJob {
   sequence: number;
 }
 
-/** Which jobs are listed. */
+/** Which jobs are listed: those of which all holds that is said. */
 export interface JobSelection {
   collection?: string | undefined;
   state?: JobState | undefined;
+  tenant?: string | undefined;
+  /** What `source` or `sourceName` of a job says. */
+  source?: string | undefined;
+  /** Is in the id, the collection, the source or its name, in capitals or not. */
+  text?: string | undefined;
+  /** The only collections whose jobs are shown; all by default. */
+  collections?: ReadonlySet<string> | undefined;
   limit: number;
-  offset: number;
-  /** Those of which this holds; all by default. */
-  where?: (job: Pick<IngestRecord, 'collection' | 'tenant'>) => boolean;
+  /** The `next` of the page before. */
+  after?: string | undefined;
 }
 
-/** Jobs, the newest first. */
-export async function listJobs(ingest: BullQueue<IngestRecord>, options: JobSelection): Promise<Job[]> {
-  const { where = () => true } = options;
-  const [found, paused] = await Promise.all([allJobs(ingest), answered(ingest.isPaused())]);
-  return found
-    .filter(({ data }) => options.collection === undefined || data.collection.name === options.collection)
-    .filter(({ data }) => where(data))
-    .filter(({ data }) => options.state === undefined || data.state === options.state)
-    .sort((a, b) => b.timestamp - a.timestamp || (a.data.id < b.data.id ? 1 : -1))
-    .slice(options.offset, options.offset + options.limit)
-    .map((job) => viewOf(job.data, job.timestamp, { paused }));
+/**
+ * The newest jobs of a selection, at most `limit`. There may be fewer, and more behind `next`: a page ends when it has
+ * looked at so many jobs, or read so much, that others would wait for it.
+ */
+export interface JobPage {
+  jobs: Job[];
+  /** What the next page is asked for with; null behind the last job. */
+  next: string | null;
 }
 
-/** All jobs there are, in no order. */
-export async function retainedJobs(ingest: BullQueue<IngestRecord>): Promise<RetainedJob[]> {
-  return (await allJobs(ingest)).map(({ data, finishedOn }) => ({
-    ...{ id: data.id, state: data.state, isSettled: finishedOn !== undefined },
-    ...{ finishedAt: data.finishedAt === null ? (finishedOn ?? 0) : Date.parse(data.finishedAt) },
-    ...{ failed: data.progress.failed, retryOf: data.retryOf },
-    collection: data.collection.name,
-    sequence: wholeRecord(data).sequence,
-  }));
+/** The lists of all jobs, read and kept in step; all calls are the broker's, each of a bounded size. */
+export class JobList {
+  readonly #broker: Broker;
+  readonly #ingest: BullQueue<IngestRecord>;
+
+  constructor(broker: Broker) {
+    this.#broker = broker;
+    this.#ingest = broker.queues.get(INGEST_QUEUE);
+  }
+
+  async page(selection: JobSelection): Promise<JobPage> {
+    const { limit, text } = selection;
+    const lists = listsFor(selection);
+    const paused = lists.length > 0 && (await answered(this.#ingest.isPaused()));
+    const jobs: Job[] = [];
+    let last = selection.after;
+    let lookedAt = 0;
+    let bytes = 0;
+    for (;;) {
+      // One more than is wanted tells whether there are more.
+      const asked = text === undefined ? Math.min(AT_ONCE, limit - jobs.length + 1) : AT_ONCE;
+      const places = await this.#placesBelow(lists, last, asked);
+      const found = await answered(this.#broker.readJobs(INGEST_QUEUE, places.map(idAt)));
+      for (const [n, place] of places.entries()) {
+        if (jobs.length === limit || bytes > MOST_BYTES) return { jobs, next: last ?? null };
+        const job = keptJob(found[n]);
+        last = place;
+        lookedAt += 1;
+        if (job !== undefined) bytes += bytesOf(job.record);
+        if (job === undefined || !isOf(lists, place, job)) await this.#mend(lists, place, job);
+        else if (isSelected(job.record, selection)) jobs.push(viewOf(job.record, job.createdAt, { paused }));
+      }
+      if (places.length < asked) return { jobs, next: null };
+      if (lookedAt >= MOST_LOOKED_AT) return { jobs, next: last ?? null };
+    }
+  }
+
+  /** All jobs of a collection that have not ended. By what the queue itself has, so that none is missing. */
+  async unfinished(collection: string): Promise<Job[]> {
+    const jobs: Job[] = [];
+    for await (const { record, createdAt } of this.unended()) {
+      if (record.collection.name === collection && !isFinished(record.state))
+        jobs.push(viewOf(record, createdAt));
+    }
+    return jobs;
+  }
+
+  /** All jobs there are, finished ones included, in no order. */
+  all(): AsyncGenerator<KeptJob> {
+    return this.#read([...UNENDED, 'completed', 'failed']);
+  }
+
+  /** The jobs that a dispatcher has, or will have, in no order. */
+  unended(): AsyncGenerator<KeptJob> {
+    return this.#read([...UNENDED]);
+  }
+
+  /** All jobs there are, in no order. Those that are not in their lists are put there. */
+  async retained(): Promise<RetainedJob[]> {
+    const retained: RetainedJob[] = [];
+    let some: KeptJob[] = [];
+    for await (const job of this.all()) {
+      retained.push(retainedJob(job));
+      some.push(job);
+      if (some.length < AT_ONCE) continue;
+      await this.#complete(some);
+      some = [];
+    }
+    await this.#complete(some);
+    return retained;
+  }
+
+  async *#read(states: JobType[]): AsyncGenerator<KeptJob> {
+    const ids = await answered(this.#ingest.getRanges(states, 0, -1));
+    for (let from = 0; from < ids.length; from += AT_ONCE) {
+      const found = await answered(this.#broker.readJobs(INGEST_QUEUE, ids.slice(from, from + AT_ONCE)));
+      for (const one of found) {
+        const job = keptJob(one);
+        if (job !== undefined) yield job;
+      }
+    }
+  }
+
+  /** Puts jobs into the lists where they are missing. */
+  async #complete(jobs: readonly KeptJob[]): Promise<void> {
+    if (jobs.length === 0) return;
+    const asked = jobs.map(({ record, createdAt }) => ({
+      place: placeOf(record.id, createdAt),
+      lists: listsOf(record),
+    }));
+    const areListed = await answered(this.#broker.areListed(asked));
+    for (const [n, { record, createdAt }] of jobs.entries())
+      if (areListed[n] !== true) await answered(list(this.#broker, record, createdAt));
+  }
+
+  /** Takes a place out of lists that it does not belong to, and puts its job where it does. */
+  async #mend(lists: readonly string[], place: string, job: KeptJob | undefined): Promise<void> {
+    if (job !== undefined && placeOf(job.record.id, job.createdAt) === place)
+      await answered(list(this.#broker, job.record, job.createdAt));
+    else if (Date.now() - timeAt(place) < ABANDONED_MS) return;
+    const wrong = job === undefined ? lists : lists.filter((name) => !isOf([name], place, job));
+    await answered(this.#broker.list({ place, from: wrong, to: [] }));
+  }
+
+  /** The greatest places of some lists together. */
+  async #placesBelow(lists: readonly string[], below: string | undefined, limit: number): Promise<string[]> {
+    const found = await Promise.all(
+      lists.map((name) => answered(this.#broker.placesBelow(name, below, limit))),
+    );
+    const [only = []] = found;
+    if (found.length <= 1) return only;
+    return [...new Set(found.flat())].sort((a, b) => (a < b ? 1 : -1)).slice(0, limit);
+  }
+}
+
+/** The lists that have all jobs of a selection, and few others. */
+function listsFor({ tenant, collection, state, source, collections }: JobSelection): string[] {
+  if (collections === undefined || source !== undefined)
+    return [listName({ tenant, collection, state, source })];
+  const names = collection === undefined ? [...collections] : collections.has(collection) ? [collection] : [];
+  return names.map((name) => listName({ tenant, collection: name, state }));
+}
+
+/** Whether it is this job's own place, in lists that it belongs to. */
+function isOf(lists: readonly string[], place: string, { record, createdAt }: KeptJob): boolean {
+  if (placeOf(record.id, createdAt) !== place) return false;
+  const own = listsOf(record);
+  return lists.some((name) => own.includes(name));
+}
+
+function isSelected(record: IngestRecord, selection: JobSelection): boolean {
+  const { tenant, collection, state, source, collections, text } = selection;
+  const { label, sourceName } = record;
+  const { name } = record.collection;
+  return (
+    (tenant === undefined || record.tenant === tenant) &&
+    (collection === undefined || name === collection) &&
+    collections?.has(name) !== false &&
+    (state === undefined || record.state === state) &&
+    (source === undefined || label === source || sourceName === source) &&
+    (text === undefined || hasText([record.id, name, label, sourceName ?? ''], text))
+  );
+}
+
+function hasText(texts: readonly string[], wanted: string): boolean {
+  const lower = wanted.toLowerCase();
+  return texts.some((text) => text.toLowerCase().includes(lower));
+}
+
+function bytesOf({ source }: IngestRecord): number {
+  if (source.kind !== 'inline') return RECORD_BYTES;
+  return source.lines.reduce((sum, line) => sum + line.length, RECORD_BYTES);
+}
+
+/** The queue's jobs are written by this library alone. */
+function keptJob(stored: StoredJob | undefined): KeptJob | undefined {
+  if (stored === undefined) return undefined;
+  const { data, createdAt, finishedAt } = stored;
+  return { record: data as IngestRecord, createdAt, finishedAt };
+}
+
+function retainedJob({ record, finishedAt }: KeptJob): RetainedJob {
+  return {
+    id: record.id,
+    state: record.state,
+    isSettled: finishedAt !== undefined,
+    finishedAt: record.finishedAt === null ? (finishedAt ?? 0) : Date.parse(record.finishedAt),
+    failed: record.progress.failed,
+    retryOf: record.retryOf,
+    collection: record.collection.name,
+    sequence: wholeRecord(record).sequence,
+  };
 }

@@ -1,24 +1,34 @@
-import type { Queue as BullQueue } from 'bullmq';
-import { dayOf, type JobId } from '@embedmill/jobs';
+import { dayOf, type DailyUsage, type JobId } from '@embedmill/jobs';
 import { workLeft } from './backlog.ts';
 import type { Broker } from './broker.ts';
 import { answered } from './connection.ts';
 import type { IngestRecord } from './ingest-record.ts';
-import { allJobs } from './job-list.ts';
+import type { JobList } from './job-list.ts';
 import { INGEST_QUEUE } from './names.ts';
-import { amountsOf, countsOf, usageCounts, usageOwner, UsageSum, type UsageEntry } from './usage.ts';
+import { SharedRead } from './shared-read.ts';
+import {
+  amountsOf,
+  countsOf,
+  usageCounts,
+  usageOwner,
+  UsageSum,
+  type UsageEntry,
+  type UsageOf,
+} from './usage.ts';
 
 const DAY_MS = 24 * 3600 * 1000;
 
 /** What is used, of jobs that are known and of all else: a job's is in its record until it is removed. */
 export class JobUsage {
   readonly #broker: Broker;
-  readonly #ingest: BullQueue<IngestRecord>;
+  readonly #list: JobList;
+  /** All jobs are read for it: whoever asks again and again must not have it done more than once at a time. */
+  readonly #ofJobs = new SharedRead(() => this.#readJobs());
   readonly #keptSeconds: number;
 
-  constructor(broker: Broker, keptSeconds: number) {
+  constructor(broker: Broker, list: JobList, keptSeconds: number) {
     this.#broker = broker;
-    this.#ingest = broker.queues.get(INGEST_QUEUE);
+    this.#list = list;
     this.#keptSeconds = keptSeconds;
   }
 
@@ -31,27 +41,30 @@ export class JobUsage {
     for (let day = from; day <= to; day = dayOf(Date.parse(day) + DAY_MS)) days.push(day);
     const sum = new UsageSum();
     // In this order a job that is removed meanwhile may be missed for once, and is never counted twice.
-    const [counts, jobs] = [
-      await answered(this.#broker.readCounts(days.map(usageCounts))),
-      await allJobs(this.#ingest),
-    ];
+    const counts = await answered(this.#broker.readCounts(days.map(usageCounts)));
     for (const [n, day] of days.entries()) sum.addCounts(day, counts[n] ?? {});
-    for (const { data } of jobs) {
-      for (const [day, amounts] of Object.entries(data.usage ?? {}))
-        if (day >= from && day <= to) sum.add(usageOwner(data), day, amounts);
-    }
+    for (const { owner, usage } of await this.#ofJobs.ask())
+      for (const [day, amounts] of Object.entries(usage))
+        if (day >= from && day <= to) sum.add(owner, day, amounts);
     return sum.entries;
+  }
+
+  async #readJobs(): Promise<{ owner: UsageOf; usage: DailyUsage }[]> {
+    const used: { owner: UsageOf; usage: DailyUsage }[] = [];
+    for await (const { record } of this.#list.all())
+      if (record.usage !== undefined) used.push({ owner: usageOwner(record), usage: record.usage });
+    return used;
   }
 
   /** What accepted jobs have left to do, as usage of today: estimates. */
   async ahead(): Promise<UsageEntry[]> {
     const sum = new UsageSum();
     const day = dayOf(Date.now());
-    for (const { data } of await allJobs(this.#ingest)) {
-      const { documents, tokens } = workLeft(data);
-      const unscanned = data.source.kind === 'inline' && data.progress.documents === 0;
-      const lines = unscanned && data.source.kind === 'inline' ? data.source.lines.length : 0;
-      if (tokens > 0) sum.add(usageOwner(data), day, { documents: documents + lines, tokens, engineMs: 0 });
+    for await (const { record } of this.#list.unended()) {
+      const { documents, tokens } = workLeft(record);
+      const unscanned = record.source.kind === 'inline' && record.progress.documents === 0;
+      const lines = unscanned && record.source.kind === 'inline' ? record.source.lines.length : 0;
+      if (tokens > 0) sum.add(usageOwner(record), day, { documents: documents + lines, tokens, engineMs: 0 });
     }
     return sum.entries;
   }

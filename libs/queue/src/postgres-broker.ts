@@ -17,12 +17,14 @@ import type {
   Count,
   HeldJob,
   HeldLook,
+  Listing,
+  StoredJob,
 } from './broker.ts';
 import { BullQueues } from './bull-queues.ts';
 import { withdrawUnbegun } from './withdrawal.ts';
 import { queueUnavailable, within, type PostgresOptions } from './connection.ts';
 import { PostgresListener } from './postgres-listener.ts';
-import { ADD_COUNTS, countValues, TABLES } from './postgres-tables.ts';
+import { ADD_COUNTS, CHANGE_LISTS, countValues, TABLES } from './postgres-tables.ts';
 
 /** Connections of one broker, and of each of its workers beside the one that listens. */
 const POOL = 4;
@@ -243,6 +245,52 @@ export class PostgresBroker implements Broker {
     return rows.map(({ member, rank }) => ({ member, rank: Number(rank) }));
   }
 
+  async list({ place, from, to }: Listing): Promise<void> {
+    await this.#rows(`WITH changed AS (SELECT 1), ${CHANGE_LISTS} SELECT 1`, [place, from, to]);
+  }
+
+  async placesBelow(list: string, below: string | undefined, limit: number): Promise<string[]> {
+    const rows = await this.#rows<{ place: string }>(
+      `SELECT place FROM embedmill_listed WHERE list = $1 AND ($2::text IS NULL OR place < $2 COLLATE "C")
+         ORDER BY place DESC LIMIT $3`,
+      [list, below ?? null, limit],
+    );
+    return rows.map(({ place }) => place);
+  }
+
+  async areListed(asked: readonly { place: string; lists: readonly string[] }[]): Promise<boolean[]> {
+    const pairs = asked.flatMap(({ place, lists }, at) => lists.map((list) => ({ at, list, place })));
+    const rows = await this.#rows<{ at: number }>(
+      `SELECT at FROM unnest($1::int[], $2::text[], $3::text[]) AS asked (at, list, place)
+         WHERE NOT EXISTS (SELECT FROM embedmill_listed l WHERE l.list = asked.list AND l.place = asked.place)`,
+      [pairs.map(({ at }) => at), pairs.map(({ list }) => list), pairs.map(({ place }) => place)],
+    );
+    const missing = new Set(rows.map(({ at }) => at));
+    return asked.map((_, at) => !missing.has(at));
+  }
+
+  async readJobs(queue: string, ids: readonly string[]): Promise<(StoredJob | undefined)[]> {
+    const rows = await this.#rows<{
+      id: string;
+      data: unknown;
+      added_at_ms: string;
+      finished_at_ms: string | null;
+    }>('SELECT id, data, added_at_ms, finished_at_ms FROM job WHERE queue = $1 AND id = ANY($2)', [
+      queue,
+      ids,
+    ]);
+    const byId = new Map(rows.map((row) => [row.id, row]));
+    return ids.map((id) => {
+      const row = byId.get(id);
+      if (row === undefined) return undefined;
+      return {
+        data: row.data,
+        createdAt: Number(row.added_at_ms),
+        finishedAt: row.finished_at_ms === null ? undefined : Number(row.finished_at_ms),
+      };
+    });
+  }
+
   /** A notification has no room for vectors: it says that there is a row to take. */
   async publish(channel: string, message: Uint8Array): Promise<void> {
     await this.#rows(
@@ -273,9 +321,24 @@ export class PostgresBroker implements Broker {
     return (await this.#rows(held, [queue, id, token])).length === 1;
   }
 
-  async saveHeld(queue: string, id: string, token: string, data: object): Promise<boolean> {
-    const save = 'UPDATE job SET data = $4 WHERE queue = $1 AND id = $2 AND lock_token = $3 RETURNING id';
-    return (await this.#rows(save, [queue, id, token, JSON.stringify(data)])).length === 1;
+  async saveHeld(
+    queue: string,
+    id: string,
+    token: string,
+    data: object,
+    { place, from, to }: Listing = { place: '', from: [], to: [] },
+  ): Promise<boolean> {
+    const save = 'UPDATE job SET data = $7 WHERE queue = $4 AND id = $5 AND lock_token = $6 RETURNING id';
+    const rows = await this.#rows(`WITH changed AS (${save}), ${CHANGE_LISTS} SELECT id FROM changed`, [
+      place,
+      from,
+      to,
+      queue,
+      id,
+      token,
+      JSON.stringify(data),
+    ]);
+    return rows.length === 1;
   }
 
   async lookAtHeld(queue: string, jobs: readonly HeldJob[]): Promise<HeldLook[]> {

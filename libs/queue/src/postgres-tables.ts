@@ -14,6 +14,8 @@ export const TABLES = `
   CREATE TABLE IF NOT EXISTS embedmill_ranked (
     set_name text NOT NULL, member text NOT NULL, rank bigint NOT NULL, PRIMARY KEY (set_name, member));
   CREATE INDEX IF NOT EXISTS embedmill_ranked_rank ON embedmill_ranked (set_name, rank);
+  CREATE TABLE IF NOT EXISTS embedmill_listed (
+    list text NOT NULL, place text COLLATE "C" NOT NULL, PRIMARY KEY (list, place));
   CREATE UNLOGGED TABLE IF NOT EXISTS embedmill_message (
     channel text NOT NULL, body bytea NOT NULL, expires_at timestamptz NOT NULL);
   CREATE INDEX IF NOT EXISTS embedmill_message_channel ON embedmill_message (channel);
@@ -37,3 +39,11 @@ export function countValues(added: readonly Count[], seconds: number): unknown[]
     seconds,
   ];
 }
+
+/** Takes a place ($1) out of lists ($2) and puts it into others ($3), for each row of `changed`, of which there is one or none. */
+export const CHANGE_LISTS = `
+  left_lists AS (
+    DELETE FROM embedmill_listed USING changed WHERE place = $1 AND list = ANY($2::text[])),
+  new_lists AS (
+    INSERT INTO embedmill_listed SELECT name, $1 FROM unnest($3::text[]) AS added (name), changed
+      ON CONFLICT DO NOTHING)`;

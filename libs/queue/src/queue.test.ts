@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { EmbedmillError, type JobId, type QueryResult, type TenantId } from '@embedmill/jobs';
 import type { QueueOptions } from './connection.ts';
 import { ModelConsumer, type ModelHandlers } from './model-consumer.ts';
+import type { JobSelection } from './job-list.ts';
 import { jobIdOfKey, newJobId } from './names.ts';
 import { connectQueue, type Queue } from './queue.ts';
 import { BROKERS, collection, MODEL, type TestBroker } from './test-brokers.ts';
@@ -77,15 +78,15 @@ describe.each(BROKERS)('by $name', ({ missing, start }) => {
         ids.push((await queue.submit(job(other))).job.id);
         await setTimeout(2);
       }
-      const listed = await queue.listJobs({ limit: 10, offset: 0 });
-      expect(listed.map(({ id }) => id)).toEqual(ids.toReversed());
-      expect(
-        (await queue.listJobs({ collection: 'other', limit: 10, offset: 0 })).map(({ id }) => id),
-      ).toEqual([ids[2]]);
-      expect((await queue.listJobs({ limit: 2, offset: 1 })).map(({ id }) => id)).toEqual([ids[3], ids[2]]);
-      const ofAcme = await queue.listJobs({ limit: 1, offset: 0, where: ({ tenant }) => tenant === 'acme' });
-      expect(ofAcme).toMatchObject([{ id: ids[2], tenant: 'acme' }]);
-      expect(await queue.listJobs({ state: 'completed', limit: 10, offset: 0 })).toEqual([]);
+      const idsOf = async (selection: Omit<JobSelection, 'limit'>, limit = 10) =>
+        (await queue.listJobs({ ...selection, limit })).jobs.map(({ id }) => id);
+      expect(await idsOf({})).toEqual(ids.toReversed());
+      expect(await idsOf({ collection: 'other' })).toEqual([ids[2]]);
+      const { next } = await queue.listJobs({ limit: 2 });
+      expect(await idsOf({ after: next! }, 2)).toEqual([ids[2], ids[1]]);
+      const ofAcme = await queue.listJobs({ limit: 1, tenant: 'acme' });
+      expect(ofAcme).toMatchObject({ jobs: [{ id: ids[2], tenant: 'acme' }], next: null });
+      expect(await idsOf({ state: 'completed' })).toEqual([]);
     });
 
     test('a query comes back with its own vectors, many at a time', async () => {

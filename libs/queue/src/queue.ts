@@ -28,7 +28,8 @@ import {
 } from './ingest-record.ts';
 import { cancelKey, INGEST_QUEUE, MODELS, priorityKey, shardQueue, troubleKey, turnKey } from './names.ts';
 import type { UsageEntry } from './usage.ts';
-import { listJobs, retainedJobs, type JobSelection, type RetainedJob } from './job-list.ts';
+import { list, unlist } from './job-index.ts';
+import { JobList, type JobPage, type JobSelection, type RetainedJob } from './job-list.ts';
 import { JobUsage } from './job-usage.ts';
 import { openBroker } from './open-broker.ts';
 import { DepthGauge, type QueueDepth } from './queue-depth.ts';
@@ -67,9 +68,11 @@ export class Queue {
   readonly #order: AcceptanceOrder;
   readonly #usage: JobUsage;
   readonly #depth: DepthGauge;
+  readonly #list: JobList;
 
   constructor(broker: Broker, queries: QueryClient, usageDays: number) {
-    this.#usage = new JobUsage(broker, usageDays * 24 * 3600);
+    this.#list = new JobList(broker);
+    this.#usage = new JobUsage(broker, this.#list, usageDays * 24 * 3600);
     this.#depth = new DepthGauge(broker);
     this.#broker = broker;
     this.#queues = broker.queues;
@@ -127,9 +130,13 @@ export class Queue {
 
   async #add(record: IngestRecord): Promise<BullJob<IngestRecord>> {
     await this.announceModel(record.collection.profile.model);
+    const timestamp = Date.now();
+    // Before the job is there: it may be looked for from then on.
+    await answered(list(this.#broker, record, timestamp));
     const added = await answered(
       this.#ingest.add('ingest', record, {
         jobId: record.id,
+        timestamp,
         attempts: 1_000_000,
         backoff: { type: 'fixed', delay: 2000 },
         stackTraceLimit: 1,
@@ -163,14 +170,19 @@ export class Queue {
     return found && wholeRecord(found.data);
   }
 
-  /** Jobs, the newest first. */
-  listJobs(selection: JobSelection): Promise<Job[]> {
-    return listJobs(this.#ingest, selection);
+  /** A page of jobs, the newest first. */
+  listJobs(selection: JobSelection): Promise<JobPage> {
+    return this.#list.page(selection);
   }
 
-  /** All jobs there are, in no order. */
+  /** The jobs of a collection that have not ended, in no order. */
+  unfinishedJobs(collection: string): Promise<Job[]> {
+    return this.#list.unfinished(collection);
+  }
+
+  /** All jobs there are, in no order; whatever is missing in the lists that pages are read from is put there. */
   retainedJobs(): Promise<RetainedJob[]> {
-    return retainedJobs(this.#ingest);
+    return this.#list.retained();
   }
 
   /** As AcceptanceOrder has it; `isKnown` says of a job's id whether the queue or the spool has it. */
@@ -201,6 +213,7 @@ export class Queue {
     await answered(this.#ingest.remove(id));
     if (job !== undefined) {
       const { collection } = job.data;
+      await answered(unlist(this.#broker, job.data, job.timestamp));
       await answered(this.#order.forget(collection.name, submissionKey(job.data)));
     }
     await answered(this.#broker.delete(cancelKey(id)));

@@ -10,6 +10,8 @@ import type {
   Count,
   HeldJob,
   HeldLook,
+  Listing,
+  StoredJob,
 } from './broker.ts';
 import { BullQueues } from './bull-queues.ts';
 import { withdrawUnbegun } from './withdrawal.ts';
@@ -17,12 +19,19 @@ import { queueUnavailable, within, type RedisOptions } from './connection.ts';
 import { memoryOf, type QueueMemory } from './memory.ts';
 import { parseRedisAddress } from './redis-address.ts';
 
-/** One that was taken for dead must not write any more. */
-const SAVE_HELD = `
-  if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-  redis.call('HSET', KEYS[2], 'data', ARGV[2])
+/** Keys from `first` on are lists: those that the place leaves, so many as the second argument says, and those it comes into. */
+const LIST = (first: number): string => `
+  for n = ${first}, #KEYS do
+    if n < ${first} + tonumber(ARGV[2]) then redis.call('ZREM', KEYS[n], ARGV[1])
+    else redis.call('ZADD', KEYS[n], 0, ARGV[1]) end
+  end
   return 1
 `;
+/** One that was taken for dead must not write any more. */
+const SAVE_HELD = `
+  if redis.call('GET', KEYS[1]) ~= ARGV[3] then return 0 end
+  redis.call('HSET', KEYS[2], 'data', ARGV[4])
+  ${LIST(3)}`;
 
 /** Both keys are on one node; `%.0f`, for Lua would write large numbers with an exponent. */
 const NEXT_SEQUENCE = `
@@ -65,6 +74,7 @@ const ADD_COUNTS = `
   end
   return 1
 `;
+const NO_LISTING: Listing = { place: '', from: [], to: [] };
 const SWAP = `
   if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
   redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
@@ -226,6 +236,41 @@ export class RedisBroker implements Broker {
     return found.flatMap((member, at) => (at % 2 === 0 ? { member, rank: Number(found[at + 1]) } : []));
   }
 
+  async list({ place, from, to }: Listing): Promise<void> {
+    const keys = [...from, ...to].map((name) => this.#key(name));
+    await this.#redis.eval(LIST(1), keys.length, ...keys, place, from.length);
+  }
+
+  /** Members of one score are in the order of their bytes. */
+  placesBelow(list: string, below: string | undefined, limit: number): Promise<string[]> {
+    const from = below === undefined ? '+' : `(${below}`;
+    return this.#redis.zrevrangebylex(this.#key(list), from, '-', 'LIMIT', 0, limit);
+  }
+
+  async areListed(asked: readonly { place: string; lists: readonly string[] }[]): Promise<boolean[]> {
+    return Promise.all(
+      asked.map(async ({ place, lists }) => {
+        const scores = await Promise.all(lists.map((list) => this.#redis.zscore(this.#key(list), place)));
+        return scores.every((score) => score !== null);
+      }),
+    );
+  }
+
+  async readJobs(queue: string, ids: readonly string[]): Promise<(StoredJob | undefined)[]> {
+    const read = async (id: string): Promise<StoredJob | undefined> => {
+      const key = this.#key(`${queue}:${id}`);
+      const fields = ['data', 'timestamp', 'finishedOn'] as const;
+      const [data = null, createdAt, finishedAt = null] = await this.#redis.hmget(key, ...fields);
+      if (data === null) return undefined;
+      return {
+        data: JSON.parse(data),
+        createdAt: Number(createdAt),
+        finishedAt: finishedAt === null ? undefined : Number(finishedAt),
+      };
+    };
+    return Promise.all(ids.map(read));
+  }
+
   async publish(channel: string, message: Uint8Array): Promise<void> {
     await this.#redis.publish(this.#key(channel), Buffer.from(message));
   }
@@ -244,9 +289,17 @@ export class RedisBroker implements Broker {
     return (await this.#redis.get(this.#key(`${queue}:${id}:lock`))) === token;
   }
 
-  async saveHeld(queue: string, id: string, token: string, data: object): Promise<boolean> {
+  async saveHeld(
+    queue: string,
+    id: string,
+    token: string,
+    data: object,
+    { place, from, to }: Listing = NO_LISTING,
+  ): Promise<boolean> {
     const job = this.#key(`${queue}:${id}`);
-    return (await this.#redis.eval(SAVE_HELD, 2, `${job}:lock`, job, token, JSON.stringify(data))) === 1;
+    const keys = [`${job}:lock`, job, ...[...from, ...to].map((name) => this.#key(name))];
+    const args = [place, from.length, token, JSON.stringify(data)];
+    return (await this.#redis.eval(SAVE_HELD, keys.length, ...keys, ...args)) === 1;
   }
 
   async lookAtHeld(queue: string, jobs: readonly HeldJob[]): Promise<HeldLook[]> {

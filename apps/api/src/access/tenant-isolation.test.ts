@@ -149,7 +149,7 @@ describe.each<[string, () => Promise<{ store?: VectorStore; close?: () => Promis
   /** All that is the other tenant's, as the store and the queue have it. */
   async function othersThings() {
     const points = await api.parts.store.scanPoints(DOCS, { limit: 1000, tenant: OTHER as TenantId });
-    const jobs = (await api.parts.queue.listJobs({ limit: 10_000, offset: 0 })).filter(
+    const jobs = (await api.parts.queue.listJobs({ limit: 10_000 })).jobs.filter(
       ({ tenant }) => tenant !== OWN,
     );
     const collections = await api.parts.store.listCollections();
@@ -224,9 +224,7 @@ describe.each<[string, () => Promise<{ store?: VectorStore; close?: () => Promis
     );
 
     const unfinished = async () =>
-      (await api.parts.queue.listJobs({ limit: 10_000, offset: 0 })).filter(
-        ({ state }) => !isFinished(state),
-      );
+      (await api.parts.queue.listJobs({ limit: 10_000 })).jobs.filter(({ state }) => !isFinished(state));
     await expect.poll(unfinished, { timeout: 60_000 }).toEqual([]);
     expect(await othersThings()).toEqual(before);
   });

@@ -1,4 +1,4 @@
-import { EmbedmillError, type CollectionName, type Job, type JobId } from '@embedmill/jobs';
+import { EmbedmillError, type CollectionName, type Job, type JobId, type TenantId } from '@embedmill/jobs';
 import type { DocumentKey, VectorStore } from '@embedmill/vector-store';
 import { parseRecord, type UsageEntry } from '@embedmill/queue';
 import { FairTurns } from '../fair-turns.ts';
@@ -132,11 +132,15 @@ function queueView(queue: ApiParts['queue'], accounting: Accounting): ApiParts['
       if (record === undefined) return undefined;
       return seesJob(principal, record.collection.name, record.tenant) ? record : undefined;
     },
-    listJobs: async (options) => {
+    listJobs: async (selection) => {
+      const { collections } = currentPrincipal();
+      const tenant = ownTenant(selection.tenant as TenantId | undefined);
+      return queue.listJobs({ ...selection, tenant, collections });
+    },
+    unfinishedJobs: async (collection) => {
       const principal = currentPrincipal();
-      const where = ({ collection, tenant }: { collection: { name: string }; tenant?: string | undefined }) =>
-        seesJob(principal, collection.name, tenant);
-      return queue.listJobs({ ...options, where });
+      const jobs = await queue.unfinishedJobs(collection);
+      return jobs.filter((job) => seesJob(principal, job.collection, job.tenant));
     },
     restore: async (record) => {
       if (seesJob(currentPrincipal(), record.collection.name, record.tenant)) return queue.restore(record);

@@ -2,7 +2,6 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import {
   collectionNameSchema,
-  isFinished,
   LEAST_BINARY,
   profileSchema,
   type CollectionName,
@@ -129,9 +128,7 @@ export function collectionRoutes(parts: ApiParts): FastifyPluginAsyncZod {
 
     /** Else a job that still runs would go on into a new collection of the same name. */
     async function cancelJobs(collection: string): Promise<void> {
-      const jobs = await queue.listJobs({ collection, limit: Number.MAX_SAFE_INTEGER, offset: 0 });
-      for (const job of jobs) {
-        if (isFinished(job.state)) continue;
+      for (const job of await queue.unfinishedJobs(collection)) {
         await queue.cancel(job.id as JobId).catch((error: unknown) => {
           log.warn({ err: error, job: job.id }, 'a job of a deleted collection could not be cancelled');
         });

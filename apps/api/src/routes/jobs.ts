@@ -7,6 +7,7 @@ import {
   jobSchema,
   jobStateSchema,
   prioritySchema,
+  tenantSchema,
   verificationSchema,
   webhookDeliverySchema,
   type Job,
@@ -14,6 +15,7 @@ import {
   type ReportKind,
 } from '@embedmill/jobs';
 import { readFileLines, reportsByFile } from '@embedmill/sources';
+import { PLACE } from '@embedmill/queue';
 import type { ApiParts } from '../parts.ts';
 import { problemResponses } from '../problem.ts';
 import type { Submission } from '../submission.ts';
@@ -21,6 +23,36 @@ import type { Submission } from '../submission.ts';
 const tags = ['jobs'];
 const params = z.object({ id: z.string() });
 export const jobView = jobSchema.meta({ id: 'Job' });
+const jobsQuery = z.strictObject({
+  collection: z.string().max(128).optional().meta({ description: 'Of one collection, or alias.' }),
+  state: jobStateSchema.optional(),
+  tenant: tenantSchema.optional().meta({ description: 'Of one tenant, by those who see several.' }),
+  source: z
+    .string()
+    .min(1)
+    .max(4096)
+    .optional()
+    .meta({ description: 'Whose `source` or `sourceName` is this.' }),
+  text: z
+    .string()
+    .min(1)
+    .max(256)
+    .optional()
+    .meta({ description: 'In the id, the collection, the source or its name, in capitals or not.' }),
+  limit: z.coerce.number().int().min(1).max(1000).default(50),
+  after: z
+    .string()
+    .regex(PLACE, 'is not the next of a page')
+    .optional()
+    .meta({ description: 'The `next` of the page before; jobs that come or go meanwhile move no others.' }),
+});
+const jobsPage = z.strictObject({
+  jobs: z.array(jobView),
+  next: z.string().nullable().meta({
+    description:
+      'Ask again with this as `after`; null behind the last job. There may be more although a page has fewer than `limit`: it also ends when a thousand jobs were looked at, or 4 MiB of them.',
+  }),
+});
 const ndjson = (description: string) => ({
   description,
   content: { 'application/x-ndjson': { schema: z.string() } },
@@ -34,21 +66,14 @@ export function jobRoutes(parts: ApiParts, submission: Submission): FastifyPlugi
       {
         config: { access: 'submit' },
         schema: {
-          ...{ tags, summary: 'Jobs, the newest first' },
-          querystring: z.strictObject({
-            collection: z.string().optional(),
-            state: jobStateSchema.optional(),
-            limit: z.coerce.number().int().min(1).max(1000).default(50),
-            offset: z.coerce.number().int().min(0).default(0),
-          }),
-          response: { 200: z.strictObject({ jobs: z.array(jobView) }), ...problemResponses },
+          ...{ tags, summary: 'Jobs, the newest first, a page at a time' },
+          querystring: jobsQuery,
+          response: { 200: jobsPage, ...problemResponses },
         },
       },
       async ({ query }) => {
         const alias = (await store.listAliases()).find(({ name }) => name === query.collection);
-        return {
-          jobs: await queue.listJobs({ ...query, collection: alias?.collection ?? query.collection }),
-        };
+        return queue.listJobs({ ...query, collection: alias?.collection ?? query.collection });
       },
     );
 

@@ -1,6 +1,7 @@
 import { Argument, Option, type Command } from 'commander';
 import { z } from 'zod';
-import { isFinished, jobStateSchema, PRIORITIES, type Priority } from '@embedmill/jobs';
+import { isFinished, jobStateSchema, PRIORITIES, type Job, type Priority } from '@embedmill/jobs';
+import type { Client } from '../client.ts';
 import type { CommandHost } from '../command-host.ts';
 import { EXIT } from '../exit.ts';
 import { jobReport, waitForJob } from '../job-report.ts';
@@ -10,8 +11,11 @@ import { grouped, oneLine, table } from '../text.ts';
 interface ListOptions {
   collection?: string;
   state?: string;
+  tenant?: string;
+  source?: string;
+  text?: string;
   limit: number;
-  offset: number;
+  after?: string;
 }
 
 /** What is shown of a failure or warning. */
@@ -35,16 +39,15 @@ export function addJobs(program: Command, host: CommandHost): void {
     .description('the latest jobs')
     .option('-c, --collection <name>', 'of one collection only')
     .addOption(new Option('--state <state>', 'in one state only').choices(jobStateSchema.options))
+    .option('--tenant <tenant>', 'of one tenant only')
+    .option('--source <source>', 'whose source, or its name, is this')
+    .option('--text <text>', 'with this in the id, the collection, the source or its name')
     .option('--limit <n>', 'how many at most', integerBetween(1, 1000), 20)
-    .option('--offset <n>', 'how many to pass over', integerBetween(0, 1_000_000_000), 0)
-    .action(({ collection, state, limit, offset }: ListOptions) =>
+    .option('--after <place>', 'go on behind the jobs that were shown: the place that they ended with')
+    .action((options: ListOptions) =>
       host.run(async ({ client, terminal }) => {
-        const jobs = await client().jobs({
-          ...(collection !== undefined && { collection }),
-          ...(state !== undefined && { state }),
-          ...{ limit: String(limit), offset: String(offset) },
-        });
-        if (terminal.json) terminal.printJson({ jobs: jobs.map(jobReport) });
+        const { jobs, next } = await latestJobs(client(), options);
+        if (terminal.json) terminal.printJson({ jobs: jobs.map(jobReport), next });
         const head = [
           'JOB',
           'COLLECTION',
@@ -70,6 +73,7 @@ export function addJobs(program: Command, host: CommandHost): void {
         ]);
         if (jobs.length === 0) terminal.print('no jobs');
         else for (const line of table([head, ...rows], [4, 5, 6, 7])) terminal.print(line);
+        if (next !== null) terminal.note(`there are more: --after ${next}`);
         return EXIT.ok;
       }),
     );
@@ -212,6 +216,25 @@ export function addJobs(program: Command, host: CommandHost): void {
         return EXIT.ok;
       }),
     );
+}
+
+/** So many jobs, where there are so many: a page of the API's may have fewer. */
+async function latestJobs(
+  client: Client,
+  { limit, after, ...filters }: ListOptions,
+): Promise<{ jobs: Job[]; next: string | null }> {
+  const jobs: Job[] = [];
+  let next = after ?? null;
+  do {
+    const page = await client.jobs({
+      ...filters,
+      limit: String(limit - jobs.length),
+      ...(next !== null && { after: next }),
+    });
+    jobs.push(...page.jobs);
+    next = page.next ?? null;
+  } while (next !== null && jobs.length < limit);
+  return { jobs, next };
 }
 
 async function* linesOf(chunks: AsyncIterable<string>): AsyncGenerator<string> {
