@@ -23,9 +23,21 @@ interface Entry extends Version {
   state: 'decided' | 'failed' | 'uncertain';
 }
 
-/** What a collection is to hold, by all that was accepted for it: the later of two decides. */
+/** A deletion of all documents of which something holds. */
+interface Sweep {
+  job: string;
+  place: number;
+  holds: (value: Value) => boolean;
+}
+
+/**
+ * What a collection is to hold, by all that was accepted for it, as if it had run one after another in the order of
+ * acceptance. Besides, a deletion by a filter is one of the ids that it finds: a version that is older than it, and is tried
+ * again after it found another one, stays deleted with that.
+ */
 export class CollectionModel {
   readonly #entries: Entry[] = [];
+  readonly #sweeps: Sweep[] = [];
   #place = 0;
 
   get ids(): string[] {
@@ -41,11 +53,11 @@ export class CollectionModel {
     }
   }
 
-  /** What the submission does not have, and is stored by then, is deleted. */
+  /** What the submission does not have is deleted. */
   synced(job: Pick<Job, 'id'>, versions: readonly Version[]): void {
     const had = new Set(versions.map(({ id }) => id));
     this.submitted(job, versions);
-    this.#deleteStored(({ id }) => !had.has(id));
+    this.#sweep(job, ({ id }) => !had.has(id));
   }
 
   deleted(id: string): void {
@@ -53,19 +65,24 @@ export class CollectionModel {
     this.#entries.push({ id, value: undefined, job: undefined, place: this.#place, state: 'decided' });
   }
 
-  /** What is stored of these by then is deleted; it is not known of what may be stored. */
-  deletedWhere(holds: (value: Value) => boolean): void {
+  deletedWhere(job: Pick<Job, 'id'>, holds: (value: Value) => boolean): void {
     this.#place += 1;
-    this.#deleteStored(holds);
+    this.#sweep(job, holds);
   }
 
-  #deleteStored(holds: (value: Value) => boolean): void {
-    for (const id of this.ids) {
-      const held = this.possible(id).filter((value) => value !== undefined && holds(value)).length;
-      if (held === 0) continue;
-      const state = held === this.possible(id).length ? 'decided' : 'uncertain';
-      this.#entries.push({ id, value: undefined, job: undefined, place: this.#place, state });
-    }
+  #sweep({ id: job }: Pick<Job, 'id'>, holds: Sweep['holds']): void {
+    const sweep = { job, place: this.#place, holds };
+    for (const id of this.ids) this.#find(id, sweep);
+    this.#sweeps.push(sweep);
+  }
+
+  /** The sweep deletes the id where it finds it. */
+  #find(id: string, { job, place, holds }: Sweep): void {
+    const values = this.#before(id, place);
+    const held = values.filter((value) => value !== undefined && holds(value)).length;
+    if (held === 0) return;
+    const state = held === values.length ? 'decided' : 'uncertain';
+    this.#entries.push({ id, value: undefined, job, place, state });
   }
 
   /** The job was cancelled. */
@@ -74,19 +91,36 @@ export class CollectionModel {
       if (entry.job === job && entry.state === 'decided') entry.state = 'uncertain';
   }
 
-  /** What failed of the job was tried again, and nothing failed. */
-  retried(job: string): void {
-    for (const entry of this.#entries)
-      if (entry.job === job && entry.state === 'failed') entry.state = 'decided';
+  /** What failed of the job was tried again, and nothing failed. `open` sweeps may have looked before that, or after. */
+  retried(job: string, open: ReadonlySet<string>): void {
+    for (const entry of this.#entries) {
+      if (entry.job !== job || entry.state !== 'failed') continue;
+      entry.state = 'decided';
+      for (const sweep of this.#sweeps.filter(({ place }) => place > entry.place)) {
+        for (const found of this.#entries)
+          if (open.has(sweep.job) && found.job === sweep.job && found.id === entry.id)
+            if (found.value === undefined && found.state === 'decided') found.state = 'uncertain';
+        this.#find(entry.id, sweep);
+      }
+    }
   }
 
   /** What may be stored of a document. */
   possible(id: string): (Value | undefined)[] {
+    return this.#before(id, Infinity);
+  }
+
+  #before(id: string, end: number): (Value | undefined)[] {
     const said = this.#entries.filter((entry) => entry.id === id && entry.state !== 'failed');
-    said.sort((a, b) => b.place - a.place);
-    const last = said.findIndex(({ state }) => state === 'decided');
-    const open = last === -1 ? said : said.slice(0, last + 1);
-    const values = open.map(({ value }) => value);
-    return last === -1 ? [...values, undefined] : values;
+    const steps = [...said, ...this.#sweeps].filter(({ place }) => place < end);
+    // Of one place, a snapshot's documents are before what it deletes.
+    steps.sort((a, b) => a.place - b.place);
+    let values: (Value | undefined)[] = [undefined];
+    for (const step of steps) {
+      if ('holds' in step)
+        values = values.map((value) => (value !== undefined && step.holds(value) ? undefined : value));
+      else values = step.state === 'decided' ? [step.value] : [...values, step.value];
+    }
+    return values;
   }
 }

@@ -1,5 +1,13 @@
 import fc from 'fast-check';
-import { EmbedmillError, type CollectionName, type Job, type Shard, type ShardResult } from '@embedmill/jobs';
+import {
+  EmbedmillError,
+  isFinished,
+  type CollectionName,
+  type Job,
+  type JobId,
+  type Shard,
+  type ShardResult,
+} from '@embedmill/jobs';
 import type { DocumentPoints, VectorStore } from '@embedmill/vector-store';
 import { NESTED } from '../../apps/api/src/fake-worker.ts';
 import { ndjson } from '../embedmill.ts';
@@ -27,11 +35,7 @@ export class Run {
   /** The collection that the alias stands for. */
   live: string;
   readonly jobs: Job[] = [];
-  /** Documents that bear a poison fail. */
-  isPoisoned = true;
   #walks = 0;
-  /** The job, by its number, of the last deletion by filter or snapshot. */
-  #lastSweep = 0;
   #made = 0;
   /** The one that the live one is copied into. */
   #twin: string | undefined;
@@ -78,7 +82,6 @@ export class Run {
     const body = ndjson(versions.map(({ value, id }) => value ?? { id, deleted: true }));
     const job = await this.mill.submitted(this.alias, body, '?mode=snapshot&maxDeleted=1');
     this.jobs.push(job);
-    this.#lastSweep = this.jobs.length - 1;
     this.model.synced(job, versions);
   }
 
@@ -92,26 +95,20 @@ export class Run {
     const path = `/api/v1/collections/${this.alias}/documents/delete`;
     const job = (await this.#called('POST', path, { filter: { field: 'n', eq: n } })) as Job;
     this.jobs.push(job);
-    this.#lastSweep = this.jobs.length - 1;
-    this.model.deletedWhere(({ metadata }) => metadata.n === n);
+    this.model.deletedWhere(job, ({ metadata }) => metadata.n === n);
   }
 
   /** Tries again what failed of the job submitted so many before the last. */
   async retry(back: number): Promise<void> {
-    const at = this.jobs.length - 1 - (back % Math.max(1, this.jobs.length));
-    const job = this.jobs[at];
-    // A retry of what is older than a deletion by filter or a snapshot is not promised: docs/collections.md.
-    if (job === undefined || at < this.#lastSweep) return;
-    // What others bear is to fail.
-    await this.#settled();
-    this.isPoisoned = false;
+    const job = this.jobs.at(-1 - (back % Math.max(1, this.jobs.length)));
+    if (job === undefined) return;
+    await this.mill.finished(job);
+    const states = await Promise.all(this.jobs.map(({ id }) => this.mill.parts.queue.getJob(id as JobId)));
+    const open = states.flatMap((one) => (one !== undefined && !isFinished(one.state) ? [one.id] : []));
     const { status, body } = await this.mill.json('POST', `/api/v1/jobs/${job.id}/retry`);
-    if (status < 300) {
-      const again = body as Job;
-      await this.mill.finished(again);
-      this.models.get(job.collection)?.retried(job.id);
-    }
-    this.isPoisoned = true;
+    if (status >= 300) return;
+    await this.mill.finished(body as Job);
+    this.models.get(job.collection)?.retried(job.id, new Set(open));
   }
 
   /** Into a second collection with other chunks, beside what goes on. */
@@ -145,7 +142,7 @@ export class Run {
   async walk(shard: Shard, walk: Walk): Promise<ShardResult> {
     const { pause, deaths } = this.#fates[(this.#walks += 1) % this.#fates.length] ?? NO_FATE;
     for (let n = 0; n < pause; n += 1) await new Promise((resolve) => setImmediate(resolve));
-    const store = poisonous(this.mill.store, () => this.isPoisoned && shard.purpose === 'ingest');
+    const store = (await this.#isFirst(shard)) ? poisonous(this.mill.store) : this.mill.store;
     for (const death of deaths) {
       const dying = mortal(store, death);
       try {
@@ -155,6 +152,12 @@ export class Run {
       }
     }
     return walk(store);
+  }
+
+  /** Whether what bears a poison is to fail: it does so once. */
+  async #isFirst({ job, purpose }: Shard): Promise<boolean> {
+    const submitted = await this.mill.parts.queue.getSubmission(job as JobId);
+    return purpose === 'ingest' && submitted?.retryOf === null;
   }
 
   async #settled(): Promise<void> {
@@ -224,7 +227,7 @@ function mortal(store: VectorStore, { at, before }: Fate['deaths'][number]) {
 }
 
 /** A store that takes no document that bears a poison. */
-function poisonous(store: VectorStore, isPoisoned: () => boolean): VectorStore {
+function poisonous(store: VectorStore): VectorStore {
   return new Proxy(store, {
     get(target, name) {
       const member = Reflect.get(target, name, target) as unknown;
@@ -232,7 +235,7 @@ function poisonous(store: VectorStore, isPoisoned: () => boolean): VectorStore {
       if (name !== 'replaceDocuments') return member.bind(target) as unknown;
       return async (collection: CollectionName, documents: DocumentPoints[], ...rest: unknown[]) => {
         const bears = ({ points }: DocumentPoints): boolean => points[0]?.payload.metadata['poison'] === true;
-        if (isPoisoned() && documents.some(bears)) throw new EmbedmillError('store_rejected', 'poison');
+        if (documents.some(bears)) throw new EmbedmillError('store_rejected', 'poison');
         return (await Reflect.apply(member, target, [collection, documents, ...rest])) as unknown;
       };
     },

@@ -30,7 +30,8 @@ import { beginLoad, endLoad } from './bulk-loads.ts';
 import { markFilled } from './copying.ts';
 import { forgetGone } from './gone-documents.ts';
 import { joinOutput } from './export-output.ts';
-import { isDeletionByFilter, olderJobsEnded } from './older-jobs.ts';
+import { isDeletionByFilter } from './older-jobs.ts';
+import { clearToLook, closeRangeTombstone, yieldToLaterDeletions } from './range-tombstones.ts';
 import { RunningJob } from './running-job.ts';
 import { scan, type ScanParts } from './scan.ts';
 import { ScanSlots } from './scan-slots.ts';
@@ -137,12 +138,12 @@ async function dispatch(
   let isLoad = false;
   try {
     if (await hasFinished(handle, options)) return;
-    if (isDeletionByFilter(handle.record) && handle.record.state !== 'running') {
-      if (!(await olderJobsEnded(handle, options, signal))) return await finish(handle, options, 'cancelled');
-    }
+    const end = (state: FinishedState) => finish(handle, options, state, inHand, signal);
+    if (isDeletionByFilter(handle.record) && !(await clearToLook(handle, options, signal)))
+      return await end('cancelled');
     await assertNotLosing(handle);
     const source = await scanned(handle, options, inHand, signal);
-    if (source === undefined) return await finish(handle, options, 'cancelled');
+    if (source === undefined) return await end('cancelled');
     isLoad = await beginLoad(handle, source, options);
     const job = new RunningJob(handle, source, {
       spool: options.spool,
@@ -154,12 +155,12 @@ async function dispatch(
       onFolded: failuresTeller(handle, options),
     });
     const ran = await inHand.turns.run(job, signal);
-    const end = ran === 'completed' ? await forgetGone(handle, options, inHand.keySets, signal) : ran;
-    if (end === 'completed') {
+    const state = ran === 'completed' ? await forgetGone(handle, options, inHand.keySets, signal) : ran;
+    if (state === 'completed') {
       await joinOutput(handle, options);
       await markFilled(handle, options);
     }
-    await finish(handle, options, end);
+    await end(state);
     if (isLoad) await endLoad(handle, options);
   } catch (thrown) {
     const error = refusedForNow(thrown) ?? asEmbedmillError(thrown);
@@ -172,7 +173,7 @@ async function dispatch(
     await handle.withdrawShards();
     await foldAll(handle, options);
     handle.record = { ...handle.record, error: { code: error.code, message: error.message } };
-    await finish(handle, options, 'failed');
+    await finish(handle, options, 'failed', inHand, signal);
     if (isLoad) await endLoad(handle, options);
   }
 }
@@ -285,7 +286,15 @@ function failuresTeller(handle: IngestHandle, { webhooks }: DispatcherOptions): 
   };
 }
 
-async function finish(handle: IngestHandle, options: DispatcherOptions, state: FinishedState): Promise<void> {
+async function finish(
+  handle: IngestHandle,
+  options: DispatcherOptions,
+  state: FinishedState,
+  { keySets }: InHand,
+  signal: AbortSignal,
+): Promise<void> {
+  await yieldToLaterDeletions(handle, options, keySets, signal);
+  await closeRangeTombstone(handle, options, state);
   const { record } = handle;
   const { source, progress } = record;
   const kept = source.kind === 'inline' && progress.failed === 0 ? { ...source, lines: [] } : source;

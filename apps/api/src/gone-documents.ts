@@ -6,6 +6,7 @@ import { unlessCancelled } from './cancellation.ts';
 import { requireCollectionOf } from './collection.ts';
 import { joinOutput } from './export-output.ts';
 import { olderJobsEnded } from './older-jobs.ts';
+import { clearToLook } from './range-tombstones.ts';
 import type { JobEnd } from './running-job.ts';
 import type { ScanSlots } from './scan-slots.ts';
 import { documentPages, linesOf } from './stored-documents.ts';
@@ -40,7 +41,8 @@ export async function forgetGone(
     const message = `of ${unnamed} lines it cannot be told which documents they are, so neither which ones the snapshot lacks; none was deleted, and the others are stored: mend these lines, see the job's failures, and submit the snapshot again`;
     throw new EmbedmillError('snapshot_incomplete', message);
   }
-  if (!(await olderJobsEnded(handle, parts, signal))) return 'cancelled';
+  const wait = isDryRun ? olderJobsEnded : clearToLook;
+  if (!(await wait(handle, parts, signal))) return 'cancelled';
   const end = await unlessCancelled(handle, signal, async (either): Promise<JobEnd> => {
     if (handle.record.gone === undefined) {
       const share = tenant ?? '';

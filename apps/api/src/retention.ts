@@ -86,8 +86,8 @@ export async function sweep(
 }
 
 /**
- * Forgets the tombstones of deletions that everything was accepted after which may still be written: jobs that have not
- * ended, or that can be repeated, and what has only just been accepted.
+ * Forgets the tombstones, and range tombstones, of deletions that everything was accepted after which may still be written:
+ * jobs that have not ended, or that can be repeated, and what has only just been accepted.
  */
 async function purgeTombstones(
   jobs: readonly RetainedJob[],
@@ -98,17 +98,22 @@ async function purgeTombstones(
   // What the queue has lost, and not been given back yet, is not among its writers.
   if ((await spool.unfinishedJobs()).some((id) => !known.has(id))) return;
   const accepted = 1000 * (now - ACCEPTED_MS);
-  for (const { name, twin } of await store.listCollections()) {
+  // Before the collections: one that has any by now has been created.
+  const withRanges = await spool.rangeTombstones.collections();
+  const collections = await store.listCollections();
+  for (const name of withRanges)
+    if (!collections.some((one) => one.name === name)) await spool.rangeTombstones.removeAll(name);
+  for (const { name, twin } of collections) {
     // A copy writes what others were accepted with, and jobs of the twin write here.
     if (twin !== undefined) continue;
     const oldest = await queue.oldestSequence(name, (job) => known.has(job), accepted);
     // Jobs of before there were sequences are among no writers, and older than all.
     const isOld = jobs.some((job) => job.collection === name && job.sequence === 0 && mayWrite(job));
     if (isOld) continue;
-    const purged = await store.purgeTombstones(
-      name as CollectionName,
-      Math.min(oldest ?? accepted, accepted),
-    );
+    const below = Math.min(oldest ?? accepted, accepted);
+    for (const key of await spool.rangeTombstones.list(name))
+      if (key.sequence < below) await spool.rangeTombstones.remove(name, key);
+    const purged = await store.purgeTombstones(name as CollectionName, below);
     if (purged > 0) log.info({ collection: name, tombstones: purged }, 'tombstones were forgotten');
   }
 }

@@ -39,6 +39,8 @@ export interface StoringApi {
     until: Promise<void>,
     query?: Record<string, string>,
   ): Promise<Job>;
+  /** As `hold`, of whatever is submitted so. */
+  holdBack(submit: () => Promise<Job>, until: Promise<void>): Promise<Job>;
   job(id: string): Promise<Job>;
   finished(job: Pick<Job, 'id'>): Promise<Job>;
   /** Of the documents there are, sorted, with their tenants where it is not the default one. */
@@ -83,9 +85,10 @@ export async function startStoringApi(
       );
       return (await response.json()) as Job;
     },
-    async hold(name, lines, until, query) {
+    hold: (name, lines, until, query) => storing.holdBack(() => storing.submit(name, lines, query), until),
+    async holdBack(submit, until) {
       await api.json('POST', '/api/v1/queue/pause');
-      const job = await storing.submit(name, lines, query);
+      const job = await submit();
       held.set(job.id, until);
       await api.json('POST', '/api/v1/queue/resume');
       return job;

@@ -1,12 +1,12 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { EmbedmillError } from '@embedmill/jobs';
+import { EmbedmillError, type JobId } from '@embedmill/jobs';
 import { startTestRedis } from '@embedmill/redis-server';
 import { failShard } from '@embedmill/sources';
 import type { VectorStore } from '@embedmill/vector-store';
 import { sweep, type RetentionParts } from './retention.ts';
 import { collection, stored, testDispatch, type TestDispatch } from './test-dispatch.ts';
 
-/** Tombstones are forgotten when nothing older than they are can be written any more. */
+/** Tombstones, and range tombstones, are forgotten when nothing older than they are can be written any more. */
 let redis: Awaited<ReturnType<typeof startTestRedis>>;
 let rig: TestDispatch;
 let tests = 0;
@@ -49,6 +49,27 @@ test('a job that has not ended keeps those of later deletions, one that has ende
   await rig.finished(id);
   await sweep(parts(), Date.now() + LATER);
   expect(purged[1]).toBeGreaterThan(sequence ?? Infinity);
+});
+
+test('range tombstones go by the same rule, those of collections that are gone in any case', async () => {
+  const { rangeTombstones: ranges } = rig.spool;
+  const id = await rig.submit(3);
+  const { sequence = NaN } = (await rig.queue.getSubmission(id)) ?? {};
+  const keyOf = (at: number) => ({ sequence: at, job: 'job_deletion' as JobId });
+  for (const at of [sequence - 1, sequence + 1]) {
+    await ranges.keep(collection.name, keyOf(at), { state: 'closed' });
+    await ranges.keep('another', keyOf(at), { state: 'closed' });
+  }
+  await sweep(parts(), Date.now() + LATER);
+  expect(await ranges.list(collection.name)).toEqual([keyOf(sequence + 1)]);
+  expect(await ranges.collections()).toEqual([collection.name]);
+  await rig.worker(async (shard) => stored(shard));
+  await rig.dispatcher();
+  await ranges.remove(collection.name, keyOf(sequence + 1));
+  await rig.finished(id);
+  await ranges.keep(collection.name, keyOf(sequence + 1), { state: 'closed' });
+  await sweep(parts(), Date.now() + LATER);
+  expect(await ranges.collections()).toEqual([]);
 });
 
 test('a job with failures keeps them for as long as they can be tried again', async () => {

@@ -7,6 +7,7 @@ export {
   type IngestConsumer,
   type IngestHandle,
   type IngestOptions,
+  type JobSubmission,
 } from './ingest-consumer.ts';
 export {
   parseRecord,

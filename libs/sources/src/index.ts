@@ -12,6 +12,7 @@ export {
   type ManifestTotals,
   type ShardLimits,
 } from './manifest.ts';
+export { type RangeTombstoneKey } from './range-tombstones.ts';
 export { S3Objects } from './s3-objects.ts';
 export { fileSource, openLocalSource } from './file-source.ts';
 export { assertS3Target, openS3Source } from './source-bytes.ts';

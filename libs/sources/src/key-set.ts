@@ -31,8 +31,12 @@ export class KeySet {
 
   /** Errors: `spool_unavailable`, also where the job has none. */
   static async load(spool: Pick<Spool, 'readKeys'>, job: JobId): Promise<KeySet> {
-    const bytes = Buffer.concat(await Array.fromAsync(spool.readKeys(job)));
-    return new KeySet(hashesIn(bytes));
+    return KeySet.read(spool.readKeys(job));
+  }
+
+  /** As `write` wrote it. */
+  static async read(file: AsyncIterable<Uint8Array>): Promise<KeySet> {
+    return new KeySet(hashesIn(Buffer.concat(await Array.fromAsync(file))));
   }
 
   has({ tenant, id }: DocumentKey): boolean {

@@ -207,6 +207,26 @@ export function spoolConformance(start: () => Promise<SpoolPlace>): void {
     expect(await spool.readRecord(JOB, 'finished')).toEqual({ state: 'completed' });
   });
 
+  test('range tombstones are listed by their sequences, by collection, and removed', async () => {
+    const { rangeTombstones: ranges } = spool;
+    const [first, second] = [9, 1_790_000_000_000_000].map((sequence) => ({ sequence, job: JOB }));
+    if (first === undefined || second === undefined) throw new Error('there are two');
+    for (const key of [second, first]) await ranges.keep('books', key, { state: 'open' });
+    await ranges.keepKeys('books', second, parts('keys'));
+    await ranges.keep('books-2', first, { state: 'closed' });
+    expect(await ranges.list('books')).toEqual([first, second]);
+    expect((await ranges.collections()).sort()).toEqual(['books', 'books-2']);
+    await ranges.keep('books', second, { state: 'closed' });
+    expect(await ranges.read('books', second)).toEqual({ state: 'closed' });
+    expect(Buffer.concat(await Array.fromAsync(ranges.readKeys('books', second))).toString()).toBe('keys');
+    expect(await spool.listJobs()).toEqual([]);
+    for (const key of [first, second, first]) await ranges.remove('books', key);
+    expect(await ranges.read('books', second)).toBeUndefined();
+    expect(await ranges.collections()).toEqual(['books-2']);
+    await ranges.removeAll('books-2');
+    expect(await place.keys()).toEqual([]);
+  });
+
   test('a job is removed with all that is of it', async () => {
     await spool.receive(JOB, parts('one\n'), { maxBytes: 100 });
     await spool.writeReports(JOB, 'failures', 0, [report(1)]);

@@ -14,6 +14,7 @@ import {
 } from '@embedmill/jobs';
 import { failedLines } from './failed-lines.ts';
 import { S3Objects } from './s3-objects.ts';
+import { RangeTombstones } from './range-tombstones.ts';
 import { bytesOf, reportLine, shardReportsIn, withinRoom, type ShardReports } from './shard-reports.ts';
 import { readSource } from './source-bytes.ts';
 import { SpoolBucket, writeS3Object } from './spool-bucket.ts';
@@ -45,7 +46,8 @@ export interface Received {
  * made of a source), `<job>/manifest.ndjson`, and `<job>/failures/<shard>.ndjson`, `<job>/warnings/<shard>.ndjson`;
  * of many files also `<job>/files.ndjson`, which lines are whose; of an export also `<job>/parts/<shard>`, and `<job>/output` when they were joined; of a snapshot `<job>/keys`.
  * Beside them what the queue knows of jobs, for when it loses it: `unfinished/<job>.json`, written before the queue
- * has the job, and `<job>/finished.json`, written before its source is removed.
+ * has the job, and `<job>/finished.json`, written before its source is removed; what is known of watched sources; and range
+ * tombstones (range-tombstones.ts).
  *
  * Two modes: in a folder, or in a bucket. Invariants: a file is complete when it has its name; two uploads for one
  * job (a repeated Idempotency-Key) never share a file; one shard writes one report file a kind, so that running it
@@ -55,10 +57,12 @@ export interface Received {
 export class Spool {
   /** For sources that lie in buckets. */
   readonly s3: S3Objects;
+  readonly rangeTombstones: RangeTombstones;
   readonly #storage: SpoolStorage;
 
   private constructor(storage: SpoolStorage, s3: S3Objects) {
     this.#storage = storage;
+    this.rangeTombstones = new RangeTombstones(storage);
     this.s3 = s3;
   }
 

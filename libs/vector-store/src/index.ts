@@ -29,7 +29,7 @@ export type {
 } from './store.ts';
 export type { StoreCall, StoreObserver, StoreOperation } from './observed-store.ts';
 export { deleteInBoth } from './twin.ts';
-export { misfitAt } from './condition.ts';
+export { conditionOf, misfitAt, satisfies, type Condition } from './condition.ts';
 export { openStore, type StoreOptions } from './open-store.ts';
 export { openMilvusStore, type MilvusOptions } from './milvus/open-milvus-store.ts';
 export { openQdrantStore, type QdrantOptions } from './qdrant/open-qdrant-store.ts';
