@@ -124,6 +124,7 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
     },
   });
   const sweeping = startSweeping({ queue, spool, store, policy: config.retention, log });
+  threads.warmUp();
   const url = await server.listen({ host: config.host, port: config.port });
   log.info({ url, store: store.description }, 'the API is ready');
   return {

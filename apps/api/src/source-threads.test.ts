@@ -116,6 +116,13 @@ test('Parquet with any of its bytes changed is read or refused, and ends neither
   );
 });
 
+test('a thread that is loaded beforehand takes the first task', async () => {
+  const input = manifestOf(await sourceOf('{"id":"a","text":"b"}\n'));
+  const threads = threadsOf();
+  threads.warmUp();
+  expect(await threads.run('manifest', input)).toMatchObject({ documents: 1 });
+});
+
 test('a thread that says nothing is given up, and the next task has another', async () => {
   const source = await sourceOf(line('{}').repeat(200_000));
   await expect(threadsOf({ silenceMs: 1 }).run('manifest', manifestOf(source))).rejects.toThrow(

@@ -7,7 +7,8 @@ import type { InputOf, OutputOf, SourceTask } from './source-tasks.ts';
  * The threads in which all that sources are made of is read (source-tasks.ts), so that no source, however built, takes
  * the API's event loop or its memory: a thread has a heap of its own, and is ended when it falls silent.
  *
- * A thread does one task at a time and is kept warm for a while. Tasks that find none wait in their share's line, and
+ * A thread does one task at a time and is kept warm for a while, the last one for good: loading one takes longer than
+ * most sources. Tasks that find none wait in their share's line, and
  * shares take turns; one share alone may use all threads but one, which is left to those that have none.
  */
 export interface ThreadLimits {
@@ -70,7 +71,7 @@ export class SourceThreads {
     let thread: SourceThread | undefined;
     try {
       signal?.throwIfAborted();
-      thread = this.#idle.pop() ?? new SourceThread(this.#data, this.#limits);
+      thread = this.#idleThread() ?? new SourceThread(this.#data, this.#limits);
       return (await thread.run(task, input, signal)) as OutputOf<Name>;
     } finally {
       if (thread?.isUsable === true) this.#keep(thread);
@@ -79,14 +80,29 @@ export class SourceThreads {
     }
   }
 
+  /** Loads the thread that the first task will need. */
+  warmUp(): void {
+    if (this.#idle.length === 0) this.#keep(new SourceThread(this.#data, this.#limits));
+  }
+
   /** Ends the threads that have nothing to do. */
   async close(): Promise<void> {
     await Promise.all(this.#idle.splice(0).map((thread) => thread.end()));
   }
 
+  #idleThread(): SourceThread | undefined {
+    let thread = this.#idle.pop();
+    while (thread?.isUsable === false) thread = this.#idle.pop();
+    return thread;
+  }
+
   #keep(thread: SourceThread): void {
     this.#idle.push(thread);
-    thread.rest(() => this.#idle.splice(this.#idle.indexOf(thread), 1));
+    thread.rest(() => {
+      if (this.#idle.length === 1) return;
+      this.#idle.splice(this.#idle.indexOf(thread), 1);
+      void thread.end();
+    });
   }
 
   async #turn(share: string, signal: AbortSignal | undefined): Promise<void> {
@@ -153,11 +169,9 @@ class SourceThread {
     this.#worker.on('exit', () => (this.isUsable = false));
   }
 
-  rest(onRetired: () => void): void {
-    this.#retire = setTimeout(() => {
-      onRetired();
-      void this.end();
-    }, WARM_MS).unref();
+  /** Calls back where it has no task for a while. */
+  rest(onRested: () => void): void {
+    this.#retire = setTimeout(onRested, WARM_MS).unref();
   }
 
   async end(): Promise<void> {

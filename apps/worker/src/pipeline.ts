@@ -15,7 +15,7 @@ import type { Log } from '@embedmill/logs';
 import type { Metrics, Stage } from '@embedmill/metrics';
 import { failShard, type Spool } from '@embedmill/sources';
 import { NO_TRACING, type Tracing } from '@embedmill/tracing';
-import type { DocumentPoints, Point, StoredPoint, VectorStore } from '@embedmill/vector-store';
+import type { DocumentPoints, Point, PointPayload, StoredPoint, VectorStore } from '@embedmill/vector-store';
 import { excessOf } from './document-size.ts';
 import { embedDocuments, type EmbeddedChunk, type ShardModels } from './document-vectors.ts';
 import type { PictureSources } from './document-pictures.ts';
@@ -338,22 +338,30 @@ function pointsOf(
   const { id, tenant, text, title, metadata, source } = document;
   const collection = shard.collection.name as CollectionName;
   const around = textAround(text, chunks);
-  return chunks.map(({ start, end, timestamp, dense, other, sparse, hashes }, index) => ({
-    id: pointId(tenant, collection, id, index),
-    ...{ dense, other, sparse },
-    payload: {
-      ...{ document_id: id, tenant, chunk_index: index, chunk_count: chunks.length },
-      ...{ text: text.slice(start, end), start, end, ...around[index], title: title ?? null },
-      ...{ image: pictureReference(document), timestamp },
+  const image = pictureReference(document);
+  return chunks.map(({ start, end, timestamp, dense, other, sparse, hashes }, index) => {
+    const payload: PointPayload = {
+      document_id: id,
+      tenant,
+      chunk_index: index,
+      chunk_count: chunks.length,
+      text: text.slice(start, end),
+      start,
+      end,
+      title: title ?? null,
+      image,
+      timestamp,
       fingerprint,
       content: content(),
-      ...(hashes !== undefined && { hashes }),
       job_id: shard.job as JobId,
       sequence,
-      ...(source !== undefined && { source }),
       metadata,
-    },
-  }));
+    };
+    Object.assign(payload, around[index]);
+    if (hashes !== undefined) payload.hashes = hashes;
+    if (source !== undefined) payload.source = source;
+    return { id: pointId(tenant, collection, id, index), dense, other, sparse, payload };
+  });
 }
 
 /** Where a document's picture is; null where it came with the document. */

@@ -15,10 +15,13 @@ import type { Stage } from '@embedmill/metrics';
 import { readShardLines, reportOf, type Line, type Spool } from '@embedmill/sources';
 import type { DocumentVersion, FoundDocument } from '@embedmill/vector-store';
 
+type LinePlace = Pick<Line, 'number' | 'offset' | 'length'>;
+
 /** A valid document of the shard that still has to be embedded. */
 export interface PendingDocument {
   document: Document;
-  line: Line;
+  /** Where it stands, without its bytes: these need not be kept. */
+  line: LinePlace;
   /** Equal fingerprints mean that storing the document again would change nothing. */
   fingerprint: string;
   /** Equal contents mean that its vectors are the same; made when it is asked for, as of most documents it is not. */
@@ -100,14 +103,12 @@ export class ShardReading {
             reading.tombstones.push(read.tombstone);
             break;
           case 'document': {
-            const { line, document } = read;
-            reading.pending.push({
-              document,
-              line,
-              ...reading.#versionOf(document),
-              sequence: shard.sequence,
-              storedChunks: 0,
-            });
+            const { document } = read;
+            const { number, offset, length } = read.line;
+            const line = { number, offset, length };
+            const { fingerprint, content } = reading.#versionOf(document);
+            const { sequence } = shard;
+            reading.pending.push({ document, line, fingerprint, content, sequence, storedChunks: 0 });
             break;
           }
         }
@@ -279,10 +280,8 @@ export function contentIn(
 function fingerprintOf(document: Document, basis: string): string {
   const { id, tenant, text, image, video, title, metadata, vector, source } = document;
   // What a document lacks is not named where documents of old did not have it: their fingerprints stay.
-  const fields = [
-    ...[id, tenant, text, title, metadata, image, video],
-    ...(vector === undefined ? [] : [vector]),
-    ...(source === undefined ? [] : [{ source }]),
-  ];
+  const fields: unknown[] = [id, tenant, text, title, metadata, image, video];
+  if (vector !== undefined) fields.push(vector);
+  if (source !== undefined) fields.push({ source });
   return hash('sha256', basis + JSON.stringify(fields), 'hex');
 }

@@ -22,7 +22,7 @@ export async function storeDocuments<D extends DocumentPoints>(
     const overtaken = await store.replaceDocuments(collection, documents, known);
     const superseded = new Set(overtaken.map(keyOf));
     for (const document of documents) {
-      if (superseded.has(keyOf(document))) on.superseded(document);
+      if (superseded.size > 0 && superseded.has(keyOf(document))) on.superseded(document);
       else on.stored(document);
     }
   } catch (thrown) {

@@ -1,6 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readdir, readFile, rename, rm, rmdir, stat, type FileHandle } from 'node:fs/promises';
+import {
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  rmdir,
+  stat,
+  unlink,
+  type FileHandle,
+} from 'node:fs/promises';
 import { dirname, isAbsolute, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DiskSpace, EmbedmillError, type SourceRef, type StoredSource } from '@embedmill/jobs';
@@ -115,8 +126,7 @@ export class SpoolFolder implements SpoolStorage {
 
   async remove(key: string): Promise<void> {
     const path = join(this.place, key);
-    await rm(path, { force: true });
-    await removeIfEmpty(dirname(path));
+    if (await unlinked(path)) await removeIfEmpty(dirname(path));
   }
 
   async removeFolder(folder: string): Promise<void> {
@@ -156,6 +166,17 @@ async function createIn(folder: string, path: string, tries = 5): Promise<FileHa
 
 function isMissing(error: unknown): boolean {
   return isSystemError(error) && error.code === 'ENOENT';
+}
+
+/** Whether there was a file to remove. */
+async function unlinked(path: string): Promise<boolean> {
+  try {
+    await unlink(path);
+    return true;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
 }
 
 async function removeIfEmpty(folder: string): Promise<void> {

@@ -167,7 +167,7 @@ export interface Alias {
 }
 
 /** A point with its vectors, as stored; `sparse` has no empty ones. */
-export type StoredPoint = Pick<Point, 'id' | 'dense' | 'other' | 'sparse' | 'payload'>;
+export type StoredPoint = Pick<Point, 'id' | 'dense' | 'other' | 'sparse' | 'payload' | 'payloadText'>;
 
 export interface VectorAddition {
   id: PointId;

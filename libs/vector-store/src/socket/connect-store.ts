@@ -16,6 +16,8 @@ import {
   cutDocuments,
   packAdditions,
   packDocuments,
+  packKeys,
+  unpackFound,
   unpackHits,
   unpackPoints,
   type PackedHits,
@@ -59,7 +61,8 @@ export function connectStore(
     countPoints: (name, tenant) => call('countPoints', name, tenant),
     countLacking: (name, vector) => call('countLacking', name, vector),
     countDocuments: (name, by, tenant) => call('countDocuments', name, by, tenant),
-    findDocuments: (name, documents) => call('findDocuments', name, documents),
+    findDocuments: async (name, documents) =>
+      unpackFound((await client.call('findDocuments', [name, packKeys(documents)])) as string),
     replaceDocuments: async (name, documents, known) => {
       const overtaken: DocumentKey[] = [];
       for (const some of orEmpty(cutDocuments(documents, MESSAGE_BYTES))) {
@@ -69,9 +72,10 @@ export function connectStore(
       return overtaken;
     },
     deleteDocuments: (name, documents, sequence, known) =>
-      call('deleteDocuments', name, documents, sequence, known),
+      call('deleteDocuments', name, documents.map(keyOf), sequence, known),
     confirmDocuments: (name, versions, sequence) => call('confirmDocuments', name, versions, sequence),
-    removeOvertaken: (name, documents, sequence) => call('removeOvertaken', name, documents, sequence),
+    removeOvertaken: (name, documents, sequence) =>
+      call('removeOvertaken', name, documents.map(keyOf), sequence),
     takeBack: (name, sequence, known) => call('takeBack', name, sequence, known),
     purgeTombstones: (name, below) => call('purgeTombstones', name, below),
     search: async (name, search) =>
@@ -84,7 +88,7 @@ export function connectStore(
         for (const [id, payload] of await call('getPayloads', name, some)) payloads.set(id, payload);
       return payloads;
     },
-    getPoints: (name, documents) => points('getPoints', name, documents),
+    getPoints: (name, documents) => points('getPoints', name, documents.map(keyOf)),
     scanPoints: (name, scan) => points('scanPoints', name, scan),
     scanDocuments: (name, scan) => call('scanDocuments', name, scan),
     addVectors: async (name, vectors, vector) => {
@@ -97,6 +101,9 @@ export function connectStore(
     close: () => client.close(),
   };
 }
+
+/** Callers may give whole documents, of which the store process wants no more than this. */
+const keyOf = ({ tenant, id }: DocumentKey): DocumentKey => ({ tenant, id });
 
 /** The store process is asked also where there is nothing to write: whether the collection is there, only it can tell. */
 function orEmpty<T>(messages: T[][]): T[][] {

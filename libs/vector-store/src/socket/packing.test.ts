@@ -2,13 +2,17 @@ import { pointId, SPARSE_SCHEMES, type SparseVector } from '@embedmill/jobs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { documentOf, keyOf } from '../conformance-documents.ts';
-import type { DocumentPoints, SparseVectors } from '../store.ts';
+import type { DocumentKey, DocumentPoints, FoundDocument, SparseVectors } from '../store.ts';
 import {
   packAdditions,
   packDocuments,
+  packFound,
+  packKeys,
   packPoints,
   unpackAdditions,
   unpackDocuments,
+  unpackFound,
+  unpackKeys,
   unpackPoints,
 } from './packing.ts';
 
@@ -67,6 +71,13 @@ describe('packed', () => {
     const [document] = unpackDocuments(packDocuments([documentOf(NAME, 'a')]));
     const [point] = document?.points ?? [];
     expect(JSON.parse(point?.payloadText ?? '')).toEqual(point?.payload);
+  });
+
+  test('keys come without what else callers have, and what is known of them comes out as it went in', () => {
+    const key = keyOf('a');
+    expect(unpackKeys(packKeys([{ ...key, text: 'long' } as DocumentKey]))).toEqual([key]);
+    const found: (FoundDocument | undefined)[] = [undefined, { state: 'absent', decided: 3 }];
+    expect(unpackFound(packFound(found))).toEqual(found);
   });
 
   test('additions come out as they went in', () => {

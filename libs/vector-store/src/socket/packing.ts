@@ -7,8 +7,10 @@ import {
 } from '@embedmill/jobs';
 import { groupsOfBytes } from '../groups.ts';
 import type {
+  DocumentKey,
   DocumentPoints,
   DocumentVersion,
+  FoundDocument,
   Point,
   PointPayload,
   ScoredPoint,
@@ -57,6 +59,23 @@ export interface PackedAdditions {
   vectors: PackedVectors;
 }
 
+/** Keys and what is known of them, as JSON: a hundred small objects take longer as a structured clone. */
+export function packKeys(documents: readonly DocumentKey[]): string {
+  return JSON.stringify(documents.map(({ tenant, id }): DocumentKey => ({ tenant, id })));
+}
+
+export function unpackKeys(keys: string): DocumentKey[] {
+  return JSON.parse(keys) as DocumentKey[];
+}
+
+export function packFound(found: readonly (FoundDocument | undefined)[]): string {
+  return JSON.stringify(found);
+}
+
+export function unpackFound(found: string): (FoundDocument | undefined)[] {
+  return (JSON.parse(found) as (FoundDocument | null)[]).map((one) => one ?? undefined);
+}
+
 /** What a search found. */
 export interface PackedHits {
   ids: string;
@@ -64,15 +83,16 @@ export interface PackedHits {
   scores: Float64Array;
 }
 
-/** Points with their payloads as text, cut into lists of at most so many bytes. */
+/** Cut into lists of at most so many bytes. The points keep their payloads as text, for packing. */
 export function cutPoints<P extends Point | StoredPoint>(points: readonly P[], most: number): P[][] {
-  return groupsOfBytes(points.map(withText), most, bytesOf);
+  return groupsOfBytes(points, most, bytesOf);
 }
 
-/** Documents with their payloads as text, cut into lists of at most so many bytes; none is cut itself. */
+/** Likewise; no document is cut itself. */
 export function cutDocuments(documents: readonly DocumentPoints[], most: number): DocumentPoints[][] {
-  const texts = documents.map((document) => ({ ...document, points: document.points.map(withText) }));
-  return groupsOfBytes(texts, most, ({ points }) => points.reduce((sum, point) => sum + bytesOf(point), 0));
+  return groupsOfBytes(documents, most, ({ points }) =>
+    points.reduce((sum, point) => sum + bytesOf(point), 0),
+  );
 }
 
 export function cutHits(hits: readonly ScoredPoint[], most: number): PackedHits[] {
@@ -93,17 +113,16 @@ export function unpackHits({ ids, payloads, scores }: PackedHits): ScoredPoint[]
   }));
 }
 
-function withText<P extends Point | StoredPoint>(point: P): P {
-  const known = 'payloadText' in point ? point.payloadText : undefined;
-  return { ...point, payloadText: known ?? JSON.stringify(point.payload) };
+/** A point's payload as JSON, which is made once. */
+function textOf(point: Point | StoredPoint): string {
+  return (point.payloadText ??= JSON.stringify(point.payload));
 }
 
-/** Of a point whose payload is there as text. */
 function bytesOf(point: Point | StoredPoint): number {
   const { dense, other, sparse = {} } = point;
-  const terms = Object.values(sparse).reduce((sum, vector) => sum + (vector?.indices.length ?? 0), 0);
-  const text = 'payloadText' in point ? (point.payloadText ?? '') : '';
-  return text.length + 4 * (dense.length + (other?.length ?? 0)) + 8 * terms;
+  let terms = 0;
+  for (const scheme of SPARSE_SCHEMES) terms += sparse[scheme]?.indices.length ?? 0;
+  return textOf(point).length + 4 * (dense.length + (other?.length ?? 0)) + 8 * terms;
 }
 
 /** @throws EmbedmillError `store_rejected` for a sparse vector with more ids than weights, or fewer. */
@@ -136,9 +155,7 @@ export function packPoints(points: readonly (Point | StoredPoint)[]): PackedPoin
   const has = (scheme: SparseScheme) => points.some(({ sparse }) => sparse?.[scheme] !== undefined);
   return {
     ids: lines(points.map(({ id }) => id)),
-    payloads: lines(
-      points.map((point) => ('payloadText' in point && point.payloadText) || JSON.stringify(point.payload)),
-    ),
+    payloads: lines(points.map(textOf)),
     dense: packVectors(points.map(({ dense }) => dense)),
     other: points.some(({ other }) => other !== undefined)
       ? packVectors(points.map(({ other }) => other))

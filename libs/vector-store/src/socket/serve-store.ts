@@ -15,9 +15,11 @@ import {
 import {
   cutHits,
   cutPoints,
+  packFound,
   packPoints,
   unpackAdditions,
   unpackDocuments,
+  unpackKeys,
   type PackedAdditions,
   type PackedDocuments,
   type PackedHits,
@@ -175,6 +177,10 @@ async function call(store: VectorStore, { method, args }: Request): Promise<unkn
     case 'replaceDocuments': {
       const [name, documents, known] = args as [CollectionName, PackedDocuments, Collection | undefined];
       return store.replaceDocuments(name, unpackDocuments(documents), known);
+    }
+    case 'findDocuments': {
+      const [name, keys] = args as [CollectionName, string];
+      return packFound(await store.findDocuments(name, unpackKeys(keys)));
     }
     case 'addVectors': {
       const [name, vectors, vector] = args as [CollectionName, PackedAdditions, DenseVector | undefined];

@@ -193,18 +193,20 @@ export function tombstoneSchema(zvec: Zvec): ZVecCollectionSchema {
   });
 }
 
-/** Makes the rows of points, with one of their dense vectors. */
-export function rowOf(collection: Collection): (point: Point, dense: Float32Array) => ZVecDocInput {
+/** Makes the rows of points, with one of their dense vectors and the digests of their documents. */
+export function rowOf(
+  collection: Collection,
+): (point: Point, dense: Float32Array, document: string) => ZVecDocInput {
   const filterValues = filterValuesOf(collection);
   const schemes = sparseSchemes(collection);
   const counted = countedSchemes(collection);
   // One tenant's documents mostly come together.
   let tenant: { name: string; digest: string } | undefined;
-  return ({ id, sparse, payload, payloadText = JSON.stringify(payload) }, dense) => {
+  return ({ id, sparse, payload, payloadText = JSON.stringify(payload) }, dense, document) => {
     if (tenant?.name !== payload.tenant) tenant = { name: payload.tenant, digest: digest(payload.tenant) };
     const fields: Record<string, Scalar | Scalar[]> = {
       [PAYLOAD]: payloadText,
-      [DOCUMENT]: documentDigest({ tenant: payload.tenant, id: payload.document_id }),
+      [DOCUMENT]: document,
       [TENANT]: tenant.digest,
       [CHUNK_INDEX]: payload.chunk_index,
       [CHUNK_COUNT]: payload.chunk_count,

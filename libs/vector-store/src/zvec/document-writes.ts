@@ -57,15 +57,18 @@ export class DocumentWrites {
   async replace(documents: readonly DocumentPoints[]): Promise<DocumentKey[]> {
     const overtaken: DocumentKey[] = [];
     for (const some of groups(documents, DOCUMENTS_AT_ONCE)) {
-      const there = await this.#rowsOf(some);
-      const winning = some.filter((document) => !isOvertaken(there, document, document.sequence));
-      const losing = some.filter((document) => isOvertaken(there, document, document.sequence));
-      overtaken.push(...(await this.#others(losing)));
-      for (const [sequence, gone] of Map.groupBy(winning.filter(isEmpty), (document) => document.sequence))
+      const digested = some.map(digestedOf);
+      const there = await this.#rowsOf(digested);
+      const isLosing = (one: Digested<DocumentPoints>): boolean =>
+        isOvertaken(there, one, one.document.sequence);
+      const winning = digested.filter((one) => !isLosing(one));
+      overtaken.push(...(await this.#others(digested.filter(isLosing).map(({ document }) => document))));
+      const empty = winning.map(({ document }) => document).filter(isEmpty);
+      for (const [sequence, gone] of Map.groupBy(empty, (document) => document.sequence))
         await this.#tombstones.put(gone, sequence);
       const { current, other } = this.#tables();
       if (other !== undefined) {
-        const known = await this.#rowsIn(other, winning.map(column.documentDigest));
+        const known = await this.#rowsIn(other, winning.map(digestIn));
         await this.#replaceIn(other, winning, known && documentsOf(known), (point) => point.other);
       }
       this.#countOut(there, winning);
@@ -79,16 +82,19 @@ export class DocumentWrites {
   async delete(documents: readonly DocumentKey[], sequence: number): Promise<DocumentKey[]> {
     const overtaken: DocumentKey[] = [];
     for (const some of groups(documents, DOCUMENTS_AT_ONCE)) {
-      const there = await this.#rowsOf(some);
-      const winning = some.filter((document) => !isOvertaken(there, document, sequence));
-      overtaken.push(...some.filter((document) => isOvertaken(there, document, sequence)).map(keyOf));
+      const digested = some.map(digestedOf);
+      const there = await this.#rowsOf(digested);
+      const winning = digested.filter((one) => !isOvertaken(there, one, sequence));
+      const losing = digested.filter((one) => isOvertaken(there, one, sequence));
+      overtaken.push(...losing.map(({ document }) => keyOf(document)));
       if (winning.length === 0) continue;
-      await this.#tombstones.put(winning, sequence);
+      const going = winning.map(({ document }) => document);
+      await this.#tombstones.put(going, sequence);
       this.#countOut(there, winning);
       const { current, other } = this.#tables();
       // Of what is cut short, the searched table has the whole.
       for (const table of other === undefined ? [current] : [other, current]) {
-        await table.delete(inDocuments(winning.map(column.documentDigest)));
+        await table.delete(inDocuments(winning.map(digestIn)));
         await table.sync();
       }
     }
@@ -176,8 +182,8 @@ export class DocumentWrites {
   }
 
   /** What there is of documents, and what decided them. */
-  async #rowsOf(documents: readonly DocumentKey[]): Promise<There> {
-    const digests = documents.map(column.documentDigest);
+  async #rowsOf(documents: readonly Digested<DocumentKey>[]): Promise<There> {
+    const digests = documents.map(digestIn);
     const { current } = this.#tables();
     const rows = await this.#rowsIn(current, digests, this.#terms.columns);
     const decided = await this.#tombstones.find(digests);
@@ -205,30 +211,39 @@ export class DocumentWrites {
   }
 
   /** The rows of these documents are about to go. */
-  #countOut({ rows }: There, documents: readonly DocumentKey[]): void {
+  #countOut({ rows }: There, documents: readonly Digested<DocumentKey>[]): void {
     if (rows === undefined) return this.#terms.forget();
-    const going = new Set(documents.map(column.documentDigest));
+    if (rows.length === 0) return;
+    const going = new Set(documents.map(digestIn));
     this.#terms.remove(rows.filter(({ fields }) => going.has(fields[column.DOCUMENT] as string)));
   }
 
   /** @param terms where the table's terms are counted */
   async #replaceIn(
     table: ZvecTable,
-    documents: readonly DocumentPoints[],
+    documents: readonly Digested<DocumentPoints>[],
     known: ReadonlySet<string> | undefined,
     vectorOf: (point: Point) => Float32Array | undefined,
     terms?: CollectionTerms,
   ): Promise<void> {
-    const replaced = documents.filter((one) => known?.has(column.documentDigest(one)) ?? true);
+    const replaced = documents.filter(({ digest }) => known?.has(digest) ?? true);
     // Most documents of most jobs are new.
-    if (replaced.length > 0) for (const filter of staleChunks(replaced)) await table.delete(filter);
-    const points = documents.flatMap((document) => document.points);
-    for (const some of [points.filter(isRest), points.filter((point) => !isRest(point))]) {
-      const having = some.filter((point) => vectorOf(point) !== undefined);
-      const lacking = some.filter((point) => vectorOf(point) === undefined);
-      await table.deleteIds(lacking.map(({ id }) => id));
-      await table.upsert(having, (point) => this.#rowOf(point, vectorOf(point) ?? new Float32Array()));
-      terms?.add(having);
+    if (replaced.length > 0)
+      for (const filter of staleChunks(replaced.map(({ document }) => document))) await table.delete(filter);
+    const lacking: PointId[] = [];
+    const rest: Row[] = [];
+    const first: Row[] = [];
+    for (const { document, digest } of documents) {
+      for (const point of document.points) {
+        const dense = vectorOf(point);
+        if (dense === undefined) lacking.push(point.id);
+        else (isRest(point) ? rest : first).push({ point, dense, digest });
+      }
+    }
+    await table.deleteIds(lacking);
+    for (const rows of [rest, first]) {
+      await table.upsert(rows, ({ point, dense, digest }) => this.#rowOf(point, dense, digest));
+      terms?.add(rows.map(({ point }) => point));
     }
     await table.sync();
   }
@@ -238,6 +253,20 @@ interface Found {
   document: FoundDocument;
   /** Its chunk 0. */
   head?: PointId;
+}
+
+/** A document with its digest, which each step of a write asks for. */
+interface Digested<D extends DocumentKey> {
+  document: D;
+  digest: string;
+}
+
+/** A point that is about to be written to a table, with the table's vector of it. */
+interface Row {
+  point: Point;
+  dense: Float32Array;
+  /** Its document's. */
+  digest: string;
 }
 
 interface There {
@@ -251,8 +280,14 @@ const ORDER = [column.SEQUENCE, column.CONFIRMED];
 
 const keyOf = ({ tenant, id }: DocumentKey): DocumentKey => ({ tenant, id });
 
-function isOvertaken({ decided }: There, document: DocumentKey, sequence: number): boolean {
-  return (decided.get(column.documentDigest(document)) ?? 0) > sequence;
+function digestedOf<D extends DocumentKey>(document: D): Digested<D> {
+  return { document, digest: column.documentDigest(document) };
+}
+
+const digestIn = ({ digest }: Digested<DocumentKey>): string => digest;
+
+function isOvertaken({ decided }: There, { digest }: Digested<DocumentKey>, sequence: number): boolean {
+  return (decided.get(digest) ?? 0) > sequence;
 }
 
 function decidedIn({ fields }: ZVecDoc): number {

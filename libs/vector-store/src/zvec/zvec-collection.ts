@@ -127,7 +127,7 @@ export class ZvecCollection {
       () => this.#tablesNow,
       this.#terms,
       tombstones,
-      (point, dense) => this.#rowOf(point, dense),
+      (point, dense, document) => this.#rowOf(point, dense, document),
     );
   }
 

@@ -247,7 +247,10 @@ export class ZvecTable {
 
 function bytesOf({ fields = {} }: ZVecDocInput): number {
   let bytes = 0;
-  for (const value of Object.values(fields)) if (typeof value === 'string') bytes += value.length;
+  for (const name in fields) {
+    const value = fields[name];
+    if (typeof value === 'string') bytes += value.length;
+  }
   return bytes;
 }
 
