@@ -46,10 +46,15 @@ export const filterableFieldSchema = z
     'must be a letter, then letters, digits and "_"; such names joined by dots for a field of an object',
   );
 
-/** Languages whose words BM25 and BM42 can stem; `none` takes words as they are. */
+/**
+ * Languages whose words BM25 and BM42 know: their stems and stop words; of those without spaces or with particles, pairs of
+ * characters beside the words. `auto` goes by each word's script; `none` takes words as they are.
+ */
 export const languageSchema = z.enum([
   'none',
+  'auto',
   'arabic',
+  'chinese',
   'danish',
   'dutch',
   'english',
@@ -58,12 +63,15 @@ export const languageSchema = z.enum([
   'german',
   'hungarian',
   'italian',
+  'japanese',
+  'korean',
   'norwegian',
   'portuguese',
   'romanian',
   'russian',
   'spanish',
   'swedish',
+  'thai',
   'turkish',
 ]);
 export type Language = z.infer<typeof languageSchema>;

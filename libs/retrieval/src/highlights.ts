@@ -21,7 +21,7 @@ export function highlighter(queries: readonly string[], analyzer: Analyzer): (te
     for (const { term, start, end } of analyzer.terms(text)) {
       if (term === undefined || !wanted.has(term)) continue;
       const last = found.at(-1);
-      if (last !== undefined && text.slice(last.end, start).trim() === '') last.end = end;
+      if (last !== undefined && text.slice(last.end, start).trim() === '') last.end = Math.max(last.end, end);
       else found.push({ start, end });
     }
     return found;

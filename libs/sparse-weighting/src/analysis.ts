@@ -1,4 +1,5 @@
 import type { AnalysisVersion, Language } from '@embedmill/jobs';
+import { charactersInPairs, withPairs } from './character-pairs.ts';
 import { firstWordsOf } from './first-words.ts';
 import { folded } from './folding.ts';
 import { stemmerOf, type Stemmer } from './languages.ts';
@@ -16,6 +17,9 @@ export interface Analyzer {
 }
 
 const analyzers = new Map<string, Analyzer>();
+
+/** Where a traditional character is the simplified one written otherwise; in Japanese many are other words. */
+const SIMPLIFYING: readonly Language[] = ['auto', 'chinese'];
 
 /**
  * The analyzer of a language and version, of which a process has one, with what it has seen. Version 2 folds words
@@ -50,10 +54,15 @@ const LONGEST_REMEMBERED = 40;
 class FoldingAnalyzer implements Analyzer {
   readonly #stem: Stemmer;
   readonly #turkish: boolean;
+  readonly #simplifies: boolean;
+  /** Characters of which each two neighbours are a term beside the words. */
+  readonly #inPairs: RegExp | undefined;
   readonly #known = new Map<string, readonly Term[]>();
 
   constructor(language: Language) {
     this.#turkish = language === 'turkish';
+    this.#simplifies = SIMPLIFYING.includes(language);
+    this.#inPairs = charactersInPairs(language);
     this.#stem = stemmerOf(language, (word) => folded(word, this.#turkish));
   }
 
@@ -75,8 +84,9 @@ class FoldingAnalyzer implements Analyzer {
     const words =
       isAscii && !this.#turkish
         ? [{ word: stretch.toLowerCase(), start: 0, end: stretch.length }]
-        : wordsOfStretch(stretch, this.#turkish);
-    const terms = words.map(({ word, start, end }) => ({ word, term: this.#stem(word), start, end }));
+        : wordsOfStretch(stretch, { turkish: this.#turkish, simplifies: this.#simplifies });
+    const single = words.map(({ word, start, end }) => ({ word, term: this.#stem(word), start, end }));
+    const terms = this.#inPairs === undefined || isAscii ? single : withPairs(single, this.#inPairs);
     if (stretch.length > LONGEST_REMEMBERED) return terms;
     // Rarely more than a language's words: then a fresh start costs less than knowing which were used last.
     if (this.#known.size >= MOST_REMEMBERED) this.#known.clear();

@@ -15,16 +15,49 @@ import { stopwords as spanish } from '@orama/stopwords/spanish';
 import { stopwords as swedish } from '@orama/stopwords/swedish';
 import { stopwords as turkish } from '@orama/stopwords/turkish';
 import snowball from 'snowball-stemmers';
+import { CHINESE, JAPANESE, KOREAN, THAI } from './stop-words.ts';
 
 /** Lucene's list: short, so that "to be or not to be" keeps little, and "who" and "what" count. */
 const ENGLISH =
   'a an and are as at be but by for if in into is it no not of on or such that the their then there these they this to was will with';
 
-const STOP_WORDS: Record<Language, readonly string[]> = {
-  ...{ none: [], english: ENGLISH.split(' ') },
-  ...{ arabic, danish, dutch, finnish, french, german, hungarian, italian },
-  ...{ norwegian, portuguese, romanian, russian, spanish, swedish, turkish },
+/** Languages that Snowball has. */
+type StemmedLanguage = Exclude<Language, UnstemmedLanguage>;
+type UnstemmedLanguage = 'none' | 'auto' | 'chinese' | 'japanese' | 'korean' | 'thai';
+
+const STOP_WORDS: Record<Exclude<Language, 'none' | 'auto'>, readonly string[]> = {
+  arabic,
+  chinese: CHINESE,
+  danish,
+  dutch,
+  english: ENGLISH.split(' '),
+  finnish,
+  french,
+  german,
+  hungarian,
+  italian,
+  japanese: JAPANESE,
+  korean: KOREAN,
+  norwegian,
+  portuguese,
+  romanian,
+  russian,
+  spanish,
+  swedish,
+  thai: THAI,
+  turkish,
 };
+
+/** By which language's rules `auto` takes a word, by the script of its first letter. Of Latin, English is the likeliest. */
+const BY_SCRIPT: readonly [script: RegExp, language: Exclude<Language, 'none' | 'auto'>][] = [
+  [/^\p{Script=Latin}/u, 'english'],
+  [/^\p{Script=Han}/u, 'chinese'],
+  [/^[\p{Script=Hiragana}\p{Script=Katakana}]/u, 'japanese'],
+  [/^\p{Script=Hangul}/u, 'korean'],
+  [/^\p{Script=Cyrillic}/u, 'russian'],
+  [/^\p{Script=Arabic}/u, 'arabic'],
+  [/^\p{Script=Thai}/u, 'thai'],
+];
 
 /** Words remembered with their stems, so that a corpus' vocabulary is stemmed once. */
 const MOST_REMEMBERED = 200_000;
@@ -38,11 +71,37 @@ const LONGEST_STEMMED = 255;
 export type Stemmer = (word: string) => string | undefined;
 
 /**
- * A stemmer of the language by Snowball (Porter, 2001), which remembers the terms it has seen. `fold` makes of stop words
- * what the analysis makes of words.
+ * What makes terms of a language's words, and remembers those that it has seen. `fold` makes of stop words what the
+ * analysis makes of words.
  */
 export function stemmerOf(language: Language, fold = (word: string): string => word): Stemmer {
-  if (language === 'none') return (word) => word;
+  switch (language) {
+    case 'none':
+      return (word) => word;
+    case 'auto':
+      return stemmerByScript(fold);
+    case 'chinese':
+    case 'japanese':
+    case 'korean':
+    case 'thai': {
+      const stopWords = new Set(STOP_WORDS[language].map(fold));
+      return (word) => (stopWords.has(word) ? undefined : word);
+    }
+    default:
+      return snowballStemmer(language, fold);
+  }
+}
+
+function stemmerByScript(fold: (word: string) => string): Stemmer {
+  const stemmers = BY_SCRIPT.map(([script, language]) => ({ script, stem: stemmerOf(language, fold) }));
+  return (word) => {
+    const own = stemmers.find(({ script }) => script.test(word));
+    return own === undefined ? word : own.stem(word);
+  };
+}
+
+/** Stems by Snowball (Porter, 2001). */
+function snowballStemmer(language: StemmedLanguage, fold: (word: string) => string): Stemmer {
   const algorithm = snowball.newStemmer(language);
   const stopWords = new Set(STOP_WORDS[language].map(fold));
   const terms = new Map<string, string>();

@@ -42,6 +42,7 @@ describe('stems', () => {
     const known: Record<string, string> = {
       ...{ arabic: 'من', danish: 'og', dutch: 'het', english: 'the', finnish: 'ja', french: 'les' },
       ...{ german: 'und', hungarian: 'és', italian: 'gli', norwegian: 'og', portuguese: 'uma' },
+      ...{ auto: 'the', chinese: '的', japanese: 'は', korean: '그리고', thai: 'และ' },
       ...{ romanian: 'sunt', russian: 'и', spanish: 'los', swedish: 'och', turkish: 've' },
     };
     for (const language of languageSchema.options) {

@@ -1,4 +1,5 @@
 import { folded } from './folding.ts';
+import { simplifiedHan } from './han-variants.ts';
 import { isNormalized, normalizedText } from './normalized-text.ts';
 import { STRETCH, stretchKinds } from './stretches.ts';
 
@@ -45,22 +46,30 @@ export function eachStretch(
   if (start !== -1) found(start, length, isAscii);
 }
 
+/** What a language does to letters beside what Unicode says. */
+export interface Spelling {
+  turkish: boolean;
+  /** Traditional Chinese characters count as simplified ones. */
+  simplifies: boolean;
+}
+
 /**
  * The words of a stretch: its runs of letters and digits in NFKC, ignorable characters left out, with case folded as
  * `folded` says. Scripts without spaces are cut by Unicode's rules and dictionaries (UAX #29). Words that come from one
  * character, as of "½", share its place.
  */
-export function wordsOfStretch(stretch: string, turkish: boolean): Word[] {
-  if (isNormalized(stretch)) return wordsOfNormalized(stretch, turkish);
+export function wordsOfStretch(stretch: string, spelling: Spelling): Word[] {
+  if (isNormalized(stretch)) return wordsOfNormalized(stretch, spelling);
   const { text, starts, ends } = normalizedText(stretch);
-  return wordsOfNormalized(text, turkish).map(({ word, start, end }) => ({
+  return wordsOfNormalized(text, spelling).map(({ word, start, end }) => ({
     word,
     start: starts[start] ?? 0,
     end: ends[end - 1] ?? 0,
   }));
 }
 
-function wordsOfNormalized(text: string, turkish: boolean): Word[] {
+function wordsOfNormalized(normalized: string, { turkish, simplifies }: Spelling): Word[] {
+  const text = simplifies ? simplifiedHan(normalized) : normalized;
   const words: Word[] = [];
   for (const { 0: run, index } of text.matchAll(RUN)) {
     if (!UNSPACED.test(run)) {
