@@ -100,6 +100,6 @@ for (const language of LANGUAGES) {
   );
   const judgments = asked.map(({ id }) => `q-${id}\t${id}\t1\n`).join('');
   await writeFile(join(folder, 'qrels', 'test.tsv'), `query-id\tcorpus-id\tscore\n${judgments}`);
-  console.log(`${folder}: ${documents.length} documents, ${asked.length} questions`);
+  process.stdout.write(`${folder}: ${documents.length} documents, ${asked.length} questions\n`);
 }
 await copyFile(join(source, 'copyright'), join(target, 'COPYRIGHT'));

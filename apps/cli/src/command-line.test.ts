@@ -162,6 +162,63 @@ describe('collections', () => {
     expect(api.collections.get('whole')?.chunking).toEqual({ mode: 'document' });
   });
 
+  test.each(['zh', 'zh-TW', 'chinese'])(
+    '--language %s chooses a model that reads it, and its words',
+    async (said) => {
+      const { out } = await run(['collections', 'create', 'zh', '--language', said]);
+      expect(out).toContain('for the language chinese');
+      expect(api.collections.get('zh')).toMatchObject({
+        model: 'multilingual-e5-small-int8',
+        sparse: { bm25: { language: 'chinese' } },
+      });
+    },
+  );
+
+  test('--language leaves what is said beside it', async () => {
+    await run(['collections', 'create', 'a', '--language', 'zh', '--model', 'bge-m3', '--sparse', 'bm42']);
+    expect(api.collections.get('a')).toMatchObject({
+      model: 'bge-m3',
+      sparse: { bm42: { language: 'chinese' } },
+    });
+    await run(['collections', 'create', 'b', '--language', 'en']);
+    expect(api.collections.get('b')).toMatchObject({
+      model: 'all-MiniLM-L6-v2',
+      sparse: { bm25: { language: 'english' } },
+    });
+  });
+
+  test('--sample finds the language in a file, packed or not', async () => {
+    const documents = [
+      { id: 'a', text: '河边的斜坡', metadata: { source: 'an English word' } },
+      { id: 'b', text: '存钱的地方' },
+    ];
+    const lines = documents.map((document) => `${JSON.stringify(document)}\n`).join('');
+    const files = {
+      'zh.ndjson': lines,
+      'zh.ndjson.gz': gzipSync(lines),
+      'zh.json': JSON.stringify(documents),
+    };
+    for (const [name, content] of Object.entries(files)) {
+      const path = join(folder, name);
+      writeFileSync(path, content);
+      const { code, out } = await run(['collections', 'create', 'zh', '--sample', path]);
+      expect(out).toContain(`for the language chinese: ${path} seems to be in it`);
+      expect(code).toBe(0);
+      expect(api.collections.get('zh')).toMatchObject({ model: 'multilingual-e5-small-int8' });
+    }
+    const table = join(folder, 'books.csv');
+    writeFileSync(table, 'id,text\n1,"The whale and the captain, and what they were to each other"\n');
+    await run(['collections', 'create', 'en', '--sample', table]);
+    expect(api.collections.get('en')).toMatchObject({
+      model: 'all-MiniLM-L6-v2',
+      sparse: { bm25: { language: 'english' } },
+    });
+    expect(await run(['collections', 'create', 'c', '--sample', join(folder, 'none.ndjson')])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('none.ndjson cannot be read'),
+    });
+  });
+
   test('list, show and delete', async () => {
     await run(['collections', 'create', 'books']);
     expect((await run(['collections'])).out).toMatch(

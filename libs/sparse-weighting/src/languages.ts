@@ -25,7 +25,9 @@ const ENGLISH =
 type StemmedLanguage = Exclude<Language, UnstemmedLanguage>;
 type UnstemmedLanguage = 'none' | 'auto' | 'chinese' | 'japanese' | 'korean' | 'thai';
 
-const STOP_WORDS: Record<Exclude<Language, 'none' | 'auto'>, readonly string[]> = {
+export type LanguageWithStopWords = Exclude<Language, 'none' | 'auto'>;
+
+export const STOP_WORDS: Record<LanguageWithStopWords, readonly string[]> = {
   arabic,
   chinese: CHINESE,
   danish,
@@ -49,7 +51,7 @@ const STOP_WORDS: Record<Exclude<Language, 'none' | 'auto'>, readonly string[]> 
 };
 
 /** By which language's rules `auto` takes a word, by the script of its first letter. Of Latin, English is the likeliest. */
-const BY_SCRIPT: readonly [script: RegExp, language: Exclude<Language, 'none' | 'auto'>][] = [
+const BY_SCRIPT: readonly [script: RegExp, language: LanguageWithStopWords][] = [
   [/^\p{Script=Latin}/u, 'english'],
   [/^\p{Script=Han}/u, 'chinese'],
   [/^[\p{Script=Hiragana}\p{Script=Katakana}]/u, 'japanese'],

@@ -4,9 +4,9 @@ import {
   chunkingSchema,
   collectionNameSchema,
   filterableTypeSchema,
-  languageSchema,
   SPARSE_SCHEMES,
   type FilterableType,
+  type Language,
   type Profile,
   type profileSchema,
   type SparseScheme,
@@ -14,6 +14,7 @@ import {
 import type { CollectionView } from '../client.ts';
 import type { CommandHost } from '../command-host.ts';
 import { EXIT, usageError } from '../exit.ts';
+import { LANGUAGES_SAID, languageOf, languageOfFile, modelReading } from '../language-choice.ts';
 import { integerBetween, schemesOf } from '../option-values.ts';
 import { grouped, oneLine, table } from '../text.ts';
 
@@ -26,7 +27,9 @@ interface CreateOptions {
   chunking: boolean;
   filterable?: string[];
   sparse?: SparseScheme[];
-  language?: string;
+  language?: Language;
+  /** A file that tells the language. */
+  sample?: string;
   dims?: number;
   storage?: Profile['storage'];
 }
@@ -60,8 +63,10 @@ export function addCollections(program: Command, host: CommandHost): void {
     )
     .option(
       '--language <name>',
-      `what bm25 and bm42 stem words as (default: english): ${languageSchema.options.join(', ')}`,
+      `what the texts are in: ${LANGUAGES_SAID}; chooses the model, and bm25 with its words, where --model and --sparse do not`,
+      languageOf,
     )
+    .option('--sample <file>', 'finds the language in a file’s first documents')
     .option('--dims <n>', 'a smaller size of vectors, where the model has one', integerBetween(1, 65_536))
     .addOption(
       new Option('--storage <kind>', 'how the store keeps vectors for its first look').choices([
@@ -79,9 +84,16 @@ export function addCollections(program: Command, host: CommandHost): void {
       host.run(async ({ client, terminal }) => {
         const checked = collectionNameSchema.safeParse(name);
         if (!checked.success) throw usageError(`the name "${name}" ${checked.error.issues[0]?.message}`);
-        const view = await client().createCollection(name, profileOf(options));
+        const chosen = await withLanguage(options);
+        const view = await client().createCollection(name, profileOf(chosen));
         if (terminal.json) terminal.printJson({ collection: view });
         terminal.print(`collection ${view.name}: ${describe(view)}`);
+        if (chosen.language !== undefined) {
+          const why = options.language === undefined ? ` ${options.sample ?? ''} seems to be in it;` : '';
+          terminal.print(
+            `for the language ${chosen.language}:${why} --language, --model and --sparse choose others`,
+          );
+        }
         return EXIT.ok;
       }),
     );
@@ -169,6 +181,15 @@ export function addCollections(program: Command, host: CommandHost): void {
     );
 }
 
+/** The options with what goes by a language, where it is said or found. */
+async function withLanguage(options: CreateOptions): Promise<CreateOptions> {
+  const { sample, sparse } = options;
+  const language = options.language ?? (sample === undefined ? undefined : await languageOfFile(sample));
+  if (language === undefined) return options;
+  const model = options.model ?? modelReading(language);
+  return { ...options, language, sparse: sparse ?? ['bm25'], ...(model !== undefined && { model }) };
+}
+
 /** Only what was asked for: the server fills in the rest. */
 export function profileOf(options: CreateOptions): z.input<typeof profileSchema> {
   const { model, chunkSize, overlap, boundary, chunking, filterable, dims, storage } = options;
@@ -188,13 +209,9 @@ export function profileOf(options: CreateOptions): z.input<typeof profileSchema>
   };
 }
 
-function sparseOf(schemes: readonly SparseScheme[], language: string | undefined) {
-  const known = languageSchema.optional().safeParse(language);
-  if (!known.success) {
-    throw usageError(`--language ${language}: choose one of ${languageSchema.options.join(', ')}`);
-  }
-  const stemmed = known.data === undefined ? {} : { language: known.data };
-  return Object.fromEntries(schemes.map((scheme) => [scheme, scheme === 'splade' ? {} : stemmed]));
+function sparseOf(schemes: readonly SparseScheme[], language: Language | undefined) {
+  const read = language === undefined ? {} : { language };
+  return Object.fromEntries(schemes.map((scheme) => [scheme, scheme === 'splade' ? {} : read]));
 }
 
 function fieldAndType(given: string): [field: string, type: FilterableType] {

@@ -2,12 +2,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import type { Language } from '@embedmill/jobs';
 import { Client } from '../client.ts';
 import type { CommandHost, Context } from '../command-host.ts';
 import { readBeirFolder } from '../eval/beir-folder.ts';
 import { evaluate, type Boundary, type Run } from '../eval/evaluation.ts';
 import { MODES, type ModeName } from '../eval/modes.ts';
 import { EXIT } from '../exit.ts';
+import { languageOf, modelReading } from '../language-choice.ts';
 import { integerBetween } from '../option-values.ts';
 import { endOwnStack, startOwnStack } from '../own-stack.ts';
 import { stackDisplay } from '../stack-display.ts';
@@ -15,6 +17,7 @@ import { grouped, table } from '../text.ts';
 
 interface EvalOptions {
   model?: string;
+  language?: Language;
   modes: ModeName[];
   split: string;
   chunking: boolean;
@@ -33,6 +36,7 @@ export function addEval(program: Command, host: CommandHost): void {
     .description('how well searches find what a folder’s judgments say, in each mode')
     .argument('<folder>', 'in the layout of BEIR: corpus.jsonl, queries.jsonl, qrels/test.tsv or qrels.jsonl')
     .option('--model <name>', 'the dense model')
+    .option('--language <name>', 'what the texts are in, as of collections create', languageOf)
     .option('--modes <names>', NAMES.join(', '), modesOf, NAMES)
     .option('--split <name>', 'which of the judgments, qrels/NAME.tsv', 'test')
     .option('--chunk-size <tokens>', 'tokens a chunk at most', integerBetween(16, 8192))
@@ -47,7 +51,8 @@ export function addEval(program: Command, host: CommandHost): void {
         const beir = await readBeirFolder(folder, options.split);
         const { documents, runs } = await onServer(context, (client) =>
           evaluate(context, client, beir, {
-            model: options.model,
+            model: options.model ?? (options.language && modelReading(options.language)),
+            language: options.language,
             modes: options.modes,
             chunking: options.chunking,
             chunkSize: options.chunkSize,

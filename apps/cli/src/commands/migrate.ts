@@ -1,9 +1,10 @@
 import { Option, type Command } from 'commander';
-import { SPARSE_SCHEMES, type Job, type Profile, type SparseScheme } from '@embedmill/jobs';
+import { SPARSE_SCHEMES, type Job, type Language, type Profile, type SparseScheme } from '@embedmill/jobs';
 import type { Client, CollectionView } from '../client.ts';
 import type { CommandHost } from '../command-host.ts';
 import { EXIT, usageError } from '../exit.ts';
 import { jobReport, waitForJob } from '../job-report.ts';
+import { languageOf } from '../language-choice.ts';
 import { integerBetween, schemesOf } from '../option-values.ts';
 import { profileOf } from './collections.ts';
 
@@ -17,7 +18,7 @@ interface MigrateOptions {
   /** False with --no-chunking. */
   chunking: boolean;
   sparse?: SparseScheme[];
-  language?: string;
+  language?: Language;
   storage?: Profile['storage'];
   wait?: true;
   exchange?: true;
@@ -48,7 +49,7 @@ export function addMigrate(program: Command, host: CommandHost): void {
     .option('--sparse <schemes>', `with --into: of ${SPARSE_SCHEMES.join(', ')}, or none`, (given) =>
       given === 'none' ? [] : schemesOf(given),
     )
-    .option('--language <name>', 'with --into: what bm25 and bm42 stem words as')
+    .option('--language <name>', 'with --into: whose words bm25 and bm42 count', languageOf)
     .addOption(
       new Option('--storage <kind>', 'with --into: how the store keeps vectors for its first look').choices([
         'float32',

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
-import type { Chunking, SparseProfile } from '@embedmill/jobs';
+import type { Chunking, Language } from '@embedmill/jobs';
 import { meanInterval, ndcgAt, recallAt, reciprocalRank, type Interval } from '@embedmill/retrieval';
 import type { Client } from '../client.ts';
 import type { Context } from '../command-host.ts';
@@ -39,6 +39,8 @@ export interface Run {
 
 export interface EvaluationOptions {
   model: string | undefined;
+  /** Whose words bm25 and bm42 count. */
+  language: Language | undefined;
   modes: readonly ModeName[];
   /** Whether long texts become several chunks, of which the best counts. */
   chunking: boolean;
@@ -93,6 +95,7 @@ async function inCollection(
   documents: () => AsyncIterable<CorpusDocument>,
   {
     model,
+    language,
     modes,
     chunking,
     chunkSize,
@@ -110,7 +113,10 @@ async function inCollection(
     ...(cutting.some((value) => value !== undefined) && {
       chunking: { mode: 'tokens', size: chunkSize, overlap, boundary },
     }),
-    sparse: sparseFor(modes.map((name): Mode => MODES[name])),
+    sparse: sparseFor(
+      modes.map((name): Mode => MODES[name]),
+      language,
+    ),
   });
   try {
     const source: DocumentSource = {
@@ -130,8 +136,11 @@ async function inCollection(
   }
 }
 
-function sparseFor(modes: readonly Mode[]): { [Scheme in keyof SparseProfile]: Record<string, never> } {
-  return Object.fromEntries(modes.flatMap(({ needs }) => needs.map((scheme) => [scheme, {}])));
+function sparseFor(modes: readonly Mode[], language: Language | undefined) {
+  const read = language === undefined ? {} : { language };
+  return Object.fromEntries(
+    modes.flatMap(({ needs }) => needs.map((scheme) => [scheme, scheme === 'splade' ? {} : read])),
+  );
 }
 
 async function* linesOf(documents: AsyncIterable<CorpusDocument>): AsyncGenerator<string> {

@@ -1,0 +1,94 @@
+import { createGunzip } from 'node:zlib';
+import { InvalidArgumentError } from 'commander';
+import { languageSchema, type Language } from '@embedmill/jobs';
+import { languageOfTexts } from '@embedmill/sparse-weighting';
+import { usageError } from './exit.ts';
+import { documentSource } from './upload.ts';
+
+/** The bundled model that reads some hundred languages; the default one reads English only. */
+export const MULTILINGUAL_MODEL = 'multilingual-e5-small-int8';
+
+/** So much of a file tells its language. */
+const SAMPLE_BYTES = 1 << 18;
+
+/** Primary subtags of BCP 47, as people write them. */
+const BY_TAG: Record<string, Language> = {
+  ar: 'arabic',
+  da: 'danish',
+  de: 'german',
+  en: 'english',
+  es: 'spanish',
+  fi: 'finnish',
+  fr: 'french',
+  hu: 'hungarian',
+  it: 'italian',
+  ja: 'japanese',
+  ko: 'korean',
+  nb: 'norwegian',
+  nl: 'dutch',
+  nn: 'norwegian',
+  no: 'norwegian',
+  pt: 'portuguese',
+  ro: 'romanian',
+  ru: 'russian',
+  sv: 'swedish',
+  th: 'thai',
+  tr: 'turkish',
+  zh: 'chinese',
+};
+
+export const LANGUAGES_SAID = `${languageSchema.options.join(', ')}; or a tag such as zh, ja, de-AT`;
+
+/** Parses a language of an option, for commander: its name, or its tag. */
+export function languageOf(given: string): Language {
+  const name = given.toLowerCase();
+  const known = languageSchema.safeParse(name);
+  const language = known.success ? known.data : BY_TAG[name.split(/[-_]/)[0] ?? ''];
+  if (language === undefined) throw new InvalidArgumentError(`Choose one of ${LANGUAGES_SAID}.`);
+  return language;
+}
+
+/** The model for texts in a language; undefined where the default one will do. */
+export function modelReading(language: Language): string | undefined {
+  return language === 'english' || language === 'none' ? undefined : MULTILINGUAL_MODEL;
+}
+
+/** The language that the first documents of a file are in. Throws a usage error for a file that cannot be looked at. */
+export async function languageOfFile(file: string): Promise<Language> {
+  const source = await documentSource(file);
+  if (source.format === 'parquet') {
+    throw usageError(`${file}: the language of Parquet is not looked for; say it with --language`);
+  }
+  const bytes = source.gzip === true ? source.open().pipe(createGunzip()) : source.open();
+  const parts: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const part of bytes) {
+      parts.push(part as Buffer);
+      size += (part as Buffer).length;
+      if (size >= SAMPLE_BYTES) break;
+    }
+  } catch (error) {
+    throw usageError(`${file} cannot be read: ${(error as Error).message}`);
+  }
+  const lines = Buffer.concat(parts).toString('utf8').split('\n');
+  // The last one may be cut off.
+  const whole = size >= SAMPLE_BYTES && lines.length > 1 ? lines.slice(0, -1) : lines;
+  return languageOfTexts(source.format === 'csv' ? whole : whole.flatMap(stringsOfLine));
+}
+
+/** What a document says: the strings in it, without the names of its fields. */
+function stringsOfLine(line: string): string[] {
+  try {
+    return stringsOf(JSON.parse(line));
+  } catch {
+    return [];
+  }
+}
+
+function stringsOf(value: unknown): string[] {
+  if (typeof value === 'string') return [value];
+  if (Array.isArray(value)) return value.flatMap(stringsOf);
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([name, one]) => (name === 'id' ? [] : stringsOf(one)));
+}
