@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import {
   AbortMultipartUploadCommand,
+  DeleteObjectCommand,
   ListMultipartUploadsCommand,
   ListObjectsV2Command,
   PutObjectCommand,
@@ -12,7 +13,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Job } from '@embedmill/jobs';
+import type { Job, WatchedSourceView } from '@embedmill/jobs';
 import { TestS3 } from '@embedmill/sources/test-s3';
 import { Embedmill, ndjson, runCli } from './embedmill.ts';
 
@@ -146,6 +147,79 @@ test('sources in a bucket are read: NDJSON where it lies, other formats once the
     filter: { field: 'year', eq: 1907 },
   });
   expect(hits[0]).toMatchObject({ id: 'c7', metadata: { year: 1907 } });
+});
+
+test('a watched prefix is submitted when an object below it has changed, and what it has no more is deleted', async () => {
+  const name = await mill.collection('s3-watched');
+  const path = `/api/v1/collections/${name}/sources/bucket`;
+  /** What came of the look after so many, once its job has ended. */
+  const look = async (earlier: number) => {
+    let runs: WatchedSourceView['runs'] = [];
+    await mill.until('it was looked at', async () => {
+      ({ runs } = await mill.json<WatchedSourceView>(path));
+      return runs.length > earlier;
+    });
+    const [run] = runs;
+    return { run, job: typeof run?.job === 'string' ? await mill.finished({ id: run.job }) : undefined };
+  };
+  const ids = async () => {
+    const { points } = await mill.json<{ points: { id: string }[] }>(`/api/v1/collections/${name}/points`);
+    return points.map(({ id }) => id).sort();
+  };
+  await put('in/watched/a.ndjson', ndjson(documents(2, 'a')));
+  await put('in/watched/deeper/b.csv', 'id,text\nb0,text of b\n');
+  await put('in/watchedness.ndjson', ndjson(documents(1, 'other')));
+  const place = `s3://${s3.bucket}/in/watched/`;
+  const of = ['-c', name];
+  const added = await mill.cli(
+    'watch-source',
+    'add',
+    'bucket',
+    place,
+    ...of,
+    '--every',
+    '1d',
+    '--max-deleted',
+    '1',
+  );
+  expect(added, added.stderr).toMatchObject({ code: 0 });
+  expect(await look(0)).toMatchObject({
+    run: { outcome: 'submitted', files: 2, added: 2, error: null },
+    job: { state: 'completed', mode: 'snapshot', sourceName: 'bucket', stored: 3 },
+  });
+  expect(await ids()).toEqual(['a0', 'a1', 'b0']);
+
+  const again = () => mill.cli('watch-source', 'run', 'bucket', ...of);
+  await again();
+  expect(await look(1)).toMatchObject({ run: { outcome: 'unchanged', files: 2 }, job: undefined });
+
+  await put('in/watched/a.ndjson', ndjson([{ id: 'a0', text: 'another text' }]));
+  await put('in/watched/c.ndjson', ndjson(documents(1, 'c')));
+  await client.send(new DeleteObjectCommand({ Bucket: s3.bucket, Key: 'in/watched/deeper/b.csv' }));
+  await again();
+  expect(await look(2)).toMatchObject({
+    run: { outcome: 'submitted', files: 2, added: 1, changed: 1, removed: 1 },
+    job: { state: 'completed', documents: 2, stored: 2, gone: 2 },
+  });
+  expect(await ids()).toEqual(['a0', 'c0']);
+
+  // One that the server may not read.
+  const refused = await mill.cli(
+    'watch-source',
+    'add',
+    'elsewhere',
+    's3://other/in/',
+    ...of,
+    '--every',
+    '1d',
+  );
+  expect(refused).toMatchObject({ code: 0 });
+  const elsewhere = path.replace(/bucket$/, 'elsewhere');
+  await mill.until('it was refused', async () => {
+    const [run] = (await mill.json<WatchedSourceView>(elsewhere)).runs;
+    return run?.outcome === 'failed' && run.error?.code === 'source_forbidden';
+  });
+  expect((await mill.cli('watch-source', 'remove', 'bucket', ...of)).code).toBe(0);
 });
 
 test('objects elsewhere, and such as are not there, are refused', async () => {

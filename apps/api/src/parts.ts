@@ -14,6 +14,7 @@ type Uncontrolled =
   | 'retainedJobs'
   | 'remove'
   | 'takeTurn'
+  | 'keepTurn'
   | 'endTurn'
   | 'onReturn'
   | 'oldestSequence'
@@ -67,7 +68,7 @@ export interface ApiParts {
 
 /** What the server is made of: what requests use, and what it accounts for them with. */
 export interface ServerParts extends ApiParts {
-  queue: ApiParts['queue'] & Pick<Queue, 'countUsage' | 'workAhead' | 'takeTurn' | 'endTurn'>;
+  queue: ApiParts['queue'] & Pick<Queue, 'countUsage' | 'workAhead' | 'takeTurn' | 'keepTurn' | 'endTurn'>;
   /** Fetches what watched sources have at URLs. */
   openUrl: OpenUrl;
   /** Nobody is limited by default. */

@@ -184,9 +184,24 @@ test('of several processes one looks, and one that died after it had submitted m
   await parts.spool.keepWatch('runs', key, { time: 0, runs: [] });
   await watching[0]!.tick(due);
   expect(await jobs()).toHaveLength(1);
-  await api.json('DELETE', `${SOURCES}/shared`);
-  await watching[0]!.tick(due + 24 * 3600_000);
+
+  // What has changed before the other one looks is for the next time.
+  await parts.spool.keepWatch('runs', key, { time: 0, runs: [] });
+  await writeFile(join(folder, 'x.ndjson'), '{"id":"x","text":"another x"}\n');
+  await watching[0]!.tick(due);
+  const [first] = await jobs();
   expect(await jobs()).toHaveLength(1);
+  expect((await parts.spool.readWatch('runs', key)) as object).toMatchObject({
+    runs: [{ outcome: 'submitted', job: first!.id, error: null }],
+  });
+  await storing.finished(first!);
+  await watching[1]!.tick(due + 24 * 3600_000);
+  const [second] = (await jobs()).filter(({ id }) => id !== first!.id);
+  expect(await storing.finished(second!)).toMatchObject({ stored: 1 });
+
+  await api.json('DELETE', `${SOURCES}/shared`);
+  await watching[0]!.tick(due + 48 * 3600_000);
+  expect(await jobs()).toHaveLength(2);
 });
 
 test('a source goes when it is removed, and is listed until then', async () => {

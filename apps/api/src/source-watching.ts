@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import {
   asEmbedmillError,
+  EmbedmillError,
   ERRORS,
   isFinished,
   type ErrorCode,
@@ -30,15 +31,16 @@ import {
 /** How often it is seen whether a source is due, and how long a look may take. */
 const TICK_MS = 10_000;
 const LOOK_MS = 10 * 60_000;
-/** Of one source's time: longer than a look may take, so that no other begins meanwhile. */
-const TURN_SECONDS = 15 * 60;
+/** A source is so long in the hands of a process that has died; one that lives says so at this interval. */
+const TURN_SECONDS = 30;
+const KEEP_MS = 10_000;
 /** How many looks are shown of a source, and done at the same time. */
 const MOST_RUNS = 20;
 const AT_ONCE = 4;
 
 /** What the watching sees of all tenants' sources, to find those that are due. */
 export type WatchingParts = Pick<ServerParts, 'openUrl' | 'log'> & {
-  queue: Pick<ServerParts['queue'], 'takeTurn' | 'endTurn'>;
+  queue: Pick<ServerParts['queue'], 'takeTurn' | 'keepTurn' | 'endTurn'>;
   spool: Pick<ServerParts['spool'], 'watches' | 'readWatch' | 'keepWatch'>;
   /** As whoever a source belongs to may use them. */
   own: ApiParts;
@@ -49,8 +51,7 @@ export type WatchingParts = Pick<ServerParts, 'openUrl' | 'log'> & {
  * Looks at watched sources as they are due, and submits those that have changed. All API processes on a queue do it: a
  * source is one process's at a time, and a job's id follows from the time that it was looked for, so that a Redis that
  * forgets whose turn it was makes no second job. What a source is and what came of it is in the spool; a process that
- * dies in a look leaves the time as it was, for another one a quarter of an hour later. Nothing is held in memory
- * between ticks.
+ * dies in a look leaves the time as it was, for another one half a minute later. Nothing is held in memory between ticks.
  *
  * A source is read and submitted as whoever added it. While its last job has not ended it is left alone.
  */
@@ -105,11 +106,16 @@ export class SourceWatching {
     if ((await isDue()) === undefined) return;
     const turn = `watch ${key}`;
     if (!(await queue.takeTurn(turn, TURN_SECONDS))) return;
+    const keeping = setInterval(() => {
+      // Should it be another's by now, both come to the same job.
+      void queue.keepTurn(turn, TURN_SECONDS).catch(() => undefined);
+    }, KEEP_MS);
     try {
       // Whoever had the turn before may have looked for this time.
       const due = await isDue();
       if (due !== undefined) await this.#look(key, due);
     } finally {
+      clearInterval(keeping);
       await queue.endTurn(turn);
     }
   }
@@ -190,7 +196,7 @@ export class SourceWatching {
     const { mode, maxDeleted, priority, maxFailures } = source;
     const said = { format, columns, metadata, delimiter, encoding, listSeparator };
     const id = jobIdOfKey(collection, `watch ${name} ${time}`, tenant);
-    const { job } = await acceptJob(
+    const submit = acceptJob(
       'watch',
       {
         id,
@@ -208,6 +214,15 @@ export class SourceWatching {
       },
       own,
     );
+    const accepted = await submit.catch((thrown: unknown) => {
+      if (!(thrown instanceof EmbedmillError) || thrown.code !== 'idempotency_conflict') throw thrown;
+    });
+    if (accepted === undefined) {
+      // Whoever looked for this time before submitted the source as it was then, and died: what has changed since is for the next time.
+      const ahead = { job: id, fingerprint: '' };
+      return { run: { ...run, outcome: 'submitted', job: id, files }, submitted: ahead };
+    }
+    const { job } = accepted;
     await spool.keepWatch('marks', key, Object.fromEntries(look.marks));
     return {
       run: { ...run, outcome: 'submitted', job: job.id, files, ...changes },

@@ -1,10 +1,10 @@
 /**
- * The parts as a cluster runs them: a Redis, a store and an API, and workers that come and go one by one. For the
- * bench and the tests of many workers. Nothing is started again here; what is left is stopped by `stop`.
+ * The parts as a cluster runs them: a Redis, a store and an API, and workers and more APIs that come and go one by one. For
+ * the bench and the tests of many of them. Nothing is started again here; what is left is stopped by `stop`.
  */
 import { readConfig } from './config.ts';
 import { CommandError } from './exit.ts';
-import { stackParts, workerPart, type StackEvent, type StackOptions } from './stack-parts.ts';
+import { apiPart, stackParts, workerPart, type StackEvent, type StackOptions } from './stack-parts.ts';
 import type { Part, RunningPart } from './supervisor.ts';
 
 export interface PartsApartOptions {
@@ -57,6 +57,11 @@ export class PartsApart {
   startWorker(environment: NodeJS.ProcessEnv = {}): Promise<RunningPart> {
     const options = { ...this.#options, environment: { ...this.#options.environment, ...environment } };
     return this.#start(workerPart(options, 0));
+  }
+
+  /** One more API, beside the one at `url`. */
+  startApi(): Promise<RunningPart> {
+    return this.#start(apiPart(this.#options, 0));
   }
 
   /** Workers first, then what they need. */

@@ -51,24 +51,27 @@ export function ownRedisSocket(dataDir: string): string {
 
 /** redis → store → api → worker, without those that are elsewhere. The ports are 0 where any will do. */
 export function stackParts(options: StackOptions, ports: { api: number; worker: number }): Part[] {
-  const { config, environment } = options;
+  const { config } = options;
   const parts: Part[] = [];
   if (config.queue === undefined) parts.push(redisPart(options));
   if (config.qdrantUrl === undefined && config.milvus === undefined) {
     parts.push(appPart('store', options, { graceMs: 5000, settings: () => ({}) }));
   }
-  parts.push(
-    appPart('api', options, {
-      graceMs: secondsOf(environment, 'EMBEDMILL_API_SHUTDOWN_SECONDS', 10),
-      settings: (previous) => ({
-        EMBEDMILL_API_HOST: config.apiHost,
-        EMBEDMILL_API_PORT: portOf(previous) ?? String(ports.api),
-        EMBEDMILL_API_SOURCE_DIR: config.sourceDir ?? '',
-      }),
-    }),
-    workerPart(options, ports.worker),
-  );
+  parts.push(apiPart(options, ports.api), workerPart(options, ports.worker));
   return parts;
+}
+
+/** One API. The port is 0 where any will do. */
+export function apiPart(options: StackOptions, port: number): Part {
+  const { config, environment } = options;
+  return appPart('api', options, {
+    graceMs: secondsOf(environment, 'EMBEDMILL_API_SHUTDOWN_SECONDS', 10),
+    settings: (previous) => ({
+      EMBEDMILL_API_HOST: config.apiHost,
+      EMBEDMILL_API_PORT: portOf(previous) ?? String(port),
+      EMBEDMILL_API_SOURCE_DIR: config.sourceDir ?? '',
+    }),
+  });
 }
 
 /** One worker. The port is 0 where any will do. */

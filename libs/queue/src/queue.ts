@@ -68,6 +68,8 @@ export class Queue {
   readonly #order: AcceptanceOrder;
   readonly #usage: JobUsage;
   readonly #depth: DepthGauge;
+  /** Whose turns are this one's. */
+  readonly #self = `${process.pid} ${randomUUID()}`;
   readonly #list: JobList;
 
   constructor(broker: Broker, queries: QueryClient, usageDays: number) {
@@ -240,12 +242,18 @@ export class Queue {
 
   /** Whether this process is the first of all on this queue to ask for this turn within so many seconds. */
   async takeTurn(name: string, seconds: number): Promise<boolean> {
-    return answered(this.#broker.setIfAbsent(turnKey(name), String(process.pid), seconds));
+    return answered(this.#broker.setIfAbsent(turnKey(name), this.#self, seconds));
   }
 
-  /** Ends a turn that this process has. */
+  /** A turn that this process has is its own for so many seconds from now on; says whether it still was. */
+  async keepTurn(name: string, seconds: number): Promise<boolean> {
+    return answered(this.#broker.swap(turnKey(name), this.#self, this.#self, seconds));
+  }
+
+  /** Ends a turn, where it is still this process's. */
   async endTurn(name: string): Promise<void> {
-    await answered(this.#broker.delete(turnKey(name)));
+    const key = turnKey(name);
+    if ((await answered(this.#broker.get(key))) === this.#self) await answered(this.#broker.delete(key));
   }
 
   /** Asks the dispatcher to end the job. Errors: `job_not_found`, `job_finished`. */
