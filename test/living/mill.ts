@@ -117,7 +117,7 @@ async function startWorker(api: TestApi): Promise<Mill> {
       return chunks.map(({ ids, start, end }, index) => ({
         text: text.slice(start, end),
         ...{ chunk_index: index, chunk_count: chunks.length, metadata },
-        dense: rounded(vectorOf(ids, NESTED.dims)),
+        dense: [...vectorOf(ids, NESTED.dims)],
       }));
     },
     async killDispatcher() {
@@ -176,11 +176,6 @@ class ArithmeticEngine implements Engine {
   }
 
   async close(): Promise<void> {}
-}
-
-/** Qdrant normalises what is normalised once more. */
-export function rounded(vector: Float32Array): number[] {
-  return Array.from(vector, (value) => Math.round(value * 1e5));
 }
 
 function vectorOf(ids: Int32Array, dims: number): Float32Array {
