@@ -27,6 +27,12 @@ export type QueryReply = { id: string } & (
   { ok: true; result: QueryResult } | { ok: false; code: ErrorCode; message: string; details: ErrorDetail[] }
 );
 
+interface AskOptions {
+  timeoutMs: number;
+  signal?: AbortSignal | undefined;
+  givenUp?: Promise<never> | undefined;
+}
+
 /**
  * Asks workers through the interactive lane and waits for their answers on a channel of its own.
  *
@@ -59,11 +65,11 @@ export class QueryClient {
   }
 
   /**
-   * An error's details have paths in the query: `inputs/3` is its fourth. Once `signal` aborts, the question is withdrawn; where a worker has it already, the answer is waited for.
+   * An error's details have paths in the query: `inputs/3` is its fourth. Once `signal` aborts, the question is withdrawn; where a worker has it already, the answer is waited for. It is withdrawn as well, and waited for no longer, when `givenUp` rejects, with what that says.
    */
   async ask<Task extends QueryTask>(
     query: QueryOf<Task>,
-    { timeoutMs, signal }: { timeoutMs: number; signal?: AbortSignal | undefined },
+    { timeoutMs, signal, givenUp }: AskOptions,
   ): Promise<QueryResult<Task>> {
     const id = randomUUID();
     const withdrawn = Promise.withResolvers<never>();
@@ -92,7 +98,9 @@ export class QueryClient {
       });
       if (signal?.aborted === true) withdraw();
       else signal?.addEventListener('abort', withdraw, { once: true });
-      const reply = await Promise.race([within(answered, timeoutMs), withdrawn.promise]).catch(
+      const ends = givenUp === undefined ? [withdrawn.promise] : [withdrawn.promise, givenUp];
+      givenUp?.catch(withdraw);
+      const reply = await Promise.race([within(answered, timeoutMs), ...ends]).catch(
         (error: unknown) => {
           if (error instanceof EmbedmillError) throw error;
           const message = `no worker that serves ${query.model} answered within ${timeoutMs} ms; is one running?`;

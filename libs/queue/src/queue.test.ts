@@ -159,6 +159,27 @@ describe.each(BROKERS)('by $name', ({ missing, start }) => {
       expect(await queue.takeTurn('another', 60)).toBe(true);
     });
 
+    test('a query that waits for a model says why it cannot be loaded, long before its time is up', async () => {
+      const idle = await ModelConsumer.open({
+        ...options,
+        shardConcurrency: 1,
+        queryConcurrency: 1,
+        lockMs: 1000,
+        onError: () => {},
+      });
+      closers.push(() => idle.close());
+      const asking = queue.query(
+        { task: 'embed', model: MODEL, inputs: ['x'], role: 'query' },
+        { timeoutMs: 600_000 },
+      );
+      const refused = expect(asking).rejects.toMatchObject({
+        code: 'model_unavailable',
+        message: 'it is not on the hub',
+      });
+      await idle.reportTrouble(MODEL, new EmbedmillError('model_unavailable', 'it is not on the hub'));
+      await refused;
+    });
+
     test('while workers cannot load a model, its jobs and queries say why', async () => {
       const release = Promise.withResolvers<QueryResult>();
       const running = await consumer(() => release.promise);

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import type { Job as BullJob, Queue as BullQueue } from 'bullmq';
-import { z } from 'zod';
 import {
   EmbedmillError,
   isFinished,
@@ -26,23 +25,21 @@ import {
   type IngestRecord,
   type NewJob,
 } from './ingest-record.ts';
-import { cancelKey, INGEST_QUEUE, MODELS, priorityKey, shardQueue, troubleKey, turnKey } from './names.ts';
+import { cancelKey, INGEST_QUEUE, MODELS, priorityKey, shardQueue, turnKey } from './names.ts';
 import type { UsageEntry } from './usage.ts';
 import { list, unlist } from './job-index.ts';
 import { JobList, type JobPage, type JobSelection, type RetainedJob } from './job-list.ts';
 import { JobUsage } from './job-usage.ts';
 import { openBroker } from './open-broker.ts';
+import { ModelTrouble, unavailable } from './model-trouble.ts';
 import { DepthGauge, type QueueDepth } from './queue-depth.ts';
 import { QueryClient } from './query-client.ts';
 import { notInUse, servedByNone, ServingLook } from './serving.ts';
 
 /** What is asked of a job is done, or the job is over, long before. */
 const ASKED_SECONDS = 14 * 24 * 3600;
-/** How long a query waits where workers have said that they cannot load its model. */
-const TROUBLED_QUERY_MS = 2000;
 /** How long usage is kept where nothing else is set. */
 const USAGE_DAYS = 400;
-const troubleSchema = z.strictObject({ code: z.string(), message: z.string() });
 
 /** How a query is asked. */
 export interface QueryOptions {
@@ -65,6 +62,7 @@ export class Queue {
   readonly #queues: BullQueues;
   readonly #queries: QueryClient;
   readonly #serving: ServingLook;
+  readonly #trouble: ModelTrouble;
   readonly #order: AcceptanceOrder;
   readonly #usage: JobUsage;
   readonly #depth: DepthGauge;
@@ -81,6 +79,7 @@ export class Queue {
     this.#ingest = this.#queues.get(INGEST_QUEUE);
     this.#queries = queries;
     this.#serving = new ServingLook(broker);
+    this.#trouble = new ModelTrouble(broker);
     this.#order = new AcceptanceOrder(broker);
   }
 
@@ -159,7 +158,7 @@ export class Queue {
     if (isFinished(data.state)) return viewOf(data, timestamp);
     const [paused, trouble, asked] = await Promise.all([
       this.isPaused(),
-      this.#troubleOf(data.collection.profile.model),
+      this.#trouble.of(data.collection.profile.model),
       answered(this.#broker.get(priorityKey(id))),
     ]);
     const priority = prioritySchema.safeParse(asked).data ?? data.priority;
@@ -272,7 +271,8 @@ export class Queue {
 
   /**
    * Has a model do something at once, ahead of all bulk work. Errors: `no_worker`, at once where no worker has the model
-   * or will have it, else when none answers in time; `client_gone`; and what the worker itself says.
+   * or will have it, else when none answers in time; `model_unavailable`, where workers say that they cannot load it;
+   * `client_gone`; and what the worker itself says.
    */
   async query<Task extends QueryTask>(
     query: QueryOf<Task>,
@@ -280,21 +280,26 @@ export class Queue {
   ): Promise<QueryResult<Task>> {
     const { model } = query;
     const { timeoutMs, signal, mayBringIn = true } = options;
-    const [trouble, serving] = await Promise.all([this.#troubleOf(model), answered(this.#serving.of(model))]);
+    const [trouble, serving] = await Promise.all([this.#trouble.of(model), answered(this.#serving.of(model))]);
     if (serving === 'none') throw servedByNone(model);
     if (serving === 'any') {
       const isInUse = async () => (await answered(this.#broker.members(MODELS))).includes(model);
       if (!mayBringIn && !(await isInUse())) throw notInUse(model);
       await this.announceModel(model);
     }
-    if (trouble === null) return this.#queries.ask(query, { timeoutMs, signal });
-    // Another worker may have the model all the same, but then it answers soon.
-    return this.#queries
-      .ask(query, { timeoutMs: Math.min(TROUBLED_QUERY_MS, timeoutMs), signal })
-      .catch((error: unknown) => {
-        if (!(error instanceof EmbedmillError) || error.code !== 'no_worker') throw error;
-        throw new EmbedmillError('model_unavailable', trouble.message, { cause: error, retryAfter: 30 });
-      });
+    const over = new AbortController();
+    // A worker that has the model answers, whatever is in another's way.
+    const isWatched = trouble !== null || serving !== 'serving';
+    const givenUp = isWatched ? this.#trouble.ends(model, over.signal) : undefined;
+    try {
+      return await this.#queries.ask(query, { timeoutMs, signal, givenUp });
+    } catch (error) {
+      if (!(error instanceof EmbedmillError) || error.code !== 'no_worker') throw error;
+      const reason = await this.#trouble.of(model).catch(() => null);
+      throw reason === null ? error : unavailable(reason, error);
+    } finally {
+      over.abort();
+    }
   }
 
   /** Makes workers that follow the models in use serve this one too. */
@@ -352,12 +357,6 @@ export class Queue {
     if (sequence === undefined) return answered(this.#order.take(collection.name, writer));
     await answered(this.#order.join(collection.name, writer, sequence));
     return sequence;
-  }
-
-  /** Why workers cannot load a model, where they said so lately. */
-  async #troubleOf(model: string): Promise<z.infer<typeof troubleSchema> | null> {
-    const trouble = await answered(this.#broker.get(troubleKey(model)));
-    return trouble === null ? null : troubleSchema.parse(JSON.parse(trouble));
   }
 
   async #shardQueues(): Promise<BullQueue[]> {
