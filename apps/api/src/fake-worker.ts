@@ -9,6 +9,7 @@ export const MINI: ModelSummary = {
     images: false,
     pooling: 'mean',
     bundled: true,
+    local: false,
     available: true,
     license: 'Apache-2.0',
   },

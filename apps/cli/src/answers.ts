@@ -32,6 +32,8 @@ export const modelSchema = z.looseObject({
   attentions: z.boolean(),
   images: z.boolean(),
   bundled: z.boolean(),
+  local: z.boolean().default(false),
+  available: z.boolean(),
   license: z.string(),
 });
 export type ModelView = z.infer<typeof modelSchema>;

@@ -88,6 +88,26 @@ export async function entryOfFolder(modelsDir: string, folder: string): Promise<
   return entry.data;
 }
 
+/**
+ * An entry as the embedmill.json of a folder of its name has it, with the folder's files; undefined where the folder has
+ * none. Throws `model_unavailable` where that cannot be used.
+ */
+export async function entryInFolder(modelsDir: string, entry: ModelEntry): Promise<ModelEntry | undefined> {
+  const path = join(modelsDir, entry.name);
+  const overrides = await readJson(join(path, 'embedmill.json'), overridesSchema);
+  if (overrides === undefined) return undefined;
+  const hasOwnTokenizer = (await sizeOf(join(path, entry.tokenizer.path))) !== undefined;
+  const merged = modelEntrySchema.safeParse({
+    ...entry,
+    model: { path: (await onnxFileOf(path)) ?? entry.model.path },
+    tokenizer: { path: hasOwnTokenizer ? entry.tokenizer.path : 'tokenizer.json' },
+    ...overrides,
+    source: { kind: 'local', folder: entry.name },
+  });
+  if (!merged.success) throw unusable(join(path, 'embedmill.json'), z.prettifyError(merged.error));
+  return merged.data;
+}
+
 /** The ONNX file of a folder, where hubs put it. */
 export async function onnxFileOf(folder: string): Promise<string | undefined> {
   for (const path of ['model.onnx', 'onnx/model.onnx']) {

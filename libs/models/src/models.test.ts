@@ -170,6 +170,46 @@ test('embedmill.json goes before what the other files say', async () => {
   expect(entry).toMatchObject({ pooling: 'mean', maxTokens: 512, license: 'mit', queryPrefix: '', dims: 24 });
 });
 
+test('embedmill.json counts in a folder that is named like an entry of the registry, too', async () => {
+  await put({
+    'bge-small-en-v1.5/model.onnx': 'a stand-in',
+    'bge-small-en-v1.5/tokenizer.json': 'a stand-in',
+  });
+  const plain = await findModel('bge-small-en-v1.5', folders);
+  expect(plain).toMatchObject({ maxTokens: 512, source: { kind: 'hub' } });
+  await put({ 'bge-small-en-v1.5/embedmill.json': { maxTokens: 128, queryPrefix: 'mine: ' } });
+  expect(await findModel('bge-small-en-v1.5', folders)).toMatchObject({
+    dims: 384,
+    pooling: 'cls',
+    maxTokens: 128,
+    queryPrefix: 'mine: ',
+    source: { kind: 'local' },
+  });
+  const { modelPath, tokenizerPath } = await resolveModel('bge-small-en-v1.5', folders);
+  expect([modelPath, tokenizerPath]).toEqual(
+    ['model.onnx', 'tokenizer.json'].map((file) => join(modelsDir, 'bge-small-en-v1.5', file)),
+  );
+  await put({ 'bge-small-en-v1.5/embedmill.json': { maxTokens: 'many' } });
+  await expect(findModel('bge-small-en-v1.5', folders)).rejects.toMatchObject({
+    code: 'model_unavailable',
+    message: expect.stringContaining('embedmill.json') as string,
+  });
+});
+
+test('the list says which models are bundled, which in the models folder', async () => {
+  await put({
+    ...LAYOUT,
+    'bge-small-en-v1.5/model.onnx': 'a stand-in',
+    'bge-small-en-v1.5/tokenizer.json': 'a stand-in',
+  });
+  const listed = await listModels(folders);
+  const of = (name: string) => listed.find((model) => model.name === name);
+  expect(of('multilingual-e5-small-int8')).toMatchObject({ bundled: true, local: false, available: true });
+  expect(of('own')).toMatchObject({ bundled: false, local: true, available: true });
+  expect(of('bge-small-en-v1.5')).toMatchObject({ bundled: false, local: true, available: true });
+  expect(of('bge-base-en-v1.5')).toMatchObject({ bundled: false, local: false, available: false });
+});
+
 test('without sentence-transformers’ limit, the model’s positions are the limit', async () => {
   await put(LAYOUT);
   await rm(join(modelsDir, 'own/sentence_bert_config.json'));
@@ -247,6 +287,7 @@ test('the list has every model once, and says which are on this machine', async 
     attentions: true,
     images: false,
     bundled: true,
+    local: false,
     license: 'apache-2.0',
     available: true,
   });
@@ -259,6 +300,7 @@ test('the list has every model once, and says which are on this machine', async 
     attentions: false,
     images: false,
     bundled: true,
+    local: false,
     license: 'mit',
     available: true,
   });

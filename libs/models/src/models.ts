@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { EmbedmillError } from '@embedmill/jobs';
 import { sizeOf } from './digest.ts';
 import { modelEntrySchema, type ModelEntry, type ModelKind, type VisionEntry } from './entry.ts';
-import { entryOfFolder, onnxFileOf, readJson } from './layout.ts';
+import { entryInFolder, entryOfFolder, onnxFileOf, readJson } from './layout.ts';
 import { FOLDER_OF, REGISTRY } from './registry.ts';
 
 export interface ModelFolders {
@@ -40,6 +40,8 @@ export interface ModelSummary {
   /** Whether it reads images, too. */
   images: boolean;
   bundled: boolean;
+  /** Whether its files are in the models folder. */
+  local: boolean;
   license: string;
   /** Whether its files are on this machine, so that it needs no network. */
   available: boolean;
@@ -51,8 +53,8 @@ const userEntriesSchema = z.array(modelEntrySchema);
 const BUNDLED = join(import.meta.dirname, '../../../models');
 
 /**
- * The entry of a name: the user's models.json goes first, then the registry, then a folder of that name in the
- * models folder. Throws `model_not_found`, or `model_unavailable` when what the user wrote cannot be used.
+ * The entry of a name: the user's models.json goes first, then the registry, with what the embedmill.json of a folder of
+ * that name says otherwise, then a folder of that name in the models folder. Throws `model_not_found`, or `model_unavailable` when what the user wrote cannot be used.
  */
 export async function findModel(name: string, folders: ModelFolders): Promise<ModelEntry> {
   const entries = await entriesOf(folders);
@@ -79,19 +81,23 @@ export async function listModels(folders: ModelFolders): Promise<ModelSummary[]>
     const entry = await entryOfFolder(modelsDir, folder).catch(() => undefined);
     if (entry !== undefined && (await isThere(entry, folders))) entries.set(folder, entry);
   }
-  const summaries = [...entries.values()].map(async (entry) => ({
-    name: entry.name,
-    kind: entry.kind,
-    dims: entry.dims,
-    matryoshka: entry.matryoshka,
-    maxTokens: entry.maxTokens,
-    ...(entry.kind === 'dense' ? { pooling: entry.pooling } : {}),
-    attentions: entry.attentions,
-    images: visionOf(entry) !== undefined,
-    bundled: entry.source.kind === 'bundled',
-    license: entry.license,
-    available: await isThere(entry, folders),
-  }));
+  const summaries = [...entries.values()].map(async (entry): Promise<ModelSummary> => {
+    const { kind } = await locate(entry, folders);
+    return {
+      name: entry.name,
+      kind: entry.kind,
+      dims: entry.dims,
+      matryoshka: entry.matryoshka,
+      maxTokens: entry.maxTokens,
+      ...(entry.kind === 'dense' ? { pooling: entry.pooling } : {}),
+      attentions: entry.attentions,
+      images: visionOf(entry) !== undefined,
+      bundled: kind === 'bundled',
+      local: kind === 'local',
+      license: entry.license,
+      available: await isThere(entry, folders),
+    };
+  });
   return (await Promise.all(summaries)).sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
@@ -154,6 +160,11 @@ async function isThere(entry: ModelEntry, folders: ModelFolders): Promise<boolea
 async function entriesOf({ modelsDir }: ModelFolders): Promise<Map<string, ModelEntry>> {
   const entries = new Map(REGISTRY.map((entry) => [entry.name, entry]));
   if (modelsDir === undefined) return entries;
+  for (const folder of await modelFolders(modelsDir)) {
+    const entry = entries.get(folder);
+    const own = entry && (await entryInFolder(modelsDir, entry));
+    if (own !== undefined) entries.set(folder, own);
+  }
   const own = await readJson(join(modelsDir, 'models.json'), userEntriesSchema);
   for (const entry of own ?? []) entries.set(entry.name, entry);
   return entries;

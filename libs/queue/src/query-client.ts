@@ -100,13 +100,11 @@ export class QueryClient {
       else signal?.addEventListener('abort', withdraw, { once: true });
       const ends = givenUp === undefined ? [withdrawn.promise] : [withdrawn.promise, givenUp];
       givenUp?.catch(withdraw);
-      const reply = await Promise.race([within(answered, timeoutMs), ...ends]).catch(
-        (error: unknown) => {
-          if (error instanceof EmbedmillError) throw error;
-          const message = `no worker that serves ${query.model} answered within ${timeoutMs} ms; is one running?`;
-          throw new EmbedmillError('no_worker', message, { cause: error, retryAfter: 5 });
-        },
-      );
+      const reply = await Promise.race([within(answered, timeoutMs), ...ends]).catch((error: unknown) => {
+        if (error instanceof EmbedmillError) throw error;
+        const message = `no worker that serves ${query.model} answered within ${timeoutMs} ms; is one running?`;
+        throw new EmbedmillError('no_worker', message, { cause: error, retryAfter: 5 });
+      });
       if (!reply.ok) throw new EmbedmillError(reply.code, reply.message, { details: reply.details });
       // A worker answers a task with that task's result.
       return reply.result as QueryResult<Task>;

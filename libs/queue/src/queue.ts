@@ -280,7 +280,10 @@ export class Queue {
   ): Promise<QueryResult<Task>> {
     const { model } = query;
     const { timeoutMs, signal, mayBringIn = true } = options;
-    const [trouble, serving] = await Promise.all([this.#trouble.of(model), answered(this.#serving.of(model))]);
+    const [trouble, serving] = await Promise.all([
+      this.#trouble.of(model),
+      answered(this.#serving.of(model)),
+    ]);
     if (serving === 'none') throw servedByNone(model);
     if (serving === 'any') {
       const isInUse = async () => (await answered(this.#broker.members(MODELS))).includes(model);

@@ -14,6 +14,7 @@ const modelSchema = z
     maxTokens: z.int().meta({ description: 'Tokens it reads at most, special tokens included.' }),
     pooling: z.string().optional(),
     bundled: z.boolean().meta({ description: 'Whether it needs no download.' }),
+    local: z.boolean().meta({ description: 'Whether its files are in the models folder.' }),
     license: z.string(),
     available: z.boolean().meta({ description: 'Whether its files are here, so that it needs no network.' }),
   })

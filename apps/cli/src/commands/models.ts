@@ -21,7 +21,7 @@ export function addModels(program: Command, host: CommandHost): void {
             gives(model),
             model.license,
           ],
-          model.bundled ? 'bundled' : 'downloaded when first used',
+          whereFrom(model),
         ]);
         const head = ['NAME', 'KIND', 'DIMS', 'TOKENS', 'ALSO', 'LICENCE', ''];
         for (const line of table([head, ...rows], [2, 3])) terminal.print(line);
@@ -33,4 +33,14 @@ export function addModels(program: Command, host: CommandHost): void {
 /** What a dense model can do beside. */
 function gives({ attentions, images }: ModelView): string {
   return [attentions ? 'bm42' : '', images ? 'images' : ''].filter((one) => one !== '').join(', ');
+}
+
+export function whereFrom({
+  bundled,
+  local,
+  available,
+}: Pick<ModelView, 'bundled' | 'local' | 'available'>): string {
+  if (bundled) return 'bundled';
+  if (local) return available ? 'in the models folder' : 'in the models folder, incomplete';
+  return available ? 'downloaded' : 'downloaded when first used';
 }
