@@ -18,7 +18,7 @@ export const qdrantSettings = {
   }),
   EMBEDMILL_QDRANT_ON_DISK: z.stringbool().default(false).meta({
     description:
-      'Whether the vectors of new collections are on disk; whole vectors beside smaller ones always are.',
+      'Whether the vectors of new collections, and the indexes of their filterable fields, are on disk; whole vectors beside smaller ones always are.',
   }),
   EMBEDMILL_QDRANT_HNSW_M: count(0, 1000).optional().meta({
     description: 'Links of a point in the index of new collections; 0 with PAYLOAD_M for many small tenants.',

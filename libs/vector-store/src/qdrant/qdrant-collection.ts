@@ -118,39 +118,56 @@ export function isIndexed({
   return m > 0 || (payloadM ?? 0) > 0;
 }
 
-/** The index of a filterable field. */
+/** How the index of a field is kept that no search is filtered by. */
+export const NOT_OF_SEARCHES = { on_disk: true, enable_hnsw: false };
+
+type FieldSchema = Schemas['PayloadFieldSchema'];
+
+/** The index of a filterable field: in memory, for searches filter by it, unless memory is to be spared. */
 export function fieldIndex(
   field: string,
   type: FilterableType,
-): { field: string; schema: Schemas['PayloadFieldSchema'] } {
-  return { field: `metadata.${field}`, schema: indexType(type) };
+  { onDisk }: Pick<QdrantLayout, 'onDisk'>,
+): { field: string; schema: FieldSchema } {
+  return { field: `metadata.${field}`, schema: { ...indexOf(type), ...(onDisk && { on_disk: true }) } };
 }
 
-/** The payload fields that Qdrant should index: what is filtered by; in memory only what searches are filtered by. */
+/**
+ * The payload fields that Qdrant should index: what is filtered by. On disk, and without links of their own in the vectors'
+ * index, are those that writes and scans filter by, and searches do not; integers have only what is asked of them.
+ */
 export function payloadIndexes(
-  collection: Collection,
-): { field: string; schema: Schemas['PayloadFieldSchema'] }[] {
+  { profile: { filterable } }: Collection,
+  layout: Pick<QdrantLayout, 'onDisk'>,
+): { field: string; schema: FieldSchema }[] {
   return [
-    { field: 'document_id', schema: { type: 'keyword', on_disk: true } },
-    { field: 'tenant', schema: { type: 'keyword', is_tenant: true } },
-    { field: 'chunk_index', schema: { type: 'integer', lookup: true, range: true, on_disk: true } },
-    { field: 'chunk_count', schema: { type: 'integer', lookup: true, range: false, on_disk: true } },
-    { field: 'sequence', schema: { type: 'integer', lookup: false, range: true, on_disk: true } },
-    ...Object.entries(collection.profile.filterable).map(([field, type]) => fieldIndex(field, type)),
+    { field: 'document_id', schema: { type: 'keyword', ...NOT_OF_SEARCHES } },
+    {
+      field: 'tenant',
+      schema: { type: 'keyword', is_tenant: true, ...(layout.onDisk && { on_disk: true }) },
+    },
+    { field: 'chunk_index', schema: { type: 'integer', lookup: true, range: true, ...NOT_OF_SEARCHES } },
+    { field: 'chunk_count', schema: { type: 'integer', lookup: true, range: false, ...NOT_OF_SEARCHES } },
+    { field: 'sequence', schema: { type: 'integer', lookup: false, range: true, ...NOT_OF_SEARCHES } },
+    ...Object.entries(filterable).map(([field, type]) => fieldIndex(field, type, layout)),
   ];
 }
 
-function indexType(type: FilterableType): Schemas['PayloadFieldSchema'] {
+function indexOf(type: FilterableType): Exclude<FieldSchema, string> {
   switch (type) {
     case 'keyword':
+      return { type: 'keyword' };
     case 'integer':
+      return { type: 'integer' };
     case 'float':
+      return { type: 'float' };
     case 'datetime':
+      return { type: 'datetime' };
     case 'geo':
-      return type;
+      return { type: 'geo' };
     case 'text':
       return { type: 'text', tokenizer: 'word', lowercase: true, min_token_len: 1 };
     case 'boolean':
-      return 'bool';
+      return { type: 'bool' };
   }
 }

@@ -1,6 +1,7 @@
 import { EmbedmillError, type CollectionName, type TenantId } from '@embedmill/jobs';
 import type { Schemas } from '@qdrant/js-client-rest';
 import type { CountedField, DocumentCount } from '../store.ts';
+import { NOT_OF_SEARCHES } from './qdrant-collection.ts';
 import type { QdrantConnection } from './qdrant-connection.ts';
 import { headFilter, shown, type QdrantFilter } from './qdrant-filter.ts';
 
@@ -20,7 +21,8 @@ export function countRequests(connection: QdrantConnection, name: CollectionName
     facet: (request) => connection.send(name, (client) => client.facet(name, request)),
     count: (request) => connection.send(name, (client) => client.count(name, request)),
     index: (field) => {
-      const index = { field_name: field, field_schema: 'keyword' as const, wait: true };
+      const schema = { type: 'keyword' as const, ...NOT_OF_SEARCHES };
+      const index = { field_name: field, field_schema: schema, wait: true };
       return connection.send(name, (client) => client.createPayloadIndex(name, index));
     },
   };

@@ -52,26 +52,24 @@ describe('collections in Qdrant', () => {
     const indexes = fake.requests
       .filter((request) => request.path.endsWith('/index'))
       .map((request) => request.body);
+    const ofWrites = { on_disk: true, enable_hnsw: false };
     expect(indexes).toEqual([
-      { field_name: 'document_id', field_schema: { type: 'keyword', on_disk: true } },
+      { field_name: 'document_id', field_schema: { type: 'keyword', ...ofWrites } },
       { field_name: 'tenant', field_schema: { type: 'keyword', is_tenant: true } },
       {
         field_name: 'chunk_index',
-        field_schema: { type: 'integer', lookup: true, range: true, on_disk: true },
+        field_schema: { type: 'integer', lookup: true, range: true, ...ofWrites },
       },
       {
         field_name: 'chunk_count',
-        field_schema: { type: 'integer', lookup: true, range: false, on_disk: true },
+        field_schema: { type: 'integer', lookup: true, range: false, ...ofWrites },
       },
-      {
-        field_name: 'sequence',
-        field_schema: { type: 'integer', lookup: false, range: true, on_disk: true },
-      },
-      { field_name: 'metadata.tag', field_schema: 'keyword' },
-      { field_name: 'metadata.year', field_schema: 'integer' },
-      { field_name: 'metadata.price', field_schema: 'float' },
-      { field_name: 'metadata.done', field_schema: 'bool' },
-      { field_name: 'metadata.at', field_schema: 'datetime' },
+      { field_name: 'sequence', field_schema: { type: 'integer', lookup: false, range: true, ...ofWrites } },
+      { field_name: 'metadata.tag', field_schema: { type: 'keyword' } },
+      { field_name: 'metadata.year', field_schema: { type: 'integer' } },
+      { field_name: 'metadata.price', field_schema: { type: 'float' } },
+      { field_name: 'metadata.done', field_schema: { type: 'bool' } },
+      { field_name: 'metadata.at', field_schema: { type: 'datetime' } },
     ]);
   });
 
@@ -98,7 +96,7 @@ describe('collections in Qdrant', () => {
       expect(usual).not.toHaveProperty(left);
     const layout = {
       ...{ shards: 6, replicas: 3, writeConsistency: 2, onDisk: true, optimizerThreads: 2 },
-      hnsw: { m: 0, efConstruct: undefined, payloadM: 16 },
+      hnsw: { m: 0, efConstruct: 200, payloadM: 16 },
     };
     const other = await openQdrantStore({ url: fake.url, layout });
     fake.requests.length = 0;
@@ -108,9 +106,17 @@ describe('collections in Qdrant', () => {
     expect(created()[0]?.body).toMatchObject({
       ...{ shard_number: 6, replication_factor: 3, write_consistency_factor: 2 },
       vectors: { dense: { on_disk: true } },
-      hnsw_config: { m: 0, payload_m: 16 },
+      hnsw_config: { m: 0, ef_construct: 200, payload_m: 16 },
       optimizers_config: { max_optimization_threads: 2 },
     });
+    const schemas = () =>
+      fake.requests
+        .filter(({ path }) => path.endsWith('/index'))
+        .map(({ body }) => (body as { field_schema: { on_disk?: boolean } }).field_schema);
+    expect(schemas().filter((schema) => schema.on_disk !== true)).toEqual([]);
+    fake.requests.length = 0;
+    await other.addField('large' as CollectionName, 'place', 'geo');
+    expect(schemas()).toEqual([{ type: 'geo', on_disk: true }]);
   });
 
   test("somebody else's collection is not listed, not found, not written and not deleted", async () => {

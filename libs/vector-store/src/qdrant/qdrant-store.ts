@@ -134,7 +134,7 @@ export class QdrantStore implements VectorStore {
     assertSameCollection(existing, collection);
     this.#connection.definitions.remember(existing);
     // Also those that an earlier attempt did not get to.
-    for (const { field, schema } of payloadIndexes(collection)) {
+    for (const { field, schema } of payloadIndexes(collection, this.#layout)) {
       if (Object.hasOwn(info.payload_schema, field)) continue;
       const index = { field_name: field, field_schema: schema, wait: true };
       await this.#connection.send(name, (client) => client.createPayloadIndex(name, index));
@@ -181,7 +181,7 @@ export class QdrantStore implements VectorStore {
       const existing = await this.getCollection(name);
       if (existing === undefined) throw collectionNotFound(name);
       if (definitionWithField(existing, field, type) === existing) return;
-      const { field: key, schema } = fieldIndex(field, type);
+      const { field: key, schema } = fieldIndex(field, type, this.#layout);
       const index = { field_name: key, field_schema: schema, wait: true };
       await this.#connection.send(name, (client) => client.createPayloadIndex(name, index));
       // Making an index may take long: what has changed meanwhile stays.
