@@ -1,125 +1,173 @@
-import type { Job } from '@embedmill/jobs';
-import { openMilvusStore, type VectorStore } from '@embedmill/vector-store';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Embedmill, ndjson, runCli } from '../embedmill.ts';
-import { milvusAtHand, type MilvusServer } from './milvus-lite.ts';
+import type { CollectionName, Hit, Job } from '@embedmill/jobs';
+import type { VectorStore } from '@embedmill/vector-store';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { Embedmill, ndjson } from '../embedmill.ts';
+import { DELETED, DOCUMENTS, FILTERS, LEFT, PROFILE, QUERIES, REPLACED } from './corpus.ts';
+import { storesAtHand, type StoreAtHand } from './stores-at-hand.ts';
 
-const milvus = await milvusAtHand();
-const title = 'title' in milvus ? milvus.title : `Milvus (${milvus.missing})`;
+/** The same job, kills and searches on every store: the same documents are in each, and found in the same order. */
+const starting = await storesAtHand();
+const missing = starting.flatMap((one) => ('missing' in one ? `no ${one.title}: ${one.missing}` : []));
+const title = [...starting.flatMap((one) => ('start' in one ? one.title : [])), ...missing].join(', ');
 
-/** Documents, some of which say the same, so that many score alike. */
-const DOCUMENTS = Array.from({ length: 120 }, (_, n) => {
-  const [animal, place, year] = [ANIMALS()[n % 6], PLACES()[n % 5], 2000 + (n % 7)];
-  return {
-    id: `d${n}`,
-    text: `A ${animal} was seen ${place}. ${n % 3 === 0 ? 'It slept.' : 'It looked for food.'}`,
-    metadata: { year, tags: [animal, place], place: { lat: 52 + (n % 5), lon: 13 } },
-  };
-});
+/** The same name in each: points' ids are made of it, and those of equal scores come by them. */
+const NAME = `animals-${process.pid}` as CollectionName;
+const DEADLINE = { timeout: 90_000, interval: 100 };
 
-function ANIMALS(): string[] {
-  return ['dog', 'hen', 'carp', 'fox', 'crow', 'bee'];
+interface Running {
+  title: string;
+  at: StoreAtHand;
+  mill: Embedmill;
+  store: VectorStore;
 }
 
-function PLACES(): string[] {
-  return ['in the garden', 'by the river', 'on the roof', 'near the bank', 'at the market'];
-}
-
-const PROFILE = {
-  sparse: { bm25: {} },
-  filterable: { year: 'integer', tags: 'keyword', place: 'geo' },
-};
-const QUERIES = [
-  ...ANIMALS(),
-  ...PLACES(),
-  'a bird with black feathers',
-  'fish',
-  'insects looking for flowers',
-];
-const FILTERS = [
-  undefined,
-  { field: 'year', gte: 2002, lt: 2005 },
-  { not: { field: 'tags', prefix: 'b' } },
-  { field: 'place', geo: { lat: 53, lon: 13, radius: 150_000 } },
-];
-
-describe.skipIf('missing' in milvus)(`embedmill up with ${title}`, () => {
-  let server: MilvusServer;
-  let store: VectorStore;
-  let beside: Embedmill;
-  let mill: Embedmill;
+describe(`all stores (${title})`, () => {
+  const running: Running[] = [];
+  const closers: (() => Promise<unknown>)[] = [];
 
   beforeAll(async () => {
-    if ('missing' in milvus) return;
-    server = await milvus.start();
-    store = await openMilvusStore({ url: server.url });
-    [beside, mill] = await Promise.all([
-      Embedmill.up({ env: { QDRANT_URL: '' } }),
-      Embedmill.up({ env: { QDRANT_URL: '', MILVUS_URL: server.url } }),
-    ]);
+    for (const one of starting) {
+      if ('missing' in one) continue;
+      const at = await one.start();
+      closers.push(() => at.stop());
+      const mill = await Embedmill.up({ env: at.env });
+      closers.push(() => mill.stop());
+      const store = await at.open(mill);
+      closers.push(() => store.close());
+      closers.push(() => mill.call(`/api/v1/collections/${NAME}`, { method: 'DELETE' }));
+      running.push({ title: one.title, at, mill, store });
+    }
   });
   afterAll(async () => {
-    await mill?.stop();
-    await beside?.stop();
-    await store?.close();
-    await server?.stop();
+    for (const close of closers.splice(0).reverse()) await close();
   });
 
-  test('doctor names the store and its version', async () => {
-    const { stdout } = await runCli(['doctor', '--json', '--data', mill.data], {
-      env: { QDRANT_URL: '', MILVUS_URL: server.url },
-    });
-    const { checks } = JSON.parse(stdout) as { checks: { name: string; ok: boolean; detail: string }[] };
-    const check = checks.find(({ detail }) => detail.startsWith(`Milvus, ${server.url}, version `));
-    expect(check).toMatchObject({ ok: true });
-    expect((await mill.state()).processes.store).toBeNull();
+  test('have the same documents after the same jobs, however processes are killed meanwhile', async () => {
+    const left = await Promise.all(running.map((one) => jobsWithKills(one)));
+    const [first] = left;
+    expect(first?.documents).toEqual(LEFT.toSorted());
+    expect(first?.points).toBeGreaterThan(LEFT.length);
+    for (const one of left) expect(one).toEqual({ ...first, title: one.title });
   });
 
-  test('finds what the embedded store finds, in the same order, in every mode and by any filter', async () => {
-    const names = { milvus: '', beside: '' };
-    for (const [which, one] of [
-      ['milvus', mill],
-      ['beside', beside],
-    ] as const) {
-      const name = `animals-${process.pid}`;
-      await one.json('/api/v1/collections', { name, profile: PROFILE });
-      names[which] = name;
-      const job = await one.finished(await one.submit(name, ndjson(DOCUMENTS)));
-      expect(job).toMatchObject({ state: 'completed', stored: DOCUMENTS.length, failed: 0 });
-    }
-    expect(await store.countPoints(names.milvus as never)).toBe(DOCUMENTS.length);
-    for (const mode of ['dense', 'sparse', 'hybrid'])
-      for (const [n, query] of QUERIES.entries()) {
-        const asked = { query, mode, limit: 30, filter: FILTERS[n % FILTERS.length] };
-        const [found, expected] = await Promise.all([
-          mill.search(names.milvus, asked),
-          beside.search(names.beside, asked),
-        ]);
-        expect([asked, found.map(({ id }) => id)]).toEqual([asked, expected.map(({ id }) => id)]);
-        for (const [at, { score }] of expected.entries()) expect(found[at]?.score).toBeCloseTo(score, 4);
-      }
+  test('find the same, in the same order, in every mode', async () => {
+    const [expected, ...others] = await Promise.all(
+      running.map(async ({ mill }) => {
+        const found: [object, ReturnType<typeof shown>][] = [];
+        for (const asked of questions()) found.push([asked, shown(await mill.search(NAME, asked))]);
+        return found;
+      }),
+    );
+    expect(expected?.length).toBe(QUERIES.length * 9);
+    for (const other of others) expectSame(other, expected ?? []);
   });
 
-  test('a worker that is killed in mid-job, and deletions meanwhile, leave what was accepted last', async () => {
-    const name = await mill.collection('killed', PROFILE);
-    const many = Array.from({ length: 600 }, (_, n) => ({ id: `d${n}`, text: `Number ${n} of many.` }));
-    const first = await mill.submit(name, ndjson(many));
-    await mill.underWay(first);
+  test('find one hit a document, on pages that follow one another, in the same order', async () => {
+    const pages = await Promise.all(
+      running.map(async ({ mill }) => {
+        const found: [object, ReturnType<typeof shown>][] = [];
+        for (const mode of ['dense', 'sparse', 'hybrid'])
+          for (const query of QUERIES.slice(0, 8)) {
+            const asked = { query, mode, group: true };
+            const whole = await mill.search(NAME, { ...asked, limit: 20 });
+            const paged: Hit[] = [];
+            for (let offset = 0; offset < 20; offset += 5)
+              paged.push(...(await mill.search(NAME, { ...asked, limit: 5, offset })));
+            expect(new Set(whole.map(({ id }) => id)).size).toBe(whole.length);
+            expect([asked, paged.map(({ id }) => id)]).toEqual([asked, whole.map(({ id }) => id)]);
+            found.push([asked, shown(whole)]);
+          }
+        return found;
+      }),
+    );
+    for (const other of pages.slice(1)) expectSame(other, pages[0] ?? []);
+  });
+
+  test('recommend the same, in the same order', async () => {
+    const recommended = await Promise.all(
+      running.map(async ({ mill }) => {
+        const found: [object, ReturnType<typeof shown>][] = [];
+        for (const strategy of ['average', 'best'])
+          for (const [n, filter] of [undefined, ...FILTERS].entries())
+            for (const group of [false, true]) {
+              const positive = [{ id: `d${n}` }, { id: 'd200' }];
+              const asked = { positive, negative: [{ text: 'fish' }], strategy, filter, group, limit: 15 };
+              const { hits } = await mill.json<{ hits: Hit[] }>(
+                `/api/v1/collections/${NAME}/recommend`,
+                asked,
+              );
+              found.push([asked, shown(hits)]);
+            }
+        return found;
+      }),
+    );
+    for (const other of recommended.slice(1)) expectSame(other, recommended[0] ?? []);
+  });
+
+  /** Two jobs over the same documents; what then stands in the store, as the store itself says it. */
+  async function jobsWithKills({ title: where, mill, store }: Running) {
+    await mill.json('/api/v1/collections', { name: NAME, profile: PROFILE });
+    const first = await mill.submit(NAME, ndjson(DOCUMENTS));
+    // One dies once the job runs, the next once something of it is done: whenever that is, nothing may be lost.
+    await reached(mill, first, ({ state }) => state !== 'queued' && state !== 'scanning');
     const { processes } = await mill.state();
     process.kill(processes.worker, 'SIGKILL');
-    const gone = many.slice(0, 50).map(({ id }) => ({ id, deleted: true }));
-    const second = await mill.submit(name, ndjson(gone));
+    await reached(mill, first, ({ done }) => done > 0);
+    process.kill((await mill.state()).processes.worker, 'SIGKILL');
+    const second = await mill.submit(NAME, ndjson([...DELETED, ...REPLACED]));
+    process.kill(processes.api, 'SIGKILL');
+    if (processes.store !== null) process.kill(processes.store, 'SIGKILL');
     const jobs: Job[] = [];
     for (const job of [first, second]) jobs.push(await mill.finished(job));
-    expect(jobs.map(({ state }) => state)).toEqual(['completed', 'completed']);
-    expect(jobs[0]?.failed).toBe(0);
-    expect(await store.countPoints(name as never)).toBe(550);
-    const found = await store.scanDocuments(name as never, { limit: 1000 });
-    expect(found.map(({ id }) => id as string).toSorted()).toEqual(
-      many
-        .slice(50)
-        .map(({ id }) => id)
-        .toSorted(),
-    );
-  });
+    expect(jobs.map(({ state, failed }) => [state, failed])).toEqual([
+      ['completed', 0],
+      ['completed', 0],
+    ]);
+    // What was put off for a bulk load has come back, although its dispatcher was killed.
+    await vi.waitFor(async () => expect((await store.loads?.list()) ?? []).toEqual([]), DEADLINE);
+    const documents = await store.scanDocuments(NAME, { limit: 1000 });
+    return {
+      title: where,
+      documents: documents.map(({ id }) => id as string).toSorted(),
+      points: await store.countPoints(NAME),
+      byTenant: await store.countDocuments(NAME, 'tenant'),
+    };
+  }
 });
+
+async function reached(mill: Embedmill, { id }: Job, where: (job: Job) => boolean): Promise<void> {
+  await mill.until('the job has come so far', async () => where(await mill.json<Job>(`/api/v1/jobs/${id}`)));
+}
+
+/** Each of the queries in every mode: as it is, filtered, and reranked. */
+function* questions() {
+  for (const [n, query] of QUERIES.entries()) {
+    const modes = [
+      { mode: 'dense' },
+      { mode: 'sparse' },
+      { mode: 'hybrid', fusion: { method: 'dbsf' } },
+      { mode: 'hybrid', fusion: { method: 'rrf' } },
+    ];
+    for (const mode of modes) {
+      yield { query, ...mode, limit: 20 };
+      yield { query, ...mode, limit: 20, filter: FILTERS[n % FILTERS.length] };
+    }
+    yield { query, mode: 'hybrid', rerank: { depth: 20 }, limit: 10 };
+  }
+}
+
+/** What of a hit is the same in every store. */
+function shown(hits: readonly Hit[]): { hit: string; score: number }[] {
+  return hits.map(({ id, chunk, score }) => ({ hit: `${id}/${chunk.index}`, score }));
+}
+
+function expectSame(
+  found: [object, ReturnType<typeof shown>][],
+  expected: [object, ReturnType<typeof shown>][],
+): void {
+  for (const [n, [asked, hits]] of found.entries()) {
+    const others = expected[n]?.[1] ?? [];
+    expect([asked, hits.map(({ hit }) => hit)]).toEqual([asked, others.map(({ hit }) => hit)]);
+    for (const [at, { score }] of hits.entries()) expect(score).toBeCloseTo(others[at]?.score ?? NaN, 4);
+  }
+}

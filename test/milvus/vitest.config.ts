@@ -1,12 +1,12 @@
 import { defineConfig } from 'vitest/config';
 
-// A real Milvus, which is downloaded first: not part of `npm test`.
+// A real Milvus, which is downloaded first, and the other stores beside it: not part of `npm test`.
 export default defineConfig({
   test: {
     root: import.meta.dirname,
     include: ['*.milvus.ts'],
     fileParallelism: false,
-    testTimeout: 180_000,
+    testTimeout: 300_000,
     hookTimeout: 180_000,
   },
 });

@@ -26,7 +26,7 @@ const environmentSchema = z.object({
   REDIS_TLS_CA: sharedSettings.REDIS_TLS_CA,
   REDIS_SENTINEL_PASSWORD: sharedSettings.REDIS_SENTINEL_PASSWORD,
   QUEUE_URL: sharedSettings.QUEUE_URL,
-  QDRANT_URL: z.string().optional(),
+  QDRANT_URL: sharedSettings.QDRANT_URL,
   ...milvusSettings,
 });
 
@@ -57,6 +57,10 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     throw usageError(`the environment variable ${String(issue?.path[0])} is not right: ${issue?.message}`);
   }
   const env = parsed.data;
+  if (env.QDRANT_URL !== undefined && env.MILVUS_URL !== undefined)
+    throw usageError(
+      'QDRANT_URL and MILVUS_URL are both set: vectors are kept in one store; unset one of them',
+    );
   return {
     url: env.EMBEDMILL_URL,
     key: env.EMBEDMILL_KEY,

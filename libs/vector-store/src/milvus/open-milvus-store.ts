@@ -61,9 +61,10 @@ export async function openMilvusStore({
 function urlParts(text: string): { address: string; ssl: boolean } {
   const url = URL.parse(text);
   if (url === null || !['http:', 'https:'].includes(url.protocol)) {
+    // Not shown: there may be a password in it.
     throw new EmbedmillError(
       'store_unavailable',
-      `MILVUS_URL is "${text}", which is no http:// or https:// URL`,
+      'MILVUS_URL is no http:// or https:// URL, as in http://127.0.0.1:19530',
     );
   }
   // `URL` forgets a port that is the protocol's own, but :443 is not 19530.

@@ -60,9 +60,10 @@ export async function openQdrantStore({
 function urlParts(text: string) {
   const url = URL.parse(text);
   if (url === null || !['http:', 'https:'].includes(url.protocol)) {
+    // Not shown: there may be a password in it.
     throw new EmbedmillError(
       'store_unavailable',
-      `QDRANT_URL is "${text}", which is no http:// or https:// URL`,
+      'QDRANT_URL is no http:// or https:// URL, as in http://127.0.0.1:6333',
     );
   }
   // `URL` forgets a port that is the protocol's own, but :443 is not 6333.
