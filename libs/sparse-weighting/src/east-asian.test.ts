@@ -86,6 +86,11 @@ test('in Thai the words that say nothing are no terms', () => {
   expect(termsOf('แมวและหมา', 'thai')).toEqual(['แมว', 'หมา']);
 });
 
+test('in all of them words in Latin letters are read as English', () => {
+  for (const language of ['chinese', 'japanese', 'korean', 'thai'] as const)
+    expect(termsOf('the running of cats', language)).toEqual(['run', 'cat']);
+});
+
 test('auto takes each word by its script', () => {
   expect(termsOf('the running cats и кошками 的手机 και', 'auto')).toEqual([
     'run',

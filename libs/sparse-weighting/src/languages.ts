@@ -51,8 +51,9 @@ export const STOP_WORDS: Record<LanguageWithStopWords, readonly string[]> = {
 };
 
 /** By which language's rules `auto` takes a word, by the script of its first letter. Of Latin, English is the likeliest. */
+const LATIN = /^\p{Script=Latin}/u;
 const BY_SCRIPT: readonly [script: RegExp, language: LanguageWithStopWords][] = [
-  [/^\p{Script=Latin}/u, 'english'],
+  [LATIN, 'english'],
   [/^\p{Script=Han}/u, 'chinese'],
   [/^[\p{Script=Hiragana}\p{Script=Katakana}]/u, 'japanese'],
   [/^\p{Script=Hangul}/u, 'korean'],
@@ -87,7 +88,8 @@ export function stemmerOf(language: Language, fold = (word: string): string => w
     case 'korean':
     case 'thai': {
       const stopWords = new Set(STOP_WORDS[language].map(fold));
-      return (word) => (stopWords.has(word) ? undefined : word);
+      const english = snowballStemmer('english', fold);
+      return (word) => (LATIN.test(word) ? english(word) : stopWords.has(word) ? undefined : word);
     }
     default:
       return snowballStemmer(language, fold);

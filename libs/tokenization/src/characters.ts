@@ -24,7 +24,7 @@ type Kind = (typeof KIND)[keyof typeof KIND];
 const ATTACHED = /[\p{M}\u200d]/u;
 /** Scripts written without spaces: a word may end after any of their characters. */
 const SPACELESS =
-  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}\u3001-\u303f\uff00-\uff0f]/u;
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}\u3001-\u303f\uff00-\uff0f\uff1a-\uff20]/u;
 const WORD = /[\p{L}\p{N}\p{Pc}]/u;
 
 function kindOf(character: string): Kind {
@@ -43,6 +43,32 @@ function kindOfCodePoint(point: number): Kind {
   const kind = kindOf(String.fromCharCode(point));
   known[point] = kind;
   return kind;
+}
+
+/**
+ * What begins no line, and so no chunk: what closes or ends what stands before it, and small Kana and marks of length and
+ * repetition, as typesetters have it (UAX #14's classes CL, EX, IS and NS; JIS X 4051).
+ */
+const TRAILING =
+  /[\p{Pe}\p{Pf}\p{Terminal_Punctuation}…‥·・ー～〜々〻ゝゞヽヾぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶ％‰℃]/u;
+/** What ends none. */
+const OPENING = /[\p{Ps}\p{Pi}]/u;
+
+const PLACE = { unknown: 0, any: 1, trailing: 2, opening: 3 } as const;
+const places = new Uint8Array(0x10000);
+
+/** As `kindOfCodePoint`. No character beyond the basic plane is of these. */
+function placeOf(point: number): number {
+  const found = places[point] ?? PLACE.any;
+  if (found !== PLACE.unknown) return found;
+  const character = String.fromCharCode(point);
+  const place = TRAILING.test(character)
+    ? PLACE.trailing
+    : OPENING.test(character)
+      ? PLACE.opening
+      : PLACE.any;
+  places[point] = place;
+  return place;
 }
 
 /** How far back white space is looked at for line ends. */
@@ -69,10 +95,21 @@ export function gapBefore(text: string, position: number): Gap {
   const next = kindOfCodePoint(text.codePointAt(position) ?? 0);
   if (next === KIND.attached || unit === 0x200d) return GAP.none;
   const before = text.codePointAt(isLowSurrogate(unit) ? position - 2 : position - 1) ?? 0;
+  if (placeOf(text.charCodeAt(position)) === PLACE.trailing || placeOf(before) === PLACE.opening) {
+    return GAP.none;
+  }
   const previous = kindOfCodePoint(before);
   if (previous === KIND.spaceless || next === KIND.spaceless) return GAP.spaceless;
   const isInWord = (kind: Kind) => kind === KIND.word || kind === KIND.attached;
   return isInWord(previous) && isInWord(next) ? GAP.none : GAP.punctuation;
+}
+
+/** Whether a phrase begins at a position: behind white space, or a mark in a text that has none. */
+export function startsPhrase(text: string, position: number): boolean {
+  const gap = gapBefore(text, position);
+  return (
+    gap >= GAP.space || (gap === GAP.spaceless && placeOf(text.charCodeAt(position - 1)) === PLACE.trailing)
+  );
 }
 
 export const isLowSurrogate = (unit: number): boolean => (unit & 0xfc00) === 0xdc00;

@@ -1,4 +1,4 @@
-import { GAP, gapBefore, isSpace } from './characters.ts';
+import { GAP, gapBefore, isSpace, startsPhrase } from './characters.ts';
 import { at, chunkLimit, type ChunkEnd, type Cutting } from './cutting.ts';
 
 /**
@@ -19,7 +19,7 @@ const sentences = new Intl.Segmenter('en', { granularity: 'sentence' });
  *
  * Of the places in the last six tenths of the room behind `done` it is the one whose text before it has the greatest
  * hash, among those of the best kind there is: ends of paragraphs, of sentences, other full stops, ends of lines, of
- * words. What is hashed are the characters right before a place, so that two versions of a text, cut from different
+ * phrases in scripts without spaces, of words. What is hashed are the characters right before a place, so that two versions of a text, cut from different
  * starts, choose alike wherever both may choose, and from the first border that they share on have the same chunks: an
  * edit changes one or two of them.
  */
@@ -54,7 +54,9 @@ function otherEnd(
   const kinds: number[][] = [[], [], [], [], [], []];
   for (let token = least; token <= limit; token += 1) kinds[gapBefore(text, at(starts, token))]?.push(token);
   const [none = [], punctuation = [], spaceless = [], space = [], line = []] = kinds;
-  const word = chosen(cutting, line) ?? chosen(cutting, space) ?? chosen(cutting, spaceless);
+  const phrases = spaceless.filter((token) => startsPhrase(text, at(starts, token)));
+  const word =
+    chosen(cutting, line) ?? chosen(cutting, phrases) ?? chosen(cutting, space) ?? chosen(cutting, spaceless);
   if (word !== undefined) return { to: word, insideWord: false };
   for (let token = least - 1; token > done && token > from; token -= 1) {
     if (gapBefore(text, at(starts, token)) >= GAP.spaceless) return { to: token, insideWord: false };
@@ -92,10 +94,10 @@ function chosenSentence(cutting: Cutting, tokens: number[]): number | undefined 
   return undefined;
 }
 
-const END = { none: 0, sentence: 1, paragraph: 2 } as const;
+export const END = { none: 0, sentence: 1, paragraph: 2 } as const;
 
 /** What seems to end right before a position, closing quotes and white space aside. */
-function endBefore(text: string, position: number): (typeof END)[keyof typeof END] {
+export function endBefore(text: string, position: number): (typeof END)[keyof typeof END] {
   const first = Math.max(0, position - LONGEST_GAP);
   let before = position - 1;
   let kind = markOf(text.charCodeAt(before));
@@ -115,7 +117,8 @@ function endBefore(text: string, position: number): (typeof END)[keyof typeof EN
 
 const MARK = { unknown: 0, other: 1, space: 2, closing: 3, terminal: 4 } as const;
 type Mark = (typeof MARK)[keyof typeof MARK];
-const TERMINAL = /\p{Sentence_Terminal}/u;
+/** Beside ends of sentences those of the long clauses that Chinese has in their place; a true end is chosen before these. */
+const TERMINAL = /[\p{Sentence_Terminal}；﹔…‥]/u;
 const CLOSING = /["'\p{Pe}\p{Pf}\p{Pi}]/u;
 
 /** Kinds of units, found out once each: a text asks millions of times. */

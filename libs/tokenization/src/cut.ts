@@ -1,5 +1,5 @@
-import { GAP, gapBefore, trimRange } from './characters.ts';
-import { contentEnd } from './content-borders.ts';
+import { GAP, gapBefore, startsPhrase, trimRange } from './characters.ts';
+import { contentEnd, END, endBefore } from './content-borders.ts';
 import { at, chunkLimit, type ChunkEnd, type CutLimits, type Cutting } from './cutting.ts';
 
 /** Tokens `from` to `to`, standing for characters `start` to `end` (UTF-16 units), white space trimmed. */
@@ -23,7 +23,8 @@ const sentences = new Intl.Segmenter('en', { granularity: 'sentence' });
  * - A chunk ends at the last paragraph (or sentence, as `boundary` asks) that ends in its second half, else at the
  *   last line, else at the last word; inside a word only where the word alone is longer than a chunk. With the boundary
  *   `content`, it is one of such ends that the text itself chooses: see `contentEnd`.
- * - A chunk starts at a word; it repeats `overlap` tokens at most, fewer where a word would be cut.
+ * - A chunk starts at a word, never with a mark that closes or ends what stands before it, as ， and ）, where there is
+ *   another place; it repeats `overlap` tokens at most, fewer where a word or a phrase would be cut.
  */
 export function* cutChunks(text: string, starts: Int32Array, limits: CutLimits): Generator<Cut, undefined> {
   const count = starts.length;
@@ -68,9 +69,13 @@ function chunkEnd(cutting: Cutting, from: number, done: number): ChunkEnd {
   const word = maxOf(space, line, paragraph);
   if (boundary === 'paragraph' && paragraph !== undefined) return { to: paragraph, insideWord: false };
   if (boundary !== 'word') {
-    const sentence = maxOf(sentenceStart(cutting, half, limit), paragraph) ?? line;
+    const sentence =
+      maxOf(sentenceStart(cutting, half, limit), paragraph) ?? clauseEnd(cutting, half, limit) ?? line;
     if (sentence !== undefined) return { to: sentence, insideWord: false };
   }
+  const phrase = spaceless === undefined ? undefined : phraseStart(cutting, half, spaceless);
+  if (phrase !== undefined && line === undefined && paragraph === undefined)
+    return { to: phrase, insideWord: false };
   if (word !== undefined) return { to: word, insideWord: false };
   if (spaceless !== undefined) return { to: spaceless, insideWord: false };
   for (let token = half - 1; token > done && token > from; token -= 1) {
@@ -91,6 +96,24 @@ function sentenceStart({ text, starts }: Cutting, half: number, limit: number): 
   return token !== undefined && gapBefore(text, at(starts, token)) !== GAP.none ? token : undefined;
 }
 
+/** The last token in [half, limit] behind what ends a clause as 。 ends a sentence. */
+function clauseEnd({ text, starts }: Cutting, half: number, limit: number): number | undefined {
+  for (let token = limit; token >= half; token -= 1) {
+    const position = at(starts, token);
+    if (gapBefore(text, position) === GAP.spaceless && endBefore(text, position) !== END.none) return token;
+  }
+  return undefined;
+}
+
+/** The last token in [half, limit] that starts a phrase in a script without spaces. */
+function phraseStart({ text, starts }: Cutting, half: number, limit: number): number | undefined {
+  for (let token = limit; token >= half; token -= 1) {
+    const position = at(starts, token);
+    if (gapBefore(text, position) === GAP.spaceless && startsPhrase(text, position)) return token;
+  }
+  return undefined;
+}
+
 /** The first token of [low, high] that starts at or after a character. */
 function firstFrom(starts: Int32Array, low: number, high: number, character: number): number | undefined {
   let end = high + 1;
@@ -102,10 +125,17 @@ function firstFrom(starts: Int32Array, low: number, high: number, character: num
   return low <= high ? low : undefined;
 }
 
-/** Where the next chunk starts: `overlap` tokens back, or less, at a word; inside only of one that is being cut. */
+/**
+ * Where the next chunk starts: `overlap` tokens back, or less, at a word, in scripts without spaces at a phrase; inside
+ * only of one that is being cut.
+ */
 function overlapStart({ text, starts }: Cutting, from: number, to: number, overlap: number): number {
   const target = Math.max(to - overlap, from + 1);
   if (to >= starts.length) return to;
+  for (let token = target; token < to; token += 1) {
+    if (startsPhrase(text, at(starts, token))) return token;
+  }
+  if (startsPhrase(text, at(starts, to))) return to;
   for (let token = target; token < to; token += 1) {
     if (gapBefore(text, at(starts, token)) >= GAP.spaceless) return token;
   }
