@@ -198,7 +198,10 @@ export class Encoder {
       const message = `${taken} tokens of queries wait already, and no more than ${interactiveTokens} may; try again shortly`;
       throw new EmbedmillError('overloaded', message, { retryAfter: 1 });
     }
-    return Promise.all(sequences.map((sequence) => this.#admit(sequence, outputs, 'interactive')));
+    const since = performance.now();
+    return Promise.all(
+      sequences.map((sequence) => this.#admit(sequence, outputs, 'interactive', since, more)),
+    );
   }
 
   #admit(
@@ -206,13 +209,14 @@ export class Encoder {
     outputs: Entry['outputs'],
     lane: Lane,
     since = performance.now(),
+    together?: number,
   ): Promise<Outcome> {
     if (sequence.ids.length === 0) {
       const error = new EmbedmillError('empty_text', 'there is no token to embed');
       return Promise.resolve({ ok: false, error });
     }
     this.#schedulePump();
-    return this.#window.admit(sequence, outputs, lane, since).outcome;
+    return this.#window.admit(sequence, outputs, lane, since, together).outcome;
   }
 
   /** Soon, not now: what else arrives in this turn of the event loop shall share the batches. */

@@ -8,13 +8,16 @@ import {
 } from '@embedmill/jobs';
 import { shapeOf, writePart, type OutputRow } from '@embedmill/outputs';
 import type { Spool } from '@embedmill/sources';
-import type { StoredPoint, VectorStore } from '@embedmill/vector-store';
+import type { DocumentKey, StoredPoint, VectorStore } from '@embedmill/vector-store';
 import { keyOf } from './document-key.ts';
 import type { ShardModels } from './document-vectors.ts';
 import { ShardReading } from './shard-reading.ts';
 
-/** Documents whose points are in memory at the same time. */
+/** Documents whose points are in memory at the same time, and chunks of them; one document may have more. */
 const DOCUMENTS_AT_ONCE = 16;
+const CHUNKS_AT_ONCE = 512;
+/** Documents that are looked up at once. */
+const LOOKED_UP_AT_ONCE = 256;
 
 /**
  * A shard of an export: the documents, as the store has them now, become one part of the job's file. Walked again, it
@@ -33,8 +36,7 @@ export async function exportShard(
 
   async function* rows(): AsyncGenerator<OutputRow[]> {
     const name = collection.name as CollectionName;
-    for (let at = 0; at < reading.pending.length; at += DOCUMENTS_AT_ONCE) {
-      const keys = reading.pending.slice(at, at + DOCUMENTS_AT_ONCE).map(({ document }) => document);
+    for await (const keys of fewAtOnce(name)) {
       const found = Map.groupBy(await store.getPoints(name, keys), ({ payload }) =>
         keyOf(payload.tenant, payload.document_id),
       );
@@ -45,6 +47,29 @@ export async function exportShard(
         return sink?.vectors === true ? points.map((point) => pointRow(point)) : documentRows(points);
       });
       yield batch;
+    }
+  }
+
+  /** The documents, so many at a time that their points are some megabytes, whatever each of them has. */
+  async function* fewAtOnce(name: CollectionName): AsyncGenerator<DocumentKey[]> {
+    for (let at = 0; at < reading.pending.length; at += LOOKED_UP_AT_ONCE) {
+      const keys = reading.pending.slice(at, at + LOOKED_UP_AT_ONCE).map(({ document }) => document);
+      const found = await store.findDocuments(name, keys);
+      let some: DocumentKey[] = [];
+      let chunks = 0;
+      for (const [n, key] of keys.entries()) {
+        const known = found[n];
+        const count = known?.state === 'stored' ? known.chunkCount : 0;
+        const isFull = some.length >= DOCUMENTS_AT_ONCE || chunks + count > CHUNKS_AT_ONCE;
+        if (some.length > 0 && isFull) {
+          yield some;
+          some = [];
+          chunks = 0;
+        }
+        some.push(key);
+        chunks += count;
+      }
+      yield some;
     }
   }
 

@@ -37,9 +37,16 @@ export interface Entry extends WindowItem, Sequence {
   readonly settle: (outcome: Outcome) => void;
   /** Whose it is; of equal ones, whose it was first. */
   readonly owner: LogFields;
+  /** Tokens of all that were asked for together with it, where it is a query's. */
+  readonly together: number;
   /** How often it failed when nothing else could be to blame. */
   failures: number;
 }
+
+/** A question, or a few. */
+const SMALL_TOKENS = 512;
+/** How long small queries may come before a large one. */
+const PATIENCE_MS = 1000;
 
 /**
  * The sequences of both lanes that were admitted and are not settled.
@@ -66,7 +73,7 @@ export class SequenceWindow {
   }
 
   /** The entry of a sequence: a new one, or the one that an equal sequence has already. */
-  admit(sequence: Sequence, outputs: Entry['outputs'], lane: Lane, now: number): Entry {
+  admit(sequence: Sequence, outputs: Entry['outputs'], lane: Lane, now: number, together = 0): Entry {
     const { ids } = sequence;
     const key = lane === 'bulk' ? keyOf(ids) + (outputs?.join() ?? '') : undefined;
     const known = key === undefined ? undefined : this.#known.get(key);
@@ -87,6 +94,7 @@ export class SequenceWindow {
       outcome: promise,
       settle,
       owner: logFields(),
+      together,
       failures: 0,
     };
     this.#tokens[lane] += ids.length;
@@ -97,15 +105,26 @@ export class SequenceWindow {
 
   /** The next batch of a lane; undefined when none of it waits. */
   take(lane: Lane, budget: Budget, now: number): readonly Entry[] | undefined {
-    if (lane === 'interactive') {
-      const [first, ...later] = planBatches(this.#arrived.interactive.splice(0), budget, now);
-      this.#arrived.interactive = later.flatMap(({ items }) => items);
-      return first?.items;
-    }
+    if (lane === 'interactive') return this.#takeInteractive(budget, now);
     if (this.#arrived.bulk.length * 4 > this.#planned) this.replan(budget, now);
     const batch = this.#plan.shift();
     this.#planned -= batch?.items.length ?? 0;
     return batch?.items;
+  }
+
+  /**
+   * A question of somebody comes before others' hundreds of texts, which take a tenth of a second each time: small queries
+   * first, unless a large one has waited for long.
+   */
+  #takeInteractive(budget: Budget, now: number): readonly Entry[] | undefined {
+    const waiting = this.#arrived.interactive;
+    const isOverdue = waiting.some(({ enqueuedAt }) => now - enqueuedAt > PATIENCE_MS);
+    const small = isOverdue ? [] : waiting.filter(({ together }) => together <= SMALL_TOKENS);
+    const candidates = small.length > 0 ? small : waiting;
+    const [first, ...later] = planBatches(candidates, budget, now);
+    const left = candidates === small ? waiting.filter(({ together }) => together > SMALL_TOKENS) : [];
+    this.#arrived.interactive = [...left, ...later.flatMap(({ items }) => items)];
+    return first?.items;
   }
 
   /** Cuts all that waits in the bulk lane anew, as when the budget changed. */

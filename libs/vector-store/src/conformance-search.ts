@@ -73,6 +73,32 @@ export function searchConformance(
       expect(await store().rank(name, [])).toEqual([]);
     });
 
+    test('vectors are read by ids, of one tenant where it is named', async () => {
+      const name = await create({ profile: profileSchema.parse({ sparse: { bm25: {} } }) });
+      const documents = Array.from({ length: 300 }, (_, i) =>
+        documentOf(name, `d${i}`, {
+          vectors: [unit(4, i % 4)],
+          sparse: [i % 5 === 0 ? {} : { bm25: sparse({ [i]: 2 }) }],
+          tenant: i % 2 === 0 ? "o'x" : 'y',
+        }),
+      );
+      await store().replaceDocuments(name, documents);
+      const points = documents.flatMap((document) => document.points);
+      const gone = '00000000-0000-5000-8000-000000000000' as PointId;
+      const ids = [gone, ...points.map(({ id }) => id)];
+      const found = await store().getVectors(name, ids);
+      expect(found.size).toBe(300);
+      for (const [n, { id }] of points.entries()) {
+        expect(found.get(id)?.dense).toEqual(unit(4, n % 4));
+        expect(found.get(id)?.sparse).toEqual(n % 5 === 0 ? {} : { bm25: sparse({ [n]: 2 }) });
+      }
+      const own = await store().getVectors(name, ids, "o'x" as TenantId);
+      expect([...own.keys()].toSorted()).toEqual(
+        points.flatMap(({ id }, n) => (n % 2 === 0 ? id : [])).toSorted(),
+      );
+      expect(await store().getVectors(name, [])).toEqual(new Map());
+    });
+
     test('points near to others are found by their ids: those alike, of the selection, not themselves', async () => {
       const name = await create({ dims: 8 });
       const documents = [0, 0, 0.001, 0.25, 0.26].map((place, i) =>

@@ -13,6 +13,7 @@ export type {
   NearSearch,
   Point,
   PointPayload,
+  PointVectors,
   PointScan,
   PointSelection,
   ScannedDocument,

@@ -17,6 +17,7 @@ const OPERATIONS = {
   termFactors: 'search',
   getPoints: 'read',
   getPayloads: 'read',
+  getVectors: 'read',
   scanPoints: 'read',
   scanDocuments: 'read',
   countPoints: 'read',

@@ -169,6 +169,9 @@ export interface Alias {
 /** A point with its vectors, as stored; `sparse` has no empty ones. */
 export type StoredPoint = Pick<Point, 'id' | 'dense' | 'other' | 'sparse' | 'payload' | 'payloadText'>;
 
+/** What a point is found by: of the vector that searches use, and of sparse ones. */
+export type PointVectors = Pick<StoredPoint, 'dense' | 'sparse'>;
+
 export interface VectorAddition {
   id: PointId;
   /** Of the point that it was made of: one that was replaced meanwhile does not get it. By default any does. */
@@ -334,6 +337,8 @@ export interface VectorStore extends DocumentWrites {
   /** The payloads of those of these points that are there. */
   getPayloads(name: CollectionName, points: PointId[]): Promise<Map<PointId, PointPayload>>;
 
+  /** The vectors of those of these points that are there; where a tenant is given, of its own alone. */
+  getVectors(name: CollectionName, points: PointId[], tenant?: TenantId): Promise<Map<PointId, PointVectors>>;
   /** The points of these documents with their vectors, by document and chunk index; none for those not there. */
   getPoints(name: CollectionName, documents: DocumentKey[]): Promise<StoredPoint[]>;
   /**

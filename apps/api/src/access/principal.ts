@@ -55,6 +55,11 @@ export function currentCollection(): string | undefined {
   return asking.getStore()?.collection;
 }
 
+/** What takes turns with others' work: the name of whose request this is; the same where nobody is known. */
+export function currentShare(): string {
+  return asking.getStore()?.principal.name ?? '';
+}
+
 /** Whose request this is. Where nobody is known, nothing is given out: the error is `internal`. */
 export function currentPrincipal(): Principal {
   const { principal } = asking.getStore() ?? {};

@@ -95,6 +95,8 @@ function storeView(store: VectorStore, reads: FairTurns): VectorStore {
       if (tenant === undefined) return payloads;
       return new Map([...payloads].filter(([, payload]) => payload.tenant === tenant));
     },
+    getVectors: async (name, points, tenant) =>
+      read(() => store.getVectors(seen(name), points, ownTenant(tenant))),
     getPoints: async (name, keys) => read(() => store.getPoints(seen(name), keys.map(ownKey))),
     scanPoints: async (name, scan) =>
       read(() => store.scanPoints(seen(name), { ...scan, tenant: ownTenant(scan.tenant) })),

@@ -14,7 +14,7 @@ import {
 } from '../search/near-duplicates.ts';
 import { queryVectorsOf } from '../search/query-vectors.ts';
 import { recommendPoints } from '../search/recommend.ts';
-import { searchPoints } from '../search/search.ts';
+import { searchPoints, type FoundPage } from '../search/search.ts';
 
 const tags = ['search'];
 /** Room for a picture. */
@@ -44,8 +44,8 @@ export function searchRoutes({ store, models }: ApiParts, lane: QueryLane): Fast
         if (typeof body.rerank === 'object' && body.rerank.model !== undefined)
           await requireReranker(models, body.rerank.model, 'rerank/model');
         const questions = await queryVectorsOf(body, collection, lane);
-        const found = await searchPoints(body, questions, collection, parts);
-        return answerOf(await hitsOf(found, body, questions, collection, parts), found, body.offset);
+        const page = await searchPoints(body, questions, collection, parts);
+        return answerOf(await hitsOf(page.found, body, questions, collection, parts), page, body.offset);
       },
     );
 
@@ -61,9 +61,9 @@ export function searchRoutes({ store, models }: ApiParts, lane: QueryLane): Fast
       },
       async ({ body, params: { name } }) => {
         const collection = await requireCollection(store, name);
-        const found = await recommendPoints(body, collection, parts);
-        const hits = await hitsOf(found, { highlight: false, explain: false }, [], collection, parts);
-        return answerOf(hits, found, body.offset);
+        const page = await recommendPoints(body, collection, parts);
+        const hits = await hitsOf(page.found, { highlight: false, explain: false }, [], collection, parts);
+        return answerOf(hits, page, body.offset);
       },
     );
 
@@ -82,6 +82,7 @@ export function searchRoutes({ store, models }: ApiParts, lane: QueryLane): Fast
   };
 }
 
-function answerOf(hits: Hit[], found: readonly unknown[], offset: number) {
-  return { hits, ...(hits.length < found.length && { next: offset + hits.length }) };
+function answerOf(hits: Hit[], { found, isCut }: FoundPage, offset: number) {
+  const isMore = isCut || hits.length < found.length;
+  return { hits, ...(isMore && { next: offset + hits.length }) };
 }

@@ -1,6 +1,5 @@
 import { bestOfEach } from '@embedmill/retrieval';
 import type { RankedPoint } from '@embedmill/vector-store';
-import type { Found } from './search.ts';
 
 /** Hits of each list that the first block is made of, unless a request wants more. */
 export const FIRST_DEPTH = 100;
@@ -12,7 +11,7 @@ const MOST_HITS = 40_000;
 const DEEPER = 4;
 
 /** What one look at the lists gave, best first. */
-export interface Block<T extends { point: RankedPoint } = Found> {
+export interface Block<T extends { point: RankedPoint }> {
   found: T[];
   /** Whether the lists have nothing beyond. */
   isAll: boolean;
@@ -45,6 +44,3 @@ export async function pageOfBlocks<T extends { point: RankedPoint }>(
     if (hits.length >= wanted || isAll || depth === deepest) return hits.slice(offset, wanted);
   }
 }
-
-export const documentOf = ({ point: { payload } }: Found): string =>
-  JSON.stringify([payload.tenant, payload.document_id]);

@@ -5,18 +5,19 @@ import {
   type CollectionName,
   type Hit,
   type SearchRequest,
+  type SparseScheme,
+  type SparseVector,
   type TermShare,
 } from '@embedmill/jobs';
 import { explainMatch, highlighter, type TermMatch } from '@embedmill/retrieval';
 import { analyzerOf } from '@embedmill/sparse-weighting';
-import type { SparseVectors, VectorStore } from '@embedmill/vector-store';
+import type { VectorStore } from '@embedmill/vector-store';
 import { namedTenant } from '../access/principal.ts';
 import { AnswerRoom, sizeOf } from '../answer-size.ts';
 import { LoopShare } from '../loop-share.ts';
 import type { QueryLane } from '../query-lane.ts';
 import type { QueryVectors } from './query-vectors.ts';
 import type { Found } from './search.ts';
-import { documentPoints } from './stored.ts';
 import { sparseTerms } from './terms.ts';
 
 interface HitParts {
@@ -33,9 +34,10 @@ export async function hitsOf(
   parts: HitParts,
 ): Promise<Hit[]> {
   const room = new AnswerRoom();
-  const end = all.findIndex(({ point: { payload } }) => !room.take(sizeOf(payload)));
+  const matched = explain ? await matchesOf(all, questions, collection, parts.store, room) : undefined;
+  const end = matched?.length ?? all.findIndex(({ point: { payload } }) => !room.take(sizeOf(payload)));
   const found = end === -1 ? all : all.slice(0, end);
-  const explanations = explain ? await explanationsOf(found, questions, collection, parts) : undefined;
+  const explanations = matched && (await explanationsOf(found, matched, questions, collection, parts.lane));
   const texts = questions.flatMap(({ text }) => text ?? []);
   const { bm25, bm42 } = collection.profile.sparse;
   const analyzer = analyzerOf(bm25?.language ?? bm42?.language ?? 'english', collection.analysis);
@@ -83,51 +85,88 @@ export async function hitsOf(
   return hits;
 }
 
-/** Which terms of each hit the questions' terms met, scheme after scheme, the weightiest first. */
-async function explanationsOf(
-  found: readonly Found[],
+/** A term that a hit and a question have, and the scheme by which it counts. */
+interface SchemeMatch {
+  scheme: SparseScheme;
+  match: TermMatch;
+}
+
+/** Characters of a term with its weights, as an explanation has them. */
+const CHARACTERS_A_MATCH = 128;
+/** Hits whose sparse vectors are read at once. */
+const VECTORS_AT_ONCE = 128;
+
+/** Which terms of each hit the questions' terms met, scheme after scheme: of as many hits as an answer has room for. */
+async function matchesOf(
+  all: readonly Found[],
   questions: readonly QueryVectors[],
   definition: Collection,
-  { store, lane }: HitParts,
-): Promise<TermShare[][]> {
+  store: VectorStore,
+  room: AnswerRoom,
+): Promise<SchemeMatch[][]> {
   const collection = definition.name as CollectionName;
-  const payloads = found.map(({ point: { payload } }) => payload);
-  const wanted = new Set<string>(found.map(({ point: { id } }) => id));
-  const sparse = new Map<string, SparseVectors>();
-  for await (const point of documentPoints(store, collection, payloads))
-    if (wanted.has(point.id) && point.sparse !== undefined) sparse.set(point.id, point.sparse);
+  const asked: { scheme: SparseScheme; query: SparseVector; factors: Float32Array }[] = [];
+  for (const scheme of SPARSE_SCHEMES) {
+    for (const vector of questions.flatMap(({ vectors }) => vectors)) {
+      if (vector.list !== scheme || vector.kind !== 'sparse') continue;
+      const factors = await store.termFactors(collection, scheme, vector.values.indices);
+      asked.push({ scheme, query: vector.values, factors });
+    }
+  }
+  const share = new LoopShare();
+  const matched: SchemeMatch[][] = [];
+  for (let from = 0; from < all.length; from += VECTORS_AT_ONCE) {
+    const some = all.slice(from, from + VECTORS_AT_ONCE);
+    const vectors = await store.getVectors(
+      collection,
+      some.map(({ point: { id } }) => id),
+    );
+    for (const { point } of some) {
+      const sparse = vectors.get(point.id)?.sparse;
+      const matches: SchemeMatch[] = [];
+      for (const { scheme, query, factors } of asked) {
+        const document = sparse?.[scheme];
+        if (document === undefined) continue;
+        for (const match of explainMatch(query, factors, document)) matches.push({ scheme, match });
+        await share.step();
+      }
+      if (!room.take(sizeOf(point.payload) + matches.length * CHARACTERS_A_MATCH)) return matched;
+      matched.push(matches);
+    }
+  }
+  return matched;
+}
 
+/** What was matched, with the words that the terms stand for; of each scheme the weightiest first. */
+async function explanationsOf(
+  found: readonly Found[],
+  matched: readonly SchemeMatch[][],
+  questions: readonly QueryVectors[],
+  definition: Collection,
+  lane: QueryLane,
+): Promise<TermShare[][]> {
   const texts = [
     ...questions.flatMap(({ text }) => text ?? []),
     ...found.map(({ point: { payload } }) => spokenText(payload)),
   ];
-  const shares: TermShare[][] = found.map(() => []);
-  const share = new LoopShare();
+  const words = new Map<SparseScheme, Map<number, string>>();
   for (const scheme of SPARSE_SCHEMES) {
-    const asked = questions.flatMap(({ vectors }) =>
-      vectors.flatMap((vector) => (vector.list === scheme && vector.kind === 'sparse' ? vector.values : [])),
+    const terms = new Set<number>();
+    for (const matches of matched)
+      for (const one of matches) if (one.scheme === scheme) terms.add(one.match.term);
+    if (terms.size > 0) words.set(scheme, await sparseTerms(scheme, terms, texts, definition, lane));
+  }
+  const share = new LoopShare();
+  const shares: TermShare[][] = [];
+  for (const matches of matched) {
+    await share.step();
+    shares.push(
+      matches.map(({ scheme, match: { term, ...weights } }) => ({
+        scheme,
+        term: words.get(scheme)?.get(term) ?? `#${term}`,
+        ...weights,
+      })),
     );
-    const matches: { hit: number; match: TermMatch }[] = [];
-    for (const query of asked) {
-      const factors = await store.termFactors(collection, scheme, query.indices);
-      for (const [hit, { point }] of found.entries()) {
-        const document = sparse.get(point.id)?.[scheme];
-        if (document === undefined) continue;
-        for (const match of explainMatch(query, factors, document)) matches.push({ hit, match });
-        await share.step();
-      }
-    }
-    const names = await sparseTerms(
-      scheme,
-      new Set(matches.map(({ match }) => match.term)),
-      texts,
-      definition,
-      lane,
-    );
-    for (const { hit, match } of matches) {
-      const { term, ...weights } = match;
-      shares[hit]?.push({ scheme, term: names.get(term) ?? `#${term}`, ...weights });
-    }
   }
   return shares;
 }

@@ -7,7 +7,7 @@ import {
   type TenantId,
 } from '@embedmill/jobs';
 import { namedTenant } from '../access/principal.ts';
-import type { PointPayload, ScoredPoint, StoredPoint, VectorStore } from '@embedmill/vector-store';
+import type { PointPayload, RankedPoint, StoredPoint, VectorStore } from '@embedmill/vector-store';
 import { AnswerRoom, sizeOf } from '../answer-size.ts';
 import { LoopShare } from '../loop-share.ts';
 
@@ -38,12 +38,15 @@ export const nearDuplicatesResponseSchema = z.strictObject({
   points: z.int().meta({ description: 'Points that were looked at.' }),
   next: z.string().nullable().meta({ description: 'Ask again with this as `after`; null at the end.' }),
 });
+type Side = z.infer<typeof sideSchema>;
 export type NearDuplicates = z.infer<typeof nearDuplicatesResponseSchema>;
 
 /** Near-duplicates of a point that are told at it. */
 const NEIGHBOURS = 32;
 /** Neighbours that are looked at to find those. */
 const MOST_NEIGHBOURS = 2048;
+/** Payloads that are in memory at once. */
+const PAYLOADS_AT_ONCE = 64;
 /** Points that are read, and looked around, at once. */
 const SCAN = 64;
 
@@ -62,6 +65,8 @@ export async function nearDuplicates(
   const pairs: NearDuplicates['pairs'] = [];
   const room = new AnswerRoom();
   const share = new LoopShare();
+  /** Whose the points are that were found so far; few bytes each. */
+  let documents = new Map<PointId, string>();
   let looked = 0;
   let last = after;
   while (looked < wanted) {
@@ -71,14 +76,21 @@ export async function nearDuplicates(
       limit: asked,
       after: last as PointId | undefined,
     });
+    documents = new Map();
     const behind = await neighboursBehind(points);
     for (const [n, point] of points.entries()) {
       await share.step();
       const first = sideOf(point.payload);
       const found = behind[n] ?? [];
-      const size = found.reduce((sum, { payload }) => sum + sizeOf(first) + payload.text.length, 0);
+      const sides = new Map<PointId, Side>();
+      for await (const [id, payload] of payloadsOf(found.map(({ id }) => id))) sides.set(id, sideOf(payload));
+      const seconds = found.flatMap(({ id, score }) => {
+        const second = sides.get(id);
+        return second === undefined ? [] : [{ score, first, second }];
+      });
+      const size = seconds.reduce((sum, { second }) => sum + sizeOf(first) + sizeOf(second), 0);
       if (!room.take(size)) return answer(last ?? null);
-      for (const { score, payload } of found) pairs.push({ score, first, second: sideOf(payload) });
+      pairs.push(...seconds);
       looked += 1;
       last = point.id;
     }
@@ -91,9 +103,8 @@ export async function nearDuplicates(
   }
 
   /** Of each point the near-duplicates in other documents whose ids come behind its own, the nearest first. */
-  async function neighboursBehind(points: readonly StoredPoint[]): Promise<ScoredPoint[][]> {
-    const payloads = new Map<PointId, PointPayload>();
-    const behind = points.map((): ScoredPoint[] => []);
+  async function neighboursBehind(points: readonly StoredPoint[]): Promise<RankedPoint[][]> {
+    const behind = points.map((): RankedPoint[] => []);
     let open = [...points.keys()];
     // What is longer than one chunk has neighbours of its own.
     const longest = points.reduce((most, { payload }) => Math.max(most, payload.chunk_count), 0);
@@ -104,15 +115,16 @@ export async function nearDuplicates(
       const unread = new Set(
         near.flatMap((found, n) => found.flatMap(({ id }) => (isBehind(id, n) ? id : []))),
       );
-      for (const [id, payload] of await store.getPayloads(name, [...unread])) payloads.set(id, payload);
+      // Of what may be very many, only whose they are is kept.
+      for await (const [id, payload] of payloadsOf([...unread])) documents.set(id, documentOf(payload));
       const again: number[] = [];
       for (const [n, at] of open.entries()) {
         await share.step();
-        const others = (near[n] ?? []).flatMap(({ id, score }) => {
-          const payload = id > (ids[n] ?? '') ? payloads.get(id) : undefined;
-          return payload === undefined || isSameDocument(payload, points[at]?.payload)
-            ? []
-            : [{ id, score, payload }];
+        const payload = points[at]?.payload;
+        const own = payload && documentOf(payload);
+        const others = (near[n] ?? []).filter(({ id }) => {
+          const document = id > (ids[n] ?? '') ? documents.get(id) : undefined;
+          return document !== undefined && document !== own;
         });
         behind[at] = others.slice(0, NEIGHBOURS);
         const isAll = (near[n]?.length ?? 0) < limit || limit >= MOST_NEIGHBOURS;
@@ -121,17 +133,23 @@ export async function nearDuplicates(
       open = again;
 
       function isBehind(id: PointId, n: number): boolean {
-        return id > (ids[n] ?? '') && !payloads.has(id);
+        return id > (ids[n] ?? '') && !documents.has(id);
       }
     }
     return behind;
   }
+
+  /** The payloads of points, some in memory at a time. */
+  async function* payloadsOf(ids: readonly PointId[]): AsyncGenerator<[PointId, PointPayload]> {
+    for (let from = 0; from < ids.length; from += PAYLOADS_AT_ONCE)
+      yield* await store.getPayloads(name, ids.slice(from, from + PAYLOADS_AT_ONCE));
+  }
 }
 
-function isSameDocument(a: PointPayload, b: PointPayload | undefined): boolean {
-  return a.document_id === b?.document_id && a.tenant === b.tenant;
+function documentOf({ tenant, document_id: id }: PointPayload): string {
+  return JSON.stringify([tenant, id]);
 }
 
-function sideOf({ document_id: id, tenant, chunk_index: chunk, text }: StoredPoint['payload']) {
+function sideOf({ document_id: id, tenant, chunk_index: chunk, text }: PointPayload): Side {
   return { id, ...namedTenant(tenant), chunk, text };
 }

@@ -6,19 +6,22 @@ import {
   type DocumentId,
   type Example,
   type Filter,
+  type PointId,
   type RecommendRequest,
   type TenantId,
 } from '@embedmill/jobs';
 import { combineExamples, likeness } from '@embedmill/retrieval';
-import type { ScoredPoint, VectorStore } from '@embedmill/vector-store';
+import type { RankedPoint, VectorStore } from '@embedmill/vector-store';
 import { LoopShare } from '../loop-share.ts';
 import { checkText, refuseUnknown, vectorAt, type QueryLane } from '../query-lane.ts';
-import { documentOf, pageOfBlocks, type Block } from './blocks.ts';
-import { firstDepthOf, type Found } from './search.ts';
-import { documentPoints } from './stored.ts';
+import type { Block } from './blocks.ts';
+import { HitPayloads } from './payloads.ts';
+import { firstDepthOf, pageWithPayloads, type FoundPage, type Ranking } from './search.ts';
 
 /** Hits of each example that `best` looks at first. */
 const BEST_DEPTH = 200;
+/** Points whose vectors are read at once. */
+const VECTORS_AT_ONCE = 256;
 
 /**
  * The points that are like the positives and unlike the negatives, best first; documents that are examples themselves
@@ -28,7 +31,7 @@ export async function recommendPoints(
   request: RecommendRequest,
   collection: Collection,
   { store, lane }: { store: VectorStore; lane: QueryLane },
-): Promise<Found[]> {
+): Promise<FoundPage> {
   const { limit, offset, strategy, filter, tenant } = request;
   const name = collection.name as CollectionName;
   const positives = await vectorsOf(request.positive, 'positive');
@@ -41,38 +44,53 @@ export async function recommendPoints(
     filter: conditions.length > 1 ? { and: conditions } : conditions[0],
     tenant: tenant as TenantId | undefined,
   };
-  const groupOf = request.group ? documentOf : undefined;
+  const payloads = new HitPayloads(store, collection);
+  /** By point, what `best` made of it. */
+  const scored = new Map<PointId, number>();
   return strategy === 'average'
-    ? pageOfBlocks(request, { first: firstDepthOf(collection, offset + limit), lists: 1 }, average, groupOf)
-    : pageOfBlocks(request, { first: BEST_DEPTH, lists: positives.length }, best, groupOf);
+    ? pageWithPayloads(
+        request,
+        { first: firstDepthOf(collection, offset + limit), lists: 1 },
+        average,
+        payloads,
+      )
+    : pageWithPayloads(request, { first: BEST_DEPTH, lists: positives.length }, best, payloads);
 
-  async function average(depth: number): Promise<Block> {
-    const points = await nearest(combineExamples(positives, negatives), depth);
+  async function average(depth: number): Promise<Block<Ranking>> {
+    const [points = []] = await nearest([combineExamples(positives, negatives)], depth);
     const found = points.map((point) => ({ point, score: point.score, scores: { dense: point.score } }));
     return { found, isAll: points.length < depth };
   }
 
   /** What is near any of the positives; of that, what is nearer to a negative comes last. */
-  async function best(depth: number): Promise<Block> {
-    const lists = await Promise.all(positives.map((values) => nearest(values, depth)));
-    const payloads = lists.flat().map(({ payload }) => payload);
+  async function best(depth: number): Promise<Block<Ranking>> {
+    const lists = await nearest(positives, depth);
     const points = new Map(lists.flat().map((point) => [point.id, point]));
-    const found: Found[] = [];
+    const unscored = [...points.keys()].filter((id) => !scored.has(id));
     const share = new LoopShare();
-    for await (const { id, dense } of documentPoints(store, name, payloads)) {
-      const point = points.get(id);
-      if (point === undefined) continue;
-      found.push({ point, score: likeness(dense, positives, negatives), scores: {} });
-      await share.step();
+    for (let from = 0; from < unscored.length; from += VECTORS_AT_ONCE) {
+      const some = unscored.slice(from, from + VECTORS_AT_ONCE);
+      for (const [id, { dense }] of await store.getVectors(name, some)) {
+        scored.set(id, likeness(dense, positives, negatives));
+        await share.step();
+      }
     }
+    const found = [...points.values()].flatMap((point): Ranking[] => {
+      const score = scored.get(point.id);
+      return score === undefined ? [] : [{ point, score, scores: {} }];
+    });
     return {
       found: found.toSorted((a, b) => b.score - a.score || (a.point.id < b.point.id ? -1 : 1)),
       isAll: lists.every((list) => list.length < depth),
     };
   }
 
-  function nearest(values: Float32Array, limit: number): Promise<ScoredPoint[]> {
-    return store.search(name, { vector: { kind: 'dense', values }, limit, offset: 0, ...selection });
+  function nearest(vectors: readonly Float32Array[], depth: number): Promise<RankedPoint[][]> {
+    const page = { limit: depth, offset: 0, ...selection };
+    return store.rank(
+      name,
+      vectors.map((values) => ({ vector: { kind: 'dense', values }, ...page })),
+    );
   }
 
   async function vectorsOf(given: readonly Example[], path: string): Promise<Float32Array[]> {

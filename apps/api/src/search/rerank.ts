@@ -11,8 +11,8 @@ import type { VectorStore } from '@embedmill/vector-store';
 import { LoopShare } from '../loop-share.ts';
 import type { QueryLane } from '../query-lane.ts';
 import type { ListName, QueryVectors } from './query-vectors.ts';
-import type { Found } from './search.ts';
-import { documentPoints } from './stored.ts';
+import type { HitPayloads } from './payloads.ts';
+import type { Ranking } from './search.ts';
 
 /** Words as they are, of any language. */
 const ANALYZER = analyzerOf('none', ANALYSIS_VERSION);
@@ -22,12 +22,16 @@ const FEEDBACK = 3;
 interface Parts {
   store: VectorStore;
   lane: QueryLane;
+  payloads: HitPayloads;
 }
 
 /** A hit that is looked at again, with the dense vector that is stored of it. */
-interface Candidate extends Found {
+interface Candidate extends Ranking {
   dense: Float32Array | undefined;
 }
+
+/** Points whose vectors are read at once. */
+const VECTORS_AT_ONCE = 256;
 
 /**
  * The first hits once more, in the order that a closer look gives; those behind stay behind them.
@@ -37,16 +41,21 @@ interface Candidate extends Found {
  * the question's vector is drawn towards the first hits, and has half of the dense voice.
  */
 export async function rerank(
-  found: readonly Found[],
+  found: readonly Ranking[],
   { model, depth }: Rerank,
   questions: readonly QueryVectors[],
   collection: Collection,
-  { store, lane }: Parts,
-): Promise<Found[]> {
-  const first = found.slice(0, depth);
+  { store, lane, payloads }: Parts,
+): Promise<Ranking[]> {
   const asked = questions.filter(({ text }) => text !== undefined);
-  if (first.length === 0 || asked.length === 0) return [...found];
-  const inputs = first.map(({ point: { payload } }) => spokenText(payload));
+  if (asked.length === 0) return [...found];
+  const first: Ranking[] = [];
+  const inputs: string[] = [];
+  for await (const [hit, payload] of payloads.of(found.slice(0, depth))) {
+    first.push(hit);
+    inputs.push(spokenText(payload));
+  }
+  if (first.length === 0) return [...found];
   const name = model ?? collection.profile.model;
   const having = await textsHaving(inputs);
   const answers = await Promise.all(
@@ -56,7 +65,7 @@ export async function rerank(
     }),
   );
   const total = asked.reduce((sum, { weight }) => sum + weight, 0) || 1;
-  const closer = first.map((one, n): Found => {
+  const closer = first.map((one, n): Ranking => {
     const score =
       asked.reduce((sum, { weight }, q) => sum + weight * (answers[q]?.scores[n] ?? 0), 0) / total;
     return { ...one, score, scores: { ...one.scores, rerank: score } };
@@ -67,7 +76,7 @@ export async function rerank(
 }
 
 /** Late interaction with the lists; dense ones twice, the second time by what the first looks found best. */
-function combined(candidates: readonly Candidate[], questions: readonly QueryVectors[]): Found[] {
+function combined(candidates: readonly Candidate[], questions: readonly QueryVectors[]): Ranking[] {
   const late = standardScores(candidates.map(({ scores }) => scores.rerank ?? 0));
   const sparse = sparseVoices(candidates);
   const scored = (dense: number[]): number[] =>
@@ -138,15 +147,16 @@ function emphasisOf(query: string, having: ReadonlyMap<string, number>, texts: n
 }
 
 async function withVectors(
-  found: readonly Found[],
+  found: readonly Ranking[],
   { name }: Collection,
   store: VectorStore,
 ): Promise<Candidate[]> {
-  const payloads = found.map(({ point: { payload } }) => payload);
-  const vectors = new Map<string, Float32Array | undefined>(
-    found.map(({ point: { id } }) => [id, undefined]),
-  );
-  for await (const { id, dense } of documentPoints(store, name as CollectionName, payloads))
-    if (vectors.has(id)) vectors.set(id, dense);
-  return found.map((one) => ({ ...one, dense: vectors.get(one.point.id) }));
+  const candidates: Candidate[] = [];
+  for (let from = 0; from < found.length; from += VECTORS_AT_ONCE) {
+    const some = found.slice(from, from + VECTORS_AT_ONCE);
+    const ids = some.map(({ point: { id } }) => id);
+    const vectors = await store.getVectors(name as CollectionName, ids);
+    for (const one of some) candidates.push({ ...one, dense: vectors.get(one.point.id)?.dense });
+  }
+  return candidates;
 }

@@ -3,7 +3,8 @@ import { fuseByRank, fuseByScore } from '@embedmill/retrieval';
 import type { RankedPoint, ScoredPoint, VectorSearch, VectorStore } from '@embedmill/vector-store';
 import { LoopShare } from '../loop-share.ts';
 import type { QueryLane } from '../query-lane.ts';
-import { documentOf, FIRST_DEPTH, pageOfBlocks, type Block } from './blocks.ts';
+import { FIRST_DEPTH, pageOfBlocks, type Block } from './blocks.ts';
+import { HitPayloads } from './payloads.ts';
 import type { ListName, QueryVectors } from './query-vectors.ts';
 import { rerank } from './rerank.ts';
 
@@ -15,50 +16,73 @@ export interface Found {
   scores: Partial<Record<ListName | 'rerank', number>>;
 }
 
+/** A hit whose payload is not read. */
+export type Ranking = Omit<Found, 'point'> & { point: RankedPoint };
+
+/** Hits of a page, as far as an answer has room for them. */
+export interface FoundPage {
+  found: Found[];
+  /** Whether the page has more. */
+  isCut: boolean;
+}
+
+/** A page that is found with its payloads in one look at the store: of some megabytes, whatever there is. */
+const READ_AT_ONCE = 100;
+
 /**
  * The points that answer the questions, best first. One list of one question keeps the store's own scores and order;
  * several lists are fused, then reranked where that is asked for, then one chunk of each document is kept where that is
- * asked for.
+ * asked for. However deep that looks, ids and scores are what is held: payloads are those of the page.
  */
 export async function searchPoints(
   request: SearchRequest,
   questions: readonly QueryVectors[],
   collection: Collection,
   { store, lane }: { store: VectorStore; lane: QueryLane },
-): Promise<Found[]> {
+): Promise<FoundPage> {
   const { limit, offset, fusion } = request;
   const reranking = rerankingOf(request);
-  const groupOf = request.group ? documentOf : undefined;
   const vectors = questions.flatMap((question) => question.vectors);
   const [only, ...more] = vectors;
-  const isSingle = questions.length === 1 && more.length === 0 && reranking === undefined;
-  if (isSingle && only !== undefined) {
-    const first = firstDepthOf(collection, offset + limit);
-    const look = async (depth: number): Promise<Block> => {
-      const points = await store.search(collection.name as CollectionName, searchOf(request, only, depth));
-      return { found: asFound(only.list, points), isAll: points.length < depth };
-    };
-    return pageOfBlocks(request, { first, lists: 1 }, look, groupOf);
+  const single = questions.length === 1 && more.length === 0 && reranking === undefined ? only : undefined;
+  if (single !== undefined && !request.group && offset + limit <= READ_AT_ONCE) {
+    const depth = firstDepthOf(collection, offset + limit);
+    const points = await store.search(collection.name as CollectionName, searchOf(request, single, depth));
+    return { found: asFound(single.list, points).slice(offset, offset + limit), isCut: false };
   }
-  const depths = { first: Math.max(fusion.depth, reranking?.depth ?? 0), lists: vectors.length };
-  const look = async (depth: number): Promise<Block<Ranking>> => {
-    const found = await listsOf(request, questions, collection, store, depth);
-    return {
-      found: await fuse(found, fusion, depth),
-      isAll: found.every(({ points }) => points.length < depth),
-    };
+  const payloads = new HitPayloads(store, collection);
+  const depths =
+    single === undefined
+      ? { first: Math.max(fusion.depth, reranking?.depth ?? 0), lists: vectors.length }
+      : { first: firstDepthOf(collection, offset + limit), lists: 1 };
+  const look = async (depth: number, isFirst: boolean): Promise<Block<Ranking>> => {
+    const lists = await listsOf(request, questions, collection, store, depth);
+    const isAll = lists.every(({ points }) => points.length < depth);
+    const [list] = lists;
+    const found =
+      single !== undefined && list !== undefined
+        ? asFound(list.name, list.points)
+        : await fuse(lists, fusion, depth);
+    if (reranking === undefined || !isFirst) return { found, isAll };
+    const ranked = await rerank(found, reranking, questions, collection, { store, lane, payloads });
+    return { found: ranked, isAll };
   };
-  const read = (rankings: Ranking[]) => withPayloads(rankings, collection, store);
-  // Payloads are much more than ids and scores: only the page's are read, where nothing else looks into them.
-  if (reranking === undefined && groupOf === undefined)
-    return read(await pageOfBlocks(request, depths, look));
-  const lookInto = async (depth: number, isFirst: boolean): Promise<Block> => {
-    const { found, isAll } = await look(depth);
-    const fused = await read(found);
-    if (reranking === undefined || !isFirst) return { found: fused, isAll };
-    return { found: await rerank(fused, reranking, questions, collection, { store, lane }), isAll };
+  return pageWithPayloads(request, depths, look, payloads);
+}
+
+/** A page of what looks find, with its payloads; one chunk of each document, where that is asked for. */
+export async function pageWithPayloads(
+  { limit, offset, group }: { limit: number; offset: number; group: boolean },
+  depths: { first: number; lists: number },
+  look: (depth: number, isFirst: boolean) => Promise<Block<Ranking>>,
+  payloads: HitPayloads,
+): Promise<FoundPage> {
+  if (!group) return payloads.page(await pageOfBlocks({ limit, offset }, depths, look));
+  const lookInto = async (depth: number, isFirst: boolean) => {
+    const { found, isAll } = await look(depth, isFirst);
+    return { found: await payloads.withDocuments(found), isAll };
   };
-  return pageOfBlocks(request, depths, lookInto, groupOf);
+  return payloads.page(await pageOfBlocks({ limit, offset }, depths, lookInto, ({ document }) => document));
 }
 
 /** How deep to look first into a list that is taken as it is: not deeper than the page, where that finds the same. */
@@ -73,9 +97,6 @@ interface FoundList {
   weight: number;
   points: RankedPoint[];
 }
-
-/** A hit whose payload is not read. */
-type Ranking = Omit<Found, 'point'> & { point: RankedPoint };
 
 async function listsOf(
   request: SearchRequest,
@@ -100,24 +121,8 @@ function searchOf(
   return { vector, limit, offset: 0, filter, tenant: tenant as TenantId | undefined };
 }
 
-/** Those that are gone meanwhile are left out. */
-async function withPayloads(
-  rankings: readonly Ranking[],
-  { name }: Collection,
-  store: VectorStore,
-): Promise<Found[]> {
-  const ids = rankings.map(({ point }) => point.id);
-  const payloads = await store.getPayloads(name as CollectionName, ids);
-  return rankings.flatMap(({ point, score, scores }) => {
-    const payload = payloads.get(point.id);
-    return payload === undefined
-      ? []
-      : [{ point: { id: point.id, score: point.score, payload }, score, scores }];
-  });
-}
-
 /** A list's hits as they are. */
-function asFound(list: ListName, points: readonly ScoredPoint[]): Found[] {
+function asFound<P extends RankedPoint>(list: ListName, points: readonly P[]) {
   return points.map((point) => ({ point, score: point.score, scores: { [list]: point.score } }));
 }
 

@@ -27,6 +27,7 @@ import type {
   DocumentVersion,
   NearSearch,
   PointPayload,
+  PointVectors,
   PointScan,
   RankedPoint,
   ScannedDocument,
@@ -210,6 +211,14 @@ export class MilvusStore implements VectorStore {
 
   getPayloads(name: CollectionName, points: PointId[]): Promise<Map<PointId, PointPayload>> {
     return this.#searches.payloads(name, points);
+  }
+
+  getVectors(
+    name: CollectionName,
+    points: PointId[],
+    tenant?: TenantId,
+  ): Promise<Map<PointId, PointVectors>> {
+    return this.#searches.vectors(name, points, tenant);
   }
 
   async getPoints(name: CollectionName, documents: DocumentKey[]): Promise<StoredPoint[]> {

@@ -8,7 +8,7 @@ import {
 } from '@embedmill/jobs';
 import { sparseSchemes } from '../collections.ts';
 import { wholePayload } from '../payload.ts';
-import type { Point, PointPayload, StoredPoint } from '../store.ts';
+import type { Point, PointPayload, PointVectors, StoredPoint } from '../store.ts';
 import { filterColumnsOf, FACTS, MOST_ENTRIES, RANGES } from './filter-columns.ts';
 
 /**
@@ -127,18 +127,22 @@ export function payloadIn(row: Row): PointPayload {
   return wholePayload(JSON.parse((row[PAYLOAD] as string[]).join('')) as PointPayload);
 }
 
-/** A point with its vectors; `other` is the row of its second one. */
-export function storedPoint(collection: Collection, row: Row, other: Row | undefined): StoredPoint {
+/** A point's vectors, as its row has them. */
+export function vectorsIn(collection: Collection, row: Row): PointVectors {
   const sparse: { [Scheme in SparseScheme]?: SparseVector } = {};
   for (const scheme of sparseSchemes(collection)) {
     const terms = sparseIn(row[scheme]);
     if (terms !== undefined) sparse[scheme] = terms;
   }
+  return { dense: Float32Array.from(row[VECTOR] as number[]), sparse };
+}
+
+/** A point with its vectors; `other` is the row of its second one. */
+export function storedPoint(collection: Collection, row: Row, other: Row | undefined): StoredPoint {
   return {
     id: pointIn(row[KEY] as string),
-    dense: Float32Array.from(row[VECTOR] as number[]),
+    ...vectorsIn(collection, row),
     ...(other === undefined ? {} : { other: Float32Array.from(other[VECTOR] as number[]) }),
-    sparse,
     payload: payloadIn(row),
   };
 }

@@ -5,12 +5,21 @@ import {
   type PointId,
   type SparseScheme,
   type SparseVector,
+  type TenantId,
 } from '@embedmill/jobs';
-import { conditionOf, satisfies } from '../condition.ts';
+import { sparseSchemes } from '../collections.ts';
+import { conditionOf, satisfies, type Condition } from '../condition.ts';
 import { groups } from '../groups.ts';
 import { inverseFrequency } from '../inverse-frequency.ts';
 import { firstInOrder } from '../ranking.ts';
-import type { NearSearch, PointPayload, RankedPoint, ScoredPoint, VectorSearch } from '../store.ts';
+import type {
+  NearSearch,
+  PointPayload,
+  PointVectors,
+  RankedPoint,
+  ScoredPoint,
+  VectorSearch,
+} from '../store.ts';
 import { checkScheme, checkSearchVector } from '../vector-check.ts';
 import { FACTS } from './filter-columns.ts';
 import { MOST_ROWS, type MilvusConnection } from './milvus-connection.ts';
@@ -24,6 +33,7 @@ import {
   schemeFact,
   sparseRow,
   termsColumn,
+  vectorsIn,
   VECTOR,
   type Row,
 } from './point-rows.ts';
@@ -32,7 +42,7 @@ import { vectorTable } from './table-names.ts';
 import { denseSearchParams } from './tables.ts';
 
 /** Payloads a request. */
-const PAYLOADS_AT_ONCE = 500;
+const PAYLOADS_AT_ONCE = 128;
 /** Searches that are sent at the same time. */
 const SEARCHES_AT_ONCE = 8;
 
@@ -41,7 +51,6 @@ interface Found {
   id: PointId;
   key: string;
   score: number;
-  payload: PointPayload | undefined;
 }
 
 /** Searches of collections in Milvus. */
@@ -95,6 +104,18 @@ export class Searches {
     return new Map([...rows].map(([id, row]) => [id, payloadIn(row)]));
   }
 
+  async vectors(
+    name: CollectionName,
+    points: PointId[],
+    tenant: TenantId | undefined,
+  ): Promise<Map<PointId, PointVectors>> {
+    const collection = await this.#registry.collection(name);
+    const columns = [VECTOR, ...sparseSchemes(collection), ...(tenant === undefined ? [] : ['tenant'])];
+    const rows = await this.#newestRows(collection, points, columns);
+    const own = [...rows].filter(([, row]) => tenant === undefined || row['tenant'] === tenant);
+    return new Map(own.map(([id, row]) => [id, vectorsIn(collection, row)]));
+  }
+
   async termFactors(name: CollectionName, scheme: SparseScheme, terms: Uint32Array): Promise<Float32Array> {
     const collection = await this.#registry.collection(name);
     checkScheme(collection, scheme);
@@ -133,27 +154,40 @@ export class Searches {
         ...look,
         limit: depth,
         filter: selection(tenant, expression),
-        // What is looked at for its score only needs no payload.
-        columns: checked === undefined ? [KEY] : [KEY, PAYLOAD],
+        // Payloads are much more than keys and scores: they are read of what is wanted.
+        columns: [KEY],
         params: vector.kind === 'dense' ? denseSearchParams(collection, depth) : {},
       });
-      const scored = rows.map(({ key, score, row }): Found => ({
-        id: pointIn(key),
-        key,
-        score,
-        payload: checked === undefined ? undefined : payloadIn(row),
-      }));
+      const scored = rows.map(({ key, score }): Found => ({ id: pointIn(key), key, score }));
+      const points = newest(scored).filter(({ score }) => vector.kind === 'dense' || score > LEAST_SCORE);
       return {
-        points: newest(scored).filter(
-          ({ score, payload }) =>
-            (vector.kind === 'dense' || score > LEAST_SCORE) &&
-            (checked === undefined || (payload !== undefined && satisfies(checked, payload))),
-        ),
+        points: checked === undefined ? points : await this.#satisfying(look.table, points, checked),
         least: scored.reduce((least, { score }) => Math.min(least, score), Infinity),
         isAll: rows.length < depth,
       };
     });
     return { table: look.table, found: found.slice(offset) };
+  }
+
+  /** Those whose payloads satisfy what the filter could not say, of which so many are read at a time. */
+  async #satisfying(table: string, found: Found[], condition: Condition): Promise<Found[]> {
+    const kept: Found[] = [];
+    for (const some of groups(found, PAYLOADS_AT_ONCE)) {
+      const read = await this.#payloadsOf(table, some);
+      for (const one of some) {
+        const payload = read.get(one.key);
+        if (payload !== undefined && satisfies(condition, payload)) kept.push(one);
+      }
+    }
+    return kept;
+  }
+
+  /** By key, of some of what was found. */
+  async #payloadsOf(table: string, some: readonly Found[]): Promise<Map<string, PointPayload>> {
+    const keys = some.map(({ key }) => key);
+    const wanted = { filter: oneOf(KEY, keys), columns: [KEY, PAYLOAD], isPrompt: true };
+    const rows = await this.#connection.rows(table, wanted);
+    return new Map(rows.map((row) => [row[KEY] as string, payloadIn(row)]));
   }
 
   /** These columns of the newest versions of those of these points that are there. */
@@ -221,16 +255,15 @@ export class Searches {
 
   /** Without those that were deleted meanwhile. */
   async #withPayloads(table: string, found: Found[]): Promise<ScoredPoint[]> {
-    const unread = found.flatMap(({ key, payload }) => (payload === undefined ? key : []));
-    const read = new Map<string, PointPayload>();
-    for (const some of groups(unread, PAYLOADS_AT_ONCE)) {
-      const wanted = { filter: oneOf(KEY, some), columns: [KEY, PAYLOAD], isPrompt: true };
-      for (const row of await this.#connection.rows(table, wanted))
-        read.set(row[KEY] as string, payloadIn(row));
+    const hits: ScoredPoint[] = [];
+    for (const some of groups(found, PAYLOADS_AT_ONCE)) {
+      const read = await this.#payloadsOf(table, some);
+      for (const { id, key, score } of some) {
+        const payload = read.get(key);
+        if (payload !== undefined) hits.push({ id, score, payload });
+      }
     }
-    return found.flatMap(({ id, key, score, payload = read.get(key) }) =>
-      payload === undefined ? [] : [{ id, score, payload }],
-    );
+    return hits;
   }
 }
 

@@ -3,6 +3,7 @@ import {
   shortestFloats,
   type Collection,
   type Json,
+  type PointId,
   type SparseScheme,
   type SparseVector,
 } from '@embedmill/jobs';
@@ -50,11 +51,17 @@ export function additionBatches(
   );
 }
 
-/** A point with its vectors. One that has no vector to search by, of a migration cut short, has an empty one. */
-export function storedPoint(
+/** A point with its vectors. */
+export function storedPoint(collection: Collection, record: Schemas['Record']): StoredPoint {
+  const { id, payload } = record;
+  return { id: String(id) as PointId, ...vectorsIn(collection, record), payload: payloadOf(payload) };
+}
+
+/** A point's vectors. One that has no vector to search by, of a migration cut short, has an empty one. */
+export function vectorsIn(
   { vector, other }: Collection,
-  { id, payload, vector: vectors }: Schemas['Record'],
-): StoredPoint {
+  { vector: vectors }: Schemas['Record'],
+): Omit<StoredPoint, 'id' | 'payload'> {
   const named = (vectors ?? {}) as Record<string, number[] | { indices: number[]; values: number[] }>;
   const sparse: { [Scheme in SparseScheme]?: SparseVector } = {};
   for (const [name, given] of Object.entries(named)) {
@@ -67,11 +74,9 @@ export function storedPoint(
   const second = other && named[other.name];
   const first = named[vector];
   return {
-    id: String(id) as StoredPoint['id'],
     dense: Float32Array.from(Array.isArray(first) ? first : []),
     ...(Array.isArray(second) ? { other: Float32Array.from(second) } : {}),
     sparse,
-    payload: payloadOf(payload),
   };
 }
 

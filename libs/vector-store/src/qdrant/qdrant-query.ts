@@ -35,23 +35,29 @@ const MOST_POINTS = 100_000;
 export interface SearchRequests {
   nearest(limit: number, withPayload: boolean): Promise<Schemas['ScoredPoint'][]>;
   payloads(ids: PointId[]): Promise<Map<PointId, PointPayload>>;
-  /** Of what may be nearest without being what is looked for; then each payload is read. */
-  satisfies?: ((payload: PointPayload) => boolean) | undefined;
+  /** Of what may be nearest without being what is looked for; then payloads are read, so many at a time. */
+  satisfies?: Satisfies | undefined;
 }
+
+type Satisfies = (payload: PointPayload) => boolean;
+/** Payloads of points that are looked at, at once. */
+const LOOKED_AT_ONCE = 128;
+/** Points that come with their payloads at once; of more, those of the page are read. */
+const READ_AT_ONCE = 256;
 
 /** A page of the nearest points, best first, those of equal scores by id. */
 export async function searchInOrder(
   { limit, offset }: { limit: number; offset: number },
   { nearest, payloads, satisfies }: SearchRequests,
 ): Promise<ScoredPoint[]> {
-  const first = offset + limit + 1;
+  const mostRead = Math.min(offset + limit + 1, READ_AT_ONCE);
   const found = await firstInOrder(offset + limit, MOST_POINTS, async (depth) => {
     // What is looked at for its score only needs no payload.
-    const points = await nearest(depth, depth <= first && offset === 0);
+    const points = (await nearest(depth, depth <= mostRead && offset === 0)).map(
+      ({ id, score, payload }) => ({ id: String(id) as PointId, score, payload }),
+    );
     return {
-      points: points
-        .filter(({ payload }) => satisfies === undefined || satisfies(payloadOf(payload)))
-        .map(({ id, score, payload }) => ({ id: String(id) as PointId, score, payload })),
+      points: await satisfying(points, satisfies, payloads),
       least: points.at(-1)?.score ?? Infinity,
       isAll: points.length < depth,
     };
@@ -66,6 +72,24 @@ export async function searchInOrder(
   });
 }
 
+/** Those whose payloads satisfy, whatever more of them there is held no longer than it is looked at. */
+async function satisfying<T extends RankedPoint>(
+  points: T[],
+  satisfies: Satisfies | undefined,
+  payloads: SearchRequests['payloads'],
+): Promise<T[]> {
+  if (satisfies === undefined) return points;
+  const kept: T[] = [];
+  for (const some of groups(points, LOOKED_AT_ONCE)) {
+    const read = await payloads(some.map(({ id }) => id));
+    for (const point of some) {
+      const payload = read.get(point.id);
+      if (payload !== undefined && satisfies(payload)) kept.push(point);
+    }
+  }
+  return kept;
+}
+
 /** Queries a request. */
 const QUERIES_AT_ONCE = 64;
 
@@ -77,7 +101,7 @@ export interface RankedList {
   limit: number;
   offset: number;
   /** As of SearchRequests. */
-  satisfies?: ((payload: PointPayload) => boolean) | undefined;
+  satisfies?: Satisfies | undefined;
 }
 
 export type AskedQuery = RankedList['query'] & { limit: number; with_payload: boolean };
@@ -85,12 +109,17 @@ export type AskedQuery = RankedList['query'] & { limit: number; with_payload: bo
 /** Pages of several lists, in few requests: only those are looked at again that equal scores at their ends leave open. */
 export async function rankInOrder(
   lists: readonly RankedList[],
-  ask: (queries: AskedQuery[]) => Promise<Schemas['QueryResponse'][]>,
+  {
+    ask,
+    payloads,
+  }: Pick<SearchRequests, 'payloads'> & {
+    ask: (queries: AskedQuery[]) => Promise<Schemas['QueryResponse'][]>;
+  },
 ): Promise<RankedPoint[][]> {
-  const asked = ({ query, satisfies }: RankedList, limit: number): AskedQuery => ({
+  const asked = ({ query }: RankedList, limit: number): AskedQuery => ({
     ...query,
     limit,
-    with_payload: satisfies !== undefined,
+    with_payload: false,
   });
   const depthOf = ({ limit, offset }: RankedList): number => Math.min(offset + limit + 1, MOST_POINTS);
   const ranked: RankedPoint[][] = [];
@@ -101,11 +130,9 @@ export async function rankInOrder(
       const first = depthOf(list);
       const found = await firstInOrder(offset + limit, MOST_POINTS, async (depth) => {
         const [answer] = depth === first ? [answers[n]] : await ask([asked(list, depth)]);
-        const points = answer?.points ?? [];
+        const points = (answer?.points ?? []).map(({ id, score }) => ({ id: String(id) as PointId, score }));
         return {
-          points: points
-            .filter(({ payload }) => satisfies === undefined || satisfies(payloadOf(payload)))
-            .map(({ id, score }) => ({ id: String(id) as PointId, score })),
+          points: await satisfying(points, satisfies, payloads),
           least: points.at(-1)?.score ?? Infinity,
           isAll: points.length < depth,
         };

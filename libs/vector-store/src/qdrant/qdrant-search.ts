@@ -4,13 +4,16 @@ import {
   type CollectionName,
   type PointId,
   type SparseScheme,
+  type TenantId,
 } from '@embedmill/jobs';
+import { sparseSchemes } from '../collections.ts';
 import { conditionOf, satisfies } from '../condition.ts';
 import { groups } from '../groups.ts';
 import type {
   NearSearch,
   PointPayload,
   PointSelection,
+  PointVectors,
   RankedPoint,
   ScoredPoint,
   VectorSearch,
@@ -18,7 +21,7 @@ import type {
 import { checkScheme, checkSearchVector } from '../vector-check.ts';
 import type { QdrantConnection } from './qdrant-connection.ts';
 import { isExact, searchFilter } from './qdrant-filter.ts';
-import { payloadOf } from './qdrant-points.ts';
+import { payloadOf, vectorsIn } from './qdrant-points.ts';
 import {
   askTermFactors,
   nearQuery,
@@ -29,8 +32,9 @@ import {
   type RankedList,
 } from './qdrant-query.ts';
 
-/** Payloads a request. */
-const PAYLOADS_AT_ONCE = 1000;
+/** Payloads a request, and vectors: some megabytes, also of points that have much to say. */
+const PAYLOADS_AT_ONCE = 128;
+const VECTORS_AT_ONCE = 256;
 
 /** Searches of collections in Qdrant. Somebody waits for each: all is asked at a prompt pace. */
 export class QdrantSearch {
@@ -46,7 +50,7 @@ export class QdrantSearch {
     if (list === undefined) return [];
     return searchInOrder(search, {
       nearest: async (limit, withPayload) => {
-        const asked = { ...list.query, limit, with_payload: withPayload || list.satisfies !== undefined };
+        const asked = { ...list.query, limit, with_payload: withPayload };
         const answer = await this.#connection.checked(
           collection,
           (now) => checkSearchVector(now, search.vector),
@@ -68,13 +72,16 @@ export class QdrantSearch {
     };
     const ranked = await rankInOrder(
       lists.filter((list) => list !== undefined),
-      (asked) =>
-        this.#connection.checked(
-          collection,
-          check,
-          (client) => client.queryBatch(name, { searches: asked }),
-          'prompt',
-        ),
+      {
+        ask: (asked) =>
+          this.#connection.checked(
+            collection,
+            check,
+            (client) => client.queryBatch(name, { searches: asked }),
+            'prompt',
+          ),
+        payloads: (ids) => this.payloads(name, ids),
+      },
     );
     const found = ranked.values();
     return lists.map((list) => (list === undefined ? [] : (found.next().value ?? [])));
@@ -96,7 +103,8 @@ export class QdrantSearch {
     });
     const ask = (searches: AskedQuery[]) =>
       this.#connection.send(name, (client) => client.queryBatch(name, { searches }), 'prompt');
-    const near = async (ids: PointId[]) => rankInOrder(ids.map(listNear), ask);
+    const requests = { ask, payloads: (ids: PointId[]) => this.payloads(name, ids) };
+    const near = async (ids: PointId[]) => rankInOrder(ids.map(listNear), requests);
     try {
       return await near(points);
     } catch (thrown) {
@@ -119,6 +127,30 @@ export class QdrantSearch {
       );
       return answers.map(({ points: [best] }) => best);
     });
+  }
+
+  /** The vectors of those of these points that are there, and of this tenant, where one is given. */
+  async vectors(
+    name: CollectionName,
+    ids: PointId[],
+    tenant: TenantId | undefined,
+  ): Promise<Map<PointId, PointVectors>> {
+    const collection = await this.#connection.collection(name, 'prompt');
+    const vectors = new Map<PointId, PointVectors>();
+    for (const some of groups(ids, VECTORS_AT_ONCE)) {
+      const asked = {
+        ids: some,
+        with_payload: tenant === undefined ? (false as const) : ['tenant'],
+        with_vector: [collection.vector, ...sparseSchemes(collection)],
+      };
+      const found = await this.#connection.send(name, (client) => client.retrieve(name, asked), 'prompt');
+      for (const record of found) {
+        if (tenant !== undefined && record.payload?.['tenant'] !== tenant) continue;
+        const { dense, sparse } = vectorsIn(collection, record);
+        vectors.set(String(record.id) as PointId, { dense, sparse });
+      }
+    }
+    return vectors;
   }
 
   /** @param fields those of the payloads that are wanted; all by default */

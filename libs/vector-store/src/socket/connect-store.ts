@@ -20,8 +20,10 @@ import {
   unpackFound,
   unpackHits,
   unpackPoints,
+  unpackPointVectors,
   type PackedHits,
   type PackedPoints,
+  type PackedPointVectors,
 } from './packing.ts';
 
 /** Payloads that are asked for at once: few enough for a frame, however long the texts are. */
@@ -87,6 +89,12 @@ export function connectStore(
       for (const some of groups(ids, PAYLOADS_AT_ONCE))
         for (const [id, payload] of await call('getPayloads', name, some)) payloads.set(id, payload);
       return payloads;
+    },
+    getVectors: async (name, ids, tenant) => {
+      const parts = (await client.callForParts('getVectors', [name, ids, tenant])) as PackedPointVectors[];
+      return new Map(
+        parts.flatMap(unpackPointVectors).map(({ id, dense, sparse }) => [id, { dense, sparse }]),
+      );
     },
     getPoints: (name, documents) => points('getPoints', name, documents.map(keyOf)),
     scanPoints: (name, scan) => points('scanPoints', name, scan),

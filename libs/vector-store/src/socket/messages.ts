@@ -25,6 +25,7 @@ export const METHODS = [
   'rank',
   'findNear',
   'getPayloads',
+  'getVectors',
   'getPoints',
   'scanPoints',
   'scanDocuments',

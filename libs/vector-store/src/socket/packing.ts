@@ -22,10 +22,15 @@ import type {
  * Points on their way through the socket, each part of all of them in one piece: the structured clone of some
  * hundred small objects and arrays takes longer than all else that is done to store them.
  */
-export interface PackedPoints {
-  /** The points' ids, then their payloads as JSON, each on a line of its own. */
-  ids: string;
+export interface PackedPoints extends PackedPointVectors {
+  /** As JSON, each on a line of its own. */
   payloads: string;
+}
+
+/** Points without their payloads. */
+export interface PackedPointVectors {
+  /** Each on a line of its own. */
+  ids: string;
   dense: PackedVectors;
   /** Absent where no point has one. */
   other: PackedVectors | undefined;
@@ -152,10 +157,18 @@ export function unpackDocuments({ keys, counts, points }: PackedDocuments): Docu
 }
 
 export function packPoints(points: readonly (Point | StoredPoint)[]): PackedPoints {
+  return {
+    ...packPointVectors(points),
+    payloads: lines(points.map(textOf)),
+  };
+}
+
+type VectorsOfPoint = Pick<Point, 'id' | 'dense' | 'other' | 'sparse'>;
+
+export function packPointVectors(points: readonly VectorsOfPoint[]): PackedPointVectors {
   const has = (scheme: SparseScheme) => points.some(({ sparse }) => sparse?.[scheme] !== undefined);
   return {
     ids: lines(points.map(({ id }) => id)),
-    payloads: lines(points.map(textOf)),
     dense: packVectors(points.map(({ dense }) => dense)),
     other: points.some(({ other }) => other !== undefined)
       ? packVectors(points.map(({ other }) => other))
@@ -167,12 +180,24 @@ export function packPoints(points: readonly (Point | StoredPoint)[]): PackedPoin
   };
 }
 
-export function unpackPoints({ ids, payloads, dense, other, sparse }: PackedPoints): StoredPoint[] {
+export function unpackPoints({ payloads, ...vectors }: PackedPoints): StoredPoint[] {
+  const texts = linesOf(payloads);
+  return unpackPointVectors(vectors).map((point, n) => ({
+    ...point,
+    payload: JSON.parse(texts[n] ?? '{}') as PointPayload,
+  }));
+}
+
+export function unpackPointVectors({
+  ids,
+  dense,
+  other,
+  sparse,
+}: PackedPointVectors): Omit<StoredPoint, 'payload'>[] {
   const takeDense = vectorsOf(dense);
   const takeOther = other === undefined ? () => undefined : vectorsOf(other);
   const takeTerms = sparse.map(({ scheme, terms }) => ({ scheme, take: termsOf(terms) }));
-  const texts = linesOf(payloads);
-  return linesOf(ids).map((id, n) => {
+  return linesOf(ids).map((id) => {
     const vectors: { [Scheme in SparseScheme]?: SparseVector } = {};
     for (const { scheme, take } of takeTerms) {
       const vector = take();
@@ -184,7 +209,6 @@ export function unpackPoints({ ids, payloads, dense, other, sparse }: PackedPoin
       dense: takeDense() ?? new Float32Array(),
       ...(second === undefined ? {} : { other: second }),
       sparse: vectors,
-      payload: JSON.parse(texts[n] ?? '{}') as PointPayload,
     };
   });
 }

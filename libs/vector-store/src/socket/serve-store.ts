@@ -2,6 +2,7 @@ import { EmbedmillError, type Collection, type CollectionName, type DenseVector 
 import { once } from 'node:events';
 import { lstat, rm } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { groups } from '../groups.ts';
 import type { StoredPoint, VectorStore } from '../store.ts';
 import { encodeFrame, FrameReader } from './frames.ts';
 import {
@@ -17,6 +18,7 @@ import {
   cutPoints,
   packFound,
   packPoints,
+  packPointVectors,
   unpackAdditions,
   unpackDocuments,
   unpackKeys,
@@ -24,10 +26,13 @@ import {
   type PackedDocuments,
   type PackedHits,
   type PackedPoints,
+  type PackedPointVectors,
 } from './packing.ts';
 
 /** Requests of one connection that run at once; more are not read until one has been answered. */
 const MOST_RUNNING = 64;
+/** Points whose vectors are in one message. */
+const VECTORS_AT_ONCE = 512;
 
 export interface StoreHost {
   /** Answers what has been asked, takes no more, and removes the socket. The store stays open. */
@@ -153,12 +158,17 @@ class Connection {
 async function partsOf(
   store: VectorStore,
   { method, args }: Request,
-): Promise<Iterable<PackedPoints | PackedHits> | undefined> {
+): Promise<Iterable<PackedPoints | PackedPointVectors | PackedHits> | undefined> {
   switch (method) {
     case 'search':
       return cutHits(await store.search(...(args as Parameters<VectorStore['search']>)), MESSAGE_BYTES);
     case 'getPoints':
       return packed(await store.getPoints(...(args as Parameters<VectorStore['getPoints']>)));
+    case 'getVectors': {
+      const found = await store.getVectors(...(args as Parameters<VectorStore['getVectors']>));
+      const points = [...found].map(([id, vectors]) => ({ id, ...vectors }));
+      return groups(points, VECTORS_AT_ONCE).map((some) => packPointVectors(some));
+    }
     case 'scanPoints':
       return packed(await store.scanPoints(...(args as Parameters<VectorStore['scanPoints']>)));
     default:

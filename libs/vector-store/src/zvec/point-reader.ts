@@ -1,8 +1,14 @@
-import { SPARSE_SCHEMES, type PointId, type SparseScheme, type SparseVector } from '@embedmill/jobs';
+import {
+  SPARSE_SCHEMES,
+  type PointId,
+  type SparseScheme,
+  type SparseVector,
+  type TenantId,
+} from '@embedmill/jobs';
 import type { ZVecDoc } from '@zvec/zvec';
 import { sortByDocument } from '../document-order.ts';
 import { groups } from '../groups.ts';
-import type { DocumentKey, PointPayload, StoredPoint } from '../store.ts';
+import type { DocumentKey, PointPayload, PointVectors, StoredPoint } from '../store.ts';
 import * as column from './columns.ts';
 import { inDocuments } from './document-filter.ts';
 import { sparseVectorOf } from './sparse-columns.ts';
@@ -48,22 +54,42 @@ export async function readDocuments(tables: Tables, documents: DocumentKey[]): P
 export async function readPayloads(
   table: ZvecTable,
   ids: readonly PointId[],
-): Promise<Map<string, PointPayload>> {
+): Promise<Map<PointId, PointPayload>> {
   const rows = await table.fetch(ids, [column.PAYLOAD], false);
-  return new Map([...rows].map(([id, row]) => [id, payloadIn(row)]));
+  return new Map([...rows].map(([id, row]) => [id as PointId, payloadIn(row)]));
+}
+
+/** The vectors of these points, by id; of one tenant's alone, where it is given. */
+export async function readVectors(
+  table: ZvecTable,
+  ids: readonly PointId[],
+  tenant: TenantId | undefined,
+): Promise<Map<PointId, PointVectors>> {
+  const rows = await table.fetch(ids, tenant === undefined ? [] : [column.TENANT], true);
+  const wanted = tenant === undefined ? undefined : column.digest(tenant);
+  const vectors = new Map<PointId, PointVectors>();
+  for (const [id, row] of rows) {
+    if (wanted !== undefined && row.fields[column.TENANT] !== wanted) continue;
+    vectors.set(id as PointId, { dense: denseIn(row), sparse: sparseIn(row) });
+  }
+  return vectors;
+}
+
+function sparseIn({ vectors }: ZVecDoc): StoredPoint['sparse'] {
+  const sparse: { [Scheme in SparseScheme]?: SparseVector } = {};
+  for (const scheme of SPARSE_SCHEMES) {
+    const vector = sparseVectorOf(vectors[scheme]);
+    if (vector !== undefined) sparse[scheme] = vector;
+  }
+  return sparse;
 }
 
 function pointOf(row: ZVecDoc, other: ZVecDoc | undefined): StoredPoint {
-  const sparse: { [Scheme in SparseScheme]?: SparseVector } = {};
-  for (const scheme of SPARSE_SCHEMES) {
-    const vector = sparseVectorOf(row.vectors[scheme]);
-    if (vector !== undefined) sparse[scheme] = vector;
-  }
   return {
     id: row.id as PointId,
     dense: denseIn(row),
     ...(other === undefined ? {} : { other: denseIn(other) }),
-    sparse,
+    sparse: sparseIn(row),
     payload: payloadIn(row),
   };
 }

@@ -1,9 +1,10 @@
 import type { Collection, PointId, SparseVector } from '@embedmill/jobs';
 import type { ZVecQuery } from '@zvec/zvec';
-import { conditionOf, satisfies } from '../condition.ts';
+import { conditionOf, satisfies, type Condition } from '../condition.ts';
+import { groups } from '../groups.ts';
 import { wholePayload } from '../payload.ts';
 import { firstInOrder } from '../ranking.ts';
-import type { PointPayload, PointSelection, ScoredPoint } from '../store.ts';
+import type { PointPayload, PointSelection, RankedPoint, ScoredPoint } from '../store.ts';
 import * as column from './columns.ts';
 import { filterExpression } from './filter-expression.ts';
 import { sparseRow } from './sparse-columns.ts';
@@ -41,21 +42,57 @@ export function sparseLook(scheme: string, vector: SparseVector): Look {
   };
 }
 
+/** What finds rows of a table by what is looked for. */
+export type FindInTable<T> = (
+  table: ZvecTable,
+  collection: Collection,
+  columnsOf: column.ColumnsOf,
+  look: Look,
+  selection: PointSelection & { limit: number; offset: number },
+) => Promise<T[]>;
+
+/** Rows of a look that come with their payloads at once; more are read when it is known which are wanted. */
+const READ_AT_ONCE = 256;
+
 /** A row that was found, with its point's payload where that was read. */
-type FoundRow = Omit<ScoredPoint, 'payload'> & { payload: PointPayload | undefined };
+type FoundRow = RankedPoint & { payload: PointPayload | undefined };
 
 /**
  * The selected points nearest to what is looked for, best first, those of equal scores by id.
  *
  * @throws EmbedmillError `invalid_filter`, `store_unavailable`.
  */
-export async function searchTable(
+export const searchTable: FindInTable<ScoredPoint> = async (
+  table,
+  collection,
+  columnsOf,
+  look,
+  selection,
+) => {
+  const mostRead = Math.min(selection.offset + selection.limit + 1, READ_AT_ONCE);
+  return withPayloads(table, await findRows(table, collection, columnsOf, look, { ...selection, mostRead }));
+};
+
+/** As `searchTable`, without payloads: however deep it looks, ids and scores are all that is held. */
+export const rankTable: FindInTable<RankedPoint> = async (table, collection, columnsOf, look, selection) => {
+  const found = await findRows(table, collection, columnsOf, look, { ...selection, mostRead: 0 });
+  return found.map(({ id, score }) => ({ id, score }));
+};
+
+/** @param mostRead a look that is no deeper reads payloads with the rows */
+async function findRows(
   table: ZvecTable,
   collection: Collection,
   columnsOf: column.ColumnsOf,
   look: Look,
-  { filter, tenant, limit, offset }: PointSelection & { limit: number; offset: number },
-): Promise<ScoredPoint[]> {
+  {
+    filter,
+    tenant,
+    limit,
+    offset,
+    mostRead,
+  }: PointSelection & { limit: number; offset: number; mostRead: number },
+): Promise<FoundRow[]> {
   const condition = filter && conditionOf(filter, collection.profile.filterable);
   const expression = condition && filterExpression(condition, columnsOf);
   const parts = [
@@ -66,21 +103,36 @@ export async function searchTable(
   const where = parts.length === 0 ? {} : { filter: parts.join(' and ') };
   const query = { ...look.query, ...where };
   const checked = expression?.exact === false ? condition : undefined;
-  const first = offset + limit + 1;
   const found = await firstInOrder(offset + limit, MOST_ROWS, async (depth) => {
     const topk = Math.min(depth * look.oversampling, MOST_ROWS);
-    // What is looked at for its score only needs no payload.
-    const isRead = depth <= first || checked !== undefined;
-    const rows = await nearest(table, look, { ...query, topk, outputFields: isRead ? [column.PAYLOAD] : [] });
+    const outputFields = depth <= mostRead ? [column.PAYLOAD] : [];
+    const rows = await nearest(table, look, { ...query, topk, outputFields });
     return {
-      points: rows.filter(
-        ({ payload }) => checked === undefined || (payload !== undefined && satisfies(checked, payload)),
-      ),
+      points: checked === undefined ? rows : await satisfying(table, rows, checked),
       least: rows.reduce((least, { score }) => Math.min(least, score), Infinity),
       isAll: rows.length < topk,
     };
   });
-  return withPayloads(table, found.slice(offset));
+  return found.slice(offset);
+}
+
+/** Those whose payloads satisfy what the filter could not say, of which so many are read at a time. */
+async function satisfying(
+  table: ZvecTable,
+  rows: readonly FoundRow[],
+  condition: Condition,
+): Promise<FoundRow[]> {
+  const kept: FoundRow[] = [];
+  for (const some of groups(rows, READ_AT_ONCE)) {
+    const unread = some.flatMap(({ id, payload }) => (payload === undefined ? id : []));
+    const read = unread.length === 0 ? undefined : await table.fetch(unread, [column.PAYLOAD], false);
+    for (const row of some) {
+      const fetched = read?.get(row.id);
+      const payload = row.payload ?? (fetched && payloadIn(fetched));
+      if (payload !== undefined && satisfies(condition, payload)) kept.push(row);
+    }
+  }
+  return kept;
 }
 
 async function nearest(table: ZvecTable, look: Look, query: ZVecQuery): Promise<FoundRow[]> {
@@ -94,7 +146,7 @@ async function nearest(table: ZvecTable, look: Look, query: ZVecQuery): Promise<
 }
 
 /** Without those that were deleted meanwhile. */
-async function withPayloads(table: ZvecTable, found: FoundRow[]): Promise<ScoredPoint[]> {
+async function withPayloads(table: ZvecTable, found: readonly FoundRow[]): Promise<ScoredPoint[]> {
   const ids = found.flatMap(({ id, payload }) => (payload === undefined ? id : []));
   const rows = ids.length === 0 ? undefined : await table.fetch(ids, [column.PAYLOAD], false);
   return found.flatMap(({ id, score, payload }) => {

@@ -30,7 +30,10 @@ import type {
   DocumentScan,
   DocumentVersion,
   FoundDocument,
+  PointPayload,
   PointScan,
+  PointVectors,
+  RankedPoint,
   ScannedDocument,
   ScoredPoint,
   StoredPoint,
@@ -46,12 +49,19 @@ import * as column from './columns.ts';
 import { DocumentCounts } from './document-counts.ts';
 import { DocumentWrites } from './document-writes.ts';
 import { inTurn, type Zvec } from './native.ts';
-import { readDocuments, readPoints, type Tables } from './point-reader.ts';
+import { readDocuments, readPayloads, readVectors, type Tables } from './point-reader.ts';
 import type { PointOrder } from './point-order.ts';
 import { PointScanner } from './point-scanner.ts';
 import { Tombstones } from './tombstones.ts';
 import { Running } from './running.ts';
-import { denseLook, payloadIn, searchTable, sparseLook } from './table-search.ts';
+import {
+  denseLook,
+  payloadIn,
+  rankTable,
+  searchTable,
+  sparseLook,
+  type FindInTable,
+} from './table-search.ts';
 import { ZvecTable } from './zvec-table.ts';
 
 /** Points that get a second vector at once. */
@@ -241,11 +251,19 @@ export class ZvecCollection {
   }
 
   search(search: VectorSearch): Promise<ScoredPoint[]> {
-    return this.#running.track(this.#search(search));
+    return this.#running.track(this.#look(search, searchTable));
   }
 
-  readPoints(ids: readonly PointId[]): Promise<StoredPoint[]> {
-    return this.#running.track(readPoints(this.#tablesNow, ids));
+  rank(search: VectorSearch): Promise<RankedPoint[]> {
+    return this.#running.track(this.#look(search, rankTable));
+  }
+
+  getPayloads(ids: readonly PointId[]): Promise<Map<PointId, PointPayload>> {
+    return this.#running.track(readPayloads(this.#tablesNow.current, ids));
+  }
+
+  getVectors(ids: readonly PointId[], tenant?: TenantId): Promise<Map<PointId, PointVectors>> {
+    return this.#running.track(readVectors(this.#tablesNow.current, ids, tenant));
   }
 
   getPoints(documents: DocumentKey[]): Promise<StoredPoint[]> {
@@ -324,7 +342,7 @@ export class ZvecCollection {
     return { current, other };
   }
 
-  async #search(search: VectorSearch): Promise<ScoredPoint[]> {
+  async #look<T>(search: VectorSearch, find: FindInTable<T>): Promise<T[]> {
     const { vector } = search;
     const collection = this.#definition;
     checkSearchVector(collection, vector);
@@ -332,13 +350,13 @@ export class ZvecCollection {
       case 'dense': {
         const table = this.#tables.get(vector.name ?? collection.vector) ?? this.#tablesNow.current;
         const look = denseLook(collection, vector.values);
-        return searchTable(table, collection, this.#columnsOf, look, search);
+        return find(table, collection, this.#columnsOf, look, search);
       }
       case 'sparse': {
         const { current } = this.#tablesNow;
         const weighted = await this.#weighted(vector.scheme, vector.values);
         const look = sparseLook(vector.scheme, weighted);
-        return searchTable(current, collection, this.#columnsOf, look, search);
+        return find(current, collection, this.#columnsOf, look, search);
       }
     }
   }

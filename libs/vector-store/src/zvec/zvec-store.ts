@@ -24,6 +24,7 @@ import type {
   FoundDocument,
   NearSearch,
   PointPayload,
+  PointVectors,
   PointScan,
   RankedPoint,
   ScannedDocument,
@@ -226,8 +227,10 @@ class ZvecStore implements VectorStore {
 
   async rank(name: CollectionName, searches: VectorSearch[]): Promise<RankedPoint[][]> {
     const collection = this.#collection(name);
-    const found = await Promise.all(searches.map((search) => collection.search(search)));
-    return found.map((points) => points.map(({ id, score }) => ({ id, score })));
+    const found: RankedPoint[][] = [];
+    // One after another: calls side by side have one turn each at the native library, however much they ask for.
+    for (const search of searches) found.push(await collection.rank(search));
+    return found;
   }
 
   async findNear(
@@ -235,9 +238,7 @@ class ZvecStore implements VectorStore {
     points: PointId[],
     { threshold, limit, ...selection }: NearSearch,
   ): Promise<RankedPoint[][]> {
-    const stored = new Map(
-      (await this.#collection(name).readPoints(points)).map((point) => [point.id, point]),
-    );
+    const stored = await this.#collection(name).getVectors(points);
     const near: RankedPoint[][] = [];
     for (const own of points) {
       const values = stored.get(own)?.dense;
@@ -252,8 +253,15 @@ class ZvecStore implements VectorStore {
   }
 
   async getPayloads(name: CollectionName, points: PointId[]): Promise<Map<PointId, PointPayload>> {
-    const found = await this.#collection(name).readPoints(points);
-    return new Map(found.map(({ id, payload }) => [id, payload]));
+    return this.#collection(name).getPayloads(points);
+  }
+
+  async getVectors(
+    name: CollectionName,
+    points: PointId[],
+    tenant?: TenantId,
+  ): Promise<Map<PointId, PointVectors>> {
+    return this.#collection(name).getVectors(points, tenant);
   }
 
   async getPoints(name: CollectionName, documents: DocumentKey[]): Promise<StoredPoint[]> {
