@@ -17,6 +17,7 @@ interface DemoReport {
   documents: number;
   stored: number;
   searches: { query: string; hits: { id: string }[] }[];
+  jobs: { state: string; stored: number }[];
 }
 
 test('the demo embeds its data, finds what it promises, stops everything and exits 0', async () => {
@@ -26,6 +27,18 @@ test('the demo embeds its data, finds what it promises, stops everything and exi
   expect(report).toMatchObject({ state: 'completed', documents: 4500, stored: 4500 });
   const best = report.searches.map(({ hits }) => hits[0]?.id);
   expect(best.slice(0, 2)).toEqual(['bank.n.01', 'bank.n.02']);
+  expect(report.jobs).toMatchObject([{ stored: 4500 }, { state: 'completed', stored: 40 }]);
+  const first = new Map(report.searches.map(({ query, hits }) => [query, hits[0]?.id]));
+  expect(Object.fromEntries(first)).toMatchObject({
+    '“会打电话的设备”': '手机',
+    '“制造手机的公司”': '苹果-公司',
+    'like 猫': '狗',
+    '“河边的斜坡”': '河岸',
+    '“存钱的地方”': '银行',
+    '“ｉＰｈｏｎｅ手機的價格”': 'iphone',
+    '“a place to keep your money”': '银行',
+    '“船长和白色的鲸鱼”': 'moby-dick',
+  });
   expect(code).toBe(0);
   expect(existsSync(join(folder, 'demo', 'up.json'))).toBe(false);
 });

@@ -17,5 +17,8 @@ export const ENTRIES = {
   bench: entry('worker', 'bench'),
 } as const;
 
-/** The demo's documents. */
-export const DEMO_DOCUMENTS = fileURLToPath(new URL('../demo/wordnet.ndjson', import.meta.url));
+/** The demo's documents, by language. */
+export const DEMO_DOCUMENTS = {
+  english: fileURLToPath(new URL('../demo/wordnet.ndjson', import.meta.url)),
+  chinese: fileURLToPath(new URL('../demo/chinese.ndjson', import.meta.url)),
+} as const;

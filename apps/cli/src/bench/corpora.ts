@@ -42,7 +42,7 @@ export class CorpusMaker {
   }
 
   static async load(tokenizer: Tokenizer): Promise<CorpusMaker> {
-    const lines = (await readFile(DEMO_DOCUMENTS, 'utf8')).trimEnd().split('\n');
+    const lines = (await readFile(DEMO_DOCUMENTS.english, 'utf8')).trimEnd().split('\n');
     const words = lines.flatMap((line) => (JSON.parse(line) as { text: string }).text.split(/\s+/));
     const distinct = [...new Set(words)];
     const counts = new Map<string, number>();

@@ -8,7 +8,7 @@ import { DEMO_DOCUMENTS } from '../entries.ts';
 import { CorpusMaker } from './corpora.ts';
 
 /** A checkout of the project may have more models beside it, which its tests use as well. */
-const BESIDE_CHECKOUT = join(dirname(DEMO_DOCUMENTS), '../../../../shared');
+const BESIDE_CHECKOUT = join(dirname(DEMO_DOCUMENTS.english), '../../../../shared');
 
 /** Which models there are for a benchmark, and what its processes inherit: the caches of `up`, in any folder. */
 export function benchEnvironment({ config, environment }: Context): NodeJS.ProcessEnv {

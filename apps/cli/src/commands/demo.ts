@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import type { Hit, Job, SearchRequestInput } from '@embedmill/jobs';
+import type { Hit, Job } from '@embedmill/jobs';
 import { Client } from '../client.ts';
 import { ServerError } from '../server-error.ts';
 import type { CommandHost, Context } from '../command-host.ts';
+import { DEMO_PARTS, type DemoPart, type Search } from '../demo/demo-parts.ts';
 import { DEMO_DOCUMENTS } from '../entries.ts';
 import { CommandError, EXIT, type ExitCode } from '../exit.ts';
 import { hitLines } from '../hits.ts';
@@ -12,86 +13,15 @@ import { summaryOf } from '../progress.ts';
 import { stackDisplay } from '../stack-display.ts';
 import { endOwnStack, startOwnStack } from '../own-stack.ts';
 import type { Stack } from '../stack.ts';
+import type { Terminal } from '../terminal.ts';
 import { documentSource, submitDocuments } from '../upload.ts';
-
-const COLLECTION = 'embedmill-demo';
-const HITS_SHOWN = 3;
-
-/** What is looked for, in words or by example. Each finds one of `finds` among its first hits, or the demo fails. */
-interface Search {
-  about: string;
-  /** As it is shown. */
-  asked: string;
-  hits: (client: Client) => Promise<Hit[]>;
-  finds: string[];
-}
-
-const SEARCHES: Search[] = [
-  {
-    about: 'One word, two meanings. The bank of a river, described without naming it:',
-    ...search('sloping land beside a river', { mode: 'dense' }),
-    finds: ['bank.n.01'],
-  },
-  {
-    about: 'And the bank that has to do with money:',
-    ...search('a company that keeps deposits and lends money', { mode: 'dense' }),
-    finds: ['bank.n.02'],
-  },
-  {
-    about: 'A question finds a definition that shares no word with it:',
-    ...search('why can’t I fall asleep at night?', { mode: 'dense' }),
-    finds: ['insomnia.n.01'],
-  },
-  {
-    about: 'By meaning and by words at once (hybrid), and why: the words that matched, and what each gave:',
-    ...search('a leader of a church', { sparse: ['bm25'], explain: true }),
-    finds: ['clergyman.n.01'],
-  },
-  {
-    about: 'And one whose words mislead: no definition of a queen has any of them:',
-    ...search('a woman who rules a country', { sparse: ['bm25'], limit: 10 }),
-    finds: ['queen.n.02'],
-  },
-  {
-    about: 'The best hits looked at again, word by word (reranked by late interaction, with the same model):',
-    ...search('someone who writes books', { rerank: true }),
-    finds: ['author.n.01'],
-  },
-  {
-    about: 'By example. King − man + woman:',
-    ...analogy('king', 'man', 'woman'),
-    finds: ['queen.n.02', 'queen.n.03'],
-  },
-  { about: 'Uncle − man + woman:', ...analogy('uncle', 'man', 'woman'), finds: ['aunt.n.01'] },
-];
-
-function search(query: string, options: SearchRequestInput): Pick<Search, 'asked' | 'hits'> {
-  return {
-    asked: `“${query}”`,
-    hits: (client) => client.search(COLLECTION, { query, limit: HITS_SHOWN, ...options }),
-  };
-}
-
-/** What is to `b` as `from` is to `a`; senses of the three words themselves are left out. */
-function analogy(from: string, a: string, b: string): Pick<Search, 'asked' | 'hits'> {
-  return {
-    asked: `${from} − ${a} + ${b}`,
-    hits: (client) =>
-      client.recommend(COLLECTION, {
-        positive: [{ text: from }, { text: b }],
-        negative: [{ text: a }],
-        filter: { not: { field: 'words', in: [from, a, b] } },
-        limit: HITS_SHOWN,
-      }),
-  };
-}
 
 const WIDTH_WITHOUT_TERMINAL = 110;
 
 export function addDemo(program: Command, host: CommandHost): void {
   program
     .command('demo')
-    .description('start everything, embed some thousands of dictionary senses, search them, stop again')
+    .description('start everything, embed dictionary senses and texts in Chinese, search them, stop again')
     .action(() => host.run(runDemo));
 }
 
@@ -118,53 +48,74 @@ async function runDemo(context: Context): Promise<ExitCode> {
     '  npx embedmill up                                        keeps it running; then, in another terminal:',
   );
   terminal.print('  npx embedmill collections create words --sparse bm25');
-  terminal.print(`  npx embedmill submit ${relativeToHere(DEMO_DOCUMENTS)} --collection words --wait`);
+  terminal.print(
+    `  npx embedmill submit ${relativeToHere(DEMO_DOCUMENTS.english)} --collection words --wait`,
+  );
   terminal.print('  npx embedmill search words "a woman who rules a country"');
   return EXIT.ok;
 }
 
 async function embedAndSearch(context: Context, client: Client, stack: Stack): Promise<void> {
-  const { terminal, interruption } = context;
+  const { terminal } = context;
   terminal.print(`\nThe API is at ${terminal.style('cyan', stack.url)}, while this runs; metrics are at`);
   for (const url of [stack.metrics.api, stack.metrics.worker]) if (url !== null) terminal.print(`  ${url}`);
 
-  // With QDRANT_URL the collection may be there from a demo before.
-  await client.deleteCollection(COLLECTION).catch((error: unknown) => {
-    if (!(error instanceof ServerError && error.status === 404)) throw error;
-  });
-  const { profile } = await client.createCollection(COLLECTION, {
-    sparse: { bm25: {}, bm42: {} },
-    filterable: { words: 'keyword' },
-  });
-  terminal.print(`\nEmbedding some thousands of WordNet’s senses with ${profile.model}, as one bulk job:`);
-  const source = await documentSource(DEMO_DOCUMENTS);
-  const submitted = await submitDocuments(client, COLLECTION, source, { signal: interruption.signal });
+  // All are made first, so that the second model is loaded while the first embeds.
+  for (const { collection, profile } of DEMO_PARTS) {
+    // With QDRANT_URL it may be there from a demo before.
+    await client.deleteCollection(collection).catch((error: unknown) => {
+      if (!(error instanceof ServerError && error.status === 404)) throw error;
+    });
+    await client.createCollection(collection, profile);
+  }
+  const jobs: Job[] = [];
+  const searches: { query: string; hits: Hit[] }[] = [];
+  for (const part of DEMO_PARTS) {
+    jobs.push(await embedded(context, client, part));
+    for (const search of part.searches) {
+      searches.push({ query: search.asked, hits: await found(terminal, client, search) });
+    }
+  }
+  if (terminal.json) terminal.printJson(demoReport(jobs, searches, stack));
+  for (const { collection } of DEMO_PARTS) await client.deleteCollection(collection);
+}
+
+async function embedded(context: Context, client: Client, part: DemoPart): Promise<Job> {
+  const { terminal, interruption } = context;
+  const { profile } = await client.collection(part.collection);
+  terminal.print(`\nEmbedding ${part.about} with ${profile.model}, as one bulk job:`);
+  const source = await documentSource(part.documents);
+  const submitted = await submitDocuments(client, part.collection, source, { signal: interruption.signal });
   const job = await followWithProgress(context, client, submitted.id);
   if (job.state !== 'completed' || job.failed > 0) {
     throw new CommandError(`the job ${job.state}: ${job.error?.message ?? summaryOf(job)}`);
   }
   terminal.print(summaryOf(job));
-
-  const searches: { query: string; hits: Hit[] }[] = [];
-  for (const { about, asked, hits: find, finds } of SEARCHES) {
-    const hits = await find(client);
-    searches.push({ query: asked, hits });
-    terminal.print(`\n${about}\n${terminal.style('bold', asked)}`);
-    for (const line of hitLines(hits, terminal, Math.min(terminal.width, WIDTH_WITHOUT_TERMINAL) - 2)) {
-      terminal.print(`  ${line}`);
-    }
-    if (!hits.some(({ id }) => finds.includes(id))) {
-      throw new CommandError(
-        `that should have found ${finds.join(' or ')}; the model or the store is not right`,
-      );
-    }
-  }
-  if (terminal.json) terminal.printJson(demoReport(job, searches, stack));
-  await client.deleteCollection(COLLECTION);
+  return job;
 }
 
-function demoReport(job: Job, searches: { query: string; hits: Hit[] }[], stack: Stack) {
-  return { ...jobReport(job), searches, url: stack.url, metrics: stack.metrics };
+/** Shows what a search finds. Throws where that is not what it should find. */
+async function found(terminal: Terminal, client: Client, search: Search): Promise<Hit[]> {
+  const { about, asked, finds, findsNot = [] } = search;
+  const hits = await search.hits(client);
+  terminal.print(`\n${about}\n${terminal.style('bold', asked)}`);
+  for (const line of hitLines(hits, terminal, Math.min(terminal.width, WIDTH_WITHOUT_TERMINAL) - 2)) {
+    terminal.print(`  ${line}`);
+  }
+  const ids = hits.map(({ id }) => id);
+  if (!ids.some((id) => finds.includes(id)) || ids.some((id) => findsNot.includes(id))) {
+    const others = findsNot.length === 0 ? '' : `, and not ${findsNot.join(' or ')}`;
+    throw new CommandError(
+      `that should have found ${finds.join(' or ')}${others}; the model or the store is not right`,
+    );
+  }
+  return hits;
+}
+
+/** The first job's report, and beside it those of all. */
+function demoReport(jobs: readonly Job[], searches: { query: string; hits: Hit[] }[], stack: Stack) {
+  const reports = jobs.map(jobReport);
+  return { ...reports[0], jobs: reports, searches, url: stack.url, metrics: stack.metrics };
 }
 
 function relativeToHere(path: string): string {
