@@ -144,7 +144,8 @@ async function described(
   try {
     await server.ping();
     const { version, collections, remarks } = await server.report();
-    const found = `${server.description}, version ${version ?? 'not told'}, ${collections} collections`;
+    const many = `${collections} ${collections === 1 ? 'collection' : 'collections'}`;
+    const found = `${server.description}, version ${version ?? 'not told'}, ${many}`;
     return [found, ...remarks].join('; ');
   } finally {
     await server.close();

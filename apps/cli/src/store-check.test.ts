@@ -1,8 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { JobId } from '@embedmill/jobs';
-import { profileSchema, type Collection, type CollectionName } from '@embedmill/jobs';
+import { profileSchema, type Collection, type CollectionName, type JobId } from '@embedmill/jobs';
 import { openQdrantStore } from '@embedmill/vector-store';
 import { startFakeQdrant, type FakeQdrant } from '@embedmill/vector-store/fake-qdrant';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -28,8 +27,13 @@ afterEach(async () => {
 
 async function started(options: { version?: string }): Promise<FakeQdrant> {
   const one = await startFakeQdrant(options);
-  closers.push(() => one.close());
-  return one;
+  let isOpen = true;
+  const close = async (): Promise<void> => {
+    if (isOpen) await one.close();
+    isOpen = false;
+  };
+  closers.push(close);
+  return { ...one, close };
 }
 
 async function storeCheck(environment: Record<string, string>): Promise<Check> {
@@ -109,6 +113,15 @@ test.each([
     said instanceof Error ? expect.stringContaining(name) : expect.objectContaining({ ok: false }),
   );
   expect(said instanceof Error ? said.message : JSON.stringify(said)).not.toContain(KEY);
+});
+
+test('one that is not there is told with the reason, and nothing else', async () => {
+  const port = new URL(fake.url).port;
+  await fake.close();
+  const qdrant = await storeCheck({ QDRANT_URL: `http://127.0.0.1:${port}` });
+  expect(qdrant.detail).toMatch(/^Qdrant, \S+: no answer \(.*ECONNREFUSED 127\.0\.0\.1:\d+\)$/);
+  const milvus = await storeCheck({ MILVUS_URL: `http://127.0.0.1:${port}` });
+  expect(milvus.detail).toMatch(/^Milvus, \S+: no answer \(connect ECONNREFUSED 127\.0\.0\.1:\d+\)$/);
 });
 
 test('two stores at once are refused', async () => {

@@ -3,7 +3,7 @@ import { z } from 'zod';
 /** Environment variables about Milvus: where it is, and how it is used. */
 export const milvusSettings = {
   MILVUS_URL: z
-    .url({ protocol: /^https?$/ })
+    .url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL, as in http://127.0.0.1:19530' })
     .optional()
     .meta({ description: 'A Milvus to keep the vectors in, in place of Qdrant; https:// with TLS.' }),
   MILVUS_TOKEN: z.string().optional().meta({ description: 'Milvus’ key, or user:password.' }),

@@ -20,7 +20,7 @@ export const sharedSettings = {
     description: 'What holds the queue: postgres://, or as REDIS_URL, which it is by default.',
   }),
   QDRANT_URL: z
-    .url({ protocol: /^https?$/ })
+    .url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL, as in http://127.0.0.1:6333' })
     .optional()
     .meta({ description: 'A Qdrant to keep the vectors in; without it, the embedded store.' }),
   QDRANT_API_KEY: z.string().optional().meta({ description: 'Qdrant’s key.' }),

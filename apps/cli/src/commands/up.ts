@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { CommandHost } from '../command-host.ts';
+import type { Config } from '../config.ts';
 import { readUpFile } from '../data-folder.ts';
 import { EXIT } from '../exit.ts';
 import { integerBetween } from '../option-values.ts';
@@ -44,6 +45,8 @@ export function addUp(program: Command, host: CommandHost): void {
           `  API      ${terminal.style('cyan', stack.url)}  (described at ${stack.url}/openapi.json)`,
         );
         terminal.print(`  metrics  ${metrics}`);
+        const server = storeServer(config);
+        if (server !== undefined) terminal.print(`  vectors  ${server}`);
         terminal.print(`  data     ${config.dataDir}  (logs are in logs/)`);
         terminal.print('Ctrl-C drains and stops it.\n');
 
@@ -66,4 +69,10 @@ export function addUp(program: Command, host: CommandHost): void {
         return interruption.by === 'SIGINT' ? EXIT.interrupted : EXIT.ok;
       }),
     );
+}
+
+/** The server that keeps the vectors, without what may be secret in its URL; undefined where they are in the data folder. */
+function storeServer({ qdrantUrl, milvus }: Pick<Config, 'qdrantUrl' | 'milvus'>): string | undefined {
+  if (qdrantUrl !== undefined) return `Qdrant, ${new URL(qdrantUrl).host}`;
+  return milvus === undefined ? undefined : `Milvus, ${new URL(milvus.url).host}`;
 }

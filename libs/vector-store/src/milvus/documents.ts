@@ -1,15 +1,9 @@
-import {
-  denseVectors,
-  pointId,
-  type Collection,
-  type CollectionName,
-  type EmbedmillError,
-  type PointId,
-} from '@embedmill/jobs';
+import { denseVectors, pointId, type Collection, type CollectionName, type PointId } from '@embedmill/jobs';
 import { groups, groupsOfBytes } from '../groups.ts';
 import { assertCurrent, writtenCollection } from '../known-definitions.ts';
 import { confirmInOrder, decidedBy, deleteInOrder, replaceInOrder } from '../ordered-writes.ts';
 import { checkedDocuments } from '../replacement.ts';
+import { settled } from '../settled-writes.ts';
 import type { DocumentKey, DocumentPoints, DocumentVersion, FoundDocument, Point } from '../store.ts';
 import { fillFields } from './added-field.ts';
 import { headRows, marksOf } from './heads.ts';
@@ -166,9 +160,7 @@ export class Documents {
     const sent = groupsOfBytes(rows, MOST_BYTES, bytesOf, MOST_ROWS).map((batch) =>
       this.#connection.upsert(table, batch),
     );
-    // All of them, so that nothing of this call is written after it has been rejected.
-    const failed = (await Promise.allSettled(sent)).find((result) => result.status === 'rejected');
-    if (failed !== undefined) throw failed.reason as EmbedmillError;
+    await settled(sent);
   }
 }
 

@@ -74,7 +74,7 @@ function isDone(status: Status | undefined): boolean {
 function failureOf(thrown: unknown, what: string): EmbedmillError {
   const { code, reason, detail, retriable } = (thrown ?? {}) as Status;
   const isGrpc = thrown instanceof Error;
-  const why = isGrpc ? thrown.message : (reason ?? '') || (detail ?? '') || 'no reason given';
+  const why = isGrpc ? grpcMessage(thrown) : (reason ?? '') || (detail ?? '') || 'no reason given';
   const message = `${what}: ${why.slice(0, 500)}`;
   if (!isGrpc && code === NOT_FOUND)
     return new EmbedmillError('collection_not_found', message, { cause: thrown });
@@ -87,4 +87,10 @@ function failureOf(thrown: unknown, what: string): EmbedmillError {
     return new EmbedmillError('store_unavailable', message, { cause: thrown });
   const advice = isGrpc && (code === 16 || code === 7) ? '; check MILVUS_TOKEN' : '';
   return new EmbedmillError('store_rejected', `${message}${advice}`, { cause: thrown });
+}
+
+/** What gRPC says, without its own number for it; of a connection that there is none of, why. */
+function grpcMessage({ message }: Error): string {
+  const [, refused] = /Last error: Error: (.+?)\. Resolution note:/.exec(message) ?? [];
+  return refused ?? message.replace(/^\d+ [A-Z_]+: /, '');
 }

@@ -5,6 +5,7 @@ import { groups } from '../groups.ts';
 import { assertCurrent, writtenCollection } from '../known-definitions.ts';
 import { confirmInOrder, decidedBy, deleteInOrder, replaceInOrder } from '../ordered-writes.ts';
 import { checkedDocuments } from '../replacement.ts';
+import { settled } from '../settled-writes.ts';
 import type { DocumentKey, DocumentPoints, DocumentVersion, FoundDocument, Point } from '../store.ts';
 import { checkDense, denseVector } from '../vector-check.ts';
 import { countPoints, countRequests } from './qdrant-counts.ts';
@@ -136,9 +137,7 @@ export class QdrantDocuments {
     const sent = [...upsertBatches(collection, points)].map((batch) =>
       this.#connection.writes(() => this.#upsertOnce(collection, batch, filter, check)),
     );
-    // All of them, so that nothing of this call is written after it has been rejected.
-    const failed = (await Promise.allSettled(sent)).find((result) => result.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
+    await settled(sent);
   }
 
   async #upsertOnce(

@@ -20,7 +20,6 @@ import {
   vectorChange,
 } from '../collections.ts';
 import { conditionOf } from '../condition.ts';
-import { groups } from '../groups.ts';
 import { checkedDocuments } from '../replacement.ts';
 import type {
   CountedField,
@@ -54,18 +53,9 @@ import type { PointOrder } from './point-order.ts';
 import { PointScanner } from './point-scanner.ts';
 import { Tombstones } from './tombstones.ts';
 import { Running } from './running.ts';
-import {
-  denseLook,
-  payloadIn,
-  rankTable,
-  searchTable,
-  sparseLook,
-  type FindInTable,
-} from './table-search.ts';
+import { denseLook, rankTable, searchTable, sparseLook, type FindInTable } from './table-search.ts';
+import { addVectorsTo } from './vector-additions.ts';
 import { ZvecTable } from './zvec-table.ts';
-
-/** Points that get a second vector at once. */
-const POINTS_AT_ONCE = 256;
 
 /**
  * One open collection; ZvecStore makes it and closes it.
@@ -295,33 +285,7 @@ export class ZvecCollection {
       const { name: vectorName } = checkAdditions(this.#definition, vectors, vector);
       const { current, other } = this.#tablesNow;
       if (other === undefined) return;
-      for (const some of groups(vectors, POINTS_AT_ONCE)) {
-        const values = new Map(some.map((one) => [one.id, one.values]));
-        const additions = new Map<string, VectorAddition>(some.map((one) => [one.id, one]));
-        for (const id of (await other.fetch([...values.keys()], [], false)).keys())
-          values.delete(id as PointId);
-        const rows = await current.fetch([...values.keys()], undefined, true);
-        const unchanged = [...rows.values()].filter(({ id, fields }) => {
-          const sequence = additions.get(id)?.sequence;
-          return sequence === undefined || sequence === Number(fields[column.SEQUENCE] ?? 0);
-        });
-        const hashed = unchanged.flatMap((row) => {
-          const hash = additions.get(row.id)?.hash;
-          if (hash === undefined) return [];
-          const payload = payloadIn(row);
-          const hashes = { ...payload.hashes, [vectorName]: hash };
-          return { id: row.id, fields: { [column.PAYLOAD]: JSON.stringify({ ...payload, hashes }) } };
-        });
-        const payloads = new Map(hashed.map(({ id, fields }) => [id, fields]));
-        await other.upsert(unchanged, ({ id, fields, vectors: its }) => ({
-          id,
-          fields: { ...fields, ...payloads.get(id) },
-          vectors: { ...its, [column.VECTOR]: values.get(id as PointId) ?? [] },
-        }));
-        await current.update(hashed);
-      }
-      await other.sync();
-      await current.sync();
+      await addVectorsTo(other, current, vectorName, vectors);
     });
   }
 
