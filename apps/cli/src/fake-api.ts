@@ -11,16 +11,12 @@ import {
   columnsSchema,
   ERRORS,
   isFinished,
-  jobSchema,
   MEDIA_TYPES,
-  NO_PROGRESS,
-  parseDocument,
   prioritySchema,
   profileSchema,
   searchRequestSchema,
   searchResponseSchema,
   usageReportSchema,
-  verificationSchema,
   watchedSourceSchema,
   watchedSourceViewSchema,
   type Columns,
@@ -28,20 +24,19 @@ import {
   type Job,
   type Profile,
   type UsageReport,
-  type Verification,
   type WatchedSourceView,
 } from '@embedmill/jobs';
-
-const NOW = '2026-01-02T03:04:05.000Z';
+import { FakeJobs, NOW } from './fake-jobs.ts';
 
 export class FakeApi {
   readonly url: string;
   /** Idempotency-Key of each upload that began, in order. */
   readonly keys: string[] = [];
   readonly collections = new Map<string, Profile>();
-  readonly jobs = new Map<string, Job>();
+  readonly #jobs = new FakeJobs();
+  readonly jobs = this.#jobs.all;
   /** Lines of each job. */
-  readonly uploads = new Map<string, string[]>();
+  readonly uploads = this.#jobs.uploads;
   /** What submissions were said to be, in order. */
   readonly submissions: {
     type: string | undefined;
@@ -68,9 +63,9 @@ export class FakeApi {
   failuresMayPass = false;
   /** Failures that are counted and not named. */
   unnamedFailures = 0;
-  /** What requests carried, each once. */
   /** What jobs were asked for by, without limits and places. */
   readonly jobFilters: Record<string, string>[] = [];
+  /** What requests carried, each once. */
   readonly authorizations = new Set<string | undefined>();
   /** Searches as they were asked, in order. */
   readonly searches: unknown[] = [];
@@ -161,42 +156,42 @@ export class FakeApi {
       };
       if (dryRun) return json(response, 200, { documents: ids.length });
       const lines = ids.map((id) => JSON.stringify({ id, deleted: true }));
-      return json(response, 202, this.#newJob(name, lines, null));
+      return json(response, 202, this.#jobs.create(name, lines, null));
     }
     if (kind === 'collections' && action === 'search') return this.#search(await text(request), response);
     if (route === 'GET /usage') return this.#usage(request, response);
     if (route === 'GET /jobs') return json(response, 200, this.#page(url.searchParams));
     if (kind === 'jobs' && action === '' && request.method === 'DELETE') {
-      const { state } = this.#require(name);
+      const { state } = this.#jobs.require(name);
       if (!isFinished(state)) return problem(response, 'job_not_finished', `job ${name} is ${state}`);
       this.jobs.delete(name);
       return void response.writeHead(204).end();
     }
     if (kind === 'jobs' && action === '' && request.method === 'PATCH') {
-      const job = this.#require(name);
+      const job = this.#jobs.require(name);
       if (isFinished(job.state))
         return problem(response, 'job_finished', `job ${name} is ${job.state} already`);
       const { priority } = JSON.parse(await text(request)) as Pick<Job, 'priority'>;
-      return json(response, 200, this.#put({ ...job, priority }));
+      return json(response, 200, this.#jobs.put({ ...job, priority }));
     }
-    if (kind === 'jobs' && action === '') return json(response, 200, this.#step(name));
+    if (kind === 'jobs' && action === '') return json(response, 200, this.#jobs.step(name));
     if (kind === 'jobs' && action === 'events') return this.#stream(response, name);
     if (kind === 'jobs' && action === 'failures') return this.#failures(response, name);
     if (kind === 'jobs' && action === 'cancel') {
-      const job = this.#require(name);
+      const job = this.#jobs.require(name);
       if (isFinished(job.state))
         return problem(response, 'job_finished', `job ${name} is ${job.state} already`);
-      return json(response, 202, this.#put({ ...job, state: 'cancelled', finishedAt: NOW }));
+      return json(response, 202, this.#jobs.put({ ...job, state: 'cancelled', finishedAt: NOW }));
     }
-    if (kind === 'jobs' && action === 'verify') return json(response, 200, this.#verify(name));
+    if (kind === 'jobs' && action === 'verify') return json(response, 200, this.#jobs.verify(name));
     if (kind === 'jobs' && action === 'retry') {
-      const failed = this.#failed(name);
+      const failed = this.#jobs.failed(name);
       if (failed.length === 0) return problem(response, 'nothing_to_retry', `job ${name} has no failures`);
       return json(
         response,
         202,
-        this.#newJob(
-          this.#require(name).collection,
+        this.#jobs.create(
+          this.#jobs.require(name).collection,
           failed.map(({ line }) => line),
           name,
         ),
@@ -273,34 +268,7 @@ export class FakeApi {
     const isRead = type === MEDIA_TYPES.ndjson && encoding === undefined;
     const lines = isRead ? body.split('\n').filter((line) => line !== '') : [];
     const priority = prioritySchema.optional().parse(wanted) ?? 'normal';
-    json(response, 202, this.#put({ ...this.#newJob(collection, lines), priority }));
-  }
-
-  #newJob(collection: string, lines: string[], retryOf: string | null = null): Job {
-    const id = `job_${this.jobs.size + 1}`;
-    this.uploads.set(id, lines);
-    const job: Job = {
-      ...NO_PROGRESS,
-      ...{
-        id,
-        sequence: this.jobs.size + 1,
-        collection,
-        state: 'queued',
-        priority: 'normal',
-        source: 'upload',
-        retryOf,
-        mode: 'upsert',
-        dryRun: false,
-        sourceName: null,
-        output: null,
-        webhook: null,
-        error: null,
-        paused: false,
-        waitingFor: null,
-      },
-      ...{ createdAt: NOW, startedAt: null, finishedAt: null, seconds: 0 },
-    };
-    return this.#put(job);
+    json(response, 202, this.#jobs.put({ ...this.#jobs.create(collection, lines), priority }));
   }
 
   #usage(request: IncomingMessage, response: ServerResponse): void {
@@ -316,51 +284,8 @@ export class FakeApi {
     } satisfies UsageReport);
   }
 
-  /** Documents whose id begins with `lost` are missing. */
-  #verify(id: string): Verification {
-    const { state, collection } = this.#require(id);
-    const lines = this.uploads.get(id) ?? [];
-    const failed = this.#failed(id).length;
-    const lost = lines.filter((line) => line.includes('"lost'));
-    const again = lost.length === 0 ? null : this.#newJob(collection, lost, id).id;
-    return verificationSchema.parse({
-      ...{ job: id, state, recovered: false, documents: lines.length, failed, missing: lost.length },
-      ...{ stored: lines.length - failed - lost.length, deleted: 0, resubmitted: again },
-      missingIds: lost.map((line) => (JSON.parse(line) as { id: string }).id),
-    });
-  }
-
-  /** queued → running, half of it done → completed. */
-  #step(id: string): Job {
-    const job = this.#require(id);
-    const documents = this.uploads.get(id)?.length ?? 0;
-    if (job.state === 'queued') {
-      return this.#put({
-        ...job,
-        state: 'running',
-        documents,
-        done: Math.floor(documents / 2),
-        startedAt: NOW,
-      });
-    }
-    if (job.state !== 'running') return job;
-    const failed = this.#failed(id).length;
-    const stored = documents - failed;
-    const done = { done: documents, stored, failed, chunks: stored, tokens: stored * 9 };
-    return this.#put({ ...job, ...done, state: 'completed', seconds: 2, finishedAt: NOW });
-  }
-
-  #failed(id: string): { line: string; at: number; code: ErrorCode; message: string }[] {
-    return (this.uploads.get(id) ?? []).flatMap((line, index) => {
-      const parsed = parseDocument(JSON.parse(line), { filterable: {} });
-      return parsed.ok
-        ? []
-        : [{ line, at: index + 1, code: parsed.error.code, message: parsed.error.message }];
-    });
-  }
-
   #failures(response: ServerResponse, id: string): void {
-    const reports = this.#failed(id).map(({ at, code, message }) => {
+    const reports = this.#jobs.failed(id).map(({ at, code, message }) => {
       const of = this.failuresFile === undefined ? {} : { file: this.failuresFile };
       return {
         ...of,
@@ -384,24 +309,13 @@ export class FakeApi {
       return void response.writeHead(200, { 'content-type': 'text/html' }).end('no');
     response.writeHead(200, { 'content-type': 'text/event-stream' });
     for (;;) {
-      const job = this.#step(id);
+      const job = this.#jobs.step(id);
       const finished = isFinished(job.state);
       const event = `event: ${finished ? 'end' : 'progress'}\ndata: ${JSON.stringify(job)}\n\n: a comment\n\n`;
       if (this.events === 'cut') return void response.write(event, () => response.destroy());
       response.write(event);
       if (finished) return void response.end();
     }
-  }
-
-  #require(id: string): Job {
-    const job = this.jobs.get(id);
-    if (job === undefined) throw new Error(`no job ${id}`);
-    return job;
-  }
-
-  #put(job: Job): Job {
-    this.jobs.set(job.id, jobSchema.parse(job));
-    return job;
   }
 }
 

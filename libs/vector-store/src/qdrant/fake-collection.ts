@@ -1,53 +1,16 @@
 import { FakeConfig, type CollectionBody, type CollectionPatch, type VectorConfig } from './fake-config.ts';
-import { passes, valuesAtPath, type FakeFilter, type FakePoint } from './fake-filter.ts';
-import { nearest, shardOf, type QueryBody } from './fake-query.ts';
+import { valuesAtPath, type FakeFilter, type FakePoint } from './fake-filter.ts';
 import {
-  isMulti,
-  isSparse,
-  isTakenForSparse,
-  kept,
-  type FakeSparse,
-  type FakeVector,
-} from './fake-vectors.ts';
-
-interface PointBody {
-  id: string | number;
-  vector: Record<string, FakeVector>;
-  payload?: Record<string, unknown>;
-}
-
-interface ScrollBody {
-  limit?: number;
-  offset?: string | number;
-  filter?: FakeFilter;
-  with_payload?: boolean | string[];
-  with_vector?: boolean | string[];
-}
-
-interface UpsertBody {
-  points: PointBody[];
-  update_filter?: FakeFilter;
-  update_mode?: 'upsert' | 'insert_only' | 'update_only';
-}
-
-interface SetPayloadBody {
-  payload: Record<string, unknown>;
-  points?: (string | number)[];
-  filter?: FakeFilter;
-  key?: string;
-}
-
-interface FacetBody {
-  key: string;
-  exact?: boolean;
-  limit?: number;
-  filter?: FakeFilter;
-}
-
-interface UpdateVectorsBody {
-  points: PointBody[];
-  update_filter?: FakeFilter;
-}
+  FakePoints,
+  type FacetBody,
+  type PointBody,
+  type ScrollBody,
+  type SetPayloadBody,
+  type UpdateVectorsBody,
+  type UpsertBody,
+} from './fake-points.ts';
+import { nearest, type QueryBody } from './fake-query.ts';
+import { isMulti, isTakenForSparse } from './fake-vectors.ts';
 
 interface CountBody {
   exact?: boolean;
@@ -71,19 +34,13 @@ export interface Refusal {
 /** One collection of FakeQdrant: what it holds, and what it answers to the requests that are about it. */
 export class FakeCollection {
   readonly #config: FakeConfig;
-  readonly #vacuums: boolean;
-  /** Points that were replaced or deleted, where nothing is vacuumed. */
-  readonly #gone: FakePoint[] = [];
-  readonly #points = new Map<string | number, FakePoint>();
-  /** By indexed key, what has ever stood there. */
-  readonly #values = new Map<string, Set<unknown>>();
-  readonly #indexes = new Map<string, string | { type: string }>();
+  readonly #points: FakePoints;
   #operations = 0;
 
-  /** @param vacuums whether what is gone is forgotten at once; in Qdrant it counts in the idf for a while */
+  /** @param vacuums whether what is gone is forgotten at once */
   constructor(body: CollectionBody, vacuums: boolean) {
     this.#config = new FakeConfig(body);
-    this.#vacuums = vacuums;
+    this.#points = new FakePoints(this.#config, vacuums);
   }
 
   refusal(route: string, name: string, body: unknown): Refusal | undefined {
@@ -105,7 +62,7 @@ export class FakeCollection {
         return this.#inexact((body as CountBody).exact ?? true);
       case 'post /collections/{collection_name}/facet': {
         const { key, exact = false } = body as FacetBody;
-        if (this.#indexes.has(key)) return this.#inexact(exact);
+        if (this.#points.indexes.has(key)) return this.#inexact(exact);
         return bad(
           `Bad request: Index required but not found for "${key}" of one of the following types: [keyword]. Help: Create an index for this key or use a different filter.`,
         );
@@ -123,7 +80,7 @@ export class FakeCollection {
 
   /** A point that is named and not there, which fails all of a request. */
   missing(route: string, body: unknown): string | undefined {
-    const gone = this.#named(route, body).find((id) => !this.#points.has(id));
+    const gone = this.#named(route, body).find((id) => this.#points.get(id) === undefined);
     return gone === undefined ? undefined : `Not found: No point with id ${gone} found`;
   }
 
@@ -153,12 +110,11 @@ export class FakeCollection {
           field_name: string;
           field_schema: string | { type: string };
         };
-        this.#indexes.set(field_name, field_schema);
-        for (const point of this.#all()) this.#noteValues(point);
+        this.#points.index(field_name, field_schema);
         return this.#done();
       }
       case 'put /collections/{collection_name}/points':
-        this.#upsert(body as UpsertBody);
+        this.#points.upsert(body as UpsertBody, this.#operations);
         return this.#done();
       case 'put /collections/{collection_name}/vectors/{vector_name}': {
         this.#config.addVector(name, body as VectorConfig);
@@ -166,39 +122,34 @@ export class FakeCollection {
       }
       case 'delete /collections/{collection_name}/vectors/{vector_name}':
         this.#config.dropVector(name);
-        for (const { vectors } of this.#all()) Reflect.deleteProperty(vectors, name);
+        for (const { vectors } of this.#points.all()) Reflect.deleteProperty(vectors, name);
         return this.#done();
       case 'put /collections/{collection_name}/points/vectors': {
-        const { points, update_filter } = body as UpdateVectorsBody;
-        for (const { id, vector } of points) {
-          const point = this.#points.get(id);
-          if (point === undefined || !passes(update_filter, point)) continue;
-          Object.assign(point.vectors, this.#kept(vector));
-          point.version = this.#operations;
-        }
+        this.#points.updateVectors(body as UpdateVectorsBody, this.#operations);
         return this.#done();
       }
       case 'post /collections/{collection_name}/points/delete':
-        this.#delete((body as { filter: FakeFilter }).filter);
+        this.#points.delete((body as { filter: FakeFilter }).filter);
         return this.#done();
       case 'put /collections/{collection_name}/points/payload':
-        this.#overwritePayload(body as SetPayloadBody);
+        this.#points.overwritePayload(body as SetPayloadBody);
         return this.#done();
       case 'post /collections/{collection_name}/points/batch':
         return (body as { operations: Operation[] }).operations.map((operation) => {
-          if (operation.upsert !== undefined) this.#upsert(operation.upsert);
-          if (operation.delete !== undefined) this.#delete(operation.delete.filter);
-          if (operation.set_payload !== undefined) this.#setPayload(operation.set_payload);
-          if (operation.overwrite_payload !== undefined) this.#overwritePayload(operation.overwrite_payload);
+          if (operation.upsert !== undefined) this.#points.upsert(operation.upsert, this.#operations);
+          if (operation.delete !== undefined) this.#points.delete(operation.delete.filter);
+          if (operation.set_payload !== undefined) this.#points.setPayload(operation.set_payload);
+          if (operation.overwrite_payload !== undefined)
+            this.#points.overwritePayload(operation.overwrite_payload);
           return this.#done();
         });
       case 'post /collections/{collection_name}/points/payload':
-        this.#setPayload(body as SetPayloadBody);
+        this.#points.setPayload(body as SetPayloadBody);
         return this.#done();
       case 'post /collections/{collection_name}/points/count':
-        return { count: this.#select((body as CountBody).filter).length };
+        return { count: this.#points.select((body as CountBody).filter).length };
       case 'post /collections/{collection_name}/facet':
-        return { hits: this.#facet(body as FacetBody) };
+        return { hits: this.#points.facet(body as FacetBody) };
       case 'post /collections/{collection_name}/points': {
         const { ids, with_payload, with_vector } = body as ScrollBody & { ids: string[] };
         const found = ids.map((id) => this.#points.get(id)).filter((point) => point !== undefined);
@@ -215,25 +166,12 @@ export class FakeCollection {
     }
   }
 
-  /** Values that were there once and are no more come, too, with a count of 0. */
-  #facet({ key, limit = 10, filter }: FacetBody) {
-    const counts = new Map<unknown, number>([...(this.#values.get(key) ?? [])].map((value) => [value, 0]));
-    for (const point of this.#select(filter)) {
-      for (const value of new Set(valuesAtPath(point.payload, key)))
-        counts.set(value, (counts.get(value) ?? 0) + 1);
-    }
-    return [...counts]
-      .map(([value, count]) => ({ value, count }))
-      .sort((a, b) => b.count - a.count || (String(a.value) < String(b.value) ? -1 : 1))
-      .slice(0, limit);
-  }
-
   #query(body: QueryBody) {
     const hits = nearest(body, {
       config: this.#config,
-      selected: this.#select(body.filter),
+      selected: this.#points.select(body.filter),
       point: (id) => this.#points.get(id),
-      counted: (name, shard) => this.#sparseOf(name, shard),
+      counted: (name, shard) => this.#points.sparseOf(name, shard),
     });
     return hits.map(({ point, score }) => ({
       ...shown(point, body.with_payload, body.with_vector),
@@ -242,92 +180,10 @@ export class FakeCollection {
     }));
   }
 
-  #sparseOf(name: string, shard: number): FakeSparse[] {
-    return [...this.#all(), ...this.#gone].flatMap(({ id, vectors: { [name]: vector } }) =>
-      vector !== undefined && isSparse(vector) && shardOf(id, this.#config.shards) === shard ? [vector] : [],
-    );
-  }
-
-  #scroll({ limit = 10, offset, filter, with_payload = true, with_vector }: ScrollBody) {
-    const points = this.#select(filter)
-      .filter(({ id }) => offset === undefined || id >= offset)
-      .sort((a, b) => (a.id < b.id ? -1 : 1));
-    return {
-      points: points.slice(0, limit).map((point) => shown(point, with_payload, with_vector)),
-      next_page_offset: points[limit]?.id ?? null,
-    };
-  }
-
-  #all(): FakePoint[] {
-    return [...this.#points.values()];
-  }
-
-  #select(filter: FakeFilter | undefined): FakePoint[] {
-    return this.#all().filter((point) => passes(filter, point, (key) => this.#isText(key)));
-  }
-
-  #isText(key: string): boolean {
-    const index = this.#indexes.get(key);
-    return typeof index === 'object' ? index.type === 'text' : index === 'text';
-  }
-
-  /** New points are inserted whatever the filter; those that are there change where it holds of them. */
-  #upsert({ points, update_filter, update_mode = 'upsert' }: UpsertBody): void {
-    for (const { id, vector, payload } of points) {
-      const there = this.#points.get(id);
-      if (there === undefined ? update_mode === 'update_only' : update_mode === 'insert_only') continue;
-      if (there !== undefined && !passes(update_filter, there)) continue;
-      const point = { id, vectors: this.#kept(vector), payload: payload ?? {}, version: this.#operations };
-      if (there !== undefined) this.#forget(there);
-      this.#points.set(id, point);
-      this.#noteValues(point);
-    }
-  }
-
-  #delete(filter: FakeFilter): void {
-    for (const point of this.#select(filter)) {
-      this.#forget(point);
-      this.#points.delete(point.id);
-    }
-  }
-
-  #forget(point: FakePoint): void {
-    if (!this.#vacuums) this.#gone.push(point);
-  }
-
-  #setPayload(body: SetPayloadBody): void {
-    const { payload, key } = body;
-    for (const point of this.#chosen(body)) {
-      if (key === undefined) Object.assign(point.payload, payload);
-      else point.payload[key] = { ...(point.payload[key] as object | undefined), ...payload };
-    }
-  }
-
-  #overwritePayload(body: SetPayloadBody): void {
-    for (const point of this.#chosen(body)) {
-      point.payload = body.payload;
-      this.#noteValues(point);
-    }
-  }
-
-  /** Where both ids and a filter are given, the ids count. */
-  #chosen({ points, filter }: SetPayloadBody): FakePoint[] {
-    return points?.flatMap((id) => this.#points.get(id) ?? []) ?? this.#select(filter);
-  }
-
-  #kept(vectors: Record<string, FakeVector>): Record<string, FakeVector> {
-    const { vectors: params } = this.#config;
-    return Object.fromEntries(
-      Object.entries(vectors).map(([name, vector]) => [name, kept(vector, params[name]?.datatype)]),
-    );
-  }
-
-  #noteValues({ payload }: FakePoint): void {
-    for (const key of this.#indexes.keys()) {
-      const values = this.#values.get(key) ?? new Set();
-      for (const value of valuesAtPath(payload, key)) values.add(value);
-      this.#values.set(key, values);
-    }
+  #scroll(body: ScrollBody) {
+    const { points, next } = this.#points.scroll(body);
+    const { with_payload = true, with_vector } = body;
+    return { points: points.map((point) => shown(point, with_payload, with_vector)), next_page_offset: next };
   }
 
   #wrongPoint({ id, vector }: PointBody): string | undefined {
@@ -356,8 +212,8 @@ export class FakeCollection {
   }
 
   #info() {
-    const points = this.#all();
-    const indexes = [...this.#indexes].map(([field, schema]) => [
+    const points = this.#points.all();
+    const indexes = [...this.#points.indexes].map(([field, schema]) => [
       field,
       {
         data_type: typeof schema === 'string' ? schema : schema.type,

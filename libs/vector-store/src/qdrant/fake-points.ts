@@ -1,0 +1,178 @@
+import type { FakeConfig } from './fake-config.ts';
+import { passes, valuesAtPath, type FakeFilter, type FakePoint } from './fake-filter.ts';
+import { shardOf } from './fake-query.ts';
+import { isSparse, kept, type FakeSparse, type FakeVector } from './fake-vectors.ts';
+
+export interface PointBody {
+  id: string | number;
+  vector: Record<string, FakeVector>;
+  payload?: Record<string, unknown>;
+}
+
+export interface UpsertBody {
+  points: PointBody[];
+  update_filter?: FakeFilter;
+  update_mode?: 'upsert' | 'insert_only' | 'update_only';
+}
+
+export interface SetPayloadBody {
+  payload: Record<string, unknown>;
+  points?: (string | number)[];
+  filter?: FakeFilter;
+  key?: string;
+}
+
+export interface FacetBody {
+  key: string;
+  exact?: boolean;
+  limit?: number;
+  filter?: FakeFilter;
+}
+
+export interface ScrollBody {
+  limit?: number;
+  offset?: string | number;
+  filter?: FakeFilter;
+  with_payload?: boolean | string[];
+  with_vector?: boolean | string[];
+}
+
+export interface UpdateVectorsBody {
+  points: PointBody[];
+  update_filter?: FakeFilter;
+}
+
+/** The points of one collection of FakeQdrant, and the fields that they are indexed by. */
+export class FakePoints {
+  readonly #config: FakeConfig;
+  readonly #vacuums: boolean;
+  /** Points that were replaced or deleted, where nothing is vacuumed. */
+  readonly #gone: FakePoint[] = [];
+  readonly #points = new Map<string | number, FakePoint>();
+  /** By indexed key, what has ever stood there. */
+  readonly #values = new Map<string, Set<unknown>>();
+  readonly indexes = new Map<string, string | { type: string }>();
+
+  /** @param vacuums whether what is gone is forgotten at once; in Qdrant it counts in the idf for a while */
+  constructor(config: FakeConfig, vacuums: boolean) {
+    this.#config = config;
+    this.#vacuums = vacuums;
+  }
+
+  get(id: string | number): FakePoint | undefined {
+    return this.#points.get(id);
+  }
+
+  all(): FakePoint[] {
+    return [...this.#points.values()];
+  }
+
+  select(filter: FakeFilter | undefined): FakePoint[] {
+    return this.all().filter((point) => passes(filter, point, (key) => this.#isText(key)));
+  }
+
+  index(field: string, schema: string | { type: string }): void {
+    this.indexes.set(field, schema);
+    for (const point of this.all()) this.#noteValues(point);
+  }
+
+  /** New points are inserted whatever the filter; those that are there change where it holds of them. */
+  upsert({ points, update_filter, update_mode = 'upsert' }: UpsertBody, version: number): void {
+    for (const { id, vector, payload } of points) {
+      const there = this.#points.get(id);
+      if (there === undefined ? update_mode === 'update_only' : update_mode === 'insert_only') continue;
+      if (there !== undefined && !passes(update_filter, there)) continue;
+      const point = { id, vectors: this.#kept(vector), payload: payload ?? {}, version };
+      if (there !== undefined) this.#forget(there);
+      this.#points.set(id, point);
+      this.#noteValues(point);
+    }
+  }
+
+  updateVectors({ points, update_filter }: UpdateVectorsBody, version: number): void {
+    for (const { id, vector } of points) {
+      const point = this.#points.get(id);
+      if (point === undefined || !passes(update_filter, point)) continue;
+      Object.assign(point.vectors, this.#kept(vector));
+      point.version = version;
+    }
+  }
+
+  delete(filter: FakeFilter): void {
+    for (const point of this.select(filter)) {
+      this.#forget(point);
+      this.#points.delete(point.id);
+    }
+  }
+
+  setPayload(body: SetPayloadBody): void {
+    const { payload, key } = body;
+    for (const point of this.#chosen(body)) {
+      if (key === undefined) Object.assign(point.payload, payload);
+      else point.payload[key] = { ...(point.payload[key] as object | undefined), ...payload };
+    }
+  }
+
+  overwritePayload(body: SetPayloadBody): void {
+    for (const point of this.#chosen(body)) {
+      point.payload = body.payload;
+      this.#noteValues(point);
+    }
+  }
+
+  scroll({ limit = 10, offset, filter }: ScrollBody): { points: FakePoint[]; next: string | number | null } {
+    const points = this.select(filter)
+      .filter(({ id }) => offset === undefined || id >= offset)
+      .sort((a, b) => (a.id < b.id ? -1 : 1));
+    return { points: points.slice(0, limit), next: points[limit]?.id ?? null };
+  }
+
+  /** Values that were there once and are no more come, too, with a count of 0. */
+  facet({ key, limit = 10, filter }: FacetBody) {
+    const counts = new Map<unknown, number>([...(this.#values.get(key) ?? [])].map((value) => [value, 0]));
+    for (const point of this.select(filter)) {
+      for (const value of new Set(valuesAtPath(point.payload, key)))
+        counts.set(value, (counts.get(value) ?? 0) + 1);
+    }
+    return [...counts]
+      .map(([value, count]) => ({ value, count }))
+      .sort((a, b) => b.count - a.count || (String(a.value) < String(b.value) ? -1 : 1))
+      .slice(0, limit);
+  }
+
+  /** Sparse vectors of a name in a shard: of what is there, and of what is gone but not vacuumed. */
+  sparseOf(name: string, shard: number): FakeSparse[] {
+    return [...this.all(), ...this.#gone].flatMap(({ id, vectors: { [name]: vector } }) =>
+      vector !== undefined && isSparse(vector) && shardOf(id, this.#config.shards) === shard ? [vector] : [],
+    );
+  }
+
+  #isText(key: string): boolean {
+    const index = this.indexes.get(key);
+    return typeof index === 'object' ? index.type === 'text' : index === 'text';
+  }
+
+  #forget(point: FakePoint): void {
+    if (!this.#vacuums) this.#gone.push(point);
+  }
+
+  /** Where both ids and a filter are given, the ids count. */
+  #chosen({ points, filter }: SetPayloadBody): FakePoint[] {
+    return points?.flatMap((id) => this.#points.get(id) ?? []) ?? this.select(filter);
+  }
+
+  #kept(vectors: Record<string, FakeVector>): Record<string, FakeVector> {
+    const { vectors: params } = this.#config;
+    return Object.fromEntries(
+      Object.entries(vectors).map(([name, vector]) => [name, kept(vector, params[name]?.datatype)]),
+    );
+  }
+
+  #noteValues({ payload }: FakePoint): void {
+    for (const key of this.indexes.keys()) {
+      const values = this.#values.get(key) ?? new Set();
+      for (const value of valuesAtPath(payload, key)) values.add(value);
+      this.#values.set(key, values);
+    }
+  }
+}
