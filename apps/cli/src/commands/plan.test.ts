@@ -35,6 +35,45 @@ test('a plan says workers, hours, shards, Redis and store, and where the rate co
   expect(out).toMatch(/^! zvec cannot take/m);
 });
 
+test('tokens are estimated of characters, by the language, which chooses the model as well', async () => {
+  const chinese = [
+    '--documents',
+    '1e6',
+    '--workers',
+    '10',
+    '--tokens-per-second',
+    '5000',
+    '--language',
+    'zh',
+  ];
+  const { request, plan } = JSON.parse((await run(...chinese, '--chars-per-doc', '500', '--json')).out) as {
+    request: object;
+    plan: { spoolBytes: number };
+  };
+  // The multilingual model reads 512 tokens, the English one 256.
+  expect(request).toMatchObject({ tokensPerDocument: 300, bytesPerToken: 4.1, chunkTokens: 512 });
+  expect(plan.spoolBytes / 1e6 / (300 * 4.1)).toBeCloseTo(1, 1);
+  const given = await run(...chinese, '--tokens-per-doc', '300', '--json');
+  expect(JSON.parse(given.out)).toMatchObject({ request, plan });
+  const english = await run(...MANY.slice(0, 2), '--chars-per-doc', '1000', '--hours', '24', '--json');
+  expect(JSON.parse(english.out)).toMatchObject({
+    request: { tokensPerDocument: 240, bytesPerToken: 4.3, chunkTokens: 256 },
+  });
+});
+
+test.each([
+  [['--documents', '1e6', '--hours', '9'], /--tokens-per-doc or --chars-per-doc/],
+  [['--documents', '1e6', '--hours', '9', '--chars-per-doc', '9', '--tokens-per-doc', '9'], /cannot be used/],
+  [
+    ['--documents', '1e6', '--hours', '9', '--chars-per-doc', '9', '--language', 'thai'],
+    /in thai was not measured; say --tokens-per-doc/,
+  ],
+])('%j is refused', async (args, message) => {
+  const { code, err } = await run(...args);
+  expect(code).toBe(2);
+  expect(err).toMatch(message);
+});
+
 test('with --workers the hours follow, and a rate of the user’s own is named as such', async () => {
   const { code, out } = await run(
     ...MANY,

@@ -1,10 +1,13 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { profileSchema, type SparseScheme } from '@embedmill/jobs';
+import { profileSchema, type Language, type SparseScheme } from '@embedmill/jobs';
 import { findModel } from '@embedmill/models';
 import { benchEnvironment } from '../bench/surroundings.ts';
 import type { CommandHost, Context } from '../command-host.ts';
 import { EXIT, usageError, type ExitCode } from '../exit.ts';
+import { languageOf, modelReading } from '../language-choice.ts';
 import { integerBetween, schemesOf } from '../option-values.ts';
+import { BYTES_A_TOKEN } from '../plan/costs.ts';
+import { writingOf } from '../plan/languages.ts';
 import { planOf, type PlanRequest } from '../plan/plan.ts';
 import { measuredRate, MEASURED_ON } from '../plan/rates.ts';
 import { planLines, planWarnings, simulationLines, type RateSource } from '../plan/report.ts';
@@ -13,8 +16,10 @@ import { simulate } from '../plan/simulation.ts';
 
 interface PlanOptions {
   documents: number;
-  tokensPerDoc: number;
-  model: string;
+  tokensPerDoc?: number;
+  charsPerDoc?: number;
+  language?: Language;
+  model?: string;
   device: string;
   hours?: number;
   workers?: number;
@@ -37,8 +42,18 @@ export function addPlan(program: Command, host: CommandHost): void {
     .command('plan')
     .description('how many workers, how long and how large: a cluster for so many documents')
     .requiredOption('--documents <number>', 'how many, as in 1000000 or 1e9', countOf)
-    .requiredOption('--tokens-per-doc <number>', 'of the model’s tokens, on average', countOf)
-    .option('--model <name>', 'the dense model', profileSchema.parse({}).model)
+    .option('--tokens-per-doc <number>', 'of the model’s tokens, on average', countOf)
+    .addOption(
+      new Option('--chars-per-doc <number>', 'or characters, from which tokens are estimated by the language')
+        .argParser(countOf)
+        .conflicts('tokensPerDoc'),
+    )
+    .option(
+      '--language <name>',
+      'what the texts are in (default: english); chooses the model as well',
+      languageOf,
+    )
+    .option('--model <name>', 'the dense model')
     .option('--device <name>', 'what a worker’s engines run on', 'cpu')
     .addOption(new Option('--workers <number>', 'how many there are').argParser(countOf).conflicts('hours'))
     .option('--hours <number>', 'how long it may take; the workers follow from it', positive)
@@ -109,7 +124,9 @@ async function requestOf(
   context: Context,
   options: PlanOptions,
 ): Promise<{ request: PlanRequest; rate: RateSource }> {
-  const { documents, workers, hours, model, device } = options;
+  const { documents, workers, hours, device, language = 'english' } = options;
+  const model = options.model ?? modelReading(language) ?? profileSchema.parse({}).model;
+  const { tokensPerDocument, bytesPerToken } = textOf(options);
   if (workers === undefined && hours === undefined)
     throw usageError('say how many --workers there are, or in how many --hours it is to be done');
   const environment = benchEnvironment(context);
@@ -120,10 +137,14 @@ async function requestOf(
   if (entry.kind !== 'dense')
     throw usageError(`${model} gives no dense vectors; --sparse is for sparse ones`);
   const chunkTokens = Math.min(options.chunkTokens ?? entry.maxTokens, entry.maxTokens);
-  const { tokensPerSecond, rate } = rateOf(options, Math.min(options.tokensPerDoc + 2, chunkTokens), device);
+  const { tokensPerSecond, rate } = rateOf(
+    { ...options, model },
+    Math.min(tokensPerDocument + 2, chunkTokens),
+    device,
+  );
   return {
     request: {
-      ...{ documents, tokensPerDocument: options.tokensPerDoc, chunkTokens, dims: entry.dims },
+      ...{ documents, tokensPerDocument, bytesPerToken, chunkTokens, dims: entry.dims },
       ...{ storage: options.storage, sparse: options.sparse, tokensPerSecond, jobs: options.jobs },
       size: workers !== undefined ? { workers } : { hours: hours ?? 1 },
     },
@@ -131,9 +152,23 @@ async function requestOf(
   };
 }
 
+/** How long a document's text is, in the model's tokens, and how many bytes each of them takes. */
+function textOf({ tokensPerDoc, charsPerDoc, language = 'english' }: PlanOptions) {
+  const writing = writingOf(language);
+  if (tokensPerDoc !== undefined) {
+    return { tokensPerDocument: tokensPerDoc, bytesPerToken: writing?.bytesPerToken ?? BYTES_A_TOKEN };
+  }
+  if (charsPerDoc === undefined) throw usageError('say --tokens-per-doc or --chars-per-doc');
+  if (writing === undefined) {
+    throw usageError(`how many tokens a character has in ${language} was not measured; say --tokens-per-doc`);
+  }
+  const tokensPerDocument = Math.max(1, Math.round(charsPerDoc * writing.tokensPerCharacter));
+  return { tokensPerDocument, bytesPerToken: writing.bytesPerToken };
+}
+
 /** The user's rate, or the measured one of texts like these. A usage error that says how to measure, where there is none. */
 function rateOf(
-  { model, tokensPerSecond: own }: PlanOptions,
+  { model, tokensPerSecond: own }: PlanOptions & { model: string },
   tokensPerChunk: number,
   device: string,
 ): { tokensPerSecond: number; rate: RateSource } {

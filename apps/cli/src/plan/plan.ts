@@ -4,7 +4,6 @@ import { SHARD_LIMITS } from '@embedmill/sources';
 import {
   ADD_SECONDS,
   API_SECONDS_A_DOCUMENT,
-  BYTES_A_TOKEN,
   BYTES_AROUND_TEXT,
   HNSW_BYTES_A_POINT,
   MANIFEST_BYTES_A_SHARD,
@@ -26,6 +25,8 @@ export interface PlanRequest {
   documents: number;
   /** Of a document's text, special tokens not counted. */
   tokensPerDocument: number;
+  /** Of that text. */
+  bytesPerToken: number;
   /** The most a chunk has, special tokens included. */
   chunkTokens: number;
   dims: number;
@@ -98,7 +99,7 @@ export function planOf(request: PlanRequest): Plan {
     mostShards: queue.mostShards,
     dispatchBusy: queue.busy,
     replicas: Math.max(1, Math.ceil(apiBusy / BUSY)),
-    spoolBytes: documents * bytesOf(request.tokensPerDocument) + shards.count * MANIFEST_BYTES_A_SHARD,
+    spoolBytes: documents * bytesOf(request) + shards.count * MANIFEST_BYTES_A_SHARD,
     store: storeOf(request, { chunks, seconds }),
   };
 }
@@ -121,16 +122,19 @@ function chunking({ tokensPerDocument, chunkTokens }: PlanRequest) {
 }
 
 /** Of one document, as a line of NDJSON. */
-function bytesOf(tokensPerDocument: number): number {
-  return tokensPerDocument * BYTES_A_TOKEN + BYTES_AROUND_TEXT;
+function bytesOf({
+  tokensPerDocument,
+  bytesPerToken,
+}: Pick<PlanRequest, 'tokensPerDocument' | 'bytesPerToken'>): number {
+  return tokensPerDocument * bytesPerToken + BYTES_AROUND_TEXT;
 }
 
 /** As the scan cuts them: so many documents, or so many bytes, whichever is reached first. */
 function shardsOf(
-  { documents, tokensPerDocument: ownTokens, tokensPerSecond, jobs }: PlanRequest,
+  { documents, tokensPerDocument: ownTokens, bytesPerToken, tokensPerSecond, jobs }: PlanRequest,
   { tokensPerDocument, seconds }: { tokensPerDocument: number; seconds: number },
 ): Plan['shards'] {
-  const line = bytesOf(ownTokens);
+  const line = bytesOf({ tokensPerDocument: ownTokens, bytesPerToken });
   const perShard = Math.max(1, Math.min(SHARD_LIMITS.documents, Math.floor(SHARD_LIMITS.bytes / line)));
   const count = jobs * Math.ceil(documents / jobs / perShard);
   return {
@@ -154,12 +158,12 @@ function queueOf({ workers, perSecond, jobs }: { workers: number; perSecond: num
 }
 
 function storeOf(
-  { dims, storage, sparse, tokensPerDocument, documents }: PlanRequest,
+  { dims, storage, sparse, tokensPerDocument, bytesPerToken, documents }: PlanRequest,
   { chunks, seconds }: { chunks: number; seconds: number },
 ): Plan['store'] {
   const tokensPerChunk = (tokensPerDocument * documents) / chunks;
   const terms = sparse.reduce((sum, scheme) => sum + termsOf(scheme, tokensPerChunk), 0);
-  const text = tokensPerChunk * BYTES_A_TOKEN;
+  const text = tokensPerChunk * bytesPerToken;
   const dense = 4 * dims;
   const firstLook = { float32: dense, int8: dims, binary: dims / 8 }[storage];
   const quantised = storage === 'float32' ? 0 : firstLook;
