@@ -1,7 +1,5 @@
 export type {
   AbsentDocument,
-  BulkLoad,
-  BulkLoads,
   CountedField,
   DocumentCount,
   Alias,
@@ -34,6 +32,7 @@ export { conditionOf, misfitAt, satisfies, type Condition } from './condition.ts
 export { openStore, type StoreOptions } from './open-store.ts';
 export { openMilvusStore, type MilvusOptions } from './milvus/open-milvus-store.ts';
 export { openQdrantStore, type QdrantOptions } from './qdrant/open-qdrant-store.ts';
+export type { BulkLoad, BulkLoads } from './bulk-loads.ts';
 export type { StoreReport } from './store-report.ts';
 export { connectStore, type ConnectOptions } from './socket/connect-store.ts';
 export { serveStore, type StoreHost } from './socket/serve-store.ts';

@@ -13,6 +13,7 @@ import type {
   SparseVector,
   TenantId,
 } from '@embedmill/jobs';
+import type { BulkLoads } from './bulk-loads.ts';
 
 /** Weights are above 0. */
 export type SparseVectors = { readonly [Scheme in SparseScheme]?: SparseVector | undefined };
@@ -249,43 +250,8 @@ export interface DocumentWrites {
   purgeTombstones(name: CollectionName, below: number): Promise<number>;
 }
 
-/** A load that was begun, and not ended: by its job. */
-export interface BulkLoad {
-  collection: CollectionName;
-  job: JobId;
-}
-
-/**
- * Of a store whose search index is made while points are written, and can be put off: so that a big first load does not have
- * it made over and over. Searches stay complete meanwhile, and are slower.
- *
- * What is put off is written down in the store, by job, and stays so whatever becomes of the process that asked for it. Several
- * jobs share it: the index is made once the last of them has ended. Whoever finds a load whose job has ended ends it.
- */
-export interface BulkLoads {
-  /**
-   * Puts the index off where the load is a big one, of about so many points, into a collection that has few. Gives whether it
-   * is put off now; a job that has begun already has, too.
-   */
-  begin(name: CollectionName, job: JobId, points: number): Promise<boolean>;
-  /** Does nothing where the job has no load here. */
-  end(name: CollectionName, job: JobId): Promise<void>;
-  list(): Promise<BulkLoad[]>;
-}
-
-/**
- * A vector database, as embedmill uses it. Every write is durable when its promise resolves.
- *
- * Errors are of the catalogue: `collection_not_found`, `collection_exists` (created with another profile or
- * size), `dimension_mismatch`, `invalid_filter` (a field that is not filterable, or a value of another type),
- * `store_rejected` (the store will never take this) and `store_unavailable` (it may later).
- */
-export interface VectorStore extends DocumentWrites {
-  /** Which store it is, and where, for `doctor`; no secrets. */
-  readonly description: string;
-  /** None of a store that has nothing to put off. */
-  readonly loads?: BulkLoads | undefined;
-
+/** Collections as they are defined. */
+export interface Definitions {
   /** Creates the collection; does nothing when it exists with the same profile and size. */
   createCollection(collection: Collection): Promise<void>;
   getCollection(name: CollectionName): Promise<Collection | undefined>;
@@ -306,6 +272,10 @@ export interface VectorStore extends DocumentWrites {
   addField(name: CollectionName, field: string, type: FilterableType): Promise<void>;
   /** Whether there was one to delete. */
   deleteCollection(name: CollectionName): Promise<boolean>;
+}
+
+/** Names that stand for collections. */
+export interface Aliases {
   /** By name; in Qdrant also those of collections that are not embedmill's. */
   listAliases(): Promise<Alias[]>;
   /**
@@ -315,32 +285,18 @@ export interface VectorStore extends DocumentWrites {
    * Errors: `collection_not_found`, `collection_exists` where a collection has that name.
    */
   moveAlias(name: CollectionName, collection: CollectionName | null): Promise<void>;
-  /** All of them, or those of one tenant; exact, but where a Qdrant collection was told to allow no exact counts. */
-  countPoints(name: CollectionName, tenant?: TenantId): Promise<number>;
-  /** Points that have no dense vector of this name; exact. */
-  countLacking(name: CollectionName, vector: DenseName): Promise<number>;
+}
 
-  /** Documents by what stands in a field of their payloads; as exact as `countPoints`. A document counts where its chunk 0 is stored. */
-  countDocuments(name: CollectionName, by: CountedField, tenant?: TenantId): Promise<DocumentCount[]>;
-
+/** What is stored, by what it is known by: looked up by documents’ keys or points’ ids, or page by page. */
+export interface StoredReads {
   /** What is known of each document, in the order asked; undefined of those that nobody had a say on. */
   findDocuments(name: CollectionName, documents: DocumentKey[]): Promise<(FoundDocument | undefined)[]>;
-
-  /**
-   * Best first, those of equal scores by id: so pages follow one another, whatever their limits.
-   */
-  search(name: CollectionName, search: VectorSearch): Promise<ScoredPoint[]>;
-  /** What each of several searches finds, in the same order, without payloads. */
-  rank(name: CollectionName, searches: VectorSearch[]): Promise<RankedPoint[][]>;
-  /** Of each of these points the other ones near to it by `collection.vector`, ordered as by `search`; none of one not there. */
-  findNear(name: CollectionName, points: PointId[], search: NearSearch): Promise<RankedPoint[][]>;
-  /** The payloads of those of these points that are there. */
-  getPayloads(name: CollectionName, points: PointId[]): Promise<Map<PointId, PointPayload>>;
-
-  /** The vectors of those of these points that are there; where a tenant is given, of its own alone. */
-  getVectors(name: CollectionName, points: PointId[], tenant?: TenantId): Promise<Map<PointId, PointVectors>>;
   /** The points of these documents with their vectors, by document and chunk index; none for those not there. */
   getPoints(name: CollectionName, documents: DocumentKey[]): Promise<StoredPoint[]>;
+  /** The payloads of those of these points that are there. */
+  getPayloads(name: CollectionName, points: PointId[]): Promise<Map<PointId, PointPayload>>;
+  /** The vectors of those of these points that are there; where a tenant is given, of its own alone. */
+  getVectors(name: CollectionName, points: PointId[], tenant?: TenantId): Promise<Map<PointId, PointVectors>>;
   /**
    * The points in the order of their ids, some at a time: a page shorter than `limit` is the last. Points that are written
    * while the pages are read may be in them or not.
@@ -351,14 +307,56 @@ export interface VectorStore extends DocumentWrites {
    * a `point`. No vectors are read.
    */
   scanDocuments(name: CollectionName, scan: DocumentScan): Promise<ScannedDocument[]>;
+}
+
+/** How much is stored. */
+export interface Counts {
+  /** All of them, or those of one tenant; exact, but where a Qdrant collection was told to allow no exact counts. */
+  countPoints(name: CollectionName, tenant?: TenantId): Promise<number>;
+  /** Documents by what stands in a field of their payloads; as exact as `countPoints`. A document counts where its chunk 0 is stored. */
+  countDocuments(name: CollectionName, by: CountedField, tenant?: TenantId): Promise<DocumentCount[]>;
+}
+
+/** What is near to a vector, or shares terms with it. */
+export interface Searches {
+  /**
+   * Best first, those of equal scores by id: so pages follow one another, whatever their limits.
+   */
+  search(name: CollectionName, search: VectorSearch): Promise<ScoredPoint[]>;
+  /** What each of several searches finds, in the same order, without payloads. */
+  rank(name: CollectionName, searches: VectorSearch[]): Promise<RankedPoint[][]>;
+  /** Of each of these points the other ones near to it by `collection.vector`, ordered as by `search`; none of one not there. */
+  findNear(name: CollectionName, points: PointId[], search: NearSearch): Promise<RankedPoint[][]>;
+  /** What a search multiplies each term's product by: its idf, or 1 in a scheme without; 0 where no point has it. */
+  termFactors(name: CollectionName, scheme: SparseScheme, terms: Uint32Array): Promise<Float32Array>;
+}
+
+/** A second dense vector for points that are there, by which a collection moves to another model. */
+export interface SecondVectors {
+  /** Points that have no dense vector of this name; exact. */
+  countLacking(name: CollectionName, vector: DenseName): Promise<number>;
   /**
    * Adds a vector named `collection.other` to points that are there and have none: one that was written with its point
    * is newer. Points that are not there are left out. Safe to repeat. Where `collection.other` is not the `vector` that the
    * caller means, nothing is added and the error is `migration_state`.
    */
   addVectors(name: CollectionName, vectors: VectorAddition[], vector?: DenseVector): Promise<void>;
-  /** What a search multiplies each term's product by: its idf, or 1 in a scheme without; 0 where no point has it. */
-  termFactors(name: CollectionName, scheme: SparseScheme, terms: Uint32Array): Promise<Float32Array>;
+}
+
+/**
+ * A vector database, as embedmill uses it, in the parts in which a new one is made (docs/adding-a-store.md). Every write is
+ * durable when its promise resolves.
+ *
+ * Errors are of the catalogue: `collection_not_found`, `collection_exists` (created with another profile or
+ * size), `dimension_mismatch`, `invalid_filter` (a field that is not filterable, or a value of another type),
+ * `store_rejected` (the store will never take this) and `store_unavailable` (it may later).
+ */
+export interface VectorStore
+  extends Definitions, DocumentWrites, StoredReads, Counts, Searches, Aliases, SecondVectors {
+  /** Which store it is, and where, for `doctor`; no secrets. */
+  readonly description: string;
+  /** None of a store that has nothing to put off. */
+  readonly loads?: BulkLoads | undefined;
 
   /** Resolves when the store answers; rejects with `store_unavailable`. */
   ping(): Promise<void>;

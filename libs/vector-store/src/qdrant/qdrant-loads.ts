@@ -1,7 +1,7 @@
 import type { CollectionName, JobId } from '@embedmill/jobs';
 import type { Schemas } from '@qdrant/js-client-rest';
 import { z } from 'zod';
-import type { BulkLoad, BulkLoads } from '../store.ts';
+import type { BulkLoad, BulkLoads } from '../bulk-loads.ts';
 import { collectionOf, forbidsExact, isIndexed } from './qdrant-collection.ts';
 import type { QdrantConnection } from './qdrant-connection.ts';
 
