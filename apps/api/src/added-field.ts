@@ -8,7 +8,7 @@ import {
 } from '@embedmill/jobs';
 import { misfitAt, type VectorStore } from '@embedmill/vector-store';
 import { z } from 'zod';
-import { collectionView, collectionViewSchema, requireByOwnName } from './collection.ts';
+import { collectionView, collectionViewSchema, requireCollection } from './collection.ts';
 
 export const addedFieldSchema = z.strictObject({
   field: filterableFieldSchema.meta({
@@ -65,7 +65,7 @@ export class FieldAdditions {
 
   /** Errors: `collection_exists` where the field is filterable as another type. */
   async add(name: string, added: AddedField): Promise<FieldReport | FieldProgress> {
-    const collection = await requireByOwnName(this.#store, name);
+    const collection = await requireCollection(this.#store, name);
     const key = JSON.stringify([collection.name, added.field, added.type]);
     const running = this.#running.get(key) ?? (await this.#begin(key, collection, added));
     const { promise: late, resolve } = Promise.withResolvers<FieldProgress>();
@@ -125,6 +125,6 @@ async function addField(
     after = points.at(-1)?.id;
     if (points.length < PAGE || after === undefined) break;
   }
-  const collection = await requireByOwnName(store, name);
+  const collection = await requireCollection(store, name);
   return { collection: await collectionView(store, collection), values, misfits, examples };
 }

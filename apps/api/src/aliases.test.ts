@@ -32,6 +32,11 @@ test('an alias stands for a collection in addresses, and for another one once it
     aliases: [{ name: 'live', collection: 'green' }],
   });
   expect((await api.json('GET', '/api/v1/collections/live/points')).status).toBe(200);
+  const field = { field: 'year', type: 'integer' };
+  expect(await api.json('POST', '/api/v1/collections/live/filterable', field)).toMatchObject({
+    status: 200,
+    body: { collection: { name: 'green', profile: { filterable: { year: 'integer' } } } },
+  });
 });
 
 test('what an alias stands for is not deleted by the alias’ name, nor made again under it', async () => {
