@@ -39,7 +39,12 @@ export class Attacked {
     const { keys, file } = keysOf();
     const path = join(folder, 'keys.json');
     await writeFile(path, file);
-    const env = { ...options.env, EMBEDMILL_API_KEYS_FILE: path };
+    const env = {
+      ...options.env,
+      EMBEDMILL_API_KEYS_FILE: path,
+      LOOP_PROBE: join(folder, 'loop'),
+      NODE_OPTIONS: `--import=${new URL('./loop-probe.ts', import.meta.url).href}`,
+    };
     const mill = await Embedmill.up({ ...options, env });
     const { url, processes } = await mill.state();
     const attacked = new Attacked(mill, { url, apiPid: processes.api }, keys, folder);
@@ -85,6 +90,13 @@ export class Attacked {
   async peakMB(): Promise<number> {
     const status = await readFile(`/proc/${this.apiPid}/status`, 'utf8');
     return Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) / 1024;
+  }
+
+  /** The longest stretch of the API's event loop since then, in milliseconds of processor time; 0 where all were short. */
+  async longestStretchMs(since: number): Promise<number> {
+    const lines = await readFile(join(this.#folder, 'loop'), 'utf8').catch(() => '');
+    const stretches = lines.split('\n').map((line) => line.split(' ').map(Number));
+    return Math.max(0, ...stretches.flatMap(([at = 0, ms = 0]) => (at >= since ? [ms] : [])));
   }
 
   async forgetPeak(): Promise<void> {

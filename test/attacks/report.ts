@@ -1,7 +1,7 @@
 /**
  * `npm run bench:attacks`: what a victim sees of each attack, and which requests of the whole corpus hold the server up.
- * Ends with 1 where a victim's p99 is beyond a second, a request holds the event loop for more than 250 ms, or one takes
- * more than sixteen times its own size. Meant for a machine with nothing else to do.
+ * Ends with 1 where a victim's p99 is beyond a second, a request holds the event loop for more than 120 ms of processor
+ * time, or one takes more than sixteen times its own size. Latencies are meant for a machine with nothing else to do.
  */
 import { parseArgs } from 'node:util';
 import { Attacked } from './attacked.ts';
@@ -16,7 +16,7 @@ const { values } = parseArgs({
 const every = Number(values.every);
 
 const P99_MS = 1000;
-const LOOP_MS = 250;
+const LOOP_MS = 120;
 const TIMES_ITS_SIZE = 16;
 /** What the garbage of others may come to meanwhile. */
 const NOISE_MB = 64;
@@ -26,8 +26,10 @@ const print = (line: string): void => void process.stdout.write(`${line}\n`);
 const on = await Attacked.up();
 const faults: string[] = [];
 try {
-  print('| attack | answers | victim p50, p99, most (ms) | health p99, most (ms) | memory (MB) |');
-  print('| --- | --- | --- | --- | --- |');
+  print(
+    '| attack | answers | victim p50, p99, most (ms) | health p99, most (ms) | longest stretch of the loop (ms of CPU) | memory (MB) |',
+  );
+  print('| --- | --- | --- | --- | --- | --- |');
   print(rowOf('nothing', {}, (await watched(on, () => new Promise((r) => setTimeout(r, 5000)))).seen));
   for (const attack of ATTACKS.filter(({ name }) => name.includes(values.only))) {
     const { seen, result } = await watched(on, () => attack.run(on));
@@ -49,7 +51,7 @@ try {
     });
     sent += 1;
     const most = (TIMES_ITS_SIZE * (one.body?.length ?? 0)) / 1e6 + NOISE_MB;
-    const isFault = seen.health.max > LOOP_MS || seen.memoryMB > most || (result >= 500 && result !== 503);
+    const isFault = seen.stretchMs > LOOP_MS || seen.memoryMB > most || (result >= 500 && result !== 503);
     if (isFault)
       faults.push(`${result} ${one.route.method} ${one.route.path}: ${one.shape}: ${JSON.stringify(seen)}`);
   }
@@ -60,11 +62,15 @@ try {
 for (const fault of faults) print(`BEYOND: ${fault}`);
 process.exitCode = faults.length > 0 ? 1 : 0;
 
-function rowOf(name: string, answers: Record<string, number>, { victim, health, memoryMB }: Seen): string {
+function rowOf(
+  name: string,
+  answers: Record<string, number>,
+  { victim, health, memoryMB, stretchMs }: Seen,
+): string {
   const got = Object.entries(answers)
     .map(([status, count]) => `${count} × ${status}`)
     .join(', ');
   const failed = victim.failed > 0 ? `, ${victim.failed} failed` : '';
   const seen = `${victim.p50}, ${victim.p99}, ${victim.max}${failed}`;
-  return `| ${name} | ${got} | ${seen} | ${health.p99}, ${health.max} | ${Math.round(memoryMB)} |`;
+  return `| ${name} | ${got} | ${seen} | ${health.p99}, ${health.max} | ${Math.round(stretchMs)} | ${Math.round(memoryMB)} |`;
 }

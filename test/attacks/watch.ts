@@ -19,6 +19,8 @@ export interface Seen {
   health: Latency;
   /** The most memory that the API had meanwhile, beyond what it had before; in megabytes. */
   memoryMB: number;
+  /** The longest stretch of its event loop, in milliseconds of processor time, which no other process can lengthen. */
+  stretchMs: number;
   seconds: number;
 }
 
@@ -29,6 +31,7 @@ export async function watched<T>(on: Attacked, work: () => Promise<T>): Promise<
   await on.forgetPeak();
   const before = await on.peakMB();
   const began = performance.now();
+  const since = Date.now();
   const victim = again(40, async (n) => {
     const query = QUESTIONS[n % QUESTIONS.length];
     const answer = await on.json('victim', 'POST', `/api/v1/collections/${on.collection}/search`, { query });
@@ -46,6 +49,7 @@ export async function watched<T>(on: Attacked, work: () => Promise<T>): Promise<
       victim: await victim.end(),
       health: await health.end(),
       memoryMB: Math.max(0, (await on.peakMB()) - before),
+      stretchMs: await on.longestStretchMs(since),
       seconds: (performance.now() - began) / 1000,
     };
     return { seen, result };

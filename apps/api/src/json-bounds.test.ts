@@ -18,6 +18,13 @@ test.each([
   expect(() => push(text)).toThrow(expect.objectContaining({ code: 'payload_too_large' }));
 });
 
+test('fields are few also where token ids may be many', () => {
+  const many = { values: 1 << 20, containers: 4096 };
+  push(`{"input":[${'1,'.repeat(500_000)}1]}`, many, 65_536);
+  const fields = `{"query":{${Array.from({ length: 40_000 }, (_, n) => `"k${n}":1`).join(',')}}}`;
+  expect(() => push(fields, many, 65_536)).toThrow(expect.objectContaining({ code: 'payload_too_large' }));
+});
+
 test.each(['[', '{"a":', '[{"a":'])('%s without end is refused', (open) => {
   expect(() => push(open.repeat(100))).toThrow(expect.objectContaining({ code: 'invalid_request' }));
 });

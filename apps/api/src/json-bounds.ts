@@ -12,8 +12,10 @@ export interface JsonLimits {
 export const USUAL_JSON: JsonLimits = { values: 16_384, containers: 8192 };
 /** How deep lists and objects may nest: filters 16 levels of two each, in what is around them. */
 const MAX_DEPTH = 64;
+/** Fields of objects, of any route: an object of a million of them takes a second to build, a list some milliseconds. */
+const MAX_FIELDS = 32_768;
 
-const [QUOTE, BACKSLASH, COMMA] = [0x22, 0x5c, 0x2c];
+const [QUOTE, BACKSLASH, COMMA, COLON] = [0x22, 0x5c, 0x2c, 0x3a];
 const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d];
 
 /**
@@ -25,6 +27,7 @@ export class JsonBounds {
   readonly #limits: JsonLimits;
   #values = 0;
   #containers = 0;
+  #fields = 0;
   #depth = 0;
   #inString = false;
   #escaped = false;
@@ -53,6 +56,10 @@ export class JsonBounds {
         case COMMA:
           values += 1;
           break;
+        case COLON:
+          this.#fields += 1;
+          if (this.#fields > MAX_FIELDS) this.#refuse();
+          break;
         case OPEN_LIST:
         case OPEN_OBJECT:
           values += 1;
@@ -80,7 +87,7 @@ export class JsonBounds {
       throw new EmbedmillError('invalid_request', message);
     }
     const { values, containers } = this.#limits;
-    const message = `the body has more than ${values} items and fields, or more than ${containers} lists and objects, which is what this route takes; send it in several requests`;
+    const message = `the body has more than ${values} items and fields, ${MAX_FIELDS} fields, or ${containers} lists and objects, which is what this route takes; send it in several requests`;
     throw new EmbedmillError('payload_too_large', message);
   }
 }

@@ -38,6 +38,9 @@ export type JobSubmission = Pick<IngestRecord, 'id' | 'submission'>;
 /** How often a shard is tried when what it needs (the store, the model) is away, and the longest pause between. */
 const ATTEMPTS = 30;
 const LONGEST_PAUSE_MS = 60_000;
+/** A shard that is done in some milliseconds. */
+const SMALL_DOCUMENTS = 16;
+const SMALL_BYTES = 16 * 1024;
 
 /**
  * One ingest job in its dispatcher's hands. `record` is what the broker has, as of the last `save`; the dispatcher
@@ -148,6 +151,7 @@ export class IngestHandle {
     await this.#shards.add('shard', shard, {
       jobId: shardJobId(this.id, shard.index),
       parent: { id: this.id, queue: this.#ingest.qualifiedName },
+      lifo: isSmallJob(shard),
       ignoreDependencyOnFailure: true,
       removeOnComplete: true,
       attempts: ATTEMPTS,
@@ -249,6 +253,15 @@ export async function consumeIngest(
       await broker.close();
     },
   };
+}
+
+/**
+ * Whether it is the first shard of a job, and small: workers take it next, before large shards that are on the queue
+ * already, so that a job of a document does not wait for thousands of others'. When it may come there is decided by its
+ * share's tokens all the same (room.ts).
+ */
+function isSmallJob({ index, range }: Shard): boolean {
+  return index === 0 && range.documents <= SMALL_DOCUMENTS && range.length <= SMALL_BYTES;
 }
 
 /** Pause before a shard's next try, in milliseconds: doubling from one second, with jitter. */

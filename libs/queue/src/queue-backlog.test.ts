@@ -64,6 +64,46 @@ describe.each(brokers)('by $name', ({ missing, start }) => {
       closers.push(() => queue.close());
     });
 
+    test('a job’s small shard is taken before large ones that were on the queue already', async () => {
+      await submit(4000);
+      const added = Promise.withResolvers<void>();
+      const dispatcher = await consumeIngest(
+        { ...broker, concurrency: 1, lockMs: 10_000, onError: () => {} },
+        async (handle) => {
+          for (const [index, documents] of [
+            [1, 400],
+            [2, 400],
+            [3, 400],
+            [0, 1],
+          ] as const) {
+            const shard = shardOf(handle.id, index);
+            await handle.addShard({
+              ...shard,
+              range: { ...shard.range, documents, length: 300 * documents },
+            });
+          }
+          added.resolve();
+          await until(async () => (await handle.outstanding()) === 0);
+        },
+      );
+      closers.push(() => dispatcher.close());
+      await added.promise;
+      const taken: number[] = [];
+      const worker = await ModelConsumer.open({
+        ...{ ...broker, shardConcurrency: 1, queryConcurrency: 1, lockMs: 10_000, onError: () => {} },
+      });
+      closers.push(() => worker.close());
+      worker.serve(MODEL, {
+        query: () => Promise.reject(new Error('nobody asks')),
+        shard: async ({ index, range: { documents } }) => {
+          taken.push(index);
+          return { ...NO_COUNTS, index, documents, stored: documents };
+        },
+      });
+      await until(() => taken.length === 4);
+      expect(taken).toEqual([0, 1, 2, 3]);
+    });
+
     test('jobs that wait count by their size, however many wait, and from every replica the same', async () => {
       for (let n = 0; n < 250; n += 1) await submit(4000);
       const other = await connectQueue(broker);

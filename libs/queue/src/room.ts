@@ -1,5 +1,5 @@
 import type { Priority } from '@embedmill/jobs';
-import { leadAfter, type ClaimRate, type Lead, type QueueLook } from './lead.ts';
+import { LEAST_WAITING, leadAfter, type ClaimRate, type Lead, type QueueLook } from './lead.ts';
 import {
   entriesOf,
   givenToOthers,
@@ -35,6 +35,8 @@ export interface PlannedTurn {
   /** Whether there was room for more than is added at once. */
   isCut: boolean;
   granted: ByFlow<Lead>;
+  /** Small shards that may be taken beside what was granted. */
+  small: number;
   lead: Lead;
   after: ClaimRate;
 }
@@ -43,6 +45,14 @@ export interface PlannedTurn {
 export const ADDED_AT_ONCE = 256;
 /** A dispatcher whose turns have not gone on for so many seconds has died, and its successor has its jobs. */
 const GONE_SECONDS = 3;
+/**
+ * A shard of so few tokens is done in some milliseconds, and workers take it next. So it need not wait for room: so many of
+ * them may be on the queue beyond the lead, and a share may be so many tokens ahead of its turn by it; after that its small
+ * jobs come in their turn as all do.
+ */
+const SMALL_TOKENS = 1024;
+const SMALL_SHARDS = 4;
+const MOST_AHEAD = 1024;
 /** How often others are told, in seconds, where nothing has changed. */
 const TELL_SECONDS = 0.5;
 /** As in the ledger: small beside a shard. */
@@ -58,6 +68,8 @@ export class Room<Job extends WaitingJob> {
   readonly #weightOf: (share: string) => number;
   readonly #mostShards: number;
   readonly #jobs = new Map<string, Job>();
+  /** Those of them whose next shard is a small one. */
+  readonly #small = new Set<Job>();
   /** By share and priority. */
   readonly #rounds = new Map<string, RoundRobin>();
   /** Which of them a job is in. */
@@ -82,10 +94,12 @@ export class Room<Job extends WaitingJob> {
 
   join(job: Job): void {
     this.#jobs.set(job.id, job);
+    if (job.ready > 0 && job.size <= SMALL_TOKENS) this.#small.add(job);
   }
 
   leave(job: Job): void {
     this.#jobs.delete(job.id);
+    this.#small.delete(job);
     this.#leaveFlow(job.id);
   }
 
@@ -97,9 +111,11 @@ export class Room<Job extends WaitingJob> {
     const waiting = { shards: shards + others.shards, tokens: tokens + others.tokens };
     const look: QueueLook = { now, added: ledger.added, waiting };
     const { lead, after } = leadAfter(this.#rate, look, this.#mostShards);
+    const most = Math.max(LEAST_WAITING, lead.shards) + SMALL_SHARDS;
+    const small = Math.max(0, most - waiting.shards);
     const isGiven = entriesOf(ledger.dispatchers[this.#dispatcher]?.given ?? {}).length > 0;
     if (!hasRoom(waiting, lead) && !isGiven && gone.length === 0 && now - this.#toldAt < TELL_SECONDS)
-      return { ledger, isToBeKept: false, isCut: false, granted: {}, lead, after };
+      return { ledger, isToBeKept: false, isCut: false, granted: {}, small, lead, after };
     const turn = takeTurn(ledger, {
       dispatcher: this.#dispatcher,
       demands: this.#demands(),
@@ -110,15 +126,21 @@ export class Room<Job extends WaitingJob> {
       atOnce: ADDED_AT_ONCE,
       weightOf: this.#weightOf,
     });
-    return { ...turn, isToBeKept: true, lead, after };
+    const given = entriesOf(turn.granted).reduce((sum, [, , { shards: count }]) => sum + count, 0);
+    return { ...turn, isToBeKept: true, small: Math.max(0, small - given), lead, after };
   }
 
   /** Takes the turn: calls `take` of jobs for what was granted, and gives them, each once. */
-  take({ granted, isToBeKept, lead, after }: PlannedTurn): Set<Job> {
-    this.#rate = after;
-    this.lead = lead;
+  take(plan: PlannedTurn): Set<Job> {
+    this.#rate = plan.after;
+    this.lead = plan.lead;
+    const taken = plan.isToBeKept ? this.#takeGranted(plan) : new Set<Job>();
+    for (const job of this.#takeSmall(plan)) taken.add(job);
+    return taken;
+  }
+
+  #takeGranted({ granted, after }: PlannedTurn): Set<Job> {
     const taken = new Set<Job>();
-    if (!isToBeKept) return taken;
     this.#toldAt = after.look.now;
     this.#sent = {};
     for (const [share, priority, { shards, tokens }] of entriesOf(granted)) {
@@ -134,6 +156,29 @@ export class Room<Job extends WaitingJob> {
         taken.add(job);
       }
       if (left !== 0) (this.#sent[share] ??= {})[priority] = -left;
+    }
+    return taken;
+  }
+
+  /** Small shards ahead of their turn; their shares are charged for them in the next one. */
+  #takeSmall({ ledger, small }: PlannedTurn): Set<Job> {
+    const taken = new Set<Job>();
+    let left = small;
+    for (const job of this.#small) {
+      if (left <= 0) break;
+      const { id, share, priority, size } = job;
+      if (job.ready === 0 || size > SMALL_TOKENS) {
+        this.#small.delete(job);
+        continue;
+      }
+      const sent = (this.#sent[share] ??= {});
+      const owed = Object.values(sent).reduce((sum, tokens) => sum + tokens, 0);
+      if (owed - (ledger.shares.deficits[share] ?? 0) + size > MOST_AHEAD) continue;
+      left -= 1;
+      sent[priority] = (sent[priority] ?? 0) + size;
+      this.#rounds.get(this.#flowOf.get(id) ?? '')?.charge(id, size);
+      job.take();
+      taken.add(job);
     }
     return taken;
   }

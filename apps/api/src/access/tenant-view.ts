@@ -109,7 +109,13 @@ function storeView(store: VectorStore, reads: FairTurns): VectorStore {
   };
 }
 
+/** Reads of many jobs at the same time: each takes the event loop for some milliseconds, again and again. */
+const JOB_READS = 2;
+
 function queueView(queue: ApiParts['queue'], accounting: Accounting): ApiParts['queue'] {
+  const reads = new FairTurns(JOB_READS);
+  const inTurn = <T>(read: () => Promise<T>): Promise<T> =>
+    reads.run(currentPrincipal().name, clientSignal(), read);
   const getJob = async (id: JobId): Promise<Job | undefined> => {
     const principal = currentPrincipal();
     const job = await queue.getJob(id);
@@ -137,7 +143,7 @@ function queueView(queue: ApiParts['queue'], accounting: Accounting): ApiParts['
     listJobs: async (selection) => {
       const { collections } = currentPrincipal();
       const tenant = ownTenant(selection.tenant as TenantId | undefined);
-      return queue.listJobs({ ...selection, tenant, collections });
+      return inTurn(() => queue.listJobs({ ...selection, tenant, collections }));
     },
     unfinishedJobs: async (collection) => {
       const principal = currentPrincipal();
@@ -175,7 +181,8 @@ function queueView(queue: ApiParts['queue'], accounting: Accounting): ApiParts['
     },
     usage: async (from, to) => {
       const principal = currentPrincipal();
-      return (await queue.usage(from, to)).filter((entry) => seesUsage(principal, entry));
+      const entries = await inTurn(() => queue.usage(from, to));
+      return entries.filter((entry) => seesUsage(principal, entry));
     },
     announceModel: (model) => queue.announceModel(model),
     depth: () => queue.depth(),
