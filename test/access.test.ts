@@ -57,7 +57,7 @@ test('a tenant’s job stores the tenant’s documents, and nobody else finds th
     hits: [{ id: 'a' }],
   });
   expect(JSON.parse((await cli('other', 'search', name, 'river')).stdout)).toEqual({ hits: [] });
-  expect(JSON.parse((await cli('other', 'jobs')).stdout)).toEqual({ jobs: [] });
+  expect(JSON.parse((await cli('other', 'jobs')).stdout)).toEqual({ jobs: [], next: null });
   expect((await cli('other', 'watch', id)).code).toBe(1);
   expect(JSON.parse((await cli('admin', 'jobs')).stdout)).toMatchObject({
     jobs: [{ job: id, tenant: 'acme' }],
