@@ -2,8 +2,8 @@ import { configDefaults } from 'vitest/config';
 import { projectTests } from './suite/project.ts';
 
 export default projectTests({
-  // `npm run test:model` is a minute or more, which CI spends beside `npm test`.
-  exclude: [...configDefaults.exclude, 'living/model.test.ts'],
+  // Suites of their own, of a minute or more, which CI runs beside `npm test`.
+  exclude: [...configDefaults.exclude, 'living/model.test.ts', 'kills/*'],
   // Each file starts a whole embedmill; two at a time would only measure how they starve each other.
   fileParallelism: false,
   testTimeout: 360_000,

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Collection, Job } from '@embedmill/jobs';
-import { childrenOf, Embedmill, uniqueName } from './embedmill.ts';
+import { childrenOf, Embedmill, uniqueName } from '../embedmill.ts';
 
 /**
  * kill -9 in mid-job, of each process in turn: the job ends with every document stored once, with exact counts,

@@ -5,15 +5,15 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startFakeQdrant } from '../libs/vector-store/src/qdrant/fake-qdrant.ts';
+import { startFakeQdrant } from '../../libs/vector-store/src/qdrant/fake-qdrant.ts';
 import type { Job } from '@embedmill/jobs';
-import { Embedmill, ndjson } from './embedmill.ts';
+import { Embedmill, ndjson } from '../embedmill.ts';
 
 /**
  * The order of acceptance decides: jobs of different sizes over the same ids, deletions and retries, all under way at once,
  * while processes are killed, leave what they would leave one after another.
  */
-const PRELOAD = fileURLToPath(new URL('faults/faulty-engine.preload.ts', import.meta.url));
+const PRELOAD = fileURLToPath(new URL('../faults/faulty-engine.preload.ts', import.meta.url));
 /** A word that crashes the engine, while it is told to. */
 const CRASH = 'poison\u110e';
 
