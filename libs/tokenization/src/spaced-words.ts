@@ -1,5 +1,5 @@
 import { TokenColumns, type PlainEncoding, type TokenSlice } from './encoding.ts';
-import { HASH_START, MAX_WORD_UNITS, WordCache, hashed } from './word-cache.ts';
+import { HASH_START, WordCache, hashed } from './word-cache.ts';
 import { filled, slices } from './word-pages.ts';
 import { keepsTokens, type AddedToken, type TokenizerJson } from './word-rules.ts';
 
@@ -117,31 +117,13 @@ export class SpacedWords {
       const unit = text.charCodeAt(at);
       if (this.#isSeparator[unit] === 1) {
         const isEmpty = at === start || (at === start + 1 && this.#isSeparator[text.charCodeAt(start)] === 1);
-        if (!isEmpty) this.#word(text, start, at, hash, tokens, unknown);
+        if (!isEmpty) this.#cache.read(text, start, at, hash, tokens, unknown);
         start = at;
         hash = HASH_START;
       }
       hash = hashed(hash, unit);
     }
-    if (start < length) this.#word(text, start, length, hash, tokens, unknown);
-  }
-
-  #word(
-    text: string,
-    start: number,
-    end: number,
-    hash: number,
-    tokens: TokenColumns,
-    unknown: Map<string, number>,
-  ): void {
-    if (end - start <= MAX_WORD_UNITS && this.#cache.recall(text, start, end, hash, tokens)) return;
-    const word = text.slice(start, end);
-    let number = unknown.get(word);
-    if (number === undefined) {
-      number = unknown.size;
-      unknown.set(word, number);
-    }
-    tokens.push(-1 - number, start, end);
+    if (start < length) this.#cache.read(text, start, length, hash, tokens, unknown);
   }
 
   #isOdd(word: string, own: TokenSlice): boolean {

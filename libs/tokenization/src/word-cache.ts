@@ -14,7 +14,8 @@ export const hashed = (hash: number, unit: number): number => Math.imul(hash ^ u
  * one as well, so that words which are met again and again stay, however many are met once. Nothing is an object
  * of its own: with the default size a full cache takes 9 MB, and memory that is not used yet is not touched.
  *
- * Tokens are copied out at once, so nobody holds on to what may be forgotten. Used by `Words`, without `await`.
+ * Tokens are copied out at once, so nobody holds on to what may be forgotten. Used by `Words` and
+ * `SpacedWords`, without `await`.
  */
 export class WordCache {
   #young: Generation;
@@ -42,6 +43,25 @@ export class WordCache {
       this.#young.add(text, start, end, hash, tokens.slice(from, tokens.length));
     }
     return true;
+  }
+
+  /** As `recall`; for a word that is not known, a single token, whose id is −1 − the word's number in `unknown`. */
+  read(
+    text: string,
+    start: number,
+    end: number,
+    hash: number,
+    tokens: TokenColumns,
+    unknown: Map<string, number>,
+  ): void {
+    if (end - start <= MAX_WORD_UNITS && this.recall(text, start, end, hash, tokens)) return;
+    const word = text.slice(start, end);
+    let number = unknown.get(word);
+    if (number === undefined) {
+      number = unknown.size;
+      unknown.set(word, number);
+    }
+    tokens.push(-1 - number, start, end);
   }
 
   /** Keeps the tokens of a word that `recall` did not know. */

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { TokenColumns, type PlainEncoding, type TokenSlice } from './encoding.ts';
 import { LongWords } from './long-words.ts';
-import { HASH_START, MAX_WORD_UNITS, WordCache, hashed } from './word-cache.ts';
+import { HASH_START, WordCache, hashed } from './word-cache.ts';
 import { filled, pagesOf, slices, wordsOfPage } from './word-pages.ts';
 import { UNIT, type WordRules } from './word-rules.ts';
 
@@ -85,34 +85,16 @@ export class Words {
         }
         kind = UNIT.space;
       }
-      if (start < at) this.#word(text, start, at, hash, tokens, unknown);
+      if (start < at) this.#cache.read(text, start, at, hash, tokens, unknown);
       start = at + 1;
       hash = HASH_START;
       if (kind === UNIT.alone) {
-        this.#word(text, at, at + 1, hashed(HASH_START, unit), tokens, unknown);
+        this.#cache.read(text, at, at + 1, hashed(HASH_START, unit), tokens, unknown);
       } else {
         segment = start;
         segmentToken = tokens.length;
       }
     }
-  }
-
-  #word(
-    text: string,
-    start: number,
-    end: number,
-    hash: number,
-    tokens: TokenColumns,
-    unknown: Map<string, number>,
-  ): void {
-    if (end - start <= MAX_WORD_UNITS && this.#cache.recall(text, start, end, hash, tokens)) return;
-    const word = text.slice(start, end);
-    let number = unknown.get(word);
-    if (number === undefined) {
-      number = unknown.size;
-      unknown.set(word, number);
-    }
-    tokens.push(-1 - number, start, end);
   }
 
   async #askAll(words: string[]): Promise<TokenSlice[]> {
