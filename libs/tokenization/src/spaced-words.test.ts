@@ -39,6 +39,8 @@ const ODD_WORDS = [
   '▁',
   '▁b',
 ];
+const isOneOfMany = (unit: string): boolean =>
+  /[\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\ud800-\udfff\ue000-\uf8ff]/.test(unit);
 const oddWords = fc
   .array(fc.constantFrom(...ODD_WORDS, ' ', ' ', '\t', '\u3000', 'a', '我', '\u0301', '\u200d'), {
     maxLength: 12,
@@ -74,9 +76,9 @@ describe.each(Object.entries(KINDS))('a tokenizer %s', { timeout: 120_000 }, (_n
         expect((await subject.encode(can)).map(plain)).toEqual(truth);
       }
     };
-    await fc.assert(fc.asyncProperty(oddTexts, compare), { numRuns: 400, seed: 16 });
+    await fc.assert(fc.asyncProperty(oddTexts, compare), { numRuns: 100, seed: 16 });
     await fc.assert(fc.asyncProperty(fc.array(oddWords, { maxLength: 4 }), compare), {
-      numRuns: 2000,
+      numRuns: 400,
       seed: 16,
     });
   });
@@ -93,7 +95,9 @@ describe.each(Object.entries(KINDS))('a tokenizer %s', { timeout: 120_000 }, (_n
       (unit: string) => ` ${unit}\u0301b`,
     ];
     for (let from = 0; from < all.length; from += 4096) {
-      const some = all.slice(from, from + 4096).flatMap((unit) => shapes.map((shape) => shape(unit)));
+      // Of the units that each stand for a great many of their kind, some: ideographs, syllables, and halves of pairs.
+      const given = all.slice(from, from + 4096).filter((unit, n) => !isOneOfMany(unit) || n % 64 === 0);
+      const some = given.flatMap((unit) => shapes.map((shape) => shape(unit)));
       const found = await subject.encode(some);
       const truth = await expected(native, some);
       const wrong = some.filter((_, n) => JSON.stringify(plain(found[n]!)) !== JSON.stringify(truth[n]));
