@@ -1,8 +1,11 @@
 import { projectTests } from '../suite/project.ts';
 
-// The model-based test: CI's share of runs, or as many as MODEL_RUNS says. Not part of `npm test`.
+// Collections that live, through changes, deletions, copies and kills: minutes, not part of `npm test`. The model-based
+// test makes CI's share of runs, or as many as MODEL_RUNS says.
 export default projectTests({
   root: import.meta.dirname,
-  include: ['model.test.ts'],
+  include: ['*.test.ts'],
+  fileParallelism: false,
   testTimeout: 24 * 3600_000,
+  hookTimeout: 360_000,
 });

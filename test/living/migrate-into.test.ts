@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Job } from '@embedmill/jobs';
 import type { Alias } from '@embedmill/vector-store';
-import { Embedmill, ndjson, uniqueName } from './embedmill.ts';
+import { Embedmill, ndjson, uniqueName } from '../embedmill.ts';
 
 /** Other chunks and other sparse schemes for a living collection, by the commands that do it, with real models. */
 let mill: Embedmill;

@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Alias } from '@embedmill/vector-store';
-import { Embedmill, ndjson } from './embedmill.ts';
+import { Embedmill, ndjson } from '../embedmill.ts';
 
 /** The commands of docs/collections.md, as they are written there, in a shell, one after another: each does what the page says. */
-const PAGE = fileURLToPath(new URL('../docs/collections.md', import.meta.url));
-const BIN = fileURLToPath(new URL('../apps/cli/bin/embedmill.js', import.meta.url));
+const PAGE = fileURLToPath(new URL('../../docs/collections.md', import.meta.url));
+const BIN = fileURLToPath(new URL('../../apps/cli/bin/embedmill.js', import.meta.url));
 
 let folder: string;
 let mill: Embedmill;

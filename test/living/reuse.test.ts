@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Job } from '@embedmill/jobs';
-import { packageDocuments, packageSnapshots } from './debian-packages.ts';
-import { Embedmill, ndjson } from './embedmill.ts';
+import { packageDocuments, packageSnapshots } from '../debian-packages.ts';
+import { Embedmill, ndjson } from '../embedmill.ts';
 
 /** What has been embedded is not embedded again: by chunk, whatever else of a document changes. */
 let mill: Embedmill;

@@ -9,10 +9,10 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Job, WatchedSourceView } from '@embedmill/jobs';
 import { DEFAULT_PREFIX } from '@embedmill/queue';
-import { Client } from '../apps/cli/src/client.ts';
-import { PartsApart } from '../apps/cli/src/parts-apart.ts';
-import { ownRedisSocket } from '../apps/cli/src/stack-parts.ts';
-import type { RunningPart } from '../apps/cli/src/supervisor.ts';
+import { Client } from '../../apps/cli/src/client.ts';
+import { PartsApart } from '../../apps/cli/src/parts-apart.ts';
+import { ownRedisSocket } from '../../apps/cli/src/stack-parts.ts';
+import type { RunningPart } from '../../apps/cli/src/supervisor.ts';
 
 /**
  * A watched source, and several API processes on one queue and one spool: one of them looks each time, and where it is
