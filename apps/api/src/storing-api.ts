@@ -149,10 +149,13 @@ async function storeShard(
           const fingerprint = points.points[0]?.payload.fingerprint;
           if (found?.state === 'stored' && found.fingerprint === fingerprint && found.decided <= sequence) {
             const { tenant, id } = points;
-            if (found.decided < shard.rival)
-              await store.confirmDocuments(name, [{ tenant, id, sequence: found.sequence }], sequence);
-            counts.skipped += 1;
-            break;
+            const version = { tenant, id, sequence: found.sequence };
+            const lost =
+              found.decided < shard.rival ? await store.confirmDocuments(name, [version], sequence) : [];
+            if (lost.length === 0) {
+              counts.skipped += 1;
+              break;
+            }
           }
           const overtaken = await store.replaceDocuments(name, [points]);
           counts[overtaken.length > 0 ? 'superseded' : 'stored'] += 1;
