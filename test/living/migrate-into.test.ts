@@ -134,8 +134,11 @@ test('cancelled in the middle it is refused to cut over; the same command goes o
   const command = ['migrate', alias, '--into', second, '--chunk-size', '32', '--overlap', '0'];
   const { job: id } = await succeeds<{ job: string }>(...command);
   await mill.underWay({ id });
+  // Else the job could end while the command that cancels it starts.
+  await mill.call('/api/v1/queue/pause', { method: 'POST' });
   await succeeds('cancel', id);
   const cancelled = await mill.finished({ id });
+  await mill.call('/api/v1/queue/resume', { method: 'POST' });
   expect(cancelled).toMatchObject({ state: 'cancelled', failed: 0 });
   expect(cancelled.stored).toBeGreaterThan(0);
   expect(cancelled.stored).toBeLessThan(2001);
