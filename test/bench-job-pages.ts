@@ -2,16 +2,16 @@
  * What pages of jobs cost, with so many jobs in a real Redis: processor time of this process and of Redis for one page, and
  * the memory that a job has in Redis.
  *
- *     node libs/queue/src/bench/job-pages.ts 10000
+ *     node test/bench-job-pages.ts 10000
  */
 import { Redis } from 'ioredis';
 import { profileSchema, type TenantId } from '@embedmill/jobs';
 import { startTestRedis } from '@embedmill/redis-server';
-import { newRecord } from '../ingest-record.ts';
-import { listsOf, placeOf } from '../job-index.ts';
-import { JobList, type JobSelection } from '../job-list.ts';
-import { INGEST_QUEUE, newJobId } from '../names.ts';
-import { openBroker } from '../open-broker.ts';
+import { newRecord } from '../libs/queue/src/ingest-record.ts';
+import { listsOf, placeOf } from '../libs/queue/src/job-index.ts';
+import { JobList, type JobSelection } from '../libs/queue/src/job-list.ts';
+import { INGEST_QUEUE, newJobId } from '../libs/queue/src/names.ts';
+import { openBroker } from '../libs/queue/src/open-broker.ts';
 
 const PAGES = 200;
 const count = Number(process.argv[2] ?? 10_000);
