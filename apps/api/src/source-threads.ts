@@ -8,8 +8,8 @@ import type { InputOf, OutputOf, SourceTask } from './source-tasks.ts';
  * the API's event loop or its memory: a thread has a heap of its own, and is ended when it falls silent.
  *
  * A thread does one task at a time and is kept warm for a while, the last one for good: loading one takes longer than
- * most sources. Tasks that find none wait in their share's line, and
- * shares take turns; one share alone may use all threads but one, which is left to those that have none.
+ * most sources. Tasks that find none wait in their share's line, and shares take turns; one share alone may use all
+ * threads but one, which is left to those that have none.
  */
 export interface ThreadLimits {
   /** How many there are at most. */

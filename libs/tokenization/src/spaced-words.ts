@@ -1,6 +1,6 @@
 import { TokenColumns, type PlainEncoding, type TokenSlice } from './encoding.ts';
 import { HASH_START, WordCache, hashed } from './word-cache.ts';
-import { filled, slices } from './word-pages.ts';
+import { filled, readTexts, slices } from './word-pages.ts';
 import { keepsTokens, type AddedToken, type TokenizerJson } from './word-rules.ts';
 
 /** White space that every such normalizer makes a space, each by itself. Not "\r", which is one with "\n". */
@@ -87,14 +87,7 @@ export class SpacedWords {
 
   /** The encodings of texts that it can encode, in the order given, as the native tokenizer would give them. */
   async encode(texts: readonly string[]): Promise<PlainEncoding[]> {
-    const characters = texts.reduce((sum, { length }) => sum + length, 0);
-    const tokens = new TokenColumns(16 + (characters >> 1));
-    const unknown = new Map<string, number>();
-    const ends: number[] = [];
-    for (const text of texts) {
-      this.#read(text, tokens, unknown);
-      ends.push(tokens.length);
-    }
+    const { tokens, unknown, ends } = readTexts(texts, this.#read.bind(this));
     if (unknown.size === 0) return slices(tokens, ends);
     const words = [...unknown.keys()];
     const found = (await this.#encodeNatively(words)).map(ownSlice);

@@ -36,6 +36,22 @@ export function wordsOfPage(encoding: PlainEncoding, page: readonly string[]): T
   return slices(tokens, ends);
 }
 
+/** Texts read one after the other: the tokens of all, where each text's end, and the numbers of words that `read` did not know. */
+export function readTexts(
+  texts: readonly string[],
+  read: (text: string, tokens: TokenColumns, unknown: Map<string, number>) => void,
+): { tokens: TokenColumns; ends: number[]; unknown: Map<string, number> } {
+  const characters = texts.reduce((sum, { length }) => sum + length, 0);
+  const tokens = new TokenColumns(16 + (characters >> 1));
+  const unknown = new Map<string, number>();
+  const ends: number[] = [];
+  for (const text of texts) {
+    read(text, tokens, unknown);
+    ends.push(tokens.length);
+  }
+  return { tokens, ends, unknown };
+}
+
 /** Tokens, cut at these ends. */
 export function slices(tokens: TokenColumns, ends: readonly number[]): TokenSlice[] {
   let from = 0;

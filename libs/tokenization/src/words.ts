@@ -1,8 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { TokenColumns, type PlainEncoding, type TokenSlice } from './encoding.ts';
+import type { PlainEncoding, TokenColumns, TokenSlice } from './encoding.ts';
 import { LongWords } from './long-words.ts';
 import { HASH_START, WordCache, hashed } from './word-cache.ts';
-import { filled, pagesOf, slices, wordsOfPage } from './word-pages.ts';
+import { filled, pagesOf, readTexts, slices, wordsOfPage } from './word-pages.ts';
 import { UNIT, type WordRules } from './word-rules.ts';
 
 /** Longer words are not given to the native tokenizer as a whole. */
@@ -48,14 +48,7 @@ export class Words {
    * what that throws. All texts are read in one go, so don't give it too many.
    */
   async encode(texts: readonly string[]): Promise<PlainEncoding[]> {
-    const characters = texts.reduce((sum, { length }) => sum + length, 0);
-    const tokens = new TokenColumns(16 + (characters >> 1));
-    const unknown = new Map<string, number>();
-    const ends: number[] = [];
-    for (const text of texts) {
-      this.#read(text, tokens, unknown);
-      ends.push(tokens.length);
-    }
+    const { tokens, unknown, ends } = readTexts(texts, this.#read.bind(this));
     if (unknown.size === 0) return slices(tokens, ends);
     return filled(tokens, ends, await this.#askAll([...unknown.keys()]));
   }
