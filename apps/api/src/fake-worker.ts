@@ -6,6 +6,8 @@ export const MINI: ModelSummary = {
   ...{ name: 'all-MiniLM-L6-v2', kind: 'dense', dims: 384, matryoshka: [], maxTokens: 256 },
   ...{
     attentions: true,
+    lexical: false,
+    prompts: {},
     images: false,
     pooling: 'mean',
     bundled: true,

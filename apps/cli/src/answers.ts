@@ -30,6 +30,7 @@ export const modelSchema = z.looseObject({
   dims: z.int(),
   maxTokens: z.int(),
   attentions: z.boolean(),
+  lexical: z.boolean().default(false),
   images: z.boolean(),
   bundled: z.boolean(),
   local: z.boolean().default(false),

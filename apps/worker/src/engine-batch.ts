@@ -38,7 +38,7 @@ function outputsOf(entries: readonly Entry[]): EngineOutput[] | undefined {
 
 /** What became of each of the batch's sequences, in their order. */
 export function* outcomesOf(
-  { vectors, attention, states, stateDims = 0, sparse, scores }: EngineResult,
+  { vectors, attention, states, stateDims = 0, lexical, sparse, scores }: EngineResult,
   { lengths }: EngineBatch,
   dims: number,
 ): Generator<Outcome, undefined> {
@@ -51,6 +51,7 @@ export function* outcomesOf(
       vector,
       attention: attention?.subarray(token, token + length),
       states: states?.subarray(token * stateDims, (token + length) * stateDims),
+      lexical: lexical?.subarray(token, token + length),
       sparse: sparse && sparseOf(sparse, term, term + terms),
       score: scores?.[row],
     };
@@ -60,6 +61,7 @@ export function* outcomesOf(
       isFiniteVector(vector) &&
       isFiniteVector(embedding.sparse?.values) &&
       isFiniteVector(embedding.attention) &&
+      isFiniteVector(embedding.lexical) &&
       Number.isFinite(embedding.score ?? 0);
     yield isFinite ? { ok: true, ...embedding } : { ok: false, error: notFinite() };
   }

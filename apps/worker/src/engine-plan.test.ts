@@ -19,6 +19,7 @@ const model: ResolvedModel = {
   revision: 'sha256:1',
   sha256: '1'.repeat(64),
   visionPath: undefined,
+  layerPaths: new Map(),
 };
 const machine = machineFor('cpu', 2);
 const settings: EngineSettings = {

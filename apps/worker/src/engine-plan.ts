@@ -104,7 +104,13 @@ function graphCache(
   const { name, sha256, data, modelBytes, kind } = model;
   if (data.length > 0 || modelBytes > MOST_CACHED_BYTES) return undefined;
   const pooling = kind === 'dense' ? model.pooling : kind;
-  const key = JSON.stringify([sha256, graph, pooling, cpu, RUNTIME_VERSION, GRAPH_VERSION]);
+  const facts: unknown[] = [sha256, graph, pooling, cpu, RUNTIME_VERSION, GRAPH_VERSION];
+  // What else is added to some graphs; those of all others are kept under the names they have.
+  if (kind === 'dense' && (model.padding === 'left' || model.layerPaths.size > 0)) {
+    const { revision, padding, projections, lexical, tokenVectors } = model;
+    facts.push(revision, padding, projections, lexical, tokenVectors);
+  }
+  const key = JSON.stringify(facts);
   const digest = createHash('sha256').update(key).digest('hex').slice(0, 12);
   return join(modelCacheFolder, 'graphs', `${name}-${digest}.onnx`);
 }

@@ -12,8 +12,15 @@ import {
   type EngineEvent,
   type EngineModel,
   type RemoteEngineEvent,
+  type TokenHead,
 } from '@embedmill/inference';
-import { visionOf, type ResolvedModel, type ResolvedTokenizer, type VisionEntry } from '@embedmill/models';
+import {
+  visionOf,
+  type HeadEntry,
+  type ResolvedModel,
+  type ResolvedTokenizer,
+  type VisionEntry,
+} from '@embedmill/models';
 import type { RemoteConfig } from './config.ts';
 import type { EnginePlan } from './engine-plan.ts';
 
@@ -132,8 +139,16 @@ export function engineModel(model: ResolvedModel): EngineModel {
   const { modelPath: path, dims, padTokenId } = model;
   switch (model.kind) {
     case 'dense': {
-      const { pooling, normalize } = model;
-      return { kind: 'dense', path, dims, padTokenId, pooling, normalize };
+      const { pooling, padding, projections, lexical, tokenVectors, normalize } = model;
+      const pathOf = (file: { path: string }) => model.layerPaths.get(file.path) ?? file.path;
+      const headOf = (head: HeadEntry | undefined): TokenHead | undefined =>
+        head && ('output' in head ? head : { path: pathOf(head.weights) });
+      return {
+        ...{ kind: 'dense', path, dims, padTokenId, pooling, padding, normalize },
+        projections: projections.map(({ weights, activation }) => ({ path: pathOf(weights), activation })),
+        lexical: headOf(lexical),
+        tokenVectors: headOf(tokenVectors),
+      };
     }
     case 'sparse':
       // As many as a profile may ask for.

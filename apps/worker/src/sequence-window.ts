@@ -11,6 +11,8 @@ export interface Embedding {
   attention?: Float32Array | undefined;
   /** Tokens × dims. */
   states?: Float32Array | undefined;
+  /** One weight a token. */
+  lexical?: Float32Array | undefined;
   sparse?: SparseVector | undefined;
   score?: number | undefined;
 }

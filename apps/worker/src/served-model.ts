@@ -291,6 +291,7 @@ const WITHOUT: Record<EngineOutput, string> = {
   attention: 'gives no attention, which BM42 needs; ask a model that does',
   states:
     'cannot rerank: it gives no vectors of single tokens, which late interaction needs; name a reranker in "rerank", or leave it out',
+  lexical: 'weighs no tokens; ask a sparse model',
   sparse: 'gives no sparse vectors; ask a sparse model',
   score: 'judges no pairs; name a reranker',
 };

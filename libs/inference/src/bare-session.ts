@@ -105,7 +105,7 @@ export function serveBareSession(): void {
     feeds = batches.map((batch) => {
       const longest = batch.lengths.reduce((most, length) => Math.max(most, length), 0);
       // Feeds of its own, since they keep their buffers: here every batch's are kept.
-      const tensors = new Feeds(ort.Tensor, inputs, model.padTokenId).fill(batch, longest);
+      const tensors = new Feeds(ort.Tensor, inputs, model).fill(batch, longest);
       return { tensors, tokens: batch.ids.length };
     });
     for (let n = 0; n < 3; n += 1) await runNext();

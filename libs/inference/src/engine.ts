@@ -3,10 +3,11 @@
  * - `dense`: one vector, pooled;
  * - `attention`: a weight a token, the row of [CLS] in the last layer's attention, averaged over its heads (BM42);
  * - `states`: a vector a token, L2-normalised (late interaction);
+ * - `lexical`: a weight a token, 0 or more, of the term that the token is (bge-m3);
  * - `sparse`: weights of the vocabulary's terms (SPLADE);
  * - `score`: how well the two parts of a pair match, a logit (cross-encoders).
  */
-export type EngineOutput = 'dense' | 'attention' | 'states' | 'sparse' | 'score';
+export type EngineOutput = 'dense' | 'attention' | 'states' | 'lexical' | 'sparse' | 'score';
 
 /** Token sequences for one run of a model. */
 export interface EngineBatch {
@@ -45,6 +46,8 @@ export interface EngineResult {
   /** `ids` × `stateDims`. */
   readonly states?: Float32Array;
   readonly stateDims?: number;
+  /** One for each of the batch's `ids`. */
+  readonly lexical?: Float32Array;
   readonly sparse?: PackedSparse;
   /** One a sequence. */
   readonly scores?: Float32Array;

@@ -5,7 +5,15 @@ export type { Engine, EngineBatch, EngineOutput, EngineResult, PackedSparse } fr
 export { EngineProcess, type EngineEvent, type EngineProcessOptions } from './engine-process.ts';
 export type { ImageModel } from './engine/image-session.ts';
 export { GRAPH_VERSION } from './engine/output-graph.ts';
-export type { DenseModel, EngineModel, GraphTuning, RerankerModel, SparseModel } from './engine/protocol.ts';
+export type {
+  DenseModel,
+  EngineModel,
+  GraphTuning,
+  Projection,
+  RerankerModel,
+  SparseModel,
+  TokenHead,
+} from './engine/protocol.ts';
 export { RemoteEngine, type RemoteEngineEvent, type RemoteEngineOptions } from './remote-engine.ts';
 export { serveEngine } from './engine/serve.ts';
 export { defaultGraph } from './engine/session-options.ts';

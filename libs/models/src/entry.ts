@@ -62,6 +62,26 @@ const visionSchema = z.strictObject({
 });
 export type VisionEntry = z.infer<typeof visionSchema>;
 
+/** A linear layer of torch: `weight` [out, in] and, where there is one, `bias` [out], under any prefix. */
+const linearFile = modelFileSchema.meta({ description: 'A safetensors file of a linear layer.' });
+
+/** A `Dense` module of sentence-transformers: a linear layer over the pooled vector. */
+const projectionSchema = z.strictObject({
+  weights: linearFile,
+  activation: z.enum(['identity', 'tanh']).default('identity'),
+});
+export type ProjectionEntry = z.infer<typeof projectionSchema>;
+
+/** What is read of every token beside its vector: an output that the graph has, or a linear layer over those vectors. */
+const headSchema = z.union([
+  z.strictObject({ output: z.string().min(1).max(200) }),
+  z.strictObject({ weights: linearFile }),
+]);
+export type HeadEntry = z.infer<typeof headSchema>;
+
+/** Where the instruction stands in an instruction prefix. */
+export const INSTRUCTION_PLACE = '{instruction}';
+
 const facts = {
   kind: z.enum(['dense', 'sparse', 'reranker']).meta({
     description:
@@ -73,11 +93,36 @@ const facts = {
   dims: z.int().positive().max(65_536).meta({
     description: 'Numbers in a vector; of a sparse model its vocabulary’s terms, of a reranker 1.',
   }),
-  pooling: z.enum(['mean', 'cls']).meta({ description: 'How token vectors become one, in dense models.' }),
+  pooling: z.enum(['mean', 'cls', 'last', 'graph']).meta({
+    description:
+      'How token vectors become one, in dense models: their mean, the first, the last, or as the graph itself does it, in an output of its own.',
+  }),
+  padding: z.enum(['right', 'left']).meta({
+    description: 'Which side of shorter sequences is padded; decoders are often exported for the left.',
+  }),
+  projections: z.array(projectionSchema).max(4).meta({
+    description: 'Linear layers behind pooling, in their order: `Dense` modules of sentence-transformers.',
+  }),
+  lexical: headSchema.optional().meta({
+    description:
+      'What weighs each token as a word, as bge-m3’s sparse vectors are made: such a model serves as its own sparse model.',
+  }),
+  tokenVectors: headSchema.optional().meta({
+    description: 'The vectors that late interaction reads; the graph’s own token vectors by default.',
+  }),
   normalize: z.boolean().meta({ description: 'Whether vectors are L2-normalised.' }),
   maxTokens: z.int().min(8).max(131_072).meta({ description: 'Tokens read, special tokens included.' }),
   queryPrefix: prefixSchema.meta({ description: 'Put in front of queries, as trained.' }),
   documentPrefix: prefixSchema.meta({ description: 'Put in front of documents, as trained.' }),
+  prompts: z.record(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9 ._-]{0,99}$/), prefixSchema).meta({
+    description: 'Prefixes by the name under which a request may ask for one, in place of its role’s.',
+  }),
+  instructionPrefix: prefixSchema
+    .refine((prefix) => prefix.includes(INSTRUCTION_PLACE), `must have ${INSTRUCTION_PLACE} in it`)
+    .optional()
+    .meta({
+      description: `The prefix of queries that come with an instruction, which takes the place of ${INSTRUCTION_PLACE}.`,
+    }),
   padTokenId: z.int().nonnegative(),
   model: modelFileSchema.meta({ description: 'The ONNX file.' }),
   data: z
@@ -98,7 +143,9 @@ const facts = {
   }),
 };
 
-const { kind, pooling, ...others } = facts;
+export type Pooling = z.infer<typeof facts.pooling>;
+
+const { kind, pooling, padding, projections, lexical, tokenVectors, ...others } = facts;
 
 const anyModel = {
   ...others,
@@ -108,6 +155,7 @@ const anyModel = {
   normalize: facts.normalize.default(true),
   queryPrefix: facts.queryPrefix.default(''),
   documentPrefix: facts.documentPrefix.default(''),
+  prompts: facts.prompts.default({}),
   padTokenId: facts.padTokenId.default(0),
   data: facts.data.default([]),
   tokenizer: facts.tokenizer.default({ path: 'tokenizer.json' }),
@@ -121,6 +169,10 @@ export const modelEntrySchema = z.discriminatedUnion('kind', [
     ...anyModel,
     kind: kind.extract(['dense']).default('dense'),
     pooling,
+    padding: padding.default('right'),
+    projections: projections.default([]),
+    lexical,
+    tokenVectors,
     vision: visionSchema.optional(),
   }),
   z.strictObject({ ...anyModel, kind: kind.extract(['sparse']) }),

@@ -1,5 +1,13 @@
-export type { ModelEntry, ModelEntryInput, ModelFile, ModelKind, VisionEntry } from './entry.ts';
-export { modelEntrySchema } from './entry.ts';
+export type {
+  HeadEntry,
+  ModelEntry,
+  ModelEntryInput,
+  ModelFile,
+  ModelKind,
+  ProjectionEntry,
+  VisionEntry,
+} from './entry.ts';
+export { INSTRUCTION_PLACE, modelEntrySchema } from './entry.ts';
 export { REGISTRY } from './registry.ts';
 export { findModel, listModels, visionOf, type ModelFolders, type ModelSummary } from './models.ts';
 export {

@@ -3,7 +3,15 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { EmbedmillError } from '@embedmill/jobs';
 import { sizeOf } from './digest.ts';
-import { modelEntrySchema, overridesSchema, pathSchema, type ModelEntry, type ModelKind } from './entry.ts';
+import {
+  modelEntrySchema,
+  overridesSchema,
+  pathSchema,
+  type ModelEntry,
+  type ModelKind,
+  type Pooling,
+  type ProjectionEntry,
+} from './entry.ts';
 
 /** The transformer's own path is often empty. */
 const modulesSchema = z.array(z.looseObject({ type: z.string(), path: z.literal('').or(pathSchema) }));
@@ -27,21 +35,29 @@ const configSchema = z.looseObject({
   max_position_embeddings: z.int().optional(),
   pad_token_id: z.int().nullish(),
 });
+const tokenizerSchema = z.looseObject({ padding_side: z.string().optional() });
+const denseSchema = z.looseObject({
+  activation_function: z.string().optional(),
+  out_features: z.int().positive().optional(),
+});
 type Modules = z.infer<typeof modulesSchema> | undefined;
 type PoolingConfig = z.infer<typeof poolingSchema> | undefined;
 type Config = z.infer<typeof configSchema> | undefined;
 const promptsSchema = z.looseObject({ prompts: z.record(z.string(), z.string()).optional() });
 
 /** The last two are of sparse models. */
-const KNOWN_MODULE = /\.(Transformer|Pooling|Normalize|MLMTransformer|SpladePooling)$/;
+const KNOWN_MODULE = /\.(Transformer|Pooling|Dense|Normalize|MLMTransformer|SpladePooling)$/;
+/** Of torch's activations those that Dense modules come with; tanh where none is said. */
+const ACTIVATION = /(?:^|\.)(Identity|Tanh)$/;
 
 /** Models whose first two positions stand for no token. */
 const OFFSET_POSITIONS = new Set(['roberta', 'xlm-roberta', 'camembert', 'mpnet']);
 
 /**
  * The entry of a model in a folder of the user's, read from the files that sentence-transformers writes
- * (modules.json, 1_Pooling/config.json, sentence_bert_config.json, config.json) and from embedmill.json, which may
- * say anything of an entry and goes first. Without a pooling, config.json's architecture tells sparse models and
+ * (modules.json, 1_Pooling/config.json, 2_Dense and on, sentence_bert_config.json, config.json,
+ * config_sentence_transformers.json, tokenizer_config.json) and from embedmill.json, which may say anything of an entry
+ * and goes first. Without a pooling, config.json's architecture tells sparse models and
  * rerankers. Throws `model_unavailable`, naming the file that is missing or wrong.
  */
 export async function entryOfFolder(modelsDir: string, folder: string): Promise<ModelEntry> {
@@ -62,10 +78,16 @@ export async function entryOfFolder(modelsDir: string, folder: string): Promise<
   const wanting = (what: string, file: string) =>
     unusable(path, `does not say its ${what}: add ${file}, or an embedmill.json with {"${what}": …}`);
   const kind = overrides.kind ?? kindOf(modules, pooling, config);
-  const dims = overrides.dims ?? dimsOf(kind, pooling, config);
+  const dims = overrides.dims ?? (await projectedDims(path, kind, modules)) ?? dimsOf(kind, pooling, config);
   if (dims === undefined) throw wanting('dims', 'config.json');
   const poolingKind = overrides.pooling ?? poolingOf(pooling);
-  if (kind === 'dense' && poolingKind === undefined) throw wanting('pooling', '1_Pooling/config.json');
+  const isDense = kind === 'dense';
+  const isLeft =
+    poolingKind === 'last' && (await read('tokenizer_config.json', tokenizerSchema))?.padding_side === 'left';
+  // A graph that pools itself has them inside.
+  const isWhole = !isDense || poolingKind === 'graph' || overrides.projections !== undefined;
+  const projections = isWhole ? [] : await projectionsOf(path, modules);
+  if (isDense && poolingKind === undefined) throw wanting('pooling', '1_Pooling/config.json');
   const maxTokens = overrides.maxTokens ?? limits?.max_seq_length ?? positionsOf(config);
   if (maxTokens === undefined) throw wanting('maxTokens', 'sentence_bert_config.json');
 
@@ -74,13 +96,15 @@ export async function entryOfFolder(modelsDir: string, folder: string): Promise<
     license: 'unknown',
     queryPrefix: prompts['query'] ?? '',
     documentPrefix: prompts['document'] ?? prompts['passage'] ?? '',
+    prompts,
     padTokenId: config?.pad_token_id ?? 0,
     model: { path: (await onnxFileOf(path)) ?? 'model.onnx' },
+    ...(isDense ? { padding: isLeft ? 'left' : 'right', projections } : {}),
     ...overrides,
     normalize: overrides.normalize ?? modules?.some(({ type }) => type.endsWith('.Normalize')) ?? true,
     kind,
     dims,
-    ...(kind === 'dense' ? { pooling: poolingKind } : {}),
+    ...(isDense ? { pooling: poolingKind } : {}),
     maxTokens,
     source: { kind: 'local', folder },
   });
@@ -137,16 +161,54 @@ function dimsOf(kind: ModelKind, pooling: PoolingConfig, config: Config): number
   }
 }
 
-function poolingOf(config: PoolingConfig): 'mean' | 'cls' | undefined {
+/** What the last Dense module gives. */
+async function projectedDims(
+  folder: string,
+  kind: ModelKind,
+  modules: Modules = [],
+): Promise<number | undefined> {
+  const last = modules.findLast(({ type }) => type.endsWith('.Dense'));
+  if (kind !== 'dense' || last === undefined) return undefined;
+  return (await readJson(join(folder, last.path, 'config.json'), denseSchema))?.out_features;
+}
+
+const POOLING_OF: Readonly<Record<string, Pooling>> = { cls: 'cls', mean: 'mean', lasttoken: 'last' };
+
+/** Undefined where several are joined, or one is not known here. */
+function poolingOf(config: PoolingConfig): Pooling | undefined {
   if (config === undefined) return undefined;
-  if (config.pooling_mode === 'cls' || config.pooling_mode === 'mean') return config.pooling_mode;
+  const { pooling_mode: mode } = config;
+  if (mode !== undefined) return Object.hasOwn(POOLING_OF, mode) ? POOLING_OF[mode] : undefined;
   const others =
     config.pooling_mode_max_tokens ||
     config.pooling_mode_mean_sqrt_len_tokens ||
-    config.pooling_mode_weightedmean_tokens ||
-    config.pooling_mode_lasttoken;
-  if (others || config.pooling_mode_cls_token === config.pooling_mode_mean_tokens) return undefined;
-  return config.pooling_mode_cls_token ? 'cls' : 'mean';
+    config.pooling_mode_weightedmean_tokens;
+  const known: Pooling[] = [];
+  if (config.pooling_mode_cls_token) known.push('cls');
+  if (config.pooling_mode_mean_tokens) known.push('mean');
+  if (config.pooling_mode_lasttoken) known.push('last');
+  return others || known.length > 1 ? undefined : known[0];
+}
+
+/** The Dense modules of a folder, in their order. */
+async function projectionsOf(folder: string, modules: Modules = []): Promise<ProjectionEntry[]> {
+  const dense = modules.filter(({ type }) => type.endsWith('.Dense'));
+  return Promise.all(
+    dense.map(async ({ path }) => {
+      const configPath = join(folder, path, 'config.json');
+      const { activation_function: named = 'Tanh' } = (await readJson(configPath, denseSchema)) ?? {};
+      const activation = ACTIVATION.exec(named)?.[1];
+      if (activation === undefined)
+        throw unusable(configPath, `has an activation that embedmill cannot run, ${named}`);
+      const weights = `${path}/model.safetensors`;
+      if ((await sizeOf(join(folder, weights))) === undefined) {
+        const advice =
+          'put it there, or say {"pooling": "graph"} in embedmill.json where the ONNX file has it inside';
+        throw unusable(join(folder, weights), `is missing: ${advice}`);
+      }
+      return { weights: { path: weights }, activation: activation === 'Tanh' ? 'tanh' : 'identity' };
+    }),
+  );
 }
 
 function positionsOf(config: Config): number | undefined {

@@ -210,6 +210,50 @@ test('the list says which models are bundled, which in the models folder', async
   expect(of('bge-base-en-v1.5')).toMatchObject({ bundled: false, local: false, available: false });
 });
 
+test('a decoder with Dense modules is read from its folder, and its layers count in its revision', async () => {
+  const modules = ['Transformer', 'Pooling', 'Dense', 'Dense', 'Normalize'];
+  const dense = (activation: string, out: number) => ({
+    activation_function: `torch.nn.modules.${activation}`,
+    out_features: out,
+  });
+  await put({
+    ...LAYOUT,
+    'own/modules.json': modules.map((kind, idx) => ({
+      idx,
+      path: idx === 0 ? '' : `${idx}_${kind}`,
+      type: `sentence_transformers.models.${kind}`,
+    })),
+    'own/1_Pooling/config.json': { word_embedding_dimension: 24, pooling_mode_lasttoken: true },
+    'own/2_Dense/config.json': dense('linear.Identity', 48),
+    'own/2_Dense/model.safetensors': 'a stand-in',
+    'own/3_Dense/config.json': dense('activation.Tanh', 12),
+    'own/3_Dense/model.safetensors': 'a stand-in',
+    'own/tokenizer_config.json': { padding_side: 'left' },
+    'own/config_sentence_transformers.json': { prompts: { query: 'query: ', STS: 'task: ' } },
+  });
+  expect(await findModel('own', folders)).toMatchObject({
+    ...{ pooling: 'last', padding: 'left', dims: 12, queryPrefix: 'query: ', documentPrefix: '' },
+    prompts: { query: 'query: ', STS: 'task: ' },
+    projections: [
+      { weights: { path: '2_Dense/model.safetensors' }, activation: 'identity' },
+      { weights: { path: '3_Dense/model.safetensors' }, activation: 'tanh' },
+    ],
+  });
+  const { revision, sha256 } = await resolveModel('own', folders);
+  expect(revision).not.toBe(`sha256:${sha256}`);
+  await put({ 'own/3_Dense/model.safetensors': 'other weights' });
+  expect((await resolveModel('own', folders)).revision).not.toBe(revision);
+  await put({ 'own/embedmill.json': { pooling: 'graph' } });
+  expect(await findModel('own', folders)).toMatchObject({ pooling: 'graph', projections: [], dims: 12 });
+});
+
+test('an instruction prefix says where the instruction goes', () => {
+  const withPrefix = (instructionPrefix: string) =>
+    modelEntrySchema.safeParse({ ...valid, instructionPrefix });
+  expect(withPrefix('Instruct: {instruction}\nQuery:').success).toBe(true);
+  expect(withPrefix('Instruct: ').success).toBe(false);
+});
+
 test('without sentence-transformers’ limit, the model’s positions are the limit', async () => {
   await put(LAYOUT);
   await rm(join(modelsDir, 'own/sentence_bert_config.json'));
@@ -221,7 +265,18 @@ test.each([
     'pooling',
     { 'own/1_Pooling/config.json': { word_embedding_dimension: 24, pooling_mode_max_tokens: true } },
   ],
-  ['Dense', { 'own/modules.json': [{ idx: 0, path: '', type: 'sentence_transformers.models.Dense' }] }],
+  ['LSTM', { 'own/modules.json': [{ idx: 0, path: '', type: 'sentence_transformers.models.LSTM' }] }],
+  [
+    '2_Dense/model.safetensors is missing',
+    { 'own/modules.json': [{ idx: 0, path: '2_Dense', type: 'sentence_transformers.models.Dense' }] },
+  ],
+  [
+    'an activation that embedmill cannot run, torch.nn.modules.activation.GELU',
+    {
+      'own/modules.json': [{ idx: 0, path: '2_Dense', type: 'sentence_transformers.models.Dense' }],
+      'own/2_Dense/config.json': { activation_function: 'torch.nn.modules.activation.GELU' },
+    },
+  ],
   ['not JSON', { 'own/config.json': undefined }],
   ['colour', { 'own/embedmill.json': { colour: 'red' } }],
   ['plain relative path', { 'own/embedmill.json': { model: { path: '../secret.onnx' } } }],
@@ -285,6 +340,8 @@ test('the list has every model once, and says which are on this machine', async 
     maxTokens: 256,
     pooling: 'mean',
     attentions: true,
+    lexical: false,
+    prompts: {},
     images: false,
     bundled: true,
     local: false,
@@ -298,6 +355,8 @@ test('the list has every model once, and says which are on this machine', async 
     matryoshka: [],
     maxTokens: 512,
     attentions: false,
+    lexical: false,
+    prompts: {},
     images: false,
     bundled: true,
     local: false,

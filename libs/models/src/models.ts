@@ -3,7 +3,14 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { EmbedmillError } from '@embedmill/jobs';
 import { sizeOf } from './digest.ts';
-import { modelEntrySchema, type ModelEntry, type ModelKind, type VisionEntry } from './entry.ts';
+import {
+  modelEntrySchema,
+  type ModelEntry,
+  type ModelFile,
+  type ModelKind,
+  type Pooling,
+  type VisionEntry,
+} from './entry.ts';
 import { entryInFolder, entryOfFolder, onnxFileOf, readJson } from './layout.ts';
 import { FOLDER_OF, REGISTRY } from './registry.ts';
 
@@ -34,9 +41,15 @@ export interface ModelSummary {
   matryoshka: number[];
   maxTokens: number;
   /** Of dense models. */
-  pooling?: 'mean' | 'cls';
+  pooling?: Pooling;
   /** Whether it gives the attention that BM42 needs. */
   attentions: boolean;
+  /** Of dense models: whether it weighs its tokens as words, so that it is its own sparse model. */
+  lexical: boolean;
+  /** Prefixes that requests may name. */
+  prompts: Readonly<Record<string, string>>;
+  /** The prefix of queries with an instruction, where the model takes one. */
+  instructionPrefix?: string;
   /** Whether it reads images, too. */
   images: boolean;
   bundled: boolean;
@@ -91,6 +104,9 @@ export async function listModels(folders: ModelFolders): Promise<ModelSummary[]>
       maxTokens: entry.maxTokens,
       ...(entry.kind === 'dense' ? { pooling: entry.pooling } : {}),
       attentions: entry.attentions,
+      lexical: entry.kind === 'dense' && entry.lexical !== undefined,
+      prompts: entry.prompts,
+      ...(entry.instructionPrefix === undefined ? {} : { instructionPrefix: entry.instructionPrefix }),
       images: visionOf(entry) !== undefined,
       bundled: kind === 'bundled',
       local: kind === 'local',
@@ -148,10 +164,24 @@ export function visionOf(entry: ModelEntry): VisionEntry | undefined {
   return entry.kind === 'dense' ? entry.vision : undefined;
 }
 
+/** Layers of a model in files of their own: projections, then heads. */
+export function layersOf(entry: ModelEntry): ModelFile[] {
+  if (entry.kind !== 'dense') return [];
+  const { projections, lexical, tokenVectors } = entry;
+  const heads = [lexical, tokenVectors].flatMap((head) =>
+    head !== undefined && 'weights' in head ? [head.weights] : [],
+  );
+  return [...projections.map(({ weights }) => weights), ...heads];
+}
+
 async function isThere(entry: ModelEntry, folders: ModelFolders): Promise<boolean> {
   const { kind, folder, model, tokenizer } = await locate(entry, folders);
   const vision = visionOf(entry);
-  const beside = [...(kind === 'cache' ? entry.data : []), ...(vision === undefined ? [] : [vision.model])];
+  const beside = [
+    ...(kind === 'cache' ? entry.data : []),
+    ...(vision === undefined ? [] : [vision.model]),
+    ...layersOf(entry),
+  ];
   const data = beside.map(({ path }) => join(folder, path));
   const sizes = await Promise.all([model, tokenizer, ...data].map(sizeOf));
   return sizes.every((size) => size !== undefined);

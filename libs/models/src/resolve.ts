@@ -1,10 +1,11 @@
+import { hash } from 'node:crypto';
 import { join } from 'node:path';
 import { EmbedmillError } from '@embedmill/jobs';
 import { sha256Of, sizeOf } from './digest.ts';
 import { ensureDownloaded, type DownloadOptions } from './download.ts';
 import { pathSchema, type ModelEntry, type ModelFile } from './entry.ts';
 import { DEFAULT_HUB } from './hub.ts';
-import { findModel, locate, visionOf, type ModelFolders, type ModelLocation } from './models.ts';
+import { findModel, layersOf, locate, visionOf, type ModelFolders, type ModelLocation } from './models.ts';
 
 export interface ResolveOptions extends ModelFolders, Omit<DownloadOptions, 'model'> {
   /** A hub in the layout of Hugging Face, or a mirror of it; `https://huggingface.co` by default. */
@@ -22,12 +23,14 @@ export type ResolvedModel = ModelEntry & {
   /** Its weights, wherever they are. */
   modelBytes: number;
   tokenizerPath: string;
-  /** The commit it was downloaded at, or `sha256:` and the digest of the ONNX file. */
+  /** The commit it was downloaded at, or `sha256:` and the digest of the ONNX file, with its layers' where it has some. */
   revision: string;
   /** Of the ONNX file (which, with external data, is the graph alone). */
   sha256: string;
   /** Where the ONNX file is that reads images, of models that do. */
   visionPath: string | undefined;
+  /** Where the files of its layers are, by the paths that the entry has. */
+  layerPaths: ReadonlyMap<string, string>;
 };
 
 /**
@@ -68,6 +71,13 @@ export async function resolveModel(name: string, options: ResolveOptions): Promi
     if (location.kind === 'bundled') await verify(visionPath, vision.model, options.signal);
     if (location.kind === 'local') await requireFile(visionPath, entry);
   }
+  const layers = layersOf(entry);
+  const layerPaths = new Map(layers.map(({ path }) => [path, join(location.folder, path)]));
+  for (const layer of layers) {
+    const path = join(location.folder, layer.path);
+    if (location.kind === 'bundled') await verify(path, layer, options.signal);
+    if (location.kind === 'local') await requireFile(path, entry);
+  }
   const sha256 = await sha256Of(location.model, options.signal);
   const isAtCommit = location.kind === 'cache' && entry.source.kind === 'hub';
   return {
@@ -75,10 +85,25 @@ export async function resolveModel(name: string, options: ResolveOptions): Promi
     modelPath: location.model,
     modelBytes: await bytesOf(entry, location),
     tokenizerPath: location.tokenizer,
-    revision: isAtCommit && entry.source.kind === 'hub' ? entry.source.revision : `sha256:${sha256}`,
+    revision:
+      isAtCommit && entry.source.kind === 'hub'
+        ? entry.source.revision
+        : await digestsOf(sha256, [...layerPaths.values()], options.signal),
     sha256,
     visionPath,
+    layerPaths,
   };
+}
+
+/** What vectors of a model depend on: its graph, and its layers in files of their own. */
+async function digestsOf(
+  sha256: string,
+  layers: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  if (layers.length === 0) return `sha256:${sha256}`;
+  const digests = await Promise.all(layers.map((path) => sha256Of(path, signal)));
+  return `sha256:${hash('sha256', [sha256, ...digests].join(' '))}`;
 }
 
 export function hubOf({ hubUrl, hubToken }: Pick<ResolveOptions, 'hubUrl' | 'hubToken'>): {
@@ -120,7 +145,7 @@ async function download(
   entry: ModelEntry,
   location: ModelLocation,
   options: ResolveOptions,
-  files = [entry.tokenizer, ...entry.data, entry.model, ...visionFiles(entry)],
+  files = [entry.tokenizer, ...entry.data, entry.model, ...visionFiles(entry), ...layersOf(entry)],
 ): Promise<void> {
   if (entry.source.kind !== 'hub') return;
   const { repository, revision } = entry.source;

@@ -8,6 +8,14 @@ const modelSchema = z
     name: z.string(),
     kind: z.string().meta({ description: '`dense`, `sparse` or `reranker`.' }),
     attentions: z.boolean().meta({ description: 'Whether it gives what BM42 needs.' }),
+    lexical: z.boolean().meta({ description: 'Whether a dense model is its own sparse model, too.' }),
+    prompts: z
+      .record(z.string(), z.string())
+      .meta({ description: 'What a request may have put in front of its texts, by name.' }),
+    instructionPrefix: z
+      .string()
+      .optional()
+      .meta({ description: 'What stands in front of queries that come with an instruction.' }),
     images: z.boolean().meta({ description: 'Whether it reads images, too.' }),
     dims: z.int().meta({ description: 'Numbers in a vector.' }),
     matryoshka: z.array(z.int()).meta({ description: 'Smaller sizes that its vectors may be cut to.' }),

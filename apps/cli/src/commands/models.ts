@@ -31,8 +31,9 @@ export function addModels(program: Command, host: CommandHost): void {
 }
 
 /** What a dense model can do beside. */
-function gives({ attentions, images }: ModelView): string {
-  return [attentions ? 'bm42' : '', images ? 'images' : ''].filter((one) => one !== '').join(', ');
+function gives({ attentions, lexical, images }: ModelView): string {
+  const also = [attentions ? 'bm42' : '', lexical ? 'sparse' : '', images ? 'images' : ''];
+  return also.filter((one) => one !== '').join(', ');
 }
 
 export function whereFrom({

@@ -1,7 +1,9 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { EmbedmillError } from '@embedmill/jobs';
 import type { EngineBatch } from '../engine.ts';
-import { POOLING_MASK, TERM_MASK } from './output-graph.ts';
+import { TERM_MASK } from './output-graph.ts';
+import type { EngineModel } from './protocol.ts';
+import { LENGTHS, POOLING_MASK, TOKEN_PLACES } from './sequence-graph.ts';
 
 type TensorClass = typeof Tensor;
 
@@ -15,8 +17,8 @@ const FILLS = {
   position_ids: 'positions',
 } as const;
 
-/** Inputs of embedmill's own additions, with the rows that each sequence has in them. */
-const MASKS = { [POOLING_MASK]: 2, [TERM_MASK]: 1 } as const;
+/** Keys and values of tokens that a decoder has read before, which are none: [sequences, heads, 0, dims]. */
+const PAST = /^past[_.]/;
 
 type Fill = (typeof FILLS)[keyof typeof FILLS];
 
@@ -24,36 +26,35 @@ type ModelInput = {
   name: string;
   /** Grows to the largest batch seen and stays: `run` reads it before it returns, so the next run may reuse it. */
   buffer: ArrayBuffer;
-} & ({ type: 'int64' | 'int32'; fill: Fill } | { type: 'float32'; rows: 1 | 2 });
+} & (
+  | { kind: 'cells'; type: 'int64' | 'int32'; fill: Fill }
+  | { kind: 'mask'; rows: 1 | 2 }
+  | { kind: 'lengths' | 'places' }
+  | { kind: 'past'; type: 'float32' | 'float16'; shape: readonly (number | string)[] }
+);
+
+interface Padding {
+  padTokenId: number;
+  isLeft: boolean;
+}
 
 /**
- * Turns batches into a model's input tensors: sequences × longest, padded behind.
+ * Turns batches into a model's input tensors: sequences × longest, padded on the model's side.
  * Throws `model_corrupt` for a graph with inputs that embedmill cannot fill.
  */
 export class Feeds {
   readonly #Tensor: TensorClass;
   readonly #inputs: ModelInput[];
-  readonly #padTokenId: number;
+  readonly #padding: Padding;
+  /** Whether a sequence's first token stands for it, else its last. */
+  readonly #isFirst: boolean;
 
-  constructor(Tensor: TensorClass, metadata: readonly InferenceSession.ValueMetadata[], padTokenId: number) {
+  constructor(Tensor: TensorClass, metadata: readonly InferenceSession.ValueMetadata[], model: EngineModel) {
     this.#Tensor = Tensor;
-    this.#padTokenId = padTokenId;
-    this.#inputs = metadata.map((input) => {
-      const { name } = input;
-      const type = input.isTensor ? input.type : undefined;
-      const buffer = new ArrayBuffer(0);
-      const rows = byName(MASKS, name);
-      if (rows !== undefined && type === 'float32') return { name, rows, type, buffer };
-      const fill = byName(FILLS, name);
-      if (fill === undefined || (type !== 'int64' && type !== 'int32')) {
-        const known = Object.keys(FILLS).join(', ');
-        throw new EmbedmillError(
-          'model_corrupt',
-          `the model has an input "${name}" of type ${type ?? 'no tensor'}; a text encoder has ${known}, of int64 or int32`,
-        );
-      }
-      return { name, fill, type, buffer };
-    });
+    const isLeft = model.kind === 'dense' && model.padding === 'left';
+    this.#padding = { padTokenId: model.padTokenId, isLeft };
+    this.#isFirst = model.kind === 'dense' && model.pooling === 'cls';
+    this.#inputs = metadata.map(inputOf);
   }
 
   fill(batch: EngineBatch, longest: number): Record<string, Tensor> {
@@ -61,27 +62,80 @@ export class Feeds {
   }
 
   #tensor(input: ModelInput, batch: EngineBatch, longest: number): Tensor {
-    const sequences = batch.lengths.length;
-    const count = sequences * longest;
-    const words = input.type === 'int32' ? 1 : 2;
-    if (input.buffer.byteLength < count * words * 4) input.buffer = new ArrayBuffer(count * words * 4);
-    if (input.type === 'float32') {
-      const { rows } = input;
-      const mask = new Float32Array(input.buffer, 0, count * rows);
-      writeMask(mask, rows, batch.lengths, longest);
-      return new this.#Tensor(
-        'float32',
-        mask,
-        rows === 1 ? [sequences, longest, 1] : [sequences, rows, longest],
-      );
+    const { lengths } = batch;
+    const sequences = lengths.length;
+    switch (input.kind) {
+      case 'cells': {
+        const count = sequences * longest;
+        const words = input.type === 'int32' ? 1 : 2;
+        const cells = new Int32Array(grown(input, count * words * 4), 0, count * words);
+        writeCells(cells, words, input.fill, batch, longest, this.#padding);
+        const shape = [sequences, longest];
+        return input.type === 'int64'
+          ? new this.#Tensor('int64', new BigInt64Array(input.buffer, 0, count), shape)
+          : new this.#Tensor('int32', cells, shape);
+      }
+      case 'mask': {
+        const { rows } = input;
+        const count = sequences * longest * rows;
+        const mask = new Float32Array(grown(input, count * 4), 0, count);
+        writeMask(mask, rows, lengths, longest, this.#padding);
+        const shape = rows === 1 ? [sequences, longest, 1] : [sequences, rows, longest];
+        return new this.#Tensor('float32', mask, shape);
+      }
+      case 'lengths':
+        return new this.#Tensor('float32', Float32Array.from(lengths), [sequences, 1, 1]);
+      case 'places':
+        return new this.#Tensor('int64', this.#places(lengths, longest), [sequences, 2, 2]);
+      case 'past': {
+        // Whatever is not a fixed size is how many sequences there are, or how many tokens were read before.
+        const shape = input.shape.map((size, n) =>
+          typeof size === 'number' ? size : n === 0 ? sequences : 0,
+        );
+        return input.type === 'float32'
+          ? new this.#Tensor('float32', new Float32Array(), shape)
+          : new this.#Tensor('float16', new Uint16Array(), shape);
+      }
     }
-    const cells = new Int32Array(input.buffer, 0, count * words);
-    writeCells(cells, words, input.fill, batch, longest, this.#padTokenId);
-    const shape = [sequences, longest];
-    return input.type === 'int64'
-      ? new this.#Tensor('int64', new BigInt64Array(input.buffer, 0, count), shape)
-      : new this.#Tensor('int32', cells, shape);
   }
+
+  #places(lengths: Int32Array, longest: number): BigInt64Array {
+    const places = new BigInt64Array(lengths.length * 4);
+    for (const [row, length] of lengths.entries()) {
+      const first = this.#padding.isLeft ? longest - length : 0;
+      const place = this.#isFirst ? first : first + length - 1;
+      for (const at of [4 * row, 4 * row + 2]) {
+        places[at] = BigInt(row);
+        places[at + 1] = BigInt(place);
+      }
+    }
+    return places;
+  }
+}
+
+function inputOf(input: InferenceSession.ValueMetadata): ModelInput {
+  const { name } = input;
+  const type = input.isTensor ? input.type : undefined;
+  const buffer = new ArrayBuffer(0);
+  if (name === POOLING_MASK) return { kind: 'mask', name, rows: 2, buffer };
+  if (name === TERM_MASK) return { kind: 'mask', name, rows: 1, buffer };
+  if (name === LENGTHS) return { kind: 'lengths', name, buffer };
+  if (name === TOKEN_PLACES) return { kind: 'places', name, buffer };
+  if (PAST.test(name) && input.isTensor && (type === 'float32' || type === 'float16'))
+    return { kind: 'past', name, type, shape: input.shape, buffer };
+  const fill = Object.hasOwn(FILLS, name) ? FILLS[name as keyof typeof FILLS] : undefined;
+  if (fill !== undefined && (type === 'int64' || type === 'int32'))
+    return { kind: 'cells', name, fill, type, buffer };
+  const known = Object.keys(FILLS).join(', ');
+  throw new EmbedmillError(
+    'model_corrupt',
+    `the model has an input "${name}" of type ${type ?? 'no tensor'}; a text encoder has ${known}, of int64 or int32, and a decoder may have past_key_values`,
+  );
+}
+
+function grown(input: { buffer: ArrayBuffer }, bytes: number): ArrayBuffer {
+  if (input.buffer.byteLength < bytes) input.buffer = new ArrayBuffer(bytes);
+  return input.buffer;
 }
 
 /**
@@ -94,7 +148,7 @@ function writeCells(
   fill: Fill,
   { ids, lengths, firstParts }: EngineBatch,
   longest: number,
-  padTokenId: number,
+  { padTokenId, isLeft }: Padding,
 ): void {
   if (words === 2 || fill === 'types') cells.fill(0);
   // Of single texts, all tokens are the first part's.
@@ -103,9 +157,11 @@ function writeCells(
   for (const [row, length] of lengths.entries()) {
     const start = row * longest;
     const second = firstParts?.[row] ?? length;
-    for (let at = 0; at < longest; at += 1) {
-      const real = at < length;
-      const cell = (start + at) * words;
+    const before = isLeft ? longest - length : 0;
+    for (let place = 0; place < longest; place += 1) {
+      const at = place - before;
+      const real = at >= 0 && at < length;
+      const cell = (start + place) * words;
       switch (fill) {
         case 'ids':
           cells[cell] = real ? (ids[from + at] ?? padTokenId) : padTokenId;
@@ -114,7 +170,7 @@ function writeCells(
           cells[cell] = real ? 1 : 0;
           break;
         case 'positions':
-          cells[cell] = at;
+          cells[cell] = Math.max(0, at);
           break;
         case 'types':
           cells[cell] = real && at >= second ? 1 : 0;
@@ -125,15 +181,18 @@ function writeCells(
   }
 }
 
-function writeMask(mask: Float32Array, rows: number, lengths: Int32Array, longest: number): void {
+function writeMask(
+  mask: Float32Array,
+  rows: number,
+  lengths: Int32Array,
+  longest: number,
+  { isLeft }: Padding,
+): void {
   mask.fill(0);
   for (const [n, length] of lengths.entries()) {
+    const before = isLeft ? longest - length : 0;
     for (let row = n * rows; row < (n + 1) * rows; row += 1) {
-      mask.fill(1, row * longest, row * longest + length);
+      mask.fill(1, row * longest + before, row * longest + before + length);
     }
   }
-}
-
-function byName<Value>(values: Readonly<Record<string, Value>>, name: string): Value | undefined {
-  return Object.hasOwn(values, name) ? values[name] : undefined;
 }

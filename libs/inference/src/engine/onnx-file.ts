@@ -33,9 +33,13 @@ export interface GraphAddition {
   nodes: GraphNode[];
   inputs: GraphValue[];
   outputs: GraphValue[];
-  /** Constants of int64: scalars, or vectors. */
-  constants: { name: string; value: number | readonly number[] }[];
+  constants: GraphConstant[];
 }
+
+/** An int64, a vector of them, or float32 numbers in the order of their dimensions. */
+export type GraphConstant =
+  | { name: string; value: number | readonly number[] }
+  | { name: string; dimensions: readonly number[]; floats: Float32Array };
 
 /** Field numbers of onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto). */
 const MODEL = { graph: 7, opset: 8 } as const;
@@ -49,7 +53,7 @@ const TYPE = { tensor: 1 } as const;
 const TENSOR_TYPE = { element: 1, shape: 2 } as const;
 const SHAPE = { dimension: 1 } as const;
 const DIMENSION = { name: 2 } as const;
-const TENSOR = { dimension: 1, element: 2, int64: 7, name: 8 } as const;
+const TENSOR = { dimension: 1, element: 2, int64: 7, name: 8, raw: 9 } as const;
 
 /** Throws a SyntaxError when the bytes are no ONNX file. */
 export function graphOutputs(model: Uint8Array): GraphOutput[] {
@@ -90,7 +94,7 @@ export function opsetOf(model: Uint8Array): number {
 export function additionBytes({ nodes, inputs, outputs, constants }: GraphAddition): Buffer {
   const graph = [
     ...nodes.map((node) => message(GRAPH.node, nodeBytes(node))),
-    ...constants.map(({ name, value }) => message(GRAPH.initializer, constantBytes(name, value))),
+    ...constants.map((constant) => message(GRAPH.initializer, constantBytes(constant))),
     ...inputs.map((value) => message(GRAPH.input, valueBytes(value))),
     ...outputs.map((value) => message(GRAPH.output, valueBytes(value))),
   ];
@@ -117,7 +121,19 @@ function attributeBytes(name: string, value: number | readonly number[]): Buffer
   ]);
 }
 
-function constantBytes(name: string, value: number | readonly number[]): Buffer {
+function constantBytes(constant: GraphConstant): Buffer {
+  const { name } = constant;
+  if ('floats' in constant) {
+    const { dimensions, floats } = constant;
+    return Buffer.concat([
+      ...dimensions.map((size) => number(TENSOR.dimension, size)),
+      number(TENSOR.element, ELEMENT.float32),
+      message(TENSOR.name, name),
+      // Little-endian, as every platform of ONNX Runtime is.
+      message(TENSOR.raw, new Uint8Array(floats.buffer, floats.byteOffset, floats.byteLength)),
+    ]);
+  }
+  const { value } = constant;
   const [dimensions, values] = typeof value === 'number' ? [[], [value]] : [[value.length], value];
   return Buffer.concat([
     ...dimensions.map((size) => number(TENSOR.dimension, size)),

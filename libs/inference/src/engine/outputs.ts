@@ -1,9 +1,10 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { EmbedmillError } from '@embedmill/jobs';
 import type { EngineBatch, EngineOutput, EngineResult } from '../engine.ts';
-import { AS_FLOAT32, ATTENTION, MAX_LOGITS, POOLED, tokenOutput } from './output-graph.ts';
+import { AS_FLOAT32, MAX_LOGITS, SEQUENCE_OUTPUTS, tokenOutput } from './output-graph.ts';
 import { averageHeads, averageRows, normalizeRows, withoutPadding } from './pooling.ts';
-import type { EngineModel } from './protocol.ts';
+import type { DenseModel, EngineModel, TokenHead } from './protocol.ts';
+import { ATTENTION, LEXICAL, POOLED, TOKEN_VECTORS } from './sequence-graph.ts';
 import { heaviestTerms, saturate } from './terms.ts';
 
 /** What a model gives, the usual first, each with the tensor of its graph that it is read from. */
@@ -11,15 +12,15 @@ export type OutputNames = ReadonlyMap<EngineOutput, string>;
 
 /**
  * Outputs to take dense vectors from, best first. `text_embeds` is a text tower's, in the space of its images; behind
- * POOLED are those of models that pool by themselves.
+ * POOLED are those of models that pool by themselves, whose float32 copy is of another element in the graph.
  */
-const SEQUENCE_OUTPUTS = ['text_embeds', POOLED, 'sentence_embedding', 'embedding', 'pooler_output'];
+const DENSE_OUTPUTS = ['text_embeds', POOLED, AS_FLOAT32, ...SEQUENCE_OUTPUTS];
 
 const DEFAULT_MAX_TERMS = 256;
 
 /** Throws `model_corrupt` for a graph that does not give what its kind of model should. */
 export function outputNames(
-  { kind }: EngineModel,
+  model: EngineModel,
   metadata: readonly InferenceSession.ValueMetadata[],
 ): OutputNames {
   const outputs = metadata.flatMap((output) =>
@@ -27,16 +28,20 @@ export function outputNames(
   );
   const rows = outputs.filter(({ rank }) => rank === 2).map(({ name }) => name);
   const first = (...names: string[]) => names.find((name) => rows.includes(name)) ?? rows[0];
-  switch (kind) {
+  switch (model.kind) {
     case 'dense': {
-      const dense = first(...SEQUENCE_OUTPUTS);
+      const dense = first(...DENSE_OUTPUTS);
       if (dense === undefined) throw unfit('token or sequence vectors', metadata);
-      const states = dense === POOLED ? tokenOutput(outputs) : undefined;
-      return new Map<EngineOutput, string>([
-        ['dense', dense],
-        ...(states === undefined ? [] : ([['states', states.name]] as const)),
-        ...(outputs.some(({ name }) => name === ATTENTION) ? ([['attention', ATTENTION]] as const) : []),
-      ]);
+      const names = new Map<EngineOutput, string>([['dense', dense]]);
+      const isFromTokens = dense === POOLED || model.pooling === 'graph';
+      const states =
+        headOutput(model.tokenVectors, TOKEN_VECTORS, metadata) ??
+        (isFromTokens ? tokenOutput(outputs)?.name : undefined);
+      if (states !== undefined) names.set('states', states);
+      if (outputs.some(({ name }) => name === ATTENTION)) names.set('attention', ATTENTION);
+      const lexical = headOutput(model.lexical, LEXICAL, metadata);
+      if (lexical !== undefined) names.set('lexical', lexical);
+      return names;
     }
     case 'sparse': {
       const sparse = first(MAX_LOGITS, AS_FLOAT32);
@@ -49,6 +54,21 @@ export function outputNames(
       return new Map([['score', score]]);
     }
   }
+}
+
+/** The output that a model's head is read from. Throws `model_corrupt` where the graph has no such output. */
+function headOutput(
+  head: TokenHead | undefined,
+  added: string,
+  metadata: readonly InferenceSession.ValueMetadata[],
+): string | undefined {
+  if (head === undefined) return undefined;
+  const name = 'output' in head ? head.output : added;
+  const isThere = metadata.some(
+    (output) => output.name === name && output.isTensor && output.type === 'float32',
+  );
+  if (isThere) return name;
+  throw unfit(`${JSON.stringify(name)}, float32 by token`, metadata);
 }
 
 /** Numbers in a dense vector, 0 for other kinds, by the model's usual output. Throws `model_corrupt` for a wrong size. */
@@ -74,13 +94,14 @@ export function readOutput(
   { lengths }: EngineBatch,
   model: EngineModel,
 ): Partial<EngineResult> {
+  const isLeft = model.kind === 'dense' && model.padding === 'left';
   const data = tensor.data as Float32Array;
   const width = tensor.dims.at(-1) ?? 0;
   switch (output) {
     case 'dense': {
       const vectors = data.slice();
       if (model.kind !== 'dense') return { vectors };
-      if (name === POOLED && model.pooling === 'mean') averageRows(vectors, lengths, width);
+      if (name === POOLED && isSummed(model)) averageRows(vectors, lengths, width);
       return { vectors: model.normalize ? normalizeRows(vectors, width) : vectors };
     }
     case 'attention': {
@@ -88,9 +109,15 @@ export function readOutput(
       return { attention: averageHeads(data, lengths, heads, width) };
     }
     case 'states': {
-      const [, longest = 0] = tensor.dims;
-      const states = withoutPadding(data, lengths, longest, width);
+      const states = withoutPadding(data, lengths, { longest: tensor.dims[1] ?? 0, dims: width, isLeft });
       return { states: normalizeRows(states, width), stateDims: width };
+    }
+    case 'lexical': {
+      const [sequences = 1, longest = 1] = tensor.dims;
+      const dims = data.length / (sequences * longest);
+      const rows = withoutPadding(data, lengths, { longest, dims, isLeft });
+      const tokens = rows.length / dims;
+      return { lexical: Float32Array.from({ length: tokens }, (_, n) => Math.max(0, rows[n * dims] ?? 0)) };
     }
     case 'sparse': {
       const maxTerms = model.kind === 'sparse' ? model.maxTerms : undefined;
@@ -101,6 +128,11 @@ export function readOutput(
     case 'score':
       return { scores: data.slice() };
   }
+}
+
+/** Whether POOLED has sums: means are made of them here, unless layers of the graph needed them. */
+function isSummed({ pooling, projections = [] }: DenseModel): boolean {
+  return pooling === 'mean' && projections.length === 0;
 }
 
 function unfit(what: string, metadata: readonly InferenceSession.ValueMetadata[]): EmbedmillError {

@@ -23,7 +23,18 @@ it('averages heads for the real tokens of each sequence', () => {
   expect([...means]).toEqual([2, 3, 6, 7, 8]);
 });
 
-it('leaves out the rows of padding', () => {
+it('leaves out the rows of padding, on either side', () => {
   const rows = Float32Array.of(1, 1, 0, 0, 2, 2, 3, 3);
-  expect([...withoutPadding(rows, Int32Array.of(1, 2), 2, 2)]).toEqual([1, 1, 2, 2, 3, 3]);
+  const lengths = Int32Array.of(1, 2);
+  expect([...withoutPadding(rows, lengths, { longest: 2, dims: 2 })]).toEqual([1, 1, 2, 2, 3, 3]);
+  const left = Float32Array.of(0, 0, 1, 1, 2, 2, 3, 3);
+  expect([...withoutPadding(left, lengths, { longest: 2, dims: 2, isLeft: true })]).toEqual([
+    1, 1, 2, 2, 3, 3,
+  ]);
+});
+
+it('has zeros for the first tokens where the graph leaves them out', () => {
+  const rows = Float32Array.of(2, 9, 5, 6);
+  const real = withoutPadding(rows, Int32Array.of(2, 3), { longest: 2, dims: 1 });
+  expect([...real]).toEqual([0, 2, 0, 5, 6]);
 });

@@ -18,19 +18,23 @@ export function normalizeRows(vectors: Float32Array, dims: number): Float32Array
   return vectors;
 }
 
-/** Rows by token (sequences × longest × dims) without those of padding: tokens × dims. */
+/**
+ * Rows by token (sequences × longest × dims) without those of padding: tokens × dims. A graph that leaves the first
+ * token out, as bge-m3's token vectors do, has one row less; that token's is 0.
+ */
 export function withoutPadding(
   rows: Float32Array,
   lengths: Int32Array,
-  longest: number,
-  dims: number,
+  { longest, dims, isLeft = false }: { longest: number; dims: number; isLeft?: boolean },
 ): Float32Array {
   const tokens = lengths.reduce((sum, length) => sum + length, 0);
+  const lacking = Math.max(0, lengths.reduce((most, length) => Math.max(most, length), 0) - longest);
   const real = new Float32Array(tokens * dims);
   let at = 0;
   for (const [n, length] of lengths.entries()) {
-    const start = n * longest * dims;
-    real.set(rows.subarray(start, start + length * dims), at);
+    const there = length - lacking;
+    const start = (n * longest + (isLeft ? longest - there : 0)) * dims;
+    real.set(rows.subarray(start, start + there * dims), at + lacking * dims);
     at += length * dims;
   }
   return real;

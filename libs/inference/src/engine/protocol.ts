@@ -10,11 +10,33 @@ interface ModelFile {
   readonly padTokenId: number;
 }
 
-/** Gives `dense`; where its graph has vectors by token also `states`, and where it has attention, `attention`. */
+/** A safetensors file of a linear layer, run behind pooling. */
+export interface Projection {
+  readonly path: string;
+  readonly activation: 'identity' | 'tanh';
+}
+
+/** What is read of every token: an output of the graph, or a linear layer (safetensors) over token vectors. */
+export type TokenHead = { readonly output: string } | { readonly path: string };
+
+/**
+ * Gives `dense`; where its graph has vectors by token also `states`, where it has attention, `attention`, and where it
+ * has a head for them, `lexical`.
+ */
 export interface DenseModel extends ModelFile {
   readonly kind: 'dense';
-  /** How token vectors become one: their mean, or the first ([CLS]); unused where the graph pools itself. */
-  readonly pooling: 'mean' | 'cls';
+  /**
+   * How token vectors become one: their mean, the first ([CLS]) or the last; `graph`: as an output of the graph has it.
+   * A graph that gives no token vectors pools itself, whatever this says.
+   */
+  readonly pooling: 'mean' | 'cls' | 'last' | 'graph';
+  /** The side on which shorter sequences are padded; the right by default. */
+  readonly padding?: 'right' | 'left' | undefined;
+  /** In their order, between pooling and normalising. */
+  readonly projections?: readonly Projection[] | undefined;
+  readonly lexical?: TokenHead | undefined;
+  /** What `states` are; the graph's token vectors by default. */
+  readonly tokenVectors?: TokenHead | undefined;
   /** Scale vectors to length 1. */
   readonly normalize: boolean;
 }

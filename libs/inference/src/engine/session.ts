@@ -64,7 +64,7 @@ export class ModelSession {
     });
     try {
       const session = await createSession(ort, model, tuning);
-      const feeds = new Feeds(ort.Tensor, session.inputMetadata, model.padTokenId);
+      const feeds = new Feeds(ort.Tensor, session.inputMetadata, model);
       const names = outputNames(model, session.outputMetadata);
       const [usual = ''] = names.values();
       let dims = 0;

@@ -1,0 +1,37 @@
+import { readSafetensors, type FloatTensor } from './safetensors.ts';
+
+/** y = x·weights + bias. */
+export interface LinearLayer {
+  /** in × out, as a matrix product wants them. */
+  readonly weights: FloatTensor;
+  /** out numbers. */
+  readonly bias: FloatTensor | undefined;
+}
+
+/**
+ * A linear layer as torch keeps it: `weight` [out, in] and, where there is one, `bias` [out], under any prefix
+ * (`linear.weight` in Dense modules of sentence-transformers). Throws what reading throws, and a SyntaxError for
+ * anything else.
+ */
+export async function readLinearLayer(path: string): Promise<LinearLayer> {
+  const tensors = [...(await readSafetensors(path))];
+  const named = (name: string) =>
+    tensors.filter(([key]) => key === name || key.endsWith(`.${name}`)).map(([, tensor]) => tensor);
+  const [weights, ...more] = named('weight');
+  const [bias] = named('bias');
+  const [outputs, inputs, deeper] = weights?.dimensions ?? [];
+  if (!weights || more.length > 0 || !outputs || !inputs || deeper !== undefined)
+    throw new SyntaxError(`${path} is no linear layer: it has ${tensors.map(([key]) => key).join(', ')}`);
+  if (bias !== undefined && bias.values.length !== outputs)
+    throw new SyntaxError(`${path} has a bias of ${bias.values.length} numbers for ${outputs} outputs`);
+  return { weights: transposed(weights.values, outputs, inputs), bias };
+}
+
+function transposed(values: Float32Array, rows: number, columns: number): FloatTensor {
+  const turned = new Float32Array(values.length);
+  for (let row = 0; row < rows; row += 1) {
+    for (let column = 0; column < columns; column += 1)
+      turned[column * rows + row] = values[row * columns + column] ?? 0;
+  }
+  return { dimensions: [columns, rows], values: turned };
+}
