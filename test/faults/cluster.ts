@@ -145,7 +145,7 @@ export class Cluster {
     const part = this.#part(name);
     if (part.kind === 'redis') return this.#startRedis(part);
     const [command, ...before] = this.#options.within?.[name] ?? [];
-    const args = ['--max-semi-space-size=8', ENTRIES[part.kind]];
+    const args = ['--max-semi-space-size=16', ENTRIES[part.kind]];
     const child = this.#spawn(part, command ?? process.execPath, [
       ...(command === undefined ? args : [...before, process.execPath, ...args]),
     ]);

@@ -86,6 +86,8 @@ export async function buildServer(
   const server: FastifyInstance = Fastify({
     loggerInstance: log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
+    // Lines of requests carry their request by `withLogFields`: a logger for each would cost a refusal more than all else.
+    childLoggerFactory: (logger) => logger,
     connectionTimeout: SILENCE_MS,
     http: { headersTimeout: HEADERS_MS, connectionsCheckingInterval: HEADERS_MS / 4 },
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
