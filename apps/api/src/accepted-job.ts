@@ -72,7 +72,7 @@ async function withdraw(
 }
 
 /** The id of the job that a request makes. */
-export function idFor(collection: Collection, request: FastifyRequest): JobId {
+export function idFor(collection: Pick<Collection, 'name' | 'createdAt'>, request: FastifyRequest): JobId {
   const { tenant } = currentPrincipal();
   const key = request.headers['idempotency-key'];
   return typeof key === 'string' ? jobIdOfKey(collection, key, tenant) : newJobId();

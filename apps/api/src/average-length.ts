@@ -1,5 +1,6 @@
 import {
   ANALYSIS_VERSION,
+  NO_COLLECTION,
   type Collection,
   type CollectionName,
   type JobId,
@@ -20,7 +21,8 @@ export interface MeasuringParts {
 
 /**
  * The collection with the average length that BM25 weighs by. The first job of a collection settles it, from a sample of
- * its documents, for all that follow: else equal texts would get vectors of their own from each job.
+ * its documents, for all that follow: else equal texts would get vectors of their own from each job. A job whose vectors go
+ * to a file has one of its own.
  */
 export async function withAverageLength(
   collection: Collection,
@@ -29,7 +31,8 @@ export async function withAverageLength(
 ): Promise<Collection> {
   const { bm25 } = collection.profile.sparse;
   if (bm25 === undefined || bm25.averageLength !== undefined) return collection;
-  const current = await store.getCollection(collection.name as CollectionName);
+  const isOwn = collection.name === NO_COLLECTION;
+  const current = isOwn ? collection : await store.getCollection(collection.name as CollectionName);
   if (current === undefined || current.averageLength !== undefined) return current ?? collection;
   const averageLength = await threads.run(
     'averageLength',
@@ -42,6 +45,7 @@ export async function withAverageLength(
     { share: job.share },
   );
   if (averageLength === undefined) return current;
+  if (isOwn) return { ...current, averageLength };
   // Looked at again: reading the sample took a while, in which a migration may have begun.
   const now = await store.getCollection(collection.name as CollectionName);
   if (now === undefined || now.averageLength !== undefined) return now ?? collection;

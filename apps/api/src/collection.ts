@@ -5,9 +5,12 @@ import {
   collectionNameSchema,
   collectionSchema,
   EmbedmillError,
+  NO_COLLECTION,
   profileAsCreated,
+  profileSchema,
   type Collection,
   type CollectionName,
+  type EmbeddingProfile,
   type Profile,
 } from '@embedmill/jobs';
 import type { ModelSummary } from '@embedmill/models';
@@ -126,10 +129,7 @@ export async function createCollection(
 ): Promise<{ collection: Collection; created: boolean }> {
   const existing = await store.getCollection(name as CollectionName);
   const profile = settled(asked, existing);
-  const model = await requireModel(models, profile.model, 'profile/model', 'dense');
-  checkChunking(profile, model);
-  const dims = dimsOf(model, profile.dims, 'profile/dims');
-  await checkSparse(profile, model, models);
+  const dims = await checkProfile(profile, models);
   const isSame = (own: Profile) => isDeepStrictEqual(own, profile);
   if (existing !== undefined && !isSame(existing.profile) && !isSame(profileAsCreated(existing))) {
     const message = `the collection ${name} exists with another profile; choose another name, or delete it first`;
@@ -149,6 +149,31 @@ export async function createCollection(
   if (existing === undefined) await store.createCollection(collection);
   for (const needed of collectionModels(collection)) await queue.announceModel(needed);
   return { collection, created: existing === undefined };
+}
+
+/**
+ * What a job's documents are embedded by where their vectors go to a file: as a new collection would, and no store knows of
+ * it. The same profile gives the same. Errors: `model_not_found`, `invalid_profile`.
+ */
+export async function ownDefinition(
+  asked: EmbeddingProfile,
+  models: ApiParts['models'],
+): Promise<Collection> {
+  const profile = settled(profileSchema.parse(asked), undefined);
+  const dims = await checkProfile(profile, models);
+  return { ...OWN_DEFINITION, profile, dims, vector: 'dense', analysis: ANALYSIS_VERSION };
+}
+
+/** What all definitions have in common that no store knows: none of them is ever made anew. */
+export const OWN_DEFINITION = { name: NO_COLLECTION, createdAt: new Date(0).toISOString() };
+
+/** Gives the size of its dense vectors. */
+async function checkProfile(profile: Profile, models: ApiParts['models']): Promise<number> {
+  const model = await requireModel(models, profile.model, 'profile/model', 'dense');
+  checkChunking(profile, model);
+  const dims = dimsOf(model, profile.dims, 'profile/dims');
+  await checkSparse(profile, model, models);
+  return dims;
 }
 
 /** The profile with what it leaves open: as it is in a collection that is there, else as new ones have it. */

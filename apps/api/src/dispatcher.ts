@@ -4,6 +4,7 @@ import {
   EmbedmillError,
   isBeyond,
   isFinished,
+  NO_COLLECTION,
   REPORT_KINDS,
   reportRoom,
   tooManyFailures,
@@ -323,6 +324,7 @@ async function cutReports({ id, record }: IngestHandle, options: DispatcherOptio
 /** Where the job's collection was made anew meanwhile, removes what its workers may have written there before they saw it. */
 async function takeBack({ id, record }: IngestHandle, { store, log }: DispatcherOptions): Promise<void> {
   const { collection, sequence } = record;
+  if (collection.name === NO_COLLECTION) return;
   await store.takeBack(collection.name as CollectionName, sequence, collection).catch((error: unknown) => {
     log.warn({ err: error, job: id }, 'whether the collection of a job was made anew cannot be told now');
   });

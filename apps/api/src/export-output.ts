@@ -4,7 +4,7 @@ import type { IngestHandle } from '@embedmill/queue';
 import type { Spool } from '@embedmill/sources';
 
 /**
- * Joins what the shards of an export, or of a dry run, wrote to its file, once all of them are counted. Killed in between, the next dispatcher
+ * Joins what the shards of a job wrote to its file, once all of them are counted. Killed in between, the next dispatcher
  * joins them again: parts go only when the record says where the file is. Called by the dispatcher.
  *
  * Errors: `export_incomplete` where documents could not be read, for a file that lacks some is worse than none.

@@ -31,6 +31,7 @@ const LINES: Record<Shard['purpose'], StoredSelection['as']> = {
   compare: 'keys',
   migrate: 'documents',
   export: 'keys',
+  embed: 'keys',
   copy: 'keys',
 };
 
@@ -58,7 +59,8 @@ export async function scan(
   if (scanned === undefined) return undefined;
   const { source, totals, unnamed } = scanned;
   const ofStored = record.purpose === 'export' || record.purpose === 'copy';
-  const isMeasured = record.purpose === 'ingest' || record.purpose === 'migrate';
+  const isMeasured =
+    record.purpose === 'ingest' || record.purpose === 'migrate' || record.purpose === 'embed';
   if (totals.documents === 0 && !ofStored && !isDeletionByFilter(record)) {
     throw new EmbedmillError('source_unreadable', 'the source has no documents: every line is blank');
   }

@@ -1,9 +1,11 @@
 import { z } from 'zod';
 import {
   documentSchema,
+  embeddingProfileSchema,
   EmbedmillError,
   maxFailuresSchema,
   METADATA_BYTES,
+  outputRequestSchema,
   parseDocument,
   prioritySchema,
   readingSchema,
@@ -24,57 +26,79 @@ const inlineDocument = z
   .unknown()
   .meta({ ...z.toJSONSchema(documentSchema, { io: 'input' }), $schema: undefined });
 
-/** A job in JSON: a few documents, or where the server finds many. */
+/** A job's documents in JSON: a few of them, or where the server finds many. */
+const documentFields = {
+  documents: z
+    .array(inlineDocument)
+    .min(1)
+    .optional()
+    .meta({ description: `The documents, ${MAX_INLINE_DOCUMENTS} and 256 KiB at most.` }),
+  source: z
+    .strictObject({
+      path: z.string().min(1).optional().meta({ description: 'A file that the server may read.' }),
+      url: z
+        .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
+        .max(8192)
+        .optional()
+        .meta({ description: 'Where the server fetches it from.' }),
+      s3: z
+        .string()
+        .regex(/^s3:\/\//, 'must be s3://bucket/key')
+        .optional()
+        .meta({ description: 'An object, `s3://bucket/key`, that the server may read.' }),
+      files: z.array(z.string().min(1).max(8192)).min(1).max(MOST_PLACES).optional().meta({
+        description:
+          'Many files as one job: http and https URLs, `s3://bucket/key`, all objects below `s3://bucket/prefix/`, paths of files, and of folders with all that is below. In folders and below prefixes, hidden files and those whose names do not say their format are passed over. What is said of columns, delimiter and so on is for all of them; of documents with the same id, the one in the file that is last in the order of names wins.',
+      }),
+      format: sourceFormatSchema.optional().meta({
+        description:
+          'By default what the name ends in (.ndjson, .jsonl, .csv, .tsv, .parquet; .gz behind it for gzip), or what the URL says; else NDJSON.',
+      }),
+      ...readingSchema.shape,
+    })
+    .refine(
+      ({ path, url, s3, files }) => [path, url, s3, files].filter((one) => one !== undefined).length === 1,
+      'give a path, a url, an s3 or files',
+    )
+    .optional(),
+};
+const runningFields = {
+  priority: prioritySchema.optional().meta({
+    description: 'Before which of its tenant’s jobs it comes; `normal` by default.',
+  }),
+  maxFailures: maxFailuresSchema.optional(),
+  webhook: webhookSchema.optional().meta({ description: 'Whom to tell of the job’s end.' }),
+};
+const hasOneSource = ({ documents, source }: { documents?: unknown; source?: unknown }): boolean =>
+  (documents === undefined) !== (source === undefined);
+const ONE_SOURCE = 'give documents or a source';
+
+/** A job whose documents go to a collection. */
 export const submissionSchema = z
   .strictObject({
-    documents: z
-      .array(inlineDocument)
-      .min(1)
-      .optional()
-      .meta({ description: `The documents, ${MAX_INLINE_DOCUMENTS} and 256 KiB at most.` }),
-    source: z
-      .strictObject({
-        path: z.string().min(1).optional().meta({ description: 'A file that the server may read.' }),
-        url: z
-          .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
-          .max(8192)
-          .optional()
-          .meta({ description: 'Where the server fetches it from.' }),
-        s3: z
-          .string()
-          .regex(/^s3:\/\//, 'must be s3://bucket/key')
-          .optional()
-          .meta({ description: 'An object, `s3://bucket/key`, that the server may read.' }),
-        files: z.array(z.string().min(1).max(8192)).min(1).max(MOST_PLACES).optional().meta({
-          description:
-            'Many files as one job: http and https URLs, `s3://bucket/key`, all objects below `s3://bucket/prefix/`, paths of files, and of folders with all that is below. In folders and below prefixes, hidden files and those whose names do not say their format are passed over. What is said of columns, delimiter and so on is for all of them; of documents with the same id, the one in the file that is last in the order of names wins.',
-        }),
-        format: sourceFormatSchema.optional().meta({
-          description:
-            'By default what the name ends in (.ndjson, .jsonl, .csv, .tsv, .parquet; .gz behind it for gzip), or what the URL says; else NDJSON.',
-        }),
-        ...readingSchema.shape,
-      })
-      .refine(
-        ({ path, url, s3, files }) => [path, url, s3, files].filter((one) => one !== undefined).length === 1,
-        'give a path, a url, an s3 or files',
-      )
-      .optional(),
-    priority: prioritySchema.optional().meta({
-      description: 'Before which of its tenant’s jobs it comes; `normal` by default.',
-    }),
+    ...documentFields,
     ...snapshotOptionsSchema.shape,
     dryRun: z.boolean().optional().meta({
       description:
         'Write nothing, and tell what would be added, changed, deleted: as counts, and by name in the output.',
     }),
-    maxFailures: maxFailuresSchema.optional(),
-    webhook: webhookSchema.optional().meta({ description: 'Whom to tell of the job’s end.' }),
+    ...runningFields,
   })
-  .refine(
-    ({ documents, source }) => (documents === undefined) !== (source === undefined),
-    'give documents or a source',
-  );
+  .refine(hasOneSource, ONE_SOURCE);
+
+/** A job whose vectors go to a file. */
+export const embeddingJobSchema = z
+  .strictObject({
+    ...documentFields,
+    sourceName: snapshotOptionsSchema.shape.sourceName,
+    output: outputRequestSchema.meta({ description: 'The file: a row a chunk, with its vectors.' }),
+    profile: embeddingProfileSchema.prefault({}).meta({
+      description: 'What is made of each document, as in the profile of a collection.',
+    }),
+    ...runningFields,
+  })
+  .refine(hasOneSource, ONE_SOURCE);
+export type GivenDocuments = Omit<z.output<typeof embeddingJobSchema>, 'output' | 'profile' | 'sourceName'>;
 
 /**
  * A request's documents as lines of a source. Errors: those of the first that is none, with the details of all; `field` is

@@ -2,18 +2,18 @@ import { hash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import type { FastifyRequest } from 'fastify';
-import { z } from 'zod';
 import {
   EmbedmillError,
   encodingOfNamed,
   formatOfName,
   isFinished,
   prioritySchema,
-  snapshotOptionsSchema,
   type Collection,
+  type EmbeddingProfile,
   type Filter,
   type JobId,
   type MaxFailures,
+  type OutputRequest,
   type Priority,
   type SaidFormat,
   type Sink,
@@ -26,8 +26,9 @@ import {
 import { newJobId, sourceOf, type NewJob } from '@embedmill/queue';
 import { assertS3Target, openLocalSource, openS3Source, redacted } from '@embedmill/sources';
 import { parseRequest } from './absent-fields.ts';
+import { requireScope } from './access/principal.ts';
 import { acceptJob, idFor, type Submitted, type SubmissionKind } from './accepted-job.ts';
-import { requireCollectionOf } from './collection.ts';
+import { ownDefinition, requireCollectionOf } from './collection.ts';
 import { COPIED } from './copying.ts';
 import type { ApiParts } from './parts.ts';
 import { invalidRequest } from './problem.ts';
@@ -35,7 +36,15 @@ import { recoverJob } from './recovery.ts';
 import { FileForm } from './file-form.ts';
 import { filesAt, labelOf, readAs, sourceOfFiles } from './source-files.ts';
 import { belowTenant, readable } from './source-places.ts';
-import { documentLines, emptyBody, intentOf, submissionSchema, type Intent } from './submission-body.ts';
+import {
+  documentLines,
+  embeddingJobSchema,
+  emptyBody,
+  intentOf,
+  submissionSchema,
+  type GivenDocuments,
+  type Intent,
+} from './submission-body.ts';
 import { JobComparison } from './verification.ts';
 import { pacedBytes, USUAL_PACE } from './body-pace.ts';
 import {
@@ -47,7 +56,18 @@ import {
   type JsonBody,
 } from './upload.ts';
 
+/** What becomes of a job's documents, and what they are embedded by. */
+export type Target = Intent & { collection: Collection };
+
+/** Of a job whose vectors go to a file. */
+export interface EmbeddingTarget {
+  profile: EmbeddingProfile;
+  output: OutputRequest;
+  sourceName?: string | undefined;
+}
+
 export interface UploadReading {
+  intent: Intent;
   /** One file, undefined for plain NDJSON, or a form of many, with what was said of them all. */
   content: { kind: 'one'; encoding: SourceEncoding | undefined } | { kind: 'form'; said: SaidFormat };
   maxFailures: MaxFailures | undefined;
@@ -78,11 +98,12 @@ export class Submission {
     body: IncomingMessage,
     how: UploadReading,
   ): Promise<Submitted> {
-    const { content, maxFailures } = how;
+    const { content } = how;
+    const job = { ...uploadedJob({ collection, ...how.intent }, request), maxFailures: how.maxFailures };
     const submitted =
       content.kind === 'form'
-        ? this.#form(collection, request, body, content.said, maxFailures)
-        : this.#upload(collection, request, body, content.encoding, maxFailures);
+        ? this.#form(job, body, content.said)
+        : this.#upload(job, request, body, content.encoding);
     this.#receiving.add(submitted);
     const forget = () => void this.#receiving.delete(submitted);
     submitted.then(forget, forget);
@@ -95,14 +116,12 @@ export class Submission {
   }
 
   async #upload(
-    collection: Collection,
+    job: UploadedJob,
     request: FastifyRequest,
     body: IncomingMessage,
     encoding: SourceEncoding | undefined,
-    maxFailures: MaxFailures | undefined,
   ): Promise<Submitted> {
     const { spool, config, metrics } = this.#parts;
-    const job = { ...uploadedJob(collection, request), maxFailures };
     const received = await spool.receive(job.id, pacedBytes(body, USUAL_PACE), {
       maxBytes: config.maxUploadBytes,
       expectedBytes: expectedBytes(request.headers),
@@ -124,15 +143,8 @@ export class Submission {
   }
 
   /** Many files as one job: those in the form, and those at places that it names. */
-  async #form(
-    collection: Collection,
-    request: FastifyRequest,
-    body: IncomingMessage,
-    said: SaidFormat,
-    maxFailures: MaxFailures | undefined,
-  ): Promise<Submitted> {
+  async #form(job: UploadedJob, body: IncomingMessage, said: SaidFormat): Promise<Submitted> {
     const { spool, config, metrics } = this.#parts;
-    const job = { ...uploadedJob(collection, request), maxFailures };
     const form = new FileForm(body);
     const maxBytes = config.maxUploadBytes;
     const { source: packed, bytes, sha256 } = await spool.receive(job.id, form.packed(), { maxBytes });
@@ -157,8 +169,35 @@ export class Submission {
   async json(collection: Collection, request: FastifyRequest, body: JsonBody): Promise<Submitted> {
     const parsed = parseRequest(submissionSchema, body.value);
     if (!parsed.success) throw invalidRequest(parsed.error);
-    const { documents, source, webhook, maxFailures, priority = priorityOf(request) } = parsed.data;
-    const intent = intentOf(parsed.data);
+    return this.#json({ collection, ...intentOf(parsed.data) }, request, parsed.data, body);
+  }
+
+  /** A job whose vectors go to a file. Errors: those of `json` and of `target`. */
+  async embed(request: FastifyRequest, body: JsonBody): Promise<Submitted> {
+    const parsed = parseRequest(embeddingJobSchema, body.value);
+    if (!parsed.success) throw invalidRequest(parsed.error);
+    return this.#json(await this.target(parsed.data), request, parsed.data, body);
+  }
+
+  /**
+   * What a job does whose vectors go to a file. Errors: `model_not_found`, `invalid_profile`, `source_forbidden` where the
+   * server may not write to `output.to`.
+   */
+  async target({ profile, output, sourceName }: EmbeddingTarget): Promise<Target> {
+    requireScope('search', 'embedding to a file');
+    const { models, config } = this.#parts;
+    if (output.to !== undefined) assertS3Target(output.to, belowTenant(config.s3Targets));
+    const collection = await ownDefinition(profile, models);
+    return { collection, purpose: 'embed', sourceName, sink: { ...output, vectors: true } };
+  }
+
+  async #json(
+    { collection, ...intent }: Target,
+    request: FastifyRequest,
+    given: GivenDocuments,
+    body: JsonBody,
+  ): Promise<Submitted> {
+    const { documents, source, webhook, maxFailures, priority = priorityOf(request) } = given;
     const job = {
       ...intent,
       ...{ id: idFor(collection, request), collection },
@@ -212,7 +251,8 @@ export class Submission {
       const message = `job ${id} is ${what}, of which nothing can be tried again; submit it again`;
       throw new EmbedmillError('nothing_to_retry', message);
     }
-    const collection = await requireCollectionOf(record, store);
+    const isToFile = record.purpose === 'embed';
+    const collection = isToFile ? record.collection : await requireCollectionOf(record, store);
     const retryId = idFor(collection, request);
     const source = record.progress.failed > 0 ? sourceOf(record) : undefined;
     const received = source && (await spool.collectFailures(id, source, retryId));
@@ -221,7 +261,10 @@ export class Submission {
       throw new EmbedmillError('nothing_to_retry', message);
     }
     const { purpose, tenant, sourceName, label, priority, webhook, sequence } = record;
+    // What was written to a bucket stays as it is: the other documents are in it.
+    const sink = record.sink && { ...record.sink, to: undefined };
     return this.#submit('retry', {
+      sink,
       priority,
       webhook,
       sequence,
@@ -242,8 +285,8 @@ export class Submission {
     if (record === undefined) throw new EmbedmillError('job_not_found', `there is no job ${id}`);
     if (record.purpose !== 'ingest') {
       const message =
-        record.purpose === 'export' || record.purpose === 'compare'
-          ? `job ${id} is an export or a dry run, which stores nothing`
+        record.sink !== undefined
+          ? `job ${id} writes a file and stores nothing: there is nothing to compare it with`
           : `job ${id} is a migration; begin it again: what is there is left as it is`;
       throw new EmbedmillError('invalid_request', message);
     }
@@ -368,9 +411,9 @@ export class Submission {
 /** What a migration's job shows as its source. */
 export const MIGRATION_SOURCE = 'collection';
 
-function uploadedJob(collection: Collection, request: FastifyRequest) {
+function uploadedJob({ collection, ...intent }: Target, request: FastifyRequest) {
   return {
-    ...intentOf(uploadIntentSchema.parse(request.query)),
+    ...intent,
     id: idFor(collection, request),
     collection,
     priority: priorityOf(request),
@@ -379,16 +422,16 @@ function uploadedJob(collection: Collection, request: FastifyRequest) {
   };
 }
 
-/** Of an upload's query, which the route has checked. */
-const uploadIntentSchema = snapshotOptionsSchema.extend({ dryRun: z.boolean().optional() });
+type UploadedJob = ReturnType<typeof uploadedJob> & { maxFailures: MaxFailures | undefined };
 
 /** Of the query, which the route has checked. */
 function priorityOf({ query }: FastifyRequest): Priority | undefined {
   return prioritySchema.safeParse((query as { priority?: unknown }).priority).data;
 }
 
-/** What tells a snapshot, or a dry run, from the same documents submitted otherwise. */
-function intentDigest({ mode, sourceName, maxDeleted, purpose }: Intent): string {
-  const said = JSON.stringify({ mode, sourceName, maxDeleted, purpose });
+/** What tells a snapshot, a dry run, or another file from the same documents submitted otherwise. */
+function intentDigest({ mode, sourceName, maxDeleted, purpose, sink, collection }: UploadedJob): string {
+  const file = purpose === 'embed' ? { sink, profile: collection.profile } : {};
+  const said = JSON.stringify({ mode, sourceName, maxDeleted, purpose, ...file });
   return said === '{"purpose":"ingest"}' ? '' : `:${said}`;
 }

@@ -4,10 +4,13 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import {
   columnsSchema,
+  embeddingProfileSchema,
   EmbedmillError,
   encodingOfNamed,
   formatOfMediaType,
   maxFailuresSchema,
+  outputFormatSchema,
+  outputRequestSchema,
   MEDIA_TYPES,
   parseJson,
   prioritySchema,
@@ -151,22 +154,22 @@ export function checkUploadHeaders(headers: FastifyRequest['headers'], maxBytes:
   if ((expectedBytes(headers) ?? 0) > maxBytes) throw tooLarge(maxBytes);
 }
 
-const columnsParameter = z
-  .string()
-  .optional()
-  .transform((text, context) => {
-    if (text === undefined) return undefined;
-    try {
-      return JSON.parse(text, (_key, value: unknown) => value ?? undefined) as unknown;
-    } catch {
-      context.addIssue({
-        code: 'custom',
-        message: 'must be a JSON object, such as {"id":"sku","text":"body"}',
-      });
-      return z.NEVER;
-    }
-  })
-  .pipe(columnsSchema.optional());
+/** A parameter that is JSON. */
+const jsonParameter = (example: string) =>
+  z
+    .string()
+    .optional()
+    .transform((text, context) => {
+      if (text === undefined) return undefined;
+      try {
+        return JSON.parse(text, (_key, value: unknown) => value ?? undefined) as unknown;
+      } catch {
+        context.addIssue({ code: 'custom', message: `must be a JSON object, such as ${example}` });
+        return z.NEVER;
+      }
+    });
+
+const columnsParameter = jsonParameter('{"id":"sku","text":"body"}').pipe(columnsSchema.optional());
 
 const metadataParameter = z
   .string()
@@ -216,20 +219,38 @@ export const uploadQuerySchema = z.strictObject({
   }),
 });
 
+/** Of an upload whose vectors go to a file. */
+export const embeddingQuerySchema = uploadQuerySchema
+  .omit({ mode: true, maxDeleted: true, dryRun: true })
+  .extend({
+    output: outputFormatSchema
+      .optional()
+      .meta({ description: 'Of a body that is no JSON: the file’s format.' }),
+    to: outputRequestSchema.shape.to,
+    profile: jsonParameter('{"model":"all-MiniLM-L6-v2"}')
+      .pipe(embeddingProfileSchema.prefault({}))
+      .meta({ description: 'What is made of each document, as JSON, as in the profile of a collection.' }),
+  });
+
 /** Whether the body has many files. */
 export function isForm(headers: FastifyRequest['headers']): boolean {
   return headers['content-type']?.toLowerCase().startsWith(FORM_TYPE) === true;
 }
 
+type UploadQuery = Pick<
+  z.output<typeof uploadQuerySchema>,
+  'format' | 'columns' | 'metadata' | 'delimiter' | 'encoding' | 'listSeparator'
+>;
+
 /** What an upload's address says of how it is to be read. */
-export function saidOf(query: z.output<typeof uploadQuerySchema>): SaidFormat {
+export function saidOf(query: UploadQuery): SaidFormat {
   const { format, columns, metadata, delimiter, encoding, listSeparator } = query;
   return { format, columns, metadata, delimiter, encoding, listSeparator };
 }
 
 /** How an upload is to be read; undefined for plain NDJSON. Errors: `invalid_request`. */
 export function uploadEncoding(
-  query: z.output<typeof uploadQuerySchema>,
+  query: UploadQuery,
   headers: FastifyRequest['headers'],
 ): SourceEncoding | undefined {
   const said = saidOf(query);

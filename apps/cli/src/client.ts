@@ -17,6 +17,7 @@ import {
   type MaxFailures,
   type OutputFormat,
   type Priority,
+  type embeddingProfileSchema,
   type profileSchema,
   type Reading,
   type SaidFormat,
@@ -68,6 +69,15 @@ export interface JobOptions extends SnapshotOptions {
   maxFailures?: MaxFailures | undefined;
   dryRun?: boolean | undefined;
 }
+
+/** Where a job's vectors go: to a collection of this name, or to a file. */
+export type JobTarget =
+  | string
+  | {
+      profile: z.input<typeof embeddingProfileSchema>;
+      /** `to`: `s3://bucket/key`, which the server writes; else the file is downloaded. */
+      output: { format: OutputFormat; to?: string };
+    };
 
 export interface Upload extends JobOptions {
   /** Opens the body; called again for a second attempt. */
@@ -381,19 +391,23 @@ export class Client {
     await this.#server.call('DELETE', sourcePath(collection, name));
   }
 
-  submitSource(collection: string, source: ServerSource, options: JobOptions = {}): Promise<Job> {
-    const path = `/api/v1/collections/${part(collection)}/jobs`;
-    return this.#server.json('POST', path, looseJob, { source, ...options });
+  submitSource(target: JobTarget, source: ServerSource, options: JobOptions = {}): Promise<Job> {
+    const file = typeof target === 'string' ? {} : target;
+    return this.#server.json('POST', jobsPath(target), looseJob, { source, ...options, ...file });
   }
 
   /**
    * Submits documents. By node:http, because fetch gives up on an answer after some minutes, however much of the body
    * is still on its way.
    */
-  async submit(collection: string, upload: Upload): Promise<Job> {
-    const url = new URL(`${this.url}/api/v1/collections/${part(collection)}/jobs`);
+  async submit(target: JobTarget, upload: Upload): Promise<Job> {
+    const url = new URL(`${this.url}${jobsPath(target)}`);
     const { priority, maxFailures, mode, sourceName, maxDeleted, dryRun, reading = {} } = upload;
-    const said = { ...reading, priority, maxFailures, mode, sourceName, maxDeleted, dryRun };
+    const file =
+      typeof target === 'string'
+        ? {}
+        : { output: target.output.format, to: target.output.to, profile: target.profile };
+    const said = { ...reading, priority, maxFailures, mode, sourceName, maxDeleted, dryRun, ...file };
     for (const [name, value] of Object.entries(said)) {
       if (value === undefined) continue;
       const text = typeof value === 'string' ? value : JSON.stringify(value);
@@ -455,6 +469,10 @@ function responseTo(request: ClientRequest): Promise<IncomingMessage> {
   });
   answered.catch(() => undefined);
   return answered;
+}
+
+function jobsPath(target: JobTarget): string {
+  return typeof target === 'string' ? `/api/v1/collections/${part(target)}/jobs` : '/api/v1/jobs';
 }
 
 function sourcePath(collection: string, name: string): string {

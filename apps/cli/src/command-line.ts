@@ -9,6 +9,7 @@ import { addDelete } from './commands/delete.ts';
 import { addDemo } from './commands/demo.ts';
 import { addDocument } from './commands/document.ts';
 import { addDuplicates } from './commands/duplicates.ts';
+import { addEmbed } from './commands/embed.ts';
 import { addEval } from './commands/eval.ts';
 import { addExport } from './commands/export.ts';
 import { addDoctor } from './commands/doctor.ts';
@@ -57,6 +58,7 @@ export async function runCommandLine(args: readonly string[], surroundings: Surr
   addCollections(program, host);
   addAliases(program, host);
   addSubmit(program, host);
+  addEmbed(program, host);
   addDelete(program, host);
   addWatchSource(program, host);
   addJobs(program, host);

@@ -11,7 +11,7 @@ import {
   type SaidFormat,
   type SourceFormat,
 } from '@embedmill/jobs';
-import type { Client, JobOptions } from './client.ts';
+import type { Client, JobOptions, JobTarget } from './client.ts';
 import { ServerError, Unreachable } from './server-error.ts';
 import { CommandError, usageError } from './exit.ts';
 
@@ -87,12 +87,12 @@ export function isPattern(argument: string): boolean {
 }
 
 /**
- * Submits the documents to a collection. A broken connection is tried again when that cannot double anything:
+ * Submits the documents. A broken connection is tried again when that cannot double anything:
  * the key makes the same upload the same job, so it only takes a source that can be read again.
  */
 export async function submitDocuments(
   client: Client,
-  collection: string,
+  target: JobTarget,
   source: DocumentSource,
   options: JobOptions & {
     signal: AbortSignal;
@@ -109,7 +109,7 @@ export async function submitDocuments(
   for (let attempt = 1; ; attempt++) {
     try {
       const openCounted = (): Readable => source.open().compose(counter(onSent)) as unknown as Readable;
-      return await client.submit(collection, {
+      return await client.submit(target, {
         open: openCounted,
         size: source.size,
         idempotencyKey,

@@ -4,6 +4,7 @@ import { pictureFile, resolveImage, videoFrames, type FetchBytes } from '@embedm
 import {
   asEmbedmillError,
   EmbedmillError,
+  parseImageReference,
   type Document,
   type Shard,
   type VideoOptions,
@@ -82,4 +83,11 @@ export async function embedPictures(
     if (frames.length > 0) return frames;
     throw new EmbedmillError('video_unreadable', 'video: no picture could be read of it');
   }
+}
+
+/** Where a document's picture is; null where it came with the document. */
+export function pictureReference({ image, video }: Document): string | null {
+  if (image === undefined) return video ?? null;
+  const parsed = parseImageReference(image);
+  return parsed.ok && parsed.reference.kind !== 'data' ? image : null;
 }

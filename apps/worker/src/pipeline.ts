@@ -1,12 +1,10 @@
 import {
   asEmbedmillError,
   EmbedmillError,
-  parseImageReference,
   pointId,
   textAround,
   type Collection,
   type CollectionName,
-  type Document,
   type JobId,
   type Shard,
   type ShardResult,
@@ -18,8 +16,9 @@ import { NO_TRACING, type Tracing } from '@embedmill/tracing';
 import type { DocumentPoints, Point, PointPayload, StoredPoint, VectorStore } from '@embedmill/vector-store';
 import { excessOf } from './document-size.ts';
 import { embedDocuments, type EmbeddedChunk, type ShardModels } from './document-vectors.ts';
-import type { PictureSources } from './document-pictures.ts';
+import { pictureReference, type PictureSources } from './document-pictures.ts';
 import { compareShard } from './compare.ts';
+import { embedShard } from './embed.ts';
 import { exportShard } from './export.ts';
 import type { EngineTime } from './engine-time.ts';
 import { keyOf } from './document-key.ts';
@@ -132,6 +131,8 @@ function walkOf(purpose: Shard['purpose']) {
       return migrateShard;
     case 'export':
       return exportShard;
+    case 'embed':
+      return (shard: Shard, parts: PipelineParts) => embedShard(shard, parts, timedBy(parts));
   }
 }
 
@@ -144,16 +145,8 @@ async function walk(
   submitted: Shard,
   parts: PipelineParts,
 ): Promise<{ reading: ShardReading; result: ShardResult }> {
-  const { spool, store, metrics, tracing = NO_TRACING } = parts;
-  const timed = async <T>(stage: Stage, work: () => Promise<T>): Promise<T> => {
-    const start = performance.now();
-    try {
-      return await tracing.inSpan(stage, work);
-    } finally {
-      metrics.stageSeconds.observe((performance.now() - start) / 1000, { stage });
-    }
-  };
-
+  const { spool, store } = parts;
+  const timed = timedBy(parts);
   const { collection, models } = await asItIsNow(submitted, parts);
   const twin = await twinOf(collection, store);
   const read = (of: Collection): Promise<ShardReading> =>
@@ -186,6 +179,17 @@ async function walk(
 }
 
 type Timed = <T>(stage: Stage, work: () => Promise<T>) => Promise<T>;
+
+function timedBy({ metrics, tracing = NO_TRACING }: PipelineParts): Timed {
+  return async (stage, work) => {
+    const start = performance.now();
+    try {
+      return await tracing.inSpan(stage, work);
+    } finally {
+      metrics.stageSeconds.observe((performance.now() - start) / 1000, { stage });
+    }
+  };
+}
 
 /** Brings what is pending of the reading to the shard's collection: stored, skipped, superseded or failed. */
 async function settleDocuments(
@@ -362,13 +366,6 @@ function pointsOf(
     if (source !== undefined) payload.source = source;
     return { id: pointId(tenant, collection, id, index), dense, other, sparse, payload };
   });
-}
-
-/** Where a document's picture is; null where it came with the document. */
-function pictureReference({ image, video }: Document): string | null {
-  if (image === undefined) return video ?? null;
-  const parsed = parseImageReference(image);
-  return parsed.ok && parsed.reference.kind !== 'data' ? image : null;
 }
 
 function countAll({ failed }: ShardReading, result: ShardResult, metrics: Metrics<'worker'>): void {

@@ -4,6 +4,9 @@ export {
   ANALYSIS_VERSION,
   collectionNameSchema,
   collectionSchema,
+  definitionSchema,
+  embeddingProfileSchema,
+  NO_COLLECTION,
   chunkingSchema,
   denseVectors,
   filterableFieldSchema,
@@ -18,6 +21,7 @@ export {
   type Bm42Options,
   type Chunking,
   type Collection,
+  type EmbeddingProfile,
   type DenseVector,
   type FilterableType,
   type Language,
@@ -170,7 +174,14 @@ export {
   type UsageRow,
 } from './usage.ts';
 export { unitVector } from './document-vector.ts';
-export { outputFormatSchema, sinkSchema, type OutputFormat, type Sink } from './sink.ts';
+export {
+  outputFormatSchema,
+  outputRequestSchema,
+  sinkSchema,
+  type OutputFormat,
+  type OutputRequest,
+  type Sink,
+} from './sink.ts';
 export { USUAL_QDRANT, type QdrantLayout } from './qdrant-settings.ts';
 export {
   listed,

@@ -21,7 +21,9 @@ const count = (description: string) => z.int().nonnegative().meta({ description 
 export const progressSchema = z.strictObject({
   documents: count('Documents submitted; 0 until the source has been scanned.'),
   done: count('Documents settled, one way or another.'),
-  stored: count('Documents whose vectors the store acknowledged; of an export, those that are in its file.'),
+  stored: count(
+    'Documents whose vectors the store acknowledged; of a job that writes a file, those that are in it.',
+  ),
   skipped: count('Documents that the store already had, unchanged.'),
   failed: count(
     'Documents that failed; the job’s failures name them, or the first of them where they are many.',
@@ -75,7 +77,7 @@ export function addResult(progress: Progress, result: ShardResult): Progress {
 /** A job as the API shows it. */
 export const jobSchema = progressSchema.extend({
   id: z.string(),
-  collection: z.string(),
+  collection: z.string().meta({ description: 'Empty where the vectors go to a file alone.' }),
   sequence: z.int().nonnegative().meta({
     description:
       'Its place in the order of acceptance: of two submissions of a document the one with the greater number wins. A retry has that of the job it repeats.',
@@ -115,7 +117,7 @@ export const jobSchema = progressSchema.extend({
     .nullable()
     .meta({
       description:
-        'Of an export that is complete: its file, at `/api/v1/jobs/{id}/output`, or where it was written to.',
+        'Of a job that writes a file and is complete: the file, at `/api/v1/jobs/{id}/output`, or where it was written to.',
     }),
   paused: z.boolean().meta({ description: 'Whether it is unfinished and the queue is paused.' }),
   waitingFor: z

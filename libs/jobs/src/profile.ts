@@ -166,6 +166,10 @@ export type Chunking = z.infer<typeof chunkingSchema>;
 export type FilterableType = z.infer<typeof filterableTypeSchema>;
 export type Profile = z.infer<typeof profileSchema>;
 
+/** What documents are embedded by where no collection stores them: without what is for a store and for searches. */
+export const embeddingProfileSchema = profileSchema.omit({ storage: true, filterable: true });
+export type EmbeddingProfile = z.infer<typeof embeddingProfileSchema>;
+
 /** A second dense vector of a collection: the one it migrates to, or the one that it came from. */
 export const denseVectorSchema = z.strictObject({
   name: denseNameSchema,
@@ -209,6 +213,14 @@ export const collectionSchema = z.strictObject({
   createdAt: z.iso.datetime(),
 });
 export type Collection = z.infer<typeof collectionSchema>;
+
+/** The name of what is no collection: of a job whose vectors go to a file. */
+export const NO_COLLECTION = '';
+
+/** What a job's documents are embedded by: its collection's definition, or one of the job's own that no store knows. */
+export const definitionSchema = collectionSchema.extend({
+  name: z.union([collectionNameSchema, z.literal(NO_COLLECTION)]),
+});
 
 /** The dense vectors of a collection's points, the one that searches use first. */
 export function denseVectors(collection: Collection): [DenseVector, ...DenseVector[]] {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { tenantSchema } from './ids.ts';
-import { collectionSchema } from './profile.ts';
+import { definitionSchema } from './profile.ts';
 import { jobReportsSchema } from './report.ts';
 import { sequenceSchema } from './sequence.ts';
 import { sinkSchema } from './sink.ts';
@@ -50,9 +50,9 @@ export const shardRangeSchema = z.preprocess(
 );
 export type ShardRange = z.infer<typeof shardRangeSchema>;
 
-export const purposeSchema = z.enum(['ingest', 'compare', 'migrate', 'copy', 'export']).meta({
+export const purposeSchema = z.enum(['ingest', 'compare', 'migrate', 'copy', 'export', 'embed']).meta({
   description:
-    'Store the documents, tell what storing them would change, add the vectors of `collection.other` to documents that are stored, store those of `collection.twin`, or write stored documents to a file.',
+    'Store the documents, tell what storing them would change, add the vectors of `collection.other` to documents that are stored, store those of `collection.twin`, write stored documents to a file, or write the documents’ vectors to a file and store nothing.',
 });
 /** Manifests of earlier versions call them `superseded`. */
 function withDuplicates(range: unknown): unknown {
@@ -71,8 +71,8 @@ export const shardSchema = z.strictObject({
       'The greatest sequence below its own that may still be written: a document that an older one stored is confirmed, not only skipped.',
   }),
   purpose: purposeSchema.default('ingest'),
-  sink: sinkSchema.optional().meta({ description: 'Of an export: how its rows are written.' }),
-  collection: collectionSchema,
+  sink: sinkSchema.optional().meta({ description: 'Of what goes to a file: how its rows are written.' }),
+  collection: definitionSchema,
   tenant: tenantSchema.optional().meta({
     description: 'The only tenant whose documents may come; without it, each document names its own.',
   }),

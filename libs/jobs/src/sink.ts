@@ -15,3 +15,9 @@ export const sinkSchema = z.strictObject({
     .meta({ description: 'An object to write, `s3://bucket/key`; by default the spool keeps the file.' }),
 });
 export type Sink = z.infer<typeof sinkSchema>;
+
+/** What a request says of the file that a job's vectors go to. */
+export const outputRequestSchema = sinkSchema.omit({ vectors: true }).extend({
+  format: outputFormatSchema.default('ndjson'),
+});
+export type OutputRequest = z.infer<typeof outputRequestSchema>;

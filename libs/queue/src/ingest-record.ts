@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import {
-  collectionSchema,
+  definitionSchema,
   filterSchema,
   isFinished,
   jobReportsSchema,
@@ -93,7 +93,7 @@ export interface NewJob extends SnapshotOptions {
   maxFailures?: MaxFailures | undefined;
   /** Whom to tell of its end. */
   webhook?: Webhook | undefined;
-  /** Of an export. */
+  /** Of what goes to a file. */
   sink?: Sink | undefined;
   /** Of a retry and a verification: that of the job which they repeat. Any other job gets the next one. */
   sequence?: number | undefined;
@@ -108,7 +108,7 @@ export interface IngestRecord extends NewJob {
   progress: Progress;
   /** Where the source was copied to, once it was. */
   fetched: SourceRef | null;
-  /** Of an export: its file, once it is whole. */
+  /** Its file, once it is whole. */
   output?: StoredSource | undefined;
   /** Of a snapshot: lines of which nobody can tell what document they are, as its scan found them. */
   unnamed?: number | undefined;
@@ -152,7 +152,7 @@ const id = z.string().transform((value) => value as JobId);
 const recordSchema = z.strictObject({
   id,
   purpose: purposeSchema,
-  collection: collectionSchema,
+  collection: definitionSchema,
   tenant: tenantSchema.optional(),
   source: z.union([
     sourceRefSchema,

@@ -44,8 +44,11 @@ export async function failShard(spool: Spool, shard: Shard, error: EmbedmillErro
       reportOf({ number: range.firstLine + n, offset: range.offset, length: 0 }, null, error),
     );
   }
+  const job = shard.job as JobId;
+  // What an earlier try wrote is of documents that count as failed now.
+  if (shard.sink !== undefined) await spool.removePart(job, shard.index);
   const reports = { failures, warnings };
-  const reported = await spool.settleReports(shard.job as JobId, shard.index, reports, shard.reportRoom);
+  const reported = await spool.settleReports(job, shard.index, reports, shard.reportRoom);
   return {
     ...NO_COUNTS,
     index: shard.index,

@@ -244,6 +244,11 @@ export class Spool {
     await this.#storage.write(`${this.#folderOf(job)}/${PARTS}/${numbered(shard)}`, body);
   }
 
+  /** Removes what a shard wrote that is given up. */
+  async removePart(job: JobId, shard: number): Promise<void> {
+    await this.#storage.remove(`${this.#folderOf(job)}/${PARTS}/${numbered(shard)}`);
+  }
+
   /** The parts of a job's output, in the order of its shards. */
   async *parts(job: JobId): AsyncGenerator<StoredSource> {
     for await (const key of this.#storage.list(`${this.#folderOf(job)}/${PARTS}`)) {

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import fc from 'fast-check';
 import {
@@ -96,10 +97,12 @@ describe.each<[string, () => Promise<{ store?: VectorStore; close?: () => Promis
   const as = (who: keyof typeof keys, method: string, path: string, body?: unknown) =>
     api.json(method, path, body, { authorization: keys[who] });
 
-  /** A fake of a worker: it stores what the shard's lines say, with the vector of their text. */
+  /** A fake of a worker: it stores what the shard's lines say, with the vector of their text, or writes it to the file. */
   async function storeShard(shard: Shard): Promise<ShardResult> {
     const counts = { ...NO_COUNTS };
     const failures = [];
+    const rows: string[] = [];
+    const isToFile = shard.purpose === 'embed';
     for await (const group of readShardLines(api.parts.spool, shard)) {
       for (const line of group) {
         counts.documents += 1;
@@ -107,7 +110,8 @@ describe.each<[string, () => Promise<{ store?: VectorStore; close?: () => Promis
           case 'document': {
             const { id, tenant, text } = line.document;
             const name = shard.collection.name as CollectionName;
-            await api.parts.store.replaceDocuments(name, [documentOf(id, tenant, text, name)]);
+            if (isToFile) rows.push(`${JSON.stringify(line.document)}\n`);
+            else await api.parts.store.replaceDocuments(name, [documentOf(id, tenant, text, name)]);
             counts.stored += 1;
             break;
           }
@@ -127,6 +131,8 @@ describe.each<[string, () => Promise<{ store?: VectorStore; close?: () => Promis
         }
       }
     }
+    if (isToFile)
+      await api.parts.spool.writePart(shard.job as JobId, shard.index, Readable.from([rows.join('')]));
     await api.parts.spool.writeReports(shard.job as JobId, 'failures', shard.index, failures);
     return {
       index: shard.index,

@@ -139,6 +139,7 @@ export function requestShapes({ routes, jobs, points, idempotencyKeys }: Known):
     if (url.endsWith('/recommend')) return recommend;
     if (url.endsWith('/near-duplicates')) return nearDuplicates;
     if (url.endsWith('/documents/delete')) return deletion;
+    if (url === '/api/v1/jobs') return fc.record({ documents, output: fc.constant({ format: 'ndjson' }) });
     if (url.endsWith('/jobs')) return fc.oneof(ndjson, fc.record({ documents }));
     if (url === '/rerank') return fc.constant(TEI_RERANKING);
     if (url.endsWith('/rerank')) return fc.constant(COHERE_RERANKING);
@@ -222,6 +223,10 @@ export function exampleShapes(jobs: { own: string; spent: string }): [route: str
       `${collection}/jobs`,
       '{"id":"d1","text":"an own text"}\n',
     ),
+    example('POST /api/v1/jobs', '/api/v1/jobs', {
+      output: { format: 'ndjson' },
+      documents: [{ id: 'd1', text: 'an own text' }],
+    }),
     example('PUT /api/v1/collections/:name/sources/:id', `${collection}/sources/site`, {
       files: ['in'],
       schedule: { every: '1d' },

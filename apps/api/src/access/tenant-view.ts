@@ -1,4 +1,11 @@
-import { EmbedmillError, type CollectionName, type Job, type JobId, type TenantId } from '@embedmill/jobs';
+import {
+  EmbedmillError,
+  NO_COLLECTION,
+  type CollectionName,
+  type Job,
+  type JobId,
+  type TenantId,
+} from '@embedmill/jobs';
 import type { DocumentKey, VectorStore } from '@embedmill/vector-store';
 import { parseRecord, type UsageEntry } from '@embedmill/queue';
 import { FairTurns } from '../fair-turns.ts';
@@ -124,7 +131,7 @@ function queueView(queue: ApiParts['queue'], accounting: Accounting): ApiParts['
   return {
     submit: async (job, keep) => {
       const { name, tenant = job.tenant } = currentPrincipal();
-      seen(job.collection.name as CollectionName);
+      seenTarget(job.collection.name as CollectionName);
       const key = name === EVERYONE.name ? undefined : name;
       return queue.submit({ ...job, tenant, key }, async (record) => {
         // A request that comes again is answered with the job that it made, whatever has been used since.
@@ -301,6 +308,16 @@ function seesCollection(name: string): boolean {
 function seen(name: CollectionName): CollectionName {
   if (seesCollection(name)) return name;
   throw new EmbedmillError('collection_not_found', `there is no collection ${JSON.stringify(name)}`);
+}
+
+/** What a job's documents may go to: a file may be asked for by who is not kept to some collections. */
+function seenTarget(name: CollectionName | typeof NO_COLLECTION): void {
+  const { collections, name: who } = currentPrincipal();
+  if (name !== NO_COLLECTION) seen(name);
+  else if (collections !== undefined) {
+    const message = `${who} is kept to the collections ${[...collections].join(', ')}; embedding to files needs a key that is not`;
+    throw new EmbedmillError('forbidden', message);
+  }
 }
 
 function ownKey({ tenant, id }: DocumentKey): DocumentKey {

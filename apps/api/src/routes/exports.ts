@@ -5,6 +5,7 @@ import { z } from 'zod';
 import {
   EmbedmillError,
   filterSchema,
+  NO_COLLECTION,
   sinkSchema,
   webhookSchema,
   type CollectionName,
@@ -78,7 +79,7 @@ export function exportRoutes(
         config: { access: 'submit', slot: 'stream' },
         schema: {
           tags,
-          summary: 'An export’s file; ranges of it, too',
+          summary: 'The file that a job wrote; ranges of it, too',
           params: z.object({ id: z.string() }),
           response: {
             200: {
@@ -131,13 +132,13 @@ export function exportRoutes(
     if (record === undefined) throw new EmbedmillError('job_not_found', `there is no job ${id}`);
     const { sink, output, collection, state } = record;
     if (sink === undefined) {
-      throw new EmbedmillError('document_not_found', `job ${id} is no export, and has no file`);
+      throw new EmbedmillError('document_not_found', `job ${id} writes no file`);
     }
     if (output === undefined || state !== 'completed') {
       throw new EmbedmillError('job_not_finished', `job ${id} is ${state}; its file is not complete`, {
         retryAfter: 2,
       });
     }
-    return { output, format: sink.format, name: collection.name };
+    return { output, format: sink.format, name: collection.name === NO_COLLECTION ? id : collection.name };
   }
 }

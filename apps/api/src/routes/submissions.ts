@@ -2,16 +2,23 @@ import { IncomingMessage } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { MEDIA_TYPES, type Collection } from '@embedmill/jobs';
-import { idFor } from '../accepted-job.ts';
-import { requireCollection } from '../collection.ts';
+import { MEDIA_TYPES, outputFormatSchema, snapshotOptionsSchema, type Collection } from '@embedmill/jobs';
+import { idFor, type Submitted } from '../accepted-job.ts';
+import { OWN_DEFINITION, requireCollection } from '../collection.ts';
 import type { ApiParts } from '../parts.ts';
-import { problemResponses, validateButBody } from '../problem.ts';
+import { problemResponses, refusedField, validateButBody } from '../problem.ts';
 import { FORM_PARTS } from '../file-form.ts';
-import type { Submission } from '../submission.ts';
-import { emptyBody, submissionSchema } from '../submission-body.ts';
+import type { Submission, UploadReading } from '../submission.ts';
+import {
+  embeddingJobSchema,
+  emptyBody,
+  intentOf,
+  submissionSchema,
+  type Intent,
+} from '../submission-body.ts';
 import {
   checkUploadHeaders,
+  embeddingQuerySchema,
   FORM_TYPE,
   idempotencyHeaders,
   isForm,
@@ -40,7 +47,26 @@ const form = z.strictObject({
   }),
 });
 
-/** `POST /collections/:name/jobs`, the one route that takes bodies of any size; it parses them in its own way. */
+/** Of what may be submitted: the documents as they are, or a few of them in JSON. */
+const bodyOf = (json: z.ZodType) => ({
+  content: {
+    ...Object.fromEntries(NDJSON_TYPES.slice(0, 1).map((type) => [type, { schema: ndjson }])),
+    [MEDIA_TYPES.csv]: { schema: csv },
+    [MEDIA_TYPES.parquet]: { schema: parquet },
+    [FORM_TYPE]: { schema: form },
+    'application/json': { schema: json },
+  },
+});
+const headers = idempotencyHeaders.extend(webhookHeaders.shape);
+const response = {
+  202: jobView.describe('Accepted.'),
+  200: jobView.describe('The job that this Idempotency-Key stands for.'),
+  ...problemResponses,
+};
+/** Of an upload's query, which the route has checked. */
+const uploadIntentSchema = snapshotOptionsSchema.extend({ dryRun: z.boolean().optional() });
+
+/** The routes that take bodies of any size; they parse them in their own way. */
 export function submissionRoutes(
   { store, queue, config, assertQuota }: ApiParts,
   submission: Submission,
@@ -54,27 +80,9 @@ export function submissionRoutes(
       {
         config: { access: 'submit', slot: 'upload' },
         schema: {
-          ...{
-            tags: ['jobs'],
-            summary: 'Submit documents',
-            params,
-            headers: idempotencyHeaders.extend(webhookHeaders.shape),
-            querystring: uploadQuerySchema,
-          },
-          body: {
-            content: {
-              ...Object.fromEntries(NDJSON_TYPES.slice(0, 1).map((type) => [type, { schema: ndjson }])),
-              [MEDIA_TYPES.csv]: { schema: csv },
-              [MEDIA_TYPES.parquet]: { schema: parquet },
-              [FORM_TYPE]: { schema: form },
-              'application/json': { schema: submissionSchema },
-            },
-          },
-          response: {
-            202: jobView.describe('Accepted.'),
-            200: jobView.describe('The job that this Idempotency-Key stands for.'),
-            ...problemResponses,
-          },
+          ...{ tags: ['jobs'], summary: 'Submit documents', params, headers, response },
+          querystring: uploadQuerySchema,
+          body: bodyOf(submissionSchema),
         },
         // The body is checked where it is read: a stream line by line, JSON with its documents' own faults.
         validatorCompiler: validateButBody,
@@ -83,30 +91,93 @@ export function submissionRoutes(
           const { name } = request.params as z.infer<typeof params>;
           const collection = await requireCollection(store, name);
           collections.set(request, collection);
-          checkUploadHeaders(request.headers, config.maxUploadBytes);
-          // One that comes again is answered with its job.
-          const isKnown = request.headers['idempotency-key'] !== undefined;
-          if (!isKnown || (await queue.getJob(idFor(collection, request))) === undefined)
-            await assertQuota?.();
+          await checkBefore(request, collection);
         },
       },
       async (request, reply) => {
         const collection = collections.get(request) ?? (await requireCollection(store, request.params.name));
-        const body = request.body as IncomingMessage | JsonBody | undefined;
-        if (body === undefined) throw emptyBody();
+        const body = bodyIn(request);
+        const intent = intentOf(uploadIntentSchema.parse(request.query));
         const { job, created } =
           body instanceof IncomingMessage
-            ? await submission.upload(collection, request, body, {
-                content: isForm(request.headers)
-                  ? { kind: 'form', said: saidOf(request.query) }
-                  : { kind: 'one', encoding: uploadEncoding(request.query, request.headers) },
-                maxFailures: request.query.maxFailures,
-              })
+            ? await submission.upload(collection, request, body, readingOf(request, request.query, intent))
             : await submission.json(collection, request, body);
         return located(reply, job)
           .code(created ? 202 : 200)
           .send(job);
       },
     );
+
+    server.post(
+      '/jobs',
+      {
+        config: { access: 'submit', slot: 'upload' },
+        schema: {
+          ...{ tags: ['jobs'], summary: 'Embed documents to a file', headers, response },
+          querystring: embeddingQuerySchema,
+          body: bodyOf(embeddingJobSchema),
+        },
+        validatorCompiler: validateButBody,
+        onRequest: (request) => checkBefore(request, OWN_DEFINITION),
+      },
+      async (request, reply) => {
+        const body = bodyIn(request);
+        const { job, created } =
+          body instanceof IncomingMessage
+            ? await embedUpload(request, request.query, body)
+            : await submission.embed(request, body);
+        return located(reply, job)
+          .code(created ? 202 : 200)
+          .send(job);
+      },
+    );
+
+    async function embedUpload(
+      request: FastifyRequest,
+      query: z.output<typeof embeddingQuerySchema>,
+      body: IncomingMessage,
+    ): Promise<Submitted> {
+      const { output: format, to, profile, sourceName } = query;
+      if (format === undefined) {
+        const message = `say what the file is to be, as in ?output=parquet (${outputFormatSchema.options.join(', ')}); documents for a collection go to /api/v1/collections/{name}/jobs`;
+        throw refusedField('output', message);
+      }
+      const { collection, ...intent } = await submission.target({
+        profile,
+        output: { format, to },
+        sourceName,
+      });
+      return submission.upload(collection, request, body, readingOf(request, query, intent));
+    }
+
+    async function checkBefore(
+      request: FastifyRequest,
+      definition: Pick<Collection, 'name' | 'createdAt'>,
+    ): Promise<void> {
+      checkUploadHeaders(request.headers, config.maxUploadBytes);
+      // One that comes again is answered with its job.
+      const isKnown = request.headers['idempotency-key'] !== undefined;
+      if (!isKnown || (await queue.getJob(idFor(definition, request))) === undefined) await assertQuota?.();
+    }
+  };
+}
+
+function bodyIn(request: FastifyRequest): IncomingMessage | JsonBody {
+  const body = request.body as IncomingMessage | JsonBody | undefined;
+  if (body === undefined) throw emptyBody();
+  return body;
+}
+
+function readingOf(
+  request: FastifyRequest,
+  query: Parameters<typeof saidOf>[0] & Partial<Pick<UploadReading, 'maxFailures'>>,
+  intent: Intent,
+): UploadReading {
+  return {
+    intent,
+    content: isForm(request.headers)
+      ? { kind: 'form', said: saidOf(query) }
+      : { kind: 'one', encoding: uploadEncoding(query, request.headers) },
+    maxFailures: query.maxFailures,
   };
 }

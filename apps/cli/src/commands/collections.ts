@@ -1,73 +1,37 @@
 import { Option, type Command } from 'commander';
 import type { z } from 'zod';
 import {
-  chunkingSchema,
   collectionNameSchema,
   filterableTypeSchema,
   SPARSE_SCHEMES,
   type FilterableType,
-  type Language,
   type Profile,
   type profileSchema,
-  type SparseScheme,
 } from '@embedmill/jobs';
 import type { CollectionView } from '../client.ts';
 import type { CommandHost } from '../command-host.ts';
 import { EXIT, usageError } from '../exit.ts';
-import { LANGUAGES_SAID, languageOf, languageOfFile, modelReading } from '../language-choice.ts';
-import { integerBetween, schemesOf } from '../option-values.ts';
+import {
+  addProfileOptions,
+  embeddingProfileOf,
+  withLanguage,
+  type ProfileOptions,
+} from '../profile-options.ts';
 import { grouped, oneLine, table } from '../text.ts';
 
-interface CreateOptions {
-  model?: string;
-  chunkSize?: number;
-  overlap?: number;
-  boundary?: string;
-  /** False with --no-chunking. */
-  chunking: boolean;
+interface CreateOptions extends ProfileOptions {
   filterable?: string[];
-  sparse?: SparseScheme[];
-  language?: Language;
-  /** A file that tells the language. */
-  sample?: string;
-  dims?: number;
   storage?: Profile['storage'];
 }
 
 export function addCollections(program: Command, host: CommandHost): void {
   const collections = program.command('collections').description('create, list, show and delete collections');
 
-  collections
+  const create = collections
     .command('create')
     .description('create a collection; without options, with a profile that suits most texts')
-    .argument('<name>', '1 to 63 of a-z, 0-9, "_" and "-"')
-    .option('--model <name>', 'the dense model (see "embedmill models")')
-    .option(
-      '--chunk-size <tokens>',
-      'tokens a chunk at most; by default what the model reads',
-      integerBetween(16, 8192),
-    )
-    .option('--overlap <tokens>', 'tokens that a chunk repeats of the one before', integerBetween(0, 4096))
-    .addOption(
-      new Option('--boundary <kind>', 'where a chunk ends when it can').choices([
-        'content',
-        'paragraph',
-        'sentence',
-        'word',
-      ]),
-    )
-    .option(
-      '--sparse <schemes>',
-      `sparse vectors for searches by words, separated by commas: ${SPARSE_SCHEMES.join(', ')}`,
-      schemesOf,
-    )
-    .option(
-      '--language <name>',
-      `what the texts are in: ${LANGUAGES_SAID}; chooses the model, and bm25 with its words, where --model and --sparse do not`,
-      languageOf,
-    )
-    .option('--sample <file>', 'finds the language in a file’s first documents')
-    .option('--dims <n>', 'a smaller size of vectors, where the model has one', integerBetween(1, 65_536))
+    .argument('<name>', '1 to 63 of a-z, 0-9, "_" and "-"');
+  addProfileOptions(create)
     .addOption(
       new Option('--storage <kind>', 'how the store keeps vectors for its first look').choices([
         'float32',
@@ -75,7 +39,6 @@ export function addCollections(program: Command, host: CommandHost): void {
         'binary',
       ]),
     )
-    .option('--no-chunking', 'one vector a document; what the model cannot read is cut off, and reported')
     .option(
       '--filterable <field:type...>',
       `metadata that search can filter on: ${filterableTypeSchema.options.join(', ')}`,
@@ -181,37 +144,14 @@ export function addCollections(program: Command, host: CommandHost): void {
     );
 }
 
-/** The options with what goes by a language, where it is said or found. */
-async function withLanguage(options: CreateOptions): Promise<CreateOptions> {
-  const { sample, sparse } = options;
-  const language = options.language ?? (sample === undefined ? undefined : await languageOfFile(sample));
-  if (language === undefined) return options;
-  const model = options.model ?? modelReading(language);
-  return { ...options, language, sparse: sparse ?? ['bm25'], ...(model !== undefined && { model }) };
-}
-
 /** Only what was asked for: the server fills in the rest. */
 export function profileOf(options: CreateOptions): z.input<typeof profileSchema> {
-  const { model, chunkSize, overlap, boundary, chunking, filterable, dims, storage } = options;
-  const cutting = { size: chunkSize, overlap, boundary };
-  const asked = Object.fromEntries(Object.entries(cutting).filter(([, value]) => value !== undefined));
-  const cuts = Object.keys(asked).length > 0;
-  if (!chunking && cuts)
-    throw usageError('--no-chunking goes with none of --chunk-size, --overlap, --boundary');
-  const mode = chunking ? { mode: 'tokens', ...asked } : { mode: 'document' };
+  const { filterable, storage } = options;
   return {
-    ...(model !== undefined && { model }),
-    ...((cuts || !chunking) && { chunking: chunkingSchema.parse(mode) }),
-    ...(dims !== undefined && { dims }),
+    ...embeddingProfileOf(options),
     ...(storage !== undefined && { storage }),
-    ...(options.sparse !== undefined && { sparse: sparseOf(options.sparse, options.language) }),
     ...(filterable !== undefined && { filterable: Object.fromEntries(filterable.map(fieldAndType)) }),
   };
-}
-
-function sparseOf(schemes: readonly SparseScheme[], language: Language | undefined) {
-  const read = language === undefined ? {} : { language };
-  return Object.fromEntries(schemes.map((scheme) => [scheme, scheme === 'splade' ? {} : read]));
 }
 
 function fieldAndType(given: string): [field: string, type: FilterableType] {

@@ -1,17 +1,8 @@
 import { Option, type Command } from 'commander';
-import {
-  PRIORITIES,
-  sourceFormatSchema,
-  type Job,
-  type MaxFailures,
-  type Priority,
-  type Reading,
-  type SourceFormat,
-} from '@embedmill/jobs';
-import type { Client, ServerSource } from '../client.ts';
+import { PRIORITIES, sourceFormatSchema, type Job } from '@embedmill/jobs';
+import type { Client } from '../client.ts';
 import type { CommandHost, Context } from '../command-host.ts';
 import { EXIT, usageError } from '../exit.ts';
-import { filesToSubmit, formOf, isPlace, passedOver } from '../files-to-submit.ts';
 import { reportDryRun } from '../dry-run.ts';
 import { jobReport, waitForJob } from '../job-report.ts';
 import {
@@ -23,20 +14,11 @@ import {
   metadataOf,
   webhookOf,
 } from '../option-values.ts';
-import { ProgressDisplay } from '../progress.ts';
-import { bytes } from '../text.ts';
-import { documentSource, isFile, submitDocuments } from '../upload.ts';
+import { submitFiles, type FileOptions } from '../submitted-files.ts';
 
-interface SubmitOptions extends Reading {
+interface SubmitOptions extends Omit<FileOptions, 'webhook' | 'mode'> {
   collection: string;
-  source?: string[];
-  format?: SourceFormat;
-  priority?: Priority;
-  maxFailures?: MaxFailures;
-  sourceName?: string;
   sync?: boolean;
-  dryRun?: boolean;
-  maxDeleted?: number;
   wait?: boolean;
   webhook?: string;
   webhookFailures?: string;
@@ -110,57 +92,13 @@ export function addSubmit(program: Command, host: CommandHost): void {
 }
 
 async function submit(
-  { terminal, interruption, config }: Context,
+  context: Context,
   client: Client,
   args: readonly string[],
-  {
-    collection,
-    source: sources = [],
-    format,
-    priority,
-    maxFailures,
-    sourceName,
-    sync = false,
-    dryRun,
-    maxDeleted,
-    webhook: url,
-    webhookFailures,
-    ...said
-  }: SubmitOptions,
+  { collection, sync = false, maxDeleted, webhook: url, webhookFailures, ...files }: SubmitOptions,
 ): Promise<Job> {
-  const { columns, metadata, delimiter, encoding, listSeparator } = said;
-  const reading: Reading = { columns, metadata, delimiter, encoding, listSeparator };
-  const webhook = webhookOf(url, webhookFailures, config.webhookSecret);
-  if (args.length + sources.length === 0) throw usageError('name a file, or a --source');
-  if (args.includes('-') && args.length + sources.length > 1)
-    throw usageError('standard input is submitted by itself');
-  const places = [...sources, ...args.filter(isPlace)];
+  const webhook = webhookOf(url, webhookFailures, context.config.webhookSecret);
   if (maxDeleted !== undefined && !sync) throw usageError('--max-deleted is for a --sync');
   const mode = sync ? ('snapshot' as const) : undefined;
-  const options = { webhook, priority, maxFailures, mode, sourceName, maxDeleted, dryRun };
-  if (args.every(isPlace))
-    return client.submitSource(collection, { ...sourceAt(places), format, ...reading }, options);
-  const [only = '-'] = args;
-  const isOne = args.length === 1 && places.length === 0 && (await isFile(only));
-  const found = isOne ? undefined : await filesToSubmit(args, format);
-  if (found !== undefined && found.skipped.length > 0)
-    terminal.note(`${passedOver(found.skipped)}; they are passed over`);
-  const source = found === undefined ? await documentSource(only, { format }) : formOf({ ...found, places });
-  const progress = new ProgressDisplay(terminal);
-  const of = source.size === undefined ? '' : ` of ${bytes(source.size)}`;
-  return submitDocuments(client, collection, source, {
-    ...options,
-    signal: interruption.signal,
-    reading: found === undefined ? reading : { ...reading, format },
-    onSent: (sent) => progress.uploading(`sending: ${bytes(sent)}${of}`),
-    onRetry: (error) => terminal.note(`${error.message}; trying again`),
-  }).finally(() => progress.close());
-}
-
-/** One object, URL or path, which is read where it is, or many of them; a place that ends with a slash is many. */
-function sourceAt(places: readonly string[]): ServerSource {
-  const [where = ''] = places;
-  if (places.length > 1 || where.endsWith('/')) return { files: [...places] };
-  if (where.startsWith('s3://')) return { s3: where };
-  return isPlace(where) ? { url: where } : { path: where };
+  return submitFiles(context, client, collection, args, { ...files, webhook, mode, maxDeleted });
 }

@@ -1,0 +1,73 @@
+import { stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { outputFormatSchema, type Job, type OutputFormat } from '@embedmill/jobs';
+import type { Client } from './client.ts';
+import type { Context } from './command-host.ts';
+import { downloadOutput } from './download.ts';
+import { CommandError, usageError } from './exit.ts';
+import { followWithProgress } from './job-report.ts';
+import { ProgressDisplay } from './progress.ts';
+import { bytes } from './text.ts';
+
+/** Where a job's file goes: here, or to a bucket, which the server writes. */
+export interface OutputFile {
+  format: OutputFormat;
+  /** `s3://bucket/key`; undefined for a file here. */
+  to?: string;
+}
+
+/** What `--to` says. Throws usage errors: better said before the job than after it. */
+export async function outputFileOf(to: string): Promise<OutputFile> {
+  const format = formatOf(to);
+  if (to.startsWith('s3://')) return { format, to };
+  const folder = dirname(resolve(to));
+  const found = await stat(folder).catch(() => undefined);
+  if (found?.isDirectory() !== true) throw usageError(`${folder} is no folder; make it first`);
+  return { format };
+}
+
+/**
+ * Follows a job to its end and has its file at `to`; `again` is the command that takes it up where this one is interrupted.
+ * Throws where the job has no file.
+ */
+export async function receiveOutput(
+  context: Context,
+  client: Client,
+  { id, to, format, again }: { id: string; to: string; format: OutputFormat; again: string },
+): Promise<{ job: Job; where: string; size: number }> {
+  const { terminal, interruption } = context;
+  try {
+    const job = await followWithProgress(context, client, id);
+    const { output } = job;
+    if (output === null || job.state !== 'completed') {
+      const reason = job.error === null ? 'it was not completed' : `${job.error.code}: ${job.error.message}`;
+      throw new CommandError(`the job ${id} is ${job.state}: ${reason}`);
+    }
+    if (output.format !== format) throw usageError(`the job ${id} writes ${output.format}; name the file so`);
+    if (output.to === null) {
+      const progress = new ProgressDisplay(terminal);
+      const onReceived = (received: number) =>
+        progress.uploading(`receiving: ${bytes(received)} of ${bytes(output.bytes)}`);
+      await downloadOutput(client, { job: id, bytes: output.bytes }, to, {
+        signal: interruption.signal,
+        onReceived,
+      }).finally(() => progress.close());
+    }
+    return { job, where: output.to ?? to, size: output.bytes };
+  } catch (error) {
+    if (interruption.by !== undefined)
+      terminal.note(`the job goes on; fetch its file with: embedmill ${again} --to ${to} --job ${id}`);
+    throw error;
+  }
+}
+
+function formatOf(to: string): OutputFormat {
+  const name = to.toLowerCase().replace(/\.jsonl(\.gz)?$/, '.ndjson$1');
+  // The longest name first: what ends in .ndjson.gz is not .ndjson.
+  const formats = outputFormatSchema.options.toSorted((a, b) => b.length - a.length);
+  const format = formats.find((one) => name.endsWith(`.${one}`));
+  if (format !== undefined) return format;
+  throw usageError(
+    `${to} has to end in ${formats.map((one) => `.${one}`).join(', ')}, which is how it is written`,
+  );
+}

@@ -1,0 +1,90 @@
+import { Option, type Command } from 'commander';
+import type { z } from 'zod';
+import {
+  chunkingSchema,
+  SPARSE_SCHEMES,
+  type embeddingProfileSchema,
+  type Language,
+  type SparseScheme,
+} from '@embedmill/jobs';
+import { usageError } from './exit.ts';
+import { LANGUAGES_SAID, languageOf, languageOfFile, modelReading } from './language-choice.ts';
+import { integerBetween, schemesOf } from './option-values.ts';
+
+/** What is said of how documents are embedded. */
+export interface ProfileOptions {
+  model?: string;
+  chunkSize?: number;
+  overlap?: number;
+  boundary?: string;
+  /** False with --no-chunking. */
+  chunking: boolean;
+  sparse?: SparseScheme[];
+  language?: Language;
+  /** A file that tells the language. */
+  sample?: string;
+  dims?: number;
+}
+
+export function addProfileOptions(command: Command): Command {
+  return command
+    .option('--model <name>', 'the dense model (see "embedmill models")')
+    .option(
+      '--chunk-size <tokens>',
+      'tokens a chunk at most; by default what the model reads',
+      integerBetween(16, 8192),
+    )
+    .option('--overlap <tokens>', 'tokens that a chunk repeats of the one before', integerBetween(0, 4096))
+    .addOption(
+      new Option('--boundary <kind>', 'where a chunk ends when it can').choices([
+        'content',
+        'paragraph',
+        'sentence',
+        'word',
+      ]),
+    )
+    .option(
+      '--sparse <schemes>',
+      `sparse vectors for searches by words, separated by commas: ${SPARSE_SCHEMES.join(', ')}`,
+      schemesOf,
+    )
+    .option(
+      '--language <name>',
+      `what the texts are in: ${LANGUAGES_SAID}; chooses the model, and bm25 with its words, where --model and --sparse do not`,
+      languageOf,
+    )
+    .option('--sample <file>', 'finds the language in a file’s first documents')
+    .option('--dims <n>', 'a smaller size of vectors, where the model has one', integerBetween(1, 65_536))
+    .option('--no-chunking', 'one vector a document; what the model cannot read is cut off, and reported');
+}
+
+/** The options with what goes by a language, where it is said or found. */
+export async function withLanguage<O extends ProfileOptions>(options: O): Promise<O> {
+  const { sample, sparse } = options;
+  const language = options.language ?? (sample === undefined ? undefined : await languageOfFile(sample));
+  if (language === undefined) return options;
+  const model = options.model ?? modelReading(language);
+  return { ...options, language, sparse: sparse ?? ['bm25'], ...(model !== undefined && { model }) };
+}
+
+/** Only what was asked for: the server fills in the rest. */
+export function embeddingProfileOf(options: ProfileOptions): z.input<typeof embeddingProfileSchema> {
+  const { model, chunkSize, overlap, boundary, chunking, dims } = options;
+  const cutting = { size: chunkSize, overlap, boundary };
+  const asked = Object.fromEntries(Object.entries(cutting).filter(([, value]) => value !== undefined));
+  const cuts = Object.keys(asked).length > 0;
+  if (!chunking && cuts)
+    throw usageError('--no-chunking goes with none of --chunk-size, --overlap, --boundary');
+  const mode = chunking ? { mode: 'tokens', ...asked } : { mode: 'document' };
+  return {
+    ...(model !== undefined && { model }),
+    ...((cuts || !chunking) && { chunking: chunkingSchema.parse(mode) }),
+    ...(dims !== undefined && { dims }),
+    ...(options.sparse !== undefined && { sparse: sparseOf(options.sparse, options.language) }),
+  };
+}
+
+function sparseOf(schemes: readonly SparseScheme[], language: Language | undefined) {
+  const read = language === undefined ? {} : { language };
+  return Object.fromEntries(schemes.map((scheme) => [scheme, scheme === 'splade' ? {} : read]));
+}

@@ -1,0 +1,58 @@
+import type { Job, Reading, SourceFormat } from '@embedmill/jobs';
+import type { Client, JobOptions, JobTarget, ServerSource } from './client.ts';
+import type { Context } from './command-host.ts';
+import { usageError } from './exit.ts';
+import { filesToSubmit, formOf, isPlace, passedOver } from './files-to-submit.ts';
+import { ProgressDisplay } from './progress.ts';
+import { bytes } from './text.ts';
+import { documentSource, isFile, submitDocuments } from './upload.ts';
+
+/** What is said of files, and of the job that they become. */
+export interface FileOptions extends Reading, JobOptions {
+  /** What the server reads itself. */
+  source?: string[];
+  format?: SourceFormat;
+}
+
+/** Submits what the arguments name as one job: files, folders and patterns here, places that the server reads. */
+export async function submitFiles(
+  { terminal, interruption }: Pick<Context, 'terminal' | 'interruption'>,
+  client: Client,
+  target: JobTarget,
+  args: readonly string[],
+  { source: sources = [], format, ...said }: FileOptions,
+): Promise<Job> {
+  const { columns, metadata, delimiter, encoding, listSeparator } = said;
+  const reading: Reading = { columns, metadata, delimiter, encoding, listSeparator };
+  const { webhook, priority, maxFailures, mode, sourceName, maxDeleted, dryRun } = said;
+  const options = { webhook, priority, maxFailures, mode, sourceName, maxDeleted, dryRun };
+  if (args.length + sources.length === 0) throw usageError('name a file, or a --source');
+  if (args.includes('-') && args.length + sources.length > 1)
+    throw usageError('standard input is submitted by itself');
+  const places = [...sources, ...args.filter(isPlace)];
+  if (args.every(isPlace))
+    return client.submitSource(target, { ...sourceAt(places), format, ...reading }, options);
+  const [only = '-'] = args;
+  const isOne = args.length === 1 && places.length === 0 && (await isFile(only));
+  const found = isOne ? undefined : await filesToSubmit(args, format);
+  if (found !== undefined && found.skipped.length > 0)
+    terminal.note(`${passedOver(found.skipped)}; they are passed over`);
+  const source = found === undefined ? await documentSource(only, { format }) : formOf({ ...found, places });
+  const progress = new ProgressDisplay(terminal);
+  const of = source.size === undefined ? '' : ` of ${bytes(source.size)}`;
+  return submitDocuments(client, target, source, {
+    ...options,
+    signal: interruption.signal,
+    reading: found === undefined ? reading : { ...reading, format },
+    onSent: (sent) => progress.uploading(`sending: ${bytes(sent)}${of}`),
+    onRetry: (error) => terminal.note(`${error.message}; trying again`),
+  }).finally(() => progress.close());
+}
+
+/** One object, URL or path, which is read where it is, or many of them; a place that ends with a slash is many. */
+function sourceAt(places: readonly string[]): ServerSource {
+  const [where = ''] = places;
+  if (places.length > 1 || where.endsWith('/')) return { files: [...places] };
+  if (where.startsWith('s3://')) return { s3: where };
+  return isPlace(where) ? { url: where } : { path: where };
+}
