@@ -19,6 +19,8 @@ export const MINI: ModelSummary = {
 export const NESTED: ModelSummary = {
   ...MINI,
   ...{ name: 'nested', dims: 8, matryoshka: [4, 2], attentions: false, bundled: false, available: false },
+  prompts: { STS: 'alike: ', 'retrieval.query': 'find: ' },
+  instructionPrefix: 'Instruct: {instruction}\nQuery:',
 };
 export const SPARSE: ModelSummary = {
   ...MINI,
@@ -54,14 +56,14 @@ export function fakeAnswer(query: Query, model: ModelSummary): QueryResult {
   }
 }
 
-/** A vector that depends on the text and the role alone; one token a word. */
+/** A vector that depends on the text and on its role, or what stands in front in its place; one token a word. */
 export function fakeVectors(
-  { inputs, role }: Pick<QueryOf<'embed'>, 'inputs' | 'role'>,
+  { inputs, role, prefix }: Pick<QueryOf<'embed'>, 'inputs' | 'role' | 'prefix'>,
   dims: number,
 ): DenseResult {
   const vectors = new Float32Array(inputs.length * dims);
   inputs.forEach((input, index) =>
-    vectors.set(fakeVector(JSON.stringify([input, role]), dims), index * dims),
+    vectors.set(fakeVector(JSON.stringify([input, prefix ?? role]), dims), index * dims),
   );
   return { dims, vectors, ...readingOf(inputs, MINI.maxTokens) };
 }

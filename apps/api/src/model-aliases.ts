@@ -1,8 +1,7 @@
 import type { ModelSummary } from '@embedmill/models';
 import { requireModel } from './model.ts';
 import type { ApiParts } from './parts.ts';
-import { modelAndRole, roleOf, type RoleRequest } from './role.ts';
-import type { Role } from '@embedmill/jobs';
+import { modelAndRole, promptOf, type Prompt, type RoleRequest } from './role.ts';
 
 /** Vocabularies of OpenAI's whose ids can be read back to text. */
 export const ENCODINGS = ['cl100k_base', 'o200k_base'] as const;
@@ -29,15 +28,14 @@ export function parseAlias(text: string): [name: string, alias: ModelAlias] | un
 }
 
 /** What a request asks its model for. */
-export interface AskedModel {
+export interface AskedModel extends Prompt {
   model: ModelSummary;
-  role: Role;
   /** What ids in the request are of, where the name says so. */
   encoding: Encoding | undefined;
 }
 
 /**
- * The model that a request names, itself or by an alias, with or without a role behind it, and the role of its texts.
+ * The model that a request names, itself or by an alias, with or without a role behind it, and the role and prompt of its texts.
  * Errors: `model_not_found`, `invalid_request` with the path.
  */
 export async function askedModel(
@@ -45,9 +43,8 @@ export async function askedModel(
   { models, config: { aliases } }: Pick<ApiParts, 'models' | 'config'>,
   kind: ModelSummary['kind'],
 ): Promise<AskedModel> {
-  const role = roleOf(request);
   const { name } = modelAndRole(request.model);
   const alias = aliases?.get(name);
   const model = await requireModel(models, alias?.model ?? name, 'model', kind);
-  return { model, role, encoding: alias?.encoding };
+  return { model, ...promptOf(request, model), encoding: alias?.encoding };
 }

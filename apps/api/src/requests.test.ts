@@ -1,18 +1,19 @@
 import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { shortestFloats, type Role } from '@embedmill/jobs';
+import { shortestFloats, type Query, type Role } from '@embedmill/jobs';
 import { fakeVectors, MINI, NESTED } from './fake-worker.ts';
 import { parseAlias } from './model-aliases.ts';
 import { startTestApi, type TestApi } from './test-api.ts';
 
 /** What requests may ask for, whichever API's clients send them; a fake worker embeds. */
 let api: TestApi;
+const seen: Query[] = [];
 beforeAll(async () => {
   const aliases = ['text-embedding-3-small=all-MiniLM-L6-v2', 'house=nested@cl100k_base', 'plain=nested'];
   api = await startTestApi({
     config: { aliases: new Map(aliases.map((one) => parseAlias(one)!)), sourceFolder: '/nowhere' },
   });
-  await api.answerQueries();
+  await api.answerQueries(seen);
   await api.json('POST', '/api/v1/collections', { name: 'c', profile: { model: NESTED.name } });
 });
 afterAll(() => api.close());
@@ -25,8 +26,8 @@ const post = async (path: string, body: unknown) => {
     text: JSON.stringify(answer.body),
   };
 };
-const vectorOf = (input: string | number[], role: Role = 'document', dims = NESTED.dims) =>
-  shortestFloats(fakeVectors({ inputs: [input], role }, dims).vectors);
+const vectorOf = (input: string | number[], role: Role = 'document', dims = NESTED.dims, prefix?: string) =>
+  shortestFloats(fakeVectors({ inputs: [input], role, prefix }, dims).vectors);
 const embedded = (body: unknown) => (body as { data: { embedding: number[] }[] }).data[0]?.embedding;
 
 describe('null is the same as absent', () => {
@@ -113,6 +114,60 @@ describe('roles', () => {
     for (const prompt_name of QUERY) expect(await ask({ prompt_name })).toEqual([vectorOf('x', 'query')]);
     for (const prompt_name of DOCUMENT) expect(await ask({ prompt_name })).toEqual([vectorOf('x')]);
     expect(await ask({ model: 'nested:query' })).toEqual([vectorOf('x', 'query')]);
+  });
+
+  const prefixed = (prefix: string) => vectorOf('x', 'query', NESTED.dims, prefix);
+
+  test('a prompt of the model’s own stands in front in place of the role’s, and so does an instruction', async () => {
+    const openai = async (more: object) =>
+      embedded((await post('/v1/embeddings', { model: NESTED.name, input: 'x', ...more })).body);
+    const tei = async (more: object) =>
+      ((await post('/embed', { model: NESTED.name, inputs: 'x', ...more })).body as unknown as number[][])[0];
+    for (const ask of [openai, tei]) {
+      expect(await ask({ prompt_name: 'STS' })).toEqual(prefixed('alike: '));
+      expect(await ask({ prompt_name: 'retrieval.query', input_type: 'query' })).toEqual(prefixed('find: '));
+      const instructed = prefixed('Instruct: find $& whales\nQuery:');
+      expect(await ask({ instruction: 'find $& whales' })).toEqual(instructed);
+      expect(await ask({ instruction: 'find $& whales', input_type: 'query' })).toEqual(instructed);
+    }
+  });
+
+  test('a search asks with a prompt or an instruction, too', async () => {
+    const asked = async (more: object) => {
+      const answer = await post('/api/v1/collections/c/search', { query: 'x', ...more });
+      expect(answer.status, answer.text).toBe(200);
+      return seen.at(-1);
+    };
+    expect(await asked({})).toEqual({ task: 'embed', model: NESTED.name, role: 'query', inputs: ['x'] });
+    expect(await asked({ prompt: 'STS' })).toMatchObject({ task: 'embed', prefix: 'alike: ' });
+    expect(await asked({ instruction: 'whales' })).toMatchObject({ prefix: 'Instruct: whales\nQuery:' });
+  });
+
+  const searched = '/api/v1/collections/c/search';
+  const plainModel = { model: MINI.name, input: 'x' };
+  test.each([
+    [
+      '/v1/embeddings',
+      { model: NESTED.name, input: 'x', prompt_name: 'nope' },
+      'passage, STS, retrieval.query',
+    ],
+    ['/v1/embeddings', { model: NESTED.name, input: 'x', prompt_name: 'toString' }, 'STS, retrieval.query'],
+    ['/v1/embeddings', { ...plainModel, prompt_name: 'STS' }, 'it has query'],
+    ['/v1/embeddings', { ...plainModel, instruction: 'find' }, 'all-MiniLM-L6-v2 takes no instructions'],
+    [
+      '/v1/embeddings',
+      { model: NESTED.name, input: 'x', instruction: 'find', prompt_name: 'STS' },
+      'leave one',
+    ],
+    ['/embed', { model: NESTED.name, inputs: 'x', instruction: 'find', input_type: 'document' }, 'documents'],
+    ['/embed', { model: NESTED.name, inputs: 'x', instruction: '' }, 'instruction'],
+    [searched, { query: 'x', prompt: 'query' }, 'it has STS, retrieval.query'],
+    [searched, { query: 'x', prompt: 'STS', instruction: 'find' }, 'leave one'],
+    [searched, { image: 'data:image/png;base64,AA==', instruction: 'find' }, 'nothing stands in front'],
+  ])('%s %j is refused, with what there is', async (path, body, words) => {
+    const answer = await post(path, body);
+    expect(answer.status).toBe(400);
+    expect(answer.text).toContain(words);
   });
 
   test.each([

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RouteOptions } from 'fastify';
 import { GuardedFetch } from '@embedmill/fetching';
+import type { Query } from '@embedmill/jobs';
 import { createLog } from '@embedmill/logs';
 import { createMetrics } from '@embedmill/metrics';
 import { connectQueue, ModelConsumer, WebhookQueue, type Queue } from '@embedmill/queue';
@@ -34,7 +35,7 @@ export interface TestApi {
   ): Promise<{ status: number; body: never; headers: Headers }>;
   submit(collection: string, ndjson: string, headers?: Record<string, string>): Promise<Response>;
   /** Starts a worker that answers queries with `fakeAnswer`, and settles no shards. */
-  answerQueries(): Promise<void>;
+  answerQueries(seen?: Query[]): Promise<void>;
   /** Starts a worker that takes any model and answers nothing. */
   ignoreQueries(): Promise<void>;
   /** Starts a dispatcher; it is ended with the rest, if not before. */
@@ -127,13 +128,17 @@ async function start(
       call(`/api/v1/collections/${collection}/jobs`, {
         ...{ method: 'POST', body, headers: { 'content-type': 'application/x-ndjson', ...headers } },
       }),
-    async answerQueries() {
+    async answerQueries(seen) {
       const shared = { redisUrl: redis.url, shardConcurrency: 1, queryConcurrency: 4, lockMs: 5000 };
       const consumer = await ModelConsumer.open({ ...shared, onError: () => {} });
       closers.push(() => consumer.close());
       for (const model of MODELS) {
         const shard = () => Promise.reject(new Error('no shards here'));
-        consumer.serve(model.name, { query: async (asked) => fakeAnswer(asked, model), shard });
+        const query = async (asked: Query) => {
+          seen?.push(asked);
+          return fakeAnswer(asked, model);
+        };
+        consumer.serve(model.name, { query, shard });
       }
     },
     async ignoreQueries() {

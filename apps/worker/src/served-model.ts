@@ -14,7 +14,13 @@ import {
 } from '@embedmill/jobs';
 import type { ResolvedTokenizer } from '@embedmill/models';
 import { lateInteraction } from '@embedmill/retrieval';
-import { chunkDocuments, Tokenizer, type ChunkedDocument, type EncodedText } from '@embedmill/tokenization';
+import {
+  chunkDocuments,
+  Tokenizer,
+  type ChunkedDocument,
+  type EncodedText,
+  type Prefix,
+} from '@embedmill/tokenization';
 import { Encoder, type EncoderHooks, type Embedding, type Outcome, type Sequence } from './encoder.ts';
 import type { EngineSet } from './engines.ts';
 import { imageArea, ImageTower } from './image-tower.ts';
@@ -168,11 +174,12 @@ export class ServedModel {
     await Promise.all([this.encoder.close(), this.images?.close()]);
   }
 
-  async #embedNow({ inputs, role, keep }: QueryOf<'embed'>): Promise<QueryResult<'embed'>> {
-    const texts = (await this.#read(inputs.filter(isText), role, keep)).values();
+  async #embedNow({ inputs, keep, ...asked }: QueryOf<'embed'>): Promise<QueryResult<'embed'>> {
+    const prefix = await this.#prefixOf(asked);
+    const texts = (await this.#read(inputs.filter(isText), prefix, keep)).values();
     const sequences = await Promise.all(
       inputs.map(async (input, n) =>
-        isText(input) ? (texts.next().value ?? NO_TOKENS) : this.#readIds(input, `inputs/${n}`, role, keep),
+        isText(input) ? (texts.next().value ?? NO_TOKENS) : this.#readIds(input, `inputs/${n}`, prefix, keep),
       ),
     );
     const embeddings = await this.#encodeNow(sequences, ['dense']);
@@ -197,8 +204,8 @@ export class ServedModel {
     return { ...packed(outcomes.map(embeddingOf), images.dims), ...reading };
   }
 
-  async #weighTerms({ inputs, role, keep }: QueryOf<'sparse'>): Promise<QueryResult<'sparse'>> {
-    const sequences = await this.#read(inputs, role, keep);
+  async #weighTerms({ inputs, keep, ...asked }: QueryOf<'sparse'>): Promise<QueryResult<'sparse'>> {
+    const sequences = await this.#read(inputs, await this.#prefixOf(asked), keep);
     const embeddings = await this.#encodeNow(sequences, ['sparse']);
     return { vectors: embeddings.map(({ sparse }) => sparse ?? NO_TERMS), ...readingOf(sequences) };
   }
@@ -218,8 +225,9 @@ export class ServedModel {
   }
 
   /** A dense model's token vectors of the query meet those of each text. */
-  async #interact({ query, inputs, emphasis }: QueryOf<'rerank'>): Promise<QueryResult<'rerank'>> {
-    const [asked = NO_OFFSETS] = await this.#tokenizer.encode([query], 'query', { offsets: true });
+  async #interact({ query, prefix, inputs, emphasis }: QueryOf<'rerank'>): Promise<QueryResult<'rerank'>> {
+    const before = await this.#prefixOf({ role: 'query', prefix });
+    const [asked = NO_OFFSETS] = await this.#tokenizer.encode([query], before, { offsets: true });
     const sequences = await this.#read(inputs, 'document');
     const [question, ...answers] = await this.#encodeNow([asked, ...sequences], ['states']);
     const { dims } = this.encoder;
@@ -238,7 +246,7 @@ export class ServedModel {
       lateInteraction(own, weights, statesOf(answer), dims),
     );
     const { truncated } = asked;
-    const unknown = !this.#tokenizer.knows(asked.ids, 'query');
+    const unknown = !this.#tokenizer.knows(asked.ids, before);
     return { scores, kind: 'interaction', query: { truncated, unknown }, ...readingOf(sequences) };
   }
 
@@ -250,7 +258,7 @@ export class ServedModel {
     return (await this.encoder.encode(sequences, lane, outputs)).map(embeddingOf);
   }
 
-  async #read(texts: readonly string[], role: Role, keep: Keep = 'start'): Promise<ReadText[]> {
+  async #read(texts: readonly string[], role: Role | Prefix, keep: Keep = 'start'): Promise<ReadText[]> {
     // Where texts are read elsewhere, and cut there, what goes there has to begin where the end that is kept does.
     const offsets = this.#readsTexts && keep === 'end';
     const encoded = await this.#tokenizer.encode(texts, role, { keep, offsets });
@@ -258,30 +266,34 @@ export class ServedModel {
       const read = { ids, truncated, unknown: !this.#tokenizer.knows(ids, role) };
       if (!this.#readsTexts) return read;
       const text = texts[n] ?? '';
-      return { ...read, text: this.#prefixOf(role) + (truncated ? text.slice(firstPlace(places)) : text) };
+      return {
+        ...read,
+        text: this.#tokenizer.prefixFor(role).text + (truncated ? text.slice(firstPlace(places)) : text),
+      };
     });
   }
 
-  #prefixOf(role: Role): string {
-    return role === 'query' ? this.#tokenizer.queryPrefix : this.#tokenizer.documentPrefix;
+  /** What stands in front of a query's texts. */
+  async #prefixOf({ role, prefix }: { role: Role; prefix?: string | undefined }): Promise<Prefix> {
+    return prefix === undefined ? this.#tokenizer.prefixFor(role) : this.#tokenizer.prefixOf(prefix);
   }
 
   /**
    * Token ids as a client made them, special tokens included or not: prefixed and framed as a text's. What is not of
    * the vocabulary must not reach a device: not all of them check where they read.
    */
-  async #readIds(given: number[], path: string, role: Role, keep: Keep = 'start'): Promise<ReadText> {
+  async #readIds(given: number[], path: string, prefix: Prefix, keep: Keep = 'start'): Promise<ReadText> {
     const strange = [...new Set(given)].find((id) => this.#tokenizer.tokenText(id) === undefined);
     if (strange !== undefined) {
       const message = `the token id ${strange} is not in the vocabulary of ${this.name}`;
       throw new EmbedmillError('invalid_request', `${path}: ${message}`, { details: [{ path, message }] });
     }
-    const { ids, truncated } = this.#tokenizer.encodeIds(given, role, keep);
-    const read = { ids, truncated, unknown: !this.#tokenizer.knows(ids, role) };
+    const { ids, truncated } = this.#tokenizer.encodeIds(given, prefix, keep);
+    const read = { ids, truncated, unknown: !this.#tokenizer.knows(ids, prefix) };
     if (!this.#readsTexts) return read;
-    const { start, end, prefixes } = this.#tokenizer;
-    const own = ids.subarray(start.length + prefixes[role].length, ids.length - end.length);
-    return { ...read, text: this.#prefixOf(role) + (await this.#tokenizer.decode(Array.from(own))) };
+    const { start, end } = this.#tokenizer;
+    const own = ids.subarray(start.length + prefix.ids.length, ids.length - end.length);
+    return { ...read, text: prefix.text + (await this.#tokenizer.decode(Array.from(own))) };
   }
 }
 

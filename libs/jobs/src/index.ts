@@ -102,6 +102,7 @@ export {
 } from './job.ts';
 export {
   hitSchema,
+  instructionSchema,
   recommendRequestSchema,
   searchRequestSchema,
   searchResponseSchema,

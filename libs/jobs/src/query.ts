@@ -9,6 +9,9 @@ export const ROLES = roleSchema.options;
 const text = z.string();
 const role = roleSchema;
 const model = z.string();
+const prefix = z.string().optional().meta({
+  description: 'Stands in front of each text, in place of what the model has for its role.',
+});
 const keep = z.enum(['start', 'end']).optional().meta({
   description: 'Which end of a text is read that is longer than the model reads; the start by default.',
 });
@@ -19,6 +22,7 @@ export const querySchema = z.discriminatedUnion('task', [
     task: z.literal('embed').meta({ description: 'Texts (or token ids) to dense vectors.' }),
     model,
     role,
+    prefix,
     keep,
     inputs: z.array(z.union([text, z.array(z.int().nonnegative())])).min(1),
   }),
@@ -26,6 +30,7 @@ export const querySchema = z.discriminatedUnion('task', [
     task: z.literal('sparse').meta({ description: 'Texts to vectors over a sparse model’s vocabulary.' }),
     model,
     role,
+    prefix,
     keep,
     inputs: z.array(text).min(1),
   }),
@@ -40,6 +45,7 @@ export const querySchema = z.discriminatedUnion('task', [
         'How well each text answers the query: by a cross-encoder, or by a dense model’s late interaction.',
     }),
     ...{ model, query: text, inputs: z.array(text).min(1) },
+    prefix: prefix.meta({ description: 'Of late interaction: stands in front of the query.' }),
     emphasis: z
       .array(z.strictObject({ start: z.int(), end: z.int(), weight: z.number().min(0) }))
       .default([])

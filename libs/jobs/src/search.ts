@@ -6,6 +6,11 @@ import { sparseSchemeSchema } from './vectors.ts';
 const textSchema = z.string().min(1).max(32_768);
 const weightSchema = z.number().min(0).max(1000);
 
+/** What a model is told to look for, of models that take instructions. */
+export const instructionSchema = z.string().min(1).max(1000).meta({
+  description: 'What is looked for, in a sentence, for models that take instructions (Qwen3-Embedding).',
+});
+
 /** One of several questions that are asked at once. */
 const subquerySchema = z.strictObject({
   query: textSchema,
@@ -75,6 +80,10 @@ export const searchRequestSchema = z.strictObject({
     .meta({
       description: 'A picture to look for, as a data URI, in a collection whose model reads images.',
     }),
+  prompt: z.string().min(1).max(100).optional().meta({
+    description: 'The name of one of the dense model’s prompts, which is put in front of what is asked.',
+  }),
+  instruction: instructionSchema.optional(),
   mode: z.enum(['dense', 'sparse', 'hybrid']).optional().meta({
     description: 'Hybrid by default where the collection has sparse vectors, else dense.',
   }),

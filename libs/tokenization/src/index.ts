@@ -1,4 +1,4 @@
-export { Tokenizer, type EncodedText, type TokenizerOptions } from './tokenizer.ts';
+export { Tokenizer, type EncodedText, type Prefix, type TokenizerOptions } from './tokenizer.ts';
 export type { EncodedPair } from './pairs.ts';
 export type { PlainEncoding } from './encoding.ts';
 export { chunkDocuments, type Chunk, type ChunkableDocument, type ChunkedDocument } from './chunker.ts';

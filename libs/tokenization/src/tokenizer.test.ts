@@ -135,6 +135,13 @@ test('the prefix of a query is not that of a document', async () => {
   const [plainDocument] = await minilm.encode(['passage: moon'], 'query');
   expect(query).toEqual(plainQuery);
   expect(document).toEqual(plainDocument);
+  // One of a request's own goes before the role's.
+  const asked = await e5.prefixOf('passage: ');
+  expect((await e5.encode(['moon'], asked))[0]).toEqual(plainDocument);
+  const [many] = await e5.encode(['moon '.repeat(300)], asked, { keep: 'end' });
+  expect([...many!.ids.slice(1, 1 + asked.ids.length)]).toEqual(asked.ids);
+  expect(e5.knows(await e5.prefixOf('moon').then(({ ids }) => e5.frame(ids, [])), asked)).toBe(true);
+  expect(e5.knows(e5.frame(asked.ids, []), asked)).toBe(false);
 });
 
 test('tokenizers that frame a text otherwise, or not at all, are understood', async () => {

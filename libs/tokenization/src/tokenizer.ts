@@ -32,6 +32,12 @@ export interface TokenizerOptions {
   queryPrefix?: string;
 }
 
+/** What stands in front of a text, and the tokens of it; those without the white space at its end, which is the text's. */
+export interface Prefix {
+  readonly text: string;
+  readonly ids: readonly number[];
+}
+
 export interface EncodedText {
   /** Special tokens and prefix included; `maxTokens` at most. */
   ids: Int32Array;
@@ -127,11 +133,9 @@ export class Tokenizer {
       throw new EmbedmillError('model_corrupt', `${options.path}: the tokenizer gives no token for a text`);
     }
     const pairs = await pairFrameOf(native);
-    const prefixOf = async (prefix = '') =>
-      (await native.encode(prefix.trimEnd(), null, { addSpecialTokens: false })).getIds();
     const prefixes = {
-      query: await prefixOf(options.queryPrefix),
-      document: await prefixOf(options.documentPrefix),
+      query: await prefixIds(native, options.queryPrefix),
+      document: await prefixIds(native, options.documentPrefix),
     };
     const frame = { start: ids.slice(0, first), end: ids.slice(last + 1), pairs, prefixes, blank };
     if (options.maxTokens <= frame.start.length + frame.end.length) {
@@ -145,20 +149,20 @@ export class Tokenizer {
   }
 
   /**
-   * Token ids of each text, prefixed for its role and cut to `maxTokens`, in the order given. Of a text that is too long
-   * its start is kept, or behind the prefix its end.
+   * Token ids of each text, prefixed for its role or as told, and cut to `maxTokens`, in the order given. Of a text that
+   * is too long its start is kept, or behind the prefix its end.
    */
   async encode(
     texts: readonly string[],
-    role: Role,
+    role: Role | Prefix,
     options: { offsets?: boolean; keep?: 'start' | 'end' | undefined } = {},
   ): Promise<EncodedText[]> {
-    const prefix = role === 'query' ? this.queryPrefix : this.documentPrefix;
+    const prefix = this.prefixFor(role);
     const room = this.maxTokens - this.start.length - this.end.length;
     const most = options.keep === 'end' ? Infinity : room;
-    const read = await this.#readUpTo(texts, prefix, most, options.offsets === true);
+    const read = await this.#readUpTo(texts, prefix.text, most, options.offsets === true);
     return read.map((one) => {
-      const { kept, ranges, length } = this.#endOf(one, role, room);
+      const { kept, ranges, length } = this.#endOf(one, prefix, room);
       const tokens = this.start.length + length + this.end.length;
       return {
         ids: this.frame([], kept),
@@ -192,13 +196,13 @@ export class Tokenizer {
    * What a client has as token ids, prefixed and framed as texts are, and cut to `maxTokens` within its frame. Whether
    * they come with special tokens around them makes no difference.
    */
-  encodeIds(given: readonly number[], role: Role, keep: 'start' | 'end' = 'start'): EncodedText {
+  encodeIds(given: readonly number[], role: Role | Prefix, keep: 'start' | 'end' = 'start'): EncodedText {
     const { start, end } = this;
     const from = start.length > 0 && start.every((id, n) => given[n] === id) ? start.length : 0;
     const tail = given.slice(Math.max(from, given.length - end.length));
     const to =
       tail.length > 0 && end.every((id, n) => tail[n] === id) ? given.length - end.length : undefined;
-    const prefix = this.prefixes[role];
+    const prefix = this.prefixFor(role).ids;
     const body = given.slice(from, to);
     const room = Math.max(0, this.maxTokens - start.length - end.length - prefix.length);
     const kept = keep === 'end' ? body.slice(Math.max(0, body.length - room)) : body.slice(0, room);
@@ -207,8 +211,8 @@ export class Tokenizer {
   }
 
   /** Whether any token of a framed text, prefix aside, stands for something: else its vector says nothing of it. */
-  knows(ids: ArrayLike<number>, role: Role): boolean {
-    const first = this.start.length + prefixLength(ids, this.start.length, this.prefixes[role]);
+  knows(ids: ArrayLike<number>, role: Role | Prefix): boolean {
+    const first = this.start.length + prefixLength(ids, this.start.length, this.prefixFor(role).ids);
     return this.#knowsAfter(ids, first, ids.length - this.end.length);
   }
 
@@ -223,16 +227,27 @@ export class Tokenizer {
   }
 
   /** The prefix and the last tokens of a text that was read whole; itself where all of it has room. */
-  #endOf(read: ReadText, role: Role, room: number): ReadText {
+  #endOf(read: ReadText, prefix: Prefix, room: number): ReadText {
     const { kept, ranges } = read;
     if (kept.length <= room) return read;
-    const head = prefixLength(kept, 0, this.prefixes[role]);
+    const head = prefixLength(kept, 0, prefix.ids);
     const from = kept.length - Math.max(0, room - head);
     return {
       ...read,
       kept: [...kept.slice(0, head), ...kept.slice(from)].slice(0, room),
       ranges: [...ranges.slice(0, 2 * head), ...ranges.slice(2 * from)].slice(0, 2 * room),
     };
+  }
+
+  /** Of a text that is to stand in front of others, in place of what their role has there. */
+  async prefixOf(text: string): Promise<Prefix> {
+    return { text, ids: await prefixIds(this.#native, text) };
+  }
+
+  /** What stands in front of texts of a role; a prefix is that itself. */
+  prefixFor(role: Role | Prefix): Prefix {
+    if (typeof role !== 'string') return role;
+    return { text: role === 'query' ? this.queryPrefix : this.documentPrefix, ids: this.prefixes[role] };
   }
 
   /** A text in pieces that have, encoded each by itself, the tokens of the whole. Throws `word_too_long`. */
@@ -345,6 +360,10 @@ export class Tokenizer {
     offsets.set(ranges, before);
     return offsets;
   }
+}
+
+async function prefixIds(native: NativeTokenizer, prefix = ''): Promise<number[]> {
+  return (await native.encode(prefix.trimEnd(), null, { addSpecialTokens: false })).getIds();
 }
 
 /** The batch that starts with text `from`: one text at least, where there is one. */

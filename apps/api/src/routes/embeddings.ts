@@ -9,7 +9,7 @@ import { askedModel } from '../model-aliases.ts';
 import type { ApiParts } from '../parts.ts';
 import { answerErrorsAs, refusedField } from '../problem.ts';
 import { checkText, refuseUnknown, vectorAt, type QueryLane } from '../query-lane.ts';
-import { modelAndRole, roleFields } from '../role.ts';
+import { modelAndRole, promptFields, roleFields } from '../role.ts';
 import { loadDecoders, readableInputs } from '../token-ids.ts';
 
 /** OpenAI's limit, and more than a request should need. */
@@ -34,6 +34,7 @@ const requestSchema = z.strictObject({
     description: 'embedmill’s own: numbers as they are, a byte each, or a bit each, eight to a byte.',
   }),
   ...roleFields,
+  ...promptFields,
   ...ignoredBy('openai'),
 });
 
@@ -95,12 +96,12 @@ export function embeddingRoutes(parts: ApiParts, lane: QueryLane): FastifyPlugin
       async (request) => {
         const { encoding_format: format, dimensions, output_dtype: form } = request.body;
         const asked = await askedModel(request.body, parts, 'dense');
-        const { model, role } = asked;
+        const { model, role, prefix } = asked;
         const dims = dimsOf(model, dimensions);
         const { given, pathOf } = inputsOf(request.body.input);
         const inputs = await readableInputs(given, asked, config.tokenIds ?? 'refused', pathOf);
         for (const [n, input] of inputs.entries()) if (typeof input === 'string') checkText(input, pathOf(n));
-        const result = await lane.ask({ task: 'embed', model: model.name, inputs, role }, pathOf);
+        const result = await lane.ask({ task: 'embed', model: model.name, inputs, role, prefix }, pathOf);
         refuseUnknown(result.unknown, model.name, pathOf);
         const prompt_tokens = result.tokens.reduce((sum, tokens) => sum + tokens, 0);
         return {

@@ -1,11 +1,20 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { recommendRequestSchema, searchRequestSchema, searchResponseSchema, type Hit } from '@embedmill/jobs';
+import {
+  recommendRequestSchema,
+  searchRequestSchema,
+  searchResponseSchema,
+  type Collection,
+  type Hit,
+  type SearchRequest,
+} from '@embedmill/jobs';
 import { requireCollection } from '../collection.ts';
 import type { ApiParts } from '../parts.ts';
-import { problemResponses } from '../problem.ts';
+import { requireModel } from '../model.ts';
+import { problemResponses, refusedField } from '../problem.ts';
 import type { QueryLane } from '../query-lane.ts';
 import { requireReranker } from '../relevance.ts';
+import { instructed, promptNamed } from '../role.ts';
 import { hitsOf } from '../search/hits.ts';
 import {
   nearDuplicates,
@@ -43,7 +52,8 @@ export function searchRoutes({ store, models }: ApiParts, lane: QueryLane): Fast
         const collection = await requireCollection(store, name);
         if (typeof body.rerank === 'object' && body.rerank.model !== undefined)
           await requireReranker(models, body.rerank.model, 'rerank/model');
-        const questions = await queryVectorsOf(body, collection, lane);
+        const prefix = await prefixOf(body, collection, models);
+        const questions = await queryVectorsOf(body, collection, lane, prefix);
         const page = await searchPoints(body, questions, collection, parts);
         return answerOf(await hitsOf(page.found, body, questions, collection, parts), page, body.offset);
       },
@@ -80,6 +90,22 @@ export function searchRoutes({ store, models }: ApiParts, lane: QueryLane): Fast
       async ({ body, params: { name } }) => nearDuplicates(body, await requireCollection(store, name), store),
     );
   };
+}
+
+/** What the request has put in front of its questions, where it asks for something. Errors: `invalid_request`. */
+async function prefixOf(
+  { prompt, instruction, image }: SearchRequest,
+  { profile }: Collection,
+  models: ApiParts['models'],
+): Promise<string | undefined> {
+  if (prompt === undefined && instruction === undefined) return undefined;
+  const path = prompt === undefined ? 'instruction' : 'prompt';
+  if (image !== undefined) throw refusedField(path, 'nothing stands in front of a picture; leave it out');
+  const model = await requireModel(models, profile.model, path);
+  if (instruction === undefined) return prompt === undefined ? undefined : promptNamed(model, prompt, path);
+  if (prompt !== undefined)
+    throw refusedField('instruction', 'prompt says what is put in front already; leave one of them out');
+  return instructed(model, instruction, path);
 }
 
 function answerOf(hits: Hit[], { found, isCut }: FoundPage, offset: number) {

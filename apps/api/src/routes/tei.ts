@@ -9,7 +9,7 @@ import type { ApiParts } from '../parts.ts';
 import { answerErrorsAs, refusedField } from '../problem.ts';
 import { checkText, refuseUnknown, vectorAt, type QueryLane } from '../query-lane.ts';
 import { relevanceOf, tooLong } from '../relevance.ts';
-import { promptField, roleFields } from '../role.ts';
+import { promptFields, roleFields } from '../role.ts';
 
 const MAX_INPUTS = 2048;
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
@@ -31,7 +31,7 @@ const reading = {
     description:
       'Where inputs that are too long are cut: at their end (`Right`, the default) or their start.',
   }),
-  ...promptField,
+  ...promptFields,
   ...roleFields,
   ...ignoredBy('tei'),
 };
@@ -78,11 +78,11 @@ export function teiRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsyncZ
           if (!body.normalize)
             throw refusedField('normalize', 'vectors here are of length 1 always; leave it out');
           const asked = await askedModel({ ...body, model: body.model ?? DENSE }, parts, 'dense');
-          const { model: found, role } = asked;
+          const { model: found, role, prefix } = asked;
           const dims = dimsOf(found, body.dimensions);
           const inputs = inputsOf(body.inputs);
           const keep = endKept(body.truncation_direction);
-          const result = await lane.ask({ task: 'embed', model: found.name, inputs, role, keep });
+          const result = await lane.ask({ task: 'embed', model: found.name, inputs, role, prefix, keep });
           refuseUnread(result, body.truncate, found);
           return inputs.map((_, n) => shortestFloats(vectorAt(result, n, dims)));
         },
@@ -103,10 +103,10 @@ export function teiRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsyncZ
       },
       async ({ body }) => {
         const asked = await askedModel({ ...body, model: body.model ?? SPARSE }, parts, 'sparse');
-        const { model: found, role } = asked;
+        const { model: found, role, prefix } = asked;
         const inputs = inputsOf(body.inputs);
         const keep = endKept(body.truncation_direction);
-        const result = await lane.ask({ task: 'sparse', model: found.name, inputs, role, keep });
+        const result = await lane.ask({ task: 'sparse', model: found.name, inputs, role, prefix, keep });
         refuseUnread(result, body.truncate, found);
         return result.vectors.map(({ indices, values }) => {
           const weights = shortestFloats(values);

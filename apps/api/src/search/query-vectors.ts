@@ -15,6 +15,8 @@ import { checkText, refuseUnknown, vectorAt, type QueryLane } from '../query-lan
 export interface QueryVectors {
   /** In words; undefined where a picture asks. */
   text: string | undefined;
+  /** What the dense model reads in front of it, where that is not what it has for queries. */
+  prefix: string | undefined;
   weight: number;
   vectors: (SearchVector & { list: ListName })[];
 }
@@ -24,19 +26,21 @@ export type ListName = 'dense' | SparseScheme;
 
 /**
  * The request's questions as the vectors that its mode wants. A question of which a model knows nothing has no vector of
- * that model: it would be like that of every other such text. Errors: `invalid_request` with the path, for a mode that
+ * that model: it would be like that of every other such text. `prefix` is what the dense model reads in front of them,
+ * where that is not what it has for queries. Errors: `invalid_request` with the path, for a mode that
  * the collection has no vectors for, and for a question that no vector is left of; what the interactive lane says.
  */
 export async function queryVectorsOf(
   request: Pick<SearchRequest, 'query' | 'queries' | 'image' | 'mode' | 'sparse'>,
   collection: Collection,
   lane: QueryLane,
+  prefix?: string,
 ): Promise<QueryVectors[]> {
   const { profile, dims, analysis } = collection;
   const questions = questionsOf(request);
   const { dense, schemes } = listsOf(request, profile);
   const texts = questions.map(({ text }) => text ?? '');
-  const denseVectors = dense ? await denseOf(request, texts, collection, lane) : undefined;
+  const denseVectors = dense ? await denseOf(request, texts, collection, lane, prefix) : undefined;
   const { splade, bm25, bm42 } = profile.sparse;
   const terms =
     splade !== undefined && schemes.includes('splade')
@@ -51,7 +55,7 @@ export async function queryVectorsOf(
       const values = sparseOf(scheme, text ?? '');
       if (values !== undefined) vectors.push({ list: scheme, kind: 'sparse', scheme, values });
     }
-    return { text, weight, vectors };
+    return { text, prefix, weight, vectors };
 
     function sparseOf(scheme: SparseScheme, query: string) {
       switch (scheme) {
@@ -139,8 +143,9 @@ async function denseOf(
   texts: string[],
   { profile: { model } }: Collection,
   lane: QueryLane,
+  prefix: string | undefined,
 ) {
-  if (image === undefined) return lane.ask({ task: 'embed', model, inputs: texts, role: 'query' });
+  if (image === undefined) return lane.ask({ task: 'embed', model, inputs: texts, role: 'query', prefix });
   const parsed = parseImageReference(image);
   if (!parsed.ok || parsed.reference.kind !== 'data')
     throw refusedField('image', 'must be a data URI, as in data:image/png;base64,…');

@@ -59,9 +59,10 @@ export async function rerank(
   const name = model ?? collection.profile.model;
   const having = await textsHaving(inputs);
   const answers = await Promise.all(
-    asked.map(({ text: query = '' }) => {
+    asked.map(({ text: query = '', prefix }) => {
       const emphasis = emphasisOf(query, having, inputs.length);
-      return lane.ask({ task: 'rerank', model: name, query, inputs, emphasis });
+      const own = name === collection.profile.model ? prefix : undefined;
+      return lane.ask({ task: 'rerank', model: name, query, prefix: own, inputs, emphasis });
     }),
   );
   const total = asked.reduce((sum, { weight }) => sum + weight, 0) || 1;

@@ -32,6 +32,8 @@ interface SearchOptions extends SelectionOptions {
   rerank?: true | string;
   and?: string[];
   image?: string;
+  prompt?: string;
+  instruction?: string;
   explain?: true;
   highlight?: true;
 }
@@ -59,6 +61,8 @@ export function addSearch(program: Command, host: CommandHost): void {
       .option('--rerank [model]', 'look at the best hits again; without a model by late interaction')
       .option('--and <query...>', 'more questions at once; their hits are fused')
       .option('--image <file>', 'look for what is like this picture, in a collection of pictures')
+      .option('--prompt <name>', 'put this one of the model’s prompts in front of what is asked')
+      .option('--instruction <text>', 'tell the model what to look for, where it takes instructions')
       .option('--highlight', 'show where the query’s words stand')
       .option('--explain', 'show which words matched, and what each gave'),
   ).action((collection: string, words: string[], options: SearchOptions) =>
@@ -70,6 +74,8 @@ export function addSearch(program: Command, host: CommandHost): void {
         ...(options.sparse !== undefined && { sparse: options.sparse }),
         ...(options.fusion !== undefined && { fusion: { method: options.fusion } }),
         ...(options.rerank !== undefined && { rerank: options.rerank === true || { model: options.rerank } }),
+        ...(options.prompt !== undefined && { prompt: options.prompt }),
+        ...(options.instruction !== undefined && { instruction: options.instruction }),
         ...{ highlight: options.highlight ?? false, explain: options.explain ?? false },
       });
       printHits(hits, terminal);
