@@ -10,9 +10,11 @@ test('where nothing is set, a cluster of three is meant: two copies, written whi
   expect(USUAL_QDRANT).toEqual({
     searchTimeout: 5000,
     layout: {
+      sharding: 'auto',
       ...{ shards: undefined, replicas: 2, writeConsistency: 1, onDisk: false, optimizerThreads: undefined },
       hnsw: { m: undefined, efConstruct: undefined, payloadM: undefined },
     },
+    largeTenants: [],
     bulkPoints: 1_000_000,
   });
 });
@@ -21,6 +23,8 @@ test('each setting is the one that it is named for', () => {
   const set = {
     EMBEDMILL_QDRANT_SEARCH_SECONDS: '2.5',
     EMBEDMILL_QDRANT_SHARDS: '6',
+    EMBEDMILL_QDRANT_SHARDING: 'custom',
+    EMBEDMILL_QDRANT_LARGE_TENANTS: "acme, o'x,",
     EMBEDMILL_QDRANT_REPLICAS: '3',
     EMBEDMILL_QDRANT_WRITE_CONSISTENCY: '2',
     EMBEDMILL_QDRANT_ON_DISK: 'true',
@@ -34,9 +38,11 @@ test('each setting is the one that it is named for', () => {
   expect(read(set)).toEqual({
     searchTimeout: 2500,
     layout: {
+      sharding: 'custom',
       ...{ shards: 6, replicas: 3, writeConsistency: 2, onDisk: true, optimizerThreads: 4 },
       hnsw: { m: 0, efConstruct: 200, payloadM: 24 },
     },
+    largeTenants: ['acme', "o'x"],
     bulkPoints: 0,
   });
 });

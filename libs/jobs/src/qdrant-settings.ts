@@ -8,8 +8,21 @@ export const qdrantSettings = {
     description: 'How long Qdrant may take for a search; what takes longer fails, and is not tried again.',
   }),
   EMBEDMILL_QDRANT_SHARDS: count(1, 1000).optional().meta({
-    description: 'Shards of new collections; Qdrant’s own default is one a node.',
+    description:
+      'Shards of new collections; Qdrant’s own default is one a node. With keys, shards of each key.',
   }),
+  EMBEDMILL_QDRANT_SHARDING: z.enum(['auto', 'custom']).default('auto').meta({
+    description:
+      'auto: new collections spread all points over all shards; custom: by keys, with large tenants in shards of their own.',
+  }),
+  EMBEDMILL_QDRANT_LARGE_TENANTS: z
+    .string()
+    .default('')
+    .transform((text) => text.split(',').flatMap((name) => name.trim() || []))
+    .meta({
+      description:
+        'Tenants, with commas between, that get shards of their own in collections sharded by keys.',
+    }),
   EMBEDMILL_QDRANT_REPLICAS: count(1, 100).default(2).meta({
     description: 'Copies of each shard of new collections; never more than there are nodes.',
   }),
@@ -42,6 +55,7 @@ export const qdrantSettings = {
 /** How Qdrant is to keep new collections; what is undefined is left to it. */
 export interface QdrantLayout {
   shards: number | undefined;
+  sharding: 'auto' | 'custom';
   replicas: number;
   writeConsistency: number;
   onDisk: boolean;
@@ -54,6 +68,8 @@ export interface QdrantConfig {
   /** How long what a search asks for may take, in milliseconds. */
   searchTimeout: number;
   layout: QdrantLayout;
+  /** Tenants with shards of their own in collections sharded by keys. */
+  largeTenants: string[];
   /** Points from which on a first load puts the index off; 0: never. */
   bulkPoints: number;
 }
@@ -64,6 +80,7 @@ export function qdrantConfig(read: z.output<z.ZodObject<typeof qdrantSettings>>)
     searchTimeout: read.EMBEDMILL_QDRANT_SEARCH_SECONDS * 1000,
     layout: {
       shards: read.EMBEDMILL_QDRANT_SHARDS,
+      sharding: read.EMBEDMILL_QDRANT_SHARDING,
       replicas: read.EMBEDMILL_QDRANT_REPLICAS,
       writeConsistency: read.EMBEDMILL_QDRANT_WRITE_CONSISTENCY,
       onDisk: read.EMBEDMILL_QDRANT_ON_DISK,
@@ -74,6 +91,7 @@ export function qdrantConfig(read: z.output<z.ZodObject<typeof qdrantSettings>>)
       },
       optimizerThreads: read.EMBEDMILL_QDRANT_OPTIMIZER_THREADS,
     },
+    largeTenants: read.EMBEDMILL_QDRANT_LARGE_TENANTS,
     bulkPoints: read.EMBEDMILL_QDRANT_BULK_POINTS,
   };
 }

@@ -2,6 +2,7 @@ import { FakeConfig, type CollectionBody, type CollectionPatch, type VectorConfi
 import { valuesAtPath, type FakeFilter, type FakePoint } from './fake-filter.ts';
 import {
   FakePoints,
+  isIn,
   type FacetBody,
   type PointBody,
   type ScrollBody,
@@ -10,24 +11,31 @@ import {
   type UpsertBody,
 } from './fake-points.ts';
 import { nearest, type QueryBody } from './fake-query.ts';
+import { FakeShards, type ShardSelector } from './fake-shards.ts';
 import { isMulti, isTakenForSparse } from './fake-vectors.ts';
 
 interface CountBody {
   exact?: boolean;
   filter?: FakeFilter;
+  shard_key?: ShardSelector;
+}
+
+interface DeleteBody {
+  filter: FakeFilter;
+  shard_key?: ShardSelector;
 }
 
 /** One of a batch of operations, by its name. */
 interface Operation {
   upsert?: UpsertBody;
-  delete?: { filter: FakeFilter };
+  delete?: DeleteBody;
   set_payload?: SetPayloadBody;
   overwrite_payload?: SetPayloadBody;
 }
 
 /** What is wrong with a request, in Qdrant's words. */
 export interface Refusal {
-  status: 400 | 422;
+  status: 400 | 404 | 422;
   error: string;
 }
 
@@ -35,18 +43,24 @@ export interface Refusal {
 export class FakeCollection {
   readonly #config: FakeConfig;
   readonly #points: FakePoints;
+  readonly #shards: FakeShards;
   #operations = 0;
 
   /** @param vacuums whether what is gone is forgotten at once */
   constructor(body: CollectionBody, vacuums: boolean) {
     this.#config = new FakeConfig(body);
     this.#points = new FakePoints(this.#config, vacuums);
+    this.#shards = new FakeShards(this.#config);
   }
 
   refusal(route: string, name: string, body: unknown): Refusal | undefined {
     const bad = (error: string | undefined): Refusal | undefined =>
       error === undefined ? undefined : { status: 400, error };
+    const misplaced = this.#misplaced(route, body);
+    if (misplaced !== undefined) return misplaced;
     switch (route) {
+      case 'put /collections/{collection_name}/shards':
+        return bad(this.#shards.wrongKey((body as { shard_key: string }).shard_key));
       case 'put /collections/{collection_name}/points':
       case 'put /collections/{collection_name}/points/vectors': {
         const { points } = body as { points: PointBody[] };
@@ -78,6 +92,19 @@ export class FakeCollection {
     }
   }
 
+  /** What is wrong with the shards that a request is for. */
+  #misplaced(route: string, body: unknown): Refusal | undefined {
+    const parts = partsOf(route, body);
+    const kind = WRITES.has(route) ? 'write' : 'read';
+    return parts
+      .map(({ shard_key: selector }) => this.#shards.refusal(selector, kind))
+      .find((refusal) => refusal !== undefined);
+  }
+
+  #keys(body: unknown): (string | number)[] | undefined {
+    return this.#shards.chosen((body as { shard_key?: ShardSelector }).shard_key);
+  }
+
   /** A point that is named and not there, which fails all of a request. */
   missing(route: string, body: unknown): string | undefined {
     const gone = this.#named(route, body).find((id) => this.#points.get(id) === undefined);
@@ -105,6 +132,11 @@ export class FakeCollection {
       case 'patch /collections/{collection_name}':
         this.#config.change(body as CollectionPatch);
         return true;
+      case 'get /collections/{collection_name}/shards':
+        return { shard_keys: this.#shards.list().map((key) => ({ key })) };
+      case 'put /collections/{collection_name}/shards':
+        this.#shards.create((body as { shard_key: string | number }).shard_key);
+        return true;
       case 'put /collections/{collection_name}/index': {
         const { field_name, field_schema } = body as {
           field_name: string;
@@ -114,7 +146,7 @@ export class FakeCollection {
         return this.#done();
       }
       case 'put /collections/{collection_name}/points':
-        this.#points.upsert(body as UpsertBody, this.#operations);
+        this.#points.upsert(body as UpsertBody, this.#operations, this.#keys(body));
         return this.#done();
       case 'put /collections/{collection_name}/vectors/{vector_name}': {
         this.#config.addVector(name, body as VectorConfig);
@@ -129,31 +161,38 @@ export class FakeCollection {
         return this.#done();
       }
       case 'post /collections/{collection_name}/points/delete':
-        this.#points.delete((body as { filter: FakeFilter }).filter);
+        this.#points.delete((body as DeleteBody).filter, this.#keys(body));
         return this.#done();
       case 'put /collections/{collection_name}/points/payload':
-        this.#points.overwritePayload(body as SetPayloadBody);
+        this.#points.overwritePayload(body as SetPayloadBody, this.#keys(body));
         return this.#done();
       case 'post /collections/{collection_name}/points/batch':
         return (body as { operations: Operation[] }).operations.map((operation) => {
-          if (operation.upsert !== undefined) this.#points.upsert(operation.upsert, this.#operations);
-          if (operation.delete !== undefined) this.#points.delete(operation.delete.filter);
-          if (operation.set_payload !== undefined) this.#points.setPayload(operation.set_payload);
+          if (operation.upsert !== undefined)
+            this.#points.upsert(operation.upsert, this.#operations, this.#keys(operation.upsert));
+          if (operation.delete !== undefined)
+            this.#points.delete(operation.delete.filter, this.#keys(operation.delete));
+          if (operation.set_payload !== undefined)
+            this.#points.setPayload(operation.set_payload, this.#keys(operation.set_payload));
           if (operation.overwrite_payload !== undefined)
-            this.#points.overwritePayload(operation.overwrite_payload);
+            this.#points.overwritePayload(
+              operation.overwrite_payload,
+              this.#keys(operation.overwrite_payload),
+            );
           return this.#done();
         });
       case 'post /collections/{collection_name}/points/payload':
-        this.#points.setPayload(body as SetPayloadBody);
+        this.#points.setPayload(body as SetPayloadBody, this.#keys(body));
         return this.#done();
       case 'post /collections/{collection_name}/points/count':
-        return { count: this.#points.select((body as CountBody).filter).length };
+        return { count: this.#points.select((body as CountBody).filter, this.#keys(body)).length };
       case 'post /collections/{collection_name}/facet':
-        return { hits: this.#points.facet(body as FacetBody) };
+        return { hits: this.#points.facet(body as FacetBody, this.#keys(body)) };
       case 'post /collections/{collection_name}/points': {
         const { ids, with_payload, with_vector } = body as ScrollBody & { ids: string[] };
         const found = ids.map((id) => this.#points.get(id)).filter((point) => point !== undefined);
-        return found.map((point) => shown(point, with_payload, with_vector));
+        const here = found.filter(({ shardKey }) => isIn(shardKey, this.#keys(body)));
+        return here.map((point) => shown(point, with_payload, with_vector));
       }
       case 'post /collections/{collection_name}/points/scroll':
         return this.#scroll(body as ScrollBody);
@@ -169,7 +208,7 @@ export class FakeCollection {
   #query(body: QueryBody) {
     const hits = nearest(body, {
       config: this.#config,
-      selected: this.#points.select(body.filter),
+      selected: this.#points.select(body.filter, this.#keys(body)),
       point: (id) => this.#points.get(id),
       counted: (name, shard) => this.#points.sparseOf(name, shard),
     });
@@ -181,7 +220,7 @@ export class FakeCollection {
   }
 
   #scroll(body: ScrollBody) {
-    const { points, next } = this.#points.scroll(body);
+    const { points, next } = this.#points.scroll(body, this.#keys(body));
     const { with_payload = true, with_vector } = body;
     return { points: points.map((point) => shown(point, with_payload, with_vector)), next_page_offset: next };
   }
@@ -234,6 +273,38 @@ export class FakeCollection {
   }
 }
 
+/** Routes that write points. */
+const WRITES = new Set([
+  'put /collections/{collection_name}/points',
+  'put /collections/{collection_name}/points/vectors',
+  'post /collections/{collection_name}/points/delete',
+  'put /collections/{collection_name}/points/payload',
+  'post /collections/{collection_name}/points/payload',
+  'post /collections/{collection_name}/points/batch',
+]);
+
+interface Part {
+  shard_key?: ShardSelector;
+}
+
+/** What of a request says for itself which shards it is for. */
+function partsOf(route: string, body: unknown): Part[] {
+  switch (route) {
+    case 'post /collections/{collection_name}/points/batch':
+      return (body as { operations: Operation[] }).operations.flatMap((operation) =>
+        Object.values(operation as Record<string, Part>),
+      );
+    case 'post /collections/{collection_name}/points/query/batch':
+      return (body as { searches: Part[] }).searches;
+    default:
+      return WRITES.has(route) ||
+        route.startsWith('post /collections/{collection_name}/points') ||
+        route.endsWith('/facet')
+        ? [body as Part]
+        : [];
+  }
+}
+
 /** Of a vector of several that Qdrant takes for a sparse one. */
 function mistaken(points: PointBody[]): Refusal | undefined {
   for (const [at, { vector }] of points.entries()) {
@@ -256,11 +327,16 @@ function selected(payload: Record<string, unknown>, wanted: boolean | string[] |
 }
 
 function shown(
-  { id, payload, vectors }: FakePoint,
+  { id, payload, vectors, shardKey }: FakePoint,
   withPayload?: boolean | string[],
   withVector?: boolean | string[],
 ) {
   const named = withVector === true ? Object.keys(vectors) : withVector || [];
   const vector = Object.fromEntries(Object.entries(vectors).filter(([name]) => named.includes(name)));
-  return { id, ...selected(payload, withPayload), ...(withVector ? { vector } : {}) };
+  return {
+    id,
+    ...selected(payload, withPayload),
+    ...(withVector ? { vector } : {}),
+    ...(shardKey === undefined ? {} : { shard_key: shardKey }),
+  };
 }

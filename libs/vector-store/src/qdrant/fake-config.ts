@@ -25,6 +25,7 @@ export interface CollectionBody {
   vectors: Record<string, VectorParams>;
   sparse_vectors?: Record<string, SparseParams>;
   shard_number?: number;
+  sharding_method?: 'auto' | 'custom';
   replication_factor?: number;
   write_consistency_factor?: number;
   on_disk_payload?: boolean;
@@ -74,6 +75,8 @@ export class FakeConfig {
   readonly vectors: Record<string, VectorParams>;
   readonly sparse: Record<string, SparseParams>;
   readonly shards: number;
+  /** Whether points are in the shards of a key that their writer names. */
+  readonly isSharded: boolean;
   readonly #quantization: unknown;
   #params: Settings;
   #hnsw: Settings;
@@ -86,8 +89,10 @@ export class FakeConfig {
     this.sparse = { ...body.sparse_vectors };
     const { params, hnsw, optimizers } = DEFAULTS;
     this.shards = body.shard_number ?? params.shard_number;
+    this.isSharded = body.sharding_method === 'custom';
     this.#params = merged(params, {
       shard_number: body.shard_number,
+      sharding_method: body.sharding_method,
       replication_factor: body.replication_factor,
       write_consistency_factor: body.write_consistency_factor,
       on_disk_payload: body.on_disk_payload,

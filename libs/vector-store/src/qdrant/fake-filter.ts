@@ -9,6 +9,7 @@ export interface FakePoint {
   vectors: Record<string, FakeVector>;
   payload: Record<string, unknown>;
   version: number;
+  shardKey?: string | number | undefined;
 }
 
 interface Bounds {

@@ -1,6 +1,7 @@
 import type { FakeConfig } from './fake-config.ts';
 import { passes, valuesAtPath, type FakeFilter, type FakePoint } from './fake-filter.ts';
 import { shardOf } from './fake-query.ts';
+import type { ShardSelector } from './fake-shards.ts';
 import { isSparse, kept, type FakeSparse, type FakeVector } from './fake-vectors.ts';
 
 export interface PointBody {
@@ -12,6 +13,7 @@ export interface PointBody {
 export interface UpsertBody {
   points: PointBody[];
   update_filter?: FakeFilter;
+  shard_key?: ShardSelector;
   update_mode?: 'upsert' | 'insert_only' | 'update_only';
 }
 
@@ -19,6 +21,7 @@ export interface SetPayloadBody {
   payload: Record<string, unknown>;
   points?: (string | number)[];
   filter?: FakeFilter;
+  shard_key?: ShardSelector;
   key?: string;
 }
 
@@ -27,12 +30,14 @@ export interface FacetBody {
   exact?: boolean;
   limit?: number;
   filter?: FakeFilter;
+  shard_key?: ShardSelector;
 }
 
 export interface ScrollBody {
   limit?: number;
   offset?: string | number;
   filter?: FakeFilter;
+  shard_key?: ShardSelector;
   with_payload?: boolean | string[];
   with_vector?: boolean | string[];
 }
@@ -40,6 +45,14 @@ export interface ScrollBody {
 export interface UpdateVectorsBody {
   points: PointBody[];
   update_filter?: FakeFilter;
+  shard_key?: ShardSelector;
+}
+
+/** Of the shards that a request comes to; undefined: all. */
+type Keys = readonly (string | number)[] | undefined;
+
+export function isIn(key: string | number | undefined, keys: Keys): boolean {
+  return keys === undefined || (key !== undefined && keys.includes(key));
 }
 
 /** The points of one collection of FakeQdrant, and the fields that they are indexed by. */
@@ -67,8 +80,10 @@ export class FakePoints {
     return [...this.#points.values()];
   }
 
-  select(filter: FakeFilter | undefined): FakePoint[] {
-    return this.all().filter((point) => passes(filter, point, (key) => this.#isText(key)));
+  /** @param keys of the shards that are looked at; all by default */
+  select(filter: FakeFilter | undefined, keys?: Keys): FakePoint[] {
+    const there = this.all().filter(({ shardKey }) => isIn(shardKey, keys));
+    return there.filter((point) => passes(filter, point, (key) => this.#isText(key)));
   }
 
   index(field: string, schema: string | { type: string }): void {
@@ -77,12 +92,16 @@ export class FakePoints {
   }
 
   /** New points are inserted whatever the filter; those that are there change where it holds of them. */
-  upsert({ points, update_filter, update_mode = 'upsert' }: UpsertBody, version: number): void {
+  upsert({ points, update_filter, update_mode = 'upsert' }: UpsertBody, version: number, keys: Keys): void {
     for (const { id, vector, payload } of points) {
       const there = this.#points.get(id);
+      const [shardKey] = keys ?? [];
+      // Qdrant would have the point twice, which is never what is meant.
+      if (there !== undefined && there.shardKey !== shardKey)
+        throw new Error(`point ${id} is written under ${shardKey} and ${there.shardKey}`);
       if (there === undefined ? update_mode === 'update_only' : update_mode === 'insert_only') continue;
       if (there !== undefined && !passes(update_filter, there)) continue;
-      const point = { id, vectors: this.#kept(vector), payload: payload ?? {}, version };
+      const point = { id, vectors: this.#kept(vector), payload: payload ?? {}, version, shardKey };
       if (there !== undefined) this.#forget(there);
       this.#points.set(id, point);
       this.#noteValues(point);
@@ -98,39 +117,42 @@ export class FakePoints {
     }
   }
 
-  delete(filter: FakeFilter): void {
-    for (const point of this.select(filter)) {
+  delete(filter: FakeFilter, keys: Keys): void {
+    for (const point of this.select(filter, keys)) {
       this.#forget(point);
       this.#points.delete(point.id);
     }
   }
 
-  setPayload(body: SetPayloadBody): void {
+  setPayload(body: SetPayloadBody, keys: Keys): void {
     const { payload, key } = body;
-    for (const point of this.#chosen(body)) {
+    for (const point of this.#chosen(body, keys)) {
       if (key === undefined) Object.assign(point.payload, payload);
       else point.payload[key] = { ...(point.payload[key] as object | undefined), ...payload };
     }
   }
 
-  overwritePayload(body: SetPayloadBody): void {
-    for (const point of this.#chosen(body)) {
+  overwritePayload(body: SetPayloadBody, keys: Keys): void {
+    for (const point of this.#chosen(body, keys)) {
       point.payload = body.payload;
       this.#noteValues(point);
     }
   }
 
-  scroll({ limit = 10, offset, filter }: ScrollBody): { points: FakePoint[]; next: string | number | null } {
-    const points = this.select(filter)
+  scroll(
+    { limit = 10, offset, filter }: ScrollBody,
+    keys: Keys,
+  ): { points: FakePoint[]; next: string | number | null } {
+    const points = this.select(filter, keys)
       .filter(({ id }) => offset === undefined || id >= offset)
       .sort((a, b) => (a.id < b.id ? -1 : 1));
     return { points: points.slice(0, limit), next: points[limit]?.id ?? null };
   }
 
   /** Values that were there once and are no more come, too, with a count of 0. */
-  facet({ key, limit = 10, filter }: FacetBody) {
+  facet({ key, limit = 10, filter }: FacetBody, keys: Keys) {
     const counts = new Map<unknown, number>([...(this.#values.get(key) ?? [])].map((value) => [value, 0]));
-    for (const point of this.select(filter)) {
+    for (const point of this.select(filter, keys)) {
       for (const value of new Set(valuesAtPath(point.payload, key)))
         counts.set(value, (counts.get(value) ?? 0) + 1);
     }
@@ -141,9 +163,12 @@ export class FakePoints {
   }
 
   /** Sparse vectors of a name in a shard: of what is there, and of what is gone but not vacuumed. */
-  sparseOf(name: string, shard: number): FakeSparse[] {
-    return [...this.all(), ...this.#gone].flatMap(({ id, vectors: { [name]: vector } }) =>
-      vector !== undefined && isSparse(vector) && shardOf(id, this.#config.shards) === shard ? [vector] : [],
+  sparseOf(name: string, shard: string): FakeSparse[] {
+    const inShard = [...this.all(), ...this.#gone].filter(
+      (point) => shardOf(point, this.#config.shards) === shard,
+    );
+    return inShard.flatMap(({ vectors: { [name]: vector } }) =>
+      vector !== undefined && isSparse(vector) ? [vector] : [],
     );
   }
 
@@ -157,8 +182,9 @@ export class FakePoints {
   }
 
   /** Where both ids and a filter are given, the ids count. */
-  #chosen({ points, filter }: SetPayloadBody): FakePoint[] {
-    return points?.flatMap((id) => this.#points.get(id) ?? []) ?? this.select(filter);
+  #chosen({ points, filter }: SetPayloadBody, keys: Keys): FakePoint[] {
+    const named = points?.flatMap((id) => this.#points.get(id) ?? []);
+    return named?.filter(({ shardKey }) => isIn(shardKey, keys)) ?? this.select(filter, keys);
   }
 
   #kept(vectors: Record<string, FakeVector>): Record<string, FakeVector> {

@@ -42,11 +42,14 @@ export interface FakeOptions {
   version?: string;
   /** Whether what is deleted is forgotten at once, and counts in no idf. */
   vacuums?: boolean;
+  /** Whether it has keys to shard by. */
+  isDistributed?: boolean;
 }
 
 export async function startFakeQdrant({
   version = '1.18.3',
   vacuums = true,
+  isDistributed = true,
 }: FakeOptions = {}): Promise<FakeQdrant> {
   const api = new QdrantApi();
   const collections = new Map<string, FakeCollection>();
@@ -75,7 +78,7 @@ export async function startFakeQdrant({
       const complain = (what: string) => (error: string) => `${what} ${method} ${url.pathname}: ${error}`;
       const refused = api.requestErrors(path, method, url.searchParams, body);
       const answer = answerTo(
-        { collections, aliases, version, vacuums },
+        { collections, aliases, version, vacuums, isDistributed },
         method,
         path,
         url.pathname.split('/'),
@@ -127,7 +130,7 @@ interface Served extends Required<FakeOptions> {
 }
 
 function answerTo(
-  { collections, aliases, version, vacuums }: Served,
+  { collections, aliases, version, vacuums, isDistributed }: Served,
   method: string,
   path: string,
   [, , name = '', , vector = '']: string[],
@@ -137,6 +140,8 @@ function answerTo(
   switch (`${method} ${path}`) {
     case 'get /':
       return { status: 200, body: { title: 'qdrant - vector search engine', version, commit: 'fake' } };
+    case 'get /cluster':
+      return ok(isDistributed ? CLUSTER : { status: 'disabled' });
     case 'get /collections':
       return ok({ collections: [...collections.keys()].map((one) => ({ name: one })) });
     case 'get /aliases':
@@ -161,6 +166,15 @@ function answerTo(
   const missing = collection.missing(route, body);
   return missing === undefined ? ok(collection.answer(route, vector, body)) : error(404, missing);
 }
+
+const CLUSTER = {
+  status: 'enabled',
+  peer_id: 1,
+  peers: { 1: { uri: 'http://127.0.0.1:6335/' } },
+  raft_info: { term: 1, commit: 1, pending_operations: 0, leader: 1, role: 'Leader', is_voter: true },
+  consensus_thread_status: { consensus_thread_status: 'working', last_update: '2026-01-01T00:00:00Z' },
+  message_send_failures: {},
+};
 
 const named = (aliases: [string, string][]) =>
   aliases.map(([alias_name, collection_name]) => ({ alias_name, collection_name }));

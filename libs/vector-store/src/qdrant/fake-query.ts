@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import type { FakeConfig } from './fake-config.ts';
 import type { FakeFilter, FakePoint } from './fake-filter.ts';
+import type { ShardSelector } from './fake-shards.ts';
 import {
   asFloat32,
   isSparse,
@@ -18,6 +19,7 @@ export interface QueryBody {
   limit: number;
   offset?: number;
   filter?: FakeFilter;
+  shard_key?: ShardSelector;
   score_threshold?: number;
   with_payload?: boolean | string[];
   with_vector?: boolean | string[];
@@ -28,8 +30,8 @@ export interface Searched {
   config: FakeConfig;
   selected: FakePoint[];
   point(id: string | number): FakePoint | undefined;
-  /** Sparse vectors of a name in a shard: of what is there, and of what is gone but not vacuumed. */
-  counted(name: string, shard: number): FakeSparse[];
+  /** Sparse vectors of a name in the shard that a point is in: of what is there, and of what is gone but not vacuumed. */
+  counted(name: string, shard: string): FakeSparse[];
 }
 
 export interface FakeHit {
@@ -44,17 +46,19 @@ export function nearest(body: QueryBody, { config, selected, point, counted }: S
   const given = typeof query === 'object' ? query : point(query)?.vectors[using];
   if (given === undefined) return [];
   const whole = kept(given, config.vectors[using]?.datatype);
-  const byShard = Array.from({ length: config.shards }, (_, shard) =>
-    isSparse(whole) && config.sparse[using]?.modifier === 'idf'
-      ? withIdf(whole, counted(using, shard))
-      : whole,
-  );
+  const byShard = new Map<string, FakeVector>();
+  const soughtIn = (shard: string): FakeVector => {
+    if (!isSparse(whole) || config.sparse[using]?.modifier !== 'idf') return whole;
+    const sought = byShard.get(shard) ?? withIdf(whole, counted(using, shard));
+    byShard.set(shard, sought);
+    return sought;
+  };
   const place = tieOrder(offset + limit);
   return selected
     .flatMap((one): FakeHit[] => {
       const vector = one.vectors[using];
       if (vector === undefined || one.id === named) return [];
-      const score = nearness(byShard[shardOf(one.id, config.shards)] ?? whole, vector);
+      const score = nearness(soughtIn(shardOf(one, config.shards)), vector);
       return score === undefined || score < threshold ? [] : [{ point: one, score: asFloat32(score) }];
     })
     .sort((a, b) => b.score - a.score || (place(a.point) < place(b.point) ? -1 : 1))
@@ -64,8 +68,9 @@ export function nearest(body: QueryBody, { config, selected, point, counted }: S
 /** Qdrant's own hash puts points otherwise; with this salt, those of the recordings fall as they did there. */
 const SALT = '249';
 
-export function shardOf(id: string | number, shards: number): number {
-  return shards === 1 ? 0 : parseInt(hash('md5', `${SALT}${id}`).slice(0, 8), 16) % shards;
+export function shardOf({ id, shardKey }: Pick<FakePoint, 'id' | 'shardKey'>, shards: number): string {
+  const shard = shards === 1 ? 0 : parseInt(hash('md5', `${SALT}${id}`).slice(0, 8), 16) % shards;
+  return JSON.stringify([shardKey, shard]);
 }
 
 /**

@@ -12,6 +12,8 @@ export interface QdrantOptions {
   searchTimeout?: number | undefined;
   /** How new collections are kept. */
   layout?: QdrantLayout | undefined;
+  /** Tenants with shards of their own in collections sharded by keys. */
+  largeTenants?: string[] | undefined;
   /** Points from which on a first load puts the index off; 0: never. */
   bulkPoints?: number | undefined;
   /** Called for each request that the server answers with "too many requests". */
@@ -30,6 +32,7 @@ export async function openQdrantStore({
   timeout = 30_000,
   searchTimeout = 5000,
   layout = USUAL_QDRANT.layout,
+  largeTenants = USUAL_QDRANT.largeTenants,
   bulkPoints = USUAL_QDRANT.bulkPoints,
   onThrottled,
 }: QdrantOptions): Promise<QdrantStore> {
@@ -54,7 +57,7 @@ export async function openQdrantStore({
     `${protocol}//${hostname}:${port}${pathname}`,
     onThrottled,
   );
-  return new QdrantStore(connection, { layout, bulkPoints });
+  return new QdrantStore(connection, { layout, largeTenants, bulkPoints });
 }
 
 function urlParts(text: string) {

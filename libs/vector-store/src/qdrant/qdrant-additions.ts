@@ -1,19 +1,22 @@
-import { EmbedmillError, type DenseName } from '@embedmill/jobs';
+import { EmbedmillError, type CollectionName, type DenseName } from '@embedmill/jobs';
 import type { Schemas } from '@qdrant/js-client-rest';
 import { groups } from '../groups.ts';
 import type { VectorAddition } from '../store.ts';
+import type { QdrantConnection } from './qdrant-connection.ts';
+import { additionBatches } from './qdrant-points.ts';
+import type { Place, QdrantShards } from './qdrant-shards.ts';
 import { shown, withoutVector, writtenUnder, type QdrantFilter } from './qdrant-filter.ts';
 
 const MOST_TRIES = 3;
 
-export interface VectorUpdate {
+interface VectorUpdate extends Place {
   wait: true;
   points: Schemas['PointVectors'][];
   update_filter: QdrantFilter;
 }
 
 /** What adding vectors asks of one collection. */
-export interface AdditionRequests {
+interface AdditionRequests {
   /** Those of the ids that are there. */
   idsThere(ids: Schemas['ExtendedPointId'][]): Promise<Set<Schemas['ExtendedPointId']>>;
   add(update: VectorUpdate): Promise<unknown>;
@@ -21,11 +24,44 @@ export interface AdditionRequests {
   isThere(): Promise<boolean>;
 }
 
+/** Adds second vectors to those points that are there and have none, and what they were computed from. */
+export async function addVectors(
+  connection: QdrantConnection,
+  shards: QdrantShards,
+  name: CollectionName,
+  vector: DenseName,
+  vectors: VectorAddition[],
+): Promise<void> {
+  const requests: AdditionRequests = {
+    idsThere: async (ids) => {
+      const wanted = { ids, with_payload: false, with_vector: false };
+      const found = await connection.send(name, (client) => client.retrieve(name, wanted));
+      return new Set(found.map(({ id }) => id));
+    },
+    // Not the client's own updateVectors, which drops the filter.
+    add: (update) =>
+      connection.send(name, (client) => client.api().updateVectors({ collection_name: name, ...update })),
+    isThere: async () => (await connection.info(name)) !== undefined,
+  };
+  for (const { place, some: here } of await shards.whereThere(name, vectors)) {
+    for (const [sequence, some] of Map.groupBy(here, (addition) => addition.sequence)) {
+      for (const points of additionBatches(vector, some))
+        await connection.writes(() => addToPoints(vector, points, sequence, place, requests));
+      for (const operations of hashBatches(vector, some, place)) {
+        await connection.writes(() =>
+          connection.send(name, (client) => client.batchUpdate(name, { operations, wait: true })),
+        );
+      }
+    }
+  }
+}
+
 /** Adds vectors of this name to those points that are there, of this sequence, and have none. */
-export async function addToPoints(
+async function addToPoints(
   vector: DenseName,
   points: Schemas['PointVectors'][],
   sequence: number | undefined,
+  place: Place,
   requests: AdditionRequests,
 ): Promise<void> {
   const lacking = shown(withoutVector(vector));
@@ -36,7 +72,7 @@ export async function addToPoints(
     const having = points.filter((point) => there.has(point.id));
     if (having.length === 0) return;
     try {
-      await requests.add({ wait: true, points: having, update_filter: filter });
+      await requests.add({ wait: true, points: having, update_filter: filter, ...place });
       return;
     } catch (thrown) {
       // One was deleted since we looked; or all of the collection.
@@ -53,9 +89,10 @@ const HASHES_AT_ONCE = 256;
  * What the vectors were computed from, for points that are still of the submission that they were made of: such a point has
  * this very vector, whoever added it.
  */
-export function* hashBatches(
+function* hashBatches(
   vector: DenseName,
   additions: readonly VectorAddition[],
+  place: Place,
 ): Generator<Schemas['SetPayloadOperation'][]> {
   const hashed = additions.flatMap(({ id, sequence, hash }) =>
     hash === undefined || sequence === undefined
@@ -65,6 +102,7 @@ export function* hashBatches(
             payload: { [vector]: hash },
             key: 'hashes',
             filter: { must: [{ has_id: [id] }, writtenUnder(sequence)] },
+            ...place,
           },
         },
   );

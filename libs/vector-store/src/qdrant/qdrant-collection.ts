@@ -43,11 +43,12 @@ export function isOnDisk({ profile }: Collection, { onDisk }: QdrantLayout): boo
   return onDisk || profile.storage !== 'float32';
 }
 
-function layoutOf({ shards, replicas, writeConsistency, hnsw, optimizerThreads }: QdrantLayout) {
+function layoutOf({ shards, sharding, replicas, writeConsistency, hnsw, optimizerThreads }: QdrantLayout) {
   const links = Object.entries({ m: hnsw.m, ef_construct: hnsw.efConstruct, payload_m: hnsw.payloadM });
   const given = links.filter(([, value]) => value !== undefined);
   return {
     ...(shards === undefined ? {} : { shard_number: shards }),
+    ...(sharding === 'custom' && { sharding_method: sharding }),
     replication_factor: replicas,
     write_consistency_factor: writeConsistency,
     ...(given.length === 0 ? {} : { hnsw_config: Object.fromEntries(given) }),
@@ -99,6 +100,11 @@ export function collectionOf(name: string, info: Schemas['CollectionInfo']): Col
   const parsed = collectionSchema.safeParse(ours);
   // Of an alias, the name differs.
   return parsed.success && parsed.data.name === name ? parsed.data : undefined;
+}
+
+/** Whether points are in the shards of a key that their writers name. */
+export function isShardedByKeys({ config }: Schemas['CollectionInfo']): boolean {
+  return config.params.sharding_method === 'custom';
 }
 
 /** Whether strict mode forbids exact counts, and searches of what has no index. */

@@ -3,7 +3,7 @@ import type { QdrantClient, Schemas } from '@qdrant/js-client-rest';
 import pLimit from 'p-limit';
 import { collectionNotFound } from '../collections.ts';
 import { KnownDefinitions } from '../known-definitions.ts';
-import { collectionOf } from './qdrant-collection.ts';
+import { collectionOf, isShardedByKeys } from './qdrant-collection.ts';
 import { request } from './qdrant-request.ts';
 import { assertSufficient } from './qdrant-version.ts';
 
@@ -27,6 +27,8 @@ export class QdrantConnection {
   readonly definitions = new KnownDefinitions();
   readonly writes = pLimit(WRITES_AT_ONCE);
   readonly #clients: Clients;
+  /** Collections whose points are in shards by keys. */
+  readonly #sharded = new Set<string>();
   readonly #onThrottled: (() => void) | undefined;
   #version: string | undefined;
 
@@ -112,9 +114,16 @@ export class QdrantConnection {
   /** The definition in what the server has just said of a collection; undefined of one that is not embedmill's. */
   read(name: CollectionName, info: Schemas['CollectionInfo']): Collection | undefined {
     const collection = collectionOf(name, info);
+    if (isShardedByKeys(info)) this.#sharded.add(name);
+    else this.#sharded.delete(name);
     if (collection === undefined) this.definitions.forget(name);
     else this.definitions.remember(collection);
     return collection;
+  }
+
+  /** As of when the collection's definition was last read. */
+  isSharded(name: CollectionName): boolean {
+    return this.#sharded.has(name);
   }
 
   /** What the server says of a collection, also of one that is not embedmill's. */

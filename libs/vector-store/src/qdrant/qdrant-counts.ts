@@ -3,6 +3,7 @@ import type { Schemas } from '@qdrant/js-client-rest';
 import type { CountedField, DocumentCount } from '../store.ts';
 import { NOT_OF_SEARCHES } from './qdrant-collection.ts';
 import type { QdrantConnection } from './qdrant-connection.ts';
+import type { Place } from './qdrant-shards.ts';
 import { headFilter, shown, type QdrantFilter } from './qdrant-filter.ts';
 
 /** Different values that are counted. */
@@ -16,10 +17,15 @@ export interface CountRequests {
   index(field: CountedField): Promise<unknown>;
 }
 
-export function countRequests(connection: QdrantConnection, name: CollectionName): CountRequests {
+/** @param place where what is counted is */
+export function countRequests(
+  connection: QdrantConnection,
+  name: CollectionName,
+  place: Place,
+): CountRequests {
   return {
-    facet: (request) => connection.send(name, (client) => client.facet(name, request)),
-    count: (request) => connection.send(name, (client) => client.count(name, request)),
+    facet: (request) => connection.send(name, (client) => client.facet(name, { ...request, ...place })),
+    count: (request) => connection.send(name, (client) => client.count(name, { ...request, ...place })),
     index: (field) => {
       const schema = { type: 'keyword' as const, ...NOT_OF_SEARCHES };
       const index = { field_name: field, field_schema: schema, wait: true };

@@ -1,4 +1,11 @@
-import { denseVectors, EmbedmillError, pointId, type Collection, type CollectionName } from '@embedmill/jobs';
+import {
+  denseVectors,
+  EmbedmillError,
+  pointId,
+  type Collection,
+  type CollectionName,
+  type TenantId,
+} from '@embedmill/jobs';
 import type { Schemas } from '@qdrant/js-client-rest';
 import { assertVectors } from '../collections.ts';
 import { groups } from '../groups.ts';
@@ -12,7 +19,10 @@ import { countPoints, countRequests } from './qdrant-counts.ts';
 import type { QdrantConnection } from './qdrant-connection.ts';
 import { tombstonesBelow, writtenUnder, type QdrantFilter } from './qdrant-filter.ts';
 import { checkSizes, payloadOf, upsertBatches } from './qdrant-points.ts';
-import { headIn, QdrantWrites } from './qdrant-writes.ts';
+import type { Place, QdrantShards } from './qdrant-shards.ts';
+import { headIn, QdrantWrites, type PointRequests } from './qdrant-writes.ts';
+
+type PointStruct = Schemas['PointStruct'];
 
 /** Documents a look-up. */
 const DOCUMENTS_AT_ONCE = 1000;
@@ -20,9 +30,11 @@ const DOCUMENTS_AT_ONCE = 1000;
 /** The documents of collections in Qdrant: looked up, and written in the order of their sequences. */
 export class QdrantDocuments {
   readonly #connection: QdrantConnection;
+  readonly #shards: QdrantShards;
 
-  constructor(connection: QdrantConnection) {
+  constructor(connection: QdrantConnection, shards: QdrantShards) {
     this.#connection = connection;
+    this.#shards = shards;
   }
 
   async find(name: CollectionName, documents: DocumentKey[]): Promise<(FoundDocument | undefined)[]> {
@@ -30,19 +42,23 @@ export class QdrantDocuments {
     const ids = documents.map((document) => pointId(document.tenant, name, document.id, 0));
     const found = new Map<unknown, FoundDocument>();
     const fields = ['fingerprint', 'chunk_count', 'job_id', 'sequence', 'confirmed'];
-    for (const batch of groups(ids, DOCUMENTS_AT_ONCE)) {
-      for (const record of await this.#retrieve(name, batch, fields)) {
-        const head = headIn(record);
-        if (head === undefined) continue;
-        const decided = decidedBy(head);
-        const { fingerprint, job_id: jobId } = payloadOf(record.payload);
-        const { chunkCount, sequence } = head;
-        found.set(
-          record.id,
-          chunkCount === 0
-            ? { state: 'absent', decided }
-            : { state: 'stored', fingerprint, chunkCount, jobId, sequence, decided },
-        );
+    const wanted = documents.map(({ tenant }, n) => ({ tenant, id: ids[n] as string }));
+    for (const { place, some } of this.#shards.split(name, wanted, ({ tenant }) => tenant)) {
+      for (const batch of groups(some, DOCUMENTS_AT_ONCE)) {
+        const heads = batch.map(({ id }) => id);
+        for (const record of await this.#retrieve(name, heads, fields, place)) {
+          const head = headIn(record);
+          if (head === undefined) continue;
+          const decided = decidedBy(head);
+          const { fingerprint, job_id: jobId } = payloadOf(record.payload);
+          const { chunkCount, sequence } = head;
+          found.set(
+            record.id,
+            chunkCount === 0
+              ? { state: 'absent', decided }
+              : { state: 'stored', fingerprint, chunkCount, jobId, sequence, decided },
+          );
+        }
       }
     }
     return ids.map((id) => found.get(id));
@@ -89,14 +105,14 @@ export class QdrantDocuments {
     const now = await this.#connection.reread(name);
     // What was stored before there were sequences has none of its own.
     if (now === undefined || now.createdAt === known.createdAt || sequence === 0) return;
-    await this.#delete(name, { must: [writtenUnder(sequence)] });
+    await this.#delete(name, { must: [writtenUnder(sequence)] }, await this.#shards.everywhere(name));
   }
 
   async purge(name: CollectionName, below: number): Promise<number> {
     await this.#connection.collection(name);
     const filter = tombstonesBelow(below);
-    const count = await countPoints(filter, countRequests(this.#connection, name));
-    if (count > 0) await this.#delete(name, filter);
+    const count = await countPoints(filter, countRequests(this.#connection, name, {}));
+    if (count > 0) await this.#delete(name, filter, await this.#shards.everywhere(name));
     return count;
   }
 
@@ -109,17 +125,19 @@ export class QdrantDocuments {
   ): Promise<T> {
     const name = collection.name as CollectionName;
     const connection = this.#connection;
-    const points = new QdrantWrites(collection, {
+    const requests: PointRequests = {
       upsert: (some, filter) => this.#upsert(collection, some, filter),
-      upsertTombstones: (some, filter) => connection.writes(() => this.#upsertOnce(collection, some, filter)),
-      retrieve: (ids, fields) => this.#retrieve(name, ids, fields),
-      setPayload: (payload, filter) =>
+      upsertTombstones: (some, filter) => this.#upsertTombstones(collection, some, filter),
+      retrieve: (ids, fields, place) => this.#retrieve(name, ids, fields, place),
+      setPayload: (payload, filter, place) =>
         connection.writes(async () => {
-          await connection.send(name, (client) => client.setPayload(name, { payload, filter, wait: true }));
+          const body = { payload, filter, wait: true, ...place };
+          await connection.send(name, (client) => client.setPayload(name, body));
         }),
-      delete: (filter) => this.#delete(name, filter),
+      delete: (filter, place) => this.#delete(name, filter, place),
       assertCurrent: () => assertCurrent(connection, collection, known),
-    });
+    };
+    const points = new QdrantWrites(collection, requests, this.#shards);
     try {
       return await write(points);
     } catch (thrown) {
@@ -134,29 +152,57 @@ export class QdrantDocuments {
       assertVectors(now, denseVectors(collection));
       for (const { dense } of points) checkDense(now, denseVector(now), dense, 'the vector');
     };
-    const sent = [...upsertBatches(collection, points)].map((batch) =>
-      this.#connection.writes(() => this.#upsertOnce(collection, batch, filter, check)),
+    const name = collection.name as CollectionName;
+    await this.#shards.prepare(
+      collection,
+      points.map(({ payload }) => payload.tenant),
     );
+    const sent = this.#shards
+      .split(name, points, ({ payload }) => payload.tenant)
+      .flatMap(({ place, some }) =>
+        [...upsertBatches(collection, some)].map((batch) =>
+          this.#connection.writes(() => this.#upsertOnce(collection, batch, filter, place, check)),
+        ),
+      );
     await settled(sent);
+  }
+
+  async #upsertTombstones(
+    collection: Collection,
+    points: PointStruct[],
+    filter: QdrantFilter,
+  ): Promise<void> {
+    const name = collection.name as CollectionName;
+    const tenantOf = ({ payload }: PointStruct) => payload?.['tenant'] as TenantId;
+    await this.#shards.prepare(collection, points.map(tenantOf));
+    for (const { place, some } of this.#shards.split(name, points, tenantOf))
+      await this.#connection.writes(() => this.#upsertOnce(collection, some, filter, place));
   }
 
   async #upsertOnce(
     collection: Collection,
-    points: Schemas['PointStruct'][],
+    points: PointStruct[],
     filter: QdrantFilter,
+    place: Place,
     check: (now: Collection) => void = () => undefined,
   ): Promise<void> {
-    const body = { points, update_filter: filter, wait: true };
+    const body = { points, update_filter: filter, wait: true, ...place };
     await this.#connection.checked(collection, check, (client) => client.upsert(collection.name, body));
   }
 
-  #retrieve(name: CollectionName, ids: string[], fields: string[]): Promise<Schemas['Record'][]> {
-    const wanted = { ids, with_payload: fields, with_vector: false };
+  #retrieve(
+    name: CollectionName,
+    ids: string[],
+    fields: string[],
+    place: Place,
+  ): Promise<Schemas['Record'][]> {
+    const wanted = { ids, with_payload: fields, with_vector: false, ...place };
     return this.#connection.send(name, (client) => client.retrieve(name, wanted));
   }
 
-  async #delete(name: CollectionName, filter: QdrantFilter): Promise<void> {
+  async #delete(name: CollectionName, filter: QdrantFilter, place: Place): Promise<void> {
     const { writes } = this.#connection;
-    await writes(() => this.#connection.send(name, (client) => client.delete(name, { filter, wait: true })));
+    const body = { filter, wait: true, ...place };
+    await writes(() => this.#connection.send(name, (client) => client.delete(name, body)));
   }
 }

@@ -82,6 +82,10 @@ export function searchFilter(
   return must.length === 0 ? undefined : { must };
 }
 
+export function ofTenant(tenant: TenantId): QdrantFilter {
+  return { must: [matches('tenant', tenant)] };
+}
+
 /** All points of some documents of one tenant. */
 export function ofDocuments(tenant: TenantId, documents: string[]): { must: QdrantCondition[] } {
   const any = [...new Set(documents)];

@@ -6,6 +6,7 @@ import type { PointPayload, RankedPoint, ScoredPoint, SearchVector } from '../st
 import { searchParams } from './qdrant-collection.ts';
 import type { QdrantFilter } from './qdrant-filter.ts';
 import { payloadOf } from './qdrant-points.ts';
+import type { Place } from './qdrant-shards.ts';
 
 /** What a search looks for, and by which vector. */
 export function queryOf(collection: Collection, vector: SearchVector) {
@@ -97,7 +98,7 @@ const QUERIES_AT_ONCE = 64;
 export type RankedQuery = ReturnType<typeof queryOf> | ReturnType<typeof nearQuery>;
 
 export interface RankedList {
-  query: RankedQuery & { filter?: QdrantFilter; score_threshold?: number };
+  query: RankedQuery & Place & { filter?: QdrantFilter; score_threshold?: number };
   limit: number;
   offset: number;
   /** As of SearchRequests. */

@@ -20,6 +20,7 @@ import type {
 } from '../store.ts';
 import { checkScheme, checkSearchVector } from '../vector-check.ts';
 import type { QdrantConnection } from './qdrant-connection.ts';
+import type { Place, QdrantShards } from './qdrant-shards.ts';
 import { isExact, searchFilter } from './qdrant-filter.ts';
 import { payloadOf, vectorsIn } from './qdrant-points.ts';
 import {
@@ -39,14 +40,17 @@ const VECTORS_AT_ONCE = 256;
 /** Searches of collections in Qdrant. Somebody waits for each: all is asked at a prompt pace. */
 export class QdrantSearch {
   readonly #connection: QdrantConnection;
+  readonly #shards: QdrantShards;
 
-  constructor(connection: QdrantConnection) {
+  constructor(connection: QdrantConnection, shards: QdrantShards) {
     this.#connection = connection;
+    this.#shards = shards;
   }
 
   async find(name: CollectionName, search: VectorSearch): Promise<ScoredPoint[]> {
     const collection = await this.#connection.collection(name, 'prompt');
-    const list = listOf(collection, search);
+    const place = this.#shards.of(name, search.tenant);
+    const list = listOf(collection, search, place);
     if (list === undefined) return [];
     return searchInOrder(search, {
       nearest: async (limit, withPayload) => {
@@ -60,13 +64,13 @@ export class QdrantSearch {
         return answer.points;
       },
       satisfies: list.satisfies,
-      payloads: (ids) => this.payloads(name, ids),
+      payloads: (ids) => this.payloads(name, ids, true, place),
     });
   }
 
   async rank(name: CollectionName, searches: VectorSearch[]): Promise<RankedPoint[][]> {
     const collection = await this.#connection.collection(name, 'prompt');
-    const lists = searches.map((search) => listOf(collection, search));
+    const lists = searches.map((search) => listOf(collection, search, this.#shards.of(name, search.tenant)));
     const check = (now: Collection): void => {
       for (const { vector } of searches) checkSearchVector(now, vector);
     };
@@ -97,7 +101,7 @@ export class QdrantSearch {
       ...selectedBy(
         collection,
         { filter, tenant },
-        { ...nearQuery(collection, id), score_threshold: threshold },
+        { ...nearQuery(collection, id), ...this.#shards.of(name, tenant), score_threshold: threshold },
       ),
       ...{ limit, offset: 0 },
     });
@@ -142,6 +146,7 @@ export class QdrantSearch {
         ids: some,
         with_payload: tenant === undefined ? (false as const) : ['tenant'],
         with_vector: [collection.vector, ...sparseSchemes(collection)],
+        ...this.#shards.of(name, tenant),
       };
       const found = await this.#connection.send(name, (client) => client.retrieve(name, asked), 'prompt');
       for (const record of found) {
@@ -153,15 +158,19 @@ export class QdrantSearch {
     return vectors;
   }
 
-  /** @param fields those of the payloads that are wanted; all by default */
+  /**
+   * @param fields those of the payloads that are wanted; all by default
+   * @param place where the points are, where it is known
+   */
   async payloads(
     name: CollectionName,
     ids: PointId[],
     fields: true | string[] = true,
+    place: Place = {},
   ): Promise<Map<PointId, PointPayload>> {
     const payloads = new Map<PointId, PointPayload>();
     for (const some of groups(ids, PAYLOADS_AT_ONCE)) {
-      const asked = { ids: some, with_payload: fields, with_vector: false };
+      const asked = { ids: some, with_payload: fields, with_vector: false, ...place };
       const found = await this.#connection.send(name, (client) => client.retrieve(name, asked), 'prompt');
       for (const { id, payload } of found) payloads.set(String(id) as PointId, payloadOf(payload));
     }
@@ -170,10 +179,10 @@ export class QdrantSearch {
 }
 
 /** A search in Qdrant's words; undefined where it looks for nothing. */
-function listOf(collection: Collection, search: VectorSearch): RankedList | undefined {
+function listOf(collection: Collection, search: VectorSearch, place: Place): RankedList | undefined {
   const { vector, limit, offset } = search;
   checkSearchVector(collection, vector);
-  const list = selectedBy(collection, search, queryOf(collection, vector));
+  const list = selectedBy(collection, search, { ...queryOf(collection, vector), ...place });
   if (vector.kind === 'sparse' && vector.values.indices.length === 0) return undefined;
   return { ...list, limit, offset };
 }

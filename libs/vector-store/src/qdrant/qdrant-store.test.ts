@@ -96,6 +96,7 @@ describe('collections in Qdrant', () => {
       expect(usual).not.toHaveProperty(left);
     const layout = {
       ...{ shards: 6, replicas: 3, writeConsistency: 2, onDisk: true, optimizerThreads: 2 },
+      sharding: 'auto' as const,
       hnsw: { m: 0, efConstruct: 200, payloadM: 16 },
     };
     const other = await openQdrantStore({ url: fake.url, layout });

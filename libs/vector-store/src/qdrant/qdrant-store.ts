@@ -10,7 +10,6 @@ import {
   type SparseScheme,
   type TenantId,
 } from '@embedmill/jobs';
-import type { Schemas } from '@qdrant/js-client-rest';
 import pLimit from 'p-limit';
 import { assertSameCollection, collectionNotFound, definitionWithField, nameTaken } from '../collections.ts';
 import { conditionOf, satisfies } from '../condition.ts';
@@ -44,6 +43,7 @@ import {
   creationOf,
   fieldIndex,
   isOnDisk,
+  isShardedByKeys,
   metadataOf,
   paramsOf,
   payloadIndexes,
@@ -60,14 +60,14 @@ import {
   withoutVector,
   type QdrantFilter,
 } from './qdrant-filter.ts';
-import { additionBatches } from './qdrant-points.ts';
 import { countByField, countPoints, countRequests } from './qdrant-counts.ts';
-import { addToPoints, hashBatches, type VectorUpdate } from './qdrant-additions.ts';
+import { addVectors } from './qdrant-additions.ts';
 import type { QdrantConnection } from './qdrant-connection.ts';
 import { QdrantDocuments } from './qdrant-documents.ts';
 import { QdrantLoads } from './qdrant-loads.ts';
 import { reportOn } from './qdrant-report.ts';
 import { QdrantSearch } from './qdrant-search.ts';
+import { QdrantShards, type Place } from './qdrant-shards.ts';
 import { updateDefinition } from './qdrant-update.ts';
 import { pointPages, POINTS_AT_ONCE, recordPages, type ScrollPage } from './qdrant-scroll.ts';
 
@@ -76,6 +76,7 @@ const DOCUMENTS_AT_ONCE = 1000;
 
 export interface QdrantStoreOptions {
   layout: QdrantLayout;
+  largeTenants: readonly string[];
   bulkPoints: number;
 }
 
@@ -94,18 +95,21 @@ export class QdrantStore implements VectorStore {
   readonly #additions = pLimit(1);
   readonly #documents: QdrantDocuments;
   readonly #searches: QdrantSearch;
+  readonly #shards: QdrantShards;
 
   /**
    * @param options.layout how new collections are kept; those that are there stay as they are
+   * @param options.largeTenants those with shards of their own, in collections that are sharded by keys
    * @param options.bulkPoints from which on a first load puts the index off
    */
-  constructor(connection: QdrantConnection, { layout, bulkPoints }: QdrantStoreOptions) {
+  constructor(connection: QdrantConnection, { layout, largeTenants, bulkPoints }: QdrantStoreOptions) {
     this.#layout = layout;
     this.description = connection.description;
     this.loads = new QdrantLoads(connection, bulkPoints);
     this.#connection = connection;
-    this.#documents = new QdrantDocuments(connection);
-    this.#searches = new QdrantSearch(connection);
+    this.#shards = new QdrantShards(connection, largeTenants);
+    this.#documents = new QdrantDocuments(connection, this.#shards);
+    this.#searches = new QdrantSearch(connection, this.#shards);
   }
 
   async createCollection(collection: Collection): Promise<void> {
@@ -114,6 +118,7 @@ export class QdrantStore implements VectorStore {
     const alias = (await this.listAliases()).find((one) => one.name === name);
     if (alias !== undefined) throw nameTaken(name, alias);
     if ((await this.#connection.info(name)) === undefined) {
+      if (this.#layout.sharding === 'custom') await this.#shards.assertPossible();
       try {
         await this.#connection.send(name, (client) =>
           client.createCollection(name, creationOf(collection, this.#layout)),
@@ -133,8 +138,9 @@ export class QdrantStore implements VectorStore {
       );
     }
     assertSameCollection(existing, collection);
-    this.#connection.definitions.remember(existing);
-    // Also those that an earlier attempt did not get to.
+    this.#connection.read(name as CollectionName, info);
+    // Also what an earlier attempt did not get to, here and below.
+    if (isShardedByKeys(info)) await this.#shards.createShared(name as CollectionName);
     for (const { field, schema } of payloadIndexes(collection, this.#layout)) {
       if (Object.hasOwn(info.payload_schema, field)) continue;
       const index = { field_name: field, field_schema: schema, wait: true };
@@ -212,12 +218,15 @@ export class QdrantStore implements VectorStore {
 
   async countPoints(name: CollectionName, tenant?: TenantId): Promise<number> {
     await this.#connection.collection(name);
-    return countPoints(shown(searchFilter(tenant, undefined)), countRequests(this.#connection, name));
+    return countPoints(
+      shown(searchFilter(tenant, undefined)),
+      countRequests(this.#connection, name, this.#shards.of(name, tenant)),
+    );
   }
 
   async countDocuments(name: CollectionName, by: CountedField, tenant?: TenantId): Promise<DocumentCount[]> {
     await this.#connection.collection(name);
-    return countByField(by, tenant, countRequests(this.#connection, name));
+    return countByField(by, tenant, countRequests(this.#connection, name, this.#shards.of(name, tenant)));
   }
 
   async countLacking(name: CollectionName, vector: DenseName): Promise<number> {
@@ -286,7 +295,8 @@ export class QdrantStore implements VectorStore {
           tenant,
           some.map((document) => document.id),
         );
-        for await (const page of this.#pages(collection, shown(filter))) points.push(...page);
+        for await (const page of this.#pages(collection, shown(filter), this.#shards.of(name, tenant)))
+          points.push(...page);
       }
     }
     return sortByDocument(points, documents);
@@ -301,7 +311,7 @@ export class QdrantStore implements VectorStore {
     const points: StoredPoint[] = [];
     const checked = condition === undefined || isExact(condition) ? undefined : condition;
     const wanted = shown(searchFilter(tenant, condition));
-    for await (const page of this.#pages(collection, wanted, after, limit)) {
+    for await (const page of this.#pages(collection, wanted, this.#shards.of(name, tenant), after, limit)) {
       points.push(...page.filter(({ payload }) => checked === undefined || satisfies(checked, payload)));
       if (points.length >= limit) break;
     }
@@ -318,7 +328,9 @@ export class QdrantStore implements VectorStore {
     const { must } = headFilter(tenant);
     if (condition !== undefined) must.push(qdrantCondition(condition));
     if (source !== undefined) must.push(ofSource(source));
-    const scroll = (page: ScrollPage) => this.#connection.send(name, (client) => client.scroll(name, page));
+    const place = this.#shards.of(name, tenant);
+    const scroll = (page: ScrollPage) =>
+      this.#connection.send(name, (client) => client.scroll(name, { ...page, ...place }));
     const wanted = {
       filter: shown({ must }),
       with_payload: checked === undefined ? ['document_id', 'tenant'] : (true as const),
@@ -339,28 +351,7 @@ export class QdrantStore implements VectorStore {
   async addVectors(name: CollectionName, vectors: VectorAddition[], meant?: DenseVector): Promise<void> {
     const collection = await this.#connection.collection(name);
     const { name: vector } = checkAdditions(collection, vectors, meant);
-    const requests = {
-      idsThere: async (ids: Schemas['ExtendedPointId'][]) => {
-        const wanted = { ids, with_payload: false, with_vector: false };
-        const found = await this.#connection.send(name, (client) => client.retrieve(name, wanted));
-        return new Set(found.map(({ id }) => id));
-      },
-      // Not the client's own updateVectors, which drops the filter.
-      add: (update: VectorUpdate) =>
-        this.#connection.send(name, (client) =>
-          client.api().updateVectors({ collection_name: name, ...update }),
-        ),
-      isThere: async () => (await this.#connection.info(name)) !== undefined,
-    };
-    for (const [sequence, some] of Map.groupBy(vectors, (addition) => addition.sequence)) {
-      for (const points of additionBatches(vector, some))
-        await this.#connection.writes(() => addToPoints(vector, points, sequence, requests));
-      for (const operations of hashBatches(vector, some)) {
-        await this.#connection.writes(() =>
-          this.#connection.send(name, (client) => client.batchUpdate(name, { operations, wait: true })),
-        );
-      }
-    }
+    await addVectors(this.#connection, this.#shards, name, vector, vectors);
   }
 
   termFactors(name: CollectionName, scheme: SparseScheme, terms: Uint32Array): Promise<Float32Array> {
@@ -389,11 +380,13 @@ export class QdrantStore implements VectorStore {
   #pages(
     collection: Collection,
     filter: QdrantFilter | undefined,
+    place: Place,
     after?: PointId,
     limit = Infinity,
   ): AsyncGenerator<StoredPoint[]> {
     const { name } = collection;
-    const scroll = (page: ScrollPage) => this.#connection.send(name, (client) => client.scroll(name, page));
+    const scroll = (page: ScrollPage) =>
+      this.#connection.send(name, (client) => client.scroll(name, { ...page, ...place }));
     return pointPages(collection, scroll, filter, after, limit);
   }
 

@@ -1,9 +1,10 @@
-import { pointId, type Collection, type CollectionName } from '@embedmill/jobs';
+import { pointId, type Collection, type CollectionName, type TenantId } from '@embedmill/jobs';
 import type { Schemas } from '@qdrant/js-client-rest';
 import { groups } from '../groups.ts';
 import type { ConditionalPoints, Head, Seen } from '../ordered-writes.ts';
 import type { DocumentKey, Point } from '../store.ts';
 import { byTenant, notDecidedAbove, ofChunks, unchangedSince, type QdrantFilter } from './qdrant-filter.ts';
+import type { Place, QdrantShards } from './qdrant-shards.ts';
 
 /** Documents a look, a deletion or a confirmation. */
 const DOCUMENTS_AT_ONCE = 1000;
@@ -17,9 +18,9 @@ const HEAD_FIELDS = ['sequence', 'confirmed', 'chunk_count', 'fingerprint'];
 export interface PointRequests {
   upsert(points: readonly Point[], filter: QdrantFilter): Promise<void>;
   upsertTombstones(points: Schemas['PointStruct'][], filter: QdrantFilter): Promise<void>;
-  retrieve(ids: string[], fields: string[]): Promise<Schemas['Record'][]>;
-  setPayload(payload: Record<string, unknown>, filter: QdrantFilter): Promise<void>;
-  delete(filter: QdrantFilter): Promise<void>;
+  retrieve(ids: string[], fields: string[], place: Place): Promise<Schemas['Record'][]>;
+  setPayload(payload: Record<string, unknown>, filter: QdrantFilter, place: Place): Promise<void>;
+  delete(filter: QdrantFilter, place: Place): Promise<void>;
   /** Rejects with `collection_not_found` where the collection was made anew since the writer knew it. */
   assertCurrent(): Promise<void>;
 }
@@ -28,10 +29,12 @@ export interface PointRequests {
 export class QdrantWrites implements ConditionalPoints {
   readonly #name: CollectionName;
   readonly #requests: PointRequests;
+  readonly #shards: QdrantShards;
 
-  constructor({ name }: Collection, requests: PointRequests) {
+  constructor({ name }: Collection, requests: PointRequests, shards: QdrantShards) {
     this.#name = name as CollectionName;
     this.#requests = requests;
+    this.#shards = shards;
   }
 
   async bury(
@@ -57,22 +60,30 @@ export class QdrantWrites implements ConditionalPoints {
   }
 
   async confirm(documents: readonly DocumentKey[], written: number, sequence: number): Promise<void> {
-    for (const some of groups(documents, DOCUMENTS_AT_ONCE)) {
-      const heads = some.map(({ tenant, id }) => pointId(tenant, this.#name, id, 0));
-      await this.#requests.setPayload({ confirmed: sequence }, unchangedSince(heads, written, sequence));
+    for (const { place, some } of this.#byPlace(documents)) {
+      for (const group of groups(some, DOCUMENTS_AT_ONCE)) {
+        const heads = group.map(({ tenant, id }) => pointId(tenant, this.#name, id, 0));
+        const unchanged = unchangedSince(heads, written, sequence);
+        await this.#requests.setPayload({ confirmed: sequence }, unchanged, place);
+      }
     }
   }
 
   async look(documents: readonly (DocumentKey & { beyond?: number | undefined })[]): Promise<Seen[]> {
     const wanted = documents.map(({ tenant, id, beyond }) => ({
+      tenant,
       head: pointId(tenant, this.#name, id, 0),
       beyond: beyond === undefined ? undefined : pointId(tenant, this.#name, id, beyond),
     }));
     const found = new Map<unknown, Schemas['Record']>();
-    const ids = wanted.flatMap(({ head, beyond }) => (beyond === undefined ? [head] : [head, beyond]));
     const retrieve = async (): Promise<void> => {
-      for (const some of groups(ids, DOCUMENTS_AT_ONCE))
-        for (const record of await this.#requests.retrieve(some, HEAD_FIELDS)) found.set(record.id, record);
+      for (const { place, some } of this.#byPlace(wanted)) {
+        const ids = some.flatMap(({ head, beyond }) => (beyond === undefined ? [head] : [head, beyond]));
+        for (const group of groups(ids, DOCUMENTS_AT_ONCE)) {
+          for (const record of await this.#requests.retrieve(group, HEAD_FIELDS, place))
+            found.set(record.id, record);
+        }
+      }
     };
     await Promise.all([this.#requests.assertCurrent(), retrieve()]);
     return wanted.map(({ head, beyond }) => ({
@@ -90,9 +101,14 @@ export class QdrantWrites implements ConditionalPoints {
     for (const [tenant, group] of byTenant([...documents])) {
       for (const some of groups(group, DOCUMENTS_AT_ONCE)) {
         const ids = some.map(({ id }) => id);
-        await this.#requests.delete(ofChunks(tenant, ids, from, sequence, which));
+        const chunks = ofChunks(tenant, ids, from, sequence, which);
+        await this.#requests.delete(chunks, this.#shards.of(this.#name, tenant));
       }
     }
+  }
+
+  #byPlace<T extends { tenant: TenantId }>(things: readonly T[]): { place: Place; some: T[] }[] {
+    return this.#shards.split(this.#name, things, ({ tenant }) => tenant);
   }
 }
 
