@@ -29,7 +29,8 @@ export {
 export { jobIdOfKey, newJobId } from './names.ts';
 export { PLACE } from './job-index.ts';
 export type { JobPage, JobSelection, RetainedJob } from './job-list.ts';
-export { connectQueue, Queue, type QueryOptions } from './queue.ts';
+export type { QueryOptions } from './model-queries.ts';
+export { connectQueue, Queue } from './queue.ts';
 export type { QueueDepth } from './queue-depth.ts';
 export { consumeWebhooks, WebhookQueue, type WebhookConsumer, type WebhookMessage } from './webhook-queue.ts';
 export { ADDED_AT_ONCE, Room, type WaitingJob } from './room.ts';

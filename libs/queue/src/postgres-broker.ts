@@ -8,7 +8,6 @@ import {
   type QueueBaseOptions,
 } from 'bullmq';
 import { Client } from 'pg';
-import { EmbedmillError } from '@embedmill/jobs';
 import type {
   Broker,
   BrokerOptions,
@@ -23,8 +22,9 @@ import type {
 import { BullQueues } from './bull-queues.ts';
 import { withdrawUnbegun } from './withdrawal.ts';
 import { queueUnavailable, within, type PostgresOptions } from './connection.ts';
+import { assertAddress, makeTables, ReadyConnection } from './postgres-connection.ts';
 import { PostgresListener } from './postgres-listener.ts';
-import { ADD_COUNTS, CHANGE_LISTS, countValues, TABLES } from './postgres-tables.ts';
+import { ADD_COUNTS, CHANGE_LISTS, countValues } from './postgres-tables.ts';
 
 /** Connections of one broker, and of each of its workers beside the one that listens. */
 const POOL = 4;
@@ -89,7 +89,7 @@ export class PostgresBroker implements Broker {
   }
 
   async assertUsable(deadlineMs = 10_000): Promise<void> {
-    const preparing = this.#connection.waitUntilReady().then(() => this.#makeTables());
+    const preparing = this.#connection.waitUntilReady().then(() => makeTables(this.#connection));
     await within(preparing, deadlineMs).catch((error: unknown) => {
       throw queueUnavailable(error);
     });
@@ -329,15 +329,11 @@ export class PostgresBroker implements Broker {
     { place, from, to }: Listing = { place: '', from: [], to: [] },
   ): Promise<boolean> {
     const save = 'UPDATE job SET data = $7 WHERE queue = $4 AND id = $5 AND lock_token = $6 RETURNING id';
-    const rows = await this.#rows(`WITH changed AS (${save}), ${CHANGE_LISTS} SELECT id FROM changed`, [
-      place,
-      from,
-      to,
-      queue,
-      id,
-      token,
-      JSON.stringify(data),
-    ]);
+    const values = [place, from, to, queue, id, token, JSON.stringify(data)];
+    const rows = await this.#rows(
+      `WITH changed AS (${save}), ${CHANGE_LISTS} SELECT id FROM changed`,
+      values,
+    );
     return rows.length === 1;
   }
 
@@ -395,35 +391,7 @@ export class PostgresBroker implements Broker {
     await this.#connection.close();
   }
 
-  /** One process at a time: two that make the same table at once disturb each other. */
-  async #makeTables(): Promise<void> {
-    const client = await this.#connection.pool.connect();
-    try {
-      await client.query(`BEGIN; SELECT pg_advisory_xact_lock(hashtext('embedmill')); ${TABLES}; COMMIT`);
-    } finally {
-      client.release();
-    }
-  }
-
   async #rows<Row>(text: string, values: unknown[] = []): Promise<Row[]> {
     return (await this.#connection.pool.query<Row>(text, values)).rows;
   }
-}
-
-/** A worker's connection, of a broker whose tables are there: it need not look again, and fail for ever if it cannot. */
-class ReadyConnection extends PostgresConnection {
-  override waitUntilReady(): Promise<void> {
-    return Promise.resolve();
-  }
-}
-
-/** Errors: `invalid_config`, without the address: it may have a password in it. */
-function assertAddress(url: string): void {
-  // Between user and database there may be no host: it is a folder with a socket then, named by ?host=.
-  if (/^postgres(ql)?:\/\//.test(url) && URL.canParse(url.replace('@/', '@host/'))) return;
-  throw new EmbedmillError(
-    'invalid_config',
-    'the address of PostgreSQL (QUEUE_URL) is wrong; expected postgres://[user:password@]host[:port]/database, ' +
-      'with %-encoded characters where they are not letters or digits',
-  );
 }

@@ -30,25 +30,15 @@ import type { UsageEntry } from './usage.ts';
 import { list, unlist } from './job-index.ts';
 import { JobList, type JobPage, type JobSelection, type RetainedJob } from './job-list.ts';
 import { JobUsage } from './job-usage.ts';
+import { ModelQueries, type QueryOptions } from './model-queries.ts';
 import { openBroker } from './open-broker.ts';
-import { ModelTrouble, unavailable } from './model-trouble.ts';
 import { DepthGauge, type QueueDepth } from './queue-depth.ts';
 import { QueryClient } from './query-client.ts';
-import { notInUse, servedByNone, ServingLook } from './serving.ts';
 
 /** What is asked of a job is done, or the job is over, long before. */
 const ASKED_SECONDS = 14 * 24 * 3600;
 /** How long usage is kept where nothing else is set. */
 const USAGE_DAYS = 400;
-
-/** How a query is asked. */
-export interface QueryOptions {
-  timeoutMs: number;
-  /** Aborts when nobody wants the answer any more. */
-  signal?: AbortSignal | undefined;
-  /** Whether workers may be made to load the model for it, where none has it; true by default. */
-  mayBringIn?: boolean;
-}
 
 /**
  * The producer's side of the queue: jobs in, their state out, and queries through the interactive lane.
@@ -60,9 +50,7 @@ export class Queue {
   readonly #broker: Broker;
   readonly #ingest: BullQueue<IngestRecord>;
   readonly #queues: BullQueues;
-  readonly #queries: QueryClient;
-  readonly #serving: ServingLook;
-  readonly #trouble: ModelTrouble;
+  readonly #models: ModelQueries;
   readonly #order: AcceptanceOrder;
   readonly #usage: JobUsage;
   readonly #depth: DepthGauge;
@@ -77,9 +65,7 @@ export class Queue {
     this.#broker = broker;
     this.#queues = broker.queues;
     this.#ingest = this.#queues.get(INGEST_QUEUE);
-    this.#queries = queries;
-    this.#serving = new ServingLook(broker);
-    this.#trouble = new ModelTrouble(broker);
+    this.#models = new ModelQueries(broker, queries);
     this.#order = new AcceptanceOrder(broker);
   }
 
@@ -158,7 +144,7 @@ export class Queue {
     if (isFinished(data.state)) return viewOf(data, timestamp);
     const [paused, trouble, asked] = await Promise.all([
       this.isPaused(),
-      this.#trouble.of(data.collection.profile.model),
+      this.#models.troubleOf(data.collection.profile.model),
       answered(this.#broker.get(priorityKey(id))),
     ]);
     const priority = prioritySchema.safeParse(asked).data ?? data.priority;
@@ -274,40 +260,13 @@ export class Queue {
    * or will have it, else when none answers in time; `model_unavailable`, where workers say that they cannot load it;
    * `client_gone`; and what the worker itself says.
    */
-  async query<Task extends QueryTask>(
-    query: QueryOf<Task>,
-    options: QueryOptions,
-  ): Promise<QueryResult<Task>> {
-    const { model } = query;
-    const { timeoutMs, signal, mayBringIn = true } = options;
-    const [trouble, serving] = await Promise.all([
-      this.#trouble.of(model),
-      answered(this.#serving.of(model)),
-    ]);
-    if (serving === 'none') throw servedByNone(model);
-    if (serving === 'any') {
-      const isInUse = async () => (await answered(this.#broker.members(MODELS))).includes(model);
-      if (!mayBringIn && !(await isInUse())) throw notInUse(model);
-      await this.announceModel(model);
-    }
-    const over = new AbortController();
-    // A worker that has the model answers, whatever is in another's way.
-    const isWatched = trouble !== null || serving !== 'serving';
-    const givenUp = isWatched ? this.#trouble.ends(model, over.signal) : undefined;
-    try {
-      return await this.#queries.ask(query, { timeoutMs, signal, givenUp });
-    } catch (error) {
-      if (!(error instanceof EmbedmillError) || error.code !== 'no_worker') throw error;
-      const reason = await this.#trouble.of(model).catch(() => null);
-      throw reason === null ? error : unavailable(reason, error);
-    } finally {
-      over.abort();
-    }
+  query<Task extends QueryTask>(query: QueryOf<Task>, options: QueryOptions): Promise<QueryResult<Task>> {
+    return this.#models.query(query, options);
   }
 
   /** Makes workers that follow the models in use serve this one too. */
   async announceModel(model: string): Promise<void> {
-    await answered(this.#broker.addMember(MODELS, model));
+    await this.#models.announce(model);
   }
 
   depth(): Promise<QueueDepth> {
@@ -351,7 +310,7 @@ export class Queue {
   }
 
   async close(): Promise<void> {
-    await this.#queries.close();
+    await this.#models.close();
     await this.#broker.close();
   }
 

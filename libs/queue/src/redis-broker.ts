@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { Queue as BullQueue, Worker, type Processor } from 'bullmq';
-import { Cluster, Redis } from 'ioredis';
+import { Cluster, type Redis } from 'ioredis';
 import { EmbedmillError } from '@embedmill/jobs';
 import type {
   Broker,
@@ -18,6 +17,7 @@ import { withdrawUnbegun } from './withdrawal.ts';
 import { queueUnavailable, within, type RedisOptions } from './connection.ts';
 import { memoryOf, type QueueMemory } from './memory.ts';
 import { parseRedisAddress } from './redis-address.ts';
+import { openRedis } from './redis-connection.ts';
 
 /** Keys from `first` on are lists: those that the place leaves, so many as the second argument says, and those it comes into. */
 const LIST = (first: number): string => `
@@ -341,62 +341,5 @@ export class RedisBroker implements Broker {
 
   #key(name: string): string {
     return `${this.#shared.prefix}:${name}`;
-  }
-}
-
-/** A connection that waits for Redis to come back. Errors: `invalid_config`. */
-function openRedis({ redisUrl, redisTlsCa, redisSentinelPassword }: RedisOptions): Redis | Cluster {
-  const address = parseRedisAddress(redisUrl);
-  const retryStrategy = (times: number): number => Math.min(50 * times, 1000);
-  const tls = address.tls ? { ca: authorities(redisTlsCa) } : undefined;
-  const shared = {
-    maxRetriesPerRequest: null,
-    enableReadyCheck: true,
-    retryStrategy,
-    connectTimeout: 5000,
-    ...(address.username === undefined ? {} : { username: address.username }),
-    ...(address.password === undefined ? {} : { password: address.password }),
-    ...(tls === undefined ? {} : { tls }),
-  };
-  const redis = open();
-  redis.on('error', () => {
-    // Each command reports its own failure; without a listener a lost connection would end the process.
-  });
-  return redis;
-
-  function open(): Redis | Cluster {
-    switch (address.kind) {
-      case 'socket':
-        return new Redis({ ...shared, path: address.path });
-      case 'server':
-        return new Redis({ ...shared, ...address.server, db: address.database });
-      case 'sentinel':
-        return new Redis({
-          ...shared,
-          sentinels: address.sentinels,
-          name: address.master,
-          db: address.database,
-          sentinelRetryStrategy: retryStrategy,
-          ...(redisSentinelPassword === undefined ? {} : { sentinelPassword: redisSentinelPassword }),
-          ...(tls === undefined ? {} : { sentinelTLS: tls, enableTLSForSentinelMode: true }),
-        });
-      case 'cluster':
-        return new Cluster(address.nodes, {
-          clusterRetryStrategy: retryStrategy,
-          slotsRefreshTimeout: 5000,
-          redisOptions: shared,
-        });
-    }
-  }
-}
-
-/** Undefined stands for the certificate authorities that Node knows. */
-function authorities(path: string | undefined): Buffer | undefined {
-  if (path === undefined) return undefined;
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    const message = `REDIS_TLS_CA: ${path} cannot be read (${String(error)}); expected a file of certificates in PEM`;
-    throw new EmbedmillError('invalid_config', message, { cause: error });
   }
 }

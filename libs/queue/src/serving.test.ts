@@ -2,7 +2,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { QueryResult } from '@embedmill/jobs';
 import type { QueueOptions } from './connection.ts';
 import { ModelConsumer } from './model-consumer.ts';
-import { connectQueue, type Queue, type QueryOptions } from './queue.ts';
+import type { QueryOptions } from './model-queries.ts';
+import { connectQueue, type Queue } from './queue.ts';
 import { BROKERS } from './test-brokers.ts';
 
 const brokers = BROKERS.filter(({ name }) => name === 'Redis' || name === 'PostgreSQL');
