@@ -11,12 +11,17 @@ export async function requireModel(
   path: string,
   kind?: ModelSummary['kind'],
 ): Promise<ModelSummary> {
-  const all = (await models()).filter((model) => kind === undefined || model.kind === kind);
+  const all = (await models()).filter((model) => kind === undefined || isOf(model, kind));
   const found = all.find((model) => model.name === name);
   if (found !== undefined) return found;
   const names = all.map((model) => model.name).join(', ');
   const message = `there is no ${kind === undefined ? '' : `${kind} `}model ${JSON.stringify(name)}; choose one of: ${names}`;
   throw new EmbedmillError('model_not_found', message, { details: [{ path, message }] });
+}
+
+/** A dense model that weighs its tokens is a sparse model, too. */
+function isOf(model: ModelSummary, kind: ModelSummary['kind']): boolean {
+  return model.kind === kind || (kind === 'sparse' && model.lexical);
 }
 
 /** The size that vectors are cut to. Errors: `dimensions_not_allowed`, with the sizes there are. */

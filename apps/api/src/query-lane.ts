@@ -168,6 +168,7 @@ function joinedDense(results: DenseResult[]): DenseResult {
   return {
     dims: results[0]?.dims ?? 0,
     vectors: joinedFloats(results.map(({ vectors }) => vectors)),
+    ...(results[0]?.terms && { terms: results.flatMap(({ terms = [] }) => terms) }),
     ...readingOf(results),
   };
 }

@@ -8,6 +8,7 @@ import {
   type SparseScheme,
   type SparseVector,
 } from '@embedmill/jobs';
+import type { EngineOutput } from '@embedmill/inference';
 import type { Stage } from '@embedmill/metrics';
 import { shortened } from '@embedmill/retrieval';
 import { analyzerOf, bm25Document, bm42Document, topTerms } from '@embedmill/sparse-weighting';
@@ -154,9 +155,11 @@ async function embedDrafts(
 ): Promise<DraftOutcome[]> {
   const { profile, dims, other, averageLength, analysis, vector } = collection;
   const { bm25, bm42, splade } = profile.sparse;
+  // A model that weighs its tokens gives its sparse vectors in the run of its dense ones.
+  const isOwn = splade !== undefined && splade.model === own.name && own.weighsTokens;
   const [otherModel, spladeModel] = await Promise.all([
     other && get(other.model),
-    splade && get(splade.model),
+    splade && (isOwn ? own : get(splade.model)),
   ]);
   const revisions = {
     own: own.revision,
@@ -169,23 +172,31 @@ async function embedDrafts(
     const hashes = vectorHashes({ ids, text, otherIds: read?.[n]?.ids }, collection, revisions);
     if (stored === undefined) return { hashes };
     const terms = bm42 && stored.sparse('bm42', hashes);
-    const dense = bm42 === undefined || terms !== undefined ? stored.dense(vector, hashes) : undefined;
+    const weighed = splade && stored.sparse('splade', hashes);
+    const isWhole = (bm42 === undefined || terms !== undefined) && (!isOwn || weighed !== undefined);
+    const dense = isWhole ? stored.dense(vector, hashes) : undefined;
     const second = other && stored.dense(other.name, hashes);
-    return { hashes, dense, bm42: terms, other: second, splade: splade && stored.sparse('splade', hashes) };
+    return { hashes, dense, bm42: terms, other: second, splade: weighed };
   });
   const written = drafts.flatMap(({ chunk: { ids }, text, picture }, n) =>
     picture === undefined && known[n]?.dense === undefined ? { ids, text } : [],
   );
-  const textsWithout = drafts.flatMap(({ text }, n) => (known[n]?.splade === undefined ? text : []));
+  const isWeighed = ({ picture }: Draft, n: number) =>
+    known[n]?.splade !== undefined || (isOwn && picture === undefined);
+  const textsWithout = drafts.flatMap((draft, n) => (isWeighed(draft, n) ? [] : draft.text));
   const readWithout = read?.filter((_, n) => known[n]?.other === undefined) ?? [];
   const attention = bm42 !== undefined;
+  const outputs: EngineOutput[] = ['dense'];
+  if (attention) outputs.push('attention');
+  if (isOwn) outputs.push('lexical');
   const [outcomes, offsets, others, terms] = await Promise.all([
-    own.embed(written, attention ? ['dense', 'attention'] : undefined).then((all) => all.values()),
+    own.embed(written, outputs.length > 1 ? outputs : undefined).then((all) => all.values()),
     attention ? own.offsets(written).then((all) => all.values()) : undefined,
     otherModel?.embedRead(readWithout).then((all) => all.values()),
-    spladeModel?.embedTexts(textsWithout).then((all) => all.values()),
+    spladeModel?.weighTexts(textsWithout).then((all) => all.values()),
   ]);
-  return drafts.map(({ chunk, text, picture }, n): DraftOutcome => {
+  return drafts.map((draft, n): DraftOutcome => {
+    const { chunk, text, picture } = draft;
     const { hashes, dense, bm42: words, other: stored, splade: weighed } = known[n] ?? {};
     const outcome: Outcome | undefined =
       dense === undefined
@@ -196,7 +207,7 @@ async function embedDrafts(
     const places = picture === undefined && dense === undefined ? offsets?.next().value : undefined;
     const second: Outcome | undefined =
       stored === undefined ? others?.next().value : { ok: true, vector: stored };
-    const found = weighed === undefined ? terms?.next().value : undefined;
+    const found = isWeighed(draft, n) ? undefined : terms?.next().value;
     // A picture has no words unless it was given some.
     const term = text === '' ? undefined : found;
     for (const one of [outcome, second, term]) if (one?.ok === false) return one;
@@ -210,14 +221,11 @@ async function embedDrafts(
     else if (bm42 !== undefined && outcome.attention !== undefined && places !== undefined) {
       sparse.bm42 = bm42Document(text, places, outcome.attention, analyzerOf(bm42.language, analysis));
     }
+    const isRun = isOwn && picture === undefined && outcome.lexical !== undefined;
+    const weights = isRun ? own.termsOf(chunk, outcome) : term?.ok === true ? term.sparse : undefined;
     if (weighed?.vector !== undefined) sparse.splade = weighed.vector;
-    else if (
-      splade !== undefined &&
-      term?.ok === true &&
-      term.sparse !== undefined &&
-      term.sparse.indices.length > 0
-    ) {
-      sparse.splade = topTerms(term.sparse, splade.maxTerms);
+    else if (splade !== undefined && weights !== undefined && weights.indices.length > 0) {
+      sparse.splade = topTerms(weights, splade.maxTerms);
     }
     return {
       ok: true,

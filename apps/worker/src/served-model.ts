@@ -57,6 +57,8 @@ export class ServedModel {
   readonly encoder: Encoder;
   /** The part that reads images, of models that do. */
   readonly images: ImageTower | undefined;
+  /** Whether it weighs its tokens as words: it gives sparse vectors beside its dense ones. */
+  readonly weighsTokens: boolean;
   readonly #kind: ServedEntry['kind'];
   readonly #tokenizer: Tokenizer;
   /** Whether engines embed texts instead of tokens. */
@@ -71,6 +73,7 @@ export class ServedModel {
     this.revision = model.revision;
     this.encoder = parts.encoder;
     this.images = parts.images;
+    this.weighsTokens = model.kind === 'dense' && model.lexical !== undefined;
     this.#kind = model.kind;
     this.#tokenizer = tokenizer;
     this.#readsTexts = parts.readsTexts;
@@ -148,6 +151,30 @@ export class ServedModel {
     );
   }
 
+  /**
+   * The terms of each text, as a document, in the bulk lane: of a sparse model, or of one that weighs its tokens. A text of
+   * which it knows nothing has none.
+   */
+  async weighTexts(texts: readonly string[]): Promise<Outcome[]> {
+    if (!this.weighsTokens) return this.embedTexts(texts);
+    const sequences = await this.readDocuments(texts);
+    const outcomes = await this.encoder.encode(sequences, 'bulk', ['lexical']);
+    return outcomes.map((one, n) => (one.ok ? { ...one, sparse: this.termsOf(sequences[n], one) } : one));
+  }
+
+  /** A sequence's terms by the weights of its tokens: of a token that comes again the most; special ones have none. */
+  termsOf({ ids }: Pick<Sequence, 'ids'> = NO_TOKENS, { lexical }: Pick<Embedding, 'lexical'>): SparseVector {
+    const weights = new Map<number, number>();
+    const { start, end } = this.#tokenizer;
+    for (const [at, id] of ids.entries()) {
+      const weight = lexical?.[at] ?? 0;
+      if (weight <= (weights.get(id) ?? 0) || !this.#tokenizer.knowsToken(id)) continue;
+      if (!start.includes(id) && !end.includes(id)) weights.set(id, weight);
+    }
+    const indices = Uint32Array.from(weights.keys()).sort();
+    return { indices, values: Float32Array.from(indices, (id) => weights.get(id) ?? 0) };
+  }
+
   /** Whether the model knows any token of a chunk: else its vector says nothing of it. */
   knows({ ids }: { ids: Int32Array }): boolean {
     return this.#tokenizer.knows(ids, 'document');
@@ -174,7 +201,7 @@ export class ServedModel {
     await Promise.all([this.encoder.close(), this.images?.close()]);
   }
 
-  async #embedNow({ inputs, keep, ...asked }: QueryOf<'embed'>): Promise<QueryResult<'embed'>> {
+  async #embedNow({ inputs, keep, lexical, ...asked }: QueryOf<'embed'>): Promise<QueryResult<'embed'>> {
     const prefix = await this.#prefixOf(asked);
     const texts = (await this.#read(inputs.filter(isText), prefix, keep)).values();
     const sequences = await Promise.all(
@@ -182,12 +209,13 @@ export class ServedModel {
         isText(input) ? (texts.next().value ?? NO_TOKENS) : this.#readIds(input, `inputs/${n}`, prefix, keep),
       ),
     );
-    const embeddings = await this.#encodeNow(sequences, ['dense']);
+    const embeddings = await this.#encodeNow(sequences, lexical === true ? ['dense', 'lexical'] : ['dense']);
     const reading = readingOf(sequences);
     const unknown = reading.unknown.map(
       (isUnknown, n) => isUnknown || saysNothing(embeddings[n]?.vector ?? NO_VECTOR),
     );
-    return { ...packed(embeddings, this.encoder.dims), ...reading, unknown };
+    const terms = lexical === true && embeddings.map((one, n) => this.termsOf(sequences[n], one));
+    return { ...packed(embeddings, this.encoder.dims), ...(terms && { terms }), ...reading, unknown };
   }
 
   async #embedImages({ inputs }: QueryOf<'images'>): Promise<QueryResult<'images'>> {
@@ -206,6 +234,11 @@ export class ServedModel {
 
   async #weighTerms({ inputs, keep, ...asked }: QueryOf<'sparse'>): Promise<QueryResult<'sparse'>> {
     const sequences = await this.#read(inputs, await this.#prefixOf(asked), keep);
+    if (this.weighsTokens) {
+      const embeddings = await this.#encodeNow(sequences, ['lexical']);
+      const vectors = embeddings.map((one, n) => this.termsOf(sequences[n], one));
+      return { vectors, ...readingOf(sequences) };
+    }
     const embeddings = await this.#encodeNow(sequences, ['sparse']);
     return { vectors: embeddings.map(({ sparse }) => sparse ?? NO_TERMS), ...readingOf(sequences) };
   }
@@ -230,7 +263,7 @@ export class ServedModel {
     const [asked = NO_OFFSETS] = await this.#tokenizer.encode([query], before, { offsets: true });
     const sequences = await this.#read(inputs, 'document');
     const [question, ...answers] = await this.#encodeNow([asked, ...sequences], ['states']);
-    const { dims } = this.encoder;
+    const dims = (question?.states?.length ?? 0) / Math.max(1, asked.ids.length);
     const statesOf = ({ states = new Float32Array() }: Partial<Embedding>) => {
       const { start, end } = this.#tokenizer;
       // Special tokens stand for no word.
@@ -303,7 +336,7 @@ const WITHOUT: Record<EngineOutput, string> = {
   attention: 'gives no attention, which BM42 needs; ask a model that does',
   states:
     'cannot rerank: it gives no vectors of single tokens, which late interaction needs; name a reranker in "rerank", or leave it out',
-  lexical: 'weighs no tokens; ask a sparse model',
+  lexical: 'gives no sparse vectors; ask a sparse model',
   sparse: 'gives no sparse vectors; ask a sparse model',
   score: 'judges no pairs; name a reranker',
 };

@@ -101,7 +101,10 @@ const bm42Schema = z.strictObject({
 export type Bm42Options = z.infer<typeof bm42Schema>;
 
 const spladeSchema = z.strictObject({
-  model: z.string().min(1).default('splade-tiny').meta({ description: 'A sparse model of the registry.' }),
+  model: z.string().min(1).default('splade-tiny').meta({
+    description:
+      'A sparse model of the registry, or one that gives sparse vectors too, as bge-m3: where it is the dense model, both come of one run.',
+  }),
   maxTerms: z
     .int()
     .min(1)

@@ -24,10 +24,18 @@ export const querySchema = z.discriminatedUnion('task', [
     role,
     prefix,
     keep,
+    lexical: z.boolean().optional().meta({
+      description: 'Weigh the terms of each, too, in the same run; of models that do.',
+    }),
     inputs: z.array(z.union([text, z.array(z.int().nonnegative())])).min(1),
   }),
   z.strictObject({
-    task: z.literal('sparse').meta({ description: 'Texts to vectors over a sparse model’s vocabulary.' }),
+    task: z
+      .literal('sparse')
+      .meta({
+        description:
+          'Texts to vectors over the vocabulary of a sparse model, or of one that weighs its tokens.',
+      }),
     model,
     role,
     prefix,
@@ -78,6 +86,8 @@ export interface DenseResult extends InputReading {
   dims: number;
   /** L2-normalised vectors, one after the other: inputs × dims. */
   vectors: Float32Array;
+  /** Terms of each input, where they were asked for. */
+  terms?: SparseVector[];
 }
 
 export interface QueryResults {

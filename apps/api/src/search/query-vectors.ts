@@ -40,12 +40,19 @@ export async function queryVectorsOf(
   const questions = questionsOf(request);
   const { dense, schemes } = listsOf(request, profile);
   const texts = questions.map(({ text }) => text ?? '');
-  const denseVectors = dense ? await denseOf(request, texts, collection, lane, prefix) : undefined;
   const { splade, bm25, bm42 } = profile.sparse;
+  const weighing = schemes.includes('splade') ? splade?.model : undefined;
+  // Then the model weighs its tokens, in the run that gives its dense vectors.
+  const lexical = dense && weighing === profile.model;
+  const denseVectors = dense
+    ? await denseOf(request, texts, collection, lane, { prefix, lexical })
+    : undefined;
   const terms =
-    splade !== undefined && schemes.includes('splade')
-      ? await lane.ask({ task: 'sparse', model: splade.model, inputs: texts, role: 'query' })
-      : undefined;
+    weighing === undefined
+      ? undefined
+      : lexical && denseVectors !== undefined
+        ? { vectors: denseVectors.terms ?? [], unknown: denseVectors.unknown }
+        : await lane.ask({ task: 'sparse', model: weighing, inputs: texts, role: 'query' });
   const asked = questions.map(({ text, weight }, n): QueryVectors => {
     const vectors: QueryVectors['vectors'] = [];
     if (denseVectors !== undefined && denseVectors.unknown[n] !== true) {
@@ -143,9 +150,12 @@ async function denseOf(
   texts: string[],
   { profile: { model } }: Collection,
   lane: QueryLane,
-  prefix: string | undefined,
+  { prefix, lexical }: { prefix: string | undefined; lexical: boolean },
 ) {
-  if (image === undefined) return lane.ask({ task: 'embed', model, inputs: texts, role: 'query', prefix });
+  if (image === undefined) {
+    const weigh = lexical ? { lexical } : {};
+    return lane.ask({ task: 'embed', model, inputs: texts, role: 'query', prefix, ...weigh });
+  }
   const parsed = parseImageReference(image);
   if (!parsed.ok || parsed.reference.kind !== 'data')
     throw refusedField('image', 'must be a data URI, as in data:image/png;base64,…');
