@@ -63,7 +63,9 @@ const visionSchema = z.strictObject({
 export type VisionEntry = z.infer<typeof visionSchema>;
 
 /** A linear layer of torch: `weight` [out, in] and, where there is one, `bias` [out], under any prefix. */
-const linearFile = modelFileSchema.meta({ description: 'A safetensors file of a linear layer.' });
+const linearFile = modelFileSchema.meta({
+  description: 'A file of a linear layer: safetensors, or torch’s own, whose name ends in .pt.',
+});
 
 /** A `Dense` module of sentence-transformers: a linear layer over the pooled vector. */
 const projectionSchema = z.strictObject({

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { modelEntrySchema } from './entry.ts';
-import { findModel, listModels, type ModelFolders } from './models.ts';
+import { findModel, layersOf, listModels, type ModelFolders } from './models.ts';
 import { REGISTRY } from './registry.ts';
 import { resolveModel } from './resolve.ts';
 
@@ -50,7 +50,8 @@ test('every entry of the registry is pinned: a commit of the hub, or digests of 
   expect(new Set(REGISTRY.map(({ name }) => name)).size).toBe(REGISTRY.length);
   for (const entry of REGISTRY) {
     expect(entry.model.sha256, entry.name).toMatch(/^[0-9a-f]{64}$/);
-    for (const file of entry.data) expect(file.sha256, entry.name).toMatch(/^[0-9a-f]{64}$/);
+    for (const file of [...entry.data, ...layersOf(entry)])
+      expect(file.sha256, entry.name).toMatch(/^[0-9a-f]{64}$/);
     if (entry.source.kind === 'bundled') expect(entry.tokenizer.sha256, entry.name).toBeDefined();
     else
       expect(entry.source).toMatchObject({
@@ -245,6 +246,20 @@ test('a decoder with Dense modules is read from its folder, and its layers count
   expect((await resolveModel('own', folders)).revision).not.toBe(revision);
   await put({ 'own/embedmill.json': { pooling: 'graph' } });
   expect(await findModel('own', folders)).toMatchObject({ pooling: 'graph', projections: [], dims: 12 });
+});
+
+test('bge-m3 without its heads, in a folder made before there were any, gives dense vectors alone', async () => {
+  await put({ 'bge-m3/onnx/model.onnx': 'a stand-in', 'bge-m3/tokenizer.json': 'a stand-in' });
+  const listed = async () => (await listModels(folders)).find(({ name }) => name === 'bge-m3');
+  expect(await listed()).toMatchObject({ local: true, available: true, lexical: false });
+  const plain = await resolveModel('bge-m3', folders);
+  expect(plain.layerPaths.size).toBe(0);
+  expect(plain.revision).toBe(`sha256:${plain.sha256}`);
+  await put({ 'bge-m3/sparse_linear.pt': 'a stand-in' });
+  expect(await listed()).toMatchObject({ available: true, lexical: true });
+  const { layerPaths, revision } = await resolveModel('bge-m3', folders);
+  expect([...layerPaths.keys()]).toEqual(['sparse_linear.pt']);
+  expect(revision).not.toBe(plain.revision);
 });
 
 test('an instruction prefix says where the instruction goes', () => {

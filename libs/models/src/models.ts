@@ -5,6 +5,7 @@ import { EmbedmillError } from '@embedmill/jobs';
 import { sizeOf } from './digest.ts';
 import {
   modelEntrySchema,
+  type HeadEntry,
   type ModelEntry,
   type ModelFile,
   type ModelKind,
@@ -94,8 +95,10 @@ export async function listModels(folders: ModelFolders): Promise<ModelSummary[]>
     const entry = await entryOfFolder(modelsDir, folder).catch(() => undefined);
     if (entry !== undefined && (await isThere(entry, folders))) entries.set(folder, entry);
   }
-  const summaries = [...entries.values()].map(async (entry): Promise<ModelSummary> => {
-    const { kind } = await locate(entry, folders);
+  const summaries = [...entries.values()].map(async (listed): Promise<ModelSummary> => {
+    const location = await locate(listed, folders);
+    const { kind } = location;
+    const entry = await withHeadsThere(listed, location);
     return {
       name: entry.name,
       kind: entry.kind,
@@ -174,8 +177,26 @@ export function layersOf(entry: ModelEntry): ModelFile[] {
   return [...projections.map(({ weights }) => weights), ...heads];
 }
 
-async function isThere(entry: ModelEntry, folders: ModelFolders): Promise<boolean> {
-  const { kind, folder, model, tokenizer } = await locate(entry, folders);
+/**
+ * An entry without the heads that the user's own copy of a hub's model lacks: it was made before there were any, and
+ * gives dense vectors all the same.
+ */
+export async function withHeadsThere(
+  entry: ModelEntry,
+  { kind, folder }: Pick<ModelLocation, 'kind' | 'folder'>,
+): Promise<ModelEntry> {
+  if (entry.kind !== 'dense' || entry.source.kind !== 'hub' || kind !== 'local') return entry;
+  const there = async (head: HeadEntry | undefined) =>
+    head !== undefined && 'weights' in head && (await sizeOf(join(folder, head.weights.path))) === undefined
+      ? undefined
+      : head;
+  return { ...entry, lexical: await there(entry.lexical), tokenVectors: await there(entry.tokenVectors) };
+}
+
+async function isThere(named: ModelEntry, folders: ModelFolders): Promise<boolean> {
+  const location = await locate(named, folders);
+  const { kind, folder, model, tokenizer } = location;
+  const entry = await withHeadsThere(named, location);
   const vision = visionOf(entry);
   const beside = [
     ...(kind === 'cache' ? entry.data : []),

@@ -5,7 +5,15 @@ import { sha256Of, sizeOf } from './digest.ts';
 import { ensureDownloaded, type DownloadOptions } from './download.ts';
 import { pathSchema, type ModelEntry, type ModelFile } from './entry.ts';
 import { DEFAULT_HUB } from './hub.ts';
-import { findModel, layersOf, locate, visionOf, type ModelFolders, type ModelLocation } from './models.ts';
+import {
+  findModel,
+  layersOf,
+  locate,
+  visionOf,
+  withHeadsThere,
+  type ModelFolders,
+  type ModelLocation,
+} from './models.ts';
 
 export interface ResolveOptions extends ModelFolders, Omit<DownloadOptions, 'model'> {
   /** A hub in the layout of Hugging Face, or a mirror of it; `https://huggingface.co` by default. */
@@ -49,9 +57,10 @@ export async function resolveModel(name: string, options: ResolveOptions): Promi
     const message = `${JSON.stringify(strange.path)} is no path of a file of ${name}; choose one of "embedmill bench --calibrate"`;
     throw new EmbedmillError('model_unavailable', message);
   }
-  const entry =
+  const wanted =
     file === undefined ? own : { ...own, model: { path: file.path, sha256: file.sha256 }, data: file.data };
-  const location = await locate(entry, options);
+  const location = await locate(wanted, options);
+  const entry = await withHeadsThere(wanted, location);
   switch (location.kind) {
     case 'cache':
       await download(entry, location, options);

@@ -1,4 +1,6 @@
-import { readSafetensors, type FloatTensor } from './safetensors.ts';
+import { readFile } from 'node:fs/promises';
+import { floatTensors, type FloatTensor } from './safetensors.ts';
+import { torchTensors } from './torch-file.ts';
 
 /** y = x·weights + bias. */
 export interface LinearLayer {
@@ -10,11 +12,13 @@ export interface LinearLayer {
 
 /**
  * A linear layer as torch keeps it: `weight` [out, in] and, where there is one, `bias` [out], under any prefix
- * (`linear.weight` in Dense modules of sentence-transformers). Throws what reading throws, and a SyntaxError for
+ * (`linear.weight` in Dense modules of sentence-transformers), in a safetensors file, or in one of torch's (.pt, as
+ * bge-m3's heads). Throws what reading throws, and a SyntaxError for
  * anything else.
  */
 export async function readLinearLayer(path: string): Promise<LinearLayer> {
-  const tensors = [...(await readSafetensors(path))];
+  const file = await readFile(path);
+  const tensors = [...(path.endsWith('.pt') ? torchTensors(file) : floatTensors(file))];
   const named = (name: string) =>
     tensors.filter(([key]) => key === name || key.endsWith(`.${name}`)).map(([, tensor]) => tensor);
   const [weights, ...more] = named('weight');

@@ -37,8 +37,8 @@ const threeOutputs: Tiny = {
   ...{ kind: 'dense', pooling: 'cls', normalize: true, padTokenId: 0, dims: 16 },
   path: join(FIXTURES, 'three-outputs/model.onnx'),
   projections: [],
-  lexical: { path: join(FIXTURES, 'three-outputs/sparse_linear.safetensors') },
-  tokenVectors: { path: join(FIXTURES, 'three-outputs/colbert_linear.safetensors') },
+  lexical: { path: join(FIXTURES, 'three-outputs/sparse_linear.pt') },
+  tokenVectors: { path: join(FIXTURES, 'three-outputs/colbert_linear.pt') },
 };
 const whole: Tiny = {
   ...threeOutputs,

@@ -10,13 +10,13 @@ interface ModelFile {
   readonly padTokenId: number;
 }
 
-/** A safetensors file of a linear layer, run behind pooling. */
+/** A file of a linear layer (safetensors, or .pt), run behind pooling. */
 export interface Projection {
   readonly path: string;
   readonly activation: 'identity' | 'tanh';
 }
 
-/** What is read of every token: an output of the graph, or a linear layer (safetensors) over token vectors. */
+/** What is read of every token: an output of the graph, or a linear layer (a file) over token vectors. */
 export type TokenHead = { readonly output: string } | { readonly path: string };
 
 /**

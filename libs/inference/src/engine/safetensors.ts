@@ -2,21 +2,15 @@
  * Tensors of a safetensors file (https://huggingface.co/docs/safetensors): the length of a header as a uint64, the
  * header as JSON, then the numbers. Read whole: meant for single layers.
  */
-import { readFile } from 'node:fs/promises';
-
 export interface FloatTensor {
   readonly dimensions: readonly number[];
   readonly values: Float32Array;
 }
 
 const BYTES = { F32: 4, F16: 2, BF16: 2 } as const;
-type FloatType = keyof typeof BYTES;
+export type FloatType = keyof typeof BYTES;
 
 /** The float tensors of a file, by name, as float32. Throws a SyntaxError for what is no safetensors file. */
-export async function readSafetensors(path: string): Promise<Map<string, FloatTensor>> {
-  return floatTensors(await readFile(path));
-}
-
 export function floatTensors(file: Buffer): Map<string, FloatTensor> {
   const length = file.length < 8 ? Infinity : Number(file.readBigUInt64LE(0));
   if (length > file.length - 8) throw notSafetensors('it ends early');
@@ -38,8 +32,9 @@ export function floatTensors(file: Buffer): Map<string, FloatTensor> {
   return tensors;
 }
 
-function floatsOf(bytes: Buffer, type: FloatType): Float32Array {
-  const count = bytes.length / BYTES[type];
+/** Numbers as they lie one after the other, little-endian. */
+export function floatsOf(bytes: Buffer, type: FloatType): Float32Array {
+  const count = Math.floor(bytes.length / BYTES[type]);
   switch (type) {
     case 'F32':
       return Float32Array.from({ length: count }, (_, n) => bytes.readFloatLE(4 * n));
