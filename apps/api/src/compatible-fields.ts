@@ -12,6 +12,8 @@ const IGNORED = {
   tei: ['options', 'user', 'use_cache', 'wait_for_model'],
   /** How soon Cohere answers when it is busy. */
   cohere: ['priority', 'user'],
+  /** How long Ollama keeps a model in memory. */
+  ollama: ['keep_alive'],
 } as const;
 
 /** Those fields for a strict schema. */

@@ -32,6 +32,14 @@ export const settingsSchema = z.strictObject({
     description:
       'Names, separated by commas, that clients know a server on loopback by, beside localhost; requests to others are refused.',
   }),
+  EMBEDMILL_API_CORS_ORIGINS: z
+    .string()
+    .default('')
+    .refine((list) => urlsIn(list).every(isOrigin), 'must be https://name or https://name:port, …, or *')
+    .meta({
+      description:
+        'Origins, separated by commas, whose pages may ask this server from a browser; * is any. None by default.',
+    }),
   EMBEDMILL_API_SOURCE_DIR: z
     .string()
     .optional()
@@ -191,6 +199,12 @@ function pricesIn(list: string, context: z.RefinementCtx): ReadonlyMap<string, n
   return prices;
 }
 
+/** As browsers send it: without a path. */
+function isOrigin(text: string): boolean {
+  const url = URL.parse(text);
+  return text === '*' || (url !== null && /^https?:$/.test(url.protocol) && url.origin === text);
+}
+
 function urlsIn(list: string): string[] {
   return list.split(',').flatMap((one) => one.trim() || []);
 }
@@ -200,6 +214,8 @@ export interface ApiConfig extends SharedConfig {
   port: number;
   /** What clients may call this server; anything where it is reached from elsewhere. */
   names: string[] | undefined;
+  /** Whose pages may ask from a browser; `*` is any. */
+  corsOrigins: readonly string[];
   sourceFolder: string | undefined;
   /** URLs below which objects may be read. */
   s3Sources: readonly string[];
@@ -234,6 +250,7 @@ export function readConfig(environment: Record<string, string | undefined>): Api
     host: read.EMBEDMILL_API_HOST,
     port: read.EMBEDMILL_API_PORT,
     names: isLoopback(read.EMBEDMILL_API_HOST) ? listed(read.EMBEDMILL_API_NAMES?.toLowerCase()) : undefined,
+    corsOrigins: urlsIn(read.EMBEDMILL_API_CORS_ORIGINS),
     sourceFolder: read.EMBEDMILL_API_SOURCE_DIR,
     s3Sources: urlsIn(read.EMBEDMILL_API_S3_SOURCES),
     s3Targets: urlsIn(read.EMBEDMILL_API_S3_TARGETS),

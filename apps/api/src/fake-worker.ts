@@ -1,5 +1,5 @@
 /** A fake of a worker's answers, for tests of the API: made of the texts' words alone, held to the contracts' types. */
-import type { DenseResult, Query, QueryOf, QueryResult, SparseVector } from '@embedmill/jobs';
+import type { DenseResult, Query, QueryOf, QueryResult, SparseVector, TextToken } from '@embedmill/jobs';
 import type { ModelSummary } from '@embedmill/models';
 
 export const MINI: ModelSummary = {
@@ -53,6 +53,15 @@ export function fakeAnswer(query: Query, model: ModelSummary): QueryResult {
       };
     case 'terms':
       return { terms: query.inputs.map((id) => `term ${id}`) };
+    case 'states': {
+      const reading = readingOf(query.inputs, model.maxTokens);
+      const states = reading.tokens.map((count) => new Float32Array(count * model.dims).fill(0.5));
+      return { dims: model.dims, states, ...reading };
+    }
+    case 'tokenize':
+      return { found: query.inputs.map((text) => fakeTokens(text, query.special)) };
+    case 'detokenize':
+      return { texts: query.inputs.map((ids) => ids.map((id) => `word${id}`).join(' ')) };
   }
 }
 
@@ -66,6 +75,18 @@ export function fakeVectors(
     vectors.set(fakeVector(JSON.stringify([input, prefix ?? role]), dims), index * dims),
   );
   return { dims, vectors, ...readingOf(inputs, MINI.maxTokens) };
+}
+
+/** A token a word, by its letters. */
+function fakeTokens(text: string, special: boolean): TextToken[] {
+  const around = (id: number): TextToken[] =>
+    special ? [{ id, text: `[${id}]`, special: true, start: null, stop: null }] : [];
+  const words = [...text.matchAll(/\S+/g)].map(({ 0: word, index }): TextToken => {
+    const start = Buffer.byteLength(text.slice(0, index));
+    const stop = start + Buffer.byteLength(word);
+    return { id: word.length, text: word, special: false, start, stop };
+  });
+  return [...around(101), ...words, ...around(102)];
 }
 
 /** A term for each word, by its letters. */

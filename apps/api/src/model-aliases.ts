@@ -40,11 +40,33 @@ export interface AskedModel extends Prompt {
  */
 export async function askedModel(
   request: RoleRequest & { model: string },
-  { models, config: { aliases } }: Pick<ApiParts, 'models' | 'config'>,
+  parts: Pick<ApiParts, 'models' | 'config'>,
   kind: ModelSummary['kind'],
 ): Promise<AskedModel> {
   const { name } = modelAndRole(request.model);
-  const alias = aliases?.get(name);
-  const model = await requireModel(models, alias?.model ?? name, 'model', kind);
-  return { model, ...promptOf(request, model), encoding: alias?.encoding };
+  const model = await requireModel(parts.models, await nameOf(name, parts), 'model', kind);
+  return { model, ...promptOf(request, model), encoding: parts.config.aliases?.get(name)?.encoding };
+}
+
+/** The name of the model that another name of it stands for; the same name where it stands for none. */
+export async function nameOf(
+  name: string,
+  { models, config: { aliases } }: Pick<ApiParts, 'models' | 'config'>,
+): Promise<string> {
+  return aliases?.get(name)?.model ?? hubIds(await models()).get(name) ?? name;
+}
+
+/**
+ * Ids on the hub, and the models that they stand for: of several from one repository, in files of other precisions, the one that
+ * is called as the repository is.
+ */
+export function hubIds(models: readonly ModelSummary[]): ReadonlyMap<string, string> {
+  const names = new Set(models.map(({ name }) => name));
+  return new Map(
+    models.flatMap(({ name, repository }): [string, string][] => {
+      if (repository === undefined) return [];
+      const own = repository.slice(repository.lastIndexOf('/') + 1);
+      return [[repository, names.has(own) ? own : name]];
+    }),
+  );
 }

@@ -58,7 +58,15 @@ export interface ApiParts {
     Partial<
       Pick<
         ApiConfig,
-        'prices' | 'names' | 'access' | 'limits' | 'storeReads' | 'aliases' | 'tokenIds' | 'metadataBytes'
+        | 'prices'
+        | 'names'
+        | 'corsOrigins'
+        | 'access'
+        | 'limits'
+        | 'storeReads'
+        | 'aliases'
+        | 'tokenIds'
+        | 'metadataBytes'
       >
     >;
   log: Log;

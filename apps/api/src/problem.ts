@@ -69,14 +69,14 @@ export function refusedField(path: string, message: string): EmbedmillError {
 export function answerErrorsAs(
   server: FastifyInstance,
   log: Pick<ApiParts['log'], 'error'>,
-  shapeOf: (error: EmbedmillError, message: string) => object,
+  shapeOf: (error: EmbedmillError, message: string, request: { body: unknown }) => object,
 ): void {
   server.setErrorHandler((thrown, request, reply) => {
     const error = errorOf(thrown);
     if (error.status >= 500)
       log.error({ err: error, request: request.id, route: request.routeOptions.url }, 'a request failed');
     if (error.retryAfter !== undefined) reply.header('retry-after', Math.ceil(error.retryAfter));
-    return reply.code(error.status).send(shapeOf(error, publicMessage(error, request.id)));
+    return reply.code(error.status).send(shapeOf(error, publicMessage(error, request.id), request));
   });
 }
 

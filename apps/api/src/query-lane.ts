@@ -44,6 +44,13 @@ const JOIN: { [Task in QueryTask]: (results: QueryResults[Task][]) => QueryResul
     ...readingOf(results),
   }),
   terms: (results) => ({ terms: results.flatMap(({ terms }) => terms) }),
+  states: (results) => ({
+    dims: results[0]?.dims ?? 0,
+    states: results.flatMap(({ states }) => states),
+    ...readingOf(results),
+  }),
+  tokenize: (results) => ({ found: results.flatMap(({ found }) => found) }),
+  detokenize: (results) => ({ texts: results.flatMap(({ texts }) => texts) }),
 };
 
 /** Whose messages they are, and how they go. */

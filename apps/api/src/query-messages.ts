@@ -1,4 +1,4 @@
-import type { Query } from '@embedmill/jobs';
+import type { Query, QueryTask } from '@embedmill/jobs';
 
 /** Inputs in one message: a batch or two for a worker, so that another client's query waits for little. */
 const MESSAGE_INPUTS = 64;
@@ -9,6 +9,9 @@ const CHARACTERS_A_TOKEN = 4;
 /** No token that is one word in any language stands for more: what is behind is not read by the model. */
 const MOST_CHARACTERS_A_TOKEN = 64;
 
+/** Tasks of which every input goes on as it is: none of them runs a model over texts. */
+const WHOLE: ReadonlySet<QueryTask> = new Set(['images', 'terms', 'tokenize', 'detokenize']);
+
 /**
  * A query with of each input what a model of so many tokens may read of it, and the inputs that were cut, and whether
  * the question was: so that what goes on to the workers is bounded by the model, and not by the request.
@@ -17,11 +20,10 @@ export function headsOf(
   query: Query,
   maxTokens: number | undefined,
 ): { query: Query; cut: number[]; isQuestionCut: boolean } {
-  if (maxTokens === undefined || query.task === 'images' || query.task === 'terms')
-    return { query, cut: [], isQuestionCut: false };
-  const fromEnd = query.task !== 'rerank' && query.keep === 'end';
+  if (maxTokens === undefined || WHOLE.has(query.task)) return { query, cut: [], isQuestionCut: false };
+  const fromEnd = 'keep' in query && query.keep === 'end';
   const cut: number[] = [];
-  const inputs = query.inputs.map((input, n) => {
+  const inputs = (query.inputs as (string | number[])[]).map((input, n) => {
     // One token more than it reads, by which the worker sees that it is too long.
     const most = typeof input === 'string' ? maxTokens * MOST_CHARACTERS_A_TOKEN : maxTokens + 1;
     if (input.length <= most) return input;

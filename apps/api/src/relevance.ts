@@ -1,6 +1,8 @@
 import { EmbedmillError, profileSchema } from '@embedmill/jobs';
+import pLimit from 'p-limit';
 import type { ModelSummary } from '@embedmill/models';
 import { requireModel } from './model.ts';
+import { nameOf } from './model-aliases.ts';
 import type { ApiParts } from './parts.ts';
 import { refusedField } from './problem.ts';
 import { checkText, refuseUnknown, type QueryLane } from './query-lane.ts';
@@ -29,15 +31,25 @@ export interface RelevanceRequest {
 /** What reranks where no model is named: late interaction over the bundled model's token vectors. */
 const DEFAULT_MODEL = profileSchema.parse({}).model;
 
-/** All texts, the most relevant first. Errors: `invalid_request`, `model_not_found`, what the lane says. */
+/** What became of a request. */
+export interface Relevances {
+  /** The model's own name. */
+  model: string;
+  /** All texts, the most relevant first. */
+  ranked: Relevance[];
+  /** Tokens that the model has read. */
+  tokens: number;
+}
+
+/** How well all texts answer. Errors: `invalid_request`, `model_not_found`, what the lane says. */
 export async function relevanceOf(
   { model = DEFAULT_MODEL, query, texts, whole, tokensPerText = Infinity, paths }: RelevanceRequest,
-  { models, config: { aliases } }: Pick<ApiParts, 'models' | 'config'>,
+  parts: Pick<ApiParts, 'models' | 'config'>,
   lane: QueryLane,
-): Promise<Relevance[]> {
+): Promise<Relevances> {
   checkText(query, 'query');
   for (const [n, text] of texts.entries()) checkText(text, `${paths.texts}/${n}`);
-  const { name, maxTokens } = await requireReranker(models, aliases?.get(model)?.model ?? model, 'model');
+  const { name, maxTokens } = await requireReranker(parts.models, await nameOf(model, parts), 'model');
   if (tokensPerText < maxTokens) {
     const message = `${name} reads ${maxTokens} tokens of each text, and cannot be told to read ${tokensPerText}; leave it out`;
     throw refusedField('max_tokens_per_doc', message);
@@ -52,7 +64,58 @@ export async function relevanceOf(
     ...{ index, score },
     probability: result.kind === 'logit' ? 1 / (1 + Math.exp(-score)) : score,
   }));
-  return relevances.toSorted((a, b) => b.score - a.score);
+  return {
+    model: name,
+    ranked: relevances.toSorted((a, b) => b.score - a.score),
+    tokens: result.tokens.reduce((sum, count) => sum + count, 0),
+  };
+}
+
+/** A query and a text. */
+export interface Pair {
+  query: string;
+  text: string;
+}
+
+/** Queries of one request under way at the same time. */
+const QUERIES_AT_ONCE = 4;
+
+/** How well each text answers its own query, in the order given. Errors: as of `relevanceOf`, with the pair's path. */
+export async function pairRelevances(
+  pairs: readonly Pair[],
+  {
+    pathOf,
+    ...request
+  }: Pick<RelevanceRequest, 'model' | 'whole'> & { pathOf: (pair: number, part: keyof Pair) => string },
+  parts: Pick<ApiParts, 'models' | 'config'>,
+  lane: QueryLane,
+): Promise<{ model: string; scores: Relevance[]; tokens: number }> {
+  for (const [n, { query, text }] of pairs.entries()) {
+    checkText(query, pathOf(n, 'query'));
+    checkText(text, pathOf(n, 'text'));
+  }
+  const slots = pLimit(QUERIES_AT_ONCE);
+  const scores: Relevance[] = [];
+  const byQuery = [...Map.groupBy(pairs.entries(), ([, { query }]) => query)];
+  const answers = await Promise.all(
+    byQuery.map(([query, own]) =>
+      slots(async () => {
+        const texts = own.map(([, { text }]) => text);
+        const answer = await relevanceOf(
+          { ...request, query, texts, paths: { texts: 'texts' } },
+          parts,
+          lane,
+        );
+        for (const relevance of answer.ranked) {
+          const [index] = own[relevance.index] ?? [0];
+          scores[index] = { ...relevance, index };
+        }
+        return answer;
+      }),
+    ),
+  );
+  const tokens = answers.reduce((sum, answer) => sum + answer.tokens, 0);
+  return { model: answers[0]?.model ?? '', scores, tokens };
 }
 
 /** A model that can rerank: a reranker, or a dense one, by late interaction. Errors: `model_not_found`, `invalid_request`. */

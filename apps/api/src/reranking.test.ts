@@ -89,7 +89,9 @@ describe('reranking', () => {
       });
       expect(status).toBe(200);
       expect(body).toEqual({
-        id: expect.any(String) as string,
+        ...{ id: expect.any(String) as string, object: 'rerank', model: 'judge' },
+        created: expect.any(Number) as number,
+        usage: { prompt_tokens: 6, total_tokens: 6 },
         results: [
           {
             index: 1,

@@ -17,6 +17,7 @@ import { limitLoad, limitPrincipals, type LimitOptions } from './access/limits.t
 import { QueryUsage } from './access/query-usage.ts';
 import { Quotas } from './access/quotas.ts';
 import { tenantView } from './access/tenant-view.ts';
+import { allowOrigins, isAllowedOrigin } from './cors.ts';
 import { assertOwnName, assertOwnOrigin } from './host-names.ts';
 import { JobWatch } from './job-watch.ts';
 import { parseJsonBodies } from './json-body.ts';
@@ -28,13 +29,15 @@ import { watchRequests } from './request-life.ts';
 import { aliasRoutes } from './routes/aliases.ts';
 import { collectionRoutes } from './routes/collections.ts';
 import { documentRoutes } from './routes/documents.ts';
-import { embeddingRoutes } from './routes/embeddings.ts';
+import { cohereRoutes } from './routes/cohere.ts';
+import { embeddingDoors, embeddingRoutes } from './routes/embeddings.ts';
 import { eventRoutes, type EventOptions } from './routes/events.ts';
 import { deletionRoutes } from './routes/deletions.ts';
 import { exportRoutes } from './routes/exports.ts';
 import { jobRoutes } from './routes/jobs.ts';
 import { migrationRoutes } from './routes/migration.ts';
 import { modelRoutes } from './routes/models.ts';
+import { ollamaRoutes } from './routes/ollama.ts';
 import { operationRoutes } from './routes/operations.ts';
 import { queueRoutes } from './routes/queue.ts';
 import { rerankRoutes } from './routes/rerank.ts';
@@ -42,6 +45,7 @@ import { searchRoutes } from './routes/search.ts';
 import { sourceRoutes } from './routes/sources.ts';
 import { submissionRoutes } from './routes/submissions.ts';
 import { teiRoutes } from './routes/tei.ts';
+import { teiTokenRoutes } from './routes/tei-tokens.ts';
 import { usageRoutes } from './routes/usage.ts';
 import { SourceWatching } from './source-watching.ts';
 import { Submission } from './submission.ts';
@@ -103,8 +107,13 @@ export async function buildServer(
     server.addHook('onRequest', async ({ headers }) => assertOwnName(headers.host, names));
   watchRequests(server);
   const access = config.access ?? NO_KEYS;
+  const origins = config.corsOrigins ?? [];
   if (access.keysFile === undefined && access.oidc === undefined)
-    server.addHook('onRequest', async ({ method, headers }) => assertOwnOrigin(method, headers, names ?? []));
+    server.addHook('onRequest', async ({ method, headers }) => {
+      if (!isAllowedOrigin(headers.origin, origins)) assertOwnOrigin(method, headers, names ?? []);
+    });
+  // Before anybody is asked for a key: a browser's question whether it may ask comes without one.
+  if (origins.length > 0) await allowOrigins(server, origins);
   receiveBodies(server);
   parseJsonBodies(server);
   answerErrors(server);
@@ -147,8 +156,12 @@ export async function buildServer(
     { prefix: '/api/v1' },
   );
   await routes.register(embeddingRoutes(parts, lane), { prefix: '/v1' });
+  await routes.register(embeddingDoors(parts, lane));
+  await routes.register(cohereRoutes(parts, lane));
   await routes.register(rerankRoutes(parts, lane));
   await routes.register(teiRoutes(parts, lane));
+  await routes.register(teiTokenRoutes(parts, lane));
+  await routes.register(ollamaRoutes(parts, lane));
   await routes.register(operationRoutes(parts));
   return server;
 }

@@ -193,6 +193,12 @@ export class ServedModel {
         return this.#kind === 'reranker' ? this.#judge(query) : this.#interact(query);
       case 'terms':
         return { terms: query.inputs.map((id) => termOf(this.#tokenizer.tokenText(id), id)) };
+      case 'states':
+        return this.#embedTokens(query);
+      case 'tokenize':
+        return this.#tokenize(query);
+      case 'detokenize':
+        return this.#detokenize(query);
     }
   }
 
@@ -202,13 +208,7 @@ export class ServedModel {
   }
 
   async #embedNow({ inputs, keep, lexical, ...asked }: QueryOf<'embed'>): Promise<QueryResult<'embed'>> {
-    const prefix = await this.#prefixOf(asked);
-    const texts = (await this.#read(inputs.filter(isText), prefix, keep)).values();
-    const sequences = await Promise.all(
-      inputs.map(async (input, n) =>
-        isText(input) ? (texts.next().value ?? NO_TOKENS) : this.#readIds(input, `inputs/${n}`, prefix, keep),
-      ),
-    );
+    const sequences = await this.#readAll(inputs, await this.#prefixOf(asked), keep);
     const embeddings = await this.#encodeNow(sequences, lexical === true ? ['dense', 'lexical'] : ['dense']);
     const reading = readingOf(sequences);
     const unknown = reading.unknown.map(
@@ -216,6 +216,25 @@ export class ServedModel {
     );
     const terms = lexical === true && embeddings.map((one, n) => this.termsOf(sequences[n], one));
     return { ...packed(embeddings, this.encoder.dims), ...(terms && { terms }), ...reading, unknown };
+  }
+
+  /** The vectors of tokens by themselves, as late interaction compares them. */
+  async #embedTokens({ inputs, keep, ...asked }: QueryOf<'states'>): Promise<QueryResult<'states'>> {
+    const sequences = await this.#readAll(inputs, await this.#prefixOf(asked), keep);
+    const embeddings = await this.#encodeNow(sequences, ['states']);
+    const states = embeddings.map((one) => one.states ?? NO_VECTOR);
+    // Some models' token vectors are of another size than their texts'.
+    const dims = (states[0]?.length ?? 0) / Math.max(1, sequences[0]?.ids.length ?? 0);
+    return { dims, states, ...readingOf(sequences) };
+  }
+
+  async #tokenize({ inputs, special, ...asked }: QueryOf<'tokenize'>): Promise<QueryResult<'tokenize'>> {
+    return { found: await this.#tokenizer.tokensOf(inputs, await this.#prefixOf(asked), special) };
+  }
+
+  async #detokenize({ inputs, special }: QueryOf<'detokenize'>): Promise<QueryResult<'detokenize'>> {
+    for (const [n, ids] of inputs.entries()) this.#refuseStrange(ids, `inputs/${n}`);
+    return { texts: await Promise.all(inputs.map((ids) => this.#tokenizer.decode(ids, { special }))) };
   }
 
   async #embedImages({ inputs }: QueryOf<'images'>): Promise<QueryResult<'images'>> {
@@ -291,6 +310,20 @@ export class ServedModel {
     return (await this.encoder.encode(sequences, lane, outputs)).map(embeddingOf);
   }
 
+  /** Texts and token ids, in the order given. */
+  async #readAll(
+    inputs: readonly (string | number[])[],
+    prefix: Prefix,
+    keep: Keep | undefined,
+  ): Promise<ReadText[]> {
+    const texts = (await this.#read(inputs.filter(isText), prefix, keep)).values();
+    return Promise.all(
+      inputs.map(async (input, n) =>
+        isText(input) ? (texts.next().value ?? NO_TOKENS) : this.#readIds(input, `inputs/${n}`, prefix, keep),
+      ),
+    );
+  }
+
   async #read(texts: readonly string[], role: Role | Prefix, keep: Keep = 'start'): Promise<ReadText[]> {
     // Where texts are read elsewhere, and cut there, what goes there has to begin where the end that is kept does.
     const offsets = this.#readsTexts && keep === 'end';
@@ -311,22 +344,23 @@ export class ServedModel {
     return prefix === undefined ? this.#tokenizer.prefixFor(role) : this.#tokenizer.prefixOf(prefix);
   }
 
-  /**
-   * Token ids as a client made them, special tokens included or not: prefixed and framed as a text's. What is not of
-   * the vocabulary must not reach a device: not all of them check where they read.
-   */
+  /** Token ids as a client made them, special tokens included or not: prefixed and framed as a text's. */
   async #readIds(given: number[], path: string, prefix: Prefix, keep: Keep = 'start'): Promise<ReadText> {
-    const strange = [...new Set(given)].find((id) => this.#tokenizer.tokenText(id) === undefined);
-    if (strange !== undefined) {
-      const message = `the token id ${strange} is not in the vocabulary of ${this.name}`;
-      throw new EmbedmillError('invalid_request', `${path}: ${message}`, { details: [{ path, message }] });
-    }
+    this.#refuseStrange(given, path);
     const { ids, truncated } = this.#tokenizer.encodeIds(given, prefix, keep);
     const read = { ids, truncated, unknown: !this.#tokenizer.knows(ids, prefix) };
     if (!this.#readsTexts) return read;
     const { start, end } = this.#tokenizer;
     const own = ids.subarray(start.length + prefix.ids.length, ids.length - end.length);
     return { ...read, text: prefix.text + (await this.#tokenizer.decode(Array.from(own))) };
+  }
+
+  /** What is not of the vocabulary must not reach a device: not all of them check where they read. */
+  #refuseStrange(given: readonly number[], path: string): void {
+    const strange = [...new Set(given)].find((id) => this.#tokenizer.tokenText(id) === undefined);
+    if (strange === undefined) return;
+    const message = `the token id ${strange} is not in the vocabulary of ${this.name}`;
+    throw new EmbedmillError('invalid_request', `${path}: ${message}`, { details: [{ path, message }] });
   }
 }
 

@@ -127,6 +127,7 @@ export {
   type QueryTask,
   type InputReading,
   type Role,
+  type TextToken,
 } from './query.ts';
 export {
   addedReports,

@@ -12,6 +12,8 @@ const model = z.string();
 const prefix = z.string().optional().meta({
   description: 'Stands in front of each text, in place of what the model has for its role.',
 });
+const tokenIds = z.array(z.int().nonnegative());
+const textsOrIds = z.array(z.union([text, tokenIds])).min(1);
 const keep = z.enum(['start', 'end']).optional().meta({
   description: 'Which end of a text is read that is longer than the model reads; the start by default.',
 });
@@ -27,15 +29,13 @@ export const querySchema = z.discriminatedUnion('task', [
     lexical: z.boolean().optional().meta({
       description: 'Weigh the terms of each, too, in the same run; of models that do.',
     }),
-    inputs: z.array(z.union([text, z.array(z.int().nonnegative())])).min(1),
+    inputs: textsOrIds,
   }),
   z.strictObject({
-    task: z
-      .literal('sparse')
-      .meta({
-        description:
-          'Texts to vectors over the vocabulary of a sparse model, or of one that weighs its tokens.',
-      }),
+    task: z.literal('sparse').meta({
+      description:
+        'Texts to vectors over the vocabulary of a sparse model, or of one that weighs its tokens.',
+    }),
     model,
     role,
     prefix,
@@ -67,6 +67,28 @@ export const querySchema = z.discriminatedUnion('task', [
     model,
     inputs: z.array(z.int().nonnegative()).min(1),
   }),
+  z.strictObject({
+    task: z.literal('states').meta({ description: 'Texts (or token ids) to a dense vector a token.' }),
+    model,
+    role,
+    prefix,
+    keep,
+    inputs: textsOrIds,
+  }),
+  z.strictObject({
+    task: z.literal('tokenize').meta({ description: 'Texts to their tokens, all of them.' }),
+    model,
+    role,
+    prefix,
+    special: z.boolean().meta({ description: 'Whether with the tokens that stand around every text.' }),
+    inputs: z.array(text).min(1),
+  }),
+  z.strictObject({
+    task: z.literal('detokenize').meta({ description: 'Token ids to the texts that they stand for.' }),
+    model,
+    special: z.boolean().meta({ description: 'Whether special tokens are written, too.' }),
+    inputs: z.array(tokenIds).min(1),
+  }),
 ]);
 export type Query = z.infer<typeof querySchema>;
 export type QueryTask = Query['task'];
@@ -90,6 +112,18 @@ export interface DenseResult extends InputReading {
   terms?: SparseVector[];
 }
 
+/** A token of a text. */
+export interface TextToken {
+  id: number;
+  /** What of the text it stands for; a special one's own name. */
+  text: string;
+  /** Whether it stands around every text. */
+  special: boolean;
+  /** Its first byte in the prefixed text (UTF-8), and the one behind its last; null of special ones. */
+  start: number | null;
+  stop: number | null;
+}
+
 export interface QueryResults {
   embed: DenseResult;
   images: DenseResult;
@@ -104,5 +138,9 @@ export interface QueryResults {
     query: { truncated: boolean; unknown: boolean };
   };
   terms: { terms: string[] };
+  /** Of each input its tokens' vectors, one after the other, special tokens' among them: tokens × dims. Each of length 1. */
+  states: InputReading & { dims: number; states: Float32Array[] };
+  tokenize: { found: TextToken[][] };
+  detokenize: { texts: string[] };
 }
 export type QueryResult<Task extends QueryTask = QueryTask> = QueryResults[Task];

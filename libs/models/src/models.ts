@@ -35,6 +35,8 @@ export interface ModelLocation {
 
 export interface ModelSummary {
   name: string;
+  /** Where it is on the hub, where it comes from there. */
+  repository?: string;
   kind: ModelKind;
   /** Numbers in a dense vector; of a sparse model its vocabulary's terms, of a reranker 1. */
   dims: number;
@@ -101,6 +103,7 @@ export async function listModels(folders: ModelFolders): Promise<ModelSummary[]>
     const entry = await withHeadsThere(listed, location);
     return {
       name: entry.name,
+      ...(entry.source.kind === 'hub' ? { repository: entry.source.repository } : {}),
       kind: entry.kind,
       dims: entry.dims,
       matryoshka: entry.matryoshka,

@@ -1,9 +1,9 @@
 /** Smaller forms of a vector, for stores that take them. */
-export type VectorForm = 'int8' | 'binary' | 'ubinary';
+export type VectorForm = 'int8' | 'uint8' | 'binary' | 'ubinary';
 
 /**
  * A vector in fewer bytes. `int8`: each number times 127 over the greatest of them, rounded, so that directions stay;
- * `ubinary`: a bit a number, 1 where it is above 0, the first the highest of its byte (as numpy's packbits), and
+ * `uint8`: the same plus 128; `ubinary`: a bit a number, 1 where it is above 0, the first the highest of its byte (as numpy's packbits), and
  * `binary` the same less 128, as signed bytes.
  */
 export function quantized(vector: Float32Array, form: VectorForm): number[] {
@@ -13,6 +13,8 @@ export function quantized(vector: Float32Array, form: VectorForm): number[] {
       // Without `| 0`, small negative numbers would become -0, which JSON writes as 0 but which is no int8.
       return Array.from(vector, (value) => Math.round((127 * value) / greatest) | 0);
     }
+    case 'uint8':
+      return quantized(vector, 'int8').map((value) => value + 128);
     case 'ubinary':
       return packedBits(vector);
     case 'binary':

@@ -1,3 +1,4 @@
+import type { TextToken } from '@embedmill/jobs';
 import { isSpace } from './characters.ts';
 import type { Piece } from './pieces.ts';
 
@@ -21,4 +22,21 @@ export function tokenRanges({ text, start }: Piece, offsets: ArrayLike<number>):
     ranges[n + 1] = isOutside ? OUTSIDE : start + end;
   }
   return ranges;
+}
+
+/** Tokens of a text with what they stand for and where, in bytes (UTF-8); `ranges` are as `tokenRanges` gives them. */
+export function placedTokens(text: string, ids: readonly number[], ranges: readonly number[]): TextToken[] {
+  let [at, bytes] = [0, 0];
+  // Places grow from token to token, but for the odd one, so that a text is measured once.
+  const bytesTo = (place: number): number => {
+    if (place < at) [at, bytes] = [0, 0];
+    bytes += Buffer.byteLength(text.slice(at, place));
+    at = place;
+    return bytes;
+  };
+  return ids.map((id, n) => {
+    const [from = 0, to = 0] = ranges.slice(2 * n, 2 * n + 2);
+    const start = bytesTo(Math.max(0, from));
+    return { id, text: text.slice(from, to), special: false, start, stop: bytesTo(Math.max(0, to)) };
+  });
 }

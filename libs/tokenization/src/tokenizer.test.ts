@@ -316,3 +316,25 @@ test('a text of unknown tokens alone is told from others, whatever its prefix', 
   const [unknown, known] = await e5.encodePairs('a fox', ['🚀', '🚀 fox']);
   expect([unknown?.unknown, known?.unknown]).toEqual([true, false]);
 });
+
+test('a text’s tokens come with what they stand for, in bytes of the prefixed text, and are not cut', async () => {
+  const prefixed = await Tokenizer.load({ path: BUNDLED, maxTokens: 8, queryPrefix: 'query: ' });
+  const prefix = prefixed.prefixFor('query');
+  const [tokens = []] = await prefixed.tokensOf(['Naïve 日本 cafés '.repeat(4)], prefix, true);
+  const whole = Buffer.from(`query: ${'Naïve 日本 cafés '.repeat(4)}`);
+  expect(tokens.length).toBeGreaterThan(8);
+  expect(tokens.at(0)).toEqual({ id: 101, text: '[CLS]', special: true, start: null, stop: null });
+  expect(tokens.at(-1)).toMatchObject({ id: 102, special: true });
+  for (const { text, start, stop, special } of tokens.slice(1, -1)) {
+    expect(special).toBe(false);
+    expect(whole.subarray(start ?? -1, stop ?? -1).toString()).toBe(text);
+  }
+  const [plain = []] = await prefixed.tokensOf(['Naïve'], prefixed.prefixFor('document'), false);
+  expect(plain.map(({ id, text }) => [id, text])).toEqual([[15743, 'Naïve']]);
+});
+
+test('ids are read back to text, with the special ones’ names where they are wanted', async () => {
+  const ids = [101, 7592, 2088, 102];
+  expect(await minilm.decode(ids)).toBe('hello world');
+  expect(await minilm.decode(ids, { special: true })).toBe('[CLS] hello world [SEP]');
+});

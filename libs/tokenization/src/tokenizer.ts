@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { Tokenizer as NativeTokenizer } from 'tokenizers';
-import { EmbedmillError, type Role } from '@embedmill/jobs';
+import { EmbedmillError, type Role, type TextToken } from '@embedmill/jobs';
 import { nativeEncoding, type PlainEncoding } from './encoding.ts';
 import { blankTokens, prefixLength } from './known-tokens.ts';
 import {
@@ -17,7 +17,7 @@ import {
 import { nativePieceRules, wordPieceRules } from './piece-rules.ts';
 import { piecesOf, type Piece, type PieceRules } from './pieces.ts';
 import { SpacedWords, spacedWordRules, type SpacedWordRules } from './spaced-words.ts';
-import { OUTSIDE, tokenRanges } from './token-ranges.ts';
+import { OUTSIDE, placedTokens, tokenRanges } from './token-ranges.ts';
 import { wordRules, type AddedToken, type TokenizerJson, type WordRules } from './word-rules.ts';
 import { Words } from './words.ts';
 
@@ -334,9 +334,28 @@ export class Tokenizer {
     return encodings.map((encoding, n) => nativeEncoding(encoding, texts[n] ?? ''));
   }
 
-  /** A text that these ids stand for, special tokens left out. */
-  decode(ids: readonly number[]): Promise<string> {
-    return this.#native.decode([...ids], true);
+  /** A text that these ids stand for, special tokens left out or written by their names. */
+  decode(ids: readonly number[], { special = false }: { special?: boolean } = {}): Promise<string> {
+    return this.#native.decode([...ids], !special);
+  }
+
+  /**
+   * Each text's tokens, however many, as `encode` gives their ids, with the special ones around them where they are wanted;
+   * places are bytes (UTF-8) of the prefixed text.
+   */
+  async tokensOf(texts: readonly string[], prefix: Prefix, special: boolean): Promise<TextToken[][]> {
+    const whole = texts.map((text) => prefix.text + text);
+    const read = await this.#readUpTo(whole, '', Infinity, true);
+    const around = (ids: readonly number[]) => (special ? ids : []).map((id) => this.#specialToken(id));
+    return read.map(({ kept, ranges }, n) => [
+      ...around(this.start),
+      ...placedTokens(whole[n] ?? '', kept, ranges),
+      ...around(this.end),
+    ]);
+  }
+
+  #specialToken(id: number): TextToken {
+    return { id, text: this.tokenText(id) ?? '', special: true, start: null, stop: null };
   }
 
   /** A token as the vocabulary has it, such as `##ing`; undefined for an id that it lacks. */

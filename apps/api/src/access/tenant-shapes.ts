@@ -11,6 +11,12 @@ const OPENAI_EMBEDDING = { model: 'all-MiniLM-L6-v2', input: 'x' };
 const TEI_EMBEDDING = { model: 'all-MiniLM-L6-v2', inputs: ['x'] };
 const COHERE_RERANKING = { query: 'x', documents: ['shared words'] };
 const TEI_RERANKING = { query: 'x', texts: ['shared words'] };
+const TEI_SIMILARITY = { inputs: { source_sentence: 'x', sentences: ['shared words'] } };
+const TEI_DECODING = { ids: [5] };
+const COHERE_EMBEDDING = { model: 'all-MiniLM-L6-v2', texts: ['x'] };
+const VLLM_SCORING = { text_1: 'x', text_2: ['shared words'] };
+const OLLAMA_EMBEDDING = { model: 'all-MiniLM-L6-v2', input: 'x' };
+const OLLAMA_PROMPT = { model: 'all-MiniLM-L6-v2', prompt: 'x' };
 
 export interface RequestShape {
   method: string;
@@ -143,8 +149,15 @@ export function requestShapes({ routes, jobs, points, idempotencyKeys }: Known):
     if (url.endsWith('/jobs')) return fc.oneof(ndjson, fc.record({ documents }));
     if (url === '/rerank') return fc.constant(TEI_RERANKING);
     if (url.endsWith('/rerank')) return fc.constant(COHERE_RERANKING);
-    if (url === '/v1/embeddings') return fc.constant(OPENAI_EMBEDDING);
-    if (url === '/' || url.startsWith('/embed')) return fc.constant(TEI_EMBEDDING);
+    if (url === '/similarity') return fc.constant(TEI_SIMILARITY);
+    if (url === '/decode') return fc.constant(TEI_DECODING);
+    if (url === '/api/embed') return fc.constant(OLLAMA_EMBEDDING);
+    if (url === '/api/embeddings') return fc.constant(OLLAMA_PROMPT);
+    if (/^\/v[12]\/embed$/.test(url)) return fc.constant(COHERE_EMBEDDING);
+    if (url.endsWith('/score')) return fc.constant(VLLM_SCORING);
+    if (url.endsWith('/embeddings')) return fc.constant(OPENAI_EMBEDDING);
+    if (['/', '/tokenize', '/predict'].includes(url) || url.startsWith('/embed'))
+      return fc.constant(TEI_EMBEDDING);
     return fc.oneof(fc.constant(undefined), fc.record({ name: fc.constant('others'), tenant: tenants }));
   };
   // Jobs are dear, because all of them are run and listed; what is deleted can be read no more.
@@ -174,7 +187,8 @@ export function requestShapes({ routes, jobs, points, idempotencyKeys }: Known):
         const filled = url
           .replace(':name', encodeURIComponent(name))
           .replace(':id', encodeURIComponent(id))
-          .replace(':model', 'all-MiniLM-L6-v2');
+          .replace(':model', 'all-MiniLM-L6-v2')
+          .replace(':deployment', 'all-MiniLM-L6-v2');
         const parameters = new URLSearchParams(
           Object.entries(asked).flatMap(([key, value]): [string, string][] =>
             Array.isArray(value)
@@ -213,8 +227,24 @@ export function exampleShapes(jobs: { own: string; spent: string }): [route: str
     example('GET /api/v1/jobs/:id/webhook-deliveries', `/api/v1/jobs/${jobs.own}/webhook-deliveries`),
     example('GET /api/v1/jobs/:id/events', `/api/v1/jobs/${jobs.own}/events`),
     example('POST /v1/embeddings', '/v1/embeddings', OPENAI_EMBEDDING),
+    example('POST /embeddings', '/embeddings', OPENAI_EMBEDDING),
+    example(
+      'POST /openai/deployments/:deployment/embeddings',
+      '/openai/deployments/all-MiniLM-L6-v2/embeddings?api-version=2024-10-21',
+      { input: 'x' },
+    ),
+    example('POST /v1/embed', '/v1/embed', COHERE_EMBEDDING),
+    example('POST /v2/embed', '/v2/embed', COHERE_EMBEDDING),
     example('POST /embed', '/embed', TEI_EMBEDDING),
     example('POST /', '/', TEI_EMBEDDING),
+    example('POST /embed_all', '/embed_all', TEI_EMBEDDING),
+    example('POST /similarity', '/similarity', TEI_SIMILARITY),
+    example('POST /tokenize', '/tokenize', TEI_EMBEDDING),
+    example('POST /decode', '/decode', TEI_DECODING),
+    example('POST /score', '/score', VLLM_SCORING),
+    example('POST /v1/score', '/v1/score', VLLM_SCORING),
+    example('POST /api/embed', '/api/embed', OLLAMA_EMBEDDING),
+    example('POST /api/embeddings', '/api/embeddings', OLLAMA_PROMPT),
     example('POST /rerank', '/rerank', TEI_RERANKING),
     example('POST /v1/rerank', '/v1/rerank', COHERE_RERANKING),
     example('POST /v2/rerank', '/v2/rerank', COHERE_RERANKING),
@@ -245,13 +275,14 @@ export function exampleShapes(jobs: { own: string; spent: string }): [route: str
   ];
 }
 
-/** Routes of a tenant’s key that no example is right for where jobs have ended and no worker exports or has SPLADE. */
+/** Routes of a tenant’s key that no example is right for where jobs have ended and no worker exports, has SPLADE or a reranker. */
 export const WITHOUT_EXAMPLE: readonly string[] = [
   'POST /api/v1/jobs/:id/cancel',
   'PATCH /api/v1/jobs/:id',
   'POST /api/v1/collections/:name/exports',
   'GET /api/v1/jobs/:id/output',
   'POST /embed_sparse',
+  'POST /predict',
 ];
 
 const isSubmission = ({ method, url }: { method: string; url: string }) =>

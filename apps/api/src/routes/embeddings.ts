@@ -5,7 +5,7 @@ import { quantized, type VectorForm } from '@embedmill/retrieval';
 import { ignoredBy } from '../compatible-fields.ts';
 import { EMBEDDING_JSON, embeddingInput } from '../embedding-input.ts';
 import { dimsOf, requireModel } from '../model.ts';
-import { askedModel } from '../model-aliases.ts';
+import { askedModel, hubIds, nameOf } from '../model-aliases.ts';
 import type { ApiParts } from '../parts.ts';
 import { answerErrorsAs, refusedField } from '../problem.ts';
 import { checkText, refuseUnknown, vectorAt, type QueryLane } from '../query-lane.ts';
@@ -30,7 +30,7 @@ const requestSchema = z.strictObject({
     .positive()
     .optional()
     .meta({ description: 'A smaller size, where the model was trained for it.' }),
-  output_dtype: z.enum(['float', 'int8', 'binary', 'ubinary']).default('float').meta({
+  output_dtype: z.enum(['float', 'int8', 'uint8', 'binary', 'ubinary']).default('float').meta({
     description: 'embedmill’s own: numbers as they are, a byte each, or a bit each, eight to a byte.',
   }),
   ...roleFields,
@@ -75,6 +75,8 @@ const errors = { '4xx': openaiErrorSchema, '5xx': openaiErrorSchema };
 /** OpenAI's shapes, so that its clients work unchanged: embeddings, models, and errors. */
 export function embeddingRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsyncZod {
   const { models, log, config } = parts;
+  const embed = embedding(parts, lane);
+  const denseModels = async () => (await models()).filter(({ kind }) => kind === 'dense');
   return async (server) => {
     await loadDecoders(config.aliases);
     answerErrorsAs(server, log, openaiError);
@@ -93,29 +95,7 @@ export function embeddingRoutes(parts: ApiParts, lane: QueryLane): FastifyPlugin
           response: { 200: responseSchema, ...errors },
         },
       },
-      async (request) => {
-        const { encoding_format: format, dimensions, output_dtype: form } = request.body;
-        const asked = await askedModel(request.body, parts, 'dense');
-        const { model, role, prefix } = asked;
-        const dims = dimsOf(model, dimensions);
-        const { given, pathOf } = inputsOf(request.body.input);
-        const inputs = await readableInputs(given, asked, config.tokenIds ?? 'refused', pathOf);
-        for (const [n, input] of inputs.entries()) if (typeof input === 'string') checkText(input, pathOf(n));
-        const result = await lane.ask({ task: 'embed', model: model.name, inputs, role, prefix }, pathOf);
-        refuseUnknown(result.unknown, model.name, pathOf);
-        const prompt_tokens = result.tokens.reduce((sum, tokens) => sum + tokens, 0);
-        return {
-          object: 'list' as const,
-          model: model.name,
-          data: inputs.map((_, index) => ({
-            object: 'embedding' as const,
-            index,
-            embedding: encoded(vectorAt(result, index, dims), format, form),
-            ...(result.truncated[index] === true && { truncated: true as const }),
-          })),
-          usage: { prompt_tokens, total_tokens: prompt_tokens },
-        };
-      },
+      async ({ body }) => embed(body),
     );
 
     server.get(
@@ -133,7 +113,8 @@ export function embeddingRoutes(parts: ApiParts, lane: QueryLane): FastifyPlugin
       async () => ({
         object: 'list' as const,
         data: [
-          ...(await models()).filter(({ kind }) => kind === 'dense').map(({ name }) => name),
+          ...(await denseModels()).map(({ name }) => name),
+          ...hubIds(await denseModels()).keys(),
           ...(config.aliases?.keys() ?? []),
         ].map(openaiModel),
       }),
@@ -150,9 +131,72 @@ export function embeddingRoutes(parts: ApiParts, lane: QueryLane): FastifyPlugin
       },
       async ({ params: { model } }) => {
         const { name } = modelAndRole(model);
-        await requireModel(models, config.aliases?.get(name)?.model ?? name, 'model');
+        await requireModel(models, await nameOf(name, parts), 'model');
         return openaiModel(model);
       },
+    );
+  };
+}
+
+/** What embeds, as OpenAI's clients ask for it. */
+function embedding(parts: ApiParts, lane: QueryLane) {
+  return async (body: z.output<typeof requestSchema>): Promise<z.infer<typeof responseSchema>> => {
+    const { encoding_format: format, dimensions, output_dtype: form } = body;
+    const asked = await askedModel(body, parts, 'dense');
+    const { model, role, prefix } = asked;
+    const dims = dimsOf(model, dimensions);
+    const { given, pathOf } = inputsOf(body.input);
+    const inputs = await readableInputs(given, asked, parts.config.tokenIds ?? 'refused', pathOf);
+    for (const [n, input] of inputs.entries()) if (typeof input === 'string') checkText(input, pathOf(n));
+    const result = await lane.ask({ task: 'embed', model: model.name, inputs, role, prefix }, pathOf);
+    refuseUnknown(result.unknown, model.name, pathOf);
+    const prompt_tokens = result.tokens.reduce((sum, tokens) => sum + tokens, 0);
+    return {
+      object: 'list' as const,
+      model: model.name,
+      data: inputs.map((_, index) => ({
+        object: 'embedding' as const,
+        index,
+        embedding: encoded(vectorAt(result, index, dims), format, form),
+        ...(result.truncated[index] === true && { truncated: true as const }),
+      })),
+      usage: { prompt_tokens, total_tokens: prompt_tokens },
+    };
+  };
+}
+
+/**
+ * The same under the addresses of other servers of OpenAI's shape: without a version, and as Azure has it, by the name of a
+ * deployment, which is a model's here; what its `api-version` says changes nothing.
+ */
+export function embeddingDoors(parts: ApiParts, lane: QueryLane): FastifyPluginAsyncZod {
+  const embed = embedding(parts, lane);
+  return async (server) => {
+    answerErrorsAs(server, parts.log, openaiError);
+    const options = {
+      config: { access: 'search', json: EMBEDDING_JSON },
+      bodyLimit: MAX_BODY_BYTES,
+    } as const;
+    const response = { 200: responseSchema, ...errors };
+    server.post(
+      '/embeddings',
+      { ...options, schema: { ...{ tags, summary: 'As /v1/embeddings', body: requestSchema }, response } },
+      async ({ body }) => embed(body),
+    );
+    server.post(
+      '/openai/deployments/:deployment/embeddings',
+      {
+        ...options,
+        schema: {
+          ...{ tags, summary: 'As /v1/embeddings, in Azure’s address; a deployment is a model' },
+          params: z.object({ deployment: z.string() }),
+          querystring: z.strictObject({ 'api-version': z.string().optional() }),
+          body: requestSchema.extend({ model: requestSchema.shape.model.optional() }),
+          response,
+        },
+      },
+      // Azure takes the deployment, whatever the body calls the model.
+      async ({ body, params }) => embed({ ...body, model: params.deployment }),
     );
   };
 }

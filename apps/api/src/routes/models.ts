@@ -6,6 +6,10 @@ import { problemResponses } from '../problem.ts';
 const modelSchema = z
   .strictObject({
     name: z.string(),
+    repository: z
+      .string()
+      .optional()
+      .meta({ description: 'Its id on the hub, by which clients may name it, too.' }),
     kind: z.string().meta({ description: '`dense`, `sparse` or `reranker`.' }),
     attentions: z.boolean().meta({ description: 'Whether it gives what BM42 needs.' }),
     lexical: z.boolean().meta({ description: 'Whether a dense model is its own sparse model, too.' }),

@@ -1,83 +1,106 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { ignoredBy } from '../compatible-fields.ts';
 import type { ApiParts } from '../parts.ts';
-import { answerErrorsAs } from '../problem.ts';
+import { answerErrorsAs, refusedField } from '../problem.ts';
 import type { QueryLane } from '../query-lane.ts';
-import { relevanceOf } from '../relevance.ts';
+import {
+  documentErrorSchema,
+  documentRerankSchema,
+  rerankDocuments,
+  rerankedSchema,
+  type DocumentRerank,
+} from '../rerank-documents.ts';
+import { pairRelevances, type Pair } from '../relevance.ts';
 
-const documentSchema = z.union([z.string(), z.looseObject({ text: z.string() })], {
-  error: 'must be a text, or an object with a "text"',
-});
-const requestSchema = z.strictObject({
+const BODY_BYTES = 16 * 1024 * 1024;
+const MAX_PAIRS = 1000;
+const errors = { '4xx': documentErrorSchema, '5xx': documentErrorSchema };
+
+const oneOrMany = z.union([z.string(), z.array(z.string()).min(1).max(MAX_PAIRS)]);
+const scoreSchema = z.strictObject({
   model: z.string().optional().meta({ description: 'A reranker, or a dense model for late interaction.' }),
-  query: z.string(),
-  documents: z.array(documentSchema).min(1).max(1000),
-  top_n: z.int().positive().optional(),
-  return_documents: z.boolean().default(false),
-  rank_fields: z
-    .tuple([z.literal('text')], { error: 'documents are ranked by their "text" alone; leave it out' })
-    .optional(),
-  max_chunks_per_doc: z.int().positive().optional().meta({ description: 'Documents are not chunked here.' }),
-  max_tokens_per_doc: z.int().positive().optional().meta({
-    description: 'As many as the model reads, or more: it reads what it can.',
-  }),
-  ...ignoredBy('cohere'),
+  text_1: oneOrMany.meta({ description: 'A query, or as many as there are texts.' }),
+  text_2: oneOrMany,
+  user: z.unknown().optional(),
 });
-const responseSchema = z.strictObject({
-  id: z.string(),
-  results: z.array(
-    z.strictObject({
-      index: z.int(),
-      relevance_score: z.number(),
-      document: z.looseObject({ text: z.string() }).optional(),
-    }),
-  ),
-  meta: z.strictObject({ api_version: z.strictObject({ version: z.string() }) }),
+const scoresSchema = z.strictObject({
+  ...{ id: z.string(), object: z.literal('list'), created: z.int(), model: z.string() },
+  data: z.array(z.strictObject({ index: z.int(), object: z.literal('score'), score: z.number() })),
+  usage: z.strictObject({ prompt_tokens: z.int(), total_tokens: z.int() }),
 });
-const errorSchema = z.strictObject({ message: z.string() });
 
-/** Cohere's shape of reranking, under the paths of both of its versions. */
+/** Reranking of `documents`, which Cohere, Jina, vLLM and Infinity ask for under the same paths, and vLLM's pairs. */
 export function rerankRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsyncZod {
   return async (server) => {
-    answerErrorsAs(server, parts.log, (_error, message) => ({ message }));
+    answerErrorsAs(server, parts.log, (_error, message) => ({ message, detail: message }));
     for (const version of ['1', '2']) {
       server.post(
         `/v${version}/rerank`,
         {
           config: { access: 'search' },
-          bodyLimit: 16 * 1024 * 1024,
+          bodyLimit: BODY_BYTES,
           schema: {
             ...{ tags: ['cohere'], summary: 'How well each document answers the query, the best first' },
-            body: requestSchema,
-            response: { 200: responseSchema, '4xx': errorSchema, '5xx': errorSchema },
+            body: documentRerankSchema,
+            response: { 200: rerankedSchema, ...errors },
+          },
+        },
+        async ({ body }) => ({
+          ...(await rerankDocuments(body satisfies DocumentRerank, parts, lane)),
+          meta: { api_version: { version } },
+        }),
+      );
+    }
+
+    for (const path of ['/score', '/v1/score']) {
+      server.post(
+        path,
+        {
+          config: { access: 'search' },
+          bodyLimit: BODY_BYTES,
+          schema: {
+            ...{ tags: ['vllm'], summary: 'How well texts answer queries, pair by pair' },
+            body: scoreSchema,
+            response: { 200: scoresSchema, ...errors },
           },
         },
         async ({ body }) => {
-          const documents = body.documents.map((one) => (typeof one === 'string' ? { text: one } : one));
-          const ranked = await relevanceOf(
-            {
-              model: body.model,
-              query: body.query,
-              texts: documents.map(({ text }) => text),
-              whole: false,
-              tokensPerText: body.max_tokens_per_doc,
-              paths: { texts: 'documents' },
-            },
+          const pathOf = (n: number, part: keyof Pair) => {
+            const field = part === 'query' ? 'text_1' : 'text_2';
+            return typeof body[field] === 'string' ? field : `${field}/${n}`;
+          };
+          const pairs = pairsOf(body);
+          const { model, scores, tokens } = await pairRelevances(
+            pairs,
+            { model: body.model, whole: false, pathOf },
             parts,
             lane,
           );
           return {
-            id: randomUUID(),
-            results: ranked.slice(0, body.top_n).map(({ index, probability }) => ({
-              ...{ index, relevance_score: probability },
-              ...(body.return_documents && { document: documents[index] ?? { text: '' } }),
+            ...{ id: `score-${randomUUID()}`, object: 'list' as const, model },
+            created: Math.floor(Date.now() / 1000),
+            data: scores.map(({ index, probability }) => ({
+              ...{ index, object: 'score' as const },
+              score: probability,
             })),
-            meta: { api_version: { version } },
+            usage: { prompt_tokens: tokens, total_tokens: tokens },
           };
         },
       );
     }
   };
+}
+
+/** One query with each text, or each with its own. */
+function pairsOf({ text_1: first, text_2: second }: z.output<typeof scoreSchema>): Pair[] {
+  const texts = [second].flat();
+  const queries = typeof first === 'string' ? texts.map(() => first) : first;
+  if (queries.length === 1) return texts.map((text) => ({ query: queries[0] ?? '', text }));
+  if (queries.length !== texts.length)
+    throw refusedField(
+      'text_1',
+      `there are ${queries.length} of it, and ${texts.length} of text_2; give as many, or one`,
+    );
+  return queries.map((query, n) => ({ query, text: texts[n] ?? '' }));
 }

@@ -1,0 +1,185 @@
+import { randomUUID } from 'node:crypto';
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { profileSchema, shortestFloats, type DenseResult } from '@embedmill/jobs';
+import { quantized, type VectorForm } from '@embedmill/retrieval';
+import { ignoredBy } from '../compatible-fields.ts';
+import { dimsOf } from '../model.ts';
+import { askedModel, type AskedModel } from '../model-aliases.ts';
+import type { ApiParts } from '../parts.ts';
+import { answerErrorsAs, refusedField } from '../problem.ts';
+import { checkText, refuseUnknown, vectorAt, type QueryLane } from '../query-lane.ts';
+import { roleFields } from '../role.ts';
+
+const MAX_INPUTS = 2048;
+/** Where the first version's clients name no model. */
+const USUAL = profileSchema.parse({}).model;
+
+const FORMS = ['float', 'int8', 'uint8', 'binary', 'ubinary', 'base64'] as const;
+type Form = (typeof FORMS)[number];
+
+const contentSchema = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('text'), text: z.string() }),
+  z.strictObject({
+    type: z.literal('image_url'),
+    image_url: z.looseObject({ url: z.string() }),
+  }),
+]);
+const fields = {
+  texts: z.array(z.string()).max(MAX_INPUTS).optional(),
+  images: z.array(z.string()).max(MAX_INPUTS).optional().meta({ description: 'Images as data URIs.' }),
+  inputs: z
+    .array(z.strictObject({ content: z.array(contentSchema).length(1, 'must be one text or one image') }))
+    .max(MAX_INPUTS)
+    .optional(),
+  embedding_types: z.array(z.enum(FORMS)).min(1).optional(),
+  truncate: z.enum(['NONE', 'START', 'END']).default('END'),
+  output_dimension: z.int().positive().optional(),
+  max_tokens: z.int().positive().optional().meta({
+    description: 'As many as the model reads, or more: it reads what it can.',
+  }),
+  ...roleFields,
+  ...ignoredBy('cohere'),
+};
+const firstSchema = z.strictObject({ model: z.string().default(USUAL), ...fields });
+const secondSchema = z.strictObject({ model: z.string(), ...fields });
+type EmbedBody = z.output<typeof secondSchema>;
+
+const numbers = z.array(z.array(z.number()));
+const byTypeSchema = z.strictObject({
+  ...{ float: numbers.optional(), int8: numbers.optional(), uint8: numbers.optional() },
+  ...{ binary: numbers.optional(), ubinary: numbers.optional(), base64: z.array(z.string()).optional() },
+});
+const metaSchema = z.strictObject({
+  api_version: z.strictObject({ version: z.string() }),
+  billed_units: z.strictObject({ input_tokens: z.int().optional(), images: z.int().optional() }),
+});
+const head = { id: z.string(), texts: z.array(z.string()), meta: metaSchema };
+const answerSchema = z.union([
+  z.strictObject({ ...head, response_type: z.literal('embeddings_floats'), embeddings: numbers }),
+  z.strictObject({ ...head, response_type: z.literal('embeddings_by_type'), embeddings: byTypeSchema }),
+]);
+const errorSchema = z.strictObject({ message: z.string() });
+
+/** Cohere's embedding, in both of its versions. */
+export function cohereRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsyncZod {
+  return async (server) => {
+    answerErrorsAs(server, parts.log, (_error, message) => ({ message }));
+    const options = { config: { access: 'search' }, bodyLimit: 20 * 1024 * 1024 } as const;
+    const response = { 200: answerSchema, '4xx': errorSchema, '5xx': errorSchema };
+    const described = { tags: ['cohere'], summary: 'Embed texts or images now', response };
+
+    server.post(
+      '/v1/embed',
+      { ...options, schema: { ...described, body: firstSchema } },
+      async ({ body }) => {
+        const { vectors, ...answer } = await embed(body, '1', parts, lane);
+        // Before there were types, there were numbers.
+        return body.embedding_types === undefined
+          ? {
+              ...answer,
+              response_type: 'embeddings_floats' as const,
+              embeddings: vectors.map(shortestFloats),
+            }
+          : { ...answer, ...byType(vectors, body.embedding_types) };
+      },
+    );
+
+    server.post(
+      '/v2/embed',
+      { ...options, schema: { ...described, body: secondSchema } },
+      async ({ body }) => {
+        const { vectors, ...answer } = await embed(body, '2', parts, lane);
+        return { ...answer, ...byType(vectors, body.embedding_types ?? ['float']) };
+      },
+    );
+  };
+}
+
+async function embed(body: EmbedBody, version: string, parts: ApiParts, lane: QueryLane) {
+  const { kind, values, pathOf } = inputsOf(body);
+  // Images have no role.
+  const input_type = body.input_type === 'image' && kind === 'images' ? undefined : body.input_type;
+  const asked = await askedModel({ ...body, input_type }, parts, 'dense');
+  const { model } = asked;
+  const dims = dimsOf(model, body.output_dimension, 'output_dimension');
+  if (body.max_tokens !== undefined && body.max_tokens < model.maxTokens)
+    throw refusedField(
+      'max_tokens',
+      `${model.name} reads ${model.maxTokens} tokens of each text, and cannot be told to read fewer; leave it out`,
+    );
+  const result =
+    kind === 'images'
+      ? await lane.ask({ task: 'images', model: model.name, inputs: values }, pathOf)
+      : await readTexts(values, asked, body.truncate, lane, pathOf);
+  const tokens = result.tokens.reduce((sum, count) => sum + count, 0);
+  return {
+    id: randomUUID(),
+    texts: kind === 'texts' ? values : [],
+    meta: {
+      api_version: { version },
+      billed_units: kind === 'images' ? { images: values.length } : { input_tokens: tokens },
+    },
+    vectors: values.map((_, n) => vectorAt(result, n, dims)),
+  };
+}
+
+async function readTexts(
+  inputs: string[],
+  { model, role, prefix }: AskedModel,
+  truncate: EmbedBody['truncate'],
+  lane: QueryLane,
+  pathOf: (index: number) => string,
+): Promise<DenseResult> {
+  for (const [n, text] of inputs.entries()) checkText(text, pathOf(n));
+  const keep = truncate === 'START' ? 'end' : 'start';
+  const result = await lane.ask({ task: 'embed', model: model.name, inputs, role, prefix, keep }, pathOf);
+  refuseUnknown(result.unknown, model.name, pathOf);
+  const cut = truncate === 'NONE' ? result.truncated.indexOf(true) : -1;
+  if (cut === -1) return result;
+  throw refusedField(
+    pathOf(cut),
+    `it has more than the ${model.maxTokens} tokens that ${model.name} reads; shorten it, or let "truncate" be START or END`,
+  );
+}
+
+/** What is to be embedded: texts alone, or images alone. Errors: `invalid_request`. */
+function inputsOf({ texts, images, inputs }: EmbedBody): {
+  kind: 'texts' | 'images';
+  values: string[];
+  pathOf: (index: number) => string;
+} {
+  const given = Object.entries({ texts, images, inputs }).filter(([, list]) => (list ?? []).length > 0);
+  const [[field] = ['texts']] = given;
+  if (given.length !== 1)
+    throw refusedField(field, 'give texts, images or inputs: one of them, and something in it');
+  const pathOf = (index: number) => `${field}/${index}`;
+  if (field !== 'inputs') {
+    const kind = field === 'images' ? 'images' : 'texts';
+    return { kind, values: (field === 'images' ? images : texts) ?? [], pathOf };
+  }
+  const contents = (inputs ?? []).flatMap(({ content }) => content);
+  const kind = contents[0]?.type === 'image_url' ? 'images' : 'texts';
+  const other = contents.findIndex(({ type }) => (type === 'image_url' ? 'images' : 'texts') !== kind);
+  if (other !== -1)
+    throw refusedField(pathOf(other), 'texts and images are asked for in requests of their own');
+  return {
+    kind,
+    values: contents.map((one) => (one.type === 'text' ? one.text : one.image_url.url)),
+    pathOf,
+  };
+}
+
+function byType(vectors: readonly Float32Array[], forms: readonly Form[]) {
+  const embeddings: z.infer<typeof byTypeSchema> = {};
+  for (const form of forms) {
+    if (form === 'float') embeddings.float = vectors.map(shortestFloats);
+    else if (form === 'base64') embeddings.base64 = vectors.map(base64Of);
+    else embeddings[form] = vectors.map((vector) => quantized(vector, form satisfies VectorForm));
+  }
+  return { response_type: 'embeddings_by_type' as const, embeddings };
+}
+
+function base64Of(vector: Float32Array): string {
+  return Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength).toString('base64');
+}

@@ -1,0 +1,116 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { shortestFloats } from '@embedmill/jobs';
+import { ignoredBy } from '../compatible-fields.ts';
+import { dimsOf } from '../model.ts';
+import { askedModel } from '../model-aliases.ts';
+import type { ApiParts } from '../parts.ts';
+import { answerErrorsAs, refusedField } from '../problem.ts';
+import { checkText, refuseUnknown, vectorAt, type QueryLane } from '../query-lane.ts';
+import { roleFields } from '../role.ts';
+
+const MAX_INPUTS = 2048;
+const BODY_BYTES = 16 * 1024 * 1024;
+const tags = ['ollama'];
+
+const fields = {
+  model: z
+    .string()
+    .meta({ description: 'A dense model, by its name or an alias, with or without `:latest`.' }),
+  options: z.looseObject({ num_ctx: z.int().positive().optional() }).optional().meta({
+    description: 'Of a model’s run; of an embedding’s, num_ctx alone says anything.',
+  }),
+  ...roleFields,
+  ...ignoredBy('ollama'),
+};
+const embedSchema = z.strictObject({
+  ...fields,
+  input: z.union([z.string(), z.array(z.string()).max(MAX_INPUTS)]),
+  truncate: z.boolean().default(true),
+  dimensions: z.int().nonnegative().optional(),
+});
+const embeddingSchema = z.strictObject({ ...fields, prompt: z.string() });
+const embedAnswer = z.strictObject({
+  model: z.string(),
+  embeddings: z.array(z.array(z.number())),
+  ...{ total_duration: z.int(), load_duration: z.int(), prompt_eval_count: z.int() },
+});
+const errorSchema = z.strictObject({ error: z.string() });
+const errors = { '4xx': errorSchema, '5xx': errorSchema };
+
+/** Ollama's embeddings, as its clients ask for them now, and as they did before. */
+export function ollamaRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsyncZod {
+  return async (server) => {
+    answerErrorsAs(server, parts.log, (_error, error) => ({ error }));
+    const options = { config: { access: 'search' }, bodyLimit: BODY_BYTES } as const;
+
+    server.post(
+      '/api/embed',
+      {
+        ...options,
+        schema: {
+          ...{ tags, summary: 'Embed texts now', body: embedSchema },
+          response: { 200: embedAnswer, ...errors },
+        },
+      },
+      async ({ body }) => {
+        const started = performance.now();
+        const inputs = [body.input].flat();
+        // An empty text is no input, as in Ollama.
+        const isNothing = body.input === '' || inputs.length === 0;
+        const pathOf = (n: number) => (typeof body.input === 'string' ? 'input' : `input/${n}`);
+        const { vectors, tokens } = await embed(isNothing ? [] : inputs, body, pathOf);
+        return {
+          model: body.model,
+          embeddings: vectors.map(shortestFloats),
+          // In nanoseconds.
+          total_duration: Math.round((performance.now() - started) * 1e6),
+          load_duration: 0,
+          prompt_eval_count: tokens,
+        };
+      },
+    );
+
+    server.post(
+      '/api/embeddings',
+      {
+        ...options,
+        schema: {
+          ...{ tags, summary: 'Embed a text now', body: embeddingSchema },
+          response: { 200: z.strictObject({ embedding: z.array(z.number()) }), ...errors },
+        },
+      },
+      async ({ body }) => {
+        const texts = body.prompt === '' ? [] : [body.prompt];
+        const { vectors } = await embed(texts, { ...body, truncate: true }, () => 'prompt');
+        return { embedding: vectors.flatMap(shortestFloats) };
+      },
+    );
+  };
+
+  async function embed(
+    inputs: string[],
+    body: Pick<z.output<typeof embedSchema>, 'model' | 'options' | 'truncate' | 'dimensions' | 'input_type'>,
+    pathOf: (index: number) => string,
+  ): Promise<{ vectors: Float32Array[]; tokens: number }> {
+    const name = body.model.replace(/:latest$/, '');
+    const { model, role, prefix } = await askedModel({ ...body, model: name }, parts, 'dense');
+    const dims = dimsOf(model, body.dimensions || undefined);
+    const window = body.options?.num_ctx ?? model.maxTokens;
+    if (window < model.maxTokens)
+      throw refusedField(
+        'options/num_ctx',
+        `${model.name} reads ${model.maxTokens} tokens, and cannot be told to read ${window}; leave it out`,
+      );
+    for (const [n, text] of inputs.entries()) checkText(text, pathOf(n));
+    if (inputs.length === 0) return { vectors: [], tokens: 0 };
+    const result = await lane.ask({ task: 'embed', model: model.name, inputs, role, prefix }, pathOf);
+    refuseUnknown(result.unknown, model.name, pathOf);
+    const cut = body.truncate ? -1 : result.truncated.indexOf(true);
+    if (cut !== -1) throw refusedField(pathOf(cut), 'the input length exceeds the context length');
+    return {
+      vectors: inputs.map((_, n) => vectorAt(result, n, dims)),
+      tokens: result.tokens.reduce((sum, count) => sum + count, 0),
+    };
+  }
+}

@@ -1,0 +1,256 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { shortestFloats } from '@embedmill/jobs';
+import type { ModelSummary } from '@embedmill/models';
+import { ignoredBy } from '../compatible-fields.ts';
+import { nameOf } from '../model-aliases.ts';
+import { requireModel } from '../model.ts';
+import type { ApiParts } from '../parts.ts';
+import { answerErrorsAs, refusedField } from '../problem.ts';
+import type { QueryLane } from '../query-lane.ts';
+import { pairRelevances } from '../relevance.ts';
+import { promptOf } from '../role.ts';
+import {
+  askedTei,
+  DENSE,
+  endKept,
+  errorType,
+  inputs,
+  MAX_INPUTS,
+  model,
+  pairReading,
+  reading,
+  refuseLeft,
+  refuseUnread,
+  TEI_OPTIONS,
+  teiErrors,
+  teiInputs,
+} from '../tei-shapes.ts';
+
+const tags = ['tei'];
+/** Numbers of one answer of /embed_all, at most: some 90 MB of JSON. */
+const MOST_NUMBERS = 2 ** 23;
+
+const tokenizeSchema = z.strictObject({
+  inputs: z.union([z.string(), z.array(z.string()).min(1).max(MAX_INPUTS)]),
+  add_special_tokens: z.boolean().default(true),
+  ...{ model, prompt_name: reading.prompt_name, input_type: reading.input_type, ...ignoredBy('tei') },
+});
+const tokenSchema = z.strictObject({
+  ...{ id: z.int(), text: z.string(), special: z.boolean() },
+  start: z.int().nullable().meta({ description: 'Its first byte (UTF-8) in the text with its prompt.' }),
+  stop: z.int().nullable(),
+});
+const decodeSchema = z.strictObject({
+  ids: inputs.meta({ description: 'Token ids of a text, or of several.' }),
+  skip_special_tokens: z.boolean().default(true),
+  ...{ model, ...ignoredBy('tei') },
+});
+const embedAllSchema = z.strictObject({ inputs, ...reading });
+const single = z.tuple([z.string()]);
+const pair = z.tuple([z.string(), z.string()]);
+const predictSchema = z.strictObject({
+  inputs: z.union([
+    z.string(),
+    pair,
+    z
+      .array(z.union([single, pair]))
+      .min(1)
+      .max(1000),
+  ]),
+  ...pairReading,
+});
+const predictionSchema = z.strictObject({ score: z.number(), label: z.string() });
+const infoSchema = z.strictObject({
+  ...{ model_id: z.string(), served_model_name: z.string(), model_sha: z.null(), model_dtype: z.string() },
+  model_type: z.union([
+    z.strictObject({ embedding: z.strictObject({ pooling: z.string() }) }),
+    z.strictObject({
+      reranker: z.strictObject({
+        id2label: z.record(z.string(), z.string()),
+        label2id: z.record(z.string(), z.int()),
+      }),
+    }),
+  ]),
+  ...{ max_concurrent_requests: z.int(), max_input_length: z.int(), max_batch_tokens: z.int() },
+  ...{ max_batch_requests: z.null(), max_client_batch_size: z.int(), auto_truncate: z.boolean() },
+  ...{ tokenization_workers: z.int(), version: z.string() },
+});
+
+/** The one label that a reranker's only number has where its maker gave it none. */
+const LABEL = 'LABEL_0';
+
+/** The shapes of text-embeddings-inference: what it says of itself and of a model, tokens, and predictions. */
+export function teiTokenRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsyncZod {
+  const { log, models, config } = parts;
+  return async (server) => {
+    answerErrorsAs(server, log, ({ code }, error) => ({ error, error_type: errorType(code) }));
+
+    for (const path of ['/', '/health', '/ping']) {
+      server.get(
+        path,
+        {
+          config: { access: 'open' },
+          schema: { tags, summary: 'Whether the server is alive', response: { 200: z.literal('') } },
+        },
+        async () => '' as const,
+      );
+    }
+
+    server.get(
+      '/info',
+      {
+        config: { access: 'any' },
+        schema: {
+          ...{ tags, summary: 'What there is to know of a model', querystring: z.strictObject({ model }) },
+          response: { 200: infoSchema, ...teiErrors },
+        },
+      },
+      async ({ query }) => {
+        const found = await requireModel(models, await nameOf(query.model ?? DENSE, parts), 'model');
+        return {
+          ...{ model_id: found.repository ?? found.name, served_model_name: found.name, model_sha: null },
+          // Of what is answered; what files have is seen nowhere.
+          ...{ model_dtype: 'float32', model_type: typeOf(found) },
+          max_concurrent_requests: config.limits?.maxRequests ?? 64,
+          ...{ max_input_length: found.maxTokens, max_batch_tokens: MAX_INPUTS * found.maxTokens },
+          ...{ max_batch_requests: null, max_client_batch_size: MAX_INPUTS, auto_truncate: false },
+          ...{ tokenization_workers: 1, version: 'embedmill' },
+        };
+      },
+    );
+
+    server.post(
+      '/tokenize',
+      {
+        ...TEI_OPTIONS,
+        schema: {
+          ...{ tags, summary: 'The tokens of texts', body: tokenizeSchema },
+          response: { 200: z.array(z.array(tokenSchema)), ...teiErrors },
+        },
+      },
+      async ({ body }) => {
+        const found = await requireModel(models, await nameOf(body.model ?? DENSE, parts), 'model');
+        const { role, prefix } = promptOf({ ...body, model: found.name }, found);
+        const texts = [body.inputs].flat();
+        const wrong = texts.findIndex((text) => !text.isWellFormed());
+        if (wrong !== -1) throw refusedField(`inputs/${wrong}`, 'the text has a lone surrogate; remove it');
+        const { found: tokens } = await lane.ask({
+          ...{ task: 'tokenize', model: found.name, role, prefix },
+          ...{ special: body.add_special_tokens, inputs: texts },
+        });
+        return tokens;
+      },
+    );
+
+    server.post(
+      '/decode',
+      {
+        ...TEI_OPTIONS,
+        schema: {
+          ...{ tags, summary: 'The texts that token ids stand for', body: decodeSchema },
+          response: { 200: z.array(z.string()), ...teiErrors },
+        },
+      },
+      async ({ body }) => {
+        const found = await requireModel(models, await nameOf(body.model ?? DENSE, parts), 'model');
+        const { texts } = await lane.ask(
+          {
+            ...{ task: 'detokenize', model: found.name, special: !body.skip_special_tokens },
+            inputs: idsOf(body.ids),
+          },
+          (n) => `ids/${n}`,
+        );
+        return texts;
+      },
+    );
+
+    server.post(
+      '/embed_all',
+      {
+        ...TEI_OPTIONS,
+        schema: {
+          ...{ tags, summary: 'A vector for each token of texts', body: embedAllSchema },
+          response: { 200: z.array(z.array(z.array(z.number()))), ...teiErrors },
+        },
+      },
+      async ({ body }) => {
+        const asked = await askedTei(body, parts);
+        const { model: found, role, prefix } = asked;
+        const given = await teiInputs(body.inputs, asked);
+        const most = Math.max(1, Math.floor(MOST_NUMBERS / (found.maxTokens * found.dims)));
+        if (given.length > most)
+          throw refusedField(
+            'inputs',
+            `there are ${given.length}; of ${found.name}, ${most} are the most at once`,
+          );
+        const keep = endKept(body.truncation_direction);
+        const result = await lane.ask({
+          ...{ task: 'states', model: found.name, inputs: given, role, prefix, keep },
+        });
+        refuseUnread(result, body.truncate, found);
+        const { dims } = result;
+        return result.states.map((states) =>
+          Array.from({ length: states.length / dims }, (_, n) =>
+            shortestFloats(states.subarray(n * dims, (n + 1) * dims)),
+          ),
+        );
+      },
+    );
+
+    server.post(
+      '/predict',
+      {
+        ...TEI_OPTIONS,
+        schema: {
+          ...{ tags, summary: 'What a reranker says of pairs of texts', body: predictSchema },
+          response: {
+            200: z.union([z.array(predictionSchema), z.array(z.array(predictionSchema))]),
+            ...teiErrors,
+          },
+        },
+      },
+      async ({ body }) => {
+        const found = await requireModel(models, await nameOf(body.model ?? DENSE, parts), 'model');
+        if (found.kind !== 'reranker')
+          throw refusedField('model', `${found.name} is no classifier; name a reranker, which judges pairs`);
+        refuseLeft(body.truncation_direction);
+        const { isOne, given } = sequencesOf(body.inputs);
+        const pathOf = (n: number) => (isOne ? 'inputs' : `inputs/${n}`);
+        const alone = given.findIndex(({ length }) => length === 1);
+        if (alone !== -1)
+          throw refusedField(pathOf(alone), `${found.name} judges pairs; give it a query and a text`);
+        const { scores } = await pairRelevances(
+          given.map(([query = '', text = '']) => ({ query, text })),
+          { model: found.name, whole: body.truncate !== true, pathOf },
+          parts,
+          lane,
+        );
+        const predictions = scores.map(({ score, probability }) => [
+          { score: body.raw_scores ? score : probability, label: LABEL },
+        ]);
+        return isOne ? (predictions[0] ?? []) : predictions;
+      },
+    );
+  };
+}
+
+function typeOf({ kind, pooling }: ModelSummary): z.infer<typeof infoSchema>['model_type'] {
+  if (kind === 'reranker') return { reranker: { id2label: { 0: LABEL }, label2id: { [LABEL]: 0 } } };
+  return { embedding: { pooling: kind === 'sparse' ? 'splade' : (pooling ?? 'mean') } };
+}
+
+function idsOf(given: z.output<typeof inputs>): number[][] {
+  if (typeof given === 'string' || given.length === 0 || typeof given[0] === 'string')
+    throw refusedField('ids', 'must be a list of token ids, or a list of such lists');
+  const lists = (typeof given[0] === 'number' ? [given] : given) as number[][];
+  if (lists.length > MAX_INPUTS)
+    throw refusedField('ids', `there are ${lists.length}; ${MAX_INPUTS} are the most in one request`);
+  return lists;
+}
+
+function sequencesOf(given: z.output<typeof predictSchema>['inputs']): { isOne: boolean; given: string[][] } {
+  if (typeof given === 'string') return { isOne: true, given: [[given]] };
+  if (given.every((one) => typeof one === 'string')) return { isOne: true, given: [given] };
+  return { isOne: false, given: given as string[][] };
+}
