@@ -2,7 +2,9 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { InferenceClient } from '@huggingface/inference';
-import OpenAI from 'openai';
+import { CohereClientV2 } from 'cohere-ai';
+import { Ollama } from 'ollama';
+import OpenAI, { AzureOpenAI } from 'openai';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Embedmill } from '../embedmill.ts';
 import { checksOf, pythonWithClients } from './python.ts';
@@ -82,6 +84,42 @@ describe('in Node', () => {
     const client = new InferenceClient();
     const found = await client.featureExtraction({ endpointUrl: url, inputs: ['a whale', 'a bank'] });
     expectSame((found as number[][])[1], await vectorOf('a bank'));
+    const inputs = { source_sentence: 'a whale', sentences: ['a whale', 'a bank'] };
+    const [same, other] = await client.sentenceSimilarity({ endpointUrl: url, inputs });
+    expect(same).toBeGreaterThan(0.999);
+    expect(other).toBeLessThan(0.9);
+  });
+
+  test('AzureOpenAI: a deployment is a model', async () => {
+    const client = new AzureOpenAI({
+      endpoint: url,
+      apiKey: 'none',
+      apiVersion: '2024-10-21',
+      maxRetries: 0,
+    });
+    const { data } = await client.embeddings.create({ model: MODEL, input: 'a whale' });
+    expectSame(data[0]?.embedding, await vectorOf('a whale'));
+  });
+
+  test('cohere-ai: embed in two types, rerank', async () => {
+    const client = new CohereClientV2({ token: 'none', environment: url });
+    const texts = ['a whale', 'a bank'];
+    const { embeddings } = await client.embed({
+      ...{ model: 'prefixed', texts, inputType: 'search_query', embeddingTypes: ['float', 'int8'] },
+    });
+    expectSame(embeddings.float?.[0], await vectorOf('query: a whale'));
+    expect(embeddings.int8?.[1]).toHaveLength(384);
+    const { results } = await client.rerank({ model: MODEL, query: 'whales', documents: texts, topN: 1 });
+    expect(results.map(({ index }) => index)).toEqual([0]);
+  });
+
+  test('ollama: embed, and as it was before', async () => {
+    const client = new Ollama({ host: url });
+    const { embeddings } = await client.embed({ model: MODEL, input: ['a whale', 'a bank'] });
+    expectSame(embeddings[1], await vectorOf('a bank'));
+    const { embedding } = await client.embeddings({ model: MODEL, prompt: 'a whale' });
+    expectSame(embedding, await vectorOf('a whale'));
+    await expect(client.embed({ model: 'llama3.2', input: 'x' })).rejects.toMatchObject({ status_code: 404 });
   });
 });
 
@@ -95,7 +133,7 @@ test('the versions are those of docs/compatibility.md', () => {
   };
   const versions = [
     ...Array.from(required, ([, name = '', version = '']) => [name, version]),
-    ...['openai', '@huggingface/inference'].map((name) => [name, devDependencies[name] ?? '']),
+    ...['openai', '@huggingface/inference', 'cohere-ai'].map((name) => [name, devDependencies[name] ?? '']),
   ];
   for (const [name, version] of versions) expect(documented).toMatch(new RegExp(`${name}\`? ${version}\\b`));
 });

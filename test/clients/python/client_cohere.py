@@ -1,5 +1,10 @@
+import base64
+import struct
+
 import cohere
 from reference import *
+
+TYPES = ["float", "int8", "uint8", "binary", "ubinary", "base64"]
 
 
 def ranking(client, **more):
@@ -27,3 +32,49 @@ def check_errors_are_its_own():
     assert isinstance(error, cohere.NotFoundError), error
     error = refused(lambda: client.rerank(model=MODEL, query=" ", documents=["x"]), "query")
     assert isinstance(error, cohere.BadRequestError), error
+
+
+def check_embed_of_version_2_in_all_types():
+    client = cohere.ClientV2(api_key="none", base_url=URL)
+    answer = client.embed(
+        model=PREFIXED, texts=TEXTS, input_type="search_document", embedding_types=TYPES
+    )
+    assert answer.meta.billed_units.input_tokens > 0
+    for n, text in enumerate(TEXTS):
+        wanted = as_document(text)
+        same(answer.embeddings.float_[n], wanted)
+        packed = base64.b64decode(answer.embeddings.base64[n])
+        same(struct.unpack(f"<{len(packed) // 4}f", packed), wanted)
+        assert [one + 128 for one in answer.embeddings.int8[n]] == answer.embeddings.uint8[n]
+        assert len(answer.embeddings.binary[n]) == len(answer.embeddings.ubinary[n]) == 48
+
+
+def check_embed_of_version_1_and_many_texts():
+    client = cohere.Client(api_key="none", base_url=URL)
+    answer = client.embed(texts=TEXTS, model=PREFIXED, input_type="search_query")
+    for text, got in zip(TEXTS, answer.embeddings):
+        same(got, as_query(text))
+    # Which it sends in parts of 96 at the same time.
+    many = [f"text number {n}" for n in range(200)]
+    by_type = client.embed(texts=many, model=MODEL, input_type="search_document", embedding_types=["float"])
+    assert len(by_type.embeddings.float_) == 200
+    same(by_type.embeddings.float_[150], vector(many[150]))
+
+
+def check_embed_inputs_and_truncate():
+    client = cohere.ClientV2(api_key="none", base_url=URL)
+    inputs = [{"content": [{"type": "text", "text": TEXTS[0]}]}]
+    got = client.embed(model=MODEL, inputs=inputs, input_type="search_document", embedding_types=["float"])
+    same(got.embeddings.float_[0], vector(TEXTS[0]))
+    long = "word " * 2000
+    for truncate in ["START", "END"]:
+        client.embed(model=MODEL, texts=[long], input_type="search_document", truncate=truncate)
+    whole = lambda: client.embed(model=MODEL, texts=[long], input_type="search_document", truncate="NONE")
+    assert isinstance(refused(whole, "256 tokens"), cohere.BadRequestError)
+
+
+def check_rerank_of_objects_by_their_fields():
+    client = cohere.Client(api_key="none", base_url=URL)
+    documents = [{"title": "About", "body": text} for text in ABOUT]
+    answer = client.rerank(model=MODEL, query="whales", documents=documents, rank_fields=["title", "body"])
+    assert {one.index for one in answer.results[:2]} == {0, 2}, answer

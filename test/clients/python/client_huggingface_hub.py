@@ -36,3 +36,8 @@ def check_what_is_not_done_is_refused():
     refused(lambda: client.feature_extraction("x", normalize=False), "normalize")
     refused(lambda: client.feature_extraction("x", prompt_name="s2p_query"), "prompt_name")
     refused(lambda: client.feature_extraction("word " * 2000, truncate=False), "inputs/0", "256 tokens")
+
+
+def check_sentence_similarity():
+    same_text, other = client.sentence_similarity(TEXTS[0], other_sentences=[TEXTS[0], ABOUT[1]])
+    assert same_text > 0.999 > other

@@ -1,6 +1,7 @@
-from langchain_cohere import CohereRerank
+from langchain_cohere import CohereEmbeddings, CohereRerank
 from langchain_core.documents import Document
-from langchain_openai import OpenAIEmbeddings
+from langchain_ollama import OllamaEmbeddings
+from langchain_openai import AzureOpenAIEmbeddings, OpenAIEmbeddings
 from reference import *
 
 
@@ -38,3 +39,27 @@ def check_cohere_rerank():
     found = rerank.compress_documents(documents, "whales")
     assert len(found) == 2
     assert "whale" in found[0].page_content, found
+
+
+def check_cohere_embeddings_which_name_the_role():
+    embeddings = CohereEmbeddings(model=PREFIXED, base_url=URL, cohere_api_key="none")
+    same(embeddings.embed_query(QUESTION), as_query(QUESTION))
+    same(embeddings.embed_documents([QUESTION])[0], as_document(QUESTION))
+
+
+def check_ollama_embeddings():
+    embeddings = OllamaEmbeddings(model=MODEL, base_url=URL)
+    for text, got in zip(TEXTS, embeddings.embed_documents(TEXTS)):
+        same(got, vector(text))
+    same(embeddings.embed_query(QUESTION), vector(QUESTION))
+
+
+def check_azure_openai_embeddings():
+    embeddings = AzureOpenAIEmbeddings(
+        azure_endpoint=URL,
+        azure_deployment=MODEL,
+        api_key="none",
+        api_version="2024-10-21",
+        check_embedding_ctx_length=False,
+    )
+    same(embeddings.embed_query(QUESTION), vector(QUESTION))

@@ -56,3 +56,23 @@ def check_errors_are_its_own():
 def check_models():
     assert MODEL in [model.id for model in client.models.list()]
     assert client.models.retrieve(ALIAS).id == ALIAS
+
+
+def check_ids_of_the_hub_are_names():
+    name = "sentence-transformers/all-MiniLM-L6-v2"
+    same(create(model=name, input=TEXTS[0]).data[0].embedding, vector(TEXTS[0]))
+    assert name in [model.id for model in client.models.list()]
+
+
+def check_azure_by_a_deployment():
+    azure = openai.AzureOpenAI(
+        azure_endpoint=URL, api_key="none", api_version="2024-10-21", max_retries=0
+    )
+    same(azure.embeddings.create(model=MODEL, input=TEXTS[0]).data[0].embedding, vector(TEXTS[0]))
+    missing = refused(lambda: azure.embeddings.create(model="none", input="x"), MODEL)
+    assert isinstance(missing, openai.NotFoundError), missing
+
+
+def check_an_address_without_a_version():
+    plain = openai.OpenAI(base_url=URL, api_key="none", max_retries=0)
+    same(plain.embeddings.create(model=MODEL, input=TEXTS[0]).data[0].embedding, vector(TEXTS[0]))
