@@ -72,6 +72,7 @@ describe('wrong usage', () => {
     [['migrate', 'c', '--exchange', '--end'], /one of --to MODEL/],
     [['collections', 'create', 'c', '--sparse', 'bm25', '--language', 'klingon'], /english/],
     [['duplicates', 'c', '--threshold', '2'], /from 0 to 1/],
+    [['collections', 'create', 'c', '--sparse', 'bm25', '--sparse-model', 'm'], /add --sparse splade/],
     [['eval', '/', '--modes', 'best'], /dense, bm25/],
     [['search', 'c', 'q', '--filter', '{"field"'], /--filter is not JSON/],
     [['search', 'c', 'q', '--filter', '{"year":3}'], /--filter is not a condition/],
@@ -158,6 +159,8 @@ describe('collections', () => {
       ...{ dims: 128, storage: 'int8' },
       sparse: { bm25: { language: 'german', k1: 1.2 }, splade: { model: 'splade-tiny' } },
     });
+    await run(['collections', 'create', 'own', '--sparse', 'splade', '--sparse-model', 'bge-m3']);
+    expect(api.collections.get('own')).toMatchObject({ sparse: { splade: { model: 'bge-m3' } } });
     await run(['collections', 'create', 'whole', '--no-chunking']);
     expect(api.collections.get('whole')?.chunking).toEqual({ mode: 'document' });
   });

@@ -20,6 +20,8 @@ export interface ProfileOptions {
   /** False with --no-chunking. */
   chunking: boolean;
   sparse?: SparseScheme[];
+  /** What gives the vectors of splade. */
+  sparseModel?: string;
   language?: Language;
   /** A file that tells the language. */
   sample?: string;
@@ -49,6 +51,10 @@ export function addProfileOptions(command: Command): Command {
       schemesOf,
     )
     .option(
+      '--sparse-model <name>',
+      'what gives the vectors of splade; the dense model itself, where "embedmill models" says that it does',
+    )
+    .option(
       '--language <name>',
       `what the texts are in: ${LANGUAGES_SAID}; chooses the model, and bm25 with its words, where --model and --sparse do not`,
       languageOf,
@@ -75,16 +81,22 @@ export function embeddingProfileOf(options: ProfileOptions): z.input<typeof embe
   const cuts = Object.keys(asked).length > 0;
   if (!chunking && cuts)
     throw usageError('--no-chunking goes with none of --chunk-size, --overlap, --boundary');
+  if (options.sparseModel !== undefined && options.sparse?.includes('splade') !== true)
+    throw usageError('--sparse-model gives the vectors of splade: add --sparse splade');
   const mode = chunking ? { mode: 'tokens', ...asked } : { mode: 'document' };
   return {
     ...(model !== undefined && { model }),
     ...((cuts || !chunking) && { chunking: chunkingSchema.parse(mode) }),
     ...(dims !== undefined && { dims }),
-    ...(options.sparse !== undefined && { sparse: sparseOf(options.sparse, options.language) }),
+    ...(options.sparse !== undefined && { sparse: sparseOf(options.sparse, options) }),
   };
 }
 
-function sparseOf(schemes: readonly SparseScheme[], language: Language | undefined) {
+function sparseOf(
+  schemes: readonly SparseScheme[],
+  { language, sparseModel: model }: Pick<ProfileOptions, 'language' | 'sparseModel'>,
+) {
   const read = language === undefined ? {} : { language };
-  return Object.fromEntries(schemes.map((scheme) => [scheme, scheme === 'splade' ? {} : read]));
+  const weighed = model === undefined ? {} : { model };
+  return Object.fromEntries(schemes.map((scheme) => [scheme, scheme === 'splade' ? weighed : read]));
 }
