@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { InferenceClient } from '@huggingface/inference';
 import { CohereClientV2 } from 'cohere-ai';
 import { Ollama } from 'ollama';
-import OpenAI, { AzureOpenAI } from 'openai';
+import OpenAI, { AzureOpenAI, toFile } from 'openai';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Embedmill } from '../embedmill.ts';
 import { checksOf, pythonWithClients } from './python.ts';
@@ -42,6 +42,11 @@ afterAll(async () => {
   rmSync(models, { recursive: true, force: true });
 });
 
+interface BatchAnswer {
+  custom_id: string;
+  response: { body: { data: { embedding: number[] }[] } };
+}
+
 async function vectorOf(input: string): Promise<number[]> {
   const answer = await mill.json<{ data: { embedding: number[] }[] }>('/v1/embeddings', {
     model: MODEL,
@@ -78,6 +83,41 @@ describe('in Node', () => {
     expect((await client.models.list()).data.map(({ id }) => id)).toContain(MODEL);
     const empty = client.embeddings.create({ model: MODEL, input: ' ' });
     await expect(empty).rejects.toBeInstanceOf(OpenAI.BadRequestError);
+  });
+
+  test('openai: a file of 2,000 requests as a batch, each answered once', async () => {
+    const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: 'none', maxRetries: 0 });
+    const lines = Array.from({ length: 2000 }, (_, n) => ({
+      ...{ custom_id: `r${n}`, method: 'POST', url: '/v1/embeddings' },
+      body: { model: 'text-embedding-3-small', input: n === 7 ? '' : `whale number ${n}` },
+    }));
+    const content = lines.map((line) => `${JSON.stringify(line)}\n`).join('');
+    const file = await client.files.create({
+      file: await toFile(Buffer.from(content), 'requests.jsonl'),
+      purpose: 'batch',
+    });
+    let batch = await client.batches.create({
+      ...{ input_file_id: file.id, endpoint: '/v1/embeddings', completion_window: '24h' },
+    });
+    await mill.until('the batch has ended', async () => {
+      batch = await client.batches.retrieve(batch.id);
+      return batch.completed_at !== null || batch.failed_at !== null;
+    });
+    expect(batch).toMatchObject({
+      status: 'completed',
+      request_counts: { total: 2000, completed: 1999, failed: 1 },
+    });
+    const output = await (await client.files.content(batch.output_file_id ?? '')).text();
+    const answers = output
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line) as BatchAnswer);
+    expect(answers.map(({ custom_id }) => custom_id)).toEqual(
+      lines.flatMap(({ custom_id }, n) => (n === 7 ? [] : custom_id)),
+    );
+    const embedding = answers[100]?.response.body.data[0]?.embedding;
+    expectSame(embedding, await vectorOf('whale number 101'));
+    expect(await (await client.files.content(batch.error_file_id ?? '')).text()).toContain('"r7"');
   });
 
   test('@huggingface/inference: feature extraction at the server’s address', async () => {

@@ -22,6 +22,7 @@ export type SubmissionKind =
   | 'verify'
   | 'collection'
   | 'deletion'
+  | 'batch'
   | 'watch';
 
 type AcceptingParts = Pick<ApiParts, 'queue' | 'spool' | 'metrics' | 'log' | 'config'>;

@@ -180,6 +180,9 @@ export const settingsSchema = z.strictObject({
   EMBEDMILL_API_FAILURE_RETENTION_DAYS: z.coerce.number().positive().default(90).meta({
     description: 'How long those are kept whose failures nobody has retried or forgotten, in days.',
   }),
+  EMBEDMILL_API_FILE_DAYS: z.coerce.number().positive().default(30).meta({
+    description: 'How long files of /v1/files are kept that do not say it themselves, in days.',
+  }),
   EMBEDMILL_API_RETENTION_JOBS: integer(1, 1_000_000)
     .default(2000)
     .meta({ description: 'How many finished jobs are kept, and how many with failures.' }),
@@ -236,6 +239,8 @@ export interface ApiConfig extends SharedConfig {
   shutdownMs: number;
   dispatcher: { jobs: number; scans: number; mostShards: number; maxReports: number; lockMs: number };
   retention: RetentionPolicy;
+  /** As in `retention`. */
+  filesAgeMs: number;
   allowancesFile: string | undefined;
   /** Of a million tokens, by model. */
   prices: ReadonlyMap<string, number>;
@@ -289,7 +294,9 @@ export function readConfig(environment: Record<string, string | undefined>): Api
       ageMs: read.EMBEDMILL_API_RETENTION_DAYS * DAY_MS,
       failuresAgeMs: read.EMBEDMILL_API_FAILURE_RETENTION_DAYS * DAY_MS,
       jobs: read.EMBEDMILL_API_RETENTION_JOBS,
+      filesAgeMs: read.EMBEDMILL_API_FILE_DAYS * DAY_MS,
     },
+    filesAgeMs: read.EMBEDMILL_API_FILE_DAYS * DAY_MS,
   };
 }
 

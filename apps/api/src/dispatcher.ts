@@ -27,6 +27,7 @@ import {
   type JobSource,
   type QueueOptions,
 } from '@embedmill/queue';
+import { joinBatch } from './batches/batch-output.ts';
 import { beginLoad, endLoad } from './bulk-loads.ts';
 import { markFilled } from './copying.ts';
 import { forgetGone } from './gone-documents.ts';
@@ -159,6 +160,7 @@ async function dispatch(
     const state = ran === 'completed' ? await forgetGone(handle, options, inHand.keySets, signal) : ran;
     if (state === 'completed') {
       await joinOutput(handle, options);
+      await joinBatch(handle, options);
       await markFilled(handle, options);
     }
     await end(state);
@@ -248,6 +250,7 @@ function isSmall(source: JobSource): boolean {
     case 's3':
       return source.size <= SMALL_BYTES;
     case 'encoded':
+    case 'batch':
       return source.source.size <= SMALL_BYTES / 8;
     case 'files':
       return source.bytes !== undefined && source.bytes <= SMALL_BYTES / 8;
@@ -294,6 +297,8 @@ async function finish(
   { keySets }: InHand,
   signal: AbortSignal,
 ): Promise<void> {
+  // What was answered before it was cancelled is its client's.
+  if (state === 'cancelled') await joinBatch(handle, options);
   await yieldToLaterDeletions(handle, options, keySets, signal);
   await closeRangeTombstone(handle, options, state);
   const { record } = handle;

@@ -12,7 +12,7 @@ import type { Spool } from '@embedmill/sources';
 export async function joinOutput(handle: IngestHandle, { spool }: { spool: Spool }): Promise<void> {
   const { id, record } = handle;
   const { sink, collection, purpose, progress } = record;
-  if (sink === undefined || record.output !== undefined) return;
+  if (sink === undefined || record.output !== undefined || purpose === 'batch') return;
   if (purpose === 'export' && progress.failed > 0) {
     const message = `${progress.failed} documents could not be read, see the failures; export again`;
     throw new EmbedmillError('export_incomplete', message);
@@ -22,7 +22,7 @@ export async function joinOutput(handle: IngestHandle, { spool }: { spool: Spool
   await handle.save();
 
   async function* partsOf(): AsyncGenerator<Part> {
-    for await (const source of spool.parts(id)) yield partAt(source);
+    for await (const { source } of spool.parts(id)) yield partAt(source);
   }
 
   function partAt(source: StoredSource): Part {

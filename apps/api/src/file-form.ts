@@ -26,12 +26,20 @@ const LIMITS = {
  */
 export class FileForm {
   readonly files: NamedFile[] = [];
-  readonly places: string[] = [];
+  /** What its parts say that are no files. */
+  readonly fields: [name: string, value: string][] = [];
   readonly #body: IncomingMessage;
+  readonly #named: readonly string[];
   #size = 0;
 
-  constructor(body: IncomingMessage) {
+  /** @param named what parts that are no files may be called */
+  constructor(body: IncomingMessage, named: readonly string[] = [FORM_PARTS.place]) {
     this.#body = body;
+    this.#named = named;
+  }
+
+  get places(): string[] {
+    return this.fields.map(([, value]) => value);
   }
 
   /** Errors: `invalid_request` for what is no such form, `body_too_slow`, what the connection says where it breaks. */
@@ -49,9 +57,13 @@ export class FileForm {
     form.on('filesLimit', () => fail(tooMany(LIMITS.files, 'files')));
     form.on('fieldsLimit', () => fail(tooMany(LIMITS.fields, 'places')));
     form.on('field', (name: string, value: string, _: boolean, isCut: boolean) => {
-      if (name !== FORM_PARTS.place || isCut)
-        fail(notAForm(`it has a part ${JSON.stringify(name)}, which is neither a "file" nor a "place"`));
-      else this.places.push(value);
+      if (!this.#named.includes(name) || isCut)
+        fail(
+          notAForm(
+            `it has a part ${JSON.stringify(name)}, which is neither a "file" nor ${this.#named.join(', ')}`,
+          ),
+        );
+      else this.fields.push([name, value]);
     });
     form.on('file', (_: string, stream: BusboyFileStream) => {
       open.add(stream);

@@ -148,7 +148,7 @@ export class JobShards implements WaitingJob {
   }
 
   #shardOf(index: number, range: ShardRange): Shard {
-    const { purpose, collection, tenant, sequence, mode, sourceName, metadataBytes, sink, reported } =
+    const { purpose, collection, tenant, sequence, mode, sourceName, metadataBytes, sink, batch, reported } =
       this.#handle.record;
     return {
       job: this.#handle.id,
@@ -162,6 +162,7 @@ export class JobShards implements WaitingJob {
       sourceName,
       metadataBytes,
       sink,
+      batch,
       reportRoom: shardReportRoom(this.#reports, reported),
       source: this.#source,
       range,

@@ -25,7 +25,11 @@ function isOf(model: ModelSummary, kind: ModelSummary['kind']): boolean {
 }
 
 /** The size that vectors are cut to. Errors: `dimensions_not_allowed`, with the sizes there are. */
-export function dimsOf(model: ModelSummary, asked: number | undefined, path = 'dimensions'): number {
+export function dimsOf(
+  model: Pick<ModelSummary, 'name' | 'dims' | 'matryoshka'>,
+  asked: number | undefined,
+  path = 'dimensions',
+): number {
   if (asked === undefined || asked === model.dims || model.matryoshka.includes(asked))
     return asked ?? model.dims;
   const sizes = [...model.matryoshka, model.dims].join(', ');

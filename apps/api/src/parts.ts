@@ -2,7 +2,7 @@ import type { Log } from '@embedmill/logs';
 import type { Queue, WebhookQueue } from '@embedmill/queue';
 import type { Metrics } from '@embedmill/metrics';
 import type { ModelSummary } from '@embedmill/models';
-import type { OpenUrl, Spool } from '@embedmill/sources';
+import type { OpenUrl, Spool, StoredRecords } from '@embedmill/sources';
 import type { Tracing } from '@embedmill/tracing';
 import type { VectorStore } from '@embedmill/vector-store';
 import type { Allowances } from './access/allowances.ts';
@@ -20,6 +20,9 @@ type Uncontrolled =
   | 'oldestSequence'
   | 'countUsage'
   | 'workAhead';
+
+/** What clients keep here: each sees its tenant's. */
+export type ClientRecords = Pick<StoredRecords, 'keep' | 'read' | 'ids' | 'remove' | 'write'>;
 
 /** All that the server works with; main.ts makes the real ones, and closes them. */
 export interface ApiParts {
@@ -43,7 +46,11 @@ export interface ApiParts {
     | 'readWatch'
     | 'watches'
     | 'removeWatch'
-  >;
+  > & {
+    files: ClientRecords;
+    batches: ClientRecords;
+    batchFaults: Pick<ClientRecords, 'read'>;
+  };
   /** Throws `quota_exhausted` where whoever asks may submit nothing more today. */
   assertQuota?: () => Promise<void>;
   /** In which sources are read. */
@@ -67,6 +74,7 @@ export interface ApiParts {
         | 'aliases'
         | 'tokenIds'
         | 'metadataBytes'
+        | 'filesAgeMs'
       >
     >;
   log: Log;

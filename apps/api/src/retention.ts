@@ -3,6 +3,7 @@ import { isFinished, type CollectionName, type JobId } from '@embedmill/jobs';
 import type { Queue, RetainedJob } from '@embedmill/queue';
 import type { Spool } from '@embedmill/sources';
 import type { VectorStore } from '@embedmill/vector-store';
+import { sweepClientRecords } from './batches/batch-retention.ts';
 import { endForgottenLoads } from './bulk-loads.ts';
 import type { DispatcherLog } from './dispatcher.ts';
 
@@ -13,6 +14,8 @@ export interface RetentionPolicy {
   failuresAgeMs: number;
   /** Jobs of either kind at most; the oldest go first. */
   jobs: number;
+  /** Clients' files that say no time of their own; thirty days by default. */
+  filesAgeMs?: number;
 }
 
 export interface RetentionParts {
@@ -25,6 +28,7 @@ export interface RetentionParts {
 
 /** A folder of the spool that no job has, this long after something was written to it, belongs to a crash. */
 const ABANDONED_MS = 24 * 3600 * 1000;
+const FILES_MS = 30 * ABANDONED_MS;
 const INTERVAL_MS = 60_000;
 /** A submission or deletion that was accepted this long ago is on the queue, or its process is dead. */
 const ACCEPTED_MS = 3600_000;
@@ -80,6 +84,7 @@ export async function sweep(
     { queue, spool, store, log },
     now,
   );
+  await sweepClientRecords({ queue, spool, log }, policy.filesAgeMs ?? FILES_MS, now);
   const removed = { jobs: expired.length, folders: abandoned.length };
   if (removed.jobs + removed.folders > 0) log.info(removed, 'expired jobs were removed');
   return removed;

@@ -32,6 +32,7 @@ const LINES: Record<Shard['purpose'], StoredSelection['as']> = {
   migrate: 'documents',
   export: 'keys',
   embed: 'keys',
+  batch: 'keys',
   copy: 'keys',
 };
 
@@ -81,7 +82,7 @@ export async function scan(
 /** Copies what shards cannot refer to where it is into the spool, as plain NDJSON. */
 async function copySource(handle: IngestHandle, options: ScanParts, signal: AbortSignal): Promise<SourceRef> {
   const { source, collection } = handle.record;
-  const { spool, maxSourceBytes: maxBytes } = options;
+  const { spool, threads, maxSourceBytes: maxBytes } = options;
   const fetched = await copy();
   handle.record = { ...handle.record, fetched };
   await handle.save();
@@ -121,6 +122,13 @@ async function copySource(handle: IngestHandle, options: ScanParts, signal: Abor
         const lines = storedDocuments(options.store, from as CollectionName, selection, signal);
         const unlimited = { maxBytes: Number.MAX_SAFE_INTEGER };
         return (await options.spool.receive(handle.id, lines, unlimited)).source;
+      }
+      case 'batch': {
+        const { id: job, record } = handle;
+        if (record.batch === undefined) throw new EmbedmillError('internal', 'the job is of no batch');
+        const { model } = collection.profile;
+        const input = { job, model, batch: record.batch, source: source.source, reading: source.reading };
+        return threads.run('batch', input, { share: record.tenant, signal });
       }
       case 'file':
       case 's3':

@@ -27,6 +27,7 @@ import { errorOf, problemOf, validateRequest } from './problem.ts';
 import { QueryLane } from './query-lane.ts';
 import { watchRequests } from './request-life.ts';
 import { aliasRoutes } from './routes/aliases.ts';
+import { batchRoutes } from './routes/batches.ts';
 import { collectionRoutes } from './routes/collections.ts';
 import { documentRoutes } from './routes/documents.ts';
 import { cohereRoutes } from './routes/cohere.ts';
@@ -34,6 +35,7 @@ import { embeddingDoors, embeddingRoutes } from './routes/embeddings.ts';
 import { eventRoutes, type EventOptions } from './routes/events.ts';
 import { deletionRoutes } from './routes/deletions.ts';
 import { exportRoutes } from './routes/exports.ts';
+import { fileRoutes } from './routes/files.ts';
 import { jobRoutes } from './routes/jobs.ts';
 import { migrationRoutes } from './routes/migration.ts';
 import { modelRoutes } from './routes/models.ts';
@@ -156,6 +158,8 @@ export async function buildServer(
     { prefix: '/api/v1' },
   );
   await routes.register(embeddingRoutes(parts, lane), { prefix: '/v1' });
+  await routes.register(fileRoutes(parts), { prefix: '/v1' });
+  await routes.register(batchRoutes(parts), { prefix: '/v1' });
   await routes.register(embeddingDoors(parts, lane));
   await routes.register(cohereRoutes(parts, lane));
   await routes.register(rerankRoutes(parts, lane));

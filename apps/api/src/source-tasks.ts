@@ -31,6 +31,7 @@ import {
   type Spool,
 } from '@embedmill/sources';
 import { analyzerOf, averageLengthOf } from '@embedmill/sparse-weighting';
+import { firstModel, writeBatchLines, type BatchLinesInput } from './batches/batch-lines.ts';
 
 /**
  * All that is done to sources: what they are made of is read, decoded, checked and counted here, in a thread of its own
@@ -83,6 +84,10 @@ export interface SourceTasks {
   >;
   /** The lines of a shard that have a document, or a tombstone of one, and how many have neither. */
   shardKeys: Task<ReadShard, ShardKeys>;
+  /** As `writeBatchLines`. */
+  batch: Task<BatchLinesInput, StoredSource>;
+  /** As `firstModel`. */
+  batchModel: Task<{ source: StoredSource }, string | undefined>;
   /** As `failShard`. */
   failShard: Task<{ shard: Shard; code: ErrorCode; message: string }, ShardResult>;
 }
@@ -160,6 +165,8 @@ export const SOURCE_TASKS: {
     }
     return keys;
   },
+  batch: writeBatchLines,
+  batchModel: firstModel,
   failShard(spool, { shard, code, message }) {
     return failShard(spool, shard, new EmbedmillError(code, message));
   },

@@ -66,6 +66,13 @@ export interface EmbeddingTarget {
   sourceName?: string | undefined;
 }
 
+/** What is done again as a whole. */
+const WITHOUT_RETRY: { [Purpose in NewJob['purpose']]?: string } = {
+  export: 'an export',
+  compare: 'a dry run',
+  batch: 'a batch',
+};
+
 export interface UploadReading {
   intent: Intent;
   /** One file, undefined for plain NDJSON, or a form of many, with what was said of them all. */
@@ -246,8 +253,8 @@ export class Submission {
       const message = `job ${id} is ${record.state}; its failures can be tried again once it has finished`;
       throw new EmbedmillError('job_not_finished', message, { retryAfter: 2 });
     }
-    if (record.purpose === 'export' || record.purpose === 'compare') {
-      const what = record.purpose === 'export' ? 'an export' : 'a dry run';
+    const what = WITHOUT_RETRY[record.purpose];
+    if (what !== undefined) {
       const message = `job ${id} is ${what}, of which nothing can be tried again; submit it again`;
       throw new EmbedmillError('nothing_to_retry', message);
     }

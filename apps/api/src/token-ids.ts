@@ -21,7 +21,7 @@ const TURN_IDS = 16_384;
  */
 export async function readableInputs(
   inputs: readonly (string | number[])[],
-  { model, encoding }: AskedModel,
+  { model, encoding }: Pick<AskedModel, 'encoding'> & { model: { name: string } },
   tokenIds: TokenIds,
   pathOf: (index: number) => string,
 ): Promise<(string | number[])[]> {

@@ -17,6 +17,7 @@ import type { DocumentPoints, Point, PointPayload, StoredPoint, VectorStore } fr
 import { excessOf } from './document-size.ts';
 import { embedDocuments, type EmbeddedChunk, type ShardModels } from './document-vectors.ts';
 import { pictureReference, type PictureSources } from './document-pictures.ts';
+import { batchShard } from './batch.ts';
 import { compareShard } from './compare.ts';
 import { embedShard } from './embed.ts';
 import { exportShard } from './export.ts';
@@ -133,6 +134,8 @@ function walkOf(purpose: Shard['purpose']) {
       return exportShard;
     case 'embed':
       return (shard: Shard, parts: PipelineParts) => embedShard(shard, parts, timedBy(parts));
+    case 'batch':
+      return (shard: Shard, parts: PipelineParts) => batchShard(shard, parts, timedBy(parts));
   }
 }
 

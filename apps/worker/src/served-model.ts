@@ -2,6 +2,7 @@ import type { Lane } from '@embedmill/batching';
 import type { EngineOutput } from '@embedmill/inference';
 import { resolveImage } from '@embedmill/images';
 import {
+  asEmbedmillError,
   EmbedmillError,
   type Chunking,
   type Document,
@@ -35,6 +36,17 @@ export interface ServedModelOptions extends EncoderHooks {
 }
 
 type Keep = 'start' | 'end';
+
+/** An input of a client's, a text or token ids, and what stands in front of it. */
+export interface PromptedInput {
+  input: string | number[];
+  prompt: { role: Role; prefix?: string | undefined };
+}
+
+/** What came of an input. */
+export type InputOutcome =
+  | { ok: true; vector: Float32Array; tokens: number; truncated: boolean; unknown: boolean }
+  | { ok: false; error: EmbedmillError };
 
 /** A text's tokens, as far as the model reads them; `unknown` where it knows none of them. */
 export type ReadText = Sequence & { truncated: boolean; unknown: boolean };
@@ -173,6 +185,48 @@ export class ServedModel {
     }
     const indices = Uint32Array.from(weights.keys()).sort();
     return { indices, values: Float32Array.from(indices, (id) => weights.get(id) ?? 0) };
+  }
+
+  /** Clients' inputs, as `answer` reads them, in the bulk lane: what came of each. Rejects as the encoder does. */
+  async embedInputs(given: readonly PromptedInput[]): Promise<InputOutcome[]> {
+    const read = await this.#readInputs(given);
+    const sequences = read.flatMap((one) => (one instanceof EmbedmillError ? [] : one));
+    const outcomes = (await this.encoder.encode(sequences, 'bulk', ['dense'])).values();
+    return read.map((one): InputOutcome => {
+      if (one instanceof EmbedmillError) return { ok: false, error: one };
+      const outcome = outcomes.next().value;
+      if (outcome?.ok !== true)
+        return outcome ?? { ok: false, error: new EmbedmillError('internal', 'there is no outcome') };
+      const { ids, truncated, unknown } = one;
+      return { ok: true, vector: outcome.vector, tokens: ids.length, truncated, unknown };
+    });
+  }
+
+  /** Each input's tokens, or why it has none. */
+  async #readInputs(given: readonly PromptedInput[]): Promise<(ReadText | EmbedmillError)[]> {
+    const read: (ReadText | EmbedmillError)[] = given.map(() => NO_TOKENS);
+    const alike = Map.groupBy(
+      given.entries(),
+      ([
+        ,
+        {
+          prompt: { role, prefix },
+        },
+      ]) => JSON.stringify([role, prefix]),
+    );
+    for (const group of alike.values()) {
+      const prompt = group[0]?.[1].prompt;
+      if (prompt === undefined) continue;
+      const before = await this.#prefixOf(prompt);
+      const texts = group.flatMap(([, { input }]) => (isText(input) ? input : []));
+      const tokens = (await this.#read(texts, before)).values();
+      for (const [n, { input }] of group) {
+        read[n] = isText(input)
+          ? (tokens.next().value ?? NO_TOKENS)
+          : await this.#readIds(input, 'input', before).catch((error: unknown) => asEmbedmillError(error));
+      }
+    }
+    return read;
   }
 
   /** Whether the model knows any token of a chunk: else its vector says nothing of it. */

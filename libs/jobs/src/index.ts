@@ -248,3 +248,12 @@ export {
   type WatchedSource,
   type WatchedSourceView,
 } from './watched-source.ts';
+export {
+  batchErrorSchema,
+  batchRequestSchema,
+  batchSchema,
+  vectorFormSchema,
+  type Batch,
+  type BatchError,
+  type BatchRequest,
+} from './batch.ts';

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { batchSchema } from './batch.ts';
 import { tenantSchema } from './ids.ts';
 import { definitionSchema } from './profile.ts';
 import { jobReportsSchema } from './report.ts';
@@ -50,10 +51,12 @@ export const shardRangeSchema = z.preprocess(
 );
 export type ShardRange = z.infer<typeof shardRangeSchema>;
 
-export const purposeSchema = z.enum(['ingest', 'compare', 'migrate', 'copy', 'export', 'embed']).meta({
-  description:
-    'Store the documents, tell what storing them would change, add the vectors of `collection.other` to documents that are stored, store those of `collection.twin`, write stored documents to a file, or write the documents’ vectors to a file and store nothing.',
-});
+export const purposeSchema = z
+  .enum(['ingest', 'compare', 'migrate', 'copy', 'export', 'embed', 'batch'])
+  .meta({
+    description:
+      'Store the documents, tell what storing them would change, add the vectors of `collection.other` to documents that are stored, store those of `collection.twin`, write stored documents to a file, write the documents’ vectors to a file and store nothing, or answer the requests of an OpenAI batch in a file.',
+  });
 /** Manifests of earlier versions call them `superseded`. */
 function withDuplicates(range: unknown): unknown {
   if (typeof range !== 'object' || range === null || !('superseded' in range)) return range;
@@ -72,6 +75,7 @@ export const shardSchema = z.strictObject({
   }),
   purpose: purposeSchema.default('ingest'),
   sink: sinkSchema.optional().meta({ description: 'Of what goes to a file: how its rows are written.' }),
+  batch: batchSchema.optional().meta({ description: 'Of a batch: what its responses are made with.' }),
   collection: definitionSchema,
   tenant: tenantSchema.optional().meta({
     description: 'The only tenant whose documents may come; without it, each document names its own.',

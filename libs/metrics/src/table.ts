@@ -310,6 +310,7 @@ export const METRICS = {
         'verify',
         'collection',
         'deletion',
+        'batch',
         'watch',
       ],
     },

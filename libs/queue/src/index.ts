@@ -16,6 +16,7 @@ export {
   storedIn,
   type GoneDocuments,
   type IngestRecord,
+  type BatchReading,
   type JobSource,
   type NewJob,
 } from './ingest-record.ts';

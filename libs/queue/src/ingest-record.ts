@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import {
+  batchSchema,
   definitionSchema,
   filterSchema,
   isFinished,
@@ -20,6 +21,7 @@ import {
   tenantSchema,
   usageAmountsSchema,
   webhookSchema,
+  type Batch,
   type Collection,
   type DailyUsage,
   type Filter,
@@ -63,7 +65,25 @@ export type JobSource =
       /** Which documents; all by default. */
       filter?: Filter | undefined;
       tenant?: TenantId | undefined;
-    };
+    }
+  /** A client's file of requests, which stays the client's, and how they are read. */
+  | { kind: 'batch'; source: StoredSource; reading: BatchReading };
+
+const batchReadingSchema = z.strictObject({
+  dims: z.int(),
+  matryoshka: z.array(z.int()),
+  prompts: z.record(z.string(), z.string()),
+  instructionPrefix: z.string().optional(),
+  encoding: z.string().optional(),
+  tokenIds: z.enum(['refused', 'model']),
+});
+/** What the bodies of a batch's requests are checked by: the model's sizes and prompts, and what token ids are. */
+export type BatchReading = z.infer<typeof batchReadingSchema>;
+
+export interface BatchFiles {
+  output: string | null;
+  errors: string | null;
+}
 
 export interface GoneDocuments {
   list: StoredSource;
@@ -95,6 +115,8 @@ export interface NewJob extends SnapshotOptions {
   webhook?: Webhook | undefined;
   /** Of what goes to a file. */
   sink?: Sink | undefined;
+  /** Of an OpenAI batch. */
+  batch?: Batch | undefined;
   /** Of a retry and a verification: that of the job which they repeat. Any other job gets the next one. */
   sequence?: number | undefined;
 }
@@ -110,6 +132,8 @@ export interface IngestRecord extends NewJob {
   fetched: SourceRef | null;
   /** Its file, once it is whole. */
   output?: StoredSource | undefined;
+  /** Of a batch: the files that its lines went to, once they are whole; null where there are none. */
+  batchFiles?: BatchFiles | undefined;
   /** Of a snapshot: lines of which nobody can tell what document they are, as its scan found them. */
   unnamed?: number | undefined;
   /** Of a snapshot: the tombstones of the documents that it lacks, of so many, and of all that its source has. */
@@ -173,6 +197,7 @@ const recordSchema = z.strictObject({
       filter: filterSchema.optional(),
       tenant: tenantSchema.optional(),
     }),
+    z.strictObject({ kind: z.literal('batch'), source: storedSourceSchema, reading: batchReadingSchema }),
   ]),
   label: z.string(),
   priority: prioritySchema.optional(),
@@ -184,6 +209,7 @@ const recordSchema = z.strictObject({
   maxFailures: maxFailuresSchema.optional(),
   lostAt: z.strictObject({ place: z.string(), losses: z.int() }).optional(),
   sink: sinkSchema.optional(),
+  batch: batchSchema.optional(),
   mode: jobModeSchema.optional(),
   sourceName: sourceNameSchema.optional(),
   // Checked when it was submitted.
@@ -196,6 +222,7 @@ const recordSchema = z.strictObject({
   progress: progressSchema,
   fetched: sourceRefSchema.nullable(),
   output: storedSourceSchema.optional(),
+  batchFiles: z.strictObject({ output: z.string().nullable(), errors: z.string().nullable() }).optional(),
   cursor: z.strictObject({ index: z.int(), offset: z.int(), bytes: z.int().optional() }),
   settled: z.array(z.tuple([z.int(), z.int()])),
   usage: z.record(z.string(), usageAmountsSchema).optional(),
@@ -279,6 +306,7 @@ export function sourceOf(record: Pick<IngestRecord, 'source' | 'fetched'>): Sour
     case 'collection':
     case 'encoded':
     case 'files':
+    case 'batch':
       return fetched ?? undefined;
     case 'file':
     case 's3':
@@ -300,6 +328,7 @@ export function storedIn(source: JobSource): StoredSource[] {
     case 'inline':
     case 'url':
     case 'collection':
+    case 'batch':
       return [];
   }
 }

@@ -13,11 +13,13 @@ export {
   type ShardLimits,
 } from './manifest.ts';
 export { type RangeTombstoneKey } from './range-tombstones.ts';
+export { DuplicateFinder } from './duplicates.ts';
 export { S3Objects } from './s3-objects.ts';
 export { fileSource, openLocalSource } from './file-source.ts';
 export { assertS3Target, openS3Source } from './source-bytes.ts';
 export { filesBelow, isTaken, openLocalFiles, openS3Files, type FoundFiles } from './source-places.ts';
 export { Spool, type WatchRecord, type Received } from './spool.ts';
+export { type StoredRecords } from './stored-files.ts';
 export { readShardLines, type ReadShard, type ShardLine } from './shard-lines.ts';
 export { transcode } from './transcode.ts';
 export { fetchSource, openSource, redacted, type OpenUrl } from './url.ts';

@@ -20,6 +20,7 @@ import { readSource } from './source-bytes.ts';
 import { SpoolBucket, writeS3Object } from './spool-bucket.ts';
 import { SpoolFolder } from './spool-folder.ts';
 import type { SpoolStorage } from './spool-storage.ts';
+import { StoredRecords } from './stored-files.ts';
 
 /** The folder of unfinished jobs' records. No job has this id: those start with `job_`. */
 const UNFINISHED = 'unfinished';
@@ -45,6 +46,7 @@ export interface Received {
  * Where jobs keep what is too large for the queue: `<job>/source-<random>.ndjson` (an upload, or what was copied or
  * made of a source), `<job>/manifest.ndjson`, and `<job>/failures/<shard>.ndjson`, `<job>/warnings/<shard>.ndjson`;
  * of many files also `<job>/files.ndjson`, which lines are whose; of an export also `<job>/parts/<shard>`, and `<job>/output` when they were joined; of a snapshot `<job>/keys`.
+ * Clients' files and batches lie beside jobs (stored-files.ts).
  * Beside them what the queue knows of jobs, for when it loses it: `unfinished/<job>.json`, written before the queue
  * has the job, and `<job>/finished.json`, written before its source is removed; what is known of watched sources; and range
  * tombstones (range-tombstones.ts).
@@ -58,11 +60,18 @@ export class Spool {
   /** For sources that lie in buckets. */
   readonly s3: S3Objects;
   readonly rangeTombstones: RangeTombstones;
+  /** Clients' files, and the batches that are made of them. */
+  readonly files: StoredRecords;
+  readonly batches: StoredRecords;
+  readonly batchFaults: StoredRecords;
   readonly #storage: SpoolStorage;
 
   private constructor(storage: SpoolStorage, s3: S3Objects) {
     this.#storage = storage;
     this.rangeTombstones = new RangeTombstones(storage);
+    this.files = new StoredRecords(storage, 'files');
+    this.batches = new StoredRecords(storage, 'batches');
+    this.batchFaults = new StoredRecords(storage, 'batch-faults');
     this.s3 = s3;
   }
 
@@ -210,6 +219,13 @@ export class Spool {
     return undefined;
   }
 
+  /** What a shard said of documents that failed, as far as they are named. */
+  async shardFailures(job: JobId, shard: number): Promise<DocumentReport[]> {
+    const bytes = await this.#storage.find(this.#reportsKey(job, 'failures', shard));
+    if (bytes === undefined) return [];
+    return shardReportsIn(bytes).lines.map((line) => JSON.parse(line.toString('utf8')) as DocumentReport);
+  }
+
   async *#shardReports(job: JobId, kind: ReportKind): AsyncGenerator<ShardReports & { shard: number }> {
     for await (const key of this.#storage.list(`${this.#folderOf(job)}/${kind}`)) {
       const bytes = await this.#storage.find(key);
@@ -250,9 +266,9 @@ export class Spool {
   }
 
   /** The parts of a job's output, in the order of its shards. */
-  async *parts(job: JobId): AsyncGenerator<StoredSource> {
+  async *parts(job: JobId): AsyncGenerator<{ shard: number; source: StoredSource }> {
     for await (const key of this.#storage.list(`${this.#folderOf(job)}/${PARTS}`)) {
-      yield await this.#storage.sourceAt(key);
+      yield { shard: Number(/(\d+)$/.exec(key)?.[1]), source: await this.#storage.sourceAt(key) };
     }
   }
 

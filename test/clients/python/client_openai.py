@@ -1,4 +1,7 @@
 import asyncio
+import io
+import json
+import time
 
 import openai
 from reference import *
@@ -76,3 +79,55 @@ def check_azure_by_a_deployment():
 def check_an_address_without_a_version():
     plain = openai.OpenAI(base_url=URL, api_key="none", max_retries=0)
     same(plain.embeddings.create(model=MODEL, input=TEXTS[0]).data[0].embedding, vector(TEXTS[0]))
+
+
+def batch_of(lines, **options):
+    content = "".join(json.dumps(line) + "\n" for line in lines).encode()
+    file = client.files.create(file=("requests.jsonl", io.BytesIO(content)), purpose="batch")
+    return client.batches.create(
+        input_file_id=file.id, endpoint="/v1/embeddings", completion_window="24h", **options
+    )
+
+
+def ended(batch):
+    deadline = time.monotonic() + 240
+    while batch.status not in ("completed", "failed", "expired", "cancelled"):
+        assert time.monotonic() < deadline, batch
+        time.sleep(0.2)
+        batch = client.batches.retrieve(batch.id)
+    return batch
+
+
+def request(custom_id, **body):
+    body = {"model": MODEL} | body
+    return {"custom_id": custom_id, "method": "POST", "url": "/v1/embeddings", "body": body}
+
+
+def lines_of(file_id):
+    return [json.loads(line) for line in client.files.content(file_id).text.splitlines()]
+
+
+def check_a_batch_of_2000_lines():
+    lines = [request(f"r{n}", input=f"whale number {n}") for n in range(1998)]
+    lines += [request("several", input=TEXTS, encoding_format="base64"), request("bad", input="")]
+    batch = ended(batch_of(lines, metadata={"shelf": "seven"}))
+    assert batch.status == "completed" and batch.metadata == {"shelf": "seven"}, batch
+    counts = batch.request_counts
+    assert (counts.total, counts.completed, counts.failed) == (2000, 1999, 1), counts
+    output = {line["custom_id"]: line["response"] for line in lines_of(batch.output_file_id)}
+    assert len(output) == 1999 and all(one["status_code"] == 200 for one in output.values())
+    same(output["r77"]["body"]["data"][0]["embedding"], vector("whale number 77"))
+    assert [one["index"] for one in output["several"]["body"]["data"]] == [0, 1, 2]
+    [error] = lines_of(batch.error_file_id)
+    assert error["custom_id"] == "bad" and error["response"]["status_code"] == 400, error
+    assert batch.id in [one.id for one in client.batches.list(limit=1)]
+    assert client.files.delete(batch.input_file_id).deleted
+
+
+def check_a_batch_whose_lines_are_wrong():
+    batch = ended(batch_of([request("twice", input="x"), request("twice", input="x")]))
+    assert batch.status == "failed" and batch.errors.data[0].code == "duplicate_custom_id", batch
+    missing = lambda: client.batches.create(
+        input_file_id="file-none", endpoint="/v1/embeddings", completion_window="24h"
+    )
+    assert isinstance(refused(missing), openai.NotFoundError)

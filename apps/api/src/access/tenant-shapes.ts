@@ -226,6 +226,8 @@ export function exampleShapes(jobs: { own: string; spent: string }): [route: str
     example('GET /api/v1/jobs/:id/warnings', `/api/v1/jobs/${jobs.own}/warnings`),
     example('GET /api/v1/jobs/:id/webhook-deliveries', `/api/v1/jobs/${jobs.own}/webhook-deliveries`),
     example('GET /api/v1/jobs/:id/events', `/api/v1/jobs/${jobs.own}/events`),
+    example('GET /v1/files', '/v1/files'),
+    example('GET /v1/batches', '/v1/batches'),
     example('POST /v1/embeddings', '/v1/embeddings', OPENAI_EMBEDDING),
     example('POST /embeddings', '/embeddings', OPENAI_EMBEDDING),
     example(
@@ -275,7 +277,10 @@ export function exampleShapes(jobs: { own: string; spent: string }): [route: str
   ];
 }
 
-/** Routes of a tenant’s key that no example is right for where jobs have ended and no worker exports, has SPLADE or a reranker. */
+/**
+ * Routes of a tenant’s key that no example is right for where jobs have ended and no worker exports, has SPLADE or a reranker;
+ * those of one file or batch are asked in test/batches.test.ts.
+ */
 export const WITHOUT_EXAMPLE: readonly string[] = [
   'POST /api/v1/jobs/:id/cancel',
   'PATCH /api/v1/jobs/:id',
@@ -283,6 +288,13 @@ export const WITHOUT_EXAMPLE: readonly string[] = [
   'GET /api/v1/jobs/:id/output',
   'POST /embed_sparse',
   'POST /predict',
+  'POST /v1/files',
+  'GET /v1/files/:id',
+  'GET /v1/files/:id/content',
+  'DELETE /v1/files/:id',
+  'POST /v1/batches',
+  'GET /v1/batches/:id',
+  'POST /v1/batches/:id/cancel',
 ];
 
 const isSubmission = ({ method, url }: { method: string; url: string }) =>

@@ -9,7 +9,8 @@ import {
 import type { DocumentKey, VectorStore } from '@embedmill/vector-store';
 import { parseRecord, type UsageEntry } from '@embedmill/queue';
 import { FairTurns } from '../fair-turns.ts';
-import type { ApiParts } from '../parts.ts';
+import { ownedSchema } from '../batches/client-records.ts';
+import type { ApiParts, ClientRecords } from '../parts.ts';
 import { clientSignal } from '../request-life.ts';
 import { currentCollection, currentPrincipal, EVERYONE, ownTenant, type Principal } from './principal.ts';
 import { keptSourceSchema } from '../watched-source.ts';
@@ -208,6 +209,7 @@ function queueView(queue: ApiParts['queue'], accounting: Accounting): ApiParts['
 }
 
 function spoolView(spool: ApiParts['spool'], queue: ApiParts['queue']): ApiParts['spool'] {
+  const batches = recordsView(spool.batches);
   return {
     s3: spool.s3,
     receive: (job, body, options) => spool.receive(job, body, options),
@@ -242,6 +244,11 @@ function spoolView(spool: ApiParts['spool'], queue: ApiParts['queue']): ApiParts
       if ((await ownWatch(key)) === undefined) throw noSource();
       return spool.removeWatch(key);
     },
+    files: recordsView(spool.files),
+    batches,
+    batchFaults: {
+      read: async (id) => ((await batches.read(id)) === undefined ? undefined : spool.batchFaults.read(id)),
+    },
     removeSource: (source) => spool.removeSource(source),
     // Of a job that the queue let this principal forget; nobody is told of it any more.
     removeJob: (job) => spool.removeJob(job),
@@ -273,6 +280,41 @@ function spoolView(spool: ApiParts['spool'], queue: ApiParts['queue']): ApiParts
     if ((await queue.getJob(id)) === undefined)
       throw new EmbedmillError('job_not_found', `there is no job ${id}`);
   }
+}
+
+/** Clients' files and batches: a tenant's own, and none for who is kept to some collections. */
+function recordsView(records: ClientRecords): ClientRecords {
+  const read = async (id: string): Promise<unknown> => {
+    const record = await records.read(id);
+    return record !== undefined && seesRecord(record) ? record : undefined;
+  };
+  return {
+    keep: async (id, record) => {
+      seenTarget(NO_COLLECTION);
+      const before = await records.read(id);
+      if (!seesRecord(record) || (before !== undefined && !seesRecord(before)))
+        throw new EmbedmillError('forbidden', 'this is another tenant’s');
+      return records.keep(id, record);
+    },
+    read,
+    ids: async () => {
+      const ids: string[] = [];
+      for (const id of await records.ids()) if ((await read(id)) !== undefined) ids.push(id);
+      return ids;
+    },
+    remove: async (id) => {
+      const before = await records.read(id);
+      if (before === undefined || seesRecord(before)) await records.remove(id);
+    },
+    write: (id, body) => {
+      seenTarget(NO_COLLECTION);
+      return records.write(id, body);
+    },
+  };
+}
+
+function seesRecord(record: unknown): boolean {
+  return seesJob(currentPrincipal(), NO_COLLECTION, ownedSchema.parse(record).tenant);
 }
 
 function seesWatch(source: unknown): boolean {

@@ -1,42 +1,20 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { EmbedmillError, shortestFloats, type ErrorCode } from '@embedmill/jobs';
-import { quantized, type VectorForm } from '@embedmill/retrieval';
-import { ignoredBy } from '../compatible-fields.ts';
-import { EMBEDDING_JSON, embeddingInput } from '../embedding-input.ts';
+import { EmbedmillError } from '@embedmill/jobs';
+import { encodedVector } from '@embedmill/retrieval';
+import { EMBEDDING_JSON } from '../embedding-input.ts';
 import { dimsOf, requireModel } from '../model.ts';
 import { askedModel, hubIds, nameOf } from '../model-aliases.ts';
+import { embeddingRequestSchema, inputsOf, openaiError, openaiErrors } from '../openai-shapes.ts';
 import type { ApiParts } from '../parts.ts';
-import { answerErrorsAs, refusedField } from '../problem.ts';
+import { answerErrorsAs } from '../problem.ts';
 import { checkText, refuseUnknown, vectorAt, type QueryLane } from '../query-lane.ts';
-import { modelAndRole, promptFields, roleFields } from '../role.ts';
+import { modelAndRole } from '../role.ts';
 import { loadDecoders, readableInputs } from '../token-ids.ts';
 
-/** OpenAI's limit, and more than a request should need. */
-const MAX_INPUTS = 2048;
 /** Room for that many texts of some thousand characters. */
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
 const tags = ['openai'];
-
-const requestSchema = z.strictObject({
-  model: z.string().meta({
-    description:
-      'A dense model, by its name or an alias; with `:query` or `:document` behind it, its texts are that.',
-  }),
-  input: embeddingInput.meta({ description: `What to embed; ${MAX_INPUTS} inputs at most.` }),
-  encoding_format: z.enum(['float', 'base64']).default('float'),
-  dimensions: z
-    .int()
-    .positive()
-    .optional()
-    .meta({ description: 'A smaller size, where the model was trained for it.' }),
-  output_dtype: z.enum(['float', 'int8', 'uint8', 'binary', 'ubinary']).default('float').meta({
-    description: 'embedmill’s own: numbers as they are, a byte each, or a bit each, eight to a byte.',
-  }),
-  ...roleFields,
-  ...promptFields,
-  ...ignoredBy('openai'),
-});
 
 const usageSchema = z.strictObject({ prompt_tokens: z.int(), total_tokens: z.int() });
 const embeddingSchema = z.strictObject({
@@ -62,16 +40,6 @@ const openaiModelSchema = z.strictObject({
   created: z.int(),
   owned_by: z.string(),
 });
-const openaiErrorSchema = z.strictObject({
-  error: z.strictObject({
-    message: z.string(),
-    type: z.string(),
-    param: z.string().nullable(),
-    code: z.string().nullable(),
-  }),
-});
-const errors = { '4xx': openaiErrorSchema, '5xx': openaiErrorSchema };
-
 /** OpenAI's shapes, so that its clients work unchanged: embeddings, models, and errors. */
 export function embeddingRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsyncZod {
   const { models, log, config } = parts;
@@ -91,8 +59,8 @@ export function embeddingRoutes(parts: ApiParts, lane: QueryLane): FastifyPlugin
         config: { access: 'search', json: EMBEDDING_JSON },
         bodyLimit: MAX_BODY_BYTES,
         schema: {
-          ...{ tags, summary: 'Embed texts now, ahead of bulk jobs', body: requestSchema },
-          response: { 200: responseSchema, ...errors },
+          ...{ tags, summary: 'Embed texts now, ahead of bulk jobs', body: embeddingRequestSchema },
+          response: { 200: responseSchema, ...openaiErrors },
         },
       },
       async ({ body }) => embed(body),
@@ -106,7 +74,7 @@ export function embeddingRoutes(parts: ApiParts, lane: QueryLane): FastifyPlugin
           ...{ tags, summary: 'The models, in OpenAI’s shape' },
           response: {
             200: z.strictObject({ object: z.literal('list'), data: z.array(openaiModelSchema) }),
-            ...errors,
+            ...openaiErrors,
           },
         },
       },
@@ -126,7 +94,7 @@ export function embeddingRoutes(parts: ApiParts, lane: QueryLane): FastifyPlugin
         config: { access: 'any' },
         schema: {
           ...{ tags, summary: 'One model, in OpenAI’s shape', params: z.object({ model: z.string() }) },
-          response: { 200: openaiModelSchema, ...errors },
+          response: { 200: openaiModelSchema, ...openaiErrors },
         },
       },
       async ({ params: { model } }) => {
@@ -140,7 +108,7 @@ export function embeddingRoutes(parts: ApiParts, lane: QueryLane): FastifyPlugin
 
 /** What embeds, as OpenAI's clients ask for it. */
 function embedding(parts: ApiParts, lane: QueryLane) {
-  return async (body: z.output<typeof requestSchema>): Promise<z.infer<typeof responseSchema>> => {
+  return async (body: z.output<typeof embeddingRequestSchema>): Promise<z.infer<typeof responseSchema>> => {
     const { encoding_format: format, dimensions, output_dtype: form } = body;
     const asked = await askedModel(body, parts, 'dense');
     const { model, role, prefix } = asked;
@@ -157,7 +125,7 @@ function embedding(parts: ApiParts, lane: QueryLane) {
       data: inputs.map((_, index) => ({
         object: 'embedding' as const,
         index,
-        embedding: encoded(vectorAt(result, index, dims), format, form),
+        embedding: encodedVector(vectorAt(result, index, dims), format, form),
         ...(result.truncated[index] === true && { truncated: true as const }),
       })),
       usage: { prompt_tokens, total_tokens: prompt_tokens },
@@ -177,10 +145,13 @@ export function embeddingDoors(parts: ApiParts, lane: QueryLane): FastifyPluginA
       config: { access: 'search', json: EMBEDDING_JSON },
       bodyLimit: MAX_BODY_BYTES,
     } as const;
-    const response = { 200: responseSchema, ...errors };
+    const response = { 200: responseSchema, ...openaiErrors };
     server.post(
       '/embeddings',
-      { ...options, schema: { ...{ tags, summary: 'As /v1/embeddings', body: requestSchema }, response } },
+      {
+        ...options,
+        schema: { ...{ tags, summary: 'As /v1/embeddings', body: embeddingRequestSchema }, response },
+      },
       async ({ body }) => embed(body),
     );
     server.post(
@@ -191,7 +162,7 @@ export function embeddingDoors(parts: ApiParts, lane: QueryLane): FastifyPluginA
           ...{ tags, summary: 'As /v1/embeddings, in Azure’s address; a deployment is a model' },
           params: z.object({ deployment: z.string() }),
           querystring: z.strictObject({ 'api-version': z.string().optional() }),
-          body: requestSchema.extend({ model: requestSchema.shape.model.optional() }),
+          body: embeddingRequestSchema.extend({ model: embeddingRequestSchema.shape.model.optional() }),
           response,
         },
       },
@@ -203,46 +174,4 @@ export function embeddingDoors(parts: ApiParts, lane: QueryLane): FastifyPluginA
 
 function openaiModel(id: string) {
   return { id, object: 'model' as const, created: 0, owned_by: 'embedmill' };
-}
-
-function openaiError(error: EmbedmillError, message: string): z.infer<typeof openaiErrorSchema> {
-  const param = error.details[0]?.path.split('/', 1)[0] ?? null;
-  const type =
-    error.status >= 500 ? 'server_error' : error.status === 429 ? 'requests' : 'invalid_request_error';
-  return {
-    error: { message, type, param: param === '' ? null : param, code: error.code satisfies ErrorCode },
-  };
-}
-
-/** One input for each vector, and where in the request each is. Errors: `invalid_request`. */
-function inputsOf(input: z.infer<typeof requestSchema>['input']): {
-  given: (string | number[])[];
-  pathOf: (index: number) => string;
-} {
-  const isOne = typeof input === 'string' || (input.length > 0 && typeof input[0] === 'number');
-  const inputs = (isOne ? [input] : input) as (string | number[])[];
-  if (inputs.length === 0) throw refusedField('input', 'there is nothing to embed');
-  if (inputs.length > MAX_INPUTS) {
-    throw refusedField(
-      'input',
-      `there are ${inputs.length} inputs; ${MAX_INPUTS} are the most in one request`,
-    );
-  }
-  const pathOf = (index: number) => (isOne ? 'input' : `input/${index}`);
-  const empty = inputs.findIndex(({ length }) => length === 0);
-  if (empty !== -1) throw refusedField(pathOf(empty), 'the input is empty');
-  return { given: inputs, pathOf };
-}
-
-function encoded(
-  vector: Float32Array,
-  format: 'float' | 'base64',
-  form: 'float' | VectorForm,
-): number[] | string {
-  if (form !== 'float') {
-    const bytes = quantized(vector, form);
-    return format === 'float' ? bytes : Buffer.from(bytes).toString('base64');
-  }
-  if (format === 'float') return shortestFloats(vector);
-  return Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength).toString('base64');
 }

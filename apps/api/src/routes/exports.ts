@@ -1,6 +1,4 @@
-import { Readable } from 'node:stream';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import parseRange from 'range-parser';
 import { z } from 'zod';
 import {
   EmbedmillError,
@@ -18,6 +16,7 @@ import { requireScope } from '../access/principal.ts';
 import { requireCollection } from '../collection.ts';
 import type { ApiParts } from '../parts.ts';
 import { problemResponses } from '../problem.ts';
+import { sendFile } from '../served-file.ts';
 import type { Submission } from '../submission.ts';
 import { idempotencyHeaders } from '../upload.ts';
 import { jobView, located } from './jobs.ts';
@@ -95,32 +94,8 @@ export function exportRoutes(
         requireScope('search', 'reading what is stored');
         const { output, format, name } = await requireOutput(request.params.id as JobId);
         const etag = `"${request.params.id}-${output.size}"`;
-        void reply
-          .type(MEDIA_TYPES[format])
-          .header('accept-ranges', 'bytes')
-          .header('etag', etag)
-          .header('content-disposition', `attachment; filename="${name}.${format}"`);
-        const { range: asked, 'if-range': ifRange } = request.headers;
-        const ranges =
-          asked === undefined || (ifRange !== undefined && ifRange !== etag)
-            ? undefined
-            : parseRange(output.size, asked);
-        if (ranges === -1) {
-          void reply.header('content-range', `bytes */${output.size}`);
-          const message = `the file has ${output.size} bytes, and none of ${asked}`;
-          throw new EmbedmillError('range_not_satisfiable', message);
-        }
-        // Of several ranges, or what is no range, the whole file may be sent (RFC 9110, section 14.2).
-        const [one, another] = ranges === undefined || ranges === -2 ? [] : ranges;
-        const isPart = one !== undefined && another === undefined;
-        const start = isPart ? one.start : 0;
-        const length = isPart ? one.end - one.start + 1 : output.size;
-        if (isPart) void reply.header('content-range', `bytes ${one.start}-${one.end}/${output.size}`);
-        const bytes = Readable.from(spool.readSource(output, start, length), { objectMode: false });
-        return reply
-          .code(isPart ? 206 : 200)
-          .header('content-length', length)
-          .send(bytes as never);
+        const file = { source: output, etag, type: MEDIA_TYPES[format], name: `${name}.${format}` };
+        return sendFile(request, reply, file, spool);
       },
     );
   };

@@ -1,0 +1,49 @@
+import { asEmbedmillError, isFinished, type JobId } from '@embedmill/jobs';
+import type { Queue } from '@embedmill/queue';
+import type { Spool } from '@embedmill/sources';
+import type { DispatcherLog } from '../dispatcher.ts';
+import { batchRecordSchema, clientFileSchema } from './client-records.ts';
+
+interface SweptParts {
+  queue: Pick<Queue, 'getSubmission' | 'cancel'>;
+  spool: Spool;
+  log: DispatcherLog;
+}
+
+/** A batch whose job is not known this long after it was made is one of a job that has expired. */
+const SUBMITTED_MS = 3600_000;
+
+/**
+ * Ends batches whose window is over, and removes what nobody is to see any more: files whose time has come, and batches whose
+ * jobs have expired. Killed at any point, the next sweep goes on.
+ */
+export async function sweepClientRecords(
+  { queue, spool, log }: SweptParts,
+  filesAgeMs: number,
+  now: number,
+): Promise<void> {
+  for (const id of await spool.files.ids()) {
+    const file = clientFileSchema.safeParse(await spool.files.read(id)).data;
+    if (file === undefined || now < (file.expiresAt ?? file.createdAt + filesAgeMs)) continue;
+    await spool.files.remove(id);
+    log.info({ file: id }, 'a file has expired');
+  }
+  for (const id of await spool.batches.ids()) {
+    const batch = batchRecordSchema.safeParse(await spool.batches.read(id)).data;
+    if (batch === undefined) continue;
+    const job = batch.job as JobId;
+    const record = await queue.getSubmission(job);
+    if (record === undefined) {
+      const isKept = (await spool.readRecord(job, 'unfinished')) !== undefined;
+      if (isKept || now - batch.createdAt < SUBMITTED_MS) continue;
+      await spool.batchFaults.remove(id);
+      await spool.batches.remove(id);
+      continue;
+    }
+    if (isFinished(record.state) || now < batch.expiresAt) continue;
+    await queue.cancel(job).catch((thrown: unknown) => {
+      if (asEmbedmillError(thrown).code !== 'job_finished') throw thrown;
+    });
+    log.info({ batch: id, job }, 'the window of a batch is over; what is left of it is given up');
+  }
+}

@@ -1,0 +1,81 @@
+import { z } from 'zod';
+import { EmbedmillError, storedSourceSchema } from '@embedmill/jobs';
+import type { ApiParts } from '../parts.ts';
+
+/** What a client's key makes others’ records its tenant’s; all records have it. */
+export const ownedSchema = z.looseObject({ tenant: z.string().optional() });
+
+/** A file of a client's, as the spool keeps it. Times are epoch milliseconds. */
+export const clientFileSchema = z.strictObject({
+  id: z.string(),
+  filename: z.string(),
+  purpose: z.enum(['batch', 'batch_output']),
+  tenant: z.string().optional(),
+  createdAt: z.number(),
+  expiresAt: z.number().optional(),
+  source: storedSourceSchema,
+});
+export type ClientFile = z.infer<typeof clientFileSchema>;
+
+/** A batch, as the spool keeps it: what was asked for. What became of it is in its job. */
+export const batchRecordSchema = z.strictObject({
+  id: z.string(),
+  job: z.string(),
+  input: z.string(),
+  completionWindow: z.string(),
+  metadata: z.record(z.string(), z.string()).nullable(),
+  tenant: z.string().optional(),
+  createdAt: z.number(),
+  expiresAt: z.number(),
+  cancellingAt: z.number().optional(),
+  outputSeconds: z.number().optional(),
+});
+export type BatchRecord = z.infer<typeof batchRecordSchema>;
+
+type Files = Pick<ApiParts['spool']['files'], 'read' | 'ids'>;
+
+/** Errors: `file_not_found`. */
+export async function requireFile(files: Pick<Files, 'read'>, id: string): Promise<ClientFile> {
+  const found = await files.read(id);
+  if (found !== undefined) return clientFileSchema.parse(found);
+  throw new EmbedmillError('file_not_found', `No such File object: ${id.slice(0, 100)}`);
+}
+
+/** Errors: `batch_not_found`. */
+export async function requireBatch(batches: Pick<Files, 'read'>, id: string): Promise<BatchRecord> {
+  const found = await batches.read(id);
+  if (found !== undefined) return batchRecordSchema.parse(found);
+  throw new EmbedmillError('batch_not_found', `No batch found with id '${id.slice(0, 100)}'.`);
+}
+
+/** All records that may be seen, the newest first. */
+export async function newestFirst<T extends { id: string; createdAt: number }>(
+  records: Files,
+  schema: z.ZodType<T>,
+): Promise<T[]> {
+  const found: T[] = [];
+  for (const id of await records.ids()) {
+    const record = await records.read(id);
+    if (record !== undefined) found.push(schema.parse(record));
+  }
+  return found.sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? 1 : -1));
+}
+
+/** A page of a list as OpenAI's clients turn its pages: behind `after`, `limit` at most. Errors: `invalid_request`. */
+export function pageOf<T extends { id: string }>(
+  all: readonly T[],
+  { after, limit }: { after?: string | undefined; limit: number },
+): { page: T[]; ends: { first_id: string | null; last_id: string | null; has_more: boolean } } {
+  const at = after === undefined ? -1 : all.findIndex(({ id }) => id === after);
+  if (after !== undefined && at === -1)
+    throw new EmbedmillError('invalid_request', `after: there is no ${after.slice(0, 100)} in the list`);
+  const page = all.slice(at + 1, at + 1 + limit);
+  const ends = {
+    first_id: page[0]?.id ?? null,
+    last_id: page.at(-1)?.id ?? null,
+    has_more: at + 1 + limit < all.length,
+  };
+  return { page, ends };
+}
+
+export const seconds = (milliseconds: number): number => Math.floor(milliseconds / 1000);

@@ -1,0 +1,186 @@
+import { randomBytes } from 'node:crypto';
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import {
+  asEmbedmillError,
+  embeddingProfileSchema,
+  EmbedmillError,
+  isFinished,
+  type JobId,
+} from '@embedmill/jobs';
+import { newJobId, type BatchReading, type NewJob } from '@embedmill/queue';
+import { currentPrincipal, requireScope } from '../access/principal.ts';
+import { acceptJob } from '../accepted-job.ts';
+import { BATCH_ENDPOINT } from '../batches/batch-lines.ts';
+import { batchViewSchema, viewOfBatch } from '../batches/batch-view.ts';
+import {
+  batchRecordSchema,
+  newestFirst,
+  pageOf,
+  requireBatch,
+  requireFile,
+  type BatchRecord,
+} from '../batches/client-records.ts';
+import { ownDefinition } from '../collection.ts';
+import { askedModel } from '../model-aliases.ts';
+import { openaiError, openaiErrors } from '../openai-shapes.ts';
+import type { ApiParts } from '../parts.ts';
+import { answerErrorsAs, refusedField } from '../problem.ts';
+
+const tags = ['openai'];
+const HOUR_MS = 3600_000;
+const params = z.object({ id: z.string() });
+const querystring = z.strictObject({
+  limit: z.coerce.number().int().min(1).max(100).default(20),
+  after: z.string().optional(),
+});
+const bodySchema = z.strictObject({
+  input_file_id: z.string().min(1),
+  endpoint: z.string(),
+  completion_window: z
+    .string()
+    .regex(/^[1-9]\d{0,2}[hd]$/, 'must be hours or days, as 24h or 7d')
+    .meta({ description: 'What is not answered by then is given up; `24h`, or any hours or days.' }),
+  metadata: z.record(z.string().max(64), z.string().max(512)).nullish(),
+  output_expires_after: z
+    .strictObject({ anchor: z.literal('created_at'), seconds: z.int().min(3600).max(2_592_000) })
+    .optional(),
+});
+
+/** OpenAI's batches of embeddings: a door to jobs whose vectors go to files. */
+export function batchRoutes(parts: ApiParts): FastifyPluginAsyncZod {
+  const { spool, queue, config, log, models, threads } = parts;
+  return async (server) => {
+    answerErrorsAs(server, log, openaiError);
+
+    server.post(
+      '/batches',
+      {
+        config: { access: 'submit' },
+        schema: {
+          ...{ tags, summary: 'Answer a file of requests as a bulk job', body: bodySchema },
+          response: { 200: batchViewSchema, ...openaiErrors },
+        },
+      },
+      async ({ body }) => {
+        requireScope('search', 'embedding to a file');
+        if (body.endpoint !== BATCH_ENDPOINT)
+          throw refusedField('endpoint', `${body.endpoint} has no batches here; ${BATCH_ENDPOINT} has`);
+        const { source } = await requireFile(spool.files, body.input_file_id);
+        const { tenant } = currentPrincipal();
+        const model = await threads.run('batchModel', { source }, { share: tenant });
+        // What is wrong with the first line is for the validation to say, with all the others'.
+        const asked = model === undefined ? undefined : await askedModel({ model }, parts, 'dense');
+        const id = `batch_${randomBytes(12).toString('hex')}`;
+        const createdAt = Date.now();
+        const record: BatchRecord = {
+          id,
+          job: newJobId(),
+          input: body.input_file_id,
+          completionWindow: body.completion_window,
+          metadata: body.metadata ?? null,
+          ...(tenant !== undefined && { tenant }),
+          createdAt,
+          expiresAt: createdAt + windowMs(body.completion_window),
+          ...(body.output_expires_after && { outputSeconds: body.output_expires_after.seconds }),
+        };
+        const profile = { model: asked?.model.name, chunking: { mode: 'document' as const } };
+        const collection = await ownDefinition(embeddingProfileSchema.parse(profile), models);
+        const reading: BatchReading = {
+          dims: collection.dims,
+          matryoshka: [...(asked?.model.matryoshka ?? [])],
+          prompts: { ...asked?.model.prompts },
+          ...(asked?.model.instructionPrefix !== undefined && {
+            instructionPrefix: asked.model.instructionPrefix,
+          }),
+          ...(asked?.encoding !== undefined && { encoding: asked.encoding }),
+          tokenIds: config.tokenIds ?? 'refused',
+        };
+        const job: NewJob = {
+          id: record.job as JobId,
+          purpose: 'batch',
+          collection,
+          source: { kind: 'batch', source, reading },
+          label: 'batch',
+          digest: `batch:${id}`,
+          retryOf: null,
+          sink: { format: 'ndjson', vectors: true },
+          batch: { id, model: model ?? '' },
+        };
+        await spool.batches.keep(id, record);
+        try {
+          await acceptJob('batch', job, parts);
+        } catch (error) {
+          // Whether the queue has it is not known then: should it, the batch is whole.
+          if (asEmbedmillError(error).code !== 'queue_unavailable') await spool.batches.remove(id);
+          throw error;
+        }
+        return viewOfBatch(record, parts);
+      },
+    );
+
+    server.get(
+      '/batches',
+      {
+        config: { access: 'submit' },
+        schema: {
+          ...{ tags, summary: 'The batches, the newest first, a page at a time', querystring },
+          response: {
+            200: z.strictObject({
+              object: z.literal('list'),
+              data: z.array(batchViewSchema),
+              first_id: z.string().nullable(),
+              last_id: z.string().nullable(),
+              has_more: z.boolean(),
+            }),
+            ...openaiErrors,
+          },
+        },
+      },
+      async ({ query }) => {
+        const { page, ends } = pageOf(await newestFirst(spool.batches, batchRecordSchema), query);
+        const data = await Promise.all(page.map((batch) => viewOfBatch(batch, parts)));
+        return { object: 'list' as const, data, ...ends };
+      },
+    );
+
+    server.get(
+      '/batches/:id',
+      {
+        config: { access: 'submit' },
+        schema: {
+          ...{ tags, summary: 'One batch', params },
+          response: { 200: batchViewSchema, ...openaiErrors },
+        },
+      },
+      async (request) => viewOfBatch(await requireBatch(spool.batches, request.params.id), parts),
+    );
+
+    server.post(
+      '/batches/:id/cancel',
+      {
+        config: { access: 'submit' },
+        schema: {
+          ...{ tags, summary: 'End a batch; what is answered is in its output file', params },
+          response: { 200: batchViewSchema, ...openaiErrors },
+        },
+      },
+      async (request) => {
+        const batch = await requireBatch(spool.batches, request.params.id);
+        const job = await queue.getJob(batch.job as JobId);
+        if (job === undefined || isFinished(job.state)) {
+          const message = `Cannot cancel a batch with status '${job?.state ?? 'unknown'}'.`;
+          throw new EmbedmillError('batch_finished', message);
+        }
+        const asked = { ...batch, cancellingAt: batch.cancellingAt ?? Date.now() };
+        await spool.batches.keep(batch.id, asked);
+        await queue.cancel(batch.job as JobId);
+        return viewOfBatch(asked, parts);
+      },
+    );
+  };
+}
+
+function windowMs(window: string): number {
+  return Number(window.slice(0, -1)) * (window.endsWith('d') ? 24 : 1) * HOUR_MS;
+}

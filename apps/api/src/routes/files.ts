@@ -1,0 +1,238 @@
+import { randomBytes } from 'node:crypto';
+import { IncomingMessage } from 'node:http';
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { EmbedmillError } from '@embedmill/jobs';
+import { currentPrincipal, requireScope } from '../access/principal.ts';
+import {
+  clientFileSchema,
+  newestFirst,
+  pageOf,
+  requireFile,
+  seconds,
+  type ClientFile,
+} from '../batches/client-records.ts';
+import { FileForm } from '../file-form.ts';
+import { openaiError, openaiErrors } from '../openai-shapes.ts';
+import type { ApiParts } from '../parts.ts';
+import { answerErrorsAs, refusedField, validateButBody } from '../problem.ts';
+import { sendFile } from '../served-file.ts';
+import { checkUploadHeaders, FORM_TYPE } from '../upload.ts';
+
+const tags = ['openai'];
+const FIELDS = ['purpose', 'expires_after[anchor]', 'expires_after[seconds]'] as const;
+/** An hour, and thirty days: OpenAI's. */
+const EXPIRES_SECONDS = { least: 3600, most: 2_592_000 };
+const DAY_MS = 24 * 3600 * 1000;
+const FILE_DAYS = 30;
+
+const fileView = z.strictObject({
+  id: z.string(),
+  object: z.literal('file'),
+  bytes: z.int(),
+  created_at: z.int(),
+  expires_at: z.int().meta({ description: 'When it goes; by default after EMBEDMILL_API_FILE_DAYS.' }),
+  filename: z.string(),
+  purpose: z.enum(['batch', 'batch_output']),
+  status: z.literal('processed'),
+  status_details: z.null(),
+});
+const deletedView = z.strictObject({ id: z.string(), object: z.literal('file'), deleted: z.literal(true) });
+const params = z.object({ id: z.string() });
+const querystring = z.strictObject({
+  purpose: z.string().optional(),
+  limit: z.coerce.number().int().min(1).max(10_000).default(10_000),
+  order: z.enum(['asc', 'desc']).default('desc'),
+  after: z.string().optional(),
+});
+const form = z.strictObject({
+  file: z.string().meta({ format: 'binary', description: 'The requests, a line of JSON each.' }),
+  purpose: z.literal('batch'),
+});
+
+/** OpenAI's files, as its batches need them. */
+export function fileRoutes({ spool, config, log }: ApiParts): FastifyPluginAsyncZod {
+  const filesAgeMs = config.filesAgeMs ?? FILE_DAYS * DAY_MS;
+  return async (server) => {
+    answerErrorsAs(server, log, openaiError);
+    server.addContentTypeParser(FORM_TYPE, async (_request: unknown, body: IncomingMessage) => body);
+
+    server.post(
+      '/files',
+      {
+        config: { access: 'submit', slot: 'upload' },
+        schema: {
+          ...{ tags, summary: 'Upload a file of requests for a batch' },
+          body: { content: { [FORM_TYPE]: { schema: form } } },
+          response: { 200: fileView, ...openaiErrors },
+        },
+        validatorCompiler: validateButBody,
+        onRequest: async ({ headers }) => checkUploadHeaders(headers, config.maxUploadBytes),
+      },
+      async (request) => {
+        const { body } = request as { body: unknown };
+        if (!(body instanceof IncomingMessage))
+          throw new EmbedmillError('unsupported_media_type', `send the file as ${FORM_TYPE}`);
+        const id = `file-${randomBytes(12).toString('hex')}`;
+        const received = new FileForm(body, FIELDS);
+        const source = await spool.files.write(id, bounded(received.packed(), config.maxUploadBytes));
+        try {
+          const file = fileOf(id, received, source);
+          await spool.files.keep(id, file);
+          return viewOf(file);
+        } catch (error) {
+          await spool.files.remove(id);
+          throw error;
+        }
+      },
+    );
+
+    server.get(
+      '/files',
+      {
+        config: { access: 'submit' },
+        schema: {
+          ...{ tags, summary: 'The files, a page at a time', querystring },
+          response: {
+            200: z.strictObject({
+              object: z.literal('list'),
+              data: z.array(fileView),
+              first_id: z.string().nullable(),
+              last_id: z.string().nullable(),
+              has_more: z.boolean(),
+            }),
+            ...openaiErrors,
+          },
+        },
+      },
+      async ({ query: { purpose, order, ...where } }) => {
+        const newest = (await newestFirst(spool.files, clientFileSchema)).filter(
+          (file) => purpose === undefined || file.purpose === purpose,
+        );
+        const { page, ends } = pageOf(order === 'asc' ? newest.reverse() : newest, where);
+        return { object: 'list' as const, data: page.map(viewOf), ...ends };
+      },
+    );
+
+    server.get(
+      '/files/:id',
+      {
+        config: { access: 'submit' },
+        schema: { ...{ tags, summary: 'One file', params }, response: { 200: fileView, ...openaiErrors } },
+      },
+      async (request) => viewOf(await requireFile(spool.files, request.params.id)),
+    );
+
+    server.get(
+      '/files/:id/content',
+      {
+        config: { access: 'submit', slot: 'stream' },
+        schema: {
+          ...{ tags, summary: 'A file’s content; ranges of it, too', params },
+          response: {
+            200: {
+              description: 'The file.',
+              content: { 'application/octet-stream': { schema: z.string() } },
+            },
+            ...openaiErrors,
+          },
+        },
+      },
+      async (request, reply) => {
+        requireScope('search', 'reading vectors');
+        const { id, source, filename } = await requireFile(spool.files, request.params.id);
+        const name = filename.replaceAll(/[^\w.-]/g, '_');
+        const etag = `"${id}-${source.size}"`;
+        return sendFile(request, reply, { source, etag, type: 'application/octet-stream', name }, spool);
+      },
+    );
+
+    server.delete(
+      '/files/:id',
+      {
+        config: { access: 'submit' },
+        schema: {
+          ...{ tags, summary: 'Delete a file', params },
+          response: { 200: deletedView, ...openaiErrors },
+        },
+      },
+      async (request) => {
+        const { id } = await requireFile(spool.files, request.params.id);
+        await spool.files.remove(id);
+        return { id, object: 'file' as const, deleted: true as const };
+      },
+    );
+  };
+
+  function viewOf({
+    id,
+    source,
+    createdAt,
+    expiresAt,
+    filename,
+    purpose,
+  }: ClientFile): z.infer<typeof fileView> {
+    return {
+      id,
+      object: 'file',
+      bytes: source.size,
+      created_at: seconds(createdAt),
+      expires_at: seconds(expiresAt ?? createdAt + filesAgeMs),
+      filename,
+      purpose,
+      status: 'processed',
+      status_details: null,
+    };
+  }
+}
+
+/** What the form says. Errors: `invalid_request`. */
+function fileOf(id: string, { files, fields }: FileForm, source: ClientFile['source']): ClientFile {
+  const [file, another] = files;
+  if (file === undefined) throw refusedField('file', 'there is no file in the form');
+  if (another !== undefined) throw refusedField('file', 'there are several files; upload one at a time');
+  const said = new Map(fields);
+  const purpose = said.get('purpose');
+  if (purpose !== 'batch') {
+    const message =
+      purpose === undefined
+        ? 'say what the file is for: batch'
+        : `${purpose} is not done here; only batch is`;
+    throw refusedField('purpose', message);
+  }
+  const { tenant } = currentPrincipal();
+  const createdAt = Date.now();
+  const lasts = expiresAfter(said);
+  return {
+    id,
+    filename: file.name,
+    purpose,
+    ...(tenant !== undefined && { tenant }),
+    createdAt,
+    ...(lasts !== undefined && { expiresAt: createdAt + 1000 * lasts }),
+    source,
+  };
+}
+
+function expiresAfter(said: ReadonlyMap<string, string>): number | undefined {
+  const [anchor, lasts] = [said.get('expires_after[anchor]'), said.get('expires_after[seconds]')];
+  if (anchor === undefined && lasts === undefined) return undefined;
+  if (anchor !== 'created_at') throw refusedField('expires_after', 'the anchor has to be created_at');
+  const { least, most } = EXPIRES_SECONDS;
+  const given = Number(lasts);
+  if (lasts === undefined || !Number.isInteger(given) || given < least || given > most)
+    throw refusedField('expires_after', `the seconds have to be a whole number from ${least} to ${most}`);
+  return given;
+}
+
+async function* bounded(bytes: AsyncIterable<Uint8Array>, most: number): AsyncGenerator<Uint8Array> {
+  let size = 0;
+  for await (const some of bytes) {
+    size += some.length;
+    if (size > most) {
+      const message = `the file has more than the ${most} bytes that this server takes; split it`;
+      throw new EmbedmillError('payload_too_large', message);
+    }
+    yield some;
+  }
+}

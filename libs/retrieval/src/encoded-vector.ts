@@ -1,0 +1,19 @@
+import { shortestFloats } from '@embedmill/jobs';
+import { quantized, type VectorForm } from './quantized.ts';
+
+/**
+ * A vector as OpenAI's responses have it: numbers, or in base64 little-endian float32; of another form than `float` its
+ * bytes, as numbers or in base64.
+ */
+export function encodedVector(
+  vector: Float32Array,
+  format: 'float' | 'base64',
+  form: 'float' | VectorForm,
+): number[] | string {
+  if (form !== 'float') {
+    const bytes = quantized(vector, form);
+    return format === 'float' ? bytes : Buffer.from(bytes).toString('base64');
+  }
+  if (format === 'float') return shortestFloats(vector);
+  return Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength).toString('base64');
+}

@@ -1,0 +1,64 @@
+import type { StoredSource } from '@embedmill/jobs';
+import type { SpoolStorage } from './spool-storage.ts';
+
+/** `batch-faults` are what was wrong with the lines of a batch's file. */
+export type RecordKind = 'files' | 'batches' | 'batch-faults';
+
+/**
+ * What the spool keeps for clients beside jobs: records of JSON by their ids, `<kind>/<id>.json`, and of files also their
+ * bytes, `<id>/content`. No job has such an id: those start with `job_`. A record is there before anybody is told of it, and
+ * goes before the bytes it is of.
+ */
+export class StoredRecords {
+  readonly #storage: SpoolStorage;
+  readonly #kind: RecordKind;
+
+  constructor(storage: SpoolStorage, kind: RecordKind) {
+    this.#storage = storage;
+    this.#kind = kind;
+  }
+
+  /** Keeps a record in place of an earlier one. Errors: `spool_unavailable`, as of all. */
+  async keep(id: string, record: object): Promise<void> {
+    const bytes = Buffer.from(JSON.stringify(record));
+    await this.#storage.write(this.#keyOf(id), once(bytes), bytes.length);
+  }
+
+  /** What `keep` kept, as JSON has it; undefined where there is none. */
+  async read(id: string): Promise<unknown> {
+    if (!isId(id)) return undefined;
+    const bytes = await this.#storage.find(this.#keyOf(id));
+    return bytes === undefined ? undefined : JSON.parse(bytes.toString('utf8'));
+  }
+
+  /** The ids of all records. */
+  async ids(): Promise<string[]> {
+    const keys = await Array.fromAsync(this.#storage.list(this.#kind));
+    return keys.map((key) => key.slice(this.#kind.length + 1, -'.json'.length));
+  }
+
+  /** Removes a record, with the bytes it is of. */
+  async remove(id: string): Promise<void> {
+    if (!isId(id)) return;
+    await this.#storage.remove(this.#keyOf(id));
+    if (this.#kind === 'files') await this.#storage.removeFolder(id);
+  }
+
+  /** Writes a file's bytes, before its record. */
+  write(id: string, body: AsyncIterable<Uint8Array>): Promise<StoredSource> {
+    return this.#storage.write(`${id}/content`, body);
+  }
+
+  #keyOf(id: string): string {
+    return `${this.#kind}/${id}.json`;
+  }
+}
+
+/** As we make them: nothing else leads anywhere. */
+function isId(id: string): boolean {
+  return /^(file|batch)[-_][A-Za-z0-9_-]{1,100}$/.test(id);
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
