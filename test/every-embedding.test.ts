@@ -116,6 +116,29 @@ test('a cross-encoder of the user’s reads pairs through the interactive lane',
   expect(hits.slice(0, 2).every(({ score, scores }) => score === scores!['rerank'])).toBe(true);
 });
 
+test('token vectors are kept with their chunks; reranking reads them, and finds what it finds without', async () => {
+  const question = { query: 'who lends money', rerank: true, limit: 6 };
+  const scoresBy = async (profile: object) => {
+    const name = await collection('tokens', profile);
+    const job = await mill.finished(await mill.submit(name, ndjson(TEXTS)));
+    expect(job).toMatchObject({ state: 'completed', stored: 6, failed: 0 });
+    const hits = await search(name, question);
+    return { name, scores: new Map(hits.map(({ id, scores }) => [id, scores?.['rerank'] ?? -1])) };
+  };
+  const { scores: computed } = await scoresBy({});
+  const { name, scores: stored } = await scoresBy({ lateInteraction: { poolFactor: 1 } });
+  expect(stored.size).toBe(6);
+  for (const [id, score] of computed) expect(stored.get(id), id).toBeCloseTo(score, 2);
+  const { scores: pooled } = await scoresBy({ lateInteraction: {} });
+  expect([...pooled.keys()][0]).toBe('loan');
+
+  // Metadata alone: the payload is written again, and what is stored beside it stays.
+  const edited = TEXTS.map((text) => ({ ...text, metadata: { n: 1 } }));
+  expect(await mill.finished(await mill.submit(name, ndjson(edited)))).toMatchObject({ stored: 6, tokens: 0 });
+  for (const { id, scores } of await search(name, question))
+    expect(scores?.['rerank']).toBe(stored.get(id) ?? NaN);
+});
+
 test('text finds pictures, and pictures find pictures, from data, files and URLs', async () => {
   const name = await collection('pictures', { model: 'colours', filterable: { kind: 'keyword' } });
   const square = (background: string) =>

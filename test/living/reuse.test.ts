@@ -42,6 +42,10 @@ const PROFILES = {
     chunking: { mode: 'tokens', size: 64, overlap: 0, boundary: 'paragraph' },
     sparse: { bm25: { averageLength: 30 }, bm42: {}, splade: {} },
   },
+  token: {
+    chunking: { mode: 'tokens', size: 64, overlap: 0, boundary: 'paragraph' },
+    lateInteraction: { poolFactor: 2 },
+  },
 };
 
 test.each(Object.entries(PROFILES))('with %s vectors', async (_, profile) => {
@@ -74,6 +78,11 @@ test.each(Object.entries(PROFILES))('with %s vectors', async (_, profile) => {
 
   // A paragraph more, one fewer, two exchanged: the others move, and keep their vectors.
   const changed = { ...long, text: text([1, 7, 2, 4, 3, 6]) };
+  const rerankedOf = async () =>
+    (await mill.search(collection, { query: 'letters of the captain on whales', rerank: true, limit: 50 })).map(
+      ({ scores }) => scores?.['rerank'] ?? 0,
+    );
+  for (const score of await rerankedOf()) expect(score).toBeGreaterThan(0.1);
   const moved = await submitted(collection, [changed]);
   const chunks = moved.chunks / 6;
   expect(moved).toMatchObject({ stored: 1, reused: moved.chunks - chunks });

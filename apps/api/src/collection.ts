@@ -173,6 +173,7 @@ async function checkProfile(profile: Profile, models: ApiParts['models']): Promi
   checkChunking(profile, model);
   const dims = dimsOf(model, profile.dims, 'profile/dims');
   await checkSparse(profile, model, models);
+  checkLateInteraction(profile, model);
   return dims;
 }
 
@@ -202,6 +203,12 @@ async function checkSparse(
     const message = `${model.name} does not give the attention that BM42 needs; choose one of: ${able.join(', ')}`;
     throw invalidProfile('profile/sparse/bm42', message);
   }
+}
+
+function checkLateInteraction({ lateInteraction }: Profile, model: ModelSummary): void {
+  if (lateInteraction === undefined || !model.images) return;
+  const message = `${model.name} reads pictures, and gives no vectors of single tokens; choose a model of texts alone`;
+  throw invalidProfile('profile/lateInteraction', message);
 }
 
 function checkChunking({ chunking }: Profile, model: ModelSummary): void {

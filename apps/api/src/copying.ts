@@ -20,7 +20,7 @@ import type { Submission } from './submission.ts';
 type Parts = Pick<ApiParts, 'store' | 'models' | 'queue' | 'threads'>;
 
 /** What of a profile a copy may have in another way: the model's own way to another is a migration of its vectors. */
-export type CopyChanges = Partial<Pick<Profile, 'chunking' | 'sparse' | 'storage'>>;
+export type CopyChanges = Partial<Pick<Profile, 'chunking' | 'sparse' | 'storage' | 'lateInteraction'>>;
 
 /**
  * A collection's way to other chunks or sparse schemes: begin (a second collection, its twin; from now on documents are

@@ -1,6 +1,15 @@
 /** A fake of a worker's answers, for tests of the API: made of the texts' words alone, held to the contracts' types. */
-import type { DenseResult, Query, QueryOf, QueryResult, SparseVector, TextToken } from '@embedmill/jobs';
+import type {
+  DenseResult,
+  Query,
+  QueryOf,
+  QueryResult,
+  QuestionTokens,
+  SparseVector,
+  TextToken,
+} from '@embedmill/jobs';
 import type { ModelSummary } from '@embedmill/models';
+import { asBytes } from '@embedmill/retrieval';
 
 export const MINI: ModelSummary = {
   ...{ name: 'all-MiniLM-L6-v2', kind: 'dense', dims: 384, matryoshka: [], maxTokens: 256 },
@@ -49,6 +58,11 @@ export function fakeAnswer(query: Query, model: ModelSummary): QueryResult {
           truncated: query.query.split(' ').length > model.maxTokens,
           unknown: isUnknown(query.query),
         },
+        ...readingOf(query.inputs, model.maxTokens),
+      };
+    case 'tokens':
+      return {
+        questions: query.inputs.map((text) => fakeTokenVectors(text, query.dims)),
         ...readingOf(query.inputs, model.maxTokens),
       };
     case 'terms':
@@ -100,6 +114,15 @@ export function fakeTerms(text: string): SparseVector {
 
 /** Of pictographs it knows none. */
 const isUnknown = (text: string): boolean => /^[\p{Extended_Pictographic}\s]+$/u.test(text);
+
+/** A token a word, the same wherever the word stands. */
+export function fakeTokenVectors(text: string, dims: number): QuestionTokens {
+  const words = [...text.matchAll(/\S+/g)];
+  return {
+    vectors: asBytes(Float32Array.from(words.flatMap(([word]) => [...fakeVector(word, dims)])), dims),
+    places: Int32Array.from(words, ({ index }) => index),
+  };
+}
 
 /** From 0 to 1: how many of the query's words the text has. */
 function sharedWords(query: string, text: string): number {

@@ -10,7 +10,7 @@ import {
   type SearchRequestInput,
 } from '@embedmill/jobs';
 import { analyzerOf, bm25Document } from '@embedmill/sparse-weighting';
-import { fakeTerms, fakeVectors, NESTED } from './fake-worker.ts';
+import { fakeTerms, fakeTokenVectors, fakeVectors, MINI, NESTED } from './fake-worker.ts';
 import { startTestApi, type TestApi } from './test-api.ts';
 
 /** Searches over dense, BM25 and SPLADE vectors in the real embedded store; a fake worker embeds. */
@@ -137,6 +137,38 @@ describe('a closer look', () => {
     expect(hits).toHaveLength(6);
     for (let n = 1; n < hits.length; n += 1)
       expect(hits[n - 1]!.score).toBeGreaterThanOrEqual(hits[n]!.score);
+  });
+
+  test('reads token vectors that are stored, whatever the texts are', async () => {
+    const name = 'kept' as CollectionName;
+    const profile = { model: NESTED.name, lateInteraction: { poolFactor: 1 } };
+    expect((await api.json('POST', '/api/v1/collections', { name, profile })).status).toBe(201);
+    const said: Record<string, string> = { one: 'a bank keeps money', two: 'the moon', three: 'a bank' };
+    const documents = Object.entries(said).map(([id, text]) => ({
+      ...{ tenant: DEFAULT_TENANT, id: id as DocumentId, sequence: 1 },
+      points: [
+        {
+          id: pointId(DEFAULT_TENANT, name, id as DocumentId, 0),
+          dense: vectorOf('alike'),
+          ...(id !== 'two' && { tokens: fakeTokenVectors(text, NESTED.dims).vectors }),
+          payload: {
+            ...{ document_id: id as DocumentId, tenant: DEFAULT_TENANT, chunk_index: 0, chunk_count: 1 },
+            ...{ text: 'alike', start: 0, end: 5, title: null, fingerprint: 'f', image: null },
+            ...{ timestamp: null, metadata: {}, job_id: 'job_1' as JobId, sequence: 1 },
+          },
+        },
+      ],
+    }));
+    await api.parts.store.replaceDocuments(name, documents);
+    const { body } = await post(`/api/v1/collections/${name}/search`, { query: 'bank money', rerank: true });
+    const hits = (body as { hits: Hit[] }).hits;
+    expect(hits.map(({ id }) => id)).toEqual(['one', 'three', 'two']);
+    // Rounded to bytes twice.
+    expect(hits[0]!.scores!['rerank']).toBeCloseTo(1, 2);
+    expect(hits[1]!.scores!['rerank']).toBeGreaterThan(0.5);
+    expect(hits[2]!.scores!['rerank']).toBe(0);
+    const other = await post(`/api/v1/collections/${name}/migration`, { model: MINI.name });
+    expect(other).toMatchObject({ status: 422, body: { code: 'invalid_profile' } });
   });
 
   test('a cross-encoder’s word is final, and what is behind its depth stays behind', async () => {

@@ -34,6 +34,10 @@ export async function beginMigration(
     const message = `${name} has BM42 vectors, and ${model} does not give the attention that they are made of`;
     throw new EmbedmillError('invalid_profile', message, { details: [{ path: 'model', message }] });
   }
+  if (collection.profile.lateInteraction !== undefined) {
+    const message = `${name} keeps the token vectors of ${own.name}, which would be compared with those of ${model}: make another collection, and submit the documents to it`;
+    throw new EmbedmillError('invalid_profile', message, { details: [{ path: 'model', message }] });
+  }
   const { other, twin } = collection;
   if (twin !== undefined) {
     const message = `${name} is being copied, see ${twin.name}; end that first`;

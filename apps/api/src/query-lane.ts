@@ -43,6 +43,10 @@ const JOIN: { [Task in QueryTask]: (results: QueryResults[Task][]) => QueryResul
     query: results[0]?.query ?? { truncated: false, unknown: false },
     ...readingOf(results),
   }),
+  tokens: (results) => ({
+    questions: results.flatMap(({ questions }) => questions),
+    ...readingOf(results),
+  }),
   terms: (results) => ({ terms: results.flatMap(({ terms }) => terms) }),
   states: (results) => ({
     dims: results[0]?.dims ?? 0,

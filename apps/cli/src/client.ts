@@ -310,7 +310,12 @@ export class Client {
     collection: string,
     to:
       | { model: string; dims?: number }
-      | { into: string; profile: Pick<z.input<typeof profileSchema>, 'chunking' | 'sparse' | 'storage'> },
+      | {
+          into: string;
+          profile: Pick<z.input<typeof profileSchema>, 'chunking' | 'sparse' | 'storage'> & {
+            lateInteraction?: z.input<typeof profileSchema>['lateInteraction'] | null;
+          };
+        },
   ): Promise<Job> {
     const schema = z.object({ job: looseJob });
     return (await this.#server.json('POST', `/api/v1/collections/${part(collection)}/migration`, schema, to))

@@ -44,6 +44,15 @@ export function httpUrl(value: string): string {
   return value;
 }
 
+/** Of `--late-interaction`: tokens that share a vector. */
+export const poolFactorOf = integerBetween(1, 4);
+
+/** What `--late-interaction` asks for; alone it leaves the factor to the server. */
+export function lateInteractionOf(given: number | true | undefined): { poolFactor?: number } | undefined {
+  if (given === undefined) return undefined;
+  return given === true ? {} : { poolFactor: given };
+}
+
 export function schemesOf(given: string): SparseScheme[] {
   return given.split(',').map((name) => {
     const scheme = sparseSchemeSchema.safeParse(name.trim());

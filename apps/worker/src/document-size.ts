@@ -1,10 +1,10 @@
-import { EmbedmillError, type Collection, type Document } from '@embedmill/jobs';
+import { EmbedmillError, type Collection, type Document, type Profile } from '@embedmill/jobs';
 import type { Chunk } from '@embedmill/tokenization';
 
 const MIB = 1024 * 1024;
 /** What a document's payloads may come to: its text once, title and metadata with each chunk. */
 const MOST_PAYLOAD_BYTES = 64 * MIB;
-/** And its dense vectors. With the payloads, a write of one document has room in any store's largest message. */
+/** And its vectors, but for sparse ones. With the payloads, a write of one document has room in any store's largest message. */
 const MOST_VECTOR_BYTES = 128 * MIB;
 /** Of a payload beside these: ids, places, hashes. */
 const BYTES_A_CHUNK = 400;
@@ -12,8 +12,8 @@ const BYTES_A_CHUNK = 400;
 /** Why a document of these chunks is too large to be stored (`document_too_large`); undefined where it is not. Pure. */
 export function excessOf(
   { text, title, metadata }: Document,
-  chunks: readonly Pick<Chunk, 'start' | 'end'>[],
-  { dims, other }: Pick<Collection, 'dims' | 'other'>,
+  chunks: readonly (Pick<Chunk, 'start' | 'end'> & Partial<Pick<Chunk, 'ids'>>)[],
+  { dims, other, profile }: Pick<Collection, 'dims' | 'other'> & { profile: Pick<Profile, 'lateInteraction'> },
 ): EmbedmillError | undefined {
   const count = chunks.length;
   const characters = chunks.reduce((sum, { start, end }) => sum + end - start, 0);
@@ -24,7 +24,10 @@ export function excessOf(
     const message = `its ${count} chunks come to ${megabytes(payload)} in the store, where ${megabytes(MOST_PAYLOAD_BYTES)} are taken, as its metadata (${metadataBytes} bytes) and title are stored with each; make the metadata smaller or the chunks larger, or split the document`;
     return new EmbedmillError('document_too_large', message);
   }
-  const vectors = count * 4 * (dims + (other?.dims ?? 0));
+  const tokens = chunks.reduce((sum, { ids }) => sum + (ids?.length ?? 0), 0);
+  const { lateInteraction } = profile;
+  const tokenBytes = lateInteraction === undefined ? 0 : (dims * tokens) / lateInteraction.poolFactor;
+  const vectors = count * 4 * (dims + (other?.dims ?? 0)) + tokenBytes;
   if (vectors > MOST_VECTOR_BYTES) {
     const message = `the vectors of its ${count} chunks come to ${megabytes(vectors)}, where ${megabytes(MOST_VECTOR_BYTES)} are taken; make the chunks larger, or split the document`;
     return new EmbedmillError('document_too_large', message);

@@ -7,8 +7,8 @@ import {
   type Shard,
   type SparseScheme,
   type SparseVector,
+  type TokenVectors,
 } from '@embedmill/jobs';
-import type { EngineOutput } from '@embedmill/inference';
 import type { Stage } from '@embedmill/metrics';
 import { shortened } from '@embedmill/retrieval';
 import { analyzerOf, bm25Document, bm42Document, topTerms } from '@embedmill/sparse-weighting';
@@ -37,6 +37,8 @@ export interface EmbeddedChunk {
   dense: Float32Array;
   /** Of the collection's other dense model, while it migrates. */
   other: Float32Array | undefined;
+  /** Where the profile wants them, and it is of a text. */
+  tokenVectors: TokenVectors | undefined;
   sparse: { [Scheme in SparseScheme]?: SparseVector };
 }
 
@@ -155,6 +157,7 @@ async function embedDrafts(
 ): Promise<DraftOutcome[]> {
   const { profile, dims, other, averageLength, analysis, vector } = collection;
   const { bm25, bm42, splade } = profile.sparse;
+  const { lateInteraction } = profile;
   // A model that weighs its tokens gives its sparse vectors in the run of its dense ones.
   const isOwn = splade !== undefined && splade.model === own.name && own.weighsTokens;
   const [otherModel, spladeModel] = await Promise.all([
@@ -173,10 +176,15 @@ async function embedDrafts(
     if (stored === undefined) return { hashes };
     const terms = bm42 && stored.sparse('bm42', hashes);
     const weighed = splade && stored.sparse('splade', hashes);
-    const isWhole = (bm42 === undefined || terms !== undefined) && (!isOwn || weighed !== undefined);
+    const tokenVectors = lateInteraction && stored.tokens(hashes);
+    // What comes of one run is computed together, or not at all.
+    const isWhole =
+      (bm42 === undefined || terms !== undefined) &&
+      (!isOwn || weighed !== undefined) &&
+      (lateInteraction === undefined || tokenVectors !== undefined);
     const dense = isWhole ? stored.dense(vector, hashes) : undefined;
     const second = other && stored.dense(other.name, hashes);
-    return { hashes, dense, bm42: terms, other: second, splade: weighed };
+    return { hashes, dense, bm42: terms, tokenVectors, other: second, splade: weighed };
   });
   const written = drafts.flatMap(({ chunk: { ids }, text, picture }, n) =>
     picture === undefined && known[n]?.dense === undefined ? { ids, text } : [],
@@ -186,24 +194,27 @@ async function embedDrafts(
   const textsWithout = drafts.flatMap((draft, n) => (isWeighed(draft, n) ? [] : draft.text));
   const readWithout = read?.filter((_, n) => known[n]?.other === undefined) ?? [];
   const attention = bm42 !== undefined;
-  const outputs: EngineOutput[] = ['dense'];
-  if (attention) outputs.push('attention');
-  if (isOwn) outputs.push('lexical');
   const [outcomes, offsets, others, terms] = await Promise.all([
-    own.embed(written, outputs.length > 1 ? outputs : undefined).then((all) => all.values()),
+    own
+      .embed(written, {
+        attention,
+        lexical: isOwn,
+        tokenVectors: lateInteraction && { dims, ...lateInteraction },
+      })
+      .then((all) => all.values()),
     attention ? own.offsets(written).then((all) => all.values()) : undefined,
     otherModel?.embedRead(readWithout).then((all) => all.values()),
     spladeModel?.weighTexts(textsWithout).then((all) => all.values()),
   ]);
   return drafts.map((draft, n): DraftOutcome => {
     const { chunk, text, picture } = draft;
-    const { hashes, dense, bm42: words, other: stored, splade: weighed } = known[n] ?? {};
+    const { hashes, dense, bm42: words, tokenVectors, other: stored, splade: weighed } = known[n] ?? {};
     const outcome: Outcome | undefined =
       dense === undefined
         ? picture === undefined
           ? outcomes.next().value
           : picture.outcome
-        : { ok: true, vector: dense };
+        : { ok: true, vector: dense, tokenVectors };
     const places = picture === undefined && dense === undefined ? offsets?.next().value : undefined;
     const second: Outcome | undefined =
       stored === undefined ? others?.next().value : { ok: true, vector: stored };
@@ -239,6 +250,7 @@ async function embedDrafts(
         sparse,
         timestamp: picture?.timestamp ?? null,
         dense: shortened(outcome.vector, dims),
+        tokenVectors: outcome.tokenVectors,
         other: other && second?.ok === true ? shortened(second.vector, other.dims) : undefined,
       },
     };
@@ -251,6 +263,7 @@ interface KnownChunk {
   dense?: Float32Array | undefined;
   other?: Float32Array | undefined;
   bm42?: { vector: SparseVector | undefined } | undefined;
+  tokenVectors?: TokenVectors | undefined;
   splade?: { vector: SparseVector | undefined } | undefined;
 }
 

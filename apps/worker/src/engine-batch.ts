@@ -15,11 +15,13 @@ export function packedBatch(entries: readonly Entry[], lane: Lane): EngineBatch 
   const texts = entries.flatMap(({ text }) => text ?? []);
   const outputs = outputsOf(entries);
   const pairs = entries.some(({ firstPart }) => firstPart !== undefined);
+  const forms = entries.some(({ tokenVectors }) => tokenVectors !== undefined);
   const pictures = entries.flatMap(({ pixels }) => pixels ?? []);
   return {
     ...{ ids, lengths, urgent: lane === 'interactive' },
     ...(texts.length === entries.length && { texts }),
     ...(outputs !== undefined && { outputs }),
+    ...(forms && { tokenVectors: entries.map(({ tokenVectors }) => tokenVectors) }),
     ...(pictures.length > 0 && { pixels: Buffer.concat(pictures) }),
     ...(pairs && {
       firstParts: Int32Array.from(entries, ({ firstPart, length }) => firstPart ?? length),
@@ -38,7 +40,7 @@ function outputsOf(entries: readonly Entry[]): EngineOutput[] | undefined {
 
 /** What became of each of the batch's sequences, in their order. */
 export function* outcomesOf(
-  { vectors, attention, states, stateDims = 0, lexical, sparse, scores }: EngineResult,
+  { vectors, attention, states, stateDims = 0, tokenVectors, lexical, sparse, scores }: EngineResult,
   { lengths }: EngineBatch,
   dims: number,
 ): Generator<Outcome, undefined> {
@@ -52,6 +54,7 @@ export function* outcomesOf(
       attention: attention?.subarray(token, token + length),
       states: states?.subarray(token * stateDims, (token + length) * stateDims),
       lexical: lexical?.subarray(token, token + length),
+      tokenVectors: tokenVectors?.[row],
       sparse: sparse && sparseOf(sparse, term, term + terms),
       score: scores?.[row],
     };

@@ -328,10 +328,11 @@ function withPayloadOf(
   { job }: Shard,
 ): Point[] {
   const { metadata, source = null } = document;
-  return points.map(({ id, dense, other, sparse, payload }) => ({
+  return points.map(({ id, dense, other, tokens, sparse, payload }) => ({
     id,
     dense,
     other,
+    tokens,
     sparse,
     payload: { ...payload, fingerprint, job_id: job as JobId, sequence, source, metadata },
   }));
@@ -346,7 +347,7 @@ function pointsOf(
   const collection = shard.collection.name as CollectionName;
   const around = textAround(text, chunks);
   const image = pictureReference(document);
-  return chunks.map(({ start, end, timestamp, dense, other, sparse, hashes }, index) => {
+  return chunks.map(({ start, end, timestamp, dense, other, tokenVectors, sparse, hashes }, index) => {
     const payload: PointPayload = {
       document_id: id,
       tenant,
@@ -367,7 +368,7 @@ function pointsOf(
     Object.assign(payload, around[index]);
     if (hashes !== undefined) payload.hashes = hashes;
     if (source !== undefined) payload.source = source;
-    return { id: pointId(tenant, collection, id, index), dense, other, sparse, payload };
+    return { id: pointId(tenant, collection, id, index), dense, other, tokens: tokenVectors, sparse, payload };
   });
 }
 

@@ -1,6 +1,6 @@
 import { planBatches, type Batch, type Budget, type Lane, type WindowItem } from '@embedmill/batching';
-import type { EngineOutput } from '@embedmill/inference';
-import type { EmbedmillError, SparseVector } from '@embedmill/jobs';
+import type { EngineOutput, TokenVectorForm } from '@embedmill/inference';
+import type { EmbedmillError, SparseVector, TokenVectors } from '@embedmill/jobs';
 import { logFields, type LogFields } from '@embedmill/logs';
 
 /** What a model gave of one sequence, as far as it was asked for. May be shared with equal ones: don't write to it. */
@@ -13,6 +13,8 @@ export interface Embedding {
   states?: Float32Array | undefined;
   /** One weight a token. */
   lexical?: Float32Array | undefined;
+  /** In place of `states`, where a form of them was given. */
+  tokenVectors?: TokenVectors | undefined;
   sparse?: SparseVector | undefined;
   score?: number | undefined;
 }
@@ -27,6 +29,8 @@ export interface Sequence {
   readonly text?: string | undefined;
   /** Of a pair: tokens of its first part. */
   readonly firstPart?: number | undefined;
+  /** How its `states` are to be kept. */
+  readonly tokenVectors?: TokenVectorForm | undefined;
   /** Of an image, which its ids are a digest of. */
   readonly pixels?: Uint8Array | undefined;
 }
@@ -77,7 +81,7 @@ export class SequenceWindow {
   /** The entry of a sequence: a new one, or the one that an equal sequence has already. */
   admit(sequence: Sequence, outputs: Entry['outputs'], lane: Lane, now: number, together = 0): Entry {
     const { ids } = sequence;
-    const key = lane === 'bulk' ? keyOf(ids) + (outputs?.join() ?? '') : undefined;
+    const key = lane === 'bulk' ? keyOf(sequence, outputs) : undefined;
     const known = key === undefined ? undefined : this.#known.get(key);
     if (known !== undefined) return known;
 
@@ -137,7 +141,9 @@ export class SequenceWindow {
   }
 }
 
-/** The ids' bytes, one a character. */
-function keyOf(ids: Int32Array): string {
-  return Buffer.from(ids.buffer, ids.byteOffset, ids.byteLength).toString('latin1');
+/** The ids' bytes, one a character, and what is wanted. */
+function keyOf({ ids, tokenVectors }: Sequence, outputs: Entry['outputs']): string {
+  const bytes = Buffer.from(ids.buffer, ids.byteOffset, ids.byteLength).toString('latin1');
+  const form = tokenVectors === undefined ? '' : JSON.stringify(tokenVectors);
+  return bytes + (outputs?.join() ?? '') + form;
 }

@@ -1,5 +1,5 @@
 import type { Lane } from '@embedmill/batching';
-import type { EngineOutput } from '@embedmill/inference';
+import type { EngineOutput, TokenVectorForm } from '@embedmill/inference';
 import { resolveImage } from '@embedmill/images';
 import {
   asEmbedmillError,
@@ -14,7 +14,7 @@ import {
   type SparseVector,
 } from '@embedmill/jobs';
 import type { ResolvedTokenizer } from '@embedmill/models';
-import { lateInteraction } from '@embedmill/retrieval';
+import { lateInteraction, tokenWeights } from '@embedmill/retrieval';
 import {
   chunkDocuments,
   Tokenizer,
@@ -47,6 +47,14 @@ export interface PromptedInput {
 export type InputOutcome =
   | { ok: true; vector: Float32Array; tokens: number; truncated: boolean; unknown: boolean }
   | { ok: false; error: EmbedmillError };
+
+/** What a run of the model gives beside the dense vector. */
+export interface Beside {
+  attention?: boolean;
+  lexical?: boolean;
+  /** How token vectors are kept. */
+  tokenVectors?: Pick<TokenVectorForm, 'dims' | 'poolFactor'> | undefined;
+}
 
 /** A text's tokens, as far as the model reads them; `unknown` where it knows none of them. */
 export type ReadText = Sequence & { truncated: boolean; unknown: boolean };
@@ -128,14 +136,31 @@ export class ServedModel {
     });
   }
 
-  /** The outcome of each chunk, in the bulk lane. Rejects as the encoder does. */
-  embed(
+  /**
+   * The outcome of each chunk, in the bulk lane: a dense vector, and what else is wanted, of one run. Rejects as the encoder
+   * does, and with `invalid_profile` where the model does not give it.
+   */
+  async embed(
     chunks: readonly { ids: Int32Array; text: string }[],
-    outputs?: readonly EngineOutput[],
+    { attention = false, lexical = false, tokenVectors }: Beside = {},
   ): Promise<Outcome[]> {
-    const prefix = this.#tokenizer.documentPrefix;
-    const sequences = chunks.map(({ ids, text }) =>
-      this.#readsTexts ? { ids, text: prefix + text } : { ids },
+    const beside: EngineOutput[] = [
+      ...(attention ? ['attention' as const] : []),
+      ...(lexical ? ['lexical' as const] : []),
+      ...(tokenVectors === undefined ? [] : ['states' as const]),
+    ];
+    const lacking = beside.find((output) => !this.encoder.outputs.includes(output));
+    if (lacking !== undefined)
+      throw new EmbedmillError('invalid_profile', `${this.name} ${WITHOUT[lacking]}`);
+    const outputs = beside.length === 0 ? undefined : ['dense' as const, ...beside];
+    const { documentPrefix: prefix, start, end } = this.#tokenizer;
+    const form = tokenVectors && { ...tokenVectors, start: start.length, end: end.length };
+    const sequences = chunks.map(
+      ({ ids, text }): Sequence => ({
+        ids,
+        ...(this.#readsTexts && { text: prefix + text }),
+        ...(form !== undefined && { tokenVectors: form }),
+      }),
     );
     return this.encoder.encode(sequences, 'bulk', outputs);
   }
@@ -245,6 +270,8 @@ export class ServedModel {
         return this.#weighTerms(query);
       case 'rerank':
         return this.#kind === 'reranker' ? this.#judge(query) : this.#interact(query);
+      case 'tokens':
+        return this.#readTokens(query);
       case 'terms':
         return { terms: query.inputs.map((id) => termOf(this.#tokenizer.tokenText(id), id)) };
       case 'states':
@@ -343,17 +370,43 @@ export class ServedModel {
       return states.subarray(start.length * dims, states.length - end.length * dims);
     };
     const own = statesOf(question ?? {});
-    const { start, end } = this.#tokenizer;
-    // What it does not know is alike in all texts: it would meet itself in those that say something else.
-    const weights = emphasisOf(asked.offsets ?? new Int32Array(), emphasis)
-      .map((weight, n) => (this.#tokenizer.knowsToken(asked.ids[n] ?? 0) ? weight : 0))
-      .slice(start.length, -end.length || undefined);
+    const weights = tokenWeights(this.#placesOf(asked), emphasis);
     const scores = Float32Array.from(answers, (answer) =>
       lateInteraction(own, weights, statesOf(answer), dims),
     );
     const { truncated } = asked;
     const unknown = !this.#tokenizer.knows(asked.ids, before);
     return { scores, kind: 'interaction', query: { truncated, unknown }, ...readingOf(sequences) };
+  }
+
+  /** Tokens of questions as late interaction holds them against stored ones. */
+  async #readTokens({ inputs, prefix, dims }: QueryOf<'tokens'>): Promise<QueryResult<'tokens'>> {
+    const before = await this.#prefixOf({ role: 'query', prefix });
+    const encoded = await this.#tokenizer.encode(inputs, before, { offsets: true });
+    const { start, end } = this.#tokenizer;
+    const form = { dims, poolFactor: 1, start: start.length, end: end.length };
+    const sequences = encoded.map((text) => ({ ...text, tokenVectors: form }));
+    const embeddings = await this.#encodeNow(sequences, ['states']);
+    return {
+      questions: encoded.map((text, n) => ({
+        vectors: embeddings[n]?.tokenVectors ?? new Int8Array(),
+        places: this.#placesOf(text),
+      })),
+      ...readingOf(
+        encoded.map((text) => ({ ...text, unknown: !this.#tokenizer.knows(text.ids, before) })),
+      ),
+    };
+  }
+
+  /**
+   * Where a query's tokens begin, without special ones; -1 where one is not of it. What the model does not know is alike in
+   * all texts: it would meet itself in those that say something else.
+   */
+  #placesOf({ ids, offsets = new Int32Array() }: EncodedText): Int32Array {
+    const { start, end } = this.#tokenizer;
+    return ids.subarray(start.length, ids.length - end.length).map((id, n) =>
+      this.#tokenizer.knowsToken(id) ? (offsets[2 * (start.length + n)] ?? -1) : -1,
+    );
   }
 
   async #encodeNow(sequences: readonly Sequence[], outputs: readonly EngineOutput[]): Promise<Embedding[]> {
@@ -441,13 +494,6 @@ function firstPlace(offsets: Int32Array = new Int32Array()): number {
   return offsets.find((place) => place !== -1) ?? 0;
 }
 
-/** What each token weighs; all alike where nothing of the query is emphasized. */
-function emphasisOf(offsets: Int32Array, emphasis: QueryOf<'rerank'>['emphasis']): number[] {
-  const tokens = Array.from({ length: offsets.length / 2 }, (_, n) => offsets[2 * n] ?? 0);
-  if (emphasis.every(({ weight }) => weight === 0)) return tokens.map(() => 1);
-  return tokens.map((at) => emphasis.find(({ start, end }) => start <= at && at < end)?.weight ?? 0);
-}
-
 function embeddingOf(outcome: Outcome): Embedding {
   if (!outcome.ok) throw outcome.error;
   return outcome;
@@ -459,7 +505,7 @@ function packed(embeddings: readonly Embedding[], dims: number): { dims: number;
   return { dims, vectors };
 }
 
-function readingOf(sequences: readonly ReadText[]): InputReading {
+function readingOf(sequences: readonly Pick<ReadText, 'ids' | 'truncated' | 'unknown'>[]): InputReading {
   return {
     tokens: sequences.map(({ ids }) => ids.length),
     truncated: sequences.map(({ truncated }) => truncated),

@@ -271,8 +271,10 @@ export function contentIn(
   { profile, analysis }: Collection,
   modelRevision: string,
 ): (document: Document) => string {
-  const { model, dims, chunking, video, sparse } = profile;
-  const basis = JSON.stringify([model, dims, chunking, video, sparse, analysis, modelRevision]);
+  const { model, dims, chunking, video, sparse, lateInteraction } = profile;
+  const parts: unknown[] = [model, dims, chunking, video, sparse, analysis, modelRevision];
+  if (lateInteraction !== undefined) parts.push({ lateInteraction });
+  const basis = JSON.stringify(parts);
   return ({ text, title, image, video, vector }) =>
     hash('sha256', basis + JSON.stringify([text, title, image, video, vector]), 'base64url').slice(0, 22);
 }

@@ -5,6 +5,8 @@ import type { PendingDocument } from './shard-reading.ts';
 
 /** Points that are held for it, but for those of one document. */
 const MOST_POINTS = 20_000;
+/** The same of points with token vectors, of some tens of kilobytes each. */
+const MOST_POINTS_WITH_TOKENS = 2000;
 
 /**
  * The points of those documents that are stored with another fingerprint: some of their vectors, or all of them, may be
@@ -15,9 +17,11 @@ export async function storedPoints(
   collection: Collection,
   store: Pick<VectorStore, 'getPoints'>,
 ): Promise<Map<PendingDocument, StoredPoint[]>> {
-  let left = MOST_POINTS;
+  const most =
+    collection.profile.lateInteraction === undefined ? MOST_POINTS : MOST_POINTS_WITH_TOKENS;
+  let left = most;
   const stored = pending.filter(({ storedChunks }) => {
-    if (storedChunks === 0 || (storedChunks > left && left < MOST_POINTS)) return false;
+    if (storedChunks === 0 || (storedChunks > left && left < most)) return false;
     left -= storedChunks;
     return true;
   });
@@ -41,9 +45,10 @@ export function isSameContent(
   const count = points[0]?.payload.chunk_count;
   if (count !== points.length) return false;
   const schemes = SPARSE_SCHEMES.filter((scheme) => profile.sparse[scheme] !== undefined);
-  return points.every(({ other: second, payload, dense }, index) => {
+  return points.every(({ other: second, tokens, payload, dense }, index) => {
     if (payload.content !== content || payload.chunk_index !== index) return false;
     if (dense.length === 0 || (other !== undefined && second === undefined)) return false;
+    if (profile.lateInteraction !== undefined && tokens === undefined && !isPicture(payload)) return false;
     // A scheme that finds no term has no vector, and is not told from one that was not asked: both are of the profile.
     return schemes.every(
       (scheme) => scheme === 'bm25' || payload.hashes?.[scheme] !== undefined || isPicture(payload),

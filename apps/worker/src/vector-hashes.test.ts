@@ -7,7 +7,7 @@ import { StoredVectors, vectorHashes, type Revisions } from './vector-hashes.ts'
 
 const collection: Collection = {
   name: 'c',
-  profile: profileSchema.parse({ sparse: { bm42: {}, splade: {} } }),
+  profile: profileSchema.parse({ sparse: { bm42: {}, splade: {} }, lateInteraction: {} }),
   dims: 2,
   vector: 'dense',
   other: { name: 'dense_2', model: 'another', dims: 3 },
@@ -40,6 +40,17 @@ describe('hashes', () => {
     ['dense_2', { revisions: { ...revisions, other: 'r9' } }],
     ['splade', { revisions: { ...revisions, splade: 'r9' } }],
     ['dense', { collection: { ...collection, dims: 3 } }],
+    ['tokens', { collection: { ...collection, dims: 3 } }],
+    ['tokens', { revisions: { ...revisions, own: 'r9' } }],
+    [
+      'tokens',
+      {
+        collection: {
+          ...collection,
+          profile: { ...collection.profile, lateInteraction: { poolFactor: 3 } },
+        },
+      },
+    ],
     [
       'splade',
       {
@@ -70,11 +81,12 @@ describe('hashes', () => {
   });
 });
 
-const hashes = { dense: 'h', dense_2: 'i', bm42: 'j', splade: 'k' };
+const hashes = { dense: 'h', dense_2: 'i', bm42: 'j', splade: 'k', tokens: 'l' };
 const point = (change: object = {}, payload: object = {}): StoredPoint =>
   ({
     dense: Float32Array.of(1, 0),
     other: Float32Array.of(1, 0, 0),
+    tokens: Int8Array.of(127, 0),
     sparse: { splade: { indices: Uint32Array.of(7), values: Float32Array.of(1) } },
     payload: { chunk_index: 0, chunk_count: 1, content: 'x', hashes, image: null, ...payload },
     ...change,
@@ -87,6 +99,8 @@ describe('stored vectors', () => {
     expect(stored.dense('dense_2', hashes)).toEqual(Float32Array.of(1, 0, 0));
     expect(stored.sparse('splade', hashes)?.vector?.indices).toEqual(Uint32Array.of(7));
     expect(stored.sparse('bm42', hashes)).toEqual({ vector: undefined });
+    expect(stored.tokens(hashes)).toEqual(Int8Array.of(127, 0));
+    expect(stored.tokens({ tokens: 'other' })).toBeUndefined();
     expect(stored.dense('dense', { dense: 'other' })).toBeUndefined();
     expect(stored.dense('dense', {})).toBeUndefined();
     expect(stored.sparse('splade', { splade: 'other' })).toBeUndefined();
@@ -95,6 +109,7 @@ describe('stored vectors', () => {
   it('of points without hashes are none', () => {
     const stored = new StoredVectors().add([point({}, { hashes: undefined })], collection);
     expect(stored.dense('dense', {})).toBeUndefined();
+    expect(stored.tokens({})).toBeUndefined();
     expect(stored.sparse('splade', {})).toBeUndefined();
   });
 });
@@ -110,6 +125,7 @@ describe('only the payload is to be written', () => {
     ['a chunk missing', [point({}, { chunk_count: 2 })]],
     ['two of a number', [point({}, { chunk_count: 2 }), point({}, { chunk_count: 2 })]],
     ['no second vector', [point({ other: undefined })]],
+    ['no token vectors', [point({ tokens: undefined })]],
     ['a scheme that was never asked', [point({}, { hashes: { dense: 'h' } })]],
     ['nothing', []],
   ])('not with %s', (_, points) => {

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { Collection, DenseName, DenseVector } from '@embedmill/jobs';
+import type { Collection, DenseName, DenseVector, TokenVectors } from '@embedmill/jobs';
 import type { StoredPoint, VectorHashes } from '@embedmill/vector-store';
 
 /** What the vectors of a chunk are computed from. */
@@ -33,6 +33,7 @@ export function vectorHashes(
   revisions: Revisions,
 ): VectorHashes {
   const { bm42, splade } = profile.sparse;
+  const { lateInteraction } = profile;
   const hashes: { -readonly [Name in keyof VectorHashes]: string } = {
     [vector]: denseHash({ ids, text }, { model: profile.model, dims }, revisions.own),
   };
@@ -41,6 +42,10 @@ export function vectorHashes(
   }
   if (bm42 !== undefined) {
     hashes.bm42 = hashOf([profile.model, revisions.own, tokensIn(ids), text, bm42, analysis]);
+  }
+  if (lateInteraction !== undefined) {
+    const { poolFactor } = lateInteraction;
+    hashes.tokens = hashOf([profile.model, revisions.own, dims, tokensIn(ids), text, { poolFactor }]);
   }
   if (splade !== undefined && revisions.splade !== undefined) {
     hashes.splade = hashOf([splade, revisions.splade, text]);
@@ -68,13 +73,15 @@ function hashOf(parts: readonly unknown[]): string {
 /** The vectors of stored points, by what they were computed from, whatever their collections call them. */
 export class StoredVectors {
   readonly #dense = new Map<string, Float32Array>();
+  readonly #tokens = new Map<string, TokenVectors>();
   readonly #sparse = new Map<string, NonNullable<StoredPoint['sparse']>>();
 
   add(points: readonly StoredPoint[], { vector, other }: Collection): this {
-    for (const { dense, other: second, sparse, payload } of points) {
+    for (const { dense, other: second, tokens, sparse, payload } of points) {
       const { hashes = {} } = payload;
       this.#keep(hashes[vector], dense);
       if (other !== undefined) this.#keep(hashes[other.name], second);
+      if (hashes.tokens !== undefined && tokens !== undefined) this.#tokens.set(hashes.tokens, tokens);
       for (const scheme of ['bm42', 'splade'] as const) {
         const hash = hashes[scheme];
         if (hash !== undefined && sparse !== undefined) this.#sparse.set(`${scheme} ${hash}`, sparse);
@@ -85,6 +92,10 @@ export class StoredVectors {
 
   dense(name: DenseName, hashes: VectorHashes): Float32Array | undefined {
     return this.#dense.get(hashes[name] ?? '');
+  }
+
+  tokens(hashes: VectorHashes): TokenVectors | undefined {
+    return this.#tokens.get(hashes.tokens ?? '');
   }
 
   /** Undefined where it is not known; the vector may be of no terms. */

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { asBytes } from '@embedmill/retrieval';
 import { EngineProcess, type EngineBatch, type EngineModel, type PackedSparse } from './index.ts';
 import { crossEncoder, halfEncoder, maskedLanguageModel } from './engine/tiny-models.fixture.ts';
 
@@ -77,6 +78,33 @@ const golden = async <T>(name: string): Promise<T> =>
 const slow = { timeout: 180_000 };
 
 describe('a dense model', slow, () => {
+  it('keeps token vectors in bytes, without special tokens, pooled where that is asked for', async () => {
+    const engine = await start(int8);
+    const { states, stateDims = 0 } = await engine.run(batchOf(SEQUENCES, { outputs: ['states'] }));
+    const form = { dims: stateDims, poolFactor: 1, start: 1, end: 1 };
+    const outputs = ['dense', 'states'] as const;
+    const plain = await engine.run(batchOf(SEQUENCES));
+    const kept = await engine.run(
+      batchOf(SEQUENCES, { outputs, tokenVectors: SEQUENCES.map((_, n) => (n === 3 ? undefined : form)) }),
+    );
+    expect(kept.vectors).toEqual(plain.vectors);
+    expect(kept.states).toBeUndefined();
+    for (const [n, whole] of bySequence(states!, stateDims).entries()) {
+      const bytes = kept.tokenVectors?.[n];
+      if (n === 3) expect(bytes).toBeUndefined();
+      else expect(bytes).toEqual(asBytes(whole.slice(stateDims, -stateDims), stateDims));
+    }
+    const pooled = await engine.run(
+      batchOf(SEQUENCES, {
+        outputs,
+        tokenVectors: SEQUENCES.map(() => ({ ...form, dims: 64, poolFactor: 3 })),
+      }),
+    );
+    expect(pooled.tokenVectors?.map((bytes) => bytes && bytes.length / 64)).toEqual(
+      SEQUENCES.map(({ length }) => Math.ceil((length - 2) / 3)),
+    );
+  });
+
   it('gives states and attention beside its vectors, which stay the same bits', async () => {
     const engine = await start(int8);
     expect(engine.outputs).toEqual(['dense', 'states', 'attention']);

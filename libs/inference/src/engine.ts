@@ -1,3 +1,5 @@
+import type { TokenVectors } from '@embedmill/jobs';
+
 /**
  * What a model gives of a sequence:
  * - `dense`: one vector, pooled;
@@ -26,8 +28,21 @@ export interface EngineBatch {
   readonly outputs?: readonly EngineOutput[];
   /** Of pairs: how many tokens of each sequence are the first part's (token type 0); the rest is of type 1. */
   readonly firstParts?: Int32Array;
+  /** Of each sequence, how its `states` become a few vectors of bytes, in place of themselves. */
+  readonly tokenVectors?: readonly (TokenVectorForm | undefined)[];
   /** What the ids of each sequence stand for; only engines that tokenize themselves, which are remote, read it. */
   readonly texts?: readonly string[];
+}
+
+/** What is kept of a sequence's token vectors. */
+export interface TokenVectorForm {
+  /** Numbers of each vector, the first of those that the model gives. */
+  readonly dims: number;
+  /** Tokens that share a vector, on average. */
+  readonly poolFactor: number;
+  /** Special tokens in front and behind, which stand for no word and have none. */
+  readonly start: number;
+  readonly end: number;
 }
 
 /** Sparse vectors of a batch, one after the other: terms of each, their ids ascending, and their weights. */
@@ -48,6 +63,8 @@ export interface EngineResult {
   readonly stateDims?: number;
   /** One for each of the batch's `ids`. */
   readonly lexical?: Float32Array;
+  /** Of each sequence of which a form was given, in place of `states`: rows × dims, each after the other. */
+  readonly tokenVectors?: readonly (TokenVectors | undefined)[];
   readonly sparse?: PackedSparse;
   /** One a sequence. */
   readonly scores?: Float32Array;

@@ -1,7 +1,14 @@
 export { BareSession, serveBareSession, type BareSessionOptions } from './bare-session.ts';
 export { availableCpus, availableMemory, defaultLayout, type EngineLayout } from './cpus.ts';
 export { deviceLabel, parseDevices, type Device, type DeviceName } from './device.ts';
-export type { Engine, EngineBatch, EngineOutput, EngineResult, PackedSparse } from './engine.ts';
+export type {
+  Engine,
+  EngineBatch,
+  EngineOutput,
+  EngineResult,
+  PackedSparse,
+  TokenVectorForm,
+} from './engine.ts';
 export { EngineProcess, type EngineEvent, type EngineProcessOptions } from './engine-process.ts';
 export type { ImageModel } from './engine/image-session.ts';
 export { GRAPH_VERSION } from './engine/output-graph.ts';

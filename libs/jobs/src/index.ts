@@ -28,6 +28,8 @@ export {
   type Profile,
   type SparseProfile,
   type SpladeOptions,
+  lateInteractionSchema,
+  type LateInteraction,
   type VideoOptions,
 } from './profile.ts';
 export {
@@ -50,6 +52,7 @@ export {
   type DenseName,
   type SparseScheme,
   type SparseVector,
+  type TokenVectors,
 } from './vectors.ts';
 export {
   documentIdOf,
@@ -124,6 +127,7 @@ export {
   type QueryOf,
   type QueryResult,
   type QueryResults,
+  type QuestionTokens,
   type QueryTask,
   type InputReading,
   type Role,

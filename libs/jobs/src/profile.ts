@@ -128,6 +128,19 @@ export const sparseProfileSchema = z
   .meta({ description: 'Sparse vectors, by scheme; none by default.' });
 export type SparseProfile = z.infer<typeof sparseProfileSchema>;
 
+export const lateInteractionSchema = z
+  .strictObject({
+    poolFactor: z.int().min(1).max(4).default(2).meta({
+      description:
+        'Tokens that share a vector, on average: they are clustered by likeness. 1 keeps one vector a token.',
+    }),
+  })
+  .meta({
+    description:
+      'Keeps vectors of each chunk’s tokens, a byte a number, which `rerank` then reads instead of computing them.',
+  });
+export type LateInteraction = z.infer<typeof lateInteractionSchema>;
+
 const videoSchema = z.strictObject({
   intervalSeconds: z
     .number()
@@ -157,6 +170,7 @@ export const profileSchema = z.strictObject({
       'How the store keeps dense vectors for its first look: int8 takes a quarter, binary a 32nd of the memory.',
   }),
   sparse: sparseProfileSchema.default({}),
+  lateInteraction: lateInteractionSchema.optional(),
   chunking: chunkingSchema.default({ mode: 'tokens', overlap: 32 }),
   video: videoSchema.prefault({}).meta({ description: 'What is looked at of videos.' }),
   filterable: z
@@ -170,7 +184,7 @@ export type FilterableType = z.infer<typeof filterableTypeSchema>;
 export type Profile = z.infer<typeof profileSchema>;
 
 /** What documents are embedded by where no collection stores them: without what is for a store and for searches. */
-export const embeddingProfileSchema = profileSchema.omit({ storage: true, filterable: true });
+export const embeddingProfileSchema = profileSchema.omit({ storage: true, filterable: true, lateInteraction: true });
 export type EmbeddingProfile = z.infer<typeof embeddingProfileSchema>;
 
 /** A second dense vector of a collection: the one it migrates to, or the one that it came from. */

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { SparseVector } from './vectors.ts';
+import type { SparseVector, TokenVectors } from './vectors.ts';
 
 /** What a text is to the model. */
 export const roleSchema = z.enum(['query', 'document']);
@@ -61,6 +61,15 @@ export const querySchema = z.discriminatedUnion('task', [
         description:
           'Of late interaction: what stretches of the query weigh (UTF-16 units), and nothing beside them; all of it alike by default.',
       }),
+  }),
+  z.strictObject({
+    task: z.literal('tokens').meta({
+      description: 'Questions to vectors of their tokens, which late interaction holds against stored ones.',
+    }),
+    model,
+    prefix,
+    dims: z.int().positive().meta({ description: 'Numbers of each that are wanted.' }),
+    inputs: z.array(text).min(1),
   }),
   z.strictObject({
     task: z.literal('terms').meta({ description: 'What ids of a sparse model’s vocabulary stand for.' }),
@@ -137,10 +146,20 @@ export interface QueryResults {
     kind: 'logit' | 'interaction';
     query: { truncated: boolean; unknown: boolean };
   };
+  /** Of each question its tokens, without special ones. */
+  tokens: InputReading & { questions: QuestionTokens[] };
   terms: { terms: string[] };
   /** Of each input its tokens' vectors, one after the other, special tokens' among them: tokens × dims. Each of length 1. */
   states: InputReading & { dims: number; states: Float32Array[] };
   tokenize: { found: TextToken[][] };
   detokenize: { texts: string[] };
 }
+
+/** A question's tokens, for late interaction. */
+export interface QuestionTokens {
+  vectors: TokenVectors;
+  /** Where each begins in the question (UTF-16 units); -1 of those that are not of it, or that the model does not know. */
+  places: Int32Array;
+}
+
 export type QueryResult<Task extends QueryTask = QueryTask> = QueryResults[Task];

@@ -24,3 +24,9 @@ export const WITH_IDF: ReadonlySet<SparseScheme> = new Set<SparseScheme>(['bm25'
 /** A dense vector's name in the store: `dense`, and for the models that a collection migrated to `dense_2` and on. */
 export const denseNameSchema = z.string().regex(/^dense(_[2-9]|_[1-9]\d)?$/);
 export type DenseName = z.infer<typeof denseNameSchema>;
+
+/**
+ * Vectors of a text's tokens, or of clusters of them, for late interaction: rows × dims, one row after the other, of which
+ * only the directions count. Each row's greatest number is 127 or -127.
+ */
+export type TokenVectors = Int8Array;

@@ -1,3 +1,5 @@
+import { byteProducts, byteSquares } from './byte-products.ts';
+
 /** How much a query's token that is met well counts over ones that are met half: by trying on Cranfield. */
 const SHARPNESS = 4;
 
@@ -15,15 +17,66 @@ export function lateInteraction(
   dims: number,
 ): number {
   if (document.length === 0) return 0;
+  const similarities = new Float32Array(query.length / dims);
+  for (let token = 0; token * dims < query.length; token += 1)
+    if (weights[token] !== 0) similarities[token] = nearest(query, token * dims, document, dims);
+  return lateInteractionOf(similarities, weights);
+}
+
+/** The same of what the nearest of the document's tokens are known to be, one for each of the query's. */
+export function lateInteractionOf(similarities: Float32Array, weights: ArrayLike<number>): number {
   let sum = 0;
   let total = 0;
-  for (let token = 0; token * dims < query.length; token += 1) {
+  for (let token = 0; token < similarities.length; token += 1) {
     const weight = weights[token] ?? 0;
-    if (weight === 0) continue;
     total += weight;
-    sum += weight * Math.max(0, nearest(query, token * dims, document, dims)) ** SHARPNESS;
+    sum += weight * Math.max(0, similarities[token] ?? 0) ** SHARPNESS;
   }
   return total === 0 ? 0 : sum / total;
+}
+
+/**
+ * Of each document, for each of the query's tokens the greatest cosine with any of its own; all 0 of one without tokens.
+ * Rows are bytes, of any length: only their directions count.
+ */
+export function maxSimilarities(
+  query: Int8Array,
+  documents: readonly Int8Array[],
+  dims: number,
+): Float32Array[] {
+  const lengths = Float32Array.from(byteSquares(query, dims), (square) => Math.sqrt(square) || 1);
+  return documents.map((document) => {
+    const greatest = new Float32Array(lengths.length).fill(document.length === 0 ? 0 : -1);
+    const products = byteProducts(query, document, dims);
+    const squares = byteSquares(document, dims);
+    for (let row = 0, at = 0; row < squares.length; row += 1) {
+      const length = Math.sqrt(squares[row] ?? 0) || 1;
+      for (let token = 0; token < greatest.length; token += 1, at += 1) {
+        const cosine = (products[at] ?? 0) / length;
+        if (row === 0 || cosine > (greatest[token] ?? 0)) greatest[token] = cosine;
+      }
+    }
+    return greatest.map((value, token) => value / (lengths[token] ?? 1));
+  });
+}
+
+/** What stretches of a query weigh, in UTF-16 units. */
+export interface Emphasis {
+  start: number;
+  end: number;
+  weight: number;
+}
+
+/**
+ * What tokens weigh that begin at these places, those at none (-1) nothing; all others alike where nothing of the query is
+ * emphasized.
+ */
+export function tokenWeights(places: ArrayLike<number>, emphasis: readonly Emphasis[]): number[] {
+  const isPlain = emphasis.every(({ weight }) => weight === 0);
+  return Array.from(places, (at) => {
+    if (at < 0 || isPlain) return at < 0 ? 0 : 1;
+    return emphasis.find(({ start, end }) => start <= at && at < end)?.weight ?? 0;
+  });
 }
 
 /** The greatest product of one row with the document's. Four sums at once: the machine adds them side by side. */

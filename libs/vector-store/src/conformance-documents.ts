@@ -7,6 +7,7 @@ import {
   type Json,
   type SparseVector,
   type TenantId,
+  type TokenVectors,
 } from '@embedmill/jobs';
 import type { DocumentPoints, SearchVector, SparseVectors, VectorStore } from './store.ts';
 
@@ -54,6 +55,7 @@ interface DocumentShape {
   /** Of each chunk. */
   other?: Float32Array[];
   sparse?: SparseVectors[];
+  tokens?: (TokenVectors | undefined)[];
   fingerprint?: string;
   /** Of the submission that it comes from; 1 by default. */
   sequence?: number;
@@ -76,6 +78,7 @@ export function documentOf(
       dense: vector instanceof Float32Array ? vector : new Float32Array(vector),
       other: shape.other?.[index],
       sparse: shape.sparse?.[index],
+      tokens: shape.tokens?.[index],
       payload: {
         document_id: key.id,
         tenant: key.tenant,

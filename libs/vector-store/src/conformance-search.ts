@@ -97,6 +97,9 @@ export function searchConformance(
         points.flatMap(({ id }, n) => (n % 2 === 0 ? id : [])).toSorted(),
       );
       expect(await store().getVectors(name, [])).toEqual(new Map());
+      const dense = await store().getDense(name, ids);
+      expect(dense).toEqual(new Map([...found].map(([id, vectors]) => [id, vectors.dense])));
+      expect([...(await store().getDense(name, ids, "o'x" as TenantId)).keys()]).toEqual([...own.keys()]);
     });
 
     test('points near to others are found by their ids: those alike, of the selection, not themselves', async () => {

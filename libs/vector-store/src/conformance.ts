@@ -11,6 +11,7 @@ import { pointConformance } from './conformance-points.ts';
 import { searchConformance } from './conformance-search.ts';
 import { sparseConformance } from './conformance-sparse.ts';
 import { tieConformance } from './conformance-ties.ts';
+import { tokenConformance } from './conformance-tokens.ts';
 import type { VectorStore } from './store.ts';
 
 /**
@@ -20,7 +21,7 @@ import type { VectorStore } from './store.ts';
 export function conformance(
   title: string,
   openStore: () => Promise<OpenedStore>,
-  { exactFrequencies = true, largestTerm = 2 ** 32 - 1 }: ConformanceOptions = {},
+  { exactFrequencies = true, largestTerm = 2 ** 32 - 1, tokenVectors = true }: ConformanceOptions = {},
 ): void {
   describe(title, () => {
     let opened: OpenedStore;
@@ -119,6 +120,7 @@ export function conformance(
           () => store.getPoints(name, [keyOf('a')]),
           () => store.scanPoints(name, { limit: 1 }),
           () => store.addVectors(name, []),
+          () => store.maxSimilarities(name, [], new Int8Array()),
           () => store.termFactors(name, 'bm25', new Uint32Array([1])),
         ];
         for (const call of calls)
@@ -353,6 +355,7 @@ export function conformance(
     searchConformance(() => store, create);
     tieConformance(() => store, create);
     sparseConformance(() => store, create, { exactFrequencies, largestTerm });
+    tokenConformance(() => store, create, { tokenVectors });
     pointConformance(() => store, create);
     migrationConformance(() => store, create);
     aliasConformance(() => store, create);
@@ -366,6 +369,8 @@ export interface ConformanceOptions {
   exactFrequencies?: boolean;
   /** Of a store that has no vectors with the term 2^32 - 1, which no scheme of ours gives: that before it. */
   largestTerm?: number;
+  /** False of a store that refuses collections with token vectors. */
+  tokenVectors?: boolean;
 }
 
 export interface OpenedStore {

@@ -1,6 +1,6 @@
 import { denseVectors, EmbedmillError, type Collection, type SparseScheme } from '@embedmill/jobs';
 import { assertVectors } from './collections.ts';
-import { checkDense, checkSparse, denseVector } from './vector-check.ts';
+import { checkDense, checkSparse, checkTokens, denseVector } from './vector-check.ts';
 import type { DocumentKey, DocumentPoints, Point } from './store.ts';
 
 /**
@@ -30,11 +30,12 @@ export function checkedDocuments(
   return latest;
 }
 
-function checkPoint(collection: Collection, { dense, other, sparse }: Point, where: string): void {
+function checkPoint(collection: Collection, { dense, other, tokens, sparse }: Point, where: string): void {
   checkDense(collection, denseVector(collection), dense, where);
   if (other !== undefined && collection.other !== undefined) {
     checkDense(collection, collection.other, other, where);
   }
+  if (tokens !== undefined) checkTokens(collection, tokens, where);
   for (const scheme in sparse) {
     const vector = sparse[scheme as SparseScheme];
     if (vector !== undefined) checkSparse(collection, scheme as SparseScheme, vector, where);

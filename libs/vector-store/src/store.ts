@@ -12,6 +12,7 @@ import type {
   SparseScheme,
   SparseVector,
   TenantId,
+  TokenVectors,
 } from '@embedmill/jobs';
 import type { BulkLoads } from './bulk-loads.ts';
 
@@ -19,7 +20,7 @@ import type { BulkLoads } from './bulk-loads.ts';
 export type SparseVectors = { readonly [Scheme in SparseScheme]?: SparseVector | undefined };
 
 /** Hashes of what vectors were computed from; BM25's are counted anew each time, and have none. */
-export type VectorHashes = { readonly [Name in DenseName | SparseScheme]?: string };
+export type VectorHashes = { readonly [Name in DenseName | SparseScheme | 'tokens']?: string };
 
 /** What a point carries beside its vector. The same fields stand in every store, under these names. */
 export interface PointPayload {
@@ -64,6 +65,8 @@ export interface Point {
   dense: Float32Array;
   /** Of `collection.other`, where there is one; L2-normalised. */
   other?: Float32Array | undefined;
+  /** Where the profile has `lateInteraction`: of the collection's `dims`; none of a picture. */
+  tokens?: TokenVectors | undefined;
   /** One for each scheme of the profile; a scheme that finds no term has an empty one, or none. */
   sparse?: SparseVectors | undefined;
   payload: PointPayload;
@@ -168,7 +171,10 @@ export interface Alias {
 }
 
 /** A point with its vectors, as stored; `sparse` has no empty ones. */
-export type StoredPoint = Pick<Point, 'id' | 'dense' | 'other' | 'sparse' | 'payload' | 'payloadText'>;
+export type StoredPoint = Pick<
+  Point,
+  'id' | 'dense' | 'other' | 'tokens' | 'sparse' | 'payload' | 'payloadText'
+>;
 
 /** What a point is found by: of the vector that searches use, and of sparse ones. */
 export type PointVectors = Pick<StoredPoint, 'dense' | 'sparse'>;
@@ -297,9 +303,11 @@ export interface StoredReads {
   getPayloads(name: CollectionName, points: PointId[]): Promise<Map<PointId, PointPayload>>;
   /** The vectors of those of these points that are there; where a tenant is given, of its own alone. */
   getVectors(name: CollectionName, points: PointId[], tenant?: TenantId): Promise<Map<PointId, PointVectors>>;
+  /** The same of the dense vector alone, that searches use. */
+  getDense(name: CollectionName, points: PointId[], tenant?: TenantId): Promise<Map<PointId, Float32Array>>;
   /**
-   * The points in the order of their ids, some at a time: a page shorter than `limit` is the last. Points that are written
-   * while the pages are read may be in them or not.
+   * The points in the order of their ids, some at a time, without `tokens`: a page shorter than `limit` is the last. Points
+   * that are written while the pages are read may be in them or not.
    */
   scanPoints(name: CollectionName, scan: PointScan): Promise<StoredPoint[]>;
   /**
@@ -327,6 +335,17 @@ export interface Searches {
   rank(name: CollectionName, searches: VectorSearch[]): Promise<RankedPoint[][]>;
   /** Of each of these points the other ones near to it by `collection.vector`, ordered as by `search`; none of one not there. */
   findNear(name: CollectionName, points: PointId[], search: NearSearch): Promise<RankedPoint[][]>;
+  /**
+   * Of those of these points that are there and have token vectors (where a tenant is given, of its own alone), for each of
+   * the query's the greatest cosine with any of the point's. Errors: `store_rejected` where the profile has no
+   * `lateInteraction`.
+   */
+  maxSimilarities(
+    name: CollectionName,
+    points: PointId[],
+    query: TokenVectors,
+    tenant?: TenantId,
+  ): Promise<Map<PointId, Float32Array>>;
   /** What a search multiplies each term's product by: its idf, or 1 in a scheme without; 0 where no point has it. */
   termFactors(name: CollectionName, scheme: SparseScheme, terms: Uint32Array): Promise<Float32Array>;
 }

@@ -6,6 +6,7 @@ import {
   type DenseVector,
   type SparseScheme,
   type SparseVector,
+  type TokenVectors,
 } from '@embedmill/jobs';
 import { sparseSchemes } from './collections.ts';
 import type { SearchVector, VectorAddition } from './store.ts';
@@ -81,6 +82,25 @@ export function checkSparse(
     }
     before = index;
   }
+}
+
+/**
+ * @throws EmbedmillError `store_rejected` when the collection keeps no token vectors; `dimension_mismatch` when they are no
+ *   rows of its size.
+ */
+export function checkTokens(collection: Collection, tokens: TokenVectors, where: string): void {
+  const { name, dims, profile } = collection;
+  if (profile.lateInteraction === undefined) {
+    throw new EmbedmillError(
+      'store_rejected',
+      `${where}: the collection "${name}" keeps no token vectors; its profile has to have "lateInteraction" when it is created`,
+    );
+  }
+  if (tokens.length % dims === 0) return;
+  throw new EmbedmillError(
+    'dimension_mismatch',
+    `${where}: its token vectors have ${tokens.length} numbers, which are no rows of ${dims}`,
+  );
 }
 
 /**

@@ -105,12 +105,16 @@ function storeView(store: VectorStore, reads: FairTurns): VectorStore {
     },
     getVectors: async (name, points, tenant) =>
       read(() => store.getVectors(seen(name), points, ownTenant(tenant))),
+    getDense: async (name, points, tenant) =>
+      read(() => store.getDense(seen(name), points, ownTenant(tenant))),
     getPoints: async (name, keys) => read(() => store.getPoints(seen(name), keys.map(ownKey))),
     scanPoints: async (name, scan) =>
       read(() => store.scanPoints(seen(name), { ...scan, tenant: ownTenant(scan.tenant) })),
     scanDocuments: async (name, scan) =>
       read(() => store.scanDocuments(seen(name), { ...scan, tenant: ownTenant(scan.tenant) })),
     addVectors: async () => refuseWrite(),
+    maxSimilarities: async (name, points, query, tenant) =>
+      read(() => store.maxSimilarities(seen(name), points, query, ownTenant(tenant))),
     termFactors: async (name, scheme, terms) => read(() => store.termFactors(seen(name), scheme, terms)),
     ping: () => store.ping(),
     close: () => store.close(),

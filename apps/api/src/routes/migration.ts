@@ -14,7 +14,7 @@ const toModelSchema = z.strictObject({
   model: z.string().min(1).meta({ description: 'The dense model to go to.' }),
   dims: z.int().positive().optional().meta({ description: 'A smaller size of its vectors.' }),
 });
-const { chunking, sparse, storage } = profileSchema.shape;
+const { chunking, sparse, storage, lateInteraction } = profileSchema.shape;
 const toCollectionSchema = z.strictObject({
   into: collectionNameSchema.meta({ description: 'The new collection’s name.' }),
   profile: z
@@ -22,6 +22,7 @@ const toCollectionSchema = z.strictObject({
       chunking: chunking.unwrap().optional(),
       sparse: sparse.unwrap().optional(),
       storage: storage.unwrap().optional(),
+      lateInteraction: lateInteraction.unwrap().nullable().optional().meta({ description: 'Null: none.' }),
     })
     .meta({ description: 'What is other in it.' }),
 });
@@ -98,15 +99,19 @@ export function migrationRoutes(parts: ApiParts, submission: Submission): Fastif
   };
 }
 
+type Asked = { [Field in keyof CopyChanges]: CopyChanges[Field] | (Field extends 'lateInteraction' ? null : never) | undefined };
+
 /** Without the fields that are undefined: they are the origin's. */
 function defined({
   chunking,
   sparse,
   storage,
-}: { [Field in keyof CopyChanges]: CopyChanges[Field] | undefined }): CopyChanges {
+  lateInteraction,
+}: Asked): CopyChanges {
   return {
     ...(chunking !== undefined && { chunking }),
     ...(sparse !== undefined && { sparse }),
     ...(storage !== undefined && { storage }),
+    ...(lateInteraction !== undefined && { lateInteraction: lateInteraction ?? undefined }),
   };
 }

@@ -70,7 +70,7 @@ export async function recommendPoints(
     const share = new LoopShare();
     for (let from = 0; from < unscored.length; from += VECTORS_AT_ONCE) {
       const some = unscored.slice(from, from + VECTORS_AT_ONCE);
-      for (const [id, { dense }] of await store.getVectors(name, some)) {
+      for (const [id, dense] of await store.getDense(name, some)) {
         scored.set(id, likeness(dense, positives, negatives));
         await share.step();
       }

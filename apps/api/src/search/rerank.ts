@@ -13,6 +13,7 @@ import type { QueryLane } from '../query-lane.ts';
 import type { ListName, QueryVectors } from './query-vectors.ts';
 import type { HitPayloads } from './payloads.ts';
 import type { Ranking } from './search.ts';
+import { storedInteraction, type WeighedQuestion } from './stored-tokens.ts';
 
 /** Words as they are, of any language. */
 const ANALYZER = analyzerOf('none', ANALYSIS_VERSION);
@@ -34,7 +35,8 @@ interface Candidate extends Ranking {
 const VECTORS_AT_ONCE = 256;
 
 /**
- * The first hits once more, in the order that a closer look gives; those behind stay behind them.
+ * The first hits once more, in the order that a closer look gives; those behind stay behind them. Late interaction of the
+ * collection's own model reads the token vectors that are stored, where they are.
  *
  * A cross-encoder's word is final. Late interaction sees which words answer which but not the text as a whole, so it is
  * one voice of three, each as its deviations from its mean: with the dense list and the mean of the sparse ones. Then
@@ -58,22 +60,42 @@ export async function rerank(
   if (first.length === 0) return [...found];
   const name = model ?? collection.profile.model;
   const having = await textsHaving(inputs);
-  const answers = await Promise.all(
-    asked.map(({ text: query = '', prefix }) => {
-      const emphasis = emphasisOf(query, having, inputs.length);
-      const own = name === collection.profile.model ? prefix : undefined;
-      return lane.ask({ task: 'rerank', model: name, query, prefix: own, inputs, emphasis });
-    }),
-  );
+  const isOwn = name === collection.profile.model;
+  const weighed = asked.map(({ text = '', prefix }): WeighedQuestion => ({
+    text,
+    prefix: isOwn ? prefix : undefined,
+    emphasis: emphasisOf(text, having, inputs.length),
+  }));
+  const isStored = isOwn && collection.profile.lateInteraction !== undefined;
+  const ids = first.map(({ point: { id } }) => id);
+  const { scores, isFinal } = isStored
+    ? { scores: await storedInteraction(ids, weighed, collection, { store, lane }), isFinal: false }
+    : await judged(name, weighed, inputs, lane);
   const total = asked.reduce((sum, { weight }) => sum + weight, 0) || 1;
   const closer = first.map((one, n): Ranking => {
-    const score =
-      asked.reduce((sum, { weight }, q) => sum + weight * (answers[q]?.scores[n] ?? 0), 0) / total;
+    const score = asked.reduce((sum, { weight }, q) => sum + weight * (scores[q]?.[n] ?? 0), 0) / total;
     return { ...one, score, scores: { ...one.scores, rerank: score } };
   });
-  const isFinal = answers.every(({ kind }) => kind === 'logit');
   const ranked = isFinal ? closer : combined(await withVectors(closer, collection, store), questions);
   return [...ranked.toSorted((a, b) => b.score - a.score), ...found.slice(depth)];
+}
+
+/** What a model says of each text, question by question; a cross-encoder's word is final. */
+async function judged(
+  model: string,
+  questions: readonly WeighedQuestion[],
+  inputs: string[],
+  lane: QueryLane,
+): Promise<{ scores: Float32Array[]; isFinal: boolean }> {
+  const answers = await Promise.all(
+    questions.map(({ text: query, prefix, emphasis }) =>
+      lane.ask({ task: 'rerank', model, query, prefix, inputs, emphasis }),
+    ),
+  );
+  return {
+    scores: answers.map(({ scores }) => scores),
+    isFinal: answers.every(({ kind }) => kind === 'logit'),
+  };
 }
 
 /** Late interaction with the lists; dense ones twice, the second time by what the first looks found best. */
@@ -156,8 +178,8 @@ async function withVectors(
   for (let from = 0; from < found.length; from += VECTORS_AT_ONCE) {
     const some = found.slice(from, from + VECTORS_AT_ONCE);
     const ids = some.map(({ point: { id } }) => id);
-    const vectors = await store.getVectors(name as CollectionName, ids);
-    for (const one of some) candidates.push({ ...one, dense: vectors.get(one.point.id)?.dense });
+    const vectors = await store.getDense(name as CollectionName, ids);
+    for (const one of some) candidates.push({ ...one, dense: vectors.get(one.point.id) });
   }
   return candidates;
 }

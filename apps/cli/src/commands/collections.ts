@@ -11,6 +11,7 @@ import {
 import type { CollectionView } from '../client.ts';
 import type { CommandHost } from '../command-host.ts';
 import { EXIT, usageError } from '../exit.ts';
+import { lateInteractionOf, poolFactorOf } from '../option-values.ts';
 import {
   addProfileOptions,
   embeddingProfileOf,
@@ -22,6 +23,7 @@ import { grouped, oneLine, table } from '../text.ts';
 interface CreateOptions extends ProfileOptions {
   filterable?: string[];
   storage?: Profile['storage'];
+  lateInteraction?: number | true;
 }
 
 export function addCollections(program: Command, host: CommandHost): void {
@@ -38,6 +40,11 @@ export function addCollections(program: Command, host: CommandHost): void {
         'int8',
         'binary',
       ]),
+    )
+    .option(
+      '--late-interaction [factor]',
+      'keep vectors of the tokens, which reranking then reads: one for as many tokens, 1 to 4 (2)',
+      poolFactorOf,
     )
     .option(
       '--filterable <field:type...>',
@@ -147,9 +154,11 @@ export function addCollections(program: Command, host: CommandHost): void {
 /** Only what was asked for: the server fills in the rest. */
 export function profileOf(options: CreateOptions): z.input<typeof profileSchema> {
   const { filterable, storage } = options;
+  const lateInteraction = lateInteractionOf(options.lateInteraction);
   return {
     ...embeddingProfileOf(options),
     ...(storage !== undefined && { storage }),
+    ...(lateInteraction !== undefined && { lateInteraction }),
     ...(filterable !== undefined && { filterable: Object.fromEntries(filterable.map(fieldAndType)) }),
   };
 }
@@ -186,6 +195,10 @@ function countLines({ tenants = [], sources = [] }: CollectionView): string[] {
 function describe({ documents, points, dims, profile, other }: CollectionView): string {
   const sparse = SPARSE_SCHEMES.filter((scheme) => profile.sparse[scheme] !== undefined);
   const schemes = sparse.length === 0 ? '' : `, ${sparse.join(', ')}`;
+  const { lateInteraction } = profile;
+  const tokens = lateInteraction === undefined ? '' : `, a vector for every ${tokensOf(lateInteraction.poolFactor)}`;
   const migrating = other === undefined ? '' : `; second vector: ${other.model}, ${other.dims} dims`;
-  return `${grouped(documents)} documents, ${grouped(points)} points, ${profile.model}, ${dims} dims${schemes}${migrating}`;
+  return `${grouped(documents)} documents, ${grouped(points)} points, ${profile.model}, ${dims} dims${schemes}${tokens}${migrating}`;
 }
+
+const tokensOf = (poolFactor: number): string => (poolFactor === 1 ? 'token' : `${poolFactor} tokens`);

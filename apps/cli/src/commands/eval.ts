@@ -10,7 +10,7 @@ import { evaluate, type Boundary, type Run } from '../eval/evaluation.ts';
 import { MODES, type ModeName } from '../eval/modes.ts';
 import { EXIT } from '../exit.ts';
 import { languageOf, modelReading } from '../language-choice.ts';
-import { integerBetween } from '../option-values.ts';
+import { integerBetween, lateInteractionOf, poolFactorOf } from '../option-values.ts';
 import { endOwnStack, startOwnStack } from '../own-stack.ts';
 import { stackDisplay } from '../stack-display.ts';
 import { grouped, table } from '../text.ts';
@@ -25,6 +25,7 @@ interface EvalOptions {
   overlap?: number;
   boundary?: Boundary[];
   join: number;
+  lateInteraction?: number | true;
 }
 
 const BOUNDARIES = ['content', 'paragraph', 'sentence', 'word'] as const satisfies Boundary[];
@@ -45,6 +46,11 @@ export function addEval(program: Command, host: CommandHost): void {
       new Option('--boundary <kinds...>', 'where chunks end; several are compared').choices(BOUNDARIES),
     )
     .option('--join <n>', 'texts that become one document, to try long ones', integerBetween(1, 1000), 1)
+    .option(
+      '--late-interaction [factor]',
+      'keep vectors of the tokens, which reranking then reads: one for as many tokens, 1 to 4',
+      poolFactorOf,
+    )
     .option('--no-chunking', 'one vector a document; what the model cannot read is cut off')
     .action((folder: string, options: EvalOptions) =>
       host.run(async (context) => {
@@ -59,6 +65,7 @@ export function addEval(program: Command, host: CommandHost): void {
             overlap: options.overlap,
             boundaries: options.boundary ?? [],
             join: options.join,
+            lateInteraction: lateInteractionOf(options.lateInteraction),
           }),
         );
         const { terminal } = context;

@@ -5,7 +5,7 @@ import type { CommandHost } from '../command-host.ts';
 import { EXIT, usageError } from '../exit.ts';
 import { jobReport, waitForJob } from '../job-report.ts';
 import { languageOf } from '../language-choice.ts';
-import { integerBetween, schemesOf } from '../option-values.ts';
+import { integerBetween, lateInteractionOf, poolFactorOf, schemesOf } from '../option-values.ts';
 import { profileOf } from './collections.ts';
 
 interface MigrateOptions {
@@ -20,6 +20,7 @@ interface MigrateOptions {
   sparse?: SparseScheme[];
   language?: Language;
   storage?: Profile['storage'];
+  lateInteraction?: number | true | 'none';
   wait?: true;
   exchange?: true;
   end?: true;
@@ -57,6 +58,11 @@ export function addMigrate(program: Command, host: CommandHost): void {
         'binary',
       ]),
     )
+    .option(
+      '--late-interaction [factor]',
+      'with --into: keep vectors of the tokens, one for as many tokens, 1 to 4; or none',
+      (given: string) => (given === 'none' ? given : poolFactorOf(given)),
+    )
     .option('--wait', 'with --to and --into: until the job has finished')
     .option(
       '--exchange',
@@ -89,7 +95,7 @@ export function addMigrate(program: Command, host: CommandHost): void {
 async function begin(
   client: Client,
   collection: string,
-  { to, dims, into, ...options }: MigrateOptions,
+  { to, dims, into, lateInteraction, ...options }: MigrateOptions,
 ): Promise<{ job: Job; does: string }> {
   if (to !== undefined) {
     const job = await client.beginMigration(collection, { model: to, ...(dims !== undefined && { dims }) });
@@ -100,6 +106,9 @@ async function begin(
     ...(chunking !== undefined && { chunking }),
     ...(sparse !== undefined && { sparse }),
     ...(storage !== undefined && { storage }),
+    ...(lateInteraction !== undefined && {
+      lateInteraction: lateInteraction === 'none' ? null : lateInteractionOf(lateInteraction),
+    }),
   };
   const job = await client.beginMigration(collection, { into: into ?? '', profile });
   return { job, does: `fills ${into} with the documents of ${collection}` };

@@ -50,6 +50,8 @@ export interface EvaluationOptions {
   boundaries: readonly Boundary[];
   /** Texts of the corpus that become one document. */
   join: number;
+  /** Whether vectors of tokens are kept, for reranking. */
+  lateInteraction: { poolFactor?: number } | undefined;
 }
 export type Boundary = NonNullable<Extract<Chunking, { mode: 'tokens' }>['boundary']>;
 
@@ -101,6 +103,7 @@ async function inCollection(
     chunkSize,
     overlap,
     boundary,
+    lateInteraction,
   }: EvaluationOptions & { boundary: Boundary | undefined },
   work: (collection: string) => Promise<void>,
 ): Promise<number> {
@@ -113,6 +116,7 @@ async function inCollection(
     ...(cutting.some((value) => value !== undefined) && {
       chunking: { mode: 'tokens', size: chunkSize, overlap, boundary },
     }),
+    ...(lateInteraction !== undefined && { lateInteraction }),
     sparse: sparseFor(
       modes.map((name): Mode => MODES[name]),
       language,

@@ -1,6 +1,7 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
-import { EmbedmillError } from '@embedmill/jobs';
-import type { EngineBatch, EngineOutput, EngineResult } from '../engine.ts';
+import { EmbedmillError, type TokenVectors } from '@embedmill/jobs';
+import { pooledTokens, shortened } from '@embedmill/retrieval';
+import type { EngineBatch, EngineOutput, EngineResult, TokenVectorForm } from '../engine.ts';
 import { AS_FLOAT32, MAX_LOGITS, SEQUENCE_OUTPUTS, tokenOutput } from './output-graph.ts';
 import { averageHeads, averageRows, normalizeRows, withoutPadding } from './pooling.ts';
 import type { DenseModel, EngineModel, TokenHead } from './protocol.ts';
@@ -91,7 +92,7 @@ export function readOutput(
   output: EngineOutput,
   tensor: Tensor,
   name: string,
-  { lengths }: EngineBatch,
+  { lengths, tokenVectors }: EngineBatch,
   model: EngineModel,
 ): Partial<EngineResult> {
   const isLeft = model.kind === 'dense' && model.padding === 'left';
@@ -110,6 +111,7 @@ export function readOutput(
     }
     case 'states': {
       const states = withoutPadding(data, lengths, { longest: tensor.dims[1] ?? 0, dims: width, isLeft });
+      if (tokenVectors !== undefined) return { tokenVectors: formed(states, width, lengths, tokenVectors) };
       return { states: normalizeRows(states, width), stateDims: width };
     }
     case 'lexical': {
@@ -133,6 +135,35 @@ export function readOutput(
 /** Whether POOLED has sums: means are made of them here, unless layers of the graph needed them. */
 function isSummed({ pooling, projections = [] }: DenseModel): boolean {
   return pooling === 'mean' && projections.length === 0;
+}
+
+/** The token vectors of each sequence in the form that is wanted of it, of those of all. */
+function formed(
+  states: Float32Array,
+  width: number,
+  lengths: Int32Array,
+  forms: readonly (TokenVectorForm | undefined)[],
+): (TokenVectors | undefined)[] {
+  let from = 0;
+  return forms.map((form, n) => {
+    const own = states.subarray(from * width, (from + (lengths[n] ?? 0)) * width);
+    from += lengths[n] ?? 0;
+    return form && tokenVectorsOf(own, width, form);
+  });
+}
+
+function tokenVectorsOf(
+  states: Float32Array,
+  width: number,
+  { dims, poolFactor, start, end }: TokenVectorForm,
+): TokenVectors {
+  const tokens = Math.max(0, states.length / width - start - end);
+  const rows = new Float32Array(tokens * dims);
+  for (let token = 0; token < tokens; token += 1) {
+    const from = (start + token) * width;
+    rows.set(shortened(states.subarray(from, from + width), dims), token * dims);
+  }
+  return pooledTokens(normalizeRows(rows, dims), dims, poolFactor);
 }
 
 function unfit(what: string, metadata: readonly InferenceSession.ValueMetadata[]): EmbedmillError {

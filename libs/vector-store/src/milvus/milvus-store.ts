@@ -11,6 +11,7 @@ import {
   type PointId,
   type SparseScheme,
   type TenantId,
+  type TokenVectors,
 } from '@embedmill/jobs';
 import pLimit from 'p-limit';
 import { assertSameCollection, collectionNotFound, definitionWithField, nameTaken } from '../collections.ts';
@@ -38,7 +39,7 @@ import type {
   VectorStore,
 } from '../store.ts';
 import type { StoreReport } from '../store-report.ts';
-import { checkAdditions, denseVector } from '../vector-check.ts';
+import { checkAdditions, checkTokens, denseVector } from '../vector-check.ts';
 import { fillFields } from './added-field.ts';
 import { Documents } from './documents.ts';
 import { isLite, type MilvusConnection } from './milvus-connection.ts';
@@ -281,6 +282,25 @@ export class MilvusStore implements VectorStore {
     await this.#seconds.add(collection, other, vectors);
   }
 
+  async getDense(
+    name: CollectionName,
+    points: PointId[],
+    tenant?: TenantId,
+  ): Promise<Map<PointId, Float32Array>> {
+    const vectors = await this.getVectors(name, points, tenant);
+    return new Map([...vectors].map(([id, { dense }]) => [id, dense]));
+  }
+
+  /** There are none: what keeps token vectors is refused. */
+  async maxSimilarities(
+    name: CollectionName,
+    _: PointId[],
+    query: TokenVectors,
+  ): Promise<Map<PointId, Float32Array>> {
+    checkTokens(await this.#registry.collection(name), query, 'the query');
+    return new Map();
+  }
+
   termFactors(name: CollectionName, scheme: SparseScheme, terms: Uint32Array): Promise<Float32Array> {
     return this.#searches.termFactors(name, scheme, terms);
   }
@@ -324,6 +344,7 @@ export class MilvusStore implements VectorStore {
       assertSameCollection(existing, collection);
       return;
     }
+    refuseTokens(collection);
     const { types } = this.#connection;
     for (const { name: vector } of denseVectors(collection))
       await this.#connection.create(vectorTable(collection, vector), pointTable(types, collection, vector));
@@ -333,6 +354,15 @@ export class MilvusStore implements VectorStore {
     if (now === undefined) await this.#registry.define(collection);
     else assertSameCollection(now, collection);
   }
+}
+
+/** @throws EmbedmillError `invalid_profile` where the collection is to keep token vectors: Milvus compares none. */
+function refuseTokens({ profile }: Collection): void {
+  if (profile.lateInteraction === undefined) return;
+  const path = 'profile/lateInteraction';
+  const message =
+    'Milvus keeps no token vectors; leave it out, and reranking computes them, or use Qdrant or the embedded store';
+  throw new EmbedmillError('invalid_profile', `${path}: ${message}`, { details: [{ path, message }] });
 }
 
 function isTooOld(version: string): boolean {

@@ -7,6 +7,8 @@ export interface VectorParams {
   on_disk?: boolean;
   datatype?: 'float16';
   multivector_config?: unknown;
+  hnsw_config?: unknown;
+  quantization_config?: unknown;
 }
 
 export interface SparseParams {

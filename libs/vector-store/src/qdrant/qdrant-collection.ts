@@ -14,17 +14,27 @@ import { sparseSchemes } from '../collections.ts';
 /** The key of a Qdrant collection's metadata that holds ours; a collection without it is somebody else's. */
 const METADATA_KEY = 'embedmill';
 
+/** The name of the token vectors of points. */
+export const TOKENS = 'tokens';
+
 /** Collections of Qdrant have vectors by name: the dense ones, and the sparse ones by their schemes. */
 export function creationOf(collection: Collection, layout: QdrantLayout) {
   const schemes = sparseSchemes(collection);
   const quantization = quantizationOf(collection);
+  // Of what stands for the whole collection, token vectors would get a copy in memory.
+  const hasTokens = collection.profile.lateInteraction !== undefined;
   return {
-    vectors: Object.fromEntries(
-      denseVectors(collection).map((vector) => [
+    vectors: Object.fromEntries([
+      ...denseVectors(collection).map((vector) => [
         vector.name,
-        { ...paramsOf(vector), ...(isOnDisk(collection, layout) ? { on_disk: true } : {}) },
+        {
+          ...paramsOf(vector),
+          ...(isOnDisk(collection, layout) ? { on_disk: true } : {}),
+          ...(hasTokens && quantization !== undefined ? { quantization_config: quantization } : {}),
+        },
       ]),
-    ),
+      ...(hasTokens ? [[TOKENS, tokenParams(collection)] as const] : []),
+    ]),
     ...(schemes.length === 0
       ? {}
       : {
@@ -32,7 +42,7 @@ export function creationOf(collection: Collection, layout: QdrantLayout) {
             schemes.map((scheme) => [scheme, WITH_IDF.has(scheme) ? { modifier: 'idf' as const } : {}]),
           ),
         }),
-    ...(quantization === undefined ? {} : { quantization_config: quantization }),
+    ...(quantization === undefined || hasTokens ? {} : { quantization_config: quantization }),
     ...layoutOf(layout),
     ...metadataOf(collection),
   };
@@ -64,6 +74,19 @@ export function metadataOf(collection: Collection) {
 
 export function paramsOf({ dims }: DenseVector) {
   return { size: dims, distance: 'Cosine' as const };
+}
+
+/**
+ * Token vectors are compared for hits that others found, never searched: no index, and nothing in memory. In halves of 16
+ * bits each row of bytes keeps its direction exactly. Bytes themselves (`uint8`) have no sign, without which a cosine is
+ * another; scalar quantization would keep the numbers that it stands for beside it.
+ */
+function tokenParams({ dims }: Pick<Collection, 'dims'>) {
+  return {
+    ...{ size: dims, distance: 'Cosine' as const, datatype: 'float16' as const, on_disk: true },
+    hnsw_config: { m: 0 },
+    multivector_config: { comparator: 'max_sim' as const },
+  };
 }
 
 /** The names of the dense vectors that a Qdrant collection has. */

@@ -86,6 +86,13 @@ export function ofTenant(tenant: TenantId): QdrantFilter {
   return { must: [matches('tenant', tenant)] };
 }
 
+/** Those of these points that are of the tenant, where one is given. */
+export function pointsOf(tenant: TenantId | undefined, ids: string[]): { must: QdrantCondition[] } {
+  const must: QdrantCondition[] = [{ has_id: ids }];
+  if (tenant !== undefined) must.push(matches('tenant', tenant));
+  return { must };
+}
+
 /** All points of some documents of one tenant. */
 export function ofDocuments(tenant: TenantId, documents: string[]): { must: QdrantCondition[] } {
   const any = [...new Set(documents)];

@@ -6,12 +6,15 @@ import {
   type PointId,
   type SparseScheme,
   type SparseVector,
+  type TokenVectors,
 } from '@embedmill/jobs';
+import { asBytes } from '@embedmill/retrieval';
 import type { Schemas } from '@qdrant/js-client-rest';
 import { sparseSchemes } from '../collections.ts';
 import { groupsOfBytes } from '../groups.ts';
 import { wholePayload } from '../payload.ts';
 import type { Point, PointPayload, StoredPoint, VectorAddition } from '../store.ts';
+import { TOKENS } from './qdrant-collection.ts';
 
 const MOST_POINTS = 256;
 const MOST_BYTES = 5_000_000;
@@ -21,6 +24,8 @@ const LARGEST_POINT = 31 * 1024 * 1024;
 const BYTES_A_NUMBER = 16;
 /** Bytes of a term's id and its weight, which is a float32 written as a double. */
 const BYTES_A_TERM = 11 + 22;
+/** Bytes of a number of token vectors: a whole one of three digits, with its sign and comma. */
+const BYTES_A_BYTE = 5;
 
 /**
  * Points as the bodies of upserts, cut to what is a good size for Qdrant.
@@ -62,7 +67,10 @@ export function vectorsIn(
   { vector, other }: Collection,
   { vector: vectors }: Schemas['Record'],
 ): Omit<StoredPoint, 'id' | 'payload'> {
-  const named = (vectors ?? {}) as Record<string, number[] | { indices: number[]; values: number[] }>;
+  const named = (vectors ?? {}) as Record<
+    string,
+    number[] | number[][] | { indices: number[]; values: number[] }
+  >;
   const sparse: { [Scheme in SparseScheme]?: SparseVector } = {};
   for (const [name, given] of Object.entries(named)) {
     if (Array.isArray(given) || given.indices.length === 0) continue;
@@ -73,9 +81,11 @@ export function vectorsIn(
   }
   const second = other && named[other.name];
   const first = named[vector];
+  const tokens = named[TOKENS];
   return {
-    dense: Float32Array.from(Array.isArray(first) ? first : []),
-    ...(Array.isArray(second) ? { other: Float32Array.from(second) } : {}),
+    dense: Float32Array.from(Array.isArray(first) ? (first as number[]) : []),
+    ...(Array.isArray(second) ? { other: Float32Array.from(second as number[]) } : {}),
+    ...(Array.isArray(tokens) ? { tokens: tokensOf(tokens as number[][]) } : {}),
     sparse,
   };
 }
@@ -89,17 +99,36 @@ function vectorsOf(
   { vector, other }: Collection,
   schemes: SparseScheme[],
   point: Point,
-): Record<string, number[] | Schemas['SparseVector']> {
-  const vectors: Record<string, number[] | Schemas['SparseVector']> = {
+): Record<string, number[] | number[][] | Schemas['SparseVector']> {
+  const vectors: Record<string, number[] | number[][] | Schemas['SparseVector']> = {
     [vector]: shortestFloats(point.dense),
   };
   if (other !== undefined && point.other !== undefined) vectors[other.name] = shortestFloats(point.other);
+  if (point.tokens !== undefined && point.tokens.length > 0)
+    vectors[TOKENS] = tokenRows(point.tokens, point.dense.length);
   for (const scheme of schemes) {
     const terms = point.sparse?.[scheme];
     if (terms === undefined || terms.indices.length === 0) continue;
     vectors[scheme] = { indices: Array.from(terms.indices), values: Array.from(terms.values) };
   }
   return vectors;
+}
+
+/**
+ * Token vectors as Qdrant takes them, whose lengths it makes 1. Of one row or two whole numbers, it would take the first for
+ * the indices of a sparse vector: so they are halves there, of which the greatest is none.
+ */
+export function tokenRows(tokens: TokenVectors, dims: number): number[][] {
+  const rows = tokens.length / dims;
+  const scale = rows > 2 ? 1 : 0.5;
+  return Array.from({ length: rows }, (_, row) =>
+    Array.from(tokens.subarray(row * dims, (row + 1) * dims), (value) => value * scale),
+  );
+}
+
+/** Rows as they were written: the greatest number of each was 127. */
+function tokensOf(rows: readonly number[][]): TokenVectors {
+  return asBytes(Float32Array.from(rows.flat()), rows[0]?.length ?? 1);
 }
 
 function* batches<T, B>(
@@ -121,10 +150,14 @@ export function checkSizes(points: readonly Point[]): void {
 function pointBytes(point: Point): number {
   const known = measured.get(point);
   if (known !== undefined) return known;
-  const { dense, other, sparse, payload } = point;
+  const { dense, other, tokens, sparse, payload } = point;
   const numbers = dense.length + (other?.length ?? 0);
   const terms = Object.values(sparse ?? {}).reduce((sum, vector) => sum + (vector?.indices.length ?? 0), 0);
-  const bytes = numbers * BYTES_A_NUMBER + terms * BYTES_A_TERM + Buffer.byteLength(JSON.stringify(payload));
+  const bytes =
+    numbers * BYTES_A_NUMBER +
+    (tokens?.length ?? 0) * BYTES_A_BYTE +
+    terms * BYTES_A_TERM +
+    Buffer.byteLength(JSON.stringify(payload));
   if (bytes > LARGEST_POINT) {
     throw new EmbedmillError(
       'store_rejected',

@@ -1,11 +1,18 @@
-import { shortestFloats, type Collection, type PointId, type SparseScheme } from '@embedmill/jobs';
+import {
+  shortestFloats,
+  type Collection,
+  type PointId,
+  type SparseScheme,
+  type TenantId,
+  type TokenVectors,
+} from '@embedmill/jobs';
 import type { Schemas } from '@qdrant/js-client-rest';
 import { groups } from '../groups.ts';
 import { firstInOrder } from '../ranking.ts';
 import type { PointPayload, RankedPoint, ScoredPoint, SearchVector } from '../store.ts';
-import { searchParams } from './qdrant-collection.ts';
-import type { QdrantFilter } from './qdrant-filter.ts';
-import { payloadOf } from './qdrant-points.ts';
+import { searchParams, TOKENS } from './qdrant-collection.ts';
+import { pointsOf, type QdrantFilter } from './qdrant-filter.ts';
+import { payloadOf, tokenRows } from './qdrant-points.ts';
 import type { Place } from './qdrant-shards.ts';
 
 /** What a search looks for, and by which vector. */
@@ -27,6 +34,24 @@ export function queryOf(collection: Collection, vector: SearchVector) {
 /** What a search for the points near to one of the collection looks for; that one is not among them. */
 export function nearQuery(collection: Collection, id: PointId) {
   return { query: id, using: collection.vector, ...searchParams(collection) };
+}
+
+/** For each of a question's tokens a search of these points by their token vectors. */
+export function tokenQueries(
+  tokens: TokenVectors,
+  { dims }: Collection,
+  ids: PointId[],
+  { tenant, place }: { tenant: TenantId | undefined; place: Place },
+) {
+  const filter = pointsOf(tenant, ids);
+  return Array.from({ length: tokens.length / dims }, (_, token) => ({
+    query: tokenRows(tokens.subarray(token * dims, (token + 1) * dims), dims),
+    using: TOKENS,
+    filter,
+    limit: ids.length,
+    with_payload: false,
+    ...place,
+  }));
 }
 
 /** Points that are looked at to find those of equal scores, at most. */

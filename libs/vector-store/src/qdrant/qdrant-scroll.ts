@@ -3,10 +3,13 @@ import type { Schemas } from '@qdrant/js-client-rest';
 import { sparseSchemes } from '../collections.ts';
 import type { StoredPoint } from '../store.ts';
 import type { QdrantFilter } from './qdrant-filter.ts';
+import { TOKENS } from './qdrant-collection.ts';
 import { storedPoint } from './qdrant-points.ts';
 
 /** Points with their vectors an answer: a few megabytes. */
 export const POINTS_AT_ONCE = 256;
+/** The same of points with token vectors. */
+const POINTS_WITH_TOKENS_AT_ONCE = 16;
 
 export interface ScrollPage {
   limit: number;
@@ -21,17 +24,22 @@ export interface ScrollPage {
  *
  * @param after the point before the first; there need be none any more
  * @param limit how many are wanted in all: no page is asked for that is much longer
+ * @param withTokens whether token vectors are read, too
  */
 export async function* pointPages(
   collection: Collection,
   scroll: (page: ScrollPage) => Promise<Schemas['ScrollResult']>,
   filter: QdrantFilter | undefined,
-  after: PointId | undefined,
-  limit: number,
+  { after, limit, withTokens }: { after: PointId | undefined; limit: number; withTokens: boolean },
 ): AsyncGenerator<StoredPoint[]> {
-  const names = [...denseVectors(collection).map((vector) => vector.name), ...sparseSchemes(collection)];
+  const names: string[] = [
+    ...denseVectors(collection).map((vector) => vector.name),
+    ...sparseSchemes(collection),
+  ];
+  if (withTokens) names.push(TOKENS);
   const wanted = { filter, with_payload: true as const, with_vector: names };
-  for await (const page of recordPages(scroll, wanted, after, { limit, atOnce: POINTS_AT_ONCE })) {
+  const atOnce = withTokens ? POINTS_WITH_TOKENS_AT_ONCE : POINTS_AT_ONCE;
+  for await (const page of recordPages(scroll, wanted, after, { limit, atOnce })) {
     yield page.map((point) => storedPoint(collection, point));
   }
 }

@@ -5,6 +5,7 @@ import {
   type PointId,
   type SparseScheme,
   type TenantId,
+  type TokenVectors,
 } from '@embedmill/jobs';
 import { sparseSchemes } from '../collections.ts';
 import { conditionOf, satisfies } from '../condition.ts';
@@ -18,7 +19,7 @@ import type {
   ScoredPoint,
   VectorSearch,
 } from '../store.ts';
-import { checkScheme, checkSearchVector } from '../vector-check.ts';
+import { checkScheme, checkSearchVector, checkTokens } from '../vector-check.ts';
 import type { QdrantConnection } from './qdrant-connection.ts';
 import type { Place, QdrantShards } from './qdrant-shards.ts';
 import { isExact, searchFilter } from './qdrant-filter.ts';
@@ -28,6 +29,7 @@ import {
   nearQuery,
   queryOf,
   rankInOrder,
+  tokenQueries,
   searchInOrder,
   type AskedQuery,
   type RankedList,
@@ -36,6 +38,8 @@ import {
 /** Payloads a request, and vectors: some megabytes, also of points that have much to say. */
 const PAYLOADS_AT_ONCE = 128;
 const VECTORS_AT_ONCE = 256;
+/** Tokens of a query a request: some thousand numbers, and as many ids as there are hits with each. */
+const TOKENS_AT_ONCE = 32;
 
 /** Searches of collections in Qdrant. Somebody waits for each: all is asked at a prompt pace. */
 export class QdrantSearch {
@@ -133,6 +137,40 @@ export class QdrantSearch {
     });
   }
 
+  /**
+   * Qdrant's MaxSim adds up what each of the query's tokens finds. So each is a query of its own, of the points alone: their
+   * scores are what is looked for.
+   */
+  async maxSimilarities(
+    name: CollectionName,
+    ids: PointId[],
+    query: TokenVectors,
+    tenant: TenantId | undefined,
+  ): Promise<Map<PointId, Float32Array>> {
+    const collection = await this.#connection.collection(name, 'prompt');
+    checkTokens(collection, query, 'the query');
+    const count = query.length / collection.dims;
+    const similarities = new Map<PointId, Float32Array>();
+    if (ids.length === 0) return similarities;
+    const searches = tokenQueries(query, collection, ids, { tenant, place: this.#shards.of(name, tenant) });
+    for (const some of groups([...searches.entries()], TOKENS_AT_ONCE)) {
+      const asked = some.map(([, search]) => search);
+      const answers = await this.#connection.send(
+        name,
+        (client) => client.queryBatch(name, { searches: asked }),
+        'prompt',
+      );
+      for (const [n, [token]] of some.entries()) {
+        for (const { id, score } of answers[n]?.points ?? []) {
+          const own = similarities.get(String(id) as PointId) ?? new Float32Array(count);
+          similarities.set(String(id) as PointId, own);
+          own[token] = score;
+        }
+      }
+    }
+    return similarities;
+  }
+
   /** The vectors of those of these points that are there, and of this tenant, where one is given. */
   async vectors(
     name: CollectionName,
@@ -140,13 +178,34 @@ export class QdrantSearch {
     tenant: TenantId | undefined,
   ): Promise<Map<PointId, PointVectors>> {
     const collection = await this.#connection.collection(name, 'prompt');
+    return this.#vectorsOf(collection, ids, tenant, [collection.vector, ...sparseSchemes(collection)]);
+  }
+
+  /** Their dense vectors, that searches use. */
+  async dense(
+    name: CollectionName,
+    ids: PointId[],
+    tenant: TenantId | undefined,
+  ): Promise<Map<PointId, Float32Array>> {
+    const collection = await this.#connection.collection(name, 'prompt');
+    const vectors = await this.#vectorsOf(collection, ids, tenant, [collection.vector]);
+    return new Map([...vectors].map(([id, { dense }]) => [id, dense]));
+  }
+
+  async #vectorsOf(
+    collection: Collection,
+    ids: PointId[],
+    tenant: TenantId | undefined,
+    names: string[],
+  ): Promise<Map<PointId, PointVectors>> {
+    const { name } = collection;
     const vectors = new Map<PointId, PointVectors>();
     for (const some of groups(ids, VECTORS_AT_ONCE)) {
       const asked = {
         ids: some,
         with_payload: tenant === undefined ? (false as const) : ['tenant'],
-        with_vector: [collection.vector, ...sparseSchemes(collection)],
-        ...this.#shards.of(name, tenant),
+        with_vector: names,
+        ...this.#shards.of(name as CollectionName, tenant),
       };
       const found = await this.#connection.send(name, (client) => client.retrieve(name, asked), 'prompt');
       for (const record of found) {

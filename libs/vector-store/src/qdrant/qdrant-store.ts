@@ -9,6 +9,7 @@ import {
   type PointId,
   type SparseScheme,
   type TenantId,
+  type TokenVectors,
 } from '@embedmill/jobs';
 import pLimit from 'p-limit';
 import { assertSameCollection, collectionNotFound, definitionWithField, nameTaken } from '../collections.ts';
@@ -73,6 +74,13 @@ import { pointPages, POINTS_AT_ONCE, recordPages, type ScrollPage } from './qdra
 
 /** Documents an answer that are read without their vectors. */
 const DOCUMENTS_AT_ONCE = 1000;
+
+interface PageOptions {
+  place: Place;
+  after?: PointId | undefined;
+  limit?: number;
+  withTokens?: boolean;
+}
 
 export interface QdrantStoreOptions {
   layout: QdrantLayout;
@@ -274,6 +282,15 @@ export class QdrantStore implements VectorStore {
     return this.#searches.findNear(name, points, search);
   }
 
+  maxSimilarities(
+    name: CollectionName,
+    points: PointId[],
+    query: TokenVectors,
+    tenant?: TenantId,
+  ): Promise<Map<PointId, Float32Array>> {
+    return this.#searches.maxSimilarities(name, points, query, tenant);
+  }
+
   getPayloads(name: CollectionName, points: PointId[]): Promise<Map<PointId, PointPayload>> {
     return this.#searches.payloads(name, points);
   }
@@ -286,6 +303,14 @@ export class QdrantStore implements VectorStore {
     return this.#searches.vectors(name, points, tenant);
   }
 
+  getDense(
+    name: CollectionName,
+    points: PointId[],
+    tenant?: TenantId,
+  ): Promise<Map<PointId, Float32Array>> {
+    return this.#searches.dense(name, points, tenant);
+  }
+
   async getPoints(name: CollectionName, documents: DocumentKey[]): Promise<StoredPoint[]> {
     const collection = await this.#connection.collection(name);
     const points: StoredPoint[] = [];
@@ -295,8 +320,10 @@ export class QdrantStore implements VectorStore {
           tenant,
           some.map((document) => document.id),
         );
-        for await (const page of this.#pages(collection, shown(filter), this.#shards.of(name, tenant)))
-          points.push(...page);
+        const withTokens = collection.profile.lateInteraction !== undefined;
+        const place = this.#shards.of(name, tenant);
+        const pages = this.#pages(collection, shown(filter), { place, withTokens });
+        for await (const page of pages) points.push(...page);
       }
     }
     return sortByDocument(points, documents);
@@ -311,7 +338,8 @@ export class QdrantStore implements VectorStore {
     const points: StoredPoint[] = [];
     const checked = condition === undefined || isExact(condition) ? undefined : condition;
     const wanted = shown(searchFilter(tenant, condition));
-    for await (const page of this.#pages(collection, wanted, this.#shards.of(name, tenant), after, limit)) {
+    const place = this.#shards.of(name, tenant);
+    for await (const page of this.#pages(collection, wanted, { place, after, limit })) {
       points.push(...page.filter(({ payload }) => checked === undefined || satisfies(checked, payload)));
       if (points.length >= limit) break;
     }
@@ -380,14 +408,12 @@ export class QdrantStore implements VectorStore {
   #pages(
     collection: Collection,
     filter: QdrantFilter | undefined,
-    place: Place,
-    after?: PointId,
-    limit = Infinity,
+    { place, after, limit = Infinity, withTokens = false }: PageOptions,
   ): AsyncGenerator<StoredPoint[]> {
     const { name } = collection;
     const scroll = (page: ScrollPage) =>
       this.#connection.send(name, (client) => client.scroll(name, { ...page, ...place }));
-    return pointPages(collection, scroll, filter, after, limit);
+    return pointPages(collection, scroll, filter, { after, limit, withTokens });
   }
 
   async #countLacking(name: CollectionName, vector: DenseName): Promise<number> {

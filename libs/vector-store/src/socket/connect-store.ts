@@ -21,9 +21,11 @@ import {
   unpackHits,
   unpackPoints,
   unpackPointVectors,
+  unpackRows,
   type PackedHits,
   type PackedPoints,
   type PackedPointVectors,
+  type PackedRows,
 } from './packing.ts';
 
 /** Payloads that are asked for at once: few enough for a frame, however long the texts are. */
@@ -50,6 +52,8 @@ export function connectStore(
     client.call(method, args) as ReturnType<VectorStore[M]>;
   const points = async (method: Method, ...args: unknown[]) =>
     ((await client.callForParts(method, args)) as PackedPoints[]).flatMap(unpackPoints);
+  const rows = async (method: Method, ...args: unknown[]) =>
+    unpackRows((await client.call(method, args)) as PackedRows);
   return {
     description: `zvec, by the store process at ${socketPath}`,
     createCollection: (collection) => call('createCollection', collection),
@@ -96,6 +100,7 @@ export function connectStore(
         parts.flatMap(unpackPointVectors).map(({ id, dense, sparse }) => [id, { dense, sparse }]),
       );
     },
+    getDense: (name, ids, tenant) => rows('getDense', name, ids, tenant),
     getPoints: (name, documents) => points('getPoints', name, documents.map(keyOf)),
     scanPoints: (name, scan) => points('scanPoints', name, scan),
     scanDocuments: (name, scan) => call('scanDocuments', name, scan),
@@ -104,6 +109,7 @@ export function connectStore(
       for (const some of orEmpty(groupsOfBytes(vectors, MESSAGE_BYTES, bytesOf)))
         await client.call('addVectors', [name, packAdditions(some), vector]);
     },
+    maxSimilarities: (name, ids, query, tenant) => rows('maxSimilarities', name, ids, query, tenant),
     termFactors: (name, scheme, terms) => call('termFactors', name, scheme, terms),
     ping: () => call('ping'),
     close: () => client.close(),

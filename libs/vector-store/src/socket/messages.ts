@@ -26,11 +26,13 @@ export const METHODS = [
   'findNear',
   'getPayloads',
   'getVectors',
+  'getDense',
   'getPoints',
   'scanPoints',
   'scanDocuments',
   'addVectors',
   'termFactors',
+  'maxSimilarities',
   'ping',
 ] as const satisfies Exclude<keyof VectorStore, 'description' | 'loads' | 'close'>[];
 

@@ -4,6 +4,7 @@ import {
   type PointId,
   type SparseScheme,
   type SparseVector,
+  type TokenVectors,
 } from '@embedmill/jobs';
 import { groupsOfBytes } from '../groups.ts';
 import type {
@@ -34,6 +35,8 @@ export interface PackedPointVectors {
   dense: PackedVectors;
   /** Absent where no point has one. */
   other: PackedVectors | undefined;
+  /** Absent where no point has any. */
+  tokens: PackedTokens | undefined;
   sparse: { scheme: SparseScheme; terms: PackedTerms }[];
 }
 
@@ -41,6 +44,12 @@ export interface PackedPointVectors {
 interface PackedVectors {
   lengths: Int32Array;
   values: Float32Array;
+}
+
+/** Bytes of each point's token vectors, and the bytes; one that has none has -1. */
+interface PackedTokens {
+  lengths: Int32Array;
+  values: Int8Array;
 }
 
 interface PackedTerms extends PackedVectors {
@@ -62,6 +71,12 @@ export interface PackedAdditions {
   /** Each on a line of its own; an empty one where there is none. */
   hashes: string;
   vectors: PackedVectors;
+}
+
+/** Numbers by points. */
+export interface PackedRows {
+  ids: string;
+  rows: PackedVectors;
 }
 
 /** Keys and what is known of them, as JSON: a hundred small objects take longer as a structured clone. */
@@ -124,10 +139,11 @@ function textOf(point: Point | StoredPoint): string {
 }
 
 function bytesOf(point: Point | StoredPoint): number {
-  const { dense, other, sparse = {} } = point;
+  const { dense, other, tokens, sparse = {} } = point;
   let terms = 0;
   for (const scheme of SPARSE_SCHEMES) terms += sparse[scheme]?.indices.length ?? 0;
-  return textOf(point).length + 4 * (dense.length + (other?.length ?? 0)) + 8 * terms;
+  const numbers = dense.length + (other?.length ?? 0);
+  return textOf(point).length + 4 * numbers + (tokens?.length ?? 0) + 8 * terms;
 }
 
 /** @throws EmbedmillError `store_rejected` for a sparse vector with more ids than weights, or fewer. */
@@ -163,7 +179,7 @@ export function packPoints(points: readonly (Point | StoredPoint)[]): PackedPoin
   };
 }
 
-type VectorsOfPoint = Pick<Point, 'id' | 'dense' | 'other' | 'sparse'>;
+type VectorsOfPoint = Pick<Point, 'id' | 'dense' | 'other' | 'tokens' | 'sparse'>;
 
 export function packPointVectors(points: readonly VectorsOfPoint[]): PackedPointVectors {
   const has = (scheme: SparseScheme) => points.some(({ sparse }) => sparse?.[scheme] !== undefined);
@@ -172,6 +188,9 @@ export function packPointVectors(points: readonly VectorsOfPoint[]): PackedPoint
     dense: packVectors(points.map(({ dense }) => dense)),
     other: points.some(({ other }) => other !== undefined)
       ? packVectors(points.map(({ other }) => other))
+      : undefined,
+    tokens: points.some(({ tokens }) => tokens !== undefined)
+      ? packTokens(points.map(({ tokens }) => tokens))
       : undefined,
     sparse: SPARSE_SCHEMES.filter(has).map((scheme) => ({
       scheme,
@@ -192,10 +211,12 @@ export function unpackPointVectors({
   ids,
   dense,
   other,
+  tokens,
   sparse,
 }: PackedPointVectors): Omit<StoredPoint, 'payload'>[] {
   const takeDense = vectorsOf(dense);
   const takeOther = other === undefined ? () => undefined : vectorsOf(other);
+  const takeTokens = tokens === undefined ? () => undefined : vectorsOf(tokens);
   const takeTerms = sparse.map(({ scheme, terms }) => ({ scheme, take: termsOf(terms) }));
   return linesOf(ids).map((id) => {
     const vectors: { [Scheme in SparseScheme]?: SparseVector } = {};
@@ -204,10 +225,12 @@ export function unpackPointVectors({
       if (vector !== undefined) vectors[scheme] = vector;
     }
     const second = takeOther();
+    const rows = takeTokens();
     return {
       id: id as PointId,
       dense: takeDense() ?? new Float32Array(),
       ...(second === undefined ? {} : { other: second }),
+      ...(rows === undefined ? {} : { tokens: rows }),
       sparse: vectors,
     };
   });
@@ -234,6 +257,15 @@ export function unpackAdditions({ ids, sequences, hashes, vectors }: PackedAddit
       ...(hash !== '' && { hash }),
     };
   });
+}
+
+export function packRows(rows: ReadonlyMap<PointId, Float32Array>): PackedRows {
+  return { ids: lines([...rows.keys()]), rows: packVectors([...rows.values()]) };
+}
+
+export function unpackRows({ ids, rows }: PackedRows): Map<PointId, Float32Array> {
+  const take = vectorsOf(rows);
+  return new Map(linesOf(ids).map((id) => [id as PointId, take() ?? new Float32Array()]));
 }
 
 function packVectors(vectors: readonly (Float32Array | undefined)[]): PackedVectors {
@@ -266,15 +298,33 @@ function packTerms(vectors: readonly (SparseVector | undefined)[]): PackedTerms 
   return { lengths, values, indices };
 }
 
+function packTokens(rows: readonly (TokenVectors | undefined)[]): PackedTokens {
+  const lengths = Int32Array.from(rows, (own) => own?.length ?? -1);
+  const values = new Int8Array(totalOf(lengths));
+  let at = 0;
+  for (const own of rows) {
+    if (own === undefined) continue;
+    values.set(own, at);
+    at += own.length;
+  }
+  return { lengths, values };
+}
+
 /** Gives one vector after the other. */
-function vectorsOf({ lengths, values }: PackedVectors): () => Float32Array | undefined {
+function vectorsOf<Values extends Float32Array | Int8Array>({
+  lengths,
+  values,
+}: {
+  lengths: Int32Array;
+  values: Values;
+}): () => Values | undefined {
   let next = 0;
   let at = 0;
   return () => {
     const length = lengths[next++] ?? -1;
     if (length < 0) return undefined;
     at += length;
-    return values.subarray(at - length, at);
+    return values.subarray(at - length, at) as Values;
   };
 }
 

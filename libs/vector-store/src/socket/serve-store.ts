@@ -19,6 +19,7 @@ import {
   packFound,
   packPoints,
   packPointVectors,
+  packRows,
   unpackAdditions,
   unpackDocuments,
   unpackKeys,
@@ -192,6 +193,10 @@ async function call(store: VectorStore, { method, args }: Request): Promise<unkn
       const [name, keys] = args as [CollectionName, string];
       return packFound(await store.findDocuments(name, unpackKeys(keys)));
     }
+    case 'getDense':
+      return packRows(await store.getDense(...(args as Parameters<VectorStore['getDense']>)));
+    case 'maxSimilarities':
+      return packRows(await store.maxSimilarities(...(args as Parameters<VectorStore['maxSimilarities']>)));
     case 'addVectors': {
       const [name, vectors, vector] = args as [CollectionName, PackedAdditions, DenseVector | undefined];
       return store.addVectors(name, unpackAdditions(vectors), vector);

@@ -11,7 +11,7 @@ import {
 /**
  * A collection's folder: `collection.json`, which says what the collection is, and a table for each of its dense
  * vectors: `zvec/` for the one named `dense`, `zvec-dense_2/` for the one of that name; and, once something was deleted,
- * `tombstones/`.
+ * `tombstones/`; and, where it keeps token vectors, `tokens.sqlite`.
  *
  * `collection.json` is written last when a collection is created and removed first when it is deleted, each
  * time synced to the disk. So a folder without it is what a crash left of one or the other, and is removed. In the same
@@ -23,6 +23,8 @@ const DATA = 'zvec';
 const FORMAT = 1;
 /** The folder of a collection's tombstones. */
 export const TOMBSTONES = 'tombstones';
+/** The file of its token vectors; SQLite has others beside it while it is open. */
+export const TOKENS = 'tokens.sqlite';
 
 /** The folder of the table of a dense vector. */
 export function tableFolder(folder: string, vector: DenseName): string {
@@ -35,7 +37,7 @@ function tableName(vector: DenseName): string {
 
 const isTable = (name: string): boolean => name === DATA || name.startsWith(`${DATA}-`);
 const isOurs = (name: string): boolean =>
-  isTable(name) || name === TOMBSTONES || name === `${DEFINITION}.new`;
+  isTable(name) || name === TOMBSTONES || name.startsWith(TOKENS) || name === `${DEFINITION}.new`;
 
 /**
  * The collections below `root`, with their folders. Removes what crashes left.

@@ -14,6 +14,7 @@ import type { CollectionTerms } from './collection-terms.ts';
 import * as column from './columns.ts';
 import { inDocuments, staleChunks } from './document-filter.ts';
 import type { Tables } from './point-reader.ts';
+import type { TokenTable } from './token-table.ts';
 import type { Tombstones } from './tombstones.ts';
 import { MOST_ROWS, type ZvecTable } from './zvec-table.ts';
 
@@ -35,17 +36,22 @@ export class DocumentWrites {
   readonly #tables: () => Tables;
   readonly #terms: CollectionTerms;
   readonly #tombstones: Tombstones;
+  readonly #tokens: TokenTable | undefined;
   readonly #rowOf: ReturnType<typeof column.rowOf>;
 
   constructor(
     tables: () => Tables,
-    terms: CollectionTerms,
-    tombstones: Tombstones,
+    {
+      terms,
+      tombstones,
+      tokens,
+    }: { terms: CollectionTerms; tombstones: Tombstones; tokens: TokenTable | undefined },
     rowOf: ReturnType<typeof column.rowOf>,
   ) {
     this.#tables = tables;
     this.#terms = terms;
     this.#tombstones = tombstones;
+    this.#tokens = tokens;
     this.#rowOf = rowOf;
   }
 
@@ -66,6 +72,7 @@ export class DocumentWrites {
       const empty = winning.map(({ document }) => document).filter(isEmpty);
       for (const [sequence, gone] of Map.groupBy(empty, (document) => document.sequence))
         await this.#tombstones.put(gone, sequence);
+      await this.#tokens?.replace(winning.map(({ document }) => document));
       const { current, other } = this.#tables();
       if (other !== undefined) {
         const known = await this.#rowsIn(other, winning.map(digestIn));
@@ -97,6 +104,7 @@ export class DocumentWrites {
         await table.delete(inDocuments(winning.map(digestIn)));
         await table.sync();
       }
+      this.#tokens?.delete(going);
     }
     return overtaken;
   }

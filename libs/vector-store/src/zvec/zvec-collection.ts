@@ -9,6 +9,7 @@ import {
   type SparseScheme,
   type SparseVector,
   type TenantId,
+  type TokenVectors,
 } from '@embedmill/jobs';
 import {
   assertKnown,
@@ -39,7 +40,7 @@ import type {
   VectorAddition,
   VectorSearch,
 } from '../store.ts';
-import { checkAdditions, checkScheme, checkSearchVector, denseVector } from '../vector-check.ts';
+import { checkAdditions, checkScheme, checkSearchVector, checkTokens, denseVector } from '../vector-check.ts';
 import { removeFolder, tableFolder, writeDefinition } from './collection-folder.ts';
 import { fillAddedFields } from './added-field.ts';
 import { countLacking, createTable, tablesOf } from './collection-tables.ts';
@@ -54,8 +55,19 @@ import { PointScanner } from './point-scanner.ts';
 import { Tombstones } from './tombstones.ts';
 import { Running } from './running.ts';
 import { denseLook, rankTable, searchTable, sparseLook, type FindInTable } from './table-search.ts';
+import { TokenTable } from './token-table.ts';
 import { addVectorsTo } from './vector-additions.ts';
 import { ZvecTable } from './zvec-table.ts';
+
+/** How long nothing is written before what was is made ready to be read, in milliseconds. */
+const SETTLE_MS = 3000;
+
+interface Parts {
+  tables: Map<DenseName, ZvecTable>;
+  tombstones: Tombstones;
+  tokens: TokenTable | undefined;
+  isEmpty: boolean;
+}
 
 /**
  * One open collection; ZvecStore makes it and closes it.
@@ -77,10 +89,14 @@ export class ZvecCollection {
   #rowOf: ReturnType<typeof column.rowOf>;
   readonly #terms: CollectionTerms;
   readonly #tombstones: Tombstones;
+  /** Where the profile wants them. */
+  readonly #tokens: TokenTable | undefined;
   readonly #documents: DocumentWrites;
   readonly #scanner = new PointScanner();
   readonly #counts = new DocumentCounts();
   readonly #running = new Running();
+  /** Runs when nothing has been written for a moment. */
+  #settling: NodeJS.Timeout | undefined;
   #definition: Collection;
   #lastWrite: Promise<unknown> = Promise.resolve();
   #lastAddition: Promise<unknown> = Promise.resolve();
@@ -94,7 +110,8 @@ export class ZvecCollection {
     });
     try {
       const tombstones = await Tombstones.open(zvec, definition, folder);
-      return new ZvecCollection(zvec, definition, folder, tables, tombstones, false);
+      const tokens = await TokenTable.open(definition, folder);
+      return new ZvecCollection(zvec, definition, folder, { tables, tombstones, tokens, isEmpty: false });
     } catch (thrown) {
       for (const table of tables.values()) await table.close();
       throw thrown;
@@ -104,29 +121,33 @@ export class ZvecCollection {
   static async create(zvec: Zvec, definition: Collection, folder: string): Promise<ZvecCollection> {
     const tables = await tablesOf(definition, (vector) => createTable(zvec, definition, vector, folder));
     const tombstones = Tombstones.none(zvec, definition, folder);
-    return new ZvecCollection(zvec, definition, folder, tables, tombstones, true);
+    try {
+      const tokens = await TokenTable.open(definition, folder);
+      return new ZvecCollection(zvec, definition, folder, { tables, tombstones, tokens, isEmpty: true });
+    } catch (thrown) {
+      for (const table of tables.values()) await table.close();
+      throw thrown;
+    }
   }
 
   private constructor(
     zvec: Zvec,
     definition: Collection,
     folder: string,
-    tables: Map<DenseName, ZvecTable>,
-    tombstones: Tombstones,
-    isEmpty: boolean,
+    { tables, tombstones, tokens, isEmpty }: Parts,
   ) {
     this.#zvec = zvec;
     this.#definition = definition;
     this.folder = folder;
     this.#tables = tables;
     this.#tombstones = tombstones;
+    this.#tokens = tokens;
     this.#columnsOf = column.columnsOf(definition);
     this.#terms = new CollectionTerms(column.countedSchemes(definition), isEmpty);
     this.#rowOf = column.rowOf(definition);
     this.#documents = new DocumentWrites(
       () => this.#tablesNow,
-      this.#terms,
-      tombstones,
+      { terms: this.#terms, tombstones, tokens },
       (point, dense, document) => this.#rowOf(point, dense, document),
     );
   }
@@ -256,8 +277,28 @@ export class ZvecCollection {
     return this.#running.track(readVectors(this.#tablesNow.current, ids, tenant));
   }
 
+  async getDense(ids: readonly PointId[], tenant?: TenantId): Promise<Map<PointId, Float32Array>> {
+    if (this.#tokens !== undefined) return this.#running.track(this.#tokens.dense(ids, tenant));
+    const vectors = await this.getVectors(ids, tenant);
+    return new Map([...vectors].map(([id, { dense }]) => [id, dense]));
+  }
+
   getPoints(documents: DocumentKey[]): Promise<StoredPoint[]> {
-    return this.#running.track(readDocuments(this.#tablesNow, documents));
+    return this.#running.track(this.#readDocuments(documents));
+  }
+
+  async #readDocuments(documents: DocumentKey[]): Promise<StoredPoint[]> {
+    const points = await readDocuments(this.#tablesNow, documents);
+    return this.#tokens === undefined ? points : this.#tokens.addTo(points);
+  }
+
+  async maxSimilarities(
+    ids: readonly PointId[],
+    query: TokenVectors,
+    tenant?: TenantId,
+  ): Promise<Map<PointId, Float32Array>> {
+    checkTokens(this.#definition, query, 'the query');
+    return this.#running.track(this.#tokens?.maxSimilarities(ids, query, tenant) ?? Promise.resolve(new Map()));
   }
 
   scan(scan: PointScan): Promise<StoredPoint[]> {
@@ -296,8 +337,10 @@ export class ZvecCollection {
   /** Waits for what runs, then lets go of the files. */
   async close(): Promise<void> {
     await this.#running.ended();
+    clearTimeout(this.#settling);
     for (const table of this.#tables.values()) await table.close();
     await this.#tombstones.close();
+    this.#tokens?.close();
   }
 
   get #tablesNow(): Tables {
@@ -367,12 +410,23 @@ export class ZvecCollection {
         assertTwin(this.#definition, known);
       }
       try {
-        return await change();
+        const changed = await change();
+        this.#settleLater();
+        return changed;
       } catch (thrown) {
         this.#terms.forget();
         throw thrown;
       }
     });
+  }
+
+  #settleLater(): void {
+    clearTimeout(this.#settling);
+    const settle = async (): Promise<void> => {
+      for (const table of this.#tables.values()) await table.settle();
+    };
+    // What fails here is tried again after the next write.
+    this.#settling = setTimeout(() => void this.#write(settle).catch(() => undefined), SETTLE_MS).unref();
   }
 
   #write<T>(action: () => Promise<T>): Promise<T> {

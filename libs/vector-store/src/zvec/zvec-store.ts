@@ -11,6 +11,7 @@ import {
   type PointId,
   type SparseScheme,
   type TenantId,
+  type TokenVectors,
 } from '@embedmill/jobs';
 import { assertSameCollection, collectionNotFound, nameTaken } from '../collections.ts';
 import type {
@@ -262,6 +263,23 @@ class ZvecStore implements VectorStore {
     tenant?: TenantId,
   ): Promise<Map<PointId, PointVectors>> {
     return this.#collection(name).getVectors(points, tenant);
+  }
+
+  async maxSimilarities(
+    name: CollectionName,
+    points: PointId[],
+    query: TokenVectors,
+    tenant?: TenantId,
+  ): Promise<Map<PointId, Float32Array>> {
+    return this.#collection(name).maxSimilarities(points, query, tenant);
+  }
+
+  async getDense(
+    name: CollectionName,
+    points: PointId[],
+    tenant?: TenantId,
+  ): Promise<Map<PointId, Float32Array>> {
+    return this.#collection(name).getDense(points, tenant);
   }
 
   async getPoints(name: CollectionName, documents: DocumentKey[]): Promise<StoredPoint[]> {

@@ -24,6 +24,12 @@ const STEPS_AT_ONCE = 2000;
  * segments faster (of 50,000 points, a search took 40 ms unsealed and 7 ms sealed), and has less to replay after a crash.
  */
 const SEAL_EVERY = 10_000;
+/**
+ * And where nothing has been written for a moment: rows that are worth it, and which part of all. Fewer than that are read
+ * quickly as they are, and would make segments that have to be merged.
+ */
+const WORTH_SEALING = 256;
+const PART_WORTH_SEALING = 50;
 /** Sealed segments after which they are merged to one. */
 const MERGE_AT = 12;
 /** zvec returns no more rows. */
@@ -173,6 +179,16 @@ export class ZvecTable {
     await syncLogs(this.folder);
     if (this.#torn) await this.#merging;
     else if (this.#unsealed < SEAL_EVERY || this.#merging !== undefined) return;
+    await this.#seal();
+  }
+
+  /** For what is read next: seals what was written, where that is worth it. */
+  async settle(): Promise<void> {
+    if (this.#unsealed < Math.max(WORTH_SEALING, this.count() / PART_WORTH_SEALING)) return;
+    if (this.#merging === undefined) await this.#seal();
+  }
+
+  async #seal(): Promise<void> {
     // Opening an iterator seals the open segment; zvec has no call of its own for that.
     await this.#run(() => this.#native.iterDocsSync({ outputFields: [], includeVector: false }).closeSync());
     await syncFiles(this.folder);

@@ -1,0 +1,53 @@
+import type {
+  Collection,
+  CollectionName,
+  PointId,
+  QueryResult,
+  QuestionTokens,
+} from '@embedmill/jobs';
+import { lateInteractionOf, tokenWeights, type Emphasis } from '@embedmill/retrieval';
+import type { VectorStore } from '@embedmill/vector-store';
+import type { QueryLane } from '../query-lane.ts';
+
+/** A question in words, and what of it weighs. */
+export interface WeighedQuestion {
+  text: string;
+  /** What the model reads in front of it, where that is not what it has for queries. */
+  prefix: string | undefined;
+  emphasis: Emphasis[];
+}
+
+/**
+ * How well points answer each question, by late interaction with the token vectors that are stored of them, from 0 to 1: one
+ * number a point; 0 of one that has none, as a picture.
+ */
+export async function storedInteraction(
+  points: PointId[],
+  questions: readonly WeighedQuestion[],
+  { name, dims, profile: { model } }: Collection,
+  { store, lane }: { store: VectorStore; lane: QueryLane },
+): Promise<Float32Array[]> {
+  return Promise.all(
+    questions.map(async ({ text, prefix, emphasis }) => {
+      const answer = await lane.ask({ task: 'tokens', model, prefix, dims, inputs: [text] });
+      const { vectors, places } = firstOf(answer);
+      const weights = tokenWeights(places, emphasis);
+      // What weighs nothing is not compared.
+      const weighing = [...weights.keys()].filter((token) => weights[token] !== 0);
+      const asked = new Int8Array(weighing.length * dims);
+      for (const [row, token] of weighing.entries())
+        asked.set(vectors.subarray(token * dims, (token + 1) * dims), row * dims);
+      const own = weighing.map((token) => weights[token] ?? 0);
+      const found = await store.maxSimilarities(name as CollectionName, points, asked);
+      return Float32Array.from(points, (id) => {
+        const similarities = found.get(id);
+        return similarities === undefined ? 0 : lateInteractionOf(similarities, own);
+      });
+    }),
+  );
+}
+
+function firstOf({ questions: [first] }: QueryResult<'tokens'>): QuestionTokens {
+  if (first === undefined) throw new RangeError('there is no answer to the question');
+  return first;
+}
