@@ -134,7 +134,10 @@ test('token vectors are kept with their chunks; reranking reads them, and finds 
 
   // Metadata alone: the payload is written again, and what is stored beside it stays.
   const edited = TEXTS.map((text) => ({ ...text, metadata: { n: 1 } }));
-  expect(await mill.finished(await mill.submit(name, ndjson(edited)))).toMatchObject({ stored: 6, tokens: 0 });
+  expect(await mill.finished(await mill.submit(name, ndjson(edited)))).toMatchObject({
+    stored: 6,
+    tokens: 0,
+  });
   for (const { id, scores } of await search(name, question))
     expect(scores?.['rerank']).toBe(stored.get(id) ?? NaN);
 });

@@ -79,9 +79,9 @@ test.each(Object.entries(PROFILES))('with %s vectors', async (_, profile) => {
   // A paragraph more, one fewer, two exchanged: the others move, and keep their vectors.
   const changed = { ...long, text: text([1, 7, 2, 4, 3, 6]) };
   const rerankedOf = async () =>
-    (await mill.search(collection, { query: 'letters of the captain on whales', rerank: true, limit: 50 })).map(
-      ({ scores }) => scores?.['rerank'] ?? 0,
-    );
+    (
+      await mill.search(collection, { query: 'letters of the captain on whales', rerank: true, limit: 50 })
+    ).map(({ scores }) => scores?.['rerank'] ?? 0);
   for (const score of await rerankedOf()) expect(score).toBeGreaterThan(0.1);
   const moved = await submitted(collection, [changed]);
   const chunks = moved.chunks / 6;

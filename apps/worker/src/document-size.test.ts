@@ -40,7 +40,9 @@ test('vectors are bounded, too, those of a migration included', () => {
   const text = 'x'.repeat(3_000_000);
   const chunks = chunksOf(text, 100);
   expect(excessOf(document(text), chunks, { dims: 1024, profile: {} })).toBeUndefined();
-  expect(excessOf(document(text), chunks, { dims: 2048, profile: {} })?.message).toMatch(/vectors of its 30000 chunks/);
+  expect(excessOf(document(text), chunks, { dims: 2048, profile: {} })?.message).toMatch(
+    /vectors of its 30000 chunks/,
+  );
   const other = { name: 'second', model: 'm', dims: 1024 } as const;
   expect(excessOf(document(text), chunks, { dims: 1024, other: other as never, profile: {} })?.code).toBe(
     'document_too_large',

@@ -13,7 +13,11 @@ const BYTES_A_CHUNK = 400;
 export function excessOf(
   { text, title, metadata }: Document,
   chunks: readonly (Pick<Chunk, 'start' | 'end'> & Partial<Pick<Chunk, 'ids'>>)[],
-  { dims, other, profile }: Pick<Collection, 'dims' | 'other'> & { profile: Pick<Profile, 'lateInteraction'> },
+  {
+    dims,
+    other,
+    profile,
+  }: Pick<Collection, 'dims' | 'other'> & { profile: Pick<Profile, 'lateInteraction'> },
 ): EmbedmillError | undefined {
   const count = chunks.length;
   const characters = chunks.reduce((sum, { start, end }) => sum + end - start, 0);

@@ -368,7 +368,14 @@ function pointsOf(
     Object.assign(payload, around[index]);
     if (hashes !== undefined) payload.hashes = hashes;
     if (source !== undefined) payload.source = source;
-    return { id: pointId(tenant, collection, id, index), dense, other, tokens: tokenVectors, sparse, payload };
+    return {
+      id: pointId(tenant, collection, id, index),
+      dense,
+      other,
+      tokens: tokenVectors,
+      sparse,
+      payload,
+    };
   });
 }
 

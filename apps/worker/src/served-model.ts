@@ -155,13 +155,11 @@ export class ServedModel {
     const outputs = beside.length === 0 ? undefined : ['dense' as const, ...beside];
     const { documentPrefix: prefix, start, end } = this.#tokenizer;
     const form = tokenVectors && { ...tokenVectors, start: start.length, end: end.length };
-    const sequences = chunks.map(
-      ({ ids, text }): Sequence => ({
-        ids,
-        ...(this.#readsTexts && { text: prefix + text }),
-        ...(form !== undefined && { tokenVectors: form }),
-      }),
-    );
+    const sequences = chunks.map(({ ids, text }): Sequence => ({
+      ids,
+      ...(this.#readsTexts && { text: prefix + text }),
+      ...(form !== undefined && { tokenVectors: form }),
+    }));
     return this.encoder.encode(sequences, 'bulk', outputs);
   }
 
@@ -392,9 +390,7 @@ export class ServedModel {
         vectors: embeddings[n]?.tokenVectors ?? new Int8Array(),
         places: this.#placesOf(text),
       })),
-      ...readingOf(
-        encoded.map((text) => ({ ...text, unknown: !this.#tokenizer.knows(text.ids, before) })),
-      ),
+      ...readingOf(encoded.map((text) => ({ ...text, unknown: !this.#tokenizer.knows(text.ids, before) }))),
     };
   }
 
@@ -404,9 +400,9 @@ export class ServedModel {
    */
   #placesOf({ ids, offsets = new Int32Array() }: EncodedText): Int32Array {
     const { start, end } = this.#tokenizer;
-    return ids.subarray(start.length, ids.length - end.length).map((id, n) =>
-      this.#tokenizer.knowsToken(id) ? (offsets[2 * (start.length + n)] ?? -1) : -1,
-    );
+    return ids
+      .subarray(start.length, ids.length - end.length)
+      .map((id, n) => (this.#tokenizer.knowsToken(id) ? (offsets[2 * (start.length + n)] ?? -1) : -1));
   }
 
   async #encodeNow(sequences: readonly Sequence[], outputs: readonly EngineOutput[]): Promise<Embedding[]> {

@@ -17,8 +17,7 @@ export async function storedPoints(
   collection: Collection,
   store: Pick<VectorStore, 'getPoints'>,
 ): Promise<Map<PendingDocument, StoredPoint[]>> {
-  const most =
-    collection.profile.lateInteraction === undefined ? MOST_POINTS : MOST_POINTS_WITH_TOKENS;
+  const most = collection.profile.lateInteraction === undefined ? MOST_POINTS : MOST_POINTS_WITH_TOKENS;
   let left = most;
   const stored = pending.filter(({ storedChunks }) => {
     if (storedChunks === 0 || (storedChunks > left && left < most)) return false;

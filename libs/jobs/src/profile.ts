@@ -184,7 +184,11 @@ export type FilterableType = z.infer<typeof filterableTypeSchema>;
 export type Profile = z.infer<typeof profileSchema>;
 
 /** What documents are embedded by where no collection stores them: without what is for a store and for searches. */
-export const embeddingProfileSchema = profileSchema.omit({ storage: true, filterable: true, lateInteraction: true });
+export const embeddingProfileSchema = profileSchema.omit({
+  storage: true,
+  filterable: true,
+  lateInteraction: true,
+});
 export type EmbeddingProfile = z.infer<typeof embeddingProfileSchema>;
 
 /** A second dense vector of a collection: the one it migrates to, or the one that it came from. */

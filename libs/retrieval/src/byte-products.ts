@@ -115,7 +115,12 @@ const tee = (local: number) => [0x22, local];
 const END = 0x0b;
 /** Runs the body again as long as it leaves a number other than 0. */
 const loop = (...body: number[][]) => [0x03, 0x40, ...body.flat(), 0x0d, 0, END];
-const advance = (local: number, ...by: number[][]) => [...get(local), ...by.flat(), ...i32.add, ...set(local)];
+const advance = (local: number, ...by: number[][]) => [
+  ...get(local),
+  ...by.flat(),
+  ...i32.add,
+  ...set(local),
+];
 /** `from` + `rows` × `bytes`. */
 const after = (from: number, rows: number, ...bytes: number[][]) => [
   ...get(from),
@@ -212,10 +217,7 @@ function moduleBytes(): Uint8Array {
       functions.map((_, n) => [n]),
     ),
     ...section(5, [[0, 1]]),
-    ...section(7, [
-      [...named('memory'), 2, 0],
-      ...functions.map(({ name }, n) => [...named(name), 0, n]),
-    ]),
+    ...section(7, [[...named('memory'), 2, 0], ...functions.map(({ name }, n) => [...named(name), 0, n])]),
     ...section(
       10,
       functions.map(({ numbers, vectors, body }) =>

@@ -138,7 +138,8 @@ describe('Ward’s clusters', () => {
   });
 });
 
-const partition = (clusters: number[][]) => clusters.map((one) => one.toSorted((a, b) => a - b).join()).sort();
+const partition = (clusters: number[][]) =>
+  clusters.map((one) => one.toSorted((a, b) => a - b).join()).sort();
 
 /** By its definition: of all pairs, that whose union adds least to the squared distances from the clusters' means. */
 function greedyWard(points: Float32Array, dims: number, count: number): number[][] {

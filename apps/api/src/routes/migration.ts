@@ -99,15 +99,13 @@ export function migrationRoutes(parts: ApiParts, submission: Submission): Fastif
   };
 }
 
-type Asked = { [Field in keyof CopyChanges]: CopyChanges[Field] | (Field extends 'lateInteraction' ? null : never) | undefined };
+type Asked = {
+  [Field in keyof CopyChanges]:
+    CopyChanges[Field] | (Field extends 'lateInteraction' ? null : never) | undefined;
+};
 
 /** Without the fields that are undefined: they are the origin's. */
-function defined({
-  chunking,
-  sparse,
-  storage,
-  lateInteraction,
-}: Asked): CopyChanges {
+function defined({ chunking, sparse, storage, lateInteraction }: Asked): CopyChanges {
   return {
     ...(chunking !== undefined && { chunking }),
     ...(sparse !== undefined && { sparse }),

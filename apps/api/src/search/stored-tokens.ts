@@ -1,10 +1,4 @@
-import type {
-  Collection,
-  CollectionName,
-  PointId,
-  QueryResult,
-  QuestionTokens,
-} from '@embedmill/jobs';
+import type { Collection, CollectionName, PointId, QueryResult, QuestionTokens } from '@embedmill/jobs';
 import { lateInteractionOf, tokenWeights, type Emphasis } from '@embedmill/retrieval';
 import type { VectorStore } from '@embedmill/vector-store';
 import type { QueryLane } from '../query-lane.ts';

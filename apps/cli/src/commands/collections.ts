@@ -196,7 +196,8 @@ function describe({ documents, points, dims, profile, other }: CollectionView): 
   const sparse = SPARSE_SCHEMES.filter((scheme) => profile.sparse[scheme] !== undefined);
   const schemes = sparse.length === 0 ? '' : `, ${sparse.join(', ')}`;
   const { lateInteraction } = profile;
-  const tokens = lateInteraction === undefined ? '' : `, a vector for every ${tokensOf(lateInteraction.poolFactor)}`;
+  const tokens =
+    lateInteraction === undefined ? '' : `, a vector for every ${tokensOf(lateInteraction.poolFactor)}`;
   const migrating = other === undefined ? '' : `; second vector: ${other.model}, ${other.dims} dims`;
   return `${grouped(documents)} documents, ${grouped(points)} points, ${profile.model}, ${dims} dims${schemes}${tokens}${migrating}`;
 }

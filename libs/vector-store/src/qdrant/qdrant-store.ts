@@ -303,11 +303,7 @@ export class QdrantStore implements VectorStore {
     return this.#searches.vectors(name, points, tenant);
   }
 
-  getDense(
-    name: CollectionName,
-    points: PointId[],
-    tenant?: TenantId,
-  ): Promise<Map<PointId, Float32Array>> {
+  getDense(name: CollectionName, points: PointId[], tenant?: TenantId): Promise<Map<PointId, Float32Array>> {
     return this.#searches.dense(name, points, tenant);
   }
 

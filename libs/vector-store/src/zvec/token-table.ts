@@ -135,10 +135,7 @@ export class TokenTable {
   }
 
   /** The dense vectors of those of these points that are there. */
-  async dense(
-    points: readonly PointId[],
-    tenant: TenantId | undefined,
-  ): Promise<Map<PointId, Float32Array>> {
+  async dense(points: readonly PointId[], tenant: TenantId | undefined): Promise<Map<PointId, Float32Array>> {
     const found = new Map<PointId, Float32Array>();
     for (const id of points) {
       const row = this.#findDense.get(id) as { tenant: string; dense: Uint8Array } | undefined;

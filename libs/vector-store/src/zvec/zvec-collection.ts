@@ -298,7 +298,9 @@ export class ZvecCollection {
     tenant?: TenantId,
   ): Promise<Map<PointId, Float32Array>> {
     checkTokens(this.#definition, query, 'the query');
-    return this.#running.track(this.#tokens?.maxSimilarities(ids, query, tenant) ?? Promise.resolve(new Map()));
+    return this.#running.track(
+      this.#tokens?.maxSimilarities(ids, query, tenant) ?? Promise.resolve(new Map()),
+    );
   }
 
   scan(scan: PointScan): Promise<StoredPoint[]> {
