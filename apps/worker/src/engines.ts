@@ -5,22 +5,15 @@ import { EmbedmillError } from '@embedmill/jobs';
 import type { Budget } from '@embedmill/batching';
 import type { ImagePreparation } from '@embedmill/images';
 import {
+  engineModel,
   EngineProcess,
   RemoteEngine,
   type Device,
   type Engine,
   type EngineEvent,
-  type EngineModel,
   type RemoteEngineEvent,
-  type TokenHead,
 } from '@embedmill/inference';
-import {
-  visionOf,
-  type HeadEntry,
-  type ResolvedModel,
-  type ResolvedTokenizer,
-  type VisionEntry,
-} from '@embedmill/models';
+import { visionOf, type ResolvedModel, type ResolvedTokenizer, type VisionEntry } from '@embedmill/models';
 import type { RemoteConfig } from './config.ts';
 import type { EnginePlan } from './engine-plan.ts';
 
@@ -133,27 +126,4 @@ async function startImageEngine(
     deadlineMs: batchDeadlineMs,
     ...(onEngineEvent === undefined ? {} : { onEvent: onEngineEvent }),
   });
-}
-
-export function engineModel(model: ResolvedModel): EngineModel {
-  const { modelPath: path, dims, padTokenId } = model;
-  switch (model.kind) {
-    case 'dense': {
-      const { pooling, padding, projections, lexical, tokenVectors, normalize } = model;
-      const pathOf = (file: { path: string }) => model.layerPaths.get(file.path) ?? file.path;
-      const headOf = (head: HeadEntry | undefined): TokenHead | undefined =>
-        head && ('output' in head ? head : { path: pathOf(head.weights) });
-      return {
-        ...{ kind: 'dense', path, dims, padTokenId, pooling, padding, normalize },
-        projections: projections.map(({ weights, activation }) => ({ path: pathOf(weights), activation })),
-        lexical: headOf(lexical),
-        tokenVectors: headOf(tokenVectors),
-      };
-    }
-    case 'sparse':
-      // As many as a profile may ask for.
-      return { kind: 'sparse', path, dims, padTokenId, maxTerms: 4096 };
-    case 'reranker':
-      return { kind: 'reranker', path, padTokenId };
-  }
 }

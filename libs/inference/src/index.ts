@@ -9,6 +9,7 @@ export type {
   PackedSparse,
   TokenVectorForm,
 } from './engine.ts';
+export { engineModel } from './engine-model.ts';
 export { EngineProcess, type EngineEvent, type EngineProcessOptions } from './engine-process.ts';
 export type { ImageModel } from './engine/image-session.ts';
 export { GRAPH_VERSION } from './engine/output-graph.ts';

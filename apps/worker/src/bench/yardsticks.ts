@@ -5,12 +5,12 @@
  * same model file on the same CPUs, from the same texts.
  */
 import { setTimeout } from 'node:timers/promises';
-import { BareSession, type EngineBatch, type EngineLayout } from '@embedmill/inference';
+import { BareSession, engineModel, type EngineBatch, type EngineLayout } from '@embedmill/inference';
 import type { Document } from '@embedmill/jobs';
 import type { ResolvedModel } from '@embedmill/models';
 import { Tokenizer } from '@embedmill/tokenization';
 import type { EnginePlan } from '../engine-plan.ts';
-import { engineModel, startEngines } from '../engines.ts';
+import { startEngines } from '../engines.ts';
 import { ServedModel } from '../served-model.ts';
 import { batchOf, feed, paddedTokens, sortedBatches, type Run } from './feeding.ts';
 
