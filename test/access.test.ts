@@ -43,7 +43,8 @@ test('a tenant’s job stores the tenant’s documents, and nobody else finds th
     { id: 'b', text: 'bread', tenant: 'other' },
   ];
   const response = await mill.call(`/api/v1/collections/${name}/jobs`, {
-    ...{ method: 'POST', body: ndjson(documents) },
+    method: 'POST',
+    body: ndjson(documents),
     headers: { 'content-type': 'application/x-ndjson', authorization: `Bearer ${keys.acme}` },
   });
   expect(response.status).toBe(202);

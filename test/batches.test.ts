@@ -331,7 +331,8 @@ test('files: pages, content in ranges, deletion, expiry, and what is refused', a
   });
   await expect(endless).rejects.toThrow('3600');
   const elsewhere = other.batches.create({
-    ...{ input_file_id: own[2] ?? '', completion_window: '24h' },
+    input_file_id: own[2] ?? '',
+    completion_window: '24h',
     endpoint: '/v1/chat/completions',
   });
   await expect(elsewhere).rejects.toBeInstanceOf(OpenAI.BadRequestError);
@@ -348,7 +349,9 @@ test('a tenant’s files and batches are its own', async () => {
     () => other.files.delete(done.output_file_id ?? ''),
     () =>
       other.batches.create({
-        ...{ input_file_id: batch.input_file_id, endpoint: '/v1/embeddings', completion_window: '24h' },
+        input_file_id: batch.input_file_id,
+        endpoint: '/v1/embeddings',
+        completion_window: '24h',
       }),
   ])
     await expect(asked()).rejects.toBeInstanceOf(OpenAI.NotFoundError);

@@ -70,7 +70,9 @@ async function batchUnderKills(): Promise<Record<string, unknown> & { linesPerSe
   const file = await client.files.create({ file: createReadStream(path), purpose: 'batch' });
   const begun = performance.now();
   const { id } = await client.batches.create({
-    ...{ input_file_id: file.id, endpoint: '/v1/embeddings', completion_window: DAYS },
+    input_file_id: file.id,
+    endpoint: '/v1/embeddings',
+    completion_window: DAYS,
   });
   const killed: string[] = [];
   const peaks = { workerMB: 0, apiMB: 0, redisMB: 0 };

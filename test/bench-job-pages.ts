@@ -22,7 +22,10 @@ const figure = async (section: string, name: string): Promise<number> =>
   Number(new RegExp(`^${name}:([\\d.]+)`, 'm').exec(await redis.info(section))?.[1]);
 
 const collection = {
-  ...{ name: 'docs', profile: profileSchema.parse({}), dims: 384, vector: 'dense' as const },
+  name: 'docs',
+  profile: profileSchema.parse({}),
+  dims: 384,
+  vector: 'dense' as const,
   createdAt: new Date(0).toISOString(),
 };
 const queue = broker.queues.get(INGEST_QUEUE);
@@ -33,11 +36,12 @@ for (let n = 0; n < count; n += 1000) {
     ...newRecord(
       {
         id: newJobId(),
-        ...{
-          collection,
-          source: { kind: 'file' as const, uri: `file:///spool/${n + at}`, size: 1, modified: 0 },
-        },
-        ...{ label: 'upload', digest: 'd', retryOf: null, purpose: 'ingest' as const },
+        collection,
+        source: { kind: 'file' as const, uri: `file:///spool/${n + at}`, size: 1, modified: 0 },
+        label: 'upload',
+        digest: 'd',
+        retryOf: null,
+        purpose: 'ingest' as const,
         ...((n + at) % 3 === 0 && { tenant: 'acme' as TenantId }),
       },
       's',

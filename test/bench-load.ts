@@ -18,7 +18,8 @@ const mill = await Embedmill.up({
 });
 try {
   const report = await measureLoad(mill, {
-    ...{ clients: Number(values.clients), seconds: Number(values.seconds) },
+    clients: Number(values.clients),
+    seconds: Number(values.seconds),
     documents: Number(values.documents),
     rate: values.rate === undefined ? undefined : Number(values.rate),
   });

@@ -127,7 +127,9 @@ test('a job whose processes were killed has each document once, and its download
   const many = Array.from({ length: 6000 }, (_, n) => ({ id: `m${n}`, text: `ship number ${n}` }));
   const profile = encodeURIComponent(JSON.stringify({ model: MODEL }));
   const submitted = await mill.call(`/api/v1/jobs?output=ndjson&profile=${profile}`, {
-    ...{ method: 'POST', body: ndjson(many), headers: { 'content-type': 'application/x-ndjson' } },
+    method: 'POST',
+    body: ndjson(many),
+    headers: { 'content-type': 'application/x-ndjson' },
   });
   expect(submitted.status).toBe(202);
   const job = (await submitted.json()) as Job;

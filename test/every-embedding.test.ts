@@ -28,7 +28,10 @@ beforeAll(async () => {
   await writeFile(
     join(model, 'embedmill.json'),
     JSON.stringify({
-      ...{ dims: 32, pooling: 'cls', maxTokens: 77, model: { path: 'text_model.onnx' } },
+      dims: 32,
+      pooling: 'cls',
+      maxTokens: 77,
+      model: { path: 'text_model.onnx' },
       vision: { model: { path: 'vision_model.onnx' }, size: 32, mean: [0, 0, 0], std: [1, 1, 1] },
     }),
   );
@@ -105,7 +108,10 @@ test('a cross-encoder of the user’s reads pairs through the interactive lane',
   // Its score is the sum of its token ids, those of the text twice.
   const texts = ['a', 'a a', 'a a a'];
   const ranked = await mill.json<{ index: number; score: number }[]>('/rerank', {
-    ...{ model: 'tiny-reranker', query: 'b', texts, raw_scores: true },
+    model: 'tiny-reranker',
+    query: 'b',
+    texts,
+    raw_scores: true,
   });
   expect(ranked.map(({ index }) => index)).toEqual([2, 1, 0]);
   // Another "a" of the second part is its id, 1037, twice.
@@ -291,7 +297,8 @@ test('documents of a job that began before the migration get both vectors, also 
 test('a collection is drawn, coloured by a field', async () => {
   const name = await collection('drawn', {});
   const documents = Array.from({ length: 40 }, (_, n) => ({
-    ...{ id: `d${n}`, text: n % 2 === 0 ? `cats and dogs number ${n}` : `rivers and lakes number ${n}` },
+    id: `d${n}`,
+    text: n % 2 === 0 ? `cats and dogs number ${n}` : `rivers and lakes number ${n}`,
     metadata: { topic: n % 2 === 0 ? 'pets' : 'water <&>' },
   }));
   await mill.finished(await mill.submit(name, ndjson(documents)));

@@ -97,7 +97,11 @@ export class FakeCollector {
       for (const span of scopeSpans.flatMap(({ spans }) => spans)) {
         const { traceId, spanId, parentSpanId, name, attributes = [] } = span;
         this.spans.push({
-          ...{ service, trace: traceId, id: spanId, parent: parentSpanId || undefined, name },
+          service,
+          trace: traceId,
+          id: spanId,
+          parent: parentSpanId || undefined,
+          name,
           attributes: valuesOf(attributes),
         });
       }

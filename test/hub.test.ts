@@ -21,7 +21,11 @@ const FILES: Record<string, string> = {
   [`/acme/tiny/resolve/${REVISION}/onnx/broken.onnx`]: join(MODEL, 'config.json'),
 };
 const ENTRY = {
-  ...{ name: 'tiny', dims: 384, pooling: 'mean', maxTokens: 256, license: 'Apache-2.0' },
+  name: 'tiny',
+  dims: 384,
+  pooling: 'mean',
+  maxTokens: 256,
+  license: 'Apache-2.0',
   source: { kind: 'hub', repository: 'acme/tiny', revision: REVISION },
   model: { path: 'model.onnx' },
 };
@@ -34,7 +38,9 @@ async function startFakeHub() {
     if (!hub.up) return void response.writeHead(503, { 'retry-after': '0' }).end();
     if (request.url === `/api/models/acme/tiny/tree/${REVISION}?recursive=true`) {
       const tree = Object.entries(FILES).map(([url, path]) => ({
-        ...{ type: 'file', path: url.split(`${REVISION}/`)[1], size: statSync(path).size },
+        type: 'file',
+        path: url.split(`${REVISION}/`)[1],
+        size: statSync(path).size,
       }));
       return void response.writeHead(200).end(JSON.stringify(tree));
     }

@@ -53,7 +53,10 @@ export async function measureLoad(
   const after = await doneOf();
   if (after.state === 'running') await mill.json(`/api/v1/jobs/${bulk.id}/cancel`, undefined, 'POST');
   return {
-    ...{ clients, seconds, ...asked, memory: await memory.end() },
+    clients,
+    seconds,
+    ...asked,
+    memory: await memory.end(),
     bulk: { done: after.done - before, state: after.state },
   };
 }
@@ -79,11 +82,16 @@ function search(
   return new Promise((resolve, reject) => {
     const run = autocannon(
       {
-        ...{ url, connections: clients, duration: seconds, timeout: 30 },
+        url,
+        connections: clients,
+        duration: seconds,
+        timeout: 30,
         ...(rate !== undefined && { connectionRate: rate }),
         requests: QUESTIONS.map((query) => ({
-          ...{ method: 'POST' as const, path: `/api/v1/collections/${collection}/search` },
-          ...{ headers: { 'content-type': 'application/json' }, body: JSON.stringify({ query }) },
+          method: 'POST' as const,
+          path: `/api/v1/collections/${collection}/search`,
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify({ query }),
         })),
         setupClient: (client) => {
           client.on('headers', (answer) => {
@@ -99,9 +107,12 @@ function search(
         const sorted = milliseconds.toSorted((a, b) => a - b);
         const at = (part: number) => Math.round(sorted[Math.floor(part * (sorted.length - 1))] ?? 0);
         resolve({
-          ...{ requests: result.requests.total, answers, refusedWithoutRetryAfter },
+          requests: result.requests.total,
+          answers,
+          refusedWithoutRetryAfter,
           broken: result.errors + result.timeouts,
-          ...{ p50: at(0.5), p99: at(0.99) },
+          p50: at(0.5),
+          p99: at(0.99),
         });
       },
     );

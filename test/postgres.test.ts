@@ -35,7 +35,11 @@ describe.skipIf(missingPostgres !== undefined)(
       documents.push({ id: 'otter', text: 'The otter is at home in rivers and eats fish.' });
       const job = await mill.submit(name, ndjson(documents) + '{"id":"bad","text":""}\n');
       expect(await mill.finished(job)).toMatchObject({
-        ...{ state: 'completed', documents: 1002, done: 1002, stored: 1001, failed: 1 },
+        state: 'completed',
+        documents: 1002,
+        done: 1002,
+        stored: 1001,
+        failed: 1,
       });
       expect(await mill.reports(job, 'failures')).toMatchObject([{ id: 'bad', code: 'empty_text' }]);
       const [first] = await mill.search(name, { query: 'an animal that swims', limit: 1 });
@@ -53,7 +57,8 @@ describe.skipIf(missingPostgres !== undefined)(
       await postgres.kill();
       const away = await mill.call(`/api/v1/jobs/${job.id}`);
       expect({ status: away.status, body: await away.json() }).toMatchObject({
-        ...{ status: 503, body: { code: 'queue_unavailable' } },
+        status: 503,
+        body: { code: 'queue_unavailable' },
       });
       await postgres.start();
       expect(await mill.finished(job)).toMatchObject({ state: 'completed', stored: 3000, done: 3000 });

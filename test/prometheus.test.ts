@@ -58,7 +58,9 @@ async function startSecondWorker(): Promise<string> {
   const child = fork(WORKER, [], {
     env: {
       ...process.env,
-      ...{ REDIS_URL: redis, EMBEDMILL_DATA_DIR: mill.data, EMBEDMILL_WORKER_PORT: '0' },
+      REDIS_URL: redis,
+      EMBEDMILL_DATA_DIR: mill.data,
+      EMBEDMILL_WORKER_PORT: '0',
     },
     execArgv: [],
     stdio: 'ignore',
@@ -112,7 +114,9 @@ test.skipIf(PROMTOOL === undefined)(
       const body = await (await fetch(`http://${address}/metrics`)).text();
       expect(body).toContain('embedmill_');
       expect({ address, ...(await promtool(['check', 'metrics'], body)) }).toEqual({
-        ...{ address, code: 0, output: '' },
+        address,
+        code: 0,
+        output: '',
       });
     }
   },

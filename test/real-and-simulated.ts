@@ -29,8 +29,13 @@ export const SHARDS = 400;
 const WORK = { shardSeconds: 0.1, sigma: 0.6, besideSeconds: 0.02 };
 
 const CLUSTER: Cluster = {
-  ...{ workers: 12, shardsInHand: 2, lockSeconds: 15, dispatchers: 1 },
-  ...{ mostShards: 1000, pollSeconds: 0.1, addSeconds: 0.0003 },
+  workers: 12,
+  shardsInHand: 2,
+  lockSeconds: 15,
+  dispatchers: 1,
+  mostShards: 1000,
+  pollSeconds: 0.1,
+  addSeconds: 0.0003,
 };
 export const CLUSTERS: [about: string, cluster: Cluster][] = [
   ['a bound that follows the workers', CLUSTER],
@@ -88,11 +93,16 @@ async function runJob({ redisUrl, spool, queue, closers }: Rig, cluster: Cluster
   const threads = new SourceThreads(spool);
   closers.push(() => threads.close());
   const dispatcher = await startDispatcher({
-    ...{ redisUrl, spool, threads, store: {} as VectorStore, models: () => Promise.resolve([]) },
+    redisUrl,
+    spool,
+    threads,
+    store: {} as VectorStore,
+    models: () => Promise.resolve([]),
     jobs: 100,
     scans: 4,
     weightOf: () => 1,
-    ...{ lockMs: 1000 * cluster.lockSeconds, pollMs: 1000 * cluster.pollSeconds },
+    lockMs: 1000 * cluster.lockSeconds,
+    pollMs: 1000 * cluster.pollSeconds,
     mostShards: cluster.mostShards,
     maxReports: 10_000,
     maxSourceBytes: 1e9,
@@ -113,7 +123,11 @@ async function runJob({ redisUrl, spool, queue, closers }: Rig, cluster: Cluster
 async function startFakeWorker(redisUrl: string, shardsInHand: number, onHand: (change: 1 | -1) => void) {
   let device: Promise<void> = Promise.resolve();
   const consumer = await ModelConsumer.open({
-    ...{ redisUrl, shardConcurrency: shardsInHand, queryConcurrency: 1, lockMs: 15_000, onError: () => {} },
+    redisUrl,
+    shardConcurrency: shardsInHand,
+    queryConcurrency: 1,
+    lockMs: 15_000,
+    onError: () => {},
   });
   consumer.serve(collection.profile.model, {
     shard: async ({ index, range }: Shard) => {
@@ -139,7 +153,13 @@ async function submit(spool: Spool, queue: Queue): Promise<JobId> {
   }
   const { source, sha256 } = await spool.receive(id, body(), { maxBytes: 1e9 });
   await queue.submit({
-    ...{ id, purpose: 'ingest', collection, source, label: 'upload', digest: sha256, retryOf: null },
+    id,
+    purpose: 'ingest',
+    collection,
+    source,
+    label: 'upload',
+    digest: sha256,
+    retryOf: null,
   });
   return id;
 }

@@ -29,7 +29,8 @@ afterAll(async () => {
 
 async function embed(input: unknown, model: string = MODEL, more: object = {}): Promise<number[]> {
   const answer = await mill.json<{ data: { embedding: number[] }[] }>('/v1/embeddings', {
-    ...{ model, input },
+    model,
+    input,
     ...more,
   });
   return answer.data[0]?.embedding ?? [];
@@ -55,11 +56,13 @@ test('token ids of the model’s own have the vector of their text, framed or no
   expect(await embed([long], 'prefixed')).toEqual(await embed('whale '.repeat(40), 'prefixed'));
   const far = Array.from({ length: 70 }, (_, n) => (n === 69 ? 40_000 : 1037));
   const answer = await mill.call('/v1/embeddings', {
-    ...{ method: 'POST', headers: { 'content-type': 'application/json' } },
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ model: MODEL, input: far.map((id) => [id]) }),
   });
   expect({ status: answer.status, text: await answer.text() }).toEqual({
-    ...{ status: 400, text: expect.stringContaining('input/69: the token id 40000') as string },
+    status: 400,
+    text: expect.stringContaining('input/69: the token id 40000') as string,
   });
 });
 
@@ -98,7 +101,8 @@ test('a document whose vector says nothing fails where no word finds it, and els
   expect(alike.failures).toEqual([]);
   expect(alike.warnings).toEqual(['unknown unknown_text', 'word unknown_text']);
   const refused = await mill.call(`/api/v1/collections/${alike.collection}/search`, {
-    ...{ method: 'POST', headers: { 'content-type': 'application/json' } },
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ query: '🎸' }),
   });
   expect(refused.status).toBe(400);
@@ -108,7 +112,8 @@ test('a document whose vector says nothing fails where no word finds it, and els
 
 test('an unknown token of a query is not met by another one', async () => {
   const ranked = await mill.json<{ index: number; score: number }[]>('/rerank', {
-    ...{ query: '🎸 strings', texts: ['🚀 to the moon', 'a guitar has strings'] },
+    query: '🎸 strings',
+    texts: ['🚀 to the moon', 'a guitar has strings'],
   });
   expect(ranked[0]?.index).toBe(1);
 });

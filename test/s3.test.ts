@@ -27,7 +27,9 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'embedmill-s3-files-'));
   s3 = await TestS3.start();
   client = new S3Client({
-    ...{ endpoint: s3.url, region: 'us-east-1', forcePathStyle: true },
+    endpoint: s3.url,
+    region: 'us-east-1',
+    forcePathStyle: true,
     credentials: { accessKeyId: 'S3RVER', secretAccessKey: 'S3RVER' },
   });
   mill = await Embedmill.up({
@@ -323,7 +325,12 @@ test('an S3 that goes away in mid-job and comes back costs no document', async (
   await mill.until('a shard was given back', async () => (await page()).includes('outcome="returned"'));
   await s3.run();
   expect(await mill.finished(job)).toMatchObject({
-    ...{ state: 'completed', documents: 3000, done: 3000, stored: 3000, failed: 0, skipped: 0 },
+    state: 'completed',
+    documents: 3000,
+    done: 3000,
+    stored: 3000,
+    failed: 0,
+    skipped: 0,
   });
   expect(done).toBeLessThan(3000);
 });

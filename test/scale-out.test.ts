@@ -16,8 +16,14 @@ import { ndjson, runCli, uniqueName } from './embedmill.ts';
  */
 const DOCUMENTS = 5000;
 const EXACT = {
-  ...{ state: 'completed', documents: DOCUMENTS, done: DOCUMENTS, stored: DOCUMENTS, chunks: DOCUMENTS },
-  ...{ failed: 0, skipped: 0, duplicates: 0 },
+  state: 'completed',
+  documents: DOCUMENTS,
+  done: DOCUMENTS,
+  stored: DOCUMENTS,
+  chunks: DOCUMENTS,
+  failed: 0,
+  skipped: 0,
+  duplicates: 0,
 };
 
 let folder: string;
@@ -34,7 +40,9 @@ beforeAll(async () => {
     redisPackageFolder: join(folder, 'redis-package'),
     environment: {
       ...process.env,
-      ...{ EMBEDMILL_SPOOL_DIR: '', EMBEDMILL_WORKER_CPUS: '1', EMBEDMILL_WORKER_LOCK_SECONDS: '10' },
+      EMBEDMILL_SPOOL_DIR: '',
+      EMBEDMILL_WORKER_CPUS: '1',
+      EMBEDMILL_WORKER_LOCK_SECONDS: '10',
     },
     tell: (event) => {
       if (event.kind === 'line') output.push(`${event.part}: ${event.text}`);
@@ -84,7 +92,8 @@ async function submit(name: string): Promise<Job> {
   const body = Buffer.from(documents(name));
   return client.submit(name, {
     open: () => Readable.from([body]),
-    ...{ size: body.length, idempotencyKey: name },
+    size: body.length,
+    idempotencyKey: name,
   });
 }
 

@@ -26,7 +26,11 @@ test('a job goes on when the master dies in its midst, with exact counts', async
   await mill.underWay(job);
   await sentinel.killMaster();
   expect(await mill.finished(job)).toMatchObject({
-    ...{ state: 'completed', documents: 4000, done: 4000, stored: 4000, failed: 0 },
+    state: 'completed',
+    documents: 4000,
+    done: 4000,
+    stored: 4000,
+    failed: 0,
   });
   expect((await mill.json<{ points: number }>(`/api/v1/collections/${name}`)).points).toBe(4000);
   expect(await mill.search(name, { query: 'the document of number 77', limit: 1 })).toHaveLength(1);

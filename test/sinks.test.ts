@@ -69,7 +69,9 @@ const NO_STORE = new Proxy({} as VectorStore, {
 async function submitToFile(mill: Mill, body: string, query: string): Promise<Job> {
   const profile = encodeURIComponent(JSON.stringify(PROFILE));
   const response = await mill.call(`/api/v1/jobs?profile=${profile}&${query}`, {
-    ...{ method: 'POST', body, headers: { 'content-type': 'application/x-ndjson' } },
+    method: 'POST',
+    body,
+    headers: { 'content-type': 'application/x-ndjson' },
   });
   expect(response.status).toBe(202);
   return (await response.json()) as Job;
@@ -121,8 +123,15 @@ afterAll(() => mill?.close());
 async function expectWhole(sink: Sink, job: Job): Promise<void> {
   const ended = await mill.finished(job);
   expect(ended).toMatchObject({
-    ...{ state: 'completed', documents: DOCUMENTS, done: DOCUMENTS, failed: BAD.size },
-    ...{ stored: DOCUMENTS - BAD.size, skipped: 0, duplicates: 0, superseded: 0, error: null },
+    state: 'completed',
+    documents: DOCUMENTS,
+    done: DOCUMENTS,
+    failed: BAD.size,
+    stored: DOCUMENTS - BAD.size,
+    skipped: 0,
+    duplicates: 0,
+    superseded: 0,
+    error: null,
   });
   const reports = await (await mill.call(`/api/v1/jobs/${job.id}/failures`)).text();
   const failed = reports
@@ -276,7 +285,9 @@ test('what a file cannot be asked for is refused with the place of the fault', a
     if (path !== '') expect(problem.errors?.map((one) => one.path).join(' ')).toContain(path);
   }
   const upload = await mill.call('/api/v1/jobs', {
-    ...{ method: 'POST', body: source, headers: { 'content-type': 'application/x-ndjson' } },
+    method: 'POST',
+    body: source,
+    headers: { 'content-type': 'application/x-ndjson' },
   });
   expect(upload.status).toBe(400);
   expect(((await upload.json()) as { detail: string }).detail).toContain('?output=parquet');

@@ -38,7 +38,9 @@ test('one trace leads from the request through both processes to the stages of a
 
   const [request] = named('POST /api/v1/collections/:name/jobs');
   expect(request).toMatchObject({
-    ...{ service: 'embedmill-api', trace: caller.trace, parent: caller.span },
+    service: 'embedmill-api',
+    trace: caller.trace,
+    parent: caller.span,
     attributes: { 'http.response.status_code': 202 },
   });
   const shards = named('shard');

@@ -186,7 +186,8 @@ test('a file below the allowed folder and a URL are sources; a file elsewhere is
     });
     const metadata = await mill.json<Job>(path, { source: { url: 'http://169.254.169.254/latest/' } });
     expect(await mill.finished(metadata)).toMatchObject({
-      ...{ state: 'failed', error: { code: 'source_forbidden' } },
+      state: 'failed',
+      error: { code: 'source_forbidden' },
     });
   } finally {
     server.close();
@@ -228,13 +229,11 @@ test('token ids that the model does not have are refused, and reach no device', 
   const { processes } = await mill.state();
   for (const strange of [30_522, 1_000_000_000, 2 ** 31 - 1, 2 ** 32]) {
     const refused = mill.json('/v1/embeddings', {
-      ...{
-        model: 'all-MiniLM-L6-v2',
-        input: [
-          [101, 102],
-          [101, strange, 102],
-        ],
-      },
+      model: 'all-MiniLM-L6-v2',
+      input: [
+        [101, 102],
+        [101, strange, 102],
+      ],
     });
     await expect(refused).rejects.toThrow(/400.*input\/1/);
   }

@@ -192,7 +192,8 @@ test('from the images’ folders alone, a job goes from the API through a worker
     api = await start(join(folder, 'api'), 'api', { ...env, EMBEDMILL_API_PORT: '0' });
     worker = await start(join(folder, 'worker'), 'worker', {
       ...env,
-      ...{ EMBEDMILL_WORKER_PORT: '0', EMBEDMILL_WORKER_CPUS: '1' },
+      EMBEDMILL_WORKER_PORT: '0',
+      EMBEDMILL_WORKER_CPUS: '1',
     });
     const call = async (path: string, type: string, body: string): Promise<Record<string, unknown>> => {
       const answer = await fetch(new URL(path, api?.url), {

@@ -88,7 +88,9 @@ describe('in Node', () => {
   test('openai: a file of 2,000 requests as a batch, each answered once', async () => {
     const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: 'none', maxRetries: 0 });
     const lines = Array.from({ length: 2000 }, (_, n) => ({
-      ...{ custom_id: `r${n}`, method: 'POST', url: '/v1/embeddings' },
+      custom_id: `r${n}`,
+      method: 'POST',
+      url: '/v1/embeddings',
       body: { model: 'text-embedding-3-small', input: n === 7 ? '' : `whale number ${n}` },
     }));
     const content = lines.map((line) => `${JSON.stringify(line)}\n`).join('');
@@ -97,7 +99,9 @@ describe('in Node', () => {
       purpose: 'batch',
     });
     let batch = await client.batches.create({
-      ...{ input_file_id: file.id, endpoint: '/v1/embeddings', completion_window: '24h' },
+      input_file_id: file.id,
+      endpoint: '/v1/embeddings',
+      completion_window: '24h',
     });
     await mill.until('the batch has ended', async () => {
       batch = await client.batches.retrieve(batch.id);
@@ -145,7 +149,10 @@ describe('in Node', () => {
     const client = new CohereClientV2({ token: 'none', environment: url });
     const texts = ['a whale', 'a bank'];
     const { embeddings } = await client.embed({
-      ...{ model: 'prefixed', texts, inputType: 'search_query', embeddingTypes: ['float', 'int8'] },
+      model: 'prefixed',
+      texts,
+      inputType: 'search_query',
+      embeddingTypes: ['float', 'int8'],
     });
     expectSame(embeddings.float?.[0], await vectorOf('query: a whale'));
     expect(embeddings.int8?.[1]).toHaveLength(384);

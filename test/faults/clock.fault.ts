@@ -31,8 +31,10 @@ beforeAll(async () => {
     ['worker', 'api'].map((name) => [
       name,
       {
-        ...{ LD_PRELOAD: LIBRARY, FAKETIME_TIMESTAMP_FILE: join(folder, name) },
-        ...{ FAKETIME_DONT_FAKE_MONOTONIC: '1', FAKETIME_CACHE_DURATION: '1' },
+        LD_PRELOAD: LIBRARY,
+        FAKETIME_TIMESTAMP_FILE: join(folder, name),
+        FAKETIME_DONT_FAKE_MONOTONIC: '1',
+        FAKETIME_CACHE_DURATION: '1',
       },
     ]),
   );

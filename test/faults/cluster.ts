@@ -204,7 +204,9 @@ export class Cluster {
 
   submit(collection: string, body: string, headers: Record<string, string> = {}): Promise<Response> {
     return this.call(`/api/v1/collections/${collection}/jobs`, {
-      ...{ method: 'POST', body, headers: { 'content-type': 'application/x-ndjson', ...headers } },
+      method: 'POST',
+      body,
+      headers: { 'content-type': 'application/x-ndjson', ...headers },
     });
   }
 
@@ -235,8 +237,12 @@ export class Cluster {
     const { redisAddress: address } = this.#options;
     const settings: Record<string, string> = {
       ...(address === undefined ? { port: '0' } : { port: String(address.port), bind: address.host }),
-      ...{ unixsocket: this.redisSocket, dir: join(this.data, 'redis'), save: '' },
-      ...{ appendonly: 'yes', appendfsync: 'always', 'maxmemory-policy': 'noeviction' },
+      unixsocket: this.redisSocket,
+      dir: join(this.data, 'redis'),
+      save: '',
+      appendonly: 'yes',
+      appendfsync: 'always',
+      'maxmemory-policy': 'noeviction',
       ...(address === undefined ? {} : { 'protected-mode': 'no' }),
     };
     const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
@@ -261,11 +267,15 @@ export class Cluster {
     const child = spawn(command, args, {
       env: {
         ...process.env,
-        ...{ EMBEDMILL_SHARED: undefined, QDRANT_URL: undefined },
-        ...{ REDIS_URL: redisUrlOf[part.name] ?? this.redisSocket, EMBEDMILL_DATA_DIR: this.data },
-        ...{ EMBEDMILL_API_PORT: '0', EMBEDMILL_WORKER_PORT: '0' },
+        EMBEDMILL_SHARED: undefined,
+        QDRANT_URL: undefined,
+        REDIS_URL: redisUrlOf[part.name] ?? this.redisSocket,
+        EMBEDMILL_DATA_DIR: this.data,
+        EMBEDMILL_API_PORT: '0',
+        EMBEDMILL_WORKER_PORT: '0',
         EMBEDMILL_API_LOCK_SECONDS: String(LOCK_SECONDS),
-        ...{ EMBEDMILL_WORKER_LOCK_SECONDS: String(LOCK_SECONDS), EMBEDMILL_WORKER_CPUS: '1' },
+        EMBEDMILL_WORKER_LOCK_SECONDS: String(LOCK_SECONDS),
+        EMBEDMILL_WORKER_CPUS: '1',
         ...(qdrantUrl === undefined ? {} : { QDRANT_URL: qdrantUrl }),
         ...env,
         ...ownEnv,

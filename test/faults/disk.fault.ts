@@ -32,7 +32,8 @@ test('the disk of the spool full', async ({ skip }) => {
   const small = await disk(16, fault);
   if (small === undefined) return skip('mounting is not allowed here');
   const running = await cluster({
-    ...{ qdrantUrl: process.env['QDRANT_URL'], env: { EMBEDMILL_SPOOL_DIR: small.folder } },
+    qdrantUrl: process.env['QDRANT_URL'],
+    env: { EMBEDMILL_SPOOL_DIR: small.folder },
   });
   await runFault(running, {
     fault,

@@ -35,7 +35,9 @@ test.each([
 ] as const)('documents that %s the engine', async (_, text, code, fault) => {
   const running = await faulty();
   const job = await runFault(running, {
-    ...{ fault, documents: 1500, more: { lines: poison(text), failed: 2 } },
+    fault,
+    documents: 1500,
+    more: { lines: poison(text), failed: 2 },
     inject: async () => {},
   });
   const culprits = (await reports(running, job.id)).filter(({ id }) => id?.startsWith('poison'));
@@ -44,10 +46,8 @@ test.each([
 
 test('an engine that runs out of memory on larger batches', async () => {
   await runFault(await faulty({ ORT_FAULTY_ENGINE_AREA: '100' }), {
-    ...{
-      fault: 'an engine that runs out of memory on batches of more than 100 tokens, of 384',
-      documents: 1500,
-    },
+    fault: 'an engine that runs out of memory on batches of more than 100 tokens, of 384',
+    documents: 1500,
     inject: async () => {},
   });
 });

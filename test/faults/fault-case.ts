@@ -109,9 +109,15 @@ export async function runFault(cluster: Cluster, fault: FaultCase): Promise<Job>
   const failedIds = new Set(failures.map(({ id }) => id));
   const lost = [...ids].filter((id) => !stored.ids.has(id) && !failedIds.has(id)).length;
   await addRow({
-    ...{ fault: fault.fault, documents: all.length, stored: stored.ids.size, failed: failures.length },
-    ...{ duplicates: job_.duplicates, doubled: stored.doubled, lost },
-    ...{ recoveredSeconds: recoveredSeconds ?? endedSeconds, endedSeconds },
+    fault: fault.fault,
+    documents: all.length,
+    stored: stored.ids.size,
+    failed: failures.length,
+    duplicates: job_.duplicates,
+    doubled: stored.doubled,
+    lost,
+    recoveredSeconds: recoveredSeconds ?? endedSeconds,
+    endedSeconds,
   });
   await cluster.call(`/api/v1/collections/${name}`, { method: 'DELETE' });
   const failing = failed + more.failed;
@@ -123,8 +129,16 @@ export async function runFault(cluster: Cluster, fault: FaultCase): Promise<Job>
     named: failures.length,
     usage,
   }).toMatchObject({
-    ...{ state: 'completed', documents: all.length, done: all.length, duplicates: REPEATED, skipped: 0 },
-    ...{ stored: all.length - REPEATED - failing, failed: failing, named: failing, lost: 0, doubled: 0 },
+    state: 'completed',
+    documents: all.length,
+    done: all.length,
+    duplicates: REPEATED,
+    skipped: 0,
+    stored: all.length - REPEATED - failing,
+    failed: failing,
+    named: failing,
+    lost: 0,
+    doubled: 0,
     kept: all.length - REPEATED - failing,
     usage: { documents: job_.done, tokens: job_.tokens },
   });

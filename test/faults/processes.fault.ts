@@ -8,7 +8,9 @@ let cluster: Cluster;
 
 beforeAll(async () => {
   cluster = await Cluster.start({
-    ...{ apis: 2, workers: 2, qdrantUrl: process.env['QDRANT_URL'] },
+    apis: 2,
+    workers: 2,
+    qdrantUrl: process.env['QDRANT_URL'],
     env: { EMBEDMILL_WORKER_BATCH_SECONDS: '6' },
   });
 });

@@ -115,7 +115,11 @@ async function runJob(number: number, totals: Totals): Promise<void> {
   totals.doubled += stored.doubled;
   const unlucky = failures.length - failed;
   expect(last).toMatchObject({
-    ...{ state: 'completed', documents: DOCUMENTS, done: DOCUMENTS, skipped: 0, failed: failures.length },
+    state: 'completed',
+    documents: DOCUMENTS,
+    done: DOCUMENTS,
+    skipped: 0,
+    failed: failures.length,
     stored: ids.size - unlucky,
   });
   expect(stored.ids.size).toBe(ids.size - unlucky);
@@ -187,6 +191,7 @@ function growthOf(all: readonly { minutes: number; mb: number }[]): {
   const span = (samples.at(-1)?.minutes ?? 0) - (samples[0]?.minutes ?? 0);
   return {
     mb: quarters.map((values) => Math.round(mean(values))),
-    ...{ mbPerMinute: Number(slope.toFixed(2)), grownMb: Math.round(slope * span) },
+    mbPerMinute: Number(slope.toFixed(2)),
+    grownMb: Math.round(slope * span),
   };
 }

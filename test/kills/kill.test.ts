@@ -21,8 +21,14 @@ const sentence = (n: number) =>
 const line = (_: unknown, n: number) => `${JSON.stringify({ id: `d${n}`, text: `${n} ${sentence(n)}` })}\n`;
 const documents = () => Array.from({ length: DOCUMENTS }, line).join('');
 const EXACT = {
-  ...{ state: 'completed', documents: DOCUMENTS, done: DOCUMENTS, stored: DOCUMENTS, chunks: DOCUMENTS },
-  ...{ failed: 0, skipped: 0, duplicates: 0 },
+  state: 'completed',
+  documents: DOCUMENTS,
+  done: DOCUMENTS,
+  stored: DOCUMENTS,
+  chunks: DOCUMENTS,
+  failed: 0,
+  skipped: 0,
+  duplicates: 0,
 };
 
 /** That of the collection, in all that is kept of it: the jobs' tokens, whatever was killed. */

@@ -108,7 +108,10 @@ describe.each(['the embedded store', 'Qdrant (a fake one)'])('in %s', (where) =>
     const lines =
       '{"id":"d1","deleted":true}\n{"id":"d1","text":"BACK"}\n{"id":"d2","text":"x"}\n{"id":"d2","deleted":true}\n';
     expect(await mill.finished(await mill.submit(name, lines))).toMatchObject({
-      ...{ stored: 1, deleted: 1, duplicates: 2, failed: 0 },
+      stored: 1,
+      deleted: 1,
+      duplicates: 2,
+      failed: 0,
     });
     expect(await textOf(name, 'd1')).toBe('BACK');
     expect(await textOf(name, 'd2')).toBeUndefined();
@@ -131,8 +134,15 @@ describe.each(['the embedded store', 'Qdrant (a fake one)'])('in %s', (where) =>
     const next = [...ids.slice(0, 500), 'new1', 'new2'];
     const dry = await mill.finished(await submit(next, 0, { ...mode, dryRun: 'true' }));
     expect(dry).toMatchObject({
-      ...{ state: 'completed', dryRun: true, documents: 502, added: 2, stored: 2, skipped: 500, gone: 400 },
-      ...{ chunks: 0, tokens: 0 },
+      state: 'completed',
+      dryRun: true,
+      documents: 502,
+      added: 2,
+      stored: 2,
+      skipped: 500,
+      gone: 400,
+      chunks: 0,
+      tokens: 0,
     });
     const output = await (await mill.call(`/api/v1/jobs/${dry.id}/output`)).text();
     const changes = output
@@ -155,7 +165,10 @@ describe.each(['the embedded store', 'Qdrant (a fake one)'])('in %s', (where) =>
     });
     await kill('api');
     expect(await mill.finished(job, 300)).toMatchObject({
-      ...{ state: 'completed', done: 502, failed: 0, gone: 400 },
+      state: 'completed',
+      done: 502,
+      failed: 0,
+      gone: 400,
     });
     const { documents: left } = await mill.json<{ documents: number }>(`/api/v1/collections/${name}`);
     expect(left).toBe(503);

@@ -92,7 +92,10 @@ async function startWorker(api: TestApi): Promise<Mill> {
     pictures: { fetch: () => Promise.reject(new Error('no pictures here')), spool },
   };
   const consumer = await ModelConsumer.open({
-    ...{ redisUrl: api.redisUrl, shardConcurrency: 8, queryConcurrency: 1, lockMs: LOCK_MS },
+    redisUrl: api.redisUrl,
+    shardConcurrency: 8,
+    queryConcurrency: 1,
+    lockMs: LOCK_MS,
     onError: () => {},
   });
   api.onClose(() => consumer.close());
@@ -111,12 +114,14 @@ async function startWorker(api: TestApi): Promise<Mill> {
     async pointsOf(document, chunking) {
       if (document === undefined) return [];
       const { id, text, title, metadata } = document;
-      const whole = { ...{ id: id as DocumentId, text, title, metadata }, ...NO_PICTURE };
+      const whole = { id: id as DocumentId, text, title, metadata, ...NO_PICTURE };
       const [chunked] = await own.chunk([whole], chunking);
       const chunks = chunked?.chunks ?? [];
       return chunks.map(({ ids, start, end }, index) => ({
         text: text.slice(start, end),
-        ...{ chunk_index: index, chunk_count: chunks.length, metadata },
+        chunk_index: index,
+        chunk_count: chunks.length,
+        metadata,
         dense: [...vectorOf(ids, NESTED.dims)],
       }));
     },
@@ -135,7 +140,9 @@ async function startWorker(api: TestApi): Promise<Mill> {
     async submitted(collection, body, query = '') {
       for (;;) {
         const response = await api.call(`/api/v1/collections/${collection}/jobs${query}`, {
-          ...{ method: 'POST', body, headers: { 'content-type': 'application/x-ndjson' } },
+          method: 'POST',
+          body,
+          headers: { 'content-type': 'application/x-ndjson' },
         });
         const answer = await response.text();
         if (response.ok) return JSON.parse(answer) as Job;

@@ -189,7 +189,11 @@ export class Run {
         model.possible(id).map((value) => this.mill.pointsOf(value, collection.profile.chunking)),
       );
       const plain = found.map(({ dense, payload: { text, chunk_index, chunk_count, metadata } }) => ({
-        ...{ text, chunk_index, chunk_count, metadata, dense: [...dense] },
+        text,
+        chunk_index,
+        chunk_count,
+        metadata,
+        dense: [...dense],
       }));
       if (!stored.some((one) => areAlike(one, plain)))
         throw new Error(`${id} of ${name} is\n${fc.stringify(plain)}\nnot one of\n${fc.stringify(stored)}`);

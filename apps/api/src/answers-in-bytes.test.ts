@@ -27,9 +27,18 @@ function document(name: string, chunks: number, part: number) {
       id: pointId(DEFAULT_TENANT, NAME, id, index),
       dense: vector,
       payload: {
-        ...{ document_id: id, tenant: DEFAULT_TENANT, ...place, end: (index + 1) * text.length, text },
-        ...{ title: null, image: null, timestamp: null, fingerprint: 'f', job_id: 'job_1' as JobId },
-        ...{ metadata: { note: chunks > 1 ? '' : 'y'.repeat(part) }, sequence: 1 },
+        document_id: id,
+        tenant: DEFAULT_TENANT,
+        ...place,
+        end: (index + 1) * text.length,
+        text,
+        title: null,
+        image: null,
+        timestamp: null,
+        fingerprint: 'f',
+        job_id: 'job_1' as JobId,
+        metadata: { note: chunks > 1 ? '' : 'y'.repeat(part) },
+        sequence: 1,
       },
     };
   });
@@ -173,7 +182,9 @@ test.each([
     const searches = vi.spyOn(store, 'search');
     const points = vi.spyOn(store, 'getPoints');
     const { answer } = await ask<{ hits: unknown[] }>('POST', `${NAME}/${route}`, {
-      ...{ ...body, limit: 10, offset: DOCUMENTS - 10 },
+      ...body,
+      limit: 10,
+      offset: DOCUMENTS - 10,
     });
     expect(answer.hits.length).toBe(10);
     const read = payloads.mock.calls.map(([, ids]) => ids.length);

@@ -41,7 +41,10 @@ test('the backlog is what unfinished jobs have to go, 0 while paused, and can be
   for (const deadline = Date.now() + 90_000; (await backlog()).documents === 0; await setTimeout(20))
     if (Date.now() > deadline) throw new Error('the job was not scanned within 90 s');
   expect(await backlog()).toEqual({
-    ...{ tokens: queued.tokens, documents: 1000, shards: 4, paused: false },
+    tokens: queued.tokens,
+    documents: 1000,
+    shards: 4,
+    paused: false,
     models: [{ model: MINI.name, tokens: queued.tokens, documents: 1000, shards: 4 }],
   });
   expect(await backlog(`?model=${MINI.name}`)).toEqual(await backlog());
@@ -71,6 +74,7 @@ test('the backlog is what unfinished jobs have to go, 0 while paused, and can be
 
 test('an unknown parameter is refused', async () => {
   expect(await api.json('GET', '/api/v1/backlog?models=x')).toMatchObject({
-    ...{ status: 400, body: { code: 'invalid_request' } },
+    status: 400,
+    body: { code: 'invalid_request' },
   });
 });

@@ -82,8 +82,13 @@ test('few long documents are a big load, too', async () => {
   }
   const { source, sha256 } = await rig.spool.receive(id, body(), { maxBytes: 1e9 });
   await rig.queue.submit({
-    ...{ id, purpose: 'ingest', collection, source },
-    ...{ label: 'upload', digest: sha256, retryOf: null },
+    id,
+    purpose: 'ingest',
+    collection,
+    source,
+    label: 'upload',
+    digest: sha256,
+    retryOf: null,
   });
   await vi.waitFor(async () => expect(await links()).toBe(0), DEADLINE);
   worker.go();
@@ -154,7 +159,9 @@ test('of a dispatcher that is killed in mid-job, the next one goes on with the l
 test('where all die before the load’s end is told, a sweep ends it; it leaves those of unfinished jobs', async () => {
   const sweepNow = () =>
     sweep({
-      ...{ queue: rig.queue, spool: rig.spool, store },
+      queue: rig.queue,
+      spool: rig.spool,
+      store,
       policy: { ageMs: 1e9, failuresAgeMs: 1e9, jobs: 100 },
       log: { info: () => {}, warn: () => {} },
     });

@@ -31,15 +31,25 @@ test('a collection takes a default profile and its model’s size, and its model
       model: MINI.name,
       chunking: { mode: 'tokens', overlap: 32, boundary: 'content' },
       filterable: {},
-      ...{ storage: 'float32', sparse: {}, video: { intervalSeconds: 5, maxFrames: 500 } },
+      storage: 'float32',
+      sparse: {},
+      video: { intervalSeconds: 5, maxFrames: 500 },
     },
-    ...{ dims: 384, vector: 'dense', points: 0, documents: 0, createdAt: expect.stringMatching(/Z$/) },
+    dims: 384,
+    vector: 'dense',
+    points: 0,
+    documents: 0,
+    createdAt: expect.stringMatching(/Z$/),
   });
   expect(await api.json('GET', '/api/v1/collections/plain')).toMatchObject({ status: 200, body });
   const listed = await api.json('GET', '/api/v1/collections');
   expect((listed.body as { collections: unknown[] }).collections).toContainEqual(body);
   const worker = await ModelConsumer.open({
-    ...{ redisUrl: api.redisUrl, shardConcurrency: 1, queryConcurrency: 1, lockMs: 5000, onError: () => {} },
+    redisUrl: api.redisUrl,
+    shardConcurrency: 1,
+    queryConcurrency: 1,
+    lockMs: 5000,
+    onError: () => {},
   });
   api.onClose(() => worker.close());
   expect(await worker.modelsInUse()).toContain(MINI.name);
@@ -167,19 +177,20 @@ test('documents are deleted one by one, for their tenant', async () => {
   const write = (id: string, tenant = DEFAULT_TENANT) => {
     const document = id as DocumentId;
     const payload = {
-      ...{
-        document_id: document,
-        tenant,
-        chunk_index: 0,
-        chunk_count: 1,
-        text: 't',
-        start: 0,
-        end: 1,
-        title: null,
-        image: null,
-        timestamp: null,
-      },
-      ...{ fingerprint: 'f', metadata: {}, job_id: 'job_1' as JobId, sequence: 1 },
+      document_id: document,
+      tenant,
+      chunk_index: 0,
+      chunk_count: 1,
+      text: 't',
+      start: 0,
+      end: 1,
+      title: null,
+      image: null,
+      timestamp: null,
+      fingerprint: 'f',
+      metadata: {},
+      job_id: 'job_1' as JobId,
+      sequence: 1,
     };
     const point = {
       id: pointId(tenant, name, document, 0),
@@ -193,7 +204,8 @@ test('documents are deleted one by one, for their tenant', async () => {
   await write('kept');
   const points = async () => (await api.json('GET', '/api/v1/collections/single')).body as { points: number };
   expect(await points()).toMatchObject({
-    ...{ points: 3, documents: 3 },
+    points: 3,
+    documents: 3,
     tenants: [
       { tenant: DEFAULT_TENANT, documents: 2 },
       { tenant: 'other', documents: 1 },
@@ -214,24 +226,20 @@ test('a field is made filterable afterwards; values that do not fit are told, an
   const documents = [{ tag: 'x' }, { tag: ['x', 7] }, {}, { tag: { a: 1 } }].map((metadata, n) => {
     const id = `d${n}` as DocumentId;
     const payload = {
-      ...{
-        document_id: id,
-        tenant: DEFAULT_TENANT,
-        chunk_index: 0,
-        chunk_count: 1,
-        text: 'x',
-        start: 0,
-        end: 1,
-      },
-      ...{
-        title: null,
-        image: null,
-        timestamp: null,
-        fingerprint: 'f',
-        metadata,
-        job_id: 'job_1' as JobId,
-        sequence: 1,
-      },
+      document_id: id,
+      tenant: DEFAULT_TENANT,
+      chunk_index: 0,
+      chunk_count: 1,
+      text: 'x',
+      start: 0,
+      end: 1,
+      title: null,
+      image: null,
+      timestamp: null,
+      fingerprint: 'f',
+      metadata,
+      job_id: 'job_1' as JobId,
+      sequence: 1,
     };
     const dense = new Float32Array(8).fill(8 ** -0.5);
     return {

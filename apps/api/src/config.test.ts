@@ -5,16 +5,26 @@ import { readConfig, settingsSchema } from './config.ts';
 
 test('nothing set gives the documented defaults', () => {
   expect(readConfig({})).toMatchObject({
-    ...{ queue: { redisUrl: 'redis://127.0.0.1:6379' }, qdrantUrl: undefined, host: '127.0.0.1', port: 7070 },
-    ...{ sourceFolder: undefined, maxUploadBytes: 64 * 1024 ** 3, logLevel: 'info' },
-    ...{ spool: join(process.cwd(), '.embedmill', 'spool') },
+    queue: { redisUrl: 'redis://127.0.0.1:6379' },
+    qdrantUrl: undefined,
+    host: '127.0.0.1',
+    port: 7070,
+    sourceFolder: undefined,
+    maxUploadBytes: 64 * 1024 ** 3,
+    logLevel: 'info',
+    spool: join(process.cwd(), '.embedmill', 'spool'),
   });
 });
 
 test('what is set is read, and other apps’ variables are passed over', () => {
   const config = readConfig({
-    ...{ EMBEDMILL_DATA_DIR: '/data', EMBEDMILL_API_PORT: '0', EMBEDMILL_API_SOURCE_DIR: '', PATH: '/bin' },
-    ...{ EMBEDMILL_WORKER_THREADS: '2', EMBEDMILL_URL: 'http://x', EMBEDMILL_SHARED: '/s' },
+    EMBEDMILL_DATA_DIR: '/data',
+    EMBEDMILL_API_PORT: '0',
+    EMBEDMILL_API_SOURCE_DIR: '',
+    PATH: '/bin',
+    EMBEDMILL_WORKER_THREADS: '2',
+    EMBEDMILL_URL: 'http://x',
+    EMBEDMILL_SHARED: '/s',
     EMBEDMILL_API_LOCK_SECONDS: '2',
   });
   expect(config).toMatchObject({ port: 0, storeSocket: '/data/store.sock', sourceFolder: undefined });
@@ -25,13 +35,16 @@ test('the queue is PostgreSQL where QUEUE_URL says so, and else Redis', () => {
   const postgres = { QUEUE_URL: 'postgres://h/db', REDIS_URL: 'redis://h' };
   expect(readConfig(postgres).queue).toEqual({ postgresUrl: 'postgres://h/db' });
   expect(readConfig({ QUEUE_URL: 'rediss://h', REDIS_TLS_CA: '/ca.pem' }).queue).toMatchObject({
-    ...{ redisUrl: 'rediss://h', redisTlsCa: '/ca.pem' },
+    redisUrl: 'rediss://h',
+    redisTlsCa: '/ca.pem',
   });
 });
 
 test('a spool in a bucket takes the place of the folder, and buckets to read are listed', () => {
   const config = readConfig({
-    ...{ EMBEDMILL_SPOOL_URL: 's3://mill/spool', EMBEDMILL_S3_PATH_STYLE: 'true', AWS_REGION: 'x' },
+    EMBEDMILL_SPOOL_URL: 's3://mill/spool',
+    EMBEDMILL_S3_PATH_STYLE: 'true',
+    AWS_REGION: 'x',
     EMBEDMILL_API_S3_SOURCES: 's3://a/in, s3://b',
   });
   expect(config).toMatchObject({ spool: 's3://mill/spool', s3: { pathStyle: true } });

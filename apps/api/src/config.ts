@@ -331,7 +331,9 @@ function accessOf(read: z.output<typeof settingsSchema>): AccessOptions {
       issuer === undefined || audience === undefined
         ? undefined
         : {
-            ...{ issuer, audience, scopeClaim: read.EMBEDMILL_API_OIDC_SCOPE_CLAIM },
+            issuer,
+            audience,
+            scopeClaim: read.EMBEDMILL_API_OIDC_SCOPE_CLAIM,
             tenantClaim: read.EMBEDMILL_API_OIDC_TENANT_CLAIM,
           },
   };

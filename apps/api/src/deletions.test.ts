@@ -27,7 +27,12 @@ describe.each(STORES)('on %s', (_name, open) => {
     const { status, body } = await remove(name, { ids });
     expect(status).toBe(202);
     expect(await storing.finished(body)).toMatchObject({
-      ...{ state: 'completed', source: 'deletion', documents: 4, deleted: 3, duplicates: 1, failed: 0 },
+      state: 'completed',
+      source: 'deletion',
+      documents: 4,
+      deleted: 3,
+      duplicates: 1,
+      failed: 0,
     });
     expect(await storing.idsIn(name)).toEqual(['acme/a', 'acme/b', 'acme/c', 'c']);
     const many = Array.from({ length: 300 }, (_, n) => `n${n}`);
@@ -76,7 +81,9 @@ describe.each(STORES)('on %s', (_name, open) => {
     expect((await remove(name, { filter, dryRun: true })).body).toEqual({ documents: 1 });
     const nothing = { field: 'year', gt: 3000 };
     expect(await storing.finished((await remove(name, { filter: nothing })).body)).toMatchObject({
-      ...{ state: 'completed', documents: 0, deleted: 0 },
+      state: 'completed',
+      documents: 0,
+      deleted: 0,
     });
   });
 

@@ -34,7 +34,10 @@ describe('Cohere', () => {
   test('v2 gives the types that are asked for, one list each', async () => {
     const embedding_types = ['float', 'int8', 'uint8', 'binary', 'ubinary', 'base64'];
     const { status, body } = await post('/v2/embed', {
-      ...{ model: NESTED.name, texts: ['a b', 'c'], input_type: 'search_query', embedding_types },
+      model: NESTED.name,
+      texts: ['a b', 'c'],
+      input_type: 'search_query',
+      embedding_types,
     });
     expect(status).toBe(200);
     const vector = vectorOf('a b', 'query', NESTED.dims);
@@ -163,7 +166,9 @@ describe('reranking', () => {
   test('vLLM’s pairs keep their order: one query for all, or one each', async () => {
     const one = await post('/score', { model: 'judge', text_1: query, text_2: ['the moon', 'a fox'] });
     expect(one.body).toMatchObject({
-      ...{ object: 'list', model: 'judge', usage: { prompt_tokens: 4, total_tokens: 4 } },
+      object: 'list',
+      model: 'judge',
+      usage: { prompt_tokens: 4, total_tokens: 4 },
       data: [
         { index: 0, object: 'score', score: 0.5 },
         { index: 1, object: 'score', score: expect.closeTo(0.731, 3) as number },
@@ -192,8 +197,12 @@ describe('text-embeddings-inference', () => {
     for (const path of ['/', '/health']) expect((await api.call(path)).status).toBe(200);
     const { body } = await api.json('GET', '/info');
     expect(body).toMatchObject({
-      ...{ model_id: MINI.name, max_input_length: 256, model_type: { embedding: { pooling: 'mean' } } },
-      ...{ auto_truncate: false, max_client_batch_size: 2048, max_concurrent_requests: 64 },
+      model_id: MINI.name,
+      max_input_length: 256,
+      model_type: { embedding: { pooling: 'mean' } },
+      auto_truncate: false,
+      max_client_batch_size: 2048,
+      max_concurrent_requests: 64,
     });
     const judge = await api.json('GET', '/info?model=judge');
     expect(judge.body).toMatchObject({ model_type: { reranker: { id2label: { 0: 'LABEL_0' } } } });
@@ -304,7 +313,8 @@ describe('Ollama', () => {
     [{ input: 'x', model: 'llama3.2' }, 404],
   ])('refuses %j in its shape', async (request, status) => {
     expect(await post('/api/embed', { model: 'all-minilm', ...request })).toMatchObject({
-      ...{ status, body: { error: expect.any(String) as string } },
+      status,
+      body: { error: expect.any(String) as string },
     });
   });
 });
@@ -316,7 +326,8 @@ describe('addresses and names', () => {
     const azure = '/openai/deployments/all-minilm/embeddings?api-version=2024-10-21';
     expect((await post(azure, { input: 'x', model: 'text-embedding-3-small' })).body).toEqual(plain);
     expect(await post(azure.replace('all-minilm', 'none'), { input: 'x' })).toMatchObject({
-      ...{ status: 404, body: { error: { code: 'model_not_found' } } },
+      status: 404,
+      body: { error: { code: 'model_not_found' } },
     });
   });
 

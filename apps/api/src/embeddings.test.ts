@@ -62,7 +62,10 @@ test('a model with smaller sizes gives them at length 1; others refuse', async (
     [NESTED.name, 3],
   ] as const) {
     await expect(client.embeddings.create({ model, input, dimensions })).rejects.toMatchObject({
-      ...{ status: 400, param: 'dimensions', code: 'dimensions_not_allowed', type: 'invalid_request_error' },
+      status: 400,
+      param: 'dimensions',
+      code: 'dimensions_not_allowed',
+      type: 'invalid_request_error',
     });
   }
 });
@@ -77,7 +80,10 @@ test('an unknown model is refused as OpenAI does', async () => {
   const asked = client.embeddings.create({ model: 'text-embedding-3-small', input: 'x' });
   await expect(asked).rejects.toBeInstanceOf(OpenAI.NotFoundError);
   await expect(asked).rejects.toMatchObject({
-    ...{ status: 404, code: 'model_not_found', param: 'model', type: 'invalid_request_error' },
+    status: 404,
+    code: 'model_not_found',
+    param: 'model',
+    type: 'invalid_request_error',
     message: expect.stringContaining('all-MiniLM-L6-v2'),
   });
 });
@@ -107,7 +113,9 @@ test.each([
   expect(response.status).toBe(status);
   expect(await response.json()).toEqual({
     error: {
-      ...{ message: expect.stringMatching(/./), type: 'invalid_request_error', code: expect.any(String) },
+      message: expect.stringMatching(/./),
+      type: 'invalid_request_error',
+      code: expect.any(String),
       param: status === 400 && body.includes('hex') ? 'encoding_format' : null,
     },
   });

@@ -23,8 +23,14 @@ async function submit(tenant: string, documents: number): Promise<JobId> {
   }
   const { source, sha256 } = await rig.spool.receive(id, body(), { maxBytes: 1e9 });
   await rig.queue.submit({
-    ...{ id, purpose: 'ingest', collection, source, tenant: tenant as TenantId },
-    ...{ label: 'upload', digest: sha256, retryOf: null },
+    id,
+    purpose: 'ingest',
+    collection,
+    source,
+    tenant: tenant as TenantId,
+    label: 'upload',
+    digest: sha256,
+    retryOf: null,
   });
   return id;
 }

@@ -12,32 +12,47 @@ import type { ModelSummary } from '@embedmill/models';
 import { asBytes } from '@embedmill/retrieval';
 
 export const MINI: ModelSummary = {
-  ...{ name: 'all-MiniLM-L6-v2', kind: 'dense', dims: 384, matryoshka: [], maxTokens: 256 },
-  ...{
-    attentions: true,
-    lexical: false,
-    prompts: {},
-    images: false,
-    pooling: 'mean',
-    bundled: true,
-    local: false,
-    available: true,
-    license: 'Apache-2.0',
-  },
+  name: 'all-MiniLM-L6-v2',
+  kind: 'dense',
+  dims: 384,
+  matryoshka: [],
+  maxTokens: 256,
+  attentions: true,
+  lexical: false,
+  prompts: {},
+  images: false,
+  pooling: 'mean',
+  bundled: true,
+  local: false,
+  available: true,
+  license: 'Apache-2.0',
 };
 export const NESTED: ModelSummary = {
   ...MINI,
-  ...{ name: 'nested', dims: 8, matryoshka: [4, 2], attentions: false, bundled: false, available: false },
+  name: 'nested',
+  dims: 8,
+  matryoshka: [4, 2],
+  attentions: false,
+  bundled: false,
+  available: false,
   prompts: { STS: 'alike: ', 'retrieval.query': 'find: ' },
   instructionPrefix: 'Instruct: {instruction}\nQuery:',
 };
 export const SPARSE: ModelSummary = {
   ...MINI,
-  ...{ name: 'splade-tiny', kind: 'sparse', dims: 1000, maxTokens: 16, attentions: false },
+  name: 'splade-tiny',
+  kind: 'sparse',
+  dims: 1000,
+  maxTokens: 16,
+  attentions: false,
 };
 export const JUDGE: ModelSummary = {
   ...MINI,
-  ...{ name: 'judge', kind: 'reranker', dims: 1, maxTokens: 16, attentions: false },
+  name: 'judge',
+  kind: 'reranker',
+  dims: 1,
+  maxTokens: 16,
+  attentions: false,
 };
 export const MODELS = [MINI, NESTED, SPARSE, JUDGE];
 

@@ -74,7 +74,12 @@ test.each([
     await rig.worker(slow);
   }
   expect(await rig.finished(id)).toMatchObject({
-    ...{ state: 'completed', documents: 8000, done: 8000, stored: 8000, shards: 32, shardsDone: 32 },
+    state: 'completed',
+    documents: 8000,
+    done: 8000,
+    stored: 8000,
+    shards: 32,
+    shardsDone: 32,
   });
   expect(settled.size).toBe(32);
 });

@@ -45,9 +45,20 @@ beforeAll(async () => {
         splade: fakeTerms(text),
       },
       payload: {
-        ...{ document_id: id, tenant: DEFAULT_TENANT, chunk_index: index, chunk_count: chunks.length },
-        ...{ text, start: 100 * index, end: 100 * index + text.length, title: null, fingerprint: 'f' },
-        ...{ image: null, timestamp: null, metadata: {}, job_id: 'job_1' as JobId, sequence: 1 },
+        document_id: id,
+        tenant: DEFAULT_TENANT,
+        chunk_index: index,
+        chunk_count: chunks.length,
+        text,
+        start: 100 * index,
+        end: 100 * index + text.length,
+        title: null,
+        fingerprint: 'f',
+        image: null,
+        timestamp: null,
+        metadata: {},
+        job_id: 'job_1' as JobId,
+        sequence: 1,
       },
     }));
     return { tenant: DEFAULT_TENANT, id, sequence: 1, points };
@@ -95,7 +106,8 @@ describe('modes', () => {
   test('weights and the method of fusion count', async () => {
     const query = 'lazy dogs sleep all day';
     const [first] = await hitsOf({
-      ...{ query, sparse: ['bm25'] },
+      query,
+      sparse: ['bm25'],
       fusion: { method: 'rrf', weights: { dense: 0 }, k: 0 },
     });
     expect(first!.score).toBeCloseTo(1, 6);
@@ -107,7 +119,8 @@ describe('modes', () => {
   test('several questions find what any of them finds', async () => {
     const ids = await idsOf({
       queries: [{ query: 'river' }, { query: 'jumps', weight: 2 }],
-      ...{ mode: 'sparse', sparse: ['bm25'] },
+      mode: 'sparse',
+      sparse: ['bm25'],
     });
     expect(ids).toEqual(['fox', 'bank']);
   });
@@ -145,16 +158,29 @@ describe('a closer look', () => {
     expect((await api.json('POST', '/api/v1/collections', { name, profile })).status).toBe(201);
     const said: Record<string, string> = { one: 'a bank keeps money', two: 'the moon', three: 'a bank' };
     const documents = Object.entries(said).map(([id, text]) => ({
-      ...{ tenant: DEFAULT_TENANT, id: id as DocumentId, sequence: 1 },
+      tenant: DEFAULT_TENANT,
+      id: id as DocumentId,
+      sequence: 1,
       points: [
         {
           id: pointId(DEFAULT_TENANT, name, id as DocumentId, 0),
           dense: vectorOf('alike'),
           ...(id !== 'two' && { tokens: fakeTokenVectors(text, NESTED.dims).vectors }),
           payload: {
-            ...{ document_id: id as DocumentId, tenant: DEFAULT_TENANT, chunk_index: 0, chunk_count: 1 },
-            ...{ text: 'alike', start: 0, end: 5, title: null, fingerprint: 'f', image: null },
-            ...{ timestamp: null, metadata: {}, job_id: 'job_1' as JobId, sequence: 1 },
+            document_id: id as DocumentId,
+            tenant: DEFAULT_TENANT,
+            chunk_index: 0,
+            chunk_count: 1,
+            text: 'alike',
+            start: 0,
+            end: 5,
+            title: null,
+            fingerprint: 'f',
+            image: null,
+            timestamp: null,
+            metadata: {},
+            job_id: 'job_1' as JobId,
+            sequence: 1,
           },
         },
       ],
@@ -219,8 +245,10 @@ describe('by example', () => {
   test('texts and ids may be mixed, with things to be unlike', async () => {
     for (const strategy of ['average', 'best']) {
       const hits = await recommend({
-        ...{ positive: [{ text: 'a fox' }, { id: 'dog' }], negative: [{ id: 'bank' }] },
-        ...{ strategy, limit: 2 },
+        positive: [{ text: 'a fox' }, { id: 'dog' }],
+        negative: [{ id: 'bank' }],
+        strategy,
+        limit: 2,
       });
       expect(hits).toHaveLength(2);
       expect(hits.some(({ id }) => id === 'dog' || id === 'bank')).toBe(false);
@@ -251,7 +279,8 @@ test('near-duplicates come as pairs, each once, page by page', async () => {
   let pages = 0;
   for (let after: string | null | undefined; after !== null; pages += 1) {
     const { body } = await post(`/api/v1/collections/${NAME}/near-duplicates`, {
-      ...{ threshold: 0.999, points: 4 },
+      threshold: 0.999,
+      points: 4,
       ...(after !== undefined && { after }),
     });
     const page = body as { pairs: { first: { id: string }; second: { id: string } }[]; next: string | null };

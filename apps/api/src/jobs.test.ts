@@ -21,7 +21,11 @@ beforeAll(async () => {
   api = await startTestApi();
   await api.dispatch();
   const worker = await ModelConsumer.open({
-    ...{ redisUrl: api.redisUrl, shardConcurrency: 2, queryConcurrency: 1, lockMs: 5000, onError: () => {} },
+    redisUrl: api.redisUrl,
+    shardConcurrency: 2,
+    queryConcurrency: 1,
+    lockMs: 5000,
+    onError: () => {},
   });
   api.onClose(() => worker.close());
   worker.serve(MINI.name, { shard: settle, query: () => Promise.reject(new Error('no queries here')) });
@@ -119,7 +123,8 @@ test('the failures of inline documents can be retried too', async () => {
   const { body } = await api.json('POST', '/api/v1/collections/docs/jobs', { documents });
   const job = await finished(body as Job);
   expect(await api.json('POST', `/api/v1/jobs/${job.id}/retry`)).toMatchObject({
-    ...{ status: 409, body: { code: 'nothing_to_retry' } },
+    status: 409,
+    body: { code: 'nothing_to_retry' },
   });
 });
 
@@ -188,7 +193,8 @@ test('jobs are listed by collection and state, the newest first, in pages', asyn
   expect(await ids('collection=others&state=completed')).toHaveLength(2);
   for (const query of ['state=asleep', 'limit=0', 'limit=many', 'colection=x', 'after=1', 'offset=1']) {
     expect(await api.json('GET', `/api/v1/jobs?${query}`)).toMatchObject({
-      ...{ status: 400, body: { code: 'invalid_request', errors: [{ path: query.split('=')[0] }] } },
+      status: 400,
+      body: { code: 'invalid_request', errors: [{ path: query.split('=')[0] }] },
     });
   }
 });
@@ -203,7 +209,8 @@ test.each([
 ])('%s /jobs/none%s gives 404', async (method, path) => {
   for (const id of ['job_none', '..%2Fother', 'a'.repeat(300)]) {
     expect(await api.json(method, `/api/v1/jobs/${id}${path}`)).toMatchObject({
-      ...{ status: 404, body: { code: 'job_not_found' } },
+      status: 404,
+      body: { code: 'job_not_found' },
     });
   }
 });

@@ -41,8 +41,12 @@ async function startApi(
   closers.push(() => host.close());
   const child = fork(MAIN, [], {
     env: {
-      ...{ PATH: process.env['PATH'], REDIS_URL: redis.url, EMBEDMILL_DATA_DIR: data },
-      ...{ EMBEDMILL_API_PORT: '0', EMBEDMILL_LOG_LEVEL: 'warn', ...environment },
+      PATH: process.env['PATH'],
+      REDIS_URL: redis.url,
+      EMBEDMILL_DATA_DIR: data,
+      EMBEDMILL_API_PORT: '0',
+      EMBEDMILL_LOG_LEVEL: 'warn',
+      ...environment,
     },
     execArgv: [],
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
@@ -72,7 +76,9 @@ async function startApi(
 
 async function createCollection(url: string): Promise<void> {
   const response = await fetch(`${url}/api/v1/collections`, {
-    ...{ method: 'POST', body: '{"name":"docs"}', headers: { 'content-type': 'application/json' } },
+    method: 'POST',
+    body: '{"name":"docs"}',
+    headers: { 'content-type': 'application/json' },
   });
   expect(response.status).toBe(201);
 }

@@ -56,7 +56,8 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
   const queue = await connectQueue({ ...config.queue, traced }, config.usageDays);
   const metrics = createMetrics('api');
   const store = await openStore({
-    ...{ ...config, socket: config.storeSocket },
+    ...config,
+    socket: config.storeSocket,
     observer: {
       onCall: ({ operation, outcome, seconds }) =>
         metrics.storeSeconds.observe(seconds, { operation, outcome }),
@@ -114,7 +115,11 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
     weightOf: allowances.weightOf.bind(allowances),
     maxSourceBytes: config.maxUploadBytes,
     openUrl,
-    ...{ spool, threads, store, models, log },
+    spool,
+    threads,
+    store,
+    models,
+    log,
     webhooks: { send: webhooks.send.bind(webhooks), operator: config.webhook },
     hooks: {
       onFinished: (state) => metrics.finishedJobs.add(1, { state }),

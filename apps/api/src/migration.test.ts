@@ -35,9 +35,20 @@ async function collectionOf(name: string, documents: number): Promise<Collection
       id: pointId(DEFAULT_TENANT, collection, id, index),
       dense: vectorOf(`${id} ${index}`, NESTED.dims),
       payload: {
-        ...{ document_id: id, tenant: DEFAULT_TENANT, chunk_index: index, chunk_count: 2 },
-        ...{ text: `${id} ${index}`, start: 10 * index, end: 10 * index + 4, title: null, fingerprint: 'f' },
-        ...{ image: null, timestamp: null, metadata: {}, job_id: 'job_1' as JobId, sequence: 1 },
+        document_id: id,
+        tenant: DEFAULT_TENANT,
+        chunk_index: index,
+        chunk_count: 2,
+        text: `${id} ${index}`,
+        start: 10 * index,
+        end: 10 * index + 4,
+        title: null,
+        fingerprint: 'f',
+        image: null,
+        timestamp: null,
+        metadata: {},
+        job_id: 'job_1' as JobId,
+        sequence: 1,
       },
     }));
     return {

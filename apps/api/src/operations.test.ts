@@ -12,7 +12,8 @@ afterAll(() => api.close());
 test('it is ready when queue and store answer, and names the one that does not', async () => {
   expect(await api.json('GET', '/healthz')).toMatchObject({ status: 200, body: { ok: true } });
   expect(await api.json('GET', '/readyz')).toMatchObject({
-    ...{ status: 200, body: { ok: true, parts: { queue: { ok: true }, store: { ok: true } } } },
+    status: 200,
+    body: { ok: true, parts: { queue: { ok: true }, store: { ok: true } } },
   });
   const { store } = api.parts;
   const ping = store.ping.bind(store);

@@ -45,9 +45,20 @@ beforeAll(async () => {
           splade: fakeTerms(text),
         },
         payload: {
-          ...{ document_id: id, tenant: DEFAULT_TENANT, chunk_index: index, chunk_count: chunks.length },
-          ...{ text, start: 100 * index, end: 100 * index + text.length, title: null, fingerprint: 'f' },
-          ...{ image: null, timestamp: null, metadata: {}, job_id: 'job_1' as JobId, sequence: 1 },
+          document_id: id,
+          tenant: DEFAULT_TENANT,
+          chunk_index: index,
+          chunk_count: chunks.length,
+          text,
+          start: 100 * index,
+          end: 100 * index + text.length,
+          title: null,
+          fingerprint: 'f',
+          image: null,
+          timestamp: null,
+          metadata: {},
+          job_id: 'job_1' as JobId,
+          sequence: 1,
         },
       };
     });
@@ -115,7 +126,8 @@ test('each of many equal chunks is in a pair of near-duplicates, and no pair com
   const pairs: string[] = [];
   for (let after: string | undefined; ;) {
     const { body } = await api.json('POST', `/api/v1/collections/${NAME}/near-duplicates`, {
-      ...{ threshold: 0.999, points: 50 },
+      threshold: 0.999,
+      points: 50,
       ...(after === undefined ? {} : { after }),
     });
     const page = body as {

@@ -92,16 +92,19 @@ async function work(stores: readonly string[]): Promise<void> {
 function documentOf(id: DocumentId, job: JobId) {
   const dense = new Float32Array(384).fill(1 / Math.sqrt(384));
   const payload = {
-    ...{
-      document_id: id,
-      tenant: DEFAULT_TENANT,
-      chunk_index: 0,
-      chunk_count: 1,
-      text: id,
-      start: 0,
-      end: 1,
-    },
-    ...{ title: null, image: null, timestamp: null, fingerprint: 'f', metadata: {}, job_id: job },
+    document_id: id,
+    tenant: DEFAULT_TENANT,
+    chunk_index: 0,
+    chunk_count: 1,
+    text: id,
+    start: 0,
+    end: 1,
+    title: null,
+    image: null,
+    timestamp: null,
+    fingerprint: 'f',
+    metadata: {},
+    job_id: job,
     sequence: 1,
   };
   return {
@@ -153,15 +156,13 @@ test('verify finds what the store lost, and makes a job of it', async () => {
   expect(later.sequence).toBeGreaterThan(job.sequence);
   const found = await verify(job.id);
   expect(found).toMatchObject({
-    ...{
-      state: 'completed',
-      recovered: false,
-      documents: 3,
-      stored: 1,
-      failed: 1,
-      missing: 1,
-      missingIds: ['a'],
-    },
+    state: 'completed',
+    recovered: false,
+    documents: 3,
+    stored: 1,
+    failed: 1,
+    missing: 1,
+    missingIds: ['a'],
   });
   const again = await finished(found.resubmitted ?? '');
   expect(again).toMatchObject({ retryOf: job.id, documents: 1, stored: 1, sequence: job.sequence });

@@ -61,7 +61,8 @@ export async function relevanceOf(
   const cut = whole ? result.truncated.indexOf(true) : -1;
   if (cut !== -1) throw tooLong(`${paths.texts}/${cut}`, maxTokens);
   const relevances = Array.from(result.scores, (score, index): Relevance => ({
-    ...{ index, score },
+    index,
+    score,
     probability: result.kind === 'logit' ? 1 / (1 + Math.exp(-score)) : score,
   }));
   return {

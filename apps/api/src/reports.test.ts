@@ -16,7 +16,11 @@ async function start(maxReports?: number): Promise<void> {
   api = await startTestApi();
   await api.dispatch(maxReports === undefined ? {} : { maxReports });
   const worker = await ModelConsumer.open({
-    ...{ redisUrl: api.redisUrl, shardConcurrency: 4, queryConcurrency: 1, lockMs: 5000, onError: () => {} },
+    redisUrl: api.redisUrl,
+    shardConcurrency: 4,
+    queryConcurrency: 1,
+    lockMs: 5000,
+    onError: () => {},
   });
   api.onClose(() => worker.close());
   const error = new EmbedmillError('engine_failed', 'the model did not answer');

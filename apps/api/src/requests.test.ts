@@ -275,7 +275,8 @@ describe('token ids', () => {
   test('that no vocabulary has are refused, and such as say nothing', async () => {
     for (const input of [[200_000], [[4438], [100_270]], [220, 220]])
       expect(await post('/v1/embeddings', { model: 'text-embedding-3-small', input })).toMatchObject({
-        ...{ status: 400, body: { error: { param: 'input' } } },
+        status: 400,
+        body: { error: { param: 'input' } },
       });
   });
 
@@ -327,7 +328,8 @@ describe('texts that say nothing', () => {
 describe('a Content-Encoding', () => {
   const send = (path: string, body: Uint8Array, encoding: string) =>
     api.call(path, {
-      ...{ method: 'POST', body: new Uint8Array(body) },
+      method: 'POST',
+      body: new Uint8Array(body),
       headers: { 'content-type': 'application/json', 'content-encoding': encoding },
     });
   const plain = Buffer.from(JSON.stringify({ model: NESTED.name, input: 'x' }));

@@ -64,7 +64,9 @@ export async function rerankDocuments(
   const documents = body.documents.map((one) => (typeof one === 'string' ? { text: one } : one));
   const { model, ranked, tokens } = await relevanceOf(
     {
-      ...{ model: body.model, query: body.query, whole: false },
+      model: body.model,
+      query: body.query,
+      whole: false,
       texts: documents.map((document, n) => textOf(document, fields, `documents/${n}`)),
       tokensPerText: body.max_tokens_per_doc,
       paths: { texts: 'documents' },
@@ -73,9 +75,13 @@ export async function rerankDocuments(
     lane,
   );
   return {
-    ...{ id: randomUUID(), model, object: 'rerank', created: Math.floor(Date.now() / 1000) },
+    id: randomUUID(),
+    model,
+    object: 'rerank',
+    created: Math.floor(Date.now() / 1000),
     results: ranked.slice(0, body.top_n || undefined).map(({ index, probability, score }) => ({
-      ...{ index, relevance_score: body.raw_scores ? score : probability },
+      index,
+      relevance_score: body.raw_scores ? score : probability,
       ...(body.return_documents && { document: documents[index] ?? {} }),
     })),
     usage: { prompt_tokens: tokens, total_tokens: tokens },

@@ -84,12 +84,17 @@ describe('reranking', () => {
   test('Cohere’s shape, in both versions', async () => {
     for (const version of ['v1', 'v2']) {
       const { status, body } = await post(`/${version}/rerank`, {
-        ...{ model: 'judge', query: 'a fox', top_n: 2, return_documents: true },
+        model: 'judge',
+        query: 'a fox',
+        top_n: 2,
+        return_documents: true,
         documents: ['the moon', { text: 'a brown fox' }, 'fox'],
       });
       expect(status).toBe(200);
       expect(body).toEqual({
-        ...{ id: expect.any(String) as string, object: 'rerank', model: 'judge' },
+        id: expect.any(String) as string,
+        object: 'rerank',
+        model: 'judge',
         created: expect.any(Number) as number,
         usage: { prompt_tokens: 6, total_tokens: 6 },
         results: [

@@ -9,7 +9,11 @@ const NOW = 1000 * DAY;
 const policy: RetentionPolicy = { ageMs: 14 * DAY, failuresAgeMs: 90 * DAY, jobs: 100 };
 
 const job = (id: string, daysAgo: number, changes: Partial<RetainedJob> = {}): RetainedJob => ({
-  ...{ id: id as JobId, state: 'completed', isSettled: true, failed: 0, retryOf: null },
+  id: id as JobId,
+  state: 'completed',
+  isSettled: true,
+  failed: 0,
+  retryOf: null,
   collection: 'docs',
   sequence: 1,
   finishedAt: NOW - daysAgo * DAY,

@@ -97,7 +97,9 @@ async function copySource(handle: IngestHandle, options: ScanParts, signal: Abor
     switch (source.kind) {
       case 'url': {
         const { source: copied, mediaType = '' } = await fetchSource(spool, handle.id, source.url, {
-          ...{ open: options.openUrl, maxBytes, signal },
+          open: options.openUrl,
+          maxBytes,
+          signal,
         });
         const encoding = source.encoding ?? encodingOfNamed(formatOfMediaType(mediaType));
         if (encoding === undefined) return copied;

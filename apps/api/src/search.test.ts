@@ -18,7 +18,8 @@ const NAME = 'docs' as CollectionName;
 beforeAll(async () => {
   api = await startTestApi({ config: { queryTimeoutMs: 500 } });
   await api.json('POST', '/api/v1/collections', {
-    ...{ name: NAME, profile: { model: NESTED.name, filterable: { year: 'integer' } } },
+    name: NAME,
+    profile: { model: NESTED.name, filterable: { year: 'integer' } },
   });
   const texts: [string, string, number][] = [
     ['river', 'the bank of a river', 1999],
@@ -29,16 +30,20 @@ beforeAll(async () => {
     const document = id as DocumentId;
     const tenant = (id === 'moon' ? 'nasa' : DEFAULT_TENANT) as TenantId;
     const payload = {
-      ...{ document_id: document, tenant, chunk_index: 0, chunk_count: 1, text, start: 0, end: text.length },
-      ...{
-        title: null,
-        fingerprint: 'f',
-        image: null,
-        timestamp: null,
-        metadata: { year },
-        job_id: 'job_1' as JobId,
-        sequence: 1,
-      },
+      document_id: document,
+      tenant,
+      chunk_index: 0,
+      chunk_count: 1,
+      text,
+      start: 0,
+      end: text.length,
+      title: null,
+      fingerprint: 'f',
+      image: null,
+      timestamp: null,
+      metadata: { year },
+      job_id: 'job_1' as JobId,
+      sequence: 1,
     };
     const dense = fakeVectors({ inputs: [text], role: 'query' }, NESTED.dims).vectors;
     return {
@@ -74,12 +79,12 @@ test('with a worker, the closest chunks come first', async () => {
   expect(hits[0]).toEqual({
     id: 'money',
     tenant: 'default',
-    ...{ text: 'a bank for money', title: null, metadata: { year: 2005 } },
-    ...{
-      chunk: { index: 0, count: 1, start: 0, end: 16 },
-      score: expect.closeTo(1, 3),
-      scores: { dense: expect.closeTo(1, 3) },
-    },
+    text: 'a bank for money',
+    title: null,
+    metadata: { year: 2005 },
+    chunk: { index: 0, count: 1, start: 0, end: 16 },
+    score: expect.closeTo(1, 3),
+    scores: { dense: expect.closeTo(1, 3) },
   });
   expect(hits[1]!.score).toBeLessThan(hits[0]!.score);
 });

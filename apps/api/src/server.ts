@@ -72,7 +72,10 @@ export interface ServerOptions extends EventOptions {
 }
 
 const NO_KEYS: AccessOptions = {
-  ...{ keysFile: undefined, oidc: undefined, metricsKey: undefined, auditFile: undefined },
+  keysFile: undefined,
+  oidc: undefined,
+  metricsKey: undefined,
+  auditFile: undefined,
 };
 const USUAL_LIMITS: LimitOptions = { maxRequests: 64, maxUploads: 16, maxStreams: 256 };
 
@@ -214,7 +217,8 @@ function observeRequests(server: FastifyInstance, { metrics }: ApiParts): void {
     );
     if (route.endsWith('/events')) return;
     metrics.httpSeconds.observe(reply.elapsedTime / 1000, {
-      ...{ method: method as 'GET', route },
+      method: method as 'GET',
+      route,
       status: `${Math.floor(reply.statusCode / 100)}xx` as '2xx',
     });
   });

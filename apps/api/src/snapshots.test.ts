@@ -29,8 +29,15 @@ describe.each(STORES)('on %s', (_name, open) => {
     await run(name, [...docs('m1'), { id: 'm2', text: 'x', source: 'mail' }], { sourceName: 'mail' });
     const job = await run(name, docs('w2', 'w4'), snapshot('wiki'));
     expect(job).toMatchObject({
-      ...{ state: 'completed', mode: 'snapshot', sourceName: 'wiki' },
-      ...{ documents: 2, stored: 1, skipped: 1, gone: 2, deleted: 0, done: 2 },
+      state: 'completed',
+      mode: 'snapshot',
+      sourceName: 'wiki',
+      documents: 2,
+      stored: 1,
+      skipped: 1,
+      gone: 2,
+      deleted: 0,
+      done: 2,
     });
     expect(await storing.idsIn(name)).toEqual(['m1', 'm2', 'n1', 'w2', 'w4']);
     // Of no name: those that have none.
@@ -114,7 +121,11 @@ describe.each(STORES)('on %s', (_name, open) => {
     const headers = { 'content-type': 'application/x-ndjson' };
     const response = await storing.api.call(path, { method: 'POST', body, headers });
     expect(await storing.finished((await response.json()) as { id: string })).toMatchObject({
-      ...{ state: 'failed', stored: 1, failed: 1, gone: 0, error: { code: 'snapshot_incomplete' } },
+      state: 'failed',
+      stored: 1,
+      failed: 1,
+      gone: 0,
+      error: { code: 'snapshot_incomplete' },
     });
     expect(await storing.idsIn(name)).toEqual(['1', '2']);
   });

@@ -157,7 +157,9 @@ test('of several processes one looks, and one that died after it had submitted m
   const key = sourceKey('docs', 'shared', undefined);
   const now = Date.now();
   const kept: KeptSource = {
-    ...{ name: 'shared', collection: 'docs', owner: { name: EVERYONE.name, isKey: false } },
+    name: 'shared',
+    collection: 'docs',
+    owner: { name: EVERYONE.name, isKey: false },
     createdAt: now + 3600_000,
     source: { files: ['x.ndjson'], schedule: { every: '1d' }, mode: 'snapshot' },
   };
@@ -243,11 +245,19 @@ test.each<[string, object, RegExp]>([
 
 test('a source is read as its key is now, and no more once that has gone', () => {
   const key: Principal = {
-    ...{ name: 'k', scopes: new Set(['submit'] as const), tenant: undefined, collections: undefined },
-    ...{ requestsPerSecond: undefined, concurrency: undefined },
+    name: 'k',
+    scopes: new Set(['submit'] as const),
+    tenant: undefined,
+    collections: undefined,
+    requestsPerSecond: undefined,
+    concurrency: undefined,
   };
   const kept: KeptSource = {
-    ...{ name: 's', collection: 'c', tenant: 't' as never, owner: { name: 'k', isKey: true }, createdAt: 0 },
+    name: 's',
+    collection: 'c',
+    tenant: 't' as never,
+    owner: { name: 'k', isKey: true },
+    createdAt: 0,
     source: { files: ['x'], schedule: { every: '1d' }, mode: 'snapshot' },
   };
   const collections = new Set(['c']);

@@ -107,7 +107,11 @@ export async function startStoringApi(
     },
   };
   const worker = await ModelConsumer.open({
-    ...{ redisUrl: api.redisUrl, shardConcurrency: 8, queryConcurrency: 2, lockMs: 5000, onError: () => {} },
+    redisUrl: api.redisUrl,
+    shardConcurrency: 8,
+    queryConcurrency: 2,
+    lockMs: 5000,
+    onError: () => {},
   });
   api.onClose(() => worker.close());
   worker.serve(MINI.name, {
@@ -186,8 +190,20 @@ function pointsOf(document: Document, { collection, sequence, job }: Shard): Doc
   const { id, tenant, text, metadata, source = null } = document;
   const dense = fakeVectors({ inputs: [text], role: 'document' }, MINI.dims).vectors;
   const payload = {
-    ...{ document_id: id, tenant, chunk_index: 0, chunk_count: 1, text, start: 0, end: text.length },
-    ...{ title: null, image: null, timestamp: null, job_id: job as JobId, sequence, source, metadata },
+    document_id: id,
+    tenant,
+    chunk_index: 0,
+    chunk_count: 1,
+    text,
+    start: 0,
+    end: text.length,
+    title: null,
+    image: null,
+    timestamp: null,
+    job_id: job as JobId,
+    sequence,
+    source,
+    metadata,
     fingerprint: hash('sha256', JSON.stringify(document)),
   };
   const point = { id: pointId(tenant, collection.name as CollectionName, id, 0), dense, payload };

@@ -207,8 +207,12 @@ export class Submission {
     const { documents, source, webhook, maxFailures, priority = priorityOf(request) } = given;
     const job = {
       ...intent,
-      ...{ id: idFor(collection, request), collection },
-      ...{ digest: `json:${body.sha256}`, retryOf: null, webhook, maxFailures },
+      id: idFor(collection, request),
+      collection,
+      digest: `json:${body.sha256}`,
+      retryOf: null,
+      webhook,
+      maxFailures,
       priority,
     };
     if (documents !== undefined) {
@@ -276,8 +280,14 @@ export class Submission {
       webhook,
       sequence,
       sourceName,
-      ...{ id: retryId, purpose, collection, tenant, source: received.source, label },
-      ...{ digest: `retry:${id}:${received.sha256}`, retryOf: id },
+      id: retryId,
+      purpose,
+      collection,
+      tenant,
+      source: received.source,
+      label,
+      digest: `retry:${id}:${received.sha256}`,
+      retryOf: id,
     });
   }
 
@@ -315,8 +325,14 @@ export class Submission {
     await this.#submit('verify', {
       priority: record.priority,
       webhook: record.webhook,
-      ...{ id: again, purpose: record.purpose, collection: record.collection, tenant: record.tenant },
-      ...{ source, label: record.label, digest: `verify:${id}:${sha256}`, retryOf: id },
+      id: again,
+      purpose: record.purpose,
+      collection: record.collection,
+      tenant: record.tenant,
+      source,
+      label: record.label,
+      digest: `verify:${id}:${sha256}`,
+      retryOf: id,
       sourceName: record.sourceName,
       sequence: record.sequence,
     });
@@ -331,7 +347,12 @@ export class Submission {
   ): Promise<Submitted> {
     const id = idFor(collection, request);
     return this.#submit('deletion', {
-      ...{ id, purpose: 'ingest', collection, retryOf: null, priority, webhook },
+      id,
+      purpose: 'ingest',
+      collection,
+      retryOf: null,
+      priority,
+      webhook,
       source:
         ids === undefined
           ? { kind: 'collection', filter, tenant }
@@ -362,16 +383,26 @@ export class Submission {
   /** A job that adds the vectors of `collection.other` to all documents that are stored. */
   migrate(collection: Collection): Promise<Submitted> {
     return this.#submit('collection', {
-      ...{ id: newJobId(), purpose: 'migrate', collection, retryOf: null },
-      ...{ source: { kind: 'collection' }, label: MIGRATION_SOURCE, digest: MIGRATION_SOURCE },
+      id: newJobId(),
+      purpose: 'migrate',
+      collection,
+      retryOf: null,
+      source: { kind: 'collection' },
+      label: MIGRATION_SOURCE,
+      digest: MIGRATION_SOURCE,
     });
   }
 
   /** A job that brings the documents of the collection's twin. */
   copy(collection: Collection): Promise<Submitted> {
     return this.#submit('collection', {
-      ...{ id: newJobId(), purpose: 'copy', collection, retryOf: null },
-      ...{ source: { kind: 'collection' }, label: COPIED, digest: 'copy' },
+      id: newJobId(),
+      purpose: 'copy',
+      collection,
+      retryOf: null,
+      source: { kind: 'collection' },
+      label: COPIED,
+      digest: 'copy',
     });
   }
 

@@ -171,8 +171,12 @@ test.each([
   expect(response.status).toBe(415);
   expect(response.headers.get('content-type')).toContain('application/problem+json');
   expect(await response.json()).toMatchObject({
-    ...{ type: 'urn:embedmill:error:unsupported_media_type', code: 'unsupported_media_type', status: 415 },
-    ...{ detail: expect.stringContaining(says), instance: JOBS, retryable: false },
+    type: 'urn:embedmill:error:unsupported_media_type',
+    code: 'unsupported_media_type',
+    status: 415,
+    detail: expect.stringContaining(says),
+    instance: JOBS,
+    retryable: false,
   });
 });
 
@@ -291,7 +295,8 @@ test('an Idempotency-Key with another body is refused, and the first job keeps i
   expect((await readdir(join(api.spoolFolder, first.id))).length).toBe(1);
   const json = (documents: unknown[]) =>
     api.call(JOBS, {
-      ...{ method: 'POST', body: JSON.stringify({ documents }) },
+      method: 'POST',
+      body: JSON.stringify({ documents }),
       headers: { 'content-type': 'application/json', 'idempotency-key': 'twice-json' },
     });
   expect((await json([{ id: 'a', text: 'x' }])).status).toBe(202);

@@ -40,7 +40,9 @@ export const reading = {
 /** Texts, or ids of the model's own vocabulary, as /tokenize gives them. */
 export const inputs = embeddingInput;
 export const pairReading = {
-  ...{ model, truncate, ...ignoredBy('tei') },
+  model,
+  truncate,
+  ...ignoredBy('tei'),
   truncation_direction: z.enum(directions).optional().meta({
     description: 'Only `Right`: a query and its text are cut at their ends.',
   }),

@@ -93,7 +93,10 @@ async function start(
   const parts: TestApi['parts'] = {
     openUrl,
     webhooks,
-    ...{ queue, store, models: async () => MODELS, metrics: createMetrics('api') },
+    queue,
+    store,
+    models: async () => MODELS,
+    metrics: createMetrics('api'),
     spool,
     threads,
     ...(options.allowances && { allowances: options.allowances }),
@@ -113,7 +116,13 @@ async function start(
   const url = await server.listen({ host: '127.0.0.1', port: 0 });
   const call = (path: string, init: RequestInit = {}) => fetch(new URL(path, url), init);
   return {
-    ...{ url, parts, logged, redisUrl: redis.url, spoolFolder, call, close },
+    url,
+    parts,
+    logged,
+    redisUrl: redis.url,
+    spoolFolder,
+    call,
+    close,
     async json(method, path, body, headers = {}) {
       const sent =
         body === undefined
@@ -126,7 +135,9 @@ async function start(
     },
     submit: (collection, body, headers = {}) =>
       call(`/api/v1/collections/${collection}/jobs`, {
-        ...{ method: 'POST', body, headers: { 'content-type': 'application/x-ndjson', ...headers } },
+        method: 'POST',
+        body,
+        headers: { 'content-type': 'application/x-ndjson', ...headers },
       }),
     async answerQueries(seen) {
       const shared = { redisUrl: redis.url, shardConcurrency: 1, queryConcurrency: 4, lockMs: 5000 };
@@ -148,24 +159,21 @@ async function start(
     },
     async dispatch({ maxReports = 10_000 } = {}) {
       const running = await startDispatcher({
-        ...{
-          redisUrl: redis.url,
-          jobs: 100,
-          scans: 4,
-          mostShards: 100,
-          maxReports,
-          pollMs: 20,
-          lockMs: 2000,
-        },
+        redisUrl: redis.url,
+        jobs: 100,
+        scans: 4,
+        mostShards: 100,
+        maxReports,
+        pollMs: 20,
+        lockMs: 2000,
         weightOf: () => 1,
-        ...{
-          maxSourceBytes: 1e9,
-          openUrl,
-          spool: parts.spool,
-          threads,
-          log: { info: () => {}, warn: () => {} },
-        },
-        ...{ store, models: parts.models },
+        maxSourceBytes: 1e9,
+        openUrl,
+        spool: parts.spool,
+        threads,
+        log: { info: () => {}, warn: () => {} },
+        store,
+        models: parts.models,
       });
       let ended: Promise<void> | undefined;
       const once = { close: () => (ended ??= running.close()) };

@@ -91,12 +91,19 @@ export async function testDispatch(address: QueueOptions): Promise<TestDispatch>
     lockMs: 1000,
     maxSourceBytes: 1e9,
     openUrl: () => Promise.reject(new Error('no URLs here')),
-    ...{ spool, threads, store, models: () => Promise.resolve([]) },
+    spool,
+    threads,
+    store,
+    models: () => Promise.resolve([]),
     log: { info: () => {}, warn: () => {} },
   });
 
   return {
-    ...{ queue, spool, folder, address, options },
+    queue,
+    spool,
+    folder,
+    address,
+    options,
     onClose: (close) => void closers.push(close),
     async close() {
       for (const close of closers.splice(0).reverse()) await close();
@@ -109,7 +116,10 @@ export async function testDispatch(address: QueueOptions): Promise<TestDispatch>
     async worker(shard, concurrency = 2) {
       const consumer = await ModelConsumer.open({
         ...address,
-        ...{ shardConcurrency: concurrency, queryConcurrency: 1, lockMs: 1000, onError: () => {} },
+        shardConcurrency: concurrency,
+        queryConcurrency: 1,
+        lockMs: 1000,
+        onError: () => {},
       });
       closers.push(() => consumer.close());
       consumer.serve(collection.profile.model, {
@@ -126,8 +136,13 @@ export async function testDispatch(address: QueueOptions): Promise<TestDispatch>
       const { source, sha256 } = await spool.receive(id, body(), { maxBytes: 1e9 });
       await queue.submit({
         ...job,
-        ...{ id, purpose: 'ingest', collection, source },
-        ...{ label: 'upload', digest: sha256, retryOf: null },
+        id,
+        purpose: 'ingest',
+        collection,
+        source,
+        label: 'upload',
+        digest: sha256,
+        retryOf: null,
       });
       return id;
     },
@@ -135,8 +150,13 @@ export async function testDispatch(address: QueueOptions): Promise<TestDispatch>
       const id = newJobId();
       const { source, sha256 } = await spool.receive(id, Readable.from([body]), { maxBytes: 1e9 });
       await queue.submit({
-        ...{ id, purpose: 'ingest', collection, source: { kind: 'encoded', source, encoding } },
-        ...{ label: 'upload', digest: sha256, retryOf: null },
+        id,
+        purpose: 'ingest',
+        collection,
+        source: { kind: 'encoded', source, encoding },
+        label: 'upload',
+        digest: sha256,
+        retryOf: null,
       });
       return id;
     },

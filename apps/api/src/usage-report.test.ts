@@ -3,8 +3,14 @@ import type { UsageEntry } from '@embedmill/queue';
 import { usageCsv, usageReport } from './usage-report.ts';
 
 const entry = (changes: Partial<UsageEntry>): UsageEntry => ({
-  ...{ day: '2026-11-29', key: 'k', tenant: '', collection: 'docs', model: 'small' },
-  ...{ documents: 1, tokens: 1_000_000, engineMs: 1500 },
+  day: '2026-11-29',
+  key: 'k',
+  tenant: '',
+  collection: 'docs',
+  model: 'small',
+  documents: 1,
+  tokens: 1_000_000,
+  engineMs: 1500,
   ...changes,
 });
 const span = {

@@ -29,7 +29,9 @@ export function usageReport(
   for (const entry of entries) total = withEntry(total, entry, prices);
   const { documents, tokens, engineSeconds, cost } = rounded(total);
   return {
-    ...{ from, to, groupBy: grouped },
+    from,
+    to,
+    groupBy: grouped,
     rows: [...rows.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => rounded(row)),
     total: { documents, tokens, engineSeconds, cost },
   };

@@ -47,7 +47,11 @@ beforeAll(async () => {
   api.onClose(() => rm(folder, { recursive: true, force: true }));
   await api.dispatch();
   const worker = await ModelConsumer.open({
-    ...{ redisUrl: api.redisUrl, shardConcurrency: 2, queryConcurrency: 1, lockMs: 5000, onError: () => {} },
+    redisUrl: api.redisUrl,
+    shardConcurrency: 2,
+    queryConcurrency: 1,
+    lockMs: 5000,
+    onError: () => {},
   });
   api.onClose(() => worker.close());
   worker.serve(MINI.name, { shard: settle, query: async (asked) => fakeAnswer(asked, MINI) });
@@ -121,7 +125,8 @@ test.each([
   ['since=2026-11-29', 'since'],
 ])('%s is refused, with the field', async (query, path) => {
   expect(await api.json('GET', `/api/v1/usage?${query}`, undefined, keys.admin)).toMatchObject({
-    ...{ status: 400, body: { code: 'invalid_request', errors: [{ path }] } },
+    status: 400,
+    body: { code: 'invalid_request', errors: [{ path }] },
   });
 });
 

@@ -46,9 +46,20 @@ async function write({ name, analysis }: Collection, language: Language, texts =
       dense: fakeVectors({ inputs: [text], role: 'document' }, NESTED.dims).vectors,
       sparse: { bm25: bm25Document(text, analyzer, { k1: 1.2, b: 0.75 }, 4) },
       payload: {
-        ...{ document_id: id, tenant: DEFAULT_TENANT, chunk_index: 0, chunk_count: 1 },
-        ...{ text, start: 0, end: text.length, title: null, fingerprint: 'f' },
-        ...{ image: null, timestamp: null, metadata: {}, job_id: 'job_1' as JobId, sequence: 1 },
+        document_id: id,
+        tenant: DEFAULT_TENANT,
+        chunk_index: 0,
+        chunk_count: 1,
+        text,
+        start: 0,
+        end: text.length,
+        title: null,
+        fingerprint: 'f',
+        image: null,
+        timestamp: null,
+        metadata: {},
+        job_id: 'job_1' as JobId,
+        sequence: 1,
       },
     };
     return { tenant: DEFAULT_TENANT, id, sequence: 1, points: [point] };

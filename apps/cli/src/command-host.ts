@@ -81,7 +81,11 @@ export class CommandHost {
       return config.url === undefined ? running() : { url: config.url, from: 'EMBEDMILL_URL' };
     };
     return {
-      ...{ config, environment, terminal, interruption, address },
+      config,
+      environment,
+      terminal,
+      interruption,
+      address,
       client() {
         const found = address();
         if (found !== undefined) return new Client(found.url, interruption.signal, config.key);

@@ -156,7 +156,8 @@ describe('collections', () => {
       ...['--dims', '128', '--storage', 'int8'],
     ]);
     expect(api.collections.get('words')).toMatchObject({
-      ...{ dims: 128, storage: 'int8' },
+      dims: 128,
+      storage: 'int8',
       sparse: { bm25: { language: 'german', k1: 1.2 }, splade: { model: 'splade-tiny' } },
     });
     await run(['collections', 'create', 'own', '--sparse', 'splade', '--sparse-model', 'bge-m3']);
@@ -252,8 +253,15 @@ describe('jobs', () => {
     const { code, object } = await runJson('submit', file(GOOD), '-c', 'c', '--wait');
     expect(code).toBe(0);
     expect(object).toMatchObject({
-      ...{ job: 'job_1', state: 'completed', documents: 1, stored: 1, skipped: 0, failed: 0 },
-      ...{ chunks: 1, tokens: 9, seconds: 2 },
+      job: 'job_1',
+      state: 'completed',
+      documents: 1,
+      stored: 1,
+      skipped: 0,
+      failed: 0,
+      chunks: 1,
+      tokens: 9,
+      seconds: 2,
     });
   });
 
@@ -298,7 +306,9 @@ describe('jobs', () => {
     await run(['collections', 'create', 'c']);
     await run(['submit', file(GOOD), '-c', 'c', '--sync', '--source-name', 'wiki', '--max-deleted', '50%']);
     expect(api.submissions.at(-1)?.reading).toEqual({
-      ...{ mode: 'snapshot', sourceName: 'wiki', maxDeleted: '0.5' },
+      mode: 'snapshot',
+      sourceName: 'wiki',
+      maxDeleted: '0.5',
     });
     expect((await run(['submit', file(GOOD), '-c', 'c', '--max-deleted', '1'])).err).toContain('--sync');
     expect((await run(['submit', file(GOOD), '-c', 'c', '--sync', '--max-deleted', '2'])).code).toBe(2);
@@ -625,9 +635,15 @@ describe('search', () => {
     expect(api.searches).toEqual([
       { ...usual, query: 'a question' },
       {
-        ...{ ...usual, group: true, explain: true, tenant: 't', rerank: true },
+        ...usual,
+        group: true,
+        explain: true,
+        tenant: 't',
+        rerank: true,
         queries: [{ query: 'one' }, { query: 'two' }, { query: 'three' }],
-        ...{ mode: 'hybrid', sparse: ['bm25', 'bm42'], fusion: { method: 'dbsf' } },
+        mode: 'hybrid',
+        sparse: ['bm25', 'bm42'],
+        fusion: { method: 'dbsf' },
       },
       { ...usual, query: 'q', rerank: { model: 'judge' }, highlight: true },
     ]);

@@ -68,7 +68,9 @@ async function embedRemotely(model: ResolvedModel, environment: NodeJS.ProcessEn
   }
   const api = set('API');
   const engine = await RemoteEngine.connect({
-    ...{ url, apiKey: set('KEY'), model: set('MODEL') ?? model.name },
+    url,
+    apiKey: set('KEY'),
+    model: set('MODEL') ?? model.name,
     api: api === 'tei' || api === 'openai' ? api : 'auto',
     dims: model.dims,
     normalize: model.normalize,

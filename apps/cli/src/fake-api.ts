@@ -278,7 +278,9 @@ export class FakeApi {
     const none = { day: null, key: null, collection: null, model: null };
     const groupBy = usageReportSchema.shape.groupBy.parse((asked.get('groupBy') ?? 'tenant').split(','));
     json(response, 200, {
-      ...{ from: asked.get('from') ?? '2026-11-01', to: '2026-11-29', groupBy },
+      from: asked.get('from') ?? '2026-11-01',
+      to: '2026-11-29',
+      groupBy,
       rows: [{ ...none, tenant: 'acme', ...amounts }],
       total: amounts,
     } satisfies UsageReport);

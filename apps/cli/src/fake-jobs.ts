@@ -21,24 +21,25 @@ export class FakeJobs {
     this.uploads.set(id, lines);
     const job: Job = {
       ...NO_PROGRESS,
-      ...{
-        id,
-        sequence: this.all.size + 1,
-        collection,
-        state: 'queued',
-        priority: 'normal',
-        source: 'upload',
-        retryOf,
-        mode: 'upsert',
-        dryRun: false,
-        sourceName: null,
-        output: null,
-        webhook: null,
-        error: null,
-        paused: false,
-        waitingFor: null,
-      },
-      ...{ createdAt: NOW, startedAt: null, finishedAt: null, seconds: 0 },
+      id,
+      sequence: this.all.size + 1,
+      collection,
+      state: 'queued',
+      priority: 'normal',
+      source: 'upload',
+      retryOf,
+      mode: 'upsert',
+      dryRun: false,
+      sourceName: null,
+      output: null,
+      webhook: null,
+      error: null,
+      paused: false,
+      waitingFor: null,
+      createdAt: NOW,
+      startedAt: null,
+      finishedAt: null,
+      seconds: 0,
     };
     return this.put(job);
   }
@@ -80,8 +81,15 @@ export class FakeJobs {
     const lost = lines.filter((line) => line.includes('"lost'));
     const again = lost.length === 0 ? null : this.create(collection, lost, id).id;
     return verificationSchema.parse({
-      ...{ job: id, state, recovered: false, documents: lines.length, failed, missing: lost.length },
-      ...{ stored: lines.length - failed - lost.length, deleted: 0, resubmitted: again },
+      job: id,
+      state,
+      recovered: false,
+      documents: lines.length,
+      failed,
+      missing: lost.length,
+      stored: lines.length - failed - lost.length,
+      deleted: 0,
+      resubmitted: again,
       missingIds: lost.map((line) => (JSON.parse(line) as { id: string }).id),
     });
   }

@@ -6,8 +6,12 @@ import { Terminal } from './terminal.ts';
 
 const terminal = new Terminal(new PassThrough(), new PassThrough(), { json: false, noColor: true });
 const hit = (more: Partial<Hit>): Hit => ({
-  ...{ id: 'a', score: 0.5, text: 'some text', title: null, metadata: {} },
-  ...{ chunk: { index: 0, count: 1, start: 0, end: 9 } },
+  id: 'a',
+  score: 0.5,
+  text: 'some text',
+  title: null,
+  metadata: {},
+  chunk: { index: 0, count: 1, start: 0, end: 9 },
   ...more,
 });
 

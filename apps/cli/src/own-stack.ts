@@ -20,7 +20,7 @@ export async function startOwnStack(
 ): Promise<Stack> {
   const stack = await Stack.start(
     {
-      config: { ...config, ...{ dataDir: folder, apiPort: 0, workerPort: 0, storeSocket: undefined } },
+      config: { ...config, dataDir: folder, apiPort: 0, workerPort: 0, storeSocket: undefined },
       environment: {
         ...environment,
         EMBEDMILL_SPOOL_DIR: '',

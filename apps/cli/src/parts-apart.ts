@@ -32,7 +32,10 @@ export class PartsApart {
   static async start({ folder, signal, environment, ...options }: PartsApartOptions): Promise<PartsApart> {
     const config = {
       ...readConfig(environment),
-      ...{ dataDir: folder, apiPort: 0, workerPort: 0, storeSocket: undefined },
+      dataDir: folder,
+      apiPort: 0,
+      workerPort: 0,
+      storeSocket: undefined,
     };
     const apart = new PartsApart({ ...options, config, environment, fresh: false }, signal);
     try {

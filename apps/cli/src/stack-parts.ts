@@ -102,7 +102,10 @@ function appPart(
       const log = new LogFile(logPath(config.dataDir, name));
       const running = await startApp(
         {
-          ...{ name, log, entry: ENTRIES[name], readyMs: READY_MS[name] },
+          name,
+          log,
+          entry: ENTRIES[name],
+          readyMs: READY_MS[name],
           environment: environmentOf(name, environment, {
             ...(config.queue === undefined ? { REDIS_URL: ownRedisSocket(config.dataDir) } : {}),
             EMBEDMILL_DATA_DIR: config.dataDir,

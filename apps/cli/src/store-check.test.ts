@@ -39,7 +39,9 @@ async function started(options: { version?: string }): Promise<FakeQdrant> {
 async function storeCheck(environment: Record<string, string>): Promise<Check> {
   const env = { EMBEDMILL_DATA_DIR: folder, QDRANT_API_KEY: KEY, ...environment };
   const settings = {
-    ...{ config: readConfig(env), environment: env, address: () => undefined },
+    config: readConfig(env),
+    environment: env,
+    address: () => undefined,
     interruption: { signal: new AbortController().signal } as never,
   };
   for await (const check of runChecks(settings)) {
@@ -62,7 +64,10 @@ test('it is named, with its version and how many collections it has', async () =
 test('what is not as it should be in its collections is named: strict mode, a load, no index, memory', async () => {
   const store = await openQdrantStore({ url: fake.url, bulkPoints: 10 });
   const collection: Collection = {
-    ...{ name: DOCS, dims: 4, vector: 'dense', createdAt: '2026-01-01T00:00:00.000Z' },
+    name: DOCS,
+    dims: 4,
+    vector: 'dense',
+    createdAt: '2026-01-01T00:00:00.000Z',
     profile: profileSchema.parse({ storage: 'int8' }),
   };
   await store.createCollection(collection);
@@ -132,7 +137,9 @@ test('two stores at once are refused', async () => {
 async function patch(name: string, change: object): Promise<void> {
   const headers = { 'content-type': 'application/json' };
   const answer = await fetch(`${fake.url}/collections/${name}`, {
-    ...{ method: 'PATCH', headers, body: JSON.stringify(change) },
+    method: 'PATCH',
+    headers,
+    body: JSON.stringify(change),
   });
   expect(answer.ok).toBe(true);
 }

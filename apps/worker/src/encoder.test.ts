@@ -335,7 +335,11 @@ describe('Encoder with a fake engine', () => {
     const outcomes = await Promise.all([embed(0, Int32Array.of(1, 2)), embed(1, Int32Array.of(1, POISON))]);
     expect(outcomes.flat().map(({ ok }) => ok)).toEqual([true, false]);
     expect(failures[0]).toMatchObject({
-      ...{ batch: 1, lane: 'bulk', items: 2, error: { code: 'engine_failed' }, next: 'halves' },
+      batch: 1,
+      lane: 'bulk',
+      items: 2,
+      error: { code: 'engine_failed' },
+      next: 'halves',
       shards: ['job_a-0', 'job_a-1'],
     });
     expect(failures.slice(1).map(({ shards }) => shards)).toEqual(

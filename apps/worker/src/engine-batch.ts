@@ -18,7 +18,9 @@ export function packedBatch(entries: readonly Entry[], lane: Lane): EngineBatch 
   const forms = entries.some(({ tokenVectors }) => tokenVectors !== undefined);
   const pictures = entries.flatMap(({ pixels }) => pixels ?? []);
   return {
-    ...{ ids, lengths, urgent: lane === 'interactive' },
+    ids,
+    lengths,
+    urgent: lane === 'interactive',
     ...(texts.length === entries.length && { texts }),
     ...(outputs !== undefined && { outputs }),
     ...(forms && { tokenVectors: entries.map(({ tokenVectors }) => tokenVectors) }),

@@ -51,7 +51,10 @@ export async function startEngines(
     EngineProcess.start({
       entry: ENGINE,
       model: engineModel(model),
-      ...{ device, graph, graphCache, area },
+      device,
+      graph,
+      graphCache,
+      area,
       deadlineMs: batchDeadlineMs,
       ...(onEngineEvent === undefined ? {} : { onEvent: onEngineEvent }),
     });
@@ -77,7 +80,12 @@ export async function connectRemote(
   options: { batchDeadlineMs: number; onEvent: (event: RemoteEngineEvent) => void },
 ): Promise<EngineSet> {
   const engine = await RemoteEngine.connect({
-    ...{ url, api, apiKey, model: nameThere ?? model.name, dims: model.dims, normalize: model.normalize },
+    url,
+    api,
+    apiKey,
+    model: nameThere ?? model.name,
+    dims: model.dims,
+    normalize: model.normalize,
     deadlineMs: options.batchDeadlineMs,
     onEvent: options.onEvent,
   });
@@ -118,8 +126,13 @@ async function startImageEngine(
   return EngineProcess.start({
     entry: ENGINE,
     model: {
-      ...{ kind: 'image', path, dims: model.dims, normalize: true },
-      ...{ size: vision.size, mean: vision.mean, std: vision.std },
+      kind: 'image',
+      path,
+      dims: model.dims,
+      normalize: true,
+      size: vision.size,
+      mean: vision.mean,
+      std: vision.std,
     },
     device: first.kind === 'cpu' ? { kind: 'cpu', threads } : (others[0] ?? first),
     graph: plan.graph,

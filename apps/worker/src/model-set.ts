@@ -185,7 +185,11 @@ export class ModelSet {
           watchdog
             .during(() =>
               settleShard(shard, attempt, {
-                ...{ spool, store, metrics, log, pictures },
+                spool,
+                store,
+                metrics,
+                log,
+                pictures,
                 engineTime: this.#engineTime,
                 ...(tracing === undefined ? {} : { tracing }),
                 models: { own: model, get: (other) => this.get(other) },
@@ -206,7 +210,10 @@ export class ModelSet {
   async #prepare(name: string): Promise<Prepared> {
     const { modelsFolder: modelsDir, modelCacheFolder: cacheDir, hubUrl, remote } = this.#config;
     const options = {
-      ...{ modelsDir, cacheDir, hubUrl, signal: this.#stopped.signal },
+      modelsDir,
+      cacheDir,
+      hubUrl,
+      signal: this.#stopped.signal,
       onProgress: this.#progressTeller(name),
     };
     // What embeds elsewhere gives dense vectors only.
@@ -234,7 +241,10 @@ export class ModelSet {
     const start = (): Promise<EngineSet> => {
       this.#parts.log.info(
         {
-          ...{ model: name, devices: plan.devices, graph: plan.graph, area: plan.area },
+          model: name,
+          devices: plan.devices,
+          graph: plan.graph,
+          area: plan.area,
           measured: calibration?.measuredAt ?? 'never here; "embedmill bench --calibrate" does it',
         },
         'starting engines',

@@ -316,7 +316,8 @@ describe('a hostile server', () => {
     const fetch = guarded({ allow: ['127.0.0.1'], idleSeconds: 0.2, minBytesPerSecond: 10_000 });
     const unlimited = { codes, maxBytes: 1e9 };
     await expect(fetch.bytes(url, unlimited)).rejects.toMatchObject({
-      ...{ code: 'image_unavailable', message: expect.stringContaining('too slowly') },
+      code: 'image_unavailable',
+      message: expect.stringContaining('too slowly'),
     });
   });
 

@@ -16,11 +16,17 @@ const without = hasShared ? '' : ' (skipped: no EMBEDMILL_SHARED)';
 const ENGINE = new URL('./faulty-engine.ts', import.meta.url);
 
 const int8: EngineModel = {
-  ...{ kind: 'dense', path: join(repo, 'models/all-MiniLM-L6-v2/model_int8.onnx') },
-  ...{ pooling: 'mean', normalize: true, padTokenId: 0 },
+  kind: 'dense',
+  path: join(repo, 'models/all-MiniLM-L6-v2/model_int8.onnx'),
+  pooling: 'mean',
+  normalize: true,
+  padTokenId: 0,
 };
 const splade: EngineModel = {
-  ...{ kind: 'sparse', path: join(repo, 'models/splade-tiny/model.onnx'), padTokenId: 0, dims: 30_522 },
+  kind: 'sparse',
+  path: join(repo, 'models/splade-tiny/model.onnx'),
+  padTokenId: 0,
+  dims: 30_522,
 };
 
 let folder: string;
@@ -160,7 +166,10 @@ describe('a dense model', slow, () => {
 
   it('gives float32 where its graph computes in float16', async () => {
     const engine = await startTiny(halfEncoder(), {
-      ...{ kind: 'dense', pooling: 'mean', normalize: false, padTokenId: 99 },
+      kind: 'dense',
+      pooling: 'mean',
+      normalize: false,
+      padTokenId: 99,
     });
     expect(engine.outputs).toEqual(['dense', 'states']);
     const { vectors, states } = await engine.run(batchOf([[4, 8, 3], [7]], { outputs: ['dense', 'states'] }));

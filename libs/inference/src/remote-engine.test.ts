@@ -28,7 +28,11 @@ async function connect(
 ): Promise<RemoteEngine> {
   const url = typeof upstream === 'string' ? upstream : upstream.url;
   const engine = await RemoteEngine.connect({
-    ...{ url, api: 'auto', model: 'fake-model', normalize: false, deadlineMs: 10_000 },
+    url,
+    api: 'auto',
+    model: 'fake-model',
+    normalize: false,
+    deadlineMs: 10_000,
     ...options,
   });
   cleanups.push(() => engine.close());
@@ -301,7 +305,9 @@ describe('vectors', slow, () => {
     const openai = await both({ flavour: 'openai' });
     await openai.engine.run(batchOf(['a', 'b']));
     expect(openai.upstream.requests[0]?.body).toEqual({
-      ...{ input: ['a', 'b'], model: 'fake-model', encoding_format: 'base64' },
+      input: ['a', 'b'],
+      model: 'fake-model',
+      encoding_format: 'base64',
     });
   });
 

@@ -3,7 +3,7 @@ import { apiKeyHash, apiKeyId, apiKeysSchema, isApiKey, newApiKey } from './api-
 
 const entry = (change: object = {}) => {
   const { id, hash } = newApiKey();
-  return { ...{ name: `key ${id}`, id, hash, scopes: ['search'] }, ...change };
+  return { name: `key ${id}`, id, hash, scopes: ['search'], ...change };
 };
 
 test('a new key has its id in it, 256 bits of chance, and is told from all others by its hash', () => {

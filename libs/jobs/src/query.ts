@@ -52,7 +52,9 @@ export const querySchema = z.discriminatedUnion('task', [
       description:
         'How well each text answers the query: by a cross-encoder, or by a dense model’s late interaction.',
     }),
-    ...{ model, query: text, inputs: z.array(text).min(1) },
+    model,
+    query: text,
+    inputs: z.array(text).min(1),
     prefix: prefix.meta({ description: 'Of late interaction: stands in front of the query.' }),
     emphasis: z
       .array(z.strictObject({ start: z.int(), end: z.int(), weight: z.number().min(0) }))

@@ -29,8 +29,14 @@ test('a line says who wrote it, when, and with what ids', () => {
   });
   expect(lines).toEqual([
     {
-      ...{ level: 30, time: expect.any(Number) as number, app: 'worker', pid: process.pid },
-      ...{ job: 'job_1', shard: 3, documents: 2, msg: 'the shard is settled' },
+      level: 30,
+      time: expect.any(Number) as number,
+      app: 'worker',
+      pid: process.pid,
+      job: 'job_1',
+      shard: 3,
+      documents: 2,
+      msg: 'the shard is settled',
     },
   ]);
 });

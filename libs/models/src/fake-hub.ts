@@ -75,7 +75,10 @@ function treeOf(files: Record<string, Uint8Array>): object[] {
   return [
     ...[...folders].map((path) => ({ type: 'directory', oid: 'f'.repeat(40), size: 0, path })),
     ...Object.entries(files).map(([path, bytes]) => ({
-      ...{ type: 'file', oid: 'f'.repeat(40), size: bytes.length, path },
+      type: 'file',
+      oid: 'f'.repeat(40),
+      size: bytes.length,
+      path,
       ...(bytes.length < 1_000_000
         ? {}
         : { lfs: { oid: sha256(bytes), size: bytes.length, pointerSize: 134 } }),

@@ -139,11 +139,9 @@ test('a folder without a pooling is of the kind that its architecture says', asy
 
 test('a folder of a sparse encoder of sentence-transformers is a sparse model', async () => {
   const modules = ['models.MLMTransformer', 'models.SpladePooling'].map((type, idx) => ({
-    ...{
-      idx,
-      path: idx === 1 ? '1_SpladePooling' : '',
-      type: `sentence_transformers.sparse_encoder.${type}`,
-    },
+    idx,
+    path: idx === 1 ? '1_SpladePooling' : '',
+    type: `sentence_transformers.sparse_encoder.${type}`,
   }));
   await put({
     'splade/modules.json': modules,
@@ -233,7 +231,11 @@ test('a decoder with Dense modules is read from its folder, and its layers count
     'own/config_sentence_transformers.json': { prompts: { query: 'query: ', STS: 'task: ' } },
   });
   expect(await findModel('own', folders)).toMatchObject({
-    ...{ pooling: 'last', padding: 'left', dims: 12, queryPrefix: 'query: ', documentPrefix: '' },
+    pooling: 'last',
+    padding: 'left',
+    dims: 12,
+    queryPrefix: 'query: ',
+    documentPrefix: '',
     prompts: { query: 'query: ', STS: 'task: ' },
     projections: [
       { weights: { path: '2_Dense/model.safetensors' }, activation: 'identity' },
@@ -333,12 +335,18 @@ test.each([
   ['tokenizer', { tokenizer: { path: 'x\0' } }],
 ])('an entry whose %s leads out of the folder is refused', async (_field, changes) => {
   const entry = {
-    ...{ name: 'mine', dims: 8, pooling: 'mean', maxTokens: 64, license: 'mit' },
-    ...{ model: { path: 'model.onnx' }, source: { kind: 'local', folder: 'own' } },
+    name: 'mine',
+    dims: 8,
+    pooling: 'mean',
+    maxTokens: 64,
+    license: 'mit',
+    model: { path: 'model.onnx' },
+    source: { kind: 'local', folder: 'own' },
   };
   await put({ 'models.json': [{ ...entry, ...changes }] });
   await expect(findModel('mine', folders)).rejects.toMatchObject({
-    ...{ code: 'model_unavailable', message: expect.stringContaining('models.json') as string },
+    code: 'model_unavailable',
+    message: expect.stringContaining('models.json') as string,
   });
 });
 

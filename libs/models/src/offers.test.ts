@@ -36,7 +36,11 @@ async function withHub(): Promise<ResolveOptions> {
   hub = await startFakeHub(FILES);
   const modelsDir = join(folder, 'models');
   const entry = {
-    ...{ name: 'mine', dims: 8, pooling: 'mean', maxTokens: 64, license: 'mit' },
+    name: 'mine',
+    dims: 8,
+    pooling: 'mean',
+    maxTokens: 64,
+    license: 'mit',
     model: { path: 'onnx/model.onnx' },
     source: { kind: 'hub', repository: 'me/mine', revision: REVISION },
   };
@@ -129,7 +133,8 @@ test.each([
     { path: 'onnx/model.onnx', data: [{ path }] },
   ]) {
     await expect(resolveModel('mine', { ...options, file: asked })).rejects.toMatchObject({
-      ...{ code: 'model_unavailable', message: expect.stringContaining(JSON.stringify(path)) as string },
+      code: 'model_unavailable',
+      message: expect.stringContaining(JSON.stringify(path)) as string,
     });
   }
   expect(hub?.requests).toHaveLength(1);

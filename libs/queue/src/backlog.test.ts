@@ -11,7 +11,10 @@ import {
 } from './backlog.ts';
 
 const collection = (model: string): Collection => ({
-  ...{ name: 'test', profile: { ...profileSchema.parse({}), model }, dims: 2, vector: 'dense' },
+  name: 'test',
+  profile: { ...profileSchema.parse({}), model },
+  dims: 2,
+  vector: 'dense',
   createdAt: new Date(0).toISOString(),
 });
 
@@ -28,7 +31,10 @@ function running(shards: number, dispatched: number, done: number, rate: number,
     cursor: { index: dispatched, offset: 0, bytes: dispatched * SHARD_BYTES },
     progress: {
       ...NO_PROGRESS,
-      ...{ documents: shards * SHARD_DOCUMENTS, done: done * SHARD_DOCUMENTS, shards, shardsDone: done },
+      documents: shards * SHARD_DOCUMENTS,
+      done: done * SHARD_DOCUMENTS,
+      shards,
+      shardsDone: done,
       tokens: Math.round(done * SHARD_BYTES * rate),
     },
   };
@@ -103,7 +109,9 @@ test('a job that has skipped all it has seen still counts for what it has not se
 test('a job that waits for a dispatcher counts by its size, and one of unknown size as a shard', () => {
   const queued: UnfinishedJob = {
     ...running(10, 0, 0, 0),
-    ...{ state: 'queued', progress: NO_PROGRESS, cursor: { index: 0, offset: 0, bytes: 0 } },
+    state: 'queued',
+    progress: NO_PROGRESS,
+    cursor: { index: 0, offset: 0, bytes: 0 },
   };
   expect(workLeft(queued)).toEqual({
     tokens: 10 * SHARD_BYTES * TOKENS_PER_BYTE,
@@ -150,7 +158,10 @@ test('the backlog is the sum over models; paused, only queries are tokens', () =
       );
       expect(backlogOfModel(backlog, 'asked').tokens).toBe(3 * QUERY_TOKENS);
       expect(backlogOfModel(backlog, 'never heard of')).toEqual({
-        ...{ tokens: 0, documents: 0, shards: 0, paused },
+        tokens: 0,
+        documents: 0,
+        shards: 0,
+        paused,
         models: [{ model: 'never heard of', tokens: 0, documents: 0, shards: 0 }],
       });
     }),

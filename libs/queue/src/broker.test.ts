@@ -61,8 +61,13 @@ async function answered(queue: Queue): Promise<QueryResult<'embed'>> {
 }
 
 const job = () => ({
-  ...{ id: newJobId(), collection, source: { kind: 'inline' as const, lines: ['{"id":"a","text":"x"}'] } },
-  ...{ label: 'inline', digest: 'd1', retryOf: null, purpose: 'ingest' as const },
+  id: newJobId(),
+  collection,
+  source: { kind: 'inline' as const, lines: ['{"id":"a","text":"x"}'] },
+  label: 'inline',
+  digest: 'd1',
+  retryOf: null,
+  purpose: 'ingest' as const,
 });
 
 describe('Redis', () => {

@@ -42,7 +42,10 @@ async function settle(shards: number): Promise<void> {
   const enough = Promise.withResolvers<void>();
   const consumer = await ModelConsumer.open({
     redisUrl: redis.url,
-    ...{ shardConcurrency: 1, queryConcurrency: 1, lockMs: 5000, onError: () => {} },
+    shardConcurrency: 1,
+    queryConcurrency: 1,
+    lockMs: 5000,
+    onError: () => {},
   });
   consumer.serve(collection.profile.model, {
     shard: async ({ index }) => {
@@ -71,7 +74,12 @@ async function attempts(...each: ((handle: IngestHandle) => Promise<void>)[]): P
   );
   closers.push(() => consumer.close());
   await queue.submit({
-    ...{ id: newJobId(), purpose: 'ingest', collection, label: 'upload', digest: 'x', retryOf: null },
+    id: newJobId(),
+    purpose: 'ingest',
+    collection,
+    label: 'upload',
+    digest: 'x',
+    retryOf: null,
     source: { kind: 'file', uri: 'file:///documents.ndjson', size: 1, modified: 0 },
   });
   await done.promise;

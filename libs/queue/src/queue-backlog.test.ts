@@ -23,7 +23,13 @@ async function submit(bytes: number): Promise<JobId> {
   const id = newJobId();
   const source = { kind: 'file', uri: 'file:///x', size: bytes, modified: 0 } as const;
   await queue.submit({
-    ...{ id, purpose: 'ingest', collection, source, label: 'upload', digest: id, retryOf: null },
+    id,
+    purpose: 'ingest',
+    collection,
+    source,
+    label: 'upload',
+    digest: id,
+    retryOf: null,
   });
   return id;
 }
@@ -34,15 +40,13 @@ async function until(met: () => Promise<boolean> | boolean): Promise<void> {
 }
 
 const shardOf = (job: string, index: number): Shard => ({
-  ...{
-    job,
-    index,
-    sequence: 1,
-    rival: 0,
-    purpose: 'ingest',
-    collection,
-    source: { kind: 'inline', lines: ['{"id":"a","text":"x"}'] },
-  },
+  job,
+  index,
+  sequence: 1,
+  rival: 0,
+  purpose: 'ingest',
+  collection,
+  source: { kind: 'inline', lines: ['{"id":"a","text":"x"}'] },
   range: { offset: 0, length: 1, firstLine: 1, documents: 1, duplicates: [] },
 });
 
@@ -90,7 +94,11 @@ describe.each(brokers)('by $name', ({ missing, start }) => {
       await added.promise;
       const taken: number[] = [];
       const worker = await ModelConsumer.open({
-        ...{ ...broker, shardConcurrency: 1, queryConcurrency: 1, lockMs: 10_000, onError: () => {} },
+        ...broker,
+        shardConcurrency: 1,
+        queryConcurrency: 1,
+        lockMs: 10_000,
+        onError: () => {},
       });
       closers.push(() => worker.close());
       worker.serve(MODEL, {
@@ -110,7 +118,10 @@ describe.each(brokers)('by $name', ({ missing, start }) => {
       closers.push(() => other.close());
       const backlog = await queue.backlog();
       expect(backlog).toEqual({
-        ...{ tokens: 250_000, documents: 0, shards: 0, paused: false },
+        tokens: 250_000,
+        documents: 0,
+        shards: 0,
+        paused: false,
         models: [{ model: MODEL, tokens: 250_000, documents: 0, shards: 0 }],
       });
       expect(await other.backlog()).toEqual(backlog);
@@ -123,7 +134,11 @@ describe.each(brokers)('by $name', ({ missing, start }) => {
     ])('a query counts until a worker takes it that serves %s', async (_, models) => {
       const consumer = await ModelConsumer.open({
         ...broker,
-        ...{ models, shardConcurrency: 1, queryConcurrency: 1, lockMs: 1000, onError: () => {} },
+        models,
+        shardConcurrency: 1,
+        queryConcurrency: 1,
+        lockMs: 1000,
+        onError: () => {},
       });
       closers.push(() => consumer.close());
       const asked = queue.query(
@@ -195,7 +210,9 @@ describe.each(brokers)('by $name', ({ missing, start }) => {
       expect(taken).toEqual([first, 'shard 0']);
       expect(await queue.backlog()).toMatchObject({ tokens: 0, paused: true });
       expect(await queue.getJob(second)).toMatchObject({
-        ...{ state: 'queued', paused: true, waitingFor: { code: 'queue_paused' } },
+        state: 'queued',
+        paused: true,
+        waitingFor: { code: 'queue_paused' },
       });
       expect((await queue.depth()).waiting).toBe(1);
 
@@ -225,7 +242,10 @@ describe('by Redis alone', () => {
     const open = () =>
       ModelConsumer.open({
         ...broker,
-        ...{ shardConcurrency: 1, queryConcurrency: 1, lockMs: 1000, onError: () => {} },
+        shardConcurrency: 1,
+        queryConcurrency: 1,
+        lockMs: 1000,
+        onError: () => {},
         hooks: {
           onTaken: (lane, seconds) => void waits.push(`${lane} ${seconds >= 0 && seconds < 5}`),
           // Either may be the one that finds it.

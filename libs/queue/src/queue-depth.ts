@@ -35,7 +35,9 @@ export class DepthGauge {
   async depth(): Promise<QueueDepth> {
     const jobs = await answered(this.#ingest.getJobCounts(...WAITING, 'active'));
     const depth: QueueDepth = {
-      ...{ waiting: 0, active: 0, oldestSeconds: 0 },
+      waiting: 0,
+      active: 0,
+      oldestSeconds: 0,
       jobs: { waiting: waitingOf(jobs), active: jobs['active'] ?? 0 },
     };
     for (const model of await answered(this.#broker.members(MODELS))) {

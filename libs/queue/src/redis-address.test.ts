@@ -12,8 +12,12 @@ test.each([
   [
     'rediss://u:p%40ss@[::1]:7000/3',
     {
-      ...{ kind: 'server', server: { host: '::1', port: 7000 }, database: 3, tls: true },
-      ...{ username: 'u', password: 'p@ss' },
+      kind: 'server',
+      server: { host: '::1', port: 7000 },
+      database: 3,
+      tls: true,
+      username: 'u',
+      password: 'p@ss',
     },
   ],
   [
@@ -23,7 +27,12 @@ test.each([
   [
     'rediss+sentinel://u:p@a,b:1/main/2',
     {
-      ...{ kind: 'sentinel', master: 'main', database: 2, tls: true, username: 'u', password: 'p' },
+      kind: 'sentinel',
+      master: 'main',
+      database: 2,
+      tls: true,
+      username: 'u',
+      password: 'p',
       sentinels: [
         { host: 'a', port: 26379 },
         { host: 'b', port: 1 },

@@ -50,7 +50,13 @@ describe.each(brokers)('by $name', ({ missing, start }) => {
         },
       );
       await queue.submit({
-        ...{ id, purpose: 'ingest', collection, label: 'upload', digest: 'x', retryOf: null, key },
+        id,
+        purpose: 'ingest',
+        collection,
+        label: 'upload',
+        digest: 'x',
+        retryOf: null,
+        key,
         source: { kind: 'file', uri: 'file:///documents.ndjson', size: 1, modified: 0 },
       });
       await expect
@@ -71,8 +77,14 @@ describe.each(brokers)('by $name', ({ missing, start }) => {
       const before = await queue.usage('2026-11-28', TODAY);
       expect(sumOf(before)).toEqual({ documents: 614, tokens: 10_022, engineMs: 240 });
       expect(before.find(({ day, key }) => day === TODAY && key === 'nightly')).toEqual({
-        ...{ day: TODAY, key: 'nightly', tenant: '', collection: 'test', model: MODEL },
-        ...{ documents: 7, tokens: 11, engineMs: 0 },
+        day: TODAY,
+        key: 'nightly',
+        tenant: '',
+        collection: 'test',
+        model: MODEL,
+        documents: 7,
+        tokens: 11,
+        engineMs: 0,
       });
       await Promise.all([queue.remove(first), queue.remove(first), queue.remove(first)]);
       await queue.forget(second);
@@ -102,11 +114,14 @@ describe.each(brokers)('by $name', ({ missing, start }) => {
 
     test('what accepted jobs have left to do is known before any of it was done', async () => {
       await queue.submit({
-        ...{ id: newJobId(), purpose: 'ingest', collection, label: 'inline', digest: 'x', retryOf: null },
-        ...{
-          key: 'nightly',
-          source: { kind: 'inline', lines: ['{"id":"a","text":"x"}', '{"id":"b","text":"y"}'] },
-        },
+        id: newJobId(),
+        purpose: 'ingest',
+        collection,
+        label: 'inline',
+        digest: 'x',
+        retryOf: null,
+        key: 'nightly',
+        source: { kind: 'inline', lines: ['{"id":"a","text":"x"}', '{"id":"b","text":"y"}'] },
       });
       const [ahead] = await queue.workAhead();
       expect(ahead).toMatchObject({ key: 'nightly', documents: 2, day: TODAY });

@@ -68,9 +68,7 @@ test('any bytes are documents, or reports that say why not; each is found again 
         if (found.kind === 'document') {
           documents += 1;
           const { id, text, metadata: kept, tenant } = found.document;
-          expect(parseDocument({ ...{ id, text, metadata: kept, tenant }, image: 'x' }, PROFILE).ok).toBe(
-            true,
-          );
+          expect(parseDocument({ id, text, metadata: kept, tenant, image: 'x' }, PROFILE).ok).toBe(true);
         } else if (found.kind === 'invalid') {
           reports += 1;
           expect(found.report).toMatchObject({ line: number, offset, length });

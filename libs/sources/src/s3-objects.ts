@@ -80,7 +80,9 @@ export class S3Objects {
   async #window(location: S3Location, start: number, end: number, etag: string | undefined) {
     const { sdk, client } = await this.#open();
     const request = {
-      ...{ Bucket: location.bucket, Key: location.key, Range: `bytes=${start}-${end - 1}` },
+      Bucket: location.bucket,
+      Key: location.key,
+      Range: `bytes=${start}-${end - 1}`,
       ...(etag !== undefined && { IfMatch: etag }),
     };
     for (let attempt = 1; ; attempt += 1) {

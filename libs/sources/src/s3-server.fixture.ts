@@ -22,7 +22,10 @@ interface Context {
 }
 
 const server = new S3rver({
-  ...{ address: '127.0.0.1', port: Number(port), silent: true, directory: folder },
+  address: '127.0.0.1',
+  port: Number(port),
+  silent: true,
+  directory: folder,
   // What it makes of a listing's canonical request is not what the SDK signs.
   allowMismatchedSignatures: true,
   configureBuckets: [{ name: TEST_BUCKET }],

@@ -25,7 +25,9 @@ async function bucketPlace(
   const s3 = clientOf(server);
   await s3.probe({ bucket: server.bucket, key: '' });
   const sdk = new S3Client({
-    ...{ endpoint: server.url, region: 'us-east-1', forcePathStyle: true },
+    endpoint: server.url,
+    region: 'us-east-1',
+    forcePathStyle: true,
     credentials: { accessKeyId: 'S3RVER', secretAccessKey: 'S3RVER' },
   });
   let prefix = '';
@@ -64,8 +66,10 @@ describe.skipIf(other === undefined)(
   () => {
     const url = other ?? '';
     const environment = {
-      ...{ AWS_ENDPOINT_URL_S3: url, AWS_REGION: 'us-east-1' },
-      ...{ AWS_ACCESS_KEY_ID: 'S3RVER', AWS_SECRET_ACCESS_KEY: 'S3RVER' },
+      AWS_ENDPOINT_URL_S3: url,
+      AWS_REGION: 'us-east-1',
+      AWS_ACCESS_KEY_ID: 'S3RVER',
+      AWS_SECRET_ACCESS_KEY: 'S3RVER',
     };
     spoolConformance(async () => bucketPlace({ url, bucket: 'mill', environment, stop: async () => {} }));
   },

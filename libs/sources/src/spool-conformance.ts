@@ -30,8 +30,13 @@ async function* blocks(bytes: number, end?: () => never): AsyncGenerator<Uint8Ar
 }
 
 export const report = (line: number, changes: Partial<DocumentReport> = {}): DocumentReport => ({
-  ...{ line, id: `d${line}`, code: 'empty_text', message: 'the text is empty', retryable: false },
-  ...{ offset: 0, length: 0 },
+  line,
+  id: `d${line}`,
+  code: 'empty_text',
+  message: 'the text is empty',
+  retryable: false,
+  offset: 0,
+  length: 0,
   ...changes,
 });
 

@@ -75,7 +75,9 @@ test('a CSV’s columns are a document’s fields, the others its metadata, type
   const rows = await rowsOf(csv, CSV, { filterable });
   expect(rows).toEqual([
     {
-      ...{ id: '1', title: 'A "b", c', text: 'two\nlines' },
+      id: '1',
+      title: 'A "b", c',
+      text: 'two\nlines',
       metadata: { year: 1961, score: 0.5, open: true, kind: 'x' },
     },
     { id: '2', text: 'plain', metadata: { note: 'n' } },
@@ -466,7 +468,8 @@ test.each([
   expect(rows).toHaveLength(1000);
   expect(rows.map(({ id }) => id)).toEqual(Array.from({ length: 1000 }, (_, n) => n));
   expect(rows[1]).toEqual({
-    ...{ id: 1, text: 'text 1' },
+    id: 1,
+    text: 'text 1',
     metadata: { when: '2020-02-03T04:05:06.000Z', tags: { a: [1, 'x'] }, none: 1.5 },
   });
   expect(rows[2]).not.toHaveProperty('metadata.none');

@@ -39,8 +39,11 @@ test('a pair is framed as BERT’s are, and says where its second part begins', 
 
 test('a tokenizer of one token type has pairs of one part', async () => {
   const path = await framed({
-    ...{ type: 'RobertaProcessing', sep: ['[SEP]', 102], cls: ['[CLS]', 101] },
-    ...{ trim_offsets: true, add_prefix_space: false },
+    type: 'RobertaProcessing',
+    sep: ['[SEP]', 102],
+    cls: ['[CLS]', 101],
+    trim_offsets: true,
+    add_prefix_space: false,
   });
   const roberta = await Tokenizer.load({ path, maxTokens: 16 });
   const [pair] = await roberta.encodePairs('Hello', ['world!']);
@@ -55,8 +58,10 @@ test('a tokenizer without a frame joins the parts', async () => {
 
 test('prefixes stand before both parts', async () => {
   const prefixed = await Tokenizer.load({
-    ...{ path: BUNDLED, maxTokens: 64 },
-    ...{ queryPrefix: 'query: ', documentPrefix: 'passage: ' },
+    path: BUNDLED,
+    maxTokens: 64,
+    queryPrefix: 'query: ',
+    documentPrefix: 'passage: ',
   });
   expect(await prefixed.encodePairs('moon', ['sun'])).toEqual(
     await bert.encodePairs('query: moon', ['passage: sun']),

@@ -19,7 +19,13 @@ const UNIGRAM = join(SHARED, 'models/multilingual-e5-small/tokenizer.json');
 const bundled = JSON.parse(readFileSync(BUNDLED, 'utf8')) as TokenizerJson & { added_tokens: object[] };
 
 const added = (content: string, changes: object = {}) => ({
-  ...{ id: 0, content, special: false, normalized: false, single_word: false, lstrip: false, rstrip: false },
+  id: 0,
+  content,
+  special: false,
+  normalized: false,
+  single_word: false,
+  lstrip: false,
+  rstrip: false,
   ...changes,
 });
 const alphabet = byteLevelAlphabet();

@@ -169,14 +169,24 @@ test('tokenizers that frame a text otherwise, or not at all, are understood', as
 
 const bert = JSON.parse(readFileSync(BUNDLED, 'utf8')) as { added_tokens: object[] };
 const mask = {
-  ...{ id: 103, content: '<mask>', special: true, normalized: false },
-  ...{ single_word: false, lstrip: true, rstrip: false },
+  id: 103,
+  content: '<mask>',
+  special: true,
+  normalized: false,
+  single_word: false,
+  lstrip: true,
+  rstrip: false,
 };
 const KINDS: Record<string, object> = {
   'of BERT’s kind': bert,
   'whose mask takes the space before it': { ...bert, added_tokens: [...bert.added_tokens, mask] },
   'of bytes': {
-    ...{ version: '1.0', truncation: null, padding: null, added_tokens: [], normalizer: null, decoder: null },
+    version: '1.0',
+    truncation: null,
+    padding: null,
+    added_tokens: [],
+    normalizer: null,
+    decoder: null,
     pre_tokenizer: { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true },
     post_processor: { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true },
     model: {

@@ -2,7 +2,11 @@ import { expect, test } from 'vitest';
 import { UNIT, wordRules, type TokenizerJson } from './word-rules.ts';
 
 const token = (content: string, changes: object = {}) => ({
-  ...{ content, normalized: false, single_word: false, lstrip: false, rstrip: false },
+  content,
+  normalized: false,
+  single_word: false,
+  lstrip: false,
+  rstrip: false,
   ...changes,
 });
 const BERT: TokenizerJson = {

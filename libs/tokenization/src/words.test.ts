@@ -15,7 +15,13 @@ const BUNDLED = JSON.parse(
 ) as TokenizerJson & { normalizer: object; added_tokens: object[] };
 
 const added = (content: string, changes: object = {}) => ({
-  ...{ id: 0, content, special: false, normalized: false, single_word: false, lstrip: false, rstrip: false },
+  id: 0,
+  content,
+  special: false,
+  normalized: false,
+  single_word: false,
+  lstrip: false,
+  rstrip: false,
   ...changes,
 });
 const withAdded = (...tokens: object[]) => ({
@@ -42,8 +48,11 @@ const KINDS: Record<string, object> = {
   'framed as RoBERTa’s': {
     ...BUNDLED,
     post_processor: {
-      ...{ type: 'RobertaProcessing', cls: ['[CLS]', 101], sep: ['[SEP]', 102] },
-      ...{ trim_offsets: true, add_prefix_space: false },
+      type: 'RobertaProcessing',
+      cls: ['[CLS]', 101],
+      sep: ['[SEP]', 102],
+      trim_offsets: true,
+      add_prefix_space: false,
     },
   },
 };

@@ -27,8 +27,14 @@ export function fieldConformance(
     ];
     const RECORDS: Record<string, { [key: string]: Json }> = {
       a: {
-        ...{ year: 2020, tag: ['red', 'blue'], author: { born: 1815 }, price: 0.5, done: true },
-        ...{ at: '2024-05-01', about: 'A quick fox', place: { lat: 52.5, lon: 13.4 } },
+        year: 2020,
+        tag: ['red', 'blue'],
+        author: { born: 1815 },
+        price: 0.5,
+        done: true,
+        at: '2024-05-01',
+        about: 'A quick fox',
+        place: { lat: 52.5, lon: 13.4 },
       },
       b: { year: 1999, tag: 'blue', author: { born: [1912, 1950] }, price: 3, about: 'Lazy dogs' },
       // None of these fits.

@@ -59,7 +59,9 @@ export function tieConformance(
     }
 
     const termsOf = (scheme: SparseScheme, weights: Record<number, number>): SearchVector => ({
-      ...{ kind: 'sparse', scheme, values: sparse(weights) },
+      kind: 'sparse',
+      scheme,
+      values: sparse(weights),
     });
     const SEARCHES: [string, SearchVector, number][] = [
       ['dense', near(unit(4, 0)), 90],

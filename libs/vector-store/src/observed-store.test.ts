@@ -14,7 +14,8 @@ beforeEach(async () => {
   [calls, throttled] = [[], 0];
   qdrant = await startFakeQdrant();
   store = await openStore({
-    ...{ qdrantUrl: qdrant.url, socket: '/unused' },
+    qdrantUrl: qdrant.url,
+    socket: '/unused',
     observer: { onCall: (call) => void calls.push(call), onThrottled: () => (throttled += 1) },
   });
 });
@@ -24,7 +25,10 @@ afterEach(async () => {
 });
 
 const collection: Collection = {
-  ...{ name: 'docs', profile: profileSchema.parse({}), dims: 384, vector: 'dense' },
+  name: 'docs',
+  profile: profileSchema.parse({}),
+  dims: 384,
+  vector: 'dense',
   createdAt: new Date(0).toISOString(),
 };
 const name = collection.name as CollectionName;

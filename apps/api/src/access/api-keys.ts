@@ -98,7 +98,9 @@ function knownKey({ name, hash, scopes, tenant, collections, expires, ...limits 
     hash,
     expires: expires === undefined ? Infinity : Date.parse(expires),
     principal: {
-      ...{ name, tenant, scopes: new Set(scopes) },
+      name,
+      tenant,
+      scopes: new Set(scopes),
       collections: collections && new Set(collections),
       requestsPerSecond: limits.requestsPerSecond,
       concurrency: limits.concurrency,

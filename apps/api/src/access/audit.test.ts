@@ -50,18 +50,22 @@ test('what is changed and what is denied is written down, with who it was; what 
   const collections = '/api/v1/collections';
   expect(await lines()).toMatchObject([
     {
-      ...{ principal: 'root', tenant: null, action: `POST ${collections}`, outcome: 'done' },
-      ...{ created: `${collections}/docs`, status: 201, address: '127.0.0.1' },
+      principal: 'root',
+      tenant: null,
+      action: `POST ${collections}`,
+      outcome: 'done',
+      created: `${collections}/docs`,
+      status: 201,
+      address: '127.0.0.1',
       time: expect.stringMatching(/^\d{4}-.*Z$/),
     },
     {
-      ...{
-        principal: 'acme',
-        tenant: 'acme',
-        action: `POST ${collections}/:name/jobs`,
-        target: { name: 'docs' },
-      },
-      ...{ created: `/api/v1/jobs/${(job as { id: string }).id}`, status: 202 },
+      principal: 'acme',
+      tenant: 'acme',
+      action: `POST ${collections}/:name/jobs`,
+      target: { name: 'docs' },
+      created: `/api/v1/jobs/${(job as { id: string }).id}`,
+      status: 202,
     },
     { principal: 'acme', target: { name: 'docs', id: 'a\n"}\u001b' }, status: 204 },
     { principal: 'acme', action: `DELETE ${collections}/:name`, outcome: 'denied', status: 403 },
@@ -86,8 +90,11 @@ test('a change whose client goes before the answer is written down all the same'
     await new Promise(() => undefined);
   }
   const upload = api.call('/api/v1/collections/docs/jobs', {
-    ...{ method: 'POST', headers: { 'content-type': 'application/x-ndjson' }, signal: leave.signal },
-    ...{ body: ReadableStream.from(stuck()), duplex: 'half' },
+    method: 'POST',
+    headers: { 'content-type': 'application/x-ndjson' },
+    signal: leave.signal,
+    body: ReadableStream.from(stuck()),
+    duplex: 'half',
   } as RequestInit);
   upload.catch(() => undefined);
   const { spoolFolder } = api;
@@ -99,7 +106,9 @@ test('a change whose client goes before the answer is written down all the same'
   await expect
     .poll(async () => (await lines())[1], WAIT)
     .toMatchObject({
-      ...{ principal: 'everyone', action: 'POST /api/v1/collections/:name/jobs', outcome: 'broken off' },
+      principal: 'everyone',
+      action: 'POST /api/v1/collections/:name/jobs',
+      outcome: 'broken off',
     });
 });
 

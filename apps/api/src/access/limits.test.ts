@@ -20,10 +20,8 @@ afterEach(async () => {
 async function start(limits: Partial<LimitOptions>, withKeys = false): Promise<TestApi> {
   api = await startTestApi({
     config: {
-      ...{
-        limits: { maxRequests: 100, maxUploads: 100, maxStreams: 100, ...limits },
-        queryTimeoutMs: 60_000,
-      },
+      limits: { maxRequests: 100, maxUploads: 100, maxStreams: 100, ...limits },
+      queryTimeoutMs: 60_000,
       ...(withKeys && { access: keys.access }),
     },
   });
@@ -35,7 +33,9 @@ async function start(limits: Partial<LimitOptions>, withKeys = false): Promise<T
 function hang(on: TestApi, headers: Record<string, string> = {}) {
   const leave = new AbortController();
   const answer = on.call('/embed', {
-    ...{ method: 'POST', body: '{"inputs":"x"}', signal: leave.signal },
+    method: 'POST',
+    body: '{"inputs":"x"}',
+    signal: leave.signal,
     headers: { 'content-type': 'application/json', ...headers },
   });
   answer.catch(() => undefined);
@@ -77,7 +77,8 @@ test('uploads are counted by themselves, and so are event streams', async () => 
   expect(await statusOf(on)).toBe(200);
   goOn.resolve();
   const { status, body } = await first.then(async (response) => ({
-    ...{ status: response.status, body: (await response.json()) as { id: string } },
+    status: response.status,
+    body: (await response.json()) as { id: string },
   }));
   expect(status).toBe(202);
   await expect.poll(async () => (await second()).status, WAIT).toBe(202);

@@ -50,7 +50,10 @@ export class Oidc {
     const { issuer, audience } = this.#options;
     const keys = await this.#issuerKeys();
     const { payload } = await jwtVerify(token, keys, {
-      ...{ issuer, audience, algorithms: ALGORITHMS, clockTolerance: CLOCK_TOLERANCE },
+      issuer,
+      audience,
+      algorithms: ALGORITHMS,
+      clockTolerance: CLOCK_TOLERANCE,
       requiredClaims: ['exp', 'sub'],
     }).catch((error: unknown) => {
       throw isRefusal(error)
@@ -77,8 +80,12 @@ export class Oidc {
       throw new EmbedmillError('forbidden', message);
     }
     return {
-      ...{ name, scopes, tenant: tenant?.data, collections: undefined },
-      ...{ requestsPerSecond: undefined, concurrency: undefined },
+      name,
+      scopes,
+      tenant: tenant?.data,
+      collections: undefined,
+      requestsPerSecond: undefined,
+      concurrency: undefined,
     };
   }
 

@@ -18,8 +18,12 @@ export interface Principal {
 
 /** Whoever asks, where no keys are set. */
 export const EVERYONE: Principal = {
-  ...{ name: 'everyone', scopes: new Set<Scope>(['admin']), tenant: undefined, collections: undefined },
-  ...{ requestsPerSecond: undefined, concurrency: undefined },
+  name: 'everyone',
+  scopes: new Set<Scope>(['admin']),
+  tenant: undefined,
+  collections: undefined,
+  requestsPerSecond: undefined,
+  concurrency: undefined,
 };
 
 /**

@@ -63,7 +63,8 @@ describe.each<[string, () => Promise<{ store?: VectorStore; close?: () => Promis
     keys.admin = (await file.add({ name: 'admin', scopes: ['admin'] })).authorization;
     const { store, close } = await open();
     api = await startTestApi({
-      ...{ config: { access: file.access }, ...(store && { store }) },
+      config: { access: file.access },
+      ...(store && { store }),
       onRoute: ({ method, url, config }) => {
         const { access } = (config ?? {}) as { access?: Access };
         for (const one of [method].flat()) routes.push({ method: one, url, access });
@@ -73,13 +74,11 @@ describe.each<[string, () => Promise<{ store?: VectorStore; close?: () => Promis
     api.onClose(() => file.remove());
     await api.dispatch();
     const worker = await ModelConsumer.open({
-      ...{
-        redisUrl: api.redisUrl,
-        shardConcurrency: 2,
-        queryConcurrency: 8,
-        lockMs: 5000,
-        onError: () => {},
-      },
+      redisUrl: api.redisUrl,
+      shardConcurrency: 2,
+      queryConcurrency: 8,
+      lockMs: 5000,
+      onError: () => {},
     });
     api.onClose(() => worker.close());
     worker.serve(MINI.name, { query: async (query) => fakeAnswer(query, MINI), shard: storeShard });
@@ -190,7 +189,8 @@ describe.each<[string, () => Promise<{ store?: VectorStore; close?: () => Promis
       const isText = typeof body === 'string';
       const type = isText ? 'application/x-ndjson' : 'application/json';
       const response = await api.call(path, {
-        ...{ method, signal: AbortSignal.timeout(10_000) },
+        method,
+        signal: AbortSignal.timeout(10_000),
         headers: { authorization: keys.own, ...(body !== undefined && { 'content-type': type }), ...headers },
         ...(body !== undefined && { body: isText ? body : JSON.stringify(body) }),
       });
@@ -279,9 +279,19 @@ function documentOf(id: string, tenant: string, text: string, collection = DOCS)
         dense: fakeVectors({ inputs: [text], role: 'document' }, MINI.dims).vectors,
         sparse: { bm25: bm25Query('shared words', analyzerOf('english', ANALYSIS_VERSION)) },
         payload: {
-          ...{ document_id: key.id, tenant: key.tenant, chunk_index: 0, chunk_count: 1 },
-          ...{ text, start: 0, end: text.length, title: text, image: null, timestamp: null },
-          ...{ fingerprint: `${tenant} ${id}`, job_id: 'job_setup' as JobId, sequence: 1 },
+          document_id: key.id,
+          tenant: key.tenant,
+          chunk_index: 0,
+          chunk_count: 1,
+          text,
+          start: 0,
+          end: text.length,
+          title: text,
+          image: null,
+          timestamp: null,
+          fingerprint: `${tenant} ${id}`,
+          job_id: 'job_setup' as JobId,
+          sequence: 1,
           metadata: { tag: 'shared', year: 2020, tenant, note: text },
         },
       },

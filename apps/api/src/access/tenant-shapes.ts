@@ -81,17 +81,22 @@ const example = fc.oneof(
 );
 const search = fc.record(
   {
-    ...{ query: fc.constant('shared words'), ...selection },
+    query: fc.constant('shared words'),
+    ...selection,
     mode: fc.constantFrom('dense', 'sparse', 'hybrid'),
-    ...{ rerank: fc.boolean(), explain: fc.boolean(), highlight: fc.boolean() },
+    rerank: fc.boolean(),
+    explain: fc.boolean(),
+    highlight: fc.boolean(),
     offset: fc.constantFrom(0, 1, 5),
   },
   { requiredKeys: ['query'] },
 );
 const recommend = fc.record(
   {
-    ...{ positive: fc.array(example, { minLength: 1, maxLength: 3 }), ...selection },
-    ...{ negative: fc.array(example, { maxLength: 2 }), strategy: fc.constantFrom('average', 'best') },
+    positive: fc.array(example, { minLength: 1, maxLength: 3 }),
+    ...selection,
+    negative: fc.array(example, { maxLength: 2 }),
+    strategy: fc.constantFrom('average', 'best'),
   },
   { requiredKeys: ['positive'] },
 );
@@ -110,12 +115,10 @@ const documents = fc.array(document, { minLength: 1, maxLength: 3 });
 export function requestShapes({ routes, jobs, points, idempotencyKeys }: Known): fc.Arbitrary<RequestShape> {
   const nearDuplicates = fc.record(
     {
-      ...{
-        threshold: fc.constantFrom(0, 0.5),
-        after: fc.constantFrom(...points),
-        filter: maybeFilter,
-        tenant: tenants,
-      },
+      threshold: fc.constantFrom(0, 0.5),
+      after: fc.constantFrom(...points),
+      filter: maybeFilter,
+      tenant: tenants,
     },
     { requiredKeys: ['threshold'] },
   );
@@ -123,15 +126,19 @@ export function requestShapes({ routes, jobs, points, idempotencyKeys }: Known):
   const page = fc.record(
     {
       tenant: tenants,
-      ...{ limit: fc.constantFrom(1, 1000), after: fc.constantFrom(...points), offset: fc.constant(0) },
-      ...{ collection: fc.constantFrom('docs', 'others'), filter: fc.constant('{}') },
+      limit: fc.constantFrom(1, 1000),
+      after: fc.constantFrom(...points),
+      offset: fc.constant(0),
+      collection: fc.constantFrom('docs', 'others'),
+      filter: fc.constant('{}'),
     },
     { requiredKeys: [] },
   );
   const headers = fc.record(
     {
       'idempotency-key': fc.constantFrom(...idempotencyKeys),
-      ...{ 'x-tenant': fc.constant(OTHER), 'x-embedmill-tenant': fc.constant(OTHER) },
+      'x-tenant': fc.constant(OTHER),
+      'x-embedmill-tenant': fc.constant(OTHER),
       'x-forwarded-user': fc.constant('admin'),
       'x-http-method-override': fc.constantFrom('GET', 'DELETE'),
     },

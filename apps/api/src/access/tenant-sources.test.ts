@@ -55,7 +55,8 @@ test.each([
       ? await api
           .submit('docs', '{"id":"a","text":"x"}\n', { authorization: keys.acme })
           .then(async (answer) => ({
-            ...{ status: answer.status, body: (await answer.json()) as Job },
+            status: answer.status,
+            body: (await answer.json()) as Job,
           }))
       : await submit('acme', body);
   expect(status).toBe(202);

@@ -17,13 +17,11 @@ const JOB = 'job_x' as JobId;
 function calls(): [string, () => Promise<unknown>][] {
   const { store, queue, spool } = tenantView(api.parts);
   const definition: Collection = {
-    ...{
-      name: NAME,
-      profile: profileSchema.parse({}),
-      dims: 2,
-      vector: 'dense',
-      createdAt: '2026-01-01T00:00:00Z',
-    },
+    name: NAME,
+    profile: profileSchema.parse({}),
+    dims: 2,
+    vector: 'dense',
+    createdAt: '2026-01-01T00:00:00Z',
   };
   const vector = { kind: 'dense' as const, values: new Float32Array(2) };
   return [

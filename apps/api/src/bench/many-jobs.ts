@@ -67,7 +67,11 @@ export async function* manyJobs(rounds: number, perRound: number, kept: number):
       maxSourceBytes: 1e9,
       openUrl: () => Promise.reject(new Error('no URLs here')),
       // Nothing is measured for a collection without BM25, and no job is over stored documents.
-      ...{ spool, threads, store, models: async () => [], log },
+      spool,
+      threads,
+      store,
+      models: async () => [],
+      log,
     });
     closers.push(() => dispatcher.close());
 
@@ -86,7 +90,10 @@ export async function* manyJobs(rounds: number, perRound: number, kept: number):
 }
 
 const collection = {
-  ...{ name: 'many', profile: profileSchema.parse({}), dims: 2, vector: 'dense' as const },
+  name: 'many',
+  profile: profileSchema.parse({}),
+  dims: 2,
+  vector: 'dense' as const,
   createdAt: new Date(0).toISOString(),
 };
 

@@ -58,7 +58,9 @@ export function batchRoutes(parts: ApiParts): FastifyPluginAsyncZod {
       {
         config: { access: 'submit' },
         schema: {
-          ...{ tags, summary: 'Answer a file of requests as a bulk job', body: bodySchema },
+          tags,
+          summary: 'Answer a file of requests as a bulk job',
+          body: bodySchema,
           response: { 200: batchViewSchema, ...openaiErrors },
         },
       },
@@ -124,7 +126,9 @@ export function batchRoutes(parts: ApiParts): FastifyPluginAsyncZod {
       {
         config: { access: 'submit' },
         schema: {
-          ...{ tags, summary: 'The batches, the newest first, a page at a time', querystring },
+          tags,
+          summary: 'The batches, the newest first, a page at a time',
+          querystring,
           response: {
             200: z.strictObject({
               object: z.literal('list'),
@@ -149,7 +153,9 @@ export function batchRoutes(parts: ApiParts): FastifyPluginAsyncZod {
       {
         config: { access: 'submit' },
         schema: {
-          ...{ tags, summary: 'One batch', params },
+          tags,
+          summary: 'One batch',
+          params,
           response: { 200: batchViewSchema, ...openaiErrors },
         },
       },
@@ -161,7 +167,9 @@ export function batchRoutes(parts: ApiParts): FastifyPluginAsyncZod {
       {
         config: { access: 'submit' },
         schema: {
-          ...{ tags, summary: 'End a batch; what is answered is in its output file', params },
+          tags,
+          summary: 'End a batch; what is answered is in its output file',
+          params,
           response: { 200: batchViewSchema, ...openaiErrors },
         },
       },

@@ -47,8 +47,12 @@ type EmbedBody = z.output<typeof secondSchema>;
 
 const numbers = z.array(z.array(z.number()));
 const byTypeSchema = z.strictObject({
-  ...{ float: numbers.optional(), int8: numbers.optional(), uint8: numbers.optional() },
-  ...{ binary: numbers.optional(), ubinary: numbers.optional(), base64: z.array(z.string()).optional() },
+  float: numbers.optional(),
+  int8: numbers.optional(),
+  uint8: numbers.optional(),
+  binary: numbers.optional(),
+  ubinary: numbers.optional(),
+  base64: z.array(z.string()).optional(),
 });
 const metaSchema = z.strictObject({
   api_version: z.strictObject({ version: z.string() }),

@@ -33,7 +33,8 @@ export function collectionRoutes(parts: ApiParts): FastifyPluginAsyncZod {
       {
         config: { access: 'admin' },
         schema: {
-          ...{ tags, summary: 'Create a collection' },
+          tags,
+          summary: 'Create a collection',
           body: z.strictObject({ name: collectionNameSchema, profile: profileSchema.prefault({}) }),
           response: {
             201: collectionViewSchema.describe('Created.'),
@@ -58,7 +59,8 @@ export function collectionRoutes(parts: ApiParts): FastifyPluginAsyncZod {
       {
         config: { access: 'any' },
         schema: {
-          ...{ tags, summary: 'All collections' },
+          tags,
+          summary: 'All collections',
           response: {
             200: z.strictObject({ collections: z.array(collectionViewSchema) }),
             ...problemResponses,
@@ -78,7 +80,9 @@ export function collectionRoutes(parts: ApiParts): FastifyPluginAsyncZod {
       {
         config: { access: 'any' },
         schema: {
-          ...{ tags, summary: 'One collection', params },
+          tags,
+          summary: 'One collection',
+          params,
           response: { 200: countedCollectionSchema, ...problemResponses },
         },
       },
@@ -112,7 +116,9 @@ export function collectionRoutes(parts: ApiParts): FastifyPluginAsyncZod {
       {
         config: { access: 'admin' },
         schema: {
-          ...{ tags, summary: 'Delete a collection, and cancel its jobs', params },
+          tags,
+          summary: 'Delete a collection, and cancel its jobs',
+          params,
           response: { 204: z.null().describe('Deleted.'), ...problemResponses },
         },
       },

@@ -53,7 +53,8 @@ export function deletionRoutes({ store }: ApiParts, submission: Submission): Fas
       {
         config: { access: 'submit' },
         schema: {
-          ...{ tags: ['documents'], summary: 'Delete documents, by ids or by a filter' },
+          tags: ['documents'],
+          summary: 'Delete documents, by ids or by a filter',
           params: z.object({ name: z.string() }),
           headers: idempotencyHeaders,
           body: bodySchema,

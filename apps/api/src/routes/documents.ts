@@ -83,7 +83,8 @@ export function documentRoutes({ store, queue }: ApiParts, lane: QueryLane): Fas
       {
         config: { access: 'search' },
         schema: {
-          ...{ tags, summary: 'One document, with the words of its sparse vectors' },
+          tags,
+          summary: 'One document, with the words of its sparse vectors',
           params: params.extend({ id: z.string() }),
           querystring: z.strictObject({
             tenant: tenant.default(DEFAULT_TENANT),
@@ -143,7 +144,8 @@ export function documentRoutes({ store, queue }: ApiParts, lane: QueryLane): Fas
       {
         config: { access: 'submit' },
         schema: {
-          ...{ tags, summary: 'Delete a document' },
+          tags,
+          summary: 'Delete a document',
           params: params.extend({ id: z.string() }),
           querystring: z.strictObject({ tenant: tenant.default(DEFAULT_TENANT) }),
           response: { 204: z.null().describe('It is not there, or no longer.'), ...problemResponses },
@@ -163,12 +165,10 @@ export function documentRoutes({ store, queue }: ApiParts, lane: QueryLane): Fas
       {
         config: { access: 'search' },
         schema: {
-          ...{
-            tags,
-            summary:
-              'All points with their dense vectors, page by page: fewer than `limit` where they are large',
-            params,
-          },
+          tags,
+          summary:
+            'All points with their dense vectors, page by page: fewer than `limit` where they are large',
+          params,
           querystring: z.strictObject({
             limit: z.coerce.number().int().min(1).max(1000).default(500),
             after: z.uuid().optional(),

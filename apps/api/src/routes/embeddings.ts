@@ -59,7 +59,9 @@ export function embeddingRoutes(parts: ApiParts, lane: QueryLane): FastifyPlugin
         config: { access: 'search', json: EMBEDDING_JSON },
         bodyLimit: MAX_BODY_BYTES,
         schema: {
-          ...{ tags, summary: 'Embed texts now, ahead of bulk jobs', body: embeddingRequestSchema },
+          tags,
+          summary: 'Embed texts now, ahead of bulk jobs',
+          body: embeddingRequestSchema,
           response: { 200: responseSchema, ...openaiErrors },
         },
       },
@@ -71,7 +73,8 @@ export function embeddingRoutes(parts: ApiParts, lane: QueryLane): FastifyPlugin
       {
         config: { access: 'any' },
         schema: {
-          ...{ tags, summary: 'The models, in OpenAI’s shape' },
+          tags,
+          summary: 'The models, in OpenAI’s shape',
           response: {
             200: z.strictObject({ object: z.literal('list'), data: z.array(openaiModelSchema) }),
             ...openaiErrors,
@@ -93,7 +96,9 @@ export function embeddingRoutes(parts: ApiParts, lane: QueryLane): FastifyPlugin
       {
         config: { access: 'any' },
         schema: {
-          ...{ tags, summary: 'One model, in OpenAI’s shape', params: z.object({ model: z.string() }) },
+          tags,
+          summary: 'One model, in OpenAI’s shape',
+          params: z.object({ model: z.string() }),
           response: { 200: openaiModelSchema, ...openaiErrors },
         },
       },
@@ -150,7 +155,7 @@ export function embeddingDoors(parts: ApiParts, lane: QueryLane): FastifyPluginA
       '/embeddings',
       {
         ...options,
-        schema: { ...{ tags, summary: 'As /v1/embeddings', body: embeddingRequestSchema }, response },
+        schema: { tags, summary: 'As /v1/embeddings', body: embeddingRequestSchema, response },
       },
       async ({ body }) => embed(body),
     );
@@ -159,7 +164,8 @@ export function embeddingDoors(parts: ApiParts, lane: QueryLane): FastifyPluginA
       {
         ...options,
         schema: {
-          ...{ tags, summary: 'As /v1/embeddings, in Azure’s address; a deployment is a model' },
+          tags,
+          summary: 'As /v1/embeddings, in Azure’s address; a deployment is a model',
           params: z.object({ deployment: z.string() }),
           querystring: z.strictObject({ 'api-version': z.string().optional() }),
           body: embeddingRequestSchema.extend({ model: embeddingRequestSchema.shape.model.optional() }),

@@ -23,7 +23,8 @@ export function eventRoutes(
       {
         config: { access: 'submit', slot: 'stream' },
         schema: {
-          ...{ tags: ['jobs'], summary: 'A job’s progress as it happens, until it ends' },
+          tags: ['jobs'],
+          summary: 'A job’s progress as it happens, until it ends',
           params: z.object({ id: z.string() }),
           response: {
             200: {

@@ -62,7 +62,8 @@ export function fileRoutes({ spool, config, log }: ApiParts): FastifyPluginAsync
       {
         config: { access: 'submit', slot: 'upload' },
         schema: {
-          ...{ tags, summary: 'Upload a file of requests for a batch' },
+          tags,
+          summary: 'Upload a file of requests for a batch',
           body: { content: { [FORM_TYPE]: { schema: form } } },
           response: { 200: fileView, ...openaiErrors },
         },
@@ -92,7 +93,9 @@ export function fileRoutes({ spool, config, log }: ApiParts): FastifyPluginAsync
       {
         config: { access: 'submit' },
         schema: {
-          ...{ tags, summary: 'The files, a page at a time', querystring },
+          tags,
+          summary: 'The files, a page at a time',
+          querystring,
           response: {
             200: z.strictObject({
               object: z.literal('list'),
@@ -118,7 +121,7 @@ export function fileRoutes({ spool, config, log }: ApiParts): FastifyPluginAsync
       '/files/:id',
       {
         config: { access: 'submit' },
-        schema: { ...{ tags, summary: 'One file', params }, response: { 200: fileView, ...openaiErrors } },
+        schema: { tags, summary: 'One file', params, response: { 200: fileView, ...openaiErrors } },
       },
       async (request) => viewOf(await requireFile(spool.files, request.params.id)),
     );
@@ -128,7 +131,9 @@ export function fileRoutes({ spool, config, log }: ApiParts): FastifyPluginAsync
       {
         config: { access: 'submit', slot: 'stream' },
         schema: {
-          ...{ tags, summary: 'A file’s content; ranges of it, too', params },
+          tags,
+          summary: 'A file’s content; ranges of it, too',
+          params,
           response: {
             200: {
               description: 'The file.',
@@ -152,7 +157,9 @@ export function fileRoutes({ spool, config, log }: ApiParts): FastifyPluginAsync
       {
         config: { access: 'submit' },
         schema: {
-          ...{ tags, summary: 'Delete a file', params },
+          tags,
+          summary: 'Delete a file',
+          params,
           response: { 200: deletedView, ...openaiErrors },
         },
       },

@@ -66,7 +66,8 @@ export function jobRoutes(parts: ApiParts, submission: Submission): FastifyPlugi
       {
         config: { access: 'submit' },
         schema: {
-          ...{ tags, summary: 'Jobs, the newest first, a page at a time' },
+          tags,
+          summary: 'Jobs, the newest first, a page at a time',
           querystring: jobsQuery,
           response: { 200: jobsPage, ...problemResponses },
         },
@@ -81,7 +82,7 @@ export function jobRoutes(parts: ApiParts, submission: Submission): FastifyPlugi
       '/jobs/:id',
       {
         config: { access: 'submit' },
-        schema: { ...{ tags, summary: 'One job', params }, response: { 200: jobView, ...problemResponses } },
+        schema: { tags, summary: 'One job', params, response: { 200: jobView, ...problemResponses } },
       },
       async (request) => requireJob(request.params.id),
     );
@@ -100,7 +101,7 @@ export function jobRoutes(parts: ApiParts, submission: Submission): FastifyPlugi
         `/jobs/:id/${kind}`,
         {
           config: { access: 'submit' },
-          schema: { ...{ tags, summary, params }, response: { 200: ndjson(summary), ...problemResponses } },
+          schema: { tags, summary, params, response: { 200: ndjson(summary), ...problemResponses } },
         },
         async (request, reply) => {
           const job = await requireJob(request.params.id);
@@ -139,7 +140,9 @@ export function jobRoutes(parts: ApiParts, submission: Submission): FastifyPlugi
       {
         config: { access: 'submit' },
         schema: {
-          ...{ tags, summary: 'End a job; what is stored stays', params },
+          tags,
+          summary: 'End a job; what is stored stays',
+          params,
           response: { 202: jobView, ...problemResponses },
         },
       },
@@ -166,7 +169,9 @@ export function jobRoutes(parts: ApiParts, submission: Submission): FastifyPlugi
       {
         config: { access: 'submit' },
         schema: {
-          ...{ tags, summary: 'Forget a finished job, with its failures; what is stored stays', params },
+          tags,
+          summary: 'Forget a finished job, with its failures; what is stored stays',
+          params,
           response: { 204: z.null().describe('Forgotten.'), ...problemResponses },
         },
       },
@@ -183,7 +188,9 @@ export function jobRoutes(parts: ApiParts, submission: Submission): FastifyPlugi
       {
         config: { access: 'submit' },
         schema: {
-          ...{ tags, summary: 'Try the failed documents again, as a new job', params },
+          tags,
+          summary: 'Try the failed documents again, as a new job',
+          params,
           response: { 202: jobView, 200: jobView, ...problemResponses },
         },
       },
@@ -200,11 +207,9 @@ export function jobRoutes(parts: ApiParts, submission: Submission): FastifyPlugi
       {
         config: { access: 'submit' },
         schema: {
-          ...{
-            tags,
-            summary: 'Compare a job’s documents with the store; what is missing is submitted',
-            params,
-          },
+          tags,
+          summary: 'Compare a job’s documents with the store; what is missing is submitted',
+          params,
           response: { 200: verificationSchema, ...problemResponses },
         },
       },

@@ -35,11 +35,9 @@ export function migrationRoutes(parts: ApiParts, submission: Submission): Fastif
       {
         config: { access: 'admin' },
         schema: {
-          ...{
-            tags,
-            summary: 'Begin: a job adds a second dense vector, or fills a second collection',
-            params,
-          },
+          tags,
+          summary: 'Begin: a job adds a second dense vector, or fills a second collection',
+          params,
           body: z.union([toModelSchema, toCollectionSchema]),
           response: {
             202: z.strictObject({ collection: collectionViewSchema, job: jobSchema }),
@@ -61,11 +59,9 @@ export function migrationRoutes(parts: ApiParts, submission: Submission): Fastif
       {
         config: { access: 'admin' },
         schema: {
-          ...{
-            tags,
-            summary: 'Cut over, or roll back: searches use the other vector, or collection',
-            params,
-          },
+          tags,
+          summary: 'Cut over, or roll back: searches use the other vector, or collection',
+          params,
           response: { 200: collectionViewSchema, ...problemResponses },
         },
       },
@@ -82,11 +78,9 @@ export function migrationRoutes(parts: ApiParts, submission: Submission): Fastif
       {
         config: { access: 'admin' },
         schema: {
-          ...{
-            tags,
-            summary: 'End: the vector, or the collection, that searches do not use is deleted',
-            params,
-          },
+          tags,
+          summary: 'End: the vector, or the collection, that searches do not use is deleted',
+          params,
           response: { 200: collectionViewSchema, ...problemResponses },
         },
       },

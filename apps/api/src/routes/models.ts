@@ -39,7 +39,8 @@ export function modelRoutes({ models }: ApiParts): FastifyPluginAsyncZod {
       {
         config: { access: 'any' },
         schema: {
-          ...{ tags: ['models'], summary: 'Models that collections and embeddings can use' },
+          tags: ['models'],
+          summary: 'Models that collections and embeddings can use',
           response: { 200: z.strictObject({ models: z.array(modelSchema) }), ...problemResponses },
         },
       },

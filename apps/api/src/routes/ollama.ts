@@ -33,7 +33,9 @@ const embeddingSchema = z.strictObject({ ...fields, prompt: z.string() });
 const embedAnswer = z.strictObject({
   model: z.string(),
   embeddings: z.array(z.array(z.number())),
-  ...{ total_duration: z.int(), load_duration: z.int(), prompt_eval_count: z.int() },
+  total_duration: z.int(),
+  load_duration: z.int(),
+  prompt_eval_count: z.int(),
 });
 const errorSchema = z.strictObject({ error: z.string() });
 const errors = { '4xx': errorSchema, '5xx': errorSchema };
@@ -49,7 +51,9 @@ export function ollamaRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsy
       {
         ...options,
         schema: {
-          ...{ tags, summary: 'Embed texts now', body: embedSchema },
+          tags,
+          summary: 'Embed texts now',
+          body: embedSchema,
           response: { 200: embedAnswer, ...errors },
         },
       },
@@ -76,7 +80,9 @@ export function ollamaRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsy
       {
         ...options,
         schema: {
-          ...{ tags, summary: 'Embed a text now', body: embeddingSchema },
+          tags,
+          summary: 'Embed a text now',
+          body: embeddingSchema,
           response: { 200: z.strictObject({ embedding: z.array(z.number()) }), ...errors },
         },
       },

@@ -21,7 +21,7 @@ export function operationRoutes({ queue, store, metrics }: ApiParts): FastifyPlu
       '/healthz',
       {
         config: { access: 'open' },
-        schema: { ...{ tags, summary: 'Whether the server is alive' }, response: { 200: healthSchema } },
+        schema: { tags, summary: 'Whether the server is alive', response: { 200: healthSchema } },
       },
       async () => ({ ok: true, parts: {} }),
     );
@@ -30,7 +30,7 @@ export function operationRoutes({ queue, store, metrics }: ApiParts): FastifyPlu
       '/startupz',
       {
         config: { access: 'open' },
-        schema: { ...{ tags, summary: 'Whether the server has started' }, response: { 200: healthSchema } },
+        schema: { tags, summary: 'Whether the server has started', response: { 200: healthSchema } },
       },
       async () => ({ ok: true, parts: {} }),
     );
@@ -40,7 +40,8 @@ export function operationRoutes({ queue, store, metrics }: ApiParts): FastifyPlu
       {
         config: { access: 'open' },
         schema: {
-          ...{ tags, summary: 'Whether it can work: the queue and the store answer' },
+          tags,
+          summary: 'Whether it can work: the queue and the store answer',
           response: { 200: healthSchema, 503: healthSchema },
         },
       },
@@ -54,7 +55,7 @@ export function operationRoutes({ queue, store, metrics }: ApiParts): FastifyPlu
       '/metrics',
       {
         config: { access: 'metrics' },
-        schema: { ...{ tags, summary: 'Metrics for Prometheus' }, response: { 200: z.string() } },
+        schema: { tags, summary: 'Metrics for Prometheus', response: { 200: z.string() } },
       },
       async (_request, reply) => {
         const { contentType, body } = await metrics.render();

@@ -30,7 +30,8 @@ export function queueRoutes({ queue }: ApiParts): FastifyPluginAsyncZod {
       {
         config: { access: 'metrics' },
         schema: {
-          ...{ tags, summary: 'Work to go, for autoscaling: the same from every replica' },
+          tags,
+          summary: 'Work to go, for autoscaling: the same from every replica',
           querystring: z.strictObject({ model: z.string().min(1).optional() }),
           response: { 200: backlogSchema, ...problemResponses },
         },
@@ -46,10 +47,8 @@ export function queueRoutes({ queue }: ApiParts): FastifyPluginAsyncZod {
       {
         config: { access: 'admin' },
         schema: {
-          ...{
-            tags,
-            summary: 'Stop all bulk work until it is resumed; what workers have in hand is finished',
-          },
+          tags,
+          summary: 'Stop all bulk work until it is resumed; what workers have in hand is finished',
           response: { 200: pausedSchema, ...problemResponses },
         },
       },
@@ -64,7 +63,8 @@ export function queueRoutes({ queue }: ApiParts): FastifyPluginAsyncZod {
       {
         config: { access: 'admin' },
         schema: {
-          ...{ tags, summary: 'Let bulk work go on' },
+          tags,
+          summary: 'Let bulk work go on',
           response: { 200: pausedSchema, ...problemResponses },
         },
       },

@@ -25,7 +25,10 @@ const scoreSchema = z.strictObject({
   user: z.unknown().optional(),
 });
 const scoresSchema = z.strictObject({
-  ...{ id: z.string(), object: z.literal('list'), created: z.int(), model: z.string() },
+  id: z.string(),
+  object: z.literal('list'),
+  created: z.int(),
+  model: z.string(),
   data: z.array(z.strictObject({ index: z.int(), object: z.literal('score'), score: z.number() })),
   usage: z.strictObject({ prompt_tokens: z.int(), total_tokens: z.int() }),
 });
@@ -41,7 +44,8 @@ export function rerankRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsy
           config: { access: 'search' },
           bodyLimit: BODY_BYTES,
           schema: {
-            ...{ tags: ['cohere'], summary: 'How well each document answers the query, the best first' },
+            tags: ['cohere'],
+            summary: 'How well each document answers the query, the best first',
             body: documentRerankSchema,
             response: { 200: rerankedSchema, ...errors },
           },
@@ -60,7 +64,8 @@ export function rerankRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsy
           config: { access: 'search' },
           bodyLimit: BODY_BYTES,
           schema: {
-            ...{ tags: ['vllm'], summary: 'How well texts answer queries, pair by pair' },
+            tags: ['vllm'],
+            summary: 'How well texts answer queries, pair by pair',
             body: scoreSchema,
             response: { 200: scoresSchema, ...errors },
           },
@@ -78,10 +83,13 @@ export function rerankRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsy
             lane,
           );
           return {
-            ...{ id: `score-${randomUUID()}`, object: 'list' as const, model },
+            id: `score-${randomUUID()}`,
+            object: 'list' as const,
+            model,
             created: Math.floor(Date.now() / 1000),
             data: scores.map(({ index, probability }) => ({
-              ...{ index, object: 'score' as const },
+              index,
+              object: 'score' as const,
               score: probability,
             })),
             usage: { prompt_tokens: tokens, total_tokens: tokens },

@@ -39,11 +39,9 @@ export function searchRoutes({ store, models }: ApiParts, lane: QueryLane): Fast
         config: { access: 'search' },
         bodyLimit: MAX_BODY_BYTES,
         schema: {
-          ...{
-            tags,
-            summary: 'Find the chunks that answer a question: by meaning, by words, or by both',
-            params,
-          },
+          tags,
+          summary: 'Find the chunks that answer a question: by meaning, by words, or by both',
+          params,
           body: searchRequestSchema,
           response: { 200: searchResponseSchema, ...problemResponses },
         },
@@ -64,7 +62,9 @@ export function searchRoutes({ store, models }: ApiParts, lane: QueryLane): Fast
       {
         config: { access: 'search' },
         schema: {
-          ...{ tags, summary: 'Find the chunks that are like some examples and unlike others', params },
+          tags,
+          summary: 'Find the chunks that are like some examples and unlike others',
+          params,
           body: recommendRequestSchema,
           response: { 200: searchResponseSchema, ...problemResponses },
         },
@@ -82,7 +82,9 @@ export function searchRoutes({ store, models }: ApiParts, lane: QueryLane): Fast
       {
         config: { access: 'search' },
         schema: {
-          ...{ tags, summary: 'Find the documents that say nearly the same', params },
+          tags,
+          summary: 'Find the documents that say nearly the same',
+          params,
           body: nearDuplicatesRequestSchema,
           response: { 200: nearDuplicatesResponseSchema, ...problemResponses },
         },

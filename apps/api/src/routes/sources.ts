@@ -114,7 +114,10 @@ export function sourceRoutes(
       {
         config: { access: 'submit' },
         schema: {
-          ...{ tags, summary: 'A watched source, with its latest looks', params: one, querystring },
+          tags,
+          summary: 'A watched source, with its latest looks',
+          params: one,
+          querystring,
           response: { 200: view, ...problemResponses },
         },
       },
@@ -148,7 +151,10 @@ export function sourceRoutes(
       {
         config: { access: 'submit' },
         schema: {
-          ...{ tags, summary: 'Look at a watched source now', params: one, querystring },
+          tags,
+          summary: 'Look at a watched source now',
+          params: one,
+          querystring,
           response: { 202: view, ...problemResponses },
         },
       },

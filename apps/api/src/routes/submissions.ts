@@ -80,7 +80,11 @@ export function submissionRoutes(
       {
         config: { access: 'submit', slot: 'upload' },
         schema: {
-          ...{ tags: ['jobs'], summary: 'Submit documents', params, headers, response },
+          tags: ['jobs'],
+          summary: 'Submit documents',
+          params,
+          headers,
+          response,
           querystring: uploadQuerySchema,
           body: bodyOf(submissionSchema),
         },
@@ -113,7 +117,10 @@ export function submissionRoutes(
       {
         config: { access: 'submit', slot: 'upload' },
         schema: {
-          ...{ tags: ['jobs'], summary: 'Embed documents to a file', headers, response },
+          tags: ['jobs'],
+          summary: 'Embed documents to a file',
+          headers,
+          response,
           querystring: embeddingQuerySchema,
           body: bodyOf(embeddingJobSchema),
         },

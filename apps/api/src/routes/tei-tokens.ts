@@ -34,17 +34,23 @@ const MOST_NUMBERS = 2 ** 23;
 const tokenizeSchema = z.strictObject({
   inputs: z.union([z.string(), z.array(z.string()).min(1).max(MAX_INPUTS)]),
   add_special_tokens: z.boolean().default(true),
-  ...{ model, prompt_name: reading.prompt_name, input_type: reading.input_type, ...ignoredBy('tei') },
+  model,
+  prompt_name: reading.prompt_name,
+  input_type: reading.input_type,
+  ...ignoredBy('tei'),
 });
 const tokenSchema = z.strictObject({
-  ...{ id: z.int(), text: z.string(), special: z.boolean() },
+  id: z.int(),
+  text: z.string(),
+  special: z.boolean(),
   start: z.int().nullable().meta({ description: 'Its first byte (UTF-8) in the text with its prompt.' }),
   stop: z.int().nullable(),
 });
 const decodeSchema = z.strictObject({
   ids: inputs.meta({ description: 'Token ids of a text, or of several.' }),
   skip_special_tokens: z.boolean().default(true),
-  ...{ model, ...ignoredBy('tei') },
+  model,
+  ...ignoredBy('tei'),
 });
 const embedAllSchema = z.strictObject({ inputs, ...reading });
 const single = z.tuple([z.string()]);
@@ -62,7 +68,10 @@ const predictSchema = z.strictObject({
 });
 const predictionSchema = z.strictObject({ score: z.number(), label: z.string() });
 const infoSchema = z.strictObject({
-  ...{ model_id: z.string(), served_model_name: z.string(), model_sha: z.null(), model_dtype: z.string() },
+  model_id: z.string(),
+  served_model_name: z.string(),
+  model_sha: z.null(),
+  model_dtype: z.string(),
   model_type: z.union([
     z.strictObject({ embedding: z.strictObject({ pooling: z.string() }) }),
     z.strictObject({
@@ -72,9 +81,14 @@ const infoSchema = z.strictObject({
       }),
     }),
   ]),
-  ...{ max_concurrent_requests: z.int(), max_input_length: z.int(), max_batch_tokens: z.int() },
-  ...{ max_batch_requests: z.null(), max_client_batch_size: z.int(), auto_truncate: z.boolean() },
-  ...{ tokenization_workers: z.int(), version: z.string() },
+  max_concurrent_requests: z.int(),
+  max_input_length: z.int(),
+  max_batch_tokens: z.int(),
+  max_batch_requests: z.null(),
+  max_client_batch_size: z.int(),
+  auto_truncate: z.boolean(),
+  tokenization_workers: z.int(),
+  version: z.string(),
 });
 
 /** The one label that a reranker's only number has where its maker gave it none. */
@@ -102,20 +116,29 @@ export function teiTokenRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginA
       {
         config: { access: 'any' },
         schema: {
-          ...{ tags, summary: 'What there is to know of a model', querystring: z.strictObject({ model }) },
+          tags,
+          summary: 'What there is to know of a model',
+          querystring: z.strictObject({ model }),
           response: { 200: infoSchema, ...teiErrors },
         },
       },
       async ({ query }) => {
         const found = await requireModel(models, await nameOf(query.model ?? DENSE, parts), 'model');
         return {
-          ...{ model_id: found.repository ?? found.name, served_model_name: found.name, model_sha: null },
+          model_id: found.repository ?? found.name,
+          served_model_name: found.name,
+          model_sha: null,
           // Of what is answered; what files have is seen nowhere.
-          ...{ model_dtype: 'float32', model_type: typeOf(found) },
+          model_dtype: 'float32',
+          model_type: typeOf(found),
           max_concurrent_requests: config.limits?.maxRequests ?? 64,
-          ...{ max_input_length: found.maxTokens, max_batch_tokens: MAX_INPUTS * found.maxTokens },
-          ...{ max_batch_requests: null, max_client_batch_size: MAX_INPUTS, auto_truncate: false },
-          ...{ tokenization_workers: 1, version: 'embedmill' },
+          max_input_length: found.maxTokens,
+          max_batch_tokens: MAX_INPUTS * found.maxTokens,
+          max_batch_requests: null,
+          max_client_batch_size: MAX_INPUTS,
+          auto_truncate: false,
+          tokenization_workers: 1,
+          version: 'embedmill',
         };
       },
     );
@@ -125,7 +148,9 @@ export function teiTokenRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginA
       {
         ...TEI_OPTIONS,
         schema: {
-          ...{ tags, summary: 'The tokens of texts', body: tokenizeSchema },
+          tags,
+          summary: 'The tokens of texts',
+          body: tokenizeSchema,
           response: { 200: z.array(z.array(tokenSchema)), ...teiErrors },
         },
       },
@@ -136,8 +161,12 @@ export function teiTokenRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginA
         const wrong = texts.findIndex((text) => !text.isWellFormed());
         if (wrong !== -1) throw refusedField(`inputs/${wrong}`, 'the text has a lone surrogate; remove it');
         const { found: tokens } = await lane.ask({
-          ...{ task: 'tokenize', model: found.name, role, prefix },
-          ...{ special: body.add_special_tokens, inputs: texts },
+          task: 'tokenize',
+          model: found.name,
+          role,
+          prefix,
+          special: body.add_special_tokens,
+          inputs: texts,
         });
         return tokens;
       },
@@ -148,7 +177,9 @@ export function teiTokenRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginA
       {
         ...TEI_OPTIONS,
         schema: {
-          ...{ tags, summary: 'The texts that token ids stand for', body: decodeSchema },
+          tags,
+          summary: 'The texts that token ids stand for',
+          body: decodeSchema,
           response: { 200: z.array(z.string()), ...teiErrors },
         },
       },
@@ -156,7 +187,9 @@ export function teiTokenRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginA
         const found = await requireModel(models, await nameOf(body.model ?? DENSE, parts), 'model');
         const { texts } = await lane.ask(
           {
-            ...{ task: 'detokenize', model: found.name, special: !body.skip_special_tokens },
+            task: 'detokenize',
+            model: found.name,
+            special: !body.skip_special_tokens,
             inputs: idsOf(body.ids),
           },
           (n) => `ids/${n}`,
@@ -170,7 +203,9 @@ export function teiTokenRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginA
       {
         ...TEI_OPTIONS,
         schema: {
-          ...{ tags, summary: 'A vector for each token of texts', body: embedAllSchema },
+          tags,
+          summary: 'A vector for each token of texts',
+          body: embedAllSchema,
           response: { 200: z.array(z.array(z.array(z.number()))), ...teiErrors },
         },
       },
@@ -186,7 +221,12 @@ export function teiTokenRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginA
           );
         const keep = endKept(body.truncation_direction);
         const result = await lane.ask({
-          ...{ task: 'states', model: found.name, inputs: given, role, prefix, keep },
+          task: 'states',
+          model: found.name,
+          inputs: given,
+          role,
+          prefix,
+          keep,
         });
         refuseUnread(result, body.truncate, found);
         const { dims } = result;
@@ -203,7 +243,9 @@ export function teiTokenRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginA
       {
         ...TEI_OPTIONS,
         schema: {
-          ...{ tags, summary: 'What a reranker says of pairs of texts', body: predictSchema },
+          tags,
+          summary: 'What a reranker says of pairs of texts',
+          body: predictSchema,
           response: {
             200: z.union([z.array(predictionSchema), z.array(z.array(predictionSchema))]),
             ...teiErrors,

@@ -61,7 +61,9 @@ export function teiRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsyncZ
       {
         ...TEI_OPTIONS,
         schema: {
-          ...{ tags, summary: 'Embed texts now', body: embedSchema },
+          tags,
+          summary: 'Embed texts now',
+          body: embedSchema,
           response: { 200: vectorsSchema, ...teiErrors },
         },
       },
@@ -73,7 +75,9 @@ export function teiRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsyncZ
       {
         ...TEI_OPTIONS,
         schema: {
-          ...{ tags, summary: 'How near sentences are to one', body: similaritySchema },
+          tags,
+          summary: 'How near sentences are to one',
+          body: similaritySchema,
           response: { 200: similaritiesSchema, ...teiErrors },
         },
       },
@@ -86,11 +90,9 @@ export function teiRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsyncZ
       {
         ...TEI_OPTIONS,
         schema: {
-          ...{
-            tags,
-            summary: 'As /embed, or as /similarity',
-            body: z.union([embedSchema, similaritySchema]),
-          },
+          tags,
+          summary: 'As /embed, or as /similarity',
+          body: z.union([embedSchema, similaritySchema]),
           response: { 200: z.union([vectorsSchema, similaritiesSchema]), ...teiErrors },
         },
       },
@@ -102,7 +104,9 @@ export function teiRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsyncZ
       {
         ...TEI_OPTIONS,
         schema: {
-          ...{ tags, summary: 'Weigh the terms of texts now', body: sparseSchema },
+          tags,
+          summary: 'Weigh the terms of texts now',
+          body: sparseSchema,
           response: {
             200: z.array(z.array(z.strictObject({ index: z.int(), value: z.number() }))),
             ...teiErrors,
@@ -115,7 +119,12 @@ export function teiRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsyncZ
         for (const [n, text] of texts.entries()) checkText(text, `inputs/${n}`);
         const keep = endKept(body.truncation_direction);
         const result = await lane.ask({
-          ...{ task: 'sparse', model: model.name, inputs: texts, role, prefix, keep },
+          task: 'sparse',
+          model: model.name,
+          inputs: texts,
+          role,
+          prefix,
+          keep,
         });
         refuseUnread(result, body.truncate, model);
         return result.vectors.map(({ indices, values }) => {
@@ -160,8 +169,12 @@ export function teiRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsyncZ
     checkText(source, 'inputs/source_sentence');
     for (const [n, text] of sentences.entries()) checkText(text, `inputs/sentences/${n}`);
     const result = await lane.ask({
-      ...{ task: 'embed', model: asked.model.name, role: asked.role, prefix: asked.prefix },
-      ...{ inputs: [source, ...sentences], keep: endKept(parameters.truncation_direction) },
+      task: 'embed',
+      model: asked.model.name,
+      role: asked.role,
+      prefix: asked.prefix,
+      inputs: [source, ...sentences],
+      keep: endKept(parameters.truncation_direction),
     });
     refuseUnread(result, parameters.truncate, asked.model);
     const [own, ...others] = [source, ...sentences].map((_, n) => vectorAt(result, n, result.dims));
@@ -178,7 +191,8 @@ export function teiRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsyncZ
       lane,
     );
     return ranked.map(({ index, score, probability }) => ({
-      ...{ index, score: raw ? score : probability },
+      index,
+      score: raw ? score : probability,
       ...(withText && { text: texts[index] ?? '' }),
     }));
   }

@@ -35,7 +35,10 @@ export async function measureQueueCost(
   try {
     const consumer = await ModelConsumer.open({
       redisUrl: socket,
-      ...{ shardConcurrency: 4, queryConcurrency: 4, lockMs: 15_000, onError: fail },
+      shardConcurrency: 4,
+      queryConcurrency: 4,
+      lockMs: 15_000,
+      onError: fail,
     });
     consumer.serve(MODEL, {
       shard: async ({ index }) => settled(index),

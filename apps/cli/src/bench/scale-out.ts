@@ -61,7 +61,9 @@ export async function runScaleOut(context: Context, request: ScaleRequest): Prom
       redisPackageFolder: join(config.dataDir, 'redis-package'),
       environment: {
         ...environment,
-        ...{ EMBEDMILL_SPOOL_DIR: '', EMBEDMILL_WORKER_MODELS: model, EMBEDMILL_WORKER_CPUS: '1' },
+        EMBEDMILL_SPOOL_DIR: '',
+        EMBEDMILL_WORKER_MODELS: model,
+        EMBEDMILL_WORKER_CPUS: '1',
       },
       tell: (event) => {
         if (event.kind === 'line' && event.warning) terminal.warn(`${event.part}: ${event.text}`);

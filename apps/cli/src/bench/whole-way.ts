@@ -190,8 +190,11 @@ export class WholeWay {
     };
     const engines = worker === null ? [] : childrenOf(worker);
     return {
-      ...{ worker: sum([worker]), engines: sum(engines), api: sum([api]) },
-      ...{ store: sum([store]), redis: sum([redis]) },
+      worker: sum([worker]),
+      engines: sum(engines),
+      api: sum([api]),
+      store: sum([store]),
+      redis: sum([redis]),
     };
   }
 
@@ -219,7 +222,10 @@ function costs(before: Processes, after: Processes, documents: number): Processe
     return from === null || to === null ? null : Math.round(((to - from) * 1e6) / documents);
   };
   return {
-    ...{ worker: cost('worker'), engines: cost('engines'), api: cost('api') },
-    ...{ store: cost('store'), redis: cost('redis') },
+    worker: cost('worker'),
+    engines: cost('engines'),
+    api: cost('api'),
+    store: cost('store'),
+    redis: cost('redis'),
   };
 }

@@ -19,7 +19,9 @@ async function run(args: string[], environment: NodeJS.ProcessEnv = {}) {
   const written = { out: '', err: '' };
   const stream = (name: 'out' | 'err') => ({ write: (text: string) => (written[name] += text) });
   const code = await runCommandLine(args, {
-    ...{ out: stream('out'), err: stream('err'), interruption: new Interruption() },
+    out: stream('out'),
+    err: stream('err'),
+    interruption: new Interruption(),
     environment: { EMBEDMILL_DATA_DIR: folder, ...environment },
   });
   return { code, ...written };
@@ -40,8 +42,13 @@ test('a key goes to standard output alone, and its hash to the file', async () =
   expect(statSync(file).mode & 0o777).toBe(0o600);
   const [entry] = keysIn();
   expect(entry).toMatchObject({
-    ...{ name: 'acme app', scopes: ['submit', 'search'], tenant: 'acme', collections: ['docs'] },
-    ...{ requestsPerSecond: 20, concurrency: 4, expires: '2030-01-31T23:59:59.999Z' },
+    name: 'acme app',
+    scopes: ['submit', 'search'],
+    tenant: 'acme',
+    collections: ['docs'],
+    requestsPerSecond: 20,
+    concurrency: 4,
+    expires: '2030-01-31T23:59:59.999Z',
   });
   expect(isApiKey(out.trim(), entry?.hash ?? '')).toBe(true);
 });

@@ -42,8 +42,14 @@ export function addKeys(program: Command, host: CommandHost): void {
       host.run(async ({ terminal }) => {
         const { key, id, hash } = newApiKey();
         const wanted = {
-          ...{ name: rest.name, id, hash, scopes: rest.scopes, tenant: rest.tenant },
-          ...{ collections: rest.collections, requestsPerSecond: rate, concurrency: rest.concurrency },
+          name: rest.name,
+          id,
+          hash,
+          scopes: rest.scopes,
+          tenant: rest.tenant,
+          collections: rest.collections,
+          requestsPerSecond: rate,
+          concurrency: rest.concurrency,
           expires: expires === undefined ? undefined : instantOf(expires),
         };
         const parsed = apiKeyEntrySchema.safeParse(JSON.parse(JSON.stringify(wanted)));

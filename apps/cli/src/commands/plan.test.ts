@@ -16,7 +16,9 @@ async function run(...args: string[]): Promise<{ code: number; out: string; err:
   const written = { out: '', err: '' };
   const stream = (name: 'out' | 'err') => ({ write: (text: string) => (written[name] += text) });
   const code = await runCommandLine(['plan', ...args], {
-    ...{ out: stream('out'), err: stream('err'), environment: { EMBEDMILL_DATA_DIR: folder } },
+    out: stream('out'),
+    err: stream('err'),
+    environment: { EMBEDMILL_DATA_DIR: folder },
     interruption: new Interruption(),
   });
   return { code, ...written };

@@ -144,8 +144,15 @@ async function requestOf(
   );
   return {
     request: {
-      ...{ documents, tokensPerDocument, bytesPerToken, chunkTokens, dims: entry.dims },
-      ...{ storage: options.storage, sparse: options.sparse, tokensPerSecond, jobs: options.jobs },
+      documents,
+      tokensPerDocument,
+      bytesPerToken,
+      chunkTokens,
+      dims: entry.dims,
+      storage: options.storage,
+      sparse: options.sparse,
+      tokensPerSecond,
+      jobs: options.jobs,
       size: workers !== undefined ? { workers } : { hours: hours ?? 1 },
     },
     rate,

@@ -76,7 +76,8 @@ export function addSearch(program: Command, host: CommandHost): void {
         ...(options.rerank !== undefined && { rerank: options.rerank === true || { model: options.rerank } }),
         ...(options.prompt !== undefined && { prompt: options.prompt }),
         ...(options.instruction !== undefined && { instruction: options.instruction }),
-        ...{ highlight: options.highlight ?? false, explain: options.explain ?? false },
+        highlight: options.highlight ?? false,
+        explain: options.explain ?? false,
       });
       printHits(hits, terminal);
       return EXIT.ok;
@@ -130,7 +131,9 @@ function withSelection(command: Command): Command {
 
 function selectionOf({ limit, offset, filter, tenant, group }: SelectionOptions) {
   return {
-    ...{ limit, offset, group: group ?? false },
+    limit,
+    offset,
+    group: group ?? false,
     ...(filter !== undefined && { filter: filterOf(filter) }),
     ...(tenant !== undefined && { tenant }),
   };

@@ -53,8 +53,12 @@ export interface Faults {
 }
 
 export const NO_FAULTS: Faults = {
-  ...{ workerMtbf: Infinity, workerRestart: 0, freezeMtbf: Infinity, freezeSeconds: 0 },
-  ...{ dispatcherMtbf: Infinity, returned: 0 },
+  workerMtbf: Infinity,
+  workerRestart: 0,
+  freezeMtbf: Infinity,
+  freezeSeconds: 0,
+  dispatcherMtbf: Infinity,
+  returned: 0,
 };
 
 export interface Outcome {

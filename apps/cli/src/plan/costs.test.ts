@@ -38,8 +38,10 @@ const collection: Collection = {
   createdAt: new Date(0).toISOString(),
 };
 const source = {
-  ...{ kind: 'file' as const, uri: 'file:///shared/spool/uploads/job_abcdefghijklmnopqrst.ndjson' },
-  ...{ size: 5e10, modified: 1.7e12 },
+  kind: 'file' as const,
+  uri: 'file:///shared/spool/uploads/job_abcdefghijklmnopqrst.ndjson',
+  size: 5e10,
+  modified: 1.7e12,
 };
 
 let folder: string;
@@ -69,7 +71,12 @@ test('Redis takes so many bytes for a job and for a shard that is outstanding', 
   closers.push(() => queue.close());
   const submit = () =>
     queue.submit({
-      ...{ id: newJobId(), purpose: 'ingest', collection, source, label: 'upload', retryOf: null },
+      id: newJobId(),
+      purpose: 'ingest',
+      collection,
+      source,
+      label: 'upload',
+      retryOf: null,
       digest: 'a'.repeat(64),
     });
   await submit();
@@ -134,15 +141,20 @@ test('zvec takes so many bytes a point on disk, beside its vector and text', asy
     const [tenant, id] = ['default' as TenantId, `d${n}` as DocumentId];
     const dense = Float32Array.from({ length: 384 }, (_, at) => Math.sin(n * 384 + at));
     const payload = {
-      ...{ document_id: id, tenant, chunk_index: 0, chunk_count: 1, text, start: 0, end: 210, title: null },
-      ...{
-        image: null,
-        timestamp: null,
-        fingerprint: `${n}`.padStart(43, 'x'),
-        job_id: newJobId(),
-        sequence: 1000 * Date.now(),
-        metadata: {},
-      },
+      document_id: id,
+      tenant,
+      chunk_index: 0,
+      chunk_count: 1,
+      text,
+      start: 0,
+      end: 210,
+      title: null,
+      image: null,
+      timestamp: null,
+      fingerprint: `${n}`.padStart(43, 'x'),
+      job_id: newJobId(),
+      sequence: 1000 * Date.now(),
+      metadata: {},
     };
     expect(JSON.stringify({ ...payload, text: '' }).length / PAYLOAD_BYTES).toBeCloseTo(1, 1);
     const { sequence } = payload;

@@ -14,16 +14,16 @@ import { scenarioOf } from './scenario.ts';
 import { simulate } from './simulation.ts';
 
 const request = (changes: Partial<PlanRequest> = {}): PlanRequest => ({
-  ...{
-    documents: 1e6,
-    tokensPerDocument: 98,
-    bytesPerToken: 4.3,
-    chunkTokens: 256,
-    dims: 384,
-    storage: 'float32',
-    sparse: [],
-  },
-  ...{ tokensPerSecond: 10_000, size: { workers: 10 }, jobs: 1 },
+  documents: 1e6,
+  tokensPerDocument: 98,
+  bytesPerToken: 4.3,
+  chunkTokens: 256,
+  dims: 384,
+  storage: 'float32',
+  sparse: [],
+  tokensPerSecond: 10_000,
+  size: { workers: 10 },
+  jobs: 1,
   ...changes,
 });
 

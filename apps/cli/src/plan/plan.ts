@@ -89,7 +89,11 @@ export function planOf(request: PlanRequest): Plan {
   const { outstandingShards } = queue;
   const apiBusy = (documents / seconds) * API_SECONDS_A_DOCUMENT;
   return {
-    ...{ chunks, tokens, workers, hours, shards },
+    chunks,
+    tokens,
+    workers,
+    hours,
+    shards,
     scanHours: ((documents / request.jobs) * SCAN_SECONDS_A_DOCUMENT) / 3600,
     redis: {
       outstandingShards,
@@ -138,7 +142,9 @@ function shardsOf(
   const perShard = Math.max(1, Math.min(SHARD_LIMITS.documents, Math.floor(SHARD_LIMITS.bytes / line)));
   const count = jobs * Math.ceil(documents / jobs / perShard);
   return {
-    ...{ count, documents: perShard, bytes: perShard * line },
+    count,
+    documents: perShard,
+    bytes: perShard * line,
     seconds: (perShard * tokensPerDocument) / tokensPerSecond,
     perSecond: count / seconds,
   };

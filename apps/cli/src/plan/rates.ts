@@ -24,7 +24,10 @@ const LENGTHS = [12, 69, 256] as const;
 
 const rates = (model: string, perSecond: readonly [number, number, number]): MeasuredRate[] =>
   LENGTHS.map((tokensPerChunk, n) => ({
-    ...{ model, device: 'cpu', tokensPerChunk, tokensPerSecond: perSecond[n] ?? perSecond[0] },
+    model,
+    device: 'cpu',
+    tokensPerChunk,
+    tokensPerSecond: perSecond[n] ?? perSecond[0],
   }));
 
 export const MEASURED_RATES: readonly MeasuredRate[] = [

@@ -41,8 +41,12 @@ export function scenarioOf(
   const shards = Math.ceil(plan.shards.count / request.jobs);
   return {
     cluster: {
-      ...{ workers: plan.workers, shardsInHand: SHARDS_IN_HAND, lockSeconds: LOCK_SECONDS },
-      ...{ dispatchers: replicas, pollSeconds: POLL_SECONDS, addSeconds: ADD_SECONDS },
+      workers: plan.workers,
+      shardsInHand: SHARDS_IN_HAND,
+      lockSeconds: LOCK_SECONDS,
+      dispatchers: replicas,
+      pollSeconds: POLL_SECONDS,
+      addSeconds: ADD_SECONDS,
       mostShards: bound ?? plan.mostShards,
     },
     load: {
@@ -50,13 +54,18 @@ export function scenarioOf(
         ...Array.from({ length: request.jobs }, () => ({ shards, submittedAt: 0 })),
         { shards: SMALL_JOB_SHARDS, submittedAt: plan.hours * 1800 },
       ],
-      ...{ shardSeconds: plan.shards.seconds, sigma: SIGMA, besideSeconds: BESIDE_SECONDS },
+      shardSeconds: plan.shards.seconds,
+      sigma: SIGMA,
+      besideSeconds: BESIDE_SECONDS,
     },
     faults: {
-      ...{ workerMtbf: mtbfHours * 3600, workerRestart: 60 },
+      workerMtbf: mtbfHours * 3600,
+      workerRestart: 60,
       // Cut off for longer than its locks hold, as often as it dies.
-      ...{ freezeMtbf: mtbfHours * 3600, freezeSeconds: 2 * LOCK_SECONDS },
-      ...{ dispatcherMtbf: mtbfHours * 3600, returned: 0.0001 },
+      freezeMtbf: mtbfHours * 3600,
+      freezeSeconds: 2 * LOCK_SECONDS,
+      dispatcherMtbf: mtbfHours * 3600,
+      returned: 0.0001,
     },
   };
 }

@@ -4,37 +4,56 @@ import { deviceSeconds, NO_FAULTS, type Cluster, type Faults, type Load } from '
 import { simulate } from './simulation.ts';
 
 const cluster = (changes: Partial<Cluster> = {}): Cluster => ({
-  ...{ workers: 300, shardsInHand: 4, lockSeconds: 15, dispatchers: 2 },
-  ...{ mostShards: 10_000, pollSeconds: 0.1, addSeconds: 0.0002 },
+  workers: 300,
+  shardsInHand: 4,
+  lockSeconds: 15,
+  dispatchers: 2,
+  mostShards: 10_000,
+  pollSeconds: 0.1,
+  addSeconds: 0.0002,
   ...changes,
 });
 const load = (jobs: number[], changes: Partial<Load> = {}): Load => ({
   jobs: jobs.map((shards) => ({ shards, submittedAt: 0 })),
-  ...{ shardSeconds: 0.7, sigma: 0.8, besideSeconds: 0.05 },
+  shardSeconds: 0.7,
+  sigma: 0.8,
+  besideSeconds: 0.05,
   ...changes,
 });
 const FAILING: Faults = {
-  ...{ workerMtbf: 4 * 3600, workerRestart: 60, freezeMtbf: 3600, freezeSeconds: 20 },
-  ...{ dispatcherMtbf: 3600, returned: 0.001 },
+  workerMtbf: 4 * 3600,
+  workerRestart: 60,
+  freezeMtbf: 3600,
+  freezeSeconds: 20,
+  dispatcherMtbf: 3600,
+  returned: 0.001,
 };
 
 const clusters = fc.record({
-  ...{ workers: fc.integer({ min: 1, max: 8 }), shardsInHand: fc.integer({ min: 1, max: 4 }) },
-  ...{ lockSeconds: fc.integer({ min: 1, max: 20 }), dispatchers: fc.integer({ min: 1, max: 3 }) },
-  ...{ mostShards: fc.integer({ min: 1, max: 50 }), pollSeconds: fc.constantFrom(0.01, 0.1, 1) },
+  workers: fc.integer({ min: 1, max: 8 }),
+  shardsInHand: fc.integer({ min: 1, max: 4 }),
+  lockSeconds: fc.integer({ min: 1, max: 20 }),
+  dispatchers: fc.integer({ min: 1, max: 3 }),
+  mostShards: fc.integer({ min: 1, max: 50 }),
+  pollSeconds: fc.constantFrom(0.01, 0.1, 1),
   addSeconds: fc.constantFrom(0, 0.001),
 });
 const loads = fc.record({
   jobs: fc.array(fc.record({ shards: fc.integer({ min: 1, max: 60 }), submittedAt: fc.nat(20) }), {
-    ...{ minLength: 1, maxLength: 6 },
+    minLength: 1,
+    maxLength: 6,
   }),
-  ...{ shardSeconds: fc.constantFrom(0.05, 1, 5), sigma: fc.constantFrom(0, 0.5, 1.5) },
+  shardSeconds: fc.constantFrom(0.05, 1, 5),
+  sigma: fc.constantFrom(0, 0.5, 1.5),
   besideSeconds: fc.constantFrom(0, 0.1),
 });
 const failures = fc.record({
-  ...{ workerMtbf: fc.constantFrom(Infinity, 20, 200), workerRestart: fc.constantFrom(1, 30) },
-  ...{ freezeMtbf: fc.constantFrom(Infinity, 30), freezeSeconds: fc.constantFrom(1, 25) },
-  ...{ dispatcherMtbf: fc.constantFrom(Infinity, 30), returned: fc.constantFrom(0, 0.2) },
+  workerMtbf: fc.constantFrom(Infinity, 20, 200),
+  workerRestart: fc.constantFrom(1, 30),
+  freezeMtbf: fc.constantFrom(Infinity, 30),
+  freezeSeconds: fc.constantFrom(1, 25),
+  dispatcherMtbf: fc.constantFrom(Infinity, 30),
+  returned: fc.constantFrom(0, 0.2),
 });
 
 test('whatever dies, every shard is settled or lost, once, and no bound is broken', () => {
@@ -108,7 +127,9 @@ test('a shard whose workers die four times is lost, as in the queue', () => {
   const deadly = { ...NO_FAULTS, workerMtbf: 0.01, workerRestart: 1 };
   const set = cluster({ workers: 1, shardsInHand: 1, lockSeconds: 1 });
   expect(simulate(set, load([3], { shardSeconds: 5, sigma: 0 }), deadly)).toMatchObject({
-    ...{ settled: 0, lost: 3, repeated: 12 },
+    settled: 0,
+    lost: 3,
+    repeated: 12,
   });
 });
 

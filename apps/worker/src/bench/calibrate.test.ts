@@ -97,7 +97,9 @@ describe.skipIf(modelsDir === undefined)('calibrate (skipped without EMBEDMILL_S
         ),
       );
       const calibration = await calibrate({
-        ...{ files, sequences, minCosine: 0.999 },
+        files,
+        sequences,
+        minCosine: 0.999,
         devices: [{ kind: 'cpu', threads: 1 }],
         machine: machineFor('cpu', 1),
         note: (text) => notes.push(text),

@@ -226,7 +226,9 @@ export async function openFixedBatches(
   const threads = threadsOf(plan);
   const engines = await startEngines(model, {
     plan: {
-      ...{ area: plan.area, graphCache: undefined, graph: { level: 'all', without: [] } },
+      area: plan.area,
+      graphCache: undefined,
+      graph: { level: 'all', without: [] },
       devices: [{ kind: 'cpu', threads, spinning: true }],
     },
     batchDeadlineMs: DEADLINE_MS,

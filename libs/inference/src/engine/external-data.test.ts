@@ -39,13 +39,15 @@ test.each([
   ['in a system file', () => '/etc/passwd'],
 ])('weights %s are refused when the model is loaded', async (_where, location) => {
   await expect(load(location())).rejects.toMatchObject({
-    ...{ code: 'model_corrupt', message: expect.stringMatching(/External data path/) },
+    code: 'model_corrupt',
+    message: expect.stringMatching(/External data path/),
   });
 });
 
 test('weights behind a link that leaves the folder are refused', async () => {
   await symlink(join(folder, 'secret.bin'), join(folder, 'model', 'link.bin'));
   await expect(load('link.bin')).rejects.toMatchObject({
-    ...{ code: 'model_corrupt', message: expect.stringMatching(/escapes model directory/) },
+    code: 'model_corrupt',
+    message: expect.stringMatching(/escapes model directory/),
   });
 });

@@ -21,12 +21,21 @@ const of = (name: string): Golden => golden[name]!;
 
 type Tiny = DenseModel & { dims: number; projections: Projection[] };
 const decoder: Tiny = {
-  ...{ kind: 'dense', pooling: 'last', padding: 'left', normalize: true, padTokenId: 0, dims: 12 },
+  kind: 'dense',
+  pooling: 'last',
+  padding: 'left',
+  normalize: true,
+  padTokenId: 0,
+  dims: 12,
   path: join(FIXTURES, 'decoder/model.onnx'),
   projections: [{ path: join(FIXTURES, 'decoder/2_Dense/model.safetensors'), activation: 'tanh' }],
 };
 const projected: Tiny = {
-  ...{ kind: 'dense', pooling: 'mean', normalize: true, padTokenId: 0, dims: 16 },
+  kind: 'dense',
+  pooling: 'mean',
+  normalize: true,
+  padTokenId: 0,
+  dims: 16,
   path: join(FIXTURES, 'projected/model.onnx'),
   projections: ['2_Dense', '3_Dense'].map((module) => ({
     path: join(FIXTURES, 'projected', module, 'model.safetensors'),
@@ -34,7 +43,11 @@ const projected: Tiny = {
   })),
 };
 const threeOutputs: Tiny = {
-  ...{ kind: 'dense', pooling: 'cls', normalize: true, padTokenId: 0, dims: 16 },
+  kind: 'dense',
+  pooling: 'cls',
+  normalize: true,
+  padTokenId: 0,
+  dims: 16,
   path: join(FIXTURES, 'three-outputs/model.onnx'),
   projections: [],
   lexical: { path: join(FIXTURES, 'three-outputs/sparse_linear.pt') },
@@ -170,7 +183,8 @@ describe('what a model’s entry gets wrong', () => {
     ['another size', { ...decoder, dims: 16 }, '12 numbers'],
   ])('is refused when it is loaded: %s', async (_what, model, words) => {
     await expect(load(model)).rejects.toMatchObject({
-      ...{ code: 'model_corrupt', message: expect.stringContaining(words) as string },
+      code: 'model_corrupt',
+      message: expect.stringContaining(words) as string,
     });
   });
 

@@ -51,10 +51,32 @@ export function torchTensors(file: Buffer): Map<string, FloatTensor> {
 
 /** The numbers of each instruction (pickletools of Python). */
 const DO = {
-  ...{ proto: 0x80, stop: 0x2e, mark: 0x28, put: 0x71, longPut: 0x72, get: 0x68, longGet: 0x6a },
-  ...{ none: 0x4e, true: 0x88, false: 0x89, int: 0x4a, byte: 0x4b, short: 0x4d, text: 0x58, name: 0x63 },
-  ...{ noTuple: 0x29, tuple: 0x74, tuple1: 0x85, tuple2: 0x86, tuple3: 0x87 },
-  ...{ dict: 0x7d, setItem: 0x73, setItems: 0x75, persistent: 0x51, reduce: 0x52, build: 0x62 },
+  proto: 0x80,
+  stop: 0x2e,
+  mark: 0x28,
+  put: 0x71,
+  longPut: 0x72,
+  get: 0x68,
+  longGet: 0x6a,
+  none: 0x4e,
+  true: 0x88,
+  false: 0x89,
+  int: 0x4a,
+  byte: 0x4b,
+  short: 0x4d,
+  text: 0x58,
+  name: 0x63,
+  noTuple: 0x29,
+  tuple: 0x74,
+  tuple1: 0x85,
+  tuple2: 0x86,
+  tuple3: 0x87,
+  dict: 0x7d,
+  setItem: 0x73,
+  setItems: 0x75,
+  persistent: 0x51,
+  reduce: 0x52,
+  build: 0x62,
 } as const;
 
 function unpickled(code: Buffer, bytesOf: (key: string) => Buffer): Value {

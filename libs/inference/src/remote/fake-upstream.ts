@@ -217,11 +217,20 @@ function vectorsFor(texts: readonly string[] = [], dims: number): number[][] {
 
 function infoOf({ model, maxItems }: { model: string; maxItems: number }): unknown {
   return {
-    ...{ model_id: model, model_sha: null, model_dtype: 'float32' },
+    model_id: model,
+    model_sha: null,
+    model_dtype: 'float32',
     model_type: { embedding: { pooling: 'mean' } },
-    ...{ max_concurrent_requests: 512, max_input_length: 512, max_batch_tokens: 16_384 },
-    ...{ max_batch_requests: null, max_client_batch_size: maxItems, auto_truncate: false },
-    ...{ tokenization_workers: 2, version: '1.7.1', sha: null, docker_label: null },
+    max_concurrent_requests: 512,
+    max_input_length: 512,
+    max_batch_tokens: 16_384,
+    max_batch_requests: null,
+    max_client_batch_size: maxItems,
+    auto_truncate: false,
+    tokenization_workers: 2,
+    version: '1.7.1',
+    sha: null,
+    docker_label: null,
   };
 }
 

@@ -16,7 +16,8 @@ const RECORDINGS = [
   { file: 'recordings-1.18.json', undescribed: [] },
   { file: 'recordings-1.19.json', undescribed: ['request put /collections/r/vectors/other'] },
 ].map(({ file, undescribed }) => ({
-  ...{ file, undescribed },
+  file,
+  undescribed,
   exchanges: readExchanges(join(import.meta.dirname, file)),
 }));
 

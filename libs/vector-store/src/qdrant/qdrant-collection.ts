@@ -83,7 +83,10 @@ export function paramsOf({ dims }: DenseVector) {
  */
 function tokenParams({ dims }: Pick<Collection, 'dims'>) {
   return {
-    ...{ size: dims, distance: 'Cosine' as const, datatype: 'float16' as const, on_disk: true },
+    size: dims,
+    distance: 'Cosine' as const,
+    datatype: 'float16' as const,
+    on_disk: true,
     hnsw_config: { m: 0 },
     multivector_config: { comparator: 'max_sim' as const },
   };

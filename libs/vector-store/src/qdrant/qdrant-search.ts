@@ -107,7 +107,8 @@ export class QdrantSearch {
         { filter, tenant },
         { ...nearQuery(collection, id), ...this.#shards.of(name, tenant), score_threshold: threshold },
       ),
-      ...{ limit, offset: 0 },
+      limit,
+      offset: 0,
     });
     const ask = (searches: AskedQuery[]) =>
       this.#connection.send(name, (client) => client.queryBatch(name, { searches }), 'prompt');

@@ -13,7 +13,10 @@ import { openQdrantStore } from './open-qdrant-store.ts';
 /** Where tenants' points are, in collections that are sharded by keys: with the fake Qdrant. */
 const NAME = 'docs' as CollectionName;
 const COLLECTION: Collection = {
-  ...{ name: NAME, dims: 4, vector: 'dense', createdAt: '2026-01-01T00:00:00.000Z' },
+  name: NAME,
+  dims: 4,
+  vector: 'dense',
+  createdAt: '2026-01-01T00:00:00.000Z',
   profile: profileSchema.parse({}),
 };
 const LARGE = 'acme' as TenantId;

@@ -95,7 +95,11 @@ describe('collections in Qdrant', () => {
     for (const left of ['shard_number', 'hnsw_config', 'optimizers_config'])
       expect(usual).not.toHaveProperty(left);
     const layout = {
-      ...{ shards: 6, replicas: 3, writeConsistency: 2, onDisk: true, optimizerThreads: 2 },
+      shards: 6,
+      replicas: 3,
+      writeConsistency: 2,
+      onDisk: true,
+      optimizerThreads: 2,
       sharding: 'auto' as const,
       hnsw: { m: 0, efConstruct: 200, payloadM: 16 },
     };
@@ -105,7 +109,9 @@ describe('collections in Qdrant', () => {
     expect(created()).toEqual([]);
     await other.createCollection({ ...COLLECTION, name: 'large' });
     expect(created()[0]?.body).toMatchObject({
-      ...{ shard_number: 6, replication_factor: 3, write_consistency_factor: 2 },
+      shard_number: 6,
+      replication_factor: 3,
+      write_consistency_factor: 2,
       vectors: { dense: { on_disk: true } },
       hnsw_config: { m: 0, ef_construct: 200, payload_m: 16 },
       optimizers_config: { max_optimization_threads: 2 },

@@ -143,7 +143,10 @@ describe('searches in Qdrant', () => {
     expect(sent()).toEqual(Array.from({ length: 3 }, () => 'post points/query/batch'));
     expect(bodyOf('post', '/query/batch')).toMatchObject({
       searches: Array.from({ length: 64 }, (_, n) => ({
-        ...{ query: ids[n], using: 'dense', score_threshold: 0.9, with_payload: false },
+        query: ids[n],
+        using: 'dense',
+        score_threshold: 0.9,
+        with_payload: false,
       })),
     });
   });

@@ -252,7 +252,8 @@ export function unpackAdditions({ ids, sequences, hashes, vectors }: PackedAddit
     const sequence = sequences[n] ?? -1;
     const hash = kept[n] ?? '';
     return {
-      ...{ id: id as PointId, values: take() ?? new Float32Array() },
+      id: id as PointId,
+      values: take() ?? new Float32Array(),
       ...(sequence >= 0 && { sequence }),
       ...(hash !== '' && { hash }),
     };
