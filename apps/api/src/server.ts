@@ -50,6 +50,7 @@ import { teiRoutes } from './routes/tei.ts';
 import { teiTokenRoutes } from './routes/tei-tokens.ts';
 import { usageRoutes } from './routes/usage.ts';
 import { SourceWatching } from './source-watching.ts';
+import { Resubmission } from './resubmission.ts';
 import { Submission } from './submission.ts';
 import { traceRequests } from './request-spans.ts';
 import { receiveBodies } from './upload.ts';
@@ -147,7 +148,7 @@ export async function buildServer(
       await api.register(aliasRoutes(parts));
       await api.register(submissionRoutes(parts, submission));
       await api.register(sourceRoutes(parts, watching, keys, log));
-      await api.register(jobRoutes(parts, submission));
+      await api.register(jobRoutes(parts, new Resubmission(parts)));
       await api.register(deletionRoutes(parts, submission));
       await api.register(exportRoutes(parts, submission));
       await api.register(eventRoutes(parts, watch, options));

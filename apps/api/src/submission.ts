@@ -3,10 +3,8 @@ import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import type { FastifyRequest } from 'fastify';
 import {
-  EmbedmillError,
   encodingOfNamed,
   formatOfName,
-  isFinished,
   prioritySchema,
   type Collection,
   type EmbeddingProfile,
@@ -20,19 +18,17 @@ import {
   type SourceEncoding,
   type SourceRef,
   type TenantId,
-  type Verification,
   type Webhook,
 } from '@embedmill/jobs';
-import { newJobId, sourceOf, type NewJob } from '@embedmill/queue';
+import { newJobId, type NewJob } from '@embedmill/queue';
 import { assertS3Target, openLocalSource, openS3Source, redacted } from '@embedmill/sources';
 import { parseRequest } from './absent-fields.ts';
 import { requireScope } from './access/principal.ts';
 import { acceptJob, idFor, type Submitted, type SubmissionKind } from './accepted-job.ts';
-import { ownDefinition, requireCollectionOf } from './collection.ts';
+import { ownDefinition } from './collection.ts';
 import { COPIED } from './copying.ts';
 import type { ApiParts } from './parts.ts';
 import { invalidRequest } from './problem.ts';
-import { recoverJob } from './recovery.ts';
 import { FileForm } from './file-form.ts';
 import { filesAt, labelOf, readAs, sourceOfFiles } from './source-files.ts';
 import { belowTenant, readable } from './source-places.ts';
@@ -45,7 +41,6 @@ import {
   type GivenDocuments,
   type Intent,
 } from './submission-body.ts';
-import { JobComparison } from './verification.ts';
 import { pacedBytes, USUAL_PACE } from './body-pace.ts';
 import {
   expectedBytes,
@@ -65,13 +60,6 @@ export interface EmbeddingTarget {
   output: OutputRequest;
   sourceName?: string | undefined;
 }
-
-/** What is done again as a whole. */
-const WITHOUT_RETRY: { [Purpose in NewJob['purpose']]?: string } = {
-  export: 'an export',
-  compare: 'a dry run',
-  batch: 'a batch',
-};
 
 export interface UploadReading {
   intent: Intent;
@@ -246,97 +234,6 @@ export class Submission {
       s3 === undefined ? await openLocalSource(path, folder) : await openS3Source(s3, s3Sources, objects);
     const read = encoding === undefined ? found : ({ kind: 'encoded', source: found, encoding } as const);
     return this.#submit(s3 === undefined ? 'path' : 's3', { ...job, source: read, label: s3 ?? path });
-  }
-
-  /** A new job of the documents that failed. Errors: `job_not_found`, `job_not_finished`, `nothing_to_retry`. */
-  async retry(id: JobId, request: FastifyRequest): Promise<Submitted> {
-    const { queue, spool, store } = this.#parts;
-    const record = await queue.getSubmission(id);
-    if (record === undefined) throw new EmbedmillError('job_not_found', `there is no job ${id}`);
-    if (!isFinished(record.state)) {
-      const message = `job ${id} is ${record.state}; its failures can be tried again once it has finished`;
-      throw new EmbedmillError('job_not_finished', message, { retryAfter: 2 });
-    }
-    const what = WITHOUT_RETRY[record.purpose];
-    if (what !== undefined) {
-      const message = `job ${id} is ${what}, of which nothing can be tried again; submit it again`;
-      throw new EmbedmillError('nothing_to_retry', message);
-    }
-    const isToFile = record.purpose === 'embed';
-    const collection = isToFile ? record.collection : await requireCollectionOf(record, store);
-    const retryId = idFor(collection, request);
-    const source = record.progress.failed > 0 ? sourceOf(record) : undefined;
-    const received = source && (await spool.collectFailures(id, source, retryId));
-    if (received === undefined) {
-      const message = `no document of job ${id} failed; there is nothing to retry`;
-      throw new EmbedmillError('nothing_to_retry', message);
-    }
-    const { purpose, tenant, sourceName, label, priority, webhook, sequence } = record;
-    // What was written to a bucket stays as it is: the other documents are in it.
-    const sink = record.sink && { ...record.sink, to: undefined };
-    return this.#submit('retry', {
-      sink,
-      priority,
-      webhook,
-      sequence,
-      sourceName,
-      id: retryId,
-      purpose,
-      collection,
-      tenant,
-      source: received.source,
-      label,
-      digest: `retry:${id}:${received.sha256}`,
-      retryOf: id,
-    });
-  }
-
-  /**
-   * Compares a job's documents with the store, and submits what is missing: the whole job where the queue lost it, a new
-   * one of the missing documents where it has finished. Errors: `job_not_found`, those of the comparison.
-   */
-  async verify(id: JobId): Promise<Verification> {
-    const { queue, spool, store, log } = this.#parts;
-    const recovered = await recoverJob(id, this.#parts);
-    const record = recovered ?? (await queue.getSubmission(id));
-    if (record === undefined) throw new EmbedmillError('job_not_found', `there is no job ${id}`);
-    if (record.purpose !== 'ingest') {
-      const message =
-        record.sink !== undefined
-          ? `job ${id} writes a file and stores nothing: there is nothing to compare it with`
-          : `job ${id} is a migration; begin it again: what is there is left as it is`;
-      throw new EmbedmillError('invalid_request', message);
-    }
-    await requireCollectionOf(record, store);
-    const { state } = record;
-    const looked = new JobComparison(record, this.#parts);
-    const view = { job: id, state, recovered: recovered !== undefined };
-    if (!isFinished(state)) {
-      return { ...view, ...(await looked.compare()), resubmitted: null };
-    }
-    const again = newJobId();
-    const unlimited = { maxBytes: Number.MAX_SAFE_INTEGER };
-    const { source, bytes, sha256 } = await spool.receive(again, looked.missingLines(), unlimited);
-    if (bytes === 0) {
-      await spool.removeSource(source);
-      return { ...view, ...looked.comparison, resubmitted: null };
-    }
-    log.warn({ job: id, missing: looked.comparison.missing, again }, 'documents of the job are missing');
-    await this.#submit('verify', {
-      priority: record.priority,
-      webhook: record.webhook,
-      id: again,
-      purpose: record.purpose,
-      collection: record.collection,
-      tenant: record.tenant,
-      source,
-      label: record.label,
-      digest: `verify:${id}:${sha256}`,
-      retryOf: id,
-      sourceName: record.sourceName,
-      sequence: record.sequence,
-    });
-    return { ...view, ...looked.comparison, resubmitted: again };
   }
 
   /** A job that deletes documents: those with these ids, or those that satisfy a filter. Errors: of an id that is none. */

@@ -2,7 +2,6 @@ import type { Lane } from '@embedmill/batching';
 import type { EngineOutput, TokenVectorForm } from '@embedmill/inference';
 import { resolveImage } from '@embedmill/images';
 import {
-  asEmbedmillError,
   EmbedmillError,
   type Chunking,
   type Document,
@@ -10,21 +9,15 @@ import {
   type QueryOf,
   type QueryResult,
   type InputReading,
-  type Role,
   type SparseVector,
 } from '@embedmill/jobs';
 import type { ResolvedTokenizer } from '@embedmill/models';
 import { lateInteraction, tokenWeights } from '@embedmill/retrieval';
-import {
-  chunkDocuments,
-  Tokenizer,
-  type ChunkedDocument,
-  type EncodedText,
-  type Prefix,
-} from '@embedmill/tokenization';
+import { chunkDocuments, Tokenizer, type ChunkedDocument, type EncodedText } from '@embedmill/tokenization';
 import { Encoder, type EncoderHooks, type Embedding, type Outcome, type Sequence } from './encoder.ts';
 import type { EngineSet } from './engines.ts';
 import { imageArea, ImageTower } from './image-tower.ts';
+import { InputReader, NO_TOKENS, type PromptedInput, type ReadText } from './input-reader.ts';
 import { saysNothing } from './unknown-text.ts';
 
 /** The model's facts, and the revision that its vectors depend on. */
@@ -33,14 +26,6 @@ export type ServedEntry = ResolvedTokenizer & { revision: string };
 export interface ServedModelOptions extends EncoderHooks {
   /** Called once the tokenizer is there. */
   start: () => Promise<EngineSet>;
-}
-
-type Keep = 'start' | 'end';
-
-/** An input of a client's, a text or token ids, and what stands in front of it. */
-export interface PromptedInput {
-  input: string | number[];
-  prompt: { role: Role; prefix?: string | undefined };
 }
 
 /** What came of an input. */
@@ -56,12 +41,8 @@ export interface Beside {
   tokenVectors?: Pick<TokenVectorForm, 'dims' | 'poolFactor'> | undefined;
 }
 
-/** A text's tokens, as far as the model reads them; `unknown` where it knows none of them. */
-export type ReadText = Sequence & { truncated: boolean; unknown: boolean };
-
 /** Images of one batch at most. */
 const IMAGE_BATCH = 8;
-const NO_TOKENS: ReadText = { ids: new Int32Array(), truncated: false, unknown: true };
 const NO_VECTOR = new Float32Array();
 const NO_OFFSETS: EncodedText = { ids: new Int32Array(), tokens: 0, truncated: false };
 const NO_TERMS: SparseVector = { indices: new Uint32Array(), values: new Float32Array() };
@@ -83,6 +64,7 @@ export class ServedModel {
   readonly #tokenizer: Tokenizer;
   /** Whether engines embed texts instead of tokens. */
   readonly #readsTexts: boolean;
+  readonly #inputs: InputReader;
 
   private constructor(
     model: ServedEntry,
@@ -97,6 +79,7 @@ export class ServedModel {
     this.#kind = model.kind;
     this.#tokenizer = tokenizer;
     this.#readsTexts = parts.readsTexts;
+    this.#inputs = new InputReader(model.name, tokenizer, parts);
   }
 
   /** Errors: `model_unavailable`, `model_corrupt`. */
@@ -173,7 +156,7 @@ export class ServedModel {
 
   /** The tokens of each text, as a document, cut to what the model reads. */
   readDocuments(texts: readonly string[]): Promise<ReadText[]> {
-    return this.#read(texts, 'document');
+    return this.#inputs.read(texts, 'document');
   }
 
   /** As `embedTexts`, of texts that were read. */
@@ -212,7 +195,7 @@ export class ServedModel {
 
   /** Clients' inputs, as `answer` reads them, in the bulk lane: what came of each. Rejects as the encoder does. */
   async embedInputs(given: readonly PromptedInput[]): Promise<InputOutcome[]> {
-    const read = await this.#readInputs(given);
+    const read = await this.#inputs.readEach(given);
     const sequences = read.flatMap((one) => (one instanceof EmbedmillError ? [] : one));
     const outcomes = (await this.encoder.encode(sequences, 'bulk', ['dense'])).values();
     return read.map((one): InputOutcome => {
@@ -223,33 +206,6 @@ export class ServedModel {
       const { ids, truncated, unknown } = one;
       return { ok: true, vector: outcome.vector, tokens: ids.length, truncated, unknown };
     });
-  }
-
-  /** Each input's tokens, or why it has none. */
-  async #readInputs(given: readonly PromptedInput[]): Promise<(ReadText | EmbedmillError)[]> {
-    const read: (ReadText | EmbedmillError)[] = given.map(() => NO_TOKENS);
-    const alike = Map.groupBy(
-      given.entries(),
-      ([
-        ,
-        {
-          prompt: { role, prefix },
-        },
-      ]) => JSON.stringify([role, prefix]),
-    );
-    for (const group of alike.values()) {
-      const prompt = group[0]?.[1].prompt;
-      if (prompt === undefined) continue;
-      const before = await this.#prefixOf(prompt);
-      const texts = group.flatMap(([, { input }]) => (isText(input) ? input : []));
-      const tokens = (await this.#read(texts, before)).values();
-      for (const [n, { input }] of group) {
-        read[n] = isText(input)
-          ? (tokens.next().value ?? NO_TOKENS)
-          : await this.#readIds(input, 'input', before).catch((error: unknown) => asEmbedmillError(error));
-      }
-    }
-    return read;
   }
 
   /** Whether the model knows any token of a chunk: else its vector says nothing of it. */
@@ -287,7 +243,7 @@ export class ServedModel {
   }
 
   async #embedNow({ inputs, keep, lexical, ...asked }: QueryOf<'embed'>): Promise<QueryResult<'embed'>> {
-    const sequences = await this.#readAll(inputs, await this.#prefixOf(asked), keep);
+    const sequences = await this.#inputs.readAll(inputs, await this.#inputs.prefixOf(asked), keep);
     const embeddings = await this.#encodeNow(sequences, lexical === true ? ['dense', 'lexical'] : ['dense']);
     const reading = readingOf(sequences);
     const unknown = reading.unknown.map(
@@ -299,7 +255,7 @@ export class ServedModel {
 
   /** The vectors of tokens by themselves, as late interaction compares them. */
   async #embedTokens({ inputs, keep, ...asked }: QueryOf<'states'>): Promise<QueryResult<'states'>> {
-    const sequences = await this.#readAll(inputs, await this.#prefixOf(asked), keep);
+    const sequences = await this.#inputs.readAll(inputs, await this.#inputs.prefixOf(asked), keep);
     const embeddings = await this.#encodeNow(sequences, ['states']);
     const states = embeddings.map((one) => one.states ?? NO_VECTOR);
     // Some models' token vectors are of another size than their texts'.
@@ -308,11 +264,11 @@ export class ServedModel {
   }
 
   async #tokenize({ inputs, special, ...asked }: QueryOf<'tokenize'>): Promise<QueryResult<'tokenize'>> {
-    return { found: await this.#tokenizer.tokensOf(inputs, await this.#prefixOf(asked), special) };
+    return { found: await this.#tokenizer.tokensOf(inputs, await this.#inputs.prefixOf(asked), special) };
   }
 
   async #detokenize({ inputs, special }: QueryOf<'detokenize'>): Promise<QueryResult<'detokenize'>> {
-    for (const [n, ids] of inputs.entries()) this.#refuseStrange(ids, `inputs/${n}`);
+    for (const [n, ids] of inputs.entries()) this.#inputs.refuseStrange(ids, `inputs/${n}`);
     return { texts: await Promise.all(inputs.map((ids) => this.#tokenizer.decode(ids, { special }))) };
   }
 
@@ -331,7 +287,7 @@ export class ServedModel {
   }
 
   async #weighTerms({ inputs, keep, ...asked }: QueryOf<'sparse'>): Promise<QueryResult<'sparse'>> {
-    const sequences = await this.#read(inputs, await this.#prefixOf(asked), keep);
+    const sequences = await this.#inputs.read(inputs, await this.#inputs.prefixOf(asked), keep);
     if (this.weighsTokens) {
       const embeddings = await this.#encodeNow(sequences, ['lexical']);
       const vectors = embeddings.map((one, n) => this.termsOf(sequences[n], one));
@@ -343,7 +299,7 @@ export class ServedModel {
 
   /** A cross-encoder reads the query with each text. */
   async #judge({ query, inputs }: QueryOf<'rerank'>): Promise<QueryResult<'rerank'>> {
-    const [asked = NO_TOKENS] = await this.#read([query], 'query');
+    const [asked = NO_TOKENS] = await this.#inputs.read([query], 'query');
     const pairs = await this.#tokenizer.encodePairs(query, inputs);
     const embeddings = await this.#encodeNow(pairs, ['score']);
     const scores = Float32Array.from(embeddings, ({ score = 0 }) => score);
@@ -357,9 +313,9 @@ export class ServedModel {
 
   /** A dense model's token vectors of the query meet those of each text. */
   async #interact({ query, prefix, inputs, emphasis }: QueryOf<'rerank'>): Promise<QueryResult<'rerank'>> {
-    const before = await this.#prefixOf({ role: 'query', prefix });
+    const before = await this.#inputs.prefixOf({ role: 'query', prefix });
     const [asked = NO_OFFSETS] = await this.#tokenizer.encode([query], before, { offsets: true });
-    const sequences = await this.#read(inputs, 'document');
+    const sequences = await this.#inputs.read(inputs, 'document');
     const [question, ...answers] = await this.#encodeNow([asked, ...sequences], ['states']);
     const dims = (question?.states?.length ?? 0) / Math.max(1, asked.ids.length);
     const statesOf = ({ states = new Float32Array() }: Partial<Embedding>) => {
@@ -368,7 +324,7 @@ export class ServedModel {
       return states.subarray(start.length * dims, states.length - end.length * dims);
     };
     const own = statesOf(question ?? {});
-    const weights = tokenWeights(this.#placesOf(asked), emphasis);
+    const weights = tokenWeights(this.#inputs.placesOf(asked), emphasis);
     const scores = Float32Array.from(answers, (answer) =>
       lateInteraction(own, weights, statesOf(answer), dims),
     );
@@ -379,7 +335,7 @@ export class ServedModel {
 
   /** Tokens of questions as late interaction holds them against stored ones. */
   async #readTokens({ inputs, prefix, dims }: QueryOf<'tokens'>): Promise<QueryResult<'tokens'>> {
-    const before = await this.#prefixOf({ role: 'query', prefix });
+    const before = await this.#inputs.prefixOf({ role: 'query', prefix });
     const encoded = await this.#tokenizer.encode(inputs, before, { offsets: true });
     const { start, end } = this.#tokenizer;
     const form = { dims, poolFactor: 1, start: start.length, end: end.length };
@@ -388,21 +344,10 @@ export class ServedModel {
     return {
       questions: encoded.map((text, n) => ({
         vectors: embeddings[n]?.tokenVectors ?? new Int8Array(),
-        places: this.#placesOf(text),
+        places: this.#inputs.placesOf(text),
       })),
       ...readingOf(encoded.map((text) => ({ ...text, unknown: !this.#tokenizer.knows(text.ids, before) }))),
     };
-  }
-
-  /**
-   * Where a query's tokens begin, without special ones; -1 where one is not of it. What the model does not know is alike in
-   * all texts: it would meet itself in those that say something else.
-   */
-  #placesOf({ ids, offsets = new Int32Array() }: EncodedText): Int32Array {
-    const { start, end } = this.#tokenizer;
-    return ids
-      .subarray(start.length, ids.length - end.length)
-      .map((id, n) => (this.#tokenizer.knowsToken(id) ? (offsets[2 * (start.length + n)] ?? -1) : -1));
   }
 
   async #encodeNow(sequences: readonly Sequence[], outputs: readonly EngineOutput[]): Promise<Embedding[]> {
@@ -411,59 +356,6 @@ export class ServedModel {
     if (lacking !== undefined)
       throw new EmbedmillError('invalid_request', `${this.name} ${WITHOUT[lacking]}`);
     return (await this.encoder.encode(sequences, lane, outputs)).map(embeddingOf);
-  }
-
-  /** Texts and token ids, in the order given. */
-  async #readAll(
-    inputs: readonly (string | number[])[],
-    prefix: Prefix,
-    keep: Keep | undefined,
-  ): Promise<ReadText[]> {
-    const texts = (await this.#read(inputs.filter(isText), prefix, keep)).values();
-    return Promise.all(
-      inputs.map(async (input, n) =>
-        isText(input) ? (texts.next().value ?? NO_TOKENS) : this.#readIds(input, `inputs/${n}`, prefix, keep),
-      ),
-    );
-  }
-
-  async #read(texts: readonly string[], role: Role | Prefix, keep: Keep = 'start'): Promise<ReadText[]> {
-    // Where texts are read elsewhere, and cut there, what goes there has to begin where the end that is kept does.
-    const offsets = this.#readsTexts && keep === 'end';
-    const encoded = await this.#tokenizer.encode(texts, role, { keep, offsets });
-    return encoded.map(({ ids, truncated, offsets: places }, n) => {
-      const read = { ids, truncated, unknown: !this.#tokenizer.knows(ids, role) };
-      if (!this.#readsTexts) return read;
-      const text = texts[n] ?? '';
-      return {
-        ...read,
-        text: this.#tokenizer.prefixFor(role).text + (truncated ? text.slice(firstPlace(places)) : text),
-      };
-    });
-  }
-
-  /** What stands in front of a query's texts. */
-  async #prefixOf({ role, prefix }: { role: Role; prefix?: string | undefined }): Promise<Prefix> {
-    return prefix === undefined ? this.#tokenizer.prefixFor(role) : this.#tokenizer.prefixOf(prefix);
-  }
-
-  /** Token ids as a client made them, special tokens included or not: prefixed and framed as a text's. */
-  async #readIds(given: number[], path: string, prefix: Prefix, keep: Keep = 'start'): Promise<ReadText> {
-    this.#refuseStrange(given, path);
-    const { ids, truncated } = this.#tokenizer.encodeIds(given, prefix, keep);
-    const read = { ids, truncated, unknown: !this.#tokenizer.knows(ids, prefix) };
-    if (!this.#readsTexts) return read;
-    const { start, end } = this.#tokenizer;
-    const own = ids.subarray(start.length + prefix.ids.length, ids.length - end.length);
-    return { ...read, text: prefix.text + (await this.#tokenizer.decode(Array.from(own))) };
-  }
-
-  /** What is not of the vocabulary must not reach a device: not all of them check where they read. */
-  #refuseStrange(given: readonly number[], path: string): void {
-    const strange = [...new Set(given)].find((id) => this.#tokenizer.tokenText(id) === undefined);
-    if (strange === undefined) return;
-    const message = `the token id ${strange} is not in the vocabulary of ${this.name}`;
-    throw new EmbedmillError('invalid_request', `${path}: ${message}`, { details: [{ path, message }] });
   }
 }
 
@@ -478,16 +370,9 @@ const WITHOUT: Record<EngineOutput, string> = {
   score: 'judges no pairs; name a reranker',
 };
 
-const isText = (input: string | number[]): input is string => typeof input === 'string';
-
 /** A term of a network's vocabulary as a word: without the marks that tokenizers put on pieces. */
 function termOf(token: string | undefined, id: number): string {
   return token?.replace(/^##|^[▁Ġ]/u, '') ?? `#${id}`;
-}
-
-/** Where the first token stands that is not of the prefix. */
-function firstPlace(offsets: Int32Array = new Int32Array()): number {
-  return offsets.find((place) => place !== -1) ?? 0;
 }
 
 function embeddingOf(outcome: Outcome): Embedding {

@@ -18,7 +18,7 @@ import { readFileLines, reportsByFile } from '@embedmill/sources';
 import { PLACE } from '@embedmill/queue';
 import type { ApiParts } from '../parts.ts';
 import { problemResponses } from '../problem.ts';
-import type { Submission } from '../submission.ts';
+import type { Resubmission } from '../resubmission.ts';
 
 const tags = ['jobs'];
 const params = z.object({ id: z.string() });
@@ -58,7 +58,7 @@ const ndjson = (description: string) => ({
   content: { 'application/x-ndjson': { schema: z.string() } },
 });
 
-export function jobRoutes(parts: ApiParts, submission: Submission): FastifyPluginAsyncZod {
+export function jobRoutes(parts: ApiParts, resubmission: Resubmission): FastifyPluginAsyncZod {
   const { queue, spool, store, webhooks } = parts;
   return async (server) => {
     server.get(
@@ -195,7 +195,7 @@ export function jobRoutes(parts: ApiParts, submission: Submission): FastifyPlugi
         },
       },
       async (request, reply) => {
-        const { job, created } = await submission.retry(request.params.id as JobId, request);
+        const { job, created } = await resubmission.retry(request.params.id as JobId, request);
         return located(reply, job)
           .code(created ? 202 : 200)
           .send(job);
@@ -213,7 +213,7 @@ export function jobRoutes(parts: ApiParts, submission: Submission): FastifyPlugi
           response: { 200: verificationSchema, ...problemResponses },
         },
       },
-      async (request) => submission.verify(request.params.id as JobId),
+      async (request) => resubmission.verify(request.params.id as JobId),
     );
 
     async function requireJob(id: string): Promise<Job> {

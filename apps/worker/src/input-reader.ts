@@ -1,0 +1,122 @@
+import { asEmbedmillError, EmbedmillError, type Role } from '@embedmill/jobs';
+import type { EncodedText, Prefix, Tokenizer } from '@embedmill/tokenization';
+import type { Sequence } from './encoder.ts';
+
+/** An input of a client's, a text or token ids, and what stands in front of it. */
+export interface PromptedInput {
+  input: string | number[];
+  prompt: { role: Role; prefix?: string | undefined };
+}
+
+/** A text's tokens, as far as the model reads them; `unknown` where it knows none of them. */
+export type ReadText = Sequence & { truncated: boolean; unknown: boolean };
+
+type Keep = 'start' | 'end';
+
+export const NO_TOKENS: ReadText = { ids: new Int32Array(), truncated: false, unknown: true };
+
+/** What clients give a model, as its tokens: prefixed, framed and cut to what it reads. */
+export class InputReader {
+  readonly #model: string;
+  readonly #tokenizer: Tokenizer;
+  /** Whether engines embed texts instead of tokens. */
+  readonly #readsTexts: boolean;
+
+  constructor(model: string, tokenizer: Tokenizer, { readsTexts }: { readsTexts: boolean }) {
+    this.#model = model;
+    this.#tokenizer = tokenizer;
+    this.#readsTexts = readsTexts;
+  }
+
+  /**
+   * Where a query's tokens begin, without special ones; -1 where one is not of it. What the model does not know is alike in
+   * all texts: it would meet itself in those that say something else.
+   */
+  placesOf({ ids, offsets = new Int32Array() }: EncodedText): Int32Array {
+    const { start, end } = this.#tokenizer;
+    return ids
+      .subarray(start.length, ids.length - end.length)
+      .map((id, n) => (this.#tokenizer.knowsToken(id) ? (offsets[2 * (start.length + n)] ?? -1) : -1));
+  }
+
+  /** Each input's tokens, or why it has none. */
+  async readEach(given: readonly PromptedInput[]): Promise<(ReadText | EmbedmillError)[]> {
+    const read: (ReadText | EmbedmillError)[] = given.map(() => NO_TOKENS);
+    const alike = Map.groupBy(given.entries(), ([, { prompt }]) =>
+      JSON.stringify([prompt.role, prompt.prefix]),
+    );
+    for (const group of alike.values()) {
+      const prompt = group[0]?.[1].prompt;
+      if (prompt === undefined) continue;
+      const before = await this.prefixOf(prompt);
+      const texts = group.flatMap(([, { input }]) => (isText(input) ? input : []));
+      const tokens = (await this.read(texts, before)).values();
+      for (const [n, { input }] of group) {
+        read[n] = isText(input)
+          ? (tokens.next().value ?? NO_TOKENS)
+          : await this.#readIds(input, 'input', before).catch((error: unknown) => asEmbedmillError(error));
+      }
+    }
+    return read;
+  }
+
+  /** Texts and token ids, in the order given. */
+  async readAll(
+    inputs: readonly (string | number[])[],
+    prefix: Prefix,
+    keep: Keep | undefined,
+  ): Promise<ReadText[]> {
+    const texts = (await this.read(inputs.filter(isText), prefix, keep)).values();
+    return Promise.all(
+      inputs.map(async (input, n) =>
+        isText(input) ? (texts.next().value ?? NO_TOKENS) : this.#readIds(input, `inputs/${n}`, prefix, keep),
+      ),
+    );
+  }
+
+  async read(texts: readonly string[], role: Role | Prefix, keep: Keep = 'start'): Promise<ReadText[]> {
+    // Where texts are read elsewhere, and cut there, what goes there has to begin where the end that is kept does.
+    const offsets = this.#readsTexts && keep === 'end';
+    const encoded = await this.#tokenizer.encode(texts, role, { keep, offsets });
+    return encoded.map(({ ids, truncated, offsets: places }, n) => {
+      const read = { ids, truncated, unknown: !this.#tokenizer.knows(ids, role) };
+      if (!this.#readsTexts) return read;
+      const text = texts[n] ?? '';
+      return {
+        ...read,
+        text: this.#tokenizer.prefixFor(role).text + (truncated ? text.slice(firstPlace(places)) : text),
+      };
+    });
+  }
+
+  /** What stands in front of a query's texts. */
+  async prefixOf({ role, prefix }: { role: Role; prefix?: string | undefined }): Promise<Prefix> {
+    return prefix === undefined ? this.#tokenizer.prefixFor(role) : this.#tokenizer.prefixOf(prefix);
+  }
+
+  /** Token ids as a client made them, special tokens included or not: prefixed and framed as a text's. */
+  async #readIds(given: number[], path: string, prefix: Prefix, keep: Keep = 'start'): Promise<ReadText> {
+    this.refuseStrange(given, path);
+    const { ids, truncated } = this.#tokenizer.encodeIds(given, prefix, keep);
+    const read = { ids, truncated, unknown: !this.#tokenizer.knows(ids, prefix) };
+    if (!this.#readsTexts) return read;
+    const { start, end } = this.#tokenizer;
+    const own = ids.subarray(start.length + prefix.ids.length, ids.length - end.length);
+    return { ...read, text: prefix.text + (await this.#tokenizer.decode(Array.from(own))) };
+  }
+
+  /** What is not of the vocabulary must not reach a device: not all of them check where they read. */
+  refuseStrange(given: readonly number[], path: string): void {
+    const strange = [...new Set(given)].find((id) => this.#tokenizer.tokenText(id) === undefined);
+    if (strange === undefined) return;
+    const message = `the token id ${strange} is not in the vocabulary of ${this.#model}`;
+    throw new EmbedmillError('invalid_request', `${path}: ${message}`, { details: [{ path, message }] });
+  }
+}
+
+const isText = (input: string | number[]): input is string => typeof input === 'string';
+
+/** Where the first token stands that is not of the prefix. */
+function firstPlace(offsets: Int32Array = new Int32Array()): number {
+  return offsets.find((place) => place !== -1) ?? 0;
+}
