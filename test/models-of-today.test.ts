@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Embedmill, ndjson } from './embedmill.ts';
+import { Embedmill, ndjson, runCli } from './embedmill.ts';
 
 /** Folders in the layout of sentence-transformers with models of today's kinds, as tiny exports, through every process. */
 const FIXTURES = fileURLToPath(new URL('../libs/inference/fixtures/tiny-exports', import.meta.url));
@@ -147,4 +147,21 @@ test('a document that comes again takes both vectors from the store', async () =
   expect(await tokensRead(model)).toEqual(before);
   const [hit] = await mill.search(name, { query: 'the bank of the river', mode: 'sparse' });
   expect(hit).toMatchObject({ id: 'a', metadata: { year: 2 } });
+});
+
+test('a folder elsewhere is read, tried and added by one command, and serves at once', async () => {
+  const env = { EMBEDMILL_MODELS_DIR: folder };
+  const added = await runCli(['models', 'add', join(FIXTURES, 'projected'), '--name', 'mine'], { env });
+  expect(added).toMatchObject({ code: 0 });
+  expect(added.stdout).toMatch(/pooling mean, Dense .*, normalized/);
+  expect(added.stdout).toMatch(/two texts became \d+ numbers each, of length 1\.000/);
+  const vectors = await embed('mine', golden.texts);
+  for (const [n, vector] of golden.projected.vectors.entries())
+    expect(cosine(vectors[n]!, vector)).toBeGreaterThanOrEqual(0.9999);
+
+  const taken = await runCli(['models', 'add', join(FIXTURES, 'decoder'), '--name', 'mine'], { env });
+  expect(taken).toMatchObject({ code: 1 });
+  expect(taken.stderr).toContain('there is a model mine already');
+  const nothing = await runCli(['models', 'add', join(FIXTURES, 'decoder', '1_Pooling')], { env });
+  expect(nothing.stderr).toMatch(/has no ONNX file/);
 });

@@ -5,6 +5,7 @@ import type { Config } from './config.ts';
 import { socketPath } from './data-folder.ts';
 import { ENTRIES } from './entries.ts';
 import { LogFile } from './log-file.ts';
+import { modelFolders } from './models-folder.ts';
 import { childEnvironment, DiskSpace } from '@embedmill/jobs';
 import { findRedisProgram } from '@embedmill/redis-server';
 import { adoptRedis, startRedis } from './redis.ts';
@@ -109,6 +110,7 @@ function appPart(
           environment: environmentOf(name, environment, {
             ...(config.queue === undefined ? { REDIS_URL: ownRedisSocket(config.dataDir) } : {}),
             EMBEDMILL_DATA_DIR: config.dataDir,
+            EMBEDMILL_MODELS_DIR: modelFolders({ config, environment }).modelsDir,
             EMBEDMILL_STORE_SOCKET: config.storeSocket ?? socketPath(config.dataDir, 'store.sock'),
             ...settings(previous),
           }),

@@ -24,7 +24,7 @@ export type ModelFile = z.infer<typeof modelFileSchema>;
  * Where a model's files are: in this repository; on a hub in the layout of Hugging Face, at one commit (a branch
  * may change under a collection's feet, so none is taken); or in a folder of the models folder.
  */
-const sourceSchema = z.discriminatedUnion('kind', [
+export const sourceSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('bundled'), folder: pathSchema }),
   z.strictObject({
     kind: z.literal('hub'),
@@ -183,6 +183,8 @@ export const modelEntrySchema = z.discriminatedUnion('kind', [
 
 /** What a folder may say of its model in its own embedmill.json. */
 export const overridesSchema = z.strictObject({ ...facts, vision: visionSchema }).partial();
+
+export type ModelFacts = z.infer<typeof overridesSchema>;
 
 export type ModelKind = z.infer<typeof kind>;
 export type ModelEntry = z.infer<typeof modelEntrySchema>;

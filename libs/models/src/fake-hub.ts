@@ -50,6 +50,11 @@ function serve(
     response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(treeOf(files)));
     return;
   }
+  if (/^\/api\/models\/[^/]+\/[^/]+\/revision\/(main|v1)$/.test(request.url ?? '')) {
+    const told = { sha: REVISION, tags: ['sentence-transformers', 'license:mit'] };
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(told));
+    return;
+  }
   const path = (request.url ?? '').split('/resolve/')[1]?.split('/').slice(1).join('/') ?? '';
   const bytes = files[path];
   if (bytes === undefined) {

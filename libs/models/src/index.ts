@@ -1,7 +1,16 @@
+export {
+  addModel,
+  assertNameIsFree,
+  readModelAt,
+  resolveFound,
+  type FoundModel,
+  type ModelPlace,
+} from './added-model.ts';
 export type {
   HeadEntry,
   ModelEntry,
   ModelEntryInput,
+  ModelFacts,
   ModelFile,
   ModelKind,
   ProjectionEntry,

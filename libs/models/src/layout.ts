@@ -8,6 +8,7 @@ import {
   overridesSchema,
   pathSchema,
   type ModelEntry,
+  type ModelFacts,
   type ModelKind,
   type Pooling,
   type ProjectionEntry,
@@ -58,12 +59,16 @@ const OFFSET_POSITIONS = new Set(['roberta', 'xlm-roberta', 'camembert', 'mpnet'
  * (modules.json, 1_Pooling/config.json, 2_Dense and on, sentence_bert_config.json, config.json,
  * config_sentence_transformers.json, tokenizer_config.json) and from embedmill.json, which may say anything of an entry
  * and goes first. Without a pooling, config.json's architecture tells sparse models and
- * rerankers. Throws `model_unavailable`, naming the file that is missing or wrong.
+ * rerankers. What is `said` goes before all. Throws `model_unavailable`, naming the file that is missing or wrong.
  */
-export async function entryOfFolder(modelsDir: string, folder: string): Promise<ModelEntry> {
+export async function entryOfFolder(
+  modelsDir: string,
+  folder: string,
+  said: ModelFacts = {},
+): Promise<ModelEntry> {
   const path = join(modelsDir, folder);
   const read = <T>(file: string, schema: z.ZodType<T>) => readJson(join(path, file), schema);
-  const overrides = (await read('embedmill.json', overridesSchema)) ?? {};
+  const overrides = { ...(await read('embedmill.json', overridesSchema)), ...said };
   const modules = await read('modules.json', modulesSchema);
   const unknown = modules?.find(({ type }) => !KNOWN_MODULE.test(type));
   if (unknown !== undefined && overrides.pooling === undefined) {

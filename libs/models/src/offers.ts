@@ -1,11 +1,10 @@
 import { readdir } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
-import { z } from 'zod';
-import { EmbedmillError } from '@embedmill/jobs';
 import { sizeOf } from './digest.ts';
 import { pathSchema, type ModelEntry, type ModelFile } from './entry.ts';
+import { treeOf, type HubTree } from './hub-api.ts';
 import { findModel, locate, type ModelLocation } from './models.ts';
-import { hubOf, type ResolveOptions } from './resolve.ts';
+import type { ResolveOptions } from './resolve.ts';
 
 /** One of the ONNX files that a model comes in: other precisions, or graphs that were optimized beforehand. */
 export interface OfferedFile extends ModelFile {
@@ -13,19 +12,6 @@ export interface OfferedFile extends ModelFile {
   /** Its weights, where they are in files of their own. */
   data: ModelFile[];
 }
-
-/** What a hub tells of a repository's files (https://huggingface.co/docs/hub/api). */
-const treeSchema = z.array(
-  z.looseObject({
-    type: z.string(),
-    path: z.string(),
-    size: z.int(),
-    /** `oid` is the sha256. Large files only. */
-    lfs: z.looseObject({ oid: z.string().regex(/^[0-9a-f]{64}$/) }).optional(),
-  }),
-);
-
-const LIST_DEADLINE_MS = 30_000;
 
 /**
  * The ONNX files that there are of a model, its entry's own first: in its repository, at its commit, or in its
@@ -54,37 +40,24 @@ async function inFolder({ folder }: ModelLocation): Promise<OfferedFile[]> {
 async function inRepository(entry: ModelEntry, options: ResolveOptions): Promise<OfferedFile[]> {
   if (entry.source.kind !== 'hub') return [];
   const { repository, revision } = entry.source;
-  const { hubUrl, token } = hubOf(options);
-  const url = `${hubUrl.replace(/\/+$/, '')}/api/models/${repository}/tree/${revision}?recursive=true`;
-  const deadline = AbortSignal.timeout(LIST_DEADLINE_MS);
-  const signal = options.signal === undefined ? deadline : AbortSignal.any([deadline, options.signal]);
-  try {
-    const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
-    const response = await fetch(url, { headers, signal });
-    if (!response.ok) throw new Error(`it answers ${response.status}`);
-    return offersIn(treeSchema.parse(await response.json()));
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new EmbedmillError(
-      'model_unavailable',
-      `cannot list the files of ${repository} at ${url}: ${why}`,
-      {
-        cause,
-      },
-    );
-  }
+  return offersIn(await treeOf(repository, revision, options));
 }
 
 /** Files of other paths than an entry could have are not offered: they may lead out of the model's folder. */
 const isPlain = (path: string): boolean => pathSchema.safeParse(path).success;
 
-function offersIn(tree: z.infer<typeof treeSchema>): OfferedFile[] {
-  const files = tree.filter(({ type, path }) => type === 'file' && isPlain(path));
-  const fileOf = ({ path, size, lfs }: (typeof files)[number]): ModelFile & { bytes: number } => ({
+/** A file as the hub tells of it. */
+export function fileOf({ path, size, lfs }: HubTree[number]): ModelFile & { bytes: number } {
+  return {
     path,
     bytes: size,
     ...(lfs === undefined ? {} : { sha256: lfs.oid }),
-  });
+  };
+}
+
+/** The ONNX files of a repository. */
+export function offersIn(tree: HubTree): OfferedFile[] {
+  const files = tree.filter(({ type, path }) => type === 'file' && isPlain(path));
   return files
     .filter(({ path }) => path.endsWith('.onnx'))
     .map((file) => {

@@ -50,11 +50,15 @@ export type ResolvedModel = ModelEntry & {
  * try downloads it again).
  */
 export async function resolveModel(name: string, options: ResolveOptions): Promise<ResolvedModel> {
-  const own = await findModel(name, options);
+  return resolveEntry(await findModel(name, options), options);
+}
+
+/** As `resolveModel`, of an entry that need not be in any list. */
+export async function resolveEntry(own: ModelEntry, options: ResolveOptions): Promise<ResolvedModel> {
   const { file } = options;
   const strange = file && [file, ...file.data].find(({ path }) => !pathSchema.safeParse(path).success);
   if (strange !== undefined) {
-    const message = `${JSON.stringify(strange.path)} is no path of a file of ${name}; choose one of "embedmill bench --calibrate"`;
+    const message = `${JSON.stringify(strange.path)} is no path of a file of ${own.name}; choose one of "embedmill bench --calibrate"`;
     throw new EmbedmillError('model_unavailable', message);
   }
   const wanted =

@@ -3,9 +3,10 @@ import type { ModelView } from '../client.ts';
 import type { CommandHost } from '../command-host.ts';
 import { EXIT } from '../exit.ts';
 import { table } from '../text.ts';
+import { addModelsAdd } from './add-model.ts';
 
 export function addModels(program: Command, host: CommandHost): void {
-  program
+  const models = program
     .command('models')
     .description('the models that collections can use')
     .action(() =>
@@ -28,6 +29,7 @@ export function addModels(program: Command, host: CommandHost): void {
         return EXIT.ok;
       }),
     );
+  addModelsAdd(models, host);
 }
 
 /** What a dense model can do beside. */

@@ -1,0 +1,205 @@
+import { mkdir, readFile, readlink, rename, symlink, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { z } from 'zod';
+import { EmbedmillError } from '@embedmill/jobs';
+import { sizeOf } from './digest.ts';
+import { ensureDownloaded } from './download.ts';
+import { modelEntrySchema, sourceSchema, type ModelEntry, type ModelFacts, type ModelFile } from './entry.ts';
+import { withLock } from './folder-lock.ts';
+import { commitOf, treeOf, type HubTree } from './hub-api.ts';
+import { entryOfFolder, onnxFileOf } from './layout.ts';
+import { fileOf, offersIn } from './offers.ts';
+import { REGISTRY } from './registry.ts';
+import { hubOf, resolveEntry, type ResolvedModel, type ResolveOptions } from './resolve.ts';
+
+/** Where a model is that somebody wants to add. */
+export type ModelPlace =
+  { kind: 'folder'; path: string } | { kind: 'hub'; repository: string; revision?: string | undefined };
+
+export interface ModelWish {
+  /** As collections are to call it; the repository's or the folder's name by default. */
+  name?: string | undefined;
+  /** Which of its ONNX files; the one that is called model.onnx by default. */
+  file?: string | undefined;
+  /** What goes before what its files say. */
+  said?: ModelFacts | undefined;
+}
+
+/** A model that was read, and is in no list yet. */
+export interface FoundModel {
+  entry: ModelEntry;
+  /** Where it lies, of a folder that is not in the models folder: a link there will lead to it. */
+  linkedTo: string | undefined;
+}
+
+type AddOptions = ResolveOptions & { modelsDir: string };
+
+/** What sentence-transformers writes about a model, and layers behind its pooling: all that an entry is read from. */
+const LAYOUT =
+  /^(?:(?:modules|config|sentence_bert_config|config_sentence_transformers|tokenizer_config)\.json|\d+_\w+\/config\.json|\d+_Dense\/model\.safetensors)$/;
+/** What the user adds to the models there are. */
+const LIST = 'models.json';
+const listSchema = z.array(z.looseObject({ name: z.string(), source: z.unknown() }));
+const NO_ONNX =
+  'has no ONNX file, which embedmill runs; export one with "optimum-cli export onnx", or take a repository that has it in onnx/';
+
+/**
+ * The entry of a model where it lies, read from the files that sentence-transformers writes. Of a hub the branch or tag is
+ * taken at the commit that it stands for now. Errors:
+ * `model_unavailable` with what is missing; what the hub says.
+ */
+export async function readModelAt(
+  place: ModelPlace,
+  wish: ModelWish,
+  options: AddOptions,
+): Promise<FoundModel> {
+  switch (place.kind) {
+    case 'folder':
+      return inFolder(place.path, wish, options);
+    case 'hub':
+      return { entry: await onHub(place, wish, options), linkedTo: undefined };
+  }
+}
+
+/** Its files on this machine, to be tried. Errors: those of `resolveModel`. */
+export function resolveFound({ entry, linkedTo }: FoundModel, options: AddOptions): Promise<ResolvedModel> {
+  if (linkedTo === undefined) return resolveEntry(entry, options);
+  const asItLies: ModelEntry = { ...entry, source: { kind: 'local', folder: basename(linkedTo) } };
+  return resolveEntry(asItLies, { ...options, modelsDir: dirname(linkedTo) });
+}
+
+async function inFolder(
+  path: string,
+  { name = basename(resolve(path)), file, said }: ModelWish,
+  { modelsDir }: AddOptions,
+): Promise<FoundModel> {
+  const folder = resolve(path);
+  const onnx = file ?? (await onnxFileOf(folder));
+  if (onnx === undefined || (await sizeOf(join(folder, onnx))) === undefined)
+    throw new EmbedmillError(
+      'model_unavailable',
+      file === undefined ? `${folder} ${NO_ONNX}` : `${join(folder, file)} is missing`,
+    );
+  const read = await entryOfFolder(dirname(folder), basename(folder), { ...said, model: { path: onnx } });
+  const entry = modelEntrySchema.parse({ ...read, name, source: { kind: 'local', folder: name } });
+  return { entry, linkedTo: resolve(modelsDir, name) === folder ? undefined : folder };
+}
+
+async function onHub(
+  { repository, revision: asked = 'main' }: Extract<ModelPlace, { kind: 'hub' }>,
+  { name = basename(repository), file, said }: ModelWish,
+  options: AddOptions,
+): Promise<ModelEntry> {
+  const { commit, license } = await commitOf(repository, asked, options);
+  const tree = await treeOf(repository, commit, options);
+  const { path, sha256, data } = onnxOf(tree, repository, file);
+  const tokenizer = tree.find((one) => one.path === 'tokenizer.json');
+  if (tokenizer === undefined)
+    throw new EmbedmillError(
+      'model_unavailable',
+      `${repository} has no tokenizer.json, which embedmill reads words by`,
+    );
+  // Where they are looked for when the model is used: under its commit.
+  const folder = join(options.cacheDir, ...repository.split('/'), commit);
+  for (const one of tree.filter(({ type, path: at }) => type === 'file' && LAYOUT.test(at))) {
+    const wanted = { ...hubOf(options), repository, revision: commit, path: one.path };
+    const target = join(folder, ...one.path.split('/'));
+    await ensureDownloaded(wanted, fileOf(one), target, { ...options, model: name });
+  }
+  const read = await entryOfFolder(dirname(folder), commit, said);
+  return modelEntrySchema.parse({
+    ...read,
+    ...(read.license === 'unknown' ? { license } : {}),
+    name,
+    source: { kind: 'hub', repository, revision: commit },
+    model: sha256 === undefined ? { path } : { path, sha256 },
+    data,
+    tokenizer: fileOf(tokenizer),
+  });
+}
+
+/** The ONNX file that is meant, of those that a repository has. */
+function onnxOf(
+  tree: HubTree,
+  repository: string,
+  file: string | undefined,
+): ModelFile & { data: ModelFile[] } {
+  const offered = offersIn(tree);
+  const usual = file === undefined ? ['onnx/model.onnx', 'model.onnx'] : [file];
+  const found = usual.flatMap((path) => offered.find((one) => one.path === path) ?? []);
+  const [chosen = file === undefined && offered.length === 1 ? offered[0] : undefined] = found;
+  if (chosen !== undefined) return chosen;
+  const names = offered.map(({ path }) => path).join(', ');
+  const what =
+    offered.length === 0 ? NO_ONNX : `has these ONNX files: ${names}; name one of them as the file`;
+  throw new EmbedmillError('model_unavailable', `${repository} ${what}`);
+}
+
+/** Errors: `model_unavailable` where the name is another model's, or models.json is not what it should be. */
+export async function assertNameIsFree({ entry }: FoundModel, modelsDir: string): Promise<void> {
+  othersIn(await readList(modelsDir), entry, modelsDir);
+}
+
+/**
+ * Writes a model to models.json of the models folder, in place of one of the same name and source; gives that file's path.
+ * Errors: those of `assertNameIsFree`.
+ */
+export async function addModel(found: FoundModel, modelsDir: string): Promise<string> {
+  const { entry, linkedTo } = found;
+  const path = join(modelsDir, LIST);
+  await mkdir(modelsDir, { recursive: true });
+  await withLock(`${path}.lock`, undefined, async () => {
+    const others = othersIn(await readList(modelsDir), entry, modelsDir);
+    if (linkedTo !== undefined) await link(linkedTo, join(modelsDir, entry.name));
+    await writeFile(`${path}.new`, `${JSON.stringify([...others, entry], null, 2)}\n`);
+    await rename(`${path}.new`, path);
+  });
+  return path;
+}
+
+function readList(modelsDir: string): Promise<string> {
+  return readFile(join(modelsDir, LIST), 'utf8').catch(() => '[]');
+}
+
+/** All entries of a models.json but that of the same model. */
+function othersIn(text: string, entry: ModelEntry, modelsDir: string): { name: string }[] {
+  const parsed = listSchema.safeParse(jsonOf(text));
+  if (!parsed.success)
+    throw new EmbedmillError(
+      'model_unavailable',
+      `${join(modelsDir, LIST)} is not a list of models; mend it first`,
+    );
+  const same = parsed.data.find(({ name }) => name === entry.name);
+  const isTaken =
+    same === undefined ? REGISTRY.some(({ name }) => name === entry.name) : !isSameSource(same, entry);
+  if (isTaken) {
+    const message = `there is a model ${entry.name} already; give this one another name`;
+    throw new EmbedmillError('model_unavailable', message);
+  }
+  return parsed.data.filter(({ name }) => name !== entry.name);
+}
+
+async function link(folder: string, path: string): Promise<void> {
+  if ((await readlink(path).catch(() => undefined)) === folder) return;
+  try {
+    await symlink(folder, path);
+  } catch (cause) {
+    const message = `${path} cannot be made a link to ${folder}; is it there already? Give the model another name`;
+    throw new EmbedmillError('model_unavailable', message, { cause });
+  }
+}
+
+/** Of one repository or folder, at whatever commit. */
+function isSameSource(one: { source: unknown }, { source }: ModelEntry): boolean {
+  const key = source.kind === 'hub' ? source.repository : source.folder;
+  const given = sourceSchema.safeParse(one.source).data;
+  return given?.kind === source.kind && (given.kind === 'hub' ? given.repository : given.folder) === key;
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
