@@ -1,4 +1,4 @@
-import { mkdir, readFile, readlink, rename, symlink, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readFile, readlink, rename, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { EmbedmillError } from '@embedmill/jobs';
@@ -136,8 +136,12 @@ function onnxOf(
 }
 
 /** Errors: `model_unavailable` where the name is another model's, or models.json is not what it should be. */
-export async function assertNameIsFree({ entry }: FoundModel, modelsDir: string): Promise<void> {
+export async function assertNameIsFree({ entry, linkedTo }: FoundModel, modelsDir: string): Promise<void> {
   othersIn(await readList(modelsDir), entry, modelsDir);
+  if (linkedTo === undefined) return;
+  const path = join(modelsDir, entry.name);
+  const isThere = (await lstat(path).catch(() => undefined)) !== undefined;
+  if (isThere && (await readlink(path).catch(() => undefined)) !== linkedTo) throw nameTaken(entry);
 }
 
 /**
@@ -149,8 +153,11 @@ export async function addModel(found: FoundModel, modelsDir: string): Promise<st
   const path = join(modelsDir, LIST);
   await mkdir(modelsDir, { recursive: true });
   await withLock(`${path}.lock`, undefined, async () => {
+    await assertNameIsFree(found, modelsDir);
     const others = othersIn(await readList(modelsDir), entry, modelsDir);
-    if (linkedTo !== undefined) await link(linkedTo, join(modelsDir, entry.name));
+    const link = join(modelsDir, entry.name);
+    if (linkedTo !== undefined && (await readlink(link).catch(() => undefined)) === undefined)
+      await symlink(linkedTo, link);
     await writeFile(`${path}.new`, `${JSON.stringify([...others, entry], null, 2)}\n`);
     await rename(`${path}.new`, path);
   });
@@ -172,21 +179,15 @@ function othersIn(text: string, entry: ModelEntry, modelsDir: string): { name: s
   const same = parsed.data.find(({ name }) => name === entry.name);
   const isTaken =
     same === undefined ? REGISTRY.some(({ name }) => name === entry.name) : !isSameSource(same, entry);
-  if (isTaken) {
-    const message = `there is a model ${entry.name} already; give this one another name`;
-    throw new EmbedmillError('model_unavailable', message);
-  }
+  if (isTaken) throw nameTaken(entry);
   return parsed.data.filter(({ name }) => name !== entry.name);
 }
 
-async function link(folder: string, path: string): Promise<void> {
-  if ((await readlink(path).catch(() => undefined)) === folder) return;
-  try {
-    await symlink(folder, path);
-  } catch (cause) {
-    const message = `${path} cannot be made a link to ${folder}; is it there already? Give the model another name`;
-    throw new EmbedmillError('model_unavailable', message, { cause });
-  }
+function nameTaken({ name }: ModelEntry): EmbedmillError {
+  return new EmbedmillError(
+    'model_unavailable',
+    `there is a model ${name} already; give this one another name`,
+  );
 }
 
 /** Of one repository or folder, at whatever commit. */
