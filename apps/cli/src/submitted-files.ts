@@ -1,8 +1,10 @@
-import type { Job, Reading, SourceFormat } from '@embedmill/jobs';
+import { Option, type Command } from 'commander';
+import { PRIORITIES, sourceFormatSchema, type Job, type Reading, type SourceFormat } from '@embedmill/jobs';
 import type { Client, JobOptions, JobTarget, ServerSource } from './client.ts';
 import type { Context } from './command-host.ts';
 import { usageError } from './exit.ts';
 import { filesToSubmit, formOf, isPlace, passedOver } from './files-to-submit.ts';
+import { columnsOf, delimiterOf, encodingOf, maxFailuresOf, metadataOf } from './option-values.ts';
 import { ProgressDisplay } from './progress.ts';
 import { bytes } from './text.ts';
 import { documentSource, isFile, submitDocuments } from './upload.ts';
@@ -12,6 +14,35 @@ export interface FileOptions extends Reading, JobOptions {
   /** What the server reads itself. */
   source?: string[];
   format?: SourceFormat;
+}
+
+/** The options of commands that submit files: `FileOptions`, as far as all of them take it. */
+export function addFileOptions(command: Command): Command {
+  return command
+    .option(
+      '--source <where>',
+      'what the server reads itself, beside files: also a path there, or a folder/; may come several times',
+      (where: string, others: string[] = []) => [...others, where],
+    )
+    .addOption(
+      new Option('--format <format>', 'what the name does not say').choices(sourceFormatSchema.options),
+    )
+    .option('--columns <field=column,…>', 'which column is which field, as in id=sku,text=body', columnsOf)
+    .option('--metadata <column,…>', 'the columns that become metadata, or rest for all others', metadataOf)
+    .option('--delimiter <character>', 'of CSV; found by itself by default', delimiterOf)
+    .option('--encoding <name>', 'of CSV and NDJSON, such as windows-1252; UTF-8 by default', encodingOf)
+    .option('--list-separator <text>', 'what stands between entries of a list in a cell of a CSV')
+    .addOption(
+      new Option(
+        '--priority <priority>',
+        'before which of your other jobs it comes; normal by default',
+      ).choices(PRIORITIES),
+    )
+    .option(
+      '--max-failures <n>',
+      'stop the job once more documents failed; a share as 5% or 0.05',
+      maxFailuresOf,
+    );
 }
 
 /** Submits what the arguments name as one job: files, folders and patterns here, places that the server reads. */

@@ -1,9 +1,7 @@
-import { Option, type Command } from 'commander';
-import { PRIORITIES, sourceFormatSchema } from '@embedmill/jobs';
+import type { Command } from 'commander';
 import type { CommandHost, Context } from '../command-host.ts';
 import { usageError, type ExitCode } from '../exit.ts';
 import { exitCodeOfJob, jobReport } from '../job-report.ts';
-import { columnsOf, delimiterOf, encodingOf, maxFailuresOf, metadataOf } from '../option-values.ts';
 import { outputFileOf, receiveOutput } from '../output-file.ts';
 import {
   addProfileOptions,
@@ -11,7 +9,7 @@ import {
   withLanguage,
   type ProfileOptions,
 } from '../profile-options.ts';
-import { submitFiles, type FileOptions } from '../submitted-files.ts';
+import { addFileOptions, submitFiles, type FileOptions } from '../submitted-files.ts';
 import { bytes, grouped } from '../text.ts';
 
 interface EmbedOptions extends ProfileOptions, FileOptions {
@@ -30,32 +28,8 @@ export function addEmbed(program: Command, host: CommandHost): void {
     .requiredOption(
       '--to <file>',
       'FILE.ndjson, FILE.ndjson.gz or FILE.parquet, here or, as s3://bucket/key, where the server writes it: a row a chunk, with its vectors',
-    )
-    .option(
-      '--source <where>',
-      'what the server reads itself, beside files: also a path there, or a folder/; may come several times',
-      (where: string, others: string[] = []) => [...others, where],
-    )
-    .addOption(
-      new Option('--format <format>', 'what the name does not say').choices(sourceFormatSchema.options),
-    )
-    .option('--columns <field=column,…>', 'which column is which field, as in id=sku,text=body', columnsOf)
-    .option('--metadata <column,…>', 'the columns that become metadata, or rest for all others', metadataOf)
-    .option('--delimiter <character>', 'of CSV; found by itself by default', delimiterOf)
-    .option('--encoding <name>', 'of CSV and NDJSON, such as windows-1252; UTF-8 by default', encodingOf)
-    .option('--list-separator <text>', 'what stands between entries of a list in a cell of a CSV')
-    .addOption(
-      new Option(
-        '--priority <priority>',
-        'before which of your other jobs it comes; normal by default',
-      ).choices(PRIORITIES),
-    )
-    .option(
-      '--max-failures <n>',
-      'stop the job once more documents failed; a share as 5% or 0.05',
-      maxFailuresOf,
-    )
-    .option('--job <id>', 'fetch the file of this job, which was begun before');
+    );
+  addFileOptions(command).option('--job <id>', 'fetch the file of this job, which was begun before');
   addProfileOptions(command).action((files: string[], options: EmbedOptions) =>
     host.run((context) => embed(context, files, options)),
   );

@@ -1,20 +1,12 @@
-import { Option, type Command } from 'commander';
-import { PRIORITIES, sourceFormatSchema, type Job } from '@embedmill/jobs';
+import type { Command } from 'commander';
+import type { Job } from '@embedmill/jobs';
 import type { Client } from '../client.ts';
 import type { CommandHost, Context } from '../command-host.ts';
 import { EXIT, usageError } from '../exit.ts';
 import { reportDryRun } from '../dry-run.ts';
 import { jobReport, waitForJob } from '../job-report.ts';
-import {
-  columnsOf,
-  delimiterOf,
-  encodingOf,
-  maxDeletedOf,
-  maxFailuresOf,
-  metadataOf,
-  webhookOf,
-} from '../option-values.ts';
-import { submitFiles, type FileOptions } from '../submitted-files.ts';
+import { maxDeletedOf, webhookOf } from '../option-values.ts';
+import { addFileOptions, submitFiles, type FileOptions } from '../submitted-files.ts';
 
 interface SubmitOptions extends Omit<FileOptions, 'webhook' | 'mode'> {
   collection: string;
@@ -25,38 +17,15 @@ interface SubmitOptions extends Omit<FileOptions, 'webhook' | 'mode'> {
 }
 
 export function addSubmit(program: Command, host: CommandHost): void {
-  program
+  const command = program
     .command('submit')
     .description('submit documents as a bulk job')
     .argument(
       '[files...]',
       'NDJSON, one document a line, CSV, TSV or Parquet, also with gzip, or one JSON array; folders, patterns, and what the server reads itself: URLs, s3://bucket/key, s3://bucket/prefix/; "-" reads from standard input',
     )
-    .requiredOption('-c, --collection <name>', 'where they go')
-    .option(
-      '--source <where>',
-      'what the server reads itself, beside files: also a path there, or a folder/; may come several times',
-      (where: string, others: string[] = []) => [...others, where],
-    )
-    .addOption(
-      new Option('--format <format>', 'what the name does not say').choices(sourceFormatSchema.options),
-    )
-    .option('--columns <field=column,…>', 'which column is which field, as in id=sku,text=body', columnsOf)
-    .option('--metadata <column,…>', 'the columns that become metadata, or rest for all others', metadataOf)
-    .option('--delimiter <character>', 'of CSV; found by itself by default', delimiterOf)
-    .option('--encoding <name>', 'of CSV and NDJSON, such as windows-1252; UTF-8 by default', encodingOf)
-    .option('--list-separator <text>', 'what stands between entries of a list in a cell of a CSV')
-    .addOption(
-      new Option(
-        '--priority <priority>',
-        'before which of your other jobs it comes; normal by default',
-      ).choices(PRIORITIES),
-    )
-    .option(
-      '--max-failures <n>',
-      'stop the job once more documents failed; a share as 5% or 0.05',
-      maxFailuresOf,
-    )
+    .requiredOption('-c, --collection <name>', 'where they go');
+  addFileOptions(command)
     .option(
       '--source-name <name>',
       'what the documents are a part of, where they do not say it; a --sync is of one such source',
