@@ -1,8 +1,9 @@
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { DEFAULT_TENANT, pointId, type CollectionName, type DocumentId, type JobId } from '@embedmill/jobs';
+import { DEFAULT_TENANT, pointId, type CollectionName, type DocumentId } from '@embedmill/jobs';
 import { ANSWER_CHARACTERS } from './answer-size.ts';
 import { fakeVectors, NESTED } from './fake-worker.ts';
+import { storedPayload } from './stored-payload.fixture.ts';
 import { startTestApi, type TestApi } from './test-api.ts';
 
 /** What is stored is larger than one answer may be; whatever route gives it, it comes in pages, each thing once. */
@@ -26,20 +27,11 @@ function document(name: string, chunks: number, part: number) {
     return {
       id: pointId(DEFAULT_TENANT, NAME, id, index),
       dense: vector,
-      payload: {
-        document_id: id,
-        tenant: DEFAULT_TENANT,
+      payload: storedPayload(id, text, {
         ...place,
         end: (index + 1) * text.length,
-        text,
-        title: null,
-        image: null,
-        timestamp: null,
-        fingerprint: 'f',
-        job_id: 'job_1' as JobId,
         metadata: { note: chunks > 1 ? '' : 'y'.repeat(part) },
-        sequence: 1,
-      },
+      }),
     };
   });
   return { tenant: DEFAULT_TENANT, id, sequence: 1, points };

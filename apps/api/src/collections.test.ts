@@ -6,10 +6,10 @@ import {
   type CollectionName,
   type DocumentId,
   type Job,
-  type JobId,
 } from '@embedmill/jobs';
 import { ModelConsumer } from '@embedmill/queue';
 import { MINI } from './fake-worker.ts';
+import { storedPayload } from './stored-payload.fixture.ts';
 import { startTestApi, type TestApi } from './test-api.ts';
 
 let api: TestApi;
@@ -176,22 +176,7 @@ test('documents are deleted one by one, for their tenant', async () => {
   const name = 'single' as CollectionName;
   const write = (id: string, tenant = DEFAULT_TENANT) => {
     const document = id as DocumentId;
-    const payload = {
-      document_id: document,
-      tenant,
-      chunk_index: 0,
-      chunk_count: 1,
-      text: 't',
-      start: 0,
-      end: 1,
-      title: null,
-      image: null,
-      timestamp: null,
-      fingerprint: 'f',
-      metadata: {},
-      job_id: 'job_1' as JobId,
-      sequence: 1,
-    };
+    const payload = storedPayload(document, 't', { tenant });
     const point = {
       id: pointId(tenant, name, document, 0),
       dense: new Float32Array(8).fill(8 ** -0.5),
@@ -225,22 +210,7 @@ test('a field is made filterable afterwards; values that do not fit are told, an
   const name = 'fields' as CollectionName;
   const documents = [{ tag: 'x' }, { tag: ['x', 7] }, {}, { tag: { a: 1 } }].map((metadata, n) => {
     const id = `d${n}` as DocumentId;
-    const payload = {
-      document_id: id,
-      tenant: DEFAULT_TENANT,
-      chunk_index: 0,
-      chunk_count: 1,
-      text: 'x',
-      start: 0,
-      end: 1,
-      title: null,
-      image: null,
-      timestamp: null,
-      fingerprint: 'f',
-      metadata,
-      job_id: 'job_1' as JobId,
-      sequence: 1,
-    };
+    const payload = storedPayload(id, 'x', { metadata });
     const dense = new Float32Array(8).fill(8 ** -0.5);
     return {
       tenant: DEFAULT_TENANT,

@@ -6,11 +6,11 @@ import {
   type CollectionName,
   type DocumentId,
   type Hit,
-  type JobId,
   type SearchRequestInput,
 } from '@embedmill/jobs';
 import { analyzerOf, bm25Document } from '@embedmill/sparse-weighting';
 import { fakeTerms, fakeTokenVectors, fakeVectors, MINI, NESTED } from './fake-worker.ts';
+import { storedPayload } from './stored-payload.fixture.ts';
 import { startTestApi, type TestApi } from './test-api.ts';
 
 /** Searches over dense, BM25 and SPLADE vectors in the real embedded store; a fake worker embeds. */
@@ -44,22 +44,11 @@ beforeAll(async () => {
         bm25: bm25Document(text, analyzerOf('english', ANALYSIS_VERSION), { k1: 1.2, b: 0.75 }, 4),
         splade: fakeTerms(text),
       },
-      payload: {
-        document_id: id,
-        tenant: DEFAULT_TENANT,
+      payload: storedPayload(id, text, {
         chunk_index: index,
         chunk_count: chunks.length,
-        text,
         start: 100 * index,
-        end: 100 * index + text.length,
-        title: null,
-        fingerprint: 'f',
-        image: null,
-        timestamp: null,
-        metadata: {},
-        job_id: 'job_1' as JobId,
-        sequence: 1,
-      },
+      }),
     }));
     return { tenant: DEFAULT_TENANT, id, sequence: 1, points };
   });
@@ -166,22 +155,7 @@ describe('a closer look', () => {
           id: pointId(DEFAULT_TENANT, name, id as DocumentId, 0),
           dense: vectorOf('alike'),
           ...(id !== 'two' && { tokens: fakeTokenVectors(text, NESTED.dims).vectors }),
-          payload: {
-            document_id: id as DocumentId,
-            tenant: DEFAULT_TENANT,
-            chunk_index: 0,
-            chunk_count: 1,
-            text: 'alike',
-            start: 0,
-            end: 5,
-            title: null,
-            fingerprint: 'f',
-            image: null,
-            timestamp: null,
-            metadata: {},
-            job_id: 'job_1' as JobId,
-            sequence: 1,
-          },
+          payload: storedPayload(id as DocumentId, 'alike'),
         },
       ],
     }));

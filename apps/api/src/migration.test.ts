@@ -7,9 +7,9 @@ import {
   type CollectionName,
   type DocumentId,
   type Job,
-  type JobId,
 } from '@embedmill/jobs';
 import { fakeVectors, MINI, NESTED } from './fake-worker.ts';
+import { storedPayload } from './stored-payload.fixture.ts';
 import { startTestApi, type TestApi } from './test-api.ts';
 
 /** Migrations over a real embedded store, dispatched, without a worker: what one would add, the test adds. */
@@ -34,22 +34,12 @@ async function collectionOf(name: string, documents: number): Promise<Collection
     const points = [0, 1].map((index) => ({
       id: pointId(DEFAULT_TENANT, collection, id, index),
       dense: vectorOf(`${id} ${index}`, NESTED.dims),
-      payload: {
-        document_id: id,
-        tenant: DEFAULT_TENANT,
+      payload: storedPayload(id, `${id} ${index}`, {
         chunk_index: index,
         chunk_count: 2,
-        text: `${id} ${index}`,
         start: 10 * index,
         end: 10 * index + 4,
-        title: null,
-        fingerprint: 'f',
-        image: null,
-        timestamp: null,
-        metadata: {},
-        job_id: 'job_1' as JobId,
-        sequence: 1,
-      },
+      }),
     }));
     return {
       tenant: DEFAULT_TENANT,

@@ -6,10 +6,10 @@ import {
   type CollectionName,
   type DocumentId,
   type Hit,
-  type JobId,
 } from '@embedmill/jobs';
 import { analyzerOf, bm25Document } from '@embedmill/sparse-weighting';
 import { fakeTerms, fakeVectors, NESTED } from './fake-worker.ts';
+import { storedPayload } from './stored-payload.fixture.ts';
 import { startTestApi, type TestApi } from './test-api.ts';
 
 /**
@@ -44,22 +44,11 @@ beforeAll(async () => {
           bm25: bm25Document(text, analyzerOf('english', ANALYSIS_VERSION), { k1: 1.2, b: 0.75 }, 4),
           splade: fakeTerms(text),
         },
-        payload: {
-          document_id: id,
-          tenant: DEFAULT_TENANT,
+        payload: storedPayload(id, text, {
           chunk_index: index,
           chunk_count: chunks.length,
-          text,
           start: 100 * index,
-          end: 100 * index + text.length,
-          title: null,
-          fingerprint: 'f',
-          image: null,
-          timestamp: null,
-          metadata: {},
-          job_id: 'job_1' as JobId,
-          sequence: 1,
-        },
+        }),
       };
     });
     return { tenant: DEFAULT_TENANT, id, sequence: 1, points };

@@ -18,6 +18,7 @@ import { ModelConsumer } from '@embedmill/queue';
 import { readShardLines } from '@embedmill/sources';
 import { MINI } from './fake-worker.ts';
 import { recoverJobs } from './recovery.ts';
+import { storedPayload } from './stored-payload.fixture.ts';
 import { startTestApi, type TestApi } from './test-api.ts';
 
 const NAME = 'docs' as CollectionName;
@@ -91,22 +92,7 @@ async function work(stores: readonly string[]): Promise<void> {
 
 function documentOf(id: DocumentId, job: JobId) {
   const dense = new Float32Array(384).fill(1 / Math.sqrt(384));
-  const payload = {
-    document_id: id,
-    tenant: DEFAULT_TENANT,
-    chunk_index: 0,
-    chunk_count: 1,
-    text: id,
-    start: 0,
-    end: 1,
-    title: null,
-    image: null,
-    timestamp: null,
-    fingerprint: 'f',
-    metadata: {},
-    job_id: job,
-    sequence: 1,
-  };
+  const payload = storedPayload(id, id, { end: 1, job_id: job });
   return {
     id,
     tenant: DEFAULT_TENANT,

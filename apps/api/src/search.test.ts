@@ -6,10 +6,10 @@ import {
   type CollectionName,
   type DocumentId,
   type Hit,
-  type JobId,
   type TenantId,
 } from '@embedmill/jobs';
 import { fakeVectors, NESTED } from './fake-worker.ts';
+import { storedPayload } from './stored-payload.fixture.ts';
 import { startTestApi, type TestApi } from './test-api.ts';
 
 let api: TestApi;
@@ -29,22 +29,7 @@ beforeAll(async () => {
   const documents = texts.map(([id, text, year]) => {
     const document = id as DocumentId;
     const tenant = (id === 'moon' ? 'nasa' : DEFAULT_TENANT) as TenantId;
-    const payload = {
-      document_id: document,
-      tenant,
-      chunk_index: 0,
-      chunk_count: 1,
-      text,
-      start: 0,
-      end: text.length,
-      title: null,
-      fingerprint: 'f',
-      image: null,
-      timestamp: null,
-      metadata: { year },
-      job_id: 'job_1' as JobId,
-      sequence: 1,
-    };
+    const payload = storedPayload(document, text, { tenant, metadata: { year } });
     const dense = fakeVectors({ inputs: [text], role: 'query' }, NESTED.dims).vectors;
     return {
       tenant,

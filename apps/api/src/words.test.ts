@@ -6,11 +6,11 @@ import {
   type CollectionName,
   type DocumentId,
   type Hit,
-  type JobId,
   type Language,
 } from '@embedmill/jobs';
 import { analyzerOf, bm25Document } from '@embedmill/sparse-weighting';
 import { fakeVectors, NESTED } from './fake-worker.ts';
+import { storedPayload } from './stored-payload.fixture.ts';
 import { startTestApi, type TestApi } from './test-api.ts';
 
 /** What words are to searches, in the real embedded store; points are written as a worker writes them. */
@@ -45,22 +45,7 @@ async function write({ name, analysis }: Collection, language: Language, texts =
       id: pointId(DEFAULT_TENANT, collection, id, 0),
       dense: fakeVectors({ inputs: [text], role: 'document' }, NESTED.dims).vectors,
       sparse: { bm25: bm25Document(text, analyzer, { k1: 1.2, b: 0.75 }, 4) },
-      payload: {
-        document_id: id,
-        tenant: DEFAULT_TENANT,
-        chunk_index: 0,
-        chunk_count: 1,
-        text,
-        start: 0,
-        end: text.length,
-        title: null,
-        fingerprint: 'f',
-        image: null,
-        timestamp: null,
-        metadata: {},
-        job_id: 'job_1' as JobId,
-        sequence: 1,
-      },
+      payload: storedPayload(id, text),
     };
     return { tenant: DEFAULT_TENANT, id, sequence: 1, points: [point] };
   });

@@ -10,6 +10,30 @@ import {
 
 export const NOW = '2026-01-02T03:04:05.000Z';
 
+/** A job as it is when it was submitted. */
+export const NEW_JOB: Job = {
+  ...NO_PROGRESS,
+  id: 'job_1',
+  sequence: 1,
+  collection: 'c',
+  state: 'queued',
+  priority: 'normal',
+  source: 'upload',
+  retryOf: null,
+  mode: 'upsert',
+  dryRun: false,
+  sourceName: null,
+  output: null,
+  webhook: null,
+  error: null,
+  paused: false,
+  waitingFor: null,
+  createdAt: NOW,
+  startedAt: null,
+  finishedAt: null,
+  seconds: 0,
+};
+
 /** The jobs of FakeApi, with their lines; what their documents come to is decided by these. */
 export class FakeJobs {
   readonly all = new Map<string, Job>();
@@ -19,28 +43,7 @@ export class FakeJobs {
   create(collection: string, lines: string[], retryOf: string | null = null): Job {
     const id = `job_${this.all.size + 1}`;
     this.uploads.set(id, lines);
-    const job: Job = {
-      ...NO_PROGRESS,
-      id,
-      sequence: this.all.size + 1,
-      collection,
-      state: 'queued',
-      priority: 'normal',
-      source: 'upload',
-      retryOf,
-      mode: 'upsert',
-      dryRun: false,
-      sourceName: null,
-      output: null,
-      webhook: null,
-      error: null,
-      paused: false,
-      waitingFor: null,
-      createdAt: NOW,
-      startedAt: null,
-      finishedAt: null,
-      seconds: 0,
-    };
+    const job: Job = { ...NEW_JOB, id, sequence: this.all.size + 1, collection, retryOf };
     return this.put(job);
   }
 

@@ -1,32 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { NO_PROGRESS, type Job } from '@embedmill/jobs';
+import type { Job } from '@embedmill/jobs';
+import { NEW_JOB } from './fake-jobs.ts';
 import { ProgressDisplay, progressLine, Rates, summaryOf } from './progress.ts';
 import { Terminal } from './terminal.ts';
 import { bytes, clock, columnsOf, compact, cut, oneLine, table } from './text.ts';
 
-const JOB: Job = {
-  ...NO_PROGRESS,
-  id: 'j',
-  sequence: 1,
-  collection: 'c',
-  state: 'running',
-  priority: 'normal',
-  source: 'upload',
-  retryOf: null,
-  mode: 'upsert',
-  dryRun: false,
-  sourceName: null,
-  output: null,
-  webhook: null,
-  error: null,
-  paused: false,
-  waitingFor: null,
-  createdAt: '2026-01-02T03:04:05.000Z',
-  startedAt: null,
-  finishedAt: null,
-  seconds: 0,
-};
+const JOB: Job = { ...NEW_JOB, id: 'j', state: 'running' };
 
 describe('rates', () => {
   test('are over the last ten seconds', () => {
