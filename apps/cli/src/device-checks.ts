@@ -1,9 +1,6 @@
 /** What `doctor` says of devices: by embedding a text on each, as the worker does it. */
-import { pathToFileURL } from 'node:url';
 import {
   deviceLabel,
-  engineModel,
-  EngineProcess,
   parseDevices,
   RemoteEngine,
   type Device,
@@ -12,8 +9,8 @@ import {
 } from '@embedmill/inference';
 import type { ResolvedModel } from '@embedmill/models';
 import { Tokenizer } from '@embedmill/tokenization';
-import { ENTRIES } from './entries.ts';
 import { CommandError } from './exit.ts';
+import { trialEngine } from './model-trial.ts';
 
 const TEXT = 'a short text';
 /** Devices that may be there without being asked for. */
@@ -49,15 +46,7 @@ export async function otherDevices(environment: NodeJS.ProcessEnv, model: Resolv
 async function embedOn(name: DeviceName, model: ResolvedModel): Promise<string> {
   const device: Device = name.kind === 'cpu' ? { kind: 'cpu', threads: 1 } : name;
   if (model.kind !== 'dense') throw new CommandError(`${model.name} gives no dense vectors`);
-  const engine = await EngineProcess.start({
-    entry: pathToFileURL(ENTRIES.engine),
-    model: engineModel(model),
-    device,
-    quiet: true,
-    startDeadlineMs: START_MS,
-    deadlineMs: START_MS,
-  });
-  return embedOnce(engine, model);
+  return embedOnce(await trialEngine(model, device, START_MS), model);
 }
 
 async function embedRemotely(model: ResolvedModel, environment: NodeJS.ProcessEnv): Promise<string> {

@@ -1,6 +1,6 @@
 /** What a model gives, by trying it on this machine's processor. */
 import { pathToFileURL } from 'node:url';
-import { engineModel, EngineProcess, type EngineBatch } from '@embedmill/inference';
+import { engineModel, EngineProcess, type Device, type EngineBatch } from '@embedmill/inference';
 import type { ResolvedModel } from '@embedmill/models';
 import { Tokenizer, type EncodedPair, type EncodedText } from '@embedmill/tokenization';
 import { ENTRIES } from './entries.ts';
@@ -14,14 +14,7 @@ const DEADLINE_MS = 10 * 60_000;
 export async function tryModel(model: ResolvedModel): Promise<string> {
   const { tokenizerPath: path, maxTokens, queryPrefix, documentPrefix, dims } = model;
   const tokenizer = await Tokenizer.load({ path, maxTokens, queryPrefix, documentPrefix });
-  const engine = await EngineProcess.start({
-    entry: pathToFileURL(ENTRIES.engine),
-    model: engineModel(model),
-    device: { kind: 'cpu', threads: 1 },
-    quiet: true,
-    startDeadlineMs: DEADLINE_MS,
-    deadlineMs: DEADLINE_MS,
-  });
+  const engine = await trialEngine(model, { kind: 'cpu', threads: 1 }, DEADLINE_MS);
   try {
     switch (model.kind) {
       case 'dense': {
@@ -46,6 +39,22 @@ export async function tryModel(model: ResolvedModel): Promise<string> {
   } finally {
     await engine.close();
   }
+}
+
+/** An engine to try a model on, as workers start theirs; its maker closes it. */
+export function trialEngine(
+  model: ResolvedModel,
+  device: Device,
+  deadlineMs: number,
+): Promise<EngineProcess> {
+  return EngineProcess.start({
+    entry: pathToFileURL(ENTRIES.engine),
+    model: engineModel(model),
+    device,
+    quiet: true,
+    startDeadlineMs: deadlineMs,
+    deadlineMs,
+  });
 }
 
 function batchOf(sequences: readonly (EncodedText | EncodedPair)[]): EngineBatch {

@@ -136,12 +136,8 @@ function onnxOf(
 }
 
 /** Errors: `model_unavailable` where the name is another model's, or models.json is not what it should be. */
-export async function assertNameIsFree({ entry, linkedTo }: FoundModel, modelsDir: string): Promise<void> {
-  othersIn(await readList(modelsDir), entry, modelsDir);
-  if (linkedTo === undefined) return;
-  const path = join(modelsDir, entry.name);
-  const isThere = (await lstat(path).catch(() => undefined)) !== undefined;
-  if (isThere && (await readlink(path).catch(() => undefined)) !== linkedTo) throw nameTaken(entry);
+export async function assertNameIsFree(found: FoundModel, modelsDir: string): Promise<void> {
+  await othersBeside(found, modelsDir);
 }
 
 /**
@@ -153,19 +149,26 @@ export async function addModel(found: FoundModel, modelsDir: string): Promise<st
   const path = join(modelsDir, LIST);
   await mkdir(modelsDir, { recursive: true });
   await withLock(`${path}.lock`, undefined, async () => {
-    await assertNameIsFree(found, modelsDir);
-    const others = othersIn(await readList(modelsDir), entry, modelsDir);
-    const link = join(modelsDir, entry.name);
-    if (linkedTo !== undefined && (await readlink(link).catch(() => undefined)) === undefined)
-      await symlink(linkedTo, link);
+    const { others, isLinked } = await othersBeside(found, modelsDir);
+    if (linkedTo !== undefined && !isLinked) await symlink(linkedTo, join(modelsDir, entry.name));
     await writeFile(`${path}.new`, `${JSON.stringify([...others, entry], null, 2)}\n`);
     await rename(`${path}.new`, path);
   });
   return path;
 }
 
-function readList(modelsDir: string): Promise<string> {
-  return readFile(join(modelsDir, LIST), 'utf8').catch(() => '[]');
+/** The entries of other models, and whether the model's folder is linked already. Errors: where its name is another's. */
+async function othersBeside(
+  { entry, linkedTo }: FoundModel,
+  modelsDir: string,
+): Promise<{ others: { name: string }[]; isLinked: boolean }> {
+  const text = await readFile(join(modelsDir, LIST), 'utf8').catch(() => '[]');
+  const others = othersIn(text, entry, modelsDir);
+  if (linkedTo === undefined) return { others, isLinked: false };
+  const path = join(modelsDir, entry.name);
+  const isThere = (await lstat(path).catch(() => undefined)) !== undefined;
+  if (isThere && (await readlink(path).catch(() => undefined)) !== linkedTo) throw nameTaken(entry);
+  return { others, isLinked: isThere };
 }
 
 /** All entries of a models.json but that of the same model. */

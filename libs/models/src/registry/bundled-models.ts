@@ -1,5 +1,5 @@
 import type { ModelEntryInput } from '../entry.ts';
-import { MINILM } from './shared-facts.ts';
+import { MINILM, MULTILINGUAL_E5 } from './shared-facts.ts';
 
 /** The models that come with embedmill. */
 export const BUNDLED: readonly ModelEntryInput[] = [
@@ -49,13 +49,9 @@ export const BUNDLED: readonly ModelEntryInput[] = [
     license: 'mit',
   },
   {
+    ...MULTILINGUAL_E5,
     name: 'multilingual-e5-small-int8',
     dims: 384,
-    pooling: 'mean',
-    maxTokens: 512,
-    queryPrefix: 'query: ',
-    documentPrefix: 'passage: ',
-    padTokenId: 1,
     model: {
       path: 'model_int8.onnx',
       sha256: 'e591241de432780f47b4cccffff648c1c3d89d808bccaa0831de90166b903b23',
@@ -67,6 +63,5 @@ export const BUNDLED: readonly ModelEntryInput[] = [
       bytes: 3_537_079,
     },
     source: { kind: 'bundled', folder: 'multilingual-e5-small-int8' },
-    license: 'mit',
   },
 ];

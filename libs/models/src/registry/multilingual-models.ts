@@ -1,15 +1,12 @@
 import type { ModelEntryInput } from '../entry.ts';
+import { MULTILINGUAL_E5 } from './shared-facts.ts';
 
 /** Dense models of many languages, of the hub. */
 export const MULTILINGUAL: readonly ModelEntryInput[] = [
   {
+    ...MULTILINGUAL_E5,
     name: 'multilingual-e5-small',
     dims: 384,
-    pooling: 'mean',
-    maxTokens: 512,
-    queryPrefix: 'query: ',
-    documentPrefix: 'passage: ',
-    padTokenId: 1,
     model: {
       path: 'onnx/model.onnx',
       sha256: 'ca456c06b3a9505ddfd9131408916dd79290368331e7d76bb621f1cba6bc8665',
@@ -25,16 +22,11 @@ export const MULTILINGUAL: readonly ModelEntryInput[] = [
       repository: 'intfloat/multilingual-e5-small',
       revision: '614241f622f53c4eeff9890bdc4f31cfecc418b3',
     },
-    license: 'mit',
   },
   {
+    ...MULTILINGUAL_E5,
     name: 'multilingual-e5-base',
     dims: 768,
-    pooling: 'mean',
-    maxTokens: 512,
-    queryPrefix: 'query: ',
-    documentPrefix: 'passage: ',
-    padTokenId: 1,
     model: {
       path: 'onnx/model.onnx',
       sha256: '84a4d426f7e87a6bf5bf195f0bae2c4a7d15f675b23ca96f42fab8326d7a77aa',
@@ -50,16 +42,11 @@ export const MULTILINGUAL: readonly ModelEntryInput[] = [
       repository: 'intfloat/multilingual-e5-base',
       revision: 'd128750597153bb5987e10b1c3493a34e5a4502a',
     },
-    license: 'mit',
   },
   {
+    ...MULTILINGUAL_E5,
     name: 'multilingual-e5-large',
     dims: 1024,
-    pooling: 'mean',
-    maxTokens: 512,
-    queryPrefix: 'query: ',
-    documentPrefix: 'passage: ',
-    padTokenId: 1,
     model: {
       path: 'model.onnx',
       sha256: '1c09780c907c8a91a77a6ab1fd231f79e090d2907ca431223703dfebeed3d36c',
@@ -83,7 +70,6 @@ export const MULTILINGUAL: readonly ModelEntryInput[] = [
       repository: 'Qdrant/multilingual-e5-large-onnx',
       revision: 'ac6781cd1cf88b8306a536d7c9d18a5bd57cc14b',
     },
-    license: 'mit',
   },
   {
     name: 'bge-m3',

@@ -5,6 +5,16 @@ export const BERT_TOKENIZER = {
   bytes: 711_396,
 };
 
+/** What the models of multilingual-e5 have in common. */
+export const MULTILINGUAL_E5 = {
+  pooling: 'mean',
+  maxTokens: 512,
+  queryPrefix: 'query: ',
+  documentPrefix: 'passage: ',
+  padTokenId: 1,
+  license: 'mit',
+} as const;
+
 /** What all files of all-MiniLM-L6-v2 have in common. */
 export const MINILM = {
   dims: 384,

@@ -97,7 +97,7 @@ export class QdrantShards {
 
   /** Makes the shared key, where it is not there. */
   async createShared(name: CollectionName): Promise<void> {
-    await this.#create(name, SHARED_KEY);
+    if (!(await this.#keys(name)).includes(SHARED_KEY)) await this.#create(name, SHARED_KEY);
   }
 
   /** Sees to it that points of these tenants can be written: of large ones, that they have a key of their own. */
@@ -128,7 +128,6 @@ export class QdrantShards {
   }
 
   async #create(name: CollectionName, key: Schemas['ShardKey']): Promise<void> {
-    if ((await this.#keys(name)).includes(key)) return;
     try {
       await this.#connection.send(name, (client) => client.createShardKey(name, { shard_key: key }));
     } catch (thrown) {
