@@ -22,14 +22,12 @@ export async function joinOutput(handle: IngestHandle, { spool }: { spool: Spool
   await handle.save();
 
   async function* partsOf(): AsyncGenerator<Part> {
-    for await (const { source } of spool.parts(id)) yield partAt(source);
+    for await (const { source } of spool.parts(id)) yield partAt(source, spool);
   }
+}
 
-  function partAt(source: StoredSource): Part {
-    const { size } = source;
-    return {
-      size,
-      read: (offset, length = size - offset) => spool.readSource(source, offset, length),
-    };
-  }
+/** What a shard wrote, to be read in pieces. */
+export function partAt(source: StoredSource, spool: Pick<Spool, 'readSource'>): Part {
+  const { size } = source;
+  return { size, read: (offset, length = size - offset) => spool.readSource(source, offset, length) };
 }

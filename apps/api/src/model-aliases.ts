@@ -44,8 +44,17 @@ export async function askedModel(
   kind: ModelSummary['kind'],
 ): Promise<AskedModel> {
   const { name } = modelAndRole(request.model);
-  const model = await requireModel(parts.models, await nameOf(name, parts), 'model', kind);
+  const model = await namedModel(name, parts, kind);
   return { model, ...promptOf(request, model), encoding: parts.config.aliases?.get(name)?.encoding };
+}
+
+/** The model that a request's `model` names, itself or by another name. Errors: `model_not_found`. */
+export async function namedModel(
+  name: string,
+  parts: Pick<ApiParts, 'models' | 'config'>,
+  kind?: ModelSummary['kind'],
+): Promise<ModelSummary> {
+  return requireModel(parts.models, await nameOf(name, parts), 'model', kind);
 }
 
 /** The name of the model that another name of it stands for; the same name where it stands for none. */

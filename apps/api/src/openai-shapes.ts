@@ -1,9 +1,13 @@
 import { z } from 'zod';
-import type { EmbedmillError, ErrorCode } from '@embedmill/jobs';
+import type { ModelSummary } from '@embedmill/models';
+import { openaiErrorOf, vectorFormSchema, type EmbedmillError } from '@embedmill/jobs';
 import { ignoredBy } from './compatible-fields.ts';
 import { embeddingInput } from './embedding-input.ts';
+import type { Encoding } from './model-aliases.ts';
+import { dimsOf } from './model.ts';
 import { refusedField } from './problem.ts';
 import { promptFields, roleFields } from './role.ts';
+import { readableInputs, type TokenIds } from './token-ids.ts';
 
 /** OpenAI's shapes, of requests to its routes and of lines of its batches alike. */
 
@@ -23,7 +27,7 @@ export const embeddingRequestSchema = z.strictObject({
     .positive()
     .optional()
     .meta({ description: 'A smaller size, where the model was trained for it.' }),
-  output_dtype: z.enum(['float', 'int8', 'uint8', 'binary', 'ubinary']).default('float').meta({
+  output_dtype: vectorFormSchema.default('float').meta({
     description: 'embedmill’s own: numbers as they are, a byte each, or a bit each, eight to a byte.',
   }),
   ...roleFields,
@@ -42,16 +46,29 @@ export const openaiErrorSchema = z.strictObject({
 export const openaiErrors = { '4xx': openaiErrorSchema, '5xx': openaiErrorSchema };
 
 export function openaiError(error: EmbedmillError, message: string): z.infer<typeof openaiErrorSchema> {
-  const param = error.details[0]?.path.split('/', 1)[0] ?? null;
-  const type =
-    error.status >= 500 ? 'server_error' : error.status === 429 ? 'requests' : 'invalid_request_error';
-  return {
-    error: { message, type, param: param === '' ? null : param, code: error.code satisfies ErrorCode },
-  };
+  const { type, param, code } = openaiErrorOf(error);
+  return { error: { message, type, param, code } };
+}
+
+/**
+ * What a request wants embedded, as the model can read it, and to how many numbers. Errors: `invalid_request`,
+ * `dimensions_not_allowed`.
+ */
+export async function readEmbeddingRequest(
+  { input, dimensions }: Pick<z.output<typeof embeddingRequestSchema>, 'input' | 'dimensions'>,
+  asked: {
+    model: Pick<ModelSummary, 'name' | 'dims' | 'matryoshka'>;
+    encoding: Encoding | undefined;
+  },
+  tokenIds: TokenIds,
+): Promise<{ inputs: (string | number[])[]; dims: number; pathOf: (index: number) => string }> {
+  const dims = dimsOf(asked.model, dimensions);
+  const { given, pathOf } = inputsOf(input);
+  return { inputs: await readableInputs(given, asked, tokenIds, pathOf), dims, pathOf };
 }
 
 /** One input for each vector, and where in the request each is. Errors: `invalid_request`. */
-export function inputsOf(input: z.infer<typeof embeddingRequestSchema>['input']): {
+function inputsOf(input: z.infer<typeof embeddingRequestSchema>['input']): {
   given: (string | number[])[];
   pathOf: (index: number) => string;
 } {

@@ -22,7 +22,7 @@ type Uncontrolled =
   | 'workAhead';
 
 /** What clients keep here: each sees its tenant's. */
-export type ClientRecords = Pick<StoredRecords, 'keep' | 'read' | 'ids' | 'remove' | 'write'>;
+export type ClientRecords = Pick<StoredRecords, 'keep' | 'read' | 'all' | 'remove' | 'write'>;
 
 /** All that the server works with; main.ts makes the real ones, and closes them. */
 export interface ApiParts {

@@ -1,7 +1,7 @@
 import {
-  asEmbedmillError,
   batchRequestSchema,
   EmbedmillError,
+  openaiErrorOf,
   type BatchError,
   type BatchRequest,
   type JobId,
@@ -64,7 +64,7 @@ export async function batchShard(
     const error = wrong?.ok === false ? wrong.error : unknownInput(own, shard);
     if (error !== undefined) {
       reading.fail(pending, error, 'infer');
-      failed.push({ pending, error: errorOf(error) });
+      failed.push({ pending, error: openaiErrorOf(error) });
       continue;
     }
     const whole = own.flatMap((one) => (one.ok ? one : []));
@@ -114,13 +114,6 @@ function unknownInput(outcomes: readonly InputOutcome[], { collection }: Shard):
   const path = outcomes.length === 1 ? 'input' : `input/${index}`;
   const message = `${path}: ${model} knows no token of the text, so its vector would say nothing`;
   return new EmbedmillError('invalid_request', message, { details: [{ path, message }] });
-}
-
-function errorOf(thrown: EmbedmillError): BatchError {
-  const error = asEmbedmillError(thrown);
-  const type = error.status >= 500 ? 'server_error' : 'invalid_request_error';
-  const param = error.details[0]?.path.split('/', 1)[0] ?? null;
-  return { status: error.status, message: error.message, type, param, code: error.code };
 }
 
 function* lines<T>(items: readonly T[], lineOf: (item: T) => string): Generator<string> {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { EmbedmillError } from './errors.ts';
 import { roleSchema } from './query.ts';
 
 /** Numbers of a vector as a response has them: as they are, a byte each, or a bit each. */
@@ -20,6 +21,13 @@ export const batchErrorSchema = z.strictObject({
   code: z.string(),
 });
 export type BatchError = z.infer<typeof batchErrorSchema>;
+
+/** An error as OpenAI's API gives it: the field of the request that it is of is its first detail's. */
+export function openaiErrorOf({ status, code, message, details }: EmbedmillError): BatchError {
+  const type = status >= 500 ? 'server_error' : status === 429 ? 'requests' : 'invalid_request_error';
+  const param = details[0]?.path.split('/', 1)[0] || null;
+  return { status, message, type, param, code };
+}
 
 /**
  * A line of a batch as workers get it: the text of a document whose id is the line's `custom_id`. Its body was checked

@@ -256,6 +256,7 @@ export {
   batchErrorSchema,
   batchRequestSchema,
   batchSchema,
+  openaiErrorOf,
   vectorFormSchema,
   type Batch,
   type BatchError,

@@ -15,5 +15,10 @@ export function encodedVector(
     return format === 'float' ? bytes : Buffer.from(bytes).toString('base64');
   }
   if (format === 'float') return shortestFloats(vector);
-  return Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength).toString('base64');
+  return base64Vector(vector);
+}
+
+/** A vector as little-endian float32, in base64. */
+export function base64Vector({ buffer, byteOffset, byteLength }: Float32Array): string {
+  return Buffer.from(buffer, byteOffset, byteLength).toString('base64');
 }

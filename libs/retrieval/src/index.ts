@@ -1,5 +1,5 @@
 export { combineExamples, cosine, likeness, shortened, withFeedback } from './dense.ts';
-export { encodedVector } from './encoded-vector.ts';
+export { base64Vector, encodedVector } from './encoded-vector.ts';
 export { explainMatch, type TermMatch } from './explanation.ts';
 export { fuseByRank, fuseByScore, standardScores, type RankedList, type ScoredKey } from './fusion.ts';
 export { bestOfEach } from './groups.ts';

@@ -1,5 +1,5 @@
 import type { JobId } from '@embedmill/jobs';
-import type { SpoolStorage } from './spool-storage.ts';
+import { once, type SpoolStorage } from './spool-storage.ts';
 
 /** A range tombstone, by its job and the place of that in the order of acceptance. */
 export interface RangeTombstoneKey {
@@ -71,8 +71,4 @@ export class RangeTombstones {
 /** The order of names is that of sequences, which are below 2^53. */
 function pathOf(collection: string, { sequence, job }: RangeTombstoneKey): string {
   return `${FOLDER}${collection}/${String(sequence).padStart(16, '0')}-${job}`;
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }

@@ -31,3 +31,8 @@ export interface SpoolStorage {
   /** The key of a source that lies here; undefined for one elsewhere. */
   keyOf(source: SourceRef): string | undefined;
 }
+
+/** The body of a file that is written whole. */
+export async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}

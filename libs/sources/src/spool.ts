@@ -19,7 +19,7 @@ import { bytesOf, reportLine, shardReportsIn, withinRoom, type ShardReports } fr
 import { readSource } from './source-bytes.ts';
 import { SpoolBucket, writeS3Object } from './spool-bucket.ts';
 import { SpoolFolder } from './spool-folder.ts';
-import type { SpoolStorage } from './spool-storage.ts';
+import { once, type SpoolStorage } from './spool-storage.ts';
 import { StoredRecords } from './stored-files.ts';
 
 /** The folder of unfinished jobs' records. No job has this id: those start with `job_`. */
@@ -370,10 +370,6 @@ function watchKey(kind: WatchRecord, key: string): string {
 /** So that the order of names is that of shards. */
 function numbered(shard: number): string {
   return String(shard).padStart(9, '0');
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }
 
 async function* incompleteWhenBroken(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {

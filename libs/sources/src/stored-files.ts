@@ -1,5 +1,5 @@
 import type { StoredSource } from '@embedmill/jobs';
-import type { SpoolStorage } from './spool-storage.ts';
+import { once, type SpoolStorage } from './spool-storage.ts';
 
 /** `batch-faults` are what was wrong with the lines of a batch's file. */
 export type RecordKind = 'files' | 'batches' | 'batch-faults';
@@ -31,10 +31,14 @@ export class StoredRecords {
     return bytes === undefined ? undefined : JSON.parse(bytes.toString('utf8'));
   }
 
-  /** The ids of all records. */
-  async ids(): Promise<string[]> {
-    const keys = await Array.fromAsync(this.#storage.list(this.#kind));
-    return keys.map((key) => key.slice(this.#kind.length + 1, -'.json'.length));
+  /** All records, as JSON has them. */
+  async all(): Promise<unknown[]> {
+    const records: unknown[] = [];
+    for await (const key of this.#storage.list(this.#kind)) {
+      const record = await this.read(key.slice(this.#kind.length + 1, -'.json'.length));
+      if (record !== undefined) records.push(record);
+    }
+    return records;
   }
 
   /** Removes a record, with the bytes it is of. */
@@ -57,8 +61,4 @@ export class StoredRecords {
 /** As we make them: nothing else leads anywhere. */
 function isId(id: string): boolean {
   return /^(file|batch)[-_][A-Za-z0-9_-]{1,100}$/.test(id);
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }

@@ -301,11 +301,7 @@ function recordsView(records: ClientRecords): ClientRecords {
       return records.keep(id, record);
     },
     read,
-    ids: async () => {
-      const ids: string[] = [];
-      for (const id of await records.ids()) if ((await read(id)) !== undefined) ids.push(id);
-      return ids;
-    },
+    all: async () => (await records.all()).filter(seesRecord),
     remove: async (id) => {
       const before = await records.read(id);
       if (before === undefined || seesRecord(before)) await records.remove(id);

@@ -3,9 +3,9 @@ import {
   asEmbedmillError,
   DEFAULT_TENANT,
   EmbedmillError,
+  openaiErrorOf,
   parseJson,
   type Batch,
-  type BatchError,
   type BatchRequest,
   type DocumentId,
   type JobId,
@@ -14,12 +14,10 @@ import {
 import type { BatchReading } from '@embedmill/queue';
 import { DuplicateFinder, readLines, type Line, type Spool } from '@embedmill/sources';
 import type { Encoding } from '../model-aliases.ts';
-import { dimsOf } from '../model.ts';
-import { embeddingRequestSchema, inputsOf, openaiError } from '../openai-shapes.ts';
+import { embeddingRequestSchema, readEmbeddingRequest } from '../openai-shapes.ts';
 import { invalidRequest } from '../problem.ts';
 import { checkText } from '../query-lane.ts';
 import { promptOf } from '../role.ts';
-import { readableInputs } from '../token-ids.ts';
 
 export interface BatchLinesInput {
   job: JobId;
@@ -161,12 +159,13 @@ async function requestOf(body: unknown, { model, reading }: BatchLinesInput): Pr
   try {
     const parsed = embeddingRequestSchema.safeParse(body);
     if (!parsed.success) throw invalidRequest(parsed.error);
-    const { encoding_format: format, dimensions, output_dtype: form, input } = parsed.data;
+    const { encoding_format: format, output_dtype: form } = parsed.data;
     const { dims: whole, matryoshka, prompts, instructionPrefix, encoding, tokenIds } = reading;
-    const dims = dimsOf({ name: model, dims: whole, matryoshka }, dimensions);
-    const { given, pathOf } = inputsOf(input);
-    const asked = { model: { name: model }, encoding: encoding as Encoding | undefined };
-    const inputs = await readableInputs(given, asked, tokenIds, pathOf);
+    const asked = {
+      model: { name: model, dims: whole, matryoshka },
+      encoding: encoding as Encoding | undefined,
+    };
+    const { inputs, dims, pathOf } = await readEmbeddingRequest(parsed.data, asked, tokenIds);
     for (const [n, one] of inputs.entries()) if (typeof one === 'string') checkText(one, pathOf(n));
     const { role, prefix } = promptOf(parsed.data, {
       name: model,
@@ -175,13 +174,8 @@ async function requestOf(body: unknown, { model, reading }: BatchLinesInput): Pr
     });
     return { inputs, role, ...(prefix !== undefined && { prefix }), dims, format, form };
   } catch (thrown) {
-    return { error: errorOf(asEmbedmillError(thrown)) };
+    return { error: openaiErrorOf(asEmbedmillError(thrown)) };
   }
-}
-
-function errorOf(error: EmbedmillError): BatchError {
-  const { message, type, param, code } = openaiError(error, error.message).error;
-  return { status: error.status, message, type, param, code: code ?? error.code };
 }
 
 /** The model that the first line of a file of requests names, where it does. */

@@ -2,6 +2,7 @@ import type { JobId, ShardRange, StoredSource } from '@embedmill/jobs';
 import { sizesOfBatchPart, unansweredLine } from '@embedmill/outputs';
 import { sourceOf, type IngestHandle } from '@embedmill/queue';
 import { readManifest, type Spool } from '@embedmill/sources';
+import { partAt } from '../export-output.ts';
 import type { SourceThreads } from '../source-threads.ts';
 import { batchRecordSchema, type ClientFile } from './client-records.ts';
 
@@ -105,9 +106,8 @@ async function shardsOf({ id }: IngestHandle, spool: Spool): Promise<BatchShard[
       shards.push({ index, range, part: undefined });
       continue;
     }
-    const { size } = source;
-    const read = (offset: number, length = size - offset) => spool.readSource(source, offset, length);
-    shards.push({ index, range, part: { source, ...(await sizesOfBatchPart({ size, read })) } });
+    const sizes = await sizesOfBatchPart(partAt(source, spool));
+    shards.push({ index, range, part: { source, ...sizes } });
   }
   return shards;
 }

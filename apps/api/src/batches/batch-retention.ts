@@ -22,15 +22,16 @@ export async function sweepClientRecords(
   filesAgeMs: number,
   now: number,
 ): Promise<void> {
-  for (const id of await spool.files.ids()) {
-    const file = clientFileSchema.safeParse(await spool.files.read(id)).data;
+  for (const record of await spool.files.all()) {
+    const file = clientFileSchema.safeParse(record).data;
     if (file === undefined || now < (file.expiresAt ?? file.createdAt + filesAgeMs)) continue;
-    await spool.files.remove(id);
-    log.info({ file: id }, 'a file has expired');
+    await spool.files.remove(file.id);
+    log.info({ file: file.id }, 'a file has expired');
   }
-  for (const id of await spool.batches.ids()) {
-    const batch = batchRecordSchema.safeParse(await spool.batches.read(id)).data;
+  for (const kept of await spool.batches.all()) {
+    const batch = batchRecordSchema.safeParse(kept).data;
     if (batch === undefined) continue;
+    const { id } = batch;
     const job = batch.job as JobId;
     const record = await queue.getSubmission(job);
     if (record === undefined) {

@@ -32,7 +32,10 @@ export const batchRecordSchema = z.strictObject({
 });
 export type BatchRecord = z.infer<typeof batchRecordSchema>;
 
-type Files = Pick<ApiParts['spool']['files'], 'read' | 'ids'>;
+/** How long a file may be kept, in seconds: an hour to thirty days, as with OpenAI. */
+export const EXPIRES_SECONDS = { least: 3600, most: 2_592_000 };
+
+type Files = Pick<ApiParts['spool']['files'], 'read' | 'all'>;
 
 /** Errors: `file_not_found`. */
 export async function requireFile(files: Pick<Files, 'read'>, id: string): Promise<ClientFile> {
@@ -53,12 +56,19 @@ export async function newestFirst<T extends { id: string; createdAt: number }>(
   records: Files,
   schema: z.ZodType<T>,
 ): Promise<T[]> {
-  const found: T[] = [];
-  for (const id of await records.ids()) {
-    const record = await records.read(id);
-    if (record !== undefined) found.push(schema.parse(record));
-  }
+  const found = (await records.all()).map((record) => schema.parse(record));
   return found.sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? 1 : -1));
+}
+
+/** A page of a list in OpenAI's shape. */
+export function pageSchema<T extends z.ZodType>(view: T) {
+  return z.strictObject({
+    object: z.literal('list'),
+    data: z.array(view),
+    first_id: z.string().nullable(),
+    last_id: z.string().nullable(),
+    has_more: z.boolean(),
+  });
 }
 
 /** A page of a list as OpenAI's clients turn its pages: behind `after`, `limit` at most. Errors: `invalid_request`. */

@@ -15,8 +15,10 @@ import { BATCH_ENDPOINT } from '../batches/batch-lines.ts';
 import { batchViewSchema, viewOfBatch } from '../batches/batch-view.ts';
 import {
   batchRecordSchema,
+  EXPIRES_SECONDS,
   newestFirst,
   pageOf,
+  pageSchema,
   requireBatch,
   requireFile,
   type BatchRecord,
@@ -43,7 +45,10 @@ const bodySchema = z.strictObject({
     .meta({ description: 'What is not answered by then is given up; `24h`, or any hours or days.' }),
   metadata: z.record(z.string().max(64), z.string().max(512)).nullish(),
   output_expires_after: z
-    .strictObject({ anchor: z.literal('created_at'), seconds: z.int().min(3600).max(2_592_000) })
+    .strictObject({
+      anchor: z.literal('created_at'),
+      seconds: z.int().min(EXPIRES_SECONDS.least).max(EXPIRES_SECONDS.most),
+    })
     .optional(),
 });
 
@@ -130,13 +135,7 @@ export function batchRoutes(parts: ApiParts): FastifyPluginAsyncZod {
           summary: 'The batches, the newest first, a page at a time',
           querystring,
           response: {
-            200: z.strictObject({
-              object: z.literal('list'),
-              data: z.array(batchViewSchema),
-              first_id: z.string().nullable(),
-              last_id: z.string().nullable(),
-              has_more: z.boolean(),
-            }),
+            200: pageSchema(batchViewSchema),
             ...openaiErrors,
           },
         },

@@ -1,14 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { profileSchema, shortestFloats, type DenseResult } from '@embedmill/jobs';
-import { quantized, type VectorForm } from '@embedmill/retrieval';
+import { profileSchema, shortestFloats } from '@embedmill/jobs';
+import type { ModelSummary } from '@embedmill/models';
+import { base64Vector, quantized } from '@embedmill/retrieval';
 import { ignoredBy } from '../compatible-fields.ts';
+import { embedInputs, type EmbeddedInputs } from '../embedded-inputs.ts';
 import { dimsOf } from '../model.ts';
 import { askedModel, type AskedModel } from '../model-aliases.ts';
 import type { ApiParts } from '../parts.ts';
 import { answerErrorsAs, refusedField } from '../problem.ts';
-import { checkText, refuseUnknown, vectorAt, type QueryLane } from '../query-lane.ts';
+import { vectorAt, type QueryLane } from '../query-lane.ts';
 import { roleFields } from '../role.ts';
 
 const MAX_INPUTS = 2048;
@@ -112,11 +114,10 @@ async function embed(body: EmbedBody, version: string, parts: ApiParts, lane: Qu
       'max_tokens',
       `${model.name} reads ${model.maxTokens} tokens of each text, and cannot be told to read fewer; leave it out`,
     );
-  const result =
+  const { vectors, tokens } =
     kind === 'images'
-      ? await lane.ask({ task: 'images', model: model.name, inputs: values }, pathOf)
-      : await readTexts(values, asked, body.truncate, lane, pathOf);
-  const tokens = result.tokens.reduce((sum, count) => sum + count, 0);
+      ? await embedImages(values, { model, dims, pathOf }, lane)
+      : await embedTexts(values, asked, { dims, pathOf, truncate: body.truncate }, lane);
   return {
     id: randomUUID(),
     texts: kind === 'texts' ? values : [],
@@ -124,25 +125,32 @@ async function embed(body: EmbedBody, version: string, parts: ApiParts, lane: Qu
       api_version: { version },
       billed_units: kind === 'images' ? { images: values.length } : { input_tokens: tokens },
     },
-    vectors: values.map((_, n) => vectorAt(result, n, dims)),
+    vectors,
   };
 }
 
-async function readTexts(
+async function embedImages(
   inputs: string[],
-  { model, role, prefix }: AskedModel,
-  truncate: EmbedBody['truncate'],
+  { model, dims, pathOf }: { model: ModelSummary; dims: number; pathOf: (index: number) => string },
   lane: QueryLane,
-  pathOf: (index: number) => string,
-): Promise<DenseResult> {
-  for (const [n, text] of inputs.entries()) checkText(text, pathOf(n));
+): Promise<{ vectors: Float32Array[]; tokens: number }> {
+  const result = await lane.ask({ task: 'images', model: model.name, inputs }, pathOf);
+  return { vectors: inputs.map((_, n) => vectorAt(result, n, dims)), tokens: 0 };
+}
+
+async function embedTexts(
+  inputs: string[],
+  asked: AskedModel,
+  { truncate, ...how }: { dims: number; pathOf: (index: number) => string; truncate: EmbedBody['truncate'] },
+  lane: QueryLane,
+): Promise<EmbeddedInputs> {
+  const { model } = asked;
   const keep = truncate === 'START' ? 'end' : 'start';
-  const result = await lane.ask({ task: 'embed', model: model.name, inputs, role, prefix, keep }, pathOf);
-  refuseUnknown(result.unknown, model.name, pathOf);
-  const cut = truncate === 'NONE' ? result.truncated.indexOf(true) : -1;
-  if (cut === -1) return result;
+  const embedded = await embedInputs(inputs, asked, { ...how, keep }, lane);
+  const cut = truncate === 'NONE' ? embedded.truncated.indexOf(true) : -1;
+  if (cut === -1) return embedded;
   throw refusedField(
-    pathOf(cut),
+    how.pathOf(cut),
     `it has more than the ${model.maxTokens} tokens that ${model.name} reads; shorten it, or let "truncate" be START or END`,
   );
 }
@@ -178,12 +186,8 @@ function byType(vectors: readonly Float32Array[], forms: readonly Form[]) {
   const embeddings: z.infer<typeof byTypeSchema> = {};
   for (const form of forms) {
     if (form === 'float') embeddings.float = vectors.map(shortestFloats);
-    else if (form === 'base64') embeddings.base64 = vectors.map(base64Of);
-    else embeddings[form] = vectors.map((vector) => quantized(vector, form satisfies VectorForm));
+    else if (form === 'base64') embeddings.base64 = vectors.map(base64Vector);
+    else embeddings[form] = vectors.map((vector) => quantized(vector, form));
   }
   return { response_type: 'embeddings_by_type' as const, embeddings };
-}
-
-function base64Of(vector: Float32Array): string {
-  return Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength).toString('base64');
 }

@@ -2,15 +2,15 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { EmbedmillError } from '@embedmill/jobs';
 import { encodedVector } from '@embedmill/retrieval';
+import { embedInputs } from '../embedded-inputs.ts';
 import { EMBEDDING_JSON } from '../embedding-input.ts';
-import { dimsOf, requireModel } from '../model.ts';
-import { askedModel, hubIds, nameOf } from '../model-aliases.ts';
-import { embeddingRequestSchema, inputsOf, openaiError, openaiErrors } from '../openai-shapes.ts';
+import { askedModel, hubIds, namedModel } from '../model-aliases.ts';
+import { embeddingRequestSchema, openaiError, openaiErrors, readEmbeddingRequest } from '../openai-shapes.ts';
 import type { ApiParts } from '../parts.ts';
 import { answerErrorsAs } from '../problem.ts';
-import { checkText, refuseUnknown, vectorAt, type QueryLane } from '../query-lane.ts';
+import type { QueryLane } from '../query-lane.ts';
 import { modelAndRole } from '../role.ts';
-import { loadDecoders, readableInputs } from '../token-ids.ts';
+import { loadDecoders } from '../token-ids.ts';
 
 /** Room for that many texts of some thousand characters. */
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
@@ -104,7 +104,7 @@ export function embeddingRoutes(parts: ApiParts, lane: QueryLane): FastifyPlugin
       },
       async ({ params: { model } }) => {
         const { name } = modelAndRole(model);
-        await requireModel(models, await nameOf(name, parts), 'model');
+        await namedModel(name, parts);
         return openaiModel(model);
       },
     );
@@ -114,26 +114,20 @@ export function embeddingRoutes(parts: ApiParts, lane: QueryLane): FastifyPlugin
 /** What embeds, as OpenAI's clients ask for it. */
 function embedding(parts: ApiParts, lane: QueryLane) {
   return async (body: z.output<typeof embeddingRequestSchema>): Promise<z.infer<typeof responseSchema>> => {
-    const { encoding_format: format, dimensions, output_dtype: form } = body;
+    const { encoding_format: format, output_dtype: form } = body;
     const asked = await askedModel(body, parts, 'dense');
-    const { model, role, prefix } = asked;
-    const dims = dimsOf(model, dimensions);
-    const { given, pathOf } = inputsOf(body.input);
-    const inputs = await readableInputs(given, asked, parts.config.tokenIds ?? 'refused', pathOf);
-    for (const [n, input] of inputs.entries()) if (typeof input === 'string') checkText(input, pathOf(n));
-    const result = await lane.ask({ task: 'embed', model: model.name, inputs, role, prefix }, pathOf);
-    refuseUnknown(result.unknown, model.name, pathOf);
-    const prompt_tokens = result.tokens.reduce((sum, tokens) => sum + tokens, 0);
+    const { inputs, ...how } = await readEmbeddingRequest(body, asked, parts.config.tokenIds ?? 'refused');
+    const { vectors, truncated, tokens } = await embedInputs(inputs, asked, how, lane);
     return {
       object: 'list' as const,
-      model: model.name,
-      data: inputs.map((_, index) => ({
+      model: asked.model.name,
+      data: vectors.map((vector, index) => ({
         object: 'embedding' as const,
         index,
-        embedding: encodedVector(vectorAt(result, index, dims), format, form),
-        ...(result.truncated[index] === true && { truncated: true as const }),
+        embedding: encodedVector(vector, format, form),
+        ...(truncated[index] === true && { truncated: true as const }),
       })),
-      usage: { prompt_tokens, total_tokens: prompt_tokens },
+      usage: { prompt_tokens: tokens, total_tokens: tokens },
     };
   };
 }

@@ -6,8 +6,10 @@ import { EmbedmillError } from '@embedmill/jobs';
 import { currentPrincipal, requireScope } from '../access/principal.ts';
 import {
   clientFileSchema,
+  EXPIRES_SECONDS,
   newestFirst,
   pageOf,
+  pageSchema,
   requireFile,
   seconds,
   type ClientFile,
@@ -21,8 +23,6 @@ import { checkUploadHeaders, FORM_TYPE } from '../upload.ts';
 
 const tags = ['openai'];
 const FIELDS = ['purpose', 'expires_after[anchor]', 'expires_after[seconds]'] as const;
-/** An hour, and thirty days: OpenAI's. */
-const EXPIRES_SECONDS = { least: 3600, most: 2_592_000 };
 const DAY_MS = 24 * 3600 * 1000;
 const FILE_DAYS = 30;
 
@@ -97,13 +97,7 @@ export function fileRoutes({ spool, config, log }: ApiParts): FastifyPluginAsync
           summary: 'The files, a page at a time',
           querystring,
           response: {
-            200: z.strictObject({
-              object: z.literal('list'),
-              data: z.array(fileView),
-              first_id: z.string().nullable(),
-              last_id: z.string().nullable(),
-              has_more: z.boolean(),
-            }),
+            200: pageSchema(fileView),
             ...openaiErrors,
           },
         },

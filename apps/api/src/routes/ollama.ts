@@ -2,11 +2,12 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { shortestFloats } from '@embedmill/jobs';
 import { ignoredBy } from '../compatible-fields.ts';
+import { embedInputs } from '../embedded-inputs.ts';
 import { dimsOf } from '../model.ts';
 import { askedModel } from '../model-aliases.ts';
 import type { ApiParts } from '../parts.ts';
 import { answerErrorsAs, refusedField } from '../problem.ts';
-import { checkText, refuseUnknown, vectorAt, type QueryLane } from '../query-lane.ts';
+import type { QueryLane } from '../query-lane.ts';
 import { roleFields } from '../role.ts';
 
 const MAX_INPUTS = 2048;
@@ -100,7 +101,8 @@ export function ollamaRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsy
     pathOf: (index: number) => string,
   ): Promise<{ vectors: Float32Array[]; tokens: number }> {
     const name = body.model.replace(/:latest$/, '');
-    const { model, role, prefix } = await askedModel({ ...body, model: name }, parts, 'dense');
+    const asked = await askedModel({ ...body, model: name }, parts, 'dense');
+    const { model } = asked;
     const dims = dimsOf(model, body.dimensions || undefined);
     const window = body.options?.num_ctx ?? model.maxTokens;
     if (window < model.maxTokens)
@@ -108,15 +110,10 @@ export function ollamaRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsy
         'options/num_ctx',
         `${model.name} reads ${model.maxTokens} tokens, and cannot be told to read ${window}; leave it out`,
       );
-    for (const [n, text] of inputs.entries()) checkText(text, pathOf(n));
     if (inputs.length === 0) return { vectors: [], tokens: 0 };
-    const result = await lane.ask({ task: 'embed', model: model.name, inputs, role, prefix }, pathOf);
-    refuseUnknown(result.unknown, model.name, pathOf);
-    const cut = body.truncate ? -1 : result.truncated.indexOf(true);
+    const embedded = await embedInputs(inputs, asked, { dims, pathOf }, lane);
+    const cut = body.truncate ? -1 : embedded.truncated.indexOf(true);
     if (cut !== -1) throw refusedField(pathOf(cut), 'the input length exceeds the context length');
-    return {
-      vectors: inputs.map((_, n) => vectorAt(result, n, dims)),
-      tokens: result.tokens.reduce((sum, count) => sum + count, 0),
-    };
+    return embedded;
   }
 }

@@ -3,8 +3,7 @@ import { z } from 'zod';
 import { shortestFloats } from '@embedmill/jobs';
 import type { ModelSummary } from '@embedmill/models';
 import { ignoredBy } from '../compatible-fields.ts';
-import { nameOf } from '../model-aliases.ts';
-import { requireModel } from '../model.ts';
+import { namedModel } from '../model-aliases.ts';
 import type { ApiParts } from '../parts.ts';
 import { answerErrorsAs, refusedField } from '../problem.ts';
 import type { QueryLane } from '../query-lane.ts';
@@ -96,7 +95,7 @@ const LABEL = 'LABEL_0';
 
 /** The shapes of text-embeddings-inference: what it says of itself and of a model, tokens, and predictions. */
 export function teiTokenRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsyncZod {
-  const { log, models, config } = parts;
+  const { log, config } = parts;
   return async (server) => {
     answerErrorsAs(server, log, ({ code }, error) => ({ error, error_type: errorType(code) }));
 
@@ -123,7 +122,7 @@ export function teiTokenRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginA
         },
       },
       async ({ query }) => {
-        const found = await requireModel(models, await nameOf(query.model ?? DENSE, parts), 'model');
+        const found = await namedModel(query.model ?? DENSE, parts);
         return {
           model_id: found.repository ?? found.name,
           served_model_name: found.name,
@@ -155,7 +154,7 @@ export function teiTokenRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginA
         },
       },
       async ({ body }) => {
-        const found = await requireModel(models, await nameOf(body.model ?? DENSE, parts), 'model');
+        const found = await namedModel(body.model ?? DENSE, parts);
         const { role, prefix } = promptOf({ ...body, model: found.name }, found);
         const texts = [body.inputs].flat();
         const wrong = texts.findIndex((text) => !text.isWellFormed());
@@ -184,7 +183,7 @@ export function teiTokenRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginA
         },
       },
       async ({ body }) => {
-        const found = await requireModel(models, await nameOf(body.model ?? DENSE, parts), 'model');
+        const found = await namedModel(body.model ?? DENSE, parts);
         const { texts } = await lane.ask(
           {
             task: 'detokenize',
@@ -253,7 +252,7 @@ export function teiTokenRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginA
         },
       },
       async ({ body }) => {
-        const found = await requireModel(models, await nameOf(body.model ?? DENSE, parts), 'model');
+        const found = await namedModel(body.model ?? DENSE, parts);
         if (found.kind !== 'reranker')
           throw refusedField('model', `${found.name} is no classifier; name a reranker, which judges pairs`);
         refuseLeft(body.truncation_direction);
