@@ -287,6 +287,32 @@ describe('however often shards are delivered', () => {
   );
 });
 
+test('the same Idempotency-Key makes one batch, and is refused for another', async () => {
+  const content = Buffer.from(jsonl([request('once', { input: 'a whale' })]));
+  const { id } = await acme.files.create({ file: await toFile(content, 'requests.jsonl'), purpose: 'batch' });
+  const asked = {
+    input_file_id: id,
+    endpoint: '/v1/embeddings' as const,
+    completion_window: '24h' as const,
+    metadata: { shelf: 'one' },
+  };
+  const keyed = { headers: { 'idempotency-key': 'a batch' } };
+  const [first, second] = await Promise.all([
+    acme.batches.create(asked, keyed),
+    acme.batches.create(asked, keyed),
+  ]);
+  const done = await ended(first);
+  expect([second.id, (await acme.batches.create(asked, keyed)).id]).toEqual([first.id, first.id]);
+  expect(await acme.batches.create(asked, keyed)).toEqual(done);
+  expect((await linesOf(done.output_file_id)).map(({ custom_id }) => custom_id)).toEqual(['once']);
+  const otherwise = acme.batches.create({ ...asked, metadata: { shelf: 'two' } }, keyed);
+  await expect(otherwise).rejects.toBeInstanceOf(OpenAI.ConflictError);
+  const unkeyed = await acme.batches.create(asked);
+  expect(unkeyed.id).not.toBe(first.id);
+  await ended(unkeyed);
+  expect(await acme.batches.retrieve(first.id)).toMatchObject({ metadata: { shelf: 'one' } });
+});
+
 test('files: pages, content in ranges, deletion, expiry, and what is refused', async () => {
   const own: string[] = [];
   for (let n = 0; n < 3; n += 1) {

@@ -23,6 +23,7 @@ export type SubmissionKind =
   | 'collection'
   | 'deletion'
   | 'batch'
+  | 'dataset'
   | 'watch';
 
 type AcceptingParts = Pick<ApiParts, 'queue' | 'spool' | 'metrics' | 'log' | 'config'>;

@@ -31,6 +31,7 @@ import { joinBatch } from './batches/batch-output.ts';
 import { beginLoad, endLoad } from './bulk-loads.ts';
 import { markFilled } from './copying.ts';
 import { forgetGone } from './gone-documents.ts';
+import { joinDataset } from './datasets/dataset-output.ts';
 import { joinOutput } from './export-output.ts';
 import { isDeletionByFilter } from './older-jobs.ts';
 import { clearToLook, closeRangeTombstone, yieldToLaterDeletions } from './range-tombstones.ts';
@@ -161,6 +162,7 @@ async function dispatch(
     if (state === 'completed') {
       await joinOutput(handle, options);
       await joinBatch(handle, options);
+      await joinDataset(handle, options);
       await markFilled(handle, options);
     }
     await end(state);
@@ -251,6 +253,7 @@ function isSmall(source: JobSource): boolean {
       return source.size <= SMALL_BYTES;
     case 'encoded':
     case 'batch':
+    case 'dataset':
       return source.source.size <= SMALL_BYTES / 8;
     case 'files':
       return source.bytes !== undefined && source.bytes <= SMALL_BYTES / 8;
@@ -344,7 +347,7 @@ async function tidy(handle: IngestHandle, { spool, webhooks }: DispatcherOptions
   // An upload in another format, or of many files, is not needed once it has been made into NDJSON.
   if (record.source.kind === 'encoded' || record.source.kind === 'files')
     for (const original of storedIn(record.source)) await spool.removeSource(original);
-  if (record.sink !== undefined) await spool.removeParts(id);
+  if (record.sink !== undefined || record.dataset !== undefined) await spool.removeParts(id);
   if (record.mode === 'snapshot') await spool.removeKeys(id);
   if (record.gone !== undefined) await spool.removeSource(record.gone.list);
 }

@@ -29,13 +29,21 @@ export class FileForm {
   /** What its parts say that are no files. */
   readonly fields: [name: string, value: string][] = [];
   readonly #body: IncomingMessage;
+  readonly #file: string;
   readonly #named: readonly string[];
   #size = 0;
 
-  /** @param named what parts that are no files may be called */
-  constructor(body: IncomingMessage, named: readonly string[] = [FORM_PARTS.place]) {
+  /** `file` is what parts are called that are files, `fields` what others may be. */
+  constructor(
+    body: IncomingMessage,
+    {
+      file = FORM_PARTS.file,
+      fields = [FORM_PARTS.place],
+    }: { file?: string; fields?: readonly string[] } = {},
+  ) {
     this.#body = body;
-    this.#named = named;
+    this.#file = file;
+    this.#named = fields;
   }
 
   get places(): string[] {
@@ -57,12 +65,7 @@ export class FileForm {
     form.on('filesLimit', () => fail(tooMany(LIMITS.files, 'files')));
     form.on('fieldsLimit', () => fail(tooMany(LIMITS.fields, 'places')));
     form.on('field', (name: string, value: string, _: boolean, isCut: boolean) => {
-      if (!this.#named.includes(name) || isCut)
-        fail(
-          notAForm(
-            `it has a part ${JSON.stringify(name)}, which is neither a "file" nor ${this.#named.join(', ')}`,
-          ),
-        );
+      if (!this.#named.includes(name) || isCut) fail(this.#strange(name));
       else this.fields.push([name, value]);
     });
     form.on('file', (_: string, stream: BusboyFileStream) => {
@@ -74,7 +77,8 @@ export class FileForm {
     const written = this.#write(form, stop.signal).catch((error: unknown) => fail(error as Error));
     try {
       for await (const [field, stream, name, , type] of parts as AsyncIterable<Part>) {
-        const file = namedFile(field, name, type);
+        if (field !== this.#file) throw this.#strange(field);
+        const file = namedFile(name, type);
         const offset = this.#size;
         for await (const bytes of stream as AsyncIterable<Buffer>) {
           this.#size += bytes.length;
@@ -89,6 +93,13 @@ export class FileForm {
     } finally {
       fail(new Error('nobody takes the files'));
     }
+  }
+
+  #strange(name: string): EmbedmillError {
+    const others = this.#named.map((one) => ` nor a "${one}"`).join('');
+    return notAForm(
+      `it has a part ${JSON.stringify(name.slice(0, 100))}, which is neither a "${this.#file}"${others}`,
+    );
   }
 
   #open(): BusboyInstance {
@@ -121,9 +132,7 @@ type Part = [
   type: string,
 ];
 
-function namedFile(field: string, name: string | undefined, type: string): Omit<NamedFile, 'at'> {
-  if (field !== FORM_PARTS.file)
-    throw notAForm(`it has a part ${JSON.stringify(field)}, which is neither a "file" nor a "place"`);
+function namedFile(name: string | undefined, type: string): Omit<NamedFile, 'at'> {
   if (name === undefined || name === '' || name.length > MOST_NAME_CHARACTERS || !name.isWellFormed())
     throw notAForm(`a file has no name, or one of more than ${MOST_NAME_CHARACTERS} characters`);
   const byName = formatOfName(name);

@@ -148,8 +148,8 @@ export class JobShards implements WaitingJob {
   }
 
   #shardOf(index: number, range: ShardRange): Shard {
-    const { purpose, collection, tenant, sequence, mode, sourceName, metadataBytes, sink, batch, reported } =
-      this.#handle.record;
+    const { purpose, collection, tenant, sequence, mode, sourceName, metadataBytes } = this.#handle.record;
+    const { sink, batch, dataset, reported } = this.#handle.record;
     return {
       job: this.#handle.id,
       index,
@@ -163,6 +163,7 @@ export class JobShards implements WaitingJob {
       metadataBytes,
       sink,
       batch,
+      dataset,
       reportRoom: shardReportRoom(this.#reports, reported),
       source: this.#source,
       range,

@@ -50,6 +50,7 @@ export interface ApiParts {
     files: ClientRecords;
     batches: ClientRecords;
     batchFaults: Pick<ClientRecords, 'read'>;
+    datasets: ClientRecords;
   };
   /** Throws `quota_exhausted` where whoever asks may submit nothing more today. */
   assertQuota?: () => Promise<void>;

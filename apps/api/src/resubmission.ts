@@ -12,6 +12,7 @@ const WITHOUT_RETRY: { [Purpose in NewJob['purpose']]?: string } = {
   export: 'an export',
   compare: 'a dry run',
   batch: 'a batch',
+  dataset: 'an embed job',
 };
 
 /** How what a job left undone becomes a job again, under its sequence. */
@@ -80,7 +81,7 @@ export class Resubmission {
     if (record === undefined) throw new EmbedmillError('job_not_found', `there is no job ${id}`);
     if (record.purpose !== 'ingest') {
       const message =
-        record.sink !== undefined
+        record.sink !== undefined || record.dataset !== undefined
           ? `job ${id} writes a file and stores nothing: there is nothing to compare it with`
           : `job ${id} is a migration; begin it again: what is there is left as it is`;
       throw new EmbedmillError('invalid_request', message);

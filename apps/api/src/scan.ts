@@ -33,6 +33,7 @@ const LINES: Record<Shard['purpose'], StoredSelection['as']> = {
   export: 'keys',
   embed: 'keys',
   batch: 'keys',
+  dataset: 'keys',
   copy: 'keys',
 };
 
@@ -131,6 +132,11 @@ async function copySource(handle: IngestHandle, options: ScanParts, signal: Abor
         const { model } = collection.profile;
         const input = { job, model, batch: record.batch, source: source.source, reading: source.reading };
         return threads.run('batch', input, { share: record.tenant, signal });
+      }
+      case 'dataset': {
+        const { id: job, record } = handle;
+        const input = { job, source: source.source, reading: source.reading };
+        return threads.run('dataset', input, { share: record.tenant, signal });
       }
       case 'file':
       case 's3':

@@ -32,6 +32,12 @@ import {
 } from '@embedmill/sources';
 import { analyzerOf, averageLengthOf } from '@embedmill/sparse-weighting';
 import { firstModel, writeBatchLines, type BatchLinesInput } from './batches/batch-lines.ts';
+import {
+  checkDataset,
+  writeDatasetLines,
+  type DatasetCheck,
+  type DatasetRowsInput,
+} from './datasets/dataset-rows.ts';
 
 /**
  * All that is done to sources: what they are made of is read, decoded, checked and counted here, in a thread of its own
@@ -88,6 +94,10 @@ export interface SourceTasks {
   batch: Task<BatchLinesInput, StoredSource>;
   /** As `firstModel`. */
   batchModel: Task<{ source: StoredSource }, string | undefined>;
+  /** As `checkDataset`. */
+  checkDataset: Task<DatasetRowsInput, DatasetCheck>;
+  /** As `writeDatasetLines`. */
+  dataset: Task<DatasetRowsInput & { job: JobId }, StoredSource>;
   /** As `failShard`. */
   failShard: Task<{ shard: Shard; code: ErrorCode; message: string }, ShardResult>;
 }
@@ -167,6 +177,8 @@ export const SOURCE_TASKS: {
   },
   batch: writeBatchLines,
   batchModel: firstModel,
+  checkDataset,
+  dataset: writeDatasetLines,
   failShard(spool, { shard, code, message }) {
     return failShard(spool, shard, new EmbedmillError(code, message));
   },

@@ -290,3 +290,16 @@ function tooLarge(maxBytes: number): EmbedmillError {
   const message = `the body has more than the ${maxBytes} bytes that this server takes; split it into several jobs`;
   return new EmbedmillError('payload_too_large', message);
 }
+
+/** A body's bytes, of which there may be so many. Errors: `payload_too_large`. */
+export async function* boundedBytes(
+  bytes: AsyncIterable<Uint8Array>,
+  most: number,
+): AsyncGenerator<Uint8Array> {
+  let size = 0;
+  for await (const some of bytes) {
+    size += some.length;
+    if (size > most) throw tooLarge(most);
+    yield some;
+  }
+}

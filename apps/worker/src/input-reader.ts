@@ -2,10 +2,10 @@ import { asEmbedmillError, EmbedmillError, type Role } from '@embedmill/jobs';
 import type { EncodedText, Prefix, Tokenizer } from '@embedmill/tokenization';
 import type { Sequence } from './encoder.ts';
 
-/** An input of a client's, a text or token ids, and what stands in front of it. */
+/** An input of a client's, a text or token ids, what stands in front of it, and which end of it is kept where it is too long. */
 export interface PromptedInput {
   input: string | number[];
-  prompt: { role: Role; prefix?: string | undefined };
+  prompt: { role: Role; prefix?: string | undefined; keep?: Keep | undefined };
 }
 
 /** A text's tokens, as far as the model reads them; `unknown` where it knows none of them. */
@@ -43,18 +43,20 @@ export class InputReader {
   async readEach(given: readonly PromptedInput[]): Promise<(ReadText | EmbedmillError)[]> {
     const read: (ReadText | EmbedmillError)[] = given.map(() => NO_TOKENS);
     const alike = Map.groupBy(given.entries(), ([, { prompt }]) =>
-      JSON.stringify([prompt.role, prompt.prefix]),
+      JSON.stringify([prompt.role, prompt.prefix, prompt.keep]),
     );
     for (const group of alike.values()) {
       const prompt = group[0]?.[1].prompt;
       if (prompt === undefined) continue;
       const before = await this.prefixOf(prompt);
       const texts = group.flatMap(([, { input }]) => (isText(input) ? input : []));
-      const tokens = (await this.read(texts, before)).values();
+      const tokens = (await this.read(texts, before, prompt.keep)).values();
       for (const [n, { input }] of group) {
         read[n] = isText(input)
           ? (tokens.next().value ?? NO_TOKENS)
-          : await this.#readIds(input, 'input', before).catch((error: unknown) => asEmbedmillError(error));
+          : await this.#readIds(input, 'input', before, prompt.keep).catch((error: unknown) =>
+              asEmbedmillError(error),
+            );
       }
     }
     return read;

@@ -19,6 +19,7 @@ import { embedDocuments, type EmbeddedChunk, type ShardModels } from './document
 import { pictureReference, type PictureSources } from './document-pictures.ts';
 import { batchShard } from './batch.ts';
 import { compareShard } from './compare.ts';
+import { datasetShard } from './dataset.ts';
 import { embedShard } from './embed.ts';
 import { exportShard } from './export.ts';
 import type { EngineTime } from './engine-time.ts';
@@ -136,6 +137,8 @@ function walkOf(purpose: Shard['purpose']) {
       return (shard: Shard, parts: PipelineParts) => embedShard(shard, parts, timedBy(parts));
     case 'batch':
       return (shard: Shard, parts: PipelineParts) => batchShard(shard, parts, timedBy(parts));
+    case 'dataset':
+      return (shard: Shard, parts: PipelineParts) => datasetShard(shard, parts, timedBy(parts));
   }
 }
 

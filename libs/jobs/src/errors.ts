@@ -12,6 +12,8 @@ export const ERRORS = {
   file_not_found: { status: 404, retryable: false, title: 'No such file' },
   batch_not_found: { status: 404, retryable: false, title: 'No such batch' },
   batch_finished: { status: 409, retryable: false, title: 'The batch has already ended' },
+  dataset_not_found: { status: 404, retryable: false, title: 'No such dataset' },
+  invalid_dataset: { status: 422, retryable: false, title: 'The dataset’s rows cannot be embedded' },
   invalid_batch: { status: 422, retryable: false, title: 'The file’s lines are no batch' },
   document_not_found: { status: 404, retryable: false, title: 'No such document' },
   collection_exists: { status: 409, retryable: false, title: 'The collection exists with another profile' },

@@ -262,3 +262,4 @@ export {
   type BatchError,
   type BatchRequest,
 } from './batch.ts';
+export { datasetJobSchema, type DatasetJob } from './dataset-job.ts';

@@ -4,6 +4,7 @@ import { tenantSchema } from './ids.ts';
 import { definitionSchema } from './profile.ts';
 import { jobReportsSchema } from './report.ts';
 import { sequenceSchema } from './sequence.ts';
+import { datasetJobSchema } from './dataset-job.ts';
 import { sinkSchema } from './sink.ts';
 import { jobModeSchema, sourceNameSchema } from './snapshot.ts';
 
@@ -52,10 +53,10 @@ export const shardRangeSchema = z.preprocess(
 export type ShardRange = z.infer<typeof shardRangeSchema>;
 
 export const purposeSchema = z
-  .enum(['ingest', 'compare', 'migrate', 'copy', 'export', 'embed', 'batch'])
+  .enum(['ingest', 'compare', 'migrate', 'copy', 'export', 'embed', 'batch', 'dataset'])
   .meta({
     description:
-      'Store the documents, tell what storing them would change, add the vectors of `collection.other` to documents that are stored, store those of `collection.twin`, write stored documents to a file, write the documents’ vectors to a file and store nothing, or answer the requests of an OpenAI batch in a file.',
+      'Store the documents, tell what storing them would change, add the vectors of `collection.other` to documents that are stored, store those of `collection.twin`, write stored documents to a file, write the documents’ vectors to a file and store nothing, answer the requests of an OpenAI batch in a file, or embed the rows of a Cohere dataset into another one.',
   });
 /** Manifests of earlier versions call them `superseded`. */
 function withDuplicates(range: unknown): unknown {
@@ -76,6 +77,7 @@ export const shardSchema = z.strictObject({
   purpose: purposeSchema.default('ingest'),
   sink: sinkSchema.optional().meta({ description: 'Of what goes to a file: how its rows are written.' }),
   batch: batchSchema.optional().meta({ description: 'Of a batch: what its responses are made with.' }),
+  dataset: datasetJobSchema.optional().meta({ description: 'Of an embed job: what its rows are made of.' }),
   collection: definitionSchema,
   tenant: tenantSchema.optional().meta({
     description: 'The only tenant whose documents may come; without it, each document names its own.',

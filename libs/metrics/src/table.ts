@@ -311,6 +311,7 @@ export const METRICS = {
         'collection',
         'deletion',
         'batch',
+        'dataset',
         'watch',
       ],
     },

@@ -17,6 +17,7 @@ export {
   type GoneDocuments,
   type IngestRecord,
   type BatchReading,
+  type DatasetReading,
   type JobSource,
   type NewJob,
 } from './ingest-record.ts';

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import {
   batchSchema,
+  datasetJobSchema,
   definitionSchema,
   filterSchema,
   isFinished,
@@ -24,6 +25,7 @@ import {
   type Batch,
   type Collection,
   type DailyUsage,
+  type DatasetJob,
   type Filter,
   type Job,
   type JobId,
@@ -67,7 +69,9 @@ export type JobSource =
       tenant?: TenantId | undefined;
     }
   /** A client's file of requests, which stays the client's, and how they are read. */
-  | { kind: 'batch'; source: StoredSource; reading: BatchReading };
+  | { kind: 'batch'; source: StoredSource; reading: BatchReading }
+  /** A client's dataset, which stays the client's, and how its rows are read. */
+  | { kind: 'dataset'; source: StoredSource; reading: DatasetReading };
 
 const batchReadingSchema = z.strictObject({
   dims: z.int(),
@@ -79,6 +83,16 @@ const batchReadingSchema = z.strictObject({
 });
 /** What the bodies of a batch's requests are checked by: the model's sizes and prompts, and what token ids are. */
 export type BatchReading = z.infer<typeof batchReadingSchema>;
+
+const datasetReadingSchema = z.strictObject({
+  format: z.enum(['ndjson', 'csv']),
+  delimiter: z.string().optional(),
+  required: z.array(z.string()),
+  optional: z.array(z.string()),
+  skipMalformed: z.boolean(),
+});
+/** How the rows of a dataset are read: what is kept of each beside its text, and whether one may be left out. */
+export type DatasetReading = z.infer<typeof datasetReadingSchema>;
 
 export interface BatchFiles {
   output: string | null;
@@ -117,6 +131,8 @@ export interface NewJob extends SnapshotOptions {
   sink?: Sink | undefined;
   /** Of an OpenAI batch. */
   batch?: Batch | undefined;
+  /** Of a Cohere embed job. */
+  dataset?: DatasetJob | undefined;
   /** Of a retry and a verification: that of the job which they repeat. Any other job gets the next one. */
   sequence?: number | undefined;
 }
@@ -198,6 +214,7 @@ const recordSchema = z.strictObject({
       tenant: tenantSchema.optional(),
     }),
     z.strictObject({ kind: z.literal('batch'), source: storedSourceSchema, reading: batchReadingSchema }),
+    z.strictObject({ kind: z.literal('dataset'), source: storedSourceSchema, reading: datasetReadingSchema }),
   ]),
   label: z.string(),
   priority: prioritySchema.optional(),
@@ -210,6 +227,7 @@ const recordSchema = z.strictObject({
   lostAt: z.strictObject({ place: z.string(), losses: z.int() }).optional(),
   sink: sinkSchema.optional(),
   batch: batchSchema.optional(),
+  dataset: datasetJobSchema.optional(),
   mode: jobModeSchema.optional(),
   sourceName: sourceNameSchema.optional(),
   // Checked when it was submitted.
@@ -307,6 +325,7 @@ export function sourceOf(record: Pick<IngestRecord, 'source' | 'fetched'>): Sour
     case 'encoded':
     case 'files':
     case 'batch':
+    case 'dataset':
       return fetched ?? undefined;
     case 'file':
     case 's3':
@@ -329,6 +348,7 @@ export function storedIn(source: JobSource): StoredSource[] {
     case 'url':
     case 'collection':
     case 'batch':
+    case 'dataset':
       return [];
   }
 }

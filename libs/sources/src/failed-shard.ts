@@ -46,7 +46,7 @@ export async function failShard(spool: Spool, shard: Shard, error: EmbedmillErro
   }
   const job = shard.job as JobId;
   // What an earlier try wrote is of documents that count as failed now.
-  if (shard.sink !== undefined) await spool.removePart(job, shard.index);
+  if (shard.sink !== undefined || shard.dataset !== undefined) await spool.removePart(job, shard.index);
   const reports = { failures, warnings };
   const reported = await spool.settleReports(job, shard.index, reports, shard.reportRoom);
   return {

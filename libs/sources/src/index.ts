@@ -1,3 +1,4 @@
+export { openCsv } from './csv.ts';
 export { readDocumentLine, reportOf, type DocumentLine } from './document-line.ts';
 export { failShard } from './failed-shard.ts';
 export { readFileLines, reportsByFile, type FileLines } from './file-lines.ts';
@@ -14,6 +15,7 @@ export {
 } from './manifest.ts';
 export { type RangeTombstoneKey } from './range-tombstones.ts';
 export { DuplicateFinder } from './duplicates.ts';
+export { RowFault } from './row-fault.ts';
 export { S3Objects } from './s3-objects.ts';
 export { fileSource, openLocalSource } from './file-source.ts';
 export { assertS3Target, openS3Source } from './source-bytes.ts';

@@ -64,6 +64,8 @@ export class Spool {
   readonly files: StoredRecords;
   readonly batches: StoredRecords;
   readonly batchFaults: StoredRecords;
+  /** Clients' datasets, and those that embed jobs made of them. */
+  readonly datasets: StoredRecords;
   readonly #storage: SpoolStorage;
 
   private constructor(storage: SpoolStorage, s3: S3Objects) {
@@ -72,6 +74,7 @@ export class Spool {
     this.files = new StoredRecords(storage, 'files');
     this.batches = new StoredRecords(storage, 'batches');
     this.batchFaults = new StoredRecords(storage, 'batch-faults');
+    this.datasets = new StoredRecords(storage, 'datasets');
     this.s3 = s3;
   }
 

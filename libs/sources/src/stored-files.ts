@@ -2,11 +2,11 @@ import type { StoredSource } from '@embedmill/jobs';
 import { once, type SpoolStorage } from './spool-storage.ts';
 
 /** `batch-faults` are what was wrong with the lines of a batch's file. */
-export type RecordKind = 'files' | 'batches' | 'batch-faults';
+export type RecordKind = 'files' | 'batches' | 'batch-faults' | 'datasets';
 
 /**
- * What the spool keeps for clients beside jobs: records of JSON by their ids, `<kind>/<id>.json`, and of files also their
- * bytes, `<id>/content`. No job has such an id: those start with `job_`. A record is there before anybody is told of it, and
+ * What the spool keeps for clients beside jobs: records of JSON by their ids, `<kind>/<id>.json`, and of files and datasets also
+ * their bytes, `<id>/content`. No job has such an id: those start with `job_`. A record is there before anybody is told of it, and
  * goes before the bytes it is of.
  */
 export class StoredRecords {
@@ -45,7 +45,7 @@ export class StoredRecords {
   async remove(id: string): Promise<void> {
     if (!isId(id)) return;
     await this.#storage.remove(this.#keyOf(id));
-    if (this.#kind === 'files') await this.#storage.removeFolder(id);
+    if (this.#kind === 'files' || this.#kind === 'datasets') await this.#storage.removeFolder(id);
   }
 
   /** Writes a file's bytes, before its record. */
@@ -60,5 +60,5 @@ export class StoredRecords {
 
 /** As we make them: nothing else leads anywhere. */
 function isId(id: string): boolean {
-  return /^(file|batch)[-_][A-Za-z0-9_-]{1,100}$/.test(id);
+  return /^(file|batch|dataset)[-_][A-Za-z0-9_-]{1,100}$/.test(id);
 }

@@ -1,5 +1,9 @@
 import base64
+import io
+import json
+import os
 import struct
+import tempfile
 
 import cohere
 from reference import *
@@ -78,3 +82,47 @@ def check_rerank_of_objects_by_their_fields():
     documents = [{"title": "About", "body": text} for text in ABOUT]
     answer = client.rerank(model=MODEL, query="whales", documents=documents, rank_fields=["title", "body"])
     assert {one.index for one in answer.results[:2]} == {0, 2}, answer
+
+
+def dataset(client, rows, **how):
+    data = io.BytesIO("".join(json.dumps(row) + "\n" for row in rows).encode())
+    data.name = "rows.jsonl"
+    made = client.datasets.create(name="rows", data=data, type="embed-input", **how)
+    return client.wait(made, interval=0.1, timeout=60).dataset
+
+
+def check_an_embed_job_of_a_dataset():
+    client = cohere.Client(api_key="none", base_url=URL)
+    rows = [{"text": f"text number {n}", "n": n, "note": None if n % 2 else "even"} for n in range(1000)]
+    source = dataset(client, rows, keep_fields=["n"], optional_fields=["note"])
+    types = ["float", "int8", "binary"]
+    made = client.embed_jobs.create(
+        model=PREFIXED, dataset_id=source.id, input_type="search_document", embedding_types=types, truncate="END"
+    )
+    job = client.wait(made, interval=0.1, timeout=120)
+    assert job.status == "complete" and not job.meta.warnings, job
+    assert made.job_id in [one.job_id for one in client.embed_jobs.list().embed_jobs]
+    output = client.datasets.get(id=job.output_dataset_id).dataset
+    with tempfile.TemporaryDirectory() as folder:
+        for format in ["jsonl", "csv", "avro"]:
+            client.utils.save_dataset(output, os.path.join(folder, format), format=format)
+        with open(os.path.join(folder, "jsonl")) as lines:
+            read = [json.loads(line) for line in lines]
+    assert [(row["text"], row["n"], row["note"]) for row in read] == [(r["text"], r["n"], r["note"]) for r in rows]
+    for row in (read[0], read[999]):
+        same(row["embeddings"]["float"], as_document(row["text"]))
+        assert len(row["embeddings"]["int8"]) == 384 and len(row["embeddings"]["binary"]) == 48
+        assert row["embeddings"]["ubinary"] is None
+    client.datasets.delete(id=output.id)
+    error = refused(lambda: client.datasets.get(id=output.id), output.id)
+    assert isinstance(error, cohere.NotFoundError), error
+
+
+def check_a_dataset_with_a_wrong_row():
+    client = cohere.Client(api_key="none", base_url=URL)
+    refused(lambda: dataset(client, [{"text": "a"}, {"txt": "b"}]), "row 2", "text")
+    source = dataset(client, [{"text": "a"}, {"txt": "b"}], skip_malformed_input=True)
+    assert "row 2" in source.validation_warnings[0], source
+    cancelled = client.embed_jobs.create(model=MODEL, dataset_id=source.id, input_type="search_query")
+    refused(lambda: client.embed_jobs.cancel(id="none"), "none")
+    client.wait(cancelled, interval=0.1, timeout=60)

@@ -60,8 +60,9 @@ export async function limitLoad(
   });
   server.addHook('onRequest', async (request, reply) => {
     const access = accessOf(request);
-    if (access === 'open') return;
-    const slot = access === 'metrics' ? 'probe' : (request.routeOptions.config.slot ?? 'request');
+    const { slot: own } = request.routeOptions.config;
+    if (access === 'open' && own === undefined) return;
+    const slot = access === 'metrics' ? 'probe' : (own ?? 'request');
     const { principal } = request;
     const name = principal?.name ?? '';
     const taken = places[slot].take(name, isOperator(principal));

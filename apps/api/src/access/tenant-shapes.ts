@@ -235,6 +235,9 @@ export function exampleShapes(jobs: { own: string; spent: string }): [route: str
     example('GET /api/v1/jobs/:id/events', `/api/v1/jobs/${jobs.own}/events`),
     example('GET /v1/files', '/v1/files'),
     example('GET /v1/batches', '/v1/batches'),
+    example('GET /v1/datasets', '/v1/datasets'),
+    example('GET /v1/datasets/usage', '/v1/datasets/usage'),
+    example('GET /v1/embed-jobs', '/v1/embed-jobs'),
     example('POST /v1/embeddings', '/v1/embeddings', OPENAI_EMBEDDING),
     example('POST /embeddings', '/embeddings', OPENAI_EMBEDDING),
     example(
@@ -286,7 +289,7 @@ export function exampleShapes(jobs: { own: string; spent: string }): [route: str
 
 /**
  * Routes of a tenant’s key that no example is right for where jobs have ended and no worker exports, has SPLADE or a reranker;
- * those of one file or batch are asked in test/batches.test.ts.
+ * those of one file or batch are asked in test/batches.test.ts, of one dataset or embed job in test/embed-jobs.test.ts.
  */
 export const WITHOUT_EXAMPLE: readonly string[] = [
   'POST /api/v1/jobs/:id/cancel',
@@ -302,6 +305,12 @@ export const WITHOUT_EXAMPLE: readonly string[] = [
   'POST /v1/batches',
   'GET /v1/batches/:id',
   'POST /v1/batches/:id/cancel',
+  'POST /v1/datasets',
+  'GET /v1/datasets/:id',
+  'DELETE /v1/datasets/:id',
+  'POST /v1/embed-jobs',
+  'GET /v1/embed-jobs/:id',
+  'POST /v1/embed-jobs/:id/cancel',
 ];
 
 const isSubmission = ({ method, url }: { method: string; url: string }) =>

@@ -249,6 +249,7 @@ function spoolView(spool: ApiParts['spool'], queue: ApiParts['queue']): ApiParts
       return spool.removeWatch(key);
     },
     files: recordsView(spool.files),
+    datasets: recordsView(spool.datasets),
     batches,
     batchFaults: {
       read: async (id) => ((await batches.read(id)) === undefined ? undefined : spool.batchFaults.read(id)),

@@ -2,6 +2,7 @@ import { asEmbedmillError, isFinished, type JobId } from '@embedmill/jobs';
 import type { Queue } from '@embedmill/queue';
 import type { Spool } from '@embedmill/sources';
 import type { DispatcherLog } from '../dispatcher.ts';
+import { datasetSchema } from '../datasets/dataset-records.ts';
 import { batchRecordSchema, clientFileSchema } from './client-records.ts';
 
 interface SweptParts {
@@ -14,8 +15,8 @@ interface SweptParts {
 const SUBMITTED_MS = 3600_000;
 
 /**
- * Ends batches whose window is over, and removes what nobody is to see any more: files whose time has come, and batches whose
- * jobs have expired. Killed at any point, the next sweep goes on.
+ * Ends batches whose window is over, and removes what nobody is to see any more: files and datasets whose time has come,
+ * and batches whose jobs have expired. Killed at any point, the next sweep goes on.
  */
 export async function sweepClientRecords(
   { queue, spool, log }: SweptParts,
@@ -27,6 +28,12 @@ export async function sweepClientRecords(
     if (file === undefined || now < (file.expiresAt ?? file.createdAt + filesAgeMs)) continue;
     await spool.files.remove(file.id);
     log.info({ file: file.id }, 'a file has expired');
+  }
+  for (const record of await spool.datasets.all()) {
+    const dataset = datasetSchema.safeParse(record).data;
+    if (dataset === undefined || now < dataset.createdAt + filesAgeMs) continue;
+    await spool.datasets.remove(dataset.id);
+    log.info({ dataset: dataset.id }, 'a dataset has expired');
   }
   for (const kept of await spool.batches.all()) {
     const batch = batchRecordSchema.safeParse(kept).data;

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import {
@@ -8,9 +7,9 @@ import {
   isFinished,
   type JobId,
 } from '@embedmill/jobs';
-import { newJobId, type BatchReading, type NewJob } from '@embedmill/queue';
+import type { BatchReading, NewJob } from '@embedmill/queue';
 import { currentPrincipal, requireScope } from '../access/principal.ts';
-import { acceptJob } from '../accepted-job.ts';
+import { acceptJob, idFor } from '../accepted-job.ts';
 import { BATCH_ENDPOINT } from '../batches/batch-lines.ts';
 import { batchViewSchema, viewOfBatch } from '../batches/batch-view.ts';
 import {
@@ -69,7 +68,8 @@ export function batchRoutes(parts: ApiParts): FastifyPluginAsyncZod {
           response: { 200: batchViewSchema, ...openaiErrors },
         },
       },
-      async ({ body }) => {
+      async (request) => {
+        const { body } = request;
         requireScope('search', 'embedding to a file');
         if (body.endpoint !== BATCH_ENDPOINT)
           throw refusedField('endpoint', `${body.endpoint} has no batches here; ${BATCH_ENDPOINT} has`);
@@ -78,11 +78,14 @@ export function batchRoutes(parts: ApiParts): FastifyPluginAsyncZod {
         const model = await threads.run('batchModel', { source }, { share: tenant });
         // What is wrong with the first line is for the validation to say, with all the others'.
         const asked = model === undefined ? undefined : await askedModel({ model }, parts, 'dense');
-        const id = `batch_${randomBytes(12).toString('hex')}`;
+        const profile = { model: asked?.model.name, chunking: { mode: 'document' as const } };
+        const collection = await ownDefinition(embeddingProfileSchema.parse(profile), models);
+        const jobId = idFor(collection, request);
+        const id = `batch_${jobId.slice('job_'.length)}`;
         const createdAt = Date.now();
         const record: BatchRecord = {
           id,
-          job: newJobId(),
+          job: jobId,
           input: body.input_file_id,
           completionWindow: body.completion_window,
           metadata: body.metadata ?? null,
@@ -91,8 +94,6 @@ export function batchRoutes(parts: ApiParts): FastifyPluginAsyncZod {
           expiresAt: createdAt + windowMs(body.completion_window),
           ...(body.output_expires_after && { outputSeconds: body.output_expires_after.seconds }),
         };
-        const profile = { model: asked?.model.name, chunking: { mode: 'document' as const } };
-        const collection = await ownDefinition(embeddingProfileSchema.parse(profile), models);
         const reading: BatchReading = {
           dims: collection.dims,
           matryoshka: [...(asked?.model.matryoshka ?? [])],
@@ -104,16 +105,23 @@ export function batchRoutes(parts: ApiParts): FastifyPluginAsyncZod {
           tokenIds: config.tokenIds ?? 'refused',
         };
         const job: NewJob = {
-          id: record.job as JobId,
+          id: jobId,
           purpose: 'batch',
           collection,
           source: { kind: 'batch', source, reading },
           label: 'batch',
-          digest: `batch:${id}`,
+          digest: `batch:${JSON.stringify(body)}`,
           retryOf: null,
           sink: { format: 'ndjson', vectors: true },
           batch: { id, model: model ?? '' },
         };
+        if (request.headers['idempotency-key'] !== undefined) {
+          // What came with the key before has made the job, and the batch, unless it ended in between.
+          await acceptJob('batch', job, parts);
+          const known = batchRecordSchema.safeParse(await spool.batches.read(id)).data;
+          if (known === undefined) await spool.batches.keep(id, record);
+          return viewOfBatch(known ?? record, parts);
+        }
         await spool.batches.keep(id, record);
         try {
           await acceptJob('batch', job, parts);

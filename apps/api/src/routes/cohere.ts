@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { profileSchema, shortestFloats } from '@embedmill/jobs';
 import type { ModelSummary } from '@embedmill/models';
 import { base64Vector, quantized } from '@embedmill/retrieval';
+import { cohereError, cohereErrors } from '../cohere-shapes.ts';
 import { ignoredBy } from '../compatible-fields.ts';
 import { embedInputs, type EmbeddedInputs } from '../embedded-inputs.ts';
 import { dimsOf } from '../model.ts';
@@ -65,14 +66,13 @@ const answerSchema = z.union([
   z.strictObject({ ...head, response_type: z.literal('embeddings_floats'), embeddings: numbers }),
   z.strictObject({ ...head, response_type: z.literal('embeddings_by_type'), embeddings: byTypeSchema }),
 ]);
-const errorSchema = z.strictObject({ message: z.string() });
 
 /** Cohere's embedding, in both of its versions. */
 export function cohereRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsyncZod {
   return async (server) => {
-    answerErrorsAs(server, parts.log, (_error, message) => ({ message }));
+    answerErrorsAs(server, parts.log, cohereError);
     const options = { config: { access: 'search' }, bodyLimit: 20 * 1024 * 1024 } as const;
-    const response = { 200: answerSchema, '4xx': errorSchema, '5xx': errorSchema };
+    const response = { 200: answerSchema, ...cohereErrors };
     const described = { tags: ['cohere'], summary: 'Embed texts or images now', response };
 
     server.post(

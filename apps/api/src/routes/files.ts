@@ -19,7 +19,7 @@ import { openaiError, openaiErrors } from '../openai-shapes.ts';
 import type { ApiParts } from '../parts.ts';
 import { answerErrorsAs, refusedField, validateButBody } from '../problem.ts';
 import { sendFile } from '../served-file.ts';
-import { checkUploadHeaders, FORM_TYPE } from '../upload.ts';
+import { boundedBytes, checkUploadHeaders, FORM_TYPE } from '../upload.ts';
 
 const tags = ['openai'];
 const FIELDS = ['purpose', 'expires_after[anchor]', 'expires_after[seconds]'] as const;
@@ -75,8 +75,8 @@ export function fileRoutes({ spool, config, log }: ApiParts): FastifyPluginAsync
         if (!(body instanceof IncomingMessage))
           throw new EmbedmillError('unsupported_media_type', `send the file as ${FORM_TYPE}`);
         const id = `file-${randomBytes(12).toString('hex')}`;
-        const received = new FileForm(body, FIELDS);
-        const source = await spool.files.write(id, bounded(received.packed(), config.maxUploadBytes));
+        const received = new FileForm(body, { fields: FIELDS });
+        const source = await spool.files.write(id, boundedBytes(received.packed(), config.maxUploadBytes));
         try {
           const file = fileOf(id, received, source);
           await spool.files.keep(id, file);
@@ -224,16 +224,4 @@ function expiresAfter(said: ReadonlyMap<string, string>): number | undefined {
   if (lasts === undefined || !Number.isInteger(given) || given < least || given > most)
     throw refusedField('expires_after', `the seconds have to be a whole number from ${least} to ${most}`);
   return given;
-}
-
-async function* bounded(bytes: AsyncIterable<Uint8Array>, most: number): AsyncGenerator<Uint8Array> {
-  let size = 0;
-  for await (const some of bytes) {
-    size += some.length;
-    if (size > most) {
-      const message = `the file has more than the ${most} bytes that this server takes; split it`;
-      throw new EmbedmillError('payload_too_large', message);
-    }
-    yield some;
-  }
 }

@@ -1,0 +1,10 @@
+import { z } from 'zod';
+import type { EmbedmillError } from '@embedmill/jobs';
+
+/** What Cohere's routes answer where they do not do what was asked. */
+const cohereErrorSchema = z.strictObject({ message: z.string() });
+export const cohereErrors = { '4xx': cohereErrorSchema, '5xx': cohereErrorSchema };
+
+export function cohereError(_error: EmbedmillError, message: string): z.infer<typeof cohereErrorSchema> {
+  return { message };
+}

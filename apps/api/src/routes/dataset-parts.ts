@@ -1,0 +1,53 @@
+import { hash, timingSafeEqual } from 'node:crypto';
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { EmbedmillError } from '@embedmill/jobs';
+import { cohereError, cohereErrors } from '../cohere-shapes.ts';
+import { requireDataset } from '../datasets/dataset-records.ts';
+import type { ApiParts } from '../parts.ts';
+import { answerErrorsAs } from '../problem.ts';
+import { sendFile } from '../served-file.ts';
+
+/**
+ * The files of output datasets. Cohere's clients send no key where they read them, so their addresses are secrets, which keys
+ * that may see the dataset are told: whoever has one gets that file, and nothing else. This is why it has the whole spool and
+ * no tenant's view of it.
+ */
+export function datasetPartRoutes(
+  spool: Pick<ApiParts['spool'], 'datasets' | 'readSource'>,
+  log: ApiParts['log'],
+): FastifyPluginAsyncZod {
+  return async (server) => {
+    answerErrorsAs(server, log, cohereError);
+
+    server.get(
+      '/datasets/:id/parts/0',
+      {
+        config: { access: 'open', slot: 'stream' },
+        schema: {
+          tags: ['cohere'],
+          summary: 'The rows of a dataset that an embed job made, as Avro',
+          params: z.object({ id: z.string() }),
+          querystring: z.strictObject({ secret: z.string() }),
+          response: {
+            200: { description: 'The file.', content: { 'application/avro': { schema: z.string() } } },
+            ...cohereErrors,
+          },
+        },
+      },
+      async (request, reply) => {
+        const dataset = await requireDataset(spool.datasets, request.params.id);
+        if (dataset.type !== 'embed-result' || !isSame(request.query.secret, dataset.secret))
+          throw new EmbedmillError('dataset_not_found', 'there is no such part, or its address has changed');
+        const { id, source } = dataset;
+        const file = { source, etag: `"${id}-${source.size}"`, type: 'application/avro', name: `${id}.avro` };
+        return sendFile(request, reply, file, spool);
+      },
+    );
+  };
+}
+
+/** By their hashes, which are of one length. */
+function isSame(given: string, wanted: string): boolean {
+  return timingSafeEqual(hash('sha256', given, 'buffer'), hash('sha256', wanted, 'buffer'));
+}

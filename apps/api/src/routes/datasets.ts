@@ -1,0 +1,221 @@
+import { IncomingMessage } from 'node:http';
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { EmbedmillError } from '@embedmill/jobs';
+import type { DatasetReading } from '@embedmill/queue';
+import { currentPrincipal } from '../access/principal.ts';
+import { newestFirst } from '../batches/client-records.ts';
+import { cohereError, cohereErrors } from '../cohere-shapes.ts';
+import {
+  datasetSchema,
+  newDatasetId,
+  requireDataset,
+  type InputDataset,
+} from '../datasets/dataset-records.ts';
+import { datasetViewSchema, statusOf, STATUSES, viewOfDataset } from '../datasets/dataset-view.ts';
+import { FileForm } from '../file-form.ts';
+import type { ApiParts } from '../parts.ts';
+import { answerErrorsAs, refusedField, validateButBody } from '../problem.ts';
+import { boundedBytes, checkUploadHeaders, FORM_TYPE } from '../upload.ts';
+
+const tags = ['cohere'];
+const params = z.object({ id: z.string() });
+const flag = z.enum(['true', 'false']).optional();
+/** Names of fields; Avro, which the output is written in, has no others. */
+const fieldNames = z
+  .preprocess(
+    (given) => (typeof given === 'string' ? [given] : given),
+    z
+      .array(z.string().regex(/^[A-Za-z_]\w{0,199}$/, 'must be letters, digits and _, as Avro has names'))
+      .max(100),
+  )
+  .optional();
+const creating = z.strictObject({
+  name: z.string().min(1).max(512),
+  type: z.string(),
+  keep_fields: fieldNames.meta({ description: 'What is kept of each row beside its text.' }),
+  optional_fields: fieldNames.meta({ description: 'As keep_fields, where a row has it.' }),
+  skip_malformed_input: flag.meta({ description: 'Leave rows out that cannot be embedded, with warnings.' }),
+  csv_delimiter: z.string().length(1).optional(),
+  keep_original_file: flag,
+  text_separator: z.string().optional(),
+});
+const listing = z.strictObject({
+  datasetType: z.string().optional(),
+  before: z.iso.datetime({ offset: true }).optional(),
+  after: z.iso.datetime({ offset: true }).optional(),
+  limit: z.coerce.number().int().min(1).max(1000).default(50),
+  offset: z.coerce.number().int().min(0).default(0),
+  validationStatus: z.enum(STATUSES).optional(),
+});
+const form = z.strictObject({
+  data: z.string().meta({ format: 'binary', description: 'JSON, a line each, or CSV: rows with a `text`.' }),
+});
+
+/** Cohere's datasets, as its embed jobs need them. */
+export function datasetRoutes({ spool, config, log, threads }: ApiParts): FastifyPluginAsyncZod {
+  return async (server) => {
+    answerErrorsAs(server, log, cohereError);
+    server.addContentTypeParser(FORM_TYPE, async (_request: unknown, body: IncomingMessage) => body);
+
+    server.post(
+      '/datasets',
+      {
+        config: { access: 'submit', slot: 'upload' },
+        schema: {
+          tags,
+          summary: 'Upload rows of texts for embed jobs',
+          querystring: creating,
+          body: { content: { [FORM_TYPE]: { schema: form } } },
+          response: { 200: z.strictObject({ id: z.string() }), ...cohereErrors },
+        },
+        validatorCompiler: validateButBody,
+        onRequest: async ({ headers }) => checkUploadHeaders(headers, config.maxUploadBytes),
+      },
+      async (request) => {
+        const { body } = request as { body: unknown };
+        if (!(body instanceof IncomingMessage))
+          throw new EmbedmillError('unsupported_media_type', `send the rows as ${FORM_TYPE}`);
+        assertDone(request.query);
+        const id = newDatasetId();
+        const received = new FileForm(body, { file: 'data', fields: [] });
+        const source = await spool.datasets.write(id, boundedBytes(received.packed(), config.maxUploadBytes));
+        try {
+          const reading = readingOf(request.query, received);
+          const { tenant } = currentPrincipal();
+          const check = await threads.run('checkDataset', { source, reading }, { share: tenant });
+          const dataset: InputDataset = {
+            type: 'embed-input',
+            id,
+            name: request.query.name,
+            ...(tenant !== undefined && { tenant }),
+            createdAt: Date.now(),
+            source,
+            reading,
+            ...check,
+          };
+          await spool.datasets.keep(id, dataset);
+          return { id };
+        } catch (error) {
+          await spool.datasets.remove(id);
+          throw error;
+        }
+      },
+    );
+
+    server.get(
+      '/datasets',
+      {
+        config: { access: 'submit' },
+        schema: {
+          tags,
+          summary: 'The datasets, the newest first',
+          querystring: listing,
+          response: { 200: z.strictObject({ datasets: z.array(datasetViewSchema) }), ...cohereErrors },
+        },
+      },
+      async (request) => {
+        const { datasetType, before, after, limit, offset, validationStatus } = request.query;
+        const found = (await newestFirst(spool.datasets, datasetSchema)).filter(
+          (dataset) =>
+            (datasetType === undefined || dataset.type === datasetType) &&
+            (before === undefined || dataset.createdAt < Date.parse(before)) &&
+            (after === undefined || dataset.createdAt > Date.parse(after)) &&
+            (validationStatus === undefined || statusOf(dataset) === validationStatus),
+        );
+        const page = found.slice(offset, offset + limit);
+        return { datasets: page.map((dataset) => viewOfDataset(dataset, request)) };
+      },
+    );
+
+    server.get(
+      '/datasets/usage',
+      {
+        config: { access: 'submit' },
+        schema: {
+          tags,
+          summary: 'How many bytes all datasets have',
+          response: { 200: z.strictObject({ organization_usage: z.int() }), ...cohereErrors },
+        },
+      },
+      async () => {
+        const all = await newestFirst(spool.datasets, datasetSchema);
+        return { organization_usage: all.reduce((sum, { source }) => sum + source.size, 0) };
+      },
+    );
+
+    server.get(
+      '/datasets/:id',
+      {
+        config: { access: 'submit' },
+        schema: {
+          tags,
+          summary: 'One dataset',
+          params,
+          response: { 200: z.strictObject({ dataset: datasetViewSchema }), ...cohereErrors },
+        },
+      },
+      async (request) => {
+        const dataset = await requireDataset(spool.datasets, request.params.id);
+        return { dataset: viewOfDataset(dataset, request) };
+      },
+    );
+
+    server.delete(
+      '/datasets/:id',
+      {
+        config: { access: 'submit' },
+        schema: {
+          tags,
+          summary: 'Delete a dataset',
+          params,
+          response: { 200: z.strictObject({}), ...cohereErrors },
+        },
+      },
+      async (request) => {
+        const { id } = await requireDataset(spool.datasets, request.params.id);
+        await spool.datasets.remove(id);
+        return {};
+      },
+    );
+  };
+}
+
+/** Refuses what is not done here. Errors: `invalid_request`. */
+function assertDone({
+  type,
+  keep_original_file,
+  text_separator,
+  ...fields
+}: z.output<typeof creating>): void {
+  if (type !== 'embed-input') throw refusedField('type', `${type} is not done here; only embed-input is`);
+  if (keep_original_file === 'true')
+    throw refusedField('keep_original_file', 'the file cannot be read back; leave it out');
+  if (text_separator !== undefined)
+    throw refusedField('text_separator', 'texts without rows are not read; send JSON lines or CSV');
+  const kept = [...(fields.keep_fields ?? []), ...(fields.optional_fields ?? [])];
+  if (kept.includes('embeddings'))
+    throw refusedField('keep_fields', '"embeddings" is what the output has the vectors in; rename the field');
+}
+
+/** How the one file of the form is read: by its name, or its type. Errors: `invalid_request`. */
+function readingOf(
+  { keep_fields, optional_fields, skip_malformed_input, csv_delimiter }: z.output<typeof creating>,
+  { files: [file, another] }: FileForm,
+): DatasetReading {
+  if (file === undefined) throw refusedField('data', 'there is no file in the form');
+  if (another !== undefined) throw refusedField('data', 'there are several files; send one');
+  const { format = 'ndjson', delimiter, gzip = false } = file.named;
+  if (format === 'parquet' || gzip) throw refusedField('data', 'send JSON lines or CSV, not packed');
+  if (csv_delimiter !== undefined && format !== 'csv')
+    throw refusedField('csv_delimiter', 'the file is no CSV: its name does not end in .csv');
+  const required = new Set(keep_fields).difference(new Set(['text']));
+  const optional = new Set(optional_fields).difference(required).difference(new Set(['text']));
+  return {
+    format,
+    ...(format === 'csv' && { delimiter: csv_delimiter ?? delimiter }),
+    required: [...required],
+    optional: [...optional],
+    skipMalformed: skip_malformed_input === 'true',
+  };
+}
