@@ -10,6 +10,7 @@ import { openStore } from '@embedmill/vector-store';
 import { Allowances } from './access/allowances.ts';
 import { readConfig, type ApiConfig } from './config.ts';
 import { startDispatcher } from './dispatcher.ts';
+import { keptModels } from './model-list.ts';
 import { recoverJobs } from './recovery.ts';
 import { startSweeping } from './retention.ts';
 import { buildServer } from './server.ts';
@@ -50,7 +51,9 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
   await spool.removeAbandoned(ABANDONED_MS);
   // A thread for each scan that may be under way, large and small, and one for what requests want.
   const threads = new SourceThreads(spool, { ...USUAL_THREADS, threads: 2 * config.dispatcher.scans + 1 });
-  const models = () => listModels({ modelsDir: config.modelsFolder, cacheDir: config.modelCacheFolder });
+  const models = keptModels(() =>
+    listModels({ modelsDir: config.modelsFolder, cacheDir: config.modelCacheFolder }),
+  );
   await models();
   const allowances = new Allowances(config.allowancesFile, log);
   const queue = await connectQueue({ ...config.queue, traced }, config.usageDays);

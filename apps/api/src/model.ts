@@ -11,9 +11,11 @@ export async function requireModel(
   path: string,
   kind?: ModelSummary['kind'],
 ): Promise<ModelSummary> {
-  const all = (await models()).filter((model) => kind === undefined || isOf(model, kind));
-  const found = all.find((model) => model.name === name);
+  const isNamed = (model: ModelSummary): boolean =>
+    model.name === name && (kind === undefined || isOf(model, kind));
+  const found = (await models()).find(isNamed) ?? (await models(0)).find(isNamed);
   if (found !== undefined) return found;
+  const all = (await models()).filter((model) => kind === undefined || isOf(model, kind));
   const names = all.map((model) => model.name).join(', ');
   const message = `there is no ${kind === undefined ? '' : `${kind} `}model ${JSON.stringify(name)}; choose one of: ${names}`;
   throw new EmbedmillError('model_not_found', message, { details: [{ path, message }] });

@@ -1,12 +1,12 @@
 import type { Log } from '@embedmill/logs';
 import type { Queue, WebhookQueue } from '@embedmill/queue';
 import type { Metrics } from '@embedmill/metrics';
-import type { ModelSummary } from '@embedmill/models';
 import type { OpenUrl, Spool, StoredRecords } from '@embedmill/sources';
 import type { Tracing } from '@embedmill/tracing';
 import type { VectorStore } from '@embedmill/vector-store';
 import type { Allowances } from './access/allowances.ts';
 import type { ApiConfig } from './config.ts';
+import type { ModelList } from './model-list.ts';
 import type { SourceThreads } from './source-threads.ts';
 
 /** What is done over all tenants’ jobs, by no request. */
@@ -60,7 +60,7 @@ export interface ApiParts {
   webhooks: Pick<WebhookQueue, 'deliveries'>;
   store: VectorStore;
   /** All models that can be named now; the user may add some while the server runs. */
-  models: () => Promise<readonly ModelSummary[]>;
+  models: ModelList;
   metrics: Metrics<'api'>;
   config: Pick<ApiConfig, 'sourceFolder' | 's3Sources' | 's3Targets' | 'maxUploadBytes' | 'queryTimeoutMs'> &
     Partial<
