@@ -1,11 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { promisify } from 'node:util';
-import { gunzip } from 'node:zlib';
-import { Tokenizer as NativeTokenizer } from 'tokenizers';
+import type { Tokenizer as NativeTokenizer } from 'tokenizers';
 import { EmbedmillError, type Role, type TextToken } from '@embedmill/jobs';
 import { nativeEncoding, type PlainEncoding } from './encoding.ts';
-import { blankTokens, prefixLength } from './known-tokens.ts';
+import { prefixLength } from './known-tokens.ts';
 import {
   framePair,
   pairFrameOf,
@@ -16,9 +13,10 @@ import {
 } from './pairs.ts';
 import { nativePieceRules, wordPieceRules } from './piece-rules.ts';
 import { piecesOf, type Piece, type PieceRules } from './pieces.ts';
-import { SpacedWords, spacedWordRules, type SpacedWordRules } from './spaced-words.ts';
+import { SpacedWords, type SpacedWordRules } from './spaced-words.ts';
 import { OUTSIDE, placedTokens, tokenRanges } from './token-ranges.ts';
-import { wordRules, type AddedToken, type TokenizerJson, type WordRules } from './word-rules.ts';
+import { readTokenizer } from './tokenizer-file.ts';
+import type { WordRules } from './word-rules.ts';
 import { Words } from './words.ts';
 
 export interface TokenizerOptions {
@@ -394,32 +392,4 @@ function batchFrom(texts: readonly string[], from: number, mostCharacters: numbe
     to += 1;
   }
   return texts.slice(from, to);
-}
-
-async function readTokenizer(path: string): Promise<{
-  native: NativeTokenizer;
-  rules: WordRules | undefined;
-  spaced: SpacedWordRules | undefined;
-  added: AddedToken[];
-  blank: ReadonlySet<number>;
-}> {
-  const file = await readFile(path).catch((cause: unknown) => {
-    throw new EmbedmillError('model_unavailable', `cannot read the tokenizer ${path}; put the file there`, {
-      cause,
-    });
-  });
-  try {
-    const json = (path.endsWith('.gz') ? await promisify(gunzip)(file) : file).toString('utf8');
-    const native = NativeTokenizer.fromString(json);
-    const parsed = JSON.parse(json) as TokenizerJson;
-    return {
-      native,
-      rules: wordRules(parsed),
-      spaced: spacedWordRules(parsed),
-      added: parsed.added_tokens ?? [],
-      blank: blankTokens(parsed, native),
-    };
-  } catch (cause) {
-    throw new EmbedmillError('model_corrupt', `${path} is not a tokenizer.json that can be used`, { cause });
-  }
 }

@@ -13,9 +13,6 @@ import {
 } from '@embedmill/jobs';
 import pLimit from 'p-limit';
 import { assertSameCollection, collectionNotFound, definitionWithField, nameTaken } from '../collections.ts';
-import { conditionOf, satisfies } from '../condition.ts';
-import { sortByDocument } from '../document-order.ts';
-import { groups } from '../groups.ts';
 import type {
   Alias,
   CountedField,
@@ -49,38 +46,17 @@ import {
   paramsOf,
   payloadIndexes,
 } from './qdrant-collection.ts';
-import {
-  byTenant,
-  headFilter,
-  isExact,
-  ofDocuments,
-  ofSource,
-  qdrantCondition,
-  searchFilter,
-  shown,
-  withoutVector,
-  type QdrantFilter,
-} from './qdrant-filter.ts';
+import { searchFilter, shown, withoutVector } from './qdrant-filter.ts';
 import { countByField, countPoints, countRequests } from './qdrant-counts.ts';
 import { addVectors } from './qdrant-additions.ts';
 import type { QdrantConnection } from './qdrant-connection.ts';
 import { QdrantDocuments } from './qdrant-documents.ts';
 import { QdrantLoads } from './qdrant-loads.ts';
 import { reportOn } from './qdrant-report.ts';
+import { QdrantScans } from './qdrant-scans.ts';
 import { QdrantSearch } from './qdrant-search.ts';
-import { QdrantShards, type Place } from './qdrant-shards.ts';
+import { QdrantShards } from './qdrant-shards.ts';
 import { updateDefinition } from './qdrant-update.ts';
-import { pointPages, POINTS_AT_ONCE, recordPages, type ScrollPage } from './qdrant-scroll.ts';
-
-/** Documents an answer that are read without their vectors. */
-const DOCUMENTS_AT_ONCE = 1000;
-
-interface PageOptions {
-  place: Place;
-  after?: PointId | undefined;
-  limit?: number;
-  withTokens?: boolean;
-}
 
 export interface QdrantStoreOptions {
   layout: QdrantLayout;
@@ -103,6 +79,7 @@ export class QdrantStore implements VectorStore {
   readonly #additions = pLimit(1);
   readonly #documents: QdrantDocuments;
   readonly #searches: QdrantSearch;
+  readonly #scans: QdrantScans;
   readonly #shards: QdrantShards;
 
   /**
@@ -118,6 +95,7 @@ export class QdrantStore implements VectorStore {
     this.#shards = new QdrantShards(connection, largeTenants);
     this.#documents = new QdrantDocuments(connection, this.#shards);
     this.#searches = new QdrantSearch(connection, this.#shards);
+    this.#scans = new QdrantScans(connection, this.#shards);
   }
 
   async createCollection(collection: Collection): Promise<void> {
@@ -307,69 +285,16 @@ export class QdrantStore implements VectorStore {
     return this.#searches.dense(name, points, tenant);
   }
 
-  async getPoints(name: CollectionName, documents: DocumentKey[]): Promise<StoredPoint[]> {
-    const collection = await this.#connection.collection(name);
-    const points: StoredPoint[] = [];
-    for (const [tenant, group] of byTenant(documents)) {
-      for (const some of groups(group, POINTS_AT_ONCE)) {
-        const filter = ofDocuments(
-          tenant,
-          some.map((document) => document.id),
-        );
-        const withTokens = collection.profile.lateInteraction !== undefined;
-        const place = this.#shards.of(name, tenant);
-        const pages = this.#pages(collection, shown(filter), { place, withTokens });
-        for await (const page of pages) points.push(...page);
-      }
-    }
-    return sortByDocument(points, documents);
+  getPoints(name: CollectionName, documents: DocumentKey[]): Promise<StoredPoint[]> {
+    return this.#scans.ofDocuments(name, documents);
   }
 
-  async scanPoints(
-    name: CollectionName,
-    { limit, after, filter, tenant }: PointScan,
-  ): Promise<StoredPoint[]> {
-    const collection = await this.#connection.collection(name);
-    const condition = filter && conditionOf(filter, collection.profile.filterable);
-    const points: StoredPoint[] = [];
-    const checked = condition === undefined || isExact(condition) ? undefined : condition;
-    const wanted = shown(searchFilter(tenant, condition));
-    const place = this.#shards.of(name, tenant);
-    for await (const page of this.#pages(collection, wanted, { place, after, limit })) {
-      points.push(...page.filter(({ payload }) => checked === undefined || satisfies(checked, payload)));
-      if (points.length >= limit) break;
-    }
-    return points.slice(0, limit);
+  scanPoints(name: CollectionName, scan: PointScan): Promise<StoredPoint[]> {
+    return this.#scans.points(name, scan);
   }
 
-  async scanDocuments(
-    name: CollectionName,
-    { limit, after, filter, tenant, source }: DocumentScan,
-  ): Promise<ScannedDocument[]> {
-    const collection = await this.#connection.collection(name);
-    const condition = filter && conditionOf(filter, collection.profile.filterable);
-    const checked = condition === undefined || isExact(condition) ? undefined : condition;
-    const { must } = headFilter(tenant);
-    if (condition !== undefined) must.push(qdrantCondition(condition));
-    if (source !== undefined) must.push(ofSource(source));
-    const place = this.#shards.of(name, tenant);
-    const scroll = (page: ScrollPage) =>
-      this.#connection.send(name, (client) => client.scroll(name, { ...page, ...place }));
-    const wanted = {
-      filter: shown({ must }),
-      with_payload: checked === undefined ? ['document_id', 'tenant'] : (true as const),
-      with_vector: false as const,
-    };
-    const documents: ScannedDocument[] = [];
-    for await (const page of recordPages(scroll, wanted, after, { limit, atOnce: DOCUMENTS_AT_ONCE })) {
-      for (const { id, payload } of page) {
-        const { document_id, tenant: its } = payload as unknown as PointPayload;
-        if (checked !== undefined && !satisfies(checked, payload as unknown as PointPayload)) continue;
-        documents.push({ point: id as PointId, tenant: its, id: document_id });
-      }
-      if (documents.length >= limit) break;
-    }
-    return documents.slice(0, limit);
+  scanDocuments(name: CollectionName, scan: DocumentScan): Promise<ScannedDocument[]> {
+    return this.#scans.documents(name, scan);
   }
 
   async addVectors(name: CollectionName, vectors: VectorAddition[], meant?: DenseVector): Promise<void> {
@@ -399,18 +324,6 @@ export class QdrantStore implements VectorStore {
 
   /** Nothing to let go of: idle connections close by themselves and keep no process alive. */
   async close(): Promise<void> {}
-
-  /** Points with their vectors in the order of their ids, after one of them, some at a time. */
-  #pages(
-    collection: Collection,
-    filter: QdrantFilter | undefined,
-    { place, after, limit = Infinity, withTokens = false }: PageOptions,
-  ): AsyncGenerator<StoredPoint[]> {
-    const { name } = collection;
-    const scroll = (page: ScrollPage) =>
-      this.#connection.send(name, (client) => client.scroll(name, { ...page, ...place }));
-    return pointPages(collection, scroll, filter, { after, limit, withTokens });
-  }
 
   async #countLacking(name: CollectionName, vector: DenseName): Promise<number> {
     const wanted = { exact: true, filter: shown(withoutVector(vector)) };

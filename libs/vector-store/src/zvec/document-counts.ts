@@ -41,6 +41,17 @@ export class DocumentCounts {
   }
 }
 
+/** Points of a table, all or a tenant's. */
+export async function countPoints(table: ZvecTable, tenant: TenantId | undefined): Promise<number> {
+  if (tenant === undefined) return table.count();
+  const digest = column.digest(tenant);
+  let points = 0;
+  await table.forEach([column.TENANT], ({ fields }) => {
+    if (fields[column.TENANT] === digest) points += 1;
+  });
+  return points;
+}
+
 async function count(field: CountedField, table: ZvecTable): Promise<Counted> {
   const { changes } = table;
   const tenants: Counted['tenants'] = new Map();

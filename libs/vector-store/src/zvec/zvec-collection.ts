@@ -1,13 +1,11 @@
 import {
   denseVectors,
-  WITH_IDF,
   type Collection,
   type DenseName,
   type DenseVector,
   type FilterableType,
   type PointId,
   type SparseScheme,
-  type SparseVector,
   type TenantId,
   type TokenVectors,
 } from '@embedmill/jobs';
@@ -40,13 +38,14 @@ import type {
   VectorAddition,
   VectorSearch,
 } from '../store.ts';
-import { checkAdditions, checkScheme, checkSearchVector, checkTokens, denseVector } from '../vector-check.ts';
+import { checkAdditions, checkTokens, denseVector } from '../vector-check.ts';
 import { removeFolder, tableFolder, writeDefinition } from './collection-folder.ts';
 import { fillAddedFields } from './added-field.ts';
 import { countLacking, createTable, tablesOf } from './collection-tables.ts';
+import { CollectionSearches } from './collection-searches.ts';
 import { CollectionTerms } from './collection-terms.ts';
 import * as column from './columns.ts';
-import { DocumentCounts } from './document-counts.ts';
+import { countPoints, DocumentCounts } from './document-counts.ts';
 import { DocumentWrites } from './document-writes.ts';
 import { inTurn, type Zvec } from './native.ts';
 import { readDocuments, readPayloads, readVectors, type Tables } from './point-reader.ts';
@@ -54,7 +53,7 @@ import type { PointOrder } from './point-order.ts';
 import { PointScanner } from './point-scanner.ts';
 import { Tombstones } from './tombstones.ts';
 import { Running } from './running.ts';
-import { denseLook, rankTable, searchTable, sparseLook, type FindInTable } from './table-search.ts';
+import { rankTable, searchTable } from './table-search.ts';
 import { TokenTable } from './token-table.ts';
 import { addVectorsTo } from './vector-additions.ts';
 import { ZvecTable } from './zvec-table.ts';
@@ -92,6 +91,7 @@ export class ZvecCollection {
   /** Where the profile wants them. */
   readonly #tokens: TokenTable | undefined;
   readonly #documents: DocumentWrites;
+  readonly #searches: CollectionSearches;
   readonly #scanner = new PointScanner();
   readonly #counts = new DocumentCounts();
   readonly #running = new Running();
@@ -150,6 +150,16 @@ export class ZvecCollection {
       { terms: this.#terms, tombstones, tokens },
       (point, dense, document) => this.#rowOf(point, dense, document),
     );
+    this.#searches = new CollectionSearches(
+      () => ({
+        definition: this.#definition,
+        columnsOf: this.#columnsOf,
+        current: this.#tablesNow.current,
+        tableOf: (vector) => this.#tables.get(vector),
+      }),
+      this.#terms,
+      () => this.#countTerms(),
+    );
   }
 
   get definition(): Collection {
@@ -157,14 +167,7 @@ export class ZvecCollection {
   }
 
   async count(tenant?: TenantId): Promise<number> {
-    const { current } = this.#tablesNow;
-    if (tenant === undefined) return current.count();
-    const digest = column.digest(tenant);
-    let points = 0;
-    await current.forEach([column.TENANT], ({ fields }) => {
-      if (fields[column.TENANT] === digest) points += 1;
-    });
-    return points;
+    return countPoints(this.#tablesNow.current, tenant);
   }
 
   countDocuments(by: CountedField, tenant?: TenantId): Promise<DocumentCount[]> {
@@ -262,11 +265,11 @@ export class ZvecCollection {
   }
 
   search(search: VectorSearch): Promise<ScoredPoint[]> {
-    return this.#running.track(this.#look(search, searchTable));
+    return this.#running.track(this.#searches.find(search, searchTable));
   }
 
   rank(search: VectorSearch): Promise<RankedPoint[]> {
-    return this.#running.track(this.#look(search, rankTable));
+    return this.#running.track(this.#searches.find(search, rankTable));
   }
 
   getPayloads(ids: readonly PointId[]): Promise<Map<PointId, PointPayload>> {
@@ -333,7 +336,7 @@ export class ZvecCollection {
   }
 
   termFactors(scheme: SparseScheme, terms: Uint32Array): Promise<Float32Array> {
-    return this.#running.track(this.#termFactors(scheme, terms));
+    return this.#running.track(this.#searches.termFactors(scheme, terms));
   }
 
   /** Waits for what runs, then lets go of the files. */
@@ -349,48 +352,6 @@ export class ZvecCollection {
     const [current, other] = denseVectors(this.#definition).map(({ name }) => this.#tables.get(name));
     if (current === undefined) throw new Error(`the collection "${this.#definition.name}" has no table`);
     return { current, other };
-  }
-
-  async #look<T>(search: VectorSearch, find: FindInTable<T>): Promise<T[]> {
-    const { vector } = search;
-    const collection = this.#definition;
-    checkSearchVector(collection, vector);
-    switch (vector.kind) {
-      case 'dense': {
-        const table = this.#tables.get(vector.name ?? collection.vector) ?? this.#tablesNow.current;
-        const look = denseLook(collection, vector.values);
-        return find(table, collection, this.#columnsOf, look, search);
-      }
-      case 'sparse': {
-        const { current } = this.#tablesNow;
-        const weighted = await this.#weighted(vector.scheme, vector.values);
-        const look = sparseLook(vector.scheme, weighted);
-        return find(current, collection, this.#columnsOf, look, search);
-      }
-    }
-  }
-
-  async #weighted(scheme: SparseScheme, vector: SparseVector): Promise<SparseVector> {
-    if (!WITH_IDF.has(scheme) || vector.indices.length === 0) return vector;
-    await this.#countTerms();
-    return this.#terms.weighted(scheme, vector);
-  }
-
-  async #termFactors(scheme: SparseScheme, terms: Uint32Array): Promise<Float32Array> {
-    const collection = this.#definition;
-    checkScheme(collection, scheme);
-    if (WITH_IDF.has(scheme)) {
-      await this.#countTerms();
-      return Float32Array.from(terms, (term) => this.#terms.idf(scheme, term));
-    }
-    const factors = new Float32Array(terms.length);
-    for (const [at, term] of terms.entries()) {
-      const look = sparseLook(scheme, { indices: new Uint32Array([term]), values: new Float32Array([1]) });
-      const { current } = this.#tablesNow;
-      const found = await searchTable(current, collection, this.#columnsOf, look, { limit: 1, offset: 0 });
-      factors[at] = found.length;
-    }
-    return factors;
   }
 
   async #countTerms(): Promise<void> {
