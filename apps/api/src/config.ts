@@ -40,6 +40,14 @@ export const settingsSchema = z.strictObject({
       description:
         'Origins, separated by commas, whose pages may ask this server from a browser; * is any. None by default.',
     }),
+  EMBEDMILL_API_PATH_PREFIX: z
+    .string()
+    .regex(/^(\/[\w.~-]+)*$/, 'must be as /mill or /search/mill')
+    .default('')
+    .meta({
+      description:
+        'The path that everything is below, as in /mill, where a proxy passes paths on as they are. None by default.',
+    }),
   EMBEDMILL_API_SOURCE_DIR: z
     .string()
     .optional()
@@ -125,6 +133,13 @@ export const settingsSchema = z.strictObject({
   EMBEDMILL_API_OIDC_TENANT_CLAIM: z.string().optional().meta({
     description: 'The claim with the tenant. Where it is set, only an admin’s token may lack it.',
   }),
+  EMBEDMILL_API_OIDC_CLIENT_ID: z.string().optional().meta({
+    description: 'As whom the console signs in with the issuer: a public client, by code and PKCE.',
+  }),
+  EMBEDMILL_API_OIDC_SCOPES: z
+    .string()
+    .default('openid')
+    .meta({ description: 'What the console asks the issuer for, separated by spaces.' }),
   EMBEDMILL_API_AUDIT_FILE: z.string().optional().meta({
     description: 'A file that who did what is appended to, a line of JSON each; it is in the log anyway.',
   }),
@@ -219,6 +234,8 @@ export interface ApiConfig extends SharedConfig {
   names: string[] | undefined;
   /** Whose pages may ask from a browser; `*` is any. */
   corsOrigins: readonly string[];
+  /** What addresses of requests may begin with; empty: nothing. */
+  pathPrefix: string;
   sourceFolder: string | undefined;
   /** URLs below which objects may be read. */
   s3Sources: readonly string[];
@@ -256,6 +273,7 @@ export function readConfig(environment: Record<string, string | undefined>): Api
     port: read.EMBEDMILL_API_PORT,
     names: isLoopback(read.EMBEDMILL_API_HOST) ? listed(read.EMBEDMILL_API_NAMES?.toLowerCase()) : undefined,
     corsOrigins: urlsIn(read.EMBEDMILL_API_CORS_ORIGINS),
+    pathPrefix: read.EMBEDMILL_API_PATH_PREFIX,
     sourceFolder: read.EMBEDMILL_API_SOURCE_DIR,
     s3Sources: urlsIn(read.EMBEDMILL_API_S3_SOURCES),
     s3Targets: urlsIn(read.EMBEDMILL_API_S3_TARGETS),
@@ -335,6 +353,8 @@ function accessOf(read: z.output<typeof settingsSchema>): AccessOptions {
             audience,
             scopeClaim: read.EMBEDMILL_API_OIDC_SCOPE_CLAIM,
             tenantClaim: read.EMBEDMILL_API_OIDC_TENANT_CLAIM,
+            clientId: read.EMBEDMILL_API_OIDC_CLIENT_ID,
+            scopes: read.EMBEDMILL_API_OIDC_SCOPES.split(' ').filter((scope) => scope !== ''),
           },
   };
 }

@@ -10,6 +10,7 @@ import {
   tooManyFailures,
   type CollectionName,
   type JobState,
+  type Progress,
   type Shard,
   type ShardResult,
   type SourceRef,
@@ -83,6 +84,8 @@ export interface DispatcherHooks {
   onTurn?: (seconds: number) => void;
   /** Documents whose shard was given up. */
   onLost?: (documents: number) => void;
+  /** Results were added to the progress of a tenant's job, or of nobody's. */
+  onSettled?: (tenant: string | undefined, before: Progress, after: Progress) => void;
   /** Documents that were deleted because a snapshot lacks them. */
   onGone?: (documents: number) => void;
 }
@@ -155,7 +158,7 @@ async function dispatch(
       reports: reportRoom(options.maxReports),
       log: options.log,
       loseShard: (shard) => loseShard(shard, options),
-      onFolded: failuresTeller(handle, options),
+      onFolded: foldedTeller(handle, options),
     });
     const ran = await inHand.turns.run(job, signal);
     const state = ran === 'completed' ? await forgetGone(handle, options, inHand.keySets, signal) : ran;
@@ -282,10 +285,14 @@ async function loseShard(shard: Shard, options: DispatcherOptions): Promise<Shar
   return result;
 }
 
-/** Tells a job's webhook once that many of its documents have failed, and ends one of which more did than may. */
-function failuresTeller(handle: IngestHandle, { webhooks }: DispatcherOptions): () => Promise<void> {
+/** Tells who counts, and a job's webhook once that many of its documents have failed; ends one of which more did than may. */
+function foldedTeller(
+  handle: IngestHandle,
+  { webhooks, hooks }: DispatcherOptions,
+): (before: Progress) => Promise<void> {
   let isTold = false;
-  return async () => {
+  return async (before) => {
+    hooks?.onSettled?.(handle.record.tenant, before, handle.record.progress);
     if (webhooks !== undefined) isTold ||= await tellFailures(handle, webhooks);
     const { maxFailures, progress } = handle.record;
     const tooMany = tooManyFailures(maxFailures, progress);

@@ -1,4 +1,5 @@
-import { asEmbedmillError } from '@embedmill/jobs';
+import { dirname } from 'node:path';
+import { asEmbedmillError, DiskSpace } from '@embedmill/jobs';
 import { GuardedFetch } from '@embedmill/fetching';
 import { createLog, withoutSecrets } from '@embedmill/logs';
 import { createMetrics, isLoopback } from '@embedmill/metrics';
@@ -14,6 +15,7 @@ import { keptModels } from './model-list.ts';
 import { recoverJobs } from './recovery.ts';
 import { startSweeping } from './retention.ts';
 import { buildServer } from './server.ts';
+import { SettledCounts } from './settled-counts.ts';
 import { SourceThreads, USUAL_THREADS } from './source-threads.ts';
 import { deliverWebhook } from './webhooks.ts';
 
@@ -94,6 +96,7 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
     config,
     log,
     tracing,
+    disk: diskOf(config),
   });
   const delivering = await consumeWebhooks(
     config.queue,
@@ -110,6 +113,7 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
     },
     { onError: (error) => log.warn({ err: error }, 'webhooks lost touch with the queue') },
   );
+  const settled = new SettledCounts(queue, log);
   const dispatcher = await startDispatcher({
     ...config.dispatcher,
     ...config.queue,
@@ -126,6 +130,7 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
     webhooks: { send: webhooks.send.bind(webhooks), operator: config.webhook },
     hooks: {
       onFinished: (state) => metrics.finishedJobs.add(1, { state }),
+      onSettled: settled.add.bind(settled),
       onTurn: (seconds) => metrics.dispatcherTurnSeconds.observe(seconds),
       onGone: (documents) => metrics.documents.add(documents, { outcome: 'gone' }),
       onLost: (documents) => metrics.failures.add(documents, { stage: 'settle', reason: 'worker_lost' }),
@@ -144,6 +149,7 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
       clearTimeout(cut);
       await sweeping.close();
       await dispatcher.close();
+      await settled.close();
       await threads.close();
       await delivering.close();
       await webhooks.close();
@@ -155,6 +161,11 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
       log.info('the API has stopped');
     },
   };
+}
+
+/** The disk of the spool; of the data folder, where that is in a bucket. */
+function diskOf({ spool, storeSocket, diskReserve }: ApiConfig): DiskSpace {
+  return new DiskSpace(spool.startsWith('s3://') ? dirname(storeSocket) : spool, diskReserve);
 }
 
 /**

@@ -33,6 +33,7 @@ export async function describeRoutes(server: FastifyInstance): Promise<void> {
         { name: 'models', description: 'The model registry.' },
         { name: 'openai', description: 'What OpenAI’s clients ask.' },
         { name: 'operations', description: 'Health and metrics.' },
+        { name: 'access', description: 'Who may ask, and who asks.' },
       ],
     },
     transform: (route) => {

@@ -1,3 +1,4 @@
+import type { DiskSpace } from '@embedmill/jobs';
 import type { Log } from '@embedmill/logs';
 import type { Queue, WebhookQueue } from '@embedmill/queue';
 import type { Metrics } from '@embedmill/metrics';
@@ -19,7 +20,7 @@ type Uncontrolled =
   | 'onReturn'
   | 'oldestSequence'
   | 'countUsage'
-  | 'workAhead';
+  | 'countSettled';
 
 /** What clients keep here: each sees its tenant's. */
 export type ClientRecords = Pick<StoredRecords, 'keep' | 'read' | 'all' | 'remove' | 'write'>;
@@ -69,6 +70,7 @@ export interface ApiParts {
         | 'prices'
         | 'names'
         | 'corsOrigins'
+        | 'pathPrefix'
         | 'access'
         | 'limits'
         | 'storeReads'
@@ -79,13 +81,15 @@ export interface ApiParts {
       >
     >;
   log: Log;
+  /** Of the spool; not looked at by default. */
+  disk?: Pick<DiskSpace, 'lack' | 'space'>;
   /** None by default. */
   tracing?: Tracing;
 }
 
 /** What the server is made of: what requests use, and what it accounts for them with. */
 export interface ServerParts extends ApiParts {
-  queue: ApiParts['queue'] & Pick<Queue, 'countUsage' | 'workAhead' | 'takeTurn' | 'keepTurn' | 'endTurn'>;
+  queue: ApiParts['queue'] & Pick<Queue, 'countUsage' | 'takeTurn' | 'keepTurn' | 'endTurn'>;
   /** Fetches what watched sources have at URLs. */
   openUrl: OpenUrl;
   /** Nobody is limited by default. */

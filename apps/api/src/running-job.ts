@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { ReportRoom, Shard, ShardResult, SourceRef } from '@embedmill/jobs';
+import type { Progress, ReportRoom, Shard, ShardResult, SourceRef } from '@embedmill/jobs';
 import { areAllSettled, type IngestHandle, type JobLook } from '@embedmill/queue';
 import type { Spool } from '@embedmill/sources';
 import type { DispatcherLog } from './dispatcher.ts';
@@ -15,8 +15,8 @@ export interface RunningJobParts {
   log: DispatcherLog;
   /** Gives a shard up whose workers died on it again and again. */
   loseShard: (shard: Shard) => Promise<ShardResult>;
-  /** Called when results were added to the job's progress. */
-  onFolded: () => Promise<void>;
+  /** Called when results were added to the job's progress, with what it was before. */
+  onFolded: (before: Progress) => Promise<void>;
 }
 
 /** A step that takes longer than this waits for something other than the queue. */
@@ -138,7 +138,8 @@ export class RunningJob {
   }
 
   async #fold(): Promise<void> {
-    if ((await this.handle.fold(this.#parts.loseShard)) > 0) await this.#parts.onFolded();
+    const { progress } = this.handle.record;
+    if ((await this.handle.fold(this.#parts.loseShard)) > 0) await this.#parts.onFolded(progress);
   }
 
   #finish(end: JobEnd): void {

@@ -17,18 +17,22 @@ import { limitLoad, limitPrincipals, type LimitOptions } from './access/limits.t
 import { QueryUsage } from './access/query-usage.ts';
 import { Quotas } from './access/quotas.ts';
 import { tenantView } from './access/tenant-view.ts';
+import { CONSOLE_FOLDER } from './console-files.ts';
 import { allowOrigins, isAllowedOrigin } from './cors.ts';
 import { assertOwnName, assertOwnOrigin } from './host-names.ts';
 import { JobWatch } from './job-watch.ts';
 import { parseJsonBodies } from './json-body.ts';
 import { describeRoutes } from './openapi.ts';
 import type { ApiParts, ServerParts } from './parts.ts';
+import { withoutPrefix } from './path-prefix.ts';
 import { errorOf, problemOf, validateRequest } from './problem.ts';
 import { QueryLane } from './query-lane.ts';
 import { watchRequests } from './request-life.ts';
+import { accessRoutes } from './routes/access.ts';
 import { aliasRoutes } from './routes/aliases.ts';
 import { batchRoutes } from './routes/batches.ts';
 import { collectionRoutes } from './routes/collections.ts';
+import { consoleRoutes } from './routes/console.ts';
 import { documentRoutes } from './routes/documents.ts';
 import { cohereRoutes } from './routes/cohere.ts';
 import { embeddingDoors, embeddingRoutes } from './routes/embeddings.ts';
@@ -44,6 +48,7 @@ import { migrationRoutes } from './routes/migration.ts';
 import { modelRoutes } from './routes/models.ts';
 import { ollamaRoutes } from './routes/ollama.ts';
 import { operationRoutes } from './routes/operations.ts';
+import { overviewRoutes } from './routes/overview.ts';
 import { queueRoutes } from './routes/queue.ts';
 import { rerankRoutes } from './routes/rerank.ts';
 import { searchRoutes } from './routes/search.ts';
@@ -71,6 +76,10 @@ const QUIET = new Set(['/startupz', '/healthz', '/readyz', '/metrics']);
 export interface ServerOptions extends EventOptions {
   /** How often it is seen whether a watched source is due, in milliseconds. */
   watchMs?: number;
+  /** How often streams tell what is going on, in milliseconds. */
+  overviewMs?: number;
+  /** Where the built console is. */
+  consoleFolder?: string;
   /** Told of each route as it is added. */
   onRoute?: (route: RouteOptions) => void;
 }
@@ -104,6 +113,7 @@ export async function buildServer(
     connectionTimeout: SILENCE_MS,
     http: { headersTimeout: HEADERS_MS, connectionsCheckingInterval: HEADERS_MS / 4 },
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
+    rewriteUrl: ({ url = '/' }) => withoutPrefix(url, config.pathPrefix ?? ''),
     frameworkErrors: answerUnroutable,
     exposeHeadRoutes: false,
   });
@@ -140,7 +150,8 @@ export async function buildServer(
   const submission = new Submission(parts);
   server.addHook('onClose', () => submission.settled());
   server.addHook('onClose', () => usage.close());
-  const watching = new SourceWatching({ ...whole, own: parts, keys });
+  const keysByName = keys?.named.bind(keys);
+  const watching = new SourceWatching({ ...whole, own: parts, keys: keysByName });
   server.addHook('onListen', async () => watching.start(options.watchMs));
   server.addHook('preClose', () => watching.close());
   const routes = server.withTypeProvider<ZodTypeProvider>();
@@ -150,7 +161,7 @@ export async function buildServer(
       await api.register(collectionRoutes(parts));
       await api.register(aliasRoutes(parts));
       await api.register(submissionRoutes(parts, submission));
-      await api.register(sourceRoutes(parts, watching, keys, log));
+      await api.register(sourceRoutes(parts, watching, keysByName, log));
       await api.register(jobRoutes(parts, new Resubmission(parts)));
       await api.register(deletionRoutes(parts, submission));
       await api.register(exportRoutes(parts, submission));
@@ -161,6 +172,8 @@ export async function buildServer(
       await api.register(modelRoutes(parts));
       await api.register(queueRoutes(parts));
       await api.register(usageRoutes(parts));
+      await api.register(overviewRoutes(parts, options));
+      await api.register(accessRoutes(access, keys));
     },
     { prefix: '/api/v1' },
   );
@@ -177,6 +190,9 @@ export async function buildServer(
   await routes.register(teiTokenRoutes(parts, lane));
   await routes.register(ollamaRoutes(parts, lane));
   await routes.register(operationRoutes(parts));
+  await routes.register(
+    consoleRoutes({ folder: options.consoleFolder ?? CONSOLE_FOLDER, issuer: access.oidc?.issuer }),
+  );
   return server;
 }
 

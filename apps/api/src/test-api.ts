@@ -52,6 +52,8 @@ interface TestApiOptions {
   /** In place of an embedded one; its maker closes it. */
   store?: VectorStore;
   onRoute?: (route: RouteOptions) => void;
+  consoleFolder?: string;
+  overviewMs?: number;
 }
 
 export async function startTestApi(options: TestApiOptions = {}): Promise<TestApi> {
@@ -110,8 +112,13 @@ async function start(
     },
     log: createLog({ app: 'api', level: 'debug', destination: { write: (line) => void logged.push(line) } }),
   };
-  const { heartbeatMs = 15_000, onRoute } = options;
-  const server = await buildServer(parts, { heartbeatMs, ...(onRoute && { onRoute }) });
+  const { heartbeatMs = 15_000, onRoute, consoleFolder, overviewMs } = options;
+  const server = await buildServer(parts, {
+    heartbeatMs,
+    ...(onRoute && { onRoute }),
+    ...(consoleFolder && { consoleFolder }),
+    ...(overviewMs && { overviewMs }),
+  });
   closers.push(() => server.close());
   const url = await server.listen({ host: '127.0.0.1', port: 0 });
   const call = (path: string, init: RequestInit = {}) => fetch(new URL(path, url), init);

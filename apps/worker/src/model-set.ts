@@ -9,7 +9,7 @@ import {
   type DownloadProgress,
   type ResolveOptions,
 } from '@embedmill/models';
-import type { ModelConsumer } from '@embedmill/queue';
+import type { ModelConsumer, WorkerState } from '@embedmill/queue';
 import type { Spool } from '@embedmill/sources';
 import type { Tracing } from '@embedmill/tracing';
 import type { VectorStore } from '@embedmill/vector-store';
@@ -20,6 +20,7 @@ import { EngineGauges } from './engine-gauges.ts';
 import { connectRemote, startEngineSet, type EngineSet } from './engines.ts';
 import type { PictureSources } from './document-pictures.ts';
 import { EngineTime } from './engine-time.ts';
+import { ModelStates } from './model-states.ts';
 import { settleShard } from './pipeline.ts';
 import { ServedModel, type ServedEntry } from './served-model.ts';
 import type { Watchdog } from './watchdog.ts';
@@ -66,6 +67,8 @@ export class ModelSet {
   /** Models that should be served, as of the last look. */
   #wanted: string[] | undefined;
   readonly #engines: EngineGauges;
+  readonly #states = new ModelStates(performance.now());
+  #engineRestarts = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(config: WorkerConfig, parts: ModelSetParts) {
@@ -108,6 +111,15 @@ export class ModelSet {
     return model;
   }
 
+  /** How it stands with each, and what ran since the last time it was asked. */
+  describe(): WorkerState {
+    return {
+      models: this.#states.take(performance.now()),
+      memoryBytes: process.memoryUsage.rss(),
+      engineRestarts: this.#engineRestarts,
+    };
+  }
+
   get isLoading(): boolean {
     return this.#loading.size > 0;
   }
@@ -133,6 +145,7 @@ export class ModelSet {
 
   #startLoading(name: string): Promise<void> {
     this.#parts.consumer.noteLoading(name);
+    this.#states.loading(name);
     const loading = this.#load(name)
       .catch((thrown: unknown) => this.#noteFailure(name, thrown))
       .finally(() => this.#loading.delete(name));
@@ -145,6 +158,7 @@ export class ModelSet {
     const error = asEmbedmillError(thrown, 'model_unavailable');
     const pauseMs = Math.min(LONGEST_PAUSE_MS, 2 * (this.#failed.get(name)?.pauseMs ?? 500));
     this.#failed.set(name, { error, pauseMs, again: Date.now() + pauseMs });
+    this.#states.failed(name, error);
     this.#parts.log.error({ model: name, code: error.code }, error.message);
     this.#tell(name, error);
   }
@@ -166,6 +180,7 @@ export class ModelSet {
       },
       onBatch: ({ batch, lane, items, tokens, paddedTokens, seconds, tokensByShard }) => {
         this.#engineTime.add(seconds, tokensByShard);
+        this.#states.ran(name, tokens);
         metrics.engineSeconds.add(seconds, { model: name, lane });
         watchdog.progressed();
         log.trace({ model: name, batch, lane, items, tokens, seconds }, 'a batch has run');
@@ -178,6 +193,7 @@ export class ModelSet {
     });
     this.#served.set(name, model);
     this.#failed.delete(name);
+    this.#states.serving(name);
     this.#tell(name, null);
     consumer.serve(name, {
       shard: (shard, attempt) =>
@@ -224,6 +240,7 @@ export class ModelSet {
   async #prepareRemote(name: string, remote: RemoteConfig, options: ResolveOptions): Promise<Prepared> {
     const { batchDeadlineMs } = this.#config;
     const entry = await resolveTokenizer(name, options);
+    this.#states.startingRemote(name);
     const onEvent = (event: RemoteEngineEvent) => this.#noteRemote(name, event);
     return {
       // Which weights run there cannot be known.
@@ -239,6 +256,7 @@ export class ModelSet {
     const settings = { devices, machine, modelCacheFolder, tensorrt, area: batchArea };
     const { model, plan, calibration } = await calibratedPlan(own, options, settings);
     const start = (): Promise<EngineSet> => {
+      this.#states.starting(name, plan.devices, calibration);
       this.#parts.log.info(
         {
           model: name,
@@ -257,7 +275,9 @@ export class ModelSet {
 
   #progressTeller(name: string): (progress: DownloadProgress) => void {
     let toldAt = Date.now();
-    return ({ file, receivedBytes, totalBytes }) => {
+    return (progress) => {
+      this.#states.downloading(name, progress);
+      const { file, receivedBytes, totalBytes } = progress;
       if (Date.now() - toldAt < TELL_MS) return;
       toldAt = Date.now();
       const megabytes = (bytes: number) => Math.round(bytes / 1e6);
@@ -293,6 +313,7 @@ export class ModelSet {
         log.info({ model, engine: event.pid, seconds: event.seconds }, 'the engine is ready');
         return;
       case 'died':
+        this.#engineRestarts += 1;
         metrics.engineRestarts.add(1, {
           reason: event.error.code === 'engine_timeout' ? 'timeout' : 'crash',
         });

@@ -54,6 +54,7 @@ export async function startWorker(config: WorkerConfig, log: Log): Promise<Runni
   const watchdog = new Watchdog({ limitMs: config.watchdogMs, lookMs, now: () => performance.now() });
   const models = new ModelSet(config, { consumer, spool, store, metrics, log, pictures, tracing, watchdog });
   models.start();
+  await consumer.announce(() => models.describe());
   const { promise: stuck, resolve: giveUp } = Promise.withResolvers<void>();
   const look = async (): Promise<void> => {
     if (models.isLoading) watchdog.progressed();

@@ -16,7 +16,7 @@ const LOOK_MS = 100;
 export class DiskSpace {
   readonly #folder: string;
   readonly #reserve: number | undefined;
-  #looked = { at: -Infinity, free: Infinity, reserve: 0 };
+  #looked = { at: -Infinity, free: Infinity, total: Infinity, reserve: 0 };
 
   /** `reserve` in bytes; 1 GiB or 5 % of the disk by default. */
   constructor(folder: string, reserve?: number) {
@@ -35,12 +35,19 @@ export class DiskSpace {
     return `the disk of ${this.#folder} is full; free space: ${megabytes(free)} are left, and ${megabytes(reserve)} are kept (EMBEDMILL_DISK_RESERVE_BYTES)`;
   }
 
-  async #look(): Promise<{ free: number; reserve: number }> {
+  /** How much there is of it, in bytes; free is what programs may use, the reserve included. */
+  async space(): Promise<{ free: number; total: number; reserve: number }> {
+    const { free, total, reserve } = await this.#look();
+    return { free, total, reserve };
+  }
+
+  async #look(): Promise<{ free: number; total: number; reserve: number }> {
     const now = performance.now();
     if (now - this.#looked.at > LOOK_MS) {
       const { bavail, blocks, bsize } = await statfsOf(this.#folder);
       const usual = Math.min(USUAL_BYTES, Math.floor(blocks * bsize * USUAL_SHARE));
-      this.#looked = { at: now, free: bavail * bsize, reserve: this.#reserve ?? usual };
+      const [free, total] = [bavail * bsize, blocks * bsize];
+      this.#looked = { at: now, free, total, reserve: this.#reserve ?? usual };
     }
     return this.#looked;
   }

@@ -263,3 +263,4 @@ export {
   type BatchRequest,
 } from './batch.ts';
 export { datasetJobSchema, type DatasetJob } from './dataset-job.ts';
+export { workerModelSchema, workerNoteSchema, type WorkerModel, type WorkerNote } from './worker-note.ts';

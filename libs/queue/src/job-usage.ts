@@ -24,6 +24,7 @@ export class JobUsage {
   readonly #list: JobList;
   /** All jobs are read for it: whoever asks again and again must not have it done more than once at a time. */
   readonly #ofJobs = new SharedRead(() => this.#readJobs());
+  readonly #ofUnended = new SharedRead(() => this.#readAhead());
   readonly #keptSeconds: number;
 
   constructor(broker: Broker, list: JobList, keptSeconds: number) {
@@ -57,7 +58,11 @@ export class JobUsage {
   }
 
   /** What accepted jobs have left to do, as usage of today: estimates. */
-  async ahead(): Promise<UsageEntry[]> {
+  ahead(): Promise<UsageEntry[]> {
+    return this.#ofUnended.ask();
+  }
+
+  async #readAhead(): Promise<UsageEntry[]> {
     const sum = new UsageSum();
     const day = dayOf(Date.now());
     for await (const { record } of this.#list.unended()) {

@@ -17,6 +17,7 @@ import { MODELS, queryQueue, shardQueue, troubleKey } from './names.ts';
 import { openBroker } from './open-broker.ts';
 import type { QueryMessage, QueryReply } from './query-client.ts';
 import { ServingNotes } from './serving.ts';
+import { WorkerNotes, type WorkerState } from './worker-notes.ts';
 
 export type ModelConsumerOptions = QueueOptions & {
   /** Shards in hand at the same time; their chunks share batches. */
@@ -62,12 +63,16 @@ export class ModelConsumer {
   readonly #broker: Broker;
   readonly #workers = new Map<string, BrokerWorker[]>();
   readonly #notes: ServingNotes;
+  readonly #announcement: WorkerNotes;
+  /** Shards in hand, by job. */
+  readonly #inHand = new Map<string, number>();
   #closed = false;
 
   private constructor(options: ModelConsumerOptions, broker: Broker) {
     this.#options = options;
     this.#broker = broker;
     this.#notes = new ServingNotes(broker, options.models);
+    this.#announcement = new WorkerNotes(broker, { most: options.shardConcurrency, counts: this.#inHand });
   }
 
   /** Errors: `queue_unavailable`, `queue_may_evict`, `invalid_config`. */
@@ -83,6 +88,11 @@ export class ModelConsumer {
   /** Models that collections use, as the API announced them. */
   async modelsInUse(): Promise<string[]> {
     return this.#broker.members(MODELS);
+  }
+
+  /** From now on, tells whoever runs this how the worker is, until it is closed. */
+  async announce(describe: () => WorkerState): Promise<void> {
+    await this.#announcement.start(describe);
   }
 
   /** Says that a model is being loaded, so that whoever asks for it waits; `serve` or `reportTrouble` ends it. */
@@ -130,7 +140,9 @@ export class ModelConsumer {
       async (job) => {
         this.#noteTaken('bulk', job);
         const lastAttempt = job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
-        return handlers.shard(shardSchema.parse(job.data), { lastAttempt });
+        const shard = shardSchema.parse(job.data);
+        this.#hold(shard.job, 1);
+        return handlers.shard(shard, { lastAttempt }).finally(() => this.#hold(shard.job, -1));
       },
       {
         ...shared,
@@ -159,7 +171,14 @@ export class ModelConsumer {
     this.#closed = true;
     this.#notes.stop();
     await Promise.allSettled([...this.#workers.values()].flat().map((worker) => worker.close()));
+    await this.#announcement.stop();
     await this.#broker.close();
+  }
+
+  #hold(job: string, by: 1 | -1): void {
+    const count = (this.#inHand.get(job) ?? 0) + by;
+    if (count > 0) this.#inHand.set(job, count);
+    else this.#inHand.delete(job);
   }
 
   #noteTaken(lane: 'bulk' | 'interactive', job: Pick<BullJob, 'attemptsMade' | 'timestamp'>): void {

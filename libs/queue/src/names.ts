@@ -35,6 +35,12 @@ export const loadingKey = (model: string): string => `loading:${model}`;
 /** Exists while there is a worker that takes any model that is in use. */
 export const ANY_MODEL = 'serving-any';
 
+/** The ranked set of workers, by when they last gave a sign of life. */
+export const WORKERS = 'workers';
+
+/** What a worker says of itself. */
+export const workerKey = (id: string): string => `worker:${id}`;
+
 /** Exists while somebody's turn lasts. */
 export const turnKey = (name: string): string => `turn:${name}`;
 

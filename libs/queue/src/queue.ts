@@ -34,6 +34,8 @@ import { ModelQueries, type QueryOptions } from './model-queries.ts';
 import { openBroker } from './open-broker.ts';
 import { DepthGauge, type QueueDepth } from './queue-depth.ts';
 import { QueryClient } from './query-client.ts';
+import { SettledRates, type Settled, type SettledSlot } from './settled-rates.ts';
+import { WorkerLook, type Workers } from './worker-notes.ts';
 
 /** What is asked of a job is done, or the job is over, long before. */
 const ASKED_SECONDS = 14 * 24 * 3600;
@@ -57,11 +59,15 @@ export class Queue {
   /** Whose turns are this one's. */
   readonly #self = `${process.pid} ${randomUUID()}`;
   readonly #list: JobList;
+  readonly #workers: WorkerLook;
+  readonly #rates: SettledRates;
 
   constructor(broker: Broker, queries: QueryClient, usageDays: number) {
     this.#list = new JobList(broker);
     this.#usage = new JobUsage(broker, this.#list, usageDays * 24 * 3600);
     this.#depth = new DepthGauge(broker);
+    this.#workers = new WorkerLook(broker);
+    this.#rates = new SettledRates(broker);
     this.#broker = broker;
     this.#queues = broker.queues;
     this.#ingest = this.#queues.get(INGEST_QUEUE);
@@ -267,6 +273,21 @@ export class Queue {
   /** Makes workers that follow the models in use serve this one too. */
   async announceModel(model: string): Promise<void> {
     await this.#models.announce(model);
+  }
+
+  /** Counts what dispatchers here settled just now, by tenant; '' is none. */
+  countSettled(byTenant: ReadonlyMap<string, Settled>): Promise<void> {
+    return this.#rates.add(byTenant, Date.now());
+  }
+
+  /** What was settled in the last hour, of one tenant or of all. */
+  settledLately(tenant?: string): Promise<SettledSlot[]> {
+    return this.#rates.read(Date.now(), tenant);
+  }
+
+  /** Who works here, as they say themselves. */
+  workers(): Promise<Workers> {
+    return this.#workers.workers();
   }
 
   depth(): Promise<QueueDepth> {

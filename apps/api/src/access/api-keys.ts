@@ -15,10 +15,13 @@ import type { Principal } from './principal.ts';
 const LOOK_MS = 2000;
 
 interface KnownKey {
+  readonly entry: ApiKeyEntry;
   readonly principal: Principal;
-  readonly hash: string;
   readonly expires: number;
 }
+
+/** What may be shown of a key. */
+export type ShownKey = Omit<ApiKeyEntry, 'hash'> & { expired: boolean };
 
 /**
  * The keys of a file, followed as it changes until `close`. A version that cannot be used is logged, and the one before
@@ -42,7 +45,7 @@ export class ApiKeys {
   principalOf(key: string): Principal | undefined {
     const known = this.#keys.get(apiKeyId(key) ?? '');
     // An id that is not there takes as long as one that is.
-    const isRight = isApiKey(key, known?.hash ?? NO_HASH);
+    const isRight = isApiKey(key, known?.entry.hash ?? NO_HASH);
     if (known === undefined || !isRight) return undefined;
     if (known.expires > Date.now()) return known.principal;
     const at = new Date(known.expires).toISOString();
@@ -57,6 +60,21 @@ export class ApiKeys {
     for (const { principal, expires } of this.#keys.values())
       if (principal.name === name) return expires > Date.now() ? principal : undefined;
     return undefined;
+  }
+
+  /** All of them, in the file's order. */
+  list(): ShownKey[] {
+    return [...this.#keys.values()].map(({ entry, expires }) => ({
+      name: entry.name,
+      id: entry.id,
+      scopes: entry.scopes,
+      tenant: entry.tenant,
+      collections: entry.collections,
+      requestsPerSecond: entry.requestsPerSecond,
+      concurrency: entry.concurrency,
+      expires: entry.expires,
+      expired: expires <= Date.now(),
+    }));
   }
 
   close(): void {
@@ -93,17 +111,18 @@ function readKeys(path: string): ReadonlyMap<string, KnownKey> {
   return new Map(parsed.data.map((entry) => [entry.id, knownKey(entry)]));
 }
 
-function knownKey({ name, hash, scopes, tenant, collections, expires, ...limits }: ApiKeyEntry): KnownKey {
+function knownKey(entry: ApiKeyEntry): KnownKey {
+  const { name, scopes, tenant, collections, expires, requestsPerSecond, concurrency } = entry;
   return {
-    hash,
+    entry,
     expires: expires === undefined ? Infinity : Date.parse(expires),
     principal: {
       name,
       tenant,
       scopes: new Set(scopes),
       collections: collections && new Set(collections),
-      requestsPerSecond: limits.requestsPerSecond,
-      concurrency: limits.concurrency,
+      requestsPerSecond,
+      concurrency,
     },
   };
 }

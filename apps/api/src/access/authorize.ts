@@ -31,13 +31,13 @@ export interface AccessOptions {
 
 /**
  * Finds out whose each request is, refuses what they may not do, and runs what follows as theirs. It comes before all
- * routes, also before their bodies are read. Gives the keys by their names, where there are keys.
+ * routes, also before their bodies are read. Gives the keys, where there are any.
  */
 export function authorizeRequests(
   server: FastifyInstance,
   { keysFile, oidc, metricsKey, metricsOpen }: AccessOptions,
   log: Pick<ApiParts['log'], 'info' | 'error'>,
-): ((name: string) => Principal | undefined) | undefined {
+): ApiKeys | undefined {
   const keys = keysFile === undefined ? undefined : new ApiKeys(keysFile, log);
   const tokens = oidc && new Oidc(oidc);
   server.decorateRequest('principal', null);
@@ -62,7 +62,7 @@ export function authorizeRequests(
     if (principal === null) done();
     else runAs(principal, done, collectionOf(request));
   });
-  return keys?.named.bind(keys);
+  return keys;
 
   async function identify(request: FastifyRequest): Promise<Principal | null> {
     const needed = accessOf(request);

@@ -9,6 +9,10 @@ export interface OidcOptions {
   scopeClaim: string;
   /** Tokens without it are of no tenant where it is undefined, and refused where it is set. */
   tenantClaim: string | undefined;
+  /** As whom the console asks for tokens; undefined: it cannot. */
+  clientId?: string | undefined;
+  /** What it asks for. */
+  scopes?: readonly string[];
 }
 
 /** Signatures by the issuer's private key alone: neither none, nor one that its public key could make (HS256). */

@@ -1,21 +1,13 @@
-import {
-  EmbedmillError,
-  NO_COLLECTION,
-  type CollectionName,
-  type Job,
-  type JobId,
-  type TenantId,
-} from '@embedmill/jobs';
+import { EmbedmillError, type CollectionName, type Job, type JobId, type TenantId } from '@embedmill/jobs';
 import type { DocumentKey, VectorStore } from '@embedmill/vector-store';
-import { parseRecord, type UsageEntry } from '@embedmill/queue';
 import { FairTurns } from '../fair-turns.ts';
-import { ownedSchema } from '../batches/client-records.ts';
-import type { ApiParts, ClientRecords } from '../parts.ts';
+import type { ApiParts } from '../parts.ts';
 import { clientSignal } from '../request-life.ts';
-import { currentCollection, currentPrincipal, EVERYONE, ownTenant, type Principal } from './principal.ts';
-import { keptSourceSchema } from '../watched-source.ts';
+import { allows, currentCollection, currentPrincipal, EVERYONE, ownTenant } from './principal.ts';
 import type { QueryUsage } from './query-usage.ts';
 import type { Quotas } from './quotas.ts';
+import { seen, seenTarget, seesCollection, seesJob, seesUsage } from './seen.ts';
+import { spoolView } from './spool-view.ts';
 
 /** Reads of the store at the same time where nothing is configured. */
 const STORE_READS = 4;
@@ -196,6 +188,29 @@ function queueView(queue: ApiParts['queue'], accounting: Accounting): ApiParts['
       const entries = await inTurn(() => queue.usage(from, to));
       return entries.filter((entry) => seesUsage(principal, entry));
     },
+    workAhead: async () => {
+      const principal = currentPrincipal();
+      const entries = await inTurn(() => queue.workAhead());
+      return entries.filter((entry) => seesUsage(principal, entry));
+    },
+    settledLately: (tenant) => {
+      if (currentPrincipal().collections !== undefined) return refuseRates();
+      return queue.settledLately(ownTenant(tenant as TenantId | undefined));
+    },
+    workers: async () => {
+      const workers = await queue.workers();
+      if (allows(currentPrincipal(), 'admin')) return workers;
+      // Which models there are, and how they are, is no secret; where they run, and for whom, is.
+      const present = workers.present.map((note) => ({
+        ...note,
+        id: '',
+        host: '',
+        pid: 0,
+        jobs: [],
+        shards: 0,
+      }));
+      return { present, gone: [] };
+    },
     announceModel: (model) => queue.announceModel(model),
     depth: () => queue.depth(),
     backlog: () => queue.backlog(),
@@ -212,157 +227,6 @@ function queueView(queue: ApiParts['queue'], accounting: Accounting): ApiParts['
   }
 }
 
-function spoolView(spool: ApiParts['spool'], queue: ApiParts['queue']): ApiParts['spool'] {
-  const batches = recordsView(spool.batches);
-  return {
-    s3: spool.s3,
-    receive: (job, body, options) => spool.receive(job, body, options),
-    // Sources and manifests are asked for as records name them, which this principal was given.
-    readSource: (source, offset, length) => spool.readSource(source, offset, length),
-    readManifest: (job, cursor) => spool.readManifest(job, cursor),
-    keepRecord: (job, record, state) => spool.keepRecord(job, record, state),
-    forgetRecord: (job) => spool.forgetRecord(job),
-    readRecord: async (job, state) => {
-      const principal = currentPrincipal();
-      const record = await spool.readRecord(job, state);
-      if (record === undefined) return undefined;
-      const { collection, tenant } = parseRecord(record);
-      return seesJob(principal, collection.name, tenant) ? record : undefined;
-    },
-    keepWatch: async (kind, key, value) => {
-      const before = await ownWatch(key);
-      if (kind !== 'source' && before === undefined) throw noSource();
-      if (kind === 'source') assertOwnWatch(value);
-      return spool.keepWatch(kind, key, value);
-    },
-    readWatch: async (kind, key) => {
-      const source = await ownWatch(key);
-      return source === undefined || kind === 'source' ? source : spool.readWatch(kind, key);
-    },
-    watches: async () => {
-      const keys: string[] = [];
-      for (const key of await spool.watches()) if ((await ownWatch(key)) !== undefined) keys.push(key);
-      return keys;
-    },
-    removeWatch: async (key) => {
-      if ((await ownWatch(key)) === undefined) throw noSource();
-      return spool.removeWatch(key);
-    },
-    files: recordsView(spool.files),
-    datasets: recordsView(spool.datasets),
-    batches,
-    batchFaults: {
-      read: async (id) => ((await batches.read(id)) === undefined ? undefined : spool.batchFaults.read(id)),
-    },
-    removeSource: (source) => spool.removeSource(source),
-    // Of a job that the queue let this principal forget; nobody is told of it any more.
-    removeJob: (job) => spool.removeJob(job),
-    collectFailures: async (job, source, retry) => {
-      await requireJob(job);
-      return spool.collectFailures(job, source, retry);
-    },
-    readFiles: async (job) => {
-      await requireJob(job);
-      return spool.readFiles(job);
-    },
-    readReports: (job, kind) => {
-      // Asked for now: the reports are read later, when the request's context may be gone.
-      const isSeen = requireJob(job);
-      isSeen.catch(() => undefined);
-      return (async function* () {
-        await isSeen;
-        yield* spool.readReports(job, kind);
-      })();
-    },
-  };
-
-  async function ownWatch(key: string): Promise<unknown> {
-    const source = await spool.readWatch('source', key);
-    return source !== undefined && seesWatch(source) ? source : undefined;
-  }
-
-  async function requireJob(id: JobId): Promise<void> {
-    if ((await queue.getJob(id)) === undefined)
-      throw new EmbedmillError('job_not_found', `there is no job ${id}`);
-  }
-}
-
-/** Clients' files and batches: a tenant's own, and none for who is kept to some collections. */
-function recordsView(records: ClientRecords): ClientRecords {
-  const read = async (id: string): Promise<unknown> => {
-    const record = await records.read(id);
-    return record !== undefined && seesRecord(record) ? record : undefined;
-  };
-  return {
-    keep: async (id, record) => {
-      seenTarget(NO_COLLECTION);
-      const before = await records.read(id);
-      if (!seesRecord(record) || (before !== undefined && !seesRecord(before)))
-        throw new EmbedmillError('forbidden', 'this is another tenant’s');
-      return records.keep(id, record);
-    },
-    read,
-    all: async () => (await records.all()).filter(seesRecord),
-    remove: async (id) => {
-      const before = await records.read(id);
-      if (before === undefined || seesRecord(before)) await records.remove(id);
-    },
-    write: (id, body) => {
-      seenTarget(NO_COLLECTION);
-      return records.write(id, body);
-    },
-  };
-}
-
-function seesRecord(record: unknown): boolean {
-  return seesJob(currentPrincipal(), NO_COLLECTION, ownedSchema.parse(record).tenant);
-}
-
-function seesWatch(source: unknown): boolean {
-  const { collection, tenant } = keptSourceSchema.parse(source);
-  return seesJob(currentPrincipal(), collection, tenant);
-}
-
-function assertOwnWatch(source: object): void {
-  if (!seesWatch(source)) throw new EmbedmillError('forbidden', 'the source is another tenant’s');
-}
-
-function noSource(): EmbedmillError {
-  return new EmbedmillError('source_not_found', 'there is no such source');
-}
-
-/** Usage of requests that name no collection is seen by its own key alone, where keys see some collections only. */
-function seesUsage(principal: Principal, { key, tenant, collection }: UsageEntry): boolean {
-  if (collection !== '') return seesJob(principal, collection, tenant === '' ? undefined : tenant);
-  if (principal.collections !== undefined && key !== principal.name) return false;
-  return principal.tenant === undefined || principal.tenant === tenant;
-}
-
-/** Jobs of no tenant may have documents of any: only those see them who see all. */
-function seesJob(principal: Principal, collection: string, tenant: string | undefined): boolean {
-  if (principal.collections?.has(collection) === false) return false;
-  return principal.tenant === undefined || principal.tenant === tenant;
-}
-
-function seesCollection(name: string): boolean {
-  return currentPrincipal().collections?.has(name) !== false;
-}
-
-function seen(name: CollectionName): CollectionName {
-  if (seesCollection(name)) return name;
-  throw new EmbedmillError('collection_not_found', `there is no collection ${JSON.stringify(name)}`);
-}
-
-/** What a job's documents may go to: a file may be asked for by who is not kept to some collections. */
-function seenTarget(name: CollectionName | typeof NO_COLLECTION): void {
-  const { collections, name: who } = currentPrincipal();
-  if (name !== NO_COLLECTION) seen(name);
-  else if (collections !== undefined) {
-    const message = `${who} is kept to the collections ${[...collections].join(', ')}; embedding to files needs a key that is not`;
-    throw new EmbedmillError('forbidden', message);
-  }
-}
-
 function ownKey({ tenant, id }: DocumentKey): DocumentKey {
   return { id, tenant: ownTenant(tenant) ?? tenant };
 }
@@ -375,6 +239,11 @@ function ofAllTenants<C extends { name: string }>(collection: C): C & { name: Co
     throw new EmbedmillError('forbidden', message);
   }
   return collection as C & { name: CollectionName };
+}
+
+/** They are counted by tenant, not by collection. */
+function refuseRates(): never {
+  throw new EmbedmillError('forbidden', 'rates are of all collections, and this key is kept to some');
 }
 
 /** Documents come through jobs alone, whose tenant the workers hold them to. */

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { shortestFloats } from '@embedmill/jobs';
 import type { ModelSummary } from '@embedmill/models';
 import { ignoredBy } from '../compatible-fields.ts';
+import { wantsPage } from '../console-files.ts';
 import { namedModel } from '../model-aliases.ts';
 import type { ApiParts } from '../parts.ts';
 import { answerErrorsAs, refusedField } from '../problem.ts';
@@ -99,7 +100,24 @@ export function teiTokenRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginA
   return async (server) => {
     answerErrorsAs(server, log, ({ code }, error) => ({ error, error_type: errorType(code) }));
 
-    for (const path of ['/', '/health', '/ping']) {
+    // At the root, a browser is led to the console.
+    server.get(
+      '/',
+      {
+        config: { access: 'open' },
+        schema: {
+          tags,
+          summary: 'Whether the server is alive; the console, for who wants a page',
+          response: { 200: z.literal(''), 302: z.null().describe('To the console.') },
+        },
+      },
+      async (request, reply) => {
+        reply.header('vary', 'accept');
+        return wantsPage(request.headers.accept) ? reply.redirect('console/', 302) : reply.send('');
+      },
+    );
+
+    for (const path of ['/health', '/ping']) {
       server.get(
         path,
         {

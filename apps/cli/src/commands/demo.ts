@@ -57,7 +57,9 @@ async function runDemo(context: Context): Promise<ExitCode> {
 
 async function embedAndSearch(context: Context, client: Client, stack: Stack): Promise<void> {
   const { terminal } = context;
-  terminal.print(`\nThe API is at ${terminal.style('cyan', stack.url)}, while this runs; metrics are at`);
+  terminal.print(`\nThe API is at ${terminal.style('cyan', stack.url)}, while this runs, and the console at`);
+  terminal.print(`  ${terminal.style('cyan', `${stack.url}/console/`)}`);
+  terminal.print('Metrics are at');
   for (const url of [stack.metrics.api, stack.metrics.worker]) if (url !== null) terminal.print(`  ${url}`);
 
   // All are made first, so that the second model is loaded while the first embeds.

@@ -44,6 +44,7 @@ export function addUp(program: Command, host: CommandHost): void {
         terminal.print(
           `  API      ${terminal.style('cyan', stack.url)}  (described at ${stack.url}/openapi.json)`,
         );
+        terminal.print(`  console  ${terminal.style('cyan', `${stack.url}/console/`)}`);
         terminal.print(`  metrics  ${metrics}`);
         const server = storeServer(config);
         if (server !== undefined) terminal.print(`  vectors  ${server}`);

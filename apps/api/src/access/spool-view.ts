@@ -1,0 +1,127 @@
+import { EmbedmillError, NO_COLLECTION, type JobId } from '@embedmill/jobs';
+import { parseRecord } from '@embedmill/queue';
+import { ownedSchema } from '../batches/client-records.ts';
+import type { ApiParts, ClientRecords } from '../parts.ts';
+import { keptSourceSchema } from '../watched-source.ts';
+import { currentPrincipal } from './principal.ts';
+import { seenTarget, seesJob } from './seen.ts';
+
+/** The spool's part of the tenant view: what lies there is asked for by jobs, which `queue` gives as they may be seen. */
+export function spoolView(spool: ApiParts['spool'], queue: ApiParts['queue']): ApiParts['spool'] {
+  const batches = recordsView(spool.batches);
+  return {
+    s3: spool.s3,
+    receive: (job, body, options) => spool.receive(job, body, options),
+    // Sources and manifests are asked for as records name them, which this principal was given.
+    readSource: (source, offset, length) => spool.readSource(source, offset, length),
+    readManifest: (job, cursor) => spool.readManifest(job, cursor),
+    keepRecord: (job, record, state) => spool.keepRecord(job, record, state),
+    forgetRecord: (job) => spool.forgetRecord(job),
+    readRecord: async (job, state) => {
+      const principal = currentPrincipal();
+      const record = await spool.readRecord(job, state);
+      if (record === undefined) return undefined;
+      const { collection, tenant } = parseRecord(record);
+      return seesJob(principal, collection.name, tenant) ? record : undefined;
+    },
+    keepWatch: async (kind, key, value) => {
+      const before = await ownWatch(key);
+      if (kind !== 'source' && before === undefined) throw noSource();
+      if (kind === 'source') assertOwnWatch(value);
+      return spool.keepWatch(kind, key, value);
+    },
+    readWatch: async (kind, key) => {
+      const source = await ownWatch(key);
+      return source === undefined || kind === 'source' ? source : spool.readWatch(kind, key);
+    },
+    watches: async () => {
+      const keys: string[] = [];
+      for (const key of await spool.watches()) if ((await ownWatch(key)) !== undefined) keys.push(key);
+      return keys;
+    },
+    removeWatch: async (key) => {
+      if ((await ownWatch(key)) === undefined) throw noSource();
+      return spool.removeWatch(key);
+    },
+    files: recordsView(spool.files),
+    datasets: recordsView(spool.datasets),
+    batches,
+    batchFaults: {
+      read: async (id) => ((await batches.read(id)) === undefined ? undefined : spool.batchFaults.read(id)),
+    },
+    removeSource: (source) => spool.removeSource(source),
+    // Of a job that the queue let this principal forget; nobody is told of it any more.
+    removeJob: (job) => spool.removeJob(job),
+    collectFailures: async (job, source, retry) => {
+      await requireJob(job);
+      return spool.collectFailures(job, source, retry);
+    },
+    readFiles: async (job) => {
+      await requireJob(job);
+      return spool.readFiles(job);
+    },
+    readReports: (job, kind) => {
+      // Asked for now: the reports are read later, when the request's context may be gone.
+      const isSeen = requireJob(job);
+      isSeen.catch(() => undefined);
+      return (async function* () {
+        await isSeen;
+        yield* spool.readReports(job, kind);
+      })();
+    },
+  };
+
+  async function ownWatch(key: string): Promise<unknown> {
+    const source = await spool.readWatch('source', key);
+    return source !== undefined && seesWatch(source) ? source : undefined;
+  }
+
+  async function requireJob(id: JobId): Promise<void> {
+    if ((await queue.getJob(id)) === undefined)
+      throw new EmbedmillError('job_not_found', `there is no job ${id}`);
+  }
+}
+
+/** Clients' files and batches: a tenant's own, and none for who is kept to some collections. */
+function recordsView(records: ClientRecords): ClientRecords {
+  const read = async (id: string): Promise<unknown> => {
+    const record = await records.read(id);
+    return record !== undefined && seesRecord(record) ? record : undefined;
+  };
+  return {
+    keep: async (id, record) => {
+      seenTarget(NO_COLLECTION);
+      const before = await records.read(id);
+      if (!seesRecord(record) || (before !== undefined && !seesRecord(before)))
+        throw new EmbedmillError('forbidden', 'this is another tenant’s');
+      return records.keep(id, record);
+    },
+    read,
+    all: async () => (await records.all()).filter(seesRecord),
+    remove: async (id) => {
+      const before = await records.read(id);
+      if (before === undefined || seesRecord(before)) await records.remove(id);
+    },
+    write: (id, body) => {
+      seenTarget(NO_COLLECTION);
+      return records.write(id, body);
+    },
+  };
+}
+
+function seesRecord(record: unknown): boolean {
+  return seesJob(currentPrincipal(), NO_COLLECTION, ownedSchema.parse(record).tenant);
+}
+
+function seesWatch(source: unknown): boolean {
+  const { collection, tenant } = keptSourceSchema.parse(source);
+  return seesJob(currentPrincipal(), collection, tenant);
+}
+
+function assertOwnWatch(source: object): void {
+  if (!seesWatch(source)) throw new EmbedmillError('forbidden', 'the source is another tenant’s');
+}
+
+function noSource(): EmbedmillError {
+  return new EmbedmillError('source_not_found', 'there is no such source');
+}

@@ -1,0 +1,83 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { EmbedmillError } from '@embedmill/jobs';
+import { acceptedEncoding, readConsole } from '../console-files.ts';
+
+const YEAR_SECONDS = 365 * 24 * 3600;
+
+export interface ConsoleOptions {
+  /** Where its build is. */
+  folder: string;
+  /** Whom its page signs in with; it may ask nobody else than this server and them. */
+  issuer: string | undefined;
+}
+
+/**
+ * The web console: static files, for everybody, as they say nothing of what is here. Its page asks for a key where the
+ * API does. All its addresses are relative, so that it works below whatever path it is reached by.
+ */
+export function consoleRoutes({ folder, issuer }: ConsoleOptions): FastifyPluginAsyncZod {
+  const files = readConsole(folder);
+  // Told to whoever asks for one.
+  files.catch(() => undefined);
+  const headers = pageHeaders(issuer);
+  return async (server) => {
+    server.get('/console', { config: { access: 'open' }, schema: { hide: true } }, async (_request, reply) =>
+      reply.redirect('console/', 308),
+    );
+
+    server.get<{ Params: { '*': string } }>(
+      '/console/*',
+      { config: { access: 'open' }, schema: { hide: true } },
+      async (request, reply) => {
+        const known = await files;
+        const path = request.params['*'] || 'index.html';
+        const file = known.get(path);
+        if (file === undefined) throw known.size === 0 ? notBuilt() : noFile(path);
+        const { plain, encoded, etag, type, isHashed } = file;
+        reply
+          .headers(headers)
+          .header('etag', etag)
+          .header('vary', 'accept-encoding')
+          .header('cache-control', isHashed ? `public, max-age=${YEAR_SECONDS}, immutable` : 'no-cache');
+        if (request.headers['if-none-match']?.includes(etag)) return reply.code(304).send();
+        const encoding = acceptedEncoding(request.headers['accept-encoding']);
+        const body = encoding === undefined ? undefined : encoded[encoding];
+        if (encoding !== undefined && body !== undefined) reply.header('content-encoding', encoding);
+        return reply.type(type).send(body ?? plain);
+      },
+    );
+  };
+}
+
+/** Scripts, styles and whom they may ask are this server's own; pictures may also come from what the user dropped. */
+function pageHeaders(issuer: string | undefined): Record<string, string> {
+  const asked = issuer === undefined ? "'self'" : `'self' ${new URL(issuer).origin}`;
+  const policy = [
+    "default-src 'self'",
+    `connect-src ${asked}`,
+    "img-src 'self' data: blob:",
+    "object-src 'none'",
+    "base-uri 'none'",
+    "form-action 'self'",
+    "frame-ancestors 'none'",
+  ];
+  return {
+    'content-security-policy': policy.join('; '),
+    'x-content-type-options': 'nosniff',
+    'referrer-policy': 'no-referrer',
+    'cross-origin-opener-policy': 'same-origin',
+  };
+}
+
+function notBuilt(): EmbedmillError {
+  const message =
+    'the console is not built here: run "npm run build -w apps/console" in embedmill’s folder, and start the API again';
+  return new EmbedmillError('not_found', message);
+}
+
+function noFile(path: string): EmbedmillError {
+  return new EmbedmillError(
+    'not_found',
+    `the console has no file ${JSON.stringify(path.slice(0, 200))}; it is at /console/`,
+  );
+}

@@ -1,0 +1,101 @@
+import { Readable } from 'node:stream';
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { overviewOf } from '../overview/overview.ts';
+import { overviewSchema, type Overview } from '../overview/overview-schema.ts';
+import type { ApiParts } from '../parts.ts';
+import { problemResponses } from '../problem.ts';
+
+const tags = ['operations'];
+/** What may have changed since the event before: the slot that was not over then, and those since. */
+const CHANGED_SLOTS = 3;
+
+/** What is going on, for operators and for tenants, now and as it goes on. */
+export function overviewRoutes(
+  parts: ApiParts,
+  { overviewMs = 2000 }: { overviewMs?: number | undefined },
+): FastifyPluginAsyncZod {
+  const streams = new Set<Readable>();
+  return async (server) => {
+    server.addHook('preClose', async () => streams.forEach((stream) => stream.push(null)));
+
+    server.get(
+      '/overview',
+      {
+        config: { access: 'any' },
+        schema: {
+          tags,
+          summary: 'Rates, backlog, workers, health and what is wrong; for a tenant’s key its own work',
+          response: { 200: overviewSchema, ...problemResponses },
+        },
+      },
+      async () => overviewOf(parts),
+    );
+
+    server.get(
+      '/overview/events',
+      {
+        config: { access: 'any', slot: 'stream' },
+        schema: {
+          tags,
+          summary: 'The overview as it goes on, every few seconds',
+          response: {
+            200: {
+              description:
+                '`overview` with what `/api/v1/overview` answers; from the second one on, of `rates.slots` only the last.',
+              content: { 'text/event-stream': { schema: z.string() } },
+            },
+            ...problemResponses,
+          },
+        },
+      },
+      async (_request, reply) => {
+        const first = await overviewOf(parts);
+        const stream = eventStream(first, () => overviewOf(parts), overviewMs);
+        streams.add(stream);
+        stream.once('close', () => streams.delete(stream));
+        reply.headers({
+          'content-type': 'text/event-stream; charset=utf-8',
+          'cache-control': 'no-cache',
+          connection: 'close',
+          'x-accel-buffering': 'no',
+        });
+        return reply.send(stream as never);
+      },
+    );
+  };
+}
+
+/** One client's events; one that reads slowly misses some. A look that fails is passed over: the next one may not. */
+function eventStream(first: Overview, look: () => Promise<Overview>, everyMs: number): Readable {
+  let timer: NodeJS.Timeout | undefined;
+  const stream = new Readable({
+    read() {},
+    destroy(error, done) {
+      clearTimeout(timer);
+      done(error);
+    },
+  });
+  const isOver = (): boolean => stream.destroyed || stream.readableEnded;
+  const next = async (): Promise<void> => {
+    const found = await look().catch(() => undefined);
+    if (isOver()) return;
+    if (found === undefined) stream.push(': nothing can be seen now\n\n');
+    else if (stream.readableLength < stream.readableHighWaterMark) stream.push(eventText(changed(found)));
+    timer = setTimeout(() => void next(), everyMs).unref();
+  };
+  stream.push(eventText(first));
+  timer = setTimeout(() => void next(), everyMs).unref();
+  return stream;
+}
+
+function changed(overview: Overview): Overview {
+  const { rates } = overview;
+  return rates === null
+    ? overview
+    : { ...overview, rates: { ...rates, slots: rates.slots.slice(-CHANGED_SLOTS) } };
+}
+
+function eventText(overview: Overview): string {
+  return `event: overview\ndata: ${JSON.stringify(overview)}\n\n`;
+}
