@@ -1,15 +1,22 @@
-// Bundles an app: node ../../build.mjs [--outdir DIR] src/main.ts [src/other.ts …], run in the app's folder, writes
-// dist/*.js, or DIR/*.js.
-// Workspace code (@embedmill/*) is inlined, since it is TypeScript; npm packages stay imports.
-import { rm } from 'node:fs/promises';
+// Bundles an app: node ../../build.mjs [--outdir DIR] [--asset PACKAGE/FILE …] src/main.ts [src/other.ts …], run in
+// the app's folder, writes dist/*.js, or DIR/*.js.
+// Workspace code (@embedmill/*) is inlined, since it is TypeScript; npm packages stay imports. An asset is a file of an
+// npm package that is served as it is: it is copied to dist/PACKAGE/FILE, so that the package is needed for builds alone.
+import { cp, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
 
 const { values, positionals: entryPoints } = parseArgs({
   allowPositionals: true,
-  options: { outdir: { type: 'string', default: 'dist' } },
+  options: {
+    outdir: { type: 'string', default: 'dist' },
+    asset: { type: 'string', multiple: true, default: [] },
+  },
 });
-if (entryPoints.length === 0) throw new Error('usage: node build.mjs [--outdir DIR] ENTRY.ts [ENTRY.ts …]');
+if (entryPoints.length === 0)
+  throw new Error('usage: node build.mjs [--outdir DIR] [--asset PACKAGE/FILE …] ENTRY.ts [ENTRY.ts …]');
 
 const packagesStayImports = {
   name: 'packages-stay-imports',
@@ -32,3 +39,6 @@ await build({
   sourcemap: true,
   plugins: [packagesStayImports],
 });
+
+const { resolve } = createRequire(join(process.cwd(), 'package.json'));
+for (const asset of values.asset) await cp(resolve(asset), join(values.outdir, asset));

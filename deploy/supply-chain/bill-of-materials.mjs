@@ -16,7 +16,10 @@ const bill = JSON.parse(
   execFileSync('npm', npm, { cwd: ROOT, maxBuffer: 1 << 28, stdio: ['ignore', 'pipe', 'ignore'] }),
 );
 
-const isShipped = ({ properties = [] }) =>
+/** Of these, builds copy files into what is shipped. */
+const COPIED = new Set(['swagger-ui-dist']);
+const isShipped = ({ name, properties = [] }) =>
+  COPIED.has(name) ||
   !properties.some(({ name, value }) => name === 'cdx:npm:package:development' && value === 'true');
 const packages = bill.components.filter(isShipped);
 const shipped = new Set([bill.metadata.component, ...packages].map((component) => component['bom-ref']));

@@ -109,6 +109,8 @@ test('the bill of materials names what is shipped, with hashes, and nothing that
   for (const [path, { dependencies = {} }] of own) {
     for (const name of Object.keys(dependencies)) expect(named, path).toContain(name);
   }
+  // Only to build, but its files are copied.
+  expect(named).toContain('swagger-ui-dist');
   for (const name of ['eslint', 'vitest', 'nx', 'prettier', 'openai']) expect(named).not.toContain(name);
   for (const { name, purl = '', type, hashes, licenses } of bill.components) {
     if (type !== 'file') expect(licenses, name).not.toHaveLength(0);

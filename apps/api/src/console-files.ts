@@ -1,42 +1,15 @@
-import { hash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
-import { extname, join, sep } from 'node:path';
+import { join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
-import { brotliCompress, constants, gzip } from 'node:zlib';
+import { isStatic, staticFile, type StaticFile } from './static-file.ts';
 
 /** What the console's build writes; at the same place from the sources and from this app's bundle. */
 export const CONSOLE_FOLDER = fileURLToPath(new URL('../../console/dist/', import.meta.url));
 
-const TYPES: Readonly<Record<string, string>> = {
-  '.html': 'text/html; charset=utf-8',
-  '.js': 'text/javascript; charset=utf-8',
-  '.css': 'text/css; charset=utf-8',
-  '.json': 'application/json',
-  '.webmanifest': 'application/manifest+json',
-  '.svg': 'image/svg+xml',
-  '.png': 'image/png',
-  '.ico': 'image/x-icon',
-  '.woff2': 'font/woff2',
-  '.txt': 'text/plain; charset=utf-8',
-};
-/** What is compressed already gains nothing by it. */
-const COMPRESSED = new Set(['.png', '.ico', '.woff2']);
-/** Nearly as small as the highest, in a tenth of the time. */
-const BROTLI_QUALITY = 9;
-
-/** What a browser says it understands, the best first. */
-const ENCODINGS = ['br', 'gzip'] as const;
-export type Encoding = (typeof ENCODINGS)[number];
-
-/** A file of the console, in each form that it is sent in. */
-export interface ConsoleFile {
-  readonly type: string;
-  readonly etag: string;
+/** A file of the console. */
+export interface ConsoleFile extends StaticFile {
   /** Whether its name changes with its content. */
   readonly isHashed: boolean;
-  readonly plain: Buffer;
-  readonly encoded: Readonly<Partial<Record<Encoding, Buffer>>>;
 }
 
 /**
@@ -49,9 +22,9 @@ export async function readConsole(folder: string): Promise<ReadonlyMap<string, C
     throw error;
   });
   const paths = found
-    .filter((one) => one.isFile() && extname(one.name) in TYPES)
+    .filter((one) => one.isFile() && isStatic(one.name))
     .map((one) => join(one.parentPath, one.name));
-  const files = await Promise.all(paths.map(readFileOf));
+  const files = await Promise.all(paths.map(async (path) => staticFile(path, await readFile(path))));
   return new Map(
     paths.flatMap((path, n) => {
       const file = files[n];
@@ -59,40 +32,6 @@ export async function readConsole(folder: string): Promise<ReadonlyMap<string, C
       return file === undefined ? [] : [[name, { ...file, isHashed: name.startsWith('assets/') }]];
     }),
   );
-}
-
-async function readFileOf(path: string): Promise<Omit<ConsoleFile, 'isHashed'>> {
-  const plain = await readFile(path);
-  const extension = extname(path);
-  return {
-    type: TYPES[extension] ?? 'application/octet-stream',
-    etag: `"${hash('sha256', plain, 'base64url').slice(0, 22)}"`,
-    plain,
-    encoded: COMPRESSED.has(extension) ? {} : await compressed(plain),
-  };
-}
-
-async function compressed(plain: Buffer): Promise<ConsoleFile['encoded']> {
-  const params = {
-    [constants.BROTLI_PARAM_QUALITY]: BROTLI_QUALITY,
-    [constants.BROTLI_PARAM_SIZE_HINT]: plain.length,
-  };
-  const [br, gz] = await Promise.all([
-    promisify(brotliCompress)(plain, { params }),
-    promisify(gzip)(plain, { level: 9 }),
-  ]);
-  return { br, gzip: gz };
-}
-
-/** The best encoding that an `Accept-Encoding` takes; undefined: none of ours. */
-export function acceptedEncoding(accepted: string | undefined): Encoding | undefined {
-  const taken = new Set(
-    (accepted ?? '').split(',').flatMap((one) => {
-      const [name = '', ...parameters] = one.split(';').map((part) => part.trim().toLowerCase());
-      return parameters.some((parameter) => /^q=0(\.0*)?$/.test(parameter)) ? [] : [name];
-    }),
-  );
-  return ENCODINGS.find((encoding) => taken.has(encoding));
 }
 
 /** Whether who asks is a browser that wants a page, and not a program that takes whatever comes. */

@@ -3,6 +3,10 @@ import type { FastifyInstance } from 'fastify';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { Access } from './access/principal.ts';
+import { EXAMPLES, type RequestExample } from './examples.ts';
+
+/** Relative to the document's own address, so that it holds below whatever path a proxy puts in front. */
+const SERVERS = [{ url: './' }];
 
 /** Where keys are set; without them, none is asked for. */
 const SECURITY_SCHEMES = {
@@ -41,7 +45,10 @@ export async function describeRoutes(server: FastifyInstance): Promise<void> {
       const { access = 'admin' } = route.route.config ?? {};
       return { ...described, schema: { ...described.schema, ...securityOf(access) } };
     },
-    transformObject: jsonSchemaTransformObject,
+    transformObject: (document) => ({
+      ...withExamples(jsonSchemaTransformObject(document)),
+      servers: SERVERS,
+    }),
   });
 }
 
@@ -58,6 +65,35 @@ function securityOf(access: Access) {
     case 'admin':
       return { security: Object.keys(SECURITY_SCHEMES).map((name) => ({ [name]: [access] })) };
   }
+}
+
+type Described = ReturnType<typeof jsonSchemaTransformObject>;
+
+/** What the document has of an operation that examples are put into. */
+interface Operation {
+  description?: string;
+  parameters?: { name: string; example?: string }[];
+  requestBody?: { content: Record<string, { example?: unknown }> };
+}
+
+function withExamples(document: Described): Described {
+  const paths = document.paths as Record<string, Record<string, Operation>>;
+  for (const [path, operations] of Object.entries(paths))
+    for (const [method, operation] of Object.entries(operations)) {
+      const example = EXAMPLES[`${method.toUpperCase()} ${path}`];
+      if (example !== undefined) showExample(operation, example);
+    }
+  return document;
+}
+
+function showExample(operation: Operation, { parameters = {}, body = {}, needs }: RequestExample): void {
+  if (needs !== undefined) operation.description = `The example needs ${needs}.`;
+  for (const parameter of operation.parameters ?? []) {
+    const example = parameters[parameter.name];
+    if (example !== undefined) parameter.example = example;
+  }
+  for (const [type, content] of Object.entries(operation.requestBody?.content ?? {}))
+    if (type in body) content.example = body[type];
 }
 
 const transformed: NonNullable<FastifyDynamicSwaggerOptions['transform']> = (route) => {

@@ -40,6 +40,7 @@ import { eventRoutes, type EventOptions } from './routes/events.ts';
 import { datasetPartRoutes } from './routes/dataset-parts.ts';
 import { datasetRoutes } from './routes/datasets.ts';
 import { deletionRoutes } from './routes/deletions.ts';
+import { docsRoutes } from './routes/docs.ts';
 import { embedJobRoutes } from './routes/embed-jobs.ts';
 import { exportRoutes } from './routes/exports.ts';
 import { fileRoutes } from './routes/files.ts';
@@ -190,6 +191,7 @@ export async function buildServer(
   await routes.register(teiTokenRoutes(parts, lane));
   await routes.register(ollamaRoutes(parts, lane));
   await routes.register(operationRoutes(parts));
+  await routes.register(docsRoutes);
   await routes.register(
     consoleRoutes({ folder: options.consoleFolder ?? CONSOLE_FOLDER, issuer: access.oidc?.issuer }),
   );

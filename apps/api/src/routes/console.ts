@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { EmbedmillError } from '@embedmill/jobs';
-import { acceptedEncoding, readConsole } from '../console-files.ts';
+import { readConsole } from '../console-files.ts';
+import { sendStatic } from '../static-file.ts';
 
 const YEAR_SECONDS = 365 * 24 * 3600;
 
@@ -33,17 +34,10 @@ export function consoleRoutes({ folder, issuer }: ConsoleOptions): FastifyPlugin
         const path = request.params['*'] || 'index.html';
         const file = known.get(path);
         if (file === undefined) throw known.size === 0 ? notBuilt() : noFile(path);
-        const { plain, encoded, etag, type, isHashed } = file;
         reply
           .headers(headers)
-          .header('etag', etag)
-          .header('vary', 'accept-encoding')
-          .header('cache-control', isHashed ? `public, max-age=${YEAR_SECONDS}, immutable` : 'no-cache');
-        if (request.headers['if-none-match']?.includes(etag)) return reply.code(304).send();
-        const encoding = acceptedEncoding(request.headers['accept-encoding']);
-        const body = encoding === undefined ? undefined : encoded[encoding];
-        if (encoding !== undefined && body !== undefined) reply.header('content-encoding', encoding);
-        return reply.type(type).send(body ?? plain);
+          .header('cache-control', file.isHashed ? `public, max-age=${YEAR_SECONDS}, immutable` : 'no-cache');
+        return sendStatic(request, reply, file);
       },
     );
   };

@@ -41,9 +41,7 @@ export function addUp(program: Command, host: CommandHost): void {
         if (terminal.json) terminal.printJson(readUpFile(config.dataDir));
         const metrics = [stack.metrics.api, stack.metrics.worker].filter((url) => url !== null).join('  ');
         terminal.print(`\n${terminal.style('bold', 'embedmill is ready')}`);
-        terminal.print(
-          `  API      ${terminal.style('cyan', stack.url)}  (described at ${stack.url}/openapi.json)`,
-        );
+        terminal.print(`  API      ${terminal.style('cyan', stack.url)}  (described at ${stack.url}/docs)`);
         terminal.print(`  console  ${terminal.style('cyan', `${stack.url}/console/`)}`);
         terminal.print(`  metrics  ${metrics}`);
         const server = storeServer(config);
