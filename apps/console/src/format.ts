@@ -1,0 +1,80 @@
+/** Numbers, sizes and times as people of a language read them. */
+export type Language = 'en' | 'zh';
+
+const LOCALES: Readonly<Record<Language, string>> = { en: 'en', zh: 'zh-CN' };
+const BYTES = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'] as const;
+const MINUTE = 60;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+/** Up to this many seconds tenths are told. */
+const SHORT = 10;
+
+export interface Format {
+  /** Whole: `12,345`. */
+  count: (value: number) => string;
+  /** In few characters: `12.3K`. */
+  compact: (value: number) => string;
+  /** With so many digits behind the point at most. */
+  decimal: (value: number, digits: number) => string;
+  percent: (share: number) => string;
+  bytes: (value: number) => string;
+  /** `4.2 s`, `3 min 5 s`, `2 h 4 min`, `3 d 2 h`. */
+  duration: (seconds: number) => string;
+  /** How long ago, or until when, a time is. */
+  relative: (time: string, now: number) => string;
+  /** A time as a whole, for titles. */
+  time: (time: string) => string;
+  /** The name of a language, by its tag. */
+  language: (tag: string) => string;
+}
+
+export function formatOf(language: Language): Format {
+  const locale = LOCALES[language];
+  const whole = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 });
+  const compact = new Intl.NumberFormat(locale, { notation: 'compact', maximumSignificantDigits: 3 });
+  const percent = new Intl.NumberFormat(locale, { style: 'percent', maximumFractionDigits: 1 });
+  const relative = new Intl.RelativeTimeFormat(locale, { numeric: 'auto' });
+  const languages = new Intl.DisplayNames(locale, { type: 'language' });
+  const dateTime = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'medium' });
+  return {
+    count: (value) => whole.format(value),
+    compact: (value) => compact.format(value),
+    decimal: (value, digits) =>
+      new Intl.NumberFormat(locale, { maximumFractionDigits: digits }).format(value),
+    percent: (share) => percent.format(share),
+    bytes: (value) => bytesText(value, locale),
+    duration: (seconds) => durationText(seconds, locale),
+    relative: (time, now) => relativeText((Date.parse(time) - now) / 1000, relative),
+    time: (time) => dateTime.format(new Date(time)),
+    language: (tag) => languages.of(tag) ?? tag,
+  };
+}
+
+function bytesText(value: number, locale: string): string {
+  const power = value < 1 ? 0 : Math.min(BYTES.length - 1, Math.floor(Math.log10(value) / 3));
+  const unit = BYTES[power] ?? 'byte';
+  const options = { style: 'unit', unit, unitDisplay: 'short', maximumSignificantDigits: 3 } as const;
+  return new Intl.NumberFormat(locale, options).format(value / 1000 ** power);
+}
+
+function durationText(seconds: number, locale: string): string {
+  if (seconds < SHORT) return `${new Intl.NumberFormat(locale, { maximumFractionDigits: 1 }).format(seconds)} s`;
+  const whole = Math.round(seconds);
+  if (whole < MINUTE) return `${whole} s`;
+  if (whole < HOUR) return two(Math.floor(whole / MINUTE), 'min', whole % MINUTE, 's');
+  if (whole < DAY) return two(Math.floor(whole / HOUR), 'h', Math.floor((whole % HOUR) / MINUTE), 'min');
+  return two(Math.floor(whole / DAY), 'd', Math.floor((whole % DAY) / HOUR), 'h');
+}
+
+function two(large: number, largeUnit: string, small: number, smallUnit: string): string {
+  return small === 0 ? `${large} ${largeUnit}` : `${large} ${largeUnit} ${small} ${smallUnit}`;
+}
+
+function relativeText(seconds: number, format: Intl.RelativeTimeFormat): string {
+  const distance = Math.abs(seconds);
+  if (distance < SHORT) return format.format(0, 'second');
+  if (distance < MINUTE) return format.format(Math.round(seconds), 'second');
+  if (distance < HOUR) return format.format(Math.round(seconds / MINUTE), 'minute');
+  if (distance < DAY) return format.format(Math.round(seconds / HOUR), 'hour');
+  return format.format(Math.round(seconds / DAY), 'day');
+}

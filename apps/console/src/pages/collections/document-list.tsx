@@ -1,0 +1,162 @@
+import type { Filter, Hit } from '@embedmill/jobs';
+import { useState } from 'preact/hooks';
+import { Button } from '../../parts/button.tsx';
+import { Card, Shown } from '../../parts/card.tsx';
+import { Field } from '../../parts/fields.tsx';
+import { Empty } from '../../parts/notice.tsx';
+import { hrefOf, type Route } from '../../route.ts';
+import type { CollectionView, PointView } from '../../server/shapes.ts';
+import { useLoaded } from '../../server/use-server.ts';
+import { replaceQuery } from '../../shell/use-route.ts';
+import { useLocale } from '../../words/locale.tsx';
+import { FilterForm } from '../search/filter-form.tsx';
+import { filterOf, type Condition } from '../search/filter.ts';
+
+const PAGE = 50;
+
+/** A row of the table: a document by its first chunk, or by the one that was found. */
+interface Listed {
+  readonly id: string;
+  readonly tenant: string | undefined;
+  readonly title: string | null;
+  readonly text: string;
+  readonly chunks: number;
+  readonly metadata: Readonly<Record<string, unknown>>;
+}
+
+/** A collection’s documents: all of them, page by page, or those that are nearest to some words. */
+export function DocumentList({ collection, route }: { collection: CollectionView; route: Route }) {
+  const { t } = useLocale();
+  const [conditions, setConditions] = useState<readonly Condition[]>([]);
+  const query = route.query['query'] ?? '';
+  const types = collection.profile.filterable;
+  const filter = filterOf(conditions, types);
+  return (
+    <>
+      <div class="form">
+        <Field label={t('documents.find')} hint={t('documents.find.hint')}>
+          <input
+            class="input"
+            type="search"
+            value={query}
+            onChange={(event) => replaceQuery(route, { ...route.query, query: event.currentTarget.value })}
+          />
+        </Field>
+        {query !== '' && <FilterForm types={types} conditions={conditions} onChange={setConditions} />}
+      </div>
+      {query === '' ? (
+        <All collection={collection.name} />
+      ) : (
+        <Found collection={collection.name} query={query} filter={filter} />
+      )}
+    </>
+  );
+}
+
+function All({ collection }: { collection: string }) {
+  const { t } = useLocale();
+  const [trail, setTrail] = useState<readonly string[]>([]);
+  const after = trail.at(-1);
+  const path = `api/v1/collections/${encodeURIComponent(collection)}/points?limit=${PAGE}`;
+  const loaded = useLoaded(`${path} ${after ?? ''}`, (server, signal) =>
+    server.get<{ points: PointView[]; next: string | null }>(
+      after === undefined ? path : `${path}&after=${after}`,
+      signal,
+    ),
+  );
+  return (
+    <Card whole>
+      <Shown of={loaded} lines={8}>
+        {({ points, next }) => (
+          <>
+            <Table collection={collection} rows={points.filter(({ chunk }) => chunk === 0).map(listedPoint)} />
+            {(after !== undefined || next !== null) && (
+              <div class="actions pager">
+                <Button disabled={after === undefined} onClick={() => setTrail(trail.slice(0, -1))}>
+                  {t('page.before')}
+                </Button>
+                <Button disabled={next === null} onClick={() => next !== null && setTrail([...trail, next])}>
+                  {t('page.next')}
+                </Button>
+              </div>
+            )}
+          </>
+        )}
+      </Shown>
+    </Card>
+  );
+}
+
+function Found({ collection, query, filter }: { collection: string; query: string; filter: Filter | undefined }) {
+  const path = `api/v1/collections/${encodeURIComponent(collection)}/search`;
+  const loaded = useLoaded(`${path} ${query} ${JSON.stringify(filter)}`, (server, signal) =>
+    server.post<{ hits: Hit[] }>(path, { query, limit: PAGE, group: true, ...(filter && { filter }) }, signal),
+  );
+  return (
+    <Card whole>
+      <Shown of={loaded} lines={8}>
+        {({ hits }) => <Table collection={collection} rows={hits.map(listedHit)} />}
+      </Shown>
+    </Card>
+  );
+}
+
+function listedPoint({ id, tenant, title, text, chunks, metadata }: PointView): Listed {
+  return { id, tenant, title, text, chunks, metadata };
+}
+
+function listedHit({ id, tenant, title, text, chunk, metadata }: Hit): Listed {
+  return { id, tenant, title, text, chunks: chunk.count, metadata };
+}
+
+function Table({ collection, rows }: { collection: string; rows: readonly Listed[] }) {
+  const { t, format } = useLocale();
+  if (rows.length === 0) {
+    return (
+      <Empty icon="file" title={t('documents.none')}>
+        {t('documents.none.what')}
+      </Empty>
+    );
+  }
+  return (
+    <div class="table-box" tabIndex={0} role="region" aria-label={t('documents')}>
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">{t('document')}</th>
+            <th scope="col" class="wide">
+              {t('metadata')}
+            </th>
+            <th scope="col" class="number">
+              {t('chunks')}
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map(({ id, tenant, title, text, chunks, metadata }) => (
+            <tr class="row" key={`${tenant ?? ''} ${id}`}>
+              <td class="document-cell">
+                <div class="stack">
+                  <a class="clip" href={hrefOf('collections', [collection, 'documents', id], { tenant: tenant ?? '' })}>
+                    {title ?? id}
+                  </a>
+                  <span class="muted small clip">{text}</span>
+                </div>
+              </td>
+              <td class="wide metadata-cell">
+                <span class="clip mono small muted">{metadataLine(metadata)}</span>
+              </td>
+              <td class="number">{format.count(chunks)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function metadataLine(metadata: Readonly<Record<string, unknown>>): string {
+  return Object.entries(metadata)
+    .map(([name, value]) => `${name}: ${typeof value === 'string' ? value : JSON.stringify(value)}`)
+    .join('  ');
+}

@@ -1,0 +1,138 @@
+import { useState } from 'preact/hooks';
+import { Button } from '../../parts/button.tsx';
+import { Card, PageHead, Shown } from '../../parts/card.tsx';
+import { Confirm } from '../../parts/dialog.tsx';
+import { Facts } from '../../parts/facts.tsx';
+import { ProblemNotice } from '../../parts/notice.tsx';
+import { hrefOf } from '../../route.ts';
+import type { StoredChunk, StoredDocument } from '../../server/shapes.ts';
+import { useAction, useLoaded } from '../../server/use-server.ts';
+import { may, usePrincipal } from '../../shell/principal.tsx';
+import { goTo } from '../../shell/use-route.ts';
+import { useLocale } from '../../words/locale.tsx';
+
+const TERMS = 14;
+
+/** One document as it is stored: its chunks, where each begins and ends, and the words that weigh in it. */
+export function DocumentPage({
+  collection,
+  id,
+  tenant,
+}: {
+  collection: string;
+  id: string;
+  tenant: string | undefined;
+}) {
+  const { t } = useLocale();
+  const query = tenant === undefined ? '' : `?${new URLSearchParams({ tenant }).toString()}`;
+  const path = `api/v1/collections/${encodeURIComponent(collection)}/documents/${encodeURIComponent(id)}${query}`;
+  const loaded = useLoaded(path, (server, signal) => server.get<StoredDocument>(path, signal));
+  return (
+    <>
+      <PageHead
+        trail={
+          <>
+            <a href={hrefOf('collections')}>{t('page.collections')}</a> /{' '}
+            <a href={hrefOf('collections', [collection, 'documents'])}>{collection}</a>
+          </>
+        }
+        title={loaded.data?.title ?? id}
+        actions={<DocumentActions collection={collection} id={id} path={path} />}
+      />
+      <Shown of={loaded} lines={8}>
+        {(document) => <Stored document={document} />}
+      </Shown>
+    </>
+  );
+}
+
+function DocumentActions({ collection, id, path }: { collection: string; id: string; path: string }) {
+  const { t } = useLocale();
+  const principal = usePrincipal();
+  const [asks, setAsks] = useState(false);
+  const remove = useAction(async (server) => {
+    await server.json('DELETE', path);
+    goTo('collections', [collection, 'documents']);
+  });
+  return (
+    <>
+      <a class="button" href={hrefOf('search', [collection], { like: id })}>
+        {t('search.like')}
+      </a>
+      {may(principal, 'submit') && (
+        <Button kind="danger" onClick={() => setAsks(true)}>
+          {t('delete')}
+        </Button>
+      )}
+      {remove.problem !== undefined && <ProblemNotice problem={remove.problem} />}
+      {asks && (
+        <Confirm
+          title={t('document.delete')}
+          what={t('document.delete.what', { id })}
+          action={t('delete')}
+          onConfirm={() => void remove.run()}
+          onClose={() => setAsks(false)}
+        />
+      )}
+    </>
+  );
+}
+
+function Stored({ document }: { document: StoredDocument }) {
+  const { t, format } = useLocale();
+  const { id, tenant, source, metadata, chunks, next, text } = document;
+  return (
+    <>
+      <Card title={t('document')}>
+        <Facts
+          facts={[
+            ['id', <span class="mono">{id}</span>],
+            [t('tenant'), tenant],
+            [t('job.source'), source ?? '–'],
+            [t('document.characters'), format.count(text.length)],
+            ...Object.entries(metadata).map(
+              ([name, value]) =>
+                [name, <span class="mono">{typeof value === 'string' ? value : JSON.stringify(value)}</span>] as const,
+            ),
+          ]}
+        />
+      </Card>
+      {chunks.map((chunk) => (
+        <Chunk key={chunk.index} chunk={chunk} of={chunks.length} />
+      ))}
+      {next !== undefined && <p class="muted">{t('document.more', { from: format.count(next) })}</p>}
+    </>
+  );
+}
+
+function Chunk({ chunk: { index, start, end, text, terms }, of }: { chunk: StoredChunk; of: number }) {
+  const { t, format } = useLocale();
+  return (
+    <Card
+      title={t('document.chunk', { index: format.count(index + 1), count: format.count(of) })}
+      actions={
+        <span class="muted small number">
+          {t('document.stretch', { start: format.count(start), end: format.count(end) })}
+        </span>
+      }
+    >
+      <div class="form">
+        <p class="text break">{text}</p>
+        {Object.entries(terms).map(([scheme, weighted]) => (
+          <div key={scheme}>
+            <h3>{t('document.words', { scheme })}</h3>
+            <ul class="terms">
+              {weighted.slice(0, TERMS).map(({ term, weight }) => (
+                <li key={term}>
+                  <span class="break">{term}</span>
+                  <meter min={0} max={weighted[0]?.weight ?? 1} value={weight} aria-label={term} />
+                  <span class="number muted small">{format.decimal(weight, 2)}</span>
+                </li>
+              ))}
+            </ul>
+          </div>
+        ))}
+      </div>
+    </Card>
+  );
+}

@@ -1,0 +1,139 @@
+import type { Job } from '@embedmill/jobs';
+import { useState } from 'preact/hooks';
+import { Button } from '../../parts/button.tsx';
+import { Card } from '../../parts/card.tsx';
+import { Confirm } from '../../parts/dialog.tsx';
+import { Field, Select } from '../../parts/fields.tsx';
+import { ProblemNotice } from '../../parts/notice.tsx';
+import { hrefOf } from '../../route.ts';
+import type { CollectionView } from '../../server/shapes.ts';
+import { useAction, useLoaded } from '../../server/use-server.ts';
+import { may, usePrincipal } from '../../shell/principal.tsx';
+import { goTo } from '../../shell/use-route.ts';
+import { useLocale } from '../../words/locale.tsx';
+import { useModels } from './use-collections.ts';
+
+/** A collection's way to another model, or to another collection: its two sides, and the steps there are. */
+export function MigrationCard({ collection, onChange }: { collection: CollectionView; onChange: () => void }) {
+  const { other, twin } = collection;
+  const isAdmin = may(usePrincipal(), 'admin');
+  if (other !== undefined || twin !== undefined) return <Sides collection={collection} onChange={onChange} />;
+  return isAdmin && collection.documents > 0 ? <Begin collection={collection} /> : null;
+}
+
+function Sides({ collection, onChange }: { collection: CollectionView; onChange: () => void }) {
+  const { t, format } = useLocale();
+  const isAdmin = may(usePrincipal(), 'admin');
+  const { name, profile, dims, other, twin } = collection;
+  const [asks, setAsks] = useState(false);
+  const path = `api/v1/collections/${encodeURIComponent(name)}/migration`;
+  const exchange = useAction(async (server) => {
+    await server.post(`${path}/exchange`);
+    onChange();
+  });
+  const end = useAction(async (server) => {
+    await server.json('DELETE', path);
+    onChange();
+  });
+  const problem = exchange.problem ?? end.problem;
+  return (
+    <Card
+      title={t('migration')}
+      actions={
+        isAdmin && (
+          <>
+            <Button onClick={() => void exchange.run()} disabled={exchange.isRunning}>
+              {t('migration.exchange')}
+            </Button>
+            <Button kind="danger" onClick={() => setAsks(true)}>
+              {t('migration.end')}
+            </Button>
+          </>
+        )
+      }
+    >
+      {problem !== undefined && <ProblemNotice problem={problem} />}
+      <div class="columns">
+        <div class="side" data-used="true">
+          <span class="badge" data-tone="good">
+            {t('migration.used')}
+          </span>
+          <strong class="break">{twin === undefined ? profile.model : name}</strong>
+          <span class="muted small">{t('dims', { dims: format.count(dims) })}</span>
+        </div>
+        <div class="side">
+          <span class="badge">{t('migration.beside')}</span>
+          {other !== undefined && (
+            <>
+              <strong class="break">{other.model}</strong>
+              <span class="muted small">{t('dims', { dims: format.count(other.dims) })}</span>
+            </>
+          )}
+          {twin !== undefined && <Twin name={twin.name} />}
+        </div>
+      </div>
+      {asks && (
+        <Confirm
+          title={t('migration.end')}
+          what={t('migration.end.what')}
+          action={t('migration.end')}
+          onConfirm={() => void end.run()}
+          onClose={() => setAsks(false)}
+        />
+      )}
+    </Card>
+  );
+}
+
+function Twin({ name }: { name: string }) {
+  const { t, format } = useLocale();
+  const { data } = useLoaded(`twin ${name}`, (server, signal) =>
+    server.get<CollectionView>(`api/v1/collections/${encodeURIComponent(name)}`, signal),
+  );
+  return (
+    <>
+      <a href={hrefOf('collections', [name])}>{name}</a>
+      {data !== undefined && (
+        <span class="muted small">
+          {t('migration.twin', { documents: format.count(data.documents), chunks: format.count(data.points) })}
+        </span>
+      )}
+    </>
+  );
+}
+
+function Begin({ collection: { name, profile } }: { collection: CollectionView }) {
+  const { t } = useLocale();
+  const models = useModels();
+  const [model, setModel] = useState('');
+  const begin = useAction(async (server) => {
+    const path = `api/v1/collections/${encodeURIComponent(name)}/migration`;
+    const { job } = await server.post<{ job: Job }>(path, { model });
+    goTo('jobs', [job.id]);
+  });
+  const others = (models.data ?? []).filter((one) => one.kind === 'dense' && one.name !== profile.model);
+  return (
+    <details class="card fold">
+      <summary>{t('migration.begin')}</summary>
+      <div class="card-body form">
+        <p class="muted">{t('migration.begin.what')}</p>
+        {begin.problem !== undefined && <ProblemNotice problem={begin.problem} />}
+        <div class="filters">
+          <Field label={t('model')} grow>
+            <Select
+              value={model}
+              options={[
+                { value: '', label: t('choose') },
+                ...others.map((one) => ({ value: one.name, label: one.name })),
+              ]}
+              onChange={setModel}
+            />
+          </Field>
+          <Button disabled={model === '' || begin.isRunning} onClick={() => void begin.run()}>
+            {t('migration.start')}
+          </Button>
+        </div>
+      </div>
+    </details>
+  );
+}

@@ -1,0 +1,68 @@
+import { PRIORITY_NAMES, type Priority } from './priority.ts';
+import type { Job } from '@embedmill/jobs';
+import { useState } from 'preact/hooks';
+import { Button } from '../../parts/button.tsx';
+import { Confirm } from '../../parts/dialog.tsx';
+import { Select } from '../../parts/fields.tsx';
+import { ProblemNotice } from '../../parts/notice.tsx';
+import { useAction } from '../../server/use-server.ts';
+import { goTo } from '../../shell/use-route.ts';
+import { useLocale } from '../../words/locale.tsx';
+import { isUnfinished } from './job-state.tsx';
+
+/** What may be done to a job as it is now. `onChange` is told of the job as it is then. */
+export function JobActions({ job, onChange }: { job: Job; onChange: (job: Job) => void }) {
+  const { t } = useLocale();
+  const [asks, setAsks] = useState<'cancel' | 'forget'>();
+  const path = `api/v1/jobs/${encodeURIComponent(job.id)}`;
+  const cancel = useAction(async (server) => onChange(await server.post<Job>(`${path}/cancel`)));
+  const retry = useAction(async (server) => goTo('jobs', [(await server.post<Job>(`${path}/retry`)).id]));
+  const forget = useAction(async (server) => {
+    await server.json('DELETE', path);
+    goTo('jobs');
+  });
+  const prioritize = useAction(async (server, priority: Priority) =>
+    onChange(await server.json<Job>('PATCH', path, { body: { priority } })),
+  );
+  const problem = cancel.problem ?? retry.problem ?? forget.problem ?? prioritize.problem;
+  return (
+    <>
+      {isUnfinished(job) ? (
+        <>
+          <label class="check">
+            <span class="muted small">{t('job.priority')}</span>
+            <Select
+              value={job.priority}
+              options={PRIORITY_NAMES.map((value) => ({ value, label: t(`priority.${value}`) }))}
+              onChange={(priority) => void prioritize.run(priority)}
+            />
+          </label>
+          <Button kind="danger" disabled={cancel.isRunning} onClick={() => setAsks('cancel')}>
+            {t('job.cancel')}
+          </Button>
+        </>
+      ) : (
+        <>
+          {job.failed > 0 && (
+            <Button kind="primary" icon="refresh" disabled={retry.isRunning} onClick={() => void retry.run()}>
+              {t('job.retryAll')}
+            </Button>
+          )}
+          <Button kind="danger" onClick={() => setAsks('forget')}>
+            {t('job.forget')}
+          </Button>
+        </>
+      )}
+      {problem !== undefined && <ProblemNotice problem={problem} />}
+      {asks !== undefined && (
+        <Confirm
+          title={t(`job.${asks}`)}
+          what={t(`job.${asks}.what`)}
+          action={t(`job.${asks}`)}
+          onConfirm={() => void (asks === 'cancel' ? cancel : forget).run()}
+          onClose={() => setAsks(undefined)}
+        />
+      )}
+    </>
+  );
+}

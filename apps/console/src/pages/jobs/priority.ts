@@ -1,0 +1,6 @@
+import type { Priority } from '@embedmill/jobs';
+
+export type { Priority };
+
+/** The first comes before the others. */
+export const PRIORITY_NAMES = ['urgent', 'normal', 'background'] as const satisfies readonly Priority[];

@@ -1,0 +1,66 @@
+import type { Job } from '@embedmill/jobs';
+import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
+import { useLoaded, useServer } from '../../server/use-server.ts';
+import type { Problem } from '../../server/problem.ts';
+import type { JobsPage } from '../../server/shapes.ts';
+
+const PAGE = 100;
+const LOOK_MS = 4000;
+
+export interface JobPages {
+  readonly jobs: readonly Job[] | undefined;
+  readonly problem: Problem | undefined;
+  /** Whether the server has more than `jobs`. */
+  readonly isMore: boolean;
+  readonly more: () => void;
+  readonly reload: () => void;
+}
+
+/**
+ * The jobs that a query finds, the newest first: page after page as `more` asks for them. The first page is looked at
+ * again every few seconds, so that new jobs come in at the top and those on it go on.
+ */
+export function useJobPages(query: Readonly<Record<string, string>>): JobPages {
+  const server = useServer();
+  const search = new URLSearchParams({ ...query, limit: String(PAGE) }).toString();
+  const first = useLoaded(
+    `jobs ${search}`,
+    (asked, signal) => asked.get<JobsPage>(`api/v1/jobs?${search}`, signal),
+    LOOK_MS,
+  );
+  const [later, setLater] = useState<{ of: string; jobs: readonly Job[]; next: string | null }>();
+  const asking = useRef<AbortController | undefined>(undefined);
+  const own = later?.of === search ? later : undefined;
+  const next = own === undefined ? (first.data?.next ?? null) : own.next;
+
+  useEffect(() => () => asking.current?.abort(), [search]);
+
+  const more = useCallback(() => {
+    if (next === null || (asking.current !== undefined && !asking.current.signal.aborted)) return;
+    const ended = new AbortController();
+    asking.current = ended;
+    server
+      .get<JobsPage>(`api/v1/jobs?${search}&after=${encodeURIComponent(next)}`, ended.signal)
+      .then((page) => {
+        if (ended.signal.aborted) return;
+        setLater((before) => ({
+          of: search,
+          jobs: [...(before?.of === search ? before.jobs : (first.data?.jobs ?? [])), ...page.jobs],
+          next: page.next,
+        }));
+      })
+      .catch(() => undefined)
+      .finally(() => {
+        if (asking.current === ended) asking.current = undefined;
+      });
+  }, [server, search, next, first.data]);
+
+  const jobs = own === undefined || first.data === undefined ? first.data?.jobs : merged(first.data.jobs, own.jobs);
+  return { jobs, problem: first.problem, isMore: next !== null, more, reload: first.reload };
+}
+
+/** The newest as they are now, and behind them those that were loaded before. */
+export function merged(newest: readonly Job[], before: readonly Job[]): Job[] {
+  const ids = new Set(newest.map(({ id }) => id));
+  return [...newest, ...before.filter(({ id }) => !ids.has(id))];
+}

@@ -1,0 +1,67 @@
+import type { ComponentChildren } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
+import { useLocale } from '../words/locale.tsx';
+import { Icon, type IconName } from './icon.tsx';
+
+interface ButtonProps {
+  readonly children?: ComponentChildren;
+  readonly icon?: IconName;
+  readonly kind?: 'primary' | 'danger' | 'plain';
+  readonly size?: 'tiny';
+  /** What it is called where it shows an icon alone. */
+  readonly label?: string;
+  readonly type?: 'button' | 'submit';
+  readonly disabled?: boolean;
+  readonly pressed?: boolean;
+  readonly onClick?: () => void;
+}
+
+export function Button({ children, icon, kind, size, label, type = 'button', disabled, pressed, onClick }: ButtonProps) {
+  const classes = ['button', kind, size, children === undefined ? 'icon' : undefined].filter(Boolean);
+  return (
+    <button
+      type={type}
+      class={classes.join(' ')}
+      disabled={disabled}
+      aria-label={label}
+      title={label}
+      aria-pressed={pressed}
+      onClick={onClick}
+    >
+      {icon !== undefined && <Icon name={icon} />}
+      {children}
+    </button>
+  );
+}
+
+/** A button that puts a text on the clipboard, and says that it has. */
+export function CopyButton({ text, size }: { text: string; size?: 'tiny' }) {
+  const { t } = useLocale();
+  const [copied, setCopied] = useState(false);
+  useEffect(() => {
+    if (!copied) return;
+    const timer = setTimeout(() => setCopied(false), 1600);
+    return () => clearTimeout(timer);
+  }, [copied]);
+  return (
+    <Button
+      icon={copied ? 'good' : 'copy'}
+      {...(size !== undefined && { size })}
+      onClick={() => void navigator.clipboard.writeText(text).then(() => setCopied(true))}
+    >
+      {copied ? t('copied') : t('copy')}
+    </Button>
+  );
+}
+
+export function Code({ text }: { text: string }) {
+  const { t } = useLocale();
+  return (
+    <div class="code">
+      <pre tabIndex={0} aria-label={t('code')}>
+        {text}
+      </pre>
+      <CopyButton text={text} size="tiny" />
+    </div>
+  );
+}

@@ -1,0 +1,129 @@
+import { createContext } from 'preact';
+import { useCallback, useContext, useEffect, useRef, useState } from 'preact/hooks';
+import { Problem } from './problem.ts';
+import type { Server } from './server.ts';
+import type { SessionState } from './session.ts';
+
+export const ServerContext = createContext<Server | undefined>(undefined);
+
+export function useServer(): Server {
+  const server = useContext(ServerContext);
+  if (server === undefined) throw new Error('there is no server around this part');
+  return server;
+}
+
+/** Renders again when the session changes. */
+export function useSession(): SessionState {
+  const { session } = useServer();
+  const [state, setState] = useState(session.state);
+  useEffect(() => session.listen(() => setState(session.state)), [session]);
+  return state;
+}
+
+export interface Loaded<T> {
+  /** What came last; kept while the next is on its way, or cannot be had. */
+  readonly data: T | undefined;
+  readonly problem: Problem | undefined;
+  readonly isLoading: boolean;
+  readonly reload: () => void;
+}
+
+interface Kept<T> {
+  readonly of: string;
+  readonly data?: T;
+  readonly problem?: Problem | undefined;
+  readonly isLoading: boolean;
+}
+
+/**
+ * What the server answers, and again when `name` is another, when whoever asks is another, and every `everyMs` while the
+ * page is seen. What is on its way when the part goes is aborted. `name` says all that `load` depends on.
+ */
+export function useLoaded<T>(
+  name: string,
+  load: (server: Server, signal: AbortSignal) => Promise<T>,
+  everyMs?: number,
+): Loaded<T> {
+  const server = useServer();
+  const { version } = useSession();
+  const of = `${version} ${name}`;
+  const [kept, setKept] = useState<Kept<T>>({ of, isLoading: true });
+  const [again, setAgain] = useState(0);
+  const latest = useRef(load);
+  latest.current = load;
+
+  useEffect(() => {
+    const ended = new AbortController();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const next = () => {
+      if (everyMs !== undefined && !ended.signal.aborted) timer = setTimeout(ask, everyMs);
+    };
+    function ask(): void {
+      if (document.hidden) return next();
+      latest
+        .current(server, ended.signal)
+        .then(
+          (data) => setIfHere({ of, data, isLoading: false }),
+          (error: unknown) =>
+            setIfHere((before) => ({
+              of,
+              ...(before.of === of && before.data !== undefined && { data: before.data }),
+              problem: asProblem(error),
+              isLoading: false,
+            })),
+        )
+        .finally(next);
+    }
+    const setIfHere: typeof setKept = (value) => {
+      if (!ended.signal.aborted) setKept(value);
+    };
+    setKept((before) => (before.of === of ? { ...before, isLoading: true } : { of, isLoading: true }));
+    ask();
+    return () => {
+      ended.abort();
+      clearTimeout(timer);
+    };
+  }, [server, of, again, everyMs]);
+
+  const reload = useCallback(() => setAgain((count) => count + 1), []);
+  const isOther = kept.of !== of;
+  return {
+    data: isOther ? undefined : kept.data,
+    problem: isOther ? undefined : kept.problem,
+    isLoading: isOther || kept.isLoading,
+    reload,
+  };
+}
+
+export interface Action<Args extends unknown[]> {
+  readonly run: (...args: Args) => Promise<void>;
+  readonly isRunning: boolean;
+  readonly problem: Problem | undefined;
+}
+
+/** Something that is done when it is asked for, once at a time; what goes wrong is its problem until it is done again. */
+export function useAction<Args extends unknown[]>(
+  act: (server: Server, ...args: Args) => Promise<void>,
+): Action<Args> {
+  const server = useServer();
+  const [state, setState] = useState<{ isRunning: boolean; problem: Problem | undefined }>({
+    isRunning: false,
+    problem: undefined,
+  });
+  const run = async (...args: Args): Promise<void> => {
+    if (state.isRunning) return;
+    setState({ isRunning: true, problem: undefined });
+    try {
+      await act(server, ...args);
+      setState({ isRunning: false, problem: undefined });
+    } catch (error) {
+      setState({ isRunning: false, problem: asProblem(error) });
+    }
+  };
+  return { run, ...state };
+}
+
+function asProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  return new Problem('unknown', 0, 'Error', error instanceof Error ? error.message : String(error));
+}

@@ -1,0 +1,77 @@
+import { useEffect, useState } from 'preact/hooks';
+import { Problem } from './problem.ts';
+import { useServer, useSession } from './use-server.ts';
+
+/** `lost`: the connection broke, and is tried again. `ended`: there is nothing more to come. */
+export type StreamState = 'connecting' | 'live' | 'lost' | 'ended';
+
+const FIRST_PAUSE_MS = 500;
+const LONGEST_PAUSE_MS = 8000;
+
+/**
+ * One event stream, for as long as the part is there: what it says is kept as `data`, and where it breaks it is opened
+ * again. `end` is the event after which it is over. No path: no stream.
+ */
+export function useStream<T>(
+  path: string | undefined,
+  end?: string,
+): { data: T | undefined; state: StreamState; problem: Problem | undefined } {
+  const server = useServer();
+  const { version } = useSession();
+  const [kept, setKept] = useState<{
+    of: string | undefined;
+    data?: T | undefined;
+    state: StreamState;
+    problem?: Problem;
+  }>({ of: path, state: 'connecting' });
+
+  useEffect(() => {
+    if (path === undefined) return;
+    const gone = new AbortController();
+    const { signal } = gone;
+    const update = (state: StreamState, more: { data?: T; problem?: Problem } = {}) => {
+      if (signal.aborted) return;
+      setKept((before) => ({ of: path, data: before.of === path ? before.data : undefined, state, ...more }));
+    };
+    const follow = async (): Promise<void> => {
+      let pause = FIRST_PAUSE_MS;
+      while (!signal.aborted) {
+        try {
+          for await (const event of server.events(path, signal)) {
+            pause = FIRST_PAUSE_MS;
+            const isLast = event.event === end;
+            update(isLast ? 'ended' : 'live', { data: JSON.parse(event.data) as T });
+            if (isLast) return;
+          }
+          update('lost');
+        } catch (error) {
+          // What the server refuses it will refuse again; a broken connection comes back.
+          if (error instanceof Problem && error.status >= 400 && error.status < 500 && error.status !== 429)
+            return update('ended', { problem: error });
+          update('lost');
+        }
+        await paused(pause, signal);
+        pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
+      }
+    };
+    void follow();
+    return () => gone.abort();
+  }, [server, path, end, version]);
+
+  const isOther = kept.of !== path;
+  return {
+    data: isOther ? undefined : kept.data,
+    state: isOther ? 'connecting' : kept.state,
+    problem: isOther ? undefined : kept.problem,
+  };
+}
+
+function paused(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener('abort', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}

@@ -1,0 +1,103 @@
+import type { ComponentChildren } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
+import { CollectionsPage } from '../pages/collections/collections-page.tsx';
+import { JobsPage } from '../pages/jobs/jobs-page.tsx';
+import { OverviewPage } from '../pages/overview/overview-page.tsx';
+import { Empty, Loading, ProblemNotice } from '../parts/notice.tsx';
+import { PAGES, type Page, type Route } from '../route.ts';
+import type { Principal } from '../server/shapes.ts';
+import { useLoaded, useSession } from '../server/use-server.ts';
+import { useLocale } from '../words/locale.tsx';
+import { KeyPrompt } from './key-prompt.tsx';
+import { pagesFor, PrincipalProvider } from './principal.tsx';
+import { Sidebar } from './sidebar.tsx';
+import { useRoute } from './use-route.ts';
+
+/** The frame around each page: nothing is asked for before it is known who asks, and what they may see. */
+export function App() {
+  const route = useRoute();
+  const { version, wanted } = useSession();
+  const principal = useLoaded('principal', (server, signal) => server.get<Principal>('api/v1/principal', signal));
+  const pages = principal.data === undefined ? [] : pagesFor(principal.data, PAGES);
+  const { page } = route;
+  return (
+    <>
+      <SkipLink />
+      <div class="shell">
+        <Sidebar page={page} pages={pages} />
+        <Main place={`${version} ${page} ${route.parts.join('/')}`} page={page}>
+          {principal.data !== undefined ? (
+            <PrincipalProvider principal={principal.data}>
+              {pages.includes(page) ? <PageOf route={route} /> : <NotForYou />}
+            </PrincipalProvider>
+          ) : principal.problem !== undefined && principal.problem.code !== 'unauthenticated' ? (
+            <ProblemNotice problem={principal.problem} onRetry={principal.reload} />
+          ) : (
+            <Loading />
+          )}
+        </Main>
+      </div>
+      {wanted && <KeyPrompt />}
+    </>
+  );
+}
+
+function PageOf({ route }: { route: Route }) {
+  switch (route.page) {
+    case 'overview':
+      return <OverviewPage />;
+    case 'jobs':
+      return <JobsPage route={route} />;
+    case 'collections':
+      return <CollectionsPage route={route} />;
+    default:
+      return null;
+  }
+}
+
+function NotForYou() {
+  const { t } = useLocale();
+  return (
+    <Empty icon="keys" title={t('forbidden')}>
+      {t('forbidden.what')}
+    </Empty>
+  );
+}
+
+function SkipLink() {
+  const { t } = useLocale();
+  return (
+    <a
+      class="skip"
+      href="#main"
+      onClick={(event) => {
+        event.preventDefault();
+        document.querySelector('main')?.focus();
+      }}
+    >
+      {t('menu.skip')}
+    </a>
+  );
+}
+
+/** Where a page stands. As where a page is loaded, reading begins at its beginning. */
+function Main({ place, page, children }: { place: string; page: Page; children: ComponentChildren }) {
+  const { t } = useLocale();
+  const main = useRef<HTMLElement>(null);
+  const isFirst = useRef(true);
+  useEffect(() => {
+    document.title = `${t(`page.${page}`)} · embedmill`;
+  }, [page, t]);
+  useEffect(() => {
+    if (!isFirst.current) {
+      main.current?.focus({ preventScroll: true });
+      scrollTo(0, 0);
+    }
+    isFirst.current = false;
+  }, [place]);
+  return (
+    <main class="page" ref={main} tabIndex={-1} key={place}>
+      {children}
+    </main>
+  );
+}

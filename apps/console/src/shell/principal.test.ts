@@ -1,0 +1,13 @@
+import { expect, test } from 'vitest';
+import { PAGES } from '../route.ts';
+import { pagesFor } from './principal.tsx';
+
+test('pages are there for those alone who may use them', () => {
+  expect(pagesFor({ scopes: ['admin'] }, PAGES)).toEqual([...PAGES]);
+  expect(pagesFor({ scopes: ['search'] }, PAGES)).toEqual([
+    'overview',
+    'collections', 'search', 'map', 'models', 'usage']);
+  expect(pagesFor({ scopes: ['submit'] }, PAGES)).toEqual([
+    'overview',
+    'jobs', 'submit', 'collections', 'models', 'usage']);
+});

@@ -1,0 +1,14 @@
+import { defineConfig } from 'vite';
+
+/** Relative addresses, so that the console works below whatever path a proxy puts in front of the API. */
+export default defineConfig({
+  base: './',
+  oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
+  build: {
+    target: 'es2022',
+    // A data URI would need a hole in the Content-Security-Policy.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+  },
+  server: { proxy: { '/api': 'http://127.0.0.1:7070' } },
+});
