@@ -58,7 +58,8 @@ function bytesText(value: number, locale: string): string {
 }
 
 function durationText(seconds: number, locale: string): string {
-  if (seconds < SHORT) return `${new Intl.NumberFormat(locale, { maximumFractionDigits: 1 }).format(seconds)} s`;
+  if (seconds < SHORT)
+    return `${new Intl.NumberFormat(locale, { maximumFractionDigits: 1 }).format(seconds)} s`;
   const whole = Math.round(seconds);
   if (whole < MINUTE) return `${whole} s`;
   if (whole < HOUR) return two(Math.floor(whole / MINUTE), 'min', whole % MINUTE, 's');

@@ -8,6 +8,8 @@ import './style/base.css';
 import './style/shell.css';
 import './style/parts.css';
 import './style/forms.css';
+import './style/search.css';
+import './style/submit.css';
 import './style/tables.css';
 import { LocaleProvider } from './words/locale.tsx';
 

@@ -35,7 +35,11 @@ export function routeOf(hash: string): Route {
 }
 
 /** The address of a page; fields of the query that are empty are left out. */
-export function hrefOf(page: Page, parts: readonly string[] = [], query: Record<string, string> = {}): string {
+export function hrefOf(
+  page: Page,
+  parts: readonly string[] = [],
+  query: Record<string, string> = {},
+): string {
   const path = [page, ...parts].map(encodeURIComponent).join('/');
   const given = Object.entries(query).filter(([, value]) => value !== '');
   const search = new URLSearchParams(given).toString();

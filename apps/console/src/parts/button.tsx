@@ -16,7 +16,17 @@ interface ButtonProps {
   readonly onClick?: () => void;
 }
 
-export function Button({ children, icon, kind, size, label, type = 'button', disabled, pressed, onClick }: ButtonProps) {
+export function Button({
+  children,
+  icon,
+  kind,
+  size,
+  label,
+  type = 'button',
+  disabled,
+  pressed,
+  onClick,
+}: ButtonProps) {
   const classes = ['button', kind, size, children === undefined ? 'icon' : undefined].filter(Boolean);
   return (
     <button
@@ -47,7 +57,7 @@ export function CopyButton({ text, size }: { text: string; size?: 'tiny' }) {
     <Button
       icon={copied ? 'good' : 'copy'}
       {...(size !== undefined && { size })}
-      onClick={() => void navigator.clipboard.writeText(text).then(() => setCopied(true))}
+      onClick={() => void onClipboard(text).then(setCopied)}
     >
       {copied ? t('copied') : t('copy')}
     </Button>
@@ -64,4 +74,14 @@ export function Code({ text }: { text: string }) {
       <CopyButton text={text} size="tiny" />
     </div>
   );
+}
+
+/** Whether the text is on the clipboard: browsers have none where the page came by plain HTTP from another machine. */
+async function onClipboard(text: string): Promise<boolean> {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -60,12 +60,22 @@ export function Shown<T>({
   return (
     <>
       {problem !== undefined && <ProblemNotice problem={problem} onRetry={reload} />}
-      {data !== undefined ? children(data) : problem === undefined && <Loading {...(lines !== undefined && { lines })} />}
+      {data !== undefined
+        ? children(data)
+        : problem === undefined && <Loading {...(lines !== undefined && { lines })} />}
     </>
   );
 }
 
-export function Figure({ name, value, note }: { name: string; value: ComponentChildren; note?: ComponentChildren }) {
+export function Figure({
+  name,
+  value,
+  note,
+}: {
+  name: string;
+  value: ComponentChildren;
+  note?: ComponentChildren;
+}) {
   return (
     <div class="figure">
       <dt>{name}</dt>

@@ -13,12 +13,23 @@ const HEIGHT = 168;
 const COLOURS = ['--accent', '--note', '--warn'] as const;
 
 /** Lines over time. `times` are milliseconds. What it shows is also said in words, by `label`. */
-export function Chart({ label, times, series }: { label: string; times: readonly number[]; series: readonly Series[] }) {
+export function Chart({
+  label,
+  times,
+  series,
+}: {
+  label: string;
+  times: readonly number[];
+  series: readonly Series[];
+}) {
   const { format } = useLocale();
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | undefined>(undefined);
   const names = series.map(({ name }) => name).join('\n');
-  const data = [times.map((at) => at / 1000), ...series.map(({ values }) => [...values])] as uPlot.AlignedData;
+  const data = [
+    times.map((at) => at / 1000),
+    ...series.map(({ values }) => [...values]),
+  ] as uPlot.AlignedData;
   const latest = useRef(data);
   latest.current = data;
 
@@ -27,7 +38,11 @@ export function Chart({ label, times, series }: { label: string; times: readonly
     if (element === null) return;
     const draw = () => {
       plot.current?.destroy();
-      plot.current = new uPlot(optionsOf(element, names.split('\n'), format.compact), latest.current, element);
+      plot.current = new uPlot(
+        optionsOf(element, names.split('\n'), format.compact),
+        latest.current,
+        element,
+      );
     };
     draw();
     const sizes = new ResizeObserver(() =>
@@ -48,7 +63,11 @@ export function Chart({ label, times, series }: { label: string; times: readonly
   return <div class="chart" ref={box} role="img" aria-label={label} />;
 }
 
-function optionsOf(element: HTMLElement, names: readonly string[], text: (value: number) => string): uPlot.Options {
+function optionsOf(
+  element: HTMLElement,
+  names: readonly string[],
+  text: (value: number) => string,
+): uPlot.Options {
   const style = getComputedStyle(element);
   const colour = (name: string) => style.getPropertyValue(name).trim();
   const axis = {
@@ -71,7 +90,13 @@ function optionsOf(element: HTMLElement, names: readonly string[], text: (value:
       {},
       ...names.map((label, n) => {
         const stroke = colour(COLOURS[n % COLOURS.length] ?? '--accent');
-        return { label, stroke, width: 2, fill: n === 0 ? `${stroke}1f` : 'transparent', points: { show: false } };
+        return {
+          label,
+          stroke,
+          width: 2,
+          fill: n === 0 ? `${stroke}1f` : 'transparent',
+          points: { show: false },
+        };
       }),
     ],
   };

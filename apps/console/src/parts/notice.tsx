@@ -6,7 +6,15 @@ import { Icon, type IconName } from './icon.tsx';
 
 export type Tone = 'note' | 'good' | 'warn' | 'bad';
 
-export function Notice({ tone = 'note', title, children }: { tone?: Tone; title?: string; children?: ComponentChildren }) {
+export function Notice({
+  tone = 'note',
+  title,
+  children,
+}: {
+  tone?: Tone;
+  title?: string;
+  children?: ComponentChildren;
+}) {
   const icon: IconName = tone === 'good' ? 'good' : tone === 'note' ? 'info' : 'warning';
   return (
     <div class="notice" data-tone={tone} role={tone === 'bad' ? 'alert' : 'status'}>

@@ -7,7 +7,13 @@ export class Problem extends Error {
   /** What is wrong at which place of the request. */
   readonly details: readonly { path: string; message: string }[];
 
-  constructor(code: string, status: number, title: string, message: string, details: Problem['details'] = []) {
+  constructor(
+    code: string,
+    status: number,
+    title: string,
+    message: string,
+    details: Problem['details'] = [],
+  ) {
     super(message);
     this.name = 'Problem';
     this.code = code;

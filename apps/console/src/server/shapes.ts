@@ -105,7 +105,11 @@ export interface Overview {
     readonly tokens: number;
     readonly documents: number;
     readonly seconds: number | null;
-    readonly models: readonly { readonly model: string; readonly tokens: number; readonly documents: number }[];
+    readonly models: readonly {
+      readonly model: string;
+      readonly tokens: number;
+      readonly documents: number;
+    }[];
   };
   readonly jobs: { readonly waiting: number; readonly active: number } | null;
   readonly workers: readonly WorkerNote[] | null;
@@ -130,7 +134,10 @@ export interface ModelView {
   readonly bundled: boolean;
   readonly local: boolean;
   readonly license: string;
+  readonly languages: readonly string[] | null;
+  readonly bytes: number | null;
   readonly available: boolean;
+  readonly workers: readonly WorkerModel[];
 }
 
 export interface PointView {
@@ -169,4 +176,26 @@ export interface StoredDocument {
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly chunks: readonly StoredChunk[];
   readonly next?: number;
+}
+
+export interface KeyView {
+  readonly id: string;
+  readonly name: string;
+  readonly scopes: readonly Principal['scopes'][number][];
+  readonly tenant?: string;
+  readonly collections?: readonly string[];
+  readonly expires?: string;
+  readonly expired: boolean;
+}
+
+export interface JobDetails {
+  readonly waitsFor: { readonly code: string; readonly message: string } | null;
+  readonly shards: { readonly all: number; readonly queued: number; readonly settled: number };
+  readonly stages: readonly { readonly stage: string; readonly seconds: number }[];
+  readonly usage: {
+    readonly documents: number;
+    readonly tokens: number;
+    readonly engineSeconds: number;
+    readonly cost: number | null;
+  };
 }

@@ -2,7 +2,9 @@ import { expect, test } from 'vitest';
 import { readEvents, takeEvents } from './sse.ts';
 
 test('only whole events are taken, and comments are none', () => {
-  const { events, rest } = takeEvents(': here\n\nevent: progress\ndata: {"a":1}\n\ndata: b\ndata: c\n\nevent: en');
+  const { events, rest } = takeEvents(
+    ': here\n\nevent: progress\ndata: {"a":1}\n\ndata: b\ndata: c\n\nevent: en',
+  );
   expect(events).toEqual([
     { event: 'progress', data: '{"a":1}' },
     { event: 'message', data: 'b\nc' },

@@ -2,7 +2,12 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { CollectionsPage } from '../pages/collections/collections-page.tsx';
 import { JobsPage } from '../pages/jobs/jobs-page.tsx';
+import { KeysPage } from '../pages/keys/keys-page.tsx';
+import { ModelsPage } from '../pages/models/models-page.tsx';
 import { OverviewPage } from '../pages/overview/overview-page.tsx';
+import { SearchPage } from '../pages/search/search-page.tsx';
+import { SubmitPage } from '../pages/submit/submit-page.tsx';
+import { UsagePage } from '../pages/usage/usage-page.tsx';
 import { Empty, Loading, ProblemNotice } from '../parts/notice.tsx';
 import { PAGES, type Page, type Route } from '../route.ts';
 import type { Principal } from '../server/shapes.ts';
@@ -17,7 +22,9 @@ import { useRoute } from './use-route.ts';
 export function App() {
   const route = useRoute();
   const { version, wanted } = useSession();
-  const principal = useLoaded('principal', (server, signal) => server.get<Principal>('api/v1/principal', signal));
+  const principal = useLoaded('principal', (server, signal) =>
+    server.get<Principal>('api/v1/principal', signal),
+  );
   const pages = principal.data === undefined ? [] : pagesFor(principal.data, PAGES);
   const { page } = route;
   return (
@@ -50,7 +57,17 @@ function PageOf({ route }: { route: Route }) {
       return <JobsPage route={route} />;
     case 'collections':
       return <CollectionsPage route={route} />;
-    default:
+    case 'submit':
+      return <SubmitPage route={route} />;
+    case 'search':
+      return <SearchPage route={route} />;
+    case 'models':
+      return <ModelsPage />;
+    case 'usage':
+      return <UsagePage />;
+    case 'keys':
+      return <KeysPage />;
+    case 'map':
       return null;
   }
 }

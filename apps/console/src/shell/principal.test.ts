@@ -6,8 +6,18 @@ test('pages are there for those alone who may use them', () => {
   expect(pagesFor({ scopes: ['admin'] }, PAGES)).toEqual([...PAGES]);
   expect(pagesFor({ scopes: ['search'] }, PAGES)).toEqual([
     'overview',
-    'collections', 'search', 'map', 'models', 'usage']);
+    'collections',
+    'search',
+    'map',
+    'models',
+    'usage',
+  ]);
   expect(pagesFor({ scopes: ['submit'] }, PAGES)).toEqual([
     'overview',
-    'jobs', 'submit', 'collections', 'models', 'usage']);
+    'jobs',
+    'submit',
+    'collections',
+    'models',
+    'usage',
+  ]);
 });

@@ -5,7 +5,13 @@ import type { Principal } from '../server/shapes.ts';
 
 const PrincipalContext = createContext<Principal | undefined>(undefined);
 
-export function PrincipalProvider({ principal, children }: { principal: Principal; children: ComponentChildren }) {
+export function PrincipalProvider({
+  principal,
+  children,
+}: {
+  principal: Principal;
+  children: ComponentChildren;
+}) {
   return <PrincipalContext.Provider value={principal}>{children}</PrincipalContext.Provider>;
 }
 

@@ -5,7 +5,16 @@ import { ProblemNotice } from '../../parts/notice.tsx';
 import type { CollectionView, ModelView } from '../../server/shapes.ts';
 import { useAction } from '../../server/use-server.ts';
 import { useLocale } from '../../words/locale.tsx';
-import { filterableOf, isName, LANGUAGE_TAGS, modelFor, NEW_PROFILE, profileOf, type ProfileForm, type Spoken } from './profile-form.ts';
+import {
+  filterableOf,
+  isName,
+  LANGUAGE_TAGS,
+  modelFor,
+  NEW_PROFILE,
+  profileOf,
+  type ProfileForm,
+  type Spoken,
+} from './profile-form.ts';
 import { useModels } from './use-collections.ts';
 
 /** Makes a collection. `name` is what it might be called. */
@@ -31,7 +40,10 @@ export function CollectionForm({
   });
   const spoken: Option<Spoken>[] = [
     { value: 'auto', label: t('language.auto') },
-    ...Object.entries(LANGUAGE_TAGS).map(([value, tag]) => ({ value: value as Spoken, label: format.language(tag) })),
+    ...Object.entries(LANGUAGE_TAGS).map(([value, tag]) => ({
+      value: value as Spoken,
+      label: format.language(tag),
+    })),
   ];
   const dense = (models.data ?? []).filter(({ kind }) => kind === 'dense');
   const model = dense.find((one) => one.name === form.model);
@@ -133,7 +145,8 @@ function ModelNote({ model }: { model: ModelView }) {
   const { t, format } = useLocale();
   return (
     <p class="muted small">
-      {t('form.model', { dims: format.count(model.dims), tokens: format.count(model.maxTokens) })} · {model.license}
+      {t('form.model', { dims: format.count(model.dims), tokens: format.count(model.maxTokens) })} ·{' '}
+      {model.license}
     </p>
   );
 }

@@ -14,7 +14,15 @@ import { SourcesCard } from './sources-card.tsx';
 const TABS = ['profile', 'documents', 'sources'] as const;
 type Tab = (typeof TABS)[number];
 
-export function CollectionPage({ name, tab: given, route }: { name: string; tab: string | undefined; route: Route }) {
+export function CollectionPage({
+  name,
+  tab: given,
+  route,
+}: {
+  name: string;
+  tab: string | undefined;
+  route: Route;
+}) {
   const { t } = useLocale();
   const principal = usePrincipal();
   const tab = TABS.find((one) => one === given) ?? 'profile';
@@ -31,7 +39,11 @@ export function CollectionPage({ name, tab: given, route }: { name: string; tab:
       />
       <nav class="tabs" aria-label={t('collection.tabs')}>
         {tabs.map((one) => (
-          <a key={one} href={hrefOf('collections', [name, one])} aria-current={one === tab ? 'page' : undefined}>
+          <a
+            key={one}
+            href={hrefOf('collections', [name, one])}
+            aria-current={one === tab ? 'page' : undefined}
+          >
             {t(`tab.${one}`)}
           </a>
         ))}
@@ -85,7 +97,9 @@ function Profile({ collection, onChange }: { collection: CountedCollection; onCh
         <Figure
           name={t('chunks')}
           value={format.count(points)}
-          note={documents > 0 && t('collection.perDocument', { chunks: format.decimal(points / documents, 1) })}
+          note={
+            documents > 0 && t('collection.perDocument', { chunks: format.decimal(points / documents, 1) })
+          }
         />
         <Figure
           name={t('collection.vectors')}
@@ -97,8 +111,17 @@ function Profile({ collection, onChange }: { collection: CountedCollection; onCh
       <div class="columns">
         <ProfileCard collection={collection} onChange={onChange} />
         <div class="form">
-          <Counts title={t('collection.sources')} counts={collection.sources.map(({ source, documents: count }) => [source ?? t('collection.noSource'), count])} />
-          <Counts title={t('collection.tenants')} counts={collection.tenants.map(({ tenant, documents: count }) => [tenant, count])} />
+          <Counts
+            title={t('collection.sources')}
+            counts={collection.sources.map(({ source, documents: count }) => [
+              source ?? t('collection.noSource'),
+              count,
+            ])}
+          />
+          <Counts
+            title={t('collection.tenants')}
+            counts={collection.tenants.map(({ tenant, documents: count }) => [tenant, count])}
+          />
         </div>
       </div>
     </>

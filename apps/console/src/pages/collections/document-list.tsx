@@ -69,7 +69,10 @@ function All({ collection }: { collection: string }) {
       <Shown of={loaded} lines={8}>
         {({ points, next }) => (
           <>
-            <Table collection={collection} rows={points.filter(({ chunk }) => chunk === 0).map(listedPoint)} />
+            <Table
+              collection={collection}
+              rows={points.filter(({ chunk }) => chunk === 0).map(listedPoint)}
+            />
             {(after !== undefined || next !== null) && (
               <div class="actions pager">
                 <Button disabled={after === undefined} onClick={() => setTrail(trail.slice(0, -1))}>
@@ -87,10 +90,22 @@ function All({ collection }: { collection: string }) {
   );
 }
 
-function Found({ collection, query, filter }: { collection: string; query: string; filter: Filter | undefined }) {
+function Found({
+  collection,
+  query,
+  filter,
+}: {
+  collection: string;
+  query: string;
+  filter: Filter | undefined;
+}) {
   const path = `api/v1/collections/${encodeURIComponent(collection)}/search`;
   const loaded = useLoaded(`${path} ${query} ${JSON.stringify(filter)}`, (server, signal) =>
-    server.post<{ hits: Hit[] }>(path, { query, limit: PAGE, group: true, ...(filter && { filter }) }, signal),
+    server.post<{ hits: Hit[] }>(
+      path,
+      { query, limit: PAGE, group: true, ...(filter && { filter }) },
+      signal,
+    ),
   );
   return (
     <Card whole>
@@ -137,7 +152,10 @@ function Table({ collection, rows }: { collection: string; rows: readonly Listed
             <tr class="row" key={`${tenant ?? ''} ${id}`}>
               <td class="document-cell">
                 <div class="stack">
-                  <a class="clip" href={hrefOf('collections', [collection, 'documents', id], { tenant: tenant ?? '' })}>
+                  <a
+                    class="clip"
+                    href={hrefOf('collections', [collection, 'documents', id], { tenant: tenant ?? '' })}
+                  >
                     {title ?? id}
                   </a>
                   <span class="muted small clip">{text}</span>

@@ -92,7 +92,10 @@ function Stored({ document }: { document: StoredDocument }) {
             [t('document.characters'), format.count(text.length)],
             ...Object.entries(metadata).map(
               ([name, value]) =>
-                [name, <span class="mono">{typeof value === 'string' ? value : JSON.stringify(value)}</span>] as const,
+                [
+                  name,
+                  <span class="mono">{typeof value === 'string' ? value : JSON.stringify(value)}</span>,
+                ] as const,
             ),
           ]}
         />

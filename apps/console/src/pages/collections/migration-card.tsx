@@ -14,7 +14,13 @@ import { useLocale } from '../../words/locale.tsx';
 import { useModels } from './use-collections.ts';
 
 /** A collection's way to another model, or to another collection: its two sides, and the steps there are. */
-export function MigrationCard({ collection, onChange }: { collection: CollectionView; onChange: () => void }) {
+export function MigrationCard({
+  collection,
+  onChange,
+}: {
+  collection: CollectionView;
+  onChange: () => void;
+}) {
   const { other, twin } = collection;
   const isAdmin = may(usePrincipal(), 'admin');
   if (other !== undefined || twin !== undefined) return <Sides collection={collection} onChange={onChange} />;
@@ -95,7 +101,10 @@ function Twin({ name }: { name: string }) {
       <a href={hrefOf('collections', [name])}>{name}</a>
       {data !== undefined && (
         <span class="muted small">
-          {t('migration.twin', { documents: format.count(data.documents), chunks: format.count(data.points) })}
+          {t('migration.twin', {
+            documents: format.count(data.documents),
+            chunks: format.count(data.points),
+          })}
         </span>
       )}
     </>

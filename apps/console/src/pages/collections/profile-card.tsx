@@ -11,7 +11,13 @@ import { useLocale, type Locale } from '../../words/locale.tsx';
 import { isName } from './profile-form.ts';
 
 /** What a collection does with its documents, and the other names it goes by. */
-export function ProfileCard({ collection, onChange }: { collection: CountedCollection; onChange: () => void }) {
+export function ProfileCard({
+  collection,
+  onChange,
+}: {
+  collection: CountedCollection;
+  onChange: () => void;
+}) {
   const locale = useLocale();
   const { t } = locale;
   return (
@@ -24,7 +30,10 @@ export function ProfileCard({ collection, onChange }: { collection: CountedColle
   );
 }
 
-function profileFacts({ profile, dims, createdAt, averageLength }: CountedCollection, { t, format }: Locale): Fact[] {
+function profileFacts(
+  { profile, dims, createdAt, averageLength }: CountedCollection,
+  { t, format }: Locale,
+): Fact[] {
   const { model, storage, chunking, sparse, lateInteraction, filterable } = profile;
   const schemes = Object.entries(sparse).map(([scheme, options]) =>
     options !== undefined && 'language' in options ? `${scheme} (${options.language})` : scheme,
@@ -94,7 +103,13 @@ function Aliases({ name, onChange }: { name: string; onChange: () => void }) {
         <div class="actions" key={alias.name}>
           <code>{alias.name}</code>
           {isAdmin && (
-            <Button size="tiny" kind="plain" icon="close" label={t('alias.remove', { alias: alias.name })} onClick={() => void remove.run(alias.name)} />
+            <Button
+              size="tiny"
+              kind="plain"
+              icon="close"
+              label={t('alias.remove', { alias: alias.name })}
+              onClick={() => void remove.run(alias.name)}
+            />
           )}
         </div>
       ))}

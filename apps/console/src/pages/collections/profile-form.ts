@@ -94,7 +94,9 @@ export function profileOf(form: ProfileForm, filterable: Profile['filterable']) 
       ...(form.splade && { splade: {} }),
     },
     ...(form.lateInteraction && { lateInteraction: {} }),
-    ...(chunkSize > 0 && { chunking: { mode: 'tokens', size: chunkSize, overlap: Math.min(32, chunkSize >> 1) } }),
+    ...(chunkSize > 0 && {
+      chunking: { mode: 'tokens', size: chunkSize, overlap: Math.min(32, chunkSize >> 1) },
+    }),
     filterable,
   };
 }

@@ -22,7 +22,10 @@ export function JobFacts({ job }: { job: Job }) {
 
 function aboutOf(job: Job, { t, format }: Locale): Fact[] {
   const facts: (Fact | false)[] = [
-    job.collection !== '' && [t('collection'), <a href={hrefOf('collections', [job.collection])}>{job.collection}</a>],
+    job.collection !== '' && [
+      t('collection'),
+      <a href={hrefOf('collections', [job.collection])}>{job.collection}</a>,
+    ],
     [t('job.source'), job.source],
     job.sourceName !== null && [t('job.sourceName'), job.sourceName],
     [t('job.mode'), t(job.dryRun ? 'job.dryRun' : `mode.${job.mode}`)],
@@ -54,6 +57,8 @@ const COUNTS = [
 function countsOf(job: Job, { t, format }: Locale): Fact[] {
   return COUNTS.filter((name) => job[name] > 0 || name === 'stored' || name === 'failed').map((name) => [
     t(`count.${name}`),
-    name === 'shards' ? `${format.count(job.shardsDone)} / ${format.count(job.shards)}` : format.count(job[name]),
+    name === 'shards'
+      ? `${format.count(job.shardsDone)} / ${format.count(job.shards)}`
+      : format.count(job[name]),
   ]);
 }

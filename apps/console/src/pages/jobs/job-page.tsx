@@ -6,6 +6,7 @@ import { Loading, Notice, ProblemNotice } from '../../parts/notice.tsx';
 import { hrefOf } from '../../route.ts';
 import { useStream, type StreamState } from '../../server/use-stream.ts';
 import { useLocale } from '../../words/locale.tsx';
+import { StagesCard, useJobDetails, WaitNotice } from './details-card.tsx';
 import { JobActions } from './job-actions.tsx';
 import { JobFacts } from './job-facts.tsx';
 import { ReportCard } from './report-card.tsx';
@@ -14,7 +15,6 @@ import { paces, presentPace, sampled, secondsLeft, type Sample } from './pace.ts
 import { WebhookCard } from './webhook-card.tsx';
 
 export function JobPage({ id }: { id: string }) {
-  const { t } = useLocale();
   const [followed, setFollowed] = useState<Job>();
   const stream = useStream<Job>(`api/v1/jobs/${encodeURIComponent(id)}/events`, 'end');
   // An action's answer is newer than the last event, until the next one.
@@ -23,19 +23,35 @@ export function JobPage({ id }: { id: string }) {
   if (job === undefined) {
     return stream.problem === undefined ? <Loading lines={6} /> : <ProblemNotice problem={stream.problem} />;
   }
+  return <Followed job={job} stream={stream.state} onChange={setFollowed} />;
+}
+
+function Followed({
+  job,
+  stream,
+  onChange,
+}: {
+  job: Job;
+  stream: StreamState;
+  onChange: (job: Job) => void;
+}) {
+  const { t } = useLocale();
+  const { data: details } = useJobDetails(job);
   return (
     <>
       <PageHead
         trail={<a href={hrefOf('jobs')}>{t('page.jobs')}</a>}
         title={job.collection === '' ? t('job.toFile') : job.collection}
-        actions={<JobActions job={job} onChange={setFollowed} />}
+        actions={<JobActions job={job} onChange={onChange} />}
       >
         <span class="mono small">{job.id}</span>
       </PageHead>
-      <Waiting job={job} stream={stream.state} />
+      <Waiting job={job} stream={stream} />
+      {!job.paused && job.waitingFor === null && <WaitNotice waitsFor={details?.waitsFor ?? null} />}
       <ProgressCard job={job} />
       {job.failed > 0 && <ReportCard job={job} kind="failures" />}
       <JobFacts job={job} />
+      {details !== undefined && <StagesCard details={details} />}
       <ReportCard job={job} kind="warnings" />
       {job.webhook !== null && <WebhookCard job={job} />}
     </>

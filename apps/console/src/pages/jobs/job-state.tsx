@@ -18,7 +18,8 @@ export function isUnfinished({ state }: Pick<Job, 'state'>): boolean {
 export function JobBadge({ job }: { job: Pick<Job, 'state' | 'failed' | 'paused'> }) {
   const { t } = useLocale();
   if (job.paused) return <Badge tone="warn" text={t('state.paused')} />;
-  if (job.state === 'completed' && job.failed > 0) return <Badge tone="warn" text={t('state.withFailures')} />;
+  if (job.state === 'completed' && job.failed > 0)
+    return <Badge tone="warn" text={t('state.withFailures')} />;
   return <Badge tone={toneOf(job.state)} text={t(`state.${job.state}`)} live={job.state === 'running'} />;
 }
 

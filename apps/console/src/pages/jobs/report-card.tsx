@@ -26,7 +26,9 @@ export function ReportCard({ job, kind }: { job: Job; kind: 'failures' | 'warnin
     <Card
       title={t(`job.${kind}`)}
       whole
-      actions={loaded.data !== undefined && <span class="muted small">{format.count(loaded.data.count)}</span>}
+      actions={
+        loaded.data !== undefined && <span class="muted small">{format.count(loaded.data.count)}</span>
+      }
     >
       <Shown of={loaded}>
         {({ groups, more }) => (
@@ -34,7 +36,9 @@ export function ReportCard({ job, kind }: { job: Job; kind: 'failures' | 'warnin
             {groups.map((group) => (
               <Group key={group.code} group={group} />
             ))}
-            {more > 0 && <p class="muted report-more">{t('job.moreReports', { count: format.count(more) })}</p>}
+            {more > 0 && (
+              <p class="muted report-more">{t('job.moreReports', { count: format.count(more) })}</p>
+            )}
           </>
         )}
       </Shown>

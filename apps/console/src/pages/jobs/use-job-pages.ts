@@ -55,7 +55,8 @@ export function useJobPages(query: Readonly<Record<string, string>>): JobPages {
       });
   }, [server, search, next, first.data]);
 
-  const jobs = own === undefined || first.data === undefined ? first.data?.jobs : merged(first.data.jobs, own.jobs);
+  const jobs =
+    own === undefined || first.data === undefined ? first.data?.jobs : merged(first.data.jobs, own.jobs);
   return { jobs, problem: first.problem, isMore: next !== null, more, reload: first.reload };
 }
 

@@ -36,7 +36,9 @@ export function WebhookCard({ job }: { job: Job }) {
                   </span>
                   {lastError !== null && <span class="muted small break">{lastError}</span>}
                   {nextTryAt !== null && (
-                    <span class="muted small">{t('webhook.next', { time: format.relative(nextTryAt, now) })}</span>
+                    <span class="muted small">
+                      {t('webhook.next', { time: format.relative(nextTryAt, now) })}
+                    </span>
                   )}
                 </li>
               ))}

@@ -20,7 +20,8 @@ export function HealthCard({ health }: { health: readonly PartHealth[] }) {
 
 function Part({ part: { part, ok, detail, usedBytes, totalBytes } }: { part: PartHealth }) {
   const { t, format } = useLocale();
-  const share = usedBytes !== null && totalBytes !== null && totalBytes > 0 ? usedBytes / totalBytes : undefined;
+  const share =
+    usedBytes !== null && totalBytes !== null && totalBytes > 0 ? usedBytes / totalBytes : undefined;
   return (
     <div class="reason">
       <div class="reason-head">

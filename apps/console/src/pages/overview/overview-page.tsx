@@ -51,7 +51,9 @@ export function OverviewPage() {
           )}
           <Problems overview={data} />
           <Figures overview={data} />
-          {data.rates !== null && slots.length > 2 && <Rates slots={slots} slotSeconds={data.rates.slotSeconds} />}
+          {data.rates !== null && slots.length > 2 && (
+            <Rates slots={slots} slotSeconds={data.rates.slotSeconds} />
+          )}
           {may(principal, 'submit') && <RunningJobs at={data.at} />}
           <div class="columns">
             {data.workers !== null && <WorkersCard workers={data.workers} />}
@@ -88,7 +90,11 @@ function Problems({ overview: { problems } }: { overview: Overview }) {
   return (
     <>
       {problems.map(({ runbook, severity, detail, means, todo }) => (
-        <Notice key={`${runbook} ${detail}`} tone={severity === 'critical' ? 'bad' : severity === 'warning' ? 'warn' : 'note'} title={detail}>
+        <Notice
+          key={`${runbook} ${detail}`}
+          tone={severity === 'critical' ? 'bad' : severity === 'warning' ? 'warn' : 'note'}
+          title={detail}
+        >
           <p>
             <span class="muted">{t('problem.means')}</span> {plain(means)}
           </p>
@@ -132,7 +138,13 @@ function Figures({ overview: { rates, backlog, jobs } }: { overview: Overview })
       />
       <Figure
         name={t('overview.empty')}
-        value={backlog.tokens === 0 ? t('overview.now') : backlog.seconds === null ? '–' : format.duration(backlog.seconds)}
+        value={
+          backlog.tokens === 0
+            ? t('overview.now')
+            : backlog.seconds === null
+              ? '–'
+              : format.duration(backlog.seconds)
+        }
         note={
           jobs !== null && (
             <a href={hrefOf('jobs', [], { state: 'running' })}>
@@ -150,7 +162,11 @@ function Rates({ slots, slotSeconds }: { slots: readonly Slot[]; slotSeconds: nu
   const { times, tokens } = ratesOf(slots, slotSeconds);
   return (
     <Card title={t('overview.lastHour')} actions={<span class="muted small">{t('tokensPerSecond')}</span>}>
-      <Chart label={t('overview.chart')} times={times} series={[{ name: t('tokensPerSecond'), values: tokens }]} />
+      <Chart
+        label={t('overview.chart')}
+        times={times}
+        series={[{ name: t('tokensPerSecond'), values: tokens }]}
+      />
     </Card>
   );
 }

@@ -19,11 +19,7 @@ export function RunningJobs({ at }: { at: string }) {
   const jobs = loaded.data?.jobs ?? [];
   if (jobs.length === 0) return null;
   return (
-    <Card
-      title={t('overview.latest')}
-      whole
-      actions={<a href={hrefOf('jobs')}>{t('overview.allJobs')}</a>}
-    >
+    <Card title={t('overview.latest')} whole actions={<a href={hrefOf('jobs')}>{t('overview.allJobs')}</a>}>
       <ul class="lines">
         {jobs.map((job) => (
           <li key={job.id}>

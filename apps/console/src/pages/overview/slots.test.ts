@@ -5,7 +5,11 @@ const slot = (at: number, tokens: number) => ({ at, documents: tokens / 10, fail
 
 test('an event’s slots take the place of those of the same time, and old ones go', () => {
   const before = [slot(0, 10), slot(10, 20), slot(20, 30)];
-  expect(withSlots(before, [slot(20, 50), slot(30, 60)], 20)).toEqual([slot(10, 20), slot(20, 50), slot(30, 60)]);
+  expect(withSlots(before, [slot(20, 50), slot(30, 60)], 20)).toEqual([
+    slot(10, 20),
+    slot(20, 50),
+    slot(30, 60),
+  ]);
   expect(withSlots([], [], 20)).toEqual([]);
 });
 

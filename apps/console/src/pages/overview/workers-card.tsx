@@ -9,7 +9,11 @@ export const MODEL_TONES = { loading: 'note', downloading: 'note', serving: 'goo
 export function WorkersCard({ workers }: { workers: readonly WorkerNote[] }) {
   const { t, format } = useLocale();
   return (
-    <Card title={t('workers')} whole actions={<span class="muted small">{format.count(workers.length)}</span>}>
+    <Card
+      title={t('workers')}
+      whole
+      actions={<span class="muted small">{format.count(workers.length)}</span>}
+    >
       {workers.length === 0 ? (
         <p class="muted report-more">{t('workers.none')}</p>
       ) : (
@@ -29,10 +33,14 @@ function Worker({ worker }: { worker: WorkerNote }) {
             {worker.host} <span class="muted small">pid {worker.pid}</span>
           </strong>
           <span class="muted small">
-            {t('worker.inHand', { shards: format.count(worker.shards), most: format.count(worker.mostShards) })}
+            {t('worker.inHand', {
+              shards: format.count(worker.shards),
+              most: format.count(worker.mostShards),
+            })}
             {' · '}
             {format.bytes(worker.memoryBytes)}
-            {worker.engineRestarts > 0 && ` · ${t('worker.restarts', { count: format.count(worker.engineRestarts) })}`}
+            {worker.engineRestarts > 0 &&
+              ` · ${t('worker.restarts', { count: format.count(worker.engineRestarts) })}`}
           </span>
         </div>
       </div>
@@ -45,7 +53,11 @@ function Worker({ worker }: { worker: WorkerNote }) {
   );
 }
 
-function Model({ model: { model, state, devices, tokensPerSecond, download, error } }: { model: WorkerModel }) {
+function Model({
+  model: { model, state, devices, tokensPerSecond, download, error },
+}: {
+  model: WorkerModel;
+}) {
   const { t, format } = useLocale();
   return (
     <li>
@@ -61,7 +73,9 @@ function Model({ model: { model, state, devices, tokensPerSecond, download, erro
         <Progress
           label={download.file}
           stretches={
-            download.totalBytes === null ? undefined : [{ share: download.receivedBytes / download.totalBytes }]
+            download.totalBytes === null
+              ? undefined
+              : [{ share: download.receivedBytes / download.totalBytes }]
           }
         />
       )}

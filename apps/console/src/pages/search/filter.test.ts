@@ -21,14 +21,23 @@ test('one condition stands for itself, several are joined', () => {
 
 test('conditions that are not whole yet are left out', () => {
   expect(filter({ field: 'author', operator: 'is', value: '  ' })).toBeUndefined();
-  expect(filter({ field: 'author', operator: 'absent', value: '' })).toEqual({ field: 'author', exists: false });
+  expect(filter({ field: 'author', operator: 'absent', value: '' })).toEqual({
+    field: 'author',
+    exists: false,
+  });
 });
 
 test('values have the type of their field; what is no number is left for the server to refuse', () => {
   expect(filter({ field: 'year', operator: 'is', value: 'soon' })).toEqual({ field: 'year', eq: 'soon' });
   expect(filter({ field: 'author', operator: 'is', value: '1984' })).toEqual({ field: 'author', eq: '1984' });
-  expect(filter({ field: 'note', operator: 'words', value: 'a whale' })).toEqual({ field: 'note', text: 'a whale' });
-  expect(filter({ field: 'at', operator: 'to', value: '2026-01-01' })).toEqual({ field: 'at', lte: '2026-01-01' });
+  expect(filter({ field: 'note', operator: 'words', value: 'a whale' })).toEqual({
+    field: 'note',
+    text: 'a whale',
+  });
+  expect(filter({ field: 'at', operator: 'to', value: '2026-01-01' })).toEqual({
+    field: 'at',
+    lte: '2026-01-01',
+  });
   expect(filter({ field: 'document_id', operator: 'prefix', value: 'moby' })).toEqual({
     field: 'document_id',
     prefix: 'moby',

@@ -1,0 +1,17 @@
+import { expect, test } from 'vitest';
+import { keyCommand } from './key-command.ts';
+
+const NOW = Date.parse('2026-11-30T12:00:00Z');
+
+test('a key’s command has what was chosen, as a shell takes it', () => {
+  const key = { name: 'shop', scopes: ['submit', 'search'], tenant: '', collections: '', expiresIn: '' };
+  expect(keyCommand(key, NOW)).toBe('embedmill keys create --name shop --scopes submit,search');
+  expect(
+    keyCommand(
+      { name: "Ada's", scopes: ['search'], tenant: 'acme', collections: 'a, b', expiresIn: '30' },
+      NOW,
+    ),
+  ).toBe(
+    String.raw`embedmill keys create --name 'Ada'\''s' --scopes search --tenant acme --collections a,b --expires 2026-12-30`,
+  );
+});

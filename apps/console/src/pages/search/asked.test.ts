@@ -1,0 +1,46 @@
+import { expect, test } from 'vitest';
+import { isWhole, modesOf, requestOf, type Asked } from './asked.ts';
+
+const ASKED: Asked = {
+  collection: 'books',
+  query: ' a whale ',
+  positive: [],
+  negative: [],
+  rerank: 'none',
+  fusion: 'dbsf',
+  group: false,
+  limit: 10,
+  filter: undefined,
+};
+
+test('a search says its mode, and what the server does by itself is left out', () => {
+  expect(requestOf(ASKED, 'dense')).toEqual({
+    path: 'api/v1/collections/books/search',
+    body: { query: 'a whale', mode: 'dense', limit: 10, highlight: true, explain: true },
+  });
+  const filter = { field: 'year', gte: 1900 };
+  expect(
+    requestOf({ ...ASKED, rerank: 'late', fusion: 'rrf', group: true, filter }, 'hybrid').body,
+  ).toMatchObject({ fusion: { method: 'rrf' }, rerank: true, group: true, filter });
+});
+
+test('examples make a recommendation, and a picture a search of its own', () => {
+  const asked = { ...ASKED, query: '', positive: [{ id: 'moby-dick' }], negative: [{ text: 'the law' }] };
+  expect(isWhole(asked)).toBe(true);
+  expect(requestOf(asked, 'hybrid')).toEqual({
+    path: 'api/v1/collections/books/recommend',
+    body: { positive: [{ id: 'moby-dick' }], negative: [{ text: 'the law' }], limit: 10 },
+  });
+  expect(requestOf({ ...ASKED, image: 'data:image/png;base64,AA' }, 'hybrid').body).toEqual({
+    image: 'data:image/png;base64,AA',
+    mode: 'dense',
+    limit: 10,
+  });
+  expect(isWhole({ ...ASKED, query: '  ' })).toBe(false);
+});
+
+test('a collection without sparse vectors is searched by meaning alone', () => {
+  const profile = (sparse: object) => ({ profile: { sparse } }) as Parameters<typeof modesOf>[0];
+  expect(modesOf(profile({}))).toEqual(['dense']);
+  expect(modesOf(profile({ bm25: {} }))).toEqual(['hybrid', 'dense', 'sparse']);
+});

@@ -1,0 +1,120 @@
+import type { Hit, TermShare } from '@embedmill/jobs';
+import { Button } from '../../parts/button.tsx';
+import { hrefOf } from '../../route.ts';
+import { useLocale } from '../../words/locale.tsx';
+import { piecesOf } from './marked-text.ts';
+
+const TERMS = 6;
+
+/** A hit, and why it is one. */
+export function HitCard({
+  hit,
+  rank,
+  collection,
+  onLike,
+  onUnlike,
+}: {
+  hit: Hit;
+  rank: number;
+  collection: string;
+  onLike: () => void;
+  onUnlike: () => void;
+}) {
+  const { t, format } = useLocale();
+  const {
+    id,
+    tenant,
+    title,
+    text,
+    score,
+    metadata,
+    chunk,
+    highlights = [],
+    scores = {},
+    explanation = [],
+  } = hit;
+  const href = hrefOf('collections', [collection, 'documents', id], { tenant: tenant ?? '' });
+  return (
+    <li class="hit">
+      <div class="hit-head">
+        <span class="rank number muted">{rank}</span>
+        <a class="clip" href={href}>
+          {title ?? id}
+        </a>
+        <span class="number" title={t('hit.score')}>
+          {format.decimal(score, 3)}
+        </span>
+      </div>
+      <p class="hit-text break">
+        {piecesOf(text, highlights, chunk.start).map(({ text: piece, marked }, n) =>
+          marked ? <mark key={n}>{piece}</mark> : piece,
+        )}
+      </p>
+      <Metadata metadata={metadata} />
+      {Object.keys(scores).length > 1 && <Scores scores={scores} />}
+      {explanation.length > 0 && <Terms shares={explanation} />}
+      <div class="actions">
+        <Button size="tiny" kind="plain" icon="like" onClick={onLike}>
+          {t('search.like')}
+        </Button>
+        <Button size="tiny" kind="plain" icon="unlike" onClick={onUnlike}>
+          {t('search.unlike')}
+        </Button>
+        {chunk.count > 1 && (
+          <span class="muted small">
+            {t('document.chunk', { index: format.count(chunk.index + 1), count: format.count(chunk.count) })}
+          </span>
+        )}
+      </div>
+    </li>
+  );
+}
+
+function Metadata({ metadata }: { metadata: Hit['metadata'] }) {
+  const entries = Object.entries(metadata);
+  if (entries.length === 0) return null;
+  return (
+    <p class="metadata small muted">
+      {entries.map(([name, value]) => (
+        <span key={name} class="clip">
+          {name} <b>{typeof value === 'string' ? value : JSON.stringify(value)}</b>
+        </span>
+      ))}
+    </p>
+  );
+}
+
+/** What each list said of it. */
+function Scores({ scores }: { scores: Readonly<Record<string, number>> }) {
+  const { t, format } = useLocale();
+  return (
+    <p class="metadata small" aria-label={t('hit.lists')}>
+      {Object.entries(scores).map(([list, score]) => (
+        <span key={list} class="badge">
+          {list} {format.decimal(score, 3)}
+        </span>
+      ))}
+    </p>
+  );
+}
+
+/** The terms that matched, and what part of their scheme’s score each gave. */
+function Terms({ shares }: { shares: readonly TermShare[] }) {
+  const { t, format } = useLocale();
+  return (
+    <ul class="shares" aria-label={t('hit.terms')}>
+      {shares
+        .toSorted((a, b) => b.share - a.share)
+        .slice(0, TERMS)
+        .map(({ scheme, term, share }) => (
+          <li key={`${scheme} ${term}`}>
+            <span class="clip">
+              {term} <span class="muted">{scheme}</span>
+            </span>
+            <meter min={0} max={1} value={share} aria-label={term} />
+            <span class="number muted">{format.percent(share)}</span>
+          </li>
+        ))}
+    </ul>
+  );
+}

@@ -1,0 +1,74 @@
+import type { ApiRequest } from './asked.ts';
+
+export const SNIPPET_KINDS = ['curl', 'typescript', 'python'] as const;
+export type SnippetKind = (typeof SNIPPET_KINDS)[number];
+
+export interface SnippetServer {
+  /** Without a slash at its end. */
+  readonly url: string;
+  /** Whether requests need a key; it stands in the environment, never in the text. */
+  readonly needsKey: boolean;
+}
+
+/** What asks the same of the same server, as a program has it. */
+export function snippet(kind: SnippetKind, { path, body }: ApiRequest, server: SnippetServer): string {
+  switch (kind) {
+    case 'curl':
+      return curl(path, body, server);
+    case 'typescript':
+      return typescript(path, body, server);
+    case 'python':
+      return python(path, body, server);
+  }
+}
+
+function curl(path: string, body: object, { url, needsKey }: SnippetServer): string {
+  const json = JSON.stringify(body, null, 2).replaceAll("'", String.raw`'\''`);
+  return [
+    `curl ${url}/${path} \\`,
+    ...(needsKey ? [`  -H "Authorization: Bearer $EMBEDMILL_KEY" \\`] : []),
+    `  -H 'Content-Type: application/json' \\`,
+    `  -d '${json}'`,
+  ].join('\n');
+}
+
+function typescript(path: string, body: object, { url, needsKey }: SnippetServer): string {
+  const [, collection = '', verb = 'search'] = /collections\/([^/]+)\/(\w+)$/.exec(path) ?? [];
+  const key = needsKey ? ', apiKey: process.env.EMBEDMILL_KEY' : '';
+  return [
+    `import { createClient } from '@embedmill/client';`,
+    '',
+    `const client = createClient({ url: ${JSON.stringify(url)}${key} });`,
+    `const { hits } = await client.${verb}(${JSON.stringify(decodeURIComponent(collection))}, ${JSON.stringify(body, null, 2)});`,
+  ].join('\n');
+}
+
+function python(path: string, body: object, { url, needsKey }: SnippetServer): string {
+  return [
+    ...(needsKey ? ['import os'] : []),
+    'import requests',
+    '',
+    'response = requests.post(',
+    `    ${JSON.stringify(`${url}/${path}`)},`,
+    ...(needsKey ? [`    headers={"Authorization": f"Bearer {os.environ['EMBEDMILL_KEY']}"},`] : []),
+    `    json=${pythonValue(body, '    ')},`,
+    ')',
+    'response.raise_for_status()',
+    'hits = response.json()["hits"]',
+  ].join('\n');
+}
+
+/** A JSON value as Python writes it. */
+function pythonValue(value: unknown, margin: string): string {
+  if (value === true) return 'True';
+  if (value === false) return 'False';
+  if (value === null || value === undefined) return 'None';
+  if (Array.isArray(value)) return `[${value.map((one) => pythonValue(one, margin)).join(', ')}]`;
+  if (typeof value === 'object') {
+    const entries = Object.entries(value).map(
+      ([name, one]) => `${margin}    ${JSON.stringify(name)}: ${pythonValue(one, `${margin}    `)},`,
+    );
+    return entries.length === 0 ? '{}' : `{\n${entries.join('\n')}\n${margin}}`;
+  }
+  return JSON.stringify(value);
+}

@@ -1,0 +1,45 @@
+import { expect, test } from 'vitest';
+import { formatOfName, previewOf } from './preview.ts';
+
+test('a name says what a file is', () => {
+  expect(['a.csv', 'A.TSV.gz', 'b.parquet', 'c.jsonl', 'd.ndjson.gz', 'e'].map(formatOfName)).toEqual([
+    { format: 'csv', gzip: false },
+    { format: 'csv', gzip: true },
+    { format: 'parquet', gzip: false },
+    { format: 'ndjson', gzip: false },
+    { format: 'ndjson', gzip: true },
+    { format: 'ndjson', gzip: false },
+  ]);
+});
+
+test('lines of NDJSON are shown by all fields that any of them has, and one that is cut off is not', () => {
+  const text = '{"id":"a","text":"中文"}\nnot json\n{"id":"b","metadata":{"year":1851}}\n{"id":"c","te';
+  expect(previewOf(text, 'ndjson', false)).toEqual({
+    columns: ['id', 'text', 'metadata'],
+    rows: [
+      ['a', '中文', ''],
+      ['b', '', '{"year":1851}'],
+    ],
+  });
+});
+
+test('cells of CSV may have quotes, line breaks and what stands between cells', () => {
+  const text = '\uFEFFsku;body;note\r\n1;"a ""quoted"" one; two\nlines";x\r\n2;plain;\r\n3;cut o';
+  expect(previewOf(text, 'csv', false)).toEqual({
+    columns: ['sku', 'body', 'note'],
+    rows: [
+      ['1', 'a "quoted" one; two\nlines', 'x'],
+      ['2', 'plain', ''],
+    ],
+    delimiter: ';',
+  });
+});
+
+test('of a whole file the last row counts without a line break', () => {
+  expect(previewOf('id,text\n1,one\n2,two', 'csv', true).rows).toEqual([
+    ['1', 'one'],
+    ['2', 'two'],
+  ]);
+  expect(previewOf('{"id":"a"}', 'ndjson', true).rows).toEqual([['a']]);
+  expect(previewOf('', 'csv', true)).toMatchObject({ columns: [], rows: [] });
+});

@@ -1,0 +1,38 @@
+import { formatOfName, previewOf, type NamedFile, type Preview } from './preview.ts';
+
+/** So much of a file is looked at. */
+const BYTES = 256 * 1024;
+
+export interface Dropped extends NamedFile {
+  readonly file: File;
+  /** Undefined for Parquet, which the server reads. */
+  readonly preview: Preview | undefined;
+}
+
+/** What a file begins with. Rejects where it cannot be read. */
+export async function readBeginning(file: File): Promise<Dropped> {
+  const named = formatOfName(file.name);
+  const { format, gzip } = named;
+  if (format === 'parquet') return { file, ...named, preview: undefined };
+  const bytes = gzip ? file.stream().pipeThrough(new DecompressionStream('gzip')) : file.stream();
+  const { text, isWhole } = await beginningOf(bytes);
+  return { file, ...named, preview: previewOf(text, format, isWhole) };
+}
+
+async function beginningOf(bytes: ReadableStream<Uint8Array>): Promise<{ text: string; isWhole: boolean }> {
+  const reader = bytes.getReader();
+  const decoder = new TextDecoder();
+  let text = '';
+  let size = 0;
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return { text: text + decoder.decode(), isWhole: true };
+      text += decoder.decode(value, { stream: true });
+      size += value.length;
+      if (size >= BYTES) return { text, isWhole: false };
+    }
+  } finally {
+    await reader.cancel().catch(() => undefined);
+  }
+}

@@ -1,0 +1,78 @@
+import { existsSync } from 'node:fs';
+import { chromium, type Browser, type Page } from 'playwright-core';
+
+/** Debian’s, or the one that CHROME_PATH names; undefined where there is none. */
+export const CHROMIUM = [process.env['CHROME_PATH'], '/usr/bin/chromium', '/usr/bin/google-chrome'].find(
+  (path) => path !== undefined && existsSync(path),
+);
+export const WITHOUT =
+  CHROMIUM === undefined ? ' (no Chromium here: apt-get install chromium, or CHROME_PATH)' : '';
+
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+export interface Look {
+  readonly width: number;
+  readonly theme: 'light' | 'dark';
+  readonly language: 'en' | 'zh';
+}
+
+export const DESKTOP: Look = { width: 1440, theme: 'light', language: 'en' };
+
+/** A real browser, and what its pages did that they should not. */
+export class ConsoleBrowser {
+  readonly #browser: Browser;
+  readonly #url: string;
+  /** Errors of pages, and requests to other servers. */
+  readonly faults: string[] = [];
+
+  private constructor(browser: Browser, url: string) {
+    this.#browser = browser;
+    this.#url = url;
+  }
+
+  static async launch(url: string): Promise<ConsoleBrowser> {
+    const browser = await chromium.launch({ executablePath: CHROMIUM ?? '', args: FLAGS });
+    return new ConsoleBrowser(browser, url);
+  }
+
+  /** A page in a profile of its own, at an address of the console such as `#/jobs`. */
+  async open(hash: string, look: Look = DESKTOP): Promise<Page> {
+    const { width, theme, language } = look;
+    const context = await this.#browser.newContext({
+      viewport: { width, height: width < 600 ? 844 : 900 },
+      colorScheme: theme,
+      locale: language === 'zh' ? 'zh-CN' : 'en-GB',
+    });
+    const page = await context.newPage();
+    const { origin } = new URL(this.#url);
+    page.on('console', (message) => {
+      if (message.type() === 'error') this.faults.push(`${hash}: ${message.text()}`);
+    });
+    page.on('pageerror', (error) => this.faults.push(`${hash}: ${error.message}`));
+    page.on('request', (request) => {
+      const asked = new URL(request.url());
+      if (asked.protocol !== 'blob:' && asked.protocol !== 'data:' && asked.origin !== origin)
+        this.faults.push(`${hash}: asked ${asked.origin}`);
+    });
+    await page.goto(`${this.#url}/console/${hash}`);
+    return page;
+  }
+
+  close(): Promise<void> {
+    return this.#browser.close();
+  }
+}
+
+/** Waits until a page shows what it loaded. */
+export async function shown(page: Page): Promise<void> {
+  await page.locator('main h1').first().waitFor();
+  await page.locator('main .loading').first().waitFor({ state: 'detached' });
+}
