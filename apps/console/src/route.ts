@@ -8,7 +8,6 @@ export const PAGES = [
   'submit',
   'collections',
   'search',
-  'map',
   'models',
   'usage',
   'keys',

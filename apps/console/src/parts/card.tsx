@@ -15,7 +15,7 @@ export function Card({ title, actions, whole = false, children }: CardProps) {
     <section class="card" aria-label={title}>
       {(title !== undefined || actions !== undefined) && (
         <div class="card-head">
-          <h2>{title}</h2>
+          {title === undefined ? <span /> : <h2>{title}</h2>}
           {actions !== undefined && <div class="actions">{actions}</div>}
         </div>
       )}
@@ -80,7 +80,7 @@ export function Figure({
     <div class="figure">
       <dt>{name}</dt>
       <dd>{value}</dd>
-      {note !== undefined && <dd class="note">{note}</dd>}
+      {note !== undefined && note !== false && <dd class="note">{note}</dd>}
     </div>
   );
 }

@@ -56,10 +56,10 @@ export function useLoaded<T>(
     const ended = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const next = () => {
-      if (everyMs !== undefined && !ended.signal.aborted) timer = setTimeout(ask, everyMs);
+      if (everyMs !== undefined && !ended.signal.aborted) timer = setTimeout(askIfSeen, everyMs);
     };
+    const askIfSeen = () => (document.hidden ? next() : ask());
     function ask(): void {
-      if (document.hidden) return next();
       latest
         .current(server, ended.signal)
         .then(

@@ -67,8 +67,6 @@ function PageOf({ route }: { route: Route }) {
       return <UsagePage />;
     case 'keys':
       return <KeysPage />;
-    case 'map':
-      return null;
   }
 }
 

@@ -8,7 +8,6 @@ test('pages are there for those alone who may use them', () => {
     'overview',
     'collections',
     'search',
-    'map',
     'models',
     'usage',
   ]);

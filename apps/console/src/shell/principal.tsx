@@ -35,7 +35,6 @@ const NEEDS: Readonly<Record<Page, Scope | undefined>> = {
   submit: 'submit',
   collections: undefined,
   search: 'search',
-  map: 'search',
   models: undefined,
   usage: undefined,
   keys: 'admin',

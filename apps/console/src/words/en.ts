@@ -14,7 +14,6 @@ export const en = {
   'page.submit': 'Submit',
   'page.collections': 'Collections',
   'page.search': 'Search',
-  'page.map': 'Map',
   'page.models': 'Models',
   'page.usage': 'Usage',
   'page.keys': 'Keys',

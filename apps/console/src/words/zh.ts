@@ -16,7 +16,6 @@ export const zh: Readonly<Record<Word, string>> = {
   'page.submit': '提交',
   'page.collections': '集合',
   'page.search': '搜索',
-  'page.map': '地图',
   'page.models': '模型',
   'page.usage': '用量',
   'page.keys': '密钥',

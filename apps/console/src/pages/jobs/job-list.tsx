@@ -4,6 +4,7 @@ import { PageHead } from '../../parts/card.tsx';
 import { Field, Select } from '../../parts/fields.tsx';
 import { Empty, Loading, ProblemNotice } from '../../parts/notice.tsx';
 import { useNow } from '../../parts/use-now.ts';
+import { useSettled } from '../../parts/use-settled.ts';
 import { useWindow } from '../../parts/use-window.ts';
 import { hrefOf, type Route } from '../../route.ts';
 import { useLoaded } from '../../server/use-server.ts';
@@ -25,8 +26,9 @@ export function JobList({ route }: { route: Route }) {
   const query = Object.fromEntries(
     FILTERS.flatMap((name) => (route.query[name] ? [[name, route.query[name]]] : [])),
   );
-  const pages = useJobPages(query);
-  const isFiltered = Object.keys(query).length > 0;
+  const asked = useSettled(new URLSearchParams(query).toString());
+  const pages = useJobPages(asked);
+  const isFiltered = asked !== '';
   return (
     <>
       <PageHead

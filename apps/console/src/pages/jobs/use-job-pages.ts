@@ -17,12 +17,12 @@ export interface JobPages {
 }
 
 /**
- * The jobs that a query finds, the newest first: page after page as `more` asks for them. The first page is looked at
+ * The jobs that a query string finds, the newest first: page after page as `more` asks for them. The first page is looked at
  * again every few seconds, so that new jobs come in at the top and those on it go on.
  */
-export function useJobPages(query: Readonly<Record<string, string>>): JobPages {
+export function useJobPages(query: string): JobPages {
   const server = useServer();
-  const search = new URLSearchParams({ ...query, limit: String(PAGE) }).toString();
+  const search = `${query}&limit=${PAGE}`;
   const first = useLoaded(
     `jobs ${search}`,
     (asked, signal) => asked.get<JobsPage>(`api/v1/jobs?${search}`, signal),

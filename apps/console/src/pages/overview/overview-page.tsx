@@ -24,7 +24,8 @@ export function OverviewPage() {
   const [slots, setSlots] = useState<readonly Slot[]>([]);
   const { data } = stream;
   useEffect(() => {
-    if (data?.rates != null) setSlots((before) => withSlots(before, data.rates?.slots ?? [], HOUR_MS));
+    const latest = data?.rates?.slots;
+    if (latest !== undefined) setSlots((before) => withSlots(before, latest, HOUR_MS));
   }, [data]);
   return (
     <>

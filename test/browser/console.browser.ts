@@ -1,0 +1,148 @@
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import type { AxeResults } from 'axe-core';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Embedmill, ndjson } from '../embedmill.ts';
+import { CHROMIUM, ConsoleBrowser, DESKTOP, shown, WITHOUT, type Look } from './chromium.ts';
+
+const WHALES = [
+  { id: 'whale', text: 'A captain hunts a white whale across the oceans.', metadata: { year: 1851 } },
+  { id: 'house', text: 'A woman walks through London and buys flowers.', metadata: { year: 1925 } },
+  {
+    id: 'law',
+    text: 'A man is arrested one morning without having done anything wrong.',
+    metadata: { year: 1925 },
+  },
+];
+const LOOKS: readonly Look[] = [
+  DESKTOP,
+  { width: 1440, theme: 'dark', language: 'zh' },
+  { width: 390, theme: 'light', language: 'zh' },
+  { width: 390, theme: 'dark', language: 'en' },
+];
+const AXE = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+describe.skipIf(CHROMIUM === undefined)(`the console${WITHOUT}`, () => {
+  let up: Embedmill;
+  let browser: ConsoleBrowser;
+  let collection: string;
+  let failing: string;
+
+  beforeAll(async () => {
+    up = await Embedmill.up();
+    browser = await ConsoleBrowser.launch((await up.state()).url);
+    collection = await up.collection('books', { sparse: { bm25: {} }, filterable: { year: 'integer' } });
+    await up.finished(await up.submit(collection, ndjson(WHALES)));
+    const bad = await up.submit(collection, `${ndjson([{ id: 'empty', text: '' }])}not json\n`);
+    failing = (await up.finished(bad)).id;
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await up?.stop();
+  });
+
+  const pages = () => ({
+    overview: '#/overview',
+    jobs: '#/jobs',
+    'a job with failures': `#/jobs/${failing}`,
+    submit: '#/submit',
+    collections: '#/collections',
+    'a collection': `#/collections/${collection}`,
+    documents: `#/collections/${collection}/documents`,
+    'a document': `#/collections/${collection}/documents/whale`,
+    search: `#/search/${collection}?query=a+captain`,
+    models: '#/models',
+    usage: '#/usage',
+    keys: '#/keys',
+  });
+
+  test('every page loads without an error, fits its screen, and has nothing that axe-core finds serious', async () => {
+    for (const look of LOOKS) {
+      for (const [name, hash] of Object.entries(pages())) {
+        const where = `${name}, ${look.width} px, ${look.theme}, ${look.language}`;
+        const page = await browser.open(hash, look);
+        await shown(page);
+        expect(await serious(page), where).toEqual([]);
+        expect(await page.evaluate<number>('document.documentElement.scrollWidth'), where).toBe(look.width);
+        expect(await page.locator('[role="alert"]').allTextContents(), where).toEqual([]);
+        await page.context().close();
+      }
+    }
+    expect(browser.faults).toEqual([]);
+  });
+
+  test('from a dropped file to what a search finds in it', async () => {
+    const page = await browser.open(`#/submit?collection=${collection}`);
+    await page.locator('input[type="file"]').setInputFiles({
+      name: 'more.csv',
+      mimeType: 'text/csv',
+      buffer: Buffer.from('sku,body,shelf\ncook,"A cook, a kitchen and a soup.",left\n'),
+    });
+    await page.getByRole('button', { name: `Submit to ${collection}` }).click();
+    await page.getByText('completed').first().waitFor();
+    await page.goto(`${page.url().split('#')[0]}#/search/${collection}`);
+    await page.getByRole('searchbox').fill('preparing food');
+    await page.getByRole('button', { name: 'Search', exact: true }).click();
+    await expect.poll(() => page.locator('.hit').first().textContent()).toContain('cook');
+    await page.getByRole('button', { name: 'More like this' }).first().click();
+    await expect.poll(() => page.locator('.chip').textContent()).toContain('cook');
+    await page.context().close();
+  });
+
+  test('failures are told by their reasons, and retried where they are', async () => {
+    const page = await browser.open(`#/jobs/${failing}`);
+    await page.getByText('malformed_json').waitFor();
+    await page.getByText('empty_text').waitFor();
+    await page.getByRole('button', { name: 'Retry all failures' }).click();
+    await expect.poll(() => page.getByText('Retry of').count()).toBe(1);
+    expect(page.url()).not.toContain(failing);
+    await page.context().close();
+  });
+
+  test('another language is a click away, and stays', async () => {
+    const page = await browser.open('#/jobs');
+    await shown(page);
+    await page.getByRole('button', { name: '中文' }).click();
+    await expect.poll(() => page.locator('h1').textContent()).toBe('任务');
+    await page.reload();
+    await expect.poll(() => page.locator('h1').textContent()).toBe('任务');
+    await page.context().close();
+  });
+
+  test('an API that is killed in mid-job is said to be gone, and what was seen goes on when it is back', async () => {
+    const many = Array.from({ length: 3000 }, (_, n) => ({
+      id: `n${n}`,
+      text: `The ${n}th text about the sea.`,
+    }));
+    const job = await up.submit(collection, ndjson(many));
+    const page = await browser.open(`#/jobs/${job.id}`);
+    await shown(page);
+    await up.underWay(job);
+    const faults = browser.faults.length;
+    process.kill((await up.state()).processes.api, 'SIGKILL');
+    await page.getByText('The connection is lost').waitFor();
+    await page.getByText('The connection is lost').waitFor({ state: 'detached' });
+    await page.getByText('completed').first().waitFor();
+    // What the browser itself says of a server that is away.
+    const more = browser.faults.splice(faults);
+    expect(
+      more.filter((fault) => !/ERR_CONNECTION|ERR_INCOMPLETE|ERR_EMPTY|Failed to load/.test(fault)),
+    ).toEqual([]);
+    await page.context().close();
+  });
+
+  async function serious(page: Page): Promise<string[]> {
+    await page.evaluate(AXE);
+    const { violations } = await page.evaluate<AxeResults>('axe.run()');
+    return violations
+      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+      .map(
+        ({ id, nodes }) =>
+          `${id}: ${nodes
+            .map(({ html }) => html)
+            .join(' | ')
+            .slice(0, 400)}`,
+      );
+  }
+});

@@ -1,0 +1,77 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Embedmill, runCli } from '../embedmill.ts';
+import { CHROMIUM, ConsoleBrowser, shown, WITHOUT } from './chromium.ts';
+
+describe.skipIf(CHROMIUM === undefined)(`the console where keys are set${WITHOUT}`, () => {
+  let folder: string;
+  let up: Embedmill;
+  let browser: ConsoleBrowser;
+  const keys = { root: '', acme: '' };
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'embedmill-keys-'));
+    const file = join(folder, 'keys.json');
+    keys.root = await newKey(file, ['--name', 'root', '--scopes', 'admin']);
+    keys.acme = await newKey(file, ['--name', 'acme', '--scopes', 'submit,search', '--tenant', 'acme']);
+    up = await Embedmill.up({ env: { EMBEDMILL_API_KEYS_FILE: file, EMBEDMILL_KEY: keys.root } });
+    browser = await ConsoleBrowser.launch((await up.state()).url);
+    const send = async (path: string, key: string, body: object) => {
+      const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
+      const response = await up.call(path, { method: 'POST', headers, body: JSON.stringify(body) });
+      expect(response.status, await response.clone().text()).toBeLessThan(300);
+    };
+    await send('/api/v1/collections', keys.root, { name: 'shared' });
+    const job = (id: string) => ({ documents: [{ id, text: `a text of ${id}` }] });
+    await send('/api/v1/collections/shared/jobs', keys.root, job('others-document'));
+    await send('/api/v1/collections/shared/jobs', keys.acme, job('acmes-document'));
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await up?.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  test('a key is asked for, refused where it is none, and kept in its tab alone', async () => {
+    const page = await browser.open('#/jobs');
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('Key').fill('em_000000000000_nonsense');
+    await dialog.getByRole('button', { name: 'Continue' }).click();
+    await dialog.getByText('does not take this key').waitFor();
+    await dialog.getByLabel('Key').fill(keys.root);
+    await dialog.getByRole('button', { name: 'Continue' }).click();
+    await shown(page);
+    await page.getByRole('link', { name: 'Keys' }).waitFor();
+    expect(await page.evaluate<string>('JSON.stringify(localStorage)')).not.toContain('em_');
+    await page.reload();
+    await shown(page);
+    const other = await page.context().newPage();
+    await other.goto(page.url());
+    await other.getByRole('dialog').waitFor();
+    await page.context().close();
+  });
+
+  test('a tenant’s key sees its own jobs and documents, and no page for admins', async () => {
+    const page = await browser.open('#/jobs');
+    await page.getByLabel('Key').fill(keys.acme);
+    await page.getByRole('button', { name: 'Continue' }).click();
+    await expect.poll(() => page.locator('tr.row').count()).toBe(1);
+    expect(await page.getByRole('link', { name: 'Keys' }).count()).toBe(0);
+    const base = page.url().split('#')[0];
+    await page.goto(`${base}#/collections/shared/documents`);
+    await page.getByText('acmes-document').first().waitFor();
+    expect(await page.getByText('others-document').count()).toBe(0);
+    await page.goto(`${base}#/keys`);
+    await page.getByText('This page is not for your key').waitFor();
+    await page.context().close();
+  });
+});
+
+async function newKey(file: string, args: string[]): Promise<string> {
+  const { stdout, stderr } = await runCli(['keys', 'create', ...args, '--file', file]);
+  const [key] = /em_[0-9a-f]{12}_[A-Za-z0-9_-]{43}/.exec(stdout) ?? [];
+  if (key === undefined) throw new Error(`no key was made: ${stdout}${stderr}`);
+  return key;
+}

@@ -1,0 +1,10 @@
+import { projectTests } from '../suite/project.ts';
+
+// The console in a real Chromium, with a whole embedmill behind it: a minute or two, not part of `npm test`.
+export default projectTests({
+  root: import.meta.dirname,
+  include: ['*.browser.ts'],
+  fileParallelism: false,
+  testTimeout: 240_000,
+  hookTimeout: 360_000,
+});
