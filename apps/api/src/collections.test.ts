@@ -268,7 +268,7 @@ test('models are listed', async () => {
     status: 200,
     body: {
       models: [
-        MINI,
+        { ...MINI, languages: null, bytes: null, workers: [] },
         { name: 'nested', kind: 'dense', matryoshka: [4, 2] },
         { name: 'splade-tiny', kind: 'sparse' },
         { name: 'judge', kind: 'reranker' },

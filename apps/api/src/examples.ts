@@ -73,13 +73,19 @@ export const EXAMPLES: Readonly<Record<string, RequestExample>> = {
   'GET /api/v1/jobs': { parameters: { collection: 'books' } },
   'GET /api/v1/jobs/{id}': { parameters: JOB },
   'GET /api/v1/jobs/{id}/events': { parameters: JOB },
+  'GET /api/v1/jobs/{id}/details': { parameters: JOB },
   'GET /api/v1/jobs/{id}/failures': { parameters: JOB },
+  'GET /api/v1/jobs/{id}/failure-reasons': { parameters: JOB },
   'GET /api/v1/jobs/{id}/warnings': { parameters: JOB },
   'GET /api/v1/jobs/{id}/webhook-deliveries': { parameters: JOB },
   'POST /api/v1/jobs/{id}/verify': {
     parameters: JOB,
     needs: 'a job with failures, or one of a source that is there still',
   },
+
+  'POST /api/v1/collections/{name}/map': { parameters: NAME, body: json({ fields: ['year'] }) },
+  'GET /api/v1/collections/{name}/map': { parameters: NAME },
+  'GET /api/v1/collections/{name}/map/points': { parameters: NAME, needs: 'a map that is computed' },
 
   'POST /api/v1/collections/{name}/search': {
     parameters: NAME,

@@ -34,6 +34,7 @@ export async function describeRoutes(server: FastifyInstance): Promise<void> {
         { name: 'collections', description: 'Named sets of vectors with a profile.' },
         { name: 'jobs', description: 'Bulk submissions and what became of them.' },
         { name: 'search', description: 'Questions to a collection.' },
+        { name: 'map', description: 'Collections as pictures.' },
         { name: 'models', description: 'The model registry.' },
         { name: 'openai', description: 'What OpenAI’s clients ask.' },
         { name: 'operations', description: 'Health and metrics.' },

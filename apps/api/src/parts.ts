@@ -2,7 +2,7 @@ import type { DiskSpace } from '@embedmill/jobs';
 import type { Log } from '@embedmill/logs';
 import type { Queue, WebhookQueue } from '@embedmill/queue';
 import type { Metrics } from '@embedmill/metrics';
-import type { OpenUrl, Spool, StoredRecords } from '@embedmill/sources';
+import type { OpenUrl, Spool, StoredMaps, StoredRecords } from '@embedmill/sources';
 import type { Tracing } from '@embedmill/tracing';
 import type { VectorStore } from '@embedmill/vector-store';
 import type { Allowances } from './access/allowances.ts';
@@ -49,6 +49,7 @@ export interface ApiParts {
     | 'removeWatch'
   > & {
     files: ClientRecords;
+    maps: Pick<StoredMaps, 'keep' | 'find' | 'removeAll'>;
     batches: ClientRecords;
     batchFaults: Pick<ClientRecords, 'read'>;
     datasets: ClientRecords;

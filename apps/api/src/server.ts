@@ -22,6 +22,7 @@ import { allowOrigins, isAllowedOrigin } from './cors.ts';
 import { assertOwnName, assertOwnOrigin } from './host-names.ts';
 import { JobWatch } from './job-watch.ts';
 import { parseJsonBodies } from './json-body.ts';
+import { MapTasks } from './map-tasks.ts';
 import { describeRoutes } from './openapi.ts';
 import type { ApiParts, ServerParts } from './parts.ts';
 import { withoutPrefix } from './path-prefix.ts';
@@ -44,7 +45,9 @@ import { docsRoutes } from './routes/docs.ts';
 import { embedJobRoutes } from './routes/embed-jobs.ts';
 import { exportRoutes } from './routes/exports.ts';
 import { fileRoutes } from './routes/files.ts';
+import { jobDetailRoutes } from './routes/job-details.ts';
 import { jobRoutes } from './routes/jobs.ts';
+import { mapRoutes } from './routes/map.ts';
 import { migrationRoutes } from './routes/migration.ts';
 import { modelRoutes } from './routes/models.ts';
 import { ollamaRoutes } from './routes/ollama.ts';
@@ -155,6 +158,8 @@ export async function buildServer(
   const watching = new SourceWatching({ ...whole, own: parts, keys: keysByName });
   server.addHook('onListen', async () => watching.start(options.watchMs));
   server.addHook('preClose', () => watching.close());
+  const maps = new MapTasks(parts, queue);
+  server.addHook('preClose', () => maps.close());
   const routes = server.withTypeProvider<ZodTypeProvider>();
   await routes.register(
     async (api) => {
@@ -164,11 +169,13 @@ export async function buildServer(
       await api.register(submissionRoutes(parts, submission));
       await api.register(sourceRoutes(parts, watching, keysByName, log));
       await api.register(jobRoutes(parts, new Resubmission(parts)));
+      await api.register(jobDetailRoutes(parts));
       await api.register(deletionRoutes(parts, submission));
       await api.register(exportRoutes(parts, submission));
       await api.register(eventRoutes(parts, watch, options));
       await api.register(searchRoutes(parts, lane));
       await api.register(documentRoutes(parts, lane));
+      await api.register(mapRoutes(parts, maps));
       await api.register(migrationRoutes(parts, submission));
       await api.register(modelRoutes(parts));
       await api.register(queueRoutes(parts));

@@ -10,7 +10,7 @@ import {
   type ShardResult,
 } from '@embedmill/jobs';
 import type { Log } from '@embedmill/logs';
-import type { Metrics, Stage } from '@embedmill/metrics';
+import type { Metrics } from '@embedmill/metrics';
 import { failShard, type Spool } from '@embedmill/sources';
 import { NO_TRACING, type Tracing } from '@embedmill/tracing';
 import type { DocumentPoints, Point, PointPayload, StoredPoint, VectorStore } from '@embedmill/vector-store';
@@ -28,6 +28,7 @@ import { migrateShard } from './migrate.ts';
 import { noTwin, readOriginals, twinOf, twinPoints } from './twin.ts';
 import { ShardReading, type PendingDocument } from './shard-reading.ts';
 import { isSameContent, storedPoints } from './unchanged-vectors.ts';
+import { stageMsOf, timedBy, type StageTimes, type Timed } from './stage-times.ts';
 import { storeDocuments } from './upsert.ts';
 import { StoredVectors } from './vector-hashes.ts';
 
@@ -44,6 +45,8 @@ export interface PipelineParts {
   engineTime?: EngineTime;
   /** None by default; else this runs in the shard's span. */
   tracing?: Tracing;
+  /** Where the time of the shard's stages is summed up; nowhere by default. */
+  stageTimes?: StageTimes;
 }
 
 /**
@@ -61,10 +64,12 @@ export async function settleShard(
   parts: PipelineParts,
 ): Promise<ShardResult> {
   const { log, tracing = NO_TRACING } = parts;
+  const stageTimes: StageTimes = new Map();
   const start = performance.now();
   tracing.annotate({ job: shard.job, shard: shard.index, documents: shard.range.documents });
   try {
-    const result = withEngineTime(await workOn(shard, parts), shard, parts);
+    const worked = await workOn(shard, { ...parts, stageTimes });
+    const result = { ...withEngineTime(worked, shard, parts), stageMs: stageMsOf(stageTimes) };
     tracing.annotate({ tokens: result.tokens, stored: result.stored, failed: result.failed });
     const ms = Math.round(performance.now() - start);
     log[result.failed > 0 ? 'info' : 'debug']({ ...result, ms }, 'the shard is settled');
@@ -182,19 +187,6 @@ async function walk(
   }
   const result = await timed('settle', () => reading.settle(spool));
   return { reading, result };
-}
-
-type Timed = <T>(stage: Stage, work: () => Promise<T>) => Promise<T>;
-
-function timedBy({ metrics, tracing = NO_TRACING }: PipelineParts): Timed {
-  return async (stage, work) => {
-    const start = performance.now();
-    try {
-      return await tracing.inSpan(stage, work);
-    } finally {
-      metrics.stageSeconds.observe((performance.now() - start) / 1000, { stage });
-    }
-  };
 }
 
 /** Brings what is pending of the reading to the shard's collection: stored, skipped, superseded or failed. */

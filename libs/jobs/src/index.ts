@@ -151,6 +151,7 @@ export {
 export { sequenceSchema } from './sequence.ts';
 export { shortestFloats } from './float32.ts';
 export {
+  addedStages,
   NO_COUNTS,
   purposeSchema,
   shardRangeSchema,

@@ -119,11 +119,15 @@ export const shardResultSchema = z.strictObject({
     .nonnegative()
     .optional()
     .meta({ description: 'Milliseconds that engines worked for it.' }),
+  stageMs: z
+    .record(z.string(), z.int().nonnegative())
+    .optional()
+    .meta({ description: 'Milliseconds that it was in each stage of the walk.' }),
 });
 export type ShardResult = z.infer<typeof shardResultSchema>;
 
 /** What is counted of a shard's documents, before anything is. */
-export const NO_COUNTS: Omit<ShardResult, 'index' | 'reported' | 'engineMs'> = {
+export const NO_COUNTS: Omit<ShardResult, 'index' | 'reported' | 'engineMs' | 'stageMs'> = {
   documents: 0,
   stored: 0,
   skipped: 0,
@@ -137,3 +141,13 @@ export const NO_COUNTS: Omit<ShardResult, 'index' | 'reported' | 'engineMs'> = {
   chunks: 0,
   tokens: 0,
 };
+
+/** Milliseconds by stage, of one and another. */
+export function addedStages(
+  one: Readonly<Record<string, number>>,
+  other: Readonly<Record<string, number>> = {},
+): Record<string, number> {
+  const sum: Record<string, number> = { ...one };
+  for (const [stage, ms] of Object.entries(other)) sum[stage] = (sum[stage] ?? 0) + ms;
+  return sum;
+}

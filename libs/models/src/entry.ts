@@ -132,6 +132,11 @@ const facts = {
     .meta({ description: 'External data of the ONNX file, where its weights are not inside.' }),
   tokenizer: modelFileSchema,
   license: z.string().min(1),
+  languages: z
+    .array(z.string().regex(/^[a-z]{2,3}$/, 'must be a code of ISO 639'))
+    .min(1)
+    .optional()
+    .meta({ description: 'What it was trained for, as in `en`; `mul` for many languages.' }),
   matryoshka: z
     .array(z.int().positive())
     .meta({ description: 'Smaller sizes that vectors may be cut to; none for most models.' }),

@@ -357,6 +357,8 @@ test('the list has every model once, and says which are on this machine', async 
   expect(names).toEqual([...REGISTRY.map(({ name }) => name), 'own'].sort());
   expect(listed.find(({ name }) => name === 'all-MiniLM-L6-v2')).toEqual({
     name: 'all-MiniLM-L6-v2',
+    languages: ['en'],
+    bytes: 23_540_626 + 466_247,
     kind: 'dense',
     dims: 384,
     matryoshka: [],
@@ -399,3 +401,12 @@ test.skipIf(!hasShared)(
     expect(model).toMatchObject({ dims: 384, pooling: 'mean', maxTokens: 256 });
   },
 );
+
+test('models say how large their files are and which languages they read', async () => {
+  const listed = await listModels({ cacheDir: join(tmpdir(), 'none') });
+  const of = (name: string) => listed.find((model) => model.name === name);
+  expect(of('all-MiniLM-L6-v2')).toMatchObject({ languages: ['en'], bytes: 23_540_626 + 466_247 });
+  expect(of('multilingual-e5-large')).toMatchObject({ languages: ['mul'] });
+  expect(of('multilingual-e5-large')?.bytes).toBeGreaterThan(2e9);
+  expect(REGISTRY.filter(({ languages }) => languages === undefined)).toEqual([]);
+});

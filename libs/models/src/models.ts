@@ -59,6 +59,10 @@ export interface ModelSummary {
   /** Whether its files are in the models folder. */
   local: boolean;
   license: string;
+  /** What it was trained for, by ISO 639; `mul` stands for many. Undefined where it is not said. */
+  languages?: readonly string[];
+  /** Of its files, where all say how large they are. */
+  bytes?: number;
   /** Whether its files are on this machine, so that it needs no network. */
   available: boolean;
 }
@@ -117,6 +121,8 @@ export async function listModels(folders: ModelFolders): Promise<ModelSummary[]>
       bundled: kind === 'bundled',
       local: kind === 'local',
       license: entry.license,
+      ...(entry.languages === undefined ? {} : { languages: entry.languages }),
+      ...sizeOfFiles(entry),
       available: await isThere(entry, folders),
     };
   });
@@ -194,6 +200,13 @@ export async function withHeadsThere(
       ? undefined
       : head;
   return { ...entry, lexical: await there(entry.lexical), tokenVectors: await there(entry.tokenVectors) };
+}
+
+/** Of the model, what belongs to it, and its tokenizer. */
+function sizeOfFiles(entry: ModelEntry): { bytes?: number } {
+  const files = [entry.model, ...entry.data, entry.tokenizer, ...layersOf(entry)];
+  const sizes = files.flatMap(({ bytes }) => bytes ?? []);
+  return sizes.length < files.length ? {} : { bytes: sizes.reduce((sum, bytes) => sum + bytes, 0) };
 }
 
 async function isThere(named: ModelEntry, folders: ModelFolders): Promise<boolean> {

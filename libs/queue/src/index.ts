@@ -38,6 +38,7 @@ export { consumeWebhooks, WebhookQueue, type WebhookConsumer, type WebhookMessag
 export { ADDED_AT_ONCE, Room, type WaitingJob } from './room.ts';
 export { NO_LEDGER, parseLedger, type RoomLedger } from './room-ledger.ts';
 export { type UsageEntry, type UsageOf } from './usage.ts';
+export { servedByNone, type Serving } from './serving.ts';
 export { SLOT_SECONDS, type Settled, type SettledSlot } from './settled-rates.ts';
 export type { Workers, WorkerState } from './worker-notes.ts';
 export { areAllSettled, isSettled } from './settled-shards.ts';

@@ -1,6 +1,7 @@
 import { Job as BullJob, type Job, type Queue as BullQueue } from 'bullmq';
 import {
   addedReports,
+  addedStages,
   addResult,
   dayOf,
   EmbedmillError,
@@ -182,13 +183,14 @@ export class IngestHandle {
     });
     const keys = Object.keys({ ...processed, ...ignored });
     if (keys.length === 0) return 0;
-    let { progress, settled, usage = {}, reported = NO_REPORTS } = this.record;
+    let { progress, settled, usage = {}, stageMs = {}, reported = NO_REPORTS } = this.record;
     const today = dayOf(Date.now());
     const count = (result: ShardResult): void => {
       if (isSettled(settled, result.index)) return;
       progress = addResult(progress, result);
       settled = withSettled(settled, result.index);
       usage = withShardUsage(usage, today, result);
+      stageMs = addedStages(stageMs, result.stageMs);
       reported = addedReports(reported, result.reported ?? NO_REPORTS);
     };
     for (const value of Object.values(processed)) count(shardResultSchema.parse(value));
@@ -197,7 +199,7 @@ export class IngestHandle {
       const lost = await BullJob.fromId<Shard>(this.#shards, shardJobId(this.id, shardIndexOf(key)));
       if (lost !== undefined) count(await onLost(shardSchema.parse(lost.data)));
     }
-    this.record = { ...this.record, progress, settled, usage, reported };
+    this.record = { ...this.record, progress, settled, usage, stageMs, reported };
     await this.save();
     await this.#forget(keys, Object.keys(ignored));
     return keys.length;

@@ -163,6 +163,8 @@ export interface IngestRecord extends NewJob {
   settled: SettledShards;
   /** What it has used so far: in the same write as `progress`, so that the two always agree. */
   usage?: DailyUsage | undefined;
+  /** How long its shards were in each stage of the walk, in milliseconds, all together. */
+  stageMs?: Readonly<Record<string, number>> | undefined;
   /** What its shards said of single documents, as far as they are in `progress`. */
   reported?: JobReports | undefined;
   /** Where it was when its dispatcher's lock had been lost so often, while its source was being scanned. */
@@ -244,6 +246,7 @@ const recordSchema = z.strictObject({
   cursor: z.strictObject({ index: z.int(), offset: z.int(), bytes: z.int().optional() }),
   settled: z.array(z.tuple([z.int(), z.int()])),
   usage: z.record(z.string(), usageAmountsSchema).optional(),
+  stageMs: z.record(z.string(), z.int()).optional(),
   reported: jobReportsSchema.optional(),
   error: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
   startedAt: z.string().nullable(),

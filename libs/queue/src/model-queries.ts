@@ -4,7 +4,7 @@ import { answered } from './connection.ts';
 import { ModelTrouble, unavailable } from './model-trouble.ts';
 import { MODELS } from './names.ts';
 import type { QueryClient } from './query-client.ts';
-import { notInUse, servedByNone, ServingLook } from './serving.ts';
+import { notInUse, servedByNone, ServingLook, type Serving } from './serving.ts';
 
 /** How a query is asked. */
 export interface QueryOptions {
@@ -27,6 +27,10 @@ export class ModelQueries {
     this.#queries = queries;
     this.#serving = new ServingLook(broker);
     this.#trouble = new ModelTrouble(broker);
+  }
+
+  servingOf(model: string): Promise<Serving> {
+    return answered(this.#serving.of(model));
   }
 
   /** As `Queue.query`. */

@@ -34,6 +34,7 @@ import { ModelQueries, type QueryOptions } from './model-queries.ts';
 import { openBroker } from './open-broker.ts';
 import { DepthGauge, type QueueDepth } from './queue-depth.ts';
 import { QueryClient } from './query-client.ts';
+import type { Serving } from './serving.ts';
 import { SettledRates, type Settled, type SettledSlot } from './settled-rates.ts';
 import { WorkerLook, type Workers } from './worker-notes.ts';
 
@@ -268,6 +269,11 @@ export class Queue {
    */
   query<Task extends QueryTask>(query: QueryOf<Task>, options: QueryOptions): Promise<QueryResult<Task>> {
     return this.#models.query(query, options);
+  }
+
+  /** What workers say of a model. */
+  servingOf(model: string): Promise<Serving> {
+    return this.#models.servingOf(model);
   }
 
   /** Makes workers that follow the models in use serve this one too. */

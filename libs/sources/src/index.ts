@@ -25,3 +25,4 @@ export { type StoredRecords } from './stored-files.ts';
 export { readShardLines, type ReadShard, type ShardLine } from './shard-lines.ts';
 export { transcode } from './transcode.ts';
 export { fetchSource, openSource, redacted, type OpenUrl } from './url.ts';
+export type { MapPart, StoredMaps } from './stored-maps.ts';

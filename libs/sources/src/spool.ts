@@ -21,6 +21,7 @@ import { SpoolBucket, writeS3Object } from './spool-bucket.ts';
 import { SpoolFolder } from './spool-folder.ts';
 import { once, type SpoolStorage } from './spool-storage.ts';
 import { StoredRecords } from './stored-files.ts';
+import { StoredMaps } from './stored-maps.ts';
 
 /** The folder of unfinished jobs' records. No job has this id: those start with `job_`. */
 const UNFINISHED = 'unfinished';
@@ -46,7 +47,7 @@ export interface Received {
  * Where jobs keep what is too large for the queue: `<job>/source-<random>.ndjson` (an upload, or what was copied or
  * made of a source), `<job>/manifest.ndjson`, and `<job>/failures/<shard>.ndjson`, `<job>/warnings/<shard>.ndjson`;
  * of many files also `<job>/files.ndjson`, which lines are whose; of an export also `<job>/parts/<shard>`, and `<job>/output` when they were joined; of a snapshot `<job>/keys`.
- * Clients' files and batches lie beside jobs (stored-files.ts).
+ * Clients' files and batches lie beside jobs (stored-files.ts), and maps of collections (stored-maps.ts).
  * Beside them what the queue knows of jobs, for when it loses it: `unfinished/<job>.json`, written before the queue
  * has the job, and `<job>/finished.json`, written before its source is removed; what is known of watched sources; and range
  * tombstones (range-tombstones.ts).
@@ -66,6 +67,8 @@ export class Spool {
   readonly batchFaults: StoredRecords;
   /** Clients' datasets, and those that embed jobs made of them. */
   readonly datasets: StoredRecords;
+  /** Collections as pictures. */
+  readonly maps: StoredMaps;
   readonly #storage: SpoolStorage;
 
   private constructor(storage: SpoolStorage, s3: S3Objects) {
@@ -75,6 +78,7 @@ export class Spool {
     this.batches = new StoredRecords(storage, 'batches');
     this.batchFaults = new StoredRecords(storage, 'batch-faults');
     this.datasets = new StoredRecords(storage, 'datasets');
+    this.maps = new StoredMaps(storage);
     this.s3 = s3;
   }
 

@@ -1,10 +1,16 @@
-import { EmbedmillError, NO_COLLECTION, type JobId } from '@embedmill/jobs';
+import {
+  EmbedmillError,
+  NO_COLLECTION,
+  type CollectionName,
+  type JobId,
+  type TenantId,
+} from '@embedmill/jobs';
 import { parseRecord } from '@embedmill/queue';
 import { ownedSchema } from '../batches/client-records.ts';
 import type { ApiParts, ClientRecords } from '../parts.ts';
 import { keptSourceSchema } from '../watched-source.ts';
-import { currentPrincipal } from './principal.ts';
-import { seenTarget, seesJob } from './seen.ts';
+import { currentPrincipal, ownTenant } from './principal.ts';
+import { seen, seenTarget, seesJob } from './seen.ts';
 
 /** The spool's part of the tenant view: what lies there is asked for by jobs, which `queue` gives as they may be seen. */
 export function spoolView(spool: ApiParts['spool'], queue: ApiParts['queue']): ApiParts['spool'] {
@@ -42,6 +48,12 @@ export function spoolView(spool: ApiParts['spool'], queue: ApiParts['queue']): A
     removeWatch: async (key) => {
       if ((await ownWatch(key)) === undefined) throw noSource();
       return spool.removeWatch(key);
+    },
+    maps: {
+      keep: (of, part, bytes, tenant) => spool.maps.keep(seenMap(of), part, bytes, tenantOf(tenant)),
+      find: (of, part, tenant) => spool.maps.find(seenMap(of), part, tenantOf(tenant)),
+      // Of a collection that the store let this principal delete.
+      removeAll: (name) => spool.maps.removeAll(name),
     },
     files: recordsView(spool.files),
     datasets: recordsView(spool.datasets),
@@ -108,6 +120,14 @@ function recordsView(records: ClientRecords): ClientRecords {
     },
   };
 }
+
+function seenMap<Of extends { name: string }>(of: Of): Of {
+  seen(of.name as CollectionName);
+  return of;
+}
+
+const tenantOf = (tenant: string | undefined): string | undefined =>
+  ownTenant(tenant as TenantId | undefined);
 
 function seesRecord(record: unknown): boolean {
   return seesJob(currentPrincipal(), NO_COLLECTION, ownedSchema.parse(record).tenant);

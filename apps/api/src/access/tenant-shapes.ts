@@ -222,6 +222,8 @@ export function exampleShapes(jobs: { own: string; spent: string }): [route: str
     example('GET /api/v1/collections/:name', collection),
     example('GET /api/v1/collections/:name/points', `${collection}/points`),
     example('GET /api/v1/collections/:name/documents/:id', `${collection}/documents/d0`),
+    example('POST /api/v1/collections/:name/map', `${collection}/map`, { method: 'pca' }),
+    example('GET /api/v1/collections/:name/map', `${collection}/map`),
     example('POST /api/v1/collections/:name/search', `${collection}/search`, { query: 'shared words' }),
     example('POST /api/v1/collections/:name/recommend', `${collection}/recommend`, recommendation),
     example('POST /api/v1/collections/:name/near-duplicates', `${collection}/near-duplicates`, {
@@ -230,6 +232,8 @@ export function exampleShapes(jobs: { own: string; spent: string }): [route: str
     example('GET /api/v1/jobs', '/api/v1/jobs'),
     example('GET /api/v1/jobs/:id', `/api/v1/jobs/${jobs.own}`),
     example('GET /api/v1/jobs/:id/failures', `/api/v1/jobs/${jobs.own}/failures`),
+    example('GET /api/v1/jobs/:id/details', `/api/v1/jobs/${jobs.own}/details`),
+    example('GET /api/v1/jobs/:id/failure-reasons', `/api/v1/jobs/${jobs.own}/failure-reasons`),
     example('GET /api/v1/jobs/:id/warnings', `/api/v1/jobs/${jobs.own}/warnings`),
     example('GET /api/v1/jobs/:id/webhook-deliveries', `/api/v1/jobs/${jobs.own}/webhook-deliveries`),
     example('GET /api/v1/jobs/:id/events', `/api/v1/jobs/${jobs.own}/events`),
@@ -292,6 +296,8 @@ export function exampleShapes(jobs: { own: string; spent: string }): [route: str
  * those of one file or batch are asked in test/batches.test.ts, of one dataset or embed job in test/embed-jobs.test.ts.
  */
 export const WITHOUT_EXAMPLE: readonly string[] = [
+  // There only once one was computed: map.test.ts asks it.
+  'GET /api/v1/collections/:name/map/points',
   'POST /api/v1/jobs/:id/cancel',
   'PATCH /api/v1/jobs/:id',
   'POST /api/v1/collections/:name/exports',

@@ -211,6 +211,7 @@ function queueView(queue: ApiParts['queue'], accounting: Accounting): ApiParts['
       }));
       return { present, gone: [] };
     },
+    servingOf: (model) => queue.servingOf(model),
     announceModel: (model) => queue.announceModel(model),
     depth: () => queue.depth(),
     backlog: () => queue.backlog(),

@@ -98,6 +98,14 @@ test('a tenant’s backlog is what its own jobs have left to do', async () => {
   expect(whole.jobs).toEqual({ waiting: 2, active: 0 });
 });
 
+test('models come with how workers stand with them, for tenants too, without where those are', async () => {
+  const { body } = await api.json('GET', '/api/v1/models', undefined, held.alpha);
+  const { models } = body as { models: { name: string; workers: object[] }[] };
+  const own = models.find(({ name }) => name === MODEL);
+  expect(own?.workers).toMatchObject([{ state: 'serving', devices: ['cpu'], tokensPerSecond: 7 }]);
+  expect(models.filter(({ name }) => name !== MODEL).flatMap(({ workers }) => workers)).toEqual([]);
+});
+
 test('the stream tells all of it first, then what changes, and ends with the server', async () => {
   const leave = new AbortController();
   const response = await api.call('/api/v1/overview/events', {

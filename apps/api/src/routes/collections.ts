@@ -25,7 +25,7 @@ const tags = ['collections'];
 const params = z.object({ name: z.string() });
 
 export function collectionRoutes(parts: ApiParts): FastifyPluginAsyncZod {
-  const { store, queue, log } = parts;
+  const { store, queue, spool, log } = parts;
   const fields = new FieldAdditions(store);
   return async (server) => {
     server.post(
@@ -126,6 +126,7 @@ export function collectionRoutes(parts: ApiParts): FastifyPluginAsyncZod {
         const { name, twin } = await requireByOwnName(store, request.params.name);
         await cancelJobs(name);
         await store.deleteCollection(name as CollectionName);
+        await spool.maps.removeAll(name);
         await leaveTwin(store, name, twin);
         log.info({ collection: name }, 'a collection was deleted');
         return reply.code(204).send(null);

@@ -14,11 +14,11 @@ import {
   type JobId,
   type ReportKind,
 } from '@embedmill/jobs';
-import { readFileLines, reportsByFile } from '@embedmill/sources';
 import { PLACE } from '@embedmill/queue';
 import type { ApiParts } from '../parts.ts';
 import { problemResponses } from '../problem.ts';
 import type { Resubmission } from '../resubmission.ts';
+import { shownReports } from '../shown-reports.ts';
 
 const tags = ['jobs'];
 const params = z.object({ id: z.string() });
@@ -105,9 +105,7 @@ export function jobRoutes(parts: ApiParts, resubmission: Resubmission): FastifyP
         },
         async (request, reply) => {
           const job = await requireJob(request.params.id);
-          const files = await readFileLines(spool, job.id as JobId);
-          const reports = spool.readReports(job.id as JobId, kind);
-          const shown = files === undefined ? reports : reportsByFile(reports, files);
+          const shown = await shownReports(spool, job.id as JobId, kind);
           return reply
             .type('application/x-ndjson')
             .send(Readable.from(shown, { objectMode: false }) as never);

@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import { workerModelSchema } from '@embedmill/jobs';
 import type { ApiParts } from '../parts.ts';
 import { problemResponses } from '../problem.ts';
 
@@ -28,11 +29,22 @@ const modelSchema = z
     bundled: z.boolean().meta({ description: 'Whether it needs no download.' }),
     local: z.boolean().meta({ description: 'Whether its files are in the models folder.' }),
     license: z.string(),
+    languages: z
+      .array(z.string())
+      .nullable()
+      .meta({
+        description: 'What it was trained for, by ISO 639; `mul` for many; null where it is not said.',
+      }),
+    bytes: z.int().nullable().meta({ description: 'Of its files; null where it is not known.' }),
     available: z.boolean().meta({ description: 'Whether its files are here, so that it needs no network.' }),
+    workers: z
+      .array(workerModelSchema)
+      .meta({ description: 'How those workers stand with it that have it, or are getting it.' }),
   })
   .meta({ id: 'Model' });
 
-export function modelRoutes({ models }: ApiParts): FastifyPluginAsyncZod {
+/** What may be used, and how far workers have it. */
+export function modelRoutes({ models, queue }: ApiParts): FastifyPluginAsyncZod {
   return async (server) => {
     server.get(
       '/models',
@@ -44,7 +56,18 @@ export function modelRoutes({ models }: ApiParts): FastifyPluginAsyncZod {
           response: { 200: z.strictObject({ models: z.array(modelSchema) }), ...problemResponses },
         },
       },
-      async () => ({ models: [...(await models())] }),
+      async () => {
+        const [all, { present }] = await Promise.all([models(), queue.workers()]);
+        const told = present.flatMap((worker) => worker.models);
+        return {
+          models: all.map(({ languages, bytes = null, ...model }) => ({
+            ...model,
+            languages: languages === undefined ? null : [...languages],
+            bytes,
+            workers: told.filter((one) => one.model === model.name),
+          })),
+        };
+      },
     );
   };
 }

@@ -1,10 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import { Option, type Command } from 'commander';
+import { project, type Projection } from '@embedmill/map';
 import type { PointView } from '../answers.ts';
 import type { CommandHost } from '../command-host.ts';
 import { CommandError, EXIT } from '../exit.ts';
 import { drawMap, type Dot } from '../map/picture.ts';
-import { project, type Projection } from '../map/projection.ts';
 import { integerBetween } from '../option-values.ts';
 import { cut, grouped, oneLine } from '../text.ts';
 

@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
 import { drawMap, type Dot } from './picture.ts';
-import { project } from './projection.ts';
 
 const dot = (x: number, y: number, value?: Dot['value']): Dot => ({ x, y, label: `at ${x}, ${y}`, value });
 const fills = (svg: string) => [...svg.matchAll(/r="3" fill="([^"]+)"/g)].map(([, fill]) => fill);
@@ -36,31 +35,4 @@ test('texts cannot break out of the picture', () => {
   expect(svg).not.toContain('<script>');
   expect(svg).not.toContain('\u0001');
   expect(svg).toContain('&lt;/title&gt;&lt;script&gt;');
-});
-
-test('near vectors are near on the map, by both methods, and the same each time', () => {
-  const vectors = Array.from({ length: 40 }, (_, n) =>
-    Float32Array.from({ length: 8 }, (_, d) => (n % 2 === d % 2 ? 1 : 0) + Math.sin(n * 7 + d) / 10),
-  );
-  for (const method of ['umap', 'pca'] as const) {
-    const places = project(vectors, method);
-    expect(places).toEqual(project(vectors, method));
-    const mean = (of: number) => {
-      const own = places.filter((_, n) => n % 2 === of);
-      return [0, 1].map((axis) => own.reduce((sum, place) => sum + place[axis]!, 0) / own.length);
-    };
-    const [even, odd] = [mean(0), mean(1)];
-    const distance = (a: readonly number[], b: readonly number[]) => Math.hypot(a[0]! - b[0]!, a[1]! - b[1]!);
-    for (const [n, place] of places.entries()) {
-      const [own, other] = n % 2 === 0 ? [even, odd] : [odd, even];
-      expect(distance(place, own), `${method} ${n}`).toBeLessThan(distance(place, other));
-    }
-  }
-});
-
-test('two vectors have places, too', () => {
-  expect(project([Float32Array.of(1, 0), Float32Array.of(0, 1)], 'umap')).toEqual([
-    [0, 0],
-    [1, 0],
-  ]);
 });

@@ -30,6 +30,7 @@ export const BUNDLED: readonly ModelEntryInput[] = [
   },
   {
     name: 'splade-tiny',
+    languages: ['en'],
     kind: 'sparse',
     dims: 30_522,
     maxTokens: 512,

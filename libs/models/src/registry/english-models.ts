@@ -22,6 +22,7 @@ export const ENGLISH: readonly ModelEntryInput[] = [
   },
   {
     name: 'bge-small-en-v1.5',
+    languages: ['en'],
     dims: 384,
     pooling: 'cls',
     maxTokens: 512,
@@ -41,6 +42,7 @@ export const ENGLISH: readonly ModelEntryInput[] = [
   },
   {
     name: 'bge-base-en-v1.5',
+    languages: ['en'],
     dims: 768,
     pooling: 'cls',
     maxTokens: 512,
@@ -59,6 +61,7 @@ export const ENGLISH: readonly ModelEntryInput[] = [
   },
   {
     name: 'bge-large-en-v1.5',
+    languages: ['en'],
     dims: 1024,
     pooling: 'cls',
     maxTokens: 512,
@@ -78,6 +81,7 @@ export const ENGLISH: readonly ModelEntryInput[] = [
   },
   {
     name: 'mxbai-embed-large-v1',
+    languages: ['en'],
     dims: 1024,
     pooling: 'cls',
     maxTokens: 512,
@@ -97,6 +101,7 @@ export const ENGLISH: readonly ModelEntryInput[] = [
   },
   {
     name: 'nomic-embed-text-v1.5',
+    languages: ['en'],
     dims: 768,
     pooling: 'mean',
     // It can be stretched to 8,192 by another rotary scaling; it was trained on, and is exported with, 2,048.
@@ -120,6 +125,7 @@ export const ENGLISH: readonly ModelEntryInput[] = [
   },
   {
     name: 'gte-modernbert-base',
+    languages: ['en'],
     dims: 768,
     pooling: 'cls',
     maxTokens: 8192,
@@ -143,6 +149,7 @@ export const ENGLISH: readonly ModelEntryInput[] = [
   },
   {
     name: 'clip-vit-base-patch32',
+    languages: ['en'],
     dims: 512,
     // Its text tower pools by itself, at the end token.
     pooling: 'cls',

@@ -73,6 +73,7 @@ export const MULTILINGUAL: readonly ModelEntryInput[] = [
   },
   {
     name: 'bge-m3',
+    languages: ['mul'],
     dims: 1024,
     pooling: 'cls',
     maxTokens: 8192,
@@ -122,6 +123,7 @@ export const MULTILINGUAL: readonly ModelEntryInput[] = [
   },
   {
     name: 'snowflake-arctic-embed-m-v2.0',
+    languages: ['mul'],
     dims: 768,
     pooling: 'cls',
     maxTokens: 8192,
@@ -147,6 +149,7 @@ export const MULTILINGUAL: readonly ModelEntryInput[] = [
   },
   {
     name: 'Qwen3-Embedding-0.6B',
+    languages: ['mul'],
     dims: 1024,
     pooling: 'last',
     // Trained with padding on the left; what is behind a token it does not see, so that the right gives the same.
@@ -183,6 +186,7 @@ export const MULTILINGUAL: readonly ModelEntryInput[] = [
   },
   {
     name: 'embeddinggemma-300m',
+    languages: ['mul'],
     dims: 768,
     // Its mean goes through two Dense modules, which are in the graph.
     pooling: 'graph',
@@ -224,6 +228,7 @@ export const MULTILINGUAL: readonly ModelEntryInput[] = [
   },
   {
     name: 'jina-embeddings-v5-text-nano-retrieval',
+    languages: ['mul'],
     dims: 768,
     pooling: 'last',
     maxTokens: 8192,

@@ -1,3 +1,5 @@
+import type { ModelEntryInput } from '../entry.ts';
+
 /** BERT's uncased English tokenizer, byte for byte the same in several repositories. */
 export const BERT_TOKENIZER = {
   path: 'tokenizer.json',
@@ -13,7 +15,8 @@ export const MULTILINGUAL_E5 = {
   documentPrefix: 'passage: ',
   padTokenId: 1,
   license: 'mit',
-} as const;
+  languages: ['mul'],
+} satisfies Partial<ModelEntryInput>;
 
 /** What all files of all-MiniLM-L6-v2 have in common. */
 export const MINILM = {
@@ -26,4 +29,5 @@ export const MINILM = {
     bytes: 466_247,
   },
   license: 'apache-2.0',
-} as const;
+  languages: ['en'],
+} satisfies Partial<ModelEntryInput>;

@@ -5,6 +5,7 @@ import { BERT_TOKENIZER } from './shared-facts.ts';
 export const SPARSE_AND_RERANKERS: readonly ModelEntryInput[] = [
   {
     name: 'splade-pp-en-v1',
+    languages: ['en'],
     kind: 'sparse',
     dims: 30_522,
     maxTokens: 512,
@@ -28,6 +29,7 @@ export const SPARSE_AND_RERANKERS: readonly ModelEntryInput[] = [
   },
   {
     name: 'ms-marco-MiniLM-L6-v2',
+    languages: ['en'],
     kind: 'reranker',
     dims: 1,
     maxTokens: 512,
@@ -46,6 +48,7 @@ export const SPARSE_AND_RERANKERS: readonly ModelEntryInput[] = [
   },
   {
     name: 'bge-reranker-base',
+    languages: ['en', 'zh'],
     kind: 'reranker',
     dims: 1,
     maxTokens: 512,
@@ -69,6 +72,7 @@ export const SPARSE_AND_RERANKERS: readonly ModelEntryInput[] = [
   },
   {
     name: 'bge-reranker-v2-m3',
+    languages: ['mul'],
     kind: 'reranker',
     dims: 1,
     // It has positions for 8,192; its makers' own code cuts pairs at 512 unless told otherwise.

@@ -1,7 +1,10 @@
 import { PCA } from 'ml-pca';
 import { UMAP } from 'umap-js';
+import { seeded } from './seeded.ts';
 
 export type Projection = 'umap' | 'pca';
+
+export type Place = [x: number, y: number];
 
 /** Neighbours that UMAP keeps together: its usual number. */
 const NEIGHBOURS = 15;
@@ -15,7 +18,7 @@ export function project(
   vectors: readonly Float32Array[],
   method: Projection,
   onProgress: (part: number) => void = () => {},
-): [x: number, y: number][] {
+): Place[] {
   const rows = vectors.map((vector) => [...vector]);
   // Fewer points than UMAP has neighbours make no picture of neighbourhoods.
   if (method === 'pca' || rows.length <= NEIGHBOURS) return principal(rows);
@@ -28,19 +31,8 @@ export function project(
   return umap.getEmbedding().map(([x = 0, y = 0]) => [x, y]);
 }
 
-function principal(rows: number[][]): [number, number][] {
+function principal(rows: number[][]): Place[] {
   if (rows.length < 3) return rows.map((_, n) => [n, 0]);
   const projected = new PCA(rows).predict(rows, { nComponents: 2 }).to2DArray();
   return projected.map(([x = 0, y = 0]) => [x, y]);
-}
-
-/** Numbers from 0 to 1 that look random and are the same each time (mulberry32). */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

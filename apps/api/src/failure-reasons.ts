@@ -1,0 +1,60 @@
+import { z } from 'zod';
+import { ERRORS, type DocumentReport, type MoreReports } from '@embedmill/jobs';
+
+const SAMPLES = 5;
+
+const sampleSchema = z.strictObject({
+  line: z.int().meta({ description: 'Where it stands in the source, or in its file.' }),
+  file: z.string().optional(),
+  id: z.string().nullable(),
+  message: z.string(),
+});
+export const failureReasonsSchema = z
+  .strictObject({
+    reasons: z
+      .array(
+        z.strictObject({
+          code: z.string(),
+          title: z.string().meta({ description: 'What the code stands for.' }),
+          retryable: z.boolean().meta({ description: 'Whether the same documents may do another time.' }),
+          documents: z.int().meta({ description: 'Documents that are named with this reason.' }),
+          samples: z.array(sampleSchema).meta({ description: 'The first of them, in the source’s order.' }),
+        }),
+      )
+      .meta({ description: 'The most frequent first.' }),
+    unnamed: z.int().meta({ description: 'Documents that failed beyond those that are named.' }),
+  })
+  .meta({ id: 'FailureReasons' });
+export type FailureReasons = z.infer<typeof failureReasonsSchema>;
+
+/** Reports of failures by their codes, from NDJSON that comes in whole lines; it holds some of each, however many there are. */
+export async function failureReasons(reports: AsyncIterable<Uint8Array>): Promise<FailureReasons> {
+  const reasons = new Map<DocumentReport['code'], FailureReasons['reasons'][number]>();
+  let unnamed = 0;
+  for await (const lines of reports) {
+    for (const line of Buffer.from(lines).toString('utf8').split('\n')) {
+      if (line === '') continue;
+      const report = JSON.parse(line) as DocumentReport | MoreReports;
+      if ('more' in report) {
+        unnamed += report.more;
+        continue;
+      }
+      const { code, retryable } = report;
+      const reason = reasons.get(code) ?? {
+        code,
+        title: ERRORS[code].title,
+        retryable,
+        documents: 0,
+        samples: [],
+      };
+      reason.documents += 1;
+      if (reason.samples.length < SAMPLES) reason.samples.push(sampleOf(report));
+      reasons.set(code, reason);
+    }
+  }
+  return { reasons: [...reasons.values()].sort((a, b) => b.documents - a.documents), unnamed };
+}
+
+function sampleOf({ line, file, id, message }: DocumentReport): z.infer<typeof sampleSchema> {
+  return { line, ...(file !== undefined && { file }), id, message };
+}

@@ -1,0 +1,59 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { EmbedmillError, type JobId } from '@embedmill/jobs';
+import { failureReasons, failureReasonsSchema } from '../failure-reasons.ts';
+import { jobDetailsOf, jobDetailsSchema } from '../job-details.ts';
+import type { ApiParts } from '../parts.ts';
+import { problemResponses } from '../problem.ts';
+import { shownReports } from '../shown-reports.ts';
+
+const tags = ['jobs'];
+const params = z.object({ id: z.string() });
+
+/** What an operator asks of one job: why it waits, where its time goes, and why documents of it failed. */
+export function jobDetailRoutes({ queue, spool, config }: ApiParts): FastifyPluginAsyncZod {
+  return async (server) => {
+    server.get(
+      '/jobs/:id/details',
+      {
+        config: { access: 'submit' },
+        schema: {
+          tags,
+          summary: 'Why a job waits, where its time goes, and what it used',
+          params,
+          response: { 200: jobDetailsSchema, ...problemResponses },
+        },
+      },
+      async ({ params: { id } }) => {
+        const [job, record] = await Promise.all([
+          queue.getJob(id as JobId),
+          queue.getSubmission(id as JobId),
+        ]);
+        if (job === undefined || record === undefined) throw noJob(id);
+        const serving = await queue.servingOf(record.collection.profile.model);
+        return jobDetailsOf(job, record, serving, config.prices ?? new Map<string, number>());
+      },
+    );
+
+    server.get(
+      '/jobs/:id/failure-reasons',
+      {
+        config: { access: 'submit' },
+        schema: {
+          tags,
+          summary: 'Why documents of a job failed, by reason, with some of each',
+          params,
+          response: { 200: failureReasonsSchema, ...problemResponses },
+        },
+      },
+      async ({ params: { id } }) => {
+        if ((await queue.getJob(id as JobId)) === undefined) throw noJob(id);
+        return failureReasons(await shownReports(spool, id as JobId, 'failures'));
+      },
+    );
+  };
+}
+
+function noJob(id: string): EmbedmillError {
+  return new EmbedmillError('job_not_found', `there is no job ${id}`);
+}

@@ -1,0 +1,75 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { EmbedmillError } from '@embedmill/jobs';
+import { requireCollection } from '../collection.ts';
+import { mapPointsSchema, mapRequestSchema, mapStateSchema } from '../collection-map.ts';
+import { readMapState } from '../kept-map.ts';
+import type { MapTasks } from '../map-tasks.ts';
+import type { ApiParts } from '../parts.ts';
+import { problemResponses } from '../problem.ts';
+
+const tags = ['map'];
+const params = z.object({ name: z.string() });
+
+/** A collection as a picture: where its documents are on a plane, near in meaning near on the map. */
+export function mapRoutes({ store, spool }: ApiParts, tasks: MapTasks): FastifyPluginAsyncZod {
+  return async (server) => {
+    server.post(
+      '/collections/:name/map',
+      {
+        config: { access: 'search' },
+        schema: {
+          tags,
+          summary:
+            'Compute the map of a collection, of the documents that the key sees, or what is new of it',
+          params,
+          body: mapRequestSchema,
+          response: { 202: mapStateSchema, ...problemResponses },
+        },
+      },
+      async (request, reply) => {
+        const collection = await requireCollection(store, request.params.name);
+        return reply.code(202).send(await tasks.start(collection, request.body));
+      },
+    );
+
+    server.get(
+      '/collections/:name/map',
+      {
+        config: { access: 'search' },
+        schema: {
+          tags,
+          summary: 'How the map of a collection stands',
+          params,
+          response: { 200: mapStateSchema, ...problemResponses },
+        },
+      },
+      async (request) => {
+        const collection = await requireCollection(store, request.params.name);
+        return readMapState(spool.maps, collection, Date.now());
+      },
+    );
+
+    server.get(
+      '/collections/:name/map/points',
+      {
+        config: { access: 'search' },
+        schema: {
+          tags,
+          summary: 'The map of a collection as it was last computed',
+          params,
+          response: { 200: mapPointsSchema, ...problemResponses },
+        },
+      },
+      async (request, reply) => {
+        const collection = await requireCollection(store, request.params.name);
+        const points = await spool.maps.find(collection, 'points');
+        if (points === undefined) {
+          const message = `there is no map of ${collection.name} yet; POST to /api/v1/collections/${collection.name}/map computes one`;
+          throw new EmbedmillError('not_found', message);
+        }
+        return reply.type('application/json').send(points as never);
+      },
+    );
+  };
+}
