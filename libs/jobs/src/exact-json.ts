@@ -6,7 +6,7 @@
 /** Only a number of 16 digits and more, or with an exponent, can be one that a double changes. */
 const MAY_CHANGE = /(?:^|[\s:,[])-?\d(?:[\d.]{15}|[\d.]*[eE])/;
 const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
-/** From here on JavaScript writes whole numbers with an exponent, which tells them from exact integers. */
+/** From here on JavaScript writes whole numbers with an exponent: what was written so is written so again. */
 const EXPONENT_FROM = 1e21;
 /** More significant digits than this no double is told by. */
 const MOST_DIGITS = 100;
@@ -35,8 +35,8 @@ function keepNumber(_key: string, value: unknown, { source }: { source?: string 
  */
 export function exactNumber(written: string): number | string {
   const value = Number(written);
-  const isWhole = Number.isInteger(value) && Math.abs(value) < EXPONENT_FROM;
-  if (isWhole && !Number.isSafeInteger(value)) return written;
+  const hasExponent = Math.abs(value) >= EXPONENT_FROM && /e/i.test(written);
+  if (Number.isInteger(value) && !Number.isSafeInteger(value) && !hasExponent) return written;
   return isSame(written, value) ? value : written;
 }
 

@@ -93,6 +93,10 @@ describe('words', () => {
     expect(places('ﷺ')).toEqual(['ﷺ', 'ﷺ', 'ﷺ', 'ﷺ']);
   });
 
+  test('are also what Unicode does not call like words where it stands alone', () => {
+    expect(words('々 〻 ៰')).toEqual(['々', '〻', '៰']);
+  });
+
   const anyText = fc
     .array(
       fc.oneof(

@@ -12,6 +12,7 @@ export interface Word {
 
 /** Runs of letters, digits and the marks on them: what stands between them is no part of any word. */
 const RUN = /[\p{L}\p{N}][\p{L}\p{N}\p{M}]*/gu;
+const LETTER = /[\p{L}\p{N}]/u;
 /** Scripts that are written without spaces between words. */
 const UNSPACED =
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u;
@@ -77,7 +78,8 @@ function wordsOfNormalized(normalized: string, { turkish, simplifies }: Spelling
       continue;
     }
     for (const { segment, index: at, isWordLike } of segmenter.segment(run)) {
-      if (isWordLike !== true) continue;
+      // Of a run, all are words: 々 is not like one where it stands alone, and is one behind another character.
+      if (isWordLike !== true && !LETTER.test(segment)) continue;
       const start = index + at;
       words.push({ word: folded(segment, turkish), start, end: start + segment.length });
     }
