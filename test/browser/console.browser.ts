@@ -132,6 +132,19 @@ describe.skipIf(CHROMIUM === undefined)(`the console${WITHOUT}`, () => {
     await page.context().close();
   });
 
+  test('a collection becomes a map, on which what a search finds is lit and listed', async () => {
+    const page = await browser.open(`#/map/${collection}`);
+    await page.getByRole('button', { name: 'Compute the map' }).click();
+    await page.locator('canvas').waitFor();
+    await page.getByRole('searchbox').fill('the sea');
+    await page.getByRole('searchbox').press('Enter');
+    await page.getByRole('heading', { name: 'Chosen on the map' }).waitFor();
+    expect(await page.locator('.map-list a').count()).toBeGreaterThan(0);
+    expect(await serious(page)).toEqual([]);
+    await page.context().close();
+    expect(browser.faults).toEqual([]);
+  });
+
   async function serious(page: Page): Promise<string[]> {
     await page.evaluate(AXE);
     const { violations } = await page.evaluate<AxeResults>('axe.run()');

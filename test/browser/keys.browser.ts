@@ -55,7 +55,7 @@ describe.skipIf(CHROMIUM === undefined)(`the console where keys are set${WITHOUT
 
   test('a tenant’s key sees its own jobs and documents, and no page for admins', async () => {
     const page = await browser.open('#/jobs');
-    await page.getByLabel('Key').fill(keys.acme);
+    await page.getByRole('textbox', { name: 'Key' }).fill(keys.acme);
     await page.getByRole('button', { name: 'Continue' }).click();
     await expect.poll(() => page.locator('tr.row').count()).toBe(1);
     expect(await page.getByRole('link', { name: 'Keys' }).count()).toBe(0);

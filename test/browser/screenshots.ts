@@ -15,6 +15,7 @@ const up = await Embedmill.up();
 const browser = await ConsoleBrowser.launch((await up.state()).url);
 try {
   const failing = await fill();
+  await mapped('words');
   const pages: Record<string, string> = {
     overview: '#/overview',
     jobs: '#/jobs',
@@ -23,6 +24,7 @@ try {
     collection: '#/collections/words',
     document: '#/collections/words/documents/bank.n.01',
     search: '#/search/words?query=a+leader+of+a+church',
+    map: '#/map/words',
     models: '#/models',
     usage: '#/usage',
     keys: '#/keys',
@@ -56,4 +58,11 @@ async function fill(): Promise<Job> {
   await up.finished(await up.submit('words', await readFile(new URL('wordnet.ndjson', DATA))));
   await up.finished(await up.submit('zhongwen', await readFile(new URL('chinese.ndjson', DATA))));
   return up.finished(await up.submit('words', FAULTY));
+}
+
+/** Computes a collection’s map, coloured by nothing but its clusters. */
+async function mapped(collection: string): Promise<void> {
+  const path = `/api/v1/collections/${collection}/map`;
+  await up.json(path, {});
+  await up.until('the map is there', async () => (await up.json<{ state: string }>(path)).state === 'ready');
 }

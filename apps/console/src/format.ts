@@ -24,6 +24,9 @@ export interface Format {
   relative: (time: string, now: number) => string;
   /** A time as a whole, for titles. */
   time: (time: string) => string;
+  /** Of a time in milliseconds, along the axis of a chart: the hour and minute, or the day. */
+  hour: (time: number) => string;
+  day: (time: number) => string;
   /** The name of a language, by its tag. */
   language: (tag: string) => string;
 }
@@ -35,6 +38,8 @@ export function formatOf(language: Language): Format {
   const percent = new Intl.NumberFormat(locale, { style: 'percent', maximumFractionDigits: 1 });
   const relative = new Intl.RelativeTimeFormat(locale, { numeric: 'auto' });
   const languages = new Intl.DisplayNames(locale, { type: 'language' });
+  const hour = new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
+  const day = new Intl.DateTimeFormat(locale, { month: 'short', day: 'numeric', timeZone: 'UTC' });
   const dateTime = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'medium' });
   return {
     count: (value) => whole.format(value),
@@ -46,6 +51,8 @@ export function formatOf(language: Language): Format {
     duration: (seconds) => durationText(seconds, locale),
     relative: (time, now) => relativeText((Date.parse(time) - now) / 1000, relative),
     time: (time) => dateTime.format(new Date(time)),
+    hour: (time) => hour.format(time),
+    day: (time) => day.format(time),
     language: (tag) => languages.of(tag) ?? tag,
   };
 }

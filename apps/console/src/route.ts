@@ -8,6 +8,7 @@ export const PAGES = [
   'submit',
   'collections',
   'search',
+  'map',
   'models',
   'usage',
   'keys',

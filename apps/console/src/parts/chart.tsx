@@ -9,6 +9,8 @@ export interface Series {
 }
 
 const HEIGHT = 168;
+/** What is longer than this is told by days. */
+const DAYS_MS = 3 * 24 * 3600_000;
 /** Names of colours among the tokens. */
 const COLOURS = ['--accent', '--note', '--warn'] as const;
 
@@ -25,6 +27,7 @@ export function Chart({
   const { format } = useLocale();
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | undefined>(undefined);
+  const isByDay = (times.at(-1) ?? 0) - (times[0] ?? 0) > DAYS_MS;
   const names = series.map(({ name }) => name).join('\n');
   const data = [
     times.map((at) => at / 1000),
@@ -39,7 +42,7 @@ export function Chart({
     const draw = () => {
       plot.current?.destroy();
       plot.current = new uPlot(
-        optionsOf(element, names.split('\n'), format.compact),
+        optionsOf(element, names.split('\n'), format.compact, isByDay ? format.day : format.hour),
         latest.current,
         element,
       );
@@ -57,7 +60,7 @@ export function Chart({
       plot.current?.destroy();
       plot.current = undefined;
     };
-  }, [names, format]);
+  }, [names, format, isByDay]);
   useEffect(() => plot.current?.setData(data), [data]);
 
   return <div class="chart" ref={box} role="img" aria-label={label} />;
@@ -67,6 +70,7 @@ function optionsOf(
   element: HTMLElement,
   names: readonly string[],
   text: (value: number) => string,
+  timeText: (time: number) => string,
 ): uPlot.Options {
   const style = getComputedStyle(element);
   const colour = (name: string) => style.getPropertyValue(name).trim();
@@ -83,7 +87,7 @@ function optionsOf(
     legend: { show: false },
     scales: { y: { range: (_plot, _least, most) => [0, most > 0 ? most * 1.1 : 1] } },
     axes: [
-      { ...axis, space: 90 },
+      { ...axis, space: 90, values: (_plot, times) => times.map((time) => timeText(time * 1000)) },
       { ...axis, size: 52, values: (_plot, values) => values.map(text) },
     ],
     series: [

@@ -61,7 +61,7 @@ export function Choices<Value extends string>({
   onChange: (value: Value) => void;
 }) {
   return (
-    <div class="field">
+    <div class="field choice">
       <span>{legend}</span>
       <div>
         <div class="choices" role="radiogroup" aria-label={legend}>

@@ -199,3 +199,30 @@ export interface JobDetails {
     readonly cost: number | null;
   };
 }
+
+export interface MapState {
+  readonly state: 'none' | 'computing' | 'ready' | 'failed';
+  readonly progress: number;
+  readonly error: string | null;
+  readonly computedAt: string | null;
+  readonly points: number;
+  readonly total: number;
+  readonly fields: readonly string[];
+}
+
+/** By columns: the n-th entry of each is of the n-th point. */
+export interface MapPoints {
+  readonly points: readonly string[];
+  readonly documents: readonly string[];
+  readonly chunks: readonly number[];
+  readonly x: readonly number[];
+  readonly y: readonly number[];
+  readonly cluster: readonly number[];
+  readonly values: Readonly<Record<string, readonly (string | number | boolean | null)[]>>;
+  readonly clusters: readonly {
+    readonly x: number;
+    readonly y: number;
+    readonly size: number;
+    readonly words: readonly string[];
+  }[];
+}

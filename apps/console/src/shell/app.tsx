@@ -13,10 +13,15 @@ import { PAGES, type Page, type Route } from '../route.ts';
 import type { Principal } from '../server/shapes.ts';
 import { useLoaded, useSession } from '../server/use-server.ts';
 import { useLocale } from '../words/locale.tsx';
+import { Boundary } from './boundary.tsx';
+import { Deferred } from './deferred.tsx';
 import { KeyPrompt } from './key-prompt.tsx';
 import { pagesFor, PrincipalProvider } from './principal.tsx';
 import { Sidebar } from './sidebar.tsx';
 import { useRoute } from './use-route.ts';
+
+/** Drawn by few, and large: loaded when it is first asked for. */
+const loadMap = async () => (await import('../pages/map/map-page.tsx')).MapPage;
 
 /** The frame around each page: nothing is asked for before it is known who asks, and what they may see. */
 export function App() {
@@ -61,6 +66,8 @@ function PageOf({ route }: { route: Route }) {
       return <SubmitPage route={route} />;
     case 'search':
       return <SearchPage route={route} />;
+    case 'map':
+      return <Deferred load={loadMap} route={route} />;
     case 'models':
       return <ModelsPage />;
     case 'usage':
@@ -112,7 +119,7 @@ function Main({ place, page, children }: { place: string; page: Page; children: 
   }, [place]);
   return (
     <main class="page" ref={main} tabIndex={-1} key={place}>
-      {children}
+      <Boundary>{children}</Boundary>
     </main>
   );
 }

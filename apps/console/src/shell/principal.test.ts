@@ -8,6 +8,7 @@ test('pages are there for those alone who may use them', () => {
     'overview',
     'collections',
     'search',
+    'map',
     'models',
     'usage',
   ]);

@@ -35,6 +35,7 @@ const NEEDS: Readonly<Record<Page, Scope | undefined>> = {
   submit: 'submit',
   collections: undefined,
   search: 'search',
+  map: 'search',
   models: undefined,
   usage: undefined,
   keys: 'admin',

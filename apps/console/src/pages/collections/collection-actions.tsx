@@ -21,9 +21,14 @@ export function CollectionActions({ collection: { name, documents } }: { collect
   return (
     <>
       {may(principal, 'search') && (
-        <a class="button" href={hrefOf('search', [name])}>
-          {t('page.search')}
-        </a>
+        <>
+          <a class="button" href={hrefOf('map', [name])}>
+            {t('page.map')}
+          </a>
+          <a class="button" href={hrefOf('search', [name])}>
+            {t('page.search')}
+          </a>
+        </>
       )}
       {may(principal, 'submit') && (
         <a class="button" href={hrefOf('submit', [], { collection: name })}>

@@ -49,7 +49,10 @@ function profileFacts(
       chunking.mode === 'document'
         ? t('collection.whole')
         : t('collection.tokens', {
-            size: chunking.size === undefined ? t('collection.limit') : format.count(chunking.size),
+            size:
+              chunking.size === undefined
+                ? t('collection.limit')
+                : t('models.tokens', { tokens: format.count(chunking.size) }),
             overlap: format.count(chunking.overlap),
           }),
     ],
@@ -121,12 +124,13 @@ function Aliases({ name, onChange }: { name: string; onChange: () => void }) {
             if (isName(added)) void add.run();
           }}
         >
-          <Field label={t('alias.add')} hint={t('alias.hint')} grow>
+          <Field label={t('alias.add')} grow>
             <input class="input" value={added} onInput={(event) => setAdded(event.currentTarget.value)} />
           </Field>
           <Button type="submit" disabled={!isName(added) || add.isRunning}>
             {t('add')}
           </Button>
+          <small class="muted">{t('alias.hint')}</small>
         </form>
       )}
     </div>

@@ -1,0 +1,68 @@
+export type MapValue = string | number | boolean | null;
+
+/** Told apart by people who see colours in different ways (after Okabe and Ito), light and dark grounds alike. */
+const PALETTE = [
+  '#0072b2',
+  '#e69f00',
+  '#009e73',
+  '#cc79a7',
+  '#d55e00',
+  '#56b4e9',
+  '#8a6d3b',
+  '#7f5fc5',
+  '#b5a400',
+  '#4c8c2b',
+];
+const OTHERS = '#8c8f8a';
+/** From the least to the most. */
+const RAMP = ['#31688e', '#26828e', '#35b779', '#a0c53a', '#e8a70c'];
+
+export interface Colouring {
+  /** The colour of each point. */
+  readonly colours: readonly string[];
+  /** What the colours stand for; numbers by where each colour begins. */
+  readonly legend: readonly { readonly colour: string; readonly name: string; readonly count: number }[];
+}
+
+/** Each of the most frequent values has a colour; numbers of many values go from one end to the other. */
+export function coloursOf(values: readonly MapValue[], nameOf: (value: MapValue) => string): Colouring {
+  const numbers = values.filter((value) => typeof value === 'number');
+  const distinct = new Set(values);
+  return numbers.length > 0 && distinct.size > PALETTE.length
+    ? byNumber(values, numbers, nameOf)
+    : byValue(values, nameOf);
+}
+
+function byValue(values: readonly MapValue[], nameOf: (value: MapValue) => string): Colouring {
+  const counts = new Map<MapValue, number>();
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
+  const frequent = [...counts].toSorted((a, b) => b[1] - a[1]).slice(0, PALETTE.length);
+  const colourOf = new Map(frequent.map(([value], n) => [value, PALETTE[n] ?? OTHERS]));
+  return {
+    colours: values.map((value) => colourOf.get(value) ?? OTHERS),
+    legend: frequent.map(([value, count]) => ({
+      colour: colourOf.get(value) ?? OTHERS,
+      name: nameOf(value),
+      count,
+    })),
+  };
+}
+
+function byNumber(
+  values: readonly MapValue[],
+  numbers: readonly number[],
+  nameOf: (value: MapValue) => string,
+): Colouring {
+  const sorted = numbers.toSorted((a, b) => a - b);
+  const bounds = RAMP.map((_, n) => sorted[Math.floor((n * sorted.length) / RAMP.length)] ?? 0);
+  const stepOf = (value: number) => bounds.findLastIndex((bound) => value >= bound);
+  const steps = values.map((value) => (typeof value === 'number' ? stepOf(value) : -1));
+  return {
+    colours: steps.map((step) => RAMP[step] ?? OTHERS),
+    legend: RAMP.map((colour, n) => ({
+      colour,
+      name: `≥ ${nameOf(bounds[n] ?? 0)}`,
+      count: steps.filter((step) => step === n).length,
+    })),
+  };
+}

@@ -1,0 +1,107 @@
+import type { MapPoints } from '../../server/shapes.ts';
+import { toScreen, type Place, type View } from './view.ts';
+
+export interface Drawn {
+  readonly map: MapPoints;
+  readonly colours: readonly string[];
+  /** Points that stand out; where there are any, the others step back. */
+  readonly lit: ReadonlySet<number>;
+  /** The lasso, as far as it is drawn. */
+  readonly line: readonly Place[];
+  readonly view: View;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Names of clusters that are shown, the largest. */
+const NAMES = 14;
+const NAME_WORDS = 2;
+
+/** Draws the map as it is seen: points colour by colour, so that the colour is changed as seldom as can be. */
+export function draw(canvas: HTMLCanvasElement, drawn: Drawn): void {
+  const { width, height, line, view } = drawn;
+  const ratio = devicePixelRatio;
+  if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
+    canvas.width = Math.round(width * ratio);
+    canvas.height = Math.round(height * ratio);
+  }
+  const context = canvas.getContext('2d');
+  if (context === null) return;
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.clearRect(0, 0, width, height);
+  drawPoints(context, drawn);
+  const style = getComputedStyle(canvas);
+  const colour = (name: string) => style.getPropertyValue(name).trim();
+  drawNames(context, drawn, { text: colour('--text'), ground: colour('--surface') });
+  if (line.length > 1) {
+    context.strokeStyle = colour('--accent');
+    context.lineWidth = 1.5;
+    context.beginPath();
+    for (const place of line) {
+      const { x, y } = toScreen(view, place);
+      context.lineTo(x, y);
+    }
+    context.stroke();
+  }
+}
+
+function drawPoints(context: CanvasRenderingContext2D, drawn: Drawn): void {
+  const { map, colours, lit, view, width, height } = drawn;
+  const size = sizeOf(map.x.length, view);
+  const byColour = new Map<string, number[]>();
+  for (const [n, colour] of colours.entries()) {
+    const same = byColour.get(colour);
+    if (same === undefined) byColour.set(colour, [n]);
+    else same.push(n);
+  }
+  const put = (n: number, extent: number) => {
+    const x = (map.x[n] ?? 0) * view.scale + view.x;
+    const y = view.y - (map.y[n] ?? 0) * view.scale;
+    if (x < -extent || y < -extent || x > width + extent || y > height + extent) return;
+    context.fillRect(x - extent / 2, y - extent / 2, extent, extent);
+  };
+  context.globalAlpha = lit.size > 0 ? 0.18 : 0.75;
+  for (const [colour, points] of byColour) {
+    context.fillStyle = colour;
+    for (const n of points) put(n, size);
+  }
+  context.globalAlpha = 1;
+  for (const n of lit) {
+    context.fillStyle = colours[n] ?? '';
+    put(n, size + 4);
+  }
+}
+
+/** Points are larger where there are fewer of them. */
+function sizeOf(count: number, { scale }: View): number {
+  const usual = count > 20_000 ? 1.5 : count > 4000 ? 2.5 : 4;
+  return Math.min(8, usual * Math.max(1, Math.log10(scale)));
+}
+
+/** The names of the largest clusters, as far as they do not cover one another. */
+function drawNames(
+  context: CanvasRenderingContext2D,
+  { map, view, width, height }: Drawn,
+  { text, ground }: { text: string; ground: string },
+): void {
+  const taken: { x: number; y: number; width: number }[] = [];
+  context.font = `600 12px ${getComputedStyle(context.canvas).fontFamily}`;
+  context.textAlign = 'center';
+  context.lineWidth = 4;
+  context.lineJoin = 'round';
+  for (const { x, y, words } of map.clusters.toSorted((a, b) => b.size - a.size)) {
+    const name = words.slice(0, NAME_WORDS).join(', ');
+    const place = toScreen(view, { x, y });
+    if (name === '' || place.x < 0 || place.y < 0 || place.x > width || place.y > height) continue;
+    const extent = context.measureText(name).width;
+    const covers = taken.some(
+      (one) => Math.abs(one.y - place.y) < 16 && Math.abs(one.x - place.x) < (one.width + extent) / 2,
+    );
+    if (covers || taken.length >= NAMES) continue;
+    taken.push({ ...place, width: extent });
+    context.strokeStyle = ground;
+    context.strokeText(name, place.x, place.y);
+    context.fillStyle = text;
+    context.fillText(name, place.x, place.y);
+  }
+}

@@ -1,0 +1,134 @@
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import type { MapPoints } from '../../server/shapes.ts';
+import { useLocale } from '../../words/locale.tsx';
+import { draw } from './drawing.ts';
+import { PointGrid } from './point-grid.ts';
+import { fitted, panned, toMap, zoomed, type Place, type View } from './view.ts';
+
+/** How near to a point, in pixels, the pointer is on it. */
+const NEAR = 10;
+const STEP = 60;
+const ZOOM = 1.25;
+
+/**
+ * The map’s drawing. The pointer drags it, the wheel zooms, and with `isLasso` a line is drawn around points; arrows, + and
+ * − do the same by keyboard. Each change is drawn with the next frame.
+ */
+export function MapCanvas({
+  map,
+  colours,
+  lit,
+  isLasso,
+  onHover,
+  onChosen,
+}: {
+  map: MapPoints;
+  colours: readonly string[];
+  lit: ReadonlySet<number>;
+  isLasso: boolean;
+  onHover: (point: number | undefined) => void;
+  onChosen: (points: readonly number[]) => void;
+}) {
+  const { t } = useLocale();
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const grid = useMemo(() => new PointGrid(map.x, map.y), [map]);
+  const [size, setSize] = useState({ width: 0, height: 0 });
+  const [view, setView] = useState<View>();
+  const [line, setLine] = useState<readonly Place[]>([]);
+  const dragged = useRef<Place | undefined>(undefined);
+
+  useEffect(() => {
+    const element = canvas.current;
+    if (element === null) return;
+    const sizes = new ResizeObserver(() =>
+      setSize({ width: element.clientWidth, height: element.clientHeight }),
+    );
+    sizes.observe(element);
+    const zoom = (event: WheelEvent) => {
+      event.preventDefault();
+      const at = placeOf(event);
+      setView((before) => before && zoomed(before, event.deltaY < 0 ? ZOOM : 1 / ZOOM, at));
+    };
+    // Not by a property: it has to be able to stop the page from scrolling.
+    element.addEventListener('wheel', zoom, { passive: false });
+    return () => {
+      sizes.disconnect();
+      element.removeEventListener('wheel', zoom);
+    };
+  }, []);
+  useEffect(() => {
+    if (size.width > 0) setView(fitted(map.x, map.y, size.width, size.height));
+  }, [map, size.width, size.height]);
+  useEffect(() => {
+    const element = canvas.current;
+    if (element === null || view === undefined) return;
+    const frame = requestAnimationFrame(() => draw(element, { map, colours, lit, line, view, ...size }));
+    return () => cancelAnimationFrame(frame);
+  }, [map, colours, lit, line, view, size]);
+
+  const move = (event: PointerEvent) => {
+    const at = placeOf(event);
+    const from = dragged.current;
+    if (view === undefined) return;
+    if (from === undefined) return onHover(grid.nearest(toMap(view, at), NEAR / view.scale));
+    if (isLasso) return setLine([...line, toMap(view, at)]);
+    setView(panned(view, at.x - from.x, at.y - from.y));
+    dragged.current = at;
+  };
+  const release = () => {
+    if (isLasso && line.length > 2) onChosen(grid.inside(line));
+    dragged.current = undefined;
+    setLine([]);
+  };
+  return (
+    <canvas
+      ref={canvas}
+      class="map-canvas"
+      tabIndex={0}
+      role="img"
+      aria-label={t('map.label')}
+      data-lasso={isLasso}
+      onPointerDown={(event) => {
+        event.currentTarget.setPointerCapture(event.pointerId);
+        dragged.current = placeOf(event);
+      }}
+      onPointerMove={move}
+      onPointerUp={release}
+      onPointerCancel={release}
+      onPointerLeave={() => onHover(undefined)}
+      onKeyDown={(event) => {
+        const next = view && byKey(event.key, view, size);
+        if (next === undefined) return;
+        event.preventDefault();
+        setView(next);
+      }}
+    />
+  );
+}
+
+function byKey(
+  key: string,
+  view: View,
+  { width, height }: { width: number; height: number },
+): View | undefined {
+  const middle = { x: width / 2, y: height / 2 };
+  switch (key) {
+    case 'ArrowLeft':
+      return panned(view, STEP, 0);
+    case 'ArrowRight':
+      return panned(view, -STEP, 0);
+    case 'ArrowUp':
+      return panned(view, 0, STEP);
+    case 'ArrowDown':
+      return panned(view, 0, -STEP);
+    case '+':
+    case '=':
+      return zoomed(view, ZOOM, middle);
+    case '-':
+      return zoomed(view, 1 / ZOOM, middle);
+    default:
+      return undefined;
+  }
+}
+
+const placeOf = ({ offsetX, offsetY }: MouseEvent): Place => ({ x: offsetX, y: offsetY });

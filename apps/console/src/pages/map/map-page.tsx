@@ -1,0 +1,149 @@
+import type { ComponentChildren } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
+import { Button } from '../../parts/button.tsx';
+import { Card, PageHead, Shown } from '../../parts/card.tsx';
+import { Field, Select } from '../../parts/fields.tsx';
+import { Empty, Notice, ProblemNotice } from '../../parts/notice.tsx';
+import { Progress } from '../../parts/progress.tsx';
+import type { Route } from '../../route.ts';
+import type { CollectionView, MapPoints, MapState } from '../../server/shapes.ts';
+import { useAction, useLoaded } from '../../server/use-server.ts';
+import { goTo } from '../../shell/use-route.ts';
+import { useLocale } from '../../words/locale.tsx';
+import '../../style/map.css';
+import { useCollections } from '../collections/use-collections.ts';
+import { MapView } from './map-view.tsx';
+
+const LOOK_MS = 1500;
+/** Fields whose values a map carries, at most. */
+const MOST_FIELDS = 8;
+
+/** A collection as a picture: `#/map/COLLECTION`. */
+export function MapPage({ route }: { route: Route }) {
+  const { t } = useLocale();
+  const loaded = useCollections();
+  return (
+    <>
+      <PageHead title={t('page.map')}>{t('map.what')}</PageHead>
+      <Shown of={loaded} lines={6}>
+        {({ collections }) => {
+          const largest = collections.toSorted((a, b) => b.documents - a.documents)[0];
+          const chosen = collections.find(({ name }) => name === route.parts[0]) ?? largest;
+          return chosen === undefined ? (
+            <Empty icon="map" title={t('collections.none')}>
+              {t('collections.none.what')}
+            </Empty>
+          ) : (
+            <>
+              <div class="filters">
+                <Field label={t('collection')}>
+                  <Select
+                    value={chosen.name}
+                    options={collections.map(({ name }) => ({ value: name, label: name }))}
+                    onChange={(name) => goTo('map', [name])}
+                  />
+                </Field>
+              </div>
+              <CollectionMap key={chosen.name} collection={chosen} />
+            </>
+          );
+        }}
+      </Shown>
+    </>
+  );
+}
+
+function CollectionMap({ collection }: { collection: CollectionView }) {
+  const { t, format } = useLocale();
+  const path = `api/v1/collections/${encodeURIComponent(collection.name)}/map`;
+  const [isWatching, setIsWatching] = useState(true);
+  const state = useLoaded(
+    path,
+    (server, signal) => server.get<MapState>(path, signal),
+    isWatching ? LOOK_MS : undefined,
+  );
+  const { data } = state;
+  useEffect(() => {
+    if (data !== undefined) setIsWatching(data.state === 'computing');
+  }, [data]);
+  const compute = useAction(async (server, update: boolean) => {
+    const fields = Object.keys(collection.profile.filterable).slice(0, MOST_FIELDS);
+    await server.post<MapState>(path, update ? { update } : { fields });
+    setIsWatching(true);
+    state.reload();
+  });
+  if (data === undefined) {
+    return state.problem === undefined ? null : (
+      <ProblemNotice problem={state.problem} onRetry={state.reload} />
+    );
+  }
+  const isComputing = data.state === 'computing';
+  return (
+    <>
+      {compute.problem !== undefined && <ProblemNotice problem={compute.problem} />}
+      {data.error !== null && <Notice tone="bad" title={data.error} />}
+      {isComputing && (
+        <Card title={t('map.computing')}>
+          <Progress label={t('map.computing')} stretches={[{ share: data.progress }]} />
+        </Card>
+      )}
+      {data.computedAt === null ? (
+        !isComputing && (
+          <Card>
+            <Empty
+              icon="map"
+              title={t('map.none')}
+              actions={
+                <Button kind="primary" disabled={compute.isRunning} onClick={() => void compute.run(false)}>
+                  {t('map.compute')}
+                </Button>
+              }
+            >
+              {t('map.none.what')}
+            </Empty>
+          </Card>
+        )
+      ) : (
+        <Computed
+          path={path}
+          computedAt={data.computedAt}
+          collection={collection}
+          actions={
+            <>
+              <span class="muted small">
+                {t('map.points', { points: format.count(data.points), total: format.count(data.total) })}
+              </span>
+              <Button size="tiny" disabled={isComputing} onClick={() => void compute.run(true)}>
+                {t('map.update')}
+              </Button>
+              <Button size="tiny" disabled={isComputing} onClick={() => void compute.run(false)}>
+                {t('map.again')}
+              </Button>
+            </>
+          }
+        />
+      )}
+    </>
+  );
+}
+
+function Computed({
+  path,
+  computedAt,
+  collection,
+  actions,
+}: {
+  path: string;
+  computedAt: string;
+  collection: CollectionView;
+  actions: ComponentChildren;
+}) {
+  const points = useLoaded(`${path} ${computedAt}`, (server, signal) =>
+    server.get<MapPoints>(`${path}/points`, signal),
+  );
+  return (
+    <Shown of={points} lines={10}>
+      {(map) => <MapView map={map} collection={collection.name} actions={actions} />}
+    </Shown>
+  );
+}

@@ -1,0 +1,58 @@
+/** Where a part of the plane is on the screen: `screen = map * scale + offset`, with the map’s y upwards. */
+export interface View {
+  readonly scale: number;
+  readonly x: number;
+  readonly y: number;
+}
+
+export interface Place {
+  readonly x: number;
+  readonly y: number;
+}
+
+const MARGIN = 24;
+const LEAST_SCALE = 1e-3;
+
+/** The view in which all points are seen. */
+export function fitted(xs: readonly number[], ys: readonly number[], width: number, height: number): View {
+  const [left, right] = span(xs);
+  const [bottom, top] = span(ys);
+  const scale = Math.max(
+    LEAST_SCALE,
+    Math.min((width - 2 * MARGIN) / (right - left || 1), (height - 2 * MARGIN) / (top - bottom || 1)),
+  );
+  return {
+    scale,
+    x: width / 2 - ((left + right) / 2) * scale,
+    y: height / 2 + ((bottom + top) / 2) * scale,
+  };
+}
+
+function span(values: readonly number[]): [number, number] {
+  let least = Infinity;
+  let most = -Infinity;
+  for (const value of values) {
+    if (value < least) least = value;
+    if (value > most) most = value;
+  }
+  return least > most ? [0, 1] : [least, most];
+}
+
+export function toScreen({ scale, x, y }: View, place: Place): Place {
+  return { x: place.x * scale + x, y: y - place.y * scale };
+}
+
+export function toMap({ scale, x, y }: View, place: Place): Place {
+  return { x: (place.x - x) / scale, y: (y - place.y) / scale };
+}
+
+export function panned(view: View, dx: number, dy: number): View {
+  return { ...view, x: view.x + dx, y: view.y + dy };
+}
+
+/** Larger or smaller by a factor; what is at a place of the screen stays there. */
+export function zoomed(view: View, factor: number, at: Place): View {
+  const scale = Math.max(LEAST_SCALE, view.scale * factor);
+  const real = scale / view.scale;
+  return { scale, x: at.x - (at.x - view.x) * real, y: at.y - (at.y - view.y) * real };
+}
