@@ -181,6 +181,7 @@ async function start(
         log: { info: () => {}, warn: () => {} },
         store,
         models: parts.models,
+        webhooks: { send: webhooks.send.bind(webhooks), operator: undefined },
       });
       let ended: Promise<void> | undefined;
       const once = { close: () => (ended ??= running.close()) };
