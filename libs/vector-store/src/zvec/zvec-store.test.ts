@@ -8,6 +8,7 @@ import { profileSchema, type Collection, type CollectionName, type PointId } fro
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { absent, documentOf, keyOf, near, stored, unit } from '../conformance-documents.ts';
 import type { SearchVector, VectorStore } from '../store.ts';
+import { countSegments } from './collection-folder.ts';
 import { loadZvec } from './native.ts';
 import { inverseFrequency } from '../inverse-frequency.ts';
 import { openZvecStore } from './zvec-store.ts';
@@ -189,6 +190,16 @@ describe('a zvec store', () => {
     await expect(store.ping()).rejects.toMatchObject({ code: 'store_unavailable' });
     await expect(store.countPoints(NAME)).rejects.toMatchObject({ code: 'store_unavailable' });
     await expect(store.createCollection(COLLECTION)).rejects.toMatchObject({ code: 'store_unavailable' });
+  });
+
+  test('seals what was written once nothing is written for a moment', async () => {
+    const store = await open();
+    await store.createCollection(COLLECTION);
+    const table = join(folder, NAME, 'zvec');
+    const before = await countSegments(table);
+    await store.replaceDocuments(NAME, [documentOf(NAME, 'a', { chunks: 300 })]);
+    await expect.poll(() => countSegments(table), { timeout: 30_000 }).toBeGreaterThan(before);
+    expect(await store.countPoints(NAME)).toBe(300);
   });
 
   test('lets other work run between its batches', async () => {
