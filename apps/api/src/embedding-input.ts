@@ -1,9 +1,12 @@
 import { z } from 'zod';
 import type { JsonLimits } from './json-bounds.ts';
+import { refusedField } from './problem.ts';
 
 /** What is to be embedded: texts, or token ids as a client's own tokenizer gave them. */
 export type EmbeddingInput = string | string[] | number[] | number[][];
 
+/** Of one request; OpenAI's limit, and more than one should need. */
+export const MAX_INPUTS = 2048;
 /** A million token ids: 2048 inputs of 512, or 128 of 8192. */
 export const EMBEDDING_JSON: JsonLimits = { values: 1 << 20, containers: 4096 };
 /** Ids are of 32 bits in all that follows. */
@@ -30,6 +33,22 @@ export const embeddingInput = described.transform((given, context): EmbeddingInp
   context.addIssue({ code: 'custom', ...fault });
   return z.NEVER;
 });
+
+/** One input for each vector, of what a field of the request has, and where each is. Errors: `invalid_request`. */
+export function listedInputs(
+  given: EmbeddingInput,
+  field: string,
+): { inputs: (string | number[])[]; pathOf: (index: number) => string } {
+  const isOne = typeof given === 'string' || typeof given[0] === 'number';
+  const inputs = (isOne ? [given] : given) as (string | number[])[];
+  if (inputs.length === 0) throw refusedField(field, 'there is nothing to embed');
+  if (inputs.length > MAX_INPUTS)
+    throw refusedField(field, `there are ${inputs.length} inputs; ${MAX_INPUTS} are the most in one request`);
+  const pathOf = (index: number) => (isOne ? field : `${field}/${index}`);
+  const empty = inputs.findIndex(({ length }) => length === 0);
+  if (empty !== -1) throw refusedField(pathOf(empty), 'the input is empty');
+  return { inputs, pathOf };
+}
 
 interface Fault {
   path: number[];

@@ -2,17 +2,13 @@ import { z } from 'zod';
 import type { ModelSummary } from '@embedmill/models';
 import { openaiErrorOf, vectorFormSchema, type EmbedmillError } from '@embedmill/jobs';
 import { ignoredBy } from './compatible-fields.ts';
-import { embeddingInput } from './embedding-input.ts';
+import { embeddingInput, listedInputs, MAX_INPUTS } from './embedding-input.ts';
 import type { Encoding } from './model-aliases.ts';
 import { dimsOf } from './model.ts';
-import { refusedField } from './problem.ts';
 import { promptFields, roleFields } from './role.ts';
 import { readableInputs, type TokenIds } from './token-ids.ts';
 
 /** OpenAI's shapes, of requests to its routes and of lines of its batches alike. */
-
-/** OpenAI's limit, and more than a request should need. */
-const MAX_INPUTS = 2048;
 
 /** A request for embeddings. */
 export const embeddingRequestSchema = z.strictObject({
@@ -63,26 +59,6 @@ export async function readEmbeddingRequest(
   tokenIds: TokenIds,
 ): Promise<{ inputs: (string | number[])[]; dims: number; pathOf: (index: number) => string }> {
   const dims = dimsOf(asked.model, dimensions);
-  const { given, pathOf } = inputsOf(input);
-  return { inputs: await readableInputs(given, asked, tokenIds, pathOf), dims, pathOf };
-}
-
-/** One input for each vector, and where in the request each is. Errors: `invalid_request`. */
-function inputsOf(input: z.infer<typeof embeddingRequestSchema>['input']): {
-  given: (string | number[])[];
-  pathOf: (index: number) => string;
-} {
-  const isOne = typeof input === 'string' || (input.length > 0 && typeof input[0] === 'number');
-  const inputs = (isOne ? [input] : input) as (string | number[])[];
-  if (inputs.length === 0) throw refusedField('input', 'there is nothing to embed');
-  if (inputs.length > MAX_INPUTS) {
-    throw refusedField(
-      'input',
-      `there are ${inputs.length} inputs; ${MAX_INPUTS} are the most in one request`,
-    );
-  }
-  const pathOf = (index: number) => (isOne ? 'input' : `input/${index}`);
-  const empty = inputs.findIndex(({ length }) => length === 0);
-  if (empty !== -1) throw refusedField(pathOf(empty), 'the input is empty');
-  return { given: inputs, pathOf };
+  const { inputs, pathOf } = listedInputs(input, 'input');
+  return { inputs: await readableInputs(inputs, asked, tokenIds, pathOf), dims, pathOf };
 }

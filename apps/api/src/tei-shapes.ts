@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { profileSchema, type ErrorCode, type InputReading } from '@embedmill/jobs';
 import type { ModelSummary } from '@embedmill/models';
 import { ignoredBy } from './compatible-fields.ts';
-import { embeddingInput, EMBEDDING_JSON } from './embedding-input.ts';
+import { embeddingInput, EMBEDDING_JSON, listedInputs, MAX_INPUTS } from './embedding-input.ts';
 import { askedModel, type AskedModel } from './model-aliases.ts';
 import type { ApiParts } from './parts.ts';
 import { refusedField } from './problem.ts';
@@ -13,7 +13,6 @@ import { readableInputs } from './token-ids.ts';
 
 /** What the routes in the shape of text-embeddings-inference have in common. */
 
-export const MAX_INPUTS = 2048;
 /** Where no model is named, as there none can be. */
 export const DENSE = profileSchema.parse({}).model;
 export const TEI_OPTIONS = {
@@ -70,15 +69,8 @@ export async function teiInputs(
   given: z.output<typeof inputs>,
   asked: AskedModel,
 ): Promise<(string | number[])[]> {
-  const isOne = typeof given === 'string' || typeof given[0] === 'number';
-  const list = (isOne ? [given] : given) as (string | number[])[];
-  if (list.length === 0) throw refusedField('inputs', 'there is nothing to embed');
-  if (list.length > MAX_INPUTS)
-    throw refusedField('inputs', `there are ${list.length}; ${MAX_INPUTS} are the most in one request`);
-  for (const [n, input] of list.entries()) {
-    if (typeof input === 'string') checkText(input, pathOf(n));
-    else if (input.length === 0) throw refusedField(pathOf(n), 'the input is empty');
-  }
+  const { inputs: list } = listedInputs(given, 'inputs');
+  for (const [n, input] of list.entries()) if (typeof input === 'string') checkText(input, pathOf(n));
   return readableInputs(list, { ...asked, encoding: undefined }, 'model', pathOf);
 }
 

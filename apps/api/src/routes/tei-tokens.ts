@@ -6,6 +6,7 @@ import { ignoredBy } from '../compatible-fields.ts';
 import { wantsPage } from '../console-files.ts';
 import { namedModel } from '../model-aliases.ts';
 import type { ApiParts } from '../parts.ts';
+import { MAX_INPUTS } from '../embedding-input.ts';
 import { answerErrorsAs, refusedField } from '../problem.ts';
 import type { QueryLane } from '../query-lane.ts';
 import { pairRelevances } from '../relevance.ts';
@@ -16,7 +17,6 @@ import {
   endKept,
   errorType,
   inputs,
-  MAX_INPUTS,
   model,
   pairReading,
   reading,
