@@ -206,8 +206,8 @@ async function checkSparse(
 }
 
 function checkLateInteraction({ lateInteraction }: Profile, model: ModelSummary): void {
-  if (lateInteraction === undefined || !model.images) return;
-  const message = `${model.name} reads pictures, and gives no vectors of single tokens; choose a model of texts alone`;
+  if (lateInteraction === undefined || model.tokenVectors) return;
+  const message = `${model.name} gives no vectors of single tokens, which late interaction reads; leave it out, or choose a transformer of texts alone, such as all-MiniLM-L6-v2`;
   throw invalidProfile('profile/lateInteraction', message);
 }
 

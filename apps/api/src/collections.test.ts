@@ -272,6 +272,7 @@ test('models are listed', async () => {
         { name: 'nested', kind: 'dense', matryoshka: [4, 2] },
         { name: 'splade-tiny', kind: 'sparse' },
         { name: 'judge', kind: 'reranker' },
+        { name: 'flat', tokenVectors: false },
       ],
     },
   });

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { EmbedmillError, shortestFloats, type QueryOf } from '@embedmill/jobs';
 import type { Queue } from '@embedmill/queue';
 import { EVERYONE, runAs } from './access/principal.ts';
-import { fakeVectors, MINI, MODELS, NESTED } from './fake-worker.ts';
+import { fakeVectors, FLAT, MINI, MODELS, NESTED } from './fake-worker.ts';
 import { QueryLane } from './query-lane.ts';
 import { startTestApi, type TestApi } from './test-api.ts';
 
@@ -123,7 +123,7 @@ test.each([
 
 test('models are listed for the openai client', async () => {
   const ids = (await Array.fromAsync(client.models.list())).map(({ id }) => id);
-  expect(ids).toEqual([MINI.name, NESTED.name]);
+  expect(ids).toEqual([MINI.name, NESTED.name, FLAT.name]);
   expect(await client.models.retrieve(MINI.name)).toMatchObject({ id: MINI.name, object: 'model' });
   await expect(client.models.retrieve('none')).rejects.toMatchObject({ status: 404 });
 });

@@ -19,6 +19,7 @@ export const MINI: ModelSummary = {
   maxTokens: 256,
   attentions: true,
   lexical: false,
+  tokenVectors: true,
   prompts: {},
   images: false,
   pooling: 'mean',
@@ -42,6 +43,7 @@ export const SPARSE: ModelSummary = {
   ...MINI,
   name: 'splade-tiny',
   kind: 'sparse',
+  tokenVectors: false,
   dims: 1000,
   maxTokens: 16,
   attentions: false,
@@ -50,11 +52,14 @@ export const JUDGE: ModelSummary = {
   ...MINI,
   name: 'judge',
   kind: 'reranker',
+  tokenVectors: false,
   dims: 1,
   maxTokens: 16,
   attentions: false,
 };
-export const MODELS = [MINI, NESTED, SPARSE, JUDGE];
+/** A static embedding. */
+export const FLAT: ModelSummary = { ...NESTED, name: 'flat', tokenVectors: false };
+export const MODELS = [MINI, NESTED, SPARSE, JUDGE, FLAT];
 
 /** What a worker that serves the model gives. */
 export function fakeAnswer(query: Query, model: ModelSummary): QueryResult {

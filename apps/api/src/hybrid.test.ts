@@ -9,7 +9,7 @@ import {
   type SearchRequestInput,
 } from '@embedmill/jobs';
 import { analyzerOf, bm25Document } from '@embedmill/sparse-weighting';
-import { fakeTerms, fakeTokenVectors, fakeVectors, MINI, NESTED } from './fake-worker.ts';
+import { fakeTerms, fakeTokenVectors, fakeVectors, MINI, NESTED, FLAT } from './fake-worker.ts';
 import { storedPayload } from './stored-payload.fixture.ts';
 import { startTestApi, type TestApi } from './test-api.ts';
 
@@ -169,6 +169,14 @@ describe('a closer look', () => {
     expect(hits[2]!.scores!['rerank']).toBe(0);
     const other = await post(`/api/v1/collections/${name}/migration`, { model: MINI.name });
     expect(other).toMatchObject({ status: 422, body: { code: 'invalid_profile' } });
+  });
+
+  test('is not asked of a model that has no vectors of single tokens', async () => {
+    const profile = { model: FLAT.name, lateInteraction: {} };
+    expect(await api.json('POST', '/api/v1/collections', { name: 'flat', profile })).toMatchObject({
+      status: 422,
+      body: { code: 'invalid_profile', errors: [{ path: 'profile/lateInteraction' }] },
+    });
   });
 
   test('a cross-encoder’s word is final, and what is behind its depth stays behind', async () => {

@@ -112,6 +112,10 @@ const facts = {
   tokenVectors: headSchema.optional().meta({
     description: 'The vectors that late interaction reads; the graph’s own token vectors by default.',
   }),
+  perToken: z.boolean().meta({
+    description:
+      'Whether the graph gives vectors of single tokens, which late interaction reads; a static embedding gives none.',
+  }),
   normalize: z.boolean().meta({ description: 'Whether vectors are L2-normalised.' }),
   maxTokens: z.int().min(8).max(131_072).meta({ description: 'Tokens read, special tokens included.' }),
   queryPrefix: prefixSchema.meta({ description: 'Put in front of queries, as trained.' }),
@@ -152,7 +156,7 @@ const facts = {
 
 export type Pooling = z.infer<typeof facts.pooling>;
 
-const { kind, pooling, padding, projections, lexical, tokenVectors, ...others } = facts;
+const { kind, pooling, padding, projections, lexical, tokenVectors, perToken, ...others } = facts;
 
 const anyModel = {
   ...others,
@@ -180,6 +184,7 @@ export const modelEntrySchema = z.discriminatedUnion('kind', [
     projections: projections.default([]),
     lexical,
     tokenVectors,
+    perToken: perToken.default(true),
     vision: visionSchema.optional(),
   }),
   z.strictObject({ ...anyModel, kind: kind.extract(['sparse']) }),

@@ -366,6 +366,7 @@ test('the list has every model once, and says which are on this machine', async 
     pooling: 'mean',
     attentions: true,
     lexical: false,
+    tokenVectors: true,
     prompts: {},
     images: false,
     bundled: true,
@@ -381,6 +382,7 @@ test('the list has every model once, and says which are on this machine', async 
     maxTokens: 512,
     attentions: false,
     lexical: false,
+    tokenVectors: false,
     prompts: {},
     images: false,
     bundled: true,
@@ -388,6 +390,7 @@ test('the list has every model once, and says which are on this machine', async 
     license: 'mit',
     available: true,
   });
+  expect(listed.find(({ name }) => name === 'static-minilm-256')).toMatchObject({ tokenVectors: false });
   expect(listed.find(({ name }) => name === 'bge-base-en-v1.5')).toMatchObject({ available: false });
   expect(listed.find(({ name }) => name === 'own')).toMatchObject({ available: true, bundled: false });
 });

@@ -49,6 +49,8 @@ export interface ModelSummary {
   attentions: boolean;
   /** Of dense models: whether it weighs its tokens as words, so that it is its own sparse model. */
   lexical: boolean;
+  /** Of dense models: whether it gives the vectors of single tokens that late interaction reads. */
+  tokenVectors: boolean;
   /** Prefixes that requests may name. */
   prompts: Readonly<Record<string, string>>;
   /** The prefix of queries with an instruction, where the model takes one. */
@@ -115,6 +117,7 @@ export async function listModels(folders: ModelFolders): Promise<ModelSummary[]>
       ...(entry.kind === 'dense' ? { pooling: entry.pooling } : {}),
       attentions: entry.attentions,
       lexical: entry.kind === 'dense' && entry.lexical !== undefined,
+      tokenVectors: entry.kind === 'dense' && entry.perToken && visionOf(entry) === undefined,
       prompts: entry.prompts,
       ...(entry.instructionPrefix === undefined ? {} : { instructionPrefix: entry.instructionPrefix }),
       images: visionOf(entry) !== undefined,

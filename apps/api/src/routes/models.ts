@@ -14,6 +14,9 @@ const modelSchema = z
     kind: z.string().meta({ description: '`dense`, `sparse` or `reranker`.' }),
     attentions: z.boolean().meta({ description: 'Whether it gives what BM42 needs.' }),
     lexical: z.boolean().meta({ description: 'Whether a dense model is its own sparse model, too.' }),
+    tokenVectors: z
+      .boolean()
+      .meta({ description: 'Whether it gives what late interaction reads: vectors of single tokens.' }),
     prompts: z
       .record(z.string(), z.string())
       .meta({ description: 'What a request may have put in front of its texts, by name.' }),

@@ -18,6 +18,7 @@ export const BUNDLED: readonly ModelEntryInput[] = [
     ...MINILM,
     name: 'static-minilm-256',
     dims: 256,
+    perToken: false,
     // A static embedding has no limit of its own: its vector is a sum over tokens.
     maxTokens: 512,
     model: {
