@@ -17,6 +17,7 @@ import type { Context } from './command-host.ts';
 import { socketPath } from './data-folder.ts';
 import { configuredDevices, otherDevices } from './device-checks.ts';
 import { CommandError } from './exit.ts';
+import { presentModelFolders } from './models-folder.ts';
 import { canUnpackRedis, howToInstall, presentRedisProgram } from '@embedmill/redis-server';
 import { describeQueue } from '@embedmill/queue';
 import { askRedis } from './redis.ts';
@@ -41,8 +42,7 @@ export async function* runChecks(settings: Settings): AsyncGenerator<Check> {
   let model: ResolvedModel | undefined;
   yield await check('model', async () => {
     model = await resolveModel(name, {
-      modelsDir: environment['EMBEDMILL_MODELS_DIR'] || undefined,
-      cacheDir: environment['EMBEDMILL_MODEL_CACHE_DIR'] || join(config.dataDir, 'models'),
+      ...presentModelFolders(settings),
       signal: settings.interruption.signal,
     });
     return `${name}, sha256 ${model.sha256}`;

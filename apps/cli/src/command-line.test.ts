@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { parquetWriteBuffer } from 'hyparquet-writer';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { runCommandLine } from './command-line.ts';
 import { FakeApi } from './fake-api.ts';
@@ -201,6 +202,14 @@ describe('collections', () => {
       'zh.ndjson': lines,
       'zh.ndjson.gz': gzipSync(lines),
       'zh.json': JSON.stringify(documents),
+      'zh.parquet': Buffer.from(
+        parquetWriteBuffer({
+          columnData: [
+            { name: 'id', data: documents.map(({ id }) => id) },
+            { name: 'text', data: documents.map(({ text }) => text) },
+          ],
+        }),
+      ),
     };
     for (const [name, content] of Object.entries(files)) {
       const path = join(folder, name);

@@ -1,6 +1,8 @@
+import { open } from 'node:fs/promises';
 import { createGunzip } from 'node:zlib';
 import { InvalidArgumentError } from 'commander';
 import { languageSchema, type Language } from '@embedmill/jobs';
+import { openParquet, RowFault } from '@embedmill/sources';
 import { languageOfTexts } from '@embedmill/sparse-weighting';
 import { usageError } from './exit.ts';
 import { documentSource } from './upload.ts';
@@ -56,9 +58,7 @@ export function modelReading(language: Language): string | undefined {
 /** The language that the first documents of a file are in. Throws a usage error for a file that cannot be looked at. */
 export async function languageOfFile(file: string): Promise<Language> {
   const source = await documentSource(file);
-  if (source.format === 'parquet') {
-    throw usageError(`${file}: the language of Parquet is not looked for; say it with --language`);
-  }
+  if (source.format === 'parquet') return languageOfTexts(await stringsOfParquet(file));
   const bytes = source.gzip === true ? source.open().pipe(createGunzip()) : source.open();
   const parts: Buffer[] = [];
   let size = 0;
@@ -77,6 +77,35 @@ export async function languageOfFile(file: string): Promise<Language> {
   return languageOfTexts(source.format === 'csv' ? whole : whole.flatMap(stringsOfLine));
 }
 
+/** What the first rows say, of a file that is read where its rows are. */
+async function stringsOfParquet(file: string): Promise<string[]> {
+  const handle = await open(file);
+  try {
+    const { size } = await handle.stat();
+    const read = async (start: number, end: number) => {
+      const bytes = new Uint8Array(end - start);
+      await handle.read(bytes, 0, bytes.length, start);
+      return bytes;
+    };
+    const { columns, rows } = await openParquet({ size, read });
+    const texts: string[] = [];
+    let characters = 0;
+    for await (const group of rows)
+      for (const row of group) {
+        if (row === null || row instanceof RowFault) continue;
+        const strings = row.flatMap((value, n) => (columns[n] === 'id' ? [] : stringsOf(value)));
+        texts.push(...strings);
+        characters += strings.reduce((sum, text) => sum + text.length, 0);
+        if (characters >= SAMPLE_BYTES) return texts;
+      }
+    return texts;
+  } catch (error) {
+    throw usageError(`${file} cannot be read: ${(error as Error).message}`);
+  } finally {
+    await handle.close();
+  }
+}
+
 /** What a document says: the strings in it, without the names of its fields. */
 function stringsOfLine(line: string): string[] {
   try {
@@ -89,6 +118,6 @@ function stringsOfLine(line: string): string[] {
 function stringsOf(value: unknown): string[] {
   if (typeof value === 'string') return [value];
   if (Array.isArray(value)) return value.flatMap(stringsOf);
-  if (typeof value !== 'object' || value === null) return [];
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return [];
   return Object.entries(value).flatMap(([name, one]) => (name === 'id' ? [] : stringsOf(one)));
 }

@@ -32,12 +32,9 @@ const modelSchema = z
     bundled: z.boolean().meta({ description: 'Whether it needs no download.' }),
     local: z.boolean().meta({ description: 'Whether its files are in the models folder.' }),
     license: z.string(),
-    languages: z
-      .array(z.string())
-      .nullable()
-      .meta({
-        description: 'What it was trained for, by ISO 639; `mul` for many; null where it is not said.',
-      }),
+    languages: z.array(z.string()).nullable().meta({
+      description: 'What it was trained for, by ISO 639; `mul` for many; null where it is not said.',
+    }),
     bytes: z.int().nullable().meta({ description: 'Of its files; null where it is not known.' }),
     available: z.boolean().meta({ description: 'Whether its files are here, so that it needs no network.' }),
     workers: z

@@ -1,24 +1,31 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { profileSchema } from '@embedmill/jobs';
 import { listModels, resolveModel } from '@embedmill/models';
 import { Tokenizer } from '@embedmill/tokenization';
 import type { Context } from '../command-host.ts';
 import { DEMO_DOCUMENTS } from '../entries.ts';
+import { presentModelFolders } from '../models-folder.ts';
 import { CorpusMaker } from './corpora.ts';
 
 /** A checkout of the project may have more models beside it, which its tests use as well. */
 const BESIDE_CHECKOUT = join(dirname(DEMO_DOCUMENTS.english), '../../../../shared');
 
-/** Which models there are for a benchmark, and what its processes inherit: the caches of `up`, in any folder. */
-export function benchEnvironment({ config, environment }: Context): NodeJS.ProcessEnv {
+/**
+ * Which models there are for a benchmark, and what its processes inherit: the folders of `up`, whatever folder this runs in.
+ * Where the user has no models of their own, those beside a checkout are there.
+ */
+export function benchEnvironment(context: Pick<Context, 'config' | 'environment'>): NodeJS.ProcessEnv {
+  const { config, environment } = context;
   const shared = join(environment['EMBEDMILL_SHARED'] || BESIDE_CHECKOUT, 'models');
+  const { modelsDir, cacheDir } = presentModelFolders(context);
+  const hasOwn = modelsDir !== undefined && readdirSync(modelsDir).length > 0;
   const usual = existsSync(shared) ? shared : '';
   return {
     ...environment,
     EMBEDMILL_DATA_DIR: config.dataDir,
-    EMBEDMILL_MODELS_DIR: environment['EMBEDMILL_MODELS_DIR'] || usual,
-    EMBEDMILL_MODEL_CACHE_DIR: environment['EMBEDMILL_MODEL_CACHE_DIR'] || join(config.dataDir, 'models'),
+    EMBEDMILL_MODELS_DIR: hasOwn ? modelsDir : usual,
+    EMBEDMILL_MODEL_CACHE_DIR: cacheDir,
   };
 }
 

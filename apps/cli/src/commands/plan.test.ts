@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -137,4 +137,22 @@ test('with --bound and --replicas a plan is simulated as it would be with them',
   expect(fixed.cluster).toMatchObject({ dispatchers: 3, mostShards: 32 });
   expect(fixed.outcome.mostOfOneJob).toBe(32);
   expect(fixed.outcome.utilisation).toBeLessThan((await outcomeOf()).outcome.utilisation / 2);
+});
+
+test('a model of the user’s own is planned with where `up` has it, without a setting', async () => {
+  mkdirSync(join(folder, 'own-models'));
+  const own = {
+    name: 'mine',
+    dims: 1024,
+    pooling: 'mean',
+    maxTokens: 512,
+    model: { path: 'model.onnx' },
+    source: { kind: 'hub', repository: 'me/mine', revision: 'a'.repeat(40) },
+    license: 'mit',
+  };
+  writeFileSync(join(folder, 'own-models/models.json'), JSON.stringify([own]));
+  const asked = ['--workers', '10', '--tokens-per-second', '5000', '--model', 'mine', '--json'];
+  const { code, out } = await run(...MANY, ...asked);
+  expect(code).toBe(0);
+  expect(JSON.parse(out)).toMatchObject({ request: { dims: 1024, chunkTokens: 512 } });
 });

@@ -37,3 +37,16 @@ test('Chinese text has about as many tokens and bytes as planned', async () => {
   expect(Math.abs(found.tokensPerCharacter / planned.tokensPerCharacter - 1)).toBeLessThan(0.25);
   expect(Math.abs(found.bytesPerToken / planned.bytesPerToken - 1)).toBeLessThan(0.25);
 });
+
+const THAI = [
+  'แม่น้ำสายใหญ่ไหลผ่านกลางเมืองเก่า เด็กๆ ว่ายน้ำเล่นอยู่ริมฝั่งทุกเย็น ส่วนพ่อค้าแม่ค้าก็นั่งขายผลไม้และขนมอยู่ใต้ต้นไม้ใหญ่หน้าวัด',
+  'โทรศัพท์มือถือเครื่องใหม่มีแบตเตอรี่ที่ใช้ได้นานสองวัน กล้องถ่ายภาพตอนกลางคืนได้ชัดเจน และราคาถูกกว่ารุ่นเดิมเล็กน้อย',
+  'ธนาคารแจ้งว่าลูกค้าสามารถเปลี่ยนรหัสผ่านได้ด้วยตนเองที่หน้าเว็บไซต์ โดยต้องกรอกหมายเลขบัตรประจำตัวประชาชนและวันเดือนปีเกิดให้ถูกต้อง',
+];
+
+test('Thai text has about as many tokens and bytes as planned', async () => {
+  const found = await measured(THAI);
+  const planned = writingOf('thai')!;
+  expect(Math.abs(found.tokensPerCharacter / planned.tokensPerCharacter - 1)).toBeLessThan(0.25);
+  expect(Math.abs(found.bytesPerToken / planned.bytesPerToken - 1)).toBeLessThan(0.25);
+});
