@@ -120,10 +120,9 @@ const points = async (name: string) => (await client.collection(name)).points;
 test('a job that is submitted while there is no worker waits, and completes once there is one', async () => {
   const name = await collection('zero');
   const job = await submit(name);
-  await until(
-    'its shards wait on the queue',
-    async () => (await metric(apart.url, 'embedmill_queue_shards{state="waiting"}')) > 0,
-  );
+  const { model } = (await client.collection(name)).profile;
+  const waiting = `embedmill_queue_shards{model="${model}",state="waiting"}`;
+  await until('its shards wait on the queue', async () => (await metric(apart.url, waiting)) > 0);
   expect(await client.job(job.id)).toMatchObject({ state: 'running', done: 0 });
   const worker = await addWorker();
   expect(await finished(job)).toMatchObject(EXACT);

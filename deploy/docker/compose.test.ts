@@ -14,6 +14,10 @@ interface Service {
   environment?: Record<string, string>;
   ports?: string[];
   volumes: string[];
+  command?: string[];
+  mem_limit?: string;
+  logging?: { options: object };
+  tmpfs?: string[];
   healthcheck?: object;
   stop_grace_period?: string;
   user?: string;
@@ -59,10 +63,27 @@ test('files that are mounted are there, and volumes are declared', () => {
       const [source = ''] = volume.split(':');
       const known = source.startsWith('.')
         ? existsSync(join(import.meta.dirname, source))
-        : source in compose.volumes;
+        : source === '/tmp' || source in compose.volumes;
       expect(known, `${name}: ${volume}`).toBe(true);
     }
   }
+});
+
+test('memory and logs have limits, and what spills to /tmp is not kept in memory', () => {
+  for (const [name, { mem_limit, logging }] of services) {
+    expect(mem_limit, name).toMatch(/^\d+[gm]$/);
+    expect(logging?.options, name).toEqual({ 'max-size': '20m', 'max-file': '5' });
+  }
+  for (const [name, { tmpfs, volumes }] of ours) {
+    expect(tmpfs, name).toBeUndefined();
+    expect(volumes, name).toContain('/tmp');
+  }
+});
+
+test('Redis refuses jobs before its container is out of memory', () => {
+  const { command, mem_limit } = compose.services['redis']!;
+  const [, most] = /--maxmemory (\d+)mb/.exec(command!.join(' ')) ?? [];
+  expect(Number(most)).toBeLessThanOrEqual(0.75 * 1024 * parseInt(mem_limit!, 10));
 });
 
 test('our parts run without privileges, wait for queue and store, and share their data', async () => {
@@ -112,16 +133,17 @@ test('with Milvus beside it, our parts wait for that one, and know no Qdrant', a
   }
 });
 
-test('a stopping worker has time for its drain', () => {
-  for (const [name, { environment, stop_grace_period }] of ours) {
-    const drain = environment?.['EMBEDMILL_WORKER_DRAIN_SECONDS'] ?? '10';
+test('a stopping worker has time for its drain, and the API for its requests', () => {
+  for (const [name, { environment = {}, stop_grace_period }] of ours) {
+    const part = name === 'api' ? 'API_SHUTDOWN' : 'WORKER_DRAIN';
+    const drain = environment[`EMBEDMILL_${part}_SECONDS`];
     expect(parseInt(stop_grace_period!, 10), name).toBeGreaterThan(Number(drain));
   }
 });
 
 test('Redis keeps what it was given', () => {
   const { command } = parse(text).services.redis as { command: string[] };
-  expect(command.join(' ')).toBe('redis-server --appendonly yes --maxmemory-policy noeviction');
+  expect(command.join(' ')).toContain('--appendonly yes --maxmemory-policy noeviction');
 });
 
 test('Prometheus asks the ports that the parts listen on', async () => {

@@ -1,7 +1,7 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -10,6 +10,7 @@ import { startTestRedis } from '@embedmill/redis-server';
 import { DockerfileParser, type From } from 'dockerfile-ast';
 import { validate } from 'dockerfile-utils';
 import { expect, test } from 'vitest';
+import { parse } from 'yaml';
 
 const ROOT = join(import.meta.dirname, '../..');
 const run = promisify(execFile);
@@ -59,6 +60,9 @@ test.each(IMAGES)('%s copies what there is, starts the app, and not as root', (i
     `apps/${app}/dist/main.js`,
   );
   expect(copiesOf(image).length).toBeGreaterThan(4);
+  const labels = instructions.filter(({ keyword }) => keyword === 'LABEL').map(({ args }) => args);
+  for (const label of ['title', 'description', 'licenses', 'version', 'revision', 'source'])
+    expect(labels.join('\n')).toContain(`org.opencontainers.image.${label}=`);
   for (const { from, source } of copiesOf(image)) {
     if (from !== undefined) expect([...stages.keys()]).toContain(from);
     else expect(existsSync(join(ROOT, source)), source).toBe(true);
@@ -100,11 +104,78 @@ test('the build context has all that npm ci reads, and no more than that, source
   expect(lines).toContain('**/node_modules');
 });
 
+test('packages are installed before the sources come, so that a changed source installs none', () => {
+  const isSource = ({ keyword, args }: { keyword: string; args: string }): boolean =>
+    keyword === 'COPY' && (args === '. .' || args.startsWith('--from=source /app'));
+  const installing = [...stages.keys()].filter((stage) =>
+    instructionsOf(stage ?? '').some(({ args }) => args.includes('npm ci')),
+  );
+  expect(installing).toEqual(['bundles', 'api-packages', 'worker-packages', 'worker-cuda-packages']);
+  for (const stage of installing) {
+    const instructions = instructionsOf(stage ?? '');
+    const install = instructions.findIndex(({ args }) => args.includes('npm ci'));
+    expect(instructions.slice(0, install).filter(isSource), stage).toEqual([]);
+  }
+});
+
+test('the API’s image has no models, and the worker’s what calibrates', () => {
+  expect(copiesOf('api').filter(({ source }) => source.startsWith('models'))).toEqual([]);
+  const sources = copiesOf('worker').map(({ source }) => source);
+  expect(sources).toEqual(expect.arrayContaining(['models', 'apps/cli/demo/wordnet.ndjson']));
+});
+
+/** Runs an instruction of the Dockerfile in an empty folder, with programs of ours before all others. */
+async function runInstruction(
+  containing: string,
+  programs: Record<string, string>,
+): Promise<{ code: number; output: string }> {
+  const instruction = dockerfile
+    .getInstructions()
+    .find((one) => one.getKeyword() === 'RUN' && one.getTextContent().includes(containing))!;
+  const script = instruction
+    .getTextContent()
+    .replace(/^RUN\s+/, '')
+    .replaceAll('\\\n', '');
+  const folder = await mkdtemp(join(tmpdir(), 'embedmill-run-'));
+  try {
+    for (const [name, text] of Object.entries(programs))
+      await writeFile(join(folder, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+    const env = { PATH: `${folder}:${process.env['PATH'] ?? ''}` };
+    return await run('sh', ['-c', script], { cwd: folder, env }).then(
+      ({ stdout, stderr }) => ({ code: 0, output: stdout + stderr }),
+      ({ code, stdout, stderr }: { code: number; stdout: string; stderr: string }) => ({
+        code,
+        output: stdout + stderr,
+      }),
+    );
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+const FOUND = 'echo "libc.so.6 => /lib/libc.so.6"; echo "libcuda.so.1 => not found"';
+
+test.each([
+  ['all that CUDA needs is there but the driver', FOUND, 0, ''],
+  ['a library is missing', `${FOUND}; echo "libcudnn.so.9 => not found"`, 1, 'libcudnn.so.9'],
+  ['there are no CUDA libraries at all', 'echo "ldd: no such file" >&2; exit 1', 1, 'no such file'],
+])('the CUDA image is built only where CUDA is: %s', async (_name, ldd, code, output) => {
+  const done = await runInstruction('needed=$(ldd', { ldd });
+  expect(done).toEqual({ code, output: expect.stringContaining(output) });
+});
+
+test('an installer that installs no CUDA, as on arm64, ends the build', async () => {
+  const done = await runInstruction('script/install.js', { node: 'exit 0' });
+  expect(done).toEqual({ code: 1, output: expect.stringContaining('linux/amd64 only') });
+});
+
 /** A folder such as an image's /app: what its COPYs name, with the packages that `npm ci -w apps/APP` installs. */
 async function imageFolder(folder: string, app: 'api' | 'worker'): Promise<void> {
   for (const { from, source, target } of copiesOf(app)) {
-    if (from === undefined) await symlink(join(ROOT, source), join(folder, target));
-    else if (source.endsWith('package.json')) {
+    if (from === undefined) {
+      await mkdir(join(folder, dirname(target)), { recursive: true });
+      await symlink(join(ROOT, source), join(folder, target));
+    } else if (source.endsWith('package.json')) {
       await mkdir(join(folder, dirname(target)), { recursive: true });
       await cp(join(ROOT, target), join(folder, target));
     } else if (source.endsWith('/dist')) await bundle(app, join(folder, target));
@@ -225,6 +296,28 @@ test('from the images’ folders alone, a job goes from the API through a worker
       '{"query":"hello"}',
     );
     expect((hits as { id: string }[])[0]?.id).toBe('a');
+    // Of the API's routes, those that are for clients are reached through the chart's ingress.
+    const spec = (await (await fetch(new URL('/openapi.json', api.url))).json()) as { paths: object };
+    const { paths } = parse(await readFile(join(ROOT, 'deploy/helm/embedmill/values.yaml'), 'utf8')) as {
+      paths: string[];
+    };
+    const unreached = Object.keys(spec.paths).filter(
+      (path) => !paths.some((prefix) => `${path}/`.startsWith(`${prefix}/`)),
+    );
+    expect(unreached.sort()).toEqual([
+      '/',
+      '/api/v1/backlog',
+      '/health',
+      '/healthz',
+      '/metrics',
+      '/ping',
+      '/readyz',
+      '/startupz',
+    ]);
+    const models = join(folder, 'worker/apps/worker/dist/models.js');
+    const args = ['--preserve-symlinks', '--preserve-symlinks-main', models, 'download', 'all-MiniLM-L6-v2'];
+    const { stdout } = await run(process.execPath, args, { env: { ...env, PATH: process.env['PATH'] ?? '' } });
+    expect(stdout).toContain('the model is there');
     expect(store.violations).toEqual([]);
     expect([await stop(worker), await stop(api)]).toEqual([0, 0]);
   } finally {

@@ -10,18 +10,18 @@ export function queueAndStore(): Dashboard {
     .withPanel(
       graph({
         title: 'Shards on the queue',
-        description: 'A bounded number of each job: not how much there is to do.',
+        description: 'By model; a bounded number of each job: not how much there is to do.',
         unit: 'short',
-        queries: [[once(gauge('queueShards'), ['state']), '{{state}}']],
+        queries: [[once(gauge('queueShards'), ['model', 'state']), '{{model}} {{state}}']],
         runbook: 'EmbedmillQueueStuck',
       }),
     )
     .withPanel(
       graph({
         title: 'Oldest waiting shard',
-        description: 'How long ago it was added.',
+        description: 'How long ago it was added, by the model that it waits for.',
         unit: 's',
-        queries: [[once(gauge('queueOldestSeconds')), 'age']],
+        queries: [[once(gauge('queueOldestSeconds'), ['model']), '{{model}}']],
         thresholds: [900, 3600],
         runbook: 'EmbedmillQueueStuck',
       }),

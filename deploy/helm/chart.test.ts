@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
 import {
   CASE_NAMES,
   CASES,
@@ -11,6 +12,7 @@ import {
   hasHelm,
   helmLint,
   helmTemplate,
+  helmTemplateOf,
   RENDERED,
   STACK,
 } from './chart.ts';
@@ -61,6 +63,20 @@ describe.skipIf(!helm)(`helm${skipped}`, () => {
     ['workerPools.cpu.autoscaling={"kind":"hpa","minReplicas":0}', /use the kind keda/],
     ['workerPools.cpu.autoscaling={"minReplicas":11}', /11 is more than maxReplicas 10/],
     ['workerPools.cpu.autoscaling={"kind":"KEDA"}', /must be one of 'none', 'keda', 'hpa'/],
+    ['api.autoscaling={"minReplicas":9}', /minReplicas 9 is more than maxReplicas 6/],
+    ['fullnameOverride="Foo_Bar"', /\/fullnameOverride.*does not match pattern/],
+    ['spool.volume.size="10Gigs"', /\/spool\/volume\/size.*does not match pattern/],
+    ['workerPools.cpu.resources={"limits":{"memory":"10Gigs"}}', /\/resources\/limits\/memory/],
+    ['api.keys.existingSecret="My_Keys"', /\/api\/keys\/existingSecret.*does not match pattern/],
+    ['workerPools.cpu.env={"EMBEDMILL_WORKER_PORT":1}', /cpu\.env: EMBEDMILL_WORKER_PORT is set twice/],
+    ['api.extraEnv=[{"name":"EMBEDMILL_API_PORT","value":"1"}]', /EMBEDMILL_API_PORT is set twice/],
+    ['config={"REDIS_URL":"redis://elsewhere"}', /config: REDIS_URL is set by the chart/],
+    [
+      'workerPools={"a":{"autoscaling":{"kind":"hpa"}},"b":{"autoscaling":{"kind":"keda"}}}',
+      /workerPools\.a: .*is hpa, and that of b is keda; .*use keda for all/,
+    ],
+    ['gateway={"enabled":true}', /which Gateway/],
+    ['queue.url=""', /networkPolicy\.egress\.queue\.ports: .*which ports/],
   ])('%s is refused, with what to do', async (set, message) => {
     await expect(helmTemplate(CPU, [set])).rejects.toThrow(message);
   });
@@ -138,30 +154,129 @@ describe.skipIf(!helm)(`helm${skipped}`, () => {
   });
 });
 
-/** Fakes of the charts that embedmill-stack depends on: a Service each, with the name that Helm's own `create` gives. */
-async function writeFakeChart(folder: string, name: string, version: string): Promise<void> {
-  await mkdir(join(folder, 'templates'), { recursive: true });
-  await writeFile(join(folder, 'Chart.yaml'), `apiVersion: v2\nname: ${name}\nversion: ${version}\n`);
-  await writeFile(
-    join(folder, 'templates/service.yaml'),
-    'apiVersion: v1\nkind: Service\nmetadata: { name: "{{ .Release.Name }}-{{ .Chart.Name }}" }\n',
+/** What the policy of a part lets its pods reach, without DNS and what is anywhere: [where, ports]. */
+async function reached(part: string, sets: readonly string[]): Promise<unknown[]> {
+  const manifests = parseManifests(await helmTemplate(CPU, sets));
+  const policies = manifests.filter(({ kind }) => kind === 'NetworkPolicy');
+  expect(policies.flatMap(faultsOf)).toEqual([]);
+  const policy = policies.find(({ metadata }) => metadata.name === `embedmill-${part}`)!;
+  const { egress } = policy['spec'] as { egress: { ports: { port: number }[]; to?: object[] }[] };
+  return egress.flatMap(({ ports, to = [] }) =>
+    to.length === 1 ? [[to[0], ports.map(({ port }) => port)]] : [],
   );
 }
+const namespace = (name: string): object => ({
+  namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': name } },
+});
+
+describe.skipIf(!helm)(`where pods may go${skipped}`, () => {
+  test('ports and namespaces follow the addresses', async () => {
+    const sets = [
+      'queue.url="rediss://redis.queue.svc:6380"',
+      'store.url="http://10.1.2.3:7333"',
+      'spool.s3.endpoint="http://minio.storage.svc.cluster.local:9000"',
+      'config={"EMBEDMILL_OTLP_URL":"http://collector:4318"}',
+    ];
+    expect(await reached('worker', sets)).toEqual([
+      [namespace('queue'), [6380]],
+      [{ ipBlock: { cidr: '10.1.2.3/32' } }, [7333]],
+      [namespace('storage'), [9000]],
+      [{ podSelector: {} }, [4318]],
+    ]);
+  });
+
+  test.each([
+    ['sentinels, and the master that they name', 'redis+sentinel://a.q.svc:26380,b.q.svc/m', [26380, 6379]],
+    ['PostgreSQL', 'postgres://user:secret@db.q.svc/mill', [5432]],
+    ['a Redis whose password is in a Secret of the chart', 'redis://:p%40ss@redis.q.svc', [6379]],
+  ])('%s', async (_name, url, ports) => {
+    const secret = `secret={"existing":"","values":{"QUEUE_URL":"${url}"}}`;
+    const [first] = await reached('api', ['queue.url=""', secret]);
+    expect(first).toEqual([namespace('q'), ports]);
+  });
+
+  test('everything has its peers, and link-local addresses are none of them', async () => {
+    const manifests = parseManifests(await helmTemplate(CPU));
+    for (const { kind, spec } of manifests) {
+      if (kind !== 'NetworkPolicy') continue;
+      const [, ...others] = (spec as { egress: { to?: object[] }[] }).egress;
+      for (const { to } of others) expect(to?.length).toBeGreaterThan(0);
+      expect(JSON.stringify(others)).toContain('"except":["169.254.0.0/16"]');
+    }
+  });
+});
+
+describe.skipIf(!helm)(`for platforms${skipped}`, () => {
+  const workerOf = async (sets: readonly string[]) =>
+    deploymentsOf(parseManifests(await helmTemplate(CPU, sets))).at(-1)!;
+
+  test('machines that go at short notice have a short drain', async () => {
+    const { spec } = await workerOf(['workerPools.cpu={"spot":true,"drainSeconds":15}']);
+    expect(spec!.template.spec!.terminationGracePeriodSeconds).toBe(30);
+  });
+
+  test('how a pool is rolled out can be said', async () => {
+    const { spec } = await workerOf(['workerPools.cpu.rollout={"maxSurge":"50%","maxUnavailable":2}']);
+    expect(spec!.strategy!.rollingUpdate).toEqual({ maxSurge: '50%', maxUnavailable: 2 });
+  });
+
+  test('OpenShift gives users and groups of its own', async () => {
+    const none = '{"runAsUser":null,"runAsGroup":null,"fsGroup":null}';
+    const { spec } = await workerOf([`podSecurityContext=${none}`]);
+    const { securityContext } = spec!.template.spec!;
+    expect(securityContext).toMatchObject({ runAsNonRoot: true });
+    expect(Object.keys(securityContext!)).not.toEqual(expect.arrayContaining(['runAsUser']));
+  });
+
+  test('models are downloaded once, into a claim that all pods mount', async () => {
+    const manifests = parseManifests(await helmTemplate(CPU, ['models.download=["bge-base-en-v1.5"]']));
+    expect(manifests.flatMap(faultsOf)).toEqual([]);
+    const job = manifests.find(({ kind }) => kind === 'Job')!;
+    const { template } = job['spec'] as { template: { spec: { volumes: object[]; containers: object[] } } };
+    expect(template.spec.containers).toMatchObject([
+      { command: ['node', 'apps/worker/dist/models.js', 'download'], args: ['bge-base-en-v1.5'] },
+    ]);
+    const claim = { name: 'models', persistentVolumeClaim: { claimName: 'embedmill-models' } };
+    expect(template.spec.volumes).toContainEqual(claim);
+    for (const { spec } of deploymentsOf(manifests))
+      expect(spec!.template.spec!.volumes).toContainEqual(claim);
+    const claims = manifests.filter(({ kind }) => kind === 'PersistentVolumeClaim');
+    expect(claims.map(({ metadata }) => metadata.name)).toEqual(['embedmill-models']);
+  });
+
+  test('a route of the Gateway API has the paths of the ingress, eight to a rule', async () => {
+    const manifests = parseManifests(
+      await helmTemplate(CPU, [
+        'gateway={"enabled":true,"parentRefs":[{"name":"public"}],"hostnames":["embed.example.com"]}',
+      ]),
+    );
+    const route = manifests.find(({ kind }) => kind === 'HTTPRoute')!;
+    expect(faultsOf(route)).toEqual([]);
+    const { rules } = route['spec'] as { rules: { matches: { path: { value: string } }[] }[] };
+    const { paths } = parse(await readFile(join(CHART, 'values.yaml'), 'utf8')) as { paths: string[] };
+    expect(rules.flatMap(({ matches }) => matches.map(({ path }) => path.value))).toEqual(paths);
+    for (const { matches } of rules) expect(matches.length).toBeLessThanOrEqual(8);
+  });
+
+  test('helm test asks the API whether it is ready', async () => {
+    const [pod] = parseManifests(await helmTemplateOf('tests/ready.yaml', CPU));
+    expect(faultsOf(pod!)).toEqual([]);
+    expect(JSON.stringify(pod)).toContain('http://embedmill-api:7070/readyz');
+  });
+});
 
 describe.skipIf(!helm)(`the stack with a Redis and a Qdrant of its own${skipped}`, () => {
-  test('its parts find one another, and each can be left out', async () => {
+  test('its parts find one another on one node, keep what they have, and each can be left out', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'embedmill-stack-'));
     try {
       await cp(STACK, folder, { recursive: true });
       await cp(CHART, join(folder, 'charts/embedmill'), { recursive: true });
-      await writeFakeChart(join(folder, 'charts/valkey'), 'valkey', '1.0.0');
-      await writeFakeChart(join(folder, 'charts/qdrant'), 'qdrant', '1.18.0');
       const render = async (sets: string[]): Promise<Manifest[]> =>
-        parseManifests(await helmTemplate([], ['embedmill.api.insecure=true', ...sets], folder));
+        parseManifests(await helmTemplate([], sets, folder));
       const named = (manifests: readonly Manifest[], kind: string): string[] =>
         manifests.filter((one) => one.kind === kind).map(({ metadata }) => metadata.name);
       const whole = await render([]);
-      expect(whole.filter(({ spec }) => spec !== undefined).flatMap(faultsOf)).toEqual([]);
+      expect(whole.flatMap(faultsOf)).toEqual([]);
       expect(named(whole, 'Service').sort()).toEqual([
         'embedmill-api',
         'embedmill-qdrant',
@@ -172,9 +287,22 @@ describe.skipIf(!helm)(`the stack with a Redis and a Qdrant of its own${skipped}
         QDRANT_URL: 'http://embedmill-qdrant:6333',
         EMBEDMILL_SPOOL_DIR: '/spool',
       });
-      expect(named(await render(['redis.enabled=false', 'qdrant.enabled=false']), 'Service')).toEqual([
-        'embedmill-api',
-      ]);
+      const spool = whole.find(({ kind }) => kind === 'PersistentVolumeClaim')!;
+      expect(spool['spec']).toMatchObject({ accessModes: ['ReadWriteOnce'] });
+      const parts = whole.filter(({ kind }) => kind === 'StatefulSet');
+      expect(parts).toHaveLength(2);
+      for (const part of parts) {
+        const { spec } = part as { spec?: { template: { spec: object }; volumeClaimTemplates: object[] } };
+        expect(spec!.volumeClaimTemplates).toHaveLength(1);
+        expect(spec!.template.spec).toMatchObject({
+          securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
+          containers: [
+            { securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } } },
+          ],
+        });
+      }
+      expect(JSON.stringify(parts)).toContain('"--appendonly","yes","--maxmemory-policy","noeviction"');
+      expect(named(await render(['redis.enabled=false', 'qdrant.enabled=false']), 'StatefulSet')).toEqual([]);
     } finally {
       await rm(folder, { recursive: true, force: true });
     }

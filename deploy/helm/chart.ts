@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 /** The chart, and how `helm` renders it. Used by render.ts, which writes rendered/, and by the tests. */
 
 export const CHART = join(import.meta.dirname, 'embedmill');
-/** embedmill with its dependencies, which `helm dependency build` has to download first. */
+/** embedmill with a Redis and a Qdrant of its own; `helm dependency build` puts the chart into it first. */
 export const STACK = join(import.meta.dirname, 'embedmill-stack');
 export const RENDERED = join(import.meta.dirname, 'rendered');
 
@@ -18,7 +18,7 @@ export const CASES = {
   l4: ['cluster', 'l4'],
   'a100-mig': ['cluster', 'a100-mig'],
   h100: ['cluster', 'h100'],
-  production: ['cluster', 'production', 'cpu', 'h100'],
+  production: ['cluster', 'production', 'cpu', 'h100', 'warm'],
 } as const;
 export type CaseName = keyof typeof CASES;
 export const CASE_NAMES = Object.keys(CASES) as CaseName[];
@@ -50,7 +50,15 @@ export async function helmTemplate(
   sets: readonly string[] = [],
   chart = CHART,
 ): Promise<string> {
-  return helm('template', ['embedmill', chart, '--namespace', 'embedmill'], values, sets);
+  // What `helm test` runs is no part of an installation.
+  const args = ['embedmill', chart, '--namespace', 'embedmill', '--skip-tests'];
+  return helm('template', args, values, sets);
+}
+
+/** One template of the chart alone, by its path below templates/. */
+export async function helmTemplateOf(path: string, values: readonly string[]): Promise<string> {
+  const args = ['embedmill', CHART, '--namespace', 'embedmill', '--show-only', `templates/${path}`];
+  return helm('template', args, values, []);
 }
 
 /** What `helm lint --strict` says; throws with it when it finds fault. */

@@ -110,6 +110,58 @@ describe.each(CASE_NAMES)('%s', (name) => {
     }
   });
 
+  test('no variable is set twice: Helm 4 would send neither', async () => {
+    for (const { metadata, spec } of deploymentsOf(await read(name))) {
+      const names = spec!.template.spec!.containers[0]!.env!.map((one) => one.name);
+      expect(names.length, metadata!.name).toBe(new Set(names).size);
+    }
+  });
+
+  test('a rollout has time for a pod to end and another to start', async () => {
+    for (const { metadata, spec } of deploymentsOf(await read(name))) {
+      const { terminationGracePeriodSeconds: grace, containers } = spec!.template.spec!;
+      const { periodSeconds, failureThreshold } = containers[0]!.startupProbe!;
+      const pod = grace! + periodSeconds! * failureThreshold!;
+      expect(spec!.progressDeadlineSeconds, metadata!.name).toBeGreaterThan(pod);
+    }
+  });
+
+  test('a pod that is not ready keeps no node from being drained', async () => {
+    for (const { kind, spec } of await read(name))
+      if (kind === 'PodDisruptionBudget')
+        expect(spec).toMatchObject({ unhealthyPodEvictionPolicy: 'AlwaysAllow' });
+  });
+
+  test('all pools are scaled by KEDA, or none: only one server may own external metrics', async () => {
+    const manifests = await read(name);
+    const external = manifests.filter(
+      ({ kind, spec }) =>
+        kind === 'HorizontalPodAutoscaler' && JSON.stringify(spec).includes('"type":"External"'),
+    );
+    if (manifests.some(({ kind }) => kind === 'ScaledObject')) expect(external).toEqual([]);
+  });
+
+  test('a pool that has no pod stays so where its number cannot be read', async () => {
+    for (const { kind, spec } of await read(name))
+      if (kind === 'ScaledObject')
+        expect(spec).toMatchObject({ fallback: { replicas: 0, behavior: 'currentReplicasIfHigher' } });
+  });
+
+  test('what is reached from outside is neither the metrics nor the backlog, and no pod needs a class', async () => {
+    const manifests = await read(name);
+    const prefixes = manifests
+      .filter(({ kind }) => kind === 'Ingress')
+      .flatMap(({ spec }) =>
+        (spec as { rules: { http: { paths: { path: string }[] } }[] }).rules.flatMap(({ http }) =>
+          http.paths.map(({ path }) => path),
+        ),
+      );
+    for (const path of ['/metrics', '/api/v1/backlog', '/healthz', '/readyz', '/startupz'])
+      expect(prefixes.filter((prefix) => `${path}/`.startsWith(`${prefix}/`))).toEqual([]);
+    for (const { spec } of deploymentsOf(manifests))
+      expect(spec!.template.spec!.priorityClassName).toBeUndefined();
+  });
+
   test('what a pool is scaled by is one autoscaler or none, and then the Deployment says no replicas', async () => {
     const manifests = await read(name);
     for (const { metadata, spec } of deploymentsOf(manifests)) {
@@ -157,6 +209,6 @@ test('GPU pools ask for their GPU by the name of its resource, MIG slices too', 
     expect(container!.resources!.limits).toMatchObject({ [resource]: 1 });
     expect(container!.image).toContain('worker-cuda');
     expect(container!.env).toContainEqual({ name: 'EMBEDMILL_WORKER_DEVICE', value: 'cuda:0' });
-    expect(pool.spec!.strategy!.rollingUpdate).toEqual({ maxSurge: 0, maxUnavailable: 1 });
+    expect(pool.spec!.strategy!.rollingUpdate).toEqual({ maxSurge: 0, maxUnavailable: '25%' });
   }
 });

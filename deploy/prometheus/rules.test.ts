@@ -81,7 +81,9 @@ test('every alert says how bad it is, what is the matter, and where its runbook 
     expect(['critical', 'warning', 'info']).toContain(labels?.['severity']);
     expect(annotations?.['summary']).toMatch(/^[A-Z]/);
     expect(annotations?.['description']).toMatch(/\.$/);
-    expect(annotations?.['runbook_url']).toBe(`docs/runbooks.md#${alert.toLowerCase()}`);
+    expect(annotations?.['runbook_url']).toBe(
+      `https://embedmill.example/docs/runbooks.md#${alert.toLowerCase()}`,
+    );
   }
 });
 

@@ -86,8 +86,8 @@ export interface DispatcherHooks {
   onLost?: (documents: number) => void;
   /** Results were added to the progress of a tenant's job, or of nobody's. */
   onSettled?: (tenant: string | undefined, before: Progress, after: Progress) => void;
-  /** Documents that were deleted because a snapshot lacks them. */
-  onGone?: (documents: number) => void;
+  /** Documents that were deleted because a snapshot lacks them, and their collection's dense model. */
+  onGone?: (documents: number, model: string) => void;
 }
 
 export interface DispatcherLog {

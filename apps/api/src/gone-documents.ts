@@ -15,7 +15,7 @@ export interface SnapshotParts {
   store: VectorStore;
   spool: Spool;
   pollMs: number;
-  hooks?: { onGone?: (documents: number) => void };
+  hooks?: { onGone?: (documents: number, model: string) => void };
 }
 
 /**
@@ -126,7 +126,7 @@ async function deleteGone(
     const collection = await requireCollectionOf(handle.record, store);
     const overtaken = await deleteInBoth(store, collection, keys, sequence);
     deleted += keys.length - overtaken.length;
-    hooks?.onGone?.(keys.length - overtaken.length);
+    hooks?.onGone?.(keys.length - overtaken.length, collection.profile.model);
     handle.record = { ...handle.record, progress: { ...handle.record.progress, gone: deleted } };
     await handle.save();
   }

@@ -132,7 +132,7 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
       onFinished: (state) => metrics.finishedJobs.add(1, { state }),
       onSettled: settled.add.bind(settled),
       onTurn: (seconds) => metrics.dispatcherTurnSeconds.observe(seconds),
-      onGone: (documents) => metrics.documents.add(documents, { outcome: 'gone' }),
+      onGone: (documents, model) => metrics.documents.add(documents, { model, outcome: 'gone' }),
       onLost: (documents) => metrics.failures.add(documents, { stage: 'settle', reason: 'worker_lost' }),
     },
   });

@@ -6,9 +6,11 @@ export function serveQueueGauges(queue: ApiParts['queue'], metrics: Metrics<'api
   metrics.beforeScrape(async () => {
     const gauges = [metrics.queueShards, metrics.queueOldestSeconds, metrics.unfinishedJobs];
     const depth = await queue.depth().finally(() => gauges.forEach((gauge) => gauge.clear()));
-    metrics.queueShards.set(depth.waiting, { state: 'waiting' });
-    metrics.queueShards.set(depth.active, { state: 'active' });
-    metrics.queueOldestSeconds.set(depth.oldestSeconds);
+    for (const { model, waiting, active, oldestSeconds } of depth.models) {
+      metrics.queueShards.set(waiting, { model, state: 'waiting' });
+      metrics.queueShards.set(active, { model, state: 'active' });
+      metrics.queueOldestSeconds.set(oldestSeconds, { model });
+    }
     metrics.unfinishedJobs.set(depth.jobs.waiting, { state: 'waiting' });
     metrics.unfinishedJobs.set(depth.jobs.active, { state: 'active' });
   });

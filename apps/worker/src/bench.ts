@@ -5,20 +5,12 @@
 import './heap.ts';
 import { readFile } from 'node:fs/promises';
 import { asEmbedmillError, parseDocument, profileSchema, type Document } from '@embedmill/jobs';
-import { availableCpus } from '@embedmill/inference';
-import {
-  offeredFiles,
-  resolveModel,
-  type OfferedFile,
-  type ResolvedModel,
-  type ResolveOptions,
-} from '@embedmill/models';
-import { calibrate } from './bench/calibrate.ts';
+import { calibrateModel, ownModel, resolveOptions } from './bench/calibrate-model.ts';
 import type { Effort } from './bench/measuring.ts';
-import { openEncoder, openFixedBatches, openLimit, tokenized, type Yardstick } from './bench/yardsticks.ts';
-import { machineFor, readCalibration, saveCalibration } from './calibration.ts';
-import { readConfig, type WorkerConfig } from './config.ts';
-import { calibratedPlan, planEngines, type EngineSettings } from './engine-plan.ts';
+import { openEncoder, openFixedBatches, openLimit, type Yardstick } from './bench/yardsticks.ts';
+import { readCalibration } from './calibration.ts';
+import { readConfig } from './config.ts';
+import { calibratedPlan } from './engine-plan.ts';
 
 type Who = 'U' | 'E0' | 'N32' | 'N256';
 
@@ -42,7 +34,7 @@ let yardstick: Yardstick | undefined;
 async function answer(ask: Ask): Promise<unknown> {
   switch (ask.kind) {
     case 'calibrate':
-      return calibrateModel(ask);
+      return calibrateHere(ask);
     case 'speed':
       return speedOf(ask.model);
     case 'open':
@@ -57,52 +49,10 @@ async function answer(ask: Ask): Promise<unknown> {
   }
 }
 
-async function calibrateModel({
-  model: name,
-  corpus,
-  files,
-  minCosine,
-  effort,
-}: Extract<Ask, { kind: 'calibrate' }>) {
+async function calibrateHere({ model, corpus, files, minCosine, effort }: Extract<Ask, { kind: 'calibrate' }>) {
   const note = (text: string): void => void process.send?.({ kind: 'note', text });
-  const options = resolveOptions(config);
-  const { own, settings } = await ownModel(name);
-  const { machine, modelCacheFolder } = settings;
-  const resolved: { file: OfferedFile; model: ResolvedModel }[] = [];
-  for (const [n, file] of (await offersWithin(own, files, options, note)).entries()) {
-    if (n > 0) note(`getting ${file.path} (${Math.round(file.bytes / 1e6)} MB), if it is not here`);
-    resolved.push({ file, model: n === 0 ? own : await resolveModel(name, { ...options, file }) });
-  }
-  const plan = planEngines(own, settings, undefined);
-  const { sequences } = await tokenized(own, await readDocuments(corpus));
-  const calibration = await calibrate({
-    files: resolved,
-    devices: plan.devices,
-    machine,
-    sequences,
-    minCosine,
-    effort,
-    note,
-  });
-  return { calibration, path: await saveCalibration(modelCacheFolder, calibration) };
-}
-
-/** The model's own file, and of the others those that were asked for, else those that are no larger. */
-async function offersWithin(
-  own: ResolvedModel,
-  paths: string[] | null,
-  options: ResolveOptions,
-  note: (text: string) => void,
-): Promise<OfferedFile[]> {
-  try {
-    const offered = await offeredFiles(own.name, options);
-    return offered.filter(
-      ({ path, bytes }, n) => n === 0 || (paths?.includes(path) ?? bytes <= own.modelBytes * 1.05),
-    );
-  } catch (thrown) {
-    note(`${asEmbedmillError(thrown).message}; its own file alone is tried`);
-    return [{ ...own.model, bytes: own.modelBytes, data: own.data }];
-  }
+  const documents = await readDocuments(corpus);
+  return calibrateModel(config, model, { documents, files, minCosine, effort, note });
 }
 
 async function open({
@@ -111,7 +61,7 @@ async function open({
   corpus,
   seconds,
 }: Extract<Ask, { kind: 'open' }>): Promise<Yardstick> {
-  const { own, settings } = await ownModel(name);
+  const { own, settings } = await ownModel(config, name);
   const { model, plan } = await calibratedPlan(own, resolveOptions(config), settings);
   const input = { model, plan, documents: await readDocuments(corpus) };
   switch (who) {
@@ -126,22 +76,10 @@ async function open({
   }
 }
 
-/** The model in its own file, and what its engines are to run on. */
-async function ownModel(name: string): Promise<{ own: ResolvedModel; settings: EngineSettings }> {
-  const { devices, cpus, modelCacheFolder, tensorrt, batchArea: area } = config;
-  const machine = machineFor(devices[0].kind, cpus ?? availableCpus());
-  const own = await resolveModel(name, resolveOptions(config));
-  return { own, settings: { devices, machine, modelCacheFolder, tensorrt, area } };
-}
-
 async function speedOf(name: string): Promise<number | null> {
-  const { own, settings } = await ownModel(name);
+  const { own, settings } = await ownModel(config, name);
   const calibration = await readCalibration(settings.modelCacheFolder, own, settings.machine);
   return calibration?.tokensPerSecond ?? null;
-}
-
-function resolveOptions({ modelsFolder, modelCacheFolder, hubUrl }: WorkerConfig): ResolveOptions {
-  return { modelsDir: modelsFolder, cacheDir: modelCacheFolder, hubUrl };
 }
 
 async function readDocuments(path: string): Promise<Document[]> {

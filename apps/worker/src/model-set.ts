@@ -15,6 +15,7 @@ import type { Tracing } from '@embedmill/tracing';
 import type { VectorStore } from '@embedmill/vector-store';
 import { machineFor } from './calibration.ts';
 import type { RemoteConfig, WorkerConfig } from './config.ts';
+import { startCounting } from './document-counts.ts';
 import { calibratedPlan } from './engine-plan.ts';
 import { EngineGauges } from './engine-gauges.ts';
 import { connectRemote, startEngineSet, type EngineSet } from './engines.ts';
@@ -195,6 +196,7 @@ export class ModelSet {
     this.#failed.delete(name);
     this.#states.serving(name);
     this.#tell(name, null);
+    startCounting(name, metrics);
     consumer.serve(name, {
       shard: (shard, attempt) =>
         withLogFields({ job: shard.job, shard: shard.index }, () =>

@@ -14,6 +14,7 @@ import type { Metrics } from '@embedmill/metrics';
 import { failShard, type Spool } from '@embedmill/sources';
 import { NO_TRACING, type Tracing } from '@embedmill/tracing';
 import type { DocumentPoints, Point, PointPayload, StoredPoint, VectorStore } from '@embedmill/vector-store';
+import { countSettled } from './document-counts.ts';
 import { excessOf } from './document-size.ts';
 import { embedDocuments, type EmbeddedChunk, type ShardModels } from './document-vectors.ts';
 import { pictureReference, type PictureSources } from './document-pictures.ts';
@@ -87,7 +88,7 @@ export async function settleShard(
     const failed = await failShard(parts.spool, shard, error);
     const result = withEngineTime(failed, shard, parts);
     parts.metrics.failures.add(result.failed, { stage: 'settle', reason: error.code });
-    count(result, parts.metrics);
+    countSettled(shard, result, parts.metrics);
     return result;
   }
 }
@@ -123,7 +124,9 @@ async function asItIsNow(
 async function workOn(shard: Shard, parts: PipelineParts): Promise<ShardResult> {
   const { reading, result } = await walkOf(shard.purpose)(shard, parts);
   // A dry run stores nothing.
-  if (shard.purpose !== 'compare') countAll(reading, result, parts.metrics);
+  if (shard.purpose === 'compare') return result;
+  for (const { stage, code } of reading.failed) parts.metrics.failures.add(1, { stage, reason: code });
+  countSettled(shard, result, parts.metrics);
   return result;
 }
 
@@ -372,22 +375,4 @@ function pointsOf(
       payload,
     };
   });
-}
-
-function countAll({ failed }: ShardReading, result: ShardResult, metrics: Metrics<'worker'>): void {
-  for (const { stage, code } of failed) metrics.failures.add(1, { stage, reason: code });
-  count(result, metrics);
-}
-
-function count(result: ShardResult, metrics: Metrics<'worker'>): void {
-  metrics.shards.add(1, { outcome: 'settled' });
-  metrics.documents.add(result.stored, { outcome: 'stored' });
-  metrics.documents.add(result.skipped, { outcome: 'skipped' });
-  metrics.documents.add(result.failed, { outcome: 'failed' });
-  metrics.documents.add(result.duplicates, { outcome: 'duplicate' });
-  metrics.documents.add(result.superseded, { outcome: 'superseded' });
-  metrics.documents.add(result.deleted, { outcome: 'deleted' });
-  metrics.documentsTruncated.add(result.truncated);
-  metrics.chunks.add(result.chunks);
-  metrics.chunksReused.add(result.reused);
 }

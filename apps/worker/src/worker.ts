@@ -14,12 +14,19 @@ export interface RunningWorker {
   url: string;
   /** Resolves when the worker has work and makes no progress: it is to be ended then, and started again. */
   stuck: Promise<void>;
-  /** Finishes the shards in hand, or gives them up after the drain time: others take them then. */
+  /** Finishes the shards in hand, or gives them back after the drain time: others take them then, at once. */
   close(): Promise<void>;
 }
 
 /** How often the watchdog looks, at least. */
 const LONGEST_LOOK_MS = 5000;
+
+/** How long giving back what a drain did not finish may take, and then closing the engines. */
+const GIVING_BACK_MS = 3000;
+
+/** False, after so many milliseconds. */
+const after = (ms: number): Promise<false> =>
+  new Promise((resolve) => setTimeout(resolve, ms, false as const).unref());
 
 /** A running worker. Errors: `queue_unavailable`, `queue_may_evict`, `store_unavailable`, `spool_unavailable`. */
 export async function startWorker(config: WorkerConfig, log: Log): Promise<RunningWorker> {
@@ -88,9 +95,13 @@ export async function startWorker(config: WorkerConfig, log: Log): Promise<Runni
     async close() {
       clearInterval(timer);
       models.stop();
-      const drained = Promise.all([consumer.close(), models.drained()]);
-      await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, config.drainMs).unref())]);
-      await models.close();
+      const drained = Promise.all([consumer.close(), models.drained()]).then(() => true);
+      if (!(await Promise.race([drained, after(config.drainMs)]))) {
+        consumer.giveBack();
+        await Promise.race([drained, after(GIVING_BACK_MS)]);
+      }
+      // A batch that still runs has nobody who waits for it.
+      await Promise.race([models.close(), after(GIVING_BACK_MS)]);
       await fetching.close();
       await health.close();
       await store.close();

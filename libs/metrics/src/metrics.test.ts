@@ -36,15 +36,15 @@ test('names are unique, and no label can hold an id', () => {
 
 test('recorded values are served in the text format, with the metrics of the process', async () => {
   const metrics = createMetrics('worker');
-  metrics.documents.add(3, { outcome: 'stored' });
-  metrics.documents.add(2, { outcome: 'stored' });
+  metrics.documents.add(3, { model: 'm', outcome: 'stored' });
+  metrics.documents.add(2, { model: 'm', outcome: 'stored' });
   metrics.chunks.add(7);
   metrics.batchItems.observe(5, { lane: 'bulk' });
   metrics.failures.add(1, { stage: 'read', reason: 'malformed_json' });
   const { contentType, body } = await metrics.render();
   expect(contentType).toContain('text/plain');
   const lines = body.split('\n');
-  expect(lines).toContain('embedmill_documents_total{outcome="stored"} 5');
+  expect(lines).toContain('embedmill_documents_total{model="m",outcome="stored"} 5');
   expect(lines).toContain('embedmill_chunks_total 7');
   expect(lines).toContain('embedmill_batch_items_bucket{le="4",lane="bulk"} 0');
   expect(lines).toContain('embedmill_batch_items_bucket{le="8",lane="bulk"} 1');
@@ -76,17 +76,17 @@ test('an app serves the metrics that the table gives it, and two registries do n
 test('a label has no more series than the table allows it', async () => {
   const metrics = createMetrics('worker');
   for (let n = 0; n < 500; n += 1) metrics.tokens.add(1, { model: `model-${n}`, lane: 'bulk' });
-  metrics.documents.add(1, { outcome: 'job_0123' as 'stored' });
+  metrics.documents.add(1, { model: 'm', outcome: 'job_0123' as 'stored' });
   const { body } = await metrics.render();
   expect(body.match(/^embedmill_tokens_total\{/gm)).toHaveLength(METRICS.tokens.labels.model.atMost + 1);
   expect(body).toContain('embedmill_tokens_total{model="other",lane="bulk"} 450');
-  expect(body).toContain('embedmill_documents_total{outcome="other"} 1');
+  expect(body).toContain('embedmill_documents_total{model="m",outcome="other"} 1');
   expect(body).not.toContain('job_0123');
 });
 
 test('what has not happened is 0, where it is known what could', async () => {
   const { body } = await createMetrics('worker').render();
-  expect(body).toContain('embedmill_documents_total{outcome="failed"} 0');
+  expect(body).toContain('embedmill_shards_total{outcome="returned"} 0');
   expect(body).toContain('embedmill_engine_restarts_total{reason="timeout"} 0');
   expect(body).toContain('embedmill_shard_stalls_total 0');
   expect(body).not.toMatch(/^embedmill_document_failures_total/m);
@@ -95,11 +95,11 @@ test('what has not happened is 0, where it is known what could', async () => {
 test('gauges are refreshed for each scrape, and a refresh that fails does not fail the scrape', async () => {
   const metrics = createMetrics('api');
   let waiting = 0;
-  metrics.beforeScrape(async () => metrics.queueShards.set((waiting += 1), { state: 'waiting' }));
+  metrics.beforeScrape(async () => metrics.queueShards.set((waiting += 1), { model: 'm', state: 'waiting' }));
   metrics.beforeScrape(() => Promise.reject(new Error('no queue')));
   await metrics.render();
-  expect((await metrics.render()).body).toContain('embedmill_queue_shards{state="waiting"} 2');
+  expect((await metrics.render()).body).toContain('embedmill_queue_shards{model="m",state="waiting"} 2');
   metrics.queueShards.clear();
   waiting = 0;
-  expect((await metrics.render()).body).toContain('embedmill_queue_shards{state="waiting"} 1');
+  expect((await metrics.render()).body).toContain('embedmill_queue_shards{model="m",state="waiting"} 1');
 });

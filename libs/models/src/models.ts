@@ -65,7 +65,7 @@ export interface ModelSummary {
   languages?: readonly string[];
   /** Of its files, where all say how large they are. */
   bytes?: number;
-  /** Whether its files are on this machine, so that it needs no network. */
+  /** Whether it needs no network: it comes with workers, or its files are on this machine. */
   available: boolean;
 }
 
@@ -126,7 +126,7 @@ export async function listModels(folders: ModelFolders): Promise<ModelSummary[]>
       license: entry.license,
       ...(entry.languages === undefined ? {} : { languages: entry.languages }),
       ...sizeOfFiles(entry),
-      available: await isThere(entry, folders),
+      available: kind === 'bundled' || (await isThere(entry, folders)),
     };
   });
   return (await Promise.all(summaries)).sort((a, b) => (a.name < b.name ? -1 : 1));

@@ -1,5 +1,5 @@
 import { serialize } from 'node:v8';
-import type { Job as BullJob } from 'bullmq';
+import { WaitingError, type Job as BullJob } from 'bullmq';
 import {
   asEmbedmillError,
   querySchema,
@@ -51,12 +51,13 @@ export interface ModelHandlers {
 const MAX_STALLED = 3;
 /** How long a call may wait for the broker. */
 const DEADLINE_MS = 5000;
+const GIVEN_BACK = Symbol('given back');
 /** Longer than the longest pause between two tries to load a model. */
 const TROUBLE_SECONDS = 60;
 
 /**
  * A worker's side of the queue: takes the shards and queries of models. Each model has two BullMQ workers, one
- * a lane. `close` stops taking and waits for what is in hand.
+ * a lane. `close` stops taking and waits for what is in hand, which `giveBack` ends.
  */
 export class ModelConsumer {
   readonly #options: ModelConsumerOptions;
@@ -66,6 +67,8 @@ export class ModelConsumer {
   readonly #announcement: WorkerNotes;
   /** Shards in hand, by job. */
   readonly #inHand = new Map<string, number>();
+  /** Of each shard in hand, what ends it without a result. */
+  readonly #ends = new Set<(end: typeof GIVEN_BACK) => void>();
   #closed = false;
 
   private constructor(options: ModelConsumerOptions, broker: Broker) {
@@ -137,12 +140,16 @@ export class ModelConsumer {
     };
     const shards = this.#broker.worker<Shard, ShardResult>(
       shardQueue(model),
-      async (job) => {
+      async (job, token) => {
         this.#noteTaken('bulk', job);
         const lastAttempt = job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
         const shard = shardSchema.parse(job.data);
         this.#hold(shard.job, 1);
-        return handlers.shard(shard, { lastAttempt }).finally(() => this.#hold(shard.job, -1));
+        const settling = handlers.shard(shard, { lastAttempt });
+        const result = await this.#orGivenBack(settling).finally(() => this.#hold(shard.job, -1));
+        if (result !== GIVEN_BACK) return result;
+        await job.moveToWait(token);
+        throw new WaitingError();
       },
       {
         ...shared,
@@ -167,6 +174,14 @@ export class ModelConsumer {
     this.#notes.noteServing(model);
   }
 
+  /**
+   * Puts the shards in hand back on the queue, where others take them at once, without waiting for the locks of a worker
+   * that is gone. What still runs here has no result any more. For a worker that is closing, and out of time.
+   */
+  giveBack(): void {
+    for (const end of this.#ends) end(GIVEN_BACK);
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     this.#notes.stop();
@@ -179,6 +194,17 @@ export class ModelConsumer {
     const count = (this.#inHand.get(job) ?? 0) + by;
     if (count > 0) this.#inHand.set(job, count);
     else this.#inHand.delete(job);
+  }
+
+  /** What came of a shard, unless it was given back before; what happens to it then is nobody's. */
+  async #orGivenBack(settling: Promise<ShardResult>): Promise<ShardResult | typeof GIVEN_BACK> {
+    const { promise, resolve } = Promise.withResolvers<typeof GIVEN_BACK>();
+    this.#ends.add(resolve);
+    try {
+      return await Promise.race([settling, promise]);
+    } finally {
+      this.#ends.delete(resolve);
+    }
   }
 
   #noteTaken(lane: 'bulk' | 'interactive', job: Pick<BullJob, 'attemptsMade' | 'timestamp'>): void {

@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { NO_COUNTS, type JobId, type Shard } from '@embedmill/jobs';
+import { NO_COUNTS, type JobId, type Shard, type ShardResult } from '@embedmill/jobs';
 import { startTestRedis } from '@embedmill/redis-server';
 import { QUERY_TOKENS } from './backlog.ts';
 import type { QueueOptions } from './connection.ts';
@@ -112,6 +112,44 @@ describe.each(brokers)('by $name', ({ missing, start }) => {
       expect(taken).toEqual([0, 1, 2, 3]);
     });
 
+    test('a worker that is out of time gives its shards back at once, however long its lock', async () => {
+      await submit(4000);
+      const dispatcher = await consumeIngest(
+        { ...broker, concurrency: 1, lockMs: 10_000, onError: () => {} },
+        async (handle) => {
+          await handle.addShard(shardOf(handle.id, 0));
+          await until(async () => (await handle.outstanding()) === 0);
+        },
+      );
+      closers.push(() => dispatcher.close());
+      const attempts: boolean[] = [];
+      const serve = async (settle: (shard: Shard) => Promise<ShardResult>): Promise<ModelConsumer> => {
+        const options = { shardConcurrency: 1, queryConcurrency: 1, lockMs: 600_000, onError: () => {} };
+        const worker = await ModelConsumer.open({ ...broker, ...options });
+        worker.serve(MODEL, {
+          query: () => Promise.reject(new Error('nobody asks')),
+          shard: (shard, { lastAttempt }) => {
+            attempts.push(lastAttempt);
+            return settle(shard);
+          },
+        });
+        return worker;
+      };
+      const first = await serve(() => new Promise(() => {}));
+      await until(() => attempts.length === 1);
+      const closed = first.close();
+      const settled = Promise.withResolvers<number>();
+      const second = await serve(async ({ index }) => {
+        settled.resolve(index);
+        return { ...NO_COUNTS, index, documents: 1, stored: 1 };
+      });
+      closers.push(() => second.close());
+      first.giveBack();
+      await closed;
+      expect(await settled.promise).toBe(0);
+      expect(attempts).toEqual([false, false]);
+    });
+
     test('jobs that wait count by their size, however many wait, and from every replica the same', async () => {
       for (let n = 0; n < 250; n += 1) await submit(4000);
       const other = await connectQueue(broker);
@@ -214,7 +252,7 @@ describe.each(brokers)('by $name', ({ missing, start }) => {
         paused: true,
         waitingFor: { code: 'queue_paused' },
       });
-      expect((await queue.depth()).waiting).toBe(1);
+      expect(await queue.depth()).toMatchObject({ waiting: 1, models: [{ model: MODEL, waiting: 1, active: 0 }] });
 
       await queue.resume();
       await until(() => settled.includes('shard 1') && taken.includes(second));

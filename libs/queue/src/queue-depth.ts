@@ -10,12 +10,21 @@ import { INGEST_QUEUE, MODELS, queryQueue, shardQueue, TOLD_MODELS } from './nam
 /** Jobs whose records a look at the backlog reads at most, of those that wait as of those that are active. */
 const SAMPLED_JOBS = 200;
 
-export interface QueueDepth {
+export interface ModelDepth {
+  model: string;
   /** Shards that no worker has claimed yet, those that wait for another try included. */
   waiting: number;
   active: number;
   /** Age of the oldest waiting shard, in seconds. */
   oldestSeconds: number;
+}
+
+export interface QueueDepth {
+  /** Shards of all models. */
+  waiting: number;
+  active: number;
+  /** Those of each model that has ever had any. */
+  models: ModelDepth[];
   /** Unfinished jobs: that wait for a dispatcher, and that one has in hand. */
   jobs: { waiting: number; active: number };
 }
@@ -34,23 +43,27 @@ export class DepthGauge {
 
   async depth(): Promise<QueueDepth> {
     const jobs = await answered(this.#ingest.getJobCounts(...WAITING, 'active'));
-    const depth: QueueDepth = {
-      waiting: 0,
-      active: 0,
-      oldestSeconds: 0,
+    const models = await Promise.all(
+      (await answered(this.#broker.members(MODELS))).map((model) => this.#depthOf(model)),
+    );
+    return {
+      waiting: models.reduce((sum, { waiting }) => sum + waiting, 0),
+      active: models.reduce((sum, { active }) => sum + active, 0),
+      models,
       jobs: { waiting: waitingOf(jobs), active: jobs['active'] ?? 0 },
     };
-    for (const model of await answered(this.#broker.members(MODELS))) {
-      const queue = this.#queues.get(shardQueue(model));
-      const counts = await answered(queue.getJobCounts(...WAITING, 'active'));
-      depth.waiting += waitingOf(counts);
-      depth.active += counts['active'] ?? 0;
-      const [oldest] = await answered(queue.getJobs([...UNCLAIMED], 0, 0, true));
-      if (oldest !== undefined) {
-        depth.oldestSeconds = Math.max(depth.oldestSeconds, (Date.now() - oldest.timestamp) / 1000);
-      }
-    }
-    return depth;
+  }
+
+  async #depthOf(model: string): Promise<ModelDepth> {
+    const queue = this.#queues.get(shardQueue(model));
+    const counts = await answered(queue.getJobCounts(...WAITING, 'active'));
+    const [oldest] = await answered(queue.getJobs([...UNCLAIMED], 0, 0, true));
+    return {
+      model,
+      waiting: waitingOf(counts),
+      active: counts['active'] ?? 0,
+      oldestSeconds: oldest === undefined ? 0 : (Date.now() - oldest.timestamp) / 1000,
+    };
   }
 
   /**

@@ -61,7 +61,15 @@ test('keys are added to those that are there; without a file the entry is shown'
   expect((await create('--name', 'four', '--scopes', 'search')).err).toContain('"hash":"sha256:');
 });
 
+test('who may read the file is as it was, or as it is said', async () => {
+  await create('--name', 'one', '--scopes', 'admin', '--file', file, '--mode', '644');
+  expect(statSync(file).mode & 0o777).toBe(0o644);
+  await create('--name', 'two', '--scopes', 'admin', '--file', file);
+  expect(statSync(file).mode & 0o777).toBe(0o644);
+});
+
 test.each([
+  [['--name', 'x', '--scopes', 'admin', '--mode', 'rw'], 2, '--mode'],
   [['--name', 'x', '--scopes', 'all'], 2, 'submit, search, admin'],
   [['--name', 'x', '--scopes', ','], 2, 'scopes'],
   [['--scopes', 'admin'], 2, '--name'],

@@ -1,4 +1,4 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { InvalidArgumentError, type Command } from 'commander';
 import {
   apiKeyEntrySchema,
@@ -21,6 +21,7 @@ interface CreateOptions {
   concurrency?: number;
   expires?: string;
   file?: string;
+  mode?: number;
 }
 
 const MOST = 1_000_000;
@@ -38,7 +39,12 @@ export function addKeys(program: Command, host: CommandHost): void {
     .option('--concurrency <n>', 'requests at the same time', integerBetween(1, MOST))
     .option('--expires <date>', 'until when, as in 2027-01-31')
     .option('--file <path>', 'the keys file to add it to, which is made where there is none')
-    .action(({ rate, expires, file, ...rest }: CreateOptions) =>
+    .option(
+      '--mode <octal>',
+      'who may read that file: as before, of a new one 600 (you alone); 644 where a container reads it as another user',
+      permissionsOf,
+    )
+    .action(({ rate, expires, file, mode, ...rest }: CreateOptions) =>
       host.run(async ({ terminal }) => {
         const { key, id, hash } = newApiKey();
         const wanted = {
@@ -55,7 +61,7 @@ export function addKeys(program: Command, host: CommandHost): void {
         const parsed = apiKeyEntrySchema.safeParse(JSON.parse(JSON.stringify(wanted)));
         if (!parsed.success) throw usageError(whatIsWrong(parsed.error.issues));
         const entry = parsed.data;
-        if (file !== undefined) addTo(file, entry);
+        if (file !== undefined) addTo(file, entry, mode);
         if (terminal.json) terminal.printJson({ key, entry, file: file ?? null });
         terminal.print(key);
         terminal.note(
@@ -75,11 +81,15 @@ export function addKeys(program: Command, host: CommandHost): void {
 }
 
 /** Adds an entry to a keys file. It is written aside first, so that no server reads half of it. */
-function addTo(path: string, entry: object): void {
+function addTo(path: string, entry: object, wanted: number | undefined): void {
   const parsed = apiKeysSchema.safeParse([...entriesOf(path), entry]);
   if (!parsed.success) throw new CommandError(`${path}: ${whatIsWrong(parsed.error.issues)}`);
   try {
+    const before = statSync(path, { throwIfNoEntry: false });
+    const mode = wanted ?? (before === undefined ? 0o600 : before.mode & 0o777);
     writeFileSync(`${path}.new`, `${JSON.stringify(parsed.data, null, 2)}\n`, { mode: 0o600 });
+    // What may be given to a new file is less than asked for, by the umask.
+    chmodSync(`${path}.new`, mode);
     renameSync(`${path}.new`, path);
   } catch (error) {
     throw new CommandError(`${path} cannot be written: ${(error as Error).message}`);
@@ -109,6 +119,11 @@ function parsedJson(text: string): unknown {
 
 function whatIsWrong(issues: readonly { path: PropertyKey[]; message: string }[]): string {
   return issues.map(({ path, message }) => [...path.map(String), message].join(': ')).join('; ');
+}
+
+function permissionsOf(given: string): number {
+  if (!/^0?[0-7]{3}$/.test(given)) throw new InvalidArgumentError('Write it as in 644.');
+  return parseInt(given, 8);
 }
 
 /** A date is its end, in UTC. */

@@ -53,14 +53,18 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- default (printf "%s-spool" (include "embedmill.fullname" .)) .Values.spool.volume.existingClaim }}
 {{- end }}
 
+{{- define "embedmill.modelsClaim" -}}
+{{- default (printf "%s-models" (include "embedmill.fullname" .)) .Values.models.claim.existing }}
+{{- end }}
+
 {{- /* A pool with what workerDefaults says where it does not: (list $ name), as JSON. Says what cannot work. */}}
 {{- define "embedmill.pool" -}}
 {{- $ := index . 0 }}
 {{- $name := index . 1 }}
 {{- $pool := mergeOverwrite (deepCopy $.Values.workerDefaults) (deepCopy (index $.Values.workerPools $name)) }}
 {{- $least := add $pool.batchSeconds $pool.upsertSeconds }}
-{{- if lt (int $pool.drainSeconds) (int $least) }}
-{{- fail (printf "workerPools.%s: drainSeconds is %d, so that a stopping pod would cut off a batch of batchSeconds %d and its write of upsertSeconds %d; make drainSeconds at least %d" $name (int $pool.drainSeconds) (int $pool.batchSeconds) (int $pool.upsertSeconds) (int $least)) }}
+{{- if and (not $pool.spot) (lt (int $pool.drainSeconds) (int $least)) }}
+{{- fail (printf "workerPools.%s: drainSeconds is %d, so that a stopping pod would cut off a batch of batchSeconds %d and its write of upsertSeconds %d; make drainSeconds at least %d, or say spot: true where machines go sooner" $name (int $pool.drainSeconds) (int $pool.batchSeconds) (int $pool.upsertSeconds) (int $least)) }}
 {{- end }}
 {{- if and (contains "/mig-" $pool.gpu.resource) (gt (int $pool.gpu.count) 1) }}
 {{- fail (printf "workerPools.%s: gpu.count is %d, but a process sees one MIG slice only; leave it at 1 and have more replicas" $name (int $pool.gpu.count)) }}

@@ -1,21 +1,5 @@
 {{- /* What API and worker pods have in common. All but the last take the root context. */}}
 
-{{- /* PodSecurity "restricted". */}}
-{{- define "embedmill.podSecurity" -}}
-runAsNonRoot: true
-runAsUser: 10001
-runAsGroup: 10001
-fsGroup: 10001
-fsGroupChangePolicy: OnRootMismatch
-seccompProfile: { type: RuntimeDefault }
-{{- end }}
-
-{{- define "embedmill.containerSecurity" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-capabilities: { drop: [ALL] }
-{{- end }}
-
 {{- define "embedmill.checksums" -}}
 checksum/config: {{ include (print .Template.BasePath "/configmap.yaml") . | sha256sum }}
 {{- if and .Values.secret.values (not .Values.secret.existing) }}
@@ -54,6 +38,8 @@ checksum/secret: {{ .Values.secret.values | toJson | sha256sum }}
   {{- $cache := default dict $part.modelCache }}
   {{- if $cache.existingClaim }}
   persistentVolumeClaim: { claimName: {{ $cache.existingClaim }} }
+  {{- else if $.Values.models.download }}
+  persistentVolumeClaim: { claimName: {{ include "embedmill.modelsClaim" $ }} }
   {{- else }}
   emptyDir: { sizeLimit: {{ default "1Gi" $cache.sizeLimit }} }
   {{- end }}
@@ -104,9 +90,44 @@ topologySpreadConstraints:
 {{- end }}
 {{- end }}
 
-{{- /* (dict of variables) */}}
-{{- define "embedmill.env" -}}
-{{- range $name, $value := . }}
-- { name: {{ $name }}, value: {{ $value | toString | quote }} }
+{{- /* A value of a variable: a whole number with all its digits. */}}
+{{- define "embedmill.variable" -}}
+{{- if and (kindIs "float64" .) (eq (floor .) .) }}{{ printf "%.0f" . }}{{ else }}{{ toString . }}{{ end }}
 {{- end }}
+
+{{- /*
+A container's variables: (list PLACE OWN MORE EXTRA), of which OWN is YAML that the chart sets itself. One that is set
+twice is refused: Helm 3 would send both, Helm 4 fail.
+*/}}
+{{- define "embedmill.env" -}}
+{{- $place := index . 0 }}
+{{- $variables := index . 1 | fromYamlArray }}
+{{- range $name, $value := index . 2 }}
+{{- $variables = append $variables (dict "name" $name "value" (include "embedmill.variable" $value)) }}
+{{- end }}
+{{- $variables = concat $variables (index . 3) }}
+{{- $seen := dict }}
+{{- range $variables }}
+{{- if hasKey $seen .name }}
+{{- fail (printf "%s: %s is set twice; what the chart sets has a value of its own in values.yaml" $place .name) }}
+{{- end }}
+{{- $_ := set $seen .name true }}
+{{- end }}
+{{- toYaml $variables }}
+{{- end }}
+
+{{- /*
+How many replicas a Deployment begins with that an autoscaler has in hand: those that it has, since one that says none
+would be set to 1. (list $ name)
+*/}}
+{{- define "embedmill.presentReplicas" -}}
+{{- $ := index . 0 }}
+{{- with lookup "apps/v1" "Deployment" $.Release.Namespace (index . 1) }}
+replicas: {{ .spec.replicas }}
+{{- end }}
+{{- end }}
+
+{{- /* Longer than a pod takes from its predecessor's end until it is ready: else the rollout fails. (list startupSeconds grace) */}}
+{{- define "embedmill.progressDeadline" -}}
+progressDeadlineSeconds: {{ add 300 (index . 0) (index . 1) }}
 {{- end }}

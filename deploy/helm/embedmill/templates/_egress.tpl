@@ -1,0 +1,102 @@
+{{- /* Where pods may go: rules of a NetworkPolicy that follow the addresses in the values. */}}
+
+{{- /* Anywhere but what a node tells its own pods, such as its credentials. */}}
+{{- define "embedmill.anywhere" -}}
+- ipBlock: { cidr: 0.0.0.0/0, except: [169.254.0.0/16] }
+- ipBlock: { cidr: '::/0', except: ['fe80::/10'] }
+- namespaceSelector: {}
+{{- end }}
+
+{{- /*
+The rules that an address asks for: (list URL PORTS TO), where PORTS and TO may say otherwise. Of several hosts, with
+commas between, each has a rule. What is a name or an address is told by its form.
+*/}}
+{{- define "embedmill.egressOf" -}}
+{{- $url := index . 0 }}
+{{- $ports := index . 1 }}
+{{- $to := index . 2 }}
+{{- $usual := dict "https" 443 "http" 80 "postgres" 5432 "postgresql" 5432 "redis" 6379 "rediss" 6379 "redis+cluster" 6379 "rediss+cluster" 6379 "redis+sentinel" 26379 "rediss+sentinel" 26379 }}
+{{- $scheme := regexFind "^[a-z0-9+]+" $url }}
+{{- $hosts := regexReplaceAll "^.*@" (regexFind "^[^/?]*" (regexReplaceAll "^[a-z0-9+]+://" $url "")) "" | splitList "," }}
+{{- range $host := $hosts }}
+{{- $name := regexReplaceAll ":[0-9]+$" $host "" | trimPrefix "[" | trimSuffix "]" }}
+{{- $own := list (regexFind ":[0-9]+$" $host | trimPrefix ":" | default (get $usual $scheme | toString)) }}
+{{- /* The sentinels name a master, whose port they alone know. */}}
+{{- if contains "sentinel" $scheme }}{{ $own = append $own "6379" }}{{ end }}
+{{- /* A unix socket has no host. */}}
+{{- if or $name $ports }}
+- ports:
+    {{- range default $own $ports }}
+    - { protocol: TCP, port: {{ int . }} }
+    {{- end }}
+  to:
+    {{- if $to }}
+    {{- toYaml $to | nindent 4 }}
+    {{- else if regexMatch "^[0-9.]+$" $name }}
+    - ipBlock: { cidr: {{ $name }}/32 }
+    {{- else if contains ":" $name }}
+    - ipBlock: { cidr: '{{ $name }}/128' }
+    {{- else if regexMatch "^[^.]+\\.[^.]+\\.svc(\\.|$)" $name }}
+    - namespaceSelector: { matchLabels: { kubernetes.io/metadata.name: {{ index (splitList "." $name) 1 }} } }
+    {{- else if or (not $name) (contains "." $name) }}
+    {{- include "embedmill.anywhere" . | nindent 4 }}
+    {{- else }}
+    - podSelector: {}
+    {{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* An address that only a Secret knows, where the chart makes that Secret or not: (list $ NAME…), the first that is set. */}}
+{{- define "embedmill.secretAddress" -}}
+{{- $ := index . 0 }}
+{{- $found := "" }}
+{{- range rest . }}
+{{- $found = $found | default (get $.Values.secret.values . | default "" | toString) }}
+{{- end }}
+{{- $found }}
+{{- end }}
+
+{{- /* All rules of a part: (list $ SETTINGS), of which those that are addresses are followed, too. */}}
+{{- define "embedmill.egress" -}}
+{{- $ := index . 0 }}
+{{- $settings := index . 1 }}
+{{- $egress := $.Values.networkPolicy.egress }}
+{{- $queue := get $.Values.config "QUEUE_URL" | default (tpl $.Values.queue.url $) | default (include "embedmill.secretAddress" (list $ "QUEUE_URL" "REDIS_URL")) }}
+{{- if and (not $queue) (not $egress.queue.ports) }}
+{{- fail "networkPolicy.egress.queue.ports: the queue's address is in a Secret that the chart cannot read; which ports is it reached by? As [6379]" }}
+{{- end }}
+{{- $store := tpl $.Values.store.url $ | default (include "embedmill.secretAddress" (list $ "QDRANT_URL" "MILVUS_URL")) }}
+{{- if and (not $store) (not $egress.store.ports) }}
+{{- fail "networkPolicy.egress.store.ports: the store's address is in a Secret that the chart cannot read; which ports is it reached by? As [6333]" }}
+{{- end }}
+{{- $storePort := ternary 19530 6333 (eq $.Values.store.kind "milvus") }}
+{{- $hasPort := regexMatch "^[a-z]+://[^/]*:[0-9]+(/|$)" $store }}
+# DNS
+- ports: [{ protocol: UDP, port: 53 }, { protocol: TCP, port: 53 }]
+{{ include "embedmill.egressOf" (list $queue $egress.queue.ports $egress.queue.to) | trim }}
+{{ include "embedmill.egressOf" (list $store (ternary $egress.store.ports (default (list $storePort) $egress.store.ports) $hasPort) $egress.store.to) | trim }}
+{{- if eq $.Values.spool.kind "s3" }}
+{{- with $.Values.spool.s3.endpoint }}
+{{ include "embedmill.egressOf" (list . (list) (list)) | trim }}
+{{- end }}
+{{- end }}
+{{- range uniq $settings }}
+{{- if regexMatch "^https?://" (toString .) }}
+{{ include "embedmill.egressOf" (list . (list) (list)) | trim }}
+{{- end }}
+{{- end }}
+- ports:
+    {{- range $egress.web.ports }}
+    - { protocol: TCP, port: {{ int . }} }
+    {{- end }}
+  to:
+    {{- if $egress.web.to }}
+    {{- toYaml $egress.web.to | nindent 4 }}
+    {{- else }}
+    {{- include "embedmill.anywhere" . | nindent 4 }}
+    {{- end }}
+{{- with $egress.extra }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
