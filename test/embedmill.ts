@@ -161,7 +161,6 @@ export class Embedmill {
       await once(this.#process, 'exit');
   }
 
-  /** Ends it as Ctrl-C does, and gives its exit code. */
   /** A collection of its own name, deleted by `stop`: with QDRANT_URL it would outlive the data folder. */
   async collection(prefix: string, profile: object = {}): Promise<string> {
     const name = uniqueName(prefix);
@@ -179,9 +178,8 @@ export class Embedmill {
     return (await this.json<{ hits: Hit[] }>(`/api/v1/collections/${collection}/search`, query)).hits;
   }
 
-  async stop(): Promise<number | null> {
-    for (const name of this.#collections.splice(0))
-      await this.call(`/api/v1/collections/${name}`, { method: 'DELETE' }).catch(() => undefined);
+  /** Ends it as Ctrl-C does, and gives its exit code. All that is kept stays. */
+  async end(): Promise<number | null> {
     if (this.#process.exitCode === null && this.#process.signalCode === null) {
       const exited = once(this.#process, 'exit');
       this.#process.kill('SIGINT');
@@ -192,8 +190,16 @@ export class Embedmill {
     // A clean stop removes up.json; where it was left, so may be what it names.
     const left = await this.state().catch(() => undefined);
     for (const pid of Object.values(left?.processes ?? {})) if (pid !== null) killIfAlive(pid);
-    await rm(this.data, { recursive: true, force: true });
     return this.#process.exitCode;
+  }
+
+  /** Ends it, and removes all that is kept. */
+  async stop(): Promise<number | null> {
+    for (const name of this.#collections.splice(0))
+      await this.call(`/api/v1/collections/${name}`, { method: 'DELETE' }).catch(() => undefined);
+    const code = await this.end();
+    await rm(this.data, { recursive: true, force: true });
+    return code;
   }
 }
 

@@ -40,7 +40,9 @@ test.each(COPIES)('%s has its copies in the chart: npm run render -w deploy', as
 
 describe.skipIf(!helm)(`helm${skipped}`, () => {
   test.each(CASE_NAMES)('%s: what is committed is what it renders', async (name) => {
-    expect(await readFile(join(RENDERED, `${name}.yaml`), 'utf8')).toBe(await helmTemplate(CASES[name]));
+    // Helm 4 leaves other blank lines than Helm 3.
+    const committed = await readFile(join(RENDERED, `${name}.yaml`), 'utf8');
+    expect(parseManifests(committed)).toEqual(parseManifests(await helmTemplate(CASES[name])));
   });
 
   test.each(CASE_NAMES)('%s: lint finds no fault', async (name) => {

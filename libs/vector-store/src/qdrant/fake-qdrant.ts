@@ -44,12 +44,15 @@ export interface FakeOptions {
   vacuums?: boolean;
   /** Whether it has keys to shard by. */
   isDistributed?: boolean;
+  /** Any free one by default. */
+  port?: number;
 }
 
 export async function startFakeQdrant({
   version = '1.18.3',
   vacuums = true,
   isDistributed = true,
+  port = 0,
 }: FakeOptions = {}): Promise<FakeQdrant> {
   const api = new QdrantApi();
   const collections = new Map<string, FakeCollection>();
@@ -93,7 +96,7 @@ export async function startFakeQdrant({
       send(response, answer.status, answer.body);
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   fake.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return { ...fake, close: () => closeServer(server) };
 }

@@ -1,0 +1,51 @@
+/**
+ * Records of this release, as a queue and a spool keep them with a job under way, for the tests of later ones:
+ *
+ *   node test/upgrade/record.ts > test/upgrade/records/VERSION.json
+ */
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { startTestRedis } from '@embedmill/redis-server';
+import { Redis } from 'ioredis';
+import { Embedmill, ndjson } from '../embedmill.ts';
+
+const redis = await startTestRedis();
+const connection = new Redis(redis.url);
+const mill = await Embedmill.up({ env: { REDIS_URL: redis.url } });
+const found = { ingest: [] as unknown[], shards: [] as unknown[], results: [] as unknown[] };
+try {
+  const profile = { sparse: { bm25: {} }, filterable: { part: 'integer' } };
+  const collection = await mill.json('/api/v1/collections', { name: 'docs', profile });
+  const text = 'a river that flows under a bridge of old stones and past the green fields of a town';
+  const documents = Array.from({ length: 3000 }, (_, n) => ({ id: `d${n}`, text: `${n} ${text}` }));
+  const job = await mill.submit('docs', ndjson(documents));
+  await mill.until('a job, a shard and a result are on the queue', async () => {
+    for (const key of await connection.keys('*')) {
+      const type = await connection.type(key);
+      const fields = type === 'hash' ? await connection.hgetall(key) : {};
+      if (fields['data'] !== undefined) sort(JSON.parse(fields['data']) as object);
+      if (key.endsWith(':processed'))
+        for (const value of Object.values(fields)) keepOne(found.results, JSON.parse(value));
+    }
+    return Object.values(found).every(({ length }) => length > 0);
+  });
+  const spool = join(mill.data, 'spool');
+  const manifest = (await readFile(join(spool, job.id, 'manifest.ndjson'), 'utf8')).split('\n');
+  const unfinished = JSON.parse(await readFile(join(spool, 'unfinished', `${job.id}.json`), 'utf8')) as unknown;
+  const names = await readdir(join(spool, job.id));
+  const records = { collection, ...found, unfinished, range: JSON.parse(manifest[0] ?? '') as unknown, names };
+  process.stdout.write(`${JSON.stringify(records, null, 2)}\n`);
+} finally {
+  await mill.stop();
+  connection.disconnect();
+  await redis.stop();
+}
+
+function sort(data: object): void {
+  if ('submission' in data) keepOne(found.ingest, data);
+  else if ('range' in data) keepOne(found.shards, data);
+}
+
+function keepOne(kept: unknown[], record: unknown): void {
+  if (kept.length === 0) kept.push(record);
+}
