@@ -107,12 +107,12 @@ test('the build context has all that npm ci reads, and no more than that, source
 test('packages are installed before the sources come, so that a changed source installs none', () => {
   const isSource = ({ keyword, args }: { keyword: string; args: string }): boolean =>
     keyword === 'COPY' && (args === '. .' || args.startsWith('--from=source /app'));
-  const installing = [...stages.keys()].filter((stage) =>
-    instructionsOf(stage ?? '').some(({ args }) => args.includes('npm ci')),
+  const installing = [...stages.keys()].flatMap((stage) =>
+    stage !== null && instructionsOf(stage).some(({ args }) => args.includes('npm ci')) ? [stage] : [],
   );
   expect(installing).toEqual(['bundles', 'api-packages', 'worker-packages', 'worker-cuda-packages']);
   for (const stage of installing) {
-    const instructions = instructionsOf(stage ?? '');
+    const instructions = instructionsOf(stage);
     const install = instructions.findIndex(({ args }) => args.includes('npm ci'));
     expect(instructions.slice(0, install).filter(isSource), stage).toEqual([]);
   }

@@ -24,6 +24,8 @@ type Uncontrolled =
 
 /** What clients keep here: each sees its tenant's. */
 export type ClientRecords = Pick<StoredRecords, 'keep' | 'read' | 'all' | 'remove' | 'write'>;
+/** Files of clients' that come in parts. */
+export type ClientUploads = ClientRecords & Pick<StoredRecords, 'writePart' | 'parts'>;
 
 /** All that the server works with; main.ts makes the real ones, and closes them. */
 export interface ApiParts {
@@ -51,6 +53,7 @@ export interface ApiParts {
     files: ClientRecords;
     maps: Pick<StoredMaps, 'keep' | 'find' | 'removeAll'>;
     batches: ClientRecords;
+    uploads: ClientUploads;
     batchFaults: Pick<ClientRecords, 'read'>;
     datasets: ClientRecords;
   };

@@ -60,6 +60,7 @@ import { sourceRoutes } from './routes/sources.ts';
 import { submissionRoutes } from './routes/submissions.ts';
 import { teiRoutes } from './routes/tei.ts';
 import { teiTokenRoutes } from './routes/tei-tokens.ts';
+import { uploadRoutes } from './routes/uploads.ts';
 import { usageRoutes } from './routes/usage.ts';
 import { SourceWatching } from './source-watching.ts';
 import { Resubmission } from './resubmission.ts';
@@ -187,6 +188,7 @@ export async function buildServer(
   );
   await routes.register(embeddingRoutes(parts, lane), { prefix: '/v1' });
   await routes.register(fileRoutes(parts), { prefix: '/v1' });
+  await routes.register(uploadRoutes(parts), { prefix: '/v1' });
   await routes.register(batchRoutes(parts), { prefix: '/v1' });
   await routes.register(datasetRoutes(parts), { prefix: '/v1' });
   await routes.register(datasetPartRoutes(whole.spool, log), { prefix: '/v1' });

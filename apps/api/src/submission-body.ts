@@ -50,6 +50,9 @@ const documentFields = {
         description:
           'Many files as one job: http and https URLs, `s3://bucket/key`, all objects below `s3://bucket/prefix/`, paths of files, and of folders with all that is below. In folders and below prefixes, hidden files and those whose names do not say their format are passed over. What is said of columns, delimiter and so on is for all of them; of documents with the same id, the one in the file that is last in the order of names wins.',
       }),
+      file: z.string().max(200).optional().meta({
+        description: 'A file of `/v1/files`, uploaded before, whole or in parts (`/v1/uploads`); it stays.',
+      }),
       format: sourceFormatSchema.optional().meta({
         description:
           'By default what the name ends in (.ndjson, .jsonl, .csv, .tsv, .parquet; .gz behind it for gzip), or what the URL says; else NDJSON.',
@@ -57,8 +60,9 @@ const documentFields = {
       ...readingSchema.shape,
     })
     .refine(
-      ({ path, url, s3, files }) => [path, url, s3, files].filter((one) => one !== undefined).length === 1,
-      'give a path, a url, an s3 or files',
+      ({ path, url, s3, files, file }) =>
+        [path, url, s3, files, file].filter((one) => one !== undefined).length === 1,
+      'give a path, a url, an s3, a file or files',
     )
     .optional(),
 };

@@ -31,6 +31,7 @@ import type { ApiParts } from './parts.ts';
 import { invalidRequest } from './problem.ts';
 import { FileForm } from './file-form.ts';
 import { filesAt, labelOf, readAs, sourceOfFiles } from './source-files.ts';
+import { requireFile } from './batches/client-records.ts';
 import { belowTenant, readable } from './source-places.ts';
 import {
   documentLines,
@@ -215,7 +216,8 @@ export class Submission {
       );
       return this.#submit('inline', { ...job, source: { kind: 'inline', lines }, label: 'inline' });
     }
-    const { path = '', url, s3, files: places, ...said } = source ?? {};
+    const { path = '', url, s3, files: places, file, ...said } = source ?? {};
+    if (file !== undefined) return this.#submit('upload', { ...job, ...(await this.#copied(job.id, file, said)) });
     if (places !== undefined) {
       const files = readAs(await filesAt(places, said.format !== undefined, readable(this.#parts)), said);
       const read = await sourceOfFiles(this.#parts.spool, job.id, files);
@@ -234,6 +236,19 @@ export class Submission {
       s3 === undefined ? await openLocalSource(path, folder) : await openS3Source(s3, s3Sources, objects);
     const read = encoding === undefined ? found : ({ kind: 'encoded', source: found, encoding } as const);
     return this.#submit(s3 === undefined ? 'path' : 's3', { ...job, source: read, label: s3 ?? path });
+  }
+
+  /** A client's file as a job's own source, as if it had come with the request. Errors: `file_not_found`. */
+  async #copied(job: JobId, id: string, said: SaidFormat): Promise<Pick<NewJob, 'source' | 'label'>> {
+    const { spool } = this.#parts;
+    const file = await requireFile(spool.files, id);
+    const encoding = encodingOfNamed(formatOfName(file.filename), said);
+    const { source } = await spool.receive(job, spool.readSource(file.source), {
+      maxBytes: Number.MAX_SAFE_INTEGER,
+      expectedBytes: file.source.size,
+    });
+    const read = encoding === undefined ? source : ({ kind: 'encoded', source, encoding } as const);
+    return { source: read, label: 'upload' };
   }
 
   /** A job that deletes documents: those with these ids, or those that satisfy a filter. Errors: of an id that is none. */

@@ -69,6 +69,8 @@ export class Spool {
   readonly datasets: StoredRecords;
   /** Collections as pictures. */
   readonly maps: StoredMaps;
+  /** Files that come in parts. */
+  readonly uploads: StoredRecords;
   readonly #storage: SpoolStorage;
 
   private constructor(storage: SpoolStorage, s3: S3Objects) {
@@ -79,6 +81,7 @@ export class Spool {
     this.batchFaults = new StoredRecords(storage, 'batch-faults');
     this.datasets = new StoredRecords(storage, 'datasets');
     this.maps = new StoredMaps(storage);
+    this.uploads = new StoredRecords(storage, 'uploads');
     this.s3 = s3;
   }
 

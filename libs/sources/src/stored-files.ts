@@ -1,13 +1,13 @@
 import type { StoredSource } from '@embedmill/jobs';
 import { once, type SpoolStorage } from './spool-storage.ts';
 
-/** `batch-faults` are what was wrong with the lines of a batch's file. */
-export type RecordKind = 'files' | 'batches' | 'batch-faults' | 'datasets';
+/** `batch-faults` are what was wrong with the lines of a batch's file; `uploads` are files that come in parts. */
+export type RecordKind = 'files' | 'batches' | 'batch-faults' | 'datasets' | 'uploads';
 
 /**
  * What the spool keeps for clients beside jobs: records of JSON by their ids, `<kind>/<id>.json`, and of files and datasets also
- * their bytes, `<id>/content`. No job has such an id: those start with `job_`. A record is there before anybody is told of it, and
- * goes before the bytes it is of.
+ * their bytes, `<id>/content`, of uploads those of each part, `<id>/parts/<part>`. No job has such an id: those start with
+ * `job_`. A record is there before anybody is told of it, and goes before the bytes it is of.
  */
 export class StoredRecords {
   readonly #storage: SpoolStorage;
@@ -46,11 +46,26 @@ export class StoredRecords {
     if (!isId(id)) return;
     await this.#storage.remove(this.#keyOf(id));
     if (this.#kind === 'files' || this.#kind === 'datasets') await this.#storage.removeFolder(id);
+    if (this.#kind === 'uploads') await this.#storage.removeFolder(`${id}/parts`);
   }
 
   /** Writes a file's bytes, before its record. */
   write(id: string, body: AsyncIterable<Uint8Array>): Promise<StoredSource> {
     return this.#storage.write(`${id}/content`, body);
+  }
+
+  /** Writes a part of an upload; one that breaks off leaves nothing. */
+  writePart(id: string, part: string, body: AsyncIterable<Uint8Array>): Promise<StoredSource> {
+    return this.#storage.write(`${id}/parts/${part}`, body);
+  }
+
+  /** The parts of an upload that are there whole, by their ids. */
+  async parts(id: string): Promise<Map<string, StoredSource>> {
+    const parts = new Map<string, StoredSource>();
+    if (!isId(id)) return parts;
+    for await (const key of this.#storage.list(`${id}/parts`))
+      parts.set(key.slice(key.lastIndexOf('/') + 1), await this.#storage.sourceAt(key));
+    return parts;
   }
 
   #keyOf(id: string): string {
@@ -60,5 +75,5 @@ export class StoredRecords {
 
 /** As we make them: nothing else leads anywhere. */
 function isId(id: string): boolean {
-  return /^(file|batch|dataset)[-_][A-Za-z0-9_-]{1,100}$/.test(id);
+  return /^(file|batch|dataset|upload)[-_][A-Za-z0-9_-]{1,100}$/.test(id);
 }

@@ -7,7 +7,7 @@ import {
 } from '@embedmill/jobs';
 import { parseRecord } from '@embedmill/queue';
 import { ownedSchema } from '../batches/client-records.ts';
-import type { ApiParts, ClientRecords } from '../parts.ts';
+import type { ApiParts, ClientRecords, ClientUploads } from '../parts.ts';
 import { keptSourceSchema } from '../watched-source.ts';
 import { currentPrincipal, ownTenant } from './principal.ts';
 import { seen, seenTarget, seesJob } from './seen.ts';
@@ -58,6 +58,7 @@ export function spoolView(spool: ApiParts['spool'], queue: ApiParts['queue']): A
     files: recordsView(spool.files),
     datasets: recordsView(spool.datasets),
     batches,
+    uploads: uploadsView(spool.uploads),
     batchFaults: {
       read: async (id) => ((await batches.read(id)) === undefined ? undefined : spool.batchFaults.read(id)),
     },
@@ -128,6 +129,26 @@ function seenMap<Of extends { name: string }>(of: Of): Of {
 
 const tenantOf = (tenant: string | undefined): string | undefined =>
   ownTenant(tenant as TenantId | undefined);
+
+/** Parts are reached through the record of their upload. */
+function uploadsView(uploads: ClientUploads): ClientUploads {
+  const records = recordsView(uploads);
+  const requireOwn = async (id: string): Promise<void> => {
+    if ((await records.read(id)) === undefined)
+      throw new EmbedmillError('file_not_found', 'there is no such upload');
+  };
+  return {
+    ...records,
+    writePart: async (id, part, body) => {
+      await requireOwn(id);
+      return uploads.writePart(id, part, body);
+    },
+    parts: async (id) => {
+      await requireOwn(id);
+      return uploads.parts(id);
+    },
+  };
+}
 
 function seesRecord(record: unknown): boolean {
   return seesJob(currentPrincipal(), NO_COLLECTION, ownedSchema.parse(record).tenant);

@@ -3,7 +3,7 @@ import type { Queue } from '@embedmill/queue';
 import type { Spool } from '@embedmill/sources';
 import type { DispatcherLog } from '../dispatcher.ts';
 import { datasetSchema } from '../datasets/dataset-records.ts';
-import { batchRecordSchema, clientFileSchema } from './client-records.ts';
+import { batchRecordSchema, clientFileSchema, clientUploadSchema } from './client-records.ts';
 
 interface SweptParts {
   queue: Pick<Queue, 'getSubmission' | 'cancel'>;
@@ -15,8 +15,8 @@ interface SweptParts {
 const SUBMITTED_MS = 3600_000;
 
 /**
- * Ends batches whose window is over, and removes what nobody is to see any more: files and datasets whose time has come,
- * and batches whose jobs have expired. Killed at any point, the next sweep goes on.
+ * Ends batches whose window is over, and removes what nobody is to see any more: files, uploads and datasets whose time has
+ * come, and batches whose jobs have expired. Killed at any point, the next sweep goes on.
  */
 export async function sweepClientRecords(
   { queue, spool, log }: SweptParts,
@@ -34,6 +34,12 @@ export async function sweepClientRecords(
     if (dataset === undefined || now < dataset.createdAt + filesAgeMs) continue;
     await spool.datasets.remove(dataset.id);
     log.info({ dataset: dataset.id }, 'a dataset has expired');
+  }
+  for (const record of await spool.uploads.all()) {
+    const upload = clientUploadSchema.safeParse(record).data;
+    if (upload === undefined || now < upload.expiresAt) continue;
+    await spool.uploads.remove(upload.id);
+    log.info({ upload: upload.id }, 'an upload has expired');
   }
   for (const kept of await spool.batches.all()) {
     const batch = batchRecordSchema.safeParse(kept).data;

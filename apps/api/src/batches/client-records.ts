@@ -32,6 +32,22 @@ export const batchRecordSchema = z.strictObject({
 });
 export type BatchRecord = z.infer<typeof batchRecordSchema>;
 
+/** A file that comes in parts, as the spool keeps it; which parts are there the spool knows. */
+export const clientUploadSchema = z.strictObject({
+  id: z.string(),
+  filename: z.string(),
+  bytes: z.number(),
+  tenant: z.string().optional(),
+  createdAt: z.number(),
+  expiresAt: z.number(),
+  /** How long its file is to be kept, in seconds, where it says so. */
+  fileSeconds: z.number().optional(),
+  /** Of the file that it became. */
+  file: z.string().optional(),
+  cancelled: z.literal(true).optional(),
+});
+export type ClientUpload = z.infer<typeof clientUploadSchema>;
+
 /** How long a file may be kept, in seconds: an hour to thirty days, as with OpenAI. */
 export const EXPIRES_SECONDS = { least: 3600, most: 2_592_000 };
 
@@ -42,6 +58,13 @@ export async function requireFile(files: Pick<Files, 'read'>, id: string): Promi
   const found = await files.read(id);
   if (found !== undefined) return clientFileSchema.parse(found);
   throw new EmbedmillError('file_not_found', `No such File object: ${id.slice(0, 100)}`);
+}
+
+/** Errors: `file_not_found`. */
+export async function requireUpload(uploads: Pick<Files, 'read'>, id: string): Promise<ClientUpload> {
+  const found = await uploads.read(id);
+  if (found !== undefined) return clientUploadSchema.parse(found);
+  throw new EmbedmillError('file_not_found', `No such Upload object: ${id.slice(0, 100)}`);
 }
 
 /** Errors: `batch_not_found`. */

@@ -11,9 +11,9 @@ import {
   pageOf,
   pageSchema,
   requireFile,
-  seconds,
   type ClientFile,
 } from '../batches/client-records.ts';
+import { fileView, fileViewOf } from '../batches/client-file-view.ts';
 import { FileForm } from '../file-form.ts';
 import { openaiError, openaiErrors } from '../openai-shapes.ts';
 import type { ApiParts } from '../parts.ts';
@@ -23,20 +23,7 @@ import { boundedBytes, checkUploadHeaders, FORM_TYPE } from '../upload.ts';
 
 const tags = ['openai'];
 const FIELDS = ['purpose', 'expires_after[anchor]', 'expires_after[seconds]'] as const;
-const DAY_MS = 24 * 3600 * 1000;
-const FILE_DAYS = 30;
 
-const fileView = z.strictObject({
-  id: z.string(),
-  object: z.literal('file'),
-  bytes: z.int(),
-  created_at: z.int(),
-  expires_at: z.int().meta({ description: 'When it goes; by default after EMBEDMILL_API_FILE_DAYS.' }),
-  filename: z.string(),
-  purpose: z.enum(['batch', 'batch_output']),
-  status: z.literal('processed'),
-  status_details: z.null(),
-});
 const deletedView = z.strictObject({ id: z.string(), object: z.literal('file'), deleted: z.literal(true) });
 const params = z.object({ id: z.string() });
 const querystring = z.strictObject({
@@ -52,7 +39,7 @@ const form = z.strictObject({
 
 /** OpenAI's files, as its batches need them. */
 export function fileRoutes({ spool, config, log }: ApiParts): FastifyPluginAsyncZod {
-  const filesAgeMs = config.filesAgeMs ?? FILE_DAYS * DAY_MS;
+  const viewOf = (file: ClientFile) => fileViewOf(file, config.filesAgeMs);
   return async (server) => {
     answerErrorsAs(server, log, openaiError);
     server.addContentTypeParser(FORM_TYPE, async (_request: unknown, body: IncomingMessage) => body);
@@ -164,27 +151,6 @@ export function fileRoutes({ spool, config, log }: ApiParts): FastifyPluginAsync
       },
     );
   };
-
-  function viewOf({
-    id,
-    source,
-    createdAt,
-    expiresAt,
-    filename,
-    purpose,
-  }: ClientFile): z.infer<typeof fileView> {
-    return {
-      id,
-      object: 'file',
-      bytes: source.size,
-      created_at: seconds(createdAt),
-      expires_at: seconds(expiresAt ?? createdAt + filesAgeMs),
-      filename,
-      purpose,
-      status: 'processed',
-      status_details: null,
-    };
-  }
 }
 
 /** What the form says. Errors: `invalid_request`. */

@@ -127,7 +127,7 @@ function changeAliases(
   return ok(true);
 }
 
-interface Served extends Required<FakeOptions> {
+interface Served extends Required<Omit<FakeOptions, 'port'>> {
   collections: Map<string, FakeCollection>;
   aliases: Map<string, string>;
 }

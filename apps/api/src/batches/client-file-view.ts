@@ -1,0 +1,35 @@
+import { z } from 'zod';
+import { seconds, type ClientFile } from './client-records.ts';
+
+/** How long files are kept that do not say it themselves. */
+const USUAL_AGE_MS = 30 * 24 * 3600 * 1000;
+
+/** A file in OpenAI's shape. */
+export const fileView = z.strictObject({
+  id: z.string(),
+  object: z.literal('file'),
+  bytes: z.int(),
+  created_at: z.int(),
+  expires_at: z.int().meta({ description: 'When it goes; by default after EMBEDMILL_API_FILE_DAYS.' }),
+  filename: z.string(),
+  purpose: z.enum(['batch', 'batch_output']),
+  status: z.literal('processed'),
+  status_details: z.null(),
+});
+
+export function fileViewOf(
+  { id, source, createdAt, expiresAt, filename, purpose }: ClientFile,
+  ageMs = USUAL_AGE_MS,
+): z.infer<typeof fileView> {
+  return {
+    id,
+    object: 'file',
+    bytes: source.size,
+    created_at: seconds(createdAt),
+    expires_at: seconds(expiresAt ?? createdAt + ageMs),
+    filename,
+    purpose,
+    status: 'processed',
+    status_details: null,
+  };
+}
