@@ -306,7 +306,6 @@ test('from the images’ folders alone, a job goes from the API through a worker
     );
     expect(unreached.sort()).toEqual([
       '/',
-      '/api/v1/backlog',
       '/health',
       '/healthz',
       '/metrics',

@@ -147,7 +147,7 @@ describe.each(CASE_NAMES)('%s', (name) => {
         expect(spec).toMatchObject({ fallback: { replicas: 0, behavior: 'currentReplicasIfHigher' } });
   });
 
-  test('what is reached from outside is neither the metrics nor the backlog, and no pod needs a class', async () => {
+  test('what is reached from outside is neither the metrics nor health, and no pod needs a class', async () => {
     const manifests = await read(name);
     const prefixes = manifests
       .filter(({ kind }) => kind === 'Ingress')
@@ -156,7 +156,7 @@ describe.each(CASE_NAMES)('%s', (name) => {
           http.paths.map(({ path }) => path),
         ),
       );
-    for (const path of ['/metrics', '/api/v1/backlog', '/healthz', '/readyz', '/startupz'])
+    for (const path of ['/metrics', '/healthz', '/readyz', '/startupz'])
       expect(prefixes.filter((prefix) => `${path}/`.startsWith(`${prefix}/`))).toEqual([]);
     for (const { spec } of deploymentsOf(manifests))
       expect(spec!.template.spec!.priorityClassName).toBeUndefined();

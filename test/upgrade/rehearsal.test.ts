@@ -7,10 +7,10 @@ import { Embedmill, ndjson } from '../embedmill.ts';
 
 /**
  * An upgrade and the way back, with jobs in flight: the release before (a checkout that is installed and built, named in
- * EMBEDMILL_UPGRADE_FROM) begins, this one goes on, and the one before ends it. Without one, this release is its own
+ * UPGRADE_FROM) begins, this one goes on, and the one before ends it. Without one, this release is its own
  * predecessor: then it is only shown that a rollout loses nothing.
  */
-const before = process.env['EMBEDMILL_UPGRADE_FROM'];
+const before = process.env['UPGRADE_FROM'];
 const BEFORE = before === undefined ? {} : { bin: join(before, 'apps/cli/bin/embedmill.js') };
 const DOCUMENTS = 2500;
 const EXACT = {

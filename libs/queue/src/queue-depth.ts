@@ -20,9 +20,10 @@ export interface ModelDepth {
 }
 
 export interface QueueDepth {
-  /** Shards of all models. */
+  /** Shards of all models, and how long the oldest one has waited, in seconds. */
   waiting: number;
   active: number;
+  oldestSeconds: number;
   /** Those of each model that has ever had any. */
   models: ModelDepth[];
   /** Unfinished jobs: that wait for a dispatcher, and that one has in hand. */
@@ -49,6 +50,7 @@ export class DepthGauge {
     return {
       waiting: models.reduce((sum, { waiting }) => sum + waiting, 0),
       active: models.reduce((sum, { active }) => sum + active, 0),
+      oldestSeconds: Math.max(0, ...models.map(({ oldestSeconds }) => oldestSeconds)),
       models,
       jobs: { waiting: waitingOf(jobs), active: jobs['active'] ?? 0 },
     };

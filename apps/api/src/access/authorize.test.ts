@@ -132,6 +132,8 @@ test('where keys are set and metrics have none of their own, metrics and the bac
   const open = await startTestApi({ config: { access: { ...access, metricsOpen: true } } });
   try {
     for (const path of ['/metrics', '/api/v1/backlog']) {
+      const passedOn = await open.call(path, { headers: { 'x-forwarded-for': '203.0.113.7' } });
+      expect(passedOn.status).toBe(401);
       expect((await closed.call(path)).status, path).toBe(401);
       const of = (key: string) => closed.call(path, { headers: { authorization: `Bearer ${key}` } });
       expect((await of(held.search)).status, path).toBe(403);

@@ -67,7 +67,9 @@ export function authorizeRequests(
   async function identify(request: FastifyRequest): Promise<Principal | null> {
     const needed = accessOf(request);
     const isKeyless = keys === undefined && tokens === undefined;
-    const isOpen = metricsOpen === true || (isKeyless && metricsKey === undefined);
+    // Open to those inside: what a proxy passes on comes from elsewhere.
+    const isDirect = request.headers['x-forwarded-for'] === undefined && request.headers.forwarded === undefined;
+    const isOpen = (metricsOpen === true && isDirect) || (isKeyless && metricsKey === undefined);
     if (needed === 'open' || (needed === 'metrics' && isOpen)) return null;
     if (keys === undefined && tokens === undefined && needed !== 'metrics') return EVERYONE;
     const credential = credentialOf(request.headers);

@@ -8,7 +8,7 @@ export interface Seen {
   now: number;
   paused: boolean;
   backlogDocuments: number;
-  depth: QueueDepth;
+  depth: Omit<QueueDepth, 'models'>;
   /** Of the last hour; what was before this began to count is not known. */
   slots: readonly SettledSlot[];
   workers: Workers;
