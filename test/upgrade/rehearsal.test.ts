@@ -78,12 +78,12 @@ describe.each(places)('by $queue.name and $store.name', ({ queue, store }) => {
         await mill.json('/api/v1/collections', { name: 'docs', profile });
         const first = await mill.submit('docs', documents('first'));
         await mill.underWay(first);
-        expect(await mill.end()).toBe(0);
+        expect(await mill.end()).toBe(130);
 
         mill = await Embedmill.up({ data, env });
         const second = await mill.submit('docs', documents('second'));
         await mill.underWay(second);
-        expect(await mill.end()).toBe(0);
+        expect(await mill.end()).toBe(130);
 
         mill = await Embedmill.up({ ...BEFORE, data, env });
         const third = await mill.submit('docs', documents('third'));
