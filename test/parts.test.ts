@@ -80,7 +80,10 @@ test('what was cut is sent again alone, and the file is a job’s source', async
   expect(await partsOf(id)).toEqual([{ id: second.id, bytes: BYTES.length - 20 }]);
   const first = await send(id, BYTES.subarray(0, 20));
   const completed = await acme.uploads.complete(id, { part_ids: [first.id, second.id], md5: MD5 });
-  expect(completed).toMatchObject({ status: 'completed', file: { filename: 'docs.csv', bytes: BYTES.length } });
+  expect(completed).toMatchObject({
+    status: 'completed',
+    file: { filename: 'docs.csv', bytes: BYTES.length },
+  });
   const file = completed.file!.id;
   expect(Buffer.from(await (await acme.files.content(file)).arrayBuffer())).toEqual(BYTES);
   // Its answer was cut: it is asked again.
@@ -97,7 +100,8 @@ test('what was cut is sent again alone, and the file is a job’s source', async
 test('parts that are not there, too few bytes, other bytes: refused, and the upload goes on', async () => {
   const { id } = await begin();
   const whole = await send(id, BYTES);
-  const complete = (part_ids: string[], md5?: string) => acme.uploads.complete(id, { part_ids, ...(md5 !== undefined && { md5 }) });
+  const complete = (part_ids: string[], md5?: string) =>
+    acme.uploads.complete(id, { part_ids, ...(md5 !== undefined && { md5 }) });
   await expect(complete(['part_none'])).rejects.toThrow('there is no part part_none');
   await expect(complete([])).rejects.toThrow(`0 bytes together, and not the ${BYTES.length}`);
   await expect(complete([whole.id], '0'.repeat(32))).rejects.toThrow(MD5);
@@ -121,7 +125,9 @@ test('an upload is its tenant’s own, and is given up when it is cancelled or i
   expect((await call('POST', '/api/v1/collections/docs/jobs', body, others)).status).toBe(404);
 
   expect(await acme.uploads.cancel(one.id)).toMatchObject({ status: 'cancelled', file: null });
-  await expect(acme.uploads.complete(one.id, { part_ids: [part.id] })).rejects.toThrow('cancelled; begin another');
+  await expect(acme.uploads.complete(one.id, { part_ids: [part.id] })).rejects.toThrow(
+    'cancelled; begin another',
+  );
   const { spool, queue } = mill.parts;
   const log = { info: () => {}, warn: () => {} };
   await sweepClientRecords({ queue, spool, log }, 30 * 24 * 3600 * 1000, Date.now() + 25 * 3600 * 1000);

@@ -22,7 +22,10 @@ interface Records {
 const releases = await Promise.all(
   (await readdir(RECORDS)).map(
     async (name) =>
-      [name.replace('.json', ''), JSON.parse(await readFile(join(RECORDS, name), 'utf8')) as Records] as const,
+      [
+        name.replace('.json', ''),
+        JSON.parse(await readFile(join(RECORDS, name), 'utf8')) as Records,
+      ] as const,
   ),
 );
 

@@ -315,7 +315,9 @@ test('from the images’ folders alone, a job goes from the API through a worker
     ]);
     const models = join(folder, 'worker/apps/worker/dist/models.js');
     const args = ['--preserve-symlinks', '--preserve-symlinks-main', models, 'download', 'all-MiniLM-L6-v2'];
-    const { stdout } = await run(process.execPath, args, { env: { ...env, PATH: process.env['PATH'] ?? '' } });
+    const { stdout } = await run(process.execPath, args, {
+      env: { ...env, PATH: process.env['PATH'] ?? '' },
+    });
     expect(stdout).toContain('the model is there');
     expect(store.violations).toEqual([]);
     expect([await stop(worker), await stop(api)]).toEqual([0, 0]);

@@ -38,7 +38,16 @@ interface Model {
 
 const MODELS: readonly Model[] = [
   ...[ConfigMap, Namespace, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount],
-  ...[Deployment, Job, StatefulSet, HTTPRoute, HorizontalPodAutoscaler, Ingress, NetworkPolicy, PodDisruptionBudget],
+  ...[
+    Deployment,
+    Job,
+    StatefulSet,
+    HTTPRoute,
+    HorizontalPodAutoscaler,
+    Ingress,
+    NetworkPolicy,
+    PodDisruptionBudget,
+  ],
   ...[PodMonitor, PrometheusRule, ServiceMonitor, ScaledObject],
 ];
 

@@ -31,9 +31,17 @@ try {
   });
   const spool = join(mill.data, 'spool');
   const manifest = (await readFile(join(spool, job.id, 'manifest.ndjson'), 'utf8')).split('\n');
-  const unfinished = JSON.parse(await readFile(join(spool, 'unfinished', `${job.id}.json`), 'utf8')) as unknown;
+  const unfinished = JSON.parse(
+    await readFile(join(spool, 'unfinished', `${job.id}.json`), 'utf8'),
+  ) as unknown;
   const names = await readdir(join(spool, job.id));
-  const records = { collection, ...found, unfinished, range: JSON.parse(manifest[0] ?? '') as unknown, names };
+  const records = {
+    collection,
+    ...found,
+    unfinished,
+    range: JSON.parse(manifest[0] ?? '') as unknown,
+    names,
+  };
   process.stdout.write(`${JSON.stringify(records, null, 2).replaceAll(mill.data, '/data')}\n`);
 } finally {
   await mill.stop();

@@ -217,7 +217,8 @@ export class Submission {
       return this.#submit('inline', { ...job, source: { kind: 'inline', lines }, label: 'inline' });
     }
     const { path = '', url, s3, files: places, file, ...said } = source ?? {};
-    if (file !== undefined) return this.#submit('upload', { ...job, ...(await this.#copied(job.id, file, said)) });
+    if (file !== undefined)
+      return this.#submit('upload', { ...job, ...(await this.#copied(job.id, file, said)) });
     if (places !== undefined) {
       const files = readAs(await filesAt(places, said.format !== undefined, readable(this.#parts)), said);
       const read = await sourceOfFiles(this.#parts.spool, job.id, files);

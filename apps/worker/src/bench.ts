@@ -49,7 +49,13 @@ async function answer(ask: Ask): Promise<unknown> {
   }
 }
 
-async function calibrateHere({ model, corpus, files, minCosine, effort }: Extract<Ask, { kind: 'calibrate' }>) {
+async function calibrateHere({
+  model,
+  corpus,
+  files,
+  minCosine,
+  effort,
+}: Extract<Ask, { kind: 'calibrate' }>) {
   const note = (text: string): void => void process.send?.({ kind: 'note', text });
   const documents = await readDocuments(corpus);
   return calibrateModel(config, model, { documents, files, minCosine, effort, note });

@@ -9,7 +9,13 @@
  */
 import './heap.ts';
 import { fileURLToPath } from 'node:url';
-import { asEmbedmillError, EmbedmillError, parseDocument, profileSchema, type Document } from '@embedmill/jobs';
+import {
+  asEmbedmillError,
+  EmbedmillError,
+  parseDocument,
+  profileSchema,
+  type Document,
+} from '@embedmill/jobs';
 import { createLog } from '@embedmill/logs';
 import { resolveModel } from '@embedmill/models';
 import { calibrateModel, resolveOptions } from './bench/calibrate-model.ts';

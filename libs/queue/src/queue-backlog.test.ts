@@ -252,7 +252,10 @@ describe.each(brokers)('by $name', ({ missing, start }) => {
         paused: true,
         waitingFor: { code: 'queue_paused' },
       });
-      expect(await queue.depth()).toMatchObject({ waiting: 1, models: [{ model: MODEL, waiting: 1, active: 0 }] });
+      expect(await queue.depth()).toMatchObject({
+        waiting: 1,
+        models: [{ model: MODEL, waiting: 1, active: 0 }],
+      });
 
       await queue.resume();
       await until(() => settled.includes('shard 1') && taken.includes(second));

@@ -68,7 +68,8 @@ export function authorizeRequests(
     const needed = accessOf(request);
     const isKeyless = keys === undefined && tokens === undefined;
     // Open to those inside: what a proxy passes on comes from elsewhere.
-    const isDirect = request.headers['x-forwarded-for'] === undefined && request.headers.forwarded === undefined;
+    const isDirect =
+      request.headers['x-forwarded-for'] === undefined && request.headers.forwarded === undefined;
     const isOpen = (metricsOpen === true && isDirect) || (isKeyless && metricsKey === undefined);
     if (needed === 'open' || (needed === 'metrics' && isOpen)) return null;
     if (keys === undefined && tokens === undefined && needed !== 'metrics') return EVERYONE;

@@ -119,7 +119,10 @@ export function uploadRoutes({ spool, config, log }: ApiParts): FastifyPluginAsy
       async ({ params: { id } }) => {
         const upload = await requireUpload(spool.uploads, id);
         const parts = await spool.uploads.parts(id);
-        return { ...(await viewOf(upload)), parts: [...parts].map(([part, { size }]) => ({ id: part, bytes: size })) };
+        return {
+          ...(await viewOf(upload)),
+          parts: [...parts].map(([part, { size }]) => ({ id: part, bytes: size })),
+        };
       },
     );
 
@@ -174,12 +177,16 @@ export function uploadRoutes({ spool, config, log }: ApiParts): FastifyPluginAsy
         const there = await spool.uploads.parts(id);
         const parts = ids.map((part, n) => {
           const found = there.get(part);
-          if (found === undefined) throw refusedField(`part_ids/${n}`, `there is no part ${part.slice(0, 100)}`);
+          if (found === undefined)
+            throw refusedField(`part_ids/${n}`, `there is no part ${part.slice(0, 100)}`);
           return found;
         });
         const size = parts.reduce((sum, part) => sum + part.size, 0);
         if (size !== upload.bytes)
-          throw refusedField('part_ids', `the parts have ${size} bytes together, and not the ${upload.bytes} of the upload`);
+          throw refusedField(
+            'part_ids',
+            `the parts have ${size} bytes together, and not the ${upload.bytes} of the upload`,
+          );
         const file = await joined(upload, parts, md5);
         const completed = { ...upload, file: file.id };
         await spool.uploads.keep(id, completed);
@@ -191,7 +198,12 @@ export function uploadRoutes({ spool, config, log }: ApiParts): FastifyPluginAsy
       '/uploads/:id/cancel',
       {
         config: { access: 'submit' },
-        schema: { tags, summary: 'Give an upload up', params, response: { 200: uploadView, ...openaiErrors } },
+        schema: {
+          tags,
+          summary: 'Give an upload up',
+          params,
+          response: { 200: uploadView, ...openaiErrors },
+        },
       },
       async ({ params: { id } }) => {
         const cancelled: ClientUpload = { ...(await requirePending(id)), cancelled: true };
@@ -204,7 +216,10 @@ export function uploadRoutes({ spool, config, log }: ApiParts): FastifyPluginAsy
   async function requirePending(id: string): Promise<ClientUpload> {
     const upload = await requireUpload(spool.uploads, id);
     if (upload.file === undefined && upload.cancelled === undefined) return upload;
-    throw refusedField('upload_id', `the upload is ${upload.file === undefined ? 'cancelled' : 'completed'}; begin another`);
+    throw refusedField(
+      'upload_id',
+      `the upload is ${upload.file === undefined ? 'cancelled' : 'completed'}; begin another`,
+    );
   }
 
   async function joined(
