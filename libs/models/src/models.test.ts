@@ -376,6 +376,8 @@ test('the list has every model once, and says which are on this machine', async 
   });
   expect(listed.find(({ name }) => name === 'splade-tiny')).toEqual({
     name: 'splade-tiny',
+    languages: ['en'],
+    bytes: 17_690_787 + 711_649,
     kind: 'sparse',
     dims: 30_522,
     matryoshka: [],
