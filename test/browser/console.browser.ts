@@ -72,6 +72,21 @@ describe.skipIf(CHROMIUM === undefined)(`the console${WITHOUT}`, () => {
     expect(browser.faults).toEqual([]);
   });
 
+  test('what is loaded first is at most 150 kB, compressed, and the map’s code is not among it', async () => {
+    const sizeOf = async (path: string) => {
+      const response = await up.call(`/console/${path}`, { headers: { 'accept-encoding': 'gzip' } });
+      expect(response.headers.get('content-encoding'), path).toBe('gzip');
+      return { size: Number(response.headers.get('content-length')), text: await response.text() };
+    };
+    const page = await sizeOf('');
+    const assets = [...page.text.matchAll(/(?:src|href)="\.\/(assets\/[^"]+)"/g)].map(([, path = '']) => path);
+    expect(assets.join(' ')).not.toContain('map');
+    const sizes = await Promise.all(assets.map(sizeOf));
+    expect(assets.length).toBeGreaterThan(2);
+    expect(sizes.every(({ size }) => size > 0)).toBe(true);
+    expect(sizes.reduce((sum, { size }) => sum + size, page.size)).toBeLessThan(150_000);
+  });
+
   test('from a dropped file to what a search finds in it', async () => {
     const page = await browser.open(`#/submit?collection=${collection}`);
     await page.locator('input[type="file"]').setInputFiles({

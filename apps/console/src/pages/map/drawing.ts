@@ -4,6 +4,8 @@ import { toScreen, type Place, type View } from './view.ts';
 export interface Drawn {
   readonly map: MapPoints;
   readonly colours: readonly string[];
+  /** The points of each colour. */
+  readonly byColour: ReadonlyMap<string, readonly number[]>;
   /** Points that stand out; where there are any, the others step back. */
   readonly lit: ReadonlySet<number>;
   /** The lasso, as far as it is drawn. */
@@ -46,14 +48,8 @@ export function draw(canvas: HTMLCanvasElement, drawn: Drawn): void {
 }
 
 function drawPoints(context: CanvasRenderingContext2D, drawn: Drawn): void {
-  const { map, colours, lit, view, width, height } = drawn;
+  const { map, colours, byColour, lit, view, width, height } = drawn;
   const size = sizeOf(map.x.length, view);
-  const byColour = new Map<string, number[]>();
-  for (const [n, colour] of colours.entries()) {
-    const same = byColour.get(colour);
-    if (same === undefined) byColour.set(colour, [n]);
-    else same.push(n);
-  }
   const put = (n: number, extent: number) => {
     const x = (map.x[n] ?? 0) * view.scale + view.x;
     const y = view.y - (map.y[n] ?? 0) * view.scale;

@@ -32,6 +32,7 @@ export function MapCanvas({
   const { t } = useLocale();
   const canvas = useRef<HTMLCanvasElement>(null);
   const grid = useMemo(() => new PointGrid(map.x, map.y), [map]);
+  const byColour = useMemo(() => Map.groupBy(colours.keys(), (n) => colours[n] ?? ''), [colours]);
   const [size, setSize] = useState({ width: 0, height: 0 });
   const [view, setView] = useState<View>();
   const [line, setLine] = useState<readonly Place[]>([]);
@@ -62,9 +63,9 @@ export function MapCanvas({
   useEffect(() => {
     const element = canvas.current;
     if (element === null || view === undefined) return;
-    const frame = requestAnimationFrame(() => draw(element, { map, colours, lit, line, view, ...size }));
+    const frame = requestAnimationFrame(() => draw(element, { map, colours, byColour, lit, line, view, ...size }));
     return () => cancelAnimationFrame(frame);
-  }, [map, colours, lit, line, view, size]);
+  }, [map, colours, byColour, lit, line, view, size]);
 
   const move = (event: PointerEvent) => {
     const at = placeOf(event);

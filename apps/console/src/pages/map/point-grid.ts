@@ -2,36 +2,33 @@ import type { Place } from './view.ts';
 
 /** Points a cell, on average. */
 const PER_CELL = 8;
+/** Cells along the longer side, at most: where all points are at few places, cells would be too small. */
+const MOST_CELLS = 400;
 
 /** Points by where they are, so that the nearest one is found without looking at all. */
 export class PointGrid {
   readonly #xs: readonly number[];
   readonly #ys: readonly number[];
-  readonly #left: number;
-  readonly #bottom: number;
-  readonly #cell: number;
-  readonly #cells = new Map<string, number[]>();
+  readonly #columns: Axis;
+  readonly #rows: Axis;
+  readonly #cells = new Map<number, number[]>();
 
   constructor(xs: readonly number[], ys: readonly number[]) {
     this.#xs = xs;
     this.#ys = ys;
-    let [left, right, bottom, top] = [Infinity, -Infinity, Infinity, -Infinity];
+    const [left, right] = span(xs);
+    const [bottom, top] = span(ys);
+    const width = right - left;
+    const height = top - bottom;
+    const even = Math.sqrt((width * height * PER_CELL) / Math.max(1, xs.length));
+    const cell = Math.max(even, Math.max(width, height) / MOST_CELLS) || 1;
+    this.#columns = new Axis(left, right, cell);
+    this.#rows = new Axis(bottom, top, cell);
     for (const [n, x] of xs.entries()) {
-      const y = ys[n] ?? 0;
-      left = Math.min(left, x);
-      right = Math.max(right, x);
-      bottom = Math.min(bottom, y);
-      top = Math.max(top, y);
-    }
-    this.#left = left;
-    this.#bottom = bottom;
-    const area = Math.max(1e-9, (right - left) * (top - bottom));
-    this.#cell = xs.length === 0 ? 1 : Math.sqrt((area * PER_CELL) / xs.length) || 1;
-    for (const [n, x] of xs.entries()) {
-      const key = this.#keyOf(this.#column(x), this.#row(ys[n] ?? 0));
-      const cell = this.#cells.get(key);
-      if (cell === undefined) this.#cells.set(key, [n]);
-      else cell.push(n);
+      const key = this.#keyOf(this.#columns.cellOf(x), this.#rows.cellOf(ys[n] ?? 0));
+      const points = this.#cells.get(key);
+      if (points === undefined) this.#cells.set(key, [n]);
+      else points.push(n);
     }
   }
 
@@ -39,8 +36,10 @@ export class PointGrid {
   nearest({ x, y }: Place, within: number): number | undefined {
     let best: number | undefined;
     let least = within;
-    for (let column = this.#column(x - within); column <= this.#column(x + within); column += 1) {
-      for (let row = this.#row(y - within); row <= this.#row(y + within); row += 1) {
+    const lastColumn = this.#columns.cellOf(x + within);
+    const lastRow = this.#rows.cellOf(y + within);
+    for (let column = this.#columns.cellOf(x - within); column <= lastColumn; column += 1) {
+      for (let row = this.#rows.cellOf(y - within); row <= lastRow; row += 1) {
         for (const n of this.#cells.get(this.#keyOf(column, row)) ?? []) {
           const distance = Math.hypot((this.#xs[n] ?? 0) - x, (this.#ys[n] ?? 0) - y);
           if (distance <= least) {
@@ -59,9 +58,36 @@ export class PointGrid {
     return this.#xs.flatMap((x, n) => (isInside({ x, y: this.#ys[n] ?? 0 }, line) ? [n] : []));
   }
 
-  #column = (x: number): number => Math.floor((x - this.#left) / this.#cell);
-  #row = (y: number): number => Math.floor((y - this.#bottom) / this.#cell);
-  #keyOf = (column: number, row: number): string => `${column} ${row}`;
+  #keyOf(column: number, row: number): number {
+    return column * (this.#rows.count + 1) + row;
+  }
+}
+
+/** One side of the grid, in cells; what lies beyond an end is in the cell there. */
+class Axis {
+  readonly #from: number;
+  readonly #cell: number;
+  readonly count: number;
+
+  constructor(from: number, to: number, cell: number) {
+    this.#from = from;
+    this.#cell = cell;
+    this.count = Math.floor((to - from) / cell) + 1;
+  }
+
+  cellOf(at: number): number {
+    return Math.min(this.count - 1, Math.max(0, Math.floor((at - this.#from) / this.#cell)));
+  }
+}
+
+function span(values: readonly number[]): [number, number] {
+  let least = Infinity;
+  let most = -Infinity;
+  for (const value of values) {
+    if (value < least) least = value;
+    if (value > most) most = value;
+  }
+  return least > most ? [0, 0] : [least, most];
 }
 
 /** By how often a ray to the right crosses the line. */
