@@ -79,7 +79,9 @@ describe.skipIf(CHROMIUM === undefined)(`the console${WITHOUT}`, () => {
       return { size: Number(response.headers.get('content-length')), text: await response.text() };
     };
     const page = await sizeOf('');
-    const assets = [...page.text.matchAll(/(?:src|href)="\.\/(assets\/[^"]+)"/g)].map(([, path = '']) => path);
+    const assets = [...page.text.matchAll(/(?:src|href)="\.\/(assets\/[^"]+)"/g)].map(
+      ([, path = '']) => path,
+    );
     expect(assets.join(' ')).not.toContain('map');
     const sizes = await Promise.all(assets.map(sizeOf));
     expect(assets.length).toBeGreaterThan(2);

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Job } from '@embedmill/jobs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Embedmill, runCli } from '../embedmill.ts';
 import { CHROMIUM, ConsoleBrowser, shown, WITHOUT } from './chromium.ts';
@@ -18,15 +19,27 @@ describe.skipIf(CHROMIUM === undefined)(`the console where keys are set${WITHOUT
     keys.acme = await newKey(file, ['--name', 'acme', '--scopes', 'submit,search', '--tenant', 'acme']);
     up = await Embedmill.up({ env: { EMBEDMILL_API_KEYS_FILE: file, EMBEDMILL_KEY: keys.root } });
     browser = await ConsoleBrowser.launch((await up.state()).url);
-    const send = async (path: string, key: string, body: object) => {
+    const send = async <T>(path: string, key: string, body?: object): Promise<T> => {
       const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
-      const response = await up.call(path, { method: 'POST', headers, body: JSON.stringify(body) });
-      expect(response.status, await response.clone().text()).toBeLessThan(300);
+      const response = await up.call(path, {
+        headers,
+        ...(body !== undefined && { method: 'POST', body: JSON.stringify(body) }),
+      });
+      const text = await response.text();
+      expect(response.status, text).toBeLessThan(300);
+      return JSON.parse(text) as T;
     };
     await send('/api/v1/collections', keys.root, { name: 'shared' });
-    const job = (id: string) => ({ documents: [{ id, text: `a text of ${id}` }] });
-    await send('/api/v1/collections/shared/jobs', keys.root, job('others-document'));
-    await send('/api/v1/collections/shared/jobs', keys.acme, job('acmes-document'));
+    for (const [id, key] of [
+      ['others-document', keys.root],
+      ['acmes-document', keys.acme],
+    ] as const) {
+      const documents = [{ id, text: `a text of ${id}` }];
+      const job = await send<Job>('/api/v1/collections/shared/jobs', key, { documents });
+      await up.until(`${id} is stored`, async () => {
+        return (await send<Job>(`/api/v1/jobs/${job.id}`, key)).state === 'completed';
+      });
+    }
   });
   afterAll(async () => {
     await browser?.close();

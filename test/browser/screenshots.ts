@@ -18,16 +18,10 @@ try {
   await mapped('words');
   const pages: Record<string, string> = {
     overview: '#/overview',
-    jobs: '#/jobs',
     job: `#/jobs/${failing.id}`,
-    submit: '#/submit',
-    collection: '#/collections/words',
     document: '#/collections/words/documents/bank.n.01',
     search: '#/search/words?query=a+leader+of+a+church',
     map: '#/map/words',
-    models: '#/models',
-    usage: '#/usage',
-    keys: '#/keys',
   };
   const look: Look = narrow ? { ...DESKTOP, width: 390 } : DESKTOP;
   for (const [name, hash] of Object.entries(pages)) {

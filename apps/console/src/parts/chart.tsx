@@ -87,7 +87,7 @@ function optionsOf(
     legend: { show: false },
     scales: { y: { range: (_plot, _least, most) => [0, most > 0 ? most * 1.1 : 1] } },
     axes: [
-      { ...axis, space: 90, values: (_plot, times) => times.map((time) => timeText(time * 1000)) },
+      { ...axis, space: 90, size: 30, values: (_plot, times) => times.map((time) => timeText(time * 1000)) },
       { ...axis, size: 52, values: (_plot, values) => values.map(text) },
     ],
     series: [

@@ -353,6 +353,7 @@ export const en = {
   'models.tokens': '{tokens} tokens',
   'models.size': 'Size',
   'models.calibrated': 'Measured by embedmill bench --calibrate',
+  'models.many': 'many languages',
   'models.bundled': 'bundled',
   'models.here': 'here',
   'models.remote': 'downloaded when used',

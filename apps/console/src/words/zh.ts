@@ -351,6 +351,7 @@ export const zh: Readonly<Record<Word, string>> = {
   'models.tokens': '{tokens} 词元',
   'models.size': '大小',
   'models.calibrated': '由 embedmill bench --calibrate 测得',
+  'models.many': '多语言',
   'models.bundled': '内置',
   'models.here': '已在本地',
   'models.remote': '使用时下载',

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { coloursOf } from './colours.ts';
+import { clusterColours, coloursOf } from './colours.ts';
 
 const names = (value: unknown) => String(value);
 
@@ -27,4 +27,17 @@ test('numbers of many values go in steps that have as many points each', () => {
     ['≥ 80', 20],
   ]);
   expect(colours[0]).not.toBe(colours[99]);
+});
+
+test('clusters have their names and counts, and colours that come again where there are many', () => {
+  const clusters = Array.from({ length: 24 }, (_, n) => n % 12);
+  const { colours, legend } = clusterColours(
+    clusters,
+    Array.from({ length: 12 }, (_, n) => `cluster ${n}`),
+  );
+  expect(legend).toHaveLength(12);
+  expect(legend[3]).toMatchObject({ name: 'cluster 3', count: 2 });
+  expect(colours[3]).toBe(colours[15]);
+  expect(colours[0]).not.toBe(colours[1]);
+  expect(colours[0]).toBe(colours[10]);
 });

@@ -24,6 +24,17 @@ export interface Colouring {
   readonly legend: readonly { readonly colour: string; readonly name: string; readonly count: number }[];
 }
 
+/** Neighbours in number have other colours; where there are more clusters than colours, these come again. */
+export function clusterColours(clusters: readonly number[], names: readonly string[]): Colouring {
+  const colourOf = (cluster: number) => PALETTE[cluster % PALETTE.length] ?? OTHERS;
+  const counts = names.map(() => 0);
+  for (const cluster of clusters) counts[cluster] = (counts[cluster] ?? 0) + 1;
+  return {
+    colours: clusters.map(colourOf),
+    legend: names.map((name, n) => ({ colour: colourOf(n), name, count: counts[n] ?? 0 })),
+  };
+}
+
 /** Each of the most frequent values has a colour; numbers of many values go from one end to the other. */
 export function coloursOf(values: readonly MapValue[], nameOf: (value: MapValue) => string): Colouring {
   const numbers = values.filter((value) => typeof value === 'number');

@@ -63,7 +63,9 @@ export function MapCanvas({
   useEffect(() => {
     const element = canvas.current;
     if (element === null || view === undefined) return;
-    const frame = requestAnimationFrame(() => draw(element, { map, colours, byColour, lit, line, view, ...size }));
+    const frame = requestAnimationFrame(() =>
+      draw(element, { map, colours, byColour, lit, line, view, ...size }),
+    );
     return () => cancelAnimationFrame(frame);
   }, [map, colours, byColour, lit, line, view, size]);
 

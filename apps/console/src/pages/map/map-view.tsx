@@ -8,7 +8,7 @@ import { hrefOf } from '../../route.ts';
 import type { MapPoints } from '../../server/shapes.ts';
 import { useAction } from '../../server/use-server.ts';
 import { useLocale } from '../../words/locale.tsx';
-import { coloursOf, type MapValue } from './colours.ts';
+import { clusterColours, coloursOf, type MapValue } from './colours.ts';
 import { MapCanvas } from './map-canvas.tsx';
 
 const CLUSTER = ' cluster';
@@ -33,17 +33,16 @@ export function MapView({
   const [isLasso, setIsLasso] = useState(false);
   const lit = useMemo(() => new Set(found), [found]);
   const { colours, legend } = useMemo(() => {
-    const nameOf = (value: MapValue) =>
-      field === CLUSTER && typeof value === 'number'
-        ? (map.clusters[value]?.words.slice(0, 2).join(', ') ?? '')
-        : value === null
-          ? t('map.without')
-          : typeof value === 'number'
-            ? format.decimal(value, 2)
-            : String(value);
-    const isCluster = field === CLUSTER;
-    const values: readonly MapValue[] = isCluster ? map.cluster.map(String) : (map.values[field] ?? []);
-    return coloursOf(values, isCluster ? (value) => nameOf(Number(value)) : nameOf);
+    if (field === CLUSTER)
+      return clusterColours(
+        map.cluster,
+        map.clusters.map(({ words }) => words.slice(0, 2).join(', ')),
+      );
+    const nameOf = (value: MapValue) => {
+      if (value === null) return t('map.without');
+      return typeof value === 'number' ? format.decimal(value, 2) : String(value);
+    };
+    return coloursOf(map.values[field] ?? [], nameOf);
   }, [map, field, t, format]);
   const search = useAction(async (server) => {
     const path = `api/v1/collections/${encodeURIComponent(collection)}/search`;
@@ -112,8 +111,8 @@ export function MapView({
           )}
         </div>
         <ul class="map-legend small">
-          {legend.map(({ colour, name, count }) => (
-            <li key={name}>
+          {legend.map(({ colour, name, count }, n) => (
+            <li key={n}>
               <span class="dot" style={{ color: colour }} /> {name}{' '}
               <span class="muted">{format.compact(count)}</span>
             </li>

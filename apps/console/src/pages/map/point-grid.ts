@@ -1,4 +1,4 @@
-import type { Place } from './view.ts';
+import { span, type Place } from './view.ts';
 
 /** Points a cell, on average. */
 const PER_CELL = 8;
@@ -78,16 +78,6 @@ class Axis {
   cellOf(at: number): number {
     return Math.min(this.count - 1, Math.max(0, Math.floor((at - this.#from) / this.#cell)));
   }
-}
-
-function span(values: readonly number[]): [number, number] {
-  let least = Infinity;
-  let most = -Infinity;
-  for (const value of values) {
-    if (value < least) least = value;
-    if (value > most) most = value;
-  }
-  return least > most ? [0, 0] : [least, most];
 }
 
 /** By how often a ray to the right crosses the line. */

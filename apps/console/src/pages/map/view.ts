@@ -28,14 +28,15 @@ export function fitted(xs: readonly number[], ys: readonly number[], width: numb
   };
 }
 
-function span(values: readonly number[]): [number, number] {
+/** The least and the most of some numbers. */
+export function span(values: readonly number[]): [number, number] {
   let least = Infinity;
   let most = -Infinity;
   for (const value of values) {
     if (value < least) least = value;
     if (value > most) most = value;
   }
-  return least > most ? [0, 1] : [least, most];
+  return least > most ? [0, 0] : [least, most];
 }
 
 export function toScreen({ scale, x, y }: View, place: Place): Place {

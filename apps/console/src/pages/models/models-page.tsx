@@ -82,14 +82,19 @@ function Row({ model }: { model: ModelView }) {
         <div class="stack">
           <span class="break">{name}</span>
           <span class="muted small break">
-            {[...(languages ?? []).slice(0, 3).map(format.language), license].join(' · ')}
+            {[
+              ...(languages ?? [])
+                .slice(0, 3)
+                .map((tag) => (tag === 'mul' ? t('models.many') : format.language(tag))),
+              license,
+            ].join(' · ')}
           </span>
         </div>
       </td>
       <td>
         <State model={model} />
       </td>
-      <td class="number wide">{dims > 0 ? format.count(dims) : '–'}</td>
+      <td class="number wide">{dims > 1 ? format.count(dims) : '–'}</td>
       <td class="number wide">{t('models.tokens', { tokens: format.count(maxTokens) })}</td>
       <td class="number wide">{bytes === null ? '–' : format.bytes(bytes)}</td>
       <td class="number wide" title={t('models.calibrated')}>
