@@ -118,7 +118,8 @@ test('packages are installed before the sources come, so that a changed source i
   }
 });
 
-test('the API’s image has no models, and the worker’s what calibrates', () => {
+test('the API’s image has the console and no models, and the worker’s what calibrates', () => {
+  expect(copiesOf('api').map(({ target }) => target)).toContain('apps/console/dist');
   expect(copiesOf('api').filter(({ source }) => source.startsWith('models'))).toEqual([]);
   const sources = copiesOf('worker').map(({ source }) => source);
   expect(sources).toEqual(expect.arrayContaining(['models', 'apps/cli/demo/wordnet.ndjson']));
@@ -178,7 +179,7 @@ async function imageFolder(folder: string, app: 'api' | 'worker'): Promise<void>
     } else if (source.endsWith('package.json')) {
       await mkdir(join(folder, dirname(target)), { recursive: true });
       await cp(join(ROOT, target), join(folder, target));
-    } else if (source.endsWith('/dist')) await bundle(app, join(folder, target));
+    } else if (source.endsWith(`apps/${app}/dist`)) await bundle(app, join(folder, target));
   }
   const removed = [...text.matchAll(/rm -rf (.+)$/gm)].flatMap(([, paths = '']) => paths.split(' '));
   const { stdout } = await run('npm', ['ls', '--omit=dev', '--all', '--parseable', '-w', `apps/${app}`], {

@@ -32,7 +32,7 @@ containers+=("$debian")
 buildah copy --quiet "$debian" "$work/debian" / >/dev/null
 buildah commit --quiet "$debian" localhost/embedmill-debian >/dev/null
 buildah copy --quiet "$debian" "$root/node_modules/node/bin/node" /usr/local/bin/node >/dev/null
-buildah copy --quiet "$debian" "$(npm root --global)/npm" /usr/local/lib/node_modules/npm >/dev/null
+buildah copy --quiet "$debian" "$(dirname "$(dirname "$(readlink -f "$(command -v npm)")")")" /usr/local/lib/node_modules/npm >/dev/null
 buildah run "$debian" -- ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm
 buildah commit --quiet "$debian" localhost/embedmill-node >/dev/null
 
