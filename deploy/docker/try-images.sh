@@ -34,6 +34,11 @@ buildah commit --quiet "$debian" localhost/embedmill-debian >/dev/null
 buildah copy --quiet "$debian" "$root/node_modules/node/bin/node" /usr/local/bin/node >/dev/null
 buildah copy --quiet "$debian" "$(dirname "$(dirname "$(readlink -f "$(command -v npm)")")")" /usr/local/lib/node_modules/npm >/dev/null
 buildah run "$debian" -- ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm
+# Where this machine's way out has an authority of its own, the builds trust it, too; the images do not.
+if [ -n "${NODE_EXTRA_CA_CERTS:-}" ]; then
+  buildah copy --quiet "$debian" "$NODE_EXTRA_CA_CERTS" /etc/ssl/build-ca.crt >/dev/null
+  buildah config --env NODE_EXTRA_CA_CERTS=/etc/ssl/build-ca.crt "$debian"
+fi
 buildah commit --quiet "$debian" localhost/embedmill-node >/dev/null
 
 for target in api worker; do
