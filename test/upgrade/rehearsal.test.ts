@@ -91,7 +91,7 @@ describe.each(places)('by $queue.name and $store.name', ({ queue, store }) => {
         const { points } = await mill.json<{ points: number }>('/api/v1/collections/docs');
         expect(points).toBe(3 * DOCUMENTS);
         for (const of of ['first', 'second', 'third']) {
-          const filter = { must: [{ field: 'of', match: of }] };
+          const filter = { field: 'of', eq: of };
           const [hit] = await mill.search('docs', { query: `${of} 7`, mode: 'hybrid', limit: 1, filter });
           expect(hit?.id).toMatch(new RegExp(`^${of}-`));
         }
