@@ -32,8 +32,19 @@ export default tseslint.config(
               onlyDependOnLibsWithTags: ['type:contract', 'type:domain', 'type:telemetry'],
             },
             {
-              sourceTag: 'type:app',
+              sourceTag: 'type:package',
               onlyDependOnLibsWithTags: ['type:contract', 'type:telemetry', 'type:domain', 'type:adapter'],
+              bannedExternalImports: EDGES,
+            },
+            {
+              sourceTag: 'type:app',
+              onlyDependOnLibsWithTags: [
+                'type:contract',
+                'type:telemetry',
+                'type:domain',
+                'type:adapter',
+                'type:package',
+              ],
               bannedExternalImports: ['bullmq', 'onnxruntime-node', '@qdrant/*', '@zilliz/*', '@zvec/*'],
             },
             { sourceTag: 'type:deploy', onlyDependOnLibsWithTags: ['type:contract', 'type:telemetry'] },

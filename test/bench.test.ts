@@ -31,7 +31,7 @@ test('bench measures every row from a calibration of its own, and leaves nothing
   expect(code).toBe(0);
   const { rows, latencies, queue } = JSON.parse(stdout) as Report;
   expect(rows.map(({ corpus, who }) => `${corpus} ${who}`)).toEqual(
-    ['U', 'E0', 'E1', 'N32', 'N256'].map((who) => `mixed ${who}`),
+    ['U', 'E0', 'P', 'E1', 'N32', 'N256'].map((who) => `mixed ${who}`),
   );
   for (const row of rows) {
     expect(row.model).toBe('static-minilm-256');

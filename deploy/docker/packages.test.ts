@@ -35,7 +35,15 @@ async function librariesOf(folder: string, all: ReadonlyMap<string, string>): Pr
   }
 }
 
-const folders = (await readdir(join(ROOT, 'libs'))).map((name) => `libs/${name}`);
+const folders = (
+  await Promise.all(
+    ['libs', 'packages'].map(async (parent) =>
+      (await readdir(join(ROOT, parent), { withFileTypes: true }))
+        .filter((entry) => entry.isDirectory())
+        .map(({ name }) => `${parent}/${name}`),
+    ),
+  )
+).flat();
 const libraries = new Map(
   await Promise.all(folders.map(async (folder) => [(await read(folder)).name, folder] as const)),
 );

@@ -46,7 +46,10 @@ test('what the product depends on is named with its exact version', () => {
 });
 
 test('an app’s bundle, which has the libraries in it, finds the very versions that they name', () => {
-  const libraryOf = (name: string) => `libs/${name.replace('@embedmill/', '')}`;
+  const libraryOf = (name: string) => {
+    const own = name.replace('@embedmill/', '');
+    return `packages/${own}` in lock.packages ? `packages/${own}` : `libs/${own}`;
+  };
   const within = (path: string, seen = new Set<string>()): Set<string> => {
     if (seen.has(path)) return seen;
     seen.add(path);
@@ -105,7 +108,7 @@ test('the bill of materials names what is shipped, with hashes, and nothing that
   const named = new Set(
     bill.components.flatMap(({ purl = '' }) => /^pkg:npm\/(.+)@/.exec(decodeURIComponent(purl))?.[1] ?? []),
   );
-  const own = packages.filter(([path]) => /^(apps|libs)\/[^/]+$/.test(path));
+  const own = packages.filter(([path]) => /^(apps|libs|packages)\/[^/]+$/.test(path));
   for (const [path, { dependencies = {} }] of own) {
     for (const name of Object.keys(dependencies)) expect(named, path).toContain(name);
   }

@@ -9,6 +9,6 @@ const FAULTY = new URL('../../libs/inference/src/faulty-engine.ts', import.meta.
 registerHooks({
   resolve(specifier, context, next) {
     const resolved = next(specifier, context);
-    return resolved.url.endsWith('/apps/worker/src/engine.ts') ? { ...resolved, url: FAULTY } : resolved;
+    return resolved.url.endsWith('/packages/embed/src/engine.ts') ? { ...resolved, url: FAULTY } : resolved;
   },
 });

@@ -13,10 +13,10 @@ import {
   type EmbeddingProfile,
   type Profile,
 } from '@embedmill/jobs';
-import type { ModelSummary } from '@embedmill/models';
+import { dimsOf, type ModelSummary } from '@embedmill/models';
 import type { IngestRecord } from '@embedmill/queue';
 import type { DocumentCount, VectorStore } from '@embedmill/vector-store';
-import { dimsOf, requireModel } from './model.ts';
+import { requireModel } from './model.ts';
 import type { ApiParts } from './parts.ts';
 
 /** Where chunks of new collections end. */

@@ -1,6 +1,7 @@
 import { EmbedmillError, type Collection, type DenseVector, type Job } from '@embedmill/jobs';
+import { dimsOf } from '@embedmill/models';
 import { collectionModels, requireCollection } from './collection.ts';
-import { dimsOf, requireModel } from './model.ts';
+import { requireModel } from './model.ts';
 import type { ApiParts } from './parts.ts';
 import { MIGRATION_SOURCE, type Submission } from './submission.ts';
 

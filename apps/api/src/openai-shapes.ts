@@ -1,10 +1,9 @@
 import { z } from 'zod';
-import type { ModelSummary } from '@embedmill/models';
+import { dimsOf, type ModelSummary } from '@embedmill/models';
 import { openaiErrorOf, vectorFormSchema, type EmbedmillError } from '@embedmill/jobs';
 import { ignoredBy } from './compatible-fields.ts';
 import { embeddingInput, listedInputs, MAX_INPUTS } from './embedding-input.ts';
 import type { Encoding } from './model-aliases.ts';
-import { dimsOf } from './model.ts';
 import { promptFields, roleFields } from './role.ts';
 import { readableInputs, type TokenIds } from './token-ids.ts';
 

@@ -4,15 +4,14 @@
  */
 import './heap.ts';
 import { readFile } from 'node:fs/promises';
+import { calibratedPlan, readCalibration } from '@embedmill/embed/pipeline';
 import { asEmbedmillError, parseDocument, profileSchema, type Document } from '@embedmill/jobs';
 import { calibrateModel, ownModel, resolveOptions } from './bench/calibrate-model.ts';
 import type { Effort } from './bench/measuring.ts';
-import { openEncoder, openFixedBatches, openLimit, type Yardstick } from './bench/yardsticks.ts';
-import { readCalibration } from './calibration.ts';
+import { openEncoder, openFixedBatches, openLimit, openPackage, type Yardstick } from './bench/yardsticks.ts';
 import { readConfig } from './config.ts';
-import { calibratedPlan } from './engine-plan.ts';
 
-type Who = 'U' | 'E0' | 'N32' | 'N256';
+type Who = 'U' | 'E0' | 'P' | 'N32' | 'N256';
 
 type Ask =
   | {
@@ -75,6 +74,8 @@ async function open({
       return openLimit(input, seconds);
     case 'E0':
       return openEncoder(input);
+    case 'P':
+      return openPackage(input);
     case 'N32':
       return openFixedBatches(input, 32);
     case 'N256':

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { EngineSettings } from '@embedmill/embed/pipeline';
 import { parseDevices } from '@embedmill/inference';
 import {
   EmbedmillError,
@@ -7,7 +8,6 @@ import {
   sharedSettings,
   type SharedConfig,
 } from '@embedmill/jobs';
-import type { EngineSettings } from './engine-plan.ts';
 
 const integer = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
 

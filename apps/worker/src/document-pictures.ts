@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Outcome } from '@embedmill/embed/pipeline';
 import { pictureFile, resolveImage, videoFrames, type FetchBytes } from '@embedmill/images';
 import {
   asEmbedmillError,
@@ -10,7 +11,6 @@ import {
   type VideoOptions,
 } from '@embedmill/jobs';
 import type { Spool } from '@embedmill/sources';
-import type { Outcome } from './encoder.ts';
 import type { ImageTower } from './image-tower.ts';
 
 /** Where documents' pictures may be. */

@@ -1,3 +1,4 @@
+import type { Outcome } from '@embedmill/embed/pipeline';
 import {
   EmbedmillError,
   spokenText,
@@ -16,7 +17,6 @@ import type { Chunk, ChunkedDocument } from '@embedmill/tokenization';
 import type { VectorHashes } from '@embedmill/vector-store';
 import { excessOf } from './document-size.ts';
 import { embedPictures, hasPicture, type PictureSources, type SeenPicture } from './document-pictures.ts';
-import type { Outcome } from './encoder.ts';
 import type { ServedModel } from './served-model.ts';
 import { isFoundByNothing, knowledgeOf, unknownText, type ReadDraft } from './unknown-text.ts';
 import { vectorHashes, type StoredVectors } from './vector-hashes.ts';

@@ -1,3 +1,1 @@
-import { serveEngine } from '@embedmill/inference';
-
-serveEngine();
+import '@embedmill/embed/engine';

@@ -1,26 +1,9 @@
-import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { EmbedmillError } from '@embedmill/jobs';
 import type { Budget } from '@embedmill/batching';
+import { ENGINE_ENTRY, startEngines, type EnginePlan, type EngineStart } from '@embedmill/embed/pipeline';
 import type { ImagePreparation } from '@embedmill/images';
-import {
-  engineModel,
-  EngineProcess,
-  RemoteEngine,
-  type Device,
-  type Engine,
-  type EngineEvent,
-  type RemoteEngineEvent,
-} from '@embedmill/inference';
+import { EngineProcess, RemoteEngine, type Engine, type RemoteEngineEvent } from '@embedmill/inference';
 import { visionOf, type ResolvedModel, type ResolvedTokenizer, type VisionEntry } from '@embedmill/models';
 import type { RemoteConfig } from './config.ts';
-import type { EnginePlan } from './engine-plan.ts';
-
-const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-
-/** The engine's entry stands beside this module, as source and as bundle. */
-const ENGINE = new URL(`./engine.${extension}`, import.meta.url);
 
 /** A model's engines, all alike, and what suits them. */
 export interface EngineSet {
@@ -34,44 +17,6 @@ export interface EngineSet {
 
 /** Padded tokens in a batch for a server elsewhere, which makes batches of its own of what it gets. */
 const REMOTE_AREA = 16_384;
-
-export interface EngineStart {
-  plan: Pick<EnginePlan, 'devices' | 'graph' | 'graphCache' | 'area'>;
-  batchDeadlineMs: number;
-  onEngineEvent?: (event: EngineEvent) => void;
-}
-
-/** All of the plan's engines, or none: those that started are closed when one cannot be had. */
-export async function startEngines(
-  model: ResolvedModel,
-  { plan, batchDeadlineMs, onEngineEvent }: EngineStart,
-): Promise<[EngineProcess, ...EngineProcess[]]> {
-  const { graph, graphCache, area, devices } = plan;
-  const start = (device: Device) =>
-    EngineProcess.start({
-      entry: ENGINE,
-      model: engineModel(model),
-      device,
-      graph,
-      graphCache,
-      area,
-      deadlineMs: batchDeadlineMs,
-      ...(onEngineEvent === undefined ? {} : { onEvent: onEngineEvent }),
-    });
-  if (graphCache !== undefined && !existsSync(graphCache)) {
-    // Where the folder cannot be made, the graph is optimized at every start.
-    await mkdir(dirname(graphCache), { recursive: true }).catch(() => undefined);
-    // Optimizing and keeping a graph takes several times the memory of running it, which an engine never gives back.
-    await (await start(devices[0])).close();
-  }
-  const started = await Promise.allSettled(devices.map(start));
-  const engines = started.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
-  const failed = started.find((one) => one.status === 'rejected');
-  const [first, ...others] = engines;
-  if (failed === undefined && first !== undefined) return [first, ...others];
-  await Promise.all(engines.map((engine) => engine.close()));
-  throw failed?.reason ?? new EmbedmillError('internal', 'a plan without engines');
-}
 
 /** A server that embeds in place of engines here. */
 export async function connectRemote(
@@ -124,7 +69,7 @@ async function startImageEngine(
   const [first, ...others] = plan.devices;
   const threads = plan.devices.reduce((sum, device) => sum + (device.kind === 'cpu' ? device.threads : 0), 0);
   return EngineProcess.start({
-    entry: ENGINE,
+    entry: ENGINE_ENTRY,
     model: {
       kind: 'image',
       path,

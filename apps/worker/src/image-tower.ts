@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
+import type { Encoder, Outcome } from '@embedmill/embed/pipeline';
 import type { Lane } from '@embedmill/batching';
 import { decodeImage, type ImagePreparation } from '@embedmill/images';
-import type { Encoder, Outcome } from './encoder.ts';
 
 /** An image's tokens in plans: as good as any number, as all images are of one size. */
 const DIGEST_WORDS = 4;

@@ -1,6 +1,6 @@
+import type { Sequence } from '@embedmill/embed/pipeline';
 import { asEmbedmillError, EmbedmillError, type Role } from '@embedmill/jobs';
 import type { EncodedText, Prefix, Tokenizer } from '@embedmill/tokenization';
-import type { Sequence } from './encoder.ts';
 
 /** An input of a client's, a text or token ids, what stands in front of it, and which end of it is kept where it is too long. */
 export interface PromptedInput {

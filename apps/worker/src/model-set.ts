@@ -1,3 +1,4 @@
+import { calibratedPlan, machineFor } from '@embedmill/embed/pipeline';
 import { asEmbedmillError, EmbedmillError } from '@embedmill/jobs';
 import { availableCpus, type EngineEvent, type RemoteEngineEvent } from '@embedmill/inference';
 import { withLogFields, type Log } from '@embedmill/logs';
@@ -13,10 +14,8 @@ import type { ModelConsumer, WorkerState } from '@embedmill/queue';
 import type { Spool } from '@embedmill/sources';
 import type { Tracing } from '@embedmill/tracing';
 import type { VectorStore } from '@embedmill/vector-store';
-import { machineFor } from './calibration.ts';
 import type { RemoteConfig, WorkerConfig } from './config.ts';
 import { startCounting } from './document-counts.ts';
-import { calibratedPlan } from './engine-plan.ts';
 import { EngineGauges } from './engine-gauges.ts';
 import { connectRemote, startEngineSet, type EngineSet } from './engines.ts';
 import type { PictureSources } from './document-pictures.ts';

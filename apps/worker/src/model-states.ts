@@ -1,7 +1,7 @@
+import type { Calibration } from '@embedmill/embed/pipeline';
 import type { WorkerModel } from '@embedmill/jobs';
 import { deviceLabel, type Device } from '@embedmill/inference';
 import type { DownloadProgress } from '@embedmill/models';
-import type { Calibration } from './calibration.ts';
 
 interface ModelState {
   state: WorkerModel['state'];

@@ -1,4 +1,11 @@
 import type { Lane } from '@embedmill/batching';
+import {
+  Encoder,
+  type EncoderHooks,
+  type Embedding,
+  type Outcome,
+  type Sequence,
+} from '@embedmill/embed/pipeline';
 import type { EngineOutput, TokenVectorForm } from '@embedmill/inference';
 import { resolveImage } from '@embedmill/images';
 import {
@@ -14,7 +21,6 @@ import {
 import type { ResolvedTokenizer } from '@embedmill/models';
 import { lateInteraction, tokenWeights } from '@embedmill/retrieval';
 import { chunkDocuments, Tokenizer, type ChunkedDocument, type EncodedText } from '@embedmill/tokenization';
-import { Encoder, type EncoderHooks, type Embedding, type Outcome, type Sequence } from './encoder.ts';
 import type { EngineSet } from './engines.ts';
 import { imageArea, ImageTower } from './image-tower.ts';
 import { InputReader, NO_TOKENS, type PromptedInput, type ReadText } from './input-reader.ts';

@@ -27,4 +27,5 @@ export {
   type ResolveOptions,
 } from './resolve.ts';
 export type { DownloadProgress } from './download.ts';
+export { dimsOf } from './vector-size.ts';
 export { offeredFiles, type OfferedFile } from './offers.ts';

@@ -1,9 +1,9 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { shortestFloats } from '@embedmill/jobs';
+import { dimsOf } from '@embedmill/models';
 import { ignoredBy } from '../compatible-fields.ts';
 import { embedInputs } from '../embedded-inputs.ts';
-import { dimsOf } from '../model.ts';
 import { askedModel } from '../model-aliases.ts';
 import type { ApiParts } from '../parts.ts';
 import { answerErrorsAs, refusedField } from '../problem.ts';

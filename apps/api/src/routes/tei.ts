@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { profileSchema, shortestFloats } from '@embedmill/jobs';
-import { dimsOf } from '../model.ts';
+import { dimsOf } from '@embedmill/models';
 import type { ApiParts } from '../parts.ts';
 import { answerErrorsAs, refusedField } from '../problem.ts';
 import { checkText, vectorAt, type QueryLane } from '../query-lane.ts';

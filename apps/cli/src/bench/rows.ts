@@ -4,6 +4,7 @@ import { CORPORA, type CorpusName } from './corpora.ts';
 export const WHO = {
   U: 'ONNX Runtime alone, tokenized and sorted beforehand: the limit',
   E0: 'tokenizer, planner and engines, from text',
+  P: 'the package @embedmill/embed: one stream of texts, its vectors in their order',
   E1: 'the whole way: upload, spool, Redis, worker, store; all processes on this machine',
   N32: 'batches of 32 in the order they come, padded to the longest, in one session of all threads',
   N256: 'batches of 256, likewise',

@@ -1,3 +1,10 @@
+import {
+  machineFor,
+  planEngines,
+  saveCalibration,
+  type Calibration,
+  type EngineSettings,
+} from '@embedmill/embed/pipeline';
 import { availableCpus } from '@embedmill/inference';
 import { asEmbedmillError, type Document } from '@embedmill/jobs';
 import {
@@ -7,9 +14,7 @@ import {
   type ResolvedModel,
   type ResolveOptions,
 } from '@embedmill/models';
-import { machineFor, saveCalibration, type Calibration } from '../calibration.ts';
 import type { WorkerConfig } from '../config.ts';
-import { planEngines, type EngineSettings } from '../engine-plan.ts';
 import { calibrate } from './calibrate.ts';
 import type { Effort } from './measuring.ts';
 import { tokenized } from './yardsticks.ts';

@@ -5,10 +5,9 @@
  * Files are told apart by what they do, not by their names: one whose vectors differ from those of the model's own
  * file by more than was allowed, or shift with what shares their batch, is left out, however fast it is.
  */
+import { startEngines, type Calibration, type Machine } from '@embedmill/embed/pipeline';
 import { defaultGraph, type Device, type EngineLayout, type GraphTuning } from '@embedmill/inference';
 import type { OfferedFile, ResolvedModel } from '@embedmill/models';
-import type { Calibration, Machine } from '../calibration.ts';
-import { startEngines } from '../engines.ts';
 import { compareVectors, embedAlone, embedTogether, type Agreement } from './agreement.ts';
 import {
   measure,

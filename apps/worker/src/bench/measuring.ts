@@ -1,6 +1,6 @@
+import { startEngines, type EngineStart } from '@embedmill/embed/pipeline';
 import type { Device, Engine, GraphTuning } from '@embedmill/inference';
 import type { ResolvedModel } from '@embedmill/models';
-import { startEngines, type EngineStart } from '../engines.ts';
 import { batchOf, feed, sortedBatches } from './feeding.ts';
 
 /** Engines, and the batches that they are given: what is tried to find the fastest. */

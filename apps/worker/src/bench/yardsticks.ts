@@ -1,16 +1,15 @@
 /**
  * What the walk is measured against, each in a process of its own: `U`, ONNX Runtime alone, the limit; `E0`, our
- * tokenizer, planner and engines alone; `N32` and `N256`, what a loop over the documents does that pads batches of
+ * tokenizer, planner and engines alone; `P`, the same as the package @embedmill/embed has it; `N32` and `N256`, what a loop over the documents does that pads batches of
  * a fixed number and leaves ONNX Runtime as it comes: one session for all CPUs, every optimization on. All run the
  * same model file on the same CPUs, from the same texts.
  */
 import { setTimeout } from 'node:timers/promises';
+import { assertDense, ModelEmbedder, startEngines, type EnginePlan } from '@embedmill/embed/pipeline';
 import { BareSession, engineModel, type EngineBatch, type EngineLayout } from '@embedmill/inference';
 import type { Document } from '@embedmill/jobs';
 import type { ResolvedModel } from '@embedmill/models';
 import { Tokenizer } from '@embedmill/tokenization';
-import type { EnginePlan } from '../engine-plan.ts';
-import { startEngines } from '../engines.ts';
 import { ServedModel } from '../served-model.ts';
 import { batchOf, feed, paddedTokens, sortedBatches, type Run } from './feeding.ts';
 
@@ -215,6 +214,36 @@ export async function openEncoder({ model, plan, documents }: YardstickInput): P
     },
     close: () => served.close(),
   };
+}
+
+/** Text to vectors by @embedmill/embed: one stream of texts, whose vectors come in their order. */
+export async function openPackage({ model, plan, documents }: YardstickInput): Promise<Yardstick> {
+  const { sequences } = await tokenized(model, documents);
+  let paddedTokens = 0;
+  const embedder = await ModelEmbedder.start(assertDense(model), plan, {
+    onBatch: (batch) => (paddedTokens += batch.paddedTokens),
+  });
+  return {
+    detail: `${plan.devices.length} engines, area ${plan.area}`,
+    async run(seconds) {
+      paddedTokens = 0;
+      let taken = 0;
+      let tokens = 0;
+      const start = performance.now();
+      const elapsed = () => (performance.now() - start) / 1000;
+      for await (const vectors of embedder.embed(endless(documents, () => elapsed() >= seconds))) {
+        for (const end = taken + vectors.length; taken < end; taken += 1)
+          tokens += sequences[taken % sequences.length]?.length ?? 0;
+      }
+      return { documents: taken, tokens, paddedTokens, seconds: elapsed() };
+    },
+    close: () => embedder.close(),
+  };
+}
+
+/** The texts again and again, until it is time. */
+function* endless(documents: readonly Document[], isTime: () => boolean): Generator<string> {
+  for (let n = 0; !isTime(); n += 1) yield documents[n % documents.length]?.text ?? '';
 }
 
 /** Batches of so many texts in the order they come, each padded to its longest; the next is tokenized meanwhile. */

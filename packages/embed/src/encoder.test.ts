@@ -452,6 +452,65 @@ describe('Encoder with a fake engine', () => {
     expect(new Set(codesOf(await running))).toEqual(new Set(['ok']));
   });
 
+  it('abandoned, drops what waits, ends what runs, and closes its engines', async () => {
+    const { act, open } = gate();
+    const { encoder, engine } = fake(act, { windowTokens: 200, budget: { area: 20 } });
+    const sentences = (first: number) => Array.from({ length: 20 }, (_, n) => sentence(first + n, 10));
+    const taken = encoder.encode(asSequences(sentences(0)), 'bulk');
+    const waitsForRoom = expect(encoder.encode(asSequences(sentences(100)), 'bulk')).rejects.toMatchObject({
+      code: 'no_worker',
+    });
+    await settle();
+    expect(engine.inFlight).toBe(2);
+    const closed = encoder.abandon();
+    await waitsForRoom;
+    open();
+    await closed;
+    const codes = codesOf(await taken);
+    expect(codes.filter((code) => code === 'ok')).toHaveLength(4);
+    expect(codes.filter((code) => code === 'no_worker')).toHaveLength(16);
+    expect(engine.batches.flat()).toHaveLength(4);
+    expect(engine.closed).toBe(true);
+  });
+
+  it('abandoned, tries nothing again that fails', async () => {
+    const { act, open } = gate();
+    const { encoder, engine } = fake(async () => {
+      await act();
+      throw new EmbedmillError('engine_crashed', 'killed');
+    });
+    const taken = encoder.encode(asSequences([sentence(1, 9)]), 'bulk');
+    await settle();
+    const closed = encoder.abandon();
+    open();
+    await closed;
+    expect(codesOf(await taken)).toEqual(['engine_crashed']);
+    expect(engine.batches).toHaveLength(1);
+  });
+
+  it('takes no more of a call whose signal is aborted, and goes on with others', async () => {
+    const { act, open } = gate();
+    const { encoder, engine } = fake(act, { windowTokens: 100, budget: { area: 20 } });
+    const leaving = new AbortController();
+    const left = encoder.encode(
+      asSequences(Array.from({ length: 50 }, (_, n) => sentence(n, 10))),
+      'bulk',
+      undefined,
+      leaving.signal,
+    );
+    const others = encoder.encode(
+      asSequences(Array.from({ length: 20 }, (_, n) => sentence(100 + n, 10))),
+      'bulk',
+    );
+    await settle();
+    leaving.abort(new Error('not wanted any more'));
+    open();
+    await expect(left).rejects.toThrow('not wanted any more');
+    expect(new Set(codesOf(await others))).toEqual(new Set(['ok']));
+    // Of the one that was left: what the window held.
+    expect(engine.batches.flat()).toHaveLength(10 + 20);
+  });
+
   it('feeds several engines at once', async () => {
     const { act, open } = gate();
     const engines = [new FakeEngine(act), new FakeEngine(act), new FakeEngine(act)];

@@ -1,7 +1,7 @@
 /**
  * Token sequences in, vectors out: where the chunks of all shards in hand meet, and share batches.
  *
- * Modes: open → closing (nothing new is taken, what was taken is ended) → closed.
+ * Modes: open → closing (nothing new is taken; what was taken is ended, or dropped where it waits) → closed.
  *
  * Invariants:
  * - Every sequence that was taken gets exactly one outcome. Engines may die under it at any time.
@@ -15,51 +15,20 @@
  *   sequence fails when it was to blame three times. So neither a killed engine nor a bad neighbour fails a document.
  * - Running out of memory halves the area of all batches to come, down to a sixteenth; the encoder's life long.
  *
- * Called by the pipeline (bulk) and by the query lane (interactive); one for each model that a worker serves.
+ * Called by a worker's pipeline (bulk) and query lane (interactive), one for each model that it serves; and by `Embedder`.
  */
 import type { Budget, Lane } from '@embedmill/batching';
 import type { Engine, EngineOutput } from '@embedmill/inference';
 import { asEmbedmillError, EmbedmillError } from '@embedmill/jobs';
+import { shardsOf, tokensByShard, type BatchFailure, type EncoderHooks } from './batch-report.ts';
 import { outcomesOf, packedBatch } from './engine-batch.ts';
 import { SequenceWindow, type Entry, type Outcome, type Sequence } from './sequence-window.ts';
 
+export type { BatchFailure, BatchReport, EncoderHooks } from './batch-report.ts';
 export type { Embedding, Outcome, Sequence } from './sequence-window.ts';
 
 /** What is best for the bundled static int8 model on two CPU cores; a calibration knows better. */
 export const DEFAULT_BUDGET: Budget = { area: 512, launchCost: 10, maxItems: 256, deadlineMs: 5000 };
-
-/** One batch that has run. */
-export interface BatchReport {
-  /** Of this encoder, counted from one. */
-  batch: number;
-  lane: Lane;
-  items: number;
-  /** Tokens without padding. */
-  tokens: number;
-  /** Tokens with it: items × longest. */
-  paddedTokens: number;
-  /** What the run took on the engine. */
-  seconds: number;
-  /** Tokens of each shard in it, as `job-shard`. */
-  tokensByShard: ReadonlyMap<string, number>;
-}
-
-/** One batch that has not. */
-export interface BatchFailure {
-  batch: number;
-  lane: Lane;
-  items: number;
-  error: EmbedmillError;
-  /** Those that its sequences are of, as `job-shard`. */
-  shards: string[];
-  /** Whether it is run once more as it is, in halves, or not at all. */
-  next: 'whole' | 'halves' | 'failed';
-}
-
-export interface EncoderHooks {
-  onBatch?: (report: BatchReport) => void;
-  onBatchFailed?: (failure: BatchFailure) => void;
-}
 
 export interface EncoderOptions {
   /** One a device, all with the same model; the encoder closes them when it is closed. */
@@ -108,6 +77,7 @@ export class Encoder {
   #pumpScheduled = false;
   #batches = 0;
   #closing: Promise<void> | undefined;
+  #abandoned = false;
 
   constructor(options: EncoderOptions) {
     this.#options = options;
@@ -136,17 +106,20 @@ export class Encoder {
    * are token ids, special tokens included, no padding; they must not be written to meanwhile.
    *
    * Rejects, with nothing said about any single sequence: `overloaded` (interactive lane; nothing was run),
-   * `model_unavailable` or `model_corrupt` (there is no engine to run it with), `no_worker` (closing).
+   * `model_unavailable` or `model_corrupt` (there is no engine to run it with), `no_worker` (closing). Once the signal
+   * is aborted, a bulk call adds nothing more to the window, and rejects with its reason.
    */
   async encode(
     sequences: readonly Sequence[],
     lane: Lane,
     outputs?: readonly EngineOutput[],
+    signal?: AbortSignal,
   ): Promise<Outcome[]> {
-    if (this.#closing !== undefined)
-      throw new EmbedmillError('no_worker', 'the encoder is closing; try another worker');
+    if (this.#closing !== undefined) throw closing();
     const call =
-      lane === 'bulk' ? this.#encodeBulk(sequences, outputs) : this.#encodeInteractive(sequences, outputs);
+      lane === 'bulk'
+        ? this.#encodeBulk(sequences, outputs, signal)
+        : this.#encodeInteractive(sequences, outputs);
     this.#calls.add(call);
     try {
       const outcomes = await call;
@@ -165,7 +138,21 @@ export class Encoder {
     return this.#closing;
   }
 
-  async #encodeBulk(sequences: readonly Sequence[], outputs: Entry['outputs']): Promise<Outcome[]> {
+  /** As `close`, but what no engine has yet is dropped: it fails with `no_worker`. */
+  abandon(): Promise<void> {
+    this.#abandoned = true;
+    const closed = this.close();
+    const waiting = [...this.#window.drain(), ...this.#again.splice(0).flatMap(({ entries }) => entries)];
+    for (const entry of waiting) entry.settle({ ok: false, error: closing() });
+    this.#room?.();
+    return closed;
+  }
+
+  async #encodeBulk(
+    sequences: readonly Sequence[],
+    outputs: Entry['outputs'],
+    signal: AbortSignal | undefined,
+  ): Promise<Outcome[]> {
     const { windowTokens = Math.max(16 * this.#budget.area, 65_536) } = this.#options;
     if (isSmall(sequences, windowTokens)) {
       // Cut among all that waits, as ever, but run first: a job of a document does not wait for the large ones' window.
@@ -177,17 +164,26 @@ export class Encoder {
     this.#turn = promise;
     await before;
     const outcomes: Promise<Outcome>[] = [];
-    for (const sequence of sequences) {
-      for (;;) {
-        const taken = this.#window.tokens('bulk');
-        if (taken === 0 || taken + sequence.ids.length <= windowTokens) break;
-        this.#schedulePump();
-        await new Promise<void>((resolve) => (this.#room = resolve));
+    try {
+      for (const sequence of sequences) {
+        await this.#roomFor(sequence, windowTokens);
+        signal?.throwIfAborted();
+        outcomes.push(this.#admit(sequence, outputs, 'bulk'));
       }
-      outcomes.push(this.#admit(sequence, outputs, 'bulk'));
+    } finally {
+      endTurn();
     }
-    endTurn();
     return Promise.all(outcomes);
+  }
+
+  async #roomFor({ ids }: Sequence, windowTokens: number): Promise<void> {
+    for (;;) {
+      if (this.#abandoned) throw closing();
+      const taken = this.#window.tokens('bulk');
+      if (taken === 0 || taken + ids.length <= windowTokens) return;
+      this.#schedulePump();
+      await new Promise<void>((resolve) => (this.#room = resolve));
+    }
   }
 
   async #encodeInteractive(sequences: readonly Sequence[], outputs: Entry['outputs']): Promise<Outcome[]> {
@@ -302,7 +298,7 @@ export class Encoder {
   }
 
   #failed(run: Run, error: EmbedmillError): BatchFailure['next'] {
-    if (lacksModel(error)) {
+    if (lacksModel(error) || this.#abandoned) {
       for (const entry of run.entries) entry.settle({ ok: false, error });
       return 'failed';
     }
@@ -342,6 +338,10 @@ export class Encoder {
   }
 }
 
+function closing(): EmbedmillError {
+  return new EmbedmillError('no_worker', 'the encoder is closing; try another worker');
+}
+
 function budgetOf(given: NonNullable<EncoderOptions['budget']>): Budget {
   const {
     area = DEFAULT_BUDGET.area,
@@ -357,21 +357,6 @@ function isSmall(sequences: readonly Sequence[], windowTokens: number): boolean 
   if (sequences.length > SMALL_SEQUENCES) return false;
   const tokens = sequences.reduce((sum, { ids }) => sum + ids.length, 0);
   return tokens <= windowTokens / SMALL_PART;
-}
-
-function tokensByShard(entries: readonly Entry[]): Map<string, number> {
-  const tokens = new Map<string, number>();
-  for (const { owner, length } of entries) {
-    if (owner.job === undefined) continue;
-    const shard = `${owner.job}-${owner.shard}`;
-    tokens.set(shard, (tokens.get(shard) ?? 0) + length);
-  }
-  return tokens;
-}
-
-function shardsOf(entries: readonly Entry[]): string[] {
-  const names = entries.flatMap(({ owner: { job, shard } }) => (job === undefined ? [] : `${job}-${shard}`));
-  return [...new Set(names)];
 }
 
 /** Whether the error says that it is this batch's: the engine answered, and lives. */

@@ -133,6 +133,17 @@ export class SequenceWindow {
     return first?.items;
   }
 
+  /** Takes all that waits, of both lanes. */
+  drain(): Entry[] {
+    const waiting = [
+      ...this.#plan.splice(0).flatMap(({ items }) => items),
+      ...this.#arrived.bulk.splice(0),
+      ...this.#arrived.interactive.splice(0),
+    ];
+    this.#planned = 0;
+    return waiting;
+  }
+
   /** Cuts all that waits in the bulk lane anew, as when the budget changed. */
   replan(budget: Budget, now: number): void {
     const waiting = [...this.#plan.flatMap(({ items }) => items), ...this.#arrived.bulk.splice(0)];

@@ -1,0 +1,3 @@
+import { serveEngine } from '@embedmill/inference';
+
+serveEngine();
