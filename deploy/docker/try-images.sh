@@ -61,7 +61,8 @@ start() {
   echo "$image: $(du -sm "$folder/app" | cut -f1) MB in /app, $(du -sm "$folder" | cut -f1) MB in all"
   mkdir -p "$work/data" "$work/tmp-$image"
   chown 10001:10001 "$work/data" "$work/tmp-$image"
-  command=$(buildah inspect --type image --format '{{join .OCIv1.Config.Entrypoint " "}}' "localhost/embedmill-$image")
+  command=$(buildah inspect --type image "localhost/embedmill-$image" \
+    | node -pe 'JSON.parse(require("fs").readFileSync(0)).OCIv1.config.Entrypoint.join(" ")')
   unshare --mount sh -c "
     mount --bind '$folder' '$folder' && mount --bind '$work/data' '$folder/data' \
       && mount --bind '$work/tmp-$image' '$folder/tmp' && mount -t proc proc '$folder/proc' \
