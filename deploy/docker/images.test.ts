@@ -179,7 +179,8 @@ async function imageFolder(folder: string, app: 'api' | 'worker'): Promise<void>
     } else if (source.endsWith('package.json')) {
       await mkdir(join(folder, dirname(target)), { recursive: true });
       await cp(join(ROOT, target), join(folder, target));
-    } else if (source.endsWith(`apps/${app}/dist`)) await bundle(app, join(folder, target));
+    } else if (source.endsWith('console/dist')) await buildConsole(join(folder, target));
+    else if (source.endsWith(`apps/${app}/dist`)) await bundle(app, join(folder, target));
   }
   const removed = [...text.matchAll(/rm -rf (.+)$/gm)].flatMap(([, paths = '']) => paths.split(' '));
   const { stdout } = await run('npm', ['ls', '--omit=dev', '--all', '--parseable', '-w', `apps/${app}`], {
@@ -197,6 +198,11 @@ async function imageFolder(folder: string, app: 'api' | 'worker'): Promise<void>
     // Parents come first; what lies in them comes with them.
     if (!existsSync(join(folder, path))) await symlink(join(ROOT, path), join(folder, path));
   }
+}
+
+async function buildConsole(outdir: string): Promise<void> {
+  const options = ['build', '--logLevel', 'error', '--outDir', outdir, '--emptyOutDir'];
+  await run(join(ROOT, 'node_modules/.bin/vite'), options, { cwd: join(ROOT, 'apps/console') });
 }
 
 async function bundle(app: 'api' | 'worker', outdir: string): Promise<void> {
@@ -320,6 +326,13 @@ test('from the images’ folders alone, a job goes from the API through a worker
       env: { ...env, PATH: process.env['PATH'] ?? '' },
     });
     expect(stdout).toContain('the model is there');
+    const page = await fetch(new URL('/console/', api.url));
+    expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
+    // Its thread is a bundle of its own.
+    await call('/api/v1/collections/greetings/map', 'application/json', '{"method":"pca"}');
+    const map = async () =>
+      (await (await fetch(new URL('/api/v1/collections/greetings/map', api?.url))).json()) as object;
+    await expect.poll(map, { timeout: 60_000 }).toMatchObject({ state: 'ready', points: 2 });
     expect(store.violations).toEqual([]);
     expect([await stop(worker), await stop(api)]).toEqual([0, 0]);
   } finally {
