@@ -2,10 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { Readable } from 'node:stream';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { isFinished, type Job } from '@embedmill/jobs';
-import { Client } from '../apps/cli/src/client.ts';
+import { createClient, type Client } from '@embedmill/client';
 import { PartsApart } from '../apps/cli/src/parts-apart.ts';
 import type { RunningPart } from '../apps/cli/src/supervisor.ts';
 import { ndjson, runCli, uniqueName } from './embedmill.ts';
@@ -49,11 +48,11 @@ beforeAll(async () => {
     },
     signal: new AbortController().signal,
   });
-  client = new Client(apart.url, new AbortController().signal);
+  client = createClient({ url: apart.url });
 });
 
 afterAll(async () => {
-  for (const name of collections) await client.deleteCollection(name).catch(() => undefined);
+  for (const name of collections) await client.collections.delete(name).catch(() => undefined);
   await apart?.stop();
   await rm(folder, { recursive: true, force: true });
 });
@@ -74,7 +73,7 @@ async function addWorker(): Promise<RunningPart> {
 
 async function collection(prefix: string): Promise<string> {
   const name = uniqueName(prefix);
-  await client.createCollection(name, {});
+  await client.collections.create(name);
   collections.push(name);
   return name;
 }
@@ -89,17 +88,12 @@ const documents = (seed: string): string =>
   );
 
 async function submit(name: string): Promise<Job> {
-  const body = Buffer.from(documents(name));
-  return client.submit(name, {
-    open: () => Readable.from([body]),
-    size: body.length,
-    idempotencyKey: name,
-  });
+  return client.submit(name, new Blob([documents(name)]), { idempotencyKey: name });
 }
 
 async function finished({ id }: Job): Promise<Job> {
-  await until(`job ${id} has finished`, async () => isFinished((await client.job(id)).state), 240);
-  return client.job(id);
+  await until(`job ${id} has finished`, async () => isFinished((await client.jobs.get(id)).state), 240);
+  return client.jobs.get(id);
 }
 
 async function metric(url: string, name: string): Promise<number> {
@@ -115,15 +109,15 @@ async function metric(url: string, name: string): Promise<number> {
 const settledBy = ({ url }: RunningPart): Promise<number> =>
   metric(url ?? '', 'embedmill_shards_total{outcome="settled"}');
 
-const points = async (name: string) => (await client.collection(name)).points;
+const points = async (name: string) => (await client.collections.get(name)).points;
 
 test('a job that is submitted while there is no worker waits, and completes once there is one', async () => {
   const name = await collection('zero');
   const job = await submit(name);
-  const { model } = (await client.collection(name)).profile;
+  const { model } = (await client.collections.get(name)).profile;
   const waiting = `embedmill_queue_shards{model="${model}",state="waiting"}`;
   await until('its shards wait on the queue', async () => (await metric(apart.url, waiting)) > 0);
-  expect(await client.job(job.id)).toMatchObject({ state: 'running', done: 0 });
+  expect(await client.jobs.get(job.id)).toMatchObject({ state: 'running', done: 0 });
   const worker = await addWorker();
   expect(await finished(job)).toMatchObject(EXACT);
   expect(await points(name)).toBe(DOCUMENTS);
@@ -149,7 +143,7 @@ test('kill -9 of one of three workers in mid-job loses and doubles nothing', asy
   const before = await settledBy(victim);
   const job = await submit(name);
   await until('the victim has settled a shard', async () => (await settledBy(victim)) > before);
-  expect((await client.job(job.id)).state).toBe('running');
+  expect((await client.jobs.get(job.id)).state).toBe('running');
   process.kill(victim.pid, 'SIGKILL');
   await victim.ended;
   expect(await finished(job)).toMatchObject(EXACT);

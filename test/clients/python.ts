@@ -51,11 +51,16 @@ export interface Check {
   error: string | null;
 }
 
-/** Runs the checks of one client's module against a server. */
-export async function checksOf(python: string, module: string, url: string): Promise<Check[]> {
-  const { stdout } = await run(python, ['run.py', module], {
+/** Runs the checks of one client's module against a server; `path` is where Python finds what is not installed. */
+export async function checksOf(
+  python: string,
+  module: string,
+  url: string,
+  { script = 'run.py', path = '' } = {},
+): Promise<Check[]> {
+  const { stdout } = await run(python, [script, module], {
     cwd: join(import.meta.dirname, 'python'),
-    env: { ...process.env, CLIENTS_URL: url, PYTHONDONTWRITEBYTECODE: '1' },
+    env: { ...process.env, CLIENTS_URL: url, PYTHONDONTWRITEBYTECODE: '1', PYTHONPATH: path },
     maxBuffer: 64 * 1024 * 1024,
   });
   return stdout

@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Job, WatchedSourceView } from '@embedmill/jobs';
+import type { Job } from '@embedmill/jobs';
 import { DEFAULT_PREFIX } from '@embedmill/queue';
-import { Client } from '../../apps/cli/src/client.ts';
+import { createClient, type Client, type Source } from '@embedmill/client';
 import { PartsApart } from '../../apps/cli/src/parts-apart.ts';
 import { ownRedisSocket } from '../../apps/cli/src/stack-parts.ts';
 import type { RunningPart } from '../../apps/cli/src/supervisor.ts';
@@ -51,7 +51,7 @@ beforeAll(async () => {
   });
   apis = [await apart.startApi(), await apart.startApi(), await apart.startApi()];
   await apart.startWorker();
-  client = new Client(apart.url, new AbortController().signal);
+  client = createClient({ url: apart.url });
   redis = new Redis(ownRedisSocket(folder));
 });
 afterAll(async () => {
@@ -68,15 +68,15 @@ async function until(what: string, met: () => Promise<boolean>, seconds = 120): 
   }
 }
 
-const shown = (): Promise<WatchedSourceView> => client.watchedSource('docs', 'page');
-const jobs = async (): Promise<Job[]> => (await client.jobs({ collection: 'docs' })).jobs;
+const shown = (): Promise<Source> => client.sources.get('docs', 'page');
+const jobs = async (): Promise<Job[]> => (await client.jobs.list({ collection: 'docs' })).jobs;
 
 /** What came of the looks so far, once there are so many, and the last one's job has ended. */
-async function runs(many: number): Promise<WatchedSourceView['runs']> {
+async function runs(many: number): Promise<Source['runs']> {
   await until('it was looked at', async () => (await shown()).runs.length >= many);
   const found = (await shown()).runs;
   const job = found[0]?.job ?? '';
-  await until('its job has ended', async () => (await client.job(job)).state === 'completed');
+  await until('its job has ended', async () => (await client.jobs.get(job)).state === 'completed');
   return found;
 }
 
@@ -101,16 +101,16 @@ async function contested(others: number): Promise<void> {
 test('of four processes one looks; killed in its look, another one does, and one job comes of it', async () => {
   const { port } = server.address() as AddressInfo;
   const page = `http://127.0.0.1:${port}/page.csv`;
-  await client.createCollection('docs', {});
-  await client.watchSource('docs', 'page', { files: [page], schedule: { every: '1d' }, mode: 'snapshot' });
+  await client.collections.create('docs');
+  await client.sources.watch('docs', 'page', { files: [page], schedule: { every: '1d' }, mode: 'snapshot' });
   expect(await runs(1)).toMatchObject([{ outcome: 'submitted', files: 1, error: null }]);
 
   const held = Promise.withResolvers<void>();
   served = { text: 'two', etag: '"2"', until: held.promise };
   const before = asked;
   const [, victim] = apis;
-  const at = new Client(victim?.url ?? '', new AbortController().signal);
-  await at.lookAtSource('docs', 'page');
+  const at = createClient({ url: victim?.url ?? '' });
+  await at.sources.run('docs', 'page');
   await until('it is being looked at', async () => asked > before);
   expect(await looking()).toBe(victim?.pid);
   // All the others find it due, and that it is in another's hands.
@@ -134,6 +134,8 @@ test('of four processes one looks; killed in its look, another one does, and one
   ]);
   // Each job fetched it once.
   expect(asked).toBe(before + 3);
-  const [hit] = await client.search('docs', { query: 'two' });
+  const {
+    hits: [hit],
+  } = await client.search('docs', { query: 'two' });
   expect(hit).toMatchObject({ id: 'a', text: 'two' });
 });

@@ -1,8 +1,8 @@
 import cors from '@fastify/cors';
 import type { FastifyInstance } from 'fastify';
 
-/** Answers that a page of another origin may want to read: when to come again, and how it is limited. */
-const EXPOSED = ['retry-after', 'ratelimit-limit', 'ratelimit-remaining', 'ratelimit-reset'];
+/** What a page of another origin may read: which file it has a part of, when to come again, how it is limited. */
+const EXPOSED = ['etag', 'retry-after', 'ratelimit-limit', 'ratelimit-remaining', 'ratelimit-reset'];
 const DAY_SECONDS = 24 * 3600;
 
 /** Lets pages of these origins ask from a browser, with a key that they send themselves; cookies are not of use here. */

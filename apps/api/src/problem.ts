@@ -2,7 +2,14 @@ import type { FastifyInstance, FastifySchemaCompiler } from 'fastify';
 import { z } from 'zod';
 import { givenParameters, parseRequest } from './absent-fields.ts';
 import type { ApiParts } from './parts.ts';
-import { asEmbedmillError, EmbedmillError, ERRORS, type ErrorCode, type ErrorDetail } from '@embedmill/jobs';
+import {
+  asEmbedmillError,
+  EmbedmillError,
+  errorCodeSchema,
+  ERRORS,
+  type ErrorCode,
+  type ErrorDetail,
+} from '@embedmill/jobs';
 
 /** An error as clients see it (RFC 9457). */
 export const problemSchema = z
@@ -11,7 +18,7 @@ export const problemSchema = z
     title: z.string(),
     status: z.int(),
     detail: z.string().meta({ description: 'What was wrong, where, and what to do.' }),
-    code: z.string().meta({ description: 'What a program decides by.' }),
+    code: errorCodeSchema,
     instance: z.string().meta({ description: 'The path that was asked.' }),
     errors: z
       .array(z.strictObject({ path: z.string(), message: z.string() }))

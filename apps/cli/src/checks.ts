@@ -12,7 +12,7 @@ import {
   type StoreReport,
   type VectorStore,
 } from '@embedmill/vector-store';
-import { Client } from './client.ts';
+import { createClient } from '@embedmill/client';
 import type { Context } from './command-host.ts';
 import { socketPath } from './data-folder.ts';
 import { configuredDevices, otherDevices } from './device-checks.ts';
@@ -60,7 +60,11 @@ export async function* runChecks(settings: Settings): AsyncGenerator<Check> {
     };
     return;
   }
-  const client = new Client(address.url, settings.interruption.signal, config.key);
+  const client = createClient({
+    url: address.url,
+    apiKey: config.key,
+    signal: settings.interruption.signal,
+  });
   yield await check('server', async () => {
     const { ok, parts } = await client.readiness();
     const states = Object.entries(parts).map(
@@ -72,7 +76,7 @@ export async function* runChecks(settings: Settings): AsyncGenerator<Check> {
     return detail;
   });
   yield await check('server embeds', async () => {
-    const [vector] = await client.embed(name, ['a short text']);
+    const [vector] = await client.embed(['a short text'], { model: name });
     return `a text became ${vector?.length ?? 0} numbers, by ${address.url}/v1/embeddings`;
   });
 }

@@ -1,8 +1,7 @@
 /** What a command gets, and how it ends: every action of the command line runs through here, once. */
 import { resolve } from 'node:path';
 import { asEmbedmillError, EmbedmillError } from '@embedmill/jobs';
-import { Client } from './client.ts';
-import { ServerError } from './server-error.ts';
+import { createClient, EmbedmillError as ServerError, type Client } from '@embedmill/client';
 import { readConfig, type Config } from './config.ts';
 import { readUpFile } from './data-folder.ts';
 import { CommandError, EXIT, type ExitCode } from './exit.ts';
@@ -88,7 +87,10 @@ export class CommandHost {
       address,
       client() {
         const found = address();
-        if (found !== undefined) return new Client(found.url, interruption.signal, config.key);
+        if (found !== undefined) {
+          const { signal } = interruption;
+          return createClient({ url: found.url, apiKey: config.key, signal });
+        }
         throw new CommandError(
           `no embedmill runs on the data folder ${config.dataDir}; start one with "npx embedmill up", ` +
             'or say where one is with --url or EMBEDMILL_URL',
@@ -108,11 +110,20 @@ function exitCodeOf(thrown: unknown): ExitCode {
 }
 
 function report(thrown: unknown, terminal: Terminal): void {
-  const expected = thrown instanceof CommandError || thrown instanceof EmbedmillError;
-  const { message } = asEmbedmillError(thrown);
+  const isServers = thrown instanceof ServerError;
+  const expected = isServers || thrown instanceof CommandError || thrown instanceof EmbedmillError;
+  const message = isServers ? explained(thrown) : asEmbedmillError(thrown).message;
   const stack = !expected && thrown instanceof Error ? `\n${thrown.stack ?? ''}` : '';
   terminal.warn(`${terminal.styleProgress('red', 'error:')} ${message}${stack}`);
   if (!terminal.json) return;
-  const code = thrown instanceof ServerError || thrown instanceof EmbedmillError ? thrown.code : undefined;
+  const code = isServers || thrown instanceof EmbedmillError ? thrown.code : undefined;
   terminal.printJson({ error: { ...(code !== undefined && { code }), message } });
+}
+
+/** What the server said, with all that was wrong, and what to do. */
+function explained({ message, code, details }: ServerError): string {
+  const all = details.length > 1 ? details.map(({ path, message }) => `\n  ${path}: ${message}`) : [];
+  if (code === 'unauthenticated') all.push('\nSet EMBEDMILL_KEY to your key, or give it with --api-key.');
+  if (code === 'unreachable') all.push('; start one with: npx embedmill up');
+  return [message, ...all].join('');
 }

@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { documentChangeSchema, type DocumentChange, type Job } from '@embedmill/jobs';
-import type { Client } from './client.ts';
+import type { Client } from '@embedmill/client';
 import type { Context } from './command-host.ts';
 import { CommandError, EXIT, type ExitCode } from './exit.ts';
 import { followWithProgress, jobReport } from './job-report.ts';
@@ -33,7 +33,7 @@ export async function reportDryRun(context: Context, client: Client, id: string)
 
 async function firstIds(client: Client, { id }: Job): Promise<FirstIds> {
   const first = noIds();
-  const input = Readable.from(client.output(id, 0));
+  const input = Readable.from(client.jobs.output(id));
   for await (const line of createInterface({ input, crlfDelay: Infinity })) {
     const { change, id: document } = documentChangeSchema.parse(JSON.parse(line));
     if (first[change].length < NAMED) first[change].push(document);

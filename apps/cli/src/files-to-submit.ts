@@ -5,13 +5,13 @@ import { randomUUID } from 'node:crypto';
 import type { SourceFormat } from '@embedmill/jobs';
 import { filesBelow, isTaken } from '@embedmill/sources';
 import { CommandError, usageError } from './exit.ts';
-import { documentSource, isPattern, type DocumentSource } from './upload.ts';
+import { documentSource, isPattern, type DocumentSource } from './document-source.ts';
 
 /** A file of this machine, under the name that the job knows it by. */
 export interface LocalFile {
   name: string;
   size: number;
-  open: () => Readable;
+  stream: () => Readable;
 }
 
 /** What the arguments of a submission name: files here, and places that the server reads itself. */
@@ -69,10 +69,10 @@ export async function filesToSubmit(
     const whole = resolve(path);
     if (seen.has(whole)) return;
     seen.add(whole);
-    const { size, open, repeatable } = await documentSource(path, { format });
+    const { size, stream, repeatable } = await documentSource(path, { format });
     if (size === undefined || !repeatable)
       throw usageError(`${path} is no regular file; submit it by itself`);
-    found.files.push({ name, size, open });
+    found.files.push({ name, size, stream });
   }
 }
 
@@ -117,7 +117,7 @@ export function formOf({ files, places }: FilesToSubmit): DocumentSource {
     for (const [n, file] of files.entries()) {
       yield heads[n] ?? Buffer.alloc(0);
       let given = 0;
-      for await (const bytes of file.open()) {
+      for await (const bytes of file.stream()) {
         given += (bytes as Buffer).length;
         yield bytes as Buffer;
       }
@@ -129,7 +129,7 @@ export function formOf({ files, places }: FilesToSubmit): DocumentSource {
   }
 
   return {
-    open: () => Readable.from(body(), { objectMode: false }),
+    stream: () => Readable.from(body(), { objectMode: false }),
     size,
     repeatable: true,
     type: `${FORM_TYPE}; boundary=${boundary}`,

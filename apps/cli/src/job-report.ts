@@ -1,8 +1,7 @@
 import { isFinished, type Job } from '@embedmill/jobs';
-import type { Client } from './client.ts';
+import { EmbedmillError as ServerError, type Client } from '@embedmill/client';
 import type { Context } from './command-host.ts';
-import { CommandError, EXIT, type ExitCode } from './exit.ts';
-import { followJob } from './follow.ts';
+import { EXIT, type ExitCode } from './exit.ts';
 import { ProgressDisplay, summaryOf } from './progress.ts';
 
 /** A job as --json prints it: what the API says, with its id under `job`. */
@@ -18,16 +17,16 @@ export function exitCodeOfJob({ state, failed }: Pick<Job, 'state' | 'failed'>):
 
 /** Follows a job to its end, showing its progress. */
 export async function followWithProgress(
-  context: Pick<Context, 'terminal' | 'interruption'>,
+  context: Pick<Context, 'terminal'>,
   client: Client,
   id: string,
 ): Promise<Job> {
-  const { terminal, interruption } = context;
+  const { terminal } = context;
   const progress = new ProgressDisplay(terminal);
   try {
     let last: Job | undefined;
     let said: string | undefined;
-    for await (const job of followJob(client, id, interruption.signal)) {
+    for await (const job of client.watch(id)) {
       last = job;
       if (isFinished(job.state)) continue;
       if (job.waitingFor !== null && job.waitingFor.message !== said) {
@@ -37,7 +36,7 @@ export async function followWithProgress(
       }
       progress.update(job);
     }
-    return last ?? (await client.job(id));
+    return last ?? (await client.jobs.get(id));
   } finally {
     progress.close();
   }
@@ -80,11 +79,14 @@ async function reportFinished(
 
 async function hasWarnings(client: Client, { id }: Job): Promise<boolean> {
   try {
-    for await (const text of client.reports(id, 'warnings')) if (text.trim() !== '') return true;
+    const warnings = client.jobs.warnings(id);
+    const { done, value } = await warnings.next();
+    await warnings.return(0);
+    return done !== true || value > 0;
   } catch (error) {
-    if (!(error instanceof CommandError)) throw error;
+    if (!(error instanceof ServerError)) throw error;
+    return false;
   }
-  return false;
 }
 
 /** Failures that are looked through: it is about one line of advice. */
@@ -93,18 +95,15 @@ const MOST_LOOKED_AT = 10_000;
 /** Whether any of the job's failures may pass by itself. Those of documents that are wrong come again as they were. */
 async function mayRetry(client: Client, { id }: Job): Promise<boolean> {
   let seen = 0;
-  let rest = '';
   try {
-    for await (const text of client.reports(id, 'failures')) {
-      const lines = (rest + text).split('\n');
-      rest = lines.pop() ?? '';
-      if (lines.some((line) => (JSON.parse(line) as { retryable?: boolean }).retryable === true)) return true;
-      seen += lines.length;
+    for await (const { retryable } of client.failures(id)) {
+      if (retryable) return true;
+      seen += 1;
       if (seen >= MOST_LOOKED_AT) return false;
     }
   } catch (error) {
     // What became of the job is known; the advice is not worth failing for.
-    if (!(error instanceof CommandError)) throw error;
+    if (!(error instanceof ServerError)) throw error;
   }
   return false;
 }

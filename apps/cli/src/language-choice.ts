@@ -5,7 +5,7 @@ import { languageSchema, type Language } from '@embedmill/jobs';
 import { openParquet, RowFault } from '@embedmill/sources';
 import { languageOfTexts } from '@embedmill/sparse-weighting';
 import { usageError } from './exit.ts';
-import { documentSource } from './upload.ts';
+import { documentSource } from './document-source.ts';
 
 /** The bundled model that reads some hundred languages; the default one reads English only. */
 export const MULTILINGUAL_MODEL = 'multilingual-e5-small-int8';
@@ -59,7 +59,7 @@ export function modelReading(language: Language): string | undefined {
 export async function languageOfFile(file: string): Promise<Language> {
   const source = await documentSource(file);
   if (source.format === 'parquet') return languageOfTexts(await stringsOfParquet(file));
-  const bytes = source.gzip === true ? source.open().pipe(createGunzip()) : source.open();
+  const bytes = source.gzip === true ? source.stream().pipe(createGunzip()) : source.stream();
   const parts: Buffer[] = [];
   let size = 0;
   try {

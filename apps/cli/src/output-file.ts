@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { outputFormatSchema, type Job, type OutputFormat } from '@embedmill/jobs';
-import type { Client } from './client.ts';
+import type { Client } from '@embedmill/client';
 import type { Context } from './command-host.ts';
 import { downloadOutput } from './download.ts';
 import { CommandError, usageError } from './exit.ts';
@@ -48,10 +48,9 @@ export async function receiveOutput(
       const progress = new ProgressDisplay(terminal);
       const onReceived = (received: number) =>
         progress.uploading(`receiving: ${bytes(received)} of ${bytes(output.bytes)}`);
-      await downloadOutput(client, { job: id, bytes: output.bytes }, to, {
-        signal: interruption.signal,
-        onReceived,
-      }).finally(() => progress.close());
+      await downloadOutput(client, { job: id, bytes: output.bytes }, to, onReceived).finally(() =>
+        progress.close(),
+      );
     }
     return { job, where: output.to ?? to, size: output.bytes };
   } catch (error) {

@@ -1,3 +1,5 @@
+import { z } from 'zod';
+
 /**
  * The one catalogue of what can go wrong: code → HTTP status, whether trying again can help, and a title.
  * Decisions are made on codes, never on a message's text.
@@ -124,6 +126,9 @@ export const ERRORS = {
 } as const satisfies Record<string, { status: number; retryable: boolean; title: string }>;
 
 export type ErrorCode = keyof typeof ERRORS;
+export const errorCodeSchema = z
+  .enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]])
+  .meta({ id: 'ErrorCode', description: 'What a program decides by.' });
 
 /** One thing wrong at one place of the input; `path` is a JSON pointer without its leading slash. */
 export interface ErrorDetail {

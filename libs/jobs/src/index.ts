@@ -75,7 +75,14 @@ export { exactNumber, mayHaveInexactNumber, parseJson } from './exact-json.ts';
 export { maxFailuresSchema, tooManyFailures, type MaxFailures } from './max-failures.ts';
 export { METADATA_BYTES } from './metadata.ts';
 export { parseImageReference, type ImageReference, type ImageReferenceParse } from './image-reference.ts';
-export { asEmbedmillError, EmbedmillError, ERRORS, type ErrorCode, type ErrorDetail } from './errors.ts';
+export {
+  asEmbedmillError,
+  EmbedmillError,
+  errorCodeSchema,
+  ERRORS,
+  type ErrorCode,
+  type ErrorDetail,
+} from './errors.ts';
 export { filterSchema, type Filter, type GeoArea, type Scalar } from './filter.ts';
 export { geoPointOf, metadataAt, type GeoPoint } from './metadata-field.ts';
 export {
@@ -136,8 +143,10 @@ export {
 export {
   addedReports,
   DEFAULT_MAX_REPORTS,
+  documentReportSchema,
   isBeyond,
   jobReportsSchema,
+  moreReportsSchema,
   NO_REPORTS,
   REPORT_KINDS,
   reportRoom,

@@ -177,7 +177,7 @@ export const profileSchema = z.strictObject({
     .record(filterableFieldSchema, filterableTypeSchema)
     .default({})
     .meta({ description: 'Metadata fields that search can filter on, with their types.' }),
-});
+}).meta({ id: 'Profile' });
 
 export type Chunking = z.infer<typeof chunkingSchema>;
 export type FilterableType = z.infer<typeof filterableTypeSchema>;

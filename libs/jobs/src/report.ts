@@ -1,30 +1,34 @@
 import { z } from 'zod';
-import type { ErrorCode } from './errors.ts';
+import { errorCodeSchema } from './errors.ts';
 
 /** What is said of single documents: those that failed, and those that were stored with something to tell. */
 export const REPORT_KINDS = ['failures', 'warnings'] as const;
 export type ReportKind = (typeof REPORT_KINDS)[number];
 
 /** One line of a job's failures or warnings: which document, where it stands in the source, and why. */
-export interface DocumentReport {
-  line: number;
-  id: string | null;
-  code: ErrorCode;
-  message: string;
-  retryable: boolean;
-  /** Byte offset and length of the line in the source, so that it can be retried alone; no length where the source could not be read. */
-  offset: number;
-  length: number;
-  /** The file that the line is of, where a job has several; the line is then counted in it. */
-  file?: string;
-  /** The line whose document has the same id and wins. */
-  by?: number;
-}
+export const documentReportSchema = z
+  .strictObject({
+    line: z.int(),
+    id: z.string().nullable(),
+    code: errorCodeSchema,
+    message: z.string(),
+    retryable: z.boolean(),
+    offset: z.int().meta({ description: 'Where the line begins in the source, in bytes.' }),
+    length: z.int().meta({ description: 'The line’s bytes; 0 where the source could not be read.' }),
+    file: z
+      .string()
+      .optional()
+      .meta({ description: 'Of a job of several files: the one that the line is of, and is counted in.' }),
+    by: z.int().optional().meta({ description: 'The line whose document has the same id and wins.' }),
+  })
+  .meta({ id: 'DocumentReport' });
+export type DocumentReport = z.infer<typeof documentReportSchema>;
 
-/** The last line of failures or warnings that have no room for all: how many documents more there were. */
-export interface MoreReports {
-  more: number;
-}
+/** The last line of failures or warnings that have no room for all. */
+export const moreReportsSchema = z
+  .strictObject({ more: z.int().meta({ description: 'How many documents more there were.' }) })
+  .meta({ id: 'MoreReports' });
+export type MoreReports = z.infer<typeof moreReportsSchema>;
 
 /** Room for so many reports, of so many bytes as lines of NDJSON; whichever is used up first. */
 export const reportRoomSchema = z.strictObject({

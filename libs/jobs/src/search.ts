@@ -95,7 +95,7 @@ export const searchRequestSchema = z.strictObject({
   highlight: z.boolean().default(false).meta({ description: 'Where in the chunk the query’s words stand.' }),
   explain: z.boolean().default(false).meta({ description: 'Which terms matched, and what each gave.' }),
   ...selection,
-});
+}).meta({ id: 'SearchRequest' });
 export type SearchRequest = z.infer<typeof searchRequestSchema>;
 export type SearchRequestInput = z.input<typeof searchRequestSchema>;
 
@@ -114,7 +114,7 @@ export const recommendRequestSchema = z.strictObject({
       '`average`: near the sum of the positives less the negatives (analogies); `best`: near any of the positives, and nearer than to all negatives.',
   }),
   ...selection,
-});
+}).meta({ id: 'RecommendRequest' });
 export type RecommendRequest = z.infer<typeof recommendRequestSchema>;
 
 const termShareSchema = z.strictObject({
@@ -154,7 +154,7 @@ export const hitSchema = z.strictObject({
     .optional()
     .meta({ description: 'Stretches of the document’s text, as `chunk` counts them.' }),
   explanation: z.array(termShareSchema).optional(),
-});
+}).meta({ id: 'Hit' });
 export type Hit = z.infer<typeof hitSchema>;
 
 export const searchResponseSchema = z.strictObject({
@@ -163,4 +163,4 @@ export const searchResponseSchema = z.strictObject({
     description:
       'There where the answer had no room for all hits that were found: ask again with this as `offset`.',
   }),
-});
+}).meta({ id: 'SearchResponse' });

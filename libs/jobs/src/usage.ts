@@ -70,5 +70,5 @@ export const usageReportSchema = z.strictObject({
   groupBy: z.array(usageDimensionSchema),
   rows: z.array(usageRowSchema),
   total: usageRowSchema.pick({ documents: true, tokens: true, engineSeconds: true, cost: true }),
-});
+}).meta({ id: 'UsageReport' });
 export type UsageReport = z.infer<typeof usageReportSchema>;

@@ -46,7 +46,7 @@ export const watchedSourceSchema = z.strictObject({
   maxDeleted: maxDeletedSchema.optional(),
   priority: prioritySchema.optional(),
   maxFailures: maxFailuresSchema.optional(),
-});
+}).meta({ id: 'WatchedSource' });
 export type WatchedSource = z.infer<typeof watchedSourceSchema>;
 
 const count = z.int().nonnegative();

@@ -48,5 +48,5 @@ export const webhookDeliverySchema = z.strictObject({
   tries: z.int().nonnegative(),
   lastError: z.string().nullable(),
   nextTryAt: z.iso.datetime().nullable(),
-});
+}).meta({ id: 'WebhookDelivery' });
 export type WebhookDelivery = z.infer<typeof webhookDeliverySchema>;

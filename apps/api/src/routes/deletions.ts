@@ -38,7 +38,8 @@ const bodySchema = z
     priority: prioritySchema.optional().meta({ description: 'As of other jobs.' }),
     webhook: webhookSchema.optional().meta({ description: 'Whom to tell of the job’s end.' }),
   })
-  .refine(({ ids, filter }) => (ids === undefined) !== (filter === undefined), 'give ids or a filter');
+  .refine(({ ids, filter }) => (ids === undefined) !== (filter === undefined), 'give ids or a filter')
+  .meta({ id: 'Deletion' });
 
 /** What a dry run answers. */
 const countSchema = z.strictObject({

@@ -70,7 +70,14 @@ const pointSchema = z.strictObject({
   source: z.string().nullable(),
   metadata: z.record(z.string(), jsonSchema),
   dense: z.string().meta({ description: 'The dense vector: little-endian float32, in base64.' }),
-});
+}).meta({ id: 'StoredPoint' });
+
+const pointsPage = z
+  .strictObject({
+    points: z.array(pointSchema),
+    next: z.string().nullable().meta({ description: 'Ask again with this as `after`; null at the end.' }),
+  })
+  .meta({ id: 'StoredPoints' });
 
 /** Points that are read at once. */
 const SCAN = 100;
@@ -175,13 +182,7 @@ export function documentRoutes({ store, queue }: ApiParts, lane: QueryLane): Fas
             tenant: tenant.optional(),
           }),
           response: {
-            200: z.strictObject({
-              points: z.array(pointSchema),
-              next: z
-                .string()
-                .nullable()
-                .meta({ description: 'Ask again with this as `after`; null at the end.' }),
-            }),
+            200: pointsPage,
             ...problemResponses,
           },
         },

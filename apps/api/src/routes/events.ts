@@ -5,6 +5,7 @@ import { EmbedmillError, type Job, type JobId } from '@embedmill/jobs';
 import type { JobEvent, JobWatch } from '../job-watch.ts';
 import type { ApiParts } from '../parts.ts';
 import { problemResponses } from '../problem.ts';
+import { jobView } from './jobs.ts';
 
 export interface EventOptions {
   /** How often a comment is sent, so that nothing on the way takes the connection for dead. */
@@ -28,8 +29,9 @@ export function eventRoutes(
           params: z.object({ id: z.string() }),
           response: {
             200: {
-              description: '`progress` with the job on each change, then `end` with the finished job.',
-              content: { 'text/event-stream': { schema: z.string() } },
+              description:
+                '`progress` with the job on each change, then `end` with the finished job, as each event’s data.',
+              content: { 'text/event-stream': { schema: jobView } },
             },
             ...problemResponses,
           },

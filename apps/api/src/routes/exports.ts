@@ -28,7 +28,7 @@ const bodySchema = sinkSchema.extend({
   filter: filterSchema.optional().meta({ description: 'Which documents; all by default.' }),
   webhook: webhookSchema.optional().meta({ description: 'Whom to tell of the job’s end.' }),
   tenant: z.string().min(1).max(128).optional().meta({ description: 'Whose documents; all by default.' }),
-});
+}).meta({ id: 'Export' });
 const MEDIA_TYPES: Record<OutputFormat, string> = {
   ndjson: 'application/x-ndjson',
   'ndjson.gz': 'application/gzip',

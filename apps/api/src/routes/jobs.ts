@@ -3,9 +3,11 @@ import type { FastifyReply } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import {
+  documentReportSchema,
   EmbedmillError,
   jobSchema,
   jobStateSchema,
+  moreReportsSchema,
   prioritySchema,
   tenantSchema,
   verificationSchema,
@@ -53,9 +55,10 @@ const jobsPage = z.strictObject({
       'Ask again with this as `after`; null behind the last job. There may be more although a page has fewer than `limit`: it also ends when a thousand jobs were looked at, or 4 MiB of them.',
   }),
 });
-const ndjson = (description: string) => ({
+/** The schema is a line's. */
+const reportLines = (description: string) => ({
   description,
-  content: { 'application/x-ndjson': { schema: z.string() } },
+  content: { 'application/x-ndjson': { schema: z.union([documentReportSchema, moreReportsSchema]) } },
 });
 
 export function jobRoutes(parts: ApiParts, resubmission: Resubmission): FastifyPluginAsyncZod {
@@ -101,7 +104,7 @@ export function jobRoutes(parts: ApiParts, resubmission: Resubmission): FastifyP
         `/jobs/:id/${kind}`,
         {
           config: { access: 'submit' },
-          schema: { tags, summary, params, response: { 200: ndjson(summary), ...problemResponses } },
+          schema: { tags, summary, params, response: { 200: reportLines(summary), ...problemResponses } },
         },
         async (request, reply) => {
           const job = await requireJob(request.params.id);

@@ -1,12 +1,13 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { collectionNameSchema, jobSchema, profileSchema } from '@embedmill/jobs';
+import { collectionNameSchema, profileSchema } from '@embedmill/jobs';
 import { collectionView, collectionViewSchema, requireCollection } from '../collection.ts';
 import { beginCopy, endCopy, exchangeAliases, type CopyChanges } from '../copying.ts';
 import { beginMigration, endMigration, exchangeVectors } from '../migration.ts';
 import type { ApiParts } from '../parts.ts';
 import { problemResponses } from '../problem.ts';
 import type { Submission } from '../submission.ts';
+import { jobView } from './jobs.ts';
 
 const tags = ['migration'];
 const params = z.object({ name: z.string() });
@@ -40,7 +41,7 @@ export function migrationRoutes(parts: ApiParts, submission: Submission): Fastif
           params,
           body: z.union([toModelSchema, toCollectionSchema]),
           response: {
-            202: z.strictObject({ collection: collectionViewSchema, job: jobSchema }),
+            202: z.strictObject({ collection: collectionViewSchema, job: jobView }),
             ...problemResponses,
           },
         },

@@ -24,7 +24,7 @@ export const nearDuplicatesRequestSchema = z.strictObject({
   after: z.uuid().optional().meta({ description: 'Where an earlier request ended: its `next`.' }),
   filter: filterSchema.optional(),
   tenant: z.string().min(1).max(128).optional(),
-});
+}).meta({ id: 'NearDuplicatesRequest' });
 export type NearDuplicatesRequest = z.infer<typeof nearDuplicatesRequestSchema>;
 
 const sideSchema = z.strictObject({
@@ -37,7 +37,7 @@ export const nearDuplicatesResponseSchema = z.strictObject({
   pairs: z.array(z.strictObject({ score: z.number(), first: sideSchema, second: sideSchema })),
   points: z.int().meta({ description: 'Points that were looked at.' }),
   next: z.string().nullable().meta({ description: 'Ask again with this as `after`; null at the end.' }),
-});
+}).meta({ id: 'NearDuplicates' });
 type Side = z.infer<typeof sideSchema>;
 export type NearDuplicates = z.infer<typeof nearDuplicatesResponseSchema>;
 

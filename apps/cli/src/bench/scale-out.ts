@@ -10,14 +10,13 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { availableCpus } from '@embedmill/inference';
 import { profileSchema } from '@embedmill/jobs';
-import { Client } from '../client.ts';
+import { createClient, type Client } from '@embedmill/client';
 import type { Context } from '../command-host.ts';
 import { CommandError, EXIT, type ExitCode } from '../exit.ts';
-import { followJob } from '../follow.ts';
 import { PartsApart } from '../parts-apart.ts';
 import type { RunningPart } from '../supervisor.ts';
 import { compact, grouped, table } from '../text.ts';
-import { documentSource, submitDocuments } from '../upload.ts';
+import { documentSource, submitDocuments } from '../document-source.ts';
 import { documentLines, MEAN_TOKENS, type CorpusName } from './corpora.ts';
 import { median } from './rows.ts';
 import { benchEnvironment, loadCorpusMaker } from './surroundings.ts';
@@ -119,7 +118,7 @@ async function measureRound(apart: PartsApart, options: RoundOptions): Promise<n
       const worker = await apart.startWorker();
       running.push(worker);
       await untilReady(worker, options.signal);
-      rates.push(await rateOfJob(new Client(apart.url, options.signal), options));
+      rates.push(await rateOfJob(createClient({ url: apart.url, signal: options.signal }), options));
     }
     return rates;
   } finally {
@@ -130,26 +129,26 @@ async function measureRound(apart: PartsApart, options: RoundOptions): Promise<n
 /** Once it has loaded its model; its share of the next job is whole then. */
 async function untilReady({ url }: RunningPart, signal: AbortSignal): Promise<void> {
   for (const deadline = Date.now() + READY_MS; ; await sleep(100, undefined, { signal })) {
-    const response = await fetch(`${url ?? ''}/readyz`, { signal }).catch(() => undefined);
-    if (response?.ok === true) return;
+    const health = await createClient({ url: url ?? '', signal }).readiness().catch(() => undefined);
+    if (health?.ok === true) return;
     if (Date.now() > deadline) throw new CommandError(`a worker was not ready within ${READY_MS / 1000} s`);
   }
 }
 
-async function rateOfJob(client: Client, { model, path, signal }: RoundOptions): Promise<number> {
+async function rateOfJob(client: Client, { model, path }: RoundOptions): Promise<number> {
   const collection = `bench-${randomUUID().slice(0, 8)}`;
-  await client.createCollection(collection, { model, chunking: { mode: 'document' } });
+  await client.collections.create(collection, { model, chunking: { mode: 'document' } });
   try {
     const start = Date.now();
-    const { id } = await submitDocuments(client, collection, await documentSource(path), { signal });
-    for await (const { finishedAt, tokens, stored, documents } of followJob(client, id, signal)) {
+    const { id } = await submitDocuments(client, collection, await documentSource(path));
+    for await (const { finishedAt, tokens, stored, documents } of client.watch(id)) {
       if (finishedAt === null) continue;
       if (stored === documents) return tokens / ((Date.parse(finishedAt) - start) / 1000);
       throw new CommandError(`the job ended with ${stored} of ${documents} documents stored`);
     }
     throw new CommandError('the job was lost sight of');
   } finally {
-    await client.deleteCollection(collection);
+    await client.collections.delete(collection);
   }
 }
 

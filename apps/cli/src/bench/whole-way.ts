@@ -4,14 +4,13 @@
  */
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { Client } from '../client.ts';
+import { createClient, type Client } from '@embedmill/client';
 import type { Context } from '../command-host.ts';
 import { CommandError } from '../exit.ts';
-import { followJob } from '../follow.ts';
 import { stackDisplay } from '../stack-display.ts';
 import { endOwnStack, startOwnStack } from '../own-stack.ts';
 import type { Stack } from '../stack.ts';
-import { documentSource, submitDocuments } from '../upload.ts';
+import { documentSource, submitDocuments } from '../document-source.ts';
 import { childrenOf, cpuSecondsOf, peakRssOf, rssOf } from './process-usage.ts';
 
 /** One job from start to end. */
@@ -62,7 +61,11 @@ export class WholeWay {
   private constructor(context: Context, stack: Stack, model: string) {
     this.#context = context;
     this.#stack = stack;
-    this.#client = new Client(stack.url, context.interruption.signal, context.config.key);
+    this.#client = createClient({
+      url: stack.url,
+      apiKey: context.config.key,
+      signal: context.interruption.signal,
+    });
     this.#model = model;
   }
 
@@ -78,7 +81,7 @@ export class WholeWay {
     });
     const whole = new WholeWay(context, stack, model);
     try {
-      await whole.#client.embed(model, ['a first text']);
+      await whole.#client.embed(['a first text'], { model });
       return whole;
     } catch (error) {
       await whole.close();
@@ -94,8 +97,7 @@ export class WholeWay {
       const before = await this.#metric('embedmill_padding_tokens_total');
       const cpuBefore = this.#cpuSeconds();
       const start = Date.now();
-      const { signal } = this.#context.interruption;
-      const submitted = await submitDocuments(this.#client, collection, source, { signal });
+      const submitted = await submitDocuments(this.#client, collection, source);
       const job = await this.#finished(submitted.id, start, sampling);
       const end = Date.parse(job.finishedAt ?? '');
       const padded = job.tokens + (await this.#metric('embedmill_padding_tokens_total')) - before;
@@ -103,7 +105,7 @@ export class WholeWay {
       const cpu = costs(cpuBefore, this.#cpuSeconds(), job.stored);
       return { documents: job.stored, tokens: job.tokens, padding, cpu, seconds: (end - start) / 1000 };
     } finally {
-      await this.#client.deleteCollection(collection);
+      await this.#client.collections.delete(collection);
     }
   }
 
@@ -111,17 +113,14 @@ export class WholeWay {
   async measureLatency(file: string): Promise<Latency> {
     const collection = await this.#createCollection();
     try {
-      const { signal } = this.#context.interruption;
-      const submitted = await submitDocuments(this.#client, collection, await documentSource(file), {
-        signal,
-      });
+      const submitted = await submitDocuments(this.#client, collection, await documentSource(file));
       let running = true;
       const finished = this.#finished(submitted.id).finally(() => (running = false));
       const before = await this.#batchSeconds();
       const times: number[] = [];
       while (running) {
         const start = performance.now();
-        await this.#client.embed(this.#model, [`what is the meaning of number ${times.length}?`]);
+        await this.#client.embed([`what is the meaning of number ${times.length}?`], { model: this.#model });
         times.push(performance.now() - start);
         await new Promise((resolve) => setTimeout(resolve, PAUSE_BETWEEN_QUERIES_MS));
       }
@@ -132,7 +131,7 @@ export class WholeWay {
       const batchMs = (1000 * (after.sum - before.sum)) / Math.max(1, after.count - before.count);
       return { queries: times.length, p50: at(0.5), p95: at(0.95), batchMs };
     } finally {
-      await this.#client.deleteCollection(collection);
+      await this.#client.collections.delete(collection);
     }
   }
 
@@ -149,13 +148,13 @@ export class WholeWay {
   async #createCollection(): Promise<string> {
     const name = `bench-${randomUUID().slice(0, 8)}`;
     // Each document is one point, as in the other rows.
-    await this.#client.createCollection(name, { model: this.#model, chunking: { mode: 'document' } });
+    await this.#client.collections.create(name, { model: this.#model, chunking: { mode: 'document' } });
     return name;
   }
 
   async #finished(id: string, start = Date.now(), sampling?: Sampling) {
     let sampled = 0;
-    for await (const job of followJob(this.#client, id, this.#context.interruption.signal)) {
+    for await (const job of this.#client.watch(id)) {
       if (sampling !== undefined && (Date.now() - sampled > sampling.everyMs || job.finishedAt !== null)) {
         sampled = Date.now();
         sampling.onSample({ seconds: (sampled - start) / 1000, documents: job.done, ...this.#memory() });
@@ -209,7 +208,7 @@ export class WholeWay {
   async #metric(name: string): Promise<number> {
     const { worker } = this.#stack.metrics;
     if (worker === null) throw new CommandError('the worker did not say where it serves its metrics');
-    const text = await (await fetch(worker)).text();
+    const text = await createClient({ url: worker.replace(/\/metrics$/, '') }).metrics();
     const line = new RegExp(`^${name}\\{[^}]*lane="bulk"[^}]*\\} (\\S+)$`, 'm').exec(text);
     return Number(line?.[1] ?? 0);
   }

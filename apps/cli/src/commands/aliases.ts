@@ -13,7 +13,7 @@ export function addAliases(program: Command, host: CommandHost): void {
     .description('all aliases')
     .action(() =>
       host.run(async ({ client, terminal }) => {
-        const found = await client().aliases();
+        const found = await client().aliases.list();
         if (terminal.json) terminal.printJson({ aliases: found });
         else if (found.length === 0) terminal.print('no aliases');
         else {
@@ -31,7 +31,7 @@ export function addAliases(program: Command, host: CommandHost): void {
     .argument('<collection>')
     .action((name: string, collection: string) =>
       host.run(async ({ client, terminal }) => {
-        const alias = await client().moveAlias(name, collection);
+        const alias = await client().aliases.move(name, collection);
         if (terminal.json) terminal.printJson(alias);
         terminal.print(`${alias.name} stands for ${alias.collection}`);
         return EXIT.ok;
@@ -44,7 +44,7 @@ export function addAliases(program: Command, host: CommandHost): void {
     .argument('<alias>')
     .action((name: string) =>
       host.run(async ({ client, terminal }) => {
-        await client().removeAlias(name);
+        await client().aliases.remove(name);
         if (terminal.json) terminal.printJson({ removed: name });
         terminal.print(`${name} stands for nothing any more`);
         return EXIT.ok;

@@ -8,7 +8,7 @@ import {
   type Profile,
   type profileSchema,
 } from '@embedmill/jobs';
-import type { CollectionView } from '../client.ts';
+import type { Collection, CountedCollection } from '@embedmill/client';
 import type { CommandHost } from '../command-host.ts';
 import { EXIT, usageError } from '../exit.ts';
 import { lateInteractionOf, poolFactorOf } from '../option-values.ts';
@@ -55,7 +55,7 @@ export function addCollections(program: Command, host: CommandHost): void {
         const checked = collectionNameSchema.safeParse(name);
         if (!checked.success) throw usageError(`the name "${name}" ${checked.error.issues[0]?.message}`);
         const chosen = await withLanguage(options);
-        const view = await client().createCollection(name, profileOf(chosen));
+        const view = await client().collections.create(name, profileOf(chosen));
         if (terminal.json) terminal.printJson({ collection: view });
         terminal.print(`collection ${view.name}: ${describe(view)}`);
         if (chosen.language !== undefined) {
@@ -73,7 +73,7 @@ export function addCollections(program: Command, host: CommandHost): void {
     .description('all collections')
     .action(() =>
       host.run(async ({ client, terminal }) => {
-        const all = await client().collections();
+        const all = await client().collections.list();
         if (terminal.json) terminal.printJson({ collections: all });
         else if (all.length === 0)
           terminal.print('no collections yet; make one with: embedmill collections create NAME');
@@ -98,7 +98,7 @@ export function addCollections(program: Command, host: CommandHost): void {
     .argument('<name>')
     .action((name: string) =>
       host.run(async ({ client, terminal }) => {
-        const view = await client().collection(name);
+        const view = await client().collections.get(name);
         if (terminal.json) terminal.printJson({ collection: view });
         terminal.print(`collection ${view.name}: ${describe(view)}`);
         for (const line of countLines(view)) terminal.print(line);
@@ -117,9 +117,10 @@ export function addCollections(program: Command, host: CommandHost): void {
     .action((name: string, given: string) =>
       host.run(async ({ client, terminal }) => {
         const [field, type] = fieldAndType(given);
-        const report = await client().addField(name, field, type, (points, of) =>
-          terminal.note(`${grouped(points)} of ${grouped(of)} points looked through`),
-        );
+        const report = await client().collections.addField(name, field, type, {
+          onProgress: (points, of) =>
+            terminal.note(`${grouped(points)} of ${grouped(of)} points looked through`),
+        });
         if (terminal.json) terminal.printJson(report);
         const { values, misfits, examples } = report;
         terminal.print(`${field} is filterable as ${type}; ${grouped(values)} documents have a value`);
@@ -143,7 +144,7 @@ export function addCollections(program: Command, host: CommandHost): void {
     .argument('<name>')
     .action((name: string) =>
       host.run(async ({ client, terminal }) => {
-        await client().deleteCollection(name);
+        await client().collections.delete(name);
         if (terminal.json) terminal.printJson({ deleted: name });
         terminal.print(`collection ${name} is deleted`);
         return EXIT.ok;
@@ -175,7 +176,7 @@ function fieldAndType(given: string): [field: string, type: FilterableType] {
 }
 
 /** Documents of each tenant and source, where there are several. */
-function countLines({ tenants = [], sources = [] }: CollectionView): string[] {
+function countLines({ tenants = [], sources = [] }: Partial<CountedCollection>): string[] {
   const lines = (title: string, counts: [string, number][]) =>
     counts.length < 2
       ? []
@@ -192,7 +193,7 @@ function countLines({ tenants = [], sources = [] }: CollectionView): string[] {
   ];
 }
 
-function describe({ documents, points, dims, profile, other }: CollectionView): string {
+function describe({ documents, points, dims, profile, other }: Collection): string {
   const sparse = SPARSE_SCHEMES.filter((scheme) => profile.sparse[scheme] !== undefined);
   const schemes = sparse.length === 0 ? '' : `, ${sparse.join(', ')}`;
   const { lateInteraction } = profile;

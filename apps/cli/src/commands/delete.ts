@@ -3,13 +3,12 @@ import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import type { Command } from 'commander';
 import type { Job } from '@embedmill/jobs';
-import type { DeletionRequest } from '../client.ts';
+import type { Document, DocumentSelection } from '@embedmill/client';
 import type { CommandHost, Context } from '../command-host.ts';
 import { CommandError, EXIT, usageError, type ExitCode } from '../exit.ts';
 import { filterOf } from '../filter-option.ts';
 import { waitForJob } from '../job-report.ts';
 import { grouped } from '../text.ts';
-import { submitDocuments } from '../upload.ts';
 
 interface DeleteOptions {
   ids?: string;
@@ -46,13 +45,13 @@ async function deleteDocuments(
   if (ways !== 1) throw usageError('name ids, a file of them with --ids, or a --filter');
   const { terminal } = context;
   const client = context.client();
-  const requests = (): AsyncIterable<DeletionRequest> | DeletionRequest[] => {
+  const requests = (): AsyncIterable<DocumentSelection> | DocumentSelection[] => {
     if (filter !== undefined) return [{ filter: filterOf(filter), tenant }];
     return inRequests(file === undefined ? Readable.from(ids) : idsOf(file), tenant);
   };
   if (dryRun) {
     let documents = 0;
-    for await (const request of requests()) documents += await client.countDeletions(collection, request);
+    for await (const request of requests()) documents += await client.documents.count(collection, request);
     if (terminal.json) terminal.printJson({ documents });
     terminal.print(`${grouped(documents)} documents would be deleted`);
     return EXIT.ok;
@@ -62,22 +61,21 @@ async function deleteDocuments(
   return waitForJob(context, client, job.id);
 
   async function one(): Promise<Job> {
-    for await (const request of requests()) return client.deleteDocuments(collection, request);
+    for await (const request of requests()) return client.documents.delete(collection, request);
     throw usageError('there are no ids');
   }
 
   /** Of a file, which may have any number of ids, each becomes a line of a job. */
   async function many(path: string): Promise<Job> {
-    const open = (): Readable => Readable.from(tombstones(path, tenant));
-    const source = { open, size: undefined, repeatable: path !== '-' };
-    return submitDocuments(client, collection, source, { signal: context.interruption.signal });
+    const stream = (): AsyncGenerator<Document> => tombstones(path, tenant);
+    return client.submit(collection, path === '-' ? stream() : { stream });
   }
 }
 
 async function* inRequests(
   ids: AsyncIterable<string>,
   tenant: string | undefined,
-): AsyncGenerator<DeletionRequest> {
+): AsyncGenerator<DocumentSelection> {
   let some: string[] = [];
   for await (const id of ids) {
     some.push(id);
@@ -88,8 +86,8 @@ async function* inRequests(
   if (some.length > 0) yield { ids: some, tenant };
 }
 
-async function* tombstones(path: string, tenant: string | undefined): AsyncGenerator<string> {
-  for await (const id of idsOf(path)) yield `${JSON.stringify({ id, tenant, deleted: true })}\n`;
+async function* tombstones(path: string, tenant: string | undefined): AsyncGenerator<Document> {
+  for await (const id of idsOf(path)) yield { id, tenant, deleted: true };
 }
 
 async function* idsOf(path: string): AsyncGenerator<string> {

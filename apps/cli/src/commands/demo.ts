@@ -1,8 +1,7 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { Hit, Job } from '@embedmill/jobs';
-import { Client } from '../client.ts';
-import { ServerError } from '../server-error.ts';
+import { createClient, EmbedmillError as ServerError, type Client } from '@embedmill/client';
 import type { CommandHost, Context } from '../command-host.ts';
 import { DEMO_PARTS, type DemoPart, type Search } from '../demo/demo-parts.ts';
 import { DEMO_DOCUMENTS } from '../entries.ts';
@@ -14,7 +13,7 @@ import { stackDisplay } from '../stack-display.ts';
 import { endOwnStack, startOwnStack } from '../own-stack.ts';
 import type { Stack } from '../stack.ts';
 import type { Terminal } from '../terminal.ts';
-import { documentSource, submitDocuments } from '../upload.ts';
+import { documentSource, submitDocuments } from '../document-source.ts';
 
 const WIDTH_WITHOUT_TERMINAL = 110;
 
@@ -34,7 +33,7 @@ async function runDemo(context: Context): Promise<ExitCode> {
     tell: stackDisplay(terminal, false),
   });
   try {
-    const client = new Client(stack.url, interruption.signal, config.key);
+    const client = createClient({ url: stack.url, apiKey: config.key, signal: interruption.signal });
     const gaveUp = stack.gaveUp.then((error) => {
       throw error;
     });
@@ -65,10 +64,10 @@ async function embedAndSearch(context: Context, client: Client, stack: Stack): P
   // All are made first, so that the second model is loaded while the first embeds.
   for (const { collection, profile } of DEMO_PARTS) {
     // With QDRANT_URL it may be there from a demo before.
-    await client.deleteCollection(collection).catch((error: unknown) => {
+    await client.collections.delete(collection).catch((error: unknown) => {
       if (!(error instanceof ServerError && error.status === 404)) throw error;
     });
-    await client.createCollection(collection, profile);
+    await client.collections.create(collection, profile);
   }
   const jobs: Job[] = [];
   const searches: { query: string; hits: Hit[] }[] = [];
@@ -79,15 +78,15 @@ async function embedAndSearch(context: Context, client: Client, stack: Stack): P
     }
   }
   if (terminal.json) terminal.printJson(demoReport(jobs, searches, stack));
-  for (const { collection } of DEMO_PARTS) await client.deleteCollection(collection);
+  for (const { collection } of DEMO_PARTS) await client.collections.delete(collection);
 }
 
 async function embedded(context: Context, client: Client, part: DemoPart): Promise<Job> {
-  const { terminal, interruption } = context;
-  const { profile } = await client.collection(part.collection);
+  const { terminal } = context;
+  const { profile } = await client.collections.get(part.collection);
   terminal.print(`\nEmbedding ${part.about} with ${profile.model}, as one bulk job:`);
   const source = await documentSource(part.documents);
-  const submitted = await submitDocuments(client, part.collection, source, { signal: interruption.signal });
+  const submitted = await submitDocuments(client, part.collection, source);
   const job = await followWithProgress(context, client, submitted.id);
   if (job.state !== 'completed' || job.failed > 0) {
     throw new CommandError(`the job ${job.state}: ${job.error?.message ?? summaryOf(job)}`);

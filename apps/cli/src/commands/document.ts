@@ -15,7 +15,7 @@ export function addDocument(program: Command, host: CommandHost): void {
     .option('--tenant <name>', 'whose it is')
     .action((collection: string, id: string, { tenant }: { tenant?: string }) =>
       host.run(async ({ client, terminal }) => {
-        const document = await client().document(collection, id, tenant);
+        const document = await client().documents.get(collection, id, { tenant });
         if (terminal.json) terminal.printJson({ document });
         if (document.title !== null) terminal.print(terminal.style('bold', oneLine(document.title)));
         for (const { index, start, end, text, terms } of document.chunks) {

@@ -1,5 +1,5 @@
 import { InvalidArgumentError, type Command } from 'commander';
-import type { NearDuplicates } from '../answers.ts';
+import type { NearDuplicates } from '@embedmill/client';
 import type { CommandHost } from '../command-host.ts';
 import { EXIT } from '../exit.ts';
 import { cut, grouped, oneLine } from '../text.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { Language } from '@embedmill/jobs';
-import { Client } from '../client.ts';
+import { createClient, type Client } from '@embedmill/client';
 import type { CommandHost, Context } from '../command-host.ts';
 import { readBeirFolder } from '../eval/beir-folder.ts';
 import { evaluate, type Boundary, type Run } from '../eval/evaluation.ts';
@@ -100,7 +100,10 @@ async function onServer<T>(context: Context, work: (client: Client) => Promise<T
   try {
     const stack = await startOwnStack(context, { folder, tell: stackDisplay(context.terminal, false) });
     try {
-      return await work(new Client(stack.url, context.interruption.signal, context.config.key));
+      const { interruption, config } = context;
+      return await work(
+        createClient({ url: stack.url, apiKey: config.key, signal: interruption.signal }),
+      );
     } finally {
       await endOwnStack(context, stack);
     }

@@ -43,7 +43,7 @@ async function exportCollection(
   const client = context.client();
   const { id } =
     begun === undefined
-      ? await client.export(collection, { ...output, vectors, filter, tenant })
+      ? await client.beginExport(collection, { ...output, vectors, filter, tenant })
       : { id: begun };
   if (begun === undefined) terminal.note(`job ${id}`);
   const again = `export ${collection}`;

@@ -1,7 +1,13 @@
 import { Argument, Option, type Command } from 'commander';
-import { z } from 'zod';
-import { isFinished, jobStateSchema, PRIORITIES, type Job, type Priority } from '@embedmill/jobs';
-import type { Client } from '../client.ts';
+import type { Client, DocumentReport } from '@embedmill/client';
+import {
+  isFinished,
+  jobStateSchema,
+  PRIORITIES,
+  type Job,
+  type JobState,
+  type Priority,
+} from '@embedmill/jobs';
 import type { CommandHost } from '../command-host.ts';
 import { EXIT } from '../exit.ts';
 import { jobReport, waitForJob } from '../job-report.ts';
@@ -10,7 +16,7 @@ import { grouped, oneLine, table } from '../text.ts';
 
 interface ListOptions {
   collection?: string;
-  state?: string;
+  state?: JobState;
   tenant?: string;
   source?: string;
   text?: string;
@@ -18,19 +24,7 @@ interface ListOptions {
   after?: string;
 }
 
-/** What is shown of a failure or warning. */
-const reportSchema = z.looseObject({
-  file: z.string().optional(),
-  line: z.int(),
-  id: z.string().nullable(),
-  code: z.string(),
-  message: z.string(),
-});
-
-/** What comes last where there were too many to name them all. */
-const moreReportsSchema = z.strictObject({ more: z.int() });
-
-const placeOf = ({ file, line }: z.infer<typeof reportSchema>): string =>
+const placeOf = ({ file, line }: DocumentReport): string =>
   file === undefined ? `line ${line}` : `${oneLine(file)}:${line}`;
 
 export function addJobs(program: Command, host: CommandHost): void {
@@ -92,24 +86,20 @@ export function addJobs(program: Command, host: CommandHost): void {
     .action((id: string, { warnings }: { warnings?: boolean }) =>
       host.run(async ({ client, terminal }) => {
         const kind = warnings === true ? 'warnings' : 'failures';
-        const reports: z.infer<typeof reportSchema>[] = [];
-        let more = 0;
+        const found = client().jobs[kind](id);
+        const reports: DocumentReport[] = [];
         let count = 0;
-        for await (const line of linesOf(client().reports(id, kind))) {
-          const value: unknown = JSON.parse(line);
-          const last = moreReportsSchema.safeParse(value);
-          if (last.success) {
-            more = last.data.more;
-            terminal.print(`and ${grouped(more)} more, which are not named`);
-            continue;
-          }
-          const report = reportSchema.parse(value);
+        let next = await found.next();
+        for (; next.done !== true; next = await found.next()) {
+          const report = next.value;
           count++;
           if (terminal.json) reports.push(report);
           terminal.print(
             `${placeOf(report)}  ${oneLine(report.id ?? '(no id)')}  ${report.code}: ${oneLine(report.message)}`,
           );
         }
+        const more = next.value;
+        if (more > 0) terminal.print(`and ${grouped(more)} more, which are not named`);
         if (terminal.json) terminal.printJson({ job: id, [kind]: reports, more });
         else if (count === 0 && more === 0) terminal.note(`no ${kind}`);
         return EXIT.ok;
@@ -125,7 +115,7 @@ export function addJobs(program: Command, host: CommandHost): void {
       host.run(async (context) => {
         const { terminal } = context;
         const client = context.client();
-        const job = await client.retry(id);
+        const job = await client.jobs.retry(id);
         terminal.note(`job ${job.id} tries again what failed in ${id}`);
         if (wait === true) return waitForJob(context, client, job.id);
         if (terminal.json) terminal.printJson(jobReport(job));
@@ -143,7 +133,7 @@ export function addJobs(program: Command, host: CommandHost): void {
       host.run(async (context) => {
         const { terminal } = context;
         const client = context.client();
-        const found = await client.verify(id);
+        const found = await client.jobs.verify(id);
         terminal.print(
           `job ${id} is ${found.state}: of ${grouped(found.documents)} documents ${grouped(found.stored)} are stored, ` +
             `${found.deleted > 0 ? `${grouped(found.deleted)} are deleted, ` : ''}` +
@@ -165,7 +155,7 @@ export function addJobs(program: Command, host: CommandHost): void {
     .argument('<job>')
     .action((id: string) =>
       host.run(async ({ client, terminal }) => {
-        const deliveries = await client().webhookDeliveries(id);
+        const deliveries = await client().jobs.webhookDeliveries(id);
         if (terminal.json) terminal.printJson({ job: id, deliveries });
         else if (deliveries.length === 0) terminal.note('nothing was told yet, or the job has no webhook');
         for (const { type, url, state, tries, lastError, nextTryAt } of deliveries) {
@@ -183,7 +173,7 @@ export function addJobs(program: Command, host: CommandHost): void {
     .argument('<job>')
     .action((id: string) =>
       host.run(async ({ client, terminal }) => {
-        const job = await client().cancel(id);
+        const job = await client().jobs.cancel(id);
         if (terminal.json) terminal.printJson(jobReport(job));
         terminal.print(`job ${job.id} ${isFinished(job.state) ? `is ${job.state}` : 'is being cancelled'}`);
         return EXIT.ok;
@@ -197,7 +187,7 @@ export function addJobs(program: Command, host: CommandHost): void {
     .addArgument(new Argument('<priority>').choices(PRIORITIES))
     .action((id: string, priority: Priority) =>
       host.run(async ({ client, terminal }) => {
-        const job = await client().prioritize(id, priority);
+        const job = await client().jobs.prioritize(id, priority);
         if (terminal.json) terminal.printJson(jobReport(job));
         terminal.print(`job ${job.id} is ${job.priority} now`);
         return EXIT.ok;
@@ -210,7 +200,7 @@ export function addJobs(program: Command, host: CommandHost): void {
     .argument('<job>')
     .action((id: string) =>
       host.run(async ({ client, terminal }) => {
-        await client().forget(id);
+        await client().jobs.forget(id);
         if (terminal.json) terminal.printJson({ job: id, forgotten: true });
         terminal.print(`job ${id} is forgotten`);
         return EXIT.ok;
@@ -226,23 +216,13 @@ async function latestJobs(
   const jobs: Job[] = [];
   let next = after ?? null;
   do {
-    const page = await client.jobs({
+    const page = await client.jobs.list({
       ...filters,
-      limit: String(limit - jobs.length),
+      limit: limit - jobs.length,
       ...(next !== null && { after: next }),
     });
     jobs.push(...page.jobs);
-    next = page.next ?? null;
+    next = page.next;
   } while (next !== null && jobs.length < limit);
   return { jobs, next };
-}
-
-async function* linesOf(chunks: AsyncIterable<string>): AsyncGenerator<string> {
-  let rest = '';
-  for await (const chunk of chunks) {
-    const lines = (rest + chunk).split('\n');
-    rest = lines.pop() ?? '';
-    yield* lines.filter((line) => line !== '');
-  }
-  if (rest !== '') yield rest;
 }

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { Option, type Command } from 'commander';
+import type { Point } from '@embedmill/client';
 import { project, type Projection } from '@embedmill/map';
-import type { PointView } from '../answers.ts';
 import type { CommandHost } from '../command-host.ts';
 import { CommandError, EXIT } from '../exit.ts';
 import { drawMap, type Dot } from '../map/picture.ts';
@@ -28,13 +28,13 @@ export function addMap(program: Command, host: CommandHost): void {
     .option('--points <n>', 'points at most, evenly from all', integerBetween(10, 20_000), 3000)
     .action((collection: string, { out = `${collection}.svg`, color, method, points: most }: MapOptions) =>
       host.run(async ({ client, terminal }) => {
-        const view = await client().collection(collection);
+        const view = await client().collections.get(collection);
         if (view.points === 0) throw new CommandError(`${collection} is empty; there is nothing to draw`);
         // Ids are as good as random, so every nth of them is a fair sample.
         const every = Math.ceil(view.points / most);
-        const sampled: PointView[] = [];
+        const sampled: Point[] = [];
         let n = 0;
-        for await (const point of client().points(collection)) if (n++ % every === 0) sampled.push(point);
+        for await (const point of client().documents.points(collection)) if (n++ % every === 0) sampled.push(point);
         terminal.note(`placing ${grouped(sampled.length)} of ${grouped(n)} points`);
         const places = project(sampled.map(vectorOf), method);
         const dots = sampled.map((point, at): Dot => {
@@ -54,12 +54,12 @@ export function addMap(program: Command, host: CommandHost): void {
     );
 }
 
-function vectorOf({ dense }: PointView): Float32Array {
+function vectorOf({ dense }: Point): Float32Array {
   const bytes = Buffer.from(dense, 'base64');
   return Float32Array.from({ length: bytes.length / 4 }, (_, n) => bytes.readFloatLE(4 * n));
 }
 
-function valueOf({ metadata }: PointView, field: string): Dot['value'] {
+function valueOf({ metadata }: Point, field: string): Dot['value'] {
   const value = metadata[field];
   if (Array.isArray(value)) return value.map(String).join(', ');
   if (typeof value === 'boolean') return String(value);

@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander';
 import { SPARSE_SCHEMES, type Job, type Language, type Profile, type SparseScheme } from '@embedmill/jobs';
-import type { Client, CollectionView } from '../client.ts';
+import type { Client, Collection } from '@embedmill/client';
 import type { CommandHost } from '../command-host.ts';
 import { EXIT, usageError } from '../exit.ts';
 import { jobReport, waitForJob } from '../job-report.ts';
@@ -77,8 +77,8 @@ export function addMigrate(program: Command, host: CommandHost): void {
           throw usageError('say one of --to MODEL, --into NAME, --exchange and --end');
         if (exchange !== undefined || end !== undefined) {
           const view = await (exchange
-            ? client().exchangeVectors(collection)
-            : client().endMigration(collection));
+            ? client().migrations.exchange(collection)
+            : client().migrations.end(collection));
           if (terminal.json) terminal.printJson({ collection: view });
           terminal.print(outcomeOf(collection, view));
           return EXIT.ok;
@@ -98,7 +98,7 @@ async function begin(
   { to, dims, into, lateInteraction, ...options }: MigrateOptions,
 ): Promise<{ job: Job; does: string }> {
   if (to !== undefined) {
-    const job = await client.beginMigration(collection, { model: to, ...(dims !== undefined && { dims }) });
+    const job = await client.migrations.begin(collection, { model: to, ...(dims !== undefined && { dims }) });
     return { job, does: `adds the vectors of ${to}` };
   }
   const { chunking, sparse, storage } = profileOf(options);
@@ -110,11 +110,11 @@ async function begin(
       lateInteraction: lateInteraction === 'none' ? null : lateInteractionOf(lateInteraction),
     }),
   };
-  const job = await client.beginMigration(collection, { into: into ?? '', profile });
+  const job = await client.migrations.begin(collection, { into: into ?? '', profile });
   return { job, does: `fills ${into} with the documents of ${collection}` };
 }
 
-function outcomeOf(collection: string, { name, profile, other, twin }: CollectionView): string {
+function outcomeOf(collection: string, { name, profile, other, twin }: Collection): string {
   if (twin !== undefined) return `${name} is searched; ${twin.name} is kept beside it, alike`;
   const kept = other === undefined ? '' : `; those of ${other.model} are kept beside them`;
   return `searches of ${collection} use the vectors of ${profile.model}${kept}`;

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { ModelView } from '../client.ts';
+import type { Model } from '@embedmill/client';
 import type { CommandHost } from '../command-host.ts';
 import { EXIT } from '../exit.ts';
 import { table } from '../text.ts';
@@ -33,7 +33,7 @@ export function addModels(program: Command, host: CommandHost): void {
 }
 
 /** What a dense model can do beside. */
-function gives({ attentions, lexical, images }: ModelView): string {
+function gives({ attentions, lexical, images }: Model): string {
   const also = [attentions ? 'bm42' : '', lexical ? 'sparse' : '', images ? 'images' : ''];
   return also.filter((one) => one !== '').join(', ');
 }
@@ -42,7 +42,7 @@ export function whereFrom({
   bundled,
   local,
   available,
-}: Pick<ModelView, 'bundled' | 'local' | 'available'>): string {
+}: Pick<Model, 'bundled' | 'local' | 'available'>): string {
   if (bundled) return 'bundled';
   if (local) return available ? 'in the models folder' : 'in the models folder, incomplete';
   return available ? 'downloaded' : 'downloaded when first used';

@@ -17,7 +17,7 @@ export function addPause(program: Command, host: CommandHost): void {
       .description(description)
       .action(() =>
         host.run(async ({ client, terminal }) => {
-          const answer = await client()[name]();
+          const answer = await client().queue[name]();
           if (terminal.json) terminal.printJson(answer);
           terminal.print(`the queue is ${effect}`);
           return EXIT.ok;

@@ -67,7 +67,7 @@ export function addSearch(program: Command, host: CommandHost): void {
       .option('--explain', 'show which words matched, and what each gave'),
   ).action((collection: string, words: string[], options: SearchOptions) =>
     host.run(async ({ client, terminal }) => {
-      const hits = await client().search(collection, {
+      const { hits } = await client().search(collection, {
         ...(await questionOf(words, options)),
         ...selectionOf(options),
         ...(options.mode !== undefined && { mode: options.mode }),
@@ -105,7 +105,7 @@ export function addLike(program: Command, host: CommandHost): void {
       options: SelectionOptions & { unlike?: string[]; strategy: RecommendRequest['strategy'] },
     ) =>
       host.run(async ({ client, terminal }) => {
-        const hits = await client().recommend(collection, {
+        const { hits } = await client().recommend(collection, {
           positive: examples.map(exampleOf),
           negative: (options.unlike ?? []).map(exampleOf),
           strategy: options.strategy,

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Job } from '@embedmill/jobs';
-import type { Client } from '../client.ts';
+import type { Client } from '@embedmill/client';
 import type { CommandHost, Context } from '../command-host.ts';
 import { EXIT, usageError } from '../exit.ts';
 import { reportDryRun } from '../dry-run.ts';

@@ -29,10 +29,10 @@ export function addUsage(program: Command, host: CommandHost): void {
           ...(by !== undefined && { groupBy: by }),
         };
         if (format === 'csv') {
-          terminal.print((await client().usageCsv(asked)).trimEnd());
+          terminal.print((await client().usage.csv(asked)).trimEnd());
           return EXIT.ok;
         }
-        const report = await client().usage(asked);
+        const report = await client().usage.report(asked);
         if (terminal.json) terminal.printJson(report);
         const { groupBy, rows, total } = report;
         const numbers = ({ documents, tokens, engineSeconds, cost }: typeof total): string[] => [

@@ -1,4 +1,5 @@
 import { Option, type Command } from 'commander';
+import type { Source } from '@embedmill/client';
 import {
   PRIORITIES,
   sourceFormatSchema,
@@ -8,7 +9,6 @@ import {
   type Schedule,
   type SourceFormat,
   type SourceRun,
-  type WatchedSourceView,
 } from '@embedmill/jobs';
 import type { CommandHost } from '../command-host.ts';
 import { EXIT, usageError } from '../exit.ts';
@@ -78,7 +78,7 @@ export function addWatchSource(program: Command, host: CommandHost): void {
         if (!sync && how.maxDeleted !== undefined) throw usageError('--max-deleted is for a sync');
         const mode = sync ? ('snapshot' as const) : ('upsert' as const);
         const source = { files, schedule: scheduleOf(every, cron, timezone), mode, ...how };
-        print(terminal, await client().watchSource(collection, name, source));
+        print(terminal, await client().sources.watch(collection, name, source));
         return EXIT.ok;
       }),
     );
@@ -89,7 +89,7 @@ export function addWatchSource(program: Command, host: CommandHost): void {
     .requiredOption('-c, --collection <name>', 'whose')
     .action(({ collection }: { collection: string }) =>
       host.run(async ({ client, terminal }) => {
-        const found = await client().watchedSources(collection);
+        const found = await client().sources.list(collection);
         if (terminal.json) terminal.printJson({ sources: found });
         else if (found.length === 0) terminal.print('no watched sources');
         else {
@@ -114,14 +114,14 @@ export function addWatchSource(program: Command, host: CommandHost): void {
   named('show', 'a watched source, and what came of its latest looks').action(
     (name: string, { collection }: { collection: string }) =>
       host.run(async ({ client, terminal }) => {
-        print(terminal, await client().watchedSource(collection, name));
+        print(terminal, await client().sources.get(collection, name));
         return EXIT.ok;
       }),
   );
 
   named('run', 'look at it now').action((name: string, { collection }: { collection: string }) =>
     host.run(async ({ client, terminal }) => {
-      const source = await client().lookAtSource(collection, name);
+      const source = await client().sources.run(collection, name);
       if (terminal.json) terminal.printJson(source);
       terminal.print(
         `it is looked at; see what came of it with: embedmill watch-source show ${name} -c ${collection}`,
@@ -133,7 +133,7 @@ export function addWatchSource(program: Command, host: CommandHost): void {
   named('remove', 'watch it no more; what is stored of it stays').action(
     (name: string, { collection }: { collection: string }) =>
       host.run(async ({ client, terminal }) => {
-        await client().removeSource(collection, name);
+        await client().sources.remove(collection, name);
         if (terminal.json) terminal.printJson({ removed: name });
         terminal.print(`${name} is watched no more`);
         return EXIT.ok;
@@ -152,7 +152,7 @@ function scheduleOf(
   return { every };
 }
 
-function print(terminal: Terminal, source: WatchedSourceView): void {
+function print(terminal: Terminal, source: Source): void {
   if (terminal.json) return terminal.printJson(source);
   const { name, collection, files, nextAt, runs, addedBy } = source;
   terminal.print(`${name}: ${files.join(', ')}`);
@@ -173,7 +173,7 @@ function lineOf({ outcome, job, files, added, changed, removed, error }: SourceR
   }
 }
 
-function whenOf({ schedule }: WatchedSourceView): string {
+function whenOf({ schedule }: Source): string {
   if ('every' in schedule) return `every ${schedule.every}`;
   return `cron ${schedule.cron} ${schedule.timezone ?? 'UTC'}`;
 }

@@ -1,6 +1,4 @@
-import type { Hit, profileSchema, SearchRequestInput } from '@embedmill/jobs';
-import type { z } from 'zod';
-import type { Client } from '../client.ts';
+import type { Client, Hit, Profile, SearchRequest } from '@embedmill/client';
 import { DEMO_DOCUMENTS } from '../entries.ts';
 import { MULTILINGUAL_MODEL } from '../language-choice.ts';
 
@@ -10,7 +8,7 @@ const HITS_SHOWN = 3;
 /** A collection of the demo, and what is looked for in it. */
 export interface DemoPart {
   collection: string;
-  profile: z.input<typeof profileSchema>;
+  profile: Profile;
   /** NDJSON. */
   documents: string;
   /** What they are. */
@@ -68,23 +66,23 @@ const ENGLISH: Search[] = [
   { about: 'Uncle − man + woman:', ...analogy('uncle', 'man', 'woman'), finds: ['aunt.n.01'] },
 ];
 
-function english(query: string, options: SearchRequestInput): Pick<Search, 'asked' | 'hits'> {
+function english(query: string, options: SearchRequest): Pick<Search, 'asked' | 'hits'> {
   return search(COLLECTIONS.english, query, options);
 }
 
 /** In Chinese it is the default: dense and bm25. */
-function chinese(query: string, options: SearchRequestInput = {}): Pick<Search, 'asked' | 'hits'> {
+function chinese(query: string, options: SearchRequest = {}): Pick<Search, 'asked' | 'hits'> {
   return search(COLLECTIONS.chinese, query, options);
 }
 
 function search(
   collection: string,
   query: string,
-  options: SearchRequestInput,
+  options: SearchRequest,
 ): Pick<Search, 'asked' | 'hits'> {
   return {
     asked: `“${query}”`,
-    hits: (client) => client.search(collection, { query, limit: HITS_SHOWN, ...options }),
+    hits: async (client) => (await client.search(collection, { query, limit: HITS_SHOWN, ...options })).hits,
   };
 }
 
@@ -92,13 +90,15 @@ function search(
 function analogy(from: string, a: string, b: string): Pick<Search, 'asked' | 'hits'> {
   return {
     asked: `${from} − ${a} + ${b}`,
-    hits: (client) =>
-      client.recommend(COLLECTIONS.english, {
+    hits: async (client) => {
+      const { hits } = await client.recommend(COLLECTIONS.english, {
         positive: [{ text: from }, { text: b }],
         negative: [{ text: a }],
         filter: { not: { field: 'words', in: [from, a, b] } },
         limit: HITS_SHOWN,
-      }),
+      });
+      return hits;
+    },
   };
 }
 
@@ -154,7 +154,8 @@ const CHINESE: Search[] = [
 function alike(id: string): Pick<Search, 'asked' | 'hits'> {
   return {
     asked: `like ${id}`,
-    hits: (client) => client.recommend(COLLECTIONS.chinese, { positive: [{ id }], limit: HITS_SHOWN }),
+    hits: async (client) =>
+      (await client.recommend(COLLECTIONS.chinese, { positive: [{ id }], limit: HITS_SHOWN })).hits,
   };
 }
 

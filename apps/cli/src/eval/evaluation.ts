@@ -1,14 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { Readable } from 'node:stream';
 import type { Chunking, Language } from '@embedmill/jobs';
 import { meanInterval, ndcgAt, recallAt, reciprocalRank, type Interval } from '@embedmill/retrieval';
-import type { Client } from '../client.ts';
+import type { Client } from '@embedmill/client';
 import type { Context } from '../command-host.ts';
 import { CommandError } from '../exit.ts';
 import { followWithProgress } from '../job-report.ts';
 import { summaryOf } from '../progress.ts';
-import type { DocumentSource } from '../upload.ts';
-import { submitDocuments } from '../upload.ts';
 import type { BeirFolder, CorpusDocument, Question } from './beir-folder.ts';
 import { taskOf } from './joined-folder.ts';
 import { MODES, type Mode, type ModeName } from './modes.ts';
@@ -74,7 +71,7 @@ export async function evaluate(
       task.documents,
       { ...options, boundary },
       async (collection) => {
-        const { profile } = await client.collection(collection);
+        const { profile } = await client.collections.get(collection);
         for (const mode of options.modes) {
           context.terminal.note(`asking ${task.questions.length} questions: ${mode}`);
           const { run, ndcg10 } = await ask(client, collection, task.questions, mode);
@@ -107,10 +104,10 @@ async function inCollection(
   }: EvaluationOptions & { boundary: Boundary | undefined },
   work: (collection: string) => Promise<void>,
 ): Promise<number> {
-  const { terminal, interruption } = context;
+  const { terminal } = context;
   const cutting = chunking ? [chunkSize, overlap, boundary] : [];
   const collection = `eval-${randomUUID().slice(0, 8)}`;
-  await client.createCollection(collection, {
+  await client.collections.create(collection, {
     ...(model !== undefined && { model }),
     ...(!chunking && { chunking: { mode: 'document' } }),
     ...(cutting.some((value) => value !== undefined) && {
@@ -123,12 +120,7 @@ async function inCollection(
     ),
   });
   try {
-    const source: DocumentSource = {
-      open: () => Readable.from(linesOf(documents()), { objectMode: false }),
-      size: undefined,
-      repeatable: true,
-    };
-    const submitted = await submitDocuments(client, collection, source, { signal: interruption.signal });
+    const submitted = await client.submit(collection, { stream: documents });
     const job = await followWithProgress(context, client, submitted.id);
     if (job.state !== 'completed' || job.failed > 0)
       throw new CommandError(`the job ${job.state}: ${job.error?.message ?? summaryOf(job)}`);
@@ -136,7 +128,7 @@ async function inCollection(
     await work(collection);
     return job.stored;
   } finally {
-    await client.deleteCollection(collection);
+    await client.collections.delete(collection);
   }
 }
 
@@ -145,10 +137,6 @@ function sparseFor(modes: readonly Mode[], language: Language | undefined) {
   return Object.fromEntries(
     modes.flatMap(({ needs }) => needs.map((scheme) => [scheme, scheme === 'splade' ? {} : read])),
   );
-}
-
-async function* linesOf(documents: AsyncIterable<CorpusDocument>): AsyncGenerator<string> {
-  for await (const document of documents) yield `${JSON.stringify(document)}\n`;
 }
 
 async function ask(
@@ -163,7 +151,7 @@ async function ask(
   const askInTurn = async (): Promise<void> => {
     for (const [n, { text, relevance }] of pending) {
       const request = { query: text, limit: DEPTH, group: true, ...MODES[mode].request };
-      const ranking = (await client.search(collection, request)).map(({ id }) => id);
+      const ranking = (await client.search(collection, request)).hits.map(({ id }) => id);
       figures.ndcg10[n] = ndcgAt(10, ranking, relevance);
       figures.recall100[n] = recallAt(DEPTH, ranking, relevance);
       figures.mrr[n] = reciprocalRank(ranking, relevance);

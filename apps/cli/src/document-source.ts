@@ -1,26 +1,16 @@
-import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, readFile, stat } from 'node:fs/promises';
-import { PassThrough, Readable, Transform } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  formatOfName,
-  MEDIA_TYPES,
-  parseJson,
-  type Job,
-  type SaidFormat,
-  type SourceFormat,
-} from '@embedmill/jobs';
-import type { Client, JobOptions, JobTarget } from './client.ts';
-import { ServerError, Unreachable } from './server-error.ts';
+import { PassThrough, Readable } from 'node:stream';
+import { EmbedmillError, type Client, type JobTarget, type SubmitOptions } from '@embedmill/client';
+import { formatOfName, MEDIA_TYPES, parseJson, type Job, type SourceFormat } from '@embedmill/jobs';
 import { CommandError, usageError } from './exit.ts';
 
 /** The documents to submit. */
 export interface DocumentSource {
-  open: () => Readable;
+  stream: () => Readable;
   /** Bytes, when they are known before. */
   size: number | undefined;
-  /** Whether `open` gives the same bytes again. */
+  /** Whether `stream` gives the same bytes again. */
   repeatable: boolean;
   /** What they are written in; NDJSON by default. */
   format?: SourceFormat;
@@ -33,7 +23,6 @@ export interface DocumentSource {
 
 /** A JSON array has to fit into memory to be turned into lines. */
 const LARGEST_ARRAY_BYTES = 256 * 1024 * 1024;
-const ATTEMPTS = 4;
 
 /**
  * A file of NDJSON, CSV or Parquet, packed with gzip or not, by its name or as `format` says; a file of one JSON array
@@ -44,8 +33,8 @@ export async function documentSource(
   { format: said, stdin = process.stdin }: { format?: SourceFormat | undefined; stdin?: Readable } = {},
 ): Promise<DocumentSource> {
   if (file === '-') {
-    const open = (): Readable => stdin.pipe(new PassThrough());
-    return { open, size: undefined, repeatable: false, format: said ?? 'ndjson' };
+    const stream = (): Readable => stdin.pipe(new PassThrough());
+    return { stream, size: undefined, repeatable: false, format: said ?? 'ndjson' };
   }
   const found = await stat(file).catch((error: unknown) => {
     throw usageError(`${file} cannot be read: ${(error as Error).message}`);
@@ -61,11 +50,11 @@ export async function documentSource(
   if (isArray) return arraySource(file, found.size);
   // A pipe or a device has no size, and can be read once.
   if (!found.isFile())
-    return { open: () => createReadStream(file), size: undefined, repeatable: false, format, delimiter };
+    return { stream: () => createReadStream(file), size: undefined, repeatable: false, format, delimiter };
   const { size } = found;
   return {
     // Exactly what was announced, also when the file grows meanwhile.
-    open: () => (size === 0 ? Readable.from([]) : createReadStream(file, { end: size - 1 })),
+    stream: () => (size === 0 ? Readable.from([]) : createReadStream(file, { end: size - 1 })),
     size,
     repeatable: true,
     format,
@@ -86,56 +75,24 @@ export function isPattern(argument: string): boolean {
   return /[*?[{]/.test(argument);
 }
 
-/**
- * Submits the documents. A broken connection is tried again when that cannot double anything:
- * the key makes the same upload the same job, so it only takes a source that can be read again.
- */
+/** Submits the documents; where the connection breaks, once more if they can be read again. */
 export async function submitDocuments(
   client: Client,
   target: JobTarget,
   source: DocumentSource,
-  options: JobOptions & {
-    signal: AbortSignal;
-    onSent?: (bytes: number) => void;
-    onRetry?: (error: Error) => void;
-    pauseMs?: number;
-    reading?: SaidFormat;
-  },
+  { reading, ...options }: SubmitOptions = {},
 ): Promise<Job> {
-  const { signal, onSent = () => {}, onRetry = () => {}, pauseMs = 1000, reading = {}, ...job } = options;
-  const { format = 'ndjson', gzip = false } = source;
-  const delimiter = reading.delimiter ?? source.delimiter;
-  const idempotencyKey = randomUUID();
-  for (let attempt = 1; ; attempt++) {
-    try {
-      const openCounted = (): Readable => source.open().compose(counter(onSent)) as unknown as Readable;
-      return await client.submit(target, {
-        open: openCounted,
-        size: source.size,
-        idempotencyKey,
-        type: source.type ?? MEDIA_TYPES[format],
-        gzip,
-        reading: { ...reading, delimiter },
-        ...job,
-      });
-    } catch (error) {
-      const broken = error instanceof Unreachable || (error instanceof ServerError && error.retryable);
-      if (!broken || !source.repeatable || attempt === ATTEMPTS) throw error;
-      onRetry(error);
-      await sleep(pauseMs * attempt, undefined, { signal });
-    }
-  }
-}
-
-function counter(onSent: (bytes: number) => void): Transform {
-  let sent = 0;
-  return new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      sent += chunk.length;
-      onSent(sent);
-      done(null, chunk);
-    },
-  });
+  const { format = 'ndjson', gzip = false, type = MEDIA_TYPES[format] } = source;
+  const documents = source.repeatable ? { stream: source.stream } : source.stream();
+  const delimiter = reading?.delimiter ?? source.delimiter;
+  return client
+    .submit(target, documents, { ...options, type, gzip, reading: { ...reading, delimiter } })
+    .catch((error: unknown) => {
+      const isOwn = error instanceof EmbedmillError || error instanceof CommandError;
+      if (isOwn || options.signal?.aborted === true) throw error;
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new CommandError(`the documents cannot be read: ${reason}`, undefined, { cause: error });
+    });
 }
 
 async function firstBytes(file: string): Promise<Buffer> {
@@ -167,5 +124,5 @@ async function arraySource(file: string, size: number): Promise<DocumentSource> 
   }
   if (!Array.isArray(documents)) throw new CommandError(`${file} is not an array of documents`);
   const lines = Buffer.from(documents.map((document) => `${JSON.stringify(document)}\n`).join(''));
-  return { open: () => Readable.from([lines]), size: lines.length, repeatable: true };
+  return { stream: () => Readable.from([lines]), size: lines.length, repeatable: true };
 }

@@ -1,3 +1,5 @@
+import { chunksOf } from './lines.ts';
+
 /** One server-sent event (HTML standard, 9.2.6): its name and data. */
 export interface ServerEvent {
   event: string;
@@ -6,15 +8,16 @@ export interface ServerEvent {
 
 /** The events of a stream; `onBytes` is called whenever something arrives, also a comment. */
 export async function* readEvents(
-  body: ReadableStream<Uint8Array<ArrayBuffer>>,
+  body: ReadableStream<Uint8Array>,
   onBytes: () => void = () => {},
 ): AsyncGenerator<ServerEvent> {
+  const decoder = new TextDecoder();
   let rest = '';
   let event = 'message';
   let data: string[] = [];
-  for await (const text of body.pipeThrough(new TextDecoderStream())) {
+  for await (const bytes of chunksOf(body)) {
     onBytes();
-    const lines = (rest + text).split(/\r\n|\n|\r(?!$)/);
+    const lines = (rest + decoder.decode(bytes, { stream: true })).split(/\r\n|\n|\r(?!$)/);
     rest = lines.pop() ?? '';
     for (const line of lines) {
       if (line === '') {

@@ -1,0 +1,100 @@
+/**
+ * What every client of embedmill does, in whatever language: calls with their answers, one after another, in
+ * cases.json. `test/clients/python/contract.py` runs the same.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import { EmbedmillError, type Client } from '../src/index.ts';
+
+export interface ContractCase {
+  name: string;
+  /** As in `client.jobs.get`. */
+  verb: string;
+  /** `$collection` stands for the run's collection, `$job.id` for a field of what was kept as `job`. */
+  arguments: unknown[];
+  /** What the answer has at least; of a stream all that it gives. */
+  answers?: unknown;
+  /** Of a stream: its last. */
+  last?: unknown;
+  /** Of bytes: the lines that they are. */
+  lines?: unknown[];
+  /** What the error has at least. */
+  fails?: Record<string, unknown>;
+  /** The name that the answer is kept under. */
+  as?: string;
+  /** What only a whole embedmill has. */
+  needs?: 'a worker';
+}
+
+export const CONTRACT = JSON.parse(
+  readFileSync(join(import.meta.dirname, 'cases.json'), 'utf8'),
+) as ContractCase[];
+
+/** Runs cases with a client, in order: those before it are what one rests on. */
+export class ContractRun {
+  readonly #client: Client;
+  readonly #known: Record<string, unknown>;
+
+  constructor(client: Client, collection: string) {
+    this.#client = client;
+    this.#known = { collection };
+  }
+
+  async check({ verb, arguments: given, as, ...wanted }: ContractCase): Promise<void> {
+    const outcome = await this.#call(verb, given.map(this.#filled)).catch((error: unknown) => error);
+    if (wanted.fails !== undefined) {
+      expect(outcome).toBeInstanceOf(EmbedmillError);
+      expect(outcome).toMatchObject(wanted.fails);
+      return;
+    }
+    if (outcome instanceof Error) throw outcome;
+    if (as !== undefined) this.#known[as] = outcome;
+    if (wanted.last !== undefined)
+      expect((outcome as unknown[]).at(-1)).toMatchObject(this.#shape(wanted.last));
+    else if (wanted.lines !== undefined) expect(linesOf(outcome)).toMatchObject(this.#shape(wanted.lines));
+    else if (typeof wanted.answers === 'object' && wanted.answers !== null)
+      expect(outcome).toMatchObject(this.#shape(wanted.answers));
+    else expect(outcome ?? null).toBe(wanted.answers);
+  }
+
+  async #call(verb: string, given: unknown[]): Promise<unknown> {
+    const names = verb.split('.');
+    const method = names.pop() ?? '';
+    const holder = names.reduce<object>((at, name) => at[name as keyof object], this.#client);
+    const called = (holder as Record<string, (...given: unknown[]) => unknown>)[method]?.(...given);
+    const isStream = typeof called === 'object' && called !== null && Symbol.asyncIterator in called;
+    return isStream ? Array.fromAsync(called as AsyncIterable<unknown>) : called;
+  }
+
+  readonly #filled = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(this.#filled);
+    if (typeof value === 'object' && value !== null)
+      return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, this.#filled(one)]));
+    if (typeof value !== 'string' || !value.startsWith('$')) return value;
+    return value
+      .slice(1)
+      .split('.')
+      .reduce<unknown>((at, name) => (at as Record<string, unknown>)[name], this.#known);
+  };
+
+  /** As vitest compares it. */
+  #shape(wanted: unknown): object {
+    const shaped = (value: unknown): unknown => {
+      if (Array.isArray(value)) return value.map(shaped);
+      if (typeof value !== 'object' || value === null) return value;
+      if ('$type' in value) return value.$type === 'string' ? expect.any(String) : expect.any(Number);
+      if ('$length' in value) return expect.objectContaining({ length: value.$length });
+      return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, shaped(one)]));
+    };
+    return shaped(this.#filled(wanted)) as object;
+  }
+}
+
+function linesOf(chunks: unknown): unknown[] {
+  const text = Buffer.concat(chunks as Uint8Array[]).toString('utf8');
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as unknown);
+}

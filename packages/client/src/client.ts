@@ -1,0 +1,150 @@
+import { Aliases } from './aliases.ts';
+import type { Documents } from './body.ts';
+import { Collections } from './collections.ts';
+import { Connection, type CallOptions, type ConnectionOptions } from './connection.ts';
+import { Documents as StoredDocuments } from './documents.ts';
+import { embed, type EmbedOptions } from './embedding.ts';
+import { beginExport, exportOf, type ExportOptions, type ExportRequest } from './export.ts';
+import { Jobs } from './jobs.ts';
+import { Migrations } from './migrations.ts';
+import { Queue } from './queue.ts';
+import type {
+  DocumentReport,
+  Health,
+  Job,
+  Model,
+  NearDuplicates,
+  NearDuplicatesRequest,
+  RecommendRequest,
+  Schemas,
+  SearchRequest,
+  ServerSource,
+} from './schemas.ts';
+import { nearDuplicates, recommend, search } from './search.ts';
+import { Sources } from './sources.ts';
+import { submitDocuments, submitSource, type JobTarget, type SubmitOptions } from './submission.ts';
+import { Usage } from './usage.ts';
+import type { WatchOptions } from './watch.ts';
+
+/** A client of one embedmill. It holds no connection and need not be closed. */
+export class Client {
+  readonly url: string;
+  /** Every route of the API, typed: `api.GET('/api/v1/jobs/{id}', …)` (openapi-fetch). */
+  readonly api: Connection['api'];
+  readonly collections: Collections;
+  readonly aliases: Aliases;
+  readonly migrations: Migrations;
+  readonly documents: StoredDocuments;
+  readonly jobs: Jobs;
+  readonly sources: Sources;
+  readonly queue: Queue;
+  readonly usage: Usage;
+  readonly #server: Connection;
+
+  constructor(options: ConnectionOptions) {
+    const server = new Connection(options);
+    this.#server = server;
+    this.url = server.url;
+    this.api = server.api;
+    this.collections = new Collections(server);
+    this.aliases = new Aliases(server);
+    this.migrations = new Migrations(server);
+    this.documents = new StoredDocuments(server);
+    this.jobs = new Jobs(server);
+    this.sources = new Sources(server);
+    this.queue = new Queue(server);
+    this.usage = new Usage(server);
+  }
+
+  /**
+   * Submits documents as one job, as they come: to the collection of a name, or to a file. Resolves when they have all
+   * arrived; `watch` follows the job.
+   */
+  submit(target: JobTarget, documents: Documents, options: SubmitOptions = {}): Promise<Job> {
+    return submitDocuments(this.#server, target, documents, options);
+  }
+
+  /** Submits what the server reads itself: a file or a folder there, a URL, objects in S3. */
+  submitSource(
+    target: JobTarget,
+    source: ServerSource,
+    options: Parameters<typeof submitSource>[3] = {},
+  ): Promise<Job> {
+    return submitSource(this.#server, target, source, options);
+  }
+
+  /** A job from now until it has finished, whenever it changed; the last is the finished one. */
+  watch(job: string, options: WatchOptions = {}): AsyncGenerator<Job> {
+    return this.jobs.watch(job, options);
+  }
+
+  /** A job's documents that failed, and why. */
+  failures(job: string, options: CallOptions = {}): AsyncGenerator<DocumentReport, number> {
+    return this.jobs.failures(job, options);
+  }
+
+  /** The chunks that answer a question: by meaning, by words, or by both. */
+  search(
+    collection: string,
+    request: SearchRequest,
+    options: CallOptions = {},
+  ): Promise<Schemas['SearchResponse']> {
+    return search(this.#server, collection, request, options);
+  }
+
+  /** The chunks that are like some examples and unlike others. */
+  recommend(
+    collection: string,
+    request: RecommendRequest,
+    options: CallOptions = {},
+  ): Promise<Schemas['SearchResponse']> {
+    return recommend(this.#server, collection, request, options);
+  }
+
+  /** A page of the documents that say nearly the same. */
+  nearDuplicates(
+    collection: string,
+    request: NearDuplicatesRequest = {},
+    options: CallOptions = {},
+  ): Promise<NearDuplicates> {
+    return nearDuplicates(this.#server, collection, request, options);
+  }
+
+  /** Embeds texts now, ahead of bulk jobs; a vector for each, of length 1. */
+  embed(texts: readonly string[], options: EmbedOptions = {}): Promise<Float32Array[]> {
+    return embed(this.#server, texts, options);
+  }
+
+  /** A collection's documents, or their points with vectors, as the bytes of a file. */
+  export(
+    collection: string,
+    request: ExportRequest = {},
+    options: ExportOptions = {},
+  ): AsyncGenerator<Uint8Array> {
+    return exportOf(this.#server, collection, request, options);
+  }
+
+  /** Begins the job that writes the file of an export; `jobs.output` gives it once the job is done. */
+  beginExport(collection: string, request: ExportRequest = {}, options: ExportOptions = {}): Promise<Job> {
+    return beginExport(this.#server, collection, request, options);
+  }
+
+  async models(options: CallOptions = {}): Promise<Model[]> {
+    return (await this.#server.read((api, init) => api.GET('/api/v1/models', init), options)).models;
+  }
+
+  /** Whether the server can work, also when it cannot. */
+  async readiness(options: CallOptions = {}): Promise<Health> {
+    return this.#server.health(options);
+  }
+
+  /** Figures for Prometheus. */
+  metrics(options: CallOptions = {}): Promise<string> {
+    return this.#server.read((api, init) => api.GET('/metrics', { ...init, parseAs: 'text' }), options);
+  }
+}
+
+/** A client of the embedmill at `url`; `apiKey` goes with each request. */
+export function createClient(options: ConnectionOptions): Client {
+  return new Client(options);
+}

@@ -1,0 +1,15 @@
+export { Client, createClient } from './client.ts';
+export type { CallOptions, ConnectionOptions } from './connection.ts';
+export type { Chunks, Documents, Openable } from './body.ts';
+export type { DocumentSelection } from './documents.ts';
+export type { EmbedOptions } from './embedding.ts';
+export { EmbedmillError, type ErrorCode, type ErrorDetail } from './error.ts';
+export type { ExportOptions, ExportRequest } from './export.ts';
+export type { MigrationTarget } from './migrations.ts';
+export type { OutputOptions } from './output.ts';
+export type { JobTarget, SubmitOptions } from './submission.ts';
+export type { UsageQuery } from './usage.ts';
+export type { WatchOptions } from './watch.ts';
+export { isFinished } from './schemas.ts';
+export type * from './schemas.ts';
+export type { paths } from './api.ts';

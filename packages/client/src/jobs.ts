@@ -1,0 +1,104 @@
+import type { CallOptions, Connection } from './connection.ts';
+import { readOutput, type OutputOptions } from './output.ts';
+import { readReports } from './reports.ts';
+import type { DeliveredWebhook, DocumentReport, Job, QueryOf, Verification } from './schemas.ts';
+import { watchJob, type WatchOptions } from './watch.ts';
+
+/** Bulk submissions, and what became of them. */
+export class Jobs {
+  readonly #server: Connection;
+
+  constructor(server: Connection) {
+    this.#server = server;
+  }
+
+  /** A page of them, the newest first; `next` is what the next page is asked for with, as `after`. */
+  list({ signal, ...query }: QueryOf<'/api/v1/jobs'> & CallOptions = {}): Promise<{
+    jobs: Job[];
+    next: string | null;
+  }> {
+    const params = { query: query as object };
+    return this.#server.read((api, init) => api.GET('/api/v1/jobs', { ...init, params }), { signal });
+  }
+
+  /** Errors: `job_not_found`. */
+  get(id: string, options: CallOptions = {}): Promise<Job> {
+    const params = { path: { id } };
+    return this.#server.read((api, init) => api.GET('/api/v1/jobs/{id}', { ...init, params }), options);
+  }
+
+  /** A job from now until it has finished, whenever it changed; the last is the finished one. */
+  watch(id: string, options: WatchOptions = {}): AsyncGenerator<Job> {
+    return watchJob(this.#server, id, options);
+  }
+
+  /** The finished job. */
+  async finished(id: string, options: WatchOptions = {}): Promise<Job> {
+    let last: Job | undefined;
+    for await (const job of this.watch(id, options)) last = job;
+    return last ?? this.get(id, options);
+  }
+
+  /** The documents that failed, and why; the generator returns how many more there were that the job does not name. */
+  failures(id: string, options: CallOptions = {}): AsyncGenerator<DocumentReport, number> {
+    return readReports(this.#server, id, 'failures', options);
+  }
+
+  /** As `failures`, of documents that came again later in the job, or were truncated. */
+  warnings(id: string, options: CallOptions = {}): AsyncGenerator<DocumentReport, number> {
+    return readReports(this.#server, id, 'warnings', options);
+  }
+
+  /** The bytes of the file that it wrote; where the connection breaks, the rest is asked for. */
+  output(id: string, options: OutputOptions = {}): AsyncGenerator<Uint8Array> {
+    return readOutput(this.#server, id, options);
+  }
+
+  /** Ends it; what is stored stays. Errors: `job_finished`. */
+  cancel(id: string, options: CallOptions = {}): Promise<Job> {
+    const params = { path: { id } };
+    return this.#server.ask(
+      (api, init) => api.POST('/api/v1/jobs/{id}/cancel', { ...init, params }),
+      options,
+    );
+  }
+
+  prioritize(id: string, priority: Job['priority'], options: CallOptions = {}): Promise<Job> {
+    const request = { params: { path: { id } }, body: { priority } };
+    return this.#server.read((api, init) => api.PATCH('/api/v1/jobs/{id}', { ...init, ...request }), options);
+  }
+
+  /** A new job of the documents that failed, or the one that was made of them before. Errors: `nothing_to_retry`. */
+  retry(id: string, options: CallOptions = {}): Promise<Job> {
+    const params = { path: { id } };
+    return this.#server.read(
+      (api, init) => api.POST('/api/v1/jobs/{id}/retry', { ...init, params }),
+      options,
+    );
+  }
+
+  /** Compares its documents with what is stored, and submits what is missing; reads the whole job, as long as that takes. */
+  async verify(id: string, options: CallOptions = {}): Promise<Verification> {
+    const params = { path: { id } };
+    const { data } = await this.#server.lasting(
+      (api, init) => api.POST('/api/v1/jobs/{id}/verify', { ...init, params }),
+      options,
+    );
+    return data;
+  }
+
+  /** Forgets a finished job, with its failures; what is stored stays. */
+  async forget(id: string, options: CallOptions = {}): Promise<void> {
+    const params = { path: { id } };
+    await this.#server.ask((api, init) => api.DELETE('/api/v1/jobs/{id}', { ...init, params }), options);
+  }
+
+  async webhookDeliveries(id: string, options: CallOptions = {}): Promise<DeliveredWebhook[]> {
+    const params = { path: { id } };
+    const { deliveries } = await this.#server.read(
+      (api, init) => api.GET('/api/v1/jobs/{id}/webhook-deliveries', { ...init, params }),
+      options,
+    );
+    return deliveries;
+  }
+}
