@@ -156,28 +156,30 @@ export type VideoOptions = z.infer<typeof videoSchema>;
 export const LEAST_BINARY = 1024;
 
 /** What a collection does with its documents. Fixed when the collection is created. */
-export const profileSchema = z.strictObject({
-  model: z
-    .string()
-    .min(1)
-    .default('all-MiniLM-L6-v2')
-    .meta({ description: 'The dense model, a name of the model registry.' }),
-  dims: z.int().positive().optional().meta({
-    description: 'A smaller size of the dense vector, where the model was trained for it (Matryoshka).',
-  }),
-  storage: z.enum(['float32', 'int8', 'binary']).default('float32').meta({
-    description:
-      'How the store keeps dense vectors for its first look: int8 takes a quarter, binary a 32nd of the memory.',
-  }),
-  sparse: sparseProfileSchema.default({}),
-  lateInteraction: lateInteractionSchema.optional(),
-  chunking: chunkingSchema.default({ mode: 'tokens', overlap: 32 }),
-  video: videoSchema.prefault({}).meta({ description: 'What is looked at of videos.' }),
-  filterable: z
-    .record(filterableFieldSchema, filterableTypeSchema)
-    .default({})
-    .meta({ description: 'Metadata fields that search can filter on, with their types.' }),
-}).meta({ id: 'Profile' });
+export const profileSchema = z
+  .strictObject({
+    model: z
+      .string()
+      .min(1)
+      .default('all-MiniLM-L6-v2')
+      .meta({ description: 'The dense model, a name of the model registry.' }),
+    dims: z.int().positive().optional().meta({
+      description: 'A smaller size of the dense vector, where the model was trained for it (Matryoshka).',
+    }),
+    storage: z.enum(['float32', 'int8', 'binary']).default('float32').meta({
+      description:
+        'How the store keeps dense vectors for its first look: int8 takes a quarter, binary a 32nd of the memory.',
+    }),
+    sparse: sparseProfileSchema.default({}),
+    lateInteraction: lateInteractionSchema.optional(),
+    chunking: chunkingSchema.default({ mode: 'tokens', overlap: 32 }),
+    video: videoSchema.prefault({}).meta({ description: 'What is looked at of videos.' }),
+    filterable: z
+      .record(filterableFieldSchema, filterableTypeSchema)
+      .default({})
+      .meta({ description: 'Metadata fields that search can filter on, with their types.' }),
+  })
+  .meta({ id: 'Profile' });
 
 export type Chunking = z.infer<typeof chunkingSchema>;
 export type FilterableType = z.infer<typeof filterableTypeSchema>;

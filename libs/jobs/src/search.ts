@@ -67,35 +67,40 @@ const selection = {
   }),
 };
 
-export const searchRequestSchema = z.strictObject({
-  query: textSchema.optional().meta({ description: 'What to look for, in words.' }),
-  queries: z.array(subquerySchema).min(1).max(16).optional().meta({
-    description: 'Several questions at once, in place of `query`; their hits are fused.',
-  }),
-  image: z
-    .string()
-    .min(1)
-    .max(16 * 1024 * 1024)
-    .optional()
-    .meta({
-      description: 'A picture to look for, as a data URI, in a collection whose model reads images.',
+export const searchRequestSchema = z
+  .strictObject({
+    query: textSchema.optional().meta({ description: 'What to look for, in words.' }),
+    queries: z.array(subquerySchema).min(1).max(16).optional().meta({
+      description: 'Several questions at once, in place of `query`; their hits are fused.',
     }),
-  prompt: z.string().min(1).max(100).optional().meta({
-    description: 'The name of one of the dense model’s prompts, which is put in front of what is asked.',
-  }),
-  instruction: instructionSchema.optional(),
-  mode: z.enum(['dense', 'sparse', 'hybrid']).optional().meta({
-    description: 'Hybrid by default where the collection has sparse vectors, else dense.',
-  }),
-  sparse: z.array(sparseSchemeSchema).min(1).optional().meta({
-    description: 'Which of the collection’s sparse vectors; all by default.',
-  }),
-  fusion: fusionSchema.prefault({}),
-  rerank: z.union([z.boolean(), rerankSchema]).default(false),
-  highlight: z.boolean().default(false).meta({ description: 'Where in the chunk the query’s words stand.' }),
-  explain: z.boolean().default(false).meta({ description: 'Which terms matched, and what each gave.' }),
-  ...selection,
-}).meta({ id: 'SearchRequest' });
+    image: z
+      .string()
+      .min(1)
+      .max(16 * 1024 * 1024)
+      .optional()
+      .meta({
+        description: 'A picture to look for, as a data URI, in a collection whose model reads images.',
+      }),
+    prompt: z.string().min(1).max(100).optional().meta({
+      description: 'The name of one of the dense model’s prompts, which is put in front of what is asked.',
+    }),
+    instruction: instructionSchema.optional(),
+    mode: z.enum(['dense', 'sparse', 'hybrid']).optional().meta({
+      description: 'Hybrid by default where the collection has sparse vectors, else dense.',
+    }),
+    sparse: z.array(sparseSchemeSchema).min(1).optional().meta({
+      description: 'Which of the collection’s sparse vectors; all by default.',
+    }),
+    fusion: fusionSchema.prefault({}),
+    rerank: z.union([z.boolean(), rerankSchema]).default(false),
+    highlight: z
+      .boolean()
+      .default(false)
+      .meta({ description: 'Where in the chunk the query’s words stand.' }),
+    explain: z.boolean().default(false).meta({ description: 'Which terms matched, and what each gave.' }),
+    ...selection,
+  })
+  .meta({ id: 'SearchRequest' });
 export type SearchRequest = z.infer<typeof searchRequestSchema>;
 export type SearchRequestInput = z.input<typeof searchRequestSchema>;
 
@@ -106,15 +111,21 @@ const exampleSchema = z.union([
 ]);
 export type Example = z.infer<typeof exampleSchema>;
 
-export const recommendRequestSchema = z.strictObject({
-  positive: z.array(exampleSchema).min(1).max(64).meta({ description: 'What hits should be like.' }),
-  negative: z.array(exampleSchema).max(64).default([]).meta({ description: 'What they should not be like.' }),
-  strategy: z.enum(['average', 'best']).default('average').meta({
-    description:
-      '`average`: near the sum of the positives less the negatives (analogies); `best`: near any of the positives, and nearer than to all negatives.',
-  }),
-  ...selection,
-}).meta({ id: 'RecommendRequest' });
+export const recommendRequestSchema = z
+  .strictObject({
+    positive: z.array(exampleSchema).min(1).max(64).meta({ description: 'What hits should be like.' }),
+    negative: z
+      .array(exampleSchema)
+      .max(64)
+      .default([])
+      .meta({ description: 'What they should not be like.' }),
+    strategy: z.enum(['average', 'best']).default('average').meta({
+      description:
+        '`average`: near the sum of the positives less the negatives (analogies); `best`: near any of the positives, and nearer than to all negatives.',
+    }),
+    ...selection,
+  })
+  .meta({ id: 'RecommendRequest' });
 export type RecommendRequest = z.infer<typeof recommendRequestSchema>;
 
 const termShareSchema = z.strictObject({
@@ -126,41 +137,45 @@ const termShareSchema = z.strictObject({
 });
 export type TermShare = z.infer<typeof termShareSchema>;
 
-export const hitSchema = z.strictObject({
-  id: z.string().meta({ description: 'The document’s id.' }),
-  tenant: z.string().optional().meta({ description: 'Whose it is, for keys that are bound to no tenant.' }),
-  score: z.number().meta({
-    description:
-      'Higher is better: a cosine similarity (dense), a sum of weights (sparse), or what fusion or reranking made of them.',
-  }),
-  text: z.string().meta({ description: 'The chunk’s text.' }),
-  title: z.string().nullable(),
-  metadata: z.record(z.string(), jsonSchema),
-  image: z.string().optional().meta({ description: 'Where the document’s picture is.' }),
-  chunk: z.strictObject({
-    index: z.int(),
-    count: z.int(),
-    start: z
-      .int()
-      .meta({ description: 'First character of the chunk in the document’s text (UTF-16 units).' }),
-    end: z.int().meta({ description: 'One past its last character.' }),
-    timestamp: z.number().optional().meta({ description: 'Of a video’s frame: seconds from its start.' }),
-  }),
-  scores: z.record(z.string(), z.number()).optional().meta({
-    description: 'What each list said of the hit: `dense`, `bm25`, …, `rerank`.',
-  }),
-  highlights: z
-    .array(z.strictObject({ start: z.int(), end: z.int() }))
-    .optional()
-    .meta({ description: 'Stretches of the document’s text, as `chunk` counts them.' }),
-  explanation: z.array(termShareSchema).optional(),
-}).meta({ id: 'Hit' });
+export const hitSchema = z
+  .strictObject({
+    id: z.string().meta({ description: 'The document’s id.' }),
+    tenant: z.string().optional().meta({ description: 'Whose it is, for keys that are bound to no tenant.' }),
+    score: z.number().meta({
+      description:
+        'Higher is better: a cosine similarity (dense), a sum of weights (sparse), or what fusion or reranking made of them.',
+    }),
+    text: z.string().meta({ description: 'The chunk’s text.' }),
+    title: z.string().nullable(),
+    metadata: z.record(z.string(), jsonSchema),
+    image: z.string().optional().meta({ description: 'Where the document’s picture is.' }),
+    chunk: z.strictObject({
+      index: z.int(),
+      count: z.int(),
+      start: z
+        .int()
+        .meta({ description: 'First character of the chunk in the document’s text (UTF-16 units).' }),
+      end: z.int().meta({ description: 'One past its last character.' }),
+      timestamp: z.number().optional().meta({ description: 'Of a video’s frame: seconds from its start.' }),
+    }),
+    scores: z.record(z.string(), z.number()).optional().meta({
+      description: 'What each list said of the hit: `dense`, `bm25`, …, `rerank`.',
+    }),
+    highlights: z
+      .array(z.strictObject({ start: z.int(), end: z.int() }))
+      .optional()
+      .meta({ description: 'Stretches of the document’s text, as `chunk` counts them.' }),
+    explanation: z.array(termShareSchema).optional(),
+  })
+  .meta({ id: 'Hit' });
 export type Hit = z.infer<typeof hitSchema>;
 
-export const searchResponseSchema = z.strictObject({
-  hits: z.array(hitSchema),
-  next: z.int().optional().meta({
-    description:
-      'There where the answer had no room for all hits that were found: ask again with this as `offset`.',
-  }),
-}).meta({ id: 'SearchResponse' });
+export const searchResponseSchema = z
+  .strictObject({
+    hits: z.array(hitSchema),
+    next: z.int().optional().meta({
+      description:
+        'There where the answer had no room for all hits that were found: ask again with this as `offset`.',
+    }),
+  })
+  .meta({ id: 'SearchResponse' });

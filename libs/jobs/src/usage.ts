@@ -64,11 +64,13 @@ export const usageRowSchema = z.strictObject({
 });
 export type UsageRow = z.infer<typeof usageRowSchema>;
 
-export const usageReportSchema = z.strictObject({
-  from: day,
-  to: day,
-  groupBy: z.array(usageDimensionSchema),
-  rows: z.array(usageRowSchema),
-  total: usageRowSchema.pick({ documents: true, tokens: true, engineSeconds: true, cost: true }),
-}).meta({ id: 'UsageReport' });
+export const usageReportSchema = z
+  .strictObject({
+    from: day,
+    to: day,
+    groupBy: z.array(usageDimensionSchema),
+    rows: z.array(usageRowSchema),
+    total: usageRowSchema.pick({ documents: true, tokens: true, engineSeconds: true, cost: true }),
+  })
+  .meta({ id: 'UsageReport' });
 export type UsageReport = z.infer<typeof usageReportSchema>;

@@ -31,22 +31,24 @@ export const watchedNameSchema = z
   );
 
 /** What a watched source is, as it is added. */
-export const watchedSourceSchema = z.strictObject({
-  files: z.array(z.string().min(1).max(8192)).min(1).max(1000).meta({
-    description:
-      'Where its documents are, as in a submission’s `source.files`: folders and files that the server may read, prefixes and objects in S3, URLs.',
-  }),
-  schedule: scheduleSchema,
-  format: sourceFormatSchema.optional(),
-  ...readingSchema.shape,
-  mode: jobModeSchema.default('snapshot').meta({
-    description:
-      '`snapshot`: after each job, documents of this source’s name that it did not have are deleted. `upsert`: none are.',
-  }),
-  maxDeleted: maxDeletedSchema.optional(),
-  priority: prioritySchema.optional(),
-  maxFailures: maxFailuresSchema.optional(),
-}).meta({ id: 'WatchedSource' });
+export const watchedSourceSchema = z
+  .strictObject({
+    files: z.array(z.string().min(1).max(8192)).min(1).max(1000).meta({
+      description:
+        'Where its documents are, as in a submission’s `source.files`: folders and files that the server may read, prefixes and objects in S3, URLs.',
+    }),
+    schedule: scheduleSchema,
+    format: sourceFormatSchema.optional(),
+    ...readingSchema.shape,
+    mode: jobModeSchema.default('snapshot').meta({
+      description:
+        '`snapshot`: after each job, documents of this source’s name that it did not have are deleted. `upsert`: none are.',
+    }),
+    maxDeleted: maxDeletedSchema.optional(),
+    priority: prioritySchema.optional(),
+    maxFailures: maxFailuresSchema.optional(),
+  })
+  .meta({ id: 'WatchedSource' });
 export type WatchedSource = z.infer<typeof watchedSourceSchema>;
 
 const count = z.int().nonnegative();

@@ -40,13 +40,15 @@ export const webhookSchema = z.strictObject({
 export type Webhook = z.infer<typeof webhookSchema>;
 
 /** One message and what became of it. */
-export const webhookDeliverySchema = z.strictObject({
-  id: z.string().meta({ description: 'The same on each try: `webhook-id`.' }),
-  type: webhookEventSchema,
-  url: z.string(),
-  state: z.enum(['waiting', 'delivered', 'failed']),
-  tries: z.int().nonnegative(),
-  lastError: z.string().nullable(),
-  nextTryAt: z.iso.datetime().nullable(),
-}).meta({ id: 'WebhookDelivery' });
+export const webhookDeliverySchema = z
+  .strictObject({
+    id: z.string().meta({ description: 'The same on each try: `webhook-id`.' }),
+    type: webhookEventSchema,
+    url: z.string(),
+    state: z.enum(['waiting', 'delivered', 'failed']),
+    tries: z.int().nonnegative(),
+    lastError: z.string().nullable(),
+    nextTryAt: z.iso.datetime().nullable(),
+  })
+  .meta({ id: 'WebhookDelivery' });
 export type WebhookDelivery = z.infer<typeof webhookDeliverySchema>;

@@ -613,6 +613,8 @@ export interface paths {
                             s3?: string;
                             /** @description Many files as one job: http and https URLs, `s3://bucket/key`, all objects below `s3://bucket/prefix/`, paths of files, and of folders with all that is below. In folders and below prefixes, hidden files and those whose names do not say their format are passed over. What is said of columns, delimiter and so on is for all of them; of documents with the same id, the one in the file that is last in the order of names wins. */
                             files?: string[];
+                            /** @description A file of `/v1/files`, uploaded before, whole or in parts (`/v1/uploads`); it stays. */
+                            file?: string;
                             /**
                              * @description By default what the name ends in (.ndjson, .jsonl, .csv, .tsv, .parquet; .gz behind it for gzip), or what the URL says; else NDJSON.
                              * @enum {string}
@@ -910,6 +912,8 @@ export interface paths {
                             s3?: string;
                             /** @description Many files as one job: http and https URLs, `s3://bucket/key`, all objects below `s3://bucket/prefix/`, paths of files, and of folders with all that is below. In folders and below prefixes, hidden files and those whose names do not say their format are passed over. What is said of columns, delimiter and so on is for all of them; of documents with the same id, the one in the file that is last in the order of names wins. */
                             files?: string[];
+                            /** @description A file of `/v1/files`, uploaded before, whole or in parts (`/v1/uploads`); it stays. */
+                            file?: string;
                             /**
                              * @description By default what the name ends in (.ndjson, .jsonl, .csv, .tsv, .parquet; .gz behind it for gzip), or what the URL says; else NDJSON.
                              * @enum {string}
@@ -5087,6 +5091,8 @@ export interface components {
             attentions: boolean;
             /** @description Whether a dense model is its own sparse model, too. */
             lexical: boolean;
+            /** @description Whether it gives what late interaction reads: vectors of single tokens. */
+            tokenVectors: boolean;
             /** @description What a request may have put in front of its texts, by name. */
             prompts: {
                 [key: string]: string;

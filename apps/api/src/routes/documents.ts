@@ -57,20 +57,24 @@ const documentSchema = z
   })
   .meta({ id: 'StoredDocument', description: 'A document, which may be submitted again as it is.' });
 
-const pointSchema = z.strictObject({
-  point: z.string(),
-  id: z.string().meta({ description: 'The document’s id.' }),
-  tenant: z.string().optional().meta({ description: 'Whose it is, for keys that are bound to no tenant.' }),
-  chunk: z.int(),
-  chunks: z.int().meta({ description: 'How many its document has; a point of one may be submitted again.' }),
-  title: z.string().nullable(),
-  text: z.string(),
-  image: z.string().nullable(),
-  video: z.string().nullable(),
-  source: z.string().nullable(),
-  metadata: z.record(z.string(), jsonSchema),
-  dense: z.string().meta({ description: 'The dense vector: little-endian float32, in base64.' }),
-}).meta({ id: 'StoredPoint' });
+const pointSchema = z
+  .strictObject({
+    point: z.string(),
+    id: z.string().meta({ description: 'The document’s id.' }),
+    tenant: z.string().optional().meta({ description: 'Whose it is, for keys that are bound to no tenant.' }),
+    chunk: z.int(),
+    chunks: z
+      .int()
+      .meta({ description: 'How many its document has; a point of one may be submitted again.' }),
+    title: z.string().nullable(),
+    text: z.string(),
+    image: z.string().nullable(),
+    video: z.string().nullable(),
+    source: z.string().nullable(),
+    metadata: z.record(z.string(), jsonSchema),
+    dense: z.string().meta({ description: 'The dense vector: little-endian float32, in base64.' }),
+  })
+  .meta({ id: 'StoredPoint' });
 
 const pointsPage = z
   .strictObject({

@@ -22,13 +22,15 @@ import { idempotencyHeaders } from '../upload.ts';
 import { jobView, located } from './jobs.ts';
 
 const tags = ['export'];
-const bodySchema = sinkSchema.extend({
-  format: sinkSchema.shape.format.default('ndjson'),
-  vectors: sinkSchema.shape.vectors.default(false),
-  filter: filterSchema.optional().meta({ description: 'Which documents; all by default.' }),
-  webhook: webhookSchema.optional().meta({ description: 'Whom to tell of the job’s end.' }),
-  tenant: z.string().min(1).max(128).optional().meta({ description: 'Whose documents; all by default.' }),
-}).meta({ id: 'Export' });
+const bodySchema = sinkSchema
+  .extend({
+    format: sinkSchema.shape.format.default('ndjson'),
+    vectors: sinkSchema.shape.vectors.default(false),
+    filter: filterSchema.optional().meta({ description: 'Which documents; all by default.' }),
+    webhook: webhookSchema.optional().meta({ description: 'Whom to tell of the job’s end.' }),
+    tenant: z.string().min(1).max(128).optional().meta({ description: 'Whose documents; all by default.' }),
+  })
+  .meta({ id: 'Export' });
 const MEDIA_TYPES: Record<OutputFormat, string> = {
   ndjson: 'application/x-ndjson',
   'ndjson.gz': 'application/gzip',

@@ -11,20 +11,22 @@ import type { PointPayload, RankedPoint, StoredPoint, VectorStore } from '@embed
 import { AnswerRoom, sizeOf } from '../answer-size.ts';
 import { LoopShare } from '../loop-share.ts';
 
-export const nearDuplicatesRequestSchema = z.strictObject({
-  threshold: z.number().min(0).max(1).default(0.95).meta({
-    description: 'Cosine similarity from which two chunks are near-duplicates.',
-  }),
-  points: z
-    .int()
-    .min(1)
-    .max(5000)
-    .default(500)
-    .meta({ description: 'Points that are looked at in this request.' }),
-  after: z.uuid().optional().meta({ description: 'Where an earlier request ended: its `next`.' }),
-  filter: filterSchema.optional(),
-  tenant: z.string().min(1).max(128).optional(),
-}).meta({ id: 'NearDuplicatesRequest' });
+export const nearDuplicatesRequestSchema = z
+  .strictObject({
+    threshold: z.number().min(0).max(1).default(0.95).meta({
+      description: 'Cosine similarity from which two chunks are near-duplicates.',
+    }),
+    points: z
+      .int()
+      .min(1)
+      .max(5000)
+      .default(500)
+      .meta({ description: 'Points that are looked at in this request.' }),
+    after: z.uuid().optional().meta({ description: 'Where an earlier request ended: its `next`.' }),
+    filter: filterSchema.optional(),
+    tenant: z.string().min(1).max(128).optional(),
+  })
+  .meta({ id: 'NearDuplicatesRequest' });
 export type NearDuplicatesRequest = z.infer<typeof nearDuplicatesRequestSchema>;
 
 const sideSchema = z.strictObject({
@@ -33,11 +35,13 @@ const sideSchema = z.strictObject({
   chunk: z.int(),
   text: z.string(),
 });
-export const nearDuplicatesResponseSchema = z.strictObject({
-  pairs: z.array(z.strictObject({ score: z.number(), first: sideSchema, second: sideSchema })),
-  points: z.int().meta({ description: 'Points that were looked at.' }),
-  next: z.string().nullable().meta({ description: 'Ask again with this as `after`; null at the end.' }),
-}).meta({ id: 'NearDuplicates' });
+export const nearDuplicatesResponseSchema = z
+  .strictObject({
+    pairs: z.array(z.strictObject({ score: z.number(), first: sideSchema, second: sideSchema })),
+    points: z.int().meta({ description: 'Points that were looked at.' }),
+    next: z.string().nullable().meta({ description: 'Ask again with this as `after`; null at the end.' }),
+  })
+  .meta({ id: 'NearDuplicates' });
 type Side = z.infer<typeof sideSchema>;
 export type NearDuplicates = z.infer<typeof nearDuplicatesResponseSchema>;
 

@@ -129,7 +129,9 @@ async function measureRound(apart: PartsApart, options: RoundOptions): Promise<n
 /** Once it has loaded its model; its share of the next job is whole then. */
 async function untilReady({ url }: RunningPart, signal: AbortSignal): Promise<void> {
   for (const deadline = Date.now() + READY_MS; ; await sleep(100, undefined, { signal })) {
-    const health = await createClient({ url: url ?? '', signal }).readiness().catch(() => undefined);
+    const health = await createClient({ url: url ?? '', signal })
+      .readiness()
+      .catch(() => undefined);
     if (health?.ok === true) return;
     if (Date.now() > deadline) throw new CommandError(`a worker was not ready within ${READY_MS / 1000} s`);
   }

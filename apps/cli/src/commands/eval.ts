@@ -101,9 +101,7 @@ async function onServer<T>(context: Context, work: (client: Client) => Promise<T
     const stack = await startOwnStack(context, { folder, tell: stackDisplay(context.terminal, false) });
     try {
       const { interruption, config } = context;
-      return await work(
-        createClient({ url: stack.url, apiKey: config.key, signal: interruption.signal }),
-      );
+      return await work(createClient({ url: stack.url, apiKey: config.key, signal: interruption.signal }));
     } finally {
       await endOwnStack(context, stack);
     }

@@ -34,7 +34,8 @@ export function addMap(program: Command, host: CommandHost): void {
         const every = Math.ceil(view.points / most);
         const sampled: Point[] = [];
         let n = 0;
-        for await (const point of client().documents.points(collection)) if (n++ % every === 0) sampled.push(point);
+        for await (const point of client().documents.points(collection))
+          if (n++ % every === 0) sampled.push(point);
         terminal.note(`placing ${grouped(sampled.length)} of ${grouped(n)} points`);
         const places = project(sampled.map(vectorOf), method);
         const dots = sampled.map((point, at): Dot => {

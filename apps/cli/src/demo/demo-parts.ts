@@ -75,11 +75,7 @@ function chinese(query: string, options: SearchRequest = {}): Pick<Search, 'aske
   return search(COLLECTIONS.chinese, query, options);
 }
 
-function search(
-  collection: string,
-  query: string,
-  options: SearchRequest,
-): Pick<Search, 'asked' | 'hits'> {
+function search(collection: string, query: string, options: SearchRequest): Pick<Search, 'asked' | 'hits'> {
   return {
     asked: `“${query}”`,
     hits: async (client) => (await client.search(collection, { query, limit: HITS_SHOWN, ...options })).hits,
