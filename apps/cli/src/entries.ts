@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 
 /** Whether this runs from source; bundled, every app has its own dist/ at the same depth. */
-const fromSource = import.meta.url.endsWith('.ts');
+export const fromSource = import.meta.url.endsWith('.ts');
 
 const entry = (app: string, name: string): string =>
   fileURLToPath(

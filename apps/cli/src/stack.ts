@@ -8,6 +8,7 @@ import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from './config.ts';
+import { buildConsole } from './console-build.ts';
 import {
   ensureDataFolder,
   leftoverProcesses,
@@ -79,6 +80,7 @@ export class Stack {
           text: `the queue is ${description}, at ${withoutPassword(queueUrlOf(config))}`,
         });
       }
+      await buildConsole((text) => tell({ kind: 'note', text }));
       stack = new Stack(options, release, ports);
       await stack.#start(signal);
       return stack;

@@ -1,0 +1,54 @@
+/**
+ * The console that the API serves. An installed embedmill brings it. From its sources it is built here where it is missing
+ * or older than they are, so that a newcomer has it after `npm install`. Nothing rests on it: where it cannot be built, the
+ * page says how to do it.
+ */
+import { execFile } from 'node:child_process';
+import { readdir, rename, rm, stat } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { fromSource } from './entries.ts';
+
+const FOLDER = fileURLToPath(new URL('../../console/', import.meta.url));
+/** What its build reads. */
+const SOURCES = ['src', 'index.html', 'vite.config.ts', 'package.json'];
+const BUILD_MS = 120_000;
+
+/** Builds the console where that is to be done; `tell` gets a word for the user. */
+export async function buildConsole(tell: (text: string) => void, folder = FOLDER): Promise<void> {
+  if (!fromSource) return;
+  const dist = join(folder, 'dist');
+  if ((await changedAt(join(dist, 'index.html'))) >= (await newest(folder))) return;
+  tell('the console is being built, once');
+  // Others may build it at the same time; each puts a whole one in its place.
+  const own = join(folder, `dist-${process.pid}`);
+  try {
+    const vite = createRequire(join(folder, 'package.json')).resolve('vite/package.json');
+    const args = [join(dirname(vite), 'bin/vite.js'), 'build', '--outDir', own, '--logLevel', 'warn'];
+    await promisify(execFile)(process.execPath, args, { cwd: folder, timeout: BUILD_MS });
+    await rm(dist, { recursive: true, force: true });
+    await rename(own, dist);
+  } catch (error) {
+    if ((await changedAt(join(dist, 'index.html'))) >= (await newest(folder))) return;
+    const [why] = String(error instanceof Error ? error.message : error).split('\n');
+    tell(`the console cannot be built here: ${why}`);
+  } finally {
+    await rm(own, { recursive: true, force: true });
+  }
+}
+
+/** When a file changed, in milliseconds since 1970; -Infinity where it is not there. */
+async function changedAt(path: string): Promise<number> {
+  const found = await stat(path).catch(() => undefined);
+  return found?.mtimeMs ?? -Infinity;
+}
+
+/** When the last of the sources changed. */
+async function newest(folder: string): Promise<number> {
+  const src = await readdir(join(folder, 'src'), { recursive: true }).catch(() => []);
+  const paths = [...SOURCES, ...src.map((name) => join('src', name))];
+  const times = await Promise.all(paths.map((path) => changedAt(join(folder, path))));
+  return Math.max(...times);
+}
