@@ -37,6 +37,11 @@ export default tseslint.config(
               bannedExternalImports: EDGES,
             },
             {
+              sourceTag: 'type:integration',
+              onlyDependOnLibsWithTags: ['type:package'],
+              bannedExternalImports: ['node:*', ...EDGES],
+            },
+            {
               sourceTag: 'type:app',
               onlyDependOnLibsWithTags: [
                 'type:contract',

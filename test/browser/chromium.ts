@@ -8,7 +8,7 @@ export const CHROMIUM = [process.env['CHROME_PATH'], '/usr/bin/chromium', '/usr/
 export const WITHOUT =
   CHROMIUM === undefined ? ' (no Chromium here: apt-get install chromium, or CHROME_PATH)' : '';
 
-const FLAGS = [
+export const FLAGS = [
   '--no-sandbox',
   '--disable-gpu',
   '--disable-quic',

@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { InferenceClient } from '@huggingface/inference';
 import { CohereClientV2 } from 'cohere-ai';
 import { Ollama } from 'ollama';
@@ -70,6 +72,15 @@ describe('in Python', () => {
     const checks = await checksOf(python.command, module, url);
     expect(checks.length).toBeGreaterThan(0);
     expect(checks.filter(({ error }) => error !== null)).toEqual([]);
+  });
+
+  test.skipIf('missing' in python)(`the snippet of docs/clients.md does what it says${reason}`, async () => {
+    if ('missing' in python) return;
+    const page = readFileSync(join(ROOT, 'docs/clients.md'), 'utf8');
+    const [, code = ''] = /^```python\n(.*?)^```$/ms.exec(page) ?? [];
+    const run = promisify(execFile);
+    const { stdout } = await run(python.command, ['-c', code.replaceAll('http://127.0.0.1:7070', url)]);
+    expect(stdout.trim()).toBe('384');
   });
 });
 

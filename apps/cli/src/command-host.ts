@@ -30,6 +30,8 @@ export interface Context {
   interruption: Interruption;
   /** Where a server should be, and who said so; undefined when none is known. */
   address(): { url: string; from: string } | undefined;
+  /** Where the server that runs is. Throws a `CommandError` when none is known. */
+  serverUrl(): string;
   /** A client of the server that runs. Throws a `CommandError` when none is known. */
   client(): Client;
 }
@@ -79,23 +81,22 @@ export class CommandHost {
       if (options.data !== undefined) return running();
       return config.url === undefined ? running() : { url: config.url, from: 'EMBEDMILL_URL' };
     };
+    const serverUrl = (): string => {
+      const found = address();
+      if (found !== undefined) return found.url;
+      throw new CommandError(
+        `no embedmill runs on the data folder ${config.dataDir}; start one with "npx embedmill up", ` +
+          'or say where one is with --url or EMBEDMILL_URL',
+      );
+    };
     return {
       config,
       environment,
       terminal,
       interruption,
       address,
-      client() {
-        const found = address();
-        if (found !== undefined) {
-          const { signal } = interruption;
-          return createClient({ url: found.url, apiKey: config.key, signal });
-        }
-        throw new CommandError(
-          `no embedmill runs on the data folder ${config.dataDir}; start one with "npx embedmill up", ` +
-            'or say where one is with --url or EMBEDMILL_URL',
-        );
-      },
+      serverUrl,
+      client: () => createClient({ url: serverUrl(), apiKey: config.key, signal: interruption.signal }),
     };
   }
 }

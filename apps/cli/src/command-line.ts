@@ -1,6 +1,4 @@
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
-import { z } from 'zod';
 import { CommandHost, type GlobalOptions, type Surroundings } from './command-host.ts';
 import { addAliases } from './commands/aliases.ts';
 import { addBench } from './commands/bench.ts';
@@ -16,6 +14,7 @@ import { addDoctor } from './commands/doctor.ts';
 import { addJobs } from './commands/jobs.ts';
 import { addKeys } from './commands/keys.ts';
 import { addMap } from './commands/map.ts';
+import { addMcp } from './commands/mcp.ts';
 import { addMigrate } from './commands/migrate.ts';
 import { addModels } from './commands/models.ts';
 import { addPause } from './commands/pause.ts';
@@ -27,6 +26,7 @@ import { addUsage } from './commands/usage.ts';
 import { addWatchSource } from './commands/watch-source.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 import { httpUrl } from './option-values.ts';
+import { ownVersion } from './own-version.ts';
 
 const AFTER_HELP = `
 Environment: EMBEDMILL_URL, EMBEDMILL_KEY, EMBEDMILL_DATA_DIR, REDIS_URL, QDRANT_URL, MILVUS_URL, NO_COLOR.
@@ -71,6 +71,7 @@ export async function runCommandLine(args: readonly string[], surroundings: Surr
   addExport(program, host);
   addMigrate(program, host);
   addMap(program, host);
+  addMcp(program, host);
   addEval(program, host);
   addKeys(program, host);
   addModels(program, host);
@@ -84,9 +85,4 @@ export async function runCommandLine(args: readonly string[], surroundings: Surr
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
     throw error;
   }
-}
-
-function ownVersion(): string {
-  const file = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
-  return z.object({ version: z.string() }).parse(JSON.parse(file)).version;
 }

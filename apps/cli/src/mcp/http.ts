@@ -1,0 +1,77 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
+import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
+import { isOwnHost } from '@embedmill/metrics';
+
+const HOST = '127.0.0.1';
+const PATH = '/mcp';
+
+export interface McpHttpOptions {
+  port: number;
+  /** What answers one request, with the key that came with it. */
+  serverOf: (key: string | undefined) => McpServer;
+  onError: (error: unknown) => void;
+}
+
+/**
+ * Serves MCP by streamable HTTP, on this machine alone. There are no sessions: each request has a server of its own, which
+ * asks the API with the request's key. Pages of other sites get nothing, whatever name they have this machine called by.
+ */
+export async function serveMcpByHttp(
+  options: McpHttpOptions,
+): Promise<{ url: string; close(): Promise<void> }> {
+  const server = createServer((request, response) => {
+    answer(request, response, options.serverOf).catch((error: unknown) => {
+      options.onError(error);
+      if (!response.headersSent)
+        refuse(response, 500, 'something went wrong here; see what this command printed');
+      else response.destroy();
+    });
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host: HOST, port: options.port, exclusive: true }, resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://${HOST}:${port}${PATH}`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  serverOf: McpHttpOptions['serverOf'],
+): Promise<void> {
+  const { host, origin, authorization } = request.headers;
+  if (!isOwnHost(host)) return refuse(response, 403, `this server is not called ${JSON.stringify(host)}`);
+  if (origin !== undefined && URL.parse(origin)?.host !== host)
+    return refuse(response, 403, `a page of ${JSON.stringify(origin)} may ask nothing here`);
+  if (request.url?.split('?', 1)[0] !== PATH) return refuse(response, 404, `MCP is at ${PATH}`);
+  if (request.method !== 'POST') {
+    response.setHeader('allow', 'POST');
+    return refuse(response, 405, 'there are no sessions here: send each message by POST');
+  }
+  const server = serverOf(keyOf(authorization));
+  const transport = new StreamableHTTPServerTransport({ enableJsonResponse: true });
+  response.once('close', () => void server.close());
+  await server.connect(transport);
+  await transport.handleRequest(request, response);
+}
+
+function keyOf(authorization: string | undefined): string | undefined {
+  return /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
+}
+
+/** As an answer of JSON-RPC to no message in particular. */
+function refuse(response: ServerResponse, status: number, message: string): void {
+  response
+    .writeHead(status, { 'content-type': 'application/json' })
+    .end(JSON.stringify({ jsonrpc: '2.0', error: { code: -32_000, message }, id: null }));
+}

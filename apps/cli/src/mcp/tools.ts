@@ -1,0 +1,191 @@
+import { z } from 'zod';
+import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
+import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
+import { EmbedmillError, type Client, type Filter, type Hit } from '@embedmill/client';
+import { submitTexts, submittedSchema, textsSchema } from './submitted-texts.ts';
+
+/** Hits that an agent has room to read. */
+const MOST_HITS = 50;
+
+const INSTRUCTIONS =
+  'embedmill keeps collections of documents that are searched by meaning. list_collections says which there are; ' +
+  'search finds the passages that answer a question, and fetch_document gives the whole document of a hit.';
+
+const READS = { readOnlyHint: true, openWorldHint: false } as const;
+
+const collection = z.string().min(1).describe('The name of a collection, or of an alias.');
+const tenant = z.string().optional().describe('Whose documents; for keys that see several tenants’.');
+const selection = {
+  limit: z.int().min(1).max(MOST_HITS).default(10).describe('How many hits at most.'),
+  filter: z
+    .record(z.string(), z.unknown())
+    .optional()
+    .describe(
+      'A condition on a filterable field, such as {"field":"year","gte":1990} or {"field":"lang","eq":"en"}; or {"and":[…]}, {"or":[…]}, {"not":…} of such.',
+    ),
+  tenant,
+};
+const example = z.union([
+  z.strictObject({ id: z.string().describe('A document of the collection.') }),
+  z.strictObject({ text: z.string() }),
+]);
+const hitsSchema = z.object({
+  hits: z.array(
+    z.object({
+      id: z.string().describe('The document’s id, for fetch_document.'),
+      score: z.number(),
+      title: z.string().nullable(),
+      text: z.string().describe('The passage.'),
+      metadata: z.record(z.string(), z.unknown()),
+    }),
+  ),
+});
+const documentSchema = z.object({
+  id: z.string(),
+  title: z.string().nullable(),
+  text: z.string(),
+  metadata: z.record(z.string(), z.unknown()),
+  next: z.int().optional().describe('Of a long document: there is more, from this chunk on.'),
+});
+const collectionsSchema = z.object({
+  collections: z.array(
+    z.object({
+      name: z.string(),
+      documents: z.int(),
+      model: z.string(),
+      filterable: z.record(z.string(), z.string()).describe('Fields of metadata, with their types.'),
+    }),
+  ),
+});
+
+/** What agents get of embedmill: each tool is a request of the API, or a job, with the client's key. */
+export function mcpServer(client: Client, version: string): McpServer {
+  const server = new McpServer({ name: 'embedmill', version }, { instructions: INSTRUCTIONS });
+
+  server.registerTool(
+    'list_collections',
+    {
+      title: 'List collections',
+      description: 'Which collections of documents there are, with their sizes and the fields to filter by.',
+      inputSchema: z.strictObject({}),
+      outputSchema: collectionsSchema.shape,
+      annotations: READS,
+    },
+    () =>
+      answered(async () => {
+        const collections = (await client.collections.list()).map(({ name, documents, profile }) => ({
+          name,
+          documents,
+          model: profile.model,
+          filterable: profile.filterable,
+        }));
+        const lines = collections.map(({ name, documents }) => `${name}: ${documents} documents`);
+        return [{ collections }, lines.join('\n') || 'There are no collections.'];
+      }),
+  );
+
+  server.registerTool(
+    'search',
+    {
+      title: 'Search',
+      description: 'Finds the passages of a collection that answer a question, by meaning and by words.',
+      inputSchema: z.strictObject({
+        collection,
+        query: z.string().min(1).describe('What to look for, in words.'),
+        ...selection,
+      }),
+      outputSchema: hitsSchema.shape,
+      annotations: READS,
+    },
+    ({ collection: name, query, filter, ...rest }) =>
+      answered(async () => {
+        const request = { ...rest, query, filter: filter as Filter | undefined };
+        return hitsOf((await client.search(name, request)).hits);
+      }),
+  );
+
+  server.registerTool(
+    'find_similar',
+    {
+      title: 'Find similar documents',
+      description: 'Finds what is like some documents or texts, and unlike others.',
+      inputSchema: z.strictObject({
+        collection,
+        like: z.array(example).min(1).max(16).describe('What hits should be like: {"id":…} or {"text":…}.'),
+        unlike: z.array(example).max(16).default([]).describe('What they should not be like.'),
+        ...selection,
+      }),
+      outputSchema: hitsSchema.shape,
+      annotations: READS,
+    },
+    ({ collection: name, like, unlike, filter, ...rest }) =>
+      answered(async () => {
+        const request = { ...rest, positive: like, negative: unlike, filter: filter as Filter | undefined };
+        return hitsOf((await client.recommend(name, request)).hits);
+      }),
+  );
+
+  server.registerTool(
+    'fetch_document',
+    {
+      title: 'Fetch a document',
+      description: 'Gives a whole document by its id.',
+      inputSchema: z.strictObject({
+        collection,
+        id: z.string().min(1).describe('The document’s id, as hits have it.'),
+        from: z.int().min(0).default(0).describe('The chunk to begin with: the `next` of an earlier answer.'),
+        tenant,
+      }),
+      outputSchema: documentSchema.shape,
+      annotations: READS,
+    },
+    ({ collection: name, id, from, tenant: whose }) =>
+      answered(async () => {
+        const found = await client.documents.get(name, id, { from, tenant: whose });
+        const { title, text, metadata, next } = found;
+        const more = next === undefined ? '' : `\n\n(It goes on: fetch it again with "from": ${next}.)`;
+        const document = { id, title, text, metadata, ...(next !== undefined && { next }) };
+        return [document, `${title === null ? '' : `# ${title}\n\n`}${text}${more}`];
+      }),
+  );
+
+  server.registerTool(
+    'submit_texts',
+    {
+      title: 'Submit texts',
+      description:
+        'Adds documents to a collection, so that they are found from then on. One with the id of another replaces it.',
+      inputSchema: z.strictObject({ collection, ...textsSchema.shape }),
+      outputSchema: submittedSchema.shape,
+      annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },
+    },
+    ({ collection: name, documents }, { signal }) =>
+      answered(() => submitTexts(client, name, documents, signal)),
+  );
+  return server;
+}
+
+/** What a tool found: as JSON, and in words. */
+export type Found = readonly [structured: Record<string, unknown>, text: string];
+
+/** Errors are answers, which the agent can read and act on: the catalogue's code and what the API said. */
+async function answered(work: () => Promise<Found>): Promise<CallToolResult> {
+  try {
+    const [structuredContent, text] = await work();
+    return { structuredContent, content: [{ type: 'text', text }] };
+  } catch (error) {
+    if (!(error instanceof EmbedmillError)) throw error;
+    const { code, message, details } = error;
+    const several = details.length > 1 ? details.map((one) => `\n${one.path}: ${one.message}`).join('') : '';
+    return { isError: true, content: [{ type: 'text', text: `${code}: ${message}${several}` }] };
+  }
+}
+
+function hitsOf(found: readonly Hit[]): Found {
+  const hits = found.map(({ id, score, title, text, metadata }) => ({ id, score, title, text, metadata }));
+  const lines = hits.map(({ id, score, title, text }, n) => {
+    const named = title === null ? id : `${title} (${id})`;
+    return `${n + 1}. ${named}, ${score.toFixed(3)}\n${text}`;
+  });
+  return [{ hits }, lines.join('\n\n') || 'Nothing was found.'];
+}
