@@ -12,7 +12,7 @@ test('every test that SECURITY.md names is there', async () => {
     Array.from(text.matchAll(/`([\w./-]+\.(?:test|attack)\.ts)`/g), ([, path = '']) => path),
   );
   expect(named.size).toBeGreaterThan(15);
-  const pattern = '{apps,libs,deploy,test}/**/*.{test,attack}.ts';
+  const pattern = '{apps,libs,packages,deploy,test}/**/*.{test,attack}.ts';
   const paths = await Array.fromAsync(
     glob(pattern, { cwd: ROOT, exclude: (name) => basename(name) === 'node_modules' }),
   );

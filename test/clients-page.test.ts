@@ -66,10 +66,14 @@ test('rows of a database are submitted, the job is watched to its end, and agent
   expect(answer).toContain('kettle');
 });
 
+test('texts are embedded in a process of one’s own', async () => {
+  expect(await printed('Embed in your own process')).toEqual(['384', '384']);
+});
+
 test('the page has no other snippet, and each is some ten lines long', () => {
   const snippets = [...PAGE.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code = '']) =>
     code.trim().split('\n'),
   );
-  expect(snippets).toHaveLength(4);
+  expect(snippets).toHaveLength(5);
   for (const lines of snippets) expect(lines.length, lines[0]).toBeLessThanOrEqual(12);
 });

@@ -21,8 +21,8 @@ test.skipIf(CHROMIUM === undefined)(
         if (protocol !== 'data:' && origin !== api.url) faults.push(`asked ${origin}`);
       });
       await page.goto(`${api.url}/docs`);
-    await page.locator('#operations-tag-models').click();
-    await page.locator('#operations-models-get_api_v1_models .opblock-summary-control').click();
+      await page.locator('#operations-tag-models').click();
+      await page.locator('#operations-models-get_api_v1_models .opblock-summary-control').click();
       await page.getByRole('button', { name: 'Try it out' }).click();
       await page.getByRole('button', { name: 'Execute' }).click();
       const answer = page.locator('.live-responses-table .response');
