@@ -97,8 +97,11 @@ export const shardSchema = z.strictObject({
 });
 export type Shard = z.infer<typeof shardSchema>;
 
-/** What became of a shard's documents: stored + skipped + deleted + failed + duplicates + superseded = documents. */
-export const shardResultSchema = z.strictObject({
+/**
+ * What became of a shard's documents: stored + skipped + deleted + failed + duplicates + superseded = documents. What a later
+ * version says beside it is passed over, so that a roll back finds the results that are on the queue.
+ */
+export const shardResultSchema = z.object({
   index: z.int().nonnegative(),
   documents: z.int(),
   stored: z.int(),
