@@ -1,30 +1,27 @@
 #!/usr/bin/env node
-// Starts the command line on a Node that can run it: the machine's own when it is new enough, else the one
-// that the `node` package installed. Kept in plain JavaScript that old Nodes can read.
+// Starts the command line on a Node that can run it: the machine's own when it is new enough, else the one that was
+// installed with it, which is a package of the platform's, or the `node` package in the repository. Kept in plain
+// JavaScript that old Nodes can read.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
+import { arch, platform } from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const source = join(root, 'src', 'main.ts');
 const entry = existsSync(source) ? source : join(root, 'dist', 'main.js');
-const oldest = entry === source ? 24 : 22;
+const oldest = 24;
 
 if (Number(process.versions.node.split('.')[0]) >= oldest) {
   await import(pathToFileURL(entry).href);
 } else {
-  let node = '';
-  try {
-    node = join(dirname(createRequire(import.meta.url).resolve('node/package.json')), 'bin', 'node');
-  } catch {
-    // Not installed: said below.
-  }
-  if (!existsSync(node)) {
+  const node = installedNode();
+  if (node === undefined) {
     console.error(
-      `embedmill needs Node ${oldest} or newer; this is ${process.version}. Run "npm install" here first.`,
+      `embedmill needs Node ${oldest} or newer; this is ${process.version}, and none was installed with it.`,
     );
     process.exit(1);
   }
@@ -36,4 +33,18 @@ if (Number(process.versions.node.split('.')[0]) >= oldest) {
     process.exit(1);
   });
   child.on('exit', (code, signal) => process.exit(code ?? 128 + constants.signals[signal]));
+}
+
+function installedNode() {
+  const { resolve } = createRequire(import.meta.url);
+  const [system, program] = platform === 'win32' ? ['win', 'node.exe'] : [platform, 'node'];
+  for (const name of [`node-${system}-${arch}`, 'node']) {
+    try {
+      const path = join(dirname(resolve(`${name}/package.json`)), 'bin', program);
+      if (existsSync(path)) return path;
+    } catch {
+      // Not installed.
+    }
+  }
+  return undefined;
 }

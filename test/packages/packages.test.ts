@@ -1,0 +1,173 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { afterEach, beforeAll, expect, test } from 'vitest';
+import { EmptyProject, plainNodes, type PlainNode } from './empty-project.ts';
+
+/** Each package as it is packed, installed into an empty folder and tried with plain Nodes, nothing of the repository near. */
+const ROOT = join(import.meta.dirname, '../..');
+const PACKED = join(ROOT, 'dist/packages');
+const nodes = await plainNodes();
+
+let archives: string[];
+beforeAll(async () => {
+  await promisify(execFile)(process.execPath, ['pack.mjs'], { cwd: ROOT });
+  archives = (await readdir(PACKED)).filter((name) => name.endsWith('.tgz'));
+});
+
+const cleanups: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+async function installed(name: string, node: PlainNode): Promise<EmptyProject> {
+  const archive = archives.find((one) => new RegExp(`^${name}-\\d`).test(one));
+  const project = await EmptyProject.create(node);
+  cleanups.push(() => project.remove());
+  await project.install(join(PACKED, archive ?? `${name} is not packed`));
+  return project;
+}
+
+const ESM = `
+import { createEmbedder, embed, embedOne } from '@embedmill/embed';
+const options = { cacheFolder: 'cache', threads: 1 };
+const texts = Array.from({ length: 300 }, (_, n) => 'a whale '.repeat(1 + (n % 9)) + n);
+const vectors = [];
+for await (const group of embed(texts, options)) vectors.push(...group);
+for await (const group of embed(texts, { ...options, group: 10 })) break;
+const embedder = await createEmbedder(options);
+const alone = await embedder.embedOne(texts[299]);
+await embedder.close();
+const cosine = alone.reduce((sum, value, d) => sum + value * vectors[299][d], 0);
+const refused = await embedOne('a', { model: 'multilingual-e5-small-int8' }).catch(({ code }) => code);
+console.log(JSON.stringify({ count: vectors.length, dims: alone.length, same: cosine > 0.99999, refused }));
+`;
+const COMMON_JS = `
+const { embed, embedOne } = require('@embedmill/embed');
+(async () => {
+  const { length } = await embedOne('good morning', { cacheFolder: 'cache', threads: 1, role: 'query' });
+  let count = 0;
+  for await (const group of embed(['a', 'b', 'c'], { cacheFolder: 'cache', threads: 1 })) count += group.length;
+  console.log(JSON.stringify({ length, count }));
+})();
+`;
+const TYPES = `
+import { createEmbedder, embed, type Embedder, type StreamOptions } from '@embedmill/embed';
+const options: StreamOptions = { role: 'query', signal: AbortSignal.timeout(1000) };
+export async function first(texts: AsyncIterable<string>): Promise<number | undefined> {
+  const embedder: Embedder = await createEmbedder({ threads: 1 });
+  for await (const vectors of embed(texts, options)) return vectors[0]?.[0];
+  // @ts-expect-error: there is no such role
+  await embedder.embedOne('a', { role: 'both' });
+  return embedder.dims;
+}
+`;
+
+test.each(nodes)(
+  '@embedmill/embed on Node $major: import, require, types; no process is left',
+  async (node) => {
+    const project = await installed('embedmill-embed', node);
+    await project.write('esm.mjs', ESM);
+    // Nothing keeps it alive that was not ended: else this would not return.
+    expect(JSON.parse(await project.node('esm.mjs'))).toEqual({
+      count: 300,
+      dims: 384,
+      same: true,
+      refused: 'model_unavailable',
+    });
+    await project.write('common.cjs', COMMON_JS);
+    expect(JSON.parse(await project.node('common.cjs'))).toEqual({ length: 384, count: 3 });
+    await project.write('types.mts', TYPES);
+    await project.write('types.cts', TYPES);
+    await project.compile('types.mts', 'types.cts');
+  },
+);
+
+test.skipIf(!existsSync(join(ROOT, 'packages/client'))).each(nodes)(
+  '@embedmill/client on Node $major: import, require, types',
+  async (node) => {
+    const project = await installed('embedmill-client', node);
+    await project.write('esm.mjs', "console.log(Object.keys(await import('@embedmill/client')).join());");
+    const exported = await project.node('esm.mjs');
+    expect(exported.trim()).not.toBe('');
+    await project.write('common.cjs', "console.log(Object.keys(require('@embedmill/client')).join());");
+    expect(await project.node('common.cjs')).toBe(exported);
+    await project.write('types.mts', "export * from '@embedmill/client';\n");
+    await project.compile('types.mts');
+  },
+);
+
+interface UpState {
+  pid: number;
+  url: string;
+  processes: Record<string, number | null>;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+test.each(nodes)('embedmill on Node $major: up, a job, a search, and a clean end', async (node) => {
+  const project = await installed('embedmill', node);
+  const embedmill = (...args: string[]) =>
+    project.command('npx', '--no', 'embedmill', ...args, '--data', 'data');
+  expect(await project.command('npx', '--no', 'embedmill', '--version')).toMatch(/^\d+\.\d+\.\d+/);
+
+  const bin = join(project.folder, 'node_modules/.bin/embedmill');
+  const up = spawn(bin, ['up', '--data', 'data', '--port', '0'], {
+    cwd: project.folder,
+    env: { ...project.environment, EMBEDMILL_WORKER_PORT: '0' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [up.stdout, up.stderr])
+    stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  const exited = once(up, 'exit');
+  cleanups.push(async () => {
+    if (up.exitCode === null) up.kill('SIGTERM');
+    await exited;
+  });
+  const state = await readyState(join(project.folder, 'data/up.json'), () => output);
+
+  await embedmill('collections', 'create', 'books');
+  await project.write(
+    'books.ndjson',
+    '{"id":"a","text":"Call me Ishmael."}\n{"id":"b","text":"The price of copper rose."}\n',
+  );
+  const report = await embedmill('submit', 'books.ndjson', '--collection', 'books', '--wait', '--json');
+  expect(JSON.parse(report)).toMatchObject({ state: 'completed', stored: 2 });
+  const found = await embedmill('search', 'books', 'metals and their cost', '--json');
+  expect(JSON.parse(found)).toMatchObject({ hits: [{ id: 'b' }, { id: 'a' }] });
+  if (existsSync(join(PACKED, 'embedmill/apps/console/dist/index.html')))
+    expect((await fetch(new URL('/console/', state.url))).status).toBe(200);
+
+  up.kill('SIGINT');
+  expect(await exited).toEqual([130, null]);
+  const pids = [state.pid, ...Object.values(state.processes)].filter((pid) => pid !== null);
+  expect(pids.filter(isAlive)).toEqual([]);
+});
+
+async function readyState(path: string, output: () => string): Promise<UpState> {
+  for (const deadline = Date.now() + 180_000; ; await setTimeout(100)) {
+    if (existsSync(path)) return JSON.parse(await readFile(path, 'utf8')) as UpState;
+    if (Date.now() > deadline) throw new Error(`up was not ready within 180 s:\n${output()}`);
+  }
+}
+
+test('embedmill is one archive with its models, and no sources', async () => {
+  const archive = archives.find((name) => /^embedmill-\d/.test(name)) ?? '';
+  const { stdout } = await promisify(execFile)('tar', ['-tzf', join(PACKED, archive)]);
+  const files = stdout.trim().split('\n');
+  expect(files).toContain('package/models/all-MiniLM-L6-v2/model_int8.onnx');
+  expect(files).toContain('package/models/multilingual-e5-small-int8/NOTICE.md');
+  expect(files).toContain('package/LICENSE');
+  expect(files.filter((path) => path.endsWith('.ts') || path.endsWith('.map'))).toEqual([]);
+});
