@@ -1,4 +1,5 @@
-// npm run pack: writes dist/packages/*.tgz: embedmill itself, and each of packages/*. What they hold stands beside them,
+// npm run pack: writes dist/packages/*.tgz: embedmill itself, and each of packages/* that says how it is published
+// (publishConfig). What they hold stands beside them,
 // each in a folder. Dependencies are the npm packages that the bundles import, in the versions that the workspaces name.
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -59,6 +60,7 @@ async function packEmbedmill() {
 /** A library for any Node from 20 on, with its types and the models that it names. */
 async function packLibrary(folder) {
   const own = await readPackage(folder);
+  if (own.publishConfig === undefined) return;
   const stage = join(OUT, own.name.replace('@', '').replace('/', '-'));
   const used = await bundleInto(stage, folder, 'node20');
   execFileSync(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '--build', folder], {
