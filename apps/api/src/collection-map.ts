@@ -42,12 +42,9 @@ export const mapRequestSchema = z.strictObject({
     .max(8)
     .default([])
     .meta({ description: 'Fields of the metadata whose values its points carry, to colour by.' }),
-  method: z
-    .enum(['umap', 'pca'])
-    .default('umap')
-    .meta({
-      description: 'How it is projected: neighbours kept together, or the directions of most difference.',
-    }),
+  method: z.enum(['umap', 'pca']).default('umap').meta({
+    description: 'How it is projected: neighbours kept together, or the directions of most difference.',
+  }),
   points: z
     .int()
     .min(10)
