@@ -325,6 +325,20 @@ describe('texts that say nothing', () => {
   });
 });
 
+test.each(['/v1/embeddings', '/embed', '/api/v1/collections/c/jobs', '/api/v1/collections/c/search'])(
+  'a JSON body that is no UTF-8 is refused: %s',
+  async (path) => {
+    const body = Buffer.from('{"model":"nested","input":"caf\xe9"}', 'latin1');
+    const answer = await api.call(path, {
+      method: 'POST',
+      body: new Uint8Array(body),
+      headers: { 'content-type': 'application/json' },
+    });
+    expect(answer.status).toBe(422);
+    expect(await answer.text()).toContain('not valid UTF-8');
+  },
+);
+
 describe('a Content-Encoding', () => {
   const send = (path: string, body: Uint8Array, encoding: string) =>
     api.call(path, {
