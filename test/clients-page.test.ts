@@ -48,7 +48,9 @@ function snippetOf(heading: string): string {
 async function printed(heading: string, ...args: string[]): Promise<string[]> {
   const file = join(folder, `${heading.toLowerCase().replaceAll(' ', '-')}.ts`);
   await writeFile(file, snippetOf(heading));
-  const child = spawn(process.execPath, [file, ...args], { cwd: folder });
+  // Numbers are printed in colours where the environment asks for these.
+  const env = { ...process.env, FORCE_COLOR: '0' };
+  const child = spawn(process.execPath, [file, ...args], { cwd: folder, env });
   const [out, err] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
   expect({ code: child.exitCode, err }).toMatchObject({ code: 0 });
   return out.trimEnd().split('\n');

@@ -252,7 +252,8 @@ describe('a sparse model', slow, () => {
   it.skipIf(!hasShared)(`is what the graph itself gives where it is quantized${without}`, async () => {
     const { texts } = await golden<{ texts: { ids: number[] }[] }>('splade');
     const path = join(shared, 'models/splade-tiny/model_quantized.onnx');
-    // Not the golden weights: by how much 8 bits are off depends on what the processor multiplies them with.
+    // Not the golden weights: by how much 8 bits are off depends on what the processor multiplies them with. Nor the same
+    // numbers: what one fusion rounds otherwise, the next layer's 8 bits make larger, and that differs by processor, too.
     const graph = await InferenceSession.create(path, { intraOpNumThreads: 1 });
     const engine = await start({ ...splade, path });
     for (const { ids } of texts) {
@@ -266,8 +267,10 @@ describe('a sparse model', slow, () => {
       const { sparse_embedding: wanted } = await graph.run(feeds);
       const { sparse } = await engine.run(batchOf([ids]));
       const weights = vectorsOf(sparse!)[0]!;
-      for (const [term, weight] of (wanted!.data as Float32Array).entries())
-        expect(Math.abs((weights.get(term) ?? 0) - weight)).toBeLessThan(1e-3);
+      const values = [...(wanted!.data as Float32Array).entries()];
+      const product = values.reduce((sum, [term, weight]) => sum + (weights.get(term) ?? 0) * weight, 0);
+      const lengths = Math.hypot(...values.map(([, weight]) => weight)) * Math.hypot(...weights.values());
+      expect(product / lengths).toBeGreaterThan(0.999);
     }
   });
 

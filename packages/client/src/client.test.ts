@@ -185,7 +185,8 @@ test('the README’s example runs as it stands', async () => {
   const { stdout } = await promisify(execFile)(
     process.execPath,
     ['--input-type=module', '--eval', `${here}\nconsole.log(hits.length, vector.length);`],
-    { cwd: folder },
+    // Numbers are printed in colours where the environment asks for these.
+    { cwd: folder, env: { ...process.env, FORCE_COLOR: '0' } },
   );
   expect(stdout).toContain('completed 2\n2 384\n');
 });
