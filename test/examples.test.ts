@@ -33,7 +33,7 @@ afterAll(async () => {
 });
 
 /** What there is not on one machine with the bundled models, and is not made here. */
-const UNMET = /^(a reranker|a job with failures|an embed job|a map)/;
+const UNMET = /^(a reranker|a job with failures|an embed job|a map|an upload)/;
 
 test('every example of the description is answered as one that works', async () => {
   const { paths } = await mill.json<Description>('/openapi.json');
@@ -101,8 +101,10 @@ function encoded(type: string, body: unknown): string | FormData {
 const withGiven = (text: string): string =>
   Object.entries(GIVEN_IDS).reduce((all, [kind, shown]) => all.replaceAll(shown, given[kind] ?? shown), text);
 
-/** Of a job, a file, a batch or a dataset, whatever the answer is of. */
+/** Of a job, a file and what else has one, whatever the answer is of. */
 function keepIds(text: string): void {
-  for (const [id, kind = ''] of text.matchAll(/(?<![\w-])(job|file|batch|dataset)[_-][a-z0-9]{16,}/g))
+  for (const [id, kind = ''] of text.matchAll(
+    /(?<![\w-])(job|file|batch|dataset|upload|part)[_-][a-z0-9_]{16,}/g,
+  ))
     given[kind] = id;
 }

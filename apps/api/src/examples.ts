@@ -14,6 +14,8 @@ export const GIVEN_IDS = {
   file: 'file-0123456789abcdef01234567',
   batch: 'batch_0123456789abcdef01234567',
   dataset: 'dataset-0123456789abcdef01234567',
+  upload: 'upload_0123456789abcdef01234567',
+  part: 'part_0123456789abcdef01234567',
 } as const;
 
 const NAME = { name: 'books' };
@@ -21,6 +23,7 @@ const JOB = { id: GIVEN_IDS.job };
 const FILE = { id: GIVEN_IDS.file };
 const BATCH = { id: GIVEN_IDS.batch };
 const DATASET = { id: GIVEN_IDS.dataset };
+const UPLOAD = { id: GIVEN_IDS.upload };
 const SOURCE = { name: 'books', id: 'catalogue' };
 const MODEL = 'all-MiniLM-L6-v2';
 const TEXTS = ['a whale and a captain', 'a clerk who would prefer not to'];
@@ -46,6 +49,8 @@ const BATCH_LINE = {
   url: '/v1/embeddings',
   body: { model: MODEL, input: TEXTS[0] },
 };
+
+const BATCH_LINES = `${JSON.stringify(BATCH_LINE)}\n`;
 
 const json = (value: unknown) => ({ 'application/json': value });
 
@@ -129,8 +134,23 @@ export const EXAMPLES: Readonly<Record<string, RequestExample>> = {
   'GET /api/v1/backlog': { parameters: { model: MODEL } },
 
   'POST /v1/files': {
-    body: { 'multipart/form-data': { file: `${JSON.stringify(BATCH_LINE)}\n`, purpose: 'batch' } },
+    body: { 'multipart/form-data': { file: BATCH_LINES, purpose: 'batch' } },
   },
+  'POST /v1/uploads': {
+    body: json({
+      filename: 'lines.jsonl',
+      purpose: 'batch',
+      bytes: BATCH_LINES.length,
+      mime_type: 'application/jsonl',
+    }),
+  },
+  'POST /v1/uploads/{id}/parts': {
+    parameters: UPLOAD,
+    body: { 'multipart/form-data': { data: BATCH_LINES } },
+  },
+  'GET /v1/uploads/{id}': { parameters: UPLOAD },
+  'POST /v1/uploads/{id}/complete': { parameters: UPLOAD, body: json({ part_ids: [GIVEN_IDS.part] }) },
+  'POST /v1/uploads/{id}/cancel': { parameters: UPLOAD, needs: 'an upload that is not completed' },
   'GET /v1/files/{id}': { parameters: FILE },
   'GET /v1/files/{id}/content': { parameters: FILE },
   'POST /v1/datasets': {
