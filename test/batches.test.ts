@@ -21,10 +21,7 @@ beforeAll(async () => {
   keys = await testKeys();
   const scopes: ('submit' | 'search')[] = ['submit', 'search'];
   const keyOf = async (tenant: string) =>
-    (await keys.add({ name: tenant, scopes, tenant: tenant as TenantId })).authorization.replace(
-      'Bearer ',
-      '',
-    );
+    (await keys.add({ name: tenant, scopes, tenant: tenant as TenantId })).key;
   const [own, others] = [await keyOf('acme'), await keyOf('other')];
   mill = await startMill({ config: { access: keys.access } });
   const clientOf = (apiKey: string) => new OpenAI({ baseURL: `${mill.url}/v1`, apiKey, maxRetries: 0 });

@@ -23,10 +23,7 @@ beforeAll(async () => {
   keys = await testKeys();
   const scopes: ('submit' | 'search')[] = ['submit', 'search'];
   const tokenOf = async (tenant: string) =>
-    (await keys.add({ name: tenant, scopes, tenant: tenant as TenantId })).authorization.replace(
-      'Bearer ',
-      '',
-    );
+    (await keys.add({ name: tenant, scopes, tenant: tenant as TenantId })).key;
   const [own, others] = [await tokenOf('acme'), await tokenOf('other')];
   mill = await startMill({ config: { access: keys.access } });
   const clientOf = (key: string) => new CohereClient({ token: key, environment: mill.url, maxRetries: 0 });
