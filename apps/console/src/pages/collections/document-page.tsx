@@ -1,14 +1,10 @@
-import { useState } from 'preact/hooks';
-import { Button } from '../../parts/button.tsx';
 import { Card, PageHead, Shown } from '../../parts/card.tsx';
-import { Confirm } from '../../parts/dialog.tsx';
+import { DeleteButton } from '../../parts/delete-button.tsx';
 import { Facts } from '../../parts/facts.tsx';
-import { ProblemNotice } from '../../parts/notice.tsx';
 import { hrefOf } from '../../route.ts';
 import type { StoredChunk, StoredDocument } from '../../server/shapes.ts';
-import { useAction, useLoaded } from '../../server/use-server.ts';
+import { useLoaded } from '../../server/use-server.ts';
 import { may, usePrincipal } from '../../shell/principal.tsx';
-import { goTo } from '../../shell/use-route.ts';
 import { useLocale } from '../../words/locale.tsx';
 
 const TERMS = 14;
@@ -49,29 +45,17 @@ export function DocumentPage({
 function DocumentActions({ collection, id, path }: { collection: string; id: string; path: string }) {
   const { t } = useLocale();
   const principal = usePrincipal();
-  const [asks, setAsks] = useState(false);
-  const remove = useAction(async (server) => {
-    await server.json('DELETE', path);
-    goTo('collections', [collection, 'documents']);
-  });
   return (
     <>
       <a class="button" href={hrefOf('search', [collection], { like: id })}>
         {t('search.like')}
       </a>
       {may(principal, 'submit') && (
-        <Button kind="danger" onClick={() => setAsks(true)}>
-          {t('delete')}
-        </Button>
-      )}
-      {remove.problem !== undefined && <ProblemNotice problem={remove.problem} />}
-      {asks && (
-        <Confirm
+        <DeleteButton
+          path={path}
           title={t('document.delete')}
           what={t('document.delete.what', { id })}
-          action={t('delete')}
-          onConfirm={() => void remove.run()}
-          onClose={() => setAsks(false)}
+          then={['collections', [collection, 'documents']]}
         />
       )}
     </>
