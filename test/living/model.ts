@@ -25,15 +25,13 @@ interface Entry extends Version {
 
 /** A deletion of all documents of which something holds. */
 interface Sweep {
-  job: string;
   place: number;
   holds: (value: Value) => boolean;
 }
 
 /**
  * What a collection is to hold, by all that was accepted for it, as if it had run one after another in the order of
- * acceptance. Besides, a deletion by a filter is one of the ids that it finds: a version that is older than it, and is tried
- * again after it found another one, stays deleted with that.
+ * acceptance.
  */
 export class CollectionModel {
   readonly #entries: Entry[] = [];
@@ -57,7 +55,7 @@ export class CollectionModel {
   synced(job: Pick<Job, 'id'>, versions: readonly Version[]): void {
     const had = new Set(versions.map(({ id }) => id));
     this.submitted(job, versions);
-    this.#sweep(job, ({ id }) => !had.has(id));
+    this.#sweeps.push({ place: this.#place, holds: ({ id }) => !had.has(id) });
   }
 
   deleted(id: string): void {
@@ -65,24 +63,9 @@ export class CollectionModel {
     this.#entries.push({ id, value: undefined, job: undefined, place: this.#place, state: 'decided' });
   }
 
-  deletedWhere(job: Pick<Job, 'id'>, holds: (value: Value) => boolean): void {
+  deletedWhere(holds: Sweep['holds']): void {
     this.#place += 1;
-    this.#sweep(job, holds);
-  }
-
-  #sweep({ id: job }: Pick<Job, 'id'>, holds: Sweep['holds']): void {
-    const sweep = { job, place: this.#place, holds };
-    for (const id of this.ids) this.#find(id, sweep);
-    this.#sweeps.push(sweep);
-  }
-
-  /** The sweep deletes the id where it finds it. */
-  #find(id: string, { job, place, holds }: Sweep): void {
-    const values = this.#before(id, place);
-    const held = values.filter((value) => value !== undefined && holds(value)).length;
-    if (held === 0) return;
-    const state = held === values.length ? 'decided' : 'uncertain';
-    this.#entries.push({ id, value: undefined, job, place, state });
+    this.#sweeps.push({ place: this.#place, holds });
   }
 
   /** The job was cancelled. */
@@ -91,28 +74,16 @@ export class CollectionModel {
       if (entry.job === job && entry.state === 'decided') entry.state = 'uncertain';
   }
 
-  /** What failed of the job was tried again, and nothing failed. `open` sweeps may have looked before that, or after. */
-  retried(job: string, open: ReadonlySet<string>): void {
-    for (const entry of this.#entries) {
-      if (entry.job !== job || entry.state !== 'failed') continue;
-      entry.state = 'decided';
-      for (const sweep of this.#sweeps.filter(({ place }) => place > entry.place)) {
-        for (const found of this.#entries)
-          if (open.has(sweep.job) && found.job === sweep.job && found.id === entry.id)
-            if (found.value === undefined && found.state === 'decided') found.state = 'uncertain';
-        this.#find(entry.id, sweep);
-      }
-    }
+  /** What failed of the job was tried again, and nothing failed. */
+  retried(job: string): void {
+    for (const entry of this.#entries)
+      if (entry.job === job && entry.state === 'failed') entry.state = 'decided';
   }
 
   /** What may be stored of a document. */
   possible(id: string): (Value | undefined)[] {
-    return this.#before(id, Infinity);
-  }
-
-  #before(id: string, end: number): (Value | undefined)[] {
     const said = this.#entries.filter((entry) => entry.id === id && entry.state !== 'failed');
-    const steps = [...said, ...this.#sweeps].filter(({ place }) => place < end);
+    const steps = [...said, ...this.#sweeps];
     // Of one place, a snapshot's documents are before what it deletes.
     steps.sort((a, b) => a.place - b.place);
     let values: (Value | undefined)[] = [undefined];

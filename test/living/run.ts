@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import {
   EmbedmillError,
-  isFinished,
   type CollectionName,
   type Job,
   type JobId,
@@ -95,7 +94,7 @@ export class Run {
     const path = `/api/v1/collections/${this.alias}/documents/delete`;
     const job = (await this.#called('POST', path, { filter: { field: 'n', eq: n } })) as Job;
     this.jobs.push(job);
-    this.model.deletedWhere(job, ({ metadata }) => metadata.n === n);
+    this.model.deletedWhere(({ metadata }) => metadata.n === n);
   }
 
   /** Tries again what failed of the job submitted so many before the last. */
@@ -103,12 +102,10 @@ export class Run {
     const job = this.jobs.at(-1 - (back % Math.max(1, this.jobs.length)));
     if (job === undefined) return;
     await this.mill.finished(job);
-    const states = await Promise.all(this.jobs.map(({ id }) => this.mill.parts.queue.getJob(id as JobId)));
-    const open = states.flatMap((one) => (one !== undefined && !isFinished(one.state) ? [one.id] : []));
     const { status, body } = await this.mill.json('POST', `/api/v1/jobs/${job.id}/retry`);
     if (status >= 300) return;
     await this.mill.finished(body as Job);
-    this.models.get(job.collection)?.retried(job.id, new Set(open));
+    this.models.get(job.collection)?.retried(job.id);
   }
 
   /** Into a second collection with other chunks, beside what goes on. */

@@ -1,7 +1,13 @@
-import { EmbedmillError, tooManyDeletions, type CollectionName, type DocumentChange } from '@embedmill/jobs';
+import {
+  EmbedmillError,
+  tooManyDeletions,
+  type CollectionName,
+  type DocumentChange,
+  type Tombstone,
+} from '@embedmill/jobs';
 import type { GoneDocuments, IngestHandle } from '@embedmill/queue';
 import { KeySet, readLines, type Spool } from '@embedmill/sources';
-import { deleteInBoth, type DocumentKey, type VectorStore } from '@embedmill/vector-store';
+import type { VectorStore } from '@embedmill/vector-store';
 import { unlessCancelled } from './cancellation.ts';
 import { requireCollectionOf } from './collection.ts';
 import { joinOutput } from './export-output.ts';
@@ -9,7 +15,8 @@ import { olderJobsEnded } from './older-jobs.ts';
 import { clearToLook } from './range-tombstones.ts';
 import type { JobEnd } from './running-job.ts';
 import type { ScanSlots } from './scan-slots.ts';
-import { documentPages, linesOf } from './stored-documents.ts';
+import { documentPages } from './stored-documents.ts';
+import { deleteFound, foundBy, sweepOf, tombstoneLines, type SweptDocument } from './sweep.ts';
 
 export interface SnapshotParts {
   store: VectorStore;
@@ -19,8 +26,8 @@ export interface SnapshotParts {
 }
 
 /**
- * The end of a snapshot, once all its documents are settled: those of its source that it does not have are deleted, at
- * its sequence, so that what was accepted later stays. Documents that failed are not gone.
+ * The end of a snapshot, once all its documents are settled: those of its source that it does not have are deleted
+ * (sweep.ts), and what was accepted later stays. Documents that failed are not gone.
  *
  * First they are listed, in the spool, by one scan of the store; the record says where. Then it is decided whether so many
  * may go. Then they are deleted from the list. Killed in between, the next dispatcher goes on with what the record has:
@@ -62,38 +69,40 @@ export async function forgetGone(
 }
 
 /** Of a dry run: its last part, and the count. Its output is there also where so many may not go. */
-async function reportGone(
-  handle: IngestHandle,
-  { list, gone }: GoneDocuments,
-  parts: SnapshotParts,
-): Promise<void> {
+async function reportGone(handle: IngestHandle, gone: GoneDocuments, parts: SnapshotParts): Promise<void> {
   const { spool } = parts;
   async function* lines(): AsyncGenerator<Uint8Array> {
-    for await (const keys of listedKeys(spool, list)) {
-      const changes = keys.map(({ id, tenant }): DocumentChange => ({ change: 'gone', id, tenant }));
+    for await (const some of listed(handle, gone, parts)) {
+      const changes = some.map(({ id, tenant }): DocumentChange => ({ change: 'gone', id, tenant }));
       yield Buffer.from(changes.map((change) => `${JSON.stringify(change)}\n`).join(''));
     }
   }
   const { progress } = handle.record;
   await spool.writePart(handle.id, progress.shards, lines());
-  handle.record = { ...handle.record, progress: { ...progress, gone } };
+  handle.record = { ...handle.record, progress: { ...progress, gone: gone.gone } };
   await joinOutput(handle, parts);
 }
 
-async function* listedKeys(spool: Spool, list: GoneDocuments['list']): AsyncGenerator<DocumentKey[]> {
+async function* listed(
+  { record: { sequence } }: IngestHandle,
+  { list }: GoneDocuments,
+  { spool }: SnapshotParts,
+): AsyncGenerator<SweptDocument[]> {
   for await (const group of readLines(spool.readSource(list))) {
-    const keys = group.map(({ bytes }) => JSON.parse(bytes?.toString('utf8') ?? '') as DocumentKey);
-    yield keys.map(({ tenant, id }) => ({ tenant, id }));
+    const keys = group.map(({ bytes }) => JSON.parse(bytes?.toString('utf8') ?? '') as Tombstone);
+    yield keys.map(({ tenant, id, sequence: at = sequence }) => ({ tenant, id, sequence: at }));
   }
 }
 
 /** Writes the tombstones of what the snapshot lacks. */
 async function listGone(
-  { id, record }: IngestHandle,
+  handle: IngestHandle,
   { store, spool }: SnapshotParts,
   signal: AbortSignal,
 ): Promise<GoneDocuments> {
+  const { id, record } = handle;
   const { collection, tenant, sourceName = null } = record;
+  const sweep = await sweepOf(handle, ({ source = null }) => source === sourceName);
   const keys = await KeySet.load(spool, id);
   const counts = { gone: 0, documents: 0 };
   const selection = { tenant, source: sourceName };
@@ -102,10 +111,11 @@ async function listGone(
     for await (const page of documentPages(store, name, selection, signal)) {
       // A job of no tenant speaks for those whose documents it has.
       const own = page.filter((key) => keys.hasTenant(key.tenant));
-      const gone = own.filter((key) => !keys.has(key));
+      const lacked = own.filter((key) => !keys.has(key));
+      const gone = await foundBy([sweep], lacked, collection, store);
       counts.documents += own.length;
       counts.gone += gone.length;
-      yield linesOf(gone, 'tombstones');
+      yield tombstoneLines(gone, sweep.sequence);
     }
   }
   const { source } = await spool.receive(id, lines(), { maxBytes: Number.MAX_SAFE_INTEGER });
@@ -114,19 +124,19 @@ async function listGone(
 
 async function deleteGone(
   handle: IngestHandle,
-  { list }: GoneDocuments,
-  { store, spool, hooks }: SnapshotParts,
+  gone: GoneDocuments,
+  parts: SnapshotParts,
   signal: AbortSignal,
 ): Promise<void> {
-  const { sequence } = handle.record;
+  const { store, hooks } = parts;
   let deleted = 0;
-  for await (const keys of listedKeys(spool, list)) {
+  for await (const some of listed(handle, gone, parts)) {
     signal.throwIfAborted();
     await handle.assertHeld();
     const collection = await requireCollectionOf(handle.record, store);
-    const overtaken = await deleteInBoth(store, collection, keys, sequence);
-    deleted += keys.length - overtaken.length;
-    hooks?.onGone?.(keys.length - overtaken.length, collection.profile.model);
+    const documents = await deleteFound(some, collection, store);
+    deleted += documents;
+    hooks?.onGone?.(documents, collection.profile.model);
     handle.record = { ...handle.record, progress: { ...handle.record.progress, gone: deleted } };
     await handle.save();
   }

@@ -149,6 +149,7 @@ export class JobShards implements WaitingJob {
 
   #shardOf(index: number, range: ShardRange): Shard {
     const { purpose, collection, tenant, sequence, mode, sourceName, metadataBytes } = this.#handle.record;
+    const { sequenced } = this.#handle.record;
     const { sink, batch, dataset, reported } = this.#handle.record;
     return {
       job: this.#handle.id,
@@ -160,6 +161,7 @@ export class JobShards implements WaitingJob {
       tenant,
       mode,
       sourceName,
+      sequenced,
       metadataBytes,
       sink,
       batch,

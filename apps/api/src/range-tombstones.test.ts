@@ -76,6 +76,92 @@ describe.each(STORES)('on %s', (_name, open) => {
     expect(await storing.idsIn(name)).toEqual(['again', 'new']);
   });
 
+  test('a version that failed before a deletion by a filter found an older one is held against the filter by itself', async () => {
+    const name = await storing.newCollection();
+    await run(
+      name,
+      ['matches', 'does-not', 'kept'].map((id) => line(id, 1990)),
+    );
+    const failed = await failing(name, [
+      line('matches', 1991, 'poison'),
+      line('does-not', 2020, 'poison'),
+      line('never', 2020, 'poison'),
+    ]);
+    // Nothing of this one can be tried again.
+    await run(name, [line('kept', 2021)]);
+    expect(await storing.finished(await remove(name, old))).toMatchObject({ deleted: 2 });
+    expect(await storing.idsIn(name)).toEqual(['kept']);
+    expect(await storing.finished(await retry(failed))).toMatchObject({
+      stored: 2,
+      superseded: 1,
+      failed: 0,
+    });
+    expect(await storing.idsIn(name)).toEqual(['does-not', 'kept', 'never']);
+  });
+
+  test('of two versions that failed, the older one does not come back after the deletion, nor over the later one', async () => {
+    const name = await storing.newCollection();
+    const first = await failing(name, [line('x', 2001, 'poison first')]);
+    await run(name, [line('x', 1990)]);
+    const second = await failing(name, [line('x', 2002, 'poison second')]);
+    await storing.finished(await remove(name, old));
+    expect(await storing.finished(await retry(first))).toMatchObject({ stored: 0, superseded: 1 });
+    expect(await storing.idsIn(name)).toEqual([]);
+    expect(await storing.finished(await retry(second))).toMatchObject({ stored: 1, superseded: 0 });
+    expect(await storing.finished(await retry(first))).toMatchObject({ stored: 0, superseded: 1 });
+    expect(await storing.idsIn(name)).toEqual(['x']);
+  });
+
+  test('a version that gave way to a deletion keeps no later version away that the deletion was not for', async () => {
+    const name = await storing.newCollection();
+    const first = await failing(name, [line('x', 1990, 'poison first')]);
+    const second = await failing(name, [line('x', 2020, 'poison second')]);
+    await storing.finished(await remove(name, old));
+    expect(await storing.finished(await retry(first))).toMatchObject({ stored: 0, superseded: 1 });
+    expect(await storing.finished(await retry(second))).toMatchObject({ stored: 1, superseded: 0 });
+    expect(await storing.idsIn(name)).toEqual(['x']);
+  });
+
+  test('a version of another source that failed before a snapshot found an older one is not gone with it', async () => {
+    const name = await storing.newCollection();
+    await run(name, [line('moved', 1), line('stays', 1)], { sourceName: 's' });
+    const moved = await failing(name, [line('moved', 2, 'poison')], { sourceName: 'other' });
+    const changed = await failing(name, [line('stays', 2, 'poison')], { sourceName: 's' });
+    expect(await run(name, [line('new', 3)], snapshot)).toMatchObject({ gone: 2 });
+    expect(await storing.idsIn(name)).toEqual(['new']);
+    expect(await storing.finished(await retry(moved))).toMatchObject({ stored: 1, superseded: 0 });
+    expect(await storing.finished(await retry(changed))).toMatchObject({ stored: 0, superseded: 1 });
+    expect(await storing.idsIn(name)).toEqual(['moved', 'new']);
+  });
+
+  test('what was deleted by its id stays deleted, whatever a retry of an older job brings', async () => {
+    const name = await storing.newCollection();
+    await run(name, [line('x', 1990), line('y', 1990)]);
+    const failed = await failing(name, [line('x', 2020, 'poison'), line('y', 2020, 'poison')]);
+    await api.json('DELETE', `/api/v1/collections/${name}/documents/x`);
+    await run(name, [{ id: 'y', deleted: true }]);
+    expect(await storing.finished(await retry(failed))).toMatchObject({ stored: 0, superseded: 2 });
+    expect(await storing.idsIn(name)).toEqual([]);
+  });
+
+  test.each(['before', 'after'])(
+    'a dispatcher that dies %s it deletes what gives way counts each document once',
+    async (when) => {
+      const name = await storing.newCollection();
+      const job = await failing(name, [line('old', 1990, 'poison'), line('new', 2020, 'poison')]);
+      await storing.finished(await remove(name, old));
+      const { store } = api.parts;
+      const own = store.deleteDocuments.bind(store);
+      const deletes = vi.spyOn(store, 'deleteDocuments').mockImplementationOnce(async (...asked) => {
+        if (when === 'after') await own(...asked);
+        throw new EmbedmillError('store_unavailable', 'it is away');
+      });
+      expect(await storing.finished(await retry(job))).toMatchObject({ stored: 1, superseded: 1 });
+      expect(deletes).toHaveBeenCalled();
+      expect(await storing.idsIn(name)).toEqual(['new']);
+    },
+  );
+
   test('a deletion of one tenant’s documents is for no other’s', async () => {
     const name = await storing.newCollection();
     const of = (tenant: string) => ({ ...line('x', 1990, 'poison'), tenant });

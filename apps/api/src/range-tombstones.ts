@@ -4,27 +4,20 @@ import {
   asEmbedmillError,
   EmbedmillError,
   filterSchema,
-  pointId,
   profileSchema,
   tenantSchema,
   type CollectionName,
 } from '@embedmill/jobs';
 import { shareOf, sourceOf, type IngestHandle, type IngestRecord } from '@embedmill/queue';
 import { KeySet, readManifest, type RangeTombstoneKey, type Spool } from '@embedmill/sources';
-import {
-  conditionOf,
-  deleteInBoth,
-  satisfies,
-  type DocumentKey,
-  type PointPayload,
-  type VectorStore,
-} from '@embedmill/vector-store';
+import type { DocumentKey, PointPayload, VectorStore } from '@embedmill/vector-store';
 import { requireCollectionOf } from './collection.ts';
 import type { DispatcherLog, FinishedState } from './dispatcher.ts';
 import { isDeletionByFilter, olderJobsEnded, unfinishedOf } from './older-jobs.ts';
 import type { ScanSlots } from './scan-slots.ts';
 import type { SourceThreads } from './source-threads.ts';
 import { documentPages } from './stored-documents.ts';
+import { deleteFound, foundBy, isForFilter, sweepOf, type Sweep } from './sweep.ts';
 
 /**
  * Deletions by a filter, and of what a snapshot lacks, name no documents: they delete what they find, once the jobs before
@@ -35,7 +28,7 @@ import { documentPages } from './stored-documents.ts';
  * The deletion: waits for the jobs before it → its range tombstone is `open` → none of them has come meanwhile, or it is
  * withdrawn and all of this begins again → looks, deletes → `closed`; withdrawn where it deletes nothing after all.
  * The older job: has written all → reads the range tombstones that are later than it → waits while one is open, for
- * whether that deletes anything is not known → deletes of its own documents those that a closed one is for, at its sequence.
+ * whether that deletes anything is not known → deletes of its own documents those that a closed one is for (sweep.ts).
  *
  * So whichever comes first, one of the two sees the other: an older job that reads before the range tombstone is there is
  * seen by the deletion, which looks for older jobs afterwards. Who waits for whom is no circle: a deletion waits only while
@@ -99,7 +92,7 @@ export async function closeRangeTombstone(
 
 /**
  * Deletes, of the documents of a job that writes nothing more, those that a later deletion was for. They are counted as
- * superseded; where a dispatcher dies over a shard, the next one leaves what was deleted of that as it was counted.
+ * superseded, each once, wherever dispatchers die.
  */
 export async function yieldToLaterDeletions(
   handle: IngestHandle,
@@ -111,27 +104,27 @@ export async function yieldToLaterDeletions(
   if (record.purpose !== 'ingest' || isDeletionByFilter(record)) return;
   const later = await laterThan(handle, parts, signal);
   if (later.length === 0) return;
+  const sweepBy = ({ sequence }: RangeTombstoneKey, isFor: Sweep['isFor']): Promise<Sweep> =>
+    sweepOf(handle, isFor, sequence);
   try {
-    const filters = later.flatMap(([key, said]) => {
-      if (said.deletes.kind !== 'filter') return [];
-      const { filter, filterable } = said.deletes;
-      const condition = filter === undefined ? undefined : conditionOf(filter, filterable);
-      const isFor = (payload: PointPayload): boolean =>
-        isOfTenant(said, payload) && (condition === undefined || satisfies(condition, payload));
-      return { sequence: key.sequence, isFor };
-    });
-    if (filters.length > 0) await yieldTo(filters, handle, parts, signal);
+    const filters: Sweep[] = [];
+    for (const [key, said] of later) {
+      if (said.deletes.kind !== 'filter') continue;
+      const isForFiltered = isForFilter(said.deletes.filter, said.deletes.filterable);
+      filters.push(await sweepBy(key, (payload) => isOfTenant(said, payload) && isForFiltered(payload)));
+    }
+    if (filters.length > 0) await yieldTo(filters, 0, handle, parts, signal);
     for (const [key, said] of later) {
       const { deletes } = said;
       if (deletes.kind !== 'snapshot') continue;
       await slots.run({ share: shareOf(record), isSmall: false }, signal, async () => {
         const keys = await KeySet.read(parts.spool.rangeTombstones.readKeys(record.collection.name, key));
-        const isFor = (payload: PointPayload): boolean => {
+        const sweep = await sweepBy(key, (payload) => {
           const { tenant, document_id: id, source = null } = payload;
           const isOfSource = isOfTenant(said, payload) && source === deletes.source;
           return isOfSource && keys.hasTenant(tenant) && !keys.has({ tenant, id });
-        };
-        await yieldTo([{ sequence: key.sequence, isFor }], handle, parts, signal);
+        });
+        await yieldTo([sweep], key.sequence, handle, parts, signal);
       });
     }
   } catch (thrown) {
@@ -159,64 +152,54 @@ async function laterThan(
   }
 }
 
-interface LaterDeletion {
-  sequence: number;
-  isFor: (payload: PointPayload) => boolean;
-}
-
+/**
+ * Each document is counted before it is deleted, in the write that says so of its shard: what is deleted is not found again,
+ * and a dispatcher that takes over could not tell whose it was.
+ *
+ * @param to what `yielded` of the record calls these deletions
+ */
 async function yieldTo(
-  deletions: readonly LaterDeletion[],
+  deletions: readonly Sweep[],
+  to: number,
   handle: IngestHandle,
   parts: RangeTombstoneParts,
   signal: AbortSignal,
 ): Promise<void> {
   const { store } = parts;
-  for await (const documents of documentsOf(handle, parts, signal)) {
+  let shards = 0;
+  for await (const keys of keysOf(handle, parts, signal)) {
     signal.throwIfAborted();
-    let left = documents;
-    let deleted = 0;
-    for (const { sequence, isFor } of deletions) {
-      const { true: some = [], false: others = [] } = Object.groupBy(left, (one) => `${isFor(one)}`);
-      if (some.length === 0) continue;
-      await handle.assertHeld();
-      const keys = some.map(({ tenant, document_id: id }) => ({ tenant, id }));
-      const collection = await requireCollectionOf(handle.record, store);
-      const overtaken = await deleteInBoth(store, collection, keys, sequence);
-      deleted += keys.length - overtaken.length;
-      left = others;
-    }
-    if (deleted === 0) continue;
-    const { progress } = handle.record;
-    const ofStored = Math.min(deleted, progress.stored);
-    const ofSkipped = Math.min(deleted - ofStored, progress.skipped);
-    handle.record = {
-      ...handle.record,
-      progress: {
-        ...progress,
-        stored: progress.stored - ofStored,
-        skipped: progress.skipped - ofSkipped,
-        superseded: progress.superseded + ofStored + ofSkipped,
-      },
-    };
-    await handle.save();
+    const collection = await requireCollectionOf(handle.record, store);
+    const found = await foundBy(deletions, keys, collection, store);
+    shards += 1;
+    if (found.length === 0) continue;
+    await count(handle, found.length, { to, shards });
+    await deleteFound(found, collection, store);
   }
 }
 
-/** What is stored of the job's documents: their first points, some at a time. */
-async function* documentsOf(
+/** Counts so many documents as superseded, unless a dispatcher did that died then. */
+async function count(
   handle: IngestHandle,
-  parts: RangeTombstoneParts,
-  signal: AbortSignal,
-): AsyncGenerator<PointPayload[]> {
-  const { store } = parts;
-  const name = handle.record.collection.name as CollectionName;
-  for await (const keys of keysOf(handle, parts, signal)) {
-    const found = await store.findDocuments(name, keys);
-    const points = keys.flatMap(({ tenant, id }, n) =>
-      found[n]?.state === 'stored' ? [pointId(tenant, name, id, 0)] : [],
-    );
-    yield [...(await store.getPayloads(name, points)).values()];
-  }
+  documents: number,
+  yielded: { to: number; shards: number },
+): Promise<void> {
+  const { progress, yielded: before = { to: 0, shards: 0 } } = handle.record;
+  const isCounted = before.to > yielded.to || (before.to === yielded.to && before.shards >= yielded.shards);
+  if (isCounted) return handle.assertHeld();
+  const ofStored = Math.min(documents, progress.stored);
+  const ofSkipped = Math.min(documents - ofStored, progress.skipped);
+  handle.record = {
+    ...handle.record,
+    yielded,
+    progress: {
+      ...progress,
+      stored: progress.stored - ofStored,
+      skipped: progress.skipped - ofSkipped,
+      superseded: progress.superseded + ofStored + ofSkipped,
+    },
+  };
+  await handle.save();
 }
 
 async function* keysOf(

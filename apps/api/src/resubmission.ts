@@ -46,7 +46,7 @@ export class Resubmission {
       const message = `no document of job ${id} failed; there is nothing to retry`;
       throw new EmbedmillError('nothing_to_retry', message);
     }
-    const { purpose, tenant, sourceName, label, priority, webhook, sequence } = record;
+    const { purpose, tenant, sourceName, sequenced, label, priority, webhook, sequence } = record;
     // What was written to a bucket stays as it is: the other documents are in it.
     const sink = record.sink && { ...record.sink, to: undefined };
     return acceptJob(
@@ -57,6 +57,7 @@ export class Resubmission {
         webhook,
         sequence,
         sourceName,
+        sequenced,
         id: retryId,
         purpose,
         collection,
@@ -115,6 +116,7 @@ export class Resubmission {
         digest: `verify:${id}:${sha256}`,
         retryOf: id,
         sourceName: record.sourceName,
+        sequenced: record.sequenced,
         sequence: record.sequence,
       },
       this.#parts,

@@ -15,7 +15,8 @@ import { unlessCancelled } from './cancellation.ts';
 import type { DispatcherLog } from './dispatcher.ts';
 import { fetchListed } from './listed-urls.ts';
 import { isDeletionByFilter } from './older-jobs.ts';
-import { storedDocuments, type StoredSelection } from './stored-documents.ts';
+import { documentPages, storedDocuments, type StoredSelection } from './stored-documents.ts';
+import { foundBy, isForFilter, sweepOf, tombstoneLines } from './sweep.ts';
 
 /** What a job's source is made ready with. */
 export interface ScanParts extends MeasuringParts {
@@ -25,9 +26,8 @@ export interface ScanParts extends MeasuringParts {
   log: DispatcherLog;
 }
 
-/** What a job over stored documents reads of them; one that stores documents otherwise deletes these. */
-const LINES: Record<Shard['purpose'], StoredSelection['as']> = {
-  ingest: 'tombstones',
+/** What a job over stored documents reads of them. */
+const LINES: Record<Exclude<Shard['purpose'], 'ingest'>, StoredSelection['as']> = {
   compare: 'keys',
   migrate: 'documents',
   export: 'keys',
@@ -53,7 +53,7 @@ export async function scan(
     const source = sourceOf(record) ?? (await copySource(handle, options, either));
     const { filterable } = record.collection.profile;
     const { tenant, mode, sourceName, maxFailures, metadataBytes } = record;
-    const scope = { tenant, mode, sourceName };
+    const scope = { tenant, mode, sourceName, sequenced: handle.record.sequenced };
     const input = { job: handle.id, source, filterable, scope, metadataBytes, maxFailures };
     const { unnamed, ...totals } = await threads.run('manifest', input, { share: tenant, signal: either });
     return { source, totals, unnamed };
@@ -116,6 +116,7 @@ async function copySource(handle: IngestHandle, options: ScanParts, signal: Abor
         return gathered(source);
       case 'collection': {
         const { purpose, tenant } = handle.record;
+        if (purpose === 'ingest') return foundByFilter(source);
         const from = purpose === 'copy' ? (collection.twin?.name ?? collection.name) : collection.name;
         const selection = {
           filter: source.filter,
@@ -166,6 +167,23 @@ async function copySource(handle: IngestHandle, options: ScanParts, signal: Abor
       options.log.info({ files: made.files, unread: made.unread }, 'the files of the job are one source');
       return made.source;
     }
+  }
+
+  /** The tombstones of a deletion by a filter. */
+  async function foundByFilter({ filter, tenant }: Extract<JobSource, { kind: 'collection' }>) {
+    const { store, spool } = options;
+    const selection = { filter, tenant: handle.record.tenant ?? tenant };
+    const sweep = await sweepOf(handle, isForFilter(filter, collection.profile.filterable));
+    const pages = documentPages(store, collection.name as CollectionName, selection, signal);
+    async function* lines(): AsyncGenerator<Uint8Array> {
+      for await (const page of pages) {
+        const found = await foundBy([sweep], page, collection, store);
+        yield tombstoneLines(found, sweep.sequence);
+      }
+    }
+    const received = await spool.receive(handle.id, lines(), { maxBytes: Number.MAX_SAFE_INTEGER });
+    handle.record = { ...handle.record, sequenced: sweep.writable.length > 0 };
+    return received.source;
   }
 
   async function transcoded(from: StoredSource, encoding: SourceEncoding): Promise<SourceRef> {

@@ -8,9 +8,9 @@ export interface StoredSelection {
   tenant?: TenantId | undefined;
   /**
    * Whole documents where they can be had; or keys, of those alone that were written to their end, as lines that have no
-   * text to speak of, or that delete.
+   * text to speak of.
    */
-  as: 'documents' | 'keys' | 'tombstones';
+  as: 'documents' | 'keys';
 }
 
 /** How many documents there are of these, written to their end. */
@@ -55,7 +55,7 @@ export async function* storedDocuments(
 ): AsyncGenerator<Uint8Array> {
   if (as !== 'documents') {
     for await (const page of documentPages(store, collection, { filter, tenant: only }, signal))
-      yield linesOf(page, as);
+      yield keyLines(page);
     return;
   }
   const torn = new Set<string>();
@@ -90,8 +90,7 @@ function lineOf({ document_id: id, tenant, text }: PointPayload): string {
   return `${JSON.stringify({ id, tenant, text: text === '' ? '-' : text })}\n`;
 }
 
-/** Keys as lines of a source: with a text that says nothing, or as tombstones. */
-export function linesOf(keys: readonly DocumentKey[], as: 'keys' | 'tombstones'): Buffer {
-  const rest = as === 'keys' ? { text: '-' } : { deleted: true };
-  return Buffer.from(keys.map(({ id, tenant }) => `${JSON.stringify({ id, tenant, ...rest })}\n`).join(''));
+/** Keys as lines of a source, with a text that says nothing. */
+function keyLines(keys: readonly DocumentKey[]): Buffer {
+  return Buffer.from(keys.map(({ id, tenant }) => `${JSON.stringify({ id, tenant, text: '-' })}\n`).join(''));
 }

@@ -11,15 +11,11 @@ import {
   type JobId,
   type Shard,
   type ShardResult,
+  type Tombstone,
 } from '@embedmill/jobs';
 import { ModelConsumer } from '@embedmill/queue';
 import { readShardLines, reportOf } from '@embedmill/sources';
-import {
-  openQdrantStore,
-  type DocumentKey,
-  type DocumentPoints,
-  type VectorStore,
-} from '@embedmill/vector-store';
+import { openQdrantStore, type DocumentPoints, type VectorStore } from '@embedmill/vector-store';
 import { startFakeQdrant } from '@embedmill/vector-store/fake-qdrant';
 import { fakeAnswer, fakeVectors, MINI } from './fake-worker.ts';
 import type { ApiParts } from './parts.ts';
@@ -134,13 +130,13 @@ async function storeShard(
   const { sequence } = shard;
   const counts = { ...NO_COUNTS };
   const failures = [];
-  const tombstones: DocumentKey[] = [];
+  const tombstones: Tombstone[] = [];
   for await (const group of readShardLines(spool, shard)) {
     for (const read of group) {
       counts.documents += 1;
       switch (read.kind) {
         case 'tombstone':
-          tombstones.push({ tenant: read.tombstone.tenant, id: read.tombstone.id });
+          tombstones.push(read.tombstone);
           break;
         case 'document': {
           if (fails(read.document)) {
@@ -174,9 +170,11 @@ async function storeShard(
       }
     }
   }
-  const overtaken = tombstones.length === 0 ? [] : await store.deleteDocuments(name, tombstones, sequence);
-  counts.superseded += overtaken.length;
-  counts.deleted = tombstones.length - overtaken.length;
+  for (const [at, some] of Map.groupBy(tombstones, (tombstone) => tombstone.sequence ?? sequence)) {
+    const overtaken = await store.deleteDocuments(name, some, at);
+    counts.superseded += overtaken.length;
+    counts.deleted += some.length - overtaken.length;
+  }
   await spool.writeReports(shard.job as JobId, 'failures', shard.index, failures);
   return {
     index: shard.index,

@@ -50,7 +50,8 @@ export class JobComparison {
   }
 
   async *missingLines(): AsyncGenerator<Uint8Array> {
-    const { id, collection, tenant, mode, sourceName, metadataBytes, progress, state } = this.#record;
+    const { id, collection, tenant, mode, sourceName, sequenced, metadataBytes, progress, state } =
+      this.#record;
     const source = sourceOf(this.#record);
     // Before the scan there is nothing to compare with.
     if (source === undefined || progress.shards === 0) return;
@@ -60,7 +61,7 @@ export class JobComparison {
     try {
       if (wentAway && source.kind === 'inline' && source.lines.length === 0) throw gone(id);
       for await (const { range } of readManifest(spool, id)) {
-        const shard = { collection, tenant, mode, sourceName, metadataBytes, source, range };
+        const shard = { collection, tenant, mode, sourceName, sequenced, metadataBytes, source, range };
         const keys = await this.#parts.threads.run('shardKeys', shard, { share: tenant });
         const valid = keys.documents.filter(({ line }) => !failed.has(line));
         this.#count({ failed: keys.invalid + keys.documents.length - valid.length });

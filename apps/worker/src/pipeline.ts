@@ -262,12 +262,14 @@ async function deleteDocuments(
   { collection, sequence }: Shard,
   store: VectorStore,
 ): Promise<void> {
-  const keys = reading.tombstones.map(({ tenant, id }) => ({ tenant, id }));
   const name = collection.name as CollectionName;
-  const overtaken = await store.deleteDocuments(name, keys, sequence, collection);
-  for (let n = 0; n < keys.length; n += 1) {
-    if (n < overtaken.length) reading.supersede();
-    else reading.delete();
+  for (const [at, some] of Map.groupBy(reading.tombstones, (tombstone) => tombstone.sequence ?? sequence)) {
+    const keys = some.map(({ tenant, id }) => ({ tenant, id }));
+    const overtaken = await store.deleteDocuments(name, keys, at, collection);
+    for (let n = 0; n < keys.length; n += 1) {
+      if (n < overtaken.length) reading.supersede();
+      else reading.delete();
+    }
   }
 }
 

@@ -102,6 +102,8 @@ export interface Tombstone {
   deleted: true;
   id: DocumentId;
   tenant: TenantId;
+  /** Where it is not deleted at the sequence of the job. */
+  sequence?: number | undefined;
 }
 
 /** As it is checked: metadata has been walked by then, so that it is only looked at once. */
@@ -122,6 +124,8 @@ const checkedSchema = documentSchema.extend({
 export interface DocumentScope extends Pick<SnapshotOptions, 'mode' | 'sourceName'> {
   /** The only tenant whose documents may come; it is that of documents that name none. */
   tenant?: TenantId | undefined;
+  /** Its lines were written by embedmill, and a tombstone may have its sequence. */
+  sequenced?: boolean | undefined;
 }
 
 export interface DocumentLimits {
@@ -145,7 +149,7 @@ export type DocumentParse =
 export function parseDocument(
   value: unknown,
   profile: Pick<Profile, 'filterable'>,
-  { tenant: bound, sourceName, mode }: DocumentScope = {},
+  { tenant: bound, sourceName, mode, sequenced }: DocumentScope = {},
   limits: DocumentLimits = DEFAULT_LIMITS,
 ): DocumentParse {
   const id = documentIdOf(value);
@@ -189,7 +193,9 @@ export function parseDocument(
     const message = `this is one of ${parts} chunks of a document, as the list of points has them; submit the whole document, as GET …/documents/{id} prints it`;
     return fail('invalid_document', 'chunk', message);
   }
+  const sequence = sequenced === true ? (fields['sequence'] as number | undefined) : undefined;
   if (fields['deleted'] === true) {
+    if (sequenced === true) delete fields['sequence'];
     const others = Object.keys(fields).filter((field) => !TOMBSTONE_FIELDS.includes(field));
     // A table has a cell for the text in each row.
     const [first] = others.filter((field) => fields[field] !== '');
@@ -246,7 +252,7 @@ export function parseDocument(
     id: parsed.data.id as DocumentId,
     tenant: (tenant ?? bound ?? DEFAULT_TENANT) as TenantId,
   };
-  if (deleted === true) return { ok: true, tombstone: { deleted, id: key.id, tenant: key.tenant } };
+  if (deleted === true) return { ok: true, tombstone: { deleted, id: key.id, tenant: key.tenant, sequence } };
   if (image !== undefined && video !== undefined) {
     return fail('invalid_document', 'video', 'a document has an image or a video, not both; make it two');
   }

@@ -86,6 +86,9 @@ export const shardSchema = z.strictObject({
   sourceName: sourceNameSchema
     .optional()
     .meta({ description: 'Of documents that name no source themselves.' }),
+  sequenced: z.boolean().optional().meta({
+    description: 'Of a deletion by a filter: its lines say the sequences that they delete at.',
+  }),
   metadataBytes: z.int().positive().optional().meta({
     description: 'Of a document’s metadata as JSON, at most; what is usual by default.',
   }),

@@ -56,6 +56,8 @@ describe.each(BROKERS)('by $name', ({ missing, start }) => {
       const taken: number[] = [];
       for (let n = 0; n < 20; n += 1) taken.push(await (n % 2 === 0 ? one : two).take(`c${n % 3}`, `w${n}`));
       expect(taken).toEqual(taken.toSorted((a, b) => a - b));
+      // Between any two there is a place for what is deleted of the first.
+      expect(taken.every((one, n) => one - (taken[n - 1] ?? 0) > 1)).toBe(true);
       expect(taken.every(Number.isSafeInteger)).toBe(true);
       // The broker's clock is this machine's.
       expect(Math.abs((taken[0] ?? 0) - before)).toBeLessThan(60e6);
@@ -70,8 +72,8 @@ describe.each(BROKERS)('by $name', ({ missing, start }) => {
       const ahead = 1000 * Date.now() + 3600e6;
       // Of a job that the spool has, and that was accepted when the broker's clock was ahead.
       await seen.join(NAME, 'given back', ahead);
-      expect(await seen.take(NAME, 'next')).toBe(ahead + 1);
-      expect(await (await order()).take(NAME, 'of another process')).toBe(ahead + 2);
+      expect(await seen.take(NAME, 'next')).toBe(ahead + 2);
+      expect(await (await order()).take(NAME, 'of another process')).toBe(ahead + 4);
     });
 
     test('a writer’s rival is the greatest before it that may still write', async () => {
@@ -83,6 +85,7 @@ describe.each(BROKERS)('by $name', ({ missing, start }) => {
       await one.take('other', 'elsewhere');
       expect(await one.rivalOf(NAME, first)).toBe(0);
       expect(await one.rivalOf(NAME, third)).toBe(second);
+      expect(await one.writableBelow(NAME, third)).toEqual([first, second]);
       await one.leave(NAME, 'second');
       expect(await one.rivalOf(NAME, third)).toBe(first);
       // What a verification could submit again writes nothing by itself.

@@ -64,6 +64,14 @@ export class AcceptanceOrder {
     return oldest;
   }
 
+  /** The sequences below this one that may still be written to a collection, the smallest first. */
+  async writableBelow(collection: string, sequence: number): Promise<number[]> {
+    const sets = [writersKey(collection), repeatableKey(collection)];
+    const ranked = await Promise.all(sets.map((set) => this.#broker.ranked(set)));
+    const below = ranked.flat().flatMap(({ rank }) => (rank < sequence ? rank : []));
+    return [...new Set(below)].sort((a, b) => a - b);
+  }
+
   /** The writers of smaller sequences than this one. */
   async olderThan(collection: string, sequence: number): Promise<string[]> {
     const writers = await this.#broker.ranked(writersKey(collection));

@@ -106,7 +106,7 @@ export interface Broker {
   members(set: string): Promise<string[]>;
 
   /**
-   * The next sequence: the greatest of the broker's own clock in microseconds, one more than the last one, and one more
+   * The next sequence: the greatest of the broker's own clock in microseconds, two more than the last one, and two more
    * than `after`, which guards against a broker that forgot its last one. In the same step `member` gets that rank in a
    * ranked set, so that nobody sees a later sequence before this member.
    */

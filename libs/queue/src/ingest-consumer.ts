@@ -109,16 +109,26 @@ export class IngestHandle {
     return this.#order.rivalOf(this.record.collection.name, this.record.sequence);
   }
 
+  /** The sequences below this one that may still be written to the job's collection or its twin, the smallest first. */
+  async writableBelow(sequence: number): Promise<number[]> {
+    const found = await Promise.all(this.#names().map((one) => this.#order.writableBelow(one, sequence)));
+    return found.flat().sort((a, b) => a - b);
+  }
+
   /** The jobs that were accepted before this one, and that may still write: those of the collection's twin write here, too. */
   async olderJobs(): Promise<JobSubmission[]> {
-    const { collection, sequence } = this.record;
-    const { name, twin } = collection;
-    const names = twin === undefined ? [name] : [name, twin.name];
-    const writers = await Promise.all(names.map((one) => this.#order.olderThan(one, sequence)));
+    const { sequence } = this.record;
+    const writers = await Promise.all(this.#names().map((one) => this.#order.olderThan(one, sequence)));
     return writers.flat().flatMap((writer) => {
       const [id = '', submission = ''] = writer.split(' ');
       return id.startsWith('job_') ? { id: id as JobId, submission } : [];
     });
+  }
+
+  /** Of the collections that hold the job's documents. */
+  #names(): string[] {
+    const { name, twin } = this.record.collection;
+    return twin === undefined ? [name] : [name, twin.name];
   }
 
   /**

@@ -133,6 +133,8 @@ export interface NewJob extends SnapshotOptions {
   batch?: Batch | undefined;
   /** Of a Cohere embed job. */
   dataset?: DatasetJob | undefined;
+  /** Of a deletion by a filter, once it has looked, and of its retry: tombstones have sequences of their own. */
+  sequenced?: boolean | undefined;
   /** Of a retry and a verification: that of the job which they repeat. Any other job gets the next one. */
   sequence?: number | undefined;
 }
@@ -154,6 +156,11 @@ export interface IngestRecord extends NewJob {
   unnamed?: number | undefined;
   /** Of a snapshot: the tombstones of the documents that it lacks, of so many, and of all that its source has. */
   gone?: GoneDocuments | undefined;
+  /**
+   * How far documents that later deletions are for were counted as superseded, before they were deleted: up to this shard
+   * for this deletion; 0 stands for all that are by a filter.
+   */
+  yielded?: { to: number; shards: number } | undefined;
   /**
    * The next shard of the manifest to look at, where it stands there, and how many bytes of the source are before it,
    * which records of earlier versions do not say.
@@ -235,6 +242,8 @@ const recordSchema = z.strictObject({
   // Checked when it was submitted.
   maxDeleted: z.number().optional(),
   unnamed: z.int().optional(),
+  sequenced: z.boolean().optional(),
+  yielded: z.strictObject({ to: z.int(), shards: z.int() }).optional(),
   gone: z.strictObject({ list: storedSourceSchema, gone: z.int(), documents: z.int() }).optional(),
   sequence: sequenceSchema,
   submission: z.string(),

@@ -208,8 +208,8 @@ export class PostgresBroker implements Broker {
     const rows = await this.#rows<{ rank: string }>(
       `WITH next AS (
          INSERT INTO embedmill_sequence
-             VALUES (true, greatest($3::bigint + 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint))
-           ON CONFLICT (only_row) DO UPDATE SET last = greatest(embedmill_sequence.last + 1, excluded.last)
+             VALUES (true, greatest($3::bigint + 2, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint))
+           ON CONFLICT (only_row) DO UPDATE SET last = greatest(embedmill_sequence.last + 2, excluded.last)
            RETURNING last)
        INSERT INTO embedmill_ranked SELECT $1, $2, last FROM next RETURNING rank`,
       [set, member, after],

@@ -37,7 +37,7 @@ const SAVE_HELD = `
 const NEXT_SEQUENCE = `
   local time = redis.call('TIME')
   local last = tonumber(redis.call('GET', KEYS[1]) or '0')
-  local next = math.max(time[1] * 1000000 + time[2], last + 1, tonumber(ARGV[2]) + 1)
+  local next = math.max(time[1] * 1000000 + time[2], last + 2, tonumber(ARGV[2]) + 2)
   local text = string.format('%.0f', next)
   redis.call('SET', KEYS[1], text)
   redis.call('ZADD', KEYS[2], text, ARGV[1])

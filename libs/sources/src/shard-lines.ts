@@ -13,20 +13,21 @@ export type ShardLine =
 /** Of a shard, what its lines are read by. */
 export type ReadShard = Pick<
   Shard,
-  'source' | 'range' | 'collection' | 'tenant' | 'mode' | 'sourceName' | 'metadataBytes'
+  'source' | 'range' | 'collection' | 'tenant' | 'mode' | 'sourceName' | 'sequenced' | 'metadataBytes'
 >;
 
 /** The lines of a shard, in groups as they are read. Errors: those of `Spool.readSource`. */
 export async function* readShardLines(
   spool: Pick<Spool, 'readSource'>,
-  { source, range, collection, tenant, mode, sourceName, metadataBytes }: ReadShard,
+  { source, range, collection, tenant, mode, sourceName, sequenced, metadataBytes }: ReadShard,
 ): AsyncGenerator<ShardLine[]> {
   const duplicates = new Map(range.duplicates);
+  const scope = { tenant, mode, sourceName, sequenced };
   const limits = metadataBytes === undefined ? undefined : { metadataBytes };
   const bytes = spool.readSource(source, range.offset, range.length);
   for await (const group of readLines(bytes, range)) {
     yield group.map((line): ShardLine => {
-      const read = readDocumentLine(line, collection.profile, { tenant, mode, sourceName }, limits);
+      const read = readDocumentLine(line, collection.profile, scope, limits);
       if (read.kind === 'invalid') return { kind: 'invalid', report: read.report };
       const by = duplicates.get(line.number);
       if (by === undefined) return read;
