@@ -66,3 +66,48 @@ test('a deleted collection takes its aliases along', async () => {
   const { aliases } = (await api.json('GET', '/api/v1/aliases')).body as { aliases: { name: string }[] };
   expect(aliases.map(({ name }) => name)).not.toContain('gone');
 });
+
+interface Operation {
+  requestBody?: { content: Record<string, { example?: unknown }> };
+  parameters?: { name: string; in: string }[];
+}
+
+test('every route that names a collection takes an alias', async () => {
+  await api.answerQueries();
+  await api.json('POST', '/api/v1/collections', { name: 'walked' });
+  await move('walked-live', 'walked');
+  const { body } = await api.json('GET', '/openapi.json');
+  const { paths } = body as { paths: Record<string, Record<string, Operation>> };
+  const routes = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({ path, method: method.toUpperCase(), operation })),
+  );
+  const inPath = routes.filter(
+    ({ path, method }) =>
+      path.startsWith('/api/v1/collections/{name}') &&
+      // By an alias this is refused, as said above.
+      !(method === 'DELETE' && path === '/api/v1/collections/{name}'),
+  );
+  expect(inPath.length).toBeGreaterThan(20);
+  const answers: string[] = [];
+  for (const { path, method, operation } of inPath) {
+    const [[type, { example }] = ['', {}]] = Object.entries(operation.requestBody?.content ?? {});
+    const ask = async (name: string): Promise<string> => {
+      const body = typeof example === 'string' ? example : JSON.stringify(example);
+      const response = await api.call(path.replace('{name}', name).replaceAll(/\{\w+\}/g, 'x'), {
+        method,
+        ...(example !== undefined && { body, headers: { 'content-type': type } }),
+      });
+      const text = await response.text();
+      return text.includes('"code"') ? (JSON.parse(text) as { code: string }).code : `${response.status}`;
+    };
+    answers.push(`${method} ${path}: ${await ask('none-such')}, ${await ask('walked-live')}`);
+  }
+  const isWrong = (answer: string): boolean =>
+    !/: collection_not_found, (?!collection_not_found)/.test(answer);
+  expect(answers.filter(isWrong)).toEqual([]);
+
+  const inQuery = routes.filter(({ operation: { parameters = [] } }) =>
+    parameters.some((one) => one.in === 'query' && one.name === 'collection'),
+  );
+  expect(inQuery.map(({ path }) => path)).toEqual(['/api/v1/jobs']);
+});

@@ -294,6 +294,23 @@ describe('texts that say nothing', () => {
     ['/v1/embeddings', (input: string) => ({ model: NESTED.name, input: ['x', input] }), 'input/1'],
     ['/embed', (input: string) => ({ inputs: ['x', input] }), 'inputs/1'],
     ['/embed_sparse', (input: string) => ({ inputs: ['x', input] }), 'inputs/1'],
+    [
+      '/v1/embed',
+      (text: string) => ({ model: NESTED.name, texts: ['x', text], input_type: 'search_document' }),
+      'texts/1',
+    ],
+    [
+      '/v2/embed',
+      (text: string) => ({
+        model: NESTED.name,
+        texts: ['x', text],
+        input_type: 'search_document',
+        embedding_types: ['float'],
+      }),
+      'texts/1',
+    ],
+    ['/api/embed', (input: string) => ({ model: NESTED.name, input: ['x', input] }), 'input/1'],
+    ['/api/embeddings', (prompt: string) => ({ model: NESTED.name, prompt }), 'prompt'],
     ['/rerank', (query: string) => ({ query, texts: ['x'] }), 'query'],
     ['/rerank', (text: string) => ({ query: 'x', texts: ['x', text] }), 'texts/1'],
     ['/v2/rerank', (text: string) => ({ query: 'x', documents: ['x', text] }), 'documents/1'],

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -91,6 +91,20 @@ test('a folder is submitted when it is added, and again when something in it has
   expect(await look('site', 3)).toMatchObject({ outcome: 'failed', job: null, error });
   const { nextAt, createdAt } = await shown('site');
   expect(Date.parse(nextAt!) - Date.parse(createdAt)).toBe(24 * 3600_000);
+});
+
+test('a file of the same size is told by its time', async () => {
+  const path = join(folder, 'times.ndjson');
+  await writeFile(path, '{"id":"t","text":"1111"}\n');
+  await add('times', ['times.ndjson']);
+  await look('times', 0);
+  const before = await stat(path);
+  await writeFile(path, '{"id":"t","text":"2222"}\n');
+  await utimes(path, before.atime, new Date(before.mtimeMs + 1000));
+  await again('times');
+  expect(await look('times', 1)).toMatchObject({ outcome: 'submitted', added: 0, changed: 1, removed: 0 });
+  const { body } = await api.json('GET', '/api/v1/collections/docs/documents/t');
+  expect(body).toMatchObject({ text: '2222' });
 });
 
 test('where more would go than may, it is tried again when the source or its bound has changed', async () => {

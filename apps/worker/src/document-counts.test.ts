@@ -16,3 +16,16 @@ test('documents are counted by the model of their shard, and of a model that is 
   expect(body).toContain('embedmill_documents_total{model="one",outcome="failed"} 0');
   expect(body).toContain('embedmill_documents_total{model="two",outcome="stored"} 0');
 });
+
+test('documents that a later submission has decided are counted as superseded', async () => {
+  const metrics = createMetrics('worker');
+  startCounting('one', metrics);
+  const superseded = async () =>
+    /embedmill_documents_total\{model="one",outcome="superseded"\} (\d+)/.exec(
+      (await metrics.render()).body,
+    )?.[1];
+  expect(await superseded()).toBe('0');
+  for (const count of [2, 0, 3])
+    countSettled(shard, { ...RESULT, stored: 1, superseded: count, chunks: 1 } as ShardResult, metrics);
+  expect(await superseded()).toBe('5');
+});

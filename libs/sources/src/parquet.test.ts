@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { expect, test } from 'vitest';
-import type { Columns } from '@embedmill/jobs';
+import { parseDocument, type Columns } from '@embedmill/jobs';
 import { documentLines } from './document-lines.ts';
 import { openParquet } from './parquet.ts';
 import { documentsOf, wantedColumns } from './table.ts';
@@ -102,10 +102,45 @@ const columnData = [
   { name: 'strange', data: ['1', '2'], type: 'STRING' as const },
 ];
 
-test('a column that nothing here reads is named, and stops nobody who does not want it', async () => {
+test('a column that nothing here reads is named where it is wanted, and stops nobody else', async () => {
   const lzo = { codec: 'LZO' as const, compressors: { LZO: (bytes: Uint8Array) => bytes } };
   const file = new Uint8Array(parquetWriteBuffer({ columnData, ...lzo }));
   await expect(rowsOf(file)).rejects.toThrow(/the column "id" is of a packing LZO that cannot be read/);
+  const one = columnData.map((column) =>
+    column.name === 'strange' ? { ...column, codec: lzo.codec } : column,
+  );
+  const mixed = new Uint8Array(parquetWriteBuffer({ columnData: one, compressors: lzo.compressors }));
+  await expect(rowsOf(mixed)).rejects.toThrow(
+    /the column "strange" is of a packing LZO .*; name the columns/,
+  );
+  expect(await rowsOf(mixed, { metadata: [] })).toEqual([
+    { id: 'a', text: 'x' },
+    { id: 'b', text: 'y' },
+  ]);
+});
+
+test('a column "deleted" makes tombstones of rows, booleans and texts alike', async () => {
+  const texts = columnData.slice(0, 1);
+  for (const deleted of [
+    { name: 'deleted', data: [true, null], type: 'BOOLEAN' as const, nullable: true },
+    { name: 'deleted', data: ['true', ''], type: 'STRING' as const },
+  ]) {
+    const text = { name: 'text', data: [null, 'y'], type: 'STRING' as const, nullable: true };
+    const file = new Uint8Array(parquetWriteBuffer({ columnData: [...texts, text, deleted] }));
+    const read = (await rowsOf(file)).map((row) => parseDocument(row, { filterable: {} }));
+    expect(read).toMatchObject([
+      { ok: true, tombstone: { id: 'a' } },
+      { ok: true, document: { id: 'b', text: 'y' } },
+    ]);
+  }
+  const named = { name: 'gone', data: [true, false], type: 'BOOLEAN' as const };
+  const file = new Uint8Array(parquetWriteBuffer({ columnData: [...texts, named] }));
+  const [first, second] = await rowsOf(file, { deleted: 'gone' });
+  expect(parseDocument(first, { filterable: {} })).toMatchObject({ ok: true, tombstone: { id: 'a' } });
+  expect(parseDocument(second, { filterable: {} })).toMatchObject({
+    ok: false,
+    error: { code: 'missing_text' },
+  });
 });
 
 test('a broken footer is named as what is broken', async () => {
