@@ -258,3 +258,15 @@ test('a line that says it is deleted is a tombstone, and has nothing beside its 
   });
   expect(parse({ deleted: true })).toMatchObject({ ok: false, error: { code: 'missing_id' } });
 });
+
+test('only lines that embedmill wrote say at which sequence they delete', () => {
+  const line = { id: '7', deleted: true, sequence: 41 };
+  expect(parse(line)).toMatchObject({ ok: false, error: { code: 'invalid_document' } });
+  const sequenced = (value: object) => parseDocument(value, { filterable: {} }, { sequenced: true });
+  expect(sequenced(line)).toMatchObject({ ok: true, tombstone: { id: '7', sequence: 41 } });
+  expect(sequenced({ id: '7', deleted: true })).toEqual({
+    ok: true,
+    tombstone: { deleted: true, id: '7', tenant: 'default' },
+  });
+  expect(sequenced({ id: '7', text: 'x', sequence: 41 })).toMatchObject({ ok: false });
+});
