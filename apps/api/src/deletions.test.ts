@@ -76,7 +76,12 @@ describe.each(STORES)('on %s', (_name, open) => {
     expect(await storing.job(deletion.id)).toMatchObject({ state: 'queued' });
     release.resolve();
     await storing.finished(earlier);
-    expect(await storing.finished(deletion)).toMatchObject({ state: 'completed', deleted: 2, documents: 2, superseded: 0 });
+    expect(await storing.finished(deletion)).toMatchObject({
+      state: 'completed',
+      deleted: 2,
+      documents: 2,
+      superseded: 0,
+    });
     expect(await storing.idsIn(name)).toEqual(['after', 'edited', 'new', 'stays']);
     expect((await remove(name, { filter, dryRun: true })).body).toEqual({ documents: 1 });
     const nothing = { field: 'year', gt: 3000 };
