@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -41,6 +41,36 @@ test('the demo embeds its data, finds what it promises, stops everything and exi
   });
   expect(code).toBe(0);
   expect(existsSync(join(folder, 'demo', 'up.json'))).toBe(false);
+});
+
+test('the commands of README’s first use work as they stand there, and its search finds its book', async () => {
+  const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8');
+  const use = readme.slice(readme.indexOf('## Use it'), readme.indexOf('## How it works'));
+  const commands = [...use.matchAll(/^npx embedmill (?!up)(.+)$/gm)].map(([, command = '']) => command);
+  expect(commands).toHaveLength(3);
+  const [line = ''] = /^\{ "id": "moby-dick".+$/m.exec(use) ?? [];
+  const books = join(folder, 'books.ndjson');
+  const others = [
+    '{"id":"walden","text":"I went to the woods because I wished to live deliberately."}',
+    '{"id":"emma","text":"Emma Woodhouse, handsome, clever and rich, lived in Highbury."}',
+  ];
+  const whale = line.replace('Call me Ishmael…', 'Call me Ishmael. Captain Ahab hunts the white whale.');
+  await writeFile(books, [...others, whale, ''].join('\n'));
+  const mill = await Embedmill.up();
+  try {
+    for (const command of commands) {
+      const words = [...command.matchAll(/"([^"]+)"|(\S+)/g)].map(
+        ([, quoted, plain]) => quoted ?? plain ?? '',
+      );
+      const { code, stdout, stderr } = await mill.cli(
+        ...words.map((word) => (word === 'books.ndjson' ? books : word)),
+      );
+      expect({ command, code, stderr }).toMatchObject({ code: 0 });
+      if (words[0] === 'search') expect(stdout.split('\n')[0]).toContain('moby-dick');
+    }
+  } finally {
+    await mill.stop();
+  }
 });
 
 test('from a second terminal: create, submit, failures, search; Ctrl-C stops it all with 130', async () => {

@@ -172,23 +172,30 @@ test('the server writes to a bucket, where it may', async () => {
   expect(elsewhere.stderr).toContain('EMBEDMILL_API_S3_TARGETS');
 });
 
-test('an export that all processes were killed in is whole, each document once', async () => {
-  const many = await mill.collection('export-many', { model: 'static-minilm-256' });
-  const lines = Array.from({ length: 6000 }, (_, n) => ({ id: `m${n}`, text: `ship number ${n}` }));
-  await mill.finished(await mill.submit(many, ndjson(lines)));
-  const job = await mill.json<Job>(`/api/v1/collections/${many}/exports`, { format: 'ndjson' });
-  const { processes } = await mill.state();
-  await mill.until('some of it is written', async () => {
-    const { done } = await mill.json<Job>(`/api/v1/jobs/${job.id}`);
-    return done > 0;
-  });
-  process.kill(processes.worker, 'SIGKILL');
-  process.kill(processes.api, 'SIGKILL');
-  const done = await mill.finished(job);
-  expect(done).toMatchObject({ state: 'completed', stored: lines.length, failed: 0 });
-  const rows = linesOf(await (await mill.call(`/api/v1/jobs/${job.id}/output`)).text());
-  expect(rows.map(({ id }) => id).sort()).toEqual(lines.map(({ id }) => id).sort());
-});
+test.each(['ndjson', 'parquet'])(
+  'an export as %s that all processes were killed in is whole',
+  async (format) => {
+    const many = await mill.collection(`export-many-${format}`, { model: 'static-minilm-256' });
+    const lines = Array.from({ length: 6000 }, (_, n) => ({ id: `m${n}`, text: `ship number ${n}` }));
+    await mill.finished(await mill.submit(many, ndjson(lines)));
+    const job = await mill.json<Job>(`/api/v1/collections/${many}/exports`, { format });
+    const { processes } = await mill.state();
+    await mill.until('some of it is written', async () => {
+      const { done } = await mill.json<Job>(`/api/v1/jobs/${job.id}`);
+      return done > 0;
+    });
+    process.kill(processes.worker, 'SIGKILL');
+    process.kill(processes.api, 'SIGKILL');
+    const done = await mill.finished(job);
+    expect(done).toMatchObject({ state: 'completed', stored: lines.length, failed: 0 });
+    const file = await (await mill.call(`/api/v1/jobs/${job.id}/output`)).arrayBuffer();
+    const rows =
+      format === 'parquet' ? await parquetReadObjects({ file }) : linesOf(Buffer.from(file).toString());
+    // Each once.
+    const read = rows.map(({ id, text }) => ({ id, text }));
+    expect(read.sort(byId)).toEqual(lines.toSorted(byId));
+  },
+);
 
 describe('the file', () => {
   let job: Job;

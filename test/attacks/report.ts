@@ -9,11 +9,19 @@ import { ATTACKS } from './attacks.ts';
 import { hostileRequests, SIZES } from './corpus.ts';
 import { watched, type Seen } from './watch.ts';
 
-/** `--every 10` sends every tenth request of the corpus, 0 none; `--only TEXT` runs the attacks with this in their names. */
+/**
+ * `--every 10` sends every tenth request of the corpus, 0 none, and `--from 3` begins with the fourth: so the whole can be sent
+ * in parts. `--only TEXT` runs the attacks with this in their names.
+ */
 const { values } = parseArgs({
-  options: { every: { type: 'string', default: '1' }, only: { type: 'string', default: '' } },
+  options: {
+    every: { type: 'string', default: '1' },
+    from: { type: 'string', default: '0' },
+    only: { type: 'string', default: '' },
+  },
 });
 const every = Number(values.every);
+const from = Number(values.from);
 
 const P99_MS = 1000;
 const LOOP_MS = 120;
@@ -40,7 +48,7 @@ try {
   let sent = 0;
   let n = 0;
   for (const one of every === 0 ? [] : hostileRequests(await on.routes(), SIZES)) {
-    if (n++ % every !== 0) continue;
+    if (n++ % every !== from) continue;
     const { seen, result } = await watched(on, async () => {
       const answer = await on.call('attacker', one.route.method, one.path, {
         headers: one.headers,
@@ -55,7 +63,7 @@ try {
     if (isFault)
       faults.push(`${result} ${one.route.method} ${one.route.path}: ${one.shape}: ${JSON.stringify(seen)}`);
   }
-  print(`${sent} requests of the corpus`);
+  print(`${sent} of ${n} requests of the corpus`);
 } finally {
   await on.stop();
 }

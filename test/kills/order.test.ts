@@ -121,25 +121,26 @@ describe.each(['the embedded store', 'Qdrant (a fake one)'])('in %s', (where) =>
     const name = await mill.collection('snapshot');
     const documents = (ids: string[], turn: number) =>
       ndjson(ids.map((id) => ({ id, text: `${id} ${turn}` })));
-    const submit = async (ids: string[], turn: number, query: Record<string, string>) => {
+    const submit = async (body: string, query: Record<string, string>) => {
       const path = `/api/v1/collections/${name}/jobs?${new URLSearchParams({ sourceName: 's', ...query })}`;
       const headers = { 'content-type': 'application/x-ndjson' };
-      const sent = await mill.call(path, { method: 'POST', headers, body: documents(ids, turn) });
+      const sent = await mill.call(path, { method: 'POST', headers, body });
       return (await sent.json()) as Job;
     };
     const ids = Array.from({ length: 900 }, (_, n) => `d${n}`);
     await mill.finished(await mill.submit(name, documents(['other'], 0)));
-    expect(await mill.finished(await submit(ids, 0, {}))).toMatchObject({ stored: 900 });
+    expect(await mill.finished(await submit(documents(ids, 0), {}))).toMatchObject({ stored: 900 });
     const mode = { mode: 'snapshot', maxDeleted: '50%' };
     const next = [...ids.slice(0, 500), 'new1', 'new2'];
-    const dry = await mill.finished(await submit(next, 0, { ...mode, dryRun: 'true' }));
+    const edited = documents(['d0', 'd1'], 1) + documents(next.slice(2), 0);
+    const dry = await mill.finished(await submit(edited, { ...mode, dryRun: 'true' }));
     expect(dry).toMatchObject({
       state: 'completed',
       dryRun: true,
       documents: 502,
       added: 2,
-      stored: 2,
-      skipped: 500,
+      stored: 4,
+      skipped: 498,
       gone: 400,
       chunks: 0,
       tokens: 0,
@@ -149,15 +150,15 @@ describe.each(['the embedded store', 'Qdrant (a fake one)'])('in %s', (where) =>
       .trimEnd()
       .split('\n')
       .map((line) => JSON.parse(line) as { change: string; id: string });
-    expect(changes.filter(({ change }) => change === 'added').map(({ id }) => id)).toEqual(['new1', 'new2']);
-    expect(
-      changes
-        .filter(({ change }) => change === 'gone')
-        .map(({ id }) => id)
-        .toSorted(),
-    ).toEqual(ids.slice(500).toSorted());
+    const idsOf = (wanted: string) =>
+      changes.flatMap(({ change, id }) => (change === wanted ? id : [])).toSorted();
+    expect(idsOf('added')).toEqual(['new1', 'new2']);
+    expect(idsOf('changed')).toEqual(['d0', 'd1']);
+    expect(idsOf('gone')).toEqual(ids.slice(500).toSorted());
+    // It has changed nothing.
+    expect(await textOf(name, 'd0')).toBe('d0 0');
     expect(await textOf(name, 'd899')).toBe('d899 0');
-    const job = await submit(next, 1, mode);
+    const job = await submit(documents(next, 1), mode);
     await kill('worker');
     await mill.until('the snapshot is being ended', async () => {
       const found = await mill.json<Job>(`/api/v1/jobs/${job.id}`).catch(() => undefined);

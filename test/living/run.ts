@@ -104,7 +104,7 @@ export class Run {
     await this.mill.finished(job);
     const { status, body } = await this.mill.json('POST', `/api/v1/jobs/${job.id}/retry`);
     if (status >= 300) return;
-    await this.mill.finished(body as Job);
+    assertCounts(await this.mill.finished(body as Job));
     this.models.get(job.collection)?.retried(job.id);
   }
 
@@ -159,7 +159,7 @@ export class Run {
   }
 
   async #settled(): Promise<void> {
-    for (const job of this.jobs) await this.mill.finished(job);
+    for (const job of this.jobs) assertCounts(await this.mill.finished(job));
   }
 
   async #create(name: string): Promise<void> {
@@ -201,6 +201,14 @@ export class Run {
     const documents = counts.reduce((sum, one) => sum + one.documents, 0);
     if (documents !== byDocument.size) throw new Error(`${name} counts ${documents}, not ${byDocument.size}`);
   }
+}
+
+/** Each document of a job is in one count, wherever workers and dispatchers died; of one that was cut short, in one at most. */
+function assertCounts(job: Job): void {
+  const { documents, stored, skipped, deleted, failed, duplicates, superseded } = job;
+  const counted = stored + skipped + deleted + failed + duplicates + superseded;
+  if (counted > documents || (job.state === 'completed' && counted < documents))
+    throw new Error(`${job.id} counts ${counted} of ${documents} documents: ${fc.stringify(job)}`);
 }
 
 /** Qdrant normalises what is normalised once more. */

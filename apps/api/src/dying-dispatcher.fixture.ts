@@ -5,7 +5,7 @@ import { startDispatcher } from './dispatcher.ts';
 import type { InputOf, OutputOf, SourceTask } from './source-tasks.ts';
 import { SourceThreads } from './source-threads.ts';
 
-/** A dispatcher for a test: one thing that is done to sources kills its whole process, or the test does. */
+/** A dispatcher for a test: one thing that is done to sources, or a deletion, kills its whole process, or the test does. */
 const [address = '', folder = '', fatal = '', qdrantUrl] = process.argv.slice(2);
 
 class DeadlyThreads extends SourceThreads {
@@ -24,6 +24,13 @@ const store: Partial<VectorStore> =
   qdrantUrl === undefined
     ? { takeBack: async () => undefined }
     : await openQdrantStore({ url: qdrantUrl, bulkPoints: 1000 });
+const remove = store.deleteDocuments?.bind(store);
+if (fatal === 'deleteDocuments' && remove !== undefined)
+  store.deleteDocuments = async (...asked) => {
+    const overtaken = await remove(...asked);
+    process.kill(process.pid, 'SIGKILL');
+    return overtaken;
+  };
 await startDispatcher({
   ...(JSON.parse(address) as QueueOptions),
   jobs: 10,

@@ -24,6 +24,8 @@ import { startTestApi, type TestApi } from './test-api.ts';
 /** An API with a dispatcher and such a worker, and what tests ask of them. */
 export interface StoringApi {
   api: TestApi;
+  /** The one that all tests begin with. */
+  dispatcher: { close(): Promise<void> };
   /** Documents with this word go to the failures while it is set. */
   poison: string | undefined;
   newCollection(): Promise<string>;
@@ -61,11 +63,12 @@ export async function startStoringApi(
   const { store, close } = await open();
   const api = await startTestApi(store === undefined ? { config } : { config, store });
   api.onClose(async () => close?.());
-  await api.dispatch();
+  const dispatcher = await api.dispatch();
   const held = new Map<string, Promise<void>>();
   let collections = 0;
   const storing: StoringApi = {
     api,
+    dispatcher,
     poison: undefined,
     async newCollection() {
       const name = `c${(collections += 1)}`;
