@@ -128,6 +128,27 @@ describe.skipIf(!helm)(`helm${skipped}`, () => {
     }
   });
 
+  test('with Milvus, pods get its address and its authority, no Qdrant’s, and may go to its port', async () => {
+    const manifests = parseManifests(await helmTemplate(CASES.milvus));
+    const config = manifests.find(({ kind }) => kind === 'ConfigMap')!['data'] as Record<string, string>;
+    expect(config).toMatchObject({
+      MILVUS_URL: 'https://milvus.data.svc:19530',
+      MILVUS_DATABASE: 'embedmill',
+      MILVUS_TLS_CA: '/etc/embedmill/ca/ca.crt',
+    });
+    expect(Object.keys(config).filter((name) => name.includes('QDRANT'))).toEqual([]);
+    for (const part of ['api', 'worker']) {
+      const ports = (await reached(part, [], CASES.milvus)).flatMap(([, some]) => some);
+      expect(ports).toContain(19530);
+      expect(ports).not.toContain(6333);
+    }
+  });
+
+  test('the port of a Milvus that is named without one is Milvus’ own', async () => {
+    const sets = ['store={"kind":"milvus","url":"http://milvus.m.svc"}'];
+    expect(await reached('worker', sets)).toContainEqual([namespace('m'), [19530]]);
+  });
+
   test('the grace period follows the drain', async () => {
     const set = 'workerPools.cpu={"batchSeconds":300,"drainSeconds":400}';
     const worker = deploymentsOf(parseManifests(await helmTemplate(CPU, [set]))).at(-1)!;
@@ -157,14 +178,18 @@ describe.skipIf(!helm)(`helm${skipped}`, () => {
 });
 
 /** What the policy of a part lets its pods reach, without DNS and what is anywhere: [where, ports]. */
-async function reached(part: string, sets: readonly string[]): Promise<unknown[]> {
-  const manifests = parseManifests(await helmTemplate(CPU, sets));
+async function reached(
+  part: string,
+  sets: readonly string[],
+  values: readonly string[] = CPU,
+): Promise<[where: object, ports: number[]][]> {
+  const manifests = parseManifests(await helmTemplate(values, sets));
   const policies = manifests.filter(({ kind }) => kind === 'NetworkPolicy');
   expect(policies.flatMap(faultsOf)).toEqual([]);
   const policy = policies.find(({ metadata }) => metadata.name === `embedmill-${part}`)!;
   const { egress } = policy['spec'] as { egress: { ports: { port: number }[]; to?: object[] }[] };
   return egress.flatMap(({ ports, to = [] }) =>
-    to.length === 1 ? [[to[0], ports.map(({ port }) => port)]] : [],
+    to[0] !== undefined && to.length === 1 ? [[to[0], ports.map(({ port }) => port)]] : [],
   );
 }
 const namespace = (name: string): object => ({

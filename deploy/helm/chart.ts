@@ -18,6 +18,7 @@ export const CASES = {
   l4: ['cluster', 'l4'],
   'a100-mig': ['cluster', 'a100-mig'],
   h100: ['cluster', 'h100'],
+  milvus: ['cluster', 'milvus', 'cpu'],
   production: ['cluster', 'production', 'cpu', 'h100', 'warm'],
 } as const;
 export type CaseName = keyof typeof CASES;

@@ -1,56 +1,89 @@
 /**
- * CPU of a writer for each point that it sends to Qdrant, by how vectors are written: `node bench-upsert.ts`.
- * The server is a process of its own that takes everything and keeps nothing.
+ * CPU of a writer for each point that it stores in Qdrant, looks and checks included: `node bench-upsert.ts`. The server is
+ * that of QDRANT_URL, or the fake one in a process of its own, which parses and checks all that it gets.
  */
 import { spawn } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { shortestFloats } from '@embedmill/jobs';
-import { QdrantClient } from '@qdrant/js-client-rest';
+import { join } from 'node:path';
+import {
+  pointId,
+  profileSchema,
+  type Collection,
+  type CollectionName,
+  type DocumentId,
+  type JobId,
+  type TenantId,
+} from '@embedmill/jobs';
+import type { DocumentPoints, PointPayload, VectorStore } from '../store.ts';
+import { openQdrantStore } from './open-qdrant-store.ts';
 
-const DIMS = 384;
-const POINTS = 256;
-const ROUNDS = 60;
-const WARM_UP = 10;
+/** Documents a call, as a worker's writer brings them. */
+const DOCUMENTS = 512;
+const ROUNDS = 12;
+const WARM_UP = 4;
+const TENANT = 'default' as TenantId;
+const TEXT = 'A short text of some words, as those that are searched for most often have it. ';
 
-const SERVER = `
-  const answer = '{"result":{"operation_id":1,"status":"completed"},"status":"ok","time":0}';
-  const server = require('node:http').createServer((request, response) => {
-    request.resume().on('end', () => response.writeHead(200, { 'content-type': 'application/json' }).end(answer));
-  });
-  server.listen(0, '127.0.0.1', () => console.log(server.address().port));
-`;
-
-function unitVector(): Float32Array {
-  const vector = Float32Array.from({ length: DIMS }, () => Math.random() * 2 - 1);
+function unitVector(dims: number): Float32Array {
+  const vector = Float32Array.from({ length: dims }, () => Math.random() * 2 - 1);
   const length = Math.hypot(...vector);
   return vector.map((value) => value / length);
 }
 
-const points = Array.from({ length: POINTS }, (_, n) => ({
-  id: randomUUID(),
-  dense: unitVector(),
-  payload: { document_id: `d${n}`, chunk_index: 0, text: 'word '.repeat(160), metadata: { year: 2020 } },
-}));
-
-const server = spawn(process.execPath, ['-e', SERVER], { stdio: ['ignore', 'pipe', 'inherit'] });
-const [port] = (await once(server.stdout, 'data')) as [Buffer];
-const client = new QdrantClient({ host: '127.0.0.1', port: Number(port), checkCompatibility: false });
-for (const [name, numbersOf] of [
-  ['doubles', (vector: Float32Array) => Array.from(vector)],
-  ['fewest digits', shortestFloats],
-] as const) {
-  let before = process.cpuUsage();
-  for (let round = -WARM_UP; round < ROUNDS; round += 1) {
-    if (round === 0) before = process.cpuUsage();
-    const sent = points.map(({ id, dense, payload }) => ({
-      id,
-      vector: { dense: numbersOf(dense) },
-      payload,
-    }));
-    await client.upsert('bench', { wait: true, points: sent });
-  }
-  const { user, system } = process.cpuUsage(before);
-  process.stdout.write(`${name}: ${((user + system) / ROUNDS / POINTS).toFixed(1)} µs of CPU a point\n`);
+function documentOf(name: CollectionName, dims: number, n: number, round: number): DocumentPoints {
+  const id = `d${round}-${n}` as DocumentId;
+  const payload: PointPayload = {
+    document_id: id,
+    tenant: TENANT,
+    chunk_index: 0,
+    chunk_count: 1,
+    text: TEXT.repeat(n % 16 === 0 ? 10 : 1),
+    start: 0,
+    end: TEXT.length,
+    title: null,
+    image: null,
+    timestamp: null,
+    fingerprint: 'f'.repeat(64),
+    job_id: '00000000-0000-4000-8000-000000000000' as JobId,
+    sequence: 1,
+    metadata: { year: 2020, tag: 'news' },
+  };
+  const point = { id: pointId(TENANT, name, id, 0), dense: unitVector(dims), payload };
+  return { tenant: TENANT, id, sequence: 1, points: [point] };
 }
-server.kill();
+
+async function measure(store: VectorStore, dims: number): Promise<void> {
+  const name = `bench-upsert-${process.pid}` as CollectionName;
+  const profile = profileSchema.parse({ filterable: { year: 'integer', tag: 'keyword' } });
+  const createdAt = new Date().toISOString();
+  const collection: Collection = { name, dims, vector: 'dense', createdAt, profile };
+  await store.createCollection(collection);
+  try {
+    let micros = 0;
+    for (let round = 0; round < WARM_UP + ROUNDS; round += 1) {
+      const documents = Array.from({ length: DOCUMENTS }, (_, n) => documentOf(name, dims, n, round));
+      const before = process.cpuUsage();
+      await store.replaceDocuments(name, documents, collection);
+      const { user, system } = process.cpuUsage(before);
+      if (round >= WARM_UP) micros += user + system;
+    }
+    const each = micros / ROUNDS / DOCUMENTS;
+    process.stdout.write(`${dims} numbers: ${each.toFixed(1)} µs of CPU a point\n`);
+  } finally {
+    await store.deleteCollection(name);
+  }
+}
+
+async function serverAtHand(): Promise<{ url: string; stop: () => void }> {
+  const url = process.env['QDRANT_URL'];
+  if (url) return { url, stop: () => undefined };
+  const command = [join(import.meta.dirname, 'fake-server.ts')];
+  const server = spawn(process.execPath, command, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [said] = (await once(server.stdout, 'data')) as [Buffer];
+  return { url: said.toString().trim(), stop: () => void server.kill() };
+}
+
+const { url, stop } = await serverAtHand();
+const store = await openQdrantStore({ url });
+for (const dims of [384, 768]) await measure(store, dims);
+stop();

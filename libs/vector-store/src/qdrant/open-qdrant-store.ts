@@ -38,18 +38,25 @@ export async function openQdrantStore({
 }: QdrantOptions): Promise<QdrantStore> {
   const { protocol, hostname, pathname, port } = urlParts(url);
   // Loaded here, so that a process that uses the embedded store does without it.
-  const { QdrantClient } = await import('@qdrant/js-client-rest');
+  const { LeanClient } = await import('./lean-client.ts');
+  const path = pathname.replace(/\/$/, '');
+  // Not the client's `apiKey`, at which it would print a warning for a server inside a cluster, without TLS.
+  const headers = apiKey === undefined ? {} : { 'api-key': apiKey };
   const client = (within: number) =>
-    new QdrantClient({
-      // Not its `url`, of which it would drop the path.
-      host: hostname,
-      https: protocol === 'https:',
-      port,
-      prefix: pathname.replace(/\/$/, ''),
+    new LeanClient({
+      url: `${protocol}//${hostname}:${port}${path}`,
+      headers,
       timeout: within,
-      checkCompatibility: false,
-      // Not its `apiKey`, at which it would print a warning for a server inside a cluster, without TLS.
-      headers: { 'api-key': apiKey },
+      client: {
+        // Not its `url`, of which it would drop the path.
+        host: hostname,
+        https: protocol === 'https:',
+        port,
+        prefix: path,
+        timeout: within,
+        checkCompatibility: false,
+        headers,
+      },
     });
   const clients = { prompt: client(searchTimeout), patient: client(timeout) };
   const connection = new QdrantConnection(

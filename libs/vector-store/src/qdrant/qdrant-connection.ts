@@ -1,9 +1,10 @@
 import { EmbedmillError, type Collection, type CollectionName } from '@embedmill/jobs';
-import type { QdrantClient, Schemas } from '@qdrant/js-client-rest';
+import type { Schemas } from '@qdrant/js-client-rest';
 import pLimit from 'p-limit';
 import { collectionNotFound } from '../collections.ts';
 import { KnownDefinitions } from '../known-definitions.ts';
 import { collectionOf, isShardedByKeys } from './qdrant-collection.ts';
+import type { LeanClient } from './lean-client.ts';
 import { request } from './qdrant-request.ts';
 import { assertSufficient } from './qdrant-version.ts';
 
@@ -19,7 +20,7 @@ const LOOKS_AT_ONCE = 3;
 export type Pace = 'prompt' | 'patient';
 
 /** The server's clients, which differ in how long they wait for an answer. */
-export type Clients = Readonly<Record<Pace, QdrantClient>>;
+export type Clients = Readonly<Record<Pace, LeanClient>>;
 
 /** How the parts of QdrantStore ask the server, and what they have learnt of its collections. */
 export class QdrantConnection {
@@ -59,7 +60,7 @@ export class QdrantConnection {
   /** @param name the collection that it is about, if any */
   async send<T>(
     name: string | undefined,
-    send: (client: QdrantClient) => Promise<T>,
+    send: (client: LeanClient) => Promise<T>,
     pace: Pace = 'patient',
   ): Promise<T> {
     try {
@@ -79,7 +80,7 @@ export class QdrantConnection {
   async checked<T>(
     collection: Collection,
     check: (now: Collection) => void,
-    send: (client: QdrantClient) => Promise<T>,
+    send: (client: LeanClient) => Promise<T>,
     pace?: Pace,
   ): Promise<T> {
     const name = collection.name as CollectionName;

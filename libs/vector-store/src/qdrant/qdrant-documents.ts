@@ -18,9 +18,10 @@ import { checkDense, denseVector } from '../vector-check.ts';
 import { countPoints, countRequests } from './qdrant-counts.ts';
 import type { QdrantConnection } from './qdrant-connection.ts';
 import { tombstonesBelow, writtenUnder, type QdrantFilter } from './qdrant-filter.ts';
-import { checkSizes, payloadOf, upsertBatches } from './qdrant-points.ts';
+import { payloadOf } from './qdrant-points.ts';
 import type { Place, QdrantShards } from './qdrant-shards.ts';
 import { headIn, QdrantWrites, type PointRequests } from './qdrant-writes.ts';
+import { checkSizes, upsertBody, upsertGroups } from './upsert-body.ts';
 
 type PointStruct = Schemas['PointStruct'];
 
@@ -160,8 +161,11 @@ export class QdrantDocuments {
     const sent = this.#shards
       .split(name, points, ({ payload }) => payload.tenant)
       .flatMap(({ place, some }) =>
-        [...upsertBatches(collection, some)].map((batch) =>
-          this.#connection.writes(() => this.#upsertOnce(collection, batch, filter, place, check)),
+        upsertGroups(some).map((group) =>
+          this.#connection.writes(async () => {
+            const body = upsertBody(collection, group, { update_filter: filter, ...place });
+            await this.#connection.checked(collection, check, (client) => client.upsertBytes(name, body));
+          }),
         ),
       );
     await settled(sent);
@@ -176,18 +180,10 @@ export class QdrantDocuments {
     const tenantOf = ({ payload }: PointStruct) => payload?.['tenant'] as TenantId;
     await this.#shards.prepare(collection, points.map(tenantOf));
     for (const { place, some } of this.#shards.split(name, points, tenantOf))
-      await this.#connection.writes(() => this.#upsertOnce(collection, some, filter, place));
-  }
-
-  async #upsertOnce(
-    collection: Collection,
-    points: PointStruct[],
-    filter: QdrantFilter,
-    place: Place,
-    check: (now: Collection) => void = () => undefined,
-  ): Promise<void> {
-    const body = { points, update_filter: filter, wait: true, ...place };
-    await this.#connection.checked(collection, check, (client) => client.upsert(collection.name, body));
+      await this.#connection.writes(async () => {
+        const body = { points: some, update_filter: filter, wait: true, ...place };
+        await this.#connection.send(name, (client) => client.upsert(name, body));
+      });
   }
 
   #retrieve(

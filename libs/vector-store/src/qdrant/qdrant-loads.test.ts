@@ -1,8 +1,8 @@
 import { profileSchema, type Collection, type CollectionName, type JobId } from '@embedmill/jobs';
-import { QdrantClient } from '@qdrant/js-client-rest';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { documentOf, near, unit } from '../conformance-documents.ts';
 import { startFakeQdrant, type FakeQdrant } from './fake-qdrant.ts';
+import { LeanClient } from './lean-client.ts';
 import { openQdrantStore } from './open-qdrant-store.ts';
 import { QdrantConnection } from './qdrant-connection.ts';
 import { QdrantLoads } from './qdrant-loads.ts';
@@ -253,12 +253,18 @@ class HeldAction {
   #changed = Promise.withResolvers<void>();
 
   constructor(action: Action) {
-    const client = new QdrantClient({ url: fake.url, checkCompatibility: false });
+    const { url } = fake;
+    const client = new LeanClient({
+      url,
+      headers: {},
+      timeout: 5000,
+      client: { url, checkCompatibility: false },
+    });
     const connection = new QdrantConnection({ prompt: client, patient: client }, fake.url, undefined);
     const held = {
       info: async (name: string) => this.#hold().then(() => connection.info(name)),
       infos: async () => this.#hold().then(() => connection.infos()),
-      send: async <T>(name: string | undefined, send: (client: QdrantClient) => Promise<T>) =>
+      send: async <T>(name: string | undefined, send: (client: LeanClient) => Promise<T>) =>
         this.#hold().then(() => connection.send(name, send)),
     };
     this.#over = action(new QdrantLoads(held, MANY)).finally(() => {
