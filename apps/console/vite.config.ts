@@ -9,6 +9,10 @@ export default defineConfig({
     // A data URI would need a hole in the Content-Security-Policy.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    // It would compile WebAssembly as it is loaded, which the page’s policy forbids, for a decompressor that is not used.
+    rolldownOptions: {
+      treeshake: { moduleSideEffects: [{ test: /hyparquet-compressors/, sideEffects: false }] },
+    },
   },
   server: { proxy: { '/api': 'http://127.0.0.1:7070' } },
 });

@@ -33,14 +33,18 @@ export class ConsoleBrowser {
   /** Errors of pages, and requests to other servers. */
   readonly faults: string[] = [];
 
-  private constructor(browser: Browser, url: string) {
+  /** Origins that may be asked beside the server’s own. */
+  readonly #others: readonly string[];
+
+  private constructor(browser: Browser, url: string, others: readonly string[]) {
+    this.#others = others;
     this.#browser = browser;
     this.#url = url;
   }
 
-  static async launch(url: string): Promise<ConsoleBrowser> {
+  static async launch(url: string, others: readonly string[] = []): Promise<ConsoleBrowser> {
     const browser = await chromium.launch({ executablePath: CHROMIUM ?? '', args: FLAGS });
-    return new ConsoleBrowser(browser, url);
+    return new ConsoleBrowser(browser, url, others);
   }
 
   /** A page in a profile of its own, at an address of the console such as `#/jobs`. */
@@ -59,7 +63,8 @@ export class ConsoleBrowser {
     page.on('pageerror', (error) => this.faults.push(`${hash}: ${error.message}`));
     page.on('request', (request) => {
       const asked = new URL(request.url());
-      if (asked.protocol !== 'blob:' && asked.protocol !== 'data:' && asked.origin !== origin)
+      const isOwn = asked.origin === origin || this.#others.includes(asked.origin);
+      if (asked.protocol !== 'blob:' && asked.protocol !== 'data:' && !isOwn)
         this.faults.push(`${hash}: asked ${asked.origin}`);
     });
     await page.goto(`${this.#url}/console/${hash}`);

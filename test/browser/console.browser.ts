@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import type { AxeResults } from 'axe-core';
+import { parquetWriteBuffer } from 'hyparquet-writer';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Embedmill, ndjson } from '../embedmill.ts';
@@ -114,6 +115,46 @@ describe.skipIf(CHROMIUM === undefined)(`the console${WITHOUT}`, () => {
     await page.getByRole('button', { name: 'Retry all failures' }).click();
     await expect.poll(() => page.getByText('Retry of').count()).toBe(1);
     expect(page.url()).not.toContain(failing);
+    await page.context().close();
+  });
+
+  test('a few failures are chosen and retried, and both jobs say so in their logs', async () => {
+    const page = await browser.open(`#/jobs/${failing}`);
+    const reason = page.locator('.reason').filter({ hasText: 'malformed_json' });
+    await reason.getByRole('button', { name: 'Show the lines' }).click();
+    await reason.getByRole('checkbox', { name: 'Select line 2' }).check();
+    await reason.getByRole('button', { name: 'Retry the 1 selected' }).click();
+    await page.waitForURL((url) => !url.hash.includes(failing));
+    const log = page.getByRole('list', { name: 'What happened' });
+    await log.getByText('ended').waitFor();
+    await log.getByText(`accepted: retry of ${failing}`).waitFor();
+    await page.getByText('of 1', { exact: true }).waitFor();
+    await page.goto(`${page.url().split('#')[0]}#/jobs/${failing}`);
+    await log.getByText('failures are tried again by').first().waitFor();
+    await page.context().close();
+  });
+
+  test('a Parquet file shows its first rows before it is sent', async () => {
+    const bytes = parquetWriteBuffer({
+      columnData: [
+        { name: 'sku', data: ['p1', 'p2'], type: 'STRING' },
+        { name: 'body', data: ['A lamp for a desk.', 'A chair of oak.'], type: 'STRING' },
+        { name: 'price', data: [12n, 240n], type: 'INT64' },
+      ],
+    });
+    const page = await browser.open(`#/submit?collection=${collection}`);
+    await page.locator('input[type="file"]').setInputFiles({
+      name: 'goods.parquet',
+      mimeType: 'application/vnd.apache.parquet',
+      buffer: Buffer.from(bytes),
+    });
+    const rows = page.getByRole('region', { name: 'First rows' }).locator('tbody tr');
+    await expect
+      .poll(() => rows.allTextContents())
+      .toEqual(['p1A lamp for a desk.12', 'p2A chair of oak.240']);
+    await page.getByRole('button', { name: `Submit to ${collection}` }).click();
+    await page.getByText('completed').first().waitFor();
+    expect(browser.faults).toEqual([]);
     await page.context().close();
   });
 

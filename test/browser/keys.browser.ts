@@ -80,6 +80,32 @@ describe.skipIf(CHROMIUM === undefined)(`the console where keys are set${WITHOUT
     await page.getByText('This page is not for your key').waitFor();
     await page.context().close();
   });
+
+  test('an admin makes a key, which is shown this once, and revokes it', async () => {
+    const page = await browser.open('#/keys');
+    await page.getByRole('textbox', { name: 'Key' }).fill(keys.root);
+    await page.getByRole('button', { name: 'Continue' }).click();
+    await page.getByRole('textbox', { name: 'Name' }).fill('reader');
+    await page.getByRole('textbox', { name: 'Tenant' }).fill('acme');
+    await page.getByRole('checkbox', { name: 'submit' }).uncheck();
+    await page.getByRole('button', { name: 'Create the key' }).click();
+    const dialog = page.getByRole('dialog');
+    const key = (await dialog.locator('pre').textContent())?.trim() ?? '';
+    const statusOf = async (path: string) =>
+      (await up.call(path, { headers: { authorization: `Bearer ${key}` } })).status;
+    expect(await statusOf('/api/v1/principal')).toBe(200);
+    expect(await statusOf('/api/v1/keys')).toBe(403);
+    await dialog.getByRole('button', { name: 'I have copied it' }).click();
+    const row = page.getByRole('row', { name: /reader/ });
+    await row.getByText('acme').waitFor();
+    expect(await page.content()).not.toContain(key);
+    expect(await page.getByRole('row', { name: /root/ }).getByText('in the keys file').count()).toBe(1);
+    await row.getByRole('button', { name: 'Revoke' }).click();
+    await dialog.getByRole('button', { name: 'Revoke' }).click();
+    await row.waitFor({ state: 'detached' });
+    expect(await statusOf('/api/v1/principal')).toBe(401);
+    await page.context().close();
+  });
 });
 
 async function newKey(file: string, args: string[]): Promise<string> {

@@ -47,7 +47,11 @@ export async function acceptJob(
       await spool.keepRecord(job.id, record, 'unfinished');
     });
     created = submitted.created;
-    if (created) metrics.jobs.add(1, { source: kind });
+    if (created) {
+      metrics.jobs.add(1, { source: kind });
+      const of = job.retryOf === undefined ? '' : ` of ${job.retryOf}`;
+      queue.noteJob(job.id, { level: 'info', event: 'accepted', text: `accepted: ${kind}${of}` });
+    }
     log.info({ job: job.id, collection: job.collection.name, kind, created }, 'a job was submitted');
     return submitted;
   } catch (thrown) {

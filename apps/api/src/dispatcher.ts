@@ -33,6 +33,7 @@ import { beginLoad, endLoad } from './bulk-loads.ts';
 import { markFilled } from './copying.ts';
 import { forgetGone } from './gone-documents.ts';
 import { joinDataset } from './datasets/dataset-output.ts';
+import { endNote, noteScanWait, runNoted } from './job-notes.ts';
 import { joinOutput } from './export-output.ts';
 import { isDeletionByFilter } from './older-jobs.ts';
 import { clearToLook, closeRangeTombstone, yieldToLaterDeletions } from './range-tombstones.ts';
@@ -157,10 +158,10 @@ async function dispatch(
       mostShards: options.mostShards,
       reports: reportRoom(options.maxReports),
       log: options.log,
-      loseShard: (shard) => loseShard(shard, options),
+      loseShard: (shard) => loseShard(handle, shard, options),
       onFolded: foldedTeller(handle, options),
     });
-    const ran = await inHand.turns.run(job, signal);
+    const ran = await runNoted(job, handle, inHand.turns, signal);
     const state = ran === 'completed' ? await forgetGone(handle, options, inHand.keySets, signal) : ran;
     if (state === 'completed') {
       await joinOutput(handle, options);
@@ -174,7 +175,11 @@ async function dispatch(
     const error = refusedForNow(thrown) ?? asEmbedmillError(thrown);
     const mayPass = error.retryable && (error.code !== 'internal' || handle.attempt < MAX_INTERNAL_ERRORS);
     if (signal.aborted || mayPass) {
-      if (!signal.aborted) options.log.warn({ err: error }, 'the job will be tried again');
+      if (!signal.aborted) {
+        options.log.warn({ err: error }, 'the job will be tried again');
+        const text = `it waits, and goes on by itself: ${error.code}: ${error.message}`;
+        handle.note({ level: 'warn', event: 'job_returned', text });
+      }
       throw error;
     }
     await handle.assertHeld();
@@ -233,8 +238,10 @@ async function scanned(
   const unwatch = turns.watch(handle, () => cancelled.abort());
   const either = AbortSignal.any([signal, cancelled.signal]);
   const { source } = handle.record;
+  const waiting = noteScanWait(handle);
   try {
     return await slots.run({ share: shareOf(handle.record), isSmall: isSmall(source) }, either, () => {
+      clearTimeout(waiting);
       unwatch();
       return scan(handle, options, signal);
     });
@@ -242,6 +249,7 @@ async function scanned(
     if (cancelled.signal.aborted && !signal.aborted) return undefined;
     throw thrown;
   } finally {
+    clearTimeout(waiting);
     unwatch();
   }
 }
@@ -270,14 +278,20 @@ function isSmall(source: JobSource): boolean {
 async function foldAll(handle: IngestHandle, options: DispatcherOptions): Promise<void> {
   for (;;) {
     const outstanding = await handle.outstanding();
-    const folded = await handle.fold((shard) => loseShard(shard, options));
+    const folded = await handle.fold((shard) => loseShard(handle, shard, options));
     if (outstanding === 0 && folded === 0) return;
     if (folded === 0) await pause(options.pollMs);
   }
 }
 
-async function loseShard(shard: Shard, options: DispatcherOptions): Promise<ShardResult> {
+async function loseShard(
+  handle: IngestHandle,
+  shard: Shard,
+  options: DispatcherOptions,
+): Promise<ShardResult> {
   options.log.warn({ shard: shard.index }, 'workers died on a shard again and again');
+  const text = `workers died on shard ${shard.index} again and again: its ${shard.range.documents} documents failed`;
+  handle.note({ level: 'error', event: 'shard_lost', text });
   const message = 'workers died on its shard again and again; retry the job to try its documents once more';
   const input = { shard, code: 'worker_lost', message } as const;
   const result = await options.threads.run('failShard', input, { share: shard.tenant });
@@ -325,6 +339,7 @@ async function finish(
   await tidy(handle, options);
   options.hooks?.onFinished?.(state);
   options.log.info({ state, ...progress }, 'the job has finished');
+  handle.note(endNote(handle.record));
 }
 
 /** Shards that were under way together may have said more than their job may. */

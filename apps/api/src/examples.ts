@@ -81,6 +81,7 @@ export const EXAMPLES: Readonly<Record<string, RequestExample>> = {
   'GET /api/v1/jobs/{id}/details': { parameters: JOB },
   'GET /api/v1/jobs/{id}/failures': { parameters: JOB },
   'GET /api/v1/jobs/{id}/failure-reasons': { parameters: JOB },
+  'GET /api/v1/jobs/{id}/log': { parameters: JOB },
   'GET /api/v1/jobs/{id}/warnings': { parameters: JOB },
   'GET /api/v1/jobs/{id}/webhook-deliveries': { parameters: JOB },
   'POST /api/v1/jobs/{id}/verify': {
@@ -181,7 +182,16 @@ export const EXAMPLES: Readonly<Record<string, RequestExample>> = {
   'POST /api/v1/queue/resume': {},
   'DELETE /v1/files/{id}': { parameters: FILE },
   'DELETE /v1/datasets/{id}': { parameters: DATASET },
-  'POST /api/v1/jobs/{id}/retry': { parameters: JOB, needs: 'a job with failures' },
+  'POST /api/v1/jobs/{id}/retry': {
+    parameters: JOB,
+    body: json({ codes: ['engine_crashed'] }),
+    needs: 'a job with failures',
+  },
+  'POST /api/v1/keys': {
+    body: json({ name: 'acme-app', scopes: ['submit', 'search'], tenant: 'acme' }),
+    needs: 'a server that asks for keys',
+  },
+  'DELETE /api/v1/keys/{id}': { parameters: { id: '0123456789ab' }, needs: 'a key that was made here' },
   'DELETE /api/v1/collections/{name}/documents/{id}': { parameters: { ...NAME, id: 'walden' } },
   'DELETE /api/v1/collections/{name}': { parameters: NAME },
 

@@ -1,5 +1,12 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { EmbedmillError, isFinished, type Job, type JobId, type Shard } from '@embedmill/jobs';
+import {
+  EmbedmillError,
+  isFinished,
+  type Job,
+  type JobId,
+  type JobLogLine,
+  type Shard,
+} from '@embedmill/jobs';
 import { ModelConsumer, newJobId, type IngestRecord } from '@embedmill/queue';
 import { failShard } from '@embedmill/sources';
 import { failureReasons, type FailureReasons } from './failure-reasons.ts';
@@ -110,4 +117,21 @@ test('failures are grouped by reason, some of each are shown, and those without 
     ['engine_failed', 1, 1],
   ]);
   expect(unnamed).toBe(3);
+});
+
+test('the log of a job says what happened to it, and of a retry which job it became', async () => {
+  const id = await submitted('{"id":"a","text":"x"}\nno json\n');
+  const eventsOf = async (job: string) =>
+    ((await api.json('GET', `/api/v1/jobs/${job}/log`)).body as { lines: JobLogLine[] }).lines.map(
+      ({ level, event }) => `${level} ${event}`,
+    );
+  await expect
+    .poll(() => eventsOf(id), { timeout: 60_000 })
+    .toEqual(['info accepted', 'info scan_began', 'info scan_ended', 'warn ended']);
+  const retry = (await api.json('POST', `/api/v1/jobs/${id}/retry`)).body as Job;
+  await expect.poll(async () => (await eventsOf(id)).at(-1)).toBe('info retried');
+  await expect.poll(async () => (await eventsOf(retry.id)).at(-1), { timeout: 60_000 }).toBe('warn ended');
+  const { lines } = (await api.json('GET', `/api/v1/jobs/${id}/log`)).body as { lines: JobLogLine[] };
+  expect(lines.at(-1)?.text).toContain(retry.id);
+  expect(await api.json('GET', '/api/v1/jobs/job_0/log')).toMatchObject({ status: 404 });
 });

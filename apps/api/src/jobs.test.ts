@@ -118,6 +118,26 @@ test('a retry is a new job of just the failed documents', async () => {
   expect(await finished(third.body as Job)).toMatchObject({ documents: 2, failed: 2, retryOf: again.id });
 });
 
+test('some failures are retried by their reasons, lines or ids, and the others are not', async () => {
+  const job = await finished(await submit(GOOD + BAD));
+  const retry = (selection: object) => api.json('POST', `/api/v1/jobs/${job.id}/retry`, selection);
+  const failuresOf = async (selection: object) => {
+    const { status, body } = await retry(selection);
+    expect(status).toBe(202);
+    const again = await finished(body as Job);
+    expect(again).toMatchObject({ retryOf: job.id, documents: 1, failed: 1 });
+    const text = await (await api.call(`/api/v1/jobs/${again.id}/failures`)).text();
+    return (JSON.parse(text) as DocumentReport).code;
+  };
+  expect(await failuresOf({ codes: ['malformed_json'] })).toBe('malformed_json');
+  expect(await failuresOf({ lines: [2, 3] })).toBe('missing_text');
+  expect(await failuresOf({ ids: ['b', 'a'] })).toBe('missing_text');
+  for (const none of [{ codes: ['worker_lost'] }, { lines: [1] }, { codes: ['malformed_json'], ids: ['b'] }])
+    expect(await retry(none)).toMatchObject({ status: 409, body: { code: 'nothing_to_retry' } });
+  for (const bad of [{ codes: [] }, { codes: ['no_such_code'] }, { lines: ['2'] }, { reasons: ['x'] }])
+    expect(await retry(bad)).toMatchObject({ status: 400, body: { code: 'invalid_request' } });
+});
+
 test('the failures of inline documents can be retried too', async () => {
   const documents = [{ id: 'a', text: 'x' }];
   const { body } = await api.json('POST', '/api/v1/collections/docs/jobs', { documents });

@@ -1,10 +1,16 @@
 import { dirname } from 'node:path';
-import { asEmbedmillError, DiskSpace } from '@embedmill/jobs';
+import { asEmbedmillError, DiskSpace, type JobId } from '@embedmill/jobs';
 import { GuardedFetch } from '@embedmill/fetching';
 import { createLog, withoutSecrets } from '@embedmill/logs';
 import { createMetrics, isLoopback } from '@embedmill/metrics';
 import { listModels } from '@embedmill/models';
-import { connectQueue, consumeWebhooks, WebhookQueue } from '@embedmill/queue';
+import {
+  connectQueue,
+  consumeWebhooks,
+  WebhookQueue,
+  type Queue,
+  type WebhookMessage,
+} from '@embedmill/queue';
 import { S3Objects, Spool } from '@embedmill/sources';
 import { startTracing } from '@embedmill/tracing';
 import { openStore } from '@embedmill/vector-store';
@@ -104,10 +110,12 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
       try {
         await deliverWebhook(message, fetching, signal);
         metrics.webhookDeliveries.add(1, { outcome: 'delivered' });
+        noteDelivery(queue, message, 'info', 'delivered');
       } catch (thrown) {
         const { code, message: reason, retryable } = asEmbedmillError(thrown);
         log.warn({ webhook: message.id, code, reason }, 'a webhook was not delivered');
         metrics.webhookDeliveries.add(1, { outcome: retryable ? 'unavailable' : 'refused' });
+        noteDelivery(queue, message, 'warn', `${reason}${retryable ? '; it is tried again' : ''}`);
         throw thrown;
       }
     },
@@ -161,6 +169,18 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
       log.info('the API has stopped');
     },
   };
+}
+
+/** Says in the log of a job what came of telling its submitter; what its operator is told is not the job’s. */
+function noteDelivery(
+  queue: Pick<Queue, 'noteJob'>,
+  { id, type, job }: WebhookMessage,
+  level: 'info' | 'warn',
+  what: string,
+): void {
+  if (id.endsWith('-operator')) return;
+  const event = level === 'info' ? 'webhook_delivered' : 'webhook_failed';
+  queue.noteJob(job.id as JobId, { level, event, text: `webhook ${type}: ${what}` });
 }
 
 /** The disk of the spool; of the data folder, where that is in a bucket. */

@@ -74,21 +74,33 @@ type Described = ReturnType<typeof jsonSchemaTransformObject>;
 interface Operation {
   description?: string;
   parameters?: { name: string; example?: string }[];
-  requestBody?: { content: Record<string, { example?: unknown }> };
+  requestBody?: {
+    required?: boolean;
+    content: Record<string, { example?: unknown; schema?: { anyOf?: { type?: string }[] } }>;
+  };
 }
 
 function withExamples(document: Described): Described {
   const paths = document.paths as Record<string, Record<string, Operation>>;
   for (const [path, operations] of Object.entries(paths))
     for (const [method, operation] of Object.entries(operations)) {
+      markOptionalBody(operation);
       const example = EXAMPLES[`${method.toUpperCase()} ${path}`];
       if (example !== undefined) showExample(operation, example);
     }
   return document;
 }
 
+/** A body that may be null may be left out: Fastify gives a route null where there is none. */
+function markOptionalBody({ requestBody }: Operation): void {
+  const schemas = Object.values(requestBody?.content ?? {}).flatMap(({ schema }) => schema?.anyOf ?? []);
+  if (requestBody !== undefined && schemas.some(({ type }) => type === 'null')) requestBody.required = false;
+}
+
 function showExample(operation: Operation, { parameters = {}, body = {}, needs }: RequestExample): void {
-  if (needs !== undefined) operation.description = `The example needs ${needs}.`;
+  const { description } = operation;
+  if (needs !== undefined)
+    operation.description = `${description === undefined ? '' : `${description} `}The example needs ${needs}.`;
   for (const parameter of operation.parameters ?? []) {
     const example = parameters[parameter.name];
     if (example !== undefined) parameter.example = example;

@@ -20,7 +20,8 @@ type Uncontrolled =
   | 'onReturn'
   | 'oldestSequence'
   | 'countUsage'
-  | 'countSettled';
+  | 'countSettled'
+  | 'apiKeys';
 
 /** What clients keep here: each sees its tenant's. */
 export type ClientRecords = Pick<StoredRecords, 'keep' | 'read' | 'all' | 'remove' | 'write'>;
@@ -93,7 +94,7 @@ export interface ApiParts {
 
 /** What the server is made of: what requests use, and what it accounts for them with. */
 export interface ServerParts extends ApiParts {
-  queue: ApiParts['queue'] & Pick<Queue, 'countUsage' | 'takeTurn' | 'keepTurn' | 'endTurn'>;
+  queue: ApiParts['queue'] & Pick<Queue, 'countUsage' | 'takeTurn' | 'keepTurn' | 'endTurn' | 'apiKeys'>;
   /** Fetches what watched sources have at URLs. */
   openUrl: OpenUrl;
   /** Nobody is limited by default. */

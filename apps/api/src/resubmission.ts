@@ -5,6 +5,7 @@ import { acceptJob, idFor, type Submitted } from './accepted-job.ts';
 import { requireCollectionOf } from './collection.ts';
 import type { ApiParts } from './parts.ts';
 import { recoverJob } from './recovery.ts';
+import { selectedBy, type RetrySelection } from './retry-selection.ts';
 import { JobComparison } from './verification.ts';
 
 /** What is done again as a whole. */
@@ -23,8 +24,15 @@ export class Resubmission {
     this.#parts = parts;
   }
 
-  /** A new job of the documents that failed. Errors: `job_not_found`, `job_not_finished`, `nothing_to_retry`. */
-  async retry(id: JobId, request: FastifyRequest): Promise<Submitted> {
+  /**
+   * A new job of the documents that failed, or of those of them that are selected. Errors: `job_not_found`,
+   * `job_not_finished`, `nothing_to_retry`, `invalid_request`.
+   */
+  async retry(
+    id: JobId,
+    request: FastifyRequest,
+    selection: RetrySelection | null | undefined,
+  ): Promise<Submitted> {
     const { queue, spool, store } = this.#parts;
     const record = await queue.getSubmission(id);
     if (record === undefined) throw new EmbedmillError('job_not_found', `there is no job ${id}`);
@@ -41,15 +49,17 @@ export class Resubmission {
     const collection = isToFile ? record.collection : await requireCollectionOf(record, store);
     const retryId = idFor(collection, request);
     const source = record.progress.failed > 0 ? sourceOf(record) : undefined;
-    const received = source && (await spool.collectFailures(id, source, retryId));
+    const wanted = selectedBy(selection, (await spool.readFiles(id)) !== undefined);
+    const received = source && (await spool.collectFailures(id, source, retryId, wanted));
     if (received === undefined) {
-      const message = `no document of job ${id} failed; there is nothing to retry`;
+      const which = wanted === undefined ? '' : ' that is selected';
+      const message = `no document of job ${id}${which} failed; there is nothing to retry`;
       throw new EmbedmillError('nothing_to_retry', message);
     }
     const { purpose, tenant, sourceName, sequenced, label, priority, webhook, sequence } = record;
     // What was written to a bucket stays as it is: the other documents are in it.
     const sink = record.sink && { ...record.sink, to: undefined };
-    return acceptJob(
+    const accepted = await acceptJob(
       'retry',
       {
         sink,
@@ -69,6 +79,9 @@ export class Resubmission {
       },
       this.#parts,
     );
+    if (accepted.created)
+      queue.noteJob(id, { level: 'info', event: 'retried', text: `failures are tried again by ${retryId}` });
+    return accepted;
   }
 
   /**

@@ -48,6 +48,7 @@ export async function scan(
   if (await handle.isCancelled()) return undefined;
   handle.record = { ...record, state: 'scanning', startedAt: record.startedAt ?? new Date().toISOString() };
   await handle.save();
+  handle.note({ level: 'info', event: 'scan_began', text: 'its source is scanned' });
   const { threads } = options;
   const scanned = await unlessCancelled(handle, signal, async (either) => {
     const source = sourceOf(record) ?? (await copySource(handle, options, either));
@@ -77,6 +78,8 @@ export async function scan(
   };
   await handle.save();
   options.log.info({ ...totals }, 'the job is running');
+  const text = `scanned: ${totals.documents} documents in ${totals.shards} shards`;
+  handle.note({ level: 'info', event: 'scan_ended', text });
   return source;
 }
 

@@ -145,7 +145,7 @@ export async function buildServer(
   if (parts.tracing?.isOn === true) traceRequests(server, parts.tracing);
   await describeRoutes(server);
   auditRequests(server, access.auditFile, log);
-  const keys = authorizeRequests(server, access, log);
+  const keys = authorizeRequests(server, access, queue.apiKeys, log);
   await limitLoad(server, config.limits ?? USUAL_LIMITS);
   await limitPrincipals(server);
 

@@ -289,6 +289,9 @@ describe('jobs', () => {
     expect((await run(['retry', 'job_1'])).out).toBe('job_2\n');
     expect(api.uploads.get('job_2')).toEqual([BAD]);
     expect((await run(['retry', 'job_1', '--wait'])).code).toBe(3);
+    expect((await run(['retry', 'job_1', '--reason', 'missing_text', '--line', '1, 2'])).out).toBe('job_4\n');
+    expect((await run(['retry', 'job_1', '--reason', 'malformed_json'])).err).toContain('has no failures');
+    expect((await run(['retry', 'job_1', '--line', '0'])).code).toBe(2);
   });
 
   test('trying again is advised where a failure may pass by itself, and nowhere else', async () => {

@@ -6,6 +6,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { buffer, text } from 'node:stream/consumers';
 import { z } from 'zod';
+import type { RetrySelection } from '@embedmill/client';
 import {
   collectionNameSchema,
   columnsSchema,
@@ -185,7 +186,10 @@ export class FakeApi {
     }
     if (kind === 'jobs' && action === 'verify') return json(response, 200, this.#jobs.verify(name));
     if (kind === 'jobs' && action === 'retry') {
-      const failed = this.#jobs.failed(name);
+      const { codes, lines } = JSON.parse((await text(request)) || '{}') as RetrySelection;
+      const failed = this.#jobs
+        .failed(name)
+        .filter(({ code, at }) => (codes?.includes(code) ?? true) && (lines?.includes(at) ?? true));
       if (failed.length === 0) return problem(response, 'nothing_to_retry', `job ${name} has no failures`);
       return json(
         response,

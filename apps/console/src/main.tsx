@@ -1,5 +1,6 @@
 import { render } from 'preact';
 import { Server } from './server/server.ts';
+import { endSignIn, ownAddress } from './server/sign-in.ts';
 import { Session } from './server/session.ts';
 import { ServerContext } from './server/use-server.ts';
 import { App } from './shell/app.tsx';
@@ -14,7 +15,9 @@ import './style/tables.css';
 import { LocaleProvider } from './words/locale.tsx';
 
 /** The console is at `…/console/`, the API's addresses begin one step above. */
-const server = new Server(new URL('../', document.baseURI.split('#', 1)[0]), new Session(sessionStorage));
+const session = new Session(sessionStorage);
+const server = new Server(new URL('../', ownAddress()), session);
+await comeBack();
 const root = document.getElementById('app');
 if (root === null) throw new Error('the page has no place for the console');
 render(
@@ -25,3 +28,18 @@ render(
   </ServerContext.Provider>,
   root,
 );
+
+/** Where the browser comes back from an issuer, whoever signed in is known before anything is asked. */
+async function comeBack(): Promise<void> {
+  const page = ownAddress();
+  try {
+    const signedIn = await endSignIn(new URLSearchParams(location.search), { page, storage: sessionStorage });
+    if (signedIn === undefined) return;
+    history.replaceState(null, '', `${page.href}${signedIn.hash}`);
+    session.enter(signedIn.token);
+  } catch (error) {
+    // A code is good for one use, and stays in no history.
+    history.replaceState(null, '', page.href);
+    session.fail(error instanceof Error ? error.message : String(error));
+  }
+}

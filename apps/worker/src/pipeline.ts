@@ -6,6 +6,7 @@ import {
   type Collection,
   type CollectionName,
   type JobId,
+  type NoteJob,
   type Shard,
   type ShardResult,
 } from '@embedmill/jobs';
@@ -61,7 +62,7 @@ export interface PipelineParts {
  */
 export async function settleShard(
   shard: Shard,
-  attempt: { lastAttempt: boolean },
+  attempt: { lastAttempt: boolean; note?: NoteJob },
   parts: PipelineParts,
 ): Promise<ShardResult> {
   const { log, tracing = NO_TRACING } = parts;
@@ -82,11 +83,21 @@ export async function settleShard(
       parts.engineTime?.take(shard.job, shard.index);
       parts.metrics.shards.add(1, { outcome: 'returned' });
       log.warn({ code: error.code, err: error }, 'the shard is given back, to be tried again');
+      attempt.note?.({
+        level: 'warn',
+        event: 'shard_returned',
+        text: `shard ${shard.index} (${shard.range.documents} documents) is tried again later: ${error.code}: ${error.message}`,
+      });
       throw error;
     }
     log.warn({ code: error.code, err: error }, 'the documents of the shard go to the failures');
     const failed = await failShard(parts.spool, shard, error);
     const result = withEngineTime(failed, shard, parts);
+    attempt.note?.({
+      level: 'error',
+      event: 'shard_failed',
+      text: `the documents of shard ${shard.index} failed, ${result.failed} of them: ${error.code}: ${error.message}`,
+    });
     parts.metrics.failures.add(result.failed, { stage: 'settle', reason: error.code });
     countSettled(shard, result, parts.metrics);
     return result;

@@ -10,23 +10,32 @@ export type Scope = z.infer<typeof scopeSchema>;
 
 const KEY = /^em_([0-9a-f]{12})_[A-Za-z0-9_-]{43}$/;
 
-/** One key of the keys file. It has the key's hash, and nothing that the key could be made of. */
-export const apiKeyEntrySchema = z
-  .strictObject({
-    name: z.string().min(1).max(128),
+const wanted = z.strictObject({
+  name: z.string().min(1).max(128),
+  scopes: z.array(scopeSchema).min(1),
+  tenant: tenantSchema.optional(),
+  collections: z.array(collectionNameSchema).min(1).optional(),
+  requestsPerSecond: z.int().min(1).max(1_000_000).optional(),
+  concurrency: z.int().min(1).max(1_000_000).optional(),
+  expires: z.iso.datetime({ offset: true }).optional(),
+});
+
+const hasNoAdminTenant = ({ scopes, tenant }: z.infer<typeof wanted>): boolean =>
+  tenant === undefined || !scopes.includes('admin');
+const ADMIN_TENANT =
+  'an admin key has no tenant, because collections are of all tenants; give it "submit" and "search"';
+
+/** What a new key is to be. */
+export const wantedKeySchema = wanted.refine(hasNoAdminTenant, ADMIN_TENANT);
+export type WantedKey = z.infer<typeof wantedKeySchema>;
+
+/** One key as it is kept. It has the key's hash, and nothing that the key could be made of. */
+export const apiKeyEntrySchema = wanted
+  .extend({
     id: z.string().regex(/^[0-9a-f]{12}$/, 'must be the 12 characters after em_'),
     hash: z.string().regex(/^sha256:[0-9a-f]{64}$/, 'must be sha256: and 64 hexadecimal digits'),
-    scopes: z.array(scopeSchema).min(1),
-    tenant: tenantSchema.optional(),
-    collections: z.array(collectionNameSchema).min(1).optional(),
-    requestsPerSecond: z.int().min(1).max(1_000_000).optional(),
-    concurrency: z.int().min(1).max(1_000_000).optional(),
-    expires: z.iso.datetime({ offset: true }).optional(),
   })
-  .refine(
-    ({ scopes, tenant }) => tenant === undefined || !scopes.includes('admin'),
-    'an admin key has no tenant, because collections are of all tenants; give it "submit" and "search"',
-  );
+  .refine(hasNoAdminTenant, ADMIN_TENANT);
 export type ApiKeyEntry = z.infer<typeof apiKeyEntrySchema>;
 
 /** The keys file: a list, of which each name and each id comes once. */

@@ -34,6 +34,8 @@ export {
 } from './profile.ts';
 export {
   apiKeyEntrySchema,
+  wantedKeySchema,
+  type WantedKey,
   apiKeyHash,
   apiKeyId,
   apiKeysSchema,
@@ -157,6 +159,7 @@ export {
   type ReportKind,
   type ReportRoom,
 } from './report.ts';
+export { JOB_EVENTS, jobLogLineSchema, type JobLogLine, type JobNote, type NoteJob } from './job-log.ts';
 export { sequenceSchema } from './sequence.ts';
 export { shortestFloats } from './float32.ts';
 export {

@@ -27,6 +27,7 @@ export {
   type ConsumerHooks,
   type ModelConsumerOptions,
   type ModelHandlers,
+  type ShardAttempt,
 } from './model-consumer.ts';
 export { jobIdOfKey, newJobId } from './names.ts';
 export { PLACE } from './job-index.ts';

@@ -12,6 +12,7 @@ import {
   withShardUsage,
   type Job as PublicJob,
   type JobId,
+  type JobNote,
   type Shard,
   type ShardResult,
 } from '@embedmill/jobs';
@@ -21,6 +22,7 @@ import type { QueueOptions } from './connection.ts';
 import { DispatcherQueue } from './dispatcher-queue.ts';
 import { submissionKey, viewOf, wholeRecord, type IngestRecord } from './ingest-record.ts';
 import { stateChange } from './job-index.ts';
+import { JobLog } from './job-log.ts';
 import { cancelKey, INGEST_QUEUE, shardIndexOf, shardJobId, shardQueue } from './names.ts';
 import { openBroker } from './open-broker.ts';
 import { isSettled, withSettled } from './settled-shards.ts';
@@ -60,6 +62,7 @@ export class IngestHandle {
   readonly token: string;
   readonly #broker: Broker;
   readonly #order: AcceptanceOrder;
+  readonly #log: JobLog;
   readonly #ingest: BullQueue;
   readonly #shards: BullQueue<Shard>;
 
@@ -71,6 +74,7 @@ export class IngestHandle {
     this.token = token;
     this.#broker = broker;
     this.#order = new AcceptanceOrder(broker);
+    this.#log = new JobLog(broker);
     this.#ingest = broker.queues.get(INGEST_QUEUE);
     this.#shards = broker.queues.get(shardQueue(job.data.collection.profile.model));
   }
@@ -88,6 +92,11 @@ export class IngestHandle {
   /** How often a dispatcher's lock on it was lost, as of when this one got it: it died, or did not come to renew it. */
   get lockLosses(): number {
     return this.#job.stalledCounter;
+  }
+
+  /** Adds a line to the job’s log; it is not waited for. */
+  note(note: JobNote): void {
+    this.#log.note(this.id, note);
   }
 
   /** Errors: `queue_unavailable` when another dispatcher has the job, or the broker lost it. */

@@ -3,6 +3,8 @@ import { WaitingError, type Job as BullJob } from 'bullmq';
 import {
   asEmbedmillError,
   querySchema,
+  type JobId,
+  type NoteJob,
   shardSchema,
   type Query,
   type QueryResult,
@@ -13,6 +15,7 @@ import type { Broker, BrokerWorker } from './broker.ts';
 import { UNCLAIMED } from './bull-queues.ts';
 import { queueUnavailable, within, type QueueOptions } from './connection.ts';
 import { shardBackoff } from './ingest-consumer.ts';
+import { JobLog } from './job-log.ts';
 import { MODELS, queryQueue, shardQueue, troubleKey } from './names.ts';
 import { openBroker } from './open-broker.ts';
 import type { QueryMessage, QueryReply } from './query-client.ts';
@@ -38,12 +41,18 @@ export interface ConsumerHooks {
   onStalled?: () => void;
 }
 
+export interface ShardAttempt {
+  lastAttempt: boolean;
+  /** Adds a line to the log of the shard’s job; it is not waited for. */
+  note: NoteJob;
+}
+
 export interface ModelHandlers {
   /**
    * Settles a shard. A throw gives the shard back, to be tried again after a pause; on the `lastAttempt` it
    * should settle its documents as failed instead.
    */
-  shard: (shard: Shard, attempt: { lastAttempt: boolean }) => Promise<ShardResult>;
+  shard: (shard: Shard, attempt: ShardAttempt) => Promise<ShardResult>;
   query: (query: Query) => Promise<QueryResult>;
 }
 
@@ -63,6 +72,7 @@ export class ModelConsumer {
   readonly #options: ModelConsumerOptions;
   readonly #broker: Broker;
   readonly #workers = new Map<string, BrokerWorker[]>();
+  readonly #log: JobLog;
   readonly #notes: ServingNotes;
   readonly #announcement: WorkerNotes;
   /** Shards in hand, by job. */
@@ -74,6 +84,7 @@ export class ModelConsumer {
   private constructor(options: ModelConsumerOptions, broker: Broker) {
     this.#options = options;
     this.#broker = broker;
+    this.#log = new JobLog(broker);
     this.#notes = new ServingNotes(broker, options.models);
     this.#announcement = new WorkerNotes(broker, { most: options.shardConcurrency, counts: this.#inHand });
   }
@@ -145,7 +156,10 @@ export class ModelConsumer {
         const lastAttempt = job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
         const shard = shardSchema.parse(job.data);
         this.#hold(shard.job, 1);
-        const settling = handlers.shard(shard, { lastAttempt });
+        const settling = handlers.shard(shard, {
+          lastAttempt,
+          note: (note) => this.#log.note(shard.job as JobId, note),
+        });
         const result = await this.#orGivenBack(settling).finally(() => this.#hold(shard.job, -1));
         if (result !== GIVEN_BACK) return result;
         await job.moveToWait(token);

@@ -5,6 +5,8 @@ import {
   isFinished,
   type Job,
   type JobId,
+  type JobLogLine,
+  type JobNote,
   prioritySchema,
   type Priority,
   type QueryOf,
@@ -29,11 +31,14 @@ import { cancelKey, INGEST_QUEUE, MODELS, priorityKey, shardQueue, turnKey } fro
 import type { UsageEntry } from './usage.ts';
 import { list, unlist } from './job-index.ts';
 import { JobList, type JobPage, type JobSelection, type RetainedJob } from './job-list.ts';
+import { JobLog } from './job-log.ts';
 import { JobUsage } from './job-usage.ts';
+import { KeptKeys } from './kept-keys.ts';
 import { ModelQueries, type QueryOptions } from './model-queries.ts';
 import { openBroker } from './open-broker.ts';
 import { DepthGauge, type QueueDepth } from './queue-depth.ts';
 import { QueryClient } from './query-client.ts';
+import { sameJob } from './same-job.ts';
 import type { Serving } from './serving.ts';
 import { SettledRates, type Settled, type SettledSlot } from './settled-rates.ts';
 import { WorkerLook, type Workers } from './worker-notes.ts';
@@ -50,6 +55,8 @@ const USAGE_DAYS = 400;
  * when the broker is away, and work again when it is back. Used by the API alone.
  */
 export class Queue {
+  /** Keys that administrators made while the API runs. */
+  readonly apiKeys: KeptKeys;
   readonly #broker: Broker;
   readonly #ingest: BullQueue<IngestRecord>;
   readonly #queues: BullQueues;
@@ -60,16 +67,19 @@ export class Queue {
   /** Whose turns are this one's. */
   readonly #self = `${process.pid} ${randomUUID()}`;
   readonly #list: JobList;
+  readonly #log: JobLog;
   readonly #workers: WorkerLook;
   readonly #rates: SettledRates;
 
   constructor(broker: Broker, queries: QueryClient, usageDays: number) {
     this.#list = new JobList(broker);
+    this.#log = new JobLog(broker);
     this.#usage = new JobUsage(broker, this.#list, usageDays * 24 * 3600);
     this.#depth = new DepthGauge(broker);
     this.#workers = new WorkerLook(broker);
     this.#rates = new SettledRates(broker);
     this.#broker = broker;
+    this.apiKeys = new KeptKeys(broker);
     this.#queues = broker.queues;
     this.#ingest = this.#queues.get(INGEST_QUEUE);
     this.#models = new ModelQueries(broker, queries);
@@ -162,6 +172,16 @@ export class Queue {
   async getSubmission(id: JobId): Promise<IngestRecord | undefined> {
     const found = await this.#find(id);
     return found && wholeRecord(found.data);
+  }
+
+  /** What happened to a job, the oldest first: the last lines there are. */
+  jobLog(id: JobId): Promise<JobLogLine[]> {
+    return this.#log.read(id);
+  }
+
+  /** Adds a line to a job’s log; it is not waited for. */
+  noteJob(id: JobId, note: JobNote): void {
+    this.#log.note(id, note);
   }
 
   /** A page of jobs, the newest first. */
@@ -374,19 +394,4 @@ export async function connectQueue(options: QueueOptions, usageDays = USAGE_DAYS
     await broker.close();
     throw error;
   }
-}
-
-function sameJob(existing: BullJob<IngestRecord>, wanted: NewJob): Job {
-  const { data } = existing;
-  const isSame =
-    data.digest === wanted.digest &&
-    data.collection.name === wanted.collection.name &&
-    data.tenant === wanted.tenant;
-  if (!isSame) {
-    throw new EmbedmillError(
-      'idempotency_conflict',
-      `this Idempotency-Key already stands for job ${data.id}, which had another body; use a new key`,
-    );
-  }
-  return viewOf(data, existing.timestamp);
 }

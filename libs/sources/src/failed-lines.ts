@@ -1,4 +1,4 @@
-import type { JobId, SourceRef } from '@embedmill/jobs';
+import type { DocumentReport, JobId, SourceRef } from '@embedmill/jobs';
 import { readLines, type Line } from './lines.ts';
 import { readManifest } from './manifest.ts';
 import { reportsIn, type ShardReports } from './shard-reports.ts';
@@ -11,17 +11,19 @@ const STRETCH_BYTES = 1024 * 1024;
 
 /**
  * The lines of a job's source that failed, in their order. Of a shard whose reports do not name them all, every line that
- * no later one of the job replaced: what is stored already costs a look when it comes again.
+ * no later one of the job replaced: what is stored already costs a look when it comes again. With `wanted`, just the named
+ * ones that it says yes to.
  */
 export async function* failedLines(
   spool: Pick<Spool, 'readSource' | 'readManifest'>,
   job: JobId,
   source: SourceRef,
   failures: AsyncIterable<ShardReports & { shard: number }>,
+  wanted?: (report: DocumentReport) => boolean,
 ): AsyncGenerator<Uint8Array> {
   // Lines that lie near one another are read at once: a bucket takes its while over each reading.
   let near: Span[] = [];
-  for await (const span of failedSpans(spool, job, source, failures)) {
+  for await (const span of failedSpans(spool, job, source, failures, wanted)) {
     const start = near[0]?.offset ?? span.offset;
     if (span.offset < start || span.offset + span.length - start > STRETCH_BYTES) {
       yield* linesOf(near, spool, source);
@@ -37,13 +39,15 @@ async function* failedSpans(
   job: JobId,
   source: SourceRef,
   failures: AsyncIterable<ShardReports & { shard: number }>,
+  wanted: ((report: DocumentReport) => boolean) | undefined,
 ): AsyncGenerator<Span> {
   const ranges = readManifest(spool, job);
   let at = -1;
   try {
     for await (const { shard, ...reports } of failures) {
-      const named = reportsIn(reports);
-      if (reports.more === 0 && named.every(({ length }) => length > 0)) {
+      const named = wanted === undefined ? reportsIn(reports) : reportsIn(reports).filter(wanted);
+      const isNamed = wanted === undefined ? reports.more === 0 : true;
+      if (isNamed && named.every(({ length }) => length > 0)) {
         yield* named;
         continue;
       }
@@ -52,9 +56,10 @@ async function* failedSpans(
       if (range.done === true) throw new RangeError(`the manifest of ${job} has no shard ${shard}`);
       const { offset, length, firstLine, duplicates } = range.value.range;
       const replaced = new Set(duplicates.map(([line]) => line));
+      const chosen = wanted && new Set(named.map(({ line }) => line));
       const bytes = spool.readSource(source, offset, length);
       for await (const group of readLines(bytes, { offset, firstLine }))
-        yield* group.filter(({ number }) => !replaced.has(number));
+        yield* group.filter(({ number }) => !replaced.has(number) && (chosen?.has(number) ?? true));
     }
   } finally {
     await ranges.return(undefined);

@@ -185,6 +185,13 @@ export function spoolConformance(start: () => Promise<SpoolPlace>): void {
     const retry = await spool.collectFailures(JOB, source, 'job_2' as JobId);
     const text = retry && (await textOf(spool.readSource(retry.source)));
     expect(text?.split('\n').filter(Boolean)).toEqual([1, 3, 4, 9, 10, 11].map((n) => lines[n]?.trim()));
+    // Of what is chosen, nothing that is not named.
+    const only = (...wanted: number[]) =>
+      spool.collectFailures(JOB, source, 'job_5' as JobId, ({ line }) => wanted.includes(line));
+    const chosen = await only(2, 4, 11);
+    const chosenText = chosen && (await textOf(spool.readSource(chosen.source)));
+    expect(chosenText?.split('\n').filter(Boolean)).toEqual([1, 10].map((n) => lines[n]?.trim()));
+    expect(await only(5)).toBeUndefined();
   });
 
   test('a manifest is read from any cursor, with the lines that come again', async () => {

@@ -217,11 +217,17 @@ export class Spool {
 
   /**
    * Copies the lines of `job` that failed from its source to a new source of `retry`; of a shard whose reports do not name
-   * all of them, its other lines too. Gives undefined when there are none.
+   * all of them, its other lines too. With `wanted`, of those that are named the ones that it says yes to. Gives undefined
+   * when there are none.
    */
-  async collectFailures(job: JobId, source: SourceRef, retry: JobId): Promise<Received | undefined> {
+  async collectFailures(
+    job: JobId,
+    source: SourceRef,
+    retry: JobId,
+    wanted?: (report: DocumentReport) => boolean,
+  ): Promise<Received | undefined> {
     const failures = this.#shardReports(job, 'failures');
-    const received = await this.receive(retry, failedLines(this, job, source, failures), {
+    const received = await this.receive(retry, failedLines(this, job, source, failures, wanted), {
       maxBytes: Number.MAX_SAFE_INTEGER,
     });
     if (received.bytes > 0) return received;

@@ -1820,7 +1820,7 @@ export interface paths {
         put?: never;
         /**
          * Try the failed documents again, as a new job
-         * @description The example needs a job with failures.
+         * @description All of them, or those of some reasons, lines or ids. The example needs a job with failures.
          */
         post: {
             parameters: {
@@ -1832,7 +1832,25 @@ export interface paths {
                 };
                 cookie?: never;
             };
-            requestBody?: never;
+            requestBody?: {
+                content: {
+                    /**
+                     * @example {
+                     *       "codes": [
+                     *         "engine_crashed"
+                     *       ]
+                     *     }
+                     */
+                    "application/json": {
+                        /** @description Those that failed for one of these reasons, as the failures name them. */
+                        codes?: components["schemas"]["ErrorCodeInput"][];
+                        /** @description Those on these lines of the source; not of a job of several files. */
+                        lines?: number[];
+                        /** @description Those of these documents. */
+                        ids?: string[];
+                    } | null;
+                };
+            };
             responses: {
                 /** @description Default Response */
                 200: {
@@ -1965,6 +1983,65 @@ export interface paths {
                     };
                     content: {
                         "application/json": components["schemas"]["JobDetails"];
+                    };
+                };
+                /** @description The request cannot be met. */
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The server cannot meet the request now. */
+                "5XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{id}/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What happened to a job: the last lines of its log, the oldest first */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @example job_mb3k2x1a00q1w2e3r4 */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            lines: components["schemas"]["JobLogLine"][];
+                        };
                     };
                 };
                 /** @description The request cannot be met. */
@@ -3682,7 +3759,7 @@ export interface paths {
         };
         /**
          * The keys there are, by name; never what they are made of
-         * @description Keys are made and withdrawn in the keys file, by `embedmill keys create` or by hand, and followed as it changes: the server itself does not write it.
+         * @description Those of the keys file, which the server itself does not write, and those that were made here.
          */
         get: {
             parameters: {
@@ -3725,8 +3802,134 @@ export interface paths {
             };
         };
         put?: never;
-        post?: never;
+        /**
+         * Make a key; it is shown this once
+         * @description What is kept of it is a hash, where every replica reads it. Who is bound to a tenant or to collections makes keys of those alone. The example needs a server that asks for keys.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    /**
+                     * @example {
+                     *       "name": "acme-app",
+                     *       "scopes": [
+                     *         "submit",
+                     *         "search"
+                     *       ],
+                     *       "tenant": "acme"
+                     *     }
+                     */
+                    "application/json": {
+                        name: string;
+                        scopes: ("submit" | "search" | "admin")[];
+                        tenant?: string;
+                        collections?: string[];
+                        requestsPerSecond?: number;
+                        concurrency?: number;
+                        /** Format: date-time */
+                        expires?: string;
+                    };
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            /** @description To be sent as `Authorization: Bearer`. */
+                            key: string;
+                            entry: components["schemas"]["Key"];
+                        };
+                    };
+                };
+                /** @description The request cannot be met. */
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The server cannot meet the request now. */
+                "5XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/keys/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke a key that was made here; replicas refuse it within seconds
+         * @description The example needs a key that was made here.
+         */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @example 0123456789ab */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Revoked. */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description The request cannot be met. */
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The server cannot meet the request now. */
+                "5XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
         options?: never;
         head?: never;
         patch?: never;
@@ -4067,6 +4270,11 @@ export interface components {
                 [key: string]: "keyword" | "text" | "integer" | "float" | "boolean" | "datetime" | "geo";
             };
         };
+        /**
+         * @description What a program decides by.
+         * @enum {string}
+         */
+        ErrorCodeInput: "invalid_request" | "invalid_json" | "misdirected" | "not_found" | "collection_not_found" | "file_not_found" | "batch_not_found" | "batch_finished" | "dataset_not_found" | "invalid_dataset" | "invalid_batch" | "document_not_found" | "collection_exists" | "range_not_satisfiable" | "export_incomplete" | "migration_state" | "invalid_profile" | "job_not_found" | "job_not_finished" | "job_finished" | "nothing_to_retry" | "model_not_found" | "dimensions_not_allowed" | "idempotency_conflict" | "upload_incomplete" | "payload_too_large" | "unsupported_media_type" | "unauthenticated" | "forbidden" | "rate_limited" | "identity_unavailable" | "quota_exhausted" | "overloaded" | "client_gone" | "body_too_slow" | "foreign_origin" | "webhook_refused" | "webhook_unavailable" | "source_forbidden" | "source_not_found" | "source_unreadable" | "source_unavailable" | "source_changed" | "too_many_deletions" | "snapshot_incomplete" | "too_many_failures" | "dispatcher_lost" | "malformed_json" | "malformed_row" | "line_too_long" | "invalid_utf8" | "invalid_unicode" | "forbidden_key" | "foreign_source" | "foreign_tenant" | "invalid_document" | "missing_id" | "missing_text" | "word_too_long" | "empty_text" | "document_too_large" | "metadata_too_large" | "invalid_vector" | "unknown_text" | "metadata_type" | "image_unreadable" | "image_too_large" | "image_forbidden" | "image_unavailable" | "video_unsupported" | "video_unreadable" | "duplicate_id" | "text_incomplete" | "text_truncated" | "model_unavailable" | "model_corrupt" | "engine_crashed" | "engine_timeout" | "engine_failed" | "out_of_memory" | "worker_lost" | "no_worker" | "dimension_mismatch" | "invalid_filter" | "store_rejected" | "store_unavailable" | "store_in_use" | "queue_unavailable" | "queue_full" | "queue_may_evict" | "spool_unavailable" | "invalid_config" | "internal";
         /** @description A condition on filterable metadata fields or `document_id`. */
         FilterInput: {
             and: components["schemas"]["FilterInput"][];
@@ -4551,6 +4759,15 @@ export interface components {
             /** @description There where the answer had no room for all hits that were found: ask again with this as `offset`. */
             next?: number;
         };
+        JobLogLine: {
+            /** Format: date-time */
+            at: string;
+            /** @enum {string} */
+            level: "info" | "warn" | "error";
+            /** @enum {string} */
+            event: "accepted" | "scan_waits" | "scan_began" | "scan_ended" | "room_waits" | "job_returned" | "shard_returned" | "shard_failed" | "shard_lost" | "retried" | "cancel_asked" | "priority_changed" | "webhook_delivered" | "webhook_failed" | "ended";
+            text: string;
+        };
         UsageReport: {
             /** Format: date */
             from: string;
@@ -4750,7 +4967,7 @@ export interface components {
             everyone: boolean;
             scopes: ("submit" | "search" | "admin")[];
             /** @description The only tenant that it sees; null: all. */
-            tenant: unknown | null;
+            tenant: string | null;
             /** @description The only collections that it sees; null: all. */
             collections: string[] | null;
         };
@@ -4758,7 +4975,8 @@ export interface components {
             name: string;
             id: string;
             scopes: ("submit" | "search" | "admin")[];
-            tenant?: unknown;
+            /** @description The only tenant that it sees; all by default. */
+            tenant?: string;
             collections?: string[];
             requestsPerSecond?: number;
             concurrency?: number;
@@ -4766,6 +4984,11 @@ export interface components {
             expires?: string;
             /** @description Whether it is taken no more. */
             expired: boolean;
+            /**
+             * @description Whether it is of the keys file, or was made here and can be revoked here.
+             * @enum {string}
+             */
+            keptIn: "file" | "queue";
         };
         Collection: {
             /** @description The collection’s name. */

@@ -1,11 +1,19 @@
 import { Aliases } from './aliases.ts';
 import type { Documents } from './body.ts';
 import { Collections } from './collections.ts';
-import { Connection, type CallOptions, type ConnectionOptions } from './connection.ts';
+import {
+  Connection,
+  type Call,
+  type CallOptions,
+  type ConnectionOptions,
+  type EventOptions,
+} from './connection.ts';
+import type { ServerEvent } from './events.ts';
 import { Documents as StoredDocuments } from './documents.ts';
 import { embed, type EmbedOptions } from './embedding.ts';
 import { beginExport, exportOf, type ExportOptions, type ExportRequest } from './export.ts';
 import { Jobs } from './jobs.ts';
+import { Keys } from './keys.ts';
 import { Migrations } from './migrations.ts';
 import { Queue } from './queue.ts';
 import type {
@@ -36,6 +44,7 @@ export class Client {
   readonly migrations: Migrations;
   readonly documents: StoredDocuments;
   readonly jobs: Jobs;
+  readonly keys: Keys;
   readonly sources: Sources;
   readonly queue: Queue;
   readonly usage: Usage;
@@ -51,6 +60,7 @@ export class Client {
     this.migrations = new Migrations(server);
     this.documents = new StoredDocuments(server);
     this.jobs = new Jobs(server);
+    this.keys = new Keys(server);
     this.sources = new Sources(server);
     this.queue = new Queue(server);
     this.usage = new Usage(server);
@@ -136,6 +146,24 @@ export class Client {
   /** Whether the server can work, also when it cannot. */
   async readiness(options: CallOptions = {}): Promise<Health> {
     return this.#server.health(options);
+  }
+
+  /**
+   * Any route that changes nothing, or has the same effect however often it is asked, with what the verbs do about errors:
+   * `read((api, init) => api.GET('/api/v1/overview', init))`.
+   */
+  read<T>(call: Call<T>, options: CallOptions = {}): Promise<T> {
+    return this.#server.read(call, options);
+  }
+
+  /** As `read`, of a route that changes something. */
+  ask<T>(call: Call<T>, options: CallOptions = {}): Promise<T> {
+    return this.#server.ask(call, options);
+  }
+
+  /** The events of any route that streams them; the call has `parseAs: 'stream'`. */
+  events(call: Call<unknown>, options: EventOptions = {}): AsyncGenerator<ServerEvent> {
+    return this.#server.events(call, options);
   }
 
   /** Figures for Prometheus. */

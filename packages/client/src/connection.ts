@@ -1,6 +1,7 @@
 import createFetchClient, { type Client as Api } from 'openapi-fetch';
 import type { components, paths } from './api.ts';
 import { EmbedmillError, errorOf, mayPass, unreachable } from './error.ts';
+import { readEvents, type ServerEvent } from './events.ts';
 import { pause } from './pause.ts';
 
 /** How long an answer may take. A search may wait for its model to be loaded. */
@@ -9,6 +10,8 @@ const ANSWER_MS = 60_000;
 const PAUSES_MS = [500, 2000, 8000];
 /** A server that wants to be left alone for longer is not waited for. */
 const LONGEST_PAUSE_SECONDS = 60;
+/** The server sends a comment more often than this when nothing happens. */
+const SILENCE_MS = 45_000;
 
 export interface ConnectionOptions {
   /** Where the server is, as in `http://127.0.0.1:7700`. */
@@ -31,13 +34,20 @@ export interface CallOptions {
   signal?: AbortSignal | undefined;
 }
 
+/** Of a stream of events. */
+export interface EventOptions extends CallOptions {
+  /** The server sends a comment more often than this when nothing happens, in milliseconds. */
+  silenceMs?: number | undefined;
+}
+
 /** What openapi-fetch answers. */
 interface Answered<T> {
   data?: T;
   error?: unknown;
   response: Response;
 }
-type Call<T> = (api: Api<paths>, init: { signal: AbortSignal }) => Promise<Answered<T>>;
+/** A request by the typed fetch. */
+export type Call<T> = (api: Api<paths>, init: { signal: AbortSignal }) => Promise<Answered<T>>;
 
 /**
  * Requests to one server, and what their answers mean.
@@ -87,6 +97,31 @@ export class Connection {
   /** Asks once, for what takes as long as it takes: a stream, an upload. */
   async lasting<T>(call: Call<T>, options: CallOptions = {}): Promise<{ data: T; response: Response }> {
     return this.#once(call, options, undefined);
+  }
+
+  /** The events of a stream, until it ends or falls silent; none where the answer is no stream of events. */
+  async *events(
+    call: Call<unknown>,
+    { silenceMs = SILENCE_MS, ...options }: EventOptions = {},
+  ): AsyncGenerator<ServerEvent> {
+    const silence = new AbortController();
+    const fallSilent = (): void => silence.abort(new Error('the event stream fell silent'));
+    let timer = setTimeout(fallSilent, silenceMs);
+    const signal = AbortSignal.any([silence.signal, this.signalOf(options)]);
+    try {
+      const { data, response } = await this.lasting((api) => call(api, { signal }), options);
+      const type = response.headers.get('content-type') ?? '';
+      if (data === null || !type.startsWith('text/event-stream')) return;
+      yield* readEvents(data as ReadableStream<Uint8Array>, () => {
+        clearTimeout(timer);
+        timer = setTimeout(fallSilent, silenceMs);
+      });
+    } catch (error) {
+      throw this.lost(error, options);
+    } finally {
+      clearTimeout(timer);
+      silence.abort();
+    }
   }
 
   /** What `/readyz` says, also where that is that the server is not ready. */

@@ -31,6 +31,19 @@ export class Documents {
     );
   }
 
+  /** Deletes one now. Errors: `document_not_found`. */
+  async remove(
+    collection: string,
+    id: string,
+    { tenant, ...options }: CallOptions & { tenant?: string | undefined } = {},
+  ): Promise<void> {
+    const params = { path: { name: collection, id }, query: { ...(tenant !== undefined && { tenant }) } };
+    await this.#server.ask(
+      (api, init) => api.DELETE('/api/v1/collections/{name}/documents/{id}', { ...init, params }),
+      options,
+    );
+  }
+
   /** Deletes them as a job, in its place in the order of submissions. */
   delete(
     collection: string,

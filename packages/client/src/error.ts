@@ -15,6 +15,8 @@ export interface ErrorDetail {
 /** What went wrong. Decide by `code`; `message` says what was wrong, where, and what to do. */
 export class EmbedmillError extends Error {
   readonly code: ErrorCode;
+  /** What kind of problem it is, in a few words, where the server said so. */
+  readonly title: string | undefined;
   /** Of the answer; undefined where there was none. */
   readonly status: number | undefined;
   /** Whether the same request may succeed later. */
@@ -28,6 +30,7 @@ export class EmbedmillError extends Error {
     message: string,
     options: {
       status?: number;
+      title?: string;
       retryable?: boolean;
       details?: readonly ErrorDetail[];
       retryAfter?: number | undefined;
@@ -37,6 +40,7 @@ export class EmbedmillError extends Error {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'EmbedmillError';
     this.code = code;
+    this.title = options.title;
     this.status = options.status;
     this.retryable = options.retryable ?? false;
     this.details = options.details ?? [];
@@ -63,6 +67,7 @@ export function errorOf(url: string, response: Response, body: unknown): Embedmi
     const { code, title, detail, retryable, errors } = body;
     return new EmbedmillError(code, detail ?? title, {
       status,
+      title,
       retryable,
       details: errors ?? [],
       retryAfter,

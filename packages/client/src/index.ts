@@ -1,9 +1,10 @@
 export { Client, createClient } from './client.ts';
-export type { CallOptions, ConnectionOptions } from './connection.ts';
+export type { Call, CallOptions, ConnectionOptions, EventOptions } from './connection.ts';
 export type { Chunks, Documents, Openable } from './body.ts';
 export type { DocumentSelection } from './documents.ts';
 export type { EmbedOptions } from './embedding.ts';
-export { EmbedmillError, type ErrorCode, type ErrorDetail } from './error.ts';
+export { EmbedmillError, errorOf, type ErrorCode, type ErrorDetail } from './error.ts';
+export type { ServerEvent } from './events.ts';
 export type { ExportOptions, ExportRequest } from './export.ts';
 export type { MigrationTarget } from './migrations.ts';
 export type { OutputOptions } from './output.ts';

@@ -1,7 +1,15 @@
 import type { CallOptions, Connection } from './connection.ts';
 import { readOutput, type OutputOptions } from './output.ts';
 import { readReports } from './reports.ts';
-import type { DeliveredWebhook, DocumentReport, Job, QueryOf, Verification } from './schemas.ts';
+import type {
+  DeliveredWebhook,
+  DocumentReport,
+  Job,
+  JobLogLine,
+  QueryOf,
+  RetrySelection,
+  Verification,
+} from './schemas.ts';
 import { watchJob, type WatchOptions } from './watch.ts';
 
 /** Bulk submissions, and what became of them. */
@@ -39,6 +47,16 @@ export class Jobs {
     return last ?? this.get(id, options);
   }
 
+  /** What happened to it: the last lines of its log, the oldest first. */
+  async log(id: string, options: CallOptions = {}): Promise<JobLogLine[]> {
+    const params = { path: { id } };
+    const { lines } = await this.#server.read(
+      (api, init) => api.GET('/api/v1/jobs/{id}/log', { ...init, params }),
+      options,
+    );
+    return lines;
+  }
+
   /** The documents that failed, and why; the generator returns how many more there were that the job does not name. */
   failures(id: string, options: CallOptions = {}): AsyncGenerator<DocumentReport, number> {
     return readReports(this.#server, id, 'failures', options);
@@ -68,11 +86,16 @@ export class Jobs {
     return this.#server.read((api, init) => api.PATCH('/api/v1/jobs/{id}', { ...init, ...request }), options);
   }
 
-  /** A new job of the documents that failed, or the one that was made of them before. Errors: `nothing_to_retry`. */
-  retry(id: string, options: CallOptions = {}): Promise<Job> {
+  /**
+   * A new job of the documents that failed, of all or of those of some reasons (`codes`), `lines` or `ids`. Errors:
+   * `nothing_to_retry`.
+   */
+  retry(id: string, { codes, lines, ids, ...options }: RetrySelection & CallOptions = {}): Promise<Job> {
     const params = { path: { id } };
+    const isSelected = codes !== undefined || lines !== undefined || ids !== undefined;
+    const body = isSelected ? { body: { codes, lines, ids } as object } : {};
     return this.#server.read(
-      (api, init) => api.POST('/api/v1/jobs/{id}/retry', { ...init, params }),
+      (api, init) => api.POST('/api/v1/jobs/{id}/retry', { ...init, params, ...body }),
       options,
     );
   }

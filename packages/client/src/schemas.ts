@@ -34,7 +34,9 @@ export type FieldReport = Schemas['FieldReport'];
 export type Health = Schemas['Health'];
 export type Hit = Schemas['Hit'];
 export type Job = Schemas['Job'];
+export type JobLogLine = Schemas['JobLogLine'];
 export type JobState = Job['state'];
+export type Key = Schemas['Key'];
 export type Model = Schemas['Model'];
 export type NearDuplicates = Schemas['NearDuplicates'];
 export type Point = Schemas['StoredPoint'];
@@ -52,12 +54,16 @@ export type WatchedSource = Input<Schemas['WatchedSourceInput']>;
 
 /** A document as it is submitted. */
 export type Document = Input<NonNullable<Submission['documents']>[number]>;
+/** What a new key is to be. */
+export type NewKey = Input<BodyOf<'/api/v1/keys'>>;
 /** Where the server finds documents itself. */
 export type ServerSource = Input<NonNullable<Submission['source']>>;
 /** What is said of a job in JSON, beside its documents. */
 export type JobOptions = Input<Omit<Submission, 'documents' | 'source'>>;
 /** The file that a job's vectors go to, and how they are made. */
 export type FileTarget = Input<Pick<EmbeddingJob, 'output' | 'profile'>>;
+/** Of a job’s failures, those to try again: all that fit each of what is said. */
+export type RetrySelection = Input<NonNullable<BodyOf<'/api/v1/jobs/{id}/retry'>>>;
 export type Webhook = NonNullable<JobOptions['webhook']>;
 
 /** Whether a job has ended, one way or another. */

@@ -1,21 +1,17 @@
-import type { CallOptions, Connection } from './connection.ts';
+import type { Connection, EventOptions } from './connection.ts';
 import { EmbedmillError } from './error.ts';
-import { readEvents } from './events.ts';
 import { pause } from './pause.ts';
 import { isFinished, type Job } from './schemas.ts';
 
-export interface WatchOptions extends CallOptions {
+export interface WatchOptions extends EventOptions {
   /** How long the server may stay away, when it is restarted for instance, in milliseconds. */
   patienceMs?: number;
   /** Between two looks at the job where events do not get through, in milliseconds. */
   pollMs?: number;
-  /** The server sends a comment more often than this when nothing happens, in milliseconds. */
-  silenceMs?: number;
 }
 
 const PATIENCE_MS = 60_000;
 const POLL_MS = 1000;
-const SILENCE_MS = 45_000;
 
 /**
  * A job from now until it has finished, whenever it changed; the last is the finished one. By events; when they break off,
@@ -24,13 +20,13 @@ const SILENCE_MS = 45_000;
 export async function* watchJob(
   server: Connection,
   id: string,
-  { patienceMs = PATIENCE_MS, pollMs = POLL_MS, silenceMs = SILENCE_MS, signal }: WatchOptions = {},
+  { patienceMs = PATIENCE_MS, pollMs = POLL_MS, silenceMs, signal }: WatchOptions = {},
 ): AsyncGenerator<Job> {
   const params = { path: { id } };
   let lastSeen = performance.now();
   for (;;) {
     try {
-      for await (const job of jobEvents(server, id, silenceMs, { signal })) {
+      for await (const job of jobEvents(server, id, { silenceMs, signal })) {
         lastSeen = performance.now();
         yield job;
         if (isFinished(job.state)) return;
@@ -54,37 +50,15 @@ function isAway(error: unknown): boolean {
 }
 
 /** The job's events, from now until the stream ends or falls silent. */
-async function* jobEvents(
-  server: Connection,
-  id: string,
-  silenceMs: number,
-  options: CallOptions,
-): AsyncGenerator<Job> {
-  const silence = new AbortController();
-  const fallSilent = (): void => silence.abort(new Error('the event stream fell silent'));
-  let timer = setTimeout(fallSilent, silenceMs);
+async function* jobEvents(server: Connection, id: string, options: EventOptions): AsyncGenerator<Job> {
   const params = { path: { id } };
-  const signal = AbortSignal.any([silence.signal, server.signalOf(options)]);
-  try {
-    const { data: stream, response } = await server.lasting(
-      (api) => api.GET('/api/v1/jobs/{id}/events', { params, signal, parseAs: 'stream' }),
-      options,
-    );
-    const type = response.headers.get('content-type') ?? '';
-    if (stream === null || !type.startsWith('text/event-stream')) return;
-    const onBytes = (): void => {
-      clearTimeout(timer);
-      timer = setTimeout(fallSilent, silenceMs);
-    };
-    for await (const { data } of readEvents(stream, onBytes)) {
-      const job = jobIn(data);
-      if (job !== undefined) yield job;
-    }
-  } catch (error) {
-    throw server.lost(error, options);
-  } finally {
-    clearTimeout(timer);
-    silence.abort();
+  const events = server.events(
+    (api, init) => api.GET('/api/v1/jobs/{id}/events', { ...init, params, parseAs: 'stream' }),
+    options,
+  );
+  for await (const { data } of events) {
+    const job = jobIn(data);
+    if (job !== undefined) yield job;
   }
 }
 

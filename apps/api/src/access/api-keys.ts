@@ -1,133 +1,138 @@
-import { readFileSync, unwatchFile, watchFile } from 'node:fs';
-import {
-  apiKeyHash,
-  apiKeyId,
-  apiKeysSchema,
-  EmbedmillError,
-  isApiKey,
-  type ApiKeyEntry,
-} from '@embedmill/jobs';
+import { EmbedmillError, newApiKey, type ApiKeyEntry, type WantedKey } from '@embedmill/jobs';
+import type { Queue } from '@embedmill/queue';
 import type { ApiParts } from '../parts.ts';
+import { KeysFile } from './keys-file.ts';
+import { KnownKeys, shownKey, type ShownKey } from './known-keys.ts';
 import type { Principal } from './principal.ts';
 
-/** How often the file is looked at. By its time and size, not by events: those are lost where a file is exchanged as a
- * whole, as Kubernetes does with secrets. */
+/** How soon a key that another replica made is taken, and one that it revoked is not. */
 const LOOK_MS = 2000;
 
-interface KnownKey {
-  readonly entry: ApiKeyEntry;
-  readonly principal: Principal;
-  readonly expires: number;
-}
+/** Where a key is kept: in the keys file, which the server does not write, or with the queue. */
+export type ListedKey = ShownKey & { keptIn: 'file' | 'queue' };
 
-/** What may be shown of a key. */
-export type ShownKey = Omit<ApiKeyEntry, 'hash'> & { expired: boolean };
+type KeysLog = Pick<ApiParts['log'], 'info' | 'warn' | 'error'>;
 
 /**
- * The keys of a file, followed as it changes until `close`. A version that cannot be used is logged, and the one before
- * it goes on: a slip of the pen locks nobody out. At the start there is none before it, so there it is an error.
+ * All keys: those of the file, where there is one, and those that administrators made here, which are kept with the queue,
+ * so that every replica has them. Both are followed until `close`. While the queue is away, what was read last goes on.
  */
 export class ApiKeys {
-  #keys: ReadonlyMap<string, KnownKey>;
-  readonly #path: string;
-  readonly #log: Pick<ApiParts['log'], 'info' | 'error'>;
-  readonly #look = () => this.#reread();
+  readonly #file: KeysFile | undefined;
+  readonly #kept: Queue['apiKeys'];
+  readonly #log: KeysLog;
+  readonly #looking: NodeJS.Timeout;
+  #known = new KnownKeys([]);
+  /** The last look at the queue; a later one does not overtake it. */
+  #looked: Promise<void>;
 
   /** Errors: `invalid_config` that says what is wrong with the file. */
-  constructor(path: string, log: Pick<ApiParts['log'], 'info' | 'error'>, lookMs = LOOK_MS) {
-    this.#path = path;
+  constructor(path: string | undefined, kept: Queue['apiKeys'], log: KeysLog, lookMs = LOOK_MS) {
+    this.#file = path === undefined ? undefined : new KeysFile(path, log);
+    this.#kept = kept;
     this.#log = log;
-    this.#keys = readKeys(path);
-    watchFile(path, { interval: lookMs, persistent: false }, this.#look);
+    this.#looked = this.#look();
+    this.#looking = setInterval(() => (this.#looked = this.#looked.then(() => this.#look())), lookMs);
+    this.#looking.unref();
+  }
+
+  /** Resolves once the keys that are kept with the queue have been looked at for the first time. */
+  ready(): Promise<void> {
+    return this.#looked;
   }
 
   /** Whose key it is; undefined where there is no such key. Errors: `unauthenticated` for one that has expired. */
   principalOf(key: string): Principal | undefined {
-    const known = this.#keys.get(apiKeyId(key) ?? '');
-    // An id that is not there takes as long as one that is.
-    const isRight = isApiKey(key, known?.entry.hash ?? NO_HASH);
-    if (known === undefined || !isRight) return undefined;
-    if (known.expires > Date.now()) return known.principal;
-    const at = new Date(known.expires).toISOString();
-    throw new EmbedmillError(
-      'unauthenticated',
-      `the key ${known.principal.name} expired at ${at}; use a new one`,
-    );
+    return this.#file?.keys.principalOf(key) ?? this.#known.principalOf(key);
   }
 
   /** Who has the key of this name; undefined where there is none, or it has expired. */
   named(name: string): Principal | undefined {
-    for (const { principal, expires } of this.#keys.values())
-      if (principal.name === name) return expires > Date.now() ? principal : undefined;
-    return undefined;
+    return this.#file?.keys.named(name) ?? this.#known.named(name);
   }
 
-  /** All of them, in the file's order. */
-  list(): ShownKey[] {
-    return [...this.#keys.values()].map(({ entry, expires }) => ({
-      name: entry.name,
-      id: entry.id,
-      scopes: entry.scopes,
-      tenant: entry.tenant,
-      collections: entry.collections,
-      requestsPerSecond: entry.requestsPerSecond,
-      concurrency: entry.concurrency,
-      expires: entry.expires,
-      expired: expires <= Date.now(),
-    }));
+  /** Those of the file first. Errors: `queue_unavailable`. */
+  async list(): Promise<ListedKey[]> {
+    const inFile = this.#file?.keys.list() ?? [];
+    const kept = await this.#kept.read();
+    return [
+      ...inFile.map((key) => ({ ...key, keptIn: 'file' as const })),
+      ...kept.map((entry) => ({ ...shownKey(entry), keptIn: 'queue' as const })),
+    ];
+  }
+
+  /**
+   * Makes a key, which is given back this once. Errors: `forbidden` where it could do more than its maker,
+   * `invalid_request` where the name is taken, `queue_unavailable`.
+   */
+  async create(wanted: WantedKey, maker: Principal): Promise<{ key: string; entry: ListedKey }> {
+    assertWithin(maker, wanted, 'make');
+    const { key, id, hash } = newApiKey();
+    const entry = { ...wanted, id, hash };
+    const inFile = this.#file?.keys.list() ?? [];
+    await this.#change((kept) => {
+      if ([...inFile, ...kept].some(({ name }) => name === wanted.name)) {
+        const message = `another key has the name ${JSON.stringify(wanted.name)} already`;
+        throw new EmbedmillError('invalid_request', message, { details: [{ path: 'name', message }] });
+      }
+      return [...kept, entry];
+    });
+    return { key, entry: { ...shownKey(entry), keptIn: 'queue' } };
+  }
+
+  /**
+   * Takes a key away: it is refused here from now on, and by every other replica within seconds. Errors: `not_found`,
+   * `forbidden` where it could do more than whoever revokes it, or is in the keys file; `queue_unavailable`.
+   */
+  async revoke(id: string, by: Principal): Promise<ShownKey> {
+    let revoked: ShownKey | undefined;
+    await this.#change((kept) => {
+      const entry = kept.find((one) => one.id === id);
+      if (entry === undefined) throw this.#notKept(id);
+      assertWithin(by, entry, 'revoke');
+      revoked = shownKey(entry);
+      return kept.filter((one) => one !== entry);
+    });
+    if (revoked === undefined) throw this.#notKept(id);
+    return revoked;
   }
 
   close(): void {
-    unwatchFile(this.#path, this.#look);
+    clearInterval(this.#looking);
+    this.#file?.close();
   }
 
-  #reread(): void {
+  #notKept(id: string): EmbedmillError {
+    const inFile = this.#file?.keys.list().some((one) => one.id === id) === true;
+    return inFile
+      ? new EmbedmillError('forbidden', `the key ${id} is in the keys file; take it out of the file`)
+      : new EmbedmillError('not_found', `there is no key ${id}`);
+  }
+
+  async #change(change: (keys: ApiKeyEntry[]) => ApiKeyEntry[]): Promise<void> {
+    await this.#kept.change(change);
+    // What this replica answers from now on has it.
+    await (this.#looked = this.#looked.then(() => this.#look()));
+  }
+
+  async #look(): Promise<void> {
     try {
-      this.#keys = readKeys(this.#path);
-      this.#log.info({ keys: this.#keys.size }, 'the keys file was read again');
+      this.#known = new KnownKeys(await this.#kept.read());
     } catch (error) {
-      this.#log.error({ err: error }, 'the keys file cannot be used; the keys of before stay');
+      this.#log.warn({ err: error }, 'the keys cannot be read from the queue now; those of before stay');
     }
   }
 }
 
-const NO_HASH = apiKeyHash('');
-
-function readKeys(path: string): ReadonlyMap<string, KnownKey> {
-  let value: unknown;
-  try {
-    value = JSON.parse(readFileSync(path, 'utf8'));
-  } catch (error) {
-    const reason = error instanceof SyntaxError ? 'it is not JSON' : (error as Error).message;
-    throw unusable(path, reason, error);
-  }
-  const parsed = apiKeysSchema.safeParse(value);
-  if (!parsed.success) {
-    const found = parsed.error.issues.map(
-      ({ path: at, message }) => `${at.map(String).join('/')}: ${message}`,
-    );
-    throw unusable(path, found.join('; '));
-  }
-  return new Map(parsed.data.map((entry) => [entry.id, knownKey(entry)]));
-}
-
-function knownKey(entry: ApiKeyEntry): KnownKey {
-  const { name, scopes, tenant, collections, expires, requestsPerSecond, concurrency } = entry;
-  return {
-    entry,
-    expires: expires === undefined ? Infinity : Date.parse(expires),
-    principal: {
-      name,
-      tenant,
-      scopes: new Set(scopes),
-      collections: collections && new Set(collections),
-      requestsPerSecond,
-      concurrency,
-    },
-  };
-}
-
-function unusable(path: string, why: string, cause?: unknown): EmbedmillError {
-  const message = `EMBEDMILL_API_KEYS_FILE: ${path} cannot be used: ${why}; "embedmill keys create" makes entries`;
-  return new EmbedmillError('invalid_config', message, { cause });
+/** Refuses a key that sees more than the one that makes or revokes it. */
+function assertWithin(maker: Principal, key: WantedKey, what: 'make' | 'revoke'): void {
+  const { tenant, collections } = maker;
+  const isOfTenant = tenant === undefined || key.tenant === tenant;
+  const isOfCollections =
+    collections === undefined || key.collections?.every((name) => collections.has(name)) === true;
+  if (isOfTenant && isOfCollections) return;
+  const own = isOfTenant
+    ? `the collections ${[...(collections ?? [])].join(', ')}`
+    : `the tenant ${JSON.stringify(tenant)}`;
+  throw new EmbedmillError('forbidden', `${maker.name} is bound to ${own}, and may ${what} keys of it alone`);
 }

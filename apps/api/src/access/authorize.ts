@@ -1,6 +1,7 @@
 import { hash, timingSafeEqual } from 'node:crypto';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { EmbedmillError } from '@embedmill/jobs';
+import type { Queue } from '@embedmill/queue';
 import type { ApiParts } from '../parts.ts';
 import { ApiKeys } from './api-keys.ts';
 import { credentialOf } from './credentials.ts';
@@ -31,16 +32,19 @@ export interface AccessOptions {
 
 /**
  * Finds out whose each request is, refuses what they may not do, and runs what follows as theirs. It comes before all
- * routes, also before their bodies are read. Gives the keys, where there are any.
+ * routes, also before their bodies are read. Gives the keys, where any are asked for.
  */
 export function authorizeRequests(
   server: FastifyInstance,
   { keysFile, oidc, metricsKey, metricsOpen }: AccessOptions,
-  log: Pick<ApiParts['log'], 'info' | 'error'>,
+  kept: Queue['apiKeys'],
+  log: Pick<ApiParts['log'], 'info' | 'warn' | 'error'>,
 ): ApiKeys | undefined {
-  const keys = keysFile === undefined ? undefined : new ApiKeys(keysFile, log);
+  const isKeyless = keysFile === undefined && oidc === undefined;
+  const keys = isKeyless ? undefined : new ApiKeys(keysFile, kept, log);
   const tokens = oidc && new Oidc(oidc);
   server.decorateRequest('principal', null);
+  server.addHook('onReady', async () => keys?.ready());
   server.addHook('onClose', async () => keys?.close());
   server.addHook('onRequest', (request, reply, done) => {
     identify(request).then(
@@ -66,13 +70,12 @@ export function authorizeRequests(
 
   async function identify(request: FastifyRequest): Promise<Principal | null> {
     const needed = accessOf(request);
-    const isKeyless = keys === undefined && tokens === undefined;
     // Open to those inside: what a proxy passes on comes from elsewhere.
     const isDirect =
       request.headers['x-forwarded-for'] === undefined && request.headers.forwarded === undefined;
     const isOpen = (metricsOpen === true && isDirect) || (isKeyless && metricsKey === undefined);
     if (needed === 'open' || (needed === 'metrics' && isOpen)) return null;
-    if (keys === undefined && tokens === undefined && needed !== 'metrics') return EVERYONE;
+    if (isKeyless && needed !== 'metrics') return EVERYONE;
     const credential = credentialOf(request.headers);
     if (credential === undefined) {
       const message = 'this needs a key; send it as Authorization: Bearer em_…';

@@ -65,9 +65,9 @@ export function spoolView(spool: ApiParts['spool'], queue: ApiParts['queue']): A
     removeSource: (source) => spool.removeSource(source),
     // Of a job that the queue let this principal forget; nobody is told of it any more.
     removeJob: (job) => spool.removeJob(job),
-    collectFailures: async (job, source, retry) => {
+    collectFailures: async (job, source, retry, wanted) => {
       await requireJob(job);
-      return spool.collectFailures(job, source, retry);
+      return spool.collectFailures(job, source, retry, wanted);
     },
     readFiles: async (job) => {
       await requireJob(job);

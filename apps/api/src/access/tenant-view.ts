@@ -149,6 +149,12 @@ function queueView(queue: ApiParts['queue'], accounting: Accounting): ApiParts['
       const tenant = ownTenant(selection.tenant as TenantId | undefined);
       return inTurn(() => queue.listJobs({ ...selection, tenant, collections }));
     },
+    jobLog: async (id) => {
+      await requireJob(id);
+      return queue.jobLog(id);
+    },
+    // Of a job that this principal made, or was let change.
+    noteJob: (id, note) => queue.noteJob(id, note),
     unfinishedJobs: async (collection) => {
       const principal = currentPrincipal();
       const jobs = await queue.unfinishedJobs(collection);
@@ -160,11 +166,17 @@ function queueView(queue: ApiParts['queue'], accounting: Accounting): ApiParts['
     },
     cancel: async (id) => {
       await requireJob(id);
-      return queue.cancel(id);
+      const job = await queue.cancel(id);
+      const text = `${currentPrincipal().name} asked to end it`;
+      queue.noteJob(id, { level: 'info', event: 'cancel_asked', text });
+      return job;
     },
     prioritize: async (id, priority) => {
       await requireJob(id);
-      return queue.prioritize(id, priority);
+      const job = await queue.prioritize(id, priority);
+      const text = `${currentPrincipal().name} gave it the priority ${priority}`;
+      queue.noteJob(id, { level: 'info', event: 'priority_changed', text });
+      return job;
     },
     forget: async (id) => {
       await requireJob(id);

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { apiKeyEntrySchema, scopeSchema, tenantSchema } from '@embedmill/jobs';
+import { apiKeyEntrySchema, EmbedmillError, scopeSchema, wantedKeySchema } from '@embedmill/jobs';
 import type { ApiKeys } from '../access/api-keys.ts';
 import type { AccessOptions } from '../access/authorize.ts';
 import { currentPrincipal, EVERYONE } from '../access/principal.ts';
@@ -30,33 +30,35 @@ const principalSchema = z
     name: z.string().meta({ description: 'Of the key, or whose token it is.' }),
     everyone: z.boolean().meta({ description: 'Whether nobody is asked for a key here.' }),
     scopes: z.array(scopeSchema),
-    tenant: tenantSchema.nullable().meta({ description: 'The only tenant that it sees; null: all.' }),
+    tenant: z.string().nullable().meta({ description: 'The only tenant that it sees; null: all.' }),
     collections: z
       .array(z.string())
       .nullable()
       .meta({ description: 'The only collections that it sees; null: all.' }),
   })
   .meta({ id: 'Principal' });
-const { name, id, scopes, tenant, collections, requestsPerSecond, concurrency, expires } =
-  apiKeyEntrySchema.shape;
+const { name, id, scopes, collections, requestsPerSecond, concurrency, expires } = apiKeyEntrySchema.shape;
 const keySchema = z
   .strictObject({
     name,
     id,
     scopes,
-    tenant,
+    tenant: z.string().optional().meta({ description: 'The only tenant that it sees; all by default.' }),
     collections,
     requestsPerSecond,
     concurrency,
     expires,
     expired: z.boolean().meta({ description: 'Whether it is taken no more.' }),
+    keptIn: z
+      .enum(['file', 'queue'])
+      .meta({ description: 'Whether it is of the keys file, or was made here and can be revoked here.' }),
   })
   .meta({ id: 'Key' });
 
 /** Who may ask, how they sign in, and who asks now. */
 export function accessRoutes(
   { keysFile, oidc }: AccessOptions,
-  keys: Pick<ApiKeys, 'list'> | undefined,
+  keys: Pick<ApiKeys, 'list' | 'create' | 'revoke'> | undefined,
 ): FastifyPluginAsyncZod {
   return async (server) => {
     server.get(
@@ -67,7 +69,7 @@ export function accessRoutes(
       },
       async () => ({
         required: keysFile !== undefined || oidc !== undefined,
-        keys: keysFile !== undefined,
+        keys: keys !== undefined,
         oidc:
           oidc === undefined
             ? null
@@ -106,11 +108,61 @@ export function accessRoutes(
           tags,
           summary: 'The keys there are, by name; never what they are made of',
           description:
-            'Keys are made and withdrawn in the keys file, by `embedmill keys create` or by hand, and followed as it changes: the server itself does not write it.',
+            'Those of the keys file, which the server itself does not write, and those that were made here.',
           response: { 200: z.strictObject({ keys: z.array(keySchema) }), ...problemResponses },
         },
       },
-      async () => ({ keys: keys?.list() ?? [] }),
+      async () => ({ keys: (await keys?.list()) ?? [] }),
     );
+
+    server.post(
+      '/keys',
+      {
+        config: { access: 'admin' },
+        schema: {
+          tags,
+          summary: 'Make a key; it is shown this once',
+          description:
+            'What is kept of it is a hash, where every replica reads it. Who is bound to a tenant or to collections makes keys of those alone.',
+          body: wantedKeySchema,
+          response: {
+            201: z.strictObject({
+              key: z.string().meta({ description: 'To be sent as `Authorization: Bearer`.' }),
+              entry: keySchema,
+            }),
+            ...problemResponses,
+          },
+        },
+      },
+      async ({ body }, reply) =>
+        reply
+          .code(201)
+          .header('cache-control', 'no-store')
+          .send(await requireKeys().create(body, currentPrincipal())),
+    );
+
+    server.delete(
+      '/keys/:id',
+      {
+        config: { access: 'admin' },
+        schema: {
+          tags,
+          summary: 'Revoke a key that was made here; replicas refuse it within seconds',
+          params: z.object({ id: z.string() }),
+          response: { 204: z.null().describe('Revoked.'), ...problemResponses },
+        },
+      },
+      async ({ params }, reply) => {
+        await requireKeys().revoke(params.id, currentPrincipal());
+        return reply.code(204).send(null);
+      },
+    );
+
+    function requireKeys(): Pick<ApiKeys, 'create' | 'revoke'> {
+      if (keys !== undefined) return keys;
+      const message =
+        'nobody is asked for a key here, so a key would keep nobody out; set EMBEDMILL_API_KEYS_FILE to a file with an admin’s key, which "embedmill keys create" makes, and start again';
+      throw new EmbedmillError('forbidden', message);
+    }
   };
 }

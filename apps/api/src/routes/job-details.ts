@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { EmbedmillError, type JobId } from '@embedmill/jobs';
+import { EmbedmillError, jobLogLineSchema, type JobId } from '@embedmill/jobs';
 import { failureReasons, failureReasonsSchema } from '../failure-reasons.ts';
 import { jobDetailsOf, jobDetailsSchema } from '../job-details.ts';
 import type { ApiParts } from '../parts.ts';
@@ -33,6 +33,20 @@ export function jobDetailRoutes({ queue, spool, config }: ApiParts): FastifyPlug
         const serving = await queue.servingOf(record.collection.profile.model);
         return jobDetailsOf(job, record, serving, config.prices ?? new Map<string, number>());
       },
+    );
+
+    server.get(
+      '/jobs/:id/log',
+      {
+        config: { access: 'submit' },
+        schema: {
+          tags,
+          summary: 'What happened to a job: the last lines of its log, the oldest first',
+          params,
+          response: { 200: z.strictObject({ lines: z.array(jobLogLineSchema) }), ...problemResponses },
+        },
+      },
+      async ({ params: { id } }) => ({ lines: await queue.jobLog(id as JobId) }),
     );
 
     server.get(

@@ -20,6 +20,7 @@ import { PLACE } from '@embedmill/queue';
 import type { ApiParts } from '../parts.ts';
 import { problemResponses } from '../problem.ts';
 import type { Resubmission } from '../resubmission.ts';
+import { retrySelectionSchema } from '../retry-selection.ts';
 import { shownReports } from '../shown-reports.ts';
 
 const tags = ['jobs'];
@@ -191,12 +192,14 @@ export function jobRoutes(parts: ApiParts, resubmission: Resubmission): FastifyP
         schema: {
           tags,
           summary: 'Try the failed documents again, as a new job',
+          description: 'All of them, or those of some reasons, lines or ids.',
           params,
+          body: retrySelectionSchema.nullish(),
           response: { 202: jobView, 200: jobView, ...problemResponses },
         },
       },
       async (request, reply) => {
-        const { job, created } = await resubmission.retry(request.params.id as JobId, request);
+        const { job, created } = await resubmission.retry(request.params.id as JobId, request, request.body);
         return located(reply, job)
           .code(created ? 202 : 200)
           .send(job);

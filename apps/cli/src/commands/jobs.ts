@@ -1,5 +1,5 @@
-import { Argument, Option, type Command } from 'commander';
-import type { Client, DocumentReport } from '@embedmill/client';
+import { Argument, InvalidArgumentError, Option, type Command } from 'commander';
+import type { Client, DocumentReport, RetrySelection } from '@embedmill/client';
 import {
   isFinished,
   jobStateSchema,
@@ -22,6 +22,13 @@ interface ListOptions {
   text?: string;
   limit: number;
   after?: string;
+}
+
+interface RetryOptions {
+  wait?: boolean;
+  reason?: string[];
+  line?: number[];
+  id?: string[];
 }
 
 const placeOf = ({ file, line }: DocumentReport): string =>
@@ -110,12 +117,17 @@ export function addJobs(program: Command, host: CommandHost): void {
     .command('retry')
     .description('a new job with just the documents of a job that failed')
     .argument('<job>')
+    .option('--reason <codes>', 'those that failed for these reasons, separated by commas', listOf)
+    .option('--line <numbers>', 'those on these lines, separated by commas', linesOf)
+    .option('--id <id...>', 'those of these ids')
     .option('--wait', 'follow the new job to its end')
-    .action((id: string, { wait }: { wait?: boolean }) =>
+    .action((id: string, { wait, reason, line, id: ids }: RetryOptions) =>
       host.run(async (context) => {
         const { terminal } = context;
         const client = context.client();
-        const job = await client.jobs.retry(id);
+        // The server knows which reasons there are.
+        const codes = reason as RetrySelection['codes'];
+        const job = await client.jobs.retry(id, { codes, lines: line, ids });
         terminal.note(`job ${job.id} tries again what failed in ${id}`);
         if (wait === true) return waitForJob(context, client, job.id);
         if (terminal.json) terminal.printJson(jobReport(job));
@@ -225,4 +237,15 @@ async function latestJobs(
     next = page.next;
   } while (next !== null && jobs.length < limit);
   return { jobs, next };
+}
+
+function listOf(given: string): string[] {
+  return given.split(',').flatMap((one) => one.trim() || []);
+}
+
+function linesOf(given: string): number[] {
+  return listOf(given).map((line) => {
+    if (/^[1-9]\d{0,14}$/.test(line)) return Number(line);
+    throw new InvalidArgumentError('Write them as in 3,17.');
+  });
 }

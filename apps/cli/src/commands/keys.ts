@@ -1,16 +1,10 @@
 import { chmodSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { InvalidArgumentError, type Command } from 'commander';
-import {
-  apiKeyEntrySchema,
-  apiKeysSchema,
-  newApiKey,
-  SCOPES,
-  scopeSchema,
-  type Scope,
-} from '@embedmill/jobs';
+import { apiKeysSchema, newApiKey, SCOPES, scopeSchema, type Scope, wantedKeySchema } from '@embedmill/jobs';
 import type { CommandHost } from '../command-host.ts';
 import { EXIT, CommandError, usageError } from '../exit.ts';
 import { integerBetween } from '../option-values.ts';
+import { oneLine, table } from '../text.ts';
 
 interface CreateOptions {
   name: string;
@@ -20,6 +14,7 @@ interface CreateOptions {
   rate?: number;
   concurrency?: number;
   expires?: string;
+  onServer?: boolean;
   file?: string;
   mode?: number;
 }
@@ -38,19 +33,22 @@ export function addKeys(program: Command, host: CommandHost): void {
     .option('--rate <n>', 'requests a second', integerBetween(1, MOST))
     .option('--concurrency <n>', 'requests at the same time', integerBetween(1, MOST))
     .option('--expires <date>', 'until when, as in 2027-01-31')
+    .option(
+      '--on-server',
+      'make it on the running server, for an admin; every replica takes it within seconds',
+    )
     .option('--file <path>', 'the keys file to add it to, which is made where there is none')
     .option(
       '--mode <octal>',
       'who may read that file: as before, of a new one 600 (you alone); 644 where a container reads it as another user',
       permissionsOf,
     )
-    .action(({ rate, expires, file, mode, ...rest }: CreateOptions) =>
-      host.run(async ({ terminal }) => {
-        const { key, id, hash } = newApiKey();
-        const wanted = {
+    .action(({ rate, expires, file, mode, onServer, ...rest }: CreateOptions) =>
+      host.run(async ({ terminal, client }) => {
+        if (onServer === true && (file !== undefined || mode !== undefined))
+          throw usageError('--on-server keeps the key with the server; leave out --file and --mode');
+        const said = {
           name: rest.name,
-          id,
-          hash,
           scopes: rest.scopes,
           tenant: rest.tenant,
           collections: rest.collections,
@@ -58,9 +56,19 @@ export function addKeys(program: Command, host: CommandHost): void {
           concurrency: rest.concurrency,
           expires: expires === undefined ? undefined : instantOf(expires),
         };
-        const parsed = apiKeyEntrySchema.safeParse(JSON.parse(JSON.stringify(wanted)));
+        const parsed = wantedKeySchema.safeParse(JSON.parse(JSON.stringify(said)));
         if (!parsed.success) throw usageError(whatIsWrong(parsed.error.issues));
-        const entry = parsed.data;
+        if (onServer === true) {
+          const made = await client().keys.create(parsed.data);
+          if (terminal.json) terminal.printJson(made);
+          terminal.print(made.key);
+          terminal.note(
+            'It is shown this once. The server takes it from now on, its replicas within seconds.',
+          );
+          return EXIT.ok;
+        }
+        const { key, id, hash } = newApiKey();
+        const entry = { ...parsed.data, id, hash };
         if (file !== undefined) addTo(file, entry, mode);
         if (terminal.json) terminal.printJson({ key, entry, file: file ?? null });
         terminal.print(key);
@@ -75,6 +83,33 @@ export function addKeys(program: Command, host: CommandHost): void {
             `Its hash was added to ${file}; a server that reads the file takes it in a few seconds.`,
           );
         }
+        return EXIT.ok;
+      }),
+    );
+  keys
+    .command('list')
+    .description('the keys of the running server, for an admin')
+    .action(() =>
+      host.run(async ({ terminal, client }) => {
+        const found = await client().keys.list();
+        if (terminal.json) terminal.printJson({ keys: found });
+        const rows = found.map(({ id, name, scopes, tenant = '', expires = '', keptIn }) => [
+          ...[id, oneLine(name), scopes.join(','), oneLine(tenant), expires, keptIn],
+        ]);
+        const head = ['id', 'name', 'scopes', 'tenant', 'expires', 'kept in'];
+        for (const line of table([head, ...rows])) terminal.print(line);
+        return EXIT.ok;
+      }),
+    );
+  keys
+    .command('revoke')
+    .description('take a key away that was made on the running server, for an admin')
+    .argument('<id>', 'the 12 characters after em_')
+    .action((id: string) =>
+      host.run(async ({ terminal, client }) => {
+        await client().keys.revoke(id);
+        if (terminal.json) terminal.printJson({ revoked: id });
+        terminal.print(`the key ${id} is revoked; replicas refuse it within seconds`);
         return EXIT.ok;
       }),
     );

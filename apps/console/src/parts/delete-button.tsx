@@ -1,3 +1,4 @@
+import type { Client } from '@embedmill/client';
 import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 import { useAction } from '../server/use-server.ts';
@@ -7,22 +8,22 @@ import { Button } from './button.tsx';
 import { Confirm } from './dialog.tsx';
 import { ProblemNotice } from './notice.tsx';
 
-/** Deletes what is at an address of the API, after asking, and leads away from its page. */
+/** Deletes something, after asking, and leads away from its page. */
 export function DeleteButton({
-  path,
+  remove: deleteIt,
   title,
   what,
   then,
 }: {
-  path: string;
+  remove: (client: Client) => Promise<void>;
   title: string;
   what: ComponentChildren;
   then: Parameters<typeof goTo>;
 }) {
   const { t } = useLocale();
   const [asks, setAsks] = useState(false);
-  const remove = useAction(async (server) => {
-    await server.json('DELETE', path);
+  const remove = useAction(async (client) => {
+    await deleteIt(client);
     goTo(...then);
   });
   return (

@@ -8,6 +8,8 @@ export interface SessionState {
   readonly key: string | undefined;
   /** Whether the server wants a key, or another one. */
   readonly wanted: boolean;
+  /** Why signing in did not work. */
+  readonly problem?: string;
   /** Moves when whoever asks is another: what was loaded before is not theirs. */
   readonly version: number;
 }
@@ -39,6 +41,11 @@ export class Session {
   enter(key: string): void {
     this.#storage.setItem(KEY, key);
     this.#change({ key, wanted: false, version: this.#state.version + 1 });
+  }
+
+  /** Asks again, and says why it did not work. */
+  fail(problem: string): void {
+    this.#change({ ...this.#state, wanted: true, problem });
   }
 
   leave(): void {

@@ -1,29 +1,43 @@
-import { Problem, problemOf } from './problem.ts';
+import { EmbedmillError, errorOf } from '@embedmill/client';
 import type { Server } from './server.ts';
+import type { Job } from './shapes.ts';
 
-/** Sends a file and tells how much of it has gone; `fetch` cannot. Errors: `Problem`, or the signal’s reason. */
-export function upload<T>(
+/**
+ * Submits a file to a collection and tells how much of it has gone, which `fetch`, and so the client, cannot.
+ * Errors: `EmbedmillError`, or the signal’s reason.
+ */
+export function upload(
   server: Server,
-  path: string,
-  file: File,
-  headers: Readonly<Record<string, string>>,
+  collection: string,
+  { file, query, headers }: { file: File; query: string; headers: Readonly<Record<string, string>> },
   { signal, onSent }: { signal: AbortSignal; onSent: (share: number) => void },
-): Promise<T> {
+): Promise<Job> {
   const { key } = server.session.state;
+  const url = server.url(`api/v1/collections/${encodeURIComponent(collection)}/jobs?${query}`);
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    request.open('POST', server.url(path));
+    request.open('POST', url);
     if (key !== undefined) request.setRequestHeader('authorization', `Bearer ${key}`);
     for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
     request.upload.onprogress = ({ loaded, total }) => onSent(total === 0 ? 1 : loaded / total);
     request.onload = () => {
-      if (request.status < 300) return resolve(JSON.parse(request.responseText) as T);
+      if (request.status < 300) return resolve(JSON.parse(request.responseText) as Job);
       if (request.status === 401) server.session.refuse(key);
-      problemOf(new Response(request.responseText, { status: request.status })).then(reject, reject);
+      const response = new Response(null, { status: request.status });
+      reject(errorOf(server.client.url, response, bodyOf(request.responseText)));
     };
-    request.onerror = () => reject(new Problem('unreachable', 0, 'No answer', 'the upload broke'));
+    request.onerror = () =>
+      reject(new EmbedmillError('unreachable', 'the upload broke', { retryable: true }));
     request.onabort = () => reject(signal.reason as Error);
     signal.addEventListener('abort', () => request.abort(), { once: true });
     request.send(file);
   });
+}
+
+function bodyOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
 }

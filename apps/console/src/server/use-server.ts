@@ -1,6 +1,7 @@
 import { createContext } from 'preact';
 import { useCallback, useContext, useEffect, useRef, useState } from 'preact/hooks';
-import { Problem } from './problem.ts';
+import type { CallOptions, Client } from '@embedmill/client';
+import { problemOf, type Problem } from './problem.ts';
 import type { Server } from './server.ts';
 import type { SessionState } from './session.ts';
 
@@ -41,7 +42,7 @@ interface Kept<T> {
  */
 export function useLoaded<T>(
   name: string,
-  load: (server: Server, signal: AbortSignal) => Promise<T>,
+  load: (client: Client, options: CallOptions) => Promise<T>,
   everyMs?: number,
 ): Loaded<T> {
   const server = useServer();
@@ -61,14 +62,14 @@ export function useLoaded<T>(
     const askIfSeen = () => (document.hidden ? next() : ask());
     function ask(): void {
       latest
-        .current(server, ended.signal)
+        .current(server.client, { signal: ended.signal })
         .then(
           (data) => setIfHere({ of, data, isLoading: false }),
           (error: unknown) =>
             setIfHere((before) => ({
               of,
               ...(before.of === of && before.data !== undefined && { data: before.data }),
-              problem: asProblem(error),
+              problem: problemOf(error),
               isLoading: false,
             })),
         )
@@ -103,9 +104,9 @@ export interface Action<Args extends unknown[]> {
 
 /** Something that is done when it is asked for, once at a time; what goes wrong is its problem until it is done again. */
 export function useAction<Args extends unknown[]>(
-  act: (server: Server, ...args: Args) => Promise<void>,
+  act: (client: Client, ...args: Args) => Promise<void>,
 ): Action<Args> {
-  const server = useServer();
+  const { client } = useServer();
   const [state, setState] = useState<{ isRunning: boolean; problem: Problem | undefined }>({
     isRunning: false,
     problem: undefined,
@@ -114,16 +115,11 @@ export function useAction<Args extends unknown[]>(
     if (state.isRunning) return;
     setState({ isRunning: true, problem: undefined });
     try {
-      await act(server, ...args);
+      await act(client, ...args);
       setState({ isRunning: false, problem: undefined });
     } catch (error) {
-      setState({ isRunning: false, problem: asProblem(error) });
+      setState({ isRunning: false, problem: problemOf(error) });
     }
   };
   return { run, ...state };
-}
-
-function asProblem(error: unknown): Problem {
-  if (error instanceof Problem) return error;
-  return new Problem('unknown', 0, 'Error', error instanceof Error ? error.message : String(error));
 }

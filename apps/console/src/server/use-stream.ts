@@ -1,5 +1,6 @@
-import { useEffect, useState } from 'preact/hooks';
-import { Problem } from './problem.ts';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { EmbedmillError, type Call } from '@embedmill/client';
+import { problemOf, type Problem } from './problem.ts';
 import { useServer, useSession } from './use-server.ts';
 
 /** `lost`: the connection broke, and is tried again. `ended`: there is nothing more to come. */
@@ -10,34 +11,36 @@ const LONGEST_PAUSE_MS = 8000;
 
 /**
  * One event stream, for as long as the part is there: what it says is kept as `data`, and where it breaks it is opened
- * again. `end` is the event after which it is over. No path: no stream.
+ * again. `end` is the event after which it is over. `name` says all that `call` depends on.
  */
 export function useStream<T>(
-  path: string | undefined,
+  name: string,
+  call: Call<unknown>,
   end?: string,
 ): { data: T | undefined; state: StreamState; problem: Problem | undefined } {
-  const server = useServer();
+  const { client } = useServer();
+  const latest = useRef(call);
+  latest.current = call;
   const { version } = useSession();
   const [kept, setKept] = useState<{
-    of: string | undefined;
+    of: string;
     data?: T | undefined;
     state: StreamState;
     problem?: Problem;
-  }>({ of: path, state: 'connecting' });
+  }>({ of: name, state: 'connecting' });
 
   useEffect(() => {
-    if (path === undefined) return;
     const gone = new AbortController();
     const { signal } = gone;
     const update = (state: StreamState, more: { data?: T; problem?: Problem } = {}) => {
       if (signal.aborted) return;
-      setKept((before) => ({ of: path, data: before.of === path ? before.data : undefined, state, ...more }));
+      setKept((before) => ({ of: name, data: before.of === name ? before.data : undefined, state, ...more }));
     };
     const follow = async (): Promise<void> => {
       let pause = FIRST_PAUSE_MS;
       while (!signal.aborted) {
         try {
-          for await (const event of server.events(path, signal)) {
+          for await (const event of client.events(latest.current, { signal })) {
             pause = FIRST_PAUSE_MS;
             const isLast = event.event === end;
             update(isLast ? 'ended' : 'live', { data: JSON.parse(event.data) as T });
@@ -46,8 +49,7 @@ export function useStream<T>(
           update('lost');
         } catch (error) {
           // What the server refuses it will refuse again; a broken connection comes back.
-          if (error instanceof Problem && error.status >= 400 && error.status < 500 && error.status !== 429)
-            return update('ended', { problem: error });
+          if (isRefusal(error)) return update('ended', { problem: problemOf(error) });
           update('lost');
         }
         await paused(pause, signal);
@@ -56,14 +58,19 @@ export function useStream<T>(
     };
     void follow();
     return () => gone.abort();
-  }, [server, path, end, version]);
+  }, [client, name, end, version]);
 
-  const isOther = kept.of !== path;
+  const isOther = kept.of !== name;
   return {
     data: isOther ? undefined : kept.data,
     state: isOther ? 'connecting' : kept.state,
     problem: isOther ? undefined : kept.problem,
   };
+}
+
+function isRefusal(error: unknown): boolean {
+  if (!(error instanceof EmbedmillError) || error.status === undefined) return false;
+  return error.status >= 400 && error.status < 500 && error.status !== 429;
 }
 
 function paused(ms: number, signal: AbortSignal): Promise<void> {

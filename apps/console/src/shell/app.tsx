@@ -10,7 +10,6 @@ import { SubmitPage } from '../pages/submit/submit-page.tsx';
 import { UsagePage } from '../pages/usage/usage-page.tsx';
 import { Empty, Loading, ProblemNotice } from '../parts/notice.tsx';
 import { PAGES, type Page, type Route } from '../route.ts';
-import type { Principal } from '../server/shapes.ts';
 import { useLoaded, useSession } from '../server/use-server.ts';
 import { useLocale } from '../words/locale.tsx';
 import { Boundary } from './boundary.tsx';
@@ -27,8 +26,8 @@ const loadMap = async () => (await import('../pages/map/map-page.tsx')).MapPage;
 export function App() {
   const route = useRoute();
   const { version, wanted } = useSession();
-  const principal = useLoaded('principal', (server, signal) =>
-    server.get<Principal>('api/v1/principal', signal),
+  const principal = useLoaded('principal', (client, options) =>
+    client.read((api, init) => api.GET('/api/v1/principal', init), options),
   );
   const pages = principal.data === undefined ? [] : pagesFor(principal.data, PAGES);
   const { page } = route;

@@ -2,18 +2,30 @@ import { useState } from 'preact/hooks';
 import { Button } from '../parts/button.tsx';
 import { Dialog } from '../parts/dialog.tsx';
 import { Field } from '../parts/fields.tsx';
-import { useServer, useSession } from '../server/use-server.ts';
+import { Notice, ProblemNotice } from '../parts/notice.tsx';
+import { beginSignIn, issuerOf, ownAddress, type Issuer } from '../server/sign-in.ts';
+import { useAction, useLoaded, useServer, useSession } from '../server/use-server.ts';
 import { useLocale } from '../words/locale.tsx';
 
 /** Asks for a key, once the server has said that it wants one. */
 export function KeyPrompt() {
   const { t } = useLocale();
   const { session } = useServer();
-  const { wanted, key } = useSession();
+  const { wanted, key, problem } = useSession();
   const [entered, setEntered] = useState('');
+  const how = useLoaded('sign-in', (client, options) =>
+    client.read((api, init) => api.GET('/api/v1/sign-in', init), options),
+  );
+  const issuer = how.data && issuerOf(how.data);
   if (!wanted) return null;
   return (
     <Dialog title={t('key.title')}>
+      {problem !== undefined && (
+        <Notice tone="bad" title={t('oidc.failed')}>
+          <p>{problem}</p>
+        </Notice>
+      )}
+      {issuer !== undefined && <SignInButton issuer={issuer} />}
       <form
         class="form"
         onSubmit={(event) => {
@@ -43,5 +55,25 @@ export function KeyPrompt() {
         </div>
       </form>
     </Dialog>
+  );
+}
+
+function SignInButton({ issuer }: { issuer: Issuer }) {
+  const { t } = useLocale();
+  const begin = useAction(async () => {
+    const { hash } = location;
+    const to = await beginSignIn(issuer, { page: ownAddress(), hash, storage: sessionStorage });
+    location.assign(to);
+  });
+  return (
+    <>
+      {begin.problem !== undefined && <ProblemNotice problem={begin.problem} />}
+      <div class="actions">
+        <Button kind="primary" disabled={begin.isRunning} onClick={() => void begin.run()}>
+          {t('oidc.signIn', { issuer: new URL(issuer.issuer).host })}
+        </Button>
+        <span class="muted small">{t('oidc.or')}</span>
+      </div>
+    </>
   );
 }

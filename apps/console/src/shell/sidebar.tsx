@@ -67,7 +67,7 @@ function Switches() {
     <div class="sidebar-foot">
       {key !== undefined && (
         <Button kind="plain" icon="leave" onClick={() => session.leave()}>
-          {t('key.leave')}
+          {t(key.startsWith('em_') ? 'key.leave' : 'oidc.leave')}
         </Button>
       )}
       <div class="switches">

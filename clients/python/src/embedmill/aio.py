@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, List
 
 import httpx
@@ -278,9 +278,16 @@ class AsyncJobs:
         """Ends it; what is stored stays."""
         return await self._client._ask(calls.cancel_job(id))
 
-    async def retry(self, id: str) -> Job:
-        """A new job of the documents that failed."""
-        return await self._client._ask(calls.retry_job(id))
+    async def retry(
+        self,
+        id: str,
+        *,
+        codes: Sequence[str] | None = None,
+        lines: Sequence[int] | None = None,
+        ids: Sequence[str] | None = None,
+    ) -> Job:
+        """A new job of the documents that failed: of all, or of those of some reasons, lines or ids."""
+        return await self._client._ask(calls.retry_job(id, {"codes": codes, "lines": lines, "ids": ids}))
 
     async def forget(self, id: str) -> None:
         """Forgets a finished job, with its failures; what is stored stays."""

@@ -93,8 +93,8 @@ def cancel_job(id: str) -> Call[Job]:
     return Call("POST", f"/api/v1/jobs/{part(id)}/cancel", False)
 
 
-def retry_job(id: str) -> Call[Job]:
-    return Call("POST", f"/api/v1/jobs/{part(id)}/retry", True)
+def retry_job(id: str, selection: dict[str, Any]) -> Call[Job]:
+    return Call("POST", f"/api/v1/jobs/{part(id)}/retry", True, body=given(selection) or None)
 
 
 def forget_job(id: str) -> Call[None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any, List
 
 import httpx
@@ -277,9 +277,16 @@ class Jobs:
         """Ends it; what is stored stays."""
         return self._client._ask(calls.cancel_job(id))
 
-    def retry(self, id: str) -> Job:
-        """A new job of the documents that failed."""
-        return self._client._ask(calls.retry_job(id))
+    def retry(
+        self,
+        id: str,
+        *,
+        codes: Sequence[str] | None = None,
+        lines: Sequence[int] | None = None,
+        ids: Sequence[str] | None = None,
+    ) -> Job:
+        """A new job of the documents that failed: of all, or of those of some reasons, lines or ids."""
+        return self._client._ask(calls.retry_job(id, {"codes": codes, "lines": lines, "ids": ids}))
 
     def forget(self, id: str) -> None:
         """Forgets a finished job, with its failures; what is stored stays."""

@@ -27,7 +27,7 @@ export function CollectionActions({ collection: { name, documents } }: { collect
       )}
       {may(principal, 'admin') && (
         <DeleteButton
-          path={`api/v1/collections/${encodeURIComponent(name)}`}
+          remove={(client) => client.collections.delete(name)}
           title={t('collection.delete', { name })}
           what={t('collection.delete.what', { documents: format.count(documents) })}
           then={['collections']}

@@ -5,6 +5,7 @@ import { ProblemNotice } from '../../parts/notice.tsx';
 import type { CollectionView, ModelView } from '../../server/shapes.ts';
 import { useAction } from '../../server/use-server.ts';
 import { useLocale } from '../../words/locale.tsx';
+import { modelFacts } from '../models/model-facts.ts';
 import {
   filterableOf,
   isName,
@@ -33,10 +34,9 @@ export function CollectionForm({
   const set = (change: Partial<ProfileForm>) => setForm((before) => ({ ...before, ...change }));
   const filterable = filterableOf(form.filterable);
   const isGood = isName(form.name) && filterable.ok;
-  const make = useAction(async (server) => {
+  const make = useAction(async (client) => {
     if (!filterable.ok) return;
-    const body = { name: form.name, profile: profileOf(form, filterable.fields) };
-    onMade(await server.post<CollectionView>('api/v1/collections', body));
+    onMade(await client.collections.create(form.name, profileOf(form, filterable.fields)));
   });
   const spoken: Option<Spoken>[] = [
     { value: 'auto', label: t('language.auto') },
@@ -142,11 +142,6 @@ export function CollectionForm({
 }
 
 function ModelNote({ model }: { model: ModelView }) {
-  const { t, format } = useLocale();
-  return (
-    <p class="muted small">
-      {t('form.model', { dims: format.count(model.dims), tokens: format.count(model.maxTokens) })} ·{' '}
-      {model.license}
-    </p>
-  );
+  const locale = useLocale();
+  return <p class="muted small">{modelFacts(model, locale).join(' · ')}</p>;
 }

@@ -26,9 +26,7 @@ export function CollectionPage({
   const { t } = useLocale();
   const principal = usePrincipal();
   const tab = TABS.find((one) => one === given) ?? 'profile';
-  const loaded = useLoaded(`collection ${name}`, (server, signal) =>
-    server.get<CountedCollection>(`api/v1/collections/${encodeURIComponent(name)}`, signal),
-  );
+  const loaded = useLoaded(`collection ${name}`, (client, options) => client.collections.get(name, options));
   const tabs = TABS.filter((one) => isFor(one, principal));
   return (
     <>

@@ -1,11 +1,10 @@
-import type { Filter, Hit } from '@embedmill/jobs';
 import { useState } from 'preact/hooks';
 import { Button } from '../../parts/button.tsx';
 import { Card, Shown } from '../../parts/card.tsx';
 import { Field } from '../../parts/fields.tsx';
 import { Empty } from '../../parts/notice.tsx';
 import { hrefOf, type Route } from '../../route.ts';
-import type { CollectionView, PointView } from '../../server/shapes.ts';
+import type { CollectionView, Filter, Hit, PointView } from '../../server/shapes.ts';
 import { useLoaded } from '../../server/use-server.ts';
 import { replaceQuery } from '../../shell/use-route.ts';
 import { useLocale } from '../../words/locale.tsx';
@@ -57,12 +56,12 @@ function All({ collection }: { collection: string }) {
   const { t } = useLocale();
   const [trail, setTrail] = useState<readonly string[]>([]);
   const after = trail.at(-1);
-  const path = `api/v1/collections/${encodeURIComponent(collection)}/points?limit=${PAGE}`;
-  const loaded = useLoaded(`${path} ${after ?? ''}`, (server, signal) =>
-    server.get<{ points: PointView[]; next: string | null }>(
-      after === undefined ? path : `${path}&after=${after}`,
-      signal,
-    ),
+  const params = {
+    path: { name: collection },
+    query: { limit: PAGE, ...(after !== undefined && { after }) },
+  };
+  const loaded = useLoaded(`documents of ${collection} ${after ?? ''}`, (client, options) =>
+    client.read((api, init) => api.GET('/api/v1/collections/{name}/points', { ...init, params }), options),
   );
   return (
     <Card whole>
@@ -99,13 +98,9 @@ function Found({
   query: string;
   filter: Filter | undefined;
 }) {
-  const path = `api/v1/collections/${encodeURIComponent(collection)}/search`;
-  const loaded = useLoaded(`${path} ${query} ${JSON.stringify(filter)}`, (server, signal) =>
-    server.post<{ hits: Hit[] }>(
-      path,
-      { query, limit: PAGE, group: true, ...(filter && { filter }) },
-      signal,
-    ),
+  const request = { query, limit: PAGE, group: true, filter };
+  const loaded = useLoaded(`found in ${collection} ${JSON.stringify(request)}`, (client, options) =>
+    client.search(collection, request, options),
   );
   return (
     <Card whole>

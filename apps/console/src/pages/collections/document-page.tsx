@@ -20,9 +20,10 @@ export function DocumentPage({
   tenant: string | undefined;
 }) {
   const { t } = useLocale();
-  const query = tenant === undefined ? '' : `?${new URLSearchParams({ tenant }).toString()}`;
-  const path = `api/v1/collections/${encodeURIComponent(collection)}/documents/${encodeURIComponent(id)}${query}`;
-  const loaded = useLoaded(path, (server, signal) => server.get<StoredDocument>(path, signal));
+  const name = `document ${collection} ${tenant ?? ''} ${id}`;
+  const loaded = useLoaded(name, (client, options) =>
+    client.documents.get(collection, id, { tenant, ...options }),
+  );
   return (
     <>
       <PageHead
@@ -33,7 +34,7 @@ export function DocumentPage({
           </>
         }
         title={loaded.data?.title ?? id}
-        actions={<DocumentActions collection={collection} id={id} path={path} />}
+        actions={<DocumentActions collection={collection} id={id} tenant={tenant} />}
       />
       <Shown of={loaded} lines={8}>
         {(document) => <Stored document={document} />}
@@ -42,7 +43,15 @@ export function DocumentPage({
   );
 }
 
-function DocumentActions({ collection, id, path }: { collection: string; id: string; path: string }) {
+function DocumentActions({
+  collection,
+  id,
+  tenant,
+}: {
+  collection: string;
+  id: string;
+  tenant: string | undefined;
+}) {
   const { t } = useLocale();
   const principal = usePrincipal();
   return (
@@ -52,7 +61,7 @@ function DocumentActions({ collection, id, path }: { collection: string; id: str
       </a>
       {may(principal, 'submit') && (
         <DeleteButton
-          path={path}
+          remove={(client) => client.documents.remove(collection, id, { tenant })}
           title={t('document.delete')}
           what={t('document.delete.what', { id })}
           then={['collections', [collection, 'documents']]}

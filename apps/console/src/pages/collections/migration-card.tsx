@@ -1,4 +1,3 @@
-import type { Job } from '@embedmill/jobs';
 import { useState } from 'preact/hooks';
 import { Button } from '../../parts/button.tsx';
 import { Card } from '../../parts/card.tsx';
@@ -11,6 +10,7 @@ import { useAction, useLoaded } from '../../server/use-server.ts';
 import { may, usePrincipal } from '../../shell/principal.tsx';
 import { goTo } from '../../shell/use-route.ts';
 import { useLocale } from '../../words/locale.tsx';
+import { modelFacts } from '../models/model-facts.ts';
 import { useModels } from './use-collections.ts';
 
 /** A collection's way to another model, or to another collection: its two sides, and the steps there are. */
@@ -32,13 +32,12 @@ function Sides({ collection, onChange }: { collection: CollectionView; onChange:
   const isAdmin = may(usePrincipal(), 'admin');
   const { name, profile, dims, other, twin } = collection;
   const [asks, setAsks] = useState(false);
-  const path = `api/v1/collections/${encodeURIComponent(name)}/migration`;
-  const exchange = useAction(async (server) => {
-    await server.post(`${path}/exchange`);
+  const exchange = useAction(async (client) => {
+    await client.migrations.exchange(name);
     onChange();
   });
-  const end = useAction(async (server) => {
-    await server.json('DELETE', path);
+  const end = useAction(async (client) => {
+    await client.migrations.end(name);
     onChange();
   });
   const problem = exchange.problem ?? end.problem;
@@ -66,6 +65,13 @@ function Sides({ collection, onChange }: { collection: CollectionView; onChange:
           </span>
           <strong class="break">{twin === undefined ? profile.model : name}</strong>
           <span class="muted small">{t('dims', { dims: format.count(dims) })}</span>
+          {twin === undefined && <SideFacts model={profile.model} />}
+          <span class="muted small">
+            {t('migration.twin', {
+              documents: format.count(collection.documents),
+              chunks: format.count(collection.points),
+            })}
+          </span>
         </div>
         <div class="side">
           <span class="badge">{t('migration.beside')}</span>
@@ -73,6 +79,7 @@ function Sides({ collection, onChange }: { collection: CollectionView; onChange:
             <>
               <strong class="break">{other.model}</strong>
               <span class="muted small">{t('dims', { dims: format.count(other.dims) })}</span>
+              <SideFacts model={other.model} />
             </>
           )}
           {twin !== undefined && <Twin name={twin.name} />}
@@ -91,11 +98,17 @@ function Sides({ collection, onChange }: { collection: CollectionView; onChange:
   );
 }
 
+/** What its model is, to be compared with the other side’s. */
+function SideFacts({ model }: { model: string }) {
+  const locale = useLocale();
+  const found = useModels().data?.find(({ name }) => name === model);
+  if (found === undefined) return null;
+  return <span class="muted small">{modelFacts(found, locale).slice(1).join(' · ')}</span>;
+}
+
 function Twin({ name }: { name: string }) {
   const { t, format } = useLocale();
-  const { data } = useLoaded(`twin ${name}`, (server, signal) =>
-    server.get<CollectionView>(`api/v1/collections/${encodeURIComponent(name)}`, signal),
-  );
+  const { data } = useLoaded(`twin ${name}`, (client, options) => client.collections.get(name, options));
   return (
     <>
       <a href={hrefOf('collections', [name])}>{name}</a>
@@ -115,10 +128,8 @@ function Begin({ collection: { name, profile } }: { collection: CollectionView }
   const { t } = useLocale();
   const models = useModels();
   const [model, setModel] = useState('');
-  const begin = useAction(async (server) => {
-    const path = `api/v1/collections/${encodeURIComponent(name)}/migration`;
-    const { job } = await server.post<{ job: Job }>(path, { model });
-    goTo('jobs', [job.id]);
+  const begin = useAction(async (client) => {
+    goTo('jobs', [(await client.migrations.begin(name, { model })).id]);
   });
   const others = (models.data ?? []).filter((one) => one.kind === 'dense' && one.name !== profile.model);
   return (

@@ -4,7 +4,7 @@ import { Card } from '../../parts/card.tsx';
 import { Facts, type Fact } from '../../parts/facts.tsx';
 import { Field } from '../../parts/fields.tsx';
 import { ProblemNotice } from '../../parts/notice.tsx';
-import type { AliasView, CountedCollection } from '../../server/shapes.ts';
+import type { CountedCollection } from '../../server/shapes.ts';
 import { useAction, useLoaded } from '../../server/use-server.ts';
 import { may, usePrincipal } from '../../shell/principal.tsx';
 import { useLocale, type Locale } from '../../words/locale.tsx';
@@ -80,19 +80,19 @@ function profileFacts(
 function Aliases({ name, onChange }: { name: string; onChange: () => void }) {
   const { t } = useLocale();
   const principal = usePrincipal();
-  const loaded = useLoaded(`aliases of ${name}`, async (server, signal) => {
-    const { aliases } = await server.get<{ aliases: AliasView[] }>('api/v1/aliases', signal);
+  const loaded = useLoaded(`aliases of ${name}`, async (client, options) => {
+    const aliases = await client.aliases.list(options);
     return aliases.filter(({ collection }) => collection === name);
   });
   const [added, setAdded] = useState('');
-  const add = useAction(async (server) => {
-    await server.json('PUT', `api/v1/aliases/${encodeURIComponent(added)}`, { body: { collection: name } });
+  const add = useAction(async (client) => {
+    await client.aliases.move(added, name);
     setAdded('');
     loaded.reload();
     onChange();
   });
-  const remove = useAction(async (server, alias: string) => {
-    await server.json('DELETE', `api/v1/aliases/${encodeURIComponent(alias)}`);
+  const remove = useAction(async (client, alias: string) => {
+    await client.aliases.remove(alias);
     loaded.reload();
   });
   const problem = add.problem ?? remove.problem ?? loaded.problem;

@@ -1,4 +1,4 @@
-import type { Language, Profile } from '@embedmill/jobs';
+import type { Language, Profile, ProfileInput } from '../../server/shapes.ts';
 
 /** What is asked of whoever makes a collection. */
 export interface ProfileForm {
@@ -83,7 +83,7 @@ export function filterableOf(text: string): Filterable {
 }
 
 /** What the server is asked to make. */
-export function profileOf(form: ProfileForm, filterable: Profile['filterable']) {
+export function profileOf(form: ProfileForm, filterable: Profile['filterable']): ProfileInput {
   const { language } = form;
   const chunkSize = Number(form.chunkSize);
   return {

@@ -1,4 +1,4 @@
-import type { WatchedSourceView } from '@embedmill/jobs';
+import type { WatchedSourceView } from '../../server/shapes.ts';
 import { Button } from '../../parts/button.tsx';
 import { Card, Shown } from '../../parts/card.tsx';
 import { Empty, ProblemNotice } from '../../parts/notice.tsx';
@@ -13,21 +13,20 @@ const TONES = { submitted: 'accent', unchanged: 'good', waiting: 'note', failed:
 /** Sources that are looked at by a schedule, with what came of the last looks. */
 export function SourcesCard({ collection }: { collection: string }) {
   const { t } = useLocale();
-  const path = `api/v1/collections/${encodeURIComponent(collection)}/sources`;
   const loaded = useLoaded(
-    path,
-    (server, signal) => server.get<{ sources: WatchedSourceView[] }>(path, signal),
+    `sources of ${collection}`,
+    (client, options) => client.sources.list(collection, options),
     LOOK_MS,
   );
-  const run = useAction(async (server, name: string) => {
-    await server.post(`${path}/${encodeURIComponent(name)}/run`);
+  const run = useAction(async (client, name: string) => {
+    await client.sources.run(collection, name);
     loaded.reload();
   });
   return (
     <Card whole title={t('sources.title')}>
       {run.problem !== undefined && <ProblemNotice problem={run.problem} />}
       <Shown of={loaded}>
-        {({ sources }) =>
+        {(sources) =>
           sources.length === 0 ? (
             <Empty icon="refresh" title={t('sources.none')}>
               {t('sources.none.what')}

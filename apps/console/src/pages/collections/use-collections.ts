@@ -8,17 +8,15 @@ export interface Collections {
 
 /** The collections that there are for whoever asks, and the names that stand for them. */
 export function useCollections(): Loaded<Collections> {
-  return useLoaded('collections and aliases', async (server, signal) => {
-    const [{ collections }, { aliases }] = await Promise.all([
-      server.get<{ collections: CollectionView[] }>('api/v1/collections', signal),
-      server.get<{ aliases: AliasView[] }>('api/v1/aliases', signal),
+  return useLoaded('collections and aliases', async (client, options) => {
+    const [collections, aliases] = await Promise.all([
+      client.collections.list(options),
+      client.aliases.list(options),
     ]);
     return { collections: collections.toSorted((a, b) => a.name.localeCompare(b.name)), aliases };
   });
 }
 
 export function useModels(): Loaded<readonly ModelView[]> {
-  return useLoaded('models', async (server, signal) => {
-    return (await server.get<{ models: ModelView[] }>('api/v1/models', signal)).models;
-  });
+  return useLoaded('models', (client, options) => client.models(options));
 }

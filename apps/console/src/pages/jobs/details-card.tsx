@@ -1,8 +1,7 @@
-import type { Job } from '@embedmill/jobs';
 import { Card } from '../../parts/card.tsx';
 import { Facts, type Fact } from '../../parts/facts.tsx';
 import { Notice } from '../../parts/notice.tsx';
-import type { JobDetails } from '../../server/shapes.ts';
+import type { Job, JobDetails } from '../../server/shapes.ts';
 import { useLoaded, type Loaded } from '../../server/use-server.ts';
 import { useLocale } from '../../words/locale.tsx';
 import { isUnfinished } from './job-state.tsx';
@@ -13,10 +12,11 @@ const REASONS = ['queue_paused', 'its_turn', 'room', 'no_worker', 'model_loading
 
 /** Why a job waits, where its time goes, and what it used. */
 export function useJobDetails(job: Job): Loaded<JobDetails> {
-  const path = `api/v1/jobs/${encodeURIComponent(job.id)}/details`;
+  const params = { path: { id: job.id } };
   return useLoaded(
-    `${path} ${job.state}`,
-    (server, signal) => server.get<JobDetails>(path, signal),
+    `details ${job.id} ${job.state}`,
+    (client, options) =>
+      client.read((api, init) => api.GET('/api/v1/jobs/{id}/details', { ...init, params }), options),
     isUnfinished(job) ? LOOK_MS : undefined,
   );
 }

@@ -1,5 +1,5 @@
+import type { Job } from '../../server/shapes.ts';
 import { PRIORITY_NAMES, type Priority } from './priority.ts';
-import type { Job } from '@embedmill/jobs';
 import { useState } from 'preact/hooks';
 import { Button } from '../../parts/button.tsx';
 import { Confirm } from '../../parts/dialog.tsx';
@@ -14,15 +14,14 @@ import { isUnfinished } from './job-state.tsx';
 export function JobActions({ job, onChange }: { job: Job; onChange: (job: Job) => void }) {
   const { t } = useLocale();
   const [asks, setAsks] = useState<'cancel' | 'forget'>();
-  const path = `api/v1/jobs/${encodeURIComponent(job.id)}`;
-  const cancel = useAction(async (server) => onChange(await server.post<Job>(`${path}/cancel`)));
-  const retry = useAction(async (server) => goTo('jobs', [(await server.post<Job>(`${path}/retry`)).id]));
-  const forget = useAction(async (server) => {
-    await server.json('DELETE', path);
+  const cancel = useAction(async (client) => onChange(await client.jobs.cancel(job.id)));
+  const retry = useAction(async (client) => goTo('jobs', [(await client.jobs.retry(job.id)).id]));
+  const forget = useAction(async (client) => {
+    await client.jobs.forget(job.id);
     goTo('jobs');
   });
-  const prioritize = useAction(async (server, priority: Priority) =>
-    onChange(await server.json<Job>('PATCH', path, { body: { priority } })),
+  const prioritize = useAction(async (client, priority: Priority) =>
+    onChange(await client.jobs.prioritize(job.id, priority)),
   );
   const problem = cancel.problem ?? retry.problem ?? forget.problem ?? prioritize.problem;
   return (

@@ -1,4 +1,4 @@
-import type { Job } from '@embedmill/jobs';
+import type { Job } from '../../server/shapes.ts';
 import { Card } from '../../parts/card.tsx';
 import { Facts, type Fact } from '../../parts/facts.tsx';
 import { hrefOf } from '../../route.ts';

@@ -1,4 +1,3 @@
-import type { Job } from '@embedmill/jobs';
 import { useEffect } from 'preact/hooks';
 import { PageHead } from '../../parts/card.tsx';
 import { Field, Select } from '../../parts/fields.tsx';
@@ -8,14 +7,14 @@ import { useSettled } from '../../parts/use-settled.ts';
 import { useWindow } from '../../parts/use-window.ts';
 import { hrefOf, type Route } from '../../route.ts';
 import { useLoaded } from '../../server/use-server.ts';
-import type { CollectionView } from '../../server/shapes.ts';
+import type { Job } from '../../server/shapes.ts';
 import { usePrincipal } from '../../shell/principal.tsx';
 import { replaceQuery } from '../../shell/use-route.ts';
 import { useLocale } from '../../words/locale.tsx';
 import { JOB_STATES, JobBadge, JobProgress } from './job-state.tsx';
-import { useJobPages, type JobPages } from './use-job-pages.ts';
+import { useJobPages, type JobPages, type JobQuery } from './use-job-pages.ts';
 
-const FILTERS = ['text', 'state', 'collection', 'tenant'] as const;
+const FILTERS = ['text', 'state', 'collection', 'source', 'tenant'] as const;
 /** As `--row` in the styles. */
 const ROW = 56;
 /** How many rows before the end of those that are here the next ones are asked for. */
@@ -26,9 +25,9 @@ export function JobList({ route }: { route: Route }) {
   const query = Object.fromEntries(
     FILTERS.flatMap((name) => (route.query[name] ? [[name, route.query[name]]] : [])),
   );
-  const asked = useSettled(new URLSearchParams(query).toString());
-  const pages = useJobPages(asked);
-  const isFiltered = asked !== '';
+  const asked = useSettled(JSON.stringify(query));
+  const pages = useJobPages(JSON.parse(asked) as JobQuery);
+  const isFiltered = asked !== '{}';
   return (
     <>
       <PageHead
@@ -61,9 +60,7 @@ export function JobList({ route }: { route: Route }) {
 function Filters({ route }: { route: Route }) {
   const { t } = useLocale();
   const { tenant } = usePrincipal();
-  const collections = useLoaded('collections', (server, signal) =>
-    server.get<{ collections: CollectionView[] }>('api/v1/collections', signal),
-  );
+  const collections = useLoaded('collections', (client, options) => client.collections.list(options));
   const set = (name: string, value: string) => replaceQuery(route, { ...route.query, [name]: value });
   const any = { value: '', label: t('any') };
   return (
@@ -87,11 +84,16 @@ function Filters({ route }: { route: Route }) {
       <Field label={t('collection')}>
         <Select
           value={route.query['collection'] ?? ''}
-          options={[
-            any,
-            ...(collections.data?.collections ?? []).map(({ name }) => ({ value: name, label: name })),
-          ]}
+          options={[any, ...(collections.data ?? []).map(({ name }) => ({ value: name, label: name }))]}
           onChange={(value) => set('collection', value)}
+        />
+      </Field>
+      <Field label={t('job.source')}>
+        <input
+          class="input"
+          placeholder={t('any')}
+          value={route.query['source'] ?? ''}
+          onInput={(event) => set('source', event.currentTarget.value)}
         />
       </Field>
       {tenant === null && (

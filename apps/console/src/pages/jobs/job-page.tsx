@@ -1,4 +1,4 @@
-import type { Job } from '@embedmill/jobs';
+import type { Job } from '../../server/shapes.ts';
 import { useEffect, useState } from 'preact/hooks';
 import { Card, Figure, PageHead } from '../../parts/card.tsx';
 import { Chart } from '../../parts/chart.tsx';
@@ -9,6 +9,7 @@ import { useLocale } from '../../words/locale.tsx';
 import { StagesCard, useJobDetails, WaitNotice } from './details-card.tsx';
 import { JobActions } from './job-actions.tsx';
 import { JobFacts } from './job-facts.tsx';
+import { LogCard } from './log-card.tsx';
 import { ReportCard } from './report-card.tsx';
 import { isUnfinished, JobBadge, JobProgress } from './job-state.tsx';
 import { paces, presentPace, sampled, secondsLeft, type Sample } from './pace.ts';
@@ -16,7 +17,12 @@ import { WebhookCard } from './webhook-card.tsx';
 
 export function JobPage({ id }: { id: string }) {
   const [followed, setFollowed] = useState<Job>();
-  const stream = useStream<Job>(`api/v1/jobs/${encodeURIComponent(id)}/events`, 'end');
+  const stream = useStream<Job>(
+    `job ${id}`,
+    (api, init) =>
+      api.GET('/api/v1/jobs/{id}/events', { ...init, params: { path: { id } }, parseAs: 'stream' }),
+    'end',
+  );
   // An action's answer is newer than the last event, until the next one.
   useEffect(() => setFollowed(undefined), [stream.data]);
   const job = followed ?? stream.data;
@@ -54,6 +60,7 @@ function Followed({
       {details !== undefined && <StagesCard details={details} />}
       <ReportCard job={job} kind="warnings" />
       {job.webhook !== null && <WebhookCard job={job} />}
+      <LogCard job={job} />
     </>
   );
 }

@@ -1,4 +1,4 @@
-import type { Job, JobState } from '@embedmill/jobs';
+import type { Job, JobState } from '../../server/shapes.ts';
 import { Progress, type Stretch } from '../../parts/progress.tsx';
 import { useLocale } from '../../words/locale.tsx';
 

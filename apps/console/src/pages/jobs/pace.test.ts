@@ -1,4 +1,4 @@
-import type { Job } from '@embedmill/jobs';
+import type { Job } from '../../server/shapes.ts';
 import { expect, test } from 'vitest';
 import { paces, presentPace, sampled, secondsLeft, type Sample } from './pace.ts';
 

@@ -1,4 +1,4 @@
-import type { Job } from '@embedmill/jobs';
+import type { Job } from '../../server/shapes.ts';
 
 /** How far a job was at a time. */
 export interface Sample {

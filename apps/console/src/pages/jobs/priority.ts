@@ -1,4 +1,4 @@
-import type { Priority } from '@embedmill/jobs';
+import type { Priority } from '../../server/shapes.ts';
 
 export type { Priority };
 

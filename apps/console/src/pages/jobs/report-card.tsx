@@ -1,8 +1,11 @@
-import type { DocumentReport, Job, MoreReports } from '@embedmill/jobs';
+import type { RetrySelection } from '@embedmill/client';
+import type { DocumentReport, Job } from '../../server/shapes.ts';
 import { useState } from 'preact/hooks';
 import { Button } from '../../parts/button.tsx';
 import { Card, Shown } from '../../parts/card.tsx';
-import { useLoaded } from '../../server/use-server.ts';
+import { ProblemNotice } from '../../parts/notice.tsx';
+import { goTo } from '../../shell/use-route.ts';
+import { useAction, useLoaded } from '../../server/use-server.ts';
 import { useLocale } from '../../words/locale.tsx';
 import { isUnfinished } from './job-state.tsx';
 import { reportsOf, type ReasonGroup } from './reports.ts';
@@ -15,11 +18,14 @@ const MORE_LINES = 200;
 /** What failed, or was warned of, by its reason, with the lines themselves. */
 export function ReportCard({ job, kind }: { job: Job; kind: 'failures' | 'warnings' }) {
   const { t, format } = useLocale();
-  const path = `api/v1/jobs/${encodeURIComponent(job.id)}/${kind}`;
   const loaded = useLoaded(
-    `${path} ${job.state}`,
-    async (server, signal) => reportsOf(await server.lines<DocumentReport | MoreReports>(path, signal)),
+    `${kind} ${job.id} ${job.state}`,
+    (client, options) => reportsOf(client.jobs[kind](job.id, options)),
     isUnfinished(job) ? LOOK_MS : undefined,
+  );
+  const isRetryable = kind === 'failures' && !isUnfinished(job);
+  const retry = useAction(async (client, selection: RetrySelection) =>
+    goTo('jobs', [(await client.jobs.retry(job.id, selection)).id]),
   );
   if (kind === 'warnings' && (loaded.data?.count ?? 0) === 0) return null;
   return (
@@ -33,8 +39,9 @@ export function ReportCard({ job, kind }: { job: Job; kind: 'failures' | 'warnin
       <Shown of={loaded}>
         {({ groups, more }) => (
           <>
+            {retry.problem !== undefined && <ProblemNotice problem={retry.problem} />}
             {groups.map((group) => (
-              <Group key={group.code} group={group} />
+              <Group key={group.code} group={group} onRetry={isRetryable ? retry.run : undefined} />
             ))}
             {more > 0 && (
               <p class="muted report-more">{t('job.moreReports', { count: format.count(more) })}</p>
@@ -46,9 +53,23 @@ export function ReportCard({ job, kind }: { job: Job; kind: 'failures' | 'warnin
   );
 }
 
-function Group({ group: { code, reports, retryable, message } }: { group: ReasonGroup }) {
+function Group({
+  group: { code, reports, retryable, message },
+  onRetry,
+}: {
+  group: ReasonGroup;
+  /** Absent where nothing can be retried. */
+  onRetry: ((selection: RetrySelection) => Promise<void>) | undefined;
+}) {
   const { t, format } = useLocale();
   const [shown, setShown] = useState(0);
+  const [chosen, setChosen] = useState<ReadonlySet<DocumentReport>>(new Set());
+  const isChoosable = (report: DocumentReport) => report.file === undefined || report.id !== null;
+  const choosable = reports.slice(0, shown).filter(isChoosable);
+  const choose = (some: readonly DocumentReport[], isChosen: boolean) => {
+    const rest = [...chosen].filter((report) => !some.includes(report));
+    setChosen(new Set(isChosen ? [...rest, ...some] : rest));
+  };
   return (
     <div class="reason">
       <div class="reason-head">
@@ -64,6 +85,20 @@ function Group({ group: { code, reports, retryable, message } }: { group: Reason
               {t('job.retryable')}
             </span>
           )}
+          {onRetry !== undefined && chosen.size > 0 && (
+            <Button size="tiny" kind="primary" onClick={() => void onRetry(selectionOf([...chosen]))}>
+              {t('job.retrySelected', { count: format.count(chosen.size) })}
+            </Button>
+          )}
+          {onRetry !== undefined && (
+            <Button
+              size="tiny"
+              icon="refresh"
+              onClick={() => void onRetry({ codes: [code as DocumentReport['code']] })}
+            >
+              {t('job.retryThese')}
+            </Button>
+          )}
           <Button size="tiny" onClick={() => setShown(shown === 0 ? FIRST_LINES : 0)}>
             {shown === 0 ? t('job.lines') : t('job.noLines')}
           </Button>
@@ -74,6 +109,16 @@ function Group({ group: { code, reports, retryable, message } }: { group: Reason
           <table>
             <thead>
               <tr>
+                {onRetry !== undefined && (
+                  <th scope="col" class="tick">
+                    <input
+                      type="checkbox"
+                      aria-label={t('job.selectAll')}
+                      checked={choosable.length > 0 && choosable.every((report) => chosen.has(report))}
+                      onChange={(event) => choose(choosable, event.currentTarget.checked)}
+                    />
+                  </th>
+                )}
                 <th scope="col" class="number">
                   {t('line')}
                 </th>
@@ -84,6 +129,17 @@ function Group({ group: { code, reports, retryable, message } }: { group: Reason
             <tbody>
               {reports.slice(0, shown).map((report) => (
                 <tr key={`${report.file ?? ''} ${report.line}`}>
+                  {onRetry !== undefined && (
+                    <td class="tick">
+                      <input
+                        type="checkbox"
+                        aria-label={t('job.select', { line: format.count(report.line) })}
+                        disabled={!isChoosable(report)}
+                        checked={chosen.has(report)}
+                        onChange={(event) => choose([report], event.currentTarget.checked)}
+                      />
+                    </td>
+                  )}
                   <td class="number muted">
                     {report.file !== undefined && `${report.file}:`}
                     {format.count(report.line)}
@@ -103,4 +159,10 @@ function Group({ group: { code, reports, retryable, message } }: { group: Reason
       )}
     </div>
   );
+}
+
+/** Lines say which documents are meant, but of a job of several files, which each have their own. */
+function selectionOf(reports: readonly DocumentReport[]): RetrySelection {
+  if (reports.every(({ file }) => file === undefined)) return { lines: reports.map(({ line }) => line) };
+  return { ids: reports.flatMap(({ id }) => id ?? []) };
 }

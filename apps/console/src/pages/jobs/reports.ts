@@ -1,4 +1,4 @@
-import type { DocumentReport, MoreReports } from '@embedmill/jobs';
+import type { DocumentReport } from '../../server/shapes.ts';
 
 export interface ReasonGroup {
   readonly code: string;
@@ -16,25 +16,21 @@ export interface Reports {
 }
 
 /** Reports by what they are of, the most first. */
-export function reportsOf(lines: readonly (DocumentReport | MoreReports)[]): Reports {
+export async function reportsOf(reports: AsyncGenerator<DocumentReport, number>): Promise<Reports> {
   const byCode = new Map<string, DocumentReport[]>();
-  let more = 0;
-  for (const line of lines) {
-    if ('more' in line) {
-      more += line.more;
-      continue;
-    }
-    const same = byCode.get(line.code);
-    if (same === undefined) byCode.set(line.code, [line]);
-    else same.push(line);
+  let next = await reports.next();
+  for (; next.done !== true; next = await reports.next()) {
+    const same = byCode.get(next.value.code);
+    if (same === undefined) byCode.set(next.value.code, [next.value]);
+    else same.push(next.value);
   }
   const groups = [...byCode]
-    .map(([code, reports]) => ({
+    .map(([code, own]) => ({
       code,
-      reports,
-      retryable: reports.some(({ retryable }) => retryable),
-      message: reports[0]?.message ?? '',
+      reports: own,
+      retryable: own.some(({ retryable }) => retryable),
+      message: own[0]?.message ?? '',
     }))
     .toSorted((a, b) => b.reports.length - a.reports.length);
-  return { groups, more, count: groups.reduce((sum, { reports }) => sum + reports.length, 0) };
+  return { groups, more: next.value, count: groups.reduce((sum, group) => sum + group.reports.length, 0) };
 }

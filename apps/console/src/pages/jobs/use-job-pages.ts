@@ -1,8 +1,10 @@
-import type { Job } from '@embedmill/jobs';
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import { useLoaded, useServer } from '../../server/use-server.ts';
 import type { Problem } from '../../server/problem.ts';
-import type { JobsPage } from '../../server/shapes.ts';
+import type { Job } from '../../server/shapes.ts';
+import type { QueryOf } from '@embedmill/client';
+
+export type JobQuery = Omit<QueryOf<'/api/v1/jobs'>, 'limit' | 'after'>;
 
 const PAGE = 100;
 const LOOK_MS = 4000;
@@ -17,15 +19,15 @@ export interface JobPages {
 }
 
 /**
- * The jobs that a query string finds, the newest first: page after page as `more` asks for them. The first page is looked at
+ * The jobs that a query finds, the newest first: page after page as `more` asks for them. The first page is looked at
  * again every few seconds, so that new jobs come in at the top and those on it go on.
  */
-export function useJobPages(query: string): JobPages {
-  const server = useServer();
-  const search = `${query}&limit=${PAGE}`;
+export function useJobPages(query: JobQuery): JobPages {
+  const { client } = useServer();
+  const search = JSON.stringify(query);
   const first = useLoaded(
     `jobs ${search}`,
-    (asked, signal) => asked.get<JobsPage>(`api/v1/jobs?${search}`, signal),
+    (asked, options) => asked.jobs.list({ ...query, limit: PAGE, ...options }),
     LOOK_MS,
   );
   const [later, setLater] = useState<{ of: string; jobs: readonly Job[]; next: string | null }>();
@@ -39,8 +41,8 @@ export function useJobPages(query: string): JobPages {
     if (next === null || (asking.current !== undefined && !asking.current.signal.aborted)) return;
     const ended = new AbortController();
     asking.current = ended;
-    server
-      .get<JobsPage>(`api/v1/jobs?${search}&after=${encodeURIComponent(next)}`, ended.signal)
+    client.jobs
+      .list({ ...(JSON.parse(search) as JobQuery), limit: PAGE, after: next, signal: ended.signal })
       .then((page) => {
         if (ended.signal.aborted) return;
         setLater((before) => ({
@@ -53,7 +55,7 @@ export function useJobPages(query: string): JobPages {
       .finally(() => {
         if (asking.current === ended) asking.current = undefined;
       });
-  }, [server, search, next, first.data]);
+  }, [client, search, next, first.data]);
 
   const jobs =
     own === undefined || first.data === undefined ? first.data?.jobs : merged(first.data.jobs, own.jobs);

@@ -1,4 +1,4 @@
-import type { Job, WebhookDelivery } from '@embedmill/jobs';
+import type { Job } from '../../server/shapes.ts';
 import { Card, Shown } from '../../parts/card.tsx';
 import { useNow } from '../../parts/use-now.ts';
 import { useLoaded } from '../../server/use-server.ts';
@@ -11,16 +11,15 @@ const TONES = { waiting: 'note', delivered: 'good', failed: 'bad' } as const;
 export function WebhookCard({ job }: { job: Job }) {
   const { t, format } = useLocale();
   const now = useNow(5000);
-  const path = `api/v1/jobs/${encodeURIComponent(job.id)}/webhook-deliveries`;
   const loaded = useLoaded(
-    `${path} ${job.state}`,
-    (server, signal) => server.get<{ deliveries: WebhookDelivery[] }>(path, signal),
+    `webhook ${job.id} ${job.state}`,
+    (client, options) => client.jobs.webhookDeliveries(job.id, options),
     LOOK_MS,
   );
   return (
     <Card title={t('webhook')} actions={<span class="muted small break">{job.webhook}</span>}>
       <Shown of={loaded} lines={2}>
-        {({ deliveries }) =>
+        {(deliveries) =>
           deliveries.length === 0 ? (
             <p class="muted">{t('webhook.none')}</p>
           ) : (

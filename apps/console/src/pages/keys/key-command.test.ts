@@ -1,10 +1,16 @@
 import { expect, test } from 'vitest';
-import { keyCommand } from './key-command.ts';
+import { keyCommand, wantedKey, type NewKey } from './key-command.ts';
 
 const NOW = Date.parse('2026-11-30T12:00:00Z');
 
 test('a key’s command has what was chosen, as a shell takes it', () => {
-  const key = { name: 'shop', scopes: ['submit', 'search'], tenant: '', collections: '', expiresIn: '' };
+  const key: NewKey = {
+    name: 'shop',
+    scopes: ['submit', 'search'],
+    tenant: '',
+    collections: '',
+    expiresIn: '',
+  };
   expect(keyCommand(key, NOW)).toBe('embedmill keys create --name shop --scopes submit,search');
   expect(
     keyCommand(
@@ -14,4 +20,16 @@ test('a key’s command has what was chosen, as a shell takes it', () => {
   ).toBe(
     String.raw`embedmill keys create --name 'Ada'\''s' --scopes search --tenant acme --collections a,b --expires 2026-12-30`,
   );
+});
+
+test('of a new key, what was left empty is left out', () => {
+  const key: NewKey = { name: ' shop ', scopes: ['search'], tenant: ' ', collections: '', expiresIn: '' };
+  expect(wantedKey(key, NOW)).toEqual({ name: 'shop', scopes: ['search'] });
+  expect(wantedKey({ ...key, tenant: 'acme', collections: 'a, b', expiresIn: '30' }, NOW)).toEqual({
+    name: 'shop',
+    scopes: ['search'],
+    tenant: 'acme',
+    collections: ['a', 'b'],
+    expires: '2026-12-30T12:00:00.000Z',
+  });
 });

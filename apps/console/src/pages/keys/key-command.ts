@@ -1,16 +1,33 @@
+import type { NewKey as ApiKey } from '@embedmill/client';
+import type { KeyView } from '../../server/shapes.ts';
+
+const DAY_MS = 24 * 3600_000;
+
 /** What a new key is to be. */
 export interface NewKey {
   readonly name: string;
-  readonly scopes: readonly string[];
+  readonly scopes: readonly KeyView['scopes'][number][];
   readonly tenant: string;
   readonly collections: string;
   /** Days; empty: without an end. */
   readonly expiresIn: string;
 }
 
-/** The command that makes a key: the server itself does not write its keys file. */
+/** What the server is asked to make. */
+export function wantedKey({ name, scopes, tenant, collections, expiresIn }: NewKey, now: number): ApiKey {
+  const names = collections.split(/[,\s]+/).filter((one) => one !== '');
+  return {
+    name: name.trim(),
+    scopes: [...scopes],
+    ...(tenant.trim() !== '' && { tenant: tenant.trim() }),
+    ...(names.length > 0 && { collections: names }),
+    ...(Number(expiresIn) > 0 && { expires: new Date(now + Number(expiresIn) * DAY_MS).toISOString() }),
+  };
+}
+
+/** The command that adds such a key to the keys file, which the server itself does not write. */
 export function keyCommand({ name, scopes, tenant, collections, expiresIn }: NewKey, now: number): string {
-  const expires = new Date(now + Number(expiresIn) * 24 * 3600_000).toISOString().slice(0, 10);
+  const expires = new Date(now + Number(expiresIn) * DAY_MS).toISOString().slice(0, 10);
   return [
     'embedmill keys create',
     `--name ${quoted(name.trim())}`,

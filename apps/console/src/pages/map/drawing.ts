@@ -1,4 +1,5 @@
 import type { MapPoints } from '../../server/shapes.ts';
+import type { PointRaster } from './point-raster.ts';
 import { toScreen, type Place, type View } from './view.ts';
 
 export interface Drawn {
@@ -19,8 +20,8 @@ export interface Drawn {
 const NAMES = 14;
 const NAME_WORDS = 2;
 
-/** Draws the map as it is seen: points colour by colour, so that the colour is changed as seldom as can be. */
-export function draw(canvas: HTMLCanvasElement, drawn: Drawn): void {
+/** Draws the map as it is seen: its points, above them the names of clusters, and the lasso. */
+export function draw(canvas: HTMLCanvasElement, raster: PointRaster, drawn: Drawn): void {
   const { width, height, line, view } = drawn;
   const ratio = devicePixelRatio;
   if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
@@ -30,8 +31,7 @@ export function draw(canvas: HTMLCanvasElement, drawn: Drawn): void {
   const context = canvas.getContext('2d');
   if (context === null) return;
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
-  context.clearRect(0, 0, width, height);
-  drawPoints(context, drawn);
+  drawPoints(context, raster, drawn);
   const style = getComputedStyle(canvas);
   const colour = (name: string) => style.getPropertyValue(name).trim();
   drawNames(context, drawn, { text: colour('--text'), ground: colour('--surface') });
@@ -47,25 +47,22 @@ export function draw(canvas: HTMLCanvasElement, drawn: Drawn): void {
   }
 }
 
-function drawPoints(context: CanvasRenderingContext2D, drawn: Drawn): void {
-  const { map, colours, byColour, lit, view, width, height } = drawn;
+function drawPoints(context: CanvasRenderingContext2D, raster: PointRaster, drawn: Drawn): void {
+  const { map, colours, byColour, lit, view } = drawn;
+  const { canvas } = context;
+  const ratio = devicePixelRatio;
+  const [scale, left, top] = [view.scale * ratio, view.x * ratio, view.y * ratio];
+  raster.begin(canvas);
+  const put = (n: number, side: number, pixel: number) =>
+    raster.square((map.x[n] ?? 0) * scale + left, top - (map.y[n] ?? 0) * scale, side, pixel);
   const size = sizeOf(map.x.length, view);
-  const put = (n: number, extent: number) => {
-    const x = (map.x[n] ?? 0) * view.scale + view.x;
-    const y = view.y - (map.y[n] ?? 0) * view.scale;
-    if (x < -extent || y < -extent || x > width + extent || y > height + extent) return;
-    context.fillRect(x - extent / 2, y - extent / 2, extent, extent);
-  };
-  context.globalAlpha = lit.size > 0 ? 0.18 : 0.75;
+  const side = Math.max(1, Math.round(size * ratio));
   for (const [colour, points] of byColour) {
-    context.fillStyle = colour;
-    for (const n of points) put(n, size);
+    const pixel = raster.pixelOf(context, colour, lit.size > 0 ? 0.18 : 0.75);
+    for (const n of points) put(n, side, pixel);
   }
-  context.globalAlpha = 1;
-  for (const n of lit) {
-    context.fillStyle = colours[n] ?? '';
-    put(n, size + 4);
-  }
+  for (const n of lit) put(n, side + Math.round(4 * ratio), raster.pixelOf(context, colours[n] ?? '', 1));
+  raster.put(context);
 }
 
 /** Points are larger where there are fewer of them. */

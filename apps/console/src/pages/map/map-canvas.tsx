@@ -2,6 +2,7 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { MapPoints } from '../../server/shapes.ts';
 import { useLocale } from '../../words/locale.tsx';
 import { draw } from './drawing.ts';
+import { PointRaster } from './point-raster.ts';
 import { PointGrid } from './point-grid.ts';
 import { fitted, panned, toMap, zoomed, type Place, type View } from './view.ts';
 
@@ -36,6 +37,7 @@ export function MapCanvas({
   const [size, setSize] = useState({ width: 0, height: 0 });
   const [view, setView] = useState<View>();
   const [line, setLine] = useState<readonly Place[]>([]);
+  const [raster] = useState(() => new PointRaster());
   const dragged = useRef<Place | undefined>(undefined);
 
   useEffect(() => {
@@ -64,10 +66,10 @@ export function MapCanvas({
     const element = canvas.current;
     if (element === null || view === undefined) return;
     const frame = requestAnimationFrame(() =>
-      draw(element, { map, colours, byColour, lit, line, view, ...size }),
+      draw(element, raster, { map, colours, byColour, lit, line, view, ...size }),
     );
     return () => cancelAnimationFrame(frame);
-  }, [map, colours, byColour, lit, line, view, size]);
+  }, [map, colours, byColour, lit, line, view, size, raster]);
 
   const move = (event: PointerEvent) => {
     const at = placeOf(event);

@@ -6,7 +6,7 @@ import { Field, Select } from '../../parts/fields.tsx';
 import { Empty, Notice, ProblemNotice } from '../../parts/notice.tsx';
 import { Progress } from '../../parts/progress.tsx';
 import type { Route } from '../../route.ts';
-import type { CollectionView, MapPoints, MapState } from '../../server/shapes.ts';
+import type { CollectionView } from '../../server/shapes.ts';
 import { useAction, useLoaded } from '../../server/use-server.ts';
 import { goTo } from '../../shell/use-route.ts';
 import { useLocale } from '../../words/locale.tsx';
@@ -55,20 +55,23 @@ export function MapPage({ route }: { route: Route }) {
 
 function CollectionMap({ collection }: { collection: CollectionView }) {
   const { t, format } = useLocale();
-  const path = `api/v1/collections/${encodeURIComponent(collection.name)}/map`;
+  const { name } = collection;
+  const params = { path: { name } };
   const [isWatching, setIsWatching] = useState(true);
   const state = useLoaded(
-    path,
-    (server, signal) => server.get<MapState>(path, signal),
+    `map of ${name}`,
+    (client, options) =>
+      client.read((api, init) => api.GET('/api/v1/collections/{name}/map', { ...init, params }), options),
     isWatching ? LOOK_MS : undefined,
   );
   const { data } = state;
   useEffect(() => {
     if (data !== undefined) setIsWatching(data.state === 'computing');
   }, [data]);
-  const compute = useAction(async (server, update: boolean) => {
+  const compute = useAction(async (client, update: boolean) => {
     const fields = Object.keys(collection.profile.filterable).slice(0, MOST_FIELDS);
-    await server.post<MapState>(path, update ? { update } : { fields });
+    const body = update ? { update } : { fields };
+    await client.ask((api, init) => api.POST('/api/v1/collections/{name}/map', { ...init, params, body }));
     setIsWatching(true);
     state.reload();
   });
@@ -105,7 +108,6 @@ function CollectionMap({ collection }: { collection: CollectionView }) {
         )
       ) : (
         <Computed
-          path={path}
           computedAt={data.computedAt}
           collection={collection}
           actions={
@@ -128,18 +130,20 @@ function CollectionMap({ collection }: { collection: CollectionView }) {
 }
 
 function Computed({
-  path,
   computedAt,
   collection,
   actions,
 }: {
-  path: string;
   computedAt: string;
   collection: CollectionView;
   actions: ComponentChildren;
 }) {
-  const points = useLoaded(`${path} ${computedAt}`, (server, signal) =>
-    server.get<MapPoints>(`${path}/points`, signal),
+  const params = { path: { name: collection.name } };
+  const points = useLoaded(`points of ${collection.name} ${computedAt}`, (client, options) =>
+    client.read(
+      (api, init) => api.GET('/api/v1/collections/{name}/map/points', { ...init, params }),
+      options,
+    ),
   );
   return (
     <Shown of={points} lines={10}>

@@ -1,11 +1,10 @@
-import type { Hit } from '@embedmill/jobs';
 import type { ComponentChildren } from 'preact';
 import { useMemo, useState } from 'preact/hooks';
 import { Button } from '../../parts/button.tsx';
 import { Field, Select } from '../../parts/fields.tsx';
 import { ProblemNotice } from '../../parts/notice.tsx';
 import { hrefOf } from '../../route.ts';
-import type { MapPoints } from '../../server/shapes.ts';
+import type { Hit, MapPoints } from '../../server/shapes.ts';
 import { useAction } from '../../server/use-server.ts';
 import { useLocale } from '../../words/locale.tsx';
 import { clusterColours, coloursOf, type MapValue } from './colours.ts';
@@ -44,9 +43,8 @@ export function MapView({
     };
     return coloursOf(map.values[field] ?? [], nameOf);
   }, [map, field, t, format]);
-  const search = useAction(async (server) => {
-    const path = `api/v1/collections/${encodeURIComponent(collection)}/search`;
-    const { hits } = await server.post<{ hits: Hit[] }>(path, { query, limit: HITS });
+  const search = useAction(async (client) => {
+    const { hits } = await client.search(collection, { query, limit: HITS });
     setFound(pointsOf(map, hits));
   });
   return (

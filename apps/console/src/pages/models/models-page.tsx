@@ -3,6 +3,7 @@ import { Progress } from '../../parts/progress.tsx';
 import type { ModelView, WorkerModel } from '../../server/shapes.ts';
 import { useLoaded } from '../../server/use-server.ts';
 import { useLocale } from '../../words/locale.tsx';
+import { languagesOf, measuredSpeed } from './model-facts.ts';
 import { MODEL_TONES } from '../overview/workers-card.tsx';
 
 const LOOK_MS = 4000;
@@ -11,11 +12,7 @@ const KINDS = ['dense', 'sparse', 'reranker'] as const;
 /** Which models there are, and how far workers have them. */
 export function ModelsPage() {
   const { t } = useLocale();
-  const loaded = useLoaded(
-    'models page',
-    async (server, signal) => (await server.get<{ models: ModelView[] }>('api/v1/models', signal)).models,
-    LOOK_MS,
-  );
+  const loaded = useLoaded('models page', (client, options) => client.models(options), LOOK_MS);
   return (
     <>
       <PageHead title={t('page.models')}>{t('models.what')}</PageHead>
@@ -72,23 +69,16 @@ function usedFirst(a: ModelView, b: ModelView): number {
 }
 
 function Row({ model }: { model: ModelView }) {
-  const { t, format } = useLocale();
-  const { name, license, languages, dims, maxTokens, bytes, workers } = model;
-  const speed = workers.map(({ calibration }) => calibration?.tokensPerSecond ?? 0);
-  const fastest = Math.max(0, ...speed);
+  const locale = useLocale();
+  const { t, format } = locale;
+  const { name, license, dims, maxTokens, bytes } = model;
+  const fastest = measuredSpeed(model);
   return (
     <tr class="row">
       <td>
         <div class="stack">
           <span class="break">{name}</span>
-          <span class="muted small break">
-            {[
-              ...(languages ?? [])
-                .slice(0, 3)
-                .map((tag) => (tag === 'mul' ? t('models.many') : format.language(tag))),
-              license,
-            ].join(' · ')}
-          </span>
+          <span class="muted small break">{[...languagesOf(model, locale), license].join(' · ')}</span>
         </div>
       </td>
       <td>

@@ -20,7 +20,9 @@ const HOUR_MS = 3600_000;
 export function OverviewPage() {
   const { t } = useLocale();
   const principal = usePrincipal();
-  const stream = useStream<Overview>('api/v1/overview/events');
+  const stream = useStream<Overview>('overview', (api, init) =>
+    api.GET('/api/v1/overview/events', { ...init, parseAs: 'stream' }),
+  );
   const [slots, setSlots] = useState<readonly Slot[]>([]);
   const { data } = stream;
   useEffect(() => {
@@ -68,8 +70,8 @@ export function OverviewPage() {
 
 function PauseButton({ paused }: { paused: boolean }) {
   const { t } = useLocale();
-  const action = useAction(async (server) => {
-    await server.post(`api/v1/queue/${paused ? 'resume' : 'pause'}`);
+  const action = useAction(async (client) => {
+    await (paused ? client.queue.resume() : client.queue.pause());
   });
   return (
     <>

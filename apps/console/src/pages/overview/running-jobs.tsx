@@ -1,6 +1,5 @@
 import { Card } from '../../parts/card.tsx';
 import { hrefOf } from '../../route.ts';
-import type { JobsPage } from '../../server/shapes.ts';
 import { useLoaded } from '../../server/use-server.ts';
 import { useLocale } from '../../words/locale.tsx';
 import { JobBadge, JobProgress } from '../jobs/job-state.tsx';
@@ -13,7 +12,7 @@ export function RunningJobs({ at }: { at: string }) {
   const { t, format } = useLocale();
   const loaded = useLoaded(
     'latest jobs',
-    (server, signal) => server.get<JobsPage>(`api/v1/jobs?limit=${SHOWN}`, signal),
+    (client, options) => client.jobs.list({ limit: SHOWN, ...options }),
     LOOK_MS,
   );
   const jobs = loaded.data?.jobs ?? [];

@@ -15,7 +15,8 @@ const ASKED: Asked = {
 
 test('a search says its mode, and what the server does by itself is left out', () => {
   expect(requestOf(ASKED, 'dense')).toEqual({
-    path: 'api/v1/collections/books/search',
+    verb: 'search',
+    collection: 'books',
     body: { query: 'a whale', mode: 'dense', limit: 10, highlight: true, explain: true },
   });
   const filter = { field: 'year', gte: 1900 };
@@ -28,7 +29,8 @@ test('examples make a recommendation, and a picture a search of its own', () => 
   const asked = { ...ASKED, query: '', positive: [{ id: 'moby-dick' }], negative: [{ text: 'the law' }] };
   expect(isWhole(asked)).toBe(true);
   expect(requestOf(asked, 'hybrid')).toEqual({
-    path: 'api/v1/collections/books/recommend',
+    verb: 'recommend',
+    collection: 'books',
     body: { positive: [{ id: 'moby-dick' }], negative: [{ text: 'the law' }], limit: 10 },
   });
   expect(requestOf({ ...ASKED, image: 'data:image/png;base64,AA' }, 'hybrid').body).toEqual({

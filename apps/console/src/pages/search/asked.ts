@@ -1,4 +1,5 @@
-import type { Collection, Filter } from '@embedmill/jobs';
+import type { RecommendRequest, SearchRequest } from '@embedmill/client';
+import type { Collection, Filter } from '../../server/shapes.ts';
 
 export type Mode = 'dense' | 'sparse' | 'hybrid';
 export type Rerank = 'none' | 'late';
@@ -37,25 +38,31 @@ export function isByExample({ positive }: Asked): boolean {
   return positive.length > 0;
 }
 
-export interface ApiRequest {
-  readonly path: string;
-  readonly body: Readonly<Record<string, unknown>>;
-}
+/** A verb of the client with what it takes; of the API it is the same. */
+export type ApiRequest =
+  | { readonly verb: 'search'; readonly collection: string; readonly body: SearchRequest }
+  | { readonly verb: 'recommend'; readonly collection: string; readonly body: RecommendRequest };
 
 /** What the API is asked. What it does by itself is left out. */
 export function requestOf(asked: Asked, mode: Mode): ApiRequest {
   const { collection, query, image, positive, negative, rerank, fusion, group, limit, filter } = asked;
-  const base = `api/v1/collections/${encodeURIComponent(collection)}`;
   const selection = { limit, ...(group && { group }), ...(filter !== undefined && { filter }) };
   if (isByExample(asked)) {
     return {
-      path: `${base}/recommend`,
-      body: { positive, ...(negative.length > 0 && { negative }), ...selection },
+      verb: 'recommend',
+      collection,
+      body: {
+        positive: [...positive],
+        ...(negative.length > 0 && { negative: [...negative] }),
+        ...selection,
+      },
     };
   }
-  if (image !== undefined) return { path: `${base}/search`, body: { image, mode: 'dense', ...selection } };
+  if (image !== undefined)
+    return { verb: 'search', collection, body: { image, mode: 'dense', ...selection } };
   return {
-    path: `${base}/search`,
+    verb: 'search',
+    collection,
     body: {
       query: query.trim(),
       mode,

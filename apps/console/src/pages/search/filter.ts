@@ -1,4 +1,4 @@
-import type { Filter, FilterableType } from '@embedmill/jobs';
+import type { Filter, FilterableType } from '../../server/shapes.ts';
 
 export type FieldTypes = Readonly<Record<string, FilterableType>>;
 

@@ -1,4 +1,4 @@
-import type { Hit, TermShare } from '@embedmill/jobs';
+import type { Hit, TermShare } from '../../server/shapes.ts';
 import { Button } from '../../parts/button.tsx';
 import { hrefOf } from '../../route.ts';
 import { useLocale } from '../../words/locale.tsx';

@@ -1,9 +1,9 @@
-import type { Hit } from '@embedmill/jobs';
+import type { CallOptions, Client } from '@embedmill/client';
 import { Shown } from '../../parts/card.tsx';
 import { Empty } from '../../parts/notice.tsx';
 import { useLoaded } from '../../server/use-server.ts';
 import { useLocale } from '../../words/locale.tsx';
-import { isByExample, requestOf, type Asked, type Example, type Mode } from './asked.ts';
+import { isByExample, requestOf, type ApiRequest, type Asked, type Example, type Mode } from './asked.ts';
 import { HitCard } from './hit-card.tsx';
 
 /** What each mode finds, side by side. */
@@ -38,10 +38,10 @@ function Column({
   onExample: (kind: 'positive' | 'negative', example: Example) => void;
 }) {
   const { t, format } = useLocale();
-  const { path, body } = requestOf(asked, mode);
-  const loaded = useLoaded(`${path} ${JSON.stringify(body)}`, async (server, signal) => {
+  const request = requestOf(asked, mode);
+  const loaded = useLoaded(JSON.stringify(request), async (client, options) => {
     const began = performance.now();
-    const { hits } = await server.post<{ hits: Hit[] }>(path, body, signal);
+    const { hits } = await answerTo(request, client, options);
     return { hits, ms: performance.now() - began };
   });
   return (
@@ -78,4 +78,11 @@ function Column({
       </div>
     </section>
   );
+}
+
+function answerTo(request: ApiRequest, client: Client, options: CallOptions) {
+  const { verb, collection, body } = request;
+  return verb === 'search'
+    ? client.search(collection, body, options)
+    : client.recommend(collection, body, options);
 }

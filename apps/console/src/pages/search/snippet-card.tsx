@@ -13,7 +13,7 @@ export function SnippetCard({ asked, mode }: { asked: Asked; mode: Mode }) {
   const server = useServer();
   const { key } = useSession();
   const [kind, setKind] = useState<SnippetKind>('curl');
-  const url = server.base.href.replace(/\/$/, '');
+  const url = server.client.url;
   return (
     <details class="card fold">
       <summary>{t('search.code')}</summary>

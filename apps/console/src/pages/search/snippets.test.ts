@@ -2,7 +2,8 @@ import { expect, test } from 'vitest';
 import { snippet } from './snippets.ts';
 
 const REQUEST = {
-  path: 'api/v1/collections/books/search',
+  verb: 'search' as const,
+  collection: 'books',
   body: { query: 'a whale’s "tale" isn\'t', rerank: true, filter: { field: 'year', in: [1851, 1900] } },
 };
 const SERVER = { url: 'https://host/mill', needsKey: true };

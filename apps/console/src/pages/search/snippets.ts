@@ -11,12 +11,14 @@ export interface SnippetServer {
 }
 
 /** What asks the same of the same server, as a program has it. */
-export function snippet(kind: SnippetKind, { path, body }: ApiRequest, server: SnippetServer): string {
+export function snippet(kind: SnippetKind, request: ApiRequest, server: SnippetServer): string {
+  const { verb, collection, body } = request;
+  const path = `api/v1/collections/${encodeURIComponent(collection)}/${verb}`;
   switch (kind) {
     case 'curl':
       return curl(path, body, server);
     case 'typescript':
-      return typescript(path, body, server);
+      return typescript(request, server);
     case 'python':
       return python(path, body, server);
   }
@@ -32,14 +34,13 @@ function curl(path: string, body: object, { url, needsKey }: SnippetServer): str
   ].join('\n');
 }
 
-function typescript(path: string, body: object, { url, needsKey }: SnippetServer): string {
-  const [, collection = '', verb = 'search'] = /collections\/([^/]+)\/(\w+)$/.exec(path) ?? [];
+function typescript({ verb, collection, body }: ApiRequest, { url, needsKey }: SnippetServer): string {
   const key = needsKey ? ', apiKey: process.env.EMBEDMILL_KEY' : '';
   return [
     `import { createClient } from '@embedmill/client';`,
     '',
     `const client = createClient({ url: ${JSON.stringify(url)}${key} });`,
-    `const { hits } = await client.${verb}(${JSON.stringify(decodeURIComponent(collection))}, ${JSON.stringify(body, null, 2)});`,
+    `const { hits } = await client.${verb}(${JSON.stringify(collection)}, ${JSON.stringify(body, null, 2)});`,
   ].join('\n');
 }
 

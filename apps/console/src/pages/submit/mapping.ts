@@ -121,7 +121,7 @@ export function columnsQuery(mapping: Mapping, format: FileFormat): Record<strin
     ...(renamed.length > 0 && {
       columns: JSON.stringify(Object.fromEntries(renamed.map(([name, role]) => [role, name]))),
     }),
-    ...(format === 'csv' && hasNone && { metadata: metadata.join(',') }),
+    ...(format !== 'ndjson' && hasNone && { metadata: metadata.join(',') }),
     ...(format === 'ndjson' &&
       !isOwnMetadata && { metadata: metadata.filter((name) => name !== 'metadata').join(',') }),
   };

@@ -14,7 +14,7 @@ export interface Preview {
   readonly delimiter?: string;
 }
 
-const ROWS = 6;
+export const ROWS = 6;
 const DELIMITERS = [',', ';', '\t', '|'] as const;
 const CELL = 300;
 
@@ -50,9 +50,16 @@ function objectOf(line: string): Record<string, unknown>[] {
   }
 }
 
-function cellOf(value: unknown): string {
+/** A value as a cell shows it. */
+export function cellOf(value: unknown): string {
   if (value === undefined || value === null) return '';
-  return (typeof value === 'string' ? value : JSON.stringify(value)).slice(0, CELL);
+  const text = typeof value === 'string' ? value : JSON.stringify(value, plainValue);
+  return text.slice(0, CELL);
+}
+
+/** Of Parquet there are also numbers that JSON has not. */
+function plainValue(_name: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? String(value) : value;
 }
 
 function csvPreview(text: string, isWhole: boolean): Preview {

@@ -5,7 +5,7 @@ const BYTES = 256 * 1024;
 
 export interface Dropped extends NamedFile {
   readonly file: File;
-  /** Undefined for Parquet, which the server reads. */
+  /** Undefined where it cannot be read here, but by the server: Parquet in gzip. */
   readonly preview: Preview | undefined;
 }
 
@@ -13,7 +13,10 @@ export interface Dropped extends NamedFile {
 export async function readBeginning(file: File): Promise<Dropped> {
   const named = formatOfName(file.name);
   const { format, gzip } = named;
-  if (format === 'parquet') return { file, ...named, preview: undefined };
+  if (format === 'parquet') {
+    const preview = gzip ? undefined : await (await import('./parquet-preview.ts')).parquetPreview(file);
+    return { file, ...named, preview };
+  }
   const bytes = gzip ? file.stream().pipeThrough(new DecompressionStream('gzip')) : file.stream();
   const { text, isWhole } = await beginningOf(bytes);
   return { file, ...named, preview: previewOf(text, format, isWhole) };

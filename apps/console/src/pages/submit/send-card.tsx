@@ -1,4 +1,4 @@
-import type { Job, Priority } from '@embedmill/jobs';
+import type { Priority } from '../../server/shapes.ts';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { Button } from '../../parts/button.tsx';
 import { Card, Shown } from '../../parts/card.tsx';
@@ -6,7 +6,7 @@ import { Check, Field, Select } from '../../parts/fields.tsx';
 import { ProblemNotice } from '../../parts/notice.tsx';
 import { Progress } from '../../parts/progress.tsx';
 import { upload } from '../../server/upload.ts';
-import { useAction } from '../../server/use-server.ts';
+import { useAction, useServer } from '../../server/use-server.ts';
 import { may, usePrincipal } from '../../shell/principal.tsx';
 import { goTo } from '../../shell/use-route.ts';
 import { useLocale } from '../../words/locale.tsx';
@@ -99,19 +99,19 @@ function Send({
   const [options, setOptions] = useState<Options>({ dryRun: false, priority: 'normal', snapshotOf: '' });
   const set = (change: Partial<Options>) => setOptions((before) => ({ ...before, ...change }));
   const [sent, setSent] = useState(0);
+  const server = useServer();
   const leaving = useRef(new AbortController());
   useEffect(() => () => leaving.current.abort(), []);
-  const send = useAction(async (server) => {
+  const send = useAction(async () => {
     const { file, format: kind, gzip } = dropped;
     const query = new URLSearchParams({
       ...columnsQuery(mapping, kind),
       ...optionsQuery(options),
     }).toString();
-    const job = await upload<Job>(
+    const job = await upload(
       server,
-      `api/v1/collections/${encodeURIComponent(collection)}/jobs${query === '' ? '' : `?${query}`}`,
-      file,
-      { 'content-type': TYPES[kind], ...(gzip && { 'content-encoding': 'gzip' }) },
+      collection,
+      { file, query, headers: { 'content-type': TYPES[kind], ...(gzip && { 'content-encoding': 'gzip' }) } },
       { signal: leaving.current.signal, onSent: setSent },
     );
     goTo('jobs', [job.id]);

@@ -1,4 +1,4 @@
-import type { UsageRow } from '@embedmill/jobs';
+import type { UsageRow } from '../../server/shapes.ts';
 import { expect, test } from 'vitest';
 import { dailyTokens, daysAgo } from './days.ts';
 

@@ -1,4 +1,4 @@
-import type { UsageReport } from '@embedmill/jobs';
+import type { UsageReport } from '../../server/shapes.ts';
 import type { Series } from '../../parts/chart.tsx';
 
 const DAY_MS = 24 * 3600_000;

@@ -1,4 +1,4 @@
-import type { UsageDimension, UsageReport, UsageRow } from '@embedmill/jobs';
+import type { UsageReport, UsageRow } from '../../server/shapes.ts';
 import { useState } from 'preact/hooks';
 import { Button } from '../../parts/button.tsx';
 import { Card, Figure, PageHead, Shown } from '../../parts/card.tsx';
@@ -10,7 +10,7 @@ import { useLocale } from '../../words/locale.tsx';
 import { daysAgo, dailyTokens } from './days.ts';
 
 const SPANS = ['7', '30', '90'] as const;
-const GROUPS = ['collection', 'model', 'tenant', 'key'] as const satisfies readonly UsageDimension[];
+const GROUPS = ['collection', 'model', 'tenant', 'key'] as const satisfies UsageReport['groupBy'];
 
 /** What was embedded, by day and by whom. */
 export function UsagePage() {
@@ -64,9 +64,10 @@ export function UsagePage() {
   );
 }
 
-function useUsage(from: string, group: UsageDimension) {
-  const path = `api/v1/usage?${new URLSearchParams({ from, groupBy: group }).toString()}`;
-  return useLoaded(path, (server, signal) => server.get<UsageReport>(path, signal));
+function useUsage(from: string, group: UsageReport['groupBy'][number]) {
+  return useLoaded(`usage ${from} ${group}`, (client, options) =>
+    client.usage.report({ from, groupBy: group, ...options }),
+  );
 }
 
 function Totals({ report: { total } }: { report: UsageReport }) {
@@ -133,8 +134,8 @@ function Table({ rows, group }: { rows: readonly UsageRow[]; group: (typeof GROU
 
 function CsvButton({ from }: { from: string }) {
   const { t } = useLocale();
-  const save = useAction(async (server) => {
-    const blob = await (await server.send('GET', `api/v1/usage?from=${from}&format=csv`, {})).blob();
+  const save = useAction(async (client) => {
+    const blob = new Blob([await client.usage.csv({ from })], { type: 'text/csv' });
     const link = document.createElement('a');
     link.href = URL.createObjectURL(blob);
     link.download = `usage-${from}.csv`;

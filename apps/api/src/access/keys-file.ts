@@ -1,0 +1,63 @@
+import { readFileSync, unwatchFile, watchFile } from 'node:fs';
+import { apiKeysSchema, EmbedmillError } from '@embedmill/jobs';
+import type { ApiParts } from '../parts.ts';
+import { KnownKeys } from './known-keys.ts';
+
+/** How often the file is looked at. By its time and size, not by events: those are lost where a file is exchanged as a
+ * whole, as Kubernetes does with secrets. */
+const LOOK_MS = 2000;
+
+/**
+ * The keys of a file, followed as it changes until `close`. A version that cannot be used is logged, and the one before
+ * it goes on: a slip of the pen locks nobody out. At the start there is none before it, so there it is an error.
+ */
+export class KeysFile {
+  #keys: KnownKeys;
+  readonly #path: string;
+  readonly #log: Pick<ApiParts['log'], 'info' | 'error'>;
+  readonly #look = () => this.#reread();
+
+  /** Errors: `invalid_config` that says what is wrong with the file. */
+  constructor(path: string, log: Pick<ApiParts['log'], 'info' | 'error'>, lookMs = LOOK_MS) {
+    this.#path = path;
+    this.#log = log;
+    this.#keys = readKeys(path);
+    watchFile(path, { interval: lookMs, persistent: false }, this.#look);
+  }
+
+  get keys(): KnownKeys {
+    return this.#keys;
+  }
+
+  close(): void {
+    unwatchFile(this.#path, this.#look);
+  }
+
+  #reread(): void {
+    try {
+      this.#keys = readKeys(this.#path);
+      this.#log.info({ keys: this.#keys.size }, 'the keys file was read again');
+    } catch (error) {
+      this.#log.error({ err: error }, 'the keys file cannot be used; the keys of before stay');
+    }
+  }
+}
+
+function readKeys(path: string): KnownKeys {
+  let value: unknown;
+  try {
+    value = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    const reason = error instanceof SyntaxError ? 'it is not JSON' : (error as Error).message;
+    throw unusable(path, reason, error);
+  }
+  const parsed = apiKeysSchema.safeParse(value);
+  if (parsed.success) return new KnownKeys(parsed.data);
+  const found = parsed.error.issues.map(({ path: at, message }) => `${at.map(String).join('/')}: ${message}`);
+  throw unusable(path, found.join('; '));
+}
+
+function unusable(path: string, why: string, cause?: unknown): EmbedmillError {
+  const message = `EMBEDMILL_API_KEYS_FILE: ${path} cannot be used: ${why}; "embedmill keys create" makes entries`;
+  return new EmbedmillError('invalid_config', message, { cause });
+}

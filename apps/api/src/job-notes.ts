@@ -1,0 +1,43 @@
+import type { JobNote } from '@embedmill/jobs';
+import type { IngestHandle } from '@embedmill/queue';
+import type { JobEnd, RunningJob } from './running-job.ts';
+import type { Turns } from './turns.ts';
+
+/** A job that waits this long says so in its log. */
+const NOTED_WAIT_MS = 5000;
+
+/** Says that the job waits to be scanned, unless the timer is cleared before. */
+export function noteScanWait(handle: Pick<IngestHandle, 'note'>): NodeJS.Timeout {
+  const text = 'it waits: other sources are scanned before it';
+  return setTimeout(() => handle.note({ level: 'info', event: 'scan_waits', text }), NOTED_WAIT_MS);
+}
+
+/** Runs a job; that it waits for room on the queue is said in its log. */
+export async function runNoted(
+  job: RunningJob,
+  handle: IngestHandle,
+  turns: Turns,
+  signal: AbortSignal,
+): Promise<JobEnd> {
+  const waiting = setTimeout(() => {
+    if (job.isEnding || job.shards.outstanding > 0) return;
+    handle.note({ level: 'info', event: 'room_waits', text: 'it waits for its turn: the queue is full' });
+  }, NOTED_WAIT_MS);
+  try {
+    return await turns.run(job, signal);
+  } finally {
+    clearTimeout(waiting);
+  }
+}
+
+/** How it ended. */
+export function endNote({
+  state,
+  progress: { stored, skipped, failed },
+  error,
+}: IngestHandle['record']): JobNote {
+  const counts = `${stored} stored, ${skipped} skipped, ${failed} failed`;
+  const why = error === null ? '' : `: ${error.code}: ${error.message}`;
+  const level = state === 'failed' ? 'error' : failed > 0 ? 'warn' : 'info';
+  return { level, event: 'ended', text: `${state}${why}; ${counts}` };
+}

@@ -1,0 +1,50 @@
+import { z } from 'zod';
+import { EmbedmillError, errorCodeSchema, type DocumentReport } from '@embedmill/jobs';
+
+/** Of a job’s failures, those to try again: all that fit each of what is said. */
+export const retrySelectionSchema = z.strictObject({
+  codes: z
+    .array(errorCodeSchema)
+    .min(1)
+    .max(100)
+    .optional()
+    .meta({ description: 'Those that failed for one of these reasons, as the failures name them.' }),
+  lines: z
+    .array(z.int().positive())
+    .min(1)
+    .max(10_000)
+    .optional()
+    .meta({ description: 'Those on these lines of the source; not of a job of several files.' }),
+  ids: z
+    .array(z.string().min(1))
+    .min(1)
+    .max(10_000)
+    .optional()
+    .meta({ description: 'Those of these documents.' }),
+});
+export type RetrySelection = z.infer<typeof retrySelectionSchema>;
+
+/**
+ * Whether a failure is among those that are selected; undefined where all are. `isOfFiles`: lines are counted in each file
+ * of the job’s. Errors: `invalid_request`.
+ */
+export function selectedBy(
+  selection: RetrySelection | null | undefined,
+  isOfFiles: boolean,
+): ((report: DocumentReport) => boolean) | undefined {
+  const { codes, lines, ids } = selection ?? {};
+  if (codes === undefined && lines === undefined && ids === undefined) return undefined;
+  if (lines !== undefined && isOfFiles) {
+    const message = 'the job is of several files, each with its own lines; choose documents by "ids"';
+    throw new EmbedmillError('invalid_request', message, { details: [{ path: 'lines', message }] });
+  }
+  const [byCode, byLine, byId] = [
+    codes && new Set<string>(codes),
+    lines && new Set(lines),
+    ids && new Set(ids),
+  ];
+  return ({ code, line, id }) =>
+    (byCode === undefined || byCode.has(code)) &&
+    (byLine === undefined || byLine.has(line)) &&
+    (byId === undefined || (id !== null && byId.has(id)));
+}

@@ -1,0 +1,49 @@
+/**
+ * Points as pixels of an image that is put on the canvas as a whole: some milliseconds for a hundred thousand, where as many
+ * calls of `fillRect` take longer than a frame. The image is kept from frame to frame, as long as its size is the same.
+ */
+export class PointRaster {
+  #image: ImageData | undefined;
+  #pixels = new Uint32Array(0);
+  /** Colours as the image has them, without their opacity. */
+  readonly #rgb = new Map<string, number>();
+
+  /** Begins an image of the canvas’s size, with nothing on it. */
+  begin({ width, height }: { width: number; height: number }): void {
+    if (this.#image?.width === width && this.#image.height === height) {
+      this.#pixels.fill(0);
+      return;
+    }
+    this.#image = new ImageData(Math.max(1, width), Math.max(1, height));
+    this.#pixels = new Uint32Array(this.#image.data.buffer);
+  }
+
+  /** The pixel of a colour as CSS has it. */
+  pixelOf(context: CanvasRenderingContext2D, colour: string, opacity: number): number {
+    let rgb = this.#rgb.get(colour);
+    if (rgb === undefined) {
+      // Whatever way a colour is written, the canvas says it as #rrggbb.
+      context.fillStyle = colour;
+      const hex = Number.parseInt(String(context.fillStyle).slice(1, 7), 16);
+      rgb = ((hex & 0xff) << 16) | (hex & 0xff00) | (hex >> 16);
+      this.#rgb.set(colour, rgb);
+    }
+    return ((Math.round(opacity * 255) << 24) | rgb) >>> 0;
+  }
+
+  /** A square of so many pixels a side around a place, as far as it is on the image. */
+  square(x: number, y: number, side: number, pixel: number): void {
+    const { width = 0, height = 0 } = this.#image ?? {};
+    const left = Math.round(x - side / 2);
+    const top = Math.round(y - side / 2);
+    const right = Math.min(width, left + side);
+    const bottom = Math.min(height, top + side);
+    for (let row = Math.max(0, top); row < bottom; row += 1)
+      for (let at = row * width + Math.max(0, left); at < row * width + right; at += 1)
+        this.#pixels[at] = pixel;
+  }
+
+  put(context: CanvasRenderingContext2D): void {
+    if (this.#image !== undefined) context.putImageData(this.#image, 0, 0);
+  }
+}

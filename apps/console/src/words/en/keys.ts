@@ -1,0 +1,33 @@
+/** What is said on the page keys, in English. */
+export const keys = {
+  'keys.what': 'Who may ask this server, and for what.',
+  'keys.none': 'No keys are set',
+  'keys.none.what':
+    'Everybody who reaches this server may do everything. Beyond this machine, it wants keys.',
+  'keys.scopes': 'Scopes',
+  'scope.submit': 'submit',
+  'scope.search': 'search',
+  'scope.admin': 'admin',
+  'keys.all': 'all',
+  'keys.never': 'never',
+  'keys.expired': 'expired',
+  'keys.expires': 'Expires',
+  'keys.make': 'A new key',
+  'keys.make.what': 'It is taken at once, and by every replica within seconds.',
+  'keys.tenant.hint': 'It sees this tenant alone; all where it is empty.',
+  'keys.adminTenant': 'An admin sees all tenants.',
+  'keys.collections.hint': 'Separated by commas; all where it is empty.',
+  'keys.days': 'Days until it expires',
+  'keys.days.hint': 'Without an end where it is empty.',
+  'keys.create': 'Create the key',
+  'keys.shown': 'The key {name}',
+  'keys.shown.what': 'It is shown this once: copy it now. The server keeps a hash of it alone.',
+  'keys.done': 'I have copied it',
+  'keys.inFile': 'in the keys file',
+  'keys.revoke.do': 'Revoke',
+  'keys.revoke.title': 'Revoke {name}?',
+  'keys.revoke.what': 'Whoever has it is refused from now on. This cannot be undone.',
+  'keys.open':
+    'While nobody is asked for a key, a key would keep nobody out. This command makes the first one, for an admin:',
+  'keys.asCommand': 'As a command, for the keys file',
+} as const;

@@ -1,0 +1,20 @@
+/** What is said on the page usage, in English. */
+export const usage = {
+  'usage.what': 'What was embedded. Days are of UTC.',
+  'usage.span': 'Time',
+  'usage.days': '{days} days',
+  'usage.by': 'By',
+  'usage.collection': 'Collection',
+  'usage.model': 'Model',
+  'usage.tenant': 'Tenant',
+  'usage.key': 'Key',
+  'usage.tokens': 'Tokens',
+  'usage.engine': 'Engine time',
+  'usage.cost': 'Cost',
+  'usage.share': 'Share',
+  'usage.perDay': 'Tokens a day',
+  'usage.none': 'Nothing was embedded',
+  'usage.none.what': 'Choose a longer time, or submit documents.',
+  'usage.nobody': 'none',
+  'usage.csv': 'Save as CSV',
+} as const;

@@ -1,0 +1,20 @@
+/** What is said on the page usage, in Chinese. */
+export const usage = {
+  'usage.what': '已向量化的内容。日期按 UTC 计算。',
+  'usage.span': '时间',
+  'usage.days': '{days} 天',
+  'usage.by': '按',
+  'usage.collection': '集合',
+  'usage.model': '模型',
+  'usage.tenant': '租户',
+  'usage.key': '密钥',
+  'usage.tokens': '词元',
+  'usage.engine': '引擎时间',
+  'usage.cost': '费用',
+  'usage.share': '占比',
+  'usage.perDay': '每日词元数',
+  'usage.none': '没有任何用量',
+  'usage.none.what': '选择更长的时间，或提交文档。',
+  'usage.nobody': '无',
+  'usage.csv': '保存为 CSV',
+};

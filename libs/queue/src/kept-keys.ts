@@ -1,0 +1,50 @@
+import { apiKeysSchema, EmbedmillError, type ApiKeyEntry } from '@embedmill/jobs';
+import type { Broker } from './broker.ts';
+import { answered } from './connection.ts';
+
+const KEY = 'api-keys';
+/** As good as without an end: what is kept in the broker has one. */
+const KEPT_SECONDS = 50 * 365 * 24 * 3600;
+/** They are read as a whole, every few seconds. */
+const MOST_KEYS = 1000;
+const TRIES = 20;
+
+/**
+ * Keys of the API that administrators made while it runs: one list, of hashes, where every replica reads it. A change is
+ * made to the list as it is, or again to the list as it became meanwhile; so no replica overwrites another’s.
+ */
+export class KeptKeys {
+  readonly #broker: Broker;
+
+  constructor(broker: Broker) {
+    this.#broker = broker;
+  }
+
+  /** In the order in which they were made. Errors: `queue_unavailable`. */
+  async read(): Promise<ApiKeyEntry[]> {
+    return parsed(await answered(this.#broker.get(KEY)));
+  }
+
+  /** Makes of the keys what `change` makes of them, which may throw. Errors: `queue_unavailable`, `invalid_request`. */
+  async change(change: (keys: ApiKeyEntry[]) => ApiKeyEntry[]): Promise<ApiKeyEntry[]> {
+    for (let tries = 0; tries < TRIES; tries += 1) {
+      const before = await answered(this.#broker.get(KEY));
+      const keys = change(parsed(before));
+      if (keys.length > MOST_KEYS) {
+        const message = `there are ${MOST_KEYS} keys, and there may be no more; revoke one first`;
+        throw new EmbedmillError('invalid_request', message);
+      }
+      const value = JSON.stringify(keys);
+      const isDone =
+        before === null
+          ? this.#broker.setIfAbsent(KEY, value, KEPT_SECONDS)
+          : this.#broker.swap(KEY, before, value, KEPT_SECONDS);
+      if (await answered(isDone)) return keys;
+    }
+    throw new EmbedmillError('queue_unavailable', 'others change the keys at the same time; try again');
+  }
+}
+
+function parsed(value: string | null): ApiKeyEntry[] {
+  return value === null ? [] : apiKeysSchema.parse(JSON.parse(value));
+}

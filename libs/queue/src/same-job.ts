@@ -1,0 +1,19 @@
+import type { Job as BullJob } from 'bullmq';
+import { EmbedmillError, type Job } from '@embedmill/jobs';
+import { viewOf, type IngestRecord, type NewJob } from './ingest-record.ts';
+
+/** The job that an id stands for, as the answer to its submission again. Errors: `idempotency_conflict` where that differs. */
+export function sameJob(existing: BullJob<IngestRecord>, wanted: NewJob): Job {
+  const { data } = existing;
+  const isSame =
+    data.digest === wanted.digest &&
+    data.collection.name === wanted.collection.name &&
+    data.tenant === wanted.tenant;
+  if (!isSame) {
+    throw new EmbedmillError(
+      'idempotency_conflict',
+      `this Idempotency-Key already stands for job ${data.id}, which had another body; use a new key`,
+    );
+  }
+  return viewOf(data, existing.timestamp);
+}
