@@ -13,7 +13,7 @@ import { fromSource } from './entries.ts';
 
 const FOLDER = fileURLToPath(new URL('../../console/', import.meta.url));
 /** What its build reads. */
-const SOURCES = ['src', 'index.html', 'vite.config.ts', 'package.json'];
+const SOURCES = ['src', 'index.html', 'vite.config.ts', 'package.json', '../../packages/client/src'];
 const BUILD_MS = 120_000;
 
 /** Builds the console where that is to be done; `tell` gets a word for the user. */

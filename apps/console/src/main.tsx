@@ -8,6 +8,8 @@ import './style/tokens.css';
 import './style/base.css';
 import './style/shell.css';
 import './style/parts.css';
+import './style/notices.css';
+import './style/pages.css';
 import './style/forms.css';
 import './style/search.css';
 import './style/submit.css';
