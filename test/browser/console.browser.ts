@@ -1,8 +1,10 @@
 import { readFile } from 'node:fs/promises';
+import { createServer, request as ask } from 'node:http';
 import { createRequire } from 'node:module';
+import type { AddressInfo } from 'node:net';
 import type { AxeResults } from 'axe-core';
 import { parquetWriteBuffer } from 'hyparquet-writer';
-import type { Page } from 'playwright-core';
+import type { Page, Request } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Embedmill, ndjson } from '../embedmill.ts';
 import { CHROMIUM, ConsoleBrowser, DESKTOP, shown, WITHOUT, type Look } from './chromium.ts';
@@ -156,6 +158,76 @@ describe.skipIf(CHROMIUM === undefined)(`the console${WITHOUT}`, () => {
     await page.getByText('completed').first().waitFor();
     expect(browser.faults).toEqual([]);
     await page.context().close();
+  });
+
+  test('a page has one event stream at most, and leaves none open', async () => {
+    const page = await browser.open('#/usage');
+    await shown(page);
+    const open = new Set<Request>();
+    const streams: string[] = [];
+    page.on('request', (request) => {
+      if (!request.url().endsWith('/events')) return;
+      open.add(request);
+      streams.push(new URL(request.url()).pathname);
+    });
+    page.on('requestfinished', (request) => open.delete(request));
+    page.on('requestfailed', (request) => open.delete(request));
+    const base = page.url().split('#')[0];
+    for (const [hash, most] of [
+      ['#/overview', 1],
+      ['#/jobs', 0],
+      [`#/jobs/${failing}`, 1],
+      ['#/overview', 1],
+      ['#/keys', 0],
+    ] as const) {
+      const before = streams.length;
+      await page.goto(`${base}${hash}`);
+      await shown(page);
+      await expect.poll(() => streams.length, { message: hash }).toBe(before + most);
+      await expect.poll(() => open.size, { message: hash }).toBeLessThanOrEqual(most);
+    }
+    await expect.poll(() => open.size).toBe(0);
+    expect(streams).toEqual([
+      '/api/v1/overview/events',
+      `/api/v1/jobs/${failing}/events`,
+      '/api/v1/overview/events',
+    ]);
+    await page.context().close();
+  });
+
+  test('it works below a path that a proxy puts in front', async () => {
+    const { url } = await up.state();
+    const asked: string[] = [];
+    const proxy = createServer((request, response) => {
+      const path = request.url ?? '';
+      asked.push(path);
+      if (!path.startsWith('/mill/')) return void response.writeHead(404).end();
+      const to = new URL(path.slice('/mill'.length), url);
+      const { method, headers } = request;
+      const passed = ask(to, { method, headers: { ...headers, host: to.host } }, (answer) => {
+        response.writeHead(answer.statusCode ?? 502, answer.headers);
+        answer.pipe(response);
+      });
+      passed.on('error', () => response.destroy());
+      request.pipe(passed);
+    });
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+    const { port } = proxy.address() as AddressInfo;
+    const behind = await ConsoleBrowser.launch(`http://127.0.0.1:${port}/mill`);
+    try {
+      for (const hash of ['#/overview', `#/search/${collection}?query=a+captain`, `#/jobs/${failing}`]) {
+        const page = await behind.open(hash);
+        await shown(page);
+        expect(await page.locator('[role="alert"]').allTextContents(), hash).toEqual([]);
+        await page.context().close();
+      }
+      expect(behind.faults).toEqual([]);
+      expect(asked.filter((path) => !path.startsWith('/mill/'))).toEqual([]);
+    } finally {
+      await behind.close();
+      proxy.closeAllConnections();
+      proxy.close();
+    }
   });
 
   test('another language is a click away, and stays', async () => {

@@ -13,7 +13,9 @@ import { fromSource } from './entries.ts';
 
 const FOLDER = fileURLToPath(new URL('../../console/', import.meta.url));
 /** What its build reads. */
-const SOURCES = ['src', 'index.html', 'vite.config.ts', 'package.json', '../../packages/client/src'];
+const SOURCES = ['src', 'index.html', 'vite.config.ts', 'package.json'];
+/** What is built of other packages. */
+const OTHERS = ['../../packages/client/src'];
 const BUILD_MS = 120_000;
 
 /** Builds the console where that is to be done; `tell` gets a word for the user. */
@@ -47,8 +49,11 @@ async function changedAt(path: string): Promise<number> {
 
 /** When the last of the sources changed. */
 async function newest(folder: string): Promise<number> {
-  const src = await readdir(join(folder, 'src'), { recursive: true }).catch(() => []);
-  const paths = [...SOURCES, ...src.map((name) => join('src', name))];
+  const within = async (own: string): Promise<string[]> => {
+    const names = await readdir(join(folder, own), { recursive: true }).catch(() => []);
+    return names.map((name) => join(own, name));
+  };
+  const paths = [SOURCES, ...(await Promise.all(['src', ...OTHERS].map(within)))].flat();
   const times = await Promise.all(paths.map((path) => changedAt(join(folder, path))));
   return Math.max(...times);
 }

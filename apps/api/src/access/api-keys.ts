@@ -32,7 +32,7 @@ export class ApiKeys {
     this.#kept = kept;
     this.#log = log;
     this.#looked = this.#look();
-    this.#looking = setInterval(() => (this.#looked = this.#looked.then(() => this.#look())), lookMs);
+    this.#looking = setInterval(() => void this.#lookAgain(), lookMs);
     this.#looking.unref();
   }
 
@@ -112,7 +112,12 @@ export class ApiKeys {
   async #change(change: (keys: ApiKeyEntry[]) => ApiKeyEntry[]): Promise<void> {
     await this.#kept.change(change);
     // What this replica answers from now on has it.
-    await (this.#looked = this.#looked.then(() => this.#look()));
+    await this.#lookAgain();
+  }
+
+  #lookAgain(): Promise<void> {
+    this.#looked = this.#looked.then(() => this.#look());
+    return this.#looked;
   }
 
   async #look(): Promise<void> {
