@@ -6,6 +6,11 @@ import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Collection, Job } from '@embedmill/jobs';
+import { createClient } from '@embedmill/client';
+import type { Context } from '../apps/cli/src/command-host.ts';
+import { readBeirFolder } from '../apps/cli/src/eval/beir-folder.ts';
+import { evaluate } from '../apps/cli/src/eval/evaluation.ts';
+import { Terminal } from '../apps/cli/src/terminal.ts';
 import { Embedmill, ndjson, runCli } from './embedmill.ts';
 
 /** Sparse vectors, reranking, pictures and migration, through every process and real models. */
@@ -321,20 +326,7 @@ test('a collection is drawn, coloured by a field', async () => {
 });
 
 test('evaluation of a small BEIR folder gives each mode’s measures', async () => {
-  const beir = join(folder, 'beir');
-  await mkdir(join(beir, 'qrels'), { recursive: true });
-  await writeFile(
-    join(beir, 'corpus.jsonl'),
-    ndjson(TEXTS.map(({ id, title = '', text }) => ({ _id: id, title, text }))),
-  );
-  await writeFile(
-    join(beir, 'queries.jsonl'),
-    ndjson([
-      { _id: 'q1', text: 'hen eggs' },
-      { _id: 'q2', text: 'lending' },
-    ]),
-  );
-  await writeFile(join(beir, 'qrels', 'test.tsv'), 'query-id\tcorpus-id\tscore\nq1\then\t1\nq2\tloan\t2\n');
+  const beir = await smallBeirFolder('beir');
   const { code, stdout, stderr } = await runCli(['eval', beir, '--json', '--data', mill.data]);
   expect(code, stderr).toBe(0);
   const { runs, documents } = JSON.parse(stdout) as {
@@ -350,3 +342,60 @@ test('evaluation of a small BEIR folder gives each mode’s measures', async () 
   }
   expect((await runCli(['eval', folder])).stderr).toContain('corpus.jsonl');
 });
+
+test('an evaluation survives questions that are not answered in time', async () => {
+  let late = 0;
+  /** The first questions of each mode are never answered. */
+  const slowFetch = async (request: Request): Promise<Response> => {
+    if (!request.url.endsWith('/search') || (late += 1) > 4) return fetch(request);
+    return new Promise((_resolve, reject) => {
+      request.signal.addEventListener('abort', () => reject(request.signal.reason as Error));
+    });
+  };
+  const silent = { write: () => true };
+  const context = {
+    terminal: new Terminal(silent, silent, { json: true, noColor: true }),
+  } as Context;
+  const client = createClient({
+    url: (await mill.state()).url,
+    fetch: slowFetch,
+    answerMs: 3000,
+    pausesMs: [10, 10],
+  });
+  const beir = await readBeirFolder(await smallBeirFolder('beir-slow'), 'test');
+  const { documents, runs } = await evaluate(context, client, beir, {
+    model: 'static-minilm-256',
+    language: undefined,
+    modes: ['dense', 'bm25'],
+    chunking: true,
+    chunkSize: undefined,
+    overlap: undefined,
+    boundaries: [],
+    join: 1,
+    lateInteraction: undefined,
+  });
+  expect(late).toBeGreaterThan(4);
+  expect(documents).toBe(6);
+  expect(runs.map(({ mode, recall100 }) => ({ mode, recall100 }))).toEqual([
+    { mode: 'dense', recall100: 1 },
+    { mode: 'bm25', recall100: 1 },
+  ]);
+});
+
+async function smallBeirFolder(name: string): Promise<string> {
+  const beir = join(folder, name);
+  await mkdir(join(beir, 'qrels'), { recursive: true });
+  await writeFile(
+    join(beir, 'corpus.jsonl'),
+    ndjson(TEXTS.map(({ id, title = '', text }) => ({ _id: id, title, text }))),
+  );
+  await writeFile(
+    join(beir, 'queries.jsonl'),
+    ndjson([
+      { _id: 'q1', text: 'hen eggs' },
+      { _id: 'q2', text: 'lending' },
+    ]),
+  );
+  await writeFile(join(beir, 'qrels', 'test.tsv'), 'query-id\tcorpus-id\tscore\nq1\then\t1\nq2\tloan\t2\n');
+  return beir;
+}

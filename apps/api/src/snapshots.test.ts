@@ -158,6 +158,15 @@ describe.each(STORES)('on %s', (_name, open) => {
     expect(await storing.idsIn(name)).toEqual(['back', 'kept', 'late', 'second']);
   });
 
+  test('a snapshot that failed for its failures deletes nothing', async () => {
+    const name = await storing.newCollection();
+    await run(name, docs('1', '2'), { sourceName: 's' });
+    const lines = [...docs('1'), { id: '3' }, { id: '4' }];
+    const job = await run(name, lines, { ...snapshot('s'), maxFailures: '1' });
+    expect(job).toMatchObject({ state: 'failed', error: { code: 'too_many_failures' }, gone: 0 });
+    expect(await storing.idsIn(name)).toEqual(expect.arrayContaining(['1', '2']));
+  });
+
   test('a snapshot that is cancelled deletes nothing', async () => {
     const name = await storing.newCollection();
     await run(name, docs('1', '2'), { sourceName: 's' });
