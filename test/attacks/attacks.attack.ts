@@ -90,7 +90,7 @@ test('no request to any route, however built, holds the server up or breaks it',
 async function send(to: Attacked, { route, path, headers, body }: Hostile): Promise<number> {
   const answer = await to.call('attacker', route.method, path, {
     headers,
-    ...(body !== undefined && { body }),
+    ...(body !== undefined && { body: body() }),
   });
   await answer.arrayBuffer();
   return answer.status;
