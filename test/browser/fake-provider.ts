@@ -72,6 +72,9 @@ export class FakeProvider {
         return this.#redirect(url, response);
       case 'POST /token':
         return this.#exchange(new URLSearchParams(await text(request)), response);
+      case 'GET /favicon.ico':
+        response.writeHead(204).end();
+        return;
       default:
         return json(response, 404, {});
     }
