@@ -128,7 +128,7 @@ describe.skipIf(CHROMIUM === undefined)(`the console${WITHOUT}`, () => {
     await reason.getByRole('button', { name: 'Retry the 1 selected' }).click();
     await page.waitForURL((url) => !url.hash.includes(failing));
     const log = page.getByRole('list', { name: 'What happened' });
-    await log.getByText('ended').waitFor();
+    await log.getByText('ended', { exact: true }).waitFor();
     await log.getByText(`accepted: retry of ${failing}`).waitFor();
     await page.getByText('of 1', { exact: true }).waitFor();
     await page.goto(`${page.url().split('#')[0]}#/jobs/${failing}`);
@@ -204,7 +204,7 @@ describe.skipIf(CHROMIUM === undefined)(`the console${WITHOUT}`, () => {
       if (!path.startsWith('/mill/')) return void response.writeHead(404).end();
       const to = new URL(path.slice('/mill'.length), url);
       const { method, headers } = request;
-      const passed = ask(to, { method, headers: { ...headers, host: to.host } }, (answer) => {
+      const passed = ask(to, { method, headers }, (answer) => {
         response.writeHead(answer.statusCode ?? 502, answer.headers);
         answer.pipe(response);
       });

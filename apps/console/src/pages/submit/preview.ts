@@ -53,6 +53,7 @@ function objectOf(line: string): Record<string, unknown>[] {
 /** A value as a cell shows it. */
 export function cellOf(value: unknown): string {
   if (value === undefined || value === null) return '';
+  if (typeof value === 'bigint') return String(value);
   const text = typeof value === 'string' ? value : JSON.stringify(value, plainValue);
   return text.slice(0, CELL);
 }
