@@ -11,7 +11,7 @@ import { openApiDocument } from '../../apps/api/src/openapi-document.ts';
 
 export const API_TYPES = fileURLToPath(new URL('src/api.ts', import.meta.url));
 /** embedmill's own routes. The others are for the clients of the APIs that they are compatible with. */
-const OWN = /^\/api\/v1\/|^\/v1\/embeddings$|^\/(readyz|metrics)$/;
+const OWN = /^\/api\/v1\/|^\/v1\/(embeddings|files\/\{id\}|uploads(\/.*)?)$|^\/(readyz|metrics)$/;
 
 /** A type that refers to itself has to have a name of its own. */
 const JSON_VALUE = `export type JsonValue = string | number | boolean | null | JsonValue[] | { [key: string]: JsonValue };`;

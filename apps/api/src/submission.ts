@@ -17,6 +17,7 @@ import {
   type Sink,
   type SourceEncoding,
   type SourceRef,
+  type StoredSource,
   type TenantId,
   type Webhook,
 } from '@embedmill/jobs';
@@ -127,15 +128,7 @@ export class Submission {
       throw emptyBody();
     }
     metrics.uploadBytes.add(received.bytes);
-    const { source, sha256 } = received;
-    const asGiven =
-      encoding === undefined
-        ? { source, digest: `upload:${sha256}${intentDigest(job)}` }
-        : {
-            source: { kind: 'encoded', source, encoding } as const,
-            digest: `upload:${sha256}:${JSON.stringify(encoding)}${intentDigest(job)}`,
-          };
-    return this.#submit('upload', { ...job, ...asGiven, label: 'upload' });
+    return this.#submit('upload', { ...job, ...readingOf(received, encoding, job) });
   }
 
   /** Many files as one job: those in the form, and those at places that it names. */
@@ -218,7 +211,7 @@ export class Submission {
     }
     const { path = '', url, s3, files: places, file, ...said } = source ?? {};
     if (file !== undefined)
-      return this.#submit('upload', { ...job, ...(await this.#copied(job.id, file, said)) });
+      return this.#submit('upload', { ...job, ...(await this.#copied(job, file, said)) });
     if (places !== undefined) {
       const files = readAs(await filesAt(places, said.format !== undefined, readable(this.#parts)), said);
       const read = await sourceOfFiles(this.#parts.spool, job.id, files);
@@ -240,16 +233,15 @@ export class Submission {
   }
 
   /** A client's file as a job's own source, as if it had come with the request. Errors: `file_not_found`. */
-  async #copied(job: JobId, id: string, said: SaidFormat): Promise<Pick<NewJob, 'source' | 'label'>> {
+  async #copied(job: NewJobIntent, id: string, said: SaidFormat): Promise<GivenSource> {
     const { spool } = this.#parts;
     const file = await requireFile(spool.files, id);
     const encoding = encodingOfNamed(formatOfName(file.filename), said);
-    const { source } = await spool.receive(job, spool.readSource(file.source), {
+    const received = await spool.receive(job.id, spool.readSource(file.source), {
       maxBytes: Number.MAX_SAFE_INTEGER,
       expectedBytes: file.source.size,
     });
-    const read = encoding === undefined ? source : ({ kind: 'encoded', source, encoding } as const);
-    return { source: read, label: 'upload' };
+    return readingOf(received, encoding, job);
   }
 
   /** A job that deletes documents: those with these ids, or those that satisfy a filter. Errors: of an id that is none. */
@@ -373,6 +365,20 @@ function uploadedJob({ collection, ...intent }: Target, request: FastifyRequest)
   };
 }
 
+/** What came, as a job's source; its digest is another one where the same bytes are read or used in another way. */
+function readingOf(
+  { source, sha256 }: { source: StoredSource; sha256: string },
+  encoding: SourceEncoding | undefined,
+  job: NewJobIntent,
+): GivenSource {
+  const digest = `upload:${sha256}${encoding === undefined ? '' : `:${JSON.stringify(encoding)}`}${intentDigest(job)}`;
+  if (encoding === undefined) return { source, digest, label: 'upload' };
+  return { source: { kind: 'encoded', source, encoding }, digest, label: 'upload' };
+}
+
+type GivenSource = Pick<NewJob, 'source' | 'digest' | 'label'>;
+/** Of a job whose documents are not read yet. */
+type NewJobIntent = Intent & Pick<NewJob, 'id' | 'collection'>;
 type UploadedJob = ReturnType<typeof uploadedJob> & { maxFailures: MaxFailures | undefined };
 
 /** Of the query, which the route has checked. */
@@ -381,7 +387,7 @@ function priorityOf({ query }: FastifyRequest): Priority | undefined {
 }
 
 /** What tells a snapshot, a dry run, or another file from the same documents submitted otherwise. */
-function intentDigest({ mode, sourceName, maxDeleted, purpose, sink, collection }: UploadedJob): string {
+function intentDigest({ mode, sourceName, maxDeleted, purpose, sink, collection }: NewJobIntent): string {
   const file = purpose === 'embed' ? { sink, profile: collection.profile } : {};
   const said = JSON.stringify({ mode, sourceName, maxDeleted, purpose, ...file });
   return said === '{"purpose":"ingest"}' ? '' : `:${said}`;

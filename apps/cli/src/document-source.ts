@@ -1,7 +1,14 @@
 import { createReadStream } from 'node:fs';
 import { open, readFile, stat } from 'node:fs/promises';
 import { PassThrough, Readable } from 'node:stream';
-import { EmbedmillError, type Client, type JobTarget, type SubmitOptions } from '@embedmill/client';
+import {
+  EmbedmillError,
+  type Client,
+  type JobTarget,
+  type Openable,
+  type Sliceable,
+  type SubmitOptions,
+} from '@embedmill/client';
 import { formatOfName, MEDIA_TYPES, parseJson, type Job, type SourceFormat } from '@embedmill/jobs';
 import { CommandError, usageError } from './exit.ts';
 
@@ -12,6 +19,8 @@ export interface DocumentSource {
   size: number | undefined;
   /** Whether `stream` gives the same bytes again. */
   repeatable: boolean;
+  /** Of a file: some of its bytes. */
+  slice?: (from: number, to: number) => Readable;
   /** What they are written in; NDJSON by default. */
   format?: SourceFormat;
   gzip?: boolean;
@@ -51,12 +60,19 @@ export async function documentSource(
   // A pipe or a device has no size, and can be read once.
   if (!found.isFile())
     return { stream: () => createReadStream(file), size: undefined, repeatable: false, format, delimiter };
-  const { size } = found;
+  const { size, mtimeMs } = found;
+  async function* slice(from: number, to: number): AsyncGenerator<Buffer> {
+    const now = await stat(file);
+    if (now.size !== size || now.mtimeMs !== mtimeMs)
+      throw new CommandError(`${file} changed while it was sent; submit it again`);
+    yield* createReadStream(file, { start: from, end: to - 1 });
+  }
   return {
     // Exactly what was announced, also when the file grows meanwhile.
     stream: () => (size === 0 ? Readable.from([]) : createReadStream(file, { end: size - 1 })),
     size,
     repeatable: true,
+    slice: (from, to) => Readable.from(slice(from, to)),
     format,
     gzip,
     delimiter,
@@ -75,7 +91,7 @@ export function isPattern(argument: string): boolean {
   return /[*?[{]/.test(argument);
 }
 
-/** Submits the documents; where the connection breaks, once more if they can be read again. */
+/** Submits the documents; where the connection breaks, a large file goes on where it was, others are sent again. */
 export async function submitDocuments(
   client: Client,
   target: JobTarget,
@@ -83,7 +99,7 @@ export async function submitDocuments(
   { reading, ...options }: SubmitOptions = {},
 ): Promise<Job> {
   const { format = 'ndjson', gzip = false, type = MEDIA_TYPES[format] } = source;
-  const documents = source.repeatable ? { stream: source.stream } : source.stream();
+  const documents = source.repeatable ? openableOf(source) : source.stream();
   const delimiter = reading?.delimiter ?? source.delimiter;
   return client
     .submit(target, documents, { ...options, type, gzip, reading: { ...reading, delimiter } })
@@ -93,6 +109,17 @@ export async function submitDocuments(
       const reason = error instanceof Error ? error.message : String(error);
       throw new CommandError(`the documents cannot be read: ${reason}`, undefined, { cause: error });
     });
+}
+
+/** As the client takes it: a file may be sent in parts, and go on where it was. */
+function openableOf({ stream, slice, size }: DocumentSource): Openable {
+  if (slice === undefined || size === undefined) return { stream };
+  const file: Openable & Sliceable = {
+    stream,
+    size,
+    slice: (from, to) => ({ stream: () => slice(from, to) }),
+  };
+  return file;
 }
 
 async function firstBytes(file: string): Promise<Buffer> {

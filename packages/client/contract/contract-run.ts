@@ -11,8 +11,13 @@ export interface ContractCase {
   name: string;
   /** As in `client.jobs.get`. */
   verb: string;
-  /** `$collection` stands for the run's collection, `$job.id` for a field of what was kept as `job`. */
+  /**
+   * `$collection` stands for the run's collection, `$job.id` for a field of what was kept as `job`, an object with `$file`
+   * for a file of that name with its `text`.
+   */
   arguments: unknown[];
+  /** What is said beside them: the last argument here, keywords in Python. */
+  options?: Record<string, unknown>;
   /** What the answer has at least; of a stream all that it gives. */
   answers?: unknown;
   /** Of a stream: its last. */
@@ -41,8 +46,11 @@ export class ContractRun {
     this.#known = { collection };
   }
 
-  async check({ verb, arguments: given, as, ...wanted }: ContractCase): Promise<void> {
-    const outcome = await this.#call(verb, given.map(this.#filled)).catch((error: unknown) => error);
+  async check({ verb, arguments: given, options, as, ...wanted }: ContractCase): Promise<void> {
+    const outcome = await this.#call(verb, [
+      ...given.map(this.#filled),
+      ...(options === undefined ? [] : [options]),
+    ]).catch((error: unknown) => error);
     if (wanted.fails !== undefined) {
       expect(outcome).toBeInstanceOf(EmbedmillError);
       expect(outcome).toMatchObject(wanted.fails);
@@ -69,6 +77,7 @@ export class ContractRun {
 
   readonly #filled = (value: unknown): unknown => {
     if (Array.isArray(value)) return value.map(this.#filled);
+    if (typeof value === 'object' && value !== null && '$file' in value) return fileOf(value);
     if (typeof value === 'object' && value !== null)
       return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, this.#filled(one)]));
     if (typeof value !== 'string' || !value.startsWith('$')) return value;
@@ -89,6 +98,11 @@ export class ContractRun {
     };
     return shaped(this.#filled(wanted)) as object;
   }
+}
+
+function fileOf(value: object): File {
+  const { $file, text } = value as { $file: string; text: string };
+  return new File([text], $file, { type: $file.endsWith('.csv') ? 'text/csv' : '' });
 }
 
 function linesOf(chunks: unknown): unknown[] {

@@ -4,6 +4,7 @@
  */
 import { chunksOf } from './lines.ts';
 import type { Document } from './schemas.ts';
+import type { Sliceable } from './uploads.ts';
 
 /** Bytes in a file's format, or documents, which become lines of NDJSON. */
 export type Chunks = AsyncIterable<Document | Uint8Array> | Iterable<Document | Uint8Array>;
@@ -31,21 +32,41 @@ export function isRepeatable(documents: Documents): boolean {
   return isOpenable(documents) || Array.isArray(documents);
 }
 
+/** Whether it can be sent part by part. */
+export function isSliceable(documents: Documents): documents is Openable & Sliceable {
+  return isOpenable(documents) && 'size' in documents && 'slice' in documents;
+}
+
 /** One sending of the documents. Whoever made it closes it, whatever became of the request. */
 export class Body {
-  /** What the documents themselves failed with, once they have. */
-  failure: { error: unknown } | undefined;
+  #failure: { error: unknown } | undefined;
   readonly #chunks: AsyncGenerator<Uint8Array>;
   readonly #onSent: (bytes: number) => void;
 
-  constructor(documents: Documents, onSent: (bytes: number) => void) {
+  constructor(documents: Documents, onSent: (bytes: number) => void = () => {}) {
     const opened = isOpenable(documents) ? documents.stream() : documents;
     this.#chunks = bytesOf(isStream(opened) ? chunksOf(opened) : opened);
     this.#onSent = onSent;
   }
 
+  /** What a request is given. */
+  async request() {
+    const stream = this.#stream();
+    return {
+      // A browser sends no body that is still being made, over HTTP/1.1; it keeps a large one on disk.
+      body: (isBrowser() ? await new Response(stream).blob() : stream) as never,
+      bodySerializer: <T>(body: T) => body,
+      duplex: 'half' as const,
+    };
+  }
+
+  /** Why it was not sent: what the documents failed with says more than the request that broke because of it. */
+  reasonOf(error: unknown): unknown {
+    return this.#failure === undefined ? error : this.#failure.error;
+  }
+
   /** A stream that takes from the documents as it is read. */
-  stream(): ReadableStream<Uint8Array<ArrayBuffer>> {
+  #stream(): ReadableStream<Uint8Array<ArrayBuffer>> {
     let sent = 0;
     return new ReadableStream(
       {
@@ -57,7 +78,7 @@ export class Body {
             sent += value.length;
             this.#onSent(sent);
           } catch (error) {
-            this.failure = { error };
+            this.#failure = { error };
             controller.error(error);
           }
         },
@@ -96,4 +117,8 @@ function isOpenable(documents: Documents): documents is Openable {
 
 function isStream(opened: ReadableStream<Uint8Array> | Chunks): opened is ReadableStream<Uint8Array> {
   return 'getReader' in opened;
+}
+
+function isBrowser(): boolean {
+  return globalThis.navigator?.userAgent?.startsWith('Mozilla/') === true;
 }

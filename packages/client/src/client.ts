@@ -30,7 +30,8 @@ import type {
 } from './schemas.ts';
 import { nearDuplicates, recommend, search } from './search.ts';
 import { Sources } from './sources.ts';
-import { submitDocuments, submitSource, type JobTarget, type SubmitOptions } from './submission.ts';
+import { submitSource, type JobTarget } from './source-submission.ts';
+import { submitDocuments, type SubmitOptions } from './submission.ts';
 import { Usage } from './usage.ts';
 import type { WatchOptions } from './watch.ts';
 

@@ -1,100 +1,72 @@
-import { Body, isRepeatable, type Documents } from './body.ts';
-import type { CallOptions, Connection } from './connection.ts';
+import { Body, isRepeatable, isSliceable, type Documents } from './body.ts';
+import type { Connection } from './connection.ts';
 import { EmbedmillError } from './error.ts';
+import { submitInParts } from './file-submission.ts';
 import { pause } from './pause.ts';
-import type { FileTarget, Job, JobOptions, ServerSource, Webhook } from './schemas.ts';
+import type { Job, JobOptions, ServerSource, Webhook } from './schemas.ts';
+import type { JobTarget } from './source-submission.ts';
+import { PART_BYTES, type UploadOptions } from './uploads.ts';
 
-/** Where a job's vectors go: to the collection of this name, or to a file. */
-export type JobTarget = string | FileTarget;
-
-export interface SubmitOptions extends CallOptions, JobOptions {
+export interface SubmitOptions extends UploadOptions, JobOptions {
   /** How the documents are to be read, where they are none of NDJSON with embedmill's own names. */
-  reading?: Omit<ServerSource, 'path' | 'url' | 's3' | 'files'> | undefined;
+  reading?: Omit<ServerSource, 'path' | 'url' | 's3' | 'files' | 'file'> | undefined;
   /** The media type of bytes, where they do not say it themselves; NDJSON by default. */
   type?: string | undefined;
   /** Whether the bytes are packed with gzip. */
   gzip?: boolean | undefined;
   /** The same key with the same documents gives the same job; one is made by default. */
   idempotencyKey?: string | undefined;
-  /** Told how many bytes were sent so far. */
-  onSent?: ((bytes: number) => void) | undefined;
-  /** Told of each failure after which it is tried again. */
-  onRetry?: ((error: EmbedmillError) => void) | undefined;
 }
 
 const NDJSON = 'application/x-ndjson';
 
 /**
  * Submits documents as one job, as they come: the next is asked for when the connection has room. Where the connection
- * breaks, what can be opened again is sent again under the same key, so that there is one job whatever the server had got.
- * Errors: those of the catalogue; what the documents themselves throw.
+ * breaks, a file of more than `partBytes` goes on where it was, and what else can be opened again is sent again under the
+ * same key, so that there is one job whatever the server had got. Errors: those of the catalogue; what the documents
+ * themselves throw.
  */
 export async function submitDocuments(
   server: Connection,
   target: JobTarget,
   documents: Documents,
-  { idempotencyKey = crypto.randomUUID(), onRetry, ...options }: SubmitOptions = {},
+  { idempotencyKey = crypto.randomUUID(), ...options }: SubmitOptions = {},
 ): Promise<Job> {
+  const type = options.type ?? ('type' in documents && documents.type !== '' ? documents.type : undefined);
+  const said = { ...options, idempotencyKey, type: type ?? NDJSON };
+  if (isSliceable(documents) && documents.size > (options.partBytes ?? PART_BYTES)) {
+    const job = await submitInParts(server, target, documents, said);
+    if (job !== undefined) return job;
+  }
   for (const pauseMs of isRepeatable(documents) ? server.pausesMs : []) {
     try {
-      return await send(server, target, documents, { ...options, idempotencyKey });
+      return await send(server, target, documents, said);
     } catch (error) {
       if (!(error instanceof EmbedmillError && error.retryable)) throw error;
-      onRetry?.(error);
+      options.onRetry?.(error);
       const waitMs = error.retryAfter === undefined ? pauseMs : error.retryAfter * 1000;
       await pause(waitMs, server.signalOf(options));
     }
   }
-  return send(server, target, documents, { ...options, idempotencyKey });
-}
-
-/** Submits what the server reads itself. */
-export function submitSource(
-  server: Connection,
-  target: JobTarget,
-  source: ServerSource,
-  {
-    signal,
-    idempotencyKey = crypto.randomUUID(),
-    ...options
-  }: CallOptions & JobOptions & { idempotencyKey?: string } = {},
-): Promise<Job> {
-  const header = { 'idempotency-key': idempotencyKey };
-  if (typeof target === 'string') {
-    const params = { path: { name: target }, header };
-    const body = { source, ...options } as never;
-    return server.read(
-      (api, init) => api.POST('/api/v1/collections/{name}/jobs', { ...init, params, body }),
-      { signal },
-    );
-  }
-  const body = { source, ...options, ...target } as never;
-  return server.read((api, init) => api.POST('/api/v1/jobs', { ...init, params: { header }, body }), {
-    signal,
-  });
+  return send(server, target, documents, said);
 }
 
 async function send(
   server: Connection,
   target: JobTarget,
   documents: Documents,
-  options: SubmitOptions & { idempotencyKey: string },
+  options: SubmitOptions & { idempotencyKey: string; type: string },
 ): Promise<Job> {
-  const { idempotencyKey, gzip, onSent, reading = {}, webhook, signal } = options;
-  const type = options.type ?? ('type' in documents && documents.type !== '' ? documents.type : undefined);
-  const sending = new Body(documents, onSent ?? (() => {}));
-  const stream = sending.stream();
+  const { idempotencyKey, type, gzip, onSent, reading = {}, webhook, signal } = options;
+  const body = new Body(documents, onSent);
   const request = {
     headers: {
-      'content-type': type ?? NDJSON,
+      'content-type': type,
       'idempotency-key': idempotencyKey,
       ...(gzip === true && { 'content-encoding': 'gzip' }),
       ...headersOf(webhook),
     },
-    // A browser sends no body that is still being made, over HTTP/1.1; it keeps a large one on disk.
-    body: (isBrowser() ? await new Response(stream).blob() : stream) as never,
-    bodySerializer: <T>(body: T) => body,
-    duplex: 'half' as const,
+    ...(await body.request()),
   };
   const { priority, maxFailures, mode, sourceName, maxDeleted, dryRun } = options;
   const said = { ...reading, priority, maxFailures, mode, sourceName, maxDeleted, dryRun };
@@ -123,11 +95,9 @@ async function send(
     );
     return data;
   } catch (error) {
-    // What the documents failed with says more than the request that broke because of it.
-    if (sending.failure !== undefined) throw sending.failure.error;
-    throw error;
+    throw body.reasonOf(error);
   } finally {
-    sending.close();
+    body.close();
   }
 }
 
@@ -150,8 +120,4 @@ function headersOf(webhook: Webhook | undefined): Record<string, string> {
     'embedmill-webhook-secret': secret,
     ...(failures !== undefined && { 'embedmill-webhook-failures': String(failures) }),
   };
-}
-
-function isBrowser(): boolean {
-  return globalThis.navigator?.userAgent?.startsWith('Mozilla/') === true;
 }

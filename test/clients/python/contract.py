@@ -9,6 +9,7 @@ import json
 import os
 import re
 import sys
+import tempfile
 import traceback
 from pathlib import Path
 
@@ -21,6 +22,10 @@ URL = os.environ["CLIENTS_URL"]
 def filled(value, known):
     if isinstance(value, list):
         return [filled(one, known) for one in value]
+    if isinstance(value, dict) and "$file" in value:
+        path = Path(tempfile.mkdtemp()) / value["$file"]
+        path.write_text(value["text"])
+        return path
     if isinstance(value, dict):
         return {key: filled(one, known) for key, one in value.items()}
     if not isinstance(value, str) or not value.startswith("$"):
@@ -50,15 +55,19 @@ def check(got, wanted, where="it"):
         assert got == wanted, f"{where} is {got!r}, not {wanted!r}"
 
 
+def as_python_names(name):
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
 def method_of(client, verb):
     *holders, name = verb.split(".")
     for holder in holders:
         client = getattr(client, holder)
-    return getattr(client, re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower())
+    return getattr(client, as_python_names(name))
 
 
-async def called(client, verb, arguments):
-    result = method_of(client, verb)(*arguments)
+async def called(client, verb, arguments, options):
+    result = method_of(client, verb)(*arguments, **{as_python_names(name): one for name, one in options.items()})
     if inspect.isawaitable(result):
         return await result
     if hasattr(result, "__aiter__"):
@@ -74,7 +83,7 @@ async def run(client, collection):
         error = None
         try:
             try:
-                got = await called(client, case["verb"], filled(case["arguments"], known))
+                got = await called(client, case["verb"], filled(case["arguments"], known), case.get("options", {}))
                 assert "fails" not in case, f"it answered {got!r}"
                 if "as" in case:
                     known[case["as"]] = got

@@ -7,11 +7,12 @@ import json
 import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from typing import Any, List
 
 import httpx
 
-from . import calls
+from . import calls, uploads
 from .body import AsyncDocuments, achunks_of, is_repeatable, media_type_of
 from .calls import Answer, Call
 from .client import (
@@ -78,16 +79,23 @@ class AsyncClient:
         media_type: str | None = None,
         gzip: bool = False,
         idempotency_key: str | None = None,
+        part_bytes: int = uploads.PART_BYTES,
         **options: Any,
     ) -> Job:
         """Submits documents as one job, as they come, to the collection of a name or to a file.
 
-        Where the connection breaks, a file or a list is sent again under the same key, so that there is one job whatever
-        the server had got. `options` are those of an upload's address: ``columns``, ``metadata``, ``mode``,
+        Where the connection breaks, a file of more than `part_bytes` goes on where it was, and a smaller one or a list is
+        sent again under the same key, so that there is one job whatever the server had got. `options` are those of an upload's address: ``columns``, ``metadata``, ``mode``,
         ``sourceName``, ``maxDeleted``, ``dryRun``, ``maxFailures``, ``priority`` and so on.
         """
         key = idempotency_key or str(uuid.uuid4())
-        call = calls.submit(target, media_type or media_type_of(documents), gzip, key, options)
+        media_type = media_type or media_type_of(documents)
+        if isinstance(documents, Path) and documents.stat().st_size > part_bytes:
+            steps = uploads.submission(target, documents, media_type, gzip, key, options, part_bytes, self.pauses)
+            job = await self._follow(steps)
+            if job is not None:
+                return job
+        call = calls.submit(target, media_type, gzip, key, options)
         for pause in self.pauses if is_repeatable(documents) else ():
             try:
                 return await self._once(call, content=achunks_of(documents), timeout=LASTING)
@@ -166,6 +174,26 @@ class AsyncClient:
                     raise
                 await asyncio.sleep(wait)
         return await self._once(call)
+
+    async def _follow(self, steps: uploads.Steps) -> Any:
+        """Does what steps say, until they end; gives what they give."""
+        answer, error = None, None
+        while True:
+            try:
+                step = steps.send(answer) if error is None else steps.throw(error)
+            except StopIteration as end:
+                return end.value
+            answer, error = None, None
+            if isinstance(step, uploads.Wait):
+                await asyncio.sleep(step.seconds)
+                continue
+            try:
+                if step.repeats:
+                    answer = await self._ask(step.call)
+                else:
+                    answer = await self._once(step.call, timeout=LASTING, **({"files": step.files} if step.files else {}))
+            except EmbedmillError as failed:
+                error = failed
 
     async def _once(self, call: Call[Answer], **sent: Any) -> Answer:
         if call.body is not None:

@@ -164,3 +164,38 @@ def _said(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return ",".join(value)
     return json.dumps(value)
+
+
+def submit_source(target: str | FileTarget, source: dict[str, Any], key: str, options: dict[str, Any]) -> Call[Job]:
+    """The request that makes a job of what the server finds; asked again, it gives the same job."""
+    path = f"/api/v1/collections/{part(target)}/jobs" if isinstance(target, str) else "/api/v1/jobs"
+    body = {"source": source, **given(options), **({} if isinstance(target, str) else target)}
+    return Call("POST", path, True, body=body, headers={"idempotency-key": key})
+
+
+def begin_upload(filename: str, size: int) -> Call[Any]:
+    body = {
+        "filename": filename,
+        "purpose": "batch",
+        "bytes": size,
+        "mime_type": "application/octet-stream",
+        # What the server has of a file that became no job is gone after a day.
+        "expires_after": {"anchor": "created_at", "seconds": 24 * 3600},
+    }
+    return Call("POST", "/v1/uploads", True, body=body)
+
+
+def get_upload(id: str) -> Call[Any]:
+    return Call("GET", f"/v1/uploads/{part(id)}", True)
+
+
+def send_part(upload: str) -> Call[Any]:
+    return Call("POST", f"/v1/uploads/{part(upload)}/parts", False)
+
+
+def complete_upload(id: str, parts: list[str]) -> Call[Any]:
+    return Call("POST", f"/v1/uploads/{part(id)}/complete", True, body={"part_ids": parts})
+
+
+def delete_file(id: str) -> Call[None]:
+    return Call("DELETE", f"/v1/files/{part(id)}", False)

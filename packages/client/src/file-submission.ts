@@ -1,0 +1,58 @@
+import type { CallOptions, Connection } from './connection.ts';
+import { EmbedmillError } from './error.ts';
+import type { Job } from './schemas.ts';
+import { sourceCall, type JobTarget } from './source-submission.ts';
+import type { SubmitOptions } from './submission.ts';
+import { patiently, Upload, type Sliceable } from './uploads.ts';
+
+/** What the server finds a file's format by, for media types that say nothing else. */
+const EXTENSIONS: Readonly<Record<string, string>> = {
+  'application/x-ndjson': 'ndjson',
+  'application/ndjson': 'ndjson',
+  'application/jsonl': 'ndjson',
+  'text/csv': 'csv',
+  'text/tab-separated-values': 'tsv',
+  'application/vnd.apache.parquet': 'parquet',
+  'application/x-parquet': 'parquet',
+};
+
+/**
+ * Submits a file that comes in parts as one job; undefined where that cannot be: of this type, by this key, with this
+ * server. Nothing is left of it on the server but the job. Errors: as those of a submission.
+ */
+export async function submitInParts(
+  server: Connection,
+  target: JobTarget,
+  file: Sliceable,
+  { type, gzip, reading, idempotencyKey, ...options }: SubmitOptions & { type: string },
+): Promise<Job | undefined> {
+  const extension = EXTENSIONS[type];
+  if (extension === undefined) return undefined;
+  const { signal, onSent, onRetry, partBytes, patienceMs, ...said } = options;
+  const uploading = { signal, onSent, onRetry, partBytes, patienceMs };
+  // What is not there is said before the file is sent.
+  if (typeof target === 'string') await requireCollection(server, target, { signal });
+  const filename = `documents.${extension}${gzip === true ? '.gz' : ''}`;
+  const upload = await Upload.begin(server, file, filename, uploading).catch((error: unknown) => {
+    if (error instanceof EmbedmillError && (error.code === 'forbidden' || error.status === 404)) return;
+    throw error;
+  });
+  if (upload === undefined) return undefined;
+  const id = await upload.send();
+  const call = sourceCall(target, { file: id, ...reading }, { ...said, idempotencyKey });
+  try {
+    // The server copies the file, as long as that takes.
+    return await patiently(server, async () => (await server.lasting(call, { signal })).data, uploading);
+  } finally {
+    // Where this fails it is gone after a day.
+    const params = { path: { id } };
+    await server
+      .ask((api, init) => api.DELETE('/v1/files/{id}', { ...init, params }), { signal })
+      .catch(() => undefined);
+  }
+}
+
+async function requireCollection(server: Connection, name: string, options: CallOptions): Promise<void> {
+  const params = { path: { name } };
+  await server.read((api, init) => api.GET('/api/v1/collections/{name}', { ...init, params }), options);
+}
