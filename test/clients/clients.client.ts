@@ -9,12 +9,16 @@ import { Ollama } from 'ollama';
 import OpenAI, { AzureOpenAI, toFile } from 'openai';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Embedmill } from '../embedmill.ts';
-import { checksOf, pythonWithClients } from './python.ts';
+import { checksOf, pythonWith, pythonWithClients } from './python.ts';
 
 /** Real clients of the APIs that embedmill speaks, unchanged, against a real server with the bundled model. */
 const MODEL = 'all-MiniLM-L6-v2';
 const ROOT = join(import.meta.dirname, '../..');
 const python = await pythonWithClients();
+const pythonWithInfinity = await pythonWith(
+  join(import.meta.dirname, 'requirements-infinity.txt'),
+  'infinity',
+);
 const modules = readdirSync(join(import.meta.dirname, 'python'))
   .filter((file) => file.startsWith('client_'))
   .map((file) => file.replace('.py', ''));
@@ -34,7 +38,7 @@ beforeAll(async () => {
   mill = await Embedmill.up({
     env: {
       EMBEDMILL_MODELS_DIR: models,
-      EMBEDMILL_API_MODEL_ALIASES: `text-embedding-3-small=${MODEL}`,
+      EMBEDMILL_API_MODEL_ALIASES: `text-embedding-3-small=${MODEL},embed-english-v3.0=${MODEL}`,
     },
   });
   ({ url } = await mill.state());
@@ -71,6 +75,14 @@ describe('in Python', () => {
     if ('missing' in python) return;
     const checks = await checksOf(python.command, module, url);
     expect(checks.length).toBeGreaterThan(0);
+    expect(checks.filter(({ error }) => error !== null)).toEqual([]);
+  });
+
+  const reasonOfInfinity = 'missing' in pythonWithInfinity ? ` (skipped: ${pythonWithInfinity.missing})` : '';
+  test.skipIf('missing' in pythonWithInfinity)(`Infinity’s client, too${reasonOfInfinity}`, async () => {
+    if ('missing' in pythonWithInfinity) return;
+    const checks = await checksOf(pythonWithInfinity.command, 'infinity', url);
+    expect(checks.map(({ check }) => check)).toEqual(['embeddings', 'rerank']);
     expect(checks.filter(({ error }) => error !== null)).toEqual([]);
   });
 

@@ -35,3 +35,13 @@ test.skipIf('missing' in python).for(['sync', 'async'])(`in Python, %s${reason}`
   expect(checks.map(({ check }) => check)).toEqual(CONTRACT.map(({ name }) => name));
   expect(checks.filter(({ error }) => error !== null)).toEqual([]);
 });
+
+test.skipIf('missing' in python).for(['sync', 'async'])(
+  `in Python, %s, a file goes on where it was${reason}`,
+  async (kind) => {
+    if ('missing' in python) return;
+    const how = { script: 'resumed.py', path: join(PACKAGE, 'src') };
+    const checks = await checksOf(python.command, kind, url, how);
+    expect(checks).toEqual([{ check: 'a file goes on where it was', error: null }]);
+  },
+);

@@ -13,6 +13,8 @@ QUERY_PREFIX = "query: "
 DOCUMENT_PREFIX = "passage: "
 # A name of OpenAI's that stands for the bundled model.
 ALIAS = "text-embedding-3-small"
+# A name of Cohere's that does so, too.
+COHERE_ALIAS = "embed-english-v3.0"
 QUESTION = "How do I reset my password?"
 TEXTS = ["A whale and a captain.", "Naïve café, 日本", "Call me Ishmael."]
 ABOUT = ["a whale in the sea", "a bank keeps money", "a captain hunts a whale"]

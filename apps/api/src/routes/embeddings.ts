@@ -40,6 +40,17 @@ const openaiModelSchema = z.strictObject({
   created: z.int(),
   owned_by: z.string(),
 });
+/** As Infinity's client sends it, too: a size of 0 is the model's own, and what is embedded is text. */
+const requestWithoutVersionSchema = embeddingRequestSchema.extend({
+  dimensions: z
+    .int()
+    .nonnegative()
+    .transform((size) => (size === 0 ? undefined : size))
+    .optional()
+    .meta({ description: 'A smaller size, where the model was trained for it; 0 for its own.' }),
+  modality: z.literal('text').optional(),
+});
+
 /** OpenAI's shapes, so that its clients work unchanged: embeddings, models, and errors. */
 export function embeddingRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsyncZod {
   const { models, log, config } = parts;
@@ -149,7 +160,7 @@ export function embeddingDoors(parts: ApiParts, lane: QueryLane): FastifyPluginA
       '/embeddings',
       {
         ...options,
-        schema: { tags, summary: 'As /v1/embeddings', body: embeddingRequestSchema, response },
+        schema: { tags, summary: 'As /v1/embeddings', body: requestWithoutVersionSchema, response },
       },
       async ({ body }) => embed(body),
     );
