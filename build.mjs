@@ -1,6 +1,8 @@
-// Bundles an app or a package: node ../../build.mjs [--outdir DIR] [--asset PACKAGE/FILE …] src/main.ts [src/other.ts …],
+// Bundles an app or a package: node ../../build.mjs [--outdir DIR] [--asset PACKAGE/FILE …] [--external PACKAGE …]
+// src/main.ts [src/other.ts …],
 // run in its folder, writes dist/*.js, or DIR/*.js; pack.mjs does the same to make packages.
-// Workspace code (@embedmill/*) is inlined, since it is TypeScript; npm packages stay imports. An asset is a file of an
+// Workspace code (@embedmill/*) is inlined, since it is TypeScript; npm packages stay imports, as does what is said to be
+// external, for it is published itself. An asset is a file of an
 // npm package that is served as it is: it is copied to dist/PACKAGE/FILE, so that the package is needed for builds alone.
 import { cp, rm } from 'node:fs/promises';
 import { createRequire, isBuiltin } from 'node:module';
@@ -11,14 +13,15 @@ import { build } from 'esbuild';
 /** What Node 20 lacks of what the sources use. It gets stand-ins, as imports: nobody else’s globals are touched. */
 const NEWER_THAN_NODE_20 = { 'Promise.withResolvers': 'withResolvers', 'RegExp.escape': 'escapeForRegExp' };
 
-const packagesStayImports = {
+const packagesStayImports = (externals) => ({
   name: 'packages-stay-imports',
   setup(bundle) {
-    bundle.onResolve({ filter: /^[^./]/ }, ({ path, kind }) =>
-      kind === 'entry-point' || path.startsWith('@embedmill/') ? undefined : { path, external: true },
-    );
+    bundle.onResolve({ filter: /^[^./]/ }, ({ path, kind }) => {
+      const isInlined = path.startsWith('@embedmill/') && !externals.includes(path);
+      return kind === 'entry-point' || isInlined ? undefined : { path, external: true };
+    });
   },
-};
+});
 
 /** What the arguments of a build script ask for. */
 export function readArguments(args) {
@@ -28,17 +31,20 @@ export function readArguments(args) {
     options: {
       outdir: { type: 'string', default: 'dist' },
       asset: { type: 'string', multiple: true, default: [] },
+      external: { type: 'string', multiple: true, default: [] },
     },
   });
   if (entryPoints.length === 0)
-    throw new Error('usage: node build.mjs [--outdir DIR] [--asset PACKAGE/FILE …] ENTRY.ts [ENTRY.ts …]');
-  return { outdir: values.outdir, assets: values.asset, entryPoints };
+    throw new Error(
+      'usage: node build.mjs [--outdir DIR] [--asset PACKAGE/FILE …] [--external PACKAGE …] ENTRY.ts [ENTRY.ts …]',
+    );
+  return { outdir: values.outdir, assets: values.asset, externals: values.external, entryPoints };
 }
 
 /** Bundles the entries of a folder; gives the names of the npm packages that are imported. */
 export async function bundle(
   folder,
-  { entryPoints, assets, outdir },
+  { entryPoints, assets, externals, outdir },
   { target = 'node24', sourcemap = true } = {},
 ) {
   const to = resolve(folder, outdir);
@@ -54,7 +60,7 @@ export async function bundle(
     splitting: true,
     sourcemap,
     metafile: true,
-    plugins: [packagesStayImports],
+    plugins: [packagesStayImports(externals)],
     ...(target === 'node20' && {
       define: NEWER_THAN_NODE_20,
       inject: [join(import.meta.dirname, 'packages/node20.mjs')],

@@ -22,8 +22,10 @@ const workspaces = (await Promise.all(['apps', 'libs', 'packages'].map(foldersIn
 const { dependencies: rootDependencies } = await readPackage('.');
 const versions = new Map();
 for (const folder of workspaces) {
-  const { dependencies = {} } = await readPackage(folder);
+  const { name: own, version: current, dependencies = {} } = await readPackage(folder);
+  versions.set(own, current);
   for (const [name, version] of Object.entries(dependencies)) {
+    if (name.startsWith('@embedmill/')) continue;
     const known = versions.get(name);
     if (known !== undefined && known !== version)
       throw new Error(`${folder} wants ${name} ${version}, another workspace ${known}: they share a package`);
@@ -62,12 +64,13 @@ async function packLibrary(folder) {
   const own = await readPackage(folder);
   if (own.publishConfig === undefined) return;
   const stage = join(OUT, own.name.replace('@', '').replace('/', '-'));
-  const used = await bundleInto(stage, folder, 'node20');
+  const peers = own.peerDependencies ?? {};
+  const used = (await bundleInto(stage, folder, 'node20')).filter((name) => !(name in peers));
   execFileSync(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '--build', folder], {
     cwd: ROOT,
     stdio: 'inherit',
   });
-  await copyTypes(join(ROOT, folder, 'out-tsc/src'), join(stage, 'dist'), 'index');
+  await copyTypes(join(ROOT, folder, 'out-tsc/src'), join(stage, 'dist'), 'index', used);
   for (const name of await filesOf(folder, /^README\.md$|\.d\.cts$|\.cjs$/))
     await cp(join(ROOT, folder, name), join(stage, name));
   await cp(join(ROOT, 'LICENSE'), join(stage, 'LICENSE'));
@@ -87,23 +90,27 @@ async function bundleInto(to, folder, target) {
   return [...imported, ...named];
 }
 
-/** The declarations that a package's entry leads to. Those of workspaces are in no package: there must be none. */
-async function copyTypes(from, to, name, seen = new Set()) {
+/**
+ * The declarations that a package's entry leads to. Those of workspaces are in no package, but where it depends on them:
+ * there must be no others.
+ */
+async function copyTypes(from, to, name, used, seen = new Set()) {
   if (seen.has(name)) return;
   seen.add(name);
   const text = await readFile(join(from, `${name}.d.ts`), 'utf8');
-  const foreign = /(?:from |import\()['"](@embedmill\/[^'"]+)/.exec(text);
-  if (foreign !== null) throw new Error(`${from}/${name}.d.ts needs ${foreign[1]}, which is not published`);
+  const foreign = [...text.matchAll(/(?:from |import\()['"](@embedmill\/[^'"]+)/g)].map(([, one]) => one);
+  const missing = foreign.find((one) => !used.includes(one));
+  if (missing !== undefined) throw new Error(`${from}/${name}.d.ts needs ${missing}, which is not published`);
   const path = join(to, `${name}.d.ts`);
   await mkdir(dirname(path), { recursive: true });
   // As older compilers read them, too.
   const relative = /((?:from |import\()['"]\.\/)([^'"]+)\.ts(?=['"])/g;
   await writeFile(path, text.replace(relative, '$1$2.js').replace(/^\/\/# source.*\n?/gm, ''));
-  for (const [, , next] of text.matchAll(relative)) await copyTypes(from, to, next, seen);
+  for (const [, , next] of text.matchAll(relative)) await copyTypes(from, to, next, used, seen);
 }
 
 async function publish(stage, own, used, published) {
-  const { name, version, description, keywords, license, type, engines } = own;
+  const { name, version, description, keywords, license, type, engines, peerDependencies } = own;
   const dependencies = Object.fromEntries([...used].sort().map((one) => [one, versionOf(one)]));
   await writeJson(join(stage, 'package.json'), {
     name,
@@ -115,6 +122,7 @@ async function publish(stage, own, used, published) {
     engines,
     ...published,
     dependencies,
+    peerDependencies,
   });
   const packed = execFileSync('npm', ['pack', '--silent', '--pack-destination', OUT], { cwd: stage });
   const archive = join(OUT, packed.toString().trim());

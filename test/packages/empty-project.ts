@@ -58,8 +58,8 @@ export class EmptyProject {
   }
 
   /** As the packages' READMEs say it. */
-  async install(archive: string): Promise<void> {
-    await this.command('npm', 'install', '--ignore-scripts', '--no-audit', '--no-fund', archive);
+  async install(...packages: string[]): Promise<void> {
+    await this.command('npm', 'install', '--ignore-scripts', '--no-audit', '--no-fund', ...packages);
   }
 
   /** What a program prints; rejects with all of it when it fails. */

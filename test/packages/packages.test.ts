@@ -1,8 +1,8 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { copyFile, readdir, readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterEach, beforeAll, expect, test } from 'vitest';
@@ -12,6 +12,10 @@ import { EmptyProject, plainNodes, type PlainNode } from './empty-project.ts';
 const ROOT = join(import.meta.dirname, '../..');
 const PACKED = join(ROOT, 'dist/packages');
 const nodes = await plainNodes();
+const { devDependencies } = JSON.parse(
+  await readFile(join(ROOT, 'packages/langchain/package.json'), 'utf8'),
+) as { devDependencies: Record<string, string> };
+const LANGCHAIN_VERSION = devDependencies['@langchain/core'];
 
 let archives: string[];
 beforeAll(async () => {
@@ -24,11 +28,20 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-async function installed(name: string, node: PlainNode): Promise<EmptyProject> {
+function archiveOf(name: string): string {
   const archive = archives.find((one) => new RegExp(`^${name}-\\d`).test(one));
+  return join(PACKED, archive ?? `${name} is not packed`);
+}
+
+async function emptyProject(node: PlainNode): Promise<EmptyProject> {
   const project = await EmptyProject.create(node);
   cleanups.push(() => project.remove());
-  await project.install(join(PACKED, archive ?? `${name} is not packed`));
+  return project;
+}
+
+async function installed(node: PlainNode, ...packages: string[]): Promise<EmptyProject> {
+  const project = await emptyProject(node);
+  await project.install(...packages);
   return project;
 }
 
@@ -70,7 +83,7 @@ export async function first(texts: AsyncIterable<string>): Promise<number | unde
 test.each(nodes)(
   '@embedmill/embed on Node $major: import, require, types; no process is left',
   async (node) => {
-    const project = await installed('embedmill-embed', node);
+    const project = await installed(node, archiveOf('embedmill-embed'));
     await project.write('esm.mjs', ESM);
     // Nothing keeps it alive that was not ended: else this would not return.
     expect(JSON.parse(await project.node('esm.mjs'))).toEqual({
@@ -90,13 +103,44 @@ test.each(nodes)(
 test.skipIf(!existsSync(join(ROOT, 'packages/client'))).each(nodes)(
   '@embedmill/client on Node $major: import, require, types',
   async (node) => {
-    const project = await installed('embedmill-client', node);
+    const project = await installed(node, archiveOf('embedmill-client'));
     await project.write('esm.mjs', "console.log(Object.keys(await import('@embedmill/client')).join());");
     const exported = await project.node('esm.mjs');
     expect(exported.trim()).not.toBe('');
     await project.write('common.cjs', "console.log(Object.keys(require('@embedmill/client')).join());");
     expect(await project.node('common.cjs')).toBe(exported);
     await project.write('types.mts', "export * from '@embedmill/client';\n");
+    await project.compile('types.mts');
+  },
+);
+
+const LANGCHAIN = `
+import { createClient } from '@embedmill/client';
+import { EmbedmillEmbeddings, EmbedmillVectorStore } from '@embedmill/langchain';
+import { VectorStore } from '@langchain/core/vectorstores';
+const client = createClient({ url: 'http://127.0.0.1:9' });
+const store = new EmbedmillVectorStore({ client, collection: 'books' });
+const failed = await store.similaritySearch('whales', 1).catch(({ code }) => code);
+console.log(JSON.stringify({ isStore: store instanceof VectorStore, failed, embeddings: typeof EmbedmillEmbeddings }));
+`;
+
+test.each(nodes)(
+  '@embedmill/langchain on Node $major, beside the client and LangChain: import, types',
+  async (node) => {
+    const core = `@langchain/core@${LANGCHAIN_VERSION}`;
+    const project = await installed(
+      node,
+      archiveOf('embedmill-client'),
+      archiveOf('embedmill-langchain'),
+      core,
+    );
+    await project.write('esm.mjs', LANGCHAIN);
+    expect(JSON.parse(await project.node('esm.mjs'))).toEqual({
+      isStore: true,
+      failed: 'unreachable',
+      embeddings: 'function',
+    });
+    await project.write('types.mts', "export * from '@embedmill/langchain';\n");
     await project.compile('types.mts');
   },
 );
@@ -115,14 +159,9 @@ function isAlive(pid: number): boolean {
   }
 }
 
-test.each(nodes)('embedmill on Node $major: up, a job, a search, and a clean end', async (node) => {
-  const project = await installed('embedmill', node);
-  const embedmill = (...args: string[]) =>
-    project.command('npx', '--no', 'embedmill', ...args, '--data', 'data');
-  expect(await project.command('npx', '--no', 'embedmill', '--version')).toMatch(/^\d+\.\d+\.\d+/);
-
-  const bin = join(project.folder, 'node_modules/.bin/embedmill');
-  const up = spawn(bin, ['up', '--data', 'data', '--port', '0'], {
+/** An `up` that one way of starting embedmill gives, until it is ended as Ctrl-C does. */
+async function startedUp(project: EmptyProject, command: string, ...args: string[]) {
+  const up = spawn(command, [...args, 'up', '--data', 'data', '--port', '0'], {
     cwd: project.folder,
     env: { ...project.environment, EMBEDMILL_WORKER_PORT: '0' },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -136,6 +175,21 @@ test.each(nodes)('embedmill on Node $major: up, a job, a search, and a clean end
     await exited;
   });
   const state = await readyState(join(project.folder, 'data/up.json'), () => output);
+  const end = async (): Promise<void> => {
+    process.kill(state.pid, 'SIGINT');
+    expect(await exited).toEqual([130, null]);
+    const pids = [state.pid, ...Object.values(state.processes)].filter((pid) => pid !== null);
+    expect(pids.filter(isAlive)).toEqual([]);
+  };
+  return { state, end };
+}
+
+test.each(nodes)('embedmill on Node $major: up, a job, a search, and a clean end', async (node) => {
+  const project = await installed(node, archiveOf('embedmill'));
+  const embedmill = (...args: string[]) =>
+    project.command('npx', '--no', 'embedmill', ...args, '--data', 'data');
+  expect(await project.command('npx', '--no', 'embedmill', '--version')).toMatch(/^\d+\.\d+\.\d+/);
+  const { state, end } = await startedUp(project, join(project.folder, 'node_modules/.bin/embedmill'));
 
   await embedmill('collections', 'create', 'books');
   await project.write(
@@ -148,11 +202,25 @@ test.each(nodes)('embedmill on Node $major: up, a job, a search, and a clean end
   expect(JSON.parse(found)).toMatchObject({ hits: [{ id: 'b' }, { id: 'a' }] });
   if (existsSync(join(PACKED, 'embedmill/apps/console/dist/index.html')))
     expect((await fetch(new URL('/console/', state.url))).status).toBe(200);
+  await end();
+});
 
-  up.kill('SIGINT');
-  expect(await exited).toEqual([130, null]);
-  const pids = [state.pid, ...Object.values(state.processes)].filter((pid) => pid !== null);
-  expect(pids.filter(isAlive)).toEqual([]);
+test.each(nodes)('npx ./embedmill-X.tgz up in an empty folder, on Node $major', async (node) => {
+  const project = await emptyProject(node);
+  const archive = `./${basename(archiveOf('embedmill'))}`;
+  await copyFile(archiveOf('embedmill'), join(project.folder, archive));
+  const { state, end } = await startedUp(project, 'npx', '--yes', archive);
+  expect((await fetch(new URL('/readyz', state.url))).status).toBe(200);
+  await end();
+});
+
+test.each(nodes)('npm i -g, and embedmill up in an empty folder, on Node $major', async (node) => {
+  const project = await emptyProject(node);
+  const prefix = join(project.folder, 'prefix');
+  await project.install('--global', '--prefix', prefix, archiveOf('embedmill'));
+  const { state, end } = await startedUp(project, join(prefix, 'bin/embedmill'));
+  expect((await fetch(new URL('/readyz', state.url))).status).toBe(200);
+  await end();
 });
 
 async function readyState(path: string, output: () => string): Promise<UpState> {
