@@ -89,6 +89,18 @@ export default tseslint.config(
     },
   },
   {
+    // The command line asks by @embedmill/client, and by nothing else.
+    files: ['apps/cli/src/**/*.ts'],
+    ignores: ['**/*.test.ts', '**/fake-*.ts'],
+    rules: {
+      'no-restricted-globals': ['error', { name: 'fetch', message: 'Ask by a verb of @embedmill/client.' }],
+      'no-restricted-properties': [
+        'error',
+        { property: 'api', object: 'client', message: 'Ask by a verb of @embedmill/client.' },
+      ],
+    },
+  },
+  {
     files: ['**/*.cjs'],
     languageOptions: { sourceType: 'commonjs' },
   },

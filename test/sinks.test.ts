@@ -2,8 +2,11 @@ import { gunzipSync } from 'node:zlib';
 import { parquetReadObjects } from 'hyparquet';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Job, Shard, ShardResult } from '@embedmill/jobs';
+import type { Queue } from '@embedmill/queue';
+import type { Spool } from '@embedmill/sources';
 import type { VectorStore } from '@embedmill/vector-store';
 import { NESTED } from '../apps/api/src/fake-worker.ts';
+import { sweep } from '../apps/api/src/retention.ts';
 import { startMill, type Mill, type PlainPoint, type Walk } from './living/mill.ts';
 
 /**
@@ -263,6 +266,29 @@ test('a cancelled job has no file, and its parts go', async () => {
   } finally {
     mill.walkBy((_shard, walk) => walk());
   }
+});
+
+test('a file is kept as long as its job, and goes with all of its parts', async () => {
+  const job = await mill.finished(await submitToFile(mill, '{"id":"a","text":"one"}\n', 'output=ndjson'));
+  const running = await submitToFile(mill, source, 'output=ndjson');
+  const { queue, spool, store } = mill.parts;
+  const log = { info: () => {}, warn: () => {} };
+  const policy = { ageMs: 3600_000, failuresAgeMs: 24 * 3600_000, jobs: 1000 };
+  const sweepIn = (ms: number) =>
+    sweep({ queue: queue as Queue, spool: spool as Spool, store, policy, log }, Date.now() + ms);
+  await sweepIn(0);
+  expect(rowsOf((await outputOf(mill, job)).toString('utf8'))).toHaveLength(1);
+  // Its dispatcher may still be letting go of it.
+  await expect
+    .poll(() => sweepIn(2 * 3600_000).then(() => mill.call(`/api/v1/jobs/${job.id}/output`)), {
+      timeout: 30_000,
+    })
+    .toMatchObject({ status: 404 });
+  expect(await (spool as Spool).listJobs()).not.toContainEqual(expect.objectContaining({ job: job.id }));
+  // What has not ended, or has failures that can be tried again, stays.
+  const kept = await mill.finished(running);
+  await sweepIn(2 * 3600_000);
+  expect((await outputOf(mill, kept)).length).toBeGreaterThan(0);
 });
 
 test('what a file cannot be asked for is refused with the place of the fault', async () => {

@@ -62,6 +62,36 @@ test('a 200 MB upload takes the API no more memory than one of 40 MB', async () 
   expect(after - before).toBeLessThan(80);
 });
 
+/** Uploads a file of `/v1/files`, and downloads it again. */
+async function throughFiles(megabytes: number): Promise<void> {
+  const { url } = await mill.state();
+  const form = new FormData();
+  form.set('purpose', 'batch');
+  const megabyte = Buffer.alloc(1024 * 1024, 'f');
+  form.set('file', new Blob(Array.from({ length: megabytes }, () => megabyte)), 'requests.jsonl');
+  const uploaded = await fetch(new URL('/v1/files', url), { method: 'POST', body: form });
+  expect(uploaded.status).toBe(200);
+  const { id, bytes } = (await uploaded.json()) as { id: string; bytes: number };
+  expect(bytes).toBe(megabytes * megabyte.length);
+  const { body } = await mill.call(`/v1/files/${id}/content`);
+  let received = 0;
+  for await (const chunk of body ?? []) received += chunk.length;
+  expect(received).toBe(bytes);
+  await mill.call(`/v1/files/${id}`, { method: 'DELETE' });
+}
+
+test('a file of 200 MB that is uploaded and downloaded takes the API no more memory than one of 40 MB', async () => {
+  const { processes } = await mill.state();
+  await throughFiles(40);
+  const before = await peakMB(processes.api);
+  await throughFiles(200);
+  const after = await peakMB(processes.api);
+  process.stdout.write(
+    `the API's peak RSS: ${before.toFixed(0)} MB after a file of 40 MB, ${after.toFixed(0)} MB after one of 200 MB\n`,
+  );
+  expect(after - before).toBeLessThan(80);
+});
+
 test('an upload that breaks off starts no job and leaves nothing', async () => {
   const { url } = await mill.state();
   const jobs = async () => (await mill.json<{ jobs: Job[] }>(`/api/v1/jobs?collection=${name}`)).jobs.length;
