@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { mkdtemp, open, rm } from 'node:fs/promises';
-import { connect, createServer, type AddressInfo, type Server } from 'node:net';
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -27,8 +27,8 @@ beforeAll(async () => {
   for (let n = 0; n < DOCUMENTS; n += 1)
     await out.write(`${JSON.stringify({ id: `d${n}`, text: `text ${n}`, metadata: { filler: FILLER } })}\n`);
   await out.close();
-  proxy = createServer(async (client) => {
-    const { hostname, port } = new URL((await mill.state()).url);
+  const { hostname, port } = new URL((await mill.state()).url);
+  proxy = createServer((client) => {
     const server = connect(Number(port), hostname);
     client.on('data', (bytes) => {
       received += bytes.length;
@@ -37,13 +37,8 @@ beforeAll(async () => {
       cut = undefined;
       act();
     });
-    for (const [from, to] of [
-      [client, server],
-      [server, client],
-    ] as const)
-      (from.pipe(to).on('error', () => from.destroy()), from.on('error', () => to.destroy()));
-    client.on('close', () => server.destroy());
-    server.on('close', () => client.destroy());
+    pass(client, server);
+    pass(server, client);
   });
   proxy.listen(0, '127.0.0.1');
   await once(proxy, 'listening');
@@ -53,6 +48,12 @@ afterAll(async () => {
   await mill?.stop();
   await rm(folder, { recursive: true, force: true });
 });
+
+/** Passes on what comes, and that it ends. */
+function pass(from: Socket, to: Socket): void {
+  from.on('error', () => to.destroy()).on('close', () => to.destroy());
+  from.pipe(to);
+}
 
 /** Submits the file through the proxy, to a collection or to a file. */
 async function cli(...args: string[]): Promise<Record<string, unknown>> {
