@@ -353,9 +353,8 @@ test('an evaluation survives questions that are not answered in time', async () 
     });
   };
   const silent = { write: () => true };
-  const context = {
-    terminal: new Terminal(silent, silent, { json: true, noColor: true }),
-  } as Context;
+  const terminal = new Terminal(silent, silent, { json: true, noColor: true });
+  const context = { terminal } as Context;
   const client = createClient({
     url: (await mill.state()).url,
     fetch: slowFetch,
