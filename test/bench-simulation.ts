@@ -1,5 +1,5 @@
 /** How near the simulation comes to the real dispatcher and queue, on a machine that does nothing else. */
-import { CLUSTERS, measureBoth } from './real-and-simulated.ts';
+import { CLUSTERS, measureBoth } from './cluster/real-and-simulated.ts';
 
 /** Real over simulated. */
 const TOLERATED = { least: 0.9, most: 1.3 };

@@ -151,6 +151,17 @@ export class Embedmill {
     return runCli([...args, '--data', this.data]);
   }
 
+  /** Kills the API, and resolves once its successor answers. */
+  async killApi(): Promise<void> {
+    const { api } = (await this.state()).processes;
+    process.kill(api, 'SIGKILL');
+    await this.until('another API answers', async () => {
+      const state = await this.state().catch(() => undefined);
+      const isOther = state !== undefined && state.processes.api !== api;
+      return isOther && (await this.call('/healthz').catch(() => undefined))?.ok === true;
+    });
+  }
+
   /** Kills every process at once, as a power cut would, and leaves the data folder. */
   async killAll(): Promise<void> {
     const { pid, processes } = await this.state();

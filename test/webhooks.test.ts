@@ -60,7 +60,7 @@ test('a message that was not taken outlives a killed API', async () => {
   tries = 0;
   const job = await mill.finished(await mill.submit(collection, ndjson([{ id: 'a', text: 'b' }]), headers()));
   await mill.until('a first try', async () => tries > 0);
-  process.kill((await mill.state()).processes.api, 'SIGKILL');
+  await mill.killApi();
   taking = true;
   await mill.until('it is told', async () => told.some(({ id }) => id === `${job.id}-completed`), 90);
 });

@@ -22,6 +22,8 @@ export function projectTests(its: TestUserConfig = {}) {
       hookTimeout: PATIENCE_MS,
       // Of `expect.poll`; a second by default.
       expect: { poll: { timeout: PATIENCE_MS / 3 } },
+      // Files of a project share one process: to load its modules anew for each would take longer than many tests do.
+      isolate: false,
       setupFiles: [fileURLToPath(new URL('seed.ts', import.meta.url))],
       ...(reports !== '' && { reporters: ['minimal', new Recorder(reports, nameOf(process.cwd()))] }),
       ...its,

@@ -123,9 +123,11 @@ export class Turns {
   async #turn(pausedMs: number): Promise<number> {
     const looks = await this.#look();
     const rooms = [...this.#rooms];
-    const fills = await Promise.all(rooms.map(([model, room]) => this.#give(model, room)));
+    const { pollMs } = this.#options;
+    const pauses = await Promise.all(rooms.map(([model, room]) => this.#give(model, room)));
+    const pause = Math.min(pollMs * jitter(), ...pauses);
     let isEnding = false;
-    let hasMoved = fills.some(Boolean);
+    let hasMoved = false;
     for (const [job, look] of looks) {
       if (job.isBusy) continue;
       if (job.isEnding) {
@@ -134,9 +136,8 @@ export class Turns {
       }
       if (job.needsStep(look)) void job.step(look).then(() => this.#settleIn(job));
     }
-    const { pollMs } = this.#options;
     if (hasMoved) return SHORT_PAUSE_MS;
-    return isEnding ? Math.min(pollMs, 2 * pausedMs) : pollMs * jitter();
+    return isEnding ? Math.min(pause, 2 * pausedMs) : pause;
   }
 
   /** A job in its room has something to add, or may get something again. */
@@ -175,17 +176,19 @@ export class Turns {
     return found;
   }
 
-  /** One turn on a model's room; whether its queue should be looked at again soon. */
-  async #give(model: string, room: Room<JobShards>): Promise<boolean> {
+  /** One turn on a model's room; after how many milliseconds there should be another one. */
+  async #give(model: string, room: Room<JobShards>): Promise<number> {
     if (room.jobs === 0) {
       this.#rooms.delete(model);
       await this.#queue.leave(model, room);
-      return false;
+      return Infinity;
     }
     const adding = (): number =>
       [...this.#jobs].reduce((sum, job) => sum + (job.model === model ? job.adding : 0), 0);
     const { taken, waiting, isCut } = await this.#queue.turn(model, room, adding);
-    return taken.size > 0 && (waiting === 0 || isCut);
+    if (taken.size > 0 && (waiting === 0 || isCut)) return SHORT_PAUSE_MS;
+    // Before workers find nothing: the lead follows a rate that rises slowly.
+    return Math.max(SHORT_PAUSE_MS, 500 * room.lasts);
   }
 
   async #leaveRooms(): Promise<void> {

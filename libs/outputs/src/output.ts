@@ -1,39 +1,39 @@
 import type { OutputFormat } from '@embedmill/jobs';
 import { ndjsonPart } from './ndjson.ts';
-import { joinParquet, parquetPart, type Part } from './parquet.ts';
+import type { Part } from './parquet.ts';
 import type { OutputRow, OutputShape } from './row.ts';
 
+/** Loaded with the first output that wants it: most processes never write one. */
+const parquet = () => import('./parquet.ts');
+
 /** One part of an output, written by whoever has its rows. The same rows give the same bytes. */
-export function writePart(
+export async function* writePart(
   format: OutputFormat,
   shape: OutputShape,
   batches: AsyncIterable<readonly OutputRow[]>,
-): AsyncIterable<Uint8Array> {
+): AsyncGenerator<Uint8Array> {
   switch (format) {
     case 'ndjson':
-      return ndjsonPart(batches, { gzip: false });
+      return yield* ndjsonPart(batches, { gzip: false });
     case 'ndjson.gz':
-      return ndjsonPart(batches, { gzip: true });
+      return yield* ndjsonPart(batches, { gzip: true });
     case 'parquet':
-      return parquetPart(batches, shape);
+      return yield* (await parquet()).parquetPart(batches, shape);
   }
 }
 
 /** All parts as one file, in the order given. */
-export function joinParts(
+export async function* joinParts(
   format: OutputFormat,
   shape: OutputShape,
   parts: AsyncIterable<Part>,
-): AsyncIterable<Uint8Array> {
+): AsyncGenerator<Uint8Array> {
   switch (format) {
     case 'ndjson':
     case 'ndjson.gz':
-      return concatenated(parts);
+      for await (const part of parts) yield* part.read(0);
+      return;
     case 'parquet':
-      return joinParquet(parts, shape);
+      return yield* (await parquet()).joinParquet(parts, shape);
   }
-}
-
-async function* concatenated(parts: AsyncIterable<Part>): AsyncGenerator<Uint8Array> {
-  for await (const part of parts) yield* part.read(0);
 }

@@ -29,6 +29,8 @@ export interface ClaimRate {
   readonly rate: Lead;
   /** Seconds between two looks. */
   readonly interval: number;
+  /** Shards claimed a second since the look before. */
+  readonly pace: number;
 }
 
 /** Shards that wait for workers in any case: one that is claimed, and one behind it. */
@@ -46,7 +48,7 @@ export function leadAfter(
   mostShards: number,
 ): { lead: Lead; after: ClaimRate } {
   if (before === undefined) {
-    const after = { look, rate: { shards: 0, tokens: 0 }, interval: 0 };
+    const after = { look, rate: { shards: 0, tokens: 0 }, interval: 0, pace: 0 };
     return { lead: { shards: LEAST_WAITING, tokens: 1 }, after };
   }
   const seconds = Math.max(0.001, look.now - before.look.now);
@@ -60,13 +62,14 @@ export function leadAfter(
     return { rate, lead: Math.max(horizon * rate, isEmpty ? 2 * claimed : 0) };
   };
   const [shards, tokens] = [of('shards'), of('tokens')];
+  const pace = Math.max(0, claimedOf('shards', look, before.look)) / seconds;
   const most = Math.max(LEAST_WAITING, mostShards);
   return {
     lead: {
       shards: Math.min(most, Math.max(LEAST_WAITING, Math.ceil(shards.lead))),
       tokens: Math.max(1, tokens.lead),
     },
-    after: { look, rate: { shards: shards.rate, tokens: tokens.rate }, interval },
+    after: { look, rate: { shards: shards.rate, tokens: tokens.rate }, interval, pace },
   };
 }
 

@@ -216,3 +216,28 @@ test('whatever the jobs, all shards are taken once, none before there is room, a
     { numRuns: 60 },
   );
 });
+
+test('a room tells when what waits will have been claimed, so that the next turn comes before', () => {
+  const room = new Room<Job>({ dispatcher: 'd', weightOf: () => 1, mostShards: 10_000 });
+  const job = new Job('job', 'share', { shards: 40 });
+  room.join(job);
+  let ledger: RoomLedger = parseLedger(null);
+  const turn = (now: number, waiting: number) => {
+    const plan = room.plan(ledger, { waiting, now });
+    if (plan.isToBeKept) ({ ledger } = plan);
+    room.take(plan);
+  };
+  turn(0, 0);
+  expect(room.lasts).toBe(Infinity);
+  const given = job.taken;
+  // All of it was claimed within ten milliseconds, and what is given now will be as fast.
+  turn(0.01, 0);
+  expect(room.lasts).toBeCloseTo((0.01 * (job.taken - given)) / given, 6);
+  // Nothing was claimed since: it lasts.
+  turn(0.02, job.taken - given);
+  expect(room.lasts).toBe(Infinity);
+  // There is nothing to add any more.
+  job.left = 0;
+  turn(0.03, 0);
+  expect(room.lasts).toBe(Infinity);
+});

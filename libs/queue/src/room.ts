@@ -38,6 +38,8 @@ export interface PlannedTurn {
   /** Small shards that may be taken beside what was granted. */
   small: number;
   lead: Lead;
+  /** Shards that wait after it. */
+  shards: number;
   after: ClaimRate;
 }
 
@@ -81,6 +83,8 @@ export class Room<Job extends WaitingJob> {
   #toldAt = -Infinity;
   /** The lead as of the last turn. */
   lead: Lead = { shards: 0, tokens: 0 };
+  /** Seconds until what waits has been claimed, at the pace since the turn before; Infinity where that cannot be told, or nothing is left to add. */
+  lasts = Infinity;
 
   constructor(options: { dispatcher: string; weightOf: (share: string) => number; mostShards: number }) {
     this.#dispatcher = options.dispatcher;
@@ -115,7 +119,7 @@ export class Room<Job extends WaitingJob> {
     const small = Math.max(0, most - waiting.shards);
     const isGiven = entriesOf(ledger.dispatchers[this.#dispatcher]?.given ?? {}).length > 0;
     if (!hasRoom(waiting, lead) && !isGiven && gone.length === 0 && now - this.#toldAt < TELL_SECONDS)
-      return { ledger, isToBeKept: false, isCut: false, granted: {}, small, lead, after };
+      return { ledger, isToBeKept: false, isCut: false, granted: {}, small, lead, shards: waiting.shards, after };
     const turn = takeTurn(ledger, {
       dispatcher: this.#dispatcher,
       demands: this.#demands(),
@@ -127,7 +131,14 @@ export class Room<Job extends WaitingJob> {
       weightOf: this.#weightOf,
     });
     const given = entriesOf(turn.granted).reduce((sum, [, , { shards: count }]) => sum + count, 0);
-    return { ...turn, isToBeKept: true, small: Math.max(0, small - given), lead, after };
+    return {
+      ...turn,
+      isToBeKept: true,
+      small: Math.max(0, small - given),
+      lead,
+      shards: waiting.shards + given,
+      after,
+    };
   }
 
   /** Takes the turn: calls `take` of jobs for what was granted, and gives them, each once. */
@@ -136,7 +147,14 @@ export class Room<Job extends WaitingJob> {
     this.lead = plan.lead;
     const taken = plan.isToBeKept ? this.#takeGranted(plan) : new Set<Job>();
     for (const job of this.#takeSmall(plan)) taken.add(job);
+    const { pace } = plan.after;
+    this.lasts = pace > 0 && this.#hasMore ? plan.shards / pace : Infinity;
     return taken;
+  }
+
+  get #hasMore(): boolean {
+    for (const job of this.#jobs.values()) if (job.ready > 0) return true;
+    return false;
   }
 
   #takeGranted({ granted, after }: PlannedTurn): Set<Job> {

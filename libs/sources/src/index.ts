@@ -13,7 +13,7 @@ export {
   type ManifestTotals,
   type ShardLimits,
 } from './manifest.ts';
-export { openParquet } from './parquet.ts';
+export { openParquet } from './open-parquet.ts';
 export { type RangeTombstoneKey } from './range-tombstones.ts';
 export { DuplicateFinder } from './duplicates.ts';
 export { RowFault } from './row-fault.ts';

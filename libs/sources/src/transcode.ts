@@ -10,7 +10,7 @@ import {
 import { bounded, type Bounds } from './bounded.ts';
 import { openCsv } from './csv.ts';
 import { documentLines } from './document-lines.ts';
-import { openParquet } from './parquet.ts';
+import { openParquet } from './open-parquet.ts';
 import { renamedLines } from './renamed-lines.ts';
 import type { Received, Spool } from './spool.ts';
 import { documentsOf, wantedColumns } from './table.ts';

@@ -141,20 +141,18 @@ class Simulation {
     const ending: SimulatedJob[] = [];
     for (const job of dispatcher.jobs) if (job.isAllAdded) ending.push(job);
     for (const job of ending) if (job.outstanding === 0) this.#finish(job, dispatcher);
-    const isFilling = this.#give(dispatcher);
+    const pause = Math.min(pollSeconds * this.#between(0.75, 1.25), this.#give(dispatcher));
     if (dispatcher.jobs.size === 0) return;
     const isEnding = ending.some((job) => job.outstanding < Math.min(8, job.shards));
-    if (isFilling) dispatcher.pause = SHORT_PAUSE;
-    else if (isEnding) dispatcher.pause = Math.min(pollSeconds, 2 * Math.max(SHORT_PAUSE, dispatcher.pause));
-    else dispatcher.pause = pollSeconds * this.#between(0.75, 1.25);
+    dispatcher.pause = isEnding ? Math.min(pause, 2 * Math.max(SHORT_PAUSE, dispatcher.pause)) : pause;
     this.#turnAfter(dispatcher, dispatcher.pause);
   }
 
-  /** Puts on the queue what there is room for; whether there may soon be room for more. */
-  #give({ room }: Dispatcher): boolean {
+  /** Puts on the queue what there is room for; after how many seconds it should do so again. */
+  #give({ room }: Dispatcher): number {
     if (room.jobs === 0) {
       this.#ledger = room.end(this.#ledger);
-      return false;
+      return Infinity;
     }
     const waiting = this.#line.length;
     const plan = room.plan(this.#ledger, { waiting, now: this.#clock.now });
@@ -163,7 +161,8 @@ class Simulation {
     for (const job of taken) this.#add(job, room);
     this.#counts.mostOutstanding = Math.max(this.#counts.mostOutstanding, this.#outstanding);
     this.#serve();
-    return taken.size > 0 && (waiting === 0 || plan.isCut);
+    if (taken.size > 0 && (waiting === 0 || plan.isCut)) return SHORT_PAUSE;
+    return Math.max(SHORT_PAUSE, room.lasts / 2);
   }
 
   #add(job: SimulatedJob, room: Room<SimulatedJob>): void {

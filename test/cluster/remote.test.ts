@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Embedmill, uniqueName } from './embedmill.ts';
+import { Embedmill, uniqueName } from '../embedmill.ts';
 
 /** A worker whose device is another embedmill, by OpenAI's API: the upstream is real. */
 const TEXTS = ['a river runs to the sea', 'Naïve CAFÉ, 12.5 %', 'a bank that lends money', '日本の首都'];

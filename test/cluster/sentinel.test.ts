@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startTestSentinel, type TestSentinel } from '@embedmill/redis-server';
-import { Embedmill, ndjson } from './embedmill.ts';
+import { Embedmill, ndjson } from '../embedmill.ts';
 
 let sentinel: TestSentinel;
 let mill: Embedmill;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { missingPostgres, startTestPostgres, type TestPostgres } from '@embedmill/postgres-server';
-import { Embedmill, ndjson } from './embedmill.ts';
+import { Embedmill, ndjson } from '../embedmill.ts';
 
 /** All processes on a queue that is PostgreSQL: no Redis runs, and it shows in nothing else. */
 describe.skipIf(missingPostgres !== undefined)(

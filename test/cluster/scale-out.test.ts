@@ -5,9 +5,9 @@ import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { isFinished, type Job } from '@embedmill/jobs';
 import { createClient, type Client } from '@embedmill/client';
-import { PartsApart } from '../apps/cli/src/parts-apart.ts';
-import type { RunningPart } from '../apps/cli/src/supervisor.ts';
-import { ndjson, runCli, uniqueName } from './embedmill.ts';
+import { PartsApart } from '../../apps/cli/src/parts-apart.ts';
+import type { RunningPart } from '../../apps/cli/src/supervisor.ts';
+import { ndjson, runCli, uniqueName } from '../embedmill.ts';
 
 /**
  * Workers that come and go beside one Redis, one store and one API, each a process of its own, as on many machines.

@@ -15,7 +15,7 @@ import { parquetWriteBuffer } from 'hyparquet-writer';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Job, WatchedSourceView } from '@embedmill/jobs';
 import { TestS3 } from '@embedmill/sources/test-s3';
-import { Embedmill, ndjson, runCli } from './embedmill.ts';
+import { Embedmill, ndjson, runCli } from '../embedmill.ts';
 
 /** The spool in a bucket, and sources in buckets: nothing is shared but Redis, the store and S3. */
 let s3: TestS3;
@@ -294,13 +294,7 @@ test('an API that is killed in the middle of an upload leaves no job and no obje
   const name = await mill.collection('s3-killed');
   const before = await keys();
   const sending = await beginUpload(name);
-  const { processes } = await mill.state();
-  process.kill(processes.api, 'SIGKILL');
-  await mill.until('the API is another one', async () => {
-    const state = await mill.state().catch(() => undefined);
-    const isOther = state !== undefined && state.processes.api !== processes.api;
-    return isOther && (await mill.call('/healthz').catch(() => undefined))?.ok === true;
-  });
+  await mill.killApi();
   sending.destroy();
   expect((await keys()).filter((key) => !before.includes(key))).toEqual([]);
   expect((await mill.json<{ jobs: Job[] }>(`/api/v1/jobs?collection=${name}`)).jobs).toEqual([]);

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { programPath, promtool, PROMTOOL, WITHOUT_PROMTOOL } from '@embedmill/deploy/promtool';
 import type { Job } from '@embedmill/jobs';
-import { Embedmill, ndjson } from './embedmill.ts';
+import { Embedmill, ndjson } from '../embedmill.ts';
 import { PrometheusServer } from './prometheus-server.ts';
 
 /**
@@ -16,9 +16,9 @@ import { PrometheusServer } from './prometheus-server.ts';
  */
 const PROMETHEUS = programPath('prometheus');
 const WITHOUT_PROMETHEUS = PROMETHEUS === undefined ? ' (skipped: no prometheus here)' : '';
-const WORKER = fileURLToPath(new URL('../apps/worker/src/main.ts', import.meta.url));
-const DASHBOARDS = fileURLToPath(new URL('../deploy/grafana/dashboards/', import.meta.url));
-const RULES = fileURLToPath(new URL('../deploy/prometheus/rules/embedmill.yaml', import.meta.url));
+const WORKER = fileURLToPath(new URL('../../apps/worker/src/main.ts', import.meta.url));
+const DASHBOARDS = fileURLToPath(new URL('../../deploy/grafana/dashboards/', import.meta.url));
+const RULES = fileURLToPath(new URL('../../deploy/prometheus/rules/embedmill.yaml', import.meta.url));
 
 /** Panels that have no data here, and why. */
 const WITHOUT_DATA = new Map([

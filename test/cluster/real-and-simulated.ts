@@ -15,10 +15,10 @@ import { connectQueue, ModelConsumer, newJobId, type Queue } from '@embedmill/qu
 import { startTestRedis } from '@embedmill/redis-server';
 import { Spool } from '@embedmill/sources';
 import type { VectorStore } from '@embedmill/vector-store';
-import { startDispatcher } from '../apps/api/src/dispatcher.ts';
-import { SourceThreads } from '../apps/api/src/source-threads.ts';
-import { deviceSeconds, type Cluster } from '../apps/cli/src/plan/cluster.ts';
-import { simulate } from '../apps/cli/src/plan/simulation.ts';
+import { startDispatcher } from '../../apps/api/src/dispatcher.ts';
+import { SourceThreads } from '../../apps/api/src/source-threads.ts';
+import { deviceSeconds, type Cluster } from '../../apps/cli/src/plan/cluster.ts';
+import { simulate } from '../../apps/cli/src/plan/simulation.ts';
 
 /**
  * The simulation beside what it simulates: the real dispatcher, the real queue and a real Redis, with fake workers that
