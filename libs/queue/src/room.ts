@@ -119,7 +119,16 @@ export class Room<Job extends WaitingJob> {
     const small = Math.max(0, most - waiting.shards);
     const isGiven = entriesOf(ledger.dispatchers[this.#dispatcher]?.given ?? {}).length > 0;
     if (!hasRoom(waiting, lead) && !isGiven && gone.length === 0 && now - this.#toldAt < TELL_SECONDS)
-      return { ledger, isToBeKept: false, isCut: false, granted: {}, small, lead, shards: waiting.shards, after };
+      return {
+        ledger,
+        isToBeKept: false,
+        isCut: false,
+        granted: {},
+        small,
+        lead,
+        shards: waiting.shards,
+        after,
+      };
     const turn = takeTurn(ledger, {
       dispatcher: this.#dispatcher,
       demands: this.#demands(),
