@@ -30,6 +30,7 @@ test('bench measures every row from a calibration of its own, and leaves nothing
   expect(stderr).not.toMatch(/error/i);
   expect(code).toBe(0);
   const { rows, latencies, queue } = JSON.parse(stdout) as Report;
+  expect(rows.find(({ who }) => who === 'E1')?.['detail']).toBe('one job a round, store: embedded');
   expect(rows.map(({ corpus, who }) => `${corpus} ${who}`)).toEqual(
     ['U', 'E0', 'P', 'E1', 'N32', 'N256'].map((who) => `mixed ${who}`),
   );
@@ -101,4 +102,7 @@ test('what cannot be benchmarked is said, with what there is', async () => {
     code: 1,
     stderr: expect.stringContaining('there is no model "nope"') as string,
   });
+  const env = { QDRANT_URL: '', MILVUS_URL: '' };
+  const homeless = await runCli(['bench', '--store', 'qdrant', '--data', folder], { env });
+  expect(homeless).toMatchObject({ code: 2, stderr: expect.stringContaining('Set QDRANT_URL') as string });
 });

@@ -55,6 +55,16 @@ test('a collection takes a default profile and its model’s size, and its model
   expect(await worker.modelsInUse()).toContain(MINI.name);
 });
 
+test('binary vectors that are too short for it are warned of', async () => {
+  const warnings = () => api.logged.filter((line) => line.includes('binary vectors this short'));
+  expect(await create({ name: 'bytes', profile: { storage: 'int8' } })).toMatchObject({ status: 201 });
+  expect(warnings()).toEqual([]);
+  expect(await create({ name: 'bits', profile: { storage: 'binary' } })).toMatchObject({ status: 201 });
+  expect(warnings().map((line) => JSON.parse(line) as object)).toEqual([
+    expect.objectContaining({ collection: 'bits', dims: 384 }),
+  ]);
+});
+
 test('sparse vectors take models of their kind, which are announced; BM42 a model that gives attention', async () => {
   const sparse = { bm25: {}, bm42: { language: 'german' }, splade: {} };
   const { status, body } = await create({ name: 'sparse', profile: { sparse } });

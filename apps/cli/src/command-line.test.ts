@@ -163,6 +163,11 @@ describe('collections', () => {
     });
     await run(['collections', 'create', 'own', '--sparse', 'splade', '--sparse-model', 'bge-m3']);
     expect(api.collections.get('own')).toMatchObject({ sparse: { splade: { model: 'bge-m3' } } });
+    const bits = await run(['collections', 'create', 'bits', '--storage', 'binary']);
+    expect(bits).toMatchObject({
+      code: 0,
+      err: expect.stringContaining('miss some of the nearest') as string,
+    });
     await run(['collections', 'create', 'whole', '--no-chunking']);
     expect(api.collections.get('whole')?.chunking).toEqual({ mode: 'document' });
   });

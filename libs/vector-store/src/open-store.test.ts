@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { openStore } from './open-store.ts';
 
@@ -10,4 +12,21 @@ test.each([
   const store = await openStore(options);
   expect(store.description).toMatch(description);
   await store.close();
+});
+
+test('Milvus’ client is loaded where Milvus is used, and not before', async () => {
+  const path = JSON.stringify(new URL('open-store.ts', import.meta.url).href);
+  const script = `
+    import { createRequire } from 'node:module';
+    import { openStore } from ${path};
+    const { cache } = createRequire(${path});
+    const loaded = () => Object.keys(cache).some((file) => file.includes('milvus2-sdk-node'));
+    for (const more of [{}, { qdrantUrl: 'http://127.0.0.1:1' }, { milvus: { url: 'http://127.0.0.1:1' } }]) {
+      const store = await openStore({ socket: '/none', ...more });
+      console.log(Object.keys(more).join(), loaded());
+      await store.close();
+    }
+    process.exit();`;
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script]);
+  expect(stdout).toBe(' false\nqdrantUrl false\nmilvus true\n');
 });

@@ -10,6 +10,7 @@ import type { Context } from '../command-host.ts';
 import { CommandError, EXIT, type ExitCode } from '../exit.ts';
 import { grouped } from '../text.ts';
 import { BenchProcess } from './bench-process.ts';
+import { storeInUse, type BenchStore } from './bench-store.ts';
 import { calibrateModel, MIN_COSINE } from './calibration.ts';
 import { documentLines, MEAN_TOKENS, type CorpusMaker, type CorpusName } from './corpora.ts';
 import { peakRssOf } from './process-usage.ts';
@@ -175,7 +176,8 @@ class ModelBench {
     const rounds = new Map<Who, Round[]>();
     try {
       for (const who of request.who) {
-        runners.push(who === 'E1' ? wholeRunner(whole, longer) : await this.#open(who, path));
+        const store = storeInUse(this.#options.context);
+        runners.push(who === 'E1' ? wholeRunner(whole, longer, store) : await this.#open(who, path));
       }
       for (let round = 0; round < request.repeats; round += 1) {
         for (const { who, run } of runners) {
@@ -232,11 +234,11 @@ class ModelBench {
   }
 }
 
-function wholeRunner(whole: WholeWay | undefined, path: string): Runner {
+function wholeRunner(whole: WholeWay | undefined, path: string, store: BenchStore): Runner {
   if (whole === undefined) throw new CommandError('the whole way was not started');
   return {
     who: 'E1',
-    detail: 'one job a round',
+    detail: `one job a round, store: ${store}`,
     run: async () => {
       const { documents, tokens, padding, cpu, seconds } = await whole.run(path);
       return { tokensPerSecond: tokens / seconds, documentsPerSecond: documents / seconds, padding, cpu };

@@ -1,4 +1,5 @@
-import { InvalidArgumentError, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { BENCH_STORES, withStore, type BenchStore } from '../bench/bench-store.ts';
 import { runBench } from '../bench/bench.ts';
 import { MIN_COSINE, runCalibration } from '../bench/calibration.ts';
 import { CORPORA, type CorpusName } from '../bench/corpora.ts';
@@ -17,6 +18,7 @@ interface BenchOptions {
   calibrate?: true;
   long?: number;
   scale?: number;
+  store?: BenchStore;
   save?: string;
   documents: number;
   files?: string[];
@@ -62,8 +64,15 @@ export function addBench(program: Command, host: CommandHost): void {
       'the whole way with one worker of one CPU, two, and so on up to so many',
       integerBetween(1, 64),
     )
+    .addOption(
+      new Option(
+        '--store <store>',
+        'of E1 and --long: the store that the vectors go to; by default the one that the settings name',
+      ).choices(BENCH_STORES),
+    )
     .action((options: BenchOptions) =>
-      host.run((context) => {
+      host.run((given) => {
+        const context = withStore(given, options.store);
         if (options.calibrate === true) return runCalibration(context, options);
         if (options.save !== undefined) {
           return saveCorpus(context, options.corpora[0] ?? 'mixed', options.documents, options.save);

@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import {
   collectionNameSchema,
   filterableTypeSchema,
+  LEAST_BINARY,
   SPARSE_SCHEMES,
   type FilterableType,
   type Profile,
@@ -58,6 +59,10 @@ export function addCollections(program: Command, host: CommandHost): void {
         const view = await client().collections.create(name, profileOf(chosen));
         if (terminal.json) terminal.printJson({ collection: view });
         terminal.print(`collection ${view.name}: ${describe(view)}`);
+        if (view.profile.storage === 'binary' && view.dims < LEAST_BINARY)
+          terminal.note(
+            `binary vectors of fewer than ${LEAST_BINARY} numbers miss some of the nearest; --storage int8 misses next to none`,
+          );
         if (chosen.language !== undefined) {
           const why = options.language === undefined ? ` ${options.sample ?? ''} seems to be in it;` : '';
           terminal.print(

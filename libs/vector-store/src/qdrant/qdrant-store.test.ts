@@ -351,6 +351,17 @@ describe('a Qdrant', () => {
     await expect(store.countLacking(NAME, 'dense')).rejects.toMatchObject({ code: 'store_rejected' });
     expect((await store.report()).remarks).toEqual([expect.stringContaining('estimates')]);
   });
+
+  test('that allows no exact counts of one collection lists and counts all the others exactly', async () => {
+    const others = ['another', 'zoo'] as CollectionName[];
+    for (const name of others) await store.createCollection({ ...COLLECTION, name });
+    for (const name of [NAME, ...others]) await store.replaceDocuments(name, [documentOf(name, 'a')]);
+    const strict = { strict_mode_config: { enabled: true, search_allow_exact: false } };
+    await sendToFake('PATCH', `/collections/${NAME}`, strict);
+    const listed = await store.listCollections();
+    expect(listed.map(({ name }) => name)).toEqual(['another', NAME, 'zoo']);
+    for (const { name } of listed) expect(await store.countPoints(name as CollectionName)).toBe(1);
+  });
 });
 
 describe('the address of Qdrant', () => {

@@ -1,0 +1,27 @@
+import type { Context } from '../command-host.ts';
+import { usageError } from '../exit.ts';
+
+/** Stores that whole jobs are measured into. */
+export const BENCH_STORES = ['embedded', 'qdrant', 'milvus'] as const;
+export type BenchStore = (typeof BENCH_STORES)[number];
+
+/** The store that the settings name. */
+export function storeInUse({ config }: Pick<Context, 'config'>): BenchStore {
+  if (config.qdrantUrl !== undefined) return 'qdrant';
+  return config.milvus === undefined ? 'embedded' : 'milvus';
+}
+
+/** The context with this store; by default with the one that the settings name. */
+export function withStore(context: Context, wanted = storeInUse(context)): Context {
+  if (wanted === storeInUse(context)) return context;
+  if (wanted === 'embedded') {
+    const { config, environment } = context;
+    return {
+      ...context,
+      config: { ...config, qdrantUrl: undefined, milvus: undefined },
+      environment: { ...environment, QDRANT_URL: '', MILVUS_URL: '' },
+    };
+  }
+  const setting = wanted === 'qdrant' ? 'QDRANT_URL' : 'MILVUS_URL';
+  throw usageError(`--store ${wanted}: where is it? Set ${setting}, and no other store's`);
+}
