@@ -65,6 +65,15 @@ test('binary vectors that are too short for it are warned of', async () => {
   ]);
 });
 
+test('how Qdrant is to keep a collection is refused where another store would keep it', async () => {
+  const { status, body } = await create({ name: 'laid-out', profile: { layout: { shards: 6 } } });
+  expect(status).toBe(422);
+  expect(body).toMatchObject({ code: 'invalid_profile', errors: [{ path: 'profile/layout' }] });
+  expect(await api.json('GET', '/api/v1/collections/laid-out')).toMatchObject({ status: 404 });
+  const wrong = await create({ name: 'laid-out', profile: { layout: { shards: 0 } } });
+  expect(wrong).toMatchObject({ status: 400 });
+});
+
 test('sparse vectors take models of their kind, which are announced; BM42 a model that gives attention', async () => {
   const sparse = { bm25: {}, bm42: { language: 'german' }, splade: {} };
   const { status, body } = await create({ name: 'sparse', profile: { sparse } });

@@ -78,6 +78,9 @@ describe('wrong usage', () => {
     [['search', 'c', 'q', '--filter', '{"field"'], /--filter is not JSON/],
     [['search', 'c', 'q', '--filter', '{"year":3}'], /--filter is not a condition/],
     [['collections', 'create', 'With Spaces'], /must be 1 to 63/],
+    [['collections', 'create', 'c', '--layout', 'shard=6'], /there are shards, replicas.*"shard"/],
+    [['collections', 'create', 'c', '--layout', 'shards=many'], /shards: .*expected (int|number)/],
+    [['collections', 'create', 'c', '--layout', 'shards'], /Write shards=6,onDisk=true/],
     [['collections', 'create', 'c', '--filterable', 'year:number'], /field:type/],
     [['collections', 'create', 'c', '--no-chunking', '--overlap', '8'], /goes with none of/],
     [['jobs', '--state', 'sleeping'], /Allowed choices/],
@@ -163,6 +166,8 @@ describe('collections', () => {
     });
     await run(['collections', 'create', 'own', '--sparse', 'splade', '--sparse-model', 'bge-m3']);
     expect(api.collections.get('own')).toMatchObject({ sparse: { splade: { model: 'bge-m3' } } });
+    await run(['collections', 'create', 'wide', '--layout', 'shards=6, hnswM=0,onDisk=true']);
+    expect(api.collections.get('wide')?.layout).toEqual({ shards: 6, hnswM: 0, onDisk: true });
     const bits = await run(['collections', 'create', 'bits', '--storage', 'binary']);
     expect(bits).toMatchObject({
       code: 0,

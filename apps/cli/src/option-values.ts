@@ -1,11 +1,13 @@
 import { InvalidArgumentError } from 'commander';
 import {
   columnsSchema,
+  layoutSchema,
   maxDeletedSchema,
   maxFailuresSchema,
   readingSchema,
   SPARSE_SCHEMES,
   sparseSchemeSchema,
+  type CollectionLayout,
   type Columns,
   type MaxFailures,
   type SparseScheme,
@@ -67,6 +69,22 @@ export function metadataOf(given: string): 'rest' | string[] {
   const names = given.split(',').map((name) => name.trim());
   if (!names.includes('')) return names;
   throw new InvalidArgumentError('Write rest, or names of columns with commas between, as in year,author.');
+}
+
+/** `shards=6,onDisk=true`: how Qdrant keeps a collection. */
+export function layoutOf(given: string): CollectionLayout {
+  const parts = given.split(',').map((part) => part.split('=', 2).map((side) => side.trim()));
+  const said = parts.map(([name = '', value = '']): [string, unknown] => {
+    if (value === 'true' || value === 'false') return [name, value === 'true'];
+    return [name, value === '' ? undefined : Number(value)];
+  });
+  const parsed = layoutSchema.safeParse(Object.fromEntries(said));
+  if (parsed.success && said.every(([, value]) => value !== undefined)) return parsed.data;
+  const names = Object.keys(layoutSchema.shape).join(', ');
+  const why = parsed.error?.issues.map(({ path, message }) => [...path, message].join(': ')).join('; ');
+  throw new InvalidArgumentError(
+    `Write shards=6,onDisk=true; there are ${names}.${why === undefined ? '' : ` ${why}`}`,
+  );
 }
 
 /** How many documents may fail: a whole number, or a share as 5% or 0.05. */

@@ -29,6 +29,8 @@ export {
   type SparseProfile,
   type SpladeOptions,
   lateInteractionSchema,
+  layoutSchema,
+  type CollectionLayout,
   type LateInteraction,
   type VideoOptions,
 } from './profile.ts';

@@ -152,6 +152,30 @@ const videoSchema = z.strictObject({
 });
 export type VideoOptions = z.infer<typeof videoSchema>;
 
+const count = (least: number, most: number) => z.int().min(least).max(most).optional();
+
+export const layoutSchema = z
+  .strictObject({
+    shards: count(1, 1000).meta({ description: 'Shards; where it is sharded by keys, of each key.' }),
+    replicas: count(1, 100).meta({ description: 'Copies of each shard.' }),
+    writeConsistency: count(1, 100).meta({
+      description: 'Copies that have to have a write before it is acknowledged.',
+    }),
+    onDisk: z.boolean().optional().meta({
+      description: 'Whether vectors, and the indexes of filterable fields, are on disk.',
+    }),
+    hnswM: count(0, 1000).meta({ description: 'Links of a point in the index.' }),
+    hnswEfConstruct: count(4, 10_000).meta({ description: 'Points that are looked at for these links.' }),
+    hnswPayloadM: count(0, 1000).meta({
+      description: 'Links of a point among those of its tenant, or of one filterable value.',
+    }),
+  })
+  .meta({
+    description:
+      'How Qdrant keeps the collection, in place of what the settings EMBEDMILL_QDRANT_… of the same names say; other stores refuse it.',
+  });
+export type CollectionLayout = z.infer<typeof layoutSchema>;
+
 /** Dims from which on `binary` storage tells vectors apart; below, searches miss some of the nearest. */
 export const LEAST_BINARY = 1024;
 
@@ -172,6 +196,7 @@ export const profileSchema = z
     }),
     sparse: sparseProfileSchema.default({}),
     lateInteraction: lateInteractionSchema.optional(),
+    layout: layoutSchema.optional(),
     chunking: chunkingSchema.default({ mode: 'tokens', overlap: 32 }),
     video: videoSchema.prefault({}).meta({ description: 'What is looked at of videos.' }),
     filterable: z
@@ -190,6 +215,7 @@ export const embeddingProfileSchema = profileSchema.omit({
   storage: true,
   filterable: true,
   lateInteraction: true,
+  layout: true,
 });
 export type EmbeddingProfile = z.infer<typeof embeddingProfileSchema>;
 

@@ -27,6 +27,18 @@ export function assertSameCollection(existing: Collection, wanted: Collection): 
   );
 }
 
+/**
+ * For stores that have no shards and copies to lay out.
+ *
+ * @throws EmbedmillError `invalid_profile` where the profile says how they are to be
+ */
+export function refuseLayout({ profile }: Collection, store: string): void {
+  if (profile.layout === undefined) return;
+  const path = 'profile/layout';
+  const message = `it is of collections in Qdrant, and this one would be kept in ${store}; leave it out`;
+  throw new EmbedmillError('invalid_profile', `${path}: ${message}`, { details: [{ path, message }] });
+}
+
 /** What an update changes of a collection's dense vectors. */
 export interface VectorChange {
   added: DenseVector | undefined;

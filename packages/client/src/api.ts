@@ -4892,6 +4892,23 @@ export interface components {
                  */
                 poolFactor?: number;
             };
+            /** @description How Qdrant keeps the collection, in place of what the settings EMBEDMILL_QDRANT_… of the same names say; other stores refuse it. */
+            layout?: {
+                /** @description Shards; where it is sharded by keys, of each key. */
+                shards?: number;
+                /** @description Copies of each shard. */
+                replicas?: number;
+                /** @description Copies that have to have a write before it is acknowledged. */
+                writeConsistency?: number;
+                /** @description Whether vectors, and the indexes of filterable fields, are on disk. */
+                onDisk?: boolean;
+                /** @description Links of a point in the index. */
+                hnswM?: number;
+                /** @description Points that are looked at for these links. */
+                hnswEfConstruct?: number;
+                /** @description Links of a point among those of its tenant, or of one filterable value. */
+                hnswPayloadM?: number;
+            };
             /**
              * @description `tokens` cuts long texts into chunks; `document` keeps one and reports what was truncated.
              * @default {
@@ -5306,6 +5323,23 @@ export interface components {
                  * @default 2
                  */
                 poolFactor: number;
+            };
+            /** @description How Qdrant keeps the collection, in place of what the settings EMBEDMILL_QDRANT_… of the same names say; other stores refuse it. */
+            layout?: {
+                /** @description Shards; where it is sharded by keys, of each key. */
+                shards?: number;
+                /** @description Copies of each shard. */
+                replicas?: number;
+                /** @description Copies that have to have a write before it is acknowledged. */
+                writeConsistency?: number;
+                /** @description Whether vectors, and the indexes of filterable fields, are on disk. */
+                onDisk?: boolean;
+                /** @description Links of a point in the index. */
+                hnswM?: number;
+                /** @description Points that are looked at for these links. */
+                hnswEfConstruct?: number;
+                /** @description Links of a point among those of its tenant, or of one filterable value. */
+                hnswPayloadM?: number;
             };
             /**
              * @description `tokens` cuts long texts into chunks; `document` keeps one and reports what was truncated.

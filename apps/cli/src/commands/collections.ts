@@ -3,8 +3,10 @@ import type { z } from 'zod';
 import {
   collectionNameSchema,
   filterableTypeSchema,
+  layoutSchema,
   LEAST_BINARY,
   SPARSE_SCHEMES,
+  type CollectionLayout,
   type FilterableType,
   type Profile,
   type profileSchema,
@@ -12,7 +14,7 @@ import {
 import type { Collection, CountedCollection } from '@embedmill/client';
 import type { CommandHost } from '../command-host.ts';
 import { EXIT, usageError } from '../exit.ts';
-import { lateInteractionOf, poolFactorOf } from '../option-values.ts';
+import { lateInteractionOf, layoutOf, poolFactorOf } from '../option-values.ts';
 import {
   addProfileOptions,
   embeddingProfileOf,
@@ -24,6 +26,7 @@ import { grouped, oneLine, table } from '../text.ts';
 interface CreateOptions extends ProfileOptions {
   filterable?: string[];
   storage?: Profile['storage'];
+  layout?: CollectionLayout;
   lateInteraction?: number | true;
 }
 
@@ -46,6 +49,11 @@ export function addCollections(program: Command, host: CommandHost): void {
       '--late-interaction [factor]',
       'keep vectors of the tokens, which reranking then reads: one for as many tokens, 1 to 4 (2)',
       poolFactorOf,
+    )
+    .option(
+      '--layout <name=value>',
+      `how Qdrant keeps it, in place of what the settings say: ${Object.keys(layoutSchema.shape).join(', ')}, with commas between`,
+      layoutOf,
     )
     .option(
       '--filterable <field:type...>',
@@ -159,11 +167,12 @@ export function addCollections(program: Command, host: CommandHost): void {
 
 /** Only what was asked for: the server fills in the rest. */
 export function profileOf(options: CreateOptions): z.input<typeof profileSchema> {
-  const { filterable, storage } = options;
+  const { filterable, storage, layout } = options;
   const lateInteraction = lateInteractionOf(options.lateInteraction);
   return {
     ...embeddingProfileOf(options),
     ...(storage !== undefined && { storage }),
+    ...(layout !== undefined && { layout }),
     ...(lateInteraction !== undefined && { lateInteraction }),
     ...(filterable !== undefined && { filterable: Object.fromEntries(filterable.map(fieldAndType)) }),
   };

@@ -14,7 +14,13 @@ import {
   type TokenVectors,
 } from '@embedmill/jobs';
 import pLimit from 'p-limit';
-import { assertSameCollection, collectionNotFound, definitionWithField, nameTaken } from '../collections.ts';
+import {
+  assertSameCollection,
+  collectionNotFound,
+  definitionWithField,
+  nameTaken,
+  refuseLayout,
+} from '../collections.ts';
 import { conditionOf, satisfies } from '../condition.ts';
 import { sortByDocument } from '../document-order.ts';
 import { groups } from '../groups.ts';
@@ -345,6 +351,7 @@ export class MilvusStore implements VectorStore {
       return;
     }
     refuseTokens(collection);
+    refuseLayout(collection, 'Milvus');
     const { types } = this.#connection;
     for (const { name: vector } of denseVectors(collection))
       await this.#connection.create(vectorTable(collection, vector), pointTable(types, collection, vector));

@@ -17,6 +17,23 @@ const METADATA_KEY = 'embedmill';
 /** The name of the token vectors of points. */
 export const TOKENS = 'tokens';
 
+/** How a collection is to be kept: as its profile says, and as the settings do where that says nothing. */
+export function layoutFor({ profile: { layout = {} } }: Collection, settings: QdrantLayout): QdrantLayout {
+  const { m, efConstruct, payloadM } = settings.hnsw;
+  return {
+    ...settings,
+    shards: layout.shards ?? settings.shards,
+    replicas: layout.replicas ?? settings.replicas,
+    writeConsistency: layout.writeConsistency ?? settings.writeConsistency,
+    onDisk: layout.onDisk ?? settings.onDisk,
+    hnsw: {
+      m: layout.hnswM ?? m,
+      efConstruct: layout.hnswEfConstruct ?? efConstruct,
+      payloadM: layout.hnswPayloadM ?? payloadM,
+    },
+  };
+}
+
 /** Collections of Qdrant have vectors by name: the dense ones, and the sparse ones by their schemes. */
 export function creationOf(collection: Collection, layout: QdrantLayout) {
   const schemes = sparseSchemes(collection);

@@ -87,45 +87,6 @@ describe('collections in Qdrant', () => {
     expect(made).toBe(10 - 2);
   });
 
-  test('new ones are laid out for a cluster, or as is configured; what is there stays as it is', async () => {
-    const created = () =>
-      fake.requests.filter(({ method, path }) => method === 'put' && /^\/collections\/\w+$/.test(path));
-    const usual = created()[0]?.body;
-    expect(usual).toMatchObject({ replication_factor: 2, write_consistency_factor: 1 });
-    for (const left of ['shard_number', 'hnsw_config', 'optimizers_config'])
-      expect(usual).not.toHaveProperty(left);
-    const layout = {
-      shards: 6,
-      replicas: 3,
-      writeConsistency: 2,
-      onDisk: true,
-      optimizerThreads: 2,
-      sharding: 'auto' as const,
-      hnsw: { m: 0, efConstruct: 200, payloadM: 16 },
-    };
-    const other = await openQdrantStore({ url: fake.url, layout });
-    fake.requests.length = 0;
-    await other.createCollection(COLLECTION);
-    expect(created()).toEqual([]);
-    await other.createCollection({ ...COLLECTION, name: 'large' });
-    expect(created()[0]?.body).toMatchObject({
-      shard_number: 6,
-      replication_factor: 3,
-      write_consistency_factor: 2,
-      vectors: { dense: { on_disk: true } },
-      hnsw_config: { m: 0, ef_construct: 200, payload_m: 16 },
-      optimizers_config: { max_optimization_threads: 2 },
-    });
-    const schemas = () =>
-      fake.requests
-        .filter(({ path }) => path.endsWith('/index'))
-        .map(({ body }) => (body as { field_schema: { on_disk?: boolean } }).field_schema);
-    expect(schemas().filter((schema) => schema.on_disk !== true)).toEqual([]);
-    fake.requests.length = 0;
-    await other.addField('large' as CollectionName, 'place', 'geo');
-    expect(schemas()).toEqual([{ type: 'geo', on_disk: true }]);
-  });
-
   test("somebody else's collection is not listed, not found, not written and not deleted", async () => {
     await sendToFake('PUT', '/collections/theirs', { vectors: { dense: { size: 4, distance: 'Cosine' } } });
     const theirs = 'theirs' as CollectionName;

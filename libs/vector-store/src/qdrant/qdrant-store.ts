@@ -42,6 +42,7 @@ import {
   fieldIndex,
   isOnDisk,
   isShardedByKeys,
+  layoutFor,
   metadataOf,
   paramsOf,
   payloadIndexes,
@@ -83,7 +84,7 @@ export class QdrantStore implements VectorStore {
   readonly #shards: QdrantShards;
 
   /**
-   * @param options.layout how new collections are kept; those that are there stay as they are
+   * @param options.layout how new collections are kept whose profiles do not say it; those that are there stay as they are
    * @param options.largeTenants those with shards of their own, in collections that are sharded by keys
    * @param options.bulkPoints from which on a first load puts the index off
    */
@@ -100,6 +101,7 @@ export class QdrantStore implements VectorStore {
 
   async createCollection(collection: Collection): Promise<void> {
     const { name } = collection;
+    const layout = layoutFor(collection, this.#layout);
     this.#connection.definitions.forget(name);
     const alias = (await this.listAliases()).find((one) => one.name === name);
     if (alias !== undefined) throw nameTaken(name, alias);
@@ -107,7 +109,7 @@ export class QdrantStore implements VectorStore {
       if (this.#layout.sharding === 'custom') await this.#shards.assertPossible();
       try {
         await this.#connection.send(name, (client) =>
-          client.createCollection(name, creationOf(collection, this.#layout)),
+          client.createCollection(name, creationOf(collection, layout)),
         );
       } catch (thrown) {
         // Somebody else may have created it in between, or we ourselves, by a request whose answer was lost.
@@ -127,7 +129,7 @@ export class QdrantStore implements VectorStore {
     this.#connection.read(name as CollectionName, info);
     // Also what an earlier attempt did not get to, here and below.
     if (isShardedByKeys(info)) await this.#shards.createShared(name as CollectionName);
-    for (const { field, schema } of payloadIndexes(collection, this.#layout)) {
+    for (const { field, schema } of payloadIndexes(collection, layout)) {
       if (Object.hasOwn(info.payload_schema, field)) continue;
       const index = { field_name: field, field_schema: schema, wait: true };
       await this.#connection.send(name, (client) => client.createPayloadIndex(name, index));
@@ -158,7 +160,7 @@ export class QdrantStore implements VectorStore {
           client.createVectorName(name, vector.name, config, { wait: true }),
         );
         // Qdrant takes no more than what makes vectors comparable when it adds one.
-        if (!isOnDisk(collection, this.#layout)) return;
+        if (!isOnDisk(collection, layoutFor(collection, this.#layout))) return;
         const kept = { vectors: { [vector.name]: { on_disk: true } } };
         await this.#connection.send(name, (client) => client.updateCollection(name, kept));
       },
@@ -174,7 +176,7 @@ export class QdrantStore implements VectorStore {
       const existing = await this.getCollection(name);
       if (existing === undefined) throw collectionNotFound(name);
       if (definitionWithField(existing, field, type) === existing) return;
-      const { field: key, schema } = fieldIndex(field, type, this.#layout);
+      const { field: key, schema } = fieldIndex(field, type, layoutFor(existing, this.#layout));
       const index = { field_name: key, field_schema: schema, wait: true };
       await this.#connection.send(name, (client) => client.createPayloadIndex(name, index));
       // Making an index may take long: what has changed meanwhile stays.

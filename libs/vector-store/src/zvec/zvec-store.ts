@@ -13,7 +13,7 @@ import {
   type TenantId,
   type TokenVectors,
 } from '@embedmill/jobs';
-import { assertSameCollection, collectionNotFound, nameTaken } from '../collections.ts';
+import { assertSameCollection, collectionNotFound, nameTaken, refuseLayout } from '../collections.ts';
 import type {
   Alias,
   CountedField,
@@ -107,6 +107,7 @@ class ZvecStore implements VectorStore {
       if (!collectionNameSchema.safeParse(collection.name).success) {
         throw new EmbedmillError('store_rejected', `"${collection.name}" cannot be a collection's name`);
       }
+      refuseLayout(collection, 'the embedded store');
       const alias = this.#aliases.list().find(({ name }) => name === collection.name);
       if (alias !== undefined) throw nameTaken(collection.name, alias);
       const folder = join(this.#folder, collection.name);
