@@ -152,7 +152,7 @@ test('the server reads a folder with all below it, but what is hidden or of no k
   await mkdir(join(folder, 'in/deep/.git'), { recursive: true });
   await writeFile(join(folder, 'in/b.ndjson'), '{"id":"b","text":"two"}\n');
   await writeFile(join(folder, 'in/deep/a.csv'), 'id,text\na,one\n');
-  for (const name of ['in/readme.txt', 'in/.hidden.ndjson', 'in/deep/.git/config.csv'])
+  for (const name of ['in/picture.png', 'in/.hidden.ndjson', 'in/deep/.git/config.csv'])
     await writeFile(join(folder, name), 'nothing to read');
   await symlink(folder, join(folder, 'in/loop'));
   await symlink('/etc/passwd', join(folder, 'in/outside.csv'));
@@ -233,7 +233,7 @@ test.each<[string, string, string, string, RegExp]>([
 
 test.each<[string, string[], object, string, RegExp]>([
   ['a folder of nothing', ['empty'], {}, 'source_unreadable', /it is empty/],
-  ['a folder of other files', ['others'], {}, 'source_unreadable', /such as "others\/x.txt"/],
+  ['a folder of other files', ['others'], {}, 'source_unreadable', /such as "others\/x.png"/],
   ['a folder elsewhere', ['../'], {}, 'source_forbidden', /not below the folder/],
   ['what is not there', ['nowhere.csv'], {}, 'source_unreadable', /there is no such file/],
   ['a prefix of no named bucket', ['s3://bucket/in/'], {}, 'source_forbidden', /EMBEDMILL_API_S3_SOURCES/],
@@ -241,7 +241,7 @@ test.each<[string, string[], object, string, RegExp]>([
 ])('%s is refused', async (_name, files, said, code, detail) => {
   await mkdir(join(folder, 'empty'), { recursive: true });
   await mkdir(join(folder, 'others'), { recursive: true });
-  await writeFile(join(folder, 'others/x.txt'), 'x');
+  await writeFile(join(folder, 'others/x.png'), 'x');
   await writeFile(join(folder, 'x.ndjson'), '{"id":"x","text":"x"}\n');
   expect((await submit(files, said)).body).toMatchObject({ code, detail: expect.stringMatching(detail) });
 });

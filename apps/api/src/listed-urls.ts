@@ -49,7 +49,10 @@ export async function fetchListed(
 
   async function fetchedFile({ name, encoding }: ListedFile, url: string): Promise<ListedFile> {
     try {
-      const { source, mediaType = '' } = await fetchSource(spool, job, url, how);
+      const { source, mediaType = '' } = await fetchSource(spool, job, url, {
+        ...how,
+        isDocument: encoding === undefined || encoding.format === 'document',
+      });
       fetched.push(source);
       return { name, at: source, encoding: encoding ?? encodingOfNamed(formatOfMediaType(mediaType)) };
     } catch (thrown) {

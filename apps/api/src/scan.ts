@@ -9,7 +9,7 @@ import {
   type StoredSource,
 } from '@embedmill/jobs';
 import { sourceOf, storedIn, type IngestHandle, type JobSource } from '@embedmill/queue';
-import { fetchSource, type OpenUrl } from '@embedmill/sources';
+import { fetchSource, redacted, type OpenUrl } from '@embedmill/sources';
 import { withAverageLength, type MeasuringParts } from './average-length.ts';
 import { unlessCancelled } from './cancellation.ts';
 import type { DispatcherLog } from './dispatcher.ts';
@@ -104,11 +104,12 @@ async function copySource(handle: IngestHandle, options: ScanParts, signal: Abor
           open: options.openUrl,
           maxBytes,
           signal,
+          isDocument: source.encoding === undefined || source.encoding.format === 'document',
         });
         const encoding = source.encoding ?? encodingOfNamed(formatOfMediaType(mediaType));
         if (encoding === undefined) return copied;
         try {
-          return await transcoded(copied, encoding);
+          return await transcoded(copied, { name: redacted(source.url), ...encoding });
         } finally {
           await spool.removeSource(copied);
         }

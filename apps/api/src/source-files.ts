@@ -7,6 +7,7 @@ import {
   type JobId,
   type NamedFormat,
   type SaidFormat,
+  type SourceEncoding,
 } from '@embedmill/jobs';
 import type { JobSource } from '@embedmill/queue';
 import {
@@ -79,12 +80,20 @@ export function readAs(files: readonly NamedFile[], said: SaidFormat): ListedFil
         named.format !== undefined ||
         named.gzip === true ||
         Object.values(reading).some((one) => one !== undefined);
-      const encoding = at.kind === 'url' && !isSaid ? undefined : encodingOfNamed(named, reading);
+      const encoding = at.kind === 'url' && !isSaid ? undefined : encodingOfFile(named, reading);
       return { name, at, encoding };
     } catch (thrown) {
       return { name, at: { kind: 'none', fault: faultOfFile(thrown) } };
     }
   });
+}
+
+/** What is of no format by its name, and was said to be of none, is looked at when it is read. */
+function encodingOfFile(named: NamedFile['named'], reading: SaidFormat): SourceEncoding | undefined {
+  const { columns, encoding } = reading;
+  const isTold = [columns, encoding, named.encoding].some((one) => one !== undefined);
+  const format = named.format ?? (isTold ? undefined : 'document');
+  return encodingOfNamed({ ...named, format }, reading);
 }
 
 /** The source of a job of these files, which are listed in the spool. */
@@ -118,7 +127,7 @@ function noFiles(place: string, skipped: readonly string[]): EmbedmillError {
   const others =
     first === undefined
       ? 'it is empty'
-      : `it has ${skipped.length} whose names do not say that they are NDJSON, CSV or Parquet, or that are hidden, such as ${JSON.stringify(first)}; say their format`;
+      : `it has ${skipped.length} that are hidden, or of no kind that is read by their names, such as ${JSON.stringify(first)}; say their format`;
   return new EmbedmillError(
     'source_unreadable',
     `there are no files to read at ${JSON.stringify(place)}: ${others}`,

@@ -43,7 +43,7 @@ async function markOf(
     case 's3':
       return `${at.size} ${at.etag}`;
     case 'url': {
-      const { version, body } = await openSource(at.url, { open, maxBytes, signal });
+      const { version, body } = await openSource(at.url, { open, maxBytes, signal, isDocument: true });
       if (version !== undefined) {
         await body.return(undefined);
         return version;

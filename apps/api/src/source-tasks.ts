@@ -30,6 +30,7 @@ import {
   type ReadShard,
   type Spool,
 } from '@embedmill/sources';
+import type { ParseFile } from '@embedmill/sources';
 import { analyzerOf, averageLengthOf } from '@embedmill/sparse-weighting';
 import { firstModel, writeBatchLines, type BatchLinesInput } from './batches/batch-lines.ts';
 import {
@@ -130,14 +131,19 @@ const SAMPLED_CHARACTERS = 64 * 1024;
 
 /** What the thread does for each task. Errors: those of what it calls. */
 export const SOURCE_TASKS: {
-  [Name in SourceTask]: (spool: Spool, input: InputOf<Name>, signal: AbortSignal) => Promise<OutputOf<Name>>;
+  [Name in SourceTask]: (
+    spool: Spool,
+    input: InputOf<Name>,
+    signal: AbortSignal,
+    parse: ParseFile,
+  ) => Promise<OutputOf<Name>>;
 } = {
-  async transcode(spool, { job, source, encoding, filterable, maxBytes }, signal) {
-    const options = { profile: { filterable }, maxBytes, signal };
+  async transcode(spool, { job, source, encoding, filterable, maxBytes }, signal, parse) {
+    const options = { profile: { filterable }, maxBytes, parse, signal };
     return (await transcode(spool, job, source, encoding, options)).source;
   },
-  gather(spool, { job, list, packed, filterable, maxBytes }, signal) {
-    return gather(spool, job, { list, packed }, { profile: { filterable }, maxBytes, signal });
+  gather(spool, { job, list, packed, filterable, maxBytes }, signal, parse) {
+    return gather(spool, job, { list, packed }, { profile: { filterable }, maxBytes, parse, signal });
   },
   manifest(spool, { job, source, filterable, scope, metadataBytes, maxFailures }, signal) {
     return writeManifest(

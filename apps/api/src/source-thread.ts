@@ -1,6 +1,7 @@
 import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { asEmbedmillError } from '@embedmill/jobs';
+import { Parser } from '@embedmill/parsing';
 import { S3Objects, Spool } from '@embedmill/sources';
 import { SOURCE_TASKS, type InputOf, type SourceTask } from './source-tasks.ts';
 import type { FromThread, ThreadData, ToThread } from './source-threads.ts';
@@ -20,6 +21,8 @@ const { spoolPlace, pathStyle } = workerData as ThreadData;
 // Linux has a priority for each thread; elsewhere this would be the whole process's.
 if (process.platform === 'linux') setPriority(0, LOW_PRIORITY);
 const say = (message: FromThread): void => port.postMessage(message);
+const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+const parser = new Parser(new URL(`./parsing.${extension}`, import.meta.url));
 let spool: Promise<Spool> | undefined;
 let stop: AbortController | undefined;
 
@@ -34,7 +37,7 @@ async function run<Name extends SourceTask>(task: Name, input: InputOf<Name>): P
   const alive = setInterval(() => say({ kind: 'alive' }), ALIVE_MS);
   try {
     spool ??= Spool.open(spoolPlace, new S3Objects({ pathStyle }));
-    const value = await SOURCE_TASKS[task](await spool, input, abort.signal);
+    const value = await SOURCE_TASKS[task](await spool, input, abort.signal, (file) => parser.parse(file));
     say({ kind: 'done', value });
   } catch (thrown) {
     const { code, message, retryAfter } = asEmbedmillError(thrown);
@@ -42,5 +45,6 @@ async function run<Name extends SourceTask>(task: Name, input: InputOf<Name>): P
     say({ kind: 'failed', code, message, retryAfter });
   } finally {
     clearInterval(alive);
+    parser.close();
   }
 }

@@ -220,11 +220,11 @@ export class Submission {
     if (url !== undefined) {
       const named = formatOfName(URL.parse(url)?.pathname ?? '');
       const isSaid = named.format !== undefined || named.gzip || Object.keys(said).length > 0;
-      const encoding = isSaid ? encodingOfNamed(named, said) : undefined;
+      const encoding = isSaid ? withName(encodingOfNamed(named, said), redacted(url)) : undefined;
       return this.#submit('url', { ...job, source: { kind: 'url', url, encoding }, label: redacted(url) });
     }
     const named = formatOfName(s3 ?? path);
-    const encoding = encodingOfNamed(named, said);
+    const encoding = withName(encodingOfNamed(named, said), s3 ?? path);
     const { sourceFolder: folder, s3Sources, s3: objects } = readable(this.#parts);
     const found =
       s3 === undefined ? await openLocalSource(path, folder) : await openS3Source(s3, s3Sources, objects);
@@ -236,7 +236,7 @@ export class Submission {
   async #copied(job: NewJobIntent, id: string, said: SaidFormat): Promise<GivenSource> {
     const { spool } = this.#parts;
     const file = await requireFile(spool.files, id);
-    const encoding = encodingOfNamed(formatOfName(file.filename), said);
+    const encoding = withName(encodingOfNamed(formatOfName(file.filename), said), file.filename);
     const received = await spool.receive(job.id, spool.readSource(file.source), {
       maxBytes: Number.MAX_SAFE_INTEGER,
       expectedBytes: file.source.size,
@@ -349,6 +349,11 @@ export class Submission {
   #submit(kind: SubmissionKind, job: NewJob): Promise<Submitted> {
     return acceptJob(kind, job, this.#parts);
   }
+}
+
+/** A file that is a document is known by its name. */
+function withName(encoding: SourceEncoding | undefined, name: string): SourceEncoding | undefined {
+  return encoding?.format === 'document' ? { ...encoding, name } : encoding;
 }
 
 /** What a migration's job shows as its source. */

@@ -34,6 +34,17 @@ import { textOfBody } from './json-text.ts';
 export const NDJSON_TYPES = ['application/x-ndjson', 'application/ndjson', 'application/jsonl'];
 /** Many files in one body. */
 export const FORM_TYPE = 'multipart/form-data';
+/** Of a body that is one document. */
+const DOCUMENT_TYPES = [
+  MEDIA_TYPES.document,
+  'text/html',
+  'text/markdown',
+  'application/pdf',
+  'application/epub+zip',
+  'message/rfc822',
+];
+/** Of Word and OpenDocument, PowerPoint and Excel. */
+const OFFICE_TYPE = /^application\/vnd\.(?:openxmlformats-officedocument|oasis\.opendocument)\./;
 const STREAMED_TYPES = [
   ...NDJSON_TYPES,
   MEDIA_TYPES.csv,
@@ -41,6 +52,7 @@ const STREAMED_TYPES = [
   MEDIA_TYPES.parquet,
   'application/x-parquet',
   'application/gzip',
+  ...DOCUMENT_TYPES,
   FORM_TYPE,
 ];
 export const MAX_INLINE_BYTES = 256 * 1024;
@@ -123,10 +135,8 @@ export function receiveBodies(server: FastifyInstance): void {
 /** Parsers for the submission of jobs; for the plugin that holds its route alone. */
 export function parseSubmissions(server: FastifyInstance): void {
   server.removeAllContentTypeParsers();
-  server.addContentTypeParser(
-    STREAMED_TYPES,
-    async (_request: FastifyRequest, body: IncomingMessage) => body,
-  );
+  for (const types of [STREAMED_TYPES, OFFICE_TYPE])
+    server.addContentTypeParser(types, async (_request: FastifyRequest, body: IncomingMessage) => body);
   server.addContentTypeParser('application/json', async (_request: FastifyRequest, body: IncomingMessage) =>
     readJson(body),
   );
@@ -194,6 +204,9 @@ const maxDeletedParameter = z
 /** What an upload's address says of its format, and of the job. */
 export const uploadQuerySchema = z.strictObject({
   format: sourceFormatSchema.optional().meta({ description: 'By default what the Content-Type says.' }),
+  name: z.string().min(1).max(1024).optional().meta({
+    description: 'Of a body that is one document, as a PDF: its name, which becomes the document’s id.',
+  }),
   columns: columnsParameter.meta({
     description: 'Which column is which field, as JSON, as in {"id":"sku","text":"body"}.',
   }),
@@ -239,7 +252,7 @@ export function isForm(headers: FastifyRequest['headers']): boolean {
 
 type UploadQuery = Pick<
   z.output<typeof uploadQuerySchema>,
-  'format' | 'columns' | 'metadata' | 'delimiter' | 'encoding' | 'listSeparator'
+  'format' | 'name' | 'columns' | 'metadata' | 'delimiter' | 'encoding' | 'listSeparator'
 >;
 
 /** What an upload's address says of how it is to be read. */
@@ -256,7 +269,13 @@ export function uploadEncoding(
   const said = saidOf(query);
   const type = headers['content-type'] ?? '';
   const gzip = headers['content-encoding'] === 'gzip' || type.startsWith('application/gzip');
-  return encodingOfNamed({ ...formatOfMediaType(type), gzip }, said);
+  const encoding = encodingOfNamed({ ...formatOfMediaType(type), gzip }, said);
+  if (encoding?.format !== 'document') return encoding;
+  if (query.name === undefined) {
+    const message = 'name: the body is a document; say what it is called, as in ?name=guide.pdf';
+    throw new EmbedmillError('invalid_request', message, { details: [{ path: 'name', message }] });
+  }
+  return { ...encoding, name: query.name };
 }
 
 /** What the Content-Length announces; undefined for a chunked body. */

@@ -505,7 +505,7 @@ describe('jobs', () => {
     put('a.ndjson', `${GOOD}\n`);
     put('deep/b.csv', 'id,text\nb,two\n');
     put('deep/.git/c.csv', 'id,text\n');
-    put('notes.txt', 'none');
+    put('notes.png', 'none');
     put('array.json', `[${GOOD}]`);
     put('packed.jsonl.gz', gzipSync(GOOD));
     const place = 's3://b/in/';

@@ -17,6 +17,7 @@ import { addMap } from './commands/map.ts';
 import { addMcp } from './commands/mcp.ts';
 import { addMigrate } from './commands/migrate.ts';
 import { addModels } from './commands/models.ts';
+import { addParse } from './commands/parse.ts';
 import { addPause } from './commands/pause.ts';
 import { addPlan } from './commands/plan.ts';
 import { addLike, addSearch } from './commands/search.ts';
@@ -58,6 +59,7 @@ export async function runCommandLine(args: readonly string[], surroundings: Surr
   addCollections(program, host);
   addAliases(program, host);
   addSubmit(program, host);
+  addParse(program, host);
   addEmbed(program, host);
   addDelete(program, host);
   addWatchSource(program, host);

@@ -34,7 +34,7 @@ export interface DocumentSource {
 const LARGEST_ARRAY_BYTES = 256 * 1024 * 1024;
 
 /**
- * A file of NDJSON, CSV or Parquet, packed with gzip or not, by its name or as `format` says; a file of one JSON array
+ * A file of NDJSON, CSV or Parquet, or one that is a document by itself, packed with gzip or not, by its name or as `format` says; a file of one JSON array
  * (which becomes lines); or standard input as `-`. Throws a usage error for what is none.
  */
 export async function documentSource(
@@ -51,7 +51,10 @@ export async function documentSource(
   if (found.isDirectory()) throw usageError(`${file} is a folder`);
   const start = await firstBytes(file);
   const named = formatOfName(file);
-  const format = said ?? named.format ?? 'ndjson';
+  // What has no ending that is known, and does not begin as JSON does, is no line of it.
+  const isJson = /^\uFEFF?\s*[{[]/.test(start.toString('utf8'));
+  const format =
+    said ?? named.format ?? (isJson || !found.isFile() || start.length === 0 ? 'ndjson' : 'document');
   const delimiter = format === named.format ? named.delimiter : undefined;
   const gzip = start[0] === 0x1f && start[1] === 0x8b;
   if (format === 'parquet' && gzip) throw usageError(`${file} is packed around Parquet; unpack it first`);

@@ -94,7 +94,7 @@ function nameOf(path: string): string {
 
 /** How many files were passed over, and which for example. */
 export function passedOver(skipped: readonly string[]): string {
-  return `${skipped.length} files are hidden, or their names do not say that they are NDJSON, CSV or Parquet, such as ${skipped[0]}`;
+  return `${skipped.length} files are hidden, or of no kind that is read by their names, such as ${skipped[0]}`;
 }
 
 /** The files as one body of a form, which names the places beside them. */

@@ -1,4 +1,4 @@
-import type { Hit } from '@embedmill/jobs';
+import { spokenHead, type Hit } from '@embedmill/jobs';
 import type { Terminal } from './terminal.ts';
 import { columnsOf, cut, oneLine } from './text.ts';
 
@@ -14,7 +14,8 @@ export function hitLines(hits: readonly Hit[], terminal: Terminal, width = termi
   return hits.flatMap(({ score, title, text, chunk, highlights, explanation }, at) => {
     const id = cut(ids[at] ?? '', ID_COLUMNS);
     const used = score.toFixed(3).length + 2 + idColumns + 2;
-    const heading = title === null ? '' : cut(oneLine(title), Math.max(0, width - used));
+    const place = spokenHead(title, chunk.headings) ?? '';
+    const heading = cut(oneLine(place), Math.max(0, width - used));
     const left = width - used - columnsOf(heading) - (heading === '' ? 0 : 2);
     const shown = highlights === undefined ? text : marked(text, chunk.start, highlights);
     const body = cut(oneLine(shown), Math.max(0, left));

@@ -3,7 +3,7 @@ import { PRIORITIES, sourceFormatSchema, type Job, type Reading, type SourceForm
 import type { Client, JobOptions, JobTarget, ServerSource } from '@embedmill/client';
 import type { Context } from './command-host.ts';
 import { usageError } from './exit.ts';
-import { filesToSubmit, formOf, isPlace, passedOver } from './files-to-submit.ts';
+import { filesToSubmit, formOf, isPlace, passedOver, type FilesToSubmit } from './files-to-submit.ts';
 import { columnsOf, delimiterOf, encodingOf, maxFailuresOf, metadataOf } from './option-values.ts';
 import { ProgressDisplay } from './progress.ts';
 import { bytes } from './text.ts';
@@ -45,6 +45,8 @@ export function addFileOptions(command: Command): Command {
     );
 }
 
+const NO_FILES: FilesToSubmit = { files: [], places: [], skipped: [] };
+
 /** Submits what the arguments name as one job: files, folders and patterns here, places that the server reads. */
 export async function submitFiles(
   { terminal, interruption }: Pick<Context, 'terminal' | 'interruption'>,
@@ -65,16 +67,20 @@ export async function submitFiles(
     return client.submitSource(target, { ...sourceAt(places), format, ...reading }, options);
   const [only = '-'] = args;
   const isOne = args.length === 1 && places.length === 0 && (await isFile(only));
-  const found = isOne ? undefined : await filesToSubmit(args, format);
-  if (found !== undefined && found.skipped.length > 0)
-    terminal.note(`${passedOver(found.skipped)}; they are passed over`);
-  const source = found === undefined ? await documentSource(only, { format }) : formOf({ ...found, places });
+  const one = isOne ? await documentSource(only, { format }) : undefined;
+  if (only === '-' && format === 'document')
+    throw usageError('a document on standard input has no name; submit it as a file');
+  // A document is known by its name, which goes with it in a form.
+  const lines = one?.format === 'document' ? undefined : one;
+  const found = lines === undefined ? await filesToSubmit(args, format) : NO_FILES;
+  if (found.skipped.length > 0) terminal.note(`${passedOver(found.skipped)}; they are passed over`);
+  const source = lines ?? formOf({ ...found, places });
   const progress = new ProgressDisplay(terminal);
   const of = source.size === undefined ? '' : ` of ${bytes(source.size)}`;
   return submitDocuments(client, target, source, {
     ...options,
     signal: interruption.signal,
-    reading: found === undefined ? reading : { ...reading, format },
+    reading: lines === undefined ? { ...reading, format } : reading,
     onSent: (sent) => progress.uploading(`sending: ${bytes(sent)}${of}`),
     onRetry: (error) => terminal.note(`${error.message}; trying again`),
   }).finally(() => progress.close());

@@ -12,7 +12,7 @@ const BYTES_A_CHUNK = 400;
 /** Why a document of these chunks is too large to be stored (`document_too_large`); undefined where it is not. Pure. */
 export function excessOf(
   { text, title, metadata }: Document,
-  chunks: readonly (Pick<Chunk, 'start' | 'end'> & Partial<Pick<Chunk, 'ids'>>)[],
+  chunks: readonly (Pick<Chunk, 'start' | 'end'> & Partial<Pick<Chunk, 'ids' | 'headings'>>)[],
   {
     dims,
     other,
@@ -23,7 +23,9 @@ export function excessOf(
   const characters = chunks.reduce((sum, { start, end }) => sum + end - start, 0);
   const textBytes = text === '' ? 0 : Buffer.byteLength(text) * (characters / text.length);
   const metadataBytes = Buffer.byteLength(JSON.stringify(metadata));
-  const payload = textBytes + count * (metadataBytes + Buffer.byteLength(title ?? '') + BYTES_A_CHUNK);
+  const headingBytes = chunks.reduce((sum, { headings = [] }) => sum + 3 * headings.join('').length, 0);
+  const payload =
+    textBytes + headingBytes + count * (metadataBytes + Buffer.byteLength(title ?? '') + BYTES_A_CHUNK);
   if (payload > MOST_PAYLOAD_BYTES) {
     const message = `its ${count} chunks come to ${megabytes(payload)} in the store, where ${megabytes(MOST_PAYLOAD_BYTES)} are taken, as its metadata (${metadataBytes} bytes) and title are stored with each; make the metadata smaller or the chunks larger, or split the document`;
     return new EmbedmillError('document_too_large', message);

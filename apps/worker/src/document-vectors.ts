@@ -3,6 +3,7 @@ import {
   EmbedmillError,
   spokenText,
   unitVector,
+  type Chunking,
   type Collection,
   type Document,
   type Shard,
@@ -26,6 +27,8 @@ export interface EmbeddedChunk {
   /** Characters of the document's text (UTF-16 units). */
   start: number;
   end: number;
+  /** Those that it stands under, where the document's structure is known. */
+  headings?: readonly string[] | undefined;
   /** Of a video's frame: seconds from its start. */
   timestamp: number | null;
   /** Tokens run through the dense model; none where the vector was stored. */
@@ -94,7 +97,7 @@ export async function embedDocuments(
       const chunk = { ids: new Int32Array(), start: 0, end: document.text.length };
       const drafts = seen.map((picture): Draft => ({
         chunk,
-        text: withTitle(document, chunk),
+        text: withTitle(document, chunk, chunking),
         picture,
         stored: undefined,
       }));
@@ -110,7 +113,7 @@ export async function embedDocuments(
     if (error !== undefined) return { ...NO_CHUNKS, drafts: [], error };
     const drafts = own.chunks.map((chunk) => ({
       chunk,
-      text: withTitle(document, chunk),
+      text: withTitle(document, chunk, chunking),
       picture: undefined,
       stored: stored[n],
     }));
@@ -244,6 +247,7 @@ async function embedDrafts(
       chunk: {
         start: chunk.start,
         end: chunk.end,
+        headings: chunk.headings,
         tokens: dense === undefined ? chunk.ids.length : 0,
         hashes,
         reused: dense !== undefined,
@@ -267,7 +271,11 @@ interface KnownChunk {
   splade?: { vector: SparseVector | undefined } | undefined;
 }
 
-/** What a chunk says, with the title in front, as the dense model reads it. */
-function withTitle({ title, text }: Document, { start, end }: Pick<Chunk, 'start' | 'end'>): string {
-  return spokenText({ title, text: text.slice(start, end) });
+/** What a chunk says, with the title and the headings in front, as the dense model reads it. */
+function withTitle({ title, text }: Document, { start, end, headings }: Chunk, chunking: Chunking): string {
+  const structure = headings && {
+    headings,
+    apart: chunking.mode === 'tokens' && chunking.headings === false,
+  };
+  return spokenText({ title, text: text.slice(start, end), structure });
 }

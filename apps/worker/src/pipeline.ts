@@ -1,5 +1,6 @@
 import {
   asEmbedmillError,
+  chunkStructure,
   EmbedmillError,
   pointId,
   textAround,
@@ -358,7 +359,10 @@ function pointsOf(
   const collection = shard.collection.name as CollectionName;
   const around = textAround(text, chunks);
   const image = pictureReference(document);
-  return chunks.map(({ start, end, timestamp, dense, other, tokenVectors, sparse, hashes }, index) => {
+  const { chunking } = shard.collection.profile;
+  const said = chunking.mode === 'tokens' ? chunking : undefined;
+  return chunks.map((chunk, index) => {
+    const { start, end, timestamp, dense, other, tokenVectors, sparse, hashes } = chunk;
     const payload: PointPayload = {
       document_id: id,
       tenant,
@@ -379,6 +383,8 @@ function pointsOf(
     Object.assign(payload, around[index]);
     if (hashes !== undefined) payload.hashes = hashes;
     if (source !== undefined) payload.source = source;
+    const structure = document.structure && chunkStructure(document.structure, chunk, said);
+    if (structure !== undefined) payload.structure = structure;
     return {
       id: pointId(tenant, collection, id, index),
       dense,

@@ -20,7 +20,7 @@ import {
 } from '@embedmill/jobs';
 import type { ResolvedTokenizer } from '@embedmill/models';
 import { lateInteraction, tokenWeights } from '@embedmill/retrieval';
-import { chunkDocuments, Tokenizer, type ChunkedDocument, type EncodedText } from '@embedmill/tokenization';
+import { chunkStructured, Tokenizer, type ChunkedDocument, type EncodedText } from '@embedmill/tokenization';
 import type { EngineSet } from './engines.ts';
 import { imageArea, ImageTower } from './image-tower.ts';
 import { InputReader, NO_TOKENS, type PromptedInput, type ReadText } from './input-reader.ts';
@@ -108,7 +108,7 @@ export class ServedModel {
   }
 
   chunk(documents: readonly Document[], chunking: Chunking): Promise<ChunkedDocument[]> {
-    return chunkDocuments(this.#tokenizer, documents, chunking);
+    return chunkStructured(this.#tokenizer, documents, chunking);
   }
 
   /**

@@ -275,15 +275,19 @@ export function contentIn(
   const parts: unknown[] = [model, dims, chunking, video, sparse, analysis, modelRevision];
   if (lateInteraction !== undefined) parts.push({ lateInteraction });
   const basis = JSON.stringify(parts);
-  return ({ text, title, image, video, vector }) =>
-    hash('sha256', basis + JSON.stringify([text, title, image, video, vector]), 'base64url').slice(0, 22);
+  return ({ text, title, image, video, vector, structure }) => {
+    const fields: unknown[] = [text, title, image, video, vector];
+    if (structure !== undefined) fields.push({ structure });
+    return hash('sha256', basis + JSON.stringify(fields), 'base64url').slice(0, 22);
+  };
 }
 
 function fingerprintOf(document: Document, basis: string): string {
-  const { id, tenant, text, image, video, title, metadata, vector, source } = document;
+  const { id, tenant, text, image, video, title, metadata, vector, source, structure } = document;
   // What a document lacks is not named where documents of old did not have it: their fingerprints stay.
   const fields: unknown[] = [id, tenant, text, title, metadata, image, video];
   if (vector !== undefined) fields.push(vector);
   if (source !== undefined) fields.push({ source });
+  if (structure !== undefined) fields.push({ structure });
   return hash('sha256', basis + JSON.stringify(fields), 'hex');
 }

@@ -1,5 +1,6 @@
 import {
   EmbedmillError,
+  joinedStructure,
   joinedText,
   type Collection,
   type CollectionName,
@@ -105,6 +106,7 @@ function originalOf(
     sequence,
   } = first.payload;
   if (points.some(({ payload }) => payload.sequence !== sequence)) return undefined;
+  const structure = joinedStructure(points.map(({ payload }) => payload));
   const document: Document = {
     id,
     tenant,
@@ -114,6 +116,7 @@ function originalOf(
     video: undefined,
     metadata,
     ...(typeof source === 'string' && { source }),
+    ...(structure !== undefined && { structure }),
   };
   const isBrought = content !== undefined && hashes?.[vector] === undefined;
   const isWhole = isBrought || content === undefined || content === contentOf(document);

@@ -7,6 +7,7 @@ import { faultInMetadata, MAX_DEPTH, METADATA_BYTES, typedMetadata, type Metadat
 import { metadataAt } from './metadata-field.ts';
 import type { Profile } from './profile.ts';
 import { sourceNameSchema, type SnapshotOptions } from './snapshot.ts';
+import { spokenHead, structureSchema, type DocumentStructure } from './structure.ts';
 
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 
@@ -64,6 +65,7 @@ export const documentSchema = z.strictObject({
   source: sourceNameSchema.optional().meta({
     description: 'What it is a part of, such as a site or a folder; a snapshot is of one source.',
   }),
+  structure: structureSchema.optional(),
   deleted: z.boolean().optional().meta({
     description:
       'True: the document of this id is deleted. Such a line has an id, and a tenant where one is named, and nothing else.',
@@ -95,6 +97,8 @@ export interface Document {
   vector?: readonly number[] | undefined;
   /** What it is a part of, where that was said. */
   source?: string | undefined;
+  /** How its text is built, where that is known. */
+  structure?: DocumentStructure | undefined;
 }
 
 /** A line in place of a document's: the document of this id is to be deleted. */
@@ -219,7 +223,7 @@ export function parseDocument(
       `${path === '' ? '' : `${path}: `}${issue?.message ?? ''}${unknown}`,
     );
   }
-  const { text = '', image, video, title, metadata, tenant, vector, deleted } = parsed.data;
+  const { text = '', image, video, title, metadata, tenant, vector, structure, deleted } = parsed.data;
   const source = parsed.data.source ?? sourceName;
   for (const [path, string] of [
     ['id', parsed.data.id],
@@ -280,6 +284,7 @@ export function parseDocument(
       tenant: key.tenant,
       ...(vector !== undefined && { vector }),
       ...(source !== undefined && { source }),
+      ...(structure !== undefined && { structure }),
     },
   };
 }
@@ -329,9 +334,23 @@ function usualGap(length: number): string {
   return length === 1 ? ' ' : '\n'.repeat(Math.max(0, length));
 }
 
-/** What is read of a text: its document's title stands in front, as it does for the dense model. */
-export function spokenText({ title, text }: { title?: string | null | undefined; text: string }): string {
-  return title === undefined || title === null ? text : `${title} ${text}`;
+/**
+ * What is read of a text: its document's title stands in front, and the headings that it stands under, as they do for the
+ * dense model.
+ */
+export function spokenText({
+  title,
+  text,
+  structure,
+}: {
+  title?: string | null | undefined;
+  text: string;
+  structure?: { headings?: readonly string[]; apart?: boolean; sections?: unknown } | undefined;
+}): string {
+  const headings = structure?.apart === true ? undefined : structure?.headings;
+  if (headings === undefined) return title === undefined || title === null ? text : `${title} ${text}`;
+  const head = spokenHead(title, headings);
+  return head === undefined ? text : `${head} ${text}`;
 }
 
 /** The id that a parsed value claims, before anything else about it is known to be right. */

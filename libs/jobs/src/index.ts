@@ -279,3 +279,19 @@ export {
 } from './batch.ts';
 export { datasetJobSchema, type DatasetJob } from './dataset-job.ts';
 export { workerModelSchema, workerNoteSchema, type WorkerModel, type WorkerNote } from './worker-note.ts';
+export {
+  MOST_BLOCKS,
+  MOST_HEADING_CHARACTERS,
+  MOST_PAGES,
+  MOST_SECTIONS,
+  chunkStructure,
+  joinedStructure,
+  pageSchema,
+  spokenHead,
+  structureSchema,
+  type Block,
+  type ChunkStructure,
+  type DocumentStructure,
+  type Page,
+  type Section,
+} from './structure.ts';

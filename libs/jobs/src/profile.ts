@@ -24,6 +24,10 @@ export const chunkingSchema = z
         description:
           'Where a chunk ends when it can; falls back to the next smaller one. `content`, which new collections have by default: at such ends of paragraphs and sentences as the text itself chooses, so that an edit moves few of them.',
       }),
+      headings: z.boolean().optional().meta({
+        description:
+          'Whether a chunk of a document whose structure is known is embedded with the headings that it stands under in front; true by default.',
+      }),
     }),
     z.strictObject({ mode: z.literal('document') }),
   ])

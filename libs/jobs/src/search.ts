@@ -157,6 +157,10 @@ export const hitSchema = z
         .meta({ description: 'First character of the chunk in the document’s text (UTF-16 units).' }),
       end: z.int().meta({ description: 'One past its last character.' }),
       timestamp: z.number().optional().meta({ description: 'Of a video’s frame: seconds from its start.' }),
+      headings: z.array(z.string()).optional().meta({
+        description: 'Those that it stands under in its document, the outermost first.',
+      }),
+      pages: z.array(z.int()).optional().meta({ description: 'Pages of the document that it is on.' }),
     }),
     scores: z.record(z.string(), z.number()).optional().meta({
       description: 'What each list said of the hit: `dense`, `bm25`, …, `rerank`.',

@@ -1,8 +1,11 @@
 import { z } from 'zod';
 import { EmbedmillError } from './errors.ts';
 
-/** What a source is written in. All but plain NDJSON is made into that once, before its job runs. */
-export const sourceFormatSchema = z.enum(['ndjson', 'csv', 'parquet']);
+/**
+ * What a source is written in: documents, or a file that is one `document` by itself, of any kind that is read. All but
+ * plain NDJSON is made into that once, before its job runs.
+ */
+export const sourceFormatSchema = z.enum(['ndjson', 'csv', 'parquet', 'document']);
 export type SourceFormat = z.infer<typeof sourceFormatSchema>;
 
 const column = (field: string) =>
@@ -81,6 +84,8 @@ export const sourceEncodingSchema = z.strictObject({
   delimiter: z.string().optional(),
   encoding: z.string().optional(),
   listSeparator: z.string().optional(),
+  /** Of a file that is a document: its id, and a hint of what it is. */
+  name: z.string().optional(),
 });
 export type SourceEncoding = z.infer<typeof sourceEncodingSchema>;
 
@@ -100,6 +105,10 @@ export function encodingOf({
   if (metadata !== undefined && named?.metadata !== undefined)
     throw mismatch('metadata', 'it is in "columns" already; say it once');
   const columns = metadata === undefined ? named : { ...named, metadata };
+  if (format === 'document') {
+    if (columns !== undefined) throw mismatch('columns', 'a file that is one document has none');
+    if (encoding !== undefined) throw mismatch('encoding', 'of a document it is found by itself');
+  }
   if (format !== 'csv' && delimiter !== undefined) throw mismatch('delimiter', 'only CSV has one');
   if (format !== 'csv' && listSeparator !== undefined)
     throw mismatch('listSeparator', `it is for cells of CSV; ${format} has lists of its own`);
@@ -124,7 +133,7 @@ export function encodingOfNamed(
     format,
     gzip: named.gzip ?? false,
     delimiter: said.delimiter ?? (format === 'csv' ? named.delimiter : undefined),
-    encoding: said.encoding ?? (format === 'parquet' ? undefined : named.encoding),
+    encoding: said.encoding ?? (hasEncoding(format) ? named.encoding : undefined),
   });
 }
 
@@ -136,14 +145,19 @@ export function encodingOfNamed(
 export function readingOf(named: NamedFormat, said: SaidFormat): SaidFormat {
   const { format = named.format ?? 'ndjson', columns, metadata, delimiter, encoding, listSeparator } = said;
   const isTable = format === 'csv';
+  const isDocument = format === 'document';
   return {
     format: said.format,
-    columns,
-    metadata,
+    columns: isDocument ? undefined : columns,
+    metadata: isDocument ? undefined : metadata,
     delimiter: isTable ? delimiter : undefined,
     listSeparator: isTable ? listSeparator : undefined,
-    encoding: format === 'parquet' ? undefined : encoding,
+    encoding: format === 'parquet' || isDocument ? undefined : encoding,
   };
+}
+
+function hasEncoding(format: SourceFormat | undefined): boolean {
+  return format !== 'parquet' && format !== 'document';
 }
 
 /** Refuses what was said of several files and goes with none of them. Errors: `invalid_request`. */
@@ -176,6 +190,7 @@ export const MEDIA_TYPES: Readonly<Record<SourceFormat, string>> = {
   ndjson: 'application/x-ndjson',
   csv: 'text/csv',
   parquet: 'application/vnd.apache.parquet',
+  document: 'application/octet-stream',
 };
 
 const EXTENSIONS: Readonly<Record<string, SourceFormat>> = {
@@ -188,11 +203,24 @@ const EXTENSIONS: Readonly<Record<string, SourceFormat>> = {
 };
 const TAB = /^(?:tsv|tab)$/i;
 
+/** Of files that are documents by themselves; what each is, its content says. */
+const DOCUMENTS = new Set(
+  [
+    'md markdown mdx html htm xhtml txt text rst adoc org tex log pdf docx pptx xlsx odt odp ods epub eml',
+    'js mjs cjs jsx ts mts cts tsx py pyi rb go rs java kt kts scala swift c h cc cpp cxx hpp hh cs php pl pm lua',
+    'r jl sh bash zsh fish ps1 sql ex exs erl hs ml mli clj dart groovy m mm zig nim vue svelte proto tf',
+    'css scss less yaml yml toml ini xml gradle cmake',
+  ]
+    .join(' ')
+    .split(' '),
+);
+
 /** What a file's name says of its content. */
 export function formatOfName(name: string): NamedFormat & { gzip: boolean } {
   const plain = name.replace(/\.gz$/i, '');
   const [, extension = ''] = /\.([^./]+)$/.exec(plain) ?? [];
-  const format = EXTENSIONS[extension.toLowerCase()];
+  const named = extension.toLowerCase();
+  const format = EXTENSIONS[named] ?? (DOCUMENTS.has(named) ? 'document' : undefined);
   const gzip = plain !== name;
   return TAB.test(extension) ? { format, gzip, delimiter: '\t' } : { format, gzip };
 }
@@ -208,7 +236,7 @@ export function formatOfMediaType(type: string): NamedFormat & { encoding?: stri
   const [, charset = ''] = /;\s*charset\s*=\s*"?([^\s";]+)/i.exec(type) ?? [];
   const format = plainFormatOf(type);
   const encoding = textEncodingOf(charset);
-  const isText = format !== undefined && format !== 'parquet';
+  const isText = format !== undefined && hasEncoding(format);
   return {
     format,
     ...(/^text\/tab-separated-values\b/i.test(type) && { delimiter: '\t' }),
@@ -229,6 +257,20 @@ function plainFormatOf(type: string): SourceFormat | undefined {
     case 'application/vnd.apache.parquet':
     case 'application/x-parquet':
       return 'parquet';
+    case 'text/html':
+    case 'application/xhtml+xml':
+    case 'text/markdown':
+    case 'text/plain':
+    case 'application/pdf':
+    case 'application/epub+zip':
+    case 'application/vnd.openxmlformats-officedocument.wordprocessingml.document':
+    case 'application/vnd.openxmlformats-officedocument.presentationml.presentation':
+    case 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet':
+    case 'application/vnd.oasis.opendocument.text':
+    case 'application/vnd.oasis.opendocument.presentation':
+    case 'application/vnd.oasis.opendocument.spreadsheet':
+    case 'message/rfc822':
+      return 'document';
     default:
       return undefined;
   }

@@ -24,7 +24,8 @@ async function gathered(files: readonly ListedFile[], packed?: string) {
   const path = join(folder, 'packed');
   await writeFile(path, packed ?? '');
   const list = await writeFileList(spool, JOB, files);
-  const options = { profile: { filterable: {} }, maxBytes: 1e9 };
+  const parse = () => Promise.reject(new Error('none of the files is a document'));
+  const options = { profile: { filterable: {} }, maxBytes: 1e9, parse };
   const made = await gather(spool, JOB, { list, packed: await fileSource(path) }, options);
   const bytes = Buffer.concat(await Array.fromAsync(spool.readSource(made.source)));
   return { ...made, lines: bytes.toString().split('\n').slice(0, -1) };

@@ -1,15 +1,9 @@
-import {
-  asEmbedmillError,
-  type JobId,
-  type Profile,
-  type SourceEncoding,
-  type StoredSource,
-} from '@embedmill/jobs';
+import { asEmbedmillError, type JobId, type SourceEncoding, type StoredSource } from '@embedmill/jobs';
 import type { FileLines } from './file-lines.ts';
 import { jsonLines, readFileList, type FileFault, type ListedFile } from './file-list.ts';
 import { faultLine, fileFaultCodeSchema, RowFault } from './row-fault.ts';
 import type { Spool } from './spool.ts';
-import { abortable, linesOf, type Stretch } from './transcode.ts';
+import { abortable, linesOf, type Reading, type Stretch } from './transcode.ts';
 
 const NEWLINE = 0x0a;
 const LINE_END = Buffer.from([NEWLINE]);
@@ -33,7 +27,7 @@ export async function gather(
   spool: Spool,
   job: JobId,
   { list, packed }: { list: StoredSource; packed?: StoredSource | undefined },
-  options: { profile: Pick<Profile, 'filterable'>; maxBytes: number; signal?: AbortSignal },
+  options: Reading & { signal?: AbortSignal },
 ): Promise<Gathered> {
   const index: FileLines[] = [];
   let firstLine = 1;
@@ -70,8 +64,8 @@ export async function gather(
     }
   }
 
-  function linesIn({ at, encoding = PLAIN }: ListedFile): AsyncGenerator<Uint8Array> {
-    const of = (stretch: Stretch) => withoutMark(linesOf(spool, stretch, encoding, options));
+  function linesIn({ name, at, encoding = PLAIN }: ListedFile): AsyncGenerator<Uint8Array> {
+    const of = (stretch: Stretch) => withoutMark(linesOf(spool, stretch, { ...encoding, name }, options));
     switch (at.kind) {
       case 'packed':
         if (packed === undefined) throw new TypeError('the list has an uploaded file, and none was uploaded');

@@ -15,6 +15,7 @@ export {
 } from './manifest.ts';
 export { openParquet } from './open-parquet.ts';
 export { type RangeTombstoneKey } from './range-tombstones.ts';
+export type { ParsedFile, ParseFile } from './document-file.ts';
 export { DuplicateFinder } from './duplicates.ts';
 export { RowFault } from './row-fault.ts';
 export { S3Objects } from './s3-objects.ts';

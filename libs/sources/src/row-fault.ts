@@ -38,20 +38,31 @@ export const fileFaultCodeSchema = z.enum([
   'payload_too_large',
   'invalid_request',
 ]);
-const codeSchema = z.union([
+/** Why a single document cannot be read. */
+export const rowFaultCodeSchema = z.union([
+  z.enum([
+    'unsupported_document',
+    'document_unreadable',
+    'document_encrypted',
+    'document_scanned',
+    'parsing_limit',
+    'empty_text',
+  ]),
   z.enum(['malformed_row', 'invalid_utf8', 'line_too_long', 'invalid_document']),
   fileFaultCodeSchema,
 ]);
-export type RowFaultCode = z.infer<typeof codeSchema>;
+export type RowFaultCode = z.infer<typeof rowFaultCodeSchema>;
 
 /** No document has such a field, and none that has it is valid. */
 const FIELD = 'unreadable_row';
 const faultSchema = z.strictObject({
-  [FIELD]: z.strictObject({ code: codeSchema, message: z.string().max(2000) }),
+  id: z.string().optional(),
+  [FIELD]: z.strictObject({ code: rowFaultCodeSchema, message: z.string().max(2000) }),
 });
 
-export function faultLine({ code, message }: RowFault): string {
-  return JSON.stringify({ [FIELD]: { code, message } });
+/** `id`: of the document that cannot be read, where it is known. */
+export function faultLine({ code, message }: RowFault, id?: string): string {
+  return JSON.stringify({ id, [FIELD]: { code, message } });
 }
 
 /** The fault that a parsed line stands for; undefined for one that is a line of its own. */

@@ -20,10 +20,14 @@ export interface FoundFiles {
   skipped: string[];
 }
 
-/** Whether a file that nobody named by itself is taken: one that is not hidden and whose name says its format. */
+/**
+ * Whether a file that nobody named by itself is taken: one that is not hidden, and whose name says its format, or has no
+ * ending that could, as README.
+ */
 export function isTaken(name: string, isAnyFormat: boolean): boolean {
   const isHidden = name.split('/').some((part) => part.startsWith('.'));
-  return !isHidden && (isAnyFormat || formatOfName(name).format !== undefined);
+  const isTold = formatOfName(name).format !== undefined || !posix.basename(name).includes('.');
+  return !isHidden && (isAnyFormat || isTold);
 }
 
 /**

@@ -43,7 +43,9 @@ async function bytesOf(bytes: string | Uint8Array, encoding: SourceEncoding, opt
   await writeFile(path, bytes);
   const { filterable = {}, maxBytes = 1e9 } = options;
   const from = await fileSource(path);
-  const { source } = await transcode(spool, JOB, from, encoding, { profile: { filterable }, maxBytes });
+  const parse = () => Promise.reject(new Error('the source is no document'));
+  const reading = { profile: { filterable }, maxBytes, parse };
+  const { source } = await transcode(spool, JOB, from, encoding, reading);
   const lines = Buffer.concat(await Array.fromAsync(spool.readSource(source)));
   await spool.removeSource(source);
   return lines;

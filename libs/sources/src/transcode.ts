@@ -9,6 +9,7 @@ import {
 } from '@embedmill/jobs';
 import { bounded, type Bounds } from './bounded.ts';
 import { openCsv } from './csv.ts';
+import { documentFileLines, type ParseFile } from './document-file.ts';
 import { documentLines } from './document-lines.ts';
 import { openParquet } from './open-parquet.ts';
 import { renamedLines } from './renamed-lines.ts';
@@ -26,10 +27,18 @@ export async function transcode(
   job: JobId,
   source: StoredSource,
   encoding: SourceEncoding,
-  options: { profile: Pick<Profile, 'filterable'>; maxBytes: number; signal?: AbortSignal },
+  options: Reading & { signal?: AbortSignal },
 ): Promise<Received> {
   const lines = linesOf(spool, { source, offset: 0, size: source.size }, encoding, options);
   return spool.receive(job, abortable(lines, options.signal), { maxBytes: options.maxBytes });
+}
+
+/** What sources are read by. */
+export interface Reading {
+  profile: Pick<Profile, 'filterable'>;
+  maxBytes: number;
+  /** Of files that are documents by themselves. */
+  parse: ParseFile;
 }
 
 /** Bytes of a source that are a file by themselves. */
@@ -44,7 +53,7 @@ export function linesOf(
   spool: Pick<Spool, 'readSource'>,
   stretch: Stretch,
   encoding: SourceEncoding,
-  options: { profile: Pick<Profile, 'filterable'>; maxBytes: number },
+  options: Reading,
 ): AsyncGenerator<Uint8Array> {
   const bounds = { sourceBytes: stretch.size, maxBytes: options.maxBytes };
   return bounded(unboundedLines(spool, stretch, encoding, options), bounds);
@@ -54,7 +63,7 @@ async function* unboundedLines(
   spool: Pick<Spool, 'readSource'>,
   { source, offset, size }: Stretch,
   encoding: SourceEncoding,
-  { profile, maxBytes }: { profile: Pick<Profile, 'filterable'>; maxBytes: number },
+  { profile, maxBytes, parse }: Reading,
 ): AsyncGenerator<Uint8Array> {
   const opened: AsyncGenerator<Uint8Array>[] = [];
   const bytes = () => {
@@ -73,6 +82,8 @@ async function* unboundedLines(
         const table = await openCsv(bytes(), encoding);
         return yield* documentLines(table, documentsOf(table.columns, encoding, profile));
       }
+      case 'document':
+        return yield* documentFileLines(bytes(), { name: encoding.name ?? 'document', parse });
       case 'parquet': {
         const read = async (start: number, end: number) =>
           Uint8Array.from(

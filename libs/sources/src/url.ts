@@ -27,6 +27,17 @@ const SOURCE_CODES = {
 
 /** What servers call files of documents. A page of HTML, such as one that asks to sign in, is no such file. */
 const SOURCE_TYPES = ['application/', 'text/plain', 'text/csv', 'text/json', 'text/tab-separated-values'];
+/** And what they call files that are documents by themselves. */
+const DOCUMENT_TYPES = ['application/', 'text/', 'message/rfc822'];
+
+/** How a URL is fetched. */
+export interface Fetching {
+  readonly open: OpenUrl;
+  readonly maxBytes: number;
+  readonly signal?: AbortSignal | undefined;
+  /** Whether what is there may be a document by itself, such as a page; not by default. */
+  readonly isDocument?: boolean;
+}
 
 /**
  * Copies what an http(s) URL serves to the job's spool, so that its byte ranges stay as they are while the
@@ -37,11 +48,7 @@ export async function fetchSource(
   spool: Spool,
   job: JobId,
   url: string,
-  options: {
-    readonly open: OpenUrl;
-    readonly maxBytes: number;
-    readonly signal?: AbortSignal | undefined;
-  },
+  options: Fetching,
 ): Promise<Received & { mediaType: string | undefined }> {
   const { body, contentType, expectedBytes } = await openSource(url, options);
   const { maxBytes } = options;
@@ -57,17 +64,10 @@ export async function fetchSource(
 /** Begins to fetch a source. Errors: as `fetchSource`. */
 export function openSource(
   url: string,
-  {
-    open,
-    maxBytes,
-    signal,
-  }: {
-    readonly open: OpenUrl;
-    readonly maxBytes: number;
-    readonly signal?: AbortSignal | undefined;
-  },
+  { open, maxBytes, signal, isDocument = false }: Fetching,
 ): ReturnType<OpenUrl> {
-  return open(url, { codes: SOURCE_CODES, maxBytes, types: SOURCE_TYPES, signal });
+  const types = isDocument ? DOCUMENT_TYPES : SOURCE_TYPES;
+  return open(url, { codes: SOURCE_CODES, maxBytes, types, signal });
 }
 
 /** A URL without what may be secret in it. */

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { EmbedmillError, type Chunking } from '@embedmill/jobs';
+import { EmbedmillError, type Block, type Chunking } from '@embedmill/jobs';
 import { isSpace, trimRange } from './characters.ts';
 import { cutChunks } from './cut.ts';
 import { maxCharacters } from './cutting.ts';
@@ -11,6 +11,8 @@ import type { Tokenizer } from './tokenizer.ts';
 export interface ChunkableDocument {
   text: string;
   title?: string | undefined;
+  /** Tables and code in it. */
+  blocks?: readonly Block[] | undefined;
 }
 
 /** What the model gets for one point: characters `start` to `end` (UTF-16 units) of the document's text. */
@@ -19,6 +21,8 @@ export interface Chunk {
   ids: Int32Array;
   start: number;
   end: number;
+  /** Those that it stands under, where the document's structure is known. */
+  headings?: readonly string[];
 }
 
 export interface ChunkedDocument {
@@ -75,13 +79,13 @@ export async function chunkDocuments(
   let next = 0;
   let tokens = 0;
   for await (const encoding of tokenizer.encodePlain(pieces.map(({ text }) => text))) {
-    const { text } = documents[chunked.length] ?? { text: '' };
+    const { text, blocks } = documents[chunked.length] ?? { text: '' };
     const head = heads[chunked.length] ?? EMPTY;
     const isLast = next === lasts[chunked.length];
     if (reading === undefined && isLast && isOneChunk(text, encoding, head)) {
       chunked.push(oneChunk(tokenizer, text, encoding, head));
     } else {
-      reading ??= new DocumentReading(tokenizer, text, head, chunking);
+      reading ??= new DocumentReading(tokenizer, { text, blocks }, head, chunking);
       reading.add(pieces[next] ?? { text, start: 0 }, encoding);
       if (isLast) {
         chunked.push(await reading.finish());
@@ -185,15 +189,22 @@ const titleMessage = ({ cut }: Head): string => `the title is too long: its last
 class DocumentReading {
   readonly #tokenizer: Tokenizer;
   readonly #text: string;
+  readonly #blocks: readonly Block[] | undefined;
   readonly #head: Head;
   readonly #chunking: Chunking;
   readonly #ids: ArrayLike<number>[] = [];
   readonly #starts: Int32Array[] = [];
   #tokens = 0;
 
-  constructor(tokenizer: Tokenizer, text: string, head: Head, chunking: Chunking) {
+  constructor(
+    tokenizer: Tokenizer,
+    { text, blocks }: Pick<ChunkableDocument, 'text' | 'blocks'>,
+    head: Head,
+    chunking: Chunking,
+  ) {
     this.#tokenizer = tokenizer;
     this.#text = text;
+    this.#blocks = blocks;
     this.#head = head;
     this.#chunking = chunking;
   }
@@ -232,7 +243,8 @@ class DocumentReading {
       return [this.#chunk(ids.subarray(0, capacity), trimRange(this.#text, 0, this.#documentEnd()))];
     }
     const chunks: Chunk[] = [];
-    for (const cut of cutChunks(this.#text, concatenate(this.#starts), { ...this.#chunking, capacity })) {
+    const limits = { ...this.#chunking, capacity, blocks: this.#blocks };
+    for (const cut of cutChunks(this.#text, concatenate(this.#starts), limits)) {
       chunks.push(this.#chunk(ids.subarray(cut.from, cut.to), cut));
       if (chunks.length % TURN_CHUNKS === 0) await nextTurn();
     }

@@ -1,3 +1,4 @@
+import type { Block } from '@embedmill/jobs';
 import { GAP, gapBefore, isSpace, startsPhrase } from './characters.ts';
 import { at, chunkLimit, type ChunkEnd, type Cutting } from './cutting.ts';
 
@@ -24,7 +25,7 @@ const sentences = new Intl.Segmenter('en', { granularity: 'sentence' });
  * edit changes one or two of them.
  */
 export function contentEnd(cutting: Cutting, from: number, done: number): ChunkEnd {
-  const { text, starts, capacity, overlap } = cutting;
+  const { starts, capacity, overlap } = cutting;
   const whole = chunkLimit(cutting, from);
   if (whole === starts.length) return { to: whole, insideWord: false };
   const room = capacity - overlap;
@@ -34,7 +35,7 @@ export function contentEnd(cutting: Cutting, from: number, done: number): ChunkE
   const paragraphs: number[] = [];
   const ends: number[] = [];
   for (let token = least; token <= limit; token += 1) {
-    const end = endBefore(text, at(starts, token));
+    const end = endIn(cutting, at(starts, token));
     if (end === END.paragraph) paragraphs.push(token);
     else if (end === END.sentence) ends.push(token);
   }
@@ -92,6 +93,27 @@ function chosenSentence(cutting: Cutting, tokens: number[]): number | undefined 
     left = left.filter((token) => token !== best);
   }
   return undefined;
+}
+
+/** What ends right before a position: in a table a row, in code a line, or lines that belong together. */
+function endIn({ text, blocks }: Cutting, position: number): (typeof END)[keyof typeof END] {
+  const block = blockAround(blocks, position);
+  if (block === undefined) return endBefore(text, position);
+  const gap = gapBefore(text, position);
+  if (gap === GAP.paragraph || (gap === GAP.line && block.kind === 'table')) return END.paragraph;
+  return gap === GAP.line ? END.sentence : END.none;
+}
+
+/** The block that goes on at a position. */
+function blockAround(blocks: Cutting['blocks'] = [], position: number): Block | undefined {
+  let [low, high] = [0, blocks.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((blocks[middle]?.end ?? 0) <= position) low = middle + 1;
+    else high = middle;
+  }
+  const found = blocks[low];
+  return found !== undefined && found.start < position ? found : undefined;
 }
 
 export const END = { none: 0, sentence: 1, paragraph: 2 } as const;

@@ -1,4 +1,4 @@
-import type { Chunking } from '@embedmill/jobs';
+import type { Block, Chunking } from '@embedmill/jobs';
 
 export interface CutLimits {
   /** Tokens of the text that fit in a chunk. */
@@ -7,6 +7,8 @@ export interface CutLimits {
   overlap: number;
   /** `content` by default. */
   boundary?: Extract<Chunking, { mode: 'tokens' }>['boundary'];
+  /** Stretches whose lines belong together, in order: a chunk ends with one, under `content`. */
+  blocks?: readonly Block[] | undefined;
 }
 
 /**

@@ -13,6 +13,7 @@ import type {
   SparseVector,
   TenantId,
   TokenVectors,
+  ChunkStructure,
 } from '@embedmill/jobs';
 import type { BulkLoads } from './bulk-loads.ts';
 
@@ -55,6 +56,8 @@ export interface PointPayload {
   sequence: number;
   /** What the document was submitted as a part of, where it was said. */
   source?: string | null;
+  /** What the chunk has of its document's structure, where that is known. */
+  structure?: ChunkStructure;
   metadata: { [key: string]: Json };
 }
 

@@ -494,7 +494,12 @@ export interface paths {
             parameters: {
                 query?: {
                     /** @description By default what the Content-Type says. */
-                    format?: "ndjson" | "csv" | "parquet";
+                    format?: "ndjson" | "csv" | "parquet" | "document";
+                    /**
+                     * @description Of a body that is one document, as a PDF: its name, which becomes the document’s id.
+                     * @example books
+                     */
+                    name?: string;
                     /** @description Which column is which field, as JSON, as in {"id":"sku","text":"body"}. */
                     columns?: string;
                     /** @description The columns that become metadata, separated by commas, or `rest` for all others. */
@@ -598,6 +603,7 @@ export interface paths {
                             vector?: number[];
                             /** @description What it is a part of, such as a site or a folder; a snapshot is of one source. */
                             source?: string;
+                            structure?: components["schemas"]["DocumentStructure"];
                             /** @description True: the document of this id is deleted. Such a line has an id, and a tenant where one is named, and nothing else. */
                             deleted?: boolean;
                         }[];
@@ -619,7 +625,7 @@ export interface paths {
                              * @description By default what the name ends in (.ndjson, .jsonl, .csv, .tsv, .parquet; .gz behind it for gzip), or what the URL says; else NDJSON.
                              * @enum {string}
                              */
-                            format?: "ndjson" | "csv" | "parquet";
+                            format?: "ndjson" | "csv" | "parquet" | "document";
                             columns?: {
                                 /** @description The column that has the document’s id; `id` by default. */
                                 id?: string;
@@ -801,7 +807,9 @@ export interface paths {
             parameters: {
                 query?: {
                     /** @description By default what the Content-Type says. */
-                    format?: "ndjson" | "csv" | "parquet";
+                    format?: "ndjson" | "csv" | "parquet" | "document";
+                    /** @description Of a body that is one document, as a PDF: its name, which becomes the document’s id. */
+                    name?: string;
                     /** @description Which column is which field, as JSON, as in {"id":"sku","text":"body"}. */
                     columns?: string;
                     /** @description The columns that become metadata, separated by commas, or `rest` for all others. */
@@ -897,6 +905,7 @@ export interface paths {
                             vector?: number[];
                             /** @description What it is a part of, such as a site or a folder; a snapshot is of one source. */
                             source?: string;
+                            structure?: components["schemas"]["DocumentStructure"];
                             /** @description True: the document of this id is deleted. Such a line has an id, and a tenant where one is named, and nothing else. */
                             deleted?: boolean;
                         }[];
@@ -918,7 +927,7 @@ export interface paths {
                              * @description By default what the name ends in (.ndjson, .jsonl, .csv, .tsv, .parquet; .gz behind it for gzip), or what the URL says; else NDJSON.
                              * @enum {string}
                              */
-                            format?: "ndjson" | "csv" | "parquet";
+                            format?: "ndjson" | "csv" | "parquet" | "document";
                             columns?: {
                                 /** @description The column that has the document’s id; `id` by default. */
                                 id?: string;
@@ -1043,6 +1052,8 @@ export interface paths {
                                  * @enum {string}
                                  */
                                 boundary?: "content" | "paragraph" | "sentence" | "word";
+                                /** @description Whether a chunk of a document whose structure is known is embedded with the headings that it stands under in front; true by default. */
+                                headings?: boolean;
                             } | {
                                 /** @enum {string} */
                                 mode: "document";
@@ -3045,6 +3056,8 @@ export interface paths {
                                  * @enum {string}
                                  */
                                 boundary?: "content" | "paragraph" | "sentence" | "word";
+                                /** @description Whether a chunk of a document whose structure is known is embedded with the headings that it stands under in front; true by default. */
+                                headings?: boolean;
                             } | {
                                 /** @enum {string} */
                                 mode: "document";
@@ -4931,6 +4944,8 @@ export interface components {
                  * @enum {string}
                  */
                 boundary?: "content" | "paragraph" | "sentence" | "word";
+                /** @description Whether a chunk of a document whose structure is known is embedded with the headings that it stands under in front; true by default. */
+                headings?: boolean;
             } | {
                 /** @constant */
                 mode: "document";
@@ -4963,7 +4978,7 @@ export interface components {
          * @description What a program decides by.
          * @enum {string}
          */
-        ErrorCodeInput: "invalid_request" | "invalid_json" | "misdirected" | "not_found" | "collection_not_found" | "file_not_found" | "batch_not_found" | "batch_finished" | "dataset_not_found" | "invalid_dataset" | "invalid_batch" | "document_not_found" | "collection_exists" | "range_not_satisfiable" | "export_incomplete" | "migration_state" | "invalid_profile" | "job_not_found" | "job_not_finished" | "job_finished" | "nothing_to_retry" | "model_not_found" | "dimensions_not_allowed" | "idempotency_conflict" | "upload_incomplete" | "payload_too_large" | "unsupported_media_type" | "unauthenticated" | "forbidden" | "rate_limited" | "identity_unavailable" | "quota_exhausted" | "overloaded" | "client_gone" | "body_too_slow" | "foreign_origin" | "webhook_refused" | "webhook_unavailable" | "source_forbidden" | "source_not_found" | "source_unreadable" | "source_unavailable" | "source_changed" | "too_many_deletions" | "snapshot_incomplete" | "too_many_failures" | "dispatcher_lost" | "malformed_json" | "malformed_row" | "line_too_long" | "invalid_utf8" | "invalid_unicode" | "forbidden_key" | "foreign_source" | "foreign_tenant" | "invalid_document" | "missing_id" | "missing_text" | "word_too_long" | "empty_text" | "document_too_large" | "metadata_too_large" | "invalid_vector" | "unknown_text" | "metadata_type" | "image_unreadable" | "image_too_large" | "image_forbidden" | "image_unavailable" | "video_unsupported" | "video_unreadable" | "duplicate_id" | "text_incomplete" | "text_truncated" | "model_unavailable" | "model_corrupt" | "engine_crashed" | "engine_timeout" | "engine_failed" | "out_of_memory" | "worker_lost" | "no_worker" | "dimension_mismatch" | "invalid_filter" | "store_rejected" | "store_unavailable" | "store_in_use" | "queue_unavailable" | "queue_full" | "queue_may_evict" | "spool_unavailable" | "invalid_config" | "internal";
+        ErrorCodeInput: "invalid_request" | "invalid_json" | "misdirected" | "not_found" | "collection_not_found" | "file_not_found" | "batch_not_found" | "batch_finished" | "dataset_not_found" | "invalid_dataset" | "invalid_batch" | "document_not_found" | "collection_exists" | "range_not_satisfiable" | "export_incomplete" | "migration_state" | "invalid_profile" | "job_not_found" | "job_not_finished" | "job_finished" | "nothing_to_retry" | "model_not_found" | "dimensions_not_allowed" | "idempotency_conflict" | "upload_incomplete" | "payload_too_large" | "unsupported_media_type" | "unauthenticated" | "forbidden" | "rate_limited" | "identity_unavailable" | "quota_exhausted" | "overloaded" | "client_gone" | "body_too_slow" | "foreign_origin" | "webhook_refused" | "webhook_unavailable" | "source_forbidden" | "source_not_found" | "source_unreadable" | "source_unavailable" | "source_changed" | "too_many_deletions" | "snapshot_incomplete" | "too_many_failures" | "dispatcher_lost" | "malformed_json" | "malformed_row" | "line_too_long" | "invalid_utf8" | "invalid_unicode" | "forbidden_key" | "foreign_source" | "foreign_tenant" | "invalid_document" | "missing_id" | "missing_text" | "word_too_long" | "empty_text" | "document_too_large" | "metadata_too_large" | "unsupported_document" | "document_unreadable" | "document_encrypted" | "document_scanned" | "parsing_limit" | "invalid_vector" | "unknown_text" | "metadata_type" | "image_unreadable" | "image_too_large" | "image_forbidden" | "image_unavailable" | "video_unsupported" | "video_unreadable" | "duplicate_id" | "text_incomplete" | "text_truncated" | "model_unavailable" | "model_corrupt" | "engine_crashed" | "engine_timeout" | "engine_failed" | "out_of_memory" | "worker_lost" | "no_worker" | "dimension_mismatch" | "invalid_filter" | "store_rejected" | "store_unavailable" | "store_in_use" | "queue_unavailable" | "queue_full" | "queue_may_evict" | "spool_unavailable" | "invalid_config" | "internal";
         /** @description A condition on filterable metadata fields or `document_id`. */
         FilterInput: {
             and: components["schemas"]["FilterInput"][];
@@ -5132,7 +5147,7 @@ export interface components {
                 timezone?: string;
             };
             /** @enum {string} */
-            format?: "ndjson" | "csv" | "parquet";
+            format?: "ndjson" | "csv" | "parquet" | "document";
             columns?: {
                 /** @description The column that has the document’s id; `id` by default. */
                 id?: string;
@@ -5363,6 +5378,8 @@ export interface components {
                  * @enum {string}
                  */
                 boundary?: "content" | "paragraph" | "sentence" | "word";
+                /** @description Whether a chunk of a document whose structure is known is embedded with the headings that it stands under in front; true by default. */
+                headings?: boolean;
             } | {
                 /** @constant */
                 mode: "document";
@@ -5392,7 +5409,31 @@ export interface components {
          * @description What a program decides by.
          * @enum {string}
          */
-        ErrorCode: "invalid_request" | "invalid_json" | "misdirected" | "not_found" | "collection_not_found" | "file_not_found" | "batch_not_found" | "batch_finished" | "dataset_not_found" | "invalid_dataset" | "invalid_batch" | "document_not_found" | "collection_exists" | "range_not_satisfiable" | "export_incomplete" | "migration_state" | "invalid_profile" | "job_not_found" | "job_not_finished" | "job_finished" | "nothing_to_retry" | "model_not_found" | "dimensions_not_allowed" | "idempotency_conflict" | "upload_incomplete" | "payload_too_large" | "unsupported_media_type" | "unauthenticated" | "forbidden" | "rate_limited" | "identity_unavailable" | "quota_exhausted" | "overloaded" | "client_gone" | "body_too_slow" | "foreign_origin" | "webhook_refused" | "webhook_unavailable" | "source_forbidden" | "source_not_found" | "source_unreadable" | "source_unavailable" | "source_changed" | "too_many_deletions" | "snapshot_incomplete" | "too_many_failures" | "dispatcher_lost" | "malformed_json" | "malformed_row" | "line_too_long" | "invalid_utf8" | "invalid_unicode" | "forbidden_key" | "foreign_source" | "foreign_tenant" | "invalid_document" | "missing_id" | "missing_text" | "word_too_long" | "empty_text" | "document_too_large" | "metadata_too_large" | "invalid_vector" | "unknown_text" | "metadata_type" | "image_unreadable" | "image_too_large" | "image_forbidden" | "image_unavailable" | "video_unsupported" | "video_unreadable" | "duplicate_id" | "text_incomplete" | "text_truncated" | "model_unavailable" | "model_corrupt" | "engine_crashed" | "engine_timeout" | "engine_failed" | "out_of_memory" | "worker_lost" | "no_worker" | "dimension_mismatch" | "invalid_filter" | "store_rejected" | "store_unavailable" | "store_in_use" | "queue_unavailable" | "queue_full" | "queue_may_evict" | "spool_unavailable" | "invalid_config" | "internal";
+        ErrorCode: "invalid_request" | "invalid_json" | "misdirected" | "not_found" | "collection_not_found" | "file_not_found" | "batch_not_found" | "batch_finished" | "dataset_not_found" | "invalid_dataset" | "invalid_batch" | "document_not_found" | "collection_exists" | "range_not_satisfiable" | "export_incomplete" | "migration_state" | "invalid_profile" | "job_not_found" | "job_not_finished" | "job_finished" | "nothing_to_retry" | "model_not_found" | "dimensions_not_allowed" | "idempotency_conflict" | "upload_incomplete" | "payload_too_large" | "unsupported_media_type" | "unauthenticated" | "forbidden" | "rate_limited" | "identity_unavailable" | "quota_exhausted" | "overloaded" | "client_gone" | "body_too_slow" | "foreign_origin" | "webhook_refused" | "webhook_unavailable" | "source_forbidden" | "source_not_found" | "source_unreadable" | "source_unavailable" | "source_changed" | "too_many_deletions" | "snapshot_incomplete" | "too_many_failures" | "dispatcher_lost" | "malformed_json" | "malformed_row" | "line_too_long" | "invalid_utf8" | "invalid_unicode" | "forbidden_key" | "foreign_source" | "foreign_tenant" | "invalid_document" | "missing_id" | "missing_text" | "word_too_long" | "empty_text" | "document_too_large" | "metadata_too_large" | "unsupported_document" | "document_unreadable" | "document_encrypted" | "document_scanned" | "parsing_limit" | "invalid_vector" | "unknown_text" | "metadata_type" | "image_unreadable" | "image_too_large" | "image_forbidden" | "image_unavailable" | "video_unsupported" | "video_unreadable" | "duplicate_id" | "text_incomplete" | "text_truncated" | "model_unavailable" | "model_corrupt" | "engine_crashed" | "engine_timeout" | "engine_failed" | "out_of_memory" | "worker_lost" | "no_worker" | "dimension_mismatch" | "invalid_filter" | "store_rejected" | "store_unavailable" | "store_in_use" | "queue_unavailable" | "queue_full" | "queue_may_evict" | "spool_unavailable" | "invalid_config" | "internal";
+        /** @description How the text is built: sections under headings, pages, tables and code. */
+        DocumentStructure: {
+            /** @description Each ends where the next one starts; no chunk lies in two of them. */
+            sections?: {
+                /** @description Its first character in the text (UTF-16 units). */
+                start: number;
+                /** @description The headings that it stands under, the outermost first, its own last. */
+                headings: string[];
+            }[];
+            pages?: {
+                /** @description Its first character in the text (UTF-16 units). */
+                start: number;
+                number: number;
+            }[];
+            /** @description Tables and code: a chunk that ends in one ends with a line of it. */
+            blocks?: {
+                /** @description Its first character in the text (UTF-16 units). */
+                start: number;
+                /** @description One past its last character. */
+                end: number;
+                /** @enum {string} */
+                kind: "table" | "code";
+            }[];
+        };
         /** @description Any JSON value. */
         Json: JsonValue;
         DocumentReport: {
@@ -5438,6 +5479,10 @@ export interface components {
                 end: number;
                 /** @description Of a video’s frame: seconds from its start. */
                 timestamp?: number;
+                /** @description Those that it stands under in its document, the outermost first. */
+                headings?: string[];
+                /** @description Pages of the document that it is on. */
+                pages?: number[];
             };
             /** @description What each list said of the hit: `dense`, `bm25`, …, `rerank`. */
             scores?: {
@@ -5819,11 +5864,16 @@ export interface components {
             metadata: {
                 [key: string]: components["schemas"]["Json"];
             };
+            structure?: components["schemas"]["DocumentStructure"];
             chunks: {
                 index: number;
                 start: number;
                 end: number;
                 text: string;
+                /** @description Those that it stands under. */
+                headings?: string[];
+                /** @description Those that it is on. */
+                pages?: number[];
                 /** @description Its sparse vectors as words, by scheme, the heaviest first. */
                 terms: {
                     [key: string]: {
@@ -6199,7 +6249,7 @@ export interface components {
                 timezone?: string;
             };
             /** @enum {string} */
-            format?: "ndjson" | "csv" | "parquet";
+            format?: "ndjson" | "csv" | "parquet" | "document";
             columns?: {
                 /** @description The column that has the document’s id; `id` by default. */
                 id?: string;

@@ -205,7 +205,9 @@ function readingOf(
 ): DatasetReading {
   if (file === undefined) throw refusedField('data', 'there is no file in the form');
   if (another !== undefined) throw refusedField('data', 'there are several files; send one');
-  const { format = 'ndjson', delimiter, gzip = false } = file.named;
+  const { delimiter, gzip = false } = file.named;
+  // What a name says to be a document has lines all the same.
+  const format = file.named.format === 'document' ? 'ndjson' : (file.named.format ?? 'ndjson');
   if (format === 'parquet' || gzip) throw refusedField('data', 'send JSON lines or CSV, not packed');
   if (csv_delimiter !== undefined && format !== 'csv')
     throw refusedField('csv_delimiter', 'the file is no CSV: its name does not end in .csv');

@@ -3,11 +3,13 @@ import { z } from 'zod';
 import {
   DEFAULT_TENANT,
   EmbedmillError,
+  joinedStructure,
   joinedText,
   jsonSchema,
   shortestFloats,
   SPARSE_SCHEMES,
   spokenText,
+  structureSchema,
   type CollectionName,
   type DocumentId,
   type PointId,
@@ -33,6 +35,8 @@ const chunkSchema = z.strictObject({
   start: z.int(),
   end: z.int(),
   text: z.string(),
+  headings: z.array(z.string()).optional().meta({ description: 'Those that it stands under.' }),
+  pages: z.array(z.int()).optional().meta({ description: 'Those that it is on.' }),
   terms: z.record(z.string(), weightedTerms).meta({
     description: 'Its sparse vectors as words, by scheme, the heaviest first.',
   }),
@@ -50,6 +54,7 @@ const documentSchema = z
     video: z.string().nullable(),
     source: z.string().nullable().meta({ description: 'What it is a part of, where that was said.' }),
     metadata: z.record(z.string(), jsonSchema),
+    structure: structureSchema.optional(),
     chunks: z.array(chunkSchema),
     next: z.int().optional().meta({
       description: 'Where there are more chunks than an answer takes: ask again with this as `from`.',
@@ -120,17 +125,26 @@ export function documentRoutes({ store, queue }: ApiParts, lane: QueryLane): Fas
         let next: number | undefined;
         for (const point of points) {
           await share.step();
-          const { chunk_index: index, start, end, text } = point.payload;
+          const { chunk_index: index, start, end, text, structure: own } = point.payload;
           if (index < request.query.from) continue;
           if (!room.take(sizeOf({ text }) + sizeOfTerms(point))) {
             next = index;
             break;
           }
-          chunks.push({ index, start, end, text, terms: await termsOf(point) });
+          chunks.push({
+            index,
+            start,
+            end,
+            text,
+            headings: own?.headings && [...own.headings],
+            pages: own?.pages?.map(({ number }) => number),
+            terms: await termsOf(point),
+          });
         }
         const text = joinedText(points.map(({ payload }) => payload));
         const pictures = picturesOf(first.payload);
-        return { id: key.id, tenant, title, text, ...pictures, source, metadata, chunks, next };
+        const structure = joinedStructure(points.map(({ payload }) => payload));
+        return { id: key.id, tenant, title, text, ...pictures, source, metadata, structure, chunks, next };
 
         async function termsOf(point: StoredPoint) {
           const terms: Record<string, { term: string; weight: number }[]> = {};

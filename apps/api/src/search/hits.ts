@@ -56,6 +56,7 @@ export async function hitsOf(
       chunk_count,
       start,
       end,
+      structure,
     } = point.payload;
     const { image, timestamp } = point.payload;
     const highlights = stretchesOf?.(text).map((stretch) => ({
@@ -76,6 +77,8 @@ export async function hitsOf(
         start,
         end,
         ...(timestamp !== null && { timestamp }),
+        ...(structure?.headings !== undefined && { headings: [...structure.headings] }),
+        ...(structure?.pages !== undefined && { pages: structure.pages.map(({ number }) => number) }),
       },
       scores,
       ...(highlights !== undefined && { highlights }),

@@ -1,0 +1,3 @@
+import { serveParsing } from '@embedmill/parsing';
+
+await serveParsing(import.meta.filename);

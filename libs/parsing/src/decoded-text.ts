@@ -1,0 +1,46 @@
+import { fault } from './parsed-document.ts';
+
+/** Looked at for what a text is encoded by. */
+const HEAD_BYTES = 4096;
+
+/** Whether bytes are text at all: nothing else has no NULs, but for what its byte order mark says to be UTF-16. */
+export function isText(bytes: Uint8Array): boolean {
+  return markOf(bytes) !== undefined || !bytes.subarray(0, 64 * 1024).includes(0);
+}
+
+/**
+ * Bytes as text: by their byte order mark, by what a page or an XML file says in front, as UTF-8, and where that does not
+ * fit as windows-1252, which fits anything. Errors: `document_unreadable` for a declared encoding that there is not.
+ */
+export function decodedText(bytes: Uint8Array): string {
+  const named = markOf(bytes) ?? declaredIn(bytes);
+  if (named !== undefined) {
+    try {
+      return new TextDecoder(named).decode(bytes);
+    } catch (error) {
+      throw fault('document_unreadable', `it says to be encoded by ${JSON.stringify(named)}`, error);
+    }
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    return new TextDecoder('windows-1252').decode(bytes);
+  }
+}
+
+function markOf(bytes: Uint8Array): string | undefined {
+  const [first, second, third] = bytes;
+  if (first === 0xef && second === 0xbb && third === 0xbf) return 'utf-8';
+  if (first === 0xff && second === 0xfe) return 'utf-16le';
+  return first === 0xfe && second === 0xff ? 'utf-16be' : undefined;
+}
+
+function declaredIn(bytes: Uint8Array): string | undefined {
+  const head = Buffer.from(bytes.subarray(0, HEAD_BYTES)).toString('latin1');
+  const said =
+    /<meta[^>]{0,200}charset\s*=\s*["']?\s*([\w-]{1,40})/i.exec(head) ??
+    /^<\?xml[^>]{0,200}encoding\s*=\s*["']([\w-]{1,40})/i.exec(head);
+  const name = said?.[1]?.toLowerCase();
+  // Such a declaration was read as ASCII.
+  return name === undefined || name.startsWith('utf-16') || name === 'utf-8' ? undefined : name;
+}

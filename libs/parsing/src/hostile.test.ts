@@ -1,0 +1,113 @@
+import { deflateRawSync } from 'node:zlib';
+import { afterAll, expect, test } from 'vitest';
+import { Parser } from './parser.ts';
+
+/** Files that are made to harm whoever reads them: each fails by itself, with its reason, and the next file is read. */
+const parser = new Parser(new URL('./parsing.fixture.ts', import.meta.url), { seconds: 20, memoryMB: 700 });
+afterAll(() => parser.close());
+
+const parse = (bytes: Uint8Array | string, name = 'file') =>
+  parser.parse({ bytes: typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes, name });
+
+/** A zip of these entries; `declared` is what each says to unpack to. */
+function zipOf(entries: Record<string, Buffer | string>, declared?: number): Buffer {
+  const local: Buffer[] = [];
+  const central: Buffer[] = [];
+  let offset = 0;
+  for (const [name, content] of Object.entries(entries)) {
+    const plain = Buffer.from(content);
+    const packed = deflateRawSync(plain);
+    const head = Buffer.alloc(30);
+    head.writeUInt32LE(0x04034b50, 0);
+    head.writeUInt16LE(20, 4);
+    head.writeUInt16LE(8, 8);
+    head.writeUInt32LE(packed.length, 18);
+    head.writeUInt32LE(declared ?? plain.length, 22);
+    head.writeUInt16LE(name.length, 26);
+    const place = Buffer.alloc(46);
+    place.writeUInt32LE(0x02014b50, 0);
+    place.writeUInt16LE(20, 4);
+    place.writeUInt16LE(20, 6);
+    place.writeUInt16LE(8, 10);
+    place.writeUInt32LE(packed.length, 20);
+    place.writeUInt32LE(declared ?? plain.length, 24);
+    place.writeUInt16LE(name.length, 28);
+    place.writeUInt32LE(offset, 42);
+    central.push(place, Buffer.from(name));
+    local.push(head, Buffer.from(name), packed);
+    offset += 30 + name.length + packed.length;
+  }
+  const directory = Buffer.concat(central);
+  const end = Buffer.alloc(22);
+  end.writeUInt32LE(0x06054b50, 0);
+  end.writeUInt16LE(central.length / 2, 8);
+  end.writeUInt16LE(central.length / 2, 10);
+  end.writeUInt32LE(directory.length, 12);
+  end.writeUInt32LE(offset, 16);
+  return Buffer.concat([...local, directory, end]);
+}
+
+const word = (document: string) =>
+  zipOf({
+    '[Content_Types].xml':
+      '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"><Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/><Override PartName="/word/document.xml" ContentType="application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"/></Types>',
+    '_rels/.rels':
+      '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="r" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument" Target="word/document.xml"/></Relationships>',
+    'word/document.xml': document,
+  });
+const openText = (content: string) =>
+  zipOf({ mimetype: 'application/vnd.oasis.opendocument.text', 'content.xml': content });
+
+const MIB = 1024 * 1024;
+const LAUGHS = `<!DOCTYPE x [<!ENTITY a "${'ha'.repeat(50)}">${'bcdefghij'
+  .split('')
+  .map((name, n) => `<!ENTITY ${name} "${`&${'abcdefghij'[n]};`.repeat(10)}">`)
+  .join('')}]>`;
+
+const PAGES_IN_CIRCLES = `%PDF-1.4
+1 0 obj <</Type/Catalog/Pages 2 0 R>> endobj
+2 0 obj <</Type/Pages/Count 2/Kids[2 0 R 2 0 R]>> endobj
+trailer <</Root 1 0 R/Size 3>>
+%%EOF`;
+
+test.each<[string, Uint8Array | string, string]>([
+  ['a zip that unpacks to more than is read', openText('<a/>'.padEnd(300 * MIB)), 'parsing_limit'],
+  [
+    'a zip that unpacks to more than it says',
+    zipOf({ mimetype: 'application/vnd.oasis.opendocument.text', 'content.xml': 'x'.repeat(MIB) }, 10),
+    'document_unreadable',
+  ],
+  ['a zip that is cut', word('<w/>').subarray(0, 300), 'document_unreadable'],
+  ['a zip of nothing that is known', zipOf({ 'a.txt': 'a' }), 'unsupported_document'],
+  ['a billion laughs', openText(`${LAUGHS}<x>&j;</x>`), 'document_unreadable'],
+  [
+    'an external entity',
+    openText('<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><x>&e;</x>'),
+    'document_unreadable',
+  ],
+  ['XML that nests without end', openText('<a>'.repeat(100_000)), 'parsing_limit'],
+  ['a page that nests without end', `<html>${'<div>'.repeat(200_000)}`, 'parsing_limit'],
+  ['quotes that nest without end', `${'> '.repeat(50_000)}a`, 'parsing_limit'],
+  ['a PDF whose pages contain themselves', PAGES_IN_CIRCLES, 'document_scanned'],
+  ['a PDF that is cut', '%PDF-1.7\n1 0 obj <</Type/Cat', 'document_unreadable'],
+  [
+    'a picture that says to be a PDF behind',
+    '\x89PNG\r\n\x1a\n\0\0\0\0%PDF-1.4 trailer',
+    'document_unreadable',
+  ],
+])('%s', async (_, bytes, code) => {
+  await expect(parse(bytes, 'x.md')).rejects.toMatchObject({ code });
+  expect((await parse('# next', 'next.md')).title).toBe('next');
+});
+
+test('external entities and includes of Word are not read', async () => {
+  const found = await parse(
+    word(
+      '<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"><w:body><w:p><w:r><w:t>before &e; after</w:t></w:r></w:p></w:body></w:document>',
+    ),
+  ).then(
+    ({ text }) => text,
+    ({ code }: { code: string }) => code,
+  );
+  expect(found).not.toContain('root:');
+});

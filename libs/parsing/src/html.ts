@@ -1,0 +1,212 @@
+import { parse, parseFragment, type DefaultTreeAdapterTypes } from 'parse5';
+import { instant, type FileMetadata, type ParsedDocument } from './parsed-document.ts';
+import { inline, StructuredText } from './structured-text.ts';
+
+type Node = DefaultTreeAdapterTypes.Node;
+type Element = DefaultTreeAdapterTypes.Element;
+
+/** What is no part of a page's text. */
+const UNREAD = new Set(
+  'script style template noscript svg math canvas iframe object embed audio video select button input textarea dialog head'.split(
+    ' ',
+  ),
+);
+/** What stands around a page's text. */
+const AROUND = new Set(['nav', 'aside', 'footer']);
+const AROUND_ROLES = new Set(['navigation', 'banner', 'contentinfo', 'search', 'complementary', 'menu']);
+/** Elements that are a block of their own, or have such in them. */
+const BLOCKS = new Set(
+  'address article aside blockquote body center dd details div dl dt fieldset figcaption figure footer header hgroup html li main nav ol p section summary table tbody td tfoot th thead tr ul hr caption'.split(
+    ' ',
+  ),
+);
+const HEADING = /^h[1-6]$/;
+
+/** Reads a page: what it says itself, without the navigation around it. */
+export function parseHtml(source: string): ParsedDocument {
+  const document = parse(source);
+  const text = new StructuredText();
+  const root = contentOf(document);
+  new PageReading(text).read(root);
+  const named = new Map<string, string>();
+  for (const one of elementsIn(document)) {
+    if (one.tagName !== 'meta') continue;
+    const name = (attribute(one, 'name') ?? attribute(one, 'property'))?.toLowerCase();
+    const content = inline(attribute(one, 'content') ?? '');
+    if (name !== undefined && content !== '' && !named.has(name)) named.set(name, content);
+  }
+  const html = elementsIn(document).find(({ tagName }) => tagName === 'html');
+  const titled = elementsIn(document).find(({ tagName }) => tagName === 'title');
+  const title = titled && inline(textIn(titled));
+  const metadata: FileMetadata = {
+    type: 'html',
+    language: (html && (attribute(html, 'lang') ?? attribute(html, 'xml:lang'))) || undefined,
+    author: named.get('author'),
+    created: instant(named.get('article:published_time') ?? named.get('date')),
+    modified: instant(named.get('article:modified_time') ?? named.get('last-modified')),
+  };
+  return { title: title || text.firstHeading, ...text.finish(), metadata };
+}
+
+/** Writes a fragment, or a page, into a text that has others. */
+export function writeHtml(source: string, text: StructuredText): void {
+  new PageReading(text).read(parse(source));
+}
+
+/** The words of a piece of HTML. */
+export function textOfHtml(source: string): string {
+  return textIn(parseFragment(source));
+}
+
+/** The one element that says to be the content; else the whole page. */
+function contentOf(document: Node): Node {
+  const all = elementsIn(document);
+  const mains = all.filter((one) => one.tagName === 'main' || attribute(one, 'role') === 'main');
+  const articles = all.filter(({ tagName }) => tagName === 'article');
+  return (mains.length === 1 ? mains[0] : articles.length === 1 ? articles[0] : undefined) ?? document;
+}
+
+/** A page on its way to text: inline text is collected until a block ends. */
+class PageReading {
+  readonly #text: StructuredText;
+  #inline: string[] = [];
+  /** Of the list entry that begins with the next text. */
+  #item: { depth: number; mark: string } | undefined;
+  #lists: { ordered: boolean; count: number }[] = [];
+
+  constructor(text: StructuredText) {
+    this.#text = text;
+  }
+
+  read(node: Node): void {
+    this.#walk(node);
+    this.#flush();
+  }
+
+  #walk(node: Node): void {
+    if (node.nodeName === '#text') this.#inline.push((node as DefaultTreeAdapterTypes.TextNode).value);
+    else if (isElement(node)) this.#element(node);
+    else if ('childNodes' in node) for (const child of node.childNodes) this.#walk(child);
+  }
+
+  #element(element: Element): void {
+    const { tagName } = element;
+    if (isUnread(element)) return;
+    if (HEADING.test(tagName)) {
+      this.#flush();
+      this.#text.heading(Number(tagName.slice(1)), withoutPilcrow(textIn(element)));
+    } else if (tagName === 'pre') {
+      this.#flush();
+      this.#text.code(textIn(element));
+    } else if (tagName === 'table' && isData(element)) {
+      this.#flush();
+      this.#table(element);
+    } else if (tagName === 'br') this.#inline.push('\n');
+    else if (tagName === 'img') this.#inline.push(` ${attribute(element, 'alt') ?? ''} `);
+    else if (tagName === 'ul' || tagName === 'ol') this.#list(element);
+    else if (tagName === 'li') this.#listItem(element);
+    else if (BLOCKS.has(tagName)) {
+      this.#flush();
+      for (const child of element.childNodes) this.#walk(child);
+      this.#flush();
+    } else for (const child of element.childNodes) this.#walk(child);
+  }
+
+  #list(element: Element): void {
+    this.#flush();
+    this.#lists.push({ ordered: element.tagName === 'ol', count: 0 });
+    for (const child of element.childNodes) this.#walk(child);
+    this.#flush();
+    this.#lists.pop();
+  }
+
+  #listItem(element: Element): void {
+    this.#flush();
+    const list = this.#lists.at(-1);
+    if (list !== undefined) list.count += 1;
+    const mark = list?.ordered === true ? `${list.count}.` : '-';
+    this.#item = { depth: Math.max(0, this.#lists.length - 1), mark };
+    for (const child of element.childNodes) this.#walk(child);
+    this.#flush();
+    this.#item = undefined;
+  }
+
+  #table(table: Element): void {
+    this.#text.endTable();
+    for (const one of elementsIn(table)) {
+      if (one.tagName === 'caption') this.#text.paragraph(textIn(one));
+      if (one.tagName !== 'tr') continue;
+      const cells = one.childNodes.filter(isElement).filter(({ tagName }) => /^t[dh]$/.test(tagName));
+      this.#text.row(cells.map(textIn));
+    }
+    this.#text.endTable();
+  }
+
+  #flush(): void {
+    const text = this.#inline.join('');
+    this.#inline = [];
+    if (text.trim() === '') return;
+    if (this.#item === undefined) return this.#text.paragraph(text);
+    this.#text.item(text, this.#item.depth, this.#item.mark);
+    this.#item = undefined;
+  }
+}
+
+function isUnread(element: Element): boolean {
+  const role = attribute(element, 'role');
+  return (
+    UNREAD.has(element.tagName) ||
+    AROUND.has(element.tagName) ||
+    (role !== undefined && AROUND_ROLES.has(role)) ||
+    attribute(element, 'hidden') !== undefined ||
+    attribute(element, 'aria-hidden') === 'true' ||
+    /display\s*:\s*none/i.test(attribute(element, 'style') ?? '')
+  );
+}
+
+/** Whether a table is one of data, and not what a page is laid out by. */
+function isData(table: Element): boolean {
+  const inner = elementsIn(table).slice(1);
+  return !inner.some(({ tagName }) => tagName === 'table' || HEADING.test(tagName) || tagName === 'pre');
+}
+
+/** The mark of a link to the heading itself, which many generators put behind it. */
+function withoutPilcrow(heading: string): string {
+  return heading.replace(/\s*[¶#🔗]\s*$/u, '');
+}
+
+/** All elements, in the order of their start tags; without recursion, as pages nest as they like. */
+function elementsIn(root: Node): Element[] {
+  const found: Element[] = [];
+  const waiting: Node[] = [root];
+  for (let node = waiting.pop(); node !== undefined; node = waiting.pop()) {
+    if (isElement(node)) found.push(node);
+    if (!('childNodes' in node)) continue;
+    for (let n = node.childNodes.length - 1; n >= 0; n -= 1) waiting.push(node.childNodes[n] as Node);
+  }
+  return found;
+}
+
+/** The text in a node as it stands; a line end for each block in it. */
+function textIn(node: Node): string {
+  const parts: string[] = [];
+  const waiting: Node[] = [node];
+  for (let one = waiting.pop(); one !== undefined; one = waiting.pop()) {
+    if (one.nodeName === '#text') parts.push((one as DefaultTreeAdapterTypes.TextNode).value);
+    if (isElement(one) && one !== node) {
+      if (isUnread(one)) continue;
+      if (one.tagName === 'br' || BLOCKS.has(one.tagName)) parts.push('\n');
+    }
+    if (!('childNodes' in one)) continue;
+    for (let n = one.childNodes.length - 1; n >= 0; n -= 1) waiting.push(one.childNodes[n] as Node);
+  }
+  return parts.join('');
+}
+
+function isElement(node: Node): node is Element {
+  return 'tagName' in node;
+}
+
+function attribute({ attrs }: Element, name: string): string | undefined {
+  return attrs.find((one) => one.name === name)?.value;
+}

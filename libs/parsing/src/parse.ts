@@ -1,0 +1,55 @@
+import { asEmbedmillError, EmbedmillError } from '@embedmill/jobs';
+import { parseCode } from './code.ts';
+import { decodedText } from './decoded-text.ts';
+import { kindOf } from './kind.ts';
+import { fault, type FileToParse, type ParsedDocument } from './parsed-document.ts';
+import { parseHtml } from './html.ts';
+import { parseMarkdown } from './markdown.ts';
+import { parseText } from './plain-text.ts';
+
+/**
+ * Reads a file as a document: by its content, and by its name where the content cannot say what it is. Errors: those of
+ * `ParsingFault`.
+ */
+export async function parseFile(file: FileToParse): Promise<ParsedDocument> {
+  let parsed: ParsedDocument;
+  try {
+    parsed = await parsedAs(file);
+  } catch (thrown) {
+    throw asFault(thrown);
+  }
+  if (parsed.text.trim() !== '') return parsed;
+  throw fault('empty_text', 'the file has no text');
+}
+
+async function parsedAs({ bytes, name }: FileToParse): Promise<ParsedDocument> {
+  switch (kindOf(bytes, name)) {
+    case 'text':
+      return parseText(decodedText(bytes));
+    case 'markdown':
+      return parseMarkdown(decodedText(bytes));
+    case 'html':
+      return parseHtml(decodedText(bytes));
+    case 'code':
+      return parseCode(decodedText(bytes), name);
+    case 'pdf':
+      return (await import('./pdf.ts')).parsePdf(bytes);
+    case 'zip':
+      return (await import('./packed.ts')).parsePacked(bytes);
+    case 'email':
+      return (await import('./email.ts')).parseEmail(bytes);
+  }
+}
+
+/** What parsers throw, by what it means. */
+function asFault(thrown: unknown): EmbedmillError {
+  if (thrown instanceof EmbedmillError) return thrown;
+  // Each level of nesting takes some of the stack.
+  if (thrown instanceof RangeError && /call stack/i.test(thrown.message))
+    return fault('parsing_limit', 'the file nests deeper than can be read', thrown);
+  return fault(
+    'document_unreadable',
+    `the file is damaged: ${asEmbedmillError(thrown).message.slice(0, 300)}`,
+    thrown,
+  );
+}

@@ -1,0 +1,3 @@
+import { serveParsing } from './parsing-process.ts';
+
+await serveParsing(import.meta.filename);

@@ -1,0 +1,82 @@
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Hit, Job } from '@embedmill/jobs';
+import { Embedmill } from './embedmill.ts';
+
+/** Files that are documents, through all processes, with the command line as the user. */
+const FIXTURES = join(import.meta.dirname, '../libs/parsing/fixtures');
+const sentences = (about: string, count: number): string =>
+  Array.from({ length: count }, (_, n) => `The ${about} has a rule number ${n}, which nobody forgets.`).join(
+    ' ',
+  );
+const GUIDE = `# Mill\n\n## Wheel\n\n${sentences('wheel', 40)}\n\n## Stones\n\n${sentences('stone', 40)}\n`;
+
+let folder: string;
+let mill: Embedmill;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'embedmill-documents-'));
+  for (const name of ['guide.pdf', 'columns.pdf', 'guide.docx', 'scan.pdf', 'message.eml', 'slides.pptx'])
+    await cp(join(FIXTURES, name), join(folder, name));
+  await writeFile(join(folder, 'mill.md'), GUIDE);
+  await writeFile(join(folder, 'picture.png'), '\x89PNG');
+  mill = await Embedmill.up();
+  await mill.json('/api/v1/collections', { name: 'docs' });
+});
+afterAll(async () => {
+  await mill?.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function submitted(...options: string[]): Promise<Job> {
+  const { stdout } = await mill.cli('submit', folder, '-c', 'docs', '--wait', '--json', ...options);
+  return JSON.parse(stdout) as Job;
+}
+
+async function hitsOf(query: string): Promise<Hit[]> {
+  const path = '/api/v1/collections/docs/search';
+  return (await mill.json<{ hits: Hit[] }>(path, { query, limit: 3 })).hits;
+}
+
+test('a folder is one job, hits say where in their documents they are, and an edit embeds what it changed', async () => {
+  const sync = ['--sync', '--source-name', 'folder'];
+  expect(await submitted(...sync)).toMatchObject({ documents: 7, stored: 6, failed: 1 });
+
+  const [ferry] = await hitsOf('how to call a ferry: the bell on the bank');
+  expect(ferry?.chunk.headings).toEqual(['The river guide', 'Ferries']);
+  const [page] = await hitsOf('Lights 4: children and dogs travel free');
+  expect(page).toMatchObject({ title: 'Ferries in two columns', chunk: { pages: [4, 5] } });
+  const { text } = await mill.json<{ text: string }>(
+    `/api/v1/collections/docs/documents/${encodeURIComponent(page!.id)}`,
+  );
+  expect(text.slice(page!.chunk.start, page!.chunk.end)).toBe(page!.text);
+
+  await writeFile(join(folder, 'mill.md'), GUIDE.replace('## Stones\n', '## Stones\n\nThey are new.\n'));
+  const again = await submitted(...sync);
+  expect(again).toMatchObject({ documents: 7, stored: 1, skipped: 5, failed: 1 });
+  expect(again.chunks - again.reused).toBeLessThanOrEqual(2);
+  expect(again.reused).toBeGreaterThan(3);
+
+  // Under another heading a chunk's words are read otherwise: those of its section are embedded again, and no others.
+  await writeFile(join(folder, 'mill.md'), GUIDE.replace('## Stones', '## Two stones'));
+  const renamed = await submitted(...sync);
+  expect(renamed).toMatchObject({ stored: 1 });
+  expect(renamed.reused).toBeGreaterThan(1);
+  expect(renamed.chunks - renamed.reused).toBeGreaterThan(1);
+});
+
+test('parse says what is understood of a file', async () => {
+  const { stdout, code } = await mill.cli('parse', join(folder, 'guide.docx'), '--json');
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({
+    document: {
+      title: 'The river guide',
+      metadata: { type: 'docx' },
+      structure: { sections: expect.any(Array) },
+    },
+  });
+  const failed = await mill.cli('parse', join(folder, 'scan.pdf'));
+  expect(failed).toMatchObject({ code: 1, stderr: expect.stringContaining('document_scanned') });
+});
