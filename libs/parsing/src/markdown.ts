@@ -1,4 +1,3 @@
-import type { Nodes, Root, Table } from 'mdast';
 import { fromMarkdown } from 'mdast-util-from-markdown';
 import { gfmFromMarkdown } from 'mdast-util-gfm';
 import { gfm } from 'micromark-extension-gfm';
@@ -6,10 +5,14 @@ import { textOfHtml } from './html.ts';
 import { instant, type ParsedDocument } from './parsed-document.ts';
 import { StructuredText } from './structured-text.ts';
 
+type Root = ReturnType<typeof fromMarkdown>;
+type Nodes = Root | Root['children'][number];
+type Table = Extract<Nodes, { type: 'table' }>;
+
 /** Reads Markdown (CommonMark, GitHub’s tables and lists), with what its front matter says. */
 export function parseMarkdown(source: string): ParsedDocument {
   const { fields, body } = frontMatterOf(source);
-  const tree: Root = fromMarkdown(body, {
+  const tree = fromMarkdown(body, {
     extensions: [gfm()],
     mdastExtensions: [gfmFromMarkdown()],
   });

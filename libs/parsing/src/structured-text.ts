@@ -12,7 +12,8 @@ import { fault } from './parsed-document.ts';
 /** Of one document; more would be no line that is read. */
 const MOST_CHARACTERS = 8 * 1024 * 1024;
 const MOST_LEVELS = 6;
-const CONTROLS = /[\0-\x08\x0b\x0e-\x1f\x7f]/g;
+/** Control characters, but for white space. */
+const CONTROLS = /[^\P{Cc}\t\n\f\r]/gu;
 
 interface Heading {
   start: number;
