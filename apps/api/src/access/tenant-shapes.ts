@@ -234,6 +234,7 @@ export function exampleShapes(jobs: { own: string; spent: string }): [route: str
     example('GET /api/v1/jobs/:id/failures', `/api/v1/jobs/${jobs.own}/failures`),
     example('GET /api/v1/jobs/:id/details', `/api/v1/jobs/${jobs.own}/details`),
     example('GET /api/v1/jobs/:id/failure-reasons', `/api/v1/jobs/${jobs.own}/failure-reasons`),
+    example('GET /api/v1/jobs/:id/log', `/api/v1/jobs/${jobs.own}/log`),
     example('GET /api/v1/jobs/:id/warnings', `/api/v1/jobs/${jobs.own}/warnings`),
     example('GET /api/v1/jobs/:id/webhook-deliveries', `/api/v1/jobs/${jobs.own}/webhook-deliveries`),
     example('GET /api/v1/jobs/:id/events', `/api/v1/jobs/${jobs.own}/events`),
