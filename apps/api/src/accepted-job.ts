@@ -49,7 +49,7 @@ export async function acceptJob(
     created = submitted.created;
     if (created) {
       metrics.jobs.add(1, { source: kind });
-      const of = job.retryOf === undefined ? '' : ` of ${job.retryOf}`;
+      const of = job.retryOf === null ? '' : ` of ${job.retryOf}`;
       queue.noteJob(job.id, { level: 'info', event: 'accepted', text: `accepted: ${kind}${of}` });
     }
     log.info({ job: job.id, collection: job.collection.name, kind, created }, 'a job was submitted');

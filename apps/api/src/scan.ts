@@ -78,7 +78,7 @@ export async function scan(
   };
   await handle.save();
   options.log.info({ ...totals }, 'the job is running');
-  const text = `scanned: ${totals.documents} documents in ${totals.shards} shards`;
+  const text = `scanned; documents: ${totals.documents}, shards: ${totals.shards}`;
   handle.note({ level: 'info', event: 'scan_ended', text });
   return source;
 }
