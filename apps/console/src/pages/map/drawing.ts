@@ -84,9 +84,12 @@ function drawNames(
   context.lineJoin = 'round';
   for (const { x, y, words } of map.clusters.toSorted((a, b) => b.size - a.size)) {
     const name = words.slice(0, NAME_WORDS).join(', ');
-    const place = toScreen(view, { x, y });
-    if (name === '' || place.x < 0 || place.y < 0 || place.x > width || place.y > height) continue;
+    const at = toScreen(view, { x, y });
+    if (name === '' || at.x < 0 || at.y < 0 || at.x > width || at.y > height) continue;
     const extent = context.measureText(name).width;
+    // Whole, also at an edge.
+    const edge = extent / 2 + 4;
+    const place = { x: Math.max(edge, Math.min(width - edge, at.x)), y: at.y };
     const covers = taken.some(
       (one) => Math.abs(one.y - place.y) < 16 && Math.abs(one.x - place.x) < (one.width + extent) / 2,
     );
