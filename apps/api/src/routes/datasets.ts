@@ -1,7 +1,6 @@
-import { IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { EmbedmillError } from '@embedmill/jobs';
 import type { DatasetReading } from '@embedmill/queue';
 import { currentPrincipal } from '../access/principal.ts';
 import { newestFirst } from '../batches/client-records.ts';
@@ -13,10 +12,11 @@ import {
   type InputDataset,
 } from '../datasets/dataset-records.ts';
 import { datasetViewSchema, statusOf, STATUSES, viewOfDataset } from '../datasets/dataset-view.ts';
-import { FileForm } from '../file-form.ts';
+import type { FileForm } from '../file-form.ts';
+import { keepForm, type KeptForm } from '../kept-form.ts';
 import type { ApiParts } from '../parts.ts';
 import { answerErrorsAs, refusedField, validateButBody } from '../problem.ts';
-import { boundedBytes, checkUploadHeaders, FORM_TYPE } from '../upload.ts';
+import { checkUploadHeaders, FORM_TYPE } from '../upload.ts';
 
 const tags = ['cohere'];
 const params = z.object({ id: z.string() });
@@ -73,14 +73,11 @@ export function datasetRoutes({ spool, config, log, threads }: ApiParts): Fastif
         onRequest: async ({ headers }) => checkUploadHeaders(headers, config.maxUploadBytes),
       },
       async (request) => {
-        const { body } = request as { body: unknown };
-        if (!(body instanceof IncomingMessage))
-          throw new EmbedmillError('unsupported_media_type', `send the rows as ${FORM_TYPE}`);
         assertDone(request.query);
         const id = newDatasetId();
-        const received = new FileForm(body, { file: 'data', fields: [] });
-        const source = await spool.datasets.write(id, boundedBytes(received.packed(), config.maxUploadBytes));
-        try {
+        const maxBytes = config.maxUploadBytes;
+        const form: KeptForm = { id, what: 'rows', parts: { file: 'data', fields: [] }, maxBytes };
+        return keepForm(request, spool.datasets, form, async (received, source) => {
           const reading = readingOf(request.query, received);
           const { tenant } = currentPrincipal();
           const check = await threads.run('checkDataset', { source, reading }, { share: tenant });
@@ -96,10 +93,7 @@ export function datasetRoutes({ spool, config, log, threads }: ApiParts): Fastif
           };
           await spool.datasets.keep(id, dataset);
           return { id };
-        } catch (error) {
-          await spool.datasets.remove(id);
-          throw error;
-        }
+        });
       },
     );
 

@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { EmbedmillError } from '@embedmill/jobs';
 import { currentPrincipal, requireScope } from '../access/principal.ts';
 import {
   clientFileSchema,
@@ -14,12 +13,13 @@ import {
   type ClientFile,
 } from '../batches/client-records.ts';
 import { fileView, fileViewOf } from '../batches/client-file-view.ts';
-import { FileForm } from '../file-form.ts';
+import type { FileForm } from '../file-form.ts';
+import { keepForm, type KeptForm } from '../kept-form.ts';
 import { openaiError, openaiErrors } from '../openai-shapes.ts';
 import type { ApiParts } from '../parts.ts';
 import { answerErrorsAs, refusedField, validateButBody } from '../problem.ts';
 import { sendFile } from '../served-file.ts';
-import { boundedBytes, checkUploadHeaders, FORM_TYPE } from '../upload.ts';
+import { checkUploadHeaders, FORM_TYPE } from '../upload.ts';
 
 const tags = ['openai'];
 const FIELDS = ['purpose', 'expires_after[anchor]', 'expires_after[seconds]'] as const;
@@ -58,20 +58,17 @@ export function fileRoutes({ spool, config, log }: ApiParts): FastifyPluginAsync
         onRequest: async ({ headers }) => checkUploadHeaders(headers, config.maxUploadBytes),
       },
       async (request) => {
-        const { body } = request as { body: unknown };
-        if (!(body instanceof IncomingMessage))
-          throw new EmbedmillError('unsupported_media_type', `send the file as ${FORM_TYPE}`);
-        const id = `file-${randomBytes(12).toString('hex')}`;
-        const received = new FileForm(body, { fields: FIELDS });
-        const source = await spool.files.write(id, boundedBytes(received.packed(), config.maxUploadBytes));
-        try {
-          const file = fileOf(id, received, source);
-          await spool.files.keep(id, file);
+        const form: KeptForm = {
+          id: `file-${randomBytes(12).toString('hex')}`,
+          what: 'file',
+          parts: { fields: FIELDS },
+          maxBytes: config.maxUploadBytes,
+        };
+        return keepForm(request, spool.files, form, async (received, source) => {
+          const file = fileOf(form.id, received, source);
+          await spool.files.keep(file.id, file);
           return viewOf(file);
-        } catch (error) {
-          await spool.files.remove(id);
-          throw error;
-        }
+        });
       },
     );
 
