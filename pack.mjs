@@ -85,8 +85,10 @@ async function bundleInto(to, folder, target) {
   const { scripts, dependencies = {} } = await readPackage(folder);
   const wanted = { ...readArguments(scripts.build.split(' ').slice(2)), outdir: join(to, 'dist') };
   const imported = await bundle(join(ROOT, folder), wanted, { target, sourcemap: false });
-  // What it names itself it may also read files of.
-  const named = Object.keys(dependencies).filter((name) => !name.startsWith('@embedmill/'));
+  // What it names itself it may also read files of, or have types of.
+  const named = Object.keys(dependencies).filter(
+    (name) => !name.startsWith('@embedmill/') || wanted.externals.includes(name),
+  );
   return [...imported, ...named];
 }
 
