@@ -119,7 +119,7 @@ import { createClient } from '@embedmill/client';
 import { EmbedmillEmbeddings, EmbedmillVectorStore } from '@embedmill/langchain';
 import { VectorStore } from '@langchain/core/vectorstores';
 const client = createClient({ url: 'http://127.0.0.1:9' });
-const store = new EmbedmillVectorStore({ client, collection: 'books' });
+const store = new EmbedmillVectorStore(new EmbedmillEmbeddings({ client }), { client, collection: 'books' });
 const failed = await store.similaritySearch('whales', 1).catch(({ code }) => code);
 console.log(JSON.stringify({ isStore: store instanceof VectorStore, failed, embeddings: typeof EmbedmillEmbeddings }));
 `;
@@ -209,7 +209,7 @@ test.each(nodes)('npx ./embedmill-X.tgz up in an empty folder, on Node $major', 
   const project = await emptyProject(node);
   const archive = `./${basename(archiveOf('embedmill'))}`;
   await copyFile(archiveOf('embedmill'), join(project.folder, archive));
-  const { state, end } = await startedUp(project, 'npx', '--yes', archive);
+  const { state, end } = await startedUp(project, 'npx', '--yes', '--ignore-scripts', archive);
   expect((await fetch(new URL('/readyz', state.url))).status).toBe(200);
   await end();
 });
