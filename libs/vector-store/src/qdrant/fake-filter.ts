@@ -34,7 +34,8 @@ type FakeCondition =
   | { key: string; match: { value: unknown } | { any: unknown[] } | { text: string } }
   | { key: string; geo_radius: { center: GeoPoint; radius: number } }
   | { key: string; geo_bounding_box: { top_left: GeoPoint; bottom_right: GeoPoint } }
-  | { key: string; range: Bounds };
+  | { key: string; range: Bounds }
+  | { nested: { key: string; filter: FakeFilter } };
 
 /** Whether a key has an index of words. */
 export type IsText = (key: string) => boolean;
@@ -56,6 +57,22 @@ export function passes(
 
 /** The values at a dotted path of a payload, those of lists one by one. */
 export function valuesAtPath(payload: unknown, path: string): unknown[] {
+  return atPath(payload, path)
+    .flat()
+    .filter((value) => value !== null);
+}
+
+/** Objects in the lists at a dotted path of a payload. */
+function elementsAtPath(payload: unknown, path: string): FakePoint['payload'][] {
+  return atPath(payload, path).flatMap((value) =>
+    Array.isArray(value)
+      ? value.filter((one): one is FakePoint['payload'] => typeof one === 'object' && one !== null)
+      : [],
+  );
+}
+
+/** A path without `[]` does not lead into lists. */
+function atPath(payload: unknown, path: string): unknown[] {
   let values: unknown[] = [payload];
   for (const key of path.split('.')) {
     values = values.flatMap((value) =>
@@ -64,13 +81,20 @@ export function valuesAtPath(payload: unknown, path: string): unknown[] {
         : [],
     );
   }
-  return values.flat().filter((value) => value !== null);
+  return values;
 }
 
 function holds(condition: FakeCondition, point: FakePoint, isText: IsText): boolean {
   if ('has_id' in condition) return condition.has_id.includes(point.id);
   if ('has_vector' in condition) return Object.hasOwn(point.vectors, condition.has_vector);
   if ('is_empty' in condition) return valuesAtPath(point.payload, condition.is_empty.key).length === 0;
+  if ('nested' in condition) {
+    const { key, filter } = condition.nested;
+    // As in Qdrant, of lists alone.
+    return elementsAtPath(point.payload, key).some((payload) =>
+      passes(filter, { ...point, payload }, isText),
+    );
+  }
   if (!('key' in condition)) return passes(condition, point, isText);
   const values = valuesAtPath(point.payload, condition.key);
   if ('range' in condition) return values.some((value) => isWithin(value, condition.range));
@@ -80,8 +104,7 @@ function holds(condition: FakeCondition, point: FakePoint, isText: IsText): bool
   }
   if ('geo_bounding_box' in condition) {
     const { top_left, bottom_right } = condition.geo_bounding_box;
-    const box = { north: top_left.lat, west: top_left.lon, south: bottom_right.lat, east: bottom_right.lon };
-    return values.some((value) => isPlaceIn(value, box));
+    return values.some((value) => isWithinBox(value, top_left, bottom_right));
   }
   if ('text' in condition.match) {
     const { text } = condition.match;
@@ -97,6 +120,20 @@ function holds(condition: FakeCondition, point: FakePoint, isText: IsText): bool
 function isPlaceIn(value: unknown, area: GeoArea): boolean {
   const place = geoPointOf(value);
   return place !== undefined && isInArea(place, area);
+}
+
+/** Without its border. A real Qdrant finds too little in a large box, so none is to be sent one. */
+function isWithinBox(
+  value: unknown,
+  { lat: north, lon: west }: GeoPoint,
+  { lat: south, lon: east }: GeoPoint,
+): boolean {
+  if (north - south > 46 || east - west > 46 || east < west)
+    throw new Error('FakeQdrant takes small boxes only');
+  const place = geoPointOf(value);
+  return (
+    place !== undefined && place.lat < north && place.lat > south && place.lon > west && place.lon < east
+  );
 }
 
 /** Numbers are compared with numbers, and dates, which are texts, with dates. */

@@ -57,18 +57,56 @@ function comparison(condition: Comparison): QdrantCondition {
     case 'words':
       return { key, match: { text: condition.words.join(' ') } };
     case 'geo':
-      return { key, ...areaOf(condition.area) };
+      return inArea(key, condition.area);
   }
 }
 
-function areaOf(area: GeoArea): Pick<Schemas['FieldCondition'], 'geo_radius' | 'geo_bounding_box'> {
-  if ('radius' in area) {
-    const { lat, lon, radius } = area;
-    return { geo_radius: { center: { lat, lon }, radius } };
-  }
-  const { north, south, west, east } = area;
+function inArea(key: string, area: GeoArea): QdrantCondition {
+  if (!('radius' in area)) return inBox(key, area);
+  const { lat, lon, radius } = area;
+  return { key, geo_radius: { center: { lat, lon }, radius } };
+}
+
+type Box = Exclude<GeoArea, { radius: number }>;
+
+/** Of a box in which Qdrant's index of places finds all there is, in degrees. */
+const SMALL_BOX = 45;
+/** More than what an index of places rounds by, in degrees. */
+const BORDER = 1e-6;
+
+/**
+ * A box by its bounds, which count as within it. Qdrant's own boxes are without their border, and too little is found in
+ * large ones and at the poles and the date line (seen with 1.19.0). So one only narrows down what the bounds decide.
+ */
+function inBox(key: string, box: Box): QdrantCondition {
+  const { north, south, west, east } = box;
+  const within = (path: string): QdrantCondition[] => {
+    const lon = `${path}lon`;
+    const bounds: QdrantCondition[] = [
+      { key: lon, range: { gte: west } },
+      { key: lon, range: { lte: east } },
+    ];
+    return [
+      { key: `${path}lat`, range: { gte: south, lte: north } },
+      west <= east ? { must: bounds } : { should: bounds },
+    ];
+  };
+  // The first is for one place, the second for a list of them.
+  const exact = {
+    should: [{ must: within(`${key}.`) }, { nested: { key, filter: { must: within('') } } }],
+  };
+  return isSmall(box) ? { must: [{ key, geo_bounding_box: around(box) }, exact] } : exact;
+}
+
+function isSmall({ north, south, west, east }: Box): boolean {
+  const isNarrow = north - south <= SMALL_BOX && west <= east && east - west <= SMALL_BOX;
+  return isNarrow && south >= -89 && north <= 89 && west >= -179 && east <= 179;
+}
+
+function around({ north, south, west, east }: Box): Schemas['GeoBoundingBox'] {
   return {
-    geo_bounding_box: { top_left: { lat: north, lon: west }, bottom_right: { lat: south, lon: east } },
+    top_left: { lat: north + BORDER, lon: west - BORDER },
+    bottom_right: { lat: south - BORDER, lon: east + BORDER },
   };
 }
 
