@@ -7,7 +7,7 @@ import { TestS3 } from './test-s3.ts';
 let server: TestS3;
 let s3: S3Objects;
 const url = (key: string) => `s3://${server.bucket}/${key}`;
-const KEYS = ['in/a.ndjson', 'in/deep/b.csv.gz', 'in/.hidden/c.csv', 'in/notes.txt', 'inner/d.csv'];
+const KEYS = ['in/a.ndjson', 'in/deep/b.csv.gz', 'in/.hidden/c.csv', 'in/notes.bin', 'inner/d.csv'];
 
 async function* bytes(text: string) {
   yield Buffer.from(text);
@@ -28,10 +28,10 @@ const found = async (place: string, allowed: string, isAnyFormat = false) => {
 
 test('a prefix is all objects below it, but those that are hidden or of no known format', async () => {
   const files = [url('in/a.ndjson'), url('in/deep/b.csv.gz')];
-  const skipped = [url('in/.hidden/c.csv'), url('in/notes.txt')];
+  const skipped = [url('in/.hidden/c.csv'), url('in/notes.bin')];
   expect(await found(url('in/'), url('in'))).toEqual({ files, skipped });
   expect(await found(url('in/'), url('in'), true)).toEqual({
-    files: [...files, url('in/notes.txt')],
+    files: [...files, url('in/notes.bin')],
     skipped: [url('in/.hidden/c.csv')],
   });
   expect((await found(url(''), url('').slice(0, -1))).files).toEqual([...files, url('inner/d.csv')]);
