@@ -2,8 +2,8 @@
  * How far the queue of a model is kept ahead of its workers: so few shards wait there that a new job hardly waits behind
  * them, and so many that no worker finds none between two looks of the dispatcher.
  *
- * The lead is what workers claim within a few looks, by a rate that is measured and forgotten within a second, and at
- * least twice what they claimed since the look before: at a job's begin the rate is not known yet. It
+ * The lead is what workers claim within a few looks, by a rate that is measured and forgotten within a second; where a
+ * look finds the queue empty, it is twice what was claimed since the one before, as workers would have taken more. It
  * counts shards, which workers claim, and tokens, which tell how long they take: neither may be exceeded, else many
  * small shards would be followed by as many large ones.
  */
@@ -55,10 +55,11 @@ export function leadAfter(
   const weight = 1 - Math.exp(-seconds / MEMORY);
   const interval = before.interval + (seconds - before.interval) * weight;
   const horizon = LOOKS * interval + LEAST_SECONDS;
+  const isEmpty = look.waiting.shards <= 0;
   const of = (unit: keyof Lead) => {
     const claimed = Math.max(0, claimedOf(unit, look, before.look));
     const rate = before.rate[unit] + (claimed / seconds - before.rate[unit]) * weight;
-    return { rate, lead: Math.max(horizon * rate, 2 * claimed) };
+    return { rate, lead: Math.max(horizon * rate, isEmpty ? 2 * claimed : 0) };
   };
   const [shards, tokens] = [of('shards'), of('tokens')];
   const pace = Math.max(0, claimedOf('shards', look, before.look)) / seconds;
