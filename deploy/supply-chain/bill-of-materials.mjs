@@ -21,7 +21,15 @@ const COPIED = new Set(['swagger-ui-dist']);
 const isShipped = ({ name, properties = [] }) =>
   COPIED.has(name) ||
   !properties.some(({ name, value }) => name === 'cdx:npm:package:development' && value === 'true');
-const packages = bill.components.filter(isShipped);
+/** By their LICENSE files: what their package.json says is no SPDX identifier, and npm leaves it out. */
+const LICENSES = { duck: 'BSD-2-Clause' };
+const packages = bill.components
+  .filter(isShipped)
+  .map((component) =>
+    component.licenses === undefined && LICENSES[component.name] !== undefined
+      ? { ...component, licenses: [{ license: { id: LICENSES[component.name] } }] }
+      : component,
+  );
 const shipped = new Set([bill.metadata.component, ...packages].map((component) => component['bom-ref']));
 const dependencies = bill.dependencies
   .filter(({ ref }) => shipped.has(ref))
