@@ -79,8 +79,8 @@ export class EmptyProject {
     return this.command(this.#node.path, ...args);
   }
 
-  /** Compiles files as a strict project does, with the types of what is installed. */
-  async compile(...files: string[]): Promise<void> {
+  /** Compiles files as a strict project does, with the types of what is installed; `other` options where those do not hold. */
+  async compile(files: string[], other: Record<string, unknown> = {}): Promise<void> {
     const compilerOptions = {
       module: 'nodenext',
       target: 'es2022',
@@ -91,6 +91,7 @@ export class EmptyProject {
       noEmit: true,
       typeRoots: [join(ROOT, 'node_modules/@types')],
       types: ['node'],
+      ...other,
     };
     await this.write('tsconfig.json', JSON.stringify({ compilerOptions, files }));
     await this.node(TSC, '-p', '.');

@@ -96,7 +96,7 @@ test.each(nodes)(
     expect(JSON.parse(await project.node('common.cjs'))).toEqual({ length: 384, count: 3 });
     await project.write('types.mts', TYPES);
     await project.write('types.cts', TYPES);
-    await project.compile('types.mts', 'types.cts');
+    await project.compile(['types.mts', 'types.cts']);
   },
 );
 
@@ -110,7 +110,7 @@ test.skipIf(!existsSync(join(ROOT, 'packages/client'))).each(nodes)(
     await project.write('common.cjs', "console.log(Object.keys(require('@embedmill/client')).join());");
     expect(await project.node('common.cjs')).toBe(exported);
     await project.write('types.mts', "export * from '@embedmill/client';\n");
-    await project.compile('types.mts');
+    await project.compile(['types.mts']);
   },
 );
 
@@ -141,7 +141,8 @@ test.each(nodes)(
       embeddings: 'function',
     });
     await project.write('types.mts', "export * from '@embedmill/langchain';\n");
-    await project.compile('types.mts');
+    // LangChain's own types do not hold otherwise.
+    await project.compile(['types.mts'], { exactOptionalPropertyTypes: false });
   },
 );
 
