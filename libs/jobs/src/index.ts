@@ -61,9 +61,6 @@ export {
 export {
   documentIdOf,
   documentSchema,
-  joinedText,
-  textAround,
-  type TextChunk,
   jsonSchema,
   parseDocument,
   spokenText,
@@ -74,6 +71,7 @@ export {
   type DocumentParse,
   type Json,
 } from './document.ts';
+export { joinedText, textAround, type TextChunk } from './joined-text.ts';
 export { instantOf, instantText } from './datetime.ts';
 export { exactNumber, mayHaveInexactNumber, parseJson } from './exact-json.ts';
 export { maxFailuresSchema, tooManyFailures, type MaxFailures } from './max-failures.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { joinedText, textAround } from './document.ts';
+import { joinedText, textAround } from './joined-text.ts';
 
 /** Words, and what separates them. */
 const pieces = fc.array(fc.tuple(fc.stringMatching(/^[a-z]{1,8}$/), fc.integer({ min: 1, max: 4 })), {
