@@ -1,7 +1,6 @@
 """LlamaIndex's classes for APIs that are not OpenAI's."""
 
 from llama_index.core.schema import NodeWithScore, TextNode
-from llama_index.embeddings.azure_openai import AzureOpenAIEmbedding
 from llama_index.embeddings.cohere import CohereEmbedding
 from llama_index.embeddings.ollama import OllamaEmbedding
 from llama_index.postprocessor.cohere_rerank import CohereRerank
@@ -20,19 +19,6 @@ def ranking(reranker):
     ranked = reranker.postprocess_nodes(nodes, query_str="whales")
     assert {node.node.text for node in ranked} == {ABOUT[0], ABOUT[2]}, ranked
     assert ranked[0].score >= ranked[1].score
-
-
-def check_azure_openai():
-    batch(
-        AzureOpenAIEmbedding(
-            model=ALIAS,
-            deployment_name=ALIAS,
-            azure_endpoint=URL,
-            api_version="2024-10-21",
-            api_key="none",
-            max_retries=0,
-        )
-    )
 
 
 def check_cohere():
