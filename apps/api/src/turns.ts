@@ -186,9 +186,7 @@ export class Turns {
     const adding = (): number =>
       [...this.#jobs].reduce((sum, job) => sum + (job.model === model ? job.adding : 0), 0);
     const { taken, waiting, isCut } = await this.#queue.turn(model, room, adding);
-    if (taken.size > 0 && (waiting === 0 || isCut)) return SHORT_PAUSE_MS;
-    // Before workers find nothing: the lead follows a rate that rises slowly.
-    return Math.max(SHORT_PAUSE_MS, 500 * room.lasts);
+    return Math.max(SHORT_PAUSE_MS, 1000 * room.nextTurn(taken, waiting, isCut));
   }
 
   async #leaveRooms(): Promise<void> {

@@ -148,3 +148,14 @@ export interface Broker {
 
   close(): Promise<void>;
 }
+
+/** As `swap`, or as `setIfAbsent` where nothing was there before. */
+export function exchange(
+  broker: Pick<Broker, 'swap' | 'setIfAbsent'>,
+  key: string,
+  before: string | null,
+  value: string,
+  seconds: number,
+): Promise<boolean> {
+  return before === null ? broker.setIfAbsent(key, value, seconds) : broker.swap(key, before, value, seconds);
+}

@@ -1,5 +1,5 @@
 import { prioritySchema, type Priority } from '@embedmill/jobs';
-import type { Broker } from './broker.ts';
+import { exchange, type Broker } from './broker.ts';
 import { UNCLAIMED } from './bull-queues.ts';
 import type { IngestHandle } from './ingest-consumer.ts';
 import { cancelKey, INGEST_QUEUE, priorityKey, roomKey, shardQueue } from './names.ts';
@@ -87,9 +87,6 @@ export class DispatcherQueue {
   }
 
   #exchange(key: string, before: string | null, ledger: RoomLedger): Promise<boolean> {
-    const text = JSON.stringify(ledger);
-    return before === null
-      ? this.#broker.setIfAbsent(key, text, LEDGER_SECONDS)
-      : this.#broker.swap(key, before, text, LEDGER_SECONDS);
+    return exchange(this.#broker, key, before, JSON.stringify(ledger), LEDGER_SECONDS);
   }
 }

@@ -1,5 +1,5 @@
 import { apiKeysSchema, EmbedmillError, type ApiKeyEntry } from '@embedmill/jobs';
-import type { Broker } from './broker.ts';
+import { exchange, type Broker } from './broker.ts';
 import { answered } from './connection.ts';
 
 const KEY = 'api-keys';
@@ -34,11 +34,7 @@ export class KeptKeys {
         const message = `there are ${MOST_KEYS} keys, and there may be no more; revoke one first`;
         throw new EmbedmillError('invalid_request', message);
       }
-      const value = JSON.stringify(keys);
-      const isDone =
-        before === null
-          ? this.#broker.setIfAbsent(KEY, value, KEPT_SECONDS)
-          : this.#broker.swap(KEY, before, value, KEPT_SECONDS);
+      const isDone = exchange(this.#broker, KEY, before, JSON.stringify(keys), KEPT_SECONDS);
       if (await answered(isDone)) return keys;
     }
     throw new EmbedmillError('queue_unavailable', 'others change the keys at the same time; try again');

@@ -161,6 +161,17 @@ export class Room<Job extends WaitingJob> {
     return taken;
   }
 
+  /**
+   * Seconds after which this room wants its next turn: none where there may be room for more already, else long before
+   * workers have claimed what waits, for the lead follows a rate that rises slowly.
+   *
+   * @param taken jobs that took shards in this turn
+   * @param waiting shards on the queue before it
+   */
+  nextTurn(taken: ReadonlySet<Job>, waiting: number, isCut: boolean): number {
+    return taken.size > 0 && (waiting === 0 || isCut) ? 0 : this.lasts / 2;
+  }
+
   get #hasMore(): boolean {
     for (const job of this.#jobs.values()) if (job.ready > 0) return true;
     return false;

@@ -161,8 +161,7 @@ class Simulation {
     for (const job of taken) this.#add(job, room);
     this.#counts.mostOutstanding = Math.max(this.#counts.mostOutstanding, this.#outstanding);
     this.#serve();
-    if (taken.size > 0 && (waiting === 0 || plan.isCut)) return SHORT_PAUSE;
-    return Math.max(SHORT_PAUSE, room.lasts / 2);
+    return Math.max(SHORT_PAUSE, room.nextTurn(taken, waiting, plan.isCut));
   }
 
   #add(job: SimulatedJob, room: Room<SimulatedJob>): void {

@@ -1,7 +1,6 @@
 import {
   shortestFloats,
   type Collection,
-  type Json,
   type PointId,
   type SparseScheme,
   type SparseVector,
@@ -14,8 +13,9 @@ import { wholePayload } from '../payload.ts';
 import type { PointPayload, StoredPoint, VectorAddition } from '../store.ts';
 import { TOKENS } from './qdrant-collection.ts';
 
-const MOST_POINTS = 256;
-const MOST_BYTES = 5_000_000;
+/** Of a request that writes: what is a good size for Qdrant. */
+export const MOST_POINTS = 256;
+export const MOST_BYTES = 5_000_000;
 /** Bytes of a vector's number as JSON, at most about: in nine digits. */
 const BYTES_A_NUMBER = 16;
 
@@ -80,19 +80,10 @@ function tokensOf(rows: readonly number[][]): TokenVectors {
   return asBytes(Float32Array.from(rows.flat()), rows[0]?.length ?? 1);
 }
 
-/** A payload as it was written: the client reads integers beyond 2^53 as bigints, which JSON has not. */
+/** A payload as it was written. */
 export function payloadOf(payload: unknown): PointPayload {
-  const written = withoutBigints(payload) as unknown as PointPayload & { confirmed?: unknown };
+  const written = { ...(payload as PointPayload & { confirmed?: unknown }) };
   // Of the order of sequences, which is the store's affair.
   delete written.confirmed;
   return wholePayload(written);
-}
-
-function withoutBigints(value: unknown): Json {
-  if (typeof value === 'bigint') return Number(value);
-  if (Array.isArray(value)) return value.map(withoutBigints);
-  if (typeof value === 'object' && value !== null) {
-    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withoutBigints(inner)]));
-  }
-  return value as Json;
 }

@@ -10,10 +10,8 @@ import { groupsOfBytes } from '../groups.ts';
 import type { Point } from '../store.ts';
 import { BYTES_A_FLOAT, JsonBytes } from './json-bytes.ts';
 import { TOKENS } from './qdrant-collection.ts';
-import { tokenRows } from './qdrant-points.ts';
+import { MOST_BYTES, MOST_POINTS, tokenRows } from './qdrant-points.ts';
 
-const MOST_POINTS = 256;
-const MOST_BYTES = 5_000_000;
 /** Qdrant takes bodies up to 32 MiB and breaks the connection on larger ones, which looks like an outage. */
 const LARGEST_POINT = 31 * 1024 * 1024;
 /** Bytes of a term's id, its weight and their commas. */
