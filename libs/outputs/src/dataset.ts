@@ -108,7 +108,8 @@ function writeField(bytes: AvroBytes, value: FieldValue): void {
 
 function kindOf(value: FieldValue): (typeof KINDS)[number] {
   if (value === null) return 'null';
-  if (typeof value === 'number') return Number.isSafeInteger(value) ? 'long' : 'double';
+  if (typeof value === 'number')
+    return Number.isSafeInteger(value) && !Object.is(value, -0) ? 'long' : 'double';
   return typeof value === 'boolean' ? 'boolean' : 'string';
 }
 
