@@ -53,6 +53,8 @@ export async function bundle(
     absWorkingDir: folder,
     entryPoints,
     outdir: to,
+    // Entries lie side by side, from whatever folder they come: threads and processes find theirs beside them.
+    entryNames: '[name]',
     bundle: true,
     format: 'esm',
     platform: 'node',

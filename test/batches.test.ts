@@ -3,7 +3,7 @@ import OpenAI, { toFile } from 'openai';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Shard, ShardResult, TenantId } from '@embedmill/jobs';
 import { testKeys } from '../apps/api/src/access/test-keys.ts';
-import { NESTED } from '../apps/api/src/fake-worker.ts';
+import { NESTED } from '../apps/api/src/testing/fake-worker.ts';
 import { sweepClientRecords } from '../apps/api/src/batches/batch-retention.ts';
 import { startMill, type Mill } from './living/mill.ts';
 

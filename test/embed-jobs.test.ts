@@ -4,7 +4,7 @@ import type { ShardResult, TenantId } from '@embedmill/jobs';
 import { readDatasetFile, type ReadRow } from '../libs/outputs/src/dataset-file.fixture.ts';
 import { testKeys } from '../apps/api/src/access/test-keys.ts';
 import { sweepClientRecords } from '../apps/api/src/batches/batch-retention.ts';
-import { NESTED } from '../apps/api/src/fake-worker.ts';
+import { NESTED } from '../apps/api/src/testing/fake-worker.ts';
 import { startMill, type Mill } from './living/mill.ts';
 
 /** Cohere's datasets and embed jobs, by its own client, over the real API, queue, dispatcher, spool and walk. */

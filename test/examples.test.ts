@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { isFinished, type Job } from '@embedmill/jobs';
-import { EXAMPLES, GIVEN_IDS } from '../apps/api/src/examples.ts';
+import { EXAMPLES, GIVEN_IDS } from '../apps/api/src/openapi/examples.ts';
 import { Embedmill } from './embedmill.ts';
 
 /** The requests that the API's description shows, sent as they stand there to a real embedmill, one after the other. */

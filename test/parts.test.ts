@@ -4,7 +4,7 @@ import OpenAI, { toFile } from 'openai';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Job, TenantId } from '@embedmill/jobs';
 import { testKeys } from '../apps/api/src/access/test-keys.ts';
-import { NESTED } from '../apps/api/src/fake-worker.ts';
+import { NESTED } from '../apps/api/src/testing/fake-worker.ts';
 import { sweepClientRecords } from '../apps/api/src/batches/batch-retention.ts';
 import { startMill, type Mill } from './living/mill.ts';
 

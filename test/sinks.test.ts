@@ -5,8 +5,8 @@ import type { Job, Shard, ShardResult } from '@embedmill/jobs';
 import type { Queue } from '@embedmill/queue';
 import type { Spool } from '@embedmill/sources';
 import type { VectorStore } from '@embedmill/vector-store';
-import { NESTED } from '../apps/api/src/fake-worker.ts';
-import { sweep } from '../apps/api/src/retention.ts';
+import { NESTED } from '../apps/api/src/testing/fake-worker.ts';
+import { sweep } from '../apps/api/src/dispatch/retention.ts';
 import { startMill, type Mill, type PlainPoint, type Walk } from './living/mill.ts';
 
 /**

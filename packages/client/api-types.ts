@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import openapiTS, { astToString, COMMENT_HEADER, type OpenAPI3 } from 'openapi-typescript';
 // eslint-disable-next-line @nx/enforce-module-boundaries -- nothing of it is in what is made
-import { openApiDocument } from '../../apps/api/src/openapi-document.ts';
+import { openApiDocument } from '../../apps/api/src/openapi/openapi-document.ts';
 
 export const API_TYPES = fileURLToPath(new URL('src/api.ts', import.meta.url));
 /** embedmill's own routes. The others are for the clients of the APIs that they are compatible with. */

@@ -1,6 +1,6 @@
 import { chromium } from 'playwright-core';
 import { expect, test } from 'vitest';
-import { startTestApi } from '../../apps/api/src/test-api.ts';
+import { startTestApi } from '../../apps/api/src/testing/test-api.ts';
 import { CHROMIUM, FLAGS, WITHOUT } from './chromium.ts';
 
 test.skipIf(CHROMIUM === undefined)(

@@ -15,8 +15,8 @@ import { connectQueue, ModelConsumer, newJobId, type Queue } from '@embedmill/qu
 import { startTestRedis } from '@embedmill/redis-server';
 import { Spool } from '@embedmill/sources';
 import type { VectorStore } from '@embedmill/vector-store';
-import { startDispatcher } from '../../apps/api/src/dispatcher.ts';
-import { SourceThreads } from '../../apps/api/src/source-threads.ts';
+import { startDispatcher } from '../../apps/api/src/dispatch/dispatcher.ts';
+import { SourceThreads } from '../../apps/api/src/sources/source-threads.ts';
 import { deviceSeconds, type Cluster } from '../../apps/cli/src/plan/cluster.ts';
 import { simulate } from '../../apps/cli/src/plan/simulation.ts';
 

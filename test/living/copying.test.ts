@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { CollectionName, Job } from '@embedmill/jobs';
-import { NESTED } from '../../apps/api/src/fake-worker.ts';
+import { NESTED } from '../../apps/api/src/testing/fake-worker.ts';
 import { ndjson } from '../embedmill.ts';
 import { startMill, type Mill } from './mill.ts';
 

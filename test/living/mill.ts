@@ -16,8 +16,8 @@ import { createMetrics } from '@embedmill/metrics';
 import { resolveTokenizer } from '@embedmill/models';
 import { ModelConsumer } from '@embedmill/queue';
 import type { VectorStore } from '@embedmill/vector-store';
-import { NESTED } from '../../apps/api/src/fake-worker.ts';
-import { startTestApi, type TestApi } from '../../apps/api/src/test-api.ts';
+import { NESTED } from '../../apps/api/src/testing/fake-worker.ts';
+import { startTestApi, type TestApi } from '../../apps/api/src/testing/test-api.ts';
 import { settleShard } from '../../apps/worker/src/pipeline.ts';
 import { ServedModel } from '../../apps/worker/src/served-model.ts';
 

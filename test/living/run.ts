@@ -8,7 +8,7 @@ import {
   type ShardResult,
 } from '@embedmill/jobs';
 import type { DocumentPoints, VectorStore } from '@embedmill/vector-store';
-import { NESTED } from '../../apps/api/src/fake-worker.ts';
+import { NESTED } from '../../apps/api/src/testing/fake-worker.ts';
 import { ndjson } from '../embedmill.ts';
 import type { Mill, PlainPoint, Walk } from './mill.ts';
 import { CollectionModel, type Version } from './model.ts';

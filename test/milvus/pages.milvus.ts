@@ -1,6 +1,6 @@
 import { describe, test } from 'vitest';
 import { openMilvusStore } from '@embedmill/vector-store';
-import { testPages } from '../../apps/api/src/page-walks.ts';
+import { testPages } from '../../apps/api/src/search/page-walks.ts';
 import { milvusAtHand } from './milvus-lite.ts';
 
 const milvus = await milvusAtHand();

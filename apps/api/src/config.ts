@@ -13,9 +13,9 @@ import {
 import { isLoopback } from '@embedmill/metrics';
 import type { AccessOptions } from './access/authorize.ts';
 import type { LimitOptions } from './access/limits.ts';
-import { parseAlias, type ModelAliases } from './model-aliases.ts';
-import type { RetentionPolicy } from './retention.ts';
-import type { TokenIds } from './token-ids.ts';
+import { parseAlias, type ModelAliases } from './models/model-aliases.ts';
+import type { RetentionPolicy } from './dispatch/retention.ts';
+import type { TokenIds } from './compatible/token-ids.ts';
 
 const GIB = 1024 ** 3;
 const DAY_MS = 24 * 3600 * 1000;

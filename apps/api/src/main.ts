@@ -16,14 +16,14 @@ import { startTracing } from '@embedmill/tracing';
 import { openStore } from '@embedmill/vector-store';
 import { Allowances } from './access/allowances.ts';
 import { readConfig, type ApiConfig } from './config.ts';
-import { startDispatcher } from './dispatcher.ts';
-import { keptModels } from './model-list.ts';
-import { recoverJobs } from './recovery.ts';
-import { startSweeping } from './retention.ts';
+import { startDispatcher } from './dispatch/dispatcher.ts';
+import { keptModels } from './models/model-list.ts';
+import { recoverJobs } from './dispatch/recovery.ts';
+import { startSweeping } from './dispatch/retention.ts';
 import { buildServer } from './server.ts';
-import { SettledCounts } from './settled-counts.ts';
-import { SourceThreads, USUAL_THREADS } from './source-threads.ts';
-import { deliverWebhook } from './webhooks.ts';
+import { SettledCounts } from './dispatch/settled-counts.ts';
+import { SourceThreads, USUAL_THREADS } from './sources/source-threads.ts';
+import { deliverWebhook } from './dispatch/webhooks.ts';
 
 /**
  * The API process: the HTTP server, and the dispatcher beside it. It runs until SIGTERM, Ctrl-C in its own

@@ -7,8 +7,8 @@ import type { Tracing } from '@embedmill/tracing';
 import type { VectorStore } from '@embedmill/vector-store';
 import type { Allowances } from './access/allowances.ts';
 import type { ApiConfig } from './config.ts';
-import type { ModelList } from './model-list.ts';
-import type { SourceThreads } from './source-threads.ts';
+import type { ModelList } from './models/model-list.ts';
+import type { SourceThreads } from './sources/source-threads.ts';
 
 /** What is done over all tenants’ jobs, by no request. */
 type Uncontrolled =

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startStoringApi, STORES, type StoringApi } from '../../../apps/api/src/storing-api.ts';
+import { startStoringApi, STORES, type StoringApi } from '../../../apps/api/src/testing/storing-api.ts';
 import { createClient, EmbedmillError, isFinished, type Client, type Document, type Job } from './index.ts';
 
 let storing: StoringApi;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, test } from 'vitest';
-import { startStoringApi, STORES, type StoringApi } from '../../../apps/api/src/storing-api.ts';
+import { startStoringApi, STORES, type StoringApi } from '../../../apps/api/src/testing/storing-api.ts';
 import { CONTRACT, ContractRun } from '../contract/contract-run.ts';
 import { createClient } from './index.ts';
 

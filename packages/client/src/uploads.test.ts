@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startStoringApi, STORES, type StoringApi } from '../../../apps/api/src/storing-api.ts';
+import { startStoringApi, STORES, type StoringApi } from '../../../apps/api/src/testing/storing-api.ts';
 import { createClient, type EmbedmillError, type Job, type SubmitOptions } from './index.ts';
 
 /** Files in parts, over a connection that breaks, to the real routes and the real spool. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { TenantId } from '@embedmill/jobs';
-import { startTestApi, type TestApi } from '../test-api.ts';
+import { startTestApi, type TestApi } from '../testing/test-api.ts';
 import { testKeys, type TestKeys } from './test-keys.ts';
 
 let keys: TestKeys;

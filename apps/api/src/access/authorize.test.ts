@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { newApiKey } from '@embedmill/jobs';
-import type { Problem } from '../problem.ts';
+import type { Problem } from '../http/problem.ts';
 import { buildServer } from '../server.ts';
-import { startTestApi, type TestApi } from '../test-api.ts';
+import { startTestApi, type TestApi } from '../testing/test-api.ts';
 import { testKeys, type TestKeys } from './test-keys.ts';
 
 let keys: TestKeys;

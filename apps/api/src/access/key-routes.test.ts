@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { TenantId } from '@embedmill/jobs';
 import { connectQueue } from '@embedmill/queue';
-import { startTestApi, type TestApi } from '../test-api.ts';
+import { startTestApi, type TestApi } from '../testing/test-api.ts';
 import { ApiKeys } from './api-keys.ts';
 import { testKeys, type TestKeys } from './test-keys.ts';
 

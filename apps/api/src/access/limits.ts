@@ -2,7 +2,7 @@ import rateLimit from '@fastify/rate-limit';
 import underPressure from '@fastify/under-pressure';
 import type { FastifyInstance } from 'fastify';
 import { EmbedmillError } from '@embedmill/jobs';
-import { whenOver } from '../request-life.ts';
+import { whenOver } from '../http/request-life.ts';
 import { accessOf } from './authorize.ts';
 import { EVERYONE, type Principal } from './principal.ts';
 import { Places } from './places.ts';

@@ -1,6 +1,6 @@
 import { SignJWT } from 'jose';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { startTestApi } from '../test-api.ts';
+import { startTestApi } from '../testing/test-api.ts';
 import { FakeIssuer } from './fake-issuer.ts';
 import { Oidc, type OidcOptions } from './oidc.ts';
 

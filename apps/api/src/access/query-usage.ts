@@ -1,6 +1,6 @@
 import { dayOf, type UsageAmounts } from '@embedmill/jobs';
 import type { Queue, UsageEntry } from '@embedmill/queue';
-import { DelayedWrite } from '../delayed-write.ts';
+import { DelayedWrite } from './delayed-write.ts';
 import type { ApiParts } from '../parts.ts';
 
 /** Usage of requests that are no jobs, written once a second; jobs' usage is exact. */

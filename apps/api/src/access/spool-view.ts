@@ -8,7 +8,7 @@ import {
 import { parseRecord } from '@embedmill/queue';
 import { ownedSchema } from '../batches/client-records.ts';
 import type { ApiParts, ClientRecords, ClientUploads } from '../parts.ts';
-import { keptSourceSchema } from '../watched-source.ts';
+import { keptSourceSchema } from '../sources/watched-source.ts';
 import { currentPrincipal, ownTenant } from './principal.ts';
 import { seen, seenTarget, seesJob } from './seen.ts';
 

@@ -19,8 +19,8 @@ import { readShardLines } from '@embedmill/sources';
 import { analyzerOf, bm25Query } from '@embedmill/sparse-weighting';
 import { openQdrantStore, type DocumentPoints, type VectorStore } from '@embedmill/vector-store';
 import { startFakeQdrant } from '@embedmill/vector-store/fake-qdrant';
-import { fakeAnswer, fakeVectors, MINI } from '../fake-worker.ts';
-import { startTestApi, type TestApi } from '../test-api.ts';
+import { fakeAnswer, fakeVectors, MINI } from '../testing/fake-worker.ts';
+import { startTestApi, type TestApi } from '../testing/test-api.ts';
 import type { Access } from './principal.ts';
 import { testKeys } from './test-keys.ts';
 import {

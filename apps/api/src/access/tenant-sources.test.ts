@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Job, JobId, TenantId } from '@embedmill/jobs';
-import type { Problem } from '../problem.ts';
-import { startTestApi, type TestApi } from '../test-api.ts';
+import type { Problem } from '../http/problem.ts';
+import { startTestApi, type TestApi } from '../testing/test-api.ts';
 import { testKeys } from './test-keys.ts';
 
 let api: TestApi;

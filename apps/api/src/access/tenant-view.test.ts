@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { profileSchema, type Collection, type CollectionName, type JobId } from '@embedmill/jobs';
-import { startTestApi, type TestApi } from '../test-api.ts';
+import { startTestApi, type TestApi } from '../testing/test-api.ts';
 import { EVERYONE, runAs } from './principal.ts';
 import { tenantView } from './tenant-view.ts';
 

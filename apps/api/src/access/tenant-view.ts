@@ -1,8 +1,8 @@
 import { EmbedmillError, type CollectionName, type Job, type JobId, type TenantId } from '@embedmill/jobs';
 import type { DocumentKey, VectorStore } from '@embedmill/vector-store';
-import { FairTurns } from '../fair-turns.ts';
+import { FairTurns } from '../http/fair-turns.ts';
 import type { ApiParts } from '../parts.ts';
-import { clientSignal } from '../request-life.ts';
+import { clientSignal } from '../http/request-life.ts';
 import { allows, currentCollection, currentPrincipal, EVERYONE, ownTenant } from './principal.ts';
 import type { QueryUsage } from './query-usage.ts';
 import type { Quotas } from './quotas.ts';

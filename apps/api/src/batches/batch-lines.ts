@@ -13,11 +13,11 @@ import {
 } from '@embedmill/jobs';
 import type { BatchReading } from '@embedmill/queue';
 import { DuplicateFinder, readLines, type Line, type Spool } from '@embedmill/sources';
-import type { Encoding } from '../model-aliases.ts';
-import { embeddingRequestSchema, readEmbeddingRequest } from '../openai-shapes.ts';
-import { invalidRequest } from '../problem.ts';
-import { checkText } from '../query-lane.ts';
-import { promptOf } from '../role.ts';
+import type { Encoding } from '../models/model-aliases.ts';
+import { embeddingRequestSchema, readEmbeddingRequest } from '../compatible/openai-shapes.ts';
+import { invalidRequest } from '../http/problem.ts';
+import { checkText } from '../queries/query-lane.ts';
+import { promptOf } from '../models/role.ts';
 
 export interface BatchLinesInput {
   job: JobId;

@@ -2,8 +2,8 @@ import type { JobId, ShardRange, StoredSource } from '@embedmill/jobs';
 import { sizesOfBatchPart, unansweredLine } from '@embedmill/outputs';
 import { sourceOf, type IngestHandle } from '@embedmill/queue';
 import { readManifest, type Spool } from '@embedmill/sources';
-import { partAt } from '../export-output.ts';
-import type { SourceThreads } from '../source-threads.ts';
+import { partAt } from '../dispatch/export-output.ts';
+import type { SourceThreads } from '../sources/source-threads.ts';
 import { batchRecordSchema, type ClientFile } from './client-records.ts';
 
 interface JoiningParts {

@@ -1,7 +1,7 @@
 import { asEmbedmillError, isFinished, type JobId } from '@embedmill/jobs';
 import type { Queue } from '@embedmill/queue';
 import type { Spool } from '@embedmill/sources';
-import type { DispatcherLog } from '../dispatcher.ts';
+import type { DispatcherLog } from '../dispatch/dispatcher.ts';
 import { datasetSchema } from '../datasets/dataset-records.ts';
 import { batchRecordSchema, clientFileSchema, clientUploadSchema } from './client-records.ts';
 

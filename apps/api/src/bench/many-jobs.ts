@@ -15,9 +15,9 @@ import { connectQueue, ModelConsumer, newJobId } from '@embedmill/queue';
 import { startTestRedis } from '@embedmill/redis-server';
 import { Spool } from '@embedmill/sources';
 import type { VectorStore } from '@embedmill/vector-store';
-import { startDispatcher } from '../dispatcher.ts';
-import { sweep } from '../retention.ts';
-import { SourceThreads } from '../source-threads.ts';
+import { startDispatcher } from '../dispatch/dispatcher.ts';
+import { sweep } from '../dispatch/retention.ts';
+import { SourceThreads } from '../sources/source-threads.ts';
 
 export interface Round {
   /** Jobs so far. */

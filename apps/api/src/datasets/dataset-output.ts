@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { joinDatasetParts, type Part } from '@embedmill/outputs';
 import type { IngestHandle } from '@embedmill/queue';
 import type { Spool } from '@embedmill/sources';
-import { partAt } from '../export-output.ts';
+import { partAt } from '../dispatch/export-output.ts';
 import { outputDatasetOf, type Dataset } from './dataset-records.ts';
 
 const SECRET_BYTES = 24;

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { TenantId } from '@embedmill/jobs';
 import { ModelConsumer } from '@embedmill/queue';
 import { testKeys } from '../access/test-keys.ts';
-import { MODELS } from '../fake-worker.ts';
-import { startTestApi, type TestApi } from '../test-api.ts';
+import { MODELS } from '../testing/fake-worker.ts';
+import { startTestApi, type TestApi } from '../testing/test-api.ts';
 import { ratesOf } from './overview.ts';
 import type { Overview } from './overview-schema.ts';
 

@@ -4,7 +4,7 @@ import { apiKeyEntrySchema, EmbedmillError, scopeSchema, wantedKeySchema } from 
 import type { ApiKeys } from '../access/api-keys.ts';
 import type { AccessOptions } from '../access/authorize.ts';
 import { currentPrincipal, EVERYONE } from '../access/principal.ts';
-import { problemResponses } from '../problem.ts';
+import { problemResponses } from '../http/problem.ts';
 
 const tags = ['access'];
 const signInSchema = z

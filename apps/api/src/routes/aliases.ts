@@ -1,9 +1,9 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { collectionNameSchema, type CollectionName } from '@embedmill/jobs';
-import { requireByOwnName } from '../collection.ts';
+import { requireByOwnName } from '../collections/collection.ts';
 import type { ApiParts } from '../parts.ts';
-import { problemResponses } from '../problem.ts';
+import { problemResponses } from '../http/problem.ts';
 
 const tags = ['aliases'];
 const params = z.object({ name: collectionNameSchema });

@@ -9,7 +9,7 @@ import {
 } from '@embedmill/jobs';
 import type { BatchReading, NewJob } from '@embedmill/queue';
 import { currentPrincipal, requireScope } from '../access/principal.ts';
-import { acceptJob, idFor } from '../accepted-job.ts';
+import { acceptJob, idFor } from '../ingest/accepted-job.ts';
 import { BATCH_ENDPOINT } from '../batches/batch-lines.ts';
 import { batchViewSchema, viewOfBatch } from '../batches/batch-view.ts';
 import {
@@ -22,11 +22,11 @@ import {
   requireFile,
   type BatchRecord,
 } from '../batches/client-records.ts';
-import { ownDefinition } from '../collection.ts';
-import { askedModel } from '../model-aliases.ts';
-import { openaiError, openaiErrors } from '../openai-shapes.ts';
+import { ownDefinition } from '../collections/collection.ts';
+import { askedModel } from '../models/model-aliases.ts';
+import { openaiError, openaiErrors } from '../compatible/openai-shapes.ts';
 import type { ApiParts } from '../parts.ts';
-import { answerErrorsAs, refusedField } from '../problem.ts';
+import { answerErrorsAs, refusedField } from '../http/problem.ts';
 
 const tags = ['openai'];
 const HOUR_MS = 3600_000;

@@ -4,14 +4,14 @@ import { z } from 'zod';
 import { profileSchema, shortestFloats } from '@embedmill/jobs';
 import { dimsOf, type ModelSummary } from '@embedmill/models';
 import { base64Vector, quantized } from '@embedmill/retrieval';
-import { cohereError, cohereErrors } from '../cohere-shapes.ts';
-import { ignoredBy } from '../compatible-fields.ts';
-import { embedInputs, type EmbeddedInputs } from '../embedded-inputs.ts';
-import { askedModel, type AskedModel } from '../model-aliases.ts';
+import { cohereError, cohereErrors } from '../compatible/cohere-shapes.ts';
+import { ignoredBy } from '../compatible/compatible-fields.ts';
+import { embedInputs, type EmbeddedInputs } from '../queries/embedded-inputs.ts';
+import { askedModel, type AskedModel } from '../models/model-aliases.ts';
 import type { ApiParts } from '../parts.ts';
-import { answerErrorsAs, refusedField } from '../problem.ts';
-import { vectorAt, type QueryLane } from '../query-lane.ts';
-import { roleFields } from '../role.ts';
+import { answerErrorsAs, refusedField } from '../http/problem.ts';
+import { vectorAt, type QueryLane } from '../queries/query-lane.ts';
+import { roleFields } from '../models/role.ts';
 
 const MAX_INPUTS = 2048;
 /** Where the first version's clients name no model. */

@@ -15,11 +15,16 @@ import {
   createCollection,
   requireByOwnName,
   requireCollection,
-} from '../collection.ts';
-import { leaveTwin } from '../copying.ts';
-import { addedFieldSchema, FieldAdditions, fieldProgressSchema, fieldReportSchema } from '../added-field.ts';
+} from '../collections/collection.ts';
+import { leaveTwin } from '../collections/copying.ts';
+import {
+  addedFieldSchema,
+  FieldAdditions,
+  fieldProgressSchema,
+  fieldReportSchema,
+} from '../collections/added-field.ts';
 import type { ApiParts } from '../parts.ts';
-import { problemResponses } from '../problem.ts';
+import { problemResponses } from '../http/problem.ts';
 
 const tags = ['collections'];
 const params = z.object({ name: z.string() });

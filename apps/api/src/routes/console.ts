@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { EmbedmillError } from '@embedmill/jobs';
-import { readConsole } from '../console-files.ts';
-import { sendStatic } from '../static-file.ts';
+import { readConsole } from '../http/console-files.ts';
+import { sendStatic } from '../http/static-file.ts';
 
 const YEAR_SECONDS = 365 * 24 * 3600;
 

@@ -2,11 +2,11 @@ import { hash, timingSafeEqual } from 'node:crypto';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { EmbedmillError } from '@embedmill/jobs';
-import { cohereError, cohereErrors } from '../cohere-shapes.ts';
+import { cohereError, cohereErrors } from '../compatible/cohere-shapes.ts';
 import { requireDataset } from '../datasets/dataset-records.ts';
 import type { ApiParts } from '../parts.ts';
-import { answerErrorsAs } from '../problem.ts';
-import { sendFile } from '../served-file.ts';
+import { answerErrorsAs } from '../http/problem.ts';
+import { sendFile } from '../http/served-file.ts';
 
 /**
  * The files of output datasets. Cohere's clients send no key where they read them, so their addresses are secrets, which keys

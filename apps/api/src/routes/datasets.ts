@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { DatasetReading } from '@embedmill/queue';
 import { currentPrincipal } from '../access/principal.ts';
 import { newestFirst } from '../batches/client-records.ts';
-import { cohereError, cohereErrors } from '../cohere-shapes.ts';
+import { cohereError, cohereErrors } from '../compatible/cohere-shapes.ts';
 import {
   datasetSchema,
   newDatasetId,
@@ -12,11 +12,11 @@ import {
   type InputDataset,
 } from '../datasets/dataset-records.ts';
 import { datasetViewSchema, statusOf, STATUSES, viewOfDataset } from '../datasets/dataset-view.ts';
-import type { FileForm } from '../file-form.ts';
-import { keepForm, type KeptForm } from '../kept-form.ts';
+import type { FileForm } from '../ingest/file-form.ts';
+import { keepForm, type KeptForm } from '../ingest/kept-form.ts';
 import type { ApiParts } from '../parts.ts';
-import { answerErrorsAs, refusedField, validateButBody } from '../problem.ts';
-import { checkUploadHeaders, FORM_TYPE } from '../upload.ts';
+import { answerErrorsAs, refusedField, validateButBody } from '../http/problem.ts';
+import { checkUploadHeaders, FORM_TYPE } from '../ingest/upload.ts';
 
 const tags = ['cohere'];
 const params = z.object({ id: z.string() });

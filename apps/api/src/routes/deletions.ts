@@ -11,13 +11,13 @@ import {
   type TenantId,
 } from '@embedmill/jobs';
 import { ownTenant, requireScope } from '../access/principal.ts';
-import { requireCollection } from '../collection.ts';
+import { requireCollection } from '../collections/collection.ts';
 import type { ApiParts } from '../parts.ts';
-import { problemResponses } from '../problem.ts';
-import { clientSignal } from '../request-life.ts';
-import { countSelected } from '../stored-documents.ts';
-import type { Deletion, Submission } from '../submission.ts';
-import { idempotencyHeaders } from '../upload.ts';
+import { problemResponses } from '../http/problem.ts';
+import { clientSignal } from '../http/request-life.ts';
+import { countSelected } from '../deletions/stored-documents.ts';
+import type { Deletion, Submission } from '../ingest/submission.ts';
+import { idempotencyHeaders } from '../ingest/upload.ts';
 import { jobView, located } from './jobs.ts';
 
 const MOST_IDS = 10_000;

@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { EmbedmillError } from '@embedmill/jobs';
-import { readDocsPage } from '../docs-page.ts';
-import { sendStatic, type StaticFile } from '../static-file.ts';
+import { readDocsPage } from '../openapi/docs-page.ts';
+import { sendStatic, type StaticFile } from '../http/static-file.ts';
 
 /** Scripts and styles are this server's own, and nobody else is asked; Swagger UI's icons are in its styles. */
 const HEADERS = {

@@ -17,12 +17,12 @@ import {
 } from '@embedmill/jobs';
 import { deleteInBoth, type StoredPoint } from '@embedmill/vector-store';
 import { namedTenant } from '../access/principal.ts';
-import { AnswerRoom, sizeOf } from '../answer-size.ts';
-import { requireCollection } from '../collection.ts';
-import { LoopShare } from '../loop-share.ts';
+import { AnswerRoom, sizeOf } from '../search/answer-size.ts';
+import { requireCollection } from '../collections/collection.ts';
+import { LoopShare } from '../http/loop-share.ts';
 import type { ApiParts } from '../parts.ts';
-import { problemResponses } from '../problem.ts';
-import type { QueryLane } from '../query-lane.ts';
+import { problemResponses } from '../http/problem.ts';
+import type { QueryLane } from '../queries/query-lane.ts';
 import { sparseTerms } from '../search/terms.ts';
 
 const tags = ['documents'];

@@ -9,15 +9,15 @@ import {
 } from '@embedmill/jobs';
 import type { NewJob } from '@embedmill/queue';
 import { requireScope } from '../access/principal.ts';
-import { acceptJob, idFor } from '../accepted-job.ts';
-import { cohereError, cohereErrors } from '../cohere-shapes.ts';
-import { ownDefinition } from '../collection.ts';
+import { acceptJob, idFor } from '../ingest/accepted-job.ts';
+import { cohereError, cohereErrors } from '../compatible/cohere-shapes.ts';
+import { ownDefinition } from '../collections/collection.ts';
 import { requireDataset } from '../datasets/dataset-records.ts';
 import { EMBED_JOB, embedJobViewSchema, embedJobsOf, requireEmbedJob } from '../datasets/embed-job-view.ts';
-import { askedModel } from '../model-aliases.ts';
+import { askedModel } from '../models/model-aliases.ts';
 import type { ApiParts } from '../parts.ts';
-import { answerErrorsAs, refusedField } from '../problem.ts';
-import { roleFields } from '../role.ts';
+import { answerErrorsAs, refusedField } from '../http/problem.ts';
+import { roleFields } from '../models/role.ts';
 
 const tags = ['cohere'];
 const params = z.object({ id: z.string() });

@@ -2,15 +2,20 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { EmbedmillError } from '@embedmill/jobs';
 import { encodedVector } from '@embedmill/retrieval';
-import { embedInputs } from '../embedded-inputs.ts';
-import { EMBEDDING_JSON } from '../embedding-input.ts';
-import { askedModel, hubIds, namedModel } from '../model-aliases.ts';
-import { embeddingRequestSchema, openaiError, openaiErrors, readEmbeddingRequest } from '../openai-shapes.ts';
+import { embedInputs } from '../queries/embedded-inputs.ts';
+import { EMBEDDING_JSON } from '../queries/embedding-input.ts';
+import { askedModel, hubIds, namedModel } from '../models/model-aliases.ts';
+import {
+  embeddingRequestSchema,
+  openaiError,
+  openaiErrors,
+  readEmbeddingRequest,
+} from '../compatible/openai-shapes.ts';
 import type { ApiParts } from '../parts.ts';
-import { answerErrorsAs } from '../problem.ts';
-import type { QueryLane } from '../query-lane.ts';
-import { modelAndRole } from '../role.ts';
-import { loadDecoders } from '../token-ids.ts';
+import { answerErrorsAs } from '../http/problem.ts';
+import type { QueryLane } from '../queries/query-lane.ts';
+import { modelAndRole } from '../models/role.ts';
+import { loadDecoders } from '../compatible/token-ids.ts';
 
 /** Room for that many texts of some thousand characters. */
 const MAX_BODY_BYTES = 16 * 1024 * 1024;

@@ -2,9 +2,9 @@ import { Readable } from 'node:stream';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { EmbedmillError, type Job, type JobId } from '@embedmill/jobs';
-import type { JobEvent, JobWatch } from '../job-watch.ts';
+import type { JobEvent, JobWatch } from '../jobs/job-watch.ts';
 import type { ApiParts } from '../parts.ts';
-import { problemResponses } from '../problem.ts';
+import { problemResponses } from '../http/problem.ts';
 import { jobView } from './jobs.ts';
 
 export interface EventOptions {

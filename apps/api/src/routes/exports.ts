@@ -13,12 +13,12 @@ import {
   type TenantId,
 } from '@embedmill/jobs';
 import { requireScope } from '../access/principal.ts';
-import { requireCollection } from '../collection.ts';
+import { requireCollection } from '../collections/collection.ts';
 import type { ApiParts } from '../parts.ts';
-import { problemResponses } from '../problem.ts';
-import { sendFile } from '../served-file.ts';
-import type { Submission } from '../submission.ts';
-import { idempotencyHeaders } from '../upload.ts';
+import { problemResponses } from '../http/problem.ts';
+import { sendFile } from '../http/served-file.ts';
+import type { Submission } from '../ingest/submission.ts';
+import { idempotencyHeaders } from '../ingest/upload.ts';
 import { jobView, located } from './jobs.ts';
 
 const tags = ['export'];

@@ -13,13 +13,13 @@ import {
   type ClientFile,
 } from '../batches/client-records.ts';
 import { fileView, fileViewOf } from '../batches/client-file-view.ts';
-import type { FileForm } from '../file-form.ts';
-import { keepForm, type KeptForm } from '../kept-form.ts';
-import { openaiError, openaiErrors } from '../openai-shapes.ts';
+import type { FileForm } from '../ingest/file-form.ts';
+import { keepForm, type KeptForm } from '../ingest/kept-form.ts';
+import { openaiError, openaiErrors } from '../compatible/openai-shapes.ts';
 import type { ApiParts } from '../parts.ts';
-import { answerErrorsAs, refusedField, validateButBody } from '../problem.ts';
-import { sendFile } from '../served-file.ts';
-import { checkUploadHeaders, FORM_TYPE } from '../upload.ts';
+import { answerErrorsAs, refusedField, validateButBody } from '../http/problem.ts';
+import { sendFile } from '../http/served-file.ts';
+import { checkUploadHeaders, FORM_TYPE } from '../ingest/upload.ts';
 
 const tags = ['openai'];
 const FIELDS = ['purpose', 'expires_after[anchor]', 'expires_after[seconds]'] as const;

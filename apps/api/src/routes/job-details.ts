@@ -1,11 +1,11 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { EmbedmillError, jobLogLineSchema, type JobId } from '@embedmill/jobs';
-import { failureReasons, failureReasonsSchema } from '../failure-reasons.ts';
-import { jobDetailsOf, jobDetailsSchema } from '../job-details.ts';
+import { failureReasons, failureReasonsSchema } from '../jobs/failure-reasons.ts';
+import { jobDetailsOf, jobDetailsSchema } from '../jobs/job-details.ts';
 import type { ApiParts } from '../parts.ts';
-import { problemResponses } from '../problem.ts';
-import { shownReports } from '../shown-reports.ts';
+import { problemResponses } from '../http/problem.ts';
+import { shownReports } from '../jobs/shown-reports.ts';
 
 const tags = ['jobs'];
 const params = z.object({ id: z.string() });

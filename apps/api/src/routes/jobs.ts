@@ -18,10 +18,10 @@ import {
 } from '@embedmill/jobs';
 import { PLACE } from '@embedmill/queue';
 import type { ApiParts } from '../parts.ts';
-import { problemResponses } from '../problem.ts';
-import type { Resubmission } from '../resubmission.ts';
-import { retrySelectionSchema } from '../retry-selection.ts';
-import { shownReports } from '../shown-reports.ts';
+import { problemResponses } from '../http/problem.ts';
+import type { Resubmission } from '../ingest/resubmission.ts';
+import { retrySelectionSchema } from '../ingest/retry-selection.ts';
+import { shownReports } from '../jobs/shown-reports.ts';
 
 const tags = ['jobs'];
 const params = z.object({ id: z.string() });

@@ -1,12 +1,12 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { EmbedmillError } from '@embedmill/jobs';
-import { requireCollection } from '../collection.ts';
-import { mapPointsSchema, mapRequestSchema, mapStateSchema } from '../collection-map.ts';
-import { readMapState } from '../kept-map.ts';
-import type { MapTasks } from '../map-tasks.ts';
+import { requireCollection } from '../collections/collection.ts';
+import { mapPointsSchema, mapRequestSchema, mapStateSchema } from '../map/collection-map.ts';
+import { readMapState } from '../map/kept-map.ts';
+import type { MapTasks } from '../map/map-tasks.ts';
 import type { ApiParts } from '../parts.ts';
-import { problemResponses } from '../problem.ts';
+import { problemResponses } from '../http/problem.ts';
 
 const tags = ['map'];
 const params = z.object({ name: z.string() });

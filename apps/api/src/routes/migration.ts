@@ -1,12 +1,12 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { collectionNameSchema, profileSchema } from '@embedmill/jobs';
-import { collectionView, collectionViewSchema, requireCollection } from '../collection.ts';
-import { beginCopy, endCopy, exchangeAliases, type CopyChanges } from '../copying.ts';
-import { beginMigration, endMigration, exchangeVectors } from '../migration.ts';
+import { collectionView, collectionViewSchema, requireCollection } from '../collections/collection.ts';
+import { beginCopy, endCopy, exchangeAliases, type CopyChanges } from '../collections/copying.ts';
+import { beginMigration, endMigration, exchangeVectors } from '../collections/migration.ts';
 import type { ApiParts } from '../parts.ts';
-import { problemResponses } from '../problem.ts';
-import type { Submission } from '../submission.ts';
+import { problemResponses } from '../http/problem.ts';
+import type { Submission } from '../ingest/submission.ts';
 import { jobView } from './jobs.ts';
 
 const tags = ['migration'];

@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { runChecks } from '@embedmill/metrics';
 import type { ApiParts } from '../parts.ts';
-import { serveQueueGauges } from '../queue-gauges.ts';
+import { serveQueueGauges } from '../overview/queue-gauges.ts';
 
 const tags = ['operations'];
 const healthSchema = z

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { overviewOf } from '../overview/overview.ts';
 import { overviewSchema, type Overview } from '../overview/overview-schema.ts';
 import type { ApiParts } from '../parts.ts';
-import { problemResponses } from '../problem.ts';
+import { problemResponses } from '../http/problem.ts';
 
 const tags = ['operations'];
 /** What may have changed since the event before: the slot that was not over then, and those since. */

@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { backlogOfModel } from '@embedmill/queue';
 import type { ApiParts } from '../parts.ts';
-import { problemResponses } from '../problem.ts';
+import { problemResponses } from '../http/problem.ts';
 
 const tags = ['operations'];
 const count = (description: string) => z.int().nonnegative().meta({ description });

@@ -2,16 +2,16 @@ import { randomUUID } from 'node:crypto';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { ApiParts } from '../parts.ts';
-import { answerErrorsAs, refusedField } from '../problem.ts';
-import type { QueryLane } from '../query-lane.ts';
+import { answerErrorsAs, refusedField } from '../http/problem.ts';
+import type { QueryLane } from '../queries/query-lane.ts';
 import {
   documentErrorSchema,
   documentRerankSchema,
   rerankDocuments,
   rerankedSchema,
   type DocumentRerank,
-} from '../rerank-documents.ts';
-import { pairRelevances, type Pair } from '../relevance.ts';
+} from '../compatible/rerank-documents.ts';
+import { pairRelevances, type Pair } from '../queries/relevance.ts';
 
 const BODY_BYTES = 16 * 1024 * 1024;
 const MAX_PAIRS = 1000;

@@ -8,13 +8,13 @@ import {
   type Hit,
   type SearchRequest,
 } from '@embedmill/jobs';
-import { requireCollection } from '../collection.ts';
+import { requireCollection } from '../collections/collection.ts';
 import type { ApiParts } from '../parts.ts';
-import { requireModel } from '../model.ts';
-import { problemResponses, refusedField } from '../problem.ts';
-import type { QueryLane } from '../query-lane.ts';
-import { requireReranker } from '../relevance.ts';
-import { instructed, promptNamed } from '../role.ts';
+import { requireModel } from '../models/model.ts';
+import { problemResponses, refusedField } from '../http/problem.ts';
+import type { QueryLane } from '../queries/query-lane.ts';
+import { requireReranker } from '../queries/relevance.ts';
+import { instructed, promptNamed } from '../models/role.ts';
 import { hitsOf } from '../search/hits.ts';
 import {
   nearDuplicates,

@@ -10,12 +10,12 @@ import {
   type WatchedSourceView,
 } from '@embedmill/jobs';
 import { currentPrincipal } from '../access/principal.ts';
-import { requireCollection } from '../collection.ts';
+import { requireCollection } from '../collections/collection.ts';
 import type { ApiParts } from '../parts.ts';
-import { problemResponses } from '../problem.ts';
-import { assertSchedule } from '../schedule.ts';
-import type { SourceWatching } from '../source-watching.ts';
-import { snapshotOf } from '../submission-body.ts';
+import { problemResponses } from '../http/problem.ts';
+import { assertSchedule } from '../sources/schedule.ts';
+import type { SourceWatching } from '../sources/source-watching.ts';
+import { snapshotOf } from '../ingest/submission-body.ts';
 import {
   keptRunsSchema,
   keptSourceSchema,
@@ -25,7 +25,7 @@ import {
   viewOf,
   type KeptSource,
   type KeysByName,
-} from '../watched-source.ts';
+} from '../sources/watched-source.ts';
 
 const tags = ['sources'];
 const view = watchedSourceViewSchema.meta({ id: 'Source' });

@@ -3,19 +3,19 @@ import type { FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { MEDIA_TYPES, outputFormatSchema, snapshotOptionsSchema, type Collection } from '@embedmill/jobs';
-import { idFor, type Submitted } from '../accepted-job.ts';
-import { OWN_DEFINITION, requireCollection } from '../collection.ts';
+import { idFor, type Submitted } from '../ingest/accepted-job.ts';
+import { OWN_DEFINITION, requireCollection } from '../collections/collection.ts';
 import type { ApiParts } from '../parts.ts';
-import { problemResponses, refusedField, validateButBody } from '../problem.ts';
-import { FORM_PARTS } from '../file-form.ts';
-import type { Submission, UploadReading } from '../submission.ts';
+import { problemResponses, refusedField, validateButBody } from '../http/problem.ts';
+import { FORM_PARTS } from '../ingest/file-form.ts';
+import type { Submission, UploadReading } from '../ingest/submission.ts';
 import {
   embeddingJobSchema,
   emptyBody,
   intentOf,
   submissionSchema,
   type Intent,
-} from '../submission-body.ts';
+} from '../ingest/submission-body.ts';
 import {
   checkUploadHeaders,
   embeddingQuerySchema,
@@ -29,7 +29,7 @@ import {
   uploadQuerySchema,
   webhookHeaders,
   type JsonBody,
-} from '../upload.ts';
+} from '../ingest/upload.ts';
 import { jobView, located } from './jobs.ts';
 
 const params = z.object({ name: z.string() });

@@ -2,15 +2,15 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { shortestFloats } from '@embedmill/jobs';
 import type { ModelSummary } from '@embedmill/models';
-import { ignoredBy } from '../compatible-fields.ts';
-import { wantsPage } from '../console-files.ts';
-import { namedModel } from '../model-aliases.ts';
+import { ignoredBy } from '../compatible/compatible-fields.ts';
+import { wantsPage } from '../http/console-files.ts';
+import { namedModel } from '../models/model-aliases.ts';
 import type { ApiParts } from '../parts.ts';
-import { MAX_INPUTS } from '../embedding-input.ts';
-import { answerErrorsAs, refusedField } from '../problem.ts';
-import type { QueryLane } from '../query-lane.ts';
-import { pairRelevances } from '../relevance.ts';
-import { promptOf } from '../role.ts';
+import { MAX_INPUTS } from '../queries/embedding-input.ts';
+import { answerErrorsAs, refusedField } from '../http/problem.ts';
+import type { QueryLane } from '../queries/query-lane.ts';
+import { pairRelevances } from '../queries/relevance.ts';
+import { promptOf } from '../models/role.ts';
 import {
   askedTei,
   DENSE,
@@ -25,7 +25,7 @@ import {
   TEI_OPTIONS,
   teiErrors,
   teiInputs,
-} from '../tei-shapes.ts';
+} from '../compatible/tei-shapes.ts';
 
 const tags = ['tei'];
 /** Numbers of one answer of /embed_all, at most: some 90 MB of JSON. */

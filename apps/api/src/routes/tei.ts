@@ -3,10 +3,10 @@ import { z } from 'zod';
 import { profileSchema, shortestFloats } from '@embedmill/jobs';
 import { dimsOf } from '@embedmill/models';
 import type { ApiParts } from '../parts.ts';
-import { answerErrorsAs, refusedField } from '../problem.ts';
-import { checkText, vectorAt, type QueryLane } from '../query-lane.ts';
-import { documentRerankSchema, rerankDocuments, rerankedSchema } from '../rerank-documents.ts';
-import { relevanceOf } from '../relevance.ts';
+import { answerErrorsAs, refusedField } from '../http/problem.ts';
+import { checkText, vectorAt, type QueryLane } from '../queries/query-lane.ts';
+import { documentRerankSchema, rerankDocuments, rerankedSchema } from '../compatible/rerank-documents.ts';
+import { relevanceOf } from '../queries/relevance.ts';
 import {
   askedTei,
   endKept,
@@ -20,7 +20,7 @@ import {
   TEI_OPTIONS,
   teiErrors,
   teiInputs,
-} from '../tei-shapes.ts';
+} from '../compatible/tei-shapes.ts';
 
 const tags = ['tei'];
 const SPARSE = profileSchema.parse({ sparse: { splade: {} } }).sparse.splade?.model ?? '';

@@ -13,11 +13,11 @@ import {
   type ClientFile,
   type ClientUpload,
 } from '../batches/client-records.ts';
-import { FileForm } from '../file-form.ts';
-import { openaiError, openaiErrors } from '../openai-shapes.ts';
+import { FileForm } from '../ingest/file-form.ts';
+import { openaiError, openaiErrors } from '../compatible/openai-shapes.ts';
 import type { ApiParts } from '../parts.ts';
-import { answerErrorsAs, refusedField, validateButBody } from '../problem.ts';
-import { checkUploadHeaders, FORM_TYPE } from '../upload.ts';
+import { answerErrorsAs, refusedField, validateButBody } from '../http/problem.ts';
+import { checkUploadHeaders, FORM_TYPE } from '../ingest/upload.ts';
 
 const tags = ['openai'];
 /** What has not become a file by then is given up: longer than OpenAI's hour, for uploads that take the night. */

@@ -1,9 +1,9 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { dayOf, USAGE_DIMENSIONS, usageDimensionSchema, usageReportSchema } from '@embedmill/jobs';
-import { problemResponses, refusedField } from '../problem.ts';
+import { problemResponses, refusedField } from '../http/problem.ts';
 import type { ApiParts } from '../parts.ts';
-import { usageCsv, usageReport } from '../usage-report.ts';
+import { usageCsv, usageReport } from '../access/usage-report.ts';
 
 const DAY_MS = 24 * 3600 * 1000;
 const DEFAULT_DAYS = 30;

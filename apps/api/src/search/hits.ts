@@ -13,9 +13,9 @@ import { explainMatch, highlighter, type TermMatch } from '@embedmill/retrieval'
 import { analyzerOf } from '@embedmill/sparse-weighting';
 import type { VectorStore } from '@embedmill/vector-store';
 import { namedTenant } from '../access/principal.ts';
-import { AnswerRoom, sizeOf } from '../answer-size.ts';
-import { LoopShare } from '../loop-share.ts';
-import type { QueryLane } from '../query-lane.ts';
+import { AnswerRoom, sizeOf } from './answer-size.ts';
+import { LoopShare } from '../http/loop-share.ts';
+import type { QueryLane } from '../queries/query-lane.ts';
 import type { QueryVectors } from './query-vectors.ts';
 import type { Found } from './search.ts';
 import { sparseTerms } from './terms.ts';

@@ -8,8 +8,8 @@ import {
 } from '@embedmill/jobs';
 import { namedTenant } from '../access/principal.ts';
 import type { PointPayload, RankedPoint, StoredPoint, VectorStore } from '@embedmill/vector-store';
-import { AnswerRoom, sizeOf } from '../answer-size.ts';
-import { LoopShare } from '../loop-share.ts';
+import { AnswerRoom, sizeOf } from './answer-size.ts';
+import { LoopShare } from '../http/loop-share.ts';
 
 export const nearDuplicatesRequestSchema = z
   .strictObject({

@@ -1,6 +1,6 @@
 import type { Collection, CollectionName, PointId } from '@embedmill/jobs';
 import type { PointPayload, RankedPoint, VectorStore } from '@embedmill/vector-store';
-import { AnswerRoom, sizeOf } from '../answer-size.ts';
+import { AnswerRoom, sizeOf } from './answer-size.ts';
 
 /** Hits whose payloads are read at once. */
 const AT_ONCE = 64;

@@ -8,8 +8,8 @@ import {
 } from '@embedmill/jobs';
 import { analyzerOf, bm25Query, bm42Query } from '@embedmill/sparse-weighting';
 import type { SearchVector } from '@embedmill/vector-store';
-import { refusedField } from '../problem.ts';
-import { checkText, refuseUnknown, vectorAt, type QueryLane } from '../query-lane.ts';
+import { refusedField } from '../http/problem.ts';
+import { checkText, refuseUnknown, vectorAt, type QueryLane } from '../queries/query-lane.ts';
 
 /** One question as vectors of the collection: what is asked of the store, one list of hits each. */
 export interface QueryVectors {

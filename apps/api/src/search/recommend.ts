@@ -12,8 +12,8 @@ import {
 } from '@embedmill/jobs';
 import { combineExamples, likeness } from '@embedmill/retrieval';
 import type { RankedPoint, VectorStore } from '@embedmill/vector-store';
-import { LoopShare } from '../loop-share.ts';
-import { checkText, refuseUnknown, vectorAt, type QueryLane } from '../query-lane.ts';
+import { LoopShare } from '../http/loop-share.ts';
+import { checkText, refuseUnknown, vectorAt, type QueryLane } from '../queries/query-lane.ts';
 import type { Block } from './blocks.ts';
 import { HitPayloads } from './payloads.ts';
 import { firstDepthOf, pageWithPayloads, type FoundPage, type Ranking } from './search.ts';

@@ -8,8 +8,8 @@ import {
 import { cosine, standardScores, withFeedback } from '@embedmill/retrieval';
 import { analyzerOf } from '@embedmill/sparse-weighting';
 import type { VectorStore } from '@embedmill/vector-store';
-import { LoopShare } from '../loop-share.ts';
-import type { QueryLane } from '../query-lane.ts';
+import { LoopShare } from '../http/loop-share.ts';
+import type { QueryLane } from '../queries/query-lane.ts';
 import type { ListName, QueryVectors } from './query-vectors.ts';
 import type { HitPayloads } from './payloads.ts';
 import type { Ranking } from './search.ts';

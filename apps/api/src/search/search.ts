@@ -1,8 +1,8 @@
 import type { Collection, CollectionName, Fusion, Rerank, SearchRequest, TenantId } from '@embedmill/jobs';
 import { fuseByRank, fuseByScore } from '@embedmill/retrieval';
 import type { RankedPoint, ScoredPoint, VectorSearch, VectorStore } from '@embedmill/vector-store';
-import { LoopShare } from '../loop-share.ts';
-import type { QueryLane } from '../query-lane.ts';
+import { LoopShare } from '../http/loop-share.ts';
+import type { QueryLane } from '../queries/query-lane.ts';
 import { FIRST_DEPTH, pageOfBlocks, type Block } from './blocks.ts';
 import { HitPayloads } from './payloads.ts';
 import type { ListName, QueryVectors } from './query-vectors.ts';

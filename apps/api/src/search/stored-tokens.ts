@@ -1,7 +1,7 @@
 import type { Collection, CollectionName, PointId, QueryResult, QuestionTokens } from '@embedmill/jobs';
 import { lateInteractionOf, tokenWeights, type Emphasis } from '@embedmill/retrieval';
 import type { VectorStore } from '@embedmill/vector-store';
-import type { QueryLane } from '../query-lane.ts';
+import type { QueryLane } from '../queries/query-lane.ts';
 
 /** A question in words, and what of it weighs. */
 export interface WeighedQuestion {

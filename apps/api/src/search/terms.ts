@@ -1,7 +1,7 @@
 import type { Collection, SparseScheme } from '@embedmill/jobs';
 import { analyzerOf, termNames, type Analyzer } from '@embedmill/sparse-weighting';
-import { LoopShare } from '../loop-share.ts';
-import type { QueryLane } from '../query-lane.ts';
+import { LoopShare } from '../http/loop-share.ts';
+import type { QueryLane } from '../queries/query-lane.ts';
 
 /**
  * What term ids stand for: of a network's vocabulary its pieces, of counted words those of the texts, as they stand

@@ -1,5 +1,5 @@
 /**
- * The dispatcher, the queue and its workers as a discrete-event simulation: what apps/api/src/dispatcher.ts,
+ * The dispatcher, the queue and its workers as a discrete-event simulation: what apps/api/src/dispatch/dispatcher.ts,
  * libs/queue and BullMQ do with shards, without their documents. It answers what no test can: hundreds of workers, a
  * thousand million documents, failures for hours.
  *

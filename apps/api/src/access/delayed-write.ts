@@ -1,0 +1,37 @@
+import type { ApiParts } from '../parts.ts';
+
+const DELAY_MS = 1000;
+
+/**
+ * Writes what was summed up meanwhile once a second, so that what is counted costs no call of its own. Writes run one after
+ * another; one that fails is told and lost, as is what a process that is killed has not written.
+ */
+export class DelayedWrite {
+  readonly #write: () => Promise<void>;
+  readonly #log: Pick<ApiParts['log'], 'warn'>;
+  readonly #lost: string;
+  #writing: Promise<void> = Promise.resolve();
+  #timer: NodeJS.Timeout | undefined;
+
+  /** @param write takes what there is to write before it first waits; @param lost what the log says where it fails */
+  constructor(write: () => Promise<void>, log: Pick<ApiParts['log'], 'warn'>, lost: string) {
+    this.#write = write;
+    this.#log = log;
+    this.#lost = lost;
+  }
+
+  /** There is something to write, within a second. */
+  due(): void {
+    this.#timer ??= setTimeout(() => void this.now(), DELAY_MS).unref();
+  }
+
+  /** Resolves once everything was written, or could not be. */
+  now(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#writing = this.#writing
+      .then(() => this.#write())
+      .catch((error: unknown) => this.#log.warn({ err: error }, this.#lost));
+    return this.#writing;
+  }
+}

@@ -1,0 +1,229 @@
+import { isDeepStrictEqual } from 'node:util';
+import { z } from 'zod';
+import {
+  ANALYSIS_VERSION,
+  collectionNameSchema,
+  collectionSchema,
+  EmbedmillError,
+  NO_COLLECTION,
+  profileAsCreated,
+  profileSchema,
+  type Collection,
+  type CollectionName,
+  type EmbeddingProfile,
+  type Profile,
+} from '@embedmill/jobs';
+import { dimsOf, type ModelSummary } from '@embedmill/models';
+import type { IngestRecord } from '@embedmill/queue';
+import type { DocumentCount, VectorStore } from '@embedmill/vector-store';
+import { requireModel } from '../models/model.ts';
+import type { ApiParts } from '../parts.ts';
+
+/** Where chunks of new collections end. */
+const NEW_BOUNDARY = 'content';
+
+/** A collection as the API shows it. */
+export const collectionViewSchema = collectionSchema
+  .extend({
+    points: z.int().meta({ description: 'Points that are stored: one a chunk.' }),
+    documents: z.int().meta({ description: 'Documents that are stored.' }),
+  })
+  .meta({ id: 'Collection' });
+export type CollectionView = z.infer<typeof collectionViewSchema>;
+
+/** The collection of this name, or that the alias of this name stands for. Errors: `collection_not_found`. */
+export async function requireCollection(store: VectorStore, name: string): Promise<Collection> {
+  const parsed = collectionNameSchema.safeParse(name);
+  const found = parsed.success ? await findCollection(store, parsed.data as CollectionName) : undefined;
+  if (found !== undefined) return found;
+  const message = `there is no collection ${JSON.stringify(name)}; create it first`;
+  throw new EmbedmillError('collection_not_found', message);
+}
+
+/** By its own name, or by what an alias of that name stands for. */
+async function findCollection(store: VectorStore, name: CollectionName): Promise<Collection | undefined> {
+  const own = await store.getCollection(name);
+  if (own !== undefined) return own;
+  const alias = (await store.listAliases()).find((one) => one.name === name);
+  return alias && store.getCollection(alias.collection);
+}
+
+/** The collection of this very name: aliases are refused. Errors: `collection_not_found`, `invalid_request`. */
+export async function requireByOwnName(store: VectorStore, name: string): Promise<Collection> {
+  const collection = await requireCollection(store, name);
+  if (collection.name === name) return collection;
+  const message = `${name} is an alias of ${collection.name}: name the collection itself, or remove the alias`;
+  throw new EmbedmillError('invalid_request', message);
+}
+
+/** A collection by itself, with the documents of each tenant and source. */
+export const countedCollectionSchema = collectionViewSchema
+  .extend({
+    tenants: z.array(z.strictObject({ tenant: z.string(), documents: z.int() })).meta({
+      description: 'Documents of each tenant, the most first; up to 1,000 of them.',
+    }),
+    sources: z.array(z.strictObject({ source: z.string().nullable(), documents: z.int() })).meta({
+      description: 'Documents of each `source`, the most first; up to 1,000. Null: those that name none.',
+    }),
+  })
+  .meta({ id: 'CountedCollection' });
+const MOST_COUNTS = 1000;
+
+/**
+ * The collection of a job that is to be repeated. Errors: `collection_not_found`, also where it was made anew since: the job
+ * was accepted before the former one was deleted, and whatever repeats it has its place in the order.
+ */
+export async function requireCollectionOf(
+  { id, collection: { name, createdAt } }: Pick<IngestRecord, 'id' | 'collection'>,
+  store: VectorStore,
+): Promise<Collection> {
+  const collection = await requireCollection(store, name);
+  if (collection.createdAt === createdAt) return collection;
+  const message = `the collection ${name} of job ${id} was deleted, and made anew since; submit the documents to the new one`;
+  throw new EmbedmillError('collection_not_found', message);
+}
+
+export async function collectionView(store: VectorStore, collection: Collection): Promise<CollectionView> {
+  const name = collection.name as CollectionName;
+  const [points, tenants] = await Promise.all([
+    store.countPoints(name),
+    store.countDocuments(name, 'tenant'),
+  ]);
+  return { ...collection, points, documents: sumOf(tenants) };
+}
+
+export async function countedCollection(
+  store: VectorStore,
+  collection: Collection,
+): Promise<z.infer<typeof countedCollectionSchema>> {
+  const name = collection.name as CollectionName;
+  const [points, tenants, sources] = await Promise.all([
+    store.countPoints(name),
+    store.countDocuments(name, 'tenant'),
+    store.countDocuments(name, 'source'),
+  ]);
+  return {
+    ...collection,
+    points,
+    documents: sumOf(tenants),
+    tenants: mostFirst(tenants).map(({ value, documents }) => ({ tenant: value ?? '', documents })),
+    sources: mostFirst(sources).map(({ value, documents }) => ({ source: value, documents })),
+  };
+}
+
+const sumOf = (counts: readonly DocumentCount[]): number =>
+  counts.reduce((sum, { documents }) => sum + documents, 0);
+
+const mostFirst = (counts: readonly DocumentCount[]): DocumentCount[] =>
+  counts.toSorted((a, b) => b.documents - a.documents).slice(0, MOST_COUNTS);
+
+/**
+ * Creates a collection, unless it is there with the same profile, and makes workers serve its model.
+ * Errors: `model_not_found`, `invalid_profile`, `collection_exists`.
+ */
+export async function createCollection(
+  { store, queue, models }: Pick<ApiParts, 'store' | 'queue' | 'models'>,
+  name: string,
+  asked: Profile,
+  { twin, averageLength }: Pick<Collection, 'twin' | 'averageLength'> = {},
+): Promise<{ collection: Collection; created: boolean }> {
+  const existing = await store.getCollection(name as CollectionName);
+  const profile = settled(asked, existing);
+  const dims = await checkProfile(profile, models);
+  const isSame = (own: Profile) => isDeepStrictEqual(own, profile);
+  if (existing !== undefined && !isSame(existing.profile) && !isSame(profileAsCreated(existing))) {
+    const message = `the collection ${name} exists with another profile; choose another name, or delete it first`;
+    throw new EmbedmillError('collection_exists', message);
+  }
+  const createdAt = new Date().toISOString();
+  const collection: Collection = existing ?? {
+    name,
+    profile,
+    dims,
+    vector: 'dense',
+    analysis: ANALYSIS_VERSION,
+    ...(averageLength !== undefined && { averageLength }),
+    ...(twin !== undefined && { twin }),
+    createdAt,
+  };
+  if (existing === undefined) await store.createCollection(collection);
+  for (const needed of collectionModels(collection)) await queue.announceModel(needed);
+  return { collection, created: existing === undefined };
+}
+
+/**
+ * What a job's documents are embedded by where their vectors go to a file: as a new collection would, and no store knows of
+ * it. The same profile gives the same. Errors: `model_not_found`, `invalid_profile`.
+ */
+export async function ownDefinition(
+  asked: EmbeddingProfile,
+  models: ApiParts['models'],
+): Promise<Collection> {
+  const profile = settled(profileSchema.parse(asked), undefined);
+  const dims = await checkProfile(profile, models);
+  return { ...OWN_DEFINITION, profile, dims, vector: 'dense', analysis: ANALYSIS_VERSION };
+}
+
+/** What all definitions have in common that no store knows: none of them is ever made anew. */
+export const OWN_DEFINITION = { name: NO_COLLECTION, createdAt: new Date(0).toISOString() };
+
+/** Gives the size of its dense vectors. */
+async function checkProfile(profile: Profile, models: ApiParts['models']): Promise<number> {
+  const model = await requireModel(models, profile.model, 'profile/model', 'dense');
+  checkChunking(profile, model);
+  const dims = dimsOf(model, profile.dims, 'profile/dims');
+  await checkSparse(profile, model, models);
+  checkLateInteraction(profile, model);
+  return dims;
+}
+
+/** The profile with what it leaves open: as it is in a collection that is there, else as new ones have it. */
+function settled(profile: Profile, existing: Collection | undefined): Profile {
+  const { chunking } = profile;
+  if (chunking.mode === 'document' || chunking.boundary !== undefined) return profile;
+  const own = existing?.profile.chunking;
+  const boundary = (own?.mode === 'tokens' ? own.boundary : undefined) ?? NEW_BOUNDARY;
+  return { ...profile, chunking: { ...chunking, boundary } };
+}
+
+/** All models that a collection's documents go through. */
+export function collectionModels({ profile, other }: Pick<Collection, 'profile' | 'other'>): string[] {
+  return [profile.model, profile.sparse.splade?.model, other?.model].filter((name) => name !== undefined);
+}
+
+async function checkSparse(
+  { sparse }: Profile,
+  model: ModelSummary,
+  models: ApiParts['models'],
+): Promise<void> {
+  if (sparse.splade !== undefined)
+    await requireModel(models, sparse.splade.model, 'profile/sparse/splade/model', 'sparse');
+  if (sparse.bm42 !== undefined && !model.attentions) {
+    const able = (await models()).filter(({ attentions }) => attentions).map(({ name }) => name);
+    const message = `${model.name} does not give the attention that BM42 needs; choose one of: ${able.join(', ')}`;
+    throw invalidProfile('profile/sparse/bm42', message);
+  }
+}
+
+function checkLateInteraction({ lateInteraction }: Profile, model: ModelSummary): void {
+  if (lateInteraction === undefined || model.tokenVectors) return;
+  const message = `${model.name} gives no vectors of single tokens, which late interaction reads; leave it out, or choose a transformer of texts alone, such as all-MiniLM-L6-v2`;
+  throw invalidProfile('profile/lateInteraction', message);
+}
+
+function checkChunking({ chunking }: Profile, model: ModelSummary): void {
+  if (chunking.mode === 'document') return;
+  const size = chunking.size ?? model.maxTokens;
+  if (size > model.maxTokens) {
+    const message = `${model.name} reads ${model.maxTokens} tokens at most, but a chunk would have ${size}`;
+    throw invalidProfile('profile/chunking/size', message);
+  }
+  if (chunking.overlap > size / 2) {
+    const message = `an overlap of ${chunking.overlap} tokens is more than half the chunk of ${size}`;
+    throw invalidProfile('profile/chunking/overlap', message);
+  }
+}
+
+function invalidProfile(path: string, message: string): EmbedmillError {
+  return new EmbedmillError('invalid_profile', `${path}: ${message}`, { details: [{ path, message }] });
+}

@@ -1,0 +1,86 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { EmbedmillError } from '@embedmill/jobs';
+import type { AskedModel, Encoding, ModelAliases } from '../models/model-aliases.ts';
+import { refusedField } from '../http/problem.ts';
+
+/** What ids are where nothing says that they are OpenAI's: nothing that can be used, or of the model itself. */
+export type TokenIds = 'refused' | 'model';
+
+type Decode = (ids: Iterable<number>) => string;
+
+/** Read once and kept: 100,000 tokens and more, of a language that few requests speak. */
+const decoders = new Map<Encoding, Promise<Decode>>();
+
+/** After so many, some 10 ms, others get a turn of the event loop. */
+const TURN_IDS = 16_384;
+
+/**
+ * Inputs as the model can read them: ids of OpenAI's vocabulary become the text that they are of, those of the model
+ * stay, where a setting says that they are the model's; others are refused. A client that counts tokens in another
+ * vocabulary would get an answer to a text that nobody wrote.
+ */
+export async function readableInputs(
+  inputs: readonly (string | number[])[],
+  { model, encoding }: Pick<AskedModel, 'encoding'> & { model: { name: string } },
+  tokenIds: TokenIds,
+  pathOf: (index: number) => string,
+): Promise<(string | number[])[]> {
+  const first = inputs.findIndex((input) => typeof input !== 'string');
+  if (first === -1) return [...inputs];
+  if (encoding === undefined) {
+    if (tokenIds === 'model') return [...inputs];
+    throw refusedIds(pathOf(first), model.name);
+  }
+  const decode = await decoderOf(encoding);
+  const texts: (string | number[])[] = [];
+  let done = 0;
+  for (const [index, input] of inputs.entries()) {
+    texts.push(typeof input === 'string' ? input : decoded(input, decode, pathOf(index)));
+    done += input.length;
+    if (done < TURN_IDS) continue;
+    done = 0;
+    await nextTurn();
+  }
+  return texts;
+}
+
+/** Loads what the aliases need before it is asked for: it takes a third of a second, in which nobody is answered. */
+export async function loadDecoders(aliases: ModelAliases | undefined): Promise<void> {
+  for (const { encoding } of aliases?.values() ?? []) if (encoding !== undefined) await decoderOf(encoding);
+}
+
+function decoded(ids: number[], decode: Decode, path: string): string {
+  try {
+    return decode(ids);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw refusedField(path, `these are no token ids of OpenAI’s vocabulary: ${reason}`);
+  }
+}
+
+function refusedIds(path: string, model: string): EmbedmillError {
+  return refusedField(
+    path,
+    `token ids are of the client’s vocabulary, which need not be that of ${model}; send texts. ` +
+      'In LangChain’s OpenAIEmbeddings set check_embedding_ctx_length=False. Or let this server read OpenAI’s ids: ' +
+      `EMBEDMILL_API_MODEL_ALIASES=text-embedding-3-small=${model}, and ask for text-embedding-3-small. ` +
+      `Ids of ${model} itself are taken with EMBEDMILL_API_TOKEN_IDS=model`,
+  );
+}
+
+function decoderOf(encoding: Encoding): Promise<Decode> {
+  const known = decoders.get(encoding);
+  if (known !== undefined) return known;
+  const loaded = loadDecoder(encoding);
+  decoders.set(encoding, loaded);
+  return loaded;
+}
+
+async function loadDecoder(encoding: Encoding): Promise<Decode> {
+  switch (encoding) {
+    case 'cl100k_base':
+      return (await import('gpt-tokenizer/encoding/cl100k_base')).decode;
+    case 'o200k_base':
+      return (await import('gpt-tokenizer/encoding/o200k_base')).decode;
+  }
+}

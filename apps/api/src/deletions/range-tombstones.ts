@@ -1,0 +1,272 @@
+import { setTimeout } from 'node:timers/promises';
+import { z } from 'zod';
+import {
+  asEmbedmillError,
+  EmbedmillError,
+  filterSchema,
+  profileSchema,
+  tenantSchema,
+  type CollectionName,
+} from '@embedmill/jobs';
+import { shareOf, sourceOf, type IngestHandle, type IngestRecord } from '@embedmill/queue';
+import { KeySet, readManifest, type RangeTombstoneKey, type Spool } from '@embedmill/sources';
+import type { DocumentKey, PointPayload, VectorStore } from '@embedmill/vector-store';
+import { requireCollectionOf } from '../collections/collection.ts';
+import type { DispatcherLog, FinishedState } from '../dispatch/dispatcher.ts';
+import { isDeletionByFilter, olderJobsEnded, unfinishedOf } from './older-jobs.ts';
+import type { ScanSlots } from '../dispatch/scan-slots.ts';
+import type { SourceThreads } from '../sources/source-threads.ts';
+import { documentPages } from './stored-documents.ts';
+import { deleteFound, foundBy, isForFilter, sweepOf, type Sweep } from './sweep.ts';
+
+/**
+ * Deletions by a filter, and of what a snapshot lacks, name no documents: they delete what they find, once the jobs before
+ * them have ended. What comes under an older sequence after they looked (a retry, a verification, a job that the queue had
+ * lost) is held against a _range tombstone_, which the spool keeps of each such deletion until nothing older can be written
+ * any more (retention.ts).
+ *
+ * The deletion: waits for the jobs before it → its range tombstone is `open` → none of them has come meanwhile, or it is
+ * withdrawn and all of this begins again → looks, deletes → `closed`; withdrawn where it deletes nothing after all.
+ * The older job: has written all → reads the range tombstones that are later than it → waits while one is open, for
+ * whether that deletes anything is not known → deletes of its own documents those that a closed one is for (sweep.ts).
+ *
+ * So whichever comes first, one of the two sees the other: an older job that reads before the range tombstone is there is
+ * seen by the deletion, which looks for older jobs afterwards. Who waits for whom is no circle: a deletion waits only while
+ * its range tombstone is not there, an older job only while it is. All steps may be repeated, after whatever kill.
+ */
+const rangeTombstoneSchema = z.strictObject({
+  state: z.enum(['open', 'closed']),
+  /** Whose documents; of all where it is not said, but of a snapshot only of those tenants that it has documents of. */
+  tenant: tenantSchema.optional(),
+  deletes: z.discriminatedUnion('kind', [
+    z.strictObject({
+      kind: z.literal('filter'),
+      /** All by default. */
+      filter: filterSchema.optional(),
+      filterable: profileSchema.shape.filterable,
+    }),
+    /** Those of the source whose keys the snapshot does not have. */
+    z.strictObject({ kind: z.literal('snapshot'), source: z.string().nullable() }),
+  ]),
+});
+type RangeTombstone = z.infer<typeof rangeTombstoneSchema>;
+
+export interface RangeTombstoneParts {
+  store: VectorStore;
+  spool: Spool;
+  threads: SourceThreads;
+  pollMs: number;
+  log: DispatcherLog;
+}
+
+/**
+ * Resolves once the deletion may look for what it deletes: to false where the job was cancelled meanwhile. One that has
+ * looked already does not wait again: what came since is waiting for it.
+ */
+export async function clearToLook(
+  handle: IngestHandle,
+  parts: Pick<RangeTombstoneParts, 'spool' | 'pollMs'>,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const said = saidBy(handle.record);
+  if (said === undefined || hasLooked(handle.record)) return true;
+  for (;;) {
+    await withdraw(handle, parts);
+    if (!(await olderJobsEnded(handle, parts, signal))) return false;
+    await keep(handle, { ...said, state: 'open' }, parts);
+    if ((await unfinishedOf(await handle.olderJobs(), handle, parts)).length === 0) return true;
+  }
+}
+
+/** Settles the deletion's range tombstone, before anybody may see that it has ended. */
+export async function closeRangeTombstone(
+  handle: IngestHandle,
+  parts: Pick<RangeTombstoneParts, 'spool'>,
+  end: FinishedState,
+): Promise<void> {
+  const said = saidBy(handle.record);
+  if (said === undefined) return;
+  if (end === 'completed') await keep(handle, { ...said, state: 'closed' }, parts);
+  else await withdraw(handle, parts);
+}
+
+/**
+ * Deletes, of the documents of a job that writes nothing more, those that a later deletion was for. They are counted as
+ * superseded, each once, wherever dispatchers die.
+ */
+export async function yieldToLaterDeletions(
+  handle: IngestHandle,
+  parts: RangeTombstoneParts,
+  slots: ScanSlots,
+  signal: AbortSignal,
+): Promise<void> {
+  const { record } = handle;
+  if (record.purpose !== 'ingest' || isDeletionByFilter(record)) return;
+  const later = await laterThan(handle, parts, signal);
+  if (later.length === 0) return;
+  const sweepBy = ({ sequence }: RangeTombstoneKey, isFor: Sweep['isFor']): Promise<Sweep> =>
+    sweepOf(handle, isFor, sequence);
+  try {
+    const filters: Sweep[] = [];
+    for (const [key, said] of later) {
+      if (said.deletes.kind !== 'filter') continue;
+      const isForFiltered = isForFilter(said.deletes.filter, said.deletes.filterable);
+      filters.push(await sweepBy(key, (payload) => isOfTenant(said, payload) && isForFiltered(payload)));
+    }
+    if (filters.length > 0) await yieldTo(filters, 0, handle, parts, signal);
+    for (const [key, said] of later) {
+      const { deletes } = said;
+      if (deletes.kind !== 'snapshot') continue;
+      await slots.run({ share: shareOf(record), isSmall: false }, signal, async () => {
+        const keys = await KeySet.read(parts.spool.rangeTombstones.readKeys(record.collection.name, key));
+        const sweep = await sweepBy(key, (payload) => {
+          const { tenant, document_id: id, source = null } = payload;
+          const isOfSource = isOfTenant(said, payload) && source === deletes.source;
+          return isOfSource && keys.hasTenant(tenant) && !keys.has({ tenant, id });
+        });
+        await yieldTo([sweep], key.sequence, handle, parts, signal);
+      });
+    }
+  } catch (thrown) {
+    // With the collection, its documents are gone.
+    if (!(thrown instanceof EmbedmillError) || thrown.code !== 'collection_not_found') throw thrown;
+  }
+}
+
+/** The closed range tombstones that are later than the job, once none is open any more. */
+async function laterThan(
+  { record: { collection, sequence } }: IngestHandle,
+  { spool, pollMs }: RangeTombstoneParts,
+  signal: AbortSignal,
+): Promise<[RangeTombstoneKey, RangeTombstone][]> {
+  const { name } = collection;
+  for (;;) {
+    const keys = (await spool.rangeTombstones.list(name)).filter((key) => key.sequence > sequence);
+    const later: [RangeTombstoneKey, RangeTombstone][] = [];
+    for (const key of keys) {
+      const said = await spool.rangeTombstones.read(name, key);
+      if (said !== undefined) later.push([key, rangeTombstoneSchema.parse(said)]);
+    }
+    if (later.every(([, { state }]) => state === 'closed')) return later;
+    await setTimeout(pollMs, undefined, { signal });
+  }
+}
+
+/**
+ * Each document is counted before it is deleted, in the write that says so of its shard: what is deleted is not found again,
+ * and a dispatcher that takes over could not tell whose it was.
+ *
+ * @param to what `yielded` of the record calls these deletions
+ */
+async function yieldTo(
+  deletions: readonly Sweep[],
+  to: number,
+  handle: IngestHandle,
+  parts: RangeTombstoneParts,
+  signal: AbortSignal,
+): Promise<void> {
+  const { store } = parts;
+  let shards = 0;
+  for await (const keys of keysOf(handle, parts, signal)) {
+    signal.throwIfAborted();
+    const collection = await requireCollectionOf(handle.record, store);
+    const found = await foundBy(deletions, keys, collection, store);
+    shards += 1;
+    if (found.length === 0) continue;
+    await count(handle, found.length, { to, shards });
+    await deleteFound(found, collection, store);
+  }
+}
+
+/** Counts so many documents as superseded, unless a dispatcher did that died then. */
+async function count(
+  handle: IngestHandle,
+  documents: number,
+  yielded: { to: number; shards: number },
+): Promise<void> {
+  const { progress, yielded: before = { to: 0, shards: 0 } } = handle.record;
+  const isCounted = before.to > yielded.to || (before.to === yielded.to && before.shards >= yielded.shards);
+  if (isCounted) return handle.assertHeld();
+  const ofStored = Math.min(documents, progress.stored);
+  const ofSkipped = Math.min(documents - ofStored, progress.skipped);
+  handle.record = {
+    ...handle.record,
+    yielded,
+    progress: {
+      ...progress,
+      stored: progress.stored - ofStored,
+      skipped: progress.skipped - ofSkipped,
+      superseded: progress.superseded + ofStored + ofSkipped,
+    },
+  };
+  await handle.save();
+}
+
+async function* keysOf(
+  { id, record }: IngestHandle,
+  { store, spool, threads, log }: RangeTombstoneParts,
+  signal: AbortSignal,
+): AsyncGenerator<DocumentKey[]> {
+  const { collection, tenant, mode, sourceName, metadataBytes, progress } = record;
+  const source = sourceOf(record);
+  if (source === undefined || progress.shards === 0) return;
+  try {
+    for await (const { range } of readManifest(spool, id)) {
+      const shard = { collection, tenant, mode, sourceName, metadataBytes, source, range };
+      const { documents } = await threads.run('shardKeys', shard, { share: tenant, signal });
+      const named = documents.filter(({ isDeleted }) => !isDeleted);
+      yield named.map(({ tenant: whose, id: document }) => ({ tenant: whose, id: document }));
+    }
+  } catch (thrown) {
+    const error = asEmbedmillError(thrown);
+    if (error.code !== 'source_unreadable' && error.code !== 'source_changed') throw thrown;
+    // Whatever is there may be of it.
+    log.warn({ err: error }, 'the source of the job is not what it was; all documents are looked at');
+    yield* documentPages(store, collection.name as CollectionName, { tenant }, signal);
+  }
+}
+
+/** What a job deletes without naming it; undefined of one that does not. */
+function saidBy(record: IngestRecord): Omit<RangeTombstone, 'state'> | undefined {
+  const { purpose, mode, source, sourceName = null, collection, tenant } = record;
+  if (purpose !== 'ingest') return undefined;
+  if (mode === 'snapshot') return { tenant, deletes: { kind: 'snapshot', source: sourceName } };
+  if (source.kind !== 'collection') return undefined;
+  const { filterable } = collection.profile;
+  return {
+    tenant: tenant ?? source.tenant,
+    deletes: { kind: 'filter', filter: source.filter, filterable },
+  };
+}
+
+const hasLooked = ({ mode, gone, fetched, state }: IngestRecord): boolean =>
+  mode === 'snapshot' ? gone !== undefined : fetched !== null || state === 'running';
+
+const isOfTenant = ({ tenant }: RangeTombstone, payload: PointPayload): boolean =>
+  tenant === undefined || tenant === payload.tenant;
+
+/** Jobs of its twin write to the job's collection, and it deletes from both: so it is kept for both. */
+function namesOf({ collection: { name, twin } }: IngestRecord): string[] {
+  return twin === undefined ? [name] : [name, twin.name];
+}
+
+async function keep(
+  { record }: IngestHandle,
+  tombstone: RangeTombstone,
+  { spool }: Pick<RangeTombstoneParts, 'spool'>,
+): Promise<void> {
+  const key = { sequence: record.sequence, job: record.id };
+  for (const name of namesOf(record)) {
+    if (tombstone.state === 'closed' && tombstone.deletes.kind === 'snapshot')
+      await spool.rangeTombstones.keepKeys(name, key, spool.readKeys(record.id));
+    await spool.rangeTombstones.keep(name, key, tombstone);
+  }
+}
+
+async function withdraw(
+  { record }: IngestHandle,
+  { spool }: Pick<RangeTombstoneParts, 'spool'>,
+): Promise<void> {
+  const key = { sequence: record.sequence, job: record.id };
+  for (const name of namesOf(record)) await spool.rangeTombstones.remove(name, key);
+}

@@ -1,0 +1,149 @@
+import { setTimeout } from 'node:timers/promises';
+import { isFinished, type CollectionName, type JobId } from '@embedmill/jobs';
+import type { Queue, RetainedJob } from '@embedmill/queue';
+import type { Spool } from '@embedmill/sources';
+import type { VectorStore } from '@embedmill/vector-store';
+import { sweepClientRecords } from '../batches/batch-retention.ts';
+import { endForgottenLoads } from './bulk-loads.ts';
+import type { DispatcherLog } from './dispatcher.ts';
+
+/** How long finished jobs are kept. The queue and the spool are bounded by it. */
+export interface RetentionPolicy {
+  ageMs: number;
+  /** That long where documents failed, or the job itself, and nobody has retried it with success or forgotten it. */
+  failuresAgeMs: number;
+  /** Jobs of either kind at most; the oldest go first. */
+  jobs: number;
+  /** Clients' files that say no time of their own; thirty days by default. */
+  filesAgeMs?: number;
+}
+
+export interface RetentionParts {
+  queue: Queue;
+  spool: Spool;
+  store: Pick<VectorStore, 'listCollections' | 'purgeTombstones' | 'loads'>;
+  policy: RetentionPolicy;
+  log: DispatcherLog;
+}
+
+/** A folder of the spool that no job has, this long after something was written to it, belongs to a crash. */
+const ABANDONED_MS = 24 * 3600 * 1000;
+const FILES_MS = 30 * ABANDONED_MS;
+const INTERVAL_MS = 60_000;
+/** A submission or deletion that was accepted this long ago is on the queue, or its process is dead. */
+const ACCEPTED_MS = 3600_000;
+
+/** Jobs whose time has come, the oldest first. Pure. */
+export function expiredJobs(jobs: readonly RetainedJob[], policy: RetentionPolicy, now: number): JobId[] {
+  const retried = new Set(jobs.flatMap((job) => (job.state === 'completed' ? [job.retryOf] : [])));
+  const finished = jobs
+    .filter((job) => job.isSettled && isFinished(job.state))
+    .sort((a, b) => b.finishedAt - a.finishedAt);
+  const hasFailed = (job: RetainedJob): boolean =>
+    (job.failed > 0 || job.state === 'failed') && !retried.has(job.id);
+  const over = (kind: RetainedJob[], ageMs: number): RetainedJob[] =>
+    kind.filter((job, newer) => newer >= policy.jobs || now - job.finishedAt > ageMs);
+  return [
+    ...over(
+      finished.filter((job) => hasFailed(job)),
+      policy.failuresAgeMs,
+    ),
+    ...over(
+      finished.filter((job) => !hasFailed(job)),
+      policy.ageMs,
+    ),
+  ]
+    .sort((a, b) => a.finishedAt - b.finishedAt)
+    .map(({ id }) => id);
+}
+
+/**
+ * Removes jobs whose time has come with what the spool has of them, and what the spool has of no job at all; ends loads that
+ * nobody has ended. Killed at any point, the next sweep goes on; two at once do no harm.
+ */
+export async function sweep(
+  { queue, spool, store, policy, log }: RetentionParts,
+  now = Date.now(),
+): Promise<{ jobs: number; folders: number }> {
+  // Before the jobs: a folder made meanwhile may have a job that is not listed.
+  const folders = await spool.listJobs();
+  const jobs = await queue.retainedJobs();
+  const expired = expiredJobs(jobs, policy, now);
+  for (const id of expired) {
+    // The job goes first: without its folder it would promise a retry that cannot be.
+    await queue.remove(id);
+    await spool.removeJob(id);
+  }
+  // Of a job that the queue lost and that has not been given back yet, all is needed.
+  const known = new Set([...jobs.map(({ id }) => id), ...(await spool.unfinishedJobs())]);
+  const abandoned = folders.filter(({ job, modified }) => !known.has(job) && now - modified > ABANDONED_MS);
+  for (const { job } of abandoned) await spool.removeJob(job);
+  await endForgottenLoads({ queue, spool, store, log });
+  await purgeTombstones(
+    jobs.filter(({ id }) => !expired.includes(id)),
+    { queue, spool, store, log },
+    now,
+  );
+  await sweepClientRecords({ queue, spool, log }, policy.filesAgeMs ?? FILES_MS, now);
+  const removed = { jobs: expired.length, folders: abandoned.length };
+  if (removed.jobs + removed.folders > 0) log.info(removed, 'expired jobs were removed');
+  return removed;
+}
+
+/**
+ * Forgets the tombstones, and range tombstones, of deletions that everything was accepted after which may still be written:
+ * jobs that have not ended, or that can be repeated, and what has only just been accepted.
+ */
+async function purgeTombstones(
+  jobs: readonly RetainedJob[],
+  { queue, spool, store, log }: Pick<RetentionParts, 'queue' | 'spool' | 'store' | 'log'>,
+  now: number,
+): Promise<void> {
+  const known = new Set<string>(jobs.map(({ id }) => id));
+  // What the queue has lost, and not been given back yet, is not among its writers.
+  if ((await spool.unfinishedJobs()).some((id) => !known.has(id))) return;
+  const accepted = 1000 * (now - ACCEPTED_MS);
+  // Before the collections: one that has any by now has been created.
+  const withRanges = await spool.rangeTombstones.collections();
+  const collections = await store.listCollections();
+  for (const name of withRanges)
+    if (!collections.some((one) => one.name === name)) await spool.rangeTombstones.removeAll(name);
+  for (const { name, twin } of collections) {
+    // A copy writes what others were accepted with, and jobs of the twin write here.
+    if (twin !== undefined) continue;
+    const oldest = await queue.oldestSequence(name, (job) => known.has(job), accepted);
+    // Jobs of before there were sequences are among no writers, and older than all.
+    const isOld = jobs.some((job) => job.collection === name && job.sequence === 0 && mayWrite(job));
+    if (isOld) continue;
+    const below = Math.min(oldest ?? accepted, accepted);
+    for (const key of await spool.rangeTombstones.list(name))
+      if (key.sequence < below) await spool.rangeTombstones.remove(name, key);
+    const purged = await store.purgeTombstones(name as CollectionName, below);
+    if (purged > 0) log.info({ collection: name, tombstones: purged }, 'tombstones were forgotten');
+  }
+}
+
+const mayWrite = ({ state, failed }: RetainedJob): boolean => !isFinished(state) || failed > 0;
+
+/** Sweeps once a minute, one process at a time of those on the same queue. */
+export function startSweeping(parts: RetentionParts, intervalMs = INTERVAL_MS): { close(): Promise<void> } {
+  const stop = new AbortController();
+  const running = (async () => {
+    while (!stop.signal.aborted) {
+      await turn().catch((error: unknown) =>
+        parts.log.warn({ err: error }, 'expired jobs could not be removed; it is tried again'),
+      );
+      await setTimeout(intervalMs, undefined, { signal: stop.signal }).catch(() => undefined);
+    }
+  })();
+  return {
+    async close() {
+      stop.abort();
+      await running;
+    },
+  };
+
+  async function turn(): Promise<void> {
+    if (await parts.queue.takeTurn('sweep', Math.ceil((0.9 * intervalMs) / 1000))) await sweep(parts);
+  }
+}

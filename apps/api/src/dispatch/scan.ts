@@ -1,0 +1,198 @@
+import {
+  EmbedmillError,
+  encodingOfNamed,
+  formatOfMediaType,
+  type CollectionName,
+  type SourceEncoding,
+  type Shard,
+  type SourceRef,
+  type StoredSource,
+} from '@embedmill/jobs';
+import { sourceOf, storedIn, type IngestHandle, type JobSource } from '@embedmill/queue';
+import { fetchSource, redacted, type OpenUrl } from '@embedmill/sources';
+import { withAverageLength, type MeasuringParts } from './average-length.ts';
+import { unlessCancelled } from './cancellation.ts';
+import type { DispatcherLog } from './dispatcher.ts';
+import { fetchListed } from '../sources/listed-urls.ts';
+import { isDeletionByFilter } from '../deletions/older-jobs.ts';
+import { documentPages, storedDocuments, type StoredSelection } from '../deletions/stored-documents.ts';
+import { foundBy, isForFilter, sweepOf, tombstoneLines } from '../deletions/sweep.ts';
+
+/** What a job's source is made ready with. */
+export interface ScanParts extends MeasuringParts {
+  maxSourceBytes: number;
+  /** Fetches sources of URLs. */
+  openUrl: OpenUrl;
+  log: DispatcherLog;
+}
+
+/** What a job over stored documents reads of them. */
+const LINES: Record<Exclude<Shard['purpose'], 'ingest'>, StoredSelection['as']> = {
+  compare: 'keys',
+  migrate: 'documents',
+  export: 'keys',
+  embed: 'keys',
+  batch: 'keys',
+  dataset: 'keys',
+  copy: 'keys',
+};
+
+/** Makes the manifest, unless an earlier dispatcher did. Undefined when the job was cancelled meanwhile. */
+export async function scan(
+  handle: IngestHandle,
+  options: ScanParts,
+  signal: AbortSignal,
+): Promise<SourceRef | undefined> {
+  const { record } = handle;
+  if (record.state === 'running') return sourceOf(record);
+  if (await handle.isCancelled()) return undefined;
+  handle.record = { ...record, state: 'scanning', startedAt: record.startedAt ?? new Date().toISOString() };
+  await handle.save();
+  handle.note({ level: 'info', event: 'scan_began', text: 'its source is scanned' });
+  const { threads } = options;
+  const scanned = await unlessCancelled(handle, signal, async (either) => {
+    const source = sourceOf(record) ?? (await copySource(handle, options, either));
+    const { filterable } = record.collection.profile;
+    const { tenant, mode, sourceName, maxFailures, metadataBytes } = record;
+    const scope = { tenant, mode, sourceName, sequenced: handle.record.sequenced };
+    const input = { job: handle.id, source, filterable, scope, metadataBytes, maxFailures };
+    const { unnamed, ...totals } = await threads.run('manifest', input, { share: tenant, signal: either });
+    return { source, totals, unnamed };
+  });
+  if (scanned === undefined) return undefined;
+  const { source, totals, unnamed } = scanned;
+  const ofStored = record.purpose === 'export' || record.purpose === 'copy';
+  const isMeasured =
+    record.purpose === 'ingest' || record.purpose === 'migrate' || record.purpose === 'embed';
+  if (totals.documents === 0 && !ofStored && !isDeletionByFilter(record)) {
+    throw new EmbedmillError('source_unreadable', 'the source has no documents: every line is blank');
+  }
+  handle.record = {
+    ...handle.record,
+    collection: isMeasured
+      ? await withAverageLength(record.collection, { id: handle.id, source, share: record.tenant }, options)
+      : record.collection,
+    state: 'running',
+    progress: { ...handle.record.progress, ...totals },
+    ...(record.mode === 'snapshot' && { unnamed }),
+  };
+  await handle.save();
+  options.log.info({ ...totals }, 'the job is running');
+  const text = `scanned; documents: ${totals.documents}, shards: ${totals.shards}`;
+  handle.note({ level: 'info', event: 'scan_ended', text });
+  return source;
+}
+
+/** Copies what shards cannot refer to where it is into the spool, as plain NDJSON. */
+async function copySource(handle: IngestHandle, options: ScanParts, signal: AbortSignal): Promise<SourceRef> {
+  const { source, collection } = handle.record;
+  const { spool, threads, maxSourceBytes: maxBytes } = options;
+  const fetched = await copy();
+  handle.record = { ...handle.record, fetched };
+  await handle.save();
+  if (source.kind === 'encoded' || source.kind === 'files') {
+    // Should the queue lose the job, it goes on with the copy: the original is not needed any more.
+    await spool.keepRecord(handle.id, handle.record, 'unfinished');
+    for (const original of storedIn(source)) await spool.removeSource(original);
+  }
+  return fetched;
+
+  async function copy(): Promise<SourceRef> {
+    switch (source.kind) {
+      case 'url': {
+        const { source: copied, mediaType = '' } = await fetchSource(spool, handle.id, source.url, {
+          open: options.openUrl,
+          maxBytes,
+          signal,
+          isDocument: source.encoding === undefined || source.encoding.format === 'document',
+        });
+        const encoding = source.encoding ?? encodingOfNamed(formatOfMediaType(mediaType));
+        if (encoding === undefined) return copied;
+        try {
+          return await transcoded(copied, { name: redacted(source.url), ...encoding });
+        } finally {
+          await spool.removeSource(copied);
+        }
+      }
+      case 'encoded':
+        return transcoded(source.source, source.encoding);
+      case 'files':
+        return gathered(source);
+      case 'collection': {
+        const { purpose, tenant } = handle.record;
+        if (purpose === 'ingest') return foundByFilter(source);
+        const from = purpose === 'copy' ? (collection.twin?.name ?? collection.name) : collection.name;
+        const selection = {
+          filter: source.filter,
+          tenant: tenant ?? source.tenant,
+          as: LINES[purpose],
+        };
+        const lines = storedDocuments(options.store, from as CollectionName, selection, signal);
+        const unlimited = { maxBytes: Number.MAX_SAFE_INTEGER };
+        return (await options.spool.receive(handle.id, lines, unlimited)).source;
+      }
+      case 'batch': {
+        const { id: job, record } = handle;
+        if (record.batch === undefined) throw new EmbedmillError('internal', 'the job is of no batch');
+        const { model } = collection.profile;
+        const input = { job, model, batch: record.batch, source: source.source, reading: source.reading };
+        return threads.run('batch', input, { share: record.tenant, signal });
+      }
+      case 'dataset': {
+        const { id: job, record } = handle;
+        const input = { job, source: source.source, reading: source.reading };
+        return threads.run('dataset', input, { share: record.tenant, signal });
+      }
+      case 'file':
+      case 's3':
+      case 'inline':
+        return source;
+    }
+  }
+
+  async function gathered({
+    list,
+    packed,
+    bytes,
+  }: Extract<JobSource, { kind: 'files' }>): Promise<SourceRef> {
+    const { filterable } = collection.profile;
+    // What lies at URLs has no size before it is here.
+    if (bytes !== undefined) return oneOf(list);
+    const here = await fetchListed(handle.id, list, { spool, open: options.openUrl, maxBytes, signal });
+    try {
+      return await oneOf(here.list);
+    } finally {
+      await here.remove();
+    }
+
+    async function oneOf(files: StoredSource): Promise<SourceRef> {
+      const input = { job: handle.id, list: files, packed, filterable, maxBytes };
+      const made = await options.threads.run('gather', input, { share: handle.record.tenant, signal });
+      options.log.info({ files: made.files, unread: made.unread }, 'the files of the job are one source');
+      return made.source;
+    }
+  }
+
+  /** The tombstones of a deletion by a filter. */
+  async function foundByFilter({ filter, tenant }: Extract<JobSource, { kind: 'collection' }>) {
+    const { store, spool } = options;
+    const selection = { filter, tenant: handle.record.tenant ?? tenant };
+    const sweep = await sweepOf(handle, isForFilter(filter, collection.profile.filterable));
+    const pages = documentPages(store, collection.name as CollectionName, selection, signal);
+    async function* lines(): AsyncGenerator<Uint8Array> {
+      for await (const page of pages) {
+        const found = await foundBy([sweep], page, collection, store);
+        yield tombstoneLines(found, sweep.sequence);
+      }
+    }
+    const received = await spool.receive(handle.id, lines(), { maxBytes: Number.MAX_SAFE_INTEGER });
+    handle.record = { ...handle.record, sequenced: sweep.writable.length > 0 };
+    return received.source;
+  }
+
+  async function transcoded(from: StoredSource, encoding: SourceEncoding): Promise<SourceRef> {
+    const { filterable } = collection.profile;
+    const input = { job: handle.id, source: from, encoding, filterable, maxBytes };
+    return options.threads.run('transcode', input, { share: handle.record.tenant, signal });
+  }
+}

@@ -1,0 +1,54 @@
+import { currentShare } from '../access/principal.ts';
+import { assertClientWaits } from './request-life.ts';
+
+/** So long one request's work may have the event loop before others get it. */
+const STRETCH_MS = 15;
+
+/**
+ * Shares the event loop with other requests: what goes through many hits asks after each, and where it has had its stretch
+ * goes on when it has its turn. One stretch is run between two looks at sockets and timers, so however many requests have
+ * long work, others wait for one stretch and not for one of each; principals take turns, then the requests of each. One
+ * LoopShare for each piece of work. Errors: `client_gone`, where nobody waits for it any more.
+ */
+export class LoopShare {
+  readonly #share = currentShare();
+  #since = performance.now();
+
+  async step(): Promise<void> {
+    if (performance.now() - this.#since < STRETCH_MS) return;
+    await nextStretch(this.#share);
+    assertClientWaits();
+    this.#since = performance.now();
+  }
+}
+
+/** Who waits for a stretch, by whose it is, in the order of their turns. */
+const waiting = new Map<string, (() => void)[]>();
+let isScheduled = false;
+
+function nextStretch(share: string): Promise<void> {
+  return new Promise((resolve) => {
+    const own = waiting.get(share);
+    if (own === undefined) waiting.set(share, [resolve]);
+    else own.push(resolve);
+    schedule();
+  });
+}
+
+function schedule(): void {
+  if (isScheduled) return;
+  isScheduled = true;
+  // One that is asked for in a turn of immediates runs in the next one, behind sockets and timers.
+  setImmediate(() => {
+    isScheduled = false;
+    const [first] = waiting;
+    if (first === undefined) return;
+    const [share, own] = first;
+    const next = own.shift();
+    // To the end of the line.
+    waiting.delete(share);
+    if (own.length > 0) waiting.set(share, own);
+    next?.();
+    if (waiting.size > 0) schedule();
+  });
+}

@@ -1,0 +1,124 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Job } from '@embedmill/jobs';
+import { startTestApi, type TestApi } from '../testing/test-api.ts';
+
+/** Files that are documents by themselves, through each door, as far as their scan: no worker is needed for that. */
+const JOBS = '/api/v1/collections/docs/jobs';
+const PAGE = '<!doctype html><title>A page</title><main><h1>Head</h1><p>Words.</main>';
+
+let api: TestApi;
+let folder: string;
+let server: Server;
+let url: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'embedmill-documents-'));
+  await mkdir(join(folder, 'docs/more'), { recursive: true });
+  await writeFile(join(folder, 'docs/guide.md'), '# Guide\n\nFirst.\n\n## Install\n\nSecond.\n');
+  await writeFile(join(folder, 'docs/README'), 'What this is.\n');
+  await writeFile(join(folder, 'docs/more/page.html'), PAGE);
+  await writeFile(join(folder, 'docs/more/logo.png'), '\x89PNG');
+  await writeFile(join(folder, 'docs/rows.csv'), 'id,text\nr,a row\n');
+  api = await startTestApi({ config: { sourceFolder: folder } });
+  await api.json('POST', '/api/v1/collections', { name: 'docs' });
+  await api.dispatch();
+  server = createServer((_, response) => {
+    response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(PAGE);
+  }).listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+afterAll(async () => {
+  server?.close();
+  await api?.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** The lines that a job's files became. */
+async function linesOf({ id }: { id: string }): Promise<{ id: string; [field: string]: unknown }[]> {
+  const isScanned = async () => {
+    const job = (await api.json('GET', `/api/v1/jobs/${id}`)).body as Job;
+    return job.state === 'running' || job.state === 'failed';
+  };
+  await expect.poll(isScanned, { timeout: 60_000 }).toBe(true);
+  expect((await api.json('GET', `/api/v1/jobs/${id}`)).body).toMatchObject({ error: null });
+  const record = await api.parts.queue.getSubmission(id as never);
+  const bytes = await Array.fromAsync(api.parts.spool.readSource(record!.fetched!));
+  const lines = Buffer.concat(bytes).toString().split('\n').slice(0, -1);
+  return lines.map((line) => JSON.parse(line) as { id: string });
+}
+
+const submit = async (source: object) => (await api.json('POST', JOBS, { source })).body as Job;
+
+test('a folder is one job: each file of it a document with its structure, and tables their rows', async () => {
+  expect(await linesOf(await submit({ files: ['docs'] }))).toEqual([
+    {
+      id: 'docs/README',
+      text: 'What this is.',
+      structure: {},
+      metadata: { path: 'docs/README', type: 'text' },
+    },
+    {
+      id: 'docs/guide.md',
+      title: 'Guide',
+      text: 'Guide\n\nFirst.\n\nInstall\n\nSecond.',
+      structure: {
+        sections: [
+          { start: 0, headings: ['Guide'] },
+          { start: 15, headings: ['Guide', 'Install'] },
+        ],
+      },
+      metadata: { path: 'docs/guide.md', type: 'markdown' },
+    },
+    {
+      id: 'docs/more/page.html',
+      title: 'A page',
+      text: 'Head\n\nWords.',
+      structure: { sections: [{ start: 0, headings: ['Head'] }] },
+      metadata: { path: 'docs/more/page.html', type: 'html' },
+    },
+    { id: 'r', text: 'a row' },
+  ]);
+});
+
+test('a file, a URL and a body that are documents are known by their names', async () => {
+  expect(await linesOf(await submit({ path: 'docs/guide.md' }))).toMatchObject([{ id: 'docs/guide.md' }]);
+  expect(await linesOf(await submit({ url: `${url}/a` }))).toMatchObject([
+    { id: `${url}/a`, title: 'A page' },
+  ]);
+  const headers = { 'content-type': 'text/html' };
+  const sent = await api.call(`${JOBS}?name=sent.html`, { method: 'POST', body: PAGE, headers });
+  expect(sent.status).toBe(202);
+  expect(await linesOf((await sent.json()) as Job)).toMatchObject([{ id: 'sent.html', title: 'A page' }]);
+  const unnamed = await api.call(JOBS, { method: 'POST', body: PAGE, headers });
+  expect(await unnamed.json()).toMatchObject({
+    code: 'invalid_request',
+    detail: expect.stringContaining('?name=guide.pdf'),
+  });
+});
+
+test('content decides, not the name: lines are documents, and what is no document fails alone', async () => {
+  const form = new FormData();
+  form.append('file', new Blob(['{"id":"a","text":"one"}\n{"id":"b","text":"two"}\n']), 'lines.txt');
+  form.append('file', new Blob([PAGE]), 'page.txt');
+  form.append('file', new Blob(['\x89PNG\0']), 'picture.pdf');
+  const response = await api.call(JOBS, { method: 'POST', body: form });
+  const job = (await response.json()) as Job;
+  expect(await linesOf(job)).toMatchObject([
+    { id: 'a' },
+    { id: 'b' },
+    { id: 'page.txt', title: 'A page' },
+    { id: 'picture.pdf', unreadable_row: { code: 'unsupported_document' } },
+  ]);
+});
+
+test('what is said of columns goes with tables alone', async () => {
+  const body = await submit({ path: 'docs/guide.md', columns: { text: 'body' } });
+  expect(body).toMatchObject({ code: 'invalid_request', detail: expect.stringContaining('columns') });
+  expect(await linesOf(await submit({ files: ['docs'], metadata: 'rest' }))).toHaveLength(4);
+});

@@ -1,0 +1,131 @@
+import {
+  asEmbedmillError,
+  EmbedmillError,
+  isFinished,
+  type CollectionName,
+  type DocumentReport,
+  type MoreReports,
+  type Verification,
+} from '@embedmill/jobs';
+import { sourceOf, type IngestRecord } from '@embedmill/queue';
+import { readLines, readManifest } from '@embedmill/sources';
+import type { ApiParts } from '../parts.ts';
+import type { ShardKeys } from '../sources/source-tasks.ts';
+
+/** What was counted, without what is done about it. */
+export type Comparison = Pick<
+  Verification,
+  'documents' | 'stored' | 'deleted' | 'failed' | 'missing' | 'missingIds'
+>;
+
+const MOST_IDS = 100;
+const NOTHING_COMPARED: Comparison = {
+  documents: 0,
+  stored: 0,
+  deleted: 0,
+  failed: 0,
+  missing: 0,
+  missingIds: [],
+};
+
+/**
+ * Looks each document of a job's source up in the store, and gives the bytes of those that are missing, a line each;
+ * when they have been read to their end, `comparison` says what was found. Errors: `source_unreadable` where the source
+ * went with the job's end, `source_changed`.
+ */
+export class JobComparison {
+  comparison: Comparison = NOTHING_COMPARED;
+  readonly #record: IngestRecord;
+  readonly #parts: Pick<ApiParts, 'spool' | 'store' | 'threads'>;
+
+  constructor(record: IngestRecord, parts: Pick<ApiParts, 'spool' | 'store' | 'threads'>) {
+    this.#record = record;
+    this.#parts = parts;
+  }
+
+  /** The comparison alone. */
+  async compare(): Promise<Comparison> {
+    for await (const line of this.missingLines()) void line;
+    return this.comparison;
+  }
+
+  async *missingLines(): AsyncGenerator<Uint8Array> {
+    const { id, collection, tenant, mode, sourceName, sequenced, metadataBytes, progress, state } =
+      this.#record;
+    const source = sourceOf(this.#record);
+    // Before the scan there is nothing to compare with.
+    if (source === undefined || progress.shards === 0) return;
+    const { spool } = this.#parts;
+    const failed = await failedLines(spool, this.#record);
+    const wentAway = isFinished(state) && progress.failed === 0;
+    try {
+      if (wentAway && source.kind === 'inline' && source.lines.length === 0) throw gone(id);
+      for await (const { range } of readManifest(spool, id)) {
+        const shard = { collection, tenant, mode, sourceName, sequenced, metadataBytes, source, range };
+        const keys = await this.#parts.threads.run('shardKeys', shard, { share: tenant });
+        const valid = keys.documents.filter(({ line }) => !failed.has(line));
+        this.#count({ failed: keys.invalid + keys.documents.length - valid.length });
+        for (const { id: document, offset, length } of await this.#missing(valid)) {
+          this.#count({ missing: 1 }, document);
+          yield* spool.readSource(source, offset, length);
+          yield Buffer.from('\n');
+        }
+      }
+    } catch (thrown) {
+      if (wentAway && asEmbedmillError(thrown).code === 'source_unreadable') throw gone(id, thrown);
+      throw thrown;
+    }
+  }
+
+  async #missing(valid: ShardKeys['documents']): Promise<ShardKeys['documents']> {
+    const name = this.#record.collection.name as CollectionName;
+    const found = await this.#parts.store.findDocuments(name, valid);
+    // What a later submission or deletion has decided is not missing, whatever came of it.
+    const isSettled = ({ isDeleted }: ShardKeys['documents'][number], n: number): boolean => {
+      const one = found[n];
+      if (one !== undefined && one.decided > this.#record.sequence) return true;
+      return isDeleted ? one?.state !== 'stored' : one?.state === 'stored';
+    };
+    const settled = valid.filter(isSettled);
+    const deleted = settled.filter(({ isDeleted }) => isDeleted).length;
+    this.#count({ stored: settled.length - deleted, deleted });
+    return valid.filter((document, n) => !isSettled(document, n));
+  }
+
+  #count(
+    more: Partial<Pick<Comparison, 'stored' | 'deleted' | 'failed' | 'missing'>>,
+    missingId?: string,
+  ): void {
+    const { stored = 0, deleted = 0, failed = 0, missing = 0 } = more;
+    const before = this.comparison;
+    this.comparison = {
+      documents: before.documents + stored + deleted + failed + missing,
+      stored: before.stored + stored,
+      deleted: before.deleted + deleted,
+      failed: before.failed + failed,
+      missing: before.missing + missing,
+      missingIds:
+        missingId === undefined || before.missingIds.length >= MOST_IDS
+          ? before.missingIds
+          : [...before.missingIds, missingId],
+    };
+  }
+}
+
+/** Those that are named. One that failed and is not, and that is not stored, counts as missing. */
+async function failedLines(spool: ApiParts['spool'], { id }: IngestRecord): Promise<Set<number>> {
+  const lines = new Set<number>();
+  for await (const group of readLines(spool.readReports(id, 'failures'))) {
+    for (const { bytes } of group) {
+      if (bytes === null) continue;
+      const report = JSON.parse(bytes.toString('utf8')) as DocumentReport | MoreReports;
+      if ('line' in report) lines.add(report.line);
+    }
+  }
+  return lines;
+}
+
+function gone(id: string, cause?: unknown): EmbedmillError {
+  const message = `the documents of job ${id} were removed when it ended with none failed, so there is nothing to compare with; submit them again, what is stored is passed over`;
+  return new EmbedmillError('source_unreadable', message, { cause });
+}

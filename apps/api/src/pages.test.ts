@@ -1,5 +1,0 @@
-import { describe } from 'vitest';
-import { testPages } from './page-walks.ts';
-import { STORES } from './storing-api.ts';
-
-describe.each(STORES)('in %s', (_name, open) => testPages(open));

@@ -1,0 +1,32 @@
+import { checkText, refuseUnknown, vectorAt, type QueryLane } from './query-lane.ts';
+import type { AskedModel } from '../models/model-aliases.ts';
+
+/** What came of a request's inputs. */
+export interface EmbeddedInputs {
+  vectors: Float32Array[];
+  /** Of each input, whether it was longer than the model reads. */
+  truncated: readonly boolean[];
+  /** Tokens that the model has read. */
+  tokens: number;
+}
+
+/**
+ * A vector of `dims` numbers for each text, or list of the model's token ids. Errors: `invalid_request` with the path, of
+ * what cannot be read or says nothing to the model; what the lane says.
+ */
+export async function embedInputs(
+  inputs: (string | number[])[],
+  { model, role, prefix }: Pick<AskedModel, 'model' | 'role' | 'prefix'>,
+  { dims, keep, pathOf }: { dims: number; keep?: 'start' | 'end'; pathOf: (index: number) => string },
+  lane: QueryLane,
+): Promise<EmbeddedInputs> {
+  for (const [n, input] of inputs.entries()) if (typeof input === 'string') checkText(input, pathOf(n));
+  const query = { task: 'embed', model: model.name, inputs, role, prefix, keep } as const;
+  const result = await lane.ask(query, pathOf);
+  refuseUnknown(result.unknown, model.name, pathOf);
+  return {
+    vectors: inputs.map((_, n) => vectorAt(result, n, dims)),
+    truncated: result.truncated,
+    tokens: result.tokens.reduce((sum, count) => sum + count, 0),
+  };
+}

@@ -1,0 +1,230 @@
+import pLimit from 'p-limit';
+import {
+  EmbedmillError,
+  type DenseResult,
+  type QueryOf,
+  type QueryResult,
+  type QueryResults,
+  type InputReading,
+  type QueryTask,
+} from '@embedmill/jobs';
+import type { Queue } from '@embedmill/queue';
+import { shortened } from '@embedmill/retrieval';
+import { currentPrincipal } from '../access/principal.ts';
+import { FairTurns } from '../http/fair-turns.ts';
+import type { ApiParts } from '../parts.ts';
+import { refusedField } from '../http/problem.ts';
+import { headsOf, messagesOf } from './query-messages.ts';
+import { clientSignal, isClientGone } from '../http/request-life.ts';
+
+/** Messages of one request under way at the same time. */
+const PARALLEL = 3;
+/**
+ * Messages of all requests to one model: enough to keep engines busy, and few enough that slow ones answer each in its
+ * time, which begins when it is sent.
+ */
+const MODEL_PARALLEL = 5;
+/** Inputs of all requests to one model under way; beyond it requests are refused, because they would time out anyway. */
+const MAX_IN_FLIGHT = 12_288;
+/** And of one principal, so that it leaves room for others. */
+const MAX_OWN_IN_FLIGHT = 8192;
+
+/** Where in the request an input is. */
+type PathOf = (index: number) => string;
+
+/** How the results of a request's messages become one. */
+const JOIN: { [Task in QueryTask]: (results: QueryResults[Task][]) => QueryResults[Task] } = {
+  embed: joinedDense,
+  images: joinedDense,
+  sparse: (results) => ({ vectors: results.flatMap(({ vectors }) => vectors), ...readingOf(results) }),
+  rerank: (results) => ({
+    scores: joinedFloats(results.map(({ scores }) => scores)),
+    kind: results[0]?.kind ?? 'logit',
+    query: results[0]?.query ?? { truncated: false, unknown: false },
+    ...readingOf(results),
+  }),
+  tokens: (results) => ({
+    questions: results.flatMap(({ questions }) => questions),
+    ...readingOf(results),
+  }),
+  terms: (results) => ({ terms: results.flatMap(({ terms }) => terms) }),
+  states: (results) => ({
+    dims: results[0]?.dims ?? 0,
+    states: results.flatMap(({ states }) => states),
+    ...readingOf(results),
+  }),
+  tokenize: (results) => ({ found: results.flatMap(({ found }) => found) }),
+  detokenize: (results) => ({ texts: results.flatMap(({ texts }) => texts) }),
+};
+
+/** Whose messages they are, and how they go. */
+interface Sending {
+  principal: string;
+  turns: FairTurns;
+  mayBringIn: boolean;
+  pathOf: PathOf;
+}
+
+/** What is under way to one model. */
+interface ModelLane {
+  readonly turns: FairTurns;
+  /** Inputs, by principal. */
+  readonly inFlight: Map<string, number>;
+}
+
+/**
+ * The interactive lane as requests use it: a query in, its result out, in bounded messages and a bounded number. Each
+ * model has a lane of its own, so that one that answers slowly, or not at all, holds nobody up who asks another; in it,
+ * each principal's messages have their turn. A query whose client has gone sends nothing more; what it had sent is
+ * withdrawn where no worker has it yet, and waited for where one has.
+ *
+ * Shared by all routes. Errors: `overloaded`, `no_worker`, `client_gone`, and what the worker says.
+ */
+export class QueryLane {
+  readonly #queue: Pick<Queue, 'query'>;
+  readonly #models: ApiParts['models'];
+  readonly #timeoutMs: number;
+  readonly #lanes = new Map<string, ModelLane>();
+
+  constructor(
+    { queue, models }: Pick<ApiParts, 'models'> & { queue: Pick<Queue, 'query'> },
+    timeoutMs: number,
+  ) {
+    this.#queue = queue;
+    this.#models = models;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** `pathOf`: where in the request each input is, for what workers say of one. */
+  async ask<Task extends QueryTask>(
+    query: QueryOf<Task>,
+    pathOf: PathOf = (index) => `inputs/${index}`,
+  ): Promise<QueryResult<Task>> {
+    const principal = currentPrincipal();
+    const { length } = query.inputs;
+    const lane = this.#lanes.get(query.model) ?? {
+      turns: new FairTurns(MODEL_PARALLEL),
+      inFlight: new Map(),
+    };
+    const own = lane.inFlight.get(principal.name) ?? 0;
+    const all = [...lane.inFlight.values()].reduce((sum, inputs) => sum + inputs, 0);
+    const isTooMuch =
+      (all > 0 && all + length > MAX_IN_FLIGHT) || (own > 0 && own + length > MAX_OWN_IN_FLIGHT);
+    if (isTooMuch) {
+      const message = `${own} of your inputs, and ${all} of all, are being embedded already; try again in a moment`;
+      throw new EmbedmillError('overloaded', message, { retryAfter: 1 });
+    }
+    this.#lanes.set(query.model, lane);
+    lane.inFlight.set(principal.name, own + length);
+    try {
+      const model = (await this.#models()).find(({ name }) => name === query.model);
+      const { query: read, cut, isQuestionCut } = headsOf(query, model?.maxTokens);
+      // What has to be downloaded first takes room and time of everyone.
+      const mayBringIn =
+        model === undefined || model.available || model.bundled || principal.scopes.has('admin');
+      const sending = { principal: principal.name, turns: lane.turns, mayBringIn, pathOf };
+      const results = await this.#inMessages<Task>(read as QueryOf<Task>, sending);
+      const [only] = results;
+      const whole = only !== undefined && results.length === 1 ? only : JOIN[query.task as Task](results);
+      if ('truncated' in whole) for (const n of cut) whole.truncated[n] = true;
+      if (isQuestionCut && 'query' in whole) whole.query.truncated = true;
+      return whole;
+    } finally {
+      const left = (lane.inFlight.get(principal.name) ?? length) - length;
+      if (left > 0) lane.inFlight.set(principal.name, left);
+      else lane.inFlight.delete(principal.name);
+      if (lane.inFlight.size === 0) this.#lanes.delete(query.model);
+    }
+  }
+
+  /** Rejects once nothing of it is under way any more. */
+  async #inMessages<Task extends QueryTask>(
+    query: QueryOf<Task>,
+    { principal, turns, mayBringIn, pathOf }: Sending,
+  ): Promise<QueryResult<Task>[]> {
+    const own = pLimit(PARALLEL);
+    const signal = clientSignal();
+    const failed = new AbortController();
+    const over = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
+    const options = { timeoutMs: this.#timeoutMs, signal: over, mayBringIn };
+    const sent = await Promise.allSettled(
+      messagesOf(query).map(({ message, from }) =>
+        own(async () => {
+          try {
+            return await turns.run(principal, over, () => this.#queue.query(message, options));
+          } catch (error) {
+            failed.abort();
+            throw atRequestsPath(error, (index) => pathOf(from + index));
+          }
+        }),
+      ),
+    );
+    const first = sent.find((one) => one.status === 'rejected' && !isClientGone(one.reason));
+    if (first?.status === 'rejected') throw first.reason;
+    return sent.map((one) => {
+      if (one.status === 'rejected') throw one.reason;
+      return one.value as QueryResult<Task>;
+    });
+  }
+}
+
+/** What a worker says of an input of its message, as said of the request's. */
+function atRequestsPath(error: unknown, pathOf: PathOf): unknown {
+  const [detail] = error instanceof EmbedmillError ? error.details : [];
+  const [, index] = /^inputs\/(\d+)$/.exec(detail?.path ?? '') ?? [];
+  return index === undefined ? error : refusedField(pathOf(Number(index)), detail?.message ?? '');
+}
+
+function joinedDense(results: DenseResult[]): DenseResult {
+  return {
+    dims: results[0]?.dims ?? 0,
+    vectors: joinedFloats(results.map(({ vectors }) => vectors)),
+    ...(results[0]?.terms && { terms: results.flatMap(({ terms = [] }) => terms) }),
+    ...readingOf(results),
+  };
+}
+
+function readingOf(results: readonly InputReading[]): InputReading {
+  return {
+    tokens: results.flatMap(({ tokens }) => tokens),
+    truncated: results.flatMap(({ truncated }) => truncated),
+    unknown: results.flatMap(({ unknown }) => unknown),
+  };
+}
+
+function joinedFloats(parts: Float32Array[]): Float32Array {
+  const joined = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    joined.set(part, at);
+    at += part.length;
+  }
+  return joined;
+}
+
+/** One of the vectors, cut to `dims` where that is a smaller size. */
+export function vectorAt({ vectors, dims: full }: DenseResult, index: number, dims: number): Float32Array {
+  return shortened(vectors.slice(index * full, (index + 1) * full), dims);
+}
+
+/** Refuses inputs of which the model knows nothing: their vectors would be alike. Errors: `invalid_request` with the path. */
+export function refuseUnknown(
+  unknown: readonly boolean[],
+  model: string,
+  pathOf: (index: number) => string,
+): void {
+  const index = unknown.indexOf(true);
+  if (index === -1) return;
+  throw refusedField(pathOf(index), `${model} knows no token of the text, so its vector would say nothing`);
+}
+
+/** Refuses text that no tokenizer can read. Errors: `invalid_request` with the path. */
+export function checkText(text: string, path: string): void {
+  const wrong =
+    text.trim() === ''
+      ? 'the text is empty or white space only'
+      : !text.isWellFormed()
+        ? 'the text has a lone surrogate (half of a UTF-16 pair); remove it'
+        : undefined;
+  if (wrong !== undefined) throw refusedField(path, wrong);
+}

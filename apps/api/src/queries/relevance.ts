@@ -1,0 +1,137 @@
+import { EmbedmillError, profileSchema } from '@embedmill/jobs';
+import pLimit from 'p-limit';
+import type { ModelSummary } from '@embedmill/models';
+import { requireModel } from '../models/model.ts';
+import { nameOf } from '../models/model-aliases.ts';
+import type { ApiParts } from '../parts.ts';
+import { refusedField } from '../http/problem.ts';
+import { checkText, refuseUnknown, type QueryLane } from './query-lane.ts';
+
+/** How well one text answers a query, and where it stood in the request. */
+export interface Relevance {
+  index: number;
+  /** The logit of a cross-encoder, or what late interaction gives, from 0 to 1. */
+  score: number;
+  /** From 0 to 1. */
+  probability: number;
+}
+
+export interface RelevanceRequest {
+  model: string | undefined;
+  query: string;
+  texts: readonly string[];
+  /** Refuse texts that are longer than the model reads, instead of cutting them. */
+  whole: boolean;
+  /** Tokens that are to be read of each text, at most. */
+  tokensPerText?: number | undefined;
+  /** Names of the request's fields, for errors. */
+  paths: { texts: string };
+}
+
+/** What reranks where no model is named: late interaction over the bundled model's token vectors. */
+const DEFAULT_MODEL = profileSchema.parse({}).model;
+
+/** What became of a request. */
+export interface Relevances {
+  /** The model's own name. */
+  model: string;
+  /** All texts, the most relevant first. */
+  ranked: Relevance[];
+  /** Tokens that the model has read. */
+  tokens: number;
+}
+
+/** How well all texts answer. Errors: `invalid_request`, `model_not_found`, what the lane says. */
+export async function relevanceOf(
+  { model = DEFAULT_MODEL, query, texts, whole, tokensPerText = Infinity, paths }: RelevanceRequest,
+  parts: Pick<ApiParts, 'models' | 'config'>,
+  lane: QueryLane,
+): Promise<Relevances> {
+  checkText(query, 'query');
+  for (const [n, text] of texts.entries()) checkText(text, `${paths.texts}/${n}`);
+  const { name, maxTokens } = await requireReranker(parts.models, await nameOf(model, parts), 'model');
+  if (tokensPerText < maxTokens) {
+    const message = `${name} reads ${maxTokens} tokens of each text, and cannot be told to read ${tokensPerText}; leave it out`;
+    throw refusedField('max_tokens_per_doc', message);
+  }
+  const result = await lane.ask({ task: 'rerank', model: name, query, inputs: [...texts], emphasis: [] });
+  refuseUnknown([result.query.unknown], name, () => 'query');
+  refuseUnknown(result.unknown, name, (n) => `${paths.texts}/${n}`);
+  if (whole && result.query.truncated) throw tooLong('query', maxTokens);
+  const cut = whole ? result.truncated.indexOf(true) : -1;
+  if (cut !== -1) throw tooLong(`${paths.texts}/${cut}`, maxTokens);
+  const relevances = Array.from(result.scores, (score, index): Relevance => ({
+    index,
+    score,
+    probability: result.kind === 'logit' ? 1 / (1 + Math.exp(-score)) : score,
+  }));
+  return {
+    model: name,
+    ranked: relevances.toSorted((a, b) => b.score - a.score),
+    tokens: result.tokens.reduce((sum, count) => sum + count, 0),
+  };
+}
+
+/** A query and a text. */
+export interface Pair {
+  query: string;
+  text: string;
+}
+
+/** Queries of one request under way at the same time. */
+const QUERIES_AT_ONCE = 4;
+
+/** How well each text answers its own query, in the order given. Errors: as of `relevanceOf`, with the pair's path. */
+export async function pairRelevances(
+  pairs: readonly Pair[],
+  {
+    pathOf,
+    ...request
+  }: Pick<RelevanceRequest, 'model' | 'whole'> & { pathOf: (pair: number, part: keyof Pair) => string },
+  parts: Pick<ApiParts, 'models' | 'config'>,
+  lane: QueryLane,
+): Promise<{ model: string; scores: Relevance[]; tokens: number }> {
+  for (const [n, { query, text }] of pairs.entries()) {
+    checkText(query, pathOf(n, 'query'));
+    checkText(text, pathOf(n, 'text'));
+  }
+  const slots = pLimit(QUERIES_AT_ONCE);
+  const scores: Relevance[] = [];
+  const byQuery = [...Map.groupBy(pairs.entries(), ([, { query }]) => query)];
+  const answers = await Promise.all(
+    byQuery.map(([query, own]) =>
+      slots(async () => {
+        const texts = own.map(([, { text }]) => text);
+        const answer = await relevanceOf(
+          { ...request, query, texts, paths: { texts: 'texts' } },
+          parts,
+          lane,
+        );
+        for (const relevance of answer.ranked) {
+          const [index] = own[relevance.index] ?? [0];
+          scores[index] = { ...relevance, index };
+        }
+        return answer;
+      }),
+    ),
+  );
+  const tokens = answers.reduce((sum, answer) => sum + answer.tokens, 0);
+  return { model: answers[0]?.model ?? '', scores, tokens };
+}
+
+/** A model that can rerank: a reranker, or a dense one, by late interaction. Errors: `model_not_found`, `invalid_request`. */
+export async function requireReranker(
+  models: ApiParts['models'],
+  name: string,
+  path: string,
+): Promise<ModelSummary> {
+  const model = await requireModel(models, name, path);
+  if (model.kind !== 'sparse') return model;
+  const message = `${name} gives sparse vectors, and cannot rerank; name a reranker, or a dense model for late interaction`;
+  throw new EmbedmillError('invalid_request', message, { details: [{ path, message }] });
+}
+
+export function tooLong(path: string, maxTokens: number): EmbedmillError {
+  const message = `${path}: it has more than the ${maxTokens} tokens that the model reads; shorten it, or set "truncate"`;
+  return new EmbedmillError('payload_too_large', message, { details: [{ path, message }] });
+}

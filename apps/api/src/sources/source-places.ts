@@ -1,0 +1,34 @@
+import { join } from 'node:path';
+import { EmbedmillError } from '@embedmill/jobs';
+import { currentPrincipal } from '../access/principal.ts';
+import type { ApiParts } from '../parts.ts';
+import type { Readable } from './source-files.ts';
+
+/** What the present request may have the server read. Errors: `source_forbidden`. */
+export function readable({ config, spool }: Pick<ApiParts, 'config' | 'spool'>): Readable {
+  return {
+    sourceFolder: sourceFolder(config),
+    s3Sources: belowTenant(config.s3Sources),
+    s3: spool.s3,
+  };
+}
+
+/** Of a tenant's key, the folder of the tenant's name: what lies beside it is others'. */
+function sourceFolder({ sourceFolder: folder }: ApiParts['config']): string | undefined {
+  const own = tenantFolder();
+  return folder === undefined || own === undefined ? folder : join(folder, own);
+}
+
+/** As `sourceFolder`, of places in buckets. */
+export function belowTenant(places: readonly string[]): readonly string[] {
+  const own = tenantFolder();
+  return own === undefined ? places : places.map((place) => `${place.replace(/\/$/, '')}/${own}`);
+}
+
+/** Undefined where the key is bound to no tenant. Errors: `source_forbidden`. */
+function tenantFolder(): string | undefined {
+  const { tenant, name } = currentPrincipal();
+  if (tenant === undefined || /^[\w-][\w.-]*$/.test(tenant)) return tenant;
+  const message = `${name} may read no files or buckets here: the name of its tenant cannot be a folder's; upload the file`;
+  throw new EmbedmillError('source_forbidden', message);
+}
