@@ -280,6 +280,7 @@ export { workerModelSchema, workerNoteSchema, type WorkerModel, type WorkerNote 
 export {
   MOST_BLOCKS,
   MOST_HEADING_CHARACTERS,
+  MOST_FILE_BYTES,
   MOST_PAGES,
   MOST_SECTIONS,
   chunkStructure,

@@ -2,6 +2,8 @@ import { z } from 'zod';
 
 /** Longer headings are cut: they stand in front of each of their chunks. */
 export const MOST_HEADING_CHARACTERS = 200;
+/** Of a file that is a document: a larger one goes to no parser. */
+export const MOST_FILE_BYTES = 128 * 1024 * 1024;
 /** Of one document; together they stay below what a line may have of values. */
 export const MOST_SECTIONS = 3000;
 export const MOST_PAGES = 5000;

@@ -1,5 +1,5 @@
 export { kindOf } from './kind.ts';
 export type { FileMetadata, FileToParse, ParsedDocument } from './parsed-document.ts';
-export { MOST_FILE_BYTES, Parser } from './parser.ts';
+export { Parser } from './parser.ts';
 export { serveParsing } from './parsing-process.ts';
 export type { ParsingLimits } from './process-messages.ts';

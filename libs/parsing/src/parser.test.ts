@@ -17,10 +17,10 @@ test('files are parsed in one process after another', async () => {
 });
 
 test('a file that takes too long fails by itself, and the next one is read', async () => {
-  parser = new Parser(ENTRY, { ...GENEROUS, seconds: 0 });
+  parser = new Parser(ENTRY, { ...GENEROUS, seconds: 0.01 });
   await expect(parse('# a', 'x.md')).rejects.toMatchObject({
     code: 'parsing_limit',
-    message: expect.stringContaining('more than 0 s') as string,
+    message: expect.stringContaining('more than 0.01 s') as string,
   });
   parser = new Parser(ENTRY, GENEROUS);
   await expect(parse('<div>'.repeat(100_000), 'x.html')).rejects.toMatchObject({
@@ -36,4 +36,31 @@ test('a file that takes too much memory fails by itself', async () => {
     code: 'parsing_limit',
     message: expect.stringContaining('memory') as string,
   });
+});
+
+/** Its process ends by itself with files of certain names. */
+const ENDING = new URL('./ending.fixture.ts', import.meta.url);
+
+test('a process that ends with a file in hand fails that file alone, and says how it ended', async () => {
+  parser = new Parser(ENDING, GENEROUS);
+  await expect(parse('# a', 'with.md')).rejects.toMatchObject({
+    code: 'document_unreadable',
+    message: 'its parser ended while it read the file: exit code 3',
+  });
+  expect((await parse('# b', 'x.md')).title).toBe('b');
+});
+
+test('a process that ends after one file fails none of those that wait', async () => {
+  parser = new Parser(ENDING, GENEROUS);
+  const files = ['# a', '# b', '# c', '# d'].map((source) => parse(source, 'after.md'));
+  expect((await Promise.all(files)).map(({ title }) => title)).toEqual(['a', 'b', 'c', 'd']);
+});
+
+test('where no process takes a file, that is no fault of the file', async () => {
+  parser = new Parser(ENDING, GENEROUS);
+  await expect(parse('# a', 'before.md')).rejects.toMatchObject({
+    code: 'internal',
+    message: expect.stringContaining('does not start: exit code 3') as string,
+  });
+  expect((await parse('# b', 'x.md')).title).toBe('b');
 });

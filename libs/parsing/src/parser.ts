@@ -1,22 +1,35 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { childEnvironment, EmbedmillError } from '@embedmill/jobs';
+import { childEnvironment, EmbedmillError, MOST_FILE_BYTES } from '@embedmill/jobs';
 import { fault, type FileToParse, type ParsedDocument } from './parsed-document.ts';
 import { USUAL_LIMITS, type FromProcess, type ParsingLimits, type ToProcess } from './process-messages.ts';
 
-/** A larger file is not read: it is copied to its parser, and mostly is no document. */
-export const MOST_FILE_BYTES = 128 * 1024 * 1024;
-/** How long the process may be silent beyond its own limit. */
-const GRACE_MS = 5000;
+/** By the clock, a file may take so many times what it may take of the processor, besides the process's start. */
+const PATIENCE = 10;
+const STARTING_SECONDS = 60;
+/** Starts of a process for one file: one may be killed, as by the system, before it has the file. */
+const STARTS = 3;
+/** How V8 says so as it ends a process. */
+const OUT_OF_MEMORY = 'out of memory';
+/** Of what a process says on its way out, so many characters are kept. */
+const MOST_SAID = 16_384;
+
+interface Running {
+  child: ChildProcess;
+  /** Resolves to how it ended, as a text. */
+  ended: Promise<string>;
+}
 
 /**
  * Parses files in a process of its own, one after another. The process is started with the first file, kept for those that
- * follow, and started anew after one that ended it; `close` ends it.
+ * follow, and killed once what it does is not certain any more: after a file that went beyond a limit or had its thread
+ * die. So a file is only ever given to a process that is well, and one that ends with a file ended of that file. `close`
+ * ends it.
  */
 export class Parser {
   readonly #entry: URL;
   readonly #limits: ParsingLimits;
-  #child: ChildProcess | undefined;
+  #running: Running | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
   /** `entry` is a module that calls `serveParsing`. */
@@ -25,7 +38,7 @@ export class Parser {
     this.#limits = limits;
   }
 
-  /** Errors: those of `ParsingFault`, `payload_too_large`. */
+  /** Errors: those of `ParsingFault`, `payload_too_large`; `internal` where no process starts. */
   parse(file: FileToParse): Promise<ParsedDocument> {
     const parsed = this.#last.then(() => this.#parse(file));
     this.#last = parsed.catch(() => undefined);
@@ -33,50 +46,84 @@ export class Parser {
   }
 
   close(): void {
-    this.#child?.kill('SIGKILL');
-    this.#child = undefined;
+    this.#running?.child.kill('SIGKILL');
+    this.#running = undefined;
   }
 
-  async #parse(file: FileToParse, isAgain = false): Promise<ParsedDocument> {
+  async #parse(file: FileToParse): Promise<ParsedDocument> {
     if (file.bytes.length > MOST_FILE_BYTES) {
       const message = `it has ${file.bytes.length} bytes, and a document may have ${MOST_FILE_BYTES}; split it`;
       throw new EmbedmillError('payload_too_large', message);
     }
-    const child = (this.#child ??= this.#start());
-    const { promise, resolve } = Promise.withResolvers<FromProcess | undefined>();
-    const onExit = (): void => resolve(undefined);
-    const silent = setTimeout(() => child.kill('SIGKILL'), this.#limits.seconds * 1000 + GRACE_MS);
-    child.on('message', resolve).on('exit', onExit).on('error', onExit);
+    let ended = '';
+    for (let starts = 0; starts < STARTS; starts += 1) {
+      const running = (this.#running ??= this.#start());
+      const answer = await this.#ask(running, file);
+      if (answer.kind === 'parsed') return answer.parsed;
+      if (answer.kind === 'failed') throw new EmbedmillError(answer.code, answer.message);
+      ended = answer.how;
+    }
+    throw new EmbedmillError('internal', `the process that parses files does not start: ${ended}`);
+  }
+
+  /** What a process makes of a file; `unbegun` where it ended before it had the file. */
+  async #ask(
+    { child, ended }: Running,
+    file: FileToParse,
+  ): Promise<Exclude<FromProcess, { kind: 'began' }> | { kind: 'unbegun'; how: string }> {
+    let hasBegun = false;
+    const { promise: answered, resolve } = Promise.withResolvers<Exclude<FromProcess, { kind: 'began' }>>();
+    const onMessage = (message: FromProcess): void => {
+      if (message.kind === 'began') hasBegun = true;
+      else resolve(message);
+    };
+    // For a process whose own guard hangs.
+    const seconds = STARTING_SECONDS + PATIENCE * this.#limits.seconds;
+    const isLate = setTimeout(() => {
+      const message = `the file was not read within ${seconds} s`;
+      resolve({ kind: 'failed', code: 'parsing_limit', message, isLast: true });
+    }, seconds * 1000);
+    child.on('message', onMessage);
     try {
       const message: ToProcess = { file, limits: this.#limits };
-      child.send(message, (error) => error && onExit());
-      const answer = await promise;
-      if (answer?.ok === true) return answer.parsed;
-      // Whatever else comes of it is not of the next file.
-      if (answer === undefined || answer.code === 'parsing_limit') this.close();
-      if (answer === undefined) {
-        // It may have ended of the file before.
-        if (!isAgain) return await this.#parse(file, true);
-        throw fault('document_unreadable', 'its parser ended while it read the file');
+      // What cannot be sent has nobody to receive it: `ended` says so.
+      child.send(message, () => undefined);
+      const answer = await Promise.race([answered, ended]);
+      if (typeof answer !== 'string') {
+        if (answer.kind === 'failed' && answer.isLast) this.close();
+        return answer;
       }
-      throw new EmbedmillError(answer.code, answer.message);
+      this.close();
+      if (!hasBegun) return { kind: 'unbegun', how: answer };
+      // V8 ends the whole process where it can grant a thread no more memory, and does not always have it throw.
+      if (answer.includes(OUT_OF_MEMORY))
+        throw fault(
+          'parsing_limit',
+          `it takes more than ${this.#limits.memoryMB / 2} MB of memory to read the file`,
+        );
+      throw fault('document_unreadable', `its parser ended while it read the file: ${answer}`);
     } finally {
-      clearTimeout(silent);
-      child.off('message', resolve).off('exit', onExit).off('error', onExit);
+      clearTimeout(isLate);
+      child.off('message', onMessage);
     }
   }
 
-  #start(): ChildProcess {
+  #start(): Running {
     const child = fork(fileURLToPath(this.#entry), [], {
       serialization: 'advanced',
-      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       env: childEnvironment(process.env),
       execArgv: [],
     });
-    child.once('exit', () => {
-      if (this.#child === child) this.#child = undefined;
+    const { promise: ended, resolve } = Promise.withResolvers<string>();
+    child.on('error', (error) => resolve(error.message));
+    let said = '';
+    child.stderr?.setEncoding('utf8').on('data', (some: string) => (said = (said + some).slice(-MOST_SAID)));
+    child.once('close', (code, signal) => {
+      if (this.#running?.child === child) this.#running = undefined;
+      const [, reason] = /^FATAL ERROR: (.*)/m.exec(said) ?? [];
+      resolve([signal ?? `exit code ${code}`, reason].filter((one) => one !== undefined).join(', '));
     });
-    child.on('error', () => undefined);
-    return child;
+    return { child, ended };
   }
 }

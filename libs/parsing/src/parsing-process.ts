@@ -6,13 +6,15 @@ import type { FromProcess, ParsingLimits, ToProcess } from './process-messages.t
 
 /**
  * The process in which files are parsed (parser.ts starts it). Its main thread only guards: it gives one file at a time to
- * a thread, and ends the whole process once that takes more time or memory than it may, or nobody is there any more who
- * asked. So a file that keeps its parser busy, or has it crash, ends nothing else.
+ * a thread, and says so once that takes more of the processor or of memory than it may, or dies; it ends when nobody is
+ * there any more who asked. So a file that keeps its parser busy, or has it crash, ends nothing else. It has a file from
+ * `began` to its one answer: what a thread says or does at other times is of no file.
  */
 const LOOK_MS = 50;
 /** Of `nice`: whoever waits for an answer goes first. */
 const LOW_PRIORITY = 10;
 const MIB = 1024 * 1024;
+const MICROSECONDS = 1e6;
 
 /** Runs the process, or its thread; to be called by a module that is started as such. */
 export async function serveParsing(entry: string): Promise<void> {
@@ -23,23 +25,28 @@ export async function serveParsing(entry: string): Promise<void> {
 function guard(entry: string): void {
   setPriority(LOW_PRIORITY);
   let thread: Worker | undefined;
-  let began: { at: number; limits: ParsingLimits } | undefined;
-  const answer = (message: FromProcess, isLast = false): void => {
-    began = undefined;
-    process.send?.(message, () => isLast && process.exit(0));
+  let begun: { usage: NodeJS.CpuUsage; limits: ParsingLimits } | undefined;
+  const say = (message: FromProcess): void => void process.send?.(message);
+  const answer = (message: FromProcess): void => {
+    if (begun === undefined) return;
+    begun = undefined;
+    say(message);
   };
-  const refuse = (message: string): void => answer({ ok: false, code: 'parsing_limit', message }, true);
+  const refuse = (message: string): void =>
+    answer({ kind: 'failed', code: 'parsing_limit', message, isLast: true });
 
   process.on('disconnect', () => process.exit(0));
   process.on('message', ({ file, limits }: ToProcess) => {
-    began = { at: performance.now(), limits };
+    begun = { usage: process.cpuUsage(), limits };
+    say({ kind: 'began' });
     thread ??= start(limits);
     thread.postMessage(file);
   });
   setInterval(() => {
-    if (began === undefined) return;
-    const { at, limits } = began;
-    if (performance.now() - at > limits.seconds * 1000)
+    if (begun === undefined) return;
+    const { usage, limits } = begun;
+    const { user, system } = process.cpuUsage(usage);
+    if (user + system > limits.seconds * MICROSECONDS)
       refuse(`it takes more than ${limits.seconds} s to read the file`);
     else if (process.memoryUsage.rss() > limits.memoryMB * MIB)
       refuse(`it takes more than ${limits.memoryMB} MB of memory to read the file`);
@@ -49,29 +56,32 @@ function guard(entry: string): void {
     const worker = new Worker(entry, {
       resourceLimits: { maxOldGenerationSizeMb: memoryMB / 2, stackSizeMb: 4 },
     });
-    worker.on('message', (message: FromProcess) => answer(message));
+    worker.on('message', answer);
     worker.on('error', (error: Error & { code?: string }) => {
+      thread = undefined;
       if (error.code === 'ERR_WORKER_OUT_OF_MEMORY')
         refuse(`it takes more than ${memoryMB / 2} MB of memory to read the file`);
-      else
-        answer(
-          { ok: false, code: 'document_unreadable', message: `the file is damaged: ${error.message}` },
-          true,
-        );
+      else {
+        const message = `the file is damaged: ${error.message}`;
+        answer({ kind: 'failed', code: 'document_unreadable', message, isLast: true });
+      }
     });
     return worker;
   }
 }
 
 async function work(): Promise<void> {
+  // Libraries leave promises behind that fail later than the one that was waited for: these say nothing new of a file, and
+  // would end the thread with the next one.
+  process.on('unhandledRejection', () => undefined);
   const { parseFile } = await import('./parse.ts');
   parentPort?.on('message', (file: FileToParse) => {
     const say = (message: FromProcess): void => parentPort?.postMessage(message);
     parseFile(file).then(
-      (parsed) => say({ ok: true, parsed }),
+      (parsed) => say({ kind: 'parsed', parsed }),
       (thrown: unknown) => {
         const { code, message } = asEmbedmillError(thrown);
-        say({ ok: false, code: code as 'internal', message });
+        say({ kind: 'failed', code: code as 'internal', message, isLast: false });
       },
     );
   });

@@ -2,6 +2,7 @@ import type { FileToParse, ParsedDocument, ParsingFault } from './parsed-documen
 
 /** What one file may take. */
 export interface ParsingLimits {
+  /** Of the processor: the process waits for others, so by the clock a file may take far longer on a busy machine. */
   seconds: number;
   /** Of the whole process. */
   memoryMB: number;
@@ -15,5 +16,11 @@ export interface ToProcess {
   limits: ParsingLimits;
 }
 
+/**
+ * What it says of a file: first that it has it, then what came of it. After a `last` answer the process is not to be used
+ * any more: the thread in it has died, or is busy with that file still.
+ */
 export type FromProcess =
-  { ok: true; parsed: ParsedDocument } | { ok: false; code: ParsingFault | 'internal'; message: string };
+  | { kind: 'began' }
+  | { kind: 'parsed'; parsed: ParsedDocument }
+  | { kind: 'failed'; code: ParsingFault | 'internal'; message: string; isLast: boolean };

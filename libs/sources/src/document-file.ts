@@ -1,4 +1,10 @@
-import { asEmbedmillError, EmbedmillError, parseJson, type DocumentStructure } from '@embedmill/jobs';
+import {
+  asEmbedmillError,
+  EmbedmillError,
+  MOST_FILE_BYTES,
+  parseJson,
+  type DocumentStructure,
+} from '@embedmill/jobs';
 import { MAX_LINE_BYTES } from './lines.ts';
 import { faultLine, rowFaultCodeSchema, RowFault } from './row-fault.ts';
 
@@ -13,8 +19,6 @@ export interface ParsedFile {
 /** Parses a file, apart from the process that asks; its errors that will not pass are the file's own. */
 export type ParseFile = (file: { bytes: Uint8Array; name: string }) => Promise<ParsedFile>;
 
-/** A larger file is no document: it goes to its parser as a whole. */
-const MOST_BYTES = 128 * 1024 * 1024;
 /** Looked at for whether a file is NDJSON. */
 const MOST_FIRST_LINE = 1024 * 1024;
 const MOST_ID_CHARACTERS = 512;
@@ -39,7 +43,7 @@ export async function* documentFileLines(
     }
     held.push(piece);
     size += piece.length;
-    if (size > MOST_BYTES) return yield lineOfFault(name, tooLarge());
+    if (size > MOST_FILE_BYTES) return yield lineOfFault(name, tooLarge());
     if (isLooked || (!piece.includes(NEWLINE) && size < MOST_FIRST_LINE)) continue;
     isLooked = true;
     isLines = beginsAsLines(Buffer.concat(held));
@@ -78,7 +82,7 @@ function lineOfFault(name: string, error: EmbedmillError): Uint8Array {
 }
 
 function tooLarge(): EmbedmillError {
-  const message = `it has more than ${MOST_BYTES} bytes, or that much text; split it into several`;
+  const message = `it has more than ${MOST_FILE_BYTES} bytes, or that much text; split it into several`;
   return new EmbedmillError('payload_too_large', message);
 }
 
