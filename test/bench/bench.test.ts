@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { Embedmill, runCli, uniqueName } from './embedmill.ts';
+import { Embedmill, runCli, uniqueName } from '../embedmill.ts';
 
 /** What the benchmark and the calibration print, not how fast this machine is. */
 let folder: string;

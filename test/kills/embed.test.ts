@@ -6,7 +6,7 @@ import { parquetReadObjects } from 'hyparquet';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Job } from '@embedmill/jobs';
 import { TestS3 } from '@embedmill/sources/test-s3';
-import { Embedmill, ndjson, runCli } from './embedmill.ts';
+import { Embedmill, ndjson, runCli } from '../embedmill.ts';
 
 /** Vectors to files, through all processes, with the command line as the user. */
 const MODEL = 'static-minilm-256';

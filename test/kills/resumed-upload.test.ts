@@ -4,7 +4,7 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Embedmill, uniqueName } from './embedmill.ts';
+import { Embedmill, uniqueName } from '../embedmill.ts';
 
 /** A large file on its way to a server that is killed meanwhile, by the command line. */
 const DOCUMENTS = 2000;

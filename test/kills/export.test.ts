@@ -7,7 +7,7 @@ import { parquetReadObjects } from 'hyparquet';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Job } from '@embedmill/jobs';
 import { TestS3 } from '@embedmill/sources/test-s3';
-import { Embedmill, ndjson, runCli, uniqueName } from './embedmill.ts';
+import { Embedmill, ndjson, runCli, uniqueName } from '../embedmill.ts';
 
 /** Documents and vectors out again, through all processes, with the command line as the user. */
 const PROFILE = {
