@@ -261,13 +261,13 @@ describe('a hostile server', () => {
   });
 
   it('cannot blow up a few bytes to many', async () => {
-    const bomb = gzipSync(Buffer.alloc(200_000_000));
+    const bomb = gzipSync(Buffer.alloc(500_000_000));
     const { url } = await serve((_request, response) =>
       response.writeHead(200, { 'content-encoding': 'gzip', 'content-length': bomb.length }).end(bomb),
     );
     const before = process.memoryUsage().rss;
     expect(await codeOf(guarded().bytes(url, { ...asked, maxBytes: 1_000_000 }))).toBe('image_too_large');
-    expect(process.memoryUsage().rss - before).toBeLessThan(100_000_000);
+    expect(process.memoryUsage().rss - before).toBeLessThan(250_000_000);
   });
 
   it.each([
@@ -327,7 +327,7 @@ describe('a hostile server', () => {
       const error = await guarded({ resolve })
         .bytes('http://database.internal/', asked)
         .catch((thrown: unknown) => thrown);
-      return { error, seconds: Math.round((performance.now() - began) / 1000) };
+      return { error, seconds: (performance.now() - began) / 1000 };
     };
     const slowly = () => new Promise((resolve) => setTimeout(resolve, 300));
     const [there, none, slow, broken] = await Promise.all([
@@ -337,11 +337,12 @@ describe('a hostile server', () => {
       answerFor(() => slowly().then(() => Promise.reject(new Error('EAI_AGAIN')))),
     ]);
     expect(there.error).toMatchObject({ code: 'image_forbidden' });
+    // Whatever was found, and however soon, it is told after the same two seconds.
+    expect(Math.min(...[there, none, slow, broken].map(({ seconds }) => seconds))).toBeGreaterThan(1.9);
     expect(String(there.error)).not.toContain('10.1.2.3');
     for (const other of [none, slow, broken]) {
       expect(String(other.error)).toBe(String(there.error));
       expect(other.error).toMatchObject({ code: 'image_forbidden' });
-      expect(other.seconds).toBe(there.seconds);
     }
   });
 

@@ -151,9 +151,9 @@ describe('decodeImage', () => {
     sum.writeUInt32BE(crc32(body));
     return Buffer.concat([length, body, sum]);
   };
-  const bomb = deflateSync(Buffer.alloc(100_000_000));
+  const bomb = deflateSync(Buffer.alloc(400_000_000));
   it.each([
-    ['texts', Array.from({ length: 100 }, () => chunk('zTXt', Buffer.concat([Buffer.from('a\0\0'), bomb])))],
+    ['texts', Array.from({ length: 25 }, () => chunk('zTXt', Buffer.concat([Buffer.from('a\0\0'), bomb])))],
     ['a colour profile', [chunk('iCCP', Buffer.concat([Buffer.from('a\0\0'), bomb]))]],
   ])('does not blow up %s that come with a picture', async (_what, chunks) => {
     const png = await plain(10, 10).png().toBuffer();
@@ -163,7 +163,7 @@ describe('decodeImage', () => {
     const pixels = await decodeImage(bytes, clip).catch((error: { code?: string }) => error.code);
     if (typeof pixels === 'string') expect(pixels).toBe('image_unreadable');
     else expect(pixels).toHaveLength(24 * 24 * 3);
-    expect(process.memoryUsage().rss - before).toBeLessThan(80_000_000);
+    expect(process.memoryUsage().rss - before).toBeLessThan(200_000_000);
   });
 
   it('sees the picture of a file that is something else as well, and nothing of that', async () => {

@@ -242,7 +242,8 @@ test('5 MB go through without holding up the event loop, white space or none', a
     return (user + system) / 1000;
   };
   let longest = 0;
-  let last = busy();
+  const began = busy();
+  let last = began;
   const timer = setInterval(() => {
     const now = busy();
     longest = Math.max(longest, now - last);
@@ -256,7 +257,8 @@ test('5 MB go through without holding up the event loop, white space or none', a
     );
     expect(documents[0]?.chunks.length).toBeGreaterThan(4_000);
     expect(documents[1]?.chunks.at(-1)?.end).toBe(blob.length);
-    expect(longest).toBeLessThan(500);
+    // Without turns between, it would be all of it.
+    expect(longest).toBeLessThan((busy() - began) / 3);
   } finally {
     clearInterval(timer);
   }

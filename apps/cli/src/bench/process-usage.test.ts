@@ -44,7 +44,7 @@ it.skipIf(!isLinux)('counts the time of a process as Node does (skipped without 
   const own = process.cpuUsage();
   for (let n = 0; n < 3e8; n += 1) Math.sqrt(n);
   const { user, system } = process.cpuUsage(own);
-  expect(Math.abs((cpuSecondsOf(process.pid) ?? 0) - before - (user + system) / 1e6)).toBeLessThan(0.05);
+  expect(Math.abs((cpuSecondsOf(process.pid) ?? 0) - before - (user + system) / 1e6)).toBeLessThan(0.25);
   expect(rssOf(process.pid)).toBeLessThanOrEqual(peakRssOf(process.pid)!);
 });
 
