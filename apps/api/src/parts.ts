@@ -2,10 +2,11 @@ import type { DiskSpace } from '@embedmill/jobs';
 import type { Log } from '@embedmill/logs';
 import type { Queue, WebhookQueue } from '@embedmill/queue';
 import type { Metrics } from '@embedmill/metrics';
-import type { OpenUrl, Spool, StoredMaps, StoredRecords } from '@embedmill/sources';
+import type { OpenUrl, Spool, StoredMaps } from '@embedmill/sources';
 import type { Tracing } from '@embedmill/tracing';
 import type { VectorStore } from '@embedmill/vector-store';
 import type { Allowances } from './access/allowances.ts';
+import type { ClientRecords, ClientUploads } from './batches/client-records.ts';
 import type { ApiConfig } from './config.ts';
 import type { ModelList } from './models/model-list.ts';
 import type { SourceThreads } from './sources/source-threads.ts';
@@ -22,11 +23,6 @@ type Uncontrolled =
   | 'countUsage'
   | 'countSettled'
   | 'apiKeys';
-
-/** What clients keep here: each sees its tenant's. */
-export type ClientRecords = Pick<StoredRecords, 'keep' | 'read' | 'all' | 'remove' | 'write'>;
-/** Files of clients' that come in parts. */
-export type ClientUploads = ClientRecords & Pick<StoredRecords, 'writePart' | 'parts'>;
 
 /** All that the server works with; main.ts makes the real ones, and closes them. */
 export interface ApiParts {

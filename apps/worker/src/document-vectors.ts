@@ -7,7 +7,6 @@ import {
   type Collection,
   type Document,
   type Shard,
-  type SparseScheme,
   type SparseVector,
   type TokenVectors,
 } from '@embedmill/jobs';
@@ -16,34 +15,12 @@ import { shortened } from '@embedmill/retrieval';
 import { analyzerOf, bm25Document, bm42Document, topTerms } from '@embedmill/sparse-weighting';
 import type { Chunk, ChunkedDocument } from '@embedmill/tokenization';
 import type { VectorHashes } from '@embedmill/vector-store';
+import type { EmbeddedChunk } from './embedded-chunk.ts';
 import { excessOf } from './document-size.ts';
 import { embedPictures, hasPicture, type PictureSources, type SeenPicture } from './document-pictures.ts';
 import type { ServedModel } from './served-model.ts';
 import { isFoundByNothing, knowledgeOf, unknownText, type ReadDraft } from './unknown-text.ts';
 import { vectorHashes, type StoredVectors } from './vector-hashes.ts';
-
-/** What becomes one point: a stretch of a document's text, or one of its pictures, with all its vectors. */
-export interface EmbeddedChunk {
-  /** Characters of the document's text (UTF-16 units). */
-  start: number;
-  end: number;
-  /** Those that it stands under, where the document's structure is known. */
-  headings?: readonly string[] | undefined;
-  /** Of a video's frame: seconds from its start. */
-  timestamp: number | null;
-  /** Tokens run through the dense model; none where the vector was stored. */
-  tokens: number;
-  /** What its vectors were computed from, where that is known. */
-  hashes: VectorHashes | undefined;
-  /** Whether its dense vector was taken from the store. */
-  reused: boolean;
-  dense: Float32Array;
-  /** Of the collection's other dense model, while it migrates. */
-  other: Float32Array | undefined;
-  /** Where the profile wants them, and it is of a text. */
-  tokenVectors: TokenVectors | undefined;
-  sparse: { [Scheme in SparseScheme]?: SparseVector };
-}
 
 export type EmbeddedDocument =
   /** `warnings` say what of the document is in no chunk, and what is in no vector. */

@@ -3,7 +3,8 @@ import type { Stage } from '@embedmill/metrics';
 import { shapeOf, writePart, type OutputRow } from '@embedmill/outputs';
 import type { Spool } from '@embedmill/sources';
 import type { PictureSources } from './document-pictures.ts';
-import { embedDocuments, type EmbeddedChunk, type ShardModels } from './document-vectors.ts';
+import { embedDocuments, type ShardModels } from './document-vectors.ts';
+import type { EmbeddedChunk } from './embedded-chunk.ts';
 import { pictureReference } from './document-pictures.ts';
 import { ShardReading, type PendingDocument } from './shard-reading.ts';
 

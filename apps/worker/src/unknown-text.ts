@@ -1,5 +1,5 @@
 import { EmbedmillError } from '@embedmill/jobs';
-import type { EmbeddedChunk } from './document-vectors.ts';
+import type { EmbeddedChunk } from './embedded-chunk.ts';
 
 /**
  * What the dense model knows of a chunk: some token; none, so that its vector is that of unknown words; or nothing that

@@ -18,8 +18,7 @@ import { fileURLToPath } from 'node:url';
 import { childEnvironment, EmbedmillError } from '@embedmill/jobs';
 import type { Device } from './device.ts';
 import type { Engine, EngineBatch, EngineOutput, EngineResult } from './engine.ts';
-import type { ImageModel } from './engine/image-session.ts';
-import type { EngineModel, FromEngine, GraphTuning, ToEngine } from './engine/protocol.ts';
+import type { EngineModel, FromEngine, GraphTuning, ImageModel, ToEngine } from './engine/protocol.ts';
 import { defaultGraph, deviceEnvironment } from './engine/session-options.ts';
 
 export interface EngineProcessOptions {

@@ -11,7 +11,6 @@ export type {
 } from './engine.ts';
 export { engineModel } from './engine-model.ts';
 export { EngineProcess, type EngineEvent, type EngineProcessOptions } from './engine-process.ts';
-export type { ImageModel } from './engine/image-session.ts';
 export { GRAPH_VERSION } from './engine/output-graph.ts';
 export type {
   DenseModel,
@@ -21,6 +20,7 @@ export type {
   RerankerModel,
   SparseModel,
   TokenHead,
+  ImageModel,
 } from './engine/protocol.ts';
 export { RemoteEngine, type RemoteEngineEvent, type RemoteEngineOptions } from './remote-engine.ts';
 export { serveEngine } from './engine/serve.ts';

@@ -3,27 +3,12 @@ import { MOST_DIMS, vectorNumbers } from './document-vector.ts';
 import { EmbedmillError, type ErrorCode } from './errors.ts';
 import { DEFAULT_TENANT, type DocumentId, type TenantId } from './ids.ts';
 import { parseImageReference } from './image-reference.ts';
+import { jsonSchema, type Json } from './json.ts';
 import { faultInMetadata, MAX_DEPTH, METADATA_BYTES, typedMetadata, type MetadataFault } from './metadata.ts';
 import { metadataAt } from './metadata-field.ts';
 import type { Profile } from './profile.ts';
 import { sourceNameSchema, type SnapshotOptions } from './snapshot.ts';
 import { spokenHead, structureSchema, type DocumentStructure } from './structure.ts';
-
-export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
-
-/** As `z.json()`, with a name of its own in API descriptions. */
-export const jsonSchema: z.ZodType<Json> = z
-  .lazy(() =>
-    z.union([
-      z.string(),
-      z.number(),
-      z.boolean(),
-      z.null(),
-      z.array(jsonSchema),
-      z.record(z.string(), jsonSchema),
-    ]),
-  )
-  .meta({ id: 'Json', description: 'Any JSON value.' });
 
 /** Of an image as base64, what the largest image comes to; a line has room for it. */
 const MAX_IMAGE_CHARACTERS = 28 * 1024 * 1024;

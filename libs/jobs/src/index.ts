@@ -61,7 +61,6 @@ export {
 export {
   documentIdOf,
   documentSchema,
-  jsonSchema,
   parseDocument,
   spokenText,
   type Document,
@@ -69,8 +68,8 @@ export {
   type DocumentLimits,
   type DocumentScope,
   type DocumentParse,
-  type Json,
 } from './document.ts';
+export { jsonSchema, type Json } from './json.ts';
 export { joinedText, textAround, type TextChunk } from './joined-text.ts';
 export { instantOf, instantText } from './datetime.ts';
 export { exactNumber, mayHaveInexactNumber, parseJson } from './exact-json.ts';
@@ -101,6 +100,7 @@ export {
 export {
   addResult,
   isFinished,
+  type FinishedState,
   jobSchema,
   jobStateSchema,
   NO_PROGRESS,

@@ -131,7 +131,10 @@ export const jobSchema = progressSchema.extend({
 });
 export type Job = z.infer<typeof jobSchema>;
 
-export function isFinished(state: JobState): boolean {
+/** A state that a job does not leave. */
+export type FinishedState = Extract<JobState, 'completed' | 'cancelled' | 'failed'>;
+
+export function isFinished(state: JobState): state is FinishedState {
   switch (state) {
     case 'queued':
     case 'scanning':

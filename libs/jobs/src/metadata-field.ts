@@ -1,4 +1,4 @@
-import type { Json } from './document.ts';
+import type { Json } from './json.ts';
 
 export interface GeoPoint {
   /** Degrees, −90 to 90. */

@@ -1,5 +1,5 @@
 import { instantOf, wholeOffset } from './datetime.ts';
-import type { Json } from './document.ts';
+import type { Json } from './json.ts';
 import { isInexactNumber } from './exact-json.ts';
 import { geoPointOf, metadataAt, withMetadataAt } from './metadata-field.ts';
 import type { FilterableType, Profile } from './profile.ts';

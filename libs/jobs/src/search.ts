@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { jsonSchema } from './document.ts';
+import { jsonSchema } from './json.ts';
 import { filterSchema } from './filter.ts';
 import { sparseSchemeSchema } from './vectors.ts';
 

@@ -1,10 +1,15 @@
-import { prioritySchema, type Priority } from '@embedmill/jobs';
+import { prioritySchema, type JobId, type Priority } from '@embedmill/jobs';
 import { exchange, type Broker } from './broker.ts';
 import { UNCLAIMED } from './bull-queues.ts';
-import type { IngestHandle } from './ingest-consumer.ts';
 import { cancelKey, INGEST_QUEUE, priorityKey, roomKey, shardQueue } from './names.ts';
 import { parseLedger, type RoomLedger } from './room-ledger.ts';
 import type { PlannedTurn, Room, WaitingJob } from './room.ts';
+
+/** A job in a dispatcher's hands, and the lock that it is held by. */
+interface HeldJob {
+  readonly id: JobId;
+  readonly token: string;
+}
 
 /** How it stands with a job in a dispatcher's hands. */
 export interface JobLook {
@@ -42,7 +47,7 @@ export class DispatcherQueue {
   }
 
   /** How it stands with the jobs, in their order. */
-  async look(handles: readonly IngestHandle[]): Promise<JobLook[]> {
+  async look(handles: readonly HeldJob[]): Promise<JobLook[]> {
     const held = handles.map(({ id, token }) => ({ id, token, keys: [cancelKey(id), priorityKey(id)] }));
     const looks = await this.#broker.lookAtHeld(INGEST_QUEUE, held);
     return looks.map(({ isHeld, outstanding, settled, asked: [cancel = null, priority = null] }) => ({

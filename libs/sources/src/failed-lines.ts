@@ -2,7 +2,7 @@ import type { DocumentReport, JobId, SourceRef } from '@embedmill/jobs';
 import { readLines, type Line } from './lines.ts';
 import { readManifest } from './manifest.ts';
 import { reportsIn, type ShardReports } from './shard-reports.ts';
-import type { Spool } from './spool.ts';
+import type { SpooledJob } from './spooled-job.ts';
 
 type Span = Pick<Line, 'offset' | 'length'>;
 
@@ -15,7 +15,7 @@ const STRETCH_BYTES = 1024 * 1024;
  * ones that it says yes to.
  */
 export async function* failedLines(
-  spool: Pick<Spool, 'readSource' | 'readManifest'>,
+  spool: Pick<SpooledJob, 'readSource' | 'readManifest'>,
   job: JobId,
   source: SourceRef,
   failures: AsyncIterable<ShardReports & { shard: number }>,
@@ -35,7 +35,7 @@ export async function* failedLines(
 }
 
 async function* failedSpans(
-  spool: Pick<Spool, 'readSource' | 'readManifest'>,
+  spool: Pick<SpooledJob, 'readSource' | 'readManifest'>,
   job: JobId,
   source: SourceRef,
   failures: AsyncIterable<ShardReports & { shard: number }>,
@@ -68,7 +68,7 @@ async function* failedSpans(
 
 async function* linesOf(
   near: readonly Span[],
-  spool: Pick<Spool, 'readSource'>,
+  spool: Pick<SpooledJob, 'readSource'>,
   source: SourceRef,
 ): AsyncGenerator<Uint8Array> {
   const [first] = near;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { JobId, TenantId } from '@embedmill/jobs';
 import type { DocumentKey } from './document-line.ts';
-import type { Spool } from './spool.ts';
+import type { SpooledJob } from './spooled-job.ts';
 
 /**
  * Which documents a job has, and of which tenants, as the sorted 64-bit hashes of their keys: 8 bytes a document, in a file of the spool and,
@@ -30,7 +30,7 @@ export class KeySet {
   }
 
   /** Errors: `spool_unavailable`, also where the job has none. */
-  static async load(spool: Pick<Spool, 'readKeys'>, job: JobId): Promise<KeySet> {
+  static async load(spool: Pick<SpooledJob, 'readKeys'>, job: JobId): Promise<KeySet> {
     return KeySet.read(spool.readKeys(job));
   }
 
@@ -88,7 +88,7 @@ export class KeySetWriter {
     await this.#partitions[Number(hashed >> 56n)]?.add(hashed);
   }
 
-  async write(spool: Pick<Spool, 'writeKeys'>, job: JobId): Promise<void> {
+  async write(spool: Pick<SpooledJob, 'writeKeys'>, job: JobId): Promise<void> {
     await spool.writeKeys(job, this.#sorted());
   }
 

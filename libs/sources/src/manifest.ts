@@ -18,7 +18,7 @@ import { readDocumentLine, type DocumentKey, type DocumentLine } from './documen
 import { KeySetWriter } from './key-set.ts';
 import { readLines, type Line } from './lines.ts';
 import { isSystemError, spoolUnavailable } from './spool-error.ts';
-import type { Spool } from './spool.ts';
+import type { SpooledJob } from './spooled-job.ts';
 
 /**
  * A job's manifest: one line of JSON a shard, in order of the source. It is written once, by one scan of the source
@@ -46,7 +46,7 @@ export const SHARD_LIMITS: ShardLimits = { documents: 256, bytes: 256 * 1024 };
  * Errors: those of the source, and `spool_unavailable`.
  */
 export async function writeManifest(
-  spool: Spool,
+  spool: SpooledJob,
   job: JobId,
   source: SourceRef,
   profile: Pick<Profile, 'filterable'>,
@@ -120,7 +120,7 @@ export async function writeManifest(
 
 /** The shards of a job's manifest from byte `cursor` on, each with the cursor of the one after it. */
 export function readManifest(
-  spool: Pick<Spool, 'readManifest'>,
+  spool: Pick<SpooledJob, 'readManifest'>,
   job: JobId,
   cursor = 0,
 ): AsyncGenerator<{ range: ShardRange; next: number }> {

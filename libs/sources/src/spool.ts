@@ -20,6 +20,7 @@ import { readSource } from './source-bytes.ts';
 import { SpoolBucket, writeS3Object } from './spool-bucket.ts';
 import { SpoolFolder } from './spool-folder.ts';
 import { once, type SpoolStorage } from './spool-storage.ts';
+import type { SpooledJob } from './spooled-job.ts';
 import { StoredRecords } from './stored-files.ts';
 import { StoredMaps } from './stored-maps.ts';
 
@@ -57,7 +58,7 @@ export interface Received {
  * twice reports once. The API receives and reads, the dispatcher writes manifests, workers write reports. Sources
  * are read through it, wherever they are.
  */
-export class Spool {
+export class Spool implements SpooledJob {
   /** For sources that lie in buckets. */
   readonly s3: S3Objects;
   readonly rangeTombstones: RangeTombstones;

@@ -3,12 +3,7 @@ import { charactersInPairs, withPairs } from './character-pairs.ts';
 import { firstWordsOf } from './first-words.ts';
 import { folded } from './folding.ts';
 import { stemmerOf, type Stemmer } from './languages.ts';
-import { eachStretch, wordsOfStretch, type Word } from './words.ts';
-
-/** A word of a text with its term, which is undefined for a stop word. */
-export interface Term extends Word {
-  term: string | undefined;
-}
+import { eachStretch, wordsOfStretch, type Term } from './words.ts';
 
 /** How a collection's texts are read: its documents and what is asked of it, by BM25, BM42, highlights and explanations. */
 export interface Analyzer {

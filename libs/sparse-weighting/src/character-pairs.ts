@@ -1,5 +1,5 @@
 import type { Language } from '@embedmill/jobs';
-import type { Term } from './analysis.ts';
+import type { Term } from './words.ts';
 
 /** Characters of which words may hold others without a space, by language. */
 const IN_PAIRS: Partial<Record<Language, RegExp>> = {

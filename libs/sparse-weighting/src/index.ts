@@ -1,4 +1,4 @@
-export { analyzerOf, type Analyzer, type Term } from './analysis.ts';
+export { analyzerOf, type Analyzer } from './analysis.ts';
 export { averageLengthOf } from './average-length.ts';
 export { bm25Document, bm25Query } from './bm25.ts';
 export { bm42Document, bm42Query } from './bm42.ts';
@@ -6,3 +6,4 @@ export { languageOfTexts } from './language-of-texts.ts';
 export { termId } from './term-id.ts';
 export { termNames } from './term-names.ts';
 export { topTerms } from './vector.ts';
+export type { Term } from './words.ts';

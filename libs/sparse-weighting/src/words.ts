@@ -10,6 +10,11 @@ export interface Word {
   end: number;
 }
 
+/** A word of a text with its term, which is undefined for a stop word. */
+export interface Term extends Word {
+  term: string | undefined;
+}
+
 /** Runs of letters, digits and the marks on them: what stands between them is no part of any word. */
 const RUN = /[\p{L}\p{N}][\p{L}\p{N}\p{M}]*/gu;
 const LETTER = /[\p{L}\p{N}]/u;

@@ -1,1 +1,2 @@
-export { NO_TRACING, startTracing, type Attributes, type RequestSpan, type Tracing } from './tracing.ts';
+export { startTracing } from './start-tracing.ts';
+export { NO_TRACING, type Attributes, type RequestSpan, type Tracing } from './tracing.ts';

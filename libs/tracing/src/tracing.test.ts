@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
-import { NO_TRACING, startTracing } from './tracing.ts';
+import { startTracing } from './start-tracing.ts';
+import { NO_TRACING } from './tracing.ts';
 
 const run = promisify(execFile);
 

@@ -4,7 +4,6 @@
  */
 import { chunksOf } from './lines.ts';
 import type { Document } from './schemas.ts';
-import type { Sliceable } from './uploads.ts';
 
 /** Bytes in a file's format, or documents, which become lines of NDJSON. */
 export type Chunks = AsyncIterable<Document | Uint8Array> | Iterable<Document | Uint8Array>;
@@ -14,6 +13,12 @@ export interface Openable {
   stream(): ReadableStream<Uint8Array> | Chunks;
   /** Its media type; NDJSON by default. */
   readonly type?: string;
+}
+
+/** What can be read from any byte on, as a `Blob` or a `File` can. */
+export interface Sliceable {
+  readonly size: number;
+  slice(from: number, to: number): { stream(): ReadableStream<Uint8Array> | AsyncIterable<Uint8Array> };
 }
 
 /**

@@ -31,7 +31,8 @@ import type {
 import { nearDuplicates, recommend, search } from './search.ts';
 import { Sources } from './sources.ts';
 import { submitSource, type JobTarget } from './source-submission.ts';
-import { submitDocuments, type SubmitOptions } from './submission.ts';
+import type { SubmitOptions } from './submit-options.ts';
+import { submitDocuments } from './submission.ts';
 import { Usage } from './usage.ts';
 import type { WatchOptions } from './watch.ts';
 

@@ -1,9 +1,10 @@
+import type { Sliceable } from './body.ts';
 import type { CallOptions, Connection } from './connection.ts';
 import { EmbedmillError } from './error.ts';
 import type { Job } from './schemas.ts';
 import { sourceCall, type JobTarget } from './source-submission.ts';
-import type { SubmitOptions } from './submission.ts';
-import { patiently, Upload, type Sliceable } from './uploads.ts';
+import type { SubmitOptions } from './submit-options.ts';
+import { patiently, Upload } from './uploads.ts';
 
 /** What the server finds a file's format by, for media types that say nothing else. */
 const EXTENSIONS: Readonly<Record<string, string>> = {

@@ -1,6 +1,6 @@
 export { Client, createClient } from './client.ts';
 export type { Call, CallOptions, ConnectionOptions, EventOptions } from './connection.ts';
-export type { Chunks, Documents, Openable } from './body.ts';
+export type { Chunks, Documents, Openable, Sliceable } from './body.ts';
 export type { DocumentSelection } from './documents.ts';
 export type { EmbedOptions } from './embedding.ts';
 export { EmbedmillError, errorOf, type ErrorCode, type ErrorDetail } from './error.ts';
@@ -9,8 +9,8 @@ export type { ExportOptions, ExportRequest } from './export.ts';
 export type { MigrationTarget } from './migrations.ts';
 export type { OutputOptions } from './output.ts';
 export type { JobTarget } from './source-submission.ts';
-export type { SubmitOptions } from './submission.ts';
-export type { Sliceable, UploadOptions } from './uploads.ts';
+export type { SubmitOptions } from './submit-options.ts';
+export type { UploadOptions } from './uploads.ts';
 export type { UsageQuery } from './usage.ts';
 export type { WatchOptions } from './watch.ts';
 export { isFinished } from './schemas.ts';

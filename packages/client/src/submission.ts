@@ -3,20 +3,10 @@ import type { Connection } from './connection.ts';
 import { EmbedmillError } from './error.ts';
 import { submitInParts } from './file-submission.ts';
 import { pause } from './pause.ts';
-import type { Job, JobOptions, ServerSource, Webhook } from './schemas.ts';
+import type { Job, Webhook } from './schemas.ts';
 import type { JobTarget } from './source-submission.ts';
-import { PART_BYTES, type UploadOptions } from './uploads.ts';
-
-export interface SubmitOptions extends UploadOptions, JobOptions {
-  /** How the documents are to be read, where they are none of NDJSON with embedmill's own names. */
-  reading?: Omit<ServerSource, 'path' | 'url' | 's3' | 'files' | 'file'> | undefined;
-  /** The media type of bytes, where they do not say it themselves; NDJSON by default. */
-  type?: string | undefined;
-  /** Whether the bytes are packed with gzip. */
-  gzip?: boolean | undefined;
-  /** The same key with the same documents gives the same job; one is made by default. */
-  idempotencyKey?: string | undefined;
-}
+import type { SubmitOptions } from './submit-options.ts';
+import { PART_BYTES } from './uploads.ts';
 
 const NDJSON = 'application/x-ndjson';
 

@@ -1,14 +1,8 @@
-import { Body } from './body.ts';
+import { Body, type Sliceable } from './body.ts';
 import type { CallOptions, Connection } from './connection.ts';
 import { EmbedmillError } from './error.ts';
 import { chunksOf } from './lines.ts';
 import { pause } from './pause.ts';
-
-/** What can be read from any byte on, as a `Blob` or a `File` can. */
-export interface Sliceable {
-  readonly size: number;
-  slice(from: number, to: number): { stream(): ReadableStream<Uint8Array> | AsyncIterable<Uint8Array> };
-}
 
 export interface UploadOptions extends CallOptions {
   /** How much is sent at once, and lost where the connection breaks; in bytes. */

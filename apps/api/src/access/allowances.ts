@@ -1,7 +1,7 @@
 import { readFileSync, unwatchFile, watchFile } from 'node:fs';
 import { z } from 'zod';
 import { EmbedmillError } from '@embedmill/jobs';
-import type { ApiParts } from '../parts.ts';
+import type { Log } from '@embedmill/logs';
 
 const allowanceSchema = z.strictObject({
   weight: z.number().min(0.01).max(100).optional().meta({
@@ -34,11 +34,11 @@ const LOOK_MS = 2000;
 export class Allowances {
   #file: AllowanceFile = NOTHING_SET;
   readonly #path: string | undefined;
-  readonly #log: Pick<ApiParts['log'], 'info' | 'error'>;
+  readonly #log: Pick<Log, 'info' | 'error'>;
   readonly #look = () => this.#reread();
 
   /** Without a path nothing is limited, and all weigh the same. Errors: `invalid_config`. */
-  constructor(path: string | undefined, log: Pick<ApiParts['log'], 'info' | 'error'>, lookMs = LOOK_MS) {
+  constructor(path: string | undefined, log: Pick<Log, 'info' | 'error'>, lookMs = LOOK_MS) {
     this.#path = path;
     this.#log = log;
     if (path === undefined) return;

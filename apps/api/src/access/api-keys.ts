@@ -1,6 +1,6 @@
 import { EmbedmillError, newApiKey, type ApiKeyEntry, type WantedKey } from '@embedmill/jobs';
+import type { Log } from '@embedmill/logs';
 import type { Queue } from '@embedmill/queue';
-import type { ApiParts } from '../parts.ts';
 import { KeysFile } from './keys-file.ts';
 import { KnownKeys, shownKey, type ShownKey } from './known-keys.ts';
 import type { Principal } from './principal.ts';
@@ -11,7 +11,7 @@ const LOOK_MS = 2000;
 /** Where a key is kept: in the keys file, which the server does not write, or with the queue. */
 export type ListedKey = ShownKey & { keptIn: 'file' | 'queue' };
 
-type KeysLog = Pick<ApiParts['log'], 'info' | 'warn' | 'error'>;
+type KeysLog = Pick<Log, 'info' | 'warn' | 'error'>;
 
 /**
  * All keys: those of the file, where there is one, and those that administrators made here, which are kept with the queue,

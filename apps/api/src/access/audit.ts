@@ -1,7 +1,7 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { EmbedmillError } from '@embedmill/jobs';
-import type { ApiParts } from '../parts.ts';
+import type { Log } from '@embedmill/logs';
 import { accessOf } from './authorize.ts';
 
 /** Who did what, or was not allowed to. */
@@ -28,7 +28,7 @@ interface AuditLine {
 export function auditRequests(
   server: FastifyInstance,
   file: string | undefined,
-  log: Pick<ApiParts['log'], 'info' | 'error'>,
+  log: Pick<Log, 'info' | 'error'>,
 ): void {
   const out = file === undefined ? undefined : openAuditFile(file);
   server.addHook('onClose', async () => {

@@ -1,8 +1,8 @@
 import { hash, timingSafeEqual } from 'node:crypto';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { EmbedmillError } from '@embedmill/jobs';
+import type { Log } from '@embedmill/logs';
 import type { Queue } from '@embedmill/queue';
-import type { ApiParts } from '../parts.ts';
 import { ApiKeys } from './api-keys.ts';
 import { credentialOf } from './credentials.ts';
 import { Oidc, type OidcOptions } from './oidc.ts';
@@ -38,7 +38,7 @@ export function authorizeRequests(
   server: FastifyInstance,
   { keysFile, oidc, metricsKey, metricsOpen }: AccessOptions,
   kept: Queue['apiKeys'],
-  log: Pick<ApiParts['log'], 'info' | 'warn' | 'error'>,
+  log: Pick<Log, 'info' | 'warn' | 'error'>,
 ): ApiKeys | undefined {
   const isKeyless = keysFile === undefined && oidc === undefined;
   const keys = isKeyless ? undefined : new ApiKeys(keysFile, kept, log);

@@ -1,4 +1,4 @@
-import type { ApiParts } from '../parts.ts';
+import type { Log } from '@embedmill/logs';
 
 const DELAY_MS = 1000;
 
@@ -8,13 +8,13 @@ const DELAY_MS = 1000;
  */
 export class DelayedWrite {
   readonly #write: () => Promise<void>;
-  readonly #log: Pick<ApiParts['log'], 'warn'>;
+  readonly #log: Pick<Log, 'warn'>;
   readonly #lost: string;
   #writing: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
 
   /** @param write takes what there is to write before it first waits; @param lost what the log says where it fails */
-  constructor(write: () => Promise<void>, log: Pick<ApiParts['log'], 'warn'>, lost: string) {
+  constructor(write: () => Promise<void>, log: Pick<Log, 'warn'>, lost: string) {
     this.#write = write;
     this.#log = log;
     this.#lost = lost;

@@ -1,6 +1,6 @@
 import { readFileSync, unwatchFile, watchFile } from 'node:fs';
 import { apiKeysSchema, EmbedmillError } from '@embedmill/jobs';
-import type { ApiParts } from '../parts.ts';
+import type { Log } from '@embedmill/logs';
 import { KnownKeys } from './known-keys.ts';
 
 /** How often the file is looked at. By its time and size, not by events: those are lost where a file is exchanged as a
@@ -14,11 +14,11 @@ const LOOK_MS = 2000;
 export class KeysFile {
   #keys: KnownKeys;
   readonly #path: string;
-  readonly #log: Pick<ApiParts['log'], 'info' | 'error'>;
+  readonly #log: Pick<Log, 'info' | 'error'>;
   readonly #look = () => this.#reread();
 
   /** Errors: `invalid_config` that says what is wrong with the file. */
-  constructor(path: string, log: Pick<ApiParts['log'], 'info' | 'error'>, lookMs = LOOK_MS) {
+  constructor(path: string, log: Pick<Log, 'info' | 'error'>, lookMs = LOOK_MS) {
     this.#path = path;
     this.#log = log;
     this.#keys = readKeys(path);

@@ -7,7 +7,8 @@ import {
 } from '@embedmill/jobs';
 import { parseRecord } from '@embedmill/queue';
 import { ownedSchema } from '../batches/client-records.ts';
-import type { ApiParts, ClientRecords, ClientUploads } from '../parts.ts';
+import type { ClientRecords, ClientUploads } from '../batches/client-records.ts';
+import type { ApiParts } from '../parts.ts';
 import { keptSourceSchema } from '../sources/watched-source.ts';
 import { currentPrincipal, ownTenant } from './principal.ts';
 import { seen, seenTarget, seesJob } from './seen.ts';

@@ -1,14 +1,14 @@
 import { asEmbedmillError, isFinished, type JobId } from '@embedmill/jobs';
+import type { Log } from '@embedmill/logs';
 import type { Queue } from '@embedmill/queue';
 import type { Spool } from '@embedmill/sources';
-import type { DispatcherLog } from '../dispatch/dispatcher.ts';
 import { datasetSchema } from '../datasets/dataset-records.ts';
 import { batchRecordSchema, clientFileSchema, clientUploadSchema } from './client-records.ts';
 
 interface SweptParts {
   queue: Pick<Queue, 'getSubmission' | 'cancel'>;
   spool: Spool;
-  log: DispatcherLog;
+  log: Pick<Log, 'info' | 'warn'>;
 }
 
 /** A batch whose job is not known this long after it was made is one of a job that has expired. */

@@ -1,6 +1,11 @@
 import { z } from 'zod';
 import { EmbedmillError, storedSourceSchema } from '@embedmill/jobs';
-import type { ApiParts } from '../parts.ts';
+import type { StoredRecords } from '@embedmill/sources';
+
+/** What clients keep here: each sees its tenant's. */
+export type ClientRecords = Pick<StoredRecords, 'keep' | 'read' | 'all' | 'remove' | 'write'>;
+/** Files of clients' that come in parts. */
+export type ClientUploads = ClientRecords & Pick<StoredRecords, 'writePart' | 'parts'>;
 
 /** What a client's key makes others’ records its tenant’s; all records have it. */
 export const ownedSchema = z.looseObject({ tenant: z.string().optional() });
@@ -51,7 +56,7 @@ export type ClientUpload = z.infer<typeof clientUploadSchema>;
 /** How long a file may be kept, in seconds: an hour to thirty days, as with OpenAI. */
 export const EXPIRES_SECONDS = { least: 3600, most: 2_592_000 };
 
-type Files = Pick<ApiParts['spool']['files'], 'read' | 'all'>;
+type Files = Pick<ClientRecords, 'read' | 'all'>;
 
 /** Errors: `file_not_found`. */
 export async function requireFile(files: Pick<Files, 'read'>, id: string): Promise<ClientFile> {

@@ -15,7 +15,7 @@ import { averageLengthOfTexts } from '../dispatch/average-length.ts';
 import { createCollection, requireCollection } from './collection.ts';
 import { requireModel } from '../models/model.ts';
 import type { ApiParts } from '../parts.ts';
-import type { Submission } from '../ingest/submission.ts';
+import { COPIED, type Submission } from '../ingest/submission.ts';
 
 type Parts = Pick<ApiParts, 'store' | 'models' | 'queue' | 'threads'>;
 
@@ -121,9 +121,6 @@ export async function markFilled({ record }: IngestHandle, { store }: { store: V
   if (now?.twin === undefined || now.createdAt !== collection.createdAt) return;
   await store.updateCollection({ ...now, twin: { ...now.twin, filled: true } }, now);
 }
-
-/** What a copy's job shows as its source. */
-export const COPIED = 'collection';
 
 async function requireTwin({ name, twin }: Collection, store: VectorStore): Promise<Collection> {
   const found = twin && (await store.getCollection(twin.name as CollectionName));

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { EmbedmillError, storedSourceSchema } from '@embedmill/jobs';
-import type { ClientRecords } from '../parts.ts';
+import type { ClientRecords } from '../batches/client-records.ts';
 
 const common = {
   id: z.string(),

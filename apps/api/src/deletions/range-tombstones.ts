@@ -7,12 +7,13 @@ import {
   profileSchema,
   tenantSchema,
   type CollectionName,
+  type FinishedState,
 } from '@embedmill/jobs';
+import type { Log } from '@embedmill/logs';
 import { shareOf, sourceOf, type IngestHandle, type IngestRecord } from '@embedmill/queue';
 import { KeySet, readManifest, type RangeTombstoneKey, type Spool } from '@embedmill/sources';
 import type { DocumentKey, PointPayload, VectorStore } from '@embedmill/vector-store';
 import { requireCollectionOf } from '../collections/collection.ts';
-import type { DispatcherLog, FinishedState } from '../dispatch/dispatcher.ts';
 import { isDeletionByFilter, olderJobsEnded, unfinishedOf } from './older-jobs.ts';
 import type { ScanSlots } from '../dispatch/scan-slots.ts';
 import type { SourceThreads } from '../sources/source-threads.ts';
@@ -56,7 +57,7 @@ export interface RangeTombstoneParts {
   spool: Spool;
   threads: SourceThreads;
   pollMs: number;
-  log: DispatcherLog;
+  log: Pick<Log, 'info' | 'warn'>;
 }
 
 /**

@@ -1,8 +1,8 @@
 import { asEmbedmillError, isFinished, type CollectionName, type SourceRef } from '@embedmill/jobs';
+import type { Log } from '@embedmill/logs';
 import type { IngestHandle, Queue } from '@embedmill/queue';
 import type { Spool } from '@embedmill/sources';
 import type { VectorStore } from '@embedmill/vector-store';
-import type { DispatcherLog } from './dispatcher.ts';
 
 /**
  * Big first loads, for which a store puts its index off (`BulkLoads`). A job's dispatcher says when it begins and when it has
@@ -11,7 +11,7 @@ import type { DispatcherLog } from './dispatcher.ts';
  */
 interface LoadParts {
   store: Pick<VectorStore, 'loads'>;
-  log: DispatcherLog;
+  log: Pick<Log, 'info' | 'warn'>;
 }
 
 /** Text of a chunk, at most: what comes as few long documents is a big load, too. */

@@ -9,7 +9,7 @@ import {
   reportRoom,
   tooManyFailures,
   type CollectionName,
-  type JobState,
+  type FinishedState,
   type Progress,
   type Shard,
   type ShardResult,
@@ -77,8 +77,6 @@ export type DispatcherOptions = QueueOptions &
     hooks?: DispatcherHooks;
   };
 
-export type FinishedState = Extract<JobState, 'completed' | 'cancelled' | 'failed'>;
-
 export interface DispatcherHooks {
   onFinished?: (state: FinishedState) => void;
   /** One look at all jobs in hand. */
@@ -89,11 +87,6 @@ export interface DispatcherHooks {
   onSettled?: (tenant: string | undefined, before: Progress, after: Progress) => void;
   /** Documents that were deleted because a snapshot lacks them, and their collection's dense model. */
   onGone?: (documents: number, model: string) => void;
-}
-
-export interface DispatcherLog {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
 }
 
 /** A disk that is full or a Redis that is away is waited for; a defect of our own is not, forever. */

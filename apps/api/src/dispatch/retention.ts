@@ -1,11 +1,11 @@
 import { setTimeout } from 'node:timers/promises';
 import { isFinished, type CollectionName, type JobId } from '@embedmill/jobs';
+import type { Log } from '@embedmill/logs';
 import type { Queue, RetainedJob } from '@embedmill/queue';
 import type { Spool } from '@embedmill/sources';
 import type { VectorStore } from '@embedmill/vector-store';
 import { sweepClientRecords } from '../batches/batch-retention.ts';
 import { endForgottenLoads } from './bulk-loads.ts';
-import type { DispatcherLog } from './dispatcher.ts';
 
 /** How long finished jobs are kept. The queue and the spool are bounded by it. */
 export interface RetentionPolicy {
@@ -23,7 +23,7 @@ export interface RetentionParts {
   spool: Spool;
   store: Pick<VectorStore, 'listCollections' | 'purgeTombstones' | 'loads'>;
   policy: RetentionPolicy;
-  log: DispatcherLog;
+  log: Pick<Log, 'info' | 'warn'>;
 }
 
 /** A folder of the spool that no job has, this long after something was written to it, belongs to a crash. */

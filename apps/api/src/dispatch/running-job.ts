@@ -1,8 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Progress, ReportRoom, Shard, ShardResult, SourceRef } from '@embedmill/jobs';
+import type { Log } from '@embedmill/logs';
 import { areAllSettled, type IngestHandle, type JobLook } from '@embedmill/queue';
 import type { Spool } from '@embedmill/sources';
-import type { DispatcherLog } from './dispatcher.ts';
 import { JobShards } from './job-shards.ts';
 
 export interface RunningJobParts {
@@ -12,7 +12,7 @@ export interface RunningJobParts {
   rival: number;
   /** What may be said of its documents, of each kind. */
   reports: ReportRoom;
-  log: DispatcherLog;
+  log: Pick<Log, 'info' | 'warn'>;
   /** Gives a shard up whose workers died on it again and again. */
   loseShard: (shard: Shard) => Promise<ShardResult>;
   /** Called when results were added to the job's progress, with what it was before. */

@@ -8,11 +8,11 @@ import {
   type SourceRef,
   type StoredSource,
 } from '@embedmill/jobs';
+import type { Log } from '@embedmill/logs';
 import { sourceOf, storedIn, type IngestHandle, type JobSource } from '@embedmill/queue';
 import { fetchSource, redacted, type OpenUrl } from '@embedmill/sources';
 import { withAverageLength, type MeasuringParts } from './average-length.ts';
 import { unlessCancelled } from './cancellation.ts';
-import type { DispatcherLog } from './dispatcher.ts';
 import { fetchListed } from '../sources/listed-urls.ts';
 import { isDeletionByFilter } from '../deletions/older-jobs.ts';
 import { documentPages, storedDocuments, type StoredSelection } from '../deletions/stored-documents.ts';
@@ -23,7 +23,7 @@ export interface ScanParts extends MeasuringParts {
   maxSourceBytes: number;
   /** Fetches sources of URLs. */
   openUrl: OpenUrl;
-  log: DispatcherLog;
+  log: Pick<Log, 'info' | 'warn'>;
 }
 
 /** What a job over stored documents reads of them. */

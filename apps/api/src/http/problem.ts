@@ -1,7 +1,6 @@
 import type { FastifyInstance, FastifySchemaCompiler } from 'fastify';
 import { z } from 'zod';
 import { givenParameters, parseRequest } from './absent-fields.ts';
-import type { ApiParts } from '../parts.ts';
 import {
   asEmbedmillError,
   EmbedmillError,
@@ -10,6 +9,7 @@ import {
   type ErrorCode,
   type ErrorDetail,
 } from '@embedmill/jobs';
+import type { Log } from '@embedmill/logs';
 
 /** An error as clients see it (RFC 9457). */
 export const problemSchema = z
@@ -75,7 +75,7 @@ export function refusedField(path: string, message: string): EmbedmillError {
 /** Answers the errors of some routes in the shape of the API whose clients call them. */
 export function answerErrorsAs(
   server: FastifyInstance,
-  log: Pick<ApiParts['log'], 'error'>,
+  log: Pick<Log, 'error'>,
   shapeOf: (error: EmbedmillError, message: string, request: { body: unknown }) => object,
 ): void {
   server.setErrorHandler((thrown, request, reply) => {

@@ -2,7 +2,7 @@ import { IncomingMessage } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import { EmbedmillError, type StoredSource } from '@embedmill/jobs';
 import { FileForm } from './file-form.ts';
-import type { ClientRecords } from '../parts.ts';
+import type { ClientRecords } from '../batches/client-records.ts';
 import { boundedBytes, FORM_TYPE } from './upload.ts';
 
 /** A form with a file that is to be kept as a client's record. */

@@ -27,7 +27,6 @@ import { parseRequest } from '../http/absent-fields.ts';
 import { requireScope } from '../access/principal.ts';
 import { acceptJob, idFor, type Submitted, type SubmissionKind } from './accepted-job.ts';
 import { ownDefinition } from '../collections/collection.ts';
-import { COPIED } from '../collections/copying.ts';
 import type { ApiParts } from '../parts.ts';
 import { invalidRequest } from '../http/problem.ts';
 import { FileForm } from './file-form.ts';
@@ -358,6 +357,8 @@ function withName(encoding: SourceEncoding | undefined, name: string): SourceEnc
 
 /** What a migration's job shows as its source. */
 export const MIGRATION_SOURCE = 'collection';
+/** And a copy's. */
+export const COPIED = 'collection';
 
 function uploadedJob({ collection, ...intent }: Target, request: FastifyRequest) {
   return {

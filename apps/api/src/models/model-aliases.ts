@@ -1,6 +1,6 @@
 import type { ModelSummary } from '@embedmill/models';
 import { requireModel } from './model.ts';
-import type { ApiParts } from '../parts.ts';
+import type { ModelList } from './model-list.ts';
 import { modelAndRole, promptOf, type Prompt, type RoleRequest } from './role.ts';
 
 /** Vocabularies of OpenAI's whose ids can be read back to text. */
@@ -13,6 +13,12 @@ export interface ModelAlias {
   encoding: Encoding | undefined;
 }
 export type ModelAliases = ReadonlyMap<string, ModelAlias>;
+
+/** All that a request's `model` may name. */
+interface Named {
+  models: ModelList;
+  config: { aliases?: ModelAliases | undefined };
+}
 
 /** OpenAI's embedding models, whose clients may send ids of their vocabulary. */
 const OPENAI_MODEL = /^(.*\/)?text-embedding-(3-small|3-large|ada-002)$/;
@@ -40,7 +46,7 @@ export interface AskedModel extends Prompt {
  */
 export async function askedModel(
   request: RoleRequest & { model: string },
-  parts: Pick<ApiParts, 'models' | 'config'>,
+  parts: Named,
   kind: ModelSummary['kind'],
 ): Promise<AskedModel> {
   const { name } = modelAndRole(request.model);
@@ -51,17 +57,14 @@ export async function askedModel(
 /** The model that a request's `model` names, itself or by another name. Errors: `model_not_found`. */
 export async function namedModel(
   name: string,
-  parts: Pick<ApiParts, 'models' | 'config'>,
+  parts: Named,
   kind?: ModelSummary['kind'],
 ): Promise<ModelSummary> {
   return requireModel(parts.models, await nameOf(name, parts), 'model', kind);
 }
 
 /** The name of the model that another name of it stands for; the same name where it stands for none. */
-export async function nameOf(
-  name: string,
-  { models, config: { aliases } }: Pick<ApiParts, 'models' | 'config'>,
-): Promise<string> {
+export async function nameOf(name: string, { models, config: { aliases } }: Named): Promise<string> {
   return aliases?.get(name)?.model ?? hubIds(await models()).get(name) ?? name;
 }
 

@@ -1,12 +1,12 @@
 import { EmbedmillError } from '@embedmill/jobs';
 import type { ModelSummary } from '@embedmill/models';
-import type { ApiParts } from '../parts.ts';
+import type { ModelList } from './model-list.ts';
 
 /**
  * The model of this name, where a kind is given one of that kind. Errors: `model_not_found`, with the names there are.
  */
 export async function requireModel(
-  models: ApiParts['models'],
+  models: ModelList,
   name: string,
   path: string,
   kind?: ModelSummary['kind'],

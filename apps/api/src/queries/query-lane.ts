@@ -12,7 +12,7 @@ import type { Queue } from '@embedmill/queue';
 import { shortened } from '@embedmill/retrieval';
 import { currentPrincipal } from '../access/principal.ts';
 import { FairTurns } from '../http/fair-turns.ts';
-import type { ApiParts } from '../parts.ts';
+import type { ModelList } from '../models/model-list.ts';
 import { refusedField } from '../http/problem.ts';
 import { headsOf, messagesOf } from './query-messages.ts';
 import { clientSignal, isClientGone } from '../http/request-life.ts';
@@ -82,14 +82,11 @@ interface ModelLane {
  */
 export class QueryLane {
   readonly #queue: Pick<Queue, 'query'>;
-  readonly #models: ApiParts['models'];
+  readonly #models: ModelList;
   readonly #timeoutMs: number;
   readonly #lanes = new Map<string, ModelLane>();
 
-  constructor(
-    { queue, models }: Pick<ApiParts, 'models'> & { queue: Pick<Queue, 'query'> },
-    timeoutMs: number,
-  ) {
+  constructor({ queue, models }: { models: ModelList; queue: Pick<Queue, 'query'> }, timeoutMs: number) {
     this.#queue = queue;
     this.#models = models;
     this.#timeoutMs = timeoutMs;

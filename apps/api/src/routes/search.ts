@@ -23,7 +23,8 @@ import {
 } from '../search/near-duplicates.ts';
 import { queryVectorsOf } from '../search/query-vectors.ts';
 import { recommendPoints } from '../search/recommend.ts';
-import { searchPoints, type FoundPage } from '../search/search.ts';
+import type { FoundPage } from '../search/found.ts';
+import { searchPoints } from '../search/search.ts';
 
 const tags = ['search'];
 /** Room for a picture. */

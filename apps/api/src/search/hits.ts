@@ -17,7 +17,7 @@ import { AnswerRoom, sizeOf } from './answer-size.ts';
 import { LoopShare } from '../http/loop-share.ts';
 import type { QueryLane } from '../queries/query-lane.ts';
 import type { QueryVectors } from './query-vectors.ts';
-import type { Found } from './search.ts';
+import type { Found } from './found.ts';
 import { sparseTerms } from './terms.ts';
 
 interface HitParts {

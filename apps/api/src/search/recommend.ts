@@ -16,7 +16,8 @@ import { LoopShare } from '../http/loop-share.ts';
 import { checkText, refuseUnknown, vectorAt, type QueryLane } from '../queries/query-lane.ts';
 import type { Block } from './blocks.ts';
 import { HitPayloads } from './payloads.ts';
-import { firstDepthOf, pageWithPayloads, type FoundPage, type Ranking } from './search.ts';
+import type { FoundPage, Ranking } from './found.ts';
+import { firstDepthOf, pageWithPayloads } from './search.ts';
 
 /** Hits of each example that `best` looks at first. */
 const BEST_DEPTH = 200;

@@ -12,7 +12,7 @@ import { LoopShare } from '../http/loop-share.ts';
 import type { QueryLane } from '../queries/query-lane.ts';
 import type { ListName, QueryVectors } from './query-vectors.ts';
 import type { HitPayloads } from './payloads.ts';
-import type { Ranking } from './search.ts';
+import type { Ranking } from './found.ts';
 import { storedInteraction, type WeighedQuestion } from './stored-tokens.ts';
 
 /** Words as they are, of any language. */

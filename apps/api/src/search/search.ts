@@ -1,30 +1,13 @@
 import type { Collection, CollectionName, Fusion, Rerank, SearchRequest, TenantId } from '@embedmill/jobs';
 import { fuseByRank, fuseByScore } from '@embedmill/retrieval';
-import type { RankedPoint, ScoredPoint, VectorSearch, VectorStore } from '@embedmill/vector-store';
+import type { RankedPoint, VectorSearch, VectorStore } from '@embedmill/vector-store';
 import { LoopShare } from '../http/loop-share.ts';
 import type { QueryLane } from '../queries/query-lane.ts';
 import { FIRST_DEPTH, pageOfBlocks, type Block } from './blocks.ts';
+import type { FoundPage, Ranking } from './found.ts';
 import { HitPayloads } from './payloads.ts';
 import type { ListName, QueryVectors } from './query-vectors.ts';
 import { rerank } from './rerank.ts';
-
-/** A point that was found, with what each list said of it. */
-export interface Found {
-  point: ScoredPoint;
-  score: number;
-  /** By `dense`, `bm25`, …, `rerank`; where several questions were asked, the best. */
-  scores: Partial<Record<ListName | 'rerank', number>>;
-}
-
-/** A hit whose payload is not read. */
-export type Ranking = Omit<Found, 'point'> & { point: RankedPoint };
-
-/** Hits of a page, as far as an answer has room for them. */
-export interface FoundPage {
-  found: Found[];
-  /** Whether the page has more. */
-  isCut: boolean;
-}
 
 /** A page that is found with its payloads in one look at the store: of some megabytes, whatever there is. */
 const READ_AT_ONCE = 100;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { isFinished, type Client, type Document, type Job } from '@embedmill/client';
-import type { Found } from './tools.ts';
+import type { Found } from './found.ts';
 
 /** Documents of one call; more are submitted as a file. */
 const MOST_TEXTS = 100;

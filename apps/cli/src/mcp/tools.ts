@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
-import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
-import { EmbedmillError, type Client, type Filter, type Hit } from '@embedmill/client';
+import type { Client, Filter, Hit } from '@embedmill/client';
+import { answered, type Found } from './found.ts';
 import { submitTexts, submittedSchema, textsSchema } from './submitted-texts.ts';
 
 /** Hits that an agent has room to read. */
@@ -163,22 +163,6 @@ export function mcpServer(client: Client, version: string): McpServer {
       answered(() => submitTexts(client, name, documents, signal)),
   );
   return server;
-}
-
-/** What a tool found: as JSON, and in words. */
-export type Found = readonly [structured: Record<string, unknown>, text: string];
-
-/** Errors are answers, which the agent can read and act on: the catalogue's code and what the API said. */
-async function answered(work: () => Promise<Found>): Promise<CallToolResult> {
-  try {
-    const [structuredContent, text] = await work();
-    return { structuredContent, content: [{ type: 'text', text }] };
-  } catch (error) {
-    if (!(error instanceof EmbedmillError)) throw error;
-    const { code, message, details } = error;
-    const several = details.length > 1 ? details.map((one) => `\n${one.path}: ${one.message}`).join('') : '';
-    return { isError: true, content: [{ type: 'text', text: `${code}: ${message}${several}` }] };
-  }
 }
 
 function hitsOf(found: readonly Hit[]): Found {

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Tokenizer } from '@embedmill/tokenization';
-import { ImageSession, type ImageModel } from './image-session.ts';
+import { ImageSession } from './image-session.ts';
+import type { ImageModel } from './protocol.ts';
 
 const FIXTURE = join(import.meta.dirname, '../../fixtures/two-tower-colours');
 const tuning = {

@@ -5,28 +5,8 @@ import { EmbedmillError } from '@embedmill/jobs';
 import type { EngineBatch, EngineOutput, EngineResult } from '../engine.ts';
 import { isOutOfMemory, messageOf } from './ort-error.ts';
 import { normalizeRows } from './pooling.ts';
-import type { SessionTuning } from './protocol.ts';
+import type { ImageModel, SessionTuning } from './protocol.ts';
 import { sessionOptions } from './session-options.ts';
-
-/** Red, green, blue. */
-type PerChannel = readonly [number, number, number];
-
-/** The image tower of a model, as an engine needs to know it. */
-export interface ImageModel {
-  readonly kind: 'image';
-  /** The ONNX file: float32 [images, 3, size, size] → float32 [images, dims]. */
-  readonly path: string;
-  /** Side of the square images, in pixels. */
-  readonly size: number;
-  /** Subtracted from each channel, of values from 0 to 1. */
-  readonly mean: PerChannel;
-  /** What each channel is then divided by. */
-  readonly std: PerChannel;
-  /** Scale vectors to length 1. */
-  readonly normalize: boolean;
-  /** Numbers in a vector, where it is known: a model that gives another is refused. */
-  readonly dims?: number | undefined;
-}
 
 /** Names that an image's vector has in exporters' graphs, in the space of the texts first. */
 const IMAGE_OUTPUTS = ['image_embeds', 'image_embedding', 'pooler_output'];

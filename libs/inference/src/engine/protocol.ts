@@ -1,6 +1,5 @@
 import type { Device } from '../device.ts';
 import type { EngineBatch, EngineOutput, EngineResult } from '../engine.ts';
-import type { ImageModel } from './image-session.ts';
 
 interface ModelFile {
   /** The ONNX file. */
@@ -55,6 +54,26 @@ export interface RerankerModel extends ModelFile {
 
 /** A model as an engine needs to know it. */
 export type EngineModel = DenseModel | SparseModel | RerankerModel;
+
+/** Red, green, blue. */
+type PerChannel = readonly [number, number, number];
+
+/** The image tower of a model, as an engine needs to know it. */
+export interface ImageModel {
+  readonly kind: 'image';
+  /** The ONNX file: float32 [images, 3, size, size] → float32 [images, dims]. */
+  readonly path: string;
+  /** Side of the square images, in pixels. */
+  readonly size: number;
+  /** Subtracted from each channel, of values from 0 to 1. */
+  readonly mean: PerChannel;
+  /** What each channel is then divided by. */
+  readonly std: PerChannel;
+  /** Scale vectors to length 1. */
+  readonly normalize: boolean;
+  /** Numbers in a vector, where it is known: a model that gives another is refused. */
+  readonly dims?: number | undefined;
+}
 
 /** What ONNX Runtime does to a graph before it runs it. */
 export interface GraphTuning {
