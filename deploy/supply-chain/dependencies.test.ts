@@ -82,6 +82,7 @@ const PERMISSIVE = new Set(
     '(MIT OR CC0-1.0)',
     '(MIT OR GPL-3.0-or-later)',
     '(MIT AND Zlib)',
+    '(Apache-2.0 AND BSD-3-Clause)',
   ),
 );
 /** Says "BSD"; its LICENSE has two clauses. */

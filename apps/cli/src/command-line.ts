@@ -20,6 +20,7 @@ import { addModels } from './commands/models.ts';
 import { addParse } from './commands/parse.ts';
 import { addPause } from './commands/pause.ts';
 import { addPlan } from './commands/plan.ts';
+import { addQuantize } from './commands/quantize.ts';
 import { addLike, addSearch } from './commands/search.ts';
 import { addSubmit } from './commands/submit.ts';
 import { addUp } from './commands/up.ts';
@@ -77,6 +78,7 @@ export async function runCommandLine(args: readonly string[], surroundings: Surr
   addEval(program, host);
   addKeys(program, host);
   addModels(program, host);
+  addQuantize(program, host);
   addBench(program, host);
   addPlan(program, host);
   addDoctor(program, host);

@@ -11,6 +11,7 @@ export type {
 } from './engine.ts';
 export { engineModel } from './engine-model.ts';
 export { EngineProcess, type EngineEvent, type EngineProcessOptions } from './engine-process.ts';
+export { probeGraph, type Probe } from './graph-probe.ts';
 export { GRAPH_VERSION } from './engine/output-graph.ts';
 export type {
   DenseModel,

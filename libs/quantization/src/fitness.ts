@@ -1,0 +1,34 @@
+/** Which models can be quantized, and why others cannot. */
+import type { Site } from './linear-layers.ts';
+import { MICROSOFT } from './onnx-model.ts';
+import { TensorProto_DataType, type GraphProto } from './onnx_pb.js';
+
+const INTEGER_OPERATORS =
+  /^(?:Dynamic)?QuantizeLinear$|^DequantizeLinear$|MatMulInteger|^QLinear|^QGemm$|^QAttention$|NBits$|BlockQuantized$/;
+/** Keys and values of tokens that a decoder has read before. */
+const PAST = /^past[_.]/;
+
+/** Throws a RangeError with what is against it. */
+export function assertQuantizable(graph: GraphProto, sites: readonly Site[]): void {
+  const reason = reasonAgainst(graph, sites);
+  if (reason !== undefined) throw new RangeError(reason);
+}
+
+function reasonAgainst({ input, node, initializer }: GraphProto, sites: readonly Site[]): string | undefined {
+  const integer = node.find(({ opType }) => INTEGER_OPERATORS.test(opType));
+  if (integer !== undefined)
+    return `it is quantized already (its graph has ${integer.opType}); take its float32 file`;
+  if (
+    input.some(({ name }) => PAST.test(name)) ||
+    node.some(({ opType }) => opType === 'GroupQueryAttention')
+  )
+    return 'it is a decoder (its graph takes keys and values of earlier tokens); only encoders, as BERT is one, can be';
+  const fused = node.find(({ opType, domain }) => domain === MICROSOFT && opType.endsWith('Attention'));
+  if (fused !== undefined)
+    return `its linear layers are fused into ${fused.opType}; take the file that was exported without optimizations`;
+  if (sites.length > 0) return undefined;
+  const isHalf = initializer.some(({ dataType }) => dataType === TensorProto_DataType.FLOAT16);
+  return isHalf
+    ? 'its weights are float16; take its float32 file'
+    : 'its graph has no linear layers: no MatMul or Gemm with a constant float32 matrix';
+}

@@ -1,0 +1,3 @@
+import { projectTests } from '../../test/suite/project.ts';
+
+export default projectTests();
