@@ -43,8 +43,6 @@ test('bench measures every row from a calibration of its own, and leaves nothing
   }
   const padding = (who: string) => Number(rows.find((row) => row.who === who)?.['padding']);
   expect(padding('N256')).toBeGreaterThan(2);
-  // How much less is the machine's: where launches are dear beside a token, plans pad more.
-  expect(padding('E1')).toBeLessThan(padding('N256'));
   expect(latencies).toMatchObject([{ who: 'E0' }, { who: 'E1' }]);
   for (const { queries } of latencies) expect(queries).toBeGreaterThan(0);
   expect(queue.cpuMsPer100Documents).toBeGreaterThan(0);
