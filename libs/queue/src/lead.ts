@@ -27,6 +27,8 @@ export interface ClaimRate {
   readonly look: QueueLook;
   /** Claimed a second. */
   readonly rate: Lead;
+  /** How much of the rate has been measured: it rises from nothing to 1 as the rate's memory fills. */
+  readonly measured: number;
   /** Seconds between two looks. */
   readonly interval: number;
   /** Shards claimed a second since the look before. */
@@ -40,6 +42,8 @@ const MEMORY = 0.5;
 /** How many looks the lead lasts for, as the next may come late, and how many seconds in any case. */
 const LOOKS = 2;
 const LEAST_SECONDS = 0.1;
+/** What is claimed at first is what idle workers hold, and no rate yet: it counts as that of so many seconds. */
+const FIRST_SECONDS = 0.1;
 
 /** The lead by what was claimed since the look before; its first look claims nothing. */
 export function leadAfter(
@@ -48,18 +52,21 @@ export function leadAfter(
   mostShards: number,
 ): { lead: Lead; after: ClaimRate } {
   if (before === undefined) {
-    const after = { look, rate: { shards: 0, tokens: 0 }, interval: 0, pace: 0 };
+    const after = { look, rate: { shards: 0, tokens: 0 }, measured: 0, interval: 0, pace: 0 };
     return { lead: { shards: LEAST_WAITING, tokens: 1 }, after };
   }
   const seconds = Math.max(0.001, look.now - before.look.now);
   const weight = 1 - Math.exp(-seconds / MEMORY);
   const interval = before.interval + (seconds - before.interval) * weight;
+  const measured = before.measured + (1 - before.measured) * weight;
+  // An average that began at nothing is too low until its memory is full.
+  const known = Math.max(measured, 1 - Math.exp(-FIRST_SECONDS / MEMORY));
   const horizon = LOOKS * interval + LEAST_SECONDS;
   const isEmpty = look.waiting.shards <= 0;
   const of = (unit: keyof Lead) => {
     const claimed = Math.max(0, claimedOf(unit, look, before.look));
     const rate = before.rate[unit] + (claimed / seconds - before.rate[unit]) * weight;
-    return { rate, lead: Math.max(horizon * rate, isEmpty ? 2 * claimed : 0) };
+    return { rate, lead: Math.max((horizon * rate) / known, isEmpty ? 2 * claimed : 0) };
   };
   const [shards, tokens] = [of('shards'), of('tokens')];
   const pace = Math.max(0, claimedOf('shards', look, before.look)) / seconds;
@@ -69,7 +76,7 @@ export function leadAfter(
       shards: Math.min(most, Math.max(LEAST_WAITING, Math.ceil(shards.lead))),
       tokens: Math.max(1, tokens.lead),
     },
-    after: { look, rate: { shards: shards.rate, tokens: tokens.rate }, interval, pace },
+    after: { look, rate: { shards: shards.rate, tokens: tokens.rate }, measured, interval, pace },
   };
 }
 

@@ -57,6 +57,9 @@ const SMALL_SHARDS = 4;
 const MOST_AHEAD = 1024;
 /** How often others are told, in seconds, where nothing has changed. */
 const TELL_SECONDS = 0.5;
+/** Until so much of the rate of claims is known, the queue is looked at again after so many seconds. */
+const MEASURED = 0.5;
+const FIRST_PAUSE_SECONDS = 0.02;
 /** As in the ledger: small beside a shard. */
 const QUANTUM = 1000;
 
@@ -162,14 +165,16 @@ export class Room<Job extends WaitingJob> {
   }
 
   /**
-   * Seconds after which this room wants its next turn: none where there may be room for more already, else long before
-   * workers have claimed what waits, for the lead follows a rate that rises slowly.
+   * Seconds after which this room wants its next turn: none where there may be room for more already, few while it is
+   * not known how fast workers are, else long before they have claimed what waits.
    *
    * @param taken jobs that took shards in this turn
    * @param waiting shards on the queue before it
    */
   nextTurn(taken: ReadonlySet<Job>, waiting: number, isCut: boolean): number {
-    return taken.size > 0 && (waiting === 0 || isCut) ? 0 : this.lasts / 2;
+    if (taken.size > 0 && (waiting === 0 || isCut)) return 0;
+    const isNew = this.#hasMore && (this.#rate?.measured ?? 1) < MEASURED;
+    return Math.min(this.lasts / 2, isNew ? FIRST_PAUSE_SECONDS : Infinity);
   }
 
   get #hasMore(): boolean {
