@@ -146,6 +146,8 @@ export class Turns {
     const room = this.#roomOf(job.model);
     if (job.isEnding) room.leave(job.shards);
     else room.join(job.shards);
+    // What it took during the step is to be added.
+    if (job.shards.taken > 0) this.#wake();
   }
 
   /** Looks at all jobs with shards on the queue, and at some of those that wait. */
