@@ -10,7 +10,7 @@ import { createClient } from '@embedmill/client';
 import type { Context } from '../apps/cli/src/command-host.ts';
 import { readBeirFolder } from '../apps/cli/src/eval/beir-folder.ts';
 import { evaluate } from '../apps/cli/src/eval/evaluation.ts';
-import { Terminal } from '../apps/cli/src/terminal.ts';
+import { Terminal } from '../apps/cli/src/terminal/terminal.ts';
 import { Embedmill, ndjson, runCli } from './embedmill.ts';
 
 /** Sparse vectors, reranking, pictures and migration, through every process and real models. */

@@ -5,8 +5,8 @@ import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { isFinished, type Job } from '@embedmill/jobs';
 import { createClient, type Client } from '@embedmill/client';
-import { PartsApart } from '../../apps/cli/src/parts-apart.ts';
-import type { RunningPart } from '../../apps/cli/src/supervisor.ts';
+import { PartsApart } from '../../apps/cli/src/stack/parts-apart.ts';
+import type { RunningPart } from '../../apps/cli/src/stack/supervisor.ts';
 import { ndjson, runCli, uniqueName } from '../embedmill.ts';
 
 /**

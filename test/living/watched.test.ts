@@ -10,9 +10,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Job } from '@embedmill/jobs';
 import { DEFAULT_PREFIX } from '@embedmill/queue';
 import { createClient, type Client, type Source } from '@embedmill/client';
-import { PartsApart } from '../../apps/cli/src/parts-apart.ts';
-import { ownRedisSocket } from '../../apps/cli/src/stack-parts.ts';
-import type { RunningPart } from '../../apps/cli/src/supervisor.ts';
+import { PartsApart } from '../../apps/cli/src/stack/parts-apart.ts';
+import { ownRedisSocket } from '../../apps/cli/src/stack/stack-parts.ts';
+import type { RunningPart } from '../../apps/cli/src/stack/supervisor.ts';
 
 /**
  * A watched source, and several API processes on one queue and one spool: one of them looks each time, and where it is

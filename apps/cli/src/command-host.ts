@@ -3,10 +3,10 @@ import { resolve } from 'node:path';
 import { asEmbedmillError, EmbedmillError } from '@embedmill/jobs';
 import { createClient, EmbedmillError as ServerError, type Client } from '@embedmill/client';
 import { readConfig, type Config } from './config.ts';
-import { readUpFile } from './data-folder.ts';
+import { readUpFile } from './stack/data-folder.ts';
 import { CommandError, EXIT, type ExitCode } from './exit.ts';
-import type { Cause, Interruption } from './interruption.ts';
-import { Terminal, type Output } from './terminal.ts';
+import type { Cause, Interruption } from './stack/interruption.ts';
+import { Terminal, type Output } from './terminal/terminal.ts';
 
 /** The options that every command takes. */
 export interface GlobalOptions {

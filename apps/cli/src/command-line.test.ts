@@ -5,8 +5,8 @@ import { gzipSync } from 'node:zlib';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { runCommandLine } from './command-line.ts';
-import { FakeApi } from './fake-api.ts';
-import { Interruption } from './interruption.ts';
+import { FakeApi } from './testing/fake-api.ts';
+import { Interruption } from './stack/interruption.ts';
 
 let folder: string;
 let api: FakeApi;

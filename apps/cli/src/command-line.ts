@@ -27,7 +27,7 @@ import { addUp } from './commands/up.ts';
 import { addUsage } from './commands/usage.ts';
 import { addWatchSource } from './commands/watch-source.ts';
 import { EXIT, type ExitCode } from './exit.ts';
-import { httpUrl } from './option-values.ts';
+import { httpUrl } from './options/option-values.ts';
 import { ownVersion } from './own-version.ts';
 
 const AFTER_HELP = `

@@ -1,6 +1,6 @@
 import { runCommandLine } from './command-line.ts';
 import { EXIT } from './exit.ts';
-import { Interruption } from './interruption.ts';
+import { Interruption } from './stack/interruption.ts';
 
 const interruption = new Interruption().listen();
 /** Something of what was to be printed is, as on a full disk. What runs goes on all the same. */

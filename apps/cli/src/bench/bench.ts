@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { Context } from '../command-host.ts';
 import { CommandError, EXIT, type ExitCode } from '../exit.ts';
-import { grouped } from '../text.ts';
+import { grouped } from '../terminal/text.ts';
 import { BenchProcess } from './bench-process.ts';
 import { storeInUse, type BenchStore } from './bench-store.ts';
 import { calibrateModel, MIN_COSINE } from './calibration.ts';

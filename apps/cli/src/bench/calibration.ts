@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { profileSchema } from '@embedmill/jobs';
 import type { Context } from '../command-host.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
-import { grouped } from '../text.ts';
+import { grouped } from '../terminal/text.ts';
 import { BenchProcess } from './bench-process.ts';
 import { documentLines } from './corpora.ts';
 import { benchEnvironment, loadCorpusMaker } from './surroundings.ts';

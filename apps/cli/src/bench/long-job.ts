@@ -10,7 +10,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Context } from '../command-host.ts';
 import { CommandError, EXIT, type ExitCode } from '../exit.ts';
-import { compact, grouped, table } from '../text.ts';
+import { compact, grouped, table } from '../terminal/text.ts';
 import { CORPORA, documentLines, type CorpusName } from './corpora.ts';
 import { benchEnvironment, loadCorpusMaker } from './surroundings.ts';
 import { WholeWay, type MemorySample } from './whole-way.ts';

@@ -8,7 +8,7 @@ import { NO_COUNTS, profileSchema, type CollectionName, type ShardResult } from 
 import { connectQueue, consumeIngest, ModelConsumer, newJobId, type IngestHandle } from '@embedmill/queue';
 import { findRedisProgram } from '@embedmill/redis-server';
 import { CommandError } from '../exit.ts';
-import { startRedis } from '../redis.ts';
+import { startRedis } from '../stack/redis.ts';
 import { cpuSecondsOf } from './process-usage.ts';
 
 const SHARDS = 400;

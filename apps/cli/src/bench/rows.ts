@@ -1,4 +1,4 @@
-import { compact, table } from '../text.ts';
+import { compact, table } from '../terminal/text.ts';
 import { CORPORA, type CorpusName } from './corpora.ts';
 
 export const WHO = {

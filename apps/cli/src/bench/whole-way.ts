@@ -7,10 +7,10 @@ import { z } from 'zod';
 import { createClient, type Client } from '@embedmill/client';
 import type { Context } from '../command-host.ts';
 import { CommandError } from '../exit.ts';
-import { stackDisplay } from '../stack-display.ts';
-import { endOwnStack, startOwnStack } from '../own-stack.ts';
-import type { Stack } from '../stack.ts';
-import { documentSource, submitDocuments } from '../document-source.ts';
+import { stackDisplay } from '../stack/stack-display.ts';
+import { endOwnStack, startOwnStack } from '../stack/own-stack.ts';
+import type { Stack } from '../stack/stack.ts';
+import { documentSource, submitDocuments } from '../documents/document-source.ts';
 import { childrenOf, cpuSecondsOf, peakRssOf, rssOf } from './process-usage.ts';
 
 /** One job from start to end. */

@@ -12,10 +12,10 @@ import {
 } from '@embedmill/models';
 import type { CommandHost, Context } from '../command-host.ts';
 import { EXIT, usageError, type ExitCode } from '../exit.ts';
-import { tryModel } from '../model-trial.ts';
+import { tryModel } from '../doctor/model-trial.ts';
 import { modelFolders } from '../models-folder.ts';
-import { integerBetween } from '../option-values.ts';
-import { bytes } from '../text.ts';
+import { integerBetween } from '../options/option-values.ts';
+import { bytes } from '../terminal/text.ts';
 
 interface AddOptions {
   name?: string;

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { CommandHost } from '../command-host.ts';
 import { EXIT } from '../exit.ts';
-import { table } from '../text.ts';
+import { table } from '../terminal/text.ts';
 
 export function addAliases(program: Command, host: CommandHost): void {
   const aliases = program

@@ -7,7 +7,7 @@ import { runLongJob, saveCorpus } from '../bench/long-job.ts';
 import { WHO, type Who } from '../bench/rows.ts';
 import { runScaleOut } from '../bench/scale-out.ts';
 import type { CommandHost } from '../command-host.ts';
-import { integerBetween, numberBetween } from '../option-values.ts';
+import { integerBetween, numberBetween } from '../options/option-values.ts';
 
 interface BenchOptions {
   models?: string[];

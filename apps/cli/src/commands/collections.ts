@@ -14,14 +14,14 @@ import {
 import type { Collection, CountedCollection } from '@embedmill/client';
 import type { CommandHost } from '../command-host.ts';
 import { EXIT, usageError } from '../exit.ts';
-import { lateInteractionOf, layoutOf, poolFactorOf } from '../option-values.ts';
+import { lateInteractionOf, layoutOf, poolFactorOf } from '../options/option-values.ts';
 import {
   addProfileOptions,
   embeddingProfileOf,
   withLanguage,
   type ProfileOptions,
-} from '../profile-options.ts';
-import { grouped, oneLine, table } from '../text.ts';
+} from '../options/profile-options.ts';
+import { grouped, oneLine, table } from '../terminal/text.ts';
 
 interface CreateOptions extends ProfileOptions {
   filterable?: string[];

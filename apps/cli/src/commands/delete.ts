@@ -6,9 +6,9 @@ import type { Job } from '@embedmill/jobs';
 import type { Document, DocumentSelection } from '@embedmill/client';
 import type { CommandHost, Context } from '../command-host.ts';
 import { CommandError, EXIT, usageError, type ExitCode } from '../exit.ts';
-import { filterOf } from '../filter-option.ts';
-import { waitForJob } from '../job-report.ts';
-import { grouped } from '../text.ts';
+import { filterOf } from '../options/filter-option.ts';
+import { waitForJob } from '../documents/job-report.ts';
+import { grouped } from '../terminal/text.ts';
 
 interface DeleteOptions {
   ids?: string;

@@ -6,14 +6,14 @@ import type { CommandHost, Context } from '../command-host.ts';
 import { DEMO_PARTS, type DemoPart, type Search } from '../demo/demo-parts.ts';
 import { DEMO_DOCUMENTS } from '../entries.ts';
 import { CommandError, EXIT, type ExitCode } from '../exit.ts';
-import { hitLines } from '../hits.ts';
-import { followWithProgress, jobReport } from '../job-report.ts';
-import { summaryOf } from '../progress.ts';
-import { stackDisplay } from '../stack-display.ts';
-import { endOwnStack, startOwnStack } from '../own-stack.ts';
-import type { Stack } from '../stack.ts';
-import type { Terminal } from '../terminal.ts';
-import { documentSource, submitDocuments } from '../document-source.ts';
+import { hitLines } from '../terminal/hits.ts';
+import { followWithProgress, jobReport } from '../documents/job-report.ts';
+import { summaryOf } from '../terminal/progress.ts';
+import { stackDisplay } from '../stack/stack-display.ts';
+import { endOwnStack, startOwnStack } from '../stack/own-stack.ts';
+import type { Stack } from '../stack/stack.ts';
+import type { Terminal } from '../terminal/terminal.ts';
+import { documentSource, submitDocuments } from '../documents/document-source.ts';
 
 const WIDTH_WITHOUT_TERMINAL = 110;
 

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Check } from '../checks.ts';
+import type { Check } from '../doctor/checks.ts';
 import type { CommandHost } from '../command-host.ts';
 import { EXIT } from '../exit.ts';
 
@@ -11,7 +11,7 @@ export function addDoctor(program: Command, host: CommandHost): void {
       host.run(async (context) => {
         const { terminal } = context;
         // Native code is loaded by this command only.
-        const { runChecks } = await import('../checks.ts');
+        const { runChecks } = await import('../doctor/checks.ts');
         const checks: Check[] = [];
         for await (const check of runChecks(context)) {
           checks.push(check);

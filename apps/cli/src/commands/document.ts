@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { CommandHost } from '../command-host.ts';
 import { EXIT } from '../exit.ts';
-import { cut, oneLine } from '../text.ts';
+import { cut, oneLine } from '../terminal/text.ts';
 
 /** Terms of a sparse vector that are shown. */
 const TERMS_SHOWN = 12;

@@ -2,7 +2,7 @@ import { InvalidArgumentError, type Command } from 'commander';
 import type { NearDuplicates } from '@embedmill/client';
 import type { CommandHost } from '../command-host.ts';
 import { EXIT } from '../exit.ts';
-import { cut, grouped, oneLine } from '../text.ts';
+import { cut, grouped, oneLine } from '../terminal/text.ts';
 
 export function addDuplicates(program: Command, host: CommandHost): void {
   program

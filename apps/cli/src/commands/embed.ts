@@ -1,16 +1,16 @@
 import type { Command } from 'commander';
 import type { CommandHost, Context } from '../command-host.ts';
 import { usageError, type ExitCode } from '../exit.ts';
-import { exitCodeOfJob, jobReport } from '../job-report.ts';
-import { outputFileOf, receiveOutput } from '../output-file.ts';
+import { exitCodeOfJob, jobReport } from '../documents/job-report.ts';
+import { outputFileOf, receiveOutput } from '../documents/output-file.ts';
 import {
   addProfileOptions,
   embeddingProfileOf,
   withLanguage,
   type ProfileOptions,
-} from '../profile-options.ts';
-import { addFileOptions, submitFiles, type FileOptions } from '../submitted-files.ts';
-import { bytes, grouped } from '../text.ts';
+} from '../options/profile-options.ts';
+import { addFileOptions, submitFiles, type FileOptions } from '../documents/submitted-files.ts';
+import { bytes, grouped } from '../terminal/text.ts';
 
 interface EmbedOptions extends ProfileOptions, FileOptions {
   to: string;

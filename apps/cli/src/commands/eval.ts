@@ -9,11 +9,11 @@ import { readBeirFolder } from '../eval/beir-folder.ts';
 import { evaluate, type Boundary, type Run } from '../eval/evaluation.ts';
 import { MODES, type ModeName } from '../eval/modes.ts';
 import { EXIT } from '../exit.ts';
-import { languageOf, modelReading } from '../language-choice.ts';
-import { integerBetween, lateInteractionOf, poolFactorOf } from '../option-values.ts';
-import { endOwnStack, startOwnStack } from '../own-stack.ts';
-import { stackDisplay } from '../stack-display.ts';
-import { grouped, table } from '../text.ts';
+import { languageOf, modelReading } from '../documents/language-choice.ts';
+import { integerBetween, lateInteractionOf, poolFactorOf } from '../options/option-values.ts';
+import { endOwnStack, startOwnStack } from '../stack/own-stack.ts';
+import { stackDisplay } from '../stack/stack-display.ts';
+import { grouped, table } from '../terminal/text.ts';
 
 interface EvalOptions {
   model?: string;

@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 import type { CommandHost, Context } from '../command-host.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
-import { filterOf } from '../filter-option.ts';
-import { jobReport } from '../job-report.ts';
-import { outputFileOf, receiveOutput } from '../output-file.ts';
-import { bytes } from '../text.ts';
+import { filterOf } from '../options/filter-option.ts';
+import { jobReport } from '../documents/job-report.ts';
+import { outputFileOf, receiveOutput } from '../documents/output-file.ts';
+import { bytes } from '../terminal/text.ts';
 
 interface ExportOptions {
   to: string;

@@ -10,9 +10,9 @@ import {
 } from '@embedmill/jobs';
 import type { CommandHost } from '../command-host.ts';
 import { EXIT } from '../exit.ts';
-import { jobReport, waitForJob } from '../job-report.ts';
-import { integerBetween } from '../option-values.ts';
-import { grouped, oneLine, table } from '../text.ts';
+import { jobReport, waitForJob } from '../documents/job-report.ts';
+import { integerBetween } from '../options/option-values.ts';
+import { grouped, oneLine, table } from '../terminal/text.ts';
 
 interface ListOptions {
   collection?: string;

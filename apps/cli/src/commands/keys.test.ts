@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { apiKeysSchema, isApiKey } from '@embedmill/jobs';
 import { runCommandLine } from '../command-line.ts';
-import { FakeApi } from '../fake-api.ts';
-import { Interruption } from '../interruption.ts';
+import { FakeApi } from '../testing/fake-api.ts';
+import { Interruption } from '../stack/interruption.ts';
 
 let folder: string;
 let file: string;

@@ -3,8 +3,8 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { apiKeysSchema, newApiKey, SCOPES, scopeSchema, type Scope, wantedKeySchema } from '@embedmill/jobs';
 import type { CommandHost } from '../command-host.ts';
 import { EXIT, CommandError, usageError } from '../exit.ts';
-import { integerBetween } from '../option-values.ts';
-import { oneLine, table } from '../text.ts';
+import { integerBetween } from '../options/option-values.ts';
+import { oneLine, table } from '../terminal/text.ts';
 
 interface CreateOptions {
   name: string;

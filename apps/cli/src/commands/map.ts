@@ -1,12 +1,11 @@
 import { writeFile } from 'node:fs/promises';
 import { Option, type Command } from 'commander';
 import type { Point } from '@embedmill/client';
-import { project, type Projection } from '@embedmill/map';
+import { drawMap, project, type Dot, type Projection } from '@embedmill/map';
 import type { CommandHost } from '../command-host.ts';
 import { CommandError, EXIT } from '../exit.ts';
-import { drawMap, type Dot } from '../map/picture.ts';
-import { integerBetween } from '../option-values.ts';
-import { cut, grouped, oneLine } from '../text.ts';
+import { integerBetween } from '../options/option-values.ts';
+import { cut, grouped, oneLine } from '../terminal/text.ts';
 
 interface MapOptions {
   out?: string;

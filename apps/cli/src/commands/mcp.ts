@@ -2,10 +2,10 @@ import type { Command } from 'commander';
 import { createClient } from '@embedmill/client';
 import type { CommandHost } from '../command-host.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
-import { untilInterrupted } from '../interruption.ts';
-import { integerBetween } from '../option-values.ts';
+import { untilInterrupted } from '../stack/interruption.ts';
+import { integerBetween } from '../options/option-values.ts';
 import { ownVersion } from '../own-version.ts';
-import { freePort } from '../port.ts';
+import { freePort } from '../stack/port.ts';
 
 export function addMcp(program: Command, host: CommandHost): void {
   program

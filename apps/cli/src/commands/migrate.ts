@@ -3,9 +3,9 @@ import { SPARSE_SCHEMES, type Job, type Language, type Profile, type SparseSchem
 import type { Client, Collection } from '@embedmill/client';
 import type { CommandHost } from '../command-host.ts';
 import { EXIT, usageError } from '../exit.ts';
-import { jobReport, waitForJob } from '../job-report.ts';
-import { languageOf } from '../language-choice.ts';
-import { integerBetween, lateInteractionOf, poolFactorOf, schemesOf } from '../option-values.ts';
+import { jobReport, waitForJob } from '../documents/job-report.ts';
+import { languageOf } from '../documents/language-choice.ts';
+import { integerBetween, lateInteractionOf, poolFactorOf, schemesOf } from '../options/option-values.ts';
 import { profileOf } from './collections.ts';
 
 interface MigrateOptions {

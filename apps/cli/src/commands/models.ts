@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { Model } from '@embedmill/client';
 import type { CommandHost } from '../command-host.ts';
 import { EXIT } from '../exit.ts';
-import { table } from '../text.ts';
+import { table } from '../terminal/text.ts';
 import { addModelsAdd } from './add-model.ts';
 
 export function addModels(program: Command, host: CommandHost): void {

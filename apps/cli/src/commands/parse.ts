@@ -4,8 +4,8 @@ import { Parser, type ParsedDocument } from '@embedmill/parsing';
 import type { Command } from 'commander';
 import type { CommandHost } from '../command-host.ts';
 import { CommandError, EXIT, usageError } from '../exit.ts';
-import type { Terminal } from '../terminal.ts';
-import { cut, grouped, oneLine } from '../text.ts';
+import type { Terminal } from '../terminal/terminal.ts';
+import { cut, grouped, oneLine } from '../terminal/text.ts';
 
 /** Bundled, all modules lie in one folder. */
 const ENTRY = new URL(import.meta.url.endsWith('.ts') ? '../parsing.ts' : './parsing.js', import.meta.url);

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { runCommandLine } from '../command-line.ts';
-import { Interruption } from '../interruption.ts';
+import { Interruption } from '../stack/interruption.ts';
 import type { Cluster, Outcome } from '../plan/cluster.ts';
 
 let folder: string;

@@ -12,10 +12,10 @@ import {
 } from '@embedmill/jobs';
 import type { CommandHost } from '../command-host.ts';
 import { EXIT, usageError } from '../exit.ts';
-import { filterOf } from '../filter-option.ts';
-import { hitLines } from '../hits.ts';
-import { integerBetween, schemesOf } from '../option-values.ts';
-import type { Terminal } from '../terminal.ts';
+import { filterOf } from '../options/filter-option.ts';
+import { hitLines } from '../terminal/hits.ts';
+import { integerBetween, schemesOf } from '../options/option-values.ts';
+import type { Terminal } from '../terminal/terminal.ts';
 
 interface SelectionOptions {
   limit: number;

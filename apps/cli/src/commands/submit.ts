@@ -3,10 +3,10 @@ import type { Job } from '@embedmill/jobs';
 import type { Client } from '@embedmill/client';
 import type { CommandHost, Context } from '../command-host.ts';
 import { EXIT, usageError } from '../exit.ts';
-import { reportDryRun } from '../dry-run.ts';
-import { jobReport, waitForJob } from '../job-report.ts';
-import { maxDeletedOf, webhookOf } from '../option-values.ts';
-import { addFileOptions, submitFiles, type FileOptions } from '../submitted-files.ts';
+import { reportDryRun } from '../documents/dry-run.ts';
+import { jobReport, waitForJob } from '../documents/job-report.ts';
+import { maxDeletedOf, webhookOf } from '../options/option-values.ts';
+import { addFileOptions, submitFiles, type FileOptions } from '../documents/submitted-files.ts';
 
 interface SubmitOptions extends Omit<FileOptions, 'webhook' | 'mode'> {
   collection: string;

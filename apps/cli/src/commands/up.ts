@@ -2,12 +2,12 @@ import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { CommandHost } from '../command-host.ts';
 import type { Config } from '../config.ts';
-import { readUpFile } from '../data-folder.ts';
+import { readUpFile } from '../stack/data-folder.ts';
 import { EXIT } from '../exit.ts';
-import { integerBetween } from '../option-values.ts';
-import { stackDisplay } from '../stack-display.ts';
-import { Stack } from '../stack.ts';
-import { untilInterrupted } from '../interruption.ts';
+import { integerBetween } from '../options/option-values.ts';
+import { stackDisplay } from '../stack/stack-display.ts';
+import { Stack } from '../stack/stack.ts';
+import { untilInterrupted } from '../stack/interruption.ts';
 
 interface UpOptions {
   port?: number;

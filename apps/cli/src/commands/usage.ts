@@ -2,7 +2,7 @@ import { Option, type Command } from 'commander';
 import { USAGE_DIMENSIONS } from '@embedmill/jobs';
 import type { CommandHost } from '../command-host.ts';
 import { EXIT } from '../exit.ts';
-import { grouped, table } from '../text.ts';
+import { grouped, table } from '../terminal/text.ts';
 
 interface UsageOptions {
   from?: string;

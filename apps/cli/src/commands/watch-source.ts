@@ -19,9 +19,9 @@ import {
   maxDeletedOf,
   maxFailuresOf,
   metadataOf,
-} from '../option-values.ts';
-import type { Terminal } from '../terminal.ts';
-import { grouped, oneLine, table } from '../text.ts';
+} from '../options/option-values.ts';
+import type { Terminal } from '../terminal/terminal.ts';
+import { grouped, oneLine, table } from '../terminal/text.ts';
 
 interface AddOptions extends Reading {
   collection: string;

@@ -1,6 +1,6 @@
 import type { Client, Hit, Profile, SearchRequest } from '@embedmill/client';
 import { DEMO_DOCUMENTS } from '../entries.ts';
-import { MULTILINGUAL_MODEL } from '../language-choice.ts';
+import { MULTILINGUAL_MODEL } from '../documents/language-choice.ts';
 
 const COLLECTIONS = { english: 'embedmill-demo', chinese: 'embedmill-demo-zh' } as const;
 const HITS_SHOWN = 3;

@@ -4,8 +4,8 @@ import { meanInterval, ndcgAt, recallAt, reciprocalRank, type Interval } from '@
 import type { Client } from '@embedmill/client';
 import type { Context } from '../command-host.ts';
 import { CommandError } from '../exit.ts';
-import { followWithProgress } from '../job-report.ts';
-import { summaryOf } from '../progress.ts';
+import { followWithProgress } from '../documents/job-report.ts';
+import { summaryOf } from '../terminal/progress.ts';
 import type { BeirFolder, CorpusDocument, Question } from './beir-folder.ts';
 import { taskOf } from './joined-folder.ts';
 import { MODES, type Mode, type ModeName } from './modes.ts';

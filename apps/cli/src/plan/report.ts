@@ -1,4 +1,4 @@
-import { bytes, compact, grouped, table } from '../text.ts';
+import { bytes, compact, grouped, table } from '../terminal/text.ts';
 import { BUSY, MOST_SHARDS, type Plan, type PlanRequest } from './plan.ts';
 import type { Outcome } from './cluster.ts';
 

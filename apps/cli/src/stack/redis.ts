@@ -11,7 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { childEnvironment } from '@embedmill/jobs';
 import { endProcess, whenEnded } from './ended.ts';
-import { CommandError } from './exit.ts';
+import { CommandError } from '../exit.ts';
 import type { RedisProgram } from '@embedmill/redis-server';
 import type { RunningPart } from './supervisor.ts';
 

@@ -7,8 +7,8 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Config } from './config.ts';
-import { buildConsole } from './console-build.ts';
+import type { Config } from '../config.ts';
+import { buildConsole } from '../console-build.ts';
 import {
   ensureDataFolder,
   leftoverProcesses,
@@ -17,7 +17,7 @@ import {
   writeUpFile,
   type UpFile,
 } from './data-folder.ts';
-import { CommandError } from './exit.ts';
+import { CommandError } from '../exit.ts';
 import { keepFilesPrivate, makePrivate } from './private-files.ts';
 import { freePort } from './port.ts';
 import { describeQueue } from '@embedmill/queue';

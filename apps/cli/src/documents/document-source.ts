@@ -10,7 +10,7 @@ import {
   type SubmitOptions,
 } from '@embedmill/client';
 import { formatOfName, MEDIA_TYPES, parseJson, type Job, type SourceFormat } from '@embedmill/jobs';
-import { CommandError, usageError } from './exit.ts';
+import { CommandError, usageError } from '../exit.ts';
 
 /** The documents to submit. */
 export interface DocumentSource {

@@ -7,8 +7,8 @@ import {
   type Language,
   type SparseScheme,
 } from '@embedmill/jobs';
-import { usageError } from './exit.ts';
-import { LANGUAGES_SAID, languageOf, languageOfFile, modelReading } from './language-choice.ts';
+import { usageError } from '../exit.ts';
+import { LANGUAGES_SAID, languageOf, languageOfFile, modelReading } from '../documents/language-choice.ts';
 import { integerBetween, schemesOf } from './option-values.ts';
 
 /** What is said of how documents are embedded. */

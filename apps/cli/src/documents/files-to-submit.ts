@@ -4,7 +4,7 @@ import { Readable } from 'node:stream';
 import { randomUUID } from 'node:crypto';
 import type { SourceFormat } from '@embedmill/jobs';
 import { filesBelow, isTaken } from '@embedmill/sources';
-import { CommandError, usageError } from './exit.ts';
+import { CommandError, usageError } from '../exit.ts';
 import { documentSource, isPattern, type DocumentSource } from './document-source.ts';
 
 /** A file of this machine, under the name that the job knows it by. */

@@ -2,12 +2,12 @@ import { stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { outputFormatSchema, type Job, type OutputFormat } from '@embedmill/jobs';
 import type { Client } from '@embedmill/client';
-import type { Context } from './command-host.ts';
+import type { Context } from '../command-host.ts';
 import { downloadOutput } from './download.ts';
-import { CommandError, usageError } from './exit.ts';
+import { CommandError, usageError } from '../exit.ts';
 import { followWithProgress } from './job-report.ts';
-import { ProgressDisplay } from './progress.ts';
-import { bytes } from './text.ts';
+import { ProgressDisplay } from '../terminal/progress.ts';
+import { bytes } from '../terminal/text.ts';
 
 /** Where a job's file goes: here, or to a bucket, which the server writes. */
 export interface OutputFile {

@@ -3,8 +3,8 @@ import { pathToFileURL } from 'node:url';
 import { engineModel, EngineProcess, type Device, type EngineBatch } from '@embedmill/inference';
 import type { ResolvedModel } from '@embedmill/models';
 import { Tokenizer, type EncodedPair, type EncodedText } from '@embedmill/tokenization';
-import { ENTRIES } from './entries.ts';
-import { CommandError } from './exit.ts';
+import { ENTRIES } from '../entries.ts';
+import { CommandError } from '../exit.ts';
 
 const TEXTS = ['A cat sleeps in the sun.', 'The kitten is napping outside.'] as const;
 /** Large models take their time to load. */

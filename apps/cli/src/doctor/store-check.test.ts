@@ -6,7 +6,7 @@ import { openQdrantStore } from '@embedmill/vector-store';
 import { startFakeQdrant, type FakeQdrant } from '@embedmill/vector-store/fake-qdrant';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { runChecks, type Check } from './checks.ts';
-import { readConfig } from './config.ts';
+import { readConfig } from '../config.ts';
 
 /** What `doctor` says of a Qdrant. */
 const KEY = 'a-key-that-nobody-may-see';

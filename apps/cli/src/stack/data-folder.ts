@@ -9,7 +9,7 @@ import { lstatSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { CommandError } from './exit.ts';
+import { CommandError } from '../exit.ts';
 
 const pid = z.int().positive();
 

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createClient, type Client } from '@embedmill/client';
 import type { Job } from '@embedmill/jobs';
 import { documentSource, submitDocuments } from './document-source.ts';
-import { FakeApi } from './fake-api.ts';
+import { FakeApi } from '../testing/fake-api.ts';
 
 let folder: string;
 let api: FakeApi;

@@ -14,7 +14,7 @@ import {
   type Webhook,
   webhookSchema,
 } from '@embedmill/jobs';
-import { usageError } from './exit.ts';
+import { usageError } from '../exit.ts';
 
 /** Parsers of option values, for commander: each throws what it shows as a usage error. */
 

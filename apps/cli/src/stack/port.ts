@@ -1,5 +1,5 @@
 import { createServer } from 'node:net';
-import { CommandError } from './exit.ts';
+import { CommandError } from '../exit.ts';
 import { listenerOn, processEntry, startVariable } from './process-table.ts';
 import { isEmbedmill } from './starter.ts';
 

@@ -5,7 +5,7 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
-const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+const ROOT = fileURLToPath(new URL('../../../..', import.meta.url));
 const FIXTURE = fileURLToPath(new URL('starter.fixture.ts', import.meta.url));
 /** Without what a shell put into `_`, and with the Node that runs this before any other. */
 const ENVIRONMENT = {

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Context } from './command-host.ts';
+import type { Context } from '../command-host.ts';
 import type { StackEvent } from './stack-parts.ts';
 import { Stack } from './stack.ts';
 

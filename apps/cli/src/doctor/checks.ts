@@ -13,15 +13,15 @@ import {
   type VectorStore,
 } from '@embedmill/vector-store';
 import { createClient } from '@embedmill/client';
-import type { Context } from './command-host.ts';
-import { socketPath } from './data-folder.ts';
+import type { Context } from '../command-host.ts';
+import { socketPath } from '../stack/data-folder.ts';
 import { configuredDevices, otherDevices } from './device-checks.ts';
-import { CommandError } from './exit.ts';
-import { presentModelFolders } from './models-folder.ts';
+import { CommandError } from '../exit.ts';
+import { presentModelFolders } from '../models-folder.ts';
 import { canUnpackRedis, howToInstall, presentRedisProgram } from '@embedmill/redis-server';
 import { describeQueue } from '@embedmill/queue';
-import { askRedis } from './redis.ts';
-import { bytes } from './text.ts';
+import { askRedis } from '../stack/redis.ts';
+import { bytes } from '../terminal/text.ts';
 
 export interface Check {
   name: string;

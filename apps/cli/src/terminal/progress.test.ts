@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Job } from '@embedmill/jobs';
-import { NEW_JOB } from './fake-jobs.ts';
+import { NEW_JOB } from '../testing/fake-jobs.ts';
 import { ProgressDisplay, progressLine, Rates, summaryOf } from './progress.ts';
 import { Terminal } from './terminal.ts';
 import { bytes, clock, columnsOf, compact, cut, oneLine, table } from './text.ts';

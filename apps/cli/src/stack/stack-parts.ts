@@ -1,11 +1,11 @@
 /** The processes of the embedded mode, and how each is started. */
 import { join } from 'node:path';
 import { startApp } from './app-process.ts';
-import type { Config } from './config.ts';
+import type { Config } from '../config.ts';
 import { socketPath } from './data-folder.ts';
-import { ENTRIES } from './entries.ts';
+import { ENTRIES } from '../entries.ts';
 import { LogFile } from './log-file.ts';
-import { modelFolders } from './models-folder.ts';
+import { modelFolders } from '../models-folder.ts';
 import { childEnvironment, DiskSpace } from '@embedmill/jobs';
 import { findRedisProgram } from '@embedmill/redis-server';
 import { adoptRedis, startRedis } from './redis.ts';

@@ -1,12 +1,12 @@
 import { Option, type Command } from 'commander';
 import { PRIORITIES, sourceFormatSchema, type Job, type Reading, type SourceFormat } from '@embedmill/jobs';
 import type { Client, JobOptions, JobTarget, ServerSource } from '@embedmill/client';
-import type { Context } from './command-host.ts';
-import { usageError } from './exit.ts';
+import type { Context } from '../command-host.ts';
+import { usageError } from '../exit.ts';
 import { filesToSubmit, formOf, isPlace, passedOver, type FilesToSubmit } from './files-to-submit.ts';
-import { columnsOf, delimiterOf, encodingOf, maxFailuresOf, metadataOf } from './option-values.ts';
-import { ProgressDisplay } from './progress.ts';
-import { bytes } from './text.ts';
+import { columnsOf, delimiterOf, encodingOf, maxFailuresOf, metadataOf } from '../options/option-values.ts';
+import { ProgressDisplay } from '../terminal/progress.ts';
+import { bytes } from '../terminal/text.ts';
 import { documentSource, isFile, submitDocuments } from './document-source.ts';
 
 /** What is said of files, and of the job that they become. */

@@ -9,7 +9,7 @@ import {
 } from '@embedmill/inference';
 import type { ResolvedModel } from '@embedmill/models';
 import { Tokenizer } from '@embedmill/tokenization';
-import { CommandError } from './exit.ts';
+import { CommandError } from '../exit.ts';
 import { trialEngine } from './model-trial.ts';
 
 const TEXT = 'a short text';

@@ -44,7 +44,7 @@ describe('a hangup', () => {
 });
 
 describe('bin/embedmill.js', () => {
-  const bin = fileURLToPath(new URL('../bin/embedmill.js', import.meta.url));
+  const bin = fileURLToPath(new URL('../../bin/embedmill.js', import.meta.url));
 
   test('runs the command line and passes its exit code on', () => {
     const { status, stdout } = spawnSync(process.execPath, [bin, '--version'], { encoding: 'utf8' });

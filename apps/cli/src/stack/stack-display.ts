@@ -1,6 +1,6 @@
 import type { StackEvent } from './stack-parts.ts';
-import type { Terminal } from './terminal.ts';
-import { oneLine } from './text.ts';
+import type { Terminal } from '../terminal/terminal.ts';
+import { oneLine } from '../terminal/text.ts';
 
 /** Tells on the terminal what the processes do: their warnings always, every line they log with `verbose`. */
 export function stackDisplay(terminal: Terminal, verbose: boolean): (event: StackEvent) => void {

@@ -1,5 +1,5 @@
 import { filterSchema, type Filter } from '@embedmill/jobs';
-import { usageError } from './exit.ts';
+import { usageError } from '../exit.ts';
 
 /** What `--filter` says: which documents. Throws a usage error for what is no condition. */
 export function filterOf(given: string): Filter {

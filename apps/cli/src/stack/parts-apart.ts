@@ -2,8 +2,8 @@
  * The parts as a cluster runs them: a Redis, a store and an API, and workers and more APIs that come and go one by one. For
  * the bench and the tests of many of them. Nothing is started again here; what is left is stopped by `stop`.
  */
-import { readConfig } from './config.ts';
-import { CommandError } from './exit.ts';
+import { readConfig } from '../config.ts';
+import { CommandError } from '../exit.ts';
 import { apiPart, stackParts, workerPart, type StackEvent, type StackOptions } from './stack-parts.ts';
 import type { Part, RunningPart } from './supervisor.ts';
 

@@ -2,10 +2,10 @@ import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { documentChangeSchema, type DocumentChange, type Job } from '@embedmill/jobs';
 import type { Client } from '@embedmill/client';
-import type { Context } from './command-host.ts';
-import { CommandError, EXIT, type ExitCode } from './exit.ts';
+import type { Context } from '../command-host.ts';
+import { CommandError, EXIT, type ExitCode } from '../exit.ts';
 import { followWithProgress, jobReport } from './job-report.ts';
-import { cut, grouped, oneLine } from './text.ts';
+import { cut, grouped, oneLine } from '../terminal/text.ts';
 
 /** Documents of each kind of change that are named. */
 const NAMED = 10;

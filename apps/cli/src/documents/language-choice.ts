@@ -4,7 +4,7 @@ import { InvalidArgumentError } from 'commander';
 import { languageSchema, type Language } from '@embedmill/jobs';
 import { openParquet, RowFault } from '@embedmill/sources';
 import { languageOfTexts } from '@embedmill/sparse-weighting';
-import { usageError } from './exit.ts';
+import { usageError } from '../exit.ts';
 import { documentSource } from './document-source.ts';
 
 /** The bundled model that reads some hundred languages; the default one reads English only. */

@@ -8,7 +8,7 @@
  * with neither input nor output there, it was put aside to go on, as nohup does it.
  */
 import { isatty } from 'node:tty';
-import { EXIT } from './exit.ts';
+import { EXIT } from '../exit.ts';
 import { findStarter, watchStarter } from './starter.ts';
 
 const ONE_KEYSTROKE_MS = 500;

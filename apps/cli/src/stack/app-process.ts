@@ -11,7 +11,7 @@ import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { endProcess, whenEnded } from './ended.ts';
-import { CommandError } from './exit.ts';
+import { CommandError } from '../exit.ts';
 import type { LogFile } from './log-file.ts';
 import { readLogLine } from './log-line.ts';
 import type { RunningPart } from './supervisor.ts';

@@ -1,8 +1,8 @@
 import { isFinished, type Job } from '@embedmill/jobs';
 import { EmbedmillError as ServerError, type Client } from '@embedmill/client';
-import type { Context } from './command-host.ts';
-import { EXIT, type ExitCode } from './exit.ts';
-import { ProgressDisplay, summaryOf } from './progress.ts';
+import type { Context } from '../command-host.ts';
+import { EXIT, type ExitCode } from '../exit.ts';
+import { ProgressDisplay, summaryOf } from '../terminal/progress.ts';
 
 /** A job as --json prints it: what the API says, with its id under `job`. */
 export function jobReport({ id, ...rest }: Job): { job: string } & Omit<Job, 'id'> {
