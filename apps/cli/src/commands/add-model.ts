@@ -33,21 +33,16 @@ export function addModelsAdd(models: Command, host: CommandHost): void {
   models
     .command('add')
     .argument('<place>', 'owner/name[@revision] of the hub, or a folder')
-    .description('reads what a model is from its files, tries it, and adds it to models.json')
-    .option('--name <name>', 'what collections are to call it')
-    .option('--file <path>', 'which of its ONNX files')
+    .description('read a model’s files, try it, and add it to models.json')
+    .option('--name <name>', 'its name in collections')
+    .option('--file <path>', 'the ONNX file to use')
     .addOption(
-      new Option('--pooling <kind>', 'where its files do not say it').choices([
-        'mean',
-        'cls',
-        'last',
-        'graph',
-      ]),
+      new Option('--pooling <kind>', 'if its files do not say').choices(['mean', 'cls', 'last', 'graph']),
     )
-    .option('--max-tokens <number>', 'where its files do not say it', integerBetween(8, 131_072))
-    .option('--dims <number>', 'where its files do not say it', integerBetween(1, 65_536))
-    .option('--query-prefix <text>', 'what stands in front of queries')
-    .option('--document-prefix <text>', 'what stands in front of documents')
+    .option('--max-tokens <number>', 'if its files do not say', integerBetween(8, 131_072))
+    .option('--dims <number>', 'if its files do not say', integerBetween(1, 65_536))
+    .option('--query-prefix <text>', 'prefix of queries')
+    .option('--document-prefix <text>', 'prefix of documents')
     .action((place: string, options: AddOptions) => host.run((context) => add(place, options, context)));
 }
 

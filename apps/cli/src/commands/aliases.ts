@@ -6,11 +6,11 @@ import { table } from '../terminal/text.ts';
 export function addAliases(program: Command, host: CommandHost): void {
   const aliases = program
     .command('aliases')
-    .description('names that stand for collections, and move from one to another in one step');
+    .description('manage aliases: names of collections that can be moved in one step');
 
   aliases
     .command('list')
-    .description('all aliases')
+    .description('list all aliases')
     .action(() =>
       host.run(async ({ client, terminal }) => {
         const found = await client().aliases.list();
@@ -26,7 +26,7 @@ export function addAliases(program: Command, host: CommandHost): void {
 
   aliases
     .command('set')
-    .description('let an alias stand for a collection, also where it stood for another one')
+    .description('point an alias at a collection; an existing alias is moved')
     .argument('<alias>')
     .argument('<collection>')
     .action((name: string, collection: string) =>

@@ -34,40 +34,33 @@ export function addBench(program: Command, host: CommandHost): void {
   program
     .command('bench')
     .description(
-      'how fast this machine embeds, beside the limit; or, with --calibrate, what is fastest on it',
+      'measure how fast this machine embeds, compared with its limit; with --calibrate, find the fastest settings',
     )
-    .option('--models <names>', 'models, separated by commas; by default those that are here', names)
+    .option('--models <names>', 'models, separated by commas; by default those present here', names)
     .option('--corpora <names>', corpora.join(', '), someOf(corpora), corpora)
     .option('--who <names>', who.join(', '), someOf(who), who)
-    .option('--repeats <number>', 'rounds, of which the median counts', integerBetween(1, 99), 5)
-    .option('--seconds <number>', 'length of a round, for each', numberBetween(0.1, 600), 8)
-    .option('--calibrate', 'find the fastest file, graph, layout and batch size, and keep them for workers')
-    .option(
-      '--files <paths>',
-      'with --calibrate: of the ONNX files that the model comes in, only these',
-      names,
-    )
+    .option('--repeats <number>', 'rounds; the median counts', integerBetween(1, 99), 5)
+    .option('--seconds <number>', 'seconds of each round', numberBetween(0.1, 600), 8)
+    .option('--calibrate', 'find the fastest file, graph, layout and batch size, and save them for workers')
+    .option('--files <paths>', 'with --calibrate: try only these of the model’s ONNX files', names)
     .option(
       '--min-cosine <number>',
-      'with --calibrate: how near a file’s vectors must be',
+      'with --calibrate: the least cosine to the reference vectors',
       cosine,
       MIN_COSINE,
     )
-    .option(
-      '--save <file>',
-      'write the first of the corpora as NDJSON, to time something else on the same texts',
-    )
-    .option('--documents <number>', 'with --save: how many', many, 6000)
-    .option('--long <documents>', 'one job of so many short documents, and what is in memory meanwhile', many)
+    .option('--save <file>', 'write the first corpus as NDJSON, to time something else on the same texts')
+    .option('--documents <number>', 'with --save: the number of documents', many, 6000)
+    .option('--long <documents>', 'run one job of this many short documents, and watch memory', many)
     .option(
       '--scale <workers>',
-      'the whole way with one worker of one CPU, two, and so on up to so many',
+      'run the whole path with one worker of one CPU, then two, up to this many',
       integerBetween(1, 64),
     )
     .addOption(
       new Option(
         '--store <store>',
-        'of E1 and --long: the store that the vectors go to; by default the one that the settings name',
+        'for E1 and --long: the store; by default the one in the settings',
       ).choices(BENCH_STORES),
     )
     .action((options: BenchOptions) =>

@@ -35,11 +35,11 @@ export function addCollections(program: Command, host: CommandHost): void {
 
   const create = collections
     .command('create')
-    .description('create a collection; without options, with a profile that suits most texts')
+    .description('create a collection; the default profile suits most texts')
     .argument('<name>', '1 to 63 of a-z, 0-9, "_" and "-"');
   addProfileOptions(create)
     .addOption(
-      new Option('--storage <kind>', 'how the store keeps vectors for its first look').choices([
+      new Option('--storage <kind>', 'how the store keeps vectors for its first pass').choices([
         'float32',
         'int8',
         'binary',
@@ -47,7 +47,7 @@ export function addCollections(program: Command, host: CommandHost): void {
     )
     .option(
       '--late-interaction [factor]',
-      'keep vectors of the tokens, which reranking then reads: one for as many tokens, 1 to 4 (2)',
+      'store token vectors for reranking, one for every 1 to 4 tokens (default: 2)',
       poolFactorOf,
     )
     .option(
@@ -83,7 +83,7 @@ export function addCollections(program: Command, host: CommandHost): void {
 
   collections
     .command('list', { isDefault: true })
-    .description('all collections')
+    .description('list all collections')
     .action(() =>
       host.run(async ({ client, terminal }) => {
         const all = await client().collections.list();
@@ -107,7 +107,7 @@ export function addCollections(program: Command, host: CommandHost): void {
 
   collections
     .command('show')
-    .description('one collection with its profile')
+    .description('show one collection with its profile')
     .argument('<name>')
     .action((name: string) =>
       host.run(async ({ client, terminal }) => {
@@ -123,7 +123,7 @@ export function addCollections(program: Command, host: CommandHost): void {
   collections
     .command('add-field')
     .description(
-      'make a field of the metadata filterable, also in what is stored, and report values that do not fit',
+      'make a metadata field filterable, for stored documents too, and report values that do not fit',
     )
     .argument('<name>')
     .argument('<field:type>', `one of the types ${filterableTypeSchema.options.join(', ')}`)
@@ -153,7 +153,7 @@ export function addCollections(program: Command, host: CommandHost): void {
 
   collections
     .command('delete')
-    .description('delete a collection with all its vectors, and cancel its jobs')
+    .description('delete a collection with all its vectors and cancel its jobs')
     .argument('<name>')
     .action((name: string) =>
       host.run(async ({ client, terminal }) => {

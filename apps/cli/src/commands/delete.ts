@@ -23,11 +23,11 @@ const AT_ONCE = 10_000;
 export function addDelete(program: Command, host: CommandHost): void {
   program
     .command('delete')
-    .description('delete documents, by ids or by a filter')
+    .description('delete documents by id or by a filter')
     .argument('<collection>')
-    .argument('[id...]', 'which documents')
+    .argument('[id...]', 'ids of documents')
     .option('--ids <file>', 'a file of ids, one a line; "-" reads them from standard input')
-    .option('--filter <json>', 'those that satisfy it, as searches take it')
+    .option('--filter <json>', 'delete those that match, in the syntax of searches')
     .option('--tenant <name>', 'whose documents')
     .option('--dry-run', 'only count what would be deleted')
     .action((collection: string, ids: string[], options: DeleteOptions) =>

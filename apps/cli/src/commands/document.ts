@@ -9,7 +9,7 @@ const TERMS_SHOWN = 12;
 export function addDocument(program: Command, host: CommandHost): void {
   program
     .command('document')
-    .description('one document as it is stored, with its sparse vectors as words')
+    .description('show one stored document, with its sparse vectors as words')
     .argument('<collection>')
     .argument('<id>')
     .option('--tenant <name>', 'whose it is')

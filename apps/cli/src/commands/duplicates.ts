@@ -7,9 +7,9 @@ import { cut, grouped, oneLine } from '../terminal/text.ts';
 export function addDuplicates(program: Command, host: CommandHost): void {
   program
     .command('duplicates')
-    .description('pairs of documents that say nearly the same')
+    .description('find pairs of near-duplicate documents')
     .argument('<collection>')
-    .option('--threshold <cosine>', 'from which similarity on, 0 to 1', cosine, 0.95)
+    .option('--threshold <cosine>', 'the least similarity, 0 to 1', cosine, 0.95)
     .action((collection: string, { threshold }: { threshold: number }) =>
       host.run(async ({ client, terminal }) => {
         const pairs: NearDuplicates['pairs'] = [];

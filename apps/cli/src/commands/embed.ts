@@ -20,16 +20,16 @@ interface EmbedOptions extends ProfileOptions, FileOptions {
 export function addEmbed(program: Command, host: CommandHost): void {
   const command = program
     .command('embed')
-    .description('embed documents to a file: no collection, nothing is stored')
+    .description('embed documents into a file, without a collection')
     .argument(
       '[files...]',
-      'as "submit" takes them: NDJSON, CSV, TSV or Parquet, folders, patterns, URLs, s3://bucket/key; "-" reads from standard input',
+      'as for "submit": NDJSON, CSV, TSV or Parquet, folders, patterns, URLs, s3://bucket/key; "-" reads standard input',
     )
     .requiredOption(
       '--to <file>',
-      'FILE.ndjson, FILE.ndjson.gz or FILE.parquet, here or, as s3://bucket/key, where the server writes it: a row a chunk, with its vectors',
+      'FILE.ndjson, FILE.ndjson.gz or FILE.parquet, local, or s3://bucket/key written by the server; one row per chunk, with its vectors',
     );
-  addFileOptions(command).option('--job <id>', 'fetch the file of this job, which was begun before');
+  addFileOptions(command).option('--job <id>', 'fetch the file of this earlier job');
   addProfileOptions(command).action((files: string[], options: EmbedOptions) =>
     host.run((context) => embed(context, files, options)),
   );

@@ -34,24 +34,33 @@ const NAMES = Object.keys(MODES) as ModeName[];
 export function addEval(program: Command, host: CommandHost): void {
   program
     .command('eval')
-    .description('how well searches find what a folder’s judgments say, in each mode')
+    .description('measure search quality by a folder’s judgments, in each mode')
     .argument('<folder>', 'in the layout of BEIR: corpus.jsonl, queries.jsonl, qrels/test.tsv or qrels.jsonl')
     .option('--model <name>', 'the dense model')
-    .option('--language <name>', 'what the texts are in, as of collections create', languageOf)
+    .option('--language <name>', 'the language of the texts, as for "collections create"', languageOf)
     .option('--modes <names>', NAMES.join(', '), modesOf, NAMES)
-    .option('--split <name>', 'which of the judgments, qrels/NAME.tsv', 'test')
-    .option('--chunk-size <tokens>', 'tokens a chunk at most', integerBetween(16, 8192))
-    .option('--overlap <tokens>', 'tokens that a chunk repeats of the one before', integerBetween(0, 4096))
+    .option('--split <name>', 'which judgments: qrels/NAME.tsv', 'test')
+    .option('--chunk-size <tokens>', 'the most tokens in a chunk', integerBetween(16, 8192))
+    .option(
+      '--overlap <tokens>',
+      'tokens that a chunk repeats from the previous one',
+      integerBetween(0, 4096),
+    )
     .addOption(
       new Option('--boundary <kinds...>', 'where chunks end; several are compared').choices(BOUNDARIES),
     )
-    .option('--join <n>', 'texts that become one document, to try long ones', integerBetween(1, 1000), 1)
+    .option(
+      '--join <n>',
+      'join this many texts into one document, to try long ones',
+      integerBetween(1, 1000),
+      1,
+    )
     .option(
       '--late-interaction [factor]',
-      'keep vectors of the tokens, which reranking then reads: one for as many tokens, 1 to 4',
+      'store token vectors for reranking, one for every 1 to 4 tokens',
       poolFactorOf,
     )
-    .option('--no-chunking', 'one vector a document; what the model cannot read is cut off')
+    .option('--no-chunking', 'one vector per document; longer text is truncated')
     .action((folder: string, options: EvalOptions) =>
       host.run(async (context) => {
         const beir = await readBeirFolder(folder, options.split);

@@ -17,16 +17,16 @@ interface ExportOptions {
 export function addExport(program: Command, host: CommandHost): void {
   program
     .command('export')
-    .description('write the documents of a collection to a file, or their points with vectors')
+    .description('export the documents of a collection, or its chunks with their vectors, to a file')
     .argument('<collection>')
     .requiredOption(
       '--to <file>',
-      'FILE.ndjson, FILE.ndjson.gz or FILE.parquet, here or, as s3://bucket/key, where the server writes it',
+      'FILE.ndjson, FILE.ndjson.gz or FILE.parquet, local, or s3://bucket/key written by the server',
     )
-    .option('--vectors', 'a row for each chunk with its vectors, in place of one for each document')
-    .option('--filter <json>', 'which documents, as searches take it')
+    .option('--vectors', 'one row per chunk with its vectors, instead of one per document')
+    .option('--filter <json>', 'only documents that match, in the syntax of searches')
     .option('--tenant <name>', 'whose documents')
-    .option('--job <id>', 'fetch the file of this export, which was begun before')
+    .option('--job <id>', 'fetch the file of this earlier export')
     .action((collection: string, options: ExportOptions) =>
       host.run((context) => exportCollection(context, collection, options)),
     );

@@ -37,14 +37,14 @@ const placeOf = ({ file, line }: DocumentReport): string =>
 export function addJobs(program: Command, host: CommandHost): void {
   program
     .command('jobs')
-    .description('the latest jobs')
-    .option('-c, --collection <name>', 'of one collection only')
-    .addOption(new Option('--state <state>', 'in one state only').choices(jobStateSchema.options))
-    .option('--tenant <tenant>', 'of one tenant only')
-    .option('--source <source>', 'whose source, or its name, is this')
-    .option('--text <text>', 'with this in the id, the collection, the source or its name')
-    .option('--limit <n>', 'how many at most', integerBetween(1, 1000), 20)
-    .option('--after <place>', 'go on behind the jobs that were shown: the place that they ended with')
+    .description('list the latest jobs')
+    .option('-c, --collection <name>', 'only jobs of this collection')
+    .addOption(new Option('--state <state>', 'only jobs in this state').choices(jobStateSchema.options))
+    .option('--tenant <tenant>', 'only jobs of this tenant')
+    .option('--source <source>', 'only jobs with this source or source name')
+    .option('--text <text>', 'only jobs with this text in the id, collection, source or source name')
+    .option('--limit <n>', 'the maximum number', integerBetween(1, 1000), 20)
+    .option('--after <place>', 'continue after the jobs shown before: the position they ended with')
     .action((options: ListOptions) =>
       host.run(async ({ client, terminal }) => {
         const { jobs, next } = await latestJobs(client(), options);
@@ -87,9 +87,9 @@ export function addJobs(program: Command, host: CommandHost): void {
 
   program
     .command('failures')
-    .description('the documents of a job that failed, and why')
+    .description('list the documents of a job that failed, and why')
     .argument('<job>')
-    .option('--warnings', 'instead, the ones that were truncated, or came again later in the job')
+    .option('--warnings', 'list instead those that were truncated or repeated later in the job')
     .action((id: string, { warnings }: { warnings?: boolean }) =>
       host.run(async ({ client, terminal }) => {
         const kind = warnings === true ? 'warnings' : 'failures';
@@ -115,11 +115,11 @@ export function addJobs(program: Command, host: CommandHost): void {
 
   program
     .command('retry')
-    .description('a new job with just the documents of a job that failed')
+    .description('start a new job with only the failed documents of a job')
     .argument('<job>')
-    .option('--reason <codes>', 'those that failed for these reasons, separated by commas', listOf)
-    .option('--line <numbers>', 'those on these lines, separated by commas', linesOf)
-    .option('--id <id...>', 'those of these ids')
+    .option('--reason <codes>', 'only documents that failed for these reasons, separated by commas', listOf)
+    .option('--line <numbers>', 'only documents on these lines, separated by commas', linesOf)
+    .option('--id <id...>', 'only documents with these ids')
     .option('--wait', 'follow the new job to its end')
     .action((id: string, { wait, reason, line, id: ids }: RetryOptions) =>
       host.run(async (context) => {
@@ -138,9 +138,9 @@ export function addJobs(program: Command, host: CommandHost): void {
 
   program
     .command('verify')
-    .description('compare a job’s documents with the store; what is missing is submitted again')
+    .description('compare a job’s documents with the store and resubmit what is missing')
     .argument('<job>')
-    .option('--wait', 'follow what was submitted to its end')
+    .option('--wait', 'follow the new job to its end')
     .action((id: string, { wait }: { wait?: boolean }) =>
       host.run(async (context) => {
         const { terminal } = context;
@@ -163,7 +163,7 @@ export function addJobs(program: Command, host: CommandHost): void {
 
   program
     .command('webhooks')
-    .description('what a job’s webhook was told, and what came of it')
+    .description('list the deliveries to a job’s webhook')
     .argument('<job>')
     .action((id: string) =>
       host.run(async ({ client, terminal }) => {
@@ -194,7 +194,7 @@ export function addJobs(program: Command, host: CommandHost): void {
 
   program
     .command('prioritize')
-    .description('give a job that has not finished another priority among your jobs')
+    .description('change the priority of an unfinished job among your jobs')
     .argument('<job>')
     .addArgument(new Argument('<priority>').choices(PRIORITIES))
     .action((id: string, priority: Priority) =>

@@ -22,25 +22,25 @@ interface CreateOptions {
 const MOST = 1_000_000;
 
 export function addKeys(program: Command, host: CommandHost): void {
-  const keys = program.command('keys').description('keys of the API, for whoever runs a server');
+  const keys = program.command('keys').description('manage API keys, for whoever runs a server');
   keys
     .command('create')
-    .description('make a key: it is printed this once, and only its hash is kept')
+    .description('create a key; it is printed once, and only its hash is kept')
     .requiredOption('--name <name>', 'what the audit log calls it')
     .requiredOption('--scopes <list>', `what it may do, separated by commas: ${SCOPES.join(', ')}`, scopesOf)
-    .option('--tenant <name>', 'the only tenant that it sees')
-    .option('--collections <list>', 'the only collections that it sees, separated by commas', listOf)
+    .option('--tenant <name>', 'the only tenant it may see')
+    .option('--collections <list>', 'the only collections it may see, separated by commas', listOf)
     .option('--rate <n>', 'requests a second', integerBetween(1, MOST))
     .option('--concurrency <n>', 'requests at the same time', integerBetween(1, MOST))
-    .option('--expires <date>', 'until when, as in 2027-01-31')
+    .option('--expires <date>', 'expiry date, such as 2027-01-31')
     .option(
       '--on-server',
-      'make it on the running server, for an admin; every replica takes it within seconds',
+      'create it on the running server (needs an admin’s key); every replica accepts it within seconds',
     )
-    .option('--file <path>', 'the keys file to add it to, which is made where there is none')
+    .option('--file <path>', 'the keys file to add it to; created if missing')
     .option(
       '--mode <octal>',
-      'who may read that file: as before, of a new one 600 (you alone); 644 where a container reads it as another user',
+      'mode of that file: unchanged, or 600 (only you) for a new one; 644 if a container reads it as another user',
       permissionsOf,
     )
     .action(({ rate, expires, file, mode, onServer, ...rest }: CreateOptions) =>
@@ -88,7 +88,7 @@ export function addKeys(program: Command, host: CommandHost): void {
     );
   keys
     .command('list')
-    .description('the keys of the running server, for an admin')
+    .description('list the keys of the running server (needs an admin’s key)')
     .action(() =>
       host.run(async ({ terminal, client }) => {
         const found = await client().keys.list();
@@ -103,7 +103,7 @@ export function addKeys(program: Command, host: CommandHost): void {
     );
   keys
     .command('revoke')
-    .description('take a key away that was made on the running server, for an admin')
+    .description('revoke a key that was created on the running server (needs an admin’s key)')
     .argument('<id>', 'the 12 characters after em_')
     .action((id: string) =>
       host.run(async ({ terminal, client }) => {

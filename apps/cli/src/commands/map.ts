@@ -19,12 +19,12 @@ const LABEL_COLUMNS = 100;
 export function addMap(program: Command, host: CommandHost): void {
   program
     .command('map')
-    .description('a picture of a collection: near in meaning is near on the map')
+    .description('draw a collection: what is close in meaning is close on the map')
     .argument('<collection>')
     .option('-o, --out <file>', 'the SVG to write (default: COLLECTION.svg)')
-    .option('--color <field>', 'a field of the metadata to colour by')
+    .option('--color <field>', 'color by this metadata field')
     .addOption(new Option('--method <name>', 'how').choices(['umap', 'pca']).default('umap'))
-    .option('--points <n>', 'points at most, evenly from all', integerBetween(10, 20_000), 3000)
+    .option('--points <n>', 'the maximum number of points, sampled evenly', integerBetween(10, 20_000), 3000)
     .action((collection: string, { out = `${collection}.svg`, color, method, points: most }: MapOptions) =>
       host.run(async ({ client, terminal }) => {
         const view = await client().collections.get(collection);

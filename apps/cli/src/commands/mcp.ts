@@ -10,10 +10,10 @@ import { freePort } from '../stack/port.ts';
 export function addMcp(program: Command, host: CommandHost): void {
   program
     .command('mcp')
-    .description('lets agents search, read documents and submit texts, by the Model Context Protocol')
+    .description('let agents search, read documents and submit texts over the Model Context Protocol')
     .option(
       '--http <port>',
-      'by HTTP on 127.0.0.1, where each caller sends a key of its own; by default over standard input and output',
+      'serve HTTP on 127.0.0.1, where each caller sends its own key; the default is standard input and output',
       integerBetween(0, 65_535),
     )
     .action((options: { http?: number }) =>

@@ -30,13 +30,19 @@ export function addMigrate(program: Command, host: CommandHost): void {
   program
     .command('migrate')
     .description(
-      'give a collection another model’s vectors (--to), or other chunks and sparse vectors (--into), then --exchange, then --end',
+      'migrate a collection to another model (--to), or to other chunks and sparse vectors (--into); then --exchange, then --end',
     )
     .argument('<collection>')
-    .option('--to <model>', 'add its vectors to what is stored, by a job; searches stay as they are')
-    .option('--dims <n>', 'with --to: a smaller size of its vectors', integerBetween(1, 65_536))
-    .option('--into <name>', 'fill a new collection with what is stored, by a job, and keep both alike')
-    .option('--chunk-size <tokens>', 'with --into: tokens a chunk', integerBetween(16, 8192))
+    .option(
+      '--to <model>',
+      'add this model’s vectors to stored documents, as a job; searches do not change yet',
+    )
+    .option('--dims <n>', 'with --to: a smaller vector size', integerBetween(1, 65_536))
+    .option(
+      '--into <name>',
+      'fill a new collection with the stored documents, as a job, and keep both in sync',
+    )
+    .option('--chunk-size <tokens>', 'with --into: the most tokens in a chunk', integerBetween(16, 8192))
     .option('--overlap <tokens>', 'with --into: tokens that a chunk repeats', integerBetween(0, 4096))
     .addOption(
       new Option('--boundary <kind>', 'with --into: where a chunk ends when it can').choices([
@@ -46,13 +52,13 @@ export function addMigrate(program: Command, host: CommandHost): void {
         'word',
       ]),
     )
-    .option('--no-chunking', 'with --into: one vector a document')
+    .option('--no-chunking', 'with --into: one vector per document')
     .option('--sparse <schemes>', `with --into: of ${SPARSE_SCHEMES.join(', ')}, or none`, (given) =>
       given === 'none' ? [] : schemesOf(given),
     )
-    .option('--language <name>', 'with --into: whose words bm25 and bm42 count', languageOf)
+    .option('--language <name>', 'with --into: the language for bm25 and bm42', languageOf)
     .addOption(
-      new Option('--storage <kind>', 'with --into: how the store keeps vectors for its first look').choices([
+      new Option('--storage <kind>', 'with --into: how the store keeps vectors for its first pass').choices([
         'float32',
         'int8',
         'binary',
@@ -60,15 +66,15 @@ export function addMigrate(program: Command, host: CommandHost): void {
     )
     .option(
       '--late-interaction [factor]',
-      'with --into: keep vectors of the tokens, one for as many tokens, 1 to 4; or none',
+      'with --into: store token vectors, one for every 1 to 4 tokens; or none',
       (given: string) => (given === 'none' ? given : poolFactorOf(given)),
     )
-    .option('--wait', 'with --to and --into: until the job has finished')
+    .option('--wait', 'with --to and --into: wait until the job has finished')
     .option(
       '--exchange',
-      'searches use the other vectors, aliases the other collection: cut over, or roll back',
+      'switch searches to the other vectors, or aliases to the other collection; again to roll back',
     )
-    .option('--end', 'drop the vectors, or the collection, that searches do not use')
+    .option('--end', 'drop the vectors or the collection that searches no longer use')
     .action((collection: string, options: MigrateOptions) =>
       host.run(async (context) => {
         const { client, terminal } = context;

@@ -8,7 +8,7 @@ import { addModelsAdd } from './add-model.ts';
 export function addModels(program: Command, host: CommandHost): void {
   const models = program
     .command('models')
-    .description('the models that collections can use')
+    .description('list the models that collections can use')
     .action(() =>
       host.run(async ({ client, terminal }) => {
         const models = await client().models();

@@ -13,9 +13,9 @@ const ENTRY = new URL(import.meta.url.endsWith('.ts') ? '../parsing.ts' : './par
 export function addParse(program: Command, host: CommandHost): void {
   program
     .command('parse')
-    .description('what is understood of a file that is a document: its title, its structure, its text')
+    .description('show how a document file is read: its title, structure and text')
     .argument('<file>', 'Markdown, HTML, PDF, Office, EPUB, e-mail, source code or plain text')
-    .option('--text', 'print the text alone')
+    .option('--text', 'print only the text')
     .action((file: string, { text = false }: { text?: boolean }) =>
       host.run(async ({ terminal }) => {
         const bytes = await readFile(file).catch((error: unknown) => {

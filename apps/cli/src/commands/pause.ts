@@ -7,7 +7,7 @@ export function addPause(program: Command, host: CommandHost): void {
   for (const [name, description, effect] of [
     [
       'pause',
-      'stop all bulk work until "resume"; searches go on',
+      'pause all bulk work until "resume"; searches keep running',
       'paused; "embedmill resume" lets it go on',
     ],
     ['resume', 'let paused work go on', 'resumed'],

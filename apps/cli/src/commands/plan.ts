@@ -40,31 +40,36 @@ const STORAGES = profileSchema.shape.storage.unwrap().options;
 export function addPlan(program: Command, host: CommandHost): void {
   program
     .command('plan')
-    .description('how many workers, how long and how large: a cluster for so many documents')
+    .description('plan a cluster: workers, hours and sizes for a number of documents')
     .requiredOption('--documents <number>', 'how many, as in 1000000 or 1e9', countOf)
-    .option('--tokens-per-doc <number>', 'of the model’s tokens, on average', countOf)
+    .option('--tokens-per-doc <number>', 'average tokens per document, as the model counts them', countOf)
     .addOption(
-      new Option('--chars-per-doc <number>', 'or characters, from which tokens are estimated by the language')
+      new Option(
+        '--chars-per-doc <number>',
+        'average characters per document; tokens are estimated by language',
+      )
         .argParser(countOf)
         .conflicts('tokensPerDoc'),
     )
     .option(
       '--language <name>',
-      'what the texts are in (default: english); chooses the model as well',
+      'language of the texts (default: english); also chooses the model',
       languageOf,
     )
     .option('--model <name>', 'the dense model')
-    .option('--device <name>', 'what a worker’s engines run on', 'cpu')
-    .addOption(new Option('--workers <number>', 'how many there are').argParser(countOf).conflicts('hours'))
-    .option('--hours <number>', 'how long it may take; the workers follow from it', positive)
+    .option('--device <name>', 'device of the workers’ engines', 'cpu')
+    .addOption(
+      new Option('--workers <number>', 'the number of workers').argParser(countOf).conflicts('hours'),
+    )
+    .option('--hours <number>', 'the time available; workers are computed from it', positive)
     .option(
       '--tokens-per-second <number>',
-      'what one worker of yours does, as "embedmill bench" measures it',
+      'speed of one of your workers, as "embedmill bench" measures it',
       positive,
     )
     .option(
       '--chunk-tokens <number>',
-      'the most in a chunk (default: what the model reads)',
+      'the most tokens in a chunk (default: the model’s limit)',
       integerBetween(16, 8192),
     )
     .addOption(
@@ -72,26 +77,23 @@ export function addPlan(program: Command, host: CommandHost): void {
         .argParser(schemesOf)
         .default([], 'none'),
     )
-    .addOption(new Option('--storage <kind>', 'of dense vectors').choices(STORAGES).default('float32'))
-    .option('--jobs <number>', 'what the documents are submitted as', integerBetween(1, 10_000), 1)
-    .option('--simulate', 'simulate it with its failures, and a small job in the middle')
-    .option('--mtbf <hours>', 'with --simulate: between failures of a worker', positive, 24)
+    .addOption(
+      new Option('--storage <kind>', 'how dense vectors are stored').choices(STORAGES).default('float32'),
+    )
+    .option('--jobs <number>', 'the number of jobs they are submitted as', integerBetween(1, 10_000), 1)
+    .option('--simulate', 'simulate the run with failures, and a small job in the middle')
+    .option('--mtbf <hours>', 'with --simulate: mean time between failures of a worker', positive, 24)
     .option(
       '--replicas <number>',
-      'with --simulate: API replicas, if not as planned',
+      'with --simulate: API replicas, instead of the planned number',
       integerBetween(1, 1000),
     )
     .option(
       '--bound <shards>',
-      'with --simulate: a fixed bound of each job’s shards on the queue',
+      'with --simulate: a fixed limit of shards on the queue per job',
       integerBetween(1, 1_000_000),
     )
-    .option(
-      '--seed <number>',
-      'with --simulate: another one gives another run',
-      integerBetween(1, 2 ** 31),
-      1,
-    )
+    .option('--seed <number>', 'with --simulate: seed of the random numbers', integerBetween(1, 2 ** 31), 1)
     .action((options: PlanOptions) => host.run((context) => runPlan(context, options)));
 }
 

@@ -42,11 +42,11 @@ export function addSearch(program: Command, host: CommandHost): void {
   withSelection(
     program
       .command('search')
-      .description('the documents of a collection that answer a question: by meaning, by words, or by both')
+      .description('search a collection by meaning, by words, or by both')
       .argument('<collection>')
       .argument('[query...]', 'what to look for, in words')
       .addOption(
-        new Option('--mode <mode>', 'by default hybrid where there are sparse vectors').choices([
+        new Option('--mode <mode>', 'hybrid by default where there are sparse vectors').choices([
           'dense',
           'sparse',
           'hybrid',
@@ -54,17 +54,18 @@ export function addSearch(program: Command, host: CommandHost): void {
       )
       .option('--sparse <schemes>', `which sparse vectors: ${SPARSE_SCHEMES.join(', ')}`, schemesOf)
       .addOption(
-        new Option('--fusion <method>', 'how lists become one: by scores (the default), or by ranks').choices(
-          ['dbsf', 'rrf'],
-        ),
+        new Option('--fusion <method>', 'how lists are fused: by scores (the default) or by ranks').choices([
+          'dbsf',
+          'rrf',
+        ]),
       )
-      .option('--rerank [model]', 'look at the best hits again; without a model by late interaction')
-      .option('--and <query...>', 'more questions at once; their hits are fused')
-      .option('--image <file>', 'look for what is like this picture, in a collection of pictures')
-      .option('--prompt <name>', 'put this one of the model’s prompts in front of what is asked')
-      .option('--instruction <text>', 'tell the model what to look for, where it takes instructions')
-      .option('--highlight', 'show where the query’s words stand')
-      .option('--explain', 'show which words matched, and what each gave'),
+      .option('--rerank [model]', 'rerank the best hits; without a model, by late interaction')
+      .option('--and <query...>', 'more questions; all hits are fused')
+      .option('--image <file>', 'search a collection of pictures by this picture')
+      .option('--prompt <name>', 'prefix the query with this prompt of the model')
+      .option('--instruction <text>', 'an instruction, for models that take one')
+      .option('--highlight', 'mark the query’s words')
+      .option('--explain', 'show which words matched and how much each contributed'),
   ).action((collection: string, words: string[], options: SearchOptions) =>
     host.run(async ({ client, terminal }) => {
       const { hits } = await client().search(collection, {
@@ -89,12 +90,12 @@ export function addLike(program: Command, host: CommandHost): void {
   withSelection(
     program
       .command('like')
-      .description('the documents that are like some examples, and unlike others')
+      .description('find documents like some examples and unlike others')
       .argument('<collection>')
       .argument('<examples...>', 'texts, or documents as id:ID')
-      .option('--unlike <examples...>', 'what hits should not be like, as texts or id:ID')
+      .option('--unlike <examples...>', 'examples that hits should be unlike, as texts or id:ID')
       .addOption(
-        new Option('--strategy <name>', 'near the sum of the examples, or near any of them')
+        new Option('--strategy <name>', 'close to the average of the examples, or to any of them')
           .choices(['average', 'best'])
           .default('average'),
       ),
@@ -119,8 +120,8 @@ export function addLike(program: Command, host: CommandHost): void {
 
 function withSelection(command: Command): Command {
   return command
-    .option('--limit <n>', 'how many at most', integerBetween(1, 1000), 10)
-    .option('--offset <n>', 'how many to pass over', integerBetween(0, 10_000), 0)
+    .option('--limit <n>', 'the maximum number', integerBetween(1, 1000), 10)
+    .option('--offset <n>', 'how many to skip', integerBetween(0, 10_000), 0)
     .option(
       '--filter <json>',
       'a condition on metadata: {"field":"year","gte":1990}, with eq, in, exists, missing, prefix, text, geo; and, or, not',

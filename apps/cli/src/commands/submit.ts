@@ -22,27 +22,24 @@ export function addSubmit(program: Command, host: CommandHost): void {
     .description('submit documents as a bulk job')
     .argument(
       '[files...]',
-      'NDJSON, one document a line, CSV, TSV or Parquet, also with gzip, or one JSON array; folders, patterns, and what the server reads itself: URLs, s3://bucket/key, s3://bucket/prefix/; "-" reads from standard input',
+      'NDJSON (one document a line), CSV, TSV or Parquet, optionally gzipped, or one JSON array; folders; patterns; and what the server reads itself: URLs, s3://bucket/key, s3://bucket/prefix/; "-" reads standard input',
     )
     .requiredOption('-c, --collection <name>', 'where they go');
   addFileOptions(command)
-    .option(
-      '--source-name <name>',
-      'what the documents are a part of, where they do not say it; a --sync is of one such source',
-    )
-    .option('--sync', 'they are all that their source has: delete its other documents afterwards')
+    .option('--source-name <name>', 'the source of documents that name none; a --sync covers one source')
+    .option('--sync', 'a full snapshot of the source: delete its other documents afterwards')
     .option(
       '--max-deleted <share>',
-      'of the source’s documents, how many a --sync may delete, else it deletes none; 30% by default',
+      'the most documents of the source that a --sync may delete; with more, it deletes none (default: 30%)',
       maxDeletedOf,
     )
-    .option('--dry-run', 'store and delete nothing; tell what would be added, changed, deleted')
+    .option('--dry-run', 'store and delete nothing; report what would be added, changed and deleted')
     .option('--wait', 'follow the job to its end')
     .option(
       '--webhook <url>',
-      'whom to tell of the job’s end, by a POST signed with EMBEDMILL_WEBHOOK_SECRET (Standard Webhooks)',
+      'URL to notify when the job ends, by a POST signed with EMBEDMILL_WEBHOOK_SECRET (Standard Webhooks)',
     )
-    .option('--webhook-failures <n>', 'tell it also when so many documents failed; a share as 5% or 0.05')
+    .option('--webhook-failures <n>', 'notify it also when this many documents failed; a share as 5% or 0.05')
     .action((files: string[], options: SubmitOptions) =>
       host.run(async (context) => {
         const { terminal } = context;

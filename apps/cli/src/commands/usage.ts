@@ -14,13 +14,11 @@ interface UsageOptions {
 export function addUsage(program: Command, host: CommandHost): void {
   program
     .command('usage')
-    .description('what was embedded: documents, tokens, engine seconds and cost')
+    .description('report usage: documents, tokens, engine seconds and cost')
     .option('--from <day>', 'the first day (UTC), as in 2026-11-01; by default 29 days before the last')
     .option('--to <day>', 'the last day; today by default')
     .option('--by <what,…>', `of ${USAGE_DIMENSIONS.join(', ')}; day,tenant,collection,model by default`)
-    .addOption(
-      new Option('--format <format>', 'how it is printed').choices(['table', 'csv']).default('table'),
-    )
+    .addOption(new Option('--format <format>', 'output format').choices(['table', 'csv']).default('table'))
     .action(({ from, to, by, format }: UsageOptions) =>
       host.run(async ({ client, terminal }) => {
         const asked = {

@@ -39,7 +39,7 @@ export function addWatchSource(program: Command, host: CommandHost): void {
   const sources = program
     .command('watch-source')
     .description(
-      'sources on the server that are looked at by a schedule, and submitted when they have changed',
+      'manage sources on the server that are checked on a schedule and submitted when they change',
     );
   const named = (name: string, description: string): Command =>
     sources
@@ -51,27 +51,35 @@ export function addWatchSource(program: Command, host: CommandHost): void {
   named('add', 'watch a source, or change how')
     .argument(
       '<place...>',
-      'what the server reads: a folder or file there, s3://bucket/prefix/, s3://bucket/key, a URL',
+      'what the server reads: its own folder or file, s3://bucket/prefix/, s3://bucket/key, or a URL',
     )
-    .option('--every <time>', 'so often, as 15m, 6h or 1d')
-    .option('--cron <expression>', 'at these times, as in "0 3 * * *"')
-    .option('--timezone <name>', 'that cron is meant in, as Europe/Berlin; UTC by default')
+    .option('--every <time>', 'interval, such as 15m, 6h or 1d')
+    .option('--cron <expression>', 'cron expression, such as "0 3 * * *"')
+    .option('--timezone <name>', 'time zone of --cron, such as Europe/Berlin (default: UTC)')
     .addOption(
-      new Option('--format <format>', 'what the names do not say').choices(sourceFormatSchema.options),
+      new Option('--format <format>', 'format, if file names do not tell it').choices(
+        sourceFormatSchema.options,
+      ),
     )
-    .option('--columns <field=column,…>', 'which column is which field, as in id=sku,text=body', columnsOf)
+    .option('--columns <field=column,…>', 'which column is which field, such as id=sku,text=body', columnsOf)
     .option('--metadata <column,…>', 'the columns that become metadata, or rest for all others', metadataOf)
-    .option('--delimiter <character>', 'of CSV; found by itself by default', delimiterOf)
+    .option('--delimiter <character>', 'of CSV; detected by default', delimiterOf)
     .option('--encoding <name>', 'of CSV and NDJSON, such as windows-1252; UTF-8 by default', encodingOf)
-    .option('--list-separator <text>', 'what stands between entries of a list in a cell of a CSV')
-    .addOption(new Option('--priority <priority>', 'of its jobs; normal by default').choices(PRIORITIES))
-    .option('--no-sync', 'leave documents that it has no more; they are deleted by default')
+    .option('--list-separator <text>', 'separator of list entries within a CSV cell')
+    .addOption(
+      new Option('--priority <priority>', 'priority of its jobs (default: normal)').choices(PRIORITIES),
+    )
+    .option('--no-sync', 'keep documents that the source no longer has; by default they are deleted')
     .option(
       '--max-deleted <share>',
-      'of its documents, how many a job may delete, else it deletes none; 30% by default',
+      'the most of its documents that a job may delete; with more, it deletes none (default: 30%)',
       maxDeletedOf,
     )
-    .option('--max-failures <n>', 'stop a job once more documents failed; a share as 5%', maxFailuresOf)
+    .option(
+      '--max-failures <n>',
+      'stop a job when more documents than this failed; a share as 5%',
+      maxFailuresOf,
+    )
     .action((name: string, files: string[], options: AddOptions) =>
       host.run(async ({ client, terminal }) => {
         const { collection, every, cron, timezone, sync, ...how } = options;
@@ -85,7 +93,7 @@ export function addWatchSource(program: Command, host: CommandHost): void {
 
   sources
     .command('list')
-    .description('the watched sources of a collection')
+    .description('list the watched sources of a collection')
     .requiredOption('-c, --collection <name>', 'whose')
     .action(({ collection }: { collection: string }) =>
       host.run(async ({ client, terminal }) => {

@@ -33,10 +33,14 @@ export function addProfileOptions(command: Command): Command {
     .option('--model <name>', 'the dense model (see "embedmill models")')
     .option(
       '--chunk-size <tokens>',
-      'tokens a chunk at most; by default what the model reads',
+      'the most tokens in a chunk (default: the model’s limit)',
       integerBetween(16, 8192),
     )
-    .option('--overlap <tokens>', 'tokens that a chunk repeats of the one before', integerBetween(0, 4096))
+    .option(
+      '--overlap <tokens>',
+      'tokens that a chunk repeats from the previous one',
+      integerBetween(0, 4096),
+    )
     .addOption(
       new Option('--boundary <kind>', 'where a chunk ends when it can').choices([
         'content',
@@ -52,16 +56,16 @@ export function addProfileOptions(command: Command): Command {
     )
     .option(
       '--sparse-model <name>',
-      'what gives the vectors of splade; the dense model itself, where "embedmill models" says that it does',
+      'the model for splade vectors; some dense models give them too, see "embedmill models"',
     )
     .option(
       '--language <name>',
       `what the texts are in: ${LANGUAGES_SAID}; chooses the model, and bm25 with its words, where --model and --sparse do not`,
       languageOf,
     )
-    .option('--sample <file>', 'finds the language in a file’s first documents')
-    .option('--dims <n>', 'a smaller size of vectors, where the model has one', integerBetween(1, 65_536))
-    .option('--no-chunking', 'one vector a document; what the model cannot read is cut off, and reported');
+    .option('--sample <file>', 'detect the language from the first documents of a file')
+    .option('--dims <n>', 'a smaller vector size, if the model has one', integerBetween(1, 65_536))
+    .option('--no-chunking', 'one vector per document; longer text is truncated and reported');
 }
 
 /** The options with what goes by a language, where it is said or found. */
