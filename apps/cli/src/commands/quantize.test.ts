@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { runCommandLine } from '../command-line.ts';
 import { DEMO_DOCUMENTS } from '../entries.ts';
-import { Interruption } from '../interruption.ts';
+import { Interruption } from '../stack/interruption.ts';
 
 const REPOSITORY = fileURLToPath(new URL('../../../..', import.meta.url));
 const TINY = join(REPOSITORY, 'libs/inference/fixtures/tiny-exports');

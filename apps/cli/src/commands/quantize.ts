@@ -18,12 +18,12 @@ import { Tokenizer } from '@embedmill/tokenization';
 import type { CommandHost, Context } from '../command-host.ts';
 import { CommandError, EXIT, usageError, type ExitCode } from '../exit.ts';
 import { modelFolders } from '../models-folder.ts';
-import { numberBetween } from '../option-values.ts';
+import { numberBetween } from '../options/option-values.ts';
 import { readCalibrationTexts } from '../quantization/calibration-texts.ts';
 import { compare, type Comparison } from '../quantization/comparison.ts';
 import { writeQuantizedFolder } from '../quantization/quantized-folder.ts';
 import { batchesOf } from '../quantization/token-batches.ts';
-import { bytes, grouped } from '../text.ts';
+import { bytes, grouped } from '../terminal/text.ts';
 
 interface QuantizeOptions {
   calibrate: string;

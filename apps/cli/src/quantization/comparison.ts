@@ -2,7 +2,7 @@
 import { availableCpus, type EngineBatch, type EngineProcess } from '@embedmill/inference';
 import type { ResolvedModel } from '@embedmill/models';
 import { agreementOf, type Agreement } from '@embedmill/quantization';
-import { trialEngine } from '../model-trial.ts';
+import { trialEngine } from '../doctor/model-trial.ts';
 import { batchesOf } from './token-batches.ts';
 
 export interface Comparison extends Agreement {
