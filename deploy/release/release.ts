@@ -122,12 +122,13 @@ if (import.meta.main) {
     allowPositionals: true,
     options: { write: { type: 'boolean' } },
   });
-  if (positionals.length !== 1) {
+  const [asked] = positionals;
+  if (asked === undefined || positionals.length > 1) {
     process.stderr.write('usage: npm run release -- VERSION|patch|minor|major [--write]\n');
     process.exit(2);
   }
   try {
-    release(positionals[0], values);
+    release(asked, values);
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
     process.exit(1);
