@@ -4,6 +4,7 @@
 import { spawn } from 'node:child_process';
 import { readFileSync, watch } from 'node:fs';
 import { join } from 'node:path';
+import { clearTimeout, setTimeout } from 'node:timers';
 
 const ROOT = import.meta.dirname;
 const UP_FILE = join(process.env.EMBEDMILL_DATA_DIR ?? join(ROOT, '.embedmill'), 'up.json');
