@@ -37,15 +37,26 @@ for (const [folder, parts] of Object.entries(RUN_FROM))
   });
 
 function reload() {
+  let processes;
   try {
-    const { processes } = JSON.parse(readFileSync(UP_FILE, 'utf8'));
-    process.stdout.write(`reloading: ${[...changed].join(', ')}\n`);
-    for (const part of changed) if (processes[part] !== null) process.kill(processes[part], 'SIGTERM');
-    changed.clear();
+    ({ processes } = JSON.parse(readFileSync(UP_FILE, 'utf8')));
   } catch (error) {
-    // Not up yet, or just ended: up starts it from what is there then.
-    if (error.code !== 'ENOENT' && error.code !== 'ESRCH') throw error;
+    if (error.code !== 'ENOENT') throw error;
+    // Not up yet: what has started by now may be of before.
     timer = setTimeout(reload, SETTLED_MS * 5);
+    return;
+  }
+  process.stdout.write(`reloading: ${[...changed].join(', ')}\n`);
+  for (const part of changed) if (processes[part] !== null) stop(processes[part]);
+  changed.clear();
+}
+
+function stop(pid) {
+  try {
+    process.kill(pid, 'SIGTERM');
+  } catch (error) {
+    // It has ended already, and is started from what is there now.
+    if (error.code !== 'ESRCH') throw error;
   }
 }
 

@@ -11,7 +11,7 @@ import {
   type Profile,
   type profileSchema,
 } from '@embedmill/jobs';
-import type { Collection, CountedCollection } from '@embedmill/client';
+import type { Collection, CountedCollection, FieldReport } from '@embedmill/client';
 import type { CommandHost } from '../command-host.ts';
 import { EXIT, usageError } from '../exit.ts';
 import { lateInteractionOf, layoutOf, poolFactorOf } from '../options/option-values.ts';
@@ -32,7 +32,14 @@ interface CreateOptions extends ProfileOptions {
 
 export function addCollections(program: Command, host: CommandHost): void {
   const collections = program.command('collections').description('create, list, show and delete collections');
+  addCreate(collections, host);
+  addList(collections, host);
+  addShow(collections, host);
+  addFieldAddition(collections, host);
+  addDeletion(collections, host);
+}
 
+function addCreate(collections: Command, host: CommandHost): void {
   const create = collections
     .command('create')
     .description('create a collection; the default profile suits most texts')
@@ -80,7 +87,9 @@ export function addCollections(program: Command, host: CommandHost): void {
         return EXIT.ok;
       }),
     );
+}
 
+function addList(collections: Command, host: CommandHost): void {
   collections
     .command('list', { isDefault: true })
     .description('list all collections')
@@ -104,7 +113,9 @@ export function addCollections(program: Command, host: CommandHost): void {
         return EXIT.ok;
       }),
     );
+}
 
+function addShow(collections: Command, host: CommandHost): void {
   collections
     .command('show')
     .description('show one collection with its profile')
@@ -119,7 +130,9 @@ export function addCollections(program: Command, host: CommandHost): void {
         return EXIT.ok;
       }),
     );
+}
 
+function addFieldAddition(collections: Command, host: CommandHost): void {
   collections
     .command('add-field')
     .description(
@@ -137,20 +150,13 @@ export function addCollections(program: Command, host: CommandHost): void {
         if (terminal.json) terminal.printJson(report);
         const { values, misfits, examples } = report;
         terminal.print(`${field} is filterable as ${type}; ${grouped(values)} documents have a value`);
-        if (misfits > 0) {
-          terminal.print(`${grouped(misfits)} have one of another type, by which filters do not find them:`);
-          const rows = examples.map(({ id, tenant, value }) => [
-            oneLine(id),
-            oneLine(tenant),
-            oneLine(JSON.stringify(value)),
-          ]);
-          for (const line of table([['ID', 'TENANT', 'VALUE'], ...rows])) terminal.print(line);
-          if (misfits > examples.length) terminal.print(`and ${grouped(misfits - examples.length)} more`);
-        }
+        for (const line of misfitLines(misfits, examples)) terminal.print(line);
         return EXIT.ok;
       }),
     );
+}
 
+function addDeletion(collections: Command, host: CommandHost): void {
   collections
     .command('delete')
     .description('delete a collection with all its vectors and cancel its jobs')
@@ -163,6 +169,21 @@ export function addCollections(program: Command, host: CommandHost): void {
         return EXIT.ok;
       }),
     );
+}
+
+/** What a report says of values that filters do not find; nothing where there are none. */
+function misfitLines(misfits: number, examples: FieldReport['examples']): string[] {
+  if (misfits === 0) return [];
+  const rows = examples.map(({ id, tenant, value }) => [
+    oneLine(id),
+    oneLine(tenant),
+    oneLine(JSON.stringify(value)),
+  ]);
+  return [
+    `${grouped(misfits)} have one of another type, by which filters do not find them:`,
+    ...table([['ID', 'TENANT', 'VALUE'], ...rows]),
+    ...(misfits > examples.length ? [`and ${grouped(misfits - examples.length)} more`] : []),
+  ];
 }
 
 /** Only what was asked for: the server fills in the rest. */

@@ -35,6 +35,18 @@ const placeOf = ({ file, line }: DocumentReport): string =>
   file === undefined ? `line ${line}` : `${oneLine(file)}:${line}`;
 
 export function addJobs(program: Command, host: CommandHost): void {
+  addList(program, host);
+  addWatch(program, host);
+  addFailures(program, host);
+  addRetry(program, host);
+  addVerify(program, host);
+  addWebhooks(program, host);
+  addCancel(program, host);
+  addPrioritize(program, host);
+  addForget(program, host);
+}
+
+function addList(program: Command, host: CommandHost): void {
   program
     .command('jobs')
     .description('list the latest jobs')
@@ -49,42 +61,23 @@ export function addJobs(program: Command, host: CommandHost): void {
       host.run(async ({ client, terminal }) => {
         const { jobs, next } = await latestJobs(client(), options);
         if (terminal.json) terminal.printJson({ jobs: jobs.map(jobReport), next });
-        const head = [
-          'JOB',
-          'COLLECTION',
-          'STATE',
-          'PRIORITY',
-          'DONE',
-          'DOCUMENTS',
-          'FAILED',
-          'SECONDS',
-          'CREATED (UTC)',
-        ];
-        const rows = jobs.map((job) => [
-          ...[
-            job.id,
-            job.collection,
-            job.state,
-            job.priority,
-            grouped(job.done),
-            grouped(job.documents),
-            grouped(job.failed),
-          ],
-          ...[job.seconds.toFixed(1), job.createdAt.slice(0, 19).replace('T', ' ')],
-        ]);
         if (jobs.length === 0) terminal.print('no jobs');
-        else for (const line of table([head, ...rows], [4, 5, 6, 7])) terminal.print(line);
+        else for (const line of jobTable(jobs)) terminal.print(line);
         if (next !== null) terminal.note(`there are more: --after ${next}`);
         return EXIT.ok;
       }),
     );
+}
 
+function addWatch(program: Command, host: CommandHost): void {
   program
     .command('watch')
     .description('follow a job to its end')
     .argument('<job>')
     .action((id: string) => host.run(async (context) => waitForJob(context, context.client(), id)));
+}
 
+function addFailures(program: Command, host: CommandHost): void {
   program
     .command('failures')
     .description('list the documents of a job that failed, and why')
@@ -112,7 +105,9 @@ export function addJobs(program: Command, host: CommandHost): void {
         return EXIT.ok;
       }),
     );
+}
 
+function addRetry(program: Command, host: CommandHost): void {
   program
     .command('retry')
     .description('start a new job with only the failed documents of a job')
@@ -135,7 +130,9 @@ export function addJobs(program: Command, host: CommandHost): void {
         return EXIT.ok;
       }),
     );
+}
 
+function addVerify(program: Command, host: CommandHost): void {
   program
     .command('verify')
     .description('compare a job’s documents with the store and resubmit what is missing')
@@ -160,7 +157,9 @@ export function addJobs(program: Command, host: CommandHost): void {
         return EXIT.ok;
       }),
     );
+}
 
+function addWebhooks(program: Command, host: CommandHost): void {
   program
     .command('webhooks')
     .description('list the deliveries to a job’s webhook')
@@ -171,14 +170,16 @@ export function addJobs(program: Command, host: CommandHost): void {
         if (terminal.json) terminal.printJson({ job: id, deliveries });
         else if (deliveries.length === 0) terminal.note('nothing was told yet, or the job has no webhook');
         for (const { type, url, state, tries, lastError, nextTryAt } of deliveries) {
-          const next = nextTryAt === null ? '' : `; next try ${nextTryAt.slice(0, 19).replace('T', ' ')} UTC`;
+          const next = nextTryAt === null ? '' : `; next try ${timeOf(nextTryAt)} UTC`;
           const reason = lastError === null ? '' : `: ${oneLine(lastError)}`;
           terminal.print(`${type} to ${oneLine(url)}: ${state} after ${tries} tries${reason}${next}`);
         }
         return EXIT.ok;
       }),
     );
+}
 
+function addCancel(program: Command, host: CommandHost): void {
   program
     .command('cancel')
     .description('stop a job; what it has stored stays')
@@ -191,7 +192,9 @@ export function addJobs(program: Command, host: CommandHost): void {
         return EXIT.ok;
       }),
     );
+}
 
+function addPrioritize(program: Command, host: CommandHost): void {
   program
     .command('prioritize')
     .description('change the priority of an unfinished job among your jobs')
@@ -205,7 +208,9 @@ export function addJobs(program: Command, host: CommandHost): void {
         return EXIT.ok;
       }),
     );
+}
 
+function addForget(program: Command, host: CommandHost): void {
   program
     .command('forget')
     .description('remove a finished job and its failures; what it has stored stays')
@@ -220,7 +225,29 @@ export function addJobs(program: Command, host: CommandHost): void {
     );
 }
 
-/** So many jobs, where there are so many: a page of the API's may have fewer. */
+const HEAD = 'JOB,COLLECTION,STATE,PRIORITY,DONE,DOCUMENTS,FAILED,SECONDS,CREATED (UTC)'.split(',');
+/** Columns of numbers, which stand on the right. */
+const NUMBERS = [4, 5, 6, 7];
+
+function jobTable(jobs: readonly Job[]): string[] {
+  const rows = jobs.map((job) => [
+    job.id,
+    job.collection,
+    job.state,
+    job.priority,
+    grouped(job.done),
+    grouped(job.documents),
+    grouped(job.failed),
+    job.seconds.toFixed(1),
+    timeOf(job.createdAt),
+  ]);
+  return table([HEAD, ...rows], NUMBERS);
+}
+
+/** A time as a line has room for it, in UTC. */
+const timeOf = (iso: string): string => iso.slice(0, 19).replace('T', ' ');
+
+/** Up to `limit` jobs: a page of the API may have fewer. */
 async function latestJobs(
   client: Client,
   { limit, after, ...filters }: ListOptions,

@@ -1,8 +1,16 @@
 import { chmodSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { InvalidArgumentError, type Command } from 'commander';
-import { apiKeysSchema, newApiKey, SCOPES, scopeSchema, type Scope, wantedKeySchema } from '@embedmill/jobs';
-import type { CommandHost } from '../command-host.ts';
-import { EXIT, CommandError, usageError } from '../exit.ts';
+import {
+  apiKeysSchema,
+  newApiKey,
+  SCOPES,
+  scopeSchema,
+  wantedKeySchema,
+  type Scope,
+  type WantedKey,
+} from '@embedmill/jobs';
+import type { CommandHost, Context } from '../command-host.ts';
+import { CommandError, EXIT, usageError, type ExitCode } from '../exit.ts';
 import { integerBetween } from '../options/option-values.ts';
 import { oneLine, table } from '../terminal/text.ts';
 
@@ -23,6 +31,12 @@ const MOST = 1_000_000;
 
 export function addKeys(program: Command, host: CommandHost): void {
   const keys = program.command('keys').description('manage API keys, for whoever runs a server');
+  addCreate(keys, host);
+  addList(keys, host);
+  addRevoke(keys, host);
+}
+
+function addCreate(keys: Command, host: CommandHost): void {
   keys
     .command('create')
     .description('create a key; it is printed once, and only its hash is kept')
@@ -44,7 +58,7 @@ export function addKeys(program: Command, host: CommandHost): void {
       permissionsOf,
     )
     .action(({ rate, expires, file, mode, onServer, ...rest }: CreateOptions) =>
-      host.run(async ({ terminal, client }) => {
+      host.run(async (context) => {
         if (onServer === true && (file !== undefined || mode !== undefined))
           throw usageError('--on-server keeps the key with the server; leave out --file and --mode');
         const said = {
@@ -58,34 +72,44 @@ export function addKeys(program: Command, host: CommandHost): void {
         };
         const parsed = wantedKeySchema.safeParse(JSON.parse(JSON.stringify(said)));
         if (!parsed.success) throw usageError(whatIsWrong(parsed.error.issues));
-        if (onServer === true) {
-          const made = await client().keys.create(parsed.data);
-          if (terminal.json) terminal.printJson(made);
-          terminal.print(made.key);
-          terminal.note(
-            'It is shown this once. The server takes it from now on, its replicas within seconds.',
-          );
-          return EXIT.ok;
-        }
-        const { key, id, hash } = newApiKey();
-        const entry = { ...parsed.data, id, hash };
-        if (file !== undefined) addTo(file, entry, mode);
-        if (terminal.json) terminal.printJson({ key, entry, file: file ?? null });
-        terminal.print(key);
-        terminal.note(
-          'It is shown this once. Send it as "Authorization: Bearer …", or set EMBEDMILL_KEY to it.',
-        );
-        if (file === undefined) {
-          terminal.note('Add this to the list in the server’s EMBEDMILL_API_KEYS_FILE:');
-          terminal.note(JSON.stringify(entry));
-        } else {
-          terminal.note(
-            `Its hash was added to ${file}; a server that reads the file takes it in a few seconds.`,
-          );
-        }
-        return EXIT.ok;
+        return onServer === true
+          ? createOnServer(parsed.data, context)
+          : createHere(parsed.data, { file, mode }, context);
       }),
     );
+}
+
+/** The server keeps the hash. */
+async function createOnServer(wanted: WantedKey, { terminal, client }: Context): Promise<ExitCode> {
+  const made = await client().keys.create(wanted);
+  if (terminal.json) terminal.printJson(made);
+  terminal.print(made.key);
+  terminal.note('It is shown this once. The server takes it from now on, its replicas within seconds.');
+  return EXIT.ok;
+}
+
+/** A keys file gets the hash, or whoever asks is told what to put into one. */
+function createHere(
+  wanted: WantedKey,
+  { file, mode }: { file: string | undefined; mode: number | undefined },
+  { terminal }: Context,
+): ExitCode {
+  const { key, id, hash } = newApiKey();
+  const entry = { ...wanted, id, hash };
+  if (file !== undefined) addTo(file, entry, mode);
+  if (terminal.json) terminal.printJson({ key, entry, file: file ?? null });
+  terminal.print(key);
+  terminal.note('It is shown this once. Send it as "Authorization: Bearer …", or set EMBEDMILL_KEY to it.');
+  if (file === undefined) {
+    terminal.note('Add this to the list in the server’s EMBEDMILL_API_KEYS_FILE:');
+    terminal.note(JSON.stringify(entry));
+  } else {
+    terminal.note(`Its hash was added to ${file}; a server that reads the file takes it in a few seconds.`);
+  }
+  return EXIT.ok;
+}
+
+function addList(keys: Command, host: CommandHost): void {
   keys
     .command('list')
     .description('list the keys of the running server (needs an admin’s key)')
@@ -101,6 +125,9 @@ export function addKeys(program: Command, host: CommandHost): void {
         return EXIT.ok;
       }),
     );
+}
+
+function addRevoke(keys: Command, host: CommandHost): void {
   keys
     .command('revoke')
     .description('revoke a key that was created on the running server (needs an admin’s key)')
