@@ -1,6 +1,6 @@
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Hit, Job } from '@embedmill/jobs';
 import { Embedmill } from './embedmill.ts';
@@ -66,6 +66,31 @@ test('a folder is one job, hits say where in their documents they are, and an ed
   expect(renamed.reused).toBeGreaterThan(1);
   expect(renamed.chunks - renamed.reused).toBeGreaterThan(1);
 });
+
+test.each(['ndjson', 'parquet'])(
+  'an export as %s that is submitted again keeps headings and pages',
+  async (format) => {
+    const file = join(folder, `../${basename(folder)}.${format}`);
+    await mill.cli('export', 'docs', '--to', file);
+    const into = `again-${format}`;
+    await mill.json('/api/v1/collections', { name: into });
+    const { stdout } = await mill.cli('submit', file, '-c', into, '--wait', '--json');
+    await rm(file);
+    expect(JSON.parse(stdout)).toMatchObject({ documents: 6, stored: 6 });
+    const documentsOf = async (collection: string) =>
+      (await mill.json<{ documents: { id: string }[] }>(`/api/v1/collections/${collection}/documents`))
+        .documents;
+    const wholeOf = (collection: string, id: string) =>
+      mill.json<{ text: string; structure?: object }>(
+        `/api/v1/collections/${collection}/documents/${encodeURIComponent(id)}`,
+      );
+    for (const { id } of await documentsOf('docs')) {
+      const { text, structure } = await wholeOf('docs', id);
+      expect(structure).toBeDefined();
+      expect(await wholeOf(into, id)).toMatchObject({ text, structure });
+    }
+  },
+);
 
 test('parse says what is understood of a file', async () => {
   const { stdout, code } = await mill.cli('parse', join(folder, 'guide.docx'), '--json');

@@ -2,6 +2,7 @@ import { connect, type Socket } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import type { Job } from '@embedmill/jobs';
 import type { Attacked } from './attacked.ts';
+import { HOSTILE_FILES } from './hostile-files.ts';
 
 /** One way in which a tenant may try to keep the server from others. */
 export interface Attack {
@@ -11,6 +12,7 @@ export interface Attack {
 }
 
 export const ATTACKS: readonly Attack[] = [
+  HOSTILE_FILES,
   {
     name: 'a list of a million token ids, the last of which is none',
     run: (on) => count([embed(on, { input: `[${'1,'.repeat(1_000_000)}1.5]` })]),

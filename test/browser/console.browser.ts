@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { createServer, request as ask } from 'node:http';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import type { AddressInfo } from 'node:net';
 import type { AxeResults } from 'axe-core';
 import { parquetWriteBuffer } from 'hyparquet-writer';
@@ -24,6 +25,7 @@ const LOOKS: readonly Look[] = [
   { width: 390, theme: 'light', language: 'zh' },
   { width: 390, theme: 'dark', language: 'en' },
 ];
+const FIXTURES = join(import.meta.dirname, '../../libs/parsing/fixtures');
 const AXE = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 describe.skipIf(CHROMIUM === undefined)(`the console${WITHOUT}`, () => {
@@ -160,6 +162,22 @@ describe.skipIf(CHROMIUM === undefined)(`the console${WITHOUT}`, () => {
     await page.context().close();
   });
 
+  test('a PDF becomes a document, and a hit in it names its headings and page', async () => {
+    const page = await browser.open(`#/submit?collection=${collection}`);
+    await page.locator('input[type="file"]').setInputFiles(join(FIXTURES, 'guide.pdf'));
+    await page.getByText('The file becomes one document').waitFor();
+    await page.getByRole('button', { name: `Submit to ${collection}` }).click();
+    await page.getByText('completed').first().waitFor();
+    await page.goto(`${page.url().split('#')[0]}#/search/${collection}?query=when+ferries+run`);
+    const hit = page.locator('.hit').first();
+    await hit.getByText('The river guide › Ferries').waitFor();
+    await hit.getByText('page 1').waitFor();
+    await hit.getByRole('link').first().click();
+    await page.getByText('The river guide › Words').waitFor();
+    expect(browser.faults).toEqual([]);
+    await page.context().close();
+  });
+
   test('a page has one event stream at most, and leaves none open', async () => {
     const page = await browser.open('#/usage');
     await shown(page);
@@ -228,6 +246,16 @@ describe.skipIf(CHROMIUM === undefined)(`the console${WITHOUT}`, () => {
       proxy.closeAllConnections();
       proxy.close();
     }
+  });
+
+  test('documents are filtered without being searched for', async () => {
+    const page = await browser.open(`#/collections/${collection}/documents`);
+    const listed = page.locator('.document-cell a');
+    await expect.poll(() => listed.count()).toBeGreaterThan(2);
+    await page.getByRole('button', { name: 'Condition', exact: true }).click();
+    await page.getByLabel('Value').fill('1851');
+    await expect.poll(() => listed.allTextContents()).toEqual(['whale']);
+    await page.context().close();
   });
 
   test('another language is a click away, and stays', async () => {

@@ -224,6 +224,54 @@ test('a watched prefix is submitted when an object below it has changed, and wha
   expect((await mill.cli('watch-source', 'remove', 'bucket', ...of)).code).toBe(0);
 });
 
+test('documents below a prefix are read as files are: by a job, and by a watched source as they change', async () => {
+  const name = await mill.collection('s3-documents');
+  const path = `/api/v1/collections/${name}`;
+  const guide = (what: string) => `# Guide\n\n## Install\n\n${what}\n`;
+  await put('in/papers/guide.md', guide('Run it.'));
+  await put(
+    'in/papers/deeper/page.html',
+    '<!doctype html><title>A page</title><main><h1>Head</h1><p>Words.</main>',
+  );
+  await put('in/papers/logo.png', '\x89PNG\r\n');
+  const place = `s3://${s3.bucket}/in/papers/`;
+  const job = await mill.finished(await submitSource(name, { s3: place }));
+  expect(job).toMatchObject({ state: 'completed', documents: 2, stored: 2, failed: 0 });
+  interface Whole {
+    title: string;
+    text: string;
+    structure: { sections: { headings: string[] }[] };
+  }
+  const { documents: stored } = await mill.json<{ documents: { id: string }[] }>(`${path}/documents`);
+  const ids = stored.map(({ id }) => id).sort();
+  expect(ids).toEqual([expect.stringMatching(/deeper\/page\.html$/), expect.stringMatching(/guide\.md$/)]);
+  const document = (id: string) => mill.json<Whole>(`${path}/documents/${encodeURIComponent(id)}`);
+  expect(await document(ids[1]!)).toMatchObject({ title: 'Guide', text: 'Guide\n\nInstall\n\nRun it.' });
+
+  const of = ['-c', name];
+  const added = await mill.cli('watch-source', 'add', 'papers', place, ...of, '--every', '1d');
+  expect(added, added.stderr).toMatchObject({ code: 0 });
+  const look = async (earlier: number) => {
+    let runs: WatchedSourceView['runs'] = [];
+    await mill.until('it was looked at', async () => {
+      ({ runs } = await mill.json<WatchedSourceView>(`${path}/sources/papers`));
+      return runs.length > earlier;
+    });
+    const [run] = runs;
+    return typeof run?.job === 'string' ? mill.finished({ id: run.job }) : undefined;
+  };
+  expect(await look(0)).toMatchObject({ state: 'completed', documents: 2, failed: 0 });
+  await put('in/papers/guide.md', guide('Run it twice.'));
+  await mill.cli('watch-source', 'run', 'papers', ...of);
+  expect(await look(1)).toMatchObject({ state: 'completed', stored: 1 });
+  expect((await document(ids[1]!)).text).toContain('Run it twice.');
+  expect((await document(ids[1]!)).structure.sections.map(({ headings }) => headings)).toContainEqual([
+    'Guide',
+    'Install',
+  ]);
+  expect((await mill.cli('watch-source', 'remove', 'papers', ...of)).code).toBe(0);
+});
+
 test('objects elsewhere, and such as are not there, are refused', async () => {
   const name = await mill.collection('s3-refused');
   await put('secret.ndjson', ndjson(documents(1)));

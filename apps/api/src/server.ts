@@ -34,6 +34,7 @@ import { aliasRoutes } from './routes/aliases.ts';
 import { batchRoutes } from './routes/batches.ts';
 import { collectionRoutes } from './routes/collections.ts';
 import { consoleRoutes } from './routes/console.ts';
+import { documentListRoutes } from './routes/document-list.ts';
 import { documentRoutes } from './routes/documents.ts';
 import { cohereRoutes } from './routes/cohere.ts';
 import { embeddingDoors, embeddingRoutes } from './routes/embeddings.ts';
@@ -175,6 +176,7 @@ export async function buildServer(
       await api.register(exportRoutes(parts, submission));
       await api.register(eventRoutes(parts, watch, options));
       await api.register(searchRoutes(parts, lane));
+      await api.register(documentListRoutes(parts));
       await api.register(documentRoutes(parts, lane));
       await api.register(mapRoutes(parts, maps));
       await api.register(migrationRoutes(parts, submission));

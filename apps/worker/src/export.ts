@@ -1,5 +1,6 @@
 import {
   EmbedmillError,
+  joinedStructure,
   joinedText,
   type CollectionName,
   type JobId,
@@ -84,9 +85,9 @@ export async function exportShard(
 /** One row, or none where there is no point. */
 function documentRows(points: readonly StoredPoint[]): OutputRow[] {
   const [first] = points;
-  return first === undefined
-    ? []
-    : [{ ...rowOf(first.payload), text: joinedText(points.map(({ payload }) => payload)) }];
+  if (first === undefined) return [];
+  const payloads = points.map(({ payload }) => payload);
+  return [{ ...rowOf(first.payload), text: joinedText(payloads), structure: joinedStructure(payloads) }];
 }
 
 function rowOf(payload: StoredPoint['payload']): OutputRow {

@@ -19,7 +19,7 @@ async function* linesOf(batches: AsyncIterable<readonly OutputRow[]>): AsyncGene
   for await (const rows of batches) yield Buffer.from(rows.map((row) => `${lineOf(row)}\n`).join(''));
 }
 
-function lineOf({ id, tenant, text, title, image, source, metadata, point }: OutputRow): string {
+function lineOf({ id, tenant, text, title, image, source, metadata, structure, point }: OutputRow): string {
   const fields: [string, string][] = [
     ['id', JSON.stringify(id)],
     ['tenant', JSON.stringify(tenant)],
@@ -29,6 +29,7 @@ function lineOf({ id, tenant, text, title, image, source, metadata, point }: Out
   if (image !== null) fields.push(['image', JSON.stringify(image)]);
   if (source !== null) fields.push(['source', JSON.stringify(source)]);
   if (Object.keys(metadata).length > 0) fields.push(['metadata', JSON.stringify(metadata)]);
+  if (structure !== undefined) fields.push(['structure', JSON.stringify(structure)]);
   if (point !== undefined) {
     const { chunk, chunks, start, end, timestamp } = point;
     for (const [name, value] of Object.entries({ chunk, chunks, start, end })) {

@@ -30,6 +30,13 @@ const documents: fc.Arbitrary<OutputRow> = fc.record({
   source: fc.option(fc.string({ minLength: 1 })),
   metadata: fc.dictionary(fc.string(), fc.oneof(fc.string(), fc.integer(), fc.array(fc.boolean()))),
 });
+const STRUCTURE: OutputRow['structure'] = {
+  sections: [{ start: 0, headings: ['A', 'B'] }],
+  pages: [{ start: 0, number: 3 }],
+};
+const structured: fc.Arbitrary<OutputRow> = fc
+  .tuple(documents, fc.constantFrom(STRUCTURE, undefined))
+  .map(([document, structure]) => ({ ...document, structure }));
 const points: fc.Arbitrary<OutputRow> = fc
   .tuple(
     documents,
@@ -95,7 +102,10 @@ async function readParquet(bytes: Buffer): Promise<Record<string, unknown>[]> {
 /** A row as a reader of Parquet sees it. */
 function seen({ point, ...document }: OutputRow): Record<string, unknown> {
   const metadata = JSON.stringify(document.metadata);
-  if (point === undefined) return { ...document, metadata };
+  if (point === undefined) {
+    const structure = document.structure === undefined ? null : JSON.stringify(document.structure);
+    return { ...document, metadata, structure };
+  }
   const { dense, sparse, ...place } = point;
   const terms = sparse.bm25;
   return {
@@ -114,7 +124,7 @@ describe('Parquet', () => {
   it('joined parts have the rows of all parts, in order, each value as it was', async () => {
     for (const [shape, row] of [
       [POINTS, points],
-      [DOCUMENTS, documents],
+      [DOCUMENTS, structured],
     ] as const) {
       await fc.assert(
         fc.asyncProperty(parted(row), async (parts) => {

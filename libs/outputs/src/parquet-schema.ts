@@ -31,7 +31,7 @@ export interface ParquetColumns {
 
 /**
  * The columns of an output. A dense vector is a list of floats that Arrow reads as one of fixed size, a sparse one a
- * struct of `indices` and `values`; metadata is JSON.
+ * struct of `indices` and `values`; metadata and structure are JSON.
  * Format: https://parquet.apache.org/docs/file-format/ and, for the key `ARROW:schema`, Arrow's Parquet writers.
  */
 export function parquetColumns(shape: OutputShape): ParquetColumns {
@@ -56,7 +56,12 @@ function columnsOf(shape: OutputShape): Column[] {
     optionalText('source', ({ source }) => source),
     text('metadata', ({ metadata }) => JSON.stringify(metadata)),
   ];
-  if (shape.rows === 'documents') return document;
+  if (shape.rows === 'documents') {
+    const structure = optionalText('structure', (row) =>
+      row.structure === undefined ? null : JSON.stringify(row.structure),
+    );
+    return [...document, structure];
+  }
   return [
     ...document,
     integer('chunk', ({ point }) => point?.chunk),

@@ -1,6 +1,7 @@
 import {
   SPARSE_SCHEMES,
   type Collection,
+  type DocumentStructure,
   type DenseName,
   type Json,
   type Sink,
@@ -43,6 +44,8 @@ export interface OutputRow {
   /** What the origin of the document is called. */
   source: string | null;
   metadata: { [key: string]: Json };
+  /** Of rows that are documents: how the text is built. */
+  structure?: DocumentStructure | undefined;
   /** Of rows that are points. */
   point?: OutputPoint;
 }

@@ -1,4 +1,5 @@
 import { basename } from 'node:path/posix';
+import { definitionsIn, type Definition } from './code-grammar.ts';
 import type { ParsedDocument } from './parsed-document.ts';
 import { StructuredText } from './structured-text.ts';
 
@@ -8,37 +9,44 @@ const DEFINITION =
 /** Sections nest this deep: a class and its methods. */
 const DEEPEST_INDENT = 8;
 
-/** Reads source code: its text as it is, with a section a function or class, told by how lines begin. */
-export function parseCode(source: string, name: string): ParsedDocument {
+/** Reads source code: its text as it is, with a section a function or class; by a grammar, or by how lines begin. */
+export async function parseCode(source: string, name: string): Promise<ParsedDocument> {
   const text = new StructuredText();
-  let from = 0;
   const lines = source.replace(/\r\n?/g, '\n').split('\n');
+  let from = 0;
   const code = (to: number): void => text.code(lines.slice(from, to).join('\n'));
-  const sections: { line: number; level: number; heading: string }[] = [];
-  for (const [n, line] of lines.entries()) {
-    if (line.length > 400) continue;
-    const [, indent = '', called = ''] = DEFINITION.exec(line) ?? [];
-    const heading = called.trim().replace(/[\s:<,].*$/s, '');
-    const width = indent.replaceAll('\t', '    ').length;
-    if (heading === '' || width > DEEPEST_INDENT) continue;
-    sections.push({ line: startOf(lines, n), level: 1 + Math.ceil(width / 4), heading });
-  }
-  for (const { line, level, heading } of sections) {
+  const definitions = (await definitionsIn(lines.join('\n'), name)) ?? definitionsByLine(lines);
+  let last = -1;
+  for (const definition of definitions) {
+    // Of several in one line, the first holds the others, or is as good as they are.
+    if (definition.line === last) continue;
+    last = definition.line;
+    const line = startOf(lines, definition.line);
     if (line > from) code(line);
     from = Math.max(from, line);
-    text.section(level, heading);
+    text.section(definition.level, definition.name);
   }
   code(lines.length);
   return { title: basename(name), ...text.finish(), metadata: { type: 'code' } };
 }
 
+/** For languages without a grammar here. */
+function definitionsByLine(lines: readonly string[]): Definition[] {
+  const found: Definition[] = [];
+  for (const [line, text] of lines.entries()) {
+    if (text.length > 400) continue;
+    const [, indent = '', called = ''] = DEFINITION.exec(text) ?? [];
+    const name = called.trim().replace(/[\s:<,].*$/s, '');
+    const width = indent.replaceAll('\t', '    ').length;
+    if (name !== '' && width <= DEEPEST_INDENT) found.push({ line, level: 1 + Math.ceil(width / 4), name });
+  }
+  return found;
+}
+
 /** Where a definition begins with the comments and decorators right above it. */
 function startOf(lines: readonly string[], definition: number): number {
   let line = definition;
-  while (
-    line > 0 &&
-    /^\s*(?:\/\/|\/?\*|#(?!include|define|if|endif)|--|@|"""|;;)/.test(lines[line - 1] ?? '')
-  )
+  while (line > 0 && /^\s*(?:\/\/|\/?\*|#(?!include|define|if|endif)|--|@|;;)/.test(lines[line - 1] ?? ''))
     line -= 1;
   return line;
 }

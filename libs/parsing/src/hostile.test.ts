@@ -88,6 +88,11 @@ test.each<[string, Uint8Array | string, string]>([
   ['XML that nests without end', openText('<a>'.repeat(100_000)), 'parsing_limit'],
   ['a page that nests without end', `<html>${'<div>'.repeat(200_000)}`, 'parsing_limit'],
   ['quotes that nest without end', `${'> '.repeat(10_000)}a`, 'parsing_limit'],
+  [
+    'HTML in a message that nests without end',
+    `From: a@b.c\nSubject: x\nContent-Type: text/html\n\n${'<div>'.repeat(200_000)}`,
+    'parsing_limit',
+  ],
   ['a PDF whose pages contain themselves', PAGES_IN_CIRCLES, 'document_scanned'],
   ['a PDF that is cut', '%PDF-1.7\n1 0 obj <</Type/Cat', 'document_unreadable'],
   [
@@ -111,3 +116,17 @@ test('external entities and includes of Word are not read', async () => {
   );
   expect(found).not.toContain('root:');
 });
+
+test.each(['js', 'py', 'cpp', 'rs', 'cs'])(
+  '%s that nests without end is read, or fails alone',
+  async (ending) => {
+    const source = `${'namespace a{([{'.repeat(100_000)}\nfunction f() {}`;
+    await parse(source, `x.${ending}`).then(
+      ({ text }) => expect(text.replace(/\n+/g, '\n') === source).toBe(true),
+      ({ code }: { code: string }) => expect(code).toBe('parsing_limit'),
+    );
+    expect((await parse('def f():\n  pass\n', 'next.py')).structure.sections).toEqual([
+      { start: 0, headings: ['f'] },
+    ]);
+  },
+);

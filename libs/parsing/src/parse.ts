@@ -2,6 +2,7 @@ import { asEmbedmillError, EmbedmillError } from '@embedmill/jobs';
 import { parseCode } from './code.ts';
 import { decodedText } from './decoded-text.ts';
 import { kindOf } from './kind.ts';
+import { languageOf } from './language.ts';
 import { fault, type FileToParse, type ParsedDocument } from './parsed-document.ts';
 import { parseHtml } from './html.ts';
 import { parseMarkdown } from './markdown.ts';
@@ -18,8 +19,11 @@ export async function parseFile(file: FileToParse): Promise<ParsedDocument> {
   } catch (thrown) {
     throw asFault(thrown);
   }
-  if (parsed.text.trim() !== '') return parsed;
-  throw fault('empty_text', 'the file has no text');
+  if (parsed.text.trim() === '') throw fault('empty_text', 'the file has no text');
+  const { text, structure, metadata } = parsed;
+  // What a file says of itself goes before what is guessed.
+  if (metadata.type !== 'code') metadata.language ??= await languageOf(text, structure.blocks);
+  return parsed;
 }
 
 async function parsedAs({ bytes, name }: FileToParse): Promise<ParsedDocument> {

@@ -2,7 +2,9 @@ import {
   EmbedmillError,
   exactNumber,
   parseJson,
+  structureSchema,
   type Columns,
+  type DocumentStructure,
   type FilterableType,
   type Profile,
   type SourceEncoding,
@@ -33,6 +35,8 @@ export function fieldColumns(
   return [...FIELDS.map((field) => [field, columns?.[field] ?? field] as const), ...said];
 }
 
+/** The column that may say how a document's text is built, as exports do. */
+const STRUCTURE = 'structure';
 /** `metadata.year` is the metadata field `year`. */
 const METADATA_PREFIX = 'metadata.';
 
@@ -42,7 +46,7 @@ type Document = Record<string, unknown>;
 export function wantedColumns(columns: Columns | undefined): (there: readonly string[]) => readonly string[] {
   const { metadata = 'rest', ...named } = columns ?? {};
   if (metadata === 'rest') return (there) => there;
-  const wanted = new Set<string | undefined>([...FIELDS, ...Object.values(named), ...metadata]);
+  const wanted = new Set<string | undefined>([...FIELDS, STRUCTURE, ...Object.values(named), ...metadata]);
   return (there) => there.filter((name) => wanted.has(name));
 }
 
@@ -89,6 +93,7 @@ export function documentsOf(
     const key = name.startsWith(METADATA_PREFIX) ? name.slice(METADATA_PREFIX.length) : name;
     return { key, at, type: Object.hasOwn(filterable, key) ? filterable[key] : undefined };
   });
+  const structureAt = places.get(STRUCTURE);
   const metadataValue = (value: unknown, type: FilterableType | undefined): unknown => {
     if (typeof value !== 'string') return value;
     if (listSeparator === undefined || !value.includes(listSeparator)) return typed(value, type);
@@ -104,13 +109,16 @@ export function documentsOf(
       const isFlag = field === 'deleted' && typeof value === 'string';
       return [[field, isFlag ? typed(value.trim(), 'boolean') : value]];
     });
+    const structure = structureAt === undefined ? undefined : structureIn(valueAt(structureAt));
     const kept = metadata.flatMap(({ key, at, type }): [string, unknown][] => {
+      if (at === structureAt && structure !== undefined) return [];
       const value = valueAt(at);
       return isEmpty(value) ? [] : [[key, metadataValue(value, type)]];
     });
     // From entries, so that a column "__proto__" is a key like any other, and refused as one.
     return Object.fromEntries([
       ...document,
+      ...(structure === undefined ? [] : [[STRUCTURE, structure] as const]),
       ...(kept.length > 0 ? [['metadata', withFields(nested(kept), filterable)] as const] : []),
     ]);
   };
@@ -135,6 +143,11 @@ function nested(kept: [string, unknown][]): Document {
       return whole === undefined ? [[key, value]] : Object.entries(whole);
     }),
   );
+}
+
+/** A column "structure" that holds something else is metadata. */
+function structureIn(value: unknown): DocumentStructure | undefined {
+  return structureSchema.safeParse(objectIn(value)).data;
 }
 
 function objectIn(value: unknown): object | undefined {

@@ -87,6 +87,19 @@ test('a CSV’s columns are a document’s fields, the others its metadata, type
   for (const row of rows) expect(parseDocument(row, { filterable }).ok).toBe(true);
 });
 
+test('a column "structure" with what exports write is the structure, and with anything else metadata', async () => {
+  const structure = { sections: [{ start: 0, headings: ['A'] }], pages: [{ start: 0, number: 1 }] };
+  const cell = (value: string) => `"${value.replaceAll('"', '""')}"`;
+  const csv = `id,text,structure\na,x,${cell(JSON.stringify(structure))}\nb,y,a beam\nc,z,"{""a"":1}"\n`;
+  expect(await rowsOf(csv, CSV)).toEqual([
+    { id: 'a', text: 'x', structure },
+    { id: 'b', text: 'y', metadata: { structure: 'a beam' } },
+    { id: 'c', text: 'z', metadata: { structure: '{"a":1}' } },
+  ]);
+  const chosen = await rowsOf(csv, { ...CSV, columns: { metadata: [] } });
+  expect(chosen.map((row) => row['structure'])).toEqual([structure, undefined, undefined]);
+});
+
 test('whatever is written as CSV comes back, a line for each row', async () => {
   const cell = fc.string({ unit: 'grapheme', maxLength: 20 }).map((text) => text.replaceAll('\r', ''));
   const quoted = (value: string) => `"${value.replaceAll('"', '""')}"`;

@@ -2637,6 +2637,73 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/collections/{name}/documents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The documents, or those that a filter lets through, page by page */
+        get: {
+            parameters: {
+                query?: {
+                    /**
+                     * @description As of a search, as JSON.
+                     * @example {"field":"year","gte":1900}
+                     */
+                    filter?: string;
+                    /** @example 10 */
+                    limit?: number;
+                    after?: string;
+                    tenant?: string;
+                };
+                header?: never;
+                path: {
+                    /** @example books */
+                    name: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ListedDocuments"];
+                    };
+                };
+                /** @description The request cannot be met. */
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The server cannot meet the request now. */
+                "5XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/collections/{name}/documents/{id}": {
         parameters: {
             query?: never;
@@ -5849,6 +5916,25 @@ export interface components {
             points: number;
             /** @description Points that there were when it began. */
             of: number;
+        };
+        ListedDocument: {
+            id: string;
+            /** @description Whose it is, for keys that are bound to no tenant. */
+            tenant?: string;
+            title: string | null;
+            /** @description Of its first chunk. */
+            text: string;
+            /** @description How many it has. */
+            chunks: number;
+            source: string | null;
+            metadata: {
+                [key: string]: components["schemas"]["Json"];
+            };
+        };
+        ListedDocuments: {
+            documents: components["schemas"]["ListedDocument"][];
+            /** @description Ask again with this as `after`; null at the end. */
+            next: string | null;
         };
         /** @description A document, which may be submitted again as it is. */
         StoredDocument: {

@@ -220,6 +220,7 @@ export function exampleShapes(jobs: { own: string; spent: string }): [route: str
   return [
     example('GET /api/v1/collections', '/api/v1/collections'),
     example('GET /api/v1/collections/:name', collection),
+    example('GET /api/v1/collections/:name/documents', `${collection}/documents`),
     example('GET /api/v1/collections/:name/points', `${collection}/points`),
     example('GET /api/v1/collections/:name/documents/:id', `${collection}/documents/d0`),
     example('POST /api/v1/collections/:name/map', `${collection}/map`, { method: 'pca' }),

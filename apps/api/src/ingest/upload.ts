@@ -24,6 +24,7 @@ import {
 } from '@embedmill/jobs';
 import { JsonBounds, type JsonLimits } from '../http/json-bounds.ts';
 import { readBody } from '../http/json-body.ts';
+import { jsonParameter } from '../http/json-parameter.ts';
 import { textOfBody } from '../http/json-text.ts';
 
 /**
@@ -163,21 +164,6 @@ export function checkUploadHeaders(headers: FastifyRequest['headers'], maxBytes:
   }
   if ((expectedBytes(headers) ?? 0) > maxBytes) throw tooLarge(maxBytes);
 }
-
-/** A parameter that is JSON. */
-const jsonParameter = (example: string) =>
-  z
-    .string()
-    .optional()
-    .transform((text, context) => {
-      if (text === undefined) return undefined;
-      try {
-        return JSON.parse(text, (_key, value: unknown) => value ?? undefined) as unknown;
-      } catch {
-        context.addIssue({ code: 'custom', message: `must be a JSON object, such as ${example}` });
-        return z.NEVER;
-      }
-    });
 
 const columnsParameter = jsonParameter('{"id":"sku","text":"body"}').pipe(columnsSchema.optional());
 

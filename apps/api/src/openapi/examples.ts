@@ -103,6 +103,9 @@ export const EXAMPLES: Readonly<Record<string, RequestExample>> = {
   },
   'POST /api/v1/collections/{name}/near-duplicates': { parameters: NAME, body: json({ threshold: 0.9 }) },
   'GET /api/v1/collections/{name}/documents/{id}': { parameters: { ...NAME, id: 'moby-dick' } },
+  'GET /api/v1/collections/{name}/documents': {
+    parameters: { ...NAME, filter: '{"field":"year","gte":1900}', limit: '10' },
+  },
   'GET /api/v1/collections/{name}/points': { parameters: { ...NAME, limit: '10' } },
 
   'PUT /api/v1/aliases/{name}': { parameters: { name: 'library' }, body: json({ collection: 'books' }) },

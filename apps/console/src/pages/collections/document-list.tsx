@@ -4,7 +4,7 @@ import { Card, Shown } from '../../parts/card.tsx';
 import { Field } from '../../parts/fields.tsx';
 import { Empty } from '../../parts/notice.tsx';
 import { hrefOf, type Route } from '../../route.ts';
-import type { CollectionView, Filter, Hit, PointView } from '../../server/shapes.ts';
+import type { CollectionView, Filter, Hit, ListedDocument } from '../../server/shapes.ts';
 import { useLoaded } from '../../server/use-server.ts';
 import { replaceQuery } from '../../shell/use-route.ts';
 import { useLocale } from '../../words/locale.tsx';
@@ -14,16 +14,11 @@ import { filterOf, type Condition } from '../search/filter.ts';
 const PAGE = 50;
 
 /** A row of the table: a document by its first chunk, or by the one that was found. */
-interface Listed {
-  readonly id: string;
-  readonly tenant: string | undefined;
-  readonly title: string | null;
-  readonly text: string;
-  readonly chunks: number;
-  readonly metadata: Readonly<Record<string, unknown>>;
-}
+type Listed = Pick<ListedDocument, 'id' | 'title' | 'text' | 'chunks' | 'metadata'> & {
+  readonly tenant?: string | undefined;
+};
 
-/** A collection’s documents: all of them, page by page, or those that are nearest to some words. */
+/** A collection’s documents: all, or those that a filter lets through, page by page, or those that are nearest to some words. */
 export function DocumentList({ collection, route }: { collection: CollectionView; route: Route }) {
   const { t } = useLocale();
   const [conditions, setConditions] = useState<readonly Condition[]>([]);
@@ -41,10 +36,10 @@ export function DocumentList({ collection, route }: { collection: CollectionView
             onChange={(event) => replaceQuery(route, { ...route.query, query: event.currentTarget.value })}
           />
         </Field>
-        {query !== '' && <FilterForm types={types} conditions={conditions} onChange={setConditions} />}
+        <FilterForm types={types} conditions={conditions} onChange={setConditions} />
       </div>
       {query === '' ? (
-        <All collection={collection.name} />
+        <All key={JSON.stringify(filter)} collection={collection.name} filter={filter} />
       ) : (
         <Found collection={collection.name} query={query} filter={filter} />
       )}
@@ -52,26 +47,27 @@ export function DocumentList({ collection, route }: { collection: CollectionView
   );
 }
 
-function All({ collection }: { collection: string }) {
+function All({ collection, filter }: { collection: string; filter: Filter | undefined }) {
   const { t } = useLocale();
   const [trail, setTrail] = useState<readonly string[]>([]);
   const after = trail.at(-1);
   const params = {
     path: { name: collection },
-    query: { limit: PAGE, ...(after !== undefined && { after }) },
+    query: {
+      limit: PAGE,
+      ...(filter !== undefined && { filter: JSON.stringify(filter) }),
+      ...(after !== undefined && { after }),
+    },
   };
-  const loaded = useLoaded(`documents of ${collection} ${after ?? ''}`, (client, options) =>
-    client.read((api, init) => api.GET('/api/v1/collections/{name}/points', { ...init, params }), options),
+  const loaded = useLoaded(`documents of ${collection} ${JSON.stringify(params.query)}`, (client, options) =>
+    client.read((api, init) => api.GET('/api/v1/collections/{name}/documents', { ...init, params }), options),
   );
   return (
     <Card whole>
       <Shown of={loaded} lines={8}>
-        {({ points, next }) => (
+        {({ documents, next }) => (
           <>
-            <Table
-              collection={collection}
-              rows={points.filter(({ chunk }) => chunk === 0).map(listedPoint)}
-            />
+            <Table collection={collection} rows={documents} />
             {(after !== undefined || next !== null) && (
               <div class="actions pager">
                 <Button disabled={after === undefined} onClick={() => setTrail(trail.slice(0, -1))}>
@@ -109,10 +105,6 @@ function Found({
       </Shown>
     </Card>
   );
-}
-
-function listedPoint({ id, tenant, title, text, chunks, metadata }: PointView): Listed {
-  return { id, tenant, title, text, chunks, metadata };
 }
 
 function listedHit({ id, tenant, title, text, chunk, metadata }: Hit): Listed {

@@ -5,6 +5,7 @@ import { hrefOf } from '../../route.ts';
 import type { StoredChunk, StoredDocument } from '../../server/shapes.ts';
 import { useLoaded } from '../../server/use-server.ts';
 import { may, usePrincipal } from '../../shell/principal.tsx';
+import { ChunkPlace } from './chunk-place.tsx';
 import { useLocale } from '../../words/locale.tsx';
 
 const TERMS = 14;
@@ -101,7 +102,13 @@ function Stored({ document }: { document: StoredDocument }) {
   );
 }
 
-function Chunk({ chunk: { index, start, end, text, terms }, of }: { chunk: StoredChunk; of: number }) {
+function Chunk({
+  chunk: { index, start, end, headings, pages, text, terms },
+  of,
+}: {
+  chunk: StoredChunk;
+  of: number;
+}) {
   const { t, format } = useLocale();
   return (
     <Card
@@ -113,6 +120,7 @@ function Chunk({ chunk: { index, start, end, text, terms }, of }: { chunk: Store
       }
     >
       <div class="form">
+        <ChunkPlace headings={headings} pages={pages} />
         <p class="text break">{text}</p>
         {Object.entries(terms).map(([scheme, weighted]) => (
           <div key={scheme}>

@@ -28,7 +28,8 @@ export function draw(canvas: HTMLCanvasElement, raster: PointRaster, drawn: Draw
     canvas.width = Math.round(width * ratio);
     canvas.height = Math.round(height * ratio);
   }
-  const context = canvas.getContext('2d');
+  // Its pixels are made by the processor, and stay there: copied to a graphics card and back, they take longer.
+  const context = canvas.getContext('2d', { willReadFrequently: true });
   if (context === null) return;
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   drawPoints(context, raster, drawn);
@@ -52,16 +53,16 @@ function drawPoints(context: CanvasRenderingContext2D, raster: PointRaster, draw
   const { canvas } = context;
   const ratio = devicePixelRatio;
   const [scale, left, top] = [view.scale * ratio, view.x * ratio, view.y * ratio];
+  const placed = { xs: map.x, ys: map.y, scale, left, top };
   raster.begin(canvas);
-  const put = (n: number, side: number, pixel: number) =>
-    raster.square((map.x[n] ?? 0) * scale + left, top - (map.y[n] ?? 0) * scale, side, pixel);
   const size = sizeOf(map.x.length, view);
   const side = Math.max(1, Math.round(size * ratio));
   for (const [colour, points] of byColour) {
     const pixel = raster.pixelOf(context, colour, lit.size > 0 ? 0.18 : 0.75);
-    for (const n of points) put(n, side, pixel);
+    raster.squares(placed, points, side, pixel);
   }
-  for (const n of lit) put(n, side + Math.round(4 * ratio), raster.pixelOf(context, colours[n] ?? '', 1));
+  for (const n of lit)
+    raster.squares(placed, [n], side + Math.round(4 * ratio), raster.pixelOf(context, colours[n] ?? '', 1));
   raster.put(context);
 }
 

@@ -1,3 +1,12 @@
+/** Where points are on the image: `x * scale + left`, `top - y * scale`. */
+export interface Placed {
+  readonly xs: readonly number[];
+  readonly ys: readonly number[];
+  readonly scale: number;
+  readonly left: number;
+  readonly top: number;
+}
+
 /**
  * Points as pixels of an image that is put on the canvas as a whole: some milliseconds for a hundred thousand, where as many
  * calls of `fillRect` take longer than a frame. The image is kept from frame to frame, as long as its size is the same.
@@ -31,16 +40,20 @@ export class PointRaster {
     return ((Math.round(opacity * 255) << 24) | rgb) >>> 0;
   }
 
-  /** A square of so many pixels a side around a place, as far as it is on the image. */
-  square(x: number, y: number, side: number, pixel: number): void {
+  /** Squares of so many pixels a side around these points, as far as they are on the image. */
+  squares({ xs, ys, scale, left, top }: Placed, points: Iterable<number>, side: number, pixel: number): void {
     const { width = 0, height = 0 } = this.#image ?? {};
-    const left = Math.round(x - side / 2);
-    const top = Math.round(y - side / 2);
-    const right = Math.min(width, left + side);
-    const bottom = Math.min(height, top + side);
-    for (let row = Math.max(0, top); row < bottom; row += 1)
-      for (let at = row * width + Math.max(0, left); at < row * width + right; at += 1)
-        this.#pixels[at] = pixel;
+    const pixels = this.#pixels;
+    const half = side / 2;
+    for (const n of points) {
+      const column = Math.round((xs[n] ?? 0) * scale + left - half);
+      const row = Math.round(top - (ys[n] ?? 0) * scale - half);
+      if (column >= width || row >= height || column + side <= 0 || row + side <= 0) continue;
+      const [from, to] = [Math.max(0, column), Math.min(width, column + side)];
+      const end = Math.min(height, row + side);
+      for (let line = Math.max(0, row); line < end; line += 1)
+        pixels.fill(pixel, line * width + from, line * width + to);
+    }
   }
 
   put(context: CanvasRenderingContext2D): void {

@@ -1,6 +1,7 @@
 import type { Hit, TermShare } from '../../server/shapes.ts';
 import { Button } from '../../parts/button.tsx';
 import { hrefOf } from '../../route.ts';
+import { ChunkPlace } from '../collections/chunk-place.tsx';
 import { useLocale } from '../../words/locale.tsx';
 import { piecesOf } from './marked-text.ts';
 
@@ -45,6 +46,7 @@ export function HitCard({
           {format.decimal(score, 3)}
         </span>
       </div>
+      <ChunkPlace headings={chunk.headings} pages={chunk.pages} />
       <p class="hit-text break">
         {piecesOf(text, highlights, chunk.start).map(({ text: piece, marked }, n) =>
           marked ? <mark key={n}>{piece}</mark> : piece,

@@ -2,13 +2,16 @@ import { expect, test } from 'vitest';
 import { formatOfName, previewOf } from './preview.ts';
 
 test('a name says what a file is', () => {
-  expect(['a.csv', 'A.TSV.gz', 'b.parquet', 'c.jsonl', 'd.ndjson.gz', 'e'].map(formatOfName)).toEqual([
+  expect(
+    ['a.csv', 'A.TSV.gz', 'b.parquet', 'c.jsonl', 'd.ndjson.gz', 'e.pdf', 'f'].map(formatOfName),
+  ).toEqual([
     { format: 'csv', gzip: false },
     { format: 'csv', gzip: true },
     { format: 'parquet', gzip: false },
     { format: 'ndjson', gzip: false },
     { format: 'ndjson', gzip: true },
-    { format: 'ndjson', gzip: false },
+    { format: 'document', gzip: false },
+    { format: 'document', gzip: false },
   ]);
 });
 

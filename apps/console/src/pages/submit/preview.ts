@@ -1,5 +1,5 @@
 /** What a file is by its name, and its first rows: enough to see what is in it, and to say what is what. */
-export type FileFormat = 'ndjson' | 'csv' | 'parquet';
+export type FileFormat = 'ndjson' | 'csv' | 'parquet' | 'document';
 
 export interface NamedFile {
   readonly format: FileFormat;
@@ -22,7 +22,9 @@ export function formatOfName(name: string): NamedFile {
   const plain = name.toLowerCase().replace(/\.gz$/, '');
   const gzip = plain !== name.toLowerCase();
   if (/\.(csv|tsv|tab)$/.test(plain)) return { format: 'csv', gzip };
-  return { format: /\.(parquet|pq)$/.test(plain) ? 'parquet' : 'ndjson', gzip };
+  if (/\.(parquet|pq)$/.test(plain)) return { format: 'parquet', gzip };
+  // Whatever else it is called, a file may have lines that are documents.
+  return { format: /\.(ndjson|jsonl)$/.test(plain) ? 'ndjson' : 'document', gzip };
 }
 
 /** The first rows of the beginning of a file, whose last line may be cut off where `isWhole` does not say otherwise. */

@@ -5,7 +5,7 @@ const BYTES = 256 * 1024;
 
 export interface Dropped extends NamedFile {
   readonly file: File;
-  /** Undefined where it cannot be read here, but by the server: Parquet in gzip. */
+  /** Undefined where it cannot be read here, but by the server: Parquet in gzip, a file that is a document by itself. */
   readonly preview: Preview | undefined;
 }
 
@@ -19,7 +19,12 @@ export async function readBeginning(file: File): Promise<Dropped> {
   }
   const bytes = gzip ? file.stream().pipeThrough(new DecompressionStream('gzip')) : file.stream();
   const { text, isWhole } = await beginningOf(bytes);
-  return { file, ...named, preview: previewOf(text, format, isWhole) };
+  if (format !== 'document') return { file, ...named, preview: previewOf(text, format, isWhole) };
+  // The server takes lines of documents for such, whatever the file is called.
+  const lines = text.trimStart().startsWith('{') ? previewOf(text, 'ndjson', isWhole) : undefined;
+  return lines !== undefined && lines.rows.length > 0 && lines.columns.includes('id')
+    ? { file, format: 'ndjson', gzip, preview: lines }
+    : { file, ...named, preview: undefined };
 }
 
 async function beginningOf(bytes: ReadableStream<Uint8Array>): Promise<{ text: string; isWhole: boolean }> {

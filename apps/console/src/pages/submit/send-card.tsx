@@ -21,6 +21,7 @@ const TYPES = {
   ndjson: 'application/x-ndjson',
   csv: 'text/csv',
   parquet: 'application/vnd.apache.parquet',
+  document: 'application/octet-stream',
 } as const;
 
 interface Options {
@@ -105,7 +106,7 @@ function Send({
   const send = useAction(async () => {
     const { file, format: kind, gzip } = dropped;
     const query = new URLSearchParams({
-      ...columnsQuery(mapping, kind),
+      ...(kind === 'document' ? { name: file.name.replace(/\.gz$/i, '') } : columnsQuery(mapping, kind)),
       ...optionsQuery(options),
     }).toString();
     const job = await upload(

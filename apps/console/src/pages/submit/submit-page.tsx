@@ -2,7 +2,7 @@ import { useState } from 'preact/hooks';
 import { Card, PageHead } from '../../parts/card.tsx';
 import { Button } from '../../parts/button.tsx';
 import { Icon } from '../../parts/icon.tsx';
-import { ProblemNotice } from '../../parts/notice.tsx';
+import { Notice, ProblemNotice } from '../../parts/notice.tsx';
 import { useFileDrop } from '../../parts/use-file-drop.ts';
 import type { Route } from '../../route.ts';
 import { useAction } from '../../server/use-server.ts';
@@ -11,8 +11,6 @@ import { ColumnsCard } from './columns-card.tsx';
 import { guessed, missingIn, withRole, type Mapping } from './mapping.ts';
 import { readBeginning, type Dropped } from './read-beginning.ts';
 import { SendCard } from './send-card.tsx';
-
-const ACCEPTED = '.ndjson,.jsonl,.csv,.tsv,.parquet,.gz';
 
 /** From a file to a job: it is dropped, looked at, and sent. */
 export function SubmitPage({ route }: { route: Route }) {
@@ -42,6 +40,11 @@ export function SubmitPage({ route }: { route: Route }) {
           onRole={(column, role) => setMapping(withRole(mapping, column, role))}
         />
       )}
+      {dropped?.format === 'document' && (
+        <Notice title={t('submit.document')}>
+          <p>{t('submit.document.what')}</p>
+        </Notice>
+      )}
       {dropped !== undefined && (
         <SendCard
           dropped={dropped}
@@ -65,7 +68,6 @@ function DropZone({ onFile }: { onFile: (file: File) => void }) {
       <input
         class="unseen"
         type="file"
-        accept={ACCEPTED}
         onChange={(event) => {
           const file = event.currentTarget.files?.[0];
           if (file !== undefined) onFile(file);

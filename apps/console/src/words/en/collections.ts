@@ -57,8 +57,10 @@ export const collections = {
   'migration.begin.what':
     'A job computes the other model’s vectors beside these. Searches go on; then you exchange the two, and can exchange them back.',
   'migration.start': 'Begin',
+  'chunk.page': 'page {pages}',
   'documents.find': 'Find documents',
-  'documents.find.hint': 'Those nearest to these words; all of them where it is empty.',
+  'documents.find.hint':
+    'Those nearest to these words; all that the conditions let through where it is empty.',
   'documents.none': 'No documents here',
   'documents.none.what': 'Nothing is stored, or nothing was found.',
   'document.characters': 'Characters',

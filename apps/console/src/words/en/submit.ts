@@ -1,13 +1,18 @@
 /** What is said on the page submit, in English. */
 export const submit = {
-  'submit.what': 'Drop a file of documents, say what is what, and follow its job.',
+  'submit.what': 'Drop a document, or a file of many, say what is what, and follow its job.',
   'submit.drop': 'Drop a file here',
-  'submit.formats': 'NDJSON, CSV, TSV or Parquet; also gzipped',
+  'submit.formats':
+    'PDF, Office, HTML, Markdown and other documents; NDJSON, CSV, TSV or Parquet; also gzipped',
   'submit.choose': 'Choose a file',
   'submit.other': 'Another file',
   'format.ndjson': 'NDJSON',
   'format.csv': 'CSV',
   'format.parquet': 'Parquet',
+  'format.document': 'document',
+  'submit.document': 'The file becomes one document',
+  'submit.document.what':
+    'Its title, headings, pages, tables and language are read from it; its name becomes its id.',
   'submit.noRows': 'No rows to be seen',
   'submit.noRows.what': 'The file is empty, or is not what its name says.',
   'submit.columns': 'First rows',

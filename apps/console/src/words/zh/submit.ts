@@ -1,13 +1,16 @@
 /** What is said on the page submit, in Chinese. */
 export const submit = {
-  'submit.what': '拖入一个文档文件，指明各列的含义，然后跟踪任务。',
+  'submit.what': '拖入一个文档或包含多个文档的文件，指明各列的含义，然后跟踪任务。',
   'submit.drop': '把文件拖到这里',
-  'submit.formats': 'NDJSON、CSV、TSV 或 Parquet，也可用 gzip 压缩',
+  'submit.formats': 'PDF、Office、HTML、Markdown 等文档，或 NDJSON、CSV、TSV、Parquet，也可用 gzip 压缩',
   'submit.choose': '选择文件',
   'submit.other': '换一个文件',
   'format.ndjson': 'NDJSON',
   'format.csv': 'CSV',
   'format.parquet': 'Parquet',
+  'format.document': '文档',
+  'submit.document': '该文件成为一个文档',
+  'submit.document.what': '标题、各级标题、页码、表格和语言从文件中读取，文件名作为其标识。',
   'submit.noRows': '看不到任何行',
   'submit.noRows.what': '文件为空，或内容与名称不符。',
   'submit.columns': '前几行',
