@@ -76,6 +76,6 @@ test('the page has no other snippet, and each is some ten lines long', () => {
   const snippets = [...PAGE.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code = '']) =>
     code.trim().split('\n'),
   );
-  expect(snippets).toHaveLength(5);
+  expect(snippets).toHaveLength(7);
   for (const lines of snippets) expect(lines.length, lines[0]).toBeLessThanOrEqual(12);
 });

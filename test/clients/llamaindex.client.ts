@@ -1,0 +1,68 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createClient } from '@embedmill/client';
+import { Embedmill } from '../embedmill.ts';
+
+/** The snippets of docs/clients.md for LlamaIndex.TS, as they stand there, with the real package. */
+const run = promisify(execFile);
+const ROOT = join(import.meta.dirname, '../..');
+const CACHE = join(ROOT, 'node_modules/.cache/embedmill-llamaindex');
+const PACKAGES = ['llamaindex@0.12.1', '@llamaindex/openai@0.4.23'];
+const missing = await installed();
+
+/** Why they are not there; undefined where they are. */
+async function installed(): Promise<string | undefined> {
+  const marker = join(CACHE, 'node_modules', ...PACKAGES.map((name) => name.replaceAll(/\W+/g, '-')));
+  if (existsSync(marker)) return undefined;
+  await mkdir(CACHE, { recursive: true });
+  await writeFile(join(CACHE, 'package.json'), '{ "private": true, "type": "module" }\n');
+  try {
+    await run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', ...PACKAGES], { cwd: CACHE });
+  } catch (error) {
+    return `it cannot be installed here: ${String(error).split('\n').at(-1)?.slice(0, 200) ?? ''}`;
+  }
+  await mkdir(join(CACHE, 'node_modules/@embedmill'), { recursive: true });
+  await symlink(join(ROOT, 'packages/client'), join(CACHE, 'node_modules/@embedmill/client'));
+  await mkdir(marker, { recursive: true });
+  return undefined;
+}
+
+let mill: Embedmill;
+let url: string;
+let folder: string;
+beforeAll(async () => {
+  // Outside of node_modules, where Node runs no TypeScript.
+  folder = await mkdtemp(join(import.meta.dirname, '.embedmill-llamaindex-'));
+  await symlink(join(CACHE, 'node_modules'), join(folder, 'node_modules'));
+  mill = await Embedmill.up();
+  ({ url } = await mill.state());
+});
+afterAll(async () => {
+  await mill?.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+test('LlamaIndex.TS retrieves from a collection, and embeds for an index of its own', async ({ skip }) => {
+  skip(missing !== undefined, missing);
+  const client = createClient({ url });
+  await mill.json('/api/v1/collections', { name: 'products' });
+  const job = await client.submit('products', [
+    { id: 'tree', text: 'Oak trees grow slowly.' },
+    { id: 'kettle', text: 'A kettle that whistles.' },
+  ]);
+  expect(await mill.finished(job)).toMatchObject({ stored: 2 });
+
+  const page = await readFile(join(ROOT, 'docs/clients.md'), 'utf8');
+  const section = page.split(/^## /m).find((one) => one.startsWith('Search from LlamaIndex\n')) ?? '';
+  for (const [n, [, code = '']] of [...section.matchAll(/^```ts\n(.*?)^```$/gms)].entries()) {
+    const script = join(folder, `snippet${n}.ts`);
+    await writeFile(script, code.replaceAll('http://127.0.0.1:7070', url));
+    const { stdout } = await run(process.execPath, ['--conditions=development', script], { cwd: folder });
+    expect(stdout).toBe('A kettle that whistles.\n');
+  }
+  expect(section.match(/^```ts$/gm)).toHaveLength(2);
+});
