@@ -44,7 +44,8 @@ function ownRoutes(document: OpenAPI3): OpenAPI3 {
       open.push(all[name]);
     }
   }
-  const schemas = Object.fromEntries(Object.entries(all).filter(([name]) => used.has(name)));
+  // By name: in the document they stand as their modules were loaded.
+  const schemas = Object.fromEntries([...used].sort().map((name) => [name, all[name] ?? {}]));
   return { ...document, paths, components: { ...document.components, schemas } };
 }
 

@@ -45,12 +45,17 @@ export function isInexactNumber(text: string): boolean {
   return NUMBER.test(text) && typeof exactNumber(text) === 'string';
 }
 
-/** Whether the double, written with as many digits, is what was written. */
+/**
+ * Whether the double, written with as many digits, is what was written. As few digits as tell it from its neighbours are
+ * what JavaScript prints; between two of as many that are equally near, they are not those of `toPrecision`.
+ */
 function isSame(written: string, value: number): boolean {
   const [digits, exponent] = decimalOf(written);
   if (digits === '') return true;
   if (digits.length > MOST_DIGITS || !Number.isFinite(value)) return false;
-  const [same, sameExponent] = decimalOf(value.toPrecision(digits.length));
+  const printed = decimalOf(String(value));
+  const [same, sameExponent] =
+    printed[0].length === digits.length ? printed : decimalOf(value.toPrecision(digits.length));
   return digits === same && exponent === sameExponent;
 }
 

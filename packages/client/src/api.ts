@@ -4903,6 +4903,911 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description A name that stands for a collection, in every address. */
+        Alias: {
+            name: string;
+            collection: string;
+        };
+        Backlog: {
+            /** @description Tokens to go, estimated from bytes: of all unfinished jobs, dispatched or not, and of queries that wait. While the queue is paused, of the queries alone. Scale workers by this. */
+            tokens: number;
+            /** @description Documents of scanned jobs that are not settled. */
+            documents: number;
+            /** @description Shards of scanned jobs that are not settled. */
+            shards: number;
+            paused: boolean;
+            models: {
+                model: string;
+                /** @description Tokens to go, estimated from bytes: of all unfinished jobs, dispatched or not, and of queries that wait. While the queue is paused, of the queries alone. Scale workers by this. */
+                tokens: number;
+                /** @description Documents of scanned jobs that are not settled. */
+                documents: number;
+                /** @description Shards of scanned jobs that are not settled. */
+                shards: number;
+            }[];
+        };
+        Collection: {
+            /** @description The collection’s name. */
+            name: string;
+            profile: components["schemas"]["Profile"];
+            /** @description Numbers in a dense vector. */
+            dims: number;
+            /**
+             * @description The dense vector that searches use.
+             * @default dense
+             */
+            vector: string;
+            /** @description A second dense vector, of a migration. */
+            other?: {
+                name: string;
+                model: string;
+                dims: number;
+            };
+            /** @description The collection that this one is copied into, or from. */
+            twin?: {
+                /** @description The collection’s name. */
+                name: string;
+                /** @description Whether this collection has all documents that the twin has. */
+                filled: boolean;
+            };
+            /** @description Fields of `profile.filterable` that it was not created with, in the order in which they were added. */
+            addedFields?: string[];
+            /** @description Terms of a chunk on average, as BM25 uses it; there once the first job was measured. */
+            averageLength?: number;
+            /** @description How texts are made into words: since 2, words that Unicode calls equal are one (NFKC, full case folding). Absent, as 1, where the collection is older. */
+            analysis?: 1 | 2;
+            /** Format: date-time */
+            createdAt: string;
+            /** @description Points that are stored: one a chunk. */
+            points: number;
+            /** @description Documents that are stored. */
+            documents: number;
+        };
+        CountedCollection: {
+            /** @description The collection’s name. */
+            name: string;
+            profile: components["schemas"]["Profile"];
+            /** @description Numbers in a dense vector. */
+            dims: number;
+            /**
+             * @description The dense vector that searches use.
+             * @default dense
+             */
+            vector: string;
+            /** @description A second dense vector, of a migration. */
+            other?: {
+                name: string;
+                model: string;
+                dims: number;
+            };
+            /** @description The collection that this one is copied into, or from. */
+            twin?: {
+                /** @description The collection’s name. */
+                name: string;
+                /** @description Whether this collection has all documents that the twin has. */
+                filled: boolean;
+            };
+            /** @description Fields of `profile.filterable` that it was not created with, in the order in which they were added. */
+            addedFields?: string[];
+            /** @description Terms of a chunk on average, as BM25 uses it; there once the first job was measured. */
+            averageLength?: number;
+            /** @description How texts are made into words: since 2, words that Unicode calls equal are one (NFKC, full case folding). Absent, as 1, where the collection is older. */
+            analysis?: 1 | 2;
+            /** Format: date-time */
+            createdAt: string;
+            /** @description Points that are stored: one a chunk. */
+            points: number;
+            /** @description Documents that are stored. */
+            documents: number;
+            /** @description Documents of each tenant, the most first; up to 1,000 of them. */
+            tenants: {
+                tenant: string;
+                documents: number;
+            }[];
+            /** @description Documents of each `source`, the most first; up to 1,000. Null: those that name none. */
+            sources: {
+                source: string | null;
+                documents: number;
+            }[];
+        };
+        DeletionInput: {
+            /** @description Of these documents; more of them as lines {"id": …, "deleted": true} of a job. */
+            ids?: (string | number)[];
+            /** @description Of the documents that satisfy it. */
+            filter?: components["schemas"]["FilterInput"];
+            /** @description Whose documents; by ids those of `default` where it is not said, by a filter those of all. */
+            tenant?: string;
+            /**
+             * @description Only count what would be deleted.
+             * @default false
+             */
+            dryRun?: boolean;
+            /**
+             * @description As of other jobs.
+             * @enum {string}
+             */
+            priority?: "urgent" | "normal" | "background";
+            /** @description Whom to tell of the job’s end. */
+            webhook?: {
+                /**
+                 * Format: uri
+                 * @description Where to send it, by POST. Addresses that are not public are refused.
+                 */
+                url: string;
+                /** @description What messages are signed with (Standard Webhooks); never shown again. */
+                secret: string;
+                /** @description Also tell, once, when so many documents failed while the job runs; below 1 a share of all. */
+                failures?: number;
+            };
+        };
+        DocumentReport: {
+            line: number;
+            id: string | null;
+            code: components["schemas"]["ErrorCode"];
+            message: string;
+            retryable: boolean;
+            /** @description Where the line begins in the source, in bytes. */
+            offset: number;
+            /** @description The line’s bytes; 0 where the source could not be read. */
+            length: number;
+            /** @description Of a job of several files: the one that the line is of, and is counted in. */
+            file?: string;
+            /** @description The line whose document has the same id and wins. */
+            by?: number;
+        };
+        /** @description How the text is built: sections under headings, pages, tables and code. */
+        DocumentStructure: {
+            /** @description Each ends where the next one starts; no chunk lies in two of them. */
+            sections?: {
+                /** @description Its first character in the text (UTF-16 units). */
+                start: number;
+                /** @description The headings that it stands under, the outermost first, its own last. */
+                headings: string[];
+            }[];
+            pages?: {
+                /** @description Its first character in the text (UTF-16 units). */
+                start: number;
+                number: number;
+            }[];
+            /** @description Tables and code: a chunk that ends in one ends with a line of it. */
+            blocks?: {
+                /** @description Its first character in the text (UTF-16 units). */
+                start: number;
+                /** @description One past its last character. */
+                end: number;
+                /** @enum {string} */
+                kind: "table" | "code";
+            }[];
+        };
+        /**
+         * @description What a program decides by.
+         * @enum {string}
+         */
+        ErrorCode: "invalid_request" | "invalid_json" | "misdirected" | "not_found" | "collection_not_found" | "file_not_found" | "batch_not_found" | "batch_finished" | "dataset_not_found" | "invalid_dataset" | "invalid_batch" | "document_not_found" | "collection_exists" | "range_not_satisfiable" | "export_incomplete" | "migration_state" | "invalid_profile" | "job_not_found" | "job_not_finished" | "job_finished" | "nothing_to_retry" | "model_not_found" | "dimensions_not_allowed" | "idempotency_conflict" | "upload_incomplete" | "payload_too_large" | "unsupported_media_type" | "unauthenticated" | "forbidden" | "rate_limited" | "identity_unavailable" | "quota_exhausted" | "overloaded" | "client_gone" | "body_too_slow" | "foreign_origin" | "webhook_refused" | "webhook_unavailable" | "source_forbidden" | "source_not_found" | "source_unreadable" | "source_unavailable" | "source_changed" | "too_many_deletions" | "snapshot_incomplete" | "too_many_failures" | "dispatcher_lost" | "malformed_json" | "malformed_row" | "line_too_long" | "invalid_utf8" | "invalid_unicode" | "forbidden_key" | "foreign_source" | "foreign_tenant" | "invalid_document" | "missing_id" | "missing_text" | "word_too_long" | "empty_text" | "document_too_large" | "metadata_too_large" | "unsupported_document" | "document_unreadable" | "document_encrypted" | "document_scanned" | "parsing_limit" | "invalid_vector" | "unknown_text" | "metadata_type" | "image_unreadable" | "image_too_large" | "image_forbidden" | "image_unavailable" | "video_unsupported" | "video_unreadable" | "duplicate_id" | "text_incomplete" | "text_truncated" | "model_unavailable" | "model_corrupt" | "engine_crashed" | "engine_timeout" | "engine_failed" | "out_of_memory" | "worker_lost" | "no_worker" | "dimension_mismatch" | "invalid_filter" | "store_rejected" | "store_unavailable" | "store_in_use" | "queue_unavailable" | "queue_full" | "queue_may_evict" | "spool_unavailable" | "invalid_config" | "internal";
+        /**
+         * @description What a program decides by.
+         * @enum {string}
+         */
+        ErrorCodeInput: "invalid_request" | "invalid_json" | "misdirected" | "not_found" | "collection_not_found" | "file_not_found" | "batch_not_found" | "batch_finished" | "dataset_not_found" | "invalid_dataset" | "invalid_batch" | "document_not_found" | "collection_exists" | "range_not_satisfiable" | "export_incomplete" | "migration_state" | "invalid_profile" | "job_not_found" | "job_not_finished" | "job_finished" | "nothing_to_retry" | "model_not_found" | "dimensions_not_allowed" | "idempotency_conflict" | "upload_incomplete" | "payload_too_large" | "unsupported_media_type" | "unauthenticated" | "forbidden" | "rate_limited" | "identity_unavailable" | "quota_exhausted" | "overloaded" | "client_gone" | "body_too_slow" | "foreign_origin" | "webhook_refused" | "webhook_unavailable" | "source_forbidden" | "source_not_found" | "source_unreadable" | "source_unavailable" | "source_changed" | "too_many_deletions" | "snapshot_incomplete" | "too_many_failures" | "dispatcher_lost" | "malformed_json" | "malformed_row" | "line_too_long" | "invalid_utf8" | "invalid_unicode" | "forbidden_key" | "foreign_source" | "foreign_tenant" | "invalid_document" | "missing_id" | "missing_text" | "word_too_long" | "empty_text" | "document_too_large" | "metadata_too_large" | "unsupported_document" | "document_unreadable" | "document_encrypted" | "document_scanned" | "parsing_limit" | "invalid_vector" | "unknown_text" | "metadata_type" | "image_unreadable" | "image_too_large" | "image_forbidden" | "image_unavailable" | "video_unsupported" | "video_unreadable" | "duplicate_id" | "text_incomplete" | "text_truncated" | "model_unavailable" | "model_corrupt" | "engine_crashed" | "engine_timeout" | "engine_failed" | "out_of_memory" | "worker_lost" | "no_worker" | "dimension_mismatch" | "invalid_filter" | "store_rejected" | "store_unavailable" | "store_in_use" | "queue_unavailable" | "queue_full" | "queue_may_evict" | "spool_unavailable" | "invalid_config" | "internal";
+        ExportInput: {
+            /**
+             * @default ndjson
+             * @enum {string}
+             */
+            format?: "ndjson" | "ndjson.gz" | "parquet";
+            /**
+             * @description A row a point, with its vectors; else a row a document.
+             * @default false
+             */
+            vectors?: boolean;
+            /** @description An object to write, `s3://bucket/key`; by default the spool keeps the file. */
+            to?: string;
+            /** @description Which documents; all by default. */
+            filter?: components["schemas"]["FilterInput"];
+            /** @description Whom to tell of the job’s end. */
+            webhook?: {
+                /**
+                 * Format: uri
+                 * @description Where to send it, by POST. Addresses that are not public are refused.
+                 */
+                url: string;
+                /** @description What messages are signed with (Standard Webhooks); never shown again. */
+                secret: string;
+                /** @description Also tell, once, when so many documents failed while the job runs; below 1 a share of all. */
+                failures?: number;
+            };
+            /** @description Whose documents; all by default. */
+            tenant?: string;
+        };
+        FailureReasons: {
+            /** @description The most frequent first. */
+            reasons: {
+                code: string;
+                /** @description What the code stands for. */
+                title: string;
+                /** @description Whether the same documents may do another time. */
+                retryable: boolean;
+                /** @description Documents that are named with this reason. */
+                documents: number;
+                /** @description The first of them, in the source’s order. */
+                samples: {
+                    /** @description Where it stands in the source, or in its file. */
+                    line: number;
+                    file?: string;
+                    id: string | null;
+                    message: string;
+                }[];
+            }[];
+            /** @description Documents that failed beyond those that are named. */
+            unnamed: number;
+        };
+        FieldProgress: {
+            field: string;
+            /** @description Points that were looked through so far. */
+            points: number;
+            /** @description Points that there were when it began. */
+            of: number;
+        };
+        FieldReport: {
+            collection: components["schemas"]["Collection"];
+            /** @description Documents that have a value there. */
+            values: number;
+            /** @description Documents whose value is of another type: filters do not find them by it. */
+            misfits: number;
+            /** @description Of the misfits, the first 100. */
+            examples: {
+                id: string;
+                tenant: string;
+                value: components["schemas"]["Json"];
+            }[];
+        };
+        /** @description A condition on filterable metadata fields or `document_id`. */
+        FilterInput: {
+            and: components["schemas"]["FilterInput"][];
+        } | {
+            or: components["schemas"]["FilterInput"][];
+        } | {
+            not: components["schemas"]["FilterInput"];
+        } | {
+            field: string;
+            eq?: string | number | boolean;
+            in?: (string | number | boolean)[];
+            gte?: number | string;
+            gt?: number | string;
+            lte?: number | string;
+            lt?: number | string;
+            /** @description Whether it has a value. */
+            exists?: boolean;
+            /** @description Whether it has none. */
+            missing?: boolean;
+            /** @description What a keyword begins with. */
+            prefix?: string;
+            /** @description Words that a text has, all of them. */
+            text?: string;
+            /** @description A circle, or a box; a box whose west is greater than its east crosses the 180th meridian. */
+            geo?: {
+                lat: number;
+                lon: number;
+                /** @description Metres. */
+                radius: number;
+            } | {
+                north: number;
+                south: number;
+                west: number;
+                east: number;
+            };
+        };
+        Health: {
+            ok: boolean;
+            parts: {
+                [key: string]: {
+                    ok: boolean;
+                    detail?: string;
+                };
+            };
+        };
+        Hit: {
+            /** @description The document’s id. */
+            id: string;
+            /** @description Whose it is, for keys that are bound to no tenant. */
+            tenant?: string;
+            /** @description Higher is better: a cosine similarity (dense), a sum of weights (sparse), or what fusion or reranking made of them. */
+            score: number;
+            /** @description The chunk’s text. */
+            text: string;
+            title: string | null;
+            metadata: {
+                [key: string]: components["schemas"]["Json"];
+            };
+            /** @description Where the document’s picture is. */
+            image?: string;
+            chunk: {
+                index: number;
+                count: number;
+                /** @description First character of the chunk in the document’s text (UTF-16 units). */
+                start: number;
+                /** @description One past its last character. */
+                end: number;
+                /** @description Of a video’s frame: seconds from its start. */
+                timestamp?: number;
+                /** @description Those that it stands under in its document, the outermost first. */
+                headings?: string[];
+                /** @description Pages of the document that it is on. */
+                pages?: number[];
+            };
+            /** @description What each list said of the hit: `dense`, `bm25`, …, `rerank`. */
+            scores?: {
+                [key: string]: number;
+            };
+            /** @description Stretches of the document’s text, as `chunk` counts them. */
+            highlights?: {
+                start: number;
+                end: number;
+            }[];
+            explanation?: {
+                /** @enum {string} */
+                scheme: "bm25" | "bm42" | "splade";
+                term: string;
+                /** @description Its weight in the query, times its idf where the scheme has one. */
+                query: number;
+                /** @description Its weight in the chunk. */
+                document: number;
+                /** @description Its part of the scheme’s score, from 0 to 1. */
+                share: number;
+            }[];
+        };
+        Job: {
+            /** @description Documents submitted; 0 until the source has been scanned. */
+            documents: number;
+            /** @description Documents settled, one way or another. */
+            done: number;
+            /** @description Documents whose vectors the store acknowledged; of a job that writes a file, those that are in it. */
+            stored: number;
+            /** @description Documents that the store already had, unchanged. */
+            skipped: number;
+            /** @description Documents that failed; the job’s failures name them, or the first of them where they are many. */
+            failed: number;
+            /** @description Documents that a later one of the same job with the same id replaced. */
+            duplicates: number;
+            /**
+             * @description Documents that a later submission or deletion had decided already; nothing was stored.
+             * @default 0
+             */
+            superseded: number;
+            /**
+             * @description Documents that were submitted as deleted, and are not there any more; also where there was none.
+             * @default 0
+             */
+            deleted: number;
+            /**
+             * @description Of a dry run: those of `stored` that are not there yet; the others would be replaced.
+             * @default 0
+             */
+            added: number;
+            /**
+             * @description Documents of the source that a snapshot did not have, deleted after it; they are not among `documents`.
+             * @default 0
+             */
+            gone: number;
+            /** @description Documents of which a part was not embedded. */
+            truncated: number;
+            /** @description Points written. */
+            chunks: number;
+            /**
+             * @description Points whose dense vector was taken from the store, as nothing that it is made of has changed.
+             * @default 0
+             */
+            reused: number;
+            /** @description Tokens run through the model, special tokens included, padding not. */
+            tokens: number;
+            /** @description Shards of the job; 0 until the source has been scanned. */
+            shards: number;
+            /** @description Shards settled. */
+            shardsDone: number;
+            id: string;
+            /** @description Empty where the vectors go to a file alone. */
+            collection: string;
+            /** @description Its place in the order of acceptance: of two submissions of a document the one with the greater number wins. A retry has that of the job it repeats. */
+            sequence: number;
+            /** @enum {string} */
+            state: "queued" | "scanning" | "running" | "completed" | "cancelled" | "failed";
+            /** @description Where the documents came from: `upload`, `inline`, `collection`, a path or a URL. */
+            source: string;
+            /**
+             * @description `upsert`: documents are added and replaced. `snapshot`: they are all that their source has; afterwards its other documents are deleted.
+             * @enum {string}
+             */
+            mode: "upsert" | "snapshot";
+            /** @description Whether nothing is written: its counts say what would come of it, and its output names the documents. */
+            dryRun: boolean;
+            /** @description The `source` of documents that name none themselves. */
+            sourceName: string | null;
+            /**
+             * @description Before which of its tenant’s jobs it comes. Tenants get the same room whatever the priorities of their jobs.
+             * @enum {string}
+             */
+            priority: "urgent" | "normal" | "background";
+            /** @description The tenant whose documents they are, where a key bound to one submitted it. */
+            tenant?: string;
+            /** @description The job whose failures this one tries again. */
+            retryOf: string | null;
+            /** @description Why the whole job failed, when it did. */
+            error: {
+                code: string;
+                message: string;
+            } | null;
+            /** @description Whom its end is told, see `/api/v1/jobs/{id}/webhook-deliveries`. */
+            webhook: string | null;
+            /** @description Of a job that writes a file and is complete: the file, at `/api/v1/jobs/{id}/output`, or where it was written to. */
+            output: {
+                /** @enum {string} */
+                format: "ndjson" | "ndjson.gz" | "parquet";
+                bytes: number;
+                to: string | null;
+            } | null;
+            /** @description Whether it is unfinished and the queue is paused. */
+            paused: boolean;
+            /** @description What keeps an unfinished job from going on, such as a model that cannot be had. */
+            waitingFor: {
+                code: string;
+                message: string;
+            } | null;
+            /** Format: date-time */
+            createdAt: string;
+            startedAt: string | null;
+            finishedAt: string | null;
+            /** @description Seconds since it started, until it finished. */
+            seconds: number;
+        };
+        JobDetails: {
+            /** @description Why nothing of it is being worked on: `queue_paused`, `its_turn` (its source waits to be scanned), `room` (other jobs have the room on the queue), `no_worker`, `model_loading`, or why its model cannot be loaded. Null while it goes on, and when it has ended. */
+            waitsFor: {
+                code: string;
+                message: string;
+            } | null;
+            shards: {
+                all: number;
+                /** @description On the queue or in workers’ hands. */
+                queued: number;
+                settled: number;
+            };
+            /** @description How long its shards were in each stage of a worker’s walk, waiting for engines and the store included, summed up over shards: several are under way at the same time. Exports and migrations do not say. */
+            stages: {
+                stage: string;
+                seconds: number;
+            }[];
+            usage: {
+                documents: number;
+                tokens: number;
+                engineSeconds: number;
+                /** @description By the prices in the settings; null without one. */
+                cost: number | null;
+            };
+        };
+        JobLogLine: {
+            /** Format: date-time */
+            at: string;
+            /** @enum {string} */
+            level: "info" | "warn" | "error";
+            /** @enum {string} */
+            event: "accepted" | "scan_waits" | "scan_began" | "scan_ended" | "room_waits" | "job_returned" | "shard_returned" | "shard_failed" | "shard_lost" | "retried" | "cancel_asked" | "priority_changed" | "webhook_delivered" | "webhook_failed" | "ended";
+            text: string;
+        };
+        /** @description Any JSON value. */
+        Json: JsonValue;
+        Key: {
+            name: string;
+            id: string;
+            scopes: ("submit" | "search" | "admin")[];
+            /** @description The only tenant that it sees; all by default. */
+            tenant?: string;
+            collections?: string[];
+            requestsPerSecond?: number;
+            concurrency?: number;
+            /** Format: date-time */
+            expires?: string;
+            /** @description Whether it is taken no more. */
+            expired: boolean;
+            /**
+             * @description Whether it is of the keys file, or was made here and can be revoked here.
+             * @enum {string}
+             */
+            keptIn: "file" | "queue";
+        };
+        ListedDocument: {
+            id: string;
+            /** @description Whose it is, for keys that are bound to no tenant. */
+            tenant?: string;
+            title: string | null;
+            /** @description Of its first chunk. */
+            text: string;
+            /** @description How many it has. */
+            chunks: number;
+            source: string | null;
+            metadata: {
+                [key: string]: components["schemas"]["Json"];
+            };
+        };
+        ListedDocuments: {
+            documents: components["schemas"]["ListedDocument"][];
+            /** @description Ask again with this as `after`; null at the end. */
+            next: string | null;
+        };
+        MapCluster: {
+            x: number;
+            y: number;
+            /** @description Points of the map that are nearest to its middle. */
+            size: number;
+            /** @description What its documents speak of and others do not, the most telling first. */
+            words: string[];
+        };
+        MapPoints: {
+            /** @description Ids of points. */
+            points: string[];
+            /** @description Whose they are. */
+            documents: string[];
+            chunks: number[];
+            x: number[];
+            y: number[];
+            /** @description By its number in `clusters`. */
+            cluster: number[];
+            /** @description Of the fields that were asked for; null where a document has none. */
+            values: {
+                [key: string]: (string | number | boolean | null)[];
+            };
+            clusters: components["schemas"]["MapCluster"][];
+        };
+        MapState: {
+            /** @enum {string} */
+            state: "none" | "computing" | "ready" | "failed";
+            progress: number;
+            /** @description Why the last try failed; the map before it stays. */
+            error: string | null;
+            /** @description When the map that is there was computed; null: there is none. */
+            computedAt: string | null;
+            /** @description Points on it. */
+            points: number;
+            /** @description Points that there were then. */
+            total: number;
+            method: ("umap" | "pca") | null;
+            fields: string[];
+        };
+        Model: {
+            name: string;
+            /** @description Its id on the hub, by which clients may name it, too. */
+            repository?: string;
+            /** @description `dense`, `sparse` or `reranker`. */
+            kind: string;
+            /** @description Whether it gives what BM42 needs. */
+            attentions: boolean;
+            /** @description Whether a dense model is its own sparse model, too. */
+            lexical: boolean;
+            /** @description Whether it gives what late interaction reads: vectors of single tokens. */
+            tokenVectors: boolean;
+            /** @description What a request may have put in front of its texts, by name. */
+            prompts: {
+                [key: string]: string;
+            };
+            /** @description What stands in front of queries that come with an instruction. */
+            instructionPrefix?: string;
+            /** @description Whether it reads images, too. */
+            images: boolean;
+            /** @description Numbers in a vector. */
+            dims: number;
+            /** @description Smaller sizes that its vectors may be cut to. */
+            matryoshka: number[];
+            /** @description Tokens it reads at most, special tokens included. */
+            maxTokens: number;
+            pooling?: string;
+            /** @description Whether it needs no download. */
+            bundled: boolean;
+            /** @description Whether its files are in the models folder. */
+            local: boolean;
+            license: string;
+            /** @description What it was trained for, by ISO 639; `mul` for many; null where it is not said. */
+            languages: string[] | null;
+            /** @description Of its files; null where it is not known. */
+            bytes: number | null;
+            /** @description Whether its files are here, so that it needs no network. */
+            available: boolean;
+            /** @description How those workers stand with it that have it, or are getting it. */
+            workers: components["schemas"]["WorkerModel"][];
+        };
+        MoreReports: {
+            /** @description How many documents more there were. */
+            more: number;
+        };
+        NearDuplicates: {
+            pairs: {
+                score: number;
+                first: {
+                    id: string;
+                    tenant?: string;
+                    chunk: number;
+                    text: string;
+                };
+                second: {
+                    id: string;
+                    tenant?: string;
+                    chunk: number;
+                    text: string;
+                };
+            }[];
+            /** @description Points that were looked at. */
+            points: number;
+            /** @description Ask again with this as `after`; null at the end. */
+            next: string | null;
+        };
+        NearDuplicatesRequestInput: {
+            /**
+             * @description Cosine similarity from which two chunks are near-duplicates.
+             * @default 0.95
+             */
+            threshold?: number;
+            /**
+             * @description Points that are looked at in this request.
+             * @default 500
+             */
+            points?: number;
+            /**
+             * Format: uuid
+             * @description Where an earlier request ended: its `next`.
+             */
+            after?: string;
+            filter?: components["schemas"]["FilterInput"];
+            tenant?: string;
+        };
+        Overview: {
+            /** Format: date-time */
+            at: string;
+            /** @description The only tenant whose work it shows; null: of all. */
+            tenant: string | null;
+            /** @description Whether all bulk work is stopped. */
+            paused: boolean;
+            /** @description Null for keys that are kept to some collections: it is counted by tenant. */
+            rates: {
+                /** @description Over the last half minute. */
+                documentsPerSecond: number;
+                tokensPerSecond: number;
+                /** @description What was settled in the last hour. */
+                hour: {
+                    /** @description Documents of jobs that were settled, one way or another. */
+                    documents: number;
+                    /** @description Those of them that failed. */
+                    failed: number;
+                    /** @description Tokens of jobs that ran through models. */
+                    tokens: number;
+                };
+                /** @description How long a slot is. */
+                slotSeconds: number;
+                /** @description The last hour, the oldest first; the last one is not over. Events have the last ones alone, which take the place of those of the same `at`. */
+                slots: {
+                    /** @description Documents of jobs that were settled, one way or another. */
+                    documents: number;
+                    /** @description Those of them that failed. */
+                    failed: number;
+                    /** @description Tokens of jobs that ran through models. */
+                    tokens: number;
+                    /** @description When it began: epoch milliseconds. */
+                    at: number;
+                }[];
+            } | null;
+            backlog: {
+                /** @description Tokens to go of unfinished jobs, estimated. */
+                tokens: number;
+                /** @description Documents of scanned jobs that are not settled. */
+                documents: number;
+                /** @description When it will be empty, at the rate of now; null while nothing moves. */
+                seconds: number | null;
+                models: {
+                    model: string;
+                    tokens: number;
+                    documents: number;
+                }[];
+            };
+            /** @description Unfinished jobs: that wait for a dispatcher, and that one has in hand. Admins see it, as what follows. */
+            jobs: {
+                waiting: number;
+                active: number;
+            } | null;
+            /** @description Shards on the queue, and the age of the oldest that no worker has claimed. */
+            shards: {
+                waiting: number;
+                active: number;
+                oldestSeconds: number;
+            } | null;
+            workers: components["schemas"]["Worker"][] | null;
+            health: components["schemas"]["PartHealth"][] | null;
+            /** @description The worst first. */
+            problems: components["schemas"]["OverviewProblem"][] | null;
+        };
+        OverviewProblem: {
+            /** @description Its section in docs/runbooks.md; the same for the same problem. */
+            runbook: string;
+            /** @description Where that is, from the repository’s root. */
+            anchor: string;
+            /** @enum {string} */
+            severity: "critical" | "warning" | "info";
+            /** @description What was seen here. */
+            detail: string;
+            /** @description What it means; Markdown, as is `todo`. */
+            means: string;
+            /** @description What to do. */
+            todo: string;
+        };
+        PartHealth: {
+            /** @enum {string} */
+            part: "queue" | "store" | "spool" | "disk" | "memory";
+            ok: boolean;
+            /** @description What it is, or what is wrong with it. */
+            detail: string | null;
+            usedBytes: number | null;
+            totalBytes: number | null;
+        };
+        Principal: {
+            /** @description Of the key, or whose token it is. */
+            name: string;
+            /** @description Whether nobody is asked for a key here. */
+            everyone: boolean;
+            scopes: ("submit" | "search" | "admin")[];
+            /** @description The only tenant that it sees; null: all. */
+            tenant: string | null;
+            /** @description The only collections that it sees; null: all. */
+            collections: string[] | null;
+        };
+        Problem: {
+            /** @description `urn:embedmill:error:` and the code. */
+            type: string;
+            title: string;
+            status: number;
+            /** @description What was wrong, where, and what to do. */
+            detail: string;
+            code: components["schemas"]["ErrorCode"];
+            /** @description The path that was asked. */
+            instance: string;
+            /** @description Each thing wrong with the request, by its path in it. */
+            errors?: {
+                path: string;
+                message: string;
+            }[];
+            /** @description Whether the same request may succeed later. */
+            retryable: boolean;
+        };
+        Profile: {
+            /**
+             * @description The dense model, a name of the model registry.
+             * @default all-MiniLM-L6-v2
+             */
+            model: string;
+            /** @description A smaller size of the dense vector, where the model was trained for it (Matryoshka). */
+            dims?: number;
+            /**
+             * @description How the store keeps dense vectors for its first look: int8 takes a quarter, binary a 32nd of the memory.
+             * @default float32
+             * @enum {string}
+             */
+            storage: "float32" | "int8" | "binary";
+            /**
+             * @description Sparse vectors, by scheme; none by default.
+             * @default {}
+             */
+            sparse: {
+                /** @description Words, weighted by how often they come. */
+                bm25?: {
+                    /**
+                     * @description How soon more of a term counts no more.
+                     * @default 1.2
+                     */
+                    k1: number;
+                    /**
+                     * @description How much long texts are held back.
+                     * @default 0.75
+                     */
+                    b: number;
+                    /**
+                     * @default english
+                     * @enum {string}
+                     */
+                    language: "none" | "auto" | "arabic" | "chinese" | "danish" | "dutch" | "english" | "finnish" | "french" | "german" | "hungarian" | "italian" | "japanese" | "korean" | "norwegian" | "portuguese" | "romanian" | "russian" | "spanish" | "swedish" | "thai" | "turkish";
+                    /** @description Terms of a chunk on average; measured on a sample of the first job by default, then kept. */
+                    averageLength?: number;
+                };
+                /** @description Words, weighted by the dense model’s attention; not all models give it. */
+                bm42?: {
+                    /**
+                     * @default english
+                     * @enum {string}
+                     */
+                    language: "none" | "auto" | "arabic" | "chinese" | "danish" | "dutch" | "english" | "finnish" | "french" | "german" | "hungarian" | "italian" | "japanese" | "korean" | "norwegian" | "portuguese" | "romanian" | "russian" | "spanish" | "swedish" | "thai" | "turkish";
+                };
+                /** @description Terms that a network finds, in the text or beside it. */
+                splade?: {
+                    /**
+                     * @description A sparse model of the registry, or one that gives sparse vectors too, as bge-m3: where it is the dense model, both come of one run.
+                     * @default splade-tiny
+                     */
+                    model: string;
+                    /**
+                     * @description Terms that a vector keeps, the heaviest.
+                     * @default 256
+                     */
+                    maxTerms: number;
+                };
+            };
+            /** @description Keeps vectors of each chunk’s tokens, a byte a number, which `rerank` then reads instead of computing them. */
+            lateInteraction?: {
+                /**
+                 * @description Tokens that share a vector, on average: they are clustered by likeness. 1 keeps one vector a token.
+                 * @default 2
+                 */
+                poolFactor: number;
+            };
+            /** @description How Qdrant keeps the collection, in place of what the settings EMBEDMILL_QDRANT_… of the same names say; other stores refuse it. */
+            layout?: {
+                /** @description Shards; where it is sharded by keys, of each key. */
+                shards?: number;
+                /** @description Copies of each shard. */
+                replicas?: number;
+                /** @description Copies that have to have a write before it is acknowledged. */
+                writeConsistency?: number;
+                /** @description Whether vectors, and the indexes of filterable fields, are on disk. */
+                onDisk?: boolean;
+                /** @description Links of a point in the index. */
+                hnswM?: number;
+                /** @description Points that are looked at for these links. */
+                hnswEfConstruct?: number;
+                /** @description Links of a point among those of its tenant, or of one filterable value. */
+                hnswPayloadM?: number;
+            };
+            /**
+             * @description `tokens` cuts long texts into chunks; `document` keeps one and reports what was truncated.
+             * @default {
+             *       "mode": "tokens",
+             *       "overlap": 32
+             *     }
+             */
+            chunking: {
+                /** @constant */
+                mode: "tokens";
+                /** @description Tokens a chunk at most, special tokens included; the model’s limit by default. */
+                size?: number;
+                /**
+                 * @description Tokens that a chunk repeats from the end of the one before, half its size at most.
+                 * @default 0
+                 */
+                overlap: number;
+                /**
+                 * @description Where a chunk ends when it can; falls back to the next smaller one. `content`, which new collections have by default: at such ends of paragraphs and sentences as the text itself chooses, so that an edit moves few of them.
+                 * @enum {string}
+                 */
+                boundary?: "content" | "paragraph" | "sentence" | "word";
+                /** @description Whether a chunk of a document whose structure is known is embedded with the headings that it stands under in front; true by default. */
+                headings?: boolean;
+            } | {
+                /** @constant */
+                mode: "document";
+            };
+            /** @description What is looked at of videos. */
+            video: {
+                /**
+                 * @description Seconds between two frames.
+                 * @default 5
+                 */
+                intervalSeconds: number;
+                /**
+                 * @description Frames of one video at most.
+                 * @default 500
+                 */
+                maxFrames: number;
+            };
+            /**
+             * @description Metadata fields that search can filter on, with their types.
+             * @default {}
+             */
+            filterable: {
+                [key: string]: "keyword" | "text" | "integer" | "float" | "boolean" | "datetime" | "geo";
+            };
+        };
         ProfileInput: {
             /**
              * @description The dense model, a name of the model registry.
@@ -5041,46 +5946,40 @@ export interface components {
                 [key: string]: "keyword" | "text" | "integer" | "float" | "boolean" | "datetime" | "geo";
             };
         };
-        /**
-         * @description What a program decides by.
-         * @enum {string}
-         */
-        ErrorCodeInput: "invalid_request" | "invalid_json" | "misdirected" | "not_found" | "collection_not_found" | "file_not_found" | "batch_not_found" | "batch_finished" | "dataset_not_found" | "invalid_dataset" | "invalid_batch" | "document_not_found" | "collection_exists" | "range_not_satisfiable" | "export_incomplete" | "migration_state" | "invalid_profile" | "job_not_found" | "job_not_finished" | "job_finished" | "nothing_to_retry" | "model_not_found" | "dimensions_not_allowed" | "idempotency_conflict" | "upload_incomplete" | "payload_too_large" | "unsupported_media_type" | "unauthenticated" | "forbidden" | "rate_limited" | "identity_unavailable" | "quota_exhausted" | "overloaded" | "client_gone" | "body_too_slow" | "foreign_origin" | "webhook_refused" | "webhook_unavailable" | "source_forbidden" | "source_not_found" | "source_unreadable" | "source_unavailable" | "source_changed" | "too_many_deletions" | "snapshot_incomplete" | "too_many_failures" | "dispatcher_lost" | "malformed_json" | "malformed_row" | "line_too_long" | "invalid_utf8" | "invalid_unicode" | "forbidden_key" | "foreign_source" | "foreign_tenant" | "invalid_document" | "missing_id" | "missing_text" | "word_too_long" | "empty_text" | "document_too_large" | "metadata_too_large" | "unsupported_document" | "document_unreadable" | "document_encrypted" | "document_scanned" | "parsing_limit" | "invalid_vector" | "unknown_text" | "metadata_type" | "image_unreadable" | "image_too_large" | "image_forbidden" | "image_unavailable" | "video_unsupported" | "video_unreadable" | "duplicate_id" | "text_incomplete" | "text_truncated" | "model_unavailable" | "model_corrupt" | "engine_crashed" | "engine_timeout" | "engine_failed" | "out_of_memory" | "worker_lost" | "no_worker" | "dimension_mismatch" | "invalid_filter" | "store_rejected" | "store_unavailable" | "store_in_use" | "queue_unavailable" | "queue_full" | "queue_may_evict" | "spool_unavailable" | "invalid_config" | "internal";
-        /** @description A condition on filterable metadata fields or `document_id`. */
-        FilterInput: {
-            and: components["schemas"]["FilterInput"][];
-        } | {
-            or: components["schemas"]["FilterInput"][];
-        } | {
-            not: components["schemas"]["FilterInput"];
-        } | {
-            field: string;
-            eq?: string | number | boolean;
-            in?: (string | number | boolean)[];
-            gte?: number | string;
-            gt?: number | string;
-            lte?: number | string;
-            lt?: number | string;
-            /** @description Whether it has a value. */
-            exists?: boolean;
-            /** @description Whether it has none. */
-            missing?: boolean;
-            /** @description What a keyword begins with. */
-            prefix?: string;
-            /** @description Words that a text has, all of them. */
-            text?: string;
-            /** @description A circle, or a box; a box whose west is greater than its east crosses the 180th meridian. */
-            geo?: {
-                lat: number;
-                lon: number;
-                /** @description Metres. */
-                radius: number;
+        RecommendRequestInput: {
+            /** @description What hits should be like. */
+            positive: ({
+                id: string;
             } | {
-                north: number;
-                south: number;
-                west: number;
-                east: number;
-            };
+                text: string;
+            })[];
+            /**
+             * @description What they should not be like.
+             * @default []
+             */
+            negative?: ({
+                id: string;
+            } | {
+                text: string;
+            })[];
+            /**
+             * @description `average`: near the sum of the positives less the negatives (analogies); `best`: near any of the positives, and nearer than to all negatives.
+             * @default average
+             * @enum {string}
+             */
+            strategy?: "average" | "best";
+            /** @default 10 */
+            limit?: number;
+            /** @default 0 */
+            offset?: number;
+            filter?: components["schemas"]["FilterInput"];
+            /** @description Whose documents to search. */
+            tenant?: string;
+            /**
+             * @description One hit a document, its best chunk; `limit` and `offset` count documents.
+             * @default false
+             */
+            group?: boolean;
         };
         SearchRequestInput: {
             /** @description What to look for, in words. */
@@ -5166,600 +6065,10 @@ export interface components {
              */
             group?: boolean;
         };
-        RecommendRequestInput: {
-            /** @description What hits should be like. */
-            positive: ({
-                id: string;
-            } | {
-                text: string;
-            })[];
-            /**
-             * @description What they should not be like.
-             * @default []
-             */
-            negative?: ({
-                id: string;
-            } | {
-                text: string;
-            })[];
-            /**
-             * @description `average`: near the sum of the positives less the negatives (analogies); `best`: near any of the positives, and nearer than to all negatives.
-             * @default average
-             * @enum {string}
-             */
-            strategy?: "average" | "best";
-            /** @default 10 */
-            limit?: number;
-            /** @default 0 */
-            offset?: number;
-            filter?: components["schemas"]["FilterInput"];
-            /** @description Whose documents to search. */
-            tenant?: string;
-            /**
-             * @description One hit a document, its best chunk; `limit` and `offset` count documents.
-             * @default false
-             */
-            group?: boolean;
-        };
-        WatchedSourceInput: {
-            /** @description Where its documents are, as in a submission’s `source.files`: folders and files that the server may read, prefixes and objects in S3, URLs. */
-            files: string[];
-            schedule: {
-                /** @description So often, as `15m`, `6h` or `1d`. */
-                every: string;
-            } | {
-                /** @description Minute, hour, day, month and weekday, as in `0 3 * * *`. */
-                cron: string;
-                /** @description As in `Europe/Berlin`; UTC by default. */
-                timezone?: string;
-            };
-            /** @enum {string} */
-            format?: "ndjson" | "csv" | "parquet" | "document";
-            columns?: {
-                /** @description The column that has the document’s id; `id` by default. */
-                id?: string;
-                /** @description The column that has the document’s text; `text` by default. */
-                text?: string;
-                /** @description The column that has the document’s title; `title` by default. */
-                title?: string;
-                /** @description The column that has the document’s image; `image` by default. */
-                image?: string;
-                /** @description The column that has the document’s video; `video` by default. */
-                video?: string;
-                /** @description The column that has the document’s tenant; `tenant` by default. */
-                tenant?: string;
-                /** @description The column that has the document’s vector; `vector` by default. */
-                vector?: string;
-                /** @description The column that has the document’s deleted; `deleted` by default. */
-                deleted?: string;
-                /** @description The column that has the document’s source; `source` by default. */
-                source?: string;
-                /** @description The columns that become metadata, or `rest` for all that are no other field. Of tables `rest` is the default; lines of NDJSON have their metadata in a field of its own by default. */
-                metadata?: "rest" | string[];
-            };
-            /** @description The columns that become metadata, or `rest` for all that are no other field. Of tables `rest` is the default; lines of NDJSON have their metadata in a field of its own by default. */
-            metadata?: "rest" | string[];
-            /** @description What stands between the cells of a CSV; by default what its first line says (`sep=;`), or what fits of `,` `;` tab and `|`. */
-            delimiter?: string;
-            /** @description What the bytes of a CSV or of NDJSON are text by: a name of the WHATWG Encoding Standard; UTF-8 by default, or what its byte order mark says. */
-            encoding?: string;
-            /** @description What stands between the entries of a list in a CSV’s metadata cell; without it a cell is one value. */
-            listSeparator?: string;
-            /**
-             * @description `snapshot`: after each job, documents of this source’s name that it did not have are deleted. `upsert`: none are.
-             * @default snapshot
-             * @enum {string}
-             */
-            mode?: "upsert" | "snapshot";
-            /** @description Of a snapshot: the share of its source’s documents that it may delete, as 0.5 or "50%"; where more would go, the job fails and none is deleted. 0.3 by default; 1 allows all. */
-            maxDeleted?: number | string;
-            /** @enum {string} */
-            priority?: "urgent" | "normal" | "background";
-            /** @description Stops the job as failed once more documents than this failed: a whole number, or a share of all as 0.05 or "5%"; 0 stops at the first. */
-            maxFailures?: number | string;
-        };
-        DeletionInput: {
-            /** @description Of these documents; more of them as lines {"id": …, "deleted": true} of a job. */
-            ids?: (string | number)[];
-            /** @description Of the documents that satisfy it. */
-            filter?: components["schemas"]["FilterInput"];
-            /** @description Whose documents; by ids those of `default` where it is not said, by a filter those of all. */
-            tenant?: string;
-            /**
-             * @description Only count what would be deleted.
-             * @default false
-             */
-            dryRun?: boolean;
-            /**
-             * @description As of other jobs.
-             * @enum {string}
-             */
-            priority?: "urgent" | "normal" | "background";
-            /** @description Whom to tell of the job’s end. */
-            webhook?: {
-                /**
-                 * Format: uri
-                 * @description Where to send it, by POST. Addresses that are not public are refused.
-                 */
-                url: string;
-                /** @description What messages are signed with (Standard Webhooks); never shown again. */
-                secret: string;
-                /** @description Also tell, once, when so many documents failed while the job runs; below 1 a share of all. */
-                failures?: number;
-            };
-        };
-        ExportInput: {
-            /**
-             * @default ndjson
-             * @enum {string}
-             */
-            format?: "ndjson" | "ndjson.gz" | "parquet";
-            /**
-             * @description A row a point, with its vectors; else a row a document.
-             * @default false
-             */
-            vectors?: boolean;
-            /** @description An object to write, `s3://bucket/key`; by default the spool keeps the file. */
-            to?: string;
-            /** @description Which documents; all by default. */
-            filter?: components["schemas"]["FilterInput"];
-            /** @description Whom to tell of the job’s end. */
-            webhook?: {
-                /**
-                 * Format: uri
-                 * @description Where to send it, by POST. Addresses that are not public are refused.
-                 */
-                url: string;
-                /** @description What messages are signed with (Standard Webhooks); never shown again. */
-                secret: string;
-                /** @description Also tell, once, when so many documents failed while the job runs; below 1 a share of all. */
-                failures?: number;
-            };
-            /** @description Whose documents; all by default. */
-            tenant?: string;
-        };
-        NearDuplicatesRequestInput: {
-            /**
-             * @description Cosine similarity from which two chunks are near-duplicates.
-             * @default 0.95
-             */
-            threshold?: number;
-            /**
-             * @description Points that are looked at in this request.
-             * @default 500
-             */
-            points?: number;
-            /**
-             * Format: uuid
-             * @description Where an earlier request ended: its `next`.
-             */
-            after?: string;
-            filter?: components["schemas"]["FilterInput"];
-            tenant?: string;
-        };
-        Profile: {
-            /**
-             * @description The dense model, a name of the model registry.
-             * @default all-MiniLM-L6-v2
-             */
-            model: string;
-            /** @description A smaller size of the dense vector, where the model was trained for it (Matryoshka). */
-            dims?: number;
-            /**
-             * @description How the store keeps dense vectors for its first look: int8 takes a quarter, binary a 32nd of the memory.
-             * @default float32
-             * @enum {string}
-             */
-            storage: "float32" | "int8" | "binary";
-            /**
-             * @description Sparse vectors, by scheme; none by default.
-             * @default {}
-             */
-            sparse: {
-                /** @description Words, weighted by how often they come. */
-                bm25?: {
-                    /**
-                     * @description How soon more of a term counts no more.
-                     * @default 1.2
-                     */
-                    k1: number;
-                    /**
-                     * @description How much long texts are held back.
-                     * @default 0.75
-                     */
-                    b: number;
-                    /**
-                     * @default english
-                     * @enum {string}
-                     */
-                    language: "none" | "auto" | "arabic" | "chinese" | "danish" | "dutch" | "english" | "finnish" | "french" | "german" | "hungarian" | "italian" | "japanese" | "korean" | "norwegian" | "portuguese" | "romanian" | "russian" | "spanish" | "swedish" | "thai" | "turkish";
-                    /** @description Terms of a chunk on average; measured on a sample of the first job by default, then kept. */
-                    averageLength?: number;
-                };
-                /** @description Words, weighted by the dense model’s attention; not all models give it. */
-                bm42?: {
-                    /**
-                     * @default english
-                     * @enum {string}
-                     */
-                    language: "none" | "auto" | "arabic" | "chinese" | "danish" | "dutch" | "english" | "finnish" | "french" | "german" | "hungarian" | "italian" | "japanese" | "korean" | "norwegian" | "portuguese" | "romanian" | "russian" | "spanish" | "swedish" | "thai" | "turkish";
-                };
-                /** @description Terms that a network finds, in the text or beside it. */
-                splade?: {
-                    /**
-                     * @description A sparse model of the registry, or one that gives sparse vectors too, as bge-m3: where it is the dense model, both come of one run.
-                     * @default splade-tiny
-                     */
-                    model: string;
-                    /**
-                     * @description Terms that a vector keeps, the heaviest.
-                     * @default 256
-                     */
-                    maxTerms: number;
-                };
-            };
-            /** @description Keeps vectors of each chunk’s tokens, a byte a number, which `rerank` then reads instead of computing them. */
-            lateInteraction?: {
-                /**
-                 * @description Tokens that share a vector, on average: they are clustered by likeness. 1 keeps one vector a token.
-                 * @default 2
-                 */
-                poolFactor: number;
-            };
-            /** @description How Qdrant keeps the collection, in place of what the settings EMBEDMILL_QDRANT_… of the same names say; other stores refuse it. */
-            layout?: {
-                /** @description Shards; where it is sharded by keys, of each key. */
-                shards?: number;
-                /** @description Copies of each shard. */
-                replicas?: number;
-                /** @description Copies that have to have a write before it is acknowledged. */
-                writeConsistency?: number;
-                /** @description Whether vectors, and the indexes of filterable fields, are on disk. */
-                onDisk?: boolean;
-                /** @description Links of a point in the index. */
-                hnswM?: number;
-                /** @description Points that are looked at for these links. */
-                hnswEfConstruct?: number;
-                /** @description Links of a point among those of its tenant, or of one filterable value. */
-                hnswPayloadM?: number;
-            };
-            /**
-             * @description `tokens` cuts long texts into chunks; `document` keeps one and reports what was truncated.
-             * @default {
-             *       "mode": "tokens",
-             *       "overlap": 32
-             *     }
-             */
-            chunking: {
-                /** @constant */
-                mode: "tokens";
-                /** @description Tokens a chunk at most, special tokens included; the model’s limit by default. */
-                size?: number;
-                /**
-                 * @description Tokens that a chunk repeats from the end of the one before, half its size at most.
-                 * @default 0
-                 */
-                overlap: number;
-                /**
-                 * @description Where a chunk ends when it can; falls back to the next smaller one. `content`, which new collections have by default: at such ends of paragraphs and sentences as the text itself chooses, so that an edit moves few of them.
-                 * @enum {string}
-                 */
-                boundary?: "content" | "paragraph" | "sentence" | "word";
-                /** @description Whether a chunk of a document whose structure is known is embedded with the headings that it stands under in front; true by default. */
-                headings?: boolean;
-            } | {
-                /** @constant */
-                mode: "document";
-            };
-            /** @description What is looked at of videos. */
-            video: {
-                /**
-                 * @description Seconds between two frames.
-                 * @default 5
-                 */
-                intervalSeconds: number;
-                /**
-                 * @description Frames of one video at most.
-                 * @default 500
-                 */
-                maxFrames: number;
-            };
-            /**
-             * @description Metadata fields that search can filter on, with their types.
-             * @default {}
-             */
-            filterable: {
-                [key: string]: "keyword" | "text" | "integer" | "float" | "boolean" | "datetime" | "geo";
-            };
-        };
-        /**
-         * @description What a program decides by.
-         * @enum {string}
-         */
-        ErrorCode: "invalid_request" | "invalid_json" | "misdirected" | "not_found" | "collection_not_found" | "file_not_found" | "batch_not_found" | "batch_finished" | "dataset_not_found" | "invalid_dataset" | "invalid_batch" | "document_not_found" | "collection_exists" | "range_not_satisfiable" | "export_incomplete" | "migration_state" | "invalid_profile" | "job_not_found" | "job_not_finished" | "job_finished" | "nothing_to_retry" | "model_not_found" | "dimensions_not_allowed" | "idempotency_conflict" | "upload_incomplete" | "payload_too_large" | "unsupported_media_type" | "unauthenticated" | "forbidden" | "rate_limited" | "identity_unavailable" | "quota_exhausted" | "overloaded" | "client_gone" | "body_too_slow" | "foreign_origin" | "webhook_refused" | "webhook_unavailable" | "source_forbidden" | "source_not_found" | "source_unreadable" | "source_unavailable" | "source_changed" | "too_many_deletions" | "snapshot_incomplete" | "too_many_failures" | "dispatcher_lost" | "malformed_json" | "malformed_row" | "line_too_long" | "invalid_utf8" | "invalid_unicode" | "forbidden_key" | "foreign_source" | "foreign_tenant" | "invalid_document" | "missing_id" | "missing_text" | "word_too_long" | "empty_text" | "document_too_large" | "metadata_too_large" | "unsupported_document" | "document_unreadable" | "document_encrypted" | "document_scanned" | "parsing_limit" | "invalid_vector" | "unknown_text" | "metadata_type" | "image_unreadable" | "image_too_large" | "image_forbidden" | "image_unavailable" | "video_unsupported" | "video_unreadable" | "duplicate_id" | "text_incomplete" | "text_truncated" | "model_unavailable" | "model_corrupt" | "engine_crashed" | "engine_timeout" | "engine_failed" | "out_of_memory" | "worker_lost" | "no_worker" | "dimension_mismatch" | "invalid_filter" | "store_rejected" | "store_unavailable" | "store_in_use" | "queue_unavailable" | "queue_full" | "queue_may_evict" | "spool_unavailable" | "invalid_config" | "internal";
-        /** @description How the text is built: sections under headings, pages, tables and code. */
-        DocumentStructure: {
-            /** @description Each ends where the next one starts; no chunk lies in two of them. */
-            sections?: {
-                /** @description Its first character in the text (UTF-16 units). */
-                start: number;
-                /** @description The headings that it stands under, the outermost first, its own last. */
-                headings: string[];
-            }[];
-            pages?: {
-                /** @description Its first character in the text (UTF-16 units). */
-                start: number;
-                number: number;
-            }[];
-            /** @description Tables and code: a chunk that ends in one ends with a line of it. */
-            blocks?: {
-                /** @description Its first character in the text (UTF-16 units). */
-                start: number;
-                /** @description One past its last character. */
-                end: number;
-                /** @enum {string} */
-                kind: "table" | "code";
-            }[];
-        };
-        /** @description Any JSON value. */
-        Json: JsonValue;
-        DocumentReport: {
-            line: number;
-            id: string | null;
-            code: components["schemas"]["ErrorCode"];
-            message: string;
-            retryable: boolean;
-            /** @description Where the line begins in the source, in bytes. */
-            offset: number;
-            /** @description The line’s bytes; 0 where the source could not be read. */
-            length: number;
-            /** @description Of a job of several files: the one that the line is of, and is counted in. */
-            file?: string;
-            /** @description The line whose document has the same id and wins. */
-            by?: number;
-        };
-        MoreReports: {
-            /** @description How many documents more there were. */
-            more: number;
-        };
-        Hit: {
-            /** @description The document’s id. */
-            id: string;
-            /** @description Whose it is, for keys that are bound to no tenant. */
-            tenant?: string;
-            /** @description Higher is better: a cosine similarity (dense), a sum of weights (sparse), or what fusion or reranking made of them. */
-            score: number;
-            /** @description The chunk’s text. */
-            text: string;
-            title: string | null;
-            metadata: {
-                [key: string]: components["schemas"]["Json"];
-            };
-            /** @description Where the document’s picture is. */
-            image?: string;
-            chunk: {
-                index: number;
-                count: number;
-                /** @description First character of the chunk in the document’s text (UTF-16 units). */
-                start: number;
-                /** @description One past its last character. */
-                end: number;
-                /** @description Of a video’s frame: seconds from its start. */
-                timestamp?: number;
-                /** @description Those that it stands under in its document, the outermost first. */
-                headings?: string[];
-                /** @description Pages of the document that it is on. */
-                pages?: number[];
-            };
-            /** @description What each list said of the hit: `dense`, `bm25`, …, `rerank`. */
-            scores?: {
-                [key: string]: number;
-            };
-            /** @description Stretches of the document’s text, as `chunk` counts them. */
-            highlights?: {
-                start: number;
-                end: number;
-            }[];
-            explanation?: {
-                /** @enum {string} */
-                scheme: "bm25" | "bm42" | "splade";
-                term: string;
-                /** @description Its weight in the query, times its idf where the scheme has one. */
-                query: number;
-                /** @description Its weight in the chunk. */
-                document: number;
-                /** @description Its part of the scheme’s score, from 0 to 1. */
-                share: number;
-            }[];
-        };
         SearchResponse: {
             hits: components["schemas"]["Hit"][];
             /** @description There where the answer had no room for all hits that were found: ask again with this as `offset`. */
             next?: number;
-        };
-        JobLogLine: {
-            /** Format: date-time */
-            at: string;
-            /** @enum {string} */
-            level: "info" | "warn" | "error";
-            /** @enum {string} */
-            event: "accepted" | "scan_waits" | "scan_began" | "scan_ended" | "room_waits" | "job_returned" | "shard_returned" | "shard_failed" | "shard_lost" | "retried" | "cancel_asked" | "priority_changed" | "webhook_delivered" | "webhook_failed" | "ended";
-            text: string;
-        };
-        UsageReport: {
-            /** Format: date */
-            from: string;
-            /** Format: date */
-            to: string;
-            groupBy: ("day" | "key" | "tenant" | "collection" | "model")[];
-            rows: {
-                /** @description Of UTC. */
-                day: string | null;
-                /** @description The name of the key that asked; none where no keys are set. */
-                key: string | null;
-                /** @description The tenant that the key, or the job, is bound to. */
-                tenant: string | null;
-                /** @description None for requests that concern no collection. */
-                collection: string | null;
-                model: string | null;
-                /** @description Documents of jobs that were settled, one way or another. */
-                documents: number;
-                /** @description Tokens run through models, special tokens included, padding not. */
-                tokens: number;
-                /** @description Time of engines, of bulk work. */
-                engineSeconds: number;
-                /** @description By the prices in the settings; null where none of the models has one. */
-                cost: number | null;
-            }[];
-            total: {
-                /** @description Documents of jobs that were settled, one way or another. */
-                documents: number;
-                /** @description Tokens run through models, special tokens included, padding not. */
-                tokens: number;
-                /** @description Time of engines, of bulk work. */
-                engineSeconds: number;
-                /** @description By the prices in the settings; null where none of the models has one. */
-                cost: number | null;
-            };
-        };
-        WebhookDelivery: {
-            /** @description The same on each try: `webhook-id`. */
-            id: string;
-            /** @enum {string} */
-            type: "job.completed" | "job.failed" | "job.cancelled" | "job.failures";
-            url: string;
-            /** @enum {string} */
-            state: "waiting" | "delivered" | "failed";
-            tries: number;
-            lastError: string | null;
-            nextTryAt: string | null;
-        };
-        Verification: {
-            job: string;
-            /** @enum {string} */
-            state: "queued" | "scanning" | "running" | "completed" | "cancelled" | "failed";
-            /** @description Whether the queue had lost the job, and it was submitted again just now. */
-            recovered: boolean;
-            /** @description Documents that were compared: those of the source but for the duplicates. */
-            documents: number;
-            /** @description Documents that the store has, or that a later submission or deletion has decided. */
-            stored: number;
-            /** @description Documents that were submitted as deleted, and are not there. */
-            deleted: number;
-            /** @description Documents that the job’s failures name. */
-            failed: number;
-            /** @description Documents that are none of these: not stored, or not deleted. Of a job that still runs they are yet to come. */
-            missing: number;
-            /** @description The first hundred of them. */
-            missingIds: string[];
-            /** @description The new job of what is missing, where the job has finished. */
-            resubmitted: string | null;
-        };
-        WorkerModel: {
-            model: string;
-            /** @enum {string} */
-            state: "loading" | "downloading" | "serving" | "failed";
-            /** @description What its engines run on, one each: `cpu`, `cuda:0`, `webgpu`, or `remote` for a server elsewhere. */
-            devices: string[];
-            /** @description Tokens that ran through it since the worker last told, a second. */
-            tokensPerSecond: number;
-            /** @description What `embedmill bench --calibrate` measured on such a machine; null: nothing. */
-            calibration: {
-                tokensPerSecond: number;
-                /** Format: date-time */
-                measuredAt: string;
-            } | null;
-            /** @description How far the file that is being downloaded is. */
-            download: {
-                file: string;
-                receivedBytes: number;
-                totalBytes: number | null;
-            } | null;
-            /** @description Why it could not be loaded; it is tried again. */
-            error: {
-                code: string;
-                message: string;
-            } | null;
-        };
-        Worker: {
-            id: string;
-            host: string;
-            pid: number;
-            /** Format: date-time */
-            startedAt: string;
-            /**
-             * Format: date-time
-             * @description When it said so.
-             */
-            at: string;
-            models: components["schemas"]["WorkerModel"][];
-            /** @description Shards that it has in hand. */
-            shards: number;
-            /** @description Shards of a model that it takes at the same time. */
-            mostShards: number;
-            /** @description Whose they are: the ids of some jobs. */
-            jobs: string[];
-            /** @description Resident memory of its process, engines not counted. */
-            memoryBytes: number;
-            /** @description Engines that were started again since it started. */
-            engineRestarts: number;
-        };
-        MapCluster: {
-            x: number;
-            y: number;
-            /** @description Points of the map that are nearest to its middle. */
-            size: number;
-            /** @description What its documents speak of and others do not, the most telling first. */
-            words: string[];
-        };
-        MapPoints: {
-            /** @description Ids of points. */
-            points: string[];
-            /** @description Whose they are. */
-            documents: string[];
-            chunks: number[];
-            x: number[];
-            y: number[];
-            /** @description By its number in `clusters`. */
-            cluster: number[];
-            /** @description Of the fields that were asked for; null where a document has none. */
-            values: {
-                [key: string]: (string | number | boolean | null)[];
-            };
-            clusters: components["schemas"]["MapCluster"][];
-        };
-        MapState: {
-            /** @enum {string} */
-            state: "none" | "computing" | "ready" | "failed";
-            progress: number;
-            /** @description Why the last try failed; the map before it stays. */
-            error: string | null;
-            /** @description When the map that is there was computed; null: there is none. */
-            computedAt: string | null;
-            /** @description Points on it. */
-            points: number;
-            /** @description Points that there were then. */
-            total: number;
-            method: ("umap" | "pca") | null;
-            fields: string[];
-        };
-        Problem: {
-            /** @description `urn:embedmill:error:` and the code. */
-            type: string;
-            title: string;
-            status: number;
-            /** @description What was wrong, where, and what to do. */
-            detail: string;
-            code: components["schemas"]["ErrorCode"];
-            /** @description The path that was asked. */
-            instance: string;
-            /** @description Each thing wrong with the request, by its path in it. */
-            errors?: {
-                path: string;
-                message: string;
-            }[];
-            /** @description Whether the same request may succeed later. */
-            retryable: boolean;
         };
         SignIn: {
             /** @description Whether requests need a key or a token. */
@@ -5777,550 +6086,6 @@ export interface components {
                 /** @description What it asks for. */
                 scopes: string[];
             } | null;
-        };
-        Principal: {
-            /** @description Of the key, or whose token it is. */
-            name: string;
-            /** @description Whether nobody is asked for a key here. */
-            everyone: boolean;
-            scopes: ("submit" | "search" | "admin")[];
-            /** @description The only tenant that it sees; null: all. */
-            tenant: string | null;
-            /** @description The only collections that it sees; null: all. */
-            collections: string[] | null;
-        };
-        Key: {
-            name: string;
-            id: string;
-            scopes: ("submit" | "search" | "admin")[];
-            /** @description The only tenant that it sees; all by default. */
-            tenant?: string;
-            collections?: string[];
-            requestsPerSecond?: number;
-            concurrency?: number;
-            /** Format: date-time */
-            expires?: string;
-            /** @description Whether it is taken no more. */
-            expired: boolean;
-            /**
-             * @description Whether it is of the keys file, or was made here and can be revoked here.
-             * @enum {string}
-             */
-            keptIn: "file" | "queue";
-        };
-        Collection: {
-            /** @description The collection’s name. */
-            name: string;
-            profile: components["schemas"]["Profile"];
-            /** @description Numbers in a dense vector. */
-            dims: number;
-            /**
-             * @description The dense vector that searches use.
-             * @default dense
-             */
-            vector: string;
-            /** @description A second dense vector, of a migration. */
-            other?: {
-                name: string;
-                model: string;
-                dims: number;
-            };
-            /** @description The collection that this one is copied into, or from. */
-            twin?: {
-                /** @description The collection’s name. */
-                name: string;
-                /** @description Whether this collection has all documents that the twin has. */
-                filled: boolean;
-            };
-            /** @description Fields of `profile.filterable` that it was not created with, in the order in which they were added. */
-            addedFields?: string[];
-            /** @description Terms of a chunk on average, as BM25 uses it; there once the first job was measured. */
-            averageLength?: number;
-            /** @description How texts are made into words: since 2, words that Unicode calls equal are one (NFKC, full case folding). Absent, as 1, where the collection is older. */
-            analysis?: 1 | 2;
-            /** Format: date-time */
-            createdAt: string;
-            /** @description Points that are stored: one a chunk. */
-            points: number;
-            /** @description Documents that are stored. */
-            documents: number;
-        };
-        CountedCollection: {
-            /** @description The collection’s name. */
-            name: string;
-            profile: components["schemas"]["Profile"];
-            /** @description Numbers in a dense vector. */
-            dims: number;
-            /**
-             * @description The dense vector that searches use.
-             * @default dense
-             */
-            vector: string;
-            /** @description A second dense vector, of a migration. */
-            other?: {
-                name: string;
-                model: string;
-                dims: number;
-            };
-            /** @description The collection that this one is copied into, or from. */
-            twin?: {
-                /** @description The collection’s name. */
-                name: string;
-                /** @description Whether this collection has all documents that the twin has. */
-                filled: boolean;
-            };
-            /** @description Fields of `profile.filterable` that it was not created with, in the order in which they were added. */
-            addedFields?: string[];
-            /** @description Terms of a chunk on average, as BM25 uses it; there once the first job was measured. */
-            averageLength?: number;
-            /** @description How texts are made into words: since 2, words that Unicode calls equal are one (NFKC, full case folding). Absent, as 1, where the collection is older. */
-            analysis?: 1 | 2;
-            /** Format: date-time */
-            createdAt: string;
-            /** @description Points that are stored: one a chunk. */
-            points: number;
-            /** @description Documents that are stored. */
-            documents: number;
-            /** @description Documents of each tenant, the most first; up to 1,000 of them. */
-            tenants: {
-                tenant: string;
-                documents: number;
-            }[];
-            /** @description Documents of each `source`, the most first; up to 1,000. Null: those that name none. */
-            sources: {
-                source: string | null;
-                documents: number;
-            }[];
-        };
-        /** @description A name that stands for a collection, in every address. */
-        Alias: {
-            name: string;
-            collection: string;
-        };
-        FieldReport: {
-            collection: components["schemas"]["Collection"];
-            /** @description Documents that have a value there. */
-            values: number;
-            /** @description Documents whose value is of another type: filters do not find them by it. */
-            misfits: number;
-            /** @description Of the misfits, the first 100. */
-            examples: {
-                id: string;
-                tenant: string;
-                value: components["schemas"]["Json"];
-            }[];
-        };
-        FieldProgress: {
-            field: string;
-            /** @description Points that were looked through so far. */
-            points: number;
-            /** @description Points that there were when it began. */
-            of: number;
-        };
-        ListedDocument: {
-            id: string;
-            /** @description Whose it is, for keys that are bound to no tenant. */
-            tenant?: string;
-            title: string | null;
-            /** @description Of its first chunk. */
-            text: string;
-            /** @description How many it has. */
-            chunks: number;
-            source: string | null;
-            metadata: {
-                [key: string]: components["schemas"]["Json"];
-            };
-        };
-        ListedDocuments: {
-            documents: components["schemas"]["ListedDocument"][];
-            /** @description Ask again with this as `after`; null at the end. */
-            next: string | null;
-        };
-        /** @description A document, which may be submitted again as it is. */
-        StoredDocument: {
-            id: string;
-            tenant: string;
-            title: string | null;
-            /** @description Its text, put together from its chunks; white space between two is there, if not of which kind. */
-            text: string;
-            image: string | null;
-            video: string | null;
-            /** @description What it is a part of, where that was said. */
-            source: string | null;
-            metadata: {
-                [key: string]: components["schemas"]["Json"];
-            };
-            structure?: components["schemas"]["DocumentStructure"];
-            chunks: {
-                index: number;
-                start: number;
-                end: number;
-                text: string;
-                /** @description Those that it stands under. */
-                headings?: string[];
-                /** @description Those that it is on. */
-                pages?: number[];
-                /** @description Its sparse vectors as words, by scheme, the heaviest first. */
-                terms: {
-                    [key: string]: {
-                        term: string;
-                        weight: number;
-                    }[];
-                };
-            }[];
-            /** @description Where there are more chunks than an answer takes: ask again with this as `from`. */
-            next?: number;
-        };
-        StoredPoint: {
-            point: string;
-            /** @description The document’s id. */
-            id: string;
-            /** @description Whose it is, for keys that are bound to no tenant. */
-            tenant?: string;
-            chunk: number;
-            /** @description How many its document has; a point of one may be submitted again. */
-            chunks: number;
-            title: string | null;
-            text: string;
-            image: string | null;
-            video: string | null;
-            source: string | null;
-            metadata: {
-                [key: string]: components["schemas"]["Json"];
-            };
-            /** @description The dense vector: little-endian float32, in base64. */
-            dense: string;
-        };
-        StoredPoints: {
-            points: components["schemas"]["StoredPoint"][];
-            /** @description Ask again with this as `after`; null at the end. */
-            next: string | null;
-        };
-        Job: {
-            /** @description Documents submitted; 0 until the source has been scanned. */
-            documents: number;
-            /** @description Documents settled, one way or another. */
-            done: number;
-            /** @description Documents whose vectors the store acknowledged; of a job that writes a file, those that are in it. */
-            stored: number;
-            /** @description Documents that the store already had, unchanged. */
-            skipped: number;
-            /** @description Documents that failed; the job’s failures name them, or the first of them where they are many. */
-            failed: number;
-            /** @description Documents that a later one of the same job with the same id replaced. */
-            duplicates: number;
-            /**
-             * @description Documents that a later submission or deletion had decided already; nothing was stored.
-             * @default 0
-             */
-            superseded: number;
-            /**
-             * @description Documents that were submitted as deleted, and are not there any more; also where there was none.
-             * @default 0
-             */
-            deleted: number;
-            /**
-             * @description Of a dry run: those of `stored` that are not there yet; the others would be replaced.
-             * @default 0
-             */
-            added: number;
-            /**
-             * @description Documents of the source that a snapshot did not have, deleted after it; they are not among `documents`.
-             * @default 0
-             */
-            gone: number;
-            /** @description Documents of which a part was not embedded. */
-            truncated: number;
-            /** @description Points written. */
-            chunks: number;
-            /**
-             * @description Points whose dense vector was taken from the store, as nothing that it is made of has changed.
-             * @default 0
-             */
-            reused: number;
-            /** @description Tokens run through the model, special tokens included, padding not. */
-            tokens: number;
-            /** @description Shards of the job; 0 until the source has been scanned. */
-            shards: number;
-            /** @description Shards settled. */
-            shardsDone: number;
-            id: string;
-            /** @description Empty where the vectors go to a file alone. */
-            collection: string;
-            /** @description Its place in the order of acceptance: of two submissions of a document the one with the greater number wins. A retry has that of the job it repeats. */
-            sequence: number;
-            /** @enum {string} */
-            state: "queued" | "scanning" | "running" | "completed" | "cancelled" | "failed";
-            /** @description Where the documents came from: `upload`, `inline`, `collection`, a path or a URL. */
-            source: string;
-            /**
-             * @description `upsert`: documents are added and replaced. `snapshot`: they are all that their source has; afterwards its other documents are deleted.
-             * @enum {string}
-             */
-            mode: "upsert" | "snapshot";
-            /** @description Whether nothing is written: its counts say what would come of it, and its output names the documents. */
-            dryRun: boolean;
-            /** @description The `source` of documents that name none themselves. */
-            sourceName: string | null;
-            /**
-             * @description Before which of its tenant’s jobs it comes. Tenants get the same room whatever the priorities of their jobs.
-             * @enum {string}
-             */
-            priority: "urgent" | "normal" | "background";
-            /** @description The tenant whose documents they are, where a key bound to one submitted it. */
-            tenant?: string;
-            /** @description The job whose failures this one tries again. */
-            retryOf: string | null;
-            /** @description Why the whole job failed, when it did. */
-            error: {
-                code: string;
-                message: string;
-            } | null;
-            /** @description Whom its end is told, see `/api/v1/jobs/{id}/webhook-deliveries`. */
-            webhook: string | null;
-            /** @description Of a job that writes a file and is complete: the file, at `/api/v1/jobs/{id}/output`, or where it was written to. */
-            output: {
-                /** @enum {string} */
-                format: "ndjson" | "ndjson.gz" | "parquet";
-                bytes: number;
-                to: string | null;
-            } | null;
-            /** @description Whether it is unfinished and the queue is paused. */
-            paused: boolean;
-            /** @description What keeps an unfinished job from going on, such as a model that cannot be had. */
-            waitingFor: {
-                code: string;
-                message: string;
-            } | null;
-            /** Format: date-time */
-            createdAt: string;
-            startedAt: string | null;
-            finishedAt: string | null;
-            /** @description Seconds since it started, until it finished. */
-            seconds: number;
-        };
-        FailureReasons: {
-            /** @description The most frequent first. */
-            reasons: {
-                code: string;
-                /** @description What the code stands for. */
-                title: string;
-                /** @description Whether the same documents may do another time. */
-                retryable: boolean;
-                /** @description Documents that are named with this reason. */
-                documents: number;
-                /** @description The first of them, in the source’s order. */
-                samples: {
-                    /** @description Where it stands in the source, or in its file. */
-                    line: number;
-                    file?: string;
-                    id: string | null;
-                    message: string;
-                }[];
-            }[];
-            /** @description Documents that failed beyond those that are named. */
-            unnamed: number;
-        };
-        JobDetails: {
-            /** @description Why nothing of it is being worked on: `queue_paused`, `its_turn` (its source waits to be scanned), `room` (other jobs have the room on the queue), `no_worker`, `model_loading`, or why its model cannot be loaded. Null while it goes on, and when it has ended. */
-            waitsFor: {
-                code: string;
-                message: string;
-            } | null;
-            shards: {
-                all: number;
-                /** @description On the queue or in workers’ hands. */
-                queued: number;
-                settled: number;
-            };
-            /** @description How long its shards were in each stage of a worker’s walk, waiting for engines and the store included, summed up over shards: several are under way at the same time. Exports and migrations do not say. */
-            stages: {
-                stage: string;
-                seconds: number;
-            }[];
-            usage: {
-                documents: number;
-                tokens: number;
-                engineSeconds: number;
-                /** @description By the prices in the settings; null without one. */
-                cost: number | null;
-            };
-        };
-        Model: {
-            name: string;
-            /** @description Its id on the hub, by which clients may name it, too. */
-            repository?: string;
-            /** @description `dense`, `sparse` or `reranker`. */
-            kind: string;
-            /** @description Whether it gives what BM42 needs. */
-            attentions: boolean;
-            /** @description Whether a dense model is its own sparse model, too. */
-            lexical: boolean;
-            /** @description Whether it gives what late interaction reads: vectors of single tokens. */
-            tokenVectors: boolean;
-            /** @description What a request may have put in front of its texts, by name. */
-            prompts: {
-                [key: string]: string;
-            };
-            /** @description What stands in front of queries that come with an instruction. */
-            instructionPrefix?: string;
-            /** @description Whether it reads images, too. */
-            images: boolean;
-            /** @description Numbers in a vector. */
-            dims: number;
-            /** @description Smaller sizes that its vectors may be cut to. */
-            matryoshka: number[];
-            /** @description Tokens it reads at most, special tokens included. */
-            maxTokens: number;
-            pooling?: string;
-            /** @description Whether it needs no download. */
-            bundled: boolean;
-            /** @description Whether its files are in the models folder. */
-            local: boolean;
-            license: string;
-            /** @description What it was trained for, by ISO 639; `mul` for many; null where it is not said. */
-            languages: string[] | null;
-            /** @description Of its files; null where it is not known. */
-            bytes: number | null;
-            /** @description Whether its files are here, so that it needs no network. */
-            available: boolean;
-            /** @description How those workers stand with it that have it, or are getting it. */
-            workers: components["schemas"]["WorkerModel"][];
-        };
-        Health: {
-            ok: boolean;
-            parts: {
-                [key: string]: {
-                    ok: boolean;
-                    detail?: string;
-                };
-            };
-        };
-        OverviewProblem: {
-            /** @description Its section in docs/runbooks.md; the same for the same problem. */
-            runbook: string;
-            /** @description Where that is, from the repository’s root. */
-            anchor: string;
-            /** @enum {string} */
-            severity: "critical" | "warning" | "info";
-            /** @description What was seen here. */
-            detail: string;
-            /** @description What it means; Markdown, as is `todo`. */
-            means: string;
-            /** @description What to do. */
-            todo: string;
-        };
-        PartHealth: {
-            /** @enum {string} */
-            part: "queue" | "store" | "spool" | "disk" | "memory";
-            ok: boolean;
-            /** @description What it is, or what is wrong with it. */
-            detail: string | null;
-            usedBytes: number | null;
-            totalBytes: number | null;
-        };
-        Overview: {
-            /** Format: date-time */
-            at: string;
-            /** @description The only tenant whose work it shows; null: of all. */
-            tenant: string | null;
-            /** @description Whether all bulk work is stopped. */
-            paused: boolean;
-            /** @description Null for keys that are kept to some collections: it is counted by tenant. */
-            rates: {
-                /** @description Over the last half minute. */
-                documentsPerSecond: number;
-                tokensPerSecond: number;
-                /** @description What was settled in the last hour. */
-                hour: {
-                    /** @description Documents of jobs that were settled, one way or another. */
-                    documents: number;
-                    /** @description Those of them that failed. */
-                    failed: number;
-                    /** @description Tokens of jobs that ran through models. */
-                    tokens: number;
-                };
-                /** @description How long a slot is. */
-                slotSeconds: number;
-                /** @description The last hour, the oldest first; the last one is not over. Events have the last ones alone, which take the place of those of the same `at`. */
-                slots: {
-                    /** @description Documents of jobs that were settled, one way or another. */
-                    documents: number;
-                    /** @description Those of them that failed. */
-                    failed: number;
-                    /** @description Tokens of jobs that ran through models. */
-                    tokens: number;
-                    /** @description When it began: epoch milliseconds. */
-                    at: number;
-                }[];
-            } | null;
-            backlog: {
-                /** @description Tokens to go of unfinished jobs, estimated. */
-                tokens: number;
-                /** @description Documents of scanned jobs that are not settled. */
-                documents: number;
-                /** @description When it will be empty, at the rate of now; null while nothing moves. */
-                seconds: number | null;
-                models: {
-                    model: string;
-                    tokens: number;
-                    documents: number;
-                }[];
-            };
-            /** @description Unfinished jobs: that wait for a dispatcher, and that one has in hand. Admins see it, as what follows. */
-            jobs: {
-                waiting: number;
-                active: number;
-            } | null;
-            /** @description Shards on the queue, and the age of the oldest that no worker has claimed. */
-            shards: {
-                waiting: number;
-                active: number;
-                oldestSeconds: number;
-            } | null;
-            workers: components["schemas"]["Worker"][] | null;
-            health: components["schemas"]["PartHealth"][] | null;
-            /** @description The worst first. */
-            problems: components["schemas"]["OverviewProblem"][] | null;
-        };
-        Backlog: {
-            /** @description Tokens to go, estimated from bytes: of all unfinished jobs, dispatched or not, and of queries that wait. While the queue is paused, of the queries alone. Scale workers by this. */
-            tokens: number;
-            /** @description Documents of scanned jobs that are not settled. */
-            documents: number;
-            /** @description Shards of scanned jobs that are not settled. */
-            shards: number;
-            paused: boolean;
-            models: {
-                model: string;
-                /** @description Tokens to go, estimated from bytes: of all unfinished jobs, dispatched or not, and of queries that wait. While the queue is paused, of the queries alone. Scale workers by this. */
-                tokens: number;
-                /** @description Documents of scanned jobs that are not settled. */
-                documents: number;
-                /** @description Shards of scanned jobs that are not settled. */
-                shards: number;
-            }[];
-        };
-        NearDuplicates: {
-            pairs: {
-                score: number;
-                first: {
-                    id: string;
-                    tenant?: string;
-                    chunk: number;
-                    text: string;
-                };
-                second: {
-                    id: string;
-                    tenant?: string;
-                    chunk: number;
-                    text: string;
-                };
-            }[];
-            /** @description Points that were looked at. */
-            points: number;
-            /** @description Ask again with this as `after`; null at the end. */
-            next: string | null;
         };
         Source: {
             /** @description Where its documents are, as in a submission’s `source.files`: folders and files that the server may read, prefixes and objects in S3, URLs. */
@@ -6406,6 +6171,241 @@ export interface components {
                     message: string;
                 } | null;
             }[];
+        };
+        /** @description A document, which may be submitted again as it is. */
+        StoredDocument: {
+            id: string;
+            tenant: string;
+            title: string | null;
+            /** @description Its text, put together from its chunks; white space between two is there, if not of which kind. */
+            text: string;
+            image: string | null;
+            video: string | null;
+            /** @description What it is a part of, where that was said. */
+            source: string | null;
+            metadata: {
+                [key: string]: components["schemas"]["Json"];
+            };
+            structure?: components["schemas"]["DocumentStructure"];
+            chunks: {
+                index: number;
+                start: number;
+                end: number;
+                text: string;
+                /** @description Those that it stands under. */
+                headings?: string[];
+                /** @description Those that it is on. */
+                pages?: number[];
+                /** @description Its sparse vectors as words, by scheme, the heaviest first. */
+                terms: {
+                    [key: string]: {
+                        term: string;
+                        weight: number;
+                    }[];
+                };
+            }[];
+            /** @description Where there are more chunks than an answer takes: ask again with this as `from`. */
+            next?: number;
+        };
+        StoredPoint: {
+            point: string;
+            /** @description The document’s id. */
+            id: string;
+            /** @description Whose it is, for keys that are bound to no tenant. */
+            tenant?: string;
+            chunk: number;
+            /** @description How many its document has; a point of one may be submitted again. */
+            chunks: number;
+            title: string | null;
+            text: string;
+            image: string | null;
+            video: string | null;
+            source: string | null;
+            metadata: {
+                [key: string]: components["schemas"]["Json"];
+            };
+            /** @description The dense vector: little-endian float32, in base64. */
+            dense: string;
+        };
+        StoredPoints: {
+            points: components["schemas"]["StoredPoint"][];
+            /** @description Ask again with this as `after`; null at the end. */
+            next: string | null;
+        };
+        UsageReport: {
+            /** Format: date */
+            from: string;
+            /** Format: date */
+            to: string;
+            groupBy: ("day" | "key" | "tenant" | "collection" | "model")[];
+            rows: {
+                /** @description Of UTC. */
+                day: string | null;
+                /** @description The name of the key that asked; none where no keys are set. */
+                key: string | null;
+                /** @description The tenant that the key, or the job, is bound to. */
+                tenant: string | null;
+                /** @description None for requests that concern no collection. */
+                collection: string | null;
+                model: string | null;
+                /** @description Documents of jobs that were settled, one way or another. */
+                documents: number;
+                /** @description Tokens run through models, special tokens included, padding not. */
+                tokens: number;
+                /** @description Time of engines, of bulk work. */
+                engineSeconds: number;
+                /** @description By the prices in the settings; null where none of the models has one. */
+                cost: number | null;
+            }[];
+            total: {
+                /** @description Documents of jobs that were settled, one way or another. */
+                documents: number;
+                /** @description Tokens run through models, special tokens included, padding not. */
+                tokens: number;
+                /** @description Time of engines, of bulk work. */
+                engineSeconds: number;
+                /** @description By the prices in the settings; null where none of the models has one. */
+                cost: number | null;
+            };
+        };
+        Verification: {
+            job: string;
+            /** @enum {string} */
+            state: "queued" | "scanning" | "running" | "completed" | "cancelled" | "failed";
+            /** @description Whether the queue had lost the job, and it was submitted again just now. */
+            recovered: boolean;
+            /** @description Documents that were compared: those of the source but for the duplicates. */
+            documents: number;
+            /** @description Documents that the store has, or that a later submission or deletion has decided. */
+            stored: number;
+            /** @description Documents that were submitted as deleted, and are not there. */
+            deleted: number;
+            /** @description Documents that the job’s failures name. */
+            failed: number;
+            /** @description Documents that are none of these: not stored, or not deleted. Of a job that still runs they are yet to come. */
+            missing: number;
+            /** @description The first hundred of them. */
+            missingIds: string[];
+            /** @description The new job of what is missing, where the job has finished. */
+            resubmitted: string | null;
+        };
+        WatchedSourceInput: {
+            /** @description Where its documents are, as in a submission’s `source.files`: folders and files that the server may read, prefixes and objects in S3, URLs. */
+            files: string[];
+            schedule: {
+                /** @description So often, as `15m`, `6h` or `1d`. */
+                every: string;
+            } | {
+                /** @description Minute, hour, day, month and weekday, as in `0 3 * * *`. */
+                cron: string;
+                /** @description As in `Europe/Berlin`; UTC by default. */
+                timezone?: string;
+            };
+            /** @enum {string} */
+            format?: "ndjson" | "csv" | "parquet" | "document";
+            columns?: {
+                /** @description The column that has the document’s id; `id` by default. */
+                id?: string;
+                /** @description The column that has the document’s text; `text` by default. */
+                text?: string;
+                /** @description The column that has the document’s title; `title` by default. */
+                title?: string;
+                /** @description The column that has the document’s image; `image` by default. */
+                image?: string;
+                /** @description The column that has the document’s video; `video` by default. */
+                video?: string;
+                /** @description The column that has the document’s tenant; `tenant` by default. */
+                tenant?: string;
+                /** @description The column that has the document’s vector; `vector` by default. */
+                vector?: string;
+                /** @description The column that has the document’s deleted; `deleted` by default. */
+                deleted?: string;
+                /** @description The column that has the document’s source; `source` by default. */
+                source?: string;
+                /** @description The columns that become metadata, or `rest` for all that are no other field. Of tables `rest` is the default; lines of NDJSON have their metadata in a field of its own by default. */
+                metadata?: "rest" | string[];
+            };
+            /** @description The columns that become metadata, or `rest` for all that are no other field. Of tables `rest` is the default; lines of NDJSON have their metadata in a field of its own by default. */
+            metadata?: "rest" | string[];
+            /** @description What stands between the cells of a CSV; by default what its first line says (`sep=;`), or what fits of `,` `;` tab and `|`. */
+            delimiter?: string;
+            /** @description What the bytes of a CSV or of NDJSON are text by: a name of the WHATWG Encoding Standard; UTF-8 by default, or what its byte order mark says. */
+            encoding?: string;
+            /** @description What stands between the entries of a list in a CSV’s metadata cell; without it a cell is one value. */
+            listSeparator?: string;
+            /**
+             * @description `snapshot`: after each job, documents of this source’s name that it did not have are deleted. `upsert`: none are.
+             * @default snapshot
+             * @enum {string}
+             */
+            mode?: "upsert" | "snapshot";
+            /** @description Of a snapshot: the share of its source’s documents that it may delete, as 0.5 or "50%"; where more would go, the job fails and none is deleted. 0.3 by default; 1 allows all. */
+            maxDeleted?: number | string;
+            /** @enum {string} */
+            priority?: "urgent" | "normal" | "background";
+            /** @description Stops the job as failed once more documents than this failed: a whole number, or a share of all as 0.05 or "5%"; 0 stops at the first. */
+            maxFailures?: number | string;
+        };
+        WebhookDelivery: {
+            /** @description The same on each try: `webhook-id`. */
+            id: string;
+            /** @enum {string} */
+            type: "job.completed" | "job.failed" | "job.cancelled" | "job.failures";
+            url: string;
+            /** @enum {string} */
+            state: "waiting" | "delivered" | "failed";
+            tries: number;
+            lastError: string | null;
+            nextTryAt: string | null;
+        };
+        Worker: {
+            id: string;
+            host: string;
+            pid: number;
+            /** Format: date-time */
+            startedAt: string;
+            /**
+             * Format: date-time
+             * @description When it said so.
+             */
+            at: string;
+            models: components["schemas"]["WorkerModel"][];
+            /** @description Shards that it has in hand. */
+            shards: number;
+            /** @description Shards of a model that it takes at the same time. */
+            mostShards: number;
+            /** @description Whose they are: the ids of some jobs. */
+            jobs: string[];
+            /** @description Resident memory of its process, engines not counted. */
+            memoryBytes: number;
+            /** @description Engines that were started again since it started. */
+            engineRestarts: number;
+        };
+        WorkerModel: {
+            model: string;
+            /** @enum {string} */
+            state: "loading" | "downloading" | "serving" | "failed";
+            /** @description What its engines run on, one each: `cpu`, `cuda:0`, `webgpu`, or `remote` for a server elsewhere. */
+            devices: string[];
+            /** @description Tokens that ran through it since the worker last told, a second. */
+            tokensPerSecond: number;
+            /** @description What `embedmill bench --calibrate` measured on such a machine; null: nothing. */
+            calibration: {
+                tokensPerSecond: number;
+                /** Format: date-time */
+                measuredAt: string;
+            } | null;
+            /** @description How far the file that is being downloaded is. */
+            download: {
+                file: string;
+                receivedBytes: number;
+                totalBytes: number | null;
+            } | null;
+            /** @description Why it could not be loaded; it is tried again. */
+            error: {
+                code: string;
+                message: string;
+            } | null;
         };
     };
     responses: never;
