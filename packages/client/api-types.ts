@@ -45,7 +45,11 @@ function ownRoutes(document: OpenAPI3): OpenAPI3 {
     }
   }
   // By name: in the document they stand as their modules were loaded.
-  const schemas = Object.fromEntries([...used].sort().map((name) => [name, all[name] ?? {}]));
+  const schemas = Object.fromEntries(
+    Object.entries(all)
+      .filter(([name]) => used.has(name))
+      .sort(([a], [b]) => (a < b ? -1 : 1)),
+  );
   return { ...document, paths, components: { ...document.components, schemas } };
 }
 

@@ -1,6 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
 import { startTestRedis } from '@embedmill/redis-server';
 import { openZvecStore, serveStore } from '@embedmill/vector-store';
+import { spooledFiles } from './testing/spooled-files.ts';
 
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
 const closers: (() => Promise<unknown>)[] = [];
@@ -130,8 +131,7 @@ async function startUpload({ url, spoolFolder }: ApiProcess) {
   }
   const response = upload(await url, body());
   response.catch(() => {});
-  const isReceiving = async () =>
-    (await readdir(spoolFolder, { recursive: true })).some((file) => file.endsWith('.partial'));
+  const isReceiving = async () => (await spooledFiles(spoolFolder)).some((file) => file.endsWith('.partial'));
   await expect.poll(isReceiving, { timeout: 60_000 }).toBe(true);
   return { response, goOn: goOn.resolve };
 }
@@ -161,7 +161,7 @@ test('an upload that outlasts the shutdown is cut off and leaves nothing', async
   api.child.kill('SIGTERM');
   expect(await api.ended).toEqual({ code: 0, stderr: '' });
   await expect(response).rejects.toThrow('fetch failed');
-  expect(await readdir(api.spoolFolder, { recursive: true })).toEqual([]);
+  expect(await spooledFiles(api.spoolFolder)).toEqual([]);
 });
 
 test('it stops when the process that forked it is gone', async () => {

@@ -1,8 +1,9 @@
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { TenantId } from '@embedmill/jobs';
+import { spooledFiles } from '../testing/spooled-files.ts';
 import { startTestApi, type TestApi } from '../testing/test-api.ts';
 import { testKeys, type TestKeys } from './test-keys.ts';
 
@@ -98,8 +99,7 @@ test('a change whose client goes before the answer is written down all the same'
   } as RequestInit);
   upload.catch(() => undefined);
   const { spoolFolder } = api;
-  const isReceiving = async () =>
-    (await readdir(spoolFolder, { recursive: true })).some((name) => name.endsWith('.partial'));
+  const isReceiving = async () => (await spooledFiles(spoolFolder)).some((name) => name.endsWith('.partial'));
   await expect.poll(isReceiving, WAIT).toBe(true);
   leave.abort();
   await expect(upload).rejects.toThrow('abort');

@@ -1,11 +1,12 @@
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Job } from '@embedmill/jobs';
+import { spooledFiles } from '../testing/spooled-files.ts';
 import { startTestApi, type TestApi } from '../testing/test-api.ts';
 
 /** Requests that are made to break something. */
@@ -219,7 +220,7 @@ describe('uploads', () => {
     expect((await api.call('/healthz')).status).toBe(200);
     expect([...statuses.keys()]).toEqual(expect.arrayContaining(['202', '400', '413', '415']));
     const partial = async () =>
-      (await readdir(api.spoolFolder, { recursive: true })).filter((name) => name.endsWith('.partial'));
+      (await spooledFiles(api.spoolFolder)).filter((name) => name.endsWith('.partial'));
     await expect.poll(partial, { timeout: 60_000 }).toEqual([]);
   });
 });

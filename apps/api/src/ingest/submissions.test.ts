@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Job } from '@embedmill/jobs';
+import { spooledFiles } from '../testing/spooled-files.ts';
 import { startTestApi, type TestApi } from '../testing/test-api.ts';
 
 let api: TestApi;
@@ -26,7 +27,7 @@ afterAll(async () => {
 });
 
 const jobCount = async () => (await api.parts.queue.listJobs({ limit: 10_000 })).jobs.length;
-const spooled = async () => (await readdir(api.spoolFolder, { recursive: true })).sort();
+const spooled = () => spooledFiles(api.spoolFolder);
 
 async function until(what: string, met: () => Promise<boolean>): Promise<void> {
   for (const deadline = Date.now() + 90_000; !(await met()); await setTimeout(10)) {
