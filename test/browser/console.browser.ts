@@ -7,6 +7,7 @@ import type { AxeResults } from 'axe-core';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import type { Page, Request } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { JobId } from '@embedmill/jobs';
 import { Embedmill, ndjson } from '../embedmill.ts';
 import { CHROMIUM, ConsoleBrowser, DESKTOP, shown, WITHOUT, type Look } from './chromium.ts';
 
@@ -167,7 +168,9 @@ describe.skipIf(CHROMIUM === undefined)(`the console${WITHOUT}`, () => {
     await page.locator('input[type="file"]').setInputFiles(join(FIXTURES, 'guide.pdf'));
     await page.getByText('The file becomes one document').waitFor();
     await page.getByRole('button', { name: `Submit to ${collection}` }).click();
-    await page.getByText('completed').first().waitFor();
+    await page.waitForURL((url) => url.hash.startsWith('#/jobs/'));
+    const id = page.url().split('#/jobs/')[1] as JobId;
+    expect(await up.finished({ id })).toMatchObject({ state: 'completed', stored: 1 });
     await page.goto(`${page.url().split('#')[0]}#/search/${collection}?query=when+ferries+run`);
     const hit = page.locator('.hit').first();
     await hit.getByText('The river guide › Ferries').waitFor();

@@ -95,6 +95,15 @@ test('a file, a URL and a body that are documents are known by their names', asy
   const sent = await api.call(`${JOBS}?name=sent.html`, { method: 'POST', body: PAGE, headers });
   expect(sent.status).toBe(202);
   expect(await linesOf((await sent.json()) as Job)).toMatchObject([{ id: 'sent.html', title: 'A page' }]);
+  // As browsers and curl send what they do not know.
+  const bytes = { 'content-type': 'application/octet-stream' };
+  const post = (name: string, body: string) =>
+    api.call(`${JOBS}?name=${name}`, { method: 'POST', body, headers: bytes });
+  const untold = (await (await post('untold.html', PAGE)).json()) as Job;
+  expect(await linesOf(untold)).toMatchObject([{ id: 'untold.html', title: 'A page' }]);
+  const table = (await (await post('table.csv', 'id,text\na,One\n')).json()) as Job;
+  expect(await linesOf(table)).toMatchObject([{ id: 'a', text: 'One' }]);
+  expect((await api.call(JOBS, { method: 'POST', body: PAGE, headers: bytes })).status).toBe(400);
   const unnamed = await api.call(JOBS, { method: 'POST', body: PAGE, headers });
   expect(await unnamed.json()).toMatchObject({
     code: 'invalid_request',

@@ -8,6 +8,7 @@ import {
   EmbedmillError,
   encodingOfNamed,
   formatOfMediaType,
+  formatOfName,
   maxFailuresSchema,
   outputFormatSchema,
   outputRequestSchema,
@@ -18,6 +19,7 @@ import {
   snapshotOptionsSchema,
   sourceFormatSchema,
   webhookSchema,
+  type NamedFormat,
   type SaidFormat,
   type SourceEncoding,
   type Webhook,
@@ -255,13 +257,20 @@ export function uploadEncoding(
   const said = saidOf(query);
   const type = headers['content-type'] ?? '';
   const gzip = headers['content-encoding'] === 'gzip' || type.startsWith('application/gzip');
-  const encoding = encodingOfNamed({ ...formatOfMediaType(type), gzip }, said);
+  const named = type.startsWith(MEDIA_TYPES.document) ? formatOfUntold(query.name) : formatOfMediaType(type);
+  const encoding = encodingOfNamed({ ...named, gzip }, said);
   if (encoding?.format !== 'document') return encoding;
   if (query.name === undefined) {
     const message = 'name: the body is a document; say what it is called, as in ?name=guide.pdf';
     throw new EmbedmillError('invalid_request', message, { details: [{ path: 'name', message }] });
   }
   return { ...encoding, name: query.name };
+}
+
+/** Browsers and scripts send what they do not know as a stream of bytes: its name counts, else it is a document. */
+function formatOfUntold(name = ''): NamedFormat {
+  const named = formatOfName(name);
+  return { ...named, format: named.format ?? 'document' };
 }
 
 /** What the Content-Length announces; undefined for a chunked body. */
