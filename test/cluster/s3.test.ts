@@ -235,7 +235,7 @@ test('documents below a prefix are read as files are: by a job, and by a watched
   );
   await put('in/papers/logo.png', '\x89PNG\r\n');
   const place = `s3://${s3.bucket}/in/papers/`;
-  const job = await mill.finished(await submitSource(name, { s3: place }));
+  const job = await mill.finished(await submitSource(name, { files: [place] }));
   expect(job).toMatchObject({ state: 'completed', documents: 2, stored: 2, failed: 0 });
   interface Whole {
     title: string;
