@@ -11,7 +11,6 @@ let client: Client;
 
 beforeAll(async () => {
   storing = await startStoringApi(STORES[0]![1]);
-  await storing.api.answerQueries();
   client = createClient({ url: `${storing.api.url}/` });
 });
 afterAll(() => storing.api.close());

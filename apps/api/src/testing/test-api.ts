@@ -34,7 +34,7 @@ export interface TestApi {
     headers?: Record<string, string>,
   ): Promise<{ status: number; body: never; headers: Headers }>;
   submit(collection: string, ndjson: string, headers?: Record<string, string>): Promise<Response>;
-  /** Starts a worker that answers queries with `fakeAnswer`, and settles no shards. */
+  /** Starts a worker that answers queries with `fakeAnswer`, and fails shards: not beside one that stores them. */
   answerQueries(seen?: Query[]): Promise<void>;
   /** Starts a worker that takes any model and answers nothing. */
   ignoreQueries(): Promise<void>;
