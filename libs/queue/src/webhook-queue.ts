@@ -73,20 +73,20 @@ export class WebhookQueue {
   /** What became of the messages to a job's submitter, as far as it is known. Errors: `queue_unavailable`. */
   async deliveries(job: JobId): Promise<WebhookDelivery[]> {
     const types = ['job.failures', 'job.completed', 'job.failed', 'job.cancelled'] as const;
-    const found = await Promise.all(
-      types.map((type) => this.#call(this.#queue.getJob(messageId(job, type, 'submitter')))),
-    );
-    const known = found.filter((message) => message !== undefined);
-    return Promise.all(known.map((message) => this.#deliveryOf(message)));
+    const found = await Promise.all(types.map((type) => this.#deliveryOf(messageId(job, type, 'submitter'))));
+    return found.filter((delivery) => delivery !== undefined);
   }
 
   async close(): Promise<void> {
     await this.#broker.close();
   }
 
-  async #deliveryOf(message: BullJob<WebhookMessage>): Promise<WebhookDelivery> {
+  async #deliveryOf(id: string): Promise<WebhookDelivery | undefined> {
+    // The state first: what the message says is as new then, as why it has failed.
+    const state = await this.#call(this.#queue.getJobState(id));
+    const message: BullJob<WebhookMessage> | undefined = await this.#call(this.#queue.getJob(id));
+    if (message === undefined) return undefined;
     const { data, attemptsMade, failedReason, timestamp, delay } = message;
-    const state = await this.#call(message.getState());
     const isDelayed = state === 'delayed';
     return {
       id: data.id,
