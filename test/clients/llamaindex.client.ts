@@ -6,30 +6,12 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createClient } from '@embedmill/client';
 import { Embedmill } from '../embedmill.ts';
+import { npmFolder, npmPackages } from './npm-packages.ts';
 
 /** The snippets of docs/clients.md for LlamaIndex.TS, as they stand there, with the real package. */
 const run = promisify(execFile);
 const ROOT = join(import.meta.dirname, '../..');
-const CACHE = join(ROOT, 'node_modules/.cache/embedmill-llamaindex');
-const PACKAGES = ['llamaindex@0.12.1', '@llamaindex/openai@0.4.23'];
-const missing = await installed();
-
-/** Why they are not there; undefined where they are. */
-async function installed(): Promise<string | undefined> {
-  const marker = join(CACHE, 'node_modules', ...PACKAGES.map((name) => name.replaceAll(/\W+/g, '-')));
-  if (existsSync(marker)) return undefined;
-  await mkdir(CACHE, { recursive: true });
-  await writeFile(join(CACHE, 'package.json'), '{ "private": true, "type": "module" }\n');
-  try {
-    await run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', ...PACKAGES], { cwd: CACHE });
-  } catch (error) {
-    return `it cannot be installed here: ${String(error).split('\n').at(-1)?.slice(0, 200) ?? ''}`;
-  }
-  await mkdir(join(CACHE, 'node_modules/@embedmill'), { recursive: true });
-  await symlink(join(ROOT, 'packages/client'), join(CACHE, 'node_modules/@embedmill/client'));
-  await mkdir(marker, { recursive: true });
-  return undefined;
-}
+const missing = await npmPackages('llamaindex', ['llamaindex@0.12.1', '@llamaindex/openai@0.4.23']);
 
 let mill: Embedmill;
 let url: string;
@@ -37,7 +19,11 @@ let folder: string;
 beforeAll(async () => {
   // Outside of node_modules, where Node runs no TypeScript.
   folder = await mkdtemp(join(import.meta.dirname, '.embedmill-llamaindex-'));
-  await symlink(join(CACHE, 'node_modules'), join(folder, 'node_modules'));
+  const packages = join(npmFolder('llamaindex'), 'node_modules');
+  const own = join(packages, '@embedmill/client');
+  await mkdir(join(packages, '@embedmill'), { recursive: true });
+  if (!existsSync(own)) await symlink(join(ROOT, 'packages/client'), own);
+  await symlink(packages, join(folder, 'node_modules'));
   mill = await Embedmill.up();
   ({ url } = await mill.state());
 });

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -10,11 +10,11 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { CHROMIUM, FLAGS, WITHOUT } from '../browser/chromium.ts';
 import { Embedmill } from '../embedmill.ts';
 import { CONTRACT } from '../../packages/client/contract/contract-run.ts';
+import { npmFolder, npmPackages } from './npm-packages.ts';
 import type { Outcome } from './platforms/contract.ts';
 
 /** The client's contract where JavaScript runs beside Node: Bun, Deno, a browser. */
 const run = promisify(execFile);
-const CACHE = join(import.meta.dirname, '../../node_modules/.cache/embedmill-platforms');
 /** The binaries alone: their packages of the plain name fetch these by a script, which npm blocks. */
 const PLATFORMS = [
   { name: 'bun', version: '1.4.5', package: '@oven/bun-linux-x64', binary: 'bin/bun', args: ['run'] },
@@ -25,21 +25,18 @@ const PLATFORMS = [
     binary: 'deno',
     args: ['run', '--no-config', '--allow-net'],
   },
-].map((platform) => ({ ...platform, path: join(CACHE, 'node_modules', platform.package, platform.binary) }));
+].map((platform) => ({
+  ...platform,
+  path: join(npmFolder('platforms'), 'node_modules', platform.package, platform.binary),
+}));
 const missing = await installed();
 
 /** Why there are none; undefined where they are there. */
 async function installed(): Promise<string | undefined> {
   if (process.platform !== 'linux' || process.arch !== 'x64') return 'tried on Linux with x64 alone';
-  if (PLATFORMS.every(({ path }) => existsSync(path))) return undefined;
-  await mkdir(CACHE, { recursive: true });
-  await writeFile(join(CACHE, 'package.json'), '{ "private": true }\n');
   const wanted = PLATFORMS.map(({ package: name, version }) => `${name}@${version}`);
-  try {
-    await run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', ...wanted], { cwd: CACHE });
-  } catch (error) {
-    return `they cannot be installed here: ${String(error).split('\n').at(-1)?.slice(0, 200) ?? ''}`;
-  }
+  const reason = await npmPackages('platforms', wanted);
+  if (reason !== undefined) return reason;
   return PLATFORMS.every(({ path }) => existsSync(path)) ? undefined : 'their packages have no binaries';
 }
 

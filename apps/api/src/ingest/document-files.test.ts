@@ -1,11 +1,9 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Job } from '@embedmill/jobs';
-import { startTestApi, type TestApi } from '../testing/test-api.ts';
+import { startSourceApi, type SourceApi } from '../testing/source-api.ts';
+import type { TestApi } from '../testing/test-api.ts';
 
 /** Files that are documents by themselves, through each door, as far as their scan: no worker is needed for that. */
 const JOBS = '/api/v1/collections/docs/jobs';
@@ -13,31 +11,21 @@ const PAGE = '<!doctype html><title>A page</title><main><h1>Head</h1><p>Words.</
 
 let api: TestApi;
 let folder: string;
-let server: Server;
+let close: SourceApi['close'];
 let url: string;
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'embedmill-documents-'));
+  ({ api, folder, url, close } = await startSourceApi((_, response) => {
+    response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(PAGE);
+  }));
   await mkdir(join(folder, 'docs/more'), { recursive: true });
   await writeFile(join(folder, 'docs/guide.md'), '# Guide\n\nFirst.\n\n## Install\n\nSecond.\n');
   await writeFile(join(folder, 'docs/README'), 'What this is.\n');
   await writeFile(join(folder, 'docs/more/page.html'), PAGE);
   await writeFile(join(folder, 'docs/more/logo.png'), '\x89PNG');
   await writeFile(join(folder, 'docs/rows.csv'), 'id,text\nr,a row\n');
-  api = await startTestApi({ config: { sourceFolder: folder } });
-  await api.json('POST', '/api/v1/collections', { name: 'docs' });
-  await api.dispatch();
-  server = createServer((_, response) => {
-    response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(PAGE);
-  }).listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 });
-afterAll(async () => {
-  server?.close();
-  await api?.close();
-  await rm(folder, { recursive: true, force: true });
-});
+afterAll(() => close?.());
 
 /** The lines that a job's files became. */
 async function linesOf({ id }: { id: string }): Promise<{ id: string; [field: string]: unknown }[]> {

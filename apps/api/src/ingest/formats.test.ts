@@ -1,12 +1,10 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Job } from '@embedmill/jobs';
-import { startTestApi, type TestApi } from '../testing/test-api.ts';
+import { startSourceApi, type SourceApi } from '../testing/source-api.ts';
+import type { TestApi } from '../testing/test-api.ts';
 
 /** Documents in other formats than NDJSON, as far as their scan: no worker is needed for that. */
 const JOBS = '/api/v1/collections/docs/jobs';
@@ -16,26 +14,16 @@ const QUERY = `?columns=${encodeURIComponent(JSON.stringify(COLUMNS))}`;
 
 let api: TestApi;
 let folder: string;
-let server: Server;
+let close: SourceApi['close'];
 let url: string;
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'embedmill-formats-'));
-  api = await startTestApi({ config: { sourceFolder: folder } });
-  await api.json('POST', '/api/v1/collections', { name: 'docs' });
-  await api.dispatch();
-  server = createServer((request, response) => {
+  ({ api, folder, url, close } = await startSourceApi((request, response) => {
     const type = request.url === '/typed' ? 'text/csv; charset=utf-8' : 'application/octet-stream';
     response.writeHead(200, { 'content-type': type }).end(CSV.replace('sku', 'id').replace('body', 'text'));
-  }).listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  }));
 });
-afterAll(async () => {
-  server?.close();
-  await api?.close();
-  await rm(folder, { recursive: true, force: true });
-});
+afterAll(() => close?.());
 
 async function scanned({ id }: { id: string }): Promise<Job> {
   let job: Job | undefined;
