@@ -12,6 +12,7 @@ interface Golden {
   texts: string[];
   decoder: { vectors: number[][] };
   projected: { vectors: number[][] };
+  adapted: { prompted: Record<'query' | 'passage', number[][]> };
   'three-outputs': { ids: number[][]; vectors: number[][]; lexical: number[][] };
 }
 
@@ -20,7 +21,7 @@ let folder: string;
 let golden: Golden;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'embedmill-today-'));
-  for (const name of ['decoder', 'projected', 'three-outputs'])
+  for (const name of ['decoder', 'projected', 'three-outputs', 'adapted'])
     await cp(join(FIXTURES, name), join(folder, name), { recursive: true });
   golden = await read<Golden>('golden.json');
   mill = await Embedmill.up({ env: { EMBEDMILL_MODELS_DIR: folder } });
@@ -162,4 +163,30 @@ test('a folder elsewhere is read, tried and added by one command, and serves at 
   expect(taken.stderr).toContain('there is a model mine already');
   const nothing = await runCli(['models', 'add', join(FIXTURES, 'decoder', '1_Pooling')], { env });
   expect(nothing.stderr).toMatch(/has no ONNX file/);
+});
+
+test('a graph with adapters reads documents with one and questions with another, as it does in Python', async () => {
+  const model = 'adapted';
+  const { query, passage } = golden[model].prompted;
+  const asked = await embed(model, golden.texts, { input_type: 'query' });
+  const stored = await embed(model, golden.texts);
+  const named = await embed(model, golden.texts, { prompt_name: 'retrieval.query' });
+  for (const n of golden.texts.keys()) {
+    expect(cosine(asked[n]!, query[n]!)).toBeGreaterThanOrEqual(0.9999);
+    expect(cosine(stored[n]!, passage[n]!)).toBeGreaterThanOrEqual(0.9999);
+  }
+  expect(named).toEqual(asked);
+
+  const name = await mill.collection('adapted', { model });
+  const job = await mill.finished(await mill.submit(name, documents()));
+  expect(job).toMatchObject({ state: 'completed', stored: golden.texts.length, failed: 0 });
+  const hits = await mill.search(name, { query: golden.texts[1]!, limit: 8 });
+  for (const { id, score } of hits) expect(score).toBeCloseTo(cosine(query[1]!, passage[Number(id)]!), 4);
+  const reranked = await mill.search(name, { query: golden.texts[1]!, limit: 8, rerank: true });
+  expect(reranked).toHaveLength(8);
+
+  // What its other adapters are for is an entry of its own.
+  await expect(embed(model, ['a'], { prompt_name: 'separation' })).rejects.toThrow(
+    /400.*no \\"separation\\"; it has .*retrieval\.query, retrieval\.passage/,
+  );
 });

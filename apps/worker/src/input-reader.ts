@@ -13,18 +13,27 @@ export type ReadText = Sequence & { truncated: boolean; unknown: boolean };
 
 type Keep = 'start' | 'end';
 
+/** What stands in front of texts, and the adapter that runs them where the model has several. */
+type Prompt = Prefix & { adapter: number | undefined };
+
 export const NO_TOKENS: ReadText = { ids: new Int32Array(), truncated: false, unknown: true };
 
 /** What clients give a model, as its tokens: prefixed, framed and cut to what it reads. */
 export class InputReader {
   readonly #model: string;
   readonly #tokenizer: Tokenizer;
+  readonly #adapters: Readonly<Record<Role, number>> | undefined;
   /** Whether engines embed texts instead of tokens. */
   readonly #readsTexts: boolean;
 
-  constructor(model: string, tokenizer: Tokenizer, { readsTexts }: { readsTexts: boolean }) {
+  constructor(
+    model: string,
+    tokenizer: Tokenizer,
+    { adapters, readsTexts }: { adapters: Readonly<Record<Role, number>> | undefined; readsTexts: boolean },
+  ) {
     this.#model = model;
     this.#tokenizer = tokenizer;
+    this.#adapters = adapters;
     this.#readsTexts = readsTexts;
   }
 
@@ -48,7 +57,7 @@ export class InputReader {
     for (const group of alike.values()) {
       const prompt = group[0]?.[1].prompt;
       if (prompt === undefined) continue;
-      const before = await this.prefixOf(prompt);
+      const before = await this.promptOf(prompt);
       const texts = group.flatMap(([, { input }]) => (isText(input) ? input : []));
       const tokens = (await this.read(texts, before, prompt.keep)).values();
       for (const [n, { input }] of group) {
@@ -65,7 +74,7 @@ export class InputReader {
   /** Texts and token ids, in the order given. */
   async readAll(
     inputs: readonly (string | number[])[],
-    prefix: Prefix,
+    prefix: Prompt,
     keep: Keep | undefined,
   ): Promise<ReadText[]> {
     const texts = (await this.read(inputs.filter(isText), prefix, keep)).values();
@@ -76,31 +85,43 @@ export class InputReader {
     );
   }
 
-  async read(texts: readonly string[], role: Role | Prefix, keep: Keep = 'start'): Promise<ReadText[]> {
+  async read(texts: readonly string[], prompt: Prompt, keep: Keep = 'start'): Promise<ReadText[]> {
     // Where texts are read elsewhere, and cut there, what goes there has to begin where the end that is kept does.
     const offsets = this.#readsTexts && keep === 'end';
-    const encoded = await this.#tokenizer.encode(texts, role, { keep, offsets });
+    const encoded = await this.#tokenizer.encode(texts, prompt, { keep, offsets });
     return encoded.map(({ ids, truncated, offsets: places }, n) => {
-      const read = { ids, truncated, unknown: !this.#tokenizer.knows(ids, role) };
+      const read = { ids, adapter: prompt.adapter, truncated, unknown: !this.#tokenizer.knows(ids, prompt) };
       if (!this.#readsTexts) return read;
       const text = texts[n] ?? '';
-      return {
-        ...read,
-        text: this.#tokenizer.prefixFor(role).text + (truncated ? text.slice(firstPlace(places)) : text),
-      };
+      return { ...read, text: prompt.text + (truncated ? text.slice(firstPlace(places)) : text) };
     });
   }
 
-  /** What stands in front of a query's texts. */
-  async prefixOf({ role, prefix }: { role: Role; prefix?: string | undefined }): Promise<Prefix> {
-    return prefix === undefined ? this.#tokenizer.prefixFor(role) : this.#tokenizer.prefixOf(prefix);
+  /** What stands in front of texts of a role, or in its place. */
+  async promptOf({ role, prefix }: { role: Role; prefix?: string | undefined }): Promise<Prompt> {
+    const adapter = this.adapterOf(this.#roleOf(prefix) ?? role);
+    const found =
+      prefix === undefined ? this.#tokenizer.prefixFor(role) : await this.#tokenizer.prefixOf(prefix);
+    return { ...found, adapter };
+  }
+
+  adapterOf(role: Role): number | undefined {
+    return this.#adapters?.[role];
+  }
+
+  /** A role's own prefix, asked for as a prompt by its name, is of that role, whatever else is said. */
+  #roleOf(prefix: string | undefined): Role | undefined {
+    const { queryPrefix, documentPrefix } = this.#tokenizer;
+    if (prefix === undefined || queryPrefix === documentPrefix) return undefined;
+    return prefix === queryPrefix ? 'query' : prefix === documentPrefix ? 'document' : undefined;
   }
 
   /** Token ids as a client made them, special tokens included or not: prefixed and framed as a text's. */
-  async #readIds(given: number[], path: string, prefix: Prefix, keep: Keep = 'start'): Promise<ReadText> {
+  async #readIds(given: number[], path: string, prefix: Prompt, keep: Keep = 'start'): Promise<ReadText> {
     this.refuseStrange(given, path);
     const { ids, truncated } = this.#tokenizer.encodeIds(given, prefix, keep);
-    const read = { ids, truncated, unknown: !this.#tokenizer.knows(ids, prefix) };
+    const { adapter } = prefix;
+    const read = { ids, adapter, truncated, unknown: !this.#tokenizer.knows(ids, prefix) };
     if (!this.#readsTexts) return read;
     const { start, end } = this.#tokenizer;
     const own = ids.subarray(start.length + prefix.ids.length, ids.length - end.length);

@@ -85,7 +85,8 @@ export class ServedModel {
     this.#kind = model.kind;
     this.#tokenizer = tokenizer;
     this.#readsTexts = parts.readsTexts;
-    this.#inputs = new InputReader(model.name, tokenizer, parts);
+    const adapters = model.kind === 'dense' ? model.adapters : undefined;
+    this.#inputs = new InputReader(model.name, tokenizer, { adapters, readsTexts: parts.readsTexts });
   }
 
   /** Errors: `model_unavailable`, `model_corrupt`. */
@@ -144,8 +145,10 @@ export class ServedModel {
     const outputs = beside.length === 0 ? undefined : ['dense' as const, ...beside];
     const { documentPrefix: prefix, start, end } = this.#tokenizer;
     const form = tokenVectors && { ...tokenVectors, start: start.length, end: end.length };
+    const adapter = this.#inputs.adapterOf('document');
     const sequences = chunks.map(({ ids, text }): Sequence => ({
       ids,
+      adapter,
       ...(this.#readsTexts && { text: prefix + text }),
       ...(form !== undefined && { tokenVectors: form }),
     }));
@@ -161,8 +164,8 @@ export class ServedModel {
   }
 
   /** The tokens of each text, as a document, cut to what the model reads. */
-  readDocuments(texts: readonly string[]): Promise<ReadText[]> {
-    return this.#inputs.read(texts, 'document');
+  async readDocuments(texts: readonly string[]): Promise<ReadText[]> {
+    return this.#inputs.read(texts, await this.#inputs.promptOf({ role: 'document' }));
   }
 
   /** As `embedTexts`, of texts that were read. */
@@ -249,7 +252,7 @@ export class ServedModel {
   }
 
   async #embedNow({ inputs, keep, lexical, ...asked }: QueryOf<'embed'>): Promise<QueryResult<'embed'>> {
-    const sequences = await this.#inputs.readAll(inputs, await this.#inputs.prefixOf(asked), keep);
+    const sequences = await this.#inputs.readAll(inputs, await this.#inputs.promptOf(asked), keep);
     const embeddings = await this.#encodeNow(sequences, lexical === true ? ['dense', 'lexical'] : ['dense']);
     const reading = readingOf(sequences);
     const unknown = reading.unknown.map(
@@ -261,7 +264,7 @@ export class ServedModel {
 
   /** The vectors of tokens by themselves, as late interaction compares them. */
   async #embedTokens({ inputs, keep, ...asked }: QueryOf<'states'>): Promise<QueryResult<'states'>> {
-    const sequences = await this.#inputs.readAll(inputs, await this.#inputs.prefixOf(asked), keep);
+    const sequences = await this.#inputs.readAll(inputs, await this.#inputs.promptOf(asked), keep);
     const embeddings = await this.#encodeNow(sequences, ['states']);
     const states = embeddings.map((one) => one.states ?? NO_VECTOR);
     // Some models' token vectors are of another size than their texts'.
@@ -270,7 +273,7 @@ export class ServedModel {
   }
 
   async #tokenize({ inputs, special, ...asked }: QueryOf<'tokenize'>): Promise<QueryResult<'tokenize'>> {
-    return { found: await this.#tokenizer.tokensOf(inputs, await this.#inputs.prefixOf(asked), special) };
+    return { found: await this.#tokenizer.tokensOf(inputs, await this.#inputs.promptOf(asked), special) };
   }
 
   async #detokenize({ inputs, special }: QueryOf<'detokenize'>): Promise<QueryResult<'detokenize'>> {
@@ -293,7 +296,7 @@ export class ServedModel {
   }
 
   async #weighTerms({ inputs, keep, ...asked }: QueryOf<'sparse'>): Promise<QueryResult<'sparse'>> {
-    const sequences = await this.#inputs.read(inputs, await this.#inputs.prefixOf(asked), keep);
+    const sequences = await this.#inputs.read(inputs, await this.#inputs.promptOf(asked), keep);
     if (this.weighsTokens) {
       const embeddings = await this.#encodeNow(sequences, ['lexical']);
       const vectors = embeddings.map((one, n) => this.termsOf(sequences[n], one));
@@ -305,7 +308,8 @@ export class ServedModel {
 
   /** A cross-encoder reads the query with each text. */
   async #judge({ query, inputs }: QueryOf<'rerank'>): Promise<QueryResult<'rerank'>> {
-    const [asked = NO_TOKENS] = await this.#inputs.read([query], 'query');
+    const before = await this.#inputs.promptOf({ role: 'query' });
+    const [asked = NO_TOKENS] = await this.#inputs.read([query], before);
     const pairs = await this.#tokenizer.encodePairs(query, inputs);
     const embeddings = await this.#encodeNow(pairs, ['score']);
     const scores = Float32Array.from(embeddings, ({ score = 0 }) => score);
@@ -319,10 +323,11 @@ export class ServedModel {
 
   /** A dense model's token vectors of the query meet those of each text. */
   async #interact({ query, prefix, inputs, emphasis }: QueryOf<'rerank'>): Promise<QueryResult<'rerank'>> {
-    const before = await this.#inputs.prefixOf({ role: 'query', prefix });
+    const before = await this.#inputs.promptOf({ role: 'query', prefix });
     const [asked = NO_OFFSETS] = await this.#tokenizer.encode([query], before, { offsets: true });
-    const sequences = await this.#inputs.read(inputs, 'document');
-    const [question, ...answers] = await this.#encodeNow([asked, ...sequences], ['states']);
+    const sequences = await this.readDocuments(inputs);
+    const { adapter } = before;
+    const [question, ...answers] = await this.#encodeNow([{ ...asked, adapter }, ...sequences], ['states']);
     const dims = (question?.states?.length ?? 0) / Math.max(1, asked.ids.length);
     const statesOf = ({ states = new Float32Array() }: Partial<Embedding>) => {
       const { start, end } = this.#tokenizer;
@@ -341,11 +346,12 @@ export class ServedModel {
 
   /** Tokens of questions as late interaction holds them against stored ones. */
   async #readTokens({ inputs, prefix, dims }: QueryOf<'tokens'>): Promise<QueryResult<'tokens'>> {
-    const before = await this.#inputs.prefixOf({ role: 'query', prefix });
+    const before = await this.#inputs.promptOf({ role: 'query', prefix });
     const encoded = await this.#tokenizer.encode(inputs, before, { offsets: true });
     const { start, end } = this.#tokenizer;
     const form = { dims, poolFactor: 1, start: start.length, end: end.length };
-    const sequences = encoded.map((text) => ({ ...text, tokenVectors: form }));
+    const { adapter } = before;
+    const sequences = encoded.map((text) => ({ ...text, adapter, tokenVectors: form }));
     const embeddings = await this.#encodeNow(sequences, ['states']);
     return {
       questions: encoded.map((text, n) => ({

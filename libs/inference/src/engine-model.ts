@@ -19,6 +19,7 @@ export type KeptModel =
       readonly pooling: DenseModel['pooling'];
       readonly padding: 'right' | 'left';
       readonly projections: readonly { weights: File; activation: 'identity' | 'tanh' }[];
+      readonly adapters?: { readonly input: string } | undefined;
       readonly lexical?: Head | undefined;
       readonly tokenVectors?: Head | undefined;
       readonly normalize: boolean;
@@ -32,7 +33,7 @@ export function engineModel(model: KeptModel): EngineModel {
   const { modelPath: path, dims, padTokenId } = model;
   switch (model.kind) {
     case 'dense': {
-      const { pooling, padding, projections, lexical, tokenVectors, normalize, layerPaths } = model;
+      const { pooling, padding, projections, adapters, lexical, tokenVectors, normalize, layerPaths } = model;
       const pathOf = (file: File) => layerPaths.get(file.path) ?? file.path;
       const headOf = (head: Head | undefined): TokenHead | undefined =>
         head && ('output' in head ? head : { path: pathOf(head.weights) });
@@ -45,6 +46,7 @@ export function engineModel(model: KeptModel): EngineModel {
         padding,
         normalize,
         projections: projections.map(({ weights, activation }) => ({ path: pathOf(weights), activation })),
+        adapterInput: adapters?.input,
         lexical: headOf(lexical),
         tokenVectors: headOf(tokenVectors),
       };

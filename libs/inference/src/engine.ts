@@ -30,6 +30,8 @@ export interface EngineBatch {
   readonly firstParts?: Int32Array;
   /** Of each sequence, how its `states` become a few vectors of bytes, in place of themselves. */
   readonly tokenVectors?: readonly (TokenVectorForm | undefined)[];
+  /** Which of the graph's adapters runs it, of models that have several; their first by default. */
+  readonly adapter?: number;
   /** What the ids of each sequence stand for; only engines that tokenize themselves, which are remote, read it. */
   readonly texts?: readonly string[];
 }

@@ -81,6 +81,18 @@ const headSchema = z.union([
 ]);
 export type HeadEntry = z.infer<typeof headSchema>;
 
+/** Layers that a graph has several of, one for each use of its vectors (LoRA, as in jina-embeddings-v3). */
+const adaptersSchema = z.strictObject({
+  input: z
+    .string()
+    .min(1)
+    .max(200)
+    .meta({ description: 'The graph’s input that chooses one for a whole batch: an int64 without dimensions.' }),
+  query: z.int().nonnegative().meta({ description: 'The one for queries.' }),
+  document: z.int().nonnegative().meta({ description: 'The one for documents.' }),
+});
+export type AdaptersEntry = z.infer<typeof adaptersSchema>;
+
 /** Where the instruction stands in an instruction prefix. */
 export const INSTRUCTION_PLACE = '{instruction}';
 
@@ -104,6 +116,9 @@ const facts = {
   }),
   projections: z.array(projectionSchema).max(4).meta({
     description: 'Linear layers behind pooling, in their order: `Dense` modules of sentence-transformers.',
+  }),
+  adapters: adaptersSchema.optional().meta({
+    description: 'Which of its adapters a graph runs with, where it has several for different uses.',
   }),
   lexical: headSchema.optional().meta({
     description:
@@ -156,7 +171,7 @@ const facts = {
 
 export type Pooling = z.infer<typeof facts.pooling>;
 
-const { kind, pooling, padding, projections, lexical, tokenVectors, perToken, ...others } = facts;
+const { kind, pooling, padding, projections, adapters, lexical, tokenVectors, perToken, ...others } = facts;
 
 const anyModel = {
   ...others,
@@ -182,6 +197,7 @@ export const modelEntrySchema = z.discriminatedUnion('kind', [
     pooling,
     padding: padding.default('right'),
     projections: projections.default([]),
+    adapters,
     lexical,
     tokenVectors,
     perToken: perToken.default(true),

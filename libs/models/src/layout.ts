@@ -7,6 +7,7 @@ import {
   modelEntrySchema,
   overridesSchema,
   pathSchema,
+  type AdaptersEntry,
   type ModelEntry,
   type ModelFacts,
   type ModelKind,
@@ -35,6 +36,7 @@ const configSchema = z.looseObject({
   vocab_size: z.int().optional(),
   max_position_embeddings: z.int().optional(),
   pad_token_id: z.int().nullish(),
+  lora_adaptations: z.array(z.string()).nullish(),
 });
 const tokenizerSchema = z.looseObject({ padding_side: z.string().optional() });
 const denseSchema = z.looseObject({
@@ -50,6 +52,10 @@ const promptsSchema = z.looseObject({ prompts: z.record(z.string(), z.string()).
 const KNOWN_MODULE = /\.(Transformer|Pooling|Dense|Normalize|MLMTransformer|SpladePooling)$/;
 /** Of torch's activations those that Dense modules come with; tanh where none is said. */
 const ACTIVATION = /(?:^|\.)(Identity|Tanh)$/;
+
+/** Adapters of jina-embeddings-v3, and its prompts, by their names. */
+const QUERY_ADAPTER = 'retrieval.query';
+const DOCUMENT_ADAPTER = 'retrieval.passage';
 
 /** Models whose first two positions stand for no token. */
 const OFFSET_POSITIONS = new Set(['roberta', 'xlm-roberta', 'camembert', 'mpnet']);
@@ -78,7 +84,8 @@ export async function entryOfFolder(
   const pooling = await read(`${poolingPath}/config.json`, poolingSchema);
   const limits = await read('sentence_bert_config.json', limitsSchema);
   const config = await read('config.json', configSchema);
-  const prompts = (await read('config_sentence_transformers.json', promptsSchema))?.prompts ?? {};
+  const named = (await read('config_sentence_transformers.json', promptsSchema))?.prompts ?? {};
+  const prompts = Object.fromEntries(Object.entries(named).filter(([name]) => !isOfOtherUse(name, config)));
 
   const wanting = (what: string, file: string) =>
     unusable(path, `does not say its ${what}: add ${file}, or an embedmill.json with {"${what}": …}`);
@@ -99,12 +106,12 @@ export async function entryOfFolder(
   const entry = modelEntrySchema.safeParse({
     name: folder,
     license: 'unknown',
-    queryPrefix: prompts['query'] ?? '',
-    documentPrefix: prompts['document'] ?? prompts['passage'] ?? '',
+    queryPrefix: prompts['query'] ?? prompts[QUERY_ADAPTER] ?? '',
+    documentPrefix: prompts['document'] ?? prompts['passage'] ?? prompts[DOCUMENT_ADAPTER] ?? '',
     prompts,
     padTokenId: config?.pad_token_id ?? 0,
     model: { path: (await onnxFileOf(path)) ?? 'model.onnx' },
-    ...(isDense ? { padding: isLeft ? 'left' : 'right', projections } : {}),
+    ...(isDense ? { padding: isLeft ? 'left' : 'right', projections, adapters: adaptersOf(config) } : {}),
     ...overrides,
     normalize: overrides.normalize ?? modules?.some(({ type }) => type.endsWith('.Normalize')) ?? true,
     kind,
@@ -115,6 +122,19 @@ export async function entryOfFolder(
   });
   if (!entry.success) throw unusable(path, z.prettifyError(entry.error));
   return entry.data;
+}
+
+/** Whether a prompt wants an adapter that is neither for queries nor for documents: such is an entry of its own. */
+function isOfOtherUse(prompt: string, config: Config): boolean {
+  const names = config?.lora_adaptations ?? [];
+  return names.includes(prompt) && prompt !== QUERY_ADAPTER && prompt !== DOCUMENT_ADAPTER;
+}
+
+/** Where a graph has adapters for retrieval, in the order in which config.json names them, `task_id` chooses one. */
+function adaptersOf(config: Config): AdaptersEntry | undefined {
+  const names = config?.lora_adaptations ?? [];
+  const [query, document] = [names.indexOf(QUERY_ADAPTER), names.indexOf(DOCUMENT_ADAPTER)];
+  return query === -1 || document === -1 ? undefined : { input: 'task_id', query, document };
 }
 
 /**

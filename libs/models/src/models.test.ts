@@ -250,6 +250,29 @@ test('a decoder with Dense modules is read from its folder, and its layers count
   expect(await findModel('own', folders)).toMatchObject({ pooling: 'graph', projections: [], dims: 12 });
 });
 
+test('a folder whose graph has adapters says which are for questions and documents, and leaves prompts of others out', async () => {
+  const prompts = { 'retrieval.query': 'ask: ', 'retrieval.passage': 'read: ', separation: '', STS: 'alike: ' };
+  await put({
+    ...LAYOUT,
+    'own/config.json': {
+      hidden_size: 24,
+      max_position_embeddings: 64,
+      lora_adaptations: ['separation', 'retrieval.passage', 'retrieval.query'],
+    },
+    'own/config_sentence_transformers.json': { prompts },
+  });
+  expect(await findModel('own', folders)).toMatchObject({
+    adapters: { input: 'task_id', query: 2, document: 1 },
+    queryPrefix: 'ask: ',
+    documentPrefix: 'read: ',
+    prompts: { 'retrieval.query': 'ask: ', 'retrieval.passage': 'read: ', STS: 'alike: ' },
+  });
+  await put({ 'own/embedmill.json': { adapters: { input: 'task', query: 0, document: 0 } } });
+  expect(await findModel('own', folders)).toMatchObject({
+    adapters: { input: 'task', query: 0, document: 0 },
+  });
+});
+
 test('bge-m3 without its heads, in a folder made before there were any, gives dense vectors alone', async () => {
   await put({ 'bge-m3/onnx/model.onnx': 'a stand-in', 'bge-m3/tokenizer.json': 'a stand-in' });
   const listed = async () => (await listModels(folders)).find(({ name }) => name === 'bge-m3');

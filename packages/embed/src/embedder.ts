@@ -30,7 +30,7 @@ export class ModelEmbedder implements Embedder {
   readonly model: string;
   readonly dims: number;
   readonly maxTokens: number;
-  readonly #sizes: Pick<DenseModel, 'name' | 'dims' | 'matryoshka'>;
+  readonly #facts: Pick<DenseModel, 'name' | 'dims' | 'matryoshka' | 'adapters'>;
   readonly #tokenizer: Tokenizer;
   readonly #encoder: Encoder;
   #closed: Promise<void> | undefined;
@@ -39,7 +39,7 @@ export class ModelEmbedder implements Embedder {
     this.model = model.name;
     this.dims = model.dims;
     this.maxTokens = model.maxTokens;
-    this.#sizes = model;
+    this.#facts = model;
     this.#tokenizer = tokenizer;
     this.#encoder = encoder;
   }
@@ -67,7 +67,7 @@ export class ModelEmbedder implements Embedder {
     const { group = DEFAULT_GROUP, signal } = options;
     if (!Number.isInteger(group) || group < 1)
       throw new EmbedmillError('invalid_request', `group: ${group} is no number of texts; say 1 or more`);
-    const dims = dimsOf(this.#sizes, options.dimensions);
+    const dims = dimsOf(this.#facts, options.dimensions);
     yield* vectorsInOrder(texts, group, signal, (some, ended) =>
       this.#vectorsOf(some, { ...options, signal: ended }, dims).catch((thrown: unknown) => {
         throw this.#closed === undefined ? thrown : closed();
@@ -98,7 +98,9 @@ export class ModelEmbedder implements Embedder {
     for (const [n, { truncated, tokens }] of read.entries())
       if (truncated) onTruncated?.({ index: first + n, tokens });
     signal?.throwIfAborted();
-    const outcomes = await this.#encoder.encode(read, 'bulk', undefined, signal);
+    const adapter = this.#facts.adapters?.[role];
+    const sequences = adapter === undefined ? read : read.map(({ ids }) => ({ ids, adapter }));
+    const outcomes = await this.#encoder.encode(sequences, 'bulk', undefined, signal);
     return outcomes.map((outcome, n) => {
       if (outcome.ok) return cut(outcome.vector, dims);
       throw new EmbedmillError(outcome.error.code, `texts/${first + n}: ${outcome.error.message}`, {

@@ -16,6 +16,7 @@ export function packedBatch(entries: readonly Entry[], lane: Lane): EngineBatch 
   const outputs = outputsOf(entries);
   const pairs = entries.some(({ firstPart }) => firstPart !== undefined);
   const forms = entries.some(({ tokenVectors }) => tokenVectors !== undefined);
+  const adapter = entries[0]?.adapter;
   const pictures = entries.flatMap(({ pixels }) => pixels ?? []);
   return {
     ids,
@@ -23,6 +24,7 @@ export function packedBatch(entries: readonly Entry[], lane: Lane): EngineBatch 
     urgent: lane === 'interactive',
     ...(texts.length === entries.length && { texts }),
     ...(outputs !== undefined && { outputs }),
+    ...(adapter !== undefined && { adapter }),
     ...(forms && { tokenVectors: entries.map(({ tokenVectors }) => tokenVectors) }),
     ...(pictures.length > 0 && { pixels: Buffer.concat(pictures) }),
     ...(pairs && {

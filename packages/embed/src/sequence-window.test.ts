@@ -50,3 +50,30 @@ test('small queries do not keep a large one waiting for ever; nothing is lost', 
   // From a second on the oldest come first.
   expect(order.indexOf(2048)).toBe(10);
 });
+
+test('batches share one adapter, and the one that waits longest comes first', () => {
+  const window = new SequenceWindow();
+  const admit = (adapter: number, now: number, lane: 'bulk' | 'interactive') =>
+    window.admit({ ids: Int32Array.of(now), adapter }, undefined, lane, now, 1);
+  for (const lane of ['bulk', 'interactive'] as const) {
+    admit(1, 5, lane);
+    admit(0, 3, lane);
+    admit(1, 4, lane);
+    admit(0, 6, lane);
+    const taken = [window.take(lane, BUDGET, 7), window.take(lane, BUDGET, 7)];
+    expect(taken.map((batch) => batch?.map(({ adapter }) => adapter))).toEqual([
+      [0, 0],
+      [1, 1],
+    ]);
+    expect(window.isWaiting(lane)).toBe(false);
+  }
+});
+
+test('equal texts of another adapter are another sequence', () => {
+  const window = new SequenceWindow();
+  const of = (adapter: number | undefined) =>
+    window.admit({ ids: Int32Array.of(7), adapter }, undefined, 'bulk', 0);
+  expect(of(0)).toBe(of(0));
+  expect(of(1)).not.toBe(of(0));
+  expect(of(undefined)).not.toBe(of(0));
+});

@@ -29,6 +29,8 @@ export interface Sequence {
   readonly text?: string | undefined;
   /** Of a pair: tokens of its first part. */
   readonly firstPart?: number | undefined;
+  /** Which of the model's adapters runs it, where it has several: those of a batch share one. */
+  readonly adapter?: number | undefined;
   /** How its `states` are to be kept. */
   readonly tokenVectors?: TokenVectorForm | undefined;
   /** Of an image, which its ids are a digest of. */
@@ -127,7 +129,7 @@ export class SequenceWindow {
     const isOverdue = waiting.some(({ enqueuedAt }) => now - enqueuedAt > PATIENCE_MS);
     const small = isOverdue ? [] : waiting.filter(({ together }) => together <= SMALL_TOKENS);
     const candidates = small.length > 0 ? small : waiting;
-    const [first, ...later] = planBatches(candidates, budget, now);
+    const [first, ...later] = plannedByAdapter(candidates, budget, now);
     const left = candidates === small ? waiting.filter(({ together }) => together > SMALL_TOKENS) : [];
     this.#arrived.interactive = [...left, ...later.flatMap(({ items }) => items)];
     return first?.items;
@@ -147,14 +149,25 @@ export class SequenceWindow {
   /** Cuts all that waits in the bulk lane anew, as when the budget changed. */
   replan(budget: Budget, now: number): void {
     const waiting = [...this.#plan.flatMap(({ items }) => items), ...this.#arrived.bulk.splice(0)];
-    this.#plan = planBatches(waiting, budget, now);
+    this.#plan = plannedByAdapter(waiting, budget, now);
     this.#planned = waiting.length;
   }
 }
 
+/** Batches of one adapter each, the one that waits longest first: a run of the model has one for all of its sequences. */
+function plannedByAdapter(waiting: readonly Entry[], budget: Budget, now: number): Batch<Entry>[] {
+  const isOne = waiting.every(({ adapter }) => adapter === waiting[0]?.adapter);
+  if (isOne) return planBatches(waiting, budget, now);
+  const oldest = (entries: readonly Entry[]) =>
+    entries.reduce((least, { enqueuedAt }) => Math.min(least, enqueuedAt), Infinity);
+  return [...Map.groupBy(waiting, ({ adapter }) => adapter).values()]
+    .toSorted((a, b) => oldest(a) - oldest(b))
+    .flatMap((entries) => planBatches(entries, budget, now));
+}
+
 /** The ids' bytes, one a character, and what is wanted. */
-function keyOf({ ids, tokenVectors }: Sequence, outputs: Entry['outputs']): string {
+function keyOf({ ids, adapter, tokenVectors }: Sequence, outputs: Entry['outputs']): string {
   const bytes = Buffer.from(ids.buffer, ids.byteOffset, ids.byteLength).toString('latin1');
   const form = tokenVectors === undefined ? '' : JSON.stringify(tokenVectors);
-  return bytes + (outputs?.join() ?? '') + form;
+  return bytes + (outputs?.join() ?? '') + (adapter ?? '') + form;
 }

@@ -93,6 +93,9 @@ function linesOf(entry: ModelEntry): string[] {
       ? [
           `pooling ${entry.pooling}`,
           ...(entry.padding === 'left' ? ['padded on the left'] : []),
+          ...(entry.adapters === undefined
+            ? []
+            : [`adapters ${entry.adapters.query} for queries, ${entry.adapters.document} for documents`]),
           ...entry.projections.map(({ activation }) => `Dense (${activation})`),
           entry.normalize ? 'normalized' : 'not normalized',
         ]

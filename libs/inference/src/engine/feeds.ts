@@ -30,6 +30,7 @@ type ModelInput = {
   | { kind: 'cells'; type: 'int64' | 'int32'; fill: Fill }
   | { kind: 'mask'; rows: 1 | 2 }
   | { kind: 'lengths' | 'places' }
+  | { kind: 'adapter'; type: 'int64' | 'int32' }
   | { kind: 'past'; type: 'float32' | 'float16'; shape: readonly (number | string)[] }
 );
 
@@ -54,7 +55,8 @@ export class Feeds {
     const isLeft = model.kind === 'dense' && model.padding === 'left';
     this.#padding = { padTokenId: model.padTokenId, isLeft };
     this.#isFirst = model.kind === 'dense' && model.pooling === 'cls';
-    this.#inputs = metadata.map(inputOf);
+    const adapterInput = model.kind === 'dense' ? model.adapterInput : undefined;
+    this.#inputs = metadata.map((input) => inputOf(input, adapterInput));
   }
 
   fill(batch: EngineBatch, longest: number): Record<string, Tensor> {
@@ -87,6 +89,12 @@ export class Feeds {
         return new this.#Tensor('float32', Float32Array.from(lengths), [sequences, 1, 1]);
       case 'places':
         return new this.#Tensor('int64', this.#places(lengths, longest), [sequences, 2, 2]);
+      case 'adapter': {
+        const { adapter = 0 } = batch;
+        return input.type === 'int64'
+          ? new this.#Tensor('int64', BigInt64Array.of(BigInt(adapter)), [])
+          : new this.#Tensor('int32', Int32Array.of(adapter), []);
+      }
       case 'past': {
         // Whatever is not a fixed size is how many sequences there are, or how many tokens were read before.
         const shape = input.shape.map((size, n) =>
@@ -113,7 +121,7 @@ export class Feeds {
   }
 }
 
-function inputOf(input: InferenceSession.ValueMetadata): ModelInput {
+function inputOf(input: InferenceSession.ValueMetadata, adapterInput: string | undefined): ModelInput {
   const { name } = input;
   const type = input.isTensor ? input.type : undefined;
   const buffer = new ArrayBuffer(0);
@@ -121,6 +129,8 @@ function inputOf(input: InferenceSession.ValueMetadata): ModelInput {
   if (name === TERM_MASK) return { kind: 'mask', name, rows: 1, buffer };
   if (name === LENGTHS) return { kind: 'lengths', name, buffer };
   if (name === TOKEN_PLACES) return { kind: 'places', name, buffer };
+  if (name === adapterInput && (type === 'int64' || type === 'int32'))
+    return { kind: 'adapter', name, type, buffer };
   if (PAST.test(name) && input.isTensor && (type === 'float32' || type === 'float16'))
     return { kind: 'past', name, type, shape: input.shape, buffer };
   const fill = Object.hasOwn(FILLS, name) ? FILLS[name as keyof typeof FILLS] : undefined;
@@ -129,7 +139,7 @@ function inputOf(input: InferenceSession.ValueMetadata): ModelInput {
   const known = Object.keys(FILLS).join(', ');
   throw new EmbedmillError(
     'model_corrupt',
-    `the model has an input "${name}" of type ${type ?? 'no tensor'}; a text encoder has ${known}, of int64 or int32, and a decoder may have past_key_values`,
+    `the model has an input "${name}" of type ${type ?? 'no tensor'}; a text encoder has ${known}, of int64 or int32, and a decoder may have past_key_values; one that chooses an adapter is named in the entry’s "adapters"`,
   );
 }
 

@@ -61,6 +61,17 @@ const whole: Tiny = {
   tokenVectors: { output: 'colbert_vecs' },
 };
 
+const adapted: Tiny = {
+  kind: 'dense',
+  pooling: 'mean',
+  normalize: true,
+  padTokenId: 0,
+  dims: 16,
+  path: join(FIXTURES, 'adapted/model.onnx'),
+  projections: [],
+  adapterInput: 'task_id',
+};
+
 const tuning = { device: { kind: 'cpu', threads: 1 }, graph: { level: 'all', without: [] } } as const;
 const load = (model: DenseModel) => ModelSession.load(model, tuning);
 const batchOf = (sequences: number[][], outputs: readonly EngineOutput[] = ['dense']): EngineBatch => ({
@@ -113,6 +124,31 @@ describe.each<[string, string, Tiny]>([
       }),
       { numRuns: 40 },
     );
+  });
+});
+
+describe('a graph with adapters', () => {
+  const { ids } = of('adapted');
+  const byAdapter = (of('adapted') as unknown as { vectors: number[][][] }).vectors;
+
+  it('runs each batch with the adapter that it names, the first where it names none', async () => {
+    const session = await load(adapted);
+    for (const [adapter, vectors] of [[undefined, byAdapter[0]!] as const, ...byAdapter.entries()]) {
+      const batch = { ...batchOf(ids), ...(adapter !== undefined && { adapter }) };
+      const rows = rowsOf((await session.run(batch)).vectors, adapted.dims);
+      for (const [n, row] of rows.entries()) expect(cosine(row, vectors[n]!)).toBeGreaterThanOrEqual(0.9999);
+    }
+    // They differ by more than that, so that none stands in for another.
+    for (let adapter = 1; adapter < byAdapter.length; adapter += 1)
+      expect(cosine(byAdapter[0]![0]!, byAdapter[adapter]![0]!)).toBeLessThan(0.99);
+  });
+
+  it('is refused where nobody says which input chooses one', async () => {
+    const { adapterInput: _, ...plain } = adapted;
+    await expect(load(plain)).rejects.toMatchObject({
+      code: 'model_corrupt',
+      message: expect.stringMatching(/"task_id".*"adapters"/) as string,
+    });
   });
 });
 

@@ -33,6 +33,8 @@ export interface DenseModel extends ModelFile {
   readonly padding?: 'right' | 'left' | undefined;
   /** In their order, between pooling and normalising. */
   readonly projections?: readonly Projection[] | undefined;
+  /** The graph's input that chooses one of its adapters, where it has several. */
+  readonly adapterInput?: string | undefined;
   readonly lexical?: TokenHead | undefined;
   /** What `states` are; the graph's token vectors by default. */
   readonly tokenVectors?: TokenHead | undefined;

@@ -1,5 +1,5 @@
 import type { ModelEntryInput } from '../entry.ts';
-import { MULTILINGUAL_E5 } from './shared-facts.ts';
+import { JINA_V3, MULTILINGUAL_E5 } from './shared-facts.ts';
 
 /** Dense models of many languages, of the hub. */
 export const MULTILINGUAL: readonly ModelEntryInput[] = [
@@ -225,6 +225,32 @@ export const MULTILINGUAL: readonly ModelEntryInput[] = [
     },
     license: 'gemma',
     matryoshka: [512, 256, 128],
+  },
+  {
+    ...JINA_V3,
+    name: 'jina-embeddings-v3',
+    queryPrefix: 'Represent the query for retrieving evidence documents: ',
+    documentPrefix: 'Represent the document for retrieval: ',
+    prompts: {
+      'retrieval.query': 'Represent the query for retrieving evidence documents: ',
+      'retrieval.passage': 'Represent the document for retrieval: ',
+    },
+    adapters: { input: 'task_id', query: 0, document: 1 },
+  },
+  {
+    ...JINA_V3,
+    name: 'jina-embeddings-v3-separation',
+    adapters: { input: 'task_id', query: 2, document: 2 },
+  },
+  {
+    ...JINA_V3,
+    name: 'jina-embeddings-v3-classification',
+    adapters: { input: 'task_id', query: 3, document: 3 },
+  },
+  {
+    ...JINA_V3,
+    name: 'jina-embeddings-v3-text-matching',
+    adapters: { input: 'task_id', query: 4, document: 4 },
   },
   {
     name: 'jina-embeddings-v5-text-nano-retrieval',
