@@ -158,7 +158,7 @@ export interface IngestRecord extends NewJob {
   gone?: GoneDocuments | undefined;
   /**
    * How far documents that later deletions are for were counted as superseded, before they were deleted: up to this shard
-   * for this deletion; 0 stands for all that are by a filter.
+   * for this deletion, or, where one is behind the last, all; 0 stands for all deletions by a filter.
    */
   yielded?: { to: number; shards: number } | undefined;
   /**

@@ -166,17 +166,62 @@ async function yieldTo(
   parts: RangeTombstoneParts,
   signal: AbortSignal,
 ): Promise<void> {
-  const { store } = parts;
   let shards = 0;
-  for await (const keys of keysOf(handle, parts, signal)) {
-    signal.throwIfAborted();
-    const collection = await requireCollectionOf(handle.record, store);
-    const found = await foundBy(deletions, keys, collection, store);
-    shards += 1;
-    if (found.length === 0) continue;
-    await count(handle, found.length, { to, shards });
-    await deleteFound(found, collection, store);
+  try {
+    for await (const keys of keysOf(handle, parts, signal)) {
+      shards += 1;
+      const { found, remove } = await foundNow(deletions, keys, handle, parts, signal);
+      if (found === 0) continue;
+      await count(handle, found, { to, shards });
+      await remove();
+    }
+  } catch (thrown) {
+    const error = asEmbedmillError(thrown);
+    if (error.code !== 'source_unreadable' && error.code !== 'source_changed') throw thrown;
+    // Whatever is there may be of it.
+    parts.log.warn({ err: error }, 'the source of the job is not what it was; all documents are looked at');
+    await yieldInAll(deletions, to, handle, parts, signal);
   }
+}
+
+/**
+ * As `yieldTo`, of all documents that are stored: the pages of these are others once some are deleted, so that all are
+ * counted first, as one shard behind the last.
+ */
+async function yieldInAll(
+  deletions: readonly Sweep[],
+  to: number,
+  handle: IngestHandle,
+  parts: RangeTombstoneParts,
+  signal: AbortSignal,
+): Promise<void> {
+  const { collection, tenant, progress } = handle.record;
+  const pages = () => documentPages(parts.store, collection.name as CollectionName, { tenant }, signal);
+  let documents = 0;
+  for await (const keys of pages())
+    documents += (await foundNow(deletions, keys, handle, parts, signal)).found;
+  if (documents === 0) return;
+  await count(handle, documents, { to, shards: progress.shards + 1 });
+  for await (const keys of pages()) await (await foundNow(deletions, keys, handle, parts, signal)).remove();
+}
+
+/** How many of these documents the deletions are for, and their deletion. */
+async function foundNow(
+  deletions: readonly Sweep[],
+  keys: DocumentKey[],
+  handle: IngestHandle,
+  { store }: RangeTombstoneParts,
+  signal: AbortSignal,
+): Promise<{ found: number; remove: () => Promise<void> }> {
+  signal.throwIfAborted();
+  const collection = await requireCollectionOf(handle.record, store);
+  const found = await foundBy(deletions, keys, collection, store);
+  return {
+    found: found.length,
+    remove: async () => {
+      await deleteFound(found, collection, store);
+    },
+  };
 }
 
 /** Counts so many documents as superseded, unless a dispatcher did that died then. */
@@ -203,27 +248,20 @@ async function count(
   await handle.save();
 }
 
+/** The keys of the job's documents, shard by shard. Errors: `source_unreadable`, `source_changed`. */
 async function* keysOf(
   { id, record }: IngestHandle,
-  { store, spool, threads, log }: RangeTombstoneParts,
+  { spool, threads }: RangeTombstoneParts,
   signal: AbortSignal,
 ): AsyncGenerator<DocumentKey[]> {
   const { collection, tenant, mode, sourceName, metadataBytes, progress } = record;
   const source = sourceOf(record);
   if (source === undefined || progress.shards === 0) return;
-  try {
-    for await (const { range } of readManifest(spool, id)) {
-      const shard = { collection, tenant, mode, sourceName, metadataBytes, source, range };
-      const { documents } = await threads.run('shardKeys', shard, { share: tenant, signal });
-      const named = documents.filter(({ isDeleted }) => !isDeleted);
-      yield named.map(({ tenant: whose, id: document }) => ({ tenant: whose, id: document }));
-    }
-  } catch (thrown) {
-    const error = asEmbedmillError(thrown);
-    if (error.code !== 'source_unreadable' && error.code !== 'source_changed') throw thrown;
-    // Whatever is there may be of it.
-    log.warn({ err: error }, 'the source of the job is not what it was; all documents are looked at');
-    yield* documentPages(store, collection.name as CollectionName, { tenant }, signal);
+  for await (const { range } of readManifest(spool, id)) {
+    const shard = { collection, tenant, mode, sourceName, metadataBytes, source, range };
+    const { documents } = await threads.run('shardKeys', shard, { share: tenant, signal });
+    const named = documents.filter(({ isDeleted }) => !isDeleted);
+    yield named.map(({ tenant: whose, id: document }) => ({ tenant: whose, id: document }));
   }
 }
 

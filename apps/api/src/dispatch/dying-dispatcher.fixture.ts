@@ -5,16 +5,21 @@ import { startDispatcher } from './dispatcher.ts';
 import type { InputOf, OutputOf, SourceTask } from '../sources/source-tasks.ts';
 import { SourceThreads } from '../sources/source-threads.ts';
 
-/** A dispatcher for a test: one thing that is done to sources, or a deletion, kills its whole process, or the test does. */
-const [address = '', folder = '', fatal = '', qdrantUrl] = process.argv.slice(2);
+/**
+ * A dispatcher for a test: one thing that is done to sources, or a deletion, kills its whole process, or the test does. With
+ * `losesSource` a job's source is gone once its keys are asked for.
+ */
+const [address = '', folder = '', fatal = '', qdrantUrl, loses] = process.argv.slice(2);
 
 class DeadlyThreads extends SourceThreads {
-  override run<Name extends SourceTask>(
+  override async run<Name extends SourceTask>(
     task: Name,
     input: InputOf<Name>,
     options?: { share?: string | undefined; signal?: AbortSignal },
   ): Promise<OutputOf<Name>> {
     if (task === fatal) process.kill(process.pid, 'SIGKILL');
+    if (task === 'shardKeys' && loses === 'losesSource')
+      await spool.removeSource((input as InputOf<'shardKeys'>).source);
     return super.run(task, input, options);
   }
 }

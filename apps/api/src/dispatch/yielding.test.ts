@@ -19,7 +19,10 @@ beforeAll(async () => {
 });
 afterAll(() => storing?.api.close());
 
-test('a dispatcher that is killed when it has deleted, and before it has said so, leaves right counts', async () => {
+test.each([
+  ['leaves right counts', []],
+  ['and whose job has lost its source, leaves right counts', ['losesSource']],
+])('a dispatcher that is killed when it has deleted, and before it has said so, %s', async (_what, loses) => {
   const { api } = storing;
   const name = await storing.newCollection();
   storing.poison = 'poison';
@@ -39,10 +42,12 @@ test('a dispatcher that is killed when it has deleted, and before it has said so
   const address = JSON.stringify({ redisUrl: api.redisUrl });
   const entry = new URL('./dying-dispatcher.fixture.ts', import.meta.url);
   const retry = await api.json('POST', `/api/v1/jobs/${failed.id}/retry`);
-  const dying = fork(entry, [address, api.spoolFolder, 'deleteDocuments', fake.url], { execArgv: [] });
+  const dying = fork(entry, [address, api.spoolFolder, 'deleteDocuments', fake.url, ...loses], {
+    execArgv: [],
+  });
   const [, signal] = (await once(dying, 'exit')) as [number | null, string | null];
   expect(signal).toBe('SIGKILL');
-  await api.dispatch();
+  storing.dispatcher = await api.dispatch();
   expect(await storing.finished(retry.body as Job)).toMatchObject({
     state: 'completed',
     documents: 4,
