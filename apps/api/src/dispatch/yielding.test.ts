@@ -7,6 +7,8 @@ import { startFakeQdrant, type FakeQdrant } from '@embedmill/vector-store/fake-q
 import { startStoringApi, type StoringApi } from '../testing/storing-api.ts';
 
 /** Jobs that give way to later deletions, over whose documents dispatchers are killed: each is counted once. */
+const OLD = 1100;
+
 let fake: FakeQdrant;
 let storing: StoringApi;
 
@@ -26,13 +28,11 @@ test.each([
   const { api } = storing;
   const name = await storing.newCollection();
   storing.poison = 'poison';
-  const lines = [1990, 1991, 2020, 2021].map((year) => ({
-    id: `${year}`,
-    text: 'poison',
-    metadata: { year },
-  }));
+  // More than are looked at at once.
+  const years = [...Array.from({ length: OLD }, () => 1990), 2020, 2021];
+  const lines = years.map((year, n) => ({ id: `${n}`, text: 'poison', metadata: { year } }));
   const failed = await storing.finished(await storing.submit(name, lines));
-  expect(failed).toMatchObject({ failed: 4 });
+  expect(failed).toMatchObject({ failed: OLD + 2 });
   storing.poison = undefined;
   const filter = { field: 'year', lt: 2000 };
   const deletion = await api.json('POST', `/api/v1/collections/${name}/documents/delete`, { filter });
@@ -50,10 +50,10 @@ test.each([
   storing.dispatcher = await api.dispatch();
   expect(await storing.finished(retry.body as Job)).toMatchObject({
     state: 'completed',
-    documents: 4,
+    documents: OLD + 2,
     stored: 2,
-    superseded: 2,
+    superseded: OLD,
     failed: 0,
   });
-  expect(await storing.idsIn(name)).toEqual(['2020', '2021']);
+  expect(await storing.idsIn(name)).toEqual([`${OLD}`, `${OLD + 1}`]);
 });
