@@ -34,9 +34,9 @@ test('settings of other apps are passed over', () => {
 });
 
 test('every setting is described, and documented for operators', () => {
-  const documentation = readFileSync(new URL('../../../docs/operations.md', import.meta.url), 'utf8');
+  const documentation = readFileSync(new URL('../../../docs/settings.md', import.meta.url), 'utf8');
   for (const [name, field] of Object.entries(settingsSchema.shape)) {
     expect(field.description, name).toBeTruthy();
-    expect(documentation.includes(`\`${name}\``), `${name} is in docs/operations.md`).toBe(true);
+    expect(documentation.includes(`\`${name}\``), `${name} is in docs/settings.md`).toBe(true);
   }
 });

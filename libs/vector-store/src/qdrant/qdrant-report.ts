@@ -47,7 +47,7 @@ function remarksOn(collection: Collection, info: Schemas['CollectionInfo']): str
   if (profile.storage !== 'float32' && inMemory.length > 0) {
     remarks.push(
       `the collection "${name}" is ${profile.storage}, but its whole vectors (${inMemory.join(', ')}) are in memory, too: ` +
-        `set their on_disk (docs/operations.md, Qdrant)`,
+        `set their on_disk (docs/backends.md, Qdrant)`,
     );
   }
   if (isTooFine(collection)) {
