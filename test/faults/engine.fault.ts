@@ -31,7 +31,7 @@ const poison = (text: string) =>
 
 test.each([
   ['crash', CRASH, 'engine_crashed', 'two documents that crash the engine each time'],
-  ['hang', HANG, 'engine_timeout', 'two documents that hang the engine each time, a batch having 2 s'],
+  ['hang', HANG, 'engine_timeout', 'two documents that hang the engine each time, with a limit of 2 s a batch'],
 ] as const)('documents that %s the engine', async (_, text, code, fault) => {
   const running = await faulty();
   const job = await runFault(running, {
@@ -46,7 +46,7 @@ test.each([
 
 test('an engine that runs out of memory on larger batches', async () => {
   await runFault(await faulty({ ORT_FAULTY_ENGINE_AREA: '100' }), {
-    fault: 'an engine that runs out of memory on batches of more than 100 tokens, of 384',
+    fault: 'an engine that runs out of memory on batches of more than 100 tokens (the budget is 384)',
     documents: 1500,
     inject: async () => {},
   });

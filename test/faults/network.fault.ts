@@ -13,7 +13,7 @@ const INSIDE = `emi${process.pid}`;
 /** A network of two, from those that are set aside for tests (RFC 2544). */
 const SUBNET = `198.18.${process.pid % 250}`;
 const CUT_SECONDS = 3 * LOCK_SECONDS;
-const fault = `the network between worker and Redis cut for ${CUT_SECONDS} s, the lock being ${LOCK_SECONDS} s`;
+const fault = `the network between worker and Redis cut for ${CUT_SECONDS} s, with locks of ${LOCK_SECONDS} s`;
 
 const run = promisify(execFile);
 const ip = (...args: string[]) => run('ip', args);

@@ -29,7 +29,7 @@ test('SIGKILL of a worker', async () => {
 
 test('SIGKILL of both workers', async () => {
   await runFault(cluster, {
-    fault: 'SIGKILL of all workers, started again',
+    fault: 'SIGKILL of all workers, then restarted',
     async inject() {
       await Promise.all(['worker-1', 'worker-2'].map((name) => cluster.end(name)));
       await Promise.all(['worker-1', 'worker-2'].map((name) => cluster.start(name)));
@@ -64,7 +64,7 @@ test('SIGKILL of an API with its dispatcher', async () => {
 
 test.skipIf(!has('store'))('SIGKILL of the store', async () => {
   await runFault(cluster, {
-    fault: 'SIGKILL of the embedded store, started again after 3 s',
+    fault: 'SIGKILL of the embedded store, restarted after 3 s',
     async inject() {
       await cluster.end('store');
       await setTimeout(3000);
@@ -87,7 +87,7 @@ test.each(['worker-1', 'api-1', 'api-2', 'store', 'redis'].filter(has))(
   'SIGSTOP of %s for longer than the lock',
   async (name) => {
     await runFault(cluster, {
-      fault: `SIGSTOP of ${name} for ${STOPPED_SECONDS} s, the lock being ${LOCK_SECONDS} s`,
+      fault: `SIGSTOP of ${name} for ${STOPPED_SECONDS} s, with locks of ${LOCK_SECONDS} s`,
       inject: () => stopFor(cluster.pid(name), STOPPED_SECONDS),
     });
   },
@@ -95,7 +95,7 @@ test.each(['worker-1', 'api-1', 'api-2', 'store', 'redis'].filter(has))(
 
 test('SIGSTOP of the engines', async () => {
   await runFault(cluster, {
-    fault: 'SIGSTOP of an engine for good, a batch having 6 s: its worker starts another',
+    fault: 'permanent SIGSTOP of an engine, with a limit of 6 s a batch: its worker starts another',
     async inject() {
       const [engine] = await cluster.engines('worker-1');
       process.kill(engine!, 'SIGSTOP');
@@ -111,7 +111,7 @@ test('SIGSTOP of the engines', async () => {
 test('SIGTERM under load', async () => {
   let drained = 0;
   await runFault(cluster, {
-    fault: 'SIGTERM of a worker under load, which drains and ends with 0',
+    fault: 'SIGTERM of a worker under load, which drains and exits with 0',
     async inject() {
       const start = performance.now();
       expect(await cluster.end('worker-1', 'SIGTERM')).toBe(0);
@@ -124,7 +124,7 @@ test('SIGTERM under load', async () => {
 
 test('SIGTERM of an API under load', async () => {
   await runFault(cluster, {
-    fault: 'SIGTERM of both APIs under load, which end with 0',
+    fault: 'SIGTERM of both APIs under load, which exit with 0',
     async inject() {
       expect(await cluster.end('api-1', 'SIGTERM')).toBe(0);
       expect(await cluster.end('api-2', 'SIGTERM')).toBe(0);

@@ -36,7 +36,7 @@ async function cutTo(bytes: (size: number) => number): Promise<void> {
 
 test('SIGKILL of Redis', async () => {
   await runFault(cluster, {
-    fault: 'SIGKILL of Redis, started again after 15 s',
+    fault: 'SIGKILL of Redis, restarted after 15 s',
     async inject() {
       await cluster.end('redis');
       await setTimeout(15_000);
@@ -69,7 +69,7 @@ test('Redis out of memory', async () => {
 test('the end of the append-only file lost', async () => {
   let size = 0;
   await runFault(cluster, {
-    fault: 'Redis killed, back without the last half of what it wrote since the job began',
+    fault: 'Redis killed, back without the last half of its writes since the job began',
     async inject(job) {
       size = (await stat(await appendedFile())).size;
       await cluster.until(
@@ -83,7 +83,7 @@ test('the end of the append-only file lost', async () => {
 
 test('the end of the append-only file lost, and every process with it', async () => {
   await runFault(cluster, {
-    fault: 'all killed, and Redis back without the last 20 KB',
+    fault: 'everything killed, and Redis back without its last 20 KB',
     async inject(job) {
       await cluster.until(
         'more is done',
@@ -98,7 +98,7 @@ test('the end of the append-only file lost, and every process with it', async ()
 
 test.each([
   ['while the API goes on', false],
-  ['and the API with it', true],
+  ['and the API killed with it', true],
 ] as const)('the whole job lost %s', async (what, dies) => {
   await runFault(cluster, {
     fault: `Redis back empty, without the job, ${what}`,

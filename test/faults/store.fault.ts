@@ -30,7 +30,7 @@ test.each([
   ['503 for 6 s', { kind: 'status', status: 503 }, 6],
   ['breaks every connection for 6 s', { kind: 'reset' }, 6],
   ['takes 2 s longer for each request, for 10 s', { kind: 'slow', ms: 2000 }, 10],
-  ['never answers what it is asked in 3 s', { kind: 'silence' }, 3],
+  ['never answers the requests of 3 s', { kind: 'silence' }, 3],
 ] satisfies [string, StoreFault, number][])('a store that answers %s', async (what, spoiled, seconds) => {
   await runFault(cluster, {
     fault: `${STORE}: ${what}`,

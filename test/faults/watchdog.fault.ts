@@ -17,7 +17,7 @@ const healthz = async () => (await fetch(new URL('/healthz', cluster.url('worker
 test('a worker without progress says so, and ends', async () => {
   expect((await fetch(new URL('/startupz', cluster.url('worker')))).status).toBe(200);
   await runFault(cluster, {
-    fault: 'a worker without progress for 10 s ends itself with 1, and is started again',
+    fault: 'a worker without progress for 10 s exits with 1 and is restarted',
     async inject() {
       expect(await healthz()).toBe(200);
       const ended = cluster.ended('worker');
