@@ -31,7 +31,12 @@ const poison = (text: string) =>
 
 test.each([
   ['crash', CRASH, 'engine_crashed', 'two documents that crash the engine each time'],
-  ['hang', HANG, 'engine_timeout', 'two documents that hang the engine each time, with a limit of 2 s a batch'],
+  [
+    'hang',
+    HANG,
+    'engine_timeout',
+    'two documents that hang the engine each time, with a limit of 2 s a batch',
+  ],
 ] as const)('documents that %s the engine', async (_, text, code, fault) => {
   const running = await faulty();
   const job = await runFault(running, {

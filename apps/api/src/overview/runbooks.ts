@@ -24,13 +24,11 @@ export const RUNBOOKS = {
     todo: 'run `redis-cli CONFIG SET maxmemory-policy noeviction`, and set the same in its configuration.',
   },
   EmbedmillFailureRatio: {
-    means:
-      'more than 5% of the documents settled in the last 15 minutes failed.',
+    means: 'more than 5% of the documents settled in the last 15 minutes failed.',
     todo: 'for errors in documents, cancel the job, correct its source, and submit it again; unchanged documents are skipped. For others, fix the cause, then run `embedmill retry JOB`.',
   },
   EmbedmillJobFailed: {
-    means:
-      'a job ended as `failed`: the whole job, not only some of its documents.',
+    means: 'a job ended as `failed`: the whole job, not only some of its documents.',
     todo: 'make the source readable and submit it again. Documents that were stored before the failure stay, and are skipped then.',
   },
   EmbedmillStoreUnavailable: {
