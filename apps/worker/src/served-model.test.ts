@@ -83,3 +83,24 @@ test('a text that is too long keeps the end that is asked for', async () => {
     expect({ tokens, truncated }).toEqual({ tokens: [256], truncated: [true] });
   expect(fromEnd.states[0]).not.toEqual(fromStart.states[0]);
 });
+
+test('a question’s tokens come with the dense vector that it has by itself, in the same bits', async () => {
+  const inputs = [TEXT, 'where does the river meet the sea?'];
+  const { dense, questions, ...reading } = await ask<'tokens'>({
+    task: 'tokens',
+    model: NAME,
+    dims: 384,
+    inputs,
+  });
+  const { vectors, dims, ...embedded } = await ask<'embed'>({
+    task: 'embed',
+    model: NAME,
+    role: 'query',
+    inputs,
+  });
+  expect(dense).toEqual({ dims, vectors });
+  expect(reading).toEqual(embedded);
+  // [CLS] and [SEP] stand for no word.
+  expect(questions[0]!.vectors).toHaveLength((IDS.length - 2) * 384);
+  expect([...questions[0]!.places]).toEqual([0, 5, 8, 10, 13, 15]);
+});

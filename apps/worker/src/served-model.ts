@@ -255,11 +255,13 @@ export class ServedModel {
     const sequences = await this.#inputs.readAll(inputs, await this.#inputs.promptOf(asked), keep);
     const embeddings = await this.#encodeNow(sequences, lexical === true ? ['dense', 'lexical'] : ['dense']);
     const reading = readingOf(sequences);
-    const unknown = reading.unknown.map(
-      (isUnknown, n) => isUnknown || saysNothing(embeddings[n]?.vector ?? NO_VECTOR),
-    );
     const terms = lexical === true && embeddings.map((one, n) => this.termsOf(sequences[n], one));
-    return { ...packed(embeddings, this.encoder.dims), ...(terms && { terms }), ...reading, unknown };
+    return {
+      ...packed(embeddings, this.encoder.dims),
+      ...(terms && { terms }),
+      ...reading,
+      unknown: unknownOf(reading, embeddings),
+    };
   }
 
   /** The vectors of tokens by themselves, as late interaction compares them. */
@@ -352,13 +354,18 @@ export class ServedModel {
     const form = { dims, poolFactor: 1, start: start.length, end: end.length };
     const { adapter } = before;
     const sequences = encoded.map((text) => ({ ...text, adapter, tokenVectors: form }));
-    const embeddings = await this.#encodeNow(sequences, ['states']);
+    const embeddings = await this.#encodeNow(sequences, ['dense', 'states']);
+    const reading = readingOf(
+      encoded.map((text) => ({ ...text, unknown: !this.#tokenizer.knows(text.ids, before) })),
+    );
     return {
+      dense: packed(embeddings, this.encoder.dims),
       questions: encoded.map((text, n) => ({
         vectors: embeddings[n]?.tokenVectors ?? new Int8Array(),
         places: this.#inputs.placesOf(text),
       })),
-      ...readingOf(encoded.map((text) => ({ ...text, unknown: !this.#tokenizer.knows(text.ids, before) }))),
+      ...reading,
+      unknown: unknownOf(reading, embeddings),
     };
   }
 
@@ -396,6 +403,11 @@ function packed(embeddings: readonly Embedding[], dims: number): { dims: number;
   const vectors = new Float32Array(dims * embeddings.length);
   for (const [n, { vector }] of embeddings.entries()) vectors.set(vector, n * dims);
   return { dims, vectors };
+}
+
+/** Whether the model says nothing of each text: it knows none of its tokens, or its vector is of no direction. */
+function unknownOf({ unknown }: InputReading, embeddings: readonly Embedding[]): boolean[] {
+  return unknown.map((isUnknown, n) => isUnknown || saysNothing(embeddings[n]?.vector ?? NO_VECTOR));
 }
 
 function readingOf(sequences: readonly Pick<ReadText, 'ids' | 'truncated' | 'unknown'>[]): InputReading {

@@ -132,6 +132,7 @@ export {
   roleSchema,
   ROLES,
   type DenseResult,
+  type DenseVectors,
   type Query,
   type QueryOf,
   type QueryResult,

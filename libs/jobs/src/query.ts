@@ -66,7 +66,8 @@ export const querySchema = z.discriminatedUnion('task', [
   }),
   z.strictObject({
     task: z.literal('tokens').meta({
-      description: 'Questions to vectors of their tokens, which late interaction holds against stored ones.',
+      description:
+        'Questions to vectors of their tokens, which late interaction holds against stored ones, and to their dense vectors.',
     }),
     model,
     prefix,
@@ -115,10 +116,13 @@ export interface InputReading {
   unknown: boolean[];
 }
 
-export interface DenseResult extends InputReading {
+export interface DenseVectors {
   dims: number;
   /** L2-normalised vectors, one after the other: inputs × dims. */
   vectors: Float32Array;
+}
+
+export interface DenseResult extends InputReading, DenseVectors {
   /** Terms of each input, where they were asked for. */
   terms?: SparseVector[];
 }
@@ -148,8 +152,8 @@ export interface QueryResults {
     kind: 'logit' | 'interaction';
     query: { truncated: boolean; unknown: boolean };
   };
-  /** Of each question its tokens, without special ones. */
-  tokens: InputReading & { questions: QuestionTokens[] };
+  /** Of each question its tokens, without special ones, and its dense vector of the same run, from workers that give it. */
+  tokens: InputReading & { questions: QuestionTokens[]; dense?: DenseVectors | undefined };
   terms: { terms: string[] };
   /** Of each input its tokens' vectors, one after the other, special tokens' among them: tokens × dims. Each of length 1. */
   states: InputReading & { dims: number; states: Float32Array[] };

@@ -139,6 +139,44 @@ describe('words', () => {
   });
 });
 
+describe('the words that a text has of some', () => {
+  const piece = fc.oneof(
+    fc.constantFrom(
+      'flow',
+      'low',
+      'flows',
+      'a',
+      'A',
+      'Mach2',
+      '2',
+      "don't",
+      'straße',
+      'ＦＬＯＷ',
+      '流れ',
+      'İ',
+      'ﬂow',
+    ),
+    fc.constantFrom(' ', '-', '_', '.', '', '\n', '\u00ad'),
+    fc.string({ maxLength: 4 }),
+  );
+  const text = fc.array(piece, { maxLength: 20 }).map((parts) => parts.join(''));
+
+  test.each([analyzerOf('none', 2), analyzerOf('turkish', 2), analyzerOf('none', 1)])(
+    'are those among its terms',
+    (analyzer) => {
+      const wordsOf = (one: string) => Array.from(analyzer.terms(one), ({ word }) => word);
+      fc.assert(
+        fc.property(text, text, (read, asked) => {
+          const some = new Set(wordsOf(asked));
+          const own = new Set(wordsOf(read));
+          expect(analyzer.wordsAmong(read, some)).toEqual(new Set([...some].filter((word) => own.has(word))));
+        }),
+        { numRuns: 1000 },
+      );
+    },
+  );
+});
+
 describe('terms of words that Unicode calls equal', () => {
   const english = analyzerOf('english', 2);
 

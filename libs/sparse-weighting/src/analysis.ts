@@ -3,13 +3,18 @@ import { charactersInPairs, withPairs } from './character-pairs.ts';
 import { firstWordsOf } from './first-words.ts';
 import { folded } from './folding.ts';
 import { stemmerOf, type Stemmer } from './languages.ts';
+import { STRETCH, stretchKinds } from './stretches.ts';
 import { eachStretch, wordsOfStretch, type Term } from './words.ts';
 
 /** How a collection's texts are read: its documents and what is asked of it, by BM25, BM42, highlights and explanations. */
 export interface Analyzer {
   /** The words of a text, in its order, with where each stands in the text as it is. */
   terms: (text: string) => Iterable<Term>;
+  /** Which of these words (`Term.word`) the text has. */
+  wordsAmong: (text: string, words: ReadonlySet<string>) => Set<string>;
 }
+
+const ASCII = /^[\x00-\x7f]*$/;
 
 const analyzers = new Map<string, Analyzer>();
 
@@ -38,6 +43,10 @@ class FirstAnalyzer implements Analyzer {
 
   *terms(text: string): Generator<Term, undefined> {
     for (const { word, start, end } of firstWordsOf(text)) yield { word, term: this.#stem(word), start, end };
+  }
+
+  wordsAmong(text: string, words: ReadonlySet<string>): Set<string> {
+    return new Set(Array.from(firstWordsOf(text), ({ word }) => word).filter((word) => words.has(word)));
   }
 }
 
@@ -72,6 +81,14 @@ class FoldingAnalyzer implements Analyzer {
     return terms;
   }
 
+  wordsAmong(text: string, words: ReadonlySet<string>): Set<string> {
+    if (this.#turkish || !ASCII.test(text))
+      return new Set(this.terms(text).flatMap(({ word }) => (words.has(word) ? word : [])));
+    // Looking for a few words takes a tenth of the time of reading all.
+    const lower = text.toLowerCase();
+    return new Set([...words].filter((word) => hasAsciiWord(lower, word)));
+  }
+
   /** The terms of a stretch, with places in it. */
   #termsOf(stretch: string, isAscii: boolean): readonly Term[] {
     const known = this.#known.get(stretch);
@@ -89,6 +106,16 @@ class FoldingAnalyzer implements Analyzer {
     return terms;
   }
 }
+
+/** Whether the word stands in the text, both of ASCII in lower case, with no letter or digit on either side. */
+function hasAsciiWord(text: string, word: string): boolean {
+  for (let at = text.indexOf(word); at !== -1; at = text.indexOf(word, at + 1))
+    if (!isOfWord(text, at - 1) && !isOfWord(text, at + word.length)) return true;
+  return false;
+}
+
+const isOfWord = (text: string, at: number): boolean =>
+  at >= 0 && at < text.length && stretchKinds.of(text.charCodeAt(at)) === STRETCH.ascii;
 
 /** The string, without the text that it was cut out of, which it would keep in memory. */
 const ownString = (cut: string): string => Buffer.from(cut, 'utf16le').toString('utf16le');

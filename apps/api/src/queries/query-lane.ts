@@ -2,6 +2,7 @@ import pLimit from 'p-limit';
 import {
   EmbedmillError,
   type DenseResult,
+  type DenseVectors,
   type QueryOf,
   type QueryResult,
   type QueryResults,
@@ -45,6 +46,9 @@ const JOIN: { [Task in QueryTask]: (results: QueryResults[Task][]) => QueryResul
   }),
   tokens: (results) => ({
     questions: results.flatMap(({ questions }) => questions),
+    dense: results.every(({ dense }) => dense !== undefined)
+      ? joinedVectors(results.flatMap(({ dense }) => dense ?? []))
+      : undefined,
     ...readingOf(results),
   }),
   terms: (results) => ({ terms: results.flatMap(({ terms }) => terms) }),
@@ -172,10 +176,13 @@ function atRequestsPath(error: unknown, pathOf: PathOf): unknown {
   return index === undefined ? error : refusedField(pathOf(Number(index)), detail?.message ?? '');
 }
 
+function joinedVectors(results: readonly DenseVectors[]): DenseVectors {
+  return { dims: results[0]?.dims ?? 0, vectors: joinedFloats(results.map(({ vectors }) => vectors)) };
+}
+
 function joinedDense(results: DenseResult[]): DenseResult {
   return {
-    dims: results[0]?.dims ?? 0,
-    vectors: joinedFloats(results.map(({ vectors }) => vectors)),
+    ...joinedVectors(results),
     ...(results[0]?.terms && { terms: results.flatMap(({ terms = [] }) => terms) }),
     ...readingOf(results),
   };
@@ -200,7 +207,7 @@ function joinedFloats(parts: Float32Array[]): Float32Array {
 }
 
 /** One of the vectors, cut to `dims` where that is a smaller size. */
-export function vectorAt({ vectors, dims: full }: DenseResult, index: number, dims: number): Float32Array {
+export function vectorAt({ vectors, dims: full }: DenseVectors, index: number, dims: number): Float32Array {
   return shortened(vectors.slice(index * full, (index + 1) * full), dims);
 }
 

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import {
   ANALYSIS_VERSION,
   DEFAULT_TENANT,
@@ -167,6 +167,22 @@ describe('a closer look', () => {
     expect(hits[0]!.scores!['rerank']).toBeCloseTo(1, 2);
     expect(hits[1]!.scores!['rerank']).toBeGreaterThan(0.5);
     expect(hits[2]!.scores!['rerank']).toBe(0);
+    const asked = vi.spyOn(api.parts.queue, 'query');
+    const again = { query: 'bank money', rerank: true };
+    expect((await post(`/api/v1/collections/${name}/search`, again)).body).toEqual(body);
+    expect(asked.mock.calls.map(([query]) => query.task)).toEqual(['tokens']);
+
+    // As workers of an earlier version answer, which give tokens alone.
+    asked.mockRestore();
+    const { query: ask } = api.parts.queue;
+    const earlier = vi.spyOn(api.parts.queue, 'query').mockImplementation(async (...given) => {
+      const answer = await ask.call(api.parts.queue, ...given);
+      return 'questions' in answer ? { ...answer, dense: undefined } : answer;
+    });
+    expect((await post(`/api/v1/collections/${name}/search`, again)).body).toEqual(body);
+    expect(earlier.mock.calls.map(([query]) => query.task)).toEqual(['tokens', 'embed']);
+    earlier.mockRestore();
+
     const other = await post(`/api/v1/collections/${name}/migration`, { model: MINI.name });
     expect(other).toMatchObject({ status: 422, body: { code: 'invalid_profile' } });
   });

@@ -2,9 +2,12 @@ import {
   parseImageReference,
   SPARSE_SCHEMES,
   type Collection,
+  type DenseVectors,
   type Profile,
+  type QuestionTokens,
   type SearchRequest,
   type SparseScheme,
+  type SparseVector,
 } from '@embedmill/jobs';
 import { analyzerOf, bm25Query, bm42Query } from '@embedmill/sparse-weighting';
 import type { SearchVector } from '@embedmill/vector-store';
@@ -19,6 +22,8 @@ export interface QueryVectors {
   prefix: string | undefined;
   weight: number;
   vectors: (SearchVector & { list: ListName })[];
+  /** Its tokens, where reranking will hold them against stored ones. */
+  tokens?: QuestionTokens | undefined;
 }
 
 /** What a list of hits was found by. */
@@ -31,7 +36,8 @@ export type ListName = 'dense' | SparseScheme;
  * the collection has no vectors for, and for a question that no vector is left of; what the interactive lane says.
  */
 export async function queryVectorsOf(
-  request: Pick<SearchRequest, 'query' | 'queries' | 'image' | 'mode' | 'sparse'>,
+  request: Pick<SearchRequest, 'query' | 'queries' | 'image' | 'mode' | 'sparse'> &
+    Partial<Pick<SearchRequest, 'rerank'>>,
   collection: Collection,
   lane: QueryLane,
   prefix?: string,
@@ -44,8 +50,9 @@ export async function queryVectorsOf(
   const weighing = schemes.includes('splade') ? splade?.model : undefined;
   // Then the model weighs its tokens, in the run that gives its dense vectors.
   const lexical = dense && weighing === profile.model;
+  const withTokens = !lexical && readsStoredTokens(request.rerank, profile);
   const denseVectors = dense
-    ? await denseOf(request, texts, collection, lane, { prefix, lexical })
+    ? await denseOf(request, texts, collection, lane, { prefix, lexical, withTokens })
     : undefined;
   const terms =
     weighing === undefined
@@ -62,7 +69,7 @@ export async function queryVectorsOf(
       const values = sparseOf(scheme, text ?? '');
       if (values !== undefined) vectors.push({ list: scheme, kind: 'sparse', scheme, values });
     }
-    return { text, prefix, weight, vectors };
+    return { text, prefix, weight, vectors, tokens: denseVectors?.questions?.[n] };
 
     function sparseOf(scheme: SparseScheme, query: string) {
       switch (scheme) {
@@ -145,16 +152,37 @@ function questionsOf({
   return queries?.map(({ query: text, weight }) => ({ text, weight })) ?? [{ text: undefined, weight: 1 }];
 }
 
+/** Whether reranking reads token vectors that are stored, which are of the collection's own model. */
+export function readsStoredTokens(
+  rerank: SearchRequest['rerank'] | undefined,
+  { model, lateInteraction }: Profile,
+): boolean {
+  if (lateInteraction === undefined || rerank === undefined || rerank === false) return false;
+  return rerank === true || rerank.model === undefined || rerank.model === model;
+}
+
+/** A request's questions, or its picture, as the dense model gives them. */
+interface DenseQuestions extends DenseVectors {
+  terms?: SparseVector[] | undefined;
+  unknown: boolean[];
+  questions?: QuestionTokens[] | undefined;
+}
+
 async function denseOf(
   { image }: Pick<SearchRequest, 'image'>,
   texts: string[],
-  { profile: { model } }: Collection,
+  { dims, profile: { model } }: Collection,
   lane: QueryLane,
-  { prefix, lexical }: { prefix: string | undefined; lexical: boolean },
-) {
+  { prefix, lexical, withTokens }: { prefix: string | undefined; lexical: boolean; withTokens: boolean },
+): Promise<DenseQuestions> {
   if (image === undefined) {
+    const query = { model, inputs: texts, prefix };
+    // One run gives both; workers of an earlier version give the tokens alone.
+    const read = withTokens ? await lane.ask({ ...query, task: 'tokens', dims }) : undefined;
+    if (read?.dense !== undefined) return { ...read.dense, unknown: read.unknown, questions: read.questions };
     const weigh = lexical ? { lexical } : {};
-    return lane.ask({ task: 'embed', model, inputs: texts, role: 'query', prefix, ...weigh });
+    const dense = await lane.ask({ ...query, task: 'embed', role: 'query', ...weigh });
+    return { ...dense, questions: read?.questions };
   }
   const parsed = parseImageReference(image);
   if (!parsed.ok || parsed.reference.kind !== 'data')

@@ -10,13 +10,14 @@ import { analyzerOf } from '@embedmill/sparse-weighting';
 import type { VectorStore } from '@embedmill/vector-store';
 import { LoopShare } from '../http/loop-share.ts';
 import type { QueryLane } from '../queries/query-lane.ts';
-import type { ListName, QueryVectors } from './query-vectors.ts';
+import { readsStoredTokens, type ListName, type QueryVectors } from './query-vectors.ts';
 import type { HitPayloads } from './payloads.ts';
 import type { Ranking } from './found.ts';
 import { storedInteraction, type WeighedQuestion } from './stored-tokens.ts';
 
 /** Words as they are, of any language. */
 const ANALYZER = analyzerOf('none', ANALYSIS_VERSION);
+const wordOf = ({ word }: { word: string }): string => word;
 /** Hits that the question's vector is drawn towards. */
 const FEEDBACK = 3;
 
@@ -59,14 +60,16 @@ export async function rerank(
   }
   if (first.length === 0) return [...found];
   const name = model ?? collection.profile.model;
-  const having = await textsHaving(inputs);
+  const words = new Set(asked.flatMap(({ text = '' }) => Array.from(ANALYZER.terms(text), wordOf)));
+  const having = await textsHaving(inputs, words);
   const isOwn = name === collection.profile.model;
-  const weighed = asked.map(({ text = '', prefix }): WeighedQuestion => ({
+  const weighed = asked.map(({ text = '', prefix, tokens }): WeighedQuestion => ({
     text,
     prefix: isOwn ? prefix : undefined,
     emphasis: emphasisOf(text, having, inputs.length),
+    tokens,
   }));
-  const isStored = isOwn && collection.profile.lateInteraction !== undefined;
+  const isStored = readsStoredTokens({ model, depth }, collection.profile);
   const ids = first.map(({ point: { id } }) => id);
   const { scores, isFinal } = isStored
     ? { scores: await storedInteraction(ids, weighed, collection, { store, lane }), isFinal: false }
@@ -149,13 +152,15 @@ function sparseVoices(candidates: readonly Candidate[]): number[] {
   });
 }
 
-/** How many of the texts have each word. */
-async function textsHaving(texts: readonly string[]): Promise<Map<string, number>> {
+/** How many of the texts have each of the words. */
+async function textsHaving(
+  texts: readonly string[],
+  words: ReadonlySet<string>,
+): Promise<Map<string, number>> {
   const having = new Map<string, number>();
   const share = new LoopShare();
   for (const text of texts) {
-    for (const word of new Set(Array.from(ANALYZER.terms(text), (found) => found.word)))
-      having.set(word, (having.get(word) ?? 0) + 1);
+    for (const word of ANALYZER.wordsAmong(text, words)) having.set(word, (having.get(word) ?? 0) + 1);
     await share.step();
   }
   return having;

@@ -9,6 +9,8 @@ export interface WeighedQuestion {
   /** What the model reads in front of it, where that is not what it has for queries. */
   prefix: string | undefined;
   emphasis: Emphasis[];
+  /** Its tokens, where they are known already. */
+  tokens?: QuestionTokens | undefined;
 }
 
 /**
@@ -22,9 +24,9 @@ export async function storedInteraction(
   { store, lane }: { store: VectorStore; lane: QueryLane },
 ): Promise<Float32Array[]> {
   return Promise.all(
-    questions.map(async ({ text, prefix, emphasis }) => {
-      const answer = await lane.ask({ task: 'tokens', model, prefix, dims, inputs: [text] });
-      const { vectors, places } = firstOf(answer);
+    questions.map(async ({ text, prefix, emphasis, tokens }) => {
+      const { vectors, places } =
+        tokens ?? firstOf(await lane.ask({ task: 'tokens', model, prefix, dims, inputs: [text] }));
       const weights = tokenWeights(places, emphasis);
       // What weighs nothing is not compared.
       const weighing = [...weights.keys()].filter((token) => weights[token] !== 0);

@@ -83,6 +83,7 @@ export function fakeAnswer(query: Query, model: ModelSummary): QueryResult {
     case 'tokens':
       return {
         questions: query.inputs.map((text) => fakeTokenVectors(text, query.dims)),
+        dense: fakeVectors({ ...query, role: 'query' }, model.dims),
         ...readingOf(query.inputs, model.maxTokens),
       };
     case 'terms':
