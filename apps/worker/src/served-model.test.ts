@@ -33,8 +33,9 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => served?.close());
 
-const ask = async <Task extends 'states' | 'tokenize' | 'detokenize'>(query: QueryOf<Task>) =>
-  (await served.answer(query)) as QueryResult<Task>;
+const ask = async <Task extends 'states' | 'tokenize' | 'detokenize' | 'tokens' | 'embed'>(
+  query: QueryOf<Task>,
+) => (await served.answer(query)) as QueryResult<Task>;
 const states = (inputs: (string | number[])[], more: Partial<QueryOf<'states'>> = {}) =>
   ask<'states'>({ task: 'states', model: NAME, inputs, role: 'document', ...more });
 

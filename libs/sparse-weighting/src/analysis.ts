@@ -14,7 +14,7 @@ export interface Analyzer {
   wordsAmong: (text: string, words: ReadonlySet<string>) => Set<string>;
 }
 
-const ASCII = /^[\x00-\x7f]*$/;
+const ASCII = /^\p{ASCII}*$/u;
 
 const analyzers = new Map<string, Analyzer>();
 
