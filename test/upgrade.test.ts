@@ -1,12 +1,13 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { collectionSchema, shardRangeSchema, shardResultSchema, shardSchema } from '@embedmill/jobs';
-import { parseRecord } from '@embedmill/queue';
+import { parseKept, readKept } from '@embedmill/jobs';
 import { describe, expect, test } from 'vitest';
+import { READERS } from './upgrade/readers.ts';
 
 /**
- * What earlier releases kept is read by this one, with all that it says: records that were taken from a job under way by
- * `upgrade/record.ts`. That whole releases follow one another, and back, is `npm run test:upgrade`.
+ * What earlier releases kept is read by this one, with all that it says, and what later ones keep as far as it is known
+ * here: records that were taken by `upgrade/record.ts` of a server with a job under way. That whole releases follow one
+ * another, and back, is `npm run test:upgrade`.
  */
 const RECORDS = join(import.meta.dirname, 'upgrade/records');
 
@@ -17,6 +18,7 @@ interface Records {
   results: object[];
   unfinished: object;
   range: object;
+  kept?: Record<string, object>;
 }
 
 const releases = await Promise.all(
@@ -29,28 +31,60 @@ const releases = await Promise.all(
   ),
 );
 
-test('there are records of a release', () => {
-  expect(releases.length).toBeGreaterThan(0);
+/** All records of a release, by their kinds. */
+function recordsOf({ collection, ingest, shards, results, unfinished, range, kept = {} }: Records) {
+  // Asked for by HTTP, it comes with counts.
+  const { points, documents, ...definition } = collection;
+  expect([points, documents]).toEqual([0, 0]);
+  const ofJob = { collection: definition, unfinished, range };
+  return [
+    ...Object.entries({ ...ofJob, ...kept }),
+    ...Object.entries({ ingest, shards, results }).flatMap(([kind, some]) =>
+      some.map((one) => [kind, one] as const),
+    ),
+  ];
+}
+
+const readerOf = (kind: string) => {
+  const reader = READERS[kind];
+  if (reader === undefined) throw new Error(`there is no reader of ${kind}`);
+  return reader;
+};
+
+test('the latest release has records of every kind', () => {
+  const kinds = new Set(recordsOf(releases.at(-1)![1]).map(([kind]) => kind));
+  expect([...kinds].toSorted()).toEqual(Object.keys(READERS).toSorted());
 });
 
-describe.each(releases)('records of %s are read', (_release, records) => {
-  test('jobs, on the queue and in the spool', () => {
-    const jobs = [...records.ingest, records.unfinished];
-    expect(jobs.length).toBeGreaterThan(1);
-    for (const job of jobs) expect(parseRecord(job)).toMatchObject(job);
+describe.each(releases)('records of %s', (_release, records) => {
+  const all = recordsOf(records);
+
+  test.each(all)('of the kind %s are read, with all that they say', (kind, record) => {
+    expect(parseKept(readerOf(kind), record)).toMatchObject(record);
   });
 
-  test('shards that wait, and results of those that are settled', () => {
-    expect(records.shards.length).toBeGreaterThan(0);
-    for (const shard of records.shards) expect(shardSchema.parse(shard)).toMatchObject(shard);
-    for (const result of records.results) expect(shardResultSchema.parse(result)).toMatchObject(result);
-    expect(shardRangeSchema.parse(records.range)).toMatchObject(records.range);
+  // What files were is known by their names alone, which are anything.
+  const described = all.filter(([kind]) => kind !== 'watched-marks');
+
+  test.each(described)('of the kind %s are read where a later release adds to them', (kind, record) => {
+    const reader = readerOf(kind);
+    const before = parseKept(reader, record);
+    expect(parseKept(reader, { ...record, later: { a: [1] } })).toEqual(before);
+    for (const [field, value] of Object.entries(record)) {
+      if (field !== 'collection' && field !== 'profile' && field !== 'source') continue;
+      if (typeof value !== 'object' || value === null) continue;
+      const changed = { ...record, [field]: { ...value, later: 1 } };
+      expect(parseKept(reader, changed), field).toEqual(before);
+    }
   });
 
-  test('collections', () => {
-    // Asked for by HTTP, it comes with counts.
-    const { points, documents, ...definition } = records.collection;
-    expect([points, documents]).toEqual([0, 0]);
-    expect(collectionSchema.parse(definition)).toMatchObject(definition);
-  });
+  // Of a settled shard nothing is done any more: it is counted, whatever else is said of it.
+  const meant = described.filter(([kind]) => kind !== 'results');
+
+  test.each(meant)(
+    'of the kind %s are refused where a later release says that they need more',
+    (kind, record) => {
+      expect(readKept(readerOf(kind), { ...record, later: 1, needs: ['later'] }).success).toBe(false);
+    },
+  );
 });

@@ -1,23 +1,32 @@
 /**
- * Records of this release, as a queue and a spool keep them with a job under way, for the tests of later ones:
+ * Records of this release, as a queue and a spool keep them with a job under way and beside it, for the tests of later ones:
  *
  *   node test/upgrade/record.ts > test/upgrade/records/VERSION.json
  */
-import { readdir, readFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startTestRedis } from '@embedmill/redis-server';
 import { Redis } from 'ioredis';
 import { Embedmill, ndjson } from '../embedmill.ts';
+import { keptRecords } from './kept.ts';
 
 const redis = await startTestRedis();
 const connection = new Redis(redis.url);
-const mill = await Embedmill.up({ env: { REDIS_URL: redis.url } });
+const sources = await mkdtemp(join(tmpdir(), 'embedmill-sources-'));
+await mkdir(join(sources, 'shelf'));
+await writeFile(join(sources, 'shelf', 'a.ndjson'), ndjson([{ id: 's1', text: 'a text on a shelf' }]));
+const mill = await Embedmill.up({ args: ['--source-dir', sources], env: { REDIS_URL: redis.url } });
 const found = { ingest: [] as unknown[], shards: [] as unknown[], results: [] as unknown[] };
 try {
   const profile = { sparse: { bm25: {} }, filterable: { part: 'integer' } };
   const collection = await mill.json('/api/v1/collections', { name: 'docs', profile });
   const text = 'a river that flows under a bridge of old stones and past the green fields of a town';
-  const documents = Array.from({ length: 3000 }, (_, n) => ({ id: `d${n}`, text: `${n} ${text}` }));
+  const documents = Array.from({ length: 3000 }, (_, n) => ({
+    id: `d${n}`,
+    text: `${n} ${text}`,
+    metadata: { part: n % 3 },
+  }));
   const job = await mill.submit('docs', ndjson(documents));
   await mill.until('a job, a shard and a result are on the queue', async () => {
     for (const key of await connection.keys('*')) {
@@ -42,9 +51,13 @@ try {
     range: JSON.parse(manifest[0] ?? '') as unknown,
     names,
   };
-  process.stdout.write(`${JSON.stringify(records, null, 2).replaceAll(mill.data, '/data')}\n`);
+  await mill.finished(job);
+  const all = { ...records, kept: await keptRecords(mill, connection) };
+  const written = JSON.stringify(all, null, 2).replaceAll(mill.data, '/data').replaceAll(sources, '/sources');
+  process.stdout.write(`${written.replaceAll(hostname(), 'host')}\n`);
 } finally {
   await mill.stop();
+  await rm(sources, { recursive: true, force: true });
   connection.disconnect();
   await redis.stop();
 }

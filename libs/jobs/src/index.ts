@@ -70,6 +70,7 @@ export {
   type DocumentParse,
 } from './document.ts';
 export { jsonSchema, type Json } from './json.ts';
+export { parseKept, readKept } from './kept.ts';
 export { joinedText, textAround, type TextChunk } from './joined-text.ts';
 export { instantOf, instantText } from './datetime.ts';
 export { exactNumber, mayHaveInexactNumber, parseJson } from './exact-json.ts';

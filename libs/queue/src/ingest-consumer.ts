@@ -7,6 +7,7 @@ import {
   EmbedmillError,
   isFinished,
   NO_REPORTS,
+  parseKept,
   shardResultSchema,
   shardSchema,
   withShardUsage,
@@ -216,7 +217,7 @@ export class IngestHandle {
     for (const key of Object.keys(ignored)) {
       if (isSettled(settled, shardIndexOf(key))) continue;
       const lost = await BullJob.fromId<Shard>(this.#shards, shardJobId(this.id, shardIndexOf(key)));
-      if (lost !== undefined) count(await onLost(shardSchema.parse(lost.data)));
+      if (lost !== undefined) count(await onLost(parseKept(shardSchema, lost.data)));
     }
     this.record = { ...this.record, progress, settled, usage, stageMs, reported };
     await this.save();

@@ -9,6 +9,7 @@ import {
   jobStateSchema,
   maxFailuresSchema,
   NO_PROGRESS,
+  parseKept,
   prioritySchema,
   progressSchema,
   purposeSchema,
@@ -198,7 +199,7 @@ export function newRecord(job: NewJob, submission: string, sequence: number): In
 }
 
 const id = z.string().transform((value) => value as JobId);
-const recordSchema = z.strictObject({
+export const recordSchema = z.strictObject({
   id,
   purpose: purposeSchema,
   collection: definitionSchema,
@@ -264,7 +265,7 @@ const recordSchema = z.strictObject({
 
 /** A record as it was kept outside of the queue; throws where it is none. */
 export function parseRecord(value: unknown): IngestRecord {
-  return recordSchema.parse(value);
+  return parseKept(recordSchema, value);
 }
 
 /** What tells a submission from all others, in sets of them. */

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { jobLogLineSchema, type JobId, type JobLogLine, type JobNote } from '@embedmill/jobs';
+import { jobLogLineSchema, readKept, type JobId, type JobLogLine, type JobNote } from '@embedmill/jobs';
 import type { Broker } from './broker.ts';
 import { answered } from './connection.ts';
 import { INGEST_QUEUE } from './names.ts';
@@ -56,7 +56,7 @@ export class JobLog {
   async read(id: JobId): Promise<JobLogLine[]> {
     const { logs } = await answered(this.#broker.queues.get(INGEST_QUEUE).getJobLogs(id));
     return logs.flatMap((line) => {
-      const { data } = jobLogLineSchema.safeParse(JSON.parse(line));
+      const { data } = readKept(jobLogLineSchema, JSON.parse(line));
       return data === undefined ? [] : [data];
     });
   }

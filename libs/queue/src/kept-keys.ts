@@ -1,4 +1,4 @@
-import { apiKeysSchema, EmbedmillError, type ApiKeyEntry } from '@embedmill/jobs';
+import { apiKeysSchema, EmbedmillError, parseKept, type ApiKeyEntry } from '@embedmill/jobs';
 import { exchange, type Broker } from './broker.ts';
 import { answered } from './connection.ts';
 
@@ -42,5 +42,5 @@ export class KeptKeys {
 }
 
 function parsed(value: string | null): ApiKeyEntry[] {
-  return value === null ? [] : apiKeysSchema.parse(JSON.parse(value));
+  return value === null ? [] : parseKept(apiKeysSchema, JSON.parse(value));
 }

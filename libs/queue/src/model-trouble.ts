@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
-import { EmbedmillError } from '@embedmill/jobs';
+import { EmbedmillError, parseKept } from '@embedmill/jobs';
 import type { Broker } from './broker.ts';
 import { answered } from './connection.ts';
 import { troubleKey } from './names.ts';
@@ -24,7 +24,7 @@ export class ModelTrouble {
   /** Where they said so lately. */
   async of(model: string): Promise<Trouble | null> {
     const trouble = await answered(this.#broker.get(troubleKey(model)));
-    return trouble === null ? null : troubleSchema.parse(JSON.parse(trouble));
+    return trouble === null ? null : parseKept(troubleSchema, JSON.parse(trouble));
   }
 
   /** Rejects with it, some time after it was first said; never, once `signal` is aborted. Errors: `model_unavailable`. */

@@ -8,7 +8,7 @@
  * then really took is made up for by `sent`.
  */
 import { z } from 'zod';
-import { PRIORITIES, type Priority } from '@embedmill/jobs';
+import { PRIORITIES, readKept, type Priority } from '@embedmill/jobs';
 import { LEAST_WAITING, type Lead } from './lead.ts';
 import { NO_ROUND, RoundRobin, type Flows, type RoundState } from './round-robin.ts';
 
@@ -32,7 +32,7 @@ const round = z.strictObject({
   visited: z.boolean(),
   deficits: z.record(z.string(), z.number()),
 });
-const ledgerSchema = z.strictObject({
+export const ledgerSchema = z.strictObject({
   added: lead,
   recent: z.array(z.tuple([z.number(), z.number()])),
   shares: round,
@@ -77,7 +77,7 @@ export const NO_LEDGER: RoomLedger = {
 /** A ledger as the broker has it; an empty one where it has none, or one of another version. */
 export function parseLedger(text: string | null): RoomLedger {
   if (text === null) return NO_LEDGER;
-  const parsed = ledgerSchema.safeParse(JSON.parse(text));
+  const parsed = readKept(ledgerSchema, JSON.parse(text));
   return parsed.success ? parsed.data : NO_LEDGER;
 }
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { workerNoteSchema, type WorkerNote } from '@embedmill/jobs';
+import { readKept, workerNoteSchema, type WorkerNote } from '@embedmill/jobs';
 import type { Broker } from './broker.ts';
 import { answered } from './connection.ts';
 import { workerKey, WORKERS } from './names.ts';
@@ -110,7 +110,7 @@ export class WorkerLook {
     for (const [n, { member, rank }] of known.entries()) {
       const text = texts[n] ?? null;
       // What a worker of another version says, that this one does not know, is not told.
-      const note = text === null ? undefined : workerNoteSchema.safeParse(JSON.parse(text)).data;
+      const note = text === null ? undefined : readKept(workerNoteSchema, JSON.parse(text)).data;
       if (note !== undefined) workers.present.push(note);
       else if (now - rank > MISSED_MS) await this.#broker.removeRanked(WORKERS, member);
       else if (text === null) workers.gone.push({ id: member, seenAt: new Date(rank).toISOString() });

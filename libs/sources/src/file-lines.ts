@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { DocumentReport, JobId, MoreReports } from '@embedmill/jobs';
+import { parseKept, type DocumentReport, type JobId, type MoreReports } from '@embedmill/jobs';
 import { jsonLines, valuesOf, type FileFault } from './file-list.ts';
 import { fileFaultCodeSchema } from './row-fault.ts';
 import { duplicateMessage } from './shard-lines.ts';
@@ -14,7 +14,7 @@ export interface FileLines {
   fault?: FileFault | undefined;
 }
 
-const fileLinesSchema = z.strictObject({
+export const fileLinesSchema = z.strictObject({
   name: z.string(),
   firstLine: z.int().positive(),
   lines: z.int().nonnegative(),
@@ -29,7 +29,7 @@ export async function readFileLines(
   const kept = await spool.readFiles(job);
   if (kept === undefined) return undefined;
   const values = valuesOf(inPieces(kept));
-  return Array.fromAsync(values, (value) => fileLinesSchema.parse(value));
+  return Array.fromAsync(values, (value) => parseKept(fileLinesSchema, value));
 }
 
 /** Reports of the gathered source, and how many more there are, as those of its files: each names file and line in it. */

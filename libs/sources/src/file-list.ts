@@ -1,5 +1,11 @@
 import { z } from 'zod';
-import { sourceEncodingSchema, storedSourceSchema, type JobId, type StoredSource } from '@embedmill/jobs';
+import {
+  parseKept,
+  sourceEncodingSchema,
+  storedSourceSchema,
+  type JobId,
+  type StoredSource,
+} from '@embedmill/jobs';
 import { readLines } from './lines.ts';
 import { fileFaultCodeSchema } from './row-fault.ts';
 import type { Spool } from './spool.ts';
@@ -40,7 +46,7 @@ export async function* readFileList(
   spool: Pick<Spool, 'readSource'>,
   list: StoredSource,
 ): AsyncGenerator<ListedFile> {
-  for await (const value of valuesOf(spool.readSource(list))) yield listedFileSchema.parse(value);
+  for await (const value of valuesOf(spool.readSource(list))) yield parseKept(listedFileSchema, value);
 }
 
 /** Values as NDJSON, some at a time. */

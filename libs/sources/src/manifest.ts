@@ -4,6 +4,7 @@ import { open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
+  parseKept,
   shardRangeSchema,
   type DocumentLimits,
   type DocumentScope,
@@ -134,7 +135,7 @@ async function* rangesIn(
   for await (const group of readLines(bytes, { offset, firstLine: 1 })) {
     for (const line of group) {
       if (line.bytes === null) throw new RangeError('a line of the manifest is too long');
-      const range = shardRangeSchema.parse(JSON.parse(line.bytes.toString('utf8')));
+      const range = parseKept(shardRangeSchema, JSON.parse(line.bytes.toString('utf8')));
       yield { range, next: line.offset + line.length };
     }
   }

@@ -1,6 +1,7 @@
 import {
   EmbedmillError,
   NO_COLLECTION,
+  parseKept,
   type CollectionName,
   type JobId,
   type TenantId,
@@ -156,7 +157,7 @@ function seesRecord(record: unknown): boolean {
 }
 
 function seesWatch(source: unknown): boolean {
-  const { collection, tenant } = keptSourceSchema.parse(source);
+  const { collection, tenant } = parseKept(keptSourceSchema, source);
   return seesJob(currentPrincipal(), collection, tenant);
 }
 

@@ -1,4 +1,4 @@
-import type { JobId, ShardRange, StoredSource } from '@embedmill/jobs';
+import { readKept, type JobId, type ShardRange, type StoredSource } from '@embedmill/jobs';
 import { sizesOfBatchPart, unansweredLine } from '@embedmill/outputs';
 import { sourceOf, type IngestHandle } from '@embedmill/queue';
 import { readManifest, type Spool } from '@embedmill/sources';
@@ -30,7 +30,7 @@ export async function joinBatch(handle: IngestHandle, parts: JoiningParts): Prom
   const { spool } = parts;
   const shards = await shardsOf(handle, spool);
   const name = batch.id.slice('batch_'.length);
-  const asked = batchRecordSchema.safeParse(await spool.batches.read(batch.id)).data;
+  const asked = readKept(batchRecordSchema, await spool.batches.read(batch.id)).data;
   const isExpired = asked !== undefined && asked.cancellingAt === undefined && Date.now() >= asked.expiresAt;
   const keep = async (kind: 'output' | 'error', lines: AsyncIterable<Uint8Array>): Promise<ClientFile> => {
     const id = `file-${name}_${kind}`;

@@ -1,4 +1,4 @@
-import { asEmbedmillError, isFinished, type JobId } from '@embedmill/jobs';
+import { asEmbedmillError, isFinished, readKept, type JobId } from '@embedmill/jobs';
 import type { Log } from '@embedmill/logs';
 import type { Queue } from '@embedmill/queue';
 import type { Spool } from '@embedmill/sources';
@@ -24,25 +24,25 @@ export async function sweepClientRecords(
   now: number,
 ): Promise<void> {
   for (const record of await spool.files.all()) {
-    const file = clientFileSchema.safeParse(record).data;
+    const file = readKept(clientFileSchema, record).data;
     if (file === undefined || now < (file.expiresAt ?? file.createdAt + filesAgeMs)) continue;
     await spool.files.remove(file.id);
     log.info({ file: file.id }, 'a file has expired');
   }
   for (const record of await spool.datasets.all()) {
-    const dataset = datasetSchema.safeParse(record).data;
+    const dataset = readKept(datasetSchema, record).data;
     if (dataset === undefined || now < dataset.createdAt + filesAgeMs) continue;
     await spool.datasets.remove(dataset.id);
     log.info({ dataset: dataset.id }, 'a dataset has expired');
   }
   for (const record of await spool.uploads.all()) {
-    const upload = clientUploadSchema.safeParse(record).data;
+    const upload = readKept(clientUploadSchema, record).data;
     if (upload === undefined || now < upload.expiresAt) continue;
     await spool.uploads.remove(upload.id);
     log.info({ upload: upload.id }, 'an upload has expired');
   }
   for (const kept of await spool.batches.all()) {
-    const batch = batchRecordSchema.safeParse(kept).data;
+    const batch = readKept(batchRecordSchema, kept).data;
     if (batch === undefined) continue;
     const { id } = batch;
     const job = batch.job as JobId;

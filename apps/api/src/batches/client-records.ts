@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { EmbedmillError, storedSourceSchema } from '@embedmill/jobs';
+import { EmbedmillError, parseKept, storedSourceSchema } from '@embedmill/jobs';
 import type { StoredRecords } from '@embedmill/sources';
 
 /** What clients keep here: each sees its tenant's. */
@@ -61,21 +61,21 @@ type Files = Pick<ClientRecords, 'read' | 'all'>;
 /** Errors: `file_not_found`. */
 export async function requireFile(files: Pick<Files, 'read'>, id: string): Promise<ClientFile> {
   const found = await files.read(id);
-  if (found !== undefined) return clientFileSchema.parse(found);
+  if (found !== undefined) return parseKept(clientFileSchema, found);
   throw new EmbedmillError('file_not_found', `No such File object: ${id.slice(0, 100)}`);
 }
 
 /** Errors: `file_not_found`. */
 export async function requireUpload(uploads: Pick<Files, 'read'>, id: string): Promise<ClientUpload> {
   const found = await uploads.read(id);
-  if (found !== undefined) return clientUploadSchema.parse(found);
+  if (found !== undefined) return parseKept(clientUploadSchema, found);
   throw new EmbedmillError('file_not_found', `No such Upload object: ${id.slice(0, 100)}`);
 }
 
 /** Errors: `batch_not_found`. */
 export async function requireBatch(batches: Pick<Files, 'read'>, id: string): Promise<BatchRecord> {
   const found = await batches.read(id);
-  if (found !== undefined) return batchRecordSchema.parse(found);
+  if (found !== undefined) return parseKept(batchRecordSchema, found);
   throw new EmbedmillError('batch_not_found', `No batch found with id '${id.slice(0, 100)}'.`);
 }
 
@@ -84,7 +84,7 @@ export async function newestFirst<T extends { id: string; createdAt: number }>(
   records: Files,
   schema: z.ZodType<T>,
 ): Promise<T[]> {
-  const found = (await records.all()).map((record) => schema.parse(record));
+  const found = (await records.all()).map((record) => parseKept(schema, record));
   return found.sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? 1 : -1));
 }
 

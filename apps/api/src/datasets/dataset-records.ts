@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
-import { EmbedmillError, storedSourceSchema } from '@embedmill/jobs';
+import { EmbedmillError, parseKept, storedSourceSchema } from '@embedmill/jobs';
 import type { ClientRecords } from '../batches/client-records.ts';
 
 const common = {
@@ -51,6 +51,6 @@ export function outputDatasetOf(job: string): string {
 /** Errors: `dataset_not_found`. */
 export async function requireDataset(datasets: Pick<ClientRecords, 'read'>, id: string): Promise<Dataset> {
   const found = await datasets.read(id);
-  if (found !== undefined) return datasetSchema.parse(found);
+  if (found !== undefined) return parseKept(datasetSchema, found);
   throw new EmbedmillError('dataset_not_found', `there is no dataset with the id ${id.slice(0, 100)}`);
 }

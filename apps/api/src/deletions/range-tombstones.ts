@@ -4,6 +4,7 @@ import {
   asEmbedmillError,
   EmbedmillError,
   filterSchema,
+  parseKept,
   profileSchema,
   tenantSchema,
   type CollectionName,
@@ -35,7 +36,7 @@ import { deleteFound, foundBy, isForFilter, sweepOf, type Sweep } from './sweep.
  * seen by the deletion, which looks for older jobs afterwards. Who waits for whom is no circle: a deletion waits only while
  * its range tombstone is not there, an older job only while it is. All steps may be repeated, after whatever kill.
  */
-const rangeTombstoneSchema = z.strictObject({
+export const rangeTombstoneSchema = z.strictObject({
   state: z.enum(['open', 'closed']),
   /** Whose documents; of all where it is not said, but of a snapshot only of those tenants that it has documents of. */
   tenant: tenantSchema.optional(),
@@ -146,7 +147,7 @@ async function laterThan(
     const later: [RangeTombstoneKey, RangeTombstone][] = [];
     for (const key of keys) {
       const said = await spool.rangeTombstones.read(name, key);
-      if (said !== undefined) later.push([key, rangeTombstoneSchema.parse(said)]);
+      if (said !== undefined) later.push([key, parseKept(rangeTombstoneSchema, said)]);
     }
     if (later.every(([, { state }]) => state === 'closed')) return later;
     await setTimeout(pollMs, undefined, { signal });

@@ -1,4 +1,4 @@
-import type { Collection } from '@embedmill/jobs';
+import { parseKept, type Collection } from '@embedmill/jobs';
 import { keptStateSchema, NO_MAP, type MapPoints, type MapState } from './collection-map.ts';
 import type { KeptLandmarks } from './map-computing.ts';
 import type { ApiParts } from '../parts.ts';
@@ -12,7 +12,7 @@ type Maps = ApiParts['spool']['maps'];
 export async function readMapState(maps: Maps, collection: Collection, now: number): Promise<MapState> {
   const bytes = await maps.find(collection, 'state');
   if (bytes === undefined) return NO_MAP;
-  const { at, ...state } = keptStateSchema.parse(JSON.parse(bytes.toString('utf8')));
+  const { at, ...state } = parseKept(keptStateSchema, JSON.parse(bytes.toString('utf8')));
   if (state.state !== 'computing' || now - at < ABANDONED_MS) return state;
   return { ...state, state: 'failed', error: 'the process that computed it ended; compute it again' };
 }

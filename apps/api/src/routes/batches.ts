@@ -5,6 +5,7 @@ import {
   embeddingProfileSchema,
   EmbedmillError,
   isFinished,
+  readKept,
   type JobId,
 } from '@embedmill/jobs';
 import type { BatchReading, NewJob } from '@embedmill/queue';
@@ -118,7 +119,7 @@ export function batchRoutes(parts: ApiParts): FastifyPluginAsyncZod {
         if (request.headers['idempotency-key'] !== undefined) {
           // What came with the key before has made the job, and the batch, unless it ended in between.
           await acceptJob('batch', job, parts);
-          const known = batchRecordSchema.safeParse(await spool.batches.read(id)).data;
+          const known = readKept(batchRecordSchema, await spool.batches.read(id)).data;
           if (known === undefined) await spool.batches.keep(id, record);
           return viewOfBatch(known ?? record, parts);
         }

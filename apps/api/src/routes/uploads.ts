@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { IncomingMessage } from 'node:http';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { EmbedmillError, type StoredSource } from '@embedmill/jobs';
+import { EmbedmillError, parseKept, type StoredSource } from '@embedmill/jobs';
 import { currentPrincipal } from '../access/principal.ts';
 import { fileView, fileViewOf } from '../batches/client-file-view.ts';
 import {
@@ -268,7 +268,7 @@ export function uploadRoutes({ spool, config, log }: ApiParts): FastifyPluginAsy
       filename,
       purpose: 'batch',
       status: file !== undefined ? 'completed' : cancelled === true ? 'cancelled' : 'pending',
-      file: kept === undefined ? null : fileViewOf(clientFileSchema.parse(kept), config.filesAgeMs),
+      file: kept === undefined ? null : fileViewOf(parseKept(clientFileSchema, kept), config.filesAgeMs),
     };
   }
 }

@@ -1,9 +1,11 @@
 import { setTimeout } from 'node:timers/promises';
+import type { z } from 'zod';
 import {
   asEmbedmillError,
   EmbedmillError,
   ERRORS,
   isFinished,
+  parseKept,
   type ErrorCode,
   type Job,
   type JobId,
@@ -237,12 +239,12 @@ function isWorthRepeating({ state, error }: Job, isAsked: boolean): boolean {
   return state !== 'completed' && (isAsked || mayPass);
 }
 
-async function read<T>(
+async function read<Schema extends z.ZodType>(
   spool: WatchingParts['spool'],
   kind: 'source' | 'runs' | 'marks',
   key: string,
-  schema: { parse: (value: unknown) => T },
-): Promise<T | undefined> {
+  schema: Schema,
+): Promise<z.output<Schema> | undefined> {
   const value = await spool.readWatch(kind, key);
-  return value === undefined ? undefined : schema.parse(value);
+  return value === undefined ? undefined : parseKept(schema, value);
 }

@@ -1,4 +1,4 @@
-import { collectionSchema, type Collection, type CollectionName } from '@embedmill/jobs';
+import { collectionSchema, readKept, type Collection, type CollectionName } from '@embedmill/jobs';
 import { collectionNotFound } from '../collections.ts';
 import type { Alias } from '../store.ts';
 import type { MilvusConnection } from './milvus-connection.ts';
@@ -89,7 +89,7 @@ export class Registry {
 }
 
 function definitionIn(row: Row): Collection | undefined {
-  const parsed = collectionSchema.safeParse(JSON.parse(textIn(row)));
+  const parsed = readKept(collectionSchema, JSON.parse(textIn(row)));
   return parsed.success ? parsed.data : undefined;
 }
 

@@ -1,6 +1,7 @@
 import {
   denseVectors,
   collectionSchema,
+  readKept,
   WITH_IDF,
   type Collection,
   type DenseName,
@@ -140,7 +141,7 @@ export function searchParams({ profile: { storage } }: Collection): { params?: S
 export function collectionOf(name: string, info: Schemas['CollectionInfo']): Collection | undefined {
   const metadata: unknown = info.config.metadata;
   const ours = (metadata as Record<string, unknown> | null | undefined)?.[METADATA_KEY];
-  const parsed = collectionSchema.safeParse(ours);
+  const parsed = readKept(collectionSchema, ours);
   // Of an alias, the name differs.
   return parsed.success && parsed.data.name === name ? parsed.data : undefined;
 }

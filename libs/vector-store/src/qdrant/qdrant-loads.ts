@@ -1,4 +1,4 @@
-import type { CollectionName, JobId } from '@embedmill/jobs';
+import { readKept, type CollectionName, type JobId } from '@embedmill/jobs';
 import type { Schemas } from '@qdrant/js-client-rest';
 import { z } from 'zod';
 import type { BulkLoad, BulkLoads } from '../bulk-loads.ts';
@@ -94,7 +94,7 @@ const NO_LINKS = { m: 0, payload_m: 0 };
 export function loadMarks({ config }: Schemas['CollectionInfo']): LoadMark[] {
   return Object.entries((config.metadata ?? {}) as Record<string, unknown>)
     .flatMap(([key, value]) => {
-      const mark = key.startsWith(MARK) ? markSchema.safeParse(value) : undefined;
+      const mark = key.startsWith(MARK) ? readKept(markSchema, value) : undefined;
       return mark?.success === true ? { ...mark.data, job: key.slice(MARK.length) as JobId } : [];
     })
     .toSorted((a, b) => (a.since < b.since ? -1 : 1));

@@ -4,6 +4,7 @@ import {
   denseVectors,
   collectionSchema,
   EmbedmillError,
+  parseKept,
   type Collection,
   type DenseName,
 } from '@embedmill/jobs';
@@ -153,7 +154,7 @@ async function readDefinition(folder: string): Promise<Collection> {
       await readFile(file, 'utf8'),
     );
     if (format !== FORMAT) throw new Error(`its format is ${String(format)}, not ${FORMAT}`);
-    return collectionSchema.parse(collection);
+    return parseKept(collectionSchema, collection);
   } catch (thrown) {
     throw new EmbedmillError(
       'store_unavailable',
