@@ -247,6 +247,55 @@ describe.skipIf(!helm)(`for platforms${skipped}`, () => {
     expect(spec!.strategy!.rollingUpdate).toEqual({ maxSurge: '50%', maxUnavailable: 2 });
   });
 
+  test.each(['api', 'workerPools.cpu'])(
+    'what a platform adds to %s goes to its Deployment, to its pods, or into them',
+    async (part) => {
+      const init = { name: 'proxy', image: 'mesh/init:1' };
+      const manifests = parseManifests(
+        await helmTemplate(CPU, [
+          `${part}.annotations={"argocd.argoproj.io/sync-wave":"1"}`,
+          `${part}.podAnnotations={"sidecar.istio.io/inject":"true"}`,
+          `${part}.podLabels={"team":"search"}`,
+          `${part}.initContainers=${JSON.stringify([init])}`,
+          `${part}.revisionHistoryLimit=3`,
+          `${part}.priorityClassName="batch"`,
+          `${part}.extraVolumes=[{"name":"extra","emptyDir":{}}]`,
+          `${part}.extraVolumeMounts=[{"name":"extra","mountPath":"/extra"}]`,
+        ]),
+      );
+      expect(manifests.flatMap(faultsOf)).toEqual([]);
+      const name = part === 'api' ? 'embedmill-api' : 'embedmill-worker-cpu';
+      const deployments = deploymentsOf(manifests);
+      const { metadata, spec } = deployments.find((one) => one.metadata!.name === name)!;
+      expect(metadata!.annotations).toMatchObject({ 'argocd.argoproj.io/sync-wave': '1' });
+      expect(spec!.revisionHistoryLimit).toBe(3);
+      const { template } = spec!;
+      expect(template.metadata!.annotations).toMatchObject({ 'sidecar.istio.io/inject': 'true' });
+      expect(template.metadata!.labels).toMatchObject({ team: 'search' });
+      expect(template.spec).toMatchObject({ initContainers: [init], priorityClassName: 'batch' });
+      expect(template.spec!.volumes).toContainEqual({ name: 'extra', emptyDir: {} });
+      const [container] = template.spec!.containers;
+      expect(container!.volumeMounts).toContainEqual({ name: 'extra', mountPath: '/extra' });
+      for (const other of deployments.filter((one) => one.metadata!.name !== name))
+        expect(JSON.stringify(other)).not.toContain('mesh/init');
+    },
+  );
+
+  test('a pool that stays warm for searches takes no shards, and its queries wake no other one', async () => {
+    const manifests = parseManifests(await helmTemplate(['cluster', 'h100', 'warm']));
+    const warm = deploymentsOf(manifests).find((one) => one.metadata!.name === 'embedmill-worker-warm')!;
+    expect(warm.spec!.replicas).toBe(1);
+    const { env } = warm.spec!.template.spec!.containers[0]!;
+    expect(env).toContainEqual({ name: 'EMBEDMILL_WORKER_SHARDS', value: '0' });
+    expect(scalersOf(manifests)).toEqual(['ScaledObject/embedmill-worker-h100']);
+    const scaler = manifests.find(({ kind }) => kind === 'ScaledObject')!;
+    const { minReplicaCount, triggers } = scaler['spec'] as {
+      minReplicaCount: number;
+      triggers: { metadata: { activationThreshold: string } }[];
+    };
+    expect([minReplicaCount, triggers[0]!.metadata.activationThreshold]).toEqual([0, '1000']);
+  });
+
   test('OpenShift gives users and groups of its own', async () => {
     const none = '{"runAsUser":null,"runAsGroup":null,"fsGroup":null}';
     const { spec } = await workerOf([`podSecurityContext=${none}`]);

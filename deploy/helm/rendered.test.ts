@@ -199,6 +199,25 @@ describe.each(CASE_NAMES)('%s', (name) => {
   });
 });
 
+test('beside pools that sleep, one replica answers queries alone, of a model that they have', async () => {
+  const manifests = await read('production');
+  const settingOf = (pool: string, setting: string) =>
+    deploymentsOf(manifests)
+      .find(({ metadata }) => metadata!.name === `embedmill-worker-${pool}`)!
+      .spec!.template.spec!.containers[0]!.env!.find(({ name }) => name === setting)?.value;
+  const asleep = manifests.filter(
+    ({ kind, spec }) =>
+      kind === 'ScaledObject' && (spec as { minReplicaCount: number }).minReplicaCount === 0,
+  );
+  expect(asleep.map(({ metadata }) => metadata.name)).toEqual(['embedmill-worker-h100']);
+  const warm = deploymentsOf(manifests).find(({ metadata }) => metadata!.name === 'embedmill-worker-warm')!;
+  expect(warm.spec!.replicas).toBe(1);
+  expect(settingOf('warm', 'EMBEDMILL_WORKER_SHARDS')).toBe('0');
+  const models = settingOf('h100', 'EMBEDMILL_WORKER_MODELS');
+  expect(models).toBeDefined();
+  expect(settingOf('warm', 'EMBEDMILL_WORKER_MODELS')).toBe(models);
+});
+
 test('GPU pools ask for their GPU by the name of its resource, MIG slices too', async () => {
   for (const [name, resource] of [
     ['t4', 'nvidia.com/gpu'],

@@ -24,7 +24,7 @@ test.each([
   ],
   ['an unknown shared one', { EMBEDMILL_DATADIR: 'x' }, /EMBEDMILL_DATADIR: there is no such setting/],
   ['a value that is none', { EMBEDMILL_WORKER_PORT: 'http' }, /EMBEDMILL_WORKER_PORT: /],
-  ['a value out of range', { EMBEDMILL_WORKER_SHARDS: '0' }, /EMBEDMILL_WORKER_SHARDS: /],
+  ['a value out of range', { EMBEDMILL_WORKER_SHARDS: '257' }, /EMBEDMILL_WORKER_SHARDS: /],
 ])('%s is an error that names it', (_name, environment, message) => {
   expect(() => readConfig(environment)).toThrow(message);
 });

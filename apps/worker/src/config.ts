@@ -53,9 +53,10 @@ export const settingsSchema = z.strictObject({
   EMBEDMILL_WORKER_BATCH_AREA: integer(16, 1_000_000)
     .optional()
     .meta({ description: 'The largest batch: items times tokens of the longest.' }),
-  EMBEDMILL_WORKER_SHARDS: integer(1, 256)
-    .default(4)
-    .meta({ description: 'Shards of a model in hand at the same time; their chunks share batches.' }),
+  EMBEDMILL_WORKER_SHARDS: integer(0, 256).default(4).meta({
+    description:
+      'Shards of a model in hand at the same time; their chunks share batches. With 0 it answers queries alone, as a worker does that stays warm for searches.',
+  }),
   EMBEDMILL_WORKER_LOCK_SECONDS: integer(1, 600)
     .default(15)
     .meta({ description: 'After this long without a sign of life, a worker’s shards go to another.' }),

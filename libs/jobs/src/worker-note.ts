@@ -41,7 +41,9 @@ export const workerNoteSchema = z
     at: z.iso.datetime().meta({ description: 'When it said so.' }),
     models: z.array(workerModelSchema),
     shards: z.int().nonnegative().meta({ description: 'Shards that it has in hand.' }),
-    mostShards: z.int().positive().meta({ description: 'Shards of a model that it takes at the same time.' }),
+    mostShards: z.int().nonnegative().meta({
+      description: 'Shards of a model that it takes at the same time; 0: it answers queries alone.',
+    }),
     jobs: z.array(z.string()).meta({ description: 'Whose they are: the ids of some jobs.' }),
     memoryBytes: bytes.meta({ description: 'Resident memory of its process, engines not counted.' }),
     engineRestarts: z

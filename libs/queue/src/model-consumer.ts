@@ -2,6 +2,7 @@ import { serialize } from 'node:v8';
 import { WaitingError, type Job as BullJob } from 'bullmq';
 import {
   asEmbedmillError,
+  parseKept,
   querySchema,
   type JobId,
   type NoteJob,
@@ -23,7 +24,7 @@ import { ServingNotes } from './serving.ts';
 import { WorkerNotes, type WorkerState } from './worker-notes.ts';
 
 export type ModelConsumerOptions = QueueOptions & {
-  /** Shards in hand at the same time; their chunks share batches. */
+  /** Shards in hand at the same time; their chunks share batches. With 0 it takes none, and answers queries alone. */
   shardConcurrency: number;
   queryConcurrency: number;
   /** After this long without a sign of life of its worker, a shard is given to another. */
@@ -126,6 +127,7 @@ export class ModelConsumer {
   /** Shards of the models that it serves that anyone may claim now. Errors: `queue_unavailable`, within seconds. */
   async waiting(): Promise<number> {
     let waiting = 0;
+    if (this.#options.shardConcurrency === 0) return waiting;
     for (const model of this.#workers.keys()) {
       const queue = this.#broker.queues.get(shardQueue(model));
       const counted = Promise.all([queue.isPaused(), queue.getJobCountByTypes(...UNCLAIMED)]);
@@ -144,17 +146,23 @@ export class ModelConsumer {
   /** Starts taking a model's work. Once per model. */
   serve(model: string, handlers: ModelHandlers): void {
     if (this.#closed || this.#workers.has(model)) return;
-    const shared = {
-      lockDuration: this.#options.lockMs,
-      stalledInterval: this.#options.lockMs / 2,
-      maxStalledCount: MAX_STALLED,
-    };
+    const { shardConcurrency } = this.#options;
+    const workers = [
+      ...(shardConcurrency > 0 ? [this.#shardWorker(model, handlers, shardConcurrency)] : []),
+      this.#queryWorker(model, handlers),
+    ];
+    for (const worker of workers) worker.on('error', this.#options.onError);
+    this.#workers.set(model, workers);
+    this.#notes.noteServing(model);
+  }
+
+  #shardWorker(model: string, handlers: ModelHandlers, concurrency: number): BrokerWorker {
     const shards = this.#broker.worker<Shard, ShardResult>(
       shardQueue(model),
       async (job, token) => {
         this.#noteTaken('bulk', job);
         const lastAttempt = job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
-        const shard = shardSchema.parse(job.data);
+        const shard = parseKept(shardSchema, job.data);
         this.#hold(shard.job, 1);
         const settling = handlers.shard(shard, {
           lastAttempt,
@@ -166,12 +174,17 @@ export class ModelConsumer {
         throw new WaitingError();
       },
       {
-        ...shared,
-        concurrency: this.#options.shardConcurrency,
+        ...this.#locks(),
+        concurrency,
         settings: { backoffStrategy: (attemptsMade: number) => shardBackoff(attemptsMade) },
       },
     );
-    const queries = this.#broker.worker<QueryMessage, void>(
+    shards.on('stalled', () => this.#options.hooks?.onStalled?.());
+    return shards;
+  }
+
+  #queryWorker(model: string, handlers: ModelHandlers): BrokerWorker {
+    return this.#broker.worker<QueryMessage, void>(
       queryQueue(model),
       async (job) => {
         this.#noteTaken('interactive', job);
@@ -180,12 +193,13 @@ export class ModelConsumer {
         const reply = await this.#answer(id, query, handlers);
         await this.#broker.publish(replyTo, serialize(reply));
       },
-      { ...shared, concurrency: this.#options.queryConcurrency },
+      { ...this.#locks(), concurrency: this.#options.queryConcurrency },
     );
-    shards.on('stalled', () => this.#options.hooks?.onStalled?.());
-    for (const worker of [shards, queries]) worker.on('error', this.#options.onError);
-    this.#workers.set(model, [shards, queries]);
-    this.#notes.noteServing(model);
+  }
+
+  #locks() {
+    const { lockMs } = this.#options;
+    return { lockDuration: lockMs, stalledInterval: lockMs / 2, maxStalledCount: MAX_STALLED };
   }
 
   /**

@@ -150,6 +150,53 @@ describe.each(brokers)('by $name', ({ missing, start }) => {
       expect(attempts).toEqual([false, false]);
     });
 
+    test('a worker that takes no shards answers queries, and leaves the shards to others', async () => {
+      await submit(4000);
+      const added = Promise.withResolvers<void>();
+      const dispatcher = await consumeIngest(
+        { ...broker, concurrency: 1, lockMs: 10_000, onError: () => {} },
+        async (handle) => {
+          await handle.addShard(shardOf(handle.id, 0));
+          added.resolve();
+          await until(async () => (await handle.outstanding()) === 0);
+        },
+      );
+      closers.push(() => dispatcher.close());
+      await added.promise;
+      const takers: string[] = [];
+      const serve = async (name: string, shardConcurrency: number): Promise<ModelConsumer> => {
+        const own = { shardConcurrency, queryConcurrency: 1, lockMs: 10_000, onError: () => {} };
+        const worker = await ModelConsumer.open({ ...broker, ...own });
+        closers.push(() => worker.close());
+        worker.serve(MODEL, {
+          query: async () => ({
+            dims: 2,
+            vectors: new Float32Array(2),
+            tokens: [1],
+            truncated: [false],
+            unknown: [false],
+          }),
+          shard: async ({ index }) => {
+            takers.push(name);
+            return { ...NO_COUNTS, index, documents: 1, stored: 1 };
+          },
+        });
+        return worker;
+      };
+      const warm = await serve('warm', 0);
+      const answer = queue.query(
+        { task: 'embed', model: MODEL, inputs: ['x'], role: 'query' },
+        { timeoutMs: 30_000 },
+      );
+      expect(await answer).toMatchObject({ dims: 2 });
+      // What waits for others is nothing that its watchdog could take it to be late with.
+      expect(await warm.waiting()).toBe(0);
+      const bulk = await serve('bulk', 1);
+      await until(() => takers.length === 1);
+      expect(takers).toEqual(['bulk']);
+      expect(await bulk.waiting()).toBe(0);
+    });
+
     test('jobs that wait count by their size, however many wait, and from every replica the same', async () => {
       for (let n = 0; n < 250; n += 1) await submit(4000);
       const other = await connectQueue(broker);

@@ -6,12 +6,13 @@ import {
   type JobId,
   type JobLogLine,
   type Shard,
+  type WorkerModel,
 } from '@embedmill/jobs';
 import { ModelConsumer, newJobId, type IngestRecord } from '@embedmill/queue';
 import { failShard } from '@embedmill/sources';
 import { failureReasons, type FailureReasons } from './failure-reasons.ts';
 import { MINI } from '../testing/fake-worker.ts';
-import { jobDetailsOf, type JobDetails } from './job-details.ts';
+import { jobDetailsOf, servingShards, type JobDetails, type ServingShards } from './job-details.ts';
 import { startTestApi, type TestApi } from '../testing/test-api.ts';
 
 let api: TestApi;
@@ -99,9 +100,25 @@ test('a running job of which nothing is on the queue waits for room', async () =
     cursor: { index: 2, offset: 0 },
   };
   const job = { state: 'running' as const, waitingFor: null };
-  const waits = (changed: IngestRecord) => jobDetailsOf(job, changed, 'serving', new Map()).waitsFor?.code;
+  const waits = (changed: IngestRecord, serving: ServingShards = 'serving') =>
+    jobDetailsOf(job, changed, serving, new Map()).waitsFor?.code;
   expect(waits(running)).toBe('room');
   expect(waits({ ...running, cursor: { index: 3, offset: 0 } })).toBeUndefined();
+  expect(waits({ ...running, cursor: { index: 3, offset: 0 } }, 'queries')).toBe('no_worker');
+});
+
+test('workers that answer queries alone are none for a job, unless another one takes its shards', () => {
+  const worker = (mostShards: number, state: WorkerModel['state'], model = 'm') => ({
+    mostShards,
+    models: [{ model, state } as WorkerModel],
+  });
+  expect(servingShards('m', 'serving', [worker(0, 'serving')])).toBe('queries');
+  expect(servingShards('m', 'serving', [worker(0, 'serving'), worker(4, 'serving', 'other')])).toBe(
+    'queries',
+  );
+  expect(servingShards('m', 'serving', [worker(0, 'serving'), worker(4, 'serving')])).toBe('serving');
+  expect(servingShards('m', 'loading', [worker(0, 'loading')])).toBe('loading');
+  expect(servingShards('m', 'serving', [])).toBe('serving');
 });
 
 test('failures are grouped by reason, some of each are shown, and those without a line are counted', async () => {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { addedUsage, isFinished, NO_USAGE, type Job } from '@embedmill/jobs';
+import { addedUsage, isFinished, NO_USAGE, type Job, type WorkerNote } from '@embedmill/jobs';
 import { servedByNone, type IngestRecord, type Serving } from '@embedmill/queue';
 
 const count = z.int().nonnegative();
@@ -29,11 +29,26 @@ export const jobDetailsSchema = z
   .meta({ id: 'JobDetails' });
 export type JobDetails = z.infer<typeof jobDetailsSchema>;
 
+/** What workers say of a model to a job. `queries`: those that serve it take no shards. */
+export type ServingShards = Serving | 'queries';
+
+export function servingShards(
+  model: string,
+  serving: Serving,
+  workers: readonly Pick<WorkerNote, 'models' | 'mostShards'>[],
+): ServingShards {
+  const having = workers.filter(({ models }) =>
+    models.some((one) => one.model === model && one.state === 'serving'),
+  );
+  const isForQueries = having.length > 0 && having.every(({ mostShards }) => mostShards === 0);
+  return serving === 'serving' && isForQueries ? 'queries' : serving;
+}
+
 /** What there is to know of a job beyond its progress. `serving` is what workers say of its model. */
 export function jobDetailsOf(
   job: Pick<Job, 'state' | 'waitingFor'>,
   record: IngestRecord,
-  serving: Serving,
+  serving: ServingShards,
   prices: ReadonlyMap<string, number>,
 ): JobDetails {
   const { progress, cursor, stageMs = {}, usage = {}, collection } = record;
@@ -59,7 +74,7 @@ export function jobDetailsOf(
 
 function waitOf(
   { state, progress, cursor, collection }: IngestRecord,
-  serving: Serving,
+  serving: ServingShards,
 ): JobDetails['waitsFor'] {
   const { model } = collection.profile;
   switch (state) {
@@ -75,6 +90,10 @@ function waitOf(
       return null;
     case 'running': {
       if (serving === 'none') return { code: 'no_worker', message: servedByNone(model).message };
+      if (serving === 'queries') {
+        const message = `those workers that serve ${model} answer queries alone; start one that takes shards (EMBEDMILL_WORKER_SHARDS)`;
+        return { code: 'no_worker', message };
+      }
       if (serving !== 'serving')
         return { code: 'model_loading', message: `a worker is loading ${model}, or is about to` };
       const isOut = cursor.index > progress.shardsDone;

@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { EmbedmillError, jobLogLineSchema, type JobId } from '@embedmill/jobs';
 import { failureReasons, failureReasonsSchema } from '../jobs/failure-reasons.ts';
-import { jobDetailsOf, jobDetailsSchema } from '../jobs/job-details.ts';
+import { jobDetailsOf, jobDetailsSchema, servingShards } from '../jobs/job-details.ts';
 import type { ApiParts } from '../parts.ts';
 import { problemResponses } from '../http/problem.ts';
 import { shownReports } from '../jobs/shown-reports.ts';
@@ -30,8 +30,10 @@ export function jobDetailRoutes({ queue, spool, config }: ApiParts): FastifyPlug
           queue.getSubmission(id as JobId),
         ]);
         if (job === undefined || record === undefined) throw noJob(id);
-        const serving = await queue.servingOf(record.collection.profile.model);
-        return jobDetailsOf(job, record, serving, config.prices ?? new Map<string, number>());
+        const { model } = record.collection.profile;
+        const [serving, { present }] = await Promise.all([queue.servingOf(model), queue.workers()]);
+        const isServed = servingShards(model, serving, present);
+        return jobDetailsOf(job, record, isServed, config.prices ?? new Map<string, number>());
       },
     );
 
