@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { jsonSchema } from './json.ts';
 import { filterSchema } from './filter.ts';
-import { sparseSchemeSchema } from './vectors.ts';
+import { denseNameSchema, sparseSchemeSchema } from './vectors.ts';
 
 const textSchema = z.string().min(1).max(32_768);
 const weightSchema = z.number().min(0).max(1000);
@@ -91,6 +91,10 @@ export const searchRequestSchema = z
     sparse: z.array(sparseSchemeSchema).min(1).optional().meta({
       description: 'Which of the collection’s sparse vectors; all by default.',
     }),
+    vector: denseNameSchema.optional().meta({
+      description:
+        'Which dense vector, where a migration has given the collection two: its `vector`, by default, or that of `other`.',
+    }),
     fusion: fusionSchema.prefault({}),
     rerank: z.union([z.boolean(), rerankSchema]).default(false),
     highlight: z
@@ -164,6 +168,10 @@ export const hitSchema = z
     }),
     scores: z.record(z.string(), z.number()).optional().meta({
       description: 'What each list said of the hit: `dense`, `bm25`, …, `rerank`.',
+    }),
+    shares: z.record(z.string(), z.number()).optional().meta({
+      description:
+        'With `explain`, of several lists that were fused: what part of the score each gave, from 0 to 1. Reranked hits have none.',
     }),
     highlights: z
       .array(z.strictObject({ start: z.int(), end: z.int() }))

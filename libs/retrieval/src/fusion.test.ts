@@ -115,6 +115,22 @@ test('both have every key once, best first, whatever the lists', () => {
   );
 });
 
+test('both say what of a score came from the lists of each name, and nothing of lists without one', () => {
+  fc.assert(
+    fc.property(fc.array(anyList, { maxLength: 4 }), (lists) => {
+      const named = lists.map((one, n) => ({ ...one, name: n % 2 === 0 ? 'even' : 'odd' }));
+      for (const fuse of [(some: RankedList[]) => fuseByRank(some, 60), fuseByScore]) {
+        expect(fuse(lists).every((one) => !('parts' in one))).toBe(true);
+        expect(fuse(named).map(({ key, score }) => ({ key, score }))).toEqual(fuse(lists));
+        for (const { key, score, parts } of fuse(named)) {
+          const sum = Object.values(parts!).reduce((total, part) => total + part, 0);
+          expect(sum, key).toBeCloseTo(score, 9);
+        }
+      }
+    }),
+  );
+});
+
 test('both give a hit no less when it rises in a list', () => {
   fc.assert(
     fc.property(anyList, anyList, fc.nat({ max: 6 }), (a, b, at) => {

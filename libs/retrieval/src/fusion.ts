@@ -1,6 +1,8 @@
 /** Hits of one list, best first. */
 export interface RankedList {
   readonly weight: number;
+  /** What `parts` of fused hits call it; without a name they leave it out. */
+  readonly name?: string | undefined;
   readonly hits: readonly ScoredKey[];
   /** What everything else would score, where that is known: 0 of a list of all that share a word with the question. */
   readonly others?: number | undefined;
@@ -11,12 +13,17 @@ export interface ScoredKey {
   readonly score: number;
 }
 
+export interface FusedKey extends ScoredKey {
+  /** What of the score came from the lists of each name. */
+  readonly parts?: Readonly<Record<string, number>>;
+}
+
 /**
  * Reciprocal rank fusion (Cormack et al., 2009): the sum of weight / (k + rank) over the lists that have a hit, ranks
  * counted from 1, and the same for equal scores: one more than the number of hits that are better. Best first; of equal ones
  * the one that came first in the lists.
  */
-export function fuseByRank(lists: readonly RankedList[], k: number): ScoredKey[] {
+export function fuseByRank(lists: readonly RankedList[], k: number): FusedKey[] {
   return summed(lists, ({ weight, hits }) => {
     let rank = 0;
     const found = hits.map(({ score }, n) => {
@@ -37,7 +44,7 @@ const SPREAD = 3;
  * What a list has not found counts there as its last hit, or, where `others` says what it would score, as that, 0 at
  * least. With 0 in any case, as is usual, what answers by its meaning alone comes behind all that share some word.
  */
-export function fuseByScore(lists: readonly RankedList[]): ScoredKey[] {
+export function fuseByScore(lists: readonly RankedList[]): FusedKey[] {
   return summed(lists, ({ weight, hits, others }) => {
     const { mean, deviation } = spreadOf(
       hits.map(({ score }) => score),
@@ -74,13 +81,29 @@ interface Shares {
   unfound: number;
 }
 
-function summed(lists: readonly RankedList[], sharesOf: (list: RankedList) => Shares): ScoredKey[] {
+function summed(lists: readonly RankedList[], sharesOf: (list: RankedList) => Shares): FusedKey[] {
+  const parts = new Map<string, Record<string, number>>();
   const scores = new Map<string, number>();
   for (const { hits } of lists) for (const { key } of hits) scores.set(key, 0);
   for (const list of lists) {
     const { found, unfound } = sharesOf(list);
     const own = new Map(list.hits.map(({ key }, n) => [key, found[n] ?? 0]));
-    for (const [key, score] of scores) scores.set(key, score + (own.get(key) ?? unfound));
+    for (const [key, score] of scores) {
+      const part = own.get(key) ?? unfound;
+      scores.set(key, score + part);
+      if (list.name !== undefined) parts.set(key, withPart(parts.get(key), list.name, part));
+    }
   }
-  return [...scores].map(([key, score]) => ({ key, score })).toSorted((a, b) => b.score - a.score);
+  return [...scores]
+    .map(([key, score]) => fusedKey(key, score, parts.get(key)))
+    .toSorted((a, b) => b.score - a.score);
+}
+
+function withPart(parts: Record<string, number> = {}, name: string, part: number): Record<string, number> {
+  parts[name] = (parts[name] ?? 0) + part;
+  return parts;
+}
+
+function fusedKey(key: string, score: number, parts: FusedKey['parts']): FusedKey {
+  return parts === undefined ? { key, score } : { key, score, parts };
 }

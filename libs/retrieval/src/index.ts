@@ -1,7 +1,14 @@
 export { combineExamples, cosine, likeness, shortened, withFeedback } from './dense.ts';
 export { base64Vector, encodedVector } from './encoded-vector.ts';
 export { explainMatch, type TermMatch } from './explanation.ts';
-export { fuseByRank, fuseByScore, standardScores, type RankedList, type ScoredKey } from './fusion.ts';
+export {
+  fuseByRank,
+  fuseByScore,
+  standardScores,
+  type FusedKey,
+  type RankedList,
+  type ScoredKey,
+} from './fusion.ts';
 export { bestOfEach } from './groups.ts';
 export { highlighter, type Stretch } from './highlights.ts';
 export {

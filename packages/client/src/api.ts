@@ -5239,6 +5239,10 @@ export interface components {
             scores?: {
                 [key: string]: number;
             };
+            /** @description With `explain`, of several lists that were fused: what part of the score each gave, from 0 to 1. Reranked hits have none. */
+            shares?: {
+                [key: string]: number;
+            };
             /** @description Stretches of the document’s text, as `chunk` counts them. */
             highlights?: {
                 start: number;
@@ -6006,6 +6010,8 @@ export interface components {
             mode?: "dense" | "sparse" | "hybrid";
             /** @description Which of the collection’s sparse vectors; all by default. */
             sparse?: ("bm25" | "bm42" | "splade")[];
+            /** @description Which dense vector, where a migration has given the collection two: its `vector`, by default, or that of `other`. */
+            vector?: string;
             /**
              * @description How the lists of a search with several vectors, or several queries, become one.
              * @default {}
@@ -6372,7 +6378,7 @@ export interface components {
             models: components["schemas"]["WorkerModel"][];
             /** @description Shards that it has in hand. */
             shards: number;
-            /** @description Shards of a model that it takes at the same time. */
+            /** @description Shards of a model that it takes at the same time; 0: it answers queries alone. */
             mostShards: number;
             /** @description Whose they are: the ids of some jobs. */
             jobs: string[];

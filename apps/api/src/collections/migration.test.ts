@@ -6,8 +6,10 @@ import {
   pointId,
   type CollectionName,
   type DocumentId,
+  type Hit,
   type Job,
 } from '@embedmill/jobs';
+import { cosine } from '@embedmill/retrieval';
 import { fakeVectors, MINI, NESTED } from '../testing/fake-worker.ts';
 import { storedPayload } from '../testing/stored-payload.fixture.ts';
 import { startTestApi, type TestApi } from '../testing/test-api.ts';
@@ -161,4 +163,38 @@ test('of two that change it at once, one is told that it was changed', async () 
   const late = store.updateCollection({ ...known, other: undefined }, known);
   await expect(late).rejects.toMatchObject({ code: 'store_unavailable', retryable: true });
   expect(await store.countPoints(name)).toBe(3);
+});
+
+test('either side is searched by its vector’s name, with its own model, and the one that is used without a name', async () => {
+  const name = await collectionOf('sides', 4);
+  await cancelled(await begin(name));
+  await addMissing(name);
+  await api.answerQueries();
+  const query = 'which of them is it';
+  const stored = (await api.parts.store.scanPoints(name, { limit: 100 })).map(({ payload }) => payload.text);
+  const nearest = (dims: number) => {
+    const { vectors } = fakeVectors({ inputs: [query], role: 'query' }, dims);
+    const scored = stored.map((text) => ({ text, score: cosine(vectors, vectorOf(text, dims)) }));
+    return scored.toSorted((a, b) => b.score - a.score).map(({ text }) => text);
+  };
+  const search = (body: object) =>
+    api.json('POST', `/api/v1/collections/${name}/search`, { query, limit: 100, ...body });
+  const found = async (body: object) =>
+    ((await search(body)).body as { hits: Hit[] }).hits.map(({ text }) => text);
+  expect(await found({})).toEqual(nearest(NESTED.dims));
+  expect(await found({ vector: 'dense' })).toEqual(nearest(NESTED.dims));
+  expect(await found({ vector: 'dense_2' })).toEqual(nearest(MINI.dims));
+  expect(nearest(MINI.dims)).not.toEqual(nearest(NESTED.dims));
+  await exchange(name);
+  expect(await found({})).toEqual(nearest(MINI.dims));
+  expect(await found({ vector: 'dense' })).toEqual(nearest(NESTED.dims));
+  for (const [body, path] of [
+    [{ vector: 'dense', rerank: true }, 'rerank'],
+    [{ vector: 'dense', mode: 'sparse' }, 'vector'],
+    [{ vector: 'dense_3' }, 'vector'],
+  ] as const)
+    expect(await search(body), JSON.stringify(body)).toMatchObject({
+      status: 400,
+      body: { code: 'invalid_request', errors: [{ path }] },
+    });
 });

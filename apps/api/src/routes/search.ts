@@ -4,7 +4,7 @@ import {
   recommendRequestSchema,
   searchRequestSchema,
   searchResponseSchema,
-  type Collection,
+  type DenseVector,
   type Hit,
   type SearchRequest,
 } from '@embedmill/jobs';
@@ -21,7 +21,7 @@ import {
   nearDuplicatesRequestSchema,
   nearDuplicatesResponseSchema,
 } from '../search/near-duplicates.ts';
-import { queryVectorsOf } from '../search/query-vectors.ts';
+import { denseVectorOf, queryVectorsOf } from '../search/query-vectors.ts';
 import { recommendPoints } from '../search/recommend.ts';
 import type { FoundPage } from '../search/found.ts';
 import { searchPoints } from '../search/search.ts';
@@ -51,7 +51,7 @@ export function searchRoutes({ store, models }: ApiParts, lane: QueryLane): Fast
         const collection = await requireCollection(store, name);
         if (typeof body.rerank === 'object' && body.rerank.model !== undefined)
           await requireReranker(models, body.rerank.model, 'rerank/model');
-        const prefix = await prefixOf(body, collection, models);
+        const prefix = await prefixOf(body, denseVectorOf(body, collection), models);
         const questions = await queryVectorsOf(body, collection, lane, prefix);
         const page = await searchPoints(body, questions, collection, parts);
         return answerOf(await hitsOf(page.found, body, questions, collection, parts), page, body.offset);
@@ -98,13 +98,13 @@ export function searchRoutes({ store, models }: ApiParts, lane: QueryLane): Fast
 /** What the request has put in front of its questions, where it asks for something. Errors: `invalid_request`. */
 async function prefixOf(
   { prompt, instruction, image }: SearchRequest,
-  { profile }: Collection,
+  { model: name }: DenseVector,
   models: ApiParts['models'],
 ): Promise<string | undefined> {
   if (prompt === undefined && instruction === undefined) return undefined;
   const path = prompt === undefined ? 'instruction' : 'prompt';
   if (image !== undefined) throw refusedField(path, 'nothing stands in front of a picture; leave it out');
-  const model = await requireModel(models, profile.model, path);
+  const model = await requireModel(models, name, path);
   if (instruction === undefined) return prompt === undefined ? undefined : promptNamed(model, prompt, path);
   if (prompt !== undefined)
     throw refusedField('instruction', 'prompt says what is put in front already; leave one of them out');

@@ -44,7 +44,7 @@ export async function hitsOf(
   const stretchesOf = highlight ? highlighter(texts, analyzer) : undefined;
   const share = new LoopShare();
   const hits: Hit[] = [];
-  for (const [n, { point, score, scores }] of found.entries()) {
+  for (const [n, { point, score, scores, shares }] of found.entries()) {
     await share.step();
     const {
       document_id: id,
@@ -81,6 +81,7 @@ export async function hitsOf(
         ...(structure?.pages !== undefined && { pages: structure.pages.map(({ number }) => number) }),
       },
       scores,
+      ...(shares !== undefined && scores.rerank === undefined && { shares }),
       ...(highlights !== undefined && { highlights }),
       ...(explanations !== undefined && { explanation: explanations[n] ?? [] }),
     });

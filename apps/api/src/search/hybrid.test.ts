@@ -92,6 +92,25 @@ describe('modes', () => {
     expect(hits[0]!.score).toBeGreaterThan(1);
   });
 
+  test('an explained hit says what part of its score each list gave; a reranked one has no such score', async () => {
+    const query = 'a bank keeps money';
+    expect((await hitsOf({ query }))[0]).not.toHaveProperty('shares');
+    for (const method of ['dbsf', 'rrf'] as const) {
+      for (const { shares = {} } of await hitsOf({ query, explain: true, fusion: { method } })) {
+        expect(Object.keys(shares).toSorted()).toEqual(['bm25', 'dense', 'splade']);
+        expect(Object.values(shares).reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 6);
+      }
+    }
+    const weights = { dense: 0, splade: 0 };
+    const [words] = await hitsOf({ query, explain: true, fusion: { method: 'rrf', weights } });
+    expect(words!.shares).toEqual({ dense: 0, splade: 0, bm25: 1 });
+    const [reranked] = await hitsOf({ query, explain: true, rerank: true });
+    expect(reranked!.scores).toHaveProperty('rerank');
+    expect(reranked).not.toHaveProperty('shares');
+    const [alone] = await hitsOf({ query, explain: true, mode: 'dense' });
+    expect(alone).not.toHaveProperty('shares');
+  });
+
   test('weights and the method of fusion count', async () => {
     const query = 'lazy dogs sleep all day';
     const [first] = await hitsOf({

@@ -1,7 +1,9 @@
 import {
+  denseVectors,
   parseImageReference,
   SPARSE_SCHEMES,
   type Collection,
+  type DenseVector,
   type DenseVectors,
   type Profile,
   type QuestionTokens,
@@ -36,40 +38,42 @@ export type ListName = 'dense' | SparseScheme;
  * the collection has no vectors for, and for a question that no vector is left of; what the interactive lane says.
  */
 export async function queryVectorsOf(
-  request: Pick<SearchRequest, 'query' | 'queries' | 'image' | 'mode' | 'sparse'> &
+  request: Pick<SearchRequest, 'query' | 'queries' | 'image' | 'mode' | 'sparse' | 'vector'> &
     Partial<Pick<SearchRequest, 'rerank'>>,
   collection: Collection,
   lane: QueryLane,
   prefix?: string,
 ): Promise<QueryVectors[]> {
-  const { profile, dims, analysis } = collection;
+  const { profile, analysis } = collection;
+  const { name, model, dims } = denseVectorOf(request, collection);
   const questions = questionsOf(request);
   const { dense, schemes } = listsOf(request, profile);
   const texts = questions.map(({ text }) => text ?? '');
   const { splade, bm25, bm42 } = profile.sparse;
   const weighing = schemes.includes('splade') ? splade?.model : undefined;
   // Then the model weighs its tokens, in the run that gives its dense vectors.
-  const lexical = dense && weighing === profile.model;
+  const lexical = dense && weighing === model;
   const withTokens = !lexical && readsStoredTokens(request.rerank, profile);
-  const denseVectors = dense
-    ? await denseOf(request, texts, collection, lane, { prefix, lexical, withTokens })
+  const embedded = dense
+    ? await denseOf(request, texts, { model, dims }, lane, { prefix, lexical, withTokens })
     : undefined;
   const terms =
     weighing === undefined
       ? undefined
-      : lexical && denseVectors !== undefined
-        ? { vectors: denseVectors.terms ?? [], unknown: denseVectors.unknown }
+      : lexical && embedded !== undefined
+        ? { vectors: embedded.terms ?? [], unknown: embedded.unknown }
         : await lane.ask({ task: 'sparse', model: weighing, inputs: texts, role: 'query' });
   const asked = questions.map(({ text, weight }, n): QueryVectors => {
     const vectors: QueryVectors['vectors'] = [];
-    if (denseVectors !== undefined && denseVectors.unknown[n] !== true) {
-      vectors.push({ list: 'dense', kind: 'dense', values: vectorAt(denseVectors, n, dims) });
+    if (embedded !== undefined && embedded.unknown[n] !== true) {
+      // By its name: an exchange meanwhile does not have it looked for among another model's.
+      vectors.push({ list: 'dense', kind: 'dense', name, values: vectorAt(embedded, n, dims) });
     }
     for (const scheme of schemes) {
       const values = sparseOf(scheme, text ?? '');
       if (values !== undefined) vectors.push({ list: scheme, kind: 'sparse', scheme, values });
     }
-    return { text, prefix, weight, vectors, tokens: denseVectors?.questions?.[n] };
+    return { text, prefix, weight, vectors, tokens: embedded?.questions?.[n] };
 
     function sparseOf(scheme: SparseScheme, query: string) {
       switch (scheme) {
@@ -82,9 +86,7 @@ export async function queryVectorsOf(
       }
     }
   });
-  const models = [dense ? profile.model : undefined, terms && splade?.model].filter(
-    (one) => one !== undefined,
-  );
+  const models = [dense ? model : undefined, terms && splade?.model].filter((one) => one !== undefined);
   // By words alone, what has none is a question all the same: nothing answers it.
   const nothing = asked.map(({ vectors }) => models.length > 0 && vectors.every(saysNothing));
   refuseUnknown(nothing, models.join(', '), (n) => pathOfQuestion(request, n));
@@ -97,6 +99,28 @@ function saysNothing(vector: SearchVector): boolean {
 
 function pathOfQuestion({ queries }: Pick<SearchRequest, 'queries'>, n: number): string {
   return queries === undefined ? 'query' : `queries/${n}/query`;
+}
+
+/** The dense vector that is asked for. Errors: `invalid_request` with the path. */
+export function denseVectorOf(
+  { vector, mode, rerank = false }: Pick<SearchRequest, 'vector' | 'mode'> &
+    Partial<Pick<SearchRequest, 'rerank'>>,
+  collection: Collection,
+): DenseVector {
+  const there = denseVectors(collection);
+  const [used] = there;
+  if (vector === undefined || vector === used.name) return used;
+  const found = there.find(({ name }) => name === vector);
+  if (found === undefined) {
+    const names = there.map(({ name, model }) => `${name} (${model})`).join(', ');
+    throw refusedField('vector', `the collection has no vector ${vector}, only ${names}`);
+  }
+  if (mode === 'sparse')
+    throw refusedField('vector', 'a sparse search looks at no dense vector; leave it out');
+  // It compares with the stored vectors that searches use.
+  if (rerank !== false)
+    throw refusedField('rerank', `what ${vector} finds is not reranked; leave one of the two out`);
+  return found;
 }
 
 /** Which vectors a mode looks at. */
@@ -171,7 +195,7 @@ interface DenseQuestions extends DenseVectors {
 async function denseOf(
   { image }: Pick<SearchRequest, 'image'>,
   texts: string[],
-  { dims, profile: { model } }: Collection,
+  { model, dims }: Pick<DenseVector, 'model' | 'dims'>,
   lane: QueryLane,
   { prefix, lexical, withTokens }: { prefix: string | undefined; lexical: boolean; withTokens: boolean },
 ): Promise<DenseQuestions> {

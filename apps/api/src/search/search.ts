@@ -1,10 +1,10 @@
-import type { Collection, CollectionName, Fusion, Rerank, SearchRequest, TenantId } from '@embedmill/jobs';
+import type { Collection, CollectionName, Rerank, SearchRequest, TenantId } from '@embedmill/jobs';
 import { fuseByRank, fuseByScore } from '@embedmill/retrieval';
 import type { RankedPoint, VectorSearch, VectorStore } from '@embedmill/vector-store';
 import { LoopShare } from '../http/loop-share.ts';
 import type { QueryLane } from '../queries/query-lane.ts';
 import { FIRST_DEPTH, pageOfBlocks, type Block } from './blocks.ts';
-import type { FoundPage, Ranking } from './found.ts';
+import type { FoundPage, Ranking, Shares } from './found.ts';
 import { HitPayloads } from './payloads.ts';
 import type { ListName, QueryVectors } from './query-vectors.ts';
 import { rerank } from './rerank.ts';
@@ -45,7 +45,7 @@ export async function searchPoints(
     const found =
       single !== undefined && list !== undefined
         ? asFound(list.name, list.points)
-        : await fuse(lists, fusion, depth);
+        : await fuse(lists, request, depth);
     if (reranking === undefined || !isFirst) return { found, isAll };
     const ranked = await rerank(found, reranking, questions, collection, { store, lane, payloads });
     return { found: ranked, isAll };
@@ -111,7 +111,7 @@ function asFound<P extends RankedPoint>(list: ListName, points: readonly P[]) {
 
 async function fuse(
   lists: readonly FoundList[],
-  { method, k, weights }: Fusion,
+  { fusion: { method, k, weights }, explain }: Pick<SearchRequest, 'fusion' | 'explain'>,
   depth: number,
 ): Promise<Ranking[]> {
   const found = new Map<string, Ranking>();
@@ -126,15 +126,23 @@ async function fuse(
   }
   const ranked = lists.map(({ name, weight, points }) => ({
     weight: weight * (weights[name] ?? 1),
+    name: explain ? name : undefined,
     hits: points.map(({ id, score }) => ({ key: id, score })),
     // A sparse list that ends before it has to has all that share a term with the question.
     others: name !== 'dense' && points.length < depth ? 0 : undefined,
   }));
   const fused = method === 'rrf' ? fuseByRank(ranked, k) : fuseByScore(ranked);
-  return fused.flatMap(({ key, score }) => {
+  return fused.flatMap(({ key, score, parts }) => {
     const one = found.get(key);
-    return one === undefined ? [] : [{ ...one, score }];
+    return one === undefined ? [] : [{ ...one, score, shares: parts && sharesOf(parts) }];
   });
+}
+
+/** Parts of a score as shares of it. What is far below its list's mean takes from the score: that is no share. */
+function sharesOf(parts: Readonly<Shares>): Shares | undefined {
+  const given = Object.entries(parts).map(([name, part]) => [name, Math.max(0, part)] as const);
+  const sum = given.reduce((total, [, part]) => total + part, 0);
+  return sum === 0 ? undefined : Object.fromEntries(given.map(([name, part]) => [name, part / sum]));
 }
 
 function rerankingOf({ rerank: asked }: SearchRequest): Rerank | undefined {
