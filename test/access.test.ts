@@ -8,7 +8,7 @@ import { Embedmill, ndjson, runCli, uniqueName } from './embedmill.ts';
 /** Keys and tenants through all processes, with the command line as their user. */
 let folder: string;
 let mill: Embedmill;
-const keys: Record<'admin' | 'acme' | 'other', string> = {} as never;
+const keys: Record<'admin' | 'acme' | 'other' | 'reader', string> = {} as never;
 const name = uniqueName('access');
 
 beforeAll(async () => {
@@ -67,4 +67,30 @@ test('a tenant’s job stores the tenant’s documents, and nobody else finds th
   const audit = await readFile(join(folder, 'audit.ndjson'), 'utf8');
   expect(audit).toContain(`"created":"/api/v1/jobs/${id}"`);
   expect(audit).not.toContain(keys.acme.slice(16));
+});
+
+test('a key made on the server by the command line is taken at once, listed, and refused once it is revoked', async () => {
+  const options = ['--name', 'reader', '--scopes', 'search', '--tenant', 'acme'];
+  expect((await cli('acme', 'keys', 'create', ...options, '--on-server')).stdout).toContain('forbidden');
+  const made = await cli('admin', 'keys', 'create', ...options, '--on-server');
+  const { key, entry } = JSON.parse(made.stdout) as { key: string; entry: { id: string } };
+  expect(made.code).toBe(0);
+  keys.reader = key;
+  expect((await cli('reader', 'search', name, 'river')).code).toBe(0);
+  expect((await cli('reader', 'keys', 'list')).stdout).toContain('forbidden');
+
+  const list = async () =>
+    (JSON.parse((await cli('admin', 'keys', 'list')).stdout) as { keys: object[] }).keys;
+  expect(await list()).toEqual([
+    ...['admin', 'acme', 'other'].map((one) => expect.objectContaining({ name: one, keptIn: 'file' })),
+    expect.objectContaining({ id: entry.id, name: 'reader', tenant: 'acme', keptIn: 'queue' }),
+  ]);
+  const again = await cli('admin', 'keys', 'create', ...options, '--on-server');
+  expect(again.code).toBe(1);
+  expect(again.stdout).toContain('reader');
+
+  expect((await cli('admin', 'keys', 'revoke', 'ffffffffffff')).code).toBe(1);
+  expect(JSON.parse((await cli('admin', 'keys', 'revoke', entry.id)).stdout)).toEqual({ revoked: entry.id });
+  expect((await cli('reader', 'search', name, 'river')).stdout).toContain('unauthenticated');
+  expect(await list()).toHaveLength(3);
 });

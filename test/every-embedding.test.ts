@@ -11,11 +11,11 @@ import type { Context } from '../apps/cli/src/command-host.ts';
 import { readBeirFolder } from '../apps/cli/src/eval/beir-folder.ts';
 import { evaluate } from '../apps/cli/src/eval/evaluation.ts';
 import { Terminal } from '../apps/cli/src/terminal/terminal.ts';
+import { addColoursModel } from './colours-model.ts';
 import { Embedmill, ndjson, runCli } from './embedmill.ts';
 
 /** Sparse vectors, reranking, pictures and migration, through every process and real models. */
 const FIXTURES = fileURLToPath(new URL('../libs/inference/fixtures', import.meta.url));
-const COLOURS = join(FIXTURES, 'two-tower-colours');
 const BUNDLED = fileURLToPath(new URL('../models', import.meta.url));
 
 let mill: Embedmill;
@@ -26,20 +26,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'embedmill-kinds-'));
   sources = join(folder, 'sources');
   await mkdir(sources);
-  const model = join(folder, 'models', 'colours');
-  await mkdir(model, { recursive: true });
-  for (const name of ['text_model.onnx', 'vision_model.onnx', 'tokenizer.json'])
-    await copyFile(join(COLOURS, name), join(model, name));
-  await writeFile(
-    join(model, 'embedmill.json'),
-    JSON.stringify({
-      dims: 32,
-      pooling: 'cls',
-      maxTokens: 77,
-      model: { path: 'text_model.onnx' },
-      vision: { model: { path: 'vision_model.onnx' }, size: 32, mean: [0, 0, 0], std: [1, 1, 1] },
-    }),
-  );
+  await addColoursModel(join(folder, 'models'));
   const reranker = join(folder, 'models', 'tiny-reranker');
   await mkdir(reranker);
   await copyFile(join(FIXTURES, 'tiny-reranker', 'model.onnx'), join(reranker, 'model.onnx'));

@@ -1,15 +1,12 @@
-import { readFile } from 'node:fs/promises';
 import { createServer, request as ask } from 'node:http';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { AddressInfo } from 'node:net';
-import type { AxeResults } from 'axe-core';
 import { parquetWriteBuffer } from 'hyparquet-writer';
-import type { Page, Request } from 'playwright-core';
+import type { Request } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { JobId } from '@embedmill/jobs';
 import { Embedmill, ndjson } from '../embedmill.ts';
-import { CHROMIUM, ConsoleBrowser, DESKTOP, shown, WITHOUT, type Look } from './chromium.ts';
+import { CHROMIUM, ConsoleBrowser, DESKTOP, serious, shown, WITHOUT, type Look } from './chromium.ts';
 
 const WHALES = [
   { id: 'whale', text: 'A captain hunts a white whale across the oceans.', metadata: { year: 1851 } },
@@ -27,7 +24,6 @@ const LOOKS: readonly Look[] = [
   { width: 390, theme: 'dark', language: 'en' },
 ];
 const FIXTURES = join(import.meta.dirname, '../../libs/parsing/fixtures');
-const AXE = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 describe.skipIf(CHROMIUM === undefined)(`the console${WITHOUT}`, () => {
   let up: Embedmill;
@@ -95,7 +91,7 @@ describe.skipIf(CHROMIUM === undefined)(`the console${WITHOUT}`, () => {
     expect(sizes.reduce((sum, { size }) => sum + size, page.size)).toBeLessThan(150_000);
   });
 
-  test('from a dropped file to what a search finds in it', async () => {
+  test('from a dropped file to what a search finds in it, in two clicks', async () => {
     const page = await browser.open(`#/submit?collection=${collection}`);
     await page.locator('input[type="file"]').setInputFiles({
       name: 'more.csv',
@@ -104,9 +100,9 @@ describe.skipIf(CHROMIUM === undefined)(`the console${WITHOUT}`, () => {
     });
     await page.getByRole('button', { name: `Submit to ${collection}` }).click();
     await page.getByText('completed').first().waitFor();
-    await page.goto(`${page.url().split('#')[0]}#/search/${collection}`);
+    await page.getByRole('link', { name: `Search ${collection}` }).click();
     await page.getByRole('searchbox').fill('preparing food');
-    await page.getByRole('button', { name: 'Search', exact: true }).click();
+    await page.getByRole('searchbox').press('Enter');
     await expect.poll(() => page.locator('.hit').first().textContent()).toContain('cook');
     await page.getByRole('button', { name: 'More like this' }).first().click();
     await expect.poll(() => page.locator('.chip').textContent()).toContain('cook');
@@ -292,31 +288,4 @@ describe.skipIf(CHROMIUM === undefined)(`the console${WITHOUT}`, () => {
     ).toEqual([]);
     await page.context().close();
   });
-
-  test('a collection becomes a map, on which what a search finds is lit and listed', async () => {
-    const page = await browser.open(`#/map/${collection}`);
-    await page.getByRole('button', { name: 'Compute the map' }).click();
-    await page.locator('canvas').waitFor();
-    await page.getByRole('searchbox').fill('the sea');
-    await page.getByRole('searchbox').press('Enter');
-    await page.getByRole('heading', { name: 'Chosen on the map' }).waitFor();
-    expect(await page.locator('.map-list a').count()).toBeGreaterThan(0);
-    expect(await serious(page)).toEqual([]);
-    await page.context().close();
-    expect(browser.faults).toEqual([]);
-  });
-
-  async function serious(page: Page): Promise<string[]> {
-    await page.evaluate(AXE);
-    const { violations } = await page.evaluate<AxeResults>('axe.run()');
-    return violations
-      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-      .map(
-        ({ id, nodes }) =>
-          `${id}: ${nodes
-            .map(({ html }) => html)
-            .join(' | ')
-            .slice(0, 400)}`,
-      );
-  }
 });

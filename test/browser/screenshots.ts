@@ -1,62 +1,149 @@
-/** The pictures of docs/console.md, of the demo’s data: npm run console:screenshots. With `--narrow`, of a phone’s width. */
-import { readFile } from 'node:fs/promises';
+/**
+ * The pictures of docs/console.md, one of each page, of the demo’s data: npm run console:screenshots. To be looked at in another
+ * look, elsewhere: `npm run console:screenshots -- --to FOLDER --width 390 --theme dark --language zh`; with `--all`, every
+ * page in each of the eight looks there are.
+ */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Job } from '@embedmill/jobs';
+import { parseArgs } from 'node:util';
+import type { Page } from 'playwright-core';
 import { Embedmill } from '../embedmill.ts';
-import { CHROMIUM, ConsoleBrowser, DESKTOP, shown, WITHOUT, type Look } from './chromium.ts';
+import { CHROMIUM, ConsoleBrowser, shown, WITHOUT, type Look } from './chromium.ts';
+import { demoData, type DemoData } from './demo-data.ts';
 
-const FOLDER = fileURLToPath(new URL('../../docs/console/', import.meta.url));
-const DATA = new URL('../../apps/cli/demo/', import.meta.url);
-const FAULTY = '{"id":"empty","text":""}\n{"id":"no-text"}\nnot json\n{"id":"cut","text":"a good one"}\n';
+const DOCS = fileURLToPath(new URL('../../docs/console/', import.meta.url));
+
+interface Shot {
+  readonly name: string;
+  readonly hash: string;
+  /** In the pictures of the docs; light elsewhere. */
+  readonly theme?: Look['theme'];
+  /** What is done before it is taken. */
+  readonly prepare?: (page: Page) => Promise<void>;
+}
+
+const shotsOf = ({ failing, migrating }: DemoData): Shot[] => [
+  { name: 'overview', hash: '#/overview', theme: 'dark' },
+  { name: 'jobs', hash: '#/jobs' },
+  {
+    name: 'job',
+    hash: `#/jobs/${failing.id}`,
+    prepare: (page) => page.locator('.reason button').last().click(),
+  },
+  {
+    name: 'submit',
+    hash: '#/submit?collection=words',
+    async prepare(page) {
+      const rows =
+        'sku,name,description,price,shelf\nA-100,Desk lamp,"A lamp of brass, for a desk.",49.00,left\n';
+      const buffer = Buffer.from(`${rows}B-7,Chair,"A chair of oak with a woven seat.",240.00,window\n`);
+      await page
+        .locator('input[type="file"]')
+        .setInputFiles({ name: 'goods.csv', mimeType: 'text/csv', buffer });
+      await page.locator('.preview').waitFor();
+    },
+  },
+  { name: 'collections', hash: '#/collections' },
+  {
+    name: 'migration',
+    hash: `#/collections/${migrating}`,
+    async prepare(page) {
+      await page.getByRole('searchbox').fill('a leader of a church');
+      await page.getByRole('searchbox').press('Enter');
+      await page.locator('.side-hits li').first().waitFor();
+    },
+  },
+  { name: 'documents', hash: '#/collections/words/documents' },
+  { name: 'document', hash: '#/collections/words/documents/bank.n.01' },
+  { name: 'search', hash: '#/search/words?query=a+leader+of+a+church' },
+  {
+    name: 'map',
+    hash: '#/map/words',
+    async prepare(page) {
+      await page.getByRole('searchbox').fill('a kind of tree');
+      await page.getByRole('searchbox').press('Enter');
+      await page.locator('.map-list li').first().waitFor();
+    },
+  },
+  { name: 'models', hash: '#/models' },
+  { name: 'usage', hash: '#/usage' },
+  { name: 'keys', hash: '#/keys' },
+];
+/** More that there is to look at, and that the docs do not need. */
+const OTHERS: readonly Shot[] = [
+  { name: 'submit-empty', hash: '#/submit' },
+  {
+    name: 'new-collection',
+    hash: '#/collections',
+    prepare: (page) => page.locator('.page-head .button.primary').click(),
+  },
+  {
+    name: 'compare',
+    hash: '#/search/words?query=a+leader+of+a+church',
+    async prepare(page) {
+      await page.locator('.search-form > .actions .check').first().click();
+      await page.locator('.results[data-columns="3"] .hit').nth(20).waitFor();
+    },
+  },
+  { name: 'no-jobs', hash: '#/jobs?text=nothing-of-this-name' },
+  { name: 'no-collection', hash: '#/collections/none' },
+];
 
 if (CHROMIUM === undefined) throw new Error(`no pictures can be made${WITHOUT}`);
-const narrow = process.argv.includes('--narrow');
+const { values } = parseArgs({
+  options: {
+    to: { type: 'string', default: DOCS },
+    width: { type: 'string', default: '1440' },
+    theme: { type: 'string' },
+    language: { type: 'string', default: 'en' },
+    all: { type: 'boolean', default: false },
+  },
+});
+const looks: { look: Partial<Look>; name: string }[] = values.all
+  ? [1440, 390].flatMap((width) =>
+      (['light', 'dark'] as const).flatMap((theme) =>
+        (['en', 'zh'] as const).map((language) => ({
+          look: { width, theme, language },
+          name: `${width}-${theme}-${language}-`,
+        })),
+      ),
+    )
+  : [
+      {
+        look: {
+          width: Number(values.width),
+          language: values.language as Look['language'],
+          ...(values.theme !== undefined && { theme: values.theme as Look['theme'] }),
+        },
+        name: '',
+      },
+    ];
+
+await mkdir(values.to, { recursive: true });
 const up = await Embedmill.up();
 const browser = await ConsoleBrowser.launch((await up.state()).url);
 try {
-  const failing = await fill();
-  await mapped('words');
-  const pages: Record<string, string> = {
-    overview: '#/overview',
-    job: `#/jobs/${failing.id}`,
-    document: '#/collections/words/documents/bank.n.01',
-    search: '#/search/words?query=a+leader+of+a+church',
-    map: '#/map/words',
-  };
-  const look: Look = narrow ? { ...DESKTOP, width: 390 } : DESKTOP;
-  for (const [name, hash] of Object.entries(pages)) {
-    const page = await browser.open(hash, name === 'overview' ? { ...look, theme: 'dark' } : look);
-    await shown(page);
-    // Charts and bars come to rest.
-    await page.waitForTimeout(800);
-    await page.screenshot({ path: `${FOLDER}${name}${narrow ? '-narrow' : ''}.png` });
-    await page.context().close();
+  const data = await demoData(up);
+  const shots = [...shotsOf(data), ...(values.to === DOCS ? [] : OTHERS)];
+  for (const { look, name } of looks) {
+    for (const shot of shots) {
+      const whole: Look = { width: 1440, theme: shot.theme ?? 'light', language: 'en', ...look };
+      await taken(shot, whole, join(values.to, `${name}${shot.name}.png`));
+    }
   }
 } finally {
   await browser.close();
   await up.stop();
 }
 
-/** Two collections with the demo’s documents, and a job some of whose documents fail. */
-async function fill(): Promise<Job> {
-  const profiles = {
-    words: { sparse: { bm25: {} }, filterable: { words: 'keyword' } },
-    zhongwen: {
-      model: 'multilingual-e5-small-int8',
-      sparse: { bm25: { language: 'chinese' } },
-      filterable: { language: 'keyword' },
-    },
-  };
-  for (const [name, profile] of Object.entries(profiles))
-    await up.json('/api/v1/collections', { name, profile });
-  await up.finished(await up.submit('words', await readFile(new URL('wordnet.ndjson', DATA))));
-  await up.finished(await up.submit('zhongwen', await readFile(new URL('chinese.ndjson', DATA))));
-  return up.finished(await up.submit('words', FAULTY));
-}
-
-/** Computes a collection’s map, coloured by nothing but its clusters. */
-async function mapped(collection: string): Promise<void> {
-  const path = `/api/v1/collections/${collection}/map`;
-  await up.json(path, {});
-  await up.until('the map is there', async () => (await up.json<{ state: string }>(path)).state === 'ready');
+async function taken({ hash, prepare }: Shot, look: Look, path: string): Promise<void> {
+  const page = await browser.open(hash, look);
+  await shown(page);
+  await prepare?.(page);
+  // Charts and bars come to rest.
+  await page.waitForTimeout(800);
+  // Of what is looked at, all; the docs show what a screen shows.
+  await page.screenshot({ path, fullPage: values.to !== DOCS });
+  await page.context().close();
 }

@@ -103,8 +103,11 @@ function pathOfQuestion({ queries }: Pick<SearchRequest, 'queries'>, n: number):
 
 /** The dense vector that is asked for. Errors: `invalid_request` with the path. */
 export function denseVectorOf(
-  { vector, mode, rerank = false }: Pick<SearchRequest, 'vector' | 'mode'> &
-    Partial<Pick<SearchRequest, 'rerank'>>,
+  {
+    vector,
+    mode,
+    rerank = false,
+  }: Pick<SearchRequest, 'vector' | 'mode'> & Partial<Pick<SearchRequest, 'rerank'>>,
   collection: Collection,
 ): DenseVector {
   const there = denseVectors(collection);

@@ -75,6 +75,7 @@ test.each([
   [['--scopes', 'admin'], 2, '--name'],
   [['--name', 'x', '--scopes', 'admin', '--tenant', 'acme'], 2, 'an admin key has no tenant'],
   [['--name', 'x', '--scopes', 'admin', '--expires', 'soon'], 2, '--expires'],
+  [['--name', 'x', '--scopes', 'admin', '--on-server'], 2, 'leave out --file'],
   [['--name', 'x', '--scopes', 'admin', '--collections', 'No Such'], 2, 'collections'],
 ])('%j is refused', async (args, code, says) => {
   const refused = await create(...args, '--file', file);

@@ -18,10 +18,13 @@ const DRAWINGS = {
   info: 'M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM12 11v5M12 8h.01',
   copy: 'M9 9h11v11H9zM5 15H4V4h11v1',
   plus: 'M12 5v14M5 12h14',
+  minus: 'M5 12h14',
+  whole: 'M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5',
   refresh: 'M20 11a8 8 0 1 0-2.3 6.3M20 5v6h-6',
   leave: 'M14 4h5v16h-5M10 8l-4 4 4 4M6 12h9',
   like: 'M12 20s-7-4.4-7-10a4 4 0 0 1 7-2.6A4 4 0 0 1 19 10c0 5.6-7 10-7 10z',
   unlike: 'M5 12h14',
+  image: 'M4 5h16v14H4zM4 16l5-5 4 4 3-3 4 4M15 9h.01',
   file: 'M6 3h8l5 5v13H6zM14 3v5h5',
 } as const;
 export type IconName = keyof typeof DRAWINGS;

@@ -1,4 +1,5 @@
 import { collections } from './en/collections.ts';
+import { failures } from './en/failures.ts';
 import { jobs } from './en/jobs.ts';
 import { keys } from './en/keys.ts';
 import { map } from './en/map.ts';
@@ -14,6 +15,7 @@ export const en = {
   ...shell,
   ...overview,
   ...jobs,
+  ...failures,
   ...collections,
   ...search,
   ...submit,

@@ -1,4 +1,5 @@
 import { collections } from './zh/collections.ts';
+import { failures } from './zh/failures.ts';
 import { jobs } from './zh/jobs.ts';
 import { keys } from './zh/keys.ts';
 import { map } from './zh/map.ts';
@@ -15,6 +16,7 @@ export const zh = {
   ...shell,
   ...overview,
   ...jobs,
+  ...failures,
   ...collections,
   ...search,
   ...submit,

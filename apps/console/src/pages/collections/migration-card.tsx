@@ -11,6 +11,8 @@ import { may, usePrincipal } from '../../shell/principal.tsx';
 import { goTo } from '../../shell/use-route.ts';
 import { useLocale } from '../../words/locale.tsx';
 import { modelFacts } from '../models/model-facts.ts';
+import { SidesSearch } from './sides-search.tsx';
+import type { Side } from './sides.ts';
 import { useModels } from './use-collections.ts';
 
 /** A collection's way to another model, or to another collection: its two sides, and the steps there are. */
@@ -29,7 +31,8 @@ export function MigrationCard({
 
 function Sides({ collection, onChange }: { collection: CollectionView; onChange: () => void }) {
   const { t, format } = useLocale();
-  const isAdmin = may(usePrincipal(), 'admin');
+  const principal = usePrincipal();
+  const isAdmin = may(principal, 'admin');
   const { name, profile, dims, other, twin } = collection;
   const [asks, setAsks] = useState(false);
   const exchange = useAction(async (client) => {
@@ -58,32 +61,35 @@ function Sides({ collection, onChange }: { collection: CollectionView; onChange:
       }
     >
       {problem !== undefined && <ProblemNotice problem={problem} />}
-      <div class="columns">
-        <div class="side" data-used="true">
-          <span class="badge" data-tone="good">
-            {t('migration.used')}
-          </span>
-          <strong class="break">{twin === undefined ? profile.model : name}</strong>
-          <span class="muted small">{t('dims', { dims: format.count(dims) })}</span>
-          {twin === undefined && <SideFacts model={profile.model} />}
-          <span class="muted small">
-            {t('migration.twin', {
-              documents: format.count(collection.documents),
-              chunks: format.count(collection.points),
-            })}
-          </span>
+      <div class="form">
+        <div class="columns">
+          <div class="side" data-used="true">
+            <span class="badge" data-tone="good">
+              {t('migration.used')}
+            </span>
+            <strong class="break">{twin === undefined ? profile.model : name}</strong>
+            <span class="muted small">{t('dims', { dims: format.count(dims) })}</span>
+            {twin === undefined && <SideFacts model={profile.model} />}
+            <span class="muted small">
+              {t('migration.twin', {
+                documents: format.count(collection.documents),
+                chunks: format.count(collection.points),
+              })}
+            </span>
+          </div>
+          <div class="side">
+            <span class="badge">{t('migration.beside')}</span>
+            {other !== undefined && (
+              <>
+                <strong class="break">{other.model}</strong>
+                <span class="muted small">{t('dims', { dims: format.count(other.dims) })}</span>
+                <SideFacts model={other.model} />
+              </>
+            )}
+            {twin !== undefined && <Twin name={twin.name} />}
+          </div>
         </div>
-        <div class="side">
-          <span class="badge">{t('migration.beside')}</span>
-          {other !== undefined && (
-            <>
-              <strong class="break">{other.model}</strong>
-              <span class="muted small">{t('dims', { dims: format.count(other.dims) })}</span>
-              <SideFacts model={other.model} />
-            </>
-          )}
-          {twin !== undefined && <Twin name={twin.name} />}
-        </div>
+        {may(principal, 'search') && <SidesSearch sides={sidesOf(collection)} />}
       </div>
       {asks && (
         <Confirm
@@ -96,6 +102,19 @@ function Sides({ collection, onChange }: { collection: CollectionView; onChange:
       )}
     </Card>
   );
+}
+
+/** What searches use, and what stands beside it: the other model's vectors, or the other collection. */
+function sidesOf({ name, vector, profile, other, twin }: CollectionView): readonly [Side, Side] {
+  return other === undefined
+    ? [
+        { title: name, collection: name },
+        { title: twin?.name ?? name, collection: twin?.name ?? name },
+      ]
+    : [
+        { title: profile.model, collection: name, vector },
+        { title: other.model, collection: name, vector: other.name },
+      ];
 }
 
 /** What its model is, to be compared with the other side’s. */

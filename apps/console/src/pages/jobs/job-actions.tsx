@@ -6,6 +6,8 @@ import { Confirm } from '../../parts/dialog.tsx';
 import { Select } from '../../parts/fields.tsx';
 import { ProblemNotice } from '../../parts/notice.tsx';
 import { useAction } from '../../server/use-server.ts';
+import { hrefOf } from '../../route.ts';
+import { may, usePrincipal } from '../../shell/principal.tsx';
 import { goTo } from '../../shell/use-route.ts';
 import { useLocale } from '../../words/locale.tsx';
 import { isUnfinished } from './job-state.tsx';
@@ -23,9 +25,15 @@ export function JobActions({ job, onChange }: { job: Job; onChange: (job: Job) =
   const prioritize = useAction(async (client, priority: Priority) =>
     onChange(await client.jobs.prioritize(job.id, priority)),
   );
+  const isSearched = job.collection !== '' && !job.dryRun && may(usePrincipal(), 'search');
   const problem = cancel.problem ?? retry.problem ?? forget.problem ?? prioritize.problem;
   return (
     <>
+      {isSearched && (
+        <a class="button" href={hrefOf('search', [job.collection])}>
+          {t('job.search', { collection: job.collection })}
+        </a>
+      )}
       {isUnfinished(job) ? (
         <>
           <label class="check">

@@ -9,6 +9,7 @@ import { useAction, useLoaded } from '../../server/use-server.ts';
 import { useLocale } from '../../words/locale.tsx';
 import { isUnfinished } from './job-state.tsx';
 import { reportsOf, type ReasonGroup } from './reports.ts';
+import { whatToDo } from './what-to-do.ts';
 
 /** While a job runs, its reports grow. */
 const LOOK_MS = 5000;
@@ -78,6 +79,7 @@ function Group({
             <code>{code}</code> <span class="muted">× {format.count(reports.length)}</span>
           </span>
           <span class="muted small break">{message}</span>
+          <span class="small">{t(whatToDo(code, retryable))}</span>
         </div>
         <div class="actions">
           {retryable && (

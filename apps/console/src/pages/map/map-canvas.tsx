@@ -1,4 +1,5 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { Button } from '../../parts/button.tsx';
 import type { MapPoints } from '../../server/shapes.ts';
 import { useLocale } from '../../words/locale.tsx';
 import { draw } from './drawing.ts';
@@ -10,10 +11,11 @@ import { fitted, panned, toMap, zoomed, type Place, type View } from './view.ts'
 const NEAR = 10;
 const STEP = 60;
 const ZOOM = 1.25;
+const BUTTON_ZOOM = 1.6;
 
 /**
- * The map’s drawing. The pointer drags it, the wheel zooms, and with `isLasso` a line is drawn around points; arrows, + and
- * − do the same by keyboard. Each change is drawn with the next frame.
+ * The map’s drawing. The pointer drags it, the wheel and buttons zoom, and with `isLasso` a line is drawn around points;
+ * arrows, + and − do the same by keyboard. Each change is drawn with the next frame.
  */
 export function MapCanvas({
   map,
@@ -47,16 +49,16 @@ export function MapCanvas({
       setSize({ width: element.clientWidth, height: element.clientHeight }),
     );
     sizes.observe(element);
-    const zoom = (event: WheelEvent) => {
+    const turn = (event: WheelEvent) => {
       event.preventDefault();
       const at = placeOf(event);
       setView((before) => before && zoomed(before, event.deltaY < 0 ? ZOOM : 1 / ZOOM, at));
     };
     // Not by a property: it has to be able to stop the page from scrolling.
-    element.addEventListener('wheel', zoom, { passive: false });
+    element.addEventListener('wheel', turn, { passive: false });
     return () => {
       sizes.disconnect();
-      element.removeEventListener('wheel', zoom);
+      element.removeEventListener('wheel', turn);
     };
   }, []);
   useEffect(() => {
@@ -85,29 +87,42 @@ export function MapCanvas({
     dragged.current = undefined;
     setLine([]);
   };
+  const zoom = (by: number) =>
+    setView((before) => before && zoomed(before, by, { x: size.width / 2, y: size.height / 2 }));
   return (
-    <canvas
-      ref={canvas}
-      class="map-canvas"
-      tabIndex={0}
-      role="img"
-      aria-label={t('map.label')}
-      data-lasso={isLasso}
-      onPointerDown={(event) => {
-        event.currentTarget.setPointerCapture(event.pointerId);
-        dragged.current = placeOf(event);
-      }}
-      onPointerMove={move}
-      onPointerUp={release}
-      onPointerCancel={release}
-      onPointerLeave={() => onHover(undefined)}
-      onKeyDown={(event) => {
-        const next = view && byKey(event.key, view, size);
-        if (next === undefined) return;
-        event.preventDefault();
-        setView(next);
-      }}
-    />
+    <>
+      <canvas
+        ref={canvas}
+        class="map-canvas"
+        tabIndex={0}
+        role="img"
+        aria-label={t('map.label')}
+        data-lasso={isLasso}
+        onPointerDown={(event) => {
+          event.currentTarget.setPointerCapture(event.pointerId);
+          dragged.current = placeOf(event);
+        }}
+        onPointerMove={move}
+        onPointerUp={release}
+        onPointerCancel={release}
+        onPointerLeave={() => onHover(undefined)}
+        onKeyDown={(event) => {
+          const next = view && byKey(event.key, view, size);
+          if (next === undefined) return;
+          event.preventDefault();
+          setView(next);
+        }}
+      />
+      <div class="map-zoom">
+        <Button icon="plus" label={t('map.larger')} onClick={() => zoom(BUTTON_ZOOM)} />
+        <Button icon="minus" label={t('map.smaller')} onClick={() => zoom(1 / BUTTON_ZOOM)} />
+        <Button
+          icon="whole"
+          label={t('map.whole')}
+          onClick={() => setView(fitted(map.x, map.y, size.width, size.height))}
+        />
+      </div>
+    </>
   );
 }
 

@@ -1,9 +1,13 @@
 import { Card } from '../../parts/card.tsx';
 import { Progress } from '../../parts/progress.tsx';
+import { hrefOf } from '../../route.ts';
 import type { WorkerModel, WorkerNote } from '../../server/shapes.ts';
 import { useLocale } from '../../words/locale.tsx';
 
 export const MODEL_TONES = { loading: 'note', downloading: 'note', serving: 'good', failed: 'bad' } as const;
+
+/** Jobs that are named of each worker. */
+const JOBS = 3;
 
 /** Who works, on what, and what they have in hand. */
 export function WorkersCard({ workers }: { workers: readonly WorkerNote[] }) {
@@ -33,15 +37,29 @@ function Worker({ worker }: { worker: WorkerNote }) {
             {worker.host} <span class="muted small">pid {worker.pid}</span>
           </strong>
           <span class="muted small">
-            {t('worker.inHand', {
-              shards: format.count(worker.shards),
-              most: format.count(worker.mostShards),
-            })}
+            {worker.mostShards === 0
+              ? t('worker.queries')
+              : t('worker.inHand', {
+                  shards: format.count(worker.shards),
+                  most: format.count(worker.mostShards),
+                })}
             {' · '}
             {format.bytes(worker.memoryBytes)}
             {worker.engineRestarts > 0 &&
               ` · ${t('worker.restarts', { count: format.count(worker.engineRestarts) })}`}
           </span>
+          {worker.jobs.length > 0 && (
+            <span class="small break">
+              <span class="muted">{t('worker.jobs')}</span>{' '}
+              {worker.jobs.slice(0, JOBS).map((job, n) => (
+                <span key={job}>
+                  {n > 0 && ', '}
+                  <a href={hrefOf('jobs', [job])}>{job}</a>
+                </span>
+              ))}
+              {worker.jobs.length > JOBS && ' …'}
+            </span>
+          )}
         </div>
       </div>
       <ul class="models">

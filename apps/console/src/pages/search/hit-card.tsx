@@ -32,6 +32,7 @@ export function HitCard({
     chunk,
     highlights = [],
     scores = {},
+    shares,
     explanation = [],
   } = hit;
   const href = hrefOf('collections', [collection, 'documents', id], { tenant: tenant ?? '' });
@@ -53,7 +54,7 @@ export function HitCard({
         )}
       </p>
       <Metadata metadata={metadata} />
-      {Object.keys(scores).length > 1 && <Scores scores={scores} />}
+      {(Object.keys(scores).length > 1 || shares !== undefined) && <Lists scores={scores} shares={shares} />}
       {explanation.length > 0 && <Terms shares={explanation} />}
       <div class="actions">
         <Button size="tiny" kind="plain" icon="like" onClick={onLike}>
@@ -86,17 +87,35 @@ function Metadata({ metadata }: { metadata: Hit['metadata'] }) {
   );
 }
 
-/** What each list said of it. */
-function Scores({ scores }: { scores: Readonly<Record<string, number>> }) {
+/** What each list said of it, and what part of its score that was; a list that did not find it gave some all the same. */
+function Lists({ scores, shares }: { scores: Readonly<Record<string, number>>; shares: Hit['shares'] }) {
   const { t, format } = useLocale();
+  if (shares === undefined) {
+    return (
+      <p class="metadata small" aria-label={t('hit.lists')}>
+        {Object.entries(scores).map(([list, score]) => (
+          <span key={list} class="badge">
+            {list} {format.decimal(score, 3)}
+          </span>
+        ))}
+      </p>
+    );
+  }
   return (
-    <p class="metadata small" aria-label={t('hit.lists')}>
-      {Object.entries(scores).map(([list, score]) => (
-        <span key={list} class="badge">
-          {list} {format.decimal(score, 3)}
-        </span>
+    <ul class="shares" aria-label={t('hit.lists')}>
+      {Object.entries(shares).map(([list, share]) => (
+        <li key={list}>
+          <span class="clip">
+            <b>{list}</b>{' '}
+            <span class="muted">
+              {scores[list] === undefined ? t('hit.unfound') : format.decimal(scores[list], 3)}
+            </span>
+          </span>
+          <meter min={0} max={1} value={share} aria-label={list} />
+          <span class="number muted">{format.percent(share)}</span>
+        </li>
       ))}
-    </p>
+    </ul>
   );
 }
 

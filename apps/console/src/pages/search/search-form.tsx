@@ -1,9 +1,11 @@
 import { useState } from 'preact/hooks';
 import { Button } from '../../parts/button.tsx';
 import { Check, Choices, Field, Select } from '../../parts/fields.tsx';
+import { Icon } from '../../parts/icon.tsx';
 import { useFileDrop } from '../../parts/use-file-drop.ts';
 import type { CollectionView } from '../../server/shapes.ts';
 import { useLocale } from '../../words/locale.tsx';
+import { useModels } from '../collections/use-collections.ts';
 import type { Asked, Mode } from './asked.ts';
 import { FilterForm } from './filter-form.tsx';
 import { filterOf, type Condition } from './filter.ts';
@@ -34,10 +36,14 @@ export function SearchForm({
   const [query, setQuery] = useState(asked.query);
   const [conditions, setConditions] = useState<readonly Condition[]>([]);
   const types = collection.profile.filterable;
-  const drop = useFileDrop((files) => {
+  const readsImages =
+    useModels().data?.find(({ name }) => name === collection.profile.model)?.images === true;
+  const askByPicture = (files: readonly File[]) => {
     const picture = files.find(({ type }) => type.startsWith('image/'));
-    if (picture !== undefined) void dataUri(picture).then((image) => onAsk({ image }));
-  });
+    if (picture === undefined) return;
+    void dataUri(picture).then((image) => onAsk({ image, positive: [], negative: [] }));
+  };
+  const drop = useFileDrop(askByPicture);
   const isComparing = modes.length > 1;
   return (
     <form
@@ -61,6 +67,7 @@ export function SearchForm({
             onInput={(event) => setQuery(event.currentTarget.value)}
           />
         </label>
+        {readsImages && <PictureButton onFiles={askByPicture} />}
         <Button kind="primary" type="submit" icon="search">
           {t('search.go')}
         </Button>
@@ -124,6 +131,28 @@ export function SearchForm({
         }}
       />
     </form>
+  );
+}
+
+/** For those who have nothing to drop with. */
+function PictureButton({ onFiles }: { onFiles: (files: readonly File[]) => void }) {
+  const { t } = useLocale();
+  return (
+    <label class="button icon" title={t('search.byPicture')}>
+      <Icon name="image" />
+      <input
+        class="unseen"
+        type="file"
+        accept="image/*"
+        aria-label={t('search.byPicture')}
+        onChange={(event) => {
+          const files = [...(event.currentTarget.files ?? [])];
+          // The same picture may be chosen once more.
+          event.currentTarget.value = '';
+          onFiles(files);
+        }}
+      />
+    </label>
   );
 }
 

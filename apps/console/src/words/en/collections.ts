@@ -53,6 +53,10 @@ export const collections = {
   'migration.used': 'used by searches',
   'migration.beside': 'filled beside it',
   'migration.twin': '{documents} documents, {chunks} chunks',
+  'sides.ask': 'Ask both sides the same',
+  'sides.shared': 'Both sides found {shared} of the first {most}.',
+  'sides.there': 'no. {rank} there',
+  'sides.only': 'only here',
   'migration.begin': 'Go to another model…',
   'migration.begin.what':
     'A job computes the other model’s vectors beside these. Searches go on; then you exchange the two, and can exchange them back.',

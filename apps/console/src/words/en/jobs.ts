@@ -37,6 +37,7 @@ export const jobs = {
   'priority.urgent': 'urgent',
   'priority.normal': 'normal',
   'priority.background': 'background',
+  'job.search': 'Search {collection}',
   'job.cancel': 'Cancel the job',
   'job.cancel.what': 'What is stored stays; the rest of the documents will not be embedded.',
   'job.forget': 'Forget the job',

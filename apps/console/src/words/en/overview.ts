@@ -19,6 +19,8 @@ export const overview = {
   'queue.resume': 'Let jobs go on',
   workers: 'Workers',
   'workers.none': 'No worker is here. Start one, and jobs go on.',
+  'worker.jobs': 'works on',
+  'worker.queries': 'answers queries alone',
   'worker.inHand': '{shards} of {most} shards in hand',
   'worker.restarts': '{count} engine restarts',
   'model.loading': 'loading',

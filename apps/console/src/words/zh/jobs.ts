@@ -37,6 +37,7 @@ export const jobs = {
   'priority.urgent': '紧急',
   'priority.normal': '普通',
   'priority.background': '后台',
+  'job.search': '搜索 {collection}',
   'job.cancel': '取消任务',
   'job.cancel.what': '已存储的内容会保留，其余文档不再处理。',
   'job.forget': '清除任务记录',

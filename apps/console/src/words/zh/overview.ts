@@ -19,6 +19,8 @@ export const overview = {
   'queue.resume': '恢复任务',
   workers: '工作进程',
   'workers.none': '没有工作进程。启动一个，任务就会继续。',
+  'worker.jobs': '正在处理',
+  'worker.queries': '只回答查询',
   'worker.inHand': '手上 {shards} / {most} 个分片',
   'worker.restarts': '引擎重启 {count} 次',
   'model.loading': '加载中',

@@ -1,0 +1,41 @@
+import type { Hit } from '../../server/shapes.ts';
+
+/** One side of a migration: what is asked of the API to search it. */
+export interface Side {
+  readonly title: string;
+  readonly collection: string;
+  /** Of a migration within one collection. */
+  readonly vector?: string | undefined;
+}
+
+/** A hit of one side. */
+export interface ComparedHit {
+  readonly hit: Hit;
+  /** Its place on the other side, from 1; undefined where that has not found it. */
+  readonly there: number | undefined;
+}
+
+export interface Comparison {
+  readonly sides: readonly [readonly ComparedHit[], readonly ComparedHit[]];
+  /** How many documents both have found. */
+  readonly shared: number;
+  /** How many the longer list has. */
+  readonly most: number;
+}
+
+/** The documents that two sides have found, each with its place on the other side. */
+export function compared(first: readonly Hit[], second: readonly Hit[]): Comparison {
+  const sides = [placed(first, second), placed(second, first)] as const;
+  return {
+    sides,
+    shared: sides[0].filter(({ there }) => there !== undefined).length,
+    most: Math.max(first.length, second.length),
+  };
+}
+
+function placed(own: readonly Hit[], other: readonly Hit[]): ComparedHit[] {
+  const places = new Map(other.map((hit, n) => [documentOf(hit), n + 1]));
+  return own.map((hit) => ({ hit, there: places.get(documentOf(hit)) }));
+}
+
+const documentOf = ({ tenant = '', id }: Hit): string => JSON.stringify([tenant, id]);

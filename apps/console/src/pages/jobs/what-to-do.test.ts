@@ -1,0 +1,13 @@
+import { expect, test } from 'vitest';
+import { whatToDo } from './what-to-do.ts';
+
+test('a reason that lies in the document says how it is mended', () => {
+  expect(whatToDo('document_encrypted', false)).toBe('todo.password');
+  expect(whatToDo('image_forbidden', false)).toBe('todo.allow');
+});
+
+test('any other is tried again where that may help, and mended where not', () => {
+  expect(whatToDo('engine_crashed', true)).toBe('todo.retry');
+  expect(whatToDo('a_code_of_another_version', false)).toBe('todo.mend');
+  expect(whatToDo('toString', false)).toBe('todo.mend');
+});

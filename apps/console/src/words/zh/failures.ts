@@ -1,0 +1,23 @@
+/** What to do about documents that failed, in Chinese. */
+export const failures = {
+  'todo.line': '在文件中修正这些行，再提交一次：已存储的会跳过。',
+  'todo.encoding': '将文件另存为 UTF-8，再提交一次。',
+  'todo.id': '给每个文档一个自己的 id，或在提交文件时指明哪一列是 id。',
+  'todo.text': '给每个文档一段文本，或在提交文件时指明哪一列是文本。',
+  'todo.shorten': '缩小或拆分这些文档，再提交一次。',
+  'todo.type': '把这些值改成集合用于筛选的类型，再提交一次。',
+  'todo.foreign': '用其所属租户的密钥，或以其自己的来源名称提交。',
+  'todo.convert': '将文件存为可读取的格式，例如 PDF、DOCX、HTML 或纯文本。',
+  'todo.damaged': '在原来的程序中打开文件，重新保存，再提交一次。',
+  'todo.password': '保存一份没有密码的文件，再提交一次。',
+  'todo.recognize': '先做文字识别（OCR），再提交带文字的文件。',
+  'todo.vector': '用集合自己的模型计算这些向量，或不提供向量。',
+  'todo.model': '模型不认识这种文字：请使用多语言模型的集合。',
+  'todo.allow': '把图片放进来源的文件夹，或在服务器设置中允许其主机。',
+  'todo.ffmpeg': '在工作进程所在的机器上安装 ffmpeg，然后重试。',
+  'todo.duplicate': '已存储最后一个。如果它们是不同的文档，请给各自不同的 id。',
+  'todo.again': '从原来的地方重新提交这些文档。',
+  'todo.chunks': '如果文本的结尾重要，请使用会切分文本块的集合。',
+  'todo.retry': '这些文档本身没有问题：重试即可。',
+  'todo.mend': '修正这些文档，再提交一次。',
+};
