@@ -499,6 +499,18 @@ describe('jobs', () => {
     expect(api.submissions.at(-1)).toMatchObject({ type: 'application/json', source });
   });
 
+  test('a --source beside files that is but a name is taken for a slip', async () => {
+    const path = join(folder, 'slip.ndjson');
+    writeFileSync(path, `${GOOD}\n`);
+    const sent = api.submissions.length;
+    expect(await run(['submit', path, '-c', 'c', '--source', 'wiki'])).toMatchObject({
+      code: 2,
+      err: expect.stringMatching(/--source-name wiki.*--source wiki\//) as unknown,
+    });
+    expect(api.submissions).toHaveLength(sent);
+    expect((await run(['submit', path, '-c', 'c', '--source-name', 'wiki'])).code).toBe(0);
+  });
+
   test('a folder, files, patterns and places are one form', async () => {
     mkdirSync(join(folder, 'in/deep/.git'), { recursive: true });
     const put = (name: string, text: string | Buffer) => writeFileSync(join(folder, 'in', name), text);

@@ -53,7 +53,7 @@ async function deleteDocuments(
     let documents = 0;
     for await (const request of requests()) documents += await client.documents.count(collection, request);
     if (terminal.json) terminal.printJson({ documents });
-    terminal.print(`${grouped(documents)} documents would be deleted`);
+    terminal.print(`${grouped(documents)} document${documents === 1 ? '' : 's'} would be deleted`);
     return EXIT.ok;
   }
   const job = file === undefined ? await one() : await many(file);

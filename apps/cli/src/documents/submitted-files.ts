@@ -62,6 +62,11 @@ export async function submitFiles(
   if (args.length + sources.length === 0) throw usageError('name a file, or a --source');
   if (args.includes('-') && args.length + sources.length > 1)
     throw usageError('standard input is submitted by itself');
+  const name = sources.find((source) => /^[\p{L}\p{N}_-]+$/u.test(source));
+  if (name !== undefined && args.length > 0 && sourceName === undefined) {
+    const advice = `to name what these files are a part of, say --source-name ${name}; for a folder on the server, --source ${name}/`;
+    throw usageError(`--source ${name} is a place that the server reads itself; ${advice}`);
+  }
   const places = [...sources, ...args.filter(isPlace)];
   if (args.every(isPlace))
     return client.submitSource(target, { ...sourceAt(places), format, ...reading }, options);
