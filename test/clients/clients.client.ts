@@ -151,6 +151,13 @@ describe('in Node', () => {
     const client = new InferenceClient();
     const found = await client.featureExtraction({ endpointUrl: url, inputs: ['a whale', 'a bank'] });
     expectSame((found as number[][])[1], await vectorOf('a bank'));
+    const [raw = []] = (await client.featureExtraction({
+      endpointUrl: url,
+      inputs: ['a bank'],
+      normalize: false,
+    })) as number[][];
+    expectSame(raw, await vectorOf('a bank'));
+    expect(Math.abs(Math.hypot(...raw) - 1)).toBeGreaterThan(0.1);
     const inputs = { source_sentence: 'a whale', sentences: ['a whale', 'a bank'] };
     const [same, other] = await client.sentenceSimilarity({ endpointUrl: url, inputs });
     expect(same).toBeGreaterThan(0.999);

@@ -1,5 +1,5 @@
 import type { Sequence } from '@embedmill/embed/pipeline';
-import { asEmbedmillError, EmbedmillError, type Role } from '@embedmill/jobs';
+import { asEmbedmillError, EmbedmillError, type QueryOf, type Role } from '@embedmill/jobs';
 import type { EncodedText, Prefix, Tokenizer } from '@embedmill/tokenization';
 
 /** An input of a client's, a text or token ids, what stands in front of it, and which end of it is kept where it is too long. */
@@ -69,6 +69,21 @@ export class InputReader {
       }
     }
     return read;
+  }
+
+  /** The inputs of a query. Errors: `invalid_request` for what they are, and for vectors that nobody has here. */
+  async readQuery({
+    inputs,
+    keep,
+    normalize = true,
+    ...asked
+  }: QueryOf<'embed' | 'states'>): Promise<ReadText[]> {
+    if (!normalize && this.#readsTexts) {
+      const message = `${this.#model} is run by a server elsewhere, whose vectors are brought to length 1; leave normalize out`;
+      throw new EmbedmillError('invalid_request', message, { details: [{ path: 'normalize', message }] });
+    }
+    const read = await this.readAll(inputs, await this.promptOf(asked), keep);
+    return normalize ? read : read.map((one) => ({ ...one, raw: true }));
   }
 
   /** Texts and token ids, in the order given. */

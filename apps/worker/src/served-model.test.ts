@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { EngineProcess } from '@embedmill/inference';
+import { EngineProcess, type Engine } from '@embedmill/inference';
 import type { QueryOf, QueryResult } from '@embedmill/jobs';
 import { resolveModel } from '@embedmill/models';
 import { ServedModel } from './served-model.ts';
@@ -11,6 +11,15 @@ const NAME = 'all-MiniLM-L6-v2';
 const TEXT = 'Call me Ishmael.';
 /** Of its vocabulary: [CLS] call me is ##hma ##el . [SEP] */
 const IDS = [101, 2655, 2033, 2003, 22444, 2884, 1012, 102];
+
+/** Never asked. */
+const NO_ENGINE: Engine = {
+  dims: 384,
+  outputs: ['dense'],
+  capacity: 1,
+  run: () => Promise.reject(new Error('it was asked')),
+  close: () => Promise.resolve(),
+};
 
 let served: ServedModel;
 
@@ -104,4 +113,47 @@ test('a question’s tokens come with the dense vector that it has by itself, in
   // [CLS] and [SEP] stand for no word.
   expect(questions[0]!.vectors).toHaveLength((IDS.length - 2) * 384);
   expect([...questions[0]!.places]).toEqual([0, 5, 8, 10, 13, 15]);
+});
+
+test('vectors come as the model gives them where that is asked for, and else the same bits of length 1', async () => {
+  const asked = { task: 'embed', model: NAME, role: 'document', inputs: [TEXT, IDS, 'a bank'] } as const;
+  const query = { ...asked, inputs: [...asked.inputs] };
+  const [plain, raw, again] = await Promise.all([
+    ask<'embed'>(query),
+    ask<'embed'>({ ...query, normalize: false }),
+    ask<'embed'>({ ...query, normalize: true }),
+  ]);
+  expect(again.vectors).toEqual(plain.vectors);
+  for (let at = 0; at < raw.vectors.length; at += raw.dims) {
+    const own = raw.vectors.subarray(at, at + raw.dims);
+    const norm = Math.hypot(...own);
+    expect(Math.abs(norm - 1)).toBeGreaterThan(0.1);
+    expect(own.map((value) => value / norm)).toEqual(plain.vectors.subarray(at, at + raw.dims));
+  }
+  const [tokens, scaled] = [await states([TEXT], { normalize: false }), await states([TEXT])];
+  const [first, unit] = [tokens.states[0]?.subarray(0, 384), scaled.states[0]?.subarray(0, 384)];
+  const norm = Math.hypot(...(first ?? []));
+  expect(Math.abs(norm - 1)).toBeGreaterThan(0.1);
+  expect(first?.map((value) => value / norm)).toEqual(unit);
+});
+
+test('a question for stored token vectors in the same batch takes nothing from one for whole ones', async () => {
+  const question = { task: 'tokens', model: NAME, dims: 384, inputs: ['a captain'] } as const;
+  const [found] = await Promise.all([
+    states(['Call me Ishmael.', 'a whale']),
+    served.answer({ ...question, inputs: [...question.inputs] }),
+  ]);
+  const alone = await states(['Call me Ishmael.', 'a whale']);
+  expect(found.states).toEqual(alone.states);
+});
+
+test('a model that is run elsewhere says that it has no raw vectors', async () => {
+  const model = await resolveModel(NAME, { modelsDir: MODELS, cacheDir: MODELS });
+  const remote = await ServedModel.load(
+    { ...model, revision: 'r1' },
+    { start: async () => ({ engines: [NO_ENGINE], budget: {}, readsTexts: true }) },
+  );
+  await expect(
+    remote.answer({ task: 'embed', model: NAME, role: 'document', inputs: ['a'], normalize: false }),
+  ).rejects.toMatchObject({ code: 'invalid_request', details: [{ path: 'normalize' }] });
 });

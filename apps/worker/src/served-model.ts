@@ -251,8 +251,8 @@ export class ServedModel {
     await Promise.all([this.encoder.close(), this.images?.close()]);
   }
 
-  async #embedNow({ inputs, keep, lexical, ...asked }: QueryOf<'embed'>): Promise<QueryResult<'embed'>> {
-    const sequences = await this.#inputs.readAll(inputs, await this.#inputs.promptOf(asked), keep);
+  async #embedNow({ lexical, ...asked }: QueryOf<'embed'>): Promise<QueryResult<'embed'>> {
+    const sequences = await this.#inputs.readQuery(asked);
     const embeddings = await this.#encodeNow(sequences, lexical === true ? ['dense', 'lexical'] : ['dense']);
     const reading = readingOf(sequences);
     const terms = lexical === true && embeddings.map((one, n) => this.termsOf(sequences[n], one));
@@ -265,8 +265,8 @@ export class ServedModel {
   }
 
   /** The vectors of tokens by themselves, as late interaction compares them. */
-  async #embedTokens({ inputs, keep, ...asked }: QueryOf<'states'>): Promise<QueryResult<'states'>> {
-    const sequences = await this.#inputs.readAll(inputs, await this.#inputs.promptOf(asked), keep);
+  async #embedTokens(asked: QueryOf<'states'>): Promise<QueryResult<'states'>> {
+    const sequences = await this.#inputs.readQuery(asked);
     const embeddings = await this.#encodeNow(sequences, ['states']);
     const states = embeddings.map((one) => one.states ?? NO_VECTOR);
     // Some models' token vectors are of another size than their texts'.

@@ -112,6 +112,19 @@ describe('a dense model', slow, () => {
     );
   });
 
+  it('keeps the states whole of sequences without a form, beside those in bytes', async () => {
+    const engine = await start(int8);
+    const outputs = ['states'] as const;
+    const plain = await engine.run(batchOf(SEQUENCES, { outputs }));
+    const form = { dims: 384, poolFactor: 1, start: 1, end: 1 };
+    const tokenVectors = SEQUENCES.map((_, n) => (n < 6 ? form : undefined));
+    const both = await engine.run(batchOf(SEQUENCES, { outputs, tokenVectors, wholeStates: true }));
+    expect(both.states).toEqual(plain.states);
+    const alone = await engine.run(batchOf(SEQUENCES, { outputs, tokenVectors }));
+    expect(both.tokenVectors).toEqual(alone.tokenVectors);
+    expect(both.tokenVectors?.slice(6)).toEqual(Array.from({ length: 6 }, () => undefined));
+  });
+
   it('gives states and attention beside its vectors, which stay the same bits', async () => {
     const engine = await start(int8);
     expect(engine.outputs).toEqual(['dense', 'states', 'attention']);

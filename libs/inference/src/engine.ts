@@ -4,7 +4,7 @@ import type { TokenVectors } from '@embedmill/jobs';
  * What a model gives of a sequence:
  * - `dense`: one vector, pooled;
  * - `attention`: a weight a token, the row of [CLS] in the last layer's attention, averaged over its heads (BM42);
- * - `states`: a vector a token, L2-normalised (late interaction);
+ * - `states`: a vector a token (late interaction);
  * - `lexical`: a weight a token, 0 or more, of the term that the token is (bge-m3);
  * - `sparse`: weights of the vocabulary's terms (SPLADE);
  * - `score`: how well the two parts of a pair match, a logit (cross-encoders).
@@ -28,8 +28,12 @@ export interface EngineBatch {
   readonly outputs?: readonly EngineOutput[];
   /** Of pairs: how many tokens of each sequence are the first part's (token type 0); the rest is of type 1. */
   readonly firstParts?: Int32Array;
+  /** Of each sequence, whether its vectors stay as the model gives them; else they have length 1, where the model says so. */
+  readonly raw?: readonly boolean[];
   /** Of each sequence, how its `states` become a few vectors of bytes, in place of themselves. */
   readonly tokenVectors?: readonly (TokenVectorForm | undefined)[];
+  /** Whether `states` are wanted beside them: of sequences that have no such form. */
+  readonly wholeStates?: boolean;
   /** Which of the graph's adapters runs it, of models that have several; their first by default. */
   readonly adapter?: number;
   /** What the ids of each sequence stand for; only engines that tokenize themselves, which are remote, read it. */
@@ -65,7 +69,7 @@ export interface EngineResult {
   readonly stateDims?: number;
   /** One for each of the batch's `ids`. */
   readonly lexical?: Float32Array;
-  /** Of each sequence of which a form was given, in place of `states`: rows × dims, each after the other. */
+  /** Of each sequence of which a form was given: rows × dims, each after the other. */
   readonly tokenVectors?: readonly (TokenVectors | undefined)[];
   readonly sparse?: PackedSparse;
   /** One a sequence. */

@@ -122,6 +122,10 @@ export class RemoteEngine implements Engine {
       const message = `a remote engine gives dense vectors only, not ${outputs.join(', ')}`;
       return Promise.reject(new EmbedmillError('engine_failed', message));
     }
+    if (batch.raw !== undefined) {
+      const message = 'a remote engine brings its vectors to length 1, and does not know how long they were';
+      return Promise.reject(new EmbedmillError('engine_failed', message));
+    }
     if (texts?.length !== lengths.length) {
       const message = `a remote engine embeds texts, and this batch has ${texts?.length ?? 'none'} for its ${lengths.length} sequences: send each sequence’s text with it`;
       return Promise.reject(new EmbedmillError('engine_failed', message));

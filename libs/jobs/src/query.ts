@@ -13,6 +13,10 @@ const prefix = z.string().optional().meta({
   description: 'Stands in front of each text, in place of what the model has for its role.',
 });
 const tokenIds = z.array(z.int().nonnegative());
+const normalize = z.boolean().optional().meta({
+  description:
+    'Whether vectors are brought to length 1; true by default, else they are as the model gives them.',
+});
 const textsOrIds = z.array(z.union([text, tokenIds])).min(1);
 const keep = z.enum(['start', 'end']).optional().meta({
   description: 'Which end of a text is read that is longer than the model reads; the start by default.',
@@ -26,6 +30,7 @@ export const querySchema = z.discriminatedUnion('task', [
     role,
     prefix,
     keep,
+    normalize,
     lexical: z.boolean().optional().meta({
       description: 'Weigh the terms of each, too, in the same run; of models that do.',
     }),
@@ -85,6 +90,7 @@ export const querySchema = z.discriminatedUnion('task', [
     role,
     prefix,
     keep,
+    normalize,
     inputs: textsOrIds,
   }),
   z.strictObject({
@@ -118,7 +124,7 @@ export interface InputReading {
 
 export interface DenseVectors {
   dims: number;
-  /** L2-normalised vectors, one after the other: inputs × dims. */
+  /** One after the other, inputs × dims; L2-normalised but where a query asks for them as they are. */
   vectors: Float32Array;
 }
 
@@ -155,7 +161,7 @@ export interface QueryResults {
   /** Of each question its tokens, without special ones, and its dense vector of the same run, from workers that give it. */
   tokens: InputReading & { questions: QuestionTokens[]; dense?: DenseVectors | undefined };
   terms: { terms: string[] };
-  /** Of each input its tokens' vectors, one after the other, special tokens' among them: tokens × dims. Each of length 1. */
+  /** Of each input its tokens' vectors, one after the other, special tokens' among them: tokens × dims. Each of length 1 but where asked for as it is. */
   states: InputReading & { dims: number; states: Float32Array[] };
   tokenize: { found: TextToken[][] };
   detokenize: { texts: string[] };

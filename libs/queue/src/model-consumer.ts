@@ -2,6 +2,7 @@ import { serialize } from 'node:v8';
 import { WaitingError, type Job as BullJob } from 'bullmq';
 import {
   asEmbedmillError,
+  EmbedmillError,
   parseKept,
   querySchema,
   type JobId,
@@ -242,10 +243,23 @@ export class ModelConsumer {
 
   async #answer(id: string, query: unknown, handlers: ModelHandlers): Promise<QueryReply> {
     try {
-      return { id, ok: true, result: await handlers.query(querySchema.parse(query)) };
+      return { id, ok: true, result: await handlers.query(understood(query)) };
     } catch (error) {
       const { code, message, details } = asEmbedmillError(error);
       return { id, ok: false, code, message, details };
     }
   }
+}
+
+/** A query with what this release does not know comes from an API of a later one, in the course of an upgrade. */
+function understood(given: unknown): Query {
+  const { data, error } = querySchema.safeParse(given);
+  if (data !== undefined) return data;
+  const [{ path, message } = { path: [], message: '' }] = error.issues;
+  const where = path.length === 0 ? '' : ` (${path.join('/')})`;
+  throw new EmbedmillError(
+    'no_worker',
+    `the worker that took the query does not know what it asks for: ${message}${where}; is it of an earlier release than the API?`,
+    { retryAfter: 5 },
+  );
 }

@@ -116,6 +116,21 @@ describe.each(BROKERS)('by $name', ({ missing, start }) => {
       await expect(asking).rejects.toMatchObject({ code: 'model_unavailable', message: 'not there' });
     });
 
+    test('a query with what this release does not know is refused, and answered by nobody as something else', async () => {
+      let asked = 0;
+      await consumer(async () => {
+        asked += 1;
+        return { dims: 1, vectors: Float32Array.of(1), tokens: [1], truncated: [false], unknown: [false] };
+      });
+      const later = { task: 'embed', model: MODEL, inputs: ['x'], role: 'query', scaling: 2 } as const;
+      const asking = queue.query({ ...later, inputs: [...later.inputs] }, { timeoutMs: 5000 });
+      await expect(asking).rejects.toMatchObject({
+        code: 'no_worker',
+        message: expect.stringMatching(/scaling.*earlier release/) as string,
+      });
+      expect(asked).toBe(0);
+    });
+
     test('a query that nobody answers ends with no_worker, and is not worked on afterwards', async () => {
       // It would take the model, and has not come to it yet.
       const idle = await ModelConsumer.open({

@@ -4073,6 +4073,30 @@ export interface paths {
                         safety_identifier?: unknown;
                         /** @description Taken from clients that send it, and passed over. */
                         prompt_cache_key?: unknown;
+                        /**
+                         * @description Jina’s: whether vectors are brought to length 1, or stay as the model gives them.
+                         * @default true
+                         */
+                        normalized?: boolean;
+                        /**
+                         * @description vLLM’s: the same.
+                         * @default true
+                         */
+                        normalize?: boolean;
+                        /** @description Jina’s: `retrieval.query` for queries, `retrieval.passage` for documents, or one of the model’s prompts. */
+                        task?: string;
+                        /**
+                         * @description Jina’s: how numbers are written.
+                         * @enum {string}
+                         */
+                        embedding_type?: "float" | "base64" | "binary" | "ubinary";
+                        /** @description Jina’s: false to have inputs refused that are longer than the model reads; they are cut else. */
+                        truncate?: boolean;
+                        /**
+                         * @description Jina’s: inputs are not chunked.
+                         * @enum {boolean}
+                         */
+                        late_chunking?: false;
                     };
                 };
             };
@@ -4091,7 +4115,7 @@ export interface paths {
                                 /** @enum {string} */
                                 object: "embedding";
                                 index: number;
-                                /** @description L2-normalised; in base64, little-endian float32, or the bytes of `output_dtype`. */
+                                /** @description L2-normalised, unless asked otherwise; in base64, little-endian float32, or the bytes of `output_dtype`. */
                                 embedding: number[] | string;
                                 /**
                                  * @description embedmill’s own: there when the input was longer than the model reads.

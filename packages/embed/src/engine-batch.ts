@@ -17,6 +17,10 @@ export function packedBatch(entries: readonly Entry[], lane: Lane): EngineBatch 
   const pairs = entries.some(({ firstPart }) => firstPart !== undefined);
   const forms = entries.some(({ tokenVectors }) => tokenVectors !== undefined);
   const adapter = entries[0]?.adapter;
+  const states = entries.some(
+    ({ outputs: own, tokenVectors }) => tokenVectors === undefined && own?.includes('states') === true,
+  );
+  const raw = entries.map((entry) => entry.raw === true);
   const pictures = entries.flatMap(({ pixels }) => pixels ?? []);
   return {
     ids,
@@ -26,6 +30,8 @@ export function packedBatch(entries: readonly Entry[], lane: Lane): EngineBatch 
     ...(outputs !== undefined && { outputs }),
     ...(adapter !== undefined && { adapter }),
     ...(forms && { tokenVectors: entries.map(({ tokenVectors }) => tokenVectors) }),
+    ...(forms && states && { wholeStates: true }),
+    ...(raw.includes(true) && { raw }),
     ...(pictures.length > 0 && { pixels: Buffer.concat(pictures) }),
     ...(pairs && {
       firstParts: Int32Array.from(entries, ({ firstPart, length }) => firstPart ?? length),

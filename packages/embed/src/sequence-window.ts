@@ -33,6 +33,8 @@ export interface Sequence {
   readonly adapter?: number | undefined;
   /** How its `states` are to be kept. */
   readonly tokenVectors?: TokenVectorForm | undefined;
+  /** Whether its vectors stay as the model gives them, whatever their length. */
+  readonly raw?: boolean | undefined;
   /** Of an image, which its ids are a digest of. */
   readonly pixels?: Uint8Array | undefined;
 }
@@ -166,8 +168,8 @@ function plannedByAdapter(waiting: readonly Entry[], budget: Budget, now: number
 }
 
 /** The ids' bytes, one a character, and what is wanted. */
-function keyOf({ ids, adapter, tokenVectors }: Sequence, outputs: Entry['outputs']): string {
+function keyOf({ ids, adapter, tokenVectors, raw = false }: Sequence, outputs: Entry['outputs']): string {
   const bytes = Buffer.from(ids.buffer, ids.byteOffset, ids.byteLength).toString('latin1');
   const form = tokenVectors === undefined ? '' : JSON.stringify(tokenVectors);
-  return bytes + (outputs?.join() ?? '') + (adapter ?? '') + form;
+  return bytes + (outputs?.join() ?? '') + (adapter ?? '') + form + (raw ? 'raw' : '');
 }

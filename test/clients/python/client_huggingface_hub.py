@@ -24,6 +24,16 @@ def check_what_it_can_ask_for():
     same(got[0], vector(TEXTS[0]))
 
 
+def check_vectors_as_the_model_gives_them():
+    got = [float(number) for number in client.feature_extraction(TEXTS[0], normalize=False)[0]]
+    length = math.hypot(*got)
+    assert abs(length - 1) > 0.1, f"a vector of length {length}"
+    whole = vector(TEXTS[0])
+    assert max(abs(one / length - other) for one, other in zip(got, whole)) < 1e-6
+    one = client.feature_extraction(TEXTS[0], normalize=True)[0]
+    assert [float(number) for number in one] == whole
+
+
 def check_the_end_of_a_text():
     words = " ".join(f"{number}" for number in range(2000))
     end = client.feature_extraction(words, truncate=True, truncation_direction="Left")[0]
@@ -33,7 +43,6 @@ def check_the_end_of_a_text():
 
 
 def check_what_is_not_done_is_refused():
-    refused(lambda: client.feature_extraction("x", normalize=False), "normalize")
     refused(lambda: client.feature_extraction("x", prompt_name="s2p_query"), "prompt_name")
     refused(lambda: client.feature_extraction("word " * 2000, truncate=False), "inputs/0", "256 tokens")
 

@@ -237,6 +237,13 @@ describe('text-embeddings-inference', () => {
     expect((body as number[][][]).map((one) => one.map((vector) => vector.length))).toEqual([
       [384, 384, 384],
     ]);
+    const lengths = async (asked: object): Promise<number[]> => {
+      const { body: found } = await post('/embed_all', { inputs: ['a'], ...asked });
+      return (found as number[][][]).flat().map((vector) => Math.hypot(...vector));
+    };
+    expect((await lengths({}))[0]).toBeCloseTo(Math.sqrt(384) / 2, 5);
+    expect(await lengths({ normalize: false })).toEqual(await lengths({}));
+    expect((await lengths({ normalize: true }))[0]).toBeCloseTo(1, 5);
     const many = Array.from({ length: 200 }, () => 'x');
     expect(await post('/embed_all', { inputs: many })).toMatchObject({
       status: 400,

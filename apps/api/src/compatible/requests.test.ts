@@ -193,7 +193,7 @@ describe('what a request names', () => {
       'truncation_direction',
     ],
     ['/v1/embeddings', { model: NESTED.name, input: 'x', encoding_format: 'hex' }, 'encoding_format'],
-    ['/embed', { inputs: 'x', normalize: false }, 'normalize'],
+    ['/embed', { inputs: 'x', normalize: 'no' }, 'normalize'],
     ['/embed', { inputs: 'x', truncation_direction: 'Middle' }, 'truncation_direction'],
     ['/embed', { inputs: 'x', pooling: 'cls' }, 'pooling'],
     ['/embed_sparse', { inputs: 'x', dimensions: 3 }, 'dimensions'],

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { shortestFloats } from '@embedmill/jobs';
-import { fakeTerms, fakeVectors, MINI, NESTED } from '../testing/fake-worker.ts';
+import { FAKE_LENGTH, fakeTerms, fakeVectors, MINI, NESTED } from '../testing/fake-worker.ts';
 import { startTestApi, type TestApi } from '../testing/test-api.ts';
 
 /** The shapes of text-embeddings-inference and Cohere; a fake worker embeds and reranks. */
@@ -31,6 +31,17 @@ describe('TEI’s /embed', () => {
     expect((body as number[][])[0]).toHaveLength(2);
   });
 
+  test('gives vectors as the model gives them, cut without being brought to length 1', async () => {
+    const normal = fakeVectors({ inputs: ['x'], role: 'document' }, NESTED.dims).vectors;
+    const whole = shortestFloats(normal.map((value) => value * FAKE_LENGTH));
+    const asked = { inputs: 'x', model: NESTED.name, normalize: false };
+    expect((await post('/embed', asked)).body).toEqual([whole]);
+    expect((await post('/', asked)).body).toEqual([whole]);
+    expect((await post('/embed', { ...asked, dimensions: 2 })).body).toEqual([whole.slice(0, 2)]);
+    const scaled = await post('/embed', { ...asked, normalize: true, dimensions: 2 });
+    expect(Math.hypot(...((scaled.body as number[][])[0] ?? []))).toBeCloseTo(1, 6);
+  });
+
   test('refuses inputs that are too long, unless they may be cut', async () => {
     const { status, body } = await post('/embed', { inputs: ['x', LONG] });
     expect(status).toBe(413);
@@ -41,7 +52,6 @@ describe('TEI’s /embed', () => {
   test.each([
     [{ inputs: '' }, 400, 'Validation'],
     [{ inputs: [] }, 400, 'Validation'],
-    [{ inputs: 'x', normalize: false }, 400, 'Validation'],
     [{ inputs: 'x', dimensions: 7 }, 400, 'Validation'],
     [{ inputs: 'x', model: 'splade-tiny' }, 404, 'Validation'],
   ])('%j is refused in its shape', async (request, status, type) => {

@@ -1,4 +1,4 @@
-import { checkText, refuseUnknown, vectorAt, type QueryLane } from './query-lane.ts';
+import { checkText, headAt, refuseUnknown, unscaled, vectorAt, type QueryLane } from './query-lane.ts';
 import type { AskedModel } from '../models/model-aliases.ts';
 
 /** What came of a request's inputs. */
@@ -17,15 +17,21 @@ export interface EmbeddedInputs {
 export async function embedInputs(
   inputs: (string | number[])[],
   { model, role, prefix }: Pick<AskedModel, 'model' | 'role' | 'prefix'>,
-  { dims, keep, pathOf }: { dims: number; keep?: 'start' | 'end'; pathOf: (index: number) => string },
+  {
+    dims,
+    keep,
+    normalize = true,
+    pathOf,
+  }: { dims: number; keep?: 'start' | 'end'; normalize?: boolean; pathOf: (index: number) => string },
   lane: QueryLane,
 ): Promise<EmbeddedInputs> {
   for (const [n, input] of inputs.entries()) if (typeof input === 'string') checkText(input, pathOf(n));
   const query = { task: 'embed', model: model.name, inputs, role, prefix, keep } as const;
-  const result = await lane.ask(query, pathOf);
+  const result = await lane.ask({ ...query, ...unscaled(normalize) }, pathOf);
+  const vectorOf = normalize ? vectorAt : headAt;
   refuseUnknown(result.unknown, model.name, pathOf);
   return {
-    vectors: inputs.map((_, n) => vectorAt(result, n, dims)),
+    vectors: inputs.map((_, n) => vectorOf(result, n, dims)),
     truncated: result.truncated,
     tokens: result.tokens.reduce((sum, count) => sum + count, 0),
   };

@@ -11,6 +11,7 @@ import {
   openaiErrors,
   readEmbeddingRequest,
 } from '../compatible/openai-shapes.ts';
+import { jinaFields, refuseCut, taskFields, writtenAs } from '../compatible/jina-fields.ts';
 import type { ApiParts } from '../parts.ts';
 import { answerErrorsAs } from '../http/problem.ts';
 import type { QueryLane } from '../queries/query-lane.ts';
@@ -26,7 +27,8 @@ const embeddingSchema = z.strictObject({
   object: z.literal('embedding'),
   index: z.int(),
   embedding: z.union([z.array(z.number()), z.string()]).meta({
-    description: 'L2-normalised; in base64, little-endian float32, or the bytes of `output_dtype`.',
+    description:
+      'L2-normalised, unless asked otherwise; in base64, little-endian float32, or the bytes of `output_dtype`.',
   }),
   truncated: z
     .literal(true)
@@ -45,8 +47,10 @@ const openaiModelSchema = z.strictObject({
   created: z.int(),
   owned_by: z.string(),
 });
+/** As servers of OpenAI's shape are asked. */
+const requestSchema = embeddingRequestSchema.extend(jinaFields);
 /** As Infinity's client sends it, too: a size of 0 is the model's own, and what is embedded is text. */
-const requestWithoutVersionSchema = embeddingRequestSchema.extend({
+const requestWithoutVersionSchema = requestSchema.extend({
   dimensions: z
     .int()
     .nonnegative()
@@ -77,7 +81,7 @@ export function embeddingRoutes(parts: ApiParts, lane: QueryLane): FastifyPlugin
         schema: {
           tags,
           summary: 'Embed texts now, ahead of bulk jobs',
-          body: embeddingRequestSchema,
+          body: requestSchema,
           response: { 200: responseSchema, ...openaiErrors },
         },
       },
@@ -129,11 +133,14 @@ export function embeddingRoutes(parts: ApiParts, lane: QueryLane): FastifyPlugin
 
 /** What embeds, as OpenAI's clients ask for it. */
 function embedding(parts: ApiParts, lane: QueryLane) {
-  return async (body: z.output<typeof embeddingRequestSchema>): Promise<z.infer<typeof responseSchema>> => {
-    const { encoding_format: format, output_dtype: form } = body;
-    const asked = await askedModel(body, parts, 'dense');
+  return async (body: z.output<typeof requestSchema>): Promise<z.infer<typeof responseSchema>> => {
+    const { encoding_format: format, output_dtype: form } = writtenAs(body);
+    const named = await namedModel(modelAndRole(body.model).name, parts, 'dense');
+    const asked = await askedModel({ ...body, ...taskFields(body, named) }, parts, 'dense');
     const { inputs, ...how } = await readEmbeddingRequest(body, asked, parts.config.tokenIds ?? 'refused');
-    const { vectors, truncated, tokens } = await embedInputs(inputs, asked, how, lane);
+    const normalize = body.normalized && body.normalize;
+    const { vectors, truncated, tokens } = await embedInputs(inputs, asked, { ...how, normalize }, lane);
+    refuseCut(body, truncated, asked.model, how.pathOf);
     return {
       object: 'list' as const,
       model: asked.model.name,
@@ -178,7 +185,7 @@ export function embeddingDoors(parts: ApiParts, lane: QueryLane): FastifyPluginA
           summary: 'As /v1/embeddings, in Azure’s address; a deployment is a model',
           params: z.object({ deployment: z.string() }),
           querystring: z.strictObject({ 'api-version': z.string().optional() }),
-          body: embeddingRequestSchema.extend({ model: embeddingRequestSchema.shape.model.optional() }),
+          body: requestSchema.extend({ model: requestSchema.shape.model.optional() }),
           response,
         },
       },

@@ -8,7 +8,7 @@ import { namedModel } from '../models/model-aliases.ts';
 import type { ApiParts } from '../parts.ts';
 import { MAX_INPUTS } from '../queries/embedding-input.ts';
 import { answerErrorsAs, refusedField } from '../http/problem.ts';
-import type { QueryLane } from '../queries/query-lane.ts';
+import { unscaled, type QueryLane } from '../queries/query-lane.ts';
 import { pairRelevances } from '../queries/relevance.ts';
 import { promptOf } from '../models/role.ts';
 import {
@@ -52,7 +52,14 @@ const decodeSchema = z.strictObject({
   model,
   ...ignoredBy('tei'),
 });
-const embedAllSchema = z.strictObject({ inputs, ...reading });
+const embedAllSchema = z.strictObject({
+  inputs,
+  ...reading,
+  normalize: z.boolean().default(false).meta({
+    description:
+      'embedmill’s own: whether vectors are brought to length 1; else they stay as the model gives them.',
+  }),
+});
 const single = z.tuple([z.string()]);
 const pair = z.tuple([z.string(), z.string()]);
 const predictSchema = z.strictObject({
@@ -244,6 +251,7 @@ export function teiTokenRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginA
           role,
           prefix,
           keep,
+          ...unscaled(body.normalize),
         });
         refuseUnread(result, body.truncate, found);
         const { dims } = result;

@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { profileSchema, shortestFloats } from '@embedmill/jobs';
 import { dimsOf } from '@embedmill/models';
 import type { ApiParts } from '../parts.ts';
-import { answerErrorsAs, refusedField } from '../http/problem.ts';
-import { checkText, vectorAt, type QueryLane } from '../queries/query-lane.ts';
+import { answerErrorsAs } from '../http/problem.ts';
+import { checkText, headAt, unscaled, vectorAt, type QueryLane } from '../queries/query-lane.ts';
 import { documentRerankSchema, rerankDocuments, rerankedSchema } from '../compatible/rerank-documents.ts';
 import { relevanceOf } from '../queries/relevance.ts';
 import {
@@ -28,7 +28,9 @@ const SPARSE = profileSchema.parse({ sparse: { splade: {} } }).sparse.splade?.mo
 const embedSchema = z.strictObject({
   inputs,
   ...reading,
-  normalize: z.boolean().default(true).meta({ description: 'Only true: vectors here are of length 1.' }),
+  normalize: z.boolean().default(true).meta({
+    description: 'Whether vectors are brought to length 1, or stay as the model gives them.',
+  }),
   dimensions: z.int().positive().optional(),
 });
 const sparseSchema = z.strictObject({
@@ -151,15 +153,23 @@ export function teiRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsyncZ
   };
 
   async function embed(body: z.output<typeof embedSchema>): Promise<number[][]> {
-    if (!body.normalize) throw refusedField('normalize', 'vectors here are of length 1 always; leave it out');
     const asked = await askedTei(body, parts);
     const { model, role, prefix } = asked;
     const dims = dimsOf(model, body.dimensions);
     const given = await teiInputs(body.inputs, asked);
     const keep = endKept(body.truncation_direction);
-    const result = await lane.ask({ task: 'embed', model: model.name, inputs: given, role, prefix, keep });
+    const result = await lane.ask({
+      task: 'embed',
+      model: model.name,
+      inputs: given,
+      role,
+      prefix,
+      keep,
+      ...unscaled(body.normalize),
+    });
     refuseUnread(result, body.truncate, model);
-    return given.map((_, n) => shortestFloats(vectorAt(result, n, dims)));
+    const vectorOf = body.normalize ? vectorAt : headAt;
+    return given.map((_, n) => shortestFloats(vectorOf(result, n, dims)));
   }
 
   /** Cosines, which of vectors of length 1 are their dot products. */

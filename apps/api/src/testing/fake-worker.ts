@@ -90,7 +90,8 @@ export function fakeAnswer(query: Query, model: ModelSummary): QueryResult {
       return { terms: query.inputs.map((id) => `term ${id}`) };
     case 'states': {
       const reading = readingOf(query.inputs, model.maxTokens);
-      const states = reading.tokens.map((count) => new Float32Array(count * model.dims).fill(0.5));
+      const value = query.normalize === false ? 0.5 : 1 / Math.sqrt(model.dims);
+      const states = reading.tokens.map((count) => new Float32Array(count * model.dims).fill(value));
       return { dims: model.dims, states, ...reading };
     }
     case 'tokenize':
@@ -100,15 +101,24 @@ export function fakeAnswer(query: Query, model: ModelSummary): QueryResult {
   }
 }
 
+/** Of every vector that is asked for as the model gives it. */
+export const FAKE_LENGTH = 4;
+
 /** A vector that depends on the text and on its role, or what stands in front in its place; one token a word. */
 export function fakeVectors(
-  { inputs, role, prefix }: Pick<QueryOf<'embed'>, 'inputs' | 'role' | 'prefix'>,
+  {
+    inputs,
+    role,
+    prefix,
+    normalize = true,
+  }: Pick<QueryOf<'embed'>, 'inputs' | 'role' | 'prefix' | 'normalize'>,
   dims: number,
 ): DenseResult {
   const vectors = new Float32Array(inputs.length * dims);
-  inputs.forEach((input, index) =>
-    vectors.set(fakeVector(JSON.stringify([input, prefix ?? role]), dims), index * dims),
-  );
+  inputs.forEach((input, index) => {
+    const vector = fakeVector(JSON.stringify([input, prefix ?? role]), dims);
+    vectors.set(normalize ? vector : vector.map((value) => value * FAKE_LENGTH), index * dims);
+  });
   return { dims, vectors, ...readingOf(inputs, MINI.maxTokens) };
 }
 

@@ -92,7 +92,7 @@ export function readOutput(
   output: EngineOutput,
   tensor: Tensor,
   name: string,
-  { lengths, tokenVectors }: EngineBatch,
+  { lengths, raw, tokenVectors, wholeStates }: EngineBatch,
   model: EngineModel,
 ): Partial<EngineResult> {
   const isLeft = model.kind === 'dense' && model.padding === 'left';
@@ -103,7 +103,7 @@ export function readOutput(
       const vectors = data.slice();
       if (model.kind !== 'dense') return { vectors };
       if (name === POOLED && isSummed(model)) averageRows(vectors, lengths, width);
-      return { vectors: model.normalize ? normalizeRows(vectors, width) : vectors };
+      return { vectors: model.normalize ? normalizeRows(vectors, width, raw) : vectors };
     }
     case 'attention': {
       const [, heads = 1] = tensor.dims;
@@ -111,8 +111,10 @@ export function readOutput(
     }
     case 'states': {
       const states = withoutPadding(data, lengths, { longest: tensor.dims[1] ?? 0, dims: width, isLeft });
-      if (tokenVectors !== undefined) return { tokenVectors: formed(states, width, lengths, tokenVectors) };
-      return { states: normalizeRows(states, width), stateDims: width };
+      const kept = tokenVectors && { tokenVectors: formed(states, width, lengths, tokenVectors) };
+      if (kept !== undefined && wholeStates !== true) return kept;
+      const rawTokens = raw?.flatMap((isRaw, n) => Array.from({ length: lengths[n] ?? 0 }, () => isRaw));
+      return { ...kept, states: normalizeRows(states, width, rawTokens), stateDims: width };
     }
     case 'lexical': {
       const [sequences = 1, longest = 1] = tensor.dims;

@@ -16,6 +16,11 @@ it('scales each vector to length 1, and leaves zeros', () => {
   ]);
 });
 
+it('leaves the vectors alone that are to be raw', () => {
+  const scaled = normalizeRows(Float32Array.of(3, 4, 3, 4, 0, 5), 2, [false, true]);
+  expect([...scaled]).toEqual([Math.fround(0.6), Math.fround(0.8), 3, 4, 0, 1]);
+});
+
 it('averages heads for the real tokens of each sequence', () => {
   const ofFirst = [1, 2, 9, 3, 4, 9];
   const ofSecond = [5, 6, 7, 7, 8, 9];

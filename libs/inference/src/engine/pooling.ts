@@ -6,9 +6,10 @@ export function averageRows(sums: Float32Array, lengths: Int32Array, dims: numbe
   return sums;
 }
 
-/** Scales each vector to length 1, in place; a vector of zeros stays as it is. */
-export function normalizeRows(vectors: Float32Array, dims: number): Float32Array {
+/** Scales each vector to length 1, in place; a vector of zeros stays as it is, and so do those that are to be `raw`. */
+export function normalizeRows(vectors: Float32Array, dims: number, raw?: ArrayLike<boolean>): Float32Array {
   for (let at = 0; at < vectors.length; at += dims) {
+    if (raw?.[at / dims] === true) continue;
     let squares = 0;
     for (let d = at; d < at + dims; d += 1) squares += (vectors[d] ?? 0) ** 2;
     if (squares === 0) continue;
