@@ -1,8 +1,9 @@
-import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Hit, Job } from '@embedmill/jobs';
+import type { DocumentStructure, Hit, Job } from '@embedmill/jobs';
 import { Embedmill } from './embedmill.ts';
 
 /** Files that are documents, through all processes, with the command line as the user. */
@@ -91,6 +92,62 @@ test.each(['ndjson', 'parquet'])(
     }
   },
 );
+
+interface Row {
+  id: string;
+  text: string;
+  chunk: number;
+  chunks: number;
+  start: number;
+  end: number;
+  dense: number[];
+  structure?: DocumentStructure;
+}
+
+test('rows with vectors have the structure of their own texts, and take it along as documents that bring theirs', async () => {
+  const file = join(folder, `../${basename(folder)}-points.ndjson`);
+  await mill.cli('export', 'docs', '--vectors', '--to', file);
+  const lines = (await readFile(file, 'utf8')).trimEnd().split('\n');
+  const rows = lines.map((line) => JSON.parse(line) as Row);
+  expect(rows.length).toBeGreaterThan(10);
+  for (const { id, text, start, structure } of rows) {
+    const whole = await mill.json<{ text: string; structure: DocumentStructure }>(
+      `/api/v1/collections/docs/documents/${encodeURIComponent(id)}`,
+    );
+    const above = whole.structure.sections?.findLast((section) => section.start <= start)?.headings;
+    if (above !== undefined && above.length > 0)
+      expect(structure?.sections).toEqual([{ start: 0, headings: above }]);
+    for (const block of structure?.blocks ?? []) {
+      const there = { start: block.start + start, end: block.end + start };
+      expect(whole.structure.blocks?.some((one) => one.start <= there.start && there.end <= one.end)).toBe(
+        true,
+      );
+      expect(block.end).toBeLessThanOrEqual(text.length);
+    }
+  }
+  const again = rows.map(({ id, chunk, text, dense, structure }) => ({
+    id: `${id}#${chunk}`,
+    text,
+    vector: dense,
+    structure,
+  }));
+  await writeFile(file, again.map((row) => `${JSON.stringify(row)}\n`).join(''));
+  await mill.json('/api/v1/collections', { name: 'points' });
+  const { stdout } = await mill.cli('submit', file, '-c', 'points', '--wait', '--json');
+  expect(JSON.parse(stdout)).toMatchObject({ documents: rows.length, stored: rows.length, tokens: 0 });
+  for (const { id, text, structure } of again) {
+    const path = `/api/v1/collections/points/documents/${encodeURIComponent(id)}`;
+    expect(await mill.json<object>(path)).toMatchObject({ text, ...(structure && { structure }) });
+  }
+  const embedded = join(folder, `../${basename(folder)}-embedded.parquet`);
+  await mill.cli('embed', join(folder, 'mill.md'), '--to', embedded);
+  const made = await parquetReadObjects({ file: await asyncBufferFromFile(embedded) });
+  const own = rows.filter(({ id }) => id.endsWith('mill.md'));
+  expect(made.map(({ structure }) => JSON.parse(structure as string) as object)).toEqual(
+    own.map(({ structure }) => structure),
+  );
+  for (const one of [file, embedded]) await rm(one);
+});
 
 test('parse says what is understood of a file', async () => {
   const { stdout, code } = await mill.cli('parse', join(folder, 'guide.docx'), '--json');

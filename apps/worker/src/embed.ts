@@ -1,4 +1,12 @@
-import { asEmbedmillError, EmbedmillError, type JobId, type Shard, type ShardResult } from '@embedmill/jobs';
+import {
+  asEmbedmillError,
+  chunkStructure,
+  EmbedmillError,
+  ownStructure,
+  type JobId,
+  type Shard,
+  type ShardResult,
+} from '@embedmill/jobs';
 import type { Stage } from '@embedmill/metrics';
 import { shapeOf, writePart, type OutputRow } from '@embedmill/outputs';
 import type { Spool } from '@embedmill/sources';
@@ -51,13 +59,19 @@ export async function embedShard(
 }
 
 /** A document's rows, as an export of its points would have them. */
-function rowsOf({ document }: PendingDocument, chunks: EmbeddedChunk[], { collection }: Shard): OutputRow[] {
+function rowsOf(
+  { document }: PendingDocument,
+  chunks: EmbeddedChunk[],
+  { collection, sink }: Shard,
+): OutputRow[] {
   const { id, tenant, text, title = null, metadata, source = null } = document;
   const image = pictureReference(document);
-  return chunks.map(({ start, end, timestamp, dense, sparse }, chunk) => {
+  const built = sink?.structure === true ? document.structure : undefined;
+  return chunks.map(({ start, end, headings, timestamp, dense, sparse }, chunk) => {
     const place = { chunk, chunks: chunks.length, start, end, timestamp };
     const point = { ...place, dense: { [collection.vector]: dense }, sparse };
-    return { id, tenant, text: text.slice(start, end), title, image, source, metadata, point };
+    const structure = built && ownStructure(chunkStructure(built, { start, end, headings }), { start, end });
+    return { id, tenant, text: text.slice(start, end), title, image, source, metadata, structure, point };
   });
 }
 

@@ -2,6 +2,7 @@ import {
   EmbedmillError,
   joinedStructure,
   joinedText,
+  ownStructure,
   type CollectionName,
   type JobId,
   type Shard,
@@ -78,7 +79,12 @@ export async function exportShard(
     const { chunk_index: chunk, chunk_count: chunks, start, end, timestamp } = payload;
     const second = collection.other === undefined ? undefined : { [collection.other.name]: other };
     const vectors = { [collection.vector]: dense, ...second };
-    return { ...rowOf(payload), point: { chunk, chunks, start, end, timestamp, dense: vectors, sparse } };
+    const structure = sink?.structure === true ? ownStructure(payload.structure, payload) : undefined;
+    return {
+      ...rowOf(payload),
+      structure,
+      point: { chunk, chunks, start, end, timestamp, dense: vectors, sparse },
+    };
   }
 }
 

@@ -196,6 +196,7 @@ export {
 } from './usage.ts';
 export { unitVector } from './document-vector.ts';
 export {
+  askedSink,
   outputFormatSchema,
   outputRequestSchema,
   sinkSchema,
@@ -287,6 +288,7 @@ export {
   MOST_SECTIONS,
   chunkStructure,
   joinedStructure,
+  ownStructure,
   pageSchema,
   spokenHead,
   structureSchema,

@@ -206,7 +206,7 @@ const TAB = /^(?:tsv|tab)$/i;
 /** Of files that are documents by themselves; what each is, its content says. */
 const DOCUMENTS = new Set(
   [
-    'md markdown mdx html htm xhtml txt text rst adoc org tex log pdf docx pptx xlsx odt odp ods epub eml',
+    'md markdown mdx html htm xhtml txt text rst adoc org tex log ipynb pdf docx pptx xlsx odt odp ods epub eml',
     'js mjs cjs jsx ts mts cts tsx py pyi rb go rs java kt kts scala swift c h cc cpp cxx hpp hh cs php pl pm lua',
     'r jl sh bash zsh fish ps1 sql ex exs erl hs ml mli clj dart groovy m mm zig nim vue svelte proto tf',
     'css scss less yaml yml toml ini xml gradle cmake',

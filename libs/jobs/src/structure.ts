@@ -64,6 +64,8 @@ export interface ChunkStructure {
   headings?: readonly string[];
   /** Whether these were not given to the models. */
   apart?: boolean;
+  /** Of a text that was not cut, where it has several, in place of `headings`. */
+  sections?: Section[];
   /** Those that it is on: the first may have begun before it. */
   pages?: Page[];
   blocks?: Block[];
@@ -71,7 +73,7 @@ export interface ChunkStructure {
 
 /** What a chunk at these characters has of a document's structure; undefined where that is nothing. */
 export function chunkStructure(
-  { pages = [], blocks = [] }: DocumentStructure,
+  { sections = [], pages = [], blocks = [] }: DocumentStructure,
   {
     start: from,
     end: to,
@@ -82,7 +84,15 @@ export function chunkStructure(
   const own: ChunkStructure = {};
   if (headings !== undefined) own.headings = headings;
   if (headings !== undefined && !areSpoken) own.apart = true;
-  const on = pagesOf(pages, from, to);
+  // What was not cut, as a text that brought its vector, was given to no model with its headings.
+  const under = headings === undefined ? partsOn(sections, from, to) : [];
+  const [first] = under;
+  if (under.length > 1) own.sections = under;
+  else if (first !== undefined && first.start <= from && first.headings.length > 0) {
+    own.headings = first.headings;
+    own.apart = true;
+  } else if (first !== undefined && first.headings.length > 0) own.sections = under;
+  const on = partsOn(pages, from, to);
   if (on.length > 0) own.pages = on;
   const within = blocks.filter((block) => block.start < to && block.end > from);
   if (within.length > 0) own.blocks = within;
@@ -98,9 +108,11 @@ export function joinedStructure(
   const pages = new Map<number, Page>();
   const blocks = new Map<number, Block>();
   for (const { start: at, structure: own = {} } of chunks) {
-    const headings = [...(own.headings ?? [])];
-    const last = sections.at(-1)?.headings ?? [];
-    if (JSON.stringify(last) !== JSON.stringify(headings)) sections.push({ start: at, headings });
+    for (const section of own.sections ?? [{ start: at, headings: [...(own.headings ?? [])] }]) {
+      const last = sections.at(-1)?.headings ?? [];
+      const isOther = JSON.stringify(last) !== JSON.stringify(section.headings);
+      if (own.sections !== undefined || isOther) sections.push(section);
+    }
     for (const page of own.pages ?? []) pages.set(page.start, page);
     for (const block of own.blocks ?? []) blocks.set(block.start, block);
   }
@@ -111,21 +123,58 @@ export function joinedStructure(
   };
 }
 
-/** The pages that characters `from` to `to` are on: the first one may have begun before. */
-function pagesOf(pages: readonly Page[], from: number, to: number): Page[] {
-  return pages.filter(
-    ({ start: at }, n) => at < Math.max(to, from + 1) && (pages[n + 1]?.start ?? Infinity) > from,
+/** The structure of a chunk's text, as that of a document by itself. */
+export function ownStructure(
+  chunk: ChunkStructure | undefined,
+  { start: from, end }: { start: number; end: number },
+): DocumentStructure | undefined {
+  if (chunk === undefined) return undefined;
+  const { headings = [], sections = headings.length === 0 ? [] : [{ start: from, headings }] } = chunk;
+  const moved = (place: number): number => Math.min(Math.max(0, place - from), end - from);
+  const pages = (chunk.pages ?? []).map(({ start, number }) => ({ start: moved(start), number }));
+  const blocks = (chunk.blocks ?? []).map((one) => ({
+    start: moved(one.start),
+    end: moved(one.end),
+    kind: one.kind,
+  }));
+  return {
+    ...(sections.length > 0 && {
+      sections: sections.map(({ start, headings: own }) => ({ start: moved(start), headings: [...own] })),
+    }),
+    ...(pages.length > 0 && { pages }),
+    ...(blocks.length > 0 && { blocks }),
+  };
+}
+
+/** The pages, or sections, that characters `from` to `to` are on: the first one may have begun before. */
+function partsOn<Part extends { start: number }>(parts: readonly Part[], from: number, to: number): Part[] {
+  return parts.filter(
+    ({ start: at }, n) => at < Math.max(to, from + 1) && (parts[n + 1]?.start ?? Infinity) > from,
   );
 }
 
-/** What is read in front of a chunk: its document's title, and the headings that it stands under. */
+/**
+ * What is read in front of a chunk: its document's title, and the headings that it stands under. A page's title mostly is
+ * its first heading, too, with more around it: of the two, the one that says all that the other says stands there.
+ */
 export function spokenHead(
   title: string | null | undefined,
   headings: readonly string[] = [],
 ): string | undefined {
-  const [first, ...others] = headings;
-  // A page's title mostly is its first heading, too.
-  const below = first !== undefined && first.trim() === title?.trim() ? others : headings;
-  const parts = [title ?? '', ...below].filter((part) => part.trim() !== '');
+  const whole = title ?? '';
+  const [first = '', ...others] = headings;
+  const isRepeated = says(whole, first) || says(first, whole);
+  const path = !isRepeated ? [whole, ...headings] : [says(whole, first) ? whole : first, ...others];
+  const parts = path.filter((part) => part.trim() !== '');
   return parts.length === 0 ? undefined : parts.join(' > ');
+}
+
+/** Whether a text has all words of another, as they follow one another there. */
+function says(whole: string, part: string): boolean {
+  const words = wordsOf(part);
+  return words !== '' && ` ${wordsOf(whole)} `.includes(` ${words} `);
+}
+
+function wordsOf(text: string): string {
+  return (text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []).join(' ');
 }

@@ -16,6 +16,7 @@ const POINTS: OutputShape = {
   rows: 'points',
   dense: [{ name: 'dense', dims: DIMS }],
   sparse: ['bm25'],
+  structure: true,
 };
 const DOCUMENTS: OutputShape = { rows: 'documents' };
 
@@ -39,7 +40,7 @@ const structured: fc.Arbitrary<OutputRow> = fc
   .map(([document, structure]) => ({ ...document, structure }));
 const points: fc.Arbitrary<OutputRow> = fc
   .tuple(
-    documents,
+    structured,
     fc.record({
       chunk: fc.nat(9),
       chunks: fc.integer({ min: 1, max: 10 }),
@@ -102,15 +103,14 @@ async function readParquet(bytes: Buffer): Promise<Record<string, unknown>[]> {
 /** A row as a reader of Parquet sees it. */
 function seen({ point, ...document }: OutputRow): Record<string, unknown> {
   const metadata = JSON.stringify(document.metadata);
-  if (point === undefined) {
-    const structure = document.structure === undefined ? null : JSON.stringify(document.structure);
-    return { ...document, metadata, structure };
-  }
+  const structure = document.structure === undefined ? null : JSON.stringify(document.structure);
+  if (point === undefined) return { ...document, metadata, structure };
   const { dense, sparse, ...place } = point;
   const terms = sparse.bm25;
   return {
     ...document,
     metadata,
+    structure,
     ...place,
     dense: Array.from(dense.dense ?? []),
     bm25: terms ? { indices: Array.from(terms.indices, BigInt), values: Array.from(terms.values) } : null,
@@ -155,7 +155,7 @@ describe('NDJSON', () => {
       fc.asyncProperty(parted(points), async (parts) => {
         const lines = parsed((await written('ndjson', POINTS, parts)).toString('utf8'));
         expect(lines).toEqual(
-          parts.flat(2).map(({ id, tenant, title, text, image, source, metadata, point }) => ({
+          parts.flat(2).map(({ id, tenant, title, text, image, source, metadata, structure, point }) => ({
             id,
             tenant,
             ...(title === null ? undefined : { title }),
@@ -163,6 +163,7 @@ describe('NDJSON', () => {
             ...(image === null ? undefined : { image }),
             ...(source === null ? undefined : { source }),
             ...(Object.keys(metadata).length === 0 ? undefined : { metadata }),
+            ...(structure === undefined ? undefined : { structure }),
             chunk: point!.chunk,
             chunks: point!.chunks,
             start: point!.start,

@@ -56,14 +56,13 @@ function columnsOf(shape: OutputShape): Column[] {
     optionalText('source', ({ source }) => source),
     text('metadata', ({ metadata }) => JSON.stringify(metadata)),
   ];
-  if (shape.rows === 'documents') {
-    const structure = optionalText('structure', (row) =>
-      row.structure === undefined ? null : JSON.stringify(row.structure),
-    );
-    return [...document, structure];
-  }
+  const structure = optionalText('structure', (row) =>
+    row.structure === undefined ? null : JSON.stringify(row.structure),
+  );
+  if (shape.rows === 'documents') return [...document, structure];
   return [
     ...document,
+    ...(shape.structure ? [structure] : []),
     integer('chunk', ({ point }) => point?.chunk),
     integer('chunks', ({ point }) => point?.chunks),
     integer('start', ({ point }) => point?.start),

@@ -17,18 +17,21 @@ export type OutputShape =
       /** The dense vectors that a row may have, with their sizes; the first is the one that searches use. */
       dense: readonly { name: DenseName; dims: number }[];
       sparse: readonly SparseScheme[];
+      /** Whether rows say how their texts are built. */
+      structure: boolean;
     };
 
 /** What an export of the collection holds. */
 export function shapeOf(
   { vector, dims, other, profile }: Collection,
-  { vectors }: Pick<Sink, 'vectors'>,
+  { vectors, structure = false }: Pick<Sink, 'vectors' | 'structure'>,
 ): OutputShape {
   if (!vectors) return { rows: 'documents' };
   return {
     rows: 'points',
     dense: [{ name: vector, dims }, ...(other === undefined ? [] : [other])],
     sparse: SPARSE_SCHEMES.filter((scheme) => profile.sparse[scheme] !== undefined),
+    structure,
   };
 }
 
@@ -44,7 +47,7 @@ export interface OutputRow {
   /** What the origin of the document is called. */
   source: string | null;
   metadata: { [key: string]: Json };
-  /** Of rows that are documents: how the text is built. */
+  /** How the text is built. */
   structure?: DocumentStructure | undefined;
   /** Of rows that are points. */
   point?: OutputPoint;

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import type { FastifyRequest } from 'fastify';
 import {
+  askedSink,
   encodingOfNamed,
   formatOfName,
   prioritySchema,
@@ -176,7 +177,7 @@ export class Submission {
     const { models, config } = this.#parts;
     if (output.to !== undefined) assertS3Target(output.to, belowTenant(config.s3Targets));
     const collection = await ownDefinition(profile, models);
-    return { collection, purpose: 'embed', sourceName, sink: { ...output, vectors: true } };
+    return { collection, purpose: 'embed', sourceName, sink: { ...output, vectors: true, structure: true } };
   }
 
   async #json(
@@ -329,9 +330,7 @@ export class Submission {
       webhook?: Webhook | undefined;
     },
   ): Promise<Submitted> {
-    if (sink.to !== undefined) {
-      assertS3Target(sink.to, belowTenant(this.#parts.config.s3Targets));
-    }
+    if (sink.to !== undefined) assertS3Target(sink.to, belowTenant(this.#parts.config.s3Targets));
     return this.#submit('collection', {
       id: idFor(collection, request),
       purpose: 'export',
@@ -341,7 +340,7 @@ export class Submission {
       sink,
       webhook,
       label: MIGRATION_SOURCE,
-      digest: `export:${JSON.stringify([sink, filter, tenant])}`,
+      digest: `export:${JSON.stringify([askedSink(sink), filter, tenant])}`,
     });
   }
 
@@ -394,7 +393,7 @@ function priorityOf({ query }: FastifyRequest): Priority | undefined {
 
 /** What tells a snapshot, a dry run, or another file from the same documents submitted otherwise. */
 function intentDigest({ mode, sourceName, maxDeleted, purpose, sink, collection }: NewJobIntent): string {
-  const file = purpose === 'embed' ? { sink, profile: collection.profile } : {};
+  const file = purpose === 'embed' ? { sink: sink && askedSink(sink), profile: collection.profile } : {};
   const said = JSON.stringify({ mode, sourceName, maxDeleted, purpose, ...file });
   return said === '{"purpose":"ingest"}' ? '' : `:${said}`;
 }

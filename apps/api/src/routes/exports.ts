@@ -23,6 +23,7 @@ import { jobView, located } from './jobs.ts';
 
 const tags = ['export'];
 const bodySchema = sinkSchema
+  .omit({ structure: true })
   .extend({
     format: sinkSchema.shape.format.default('ndjson'),
     vectors: sinkSchema.shape.vectors.default(false),
@@ -64,7 +65,7 @@ export function exportRoutes(
         // A filter that the store refuses is the request's fault, not the job's.
         await store.scanPoints(collection.name as CollectionName, { ...selection, limit: 1 });
         const { job, created } = await submission.export(collection, request, {
-          sink,
+          sink: sink.vectors ? { ...sink, structure: true } : sink,
           webhook,
           ...selection,
         });
