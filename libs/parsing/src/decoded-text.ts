@@ -2,6 +2,7 @@ import { fault } from './parsed-document.ts';
 
 /** Looked at for what a text is encoded by. */
 const HEAD_BYTES = 4096;
+const LEAST_PAIRS = 4;
 
 /** Whether bytes are text at all: nothing else has no NULs, but for what its byte order mark says to be UTF-16. */
 export function isText(bytes: Uint8Array): boolean {
@@ -32,7 +33,24 @@ function markOf(bytes: Uint8Array): string | undefined {
   const [first, second, third] = bytes;
   if (first === 0xef && second === 0xbb && third === 0xbf) return 'utf-8';
   if (first === 0xff && second === 0xfe) return 'utf-16le';
-  return first === 0xfe && second === 0xff ? 'utf-16be' : undefined;
+  return first === 0xfe && second === 0xff ? 'utf-16be' : utf16In(bytes);
+}
+
+/** UTF-16 without a mark, of letters that are mostly Latin: every other byte is 0, and the others are ASCII. */
+function utf16In(bytes: Uint8Array): string | undefined {
+  const pairs = Math.min(bytes.length, HEAD_BYTES) >> 1;
+  if (pairs < LEAST_PAIRS) return undefined;
+  const zeros = [0, 0];
+  const letters = [0, 0];
+  for (let at = 0; at < 2 * pairs; at += 1) {
+    const byte = bytes[at] ?? 0;
+    if (byte === 0) zeros[at % 2] = (zeros[at % 2] ?? 0) + 1;
+    else if ((byte >= 0x20 && byte < 0x7f) || (byte >= 0x09 && byte <= 0x0d))
+      letters[at % 2] = (letters[at % 2] ?? 0) + 1;
+  }
+  const isMost = (count: number | undefined): boolean => (count ?? 0) > 0.8 * pairs;
+  if (isMost(letters[0]) && isMost(zeros[1])) return 'utf-16le';
+  return isMost(letters[1]) && isMost(zeros[0]) ? 'utf-16be' : undefined;
 }
 
 function declaredIn(bytes: Uint8Array): string | undefined {

@@ -15,6 +15,7 @@ export async function parseDocx(bytes: Uint8Array): Promise<ParsedDocument> {
     },
   );
   const text = new StructuredText();
-  writeHtml(value, text);
+  // Notes stand at the end, each with a link back to its place.
+  writeHtml(value.replace(/\s*<a href="#(?:foot|end)note-ref-[^"]*">↑<\/a>/g, ''), text);
   return { title: text.firstHeading, ...text.finish(), metadata: { type: 'docx' } };
 }

@@ -1,6 +1,7 @@
 import PostalMime, { type Address } from 'postal-mime';
 import { writeHtml } from './html.ts';
-import { instant, type ParsedDocument } from './parsed-document.ts';
+import { instant } from './dates.ts';
+import { fault, type ParsedDocument } from './parsed-document.ts';
 import { StructuredText } from './structured-text.ts';
 
 /** Reads a message: its text, or its page where it has no text; of attachments, their names. */
@@ -9,11 +10,11 @@ export async function parseEmail(bytes: Uint8Array): Promise<ParsedDocument> {
     subject,
     from,
     to,
-    date,
+    headers,
     text: plain,
     html,
     attachments,
-  } = await PostalMime.parse(bytes, {
+  } = await PostalMime.parse(messageIn(bytes), {
     maxNestingDepth: 32,
     maxHeadersSize: 1024 * 1024,
   });
@@ -28,11 +29,24 @@ export async function parseEmail(bytes: Uint8Array): Promise<ParsedDocument> {
       type: 'email',
       from: from && nameOf(from),
       to: to?.map(nameOf),
-      created: instant(date),
+      created: instant(headers.find(({ key }) => key === 'date')?.value),
     },
   };
 }
 
 function nameOf({ name, address }: Address): string {
   return address === undefined ? name : name === '' ? address : `${name} <${address}>`;
+}
+
+/** Without what may stand in front: a byte order mark, empty lines, the line that mailboxes put before each message. */
+function messageIn(bytes: Uint8Array): Uint8Array {
+  const source = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const head = source.subarray(0, 4096).toString('latin1');
+  const [before = ''] = /^(?:\xef\xbb\xbf)?\s*(?:From [^\r\n]*\r?\n)?/.exec(head) ?? [];
+  if (
+    before.includes('From ') &&
+    /\n\r?\nFrom \S+ [^\r\n]*\d{4}\r?\n[A-Za-z-]+:/.test(source.toString('latin1'))
+  )
+    throw fault('unsupported_document', 'the file is a mailbox of several messages; save each as .eml');
+  return source.subarray(before.length);
 }

@@ -1,5 +1,7 @@
+import { firstInstant } from './dates.ts';
+import { withEndTags } from './html-nodes.ts';
 import { writeHtml } from './html.ts';
-import { fault, instant, type ParsedDocument } from './parsed-document.ts';
+import { fault, type ParsedDocument } from './parsed-document.ts';
 import { inline, StructuredText } from './structured-text.ts';
 import { readXml, resolved, textsIn } from './xml.ts';
 import type { Zip } from './zip.ts';
@@ -9,11 +11,13 @@ export async function parseEpub(zip: Zip): Promise<ParsedDocument> {
   if (zip.has('META-INF/encryption.xml') && zip.has('META-INF/rights.xml'))
     throw fault('document_encrypted', 'the book is protected (DRM)');
   let packageFile = '';
-  readXml(await zip.text('META-INF/container.xml'), {
+  const container = await zip.text('META-INF/container.xml');
+  readXml(container === '' ? '<none/>' : container, {
     open: (name, attributes) => {
       if (name === 'rootfile' && packageFile === '') packageFile = attributes['full-path'] ?? '';
     },
   });
+  if (!zip.has(packageFile)) packageFile = zip.names.find((name) => name.endsWith('.opf')) ?? '';
   const source = await zip.text(packageFile);
   if (source === '') throw fault('document_unreadable', 'the book has no package document');
   const paths = new Map<string, string>();
@@ -21,16 +25,19 @@ export async function parseEpub(zip: Zip): Promise<ParsedDocument> {
   readXml(source, {
     open: (name, { id = '', href, idref = '', properties = '' }) => {
       if (/(?:^|:)item$/.test(name) && href !== undefined && !/\bnav\b/.test(properties))
-        paths.set(id, decodeURIComponent(resolved(href, packageFile)));
+        paths.set(id, decoded(resolved(href, packageFile)));
       else if (/(?:^|:)itemref$/.test(name)) spine.push(idref);
     },
   });
+  const dates = datesIn(source);
   const text = new StructuredText();
-  // A book may name a chapter twice, or as often as it likes.
-  for (const path of new Set(spine.map((id) => paths.get(id)))) {
-    if (path !== undefined && zip.has(path)) writeHtml(await zip.text(path), text);
+  const chapters = spine.map((id) => paths.get(id)).filter((path) => path !== undefined && zip.has(path));
+  const pages = [...paths.values()].filter((path) => /\.x?html?$/i.test(path) && zip.has(path));
+  // A book may name a chapter twice, or as often as it likes; one whose order is lost is read in the order of its list.
+  for (const path of new Set(chapters.length > 0 ? chapters : pages)) {
+    if (path !== undefined) writeHtml(withEndTags(await zip.text(path)), text);
   }
-  const said = textsIn(source, ['dc:title', 'dc:creator', 'dc:language', 'dc:date']);
+  const said = textsIn(source, ['dc:title', 'dc:creator', 'dc:language']);
   return {
     title: inline(said['dc:title'] ?? '') || text.firstHeading,
     ...text.finish(),
@@ -38,7 +45,42 @@ export async function parseEpub(zip: Zip): Promise<ParsedDocument> {
       type: 'epub',
       language: said['dc:language'] || undefined,
       author: said['dc:creator'] || undefined,
-      created: instant(said['dc:date']),
+      created: firstInstant(dates.created),
+      modified: firstInstant(dates.modified),
     },
   };
+}
+
+/** A path as it is in the zip; what is no escape after all stays as it is. */
+function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
+}
+
+/** What a package document says of when: `dc:date`, of an event or none, and properties of `dcterms`. */
+function datesIn(source: string): { created: string[]; modified: string[] } {
+  const dates: { created: string[]; modified: string[] } = { created: [], modified: [] };
+  let list: string[] | undefined;
+  let said = '';
+  readXml(source, {
+    open: (name, attributes) => {
+      said = '';
+      list = undefined;
+      if (name === 'dc:date')
+        list = attributes['opf:event'] === 'modification' ? dates.modified : dates.created;
+      if (attributes['property'] === 'dcterms:created') list = dates.created;
+      if (attributes['property'] === 'dcterms:modified') list = dates.modified;
+    },
+    close: () => {
+      list?.push(said);
+      list = undefined;
+    },
+    text: (some) => {
+      said += some;
+    },
+  });
+  return dates;
 }

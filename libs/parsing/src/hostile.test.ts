@@ -1,5 +1,5 @@
-import { deflateRawSync } from 'node:zlib';
 import { afterAll, expect, test } from 'vitest';
+import { word, zipOf } from './made-files.fixture.ts';
 import { Parser } from './parser.ts';
 
 /** Files that are made to harm whoever reads them: each fails by itself, with its reason, and the next file is read. */
@@ -9,52 +9,6 @@ afterAll(() => parser.close());
 const parse = (bytes: Uint8Array | string, name = 'file') =>
   parser.parse({ bytes: typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes, name });
 
-/** A zip of these entries; `declared` is what each says to unpack to. */
-function zipOf(entries: Record<string, Buffer | string>, declared?: number): Buffer {
-  const local: Buffer[] = [];
-  const central: Buffer[] = [];
-  let offset = 0;
-  for (const [name, content] of Object.entries(entries)) {
-    const plain = Buffer.from(content);
-    const packed = deflateRawSync(plain);
-    const head = Buffer.alloc(30);
-    head.writeUInt32LE(0x04034b50, 0);
-    head.writeUInt16LE(20, 4);
-    head.writeUInt16LE(8, 8);
-    head.writeUInt32LE(packed.length, 18);
-    head.writeUInt32LE(declared ?? plain.length, 22);
-    head.writeUInt16LE(name.length, 26);
-    const place = Buffer.alloc(46);
-    place.writeUInt32LE(0x02014b50, 0);
-    place.writeUInt16LE(20, 4);
-    place.writeUInt16LE(20, 6);
-    place.writeUInt16LE(8, 10);
-    place.writeUInt32LE(packed.length, 20);
-    place.writeUInt32LE(declared ?? plain.length, 24);
-    place.writeUInt16LE(name.length, 28);
-    place.writeUInt32LE(offset, 42);
-    central.push(place, Buffer.from(name));
-    local.push(head, Buffer.from(name), packed);
-    offset += 30 + name.length + packed.length;
-  }
-  const directory = Buffer.concat(central);
-  const end = Buffer.alloc(22);
-  end.writeUInt32LE(0x06054b50, 0);
-  end.writeUInt16LE(central.length / 2, 8);
-  end.writeUInt16LE(central.length / 2, 10);
-  end.writeUInt32LE(directory.length, 12);
-  end.writeUInt32LE(offset, 16);
-  return Buffer.concat([...local, directory, end]);
-}
-
-const word = (document: string) =>
-  zipOf({
-    '[Content_Types].xml':
-      '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"><Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/><Override PartName="/word/document.xml" ContentType="application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"/></Types>',
-    '_rels/.rels':
-      '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="r" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument" Target="word/document.xml"/></Relationships>',
-    'word/document.xml': document,
-  });
 const openText = (content: string) =>
   zipOf({ mimetype: 'application/vnd.oasis.opendocument.text', 'content.xml': content });
 

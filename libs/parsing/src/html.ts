@@ -1,50 +1,28 @@
 import { parse, parseFragment, type DefaultTreeAdapterTypes } from 'parse5';
-import { instant, type FileMetadata, type ParsedDocument } from './parsed-document.ts';
-import { inline, StructuredText } from './structured-text.ts';
+import { pageMetadata } from './html-metadata.ts';
+import {
+  attribute,
+  BLOCKS,
+  elementsIn,
+  isElement,
+  isUnread,
+  textIn,
+  withEndTags,
+  type Element,
+  type Node,
+} from './html-nodes.ts';
+import type { ParsedDocument } from './parsed-document.ts';
+import { StructuredText } from './structured-text.ts';
 
-type Node = DefaultTreeAdapterTypes.Node;
-type Element = DefaultTreeAdapterTypes.Element;
-
-/** What is no part of a page's text. */
-const UNREAD = new Set(
-  'script style template noscript svg math canvas iframe object embed audio video select button input textarea dialog head'.split(
-    ' ',
-  ),
-);
-/** What stands around a page's text. */
-const AROUND = new Set(['nav', 'aside', 'footer']);
-const AROUND_ROLES = new Set(['navigation', 'banner', 'contentinfo', 'search', 'complementary', 'menu']);
-/** Elements that are a block of their own, or have such in them. */
-const BLOCKS = new Set(
-  'address article aside blockquote body center dd details div dl dt fieldset figcaption figure footer header hgroup html li main nav ol p section summary table tbody td tfoot th thead tr ul hr caption'.split(
-    ' ',
-  ),
-);
 const HEADING = /^h[1-6]$/;
 
 /** Reads a page: what it says itself, without the navigation around it. */
 export function parseHtml(source: string): ParsedDocument {
-  const document = parse(source);
+  const document = parse(/^\s*<\?xml/.test(source) ? withEndTags(source) : source);
   const text = new StructuredText();
   const root = contentOf(document);
   new PageReading(text).read(root);
-  const named = new Map<string, string>();
-  for (const one of elementsIn(document)) {
-    if (one.tagName !== 'meta') continue;
-    const name = (attribute(one, 'name') ?? attribute(one, 'property'))?.toLowerCase();
-    const content = inline(attribute(one, 'content') ?? '');
-    if (name !== undefined && content !== '' && !named.has(name)) named.set(name, content);
-  }
-  const html = elementsIn(document).find(({ tagName }) => tagName === 'html');
-  const titled = elementsIn(document).find(({ tagName }) => tagName === 'title');
-  const title = titled && inline(textIn(titled));
-  const metadata: FileMetadata = {
-    type: 'html',
-    language: (html && (attribute(html, 'lang') ?? attribute(html, 'xml:lang'))) || undefined,
-    author: named.get('author'),
-    created: instant(named.get('article:published_time') ?? named.get('date')),
-    modified: instant(named.get('article:modified_time') ?? named.get('last-modified')),
-  };
+  const { title, metadata } = pageMetadata(document, root);
   return { title: title || text.firstHeading, ...text.finish(), metadata };
 }
 
@@ -152,18 +130,6 @@ class PageReading {
   }
 }
 
-function isUnread(element: Element): boolean {
-  const role = attribute(element, 'role');
-  return (
-    UNREAD.has(element.tagName) ||
-    AROUND.has(element.tagName) ||
-    (role !== undefined && AROUND_ROLES.has(role)) ||
-    attribute(element, 'hidden') !== undefined ||
-    attribute(element, 'aria-hidden') === 'true' ||
-    /display\s*:\s*none/i.test(attribute(element, 'style') ?? '')
-  );
-}
-
 /** Whether a table is one of data, and not what a page is laid out by. */
 function isData(table: Element): boolean {
   const inner = elementsIn(table).slice(1);
@@ -173,40 +139,4 @@ function isData(table: Element): boolean {
 /** The mark of a link to the heading itself, which many generators put behind it. */
 function withoutPilcrow(heading: string): string {
   return heading.replace(/\s*[¶#🔗]\s*$/u, '');
-}
-
-/** All elements, in the order of their start tags; without recursion, as pages nest as they like. */
-function elementsIn(root: Node): Element[] {
-  const found: Element[] = [];
-  const waiting: Node[] = [root];
-  for (let node = waiting.pop(); node !== undefined; node = waiting.pop()) {
-    if (isElement(node)) found.push(node);
-    if (!('childNodes' in node)) continue;
-    for (let n = node.childNodes.length - 1; n >= 0; n -= 1) waiting.push(node.childNodes[n] as Node);
-  }
-  return found;
-}
-
-/** The text in a node as it stands; a line end for each block in it. */
-function textIn(node: Node): string {
-  const parts: string[] = [];
-  const waiting: Node[] = [node];
-  for (let one = waiting.pop(); one !== undefined; one = waiting.pop()) {
-    if (one.nodeName === '#text') parts.push((one as DefaultTreeAdapterTypes.TextNode).value);
-    if (isElement(one) && one !== node) {
-      if (isUnread(one)) continue;
-      if (one.tagName === 'br' || BLOCKS.has(one.tagName)) parts.push('\n');
-    }
-    if (!('childNodes' in one)) continue;
-    for (let n = one.childNodes.length - 1; n >= 0; n -= 1) waiting.push(one.childNodes[n] as Node);
-  }
-  return parts.join('');
-}
-
-function isElement(node: Node): node is Element {
-  return 'tagName' in node;
-}
-
-function attribute({ attrs }: Element, name: string): string | undefined {
-  return attrs.find((one) => one.name === name)?.value;
 }

@@ -2,7 +2,7 @@ import { decodedText, isText } from './decoded-text.ts';
 import { fault } from './parsed-document.ts';
 
 /** What a file is, as its bytes say it; `zip` and `ole` are looked into. */
-export type Kind = 'text' | 'markdown' | 'html' | 'code' | 'pdf' | 'zip' | 'email';
+export type Kind = 'text' | 'markdown' | 'html' | 'code' | 'notebook' | 'pdf' | 'zip' | 'email';
 
 const HEAD_BYTES = 4096;
 const MARKDOWN_NAMES = /\.(?:md|markdown|mdx|mkd)$/i;
@@ -52,6 +52,7 @@ export function kindOf(bytes: Uint8Array, name: string): Kind {
   if (isPage(start)) return 'html';
   if (isEmail(start)) return 'email';
   if (HTML_NAMES.test(name)) return 'html';
+  if (/\.ipynb$/i.test(name) && start.startsWith('{')) return 'notebook';
   if (MARKDOWN_NAMES.test(name)) return 'markdown';
   if (CODE_NAMES.test(name) || start.startsWith('#!')) return 'code';
   return looksLikeMarkdown(start) ? 'markdown' : 'text';
@@ -80,11 +81,13 @@ function looksLikeMarkdown(start: string): boolean {
 
 /** Word, Excel and PowerPoint of old, and those of today when they are encrypted, lie in the same kind of file. */
 function compoundFault(bytes: Uint8Array): Error {
-  const isEncrypted = Buffer.from(bytes).includes(Buffer.from('EncryptedPackage', 'utf16le'));
-  return isEncrypted
-    ? fault('document_encrypted', 'the file is encrypted; save it without a password')
-    : fault(
-        'unsupported_document',
-        'the file is of Microsoft Office before 2007; save it as DOCX, XLSX or PPTX',
-      );
+  const has = (name: string): boolean => Buffer.from(bytes).includes(Buffer.from(name, 'utf16le'));
+  if (has('EncryptedPackage'))
+    return fault('document_encrypted', 'the file is encrypted; save it without a password');
+  if (has('__substg1.0_'))
+    return fault('unsupported_document', 'the file is a message of Outlook (.msg); save it as .eml');
+  return fault(
+    'unsupported_document',
+    'the file is of Microsoft Office before 2007; save it as DOCX, XLSX or PPTX',
+  );
 }

@@ -2,22 +2,23 @@ import { fromMarkdown } from 'mdast-util-from-markdown';
 import { gfmFromMarkdown } from 'mdast-util-gfm';
 import { gfm } from 'micromark-extension-gfm';
 import { textOfHtml } from './html.ts';
-import { instant, type ParsedDocument } from './parsed-document.ts';
+import { firstInstant } from './dates.ts';
+import type { ParsedDocument } from './parsed-document.ts';
 import { StructuredText } from './structured-text.ts';
 
 type Root = ReturnType<typeof fromMarkdown>;
 type Nodes = Root | Root['children'][number];
 type Table = Extract<Nodes, { type: 'table' }>;
 
+/** How generators of sites call them in front matter. */
+const CREATED = ['date', 'created', 'published', 'pubdate', 'created_at', 'publishdate'];
+const MODIFIED = ['updated', 'modified', 'lastmod', 'last_modified_at', 'updated_at', 'last_update'];
+
 /** Reads Markdown (CommonMark, GitHub’s tables and lists), with what its front matter says. */
 export function parseMarkdown(source: string): ParsedDocument {
   const { fields, body } = frontMatterOf(source);
-  const tree = fromMarkdown(body, {
-    extensions: [gfm()],
-    mdastExtensions: [gfmFromMarkdown()],
-  });
   const text = new StructuredText();
-  for (const node of tree.children) writeBlock(node, text, 0);
+  writeMarkdown(body, text);
   return {
     title: fields.get('title') ?? text.firstHeading,
     ...text.finish(),
@@ -25,9 +26,16 @@ export function parseMarkdown(source: string): ParsedDocument {
       type: 'markdown',
       language: fields.get('lang') ?? fields.get('language'),
       author: fields.get('author'),
-      created: instant(fields.get('date')),
+      created: firstInstant(CREATED.map((field) => fields.get(field))),
+      modified: firstInstant(MODIFIED.map((field) => fields.get(field))),
     },
   };
+}
+
+/** Writes Markdown into a text that has others. */
+export function writeMarkdown(source: string, text: StructuredText): void {
+  const tree = fromMarkdown(source, { extensions: [gfm()], mdastExtensions: [gfmFromMarkdown()] });
+  for (const node of tree.children) writeBlock(node, text, 0);
 }
 
 function writeBlock(node: Nodes, text: StructuredText, depth: number): void {
@@ -90,15 +98,17 @@ function inlineText(node: Nodes): string {
   }
 }
 
-/** The simple fields of a block of YAML in front. */
+/** The simple fields of a block of YAML, or of TOML, in front. */
 function frontMatterOf(source: string): { fields: Map<string, string>; body: string } {
-  const found = /^---[ \t]*\r?\n([\s\S]{0,20000}?)\r?\n(?:---|\.\.\.)[ \t]*(?:\r?\n|$)/.exec(source);
+  const found =
+    /^---[ \t]*\r?\n([\s\S]{0,20000}?)\r?\n(?:---|\.\.\.)[ \t]*(?:\r?\n|$)/.exec(source) ??
+    /^\+\+\+[ \t]*\r?\n([\s\S]{0,20000}?)\r?\n\+\+\+[ \t]*(?:\r?\n|$)/.exec(source);
   const fields = new Map<string, string>();
   if (found === null) return { fields, body: source };
   for (const line of (found[1] ?? '').split('\n')) {
-    const [, key, value] = /^([A-Za-z_]+):[ \t]*(\S.*?)\s*$/.exec(line) ?? [];
+    const [, key, value] = /^([A-Za-z_-]+)[ \t]*[:=][ \t]*(\S.*?)\s*$/.exec(line) ?? [];
     if (key !== undefined && value !== undefined)
-      fields.set(key.toLowerCase(), value.replace(/^(["'])(.*)\1$/, '$2'));
+      fields.set(key.toLowerCase(), value.replace(/^(["'])(.*?)\1(?:\s+#.*)?$/, '$2'));
   }
   return { fields, body: source.slice(found[0].length) };
 }

@@ -1,4 +1,5 @@
-import { fault, instant, type FileMetadata, type ParsedDocument } from './parsed-document.ts';
+import { instant } from './dates.ts';
+import { fault, type FileMetadata, type ParsedDocument } from './parsed-document.ts';
 import { parseDocx } from './docx.ts';
 import { parseEpub } from './epub.ts';
 import { parseOpenDocument } from './open-document.ts';
@@ -22,21 +23,29 @@ export async function parsePacked(bytes: Uint8Array): Promise<ParsedDocument> {
   const [, opened] =
     /^application\/vnd\.oasis\.opendocument\.(text|presentation|spreadsheet)/.exec(mimetype) ?? [];
   if (opened !== undefined) return parseOpenDocument(zip, OPEN_DOCUMENTS[opened] ?? opened);
-  const office = zip.has('word/document.xml')
+  // Some programs number it.
+  const office = zip.names.some((name) => /^word\/document\d*\.xml$/.test(name))
     ? await parseDocx(bytes)
     : zip.has('ppt/presentation.xml')
       ? await parsePresentation(zip)
       : zip.has('xl/workbook.xml')
         ? await parseWorkbook(zip)
         : undefined;
-  if (office === undefined)
-    throw fault('unsupported_document', 'the file is a zip of other files; unpack it and submit these');
+  if (office === undefined) throw fault('unsupported_document', unreadIn(zip));
   const properties = await propertiesOf(zip);
   return {
     ...office,
     title: properties.title ?? office.title,
     metadata: { ...office.metadata, ...properties.metadata, pages: office.metadata.pages },
   };
+}
+
+/** What a zip is that is read by nobody here, and what to do. */
+function unreadIn(zip: Zip): string {
+  if (zip.has('xl/workbook.bin')) return 'the file is a binary workbook (XLSB); save it as XLSX';
+  if (zip.names.some((name) => name.endsWith('.iwa')))
+    return 'the file is of Pages, Numbers or Keynote; export it as DOCX, XLSX, PPTX or PDF';
+  return 'the file is a zip of other files; unpack it and submit these';
 }
 
 async function propertiesOf(

@@ -36,6 +36,8 @@ async function parsedAs({ bytes, name }: FileToParse): Promise<ParsedDocument> {
       return parseHtml(decodedText(bytes));
     case 'code':
       return parseCode(decodedText(bytes), name);
+    case 'notebook':
+      return (await import('./notebook.ts')).parseNotebook(decodedText(bytes));
     case 'pdf':
       return (await import('./pdf.ts')).parsePdf(bytes);
     case 'zip':

@@ -7,6 +7,7 @@ export interface FileMetadata {
   /** As the file names it, such as `en` or `de-CH`. */
   language?: string | undefined;
   author?: string | undefined;
+  /** Instants in UTC, as dates.ts reads what files say. */
   created?: string | undefined;
   modified?: string | undefined;
   /** How many it has. */
@@ -43,11 +44,4 @@ export type ParsingFault = Extract<
 
 export function fault(code: ParsingFault, message: string, cause?: unknown): EmbedmillError {
   return new EmbedmillError(code, message, { cause });
-}
-
-/** A date as the metadata has it; undefined for what is none. */
-export function instant(given: unknown): string | undefined {
-  if (given === undefined || given === null || given === '') return undefined;
-  const date = given instanceof Date ? given : new Date(String(given));
-  return Number.isNaN(date.getTime()) ? undefined : date.toISOString();
 }

@@ -1,9 +1,15 @@
 import { getDocumentProxy } from 'unpdf';
-import { fault, instant, type ParsedDocument } from './parsed-document.ts';
+import { instant, pdfInstant } from './dates.ts';
+import { fault, type ParsedDocument } from './parsed-document.ts';
 import { linesOf, repeatedLines, type Line, type Run } from './pdf-layout.ts';
 import { inline, StructuredText } from './structured-text.ts';
 
 type Pdf = Awaited<ReturnType<typeof getDocumentProxy>>;
+/** What a PDF says of itself: in its information dictionary, and in XMP, by names in small letters. */
+interface Said {
+  info: Record<string, unknown>;
+  metadata?: { get: (name: string) => unknown } | null;
+}
 
 /** Pages that are read; no document of more is one. */
 const MOST_PAGES = 5000;
@@ -52,18 +58,19 @@ async function read(pdf: Pdf): Promise<ParsedDocument> {
   }
   const text = new StructuredText();
   new PdfReading(text, pages, await outlineOf(pdf)).write();
-  const { info } = (await pdf.getMetadata().catch(() => ({ info: {} }))) as { info: Record<string, unknown> };
-  const said = (field: string): string | undefined =>
-    typeof info[field] === 'string' ? inline(info[field]) || undefined : undefined;
+  const { info, metadata } = (await pdf.getMetadata().catch(() => ({ info: {} }))) as Said;
+  const said = (field: string): string | undefined => words(info[field]);
+  /** The same in XMP, which later writers have in its place. */
+  const saidInXmp = (field: string): string | undefined => words([metadata?.get(field)].flat().join(', '));
   return {
-    title: said('Title') ?? text.firstHeading,
+    title: said('Title') ?? saidInXmp('dc:title') ?? text.firstHeading,
     ...text.finish(),
     metadata: {
       type: 'pdf',
       language: said('Language'),
-      author: said('Author'),
-      created: pdfInstant(said('CreationDate')),
-      modified: pdfInstant(said('ModDate')),
+      author: said('Author') ?? saidInXmp('dc:creator'),
+      created: pdfInstant(said('CreationDate')) ?? instant(saidInXmp('xmp:createdate')),
+      modified: pdfInstant(said('ModDate')) ?? instant(saidInXmp('xmp:modifydate')),
       pages: pages.length,
     },
   };
@@ -84,6 +91,10 @@ function runOf({
   // Letters that are one glyph in print.
   const text = str.replace(/[\ufb00-\ufb06]/g, (one) => one.normalize('NFKC'));
   return { text, x, y, width, size: Math.hypot(c, d) || height || 1 };
+}
+
+function words(given: unknown): string | undefined {
+  return typeof given === 'string' ? inline(given) || undefined : undefined;
 }
 
 /** The bookmarks' titles, with how deep they stand. */
@@ -197,23 +208,4 @@ function usualSpacing(lines: readonly Line[]): number {
     .filter((gap) => gap > 0)
     .sort((a, b) => a - b);
   return gaps[gaps.length >> 1] ?? Infinity;
-}
-
-/** `D:20240131120000+01'00'`. */
-function pdfInstant(given: string | undefined): string | undefined {
-  const [
-    ,
-    year,
-    month = '01',
-    day = '01',
-    hour = '00',
-    minute = '00',
-    second = '00',
-    sign,
-    offHour,
-    offMinute,
-  ] = /^(?:D:)?(\d{4})(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\d\d)?(?:([+-])(\d\d)'?(\d\d)?)?/.exec(given ?? '') ?? [];
-  if (year === undefined) return undefined;
-  const offset = sign === undefined ? 'Z' : `${sign}${offHour}:${offMinute ?? '00'}`;
-  return instant(`${year}-${month}-${day}T${hour}:${minute}:${second}${offset}`);
 }
