@@ -2,167 +2,161 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createEmbedder } from '@embedmill/embed';
-import { spokenText, type DocumentStructure } from '@embedmill/jobs';
+import { spokenText } from '@embedmill/jobs';
+import { resolveTokenizer } from '@embedmill/models';
 import { Parser, type ParsedDocument } from '@embedmill/parsing';
-import { meanInterval } from '@embedmill/retrieval';
 import { chunkStructured, Tokenizer } from '@embedmill/tokenization';
+import type { ScoredKey } from '@embedmill/retrieval';
+import { clusteredInterval } from './headings/clustered-interval.ts';
+import { ASKINGS, heldOut, type Asking, type Question } from './headings/held-out.ts';
+import { fused, nearest, WordIndex } from './headings/search.ts';
 
 /**
- * What headings in front of chunks gain: `node test/evaluate-headings.ts FOLDER [--documents N] [--questions N]
- * [--context]`, of a folder of HTML. A question is the title of a section that has none below it, and that no other section of the folder has. It is
- * held out: taken from the text, and from the headings of its own section, so that it is found by its text and by what
- * stands above it alone. With `--context`, the heading above stands in the question, as in
- * "Backup: Options". Prints MRR@10 and recall@10 of the section's chunks among all chunks of the folder, by cosine,
- * and the difference with its 95 % bootstrap interval over questions.
+ * What headings in front of chunks gain: `node test/evaluate-headings.ts FOLDER… [--model NAME] [--documents N]
+ * [--questions N] [--threads N]`, of folders of HTML. Titles of sections are asked for, after they are
+ * taken out of the text and of the headings of their own sections (headings/held-out.ts says how), and the section's
+ * chunks are looked for among all, by cosine, and by cosine and words. Prints MRR@10 and recall@10 of each form of
+ * chunks, and what headings gain over the title alone, question by question, with 95 % bootstrap intervals over
+ * documents: questions of one document are alike.
  */
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    documents: { type: 'string', default: '400' },
+    model: { type: 'string', default: 'all-MiniLM-L6-v2' },
+    documents: { type: 'string', default: '300' },
     questions: { type: 'string', default: '1000' },
-    context: { type: 'boolean', default: false },
+    threads: { type: 'string', default: '2' },
   },
 });
-const MODEL = join(import.meta.dirname, '../models/all-MiniLM-L6-v2/tokenizer.json');
 const ENTRY = new URL('../apps/cli/src/parsing.ts', import.meta.url);
-const LEAST_CHARACTERS = 200;
+const MODELS = join(import.meta.dirname, '../models');
 const DEPTH = 10;
+/** A section of so many characters is a chunk, and says little of what it is about. */
+const SHORT = 600;
 
-interface Question {
-  text: string;
-  document: number;
-  start: number;
-  end: number;
-}
-
-interface Variant {
+/** What stands in front of chunks, and where they end. */
+interface Form {
   name: string;
-  structured: boolean;
+  title: boolean;
   headings: boolean;
+  structured: boolean;
 }
 
-const VARIANTS: Variant[] = [
-  { name: 'title, borders anywhere', structured: false, headings: false },
-  { name: 'title, borders at headings', structured: true, headings: false },
-  { name: 'title and headings, borders at headings', structured: true, headings: true },
+const FORMS: readonly Form[] = [
+  { name: 'title, borders anywhere', title: true, headings: false, structured: false },
+  { name: 'nothing, borders at headings', title: false, headings: false, structured: true },
+  { name: 'title, borders at headings', title: true, headings: false, structured: true },
+  { name: 'title and headings, borders at headings', title: true, headings: true, structured: true },
 ];
+const MODES = ['dense', 'hybrid'] as const;
+type Mode = (typeof MODES)[number];
+/** Of each question, asked so and looked for so, the rank of the first chunk of its section, from 0; -1 for none. */
+type Ranks = Record<Asking, Record<Mode, number[]>>;
 
-const [folder] = positionals;
-if (folder === undefined) throw new Error('name a folder of HTML');
-const documents = await parsedIn(folder, Number(values.documents));
+if (positionals.length === 0) throw new Error('name a folder of HTML');
+const documents = await parsedIn(positionals, Number(values.documents));
 const questions = heldOut(documents, Number(values.questions));
-const tokenizer = await Tokenizer.load({ path: MODEL, maxTokens: 256 });
-const embedder = await createEmbedder({ threads: 2 });
+const model = await resolveTokenizer(values.model, { modelsDir: MODELS, cacheDir: MODELS });
+const tokenizer = await Tokenizer.load({ ...model, path: model.tokenizerPath });
+const embedder = await createEmbedder({ model: values.model, threads: Number(values.threads) });
 try {
-  const asked = await embedded(
-    questions.map(({ text }) => text),
-    'query',
-  );
-  const measured: { name: string; ranks: number[]; recalls: number[] }[] = [];
-  for (const variant of VARIANTS) measured.push({ name: variant.name, ...(await measure(variant, asked)) });
-  for (const { name, ranks, recalls } of measured)
-    print(`${name}: MRR@10 ${shown(ranks)}, recall@10 ${shown(recalls)}`);
-  const [, borders, headings] = measured;
-  const gains = (headings?.ranks ?? []).map((rank, n) => rank - (borders?.ranks[n] ?? 0));
-  print(`headings gain ${shown(gains)} of MRR@10 over ${questions.length} questions`);
+  print(`${values.model}: ${documents.length} documents, ${questions.length} questions`);
+  const found = new Map<Form, Ranks>();
+  for (const form of FORMS) found.set(form, await measure(form));
+  for (const asking of ASKINGS) for (const mode of MODES) report(found, asking, mode);
 } finally {
   await embedder.close();
 }
 
-async function parsedIn(root: string, most: number): Promise<ParsedDocument[]> {
+async function parsedIn(roots: readonly string[], most: number): Promise<ParsedDocument[]> {
   const parser = new Parser(ENTRY);
-  const names = (await readdir(root, { recursive: true })).filter((name) => /\.html?$/.test(name)).sort();
-  const every = Math.max(1, names.length / most);
   const found: ParsedDocument[] = [];
-  for (let at = 0; at < names.length; at += every) {
-    const name = names[Math.floor(at)] ?? '';
-    const bytes = await readFile(join(root, name));
-    const document = await parser.parse({ bytes, name }).catch(() => undefined);
-    if (document?.structure.sections !== undefined) found.push(document);
+  for (const root of roots) {
+    const names = (await readdir(root, { recursive: true })).filter((name) => /\.html?$/.test(name)).sort();
+    const every = Math.max(1, (names.length * roots.length) / most);
+    for (let at = 0; at < names.length; at += every) {
+      const name = names[Math.floor(at)] ?? '';
+      const bytes = await readFile(join(root, name));
+      const document = await parser.parse({ bytes, name }).catch(() => undefined);
+      if (document?.structure.sections !== undefined) found.push(document);
+    }
   }
   parser.close();
   return found;
 }
 
-/** Takes the questions out of the documents. */
-function heldOut(all: ParsedDocument[], most: number): Question[] {
-  const counts = new Map<string, number>();
-  const keyOf = (heading: string): string =>
-    heading
-      .toLowerCase()
-      .replace(/[\d.\s]+/g, ' ')
-      .trim();
-  for (const { structure } of all)
-    for (const { headings } of structure.sections ?? []) {
-      const key = keyOf(headings.at(-1) ?? '');
-      counts.set(key, (counts.get(key) ?? 0) + 1);
-    }
-  const found: Question[] = [];
-  for (const [document, parsed] of all.entries()) {
-    const { sections = [] } = parsed.structure;
-    const kept: NonNullable<DocumentStructure['sections']> = [];
-    let text = parsed.text.slice(0, sections[0]?.start ?? 0);
-    for (const [n, { start, headings }] of sections.entries()) {
-      const own = parsed.text.slice(start, sections[n + 1]?.start);
-      const heading = headings.at(-1) ?? '';
-      const isLeaf = (sections[n + 1]?.headings.length ?? 0) <= headings.length;
-      const isAsked =
-        isLeaf &&
-        headings.length > 1 &&
-        own.startsWith(heading) &&
-        own.length - heading.length > LEAST_CHARACTERS &&
-        counts.get(keyOf(heading)) === 1 &&
-        /\p{L}{3,}.*\s\S*\p{L}{3,}/u.test(heading);
-      const body = isAsked ? own.slice(heading.length).trimStart() : own;
-      const asked = values.context ? `${headings.at(-2)}: ${heading}` : heading;
-      if (isAsked) found.push({ text: asked, document, start: text.length, end: text.length + body.length });
-      kept.push({ start: text.length, headings: isAsked ? headings.slice(0, -1) : headings });
-      text += body;
-    }
-    parsed.text = text;
-    parsed.structure = { sections: kept };
-  }
-  const every = Math.max(1, found.length / most);
-  return found.filter((_, n) => Math.floor(n / every) !== Math.floor((n - 1) / every));
-}
-
-async function measure({ structured, headings }: Variant, asked: Float32Array[]) {
+async function measure({ title: hasTitle, structured, headings }: Form): Promise<Ranks> {
   const cut = documents.map(({ title, text, structure }) => ({
-    title,
+    title: hasTitle ? title : undefined,
     text,
     structure: structured ? structure : undefined,
   }));
-  const chunking = { mode: 'tokens', overlap: 32, headings } as const;
-  const chunked = await chunkStructured(tokenizer, cut, chunking);
+  const chunked = await chunkStructured(tokenizer, cut, { mode: 'tokens', overlap: 32, headings });
   const chunks = chunked.flatMap(({ chunks: own }, document) => own.map((chunk) => ({ ...chunk, document })));
   const texts = chunks.map(({ document, start, end, headings: path }) => {
     const { title, text } = cut[document] ?? { title: undefined, text: '' };
-    return spokenText({
-      title,
-      text: text.slice(start, end),
-      structure: headings && path ? { headings: path } : undefined,
-    });
+    const under = headings && path ? { headings: path } : undefined;
+    return spokenText({ title, text: text.slice(start, end), structure: under });
   });
   const vectors = await embedded(texts, 'document');
-  print(`${documents.length} documents, ${chunks.length} chunks`);
-  const found = asked.map((question, n) => {
-    const { document, start, end } = questions[n] ?? { document: -1, start: 0, end: 0 };
-    const scores = vectors.map((vector) => dot(question, vector));
-    const order = scores
-      .map((_, chunk) => chunk)
-      .sort((a, b) => (scores[b] ?? 0) - (scores[a] ?? 0))
-      .slice(0, DEPTH);
-    return order.findIndex((chunk) => {
-      const one = chunks[chunk];
+  const words = new WordIndex(texts);
+  print(`${chunks.length} chunks`);
+  const ranks: Ranks = {
+    title: { dense: [], hybrid: [] },
+    subject: { dense: [], hybrid: [] },
+    parent: { dense: [], hybrid: [] },
+  };
+  for (const asking of ASKINGS) {
+    const asked = questions.map((question) => question.asked[asking] ?? '');
+    const asVectors = await embedded(
+      asked.map((text) => text || '-'),
+      'query',
+    );
+    for (const [n, question] of questions.entries()) {
+      const near = nearest(asVectors[n] ?? new Float32Array(), vectors);
+      ranks[asking].dense.push(rankIn(near, question));
+      ranks[asking].hybrid.push(rankIn(fused(near, words.search(asked[n] ?? '')), question));
+    }
+  }
+  return ranks;
+
+  function rankIn(hits: readonly ScoredKey[], { document, start, end }: Question): number {
+    return hits.slice(0, DEPTH).findIndex(({ key }) => {
+      const one = chunks[Number(key)];
       if (one?.document !== document) return false;
       const shared = Math.min(one.end, end) - Math.max(one.start, start);
       return shared > 0.5 * Math.min(one.end - one.start, end - start);
     });
-  });
-  return {
-    ranks: found.map((rank) => (rank === -1 ? 0 : 1 / (rank + 1))),
-    recalls: found.map((rank) => (rank === -1 ? 0 : 1)),
-  };
+  }
+}
+
+function report(found: ReadonlyMap<Form, Ranks>, asking: Asking, mode: Mode): void {
+  const own = questions.flatMap(({ asked }, n) => (asked[asking] === undefined ? [] : [n]));
+  print(`\n${mode}, asked by ${asking}, ${own.length} questions`);
+  for (const [{ name }, ranks] of found) {
+    const each = own.map((n) => ranks[asking][mode][n]);
+    const mrr = shown(each.map(gainOf), own);
+    const recall = shown(
+      each.map((rank) => (rank === -1 ? 0 : 1)),
+      own,
+    );
+    print(`  ${name}: MRR@10 ${mrr}, recall@10 ${recall}`);
+  }
+  const [title, headings] = [...found.values()].slice(-2);
+  const subsets: [string, (question: Question) => boolean][] = [
+    ['all', () => true],
+    ['below a heading that is not the title', ({ isBelow }) => isBelow],
+    [
+      `of these, in at most ${SHORT} characters`,
+      ({ isBelow, start, end }) => isBelow && end - start <= SHORT,
+    ],
+  ];
+  for (const [name, isIn] of subsets) {
+    const some = own.filter((n) => questions.slice(n, n + 1).some(isIn));
+    if (some.length === 0) continue;
+    const gains = some.map((n) => gainOf(headings?.[asking][mode][n]) - gainOf(title?.[asking][mode][n]));
+    print(`  headings gain ${shown(gains, some)} of MRR@10 over ${some.length} questions, ${name}`);
+  }
 }
 
 async function embedded(texts: string[], role: 'query' | 'document'): Promise<Float32Array[]> {
@@ -171,14 +165,14 @@ async function embedded(texts: string[], role: 'query' | 'document'): Promise<Fl
   return vectors;
 }
 
-function dot(a: Float32Array, b: Float32Array): number {
-  let sum = 0;
-  for (let n = 0; n < a.length; n += 1) sum += (a[n] ?? 0) * (b[n] ?? 0);
-  return sum;
+function gainOf(rank: number | undefined): number {
+  return rank === undefined || rank === -1 ? 0 : 1 / (rank + 1);
 }
 
-function shown(each: readonly number[]): string {
-  const { mean, low, high } = meanInterval(each);
+/** The mean over the questions of these numbers. */
+function shown(each: readonly number[], of: readonly number[]): string {
+  const clusters = of.map((n) => questions[n]?.document ?? -1);
+  const { mean, low, high } = clusteredInterval(each, clusters);
   return `${mean.toFixed(3)} (${low.toFixed(3)} to ${high.toFixed(3)})`;
 }
 
