@@ -12,14 +12,14 @@ import type { Stage } from '@embedmill/metrics';
 import { answeredLine, failedLine, writeBatchPart, type EmbeddingsBody } from '@embedmill/outputs';
 import { encodedVector, shortened } from '@embedmill/retrieval';
 import type { Spool } from '@embedmill/sources';
-import type { ShardModels } from './document-vectors.ts';
+import type { ShardModels } from './draft-vectors.ts';
 import type { InputOutcome } from './served-model.ts';
 import { ShardReading, type PendingDocument } from './shard-reading.ts';
 import { saysNothing } from './unknown-text.ts';
 
 type Wanted = Exclude<BatchRequest, { error: unknown }>;
 
-/** A request and what came of its inputs. */
+/** A request and the outcomes of its inputs. */
 interface Answered {
   pending: PendingDocument;
   wanted: Wanted;
@@ -27,8 +27,8 @@ interface Answered {
 }
 
 /**
- * A shard of an OpenAI batch: each of its requests is answered, or its error given, in one part of the batch's files, a line
- * each. Walked again, it writes the same lines again. No store is asked for anything.
+ * A shard of an OpenAI batch: it writes the response or the error of each request as one line of its part of the batch's
+ * files. Processed again, it writes the same lines again. It does not use the store.
  */
 export async function batchShard(
   shard: Shard,
@@ -36,7 +36,8 @@ export async function batchShard(
   timed: <T>(stage: Stage, work: () => Promise<T>) => Promise<T>,
 ): Promise<{ reading: ShardReading; result: ShardResult }> {
   const { batch } = shard;
-  if (batch === undefined) throw new EmbedmillError('invalid_request', 'the shard is of no batch');
+  if (batch === undefined)
+    throw new EmbedmillError('invalid_request', 'the shard does not belong to a batch');
   const reading = await timed('read', () => ShardReading.read(spool, shard, own.revision));
   const requests = reading.pending.map((pending) => ({
     pending,
@@ -85,7 +86,7 @@ export async function batchShard(
 
 const TRUNCATED = new EmbedmillError(
   'text_truncated',
-  'an input is longer than the model reads; its rest is in no vector',
+  'an input exceeds the model’s limit; the rest of it is not embedded',
 );
 
 function bodyOf(
@@ -112,7 +113,7 @@ function unknownInput(outcomes: readonly InputOutcome[], { collection }: Shard):
   if (index === -1) return undefined;
   const { model } = collection.profile;
   const path = outcomes.length === 1 ? 'input' : `input/${index}`;
-  const message = `${path}: ${model} knows no token of the text, so its vector would say nothing`;
+  const message = `${path}: ${model} knows no token of the text, so its vector would be meaningless`;
   return new EmbedmillError('invalid_request', message, { details: [{ path, message }] });
 }
 

@@ -1,12 +1,12 @@
 import type { CollectionName, DocumentChange, JobId, Shard, ShardResult } from '@embedmill/jobs';
 import type { Spool } from '@embedmill/sources';
 import type { DocumentKey, VectorStore } from '@embedmill/vector-store';
-import type { ShardModels } from './document-vectors.ts';
+import type { ShardModels } from './draft-vectors.ts';
 import { ShardReading } from './shard-reading.ts';
 
 /**
- * A shard of a dry run: what storing its documents would change, by their fingerprints, as counts and as a part of the
- * job's output. Nothing is written to the store, and no model runs, so that what only a model refuses counts as stored.
+ * A shard of a dry run: it determines by fingerprints what storing its documents would change, as counts and as a part of
+ * the job's output. Nothing is stored and no model runs, so documents that only a model refuses count as stored.
  */
 export async function compareShard(
   shard: Shard,

@@ -3,7 +3,7 @@ import type { Stage } from '@embedmill/metrics';
 import { datasetPart, type DatasetRow, type FieldValue } from '@embedmill/outputs';
 import { quantized } from '@embedmill/retrieval';
 import type { Spool } from '@embedmill/sources';
-import type { ShardModels } from './document-vectors.ts';
+import type { ShardModels } from './draft-vectors.ts';
 import type { InputOutcome } from './served-model.ts';
 import { ShardReading, type PendingDocument } from './shard-reading.ts';
 import { saysNothing } from './unknown-text.ts';
@@ -12,12 +12,12 @@ type Answered = Extract<InputOutcome, { ok: true }>;
 
 const TRUNCATED = new EmbedmillError(
   'text_truncated',
-  'the text is longer than the model reads; its rest is not in the vector',
+  'the text exceeds the model’s limit; the rest of it is not embedded',
 );
 
 /**
- * A shard of an embed job: the rows of a dataset become one part of another, in their order. A row that cannot be embedded is
- * in the failures and in no part. Walked again, it writes the same bytes again. No store is asked for anything.
+ * A shard of an embed job: the rows of a dataset become one part of another, in order. A row that cannot be embedded is in
+ * the failures and in no part. Processed again, it writes the same bytes again. It does not use the store.
  */
 export async function datasetShard(
   shard: Shard,
@@ -25,7 +25,8 @@ export async function datasetShard(
   timed: <T>(stage: Stage, work: () => Promise<T>) => Promise<T>,
 ): Promise<{ reading: ShardReading; result: ShardResult }> {
   const { dataset } = shard;
-  if (dataset === undefined) throw new EmbedmillError('invalid_request', 'the shard is of no dataset');
+  if (dataset === undefined)
+    throw new EmbedmillError('invalid_request', 'the shard does not belong to a dataset');
   const reading = await timed('read', () => ShardReading.read(spool, shard, own.revision));
   const { pending } = reading;
   const outcomes = await timed('infer', () =>
@@ -35,7 +36,11 @@ export async function datasetShard(
     const outcome = outcomes[n];
     const error = faultIn(outcome, own.name);
     if (outcome?.ok !== true || error !== undefined) {
-      reading.fail(one, error ?? new EmbedmillError('internal', 'there is no outcome'), 'infer');
+      reading.fail(
+        one,
+        error ?? new EmbedmillError('internal', 'the batch has no outcome for the row'),
+        'infer',
+      );
       return [];
     }
     reading.tokens += outcome.tokens;
@@ -53,7 +58,7 @@ function faultIn(outcome: InputOutcome | undefined, model: string): EmbedmillErr
   if (!outcome.unknown && !saysNothing(outcome.vector)) return undefined;
   return new EmbedmillError(
     'unknown_text',
-    `text: ${model} knows no token of it, so its vector would say nothing`,
+    `text: ${model} knows no token of it, so its vector would be meaningless`,
   );
 }
 
@@ -65,7 +70,7 @@ function rowOf(
   const embeddings = Object.fromEntries(
     forms.map((form) => [form, form === 'float' ? vector : quantized(vector, form)]),
   );
-  // Rows are read so that nothing else is kept of them.
+  // Rows are read in a way that keeps nothing else of them.
   return { text, embeddings, fields: metadata as { [name: string]: FieldValue } };
 }
 

@@ -11,18 +11,19 @@ import type { Stage } from '@embedmill/metrics';
 import { shapeOf, writePart, type OutputRow } from '@embedmill/outputs';
 import type { Spool } from '@embedmill/sources';
 import type { PictureSources } from './document-pictures.ts';
-import { embedDocuments, type ShardModels } from './document-vectors.ts';
+import { embedDocuments } from './document-vectors.ts';
+import type { ShardModels } from './draft-vectors.ts';
 import type { EmbeddedChunk } from './embedded-chunk.ts';
 import { pictureReference } from './document-pictures.ts';
 import { ShardReading, type PendingDocument } from './shard-reading.ts';
 
-/** Rows that are written at once: of Parquet, a row group. */
+/** Rows that are written at once; a row group in Parquet. */
 const ROWS_AT_ONCE = 512;
 
 /**
- * A shard whose sink is a file: its documents become one part, a row a chunk, in the order of the source. Walked again, it
- * writes the same part again. No store is asked for anything. What failed is in the failures and in no part; a line that
- * deletes its document has no row.
+ * A shard whose sink is a file: its documents become one part with one row per chunk, in the order of the source.
+ * Processed again, it writes the same part again. It does not use the store. Failed documents are in the failures and in
+ * no part; a line that deletes its document has no row.
  */
 export async function embedShard(
   shard: Shard,
@@ -30,7 +31,7 @@ export async function embedShard(
   timed: <T>(stage: Stage, work: () => Promise<T>) => Promise<T>,
 ): Promise<{ reading: ShardReading; result: ShardResult }> {
   const { sink, collection } = shard;
-  if (sink === undefined) throw new EmbedmillError('invalid_request', 'the job names no format');
+  if (sink === undefined) throw new EmbedmillError('invalid_request', 'the job has no output format');
   const reading = await timed('read', () => ShardReading.read(spool, shard, models.own.revision));
   for (let n = 0; n < reading.tombstones.length; n += 1) reading.delete();
   const rows = await embedded();
@@ -58,7 +59,7 @@ export async function embedShard(
   }
 }
 
-/** A document's rows, as an export of its points would have them. */
+/** A document’s rows, as in an export of its points. */
 function rowsOf(
   { document }: PendingDocument,
   chunks: EmbeddedChunk[],

@@ -12,25 +12,25 @@ import { shapeOf, writePart, type OutputRow } from '@embedmill/outputs';
 import type { Spool } from '@embedmill/sources';
 import type { DocumentKey, StoredPoint, VectorStore } from '@embedmill/vector-store';
 import { keyOf } from './document-key.ts';
-import type { ShardModels } from './document-vectors.ts';
+import type { ShardModels } from './draft-vectors.ts';
 import { ShardReading } from './shard-reading.ts';
 
-/** Documents whose points are in memory at the same time, and chunks of them; one document may have more. */
+/** The most documents, and chunks, whose points are in memory at the same time; one document may exceed it. */
 const DOCUMENTS_AT_ONCE = 16;
 const CHUNKS_AT_ONCE = 512;
-/** Documents that are looked up at once. */
+/** Documents per look-up. */
 const LOOKED_UP_AT_ONCE = 256;
 
 /**
- * A shard of an export: the documents, as the store has them now, become one part of the job's file. Walked again, it
- * writes the same part again. A document that was deleted meanwhile is in no part, and counts as skipped.
+ * A shard of an export: the currently stored documents become one part of the job's file. Processed again, it writes the
+ * same part again. A document that was deleted in the meantime is in no part and counts as skipped.
  */
 export async function exportShard(
   shard: Shard,
   { spool, store, models }: { spool: Spool; store: VectorStore; models: ShardModels },
 ): Promise<{ reading: ShardReading; result: ShardResult }> {
   const { sink, collection } = shard;
-  if (sink === undefined) throw new EmbedmillError('invalid_request', 'the export names no format');
+  if (sink === undefined) throw new EmbedmillError('invalid_request', 'the export has no output format');
   const reading = await ShardReading.read(spool, shard, models.own.revision);
   const part = writePart(sink.format, shapeOf(collection, sink), rows());
   await spool.writePart(shard.job as JobId, shard.index, part);
@@ -52,7 +52,7 @@ export async function exportShard(
     }
   }
 
-  /** The documents, so many at a time that their points are some megabytes, whatever each of them has. */
+  /** The documents in groups whose points take some megabytes, whatever the documents' sizes. */
   async function* fewAtOnce(name: CollectionName): AsyncGenerator<DocumentKey[]> {
     for (let at = 0; at < reading.pending.length; at += LOOKED_UP_AT_ONCE) {
       const keys = reading.pending.slice(at, at + LOOKED_UP_AT_ONCE).map(({ document }) => document);
@@ -88,7 +88,7 @@ export async function exportShard(
   }
 }
 
-/** One row, or none where there is no point. */
+/** One row, or none if there is no point. */
 function documentRows(points: readonly StoredPoint[]): OutputRow[] {
   const [first] = points;
   if (first === undefined) return [];

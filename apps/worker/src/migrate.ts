@@ -10,15 +10,15 @@ import { shortened } from '@embedmill/retrieval';
 import type { Spool } from '@embedmill/sources';
 import type { VectorStore } from '@embedmill/vector-store';
 import { keyOf } from './document-key.ts';
-import type { ShardModels } from './document-vectors.ts';
+import type { ShardModels } from './draft-vectors.ts';
 import { ShardReading } from './shard-reading.ts';
 import { saysNothing } from './unknown-text.ts';
 import { denseHash } from './vector-hashes.ts';
 
 /**
- * A shard of a migration: the documents' points, as the store has them now, get the vector of `collection.other`.
- * Points that have it already were written meanwhile, by jobs that know of the migration, and are left alone. Errors:
- * `migration_state` where the migration has ended, or been cut over, since the job was submitted.
+ * A shard of a migration: the currently stored points of its documents get the vector of `collection.other`. Points that
+ * already have it were written by jobs that know of the migration and are left unchanged. Errors: `migration_state` if
+ * the migration has ended or was cut over since the job was submitted.
  */
 export async function migrateShard(
   shard: Shard,
@@ -28,7 +28,7 @@ export async function migrateShard(
   const { other } = shard.collection;
   const now = (await store.getCollection(name))?.other;
   if (other === undefined || now?.name !== other.name || now.model !== other.model) {
-    const message = `the second vector of "${name}" is not that of ${other?.model ?? 'another model'} any more: the migration has ended, or was cut over`;
+    const message = `the second vector of "${name}" no longer belongs to ${other?.model ?? 'another model'}: the migration has ended or was cut over`;
     throw new EmbedmillError('migration_state', message);
   }
   const reading = await ShardReading.read(spool, shard, models.own.revision);
@@ -63,7 +63,7 @@ export async function migrateShard(
     const key = keyOf(pending.document.tenant, pending.document.id);
     const error = failed.get(key);
     if (error === undefined && unknown.has(key)) {
-      const message = `text: ${other.model} knows no token of it, or of one of its chunks, whose vector is all zeros`;
+      const message = `text: ${other.model} knows no token of it or of one of its chunks, whose vector is all zeros`;
       reading.warn(pending, new EmbedmillError('unknown_text', message));
     }
     if (error !== undefined) reading.fail(pending, error, 'infer');

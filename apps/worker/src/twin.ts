@@ -8,7 +8,7 @@ import {
 } from '@embedmill/jobs';
 import type { FoundDocument, StoredPoint, VectorStore } from '@embedmill/vector-store';
 import { keyOf } from './document-key.ts';
-import type { ShardModels } from './document-vectors.ts';
+import type { ShardModels } from './draft-vectors.ts';
 import { contentIn, type PendingDocument } from './shard-reading.ts';
 
 /**
@@ -36,7 +36,7 @@ export async function twinOf(
 }
 
 export function noTwin({ name }: Collection): EmbedmillError {
-  const message = `"${name}" is not being filled from another collection any more: the migration has ended`;
+  const message = `"${name}" is no longer being filled from another collection: the migration has ended`;
   return new EmbedmillError('migration_state', message);
 }
 
@@ -120,7 +120,7 @@ function originalOf(
   };
   const isBrought = content !== undefined && hashes?.[vector] === undefined;
   const isWhole = isBrought || content === undefined || content === contentOf(document);
-  const message = `text: of what was submitted to "${name}", only what its chunks have is stored; submit it again to have it whole`;
+  const message = `text: "${name}" stores only what its chunks contain of the submitted text; submit the document again to store all of it`;
   return {
     // A vector that came with its document is nobody's to compute.
     document: isBrought ? { ...document, vector: Array.from(first.dense) } : document,

@@ -38,18 +38,18 @@ export const geoAreaSchema = z
       }),
       z
         .strictObject({ north: latitude, south: latitude, west: longitude, east: longitude })
-        .refine(({ north, south }) => north >= south, 'has its north south of its south'),
+        .refine(({ north, south }) => north >= south, 'must have its north above its south'),
     ],
-    'must be a circle {lat, lon, radius} with metres, or a box {north, south, west, east} with degrees',
+    'must be a circle {lat, lon, radius in metres} or a box {north, south, west, east} in degrees',
   )
   .meta({
-    description: 'A circle, or a box; a box whose west is greater than its east crosses the 180th meridian.',
+    description: 'A circle or a box. A box whose west is greater than its east crosses the 180th meridian.',
   });
 export type GeoArea = z.infer<typeof geoAreaSchema>;
 
 const KINDS = 'eq, in, a range of gte, gt, lte, lt, exists, missing, prefix, text, or geo';
 
-/** One branch for all conditions on a field, so that what is wrong in one is said of it alone. */
+/** One branch for all conditions on a field, so that a fault in one is reported only for it. */
 const conditionSchema = z
   .strictObject({
     field: z.string().min(1),
@@ -59,17 +59,17 @@ const conditionSchema = z
     gt: bound,
     lte: bound,
     lt: bound,
-    exists: z.boolean().optional().meta({ description: 'Whether it has a value.' }),
-    missing: z.boolean().optional().meta({ description: 'Whether it has none.' }),
-    prefix: z.string().min(1).max(512).optional().meta({ description: 'What a keyword begins with.' }),
-    text: z.string().min(1).max(4096).optional().meta({ description: 'Words that a text has, all of them.' }),
+    exists: z.boolean().optional().meta({ description: 'Matches if the field has a value.' }),
+    missing: z.boolean().optional().meta({ description: 'Matches if the field has no value.' }),
+    prefix: z.string().min(1).max(512).optional().meta({ description: 'The prefix of a keyword.' }),
+    text: z.string().min(1).max(4096).optional().meta({ description: 'Words that a text must all contain.' }),
     geo: geoAreaSchema.optional(),
   })
   .refine(({ gte, gt, lte, lt, eq, in: list, exists, missing, prefix, text, geo }) => {
     const isRange = [gte, gt, lte, lt].some((value) => value !== undefined);
     const others = [eq, list, exists, missing, prefix, text, geo].filter((kind) => kind !== undefined);
     return others.length + (isRange ? 1 : 0) === 1;
-  }, `needs one of ${KINDS}, and no two of these`) as unknown as z.ZodType<Filter>;
+  }, `needs exactly one of ${KINDS}`) as unknown as z.ZodType<Filter>;
 
 const nestedSchema: z.ZodType<Filter> = z
   .lazy(() =>
@@ -82,13 +82,13 @@ const nestedSchema: z.ZodType<Filter> = z
   )
   .meta({ id: 'Filter', description: 'A condition on filterable metadata fields or `document_id`.' });
 
-/** How deep and, or and not may nest: whatever walks a filter calls itself for each. */
+/** How deep and, or and not may nest, because code that walks a filter recurses for each level. */
 const MAX_LEVELS = 16;
-/** Conditions, and values that they compare with: what zvec, which takes 4096 comparisons, has room for. */
+/** The most conditions, and values to compare with: zvec accepts 4096 comparisons. */
 const MAX_CONDITIONS = 512;
 const MAX_VALUES = 10_000;
 
-/** Bounded before it is walked. Its size is that of what the user sent, so that it need not be valid. */
+/** Bounds the size before the filter is walked, whether or not it is valid. */
 export const filterSchema: z.ZodType<Filter> = z.preprocess((given, context) => {
   const fault = excessIn(given);
   if (fault === undefined) return given;
@@ -96,27 +96,39 @@ export const filterSchema: z.ZodType<Filter> = z.preprocess((given, context) => 
   return z.NEVER;
 }, nestedSchema);
 
-/** Why a filter is too large, or undefined. Level by level: a filter that is too deep must not be recursed into. */
+/** Why a filter is too large, or undefined. Goes level by level, because it must not recurse into a filter that is too deep. */
 function excessIn(filter: unknown): string | undefined {
-  let level: unknown[] = [filter];
+  let level = [filter].filter(isRecord);
   let conditions = 0;
   let values = 0;
   for (let depth = 0; level.length > 0; depth += 1) {
     if (depth > MAX_LEVELS) return `and, or and not are nested deeper than ${MAX_LEVELS} levels`;
-    const deeper: unknown[] = [];
     for (const one of level) {
-      if (typeof one !== 'object' || one === null) continue;
-      const { and, or, not, in: list, text } = one as Record<string, unknown>;
-      const parts = [and, or].flatMap((part) => (Array.isArray(part) ? (part as unknown[]) : []));
-      if (not !== undefined) parts.push(not);
-      // Each word of a text is compared by itself.
-      if (parts.length === 0) conditions += typeof text === 'string' ? text.split(/\s+/).length : 1;
-      if (Array.isArray(list)) values += list.length;
+      conditions += conditionsOf(one);
+      values += Array.isArray(one['in']) ? one['in'].length : 0;
       if (conditions > MAX_CONDITIONS) return `it has more than ${MAX_CONDITIONS} conditions`;
-      if (values > MAX_VALUES) return `its lists have more than ${MAX_VALUES} values together`;
-      for (const part of parts) deeper.push(part);
+      if (values > MAX_VALUES) return `its lists have more than ${MAX_VALUES} values in total`;
     }
-    level = deeper;
+    level = level.flatMap(partsOf).filter(isRecord);
   }
   return undefined;
+}
+
+type Unchecked = Record<string, unknown>;
+
+function isRecord(value: unknown): value is Unchecked {
+  return typeof value === 'object' && value !== null;
+}
+
+/** The filters that and, or and not combine. */
+function partsOf({ and, or, not }: Unchecked): unknown[] {
+  const lists = [and, or].flatMap((part) => (Array.isArray(part) ? (part as unknown[]) : []));
+  return not === undefined ? lists : [...lists, not];
+}
+
+/** A text counts by its words, because each word is compared by itself. */
+function conditionsOf(filter: Unchecked): number {
+  if (partsOf(filter).length > 0) return 0;
+  const { text } = filter;
+  return typeof text === 'string' ? text.split(/\s+/).length : 1;
 }

@@ -59,16 +59,14 @@ export {
   type TokenVectors,
 } from './vectors.ts';
 export {
-  documentIdOf,
   documentSchema,
-  parseDocument,
   spokenText,
   type Document,
   type Tombstone,
   type DocumentLimits,
   type DocumentScope,
-  type DocumentParse,
 } from './document.ts';
+export { documentIdOf, parseDocument, type DocumentParse } from './document-parse.ts';
 export { jsonSchema, type Json } from './json.ts';
 export { parseKept, readKept } from './kept.ts';
 export { joinedText, textAround, type TextChunk } from './joined-text.ts';

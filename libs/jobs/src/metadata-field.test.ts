@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { parseDocument } from './document.ts';
+import { parseDocument } from './document-parse.ts';
 import { metadataAt, withMetadataAt } from './metadata-field.ts';
 
 const METADATA = {

@@ -1,29 +1,29 @@
 import { MAX_LINE_BYTES } from './lines.ts';
 
 /**
- * Rows of CSV (RFC 4180) from text that comes in pieces. Lines end in LF, CRLF or CR, each as it likes. A row that is
- * none is told with its reason and ends with its first line, so that what follows is read as if it were not there:
- * a quote that never ends costs one row, not the file. Memory is bounded by the longest row and by `MOST_COLUMNS`.
+ * Rows of CSV (RFC 4180) from text that arrives in pieces. A line may end in LF, CRLF or CR. A broken row is reported
+ * with its reason and ends with its first line; reading continues after it, so an unclosed quote costs one row and not
+ * the file. Memory is bounded by the longest row and by `MOST_COLUMNS`.
  */
 export type CsvRow = { cells: string[]; isBlank: boolean } | { fault: string };
 
-/** More cells than this are not built, of which row ever. */
+/** The most cells that are built for a row. */
 export const MOST_COLUMNS = 10_000;
-const [QUOTE, NEWLINE, CARRIAGE_RETURN] = [0x22, 0x0a, 0x0d];
+const [QUOTE, NEWLINE, CARRIAGE_RETURN, SPACE] = [0x22, 0x0a, 0x0d, 0x20];
 
 export class CsvRows {
   readonly #delimiter: string;
   #text = '';
   #pending: string[] = [];
   #pendingLength = 0;
-  /** Whether the rest of a line that is too long is being passed over. */
+  /** Whether the rest of a line that is too long is being skipped. */
   #isSkipping = false;
 
   constructor(delimiter: string) {
     this.#delimiter = delimiter;
   }
 
-  /** The rows that are whole by now. A row that comes in many pieces is looked at as often as it doubles. */
+  /** The rows that are complete now. A row that arrives in many pieces is reread each time it has doubled. */
   push(piece: string): CsvRow[] {
     this.#pending.push(piece);
     this.#pendingLength += piece.length;
@@ -31,7 +31,7 @@ export class CsvRows {
     return this.#read(false);
   }
 
-  /** The rows that are left, once all text was pushed. */
+  /** The remaining rows, once all text was pushed. */
   end(): CsvRow[] {
     return this.#read(true);
   }
@@ -51,7 +51,7 @@ export class CsvRows {
         at = this.#skip(text, at);
         continue;
       }
-      // A line with nothing on it is no row.
+      // An empty line is not a row.
       if (row.next - at > row.endLength || 'fault' in row) rows.push(row);
       at = row.next;
     }
@@ -68,58 +68,76 @@ export class CsvRows {
   }
 }
 
-/** The row at `start`, where the next one begins, and how long its line end is; undefined while it is not whole. */
+type RowExtent = { next: number; endLength: number };
+
+/** The row at `start`, where the next one begins, and how long its line end is; undefined until it is complete. */
 function rowAt(
   text: string,
   start: number,
   delimiter: string,
   isLast: boolean,
-): (CsvRow & { next: number; endLength: number }) | undefined {
+): (CsvRow & RowExtent) | undefined {
   const separator = delimiter.charCodeAt(0);
+  const broken = (fault: string): (CsvRow & RowExtent) | undefined => {
+    const next = lineEndAt(text, start);
+    if (next === undefined && !isLast) return undefined;
+    return { fault, next: next ?? text.length, endLength: 0 };
+  };
   const cells: string[] = [];
   let count = 0;
   let at = start;
-  for (;;) {
-    let end = at;
-    if (text.charCodeAt(at) === QUOTE) {
-      const closing = closingQuote(text, at + 1);
-      if (closing === undefined || (closing + 1 === text.length && !isLast))
-        return isLast ? broken('has a quote that never ends') : undefined;
-      end = closing + 1;
-      if (count < MOST_COLUMNS) cells.push(unquoted(text.slice(at + 1, closing)));
-      // Blanks may stand between a quote and what ends its cell.
-      while (text.charCodeAt(end) === 0x20) end += 1;
-    } else {
-      for (; end < text.length; end += 1) {
-        const code = text.charCodeAt(end);
-        if (code === separator || code === NEWLINE || code === CARRIAGE_RETURN) break;
-      }
-      if (end === text.length && !isLast) return undefined;
-      if (count < MOST_COLUMNS) cells.push(text.slice(at, end));
-    }
+  let end: number;
+  do {
+    const cell = text.charCodeAt(at) === QUOTE ? quotedCell(text, at) : plainCell(text, at, separator);
+    if (!isLast && (cell === undefined || cell.end === text.length)) return undefined;
+    if (cell === undefined) return broken('has an unclosed quote');
+    if (count < MOST_COLUMNS) cells.push(cell.value);
     count += 1;
-    const code = end < text.length ? text.charCodeAt(end) : undefined;
-    if (code === separator) {
-      at = end + 1;
-      if (at === text.length && !isLast) return undefined;
-      continue;
-    }
-    if (code === CARRIAGE_RETURN && end + 1 === text.length && !isLast) return undefined;
-    if (code !== undefined && code !== NEWLINE && code !== CARRIAGE_RETURN)
-      return broken(`has text behind a closing quote in column ${count}`);
-    const next = code === undefined ? end : endOfLine(text, end);
-    const endLength = next - end;
-    // Delimiters and nothing else, as spreadsheets write what is below their last row.
-    const isBlank = end - start === count - 1;
-    if (count > MOST_COLUMNS) {
-      return { fault: `has ${count} fields; ${MOST_COLUMNS} are read at most`, next, endLength };
-    }
-    return { cells, isBlank, next, endLength };
-  }
+    end = cell.end;
+    at = end + 1;
+  } while (text.charCodeAt(end) === separator);
 
-  function broken(fault: string) {
-    return { fault, next: lineEndAt(text, start) ?? text.length, endLength: 0 };
+  if (end < text.length && !isLineEnd(text.charCodeAt(end)))
+    return broken(`has text after a closing quote in column ${count}`);
+  // A CR that ends the text may be the first half of CRLF.
+  if (!isLast && at === text.length && text.charCodeAt(end) === CARRIAGE_RETURN) return undefined;
+  const next = end === text.length ? end : endOfLine(text, end);
+  const endLength = next - end;
+  if (count > MOST_COLUMNS)
+    return { fault: `has ${count} fields; at most ${MOST_COLUMNS} are supported`, next, endLength };
+  // Spreadsheets write rows of nothing but delimiters below their last row.
+  const isBlank = end - start === count - 1;
+  return { cells, isBlank, next, endLength };
+}
+
+/** A cell, and the place of what ends it. */
+interface Cell {
+  value: string;
+  end: number;
+}
+
+/** The cell whose quote opens at `at`; undefined while the quote is not closed. */
+function quotedCell(text: string, at: number): Cell | undefined {
+  const closing = closingQuote(text, at + 1);
+  if (closing === undefined) return undefined;
+  let end = closing + 1;
+  // Spaces are allowed between a quote and what ends its cell.
+  while (text.charCodeAt(end) === SPACE) end += 1;
+  return { value: unquoted(text.slice(at + 1, closing)), end };
+}
+
+function plainCell(text: string, at: number, separator: number): Cell {
+  let end = at;
+  while (end < text.length) {
+    const code = text.charCodeAt(end);
+    if (code === separator || isLineEnd(code)) break;
+    end += 1;
   }
+  return { value: text.slice(at, end), end };
+}
+
+function isLineEnd(code: number): boolean {
+  return code === NEWLINE || code === CARRIAGE_RETURN;
 }
 
 function closingQuote(text: string, from: number): number | undefined {
@@ -133,11 +151,10 @@ function unquoted(cell: string): string {
   return cell.includes('"') ? cell.replaceAll('""', '"') : cell;
 }
 
-/** Where the line that goes on at `from` has its end behind it. */
+/** The place after the end of the line at `from`. */
 function lineEndAt(text: string, from: number): number | undefined {
   for (let at = from; at < text.length; at += 1) {
-    const code = text.charCodeAt(at);
-    if (code === NEWLINE || code === CARRIAGE_RETURN) return endOfLine(text, at);
+    if (isLineEnd(text.charCodeAt(at))) return endOfLine(text, at);
   }
   return undefined;
 }

@@ -62,11 +62,11 @@ export interface AddedToken {
 }
 
 /**
- * The rules for a tokenizer of BERT's kind, and undefined for any other. BERT's normalizer goes character by
- * character, but for combining marks, which stay with the character before them; its pre-tokenizer cuts at white
- * space and on both sides of punctuation; WordPiece sees one word at a time. So a text can be cut at spaces and
- * beside ASCII punctuation, which the normalizer leaves as it is. Other spaces and punctuation stay inside words
- * here; the native tokenizer cuts those.
+ * The rules for a tokenizer of BERT's kind; undefined for any other. BERT's normalizer works character by character,
+ * except for combining marks, which stay with the character before them; its pre-tokenizer splits at white space and on
+ * both sides of punctuation; WordPiece sees one word at a time. So a text can be cut at spaces and beside ASCII
+ * punctuation, which the normalizer leaves unchanged. Other spaces and punctuation stay inside words here; the native
+ * tokenizer splits those.
  */
 export function wordRules(json: TokenizerJson): WordRules | undefined {
   const { normalizer, pre_tokenizer: preTokenizer, model, post_processor: postProcessor } = json;
@@ -74,45 +74,58 @@ export function wordRules(json: TokenizerJson): WordRules | undefined {
   if (normalizer && normalizer.type !== 'BertNormalizer') return undefined;
   if (postProcessor && !keepsTokens(postProcessor)) return undefined;
 
+  const units = unitsOf(normalizer?.handle_chinese_chars === true);
+  const rules: DraftRules = {
+    units,
+    reaching: [],
+    added: [],
+    maxWordCharacters: model.max_input_chars_per_word ?? 100,
+    canSplitLongWords: true,
+  };
+  const tokens = (json.added_tokens ?? []).filter(({ content }) => content !== '');
+  return tokens.every((token) => allowsCutting(token, rules)) ? rules : undefined;
+}
+
+/** What each UTF-16 unit is to the words of a text, added tokens aside. */
+function unitsOf(splitsChinese: boolean): Uint8Array {
   const units = new Uint8Array(0x10000);
   for (let unit = 0x21; unit < 0x7f; unit += 1) {
     if (/[^0-9A-Za-z]/.test(String.fromCharCode(unit))) units[unit] = UNIT.alone;
   }
   // The normalizer puts spaces around these. Those beyond the basic plane stay inside words here.
-  if (normalizer?.handle_chinese_chars === true) {
+  if (splitsChinese) {
     units.fill(UNIT.alone, 0x3400, 0x4dc0);
     units.fill(UNIT.alone, 0x4e00, 0xa000);
     units.fill(UNIT.alone, 0xf900, 0xfb00);
   }
   // Not U+000B and U+000C: the normalizer deletes those.
   for (const space of ' \t\n\r') units[space.charCodeAt(0)] = UNIT.space;
+  return units;
+}
 
-  const reaching: string[] = [];
-  const added: string[] = [];
-  let canSplitLongWords = true;
-  for (const token of json.added_tokens ?? []) {
-    if (token.content === '') continue;
-    const reaches = token.lstrip || token.rstrip || token.single_word;
-    if (/[ \t\n\r]/.test(token.content)) return undefined;
-    if (!token.normalized) {
-      (reaches ? reaching : added).push(token.content);
-      units[token.content.charCodeAt(0)] = UNIT.added;
-    } else {
-      // It is looked for in the normalized text, where other characters can have become its own.
-      if (reaches || !/^[!-~]+$/.test(token.content)) return undefined;
-      canSplitLongWords = false;
-      const [first = ''] = token.content;
-      for (const one of [first.toLowerCase(), first.toUpperCase()]) units[one.charCodeAt(0)] = UNIT.added;
-      units.fill(UNIT.added, 0x80);
-    }
+/** Rules while added tokens still change them. */
+interface DraftRules extends WordRules {
+  reaching: string[];
+  added: string[];
+  canSplitLongWords: boolean;
+}
+
+/** Adds a token to the rules. Returns whether a text with it can still be cut into words. */
+function allowsCutting(token: AddedToken, rules: DraftRules): boolean {
+  if (/[ \t\n\r]/.test(token.content)) return false;
+  const reaches = token.lstrip || token.rstrip || token.single_word;
+  if (!token.normalized) {
+    (reaches ? rules.reaching : rules.added).push(token.content);
+    rules.units[token.content.charCodeAt(0)] = UNIT.added;
+    return true;
   }
-  return {
-    units,
-    reaching,
-    added,
-    maxWordCharacters: model.max_input_chars_per_word ?? 100,
-    canSplitLongWords,
-  };
+  // It is searched for in the normalized text, where other characters can have become its own.
+  if (reaches || !/^[!-~]+$/.test(token.content)) return false;
+  rules.canSplitLongWords = false;
+  const [first = ''] = token.content;
+  for (const one of [first.toLowerCase(), first.toUpperCase()]) rules.units[one.charCodeAt(0)] = UNIT.added;
+  rules.units.fill(UNIT.added, 0x80);
+  return true;
 }
 
 /** Whether a post-processor leaves the tokens of a text, special ones aside, as and where they are. */

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 
-/** Requests of every shape that might reach what is another tenant's; test-only. */
+/** Requests of every shape that might reach another tenant's data; test-only. */
 
 export const [OWN, OTHER] = ['alpha', 'beta'] as const;
-/** Ids that both tenants have, and such as one of them has only. */
+/** Ids that both tenants have, and ids that only the other one has. */
 export const SHARED_IDS = ['d0', 'd1', 'd2', 'd3'];
 export const OTHER_IDS = ['beta-0', 'beta-1'];
 
@@ -25,7 +25,7 @@ export interface RequestShape {
   body: unknown;
 }
 
-/** What requests may know: addresses of the server, and ids of what is the other's. */
+/** What requests may use: addresses of the server, and ids that belong to the other tenant. */
 export interface Known {
   routes: { method: string; url: string }[];
   jobs: { own: string; others: string };
@@ -113,15 +113,6 @@ const documents = fc.array(document, { minLength: 1, maxLength: 3 });
 
 /** Requests to all routes, most of them nearly right. */
 export function requestShapes({ routes, jobs, points, idempotencyKeys }: Known): fc.Arbitrary<RequestShape> {
-  const nearDuplicates = fc.record(
-    {
-      threshold: fc.constantFrom(0, 0.5),
-      after: fc.constantFrom(...points),
-      filter: maybeFilter,
-      tenant: tenants,
-    },
-    { requiredKeys: ['threshold'] },
-  );
   const onlyTenant = fc.record({ tenant: fc.oneof(fc.constant(OTHER), tenants) });
   const page = fc.record(
     {
@@ -144,72 +135,97 @@ export function requestShapes({ routes, jobs, points, idempotencyKeys }: Known):
     },
     { requiredKeys: [] },
   );
-  const ndjson = documents.map((some) => some.map((one) => `${JSON.stringify(one)}\n`).join(''));
 
-  const bodyOf = (method: string, url: string): fc.Arbitrary<unknown> => {
-    if (method === 'GET') return fc.constant(undefined);
-    if (url.endsWith('/search')) return search;
-    if (url.endsWith('/recommend')) return recommend;
-    if (url.endsWith('/near-duplicates')) return nearDuplicates;
-    if (url.endsWith('/documents/delete')) return deletion;
-    if (url === '/api/v1/jobs') return fc.record({ documents, output: fc.constant({ format: 'ndjson' }) });
-    if (url.endsWith('/jobs')) return fc.oneof(ndjson, fc.record({ documents }));
-    if (url === '/rerank') return fc.constant(TEI_RERANKING);
-    if (url.endsWith('/rerank')) return fc.constant(COHERE_RERANKING);
-    if (url === '/similarity') return fc.constant(TEI_SIMILARITY);
-    if (url === '/decode') return fc.constant(TEI_DECODING);
-    if (url === '/api/embed') return fc.constant(OLLAMA_EMBEDDING);
-    if (url === '/api/embeddings') return fc.constant(OLLAMA_PROMPT);
-    if (/^\/v[12]\/embed$/.test(url)) return fc.constant(COHERE_EMBEDDING);
-    if (url.endsWith('/score')) return fc.constant(VLLM_SCORING);
-    if (url.endsWith('/embeddings')) return fc.constant(OPENAI_EMBEDDING);
-    if (['/', '/tokenize', '/predict'].includes(url) || url.startsWith('/embed'))
-      return fc.constant(TEI_EMBEDDING);
-    return fc.oneof(fc.constant(undefined), fc.record({ name: fc.constant('others'), tenant: tenants }));
-  };
-  // Jobs are dear, because all of them are run and listed; what is deleted can be read no more.
-  const weighted = routes.map((route) => ({
-    weight: isSubmission(route)
-      ? 3
-      : route.method === 'DELETE'
-        ? 1
-        : /search|recommend|near|documents/.test(route.url)
-          ? 12
-          : 4,
-    arbitrary: fc.constant(route),
-  }));
+  const bodies = bodyShapes({ points });
+  const weighted = routes.map((route) => ({ weight: weightOf(route), arbitrary: fc.constant(route) }));
   return fc.oneof(...weighted).chain(({ method, url }) =>
     fc
       .record({
         name: fc.constantFrom('docs', 'docs', 'docs', 'others', 'none', 'docs/../others'),
-        id: url.includes('/jobs/')
-          ? // Its own, once forgotten, could not be asked for any more.
-            fc.constantFrom(...(method === 'DELETE' ? [] : [jobs.own]), jobs.others, 'job_none')
-          : fc.constantFrom(...ids, `${OTHER}/d0`),
+        id: url.includes('/jobs/') ? jobIds(method, jobs) : fc.constantFrom(...ids, `${OTHER}/d0`),
         query: fc.oneof<fc.Arbitrary<object>[]>(fc.constant({}), onlyTenant, page),
         headers: fc.oneof({ weight: 2, arbitrary: fc.constant({}) }, { weight: 1, arbitrary: headers }),
-        body: bodyOf(method, url),
+        body: bodyFor(bodies, method, url),
       })
       .map(({ name, id, query: asked, headers: sent, body }): RequestShape => {
-        const filled = url
-          .replace(':name', encodeURIComponent(name))
-          .replace(':id', encodeURIComponent(id))
-          .replace(':model', 'all-MiniLM-L6-v2')
-          .replace(':deployment', 'all-MiniLM-L6-v2');
-        const parameters = new URLSearchParams(
-          Object.entries(asked).flatMap(([key, value]): [string, string][] =>
-            Array.isArray(value)
-              ? value.map((one): [string, string] => [key, String(one)])
-              : [[key, typeof value === 'object' ? JSON.stringify(value) : String(value)]],
-          ),
-        ).toString();
+        const parameters = parametersOf(asked);
+        const filled = filledIn(url, name, id);
         const path = parameters === '' ? filled : `${filled}?${parameters}`;
         return { method, path, headers: sent as Record<string, string>, body };
       }),
   );
 }
 
-/** A right request to each route that gives a tenant's key something, by the route; the deletions are the last. */
+type BodyShapes = readonly (readonly [route: RegExp, body: fc.Arbitrary<unknown>])[];
+
+/** The bodies of routes by their addresses; the first one that fits counts. */
+function bodyShapes({ points }: Pick<Known, 'points'>): BodyShapes {
+  const nearDuplicates = fc.record(
+    {
+      threshold: fc.constantFrom(0, 0.5),
+      after: fc.constantFrom(...points),
+      filter: maybeFilter,
+      tenant: tenants,
+    },
+    { requiredKeys: ['threshold'] },
+  );
+  const ndjson = documents.map((some) => some.map((one) => `${JSON.stringify(one)}\n`).join(''));
+  return [
+    [/\/search$/, search],
+    [/\/recommend$/, recommend],
+    [/\/near-duplicates$/, nearDuplicates],
+    [/\/documents\/delete$/, deletion],
+    [/^\/api\/v1\/jobs$/, fc.record({ documents, output: fc.constant({ format: 'ndjson' }) })],
+    [/\/jobs$/, fc.oneof(ndjson, fc.record({ documents }))],
+    [/^\/rerank$/, fc.constant(TEI_RERANKING)],
+    [/\/rerank$/, fc.constant(COHERE_RERANKING)],
+    [/^\/similarity$/, fc.constant(TEI_SIMILARITY)],
+    [/^\/decode$/, fc.constant(TEI_DECODING)],
+    [/^\/api\/embed$/, fc.constant(OLLAMA_EMBEDDING)],
+    [/^\/api\/embeddings$/, fc.constant(OLLAMA_PROMPT)],
+    [/^\/v[12]\/embed$/, fc.constant(COHERE_EMBEDDING)],
+    [/\/score$/, fc.constant(VLLM_SCORING)],
+    [/\/embeddings$/, fc.constant(OPENAI_EMBEDDING)],
+    [/^\/(tokenize|predict|embed.*)?$/, fc.constant(TEI_EMBEDDING)],
+    [/./, fc.oneof(fc.constant(undefined), fc.record({ name: fc.constant('others'), tenant: tenants }))],
+  ];
+}
+
+function bodyFor(bodies: BodyShapes, method: string, url: string): fc.Arbitrary<unknown> {
+  const body = method === 'GET' ? undefined : bodies.find(([route]) => route.test(url))?.[1];
+  return body ?? fc.constant(undefined);
+}
+
+/** Jobs are expensive, because all of them are run and listed; deletions leave less to read. */
+function weightOf(route: Known['routes'][number]): number {
+  if (isSubmission(route)) return 3;
+  if (route.method === 'DELETE') return 1;
+  return /search|recommend|near|documents/.test(route.url) ? 12 : 4;
+}
+
+/** The tenant's own job is never deleted: once forgotten, it could not be requested any more. */
+function jobIds(method: string, { own, others }: Known['jobs']): fc.Arbitrary<string> {
+  return fc.constantFrom(...(method === 'DELETE' ? [] : [own]), others, 'job_none');
+}
+
+function filledIn(url: string, name: string, id: string): string {
+  return url
+    .replace(':name', encodeURIComponent(name))
+    .replace(':id', encodeURIComponent(id))
+    .replace(':model', 'all-MiniLM-L6-v2')
+    .replace(':deployment', 'all-MiniLM-L6-v2');
+}
+
+function parametersOf(asked: object): string {
+  const parameters = new URLSearchParams();
+  for (const [key, value] of Object.entries(asked) as [string, unknown][]) {
+    if (Array.isArray(value)) for (const one of value) parameters.append(key, String(one));
+    else parameters.append(key, typeof value === 'object' ? JSON.stringify(value) : String(value));
+  }
+  return parameters.toString();
+}
+
+/** A valid request to each route that a tenant's key may use, by route; the deletions come last. */
 export function exampleShapes(jobs: { own: string; spent: string }): [route: string, shape: RequestShape][] {
   const example = (route: string, path: string, body?: unknown): [string, RequestShape] => {
     const method = route.split(' ', 1)[0] ?? route;
@@ -298,7 +314,7 @@ export function exampleShapes(jobs: { own: string; spent: string }): [route: str
  * those of one file or batch are asked in test/batches.test.ts, of one dataset or embed job in test/embed-jobs.test.ts.
  */
 export const WITHOUT_EXAMPLE: readonly string[] = [
-  // There only once one was computed: map.test.ts asks it.
+  // Exists only after a map was computed; map.test.ts covers it.
   'GET /api/v1/collections/:name/map/points',
   'POST /api/v1/jobs/:id/cancel',
   'PATCH /api/v1/jobs/:id',

@@ -5,7 +5,7 @@
  * ready, and stopped the other way round. While running, a part that ends is started again after a pause that
  * doubles, up to half a minute; one that cannot be started several times in a row, with nothing in its way, makes the
  * supervisor give up.
- * Invariant: once `stop` or `kill` resolved, no process that this supervisor started is left.
+ * Invariant: once `stop` or `kill` has resolved, no process of this supervisor is left.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -14,21 +14,21 @@ export type PartName = 'redis' | 'store' | 'api' | 'worker';
 /** A process that is up and ready. */
 export interface RunningPart {
   pid: number;
-  /** Where it serves, when it said so. */
+  /** The address that it serves, if it reported one. */
   url: string | undefined;
   /** Resolves once it has ended, with how: "exit code 1". */
   ended: Promise<string>;
-  /** Asks it to end, and makes it after `graceMs`. Resolves when it has. */
+  /** Asks it to end, and kills it after `graceMs`. Resolves when it has ended. */
   stop(graceMs: number): Promise<void>;
 }
 
 export interface Part {
   name: PartName;
-  /** How long it may take to wind up. */
+  /** How long it may take to end. */
   graceMs: number;
-  /** Resolves when it is ready. Rejects when it ends before that, or is late; nothing of it is left then. */
+  /** Resolves when it is ready. Rejects if it ends before that or is late; no process is left then. */
   start(signal: AbortSignal): Promise<RunningPart>;
-  /** Why it cannot be started now for no fault of its own, such as a full disk: it is tried on and on then. */
+  /** An external reason why it cannot be started now, such as a full disk; starts are then retried without limit. */
   hindrance?(): Promise<string | undefined>;
 }
 
@@ -40,7 +40,7 @@ export type SupervisorEvent =
 export interface Backoff {
   firstMs: number;
   mostMs: number;
-  /** A part that ran this long has proven itself: the next pause is the first again. */
+  /** A part that ran this long has proven itself: the next pause is `firstMs` again. */
   provenMs: number;
   /** Failed starts in a row before giving up. */
   attempts: number;
@@ -49,7 +49,7 @@ export interface Backoff {
 const BACKOFF: Backoff = { firstMs: 500, mostMs: 30_000, provenMs: 60_000, attempts: 6 };
 
 export class Supervisor {
-  /** Resolves, with why, when a part cannot be started again. The caller stops the rest. */
+  /** Resolves with the reason when a part cannot be restarted. The caller stops the others. */
   readonly gaveUp: Promise<Error>;
 
   readonly #parts: readonly Part[];
@@ -78,7 +78,7 @@ export class Supervisor {
     return this.#running.get(name);
   }
 
-  /** Starts every part. When one cannot be started, the ones before it are stopped, and this rejects with why. */
+  /** Starts every part. If one cannot be started, stops those before it and rejects with the reason. */
   async start(): Promise<void> {
     for (const part of this.#parts) {
       try {
@@ -91,12 +91,12 @@ export class Supervisor {
     this.#keepers = this.#parts.map((part) => this.#keep(part));
   }
 
-  /** Stops every part, the last first; each gets its grace. */
+  /** Stops every part in reverse order, each with its grace. */
   stop(): Promise<void> {
     return this.#wind((part) => part.graceMs);
   }
 
-  /** Stops every part without grace. Also while `stop` is waiting. */
+  /** Stops every part without grace, also while `stop` is waiting. */
   kill(): Promise<void> {
     return this.#wind(() => 0);
   }
@@ -106,7 +106,7 @@ export class Supervisor {
     for (const part of this.#parts.toReversed()) {
       const running = this.#running.get(part.name);
       if (running === undefined) continue;
-      // `stop`, then `kill`: told once.
+      // Reported once, also if `kill` follows `stop`.
       if (!this.#stopping.has(part.name)) this.#tell({ kind: 'stopping', part: part.name });
       this.#stopping.add(part.name);
       await running.stop(grace(part));
@@ -120,18 +120,18 @@ export class Supervisor {
     const running = await part.start(this.#winding.signal);
     if (this.#winding.signal.aborted) {
       await running.stop(part.graceMs);
-      throw new Error(`${part.name} was stopped while it started`);
+      throw new Error(`${part.name} was stopped during startup`);
     }
     this.#running.set(part.name, running);
     this.#tell({ kind: 'ready', part: part.name });
     return running;
   }
 
-  /** Starts the part again whenever it ends, until the supervisor winds up. */
+  /** Restarts the part whenever it ends, until the supervisor winds up or gives up. */
   async #keep(part: Part): Promise<void> {
-    const { firstMs, mostMs, provenMs, attempts } = this.#backoff;
-    let pauseMs = firstMs;
-    for (;;) {
+    const { firstMs, provenMs } = this.#backoff;
+    let pauseMs: number | undefined = firstMs;
+    while (pauseMs !== undefined) {
       const running = this.#running.get(part.name);
       if (running === undefined) return;
       const readyAt = performance.now();
@@ -140,24 +140,41 @@ export class Supervisor {
       this.#running.delete(part.name);
       if (performance.now() - readyAt > provenMs) pauseMs = firstMs;
       this.#tell({ kind: 'ended', part: part.name, how, againInMs: pauseMs });
-      for (let attempt = 1; ; attempt++) {
-        if (!(await this.#pause(pauseMs))) return;
-        pauseMs = Math.min(pauseMs * 2, mostMs);
-        try {
-          await this.#startPart(part);
-          break;
-        } catch (thrown) {
-          if (this.#winding.signal.aborted) return;
-          const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-          const hindrance = await part.hindrance?.();
-          if (hindrance !== undefined) attempt = 0;
-          if (attempt >= attempts) {
-            this.#giveUp(error);
-            return;
-          }
-          this.#tell({ kind: 'failed', part: part.name, error, againInMs: pauseMs });
-        }
+      pauseMs = await this.#restart(part, pauseMs);
+    }
+  }
+
+  /**
+   * Tries to start the part until it runs, with a pause before each attempt. Resolves with the pause before the next
+   * restart, or with undefined if the supervisor winds up or gives up.
+   */
+  async #restart(part: Part, firstPauseMs: number): Promise<number | undefined> {
+    const { mostMs, attempts } = this.#backoff;
+    let pauseMs = firstPauseMs;
+    let failures = 0;
+    while (await this.#pause(pauseMs)) {
+      pauseMs = Math.min(pauseMs * 2, mostMs);
+      const error = await this.#failureOf(part);
+      if (error === undefined) return pauseMs;
+      if (this.#winding.signal.aborted) return undefined;
+      const isHindered = (await part.hindrance?.()) !== undefined;
+      failures = isHindered ? 0 : failures + 1;
+      if (failures >= attempts) {
+        this.#giveUp(error);
+        return undefined;
       }
+      this.#tell({ kind: 'failed', part: part.name, error, againInMs: pauseMs });
+    }
+    return undefined;
+  }
+
+  /** Starts the part; resolves with why it could not be started, or with undefined if it runs. */
+  async #failureOf(part: Part): Promise<Error | undefined> {
+    try {
+      await this.#startPart(part);
+      return undefined;
+    } catch (thrown) {
+      return thrown instanceof Error ? thrown : new Error(String(thrown));
     }
   }
 

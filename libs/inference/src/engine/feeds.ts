@@ -7,7 +7,7 @@ import { LENGTHS, POOLING_MASK, TOKEN_PLACES } from './sequence-graph.ts';
 
 type TensorClass = typeof Tensor;
 
-/** What each input of a model is filled with, by the names that it has in exporters' graphs. */
+/** What fills each input of a model, by the names that exporters give to inputs. */
 const FILLS = {
   input_ids: 'ids',
   attention_mask: 'mask',
@@ -17,14 +17,14 @@ const FILLS = {
   position_ids: 'positions',
 } as const;
 
-/** Keys and values of tokens that a decoder has read before, which are none: [sequences, heads, 0, dims]. */
+/** Keys and values of earlier tokens of a decoder. There are none: [sequences, heads, 0, dims]. */
 const PAST = /^past[_.]/;
 
 type Fill = (typeof FILLS)[keyof typeof FILLS];
 
 type ModelInput = {
   name: string;
-  /** Grows to the largest batch seen and stays: `run` reads it before it returns, so the next run may reuse it. */
+  /** Grows to the largest batch so far. `run` reads it before it returns, so the next run can reuse it. */
   buffer: ArrayBuffer;
 } & (
   | { kind: 'cells'; type: 'int64' | 'int32'; fill: Fill }
@@ -47,7 +47,7 @@ export class Feeds {
   readonly #Tensor: TensorClass;
   readonly #inputs: ModelInput[];
   readonly #padding: Padding;
-  /** Whether a sequence's first token stands for it, else its last. */
+  /** Whether a sequence's first token represents it; otherwise its last. */
   readonly #isFirst: boolean;
 
   constructor(Tensor: TensorClass, metadata: readonly InferenceSession.ValueMetadata[], model: EngineModel) {
@@ -96,7 +96,7 @@ export class Feeds {
           : new this.#Tensor('int32', Int32Array.of(adapter), []);
       }
       case 'past': {
-        // Whatever is not a fixed size is how many sequences there are, or how many tokens were read before.
+        // The first size that is not fixed is the number of sequences, the others are the number of earlier tokens.
         const shape = input.shape.map((size, n) =>
           typeof size === 'number' ? size : n === 0 ? sequences : 0,
         );
@@ -149,8 +149,8 @@ function grown(input: { buffer: ArrayBuffer }, bytes: number): ArrayBuffer {
 }
 
 /**
- * An int64 is written as its low 32-bit word, which comes first on every platform that ONNX Runtime supports,
- * and a high word of 0: several times faster than making a BigInt of each id.
+ * An int64 is written as its low 32-bit word, which comes first on every platform that ONNX Runtime supports, and a
+ * high word of 0. This is several times faster than creating a BigInt for each id.
  */
 function writeCells(
   cells: Int32Array,
@@ -161,33 +161,41 @@ function writeCells(
   { padTokenId, isLeft }: Padding,
 ): void {
   if (words === 2 || fill === 'types') cells.fill(0);
-  // Of single texts, all tokens are the first part's.
+  // All tokens of single texts belong to the first part.
   if (fill === 'types' && firstParts === undefined) return;
   let from = 0;
-  for (const [row, length] of lengths.entries()) {
-    const start = row * longest;
-    const second = firstParts?.[row] ?? length;
+  for (const [n, length] of lengths.entries()) {
+    const row: Row = { ids, from, length, second: firstParts?.[n] ?? length, padTokenId };
     const before = isLeft ? longest - length : 0;
     for (let place = 0; place < longest; place += 1) {
-      const at = place - before;
-      const real = at >= 0 && at < length;
-      const cell = (start + place) * words;
-      switch (fill) {
-        case 'ids':
-          cells[cell] = real ? (ids[from + at] ?? padTokenId) : padTokenId;
-          break;
-        case 'mask':
-          cells[cell] = real ? 1 : 0;
-          break;
-        case 'positions':
-          cells[cell] = Math.max(0, at);
-          break;
-        case 'types':
-          cells[cell] = real && at >= second ? 1 : 0;
-          break;
-      }
+      cells[(n * longest + place) * words] = cellOf(fill, row, place - before);
     }
     from += length;
+  }
+}
+
+/** A sequence of a batch: its tokens are `ids` from `from` on. */
+interface Row {
+  ids: Int32Array;
+  from: number;
+  length: number;
+  /** Where the second text of a pair begins. */
+  second: number;
+  padTokenId: number;
+}
+
+/** The value for the token at `at`, which is outside of the sequence for padding. */
+function cellOf(fill: Fill, { ids, from, length, second, padTokenId }: Row, at: number): number {
+  const isToken = at >= 0 && at < length;
+  switch (fill) {
+    case 'ids':
+      return isToken ? (ids[from + at] ?? padTokenId) : padTokenId;
+    case 'mask':
+      return isToken ? 1 : 0;
+    case 'positions':
+      return Math.max(0, at);
+    case 'types':
+      return isToken && at >= second ? 1 : 0;
   }
 }
 
