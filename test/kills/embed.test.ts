@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Job } from '@embedmill/jobs';
 import { TestS3 } from '@embedmill/sources/test-s3';
 import { Embedmill, ndjson, runCli } from '../embedmill.ts';
+import { expectRefused } from './refused-arguments.ts';
 
 /** Vectors to files, through all processes, with the command line as the user. */
 const MODEL = 'static-minilm-256';
@@ -150,17 +151,13 @@ test('a job whose processes were killed has each document once, and its download
 });
 
 test('what cannot be embedded is said before anything is done', async () => {
-  for (const [args, message] of [
-    [[source, '--to', join(folder, 'x.txt')], 'has to end in'],
-    [[source, '--to', join(folder, 'none', 'x.ndjson')], 'is no folder'],
+  await expectRefused(mill, 'embed', [
+    [[source, '--to', join(folder, 'x.txt')], 'must end in'],
+    [[source, '--to', join(folder, 'none', 'x.ndjson')], 'is not a folder'],
     [[source, '--to', join(folder, 'x.ndjson'), '--model', 'nosuch'], 'nosuch'],
-    [['--to', join(folder, 'x.ndjson')], 'name a file'],
+    [['--to', join(folder, 'x.ndjson')], 'give a file'],
     [[join(folder, 'nothing.ndjson'), '--to', join(folder, 'x.ndjson')], 'cannot be read'],
-  ] as const) {
-    const { code, stderr } = await mill.cli('embed', ...args);
-    expect(code).not.toBe(0);
-    expect(stderr).toContain(message);
-  }
+  ]);
 });
 
 test('a tenant’s key embeds for itself: others neither see the job nor its file', async () => {
@@ -190,7 +187,7 @@ test('a tenant’s key embeds for itself: others neither see the job nor its fil
     const refused = await cli(writer, 'embed', few, '--to', to, '--model', MODEL);
     expect(refused.stderr).toContain('lacks the scope "search"');
     const foreign = await cli(kept, 'embed', few, '--to', to, '--model', MODEL);
-    expect(foreign.stderr).toContain('is kept to the collections docs');
+    expect(foreign.stderr).toContain('is restricted to the collections docs');
   } finally {
     await locked.stop();
   }

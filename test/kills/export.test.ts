@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Job } from '@embedmill/jobs';
 import { TestS3 } from '@embedmill/sources/test-s3';
 import { Embedmill, ndjson, runCli, uniqueName } from '../embedmill.ts';
+import { expectRefused } from './refused-arguments.ts';
 
 /** Documents and vectors out again, through all processes, with the command line as the user. */
 const PROFILE = {
@@ -255,16 +256,12 @@ describe('the file', () => {
 });
 
 test('what cannot be exported is said before anything is done', async () => {
-  for (const [args, message] of [
+  await expectRefused(mill, 'export', [
     [['nosuch', '--to', join(folder, 'x.ndjson')], 'there is no collection'],
-    [[collection, '--to', join(folder, 'x.txt')], 'has to end in'],
-    [[collection, '--to', join(folder, 'none', 'x.ndjson')], 'is no folder'],
+    [[collection, '--to', join(folder, 'x.txt')], 'must end in'],
+    [[collection, '--to', join(folder, 'none', 'x.ndjson')], 'is not a folder'],
     [[collection, '--to', join(folder, 'x.ndjson'), '--filter', '{"field":"nosuch","eq":1}'], 'nosuch'],
-  ] as const) {
-    const { code, stderr } = await mill.cli('export', ...args);
-    expect(code).not.toBe(0);
-    expect(stderr).toContain(message);
-  }
+  ]);
 });
 
 test('a tenant’s key exports its tenant’s documents, and no other’s', async () => {

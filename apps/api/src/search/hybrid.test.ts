@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import {
-  ANALYSIS_VERSION,
   DEFAULT_TENANT,
   pointId,
   type CollectionName,
@@ -8,8 +7,8 @@ import {
   type Hit,
   type SearchRequestInput,
 } from '@embedmill/jobs';
-import { analyzerOf, bm25Document } from '@embedmill/sparse-weighting';
-import { fakeTerms, fakeTokenVectors, fakeVectors, MINI, NESTED, FLAT } from '../testing/fake-worker.ts';
+import { fakeTokenVectors, MINI, NESTED, FLAT } from '../testing/fake-worker.ts';
+import { SEARCHED_PROFILE, storedDocument, vectorOf } from '../testing/stored-document.fixture.ts';
 import { storedPayload } from '../testing/stored-payload.fixture.ts';
 import { startTestApi, type TestApi } from '../testing/test-api.ts';
 
@@ -24,34 +23,17 @@ const TEXTS: Record<string, string[]> = {
   copy: ['a bank keeps  money'],
 };
 
-const vectorOf = (text: string, role: 'query' | 'document' = 'query') =>
-  fakeVectors({ inputs: [text], role }, NESTED.dims).vectors;
-
 beforeAll(async () => {
   api = await startTestApi();
   await api.answerQueries();
   const created = await api.json('POST', '/api/v1/collections', {
     name: NAME,
-    profile: { model: NESTED.name, sparse: { bm25: { averageLength: 4 }, splade: {} } },
+    profile: SEARCHED_PROFILE,
   });
   expect(created.status).toBe(201);
-  const documents = Object.entries(TEXTS).map(([name, chunks]) => {
-    const id = name as DocumentId;
-    const points = chunks.map((text, index) => ({
-      id: pointId(DEFAULT_TENANT, NAME, id, index),
-      dense: vectorOf(text),
-      sparse: {
-        bm25: bm25Document(text, analyzerOf('english', ANALYSIS_VERSION), { k1: 1.2, b: 0.75 }, 4),
-        splade: fakeTerms(text),
-      },
-      payload: storedPayload(id, text, {
-        chunk_index: index,
-        chunk_count: chunks.length,
-        start: 100 * index,
-      }),
-    }));
-    return { tenant: DEFAULT_TENANT, id, sequence: 1, points };
-  });
+  const documents = Object.entries(TEXTS).map(([id, chunks]) =>
+    storedDocument(NAME, id as DocumentId, chunks),
+  );
   await api.parts.store.replaceDocuments(NAME, documents);
 });
 afterAll(() => api.close());

@@ -1,23 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import {
-  ANALYSIS_VERSION,
-  DEFAULT_TENANT,
-  pointId,
-  type CollectionName,
-  type DocumentId,
-  type Hit,
-} from '@embedmill/jobs';
-import { analyzerOf, bm25Document } from '@embedmill/sparse-weighting';
-import { fakeTerms, fakeVectors, NESTED } from '../testing/fake-worker.ts';
-import { storedPayload } from '../testing/stored-payload.fixture.ts';
+import type { CollectionName, DocumentId, Hit } from '@embedmill/jobs';
+import { SEARCHED_PROFILE, storedDocument } from '../testing/stored-document.fixture.ts';
 import type { STORES } from '../testing/storing-api.ts';
 import { startTestApi, type TestApi } from '../testing/test-api.ts';
 
 const NAME = 'copies' as CollectionName;
 const DOCUMENTS = 170;
 const TEXTS = ['the bank of the river', 'a bank keeps money', 'lazy dogs sleep all day', 'the old mill'];
-
-const vectorOf = (text: string) => fakeVectors({ inputs: [text], role: 'query' }, NESTED.dims).vectors;
 
 const keyOf = ({ id, chunk }: Hit) => `${id} ${chunk.index}`;
 
@@ -55,30 +44,14 @@ export function testPages(open: (typeof STORES)[number][1]): void {
     await api.answerQueries();
     const created = await api.json('POST', '/api/v1/collections', {
       name: NAME,
-      profile: { model: NESTED.name, sparse: { bm25: { averageLength: 4 }, splade: {} } },
+      profile: SEARCHED_PROFILE,
     });
     expect(created.status).toBe(201);
     const documents = Array.from({ length: DOCUMENTS }, (_, n) => {
-      const id = `d${n}` as DocumentId;
       // Every fifth has two chunks, every seventh a text of its own.
       const chunks = Array.from({ length: n % 5 === 0 ? 2 : 1 }, (_, index) => TEXTS[(n + index) % 4] ?? '');
-      const points = chunks.map((chunk, index) => {
-        const text = n % 7 === 0 ? `${chunk} number${n}` : chunk;
-        return {
-          id: pointId(DEFAULT_TENANT, NAME, id, index),
-          dense: vectorOf(text),
-          sparse: {
-            bm25: bm25Document(text, analyzerOf('english', ANALYSIS_VERSION), { k1: 1.2, b: 0.75 }, 4),
-            splade: fakeTerms(text),
-          },
-          payload: storedPayload(id, text, {
-            chunk_index: index,
-            chunk_count: chunks.length,
-            start: 100 * index,
-          }),
-        };
-      });
-      return { tenant: DEFAULT_TENANT, id, sequence: 1, points };
+      const texts = chunks.map((chunk) => (n % 7 === 0 ? `${chunk} number${n}` : chunk));
+      return storedDocument(NAME, `d${n}` as DocumentId, texts);
     });
     await api.parts.store.replaceDocuments(NAME, documents);
   });
