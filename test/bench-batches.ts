@@ -11,7 +11,7 @@ import { childrenOf, Embedmill } from './embedmill.ts';
 import { MemoryLook } from './memory-look.ts';
 
 /**
- * `npm run bench:batches`: one OpenAI batch of very many lines by an official client (`--client node` or `python`), with
+ * `npm run bench -- batches`: one OpenAI batch of very many lines by an official client (`--client node` or `python`), with
  * random kills of every process (`--kills` of them, evenly over the batch). It fails unless each `custom_id` is answered
  * exactly once, Redis stays below 100 MB, memory is flat, and the rate is 0.9 of E1: of the same texts as jobs to a
  * collection that nothing is done to, before and after. `--lines 1000000` is the whole.

@@ -1,5 +1,5 @@
 /**
- * `npm run bench:beside`: jobs of one document, one after another, beside a job of very many. For each: seconds from its
+ * `npm run bench -- beside`: jobs of one document, one after another, beside a job of very many. For each: seconds from its
  * submission to its end, and how many shards of the large job ended meanwhile, which other work on the machine does not
  * change. Ends with 1 where the median is beyond two seconds.
  */

@@ -5,7 +5,7 @@ import { editsOf, randomNumbers, sentence } from '../libs/tokenization/src/fake-
 import { Embedmill, ndjson } from './embedmill.ts';
 
 /**
- * `npm run bench:living`: what changes of documents cost, through the whole product; `--parts metadata` does one part. With `--beside FOLDER`, a checkout of
+ * `npm run bench -- living`: what changes of documents cost, through the whole product; `--parts metadata` does one part. With `--beside FOLDER`, a checkout of
  * another version takes turns with this one in storing documents that are unchanged.
  */
 const { values } = parseArgs({

@@ -1,5 +1,5 @@
 /**
- * `npm run bench:check -- FILE`: holds what `npm run bench -- --json` printed to the ratios that are kept in
+ * `npm run bench -- check FILE`: holds what `npm run bench -- --json` printed to the ratios that are kept in
  * test/bench-ratios.json, and ends with 1 where one is worse by more than 5 %, or where none was measured. With --keep, keeps those of FILE.
  */
 import { readFile, writeFile } from 'node:fs/promises';
@@ -14,7 +14,7 @@ const { values, positionals } = parseArgs({
 });
 const [file] = positionals;
 if (file === undefined) {
-  process.stderr.write('usage: npm run bench:check -- FILE [--keep], of "npm run bench -- --json > FILE"\n');
+  process.stderr.write('usage: npm run bench -- check FILE [--keep], of "npm run bench -- --json > FILE"\n');
   process.exit(2);
 }
 

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Embedmill } from './embedmill.ts';
 import { measureLoad } from './load.ts';
 
-/** A short load; `npm run bench:load` is the long one. */
+/** A short load; `npm run bench -- load` is the long one. */
 let mill: Embedmill;
 beforeAll(async () => {
   // Fewer at once than there are clients, so that some have to be told to come again.

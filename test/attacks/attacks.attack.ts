@@ -5,7 +5,7 @@ import { hostileRequests, SIZES, type Hostile } from './corpus.ts';
 import { watched } from './watch.ts';
 
 /**
- * What one tenant can do to another, on a whole server. `npm run bench:attacks` measures it, with all of the corpus;
+ * What one tenant can do to another, on a whole server. `npm run bench -- attacks` measures it, with all of the corpus;
  * here the bounds are wide, because other tests run beside, and every so many requests of the corpus are sent.
  */
 const P99_MS = 3000;

@@ -1,5 +1,5 @@
 /**
- * `npm run bench:attacks`: what a victim sees of each attack, and which requests of the whole corpus hold the server up.
+ * `npm run bench -- attacks`: what a victim sees of each attack, and which requests of the whole corpus hold the server up.
  * Ends with 1 where a victim's p99 is beyond a second, a request holds the event loop for more than 120 ms of processor
  * time, or one takes more than sixteen times its own size. Latencies are meant for a machine with nothing else to do.
  */

@@ -1,5 +1,5 @@
 /**
- * `npm run bench:peers`: embedmill and others on this machine, with one model file and one set of texts, in turns. Each peer is
+ * `npm run bench -- peers`: embedmill and others on this machine, with one model file and one set of texts, in turns. Each peer is
  * installed in a Python environment of its own, in versions that are pinned; one that does not install or start is a row that says why.
  */
 import { cp, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';

@@ -30,7 +30,7 @@ test('bench measures every row from a calibration of its own, and leaves nothing
   expect(stderr).not.toMatch(/error/i);
   expect(code).toBe(0);
   const { rows, latencies, queue } = JSON.parse(stdout) as Report;
-  expect(rows.find(({ who }) => who === 'E1')?.['detail']).toBe('one job a round, store: embedded');
+  expect(rows.find(({ who }) => who === 'E1')?.['detail']).toBe('one job per round, store: embedded');
   expect(rows.map(({ corpus, who }) => `${corpus} ${who}`)).toEqual(
     ['U', 'E0', 'P', 'E1', 'N32', 'N256'].map((who) => `mixed ${who}`),
   );

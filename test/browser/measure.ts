@@ -1,6 +1,6 @@
 /**
  * How the console feels in Chromium with software rendering: 10,000 jobs scrolled from end to end, a map of 100,000 points
- * dragged, and how soon the first view can be used. `npm run console:measure` prints it as JSON.
+ * dragged, and how soon the first view can be used. `npm run bench -- console` prints it as JSON.
  */
 import type { Page } from 'playwright-core';
 import { Embedmill } from '../embedmill.ts';

@@ -1,6 +1,6 @@
 /**
- * The pictures of docs/console.md, one of each page, of the demo’s data: npm run console:screenshots. To be looked at in another
- * look, elsewhere: `npm run console:screenshots -- --to FOLDER --width 390 --theme dark --language zh`; with `--all`, every
+ * The pictures of docs/console.md, one of each page, of the demo’s data: npm run screenshots. To be looked at in another
+ * look, elsewhere: `npm run screenshots -- --to FOLDER --width 390 --theme dark --language zh`; with `--all`, every
  * page in each of the eight looks there are.
  */
 import { mkdir } from 'node:fs/promises';

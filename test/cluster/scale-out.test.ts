@@ -11,7 +11,7 @@ import { ndjson, runCli, uniqueName } from '../embedmill.ts';
 
 /**
  * Workers that come and go beside one Redis, one store and one API, each a process of its own, as on many machines.
- * What is asserted is that all take part and nothing is lost or doubled; how fast, `npm run bench:scale` says.
+ * What is asserted is that all take part and nothing is lost or doubled; how fast, `npm run bench -- scale` says.
  */
 const DOCUMENTS = 5000;
 const EXACT = {
