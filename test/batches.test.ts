@@ -346,7 +346,7 @@ test('files: pages, content in ranges, deletion, expiry, and what is refused', a
   await expect(other.files.content(first)).rejects.toBeInstanceOf(OpenAI.NotFoundError);
   const file = await toFile(Buffer.from('x'), 'x.jsonl');
   const refused = other.files.create({ file, purpose: 'assistants' });
-  await expect(refused).rejects.toThrow('assistants is not done here');
+  await expect(refused).rejects.toThrow('assistants is not supported');
   const endless = other.files.create({
     file,
     purpose: 'batch',

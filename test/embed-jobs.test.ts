@@ -145,7 +145,7 @@ describe('rows that cannot be embedded', () => {
     ['an empty text', [good, good, { text: ' ' }], {}, /^row 3 has an empty "text"/],
     ['no field that is to be kept', [good, { text: 'x' }], { keepFields: ['id'] }, /^row 2 has no "id"/],
     ['no object', [good, [1]], {}, /^row 2 is not a JSON object/],
-    ['nothing', [], {}, /no row to embed/],
+    ['nothing', [], {}, /no rows to embed/],
   ])('%s: the dataset is not valid, and no job is made of it', async (_, rows, format, says) => {
     const id = await uploaded(jsonl(rows), format);
     const { dataset } = await acme.datasets.get(id);

@@ -225,7 +225,7 @@ test('collections of models that read pictures do not migrate, for pictures are 
   ] as const) {
     const { code, stderr } = await cli(await collection('pictured', { model }), to);
     expect(code).toBe(1);
-    expect(stderr).toContain('colours reads pictures, which are not stored');
+    expect(stderr).toContain('colours reads images, which are not stored');
   }
 });
 

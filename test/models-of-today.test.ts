@@ -160,7 +160,7 @@ test('a folder elsewhere is read, tried and added by one command, and serves at 
 
   const taken = await runCli(['models', 'add', join(FIXTURES, 'decoder'), '--name', 'mine'], { env });
   expect(taken).toMatchObject({ code: 1 });
-  expect(taken.stderr).toContain('there is a model mine already');
+  expect(taken.stderr).toContain('the model mine already exists');
   const nothing = await runCli(['models', 'add', join(FIXTURES, 'decoder', '1_Pooling')], { env });
   expect(nothing.stderr).toMatch(/has no ONNX file/);
 });

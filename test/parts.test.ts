@@ -103,9 +103,9 @@ test('parts that are not there, too few bytes, other bytes: refused, and the upl
   const complete = (part_ids: string[], md5?: string) =>
     acme.uploads.complete(id, { part_ids, ...(md5 !== undefined && { md5 }) });
   await expect(complete(['part_none'])).rejects.toThrow('there is no part part_none');
-  await expect(complete([])).rejects.toThrow(`0 bytes together, and not the ${BYTES.length}`);
+  await expect(complete([])).rejects.toThrow(`0 bytes in total, but the upload has ${BYTES.length}`);
   await expect(complete([whole.id], '0'.repeat(32))).rejects.toThrow(MD5);
-  await expect(send(id, Buffer.alloc(BYTES.length + 1))).rejects.toThrow('the part has more');
+  await expect(send(id, Buffer.alloc(BYTES.length + 1))).rejects.toThrow('the part exceeds');
   expect(await complete([whole.id], MD5)).toMatchObject({ status: 'completed' });
   await expect(send(id, BYTES)).rejects.toThrow('completed; begin another');
 });

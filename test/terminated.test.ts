@@ -76,7 +76,7 @@ test.each(['SIGTERM', 'SIGKILL'] as const)(
       await up.until('all its processes have ended', () => !up.processes.some(isAlive));
       await up.closed;
       expect(up.output()).toMatch(
-        /npm, which started this, is gone[^]*stopping worker[^]*stopping redis[^]*stopped/,
+        /npm, which started this, has exited[^]*stopping worker[^]*stopping redis[^]*stopped/,
       );
       expect(existsSync(join(up.data, 'up.json'))).toBe(false);
     } finally {

@@ -325,7 +325,7 @@ test('from the images’ folders alone, a job goes from the API through a worker
     const { stdout } = await run(process.execPath, args, {
       env: { ...env, PATH: process.env['PATH'] ?? '' },
     });
-    expect(stdout).toContain('the model is there');
+    expect(stdout).toContain('the model is available');
     const page = await fetch(new URL('/console/', api.url));
     expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
     // Its thread is a bundle of its own.

@@ -14,13 +14,13 @@ export function costAndCapacity(): Dashboard {
   return dashboard('cost-and-capacity', 'Cost & capacity', 'Pace, time to drain, cost per million tokens.')
     .withVariable(
       textVariable('price', 'Price of a worker-hour', {
-        description: 'In whatever currency; of one worker process with its device.',
+        description: 'The price of one worker process with its device, in any currency.',
         value: '1',
       }),
     )
     .withVariable(
       textVariable('drain_hours', 'Drain within hours', {
-        description: 'For the number of workers that it would take.',
+        description: 'The time in which to drain the backlog, from which the number of workers follows.',
         value: '1',
       }),
     )
@@ -28,7 +28,7 @@ export function costAndCapacity(): Dashboard {
     .withPanel(
       stat({
         title: 'Workers',
-        description: 'Worker processes that are scraped.',
+        description: 'Scraped worker processes.',
         unit: 'short',
         queries: [[workers, 'workers']],
         runbook: 'EmbedmillTargetDown',
@@ -37,7 +37,7 @@ export function costAndCapacity(): Dashboard {
     .withPanel(
       stat({
         title: 'Tokens per worker-second',
-        description: 'Tokens of all lanes over workers, idle ones included.',
+        description: 'Tokens of all lanes divided by the number of workers, including idle ones.',
         unit: 'short',
         queries: [[perWorker, 'tokens']],
         decimals: 0,
@@ -46,7 +46,7 @@ export function costAndCapacity(): Dashboard {
     .withPanel(
       stat({
         title: 'Time to drain',
-        description: 'Tokens to go over bulk tokens per second. Empty while nothing moves.',
+        description: 'Pending tokens divided by bulk tokens per second. Empty while nothing progresses.',
         unit: 's',
         queries: [[over(backlog, bulkTokens), 'time to drain']],
         thresholds: [4 * 3600, 24 * 3600],
@@ -56,8 +56,7 @@ export function costAndCapacity(): Dashboard {
     .withPanel(
       stat({
         title: 'Workers to drain in time',
-        description:
-          'How many workers as fast as these would drain the backlog within the hours that are set.',
+        description: 'How many such workers would drain the backlog within the configured hours.',
         unit: 'short',
         queries: [[`ceil(${over(backlog, `${bulkTokens} / ${workers} * 3600 * $drain_hours`)})`, 'workers']],
       }),
@@ -66,7 +65,7 @@ export function costAndCapacity(): Dashboard {
       stat({
         title: 'Cost per million tokens',
         description:
-          'The price of the workers that run, over the tokens that they run: idle workers make it dear.',
+          'The price of the running workers divided by the tokens they process; idle workers raise it.',
         unit: 'short',
         queries: [[over(`$price * ${workers} / 3600 * 1e6`, allTokens), 'cost']],
         decimals: 4,
@@ -75,7 +74,7 @@ export function costAndCapacity(): Dashboard {
     .withPanel(
       stat({
         title: 'Cost of the backlog',
-        description: 'What draining the backlog costs at this pace.',
+        description: 'The cost of draining the backlog at this rate.',
         unit: 'short',
         queries: [[over(`$price * ${workers} / 3600 * ${backlog}`, bulkTokens), 'cost']],
         decimals: 2,
@@ -85,7 +84,7 @@ export function costAndCapacity(): Dashboard {
     .withPanel(
       graph({
         title: 'Cost per million tokens',
-        description: 'The price of the workers that run, over the tokens that they run, by pool.',
+        description: 'The price of the running workers divided by the tokens they process, by pool.',
         unit: 'short',
         queries: [
           [
@@ -111,7 +110,7 @@ export function costAndCapacity(): Dashboard {
     .withPanel(
       graph({
         title: 'Workers and engines',
-        description: 'Worker processes that are scraped, and engines that they run.',
+        description: 'Scraped worker processes and their engines.',
         unit: 'short',
         queries: [
           [workers, 'workers'],
@@ -122,7 +121,8 @@ export function costAndCapacity(): Dashboard {
     .withPanel(
       graph({
         title: 'Backlog and pace',
-        description: 'Tokens to go, and bulk tokens per hour: where the lines meet, an hour of work is left.',
+        description:
+          'Pending tokens, and bulk tokens per hour: where the lines meet, one hour of work is left.',
         unit: 'short',
         queries: [
           [backlog, 'tokens to go'],
@@ -133,7 +133,7 @@ export function costAndCapacity(): Dashboard {
     .withPanel(
       graph({
         title: 'Engines busy',
-        description: 'The share of their time in which engines ran a batch: what is paid for and used.',
+        description: 'The share of time in which engines ran a batch: the used part of what is paid for.',
         unit: 'percentunit',
         queries: [[over(sum(rateOf('sum', 'batchSeconds')), sum(gauge('engines'))), 'busy']],
       }),
@@ -141,7 +141,7 @@ export function costAndCapacity(): Dashboard {
     .withPanel(
       graph({
         title: 'Worker CPU per million tokens',
-        description: 'Seconds of the workers’ own processes; the cost of everything but the models.',
+        description: 'CPU seconds of the workers’ own processes: the cost of everything except the models.',
         unit: 's',
         queries: [
           [

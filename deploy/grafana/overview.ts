@@ -9,12 +9,12 @@ const failed = sum(rate('documents', { outcome: 'failed' }));
 
 /** Is it working, how far is it, and does anything fail? */
 export function overview(): Dashboard {
-  return dashboard('overview', 'Overview', 'Jobs, documents per second, time to go, failures.')
+  return dashboard('overview', 'Overview', 'Jobs, documents per second, remaining time, failures.')
     .withRow(new RowBuilder('Now'))
     .withPanel(
       stat({
-        title: 'Jobs in hand',
-        description: 'Unfinished jobs that a dispatcher has in hand; others wait for their turn.',
+        title: 'Active jobs',
+        description: 'Unfinished jobs that a dispatcher is running; others wait for their turn.',
         unit: 'short',
         queries: [[once(gauge('unfinishedJobs', { state: 'active' })), 'in hand']],
       }),
@@ -23,7 +23,7 @@ export function overview(): Dashboard {
       stat({
         title: 'Jobs waiting',
         description:
-          'Unfinished jobs that no dispatcher has taken. There are some only where more than EMBEDMILL_API_JOBS of each dispatcher are unfinished.',
+          'Unfinished jobs that no dispatcher has claimed. There are some only if each dispatcher already runs EMBEDMILL_API_JOBS jobs.',
         unit: 'short',
         queries: [[once(gauge('unfinishedJobs', { state: 'waiting' })), 'waiting']],
         thresholds: [50, 500],
@@ -31,7 +31,7 @@ export function overview(): Dashboard {
     )
     .withPanel(
       stat({
-        title: 'Documents to go',
+        title: 'Pending documents',
         description: 'Documents of scanned jobs that are not settled.',
         unit: 'short',
         queries: [[toGo, 'documents']],
@@ -40,9 +40,9 @@ export function overview(): Dashboard {
     )
     .withPanel(
       stat({
-        title: 'Time to go',
+        title: 'Remaining time',
         description:
-          'Documents to go over documents per second: when all scanned jobs end at this pace. Empty while nothing moves.',
+          'Pending documents divided by documents per second: when all scanned jobs will end at this rate. Empty while nothing progresses.',
         unit: 's',
         queries: [[over(toGo, settled), 'time to go']],
         thresholds: [4 * 3600, 24 * 3600],
@@ -53,7 +53,7 @@ export function overview(): Dashboard {
       stat({
         title: 'Failure ratio',
         description:
-          'Of the documents settled, those that failed. The failures of a job name each with its reason.',
+          'The share of settled documents that failed. A job’s failures list each with its reason.',
         unit: 'percentunit',
         queries: [[over(failed, settled), 'failed']],
         thresholds: [0.01, 0.05],
@@ -64,7 +64,7 @@ export function overview(): Dashboard {
     .withPanel(
       stat({
         title: 'Alerts firing',
-        description: 'Alerts of deploy/prometheus/rules that fire now.',
+        description: 'Firing alerts of deploy/prometheus/rules.',
         unit: 'short',
         queries: [['count(ALERTS{alertname=~"Embedmill.+",alertstate="firing"}) or vector(0)', 'firing']],
         thresholds: [1, 1],
@@ -74,7 +74,7 @@ export function overview(): Dashboard {
     .withPanel(
       graph({
         title: 'Documents per second',
-        description: 'Documents settled, by what became of them.',
+        description: 'Settled documents, by outcome.',
         unit: 'short',
         queries: [[sum(rate('documents'), ['outcome']), '{{outcome}}']],
         runbook: 'EmbedmillNoProgress',
@@ -83,15 +83,15 @@ export function overview(): Dashboard {
     .withPanel(
       graph({
         title: 'Tokens per second',
-        description: 'Tokens run through models, padding not counted. Interactive ones are of queries.',
+        description: 'Tokens run through models, without padding. Interactive tokens come from queries.',
         unit: 'short',
         queries: [[sum(rate('tokens'), ['model', 'lane']), '{{model}} {{lane}}']],
       }),
     )
     .withPanel(
       graph({
-        title: 'Documents to go',
-        description: 'Documents of scanned jobs that are not settled, by model.',
+        title: 'Pending documents',
+        description: 'Documents of scanned jobs that are not settled yet, by model.',
         unit: 'short',
         queries: [[once(gauge('backlogDocuments'), ['model']), '{{model}}']],
       }),
@@ -99,7 +99,7 @@ export function overview(): Dashboard {
     .withPanel(
       graph({
         title: 'Jobs',
-        description: 'Unfinished jobs: in a dispatcher’s hands, and waiting for one.',
+        description: 'Unfinished jobs: run by a dispatcher, or waiting for one.',
         unit: 'short',
         queries: [[once(gauge('unfinishedJobs'), ['state']), '{{state}}']],
       }),
@@ -107,7 +107,8 @@ export function overview(): Dashboard {
     .withPanel(
       graph({
         title: 'Jobs finished',
-        description: 'Jobs that ended in each interval, by how. A failed job says why in its `error`.',
+        description:
+          'Jobs finished in each interval, by final state. The `error` of a failed job shows the reason.',
         unit: 'short',
         queries: [[sum(increase('finishedJobs'), ['state']), '{{state}}']],
         runbook: 'EmbedmillJobFailed',
@@ -125,7 +126,7 @@ export function overview(): Dashboard {
     .withPanel(
       graph({
         title: 'Failed documents by reason',
-        description: 'Codes of the error catalogue. Those of reading are the documents’ own faults.',
+        description: 'Codes of the error catalogue. Codes at the read stage are faults of the documents.',
         unit: 'short',
         queries: [[sum(rate('failures'), ['reason']), '{{reason}}']],
         runbook: 'EmbedmillFailureRatio',
@@ -134,7 +135,7 @@ export function overview(): Dashboard {
     .withPanel(
       graph({
         title: 'API requests by status',
-        description: 'Requests per second, streams of events left out.',
+        description: 'Requests per second, without event streams.',
         unit: 'reqps',
         queries: [[sum(rateOf('count', 'httpSeconds'), ['status']), '{{status}}']],
         runbook: 'EmbedmillApiErrors',
@@ -144,7 +145,7 @@ export function overview(): Dashboard {
       graph({
         title: 'API latency, 95th percentile',
         description:
-          'By route. Searches wait for a worker to embed their query; uploads for all their bytes.',
+          'By route. Searches wait for a worker to embed their query; uploads wait for all their bytes.',
         unit: 's',
         queries: [[quantile(0.95, 'httpSeconds', ['route']), '{{route}}']],
         thresholds: [1, 10],

@@ -10,7 +10,7 @@ export function queueAndStore(): Dashboard {
     .withPanel(
       graph({
         title: 'Shards on the queue',
-        description: 'By model; a bounded number of each job: not how much there is to do.',
+        description: 'By model. The number per job is bounded, so it does not show the amount of work.',
         unit: 'short',
         queries: [[once(gauge('queueShards'), ['model', 'state']), '{{model}} {{state}}']],
         runbook: 'EmbedmillQueueStuck',
@@ -19,7 +19,7 @@ export function queueAndStore(): Dashboard {
     .withPanel(
       graph({
         title: 'Oldest waiting shard',
-        description: 'How long ago it was added, by the model that it waits for.',
+        description: 'How long ago it was added, by model.',
         unit: 's',
         queries: [[once(gauge('queueOldestSeconds'), ['model']), '{{model}}']],
         thresholds: [900, 3600],
@@ -30,7 +30,7 @@ export function queueAndStore(): Dashboard {
       graph({
         title: 'Backlog in tokens',
         description:
-          'Tokens to go of all unfinished jobs, estimated: what pools of workers are scaled by. 0 while paused.',
+          'Estimated pending tokens of all unfinished jobs, by which worker pools are scaled. 0 while paused.',
         unit: 'short',
         queries: [[once(gauge('backlogTokens'), ['model']), '{{model}}']],
         runbook: 'EmbedmillNoProgress',
@@ -40,7 +40,7 @@ export function queueAndStore(): Dashboard {
       graph({
         title: 'Shards per second',
         description:
-          'Worked on: settled, or given back to be tried again because the store, the spool or the model was away.',
+          'Processed: settled, or returned to be retried because the store, the spool or the model was unavailable.',
         unit: 'short',
         queries: [[sum(rate('shards'), ['outcome']), '{{outcome}}']],
       }),
@@ -49,7 +49,7 @@ export function queueAndStore(): Dashboard {
       graph({
         title: 'Dispatcher’s turn, 95th percentile',
         description:
-          'One look at a job: shards added, results summed up. Long turns leave workers without work.',
+          'One pass over a job: shards are added and results aggregated. Long turns leave workers without work.',
         unit: 's',
         queries: [[quantile(0.95, 'dispatcherTurnSeconds'), 'p95']],
         thresholds: [1, 5],
@@ -58,7 +58,7 @@ export function queueAndStore(): Dashboard {
     .withPanel(
       graph({
         title: 'Uploads',
-        description: 'Bytes per second received whole.',
+        description: 'Bytes per second of completed uploads.',
         unit: 'Bps',
         queries: [[sum(rate('uploadBytes')), 'bytes']],
       }),
@@ -67,7 +67,7 @@ export function queueAndStore(): Dashboard {
     .withPanel(
       stat({
         title: 'Memory in use',
-        description: 'Of its maxmemory, or of its machine’s memory where that is not set.',
+        description: 'The share of its maxmemory, or of its machine’s memory if that is not set.',
         unit: 'percentunit',
         queries: [[over(once(gauge('redisMemoryUsedBytes')), once(gauge('redisMemoryLimitBytes'))), 'used']],
         thresholds: [0.6, 0.8],
@@ -76,7 +76,7 @@ export function queueAndStore(): Dashboard {
     )
     .withPanel(
       stat({
-        title: 'May drop jobs',
+        title: 'May evict jobs',
         description: '1 where maxmemory-policy is not noeviction: then jobs may vanish when memory is full.',
         unit: 'short',
         queries: [[once(gauge('redisEvicts')), 'evicts']],
@@ -87,7 +87,7 @@ export function queueAndStore(): Dashboard {
     .withPanel(
       graph({
         title: 'Redis memory',
-        description: 'Used. It grows with the number of jobs, not with their size.',
+        description: 'Memory in use. It grows with the number of jobs, not with their size.',
         unit: 'bytes',
         queries: [[once(gauge('redisMemoryUsedBytes')), 'used']],
         runbook: 'EmbedmillRedisMemory',
@@ -97,7 +97,8 @@ export function queueAndStore(): Dashboard {
     .withPanel(
       graph({
         title: 'Upsert latency',
-        description: 'Of one shard’s documents: written, acknowledged, and their old chunks deleted.',
+        description:
+          'The time to write one shard’s documents, including the acknowledgement and the deletion of old chunks.',
         unit: 's',
         queries: [
           [quantile(0.5, 'storeSeconds', [], { operation: 'upsert' }), 'p50'],
@@ -111,7 +112,7 @@ export function queueAndStore(): Dashboard {
     .withPanel(
       graph({
         title: 'Latency by operation, 95th percentile',
-        description: 'Look-ups tell which documents are stored already; searches are those of the API.',
+        description: 'Look-ups find which documents are already stored; searches come from the API.',
         unit: 's',
         queries: [[quantile(0.95, 'storeSeconds', ['operation']), '{{operation}}']],
         thresholds: [5, 20],
@@ -120,7 +121,7 @@ export function queueAndStore(): Dashboard {
     .withPanel(
       graph({
         title: 'Calls per second',
-        description: 'Look-ups and upserts come from workers, a few of each a shard; searches from the API.',
+        description: 'Look-ups and upserts come from workers, a few per shard; searches come from the API.',
         unit: 'short',
         queries: [[sum(rateOf('count', 'storeSeconds'), ['operation']), '{{operation}}']],
       }),
@@ -128,7 +129,7 @@ export function queueAndStore(): Dashboard {
     .withPanel(
       graph({
         title: 'Calls by outcome',
-        description: 'Unavailable ones are tried again with their shard; rejected ones fail their documents.',
+        description: 'Unavailable calls are retried with their shard; rejected calls fail their documents.',
         unit: 'short',
         queries: [[sum(rateOf('count', 'storeSeconds'), ['outcome']), '{{outcome}}']],
         runbook: 'EmbedmillStoreUnavailable',

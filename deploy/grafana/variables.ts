@@ -40,7 +40,7 @@ export function dashboard(name: string, title: string, description: string): Das
     )
     .withVariable(
       textVariable('runbooks', 'Runbooks', {
-        description: 'Where docs/runbooks.md of this version can be read; panels link there.',
+        description: 'The address of docs/runbooks.md of this version, to which panels link.',
         value: '/docs/runbooks.md',
       }),
     );

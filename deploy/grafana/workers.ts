@@ -14,7 +14,7 @@ export function workers(): Dashboard {
     .withPanel(
       graph({
         title: 'Items in a batch',
-        description: 'Chunks or queries in one run of a model: the median and the 95th percentile.',
+        description: 'Chunks or queries per model run: the median and the 95th percentile.',
         unit: 'short',
         queries: [
           [quantile(0.5, 'batchItems', ['lane']), '{{lane}} p50'],
@@ -26,7 +26,7 @@ export function workers(): Dashboard {
       graph({
         title: 'Tokens in a batch',
         description:
-          'Without padding. Far below what was calibrated, the window runs dry: too few shards in hand.',
+          'Without padding. A value far below the calibrated size means that too few shards are in progress to fill batches.',
         unit: 'short',
         queries: [[quantile(0.5, 'batchTokens', ['lane']), '{{lane}} p50']],
       }),
@@ -34,7 +34,7 @@ export function workers(): Dashboard {
     .withPanel(
       graph({
         title: 'Padding',
-        description: 'The share of what ran through models that was padding.',
+        description: 'The share of tokens run through models that was padding.',
         unit: 'percentunit',
         queries: [[over(padding, `(${padding} + ${tokens})`), '{{lane}}']],
         thresholds: [0.15, 0.25],
@@ -44,7 +44,7 @@ export function workers(): Dashboard {
     .withPanel(
       graph({
         title: 'Time of a batch, 95th percentile',
-        description: 'On the engine, waiting not counted.',
+        description: 'On the engine, without waiting.',
         unit: 's',
         queries: [[quantile(0.95, 'batchSeconds', ['lane']), '{{lane}}']],
         thresholds: [10, 60],
@@ -53,7 +53,7 @@ export function workers(): Dashboard {
     .withPanel(
       graph({
         title: 'Tokens per second and worker',
-        description: 'Workers of one pool should be alike; one that is slower shares its machine.',
+        description: 'Workers of one pool should be alike; a slower one shares its machine.',
         unit: 'short',
         queries: [[sum(rate('tokens'), ['instance']), '{{instance}}']],
       }),
@@ -62,7 +62,7 @@ export function workers(): Dashboard {
       graph({
         title: 'Engines busy',
         description:
-          'The share of their time in which engines ran a batch. Low with a backlog: something else is the limit.',
+          'The share of time in which engines ran a batch. If it is low despite a backlog, something else is the bottleneck.',
         unit: 'percentunit',
         queries: [
           [
@@ -76,7 +76,7 @@ export function workers(): Dashboard {
     .withPanel(
       graph({
         title: 'Time by stage, 95th percentile',
-        description: 'How long a shard took to pass through each stage, waiting included.',
+        description: 'Duration of each stage for a shard, including waits.',
         unit: 's',
         queries: [[quantile(0.95, 'stageSeconds', ['stage']), '{{stage}}']],
         thresholds: [30, 60],
@@ -85,7 +85,7 @@ export function workers(): Dashboard {
     .withPanel(
       graph({
         title: 'Where the time goes',
-        description: 'Seconds per second that shards in hand spend in each stage.',
+        description: 'Seconds per second that shards in progress spend in each stage.',
         unit: 'short',
         queries: [[sum(rateOf('sum', 'stageSeconds'), ['stage']), '{{stage}}']],
       }),
@@ -93,7 +93,7 @@ export function workers(): Dashboard {
     .withPanel(
       graph({
         title: 'Wait on the queue, 95th percentile',
-        description: 'How long shards and queries lay on the queue before a worker took them.',
+        description: 'How long shards and queries were on the queue before a worker claimed them.',
         unit: 's',
         queries: [[quantile(0.95, 'queueWaitSeconds', ['lane']), '{{lane}}']],
         runbook: 'EmbedmillQueueStuck',
@@ -102,9 +102,9 @@ export function workers(): Dashboard {
     .withRow(new RowBuilder('Processes'))
     .withPanel(
       graph({
-        title: 'Engines started again',
+        title: 'Engine restarts',
         description:
-          'By why the one before ended. Its batch is run again, so that now and then one does no harm.',
+          'By the reason why the previous engine ended. Its batch is run again, so occasional restarts do no harm.',
         unit: 'short',
         queries: [[sum(increase('engineRestarts'), ['reason']), '{{reason}}']],
         thresholds: [1, 3],
@@ -113,8 +113,8 @@ export function workers(): Dashboard {
     )
     .withPanel(
       graph({
-        title: 'Shards that came back',
-        description: 'Given back to be tried again, and lost by workers that gave no sign of life.',
+        title: 'Returned shards',
+        description: 'Shards returned to be retried, and shards lost by workers that sent no heartbeat.',
         unit: 'short',
         queries: [
           [sum(rate('shards', { outcome: 'returned' })), 'returned'],
@@ -126,7 +126,7 @@ export function workers(): Dashboard {
     .withPanel(
       graph({
         title: 'Event loop lag, 99th percentile',
-        description: 'Of the workers’ own processes. Seconds of it starve the renewal of locks.',
+        description: 'Lag of the workers’ own processes. A lag of seconds delays the renewal of locks.',
         unit: 's',
         queries: [[processSeries('nodejs_eventloop_lag_p99_seconds'), '{{instance}}']],
         thresholds: [0.25, 0.5],
@@ -136,7 +136,7 @@ export function workers(): Dashboard {
     .withPanel(
       graph({
         title: 'Resident memory',
-        description: 'Of each worker, and of its engines.',
+        description: 'Memory of each worker, and of its engines.',
         unit: 'bytes',
         queries: [
           [processSeries('process_resident_memory_bytes'), '{{instance}}'],
@@ -148,7 +148,7 @@ export function workers(): Dashboard {
     .withPanel(
       graph({
         title: 'CPU of the worker’s process',
-        description: 'Cores that reading, tokenizing and upserting take; engines are not in it.',
+        description: 'Cores used for reading, tokenizing and upserting, without engines.',
         unit: 'short',
         queries: [[`rate(${processSeries('process_cpu_seconds_total')}[$__rate_interval])`, '{{instance}}']],
       }),
@@ -156,7 +156,7 @@ export function workers(): Dashboard {
     .withPanel(
       graph({
         title: 'Heap in use',
-        description: 'Of the worker’s own process. It should not grow with a job’s length.',
+        description: 'Heap of the worker’s own process. It should not grow with a job’s length.',
         unit: 'bytes',
         queries: [[processSeries('nodejs_heap_size_used_bytes'), '{{instance}}']],
       }),
@@ -166,7 +166,7 @@ export function workers(): Dashboard {
       graph({
         title: 'GPU utilization',
         description:
-          'The share of time in which anything ran on it; a small batch counts as much as a full one.',
+          'The share of time in which anything ran on the GPU; a small batch counts as much as a full one.',
         unit: 'percent',
         queries: [[gpu('DCGM_FI_DEV_GPU_UTIL'), '{{Hostname}} {{gpu}}']],
       }),
@@ -174,7 +174,8 @@ export function workers(): Dashboard {
     .withPanel(
       graph({
         title: 'Tensor cores busy',
-        description: 'What matters for embedding. Low at a high utilization: batches are small, or padded.',
+        description:
+          'The figure that matters for embedding. If it is low at a high utilization, batches are small or padded.',
         unit: 'percentunit',
         queries: [[gpu('DCGM_FI_PROF_PIPE_TENSOR_ACTIVE'), '{{Hostname}} {{gpu}}']],
       }),
@@ -182,7 +183,7 @@ export function workers(): Dashboard {
     .withPanel(
       graph({
         title: 'GPU memory',
-        description: 'The share in use. ONNX Runtime keeps what it took once.',
+        description: 'The share in use. ONNX Runtime keeps memory that it has allocated.',
         unit: 'percentunit',
         queries: [
           [
@@ -199,7 +200,7 @@ export function workers(): Dashboard {
     .withPanel(
       graph({
         title: 'GPU power',
-        description: 'Near its limit, the GPU is what limits.',
+        description: 'Near the limit, the GPU is the bottleneck.',
         unit: 'watt',
         queries: [[gpu('DCGM_FI_DEV_POWER_USAGE'), '{{Hostname}} {{gpu}}']],
       }),

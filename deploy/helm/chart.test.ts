@@ -57,8 +57,8 @@ describe.skipIf(!helm)(`helm${skipped}`, () => {
     ['queue.url="redis://user:secret@redis:6379"', /\/queue\/url.*does not match pattern/],
     ['api.foo=1', /\/api.*'foo' not allowed/],
     ['workerPools={}', /-f values\/cpu\.yaml/],
-    ['api.keys.existingSecret=""', /who may call the API\?/],
-    ['spool.s3.url=""', /which bucket\?/],
+    ['api.keys.existingSecret=""', /access to the API is not configured/],
+    ['spool.s3.url=""', /the bucket is missing/],
     ['workerPools.cpu.drainSeconds=30', /drainSeconds is 30.*batchSeconds 60.*make drainSeconds at least 90/],
     ['workerPools.cpu.batchSeconds=600', /make drainSeconds at least 630/],
     ['workerPools.cpu.gpu={"resource":"nvidia.com/mig-1g.10gb","count":2}', /one MIG slice/],
@@ -72,13 +72,13 @@ describe.skipIf(!helm)(`helm${skipped}`, () => {
     ['api.keys.existingSecret="My_Keys"', /\/api\/keys\/existingSecret.*does not match pattern/],
     ['workerPools.cpu.env={"EMBEDMILL_WORKER_PORT":1}', /cpu\.env: EMBEDMILL_WORKER_PORT is set twice/],
     ['api.extraEnv=[{"name":"EMBEDMILL_API_PORT","value":"1"}]', /EMBEDMILL_API_PORT is set twice/],
-    ['config={"REDIS_URL":"redis://elsewhere"}', /config: REDIS_URL is set by the chart/],
+    ['config={"REDIS_URL":"redis://elsewhere"}', /config: the chart sets REDIS_URL/],
     [
       'workerPools={"a":{"autoscaling":{"kind":"hpa"}},"b":{"autoscaling":{"kind":"keda"}}}',
-      /workerPools\.a: .*is hpa, and that of b is keda; .*use keda for all/,
+      /workerPools\.a: .*is hpa, but that of b is keda; .*use keda for all/,
     ],
-    ['gateway={"enabled":true}', /which Gateway/],
-    ['queue.url=""', /networkPolicy\.egress\.queue\.ports: .*which ports/],
+    ['gateway={"enabled":true}', /the Gateway is missing/],
+    ['queue.url=""', /networkPolicy\.egress\.queue\.ports: .*set its ports/],
   ])('%s is refused, with what to do', async (set, message) => {
     await expect(helmTemplate(CPU, [set])).rejects.toThrow(message);
   });

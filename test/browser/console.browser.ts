@@ -126,7 +126,7 @@ describe.skipIf(CHROMIUM === undefined)(`the console${WITHOUT}`, () => {
     await reason.getByRole('checkbox', { name: 'Select line 2' }).check();
     await reason.getByRole('button', { name: 'Retry the 1 selected' }).click();
     await page.waitForURL((url) => !url.hash.includes(failing));
-    const log = page.getByRole('list', { name: 'What happened' });
+    const log = page.getByRole('list', { name: 'Log' });
     await log.getByText('ended', { exact: true }).waitFor();
     await log.getByText(`accepted: retry of ${failing}`).waitFor();
     await page.getByText('of 1', { exact: true }).waitFor();
@@ -278,8 +278,8 @@ describe.skipIf(CHROMIUM === undefined)(`the console${WITHOUT}`, () => {
     await up.underWay(job);
     const faults = browser.faults.length;
     process.kill((await up.state()).processes.api, 'SIGKILL');
-    await page.getByText('The connection is lost').waitFor();
-    await page.getByText('The connection is lost').waitFor({ state: 'detached' });
+    await page.getByText('Connection lost').waitFor();
+    await page.getByText('Connection lost').waitFor({ state: 'detached' });
     await page.getByText('completed').first().waitFor();
     // What the browser itself says of a server that is away.
     const more = browser.faults.splice(faults);

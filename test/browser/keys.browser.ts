@@ -52,7 +52,7 @@ describe.skipIf(CHROMIUM === undefined)(`the console where keys are set${WITHOUT
     const dialog = page.getByRole('dialog');
     await dialog.getByLabel('Key').fill('em_000000000000_nonsense');
     await dialog.getByRole('button', { name: 'Continue' }).click();
-    await dialog.getByText('does not take this key').waitFor();
+    await dialog.getByText('does not accept this key').waitFor();
     await dialog.getByLabel('Key').fill(keys.root);
     await dialog.getByRole('button', { name: 'Continue' }).click();
     await shown(page);
@@ -77,7 +77,7 @@ describe.skipIf(CHROMIUM === undefined)(`the console where keys are set${WITHOUT
     await page.getByText('acmes-document').first().waitFor();
     expect(await page.getByText('others-document').count()).toBe(0);
     await page.goto(`${base}#/keys`);
-    await page.getByText('This page is not for your key').waitFor();
+    await page.getByText('Your key cannot access this page').waitFor();
     await page.context().close();
   });
 

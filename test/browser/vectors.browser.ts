@@ -61,13 +61,13 @@ describe.skipIf(CHROMIUM === undefined)(`vectors in the console${WITHOUT}`, () =
     const page = await browser.open(`#/search/${collection}`);
     const [first, picture] = [
       page.locator('.hit').first(),
-      page.getByAltText('The picture that is looked for'),
+      page.getByAltText('The image to search by'),
     ];
     await dropped(page, await square('#20d020'));
     await picture.waitFor();
     await expect.poll(() => first.textContent()).toContain('green');
     await page
-      .getByLabel('Search by a picture')
+      .getByLabel('Search by image')
       .setInputFiles({ name: 'sea.png', mimeType: 'image/png', buffer: await square('#2020d0') });
     await expect.poll(() => first.textContent()).toContain('blue');
     await page.getByRole('button', { name: 'Remove the example' }).click();
@@ -83,7 +83,7 @@ describe.skipIf(CHROMIUM === undefined)(`vectors in the console${WITHOUT}`, () =
   test('a hit of a hybrid search says what part of its score each list gave', async () => {
     const collection = await stored({ sparse: { bm25: {} } }, TEXTS.slice(0, 8));
     const page = await browser.open(`#/search/${collection}?query=bread+in+the+oven`);
-    const lists = page.getByRole('list', { name: 'What each list gave' }).first();
+    const lists = page.getByRole('list', { name: 'Contribution of each list' }).first();
     await expect.poll(() => lists.locator('li').allTextContents()).toHaveLength(2);
     const shares = (await lists.locator('.number').allTextContents()).map((share) => parseInt(share, 10));
     const sum = shares.reduce((total, share) => total + share, 0);
@@ -94,7 +94,7 @@ describe.skipIf(CHROMIUM === undefined)(`vectors in the console${WITHOUT}`, () =
   test('the two sides of a migration answer the same question side by side, before and after they are exchanged', async () => {
     const collection = await stored({ sparse: { bm25: {} } }, TEXTS);
     const page = await browser.open(`#/collections/${collection}`);
-    await page.getByText('Go to another model…').click();
+    await page.getByText('Migrate to another model…').click();
     await page.getByLabel('Model', { exact: true }).selectOption('multilingual-e5-small-int8');
     await page.getByRole('button', { name: 'Begin' }).click();
     await page.waitForURL((url) => url.hash.startsWith('#/jobs/'));
@@ -102,7 +102,7 @@ describe.skipIf(CHROMIUM === undefined)(`vectors in the console${WITHOUT}`, () =
     await page.goto(`${page.url().split('#')[0]}#/collections/${collection}`);
     await askBothSides(page, 'bread in the oven', ['all-MiniLM-L6-v2', 'multilingual-e5-small-int8']);
     expect(await serious(page)).toEqual([]);
-    await page.getByRole('button', { name: 'Exchange the sides' }).click();
+    await page.getByRole('button', { name: 'Switch searches over' }).click();
     await page.locator('.side[data-used="true"]').getByText('multilingual-e5-small-int8').waitFor();
     await askBothSides(page, 'a song at the piano', ['multilingual-e5-small-int8', 'all-MiniLM-L6-v2']);
     await page.context().close();
@@ -134,14 +134,14 @@ describe.skipIf(CHROMIUM === undefined)(`vectors in the console${WITHOUT}`, () =
     const page = await browser.open(`#/map/${collection}`);
     await page.getByRole('button', { name: 'Compute the map' }).click();
     await page.getByText('40 of 40 chunks').waitFor({ timeout: 120_000 });
-    const chosen = page.getByRole('region', { name: 'Chosen on the map' });
+    const chosen = page.getByRole('region', { name: 'Selected on the map' });
     await page.getByRole('searchbox').fill('a whale');
     await page.getByRole('searchbox').press('Enter');
     await expect.poll(() => chosen.locator('a').count()).toBeGreaterThan(0);
     await page.getByLabel('Colour by').selectOption('subject');
     await expect.poll(() => page.locator('.map-legend li').count()).toBe(SUBJECTS.length);
     await page.getByRole('button', { name: 'Clear' }).click();
-    const isAllChosen = () => chosen.getByText('Chosen on the map 40').count();
+    const isAllChosen = () => chosen.getByText('Selected on the map 40').count();
     await lassoed(page);
     await expect.poll(isAllChosen).toBe(1);
     // Of what is larger than its frame, the frame surrounds a part.
@@ -155,7 +155,7 @@ describe.skipIf(CHROMIUM === undefined)(`vectors in the console${WITHOUT}`, () =
 
     const before = await up.json<Points>(`${path}/points`);
     await up.finished(await up.submit(collection, ndjson([{ id: 'late', text: 'a whale in the sea' }])));
-    await page.getByRole('button', { name: 'Place what is new' }).click();
+    await page.getByRole('button', { name: 'Add new documents' }).click();
     await page.getByText('41 of 41 chunks').waitFor();
     const after = await up.json<Points>(`${path}/points`);
     const places = ({ documents, x, y }: Points) => new Map(documents.map((id, n) => [id, [x[n], y[n]]]));

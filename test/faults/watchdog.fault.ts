@@ -25,7 +25,7 @@ test('a worker without progress says so, and ends', async () => {
       try {
         await cluster.until('the worker is not live', async () => (await healthz()) === 503, 30);
         expect(await ended).toBe(1);
-        expect(await cluster.log('worker')).toContain('there is work and no progress');
+        expect(await cluster.log('worker')).toContain('no progress despite pending work');
       } finally {
         cluster.signal('store', 'SIGCONT');
       }

@@ -144,7 +144,7 @@ test('cancelled in the middle it is refused to cut over; the same command goes o
   expect(cancelled.stored).toBeLessThan(2001);
   const refused = await mill.cli('migrate', alias, '--exchange');
   expect(refused.code).toBe(1);
-  expect(refused.stderr).toContain(`${second} has not all documents of ${first} yet`);
+  expect(refused.stderr).toContain(`${second} does not have all documents of ${first} yet`);
   // Meanwhile both are written to.
   await mill.finished(await mill.submit(alias, ndjson([{ id: 'late', text: sentence(1) }])));
 

@@ -30,7 +30,7 @@ describe.skipIf('missing' in milvus)(`doctor of ${title}`, () => {
     const check = checks.find(({ name }) => name === 'store');
     expect(check?.detail).toMatch(/^Milvus, http.*, version \S+, \d+ collections/);
     expect(check?.ok).toBe(true);
-    if (lite) expect(check?.detail).toMatch(/Milvus Lite is for trying out.*one process/);
+    if (lite) expect(check?.detail).toMatch(/Milvus Lite is only for trying out.*one process/);
     expect(stdout + stderr).not.toContain(TOKEN.slice(5));
   });
 });

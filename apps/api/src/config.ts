@@ -30,7 +30,7 @@ export const settingsSchema = z.strictObject({
     .meta({ description: 'The port to listen on; 0 takes any free one.' }),
   EMBEDMILL_API_NAMES: z.string().optional().meta({
     description:
-      'Names, separated by commas, that clients know a server on loopback by, beside localhost; requests to others are refused.',
+      'Host names, separated by commas, that a server on loopback accepts beside localhost; it refuses requests to any other.',
   }),
   EMBEDMILL_API_CORS_ORIGINS: z
     .string()
@@ -38,34 +38,35 @@ export const settingsSchema = z.strictObject({
     .refine((list) => urlsIn(list).every(isOrigin), 'must be https://name or https://name:port, …, or *')
     .meta({
       description:
-        'Origins, separated by commas, whose pages may ask this server from a browser; * is any. None by default.',
+        'Origins, separated by commas, whose pages may call this server from a browser; * allows any. None by default.',
     }),
   EMBEDMILL_API_PATH_PREFIX: z
     .string()
-    .regex(/^(\/[\w.~-]+)*$/, 'must be as /mill or /search/mill')
+    .regex(/^(\/[\w.~-]+)*$/, 'must look like /mill or /search/mill')
     .default('')
     .meta({
       description:
-        'The path that everything is below, as in /mill, where a proxy passes paths on as they are. None by default.',
+        'The prefix of all paths, such as /mill, for a proxy that forwards paths unchanged. None by default.',
     }),
   EMBEDMILL_API_SOURCE_DIR: z
     .string()
     .optional()
-    .meta({ description: 'The folder that {"source":{"path"}} may read below; none by default.' }),
+    .meta({ description: 'The folder below which {"source":{"path"}} may read; none by default.' }),
   EMBEDMILL_API_S3_SOURCES: z
     .string()
     .default('')
     .refine((list) => urlsIn(list).every((url) => url.startsWith('s3://')), 'must be s3://bucket/prefix, …')
     .meta({
       description:
-        'What {"source":{"s3"}} may read below: s3://bucket/prefix, separated by commas; none by default.',
+        'The places below which {"source":{"s3"}} may read: s3://bucket/prefix, separated by commas; none by default.',
     }),
   EMBEDMILL_API_S3_TARGETS: z
     .string()
     .default('')
     .refine((list) => urlsIn(list).every((url) => url.startsWith('s3://')), 'must be s3://bucket/prefix, …')
     .meta({
-      description: 'What exports may write below: s3://bucket/prefix, separated by commas; none by default.',
+      description:
+        'The places below which exports may write: s3://bucket/prefix, separated by commas; none by default.',
     }),
   EMBEDMILL_API_MAX_UPLOAD_BYTES: integer(1, Number.MAX_SAFE_INTEGER)
     .default(64 * GIB)
@@ -79,110 +80,114 @@ export const settingsSchema = z.strictObject({
     )
     .meta({
       description:
-        'Other names that requests may use for models, as in text-embedding-3-small=all-MiniLM-L6-v2, separated by commas. Token ids sent under a name of OpenAI’s, or one with @cl100k_base or @o200k_base behind it, are read back to text.',
+        'Aliases that requests may use for models, such as text-embedding-3-small=all-MiniLM-L6-v2, separated by commas. Token ids sent with an alias that is an OpenAI model name, or that ends in @cl100k_base or @o200k_base, are decoded to text.',
     }),
   EMBEDMILL_API_TOKEN_IDS: z.enum(['refused', 'model']).default('refused').meta({
     description:
-      'What token ids in requests are, where no alias says it: refused, or taken to be of the model’s own vocabulary.',
+      'How to treat token ids in requests where no alias decides it: refuse them, or read them in the model’s own vocabulary.',
   }),
   EMBEDMILL_API_METADATA_BYTES: integer(1024, 1024 ** 2)
     .default(METADATA_BYTES)
     .meta({
-      description:
-        'The most metadata that a document may have, in bytes as JSON: it is stored with each chunk.',
+      description: 'The largest metadata of a document, in bytes of JSON; it is stored with each chunk.',
     }),
   EMBEDMILL_API_QUERY_SECONDS: integer(1, 110)
     .default(30)
     .meta({ description: 'How long a search waits for a worker to embed its query.' }),
   EMBEDMILL_API_SHUTDOWN_SECONDS: integer(1, 600).default(10).meta({
-    description: 'How long stopping may take: requests in flight are finished as far as it allows.',
+    description: 'How long a shutdown may take; requests in flight finish within this time or are cut off.',
   }),
   EMBEDMILL_API_KEYS_FILE: z.string().optional().meta({
-    description: 'The API keys, as JSON; read again when it changes. Needed to listen beyond this machine.',
+    description: 'A JSON file of API keys, reread when it changes. Required to listen beyond this machine.',
   }),
   EMBEDMILL_API_INSECURE: z
     .enum(['true', 'false'])
     .default('false')
-    .meta({ description: 'Whether it may listen beyond this machine without any key.' }),
+    .meta({ description: 'Whether the server may listen beyond this machine without any key.' }),
   EMBEDMILL_API_METRICS_KEY: z.string().min(16).optional().meta({
     description:
-      'What has to be sent as a bearer token for /metrics and the backlog; an admin’s key does as well. Where there are keys, nothing else is let in.',
+      'The bearer token for /metrics and the backlog. An admin’s key works too. Where keys are set, nothing else gives access.',
   }),
   EMBEDMILL_API_METRICS_OPEN: z.enum(['true', 'false']).default('false').meta({
-    description: 'Whether /metrics and the backlog are for everybody, although there are keys.',
+    description: 'Whether /metrics and the backlog are public although keys are set.',
   }),
   EMBEDMILL_API_WEBHOOK_URL: z
     .url({ protocol: /^https?$/ })
     .optional()
-    .meta({ description: 'Where the end of every job is told by a signed POST, beside jobs’ own webhooks.' }),
+    .meta({
+      description:
+        'A URL that receives a signed POST at the end of every job, in addition to the jobs’ own webhooks.',
+    }),
   EMBEDMILL_API_WEBHOOK_SECRET: webhookSecretSchema.optional().meta({
-    description: 'What these are signed with, whsec_ and base64 (Standard Webhooks); needed with a URL.',
+    description: 'The secret that signs them: whsec_ and base64 (Standard Webhooks). Required with a URL.',
   }),
   EMBEDMILL_API_OIDC_ISSUER: z
     .url({ protocol: /^https?$/ })
     .optional()
-    .meta({ description: 'An OpenID Connect issuer whose tokens are taken, beside keys.' }),
+    .meta({ description: 'An OpenID Connect issuer whose tokens are accepted in addition to keys.' }),
   EMBEDMILL_API_OIDC_AUDIENCE: z
     .string()
     .optional()
-    .meta({ description: 'Whom the tokens have to be for; needed with an issuer.' }),
-  EMBEDMILL_API_OIDC_SCOPE_CLAIM: z
-    .string()
-    .default('scope')
-    .meta({ description: 'The claim with submit, search, admin: a text or a list, or a path to one.' }),
+    .meta({ description: 'The audience that tokens must have; required with an issuer.' }),
+  EMBEDMILL_API_OIDC_SCOPE_CLAIM: z.string().default('scope').meta({
+    description:
+      'The claim that holds the scopes (submit, search, admin), as a string or a list; a path reaches nested claims.',
+  }),
   EMBEDMILL_API_OIDC_TENANT_CLAIM: z.string().optional().meta({
-    description: 'The claim with the tenant. Where it is set, only an admin’s token may lack it.',
+    description: 'The claim that holds the tenant. Once set, only an admin’s token may lack it.',
   }),
   EMBEDMILL_API_OIDC_CLIENT_ID: z.string().optional().meta({
-    description: 'As whom the console signs in with the issuer: a public client, by code and PKCE.',
+    description:
+      'The client id with which the console signs in: a public client that uses an authorization code with PKCE.',
   }),
   EMBEDMILL_API_OIDC_SCOPES: z
     .string()
     .default('openid')
-    .meta({ description: 'What the console asks the issuer for, separated by spaces.' }),
+    .meta({ description: 'The scopes that the console requests from the issuer, separated by spaces.' }),
   EMBEDMILL_API_AUDIT_FILE: z.string().optional().meta({
-    description: 'A file that who did what is appended to, a line of JSON each; it is in the log anyway.',
+    description: 'An audit file: who did what, one line of JSON each. The log has the same lines.',
   }),
   EMBEDMILL_API_MAX_REQUESTS: integer(1, 100_000).default(64).meta({
     description:
-      'Requests of one key at the same time, beside uploads; half as many more are kept for other keys. Beyond that they are told to come again.',
+      'Concurrent requests of one key, not counting uploads; half as many more are reserved for other keys. Requests beyond this are told to retry.',
   }),
   EMBEDMILL_API_MAX_UPLOADS: integer(1, 10_000)
     .default(16)
-    .meta({ description: 'Uploads of one key at the same time, likewise.' }),
+    .meta({ description: 'Concurrent uploads of one key, with the same reserve.' }),
   EMBEDMILL_API_MAX_STREAMS: integer(1, 1_000_000)
     .default(256)
-    .meta({ description: 'Event streams of one key at the same time, likewise.' }),
+    .meta({ description: 'Concurrent event streams of one key, with the same reserve.' }),
   EMBEDMILL_API_STORE_READS: integer(1, 10_000).optional().meta({
-    description: 'Reads of the store at the same time; 4 of the embedded one, 32 of a server’s by default.',
+    description: 'Concurrent reads of the store; by default 4 for the embedded store and 32 for a server.',
   }),
   EMBEDMILL_API_JOBS: integer(1, 100_000)
     .default(10_000)
-    .meta({ description: 'Unfinished jobs in a dispatcher’s hands at the same time; others wait.' }),
+    .meta({ description: 'Unfinished jobs that a dispatcher runs at the same time; others wait.' }),
   EMBEDMILL_API_SCANS: integer(1, 1000).default(4).meta({
-    description: 'Sources that are scanned at the same time, and as many small ones beside them.',
+    description: 'Sources scanned at the same time, plus as many small ones.',
   }),
   EMBEDMILL_API_MOST_SHARDS: integer(1, 1_000_000).default(10_000).meta({
     description:
-      'Shards of a model that wait for workers, and outstanding ones of a job, at most; 2 kB of Redis each.',
+      'The most shards of a model that wait for workers, and the most outstanding shards of a job; each takes 2 kB of Redis.',
   }),
   EMBEDMILL_API_MAX_REPORTS: integer(1, 1_000_000).default(DEFAULT_MAX_REPORTS).meta({
     description:
-      'Failures of a job that are named, and warnings, at most, of 400 bytes on average; the others are counted, and tried again all the same.',
+      'The most failures, and the most warnings, that a job lists, at 400 bytes each on average. Further ones are only counted, and retried all the same.',
   }),
   EMBEDMILL_API_LOCK_SECONDS: integer(1, 600)
     .default(15)
-    .meta({ description: 'After this long without a sign of life, a dispatcher’s jobs go to another.' }),
+    .meta({ description: 'After this long without a heartbeat, a dispatcher’s jobs move to another.' }),
   EMBEDMILL_API_ALLOWANCES_FILE: z.string().optional().meta({
     description:
-      'Weights and daily quotas of tenants and keys, as JSON; read again when it changes. No quotas without it.',
+      'A JSON file of weights and daily quotas for tenants and keys, reread when it changes. Without it there are no quotas.',
   }),
   EMBEDMILL_API_PRICES: z
     .string()
     .default('')
     .transform((list, context) => pricesIn(list, context))
     .meta({
-      description: 'What a million tokens of a model cost, for usage: model=price, separated by commas.',
+      description:
+        'The price of a million tokens of a model, for usage reports: model=price, separated by commas.',
     }),
   EMBEDMILL_API_USAGE_DAYS: integer(1, 10_000)
     .default(400)
@@ -193,14 +198,14 @@ export const settingsSchema = z.strictObject({
     .default(14)
     .meta({ description: 'How long finished jobs are kept, in days.' }),
   EMBEDMILL_API_FAILURE_RETENTION_DAYS: z.coerce.number().positive().default(90).meta({
-    description: 'How long those are kept whose failures nobody has retried or forgotten, in days.',
+    description: 'How long finished jobs are kept whose failures nobody has retried or forgotten, in days.',
   }),
   EMBEDMILL_API_FILE_DAYS: z.coerce.number().positive().default(30).meta({
-    description: 'How long files of /v1/files are kept that do not say it themselves, in days.',
+    description: 'How long files of /v1/files are kept by default, in days.',
   }),
   EMBEDMILL_API_RETENTION_JOBS: integer(1, 1_000_000)
     .default(2000)
-    .meta({ description: 'How many finished jobs are kept, and how many with failures.' }),
+    .meta({ description: 'How many finished jobs are kept, and in addition how many with failures.' }),
 });
 
 function pricesIn(list: string, context: z.RefinementCtx): ReadonlyMap<string, number> {
@@ -217,7 +222,7 @@ function pricesIn(list: string, context: z.RefinementCtx): ReadonlyMap<string, n
   return prices;
 }
 
-/** As browsers send it: without a path. */
+/** Whether a text is an origin as browsers send it, without a path. */
 function isOrigin(text: string): boolean {
   const url = URL.parse(text);
   return text === '*' || (url !== null && /^https?:$/.test(url.protocol) && url.origin === text);
@@ -230,11 +235,11 @@ function urlsIn(list: string): string[] {
 export interface ApiConfig extends SharedConfig {
   host: string;
   port: number;
-  /** What clients may call this server; anything where it is reached from elsewhere. */
+  /** The host names that the server accepts; undefined accepts any, where other machines can reach it. */
   names: string[] | undefined;
-  /** Whose pages may ask from a browser; `*` is any. */
+  /** Origins whose pages may call the server from a browser; `*` allows any. */
   corsOrigins: readonly string[];
-  /** What addresses of requests may begin with; empty: nothing. */
+  /** The prefix of request paths; empty for none. */
   pathPrefix: string;
   sourceFolder: string | undefined;
   /** URLs below which objects may be read. */
@@ -244,14 +249,14 @@ export interface ApiConfig extends SharedConfig {
   maxUploadBytes: number;
   aliases: ModelAliases;
   tokenIds: TokenIds;
-  /** Of a document's metadata. */
+  /** The largest metadata of a document. */
   metadataBytes: number;
   queryTimeoutMs: number;
   access: AccessOptions;
   limits: LimitOptions;
-  /** Who is told of every job's end. */
+  /** The receiver that hears of every job's end. */
   webhook: { url: string; secret: string } | undefined;
-  /** Calls to the store at the same time. */
+  /** Concurrent calls to the store. */
   storeReads: number;
   shutdownMs: number;
   dispatcher: { jobs: number; scans: number; mostShards: number; maxReports: number; lockMs: number };
@@ -259,7 +264,7 @@ export interface ApiConfig extends SharedConfig {
   /** As in `retention`. */
   filesAgeMs: number;
   allowancesFile: string | undefined;
-  /** Of a million tokens, by model. */
+  /** The price of a million tokens, by model. */
   prices: ReadonlyMap<string, number>;
   usageDays: number;
 }
@@ -318,26 +323,29 @@ export function readConfig(environment: Record<string, string | undefined>): Api
   };
 }
 
-/** Errors: `invalid_config`, also where anybody could reach the server and nobody would be asked for a key. */
+/** Errors: `invalid_config`, also where the server would be reachable by anybody without a key. */
 function accessOf(read: z.output<typeof settingsSchema>): AccessOptions {
   const { EMBEDMILL_API_OIDC_ISSUER: issuer, EMBEDMILL_API_OIDC_AUDIENCE: audience } = read;
   if (issuer !== undefined && audience === undefined) {
     throw wrongSetting(
       'EMBEDMILL_API_OIDC_AUDIENCE',
-      'say whom the tokens are for; without it, tokens for others would do',
+      'name the audience of the tokens; without it, tokens issued for other services would be accepted',
     );
   }
   if (issuer !== undefined && issuer.startsWith('http:') && !isLoopback(new URL(issuer).hostname)) {
-    throw wrongSetting('EMBEDMILL_API_OIDC_ISSUER', 'use https: what is on the way could exchange its keys');
+    throw wrongSetting(
+      'EMBEDMILL_API_OIDC_ISSUER',
+      'use https; over http, an intermediary could replace the issuer’s keys',
+    );
   }
   const keysFile = read.EMBEDMILL_API_KEYS_FILE;
   const isOpen = keysFile === undefined && issuer === undefined;
   if (isOpen && read.EMBEDMILL_API_INSECURE === 'false' && !isLoopback(read.EMBEDMILL_API_HOST)) {
     throw wrongSetting(
       'EMBEDMILL_API_HOST',
-      `${read.EMBEDMILL_API_HOST} can be reached from other machines, and no keys are set: make one with ` +
+      `${read.EMBEDMILL_API_HOST} can be reached from other machines, but no keys are set: make one with ` +
         '"embedmill keys create --name me --scopes admin --file keys.json" and set EMBEDMILL_API_KEYS_FILE, or set ' +
-        'EMBEDMILL_API_OIDC_ISSUER. Where something else keeps strangers out, set EMBEDMILL_API_INSECURE=true',
+        'EMBEDMILL_API_OIDC_ISSUER. If something else controls access, set EMBEDMILL_API_INSECURE=true',
     );
   }
   return {
@@ -363,7 +371,7 @@ function webhookOf(read: z.output<typeof settingsSchema>): ApiConfig['webhook'] 
   const { EMBEDMILL_API_WEBHOOK_URL: url, EMBEDMILL_API_WEBHOOK_SECRET: secret } = read;
   if (url === undefined) return undefined;
   if (secret !== undefined) return { url, secret };
-  const message = 'receivers need it to know who asks; make one: echo "whsec_$(openssl rand -base64 32)"';
+  const message = 'receivers need it to verify the sender; make one: echo "whsec_$(openssl rand -base64 32)"';
   throw wrongSetting('EMBEDMILL_API_WEBHOOK_SECRET', message);
 }
 

@@ -52,7 +52,10 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
   const log = createLog({ app: 'api', level: config.logLevel });
   const { keysFile, oidc } = config.access;
   if (keysFile === undefined && oidc === undefined && !isLoopback(config.host))
-    log.warn({ host: config.host }, 'EMBEDMILL_API_INSECURE: whoever reaches this address may do anything');
+    log.warn(
+      { host: config.host },
+      'EMBEDMILL_API_INSECURE: anybody who reaches this address may do anything',
+    );
   const tracing = await startTracing({ url: config.otlpUrl, service: 'embedmill-api' });
   const traced = tracing.isOn;
   const spool = await Spool.open(config.spool, new S3Objects(config.s3), config.diskReserve);
@@ -80,7 +83,7 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
     try {
       await recoverJobs({ queue, spool, store, log });
     } catch (error) {
-      log.warn({ err: error }, 'what the queue lost cannot be given back now; it is tried again');
+      log.warn({ err: error }, 'cannot restore what the queue lost; retrying');
       setTimeout(() => void recover(), RECOVER_AGAIN_MS).unref();
     }
   };
@@ -115,11 +118,11 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
         const { code, message: reason, retryable } = asEmbedmillError(thrown);
         log.warn({ webhook: message.id, code, reason }, 'a webhook was not delivered');
         metrics.webhookDeliveries.add(1, { outcome: retryable ? 'unavailable' : 'refused' });
-        noteDelivery(queue, message, 'warn', `${reason}${retryable ? '; it is tried again' : ''}`);
+        noteDelivery(queue, message, 'warn', `${reason}${retryable ? '; it will be retried' : ''}`);
         throw thrown;
       }
     },
-    { onError: (error) => log.warn({ err: error }, 'webhooks lost touch with the queue') },
+    { onError: (error) => log.warn({ err: error }, 'webhooks lost their connection to the queue') },
   );
   const settled = new SettledCounts(queue, log);
   const dispatcher = await startDispatcher({
@@ -197,7 +200,10 @@ function stopWhenAsked(running: () => RunningApi | undefined, deadlineMs: number
   const stop = (): void => {
     if (stopping) return;
     stopping = true;
-    setTimeout(() => fail(new Error(`it did not stop within ${deadlineMs / 1000} s`)), deadlineMs).unref();
+    setTimeout(
+      () => fail(new Error(`the API did not stop within ${deadlineMs / 1000} s`)),
+      deadlineMs,
+    ).unref();
     Promise.resolve(running()?.stop()).then(() => process.exit(0), fail);
   };
   process.on('SIGTERM', stop);

@@ -86,7 +86,7 @@ export class CommandHost {
       if (found !== undefined) return found.url;
       throw new CommandError(
         `no embedmill runs on the data folder ${config.dataDir}; start one with "npx embedmill up", ` +
-          'or say where one is with --url or EMBEDMILL_URL',
+          'or give the address of one with --url or EMBEDMILL_URL',
       );
     };
     return {
@@ -124,7 +124,7 @@ function report(thrown: unknown, terminal: Terminal): void {
 /** What the server said, with all that was wrong, and what to do. */
 function explained({ message, code, details }: ServerError): string {
   const all = details.length > 1 ? details.map(({ path, message }) => `\n  ${path}: ${message}`) : [];
-  if (code === 'unauthenticated') all.push('\nSet EMBEDMILL_KEY to your key, or give it with --api-key.');
+  if (code === 'unauthenticated') all.push('\nSet EMBEDMILL_KEY to your key, or pass it with --api-key.');
   if (code === 'unreachable') all.push('; start one with: npx embedmill up');
   return [message, ...all].join('');
 }

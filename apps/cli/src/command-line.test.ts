@@ -65,7 +65,7 @@ describe('wrong usage', () => {
     [['submit', 'x.ndjson'], /--collection/],
     [['search', 'c', 'q', '--limit', 'many'], /whole number from 1 to 1000/],
     [['search', 'c', '  '], /query is empty/],
-    [['search', 'c', 'q', '--image', 'a.png'], /no query in words/],
+    [['search', 'c', 'q', '--image', 'a.png'], /cannot be combined with a query in words/],
     [['search', 'c', 'q', '--sparse', 'bm99'], /bm25, bm42, splade/],
     [['migrate', 'c'], /one of --to MODEL/],
     [['migrate', 'c', '--into', 'd', '--to', 'm'], /one of --to MODEL/],
@@ -78,11 +78,11 @@ describe('wrong usage', () => {
     [['search', 'c', 'q', '--filter', '{"field"'], /--filter is not JSON/],
     [['search', 'c', 'q', '--filter', '{"year":3}'], /--filter is not a condition/],
     [['collections', 'create', 'With Spaces'], /must be 1 to 63/],
-    [['collections', 'create', 'c', '--layout', 'shard=6'], /there are shards, replicas.*"shard"/],
+    [['collections', 'create', 'c', '--layout', 'shard=6'], /the names are shards, replicas.*"shard"/],
     [['collections', 'create', 'c', '--layout', 'shards=many'], /shards: .*expected (int|number)/],
-    [['collections', 'create', 'c', '--layout', 'shards'], /Write shards=6,onDisk=true/],
+    [['collections', 'create', 'c', '--layout', 'shards'], /Write it like shards=6,onDisk=true/],
     [['collections', 'create', 'c', '--filterable', 'year:number'], /field:type/],
-    [['collections', 'create', 'c', '--no-chunking', '--overlap', '8'], /goes with none of/],
+    [['collections', 'create', 'c', '--no-chunking', '--overlap', '8'], /cannot be combined with/],
     [['jobs', '--state', 'sleeping'], /Allowed choices/],
     [['models', '--url', 'localhost:7070'], /such as http/],
     [['submit', '/nowhere/x.ndjson', '-c', 'c'], /cannot be read/],
@@ -122,7 +122,7 @@ describe('without a server', () => {
     await api.stop();
     const { code, err } = await run(['jobs']);
     expect(code).toBe(1);
-    expect(err).toContain(`no embedmill answers at ${api.url} (connect ECONNREFUSED`);
+    expect(err).toContain(`no embedmill responds at ${api.url} (connect ECONNREFUSED`);
     api = await FakeApi.start();
   });
 
@@ -309,7 +309,7 @@ describe('jobs', () => {
     expect(out).toContain('embedmill failures job_1');
     expect(out).not.toContain('embedmill retry');
     api.failuresMayPass = true;
-    expect((await run(['watch', 'job_1'])).out).toContain('try them again with "embedmill retry job_1"');
+    expect((await run(['watch', 'job_1'])).out).toContain('retry them with "embedmill retry job_1"');
   });
 
   test('verify says what is stored and what is missing, and follows the job that stores it', async () => {
@@ -319,7 +319,7 @@ describe('jobs', () => {
       code: 0,
       out: 'job job_1 is completed: of 3 documents 1 are stored, 1 are among its failures, 1 are missing\n',
     });
-    expect(err).toContain('job_2 stores the documents that are missing');
+    expect(err).toContain('job_2 stores the missing documents');
     expect((await runJson('verify', 'job_1')).object).toMatchObject({ missing: 1, missingIds: ['lost1'] });
     expect((await runJson('verify', 'job_1', '--wait')).object).toMatchObject({ job: 'job_4', stored: 1 });
   });
@@ -534,7 +534,7 @@ describe('jobs', () => {
       '--metadata',
       'rest',
     ]);
-    expect({ code, err }).toMatchObject({ code: 0, err: expect.stringMatching(/3 files are hidden, or/) });
+    expect({ code, err }).toMatchObject({ code: 0, err: expect.stringMatching(/3 files are hidden or/) });
     const { type, reading, form } = api.submissions.at(-1)!;
     expect(type).toMatch(/^multipart\/form-data; boundary=/);
     expect(reading).toEqual({ metadata: 'rest' });
@@ -594,13 +594,13 @@ describe('jobs', () => {
   });
 
   test.each([
-    [[], /name a file, or a --source/],
-    [['FILE', '-'], /standard input is submitted by itself/],
-    [['EMPTY'], /no files to submit in .*: there is nothing in it/],
+    [[], /give a file, or a --source/],
+    [['FILE', '-'], /standard input cannot be combined with files/],
+    [['EMPTY'], /no files to submit in .*: it is empty/],
     [['EMPTY/*.csv'], /matches nothing/],
     [['FILE', '--delimiter', '::'], /one character, or tab/],
-    [['FILE', '--encoding', 'klingon'], /"klingon" is no encoding/],
-    [['FILE', '--metadata', 'a,,b'], /Write rest, or names/],
+    [['FILE', '--encoding', 'klingon'], /"klingon" is not a known encoding/],
+    [['FILE', '--metadata', 'a,,b'], /Write rest, or column names/],
     [['FILE', '--format', 'xml'], /Allowed choices are ndjson, csv, parquet/],
     [['FILE', '--columns', 'sku'], /Write field=column/],
     [['FILE', '--columns', 'name=sku'], /The fields are id, text/],

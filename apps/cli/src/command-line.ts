@@ -37,13 +37,13 @@ Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 the job finished with failed docume
 /** Runs one command line (without the program's own name) to its end, and gives its exit code. */
 export async function runCommandLine(args: readonly string[], surroundings: Surroundings): Promise<ExitCode> {
   const program = new Command('embedmill')
-    .description('mountains of documents into searchable vectors')
+    .description('turn mountains of documents into searchable vectors')
     .version(ownVersion())
     .option('--json', 'print one JSON object instead of text')
     .option('--url <address>', 'the server, instead of the one that runs on the data folder', httpUrl)
     .option(
       '--api-key <key>',
-      'the key to show the server (better: EMBEDMILL_KEY, which no list of processes shows)',
+      'the key for the server (better: EMBEDMILL_KEY, which process lists do not show)',
     )
     .option('--data <folder>', 'the data folder (default: EMBEDMILL_DATA_DIR, or .embedmill)')
     .configureHelp({ showGlobalOptions: true })
@@ -51,7 +51,7 @@ export async function runCommandLine(args: readonly string[], surroundings: Surr
       writeOut: (text) => void surroundings.out.write(text),
       writeErr: (text) => void surroundings.err.write(text),
     })
-    .showHelpAfterError('Run it with --help to see how it is used.')
+    .showHelpAfterError('Run it with --help to see its usage.')
     .addHelpText('after', AFTER_HELP)
     .exitOverride();
   const host = new CommandHost(surroundings, () => program.opts<GlobalOptions>());

@@ -54,12 +54,12 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
   const parsed = environmentSchema.safeParse(set);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
-    throw usageError(`the environment variable ${String(issue?.path[0])} is not right: ${issue?.message}`);
+    throw usageError(`the environment variable ${String(issue?.path[0])} is not valid: ${issue?.message}`);
   }
   const env = parsed.data;
   if (env.QDRANT_URL !== undefined && env.MILVUS_URL !== undefined)
     throw usageError(
-      'QDRANT_URL and MILVUS_URL are both set: vectors are kept in one store; unset one of them',
+      'QDRANT_URL and MILVUS_URL are both set, but there can be only one vector store; unset one of them',
     );
   return {
     url: env.EMBEDMILL_URL,

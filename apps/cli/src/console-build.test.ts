@@ -30,12 +30,12 @@ async function build(): Promise<string[]> {
 
 test('a console that is not there, or older than its sources, is built', async () => {
   await symlink(MODULES, join(folder, 'node_modules'));
-  expect(await build()).toEqual(['the console is being built, once']);
+  expect(await build()).toEqual(['building the console, once']);
   const index = join(folder, 'dist', 'index.html');
   expect(await readFile(index, 'utf8')).toContain('assets/');
   expect(await build()).toEqual([]);
   await utimes(index, AN_HOUR_AGO, AN_HOUR_AGO);
-  expect(await build()).toEqual(['the console is being built, once']);
+  expect(await build()).toEqual(['building the console, once']);
   expect((await readdir(folder)).filter((name) => name.startsWith('dist'))).toEqual(['dist']);
 });
 
@@ -44,6 +44,6 @@ test('where it cannot be built, the user is told, and what there was stays', asy
   const index = join(folder, 'dist', 'index.html');
   await writeFile(index, 'old');
   await utimes(index, AN_HOUR_AGO, AN_HOUR_AGO);
-  expect((await build()).at(-1)).toContain('the console cannot be built here: Cannot find module');
+  expect((await build()).at(-1)).toContain('cannot build the console: Cannot find module');
   expect(await readFile(index, 'utf8')).toBe('old');
 });

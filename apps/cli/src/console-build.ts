@@ -23,7 +23,7 @@ export async function buildConsole(tell: (text: string) => void, folder = FOLDER
   if (!fromSource) return;
   const dist = join(folder, 'dist');
   if ((await changedAt(join(dist, 'index.html'))) >= (await newest(folder))) return;
-  tell('the console is being built, once');
+  tell('building the console, once');
   // Others may build it at the same time; each puts a whole one in its place.
   const own = join(folder, `dist-${process.pid}`);
   try {
@@ -35,7 +35,7 @@ export async function buildConsole(tell: (text: string) => void, folder = FOLDER
   } catch (error) {
     if ((await changedAt(join(dist, 'index.html'))) >= (await newest(folder))) return;
     const [why] = String(error instanceof Error ? error.message : error).split('\n');
-    tell(`the console cannot be built here: ${why}`);
+    tell(`cannot build the console: ${why}`);
   } finally {
     await rm(own, { recursive: true, force: true });
   }

@@ -40,10 +40,10 @@ async function answer(ask: Ask): Promise<unknown> {
       yardstick = await open(ask);
       return { detail: yardstick.detail };
     case 'run':
-      if (yardstick === undefined) throw new Error('nothing has been opened');
+      if (yardstick === undefined) throw new Error('no session has been opened');
       return yardstick.run(ask.seconds);
     case 'latency':
-      if (yardstick?.latency === undefined) throw new Error('what has been opened has no interactive lane');
+      if (yardstick?.latency === undefined) throw new Error('the open session has no interactive lane');
       return yardstick.latency(ask.seconds);
   }
 }
@@ -94,7 +94,7 @@ async function readDocuments(path: string): Promise<Document[]> {
   return lines.map((line, n) => {
     const parsed = parseDocument(JSON.parse(line), profileSchema.parse({}));
     if (!parsed.ok) throw new Error(`${path}, line ${n + 1}: ${parsed.error.message}`);
-    if ('tombstone' in parsed) throw new Error(`${path}, line ${n + 1}: a tombstone is nothing to embed`);
+    if ('tombstone' in parsed) throw new Error(`${path}, line ${n + 1}: a tombstone cannot be embedded`);
     return parsed.document;
   });
 }

@@ -17,66 +17,69 @@ export const settingsSchema = z.strictObject({
   EMBEDMILL_WORKER_HOST: z
     .string()
     .default('127.0.0.1')
-    .meta({ description: 'The address that /metrics, /startupz, /healthz and /readyz are served on.' }),
+    .meta({ description: 'The address that serves /metrics, /startupz, /healthz and /readyz.' }),
   EMBEDMILL_WORKER_PORT: integer(0, 65_535)
     .default(7071)
-    .meta({ description: 'Their port; 0 takes any free one.' }),
+    .meta({ description: 'The port that serves them; 0 takes any free one.' }),
   EMBEDMILL_WORKER_MODELS: z.string().optional().meta({
-    description: 'The models to serve, separated by commas; by default those that collections use.',
+    description: 'The models to serve, separated by commas; by default the models that collections use.',
   }),
   EMBEDMILL_WORKER_DEVICE: z.string().default('cpu').meta({
     description:
-      'What engines run on: cpu, webgpu, GPUs as in cuda or cuda:0,cuda:1 (an engine each), or remote.',
+      'The device of the engines: cpu, webgpu, one or more GPUs such as cuda or cuda:0,cuda:1 (one engine each), or remote.',
   }),
   EMBEDMILL_WORKER_REMOTE_URL: z
     .url({ protocol: /^https?$/ })
     .optional()
     .meta({
-      description: 'With the device remote: a server that embeds, by TEI’s API or by OpenAI’s.',
+      description: 'The server that embeds when the device is remote; it speaks TEI’s or OpenAI’s API.',
     }),
   EMBEDMILL_WORKER_REMOTE_API: z
     .enum(['auto', 'tei', 'openai'])
     .default('auto')
-    .meta({ description: 'Which of the two it speaks; found out by default.' }),
+    .meta({ description: 'The API of the remote server; detected by default.' }),
   EMBEDMILL_WORKER_REMOTE_MODEL: z
     .string()
     .optional()
-    .meta({ description: 'What the model is called there; as here by default.' }),
-  EMBEDMILL_WORKER_REMOTE_KEY: z.string().optional().meta({ description: 'Its API key.' }),
+    .meta({ description: 'The model’s name on the remote server; the same name by default.' }),
+  EMBEDMILL_WORKER_REMOTE_KEY: z
+    .string()
+    .optional()
+    .meta({ description: 'The API key for the remote server.' }),
   EMBEDMILL_WORKER_TENSORRT: z
     .stringbool()
     .default(false)
     .meta({ description: 'Whether TensorRT compiles the graph for the GPUs, once, at the first start.' }),
   EMBEDMILL_WORKER_CPUS: integer(1, 1024)
     .optional()
-    .meta({ description: 'CPUs to keep busy with engines; by default all that this process may use.' }),
+    .meta({ description: 'The CPUs that engines may use; by default all that this process may use.' }),
   EMBEDMILL_WORKER_BATCH_AREA: integer(16, 1_000_000)
     .optional()
-    .meta({ description: 'The largest batch: items times tokens of the longest.' }),
+    .meta({ description: 'The largest batch: the number of items times the tokens of the longest.' }),
   EMBEDMILL_WORKER_SHARDS: integer(0, 256).default(4).meta({
     description:
-      'Shards of a model in hand at the same time; their chunks share batches. With 0 it answers queries alone, as a worker does that stays warm for searches.',
+      'Shards of a model that the worker processes at the same time; their chunks share batches. With 0 it only answers queries, to stay warm for searches.',
   }),
   EMBEDMILL_WORKER_LOCK_SECONDS: integer(1, 600)
     .default(15)
-    .meta({ description: 'After this long without a sign of life, a worker’s shards go to another.' }),
-  EMBEDMILL_WORKER_BATCH_SECONDS: integer(1, 3600)
-    .default(60)
-    .meta({ description: 'A batch that takes longer than this has hung; the engine is started again.' }),
+    .meta({ description: 'After this long without a heartbeat, a worker’s shards move to another.' }),
+  EMBEDMILL_WORKER_BATCH_SECONDS: integer(1, 3600).default(60).meta({
+    description: 'A batch that takes longer than this counts as hung, and its engine is restarted.',
+  }),
   EMBEDMILL_WORKER_DRAIN_SECONDS: integer(0, 3600)
     .default(30)
-    .meta({ description: 'How long shards in hand may take to finish when the worker stops.' }),
+    .meta({ description: 'How long shards in progress may take to finish when the worker stops.' }),
   EMBEDMILL_WORKER_WATCHDOG_SECONDS: integer(5, 86_400).default(300).meta({
     description:
-      'A worker that has work and makes no progress for this long ends, to be started again; more than a batch may take.',
+      'A worker that has work but makes no progress for this long exits, to be restarted. Must be longer than a batch may take.',
   }),
 });
 
-/** A server that embeds, in place of engines here. */
+/** A server that embeds in place of local engines. */
 export interface RemoteConfig {
   url: string;
   api: 'auto' | 'tei' | 'openai';
-  /** What the model is called there, where it has another name. */
+  /** The model's name there, if different. */
   model: string | undefined;
   apiKey: string | undefined;
 }
@@ -84,9 +87,9 @@ export interface RemoteConfig {
 export interface WorkerConfig extends SharedConfig {
   host: string;
   port: number;
-  /** Undefined: those that collections use. */
+  /** Undefined: the models that collections use. */
   models: string[] | undefined;
-  /** What engines of this machine run on; not looked at where there is a `remote`. */
+  /** The devices of local engines; ignored if `remote` is set. */
   devices: EngineSettings['devices'];
   remote: RemoteConfig | undefined;
   tensorrt: boolean;
@@ -124,7 +127,7 @@ export function readConfig(environment: Record<string, string | undefined>): Wor
 function watchdogMs(read: z.output<typeof settingsSchema>): number {
   const { EMBEDMILL_WORKER_WATCHDOG_SECONDS: seconds, EMBEDMILL_WORKER_BATCH_SECONDS: batch } = read;
   if (seconds > batch) return seconds * 1000;
-  const message = `EMBEDMILL_WORKER_WATCHDOG_SECONDS: ${seconds} is not more than the ${batch} that a batch may take (EMBEDMILL_WORKER_BATCH_SECONDS)`;
+  const message = `EMBEDMILL_WORKER_WATCHDOG_SECONDS: ${seconds} must be more than the ${batch} seconds that a batch may take (EMBEDMILL_WORKER_BATCH_SECONDS)`;
   throw new EmbedmillError('invalid_config', message);
 }
 
@@ -134,7 +137,7 @@ function remoteOf(read: z.output<typeof settingsSchema>): RemoteConfig | undefin
   if (url === undefined) {
     throw new EmbedmillError(
       'invalid_config',
-      'EMBEDMILL_WORKER_REMOTE_URL: the device remote needs the address of a server that embeds',
+      'EMBEDMILL_WORKER_REMOTE_URL: the device "remote" needs the address of a server that embeds',
     );
   }
   return {

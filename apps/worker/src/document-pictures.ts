@@ -13,29 +13,29 @@ import {
 import type { Spool } from '@embedmill/sources';
 import type { ImageTower } from './image-tower.ts';
 
-/** Where documents' pictures may be. */
+/** Where documents' pictures may come from. */
 export interface PictureSources {
-  /** Gets what a URL serves, with regard to where it may lead. */
+  /** Fetches a URL, subject to the rules on where it may lead. */
   fetch: FetchBytes;
-  /** Uploads lie here: nothing beside them is the uploader's to read. */
+  /** The folder of uploads; an uploader may not read anything outside of it. */
   spool: Pick<Spool, 'holds'>;
 }
 
-/** One picture of a document, and what became of it. */
+/** One picture of a document, and its outcome. */
 export interface SeenPicture {
   outcome: Outcome;
-  /** Of a video's frame: seconds from its start. */
+  /** For a video frame: seconds from the start of the video. */
   timestamp: number | null;
 }
 
-/** Documents whose pictures are read at the same time: each may take some hundred MB while it is decoded. */
+/** Documents whose pictures are read at the same time; each may take some hundred MB while it is decoded. */
 const AT_ONCE = 2;
 
 export const hasPicture = ({ image, video }: Document): boolean => image !== undefined || video !== undefined;
 
 /**
- * What each document's picture, or each frame of its video, gave; nothing for documents without one. Pictures that
- * cannot be had fail by themselves; errors that may pass are thrown, so that the shard is tried again.
+ * Embeds each document's picture, or each frame of its video; documents without one have no outcome. Unreadable pictures
+ * fail alone; transient errors are thrown, so that the shard is retried.
  */
 export async function embedPictures(
   documents: readonly Document[],
@@ -44,7 +44,7 @@ export async function embedPictures(
   tower: ImageTower | undefined,
   { fetch, spool }: PictureSources,
 ): Promise<SeenPicture[][]> {
-  // The folder of a file that the server was told to read; an upload has none.
+  // The folder of a file on the server; an upload has none.
   const folder =
     source.kind === 'file' && !spool.holds(source) ? dirname(fileURLToPath(source.uri)) : undefined;
   const seen: SeenPicture[][] = documents.map(() => []);
@@ -81,11 +81,11 @@ export async function embedPictures(
       frames.push({ outcome: await tower.embed(bytes, 'bulk'), timestamp: timestampSeconds });
     }
     if (frames.length > 0) return frames;
-    throw new EmbedmillError('video_unreadable', 'video: no picture could be read of it');
+    throw new EmbedmillError('video_unreadable', 'video: no frame could be read');
   }
 }
 
-/** Where a document's picture is; null where it came with the document. */
+/** The location of a document's picture; null if it came with the document. */
 export function pictureReference({ image, video }: Document): string | null {
   if (image === undefined) return video ?? null;
   const parsed = parseImageReference(image);

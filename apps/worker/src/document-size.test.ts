@@ -22,7 +22,9 @@ test('metadata counts with each chunk, and the error says how much, how much is 
   expect(excessOf(document(text, metadata), chunksOf(text, 1100), SMALL)).toBeUndefined();
   const excess = excessOf(document(text, metadata), chunksOf(text, 1000), SMALL);
   expect(excess).toMatchObject({ code: 'document_too_large', retryable: false });
-  expect(excess?.message).toMatch(/^its 1100 chunks come to 69 MiB .* 64 MiB are taken.*split the document$/);
+  expect(excess?.message).toMatch(
+    /^its 1100 chunks would take 69 MiB .* the allowed 64 MiB.*split the document$/,
+  );
 });
 
 test('the longest line is taken, in any script, where its chunks are of a usual size', () => {

@@ -2,14 +2,14 @@ import { EmbedmillError, type Collection, type Document, type Profile } from '@e
 import type { Chunk } from '@embedmill/tokenization';
 
 const MIB = 1024 * 1024;
-/** What a document's payloads may come to: its text once, title and metadata with each chunk. */
+/** The most bytes of a document's payloads: its text once, and title and metadata with each chunk. */
 const MOST_PAYLOAD_BYTES = 64 * MIB;
-/** And its vectors, but for sparse ones. With the payloads, a write of one document has room in any store's largest message. */
+/** The most bytes of its vectors, except sparse ones. Together, a write of one document fits into any store's largest message. */
 const MOST_VECTOR_BYTES = 128 * MIB;
-/** Of a payload beside these: ids, places, hashes. */
+/** Further bytes of a payload: ids, positions, hashes. */
 const BYTES_A_CHUNK = 400;
 
-/** Why a document of these chunks is too large to be stored (`document_too_large`); undefined where it is not. Pure. */
+/** Why a document with these chunks is too large to store (`document_too_large`); undefined if it is not. Pure. */
 export function excessOf(
   { text, title, metadata }: Document,
   chunks: readonly (Pick<Chunk, 'start' | 'end'> & Partial<Pick<Chunk, 'ids' | 'headings'>>)[],
@@ -27,7 +27,7 @@ export function excessOf(
   const payload =
     textBytes + headingBytes + count * (metadataBytes + Buffer.byteLength(title ?? '') + BYTES_A_CHUNK);
   if (payload > MOST_PAYLOAD_BYTES) {
-    const message = `its ${count} chunks come to ${megabytes(payload)} in the store, where ${megabytes(MOST_PAYLOAD_BYTES)} are taken, as its metadata (${metadataBytes} bytes) and title are stored with each; make the metadata smaller or the chunks larger, or split the document`;
+    const message = `its ${count} chunks would take ${megabytes(payload)} in the store, more than the allowed ${megabytes(MOST_PAYLOAD_BYTES)}, because its metadata (${metadataBytes} bytes) and title are stored with each chunk; make the metadata smaller or the chunks larger, or split the document`;
     return new EmbedmillError('document_too_large', message);
   }
   const tokens = chunks.reduce((sum, { ids }) => sum + (ids?.length ?? 0), 0);
@@ -35,7 +35,7 @@ export function excessOf(
   const tokenBytes = lateInteraction === undefined ? 0 : (dims * tokens) / lateInteraction.poolFactor;
   const vectors = count * 4 * (dims + (other?.dims ?? 0)) + tokenBytes;
   if (vectors > MOST_VECTOR_BYTES) {
-    const message = `the vectors of its ${count} chunks come to ${megabytes(vectors)}, where ${megabytes(MOST_VECTOR_BYTES)} are taken; make the chunks larger, or split the document`;
+    const message = `the vectors of its ${count} chunks would take ${megabytes(vectors)}, more than the allowed ${megabytes(MOST_VECTOR_BYTES)}; make the chunks larger, or split the document`;
     return new EmbedmillError('document_too_large', message);
   }
   return undefined;

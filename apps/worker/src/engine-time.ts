@@ -1,13 +1,14 @@
 /**
- * How long engines have worked for each shard in hand. A batch has chunks of many shards: its time is theirs by their
- * tokens. Equal chunks are computed once, for the shard that had it first.
+ * Engine time per shard in progress. A batch has chunks of many shards, so its time is divided among them by tokens. Equal
+ * chunks are computed once, for the shard that had them first.
  *
- * One a worker: told by the encoders of all its models, and taken by the pipeline when the shard is settled or given back.
+ * There is one per worker: the encoders of all models report to it, and the pipeline takes the time when a shard is settled
+ * or returned.
  */
 export class EngineTime {
   readonly #seconds = new Map<string, number>();
 
-  /** A batch has run: `tokens` are those of each shard in it, as `job-index`. */
+  /** A batch has run: `tokens` are the tokens of each shard in it, by `job-index`. */
   add(seconds: number, tokens: ReadonlyMap<string, number>): void {
     let all = 0;
     for (const count of tokens.values()) all += count;

@@ -5,17 +5,17 @@ import { EngineProcess, RemoteEngine, type Engine, type RemoteEngineEvent } from
 import { visionOf, type ResolvedModel, type ResolvedTokenizer, type VisionEntry } from '@embedmill/models';
 import type { RemoteConfig } from './config.ts';
 
-/** A model's engines, all alike, and what suits them. */
+/** A model's engines, all alike, and the budget that suits them. */
 export interface EngineSet {
   engines: [Engine, ...Engine[]];
   budget: Partial<Budget>;
   /** Whether they embed texts instead of tokens. */
   readsTexts: boolean;
-  /** What reads images, of models that do. */
+  /** Reads images, if the model does. */
   images?: { engine: Engine; preparation: ImagePreparation } | undefined;
 }
 
-/** Padded tokens in a batch for a server elsewhere, which makes batches of its own of what it gets. */
+/** Padded tokens in a batch for a remote server, which forms its own batches from what it receives. */
 const REMOTE_AREA = 16_384;
 
 /** A server that embeds in place of engines here. */
@@ -41,7 +41,7 @@ export async function connectRemote(
   };
 }
 
-/** All that a model needs on this machine. */
+/** Everything that a model needs on this machine. */
 export async function startEngineSet(
   model: ResolvedModel,
   start: EngineStart & { plan: Pick<EnginePlan, 'launchCost'> },
@@ -60,7 +60,7 @@ export async function startEngineSet(
   }
 }
 
-/** What reads images, of models that do: one engine, of all threads on a CPU. */
+/** Reads images, if the model does: one engine, with all threads on a CPU. */
 async function startImageEngine(
   { vision, path }: { vision: VisionEntry; path: string },
   model: Pick<ResolvedModel, 'dims'>,

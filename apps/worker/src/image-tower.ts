@@ -3,15 +3,15 @@ import type { Encoder, Outcome } from '@embedmill/embed/pipeline';
 import type { Lane } from '@embedmill/batching';
 import { decodeImage, type ImagePreparation } from '@embedmill/images';
 
-/** An image's tokens in plans: as good as any number, as all images are of one size. */
+/** An image's tokens in plans; any number will do, because all images have the same size. */
 const DIGEST_WORDS = 4;
 
-/** Encoded images in one batch, as an encoder's area. */
+/** The encoder's area for a batch of images. */
 export const imageArea = (images: number): number => images * DIGEST_WORDS;
 
 /**
- * The part of a model that reads images: decoding here, then engines behind an encoder of their own. What stands for an
- * image's tokens is a digest of its pixels, so that equal images of a window are computed once.
+ * The part of a model that reads images: it decodes them and passes them to engines behind an encoder of their own. A
+ * digest of the pixels takes the place of tokens, so that equal images of a window are computed once.
  */
 export class ImageTower {
   readonly #encoder: Encoder;

@@ -2,23 +2,23 @@ import type { Sequence } from '@embedmill/embed/pipeline';
 import { asEmbedmillError, EmbedmillError, type QueryOf, type Role } from '@embedmill/jobs';
 import type { EncodedText, Prefix, Tokenizer } from '@embedmill/tokenization';
 
-/** An input of a client's, a text or token ids, what stands in front of it, and which end of it is kept where it is too long. */
+/** A client's input (a text or token ids), its prefix, and which end to keep if it is too long. */
 export interface PromptedInput {
   input: string | number[];
   prompt: { role: Role; prefix?: string | undefined; keep?: Keep | undefined };
 }
 
-/** A text's tokens, as far as the model reads them; `unknown` where it knows none of them. */
+/** A text's tokens, truncated to the model's limit; `unknown` if the model knows none of them. */
 export type ReadText = Sequence & { truncated: boolean; unknown: boolean };
 
 type Keep = 'start' | 'end';
 
-/** What stands in front of texts, and the adapter that runs them where the model has several. */
+/** The prefix of texts, and the adapter that runs them if the model has several. */
 type Prompt = Prefix & { adapter: number | undefined };
 
 export const NO_TOKENS: ReadText = { ids: new Int32Array(), truncated: false, unknown: true };
 
-/** What clients give a model, as its tokens: prefixed, framed and cut to what it reads. */
+/** Turns clients' inputs into a model's tokens: prefixed, framed with special tokens, and truncated. */
 export class InputReader {
   readonly #model: string;
   readonly #tokenizer: Tokenizer;
@@ -38,8 +38,8 @@ export class InputReader {
   }
 
   /**
-   * Where a query's tokens begin, without special ones; -1 where one is not of it. What the model does not know is alike in
-   * all texts: it would meet itself in those that say something else.
+   * Where a query's tokens begin, without special ones; -1 for tokens outside of it. Unknown tokens are excluded, because
+   * they are equal in all texts and would match unrelated ones.
    */
   placesOf({ ids, offsets = new Int32Array() }: EncodedText): Int32Array {
     const { start, end } = this.#tokenizer;
@@ -48,7 +48,7 @@ export class InputReader {
       .map((id, n) => (this.#tokenizer.knowsToken(id) ? (offsets[2 * (start.length + n)] ?? -1) : -1));
   }
 
-  /** Each input's tokens, or why it has none. */
+  /** Each input's tokens, or the error why it has none. */
   async readEach(given: readonly PromptedInput[]): Promise<(ReadText | EmbedmillError)[]> {
     const read: (ReadText | EmbedmillError)[] = given.map(() => NO_TOKENS);
     const alike = Map.groupBy(given.entries(), ([, { prompt }]) =>
@@ -101,7 +101,7 @@ export class InputReader {
   }
 
   async read(texts: readonly string[], prompt: Prompt, keep: Keep = 'start'): Promise<ReadText[]> {
-    // Where texts are read elsewhere, and cut there, what goes there has to begin where the end that is kept does.
+    // If a remote server reads and truncates texts, the sent text must begin where the kept end begins.
     const offsets = this.#readsTexts && keep === 'end';
     const encoded = await this.#tokenizer.encode(texts, prompt, { keep, offsets });
     return encoded.map(({ ids, truncated, offsets: places }, n) => {
@@ -112,7 +112,7 @@ export class InputReader {
     });
   }
 
-  /** What stands in front of texts of a role, or in its place. */
+  /** The prefix of texts of a role, or its replacement. */
   async promptOf({ role, prefix }: { role: Role; prefix?: string | undefined }): Promise<Prompt> {
     const adapter = this.adapterOf(this.#roleOf(prefix) ?? role);
     const found =
@@ -124,14 +124,14 @@ export class InputReader {
     return this.#adapters?.[role];
   }
 
-  /** A role's own prefix, asked for as a prompt by its name, is of that role, whatever else is said. */
+  /** A prompt that equals a role's own prefix sets that role, whatever else is requested. */
   #roleOf(prefix: string | undefined): Role | undefined {
     const { queryPrefix, documentPrefix } = this.#tokenizer;
     if (prefix === undefined || queryPrefix === documentPrefix) return undefined;
     return prefix === queryPrefix ? 'query' : prefix === documentPrefix ? 'document' : undefined;
   }
 
-  /** Token ids as a client made them, special tokens included or not: prefixed and framed as a text's. */
+  /** A client's token ids, with or without special tokens, prefixed and framed like those of a text. */
   async #readIds(given: number[], path: string, prefix: Prompt, keep: Keep = 'start'): Promise<ReadText> {
     this.refuseStrange(given, path);
     const { ids, truncated } = this.#tokenizer.encodeIds(given, prefix, keep);
@@ -143,7 +143,7 @@ export class InputReader {
     return { ...read, text: prefix.text + (await this.#tokenizer.decode(Array.from(own))) };
   }
 
-  /** What is not of the vocabulary must not reach a device: not all of them check where they read. */
+  /** Ids outside of the vocabulary must not reach a device, because not all devices check bounds. */
   refuseStrange(given: readonly number[], path: string): void {
     const strange = [...new Set(given)].find((id) => this.#tokenizer.tokenText(id) === undefined);
     if (strange === undefined) return;
@@ -154,7 +154,7 @@ export class InputReader {
 
 const isText = (input: string | number[]): input is string => typeof input === 'string';
 
-/** Where the first token stands that is not of the prefix. */
+/** The position of the first token after the prefix. */
 function firstPlace(offsets: Int32Array = new Int32Array()): number {
   return offsets.find((place) => place !== -1) ?? 0;
 }

@@ -32,7 +32,7 @@ try {
   void worker.stuck.then(() => {
     log.fatal(
       { seconds: config.watchdogMs / 1000 },
-      'there is work and no progress: ending, to be started again (EMBEDMILL_WORKER_WATCHDOG_SECONDS)',
+      'no progress despite pending work: exiting, to be restarted (EMBEDMILL_WORKER_WATCHDOG_SECONDS)',
     );
     process.exit(1);
   });

@@ -25,11 +25,11 @@ import { settleShard } from './pipeline.ts';
 import { ServedModel, type ServedEntry } from './served-model.ts';
 import type { Watchdog } from './watchdog.ts';
 
-/** How often models that have come into use are looked for, in milliseconds. */
+/** How often to check for models that have come into use, in milliseconds. */
 const LOOK_MS = 500;
-/** The longest pause before a model that could not be loaded is tried again. */
+/** The longest pause before loading a failed model is retried. */
 const LONGEST_PAUSE_MS = 30_000;
-/** How often a download says how far it is. */
+/** How often a download reports its progress. */
 const TELL_MS = 5000;
 
 export interface ModelSetParts {
@@ -45,16 +45,16 @@ export interface ModelSetParts {
   watchdog: Watchdog;
 }
 
-/** A model's entry, and what gets its engines. */
+/** A model's entry, and the function that starts its engines. */
 interface Prepared {
   entry: ServedEntry;
   start: () => Promise<EngineSet>;
 }
 
 /**
- * The models that this worker serves: those it was told to, or those that collections and queries use, which
- * it looks up again and again. A model is loaded once; one that cannot be loaded is tried again with longer and
- * longer pauses, and meanwhile its shards wait on the queue.
+ * The models that this worker serves: the configured ones, or those that collections and queries use, which it looks up
+ * periodically. A model is loaded once; a failed load is retried with growing pauses, while the model's shards wait on
+ * the queue.
  */
 export class ModelSet {
   readonly #config: WorkerConfig;
@@ -64,7 +64,7 @@ export class ModelSet {
   readonly #failed = new Map<string, { error: EmbedmillError; pauseMs: number; again: number }>();
   readonly #loading = new Map<string, Promise<void>>();
   readonly #stopped = new AbortController();
-  /** Models that should be served, as of the last look. */
+  /** Models that should be served, as of the last look-up. */
   #wanted: string[] | undefined;
   readonly #engines: EngineGauges;
   readonly #states = new ModelStates(performance.now());
@@ -83,15 +83,15 @@ export class ModelSet {
     });
   }
 
-  /** Loads no more, and breaks downloads off; they resume another time. */
+  /** Stops loading and aborts downloads, which resume another time. */
   stop(): void {
     this.#stopped.abort(new Error('the worker is stopping'));
     clearTimeout(this.#timer);
   }
 
-  /** Throws when a model that is wanted is not loaded and warm, with why where it could not be loaded. */
+  /** Throws if a wanted model is not loaded and warm, with the reason if loading failed. */
   assertLoaded(): void {
-    if (this.#wanted === undefined) throw notYet('models in use are being looked up');
+    if (this.#wanted === undefined) throw notYet('the models in use are not known yet');
     for (const name of this.#wanted) {
       if (this.#served.has(name)) continue;
       throw this.#failed.get(name)?.error ?? notYet(`${name} is being loaded`);
@@ -111,7 +111,7 @@ export class ModelSet {
     return model;
   }
 
-  /** How it stands with each, and what ran since the last time it was asked. */
+  /** The state of each model, and what ran since the last call. */
   describe(): WorkerState {
     return {
       models: this.#states.take(performance.now()),
@@ -124,7 +124,7 @@ export class ModelSet {
     return this.#loading.size > 0;
   }
 
-  /** Resolves when no model is being loaded any more. */
+  /** Resolves when no model is being loaded. */
   async drained(): Promise<void> {
     await Promise.allSettled(this.#loading.values());
   }
@@ -133,7 +133,7 @@ export class ModelSet {
     await Promise.allSettled([...this.#served.values()].map((model) => model.close()));
   }
 
-  /** One model's download keeps no other from being loaded. */
+  /** The download of one model does not block the loading of others. */
   async #look(): Promise<void> {
     this.#wanted = this.#config.models ?? (await this.#parts.consumer.modelsInUse().catch(() => []));
     for (const name of this.#wanted) {
@@ -165,7 +165,7 @@ export class ModelSet {
 
   #tell(name: string, reason: { code: string; message: string } | null): void {
     void this.#parts.consumer.reportTrouble(name, reason).catch(() => {
-      // The queue is away, and so is whoever would have been told.
+      // The queue is unavailable, and with it whoever would have been notified.
     });
   }
 
@@ -183,7 +183,7 @@ export class ModelSet {
         this.#states.ran(name, tokens);
         metrics.engineSeconds.add(seconds, { model: name, lane });
         watchdog.progressed();
-        log.trace({ model: name, batch, lane, items, tokens, seconds }, 'a batch has run');
+        log.trace({ model: name, batch, lane, items, tokens, seconds }, 'ran a batch');
         metrics.batchSeconds.observe(seconds, { lane });
         metrics.batchItems.observe(items, { lane });
         metrics.batchTokens.observe(tokens, { lane });
@@ -214,7 +214,7 @@ export class ModelSet {
             )
             .catch((thrown: unknown) => {
               const { code, message } = asEmbedmillError(thrown);
-              log.warn({ code }, `a shard will be tried again: ${message}`);
+              log.warn({ code }, `a shard will be retried: ${message}`);
               throw thrown;
             }),
         ),
@@ -223,7 +223,7 @@ export class ModelSet {
     log.info({ model: name, revision: model.revision }, 'serving');
   }
 
-  /** Gets the files that are needed here; `start` then gets the engines, which may take memory. */
+  /** Downloads the needed files; `start` then starts the engines, which may take memory. */
   async #prepare(name: string): Promise<Prepared> {
     const { modelsFolder: modelsDir, modelCacheFolder: cacheDir, hubUrl, remote } = this.#config;
     const options = {
@@ -233,7 +233,7 @@ export class ModelSet {
       signal: this.#stopped.signal,
       onProgress: this.#progressTeller(name),
     };
-    // What embeds elsewhere gives dense vectors only.
+    // A remote server gives only dense vectors.
     const isRemote = remote !== undefined && (await findModel(name, options)).kind === 'dense';
     return isRemote ? this.#prepareRemote(name, remote, options) : this.#prepareHere(name, options);
   }
@@ -244,7 +244,7 @@ export class ModelSet {
     this.#states.startingRemote(name);
     const onEvent = (event: RemoteEngineEvent) => this.#noteRemote(name, event);
     return {
-      // Which weights run there cannot be known.
+      // Which weights it runs is unknown.
       entry: { ...entry, revision: `remote:${remote.model ?? name}` },
       start: () => connectRemote(entry, remote, { batchDeadlineMs, onEvent }),
     };
@@ -294,14 +294,14 @@ export class ModelSet {
     switch (event.kind) {
       case 'connected': {
         const { api, model: nameThere, maxItems } = event;
-        log.info({ model, api, nameThere, maxItems }, 'connected to the server that embeds');
+        log.info({ model, api, nameThere, maxItems }, 'connected to the remote embedding server');
         return;
       }
       case 'retrying':
         log.warn({ model, pauseMs: event.pauseMs }, event.reason);
         return;
       case 'limited':
-        log.info({ model, maxItems: event.maxItems }, 'the server takes no more items at once');
+        log.info({ model, maxItems: event.maxItems }, 'the remote server limits the items per request');
         return;
     }
   }

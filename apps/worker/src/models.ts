@@ -42,11 +42,11 @@ try {
   for (const model of models) {
     if (command === 'download') {
       const { revision, modelPath } = await resolveModel(model, resolveOptions(config));
-      log.info({ model, revision, path: modelPath }, 'the model is there');
+      log.info({ model, revision, path: modelPath }, 'the model is available');
     } else {
       const wish = { documents, files: null, minCosine: MIN_COSINE, note };
       const { calibration, path } = await calibrateModel(config, model, wish);
-      log.info({ ...calibration, path }, 'calibrated; workers use it from their next start on');
+      log.info({ ...calibration, path }, 'calibrated; workers use the result after their next start');
     }
   }
   process.exit(0);

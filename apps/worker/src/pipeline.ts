@@ -18,7 +18,8 @@ import { NO_TRACING, type Tracing } from '@embedmill/tracing';
 import type { DocumentPoints, Point, PointPayload, StoredPoint, VectorStore } from '@embedmill/vector-store';
 import { countSettled } from './document-counts.ts';
 import { excessOf } from './document-size.ts';
-import { embedDocuments, type ShardModels } from './document-vectors.ts';
+import { embedDocuments } from './document-vectors.ts';
+import type { ShardModels } from './draft-vectors.ts';
 import type { EmbeddedChunk } from './embedded-chunk.ts';
 import { pictureReference, type PictureSources } from './document-pictures.ts';
 import { batchShard } from './batch.ts';
@@ -36,31 +37,31 @@ import { stageMsOf, timedBy, type StageTimes, type Timed } from './stage-times.t
 import { storeDocuments } from './upsert.ts';
 import { StoredVectors } from './vector-hashes.ts';
 
-/** What the walk works with. */
+/** What the pipeline of a shard uses. */
 export interface PipelineParts {
   spool: Spool;
   store: VectorStore;
   metrics: Metrics<'worker'>;
   log: Log;
-  /** That of the shard's collection, loaded and warm, and others. */
+  /** The model of the shard's collection, loaded and warm, and others by name. */
   models: ShardModels;
   pictures: PictureSources;
-  /** Not told by default. */
+  /** Ignored by default. */
   engineTime?: EngineTime;
-  /** None by default; else this runs in the shard's span. */
+  /** By default there is no span; otherwise the work runs in the shard's span. */
   tracing?: Tracing;
-  /** Where the time of the shard's stages is summed up; nowhere by default. */
+  /** Receives the time of the shard's stages; not measured by default. */
   stageTimes?: StageTimes;
 }
 
 /**
- * The walk of one shard: read → skip what is stored → chunk and tokenize → batch, infer, pool → upsert → settle.
+ * The pipeline of one shard: read → skip unchanged documents → chunk and tokenize → batch, infer, pool → upsert → settle.
  *
- * Every document ends in one of: stored, skipped, deleted (its line was a tombstone), duplicate, superseded (a later
- * submission has decided it), failed (with its reason). Nothing counts before the
- * store acknowledged it, and walking it twice has the effect of walking it once. Errors that may pass (the store
- * is away) are thrown, so that the shard is tried again; on its last attempt, and on errors that will not pass,
- * its documents go to the failures.
+ * Every document ends as one of: stored, skipped, deleted (its line was a tombstone), duplicate, superseded (by a later
+ * submission), failed (with its reason). Delivery is at least once and idempotent: nothing counts before the store has
+ * acknowledged it, and processing a shard twice has the effect of processing it once. Transient errors (the store is
+ * unavailable) are thrown, so that the shard is retried; on its last attempt, and on permanent errors, its documents
+ * fail.
  */
 export async function settleShard(
   shard: Shard,
@@ -81,24 +82,24 @@ export async function settleShard(
   } catch (thrown) {
     const error = asEmbedmillError(thrown);
     if (error.retryable && !attempt.lastAttempt) {
-      // Only what led to a result is accounted for.
+      // Only work that led to a result is counted.
       parts.engineTime?.take(shard.job, shard.index);
       parts.metrics.shards.add(1, { outcome: 'returned' });
-      log.warn({ code: error.code, err: error }, 'the shard is given back, to be tried again');
+      log.warn({ code: error.code, err: error }, 'the shard was returned to the queue to be retried');
       attempt.note?.({
         level: 'warn',
         event: 'shard_returned',
-        text: `shard ${shard.index} (${shard.range.documents} documents) is tried again later: ${error.code}: ${error.message}`,
+        text: `shard ${shard.index} (${shard.range.documents} documents) will be retried: ${error.code}: ${error.message}`,
       });
       throw error;
     }
-    log.warn({ code: error.code, err: error }, 'the documents of the shard go to the failures');
+    log.warn({ code: error.code, err: error }, 'the documents of the shard failed');
     const failed = await failShard(parts.spool, shard, error);
     const result = withEngineTime(failed, shard, parts);
     attempt.note?.({
       level: 'error',
       event: 'shard_failed',
-      text: `the documents of shard ${shard.index} failed, ${result.failed} of them: ${error.code}: ${error.message}`,
+      text: `${result.failed} documents of shard ${shard.index} failed: ${error.code}: ${error.message}`,
     });
     parts.metrics.failures.add(result.failed, { stage: 'settle', reason: error.code });
     countSettled(shard, result, parts.metrics);
@@ -126,7 +127,7 @@ async function asItIsNow(
   if (collection === undefined)
     throw new EmbedmillError('collection_not_found', `the collection "${name}" has been deleted`);
   if (collection.createdAt !== createdAt) {
-    const message = `the collection "${name}" was deleted and made anew; submit the documents to the new one`;
+    const message = `the collection "${name}" was deleted and created again; submit the documents to the new one`;
     throw new EmbedmillError('collection_not_found', message);
   }
   const { model } = collection.profile;
@@ -178,7 +179,7 @@ async function walk(
   const twin = await twinOf(collection, store);
   const read = (of: Collection): Promise<ShardReading> =>
     timed('read', () => ShardReading.read(spool, { ...shard, collection: of }, models.own.revision));
-  // What a copy brings may be older than what was accepted for the collection itself: whatever is unchanged is confirmed.
+  // A copied document may be older than one accepted for the collection itself, so unchanged documents are confirmed.
   const rival = twin === undefined ? submitted.rival : submitted.sequence;
   const shard: Shard = { ...submitted, collection, rival };
   const walked = { ...parts, models, timed };
@@ -192,7 +193,7 @@ async function walk(
   } else {
     if (twin !== undefined) {
       const beside = await read(twin);
-      // What was decided before there was a twin, a deletion above all, only the collection itself knows.
+      // Only the collection itself knows what was decided before the twin existed, deletions above all.
       const keys = beside.pending.map(({ document }) => document);
       const name = collection.name as CollectionName;
       beside.yieldTo(await timed('lookup', () => store.findDocuments(name, keys)));
@@ -205,7 +206,7 @@ async function walk(
   return { reading, result };
 }
 
-/** Brings what is pending of the reading to the shard's collection: stored, skipped, superseded or failed. */
+/** Settles the pending documents of the reading in the shard's collection: as stored, skipped, superseded or failed. */
 async function settleDocuments(
   reading: ShardReading,
   { shard, twin }: { shard: Shard; twin: Collection | undefined },
@@ -286,7 +287,7 @@ async function deleteDocuments(
   }
 }
 
-/** Settles what needs no embedding; gives the others. */
+/** Settles the documents that need no embedding; returns the others. */
 async function passUnchanged(
   reading: ShardReading,
   shard: Shard,
@@ -320,7 +321,7 @@ async function passUnchanged(
   return wanted;
 }
 
-/** Those of which only the payload is to be written, and those that have to be embedded, at least in part. */
+/** Separates documents that only need a new payload from those that must be embedded, at least in part. */
 function bySameContent(
   wanted: readonly PendingDocument[],
   stored: ReadonlyMap<PendingDocument, StoredPoint[]>,
@@ -334,7 +335,7 @@ function bySameContent(
   return [same, changed];
 }
 
-/** A document's points with the payload of its new version: their vectors, texts and places are what they were. */
+/** A document's points with the payload of its new version; their vectors, texts and positions stay the same. */
 function withPayloadOf(
   { document, fingerprint, sequence }: PendingDocument,
   points: readonly StoredPoint[],

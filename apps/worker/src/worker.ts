@@ -10,21 +10,21 @@ import { ModelSet } from './model-set.ts';
 import { Watchdog } from './watchdog.ts';
 
 export interface RunningWorker {
-  /** Where /metrics, /startupz, /healthz and /readyz are. */
+  /** The address of /metrics, /startupz, /healthz and /readyz. */
   url: string;
-  /** Resolves when the worker has work and makes no progress: it is to be ended then, and started again. */
+  /** Resolves when the worker has work but makes no progress; it should then be restarted. */
   stuck: Promise<void>;
-  /** Finishes the shards in hand, or gives them back after the drain time: others take them then, at once. */
+  /** Finishes the shards in progress, or returns them to the queue after the drain time, so that others claim them immediately. */
   close(): Promise<void>;
 }
 
-/** How often the watchdog looks, at least. */
+/** The longest interval between checks of the watchdog. */
 const LONGEST_LOOK_MS = 5000;
 
-/** How long giving back what a drain did not finish may take, and then closing the engines. */
+/** How long it may take to return unfinished shards after a drain, and then to close the engines. */
 const GIVING_BACK_MS = 3000;
 
-/** False, after so many milliseconds. */
+/** False after this many milliseconds. */
 const after = (ms: number): Promise<false> =>
   new Promise((resolve) => setTimeout(resolve, ms, false as const).unref());
 
@@ -49,7 +49,7 @@ export async function startWorker(config: WorkerConfig, log: Log): Promise<Runni
     shardConcurrency: config.shards,
     queryConcurrency: 32,
     lockMs: config.lockMs,
-    onError: (error) => log.warn({ err: error }, 'lost touch with the queue'),
+    onError: (error) => log.warn({ err: error }, 'lost the connection to the queue'),
     hooks: {
       onTaken: (lane, seconds) => metrics.queueWaitSeconds.observe(seconds, { lane }),
       onStalled: () => metrics.shardStalls.add(1),
@@ -65,7 +65,7 @@ export async function startWorker(config: WorkerConfig, log: Log): Promise<Runni
   const { promise: stuck, resolve: giveUp } = Promise.withResolvers<void>();
   const look = async (): Promise<void> => {
     if (models.isLoading) watchdog.progressed();
-    // A queue that is away is not this worker's fault.
+    // An unavailable queue is not this worker's fault.
     const waiting = await consumer.waiting().catch(() => undefined);
     if (waiting === undefined) watchdog.progressed();
     else if (watchdog.look(waiting) === 'stuck') giveUp();
@@ -100,7 +100,7 @@ export async function startWorker(config: WorkerConfig, log: Log): Promise<Runni
         consumer.giveBack();
         await Promise.race([drained, after(GIVING_BACK_MS)]);
       }
-      // A batch that still runs has nobody who waits for it.
+      // Nobody waits for a batch that is still running.
       await Promise.race([models.close(), after(GIVING_BACK_MS)]);
       await fetching.close();
       await health.close();

@@ -1,7 +1,7 @@
 /** `interactive` is a query that someone waits for, `bulk` everything else. */
 export type Lane = 'bulk' | 'interactive';
 
-/** What the planner needs to know of one token sequence; callers put what else they need beside it. */
+/** What the planner needs to know about a token sequence; callers may add fields of their own. */
 export interface WindowItem {
   /** Tokens, special tokens included; at least 1. */
   readonly length: number;
@@ -10,15 +10,15 @@ export interface WindowItem {
   readonly enqueuedAt: number;
 }
 
-/** What a device can take in one run, and what a run costs it. */
+/** What a device can process in one run, and what a run costs. */
 export interface Budget {
-  /** Padded tokens of a batch at most: items × longest. An item that is longer than this goes alone. */
+  /** The most padded tokens of a batch: items × longest. A longer item runs alone. */
   readonly area: number;
-  /** What starting a run costs, in the padded tokens that take as long. */
+  /** The cost of starting a run, in the padded tokens that take as long. */
   readonly launchCost: number;
-  /** Items of a batch at most. */
+  /** The most items of a batch. */
   readonly maxItems: number;
-  /** How long an item of the bulk lane may be put off for the sake of better batches, in ms. */
+  /** How long a bulk item may be deferred for better batches, in ms. */
   readonly deadlineMs: number;
 }
 
@@ -26,9 +26,9 @@ export interface Batch<Item extends WindowItem = WindowItem> {
   readonly lane: Lane;
   /** By rising length. */
   readonly items: readonly Item[];
-  /** Length of the longest item: what the others are padded to. */
+  /** The length of the longest item, to which the others are padded. */
   readonly longest: number;
-  /** Tokens that are no padding. */
+  /** Tokens without padding. */
   readonly tokens: number;
 }
 
@@ -40,8 +40,8 @@ export interface Batch<Item extends WindowItem = WindowItem> {
  * to the brim makes the fewest batches possible, so a cut that costs less in total has less padding too.
  *
  * Order: the interactive lane first, oldest first; then bulk batches that hold an item past its deadline,
- * oldest first; then the other bulk batches, least cost per real token first, so that sequences without
- * company wait for some, though never longer than their deadline.
+ * oldest first; then the other bulk batches, least cost per real token first, so that sequences without others of
+ * like length wait for some, but never longer than their deadline.
  *
  * Pure, and O(n log n + n·k) for n items, k being the items that fit into one batch.
  */
@@ -66,7 +66,7 @@ export function planBatches<Item extends WindowItem>(
   ];
 }
 
-/** What running a batch costs, in padded tokens. */
+/** The cost of running a batch, in padded tokens. */
 export function costOf(batch: Batch, budget: Pick<Budget, 'launchCost'>): number {
   return batch.items.length * batch.longest + budget.launchCost;
 }
@@ -100,7 +100,7 @@ function cut<Item extends WindowItem>(items: readonly Item[], budget: Budget): B
   return batches.reverse();
 }
 
-/** A batch of items that are sorted by length. */
+/** A batch of items in order of length. */
 function batchOf<Item extends WindowItem>(items: readonly Item[]): Batch<Item> {
   return {
     lane: items[0]?.lane ?? 'bulk',

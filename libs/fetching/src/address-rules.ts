@@ -68,7 +68,7 @@ export class AddressRules {
     const names = allow.filter((entry) => !isSubnet(entry));
     const wrong = names.find((name) => !/^[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?$/i.test(name));
     if (wrong !== undefined) {
-      const message = `${JSON.stringify(wrong)} is no host name, IP address or subnet (10.0.0.0/8)`;
+      const message = `${JSON.stringify(wrong)} is not a host name, IP address or subnet (10.0.0.0/8)`;
       throw new EmbedmillError('invalid_config', message);
     }
     this.#hosts = new Set(names.map((name) => name.toLowerCase()));

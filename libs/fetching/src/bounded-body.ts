@@ -39,7 +39,7 @@ export async function* boundedBody(
   const watch =
     pace &&
     setInterval(() => {
-      if (total - before < pace.bytes) body.destroy(new Error('it sends too slowly'));
+      if (total - before < pace.bytes) body.destroy(new Error('the server sends too slowly'));
       before = total;
     }, pace.milliseconds);
   try {
@@ -65,7 +65,7 @@ function decoded(body: Readable, encoding = 'identity'): Readable {
   if (name === 'identity' || name === '') return body;
   const decoder = Object.hasOwn(DECODERS, name) ? DECODERS[name] : undefined;
   if (decoder === undefined)
-    throw new BodyEncoding(`content-encoding ${JSON.stringify(encoding)} is not known`);
+    throw new BodyEncoding(`content-encoding ${JSON.stringify(encoding)} is not supported`);
   // What breaks is thrown to whoever reads the decoder.
   return pipeline(body, decoder(), () => undefined);
 }

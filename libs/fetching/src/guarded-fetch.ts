@@ -204,11 +204,11 @@ function checkedUrl(text: string, base: URL | undefined, codes: FetchCodes): URL
     throw new EmbedmillError(codes.forbidden, `only http and https are fetched, not ${url.protocol}`);
   }
   if (url.username !== '' || url.password !== '') {
-    const message = `${redacted(url.href)} has a user name or password in it; leave them out`;
+    const message = `${redacted(url.href)} contains a user name or password; leave them out`;
     throw new EmbedmillError(codes.forbidden, message);
   }
   if (base?.protocol === 'https:' && url.protocol !== 'https:') {
-    const message = `${redacted(base.href)} redirects from https to ${redacted(url.href)}, which is not safe`;
+    const message = `${redacted(base.href)} redirects from https to ${redacted(url.href)}, which is unsafe`;
     throw new EmbedmillError(codes.forbidden, message);
   }
   return url;
@@ -221,14 +221,14 @@ function assertWanted(response: Dispatcher.ResponseData, url: URL, { codes, type
     const after = Number(first(headers['retry-after']) ?? NaN);
     throw new EmbedmillError(
       busy ? codes.unavailable : codes.unreadable,
-      `${redacted(url.href)} answers with the status ${status}`,
+      `${redacted(url.href)} responded with status ${status}`,
       Number.isFinite(after) ? { retryAfter: after } : {},
     );
   }
   const type = first(headers['content-type'])?.trim().toLowerCase();
   if (types === undefined || type === undefined) return;
   if (![...types, ...UNTOLD_TYPES].some((start) => type.startsWith(start))) {
-    const message = `${redacted(url.href)} is of the type ${JSON.stringify(type.slice(0, 100))}, not ${types.join(' or ')}`;
+    const message = `${redacted(url.href)} has the type ${JSON.stringify(type.slice(0, 100))}, not ${types.join(' or ')}`;
     throw new EmbedmillError(codes.unreadable, message);
   }
 }
@@ -243,7 +243,7 @@ function asFailure(
     thrown instanceof ForbiddenAddress
       ? [
           codes.forbidden,
-          `${thrown.message}; name the host in EMBEDMILL_FETCH_ALLOW, or put what it serves elsewhere`,
+          `${thrown.message}; add the host to EMBEDMILL_FETCH_ALLOW, or move the content elsewhere`,
         ]
       : thrown instanceof BodyTooLarge
         ? [codes.tooLarge, `it has more than ${maxBytes} bytes`]

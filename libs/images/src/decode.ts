@@ -59,7 +59,7 @@ export async function decodeImage(
   if (bytes.length > limits.maxBytes) throw tooLarge(`has ${bytes.length} bytes`, `${limits.maxBytes} bytes`);
   const format = imageFormat(bytes);
   if (format === undefined) {
-    throw new EmbedmillError('image_unreadable', `the image is none of ${FORMATS}; convert it`);
+    throw new EmbedmillError('image_unreadable', `the image is not one of ${FORMATS}; convert it`);
   }
   const pixels = await decodePixels(bytes, format, limits);
   const resized = await resample(pixels, resamplingOf(pixels, preparation));
@@ -112,7 +112,7 @@ async function decodeOpaque(bytes: Uint8Array, format: ImageFormat, limits: Imag
   } catch (thrown) {
     if (thrown instanceof EmbedmillError) throw thrown;
     const why = thrown instanceof Error ? thrown.message : String(thrown);
-    const message = `the image cannot be decoded as ${format}; is the file whole? ${why}`;
+    const message = `the image cannot be decoded as ${format}; is the file complete? ${why}`;
     throw new EmbedmillError('image_unreadable', message, { cause: thrown });
   }
 }
@@ -165,6 +165,6 @@ function fromCmyk({ width, height, data }: RawPixels): Pixels {
 function tooLarge(has: string, most: string): EmbedmillError {
   return new EmbedmillError(
     'image_too_large',
-    `the image ${has}; at most ${most} are allowed: scale it down`,
+    `the image ${has}, but at most ${most} are allowed; scale it down`,
   );
 }

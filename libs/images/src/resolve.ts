@@ -50,7 +50,7 @@ export async function resolveImage(image: string, sources: ImageSources): Promis
       return dataBytes(reference, maxBytes);
     case 'url': {
       if (sources.fetch === undefined) {
-        const message = 'this server fetches no images; send them as data URIs';
+        const message = 'this server does not fetch images; send them as data URIs';
         throw new EmbedmillError('image_forbidden', message);
       }
       const request = {
@@ -116,12 +116,12 @@ export async function pictureFile(path: string, folder: string | undefined): Pro
   if (folder === undefined) {
     throw new EmbedmillError(
       'image_forbidden',
-      `this job has no folder for ${name} to be in; send a data URI`,
+      `this job has no folder, so ${name} cannot be read; send a data URI`,
     );
   }
   const outside = new EmbedmillError(
     'image_forbidden',
-    `${name} is not below the source’s folder; put it there`,
+    `${name} is not below the source’s folder; move it there`,
   );
   const root = await realpath(folder).catch((error: unknown) => {
     throw unreadable(path, error);
@@ -154,5 +154,5 @@ function isBelow(folder: string, path: string): boolean {
 }
 
 function tooLarge(maxBytes: number): EmbedmillError {
-  return new EmbedmillError('image_too_large', `the image has more than ${maxBytes} bytes: scale it down`);
+  return new EmbedmillError('image_too_large', `the image has more than ${maxBytes} bytes; scale it down`);
 }

@@ -66,7 +66,7 @@ export async function* videoFrames(
     const failure = await ffmpeg.failure;
     signal?.throwIfAborted();
     if (failure !== undefined) throw failure;
-    if (count === 0) throw new EmbedmillError('video_unreadable', `${path} has no pictures`);
+    if (count === 0) throw new EmbedmillError('video_unreadable', `${path} has no frames`);
   } finally {
     signal?.removeEventListener('abort', abort);
     await end(ffmpeg.child);
@@ -96,7 +96,7 @@ function start(path: string, { intervalSeconds, maxFrames, ffmpeg = 'ffmpeg' }: 
     child.once('error', (cause: NodeJS.ErrnoException) => {
       const message =
         cause.code === 'ENOENT'
-          ? 'videos need FFmpeg, and it is not on the PATH; install it (apt install ffmpeg, brew install ffmpeg)'
+          ? 'videos need FFmpeg, but it is not on the PATH; install it (apt install ffmpeg, brew install ffmpeg)'
           : `FFmpeg cannot be started: ${cause.message}`;
       settle(new EmbedmillError('video_unsupported', message, { cause }));
     });

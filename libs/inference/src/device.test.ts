@@ -28,7 +28,7 @@ test.each([
   'cpu,',
   'cuda:-1',
 ])('%j is refused, with what there is to choose from', (text) => {
-  expect(() => parseDevices(text)).toThrow(/there are cpu, cuda|name each device once/);
+  expect(() => parseDevices(text)).toThrow(/use cpu, cuda|name each device once/);
 });
 
 it('labels a device as settings name it', () => {

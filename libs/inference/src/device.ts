@@ -34,7 +34,7 @@ export function parseDevices(text: string): [DeviceName, ...DeviceName[]] {
     if (cuda !== null) return { kind: 'cuda', index: Number(cuda[1] ?? 0) };
     throw new EmbedmillError(
       'invalid_config',
-      `there is no device ${JSON.stringify(name)}; there are cpu, cuda, cuda:N, webgpu and remote`,
+      `there is no device ${JSON.stringify(name)}; use cpu, cuda, cuda:N, webgpu or remote`,
     );
   });
   const [first, ...others] = devices;
@@ -42,7 +42,7 @@ export function parseDevices(text: string): [DeviceName, ...DeviceName[]] {
   if (first === undefined || seen.size < devices.length || others.some(({ kind }) => kind !== first.kind)) {
     throw new EmbedmillError(
       'invalid_config',
-      `${JSON.stringify(text)}: name each device once, and devices of one kind only, such as cuda:0,cuda:1`,
+      `${JSON.stringify(text)}: name each device once, and only devices of one kind, such as cuda:0,cuda:1`,
     );
   }
   return [first, ...others];

@@ -130,7 +130,7 @@ export class EngineProcess implements Engine {
       return Promise.reject(new EmbedmillError('engine_failed', 'the engine is closed'));
     }
     if (this.inFlight >= this.capacity + (batch.urgent ? 1 : 0)) {
-      const message = `the engine has ${this.inFlight} batches in flight already`;
+      const message = `the engine already has ${this.inFlight} batches in flight`;
       return Promise.reject(new EmbedmillError('overloaded', message));
     }
     const { promise, resolve, reject } = Promise.withResolvers<EngineResult>();
@@ -253,7 +253,7 @@ export class EngineProcess implements Engine {
     this.#expect(
       deadlineMs,
       'engine_timeout',
-      `the engine gave no answer within ${deadlineMs} ms and was killed`,
+      `the engine did not respond within ${deadlineMs} ms and was killed`,
     );
   }
 

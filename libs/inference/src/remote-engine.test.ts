@@ -136,7 +136,7 @@ describe('connecting', slow, () => {
 
   it.each([
     ['ftp://127.0.0.1/x', 'ftp:'],
-    ['not an address', 'url'],
+    ['not an address', 'URL'],
     ['http://user:pass-word@127.0.0.1', 'password'],
   ])('refuses %s without repeating secrets', async (url, says) => {
     const error = await errorOf(connect(url));
@@ -501,8 +501,8 @@ describe('what one text is the cause of', slow, () => {
       new RegExp(`${status}.*must have less than 512 tokens`),
     ]),
     ['an error inside', { kind: 'status', status: 500, body: 'oops' }, 'engine_failed', /500: oops/],
-    ['a broken connection', { kind: 'reset', when: 'amid' }, 'engine_crashed', /broke the connection/],
-    ['no answer', { kind: 'hang' }, 'engine_timeout', /no whole answer within/],
+    ['a broken connection', { kind: 'reset', when: 'amid' }, 'engine_crashed', /closed the connection/],
+    ['no answer', { kind: 'hang' }, 'engine_timeout', /did not respond completely within/],
     ['NaN', { kind: 'number', literal: 'NaN' }, 'engine_failed', /not JSON/],
     ['a null for NaN', { kind: 'number', literal: 'null' }, 'engine_failed', /finite/],
     ['a number out of range', { kind: 'number', literal: '1e39' }, 'engine_failed', /finite/],

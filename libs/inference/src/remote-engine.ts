@@ -119,7 +119,7 @@ export class RemoteEngine implements Engine {
     const { texts, lengths, urgent, outputs = this.outputs } = batch;
     if (this.#isClosed) return Promise.reject(new EmbedmillError('engine_failed', 'the engine is closed'));
     if (outputs.some((output) => output !== 'dense')) {
-      const message = `a remote engine gives dense vectors only, not ${outputs.join(', ')}`;
+      const message = `a remote engine gives only dense vectors, not ${outputs.join(', ')}`;
       return Promise.reject(new EmbedmillError('engine_failed', message));
     }
     if (batch.raw !== undefined) {
@@ -127,11 +127,11 @@ export class RemoteEngine implements Engine {
       return Promise.reject(new EmbedmillError('engine_failed', message));
     }
     if (texts?.length !== lengths.length) {
-      const message = `a remote engine embeds texts, and this batch has ${texts?.length ?? 'none'} for its ${lengths.length} sequences: send each sequence’s text with it`;
+      const message = `a remote engine embeds texts, but this batch has ${texts?.length ?? 'none'} for its ${lengths.length} sequences; send the text with each sequence`;
       return Promise.reject(new EmbedmillError('engine_failed', message));
     }
     if (this.inFlight >= this.capacity + (urgent ? 1 : 0)) {
-      const message = `the engine has ${this.inFlight} batches in flight already`;
+      const message = `the engine already has ${this.inFlight} batches in flight`;
       return Promise.reject(new EmbedmillError('overloaded', message));
     }
     const running = this.#embed(texts, urgent).finally(() => this.#running.delete(running));
@@ -206,7 +206,7 @@ export class RemoteEngine implements Engine {
       await this.#request([PROBE], { urgent, abandon: new AbortController() });
     } catch (thrown) {
       if (!(thrown instanceof UpstreamFailure)) return asEmbedmillError(thrown, 'engine_failed');
-      return unavailable(thrown, '; it embeds no other text either, so no document is to blame');
+      return unavailable(thrown, '; it fails for other texts too, so no single document is the cause');
     }
     return new EmbedmillError(code, failure.message, { cause: failure });
   }

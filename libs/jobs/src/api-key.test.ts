@@ -40,14 +40,18 @@ test('a file of good keys is taken as it is', () => {
 });
 
 test.each([
-  ['an admin with a tenant', [entry({ scopes: ['admin'], tenant: 'acme' })], 'an admin key has no tenant'],
+  [
+    'an admin with a tenant',
+    [entry({ scopes: ['admin'], tenant: 'acme' })],
+    'an admin key cannot have a tenant',
+  ],
   ['a scope that is none', [entry({ scopes: ['all'] })], 'scopes'],
   ['no scope', [entry({ scopes: [] })], 'scopes'],
   ['a key in place of its hash', [entry({ hash: newApiKey().key })], 'sha256'],
   ['a field that is misspelt', [entry({ tennant: 'acme' })], 'tennant'],
   ['a date without a time', [entry({ expires: '2030-01-01' })], 'expires'],
   ['a tenant that no document can have', [entry({ tenant: 'a\ud800' })], 'tenant'],
-  ['a name twice', [entry({ name: 'n' }), entry({ name: 'n' })], 'the name \\"n\\" already'],
+  ['a name twice', [entry({ name: 'n' }), entry({ name: 'n' })], 'already has the name \\"n\\"'],
 ])('%s is refused, and said', (_name, keys, says) => {
   const parsed = apiKeysSchema.safeParse(keys);
   expect(JSON.stringify(parsed.error?.issues)).toContain(says);

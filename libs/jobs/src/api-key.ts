@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { tenantSchema } from './ids.ts';
 import { collectionNameSchema } from './profile.ts';
 
-/** What a key may do: write documents, ask, or all of it and what concerns whole collections. */
+/** What a key may do: submit documents, search, or everything including the management of collections. */
 export const SCOPES = ['submit', 'search', 'admin'] as const;
 export const scopeSchema = z.enum(SCOPES);
 export type Scope = z.infer<typeof scopeSchema>;
@@ -23,13 +23,13 @@ const wanted = z.strictObject({
 const hasNoAdminTenant = ({ scopes, tenant }: z.infer<typeof wanted>): boolean =>
   tenant === undefined || !scopes.includes('admin');
 const ADMIN_TENANT =
-  'an admin key has no tenant, because collections are of all tenants; give it "submit" and "search"';
+  'an admin key cannot have a tenant, because collections belong to all tenants; use "submit" and "search" instead';
 
-/** What a new key is to be. */
+/** The properties of a new key. */
 export const wantedKeySchema = wanted.refine(hasNoAdminTenant, ADMIN_TENANT);
 export type WantedKey = z.infer<typeof wantedKeySchema>;
 
-/** One key as it is kept. It has the key's hash, and nothing that the key could be made of. */
+/** A key as it is stored: with its hash, and nothing from which the key could be derived. */
 export const apiKeyEntrySchema = wanted
   .extend({
     id: z.string().regex(/^[0-9a-f]{12}$/, 'must be the 12 characters after em_'),
@@ -38,13 +38,13 @@ export const apiKeyEntrySchema = wanted
   .refine(hasNoAdminTenant, ADMIN_TENANT);
 export type ApiKeyEntry = z.infer<typeof apiKeyEntrySchema>;
 
-/** The keys file: a list, of which each name and each id comes once. */
+/** The keys file: a list in which names and ids are unique. */
 export const apiKeysSchema = z.array(apiKeyEntrySchema).superRefine((keys, context) => {
   for (const field of ['name', 'id'] as const) {
     const seen = new Set<string>();
     for (const [index, { [field]: value }] of keys.entries()) {
       if (seen.has(value)) {
-        const message = `another key has the ${field} ${JSON.stringify(value)} already`;
+        const message = `another key already has the ${field} ${JSON.stringify(value)}`;
         context.addIssue({ code: 'custom', path: [index, field], message });
       }
       seen.add(value);
@@ -52,27 +52,27 @@ export const apiKeysSchema = z.array(apiKeyEntrySchema).superRefine((keys, conte
   }
 });
 
-/** A new key, which is to be shown once, with its id and the hash that is kept. */
+/** A new key, to be shown once, with its id and the hash to store. */
 export function newApiKey(): { key: string; id: string; hash: string } {
   const id = randomBytes(6).toString('hex');
   const key = `em_${id}_${randomBytes(32).toString('base64url')}`;
   return { key, id, hash: apiKeyHash(key) };
 }
 
-/** The id in a key; undefined where it has not a key's form. */
+/** The id in a key; undefined if the text is not a well-formed key. */
 export function apiKeyId(key: string): string | undefined {
   return KEY.exec(key)?.[1];
 }
 
 /**
- * What is kept of a key. One round of SHA-256 is right here, where it would not be for a password: there are 256 bits of
- * chance in a key, so that nobody finds it by trying, however fast the hash is.
+ * The stored hash of a key. One round of SHA-256 is enough here, unlike for a password: a key has 256 random bits, so it
+ * cannot be guessed, however fast the hash is.
  */
 export function apiKeyHash(key: string): string {
   return `sha256:${hash('sha256', key, 'hex')}`;
 }
 
-/** Whether this is the key of that hash, in a time that says nothing of where they differ. */
+/** Whether the key has that hash; takes constant time. */
 export function isApiKey(key: string, kept: string): boolean {
   const given = Buffer.from(apiKeyHash(key));
   const wanted = Buffer.from(kept);

@@ -2,13 +2,15 @@ import { z } from 'zod';
 import type { EmbedmillError } from './errors.ts';
 import { roleSchema } from './query.ts';
 
-/** Numbers of a vector as a response has them: as they are, a byte each, or a bit each. */
+/** The number format of vectors in a response: unchanged, one byte each, or one bit each. */
 export const vectorFormSchema = z.enum(['float', 'int8', 'uint8', 'binary', 'ubinary']);
 
-/** Of a job that answers an OpenAI batch: what its responses are made with. */
+/** For a job that answers an OpenAI batch: what its responses need. */
 export const batchSchema = z.strictObject({
-  id: z.string().meta({ description: 'The batch’s, which the ids of its responses are made of.' }),
-  model: z.string().meta({ description: 'As its requests name it.' }),
+  id: z
+    .string()
+    .meta({ description: 'The id of the batch, from which the ids of its responses are derived.' }),
+  model: z.string().meta({ description: 'The model as its requests name it.' }),
 });
 export type Batch = z.infer<typeof batchSchema>;
 
@@ -22,7 +24,7 @@ export const batchErrorSchema = z.strictObject({
 });
 export type BatchError = z.infer<typeof batchErrorSchema>;
 
-/** An error as OpenAI's API gives it: the field of the request that it is of is its first detail's. */
+/** An error in OpenAI's format; its field is that of the first detail. */
 export function openaiErrorOf({ status, code, message, details }: EmbedmillError): BatchError {
   const type = status >= 500 ? 'server_error' : status === 429 ? 'requests' : 'invalid_request_error';
   const param = details[0]?.path.split('/', 1)[0] || null;
@@ -30,8 +32,8 @@ export function openaiErrorOf({ status, code, message, details }: EmbedmillError
 }
 
 /**
- * A line of a batch as workers get it: the text of a document whose id is the line's `custom_id`. Its body was checked
- * before; what was wrong with it is answered in its place.
+ * A line of a batch as workers receive it: the text of a document whose id is the line's `custom_id`. Its body was checked
+ * before; an invalid body is replaced by its error.
  */
 export const batchRequestSchema = z.union([
   z.strictObject({

@@ -1,4 +1,4 @@
-/** What a process needs of its surroundings that is no secret: where things are, and how its libraries are tuned. */
+/** The environment variables without secrets that a process needs: paths, and settings of its libraries. */
 const NAMES = new Set([
   ...['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'TMPDIR', 'TEMP', 'TMP', 'TZ', 'LANG', 'LANGUAGE'],
   ...['SYSTEMROOT', 'WINDIR', 'APPDATA', 'LOCALAPPDATA', 'PROCESSOR_ARCHITECTURE', 'DISPLAY'],
@@ -12,16 +12,16 @@ const NAMES = new Set([
     'NO_COLOR',
   ],
 ]);
-/** Of locales, the C library's memory, GPUs, ONNX Runtime and the mathematics below it. */
+/** For locales, the C library's memory, GPUs, ONNX Runtime and its maths libraries. */
 const PREFIXES = [
   ...['LC_', 'XDG_', 'MALLOC_', 'CUDA_', 'NVIDIA_', 'CUDNN_', 'CUBLAS_', 'TF32_', 'HIP_', 'ROCR_', 'VK_'],
   ...['MESA_', 'DAWN_', 'WGPU_', 'ORT_', 'ORT_TENSORRT_', 'OMP_', 'GOMP_', 'KMP_', 'MKL_', 'OPENBLAS_'],
 ];
 
 /**
- * The environment of a child that does one thing and needs no key for it: an engine, the store, Redis, FFmpeg. What is
- * on no list stays behind, so that keys which whoever started us has set are not in the reach of what parses a model
- * or a video. `own` is added as it is.
+ * The environment of a child process that needs no keys: an engine, the store, Redis, FFmpeg. Only listed variables are
+ * passed on, so that code that parses a model or a video cannot reach keys in the parent's environment. `own` is added
+ * unchanged.
  */
 export function childEnvironment(
   environment: Readonly<Record<string, string | undefined>>,

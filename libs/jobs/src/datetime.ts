@@ -1,8 +1,8 @@
-/** Dates of filters and metadata, read the way Qdrant reads them, so that both stores agree on every value. */
+/** Parses dates of filters and metadata as Qdrant does, so that all stores agree on every value. */
 
 const PATTERN =
   /^(\d{4}-\d{2}-\d{2})(?:[T ]((?:[01]\d|2[0-3]):\d{2}:\d{2})(?:\.(\d+))?(Z|[+-]\d{2}:\d{2})?)?$/;
-/** An offset as PostgreSQL writes it, without its minutes. */
+/** An offset as PostgreSQL writes it, without minutes. */
 const SHORT_OFFSET = /:\d{2}(?:\.\d+)?[+-]\d{2}$/;
 
 /**
@@ -19,7 +19,7 @@ export function instantOf(text: string): number | undefined {
   return milliseconds * 1000 + Number(fraction.padEnd(6, '0').slice(0, 6));
 }
 
-/** The same text with its offset as RFC 3339 has it, which all stores read. */
+/** The same text with an offset as in RFC 3339, which all stores accept. */
 export function wholeOffset(text: string): string {
   return SHORT_OFFSET.test(text) ? `${text}:00` : text;
 }
@@ -31,7 +31,7 @@ export function instantText(instant: number): string {
   return new Date(milliseconds).toISOString().replace('Z', `${String(micros).padStart(3, '0')}Z`);
 }
 
-/** V8 reads 30 February as 1 March. */
+/** V8 parses 30 February as 1 March. */
 function isInCalendar(date: string): boolean {
   return new Date(`${date}T00:00:00Z`).toISOString().startsWith(date);
 }

@@ -2,16 +2,16 @@ import type { StatsFs } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
-/** Kept where nothing else is asked for, in bytes and as a share of the disk: whichever is less. */
+/** The default reserve, in bytes and as a share of the disk; the lesser applies. */
 const USUAL_BYTES = 1024 ** 3;
 const USUAL_SHARE = 0.05;
-/** How long one look stands for others: writes come by the hundred a second. */
+/** How long a measurement is reused, because there are hundreds of writes per second. */
 const LOOK_MS = 100;
 
 /**
- * The free space of the disk that a folder is on, less a reserve that is never used: what keeps the queue, logs and the
- * files that a store has mapped into memory from meeting a full disk, which none of them survives. Whoever is about to
- * write much asks first, and puts its work off where there is not enough.
+ * The free space of a folder's disk, minus a reserve. The reserve protects the queue, the logs and memory-mapped files of
+ * stores, none of which survives a full disk. Whoever is about to write much asks first, and defers its work if there is
+ * not enough space.
  */
 export class DiskSpace {
   readonly #folder: string;
@@ -25,17 +25,17 @@ export class DiskSpace {
   }
 
   /**
-   * What is missing to write so many bytes more, as a sentence; undefined where there is room. `share` of the reserve is
-   * left alone: 1, or less for what makes room in the end.
+   * Why this many further bytes cannot be written, as a sentence; undefined if there is room. `share` is the part of the
+   * reserve to keep: 1, or less for work that frees space in the end.
    */
   async lack(bytes = 0, share = 1): Promise<string | undefined> {
     const { free, reserve } = await this.#look();
     if (free - bytes >= reserve * share) return undefined;
     const megabytes = (count: number) => `${Math.ceil(count / 1024 ** 2)} MiB`;
-    return `the disk of ${this.#folder} is full; free space: ${megabytes(free)} are left, and ${megabytes(reserve)} are kept (EMBEDMILL_DISK_RESERVE_BYTES)`;
+    return `the disk of ${this.#folder} is full; free space: ${megabytes(free)} are left, but ${megabytes(reserve)} must stay free (EMBEDMILL_DISK_RESERVE_BYTES)`;
   }
 
-  /** How much there is of it, in bytes; free is what programs may use, the reserve included. */
+  /** The disk's sizes in bytes; `free` is what programs may use, including the reserve. */
   async space(): Promise<{ free: number; total: number; reserve: number }> {
     const { free, total, reserve } = await this.#look();
     return { free, total, reserve };
@@ -53,7 +53,7 @@ export class DiskSpace {
   }
 }
 
-/** Of the folder, or where it is to be made. */
+/** For the folder, or its nearest existing parent. */
 async function statfsOf(folder: string): Promise<StatsFs> {
   return statfs(folder).catch((error: unknown) => {
     const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';

@@ -1,24 +1,24 @@
 /**
- * JSON whose numbers are kept. A number that a double cannot hold as it was written becomes its text, so that nobody
- * gets another number back than they sent: the same rule for NDJSON, JSON bodies, CSV and Parquet.
+ * JSON without loss of numbers. A number that a double cannot represent as written becomes its text, so that everybody gets
+ * back the number that they sent. The same rule applies to NDJSON, JSON bodies, CSV and Parquet.
  */
 
-/** Only a number of 16 digits and more, or with an exponent, can be one that a double changes. */
+/** A double can only change numbers with 16 or more digits, or with an exponent. */
 const MAY_CHANGE = /(?:^|[\s:,[])-?\d(?:[\d.]{15}|[\d.]*[eE])/;
 const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
-/** From here on JavaScript writes whole numbers with an exponent: what was written so is written so again. */
+/** From here on, JavaScript writes whole numbers with an exponent, as they were written. */
 const EXPONENT_FROM = 1e21;
-/** More significant digits than this no double is told by. */
+/** The most significant digits that identify a double. */
 const MOST_DIGITS = 100;
 
-/** As `JSON.parse`, but for numbers, which are as `exactNumber` gives them. Throws what `JSON.parse` does. */
+/** Like `JSON.parse`, but with numbers from `exactNumber`. Throws what `JSON.parse` throws. */
 export function parseJson(text: string): unknown {
   if (!mayHaveInexactNumber(text)) return JSON.parse(text);
   // TypeScript does not know of the third argument yet (ECMA-262, JSON.parse source text access).
   return JSON.parse(text, keepNumber as (this: unknown, key: string, value: unknown) => unknown);
 }
 
-/** Whether `parseJson` may read a text other than `JSON.parse` does: a quick look. */
+/** A quick check whether `parseJson` may differ from `JSON.parse` for a text. */
 export function mayHaveInexactNumber(text: string): boolean {
   return MAY_CHANGE.test(text);
 }
@@ -28,8 +28,8 @@ function keepNumber(_key: string, value: unknown, { source }: { source?: string 
 }
 
 /**
- * A number as a double where that is the same number, else its text: integers beyond 2^53, and decimals of which a
- * double has not all digits. Whole doubles beyond 2^53 are texts as well, because they are written as integers are.
+ * A number as a double if that is the same number, else its text: integers beyond 2^53, and decimals with more digits than
+ * a double has. Whole doubles beyond 2^53 are also texts, because they are written like integers.
  *
  * @param written as JSON writes numbers
  */
@@ -40,7 +40,7 @@ export function exactNumber(written: string): number | string {
   return isSame(written, value) ? value : written;
 }
 
-/** Whether a text is a number that `exactNumber` leaves a text. */
+/** Whether a text is a number that `exactNumber` keeps as a text. */
 export function isInexactNumber(text: string): boolean {
   return NUMBER.test(text) && typeof exactNumber(text) === 'string';
 }

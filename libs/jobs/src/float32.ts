@@ -12,7 +12,7 @@ export function shortestFloats(vector: Float32Array): number[] {
   return shortest;
 }
 
-/** Those that are exact doubles, so that dividing by one rounds once, as reading the decimal would. */
+/** Powers of ten that are exact doubles, so that a division by one rounds once, like parsing the decimal. */
 const POWERS = Float64Array.from({ length: 23 }, (_, power) => Number(`1e${power}`));
 const LEAST_DIGITS = 7;
 const MOST_DIGITS = 9;
@@ -32,7 +32,7 @@ function shortestFloat(value: number): number {
   return byPrinting(value);
 }
 
-/** For numbers that no vector of length 1 has, but for 0 and 1. */
+/** For numbers that no vector of length 1 has, except 0 and 1. */
 function byPrinting(value: number): number {
   if (Number.isInteger(value) && Math.abs(value) < 1e6) return value;
   for (let digits = 1; digits <= MOST_DIGITS; digits += 1) {

@@ -1,4 +1,4 @@
-/** Where a document’s image is: in the reference itself, at a URL, or in a file beside the source. */
+/** The location of a document’s image: in the reference itself, at a URL, or in a file next to the source. */
 export type ImageReference =
   | { readonly kind: 'data'; readonly mediaType: string; readonly base64: boolean; readonly data: string }
   | { readonly kind: 'url'; readonly url: string }
@@ -8,14 +8,14 @@ export type ImageReferenceParse =
   | { readonly ok: true; readonly reference: ImageReference }
   | { readonly ok: false; readonly message: string };
 
-/** Two characters at least: one is a drive of Windows. */
+/** At least two characters, because a single one is a Windows drive. */
 const SCHEME = /^([a-z][a-z0-9+.-]+):/i;
-/** What may stand between `data:` and the comma; the limit keeps a search for a comma that is not there short. */
+/** What is allowed between `data:` and the comma; the limit bounds the search for a missing comma. */
 const DATA_HEADER = /^data:([^,]{0,500}),/i;
 
 /**
- * A document’s `image` as what it refers to, or what is wrong with it. Nothing is read or decoded.
- * Data URIs are those of RFC 2397; what has no scheme is a path.
+ * Parses a document’s `image` to what it refers to, or to its fault. Nothing is read or decoded. Data URIs follow
+ * RFC 2397; a reference without a scheme is a path.
  */
 export function parseImageReference(text: string): ImageReferenceParse {
   const scheme = SCHEME.exec(text.slice(0, 64))?.[1]?.toLowerCase();
@@ -30,7 +30,7 @@ export function parseImageReference(text: string): ImageReferenceParse {
     }
     case 'data': {
       const header = DATA_HEADER.exec(text);
-      if (header === null) return { ok: false, message: 'a data URI has a "," in front of its data' };
+      if (header === null) return { ok: false, message: 'a data URI needs a "," before its data' };
       const [mediaType = '', ...parameters] = (header[1] ?? '').split(';').map((part) => part.trim());
       const base64 = parameters.at(-1)?.toLowerCase() === 'base64';
       const data = text.slice(header[0].length);

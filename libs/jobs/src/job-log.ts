@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** What a job’s log tells of: the events that matter to whoever waits for it, and none that come with each shard. */
+/** The events of a job’s log: those that matter to whoever waits for the job, but none that occur for each shard. */
 export const JOB_EVENTS = [
   'accepted',
   'scan_waits',
@@ -29,6 +29,6 @@ export const jobLogLineSchema = z
   .meta({ id: 'JobLogLine' });
 export type JobLogLine = z.infer<typeof jobLogLineSchema>;
 
-/** A line before it is kept, which gives it its time. */
+/** A line before it is stored and gets its time. */
 export type JobNote = Omit<JobLogLine, 'at'>;
 export type NoteJob = (note: JobNote) => void;

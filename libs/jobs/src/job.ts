@@ -4,13 +4,13 @@ import { outputFormatSchema } from './sink.ts';
 import { jobModeSchema } from './snapshot.ts';
 
 /**
- * queued → scanning (its lines are counted and cut into shards) → running → completed | cancelled | failed.
- * `completed` says that every document was settled; some of them may be among the failures.
+ * queued → scanning (its lines are counted and divided into shards) → running → completed | cancelled | failed.
+ * `completed` means that every document was settled; some may have failed.
  */
 export const jobStateSchema = z.enum(['queued', 'scanning', 'running', 'completed', 'cancelled', 'failed']);
 export type JobState = z.infer<typeof jobStateSchema>;
 
-/** The order of a tenant's jobs among one another; tenants share alike, whatever theirs. */
+/** The order among the jobs of a tenant; it does not affect the shares of tenants. */
 export const PRIORITIES = ['urgent', 'normal', 'background'] as const;
 export const prioritySchema = z.enum(PRIORITIES);
 export type Priority = z.infer<typeof prioritySchema>;
@@ -20,33 +20,31 @@ const count = (description: string) => z.int().nonnegative().meta({ description 
 /** What a job has done so far. stored + skipped + deleted + failed + duplicates + superseded = done; done = documents at the end. */
 export const progressSchema = z.strictObject({
   documents: count('Documents submitted; 0 until the source has been scanned.'),
-  done: count('Documents settled, one way or another.'),
+  done: count('Documents that are settled, whatever their outcome.'),
   stored: count(
-    'Documents whose vectors the store acknowledged; of a job that writes a file, those that are in it.',
+    'Documents whose vectors the store acknowledged; for a job that writes a file, the documents in it.',
   ),
-  skipped: count('Documents that the store already had, unchanged.'),
+  skipped: count('Documents that the store already had unchanged.'),
   failed: count(
-    'Documents that failed; the job’s failures name them, or the first of them where they are many.',
+    'Documents that failed; the job’s failures list them, or the first of them if there are many.',
   ),
-  duplicates: count('Documents that a later one of the same job with the same id replaced.'),
-  superseded: count(
-    'Documents that a later submission or deletion had decided already; nothing was stored.',
-  ).default(0),
+  duplicates: count('Documents replaced by a later document of the same job with the same id.'),
+  superseded: count('Documents superseded by a later submission or deletion; nothing was stored.').default(0),
   deleted: count(
-    'Documents that were submitted as deleted, and are not there any more; also where there was none.',
+    'Documents that were submitted as deleted and no longer exist, including ids that never existed.',
   ).default(0),
   added: count(
-    'Of a dry run: those of `stored` that are not there yet; the others would be replaced.',
+    'For a dry run: the part of `stored` that does not exist yet; the others would be replaced.',
   ).default(0),
   gone: count(
-    'Documents of the source that a snapshot did not have, deleted after it; they are not among `documents`.',
+    'Documents of the source that were deleted because the snapshot lacks them; they are not counted in `documents`.',
   ).default(0),
-  truncated: count('Documents of which a part was not embedded.'),
+  truncated: count('Documents that were embedded only in part.'),
   chunks: count('Points written.'),
   reused: count(
-    'Points whose dense vector was taken from the store, as nothing that it is made of has changed.',
+    'Points whose dense vector was reused from the store because its input has not changed.',
   ).default(0),
-  tokens: count('Tokens run through the model, special tokens included, padding not.'),
+  tokens: count('Tokens run through the model, including special tokens but not padding.'),
   shards: count('Shards of the job; 0 until the source has been scanned.'),
   shardsDone: count('Shards settled.'),
 });
@@ -77,10 +75,10 @@ export function addResult(progress: Progress, result: ShardResult): Progress {
 /** A job as the API shows it. */
 export const jobSchema = progressSchema.extend({
   id: z.string(),
-  collection: z.string().meta({ description: 'Empty where the vectors go to a file alone.' }),
+  collection: z.string().meta({ description: 'Empty if the vectors are only written to a file.' }),
   sequence: z.int().nonnegative().meta({
     description:
-      'Its place in the order of acceptance: of two submissions of a document the one with the greater number wins. A retry has that of the job it repeats.',
+      'The job’s place in the order of acceptance: of two submissions of a document, the one with the greater number wins. A retry has the number of the job that it repeats.',
   }),
   state: jobStateSchema,
   source: z.string().meta({
@@ -89,45 +87,41 @@ export const jobSchema = progressSchema.extend({
   mode: jobModeSchema,
   dryRun: z.boolean().meta({
     description:
-      'Whether nothing is written: its counts say what would come of it, and its output names the documents.',
+      'Whether nothing is written: the counts show what would happen, and the output lists the documents.',
   }),
-  sourceName: z
-    .string()
-    .nullable()
-    .meta({ description: 'The `source` of documents that name none themselves.' }),
+  sourceName: z.string().nullable().meta({ description: 'The `source` of documents that do not name one.' }),
   priority: prioritySchema.meta({
     description:
-      'Before which of its tenant’s jobs it comes. Tenants get the same room whatever the priorities of their jobs.',
+      'The job’s priority among the jobs of its tenant. It does not affect other tenants’ share of the queue.',
   }),
   tenant: z
     .string()
     .optional()
-    .meta({ description: 'The tenant whose documents they are, where a key bound to one submitted it.' }),
-  retryOf: z.string().nullable().meta({ description: 'The job whose failures this one tries again.' }),
+    .meta({ description: 'The tenant of the documents, if a key bound to a tenant submitted the job.' }),
+  retryOf: z.string().nullable().meta({ description: 'The job whose failures this job retries.' }),
   error: z
     .strictObject({ code: z.string(), message: z.string() })
     .nullable()
-    .meta({ description: 'Why the whole job failed, when it did.' }),
-  webhook: z
-    .string()
-    .nullable()
-    .meta({ description: 'Whom its end is told, see `/api/v1/jobs/{id}/webhook-deliveries`.' }),
+    .meta({ description: 'Why the whole job failed, if it did.' }),
+  webhook: z.string().nullable().meta({
+    description: 'The receiver that hears of the job’s end; see `/api/v1/jobs/{id}/webhook-deliveries`.',
+  }),
   output: z
     .strictObject({ format: outputFormatSchema, bytes: z.int().nonnegative(), to: z.string().nullable() })
     .nullable()
     .meta({
       description:
-        'Of a job that writes a file and is complete: the file, at `/api/v1/jobs/{id}/output`, or where it was written to.',
+        'For a completed job that writes a file: the file at `/api/v1/jobs/{id}/output`, or the place where it was written.',
     }),
   paused: z.boolean().meta({ description: 'Whether it is unfinished and the queue is paused.' }),
   waitingFor: z
     .strictObject({ code: z.string(), message: z.string() })
     .nullable()
-    .meta({ description: 'What keeps an unfinished job from going on, such as a model that cannot be had.' }),
+    .meta({ description: 'What blocks an unfinished job, such as a model that cannot be downloaded.' }),
   createdAt: z.iso.datetime(),
   startedAt: z.iso.datetime().nullable(),
   finishedAt: z.iso.datetime().nullable(),
-  seconds: z.number().meta({ description: 'Seconds since it started, until it finished.' }),
+  seconds: z.number().meta({ description: 'Seconds from the start until the end of the job, or until now.' }),
 });
 export type Job = z.infer<typeof jobSchema>;
 

@@ -1,16 +1,16 @@
-/** A stretch of a text, with what of the text lies in no stretch. */
+/** A range of a text, with the text outside of ranges. */
 export interface TextChunk {
   start: number;
   text: string;
-  /** What lies between the one before and this one, where `usualGap` would be wrong. */
+  /** The text between the previous range and this one, if `usualGap` would be wrong. */
   gap?: string;
-  /** What lies behind the last one. */
+  /** The text after the last one. */
   tail?: string;
 }
 
 /**
- * A document's text, put together from its chunks. Chunks that were stored before their gaps were kept only say where they
- * stand: there one character becomes a space, more become line breaks, so that all characters stay where they were.
+ * A document's text, joined from its chunks. Chunks that were stored before gaps were kept only have their positions: there,
+ * a gap of one character becomes a space and a longer one line breaks, so that all positions stay the same.
  */
 export function joinedText(chunks: readonly TextChunk[]): string {
   let whole = '';
@@ -21,7 +21,7 @@ export function joinedText(chunks: readonly TextChunk[]): string {
   return whole;
 }
 
-/** Of each chunk, by where it stands in the text, what `joinedText` has to be told of what lies around it. */
+/** For each chunk, by its position in the text, the surrounding text that `joinedText` needs. */
 export function textAround(
   text: string,
   places: readonly { start: number; end: number }[],
@@ -33,7 +33,7 @@ export function textAround(
     const tail = n === places.length - 1 ? text.slice(reached) : '';
     return {
       ...(gap !== usualGap(gap.length) && { gap }),
-      // What was cut off stays out.
+      // Truncated text is left out.
       ...(tail !== '' && tail.trim() === '' && { tail }),
     };
   });

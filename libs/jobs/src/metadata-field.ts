@@ -7,7 +7,7 @@ export interface GeoPoint {
   lon: number;
 }
 
-/** What stands at a field of metadata; dots lead into objects, but not into lists of them. */
+/** The value of a metadata field; dots lead into objects, but not into lists of objects. */
 export function metadataAt(metadata: { readonly [key: string]: Json }, field: string): Json | undefined {
   let at: Json | undefined = metadata as { [key: string]: Json };
   for (const key of field.split('.')) {
@@ -18,7 +18,7 @@ export function metadataAt(metadata: { readonly [key: string]: Json }, field: st
   return at;
 }
 
-/** A value as a place on Earth, or undefined where it is none. */
+/** A value as a place on Earth, or undefined if it is none. */
 export function geoPointOf(value: unknown): GeoPoint | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const { lat, lon } = value as Record<string, unknown>;
@@ -27,7 +27,7 @@ export function geoPointOf(value: unknown): GeoPoint | undefined {
   return isPlace ? { lat, lon } : undefined;
 }
 
-/** The same metadata with another value at a field that is there. */
+/** The same metadata with another value in an existing field. */
 export function withMetadataAt(
   metadata: { readonly [key: string]: Json },
   field: string,

@@ -6,19 +6,19 @@ import type { FilterableType, Profile } from './profile.ts';
 
 /** How deep metadata may nest. */
 export const MAX_DEPTH = 16;
-/** Bytes of a document's metadata as JSON, where no setting says otherwise: it is stored with each of its chunks. */
+/** The default limit of a document's metadata as JSON, in bytes; it is stored with each chunk. */
 export const METADATA_BYTES = 64 * 1024;
-/** The walk counts a number as two bytes, and JSON may take so many times as much for it. */
+/** The walk counts a number as two bytes, but its JSON may be this many times longer. */
 const MOST_UNDERCOUNTED = 13;
 const NUL = String.fromCharCode(0);
 
-/** What makes a value unfit to be metadata. */
+/** What makes a value invalid as metadata. */
 export type MetadataFault =
   { kind: 'depth' | 'key' | 'size' } | { kind: 'number' | 'surrogate' | 'nul'; path: string };
 
 /**
- * What is wrong with a parsed value as metadata, found in one walk, which ends where there is more of it than
- * `maxBytes` of JSON hold, whatever its shape.
+ * Finds the fault of a parsed value as metadata in one walk, which ends once the value exceeds `maxBytes` of JSON, whatever
+ * its shape.
  */
 export function faultInMetadata(metadata: object, maxBytes: number): MetadataFault | undefined {
   let bytes = 0;
@@ -63,8 +63,8 @@ function entriesOf(holder: object): Iterable<[key: string | number, value: unkno
 export type TypedMetadata = { ok: true; metadata: { [key: string]: Json } } | { ok: false; field: string };
 
 /**
- * Metadata with its filterable fields as their types have them: a keyword that is written as an integer is its text, a
- * boolean may be written as t, f, 1 or 0. Names the first field that is of another type.
+ * Converts filterable fields of metadata to their types: an integer in a keyword field becomes its text, and a boolean may
+ * be written as t, f, 1 or 0. Names the first field that has another type.
  */
 export function typedMetadata(
   metadata: { [key: string]: Json },
@@ -88,7 +88,7 @@ function listOf(given: Json[], type: FilterableType): Json[] | undefined {
   return values.every((value, n) => value === given[n]) ? given : (values as Json[]);
 }
 
-/** What cannot be of the type is undefined. */
+/** Undefined if the value cannot have the type. */
 function typedValue(value: Json, type: FilterableType): Json | undefined {
   switch (type) {
     case 'keyword':
@@ -110,7 +110,7 @@ function typedValue(value: Json, type: FilterableType): Json | undefined {
   }
 }
 
-/** A field that is declared as a float takes the double nearest to what was written. */
+/** A field of type float stores the double nearest to what was written. */
 function finite(value: number): number | undefined {
   return Number.isFinite(value) ? value : undefined;
 }

@@ -2,18 +2,18 @@ import { z } from 'zod';
 
 const count = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
 
-/** Environment variables about how Qdrant is used. */
+/** Environment variables that configure the use of Qdrant. */
 export const qdrantSettings = {
   EMBEDMILL_QDRANT_SEARCH_SECONDS: z.coerce.number().min(0.1).max(110).default(5).meta({
-    description: 'How long Qdrant may take for a search; what takes longer fails, and is not tried again.',
+    description: 'Seconds that Qdrant may take for a search; a slower search fails and is not retried.',
   }),
   EMBEDMILL_QDRANT_SHARDS: count(1, 1000).optional().meta({
     description:
-      'Shards of new collections; Qdrant’s own default is one a node. With keys, shards of each key.',
+      'Shards of new collections; by default one per node, as Qdrant chooses. With custom sharding, shards per key.',
   }),
   EMBEDMILL_QDRANT_SHARDING: z.enum(['auto', 'custom']).default('auto').meta({
     description:
-      'auto: new collections spread all points over all shards; custom: by keys, with large tenants in shards of their own.',
+      'auto: new collections spread all points over all shards. custom: they are sharded by key, and large tenants get shards of their own.',
   }),
   EMBEDMILL_QDRANT_LARGE_TENANTS: z
     .string()
@@ -21,38 +21,39 @@ export const qdrantSettings = {
     .transform((text) => text.split(',').flatMap((name) => name.trim() || []))
     .meta({
       description:
-        'Tenants, with commas between, that get shards of their own in collections sharded by keys.',
+        'Tenants, separated by commas, that get shards of their own in collections sharded by key.',
     }),
   EMBEDMILL_QDRANT_REPLICAS: count(1, 100).default(2).meta({
-    description: 'Copies of each shard of new collections; never more than there are nodes.',
+    description: 'Replicas of each shard in new collections; never more than there are nodes.',
   }),
   EMBEDMILL_QDRANT_WRITE_CONSISTENCY: count(1, 100).default(1).meta({
-    description: 'Copies that have to have a write before it is acknowledged, in new collections.',
+    description: 'Replicas that must apply a write before it is acknowledged, in new collections.',
   }),
   EMBEDMILL_QDRANT_ON_DISK: z.stringbool().default(false).meta({
     description:
-      'Whether the vectors of new collections, and the indexes of their filterable fields, are on disk; whole vectors beside smaller ones always are.',
+      'Whether new collections keep their vectors and the indexes of filterable fields on disk. The original vectors of quantized collections are always on disk.',
   }),
   EMBEDMILL_QDRANT_HNSW_M: count(0, 1000).optional().meta({
-    description: 'Links of a point in the index of new collections; 0 with PAYLOAD_M for many small tenants.',
+    description:
+      'Links per point in the HNSW index of new collections (m); set 0 together with HNSW_PAYLOAD_M for many small tenants.',
   }),
   EMBEDMILL_QDRANT_HNSW_EF_CONSTRUCT: count(4, 10_000).optional().meta({
-    description: 'Points that are looked at for the links of one, in new collections.',
+    description: 'Candidates considered for the links of a point, in new collections (ef_construct).',
   }),
   EMBEDMILL_QDRANT_HNSW_PAYLOAD_M: count(0, 1000).optional().meta({
     description:
-      'Links of a point among those of its tenant, or of one filterable value, in new collections.',
+      'Links of a point within its tenant, or within one filterable value, in new collections (payload_m).',
   }),
   EMBEDMILL_QDRANT_OPTIMIZER_THREADS: count(0, 1000).optional().meta({
-    description: 'Optimizations of a shard at the same time, in new collections.',
+    description: 'Concurrent optimizations of a shard, in new collections.',
   }),
   EMBEDMILL_QDRANT_BULK_POINTS: count(0, 1e12).default(1_000_000).meta({
     description:
-      'Points from which on a load into a collection that has few puts its index off until it has ended; 0: never.',
+      'A load of at least this many points into a nearly empty collection defers its index until the load ends; 0: never.',
   }),
 };
 
-/** How Qdrant is to keep new collections; what is undefined is left to it. */
+/** How Qdrant keeps new collections; it decides whatever is undefined. */
 export interface QdrantLayout {
   shards: number | undefined;
   sharding: 'auto' | 'custom';
@@ -65,16 +66,16 @@ export interface QdrantLayout {
 
 /** How Qdrant is used. */
 export interface QdrantConfig {
-  /** How long what a search asks for may take, in milliseconds. */
+  /** How long a request of a search may take, in milliseconds. */
   searchTimeout: number;
   layout: QdrantLayout;
-  /** Tenants with shards of their own in collections sharded by keys. */
+  /** Tenants with their own shards in collections sharded by key. */
   largeTenants: string[];
-  /** Points from which on a first load puts the index off; 0: never. */
+  /** The least points of a first load that defers the index; 0: never. */
   bulkPoints: number;
 }
 
-/** The settings under their names in code. */
+/** The settings by their names in code. */
 export function qdrantConfig(read: z.output<z.ZodObject<typeof qdrantSettings>>): QdrantConfig {
   return {
     searchTimeout: read.EMBEDMILL_QDRANT_SEARCH_SECONDS * 1000,
@@ -96,5 +97,5 @@ export function qdrantConfig(read: z.output<z.ZodObject<typeof qdrantSettings>>)
   };
 }
 
-/** What is taken where nothing is set. */
+/** The defaults. */
 export const USUAL_QDRANT = qdrantConfig(z.object(qdrantSettings).parse({}));

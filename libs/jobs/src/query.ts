@@ -10,36 +10,36 @@ const text = z.string();
 const role = roleSchema;
 const model = z.string();
 const prefix = z.string().optional().meta({
-  description: 'Stands in front of each text, in place of what the model has for its role.',
+  description: 'A prefix for each text, in place of the model’s prefix for its role.',
 });
 const tokenIds = z.array(z.int().nonnegative());
 const normalize = z.boolean().optional().meta({
   description:
-    'Whether vectors are brought to length 1; true by default, else they are as the model gives them.',
+    'Whether vectors are normalised to length 1 (the default); otherwise they stay as the model gives them.',
 });
 const textsOrIds = z.array(z.union([text, tokenIds])).min(1);
 const keep = z.enum(['start', 'end']).optional().meta({
-  description: 'Which end of a text is read that is longer than the model reads; the start by default.',
+  description: 'Which end of a text is kept if it exceeds the model’s limit; the start by default.',
 });
 
-/** What the interactive lane carries: work for a model, to be done at once, ahead of any bulk batch. */
+/** A message of the interactive lane: work for a model that runs ahead of any bulk batch. */
 export const querySchema = z.discriminatedUnion('task', [
   z.strictObject({
-    task: z.literal('embed').meta({ description: 'Texts (or token ids) to dense vectors.' }),
+    task: z.literal('embed').meta({ description: 'Turns texts (or token ids) into dense vectors.' }),
     model,
     role,
     prefix,
     keep,
     normalize,
     lexical: z.boolean().optional().meta({
-      description: 'Weigh the terms of each, too, in the same run; of models that do.',
+      description: 'Also weigh the terms of each text in the same run, if the model supports it.',
     }),
     inputs: textsOrIds,
   }),
   z.strictObject({
     task: z.literal('sparse').meta({
       description:
-        'Texts to vectors over the vocabulary of a sparse model, or of one that weighs its tokens.',
+        'Turns texts into vectors over the vocabulary of a sparse model, or of a model that weighs its tokens.',
     }),
     model,
     role,
@@ -48,44 +48,50 @@ export const querySchema = z.discriminatedUnion('task', [
     inputs: z.array(text).min(1),
   }),
   z.strictObject({
-    task: z.literal('images').meta({ description: 'Images to dense vectors, in the space of the texts.' }),
+    task: z
+      .literal('images')
+      .meta({ description: 'Turns images into dense vectors in the space of the texts.' }),
     model,
     inputs: z.array(text).min(1).meta({ description: 'Images as data URIs.' }),
   }),
   z.strictObject({
     task: z.literal('rerank').meta({
       description:
-        'How well each text answers the query: by a cross-encoder, or by a dense model’s late interaction.',
+        'Scores how well each text answers the query, by a cross-encoder or by a dense model’s late interaction.',
     }),
     model,
     query: text,
     inputs: z.array(text).min(1),
-    prefix: prefix.meta({ description: 'Of late interaction: stands in front of the query.' }),
+    prefix: prefix.meta({ description: 'For late interaction: the prefix of the query.' }),
     emphasis: z
       .array(z.strictObject({ start: z.int(), end: z.int(), weight: z.number().min(0) }))
       .default([])
       .meta({
         description:
-          'Of late interaction: what stretches of the query weigh (UTF-16 units), and nothing beside them; all of it alike by default.',
+          'For late interaction: weights of ranges of the query, in UTF-16 units; the rest then weighs nothing. By default all of the query weighs the same.',
       }),
   }),
   z.strictObject({
     task: z.literal('tokens').meta({
       description:
-        'Questions to vectors of their tokens, which late interaction holds against stored ones, and to their dense vectors.',
+        'Turns queries into vectors of their tokens, which late interaction compares with stored ones, and into their dense vectors.',
     }),
     model,
     prefix,
-    dims: z.int().positive().meta({ description: 'Numbers of each that are wanted.' }),
+    dims: z.int().positive().meta({ description: 'The wanted size of each vector.' }),
     inputs: z.array(text).min(1),
   }),
   z.strictObject({
-    task: z.literal('terms').meta({ description: 'What ids of a sparse model’s vocabulary stand for.' }),
+    task: z
+      .literal('terms')
+      .meta({ description: 'Looks up the terms of ids in a sparse model’s vocabulary.' }),
     model,
     inputs: z.array(z.int().nonnegative()).min(1),
   }),
   z.strictObject({
-    task: z.literal('states').meta({ description: 'Texts (or token ids) to a dense vector a token.' }),
+    task: z
+      .literal('states')
+      .meta({ description: 'Turns texts (or token ids) into one dense vector per token.' }),
     model,
     role,
     prefix,
@@ -94,17 +100,17 @@ export const querySchema = z.discriminatedUnion('task', [
     inputs: textsOrIds,
   }),
   z.strictObject({
-    task: z.literal('tokenize').meta({ description: 'Texts to their tokens, all of them.' }),
+    task: z.literal('tokenize').meta({ description: 'Turns texts into all their tokens.' }),
     model,
     role,
     prefix,
-    special: z.boolean().meta({ description: 'Whether with the tokens that stand around every text.' }),
+    special: z.boolean().meta({ description: 'Whether to include the special tokens around each text.' }),
     inputs: z.array(text).min(1),
   }),
   z.strictObject({
-    task: z.literal('detokenize').meta({ description: 'Token ids to the texts that they stand for.' }),
+    task: z.literal('detokenize').meta({ description: 'Turns token ids back into texts.' }),
     model,
-    special: z.boolean().meta({ description: 'Whether special tokens are written, too.' }),
+    special: z.boolean().meta({ description: 'Whether to include special tokens.' }),
     inputs: z.array(tokenIds).min(1),
   }),
 ]);
@@ -112,13 +118,13 @@ export type Query = z.infer<typeof querySchema>;
 export type QueryTask = Query['task'];
 export type QueryOf<Task extends QueryTask> = Extract<Query, { task: Task }>;
 
-/** Per input: what the model read of it. */
+/** For each input, what the model read of it. */
 export interface InputReading {
   /** Tokens run through the model. */
   tokens: number[];
   /** Whether it was cut to the model's limit. */
   truncated: boolean[];
-  /** Whether the model knows no token of it, so that its vector says nothing. */
+  /** Whether the model knows no token of it, so that its vector is meaningless. */
   unknown: boolean[];
 }
 
@@ -129,18 +135,18 @@ export interface DenseVectors {
 }
 
 export interface DenseResult extends InputReading, DenseVectors {
-  /** Terms of each input, where they were asked for. */
+  /** The terms of each input, if requested. */
   terms?: SparseVector[];
 }
 
 /** A token of a text. */
 export interface TextToken {
   id: number;
-  /** What of the text it stands for; a special one's own name. */
+  /** The part of the text that it stands for; for a special token its name. */
   text: string;
   /** Whether it stands around every text. */
   special: boolean;
-  /** Its first byte in the prefixed text (UTF-8), and the one behind its last; null of special ones. */
+  /** Its first byte in the prefixed text (UTF-8), and the byte after its last; null for special tokens. */
   start: number | null;
   stop: number | null;
 }
@@ -150,8 +156,8 @@ export interface QueryResults {
   images: DenseResult;
   sparse: InputReading & { vectors: SparseVector[] };
   /**
-   * The higher the better; a cross-encoder’s are logits, those of late interaction from 0 to 1. `query` is what was read
-   * of the query.
+   * Higher is better; a cross-encoder gives logits, late interaction values from 0 to 1. `query` is what was read of the
+   * query.
    */
   rerank: InputReading & {
     scores: Float32Array;
@@ -161,7 +167,7 @@ export interface QueryResults {
   /** Of each question its tokens, without special ones, and its dense vector of the same run, from workers that give it. */
   tokens: InputReading & { questions: QuestionTokens[]; dense?: DenseVectors | undefined };
   terms: { terms: string[] };
-  /** Of each input its tokens' vectors, one after the other, special tokens' among them: tokens × dims. Each of length 1 but where asked for as it is. */
+  /** For each input the vectors of its tokens, including special ones, one after the other: tokens × dims. Each has length 1 unless requested otherwise. */
   states: InputReading & { dims: number; states: Float32Array[] };
   tokenize: { found: TextToken[][] };
   detokenize: { texts: string[] };
@@ -170,7 +176,7 @@ export interface QueryResults {
 /** A question's tokens, for late interaction. */
 export interface QuestionTokens {
   vectors: TokenVectors;
-  /** Where each begins in the question (UTF-16 units); -1 of those that are not of it, or that the model does not know. */
+  /** The position of each token in the question, in UTF-16 units; -1 for tokens outside of it and for unknown tokens. */
   places: Int32Array;
 }
 

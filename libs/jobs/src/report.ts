@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { errorCodeSchema } from './errors.ts';
 
-/** What is said of single documents: those that failed, and those that were stored with something to tell. */
+/** Reports on single documents: failures, and warnings on stored documents. */
 export const REPORT_KINDS = ['failures', 'warnings'] as const;
 export type ReportKind = (typeof REPORT_KINDS)[number];
 
-/** One line of a job's failures or warnings: which document, where it stands in the source, and why. */
+/** One line of a job's failures or warnings: the document, its place in the source, and the reason. */
 export const documentReportSchema = z
   .strictObject({
     line: z.int(),
@@ -13,46 +13,52 @@ export const documentReportSchema = z
     code: errorCodeSchema,
     message: z.string(),
     retryable: z.boolean(),
-    offset: z.int().meta({ description: 'Where the line begins in the source, in bytes.' }),
-    length: z.int().meta({ description: 'The line’s bytes; 0 where the source could not be read.' }),
-    file: z
-      .string()
+    offset: z.int().meta({ description: 'The byte at which the line begins in the source.' }),
+    length: z
+      .int()
+      .meta({ description: 'The length of the line in bytes; 0 if the source could not be read.' }),
+    file: z.string().optional().meta({
+      description: 'For a job of several files: the file that contains the line; `line` counts within it.',
+    }),
+    by: z
+      .int()
       .optional()
-      .meta({ description: 'Of a job of several files: the one that the line is of, and is counted in.' }),
-    by: z.int().optional().meta({ description: 'The line whose document has the same id and wins.' }),
+      .meta({ description: 'The line of the document with the same id that takes precedence.' }),
   })
   .meta({ id: 'DocumentReport' });
 export type DocumentReport = z.infer<typeof documentReportSchema>;
 
-/** The last line of failures or warnings that have no room for all. */
+/** The last line of failures or warnings if there was no room for all. */
 export const moreReportsSchema = z
-  .strictObject({ more: z.int().meta({ description: 'How many documents more there were.' }) })
+  .strictObject({
+    more: z.int().meta({ description: 'The number of further documents that are not listed.' }),
+  })
   .meta({ id: 'MoreReports' });
 export type MoreReports = z.infer<typeof moreReportsSchema>;
 
-/** Room for so many reports, of so many bytes as lines of NDJSON; whichever is used up first. */
+/** Room for this many reports with this many bytes as NDJSON lines; whichever is used up first. */
 export const reportRoomSchema = z.strictObject({
   reports: z.int().nonnegative(),
   bytes: z.int().nonnegative(),
 });
 export type ReportRoom = z.infer<typeof reportRoomSchema>;
 
-/** Of both kinds: what there is room for, or what was written. */
+/** For both kinds: the room, or what was written. */
 export const jobReportsSchema = z.strictObject({ failures: reportRoomSchema, warnings: reportRoomSchema });
 export type JobReports = z.infer<typeof jobReportsSchema>;
 
 /** A report has some 200 bytes; with long ids and messages up to six thousand. */
 const BYTES_A_REPORT = 400;
-/** What one shard may say, so that all those under way together cannot say much more than their job may. */
+/** The most reports of one shard, so that concurrent shards cannot write many more than their job may list. */
 const SHARD_BYTES = 128 * 1024;
 export const DEFAULT_MAX_REPORTS = 10_000;
 
-/** What a job may say of its documents, of each kind. */
+/** How many reports of each kind a job may list. */
 export function reportRoom(reports: number): ReportRoom {
   return { reports, bytes: reports * BYTES_A_REPORT };
 }
 
-/** What a shard may say, of each kind, where its job has said so much. */
+/** How many reports of each kind a shard may write, given those of its job. */
 export function shardReportRoom(most: ReportRoom, said: JobReports = NO_REPORTS): JobReports {
   const left = (kind: ReportKind): ReportRoom => ({
     reports: Math.max(0, most.reports - said[kind].reports),
@@ -74,7 +80,7 @@ export function addedReports(one: JobReports, other: JobReports): JobReports {
   return { failures: sum('failures'), warnings: sum('warnings') };
 }
 
-/** Whether there is more than there is room for. */
+/** Whether the room is exceeded. */
 export function isBeyond(said: ReportRoom, most: ReportRoom): boolean {
   return said.reports > most.reports || said.bytes > most.bytes;
 }

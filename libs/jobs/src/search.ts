@@ -6,64 +6,64 @@ import { denseNameSchema, sparseSchemeSchema } from './vectors.ts';
 const textSchema = z.string().min(1).max(32_768);
 const weightSchema = z.number().min(0).max(1000);
 
-/** What a model is told to look for, of models that take instructions. */
+/** The instruction for models that take one. */
 export const instructionSchema = z.string().min(1).max(1000).meta({
-  description: 'What is looked for, in a sentence, for models that take instructions (Qwen3-Embedding).',
+  description: 'The search task in one sentence, for models that take instructions (Qwen3-Embedding).',
 });
 
-/** One of several questions that are asked at once. */
+/** One of several queries of a search. */
 const subquerySchema = z.strictObject({
   query: textSchema,
-  weight: weightSchema.default(1).meta({ description: 'How much its hits count beside the others’.' }),
+  weight: weightSchema.default(1).meta({ description: 'The weight of its hits relative to the others’.' }),
 });
 
 export const fusionSchema = z
   .strictObject({
     method: z.enum(['rrf', 'dbsf']).default('dbsf').meta({
       description:
-        '`dbsf`: by scores, each list’s scaled by its own spread, where what a list lacks counts as its last hit; `rrf`: by ranks, Σ weight / (k + rank).',
+        '`dbsf` fuses by score: each list is scaled by its own spread, and a missing hit counts as the list’s last one. `rrf` fuses by rank: Σ weight / (k + rank).',
     }),
     k: z
       .number()
       .min(0)
       .max(1000)
       .default(60)
-      .meta({ description: 'Of `rrf`: how little the first ranks stand out.' }),
+      .meta({ description: 'For `rrf`: the greater, the less the first ranks stand out.' }),
     depth: z
       .int()
       .min(1)
       .max(1000)
       .default(100)
-      .meta({ description: 'Hits of each list that are fused, at least.' }),
+      .meta({ description: 'The least number of hits of each list to fuse.' }),
     weights: z.partialRecord(z.enum(['dense', ...sparseSchemeSchema.options]), weightSchema).default({}),
   })
-  .meta({ description: 'How the lists of a search with several vectors, or several queries, become one.' });
+  .meta({ description: 'How to fuse the lists of a search with several vectors or several queries.' });
 export type Fusion = z.infer<typeof fusionSchema>;
 
 export const rerankSchema = z
   .strictObject({
     model: z.string().min(1).optional().meta({
       description:
-        'A reranker of the registry; by default late interaction over the dense model’s token vectors.',
+        'A reranker from the registry; by default, late interaction over the dense model’s token vectors.',
     }),
-    depth: z
-      .int()
-      .min(1)
-      .max(500)
-      .default(100)
-      .meta({ description: 'Hits that are looked at again, from the first.' }),
+    depth: z.int().min(1).max(500).default(100).meta({ description: 'The number of top hits to rerank.' }),
   })
-  .meta({ description: 'Look at the best hits once more, more closely.' });
+  .meta({ description: 'Rerank the best hits with a more precise method.' });
 export type Rerank = z.infer<typeof rerankSchema>;
 
-/** What a search has beside what it looks for. */
+/** The options of a search. */
 const selection = {
   limit: z.int().min(1).max(1000).default(10),
   offset: z.int().min(0).max(10_000).default(0),
   filter: filterSchema.optional(),
-  tenant: z.string().min(1).max(128).optional().meta({ description: 'Whose documents to search.' }),
+  tenant: z
+    .string()
+    .min(1)
+    .max(128)
+    .optional()
+    .meta({ description: 'The tenant whose documents to search.' }),
   group: z.boolean().default(false).meta({
-    description: 'One hit a document, its best chunk; `limit` and `offset` count documents.',
+    description: 'Return one hit per document, its best chunk; `limit` and `offset` then count documents.',
   }),
 };
 
@@ -71,7 +71,7 @@ export const searchRequestSchema = z
   .strictObject({
     query: textSchema.optional().meta({ description: 'What to look for, in words.' }),
     queries: z.array(subquerySchema).min(1).max(16).optional().meta({
-      description: 'Several questions at once, in place of `query`; their hits are fused.',
+      description: 'Several queries at once, in place of `query`; their hits are fused.',
     }),
     image: z
       .string()
@@ -79,17 +79,17 @@ export const searchRequestSchema = z
       .max(16 * 1024 * 1024)
       .optional()
       .meta({
-        description: 'A picture to look for, as a data URI, in a collection whose model reads images.',
+        description: 'An image to search by, as a data URI, in a collection whose model reads images.',
       }),
     prompt: z.string().min(1).max(100).optional().meta({
-      description: 'The name of one of the dense model’s prompts, which is put in front of what is asked.',
+      description: 'The name of one of the dense model’s prompts, which is put before the query.',
     }),
     instruction: instructionSchema.optional(),
     mode: z.enum(['dense', 'sparse', 'hybrid']).optional().meta({
-      description: 'Hybrid by default where the collection has sparse vectors, else dense.',
+      description: 'Hybrid by default if the collection has sparse vectors, otherwise dense.',
     }),
     sparse: z.array(sparseSchemeSchema).min(1).optional().meta({
-      description: 'Which of the collection’s sparse vectors; all by default.',
+      description: 'Which of the collection’s sparse vectors to search; all by default.',
     }),
     vector: denseNameSchema.optional().meta({
       description:
@@ -100,15 +100,18 @@ export const searchRequestSchema = z
     highlight: z
       .boolean()
       .default(false)
-      .meta({ description: 'Where in the chunk the query’s words stand.' }),
-    explain: z.boolean().default(false).meta({ description: 'Which terms matched, and what each gave.' }),
+      .meta({ description: 'Return where the query’s words occur in the chunk.' }),
+    explain: z
+      .boolean()
+      .default(false)
+      .meta({ description: 'Return which terms matched and what each contributed.' }),
     ...selection,
   })
   .meta({ id: 'SearchRequest' });
 export type SearchRequest = z.infer<typeof searchRequestSchema>;
 export type SearchRequestInput = z.input<typeof searchRequestSchema>;
 
-/** Something to be like, or unlike: a document of the collection, or a text. */
+/** A positive or negative example: a document of the collection, or a text. */
 const exampleSchema = z.union([
   z.strictObject({ id: z.string().min(1).max(512) }),
   z.strictObject({ text: textSchema }),
@@ -117,15 +120,19 @@ export type Example = z.infer<typeof exampleSchema>;
 
 export const recommendRequestSchema = z
   .strictObject({
-    positive: z.array(exampleSchema).min(1).max(64).meta({ description: 'What hits should be like.' }),
+    positive: z
+      .array(exampleSchema)
+      .min(1)
+      .max(64)
+      .meta({ description: 'Examples that hits should resemble.' }),
     negative: z
       .array(exampleSchema)
       .max(64)
       .default([])
-      .meta({ description: 'What they should not be like.' }),
+      .meta({ description: 'Examples that hits should not resemble.' }),
     strategy: z.enum(['average', 'best']).default('average').meta({
       description:
-        '`average`: near the sum of the positives less the negatives (analogies); `best`: near any of the positives, and nearer than to all negatives.',
+        '`average`: near the sum of the positives minus the negatives (analogies). `best`: near any positive, and nearer to it than to every negative.',
     }),
     ...selection,
   })
@@ -135,39 +142,45 @@ export type RecommendRequest = z.infer<typeof recommendRequestSchema>;
 const termShareSchema = z.strictObject({
   scheme: sparseSchemeSchema,
   term: z.string(),
-  query: z.number().meta({ description: 'Its weight in the query, times its idf where the scheme has one.' }),
+  query: z.number().meta({ description: 'Its weight in the query, times its idf if the scheme has one.' }),
   document: z.number().meta({ description: 'Its weight in the chunk.' }),
-  share: z.number().meta({ description: 'Its part of the scheme’s score, from 0 to 1.' }),
+  share: z.number().meta({ description: 'Its share of the scheme’s score, from 0 to 1.' }),
 });
 export type TermShare = z.infer<typeof termShareSchema>;
 
 export const hitSchema = z
   .strictObject({
     id: z.string().meta({ description: 'The document’s id.' }),
-    tenant: z.string().optional().meta({ description: 'Whose it is, for keys that are bound to no tenant.' }),
+    tenant: z
+      .string()
+      .optional()
+      .meta({ description: 'The owning tenant, shown to keys that are not bound to a tenant.' }),
     score: z.number().meta({
       description:
-        'Higher is better: a cosine similarity (dense), a sum of weights (sparse), or what fusion or reranking made of them.',
+        'Higher is better: a cosine similarity (dense), a sum of weights (sparse), or the result of fusion or reranking.',
     }),
     text: z.string().meta({ description: 'The chunk’s text.' }),
     title: z.string().nullable(),
     metadata: z.record(z.string(), jsonSchema),
-    image: z.string().optional().meta({ description: 'Where the document’s picture is.' }),
+    image: z.string().optional().meta({ description: 'The location of the document’s image.' }),
     chunk: z.strictObject({
       index: z.int(),
       count: z.int(),
       start: z
         .int()
-        .meta({ description: 'First character of the chunk in the document’s text (UTF-16 units).' }),
+        .meta({ description: 'The first character of the chunk in the document’s text, in UTF-16 units.' }),
       end: z.int().meta({ description: 'One past its last character.' }),
-      timestamp: z.number().optional().meta({ description: 'Of a video’s frame: seconds from its start.' }),
+      timestamp: z
+        .number()
+        .optional()
+        .meta({ description: 'For a video frame: seconds from the start of the video.' }),
       headings: z.array(z.string()).optional().meta({
-        description: 'Those that it stands under in its document, the outermost first.',
+        description: 'The headings above it in its document, outermost first.',
       }),
-      pages: z.array(z.int()).optional().meta({ description: 'Pages of the document that it is on.' }),
+      pages: z.array(z.int()).optional().meta({ description: 'The pages of the document that it is on.' }),
     }),
     scores: z.record(z.string(), z.number()).optional().meta({
-      description: 'What each list said of the hit: `dense`, `bm25`, …, `rerank`.',
+      description: 'The hit’s rank and score in each list: `dense`, `bm25`, …, `rerank`.',
     }),
     shares: z.record(z.string(), z.number()).optional().meta({
       description:
@@ -176,7 +189,7 @@ export const hitSchema = z
     highlights: z
       .array(z.strictObject({ start: z.int(), end: z.int() }))
       .optional()
-      .meta({ description: 'Stretches of the document’s text, as `chunk` counts them.' }),
+      .meta({ description: 'Ranges of the document’s text, in the units of `chunk`.' }),
     explanation: z.array(termShareSchema).optional(),
   })
   .meta({ id: 'Hit' });
@@ -186,8 +199,7 @@ export const searchResponseSchema = z
   .strictObject({
     hits: z.array(hitSchema),
     next: z.int().optional().meta({
-      description:
-        'There where the answer had no room for all hits that were found: ask again with this as `offset`.',
+      description: 'Set if the response had no room for all hits: repeat the request with this `offset`.',
     }),
   })
   .meta({ id: 'SearchResponse' });

@@ -4,78 +4,79 @@ import { EmbedmillError } from './errors.ts';
 import { milvusConfig, milvusSettings, type MilvusConfig } from './milvus-settings.ts';
 import { qdrantConfig, qdrantSettings, type QdrantConfig } from './qdrant-settings.ts';
 
-/** Environment variables that mean the same in every app. */
+/** Environment variables that all apps share. */
 export const sharedSettings = {
   REDIS_URL: z.string().default('redis://127.0.0.1:6379').meta({
     description:
-      'Redis: redis://, redis+sentinel://, redis+cluster://, each with rediss for TLS, or the absolute path of a unix socket.',
+      'The address of Redis: redis://, redis+sentinel:// or redis+cluster:// (rediss for TLS), or the absolute path of a Unix socket.',
   }),
   REDIS_TLS_CA: z.string().optional().meta({
-    description: 'A file of certificates, in PEM, of the authority that signed those of Redis.',
+    description: 'A PEM file of the certificate authority that signed Redis’ certificates.',
   }),
   REDIS_SENTINEL_PASSWORD: z.string().optional().meta({
-    description: 'The sentinels’ own password, where they have one.',
+    description: 'The sentinels’ password, if they have their own.',
   }),
   QUEUE_URL: z.string().optional().meta({
-    description: 'What holds the queue: postgres://, or as REDIS_URL, which it is by default.',
+    description: 'The address of the queue: postgres://, or any form of REDIS_URL; REDIS_URL by default.',
   }),
   QDRANT_URL: z
     .url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL, as in http://127.0.0.1:6333' })
     .optional()
-    .meta({ description: 'A Qdrant to keep the vectors in; without it, the embedded store.' }),
+    .meta({ description: 'The Qdrant that stores the vectors; without it, the embedded store does.' }),
   QDRANT_API_KEY: z.string().optional().meta({ description: 'Qdrant’s key.' }),
   ...qdrantSettings,
   ...milvusSettings,
   EMBEDMILL_DATA_DIR: z
     .string()
     .default('.embedmill')
-    .meta({ description: 'The folder of everything that is kept on this machine.' }),
+    .meta({ description: 'The folder for everything that is kept on this machine.' }),
   EMBEDMILL_STORE_SOCKET: z
     .string()
     .optional()
-    .meta({ description: 'Where the embedded store listens; store.sock in the data folder by default.' }),
+    .meta({ description: 'The socket of the embedded store; store.sock in the data folder by default.' }),
   EMBEDMILL_DISK_RESERVE_BYTES: z.coerce.number().int().min(0).optional().meta({
     description:
-      'Free space that is kept on the disks of the data folder and the spool: below it new work is refused, and jobs wait; 1 GiB or 5 % of the disk by default, whichever is less.',
+      'Bytes to keep free on the disks of the data folder and the spool. Below that, new work is refused and jobs wait. By default 1 GiB or 5 % of the disk, whichever is less.',
   }),
   EMBEDMILL_SPOOL_DIR: z.string().optional().meta({
-    description: 'Uploads and reports; spool in the data folder by default. Api and workers share it.',
+    description:
+      'The folder of uploads and reports, shared by the API and the workers; spool in the data folder by default.',
   }),
   EMBEDMILL_SPOOL_URL: z
     .string()
     .regex(/^s3:\/\/[a-z0-9][a-z0-9.-]+[a-z0-9](\/.*)?$/, 'must be s3://bucket or s3://bucket/prefix')
     .optional()
-    .meta({ description: 'The same in a bucket, s3://bucket/prefix, in place of the folder.' }),
+    .meta({ description: 'A bucket for the spool in place of a folder: s3://bucket/prefix.' }),
   EMBEDMILL_S3_PATH_STYLE: z
     .stringbool()
     .default(false)
-    .meta({ description: 'Whether the bucket is named in the path, as MinIO and others want it.' }),
-  EMBEDMILL_MODELS_DIR: z.string().optional().meta({ description: 'A folder with more models.' }),
+    .meta({ description: 'Whether to name the bucket in the path, as MinIO and others require.' }),
+  EMBEDMILL_MODELS_DIR: z.string().optional().meta({ description: 'A folder of additional models.' }),
   EMBEDMILL_MODEL_CACHE_DIR: z
     .string()
     .optional()
-    .meta({ description: 'Where downloaded models go; models in the data folder by default.' }),
+    .meta({ description: 'The folder of downloaded models; models in the data folder by default.' }),
   EMBEDMILL_HUB_URL: z
     .url({ protocol: /^https?$/ })
     .optional()
-    .meta({ description: 'Where models are downloaded from.' }),
+    .meta({ description: 'The hub from which models are downloaded.' }),
   EMBEDMILL_FETCH_ALLOW: z.string().optional().meta({
     description:
-      'Hosts, addresses and CIDR ranges, separated by commas, that sources of jobs and pictures may be fetched from though they are not public.',
+      'Hosts, addresses and CIDR ranges, separated by commas, from which sources and images may be fetched although they are not public.',
   }),
   EMBEDMILL_OTLP_URL: z
     .url({ protocol: /^https?$/ })
     .optional()
-    .meta({ description: 'An OTLP/HTTP collector that traces are sent to; none by default.' }),
+    .meta({ description: 'The OTLP/HTTP collector that receives traces; none by default.' }),
   EMBEDMILL_LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
     .default('info')
-    .meta({ description: 'The least level that is logged.' }),
+    .meta({ description: 'The lowest level that is logged.' }),
 };
 
 type SharedSettings = z.output<z.ZodObject<typeof sharedSettings>>;
 
-/** What holds the queue, and how it is reached. */
+/** The server of the queue, and how to reach it. */
 export type QueueAddress =
   | { redisUrl: string; redisTlsCa: string | undefined; redisSentinelPassword: string | undefined }
   | { postgresUrl: string };
@@ -85,25 +86,25 @@ export interface SharedConfig {
   qdrantUrl: string | undefined;
   qdrantApiKey: string | undefined;
   qdrant: QdrantConfig;
-  /** Undefined where the vectors are elsewhere. */
+  /** Undefined where another store holds the vectors. */
   milvus: MilvusConfig | undefined;
   dataFolder: string;
   storeSocket: string;
-  /** Bytes that are kept free; undefined: as usual. */
+  /** Bytes to keep free; undefined: the default. */
   diskReserve: number | undefined;
-  /** Where the spool is: a folder, or s3://bucket/prefix. */
+  /** The place of the spool: a folder, or s3://bucket/prefix. */
   spool: string;
   s3: { pathStyle: boolean };
   modelsFolder: string | undefined;
   modelCacheFolder: string;
   hubUrl: string | undefined;
-  /** Where may be fetched from beside the public internet. */
+  /** Hosts that may be fetched from in addition to the public internet. */
   fetchAllow: string[];
   otlpUrl: string | undefined;
   logLevel: SharedSettings['EMBEDMILL_LOG_LEVEL'];
 }
 
-/** The shared settings under their names in code, with the paths that follow from the data folder. */
+/** The shared settings by their names in code, with the paths derived from the data folder. */
 export function sharedConfig(read: SharedSettings): SharedConfig {
   if (read.QDRANT_URL !== undefined && read.MILVUS_URL !== undefined) throw twoStores();
   const dataFolder = resolve(read.EMBEDMILL_DATA_DIR);
@@ -128,7 +129,7 @@ export function sharedConfig(read: SharedSettings): SharedConfig {
 }
 
 function twoStores(): EmbedmillError {
-  const message = 'is set beside MILVUS_URL: vectors are kept in one store; unset one of them';
+  const message = 'conflicts with MILVUS_URL: there can be only one vector store; unset one of them';
   return new EmbedmillError('invalid_config', `QDRANT_URL: ${message}`, {
     details: [{ path: 'QDRANT_URL', message }],
   });
@@ -146,20 +147,20 @@ export function queueAddress(
   };
 }
 
-/** The parts of a setting that is a list. */
+/** The entries of a setting that is a list. */
 export function listed(setting = ''): string[] {
   return setting.split(',').flatMap((one) => one.trim() || []);
 }
 
-/** An app's own settings, by the prefix of their names; each app passes over the others'. */
+/** The prefix of each app's own settings; an app ignores the others'. */
 const APP_PREFIXES = ['EMBEDMILL_API_', 'EMBEDMILL_WORKER_'] as const;
-/** Settings of the command line and of the tests, which its child processes inherit. */
+/** Settings of the command line and of the tests, which child processes inherit. */
 const OF_NO_APP = ['EMBEDMILL_URL', 'EMBEDMILL_KEY', 'EMBEDMILL_SHARED', 'EMBEDMILL_SEED'];
 
 /**
- * An app's settings from its environment, by one schema whose keys are the variables' names. An empty variable
- * counts as not set. Throws `invalid_config` that names each variable that is wrong or unknown, so that a
- * misspelt one is not passed over.
+ * Reads an app's settings from its environment by one schema whose keys are the variables' names. An empty
+ * variable counts as not set. Throws `invalid_config` that names each variable that is wrong or unknown, so that
+ * a misspelt one does not go unnoticed.
  */
 export function readSettings<Shape extends z.ZodRawShape>(
   schema: z.ZodObject<Shape>,
@@ -179,7 +180,7 @@ export function readSettings<Shape extends z.ZodRawShape>(
   if (parsed.success) return parsed.data;
   const details = parsed.error.issues.flatMap((issue) =>
     issue.code === 'unrecognized_keys'
-      ? issue.keys.map((path) => ({ path, message: 'there is no such setting; is it misspelt?' }))
+      ? issue.keys.map((path) => ({ path, message: 'no such setting; is it misspelt?' }))
       : [{ path: issue.path.join('.'), message: issue.message }],
   );
   const message = details.map((detail) => `${detail.path}: ${detail.message}`).join('; ');

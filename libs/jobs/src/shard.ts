@@ -15,7 +15,7 @@ const inFile = z.strictObject({
   modified: z.number(),
   below: z.string().optional().meta({
     description:
-      'The folder that it must lie below, links followed; of files that the server was told to read.',
+      'For files on the server: the folder that must contain the file after symlinks are resolved.',
   }),
 });
 const inBucket = z.strictObject({
@@ -26,27 +26,27 @@ const inBucket = z.strictObject({
 });
 const inline = z.strictObject({ kind: z.literal('inline'), lines: z.array(z.string()) });
 
-/** A source that lies in a file (`file:///…` on a disk that workers see) or an object (`s3://bucket/key`). */
+/** A source in a file (`file:///…` on a disk that workers can read) or an object (`s3://bucket/key`). */
 export const storedSourceSchema = z.discriminatedUnion('kind', [inFile, inBucket]);
 export type StoredSource = z.infer<typeof storedSourceSchema>;
 
 /**
- * Where a job's documents are, as NDJSON: in a file or an object, or right here when they are few. `size` with `modified`
- * or `etag` tells what changed.
+ * The place of a job's documents, as NDJSON: a file or an object, or inline if they are few. `size` together with `modified`
+ * or `etag` reveals changes.
  */
 export const sourceRefSchema = z.discriminatedUnion('kind', [inFile, inBucket, inline]);
 export type SourceRef = z.infer<typeof sourceRefSchema>;
 
-/** A stretch of whole lines of a job's source. */
+/** A range of whole lines of a job's source. */
 export const shardRangeSchema = z.preprocess(
   withDuplicates,
   z.strictObject({
     offset: z.int().nonnegative().meta({ description: 'First byte.' }),
     length: z.int().nonnegative().meta({ description: 'Bytes.' }),
-    firstLine: z.int().positive().meta({ description: 'Number of its first line, from 1.' }),
-    documents: z.int().nonnegative().meta({ description: 'Lines that are not blank.' }),
+    firstLine: z.int().positive().meta({ description: 'The number of its first line, from 1.' }),
+    documents: z.int().nonnegative().meta({ description: 'The number of lines that are not blank.' }),
     duplicates: z.array(z.tuple([z.int(), z.int()])).meta({
-      description: 'Lines whose document comes again later in the job, with the line where it does.',
+      description: 'Lines whose document occurs again later in the job, each with that later line.',
     }),
   }),
 );
@@ -56,7 +56,7 @@ export const purposeSchema = z
   .enum(['ingest', 'compare', 'migrate', 'copy', 'export', 'embed', 'batch', 'dataset'])
   .meta({
     description:
-      'Store the documents, tell what storing them would change, add the vectors of `collection.other` to documents that are stored, store those of `collection.twin`, write stored documents to a file, write the documents’ vectors to a file and store nothing, answer the requests of an OpenAI batch in a file, or embed the rows of a Cohere dataset into another one.',
+      'Store the documents; report what storing them would change; add the vectors of `collection.other` to stored documents; store those of `collection.twin`; write stored documents to a file; write the documents’ vectors to a file and store nothing; answer the requests of an OpenAI batch in a file; or embed the rows of a Cohere dataset into another one.',
   });
 /** Manifests of earlier versions call them `superseded`. */
 function withDuplicates(range: unknown): unknown {
@@ -65,35 +65,35 @@ function withDuplicates(range: unknown): unknown {
   return { ...rest, duplicates: superseded };
 }
 
-/** What crosses the queue for one shard: references, never documents (unless the job is small). */
+/** The queue message of one shard: references, never documents (unless the job is small). */
 export const shardSchema = z.strictObject({
   job: z.string(),
   index: z.int().nonnegative(),
   sequence: sequenceSchema,
   rival: sequenceSchema.meta({
     description:
-      'The greatest sequence below its own that may still be written: a document that an older one stored is confirmed, not only skipped.',
+      'The greatest sequence below its own that may still be written. A document stored by an older sequence is confirmed, not only skipped.',
   }),
   purpose: purposeSchema.default('ingest'),
-  sink: sinkSchema.optional().meta({ description: 'Of what goes to a file: how its rows are written.' }),
-  batch: batchSchema.optional().meta({ description: 'Of a batch: what its responses are made with.' }),
-  dataset: datasetJobSchema.optional().meta({ description: 'Of an embed job: what its rows are made of.' }),
+  sink: sinkSchema.optional().meta({ description: 'For jobs that write a file: how its rows are written.' }),
+  batch: batchSchema.optional().meta({ description: 'For a batch: what its responses need.' }),
+  dataset: datasetJobSchema.optional().meta({ description: 'For an embed job: what its rows contain.' }),
   collection: definitionSchema,
   tenant: tenantSchema.optional().meta({
-    description: 'The only tenant whose documents may come; without it, each document names its own.',
+    description: 'The only tenant whose documents are accepted; without it, each document names its own.',
   }),
   mode: jobModeSchema.optional(),
   sourceName: sourceNameSchema
     .optional()
-    .meta({ description: 'Of documents that name no source themselves.' }),
+    .meta({ description: 'The source of documents that do not name one.' }),
   sequenced: z.boolean().optional().meta({
-    description: 'Of a deletion by a filter: its lines say the sequences that they delete at.',
+    description: 'For a deletion by a filter: each line carries the sequence at which it deletes.',
   }),
   metadataBytes: z.int().positive().optional().meta({
-    description: 'Of a document’s metadata as JSON, at most; what is usual by default.',
+    description: 'The largest metadata of a document, as JSON; the usual limit by default.',
   }),
   reportRoom: jobReportsSchema.optional().meta({
-    description: 'What may be said of its documents; as for a whole job by default.',
+    description: 'How many reports its documents may have; as for a whole job by default.',
   }),
   source: sourceRefSchema,
   range: shardRangeSchema,
@@ -101,8 +101,8 @@ export const shardSchema = z.strictObject({
 export type Shard = z.infer<typeof shardSchema>;
 
 /**
- * What became of a shard's documents: stored + skipped + deleted + failed + duplicates + superseded = documents. What a later
- * version says beside it is passed over, so that a roll back finds the results that are on the queue.
+ * The outcomes of a shard's documents: stored + skipped + deleted + failed + duplicates + superseded = documents. Unknown
+ * fields of later versions are ignored, so that results on the queue stay readable after a rollback.
  */
 export const shardResultSchema = z.object({
   index: z.int().nonnegative(),
@@ -111,7 +111,7 @@ export const shardResultSchema = z.object({
   skipped: z.int(),
   failed: z.int(),
   duplicates: z.int(),
-  // Shards that a worker of an earlier version settled do not say.
+  // Missing in results of workers of an earlier version.
   superseded: z.int().default(0),
   deleted: z.int().default(0),
   added: z.int().default(0),
@@ -119,20 +119,20 @@ export const shardResultSchema = z.object({
   truncated: z.int(),
   chunks: z.int(),
   tokens: z.int(),
-  reported: jobReportsSchema.optional().meta({ description: 'What was written of its documents.' }),
+  reported: jobReportsSchema.optional().meta({ description: 'The reports written for its documents.' }),
   engineMs: z
     .int()
     .nonnegative()
     .optional()
-    .meta({ description: 'Milliseconds that engines worked for it.' }),
+    .meta({ description: 'Milliseconds of engine time that it took.' }),
   stageMs: z
     .record(z.string(), z.int().nonnegative())
     .optional()
-    .meta({ description: 'Milliseconds that it was in each stage of the walk.' }),
+    .meta({ description: 'Milliseconds that it spent in each stage of the worker’s pipeline.' }),
 });
 export type ShardResult = z.infer<typeof shardResultSchema>;
 
-/** What is counted of a shard's documents, before anything is. */
+/** The counts of a shard before any document is settled. */
 export const NO_COUNTS: Omit<ShardResult, 'index' | 'reported' | 'engineMs' | 'stageMs'> = {
   documents: 0,
   stored: 0,
@@ -148,7 +148,7 @@ export const NO_COUNTS: Omit<ShardResult, 'index' | 'reported' | 'engineMs' | 's
   tokens: 0,
 };
 
-/** Milliseconds by stage, of one and another. */
+/** The sum of two times by stage, in milliseconds. */
 export function addedStages(
   one: Readonly<Record<string, number>>,
   other: Readonly<Record<string, number>> = {},

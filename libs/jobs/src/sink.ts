@@ -1,16 +1,16 @@
 import { z } from 'zod';
 
-/** How a file of documents and vectors is written; `ndjson.gz` is gzipped NDJSON. */
+/** The format of a file of documents and vectors; `ndjson.gz` is gzipped NDJSON. */
 export const outputFormatSchema = z.enum(['ndjson', 'ndjson.gz', 'parquet']);
 export type OutputFormat = z.infer<typeof outputFormatSchema>;
 
-/** Where a job's rows go when they go to a file: written part by part, a part a shard, and joined when the job ends. */
+/** The file of a job's rows: each shard writes one part, and the parts are joined when the job ends. */
 export const sinkSchema = z.strictObject({
   format: outputFormatSchema,
-  vectors: z.boolean().meta({ description: 'A row a point, with its vectors; else a row a document.' }),
+  vectors: z.boolean().meta({ description: 'One row per point, with its vectors; otherwise one row per document.' }),
   structure: z.boolean().optional().meta({
     description:
-      'Whether rows of points have the structure of their texts. Workers of earlier versions, which write none, refuse such a shard.',
+      'Whether rows of points include the structure of their texts. Workers of earlier versions, which do not write it, refuse such a shard.',
   }),
   to: z
     .string()
@@ -20,7 +20,7 @@ export const sinkSchema = z.strictObject({
 });
 export type Sink = z.infer<typeof sinkSchema>;
 
-/** What a request says of the file that a job's vectors go to. */
+/** The file of a job's vectors, as in a request. */
 export const outputRequestSchema = sinkSchema.omit({ vectors: true, structure: true }).extend({
   format: outputFormatSchema.default('ndjson'),
 });

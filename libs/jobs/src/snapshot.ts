@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { EmbedmillError } from './errors.ts';
 
-/** What documents of one origin are called, so that a snapshot of it touches no others. */
+/** The name of a source of documents; a snapshot affects only the documents of its source. */
 export const sourceNameSchema = z
   .string()
   .min(1)
@@ -10,44 +10,44 @@ export const sourceNameSchema = z
 
 export const jobModeSchema = z.enum(['upsert', 'snapshot']).meta({
   description:
-    '`upsert`: documents are added and replaced. `snapshot`: they are all that their source has; afterwards its other documents are deleted.',
+    '`upsert` adds and replaces documents. `snapshot` means that these are all documents of their source; its other documents are deleted afterwards.',
 });
 export type JobMode = z.infer<typeof jobModeSchema>;
 
 const percentage = z
   .string()
-  .regex(/^\d+(\.\d+)?%$/, 'must be a share, as 50% or 0.5')
+  .regex(/^\d+(\.\d+)?%$/, 'must be a share, such as 50% or 0.5')
   .transform((given) => Number(given.slice(0, -1)) / 100)
   .refine((share) => share <= 1, 'must be 100% at most');
 
-/** Of a source's documents, the share that a snapshot may delete: 0 to 1. */
+/** The share of a source's documents that a snapshot may delete: 0 to 1. */
 export const maxDeletedSchema = z.union([z.number().min(0).max(1), percentage]).meta({
   description:
-    'Of a snapshot: the share of its source’s documents that it may delete, as 0.5 or "50%"; where more would go, the job fails and none is deleted. 0.3 by default; 1 allows all.',
+    'For a snapshot: the share of its source’s documents that it may delete, such as 0.5 or "50%". If it would delete more, the job fails and deletes none. The default is 0.3; 1 allows all.',
 });
 
 export const DEFAULT_MAX_DELETED = 0.3;
 
-/** Why documents that a snapshot does not have may not be deleted; undefined where they may. */
+/** Why the documents that a snapshot lacks may not be deleted; undefined if they may. */
 export function tooManyDeletions(
   most: number | undefined,
   { gone, documents }: { gone: number; documents: number },
 ): EmbedmillError | undefined {
   const share = most ?? DEFAULT_MAX_DELETED;
   if (gone <= share * documents) return undefined;
-  const message = `the snapshot lacks ${gone} of the ${documents} documents that its source has here, more than the ${share * 100}% that may go (maxDeleted), so none was deleted; its own documents are stored. If they are to go, submit it again with maxDeleted 1 (--max-deleted 100%)`;
+  const message = `the snapshot lacks ${gone} of the ${documents} stored documents of its source, more than the allowed ${share * 100}% (maxDeleted), so none was deleted; its own documents are stored. To delete them, submit the snapshot again with maxDeleted 1 (--max-deleted 100%)`;
   return new EmbedmillError('too_many_deletions', message);
 }
 
-/** What a submission says of its documents' source, and whether these are all that it has. */
+/** The source of a submission's documents, and whether they are all documents of that source. */
 export interface SnapshotOptions {
   mode?: JobMode | undefined;
-  /** Of documents that name no source themselves. */
+  /** The source of documents that do not name one. */
   sourceName?: string | undefined;
   maxDeleted?: number | undefined;
 }
 
-/** One line of a dry run's output: a document that would be changed, and how; `gone` are those that a snapshot lacks. */
+/** One line of a dry run's output: a document that would change, and how; `gone` means that a snapshot lacks it. */
 export const documentChangeSchema = z.strictObject({
   change: z.enum(['added', 'changed', 'deleted', 'gone']),
   id: z.string(),
@@ -58,7 +58,7 @@ export type DocumentChange = z.infer<typeof documentChangeSchema>;
 export const snapshotOptionsSchema = z.object({
   mode: jobModeSchema.optional(),
   sourceName: sourceNameSchema.optional().meta({
-    description: 'The `source` of documents that name none themselves.',
+    description: 'The `source` of documents that do not name one.',
   }),
   maxDeleted: maxDeletedSchema.optional(),
 });

@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { EmbedmillError } from './errors.ts';
 
 /**
- * What a source is written in: documents, or a file that is one `document` by itself, of any kind that is read. All but
- * plain NDJSON is made into that once, before its job runs.
+ * The format of a source: rows of documents, or a file that is one `document` of any supported type. Everything except plain
+ * NDJSON is converted to it once, before the job runs.
  */
 export const sourceFormatSchema = z.enum(['ndjson', 'csv', 'parquet', 'document']);
 export type SourceFormat = z.infer<typeof sourceFormatSchema>;
@@ -13,14 +13,14 @@ const column = (field: string) =>
     .string()
     .min(1)
     .optional()
-    .meta({ description: `The column that has the document’s ${field}; \`${field}\` by default.` });
+    .meta({ description: `The column of the document’s ${field}; \`${field}\` by default.` });
 
 const metadataColumnsSchema = z.union([z.literal('rest'), z.array(z.string().min(1))]).meta({
   description:
-    'The columns that become metadata, or `rest` for all that are no other field. Of tables `rest` is the default; lines of NDJSON have their metadata in a field of its own by default.',
+    'The columns that become metadata, or `rest` for all that are not another field. The default is `rest` for tables; in NDJSON, metadata is a field of its own by default.',
 });
 
-/** Which columns of a table, or fields of a line, become which fields of a document. */
+/** The columns of a table, or fields of a line, that become the fields of a document. */
 export const columnsSchema = z.strictObject({
   id: column('id'),
   text: column('text'),
@@ -41,7 +41,7 @@ const delimiterSchema = z
   .refine((given) => given.length === 1 && !/["\r\n]/.test(given), 'must be one character, or tab')
   .meta({
     description:
-      'What stands between the cells of a CSV; by default what its first line says (`sep=;`), or what fits of `,` `;` tab and `|`.',
+      'The delimiter of a CSV; by default the one that its first line names (`sep=;`), or the best match of `,` `;` tab and `|`.',
   });
 
 const textEncodingSchema = z
@@ -52,31 +52,30 @@ const textEncodingSchema = z
     if (name !== undefined) return name;
     context.addIssue({
       code: 'custom',
-      message: `${JSON.stringify(given)} is no encoding that is known; take a name of the WHATWG Encoding Standard, such as windows-1252, utf-16le or shift_jis`,
+      message: `${JSON.stringify(given)} is not a known encoding; use a name from the WHATWG Encoding Standard, such as windows-1252, utf-16le or shift_jis`,
     });
     return z.NEVER;
   })
   .meta({
     description:
-      'What the bytes of a CSV or of NDJSON are text by: a name of the WHATWG Encoding Standard; UTF-8 by default, or what its byte order mark says.',
+      'The encoding of a CSV or NDJSON, by its name in the WHATWG Encoding Standard; by default that of its byte order mark, or else UTF-8.',
   });
 
-/** What users say of how a source is written, beside its format. */
+/** What users may state about a source's encoding, in addition to its format. */
 export const readingSchema = z.strictObject({
   columns: columnsSchema.optional(),
   metadata: metadataColumnsSchema.optional(),
   delimiter: delimiterSchema.optional(),
   encoding: textEncodingSchema.optional(),
   listSeparator: z.string().min(1).max(8).optional().meta({
-    description:
-      'What stands between the entries of a list in a CSV’s metadata cell; without it a cell is one value.',
+    description: 'The separator of list entries in metadata cells of a CSV; without it, a cell is one value.',
   }),
 });
 export type Reading = z.infer<typeof readingSchema>;
-/** What users say of a source, with its format. */
+/** What users may state about a source, including its format. */
 export type SaidFormat = Reading & { format?: SourceFormat | undefined };
 
-/** How a source that is no plain NDJSON is to be read. */
+/** How to read a source that is not plain NDJSON. */
 export const sourceEncodingSchema = z.strictObject({
   format: sourceFormatSchema,
   gzip: z.boolean(),
@@ -84,14 +83,14 @@ export const sourceEncodingSchema = z.strictObject({
   delimiter: z.string().optional(),
   encoding: z.string().optional(),
   listSeparator: z.string().optional(),
-  /** Of a file that is a document: its id, and a hint of what it is. */
+  /** For a file that is a document: its id, and a hint of its type. */
   name: z.string().optional(),
 });
 export type SourceEncoding = z.infer<typeof sourceEncodingSchema>;
 
 /**
- * How a source is to be read that is in this format, packed or not; undefined for plain NDJSON, which is read where it
- * lies. Errors: `invalid_request` for what does not go together.
+ * How to read a source in this format, compressed or not; undefined for plain NDJSON, which is read in place. Errors:
+ * `invalid_request` for options that do not go together.
  */
 export function encodingOf({
   format = 'ndjson',
@@ -103,26 +102,30 @@ export function encodingOf({
   listSeparator,
 }: Reading & { format?: SourceFormat | undefined; gzip?: boolean }): SourceEncoding | undefined {
   if (metadata !== undefined && named?.metadata !== undefined)
-    throw mismatch('metadata', 'it is in "columns" already; say it once');
+    throw mismatch('metadata', '"columns" sets it already; set it only once');
   const columns = metadata === undefined ? named : { ...named, metadata };
   if (format === 'document') {
-    if (columns !== undefined) throw mismatch('columns', 'a file that is one document has none');
-    if (encoding !== undefined) throw mismatch('encoding', 'of a document it is found by itself');
+    if (columns !== undefined) throw mismatch('columns', 'a file that is one document has no columns');
+    if (encoding !== undefined)
+      throw mismatch('encoding', 'the encoding of a document is detected; leave it out');
   }
-  if (format !== 'csv' && delimiter !== undefined) throw mismatch('delimiter', 'only CSV has one');
+  if (format !== 'csv' && delimiter !== undefined) throw mismatch('delimiter', 'only CSV has a delimiter');
   if (format !== 'csv' && listSeparator !== undefined)
-    throw mismatch('listSeparator', `it is for cells of CSV; ${format} has lists of its own`);
+    throw mismatch('listSeparator', `it applies only to CSV; ${format} has its own lists`);
   if (format === 'parquet' && encoding !== undefined)
     throw mismatch('encoding', 'Parquet has texts as UTF-8 always');
   if (format === 'parquet' && gzip) {
-    throw new EmbedmillError('invalid_request', 'Parquet is packed in itself; unpack the file around it');
+    throw new EmbedmillError(
+      'invalid_request',
+      'Parquet is compressed internally; submit the file without gzip',
+    );
   }
   const isPlain = format === 'ndjson' && !gzip && columns === undefined;
   if (isPlain && (encoding === undefined || encoding === 'utf-8')) return undefined;
   return { format, gzip, columns, delimiter, encoding, listSeparator };
 }
 
-/** As `encodingOf`, of what a name or a media type stands for, and of what was said, which counts more. */
+/** Like `encodingOf`, from a name or media type and from stated options, which take precedence. */
 export function encodingOfNamed(
   named: NamedFormat & { gzip?: boolean; encoding?: string },
   said: SaidFormat = {},
@@ -138,9 +141,9 @@ export function encodingOfNamed(
 }
 
 /**
- * Of what was said of several files, what goes with one of them: a delimiter is for those that are CSV.
+ * The options for several files that apply to one of them: a delimiter applies to CSV.
  *
- * @param named what the file's name says
+ * @param named what the file's name shows
  */
 export function readingOf(named: NamedFormat, said: SaidFormat): SaidFormat {
   const { format = named.format ?? 'ndjson', columns, metadata, delimiter, encoding, listSeparator } = said;
@@ -160,7 +163,7 @@ function hasEncoding(format: SourceFormat | undefined): boolean {
   return format !== 'parquet' && format !== 'document';
 }
 
-/** Refuses what was said of several files and goes with none of them. Errors: `invalid_request`. */
+/** Refuses options for several files that apply to none of them. Errors: `invalid_request`. */
 export function assertReadingFits(files: readonly NamedFormat[], said: SaidFormat): void {
   const readings = files.map((named) => readingOf(named, said));
   for (const option of ['delimiter', 'listSeparator'] as const) {
@@ -176,7 +179,7 @@ function mismatch(path: string, why: string): EmbedmillError {
   return new EmbedmillError('invalid_request', message, { details: [{ path, message }] });
 }
 
-/** The encoding that a name stands for, by the name that the standard has for it. */
+/** The encoding of a name, by its canonical name in the standard. */
 function textEncodingOf(name: string): string | undefined {
   try {
     return new TextDecoder(name).encoding;
@@ -203,7 +206,7 @@ const EXTENSIONS: Readonly<Record<string, SourceFormat>> = {
 };
 const TAB = /^(?:tsv|tab)$/i;
 
-/** Of files that are documents by themselves; what each is, its content says. */
+/** Extensions of files that are documents; the type is determined by content. */
 const DOCUMENTS = new Set(
   [
     'md markdown mdx html htm xhtml txt text rst adoc org tex log ipynb pdf docx pptx xlsx odt odp ods epub eml',
@@ -215,7 +218,7 @@ const DOCUMENTS = new Set(
     .split(' '),
 );
 
-/** What a file's name says of its content. */
+/** What a file's name shows of its content. */
 export function formatOfName(name: string): NamedFormat & { gzip: boolean } {
   const plain = name.replace(/\.gz$/i, '');
   const [, extension = ''] = /\.([^./]+)$/.exec(plain) ?? [];
@@ -225,13 +228,13 @@ export function formatOfName(name: string): NamedFormat & { gzip: boolean } {
   return TAB.test(extension) ? { format, gzip, delimiter: '\t' } : { format, gzip };
 }
 
-/** A format, with the delimiter where its name says that as well. */
+/** A format, with the delimiter if the name shows it. */
 export interface NamedFormat {
   format: SourceFormat | undefined;
   delimiter?: string;
 }
 
-/** What a media type stands for, its charset among it; without a format where it says nothing of it. */
+/** What a media type means, including its charset; without a format if it is generic. */
 export function formatOfMediaType(type: string): NamedFormat & { encoding?: string } {
   const [, charset = ''] = /;\s*charset\s*=\s*"?([^\s";]+)/i.exec(type) ?? [];
   const format = plainFormatOf(type);

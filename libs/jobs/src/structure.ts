@@ -1,23 +1,23 @@
 import { z } from 'zod';
 
-/** Longer headings are cut: they stand in front of each of their chunks. */
+/** Longer headings are truncated, because each of their chunks begins with them. */
 export const MOST_HEADING_CHARACTERS = 200;
-/** Of a file that is a document: a larger one goes to no parser. */
+/** The largest file that is a document; a larger one is not parsed. */
 export const MOST_FILE_BYTES = 128 * 1024 * 1024;
-/** Of one document; together they stay below what a line may have of values. */
+/** The limits of one document; together they stay below the values that a line may have. */
 export const MOST_SECTIONS = 3000;
 export const MOST_PAGES = 5000;
 export const MOST_BLOCKS = 4000;
 const MOST_LEVELS = 6;
 
-const start = z.int().min(0).meta({ description: 'Its first character in the text (UTF-16 units).' });
+const start = z.int().min(0).meta({ description: 'Its first character in the text, in UTF-16 units.' });
 
 const sectionSchema = z.strictObject({
   start,
   headings: z
     .array(z.string().min(1).max(MOST_HEADING_CHARACTERS))
     .max(MOST_LEVELS)
-    .meta({ description: 'The headings that it stands under, the outermost first, its own last.' }),
+    .meta({ description: 'The headings above it, outermost first, its own last.' }),
 });
 export type Section = z.infer<typeof sectionSchema>;
 
@@ -33,9 +33,9 @@ export type Block = z.infer<typeof blockSchema>;
 
 const ascending = (places: readonly { start: number }[]): boolean =>
   places.every(({ start: at }, n) => at >= (places[n - 1]?.start ?? 0));
-const inOrder = 'must be in the order in which they start';
+const inOrder = 'must be in order of their start';
 
-/** How a document's text is built. */
+/** The structure of a document's text. */
 export const structureSchema = z
   .strictObject({
     sections: z
@@ -43,35 +43,35 @@ export const structureSchema = z
       .max(MOST_SECTIONS)
       .refine(ascending, inOrder)
       .optional()
-      .meta({ description: 'Each ends where the next one starts; no chunk lies in two of them.' }),
+      .meta({ description: 'Each section ends where the next one starts; no chunk spans two of them.' }),
     pages: z.array(pageSchema).max(MOST_PAGES).refine(ascending, inOrder).optional(),
     blocks: z
       .array(blockSchema)
       .max(MOST_BLOCKS)
       .refine(ascending, inOrder)
       .optional()
-      .meta({ description: 'Tables and code: a chunk that ends in one ends with a line of it.' }),
+      .meta({ description: 'Tables and code: a chunk that ends inside one ends at a line break.' }),
   })
   .meta({
     id: 'DocumentStructure',
-    description: 'How the text is built: sections under headings, pages, tables and code.',
+    description: 'The structure of the text: sections under headings, pages, tables and code.',
   });
 export type DocumentStructure = z.infer<typeof structureSchema>;
 
-/** What a chunk has of its document's structure. */
+/** The part of its document's structure that concerns a chunk. */
 export interface ChunkStructure {
-  /** Those that it stands under. */
+  /** The headings above it. */
   headings?: readonly string[];
-  /** Whether these were not given to the models. */
+  /** Whether these were withheld from the models. */
   apart?: boolean;
-  /** Of a text that was not cut, where it has several, in place of `headings`. */
+  /** For a text that was not divided into chunks: its sections, if it has several, in place of `headings`. */
   sections?: Section[];
-  /** Those that it is on: the first may have begun before it. */
+  /** The pages that it is on; the first may have begun before it. */
   pages?: Page[];
   blocks?: Block[];
 }
 
-/** What a chunk at these characters has of a document's structure; undefined where that is nothing. */
+/** The part of a document's structure that concerns a chunk at these characters; undefined if there is none. */
 export function chunkStructure(
   { sections = [], pages = [], blocks = [] }: DocumentStructure,
   {
@@ -99,7 +99,7 @@ export function chunkStructure(
   return Object.keys(own).length === 0 ? undefined : own;
 }
 
-/** A document's structure, put together from its chunks'. */
+/** A document's structure, joined from its chunks. */
 export function joinedStructure(
   chunks: readonly { start: number; structure?: ChunkStructure | undefined }[],
 ): DocumentStructure | undefined {
@@ -154,8 +154,8 @@ function partsOn<Part extends { start: number }>(parts: readonly Part[], from: n
 }
 
 /**
- * What is read in front of a chunk: its document's title, and the headings that it stands under. A page's title mostly is
- * its first heading, too, with more around it: of the two, the one that says all that the other says stands there.
+ * The text before a chunk: its document's title and the headings above it. A page's title is usually its first heading with
+ * more text; of the two, only the one that contains the other is used.
  */
 export function spokenHead(
   title: string | null | undefined,
@@ -169,7 +169,7 @@ export function spokenHead(
   return parts.length === 0 ? undefined : parts.join(' > ');
 }
 
-/** Whether a text has all words of another, as they follow one another there. */
+/** Whether a text contains all words of another in sequence. */
 function says(whole: string, part: string): boolean {
   const words = wordsOf(part);
   return words !== '' && ` ${wordsOf(whole)} `.includes(` ${words} `);

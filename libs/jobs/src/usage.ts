@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import type { ShardResult } from './shard.ts';
 
-/** What usage is counted by: a day is one of UTC; an empty name stands for none. */
+/** The dimensions of usage: a day is a UTC day; an empty name stands for none. */
 export const USAGE_DIMENSIONS = ['day', 'key', 'tenant', 'collection', 'model'] as const;
 export const usageDimensionSchema = z.enum(USAGE_DIMENSIONS);
 export type UsageDimension = z.infer<typeof usageDimensionSchema>;
 
-/** What was done: documents of jobs that were settled, tokens run through models, time of engines in milliseconds. */
+/** The usage: settled documents of jobs, tokens run through models, engine time in milliseconds. */
 export interface UsageAmounts {
   documents: number;
   tokens: number;
@@ -21,7 +21,7 @@ export const usageAmountsSchema = z.strictObject({
 
 export const NO_USAGE: UsageAmounts = { documents: 0, tokens: 0, engineMs: 0 };
 
-/** A job's usage by day (UTC, as in 2026-11-29). */
+/** A job's usage by UTC day, such as 2026-11-29. */
 export type DailyUsage = Readonly<Record<string, UsageAmounts>>;
 
 export function dayOf(time: number): string {
@@ -44,23 +44,25 @@ export function withShardUsage(usage: DailyUsage, day: string, result: ShardResu
 
 const day = z.iso.date();
 
-/** One line of a usage report: nulls stand in what it was not grouped by, and for none. */
+/** One line of a usage report; null means none, or that the report is not grouped by the dimension. */
 export const usageRowSchema = z.strictObject({
   day: day.nullable().meta({ description: 'Of UTC.' }),
   key: z
     .string()
     .nullable()
-    .meta({ description: 'The name of the key that asked; none where no keys are set.' }),
-  tenant: z.string().nullable().meta({ description: 'The tenant that the key, or the job, is bound to.' }),
-  collection: z.string().nullable().meta({ description: 'None for requests that concern no collection.' }),
+    .meta({ description: 'The name of the key that made the request; null if no keys are set.' }),
+  tenant: z.string().nullable().meta({ description: 'The tenant that the key or the job is bound to.' }),
+  collection: z.string().nullable().meta({ description: 'Null for requests that concern no collection.' }),
   model: z.string().nullable(),
-  documents: z.int().meta({ description: 'Documents of jobs that were settled, one way or another.' }),
-  tokens: z.int().meta({ description: 'Tokens run through models, special tokens included, padding not.' }),
-  engineSeconds: z.number().meta({ description: 'Time of engines, of bulk work.' }),
+  documents: z.int().meta({ description: 'Documents of jobs that were settled, whatever their outcome.' }),
+  tokens: z
+    .int()
+    .meta({ description: 'Tokens run through models, including special tokens but not padding.' }),
+  engineSeconds: z.number().meta({ description: 'Engine time spent on bulk work.' }),
   cost: z
     .number()
     .nullable()
-    .meta({ description: 'By the prices in the settings; null where none of the models has one.' }),
+    .meta({ description: 'The cost by the configured prices; null if none of the models has a price.' }),
 });
 export type UsageRow = z.infer<typeof usageRowSchema>;
 

@@ -1,13 +1,13 @@
 import { z } from 'zod';
 
-/** Sparse schemes: how a text becomes weighted terms. Each is a named vector of its own in the store. */
+/** Sparse schemes: ways to turn a text into weighted terms. Each is a named vector in the store. */
 export const sparseSchemeSchema = z.enum(['bm25', 'bm42', 'splade']);
 export type SparseScheme = z.infer<typeof sparseSchemeSchema>;
 export const SPARSE_SCHEMES = sparseSchemeSchema.options;
 
 /**
- * A sparse vector: `values[n]` is the weight of the term with the id `indices[n]`. Ids ascend, each comes once,
- * and no weight is 0.
+ * A sparse vector: `values[n]` is the weight of the term with the id `indices[n]`. Ids ascend and are unique, and no weight
+ * is 0.
  */
 export interface SparseVector {
   readonly indices: Uint32Array;
@@ -21,7 +21,7 @@ export interface SparseVector {
  */
 export const WITH_IDF: ReadonlySet<SparseScheme> = new Set<SparseScheme>(['bm25', 'bm42']);
 
-/** A dense vector's name in the store: `dense`, and for the models that a collection migrated to `dense_2` and on. */
+/** A dense vector's name in the store: `dense`, then `dense_2` and so on for models that a collection migrated to. */
 export const denseNameSchema = z.string().regex(/^dense(_[2-9]|_[1-9]\d)?$/);
 export type DenseName = z.infer<typeof denseNameSchema>;
 

@@ -4,7 +4,7 @@ import { prioritySchema } from './job.ts';
 import { jobModeSchema, maxDeletedSchema } from './snapshot.ts';
 import { readingSchema, sourceFormatSchema } from './source-format.ts';
 
-/** When a watched source is looked at: every so often, or as cron says. */
+/** When a watched source is checked: at an interval, or by a cron expression. */
 export const scheduleSchema = z.union([
   z.strictObject({
     every: z
@@ -16,13 +16,17 @@ export const scheduleSchema = z.union([
     cron: z
       .string()
       .max(256)
-      .meta({ description: 'Minute, hour, day, month and weekday, as in `0 3 * * *`.' }),
-    timezone: z.string().max(64).optional().meta({ description: 'As in `Europe/Berlin`; UTC by default.' }),
+      .meta({ description: 'Minute, hour, day, month and weekday, such as `0 3 * * *`.' }),
+    timezone: z
+      .string()
+      .max(64)
+      .optional()
+      .meta({ description: 'A time zone such as `Europe/Berlin`; UTC by default.' }),
   }),
 ]);
 export type Schedule = z.infer<typeof scheduleSchema>;
 
-/** A watched source's name in its collection, which its documents have as their `source`. */
+/** A watched source's name in its collection, which is also the `source` of its documents. */
 export const watchedNameSchema = z
   .string()
   .regex(
@@ -30,19 +34,19 @@ export const watchedNameSchema = z
     'must be 1 to 63 of letters, digits, "_", "." and "-", starting with a letter or digit',
   );
 
-/** What a watched source is, as it is added. */
+/** The definition of a watched source. */
 export const watchedSourceSchema = z
   .strictObject({
     files: z.array(z.string().min(1).max(8192)).min(1).max(1000).meta({
       description:
-        'Where its documents are, as in a submission’s `source.files`: folders and files that the server may read, prefixes and objects in S3, URLs.',
+        'The places of its documents, as in a submission’s `source.files`: folders and files that the server may read, S3 prefixes and objects, URLs.',
     }),
     schedule: scheduleSchema,
     format: sourceFormatSchema.optional(),
     ...readingSchema.shape,
     mode: jobModeSchema.default('snapshot').meta({
       description:
-        '`snapshot`: after each job, documents of this source’s name that it did not have are deleted. `upsert`: none are.',
+        '`snapshot`: after each job, documents of this source that the job did not contain are deleted. `upsert`: none are deleted.',
     }),
     maxDeleted: maxDeletedSchema.optional(),
     priority: prioritySchema.optional(),
@@ -53,15 +57,15 @@ export type WatchedSource = z.infer<typeof watchedSourceSchema>;
 
 const count = z.int().nonnegative();
 
-/** One look at a watched source, and what came of it. */
+/** One check of a watched source, and its outcome. */
 export const sourceRunSchema = z.strictObject({
   at: z.iso.datetime(),
   outcome: z.enum(['submitted', 'unchanged', 'waiting', 'failed']).meta({
     description:
-      'A job was submitted; nothing has changed; the job of before has not ended, so it is looked at again at the next time; or it could not be looked at, or submitted.',
+      'A job was submitted; or nothing has changed; or the previous job has not ended, so the source is checked again at the next time; or the source could not be checked or submitted.',
   }),
   job: z.string().nullable(),
-  files: count.meta({ description: 'How many files there were.' }),
+  files: count.meta({ description: 'The number of files found.' }),
   added: count,
   changed: count,
   removed: count,
@@ -69,14 +73,14 @@ export const sourceRunSchema = z.strictObject({
 });
 export type SourceRun = z.infer<typeof sourceRunSchema>;
 
-/** A watched source as the API shows it, with its latest looks, the newest first. */
+/** A watched source as the API shows it, with its latest checks, newest first. */
 export const watchedSourceViewSchema = watchedSourceSchema.extend({
   name: watchedNameSchema,
   collection: z.string(),
   tenant: z.string().nullable(),
-  addedBy: z.string().meta({ description: 'As whom it is read and submitted.' }),
+  addedBy: z.string().meta({ description: 'The principal on whose behalf it is read and submitted.' }),
   createdAt: z.iso.datetime(),
-  nextAt: z.iso.datetime().nullable().meta({ description: 'When it is looked at next.' }),
+  nextAt: z.iso.datetime().nullable().meta({ description: 'When the source is checked next.' }),
   runs: z.array(sourceRunSchema),
 });
 export type WatchedSourceView = z.infer<typeof watchedSourceViewSchema>;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** What is told of a job: how it ended, or that its failures became too many while it runs. */
+/** What a webhook reports of a job: how it ended, or that it has too many failures while it runs. */
 export const webhookEventSchema = z.enum(['job.completed', 'job.failed', 'job.cancelled', 'job.failures']);
 export type WebhookEvent = z.infer<typeof webhookEventSchema>;
 
@@ -18,14 +18,14 @@ export function webhookKey(secret: string): Buffer {
   return Buffer.from(secret.slice('whsec_'.length), 'base64');
 }
 
-/** Whom to tell of a job's end. */
+/** The receiver that hears of a job's end. */
 export const webhookSchema = z.strictObject({
   url: z
     .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
     .max(2048)
-    .meta({ description: 'Where to send it, by POST. Addresses that are not public are refused.' }),
+    .meta({ description: 'The address that receives the POST. Addresses that are not public are refused.' }),
   secret: webhookSecretSchema.meta({
-    description: 'What messages are signed with (Standard Webhooks); never shown again.',
+    description: 'The secret that signs messages (Standard Webhooks); never shown again.',
   }),
   failures: z
     .number()
@@ -34,15 +34,15 @@ export const webhookSchema = z.strictObject({
     .optional()
     .meta({
       description:
-        'Also tell, once, when so many documents failed while the job runs; below 1 a share of all.',
+        'Also send a message, once, when this many documents have failed while the job runs; a value below 1 is a share of all documents.',
     }),
 });
 export type Webhook = z.infer<typeof webhookSchema>;
 
-/** One message and what became of it. */
+/** One message and its outcome. */
 export const webhookDeliverySchema = z
   .strictObject({
-    id: z.string().meta({ description: 'The same on each try: `webhook-id`.' }),
+    id: z.string().meta({ description: 'The `webhook-id`, the same on each attempt.' }),
     type: webhookEventSchema,
     url: z.string(),
     state: z.enum(['waiting', 'delivered', 'failed']),

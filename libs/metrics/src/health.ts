@@ -1,4 +1,4 @@
-/** Resolves when the part is well, and rejects with what is wrong when it isn't. */
+/** Resolves if the part is healthy; rejects with the fault if it is not. */
 export type Check = () => Promise<void>;
 
 export interface HealthReport {
@@ -6,7 +6,7 @@ export interface HealthReport {
   parts: Record<string, { ok: boolean; detail?: string }>;
 }
 
-/** Runs the checks side by side; one that takes longer than `timeoutMs` counts as failed. */
+/** Runs the checks concurrently; one that takes longer than `timeoutMs` counts as failed. */
 export async function runChecks(checks: Record<string, Check>, timeoutMs = 2000): Promise<HealthReport> {
   const parts = await Promise.all(
     Object.entries(checks).map(async ([name, check]) => [name, await runCheck(check, timeoutMs)] as const),

@@ -17,7 +17,7 @@ export interface CounterHandle<Entry extends MetricEntry> {
 }
 export interface GaugeHandle<Entry extends MetricEntry> {
   set(value: number, ...labels: LabelArguments<Entry>): void;
-  /** Serves no value, for when it is not known. */
+  /** Serves no value while it is unknown. */
   clear(): void;
 }
 export interface HistogramHandle<Entry extends MetricEntry> {
@@ -38,13 +38,13 @@ type KeysOf<Of extends App> = {
 export type Handles<Of extends App> = { readonly [Key in KeysOf<Of>]: HandleOf<Table[Key]> };
 
 export type Metrics<Of extends App> = Handles<Of> & {
-  /** Runs before every scrape, to set gauges; one that throws is passed over. */
+  /** Runs before every scrape to set gauges; a callback that throws is ignored. */
   beforeScrape(refresh: () => Promise<void>): void;
   /** The Prometheus text format, and the content type that goes with it. */
   render(): Promise<{ contentType: string; body: string }>;
 };
 
-/** Types that prom-client's own gauges have wrong: `_total` is for counters. Others tell the same by type. */
+/** prom-client's own gauges with a wrong type, because `_total` is for counters. Others give the same data by type. */
 const MISNAMED = [
   'nodejs_active_handles_total',
   'nodejs_active_requests_total',
@@ -86,7 +86,7 @@ function handleOf(entry: MetricEntry, registry: Registry): LooseHandle {
   switch (entry.type) {
     case 'counter': {
       const counter = new Counter(options);
-      // What has not happened yet is 0, not absent: else its first time would be no increase.
+      // Events that have not happened yet are 0 and not absent, because otherwise the first one would not be an increase.
       for (const labels of knownLabels(entry.labels)) counter.inc(labels, 0);
       return { add: (amount, labels) => counter.inc(bounded(labels), amount) };
     }
@@ -101,7 +101,7 @@ function handleOf(entry: MetricEntry, registry: Registry): LooseHandle {
   }
 }
 
-/** All combinations of labels whose values are listed; none where any is not. */
+/** All combinations of labels with listed values; none if any label has no list. */
 function knownLabels(allowed: Readonly<Record<string, LabelValues>>): LooseLabels[] {
   let combinations: LooseLabels[] = [{}];
   for (const [label, values] of Object.entries(allowed)) {
@@ -111,7 +111,7 @@ function knownLabels(allowed: Readonly<Record<string, LabelValues>>): LooseLabel
   return combinations;
 }
 
-/** Keeps each label within what the table allows it; what is over becomes `other`. */
+/** Keeps each label within the limits of the table; values beyond become `other`. */
 function boundLabels(allowed: Readonly<Record<string, LabelValues>>): (labels?: LooseLabels) => LooseLabels {
   const seen = new Map<string, Set<string>>();
   const bound = (label: string, values: LabelValues, value: string): string => {

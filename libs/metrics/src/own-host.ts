@@ -4,7 +4,7 @@ const LOOPBACK = new BlockList();
 LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
 LOOPBACK.addAddress('::1', 'ipv6');
 
-/** Whether a host, as in a URL or to listen on, is reached from this machine alone. */
+/** Whether a host, as in a URL or to listen on, is reachable only from this machine. */
 export function isLoopback(host: string): boolean {
   const address = host.replace(/^\[(.*)\]$/, '$1');
   const family = isIP(address);
@@ -13,9 +13,9 @@ export function isLoopback(host: string): boolean {
 }
 
 /**
- * Whether a request's Host names this server: an address, localhost, or one of its names. A web page whose name has
- * been pointed at 127.0.0.1 is, for the browser that shows it, of this server's origin, and could read everything; but
- * it cannot keep the browser from saying whom it asks. Programs that are no browsers may leave the Host out.
+ * Whether a request's Host names this server: an address, localhost, or one of its names. A web page whose name was pointed
+ * at 127.0.0.1 (DNS rebinding) has this server's origin for the browser and could read everything, but it cannot change the
+ * Host that the browser sends. Programs other than browsers may omit the Host.
  */
 export function isOwnHost(host: string | undefined, names: readonly string[] = []): boolean {
   if (host === undefined || host === '') return true;

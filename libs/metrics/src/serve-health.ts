@@ -47,7 +47,7 @@ export async function serveHealth(options: HealthServerOptions): Promise<HealthS
   const isLocal = isLoopback(options.host);
   const server = createServer((request, response) => {
     if (isLocal && !isOwnHost(request.headers.host)) {
-      response.writeHead(421, { 'content-type': 'text/plain' }).end('ask this server by its address\n');
+      response.writeHead(421, { 'content-type': 'text/plain' }).end('use the address of this server\n');
       return;
     }
     const path = new URL(request.url ?? '/', 'http://localhost').pathname;

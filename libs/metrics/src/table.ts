@@ -1,23 +1,23 @@
 /**
- * Every metric of ours: name, type, unit, help, labels and buckets, and which apps serve it. Nothing records a
- * metric that is not here. Names follow Prometheus' rules: the prefix, base units, `_total` on counters.
+ * Every metric of embedmill: name, type, unit, help, labels, buckets, and the apps that serve it. Only metrics in
+ * this table can be recorded. Names follow Prometheus' rules: the prefix, base units, `_total` on counters.
  *
- * A label's values are either listed, or counted: at most so many of them get a series of their own, and the
- * rest share `other`. So no label can grow without bound, whatever is recorded. Ids (of jobs, documents,
- * requests) are never labels.
+ * A label's values are either listed or limited in number: at most that many get a series of their own, and the
+ * rest share `other`. So no label grows without bound, whatever is recorded. Ids of jobs, documents and requests
+ * are never labels.
  *
- * Beside these, both apps serve prom-client's default metrics of the process and of Node: memory, CPU,
- * garbage collection, and the event loop's lag (`nodejs_eventloop_lag_*_seconds`).
+ * Both apps also serve prom-client's default metrics of the process and of Node: memory, CPU, garbage collection
+ * and event loop lag (`nodejs_eventloop_lag_*_seconds`).
  */
 export type App = 'api' | 'worker';
 
-/** Values that are known by heart, or how many unknown ones are told apart. */
+/** The known values, or how many unknown values get a series of their own. */
 export type LabelValues = readonly string[] | { readonly atMost: number };
 
 export interface MetricEntry {
   readonly name: string;
   readonly type: 'counter' | 'gauge' | 'histogram';
-  /** What one is of; the name ends in it where Prometheus asks so. */
+  /** The unit; the name ends in it where Prometheus requires that. */
   readonly unit: string;
   readonly help: string;
   readonly labels: Readonly<Record<string, LabelValues>>;
@@ -25,14 +25,14 @@ export interface MetricEntry {
   readonly apps: readonly App[];
 }
 
-/** The walk through a worker, in order. */
+/** The stages of a worker's pipeline, in order. */
 export const STAGES = ['read', 'lookup', 'tokenize', 'picture', 'infer', 'upsert', 'settle'] as const;
 export type Stage = (typeof STAGES)[number];
 
 const LANES = ['bulk', 'interactive'] as const;
-/** Calls of the vector store; documents that are written are `upsert`. */
+/** Calls of the vector store; writing documents is `upsert`. */
 const STORE_OPERATIONS = ['lookup', 'upsert', 'delete', 'search', 'read', 'define'] as const;
-/** Names of the model registry: few, but not known here. */
+/** Names in the model registry: few, but not known here. */
 const MODELS = { atMost: 50 } as const;
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60] as const;
@@ -42,7 +42,7 @@ export const METRICS = {
     name: 'embedmill_documents_total',
     type: 'counter',
     unit: 'documents',
-    help: 'Documents settled, by their collection’s dense model and what became of them; gone: deleted because a snapshot lacks them. What is run again counts again.',
+    help: 'Documents settled, by their collection’s dense model and outcome; gone: deleted because a snapshot lacks them. Reprocessed documents count again.',
     labels: {
       model: MODELS,
       outcome: ['stored', 'skipped', 'failed', 'duplicate', 'superseded', 'deleted', 'gone'],
@@ -53,7 +53,7 @@ export const METRICS = {
     name: 'embedmill_documents_truncated_total',
     type: 'counter',
     unit: 'documents',
-    help: 'Documents of which a part was not embedded.',
+    help: 'Documents that were embedded only in part.',
     labels: {},
     apps: ['worker'],
   },
@@ -61,7 +61,7 @@ export const METRICS = {
     name: 'embedmill_document_failures_total',
     type: 'counter',
     unit: 'documents',
-    help: 'Documents that failed, by the stage where they did and the code of the error catalogue. At `settle`, whole shards were given up.',
+    help: 'Documents that failed, by stage and error code. At `settle`, whole shards were given up.',
     labels: { stage: STAGES, reason: { atMost: 60 } },
     apps: ['worker', 'api'],
   },
@@ -69,7 +69,7 @@ export const METRICS = {
     name: 'embedmill_shards_total',
     type: 'counter',
     unit: 'shards',
-    help: 'Shards worked on: settled, or given back to be tried again.',
+    help: 'Shards processed: settled, or returned to be retried.',
     labels: { outcome: ['settled', 'returned'] },
     apps: ['worker'],
   },
@@ -85,7 +85,7 @@ export const METRICS = {
     name: 'embedmill_chunks_reused_total',
     type: 'counter',
     unit: 'chunks',
-    help: 'Chunks whose dense vector was taken from the store, as nothing that it is made of had changed.',
+    help: 'Chunks whose dense vector was reused from the store because its input had not changed.',
     labels: {},
     apps: ['worker'],
   },
@@ -93,7 +93,7 @@ export const METRICS = {
     name: 'embedmill_tokens_total',
     type: 'counter',
     unit: 'tokens',
-    help: 'Tokens run through a model, special tokens included, padding not.',
+    help: 'Tokens run through a model, including special tokens but not padding.',
     labels: { model: MODELS, lane: LANES },
     apps: ['worker'],
   },
@@ -101,7 +101,7 @@ export const METRICS = {
     name: 'embedmill_padding_tokens_total',
     type: 'counter',
     unit: 'tokens',
-    help: 'Padding run through a model: what batching wasted.',
+    help: 'Padding tokens run through a model: the waste of batching.',
     labels: { model: MODELS, lane: LANES },
     apps: ['worker'],
   },
@@ -109,7 +109,7 @@ export const METRICS = {
     name: 'embedmill_batch_items',
     type: 'histogram',
     unit: 'items',
-    help: 'Chunks or queries in one run of a model.',
+    help: 'Chunks or queries per model run.',
     labels: { lane: LANES },
     buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512],
     apps: ['worker'],
@@ -118,7 +118,7 @@ export const METRICS = {
     name: 'embedmill_batch_tokens',
     type: 'histogram',
     unit: 'tokens',
-    help: 'Tokens in one run of a model, padding not counted.',
+    help: 'Tokens per model run, without padding.',
     labels: { lane: LANES },
     buckets: [16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16_384, 32_768, 65_536],
     apps: ['worker'],
@@ -127,7 +127,7 @@ export const METRICS = {
     name: 'embedmill_batch_duration_seconds',
     type: 'histogram',
     unit: 'seconds',
-    help: 'How long a run of a model took on its engine, waiting not counted.',
+    help: 'Duration of a model run on its engine, without waiting.',
     labels: { lane: LANES },
     buckets: SECONDS,
     apps: ['worker'],
@@ -136,7 +136,7 @@ export const METRICS = {
     name: 'embedmill_stage_duration_seconds',
     type: 'histogram',
     unit: 'seconds',
-    help: 'How long a shard took to pass through a stage, waiting for engines and the store included.',
+    help: 'Duration of a stage for a shard, including waits for engines and the store.',
     labels: { stage: STAGES },
     buckets: SECONDS,
     apps: ['worker'],
@@ -145,7 +145,7 @@ export const METRICS = {
     name: 'embedmill_queue_wait_seconds',
     type: 'histogram',
     unit: 'seconds',
-    help: 'How long a shard or query lay on the queue before a worker took it for the first time.',
+    help: 'Time that a shard or query spent on the queue before a worker first claimed it.',
     labels: { lane: LANES },
     buckets: [0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600],
     apps: ['worker'],
@@ -154,7 +154,7 @@ export const METRICS = {
     name: 'embedmill_shard_stalls_total',
     type: 'counter',
     unit: 'shards',
-    help: 'Shards that went back to the queue because their worker gave no sign of life; told by the worker that noticed.',
+    help: 'Shards that returned to the queue because their worker sent no heartbeat; counted by the worker that noticed.',
     labels: {},
     apps: ['worker'],
   },
@@ -162,7 +162,7 @@ export const METRICS = {
     name: 'embedmill_engines',
     type: 'gauge',
     unit: 'processes',
-    help: 'Engine processes that run; 0 where a server elsewhere embeds.',
+    help: 'Running engine processes; 0 if a remote server embeds.',
     labels: {},
     apps: ['worker'],
   },
@@ -170,7 +170,7 @@ export const METRICS = {
     name: 'embedmill_engine_resident_memory_bytes',
     type: 'gauge',
     unit: 'bytes',
-    help: 'Resident memory of all engine processes of the worker together. On Linux only.',
+    help: 'Total resident memory of the worker’s engine processes. On Linux only.',
     labels: {},
     apps: ['worker'],
   },
@@ -178,7 +178,7 @@ export const METRICS = {
     name: 'embedmill_engine_restarts_total',
     type: 'counter',
     unit: 'restarts',
-    help: 'Engine processes that were started again, by why the one before ended.',
+    help: 'Engine process restarts, by the reason why the previous one ended.',
     labels: { reason: ['crash', 'timeout', 'memory'] },
     apps: ['worker'],
   },
@@ -186,7 +186,7 @@ export const METRICS = {
     name: 'embedmill_store_request_duration_seconds',
     type: 'histogram',
     unit: 'seconds',
-    help: 'How long a call of the vector store took, repeated requests included, by how it ended.',
+    help: 'Duration of a vector store call, including retried requests, by outcome.',
     labels: { operation: STORE_OPERATIONS, outcome: ['ok', 'rejected', 'unavailable'] },
     buckets: [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 10, 30],
     apps: ['api', 'worker'],
@@ -195,7 +195,7 @@ export const METRICS = {
     name: 'embedmill_store_throttled_total',
     type: 'counter',
     unit: 'requests',
-    help: 'Requests that the vector store answered with "too many requests"; most are sent again.',
+    help: 'Requests that the vector store rejected with "too many requests"; most are retried.',
     labels: {},
     apps: ['api', 'worker'],
   },
@@ -203,7 +203,7 @@ export const METRICS = {
     name: 'embedmill_backlog_tokens',
     type: 'gauge',
     unit: 'tokens',
-    help: 'Tokens to go of all unfinished jobs, estimated, and of queries that wait; of queries alone while the queue is paused. The number to scale workers by. The same from every API replica.',
+    help: 'Estimated pending tokens of all unfinished jobs and waiting queries; only of queries while the queue is paused. Scale workers by this number. The same from every API replica.',
     labels: { model: MODELS },
     apps: ['api'],
   },
@@ -211,7 +211,7 @@ export const METRICS = {
     name: 'embedmill_backlog_documents',
     type: 'gauge',
     unit: 'documents',
-    help: 'Documents of scanned jobs that are not settled. The same from every API replica.',
+    help: 'Documents of scanned jobs that are not settled yet. The same from every API replica.',
     labels: { model: MODELS },
     apps: ['api'],
   },
@@ -227,7 +227,7 @@ export const METRICS = {
     name: 'embedmill_jobs',
     type: 'gauge',
     unit: 'jobs',
-    help: 'Unfinished jobs: that wait for a dispatcher, and that one has in hand. The same from every API replica.',
+    help: 'Unfinished jobs that wait for a dispatcher, or are being dispatched. The same from every API replica.',
     labels: { state: ['waiting', 'active'] },
     apps: ['api'],
   },
@@ -235,7 +235,7 @@ export const METRICS = {
     name: 'embedmill_jobs_finished_total',
     type: 'counter',
     unit: 'jobs',
-    help: 'Jobs that ended, by how; told by the dispatcher that had them.',
+    help: 'Finished jobs, by final state; counted by the dispatcher that ran them.',
     labels: { state: ['completed', 'cancelled', 'failed'] },
     apps: ['api'],
   },
@@ -243,7 +243,7 @@ export const METRICS = {
     name: 'embedmill_webhook_deliveries_total',
     type: 'counter',
     unit: 'deliveries',
-    help: 'Tries to deliver webhooks, by what came of them.',
+    help: 'Attempts to deliver webhooks, by outcome.',
     labels: { outcome: ['delivered', 'refused', 'unavailable'] },
     apps: ['api'],
   },
@@ -251,7 +251,7 @@ export const METRICS = {
     name: 'embedmill_dispatcher_turn_duration_seconds',
     type: 'histogram',
     unit: 'seconds',
-    help: 'How long a turn of a dispatcher took: one look at all its jobs, and room on the queue given to them.',
+    help: 'Duration of a dispatcher turn, in which it checks all its jobs and assigns them room on the queue.',
     labels: {},
     buckets: SECONDS,
     apps: ['api'],
@@ -260,7 +260,7 @@ export const METRICS = {
     name: 'embedmill_redis_memory_used_bytes',
     type: 'gauge',
     unit: 'bytes',
-    help: 'Memory that the queue’s Redis uses. The same from every API replica.',
+    help: 'Memory used by the queue’s Redis. The same from every API replica.',
     labels: {},
     apps: ['api'],
   },
@@ -268,7 +268,7 @@ export const METRICS = {
     name: 'embedmill_redis_memory_limit_bytes',
     type: 'gauge',
     unit: 'bytes',
-    help: 'Its maxmemory, or the memory of its machine where that is not set.',
+    help: 'Memory limit of the queue’s Redis: its maxmemory, or the memory of its machine if that is not set.',
     labels: {},
     apps: ['api'],
   },
@@ -276,7 +276,7 @@ export const METRICS = {
     name: 'embedmill_redis_evicts_keys',
     type: 'gauge',
     unit: 'boolean',
-    help: 'Whether its maxmemory-policy lets it drop jobs: 1 or 0.',
+    help: 'Whether the maxmemory-policy of the queue’s Redis allows it to evict jobs: 1 or 0.',
     labels: {},
     apps: ['api'],
   },
@@ -284,7 +284,7 @@ export const METRICS = {
     name: 'embedmill_queue_shards',
     type: 'gauge',
     unit: 'shards',
-    help: 'Shards on the queue, by the model that they wait for. The same number from every API replica: take the maximum, not the sum.',
+    help: 'Shards on the queue, by model. Every API replica reports the same number: take the maximum, not the sum.',
     labels: { model: MODELS, state: ['waiting', 'active'] },
     apps: ['api'],
   },
@@ -292,7 +292,7 @@ export const METRICS = {
     name: 'embedmill_queue_oldest_age_seconds',
     type: 'gauge',
     unit: 'seconds',
-    help: 'Age of the oldest shard of a model that no worker has claimed. The same from every API replica.',
+    help: 'Age of a model’s oldest shard that no worker has claimed. The same from every API replica.',
     labels: { model: MODELS },
     apps: ['api'],
   },
@@ -300,7 +300,7 @@ export const METRICS = {
     name: 'embedmill_jobs_submitted_total',
     type: 'counter',
     unit: 'jobs',
-    help: 'Jobs accepted, by where their documents come from.',
+    help: 'Accepted jobs, by the source of their documents.',
     labels: {
       source: [
         'upload',
@@ -324,7 +324,7 @@ export const METRICS = {
     name: 'embedmill_quota_refusals_total',
     type: 'counter',
     unit: 'requests',
-    help: 'Submissions and queries that were refused because a quota of the day was used up.',
+    help: 'Submissions and queries refused because a daily quota was used up.',
     labels: { by: ['key', 'tenant'] },
     apps: ['api'],
   },
@@ -332,7 +332,7 @@ export const METRICS = {
     name: 'embedmill_engine_busy_seconds_total',
     type: 'counter',
     unit: 'seconds',
-    help: 'Time that engines ran batches.',
+    help: 'Time that engines spent running batches.',
     labels: { model: MODELS, lane: LANES },
     apps: ['worker'],
   },
@@ -340,7 +340,7 @@ export const METRICS = {
     name: 'embedmill_upload_bytes_total',
     type: 'counter',
     unit: 'bytes',
-    help: 'Bytes of uploads that were received whole.',
+    help: 'Bytes of completely received uploads.',
     labels: {},
     apps: ['api'],
   },
@@ -348,7 +348,7 @@ export const METRICS = {
     name: 'embedmill_http_request_duration_seconds',
     type: 'histogram',
     unit: 'seconds',
-    help: 'From a request’s headers to the end of its response, by route. Streams of events are left out.',
+    help: 'Time from a request’s headers to the end of its response, by route, without event streams.',
     labels: {
       method: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'],
       route: { atMost: 50 },

@@ -144,7 +144,7 @@ test('a name that is another model’s is refused, and models.json stays as it i
   const ofRegistry = await readModelAt(mine, { name: 'bge-m3' }, options);
   for (const taken of [other, ofRegistry]) {
     await expect(assertNameIsFree(taken, modelsDir)).rejects.toThrow(
-      /there is a model (mine|bge-m3) already/,
+      /the model (mine|bge-m3) already exists/,
     );
     await expect(addModel(taken, modelsDir)).rejects.toMatchObject({ code: 'model_unavailable' });
   }

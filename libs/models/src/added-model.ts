@@ -41,7 +41,7 @@ const LAYOUT =
 const LIST = 'models.json';
 const listSchema = z.array(z.looseObject({ name: z.string(), source: z.unknown() }));
 const NO_ONNX =
-  'has no ONNX file, which embedmill runs; export one with "optimum-cli export onnx", or take a repository that has it in onnx/';
+  'has no ONNX file, which embedmill needs; export one with "optimum-cli export onnx", or use a repository that has one in onnx/';
 
 /**
  * The entry of a model where it lies, read from the files that sentence-transformers writes. Of a hub the branch or tag is
@@ -97,7 +97,7 @@ async function onHub(
   if (tokenizer === undefined)
     throw new EmbedmillError(
       'model_unavailable',
-      `${repository} has no tokenizer.json, which embedmill reads words by`,
+      `${repository} has no tokenizer.json, which embedmill needs`,
     );
   // Where they are looked for when the model is used: under its commit.
   const folder = join(options.cacheDir, ...repository.split('/'), commit);
@@ -177,7 +177,7 @@ function othersIn(text: string, entry: ModelEntry, modelsDir: string): { name: s
   if (!parsed.success)
     throw new EmbedmillError(
       'model_unavailable',
-      `${join(modelsDir, LIST)} is not a list of models; mend it first`,
+      `${join(modelsDir, LIST)} is not a list of models; fix it first`,
     );
   const same = parsed.data.find(({ name }) => name === entry.name);
   const isTaken =
@@ -187,10 +187,7 @@ function othersIn(text: string, entry: ModelEntry, modelsDir: string): { name: s
 }
 
 function nameTaken({ name }: ModelEntry): EmbedmillError {
-  return new EmbedmillError(
-    'model_unavailable',
-    `there is a model ${name} already; give this one another name`,
-  );
+  return new EmbedmillError('model_unavailable', `the model ${name} already exists; choose another name`);
 }
 
 /** Of one repository or folder, at whatever commit. */

@@ -92,7 +92,7 @@ async function download(
         await discard(partial);
         throw new EmbedmillError(
           'model_corrupt',
-          `${urlOf(file)} has sha256 ${sha256} instead of ${wanted}; what was downloaded has been removed. Something between here and the hub changes files, or the model's entry is wrong`,
+          `${urlOf(file)} has sha256 ${sha256} instead of ${wanted}, and the download was removed. Either something between here and the hub alters files, or the model's entry is wrong`,
         );
       }
       if (expected.sha256 === undefined) await writeFile(`${target}.sha256`, `${sha256}\n`);
@@ -123,7 +123,7 @@ async function fetchInto(
 ): Promise<{ sha256: string; stated: string | undefined }> {
   const idle = new AbortController();
   const timer = setTimeout(
-    () => idle.abort(new HubFailure('no byte for too long', { isFinal: false })),
+    () => idle.abort(new HubFailure('the hub sent nothing for too long', { isFinal: false })),
     options.idleTimeoutMs ?? 60_000,
   );
   const signal = options.signal === undefined ? idle.signal : AbortSignal.any([idle.signal, options.signal]);

@@ -49,14 +49,17 @@ const perChannel = z.tuple([z.number(), z.number(), z.number()]);
 const visionSchema = z.strictObject({
   model: modelFileSchema,
   data: z.array(modelFileSchema).default([]),
-  size: z.int().min(8).max(2048).meta({ description: 'Side of the square images, in pixels.' }),
-  mean: perChannel.meta({ description: 'Subtracted from red, green and blue, of values from 0 to 1.' }),
-  std: perChannel.meta({ description: 'What they are then divided by.' }),
+  size: z.int().min(8).max(2048).meta({ description: 'The side of the square images, in pixels.' }),
+  mean: perChannel.meta({
+    description: 'The mean to subtract from red, green and blue, for values from 0 to 1.',
+  }),
+  std: perChannel.meta({ description: 'The standard deviation by which they are then divided.' }),
   resize: z.enum(['shortest', 'exact']).default('shortest').meta({
-    description: 'Scaled by the shortest side and cut from the middle, or scaled to the square.',
+    description:
+      'Whether images are scaled by the shortest side and cropped to the middle, or scaled to the square.',
   }),
   resizeTo: z.int().min(8).max(4096).optional().meta({
-    description: 'Of `shortest`: what that side becomes; the size by default.',
+    description: 'For `shortest`: the length that side is scaled to; `size` by default.',
   }),
   interpolation: z.enum(['bicubic', 'bilinear']).default('bicubic'),
 });
@@ -64,7 +67,7 @@ export type VisionEntry = z.infer<typeof visionSchema>;
 
 /** A linear layer of torch: `weight` [out, in] and, where there is one, `bias` [out], under any prefix. */
 const linearFile = modelFileSchema.meta({
-  description: 'A file of a linear layer: safetensors, or torch’s own, whose name ends in .pt.',
+  description: 'The file of a linear layer: safetensors, or a torch file whose name ends in .pt.',
 });
 
 /** A `Dense` module of sentence-transformers: a linear layer over the pooled vector. */
@@ -87,7 +90,9 @@ const adaptersSchema = z.strictObject({
     .string()
     .min(1)
     .max(200)
-    .meta({ description: 'The graph’s input that chooses one for a whole batch: an int64 without dimensions.' }),
+    .meta({
+      description: 'The graph’s input that chooses one for a whole batch: an int64 without dimensions.',
+    }),
   query: z.int().nonnegative().meta({ description: 'The one for queries.' }),
   document: z.int().nonnegative().meta({ description: 'The one for documents.' }),
 });
@@ -99,73 +104,77 @@ export const INSTRUCTION_PLACE = '{instruction}';
 const facts = {
   kind: z.enum(['dense', 'sparse', 'reranker']).meta({
     description:
-      'What it gives: a dense vector a text, a sparse one over its vocabulary (SPLADE), or the score of a pair.',
+      'What the model gives: a dense vector per text, a sparse vector over its vocabulary (SPLADE), or the score of a pair.',
   }),
   attentions: z.boolean().meta({
-    description: 'Whether the graph also gives its last layer’s attention, which BM42 needs.',
+    description: 'Whether the graph also outputs its last layer’s attention, which BM42 needs.',
   }),
   dims: z.int().positive().max(65_536).meta({
-    description: 'Numbers in a vector; of a sparse model its vocabulary’s terms, of a reranker 1.',
+    description: 'The size of a vector; for a sparse model the size of its vocabulary, for a reranker 1.',
   }),
   pooling: z.enum(['mean', 'cls', 'last', 'graph']).meta({
     description:
-      'How token vectors become one, in dense models: their mean, the first, the last, or as the graph itself does it, in an output of its own.',
+      'How dense models pool token vectors: by their mean, the first, the last, or inside the graph, which then has an output for it.',
   }),
   padding: z.enum(['right', 'left']).meta({
-    description: 'Which side of shorter sequences is padded; decoders are often exported for the left.',
+    description: 'Which side of shorter sequences is padded; decoders are often exported for left padding.',
   }),
   projections: z.array(projectionSchema).max(4).meta({
-    description: 'Linear layers behind pooling, in their order: `Dense` modules of sentence-transformers.',
+    description: 'Linear layers after pooling, in order: the `Dense` modules of sentence-transformers.',
   }),
   adapters: adaptersSchema.optional().meta({
     description: 'Which of its adapters a graph runs with, where it has several for different uses.',
   }),
   lexical: headSchema.optional().meta({
     description:
-      'What weighs each token as a word, as bge-m3’s sparse vectors are made: such a model serves as its own sparse model.',
+      'The layer that weighs each token, as for bge-m3’s sparse vectors. Such a model is its own sparse model.',
   }),
   tokenVectors: headSchema.optional().meta({
-    description: 'The vectors that late interaction reads; the graph’s own token vectors by default.',
+    description: 'The output with the vectors for late interaction; the graph’s token vectors by default.',
   }),
   perToken: z.boolean().meta({
     description:
-      'Whether the graph gives vectors of single tokens, which late interaction reads; a static embedding gives none.',
+      'Whether the graph gives the token vectors that late interaction needs; a static embedding does not.',
   }),
   normalize: z.boolean().meta({ description: 'Whether vectors are L2-normalised.' }),
-  maxTokens: z.int().min(8).max(131_072).meta({ description: 'Tokens read, special tokens included.' }),
-  queryPrefix: prefixSchema.meta({ description: 'Put in front of queries, as trained.' }),
-  documentPrefix: prefixSchema.meta({ description: 'Put in front of documents, as trained.' }),
+  maxTokens: z
+    .int()
+    .min(8)
+    .max(131_072)
+    .meta({ description: 'The most tokens that the model reads, including special tokens.' }),
+  queryPrefix: prefixSchema.meta({ description: 'The prefix of queries, as in training.' }),
+  documentPrefix: prefixSchema.meta({ description: 'The prefix of documents, as in training.' }),
   prompts: z.record(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9 ._-]{0,99}$/), prefixSchema).meta({
-    description: 'Prefixes by the name under which a request may ask for one, in place of its role’s.',
+    description: 'Named prefixes that a request may choose in place of its role’s prefix.',
   }),
   instructionPrefix: prefixSchema
     .refine((prefix) => prefix.includes(INSTRUCTION_PLACE), `must have ${INSTRUCTION_PLACE} in it`)
     .optional()
     .meta({
-      description: `The prefix of queries that come with an instruction, which takes the place of ${INSTRUCTION_PLACE}.`,
+      description: `The prefix of queries that carry an instruction, which replaces ${INSTRUCTION_PLACE}.`,
     }),
   padTokenId: z.int().nonnegative(),
   model: modelFileSchema.meta({ description: 'The ONNX file.' }),
   data: z
     .array(modelFileSchema)
-    .meta({ description: 'External data of the ONNX file, where its weights are not inside.' }),
+    .meta({ description: 'The external data of the ONNX file, if its weights are not inside.' }),
   tokenizer: modelFileSchema,
   license: z.string().min(1),
   languages: z
     .array(z.string().regex(/^[a-z]{2,3}$/, 'must be a code of ISO 639'))
     .min(1)
     .optional()
-    .meta({ description: 'What it was trained for, as in `en`; `mul` for many languages.' }),
+    .meta({ description: 'The languages that it was trained for, such as `en`; `mul` for many.' }),
   matryoshka: z
     .array(z.int().positive())
-    .meta({ description: 'Smaller sizes that vectors may be cut to; none for most models.' }),
+    .meta({ description: 'Smaller sizes to which vectors can be truncated; none for most models.' }),
   batchArea: z.int().positive().optional().meta({
     description:
-      'The largest batch on a CPU where nothing was measured, in padded tokens; what suits transformers by default.',
+      'The largest batch on an uncalibrated CPU, in padded tokens; the default suits transformers.',
   }),
   batchInvariant: z.boolean().meta({
     description:
-      'Whether a text gets the same vector (but for rounding) whatever shares its batch; not so for ONNX’s dynamic int8.',
+      'Whether a text gets the same vector, apart from rounding, whatever else is in its batch; false for ONNX’s dynamic int8.',
   }),
 };
 

@@ -67,7 +67,7 @@ export async function askHub(
       await response.body?.cancel();
       url = new URL(location, url);
       if (url.protocol !== 'https:' && url.protocol !== hub.protocol) {
-        throw new HubFailure(`the hub redirects to ${url.protocol}, which is not safe`, { isFinal: true });
+        throw new HubFailure(`the hub redirects to ${url.protocol}, which is unsafe`, { isFinal: true });
       }
       continue;
     }
@@ -120,7 +120,7 @@ function failureOf(status: number, file: HubFile, retryAfter: number | undefined
     case 401:
     case 403:
       return new HubFailure(
-        `the hub does not let this be read (${status}): accept the terms of ${file.repository} there if it is gated, and set HF_TOKEN to a token that may read it`,
+        `the hub denies access (${status}): if ${file.repository} is gated, accept its terms there, and set HF_TOKEN to a token that may read it`,
         { isFinal: true },
       );
     case 404:
@@ -130,7 +130,7 @@ function failureOf(status: number, file: HubFile, retryAfter: number | undefined
       });
     default: {
       const isPassing = status >= 500 || [206, 408, 416, 425, 429].includes(status);
-      return new HubFailure(`the hub answers ${status}`, { isFinal: !isPassing, retryAfter });
+      return new HubFailure(`the hub responded with ${status}`, { isFinal: !isPassing, retryAfter });
     }
   }
 }

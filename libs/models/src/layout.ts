@@ -228,7 +228,7 @@ async function projectionsOf(folder: string, modules: Modules = []): Promise<Pro
       const weights = `${path}/model.safetensors`;
       if ((await sizeOf(join(folder, weights))) === undefined) {
         const advice =
-          'put it there, or say {"pooling": "graph"} in embedmill.json where the ONNX file has it inside';
+          'add it, or set {"pooling": "graph"} in embedmill.json if the ONNX file includes pooling';
         throw unusable(join(folder, weights), `is missing: ${advice}`);
       }
       return { weights: { path: weights }, activation: activation === 'Tanh' ? 'tanh' : 'identity' };
@@ -258,7 +258,7 @@ export async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T
     throw unusable(path, 'is not JSON', error);
   }
   const parsed = schema.safeParse(json);
-  if (!parsed.success) throw unusable(path, `is not as it should be: ${z.prettifyError(parsed.error)}`);
+  if (!parsed.success) throw unusable(path, `is not valid: ${z.prettifyError(parsed.error)}`);
   return parsed.data;
 }
 

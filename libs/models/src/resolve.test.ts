@@ -258,7 +258,7 @@ test('without a network it is said what to put where, and that is enough', async
   const offline = { ...given, hubUrl: 'http://127.0.0.1:9' };
   const failure = await resolveModel('tiny', offline).catch((error: Error) => error.message);
   expect(failure).toContain('tokenizer.json, onnx/model.onnx');
-  expect(failure).toContain(`${REVISION} into a folder tiny`);
+  expect(failure).toContain(`${REVISION} into the folder tiny`);
   await mkdir(join(folder, 'models/tiny'));
   await writeFile(join(folder, 'models/tiny/model.onnx'), ONNX);
   await writeFile(join(folder, 'models/tiny/tokenizer.json'), TOKENIZER);

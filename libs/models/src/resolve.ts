@@ -58,7 +58,7 @@ export async function resolveEntry(own: ModelEntry, options: ResolveOptions): Pr
   const { file } = options;
   const strange = file && [file, ...file.data].find(({ path }) => !pathSchema.safeParse(path).success);
   if (strange !== undefined) {
-    const message = `${JSON.stringify(strange.path)} is no path of a file of ${own.name}; choose one of "embedmill bench --calibrate"`;
+    const message = `${JSON.stringify(strange.path)} is not the path of a file of ${own.name}; choose one listed by "embedmill bench --calibrate"`;
     throw new EmbedmillError('model_unavailable', message);
   }
   const wanted =
@@ -173,7 +173,7 @@ async function download(
       const names = files.map(({ path }) => path).join(', ');
       throw new EmbedmillError(
         error.code,
-        `${error.message}. Without a network, put ${names} of ${repository} at ${revision} into a folder ${entry.name} of the folder that EMBEDMILL_MODELS_DIR names${
+        `${error.message}. Without a network, put ${names} of ${repository} at ${revision} into the folder ${entry.name} below EMBEDMILL_MODELS_DIR${
           options.modelsDir === undefined ? '' : ` (${options.modelsDir})`
         }`,
         { cause: error, ...(error.retryAfter === undefined ? {} : { retryAfter: error.retryAfter }) },
@@ -191,14 +191,14 @@ async function verify(path: string, expected: ModelFile, signal: AbortSignal | u
   if ((await sizeOf(path)) === undefined) {
     throw new EmbedmillError(
       'model_unavailable',
-      `${path} is missing, though it comes with embedmill: install embedmill again`,
+      `${path} is missing although embedmill includes it; reinstall embedmill`,
     );
   }
   const sha256 = await sha256Of(path, signal);
   if (expected.sha256 !== undefined && sha256 !== expected.sha256) {
     throw new EmbedmillError(
       'model_corrupt',
-      `${path} has sha256 ${sha256} instead of ${expected.sha256}: install embedmill again`,
+      `${path} has sha256 ${sha256} instead of ${expected.sha256}; reinstall embedmill`,
     );
   }
 }
@@ -207,6 +207,6 @@ async function requireFile(path: string, entry: ModelEntry): Promise<void> {
   if ((await sizeOf(path)) !== undefined) return;
   throw new EmbedmillError(
     'model_unavailable',
-    `${path} is missing: the model ${entry.name} needs it; put it there, or name another file in its entry`,
+    `${path} is missing, but the model ${entry.name} needs it; put it there, or name another file in its entry`,
   );
 }

@@ -19,7 +19,7 @@ export function decodedText(bytes: Uint8Array): string {
     try {
       return new TextDecoder(named).decode(bytes);
     } catch (error) {
-      throw fault('document_unreadable', `it says to be encoded by ${JSON.stringify(named)}`, error);
+      throw fault('document_unreadable', `it declares the unknown encoding ${JSON.stringify(named)}`, error);
     }
   }
   try {

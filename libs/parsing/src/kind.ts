@@ -27,7 +27,7 @@ const UNREAD: readonly [magic: string | RegExp, what: string][] = [
   ['\x28\xb5\x2f\xfd', 'packed with zstd'],
   ['\x7fELF', 'a program'],
   ['MZ', 'a program'],
-  ['PAR1', 'Parquet, whose name does not say so'],
+  ['PAR1', 'Parquet, but is not named .parquet'],
   ['{\\rtf', 'RTF; save it as DOCX'],
   ['%!PS', 'PostScript; make it a PDF'],
   ['SQLite format 3', 'a database'],
@@ -47,7 +47,7 @@ export function kindOf(bytes: Uint8Array, name: string): Kind {
     return begins && (!isPlain || magic === '{\\rtf' || magic === '%!PS');
   });
   if (unread !== undefined) throw fault('unsupported_document', `the file is ${unread[1]}`);
-  if (!isPlain) throw fault('unsupported_document', 'the file is no text, and of no kind that is read');
+  if (!isPlain) throw fault('unsupported_document', 'the file is not text, and its type is not supported');
   const start = decodedText(bytes.subarray(0, HEAD_BYTES)).trimStart();
   if (isPage(start)) return 'html';
   if (isEmail(start)) return 'email';
@@ -85,9 +85,9 @@ function compoundFault(bytes: Uint8Array): Error {
   if (has('EncryptedPackage'))
     return fault('document_encrypted', 'the file is encrypted; save it without a password');
   if (has('__substg1.0_'))
-    return fault('unsupported_document', 'the file is a message of Outlook (.msg); save it as .eml');
+    return fault('unsupported_document', 'the file is an Outlook message (.msg); save it as .eml');
   return fault(
     'unsupported_document',
-    'the file is of Microsoft Office before 2007; save it as DOCX, XLSX or PPTX',
+    'the file has a Microsoft Office format from before 2007; save it as DOCX, XLSX or PPTX',
   );
 }

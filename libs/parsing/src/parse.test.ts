@@ -126,7 +126,7 @@ test('form feeds end the pages of a text', async () => {
 
 test.each([
   ['an image', '\x89PNG\r\n\x1a\n\0\0', 'unsupported_document', /PNG image/],
-  ['bytes of no kind', 'a\0b', 'unsupported_document', /no text/],
+  ['bytes of no kind', 'a\0b', 'unsupported_document', /not text/],
   ['an old Word file', '\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0', 'unsupported_document', /before 2007/],
   ['white space', ' \n\t ', 'empty_text', /no text/],
   ['a page of tags alone', '<html><nav>menu</nav></html>', 'empty_text', /no text/],

@@ -52,7 +52,7 @@ function asFault(thrown: unknown): EmbedmillError {
   if (thrown instanceof EmbedmillError) return thrown;
   // Each level of nesting takes some of the stack.
   if (thrown instanceof RangeError && /call stack/i.test(thrown.message))
-    return fault('parsing_limit', 'the file nests deeper than can be read', thrown);
+    return fault('parsing_limit', 'the file is nested too deeply', thrown);
   return fault(
     'document_unreadable',
     `the file is damaged: ${asEmbedmillError(thrown).message.slice(0, 300)}`,

@@ -25,7 +25,7 @@ test('a file that takes too long fails by itself, and the next one is read', asy
   parser = new Parser(ENTRY, GENEROUS);
   await expect(parse('<div>'.repeat(100_000), 'x.html')).rejects.toMatchObject({
     code: 'parsing_limit',
-    message: expect.stringContaining('nests deeper') as string,
+    message: expect.stringContaining('nested') as string,
   });
   expect((await parse('# b', 'x.md')).title).toBe('b');
 });
@@ -45,7 +45,7 @@ test('a process that ends with a file in hand fails that file alone, and says ho
   parser = new Parser(ENDING, GENEROUS);
   await expect(parse('# a', 'with.md')).rejects.toMatchObject({
     code: 'document_unreadable',
-    message: 'its parser ended while it read the file: exit code 3',
+    message: 'its parser ended while it parsed the file: exit code 3',
   });
   expect((await parse('# b', 'x.md')).title).toBe('b');
 });

@@ -52,7 +52,7 @@ export class Parser {
 
   async #parse(file: FileToParse): Promise<ParsedDocument> {
     if (file.bytes.length > MOST_FILE_BYTES) {
-      const message = `it has ${file.bytes.length} bytes, and a document may have ${MOST_FILE_BYTES}; split it`;
+      const message = `it has ${file.bytes.length} bytes, but a document may have at most ${MOST_FILE_BYTES}; split it`;
       throw new EmbedmillError('payload_too_large', message);
     }
     let ended = '';
@@ -63,7 +63,7 @@ export class Parser {
       if (answer.kind === 'failed') throw new EmbedmillError(answer.code, answer.message);
       ended = answer.how;
     }
-    throw new EmbedmillError('internal', `the process that parses files does not start: ${ended}`);
+    throw new EmbedmillError('internal', `the parsing process does not start: ${ended}`);
   }
 
   /** What a process makes of a file; `unbegun` where it ended before it had the file. */
@@ -80,7 +80,7 @@ export class Parser {
     // For a process whose own guard hangs.
     const seconds = STARTING_SECONDS + PATIENCE * this.#limits.seconds;
     const isLate = setTimeout(() => {
-      const message = `the file was not read within ${seconds} s`;
+      const message = `the file was not parsed within ${seconds} s`;
       resolve({ kind: 'failed', code: 'parsing_limit', message, isLast: true });
     }, seconds * 1000);
     child.on('message', onMessage);
@@ -99,9 +99,9 @@ export class Parser {
       if (answer.includes(OUT_OF_MEMORY))
         throw fault(
           'parsing_limit',
-          `it takes more than ${this.#limits.memoryMB / 2} MB of memory to read the file`,
+          `parsing the file takes more than ${this.#limits.memoryMB / 2} MB of memory`,
         );
-      throw fault('document_unreadable', `its parser ended while it read the file: ${answer}`);
+      throw fault('document_unreadable', `its parser ended while it parsed the file: ${answer}`);
     } finally {
       clearTimeout(isLate);
       child.off('message', onMessage);

@@ -47,9 +47,9 @@ function guard(entry: string): void {
     const { usage, limits } = begun;
     const { user, system } = process.cpuUsage(usage);
     if (user + system > limits.seconds * MICROSECONDS)
-      refuse(`it takes more than ${limits.seconds} s to read the file`);
+      refuse(`parsing the file takes more than ${limits.seconds} s`);
     else if (process.memoryUsage.rss() > limits.memoryMB * MIB)
-      refuse(`it takes more than ${limits.memoryMB} MB of memory to read the file`);
+      refuse(`parsing the file takes more than ${limits.memoryMB} MB of memory`);
   }, LOOK_MS);
 
   function start({ memoryMB }: ParsingLimits): Worker {
@@ -60,7 +60,7 @@ function guard(entry: string): void {
     worker.on('error', (error: Error & { code?: string }) => {
       thread = undefined;
       if (error.code === 'ERR_WORKER_OUT_OF_MEMORY')
-        refuse(`it takes more than ${memoryMB / 2} MB of memory to read the file`);
+        refuse(`parsing the file takes more than ${memoryMB / 2} MB of memory`);
       else {
         const message = `the file is damaged: ${error.message}`;
         answer({ kind: 'failed', code: 'document_unreadable', message, isLast: true });

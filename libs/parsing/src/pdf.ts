@@ -43,7 +43,10 @@ async function opened(bytes: Uint8Array): Promise<Pdf> {
 
 async function read(pdf: Pdf): Promise<ParsedDocument> {
   if (pdf.numPages > MOST_PAGES)
-    throw fault('parsing_limit', `the PDF has ${pdf.numPages} pages, and ${MOST_PAGES} are read; split it`);
+    throw fault(
+      'parsing_limit',
+      `the PDF has ${pdf.numPages} pages, but at most ${MOST_PAGES} are supported; split it`,
+    );
   const pages: Line[][] = [];
   for (let number = 1; number <= pdf.numPages; number += 1) {
     const page = await pdf.getPage(number);
@@ -53,7 +56,7 @@ async function read(pdf: Pdf): Promise<ParsedDocument> {
   }
   const characters = pages.flat().reduce((sum, { cells }) => sum + cells.join('').length, 0);
   if (characters < LEAST_CHARACTERS * pages.length) {
-    const message = `the PDF has ${pages.length} pages, and next to no text: they are pictures, as of a scanner; run OCR over it first`;
+    const message = `the PDF has ${pages.length} pages but almost no text: they seem to be scans; run OCR on it first`;
     throw fault('document_scanned', message);
   }
   const text = new StructuredText();

@@ -23,7 +23,7 @@ export function readXml(source: string, { open, close, text }: XmlReading): void
   parser.on('opentag', ({ name, attributes }) => {
     depth += 1;
     if (depth > MOST_DEPTH)
-      throw fault('parsing_limit', `the XML in the file nests deeper than ${MOST_DEPTH} levels`);
+      throw fault('parsing_limit', `the XML in the file is nested deeper than ${MOST_DEPTH} levels`);
     open?.(name, attributes as Record<string, string>);
   });
   parser.on('closetag', ({ name }) => {

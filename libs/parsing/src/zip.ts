@@ -28,7 +28,7 @@ export class Zip {
     if (file.entryCount > MOST_ENTRIES)
       throw fault(
         'parsing_limit',
-        `the zip in the file has ${file.entryCount} entries, and ${MOST_ENTRIES} are read`,
+        `the zip in the file has ${file.entryCount} entries, but at most ${MOST_ENTRIES} are supported`,
       );
     const zip = new Zip(file);
     await new Promise<void>((resolve, reject) => {
@@ -65,7 +65,7 @@ export class Zip {
     const entry = this.#entries.get(name);
     if (entry === undefined) return undefined;
     if (entry.isEncrypted())
-      throw fault('document_encrypted', 'what is in the file is encrypted; save it without a password');
+      throw fault('document_encrypted', 'the content of the file is encrypted; save it without a password');
     const stream = await new Promise<NodeJS.ReadableStream>((resolve, reject) =>
       this.#file.openReadStream(entry, (error, opened) => (error === null ? resolve(opened) : reject(error))),
     );

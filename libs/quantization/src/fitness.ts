@@ -17,18 +17,18 @@ export function assertQuantizable(graph: GraphProto, sites: readonly Site[]): vo
 function reasonAgainst({ input, node, initializer }: GraphProto, sites: readonly Site[]): string | undefined {
   const integer = node.find(({ opType }) => INTEGER_OPERATORS.test(opType));
   if (integer !== undefined)
-    return `it is quantized already (its graph has ${integer.opType}); take its float32 file`;
+    return `it is already quantized (its graph has ${integer.opType}); use its float32 file`;
   if (
     input.some(({ name }) => PAST.test(name)) ||
     node.some(({ opType }) => opType === 'GroupQueryAttention')
   )
-    return 'it is a decoder (its graph takes keys and values of earlier tokens); only encoders, as BERT is one, can be';
+    return 'it is a decoder (its graph takes keys and values of earlier tokens); only encoders such as BERT can be quantized';
   const fused = node.find(({ opType, domain }) => domain === MICROSOFT && opType.endsWith('Attention'));
   if (fused !== undefined)
-    return `its linear layers are fused into ${fused.opType}; take the file that was exported without optimizations`;
+    return `its linear layers are fused into ${fused.opType}; use the file that was exported without optimizations`;
   if (sites.length > 0) return undefined;
   const isHalf = initializer.some(({ dataType }) => dataType === TensorProto_DataType.FLOAT16);
   return isHalf
-    ? 'its weights are float16; take its float32 file'
+    ? 'its weights are float16; use its float32 file'
     : 'its graph has no linear layers: no MatMul or Gemm with a constant float32 matrix';
 }

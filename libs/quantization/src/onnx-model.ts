@@ -25,11 +25,11 @@ export function readModel(bytes: Uint8Array): { model: ModelProto; graph: GraphP
   try {
     model = fromBinary(ModelProtoSchema, bytes);
   } catch (error) {
-    throw new SyntaxError(`it is no ONNX file: ${(error as Error).message}`, { cause: error });
+    throw new SyntaxError(`it is not an ONNX file: ${(error as Error).message}`, { cause: error });
   }
   const { graph } = model;
   if (graph === undefined || graph.node.length === 0)
-    throw new SyntaxError('it is no ONNX file: it has no graph');
+    throw new SyntaxError('it is not an ONNX file: it has no graph');
   return { model, graph };
 }
 
@@ -66,7 +66,7 @@ export class Constants {
   /** Throws a RangeError for what is no float32 tensor. */
   floats(name: string): Constant {
     const tensor = this.#tensors.get(name);
-    if (tensor?.dataType !== FLOAT) throw new RangeError(`${name} is no constant of float32`);
+    if (tensor?.dataType !== FLOAT) throw new RangeError(`${name} is not a float32 constant`);
     const dims = tensor.dims.map(Number);
     if (tensor.floatData.length > 0) return { dims, floats: Float32Array.from(tensor.floatData) };
     const raw =

@@ -39,7 +39,7 @@ export function refusedForNow(thrown: unknown): EmbedmillError | undefined {
   if (code === undefined) return undefined;
   if (code !== 'OOM') return queueUnavailable(thrown);
   const message =
-    'the queue’s Redis has no memory left (maxmemory) and takes no more; let running jobs end or give it more, and try again';
+    'the queue’s Redis has no memory left (maxmemory); let running jobs end or give it more memory, and try again';
   return new EmbedmillError('queue_full', message, { cause: thrown, retryAfter: 30 });
 }
 
@@ -47,7 +47,7 @@ export function queueUnavailable(cause: unknown): EmbedmillError {
   const why = causeOf(cause);
   return new EmbedmillError(
     'queue_unavailable',
-    `the queue does not answer (${why}); is it running, and REDIS_URL or QUEUE_URL right?`,
+    `the queue does not respond (${why}); is it running, and is REDIS_URL or QUEUE_URL right?`,
     {
       cause,
       retryAfter: 2,
@@ -70,7 +70,7 @@ function causeOf(cause: unknown): string {
 export async function within<T>(promise: Promise<T>, milliseconds: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${milliseconds} ms`)), milliseconds);
+    timer = setTimeout(() => reject(new Error(`no response within ${milliseconds} ms`)), milliseconds);
   });
   try {
     return await Promise.race([promise, late]);

@@ -29,7 +29,7 @@ import { openBroker } from './open-broker.ts';
 import { isSettled, withSettled } from './settled-shards.ts';
 
 export type IngestOptions = QueueOptions & {
-  /** Jobs in hand at the same time. */
+  /** Active jobs at the same time. */
   concurrency: number;
   /** After this long without a sign of life of its dispatcher, a job is taken over by another. */
   lockMs: number;
@@ -233,7 +233,7 @@ export class IngestHandle {
   }
 
   #taken(): Error {
-    const message = `job ${this.id} is in another dispatcher’s hands, or the queue has lost it`;
+    const message = `another dispatcher has job ${this.id}, or the queue has lost it`;
     return new EmbedmillError('queue_unavailable', message);
   }
 }

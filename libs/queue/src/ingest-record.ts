@@ -279,7 +279,7 @@ export function wholeRecord(record: IngestRecord): IngestRecord {
   return { ...record, sequence, progress: { ...NO_PROGRESS, ...progress } };
 }
 
-const PAUSED = { code: 'queue_paused', message: 'the queue is paused; "embedmill resume" lets it go on' };
+const PAUSED = { code: 'queue_paused', message: 'the queue is paused; "embedmill resume" resumes it' };
 
 /** A job as the API shows it; `hold` is what keeps unfinished jobs from going on. */
 export function viewOf(

@@ -31,13 +31,16 @@ export class KeptKeys {
       const before = await answered(this.#broker.get(KEY));
       const keys = change(parsed(before));
       if (keys.length > MOST_KEYS) {
-        const message = `there are ${MOST_KEYS} keys, and there may be no more; revoke one first`;
+        const message = `there are already ${MOST_KEYS} keys, the maximum; revoke one first`;
         throw new EmbedmillError('invalid_request', message);
       }
       const isDone = exchange(this.#broker, KEY, before, JSON.stringify(keys), KEPT_SECONDS);
       if (await answered(isDone)) return keys;
     }
-    throw new EmbedmillError('queue_unavailable', 'others change the keys at the same time; try again');
+    throw new EmbedmillError(
+      'queue_unavailable',
+      'the keys are being changed by others at the same time; try again',
+    );
   }
 }
 

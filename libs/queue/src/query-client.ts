@@ -78,8 +78,7 @@ export class QueryClient {
     const withdraw = (): void => {
       queue.remove(id).then(
         (removed) => {
-          if (removed === 1)
-            withdrawn.reject(new EmbedmillError('client_gone', 'the question was withdrawn'));
+          if (removed === 1) withdrawn.reject(new EmbedmillError('client_gone', 'the query was withdrawn'));
         },
         // A worker has it, or the broker is away: its deadline ends it.
         () => undefined,

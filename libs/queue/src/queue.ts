@@ -43,19 +43,19 @@ import type { Serving } from './serving.ts';
 import { SettledRates, type Settled, type SettledSlot } from './settled-rates.ts';
 import { WorkerLook, type Workers } from './worker-notes.ts';
 
-/** What is asked of a job is done, or the job is over, long before. */
+/** By then a request to a job was carried out, or the job is over. */
 const ASKED_SECONDS = 14 * 24 * 3600;
-/** How long usage is kept where nothing else is set. */
+/** How long usage is kept by default. */
 const USAGE_DAYS = 400;
 
 /**
- * The producer's side of the queue: jobs in, their state out, and queries through the interactive lane.
+ * The producer's side of the queue: it accepts jobs, returns their state, and sends queries through the interactive lane.
  *
- * It holds connections from `connectQueue` until `close`. Calls fail with `queue_unavailable` within seconds
- * when the broker is away, and work again when it is back. Used by the API alone.
+ * It holds connections from `connectQueue` until `close`. While the broker is unavailable, calls fail with
+ * `queue_unavailable` within seconds. Used only by the API.
  */
 export class Queue {
-  /** Keys that administrators made while the API runs. */
+  /** Keys that administrators created at run time. */
   readonly apiKeys: KeptKeys;
   readonly #broker: Broker;
   readonly #ingest: BullQueue<IngestRecord>;
@@ -113,19 +113,19 @@ export class Queue {
     return { job: sameJob(stored, job), created };
   }
 
-  /** Runs a write that is no job, such as a deletion, in its place in the order of acceptance. */
+  /** Runs a write without a job, such as a deletion, at its place in the order of acceptance. */
   async inOrder<T>(collection: string, write: (sequence: number) => Promise<T>): Promise<T> {
     const writer = `write ${randomUUID()}`;
     const sequence = await answered(this.#order.take(collection, writer));
     try {
       return await write(sequence);
     } finally {
-      // What is left where the queue is away is swept later.
+      // If the queue is unavailable, leftovers are swept later.
       await answered(this.#order.leave(collection, writer)).catch(() => undefined);
     }
   }
 
-  /** Queues a job as it was kept when it was submitted; does nothing where the queue has it. */
+  /** Queues a job from its kept record; does nothing if the queue has it. */
   async restore(record: IngestRecord): Promise<void> {
     const { collection, sequence } = record;
     await answered(this.#order.join(collection.name, submissionKey(record), sequence));
@@ -135,7 +135,7 @@ export class Queue {
   async #add(record: IngestRecord): Promise<BullJob<IngestRecord>> {
     await this.announceModel(record.collection.profile.model);
     const timestamp = Date.now();
-    // Before the job is there: it may be looked for from then on.
+    // Before the job is added, because others may look for it from then on.
     await answered(list(this.#broker, record, timestamp));
     const added = await answered(
       this.#ingest.add('ingest', record, {
@@ -149,7 +149,7 @@ export class Queue {
     return (await this.#find(record.id)) ?? added;
   }
 
-  /** Calls back whenever the queue is back after it was away, and may have less than it had. */
+  /** Calls back whenever the queue is available again, possibly with less data than before. */
   onReturn(callback: () => void): void {
     this.#broker.onReturn(callback);
   }
@@ -168,23 +168,23 @@ export class Queue {
     return viewOf({ ...data, priority }, timestamp, { paused, trouble });
   }
 
-  /** What a job was submitted with, as its retry needs it. */
+  /** What a job was submitted with, for a retry. */
   async getSubmission(id: JobId): Promise<IngestRecord | undefined> {
     const found = await this.#find(id);
     return found && wholeRecord(found.data);
   }
 
-  /** What happened to a job, the oldest first: the last lines there are. */
+  /** The last lines of a job's log, oldest first. */
   jobLog(id: JobId): Promise<JobLogLine[]> {
     return this.#log.read(id);
   }
 
-  /** Adds a line to a job’s log; it is not waited for. */
+  /** Adds a line to a job’s log without waiting. */
   noteJob(id: JobId, note: JobNote): void {
     this.#log.note(id, note);
   }
 
-  /** A page of jobs, the newest first. */
+  /** A page of jobs, newest first. */
   listJobs(selection: JobSelection): Promise<JobPage> {
     return this.#list.page(selection);
   }
@@ -194,12 +194,12 @@ export class Queue {
     return this.#list.unfinished(collection);
   }
 
-  /** All jobs there are, in no order; whatever is missing in the lists that pages are read from is put there. */
+  /** All jobs, in no order; adds what is missing to the lists from which pages are read. */
   retainedJobs(): Promise<RetainedJob[]> {
     return this.#list.retained();
   }
 
-  /** As AcceptanceOrder has it; `isKnown` says of a job's id whether the queue or the spool has it. */
+  /** As in AcceptanceOrder; `isKnown` returns whether the queue or the spool has a job's id. */
   async oldestSequence(
     collection: string,
     isKnown: (job: string) => boolean,
@@ -214,13 +214,13 @@ export class Queue {
     const job = await this.#find(id);
     if (job === undefined) throw new EmbedmillError('job_not_found', `there is no job ${id}`);
     if (!isFinished(job.data.state) || job.finishedOn === undefined) {
-      const message = `job ${id} is ${job.data.state}; it can be forgotten once it has finished: cancel it first`;
+      const message = `job ${id} is ${job.data.state}; only finished jobs can be forgotten: cancel it first`;
       throw new EmbedmillError('job_not_finished', message, { retryAfter: 2 });
     }
     await this.remove(id);
   }
 
-  /** Removes a finished job, whose usage is kept; one that is not there is fine. */
+  /** Removes a finished job and keeps its usage; does nothing if the job does not exist. */
   async remove(id: JobId): Promise<void> {
     const job = await this.#find(id);
     await this.#usage.keep(id);
@@ -242,27 +242,27 @@ export class Queue {
     return this.#usage.between(from, to);
   }
 
-  /** What accepted jobs have left to do, as usage of today: estimates. */
+  /** The estimated remaining work of accepted jobs, as usage of today. */
   workAhead(): Promise<UsageEntry[]> {
     return this.#usage.ahead();
   }
 
-  /** Counts usage that is no job's. */
+  /** Counts usage that does not belong to a job. */
   countUsage(entries: readonly UsageEntry[]): Promise<void> {
     return this.#usage.count(entries);
   }
 
-  /** Whether this process is the first of all on this queue to ask for this turn within so many seconds. */
+  /** Whether this process is the first on this queue to request this turn within this many seconds. */
   async takeTurn(name: string, seconds: number): Promise<boolean> {
     return answered(this.#broker.setIfAbsent(turnKey(name), this.#self, seconds));
   }
 
-  /** A turn that this process has is its own for so many seconds from now on; says whether it still was. */
+  /** Extends this process's turn by this many seconds; returns whether it still had the turn. */
   async keepTurn(name: string, seconds: number): Promise<boolean> {
     return answered(this.#broker.swap(turnKey(name), this.#self, this.#self, seconds));
   }
 
-  /** Ends a turn, where it is still this process's. */
+  /** Ends a turn if this process still has it. */
   async endTurn(name: string): Promise<void> {
     const key = turnKey(name);
     if ((await answered(this.#broker.get(key))) === this.#self) await answered(this.#broker.delete(key));
@@ -277,7 +277,7 @@ export class Queue {
 
   /** Asks the dispatcher to give the job another priority, from its next turn on. Errors: `job_not_found`, `job_finished`. */
   async prioritize(id: JobId, priority: Priority): Promise<Job> {
-    const job = await this.#unfinished(id, 'nothing of it is left to be done sooner or later');
+    const job = await this.#unfinished(id, 'its priority no longer matters');
     await answered(this.#broker.set(priorityKey(id), priority, ASKED_SECONDS));
     return { ...job, priority };
   }
@@ -291,27 +291,27 @@ export class Queue {
     return this.#models.query(query, options);
   }
 
-  /** What workers say of a model. */
+  /** What workers report about a model. */
   servingOf(model: string): Promise<Serving> {
     return this.#models.servingOf(model);
   }
 
-  /** Makes workers that follow the models in use serve this one too. */
+  /** Lets workers that serve the models in use serve this one too. */
   async announceModel(model: string): Promise<void> {
     await this.#models.announce(model);
   }
 
-  /** Counts what dispatchers here settled just now, by tenant; '' is none. */
+  /** Counts what dispatchers of this process settled just now, by tenant; '' stands for none. */
   countSettled(byTenant: ReadonlyMap<string, Settled>): Promise<void> {
     return this.#rates.add(byTenant, Date.now());
   }
 
-  /** What was settled in the last hour, of one tenant or of all. */
+  /** What was settled in the last hour, for one tenant or all. */
   settledLately(tenant?: string): Promise<SettledSlot[]> {
     return this.#rates.read(Date.now(), tenant);
   }
 
-  /** Who works here, as they say themselves. */
+  /** The workers, as they report themselves. */
   workers(): Promise<Workers> {
     return this.#workers.workers();
   }
@@ -333,7 +333,7 @@ export class Queue {
    * `resume`, over restarts of everything. Queries go on.
    */
   async pause(): Promise<void> {
-    // The jobs first: no dispatcher takes one of a model that is announced from here on.
+    // The jobs first, so that no dispatcher claims one of a model that is announced from here on.
     await answered(this.#ingest.pause());
     for (const queue of await this.#shardQueues()) await answered(queue.pause());
   }
@@ -347,7 +347,7 @@ export class Queue {
     return answered(this.#ingest.isPaused());
   }
 
-  /** How full Redis is, and whether it may drop jobs when it is; undefined where the queue is not in memory. */
+  /** How full Redis is, and whether it may evict jobs; undefined if the queue is not in memory. */
   async memory(): Promise<QueueMemory | undefined> {
     return answered(this.#broker.memory());
   }
@@ -361,7 +361,7 @@ export class Queue {
     await this.#broker.close();
   }
 
-  /** The next sequence, or that of the job which this one repeats. */
+  /** The next sequence, or the sequence of the job that this one repeats. */
   async #accept({ collection, sequence }: NewJob, writer: string): Promise<number> {
     if (sequence === undefined) return answered(this.#order.take(collection.name, writer));
     await answered(this.#order.join(collection.name, writer, sequence));
@@ -385,7 +385,7 @@ export class Queue {
   }
 }
 
-/** Connects a producer. Usage is kept for so many days after it was added to last. Errors: `queue_unavailable`, `queue_may_evict`, `invalid_config`. */
+/** Connects a producer. Usage is kept for this many days after its last change. Errors: `queue_unavailable`, `queue_may_evict`, `invalid_config`. */
 export async function connectQueue(options: QueueOptions, usageDays = USAGE_DAYS): Promise<Queue> {
   const broker = await openBroker(options);
   try {

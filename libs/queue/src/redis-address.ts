@@ -15,7 +15,7 @@ export type RedisAddress = { username?: string; password?: string; tls: boolean 
 
 const EXPECTED =
   'expected redis://[user:password@]host[:port][/database], redis+sentinel://[user:password@]host[:port],…/master-name[/database], ' +
-  'redis+cluster://[user:password@]host[:port],…, each with rediss in place of redis for TLS, or the absolute path of a unix socket';
+  'redis+cluster://[user:password@]host[:port],…, each with rediss in place of redis for TLS, or the absolute path of a Unix socket';
 
 const SCHEME = /^(rediss?)(?:\+(sentinel|cluster))?:\/\/(.*)$/s;
 const ENDPOINT = /^(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::(\d{1,5}))?$/i;
@@ -28,9 +28,9 @@ const PORTS = { server: 6379, sentinel: 26_379, cluster: 6379 } as const;
 export function parseRedisAddress(text: string): RedisAddress {
   if (text.startsWith('/')) return { kind: 'socket', path: text, tls: false };
   const [, scheme, variant, rest] = SCHEME.exec(text) ?? [];
-  if (scheme === undefined || rest === undefined) throw invalid('it begins with none of the schemes');
+  if (scheme === undefined || rest === undefined) throw invalid('its scheme is unknown');
   const kind = variant === 'sentinel' || variant === 'cluster' ? variant : 'server';
-  if (/[?#]/.test(rest)) throw invalid('it has options after ? or #; there are none');
+  if (/[?#]/.test(rest)) throw invalid('it has options after ? or #, which are not supported');
 
   const at = rest.lastIndexOf('@');
   const shared = { ...credentialsOf(at < 0 ? '' : rest.slice(0, at)), tls: scheme === 'rediss' };
@@ -42,13 +42,12 @@ export function parseRedisAddress(text: string): RedisAddress {
     case 'server': {
       const [server, ...others] = endpoints;
       if (server === undefined || others.length > 0)
-        throw invalid('it names several hosts; are they sentinels, or a cluster?');
+        throw invalid('it names several hosts; use redis+sentinel: or redis+cluster:');
       return { ...shared, kind, server, database: databaseOf(path) };
     }
     case 'sentinel': {
       const [master, ...database] = path;
-      if (master === undefined || master === '')
-        throw invalid('it does not say the name that the sentinels have for the master');
+      if (master === undefined || master === '') throw invalid('it lacks the sentinels’ name of the master');
       return {
         ...shared,
         kind,
@@ -58,7 +57,7 @@ export function parseRedisAddress(text: string): RedisAddress {
       };
     }
     case 'cluster':
-      if (databaseOf(path) !== 0) throw invalid('a cluster has the database 0 only');
+      if (databaseOf(path) !== 0) throw invalid('a cluster has only database 0');
       return { ...shared, kind, nodes: endpoints };
   }
 }
@@ -74,9 +73,9 @@ function credentialsOf(text: string): { username?: string; password?: string } {
 function endpointOf(text: string, usualPort: number): Endpoint {
   const [, ipv6, name, port] = ENDPOINT.exec(text) ?? [];
   const host = ipv6 ?? name;
-  if (host === undefined) throw invalid(text === '' ? 'a host is missing' : 'a host or a port is not one');
+  if (host === undefined) throw invalid(text === '' ? 'a host is missing' : 'a host or a port is not valid');
   const number = port === undefined ? usualPort : Number(port);
-  if (number < 1 || number > 65_535) throw invalid(`there is no port ${number}`);
+  if (number < 1 || number > 65_535) throw invalid(`the port ${number} is out of range`);
   return { host, port: number };
 }
 

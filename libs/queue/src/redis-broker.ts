@@ -120,7 +120,7 @@ export class RedisBroker implements Broker {
       if (policy === 'noeviction') continue;
       throw new EmbedmillError(
         'queue_may_evict',
-        `this Redis has maxmemory-policy ${policy}, so it may drop jobs when memory is full; ` +
+        `this Redis has maxmemory-policy ${policy}, so it may evict jobs when memory is full; ` +
           'set it to noeviction (CONFIG SET maxmemory-policy noeviction, and in redis.conf)',
       );
     }

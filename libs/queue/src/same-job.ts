@@ -12,7 +12,7 @@ export function sameJob(existing: BullJob<IngestRecord>, wanted: NewJob): Job {
   if (!isSame) {
     throw new EmbedmillError(
       'idempotency_conflict',
-      `this Idempotency-Key already stands for job ${data.id}, which had another body; use a new key`,
+      `this Idempotency-Key was already used for job ${data.id} with a different body; use a new key`,
     );
   }
   return viewOf(data, existing.timestamp);

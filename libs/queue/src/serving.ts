@@ -104,11 +104,11 @@ export class ServingLook {
 }
 
 export function servedByNone(model: string): EmbedmillError {
-  const message = `no worker serves ${model}; start one with EMBEDMILL_WORKER_MODELS=${model}, or one without that setting, which serves whatever is in use`;
+  const message = `no worker serves ${model}; start one with EMBEDMILL_WORKER_MODELS=${model}, or one without that setting, which serves all models in use`;
   return new EmbedmillError('no_worker', message, { retryAfter: 5 });
 }
 
 export function notInUse(model: string): EmbedmillError {
-  const message = `no worker serves ${model}, and your key may not have it downloaded; workers get it once a collection uses it, or once someone with the scope "admin" asks for it`;
+  const message = `no worker serves ${model}, and your key may not trigger its download; workers download it once a collection uses it, or once a key with the scope "admin" requests it`;
   return new EmbedmillError('no_worker', message, { retryAfter: 30 });
 }

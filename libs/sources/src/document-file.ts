@@ -82,7 +82,7 @@ function lineOfFault(name: string, error: EmbedmillError): Uint8Array {
 }
 
 function tooLarge(): EmbedmillError {
-  const message = `it has more than ${MOST_FILE_BYTES} bytes, or that much text; split it into several`;
+  const message = `it, or the text in it, has more than ${MOST_FILE_BYTES} bytes; split it into several`;
   return new EmbedmillError('payload_too_large', message);
 }
 

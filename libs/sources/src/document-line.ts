@@ -48,14 +48,14 @@ export function readDocumentLine(
     key,
   });
   if (line.bytes === null) {
-    const message = `the line has ${line.length} bytes; at most ${MAX_LINE_BYTES} are allowed: split the document`;
+    const message = `the line has ${line.length} bytes, but at most ${MAX_LINE_BYTES} are allowed; split the document`;
     return refuse(new EmbedmillError('line_too_long', message), null);
   }
   if (!isUtf8(line.bytes)) {
     return refuse(
       new EmbedmillError(
         'invalid_utf8',
-        'the line is not valid UTF-8; say its encoding, or re-encode the file',
+        'the line is not valid UTF-8; set its encoding, or re-encode the file',
       ),
       null,
     );

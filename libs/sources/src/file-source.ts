@@ -58,7 +58,7 @@ export async function openLocalSource(path: string, allowedFolder: string | unde
     if (!info.isFile())
       throw new EmbedmillError(
         'source_unreadable',
-        `${JSON.stringify(path)} is not a file; name a folder among "files", to read all that is below it`,
+        `${JSON.stringify(path)} is not a file; name the folder in "files" to read everything below it`,
       );
     const real = await realPathOf(file, asked);
     if (!isBelow(folder, real)) throw outside;
@@ -111,7 +111,7 @@ function assertUnchanged(info: Stats, source: FileSource): void {
 
 function changed(source: FileSource): EmbedmillError {
   const path = fileURLToPath(source.uri);
-  const message = `${path} changed after the job was submitted; submit it again and leave it alone until the job ends`;
+  const message = `${path} changed after the job was submitted; submit it again and do not change it until the job ends`;
   return new EmbedmillError('source_changed', message);
 }
 

@@ -29,7 +29,7 @@ export function excessIn(line: Buffer): string | undefined {
       case OPEN_OBJECT:
         values += 1;
         depth += 1;
-        if (depth > MOST_LEVELS) return `the line nests deeper than ${MOST_LEVELS} levels`;
+        if (depth > MOST_LEVELS) return `the line is nested deeper than ${MOST_LEVELS} levels`;
         break;
       case CLOSE_LIST:
       case CLOSE_OBJECT:
@@ -39,7 +39,7 @@ export function excessIn(line: Buffer): string | undefined {
         break;
     }
     if (values > MOST_VALUES)
-      return `the line has more than ${MOST_VALUES} values; a document has no such metadata`;
+      return `the line has more than ${MOST_VALUES} values, which is too much metadata for a document`;
   }
   return undefined;
 }

@@ -50,13 +50,13 @@ export async function openParquet(
 ): Promise<Table> {
   const metadata = await parquetMetadataAsync(limited(file, PARQUET_LIMITS.footerBytes)).catch(
     (error: unknown) => {
-      throw unreadable('the file is no readable Parquet, for its footer cannot be read', error);
+      throw unreadable('the file is not readable Parquet: its footer cannot be read', error);
     },
   );
   const schema = parquetSchema(metadata);
   const columns = wanted(schema.children.map(({ element }) => element.name));
   if (columns.length > MOST_COLUMNS) {
-    const message = `the file has ${columns.length} columns; ${MOST_COLUMNS} are read at most: name those that are wanted in "columns"`;
+    const message = `the file has ${columns.length} columns, but at most ${MOST_COLUMNS} are supported; name the wanted ones in "columns"`;
     throw unreadable(message);
   }
   const chosen = new Set(columns);
@@ -178,7 +178,7 @@ function assertReadable({ path_in_schema, type, codec, encodings }: ColumnMetaDa
   if (strange === undefined) return;
   const name = JSON.stringify(path_in_schema.join('.'));
   throw unreadable(
-    `the column ${name} is of a ${strange} that cannot be read; name the columns that are wanted in "columns", without it`,
+    `the column ${name} has a ${strange} that is not supported; name the wanted columns in "columns", without it`,
   );
 }
 
@@ -217,7 +217,7 @@ const COMPRESSORS: Compressors = {
 
 function tooLarge(where: string, bytes: number, rows: number): EmbedmillError {
   const { groupBytes, groupValues } = PARQUET_LIMITS;
-  const message = `${where} has ${bytes} bytes and ${rows} rows or values, where ${groupBytes} and ${groupValues} are read at once; write the file with smaller row groups, or name fewer columns`;
+  const message = `${where} has ${bytes} bytes and ${rows} rows or values, but at most ${groupBytes} and ${groupValues} are read at once; write the file with smaller row groups, or name fewer columns`;
   return new EmbedmillError('source_unreadable', message);
 }
 

@@ -32,7 +32,7 @@ export async function* renamedLines(
 
 function renamed({ bytes, length }: Line, documentOf: (fields: Fields) => Fields | RowFault): Buffer {
   if (bytes === null) {
-    const message = `the line has ${length} bytes; at most ${MAX_LINE_BYTES} are allowed: split the document`;
+    const message = `the line has ${length} bytes, but at most ${MAX_LINE_BYTES} are allowed; split the document`;
     return Buffer.from(faultLine(new RowFault('line_too_long', message)));
   }
   // What is refused in any case is not built.
@@ -59,7 +59,7 @@ function documentFrom(columns: Columns): (fields: Fields) => Fields | RowFault {
     if (metadata === undefined) {
       const double = others.find((name) => entries.some(([field]) => field === name));
       if (double !== undefined) {
-        const message = `the ${double} is taken from another field, and there is one of this name; say that metadata is "rest" to keep it there`;
+        const message = `the ${double} is taken from another field, but the line also has a field of this name; set metadata to "rest" to keep that as metadata`;
         return new RowFault('invalid_document', message);
       }
       for (const name of others) entries.push([name, given[name]]);

@@ -13,9 +13,9 @@ export interface S3Failure {
 
 /** Tells failures that stay from those that pass, by the answer's status; without an answer, they pass. */
 export function s3Failure(error: unknown): S3Failure {
-  if (error instanceof ObjectChanged) return { kind: 'changed', reason: 'the object is another one by now' };
+  if (error instanceof ObjectChanged) return { kind: 'changed', reason: 'the object has been replaced' };
   if (error instanceof RangeIgnored)
-    return { kind: 'refused', reason: 'the store does not read byte ranges' };
+    return { kind: 'refused', reason: 'the store does not support byte ranges' };
   const { name, message, status } = partsOf(error);
   const reason = `${name}: ${message}`;
   if (status === undefined) return { kind: 'unavailable', reason };
@@ -29,12 +29,12 @@ export function s3Failure(error: unknown): S3Failure {
     case 403:
       return {
         kind: 'forbidden',
-        reason: `the store refuses it (${reason}); look at the credentials and their policy`,
+        reason: `the store denies access (${reason}); check the credentials and their policy`,
       };
     case 412:
-      return { kind: 'changed', reason: 'the object is another one by now' };
+      return { kind: 'changed', reason: 'the object has been replaced' };
     case 416:
-      return { kind: 'beyond_end', reason: 'the object is shorter by now' };
+      return { kind: 'beyond_end', reason: 'the object has become shorter' };
     case 408:
     case 429:
       return { kind: 'unavailable', reason };
@@ -55,7 +55,7 @@ export function sourceError(url: string, error: unknown): EmbedmillError {
       return new EmbedmillError('source_unreadable', `cannot read ${url}: ${reason}`, cause);
     case 'changed':
     case 'beyond_end': {
-      const message = `${url} changed after the job was submitted; submit it again and leave it alone until the job ends`;
+      const message = `${url} changed after the job was submitted; submit it again and do not change it until the job ends`;
       return new EmbedmillError('source_changed', message, cause);
     }
     case 'unavailable':

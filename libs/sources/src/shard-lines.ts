@@ -40,5 +40,5 @@ export async function* readShardLines(
 
 /** What is said of a line whose document comes again at another place. */
 export function duplicateMessage(winner: string): string {
-  return `${winner} has the same id and wins; this line had no effect`;
+  return `${winner} has the same id and takes precedence; this line had no effect`;
 }

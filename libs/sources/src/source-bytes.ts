@@ -45,7 +45,7 @@ export async function openS3Source(
   assertS3Source(url, allowed);
   const location = parseS3Url(url);
   if (location === undefined || location.key === '' || location.key.endsWith('/')) {
-    const message = `${JSON.stringify(url)} names no object; write s3://bucket/key`;
+    const message = `${JSON.stringify(url)} does not name an object; write s3://bucket/key`;
     throw new EmbedmillError('source_unreadable', message);
   }
   try {
@@ -61,11 +61,11 @@ export function assertS3Source(url: string, allowed: readonly string[]): void {
   if (allowed.length === 0) {
     throw new EmbedmillError(
       'source_forbidden',
-      'this server reads no buckets; name those that it may read in EMBEDMILL_API_S3_SOURCES, or upload the file',
+      'this server reads no buckets; list the buckets that it may read in EMBEDMILL_API_S3_SOURCES, or upload the file',
     );
   }
   if (isBelowAllowed(url, allowed)) return;
-  const message = `${JSON.stringify(url)} is not below what this server may read (EMBEDMILL_API_S3_SOURCES); move the object there, or upload the file`;
+  const message = `${JSON.stringify(url)} is not below a place that this server may read (EMBEDMILL_API_S3_SOURCES); move the object there, or upload the file`;
   throw new EmbedmillError('source_forbidden', message);
 }
 
@@ -74,7 +74,7 @@ export function assertS3Source(url: string, allowed: readonly string[]): void {
  */
 export function assertS3Target(url: string, allowed: readonly string[]): void {
   if (isBelowAllowed(url, allowed)) return;
-  const message = `${JSON.stringify(url)} is not below what this server may write (EMBEDMILL_API_S3_TARGETS); leave "to" out and download the file`;
+  const message = `${JSON.stringify(url)} is not below a place that this server may write (EMBEDMILL_API_S3_TARGETS); leave "to" out and download the file`;
   throw new EmbedmillError('source_forbidden', message);
 }
 
@@ -86,6 +86,6 @@ function isBelowAllowed(url: string, allowed: readonly string[]): boolean {
 
 function locationOf(uri: string): { bucket: string; key: string } {
   const location = parseS3Url(uri);
-  if (location === undefined) throw new EmbedmillError('source_unreadable', `${uri} is no object in S3`);
+  if (location === undefined) throw new EmbedmillError('source_unreadable', `${uri} is not an object in S3`);
   return location;
 }

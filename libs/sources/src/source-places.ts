@@ -112,7 +112,7 @@ export async function openS3Files(
   }
   const prefix = url.endsWith('/') ? url : `${url}/`;
   assertS3Source(prefix, allowed);
-  if (location === undefined) throw new EmbedmillError('source_unreadable', `${url} is no place in S3`);
+  if (location === undefined) throw new EmbedmillError('source_unreadable', `${url} is not a place in S3`);
   const found: FoundFiles = { files: [], skipped: [] };
   try {
     for await (const { key, size, etag } of s3.list(location)) {

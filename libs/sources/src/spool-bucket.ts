@@ -21,7 +21,7 @@ export class SpoolBucket implements SpoolStorage {
   static async open(url: string, s3: S3Objects): Promise<SpoolBucket> {
     const parsed = parseS3Url(url);
     if (parsed === undefined)
-      throw new EmbedmillError('invalid_config', `${url} is no place in S3; write s3://bucket/prefix`);
+      throw new EmbedmillError('invalid_config', `${url} is not a place in S3; write s3://bucket/prefix`);
     const prefix = parsed.key.replace(/\/+$/, '');
     const bucket = new SpoolBucket({ bucket: parsed.bucket, key: prefix === '' ? '' : `${prefix}/` }, s3);
     await bucket.#try('use', bucket.place, s3.probe(bucket.#root));
@@ -124,7 +124,7 @@ export async function writeS3Object(
   expectedBytes?: number,
 ): Promise<StoredSource> {
   const location = parseS3Url(uri);
-  if (location === undefined) throw new EmbedmillError('invalid_config', `${uri} is no place in S3`);
+  if (location === undefined) throw new EmbedmillError('invalid_config', `${uri} is not a place in S3`);
   let size = 0;
   let broken: { by: unknown } | undefined;
   async function* watched(): AsyncGenerator<Uint8Array> {

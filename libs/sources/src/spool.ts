@@ -114,14 +114,14 @@ export class Spool implements SpooledJob {
       for await (const chunk of incompleteWhenBroken(body)) {
         bytes += chunk.length;
         if (bytes > options.maxBytes) {
-          const message = `there are more than ${options.maxBytes} bytes; split it into several jobs`;
+          const message = `the upload has more than ${options.maxBytes} bytes; split it into several jobs`;
           throw new EmbedmillError('payload_too_large', message);
         }
         digest.update(chunk);
         yield chunk;
       }
       if (options.expectedBytes !== undefined && bytes !== options.expectedBytes) {
-        const message = `${bytes} of ${options.expectedBytes} bytes arrived; nothing was started: send it again`;
+        const message = `only ${bytes} of ${options.expectedBytes} bytes arrived; no job was started: send it again`;
         throw new EmbedmillError('upload_incomplete', message);
       }
     }
@@ -394,7 +394,7 @@ async function* incompleteWhenBroken(body: AsyncIterable<Uint8Array>): AsyncGene
     yield* body;
   } catch (error) {
     if (error instanceof EmbedmillError) throw error;
-    const message = 'the upload broke off; nothing was started: send it again';
+    const message = 'the upload ended early; no job was started: send it again';
     throw new EmbedmillError('upload_incomplete', message, { cause: error });
   }
 }

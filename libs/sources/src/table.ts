@@ -65,7 +65,7 @@ export function documentsOf(
   const places = new Map<string, number>();
   for (const [at, name] of names.entries()) {
     if (name !== '' && places.has(name))
-      throw unreadable(`the column ${JSON.stringify(name)} comes twice`, names);
+      throw unreadable(`the column ${JSON.stringify(name)} occurs twice`, names);
     places.set(name, at);
   }
   const taken = new Set<number>();
@@ -229,6 +229,6 @@ function unreadable(what: string, names: readonly string[]): EmbedmillError {
     .slice(0, 30)
     .map((name) => JSON.stringify(name))
     .join(', ');
-  const message = `${what}; the columns are ${shown === '' ? 'none' : shown}; say which is which with "columns"`;
+  const message = `${what}; the columns are ${shown === '' ? 'none' : shown}; map them with "columns"`;
   return new EmbedmillError('source_unreadable', message);
 }

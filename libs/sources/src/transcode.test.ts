@@ -130,7 +130,7 @@ test('columns can be named, and metadata chosen', async () => {
   await expect(rowsOf('id,text\na,x\n', { ...CSV, columns: { title: 'headline' } })).rejects.toThrow(
     refused(/no column "headline" for the title/),
   );
-  await expect(rowsOf('id,text,text\na,x,y\n', CSV)).rejects.toThrow(refused(/"text" comes twice/));
+  await expect(rowsOf('id,text,text\na,x,y\n', CSV)).rejects.toThrow(refused(/"text" occurs twice/));
 });
 
 test('a column "deleted" makes tombstones of rows, with no column of texts needed', async () => {
@@ -140,7 +140,7 @@ test('a column "deleted" makes tombstones of rows, with no column of texts neede
     { deleted: 'b' },
     { id: 'c', text: 'y' },
     { code: 'invalid_document', message: expect.stringContaining('deleted') },
-    { code: 'invalid_document', message: expect.stringContaining('metadata beside it') },
+    { code: 'invalid_document', message: expect.stringContaining('together with text, metadata') },
   ]);
   const columns = { id: 'sku', deleted: 'gone' };
   expect(await documentsIn('sku,gone\na,true\nb,\n', { ...CSV, columns })).toMatchObject([
@@ -179,8 +179,8 @@ async function* inOne(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 }
 
 test.each([
-  ['a row with a field too many', 'b,y,z', 'malformed_row', /row 2 has 3 fields where there are 2 columns/],
-  ['text behind a quote', 'b,"y"z', 'malformed_row', /row 2 has text behind a closing quote in column 2/],
+  ['a row with a field too many', 'b,y,z', 'malformed_row', /row 2 has 3 fields but there are 2 columns/],
+  ['text behind a quote', 'b,"y"z', 'malformed_row', /row 2 has text after a closing quote in column 2/],
   [
     'bytes that are no UTF-8',
     Buffer.from('b,\xff\xfe', 'latin1'),
@@ -203,7 +203,7 @@ test.each([
     'more fields than are built',
     `b,y${','.repeat(100_000)}`,
     'malformed_row',
-    /row 2 has 100002 fields; 10000 are read at most/,
+    /row 2 has 100002 fields; at most 10000 are supported/,
   ],
 ] as const)(
   'of a CSV a row that is none fails alone, with its number: %s',
@@ -234,7 +234,7 @@ test('a quote that never ends costs its row, and those behind it are read', asyn
     {
       line: 2,
       code: 'malformed_row',
-      message: expect.stringMatching(/row 2 has text behind a closing quote/),
+      message: expect.stringMatching(/row 2 has text after a closing quote/),
     },
     { line: 3, id: 'c', text: 'z' },
     { line: 4, code: 'empty_text', message: expect.any(String) },
@@ -242,7 +242,7 @@ test('a quote that never ends costs its row, and those behind it are read', asyn
   ]);
   expect(await documentsIn('id,text\na,x\nb,"y\nc,z', CSV)).toEqual([
     { line: 1, id: 'a', text: 'x' },
-    { line: 2, code: 'malformed_row', message: 'row 2 has a quote that never ends' },
+    { line: 2, code: 'malformed_row', message: 'row 2 has an unclosed quote' },
     { line: 3, id: 'c', text: 'z' },
   ]);
 });
@@ -347,7 +347,7 @@ test('the column without a name in which pandas writes row numbers is left out',
 test('more columns than are read are refused before they are looked up', async () => {
   const names = Array.from({ length: 75_000 }, (_, n) => `c${n}`).join(',');
   await expect(transcoded(`id,text,${names}\na,x\n`, CSV)).rejects.toThrow(
-    refused(/first row.*has 75002 fields; 10000 are read at most/),
+    refused(/first row.*has 75002 fields; at most 10000 are supported/),
   );
 });
 
@@ -368,7 +368,7 @@ test('fields of NDJSON can be named, and all others become metadata', async () =
     { id: 2, text: null },
   ]);
   expect(await documentsIn(source, named({ id: '_id', text: 'body' }))).toMatchObject([
-    { line: 1, code: 'invalid_document', message: expect.stringMatching(/metadata is "rest"/) },
+    { line: 1, code: 'invalid_document', message: expect.stringMatching(/metadata to "rest"/) },
     { line: 2, code: 'missing_text' },
   ]);
 });
@@ -431,7 +431,7 @@ test.each([
   ['cut off', gzipSync('{"id":"a"}\n'.repeat(1000)).subarray(0, 50)],
   ['not one after its first bytes', Buffer.from([0x1f, 0x8b, 1, 2, 3, 4])],
 ])('a gzip that is %s is refused', async (_name, bytes) => {
-  await expect(transcoded(bytes, GZIP)).rejects.toThrow(refused(/gzip is not whole/));
+  await expect(transcoded(bytes, GZIP)).rejects.toThrow(refused(/gzip is incomplete/));
 });
 
 test('what is named as gzip and was unpacked on the way is taken as it is', async () => {
@@ -449,7 +449,7 @@ test('a gzip that unpacks to more than is taken, or than documents do, is refuse
   }
   const large = gzipSync('{"id":"a","text":"x"}\n'.repeat(1000));
   await expect(transcoded(large, GZIP, { maxBytes: 10_000 })).rejects.toThrow(
-    refused(/more than the 10000 bytes/, 'payload_too_large'),
+    refused(/limit of 10000 bytes/, 'payload_too_large'),
   );
 });
 
@@ -498,13 +498,13 @@ test('of Parquet, columns that nobody wants are not read', async () => {
 });
 
 test.each([
-  ['text', Buffer.from('this is no Parquet file at all, is it?'), /no readable Parquet.*PAR1/],
-  ['nothing', Buffer.alloc(0), /no readable Parquet/],
-  ['one that is cut off', parquetOf(100).subarray(0, 500), /no readable Parquet/],
+  ['text', Buffer.from('this is no Parquet file at all, is it?'), /not readable Parquet.*PAR1/],
+  ['nothing', Buffer.alloc(0), /not readable Parquet/],
+  ['one that is cut off', parquetOf(100).subarray(0, 500), /not readable Parquet/],
   [
     'one whose footer is beyond the file',
     Buffer.from('PAR1xxxx\xff\xff\xff\x7fPAR1', 'latin1'),
-    /no readable Parquet/,
+    /not readable Parquet/,
   ],
 ] as const)('%s in place of Parquet is refused', async (_name, bytes, says) => {
   await expect(transcoded(bytes, PARQUET)).rejects.toThrow(refused(says));

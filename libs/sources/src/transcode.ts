@@ -124,7 +124,9 @@ async function* gunzipped(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint
   } catch (error) {
     if (broken instanceof EmbedmillError) throw broken;
     const why = error instanceof Error ? error.message : String(error);
-    throw new EmbedmillError('source_unreadable', `the gzip is not whole: ${why}`, { cause: error });
+    throw new EmbedmillError('source_unreadable', `the gzip is incomplete or damaged: ${why}`, {
+      cause: error,
+    });
   } finally {
     packed.destroy();
   }

@@ -56,7 +56,7 @@ export async function fetchSource(
     return { ...(await spool.receive(job, body, { maxBytes, expectedBytes })), mediaType: contentType };
   } catch (error) {
     if (!(error instanceof EmbedmillError) || error.code !== 'upload_incomplete') throw error;
-    const message = `cannot read ${redacted(url)}: the transfer broke off`;
+    const message = `cannot read ${redacted(url)}: the transfer ended early`;
     throw new EmbedmillError('source_unreadable', message, { cause: error });
   }
 }

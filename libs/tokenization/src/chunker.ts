@@ -143,7 +143,7 @@ async function headsOf(
   if (room < MIN_TEXT_TOKENS) {
     throw new EmbedmillError(
       'invalid_request',
-      `chunking/size: ${size} tokens leave ${Math.max(room, 0)} for the text beside special tokens and the model's prefix; make it ${size - room + MIN_TEXT_TOKENS} at least`,
+      `chunking/size: ${size} tokens leave ${Math.max(room, 0)} for the text after special tokens and the model's prefix; use at least ${size - room + MIN_TEXT_TOKENS}`,
     );
   }
   const untitled: Head = {
@@ -183,7 +183,7 @@ function oneChunk(tokenizer: Tokenizer, text: string, encoding: PlainEncoding, h
     : { chunks, tokens, truncated: true, message: titleMessage(head) };
 }
 
-const titleMessage = ({ cut }: Head): string => `the title is too long: its last ${cut} tokens were left out`;
+const titleMessage = ({ cut }: Head): string => `the title is too long; its last ${cut} tokens were dropped`;
 
 /** A document of several chunks, or that is cut: `add` its pieces' tokens in order, then `finish`. */
 class DocumentReading {
@@ -228,7 +228,7 @@ class DocumentReading {
       const { maxTokens } = this.#tokenizer;
       const end = this.#documentEnd();
       messages.push(
-        `the text takes ${tokens} tokens and the model reads ${maxTokens}: what comes after character ${end} was not embedded`,
+        `the text has ${tokens} tokens but the model reads ${maxTokens}; the part after character ${end} was not embedded`,
       );
     }
     const chunks = await this.#chunks();

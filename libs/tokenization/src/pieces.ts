@@ -37,7 +37,7 @@ export function piecesOf(text: string, rules: PieceRules, limit = PIECE_CHARACTE
     if (piece.text.length <= Math.max(rules.mostUncut, limit)) continue;
     throw new EmbedmillError(
       'word_too_long',
-      `from character ${piece.start} on, the text has ${piece.text.length} without a space; the model's tokenizer takes ${rules.mostUncut} at most: put spaces between its words, or split the document`,
+      `from character ${piece.start} on, the text has ${piece.text.length} characters without a space, but the model's tokenizer takes at most ${rules.mostUncut}; put spaces between its words, or split the document`,
     );
   }
   return pieces;

@@ -38,6 +38,6 @@ export async function readTokenizer(path: string): Promise<TokenizerFile> {
       blank: blankTokens(parsed, native),
     };
   } catch (cause) {
-    throw new EmbedmillError('model_corrupt', `${path} is not a tokenizer.json that can be used`, { cause });
+    throw new EmbedmillError('model_corrupt', `${path} is not a usable tokenizer.json`, { cause });
   }
 }

@@ -139,7 +139,7 @@ export class Tokenizer {
     if (options.maxTokens <= frame.start.length + frame.end.length) {
       throw new EmbedmillError(
         'model_corrupt',
-        `${options.path}: maxTokens ${options.maxTokens} leaves no room beside the special tokens; correct the model's entry`,
+        `${options.path}: maxTokens ${options.maxTokens} leaves no room for text besides special tokens; correct the model's entry`,
       );
     }
     const pieces = rules === undefined ? await nativePieceRules(native, added) : wordPieceRules(rules);

@@ -22,7 +22,7 @@ export function assertSameCollection(existing: Collection, wanted: Collection): 
   if (isSame({ ...fixed(existing), profile: profileAsCreated(existing) }, fixed(wanted))) return;
   throw new EmbedmillError(
     'collection_exists',
-    `the collection "${wanted.name}" exists with another profile (model ${existing.profile.model}, ${existing.dims} ` +
+    `the collection "${wanted.name}" already exists with a different profile (model ${existing.profile.model}, ${existing.dims} ` +
       `dimensions); choose another name, or delete it first`,
   );
 }
@@ -35,7 +35,7 @@ export function assertSameCollection(existing: Collection, wanted: Collection): 
 export function refuseLayout({ profile }: Collection, store: string): void {
   if (profile.layout === undefined) return;
   const path = 'profile/layout';
-  const message = `it is of collections in Qdrant, and this one would be kept in ${store}; leave it out`;
+  const message = `it applies only to Qdrant, but ${store} would store this collection; leave it out`;
   throw new EmbedmillError('invalid_profile', `${path}: ${message}`, { details: [{ path, message }] });
 }
 
@@ -70,7 +70,7 @@ export function vectorChange(existing: Collection, wanted: Collection): VectorCh
   ) {
     throw new EmbedmillError(
       'store_rejected',
-      `the collection "${existing.name}" cannot be changed so: only its average length, which of its dense vectors is ` +
+      `the collection "${existing.name}" cannot be changed like this: only its average length, which of its dense vectors is ` +
         `searched, a second one, and its twin may change`,
     );
   }
@@ -91,18 +91,18 @@ export function assertVectors(collection: Collection, vectors: readonly DenseVec
     some.map(({ name, model }) => `${name} (${model})`).join(' and ');
   throw new EmbedmillError(
     'store_unavailable',
-    `the collection "${collection.name}" has the dense vectors ${named(now)} now, not ${named(vectors)} any more; read its ` +
-      `definition again, and embed by it`,
+    `the collection "${collection.name}" now has the dense vectors ${named(now)} instead of ${named(vectors)}; read its ` +
+      `definition again and embed by it`,
   );
 }
 
 /** @throws EmbedmillError `store_unavailable` where the collection has another twin than a writer knows. */
 export function assertTwin(now: Collection, known: Pick<Collection, 'twin'>): void {
   if (now.twin?.name === known.twin?.name) return;
-  const its = now.twin === undefined ? 'no twin any more' : `the twin "${now.twin.name}" now`;
+  const its = now.twin === undefined ? 'no twin any more' : `the twin "${now.twin.name}"`;
   throw new EmbedmillError(
     'store_unavailable',
-    `the collection "${now.name}" has ${its}; read its definition again, and write to both`,
+    `the collection "${now.name}" now has ${its}; read its definition again and write accordingly`,
   );
 }
 
@@ -111,7 +111,7 @@ export function assertKnown(existing: Collection, known: Collection | undefined)
   if (known === undefined || isSame(existing, known)) return;
   throw new EmbedmillError(
     'store_unavailable',
-    `the collection "${existing.name}" was changed by somebody else in the meantime; look at it, and try again`,
+    `the collection "${existing.name}" was changed by another request in the meantime; read it and try again`,
   );
 }
 
@@ -120,7 +120,7 @@ export function assertNotRemade(now: Collection, known: Pick<Collection, 'create
   if (now.createdAt === known.createdAt) return;
   throw new EmbedmillError(
     'collection_not_found',
-    `the collection "${now.name}" was deleted and made anew; submit the documents to the new one`,
+    `the collection "${now.name}" was deleted and created again; submit the documents to the new one`,
   );
 }
 
@@ -132,10 +132,10 @@ export function assertNoneLacking(wanted: Collection, lacking: number): void {
   const [lack, them] = lacking === 1 ? ['lacks', 'it'] : ['lack', 'them'];
   throw new EmbedmillError(
     'migration_state',
-    `${points} "${name}" ${lack} the vector of ${profile.model} ("${vector}"), by which searches would not find ${them}: ` +
+    `${points} "${name}" ${lack} the vector of ${profile.model} ("${vector}"), so searches by it would not find ${them}: ` +
       `let a migration add what is missing ("embedmill migrate ${name} --to ${profile.model}", or POST ` +
-      `/api/v1/collections/${name}/migration), and try again when its job has finished. A document that is among that job's ` +
-      `failures has to be submitted anew, or deleted.`,
+      `/api/v1/collections/${name}/migration), and try again when its job has finished. Documents among that job's ` +
+      `failures must be submitted again or deleted.`,
   );
 }
 
@@ -156,7 +156,7 @@ export function definitionWithField(existing: Collection, field: string, type: F
   if (there === undefined) return withField(existing, field, type);
   throw new EmbedmillError(
     'collection_exists',
-    `the field "${field}" of the collection "${existing.name}" is filterable as ${there} already, not as ${type}`,
+    `the field "${field}" of the collection "${existing.name}" is already filterable as ${there}, not as ${type}`,
   );
 }
 
@@ -171,7 +171,7 @@ export function sparseSchemes({ profile }: Collection): SparseScheme[] {
 export function nameTaken(name: string, alias?: Alias): EmbedmillError {
   const message =
     alias === undefined
-      ? `there is a collection "${name}"; an alias needs a name of its own`
+      ? `"${name}" is the name of a collection; choose another name for the alias`
       : `"${name}" is an alias of the collection "${alias.collection}"; choose another name, or remove the alias first`;
   return new EmbedmillError('collection_exists', message);
 }

@@ -68,8 +68,7 @@ export function conditionOf(filter: Filter, filterable: Profile['filterable']): 
   if ('text' in filter) {
     requireType(filter.field, target, 'text', 'text');
     const words = [...new Set(wordsIn(filter.text))];
-    if (words.length === 0)
-      throw invalid(filter.field, `the text that "${filter.field}" is looked through for has no word`);
+    if (words.length === 0) throw invalid(filter.field, `the text to find in "${filter.field}" has no words`);
     return { op: 'words', target, words };
   }
   if ('geo' in filter) {
@@ -181,7 +180,7 @@ function targetOf(field: string, filterable: Profile['filterable']): Target {
     const known = ['document_id', ...Object.keys(filterable)].join(', ');
     throw invalid(
       field,
-      `the field "${field}" is not filterable in this collection; filterable are: ${known}`,
+      `the field "${field}" is not filterable in this collection; the filterable fields are: ${known}`,
     );
   }
   return { kind: 'metadata', field, type };
@@ -194,15 +193,18 @@ function existence(target: Target, exists: boolean): Condition {
 
 function requireType(field: string, { type }: Target, wanted: FilterableType, operator: string): void {
   if (type === wanted) return;
-  throw invalid(field, `the field "${field}" is of type ${type}; ${operator} is for those of type ${wanted}`);
+  throw invalid(
+    field,
+    `the field "${field}" has the type ${type}; ${operator} works only with the type ${wanted}`,
+  );
 }
 
 function valueOf(given: Scalar, field: string, type: FilterableType): Scalar {
   if (type === 'text' || type === 'geo')
-    throw invalid(field, `the field "${field}" is of type ${type}; use ${type}, exists or missing`);
+    throw invalid(field, `the field "${field}" has the type ${type}; use ${type}, exists or missing`);
   const value = typedValue(given, type);
   if (value === undefined) {
-    throw invalid(field, `the field "${field}" is of type ${type}, but is compared with ${show(given)}`);
+    throw invalid(field, `the field "${field}" has the type ${type}, but is compared with ${show(given)}`);
   }
   return value;
 }
@@ -211,7 +213,7 @@ function rangeOf(filter: Extract<Filter, { gte?: unknown }>, type: FilterableTyp
   if (type === 'keyword' || type === 'boolean' || type === 'text' || type === 'geo') {
     throw invalid(
       filter.field,
-      `the field "${filter.field}" is of type ${type}, which has no order; use ${type === 'text' || type === 'geo' ? type : 'eq or in'}`,
+      `the field "${filter.field}" has the type ${type}, which has no order; use ${type === 'text' || type === 'geo' ? type : 'eq or in'}`,
     );
   }
   const range: Range = {};
@@ -226,7 +228,7 @@ function rangeOf(filter: Extract<Filter, { gte?: unknown }>, type: FilterableTyp
     if (typeof value !== 'number') {
       throw invalid(
         filter.field,
-        `the field "${filter.field}" is of type ${type}, but ${bound} is ${show(given)}`,
+        `the field "${filter.field}" has the type ${type}, but ${bound} is ${show(given)}`,
       );
     }
     range[bound] = value;

@@ -93,13 +93,13 @@ export function checkTokens(collection: Collection, tokens: TokenVectors, where:
   if (profile.lateInteraction === undefined) {
     throw new EmbedmillError(
       'store_rejected',
-      `${where}: the collection "${name}" keeps no token vectors; its profile has to have "lateInteraction" when it is created`,
+      `${where}: the collection "${name}" does not store token vectors; create it with "lateInteraction" in its profile`,
     );
   }
   if (tokens.length % dims === 0) return;
   throw new EmbedmillError(
     'dimension_mismatch',
-    `${where}: its token vectors have ${tokens.length} numbers, which are no rows of ${dims}`,
+    `${where}: its token vectors have ${tokens.length} numbers, which is not a multiple of ${dims}`,
   );
 }
 
@@ -124,7 +124,7 @@ export function checkAdditions(
   if (meant !== undefined && (meant.name !== other.name || meant.model !== other.model)) {
     throw new EmbedmillError(
       'migration_state',
-      `the second dense vector of the collection "${collection.name}" is that of ${other.model} now, not of ${meant.model}`,
+      `the second dense vector of the collection "${collection.name}" now belongs to ${other.model}, not to ${meant.model}`,
     );
   }
   for (const { id, values } of vectors) checkDense(collection, other, values, `point ${id}`);
@@ -136,7 +136,7 @@ export function checkScheme(collection: Collection, scheme: SparseScheme): void 
   if (sparseSchemes(collection).includes(scheme)) return;
   throw new EmbedmillError(
     'store_rejected',
-    `the collection "${collection.name}" has no ${scheme} vectors; its profile has to name them when it is created`,
+    `the collection "${collection.name}" has no ${scheme} vectors; create it with them in its profile`,
   );
 }
 

@@ -105,7 +105,7 @@ export class Connection {
     { silenceMs = SILENCE_MS, ...options }: EventOptions = {},
   ): AsyncGenerator<ServerEvent> {
     const silence = new AbortController();
-    const fallSilent = (): void => silence.abort(new Error('the event stream fell silent'));
+    const fallSilent = (): void => silence.abort(new Error('the event stream stopped sending'));
     let timer = setTimeout(fallSilent, silenceMs);
     const signal = AbortSignal.any([silence.signal, this.signalOf(options)]);
     try {
@@ -182,7 +182,7 @@ export class Connection {
       return { data: data as T, response };
     } catch (error) {
       if (!(error instanceof SyntaxError)) throw this.lost(error, options);
-      const message = `${this.url} does not answer as embedmill’s API does; is it the right address and version?`;
+      const message = `${this.url} does not respond like embedmill’s API; is it the right address and version?`;
       throw new EmbedmillError('unexpected_answer', message, { cause: error });
     }
   }

@@ -55,7 +55,7 @@ export class EmbedmillError extends Error {
 
 /** Nobody answered, or the connection broke. */
 export function unreachable(url: string, cause: unknown): EmbedmillError {
-  const message = `no embedmill answers at ${url} (${reasonOf(cause)})`;
+  const message = `no embedmill responds at ${url} (${reasonOf(cause)})`;
   return new EmbedmillError('unreachable', message, { retryable: true, cause });
 }
 

@@ -68,7 +68,7 @@ async function rangeOf(
   );
   if (at > 0 && response.status !== 206) {
     await data?.cancel();
-    const message = `the file of job ${id} is not what it was; begin again`;
+    const message = `the file of job ${id} has changed; start again`;
     throw new EmbedmillError('unexpected_answer', message, { status: response.status });
   }
   const length = response.headers.get('content-length');

@@ -119,7 +119,7 @@ export class Upload {
       at += bytes.length;
       this.#options.onSent?.(at);
     }
-    if (at !== to) throw new Error('the file has become another one while it was sent; submit it again');
+    if (at !== to) throw new Error('the file changed while it was sent; submit it again');
   }
 
   /** The server joins the parts as long as that takes. Asked again, it answers the same. */
@@ -133,10 +133,7 @@ export class Upload {
       return data;
     });
     if (file !== null) return file.id;
-    throw new EmbedmillError(
-      'unexpected_answer',
-      `upload ${this.#id} is complete, but there is no file of it`,
-    );
+    throw new EmbedmillError('unexpected_answer', `upload ${this.#id} is complete, but its file is missing`);
   }
 
   #patiently<T>(once: () => Promise<T>): Promise<T> {

@@ -64,7 +64,7 @@ async function inFolder(path: string, where: ResolveOptions): Promise<Found> {
 async function byName(name: string, options: ResolveOptions & { bundledDir: string }): Promise<Found> {
   const { source } = await findModel(name, options);
   if (source.kind === 'bundled' && !existsSync(join(options.bundledDir, source.folder))) {
-    const message = `${name} comes with the package embedmill, not with this one; name its folder, node_modules/embedmill/models/${source.folder}`;
+    const message = `the package embedmill includes ${name}, this one does not; name its folder, node_modules/embedmill/models/${source.folder}`;
     throw new EmbedmillError('model_unavailable', message);
   }
   return { model: await resolveModel(name, options), options };

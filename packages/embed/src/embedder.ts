@@ -66,7 +66,7 @@ export class ModelEmbedder implements Embedder {
   async *embed(texts: Texts, options: StreamOptions = {}): AsyncGenerator<Float32Array[], void, void> {
     const { group = DEFAULT_GROUP, signal } = options;
     if (!Number.isInteger(group) || group < 1)
-      throw new EmbedmillError('invalid_request', `group: ${group} is no number of texts; say 1 or more`);
+      throw new EmbedmillError('invalid_request', `group: ${group} is not a number of texts; use 1 or more`);
     const dims = dimsOf(this.#facts, options.dimensions);
     yield* vectorsInOrder(texts, group, signal, (some, ended) =>
       this.#vectorsOf(some, { ...options, signal: ended }, dims).catch((thrown: unknown) => {
@@ -123,7 +123,7 @@ export async function startEmbedder(options: EmbedderOptions): Promise<Embedder>
   } = options;
   const { cacheFolder = join(homedir(), '.cache', 'embedmill'), signal } = options;
   if (!Number.isInteger(threads) || threads < 1)
-    throw new EmbedmillError('invalid_config', `threads: ${threads} is no number of CPUs; say 1 or more`);
+    throw new EmbedmillError('invalid_config', `threads: ${threads} is not a number of CPUs; use 1 or more`);
   const devices = parseDevices(device);
   const chosen = await chosenModel(choice, { cacheDir: cacheFolder, signal });
   const { plan, model } = await calibratedPlan(chosen.model, chosen.options, {

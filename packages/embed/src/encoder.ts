@@ -1,19 +1,19 @@
 /**
- * Token sequences in, vectors out: where the chunks of all shards in hand meet, and share batches.
+ * Turns token sequences into vectors. The chunks of all shards in progress meet here and share batches.
  *
- * Modes: open → closing (nothing new is taken; what was taken is ended, or dropped where it waits) → closed.
+ * Modes: open → closing (accepts nothing new; finishes accepted sequences, or drops those that still wait) → closed.
  *
  * Invariants:
- * - Every sequence that was taken gets exactly one outcome. Engines may die under it at any time.
+ * - Every accepted sequence gets exactly one outcome, although engines may die at any time.
  * - The window is bounded in tokens: `encode` of the bulk lane waits, first come first served, while it is full;
- *   the interactive lane has a bound of its own and answers `overloaded` beyond it. A call that finds its lane
- *   empty is always taken, whatever its size.
- * - An engine has as many batches as its capacity at most, so that the next is there when one ends, and where those are
- *   bulk, one interactive batch on top, which it runs next.
- * - A batch that cannot be blamed for its failure (its engine died, with others in flight) is run once more, whole
- *   and with nothing beside it. A batch that is to blame is halved, and its halves are run alone. A single
- *   sequence fails when it was to blame three times. So neither a killed engine nor a bad neighbour fails a document.
- * - Running out of memory halves the area of all batches to come, down to a sixteenth; the encoder's life long.
+ *   the interactive lane has its own bound and rejects with `overloaded` beyond it. A call that finds its lane empty is
+ *   always accepted, whatever its size.
+ * - An engine has at most as many batches as its capacity, so that the next one is ready when one ends. If these are bulk
+ *   batches, it may have one more interactive batch, which it runs next.
+ * - A batch that may not have caused its failure (its engine died with others in flight) is run again, whole and alone. A
+ *   batch that caused its failure is bisected, and the halves run alone. A single sequence fails after it caused three
+ *   failures. So neither a killed engine nor a bad neighbour fails a document.
+ * - Running out of memory halves the area of all later batches of this encoder, down to a sixteenth.
  *
  * Called by a worker's pipeline (bulk) and query lane (interactive), one for each model that it serves; and by `Embedder`.
  */
@@ -27,39 +27,39 @@ import { SequenceWindow, type Entry, type Outcome, type Sequence } from './seque
 export type { BatchFailure, BatchReport, EncoderHooks } from './batch-report.ts';
 export type { Embedding, Outcome, Sequence } from './sequence-window.ts';
 
-/** What is best for the bundled static int8 model on two CPU cores; a calibration knows better. */
+/** The best values for the bundled static int8 model on two CPU cores; a calibration overrides them. */
 export const DEFAULT_BUDGET: Budget = { area: 512, launchCost: 10, maxItems: 256, deadlineMs: 5000 };
 
 export interface EncoderOptions {
-  /** One a device, all with the same model; the encoder closes them when it is closed. */
+  /** One engine per device, all with the same model; the encoder closes them when it is closed. */
   engines: readonly Engine[];
-  /** What differs from `DEFAULT_BUDGET`. */
+  /** Overrides of `DEFAULT_BUDGET`. */
   budget?: { [Part in keyof Budget]?: Budget[Part] | undefined };
-  /** Bulk tokens that may be on their way; by default 16 batches' worth, and no less than 65,536. */
+  /** The most bulk tokens in the encoder; by default 16 batches' worth, but at least 65,536. */
   windowTokens?: number;
-  /** Interactive tokens that may be on their way; default 65,536. */
+  /** The most interactive tokens in the encoder; 65,536 by default. */
   interactiveTokens?: number;
   hooks?: EncoderHooks;
 }
 
-/** Sequences of a shard that passes others at most, and which part of the window. */
+/** The most sequences of a shard that may overtake others, and the most of the window that they take. */
 const SMALL_SEQUENCES = 8;
 const SMALL_PART = 16;
 
-/** A batch for an engine, sorted by length; `alone`: with nothing beside it, so that its failure is its own. */
+/** A batch for an engine, sorted by length; `alone`: nothing else is in flight, so that a failure is its own. */
 interface Run {
   readonly entries: readonly Entry[];
   readonly lane: Lane;
   readonly alone: boolean;
 }
 
-/** An engine and what it has in flight. */
+/** An engine and its batches in flight. */
 interface Seat {
   readonly engine: Engine;
   readonly running: Set<Run>;
 }
 
-/** One more than a run of bad luck, such as an engine killed twice from outside, is likely to give. */
+/** One more than bad luck, such as an engine killed twice from outside, is likely to cause. */
 const BLAMES_TO_FAIL = 3;
 const SMALLEST_AREA = 1 / 16;
 
@@ -69,7 +69,7 @@ export class Encoder {
   readonly #options: EncoderOptions;
   readonly #smallestArea: number;
   readonly #calls = new Set<Promise<unknown>>();
-  /** Failed runs to be tried again, each alone. */
+  /** Failed runs to retry, each alone. */
   readonly #again: Run[] = [];
   #budget: Budget;
   #turn: Promise<void> = Promise.resolve();
@@ -86,17 +86,17 @@ export class Encoder {
     this.#smallestArea = Math.ceil(this.#budget.area * SMALLEST_AREA);
   }
 
-  /** Numbers in a vector. */
+  /** The size of a vector. */
   get dims(): number {
     return this.#options.engines[0]?.dims ?? 0;
   }
 
-  /** What it can give of a sequence. */
+  /** The outputs that it can give for a sequence. */
   get outputs(): readonly EngineOutput[] {
     return this.#options.engines[0]?.outputs ?? [];
   }
 
-  /** The largest batch, in padded tokens; smaller than configured once memory has run out. */
+  /** The largest batch, in padded tokens; smaller than configured after memory ran out. */
   get area(): number {
     return this.#budget.area;
   }
@@ -130,7 +130,7 @@ export class Encoder {
     }
   }
 
-  /** Ends what was taken, then closes the engines. */
+  /** Finishes accepted sequences, then closes the engines. */
   close(): Promise<void> {
     this.#closing ??= Promise.allSettled(this.#calls).then(async () => {
       await Promise.all(this.#options.engines.map((engine) => engine.close()));
@@ -138,7 +138,7 @@ export class Encoder {
     return this.#closing;
   }
 
-  /** As `close`, but what no engine has yet is dropped: it fails with `no_worker`. */
+  /** Like `close`, but drops sequences that no engine has yet: they fail with `no_worker`. */
   abandon(): Promise<void> {
     this.#abandoned = true;
     const closed = this.close();
@@ -155,7 +155,7 @@ export class Encoder {
   ): Promise<Outcome[]> {
     const { windowTokens = Math.max(16 * this.#budget.area, 65_536) } = this.#options;
     if (isSmall(sequences, windowTokens)) {
-      // Cut among all that waits, as ever, but run first: a job of a document does not wait for the large ones' window.
+      // Batched with everything that waits, but run first, so that a small job does not wait for the window of large ones.
       const overdue = performance.now() - this.#budget.deadlineMs;
       return Promise.all(sequences.map((sequence) => this.#admit(sequence, outputs, 'bulk', overdue)));
     }
@@ -191,7 +191,7 @@ export class Encoder {
     const taken = this.#window.tokens('interactive');
     const more = sequences.reduce((sum, { ids }) => sum + ids.length, 0);
     if (taken > 0 && taken + more > interactiveTokens) {
-      const message = `${taken} tokens of queries wait already, and no more than ${interactiveTokens} may; try again shortly`;
+      const message = `${taken} tokens of queries are already waiting, and at most ${interactiveTokens} may; try again shortly`;
       throw new EmbedmillError('overloaded', message, { retryAfter: 1 });
     }
     const since = performance.now();
@@ -208,14 +208,14 @@ export class Encoder {
     together?: number,
   ): Promise<Outcome> {
     if (sequence.ids.length === 0) {
-      const error = new EmbedmillError('empty_text', 'there is no token to embed');
+      const error = new EmbedmillError('empty_text', 'there are no tokens to embed');
       return Promise.resolve({ ok: false, error });
     }
     this.#schedulePump();
     return this.#window.admit(sequence, outputs, lane, since, together).outcome;
   }
 
-  /** Soon, not now: what else arrives in this turn of the event loop shall share the batches. */
+  /** Deferred, so that sequences that arrive in the same turn of the event loop share the batches. */
   #schedulePump(): void {
     if (this.#pumpScheduled) return;
     this.#pumpScheduled = true;
@@ -225,7 +225,7 @@ export class Encoder {
     });
   }
 
-  /** Gives the engines all that they can take, the idlest first, one batch each at a time. */
+  /** Gives the engines as many batches as they can take, the idlest first, one batch each at a time. */
   #pump(): void {
     for (let launched = true; launched;) {
       launched = false;
@@ -241,7 +241,7 @@ export class Encoder {
   #next({ engine, running }: Seat): Run | undefined {
     const runs = [...running];
     if (runs.some(({ alone }) => alone)) return undefined;
-    // Once something waits to be run alone, the engine is left to become idle.
+    // Once something waits to run alone, the engine must become idle first.
     if (this.#again.length > 0 && runs.length > 0) return undefined;
     const isFree = runs.length < engine.capacity;
     if (isFree || !runs.some(({ lane }) => lane === 'interactive')) {
@@ -352,14 +352,14 @@ function budgetOf(given: NonNullable<EncoderOptions['budget']>): Budget {
   return { area, launchCost, maxItems, deadlineMs };
 }
 
-/** Whether sequences are so few that letting them pass costs others next to nothing, and the window its bound. */
+/** Whether the sequences are so few that letting them overtake costs others almost nothing and keeps the window bounded. */
 function isSmall(sequences: readonly Sequence[], windowTokens: number): boolean {
   if (sequences.length > SMALL_SEQUENCES) return false;
   const tokens = sequences.reduce((sum, { ids }) => sum + ids.length, 0);
   return tokens <= windowTokens / SMALL_PART;
 }
 
-/** Whether the error says that it is this batch's: the engine answered, and lives. */
+/** Whether the error was caused by this batch: the engine responded and is alive. */
 function isOwnFault({ code }: EmbedmillError): boolean {
   return code === 'engine_failed' || code === 'out_of_memory';
 }

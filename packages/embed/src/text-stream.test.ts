@@ -160,6 +160,6 @@ test('what is no string is named by its place', async () => {
   await stream.next();
   await expect(stream.next()).rejects.toMatchObject({
     code: 'invalid_request',
-    message: 'texts/2: is no string, but null',
+    message: 'texts/2: must be a string, but is null',
   });
 });

@@ -114,7 +114,7 @@ async function* groupsOf(texts: Texts, size: number): AsyncGenerator<TextGroup, 
   let group: string[] = [];
   for await (const text of texts) {
     if (typeof text !== 'string') {
-      const message = `texts/${first + group.length}: is no string, but ${text === null ? 'null' : `a value of type ${typeof text}`}`;
+      const message = `texts/${first + group.length}: must be a string, but is ${text === null ? 'null' : `a value of type ${typeof text}`}`;
       throw new EmbedmillError('invalid_request', message);
     }
     group.push(text);

@@ -9,7 +9,9 @@ export type VectorStoreFilter = Filter | Record<string, Scalar | readonly Scalar
 export function filterOf(filter: VectorStoreFilter | undefined): Filter | undefined {
   if (filter === undefined) return undefined;
   if (typeof filter !== 'object' || filter === null || Array.isArray(filter))
-    throw new TypeError('a filter is an object: a condition of embedmill, or the values that fields have');
+    throw new TypeError(
+      'a filter must be an object: a condition of embedmill, or the values that fields must have',
+    );
   if (isCondition(filter)) return filter;
   const conditions = Object.entries(filter).map(([field, value]) => conditionOf(field, value));
   const [first, ...others] = conditions;
@@ -26,7 +28,7 @@ function isCondition(filter: object): filter is Filter {
 function conditionOf(field: string, value: unknown): Filter {
   if (isScalar(value)) return { field, eq: value };
   if (Array.isArray(value) && value.length > 0 && value.every(isScalar)) return { field, in: value };
-  const message = `the filter’s ${field} is ${JSON.stringify(value)}; give a string, a number, a boolean or a list of them, or write it as a condition: {"field": ${JSON.stringify(field)}, "gte": …}`;
+  const message = `the filter’s ${field} is ${JSON.stringify(value)}; give a string, a number, a boolean or a list of them, or write a condition: {"field": ${JSON.stringify(field)}, "gte": …}`;
   throw new TypeError(message);
 }
 

@@ -96,7 +96,7 @@ export class EmbedmillVectorStore extends VectorStore {
   override async delete(params: DeleteParams): Promise<void> {
     const { ids, filter } = params;
     if ((ids === undefined) === (filter === undefined))
-      throw new TypeError('say what to delete: { ids } or { filter }');
+      throw new TypeError('specify what to delete: { ids } or { filter }');
     if (ids?.length === 0) return;
     const selection = ids === undefined ? { filter: filterOf(filter) as Filter } : { ids };
     await this.#ended(await this.#client.documents.delete(this.#collection, selection));

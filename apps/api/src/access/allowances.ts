@@ -5,7 +5,7 @@ import type { Log } from '@embedmill/logs';
 
 const allowanceSchema = z.strictObject({
   weight: z.number().min(0.01).max(100).optional().meta({
-    description: 'Of its share of the room on the queue, beside others; 1 by default.',
+    description: 'The weight of its share of the queue relative to others; 1 by default.',
   }),
   documentsPerDay: z.int().positive().optional(),
   tokensPerDay: z.int().positive().optional(),
@@ -18,7 +18,7 @@ const allowancesSchema = z.strictObject({
   others: z
     .strictObject({ tenants: allowanceSchema.default({}), keys: allowanceSchema.default({}) })
     .default({ tenants: {}, keys: {} })
-    .meta({ description: 'Of each tenant and each key that is not named.' }),
+    .meta({ description: 'The allowance of each tenant and each key that is not listed.' }),
 });
 type AllowanceFile = z.infer<typeof allowancesSchema>;
 
@@ -69,9 +69,9 @@ export class Allowances {
   #reread(): void {
     try {
       if (this.#path !== undefined) this.#file = readAllowances(this.#path);
-      this.#log.info({}, 'the allowances file was read again');
+      this.#log.info({}, 'reloaded the allowances file');
     } catch (error) {
-      this.#log.error({ err: error }, 'the allowances file cannot be used; those of before stay');
+      this.#log.error({ err: error }, 'the allowances file cannot be used; keeping the previous allowances');
     }
   }
 }

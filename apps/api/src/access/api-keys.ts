@@ -72,7 +72,7 @@ export class ApiKeys {
     const inFile = this.#file?.keys.list() ?? [];
     await this.#change((kept) => {
       if ([...inFile, ...kept].some(({ name }) => name === wanted.name)) {
-        const message = `another key has the name ${JSON.stringify(wanted.name)} already`;
+        const message = `another key already has the name ${JSON.stringify(wanted.name)}`;
         throw new EmbedmillError('invalid_request', message, { details: [{ path: 'name', message }] });
       }
       return [...kept, entry];
@@ -105,7 +105,7 @@ export class ApiKeys {
   #notKept(id: string): EmbedmillError {
     const inFile = this.#file?.keys.list().some((one) => one.id === id) === true;
     return inFile
-      ? new EmbedmillError('forbidden', `the key ${id} is in the keys file; take it out of the file`)
+      ? new EmbedmillError('forbidden', `the key ${id} is in the keys file; remove it there`)
       : new EmbedmillError('not_found', `there is no key ${id}`);
   }
 
@@ -124,7 +124,7 @@ export class ApiKeys {
     try {
       this.#known = new KnownKeys(await this.#kept.read());
     } catch (error) {
-      this.#log.warn({ err: error }, 'the keys cannot be read from the queue now; those of before stay');
+      this.#log.warn({ err: error }, 'cannot read the keys from the queue; keeping the previous keys');
     }
   }
 }
@@ -139,5 +139,5 @@ function assertWithin(maker: Principal, key: WantedKey, what: 'make' | 'revoke')
   const own = isOfTenant
     ? `the collections ${[...(collections ?? [])].join(', ')}`
     : `the tenant ${JSON.stringify(tenant)}`;
-  throw new EmbedmillError('forbidden', `${maker.name} is bound to ${own}, and may ${what} keys of it alone`);
+  throw new EmbedmillError('forbidden', `${maker.name} is bound to ${own} and may only ${what} keys for it`);
 }

@@ -44,7 +44,7 @@ export function auditRequests(
       try {
         writeSync(out, `${JSON.stringify(line)}\n`);
       } catch (error) {
-        log.error({ err: error, audit: line }, 'a line of the audit file cannot be written');
+        log.error({ err: error, audit: line }, 'cannot write a line to the audit file');
       }
     });
   });

@@ -78,7 +78,7 @@ export function authorizeRequests(
     if (isKeyless && needed !== 'metrics') return EVERYONE;
     const credential = credentialOf(request.headers);
     if (credential === undefined) {
-      const message = 'this needs a key; send it as Authorization: Bearer em_…';
+      const message = 'this request needs a key; send it as Authorization: Bearer em_…';
       throw new EmbedmillError('unauthenticated', message);
     }
     if (needed === 'metrics' && metricsKey !== undefined && isSame(credential, metricsKey)) return null;
@@ -89,7 +89,7 @@ export function authorizeRequests(
     if (principal === undefined) {
       throw new EmbedmillError(
         'unauthenticated',
-        'there is no such key; ask whoever runs this server for one',
+        'the key is unknown; ask the operator of this server for one',
       );
     }
     request.principal = principal;

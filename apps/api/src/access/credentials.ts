@@ -12,7 +12,7 @@ export function credentialOf(headers: IncomingHttpHeaders): string | undefined {
     if (token !== undefined) return token;
     throw new EmbedmillError(
       'unauthenticated',
-      'the Authorization header is not "Bearer" and one key; send it as Authorization: Bearer em_…',
+      'the Authorization header must be "Bearer" and one key; send it as Authorization: Bearer em_…',
     );
   }
   const key = headers['x-api-key'] ?? headers['api-key'];

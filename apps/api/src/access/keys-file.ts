@@ -36,9 +36,9 @@ export class KeysFile {
   #reread(): void {
     try {
       this.#keys = readKeys(this.#path);
-      this.#log.info({ keys: this.#keys.size }, 'the keys file was read again');
+      this.#log.info({ keys: this.#keys.size }, 'reloaded the keys file');
     } catch (error) {
-      this.#log.error({ err: error }, 'the keys file cannot be used; the keys of before stay');
+      this.#log.error({ err: error }, 'the keys file cannot be used; keeping the previous keys');
     }
   }
 }

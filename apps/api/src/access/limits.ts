@@ -55,7 +55,7 @@ export async function limitLoad(
       // Where there are keys, those go without who are not what keeps it busy.
       const own = Object.values(places).reduce((sum, one) => sum + one.takenBy(principal?.name ?? ''), 0);
       if (principal !== EVERYONE && own < MODEST) return;
-      throw overloaded('the server is behind with its work');
+      throw overloaded('the server is overloaded');
     },
   });
   server.addHook('onRequest', async (request, reply) => {
@@ -67,7 +67,7 @@ export async function limitLoad(
     const name = principal?.name ?? '';
     const taken = places[slot].take(name, isOperator(principal));
     if (taken !== undefined)
-      throw overloaded(`${taken.own} ${slot}s of yours are being answered already, and ${taken.all} of all`);
+      throw overloaded(`${taken.own} of your ${slot}s, and ${taken.all} in all, are already being answered`);
     whenOver(request, reply, () => places[slot].giveBack(name));
   });
 }
@@ -88,7 +88,7 @@ export async function limitPrincipals(server: FastifyInstance): Promise<void> {
     if (principal?.concurrency === undefined) return;
     const { name, concurrency } = principal;
     const now = running.get(name) ?? 0;
-    if (now >= concurrency) throw rateLimited(`${name} may have ${concurrency} requests at the same time`);
+    if (now >= concurrency) throw rateLimited(`${name} may have ${concurrency} concurrent requests`);
     running.set(name, now + 1);
     whenOver(request, reply, () => {
       const left = (running.get(name) ?? 1) - 1;
@@ -102,7 +102,7 @@ export async function limitPrincipals(server: FastifyInstance): Promise<void> {
     keyGenerator: ({ principal }) => principal?.name ?? '',
     allowList: ({ principal }) => principal?.requestsPerSecond === undefined,
     errorResponseBuilder: ({ principal }, { max }) =>
-      rateLimited(`${principal?.name ?? ''} may send ${max} requests a second`),
+      rateLimited(`${principal?.name ?? ''} may send ${max} requests per second`),
   });
 }
 

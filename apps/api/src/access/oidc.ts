@@ -61,7 +61,7 @@ export class Oidc {
       requiredClaims: ['exp', 'sub'],
     }).catch((error: unknown) => {
       throw isRefusal(error)
-        ? new EmbedmillError('unauthenticated', `the token is refused: ${error.message}`, { cause: error })
+        ? new EmbedmillError('unauthenticated', `the token was rejected: ${error.message}`, { cause: error })
         : this.#unavailable(error);
     });
     return this.#principal(payload);
@@ -76,11 +76,11 @@ export class Oidc {
     const tenant =
       tenantClaim === undefined ? undefined : tenantSchema.safeParse(claimOf(payload, tenantClaim));
     if (tenant?.success === false && !scopes.has('admin')) {
-      const message = `${name} names no tenant: its claim ${JSON.stringify(tenantClaim)} has to be a text`;
+      const message = `${name} names no tenant: its claim ${JSON.stringify(tenantClaim)} must be a string`;
       throw new EmbedmillError('forbidden', message);
     }
     if (tenant?.success === true && scopes.has('admin')) {
-      const message = `${name} is an admin’s and names a tenant; an admin has none, because collections are of all tenants`;
+      const message = `${name} belongs to an admin but names a tenant; an admin has none, because collections belong to all tenants`;
       throw new EmbedmillError('forbidden', message);
     }
     return {
@@ -109,7 +109,7 @@ export class Oidc {
       const response = await fetch(address, { signal: AbortSignal.timeout(ANSWER_MS) });
       if (!response.ok) throw new Error(`${address} answers ${response.status}`);
       const found = discoverySchema.parse(await response.json());
-      if (found.issuer !== issuer) throw new Error(`${address} is of another issuer, ${found.issuer}`);
+      if (found.issuer !== issuer) throw new Error(`${address} belongs to another issuer, ${found.issuer}`);
       const timing = { timeoutDuration: ANSWER_MS, cooldownDuration: this.#cooldownMs };
       return createRemoteJWKSet(new URL(found.jwks_uri), timing);
     } catch (error) {
@@ -119,7 +119,7 @@ export class Oidc {
 
   #unavailable(cause: unknown): EmbedmillError {
     const why = cause instanceof Error ? cause.message : String(cause);
-    const message = `the keys of ${this.#options.issuer} cannot be had: ${why}; try again in a moment`;
+    const message = `cannot fetch the keys of ${this.#options.issuer}: ${why}; try again in a moment`;
     return new EmbedmillError('identity_unavailable', message, { cause, retryAfter: RETRY_MS / 1000 });
   }
 }

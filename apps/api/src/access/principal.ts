@@ -67,7 +67,7 @@ export function currentShare(): string {
 /** Whose request this is. Where nobody is known, nothing is given out: the error is `internal`. */
 export function currentPrincipal(): Principal {
   const { principal } = asking.getStore() ?? {};
-  if (principal === undefined) throw new EmbedmillError('internal', 'nobody is known to ask for this');
+  if (principal === undefined) throw new EmbedmillError('internal', 'the request has no principal');
   return principal;
 }
 

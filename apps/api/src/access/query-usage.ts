@@ -14,7 +14,7 @@ export class QueryUsage {
       this.#entries = new Map();
       if (entries.length > 0) await queue.countUsage(entries);
     };
-    this.#write = new DelayedWrite(write, log, 'usage of requests was lost');
+    this.#write = new DelayedWrite(write, log, 'lost the usage of some requests');
   }
 
   add(of: Omit<UsageEntry, 'day' | keyof UsageAmounts>, tokens: number): void {

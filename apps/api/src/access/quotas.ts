@@ -68,8 +68,8 @@ export class Quotas {
     this.#onRefused(by);
     const opens = Math.floor(now / DAY_MS) * DAY_MS + DAY_MS;
     const message =
-      `the ${by} ${JSON.stringify(name)} has used its ${what} of today, what its jobs have left to do included; ` +
-      `it opens again at ${new Date(opens).toISOString()}`;
+      `the ${by} ${JSON.stringify(name)} has used today’s quota of ${what}, including what its jobs still have to do; ` +
+      `it can submit again at ${new Date(opens).toISOString()}`;
     return new EmbedmillError('quota_exhausted', message, { retryAfter: Math.ceil((opens - now) / 1000) });
   }
 

@@ -29,7 +29,7 @@ export function seenTarget(name: CollectionName | typeof NO_COLLECTION): void {
   const { collections, name: who } = currentPrincipal();
   if (name !== NO_COLLECTION) seen(name);
   else if (collections !== undefined) {
-    const message = `${who} is kept to the collections ${[...collections].join(', ')}; embedding to files needs a key that is not`;
+    const message = `${who} is restricted to the collections ${[...collections].join(', ')}; embedding to files needs a key without this restriction`;
     throw new EmbedmillError('forbidden', message);
   }
 }

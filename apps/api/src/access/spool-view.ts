@@ -108,7 +108,7 @@ function recordsView(records: ClientRecords): ClientRecords {
       seenTarget(NO_COLLECTION);
       const before = await records.read(id);
       if (!seesRecord(record) || (before !== undefined && !seesRecord(before)))
-        throw new EmbedmillError('forbidden', 'this is another tenant’s');
+        throw new EmbedmillError('forbidden', 'this belongs to another tenant');
       return records.keep(id, record);
     },
     read,
@@ -162,7 +162,7 @@ function seesWatch(source: unknown): boolean {
 }
 
 function assertOwnWatch(source: object): void {
-  if (!seesWatch(source)) throw new EmbedmillError('forbidden', 'the source is another tenant’s');
+  if (!seesWatch(source)) throw new EmbedmillError('forbidden', 'the source belongs to another tenant');
 }
 
 function noSource(): EmbedmillError {

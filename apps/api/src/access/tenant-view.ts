@@ -167,14 +167,14 @@ function queueView(queue: ApiParts['queue'], accounting: Accounting): ApiParts['
     cancel: async (id) => {
       await requireJob(id);
       const job = await queue.cancel(id);
-      const text = `${currentPrincipal().name} asked to end it`;
+      const text = `${currentPrincipal().name} cancelled it`;
       queue.noteJob(id, { level: 'info', event: 'cancel_asked', text });
       return job;
     },
     prioritize: async (id, priority) => {
       await requireJob(id);
       const job = await queue.prioritize(id, priority);
-      const text = `${currentPrincipal().name} gave it the priority ${priority}`;
+      const text = `${currentPrincipal().name} set its priority to ${priority}`;
       queue.noteJob(id, { level: 'info', event: 'priority_changed', text });
       return job;
     },
@@ -256,7 +256,7 @@ function ofAllTenants<C extends { name: string }>(collection: C): C & { name: Co
 
 /** They are counted by tenant, not by collection. */
 function refuseRates(): never {
-  throw new EmbedmillError('forbidden', 'rates are of all collections, and this key is kept to some');
+  throw new EmbedmillError('forbidden', 'rates cover all collections, but this key is restricted to some');
 }
 
 /** Documents come through jobs alone, whose tenant the workers hold them to. */

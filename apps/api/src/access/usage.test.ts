@@ -146,7 +146,7 @@ test('a tenant that has used its documents of the day is told when it opens agai
   expect(Math.abs(opens.getTime() - Date.parse(`${dayOf(Date.now() + 86_400_000)}T00:00:00Z`))).toBeLessThan(
     5000,
   );
-  expect((refused.body as { detail: string }).detail).toMatch(/"acme".*1000 documents.*opens again at/);
+  expect((refused.body as { detail: string }).detail).toMatch(/"acme".*1000 documents.*can submit again at/);
   // A request that comes again is answered with its job, an upload before its body was read, and queries go on.
   expect((await submit(250, keys.acme, { 'idempotency-key': 'large-0' })).status).toBe(200);
   const upload = await api.submit('docs', '{"id":"a","text":"x"}\n', keys.acme);

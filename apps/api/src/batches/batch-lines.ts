@@ -86,7 +86,7 @@ export async function writeBatchLines(
     if (requests === 0)
       faults.push({ code: 'empty_file', message: 'the file has no requests', line: 1, param: null });
     for await (const [line, by] of finder.duplicates()) {
-      const message = `the custom_id of line ${line} comes again on line ${by}; each has to be its request’s own`;
+      const message = `the custom_id of line ${line} occurs again on line ${by}; each request needs its own`;
       faults.push({ code: 'duplicate_custom_id', message, line, param: 'custom_id' });
       if (faults.length >= MOST_FAULTS) break;
     }
@@ -96,7 +96,7 @@ export async function writeBatchLines(
   async function refuse(): Promise<never> {
     await spool.batchFaults.keep(batch.id, { faults });
     const [first] = faults;
-    const message = `${faults.length} lines of the file are wrong, first line ${first?.line}: ${first?.message}`;
+    const message = `${faults.length} lines of the file are invalid; the first is line ${first?.line}: ${first?.message}`;
     throw new EmbedmillError('invalid_batch', message);
   }
 }
@@ -127,7 +127,7 @@ function faultIn(
   batch: Batch,
 ): Fault | undefined {
   if (method !== 'POST')
-    return { code: 'invalid_method', message: `the method is ${method}; it has to be POST`, param: 'method' };
+    return { code: 'invalid_method', message: `the method is ${method}; it must be POST`, param: 'method' };
   if (url !== BATCH_ENDPOINT)
     return {
       code: 'invalid_url',
@@ -138,11 +138,11 @@ function faultIn(
   if (batch.model !== '' && model !== batch.model)
     return {
       code: 'mismatched_model',
-      message: `the model is ${model}, and ${batch.model} on the first line; a batch has one model`,
+      message: `the model is ${model}, but the first line has ${batch.model}; a batch can have only one model`,
       param: 'body.model',
     };
   if (!id.isWellFormed() || id.includes('\0'))
-    return { code: 'invalid_custom_id', message: 'the custom_id is no valid text', param: 'custom_id' };
+    return { code: 'invalid_custom_id', message: 'the custom_id is not valid Unicode', param: 'custom_id' };
   return undefined;
 }
 

@@ -58,6 +58,9 @@ export async function sweepClientRecords(
     await queue.cancel(job).catch((thrown: unknown) => {
       if (asEmbedmillError(thrown).code !== 'job_finished') throw thrown;
     });
-    log.info({ batch: id, job }, 'the window of a batch is over; what is left of it is given up');
+    log.info(
+      { batch: id, job },
+      'the completion window of a batch has passed; its remaining requests expire',
+    );
   }
 }

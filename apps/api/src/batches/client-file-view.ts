@@ -10,7 +10,9 @@ export const fileView = z.strictObject({
   object: z.literal('file'),
   bytes: z.int(),
   created_at: z.int(),
-  expires_at: z.int().meta({ description: 'When it goes; by default after EMBEDMILL_API_FILE_DAYS.' }),
+  expires_at: z
+    .int()
+    .meta({ description: 'When the file expires; by default after EMBEDMILL_API_FILE_DAYS.' }),
   filename: z.string(),
   purpose: z.enum(['batch', 'batch_output']),
   status: z.literal('processed'),

@@ -106,7 +106,7 @@ export function pageOf<T extends { id: string }>(
 ): { page: T[]; ends: { first_id: string | null; last_id: string | null; has_more: boolean } } {
   const at = after === undefined ? -1 : all.findIndex(({ id }) => id === after);
   if (after !== undefined && at === -1)
-    throw new EmbedmillError('invalid_request', `after: there is no ${after.slice(0, 100)} in the list`);
+    throw new EmbedmillError('invalid_request', `after: the list does not contain ${after.slice(0, 100)}`);
   const page = all.slice(at + 1, at + 1 + limit);
   const ends = {
     first_id: page[0]?.id ?? null,

@@ -12,7 +12,7 @@ import { collectionView, collectionViewSchema, requireCollection } from './colle
 
 export const addedFieldSchema = z.strictObject({
   field: filterableFieldSchema.meta({
-    description: 'The field of metadata; `author.name` is one of an object.',
+    description: 'The metadata field; `author.name` is a field of an object.',
   }),
   type: filterableTypeSchema,
 });
@@ -20,13 +20,13 @@ export const addedFieldSchema = z.strictObject({
 export const fieldReportSchema = z
   .strictObject({
     collection: collectionViewSchema,
-    values: z.int().meta({ description: 'Documents that have a value there.' }),
-    misfits: z
-      .int()
-      .meta({ description: 'Documents whose value is of another type: filters do not find them by it.' }),
+    values: z.int().meta({ description: 'Documents that have a value in this field.' }),
+    misfits: z.int().meta({
+      description: 'Documents whose value has another type, so that filters on the field do not find them.',
+    }),
     examples: z
       .array(z.strictObject({ id: z.string(), tenant: z.string(), value: jsonSchema }))
-      .meta({ description: 'Of the misfits, the first 100.' }),
+      .meta({ description: 'The first 100 misfits.' }),
   })
   .meta({ id: 'FieldReport' });
 export type FieldReport = z.infer<typeof fieldReportSchema>;
@@ -35,8 +35,8 @@ export type FieldReport = z.infer<typeof fieldReportSchema>;
 export const fieldProgressSchema = z
   .strictObject({
     field: z.string(),
-    points: z.int().meta({ description: 'Points that were looked through so far.' }),
-    of: z.int().meta({ description: 'Points that there were when it began.' }),
+    points: z.int().meta({ description: 'Points checked so far.' }),
+    of: z.int().meta({ description: 'Points in the collection when the check began.' }),
   })
   .meta({ id: 'FieldProgress' });
 export type FieldProgress = z.infer<typeof fieldProgressSchema>;

@@ -25,8 +25,8 @@ const NEW_BOUNDARY = 'content';
 /** A collection as the API shows it. */
 export const collectionViewSchema = collectionSchema
   .extend({
-    points: z.int().meta({ description: 'Points that are stored: one a chunk.' }),
-    documents: z.int().meta({ description: 'Documents that are stored.' }),
+    points: z.int().meta({ description: 'Stored points: one per chunk.' }),
+    documents: z.int().meta({ description: 'Stored documents.' }),
   })
   .meta({ id: 'Collection' });
 export type CollectionView = z.infer<typeof collectionViewSchema>;
@@ -52,7 +52,7 @@ async function findCollection(store: VectorStore, name: CollectionName): Promise
 export async function requireByOwnName(store: VectorStore, name: string): Promise<Collection> {
   const collection = await requireCollection(store, name);
   if (collection.name === name) return collection;
-  const message = `${name} is an alias of ${collection.name}: name the collection itself, or remove the alias`;
+  const message = `${name} is an alias of ${collection.name}; name the collection itself, or remove the alias`;
   throw new EmbedmillError('invalid_request', message);
 }
 
@@ -60,10 +60,11 @@ export async function requireByOwnName(store: VectorStore, name: string): Promis
 export const countedCollectionSchema = collectionViewSchema
   .extend({
     tenants: z.array(z.strictObject({ tenant: z.string(), documents: z.int() })).meta({
-      description: 'Documents of each tenant, the most first; up to 1,000 of them.',
+      description: 'Documents per tenant, largest first; up to 1,000 tenants.',
     }),
     sources: z.array(z.strictObject({ source: z.string().nullable(), documents: z.int() })).meta({
-      description: 'Documents of each `source`, the most first; up to 1,000. Null: those that name none.',
+      description:
+        'Documents per `source`, largest first; up to 1,000 sources. Null stands for documents that name none.',
     }),
   })
   .meta({ id: 'CountedCollection' });
@@ -79,7 +80,7 @@ export async function requireCollectionOf(
 ): Promise<Collection> {
   const collection = await requireCollection(store, name);
   if (collection.createdAt === createdAt) return collection;
-  const message = `the collection ${name} of job ${id} was deleted, and made anew since; submit the documents to the new one`;
+  const message = `the collection ${name} of job ${id} was deleted and has been created again; submit the documents to the new one`;
   throw new EmbedmillError('collection_not_found', message);
 }
 
@@ -132,7 +133,7 @@ export async function createCollection(
   const dims = await checkProfile(profile, models);
   const isSame = (own: Profile) => isDeepStrictEqual(own, profile);
   if (existing !== undefined && !isSame(existing.profile) && !isSame(profileAsCreated(existing))) {
-    const message = `the collection ${name} exists with another profile; choose another name, or delete it first`;
+    const message = `the collection ${name} already exists with a different profile; choose another name, or delete it first`;
     throw new EmbedmillError('collection_exists', message);
   }
   const createdAt = new Date().toISOString();
@@ -200,14 +201,14 @@ async function checkSparse(
     await requireModel(models, sparse.splade.model, 'profile/sparse/splade/model', 'sparse');
   if (sparse.bm42 !== undefined && !model.attentions) {
     const able = (await models()).filter(({ attentions }) => attentions).map(({ name }) => name);
-    const message = `${model.name} does not give the attention that BM42 needs; choose one of: ${able.join(', ')}`;
+    const message = `${model.name} does not provide the attention that BM42 needs; choose one of: ${able.join(', ')}`;
     throw invalidProfile('profile/sparse/bm42', message);
   }
 }
 
 function checkLateInteraction({ lateInteraction }: Profile, model: ModelSummary): void {
   if (lateInteraction === undefined || model.tokenVectors) return;
-  const message = `${model.name} gives no vectors of single tokens, which late interaction reads; leave it out, or choose a transformer of texts alone, such as all-MiniLM-L6-v2`;
+  const message = `${model.name} provides no token vectors, which late interaction needs; leave it out, or choose a text-only transformer such as all-MiniLM-L6-v2`;
   throw invalidProfile('profile/lateInteraction', message);
 }
 
@@ -215,7 +216,7 @@ function checkChunking({ chunking }: Profile, model: ModelSummary): void {
   if (chunking.mode === 'document') return;
   const size = chunking.size ?? model.maxTokens;
   if (size > model.maxTokens) {
-    const message = `${model.name} reads ${model.maxTokens} tokens at most, but a chunk would have ${size}`;
+    const message = `${model.name} reads at most ${model.maxTokens} tokens, but a chunk would have ${size}`;
     throw invalidProfile('profile/chunking/size', message);
   }
   if (chunking.overlap > size / 2) {

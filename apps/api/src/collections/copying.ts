@@ -40,15 +40,15 @@ export async function beginCopy(
   const origin = await requireCollection(store, name);
   const model = await requireModel(models, origin.profile.model, 'model', 'dense');
   if (model.images) {
-    const message = `${model.name} reads pictures, which are not stored: make another collection, and submit the documents to it`;
+    const message = `${model.name} reads images, which are not stored; create another collection and submit the documents to it`;
     throw new EmbedmillError('invalid_profile', message, { details: [{ path: 'into', message }] });
   }
   if (origin.other !== undefined) {
-    const message = `${origin.name} is being migrated to the vectors of ${origin.other.model}; end that first`;
+    const message = `${origin.name} is being migrated to the vectors of ${origin.other.model}; end that migration first`;
     throw new EmbedmillError('migration_state', message);
   }
   if (origin.twin !== undefined && origin.twin.name !== into) {
-    const message = `${origin.name} has a copy already, ${origin.twin.name}; end that one first`;
+    const message = `${origin.name} already has a copy, ${origin.twin.name}; end that migration first`;
     throw new EmbedmillError('migration_state', message);
   }
   const profile = { ...origin.profile, ...changes };
@@ -57,7 +57,7 @@ export async function beginCopy(
     averageLength: await averageLengthIn(profile, origin, parts),
   });
   if (!created && collection.twin?.name !== origin.name) {
-    const message = `the collection ${into} exists, and is no copy of ${origin.name}; choose another name`;
+    const message = `the collection ${into} already exists and is not a copy of ${origin.name}; choose another name`;
     throw new EmbedmillError('collection_exists', message);
   }
   if (origin.twin === undefined) {
@@ -75,12 +75,12 @@ export async function exchangeAliases(
 ): Promise<Collection> {
   const twin = await requireTwin(collection, store);
   if (twin.twin?.filled === false) {
-    const message = `${twin.name} has not all documents of ${collection.name} yet: wait for the job that copies them, or, where documents failed or it was cancelled, begin again with the same name and profile`;
+    const message = `${twin.name} does not have all documents of ${collection.name} yet: wait for the job that copies them; if documents failed or the job was cancelled, begin again with the same name and profile`;
     throw new EmbedmillError('migration_state', message, { retryAfter: 5 });
   }
   const aliases = (await store.listAliases()).filter((alias) => alias.collection === collection.name);
   if (aliases.length === 0) {
-    const message = `no alias stands for ${collection.name}: searches that name the collection itself cannot be led to ${twin.name}; let clients use an alias ("embedmill aliases set NAME ${collection.name}"), or the new name`;
+    const message = `${collection.name} has no alias, so searches that name the collection itself cannot be redirected to ${twin.name}; let clients use an alias ("embedmill aliases set NAME ${collection.name}") or the new name`;
     throw new EmbedmillError('migration_state', message);
   }
   for (const alias of aliases) await store.moveAlias(alias.name, twin.name as CollectionName);
@@ -100,12 +100,14 @@ export async function endCopy(
   };
   const alias = (await store.listAliases()).find((one) => one.collection === twin.name);
   if (alias !== undefined)
-    refuse(`the alias ${alias.name} stands for it; name the collection that is to go on`);
+    refuse(`the alias ${alias.name} points to it; name the collection that should remain`);
   if (collection.twin?.filled === false)
-    refuse(`${collection.name} has not all of its documents; to give the copy up, end it as ${twin.name}’s`);
+    refuse(
+      `${collection.name} does not have all of its documents; to discard the copy, end the migration of ${twin.name}`,
+    );
   const open = await queue.unfinishedJobs(twin.name);
   const running = open.find(({ source }) => source !== COPIED);
-  if (running !== undefined) refuse(`its job ${running.id} has not ended; wait for it, or cancel it`);
+  if (running !== undefined) refuse(`its job ${running.id} is still running; wait for it, or cancel it`);
   for (const { id } of open) await queue.cancel(id as JobId);
   const ended = { ...collection, twin: undefined };
   await store.updateCollection(ended, collection);

@@ -27,29 +27,29 @@ export async function beginMigration(
   const pictured = [own, found].find(({ images }) => images);
   if (pictured !== undefined) {
     // A point's picture is not stored, so another model could only be given its words.
-    const message = `${pictured.name} reads pictures, which are not stored: make another collection, and submit the documents to it`;
+    const message = `${pictured.name} reads images, which are not stored; create another collection and submit the documents to it`;
     throw new EmbedmillError('invalid_profile', message, { details: [{ path: 'model', message }] });
   }
   const size = dimsOf(found, dims, 'dims');
   if (collection.profile.sparse.bm42 !== undefined && !found.attentions) {
-    const message = `${name} has BM42 vectors, and ${model} does not give the attention that they are made of`;
+    const message = `${name} has BM42 vectors, but ${model} does not provide the attention that they need`;
     throw new EmbedmillError('invalid_profile', message, { details: [{ path: 'model', message }] });
   }
   if (collection.profile.lateInteraction !== undefined) {
-    const message = `${name} keeps the token vectors of ${own.name}, which would be compared with those of ${model}: make another collection, and submit the documents to it`;
+    const message = `${name} stores token vectors of ${own.name}, which cannot be compared with those of ${model}; create another collection and submit the documents to it`;
     throw new EmbedmillError('invalid_profile', message, { details: [{ path: 'model', message }] });
   }
   const { other, twin } = collection;
   if (twin !== undefined) {
-    const message = `${name} is being copied, see ${twin.name}; end that first`;
+    const message = `${name} is being copied to or from ${twin.name}; end that migration first`;
     throw new EmbedmillError('migration_state', message);
   }
   if (other !== undefined && (other.model !== model || other.dims !== size)) {
-    const message = `${name} has a second vector already, of ${other.model}; end that migration first`;
+    const message = `${name} already has a second vector, of ${other.model}; end that migration first`;
     throw new EmbedmillError('migration_state', message);
   }
   if (model === collection.profile.model && size === collection.dims) {
-    throw new EmbedmillError('migration_state', `${name} has the vectors of ${model} already`);
+    throw new EmbedmillError('migration_state', `${name} already has the vectors of ${model}`);
   }
   const migrating = { ...collection, other: other ?? { name: nextName(collection), model, dims: size } };
   if (other === undefined) await store.updateCollection(migrating, collection);
@@ -95,7 +95,7 @@ async function requireNoJob(name: string, queue: Parts['queue']): Promise<void> 
 
 function requireOther({ name, other }: Collection): DenseVector {
   if (other !== undefined) return other;
-  throw new EmbedmillError('migration_state', `${name} has one dense vector only; begin a migration first`);
+  throw new EmbedmillError('migration_state', `${name} has only one dense vector; begin a migration first`);
 }
 
 function nextName({ vector }: Collection): DenseVector['name'] {

@@ -26,7 +26,7 @@ test('neither a retry nor a verification of a job of the former one is accepted'
   for (const action of ['retry', 'verify']) {
     const { status, body } = await api.json('POST', `/api/v1/jobs/${job.id}/${action}`);
     expect({ status, body }, action).toMatchObject({ status: 404, body: { code: 'collection_not_found' } });
-    expect((body as { detail: string }).detail).toContain('made anew');
+    expect((body as { detail: string }).detail).toContain('created again');
   }
 });
 

@@ -18,9 +18,6 @@ const IGNORED = {
 
 /** Those fields for a strict schema. */
 export function ignoredBy(api: keyof typeof IGNORED): Record<string, z.ZodOptional<z.ZodUnknown>> {
-  const ignored = z
-    .unknown()
-    .optional()
-    .meta({ description: 'Taken from clients that send it, and passed over.' });
+  const ignored = z.unknown().optional().meta({ description: 'Accepted for compatibility and ignored.' });
   return Object.fromEntries(IGNORED[api].map((field) => [field, ignored]));
 }

@@ -13,17 +13,18 @@ import { readableInputs, type TokenIds } from './token-ids.ts';
 export const embeddingRequestSchema = z.strictObject({
   model: z.string().meta({
     description:
-      'A dense model, by its name or an alias; with `:query` or `:document` behind it, its texts are that.',
+      'A dense model, by its name or an alias. A suffix `:query` or `:document` sets the role of the texts.',
   }),
-  input: embeddingInput.meta({ description: `What to embed; ${MAX_INPUTS} inputs at most.` }),
+  input: embeddingInput.meta({ description: `What to embed: at most ${MAX_INPUTS} inputs.` }),
   encoding_format: z.enum(['float', 'base64']).default('float'),
   dimensions: z
     .int()
     .positive()
     .optional()
-    .meta({ description: 'A smaller size, where the model was trained for it.' }),
+    .meta({ description: 'A smaller vector size, if the model was trained for it.' }),
   output_dtype: vectorFormSchema.default('float').meta({
-    description: 'embedmill’s own: numbers as they are, a byte each, or a bit each, eight to a byte.',
+    description:
+      'An embedmill extension: numbers unchanged, as one byte each, or as one bit each with eight to a byte.',
   }),
   ...roleFields,
   ...promptFields,

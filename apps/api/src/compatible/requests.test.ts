@@ -163,7 +163,7 @@ describe('roles', () => {
     ['/embed', { model: NESTED.name, inputs: 'x', instruction: '' }, 'instruction'],
     [searched, { query: 'x', prompt: 'query' }, 'it has STS, retrieval.query'],
     [searched, { query: 'x', prompt: 'STS', instruction: 'find' }, 'leave one'],
-    [searched, { image: 'data:image/png;base64,AA==', instruction: 'find' }, 'nothing stands in front'],
+    [searched, { image: 'data:image/png;base64,AA==', instruction: 'find' }, 'images take no prefix'],
   ])('%s %j is refused, with what there is', async (path, body, words) => {
     const answer = await post(path, body);
     expect(answer.status).toBe(400);

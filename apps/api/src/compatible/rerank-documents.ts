@@ -7,7 +7,7 @@ import type { QueryLane } from '../queries/query-lane.ts';
 import { relevanceOf } from '../queries/relevance.ts';
 
 const documentSchema = z.union([z.string(), z.record(z.string(), z.unknown())], {
-  error: 'must be a text, or an object of fields',
+  error: 'must be a string or an object of fields',
 });
 
 /** What Cohere, Jina, vLLM and Infinity are asked: all of their fields, of which each client sends its own. */
@@ -15,18 +15,28 @@ export const documentRerankSchema = z.strictObject({
   model: z.string().optional().meta({ description: 'A reranker, or a dense model for late interaction.' }),
   query: z.string(),
   documents: z.array(documentSchema).min(1).max(1000),
-  top_n: z.int().nonnegative().optional().meta({ description: 'All of them with 0, as in vLLM.' }),
+  top_n: z
+    .int()
+    .nonnegative()
+    .optional()
+    .meta({ description: 'The number of results to return; 0 returns all, as in vLLM.' }),
   return_documents: z.boolean().default(false),
   raw_scores: z.boolean().default(false).meta({ description: 'Logits instead of values from 0 to 1.' }),
   rank_fields: z.array(z.string()).min(1).max(100).optional().meta({
-    description:
-      'Fields of documents that are objects, which are read one after the other; their "text" by default.',
+    description: 'For documents that are objects: the fields to read, in order; "text" by default.',
   }),
-  max_chunks_per_doc: z.int().positive().optional().meta({ description: 'Documents are not chunked here.' }),
+  max_chunks_per_doc: z
+    .int()
+    .positive()
+    .optional()
+    .meta({ description: 'Accepted and ignored: this route does not chunk documents.' }),
   max_tokens_per_doc: z.int().positive().optional().meta({
-    description: 'As many as the model reads, or more: it reads what it can.',
+    description: 'At least the model’s limit; a lower limit is not supported.',
   }),
-  truncation: z.literal(true).optional().meta({ description: 'Jina’s: documents are cut, and not refused.' }),
+  truncation: z
+    .literal(true)
+    .optional()
+    .meta({ description: 'As in Jina: documents that are too long are truncated, not refused.' }),
   ...ignoredBy('cohere'),
 });
 export type DocumentRerank = z.output<typeof documentRerankSchema>;
@@ -60,7 +70,7 @@ export async function rerankDocuments(
   const fields = body.rank_fields ?? ['text'];
   const text = body.documents.findIndex((one) => typeof one === 'string');
   if (text !== -1 && !fields.includes('text'))
-    throw refusedField('rank_fields', `documents/${text} is a text, which has no such fields; leave it out`);
+    throw refusedField('rank_fields', `documents/${text} is a string and has no fields; leave it out`);
   const documents = body.documents.map((one) => (typeof one === 'string' ? { text: one } : one));
   const { model, ranked, tokens } = await relevanceOf(
     {
@@ -94,9 +104,9 @@ function textOf(document: Record<string, unknown>, fields: readonly string[], pa
     const value = Object.hasOwn(document, field) ? document[field] : undefined;
     if (value === undefined || value === null) return [];
     if (typeof value === 'object')
-      throw refusedField(`${path}/${field}`, 'must be a text, a number or a boolean');
+      throw refusedField(`${path}/${field}`, 'must be a string, a number or a boolean');
     return String(value as string | number | boolean);
   });
   if (texts.length > 0) return texts.join('\n');
-  throw refusedField(path, `it has none of the fields that are ranked: ${fields.join(', ')}`);
+  throw refusedField(path, `it has none of the ranked fields: ${fields.join(', ')}`);
 }

@@ -20,13 +20,13 @@ export const TEI_OPTIONS = {
   bodyLimit: 16 * 1024 * 1024,
 } as const;
 
-export const model = z.string().optional().meta({ description: 'embedmill’s own: which model.' });
+export const model = z.string().optional().meta({ description: 'The model to use, an embedmill extension.' });
 export const truncate = z.boolean().optional().meta({
-  description: 'Cut inputs that are longer than the model reads; refused otherwise.',
+  description: 'Whether to truncate inputs that exceed the model’s limit; otherwise they are refused.',
 });
 export const directions = ['Left', 'Right', 'left', 'right'] as const;
 const direction = z.enum(directions).optional().meta({
-  description: 'Where inputs that are too long are cut: at their end (`Right`, the default) or their start.',
+  description: 'Which end of a long input to cut: its end (`Right`, the default) or its start.',
 });
 export const reading = {
   model,
@@ -43,7 +43,7 @@ export const pairReading = {
   truncate,
   ...ignoredBy('tei'),
   truncation_direction: z.enum(directions).optional().meta({
-    description: 'Only `Right`: a query and its text are cut at their ends.',
+    description: 'Only `Right`: pairs of a query and a text are cut at their ends.',
   }),
   raw_scores: z.boolean().default(false).meta({ description: 'Logits instead of values from 0 to 1.' }),
 };
@@ -87,7 +87,7 @@ export function askedTei(
 
 export function refuseLeft(direction: (typeof directions)[number] | undefined): void {
   if (endKept(direction) === 'end')
-    throw refusedField('truncation_direction', 'pairs are cut at their ends; leave it out, or say Right');
+    throw refusedField('truncation_direction', 'pairs are cut at their ends; leave it out, or use Right');
 }
 
 export function endKept(direction: (typeof directions)[number] = 'Right'): 'start' | 'end' {

@@ -54,17 +54,17 @@ function decoded(ids: number[], decode: Decode, path: string): string {
     return decode(ids);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw refusedField(path, `these are no token ids of OpenAI’s vocabulary: ${reason}`);
+    throw refusedField(path, `these are not token ids of OpenAI’s vocabulary: ${reason}`);
   }
 }
 
 function refusedIds(path: string, model: string): EmbedmillError {
   return refusedField(
     path,
-    `token ids are of the client’s vocabulary, which need not be that of ${model}; send texts. ` +
-      'In LangChain’s OpenAIEmbeddings set check_embedding_ctx_length=False. Or let this server read OpenAI’s ids: ' +
-      `EMBEDMILL_API_MODEL_ALIASES=text-embedding-3-small=${model}, and ask for text-embedding-3-small. ` +
-      `Ids of ${model} itself are taken with EMBEDMILL_API_TOKEN_IDS=model`,
+    `token ids come from the client’s vocabulary, which may differ from that of ${model}; send texts. ` +
+      'In LangChain’s OpenAIEmbeddings, set check_embedding_ctx_length=False. Or let this server decode OpenAI’s ids: set ' +
+      `EMBEDMILL_API_MODEL_ALIASES=text-embedding-3-small=${model}, and request text-embedding-3-small. ` +
+      `To accept ids of ${model} itself, set EMBEDMILL_API_TOKEN_IDS=model`,
   );
 }
 

@@ -40,14 +40,14 @@ export async function checkDataset(
         }
         const message = `row ${number} ${row.fault}`;
         if (!input.reading.skipMalformed) return { ...check, error: message };
-        if (check.warnings.length < MOST_WARNINGS) check.warnings.push(`${message}; it was left out`);
+        if (check.warnings.length < MOST_WARNINGS) check.warnings.push(`${message}; the row was skipped`);
       }
     }
   } catch (thrown) {
     if (!(thrown instanceof EmbedmillError) || thrown.code !== 'source_unreadable') throw thrown;
     return { ...check, error: thrown.message };
   }
-  return check.rows > 0 ? check : { ...check, error: 'the file has no row to embed' };
+  return check.rows > 0 ? check : { ...check, error: 'the file has no rows to embed' };
 }
 
 /** A dataset as an embed job's source: a document for each row, whose id is the row's number. Errors: as `checkDataset`. */
@@ -97,7 +97,7 @@ async function* rowsOf(
 }
 
 function rowOfLine(bytes: Buffer | null, reading: DatasetReading): Row {
-  if (bytes === null) return { fault: 'is too long to be read' };
+  if (bytes === null) return { fault: 'is too long' };
   let value: unknown;
   try {
     value = parseJson(bytes.toString('utf8'));
@@ -111,7 +111,7 @@ function rowOfLine(bytes: Buffer | null, reading: DatasetReading): Row {
 
 function rowOf(values: ReadonlyMap<string, unknown>, { required, optional }: DatasetReading): Row {
   const text = values.get('text');
-  if (typeof text !== 'string') return { fault: 'has no "text" that is a string' };
+  if (typeof text !== 'string') return { fault: 'has no string in "text"' };
   if (text.trim() === '') return { fault: 'has an empty "text"' };
   const missing = required.find((name) => !values.has(name));
   if (missing !== undefined) return { fault: `has no ${JSON.stringify(missing)}, which keep_fields names` };

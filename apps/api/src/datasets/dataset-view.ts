@@ -16,7 +16,7 @@ export const datasetViewSchema = z.strictObject({
   validation_status: z.enum(STATUSES),
   validation_error: z.string().optional(),
   validation_warnings: z.array(z.string()),
-  schema: z.string().optional().meta({ description: 'Of its parts, in Avro’s JSON.' }),
+  schema: z.string().optional().meta({ description: 'The Avro schema of its parts, as JSON.' }),
   required_fields: z.array(z.string()),
   preserve_fields: z.array(z.string()),
   dataset_parts: z.array(
@@ -24,7 +24,8 @@ export const datasetViewSchema = z.strictObject({
       id: z.string(),
       name: z.string(),
       url: z.string().optional().meta({
-        description: 'Where the part is, as Avro, for whoever has the address: clients send no key there.',
+        description:
+          'The address of the part, in Avro. It works without a key for anybody who has it, because clients send none.',
       }),
       index: z.int(),
       size_bytes: z.int(),

@@ -45,7 +45,7 @@ export async function forgetGone(
   if (mode !== 'snapshot') return 'completed';
   const isDryRun = purpose === 'compare';
   if (unnamed > 0) {
-    const message = `of ${unnamed} lines it cannot be told which documents they are, so neither which ones the snapshot lacks; none was deleted, and the others are stored: mend these lines, see the job's failures, and submit the snapshot again`;
+    const message = `${unnamed} lines do not identify their documents, so it is unknown which documents the snapshot lacks; none was deleted, and all other lines are stored: see the job's failures, fix these lines and submit the snapshot again`;
     throw new EmbedmillError('snapshot_incomplete', message);
   }
   const wait = isDryRun ? olderJobsEnded : clearToLook;

@@ -180,7 +180,7 @@ async function yieldTo(
     const error = asEmbedmillError(thrown);
     if (error.code !== 'source_unreadable' && error.code !== 'source_changed') throw thrown;
     // Whatever is there may be of it.
-    parts.log.warn({ err: error }, 'the source of the job is not what it was; all documents are looked at');
+    parts.log.warn({ err: error }, 'the source of the job has changed; checking all documents');
     await yieldInAll(deletions, to, handle, parts, signal);
   }
 }

@@ -20,9 +20,9 @@ export interface MeasuringParts {
 }
 
 /**
- * The collection with the average length that BM25 weighs by. The first job of a collection settles it, from a sample of
- * its documents, for all that follow: else equal texts would get vectors of their own from each job. A job whose vectors go
- * to a file has one of its own.
+ * The collection with its average length for BM25. The first job of a collection determines it from a sample of its
+ * documents for all later jobs, because otherwise equal texts would get different vectors in each job. A job that writes
+ * to a file has its own.
  */
 export async function withAverageLength(
   collection: Collection,
@@ -46,7 +46,7 @@ export async function withAverageLength(
   );
   if (averageLength === undefined) return current;
   if (isOwn) return { ...current, averageLength };
-  // Looked at again: reading the sample took a while, in which a migration may have begun.
+  // Read again, because a migration may have begun while the sample was read.
   const now = await store.getCollection(collection.name as CollectionName);
   if (now === undefined || now.averageLength !== undefined) return now ?? collection;
   const measured = { ...now, averageLength };
@@ -54,7 +54,7 @@ export async function withAverageLength(
   return measured;
 }
 
-/** The same by texts of documents, for a new collection that is made of what is stored. */
+/** The same from texts of documents, for a new collection that is filled with stored documents. */
 export async function averageLengthOfTexts(
   texts: string[],
   profile: Profile,
@@ -68,10 +68,10 @@ export async function averageLengthOfTexts(
   return threads.run('averageLength', input, { share: undefined });
 }
 
-/** What a chunk's own room is filled to on average, where its end is chosen by content. */
+/** How far a chunk is filled on average if its end is chosen by content. */
 const FILLED = 0.7;
 
-/** About how many tokens a chunk of a long text has; undefined where a document is one chunk. */
+/** The approximate tokens of a chunk of a long text; undefined if a document is one chunk. */
 async function tokensOfChunk(
   { chunking, model }: Profile,
   models: MeasuringParts['models'],

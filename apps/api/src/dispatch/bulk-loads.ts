@@ -5,19 +5,19 @@ import type { Spool } from '@embedmill/sources';
 import type { VectorStore } from '@embedmill/vector-store';
 
 /**
- * Big first loads, for which a store puts its index off (`BulkLoads`). A job's dispatcher says when it begins and when it has
- * ended, however it ended. What a dispatcher did not come to, as it died, the next sweep does: so an index is put off for no
- * longer than a job of it is unfinished, and a minute. Nothing rests on it: where the store cannot do it now, the job goes on.
+ * Large first loads, for which a store defers its index (`BulkLoads`). A job's dispatcher reports the begin and the end of
+ * the load. If the dispatcher dies, the next sweep reports the end, so an index is deferred for at most a minute longer
+ * than a job of the load is unfinished. Nothing depends on it: if the store cannot do it now, the job continues.
  */
 interface LoadParts {
   store: Pick<VectorStore, 'loads'>;
   log: Pick<Log, 'info' | 'warn'>;
 }
 
-/** Text of a chunk, at most: what comes as few long documents is a big load, too. */
+/** The most text of a chunk, because few long documents can also be a large load. */
 const CHUNK_BYTES = 1024;
 
-/** Gives whether there is something to end. */
+/** Returns whether there is a load to end. */
 export async function beginLoad(
   { id, record }: IngestHandle,
   source: SourceRef,
@@ -29,14 +29,14 @@ export async function beginLoad(
   try {
     const isPutOff = await store.loads.begin(collection.name as CollectionName, id, points);
     if (isPutOff)
-      log.info({ collection: collection.name, points }, 'the index is put off until the load ends');
+      log.info({ collection: collection.name, points }, 'deferring the index until the load ends');
     return isPutOff;
   } catch (thrown) {
     log.warn(
       { err: asEmbedmillError(thrown) },
-      'the index cannot be put off for the load; it goes on with it',
+      'cannot defer the index for the load; continuing with the index',
     );
-    // It may have been done all the same.
+    // It may have succeeded nevertheless.
     return true;
   }
 }
@@ -45,13 +45,13 @@ export async function endLoad({ id, record }: IngestHandle, { store, log }: Load
   const { name } = record.collection;
   try {
     await store.loads?.end(name as CollectionName, id);
-    log.info({ collection: name }, 'the load has ended: the index is made, unless others load');
+    log.info({ collection: name }, 'the load has ended; building the index unless other loads are running');
   } catch (thrown) {
-    log.warn({ err: asEmbedmillError(thrown) }, 'the end of the load cannot be told now; it is tried again');
+    log.warn({ err: asEmbedmillError(thrown) }, 'cannot record the end of the load; retrying');
   }
 }
 
-/** Ends loads whose jobs have ended, or are gone. */
+/** Ends loads whose jobs have ended or no longer exist. */
 export async function endForgottenLoads({
   queue,
   spool,
@@ -63,13 +63,13 @@ export async function endForgottenLoads({
 }): Promise<void> {
   for (const { collection, job } of (await store.loads?.list()) ?? []) {
     const record = await queue.getSubmission(job);
-    // A job that the queue has lost is given back from the spool.
+    // A job that the queue lost is restored from the spool.
     if (record === undefined && (await spool.readRecord(job, 'unfinished')) !== undefined) continue;
     if (record !== undefined && !isFinished(record.state)) continue;
     await store.loads?.end(collection, job);
     log.info(
       { collection, job },
-      'a load had ended, and nobody had said so: the index is made, unless others load',
+      'found a load whose end was not recorded; building the index unless other loads are running',
     );
   }
 }

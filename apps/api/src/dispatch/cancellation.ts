@@ -1,9 +1,9 @@
 import type { IngestHandle } from '@embedmill/queue';
 
-/** How soon a job is cancelled that does not wait for shards. */
+/** How often a job that does not wait for shards checks for a cancellation. */
 const LOOK_MS = 500;
 
-/** What the work gives; undefined when the job was cancelled meanwhile: a source may take as long as whoever serves it likes. */
+/** The result of the work; undefined if the job was cancelled, because a source may take any time to respond. */
 export async function unlessCancelled<T>(
   handle: IngestHandle,
   signal: AbortSignal,
@@ -11,7 +11,7 @@ export async function unlessCancelled<T>(
 ): Promise<T | undefined> {
   const cancelled = new AbortController();
   const look = async (): Promise<void> => {
-    // What keeps a look from succeeding keeps the work's next step from it, too, and is told there.
+    // If a check fails, the next step of the work fails for the same reason and reports it.
     if (await handle.isCancelled().catch(() => false)) cancelled.abort();
   };
   const looking = setInterval(() => void look(), LOOK_MS);

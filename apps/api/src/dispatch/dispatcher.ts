@@ -44,64 +44,63 @@ import { Turns } from './turns.ts';
 import { tellEnd, tellFailures, type WebhookSender } from './webhooks.ts';
 
 /**
- * What moves jobs: it scans a job's source into a manifest, puts its shards on the queue as there is room for them
- * (`Turns`), sums up what workers settled, and finishes when none is left. All unfinished jobs are in some dispatcher's
- * hands; how many are scanned at the same time is bounded, how many run is not.
+ * Runs jobs: it scans a job's source into a manifest, adds its shards to the queue as room allows (`Turns`), aggregates
+ * what workers settle, and finishes the job when no shard is left. Some dispatcher has every unfinished job. The number
+ * of concurrent scans is bounded, the number of running jobs is not.
  *
- * It is the only writer of a job's progress. Everything it knows is in the job's record, saved before it counts:
- * killed at any point, the next dispatcher goes on from there.
+ * It is the only writer of a job's progress. Its state is in the job's record, which is saved before it takes effect: if
+ * the dispatcher is killed at any point, the next one resumes from there.
  *
- * Redis may lose the end of what it was told, and with it shards, results, or a job's last state. So a job ends only
- * when each shard of its manifest has been counted: those that are neither counted nor on the queue are added again,
- * which costs a look at each document where it is stored already. A job that had finished stays finished: the spool
- * has its last record.
+ * Redis may lose its latest writes, and with them shards, results or a job's last state. So a job ends only when each
+ * shard of its manifest has been counted. Shards that are neither counted nor on the queue are added again, which costs
+ * one look-up per document that is already stored. A finished job stays finished, because the spool has its last record.
  */
 export type DispatcherOptions = QueueOptions &
   ScanParts & {
-    /** Jobs in hand at the same time: those that run, and those that wait to. */
+    /** The most active jobs at the same time, running or waiting. */
     jobs: number;
-    /** Sources that are scanned at the same time. */
+    /** The most sources that are scanned at the same time. */
     scans: number;
-    /** Shards that one job may have on the queue and in workers' hands, and that may wait for workers, at most. */
+    /** The most shards that one job may have outstanding, and that may wait for workers. */
     mostShards: number;
-    /** Failures of a job that are named, and warnings; beyond, documents are counted only. */
+    /** The most failures, and warnings, that a job lists; further documents are only counted. */
     maxReports: number;
-    /** Pause between two looks at what workers settled, in milliseconds. */
+    /** The pause between two checks of settled shards, in milliseconds. */
     pollMs: number;
-    /** Of a share, of the room on the queue. */
+    /** The weight of a share in the allocation of queue room. */
     weightOf: (share: string) => number;
-    /** After this long without a sign of life, another dispatcher takes over. */
+    /** After this long without a heartbeat, another dispatcher takes over. */
     lockMs: number;
-    /** Nobody is told of jobs' ends by default. */
+    /** By default, nobody is notified of jobs' ends. */
     webhooks?: WebhookSender;
     hooks?: DispatcherHooks;
   };
 
 export interface DispatcherHooks {
   onFinished?: (state: FinishedState) => void;
-  /** One look at all jobs in hand. */
+  /** One check of all jobs of this dispatcher. */
   onTurn?: (seconds: number) => void;
   /** Documents whose shard was given up. */
   onLost?: (documents: number) => void;
-  /** Results were added to the progress of a tenant's job, or of nobody's. */
+  /** Results were added to the progress of a job, which may belong to a tenant. */
   onSettled?: (tenant: string | undefined, before: Progress, after: Progress) => void;
-  /** Documents that were deleted because a snapshot lacks them, and their collection's dense model. */
+  /** Documents deleted because a snapshot lacks them, and the dense model of their collection. */
   onGone?: (documents: number, model: string) => void;
 }
 
-/** A disk that is full or a Redis that is away is waited for; a defect of our own is not, forever. */
+/** A full disk or an unavailable Redis is waited for without limit; an internal error is not. */
 const MAX_INTERNAL_ERRORS = 20;
 
-/** A source of so many bytes of NDJSON is scanned within some tens of milliseconds. */
+/** An NDJSON source of this size is scanned within some tens of milliseconds. */
 const SMALL_BYTES = 1024 * 1024;
-/** Of a dispatcher's lock, while it scans the job at one place. */
+/** The most losses of a dispatcher's lock at one place of a scan. */
 const MOST_LOSSES = 3;
 
 /** What all jobs of a dispatcher share. */
 interface InHand {
   turns: Turns;
   slots: ScanSlots;
-  /** For the keys of a snapshot's documents, which one job at a time has in memory. */
+  /** Lets one job at a time hold the keys of a snapshot's documents in memory. */
   keySets: ScanSlots;
 }
 
@@ -114,7 +113,7 @@ export function startDispatcher(options: DispatcherOptions): Promise<IngestConsu
       ...options,
       concurrency: options.jobs,
       lockMs: options.lockMs,
-      onError: (error) => options.log.warn({ err: error }, 'the dispatcher lost touch with the queue'),
+      onError: (error) => options.log.warn({ err: error }, 'the dispatcher lost its connection to the queue'),
     },
     (handle, signal, queue) => {
       turns ??= new Turns(queue, {
@@ -169,8 +168,8 @@ async function dispatch(
     const mayPass = error.retryable && (error.code !== 'internal' || handle.attempt < MAX_INTERNAL_ERRORS);
     if (signal.aborted || mayPass) {
       if (!signal.aborted) {
-        options.log.warn({ err: error }, 'the job will be tried again');
-        const text = `it waits, and goes on by itself: ${error.code}: ${error.message}`;
+        options.log.warn({ err: error }, 'the job will be retried');
+        const text = `it waits and will continue by itself: ${error.code}: ${error.message}`;
         handle.note({ level: 'warn', event: 'job_returned', text });
       }
       throw error;
@@ -185,8 +184,8 @@ async function dispatch(
 }
 
 /**
- * Ends a job at whose source dispatchers die: each would take the next one with it. One that runs is not held to this,
- * for what it waits for is not in the dispatcher. Errors: `dispatcher_lost`.
+ * Ends a job whose source kills dispatchers, because it would kill the next one too. This does not apply to running jobs,
+ * because they do not depend on work in the dispatcher. Errors: `dispatcher_lost`.
  */
 async function assertNotLosing(handle: IngestHandle): Promise<void> {
   const { record, lockLosses } = handle;
@@ -200,11 +199,11 @@ async function assertNotLosing(handle: IngestHandle): Promise<void> {
     return;
   }
   if (lockLosses - lostAt.losses < MOST_LOSSES) return;
-  const message = `dispatchers died, or lost their lock, ${MOST_LOSSES} times while they read the job's ${place === 'source' ? 'source' : 'lines'}; it is not tried again: look into the API's log for why, and submit it in smaller parts`;
+  const message = `dispatchers died or lost their lock ${MOST_LOSSES} times while they read the job's ${place === 'source' ? 'source' : 'lines'}, so it is not retried; see the API's log for the reason, and submit the job in smaller parts`;
   throw new EmbedmillError('dispatcher_lost', message);
 }
 
-/** Whether the job had finished before, also where Redis does not know it any more; what was left to do then is done. */
+/** Whether the job had finished before, even if Redis has forgotten it; completes what was left to do. */
 async function hasFinished(handle: IngestHandle, options: DispatcherOptions): Promise<boolean> {
   if (!isFinished(handle.record.state)) {
     const kept = await options.spool.readRecord(handle.id, 'finished');
@@ -219,7 +218,7 @@ async function hasFinished(handle: IngestHandle, options: DispatcherOptions): Pr
   return true;
 }
 
-/** Waits for its turn to be scanned, where it has not been, and is scanned. Undefined when it was cancelled meanwhile. */
+/** Scans the job when its turn comes, unless it was scanned before. Undefined if it was cancelled in the meantime. */
 async function scanned(
   handle: IngestHandle,
   options: DispatcherOptions,
@@ -247,7 +246,7 @@ async function scanned(
   }
 }
 
-/** Whether it is scanned at once, as far as can be told before. */
+/** Whether its scan is expected to be short. */
 function isSmall(source: JobSource): boolean {
   switch (source.kind) {
     case 'inline':
@@ -267,7 +266,7 @@ function isSmall(source: JobSource): boolean {
   }
 }
 
-/** Folds until nothing is left to fold; shards still on the queue are waited for. */
+/** Runs the job until nothing is left to do, including the shards that are still on the queue. */
 async function foldAll(handle: IngestHandle, options: DispatcherOptions): Promise<void> {
   for (;;) {
     const outstanding = await handle.outstanding();
@@ -282,17 +281,18 @@ async function loseShard(
   shard: Shard,
   options: DispatcherOptions,
 ): Promise<ShardResult> {
-  options.log.warn({ shard: shard.index }, 'workers died on a shard again and again');
-  const text = `workers died on shard ${shard.index} again and again: its ${shard.range.documents} documents failed`;
+  options.log.warn({ shard: shard.index }, 'workers died repeatedly while processing a shard');
+  const text = `workers died repeatedly while processing shard ${shard.index}; its ${shard.range.documents} documents failed`;
   handle.note({ level: 'error', event: 'shard_lost', text });
-  const message = 'workers died on its shard again and again; retry the job to try its documents once more';
+  const message =
+    'workers died repeatedly while processing its shard; retry the job to process its documents again';
   const input = { shard, code: 'worker_lost', message } as const;
   const result = await options.threads.run('failShard', input, { share: shard.tenant });
   options.hooks?.onLost?.(result.failed);
   return result;
 }
 
-/** Tells who counts, and a job's webhook once that many of its documents have failed; ends one of which more did than may. */
+/** Reports results to the counters, and to the job's webhook once enough documents failed; ends a job with too many failures. */
 function foldedTeller(
   handle: IngestHandle,
   { webhooks, hooks }: DispatcherOptions,
@@ -314,7 +314,7 @@ async function finish(
   { keySets }: InHand,
   signal: AbortSignal,
 ): Promise<void> {
-  // What was answered before it was cancelled is its client's.
+  // The client keeps the answers from before the cancellation.
   if (state === 'cancelled') await joinBatch(handle, options);
   await yieldToLaterDeletions(handle, options, keySets, signal);
   await closeRangeTombstone(handle, options, state);
@@ -325,7 +325,7 @@ async function finish(
   await leaveOrder(handle, options);
   if (state !== 'completed' || progress.failed > 0) await takeBack(handle, options);
   await cutReports(handle, options);
-  // Before anybody may see that it has ended: a Redis that forgets the end finds it here.
+  // Saved before the end becomes visible, so that it is found here if Redis forgets it.
   await handle.assertHeld();
   await options.spool.keepRecord(handle.id, handle.record, 'finished');
   await handle.save();
@@ -335,7 +335,7 @@ async function finish(
   handle.note(endNote(handle.record));
 }
 
-/** Shards that were under way together may have said more than their job may. */
+/** Concurrent shards may have written more reports than the job may list. */
 async function cutReports({ id, record }: IngestHandle, options: DispatcherOptions): Promise<void> {
   const { reported } = record;
   const most = reportRoom(options.maxReports);
@@ -344,22 +344,22 @@ async function cutReports({ id, record }: IngestHandle, options: DispatcherOptio
     if (isBeyond(reported[kind], most)) await options.spool.cutReports(id, kind, most);
 }
 
-/** Where the job's collection was made anew meanwhile, removes what its workers may have written there before they saw it. */
+/** If the job's collection was created again in the meantime, removes what its workers may have written there. */
 async function takeBack({ id, record }: IngestHandle, { store, log }: DispatcherOptions): Promise<void> {
   const { collection, sequence } = record;
   if (collection.name === NO_COLLECTION) return;
   await store.takeBack(collection.name as CollectionName, sequence, collection).catch((error: unknown) => {
-    log.warn({ err: error, job: id }, 'whether the collection of a job was made anew cannot be told now');
+    log.warn({ err: error, job: id }, 'cannot determine whether the collection of a job was created again');
   });
 }
 
-/** What is left to do for a job that has finished. Its source is kept while failures may want to be tried again. */
+/** Cleans up after a finished job. Its source is kept while failures can be retried. */
 async function tidy(handle: IngestHandle, { spool, webhooks }: DispatcherOptions): Promise<void> {
   const { id, record } = handle;
   if (webhooks !== undefined) await tellEnd(handle, webhooks);
   const source = sourceOf(record);
   if (record.progress.failed === 0 && source !== undefined) await spool.removeSource(source);
-  // An upload in another format, or of many files, is not needed once it has been made into NDJSON.
+  // An upload of another format, or of many files, is not needed once it was converted to NDJSON.
   if (record.source.kind === 'encoded' || record.source.kind === 'files')
     for (const original of storedIn(record.source)) await spool.removeSource(original);
   if (record.sink !== undefined || record.dataset !== undefined) await spool.removeParts(id);
@@ -367,12 +367,12 @@ async function tidy(handle: IngestHandle, { spool, webhooks }: DispatcherOptions
   if (record.gone !== undefined) await spool.removeSource(record.gone.list);
 }
 
-/** Nothing of a job is written any more, once it has ended: but by a retry of what failed, or by a verification. */
+/** After its end, only a retry of failures or a verification writes for a job. */
 async function leaveOrder(handle: IngestHandle, { spool }: DispatcherOptions): Promise<void> {
   const { record } = handle;
   if (record.progress.failed > 0) return;
   const source = sourceOf(record);
-  // A source that is not ours stays, and a verification may find documents of it missing.
+  // External sources are kept, and a verification may find that documents of them are missing.
   const stays = source !== undefined && source.kind !== 'inline' && !spool.holds(source);
   await handle.leaveOrder(stays);
 }

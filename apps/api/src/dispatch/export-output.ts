@@ -4,10 +4,11 @@ import type { IngestHandle } from '@embedmill/queue';
 import type { Spool } from '@embedmill/sources';
 
 /**
- * Joins what the shards of a job wrote to its file, once all of them are counted. Killed in between, the next dispatcher
- * joins them again: parts go only when the record says where the file is. Called by the dispatcher.
+ * Joins the parts that the shards of a job wrote into its file, once all shards are counted. If the dispatcher is killed,
+ * the next one joins them again: parts are removed only when the record has the place of the file. Called by the
+ * dispatcher.
  *
- * Errors: `export_incomplete` where documents could not be read, for a file that lacks some is worse than none.
+ * Errors: `export_incomplete` if documents could not be read, because an incomplete file is worse than none.
  */
 export async function joinOutput(handle: IngestHandle, { spool }: { spool: Spool }): Promise<void> {
   const { id, record } = handle;
@@ -26,7 +27,7 @@ export async function joinOutput(handle: IngestHandle, { spool }: { spool: Spool
   }
 }
 
-/** What a shard wrote, to be read in pieces. */
+/** The part that a shard wrote, read in pieces. */
 export function partAt(source: StoredSource, spool: Pick<Spool, 'readSource'>): Part {
   const { size } = source;
   return { size, read: (offset, length = size - offset) => spool.readSource(source, offset, length) };

@@ -3,16 +3,16 @@ import type { IngestHandle } from '@embedmill/queue';
 import type { JobEnd, RunningJob } from './running-job.ts';
 import type { Turns } from './turns.ts';
 
-/** A job that waits this long says so in its log. */
+/** A job that waits this long notes it in its log. */
 const NOTED_WAIT_MS = 5000;
 
-/** Says that the job waits to be scanned, unless the timer is cleared before. */
+/** Notes that the job waits to be scanned, unless the timer is cleared before. */
 export function noteScanWait(handle: Pick<IngestHandle, 'note'>): NodeJS.Timeout {
-  const text = 'it waits: other sources are scanned before it';
+  const text = 'it waits until other sources have been scanned';
   return setTimeout(() => handle.note({ level: 'info', event: 'scan_waits', text }), NOTED_WAIT_MS);
 }
 
-/** Runs a job; that it waits for room on the queue is said in its log. */
+/** Runs a job and notes in its log if it waits for room on the queue. */
 export async function runNoted(
   job: RunningJob,
   handle: IngestHandle,
@@ -21,7 +21,11 @@ export async function runNoted(
 ): Promise<JobEnd> {
   const waiting = setTimeout(() => {
     if (job.isEnding || job.shards.outstanding > 0) return;
-    handle.note({ level: 'info', event: 'room_waits', text: 'it waits for its turn: the queue is full' });
+    handle.note({
+      level: 'info',
+      event: 'room_waits',
+      text: 'it waits for its turn because the queue is full',
+    });
   }, NOTED_WAIT_MS);
   try {
     return await turns.run(job, signal);

@@ -22,16 +22,16 @@ interface Ahead {
   next: number;
 }
 
-/** Shards that are read from the manifest at first; more where a turn has taken all. */
+/** Shards that are first read from the manifest; more if a turn has taken all of them. */
 const READ_AHEAD = 16;
-/** Shards that are taken while a step is under way, and added after it: else a job that is often at it would be left behind. */
+/** Shards that are taken during a step and added after it, so that a job with frequent steps does not fall behind. */
 const MOST_WHILE_BUSY = 8;
 
 /**
- * The shards of a running job that are not on the queue yet: some are read ahead of the manifest, so that the room on
- * the queue can be given by their sizes; what was taken is added to the queue, and the cursor moves on with it.
+ * The shards of a running job that are not on the queue yet. Some are read ahead from the manifest, so that queue room can
+ * be allocated by their sizes; taken shards are added to the queue, and the cursor moves on.
  *
- * The manifest is not kept open meanwhile: a job that waits for room costs no file and no connection.
+ * The manifest is not kept open, so a job that waits for room holds no file and no connection.
  */
 export class JobShards implements WaitingJob {
   readonly #handle: IngestHandle;
@@ -43,10 +43,10 @@ export class JobShards implements WaitingJob {
   readonly #ahead: Ahead[] = [];
   readonly #taken: Ahead[] = [];
   #readAhead = READ_AHEAD;
-  /** Where reading goes on; undefined at the manifest's end. */
+  /** Where reading continues; undefined at the manifest's end. */
   #position: { index: number; offset: number } | undefined;
 
-  /** What its dispatcher knows of: whether a step of the job is under way, and what is outstanding as of the last look. */
+  /** Whether a step of the job is running, and what was outstanding at the last check. */
   isBusy = false;
   outstanding = 0;
 
@@ -105,7 +105,7 @@ export class JobShards implements WaitingJob {
     if (next !== undefined) this.#taken.push(next);
   }
 
-  /** Puts what was taken on the queue, and moves the record's cursor, which the caller saves. */
+  /** Adds the taken shards to the queue and moves the record's cursor, which the caller saves. */
   async add(): Promise<void> {
     for (let next = this.#taken[0]; next !== undefined; next = this.#taken[0]) {
       const { index, range, next: offset } = next;
@@ -117,7 +117,7 @@ export class JobShards implements WaitingJob {
     }
   }
 
-  /** Reads on, so that there is something to take. Shards that have been counted are passed over. */
+  /** Reads ahead, so that there are shards to take. Counted shards are skipped. */
   async readAhead(): Promise<void> {
     if (this.#position === undefined || this.#ahead.length > this.#readAhead / 2) return;
     if (this.#ahead.length === 0) this.#readAhead = Math.min(ADDED_AT_ONCE, 2 * this.#readAhead);
@@ -139,7 +139,7 @@ export class JobShards implements WaitingJob {
     this.#taken.length = 0;
   }
 
-  /** Begins again, for shards that the queue has lost: those that were counted are passed over. */
+  /** Starts over for shards that the queue lost; counted shards are skipped. */
   restart(): void {
     this.end();
     const cursor = { index: 0, offset: 0, bytes: 0 };

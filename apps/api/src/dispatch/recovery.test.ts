@@ -200,7 +200,7 @@ test('a record that cannot be read keeps no other job from being recovered', asy
   await redis.flushall();
   await recoverJobs(api.parts);
   expect((await jobs()).jobs).toMatchObject([{ id: job.id }]);
-  expect(api.logged.join('')).toContain('the job cannot be recovered now');
+  expect(api.logged.join('')).toContain('cannot recover the job now');
 });
 
 test('a queue that cannot take its jobs back has them recovered later', async () => {

@@ -9,12 +9,11 @@ type Parts = Pick<ApiParts, 'queue' | 'store' | 'log'> & {
 };
 
 /**
- * Gives the queue back what it lost: jobs that the spool knows as unfinished, and the models that collections use. A
- * Redis that dies without its append-only file, or with a file that was cut, forgets what it was told last.
+ * Restores what the queue lost: jobs that are unfinished in the spool, and the models that collections use. A Redis that
+ * dies without its append-only file, or with a truncated one, forgets its latest writes.
  *
- * Called when the API starts, and whenever Redis is back after it was away; again, when it rejects with what may pass.
- * Doing it twice, or in two processes, does no harm: a job's record keeps its id, and documents that are stored are not
- * embedded again.
+ * Called when the API starts, whenever Redis is available again, and again after a transient error. It is idempotent, also
+ * across processes: a job's record keeps its id, and stored documents are not embedded again.
  */
 export async function recoverJobs(parts: Parts): Promise<void> {
   const { queue, spool, store, log } = parts;
@@ -22,12 +21,11 @@ export async function recoverJobs(parts: Parts): Promise<void> {
   for (const id of await spool.unfinishedJobs()) {
     try {
       const recovered = await recoverJob(id, parts);
-      if (recovered !== undefined)
-        log.warn({ job: id }, 'the queue did not have the job; it was submitted again');
+      if (recovered !== undefined) log.warn({ job: id }, 'the queue had lost the job; submitted it again');
     } catch (thrown) {
       const error = asEmbedmillError(thrown);
-      log.warn({ job: id, err: error }, 'the job cannot be recovered now');
-      // A defect of ours, or a record that cannot be read, keeps no other job waiting.
+      log.warn({ job: id, err: error }, 'cannot recover the job now');
+      // An internal error, or an unreadable record, does not block other jobs.
       if (error.code !== 'internal') failure ??= error;
     }
   }
@@ -36,7 +34,7 @@ export async function recoverJobs(parts: Parts): Promise<void> {
   if (failure !== undefined) throw failure;
 }
 
-/** Submits a job again that the queue does not have; undefined when there is nothing to do. */
+/** Submits a job again if the queue lost it; undefined if there is nothing to do. */
 export async function recoverJob(
   id: JobId,
   { queue, spool }: Pick<ApiParts, 'queue' | 'spool'>,

@@ -7,14 +7,14 @@ import type { VectorStore } from '@embedmill/vector-store';
 import { sweepClientRecords } from '../batches/batch-retention.ts';
 import { endForgottenLoads } from './bulk-loads.ts';
 
-/** How long finished jobs are kept. The queue and the spool are bounded by it. */
+/** How long finished jobs are kept, which bounds the queue and the spool. */
 export interface RetentionPolicy {
   ageMs: number;
-  /** That long where documents failed, or the job itself, and nobody has retried it with success or forgotten it. */
+  /** The same for jobs that failed, or have failed documents, until they are successfully retried or forgotten. */
   failuresAgeMs: number;
-  /** Jobs of either kind at most; the oldest go first. */
+  /** The most jobs of either kind; the oldest are removed first. */
   jobs: number;
-  /** Clients' files that say no time of their own; thirty days by default. */
+  /** For clients' files without their own expiry; thirty days by default. */
   filesAgeMs?: number;
 }
 
@@ -26,14 +26,14 @@ export interface RetentionParts {
   log: Pick<Log, 'info' | 'warn'>;
 }
 
-/** A folder of the spool that no job has, this long after something was written to it, belongs to a crash. */
+/** A spool folder without a job, this long after the last write to it, was left by a crash. */
 const ABANDONED_MS = 24 * 3600 * 1000;
 const FILES_MS = 30 * ABANDONED_MS;
 const INTERVAL_MS = 60_000;
-/** A submission or deletion that was accepted this long ago is on the queue, or its process is dead. */
+/** A submission or deletion accepted this long ago is on the queue, or its process has died. */
 const ACCEPTED_MS = 3600_000;
 
-/** Jobs whose time has come, the oldest first. Pure. */
+/** Expired jobs, oldest first. Pure. */
 export function expiredJobs(jobs: readonly RetainedJob[], policy: RetentionPolicy, now: number): JobId[] {
   const retried = new Set(jobs.flatMap((job) => (job.state === 'completed' ? [job.retryOf] : [])));
   const finished = jobs
@@ -58,23 +58,23 @@ export function expiredJobs(jobs: readonly RetainedJob[], policy: RetentionPolic
 }
 
 /**
- * Removes jobs whose time has come with what the spool has of them, and what the spool has of no job at all; ends loads that
- * nobody has ended. Killed at any point, the next sweep goes on; two at once do no harm.
+ * Removes expired jobs with their data in the spool, and spool data without a job; ends loads that nobody has ended. If it
+ * is killed at any point, the next sweep continues; concurrent sweeps do no harm.
  */
 export async function sweep(
   { queue, spool, store, policy, log }: RetentionParts,
   now = Date.now(),
 ): Promise<{ jobs: number; folders: number }> {
-  // Before the jobs: a folder made meanwhile may have a job that is not listed.
+  // Read before the jobs, because a folder created later may have a job that is not listed.
   const folders = await spool.listJobs();
   const jobs = await queue.retainedJobs();
   const expired = expiredJobs(jobs, policy, now);
   for (const id of expired) {
-    // The job goes first: without its folder it would promise a retry that cannot be.
+    // The job is removed first: without its folder it would offer an impossible retry.
     await queue.remove(id);
     await spool.removeJob(id);
   }
-  // Of a job that the queue lost and that has not been given back yet, all is needed.
+  // All data is needed of a job that the queue lost and that is not restored yet.
   const known = new Set([...jobs.map(({ id }) => id), ...(await spool.unfinishedJobs())]);
   const abandoned = folders.filter(({ job, modified }) => !known.has(job) && now - modified > ABANDONED_MS);
   for (const { job } of abandoned) await spool.removeJob(job);
@@ -86,13 +86,13 @@ export async function sweep(
   );
   await sweepClientRecords({ queue, spool, log }, policy.filesAgeMs ?? FILES_MS, now);
   const removed = { jobs: expired.length, folders: abandoned.length };
-  if (removed.jobs + removed.folders > 0) log.info(removed, 'expired jobs were removed');
+  if (removed.jobs + removed.folders > 0) log.info(removed, 'removed expired jobs');
   return removed;
 }
 
 /**
- * Forgets the tombstones, and range tombstones, of deletions that everything was accepted after which may still be written:
- * jobs that have not ended, or that can be repeated, and what has only just been accepted.
+ * Purges the tombstones and range tombstones of deletions that are older than everything that may still be written: jobs
+ * that have not ended or can be repeated, and recently accepted submissions.
  */
 async function purgeTombstones(
   jobs: readonly RetainedJob[],
@@ -119,19 +119,19 @@ async function purgeTombstones(
     for (const key of await spool.rangeTombstones.list(name))
       if (key.sequence < below) await spool.rangeTombstones.remove(name, key);
     const purged = await store.purgeTombstones(name as CollectionName, below);
-    if (purged > 0) log.info({ collection: name, tombstones: purged }, 'tombstones were forgotten');
+    if (purged > 0) log.info({ collection: name, tombstones: purged }, 'purged tombstones');
   }
 }
 
 const mayWrite = ({ state, failed }: RetainedJob): boolean => !isFinished(state) || failed > 0;
 
-/** Sweeps once a minute, one process at a time of those on the same queue. */
+/** Sweeps once a minute, in one process at a time per queue. */
 export function startSweeping(parts: RetentionParts, intervalMs = INTERVAL_MS): { close(): Promise<void> } {
   const stop = new AbortController();
   const running = (async () => {
     while (!stop.signal.aborted) {
       await turn().catch((error: unknown) =>
-        parts.log.warn({ err: error }, 'expired jobs could not be removed; it is tried again'),
+        parts.log.warn({ err: error }, 'cannot remove expired jobs; retrying'),
       );
       await setTimeout(intervalMs, undefined, { signal: stop.signal }).catch(() => undefined);
     }

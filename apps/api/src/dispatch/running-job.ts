@@ -13,23 +13,23 @@ export interface RunningJobParts {
   /** What may be said of its documents, of each kind. */
   reports: ReportRoom;
   log: Pick<Log, 'info' | 'warn'>;
-  /** Gives a shard up whose workers died on it again and again. */
+  /** Gives up a shard on which workers died repeatedly. */
   loseShard: (shard: Shard) => Promise<ShardResult>;
   /** Called when results were added to the job's progress, with what it was before. */
   onFolded: (before: Progress) => Promise<void>;
 }
 
-/** A step that takes longer than this waits for something other than the queue. */
+/** A step that takes longer than this is waiting for something other than the queue. */
 const LATE_MS = 1000;
 
-/** How the dispatcher is done with a job. */
+/** How the dispatcher finishes a job. */
 export type JobEnd = 'completed' | 'cancelled';
 
 /**
- * One scanned job in its dispatcher's hands. `Turns` looks at all of them together and calls `step` where there is
- * something to do: put on the queue what the job was given room for, sum up what workers settled, end.
+ * One scanned job of a dispatcher. `Turns` checks all of them together and calls `step` where there is something to do:
+ * add the shards that the job has room for, aggregate what workers settled, or end.
  *
- * One step at a time. Everything is in the job's record, saved before it counts.
+ * Steps run one at a time. The state is in the job's record, which is saved before it takes effect.
  */
 export class RunningJob {
   readonly handle: IngestHandle;
@@ -40,14 +40,14 @@ export class RunningJob {
   #isOver = false;
   #stepAt = 0;
   #step: Promise<void> = Promise.resolve();
-  /** Steps log and trace as what the job's dispatch does, whoever calls for them. */
+  /** Steps log and trace as part of the job's dispatch, whoever calls them. */
   readonly #asItsDispatch = AsyncLocalStorage.snapshot();
 
   constructor(handle: IngestHandle, source: SourceRef, parts: RunningJobParts) {
     this.handle = handle;
     this.shards = new JobShards(handle, source, parts);
     this.#parts = parts;
-    // Whoever runs the job is told; where nobody does any more, nobody is.
+    // Reaches whoever runs the job; if nobody does any more, it is ignored.
     this.#end.promise.catch(() => undefined);
   }
 
@@ -64,24 +64,24 @@ export class RunningJob {
     return this.shards.isBusy;
   }
 
-  /** Shards on their way to the queue; those of a step that hangs keep no room from others. */
+  /** Shards being added to the queue; a step that hangs does not block room for others. */
   get adding(): number {
     const isLate = this.isBusy && performance.now() - this.#stepAt > LATE_MS;
     return isLate ? 0 : this.shards.taken;
   }
 
-  /** Whether nothing of it will be added any more, so that it is over as soon as workers are. */
+  /** Whether no more shards will be added, so that the job ends when its workers finish. */
   get isEnding(): boolean {
     return this.#isCancelled || this.shards.areAllAdded;
   }
 
-  /** Before its first turn: what the dispatcher before this one did not count, and the first shards of the manifest. */
+  /** Prepares the first turn: counts what the previous dispatcher did not, and reads the first shards of the manifest. */
   async begin(): Promise<void> {
     await this.#fold();
     await this.shards.readAhead();
   }
 
-  /** Whether a look calls for a step. */
+  /** Whether a check requires a step. */
   needsStep({ isHeld, isCancelled, priority, outstanding, settled }: JobLook): boolean {
     if (this.#isOver) return false;
     const isAsked = isCancelled || (priority !== undefined && priority !== this.shards.priority);
@@ -89,7 +89,7 @@ export class RunningJob {
     return !isHeld || isAsked || isLeft || (outstanding === 0 && this.isEnding);
   }
 
-  /** Does what is to be done, by the latest look. Errors end the job here. */
+  /** Does what the latest check requires. Errors end the job on this dispatcher. */
   step(look: JobLook): Promise<void> {
     this.shards.isBusy = true;
     this.#stepAt = performance.now();
@@ -104,14 +104,14 @@ export class RunningJob {
     this.#end.reject(error);
   }
 
-  /** Resolves once no step is under way. */
+  /** Resolves once no step is running. */
   async idle(): Promise<void> {
     await this.#step;
   }
 
   async #go({ isHeld, isCancelled, priority, outstanding, settled }: JobLook): Promise<void> {
     const { handle, shards } = this;
-    // Says what to do about it.
+    // The message says what to do.
     if (!isHeld) await handle.assertHeld();
     if (isCancelled) {
       this.#isCancelled = true;
@@ -131,7 +131,7 @@ export class RunningJob {
       this.#finish('completed');
     } else if (shards.areAllAdded && !isAdding && outstanding === 0 && settled === 0) {
       const { shards: all, shardsDone: done } = handle.record.progress;
-      this.#parts.log.warn({ shards: all, done }, 'the queue lost shards of the job; they are added again');
+      this.#parts.log.warn({ shards: all, done }, 'the queue lost shards of the job; adding them again');
       shards.restart();
     }
     await shards.readAhead();

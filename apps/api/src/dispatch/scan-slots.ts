@@ -1,7 +1,7 @@
 /**
- * Which sources are scanned now: a scan takes a core for as long as its source is large, so only a few run at the same
- * time. Those that wait are let in by turns of their shares, within a share first come, first served; small sources
- * have slots of their own, and never wait for a large one.
+ * Bounds concurrent scans: a scan occupies a core for a time that grows with its source, so only a few run at once.
+ * Waiting scans are admitted round-robin over shares, and in order of arrival within a share. Small sources have their
+ * own slots and never wait for a large one.
  *
  * One for each dispatcher.
  */
@@ -9,13 +9,13 @@ export class ScanSlots {
   readonly #large: Turnstile;
   readonly #small: Turnstile;
 
-  /** So many slots for sources of any size, and as many for small ones. */
+  /** This many slots for sources of any size, and as many for small ones. */
   constructor(slots: number) {
     this.#large = new Turnstile(slots);
     this.#small = new Turnstile(slots);
   }
 
-  /** Runs `scan` once it is its turn. Rejects with the signal's reason where that comes first. */
+  /** Runs `scan` when its turn comes. Rejects with the signal's reason if that comes first. */
   async run<T>(
     { share, isSmall }: { share: string; isSmall: boolean },
     signal: AbortSignal,
@@ -33,7 +33,7 @@ export class ScanSlots {
 
 class Turnstile {
   #free: number;
-  /** Who waits, by share; the share whose turn it is comes first. */
+  /** Waiting scans by share; the share whose turn is next comes first. */
   readonly #waiting = new Map<string, Set<() => void>>();
 
   constructor(slots: number) {

@@ -18,7 +18,7 @@ import { isDeletionByFilter } from '../deletions/older-jobs.ts';
 import { documentPages, storedDocuments, type StoredSelection } from '../deletions/stored-documents.ts';
 import { foundBy, isForFilter, sweepOf, tombstoneLines } from '../deletions/sweep.ts';
 
-/** What a job's source is made ready with. */
+/** What preparing a job's source needs. */
 export interface ScanParts extends MeasuringParts {
   maxSourceBytes: number;
   /** Fetches sources of URLs. */
@@ -26,7 +26,7 @@ export interface ScanParts extends MeasuringParts {
   log: Pick<Log, 'info' | 'warn'>;
 }
 
-/** What a job over stored documents reads of them. */
+/** What a job over stored documents reads from the store. */
 const LINES: Record<Exclude<Shard['purpose'], 'ingest'>, StoredSelection['as']> = {
   compare: 'keys',
   migrate: 'documents',
@@ -37,7 +37,7 @@ const LINES: Record<Exclude<Shard['purpose'], 'ingest'>, StoredSelection['as']> 
   copy: 'keys',
 };
 
-/** Makes the manifest, unless an earlier dispatcher did. Undefined when the job was cancelled meanwhile. */
+/** Makes the manifest, unless an earlier dispatcher did. Undefined if the job was cancelled in the meantime. */
 export async function scan(
   handle: IngestHandle,
   options: ScanParts,
@@ -48,7 +48,7 @@ export async function scan(
   if (await handle.isCancelled()) return undefined;
   handle.record = { ...record, state: 'scanning', startedAt: record.startedAt ?? new Date().toISOString() };
   await handle.save();
-  handle.note({ level: 'info', event: 'scan_began', text: 'its source is scanned' });
+  handle.note({ level: 'info', event: 'scan_began', text: 'started to scan its source' });
   const { threads } = options;
   const scanned = await unlessCancelled(handle, signal, async (either) => {
     const source = sourceOf(record) ?? (await copySource(handle, options, either));
@@ -83,7 +83,7 @@ export async function scan(
   return source;
 }
 
-/** Copies what shards cannot refer to where it is into the spool, as plain NDJSON. */
+/** Copies sources that shards cannot refer to into the spool, as plain NDJSON. */
 async function copySource(handle: IngestHandle, options: ScanParts, signal: AbortSignal): Promise<SourceRef> {
   const { source, collection } = handle.record;
   const { spool, threads, maxSourceBytes: maxBytes } = options;
@@ -91,7 +91,7 @@ async function copySource(handle: IngestHandle, options: ScanParts, signal: Abor
   handle.record = { ...handle.record, fetched };
   await handle.save();
   if (source.kind === 'encoded' || source.kind === 'files') {
-    // Should the queue lose the job, it goes on with the copy: the original is not needed any more.
+    // If the queue loses the job, it continues with the copy; the original is no longer needed.
     await spool.keepRecord(handle.id, handle.record, 'unfinished');
     for (const original of storedIn(source)) await spool.removeSource(original);
   }
@@ -133,7 +133,8 @@ async function copySource(handle: IngestHandle, options: ScanParts, signal: Abor
       }
       case 'batch': {
         const { id: job, record } = handle;
-        if (record.batch === undefined) throw new EmbedmillError('internal', 'the job is of no batch');
+        if (record.batch === undefined)
+          throw new EmbedmillError('internal', 'the job does not belong to a batch');
         const { model } = collection.profile;
         const input = { job, model, batch: record.batch, source: source.source, reading: source.reading };
         return threads.run('batch', input, { share: record.tenant, signal });
@@ -156,7 +157,7 @@ async function copySource(handle: IngestHandle, options: ScanParts, signal: Abor
     bytes,
   }: Extract<JobSource, { kind: 'files' }>): Promise<SourceRef> {
     const { filterable } = collection.profile;
-    // What lies at URLs has no size before it is here.
+    // The size of a URL's content is unknown until it is fetched.
     if (bytes !== undefined) return oneOf(list);
     const here = await fetchListed(handle.id, list, { spool, open: options.openUrl, maxBytes, signal });
     try {
@@ -168,7 +169,10 @@ async function copySource(handle: IngestHandle, options: ScanParts, signal: Abor
     async function oneOf(files: StoredSource): Promise<SourceRef> {
       const input = { job: handle.id, list: files, packed, filterable, maxBytes };
       const made = await options.threads.run('gather', input, { share: handle.record.tenant, signal });
-      options.log.info({ files: made.files, unread: made.unread }, 'the files of the job are one source');
+      options.log.info(
+        { files: made.files, unread: made.unread },
+        'joined the files of the job into one source',
+      );
       return made.source;
     }
   }

@@ -3,7 +3,7 @@ import type { Queue, Settled } from '@embedmill/queue';
 import { DelayedWrite } from '../access/delayed-write.ts';
 import type { ApiParts } from '../parts.ts';
 
-/** What the dispatcher here settled, for rates, written once a second; progress and usage are exact. */
+/** What this dispatcher settled, for rates. It is written once a second; progress and usage are exact. */
 export class SettledCounts {
   readonly #write: DelayedWrite;
   #byTenant = new Map<string, Settled>();
@@ -14,10 +14,10 @@ export class SettledCounts {
       this.#byTenant = new Map();
       if (byTenant.size > 0) await queue.countSettled(byTenant);
     };
-    this.#write = new DelayedWrite(write, log, 'rates of a second were lost');
+    this.#write = new DelayedWrite(write, log, 'lost the rates of some seconds');
   }
 
-  /** What became of a job's progress when results were added to it. */
+  /** How a job's progress changed when results were added. */
   add(tenant: string | undefined, before: Progress, after: Progress): void {
     const sum = this.#byTenant.get(tenant ?? '') ?? { documents: 0, failed: 0, tokens: 0 };
     this.#byTenant.set(tenant ?? '', {

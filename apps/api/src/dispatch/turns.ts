@@ -5,39 +5,39 @@ import type { JobShards } from './job-shards.ts';
 import type { JobEnd, RunningJob } from './running-job.ts';
 
 export interface TurnOptions {
-  /** Pause between two turns, in milliseconds; shorter while the queue fills, and while a job's last shards run. */
+  /** The pause between two turns, in milliseconds; shorter while the queue fills or a job's last shards run. */
   pollMs: number;
-  /** As many shards of a model wait for workers at most. */
+  /** The most shards of a model that wait for workers. */
   mostShards: number;
-  /** Of a share (`tenant:NAME`, `key:NAME`, or '' for all others), of the room on the queue. */
+  /** The weight of a share (`tenant:NAME`, `key:NAME`, or '' for all others) in the allocation of queue room. */
   weightOf: (share: string) => number;
   onTurn?: ((seconds: number) => void) | undefined;
 }
 
 const SHORT_PAUSE_MS = 10;
-/** Between two turns in any case, however many jobs begin. */
+/** The least pause between two turns, however many jobs begin. */
 const LEAST_PAUSE_MS = 3;
-/** Jobs that only wait are looked at for a cancel, so many of them a turn. */
+/** How many waiting jobs each turn checks for a cancellation. */
 const IDLE_LOOKS = 200;
-/** Else the same dispatcher would always be the first to find room. */
+/** Without this, the same dispatcher would always be the first to find room. */
 const jitter = (): number => 0.75 + Math.random() / 2;
 
 /**
- * The one loop of a dispatcher. Each turn looks at all jobs in hand with one call, gives the room on each model's queue
- * to those that wait for it, and has the jobs do what follows. So a job that only waits costs no slot, no connection
- * and no call of its own, and who comes next is decided over all jobs at once.
+ * The loop of a dispatcher. Each turn checks all jobs with one call, allocates the room on each model's queue to the jobs
+ * that wait for it, and lets these jobs act. So a waiting job takes no slot, no connection and no call of its own, and
+ * the allocation considers all jobs at once.
  *
- * It runs while there is a job. A slow step of one job holds up no other: its next turn comes when it is done.
+ * It runs while there is a job. A slow step of one job does not delay others: that job joins the next turn after the step.
  */
 export class Turns {
   readonly #queue: DispatcherQueue;
   readonly #options: TurnOptions;
   readonly #name = randomUUID();
   readonly #jobs = new Set<RunningJob>();
-  /** Jobs that wait to be scanned, and what to do when they are cancelled. */
+  /** Jobs that wait to be scanned, with what to do on a cancellation. */
   readonly #watched = new Map<IngestHandle, () => void>();
   readonly #rooms = new Map<string, Room<JobShards>>();
-  /** Where the last turn stopped in looking at those that wait. */
+  /** Where the last turn stopped checking the waiting jobs. */
   #idleFrom = 0;
   #isRunning = false;
   /** Whether a job came since the last turn began. */
@@ -49,7 +49,7 @@ export class Turns {
     this.#options = options;
   }
 
-  /** Takes a job in hand until it is over. Rejects where it cannot go on, or with the signal's reason. */
+  /** Runs a job until it is over. Rejects if it cannot continue, or with the signal's reason. */
   async run(job: RunningJob, signal: AbortSignal): Promise<JobEnd> {
     await job.begin();
     const stop = (): void => job.fail(signal.reason);
@@ -95,9 +95,9 @@ export class Turns {
     let pauseMs = SHORT_PAUSE_MS;
     for (;;) {
       if (this.#isIdle) {
-        // Others find out by themselves where it cannot be told.
+        // Others find out by themselves if they cannot be notified.
         await this.#leaveRooms().catch(() => undefined);
-        // One may have come meanwhile.
+        // A job may have been added in the meantime.
         if (this.#isIdle) break;
       }
       const startedAt = performance.now();
@@ -105,7 +105,7 @@ export class Turns {
       try {
         pauseMs = await this.#turn(pauseMs);
       } catch (error) {
-        // Each job says what is wrong, and is tried again.
+        // Each job reports the error and is retried.
         for (const job of this.#jobs) job.fail(error);
         pauseMs = this.#options.pollMs;
       }
@@ -119,7 +119,7 @@ export class Turns {
     return this.#jobs.size + this.#watched.size === 0;
   }
 
-  /** Gives the pause until the next turn. */
+  /** Returns the pause until the next turn. */
   async #turn(pausedMs: number): Promise<number> {
     const looks = await this.#look();
     const rooms = [...this.#rooms];
@@ -140,17 +140,17 @@ export class Turns {
     return isEnding ? Math.min(pause, 2 * pausedMs) : pause;
   }
 
-  /** A job in its room has something to add, or may get something again. */
+  /** Whether a job in its room has shards to add, or may get room again. */
   #settleIn(job: RunningJob): void {
     if (!this.#jobs.has(job)) return;
     const room = this.#roomOf(job.model);
     if (job.isEnding) room.leave(job.shards);
     else room.join(job.shards);
-    // What it took during the step is to be added.
+    // Shards taken during the step must be added.
     if (job.shards.taken > 0) this.#wake();
   }
 
-  /** Looks at all jobs with shards on the queue, and at some of those that wait. */
+  /** Checks all jobs with shards on the queue, and some of the waiting ones. */
   async #look(): Promise<Map<RunningJob, JobLook>> {
     const jobs = [...this.#jobs].filter((job) => !job.isBusy);
     const isIdle = (job: RunningJob): boolean =>
@@ -173,12 +173,12 @@ export class Turns {
       job.shards.outstanding = look.outstanding;
       found.set(job, look);
     }
-    // One that was given room in this turn and was not looked at has nothing outstanding.
+    // A job that got room in this turn without being checked has nothing outstanding.
     for (const job of jobs) if (!found.has(job)) found.set(job, NOTHING_SEEN);
     return found;
   }
 
-  /** One turn on a model's room; after how many milliseconds there should be another one. */
+  /** Runs a turn for a model's room; returns the milliseconds until the next one is due. */
   async #give(model: string, room: Room<JobShards>): Promise<number> {
     if (room.jobs === 0) {
       this.#rooms.delete(model);

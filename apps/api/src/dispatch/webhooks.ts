@@ -3,7 +3,7 @@ import { EmbedmillError, webhookKey, type JobState, type Webhook, type WebhookEv
 import type { GuardedFetch, FetchCodes } from '@embedmill/fetching';
 import type { IngestHandle, WebhookMessage, WebhookQueue } from '@embedmill/queue';
 
-/** What a try to deliver may take. */
+/** How long a delivery attempt may take. */
 const TOTAL_SECONDS = 15;
 const CODES: FetchCodes = {
   forbidden: 'webhook_refused',
@@ -16,13 +16,12 @@ type Receiver = WebhookMessage['to'];
 
 export interface WebhookSender {
   send: WebhookQueue['send'];
-  /** Who runs the server and is told of every job's end; nobody by default. */
+  /** The operator's receiver, which is notified of every job's end; none by default. */
   operator: Receiver | undefined;
 }
 
 /**
- * Tells of a job's end whoever wants to know. Called each time that a dispatcher finds the job finished: what was told
- * before is not told again.
+ * Notifies the receivers of a job's end. Called each time a dispatcher finds the job finished; nothing is sent twice.
  */
 export async function tellEnd(handle: IngestHandle, sender: WebhookSender): Promise<void> {
   const { record, view } = handle;
@@ -47,7 +46,7 @@ function endOf(state: JobState): WebhookEvent | undefined {
 
 const receiverOf = ({ url, secret }: Webhook): Receiver => ({ url, secret });
 
-/** Tells of a running job's failures when they are as many as its webhook asks to be told of. Says whether it did. */
+/** Reports a running job's failures once they reach its webhook's threshold. Returns whether it did. */
 export async function tellFailures(handle: IngestHandle, sender: WebhookSender): Promise<boolean> {
   const { webhook, progress } = handle.record;
   if (webhook?.failures === undefined) return false;
@@ -56,7 +55,7 @@ export async function tellFailures(handle: IngestHandle, sender: WebhookSender):
   return true;
 }
 
-/** Whether so many documents failed: `threshold` of them, or, below 1, that share of all. Pure. */
+/** Whether at least `threshold` documents failed, or, below 1, that share of all. Pure. */
 export function isCrossed(
   threshold: number,
   { failed, documents }: { failed: number; documents: number },
@@ -69,8 +68,8 @@ export function isCrossed(
  * Delivers one message: a POST of JSON, signed as Standard Webhooks say
  * (https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md).
  *
- * Errors: `webhook_unavailable` (any status but 2xx, no answer in time), to be tried again; `webhook_refused` (the address
- * may not be connected to, or the receiver answers 410), to be given up.
+ * Errors: `webhook_unavailable` (a status other than 2xx, or no response in time), which is retried; `webhook_refused` (the
+ * address is not allowed, or the receiver responded with 410), which is not.
  */
 export async function deliverWebhook(
   { id, type, timestamp, to, job }: WebhookMessage,
@@ -94,7 +93,7 @@ export async function deliverWebhook(
   });
   if (status >= 200 && status < 300) return;
   const code = status === 410 ? 'webhook_refused' : 'webhook_unavailable';
-  throw new EmbedmillError(code, `the receiver answers with the status ${status}`);
+  throw new EmbedmillError(code, `the receiver responded with status ${status}`);
 }
 
 function signatureOf(secret: string, signed: string): string {

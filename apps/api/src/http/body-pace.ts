@@ -60,7 +60,7 @@ async function withinMs<T>(promise: Promise<T>, milliseconds: number): Promise<T
 }
 
 function tooSlow(bytesPerSecond: number, totalMs: number): EmbedmillError {
-  const whole = totalMs === Infinity ? '' : `, and whole within ${totalMs / 1000} s`;
-  const message = `the body came too slowly; it has to come at ${bytesPerSecond} bytes a second at least${whole}`;
+  const whole = totalMs === Infinity ? '' : ` and complete within ${totalMs / 1000} s`;
+  const message = `the body arrived too slowly; send at least ${bytesPerSecond} bytes per second${whole}`;
   return new EmbedmillError('body_too_slow', message, { retryAfter: 1 });
 }

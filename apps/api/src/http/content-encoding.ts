@@ -23,7 +23,7 @@ export function decodedBytes(
   if (encoding === 'identity') return chunks;
   const decoder = Object.hasOwn(DECODERS, encoding) ? DECODERS[encoding]?.() : undefined;
   if (decoder === undefined) {
-    const message = `the Content-Encoding is ${encoding.slice(0, 100)}; send the body as it is, or as one of ${Object.keys(DECODERS).join(', ')}`;
+    const message = `the Content-Encoding is ${encoding.slice(0, 100)}; send the body unencoded, or as one of ${Object.keys(DECODERS).join(', ')}`;
     throw new EmbedmillError('unsupported_media_type', message);
   }
   return decoded(chunks, decoder, encoding);

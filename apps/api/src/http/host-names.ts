@@ -13,7 +13,7 @@ const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
  */
 export function assertOwnName(host: string | undefined, names: readonly string[]): void {
   if (isOwnHost(host, names)) return;
-  const message = `this server is not called ${JSON.stringify(host?.slice(0, 100))}; name it in EMBEDMILL_API_NAMES, or ask it by its address`;
+  const message = `this server does not accept the host name ${JSON.stringify(host?.slice(0, 100))}; add it to EMBEDMILL_API_NAMES, or use the server’s address`;
   throw new EmbedmillError('misdirected', message);
 }
 
@@ -41,6 +41,6 @@ export function assertOwnOrigin(
   // Of one's own site are also other servers of the machine, on other ports.
   if (!isForeign && (site === undefined || site === 'same-origin' || site === 'none')) return;
   const from = origin === undefined ? 'another site' : JSON.stringify(origin.slice(0, 100));
-  const message = `a page of ${from} may change nothing here; ask from a program, set keys, or name its host in EMBEDMILL_API_NAMES`;
+  const message = `pages of ${from} may not change anything here; send the request from a program, set keys, or add the host to EMBEDMILL_API_NAMES`;
   throw new EmbedmillError('foreign_origin', message);
 }

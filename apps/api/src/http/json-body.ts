@@ -88,7 +88,7 @@ export async function readBody(
     }
   } catch (error) {
     if (error instanceof EmbedmillError) throw error;
-    throw new EmbedmillError('upload_incomplete', 'the body broke off; send it again', { cause: error });
+    throw new EmbedmillError('upload_incomplete', 'the body ended early; send it again', { cause: error });
   }
   return Buffer.concat(chunks);
 }

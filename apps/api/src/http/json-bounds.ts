@@ -87,7 +87,7 @@ export class JsonBounds {
       throw new EmbedmillError('invalid_request', message);
     }
     const { values, containers } = this.#limits;
-    const message = `the body has more than ${values} items and fields, ${MAX_FIELDS} fields, or ${containers} lists and objects, which is what this route takes; send it in several requests`;
+    const message = `the body exceeds the limits of this route: ${values} items and fields, ${MAX_FIELDS} fields, or ${containers} lists and objects; send it in several requests`;
     throw new EmbedmillError('payload_too_large', message);
   }
 }

@@ -14,17 +14,17 @@ import type { Log } from '@embedmill/logs';
 /** An error as clients see it (RFC 9457). */
 export const problemSchema = z
   .strictObject({
-    type: z.string().meta({ description: '`urn:embedmill:error:` and the code.' }),
+    type: z.string().meta({ description: '`urn:embedmill:error:` followed by the code.' }),
     title: z.string(),
     status: z.int(),
     detail: z.string().meta({ description: 'What was wrong, where, and what to do.' }),
     code: errorCodeSchema,
-    instance: z.string().meta({ description: 'The path that was asked.' }),
+    instance: z.string().meta({ description: 'The path of the request.' }),
     errors: z
       .array(z.strictObject({ path: z.string(), message: z.string() }))
       .optional()
-      .meta({ description: 'Each thing wrong with the request, by its path in it.' }),
-    retryable: z.boolean().meta({ description: 'Whether the same request may succeed later.' }),
+      .meta({ description: 'Each fault of the request, by its path in the body or query.' }),
+    retryable: z.boolean().meta({ description: 'Whether the same request can succeed later.' }),
   })
   .meta({ id: 'Problem' });
 export type Problem = z.infer<typeof problemSchema>;
@@ -32,8 +32,8 @@ export type Problem = z.infer<typeof problemSchema>;
 const problemContent = { content: { 'application/problem+json': { schema: problemSchema } } };
 /** The error responses of every route, for its schema. */
 export const problemResponses = {
-  '4xx': { description: 'The request cannot be met.', ...problemContent },
-  '5xx': { description: 'The server cannot meet the request now.', ...problemContent },
+  '4xx': { description: 'The request was refused.', ...problemContent },
+  '5xx': { description: 'The server cannot handle the request now.', ...problemContent },
 };
 
 /** Fastify's own errors that have a code in the catalogue. */
@@ -63,7 +63,7 @@ export function errorOf(thrown: unknown): EmbedmillError {
 /** What may be said to a client: of our own defects only that they are in the log. */
 export function publicMessage(error: EmbedmillError, requestId: string): string {
   return error.code === 'internal'
-    ? `an error of embedmill’s own; its log has it under request ${requestId}`
+    ? `an internal error of embedmill; see request ${requestId} in its log`
     : error.message;
 }
 
@@ -147,7 +147,7 @@ function detailsOf(issues: readonly Issue[], above: readonly PropertyKey[] = [])
           ? [detailAt(path, issue.message)]
           : detailsOf(closest(issue.errors), path);
       case 'unrecognized_keys':
-        return issue.keys.map((key) => detailAt([...path, key], 'there is no such field here'));
+        return issue.keys.map((key) => detailAt([...path, key], 'unknown field'));
       case 'invalid_key':
       case 'invalid_element':
         return detailsOf(issue.issues, path);

@@ -29,7 +29,10 @@ export function assertClientWaits(): void {
 }
 
 export function clientGone(): EmbedmillError {
-  return new EmbedmillError('client_gone', 'the client left before its answer; nothing more was done for it');
+  return new EmbedmillError(
+    'client_gone',
+    'the client disconnected before the response; its work was stopped',
+  );
 }
 
 export function isClientGone(error: unknown): boolean {

@@ -4,7 +4,7 @@ import parseRange from 'range-parser';
 import { EmbedmillError, type StoredSource } from '@embedmill/jobs';
 import type { Spool } from '@embedmill/sources';
 
-/** Answers with a file, or with the one range of it that is asked for. Errors: `range_not_satisfiable`. */
+/** Responds with a file, or with the one requested range of it. Errors: `range_not_satisfiable`. */
 export function sendFile(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -23,7 +23,7 @@ export function sendFile(
       : parseRange(source.size, asked);
   if (ranges === -1) {
     void reply.header('content-range', `bytes */${source.size}`);
-    const message = `the file has ${source.size} bytes, and none of ${asked}`;
+    const message = `the file has ${source.size} bytes; the range ${asked} is outside it`;
     throw new EmbedmillError('range_not_satisfiable', message);
   }
   // Of several ranges, or what is no range, the whole file may be sent (RFC 9110, section 14.2).

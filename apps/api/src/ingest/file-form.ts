@@ -91,7 +91,7 @@ export class FileForm {
     } catch (thrown) {
       throw wrong ?? thrown;
     } finally {
-      fail(new Error('nobody takes the files'));
+      fail(new Error('nothing reads the files'));
     }
   }
 
@@ -150,6 +150,6 @@ function notAForm(why: string): EmbedmillError {
 function tooMany(most: number, what: string): EmbedmillError {
   return new EmbedmillError(
     'payload_too_large',
-    `there are more than ${most} ${what}; submit them in several jobs`,
+    `the form has more than ${most} ${what}; submit them in several jobs`,
   );
 }

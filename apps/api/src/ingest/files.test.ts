@@ -95,9 +95,9 @@ test('a file that cannot be read is one failure that names it, and its neighbour
   });
   expect(faults).toEqual([
     expect.stringMatching(/^the file "a.csv" cannot be read: there is no column "id"/),
-    expect.stringMatching(/^the file "c.ndjson.gz" cannot be read: the gzip is not whole/),
+    expect.stringMatching(/^the file "c.ndjson.gz" cannot be read: the gzip is incomplete or damaged/),
     expect.stringMatching(/^the file "d.parquet" cannot be read: /),
-    expect.stringMatching(/^the file "e.parquet.gz" cannot be read: Parquet is packed in itself/),
+    expect.stringMatching(/^the file "e.parquet.gz" cannot be read: Parquet is compressed internally/),
   ]);
   expect(lines).toContain('{"id":"b","text":"two"}');
   expect(lines).toContain('{"id":"f","text":"six"}');
@@ -115,7 +115,7 @@ test('failures and warnings name the file and the line in it', async () => {
     { ...of, line: 2, code: 'missing_text', message: 'no text' },
     { ...of, line: 4, code: 'empty_text', message: 'empty' },
   ];
-  const message = 'line 3 has the same id and wins; this line had no effect';
+  const message = 'line 3 has the same id and takes precedence; this line had no effect';
   const warnings: DocumentReport[] = [{ ...of, line: 1, code: 'duplicate_id', message, by: 3 }];
   await parts.spool.settleReports(body.id as never, 0, { failures, warnings });
   const reports = async (kind: string) =>
@@ -131,7 +131,7 @@ test('failures and warnings name the file and the line in it', async () => {
     {
       file: 'a.ndjson',
       line: 1,
-      message: 'line 1 of b.csv has the same id and wins; this line had no effect',
+      message: 'line 1 of b.csv has the same id and takes precedence; this line had no effect',
     },
   ]);
 });
@@ -151,7 +151,7 @@ test('the server reads a folder with all below it, but what is hidden or of no k
   expect(lines.map((line) => (JSON.parse(line) as { id?: string }).id)).toEqual([
     ...[undefined, 'u', 'b', 'a', undefined],
   ]);
-  expect(lines[0]).toContain('answers with the status 404');
+  expect(lines[0]).toContain('responded with status 404');
   expect(lines[4]).toContain('is not below the folder that this server may read');
   // One place alone is what the job shows.
   expect((await submit(['in'])).body.source).toBe('in');

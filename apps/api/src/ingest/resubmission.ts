@@ -37,12 +37,12 @@ export class Resubmission {
     const record = await queue.getSubmission(id);
     if (record === undefined) throw new EmbedmillError('job_not_found', `there is no job ${id}`);
     if (!isFinished(record.state)) {
-      const message = `job ${id} is ${record.state}; its failures can be tried again once it has finished`;
+      const message = `job ${id} is ${record.state}; its failures can be retried once it has finished`;
       throw new EmbedmillError('job_not_finished', message, { retryAfter: 2 });
     }
     const what = WITHOUT_RETRY[record.purpose];
     if (what !== undefined) {
-      const message = `job ${id} is ${what}, of which nothing can be tried again; submit it again`;
+      const message = `job ${id} is ${what}, which cannot be retried; submit it again`;
       throw new EmbedmillError('nothing_to_retry', message);
     }
     const isToFile = record.purpose === 'embed';
@@ -52,8 +52,8 @@ export class Resubmission {
     const wanted = selectedBy(selection, (await spool.readFiles(id)) !== undefined);
     const received = source && (await spool.collectFailures(id, source, retryId, wanted));
     if (received === undefined) {
-      const which = wanted === undefined ? '' : ' that is selected';
-      const message = `no document of job ${id}${which} failed; there is nothing to retry`;
+      const which = wanted === undefined ? '' : 'selected ';
+      const message = `no ${which}document of job ${id} failed; there is nothing to retry`;
       throw new EmbedmillError('nothing_to_retry', message);
     }
     const { purpose, tenant, sourceName, sequenced, label, priority, webhook, sequence } = record;
@@ -80,7 +80,7 @@ export class Resubmission {
       this.#parts,
     );
     if (accepted.created)
-      queue.noteJob(id, { level: 'info', event: 'retried', text: `failures are tried again by ${retryId}` });
+      queue.noteJob(id, { level: 'info', event: 'retried', text: `${retryId} retries its failures` });
     return accepted;
   }
 
@@ -96,8 +96,8 @@ export class Resubmission {
     if (record.purpose !== 'ingest') {
       const message =
         record.sink !== undefined || record.dataset !== undefined
-          ? `job ${id} writes a file and stores nothing: there is nothing to compare it with`
-          : `job ${id} is a migration; begin it again: what is there is left as it is`;
+          ? `job ${id} writes a file and stores nothing, so there is nothing to compare it with`
+          : `job ${id} is a migration; begin it again: existing vectors are kept`;
       throw new EmbedmillError('invalid_request', message);
     }
     await requireCollectionOf(record, store);

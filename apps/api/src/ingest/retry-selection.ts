@@ -8,19 +8,19 @@ export const retrySelectionSchema = z.strictObject({
     .min(1)
     .max(100)
     .optional()
-    .meta({ description: 'Those that failed for one of these reasons, as the failures name them.' }),
+    .meta({ description: 'Documents that failed with one of these error codes.' }),
   lines: z
     .array(z.int().positive())
     .min(1)
     .max(10_000)
     .optional()
-    .meta({ description: 'Those on these lines of the source; not of a job of several files.' }),
+    .meta({ description: 'Documents on these lines of the source; not for jobs of several files.' }),
   ids: z
     .array(z.string().min(1))
     .min(1)
     .max(10_000)
     .optional()
-    .meta({ description: 'Those of these documents.' }),
+    .meta({ description: 'Documents with these ids.' }),
 });
 export type RetrySelection = z.infer<typeof retrySelectionSchema>;
 
@@ -35,7 +35,7 @@ export function selectedBy(
   const { codes, lines, ids } = selection ?? {};
   if (codes === undefined && lines === undefined && ids === undefined) return undefined;
   if (lines !== undefined && isOfFiles) {
-    const message = 'the job is of several files, each with its own lines; choose documents by "ids"';
+    const message = 'the job has several files, each with its own line numbers; select documents by "ids"';
     throw new EmbedmillError('invalid_request', message, { details: [{ path: 'lines', message }] });
   }
   const [byCode, byLine, byId] = [

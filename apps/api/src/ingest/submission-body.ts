@@ -32,7 +32,7 @@ const documentFields = {
     .array(inlineDocument)
     .min(1)
     .optional()
-    .meta({ description: `The documents, ${MAX_INLINE_DOCUMENTS} and 256 KiB at most.` }),
+    .meta({ description: `The documents: at most ${MAX_INLINE_DOCUMENTS}, and at most 256 KiB.` }),
   source: z
     .strictObject({
       path: z.string().min(1).optional().meta({ description: 'A file that the server may read.' }),
@@ -40,38 +40,39 @@ const documentFields = {
         .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
         .max(8192)
         .optional()
-        .meta({ description: 'Where the server fetches it from.' }),
+        .meta({ description: 'The URL from which the server fetches it.' }),
       s3: z
         .string()
         .regex(/^s3:\/\//, 'must be s3://bucket/key')
         .optional()
-        .meta({ description: 'An object, `s3://bucket/key`, that the server may read.' }),
+        .meta({ description: 'An S3 object, `s3://bucket/key`, that the server may read.' }),
       files: z.array(z.string().min(1).max(8192)).min(1).max(MOST_PLACES).optional().meta({
         description:
-          'Many files as one job: http and https URLs, `s3://bucket/key`, all objects below `s3://bucket/prefix/`, paths of files, and of folders with all that is below. In folders and below prefixes, hidden files and those whose names do not say their format are passed over. What is said of columns, delimiter and so on is for all of them; of documents with the same id, the one in the file that is last in the order of names wins.',
+          'Many files as one job: http and https URLs, `s3://bucket/key`, all objects below `s3://bucket/prefix/`, paths of files, and paths of folders with everything below. In folders and below prefixes, hidden files and files whose names do not show their format are skipped. Options such as columns and delimiter apply to all files. If several files have a document with the same id, the file that is last by name wins.',
       }),
       file: z.string().max(200).optional().meta({
-        description: 'A file of `/v1/files`, uploaded before, whole or in parts (`/v1/uploads`); it stays.',
+        description:
+          'A file of `/v1/files` that was uploaded earlier, whole or in parts (`/v1/uploads`). The file is kept.',
       }),
       format: sourceFormatSchema.optional().meta({
         description:
-          'By default what the name ends in (.ndjson, .jsonl, .csv, .tsv, .parquet; .gz behind it for gzip), or what the URL says; else NDJSON.',
+          'The format; by default that of the name’s extension (.ndjson, .jsonl, .csv, .tsv, .parquet; a further .gz means gzip) or of the URL’s response; otherwise NDJSON.',
       }),
       ...readingSchema.shape,
     })
     .refine(
       ({ path, url, s3, files, file }) =>
         [path, url, s3, files, file].filter((one) => one !== undefined).length === 1,
-      'give a path, a url, an s3, a file or files',
+      'give one of path, url, s3, file and files',
     )
     .optional(),
 };
 const runningFields = {
   priority: prioritySchema.optional().meta({
-    description: 'Before which of its tenant’s jobs it comes; `normal` by default.',
+    description: 'Its priority among the tenant’s jobs; `normal` by default.',
   }),
   maxFailures: maxFailuresSchema.optional(),
-  webhook: webhookSchema.optional().meta({ description: 'Whom to tell of the job’s end.' }),
+  webhook: webhookSchema.optional().meta({ description: 'The receiver to notify of the job’s end.' }),
 };
 const hasOneSource = ({ documents, source }: { documents?: unknown; source?: unknown }): boolean =>
   (documents === undefined) !== (source === undefined);
@@ -84,7 +85,7 @@ export const submissionSchema = z
     ...snapshotOptionsSchema.shape,
     dryRun: z.boolean().optional().meta({
       description:
-        'Write nothing, and tell what would be added, changed, deleted: as counts, and by name in the output.',
+        'Write nothing; report what would be added, changed and deleted, as counts and, in the output, by document.',
     }),
     ...runningFields,
   })
@@ -95,9 +96,11 @@ export const embeddingJobSchema = z
   .strictObject({
     ...documentFields,
     sourceName: snapshotOptionsSchema.shape.sourceName,
-    output: outputRequestSchema.meta({ description: 'The file: a row a chunk, with its vectors.' }),
+    output: outputRequestSchema.meta({
+      description: 'The file to write: one row per chunk, with its vectors.',
+    }),
     profile: embeddingProfileSchema.prefault({}).meta({
-      description: 'What is made of each document, as in the profile of a collection.',
+      description: 'How each document is embedded, as in a collection’s profile.',
     }),
     ...runningFields,
   })
@@ -131,14 +134,14 @@ export function documentLines(
   const wrong = parsed.find((parse) => !parse.ok);
   if (wrong === undefined) return documents.map((value) => JSON.stringify(value));
   const bad = parsed.filter((parse) => !parse.ok).length;
-  const message = `${bad} of ${documents.length} ${field} are not valid, so nothing was accepted; first ${details[0]?.path}: ${wrong.error.message}`;
+  const message = `${bad} of ${documents.length} ${field} are not valid, so nothing was accepted; the first is ${details[0]?.path}: ${wrong.error.message}`;
   throw new EmbedmillError(wrong.error.code, message, { details });
 }
 
 /** What a request says of its snapshot. Errors: `invalid_request`. */
 export function snapshotOf({ mode, sourceName, maxDeleted }: SnapshotOptions): SnapshotOptions {
   if (maxDeleted === undefined || mode === 'snapshot') return { mode, sourceName, maxDeleted };
-  const message = 'maxDeleted: it is for snapshots, which alone delete documents; say "mode": "snapshot"';
+  const message = 'maxDeleted: only snapshots delete documents; set "mode": "snapshot" or leave it out';
   throw new EmbedmillError('invalid_request', message, { details: [{ path: 'maxDeleted', message }] });
 }
 
@@ -151,13 +154,13 @@ export function intentOf({
 }: SnapshotOptions & { dryRun?: boolean | undefined }): Intent {
   const snapshot = snapshotOf(said);
   if (!dryRun) return { ...snapshot, purpose: 'ingest' };
-  requireScope('search', 'comparing with what is stored');
+  requireScope('search', 'comparing with stored documents');
   return { ...snapshot, purpose: 'compare', sink: { format: 'ndjson', vectors: false } };
 }
 
 /** What to say to a request whose body should have documents and has none. */
 export function emptyBody(): EmbedmillError {
   const message =
-    'the body is empty; send documents as NDJSON (application/x-ndjson), one a line, as CSV or as Parquet';
+    'the body is empty; send documents as NDJSON (application/x-ndjson, one per line), CSV or Parquet';
   return new EmbedmillError('invalid_request', message);
 }

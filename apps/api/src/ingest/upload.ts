@@ -67,16 +67,19 @@ export const idempotencyHeaders = z.looseObject({
     .min(1)
     .max(255)
     .optional()
-    .meta({ description: 'The same key with the same body gives the same job, however often it is sent.' }),
+    .meta({ description: 'Repeated requests with the same key and the same body return the same job.' }),
 });
 /** Of uploads: whom to tell of the job's end. */
 export const webhookHeaders = z.looseObject({
-  'embedmill-webhook-url': z.string().optional().meta({ description: 'Whom to tell of the job’s end.' }),
-  'embedmill-webhook-secret': z.string().optional().meta({ description: 'What messages are signed with.' }),
-  'embedmill-webhook-failures': z
+  'embedmill-webhook-url': z
     .string()
     .optional()
-    .meta({ description: 'Also tell when so many documents failed; below 1 a share of all.' }),
+    .meta({ description: 'The receiver to notify of the job’s end.' }),
+  'embedmill-webhook-secret': z.string().optional().meta({ description: 'The secret that signs messages.' }),
+  'embedmill-webhook-failures': z.string().optional().meta({
+    description:
+      'Also notify when this many documents have failed; a value below 1 is a share of all documents.',
+  }),
 });
 
 /** The webhook that an upload's headers name. Errors: `invalid_request`. */
@@ -157,11 +160,12 @@ export function checkUploadHeaders(headers: FastifyRequest['headers'], maxBytes:
   const encoding = headers['content-encoding'] ?? 'identity';
   const isJson = headers['content-type']?.startsWith('application/json') === true;
   if (encoding !== 'identity' && encoding !== 'gzip' && !isJson) {
-    const message = `the Content-Encoding is ${encoding.slice(0, 100)}; send the documents as they are, or as gzip`;
+    const message = `the Content-Encoding is ${encoding.slice(0, 100)}; send the documents uncompressed, or as gzip`;
     throw new EmbedmillError('unsupported_media_type', message);
   }
   if (encoding !== 'identity' && isForm(headers)) {
-    const message = 'a form of files cannot be packed as a whole; pack its files, or send them as they are';
+    const message =
+      'a form of files cannot be compressed as a whole; compress its files, or send them uncompressed';
     throw new EmbedmillError('unsupported_media_type', message);
   }
   if ((expectedBytes(headers) ?? 0) > maxBytes) throw tooLarge(maxBytes);
@@ -191,32 +195,34 @@ const maxDeletedParameter = z
 
 /** What an upload's address says of its format, and of the job. */
 export const uploadQuerySchema = z.strictObject({
-  format: sourceFormatSchema.optional().meta({ description: 'By default what the Content-Type says.' }),
+  format: sourceFormatSchema
+    .optional()
+    .meta({ description: 'The format; by default that of the Content-Type.' }),
   name: z.string().min(1).max(1024).optional().meta({
-    description: 'Of a body that is one document, as a PDF: its name, which becomes the document’s id.',
+    description: 'For a body that is one document, such as a PDF: its name, which becomes the document’s id.',
   }),
   columns: columnsParameter.meta({
-    description: 'Which column is which field, as JSON, as in {"id":"sku","text":"body"}.',
+    description: 'The columns of fields, as JSON, such as {"id":"sku","text":"body"}.',
   }),
   metadata: metadataParameter.meta({
-    description: 'The columns that become metadata, separated by commas, or `rest` for all others.',
+    description: 'The columns that become metadata, separated by commas; or `rest` for all other columns.',
   }),
   mode: snapshotOptionsSchema.shape.mode,
   sourceName: snapshotOptionsSchema.shape.sourceName,
-  maxDeleted: maxDeletedParameter.meta({ description: 'As in JSON: a share as 0.5 or 50%.' }),
+  maxDeleted: maxDeletedParameter.meta({ description: 'As in the JSON body: a share such as 0.5 or 50%.' }),
   dryRun: z
     .enum(['true', 'false'])
     .optional()
     .transform((text) => text === 'true')
-    .meta({ description: 'As in JSON: `true` writes nothing, and tells what would change.' }),
+    .meta({ description: 'As in the JSON body: `true` writes nothing and reports what would change.' }),
   maxFailures: maxFailuresParameter.meta({
-    description: 'As in JSON: a whole number, or a share as 0.05 or 5%.',
+    description: 'As in the JSON body: a whole number, or a share such as 0.05 or 5%.',
   }),
   delimiter: readingSchema.shape.delimiter,
   encoding: readingSchema.shape.encoding,
   listSeparator: readingSchema.shape.listSeparator,
   priority: prioritySchema.optional().meta({
-    description: 'Before which of its tenant’s jobs it comes; `normal` by default.',
+    description: 'Its priority among the tenant’s jobs; `normal` by default.',
   }),
 });
 
@@ -226,11 +232,11 @@ export const embeddingQuerySchema = uploadQuerySchema
   .extend({
     output: outputFormatSchema
       .optional()
-      .meta({ description: 'Of a body that is no JSON: the file’s format.' }),
+      .meta({ description: 'For a body that is not JSON: the format of the output file.' }),
     to: outputRequestSchema.shape.to,
     profile: jsonParameter('{"model":"all-MiniLM-L6-v2"}')
       .pipe(embeddingProfileSchema.prefault({}))
-      .meta({ description: 'What is made of each document, as JSON, as in the profile of a collection.' }),
+      .meta({ description: 'How each document is embedded, as JSON, as in a collection’s profile.' }),
   });
 
 /** Whether the body has many files. */
@@ -261,7 +267,7 @@ export function uploadEncoding(
   const encoding = encodingOfNamed({ ...named, gzip }, said);
   if (encoding?.format !== 'document') return encoding;
   if (query.name === undefined) {
-    const message = 'name: the body is a document; say what it is called, as in ?name=guide.pdf';
+    const message = 'name: the body is a document; give its name, such as ?name=guide.pdf';
     throw new EmbedmillError('invalid_request', message, { details: [{ path: 'name', message }] });
   }
   return { ...encoding, name: query.name };
@@ -296,12 +302,12 @@ async function readJson(body: IncomingMessage): Promise<JsonBody> {
 }
 
 export function tooLargeInline(what: string): EmbedmillError {
-  const message = `${what}; send more than ${MAX_INLINE_DOCUMENTS} documents or ${MAX_INLINE_BYTES} bytes as application/x-ndjson, one document a line`;
+  const message = `${what}; send more than ${MAX_INLINE_DOCUMENTS} documents or ${MAX_INLINE_BYTES} bytes as application/x-ndjson, one document per line`;
   return new EmbedmillError('payload_too_large', message);
 }
 
 function tooLarge(maxBytes: number): EmbedmillError {
-  const message = `the body has more than the ${maxBytes} bytes that this server takes; split it into several jobs`;
+  const message = `the body exceeds this server’s limit of ${maxBytes} bytes; split it into several jobs`;
   return new EmbedmillError('payload_too_large', message);
 }
 

@@ -126,6 +126,6 @@ async function failedLines(spool: ApiParts['spool'], { id }: IngestRecord): Prom
 }
 
 function gone(id: string, cause?: unknown): EmbedmillError {
-  const message = `the documents of job ${id} were removed when it ended with none failed, so there is nothing to compare with; submit them again, what is stored is passed over`;
+  const message = `the documents of job ${id} were removed because it ended without failures, so there is nothing to compare with; submit them again: unchanged documents are skipped`;
   return new EmbedmillError('source_unreadable', message, { cause });
 }

@@ -4,7 +4,7 @@ import { ERRORS, type DocumentReport, type MoreReports } from '@embedmill/jobs';
 const SAMPLES = 5;
 
 const sampleSchema = z.strictObject({
-  line: z.int().meta({ description: 'Where it stands in the source, or in its file.' }),
+  line: z.int().meta({ description: 'Its line in the source, or in its file.' }),
   file: z.string().optional(),
   id: z.string().nullable(),
   message: z.string(),
@@ -15,14 +15,16 @@ export const failureReasonsSchema = z
       .array(
         z.strictObject({
           code: z.string(),
-          title: z.string().meta({ description: 'What the code stands for.' }),
-          retryable: z.boolean().meta({ description: 'Whether the same documents may do another time.' }),
-          documents: z.int().meta({ description: 'Documents that are named with this reason.' }),
-          samples: z.array(sampleSchema).meta({ description: 'The first of them, in the source’s order.' }),
+          title: z.string().meta({ description: 'The meaning of the code.' }),
+          retryable: z.boolean().meta({ description: 'Whether a retry of the same documents can succeed.' }),
+          documents: z.int().meta({ description: 'Listed documents that failed for this reason.' }),
+          samples: z
+            .array(sampleSchema)
+            .meta({ description: 'The first of them, in the order of the source.' }),
         }),
       )
-      .meta({ description: 'The most frequent first.' }),
-    unnamed: z.int().meta({ description: 'Documents that failed beyond those that are named.' }),
+      .meta({ description: 'The reasons, most frequent first.' }),
+    unnamed: z.int().meta({ description: 'Failed documents beyond those that are listed.' }),
   })
   .meta({ id: 'FailureReasons' });
 export type FailureReasons = z.infer<typeof failureReasonsSchema>;

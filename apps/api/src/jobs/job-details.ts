@@ -8,22 +8,25 @@ export const jobDetailsSchema = z
   .strictObject({
     waitsFor: z.strictObject({ code: z.string(), message: z.string() }).nullable().meta({
       description:
-        'Why nothing of it is being worked on: `queue_paused`, `its_turn` (its source waits to be scanned), `room` (other jobs have the room on the queue), `no_worker`, `model_loading`, or why its model cannot be loaded. Null while it goes on, and when it has ended.',
+        'Why the job makes no progress: `queue_paused`, `its_turn` (its source waits to be scanned), `room` (other jobs fill the queue), `no_worker`, `model_loading`, or why its model cannot be loaded. Null while it progresses and once it has ended.',
     }),
     shards: z.strictObject({
       all: count,
-      queued: count.meta({ description: 'On the queue or in workers’ hands.' }),
+      queued: count.meta({ description: 'Shards on the queue or being processed by workers.' }),
       settled: count,
     }),
     stages: z.array(z.strictObject({ stage: z.string(), seconds: z.number().nonnegative() })).meta({
       description:
-        'How long its shards were in each stage of a worker’s walk, waiting for engines and the store included, summed up over shards: several are under way at the same time. Exports and migrations do not say.',
+        'The time that its shards spent in each stage of the worker’s pipeline, including waits for engines and the store. It is summed over shards, several of which run at the same time. Exports and migrations do not report it.',
     }),
     usage: z.strictObject({
       documents: count,
       tokens: count,
       engineSeconds: z.number().nonnegative(),
-      cost: z.number().nullable().meta({ description: 'By the prices in the settings; null without one.' }),
+      cost: z
+        .number()
+        .nullable()
+        .meta({ description: 'The cost by the configured prices; null without a price.' }),
     }),
   })
   .meta({ id: 'JobDetails' });
@@ -81,7 +84,7 @@ function waitOf(
     case 'queued':
       return {
         code: 'its_turn',
-        message: 'its source waits to be scanned: a few are at the same time, and shares take turns',
+        message: 'its source waits to be scanned: only a few are scanned at a time, and tenants take turns',
       };
     case 'scanning':
     case 'completed':
@@ -98,7 +101,7 @@ function waitOf(
         return { code: 'model_loading', message: `a worker is loading ${model}, or is about to` };
       const isOut = cursor.index > progress.shardsDone;
       if (isOut || cursor.index >= progress.shards) return null;
-      return { code: 'room', message: 'other jobs have the room on the queue; it gets some in its turn' };
+      return { code: 'room', message: 'other jobs fill the queue; the job gets room in its turn' };
     }
   }
 }

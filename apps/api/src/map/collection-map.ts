@@ -6,9 +6,9 @@ export const mapClusterSchema = z
   .strictObject({
     x: z.number(),
     y: z.number(),
-    size: z.int().meta({ description: 'Points of the map that are nearest to its middle.' }),
+    size: z.int().meta({ description: 'Points of the map that are nearest to the cluster’s centre.' }),
     words: z.array(z.string()).meta({
-      description: 'What its documents speak of and others do not, the most telling first.',
+      description: 'Terms that distinguish its documents from the others, most distinctive first.',
     }),
   })
   .meta({ id: 'MapCluster' });
@@ -19,15 +19,17 @@ const value = z.union([z.string(), z.number(), z.boolean()]).nullable();
 /** A map by columns: the n-th entry of each is of the n-th point. */
 export const mapPointsSchema = z
   .strictObject({
-    points: z.array(z.string()).meta({ description: 'Ids of points.' }),
-    documents: z.array(z.string()).meta({ description: 'Whose they are.' }),
+    points: z.array(z.string()).meta({ description: 'The ids of the points.' }),
+    documents: z.array(z.string()).meta({ description: 'The id of each point’s document.' }),
     chunks: z.array(z.int()),
     x: coordinates,
     y: coordinates,
-    cluster: z.array(z.int()).meta({ description: 'By its number in `clusters`.' }),
+    cluster: z
+      .array(z.int())
+      .meta({ description: 'The cluster of each point, as an index into `clusters`.' }),
     values: z
       .record(z.string(), z.array(value))
-      .meta({ description: 'Of the fields that were asked for; null where a document has none.' }),
+      .meta({ description: 'The values of the requested fields; null if a document has none.' }),
     clusters: z.array(mapClusterSchema),
   })
   .meta({ id: 'MapPoints' });
@@ -41,19 +43,20 @@ export const mapRequestSchema = z.strictObject({
     .array(z.string().min(1).max(128))
     .max(8)
     .default([])
-    .meta({ description: 'Fields of the metadata whose values its points carry, to colour by.' }),
+    .meta({ description: 'Metadata fields whose values the points carry, to colour by.' }),
   method: z.enum(['umap', 'pca']).default('umap').meta({
-    description: 'How it is projected: neighbours kept together, or the directions of most difference.',
+    description:
+      'The projection: one that keeps neighbours together, or the directions of greatest variance.',
   }),
   points: z
     .int()
     .min(10)
     .max(MOST_POINTS)
     .default(MOST_POINTS)
-    .meta({ description: 'Points at most, evenly from all.' }),
+    .meta({ description: 'The most points, sampled evenly from all.' }),
   update: z.boolean().default(false).meta({
     description:
-      'Whether points that are on the map stay where they are: only what is new is placed, by what it is like, and what is gone is taken off. Method and fields are those of the map then. Where there is none, it is computed.',
+      'Whether to update the existing map: points on it stay in place, new points are placed near similar ones, and deleted points are removed. Method and fields are those of the existing map. If there is none, it is computed.',
   }),
 });
 export type MapRequest = z.output<typeof mapRequestSchema>;
@@ -62,13 +65,16 @@ export const mapStateSchema = z
   .strictObject({
     state: z.enum(['none', 'computing', 'ready', 'failed']),
     progress: z.number().min(0).max(1),
-    error: z.string().nullable().meta({ description: 'Why the last try failed; the map before it stays.' }),
+    error: z
+      .string()
+      .nullable()
+      .meta({ description: 'Why the last attempt failed; the previous map is kept.' }),
     computedAt: z.iso
       .datetime()
       .nullable()
-      .meta({ description: 'When the map that is there was computed; null: there is none.' }),
-    points: z.int().nonnegative().meta({ description: 'Points on it.' }),
-    total: z.int().nonnegative().meta({ description: 'Points that there were then.' }),
+      .meta({ description: 'When the current map was computed; null if there is none.' }),
+    points: z.int().nonnegative().meta({ description: 'Points on the map.' }),
+    total: z.int().nonnegative().meta({ description: 'Points in the collection at that time.' }),
     method: z.enum(['umap', 'pca']).nullable(),
     fields: z.array(z.string()),
   })

@@ -14,7 +14,7 @@ export async function readMapState(maps: Maps, collection: Collection, now: numb
   if (bytes === undefined) return NO_MAP;
   const { at, ...state } = parseKept(keptStateSchema, JSON.parse(bytes.toString('utf8')));
   if (state.state !== 'computing' || now - at < ABANDONED_MS) return state;
-  return { ...state, state: 'failed', error: 'the process that computed it ended; compute it again' };
+  return { ...state, state: 'failed', error: 'the process that computed the map ended; compute it again' };
 }
 
 export async function keepMapState(

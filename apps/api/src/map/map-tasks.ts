@@ -40,7 +40,7 @@ export class MapTasks {
     const running = this.#tasks.get(turn);
     if (running !== undefined) return running.state;
     if (this.#tasks.size >= MOST_TASKS) {
-      const message = `${MOST_TASKS} maps are being computed here already; try again when one is done`;
+      const message = `this server is already computing ${MOST_TASKS} maps; try again when one is done`;
       throw new EmbedmillError('overloaded', message, { retryAfter: 30 });
     }
     if (!(await this.#turns.takeTurn(turn, TURN_SECONDS))) return readMapState(maps, collection, Date.now());
@@ -54,7 +54,7 @@ export class MapTasks {
 
   /** Breaks off what is being computed. */
   async close(): Promise<void> {
-    this.#stop.abort(new EmbedmillError('overloaded', 'the server stopped meanwhile; compute it again'));
+    this.#stop.abort(new EmbedmillError('overloaded', 'the server stopped; compute the map again'));
     await this.#last;
   }
 
@@ -107,7 +107,7 @@ export class MapTasks {
     } catch (thrown) {
       clearInterval(timer);
       const { code, message } = asEmbedmillError(thrown);
-      log.warn({ collection: collection.name, code, err: thrown }, 'a map could not be computed');
+      log.warn({ collection: collection.name, code, err: thrown }, 'cannot compute a map');
       await tell({ state: 'failed', error: message }).catch(() => undefined);
     } finally {
       this.#tasks.delete(turn);

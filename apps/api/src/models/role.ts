@@ -23,7 +23,7 @@ export const roleFields = {
     .string()
     .optional()
     .meta({
-      description: `What the texts are to the model, queries or documents: ${NAMES}. Documents by default.`,
+      description: `The role of the texts, queries or documents: ${NAMES}. Documents by default.`,
     }),
 };
 export const promptFields = {
@@ -31,7 +31,7 @@ export const promptFields = {
     .string()
     .optional()
     .meta({
-      description: `As input_type, in TEI’s word: ${NAMES}; or the name of one of the model’s prompts.`,
+      description: `The same as input_type, under TEI’s name: ${NAMES}; or the name of one of the model’s prompts.`,
     }),
   instruction: instructionSchema.optional(),
 };
@@ -71,11 +71,11 @@ export function promptOf(
   const role = roleOf({ ...request, prompt_name: named === undefined ? name : undefined });
   if (instruction === undefined) return { role: role ?? 'document', prefix: named };
   if (name !== undefined)
-    throw refusedField('instruction', 'prompt_name says what is put in front already; leave one of them out');
+    throw refusedField('instruction', 'prompt_name already sets the prefix; leave one of them out');
   if (role === 'document')
     throw refusedField(
       'instruction',
-      'documents take no instruction; leave it out, or say that these are queries',
+      'documents take no instruction; leave it out, or mark the texts as queries',
     );
   return { role: 'query', prefix: instructed(model, instruction, 'instruction') };
 }
@@ -101,7 +101,7 @@ export function instructed(
   // Not a pattern for `replace`: the instruction is anyone's text.
   if (instructionPrefix !== undefined) return instructionPrefix.split(INSTRUCTION_PLACE).join(instruction);
   const own = Object.keys(prompts);
-  const has = own.length === 0 ? '' : `; it has prompts by name: ${own.join(', ')}`;
+  const has = own.length === 0 ? '' : `; it has these named prompts: ${own.join(', ')}`;
   throw refusedField(path, `${name} takes no instructions${has}`);
 }
 
@@ -115,16 +115,13 @@ function roleOf({ model = '', input_type, prompt_name }: RoleRequest): Role | un
     const role = isRole(name) ? ROLE_OF[name] : undefined;
     if (role === undefined) throw lacking(path, name, ROLE_NAMES);
     if (found !== undefined && found.role !== role)
-      throw refusedField(
-        path,
-        `it says ${role}, but ${found.path} says ${found.role}; leave one of them out`,
-      );
+      throw refusedField(path, `it is ${role}, but ${found.path} is ${found.role}; leave one of them out`);
     found ??= { role, path };
   }
   return found?.role;
 }
 
 function lacking(path: string, name: string, names: readonly string[]) {
-  const there = [...new Set(names)].join(', ') || 'no prompts by name';
+  const there = [...new Set(names)].join(', ') || 'no named prompts';
   return refusedField(path, `the model has no ${JSON.stringify(name.slice(0, 100))}; it has ${there}`);
 }

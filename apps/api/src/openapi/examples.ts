@@ -86,12 +86,12 @@ export const EXAMPLES: Readonly<Record<string, RequestExample>> = {
   'GET /api/v1/jobs/{id}/webhook-deliveries': { parameters: JOB },
   'POST /api/v1/jobs/{id}/verify': {
     parameters: JOB,
-    needs: 'a job with failures, or one of a source that is there still',
+    needs: 'a job with failures, or a job whose source still exists',
   },
 
   'POST /api/v1/collections/{name}/map': { parameters: NAME, body: json({ fields: ['year'] }) },
   'GET /api/v1/collections/{name}/map': { parameters: NAME },
-  'GET /api/v1/collections/{name}/map/points': { parameters: NAME, needs: 'a map that is computed' },
+  'GET /api/v1/collections/{name}/map/points': { parameters: NAME, needs: 'a computed map' },
 
   'POST /api/v1/collections/{name}/search': {
     parameters: NAME,
@@ -123,7 +123,7 @@ export const EXAMPLES: Readonly<Record<string, RequestExample>> = {
   'PUT /api/v1/collections/{name}/sources/{id}': {
     parameters: SOURCE,
     body: json({ files: ['catalogue'], schedule: { every: '1d' } }),
-    needs: 'a folder that the server may read, EMBEDMILL_API_SOURCE_DIR',
+    needs: 'a folder that the server may read (EMBEDMILL_API_SOURCE_DIR)',
   },
   'GET /api/v1/collections/{name}/sources': { parameters: NAME },
   'GET /api/v1/collections/{name}/sources/{id}': { parameters: SOURCE },
@@ -165,7 +165,7 @@ export const EXAMPLES: Readonly<Record<string, RequestExample>> = {
   'GET /v1/datasets/{id}': { parameters: DATASET },
   'GET /v1/datasets/{id}/parts/0': {
     parameters: { ...DATASET, secret: '…' },
-    needs: 'an embed job that has ended: the dataset that it made names this address',
+    needs: 'a finished embed job, whose dataset contains this address',
   },
 
   'POST /api/v1/queue/pause': {},
@@ -192,9 +192,12 @@ export const EXAMPLES: Readonly<Record<string, RequestExample>> = {
   },
   'POST /api/v1/keys': {
     body: json({ name: 'acme-app', scopes: ['submit', 'search'], tenant: 'acme' }),
-    needs: 'a server that asks for keys',
+    needs: 'a server that requires keys',
   },
-  'DELETE /api/v1/keys/{id}': { parameters: { id: '0123456789ab' }, needs: 'a key that was made here' },
+  'DELETE /api/v1/keys/{id}': {
+    parameters: { id: '0123456789ab' },
+    needs: 'a key that was created through the API',
+  },
   'DELETE /api/v1/collections/{name}/documents/{id}': { parameters: { ...NAME, id: 'walden' } },
   'DELETE /api/v1/collections/{name}': { parameters: NAME },
 

@@ -32,13 +32,13 @@ export async function describeRoutes(server: FastifyInstance): Promise<void> {
       components: { securitySchemes: SECURITY_SCHEMES },
       tags: [
         { name: 'collections', description: 'Named sets of vectors with a profile.' },
-        { name: 'jobs', description: 'Bulk submissions and what became of them.' },
-        { name: 'search', description: 'Questions to a collection.' },
-        { name: 'map', description: 'Collections as pictures.' },
+        { name: 'jobs', description: 'Bulk submissions and their outcomes.' },
+        { name: 'search', description: 'Queries to a collection.' },
+        { name: 'map', description: 'Two-dimensional maps of collections.' },
         { name: 'models', description: 'The model registry.' },
-        { name: 'openai', description: 'What OpenAI’s clients ask.' },
+        { name: 'openai', description: 'Routes for OpenAI’s clients.' },
         { name: 'operations', description: 'Health and metrics.' },
-        { name: 'access', description: 'Who may ask, and who asks.' },
+        { name: 'access', description: 'Keys, sign-in and the caller’s own access.' },
       ],
     },
     transform: (route) => {

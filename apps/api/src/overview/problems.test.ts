@@ -58,7 +58,7 @@ test.each<[string, string, Partial<Seen>]>([
   ['EmbedmillRedisEvicts', 'noeviction', { memory: { usedBytes: 1, limitBytes: 100, evicts: true } }],
   [
     'EmbedmillQueueStuck',
-    'no worker is there',
+    'there is no worker',
     { depth: { ...depth, oldestSeconds: 1 }, workers: { present: [], gone: [] } },
   ],
   ['EmbedmillQueueStuck', '12 minutes', { depth }],

@@ -45,7 +45,8 @@ function problem(runbook: Runbook, severity: OverviewProblem['severity'], detail
 function* partProblems({ health, memory }: Seen): Generator<OverviewProblem> {
   for (const { part, ok, detail } of health) {
     if (ok) continue;
-    if (part === 'store') yield problem('EmbedmillStoreUnavailable', 'critical', detail ?? 'it is away');
+    if (part === 'store')
+      yield problem('EmbedmillStoreUnavailable', 'critical', detail ?? 'it is unreachable');
     if (part === 'disk') yield problem('The disk is full', 'critical', detail ?? 'it is full');
   }
   if (memory === undefined) return;
@@ -68,7 +69,7 @@ function* queueProblems({
   if (paused) return;
   const { waiting, active, oldestSeconds, jobs } = depth;
   if (waiting > 0 && workers.present.length === 0)
-    yield problem('EmbedmillQueueStuck', 'critical', `${waiting} shards wait, and no worker is there`);
+    yield problem('EmbedmillQueueStuck', 'critical', `${waiting} shards wait, but there is no worker`);
   else if (waiting > 0 && active === 0 && oldestSeconds > STUCK_SECONDS) {
     const minutes = Math.round(oldestSeconds / 60);
     yield problem('EmbedmillQueueStuck', 'critical', `a shard has waited for ${minutes} minutes`);
@@ -76,7 +77,7 @@ function* queueProblems({
     yield problem(
       'EmbedmillNoProgress',
       'warning',
-      `${backlogDocuments} documents are to go, and none was settled for 10 minutes`,
+      `${backlogDocuments} documents are pending, but none was settled for 10 minutes`,
     );
 }
 
@@ -88,7 +89,7 @@ function hasMoved(slots: readonly SettledSlot[], now: number): boolean {
 
 function* workerProblems({ workers: { present, gone } }: Seen): Generator<OverviewProblem> {
   for (const { id, seenAt } of gone)
-    yield problem('EmbedmillTargetDown', 'warning', `the worker ${id} has said nothing since ${seenAt}`);
+    yield problem('EmbedmillTargetDown', 'warning', `the worker ${id} has not reported since ${seenAt}`);
   for (const [model, message] of troubles(present))
     yield problem('A model cannot be loaded', 'critical', `${model}: ${message}`);
   for (const { host, pid, engineRestarts } of present)
@@ -96,7 +97,7 @@ function* workerProblems({ workers: { present, gone } }: Seen): Generator<Overvi
       yield problem(
         'EmbedmillEngineRestarts',
         'warning',
-        `${engineRestarts} engines were started again by the worker ${host} ${pid}`,
+        `the worker ${host} ${pid} restarted ${engineRestarts} engines`,
       );
 }
 
@@ -119,7 +120,7 @@ function* documentProblems({ now, slots, failedJob }: Seen): Generator<OverviewP
     yield problem(
       'EmbedmillFailureRatio',
       'warning',
-      `${failed} of ${settled} documents of the last 15 minutes failed`,
+      `${failed} of ${settled} documents failed in the last 15 minutes`,
     );
   const endedAt = Date.parse(failedJob?.finishedAt ?? '');
   if (failedJob !== undefined && now - endedAt < 60 * MINUTE_MS)

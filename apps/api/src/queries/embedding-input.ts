@@ -11,7 +11,7 @@ export const MAX_INPUTS = 2048;
 export const EMBEDDING_JSON: JsonLimits = { values: 1 << 20, containers: 4096 };
 /** Ids are of 32 bits in all that follows. */
 const MAX_ID = 2 ** 31 - 1;
-const SHAPE = 'must be a text, a list of texts, a list of token ids, or a list of lists of token ids';
+const SHAPE = 'must be a string, a list of strings, a list of token ids, or a list of lists of token ids';
 
 const ids = { type: 'array', items: { type: 'integer', minimum: 0, maximum: MAX_ID } };
 const described = z.unknown().meta({
@@ -43,7 +43,10 @@ export function listedInputs(
   const inputs = (isOne ? [given] : given) as (string | number[])[];
   if (inputs.length === 0) throw refusedField(field, 'there is nothing to embed');
   if (inputs.length > MAX_INPUTS)
-    throw refusedField(field, `there are ${inputs.length} inputs; ${MAX_INPUTS} are the most in one request`);
+    throw refusedField(
+      field,
+      `there are ${inputs.length} inputs; one request may have at most ${MAX_INPUTS}`,
+    );
   const pathOf = (index: number) => (isOne ? field : `${field}/${index}`);
   const empty = inputs.findIndex(({ length }) => length === 0);
   if (empty !== -1) throw refusedField(pathOf(empty), 'the input is empty');
@@ -65,7 +68,7 @@ function faultIn(given: unknown): Fault | undefined {
       return undefined;
     case 'string': {
       const at = items.findIndex((item) => typeof item !== 'string');
-      return at === -1 ? undefined : { path: [at], message: 'must be a text, as the first one is' };
+      return at === -1 ? undefined : { path: [at], message: 'must be a string, like the first one' };
     }
     case 'number':
       return faultInIds(items);

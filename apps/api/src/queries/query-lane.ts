@@ -112,7 +112,7 @@ export class QueryLane {
     const isTooMuch =
       (all > 0 && all + length > MAX_IN_FLIGHT) || (own > 0 && own + length > MAX_OWN_IN_FLIGHT);
     if (isTooMuch) {
-      const message = `${own} of your inputs, and ${all} of all, are being embedded already; try again in a moment`;
+      const message = `${own} of your inputs, and ${all} in all, are already being embedded; try again in a moment`;
       throw new EmbedmillError('overloaded', message, { retryAfter: 1 });
     }
     this.#lanes.set(query.model, lane);
@@ -229,14 +229,17 @@ export function refuseUnknown(
 ): void {
   const index = unknown.indexOf(true);
   if (index === -1) return;
-  throw refusedField(pathOf(index), `${model} knows no token of the text, so its vector would say nothing`);
+  throw refusedField(
+    pathOf(index),
+    `${model} knows no token of the text, so its vector would be meaningless`,
+  );
 }
 
 /** Refuses text that no tokenizer can read. Errors: `invalid_request` with the path. */
 export function checkText(text: string, path: string): void {
   const wrong =
     text.trim() === ''
-      ? 'the text is empty or white space only'
+      ? 'the text is empty or contains only white space'
       : !text.isWellFormed()
         ? 'the text has a lone surrogate (half of a UTF-16 pair); remove it'
         : undefined;

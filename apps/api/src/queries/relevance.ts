@@ -51,7 +51,7 @@ export async function relevanceOf(
   for (const [n, text] of texts.entries()) checkText(text, `${paths.texts}/${n}`);
   const { name, maxTokens } = await requireReranker(parts.models, await nameOf(model, parts), 'model');
   if (tokensPerText < maxTokens) {
-    const message = `${name} reads ${maxTokens} tokens of each text, and cannot be told to read ${tokensPerText}; leave it out`;
+    const message = `${name} reads ${maxTokens} tokens of each text, which cannot be reduced to ${tokensPerText}; leave it out`;
     throw refusedField('max_tokens_per_doc', message);
   }
   const result = await lane.ask({ task: 'rerank', model: name, query, inputs: [...texts], emphasis: [] });
@@ -127,11 +127,11 @@ export async function requireReranker(
 ): Promise<ModelSummary> {
   const model = await requireModel(models, name, path);
   if (model.kind !== 'sparse') return model;
-  const message = `${name} gives sparse vectors, and cannot rerank; name a reranker, or a dense model for late interaction`;
+  const message = `${name} gives sparse vectors and cannot rerank; name a reranker, or a dense model for late interaction`;
   throw new EmbedmillError('invalid_request', message, { details: [{ path, message }] });
 }
 
 export function tooLong(path: string, maxTokens: number): EmbedmillError {
-  const message = `${path}: it has more than the ${maxTokens} tokens that the model reads; shorten it, or set "truncate"`;
+  const message = `${path}: it exceeds the model’s limit of ${maxTokens} tokens; shorten it, or set "truncate"`;
   return new EmbedmillError('payload_too_large', message, { details: [{ path, message }] });
 }

@@ -10,31 +10,33 @@ const tags = ['access'];
 const signInSchema = z
   .strictObject({
     required: z.boolean().meta({ description: 'Whether requests need a key or a token.' }),
-    keys: z.boolean().meta({ description: 'Whether keys are taken.' }),
+    keys: z.boolean().meta({ description: 'Whether keys are accepted.' }),
     oidc: z
       .strictObject({
-        issuer: z.string().meta({ description: 'Below it is `/.well-known/openid-configuration`.' }),
-        audience: z.string().meta({ description: 'Whom tokens have to be for.' }),
+        issuer: z
+          .string()
+          .meta({ description: 'The issuer, which serves `/.well-known/openid-configuration`.' }),
+        audience: z.string().meta({ description: 'The audience that tokens must have.' }),
         clientId: z.string().nullable().meta({
           description:
-            'As whom a page asks for tokens, by an authorization code with PKCE; null: no page can, until one is set.',
+            'The client id with which a page requests tokens by an authorization code with PKCE; null if none is configured, so that pages cannot sign in.',
         }),
-        scopes: z.array(z.string()).meta({ description: 'What it asks for.' }),
+        scopes: z.array(z.string()).meta({ description: 'The scopes to request.' }),
       })
       .nullable()
-      .meta({ description: 'Whose tokens are taken; null: of nobody.' }),
+      .meta({ description: 'The issuer whose tokens are accepted; null if none.' }),
   })
   .meta({ id: 'SignIn' });
 const principalSchema = z
   .strictObject({
-    name: z.string().meta({ description: 'Of the key, or whose token it is.' }),
-    everyone: z.boolean().meta({ description: 'Whether nobody is asked for a key here.' }),
+    name: z.string().meta({ description: 'The name of the key, or the subject of the token.' }),
+    everyone: z.boolean().meta({ description: 'Whether this server works without keys.' }),
     scopes: z.array(scopeSchema),
-    tenant: z.string().nullable().meta({ description: 'The only tenant that it sees; null: all.' }),
+    tenant: z.string().nullable().meta({ description: 'The only tenant that it can access; null for all.' }),
     collections: z
       .array(z.string())
       .nullable()
-      .meta({ description: 'The only collections that it sees; null: all.' }),
+      .meta({ description: 'The only collections that it can access; null for all.' }),
   })
   .meta({ id: 'Principal' });
 const { name, id, scopes, collections, requestsPerSecond, concurrency, expires } = apiKeyEntrySchema.shape;
@@ -43,15 +45,19 @@ const keySchema = z
     name,
     id,
     scopes,
-    tenant: z.string().optional().meta({ description: 'The only tenant that it sees; all by default.' }),
+    tenant: z
+      .string()
+      .optional()
+      .meta({ description: 'The only tenant that it can access; all by default.' }),
     collections,
     requestsPerSecond,
     concurrency,
     expires,
-    expired: z.boolean().meta({ description: 'Whether it is taken no more.' }),
-    keptIn: z
-      .enum(['file', 'queue'])
-      .meta({ description: 'Whether it is of the keys file, or was made here and can be revoked here.' }),
+    expired: z.boolean().meta({ description: 'Whether the key has expired.' }),
+    keptIn: z.enum(['file', 'queue']).meta({
+      description:
+        'Whether the key comes from the keys file, or was created through the API and can be revoked through it.',
+    }),
   })
   .meta({ id: 'Key' });
 
@@ -106,9 +112,9 @@ export function accessRoutes(
         config: { access: 'admin' },
         schema: {
           tags,
-          summary: 'The keys there are, by name; never what they are made of',
+          summary: 'List the keys, without their secrets',
           description:
-            'Those of the keys file, which the server itself does not write, and those that were made here.',
+            'Includes the keys of the keys file, which the server never writes, and the keys created through the API.',
           response: { 200: z.strictObject({ keys: z.array(keySchema) }), ...problemResponses },
         },
       },
@@ -121,13 +127,13 @@ export function accessRoutes(
         config: { access: 'admin' },
         schema: {
           tags,
-          summary: 'Make a key; it is shown this once',
+          summary: 'Create a key; it is shown only once',
           description:
-            'What is kept of it is a hash, where every replica reads it. Who is bound to a tenant or to collections makes keys of those alone.',
+            'Only a hash of the key is stored, where every replica reads it. A caller that is bound to a tenant or to collections can only create keys for them.',
           body: wantedKeySchema,
           response: {
             201: z.strictObject({
-              key: z.string().meta({ description: 'To be sent as `Authorization: Bearer`.' }),
+              key: z.string().meta({ description: 'The key to send as `Authorization: Bearer`.' }),
               entry: keySchema,
             }),
             ...problemResponses,
@@ -147,7 +153,7 @@ export function accessRoutes(
         config: { access: 'admin' },
         schema: {
           tags,
-          summary: 'Revoke a key that was made here; replicas refuse it within seconds',
+          summary: 'Revoke a key that was created through the API; all replicas refuse it within seconds',
           params: z.object({ id: z.string() }),
           response: { 204: z.null().describe('Revoked.'), ...problemResponses },
         },
@@ -161,7 +167,7 @@ export function accessRoutes(
     function requireKeys(): Pick<ApiKeys, 'create' | 'revoke'> {
       if (keys !== undefined) return keys;
       const message =
-        'nobody is asked for a key here, so a key would keep nobody out; set EMBEDMILL_API_KEYS_FILE to a file with an admin’s key, which "embedmill keys create" makes, and start again';
+        'this server works without keys, so a key would have no effect; set EMBEDMILL_API_KEYS_FILE to a file with an admin’s key (made by "embedmill keys create"), and restart';
       throw new EmbedmillError('forbidden', message);
     }
   };

@@ -9,7 +9,7 @@ const tags = ['aliases'];
 const params = z.object({ name: collectionNameSchema });
 const aliasSchema = z
   .strictObject({ name: z.string(), collection: z.string() })
-  .meta({ id: 'Alias', description: 'A name that stands for a collection, in every address.' });
+  .meta({ id: 'Alias', description: 'A name that can be used for a collection in every route.' });
 
 /** Names that stand for collections and can be moved in one step. */
 export function aliasRoutes({ store, log }: ApiParts): FastifyPluginAsyncZod {
@@ -37,7 +37,7 @@ export function aliasRoutes({ store, log }: ApiParts): FastifyPluginAsyncZod {
         config: { access: 'admin' },
         schema: {
           tags,
-          summary: 'Let an alias stand for a collection, from this moment on',
+          summary: 'Point an alias to a collection, effective immediately',
           params,
           body: z.strictObject({ collection: z.string().min(1) }),
           response: { 200: aliasSchema, ...problemResponses },
@@ -46,7 +46,7 @@ export function aliasRoutes({ store, log }: ApiParts): FastifyPluginAsyncZod {
       async ({ params: { name }, body }) => {
         const collection = (await requireByOwnName(store, body.collection)).name;
         await store.moveAlias(name as CollectionName, collection as CollectionName);
-        log.info({ alias: name, collection }, 'an alias was moved');
+        log.info({ alias: name, collection }, 'moved an alias');
         return { name, collection };
       },
     );
@@ -57,14 +57,17 @@ export function aliasRoutes({ store, log }: ApiParts): FastifyPluginAsyncZod {
         config: { access: 'admin' },
         schema: {
           tags,
-          summary: 'Remove an alias; its collection stays',
+          summary: 'Remove an alias; its collection is kept',
           params,
-          response: { 204: z.null().describe('It is not there, or no longer.'), ...problemResponses },
+          response: {
+            204: z.null().describe('The alias does not exist, or no longer exists.'),
+            ...problemResponses,
+          },
         },
       },
       async ({ params: { name } }, reply) => {
         await store.moveAlias(name as CollectionName, null);
-        log.info({ alias: name }, 'an alias was removed');
+        log.info({ alias: name }, 'removed an alias');
         return reply.code(204).send(null);
       },
     );

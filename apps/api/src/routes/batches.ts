@@ -41,8 +41,11 @@ const bodySchema = z.strictObject({
   endpoint: z.string(),
   completion_window: z
     .string()
-    .regex(/^[1-9]\d{0,2}[hd]$/, 'must be hours or days, as 24h or 7d')
-    .meta({ description: 'What is not answered by then is given up; `24h`, or any hours or days.' }),
+    .regex(/^[1-9]\d{0,2}[hd]$/, 'must be hours or days, such as 24h or 7d')
+    .meta({
+      description:
+        'Requests that are not answered within this time expire: `24h`, or any number of hours or days.',
+    }),
   metadata: z.record(z.string().max(64), z.string().max(512)).nullish(),
   output_expires_after: z
     .strictObject({
@@ -64,7 +67,7 @@ export function batchRoutes(parts: ApiParts): FastifyPluginAsyncZod {
         config: { access: 'submit' },
         schema: {
           tags,
-          summary: 'Answer a file of requests as a bulk job',
+          summary: 'Run a file of requests as a bulk job',
           body: bodySchema,
           response: { 200: batchViewSchema, ...openaiErrors },
         },
@@ -73,7 +76,10 @@ export function batchRoutes(parts: ApiParts): FastifyPluginAsyncZod {
         const { body } = request;
         requireScope('search', 'embedding to a file');
         if (body.endpoint !== BATCH_ENDPOINT)
-          throw refusedField('endpoint', `${body.endpoint} has no batches here; ${BATCH_ENDPOINT} has`);
+          throw refusedField(
+            'endpoint',
+            `batches of ${body.endpoint} are not supported; use ${BATCH_ENDPOINT}`,
+          );
         const { source } = await requireFile(spool.files, body.input_file_id);
         const { tenant } = currentPrincipal();
         const model = await threads.run('batchModel', { source }, { share: tenant });
@@ -141,7 +147,7 @@ export function batchRoutes(parts: ApiParts): FastifyPluginAsyncZod {
         config: { access: 'submit' },
         schema: {
           tags,
-          summary: 'The batches, the newest first, a page at a time',
+          summary: 'List the batches, newest first, page by page',
           querystring,
           response: {
             200: pageSchema(batchViewSchema),
@@ -176,7 +182,7 @@ export function batchRoutes(parts: ApiParts): FastifyPluginAsyncZod {
         config: { access: 'submit' },
         schema: {
           tags,
-          summary: 'End a batch; what is answered is in its output file',
+          summary: 'Cancel a batch; its output file has the requests answered so far',
           params,
           response: { 200: batchViewSchema, ...openaiErrors },
         },

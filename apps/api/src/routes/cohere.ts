@@ -38,7 +38,7 @@ const fields = {
   truncate: z.enum(['NONE', 'START', 'END']).default('END'),
   output_dimension: z.int().positive().optional(),
   max_tokens: z.int().positive().optional().meta({
-    description: 'As many as the model reads, or more: it reads what it can.',
+    description: 'At least the model’s limit; a lower limit is not supported.',
   }),
   ...roleFields,
   ...ignoredBy('cohere'),
@@ -72,7 +72,7 @@ export function cohereRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsy
     answerErrorsAs(server, parts.log, cohereError);
     const options = { config: { access: 'search' }, bodyLimit: 20 * 1024 * 1024 } as const;
     const response = { 200: answerSchema, ...cohereErrors };
-    const described = { tags: ['cohere'], summary: 'Embed texts or images now', response };
+    const described = { tags: ['cohere'], summary: 'Embed texts or images immediately', response };
 
     server.post(
       '/v1/embed',
@@ -111,7 +111,7 @@ async function embed(body: EmbedBody, version: string, parts: ApiParts, lane: Qu
   if (body.max_tokens !== undefined && body.max_tokens < model.maxTokens)
     throw refusedField(
       'max_tokens',
-      `${model.name} reads ${model.maxTokens} tokens of each text, and cannot be told to read fewer; leave it out`,
+      `${model.name} reads ${model.maxTokens} tokens of each text, which cannot be reduced; leave it out`,
     );
   const { vectors, tokens } =
     kind === 'images'
@@ -150,7 +150,7 @@ async function embedTexts(
   if (cut === -1) return embedded;
   throw refusedField(
     how.pathOf(cut),
-    `it has more than the ${model.maxTokens} tokens that ${model.name} reads; shorten it, or let "truncate" be START or END`,
+    `it exceeds the limit of ${model.name}, ${model.maxTokens} tokens; shorten it, or set "truncate" to START or END`,
   );
 }
 
@@ -163,7 +163,7 @@ function inputsOf({ texts, images, inputs }: EmbedBody): {
   const given = Object.entries({ texts, images, inputs }).filter(([, list]) => (list ?? []).length > 0);
   const [[field] = ['texts']] = given;
   if (given.length !== 1)
-    throw refusedField(field, 'give texts, images or inputs: one of them, and something in it');
+    throw refusedField(field, 'give exactly one of texts, images and inputs, and do not leave it empty');
   const pathOf = (index: number) => `${field}/${index}`;
   if (field !== 'inputs') {
     const kind = field === 'images' ? 'images' : 'texts';
@@ -172,8 +172,7 @@ function inputsOf({ texts, images, inputs }: EmbedBody): {
   const contents = (inputs ?? []).flatMap(({ content }) => content);
   const kind = contents[0]?.type === 'image_url' ? 'images' : 'texts';
   const other = contents.findIndex(({ type }) => (type === 'image_url' ? 'images' : 'texts') !== kind);
-  if (other !== -1)
-    throw refusedField(pathOf(other), 'texts and images are asked for in requests of their own');
+  if (other !== -1) throw refusedField(pathOf(other), 'texts and images need separate requests');
   return {
     kind,
     values: contents.map((one) => (one.type === 'text' ? one.text : one.image_url.url)),

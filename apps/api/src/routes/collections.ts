@@ -43,7 +43,7 @@ export function collectionRoutes(parts: ApiParts): FastifyPluginAsyncZod {
           body: z.strictObject({ name: collectionNameSchema, profile: profileSchema.prefault({}) }),
           response: {
             201: collectionViewSchema.describe('Created.'),
-            200: collectionViewSchema.describe('It was there, with the same profile.'),
+            200: collectionViewSchema.describe('The collection already exists with the same profile.'),
             ...problemResponses,
           },
         },
@@ -53,7 +53,10 @@ export function collectionRoutes(parts: ApiParts): FastifyPluginAsyncZod {
         const { collection, created } = await createCollection(parts, name, profile);
         const { dims } = collection;
         if (created && profile.storage === 'binary' && dims < LEAST_BINARY)
-          log.warn({ collection: name, dims }, 'binary vectors this short miss some of the nearest');
+          log.warn(
+            { collection: name, dims },
+            'binary vectors this short miss some of the nearest neighbours',
+          );
         reply.header('location', `/api/v1/collections/${name}`);
         return reply.code(created ? 201 : 200).send(await collectionView(store, collection));
       },
@@ -100,12 +103,12 @@ export function collectionRoutes(parts: ApiParts): FastifyPluginAsyncZod {
         config: { access: 'admin' },
         schema: {
           tags,
-          summary: 'Make a field of the metadata filterable, and look for stored values that do not fit',
+          summary: 'Make a metadata field filterable, and check the stored values of that field',
           params,
           body: addedFieldSchema,
           response: {
             200: fieldReportSchema,
-            202: fieldProgressSchema.describe('It goes on; ask the same again.'),
+            202: fieldProgressSchema.describe('The check is in progress; repeat the request to follow it.'),
             ...problemResponses,
           },
         },
@@ -122,7 +125,7 @@ export function collectionRoutes(parts: ApiParts): FastifyPluginAsyncZod {
         config: { access: 'admin' },
         schema: {
           tags,
-          summary: 'Delete a collection, and cancel its jobs',
+          summary: 'Delete a collection and cancel its jobs',
           params,
           response: { 204: z.null().describe('Deleted.'), ...problemResponses },
         },
@@ -133,7 +136,7 @@ export function collectionRoutes(parts: ApiParts): FastifyPluginAsyncZod {
         await store.deleteCollection(name as CollectionName);
         await spool.maps.removeAll(name);
         await leaveTwin(store, name, twin);
-        log.info({ collection: name }, 'a collection was deleted');
+        log.info({ collection: name }, 'deleted a collection');
         return reply.code(204).send(null);
       },
     );
@@ -142,7 +145,7 @@ export function collectionRoutes(parts: ApiParts): FastifyPluginAsyncZod {
     async function cancelJobs(collection: string): Promise<void> {
       for (const job of await queue.unfinishedJobs(collection)) {
         await queue.cancel(job.id as JobId).catch((error: unknown) => {
-          log.warn({ err: error, job: job.id }, 'a job of a deleted collection could not be cancelled');
+          log.warn({ err: error, job: job.id }, 'cannot cancel a job of a deleted collection');
         });
       }
     }

@@ -65,13 +65,13 @@ function pageHeaders(issuer: string | undefined): Record<string, string> {
 
 function notBuilt(): EmbedmillError {
   const message =
-    'the console is not built here: run "npm run build -w apps/console" in embedmill’s folder, and start the API again';
+    'the console is not built: run "npm run build -w apps/console" in embedmill’s folder, and restart the API';
   return new EmbedmillError('not_found', message);
 }
 
 function noFile(path: string): EmbedmillError {
   return new EmbedmillError(
     'not_found',
-    `the console has no file ${JSON.stringify(path.slice(0, 200))}; it is at /console/`,
+    `the console has no file ${JSON.stringify(path.slice(0, 200))}; the console is at /console/`,
   );
 }

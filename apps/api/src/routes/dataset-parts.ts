@@ -26,7 +26,7 @@ export function datasetPartRoutes(
         config: { access: 'open', slot: 'stream' },
         schema: {
           tags: ['cohere'],
-          summary: 'The rows of a dataset that an embed job made, as Avro',
+          summary: 'Download the rows of an embed job’s dataset, in Avro',
           params: z.object({ id: z.string() }),
           querystring: z.strictObject({ secret: z.string() }),
           response: {
@@ -38,7 +38,10 @@ export function datasetPartRoutes(
       async (request, reply) => {
         const dataset = await requireDataset(spool.datasets, request.params.id);
         if (dataset.type !== 'embed-result' || !isSame(request.query.secret, dataset.secret))
-          throw new EmbedmillError('dataset_not_found', 'there is no such part, or its address has changed');
+          throw new EmbedmillError(
+            'dataset_not_found',
+            'the part does not exist, or its address has changed',
+          );
         const { id, source } = dataset;
         const file = { source, etag: `"${id}-${source.size}"`, type: 'application/avro', name: `${id}.avro` };
         return sendFile(request, reply, file, spool);

@@ -26,16 +26,16 @@ const fieldNames = z
   .preprocess(
     (given) => (typeof given === 'string' ? [given] : given),
     z
-      .array(z.string().regex(/^[A-Za-z_]\w{0,199}$/, 'must be letters, digits and _, as Avro has names'))
+      .array(z.string().regex(/^[A-Za-z_]\w{0,199}$/, 'must be a valid Avro name: letters, digits and _'))
       .max(100),
   )
   .optional();
 const creating = z.strictObject({
   name: z.string().min(1).max(512),
   type: z.string(),
-  keep_fields: fieldNames.meta({ description: 'What is kept of each row beside its text.' }),
-  optional_fields: fieldNames.meta({ description: 'As keep_fields, where a row has it.' }),
-  skip_malformed_input: flag.meta({ description: 'Leave rows out that cannot be embedded, with warnings.' }),
+  keep_fields: fieldNames.meta({ description: 'The fields of each row to keep in addition to its text.' }),
+  optional_fields: fieldNames.meta({ description: 'Like keep_fields, but rows may lack them.' }),
+  skip_malformed_input: flag.meta({ description: 'Skip rows that cannot be embedded, and warn of them.' }),
   csv_delimiter: z.string().length(1).optional(),
   keep_original_file: flag,
   text_separator: z.string().optional(),
@@ -49,7 +49,7 @@ const listing = z.strictObject({
   validationStatus: z.enum(STATUSES).optional(),
 });
 const form = z.strictObject({
-  data: z.string().meta({ format: 'binary', description: 'JSON, a line each, or CSV: rows with a `text`.' }),
+  data: z.string().meta({ format: 'binary', description: 'Rows with a `text`, as JSON lines or CSV.' }),
 });
 
 /** Cohere's datasets, as its embed jobs need them. */
@@ -64,7 +64,7 @@ export function datasetRoutes({ spool, config, log, threads }: ApiParts): Fastif
         config: { access: 'submit', slot: 'upload' },
         schema: {
           tags,
-          summary: 'Upload rows of texts for embed jobs',
+          summary: 'Upload a dataset of texts for embed jobs',
           querystring: creating,
           body: { content: { [FORM_TYPE]: { schema: form } } },
           response: { 200: z.strictObject({ id: z.string() }), ...cohereErrors },
@@ -103,7 +103,7 @@ export function datasetRoutes({ spool, config, log, threads }: ApiParts): Fastif
         config: { access: 'submit' },
         schema: {
           tags,
-          summary: 'The datasets, the newest first',
+          summary: 'List the datasets, newest first',
           querystring: listing,
           response: { 200: z.strictObject({ datasets: z.array(datasetViewSchema) }), ...cohereErrors },
         },
@@ -128,7 +128,7 @@ export function datasetRoutes({ spool, config, log, threads }: ApiParts): Fastif
         config: { access: 'submit' },
         schema: {
           tags,
-          summary: 'How many bytes all datasets have',
+          summary: 'Get the size of all datasets in bytes',
           response: { 200: z.strictObject({ organization_usage: z.int() }), ...cohereErrors },
         },
       },
@@ -182,14 +182,14 @@ function assertDone({
   text_separator,
   ...fields
 }: z.output<typeof creating>): void {
-  if (type !== 'embed-input') throw refusedField('type', `${type} is not done here; only embed-input is`);
+  if (type !== 'embed-input') throw refusedField('type', `${type} is not supported; use embed-input`);
   if (keep_original_file === 'true')
-    throw refusedField('keep_original_file', 'the file cannot be read back; leave it out');
+    throw refusedField('keep_original_file', 'original files are not kept; leave it out');
   if (text_separator !== undefined)
-    throw refusedField('text_separator', 'texts without rows are not read; send JSON lines or CSV');
+    throw refusedField('text_separator', 'plain text is not supported; send JSON lines or CSV');
   const kept = [...(fields.keep_fields ?? []), ...(fields.optional_fields ?? [])];
   if (kept.includes('embeddings'))
-    throw refusedField('keep_fields', '"embeddings" is what the output has the vectors in; rename the field');
+    throw refusedField('keep_fields', 'the output stores the vectors in "embeddings"; rename the field');
 }
 
 /** How the one file of the form is read: by its name, or its type. Errors: `invalid_request`. */
@@ -197,14 +197,14 @@ function readingOf(
   { keep_fields, optional_fields, skip_malformed_input, csv_delimiter }: z.output<typeof creating>,
   { files: [file, another] }: FileForm,
 ): DatasetReading {
-  if (file === undefined) throw refusedField('data', 'there is no file in the form');
-  if (another !== undefined) throw refusedField('data', 'there are several files; send one');
+  if (file === undefined) throw refusedField('data', 'the form has no file');
+  if (another !== undefined) throw refusedField('data', 'the form has several files; send one');
   const { delimiter, gzip = false } = file.named;
   // What a name says to be a document has lines all the same.
   const format = file.named.format === 'document' ? 'ndjson' : (file.named.format ?? 'ndjson');
-  if (format === 'parquet' || gzip) throw refusedField('data', 'send JSON lines or CSV, not packed');
+  if (format === 'parquet' || gzip) throw refusedField('data', 'send uncompressed JSON lines or CSV');
   if (csv_delimiter !== undefined && format !== 'csv')
-    throw refusedField('csv_delimiter', 'the file is no CSV: its name does not end in .csv');
+    throw refusedField('csv_delimiter', 'the file is not a CSV: its name does not end in .csv');
   const required = new Set(keep_fields).difference(new Set(['text']));
   const optional = new Set(optional_fields).difference(required).difference(new Set(['text']));
   return {

@@ -27,23 +27,23 @@ const LOOKED_UP = 1000;
 const bodySchema = z
   .strictObject({
     ids: z.array(documentSchema.shape.id).min(1).max(MOST_IDS).optional().meta({
-      description: `Of these documents; more of them as lines {"id": …, "deleted": true} of a job.`,
+      description: `The ids of the documents to delete. To delete more, submit a job with lines {"id": …, "deleted": true}.`,
     }),
-    filter: filterSchema.optional().meta({ description: 'Of the documents that satisfy it.' }),
+    filter: filterSchema.optional().meta({ description: 'Deletes the documents that match the filter.' }),
     tenant: z.string().min(1).max(128).optional().meta({
       description:
-        'Whose documents; by ids those of `default` where it is not said, by a filter those of all.',
+        'The tenant of the documents. The default is `default` for ids, and all tenants for a filter.',
     }),
     dryRun: z.boolean().default(false).meta({ description: 'Only count what would be deleted.' }),
-    priority: prioritySchema.optional().meta({ description: 'As of other jobs.' }),
-    webhook: webhookSchema.optional().meta({ description: 'Whom to tell of the job’s end.' }),
+    priority: prioritySchema.optional().meta({ description: 'The priority of the job.' }),
+    webhook: webhookSchema.optional().meta({ description: 'The receiver to notify of the job’s end.' }),
   })
   .refine(({ ids, filter }) => (ids === undefined) !== (filter === undefined), 'give ids or a filter')
   .meta({ id: 'Deletion' });
 
 /** What a dry run answers. */
 const countSchema = z.strictObject({
-  documents: z.int().nonnegative().meta({ description: 'How many of these are stored now.' }),
+  documents: z.int().nonnegative().meta({ description: 'How many of these documents are currently stored.' }),
 });
 
 /** Documents deleted by ids or by a filter, as a job. */
@@ -55,7 +55,7 @@ export function deletionRoutes({ store }: ApiParts, submission: Submission): Fas
         config: { access: 'submit' },
         schema: {
           tags: ['documents'],
-          summary: 'Delete documents, by ids or by a filter',
+          summary: 'Delete documents by ids or by a filter',
           params: z.object({ name: z.string() }),
           headers: idempotencyHeaders,
           body: bodySchema,
@@ -63,7 +63,7 @@ export function deletionRoutes({ store }: ApiParts, submission: Submission): Fas
             202: jobView.describe('The job that deletes them.'),
             200: z
               .union([countSchema, jobView])
-              .describe('Of a dry run the count; else the job that this Idempotency-Key stands for.'),
+              .describe('For a dry run, the count; otherwise the existing job of this Idempotency-Key.'),
             ...problemResponses,
           },
         },
@@ -74,7 +74,7 @@ export function deletionRoutes({ store }: ApiParts, submission: Submission): Fas
         const deletion: Deletion = { ...rest, tenant: ownTenant(named as TenantId | undefined) };
         const name = collection.name as CollectionName;
         if (dryRun) {
-          requireScope('search', 'counting what is stored');
+          requireScope('search', 'counting stored documents');
           return reply.send({ documents: await countOf(name, deletion) });
         }
         const { filter, tenant } = deletion;

@@ -11,10 +11,13 @@ import { AnswerRoom, sizeOf } from '../search/answer-size.ts';
 const listedSchema = z
   .strictObject({
     id: z.string(),
-    tenant: z.string().optional().meta({ description: 'Whose it is, for keys that are bound to no tenant.' }),
+    tenant: z
+      .string()
+      .optional()
+      .meta({ description: 'The owning tenant, shown to keys that are not bound to a tenant.' }),
     title: z.string().nullable(),
-    text: z.string().meta({ description: 'Of its first chunk.' }),
-    chunks: z.int().meta({ description: 'How many it has.' }),
+    text: z.string().meta({ description: 'The text of its first chunk.' }),
+    chunks: z.int().meta({ description: 'The number of its chunks.' }),
     source: z.string().nullable(),
     metadata: z.record(z.string(), jsonSchema),
   })
@@ -23,7 +26,10 @@ const listedSchema = z
 const documentsPage = z
   .strictObject({
     documents: z.array(listedSchema),
-    next: z.string().nullable().meta({ description: 'Ask again with this as `after`; null at the end.' }),
+    next: z
+      .string()
+      .nullable()
+      .meta({ description: 'Pass this as `after` for the next page; null at the end.' }),
   })
   .meta({ id: 'ListedDocuments' });
 
@@ -36,11 +42,11 @@ export function documentListRoutes({ store }: ApiParts): FastifyPluginAsyncZod {
         config: { access: 'search' },
         schema: {
           tags: ['documents'],
-          summary: 'The documents, or those that a filter lets through, page by page',
+          summary: 'List the documents, optionally those that match a filter, page by page',
           params: z.object({ name: z.string() }),
           querystring: z.strictObject({
             filter: jsonParameter('{"field":"year","gte":1900}').pipe(filterSchema.optional()).meta({
-              description: 'As of a search, as JSON.',
+              description: 'A filter as in searches, as JSON.',
             }),
             limit: z.coerce.number().int().min(1).max(1000).default(100),
             after: z.uuid().optional(),

@@ -35,10 +35,10 @@ const chunkSchema = z.strictObject({
   start: z.int(),
   end: z.int(),
   text: z.string(),
-  headings: z.array(z.string()).optional().meta({ description: 'Those that it stands under.' }),
-  pages: z.array(z.int()).optional().meta({ description: 'Those that it is on.' }),
+  headings: z.array(z.string()).optional().meta({ description: 'The headings above it.' }),
+  pages: z.array(z.int()).optional().meta({ description: 'The pages that it is on.' }),
   terms: z.record(z.string(), weightedTerms).meta({
-    description: 'Its sparse vectors as words, by scheme, the heaviest first.',
+    description: 'Its sparse vectors as words, by scheme, heaviest first.',
   }),
 });
 const documentSchema = z
@@ -48,43 +48,49 @@ const documentSchema = z
     title: z.string().nullable(),
     text: z.string().meta({
       description:
-        'Its text, put together from its chunks; white space between two is there, if not of which kind.',
+        'Its text, joined from its chunks. White space between chunks may differ from the original.',
     }),
     image: z.string().nullable(),
     video: z.string().nullable(),
-    source: z.string().nullable().meta({ description: 'What it is a part of, where that was said.' }),
+    source: z.string().nullable().meta({ description: 'The source that it belongs to, if it names one.' }),
     metadata: z.record(z.string(), jsonSchema),
     structure: structureSchema.optional(),
     chunks: z.array(chunkSchema),
     next: z.int().optional().meta({
-      description: 'Where there are more chunks than an answer takes: ask again with this as `from`.',
+      description: 'Set if the document has more chunks than fit into the response: pass this as `from`.',
     }),
   })
-  .meta({ id: 'StoredDocument', description: 'A document, which may be submitted again as it is.' });
+  .meta({ id: 'StoredDocument', description: 'A stored document, which can be submitted again unchanged.' });
 
 const pointSchema = z
   .strictObject({
     point: z.string(),
     id: z.string().meta({ description: 'The document’s id.' }),
-    tenant: z.string().optional().meta({ description: 'Whose it is, for keys that are bound to no tenant.' }),
+    tenant: z
+      .string()
+      .optional()
+      .meta({ description: 'The owning tenant, shown to keys that are not bound to a tenant.' }),
     chunk: z.int(),
-    chunks: z
-      .int()
-      .meta({ description: 'How many its document has; a point of one may be submitted again.' }),
+    chunks: z.int().meta({
+      description: 'The number of chunks of its document. If it is 1, the point can be submitted again.',
+    }),
     title: z.string().nullable(),
     text: z.string(),
     image: z.string().nullable(),
     video: z.string().nullable(),
     source: z.string().nullable(),
     metadata: z.record(z.string(), jsonSchema),
-    dense: z.string().meta({ description: 'The dense vector: little-endian float32, in base64.' }),
+    dense: z.string().meta({ description: 'The dense vector: little-endian float32 in base64.' }),
   })
   .meta({ id: 'StoredPoint' });
 
 const pointsPage = z
   .strictObject({
     points: z.array(pointSchema),
-    next: z.string().nullable().meta({ description: 'Ask again with this as `after`; null at the end.' }),
+    next: z
+      .string()
+      .nullable()
+      .meta({ description: 'Pass this as `after` for the next page; null at the end.' }),
   })
   .meta({ id: 'StoredPoints' });
 
@@ -100,11 +106,16 @@ export function documentRoutes({ store, queue }: ApiParts, lane: QueryLane): Fas
         config: { access: 'search' },
         schema: {
           tags,
-          summary: 'One document, with the words of its sparse vectors',
+          summary: 'Get a document with the words of its sparse vectors',
           params: params.extend({ id: z.string() }),
           querystring: z.strictObject({
             tenant: tenant.default(DEFAULT_TENANT),
-            from: z.coerce.number().int().min(0).default(0).meta({ description: 'The first chunk to give.' }),
+            from: z.coerce
+              .number()
+              .int()
+              .min(0)
+              .default(0)
+              .meta({ description: 'The first chunk to return.' }),
           }),
           response: { 200: documentSchema, ...problemResponses },
         },
@@ -115,7 +126,7 @@ export function documentRoutes({ store, queue }: ApiParts, lane: QueryLane): Fas
         const points = await store.getPoints(collection.name as CollectionName, [key]);
         const [first] = points;
         if (first === undefined) {
-          const message = `there is no document ${JSON.stringify(key.id)} in ${collection.name}`;
+          const message = `the collection ${collection.name} has no document ${JSON.stringify(key.id)}`;
           throw new EmbedmillError('document_not_found', message);
         }
         const { tenant, title, source = null, metadata } = first.payload;
@@ -173,7 +184,10 @@ export function documentRoutes({ store, queue }: ApiParts, lane: QueryLane): Fas
           summary: 'Delete a document',
           params: params.extend({ id: z.string() }),
           querystring: z.strictObject({ tenant: tenant.default(DEFAULT_TENANT) }),
-          response: { 204: z.null().describe('It is not there, or no longer.'), ...problemResponses },
+          response: {
+            204: z.null().describe('The document does not exist, or no longer exists.'),
+            ...problemResponses,
+          },
         },
       },
       async (request, reply) => {
@@ -192,7 +206,7 @@ export function documentRoutes({ store, queue }: ApiParts, lane: QueryLane): Fas
         schema: {
           tags,
           summary:
-            'All points with their dense vectors, page by page: fewer than `limit` where they are large',
+            'List all points with their dense vectors, page by page; fewer than `limit` if they are large',
           params,
           querystring: z.strictObject({
             limit: z.coerce.number().int().min(1).max(1000).default(500),

@@ -54,7 +54,10 @@ export function embedJobRoutes(parts: ApiParts): FastifyPluginAsyncZod {
         const { body } = request;
         const input = await requireDataset(spool.datasets, body.dataset_id);
         if (input.type !== 'embed-input')
-          throw refusedField('dataset_id', 'it is what an embed job made; give one of the type embed-input');
+          throw refusedField(
+            'dataset_id',
+            'the dataset is the output of an embed job; use one of the type embed-input',
+          );
         if (input.error !== undefined)
           throw new EmbedmillError('invalid_dataset', `the dataset is not valid: ${input.error}`);
         const { model, role, prefix } = await askedModel(body, parts, 'dense');
@@ -92,7 +95,7 @@ export function embedJobRoutes(parts: ApiParts): FastifyPluginAsyncZod {
         config: { access: 'submit' },
         schema: {
           tags,
-          summary: 'The embed jobs, the newest first',
+          summary: 'List the embed jobs, newest first',
           response: { 200: z.strictObject({ embed_jobs: z.array(embedJobViewSchema) }), ...cohereErrors },
         },
       },
@@ -105,7 +108,7 @@ export function embedJobRoutes(parts: ApiParts): FastifyPluginAsyncZod {
         config: { access: 'submit' },
         schema: {
           tags,
-          summary: 'One embed job',
+          summary: 'Get an embed job',
           params,
           response: { 200: embedJobViewSchema, ...cohereErrors },
         },
@@ -119,7 +122,7 @@ export function embedJobRoutes(parts: ApiParts): FastifyPluginAsyncZod {
         config: { access: 'submit' },
         schema: {
           tags,
-          summary: 'End an embed job; it makes no dataset',
+          summary: 'Cancel an embed job; it then produces no dataset',
           params,
           response: { 200: z.strictObject({}), ...cohereErrors },
         },

@@ -28,12 +28,12 @@ const embeddingSchema = z.strictObject({
   index: z.int(),
   embedding: z.union([z.array(z.number()), z.string()]).meta({
     description:
-      'L2-normalised, unless asked otherwise; in base64, little-endian float32, or the bytes of `output_dtype`.',
+      'L2-normalised unless requested otherwise. In base64: little-endian float32, or the bytes of `output_dtype`.',
   }),
   truncated: z
     .literal(true)
     .optional()
-    .meta({ description: 'embedmill’s own: there when the input was longer than the model reads.' }),
+    .meta({ description: 'An embedmill extension: present if the input exceeded the model’s limit.' }),
 });
 const responseSchema = z.strictObject({
   object: z.literal('list'),
@@ -56,7 +56,7 @@ const requestWithoutVersionSchema = requestSchema.extend({
     .nonnegative()
     .transform((size) => (size === 0 ? undefined : size))
     .optional()
-    .meta({ description: 'A smaller size, where the model was trained for it; 0 for its own.' }),
+    .meta({ description: 'A smaller vector size, if the model was trained for it; 0 for its full size.' }),
   modality: z.literal('text').optional(),
 });
 
@@ -80,7 +80,7 @@ export function embeddingRoutes(parts: ApiParts, lane: QueryLane): FastifyPlugin
         bodyLimit: MAX_BODY_BYTES,
         schema: {
           tags,
-          summary: 'Embed texts now, ahead of bulk jobs',
+          summary: 'Embed texts immediately, ahead of bulk jobs',
           body: requestSchema,
           response: { 200: responseSchema, ...openaiErrors },
         },
@@ -94,7 +94,7 @@ export function embeddingRoutes(parts: ApiParts, lane: QueryLane): FastifyPlugin
         config: { access: 'any' },
         schema: {
           tags,
-          summary: 'The models, in OpenAI’s shape',
+          summary: 'List the models in OpenAI’s format',
           response: {
             200: z.strictObject({ object: z.literal('list'), data: z.array(openaiModelSchema) }),
             ...openaiErrors,
@@ -117,7 +117,7 @@ export function embeddingRoutes(parts: ApiParts, lane: QueryLane): FastifyPlugin
         config: { access: 'any' },
         schema: {
           tags,
-          summary: 'One model, in OpenAI’s shape',
+          summary: 'Get a model in OpenAI’s format',
           params: z.object({ model: z.string() }),
           response: { 200: openaiModelSchema, ...openaiErrors },
         },
@@ -182,7 +182,7 @@ export function embeddingDoors(parts: ApiParts, lane: QueryLane): FastifyPluginA
         ...options,
         schema: {
           tags,
-          summary: 'As /v1/embeddings, in Azure’s address; a deployment is a model',
+          summary: 'The same as /v1/embeddings, at Azure’s path; the deployment is a model',
           params: z.object({ deployment: z.string() }),
           querystring: z.strictObject({ 'api-version': z.string().optional() }),
           body: requestSchema.extend({ model: requestSchema.shape.model.optional() }),

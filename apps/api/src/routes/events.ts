@@ -25,12 +25,12 @@ export function eventRoutes(
         config: { access: 'submit', slot: 'stream' },
         schema: {
           tags: ['jobs'],
-          summary: 'A job’s progress as it happens, until it ends',
+          summary: 'Stream a job’s progress until it ends',
           params: z.object({ id: z.string() }),
           response: {
             200: {
               description:
-                '`progress` with the job on each change, then `end` with the finished job, as each event’s data.',
+                'Sends a `progress` event on each change, and an `end` event once the job has finished; the data of each event is the job.',
               content: { 'text/event-stream': { schema: jobView } },
             },
             ...problemResponses,

@@ -27,9 +27,14 @@ const bodySchema = sinkSchema
   .extend({
     format: sinkSchema.shape.format.default('ndjson'),
     vectors: sinkSchema.shape.vectors.default(false),
-    filter: filterSchema.optional().meta({ description: 'Which documents; all by default.' }),
-    webhook: webhookSchema.optional().meta({ description: 'Whom to tell of the job’s end.' }),
-    tenant: z.string().min(1).max(128).optional().meta({ description: 'Whose documents; all by default.' }),
+    filter: filterSchema.optional().meta({ description: 'Which documents to export; all by default.' }),
+    webhook: webhookSchema.optional().meta({ description: 'The receiver to notify of the job’s end.' }),
+    tenant: z
+      .string()
+      .min(1)
+      .max(128)
+      .optional()
+      .meta({ description: 'The tenant whose documents to export; all by default.' }),
   })
   .meta({ id: 'Export' });
 const MEDIA_TYPES: Record<OutputFormat, string> = {
@@ -50,7 +55,7 @@ export function exportRoutes(
         config: { access: 'submit' },
         schema: {
           tags,
-          summary: 'Write the documents, or their points with vectors, to a file',
+          summary: 'Export the documents, or their points with vectors, to a file',
           params: z.object({ name: z.string() }),
           headers: idempotencyHeaders,
           body: bodySchema,
@@ -81,7 +86,7 @@ export function exportRoutes(
         config: { access: 'submit', slot: 'stream' },
         schema: {
           tags,
-          summary: 'The file that a job wrote; ranges of it, too',
+          summary: 'Download the file that a job wrote, or a range of it',
           params: z.object({ id: z.string() }),
           response: {
             200: {
@@ -113,7 +118,7 @@ export function exportRoutes(
       throw new EmbedmillError('document_not_found', `job ${id} writes no file`);
     }
     if (output === undefined || state !== 'completed') {
-      throw new EmbedmillError('job_not_finished', `job ${id} is ${state}; its file is not complete`, {
+      throw new EmbedmillError('job_not_finished', `job ${id} is ${state}, so its file is not complete`, {
         retryAfter: 2,
       });
     }

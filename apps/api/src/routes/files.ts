@@ -33,7 +33,7 @@ const querystring = z.strictObject({
   after: z.string().optional(),
 });
 const form = z.strictObject({
-  file: z.string().meta({ format: 'binary', description: 'The requests, a line of JSON each.' }),
+  file: z.string().meta({ format: 'binary', description: 'The requests, as one JSON object per line.' }),
   purpose: z.literal('batch'),
 });
 
@@ -78,7 +78,7 @@ export function fileRoutes({ spool, config, log }: ApiParts): FastifyPluginAsync
         config: { access: 'submit' },
         schema: {
           tags,
-          summary: 'The files, a page at a time',
+          summary: 'List the files, page by page',
           querystring,
           response: {
             200: pageSchema(fileView),
@@ -110,7 +110,7 @@ export function fileRoutes({ spool, config, log }: ApiParts): FastifyPluginAsync
         config: { access: 'submit', slot: 'stream' },
         schema: {
           tags,
-          summary: 'A file’s content; ranges of it, too',
+          summary: 'Download a file’s content, or a range of it',
           params,
           response: {
             200: {
@@ -153,15 +153,13 @@ export function fileRoutes({ spool, config, log }: ApiParts): FastifyPluginAsync
 /** What the form says. Errors: `invalid_request`. */
 function fileOf(id: string, { files, fields }: FileForm, source: ClientFile['source']): ClientFile {
   const [file, another] = files;
-  if (file === undefined) throw refusedField('file', 'there is no file in the form');
-  if (another !== undefined) throw refusedField('file', 'there are several files; upload one at a time');
+  if (file === undefined) throw refusedField('file', 'the form has no file');
+  if (another !== undefined) throw refusedField('file', 'the form has several files; upload one at a time');
   const said = new Map(fields);
   const purpose = said.get('purpose');
   if (purpose !== 'batch') {
     const message =
-      purpose === undefined
-        ? 'say what the file is for: batch'
-        : `${purpose} is not done here; only batch is`;
+      purpose === undefined ? 'set the purpose of the file: batch' : `${purpose} is not supported; use batch`;
     throw refusedField('purpose', message);
   }
   const { tenant } = currentPrincipal();
@@ -181,10 +179,10 @@ function fileOf(id: string, { files, fields }: FileForm, source: ClientFile['sou
 function expiresAfter(said: ReadonlyMap<string, string>): number | undefined {
   const [anchor, lasts] = [said.get('expires_after[anchor]'), said.get('expires_after[seconds]')];
   if (anchor === undefined && lasts === undefined) return undefined;
-  if (anchor !== 'created_at') throw refusedField('expires_after', 'the anchor has to be created_at');
+  if (anchor !== 'created_at') throw refusedField('expires_after', 'the anchor must be created_at');
   const { least, most } = EXPIRES_SECONDS;
   const given = Number(lasts);
   if (lasts === undefined || !Number.isInteger(given) || given < least || given > most)
-    throw refusedField('expires_after', `the seconds have to be a whole number from ${least} to ${most}`);
+    throw refusedField('expires_after', `the seconds must be a whole number from ${least} to ${most}`);
   return given;
 }

@@ -19,7 +19,7 @@ export function jobDetailRoutes({ queue, spool, config }: ApiParts): FastifyPlug
         config: { access: 'submit' },
         schema: {
           tags,
-          summary: 'Why a job waits, where its time goes, and what it used',
+          summary: 'Get why a job waits, where its time goes, and what it has used',
           params,
           response: { 200: jobDetailsSchema, ...problemResponses },
         },
@@ -43,7 +43,7 @@ export function jobDetailRoutes({ queue, spool, config }: ApiParts): FastifyPlug
         config: { access: 'submit' },
         schema: {
           tags,
-          summary: 'What happened to a job: the last lines of its log, the oldest first',
+          summary: 'Get the last lines of a job’s log, oldest first',
           params,
           response: { 200: z.strictObject({ lines: z.array(jobLogLineSchema) }), ...problemResponses },
         },
@@ -57,7 +57,7 @@ export function jobDetailRoutes({ queue, spool, config }: ApiParts): FastifyPlug
         config: { access: 'submit' },
         schema: {
           tags,
-          summary: 'Why documents of a job failed, by reason, with some of each',
+          summary: 'Get the failures of a job by reason, with samples',
           params,
           response: { 200: failureReasonsSchema, ...problemResponses },
         },

@@ -27,9 +27,11 @@ const tags = ['jobs'];
 const params = z.object({ id: z.string() });
 export const jobView = jobSchema.meta({ id: 'Job' });
 const jobsQuery = z.strictObject({
-  collection: z.string().max(128).optional().meta({ description: 'Of one collection, or alias.' }),
+  collection: z.string().max(128).optional().meta({ description: 'Only jobs of this collection or alias.' }),
   state: jobStateSchema.optional(),
-  tenant: tenantSchema.optional().meta({ description: 'Of one tenant, by those who see several.' }),
+  tenant: tenantSchema
+    .optional()
+    .meta({ description: 'Only jobs of this tenant, for keys that can access several.' }),
   source: z
     .string()
     .min(1)
@@ -41,19 +43,17 @@ const jobsQuery = z.strictObject({
     .min(1)
     .max(256)
     .optional()
-    .meta({ description: 'In the id, the collection, the source or its name, in capitals or not.' }),
+    .meta({ description: 'Text to find in the id, the collection, the source or its name, ignoring case.' }),
   limit: z.coerce.number().int().min(1).max(1000).default(50),
-  after: z
-    .string()
-    .regex(PLACE, 'is not the next of a page')
-    .optional()
-    .meta({ description: 'The `next` of the page before; jobs that come or go meanwhile move no others.' }),
+  after: z.string().regex(PLACE, 'must be the `next` of a page').optional().meta({
+    description: 'The `next` of the previous page. Jobs added or removed in between do not shift the page.',
+  }),
 });
 const jobsPage = z.strictObject({
   jobs: z.array(jobView),
   next: z.string().nullable().meta({
     description:
-      'Ask again with this as `after`; null behind the last job. There may be more although a page has fewer than `limit`: it also ends when a thousand jobs were looked at, or 4 MiB of them.',
+      'Pass this as `after` for the next page; null after the last job. A page with fewer than `limit` jobs may have a next one, because a page also ends after a thousand jobs, or 4 MiB of jobs, were examined.',
   }),
 });
 /** The schema is a line's. */
@@ -71,7 +71,7 @@ export function jobRoutes(parts: ApiParts, resubmission: Resubmission): FastifyP
         config: { access: 'submit' },
         schema: {
           tags,
-          summary: 'Jobs, the newest first, a page at a time',
+          summary: 'List jobs, newest first, page by page',
           querystring: jobsQuery,
           response: { 200: jobsPage, ...problemResponses },
         },
@@ -94,11 +94,11 @@ export function jobRoutes(parts: ApiParts, resubmission: Resubmission): FastifyP
     for (const [kind, summary] of [
       [
         'failures',
-        'The documents that failed, one report a line; a last line {"more": n} counts those that are not named',
+        'Get the failed documents, one report per line; a last line {"more": n} counts those not listed',
       ],
       [
         'warnings',
-        'The documents that were replaced or truncated, one report a line; a last line {"more": n} counts those that are not named',
+        'Get the replaced or truncated documents, one report per line; a last line {"more": n} counts those not listed',
       ],
     ] as const satisfies [ReportKind, string][]) {
       server.get(
@@ -123,7 +123,7 @@ export function jobRoutes(parts: ApiParts, resubmission: Resubmission): FastifyP
         config: { access: 'submit' },
         schema: {
           tags,
-          summary: 'What the job’s webhook was told, and what came of it',
+          summary: 'List the job’s webhook deliveries and their outcomes',
           params,
           response: {
             200: z.strictObject({ deliveries: z.array(webhookDeliverySchema) }),
@@ -143,7 +143,7 @@ export function jobRoutes(parts: ApiParts, resubmission: Resubmission): FastifyP
         config: { access: 'submit' },
         schema: {
           tags,
-          summary: 'End a job; what is stored stays',
+          summary: 'Cancel a job; stored documents are kept',
           params,
           response: { 202: jobView, ...problemResponses },
         },
@@ -157,7 +157,7 @@ export function jobRoutes(parts: ApiParts, resubmission: Resubmission): FastifyP
         config: { access: 'submit' },
         schema: {
           tags,
-          summary: 'Give a job that has not finished another priority',
+          summary: 'Change the priority of an unfinished job',
           params,
           body: z.strictObject({ priority: prioritySchema }),
           response: { 200: jobView, ...problemResponses },
@@ -172,7 +172,7 @@ export function jobRoutes(parts: ApiParts, resubmission: Resubmission): FastifyP
         config: { access: 'submit' },
         schema: {
           tags,
-          summary: 'Forget a finished job, with its failures; what is stored stays',
+          summary: 'Forget a finished job and its failures; stored documents are kept',
           params,
           response: { 204: z.null().describe('Forgotten.'), ...problemResponses },
         },
@@ -191,8 +191,8 @@ export function jobRoutes(parts: ApiParts, resubmission: Resubmission): FastifyP
         config: { access: 'submit' },
         schema: {
           tags,
-          summary: 'Try the failed documents again, as a new job',
-          description: 'All of them, or those of some reasons, lines or ids.',
+          summary: 'Retry the failed documents in a new job',
+          description: 'Retries all failed documents, or those with some reasons, lines or ids.',
           params,
           body: retrySelectionSchema.nullish(),
           response: { 202: jobView, 200: jobView, ...problemResponses },
@@ -212,7 +212,7 @@ export function jobRoutes(parts: ApiParts, resubmission: Resubmission): FastifyP
         config: { access: 'submit' },
         schema: {
           tags,
-          summary: 'Compare a job’s documents with the store; what is missing is submitted',
+          summary: 'Compare a job’s documents with the store, and submit the missing ones',
           params,
           response: { 200: verificationSchema, ...problemResponses },
         },

@@ -20,8 +20,7 @@ export function mapRoutes({ store, spool }: ApiParts, tasks: MapTasks): FastifyP
         config: { access: 'search' },
         schema: {
           tags,
-          summary:
-            'Compute the map of a collection, of the documents that the key sees, or what is new of it',
+          summary: 'Compute or update the map of a collection, with the documents that the key can access',
           params,
           body: mapRequestSchema,
           response: { 202: mapStateSchema, ...problemResponses },
@@ -39,7 +38,7 @@ export function mapRoutes({ store, spool }: ApiParts, tasks: MapTasks): FastifyP
         config: { access: 'search' },
         schema: {
           tags,
-          summary: 'How the map of a collection stands',
+          summary: 'Get the state of a collection’s map',
           params,
           response: { 200: mapStateSchema, ...problemResponses },
         },
@@ -56,7 +55,7 @@ export function mapRoutes({ store, spool }: ApiParts, tasks: MapTasks): FastifyP
         config: { access: 'search' },
         schema: {
           tags,
-          summary: 'The map of a collection as it was last computed',
+          summary: 'Get the points of a collection’s map',
           params,
           response: { 200: mapPointsSchema, ...problemResponses },
         },
@@ -65,7 +64,7 @@ export function mapRoutes({ store, spool }: ApiParts, tasks: MapTasks): FastifyP
         const collection = await requireCollection(store, request.params.name);
         const points = await spool.maps.find(collection, 'points');
         if (points === undefined) {
-          const message = `there is no map of ${collection.name} yet; POST to /api/v1/collections/${collection.name}/map computes one`;
+          const message = `there is no map of ${collection.name} yet; compute one by POST to /api/v1/collections/${collection.name}/map`;
           throw new EmbedmillError('not_found', message);
         }
         return reply.type('application/json').send(points as never);

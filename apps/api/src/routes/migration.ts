@@ -12,8 +12,8 @@ import { jobView } from './jobs.ts';
 const tags = ['migration'];
 const params = z.object({ name: z.string() });
 const toModelSchema = z.strictObject({
-  model: z.string().min(1).meta({ description: 'The dense model to go to.' }),
-  dims: z.int().positive().optional().meta({ description: 'A smaller size of its vectors.' }),
+  model: z.string().min(1).meta({ description: 'The dense model to migrate to.' }),
+  dims: z.int().positive().optional().meta({ description: 'A smaller size for its vectors.' }),
 });
 const { chunking, sparse, storage, lateInteraction } = profileSchema.shape;
 const toCollectionSchema = z.strictObject({
@@ -25,7 +25,7 @@ const toCollectionSchema = z.strictObject({
       storage: storage.unwrap().optional(),
       lateInteraction: lateInteraction.unwrap().nullable().optional().meta({ description: 'Null: none.' }),
     })
-    .meta({ description: 'What is other in it.' }),
+    .meta({ description: 'The changes to the profile.' }),
 });
 
 export function migrationRoutes(parts: ApiParts, submission: Submission): FastifyPluginAsyncZod {
@@ -37,7 +37,7 @@ export function migrationRoutes(parts: ApiParts, submission: Submission): Fastif
         config: { access: 'admin' },
         schema: {
           tags,
-          summary: 'Begin: a job adds a second dense vector, or fills a second collection',
+          summary: 'Begin a migration: a job adds a second dense vector, or fills a second collection',
           params,
           body: z.union([toModelSchema, toCollectionSchema]),
           response: {
@@ -61,7 +61,7 @@ export function migrationRoutes(parts: ApiParts, submission: Submission): Fastif
         config: { access: 'admin' },
         schema: {
           tags,
-          summary: 'Cut over, or roll back: searches use the other vector, or collection',
+          summary: 'Cut over or roll back: searches then use the other vector or collection',
           params,
           response: { 200: collectionViewSchema, ...problemResponses },
         },
@@ -80,7 +80,7 @@ export function migrationRoutes(parts: ApiParts, submission: Submission): Fastif
         config: { access: 'admin' },
         schema: {
           tags,
-          summary: 'End: the vector, or the collection, that searches do not use is deleted',
+          summary: 'End a migration: the vector or collection that searches do not use is deleted',
           params,
           response: { 200: collectionViewSchema, ...problemResponses },
         },

@@ -10,36 +10,40 @@ const modelSchema = z
     repository: z
       .string()
       .optional()
-      .meta({ description: 'Its id on the hub, by which clients may name it, too.' }),
+      .meta({ description: 'Its id on the hub, by which clients may also name it.' }),
     kind: z.string().meta({ description: '`dense`, `sparse` or `reranker`.' }),
-    attentions: z.boolean().meta({ description: 'Whether it gives what BM42 needs.' }),
-    lexical: z.boolean().meta({ description: 'Whether a dense model is its own sparse model, too.' }),
+    attentions: z.boolean().meta({ description: 'Whether it provides the attention that BM42 needs.' }),
+    lexical: z.boolean().meta({ description: 'Whether a dense model also gives sparse vectors.' }),
     tokenVectors: z
       .boolean()
-      .meta({ description: 'Whether it gives what late interaction reads: vectors of single tokens.' }),
+      .meta({ description: 'Whether it provides the token vectors that late interaction needs.' }),
     prompts: z
       .record(z.string(), z.string())
-      .meta({ description: 'What a request may have put in front of its texts, by name.' }),
+      .meta({ description: 'Prefixes that a request may choose for its texts, by name.' }),
     instructionPrefix: z
       .string()
       .optional()
-      .meta({ description: 'What stands in front of queries that come with an instruction.' }),
-    images: z.boolean().meta({ description: 'Whether it reads images, too.' }),
-    dims: z.int().meta({ description: 'Numbers in a vector.' }),
-    matryoshka: z.array(z.int()).meta({ description: 'Smaller sizes that its vectors may be cut to.' }),
-    maxTokens: z.int().meta({ description: 'Tokens it reads at most, special tokens included.' }),
+      .meta({ description: 'The prefix of queries that carry an instruction.' }),
+    images: z.boolean().meta({ description: 'Whether it also reads images.' }),
+    dims: z.int().meta({ description: 'The size of its vectors.' }),
+    matryoshka: z
+      .array(z.int())
+      .meta({ description: 'Smaller sizes to which its vectors can be truncated.' }),
+    maxTokens: z.int().meta({ description: 'The most tokens that it reads, including special tokens.' }),
     pooling: z.string().optional(),
     bundled: z.boolean().meta({ description: 'Whether it needs no download.' }),
     local: z.boolean().meta({ description: 'Whether its files are in the models folder.' }),
     license: z.string(),
     languages: z.array(z.string()).nullable().meta({
-      description: 'What it was trained for, by ISO 639; `mul` for many; null where it is not said.',
+      description: 'The languages that it was trained for, by ISO 639; `mul` for many; null if unknown.',
     }),
-    bytes: z.int().nullable().meta({ description: 'Of its files; null where it is not known.' }),
-    available: z.boolean().meta({ description: 'Whether its files are here, so that it needs no network.' }),
+    bytes: z.int().nullable().meta({ description: 'The size of its files; null if unknown.' }),
+    available: z
+      .boolean()
+      .meta({ description: 'Whether its files are available locally, so that it needs no network.' }),
     workers: z
       .array(workerModelSchema)
-      .meta({ description: 'How those workers stand with it that have it, or are getting it.' }),
+      .meta({ description: 'The state of the workers that have the model or are loading it.' }),
   })
   .meta({ id: 'Model' });
 
@@ -52,7 +56,7 @@ export function modelRoutes({ models, queue }: ApiParts): FastifyPluginAsyncZod 
         config: { access: 'any' },
         schema: {
           tags: ['models'],
-          summary: 'Models that collections and embeddings can use',
+          summary: 'List the models that collections and embeddings can use',
           response: { 200: z.strictObject({ models: z.array(modelSchema) }), ...problemResponses },
         },
       },

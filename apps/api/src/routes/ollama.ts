@@ -19,7 +19,7 @@ const fields = {
     .string()
     .meta({ description: 'A dense model, by its name or an alias, with or without `:latest`.' }),
   options: z.looseObject({ num_ctx: z.int().positive().optional() }).optional().meta({
-    description: 'Of a model’s run; of an embedding’s, num_ctx alone says anything.',
+    description: 'Options for running the model. For embeddings, only num_ctx has an effect.',
   }),
   ...roleFields,
   ...ignoredBy('ollama'),
@@ -53,7 +53,7 @@ export function ollamaRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsy
         ...options,
         schema: {
           tags,
-          summary: 'Embed texts now',
+          summary: 'Embed texts immediately',
           body: embedSchema,
           response: { 200: embedAnswer, ...errors },
         },
@@ -82,7 +82,7 @@ export function ollamaRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsy
         ...options,
         schema: {
           tags,
-          summary: 'Embed a text now',
+          summary: 'Embed a text immediately',
           body: embeddingSchema,
           response: { 200: z.strictObject({ embedding: z.array(z.number()) }), ...errors },
         },
@@ -108,7 +108,7 @@ export function ollamaRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsy
     if (window < model.maxTokens)
       throw refusedField(
         'options/num_ctx',
-        `${model.name} reads ${model.maxTokens} tokens, and cannot be told to read ${window}; leave it out`,
+        `${model.name} reads ${model.maxTokens} tokens, which cannot be changed to ${window}; leave it out`,
       );
     if (inputs.length === 0) return { vectors: [], tokens: 0 };
     const embedded = await embedInputs(inputs, asked, { dims, pathOf }, lane);

@@ -179,7 +179,7 @@ test('OpenAPI describes every route, and every reference in it leads somewhere',
     'multipart/form-data',
     'text/csv',
   ]);
-  expect(JSON.stringify(submit.requestBody)).toContain('Unique in the collection');
+  expect(JSON.stringify(submit.requestBody)).toContain('Unique within the collection');
   const failed = spec.paths['/api/v1/jobs/{id}']!['get']!.responses['4XX']!;
   expect(failed.content).toEqual({
     'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } },

@@ -21,7 +21,7 @@ export function operationRoutes({ queue, store, metrics }: ApiParts): FastifyPlu
       '/healthz',
       {
         config: { access: 'open' },
-        schema: { tags, summary: 'Whether the server is alive', response: { 200: healthSchema } },
+        schema: { tags, summary: 'Liveness: whether the server is alive', response: { 200: healthSchema } },
       },
       async () => ({ ok: true, parts: {} }),
     );
@@ -30,7 +30,7 @@ export function operationRoutes({ queue, store, metrics }: ApiParts): FastifyPlu
       '/startupz',
       {
         config: { access: 'open' },
-        schema: { tags, summary: 'Whether the server has started', response: { 200: healthSchema } },
+        schema: { tags, summary: 'Startup: whether the server has started', response: { 200: healthSchema } },
       },
       async () => ({ ok: true, parts: {} }),
     );
@@ -41,7 +41,7 @@ export function operationRoutes({ queue, store, metrics }: ApiParts): FastifyPlu
         config: { access: 'open' },
         schema: {
           tags,
-          summary: 'Whether it can work: the queue and the store answer',
+          summary: 'Readiness: whether the queue and the store respond',
           response: { 200: healthSchema, 503: healthSchema },
         },
       },

@@ -25,7 +25,8 @@ export function overviewRoutes(
         config: { access: 'any' },
         schema: {
           tags,
-          summary: 'Rates, backlog, workers, health and what is wrong; for a tenant’s key its own work',
+          summary:
+            'Get rates, backlog, workers, health and current problems; a tenant’s key sees only its own work',
           response: { 200: overviewSchema, ...problemResponses },
         },
       },
@@ -38,11 +39,11 @@ export function overviewRoutes(
         config: { access: 'any', slot: 'stream' },
         schema: {
           tags,
-          summary: 'The overview as it goes on, every few seconds',
+          summary: 'Stream the overview every few seconds',
           response: {
             200: {
               description:
-                '`overview` with what `/api/v1/overview` answers; from the second one on, of `rates.slots` only the last.',
+                'Sends `overview` events with the response of `/api/v1/overview`. From the second event on, `rates.slots` has only the last slots.',
               content: { 'text/event-stream': { schema: z.string() } },
             },
             ...problemResponses,

@@ -8,10 +8,10 @@ const tags = ['operations'];
 const count = (description: string) => z.int().nonnegative().meta({ description });
 const work = {
   tokens: count(
-    'Tokens to go, estimated from bytes: of all unfinished jobs, dispatched or not, and of queries that wait. While the queue is paused, of the queries alone. Scale workers by this.',
+    'Pending tokens, estimated from bytes: of all unfinished jobs, dispatched or not, and of waiting queries. While the queue is paused, only of the queries. Scale workers by this number.',
   ),
-  documents: count('Documents of scanned jobs that are not settled.'),
-  shards: count('Shards of scanned jobs that are not settled.'),
+  documents: count('Documents of scanned jobs that are not settled yet.'),
+  shards: count('Shards of scanned jobs that are not settled yet.'),
 };
 const backlogSchema = z
   .strictObject({
@@ -31,7 +31,7 @@ export function queueRoutes({ queue }: ApiParts): FastifyPluginAsyncZod {
         config: { access: 'metrics' },
         schema: {
           tags,
-          summary: 'Work to go, for autoscaling: the same from every replica',
+          summary: 'Get the backlog for autoscaling; every replica returns the same',
           querystring: z.strictObject({ model: z.string().min(1).optional() }),
           response: { 200: backlogSchema, ...problemResponses },
         },
@@ -48,7 +48,8 @@ export function queueRoutes({ queue }: ApiParts): FastifyPluginAsyncZod {
         config: { access: 'admin' },
         schema: {
           tags,
-          summary: 'Stop all bulk work until it is resumed; what workers have in hand is finished',
+          summary:
+            'Pause all bulk work until it is resumed; workers finish the shards that they are processing',
           response: { 200: pausedSchema, ...problemResponses },
         },
       },
@@ -64,7 +65,7 @@ export function queueRoutes({ queue }: ApiParts): FastifyPluginAsyncZod {
         config: { access: 'admin' },
         schema: {
           tags,
-          summary: 'Let bulk work go on',
+          summary: 'Resume bulk work',
           response: { 200: pausedSchema, ...problemResponses },
         },
       },

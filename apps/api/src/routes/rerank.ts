@@ -20,7 +20,7 @@ const errors = { '4xx': documentErrorSchema, '5xx': documentErrorSchema };
 const oneOrMany = z.union([z.string(), z.array(z.string()).min(1).max(MAX_PAIRS)]);
 const scoreSchema = z.strictObject({
   model: z.string().optional().meta({ description: 'A reranker, or a dense model for late interaction.' }),
-  text_1: oneOrMany.meta({ description: 'A query, or as many as there are texts.' }),
+  text_1: oneOrMany.meta({ description: 'One query, or as many queries as texts.' }),
   text_2: oneOrMany,
   user: z.unknown().optional(),
 });
@@ -45,7 +45,7 @@ export function rerankRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsy
           bodyLimit: BODY_BYTES,
           schema: {
             tags: ['cohere'],
-            summary: 'How well each document answers the query, the best first',
+            summary: 'Score how well each document answers the query, best first',
             body: documentRerankSchema,
             response: { 200: rerankedSchema, ...errors },
           },
@@ -65,7 +65,7 @@ export function rerankRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsy
           bodyLimit: BODY_BYTES,
           schema: {
             tags: ['vllm'],
-            summary: 'How well texts answer queries, pair by pair',
+            summary: 'Score how well texts answer queries, pair by pair',
             body: scoreSchema,
             response: { 200: scoresSchema, ...errors },
           },
@@ -108,7 +108,7 @@ function pairsOf({ text_1: first, text_2: second }: z.output<typeof scoreSchema>
   if (queries.length !== texts.length)
     throw refusedField(
       'text_1',
-      `there are ${queries.length} of it, and ${texts.length} of text_2; give as many, or one`,
+      `it has ${queries.length} entries, but text_2 has ${texts.length}; give the same number, or one`,
     );
   return queries.map((query, n) => ({ query, text: texts[n] ?? '' }));
 }

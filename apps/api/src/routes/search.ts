@@ -41,7 +41,7 @@ export function searchRoutes({ store, models }: ApiParts, lane: QueryLane): Fast
         bodyLimit: MAX_BODY_BYTES,
         schema: {
           tags,
-          summary: 'Find the chunks that answer a question: by meaning, by words, or by both',
+          summary: 'Find the chunks that answer a query, by meaning, by words, or by both',
           params,
           body: searchRequestSchema,
           response: { 200: searchResponseSchema, ...problemResponses },
@@ -64,7 +64,7 @@ export function searchRoutes({ store, models }: ApiParts, lane: QueryLane): Fast
         config: { access: 'search' },
         schema: {
           tags,
-          summary: 'Find the chunks that are like some examples and unlike others',
+          summary: 'Find chunks that resemble some examples and not others',
           params,
           body: recommendRequestSchema,
           response: { 200: searchResponseSchema, ...problemResponses },
@@ -84,7 +84,7 @@ export function searchRoutes({ store, models }: ApiParts, lane: QueryLane): Fast
         config: { access: 'search' },
         schema: {
           tags,
-          summary: 'Find the documents that say nearly the same',
+          summary: 'Find documents that say nearly the same',
           params,
           body: nearDuplicatesRequestSchema,
           response: { 200: nearDuplicatesResponseSchema, ...problemResponses },
@@ -103,11 +103,11 @@ async function prefixOf(
 ): Promise<string | undefined> {
   if (prompt === undefined && instruction === undefined) return undefined;
   const path = prompt === undefined ? 'instruction' : 'prompt';
-  if (image !== undefined) throw refusedField(path, 'nothing stands in front of a picture; leave it out');
+  if (image !== undefined) throw refusedField(path, 'images take no prefix; leave it out');
   const model = await requireModel(models, name, path);
   if (instruction === undefined) return prompt === undefined ? undefined : promptNamed(model, prompt, path);
   if (prompt !== undefined)
-    throw refusedField('instruction', 'prompt says what is put in front already; leave one of them out');
+    throw refusedField('instruction', 'prompt already sets the prefix; leave one of them out');
   return instructed(model, instruction, path);
 }
 

@@ -33,7 +33,7 @@ const inCollection = z.object({ name: z.string() });
 const one = z.object({ name: z.string(), id: z.string().meta({ description: 'The source’s name.' }) });
 const querystring = z.strictObject({
   tenant: tenantSchema.optional().meta({
-    description: 'Whose source it is, for keys that are bound to no tenant.',
+    description: 'The owning tenant, shown to keys that are not bound to a tenant.',
   }),
 });
 /** Of all tenants: each is looked at over and over. */
@@ -54,7 +54,7 @@ export function sourceRoutes(
         schema: {
           tags,
           summary:
-            'Watch a source on the server, or change how; it is looked at at once where it has an interval',
+            'Watch a source on the server, or change its settings; a source with an interval is checked immediately',
           params: one.extend({ id: watchedNameSchema }),
           querystring,
           body: watchedSourceSchema,
@@ -71,7 +71,7 @@ export function sourceRoutes(
         if (isNew && (await spool.watches()).length >= MOST_SOURCES)
           throw new EmbedmillError(
             'overloaded',
-            `there are ${MOST_SOURCES} watched sources; remove one first`,
+            `there are already ${MOST_SOURCES} watched sources; remove one first`,
           );
         const kept: KeptSource = {
           name: params.id,
@@ -93,7 +93,7 @@ export function sourceRoutes(
         config: { access: 'submit' },
         schema: {
           tags,
-          summary: 'The watched sources of a collection',
+          summary: 'List the watched sources of a collection',
           params: inCollection,
           response: { 200: z.strictObject({ sources: z.array(view) }), ...problemResponses },
         },
@@ -115,7 +115,7 @@ export function sourceRoutes(
         config: { access: 'submit' },
         schema: {
           tags,
-          summary: 'A watched source, with its latest looks',
+          summary: 'Get a watched source and its latest runs',
           params: one,
           querystring,
           response: { 200: view, ...problemResponses },
@@ -133,7 +133,7 @@ export function sourceRoutes(
         config: { access: 'submit' },
         schema: {
           tags,
-          summary: 'Watch a source no more; what is stored of it stays',
+          summary: 'Stop watching a source; its stored documents are kept',
           params: one,
           querystring,
           response: { 204: z.null().describe('Removed.'), ...problemResponses },
@@ -152,7 +152,7 @@ export function sourceRoutes(
         config: { access: 'submit' },
         schema: {
           tags,
-          summary: 'Look at a watched source now',
+          summary: 'Check a watched source now',
           params: one,
           querystring,
           response: { 202: view, ...problemResponses },
@@ -169,7 +169,9 @@ export function sourceRoutes(
 
     /** Not waited for: a look may take minutes. The next tick is there for what goes wrong. */
     function look(): void {
-      void watching.tick().catch((error: unknown) => log.warn({ err: error }, 'sources cannot be looked at'));
+      void watching
+        .tick()
+        .catch((error: unknown) => log.warn({ err: error }, 'cannot check watched sources'));
     }
 
     async function keptOf(key: string): Promise<KeptSource | undefined> {
@@ -190,7 +192,7 @@ export function sourceRoutes(
       const key = sourceKey(name, id, tenantAsked(asked));
       const kept = await keptOf(key);
       if (kept !== undefined) return { key, kept };
-      const message = `there is no source ${JSON.stringify(id)} in the collection ${name}`;
+      const message = `the collection ${name} has no source ${JSON.stringify(id)}`;
       throw new EmbedmillError('source_not_found', message);
     }
   };

@@ -33,17 +33,17 @@ import {
 import { jobView, located } from './jobs.ts';
 
 const params = z.object({ name: z.string() });
-const csv = z.string().meta({ description: 'A table with its columns’ names in the first row.' });
+const csv = z.string().meta({ description: 'A table with the column names in the first row.' });
 const parquet = z.string().meta({ format: 'binary' });
-const ndjson = z.string().meta({ description: 'One document a line; streamed, so of any size.' });
+const ndjson = z.string().meta({ description: 'One document per line; streamed, so of any size.' });
 
 const form = z.strictObject({
   [FORM_PARTS.file]: z
     .array(z.string().meta({ format: 'binary' }))
     .optional()
-    .meta({ description: 'Files of one job, each with its name, which says its format.' }),
+    .meta({ description: 'The files of one job; the name of each determines its format.' }),
   [FORM_PARTS.place]: z.array(z.string()).optional().meta({
-    description: 'As an entry of `source.files` in JSON: what the server reads itself, beside them.',
+    description: 'Like an entry of `source.files` in JSON: further files that the server reads itself.',
   }),
 });
 
@@ -60,7 +60,7 @@ const bodyOf = (json: z.ZodType) => ({
 const headers = idempotencyHeaders.extend(webhookHeaders.shape);
 const response = {
   202: jobView.describe('Accepted.'),
-  200: jobView.describe('The job that this Idempotency-Key stands for.'),
+  200: jobView.describe('The existing job of this Idempotency-Key.'),
   ...problemResponses,
 };
 /** Of an upload's query, which the route has checked. */
@@ -146,7 +146,7 @@ export function submissionRoutes(
     ): Promise<Submitted> {
       const { output: format, to, profile, sourceName } = query;
       if (format === undefined) {
-        const message = `say what the file is to be, as in ?output=parquet (${outputFormatSchema.options.join(', ')}); documents for a collection go to /api/v1/collections/{name}/jobs`;
+        const message = `set the format of the output file, such as ?output=parquet (${outputFormatSchema.options.join(', ')}); documents for a collection go to /api/v1/collections/{name}/jobs`;
         throw refusedField('output', message);
       }
       const { collection, ...intent } = await submission.target({

@@ -43,7 +43,7 @@ const tokenSchema = z.strictObject({
   id: z.int(),
   text: z.string(),
   special: z.boolean(),
-  start: z.int().nullable().meta({ description: 'Its first byte (UTF-8) in the text with its prompt.' }),
+  start: z.int().nullable().meta({ description: 'Its first byte in the text with its prompt, as UTF-8.' }),
   stop: z.int().nullable(),
 });
 const decodeSchema = z.strictObject({
@@ -114,8 +114,8 @@ export function teiTokenRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginA
         config: { access: 'open' },
         schema: {
           tags,
-          summary: 'Whether the server is alive; the console, for who wants a page',
-          response: { 200: z.literal(''), 302: z.null().describe('To the console.') },
+          summary: 'Liveness; redirects browsers to the console',
+          response: { 200: z.literal(''), 302: z.null().describe('A redirect to the console.') },
         },
       },
       async (request, reply) => {
@@ -141,7 +141,7 @@ export function teiTokenRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginA
         config: { access: 'any' },
         schema: {
           tags,
-          summary: 'What there is to know of a model',
+          summary: 'Get information about a model',
           querystring: z.strictObject({ model }),
           response: { 200: infoSchema, ...teiErrors },
         },
@@ -173,7 +173,7 @@ export function teiTokenRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginA
         ...TEI_OPTIONS,
         schema: {
           tags,
-          summary: 'The tokens of texts',
+          summary: 'Tokenize texts',
           body: tokenizeSchema,
           response: { 200: z.array(z.array(tokenSchema)), ...teiErrors },
         },
@@ -202,7 +202,7 @@ export function teiTokenRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginA
         ...TEI_OPTIONS,
         schema: {
           tags,
-          summary: 'The texts that token ids stand for',
+          summary: 'Decode token ids to texts',
           body: decodeSchema,
           response: { 200: z.array(z.string()), ...teiErrors },
         },
@@ -228,7 +228,7 @@ export function teiTokenRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginA
         ...TEI_OPTIONS,
         schema: {
           tags,
-          summary: 'A vector for each token of texts',
+          summary: 'Embed each token of texts',
           body: embedAllSchema,
           response: { 200: z.array(z.array(z.array(z.number()))), ...teiErrors },
         },
@@ -241,7 +241,7 @@ export function teiTokenRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginA
         if (given.length > most)
           throw refusedField(
             'inputs',
-            `there are ${given.length}; of ${found.name}, ${most} are the most at once`,
+            `there are ${given.length}; ${found.name} takes at most ${most} at once`,
           );
         const keep = endKept(body.truncation_direction);
         const result = await lane.ask({
@@ -269,7 +269,7 @@ export function teiTokenRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginA
         ...TEI_OPTIONS,
         schema: {
           tags,
-          summary: 'What a reranker says of pairs of texts',
+          summary: 'Classify pairs of texts with a reranker',
           body: predictSchema,
           response: {
             200: z.union([z.array(predictionSchema), z.array(z.array(predictionSchema))]),
@@ -280,13 +280,16 @@ export function teiTokenRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginA
       async ({ body }) => {
         const found = await namedModel(body.model ?? DENSE, parts);
         if (found.kind !== 'reranker')
-          throw refusedField('model', `${found.name} is no classifier; name a reranker, which judges pairs`);
+          throw refusedField(
+            'model',
+            `${found.name} is not a classifier; name a reranker, which scores pairs`,
+          );
         refuseLeft(body.truncation_direction);
         const { isOne, given } = sequencesOf(body.inputs);
         const pathOf = (n: number) => (isOne ? 'inputs' : `inputs/${n}`);
         const alone = given.findIndex(({ length }) => length === 1);
         if (alone !== -1)
-          throw refusedField(pathOf(alone), `${found.name} judges pairs; give it a query and a text`);
+          throw refusedField(pathOf(alone), `${found.name} scores pairs; give it a query and a text`);
         const { scores } = await pairRelevances(
           given.map(([query = '', text = '']) => ({ query, text })),
           { model: found.name, whole: body.truncate !== true, pathOf },
@@ -312,7 +315,7 @@ function idsOf(given: z.output<typeof inputs>): number[][] {
     throw refusedField('ids', 'must be a list of token ids, or a list of such lists');
   const lists = (typeof given[0] === 'number' ? [given] : given) as number[][];
   if (lists.length > MAX_INPUTS)
-    throw refusedField('ids', `there are ${lists.length}; ${MAX_INPUTS} are the most in one request`);
+    throw refusedField('ids', `there are ${lists.length}; one request may have at most ${MAX_INPUTS}`);
   return lists;
 }
 

@@ -29,7 +29,7 @@ const embedSchema = z.strictObject({
   inputs,
   ...reading,
   normalize: z.boolean().default(true).meta({
-    description: 'Whether vectors are brought to length 1, or stay as the model gives them.',
+    description: 'Whether vectors are normalised to length 1; otherwise they stay as the model gives them.',
   }),
   dimensions: z.int().positive().optional(),
 });
@@ -64,7 +64,7 @@ export function teiRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsyncZ
         ...TEI_OPTIONS,
         schema: {
           tags,
-          summary: 'Embed texts now',
+          summary: 'Embed texts immediately',
           body: embedSchema,
           response: { 200: vectorsSchema, ...teiErrors },
         },
@@ -78,7 +78,7 @@ export function teiRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsyncZ
         ...TEI_OPTIONS,
         schema: {
           tags,
-          summary: 'How near sentences are to one',
+          summary: 'Score the similarity of sentences to one sentence',
           body: similaritySchema,
           response: { 200: similaritiesSchema, ...teiErrors },
         },
@@ -93,7 +93,7 @@ export function teiRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsyncZ
         ...TEI_OPTIONS,
         schema: {
           tags,
-          summary: 'As /embed, or as /similarity',
+          summary: 'The same as /embed or /similarity',
           body: z.union([embedSchema, similaritySchema]),
           response: { 200: z.union([vectorsSchema, similaritiesSchema]), ...teiErrors },
         },
@@ -107,7 +107,7 @@ export function teiRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsyncZ
         ...TEI_OPTIONS,
         schema: {
           tags,
-          summary: 'Weigh the terms of texts now',
+          summary: 'Weigh the terms of texts immediately',
           body: sparseSchema,
           response: {
             200: z.array(z.array(z.strictObject({ index: z.int(), value: z.number() }))),
@@ -143,7 +143,8 @@ export function teiRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsyncZ
         bodyLimit: TEI_OPTIONS.bodyLimit,
         schema: {
           tags,
-          summary: 'How well each text answers the query, the best first; with `documents`, as /v1/rerank',
+          summary:
+            'Score how well each text answers the query, best first; with `documents`, the same as /v1/rerank',
           body: z.union([rerankSchema, documentRerankSchema]),
           response: { 200: z.union([z.array(rankSchema), rerankedSchema]), ...teiErrors },
         },

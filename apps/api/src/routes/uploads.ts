@@ -24,9 +24,13 @@ const tags = ['openai'];
 const UPLOAD_MS = 24 * 3600 * 1000;
 
 const asked = z.strictObject({
-  filename: z.string().min(1).max(1024).meta({ description: 'What the file is called; it says its format.' }),
+  filename: z
+    .string()
+    .min(1)
+    .max(1024)
+    .meta({ description: 'The name of the file, which determines its format.' }),
   purpose: z.literal('batch'),
-  bytes: z.int().nonnegative().meta({ description: 'Of all parts together.' }),
+  bytes: z.int().nonnegative().meta({ description: 'The size of all parts together.' }),
   mime_type: z.string().max(255),
   expires_after: z
     .strictObject({
@@ -36,8 +40,8 @@ const asked = z.strictObject({
     .optional(),
 });
 const completion = z.strictObject({
-  part_ids: z.array(z.string()).max(10_000).meta({ description: 'The parts, in their order.' }),
-  md5: z.string().optional().meta({ description: 'Of the whole file, in hexadecimal.' }),
+  part_ids: z.array(z.string()).max(10_000).meta({ description: 'The ids of the parts, in order.' }),
+  md5: z.string().optional().meta({ description: 'The MD5 of the whole file, in hexadecimal.' }),
 });
 const form = z.strictObject({ data: z.string().meta({ format: 'binary' }) });
 const params = z.object({ id: z.string() });
@@ -74,14 +78,14 @@ export function uploadRoutes({ spool, config, log }: ApiParts): FastifyPluginAsy
         config: { access: 'submit' },
         schema: {
           tags,
-          summary: 'Begin a file that comes in parts',
+          summary: 'Begin an upload in parts',
           body: asked,
           response: { 200: uploadView, ...openaiErrors },
         },
       },
       async ({ body: { filename, bytes, expires_after: expires } }) => {
         if (bytes > config.maxUploadBytes) {
-          const message = `${bytes} bytes are more than the ${config.maxUploadBytes} that this server takes; split the file`;
+          const message = `${bytes} bytes exceed this server’s limit of ${config.maxUploadBytes}; split the file`;
           throw new EmbedmillError('payload_too_large', message);
         }
         const { tenant } = currentPrincipal();
@@ -106,7 +110,7 @@ export function uploadRoutes({ spool, config, log }: ApiParts): FastifyPluginAsy
         config: { access: 'submit' },
         schema: {
           tags,
-          summary: 'One upload, and the parts that are there',
+          summary: 'Get an upload and its received parts',
           params,
           response: {
             200: uploadView.extend({
@@ -148,7 +152,7 @@ export function uploadRoutes({ spool, config, log }: ApiParts): FastifyPluginAsy
         const id = `part_${Date.now().toString(36)}_${randomBytes(6).toString('hex')}`;
         const received = new FileForm(body, { file: 'data', fields: [] });
         await spool.uploads.writePart(upload.id, id, withinBytes(received.packed(), upload.bytes));
-        if (received.files.length !== 1) throw refusedField('data', 'a part is one piece of data');
+        if (received.files.length !== 1) throw refusedField('data', 'send exactly one part per request');
         return {
           id,
           object: 'upload.part' as const,
@@ -164,7 +168,7 @@ export function uploadRoutes({ spool, config, log }: ApiParts): FastifyPluginAsy
         config: { access: 'submit' },
         schema: {
           tags,
-          summary: 'Join the parts to a file',
+          summary: 'Complete an upload: join its parts into a file',
           params,
           body: completion,
           response: { 200: uploadView, ...openaiErrors },
@@ -185,7 +189,7 @@ export function uploadRoutes({ spool, config, log }: ApiParts): FastifyPluginAsy
         if (size !== upload.bytes)
           throw refusedField(
             'part_ids',
-            `the parts have ${size} bytes together, and not the ${upload.bytes} of the upload`,
+            `the parts have ${size} bytes in total, but the upload has ${upload.bytes}`,
           );
         const file = await joined(upload, parts, md5);
         const completed = { ...upload, file: file.id };
@@ -200,7 +204,7 @@ export function uploadRoutes({ spool, config, log }: ApiParts): FastifyPluginAsy
         config: { access: 'submit' },
         schema: {
           tags,
-          summary: 'Give an upload up',
+          summary: 'Cancel an upload',
           params,
           response: { 200: uploadView, ...openaiErrors },
         },
@@ -238,7 +242,7 @@ export function uploadRoutes({ spool, config, log }: ApiParts): FastifyPluginAsy
         }
       const found = digest.digest('hex');
       if (md5 !== undefined && found !== md5.toLowerCase())
-        throw refusedField('md5', `the parts have the MD5 ${found} together; send what is wrong again`);
+        throw refusedField('md5', `the joined parts have the MD5 ${found}; send the wrong parts again`);
     }
     const source = await spool.files.write(id, bytes());
     const createdAt = Date.now();
@@ -278,7 +282,7 @@ async function* withinBytes(bytes: AsyncIterable<Uint8Array>, most: number): Asy
   let size = 0;
   for await (const some of bytes) {
     size += some.length;
-    if (size > most) throw refusedField('data', `the upload has ${most} bytes in all, and the part has more`);
+    if (size > most) throw refusedField('data', `the part exceeds the upload’s total of ${most} bytes`);
     yield some;
   }
 }

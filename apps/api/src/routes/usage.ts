@@ -13,15 +13,15 @@ const query = z.strictObject({
   from: z.iso
     .date()
     .optional()
-    .meta({ description: 'The first day, of UTC; by default 29 days before `to`.' }),
-  to: z.iso.date().optional().meta({ description: 'The last day, of UTC; today by default.' }),
+    .meta({ description: 'The first day, in UTC; by default 29 days before `to`.' }),
+  to: z.iso.date().optional().meta({ description: 'The last day, in UTC; today by default.' }),
   groupBy: z
     .string()
     .default('day,tenant,collection,model')
     .transform((list) => list.split(',').filter((name) => name !== ''))
     .pipe(z.array(usageDimensionSchema))
     .meta({
-      description: `What it is summed up by: of ${USAGE_DIMENSIONS.join(', ')}, separated by commas.`,
+      description: `The dimensions to group by, separated by commas: ${USAGE_DIMENSIONS.join(', ')}.`,
     }),
   format: z.enum(['json', 'csv']).default('json'),
 });
@@ -35,7 +35,7 @@ export function usageRoutes({ queue, config }: ApiParts): FastifyPluginAsyncZod 
         config: { access: 'any' },
         schema: {
           tags: ['operations'],
-          summary: 'Documents, tokens, engine seconds and cost by day, key, tenant, collection and model',
+          summary: 'Get documents, tokens, engine seconds and cost by day, key, tenant, collection and model',
           querystring: query,
           response: { 200: usageReportSchema, ...problemResponses },
         },
@@ -46,7 +46,8 @@ export function usageRoutes({ queue, config }: ApiParts): FastifyPluginAsyncZod 
         const { from = dayOf(last - (DEFAULT_DAYS - 1) * DAY_MS) } = request.query;
         const days = (last - Date.parse(from)) / DAY_MS + 1;
         if (days < 1) throw refusedField('from', `it is after the last day, ${to}`);
-        if (days > MOST_DAYS) throw refusedField('from', `these are ${days} days; ${MOST_DAYS} are the most`);
+        if (days > MOST_DAYS)
+          throw refusedField('from', `these are ${days} days; the maximum is ${MOST_DAYS}`);
         const prices = config.prices ?? new Map<string, number>();
         const report = usageReport(await queue.usage(from, to), { from, to, groupBy, prices });
         if (format === 'json') return report;

@@ -14,15 +14,18 @@ import { LoopShare } from '../http/loop-share.ts';
 export const nearDuplicatesRequestSchema = z
   .strictObject({
     threshold: z.number().min(0).max(1).default(0.95).meta({
-      description: 'Cosine similarity from which two chunks are near-duplicates.',
+      description: 'The cosine similarity at or above which two chunks count as near-duplicates.',
     }),
     points: z
       .int()
       .min(1)
       .max(5000)
       .default(500)
-      .meta({ description: 'Points that are looked at in this request.' }),
-    after: z.uuid().optional().meta({ description: 'Where an earlier request ended: its `next`.' }),
+      .meta({ description: 'The number of points to check in this request.' }),
+    after: z
+      .uuid()
+      .optional()
+      .meta({ description: 'The `next` of an earlier request, to continue from there.' }),
     filter: filterSchema.optional(),
     tenant: z.string().min(1).max(128).optional(),
   })
@@ -38,8 +41,8 @@ const sideSchema = z.strictObject({
 export const nearDuplicatesResponseSchema = z
   .strictObject({
     pairs: z.array(z.strictObject({ score: z.number(), first: sideSchema, second: sideSchema })),
-    points: z.int().meta({ description: 'Points that were looked at.' }),
-    next: z.string().nullable().meta({ description: 'Ask again with this as `after`; null at the end.' }),
+    points: z.int().meta({ description: 'The number of points checked.' }),
+    next: z.string().nullable().meta({ description: 'Pass this as `after` to continue; null at the end.' }),
   })
   .meta({ id: 'NearDuplicates' });
 type Side = z.infer<typeof sideSchema>;

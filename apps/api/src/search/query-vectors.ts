@@ -146,13 +146,14 @@ function listsOf(
   ) {
     case 'dense':
       if (sparse !== undefined)
-        throw refusedField('sparse', 'a dense search looks at no sparse vectors; leave it out');
+        throw refusedField('sparse', 'a dense search does not use sparse vectors; leave it out');
       return { dense: true, schemes: [] };
     case 'sparse':
     case 'hybrid':
-      if (image !== undefined) throw refusedField('mode', 'a picture has a dense vector only; search dense');
+      if (image !== undefined)
+        throw refusedField('mode', 'an image has only a dense vector; use a dense search');
       if (schemes.length === 0) {
-        const advice = 'create it with "sparse" in its profile, or search dense';
+        const advice = 'create it with "sparse" in its profile, or use a dense search';
         throw refusedField('mode', `the collection has no sparse vectors; ${advice}`);
       }
       return { dense: mode !== 'sparse', schemes };
@@ -168,7 +169,7 @@ function questionsOf({
   if (given !== 1) {
     throw refusedField(
       'query',
-      `give one of query, queries and image; there ${given === 0 ? 'is none' : 'are several'}`,
+      `give exactly one of query, queries and image; the request has ${given === 0 ? 'none' : 'several'}`,
     );
   }
   if (query !== undefined) {
@@ -213,6 +214,6 @@ async function denseOf(
   }
   const parsed = parseImageReference(image);
   if (!parsed.ok || parsed.reference.kind !== 'data')
-    throw refusedField('image', 'must be a data URI, as in data:image/png;base64,…');
+    throw refusedField('image', 'must be a data URI, such as data:image/png;base64,…');
   return lane.ask({ task: 'images', model, inputs: [image] });
 }

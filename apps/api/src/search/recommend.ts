@@ -121,7 +121,7 @@ export async function recommendPoints(
       }
       const vector = known.get(one.id);
       if (vector !== undefined) return vector;
-      const message = `there is no document ${JSON.stringify(one.id)} in the collection ${name}`;
+      const message = `the collection ${name} has no document ${JSON.stringify(one.id)}`;
       throw new EmbedmillError('invalid_request', message, {
         details: [{ path: `${path}/${n}/id`, message }],
       });

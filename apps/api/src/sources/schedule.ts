@@ -45,7 +45,7 @@ export function assertSchedule(schedule: Schedule): void {
   };
   if (timezone !== undefined && !isTimezone(timezone)) refuse(`there is no time zone ${timezone}`);
   if (cron.trim().split(/\s+/).length !== CRON_FIELDS)
-    refuse('write minute, hour, day, month and weekday, as in "0 3 * * *"');
+    refuse('write minute, hour, day, month and weekday, such as "0 3 * * *"');
   try {
     cronAt(schedule, Date.now()).next();
   } catch (error) {

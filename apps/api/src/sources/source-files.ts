@@ -65,7 +65,7 @@ export async function filesAt(
 /** Files with how each is read; one of which that makes no sense is listed with its reason. Errors: `invalid_request`. */
 export function readAs(files: readonly NamedFile[], said: SaidFormat): ListedFile[] {
   if (files.length > MOST_FILES) {
-    const message = `there are ${files.length} files, and a job may have ${MOST_FILES}; submit them in several`;
+    const message = `there are ${files.length} files, but a job may have at most ${MOST_FILES}; submit them in several jobs`;
     throw new EmbedmillError('payload_too_large', message);
   }
   assertReadingFits(
@@ -127,7 +127,7 @@ function noFiles(place: string, skipped: readonly string[]): EmbedmillError {
   const others =
     first === undefined
       ? 'it is empty'
-      : `it has ${skipped.length} that are hidden, or of no kind that is read by their names, such as ${JSON.stringify(first)}; say their format`;
+      : `it has ${skipped.length} files that are hidden or whose names show no supported format, such as ${JSON.stringify(first)}; set their format`;
   return new EmbedmillError(
     'source_unreadable',
     `there are no files to read at ${JSON.stringify(place)}: ${others}`,

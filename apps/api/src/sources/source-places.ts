@@ -29,6 +29,6 @@ export function belowTenant(places: readonly string[]): readonly string[] {
 function tenantFolder(): string | undefined {
   const { tenant, name } = currentPrincipal();
   if (tenant === undefined || /^[\w-][\w.-]*$/.test(tenant)) return tenant;
-  const message = `${name} may read no files or buckets here: the name of its tenant cannot be a folder's; upload the file`;
+  const message = `${name} may not read files or buckets on this server, because its tenant's name is not a valid folder name; upload the file`;
   throw new EmbedmillError('source_forbidden', message);
 }

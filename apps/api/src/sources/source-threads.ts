@@ -193,7 +193,7 @@ class SourceThread {
       void worker.terminate();
     };
     const silent = setTimeout(
-      () => giveUp(unreadable(`it kept its reader busy for ${silenceMs / 1000} s`)),
+      () => giveUp(unreadable(`its reader did not respond for ${silenceMs / 1000} s`)),
       silenceMs,
     );
     let cut: NodeJS.Timeout | undefined;

@@ -276,11 +276,11 @@ test('a source is read as its key is now, and no more once that has gone', () =>
   };
   const collections = new Set(['c']);
   expect(principalOf(kept, () => ({ ...key, collections }))).toMatchObject({ tenant: 't', collections });
-  expect(() => principalOf(kept, () => undefined)).toThrow(/is gone or has expired/);
+  expect(() => principalOf(kept, () => undefined)).toThrow(/was removed or has expired/);
   expect(() => principalOf(kept, () => ({ ...key, scopes: new Set(['search'] as const) }))).toThrow(
-    /may not submit/,
+    /may no longer submit/,
   );
-  expect(() => principalOf(kept, () => ({ ...key, tenant: 'u' as never }))).toThrow(/may not submit/);
+  expect(() => principalOf(kept, () => ({ ...key, tenant: 'u' as never }))).toThrow(/may no longer submit/);
   expect(() => runAs({ ...key, tenant: 't' as never }, () => tenantAsked('u' as never))).toThrow(
     /is bound to/,
   );

@@ -71,7 +71,7 @@ export class SourceWatching {
     this.#running = (async () => {
       while (!this.#stop.signal.aborted) {
         await this.tick().catch((error: unknown) =>
-          this.#parts.log.warn({ err: error }, 'watched sources cannot be looked at; it is tried again'),
+          this.#parts.log.warn({ err: error }, 'cannot check watched sources; retrying'),
         );
         await setTimeout(tickMs, undefined, { signal: this.#stop.signal }).catch(() => undefined);
       }
@@ -90,7 +90,7 @@ export class SourceWatching {
       for (const key of keys) {
         if (this.#stop.signal.aborted) return;
         await this.#lookIfDue(key, now).catch((error: unknown) =>
-          this.#parts.log.warn({ err: error, source: key }, 'a watched source cannot be looked at now'),
+          this.#parts.log.warn({ err: error, source: key }, 'cannot check a watched source now'),
         );
       }
     };
@@ -130,7 +130,7 @@ export class SourceWatching {
     const { name: source, collection } = kept;
     const { run, submitted } = await this.#run(key, kept, before, time);
     if (this.#stop.signal.aborted && run.outcome === 'failed') return;
-    log.info({ source, collection, outcome: run.outcome, job: run.job }, 'a watched source was looked at');
+    log.info({ source, collection, outcome: run.outcome, job: run.job }, 'checked a watched source');
     // Removed meanwhile, it has no runs any more.
     if ((await spool.readWatch('source', key)) === undefined) return;
     const [last, ...others] = before?.runs ?? [];

@@ -101,12 +101,12 @@ export function principalOf({ owner, tenant, name }: KeptSource, keys: KeysByNam
   };
   if (!owner.isKey || keys === undefined) return then;
   const now = keys(owner.name);
-  const again = `add the source ${name} again with another`;
+  const again = `add the source ${name} again with another key`;
   if (now === undefined)
-    throw new EmbedmillError('unauthenticated', `the key ${owner.name} is gone or has expired; ${again}`);
+    throw new EmbedmillError('unauthenticated', `the key ${owner.name} was removed or has expired; ${again}`);
   const mayStill = now.scopes.has('submit') || now.scopes.has('admin');
   if (!mayStill || (now.tenant !== undefined && now.tenant !== tenant))
-    throw new EmbedmillError('forbidden', `the key ${owner.name} may not submit this any more; ${again}`);
+    throw new EmbedmillError('forbidden', `the key ${owner.name} may no longer submit this; ${again}`);
   return { ...now, tenant };
 }
 

@@ -23,5 +23,5 @@ export function withStore(context: Context, wanted = storeInUse(context)): Conte
     };
   }
   const setting = wanted === 'qdrant' ? 'QDRANT_URL' : 'MILVUS_URL';
-  throw usageError(`--store ${wanted}: where is it? Set ${setting}, and no other store's`);
+  throw usageError(`--store ${wanted}: its address is unknown; set ${setting}, and no other store's`);
 }

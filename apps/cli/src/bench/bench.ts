@@ -61,7 +61,7 @@ export async function runBench(context: Context, request: BenchRequest): Promise
   const environment = benchEnvironment(context);
   const models = request.models ?? (await presentModels(environment, USUAL_MODELS));
   for (const missing of request.models === undefined ? USUAL_MODELS : []) {
-    if (!models.includes(missing)) terminal.note(`${missing} is not on this machine and is left out`);
+    if (!models.includes(missing)) terminal.note(`${missing} is not on this machine and is skipped`);
   }
   const folder = await mkdtemp(join(tmpdir(), 'embedmill-bench-'));
   const rows: Row[] = [];
@@ -86,7 +86,7 @@ export async function runBench(context: Context, request: BenchRequest): Promise
   for (const line of cpuLines(rows)) terminal.print(line);
   for (const { model, who, p50, p95, batchMs, queries } of latencies) {
     terminal.print(
-      `${model}: beside bulk work, a query ${who === 'E0' ? 'in the encoder' : 'over HTTP'} takes ${p50.toFixed(1)} ms, ` +
+      `${model}: during bulk work, a query ${who === 'E0' ? 'in the encoder' : 'over HTTP'} takes ${p50.toFixed(1)} ms, ` +
         `95 % take less than ${p95.toFixed(1)} ms: ${(p95 / batchMs).toFixed(1)} times a batch of ${batchMs.toFixed(1)} ms ` +
         `(${grouped(queries)} queries)`,
     );
@@ -235,10 +235,10 @@ class ModelBench {
 }
 
 function wholeRunner(whole: WholeWay | undefined, path: string, store: BenchStore): Runner {
-  if (whole === undefined) throw new CommandError('the whole way was not started');
+  if (whole === undefined) throw new CommandError('the full pipeline was not started');
   return {
     who: 'E1',
-    detail: `one job a round, store: ${store}`,
+    detail: `one job per round, store: ${store}`,
     run: async () => {
       const { documents, tokens, padding, cpu, seconds } = await whole.run(path);
       return { tokensPerSecond: tokens / seconds, documentsPerSecond: documents / seconds, padding, cpu };

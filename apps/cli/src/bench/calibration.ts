@@ -63,7 +63,7 @@ export async function calibrateModel(
   const folder = await mkdtemp(join(tmpdir(), 'embedmill-bench-'));
   const bench = new BenchProcess(environment, (text) => terminal.note(text), interruption.signal);
   try {
-    terminal.note(`calibrating ${model}; other work on this machine would spoil the result`);
+    terminal.note(`calibrating ${model}; other work on this machine would distort the result`);
     const corpus = join(folder, 'mixed.ndjson');
     await writeFile(corpus, documentLines((await loadCorpusMaker(environment)).texts('mixed', DOCUMENTS)));
     const effort = { rounds: repeats, lookSeconds: seconds / LOOKS_IN_A_ROUND };
@@ -85,7 +85,7 @@ function describe({ calibration, path }: Calibrated): string[] {
     ...(file === null ? [] : [`  file    ${file.path} (least cosine to its own file ${file.minCosine})`]),
     `  graph   ${graph.level}${without}`,
     ...(layout === null ? [] : [`  layout  ${layout.processes} engines of ${layout.threads} threads`]),
-    `  area    ${grouped(area)} padded tokens a batch`,
-    `  kept in ${path}; workers use it from their next start on`,
+    `  area    ${grouped(area)} padded tokens per batch`,
+    `  saved in ${path}; workers use it after their next start`,
   ];
 }

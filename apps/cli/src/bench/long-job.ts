@@ -39,7 +39,7 @@ export async function runLongJob(context: Context, model: string, documents: num
       const rate = run.documents / run.seconds;
       for (const line of sampleLines(samples)) terminal.print(line);
       terminal.print(
-        `${grouped(run.documents)} documents stored in ${run.seconds.toFixed(0)} s, ${compact(rate)} a second`,
+        `${grouped(run.documents)} documents stored in ${run.seconds.toFixed(0)} s, ${compact(rate)} per second`,
       );
       if (terminal.json) terminal.printJson({ model, ...run, documentsPerSecond: rate, samples });
       return EXIT.ok;

@@ -58,7 +58,7 @@ export async function measureQueueCost(
       const { user, system } = process.cpuUsage(before);
       const ofRedis = cpuSecondsOf(redis.pid);
       if (redisBefore === undefined || ofRedis === undefined) {
-        throw new CommandError('the cost of the queue can be measured on Linux only');
+        throw new CommandError('the cost of the queue can be measured only on Linux');
       }
       const seconds = (user + system) / 1e6 + ofRedis - redisBefore;
       const documents = SHARDS * DOCUMENTS_A_SHARD;

@@ -33,7 +33,7 @@ it('a row of whole jobs says where their time goes, part by part', () => {
     [],
   );
   expect(row.cpu).toEqual({ engines: 500, worker: 30, store: null });
-  expect(cpuLines([row])).toEqual(['short, mini: µs of CPU a document: engines 500, worker 30, store –']);
+  expect(cpuLines([row])).toEqual(['short, mini: µs of CPU per document: engines 500, worker 30, store –']);
 });
 
 it('rows are lines of a table, and a legend says who is who', () => {

@@ -4,9 +4,9 @@ import { CORPORA, type CorpusName } from './corpora.ts';
 export const WHO = {
   U: 'ONNX Runtime alone, tokenized and sorted beforehand: the limit',
   E0: 'tokenizer, planner and engines, from text',
-  P: 'the package @embedmill/embed: one stream of texts, its vectors in their order',
-  E1: 'the whole way: upload, spool, Redis, worker, store; all processes on this machine',
-  N32: 'batches of 32 in the order they come, padded to the longest, in one session of all threads',
+  P: 'the package @embedmill/embed: one stream of texts, with its vectors in order',
+  E1: 'the full pipeline: upload, spool, Redis, worker, store; all processes on this machine',
+  N32: 'batches of 32 in order of arrival, padded to the longest, in one session with all threads',
   N256: 'batches of 256, likewise',
 } as const;
 export type Who = keyof typeof WHO;
@@ -82,7 +82,7 @@ export function cpuLines(rows: readonly Row[]): string[] {
   return rows.flatMap(({ corpus, model, cpu }) => {
     if (cpu === null) return [];
     const parts = Object.entries(cpu).map(([part, value]) => `${part} ${value ?? '–'}`);
-    return [`${corpus}, ${model}: µs of CPU a document: ${parts.join(', ')}`];
+    return [`${corpus}, ${model}: µs of CPU per document: ${parts.join(', ')}`];
   });
 }
 

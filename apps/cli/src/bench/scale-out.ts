@@ -79,7 +79,7 @@ export async function runScaleOut(context: Context, request: ScaleRequest): Prom
       const rows = scaleRows(rounds);
       for (const line of rowLines(rows)) terminal.print(line);
       const cpus = availableCpus();
-      terminal.print(`workers of one CPU each, all processes on the ${cpus} CPUs of this machine`);
+      terminal.print(`workers with one CPU each, all processes on the ${cpus} CPUs of this machine`);
       if (terminal.json) terminal.printJson({ model, corpus, documents, cpus, rows });
       return EXIT.ok;
     } finally {
@@ -148,7 +148,7 @@ async function rateOfJob(client: Client, { model, path }: RoundOptions): Promise
       if (stored === documents) return tokens / ((Date.parse(finishedAt) - start) / 1000);
       throw new CommandError(`the job ended with ${stored} of ${documents} documents stored`);
     }
-    throw new CommandError('the job was lost sight of');
+    throw new CommandError('the job disappeared');
   } finally {
     await client.collections.delete(collection);
   }

@@ -166,7 +166,7 @@ export class WholeWay {
         );
       }
     }
-    throw new CommandError('the job was lost sight of');
+    throw new CommandError('the job disappeared');
   }
 
   #memory(): Omit<MemorySample, 'seconds' | 'documents'> {
@@ -207,7 +207,7 @@ export class WholeWay {
   /** The bulk lane's value of one of the worker's metrics. */
   async #metric(name: string): Promise<number> {
     const { worker } = this.#stack.metrics;
-    if (worker === null) throw new CommandError('the worker did not say where it serves its metrics');
+    if (worker === null) throw new CommandError('the worker did not report the address of its metrics');
     const text = await createClient({ url: worker.replace(/\/metrics$/, '') }).metrics();
     const line = new RegExp(`^${name}\\{[^}]*lane="bulk"[^}]*\\} (\\S+)$`, 'm').exec(text);
     return Number(line?.[1] ?? 0);

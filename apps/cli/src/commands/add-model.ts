@@ -33,7 +33,7 @@ export function addModelsAdd(models: Command, host: CommandHost): void {
   models
     .command('add')
     .argument('<place>', 'owner/name[@revision] of the hub, or a folder')
-    .description('read a model’s files, try it, and add it to models.json')
+    .description('read a model’s files, try the model, and add it to models.json')
     .option('--name <name>', 'its name in collections')
     .option('--file <path>', 'the ONNX file to use')
     .addOption(
@@ -69,7 +69,7 @@ async function add(place: string, options: AddOptions, context: Context): Promis
   const tried = await tryModel(await resolveFound(found, told));
   terminal.print(`tried    ${tried}`);
   const path = await addModel(found, folders.modelsDir);
-  terminal.print(`added    ${found.entry.name} to ${path}; workers elsewhere need it, too`);
+  terminal.print(`added    ${found.entry.name} to ${path}; other machines with workers also need it`);
   terminal.print(`use it   embedmill collections create NAME --model ${found.entry.name}`);
   if (terminal.json) terminal.printJson({ model: found.entry, tried, path });
   return EXIT.ok;
@@ -80,7 +80,7 @@ function placeOf(place: string): ModelPlace {
   if (existsSync(place) && statSync(place).isDirectory()) return { kind: 'folder', path: place };
   const { repository, revision } = REPOSITORY.exec(place)?.groups ?? {};
   if (repository === undefined)
-    throw usageError(`there is no folder ${place}; name one, or a repository as owner/name[@revision]`);
+    throw usageError(`there is no folder ${place}; give a folder, or a repository as owner/name[@revision]`);
   return { kind: 'hub', repository, revision };
 }
 

@@ -6,7 +6,7 @@ import { table } from '../terminal/text.ts';
 export function addAliases(program: Command, host: CommandHost): void {
   const aliases = program
     .command('aliases')
-    .description('manage aliases: names of collections that can be moved in one step');
+    .description('manage aliases: names for collections that can be moved in one step');
 
   aliases
     .command('list')
@@ -40,13 +40,13 @@ export function addAliases(program: Command, host: CommandHost): void {
 
   aliases
     .command('remove')
-    .description('remove an alias; its collection stays')
+    .description('remove an alias; its collection is kept')
     .argument('<alias>')
     .action((name: string) =>
       host.run(async ({ client, terminal }) => {
         await client().aliases.remove(name);
         if (terminal.json) terminal.printJson({ removed: name });
-        terminal.print(`${name} stands for nothing any more`);
+        terminal.print(`removed the alias ${name}`);
         return EXIT.ok;
       }),
     );

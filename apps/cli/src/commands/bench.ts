@@ -36,11 +36,11 @@ export function addBench(program: Command, host: CommandHost): void {
     .description(
       'measure how fast this machine embeds, compared with its limit; with --calibrate, find the fastest settings',
     )
-    .option('--models <names>', 'models, separated by commas; by default those present here', names)
+    .option('--models <names>', 'models, separated by commas; by default all local ones', names)
     .option('--corpora <names>', corpora.join(', '), someOf(corpora), corpora)
     .option('--who <names>', who.join(', '), someOf(who), who)
-    .option('--repeats <number>', 'rounds; the median counts', integerBetween(1, 99), 5)
-    .option('--seconds <number>', 'seconds of each round', numberBetween(0.1, 600), 8)
+    .option('--repeats <number>', 'rounds; the median is reported', integerBetween(1, 99), 5)
+    .option('--seconds <number>', 'seconds per round', numberBetween(0.1, 600), 8)
     .option('--calibrate', 'find the fastest file, graph, layout and batch size, and save them for workers')
     .option('--files <paths>', 'with --calibrate: try only these of the model’s ONNX files', names)
     .option(
@@ -49,9 +49,12 @@ export function addBench(program: Command, host: CommandHost): void {
       cosine,
       MIN_COSINE,
     )
-    .option('--save <file>', 'write the first corpus as NDJSON, to time something else on the same texts')
+    .option(
+      '--save <file>',
+      'write the first corpus as NDJSON, to measure other programs with the same texts',
+    )
     .option('--documents <number>', 'with --save: the number of documents', many, 6000)
-    .option('--long <documents>', 'run one job of this many short documents, and watch memory', many)
+    .option('--long <documents>', 'run one job of this many short documents, and track memory', many)
     .option(
       '--scale <workers>',
       'run the whole path with one worker of one CPU, then two, up to this many',

@@ -59,7 +59,7 @@ function addCreate(collections: Command, host: CommandHost): void {
     )
     .option(
       '--layout <name=value>',
-      `how Qdrant keeps it, in place of what the settings say: ${Object.keys(layoutSchema.shape).join(', ')}, with commas between`,
+      `how Qdrant keeps it, in place of the settings: ${Object.keys(layoutSchema.shape).join(', ')}, separated by commas`,
       layoutOf,
     )
     .option(
@@ -76,12 +76,12 @@ function addCreate(collections: Command, host: CommandHost): void {
         terminal.print(`collection ${view.name}: ${describe(view)}`);
         if (view.profile.storage === 'binary' && view.dims < LEAST_BINARY)
           terminal.note(
-            `binary vectors of fewer than ${LEAST_BINARY} numbers miss some of the nearest; --storage int8 misses next to none`,
+            `binary vectors of fewer than ${LEAST_BINARY} numbers miss some of the nearest neighbours; --storage int8 misses almost none`,
           );
         if (chosen.language !== undefined) {
           const why = options.language === undefined ? ` ${options.sample ?? ''} seems to be in it;` : '';
           terminal.print(
-            `for the language ${chosen.language}:${why} --language, --model and --sparse choose others`,
+            `for the language ${chosen.language}:${why} override with --language, --model and --sparse`,
           );
         }
         return EXIT.ok;
@@ -98,7 +98,7 @@ function addList(collections: Command, host: CommandHost): void {
         const all = await client().collections.list();
         if (terminal.json) terminal.printJson({ collections: all });
         else if (all.length === 0)
-          terminal.print('no collections yet; make one with: embedmill collections create NAME');
+          terminal.print('no collections yet; create one with: embedmill collections create NAME');
         const rows = all.map((view) => [
           view.name,
           grouped(view.documents),
@@ -136,7 +136,7 @@ function addFieldAddition(collections: Command, host: CommandHost): void {
   collections
     .command('add-field')
     .description(
-      'make a metadata field filterable, for stored documents too, and report values that do not fit',
+      'make a metadata field filterable, also for stored documents, and report values that do not fit',
     )
     .argument('<name>')
     .argument('<field:type>', `one of the types ${filterableTypeSchema.options.join(', ')}`)
@@ -144,8 +144,7 @@ function addFieldAddition(collections: Command, host: CommandHost): void {
       host.run(async ({ client, terminal }) => {
         const [field, type] = fieldAndType(given);
         const report = await client().collections.addField(name, field, type, {
-          onProgress: (points, of) =>
-            terminal.note(`${grouped(points)} of ${grouped(of)} points looked through`),
+          onProgress: (points, of) => terminal.note(`${grouped(points)} of ${grouped(of)} points checked`),
         });
         if (terminal.json) terminal.printJson(report);
         const { values, misfits, examples } = report;
@@ -180,7 +179,7 @@ function misfitLines(misfits: number, examples: FieldReport['examples']): string
     oneLine(JSON.stringify(value)),
   ]);
   return [
-    `${grouped(misfits)} have one of another type, by which filters do not find them:`,
+    `${grouped(misfits)} have a value of another type, so filters do not find them:`,
     ...table([['ID', 'TENANT', 'VALUE'], ...rows]),
     ...(misfits > examples.length ? [`and ${grouped(misfits - examples.length)} more`] : []),
   ];
@@ -233,7 +232,7 @@ function describe({ documents, points, dims, profile, other }: Collection): stri
   const schemes = sparse.length === 0 ? '' : `, ${sparse.join(', ')}`;
   const { lateInteraction } = profile;
   const tokens =
-    lateInteraction === undefined ? '' : `, a vector for every ${tokensOf(lateInteraction.poolFactor)}`;
+    lateInteraction === undefined ? '' : `, one vector for every ${tokensOf(lateInteraction.poolFactor)}`;
   const migrating = other === undefined ? '' : `; second vector: ${other.model}, ${other.dims} dims`;
   return `${grouped(documents)} documents, ${grouped(points)} points, ${profile.model}, ${dims} dims${schemes}${tokens}${migrating}`;
 }

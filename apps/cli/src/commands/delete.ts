@@ -26,8 +26,8 @@ export function addDelete(program: Command, host: CommandHost): void {
     .description('delete documents by id or by a filter')
     .argument('<collection>')
     .argument('[id...]', 'ids of documents')
-    .option('--ids <file>', 'a file of ids, one a line; "-" reads them from standard input')
-    .option('--filter <json>', 'delete those that match, in the syntax of searches')
+    .option('--ids <file>', 'a file of ids, one per line; "-" reads standard input')
+    .option('--filter <json>', 'delete documents that match, in the syntax of searches')
     .option('--tenant <name>', 'whose documents')
     .option('--dry-run', 'only count what would be deleted')
     .action((collection: string, ids: string[], options: DeleteOptions) =>
@@ -42,7 +42,7 @@ async function deleteDocuments(
   { ids: file, filter, tenant, dryRun = false }: DeleteOptions,
 ): Promise<ExitCode> {
   const ways = [ids.length > 0, file !== undefined, filter !== undefined].filter(Boolean).length;
-  if (ways !== 1) throw usageError('name ids, a file of them with --ids, or a --filter');
+  if (ways !== 1) throw usageError('give ids, a file of them with --ids, or a --filter');
   const { terminal } = context;
   const client = context.client();
   const requests = (): AsyncIterable<DocumentSelection> | DocumentSelection[] => {
@@ -62,7 +62,7 @@ async function deleteDocuments(
 
   async function one(): Promise<Job> {
     for await (const request of requests()) return client.documents.delete(collection, request);
-    throw usageError('there are no ids');
+    throw usageError('no ids are given');
   }
 
   /** Of a file, which may have any number of ids, each becomes a line of a job. */

@@ -20,7 +20,7 @@ const WIDTH_WITHOUT_TERMINAL = 110;
 export function addDemo(program: Command, host: CommandHost): void {
   program
     .command('demo')
-    .description('start everything, embed dictionary senses and texts in Chinese, search them, stop again')
+    .description('start everything, embed dictionary senses and Chinese texts, search them, and stop')
     .action(() => host.run(runDemo));
 }
 
@@ -42,7 +42,7 @@ async function runDemo(context: Context): Promise<ExitCode> {
   } finally {
     await endOwnStack(context, stack);
   }
-  terminal.print('\nEverything is stopped. To go on:');
+  terminal.print('\nEverything is stopped. To continue:');
   terminal.print(
     '  npx embedmill up                                        keeps it running; then, in another terminal:',
   );
@@ -56,7 +56,9 @@ async function runDemo(context: Context): Promise<ExitCode> {
 
 async function embedAndSearch(context: Context, client: Client, stack: Stack): Promise<void> {
   const { terminal } = context;
-  terminal.print(`\nThe API is at ${terminal.style('cyan', stack.url)}, while this runs, and the console at`);
+  terminal.print(
+    `\nThe API is at ${terminal.style('cyan', stack.url)} while the demo runs, and the console at`,
+  );
   terminal.print(`  ${terminal.style('cyan', `${stack.url}/console/`)}`);
   terminal.print('Metrics are at');
   for (const url of [stack.metrics.api, stack.metrics.worker]) if (url !== null) terminal.print(`  ${url}`);
@@ -105,9 +107,9 @@ async function found(terminal: Terminal, client: Client, search: Search): Promis
   }
   const ids = hits.map(({ id }) => id);
   if (!ids.some((id) => finds.includes(id)) || ids.some((id) => findsNot.includes(id))) {
-    const others = findsNot.length === 0 ? '' : `, and not ${findsNot.join(' or ')}`;
+    const others = findsNot.length === 0 ? '' : `, but not ${findsNot.join(' or ')}`;
     throw new CommandError(
-      `that should have found ${finds.join(' or ')}${others}; the model or the store is not right`,
+      `this search should have found ${finds.join(' or ')}${others}; the model or the store does not work correctly`,
     );
   }
   return hits;

@@ -6,7 +6,7 @@ import { EXIT } from '../exit.ts';
 export function addDoctor(program: Command, host: CommandHost): void {
   program
     .command('doctor')
-    .description('check that everything works here')
+    .description('check that everything works on this machine')
     .action(() =>
       host.run(async (context) => {
         const { terminal } = context;

@@ -12,7 +12,7 @@ export function addDocument(program: Command, host: CommandHost): void {
     .description('show one stored document, with its sparse vectors as words')
     .argument('<collection>')
     .argument('<id>')
-    .option('--tenant <name>', 'whose it is')
+    .option('--tenant <name>', 'the tenant that owns it')
     .action((collection: string, id: string, { tenant }: { tenant?: string }) =>
       host.run(async ({ client, terminal }) => {
         const document = await client().documents.get(collection, id, { tenant });

@@ -44,7 +44,7 @@ async function embed(
   const output = await outputFileOf(to);
   const client = context.client();
   if (begun !== undefined && files.length > 0)
-    throw usageError('--job fetches the file of a job that was begun before: name no files');
+    throw usageError('--job fetches the file of an earlier job; leave out the files');
   const { id } =
     begun === undefined
       ? await submitFiles(
@@ -60,11 +60,11 @@ async function embed(
   const { job, where, size } = received;
   if (terminal.json) terminal.printJson({ ...jobReport(job), to });
   terminal.print(
-    `${grouped(job.stored)} documents are in ${where}, ${grouped(job.chunks)} rows, ${bytes(size)}`,
+    `wrote ${grouped(job.stored)} documents to ${where}: ${grouped(job.chunks)} rows, ${bytes(size)}`,
   );
   if (job.failed > 0) {
     terminal.print(
-      `${grouped(job.failed)} failed and are not in it: see them with "embedmill failures ${id}"`,
+      `${grouped(job.failed)} documents failed and are not in it; list them with "embedmill failures ${id}"`,
     );
   }
   return exitCodeOfJob(job);

@@ -34,8 +34,11 @@ const NAMES = Object.keys(MODES) as ModeName[];
 export function addEval(program: Command, host: CommandHost): void {
   program
     .command('eval')
-    .description('measure search quality by a folder’s judgments, in each mode')
-    .argument('<folder>', 'in the layout of BEIR: corpus.jsonl, queries.jsonl, qrels/test.tsv or qrels.jsonl')
+    .description('measure search quality in each mode, by the relevance judgments of a folder')
+    .argument(
+      '<folder>',
+      'a folder in BEIR’s layout: corpus.jsonl, queries.jsonl, qrels/test.tsv or qrels.jsonl',
+    )
     .option('--model <name>', 'the dense model')
     .option('--language <name>', 'the language of the texts, as for "collections create"', languageOf)
     .option('--modes <names>', NAMES.join(', '), modesOf, NAMES)
@@ -81,7 +84,7 @@ export function addEval(program: Command, host: CommandHost): void {
         const queries = beir.questions.length;
         if (terminal.json) terminal.printJson({ documents, queries, runs });
         terminal.print(
-          `${grouped(documents)} documents, ${grouped(queries)} queries; in brackets 95 % intervals`,
+          `${grouped(documents)} documents, ${grouped(queries)} queries; 95 % intervals in brackets`,
         );
         const heading = [
           'MODE',

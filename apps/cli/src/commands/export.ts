@@ -49,6 +49,6 @@ async function exportCollection(
   const again = `export ${collection}`;
   const { job, where, size } = await receiveOutput(context, client, { id, to, format: output.format, again });
   if (terminal.json) terminal.printJson({ ...jobReport(job), to });
-  terminal.print(`${job.stored} documents are in ${where}, ${bytes(size)}`);
+  terminal.print(`wrote ${job.stored} documents to ${where}, ${bytes(size)}`);
   return EXIT.ok;
 }

@@ -56,7 +56,7 @@ function addList(program: Command, host: CommandHost): void {
     .option('--source <source>', 'only jobs with this source or source name')
     .option('--text <text>', 'only jobs with this text in the id, collection, source or source name')
     .option('--limit <n>', 'the maximum number', integerBetween(1, 1000), 20)
-    .option('--after <place>', 'continue after the jobs shown before: the position they ended with')
+    .option('--after <place>', 'continue after the jobs shown before, from the position given at their end')
     .action((options: ListOptions) =>
       host.run(async ({ client, terminal }) => {
         const { jobs, next } = await latestJobs(client(), options);
@@ -80,9 +80,9 @@ function addWatch(program: Command, host: CommandHost): void {
 function addFailures(program: Command, host: CommandHost): void {
   program
     .command('failures')
-    .description('list the documents of a job that failed, and why')
+    .description('list the failed documents of a job and their errors')
     .argument('<job>')
-    .option('--warnings', 'list instead those that were truncated or repeated later in the job')
+    .option('--warnings', 'list the documents that were truncated or repeated later in the job instead')
     .action((id: string, { warnings }: { warnings?: boolean }) =>
       host.run(async ({ client, terminal }) => {
         const kind = warnings === true ? 'warnings' : 'failures';
@@ -99,7 +99,7 @@ function addFailures(program: Command, host: CommandHost): void {
           );
         }
         const more = next.value;
-        if (more > 0) terminal.print(`and ${grouped(more)} more, which are not named`);
+        if (more > 0) terminal.print(`and ${grouped(more)} more, which are not listed`);
         if (terminal.json) terminal.printJson({ job: id, [kind]: reports, more });
         else if (count === 0 && more === 0) terminal.note(`no ${kind}`);
         return EXIT.ok;
@@ -150,7 +150,7 @@ function addVerify(program: Command, host: CommandHost): void {
         );
         if (found.recovered) terminal.note('the queue had lost the job; it was submitted again');
         if (found.resubmitted !== null)
-          terminal.note(`job ${found.resubmitted} stores the documents that are missing`);
+          terminal.note(`job ${found.resubmitted} stores the missing documents`);
         const following = found.resubmitted ?? (isFinished(found.state) ? undefined : id);
         if (wait === true && following !== undefined) return waitForJob(context, client, following);
         if (terminal.json) terminal.printJson(found);
@@ -168,11 +168,12 @@ function addWebhooks(program: Command, host: CommandHost): void {
       host.run(async ({ client, terminal }) => {
         const deliveries = await client().jobs.webhookDeliveries(id);
         if (terminal.json) terminal.printJson({ job: id, deliveries });
-        else if (deliveries.length === 0) terminal.note('nothing was told yet, or the job has no webhook');
+        else if (deliveries.length === 0)
+          terminal.note('there are no deliveries yet, or the job has no webhook');
         for (const { type, url, state, tries, lastError, nextTryAt } of deliveries) {
-          const next = nextTryAt === null ? '' : `; next try ${timeOf(nextTryAt)} UTC`;
+          const next = nextTryAt === null ? '' : `; next attempt ${timeOf(nextTryAt)} UTC`;
           const reason = lastError === null ? '' : `: ${oneLine(lastError)}`;
-          terminal.print(`${type} to ${oneLine(url)}: ${state} after ${tries} tries${reason}${next}`);
+          terminal.print(`${type} to ${oneLine(url)}: ${state} after ${tries} attempts${reason}${next}`);
         }
         return EXIT.ok;
       }),
@@ -182,7 +183,7 @@ function addWebhooks(program: Command, host: CommandHost): void {
 function addCancel(program: Command, host: CommandHost): void {
   program
     .command('cancel')
-    .description('stop a job; what it has stored stays')
+    .description('stop a job; stored documents are kept')
     .argument('<job>')
     .action((id: string) =>
       host.run(async ({ client, terminal }) => {
@@ -213,7 +214,7 @@ function addPrioritize(program: Command, host: CommandHost): void {
 function addForget(program: Command, host: CommandHost): void {
   program
     .command('forget')
-    .description('remove a finished job and its failures; what it has stored stays')
+    .description('remove a finished job and its failures; stored documents are kept')
     .argument('<job>')
     .action((id: string) =>
       host.run(async ({ client, terminal }) => {
@@ -273,6 +274,6 @@ function listOf(given: string): string[] {
 function linesOf(given: string): number[] {
   return listOf(given).map((line) => {
     if (/^[1-9]\d{0,14}$/.test(line)) return Number(line);
-    throw new InvalidArgumentError('Write them as in 3,17.');
+    throw new InvalidArgumentError('Write them like 3,17.');
   });
 }

@@ -73,7 +73,7 @@ test.each([
   [['--name', 'x', '--scopes', 'all'], 2, 'submit, search, admin'],
   [['--name', 'x', '--scopes', ','], 2, 'scopes'],
   [['--scopes', 'admin'], 2, '--name'],
-  [['--name', 'x', '--scopes', 'admin', '--tenant', 'acme'], 2, 'an admin key has no tenant'],
+  [['--name', 'x', '--scopes', 'admin', '--tenant', 'acme'], 2, 'an admin key cannot have a tenant'],
   [['--name', 'x', '--scopes', 'admin', '--expires', 'soon'], 2, '--expires'],
   [['--name', 'x', '--scopes', 'admin', '--on-server'], 2, 'leave out --file'],
   [['--name', 'x', '--scopes', 'admin', '--collections', 'No Such'], 2, 'collections'],
@@ -100,7 +100,7 @@ test('the same name is not given twice', async () => {
   await create('--name', 'x', '--scopes', 'admin', '--file', file);
   const again = await create('--name', 'x', '--scopes', 'admin', '--file', file);
   expect(again.code).toBe(1);
-  expect(again.err).toContain('another key has the name "x" already');
+  expect(again.err).toContain('another key already has the name "x"');
 });
 
 test('commands carry the key: --api-key, else EMBEDMILL_KEY, else none', async () => {

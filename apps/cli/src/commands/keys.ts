@@ -30,7 +30,7 @@ interface CreateOptions {
 const MOST = 1_000_000;
 
 export function addKeys(program: Command, host: CommandHost): void {
-  const keys = program.command('keys').description('manage API keys, for whoever runs a server');
+  const keys = program.command('keys').description('manage API keys, for operators of a server');
   addCreate(keys, host);
   addList(keys, host);
   addRevoke(keys, host);
@@ -40,12 +40,12 @@ function addCreate(keys: Command, host: CommandHost): void {
   keys
     .command('create')
     .description('create a key; it is printed once, and only its hash is kept')
-    .requiredOption('--name <name>', 'what the audit log calls it')
+    .requiredOption('--name <name>', 'its name in the audit log')
     .requiredOption('--scopes <list>', `what it may do, separated by commas: ${SCOPES.join(', ')}`, scopesOf)
-    .option('--tenant <name>', 'the only tenant it may see')
-    .option('--collections <list>', 'the only collections it may see, separated by commas', listOf)
-    .option('--rate <n>', 'requests a second', integerBetween(1, MOST))
-    .option('--concurrency <n>', 'requests at the same time', integerBetween(1, MOST))
+    .option('--tenant <name>', 'the only tenant it can access')
+    .option('--collections <list>', 'the only collections it can access, separated by commas', listOf)
+    .option('--rate <n>', 'requests per second', integerBetween(1, MOST))
+    .option('--concurrency <n>', 'concurrent requests', integerBetween(1, MOST))
     .option('--expires <date>', 'expiry date, such as 2027-01-31')
     .option(
       '--on-server',
@@ -54,7 +54,7 @@ function addCreate(keys: Command, host: CommandHost): void {
     .option('--file <path>', 'the keys file to add it to; created if missing')
     .option(
       '--mode <octal>',
-      'mode of that file: unchanged, or 600 (only you) for a new one; 644 if a container reads it as another user',
+      'mode of that file; by default unchanged, or 600 (only you) for a new file; use 644 if a container reads it as another user',
       permissionsOf,
     )
     .action(({ rate, expires, file, mode, onServer, ...rest }: CreateOptions) =>
@@ -84,7 +84,7 @@ async function createOnServer(wanted: WantedKey, { terminal, client }: Context):
   const made = await client().keys.create(wanted);
   if (terminal.json) terminal.printJson(made);
   terminal.print(made.key);
-  terminal.note('It is shown this once. The server takes it from now on, its replicas within seconds.');
+  terminal.note('It is shown only once. The server accepts it immediately, its replicas within seconds.');
   return EXIT.ok;
 }
 
@@ -99,12 +99,14 @@ function createHere(
   if (file !== undefined) addTo(file, entry, mode);
   if (terminal.json) terminal.printJson({ key, entry, file: file ?? null });
   terminal.print(key);
-  terminal.note('It is shown this once. Send it as "Authorization: Bearer …", or set EMBEDMILL_KEY to it.');
+  terminal.note('It is shown only once. Send it as "Authorization: Bearer …", or set EMBEDMILL_KEY to it.');
   if (file === undefined) {
     terminal.note('Add this to the list in the server’s EMBEDMILL_API_KEYS_FILE:');
     terminal.note(JSON.stringify(entry));
   } else {
-    terminal.note(`Its hash was added to ${file}; a server that reads the file takes it in a few seconds.`);
+    terminal.note(
+      `Its hash was added to ${file}; a server that reads the file accepts it within a few seconds.`,
+    );
   }
   return EXIT.ok;
 }
@@ -168,7 +170,7 @@ function entriesOf(path: string): unknown[] {
   }
   const value = parsedJson(text);
   if (Array.isArray(value)) return value;
-  throw new CommandError(`${path} is no keys file: it has to be a list in JSON; nothing was changed`);
+  throw new CommandError(`${path} is not a keys file: it must be a JSON list; nothing was changed`);
 }
 
 function parsedJson(text: string): unknown {
@@ -184,7 +186,7 @@ function whatIsWrong(issues: readonly { path: PropertyKey[]; message: string }[]
 }
 
 function permissionsOf(given: string): number {
-  if (!/^0?[0-7]{3}$/.test(given)) throw new InvalidArgumentError('Write it as in 644.');
+  if (!/^0?[0-7]{3}$/.test(given)) throw new InvalidArgumentError('Write it like 644.');
   return parseInt(given, 8);
 }
 
@@ -192,7 +194,7 @@ function permissionsOf(given: string): number {
 function instantOf(given: string): string {
   const date = new Date(/^\d{4}-\d\d-\d\d$/.test(given) ? `${given}T23:59:59.999Z` : given);
   if (Number.isNaN(date.getTime()))
-    throw usageError(`--expires is no date: ${given}; write it as in 2027-01-31`);
+    throw usageError(`--expires is not a date: ${given}; write it like 2027-01-31`);
   return date.toISOString();
 }
 

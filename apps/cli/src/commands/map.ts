@@ -19,7 +19,7 @@ const LABEL_COLUMNS = 100;
 export function addMap(program: Command, host: CommandHost): void {
   program
     .command('map')
-    .description('draw a collection: what is close in meaning is close on the map')
+    .description('draw a map of a collection, with similar documents close together')
     .argument('<collection>')
     .option('-o, --out <file>', 'the SVG to write (default: COLLECTION.svg)')
     .option('--color <field>', 'color by this metadata field')

@@ -53,7 +53,7 @@ export function addMigrate(program: Command, host: CommandHost): void {
       ]),
     )
     .option('--no-chunking', 'with --into: one vector per document')
-    .option('--sparse <schemes>', `with --into: of ${SPARSE_SCHEMES.join(', ')}, or none`, (given) =>
+    .option('--sparse <schemes>', `with --into: some of ${SPARSE_SCHEMES.join(', ')}, or none`, (given) =>
       given === 'none' ? [] : schemesOf(given),
     )
     .option('--language <name>', 'with --into: the language for bm25 and bm42', languageOf)
@@ -72,7 +72,7 @@ export function addMigrate(program: Command, host: CommandHost): void {
     .option('--wait', 'with --to and --into: wait until the job has finished')
     .option(
       '--exchange',
-      'switch searches to the other vectors, or aliases to the other collection; again to roll back',
+      'switch searches to the other vectors, or aliases to the other collection; repeat to roll back',
     )
     .option('--end', 'drop the vectors or the collection that searches no longer use')
     .action((collection: string, options: MigrateOptions) =>
@@ -80,7 +80,7 @@ export function addMigrate(program: Command, host: CommandHost): void {
         const { client, terminal } = context;
         const { to, into, exchange, end } = options;
         if ([to, into, exchange, end].filter((one) => one !== undefined).length !== 1)
-          throw usageError('say one of --to MODEL, --into NAME, --exchange and --end');
+          throw usageError('give one of --to MODEL, --into NAME, --exchange and --end');
         if (exchange !== undefined || end !== undefined) {
           const view = await (exchange
             ? client().migrations.exchange(collection)
@@ -121,7 +121,7 @@ async function begin(
 }
 
 function outcomeOf(collection: string, { name, profile, other, twin }: Collection): string {
-  if (twin !== undefined) return `${name} is searched; ${twin.name} is kept beside it, alike`;
-  const kept = other === undefined ? '' : `; those of ${other.model} are kept beside them`;
+  if (twin !== undefined) return `searches use ${name}; ${twin.name} is kept in sync`;
+  const kept = other === undefined ? '' : `; those of ${other.model} are kept in sync`;
   return `searches of ${collection} use the vectors of ${profile.model}${kept}`;
 }

@@ -8,9 +8,9 @@ export function addPause(program: Command, host: CommandHost): void {
     [
       'pause',
       'pause all bulk work until "resume"; searches keep running',
-      'paused; "embedmill resume" lets it go on',
+      'paused; "embedmill resume" resumes it',
     ],
-    ['resume', 'let paused work go on', 'resumed'],
+    ['resume', 'resume paused work', 'resumed'],
   ] as const) {
     program
       .command(name)

@@ -30,11 +30,11 @@ test('a plan says workers, hours, shards, Redis and store, and where the rate co
   const { code, out } = await run(...MANY, '--hours', '24');
   expect(code).toBe(0);
   expect(out).toMatch(/^workers +69 +to end within 24\.0 h$/m);
-  expect(out).toMatch(/^rate of a worker +34\.1k\/s +measured with texts of 256 tokens/m);
+  expect(out).toMatch(/^rate per worker +34\.1k\/s +measured with texts of 256 tokens/m);
   expect(out).toMatch(/^shards +3,906,250 /m);
   for (const row of ['time', 'Redis', 'spool', 'Qdrant', 'or zvec'])
     expect(out).toMatch(new RegExp(`^${row} `, 'm'));
-  expect(out).toMatch(/^! zvec cannot take/m);
+  expect(out).toMatch(/^! zvec cannot write/m);
 });
 
 test('tokens are estimated of characters, by the language, which chooses the model as well', async () => {
@@ -68,7 +68,7 @@ test.each([
   [['--documents', '1e6', '--hours', '9', '--chars-per-doc', '9', '--tokens-per-doc', '9'], /cannot be used/],
   [
     ['--documents', '1e6', '--hours', '9', '--chars-per-doc', '9', '--language', 'finnish'],
-    /in finnish was not measured; say --tokens-per-doc/,
+    /tokens per character of finnish were not measured; give --tokens-per-doc/,
   ],
 ])('%j is refused', async (args, message) => {
   const { code, err } = await run(...args);
@@ -88,22 +88,19 @@ test('with --workers the hours follow, and a rate of the user’s own is named a
   );
   expect(code).toBe(0);
   expect(out).toMatch(/^time +11\.2 h/m);
-  expect(out).toMatch(/as you said \(--tokens-per-second\)/);
+  expect(out).toMatch(/as given \(--tokens-per-second\)/);
 });
 
 test.each([
   [
     [...MANY, '--hours', '9', '--device', 'cuda'],
-    /not measured yet.*embedmill bench --models.*--tokens-per-second/,
+    /is unknown.*embedmill bench --models.*--tokens-per-second/,
   ],
-  [
-    [...MANY, '--hours', '9', '--model', 'bge-base-en-v1.5'],
-    /bge-base-en-v1\.5 runs on cpu was not measured/,
-  ],
+  [[...MANY, '--hours', '9', '--model', 'bge-base-en-v1.5'], /speed of bge-base-en-v1\.5 on cpu is unknown/],
   [[...MANY, '--hours', '9', '--model', 'splade-tiny'], /gives no dense vectors/],
   [[...MANY, '--hours', '9', '--workers', '3'], /cannot be used with/],
-  [MANY, /--workers there are, or in how many --hours/],
-  [['--documents', 'many', '--tokens-per-doc', '9', '--hours', '1'], /whole number, as in 1000000 or 1e6/],
+  [MANY, /the number of --workers, or the --hours/],
+  [['--documents', 'many', '--tokens-per-doc', '9', '--hours', '1'], /whole number, such as 1000000 or 1e6/],
   [['--documents', '1e12', '--tokens-per-doc', '200', '--hours', '9', '--simulate'], /too many to simulate/],
 ])('%j ends with 2 and says what to do', async (args, message) => {
   const { code, err } = await run(...args);

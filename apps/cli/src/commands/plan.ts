@@ -41,7 +41,7 @@ export function addPlan(program: Command, host: CommandHost): void {
   program
     .command('plan')
     .description('plan a cluster: workers, hours and sizes for a number of documents')
-    .requiredOption('--documents <number>', 'how many, as in 1000000 or 1e9', countOf)
+    .requiredOption('--documents <number>', 'the number of documents, such as 1000000 or 1e9', countOf)
     .option('--tokens-per-doc <number>', 'average tokens per document, as the model counts them', countOf)
     .addOption(
       new Option(
@@ -73,14 +73,14 @@ export function addPlan(program: Command, host: CommandHost): void {
       integerBetween(16, 8192),
     )
     .addOption(
-      new Option('--sparse <schemes>', 'sparse vectors beside the dense one: bm25, bm42, splade')
+      new Option('--sparse <schemes>', 'sparse vectors in addition to the dense one: bm25, bm42, splade')
         .argParser(schemesOf)
         .default([], 'none'),
     )
     .addOption(
       new Option('--storage <kind>', 'how dense vectors are stored').choices(STORAGES).default('float32'),
     )
-    .option('--jobs <number>', 'the number of jobs they are submitted as', integerBetween(1, 10_000), 1)
+    .option('--jobs <number>', 'the number of jobs to submit them in', integerBetween(1, 10_000), 1)
     .option('--simulate', 'simulate the run with failures, and a small job in the middle')
     .option('--mtbf <hours>', 'with --simulate: mean time between failures of a worker', positive, 24)
     .option(
@@ -130,14 +130,14 @@ async function requestOf(
   const model = options.model ?? modelReading(language) ?? profileSchema.parse({}).model;
   const { tokensPerDocument, bytesPerToken } = textOf(options);
   if (workers === undefined && hours === undefined)
-    throw usageError('say how many --workers there are, or in how many --hours it is to be done');
+    throw usageError('give the number of --workers, or the --hours to finish in');
   const environment = benchEnvironment(context);
   const entry = await findModel(model, {
     modelsDir: environment['EMBEDMILL_MODELS_DIR'] || undefined,
     cacheDir: environment['EMBEDMILL_MODEL_CACHE_DIR'] ?? '',
   });
   if (entry.kind !== 'dense')
-    throw usageError(`${model} gives no dense vectors; --sparse is for sparse ones`);
+    throw usageError(`${model} gives no dense vectors; use --sparse for sparse ones`);
   const chunkTokens = Math.min(options.chunkTokens ?? entry.maxTokens, entry.maxTokens);
   const { tokensPerSecond, rate } = rateOf(
     { ...options, model },
@@ -169,7 +169,7 @@ function textOf({ tokensPerDoc, charsPerDoc, language = 'english' }: PlanOptions
   }
   if (charsPerDoc === undefined) throw usageError('say --tokens-per-doc or --chars-per-doc');
   if (writing === undefined) {
-    throw usageError(`how many tokens a character has in ${language} was not measured; say --tokens-per-doc`);
+    throw usageError(`the tokens per character of ${language} were not measured; give --tokens-per-doc`);
   }
   const tokensPerDocument = Math.max(1, Math.round(charsPerDoc * writing.tokensPerCharacter));
   return { tokensPerDocument, bytesPerToken: writing.bytesPerToken };
@@ -185,7 +185,7 @@ function rateOf(
   const measured = measuredRate(model, device, tokensPerChunk);
   if (measured === undefined) {
     throw usageError(
-      `how fast ${model} runs on ${device} was not measured yet; measure a worker of yours with ` +
+      `the speed of ${model} on ${device} is unknown; measure one of your workers with ` +
         `"EMBEDMILL_WORKER_DEVICE=${device} embedmill bench --models ${model} --who E1" ` +
         'and give its TOKENS/S as --tokens-per-second',
     );
@@ -200,7 +200,7 @@ function rateOf(
 function countOf(value: string): number {
   const number = Number(value);
   if (!/^\d+(\.\d+)?(e\d+)?$/i.test(value) || !Number.isInteger(number) || number < 1 || number > 1e13)
-    throw new InvalidArgumentError('It must be a whole number, as in 1000000 or 1e6.');
+    throw new InvalidArgumentError('It must be a whole number, such as 1000000 or 1e6.');
   return number;
 }
 

@@ -79,7 +79,7 @@ describe('a tiny encoder with layers behind its pooling', () => {
   test('is not added where its vectors are too far off, and leaves nothing', async () => {
     const { code, err } = await quantize('--min-cosine', '1');
     expect(code).toBe(1);
-    expect(err).toMatch(/mean cosine to float32, 0\.9\d+, is below 1: projected-int8 is not added/);
+    expect(err).toMatch(/mean cosine to float32, 0\.9\d+, is below 1, so projected-int8 was not added/);
     expect(existsSync(join(folder, 'own-models/projected-int8'))).toBe(false);
     expect(existsSync(join(folder, 'own-models/models.json'))).toBe(false);
   });
@@ -88,15 +88,15 @@ describe('a tiny encoder with layers behind its pooling', () => {
     await quantize();
     const { code, err } = await quantize();
     expect(code).toBe(1);
-    expect(err).toContain('there is a model projected-int8 already; give this one another name with --name');
+    expect(err).toContain('the model projected-int8 already exists; choose another name with --name');
   });
 });
 
 describe('what cannot be quantized is refused with the reason', () => {
   test.each([
-    ['all-MiniLM-L6-v2', /it is quantized already \(its graph has QuantizeLinear\); take its float32 file/],
+    ['all-MiniLM-L6-v2', /it is already quantized \(its graph has QuantizeLinear\); use its float32 file/],
     ['static-minilm-256', /its graph has no linear layers/],
-    ['splade-tiny', /it is a sparse model; only dense ones can be/],
+    ['splade-tiny', /it is a sparse model; only dense models can be quantized/],
     ['nosuch', /there is no model "nosuch"/],
   ])('%s', async (model, reason) => {
     const { code, err } = await run('quantize', model, '--calibrate', WORDNET);
@@ -116,7 +116,7 @@ describe('what cannot be quantized is refused with the reason', () => {
   });
 
   test.each([
-    ['no texts', '', /has no texts; at least 64 are needed/],
+    ['no texts', '', /has no texts; at least 64 are required/],
     ['few texts', 'one\ntwo\n', /has 2 different texts; at least 64/],
     ['a line that is no JSON', '{"text": "a"}\n{"text": \n', /line 2 is not JSON/],
     ['a document without text', '{"id": "a"}\n', /line 1 has no "text"/],

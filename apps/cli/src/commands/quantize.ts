@@ -41,18 +41,18 @@ export function addQuantize(program: Command, host: CommandHost): void {
   program
     .command('quantize')
     .description(
-      'a static int8 version of an encoder, faster on CPUs, and the same vectors alone and in any batch',
+      'make a static int8 version of an encoder: faster on CPUs, with the same vectors in any batch',
     )
-    .argument('<model>', 'a float32 model: a name of "embedmill models", or a folder')
+    .argument('<model>', 'a float32 model: a name listed by "embedmill models", or a folder')
     .requiredOption(
       '--calibrate <file>',
-      'texts of the kind that it will embed: NDJSON of documents, or a text a line; 64 at least',
+      'at least 64 texts like those that it will embed: documents as NDJSON, or one text per line',
     )
-    .option('--name <name>', 'what collections are to call it; the model’s name and -int8 by default')
-    .option('--file <path>', 'of a folder: which of its ONNX files')
+    .option('--name <name>', 'its name for collections; by default the model’s name followed by -int8')
+    .option('--file <path>', 'for a folder: which of its ONNX files to use')
     .option(
       '--min-cosine <number>',
-      'the mean cosine to the float32 vectors below which it is not added',
+      'the least mean cosine to the float32 vectors; below it, the model is not added',
       numberBetween(0, 1),
       0.98,
     )
@@ -78,7 +78,7 @@ async function quantize(place: string, options: QuantizeOptions, context: Contex
   const tokens = sequences.reduce((sum, { length }) => sum + length, 0);
   terminal.print(`model    ${original.name}, ${bytes(original.modelBytes)}`);
   terminal.print(
-    `texts    ${grouped(texts.calibration.length)} to calibrate by, ${grouped(tokens)} tokens; ${grouped(texts.judgment.length)} others to judge by`,
+    `texts    ${grouped(texts.calibration.length)} for calibration, ${grouped(tokens)} tokens; ${grouped(texts.judgment.length)} others for evaluation`,
   );
   const made = await quantized(original, sequences, context);
 
@@ -98,16 +98,18 @@ async function quantize(place: string, options: QuantizeOptions, context: Contex
   try {
     const found = await readModelAt({ kind: 'folder', path: folder }, { name }, folders);
     const after = await resolveFound(found, folders);
-    terminal.note('comparing; other work on this machine would spoil the rates');
+    terminal.note('comparing; other work on this machine would distort the rates');
     const comparison = await compare(original, after, await sequencesOf(texts.judgment), signal);
     for (const line of linesOf(comparison, made, original)) terminal.print(line);
     if (comparison.meanCosine < options.minCosine)
       throw new CommandError(
-        `the mean cosine to float32, ${comparison.meanCosine.toFixed(4)}, is below ${options.minCosine}: ${name} is not added; calibrate with more texts of the kind that it will embed, or lower --min-cosine`,
+        `the mean cosine to float32, ${comparison.meanCosine.toFixed(4)}, is below ${options.minCosine}, so ${name} was not added; calibrate with more texts like those that it will embed, or lower --min-cosine`,
       );
     const list = await addModel(found, folders.modelsDir);
     isAdded = true;
-    terminal.print(`added    ${name} to ${list}; workers elsewhere need its folder, ${folder}, too`);
+    terminal.print(
+      `added    ${name} to ${list}; other machines with workers also need its folder, ${folder}`,
+    );
     terminal.print(`use it   embedmill collections create NAME --model ${name}`);
     if (terminal.json)
       terminal.printJson({
@@ -136,16 +138,19 @@ async function originalOf(
     signal: interruption.signal,
   };
   const isFolder = existsSync(place) && statSync(place).isDirectory();
-  if (!isFolder && file !== undefined) throw usageError('--file names a file of a folder');
+  if (!isFolder && file !== undefined) throw usageError('--file applies only to a folder');
   const original = isFolder
     ? await resolveFound(await readModelAt({ kind: 'folder', path: place }, { file }, told), told)
     : await resolveModel(place, told);
   if (original.kind !== 'dense')
-    throw unfit(original, `it is a ${original.kind} model; only dense ones can be`);
+    throw unfit(original, `it is a ${original.kind} model; only dense models can be quantized`);
   if (original.pooling === 'last')
-    throw unfit(original, 'it is a decoder (it pools the last token); only encoders, as BERT is one, can be');
+    throw unfit(
+      original,
+      'it is a decoder (it pools the last token); only encoders such as BERT can be quantized',
+    );
   if (original.modelBytes > MOST_BYTES)
-    throw unfit(original, `it has ${bytes(original.modelBytes)}; at most 2 GB can be`);
+    throw unfit(original, `it has ${bytes(original.modelBytes)}; at most 2 GB can be quantized`);
   return original;
 }
 
@@ -164,8 +169,8 @@ async function quantized(
   const onStage = (stage: Stage): void =>
     terminal.note(
       stage.kind === 'observing'
-        ? 'looking at what its layers read …'
-        : `choosing how ${stage.layers} layers are rounded …`,
+        ? 'observing the inputs of its layers …'
+        : `choosing the rounding of ${stage.layers} layers …`,
     );
   const external = (location: string, offset: number, length: number | undefined): Uint8Array =>
     readFileSync(join(dirname(original.modelPath), location)).subarray(
@@ -186,10 +191,10 @@ async function quantized(
 
 async function assertNameIsFree(name: string, folders: ModelFolders & { modelsDir: string }): Promise<void> {
   const isValid = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(name);
-  if (!isValid) throw usageError(`${name} is no name of a model: letters, digits, ".", "_" and "-"`);
+  if (!isValid) throw usageError(`${name} is not a valid model name: use letters, digits, ".", "_" and "-"`);
   const known = await listModels(folders);
   if (existsSync(resolve(folders.modelsDir, name)) || known.some((model) => model.name === name))
-    throw new CommandError(`there is a model ${name} already; give this one another name with --name`);
+    throw new CommandError(`the model ${name} already exists; choose another name with --name`);
 }
 
 function linesOf(
@@ -201,8 +206,8 @@ function linesOf(
   return [
     `layers   ${layers} in int8`,
     `cosine   to float32, of ${texts} texts: ${leastCosine.toFixed(4)} least, ${meanCosine.toFixed(4)} on average`,
-    `nearest  ${(sameNearest * 100).toFixed(1)} % of each text’s 10 nearest are the same`,
-    `batches  ${invariant} of ${tried} vectors have the same bits alone and in a batch`,
+    `nearest  ${(sameNearest * 100).toFixed(1)} % of each text’s 10 nearest neighbours are the same`,
+    `batches  ${invariant} of ${tried} vectors are bit-identical alone and in a batch`,
     `speed    ${grouped(Math.round(after))} tokens/s, float32 ${grouped(Math.round(before))}: ${speedup.toFixed(2)} times`,
     `size     ${bytes(model.length)}, float32 ${bytes(original.modelBytes)}`,
   ];

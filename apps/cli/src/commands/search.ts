@@ -46,7 +46,7 @@ export function addSearch(program: Command, host: CommandHost): void {
       .argument('<collection>')
       .argument('[query...]', 'what to look for, in words')
       .addOption(
-        new Option('--mode <mode>', 'hybrid by default where there are sparse vectors').choices([
+        new Option('--mode <mode>', 'hybrid by default if the collection has sparse vectors').choices([
           'dense',
           'sparse',
           'hybrid',
@@ -54,14 +54,13 @@ export function addSearch(program: Command, host: CommandHost): void {
       )
       .option('--sparse <schemes>', `which sparse vectors: ${SPARSE_SCHEMES.join(', ')}`, schemesOf)
       .addOption(
-        new Option('--fusion <method>', 'how lists are fused: by scores (the default) or by ranks').choices([
-          'dbsf',
-          'rrf',
-        ]),
+        new Option('--fusion <method>', 'how to fuse the lists: by scores (the default) or by ranks').choices(
+          ['dbsf', 'rrf'],
+        ),
       )
       .option('--rerank [model]', 'rerank the best hits; without a model, by late interaction')
-      .option('--and <query...>', 'more questions; all hits are fused')
-      .option('--image <file>', 'search a collection of pictures by this picture')
+      .option('--and <query...>', 'more queries; all hits are fused')
+      .option('--image <file>', 'search a collection of images by this image')
       .option('--prompt <name>', 'prefix the query with this prompt of the model')
       .option('--instruction <text>', 'an instruction, for models that take one')
       .option('--highlight', 'mark the query’s words')
@@ -90,10 +89,10 @@ export function addLike(program: Command, host: CommandHost): void {
   withSelection(
     program
       .command('like')
-      .description('find documents like some examples and unlike others')
+      .description('find documents that resemble some examples and not others')
       .argument('<collection>')
       .argument('<examples...>', 'texts, or documents as id:ID')
-      .option('--unlike <examples...>', 'examples that hits should be unlike, as texts or id:ID')
+      .option('--unlike <examples...>', 'examples that hits should not resemble, as texts or id:ID')
       .addOption(
         new Option('--strategy <name>', 'close to the average of the examples, or to any of them')
           .choices(['average', 'best'])
@@ -127,7 +126,7 @@ function withSelection(command: Command): Command {
       'a condition on metadata: {"field":"year","gte":1990}, with eq, in, exists, missing, prefix, text, geo; and, or, not',
     )
     .option('--tenant <name>', 'only documents of this tenant')
-    .option('--group', 'one hit a document');
+    .option('--group', 'one hit per document');
 }
 
 function selectionOf({ limit, offset, filter, tenant, group }: SelectionOptions) {
@@ -146,10 +145,11 @@ async function questionOf(
 ): Promise<Pick<SearchRequestInput, 'query' | 'queries' | 'image'>> {
   const query = words.join(' ').trim();
   if (image !== undefined) {
-    if (query !== '' || and !== undefined) throw usageError('--image goes with no query in words');
+    if (query !== '' || and !== undefined)
+      throw usageError('--image cannot be combined with a query in words');
     return { image: await dataUriOf(image) };
   }
-  if (query === '') throw usageError('the query is empty; say what to look for');
+  if (query === '') throw usageError('the query is empty; give the words to search for');
   return and === undefined ? { query } : { queries: [query, ...and].map((one) => ({ query: one })) };
 }
 

@@ -22,11 +22,14 @@ export function addSubmit(program: Command, host: CommandHost): void {
     .description('submit documents as a bulk job')
     .argument(
       '[files...]',
-      'NDJSON (one document a line), CSV, TSV or Parquet, optionally gzipped, or one JSON array; folders; patterns; and what the server reads itself: URLs, s3://bucket/key, s3://bucket/prefix/; "-" reads standard input',
+      'NDJSON (one document per line), CSV, TSV or Parquet, optionally gzipped, or one JSON array; folders; patterns; places that the server reads itself: URLs, s3://bucket/key, s3://bucket/prefix/; "-" reads standard input',
     )
-    .requiredOption('-c, --collection <name>', 'where they go');
+    .requiredOption('-c, --collection <name>', 'the target collection');
   addFileOptions(command)
-    .option('--source-name <name>', 'the source of documents that name none; a --sync covers one source')
+    .option(
+      '--source-name <name>',
+      'the source of documents that do not name one; a --sync covers one source',
+    )
     .option('--sync', 'a full snapshot of the source: delete its other documents afterwards')
     .option(
       '--max-deleted <share>',
@@ -39,7 +42,10 @@ export function addSubmit(program: Command, host: CommandHost): void {
       '--webhook <url>',
       'URL to notify when the job ends, by a POST signed with EMBEDMILL_WEBHOOK_SECRET (Standard Webhooks)',
     )
-    .option('--webhook-failures <n>', 'notify it also when this many documents failed; a share as 5% or 0.05')
+    .option(
+      '--webhook-failures <n>',
+      'also notify it when this many documents have failed; or a share such as 5% or 0.05',
+    )
     .action((files: string[], options: SubmitOptions) =>
       host.run(async (context) => {
         const { terminal } = context;
@@ -51,7 +57,7 @@ export function addSubmit(program: Command, host: CommandHost): void {
           return waitForJob(context, client, job.id);
         }
         if (terminal.json) terminal.printJson(jobReport(job));
-        terminal.print(`job ${job.id} is accepted; follow it with: embedmill watch ${job.id}`);
+        terminal.print(`accepted job ${job.id}; follow it with: embedmill watch ${job.id}`);
         return EXIT.ok;
       }),
     );
@@ -64,7 +70,7 @@ async function submit(
   { collection, sync = false, maxDeleted, webhook: url, webhookFailures, ...files }: SubmitOptions,
 ): Promise<Job> {
   const webhook = webhookOf(url, webhookFailures, context.config.webhookSecret);
-  if (maxDeleted !== undefined && !sync) throw usageError('--max-deleted is for a --sync');
+  if (maxDeleted !== undefined && !sync) throw usageError('--max-deleted works only with --sync');
   const mode = sync ? ('snapshot' as const) : undefined;
   return submitFiles(context, client, collection, args, { ...files, webhook, mode, maxDeleted });
 }

@@ -51,16 +51,16 @@ export function addUp(program: Command, host: CommandHost): void {
 
         const failure = await Promise.race([stack.gaveUp, untilInterrupted(interruption.signal)]);
         interruption.onForce(() => {
-          terminal.warn('ending everything now');
+          terminal.warn('stopping everything now');
           void stack.kill();
         });
         if (interruption.starter !== undefined) {
-          terminal.note(`\n${interruption.starter}, which started this, is gone`);
+          terminal.note(`\n${interruption.starter}, which started this, has exited`);
         }
         terminal.note(
           failure === undefined
-            ? '\nfinishing what is in hand, then stopping; a second Ctrl-C ends it at once'
-            : 'stopping, because a process cannot be started again',
+            ? '\nfinishing work in progress, then stopping; a second Ctrl-C stops immediately'
+            : 'stopping, because a process cannot be restarted',
         );
         await stack.stop();
         if (failure !== undefined) throw failure;

@@ -15,9 +15,12 @@ export function addUsage(program: Command, host: CommandHost): void {
   program
     .command('usage')
     .description('report usage: documents, tokens, engine seconds and cost')
-    .option('--from <day>', 'the first day (UTC), as in 2026-11-01; by default 29 days before the last')
-    .option('--to <day>', 'the last day; today by default')
-    .option('--by <what,…>', `of ${USAGE_DIMENSIONS.join(', ')}; day,tenant,collection,model by default`)
+    .option('--from <day>', 'the first day in UTC, such as 2026-11-01; by default 29 days before the last')
+    .option('--to <day>', 'the last day in UTC; today by default')
+    .option(
+      '--by <what,…>',
+      `what to group by: ${USAGE_DIMENSIONS.join(', ')}; day,tenant,collection,model by default`,
+    )
     .addOption(new Option('--format <format>', 'output format').choices(['table', 'csv']).default('table'))
     .action(({ from, to, by, format }: UsageOptions) =>
       host.run(async ({ client, terminal }) => {
@@ -52,7 +55,7 @@ export function addUsage(program: Command, host: CommandHost): void {
             ? []
             : [[...groupBy.map((_, n) => (n === 0 ? 'total' : '')), ...numbers(total)]];
         const right = [0, 1, 2, 3].map((n) => groupBy.length + n);
-        if (rows.length === 0) terminal.print(`nothing was used from ${report.from} to ${report.to}`);
+        if (rows.length === 0) terminal.print(`there was no usage from ${report.from} to ${report.to}`);
         else for (const line of table([head, ...lines, ...sum], right)) terminal.print(line);
         return EXIT.ok;
       }),

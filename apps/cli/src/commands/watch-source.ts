@@ -46,25 +46,29 @@ export function addWatchSource(program: Command, host: CommandHost): void {
       .command(name)
       .description(description)
       .argument('<name>')
-      .requiredOption('-c, --collection <name>', 'where its documents go');
+      .requiredOption('-c, --collection <name>', 'the target collection');
 
-  named('add', 'watch a source, or change how')
+  named('add', 'watch a source, or change its settings')
     .argument(
       '<place...>',
-      'what the server reads: its own folder or file, s3://bucket/prefix/, s3://bucket/key, or a URL',
+      'a place that the server reads: a local folder or file, s3://bucket/prefix/, s3://bucket/key, or a URL',
     )
     .option('--every <time>', 'interval, such as 15m, 6h or 1d')
     .option('--cron <expression>', 'cron expression, such as "0 3 * * *"')
     .option('--timezone <name>', 'time zone of --cron, such as Europe/Berlin (default: UTC)')
     .addOption(
-      new Option('--format <format>', 'format, if file names do not tell it').choices(
+      new Option('--format <format>', 'the format, if file names do not show it').choices(
         sourceFormatSchema.options,
       ),
     )
-    .option('--columns <field=column,…>', 'which column is which field, such as id=sku,text=body', columnsOf)
+    .option('--columns <field=column,…>', 'the columns of fields, such as id=sku,text=body', columnsOf)
     .option('--metadata <column,…>', 'the columns that become metadata, or rest for all others', metadataOf)
-    .option('--delimiter <character>', 'of CSV; detected by default', delimiterOf)
-    .option('--encoding <name>', 'of CSV and NDJSON, such as windows-1252; UTF-8 by default', encodingOf)
+    .option('--delimiter <character>', 'delimiter of CSV; detected by default', delimiterOf)
+    .option(
+      '--encoding <name>',
+      'encoding of CSV and NDJSON, such as windows-1252; UTF-8 by default',
+      encodingOf,
+    )
     .option('--list-separator <text>', 'separator of list entries within a CSV cell')
     .addOption(
       new Option('--priority <priority>', 'priority of its jobs (default: normal)').choices(PRIORITIES),
@@ -77,13 +81,13 @@ export function addWatchSource(program: Command, host: CommandHost): void {
     )
     .option(
       '--max-failures <n>',
-      'stop a job when more documents than this failed; a share as 5%',
+      'stop a job when more documents than this have failed; or a share such as 5%',
       maxFailuresOf,
     )
     .action((name: string, files: string[], options: AddOptions) =>
       host.run(async ({ client, terminal }) => {
         const { collection, every, cron, timezone, sync, ...how } = options;
-        if (!sync && how.maxDeleted !== undefined) throw usageError('--max-deleted is for a sync');
+        if (!sync && how.maxDeleted !== undefined) throw usageError('--max-deleted works only with a sync');
         const mode = sync ? ('snapshot' as const) : ('upsert' as const);
         const source = { files, schedule: scheduleOf(every, cron, timezone), mode, ...how };
         print(terminal, await client().sources.watch(collection, name, source));
@@ -119,7 +123,7 @@ export function addWatchSource(program: Command, host: CommandHost): void {
       }),
     );
 
-  named('show', 'a watched source, and what came of its latest looks').action(
+  named('show', 'show a watched source and its latest runs').action(
     (name: string, { collection }: { collection: string }) =>
       host.run(async ({ client, terminal }) => {
         print(terminal, await client().sources.get(collection, name));
@@ -127,23 +131,23 @@ export function addWatchSource(program: Command, host: CommandHost): void {
       }),
   );
 
-  named('run', 'look at it now').action((name: string, { collection }: { collection: string }) =>
+  named('run', 'check a source now').action((name: string, { collection }: { collection: string }) =>
     host.run(async ({ client, terminal }) => {
       const source = await client().sources.run(collection, name);
       if (terminal.json) terminal.printJson(source);
       terminal.print(
-        `it is looked at; see what came of it with: embedmill watch-source show ${name} -c ${collection}`,
+        `checking it; see the result with: embedmill watch-source show ${name} -c ${collection}`,
       );
       return EXIT.ok;
     }),
   );
 
-  named('remove', 'watch it no more; what is stored of it stays').action(
+  named('remove', 'stop watching a source; its stored documents are kept').action(
     (name: string, { collection }: { collection: string }) =>
       host.run(async ({ client, terminal }) => {
         await client().sources.remove(collection, name);
         if (terminal.json) terminal.printJson({ removed: name });
-        terminal.print(`${name} is watched no more`);
+        terminal.print(`${name} is no longer watched`);
         return EXIT.ok;
       }),
   );
@@ -156,7 +160,7 @@ function scheduleOf(
 ): Schedule {
   if ((every === undefined) === (cron === undefined)) throw usageError('say --every or --cron');
   if (every === undefined) return { cron: cron ?? '', timezone };
-  if (timezone !== undefined) throw usageError('--timezone is for --cron');
+  if (timezone !== undefined) throw usageError('--timezone works only with --cron');
   return { every };
 }
 

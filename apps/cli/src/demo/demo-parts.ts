@@ -34,7 +34,7 @@ const ENGLISH: Search[] = [
     finds: ['bank.n.01'],
   },
   {
-    about: 'And the bank that has to do with money:',
+    about: 'And the bank that deals with money:',
     ...english('a company that keeps deposits and lends money', { mode: 'dense' }),
     finds: ['bank.n.02'],
   },
@@ -44,17 +44,17 @@ const ENGLISH: Search[] = [
     finds: ['insomnia.n.01'],
   },
   {
-    about: 'By meaning and by words at once (hybrid), and why: the words that matched, and what each gave:',
+    about: 'By meaning and by words at once (hybrid), with the matching words and what each contributed:',
     ...english('a leader of a church', { sparse: ['bm25'], explain: true }),
     finds: ['clergyman.n.01'],
   },
   {
-    about: 'And one whose words mislead: no definition of a queen has any of them:',
+    about: 'And a query whose words mislead: no definition of a queen contains any of them:',
     ...english('a woman who rules a country', { sparse: ['bm25'], limit: 10 }),
     finds: ['queen.n.02'],
   },
   {
-    about: 'The best hits looked at again, word by word (reranked by late interaction, with the same model):',
+    about: 'The best hits compared again word by word (reranked by late interaction, with the same model):',
     ...english('someone who writes books', { rerank: true }),
     finds: ['author.n.01'],
   },
@@ -121,7 +121,7 @@ const CHINESE: Search[] = [
     findsNot: ['汽车'],
   },
   {
-    about: '河边的和存钱的：英文都叫 bank (two that English calls a bank: the river’s)',
+    about: '河边的和存钱的：英文都叫 bank (two things that English calls a bank; first the river’s)',
     ...chinese('河边的斜坡'),
     finds: ['河岸'],
   },
@@ -131,7 +131,7 @@ const CHINESE: Search[] = [
     finds: ['银行'],
   },
   {
-    about: '繁体字、全角字母也一样 (traditional characters, letters of full width, and why):',
+    about: '繁体字、全角字母也一样 (traditional characters and full-width letters, with the matching words):',
     ...chinese('ｉＰｈｏｎｅ手機的價格', { explain: true }),
     finds: ['iphone'],
   },
@@ -141,7 +141,7 @@ const CHINESE: Search[] = [
     finds: ['银行'],
   },
   {
-    about: '用中文找英文 (and a Chinese question what is written in English):',
+    about: '用中文找英文 (and a Chinese question finds English):',
     ...chinese('船长和白色的鲸鱼', { mode: 'dense', filter: { field: 'language', eq: 'en' } }),
     finds: ['moby-dick'],
   },
@@ -161,7 +161,7 @@ export const DEMO_PARTS: readonly [DemoPart, ...DemoPart[]] = [
     collection: COLLECTIONS.english,
     profile: { sparse: { bm25: {}, bm42: {} }, filterable: { words: 'keyword' } },
     documents: DEMO_DOCUMENTS.english,
-    about: 'some thousands of WordNet’s senses',
+    about: 'some thousand senses of WordNet',
     searches: ENGLISH,
   },
   {

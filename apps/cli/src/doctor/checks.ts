@@ -77,7 +77,7 @@ export async function* runChecks(settings: Settings): AsyncGenerator<Check> {
   });
   yield await check('server embeds', async () => {
     const [vector] = await client.embed(['a short text'], { model: name });
-    return `a text became ${vector?.length ?? 0} numbers, by ${address.url}/v1/embeddings`;
+    return `${address.url}/v1/embeddings turned a text into ${vector?.length ?? 0} numbers`;
   });
 }
 
@@ -90,7 +90,8 @@ async function check(name: string, look: () => Promise<string>): Promise<Check> 
 }
 
 function nodeVersion(): string {
-  if (Number(process.versions.node.split('.')[0]) < 22) throw new CommandError('Node 22 or newer is needed');
+  if (Number(process.versions.node.split('.')[0]) < 22)
+    throw new CommandError('Node 22 or newer is required');
   return `${process.version} on ${process.platform} ${process.arch}`;
 }
 
@@ -108,7 +109,7 @@ function dataFolder(folder: string): string {
     );
   }
   const { bavail, bsize } = statfsSync(existing);
-  return `${folder} ${existing === folder ? 'is writable' : 'can be made'}, ${bytes(bavail * bsize)} free`;
+  return `${folder} ${existing === folder ? 'is writable' : 'can be created'}, ${bytes(bavail * bsize)} free`;
 }
 
 async function redis({ config }: Settings): Promise<string> {
@@ -136,7 +137,7 @@ async function store({ config, environment }: Settings): Promise<string> {
     const zvec = await openZvecStore(folder);
     await zvec.ping();
     await zvec.close();
-    return 'zvec loads here';
+    return 'zvec loads on this machine';
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -40,7 +40,7 @@ export async function otherDevices(environment: NodeJS.ProcessEnv, model: Resolv
     const said = await embedOn(device, model).catch((error: unknown) => `no: ${reasonOf(error)}`);
     found.push(`${deviceLabel(device)}: ${said}`);
   }
-  return found.length === 0 ? 'none but those above' : found.join('; ');
+  return found.length === 0 ? 'none besides those above' : found.join('; ');
 }
 
 async function embedOn(name: DeviceName, model: ResolvedModel): Promise<string> {
@@ -53,7 +53,7 @@ async function embedRemotely(model: ResolvedModel, environment: NodeJS.ProcessEn
   const set = (name: string) => environment[`EMBEDMILL_WORKER_REMOTE_${name}`] || undefined;
   const url = set('URL');
   if (url === undefined) {
-    throw new CommandError('EMBEDMILL_WORKER_REMOTE_URL is not set, and the device is remote');
+    throw new CommandError('the device is remote, but EMBEDMILL_WORKER_REMOTE_URL is not set');
   }
   const api = set('API');
   const engine = await RemoteEngine.connect({
@@ -73,13 +73,13 @@ async function embedOnce(engine: Engine, model: ResolvedModel): Promise<string> 
   try {
     const tokenizer = await Tokenizer.load({ path: model.tokenizerPath, maxTokens: model.maxTokens });
     const [encoded] = await tokenizer.encode([TEXT], 'document');
-    if (encoded === undefined) throw new CommandError('the tokenizer gave nothing');
+    if (encoded === undefined) throw new CommandError('the tokenizer returned nothing');
     const { ids } = encoded;
     const lengths = Int32Array.of(ids.length);
     const { vectors, seconds } = await engine.run({ ids, lengths, urgent: true, texts: [TEXT] });
     const length = Math.hypot(...vectors);
     const isRight = model.normalize !== false ? Math.abs(length - 1) < 0.01 : length > 0;
-    if (!isRight) throw new CommandError(`a vector came out with length ${length}`);
+    if (!isRight) throw new CommandError(`a vector has the length ${length} instead of 1`);
     return `${ids.length} tokens became ${vectors.length} numbers in ${(seconds * 1000).toFixed(0)} ms`;
   } finally {
     await engine.close();

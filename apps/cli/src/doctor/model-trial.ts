@@ -33,7 +33,7 @@ export async function tryModel(model: ResolvedModel): Promise<string> {
       case 'reranker': {
         const { scores, seconds } = await engine.run(batchOf(await tokenizer.encodePairs(TEXTS[0], TEXTS)));
         const judged = Array.from(scores ?? [], (score) => score.toFixed(3)).join(', ');
-        return `a text beside itself and another: scores ${judged}, in ${milliseconds(seconds)}`;
+        return `a text scored against itself and another: ${judged}, in ${milliseconds(seconds)}`;
       }
     }
   } finally {

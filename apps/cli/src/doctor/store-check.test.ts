@@ -82,9 +82,9 @@ test('what is not as it should be in its collections is named: strict mode, a lo
   expect(ok).toBe(true);
   for (const said of [
     /2 collections/,
-    /"docs" is put off for a load since 20.*job-1/,
+    /"docs" has been deferred for a load since 20.*job-1/,
     /"docs" allows no exact counts \(strict mode\)/,
-    /"docs" is int8, but its whole vectors \(dense\) are in memory/,
+    /"docs" is int8, but its original vectors \(dense\) are also in memory/,
     /"bare" has no index/,
   ])
     expect(detail).toMatch(said);
@@ -124,9 +124,9 @@ test('one that is not there is told with the reason, and nothing else', async ()
   const port = new URL(fake.url).port;
   await fake.close();
   const qdrant = await storeCheck({ QDRANT_URL: `http://127.0.0.1:${port}` });
-  expect(qdrant.detail).toMatch(/^Qdrant, \S+: no answer \(.*ECONNREFUSED 127\.0\.0\.1:\d+\)$/);
+  expect(qdrant.detail).toMatch(/^Qdrant, \S+: no response \(.*ECONNREFUSED 127\.0\.0\.1:\d+\)$/);
   const milvus = await storeCheck({ MILVUS_URL: `http://127.0.0.1:${port}` });
-  expect(milvus.detail).toMatch(/^Milvus, \S+: no answer \(connect ECONNREFUSED 127\.0\.0\.1:\d+\)$/);
+  expect(milvus.detail).toMatch(/^Milvus, \S+: no response \(connect ECONNREFUSED 127\.0\.0\.1:\d+\)$/);
 });
 
 test('two stores at once are refused', async () => {

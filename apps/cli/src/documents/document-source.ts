@@ -57,7 +57,7 @@ export async function documentSource(
     said ?? named.format ?? (isJson || !found.isFile() || start.length === 0 ? 'ndjson' : 'document');
   const delimiter = format === named.format ? named.delimiter : undefined;
   const gzip = start[0] === 0x1f && start[1] === 0x8b;
-  if (format === 'parquet' && gzip) throw usageError(`${file} is packed around Parquet; unpack it first`);
+  if (format === 'parquet' && gzip) throw usageError(`${file} is gzipped Parquet; unpack it first`);
   const isArray = format === 'ndjson' && /^\uFEFF?\s*\[/.test(start.toString('utf8'));
   if (isArray) return arraySource(file, found.size);
   // A pipe or a device has no size, and can be read once.

@@ -48,9 +48,7 @@ export async function filesToSubmit(
   }
   if (found.files.length + found.places.length > 0) return found;
   const others =
-    found.skipped.length === 0
-      ? 'there is nothing in it'
-      : `${passedOver(found.skipped)}; say their --format`;
+    found.skipped.length === 0 ? 'it is empty' : `${passedOver(found.skipped)}; set their --format`;
   throw usageError(`there are no files to submit in ${args.join(', ')}: ${others}`);
 
   async function add(path: string): Promise<void> {
@@ -71,7 +69,7 @@ export async function filesToSubmit(
     seen.add(whole);
     const { size, stream, repeatable } = await documentSource(path, { format });
     if (size === undefined || !repeatable)
-      throw usageError(`${path} is no regular file; submit it by itself`);
+      throw usageError(`${path} is not a regular file; submit it by itself`);
     found.files.push({ name, size, stream });
   }
 }
@@ -94,7 +92,7 @@ function nameOf(path: string): string {
 
 /** How many files were passed over, and which for example. */
 export function passedOver(skipped: readonly string[]): string {
-  return `${skipped.length} files are hidden, or of no kind that is read by their names, such as ${skipped[0]}`;
+  return `${skipped.length} files are hidden or have names that show no supported format, such as ${skipped[0]}`;
 }
 
 /** The files as one body of a form, which names the places beside them. */

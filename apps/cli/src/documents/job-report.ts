@@ -48,7 +48,7 @@ export async function waitForJob(context: Context, client: Client, id: string): 
     return await reportFinished(context, client, await followWithProgress(context, client, id));
   } catch (error) {
     if (context.interruption.by !== undefined) {
-      context.terminal.note(`job ${id} goes on; take it up with: embedmill watch ${id}`);
+      context.terminal.note(`job ${id} continues; follow it with: embedmill watch ${id}`);
     }
     throw error;
   }
@@ -64,12 +64,12 @@ async function reportFinished(
   terminal.print(`job ${job.id} ${job.state}: ${summaryOf(job)}`);
   if (job.error !== null) terminal.print(`  ${job.error.code}: ${job.error.message}`);
   if (job.failed > 0) {
-    const advice = (await mayRetry(client, job)) ? `; try them again with "embedmill retry ${job.id}"` : '';
-    terminal.print(`  see them with "embedmill failures ${job.id}"${advice}`);
+    const advice = (await mayRetry(client, job)) ? `; retry them with "embedmill retry ${job.id}"` : '';
+    terminal.print(`  list them with "embedmill failures ${job.id}"${advice}`);
   }
   if (job.duplicates > 0 || job.truncated > 0) {
     terminal.print(
-      `  ${job.duplicates} came again later in the job, ${job.truncated} were truncated: "embedmill failures ${job.id} --warnings"`,
+      `  ${job.duplicates} occurred again later in the job, ${job.truncated} were truncated: "embedmill failures ${job.id} --warnings"`,
     );
   }
   if (job.duplicates === 0 && job.truncated === 0 && (await hasWarnings(client, job)))

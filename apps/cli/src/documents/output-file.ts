@@ -22,7 +22,7 @@ export async function outputFileOf(to: string): Promise<OutputFile> {
   if (to.startsWith('s3://')) return { format, to };
   const folder = dirname(resolve(to));
   const found = await stat(folder).catch(() => undefined);
-  if (found?.isDirectory() !== true) throw usageError(`${folder} is no folder; make it first`);
+  if (found?.isDirectory() !== true) throw usageError(`${folder} is not a folder; create it first`);
   return { format };
 }
 
@@ -43,7 +43,8 @@ export async function receiveOutput(
       const reason = job.error === null ? 'it was not completed' : `${job.error.code}: ${job.error.message}`;
       throw new CommandError(`the job ${id} is ${job.state}: ${reason}`);
     }
-    if (output.format !== format) throw usageError(`the job ${id} writes ${output.format}; name the file so`);
+    if (output.format !== format)
+      throw usageError(`the job ${id} writes ${output.format}; use that extension for the file`);
     if (output.to === null) {
       const progress = new ProgressDisplay(terminal);
       const onReceived = (received: number) =>
@@ -55,7 +56,7 @@ export async function receiveOutput(
     return { job, where: output.to ?? to, size: output.bytes };
   } catch (error) {
     if (interruption.by !== undefined)
-      terminal.note(`the job goes on; fetch its file with: embedmill ${again} --to ${to} --job ${id}`);
+      terminal.note(`the job continues; fetch its file with: embedmill ${again} --to ${to} --job ${id}`);
     throw error;
   }
 }
@@ -67,6 +68,6 @@ function formatOf(to: string): OutputFormat {
   const format = formats.find((one) => name.endsWith(`.${one}`));
   if (format !== undefined) return format;
   throw usageError(
-    `${to} has to end in ${formats.map((one) => `.${one}`).join(', ')}, which is how it is written`,
+    `${to} must end in one of ${formats.map((one) => `.${one}`).join(', ')}, which sets its format`,
   );
 }

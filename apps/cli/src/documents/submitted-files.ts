@@ -21,26 +21,31 @@ export function addFileOptions(command: Command): Command {
   return command
     .option(
       '--source <where>',
-      'what the server reads itself, beside files: also a path there, or a folder/; may come several times',
+      'a further place that the server reads itself, also a path or folder/ on the server; can be repeated',
       (where: string, others: string[] = []) => [...others, where],
     )
     .addOption(
-      new Option('--format <format>', 'what the name does not say').choices(sourceFormatSchema.options),
+      new Option('--format <format>', 'the format, if the name does not show it').choices(
+        sourceFormatSchema.options,
+      ),
     )
-    .option('--columns <field=column,…>', 'which column is which field, as in id=sku,text=body', columnsOf)
+    .option('--columns <field=column,…>', 'the columns of fields, such as id=sku,text=body', columnsOf)
     .option('--metadata <column,…>', 'the columns that become metadata, or rest for all others', metadataOf)
-    .option('--delimiter <character>', 'of CSV; found by itself by default', delimiterOf)
-    .option('--encoding <name>', 'of CSV and NDJSON, such as windows-1252; UTF-8 by default', encodingOf)
-    .option('--list-separator <text>', 'what stands between entries of a list in a cell of a CSV')
+    .option('--delimiter <character>', 'delimiter of CSV; detected by default', delimiterOf)
+    .option(
+      '--encoding <name>',
+      'encoding of CSV and NDJSON, such as windows-1252; UTF-8 by default',
+      encodingOf,
+    )
+    .option('--list-separator <text>', 'separator of list entries within a CSV cell')
     .addOption(
-      new Option(
-        '--priority <priority>',
-        'before which of your other jobs it comes; normal by default',
-      ).choices(PRIORITIES),
+      new Option('--priority <priority>', 'its priority among your jobs; normal by default').choices(
+        PRIORITIES,
+      ),
     )
     .option(
       '--max-failures <n>',
-      'stop the job once more documents failed; a share as 5% or 0.05',
+      'stop the job once more documents than this have failed; or a share such as 5% or 0.05',
       maxFailuresOf,
     );
 }
@@ -59,12 +64,12 @@ export async function submitFiles(
   const reading: Reading = { columns, metadata, delimiter, encoding, listSeparator };
   const { webhook, priority, maxFailures, mode, sourceName, maxDeleted, dryRun } = said;
   const options = { webhook, priority, maxFailures, mode, sourceName, maxDeleted, dryRun };
-  if (args.length + sources.length === 0) throw usageError('name a file, or a --source');
+  if (args.length + sources.length === 0) throw usageError('give a file, or a --source');
   if (args.includes('-') && args.length + sources.length > 1)
-    throw usageError('standard input is submitted by itself');
+    throw usageError('standard input cannot be combined with files');
   const name = sources.find((source) => /^[\p{L}\p{N}_-]+$/u.test(source));
   if (name !== undefined && args.length > 0 && sourceName === undefined) {
-    const advice = `to name what these files are a part of, say --source-name ${name}; for a folder on the server, --source ${name}/`;
+    const advice = `to name the source of these files, use --source-name ${name}; for a folder on the server, use --source ${name}/`;
     throw usageError(`--source ${name} is a place that the server reads itself; ${advice}`);
   }
   const places = [...sources, ...args.filter(isPlace)];
@@ -78,7 +83,7 @@ export async function submitFiles(
   // A document is known by its name, which goes with it in a form.
   const lines = one?.format === 'document' ? undefined : one;
   const found = lines === undefined ? await filesToSubmit(args, format) : NO_FILES;
-  if (found.skipped.length > 0) terminal.note(`${passedOver(found.skipped)}; they are passed over`);
+  if (found.skipped.length > 0) terminal.note(`${passedOver(found.skipped)}; skipping them`);
   const source = lines ?? formOf({ ...found, places });
   const progress = new ProgressDisplay(terminal);
   const of = source.size === undefined ? '' : ` of ${bytes(source.size)}`;
@@ -87,7 +92,7 @@ export async function submitFiles(
     signal: interruption.signal,
     reading: lines === undefined ? { ...reading, format } : reading,
     onSent: (sent) => progress.uploading(`sending: ${bytes(sent)}${of}`),
-    onRetry: (error) => terminal.note(`${error.message}; trying again`),
+    onRetry: (error) => terminal.note(`${error.message}; retrying`),
   }).finally(() => progress.close());
 }
 

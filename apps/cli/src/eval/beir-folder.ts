@@ -34,7 +34,7 @@ const qrelsLine = z.looseObject({
 export async function readBeirFolder(folder: string, split: string): Promise<BeirFolder> {
   const corpus = join(folder, 'corpus.jsonl');
   await access(corpus).catch(() => {
-    throw new CommandError(`${folder} has no corpus.jsonl; eval reads folders in the layout of BEIR`);
+    throw new CommandError(`${folder} has no corpus.jsonl; eval reads folders in BEIR’s layout`);
   });
   const judgments = await readQrels(folder, split);
   const questions: Question[] = [];
@@ -86,7 +86,7 @@ async function readQrels(folder: string, split: string): Promise<Map<string, Map
       if (number === 1 && !Number.isFinite(Number(score))) continue;
       if (score === undefined || !Number.isFinite(Number(score)))
         throw new CommandError(
-          `${file}, line ${number}: not a query’s id, a document’s id and a score, by tabs`,
+          `${file}, line ${number}: expected a query id, a document id and a score, separated by tabs`,
         );
       judge(query, document, Number(score));
     }

@@ -12,15 +12,15 @@ export interface Mode {
 
 /** Ways to search that `eval` compares. */
 export const MODES = {
-  dense: { about: 'the dense model alone', request: { mode: 'dense' }, needs: [] },
+  dense: { about: 'only the dense model', request: { mode: 'dense' }, needs: [] },
   bm25: { about: 'words', request: { mode: 'sparse', sparse: ['bm25'] }, needs: ['bm25'] },
   bm42: {
-    about: 'words, by attention',
+    about: 'words, weighted by attention',
     request: { mode: 'sparse', sparse: ['bm42'] },
     needs: ['bm42'],
   },
   splade: {
-    about: 'terms that a network finds',
+    about: 'terms predicted by a model',
     request: { mode: 'sparse', sparse: ['splade'] },
     needs: ['splade'],
   },

@@ -25,7 +25,7 @@ export async function serveMcpByHttp(
     answer(request, response, options.serverOf).catch((error: unknown) => {
       options.onError(error);
       if (!response.headersSent)
-        refuse(response, 500, 'something went wrong here; see what this command printed');
+        refuse(response, 500, 'an internal error occurred; see the output of this command');
       else response.destroy();
     });
   });
@@ -50,13 +50,14 @@ async function answer(
   serverOf: McpHttpOptions['serverOf'],
 ): Promise<void> {
   const { host, origin, authorization } = request.headers;
-  if (!isOwnHost(host)) return refuse(response, 403, `this server is not called ${JSON.stringify(host)}`);
+  if (!isOwnHost(host))
+    return refuse(response, 403, `this server does not accept the host name ${JSON.stringify(host)}`);
   if (origin !== undefined && URL.parse(origin)?.host !== host)
-    return refuse(response, 403, `a page of ${JSON.stringify(origin)} may ask nothing here`);
+    return refuse(response, 403, `pages of ${JSON.stringify(origin)} may not use this server`);
   if (request.url?.split('?', 1)[0] !== PATH) return refuse(response, 404, `MCP is at ${PATH}`);
   if (request.method !== 'POST') {
     response.setHeader('allow', 'POST');
-    return refuse(response, 405, 'there are no sessions here: send each message by POST');
+    return refuse(response, 405, 'this server has no sessions; send each message by POST');
   }
   const server = serverOf(keyOf(authorization));
   const transport = new StreamableHTTPServerTransport({ enableJsonResponse: true });

@@ -13,10 +13,10 @@ export const textsSchema = z.strictObject({
   documents: z
     .array(
       z.strictObject({
-        id: z.string().min(1).describe('Unique in the collection.'),
+        id: z.string().min(1).describe('Unique within the collection.'),
         text: z.string().min(1),
         title: z.string().optional(),
-        metadata: z.record(z.string(), z.unknown()).optional().describe('Given back by search.'),
+        metadata: z.record(z.string(), z.unknown()).optional().describe('Returned by searches.'),
       }),
     )
     .min(1)
@@ -24,9 +24,9 @@ export const textsSchema = z.strictObject({
 });
 export const submittedSchema = z.object({
   job: z.string(),
-  state: z.string().describe('`completed` when all are stored; else the job goes on.'),
+  state: z.string().describe('`completed` once all are stored; otherwise the job is still running.'),
   stored: z.int(),
-  unchanged: z.int().describe('Were there before, as they are.'),
+  unchanged: z.int().describe('Documents that were already stored unchanged.'),
   failures: z.array(z.object({ id: z.string().nullable(), code: z.string(), message: z.string() })),
 });
 type Text = z.infer<typeof textsSchema>['documents'][number];
@@ -49,7 +49,9 @@ export async function submitTexts(
   const { state, stored, skipped: unchanged, failed } = job;
   const lines = failures.map((one) => `\n${one.id ?? 'a document'}: ${one.code}: ${one.message}`);
   const counts = `${stored} stored, ${unchanged} unchanged, ${failed} failed`;
-  const text = isFinished(state) ? `${counts}.` : `Job ${id} is ${state}, and goes on: ${counts} so far.`;
+  const text = isFinished(state)
+    ? `${counts}.`
+    : `Job ${id} is ${state} and still running: ${counts} so far.`;
   return [{ job: id, state, stored, unchanged, failures }, text + lines.join('')];
 }
 

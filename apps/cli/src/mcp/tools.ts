@@ -8,20 +8,23 @@ import { submitTexts, submittedSchema, textsSchema } from './submitted-texts.ts'
 const MOST_HITS = 50;
 
 const INSTRUCTIONS =
-  'embedmill keeps collections of documents that are searched by meaning. list_collections says which there are; ' +
-  'search finds the passages that answer a question, and fetch_document gives the whole document of a hit.';
+  'embedmill stores collections of documents that can be searched by meaning. list_collections lists them; ' +
+  'search finds the passages that answer a question, and fetch_document returns the whole document of a hit.';
 
 const READS = { readOnlyHint: true, openWorldHint: false } as const;
 
-const collection = z.string().min(1).describe('The name of a collection, or of an alias.');
-const tenant = z.string().optional().describe('Whose documents; for keys that see several tenants’.');
+const collection = z.string().min(1).describe('The name of a collection or alias.');
+const tenant = z
+  .string()
+  .optional()
+  .describe('The tenant of the documents, for keys that can access several tenants.');
 const selection = {
-  limit: z.int().min(1).max(MOST_HITS).default(10).describe('How many hits at most.'),
+  limit: z.int().min(1).max(MOST_HITS).default(10).describe('The most hits to return.'),
   filter: z
     .record(z.string(), z.unknown())
     .optional()
     .describe(
-      'A condition on a filterable field, such as {"field":"year","gte":1990} or {"field":"lang","eq":"en"}; or {"and":[…]}, {"or":[…]}, {"not":…} of such.',
+      'A condition on a filterable field, such as {"field":"year","gte":1990} or {"field":"lang","eq":"en"}; or a combination with {"and":[…]}, {"or":[…]}, {"not":…}.',
     ),
   tenant,
 };
@@ -45,7 +48,7 @@ const documentSchema = z.object({
   title: z.string().nullable(),
   text: z.string(),
   metadata: z.record(z.string(), z.unknown()),
-  next: z.int().optional().describe('Of a long document: there is more, from this chunk on.'),
+  next: z.int().optional().describe('For a long document: the chunk from which there is more.'),
 });
 const collectionsSchema = z.object({
   collections: z.array(
@@ -53,7 +56,7 @@ const collectionsSchema = z.object({
       name: z.string(),
       documents: z.int(),
       model: z.string(),
-      filterable: z.record(z.string(), z.string()).describe('Fields of metadata, with their types.'),
+      filterable: z.record(z.string(), z.string()).describe('Metadata fields with their types.'),
     }),
   ),
 });
@@ -66,7 +69,7 @@ export function mcpServer(client: Client, version: string): McpServer {
     'list_collections',
     {
       title: 'List collections',
-      description: 'Which collections of documents there are, with their sizes and the fields to filter by.',
+      description: 'Lists the collections of documents, with their sizes and filterable fields.',
       inputSchema: z.strictObject({}),
       outputSchema: collectionsSchema.shape,
       annotations: READS,
@@ -91,7 +94,7 @@ export function mcpServer(client: Client, version: string): McpServer {
       description: 'Finds the passages of a collection that answer a question, by meaning and by words.',
       inputSchema: z.strictObject({
         collection,
-        query: z.string().min(1).describe('What to look for, in words.'),
+        query: z.string().min(1).describe('What to search for, in words.'),
         ...selection,
       }),
       outputSchema: hitsSchema.shape,
@@ -108,11 +111,15 @@ export function mcpServer(client: Client, version: string): McpServer {
     'find_similar',
     {
       title: 'Find similar documents',
-      description: 'Finds what is like some documents or texts, and unlike others.',
+      description: 'Finds documents that resemble some documents or texts and not others.',
       inputSchema: z.strictObject({
         collection,
-        like: z.array(example).min(1).max(16).describe('What hits should be like: {"id":…} or {"text":…}.'),
-        unlike: z.array(example).max(16).default([]).describe('What they should not be like.'),
+        like: z
+          .array(example)
+          .min(1)
+          .max(16)
+          .describe('Examples that hits should resemble: {"id":…} or {"text":…}.'),
+        unlike: z.array(example).max(16).default([]).describe('Examples that hits should not resemble.'),
         ...selection,
       }),
       outputSchema: hitsSchema.shape,
@@ -129,11 +136,15 @@ export function mcpServer(client: Client, version: string): McpServer {
     'fetch_document',
     {
       title: 'Fetch a document',
-      description: 'Gives a whole document by its id.',
+      description: 'Returns a whole document by its id.',
       inputSchema: z.strictObject({
         collection,
-        id: z.string().min(1).describe('The document’s id, as hits have it.'),
-        from: z.int().min(0).default(0).describe('The chunk to begin with: the `next` of an earlier answer.'),
+        id: z.string().min(1).describe('The document’s id, as in hits.'),
+        from: z
+          .int()
+          .min(0)
+          .default(0)
+          .describe('The chunk to begin with: the `next` of an earlier response.'),
         tenant,
       }),
       outputSchema: documentSchema.shape,
@@ -143,7 +154,7 @@ export function mcpServer(client: Client, version: string): McpServer {
       answered(async () => {
         const found = await client.documents.get(name, id, { from, tenant: whose });
         const { title, text, metadata, next } = found;
-        const more = next === undefined ? '' : `\n\n(It goes on: fetch it again with "from": ${next}.)`;
+        const more = next === undefined ? '' : `\n\n(There is more: fetch it again with "from": ${next}.)`;
         const document = { id, title, text, metadata, ...(next !== undefined && { next }) };
         return [document, `${title === null ? '' : `# ${title}\n\n`}${text}${more}`];
       }),
@@ -154,7 +165,7 @@ export function mcpServer(client: Client, version: string): McpServer {
     {
       title: 'Submit texts',
       description:
-        'Adds documents to a collection, so that they are found from then on. One with the id of another replaces it.',
+        'Adds documents to a collection, so that searches find them. A document with an existing id replaces the stored one.',
       inputSchema: z.strictObject({ collection, ...textsSchema.shape }),
       outputSchema: submittedSchema.shape,
       annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },

@@ -68,7 +68,7 @@ export function metadataOf(given: string): 'rest' | string[] {
   if (given === 'rest') return given;
   const names = given.split(',').map((name) => name.trim());
   if (!names.includes('')) return names;
-  throw new InvalidArgumentError('Write rest, or names of columns with commas between, as in year,author.');
+  throw new InvalidArgumentError('Write rest, or column names separated by commas, such as year,author.');
 }
 
 /** `shards=6,onDisk=true`: how Qdrant keeps a collection. */
@@ -83,7 +83,7 @@ export function layoutOf(given: string): CollectionLayout {
   const names = Object.keys(layoutSchema.shape).join(', ');
   const why = parsed.error?.issues.map(({ path, message }) => [...path, message].join(': ')).join('; ');
   throw new InvalidArgumentError(
-    `Write shards=6,onDisk=true; there are ${names}.${why === undefined ? '' : ` ${why}`}`,
+    `Write it like shards=6,onDisk=true; the names are ${names}.${why === undefined ? '' : ` ${why}`}`,
   );
 }
 
@@ -91,14 +91,14 @@ export function layoutOf(given: string): CollectionLayout {
 export function maxFailuresOf(given: string): MaxFailures {
   const parsed = maxFailuresSchema.safeParse(given.endsWith('%') ? given : Number(given));
   if (parsed.success && given.trim() !== '') return parsed.data;
-  throw new InvalidArgumentError('It must be a whole number, or a share as 5% or 0.05.');
+  throw new InvalidArgumentError('It must be a whole number, or a share such as 5% or 0.05.');
 }
 
 /** The share of a source's documents that may go: as 50% or 0.5. */
 export function maxDeletedOf(given: string): number {
   const parsed = maxDeletedSchema.safeParse(given.endsWith('%') ? given : Number(given));
   if (parsed.success && given.trim() !== '') return parsed.data;
-  throw new InvalidArgumentError('It must be a share as 50% or 0.5, 100% at most.');
+  throw new InvalidArgumentError('It must be a share such as 50% or 0.5, at most 100%.');
 }
 
 /** What stands between the cells of a CSV. */
@@ -121,7 +121,8 @@ export function columnsOf(given: string): Columns {
   for (const pair of given.split(',')) {
     const at = pair.indexOf('=');
     const [field, name] = [pair.slice(0, Math.max(0, at)).trim(), pair.slice(at + 1).trim()];
-    if (at < 1 || name === '') throw new InvalidArgumentError('Write field=column, as in id=sku,text=body.');
+    if (at < 1 || name === '')
+      throw new InvalidArgumentError('Write field=column, such as id=sku,text=body.');
     if (field === 'metadata' && name !== 'rest') columns[field] = [...(columns[field] ?? []), name];
     else columns[field] = name;
   }
@@ -138,12 +139,12 @@ export function webhookOf(
   secret: string | undefined,
 ): Webhook | undefined {
   if (url === undefined) {
-    if (failures !== undefined) throw usageError('--webhook-failures needs a --webhook to tell');
+    if (failures !== undefined) throw usageError('--webhook-failures needs a --webhook');
     return undefined;
   }
   if (secret === undefined) {
     throw usageError(
-      'set EMBEDMILL_WEBHOOK_SECRET, by which the receiver knows who asks: "whsec_$(openssl rand -base64 32)"',
+      'set EMBEDMILL_WEBHOOK_SECRET, with which the receiver verifies the sender: "whsec_$(openssl rand -base64 32)"',
     );
   }
   const threshold = failures?.endsWith('%') === true ? Number(failures.slice(0, -1)) / 100 : Number(failures);

@@ -42,7 +42,7 @@ export function addProfileOptions(command: Command): Command {
       integerBetween(0, 4096),
     )
     .addOption(
-      new Option('--boundary <kind>', 'where a chunk ends when it can').choices([
+      new Option('--boundary <kind>', 'where a chunk preferably ends').choices([
         'content',
         'paragraph',
         'sentence',
@@ -56,11 +56,11 @@ export function addProfileOptions(command: Command): Command {
     )
     .option(
       '--sparse-model <name>',
-      'the model for splade vectors; some dense models give them too, see "embedmill models"',
+      'the model for splade vectors; some dense models also give them, see "embedmill models"',
     )
     .option(
       '--language <name>',
-      `what the texts are in: ${LANGUAGES_SAID}; chooses the model, and bm25 with its words, where --model and --sparse do not`,
+      `the language of the texts: ${LANGUAGES_SAID}; chooses the model and bm25 for it, unless --model and --sparse do`,
       languageOf,
     )
     .option('--sample <file>', 'detect the language from the first documents of a file')
@@ -84,9 +84,9 @@ export function embeddingProfileOf(options: ProfileOptions): z.input<typeof embe
   const asked = Object.fromEntries(Object.entries(cutting).filter(([, value]) => value !== undefined));
   const cuts = Object.keys(asked).length > 0;
   if (!chunking && cuts)
-    throw usageError('--no-chunking goes with none of --chunk-size, --overlap, --boundary');
+    throw usageError('--no-chunking cannot be combined with --chunk-size, --overlap or --boundary');
   if (options.sparseModel !== undefined && options.sparse?.includes('splade') !== true)
-    throw usageError('--sparse-model gives the vectors of splade: add --sparse splade');
+    throw usageError('--sparse-model sets the model of splade vectors; add --sparse splade');
   const mode = chunking ? { mode: 'tokens', ...asked } : { mode: 'document' };
   return {
     ...(model !== undefined && { model }),

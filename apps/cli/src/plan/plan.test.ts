@@ -128,7 +128,7 @@ test('what one Redis, zvec or one job cannot do is said', () => {
   expect(planWarnings(planOf(request({ documents: 1e5 })))).toEqual([]);
   const fast = planWarnings(planOf(request({ documents: 1e8, tokensPerSecond: 1e9 }))).join('\n');
   expect(fast).toMatch(/one Redis cannot hand out/);
-  expect(fast).toMatch(/zvec cannot take/);
+  expect(fast).toMatch(/zvec cannot write/);
   expect(fast).toMatch(/one job cannot hand out/);
   expect(fast).toMatch(/submit more and smaller jobs/);
   const wide = planWarnings(planOf(request({ documents: 1e9, size: { workers: 3000 } }))).join('\n');

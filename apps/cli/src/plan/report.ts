@@ -15,13 +15,13 @@ export function planLines(request: PlanRequest, plan: Plan, rate: RateSource): s
       grouped(request.documents),
       `${compact(request.tokensPerDocument)} tokens each, as ${jobs}`,
     ],
-    ['chunks', grouped(plan.chunks), `of ${request.chunkTokens} tokens at most; a chunk is a point`],
-    ['tokens', large(plan.tokens), 'run through the model, with what chunks repeat'],
-    ['rate of a worker', `${compact(request.tokensPerSecond)}/s`, rateText(rate)],
+    ['chunks', grouped(plan.chunks), `of at most ${request.chunkTokens} tokens; each chunk is a point`],
+    ['tokens', large(plan.tokens), 'run through the model, including overlap'],
+    ['rate per worker', `${compact(request.tokensPerSecond)}/s`, rateText(rate)],
     [
       'workers',
       grouped(plan.workers),
-      'workers' in request.size ? 'as you said' : `to end within ${duration(request.size.hours)}`,
+      'workers' in request.size ? 'as requested' : `to end within ${duration(request.size.hours)}`,
     ],
     [
       'time',
@@ -36,18 +36,18 @@ export function planLines(request: PlanRequest, plan: Plan, rate: RateSource): s
     [
       'on the queue',
       grouped(redis.outstandingShards),
-      `shards at most, ${compact(shards.perSecond)} a second`,
+      `shards at most, ${compact(shards.perSecond)} per second`,
     ],
     ['Redis', bytes(redis.bytes), `${percent(redis.busy)} of its thread`],
-    ['API replicas', grouped(plan.replicas), 'each scans and dispatches a part of the jobs'],
-    ['spool', bytes(plan.spoolBytes), 'of uploads and manifests'],
+    ['API replicas', grouped(plan.replicas), 'each scans and dispatches some of the jobs'],
+    ['spool', bytes(plan.spoolBytes), 'for uploads and manifests'],
     [
       'Qdrant',
       bytes(store.qdrant.diskBytes),
-      `on disk, ${bytes(store.qdrant.memoryBytes)} in memory (${request.storage}), of one replica`,
+      `on disk, ${bytes(store.qdrant.memoryBytes)} in memory (${request.storage}), per replica`,
     ],
     ['or zvec', bytes(store.zvec.diskBytes), `on disk, ${percent(store.zvec.busy)} of its thread`],
-    ['writes', `${compact(store.pointsPerSecond)}/s`, 'points that the store has to take'],
+    ['writes', `${compact(store.pointsPerSecond)}/s`, 'points that the store must accept'],
   ];
   return table(
     rows.map((row) => [...row]),
@@ -61,23 +61,23 @@ export function planWarnings(plan: Plan): string[] {
   const warnings: string[] = [];
   if (redis.busy > BUSY)
     warnings.push(
-      `one Redis cannot hand out ${compact(plan.shards.perSecond)} shards a second; run several clusters, each with its own`,
+      `one Redis cannot hand out ${compact(plan.shards.perSecond)} shards per second; run several clusters, each with its own`,
     );
   if (plan.dispatchBusy > BUSY)
     warnings.push(
-      `one job cannot hand out ${compact(plan.shards.perSecond)} shards a second; submit more and smaller jobs (--jobs)`,
+      `one job cannot hand out ${compact(plan.shards.perSecond)} shards per second; submit more and smaller jobs (--jobs)`,
     );
   if (plan.mostShards > MOST_SHARDS)
     warnings.push(`one job keeps all workers busy only with EMBEDMILL_API_MOST_SHARDS=${plan.mostShards}`);
   if (store.zvec.busy > BUSY)
     warnings.push(
-      `zvec cannot take ${compact(store.pointsPerSecond)} points a second; use Qdrant, and measure yours`,
+      `zvec cannot write ${compact(store.pointsPerSecond)} points per second; use Qdrant, and measure yours`,
     );
   if (plan.chunks > 2e6)
-    warnings.push('zvec looks at every vector with each search; use Qdrant beyond some million points');
+    warnings.push('zvec compares every vector in each search; use Qdrant for more than some million points');
   if (scanHours > 0.1 * hours && scanHours > 0.05)
     warnings.push(
-      `workers are idle for ${duration(scanHours)} while a job is scanned; submit more and smaller jobs (--jobs): they are scanned while others run`,
+      `workers are idle for ${duration(scanHours)} while a job is scanned; submit more and smaller jobs (--jobs), which are scanned while others run`,
     );
   return warnings;
 }
@@ -87,11 +87,7 @@ export function simulationLines(request: PlanRequest, plan: Plan, outcome: Outco
   const probe = outcome.jobs.at(-1);
   const rows: [what: string, much: string, from: string][] = [
     ['time', duration(outcome.seconds / 3600), `planned ${duration(plan.hours)}`],
-    [
-      'utilisation',
-      percent(outcome.utilisation),
-      'of the workers’ time, until no shard was left to be claimed',
-    ],
+    ['utilisation', percent(outcome.utilisation), 'of the workers’ time, until no shard was left to claim'],
     [
       'tail',
       `${outcome.tailSeconds.toFixed(1)} s`,
@@ -113,7 +109,7 @@ export function simulationLines(request: PlanRequest, plan: Plan, outcome: Outco
       `${grouped(probe?.shards ?? 0)} shards, submitted in the middle`,
     ],
     ['run twice', grouped(outcome.repeated), `shards, of ${grouped(outcome.settled)}`],
-    ['lost', grouped(outcome.lost), `shards, whose workers died again and again`],
+    ['lost', grouped(outcome.lost), `shards, whose workers died repeatedly`],
   ];
   return table(
     rows.map((row) => [...row]),
@@ -123,7 +119,7 @@ export function simulationLines(request: PlanRequest, plan: Plan, outcome: Outco
 
 function rateText(rate: RateSource): string {
   return rate.by === 'you'
-    ? 'as you said (--tokens-per-second)'
+    ? 'as given (--tokens-per-second)'
     : `measured with texts of ${rate.tokensPerChunk} tokens, ${rate.where}`;
 }
 

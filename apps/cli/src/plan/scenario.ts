@@ -36,7 +36,7 @@ export function scenarioOf(
 ): Scenario {
   if (plan.shards.count > MOST_SHARDS_SIMULATED)
     throw usageError(
-      `${plan.shards.count} shards are too many to simulate; ${MOST_SHARDS_SIMULATED} are the most`,
+      `${plan.shards.count} shards are too many to simulate; the maximum is ${MOST_SHARDS_SIMULATED}`,
     );
   const shards = Math.ceil(plan.shards.count / request.jobs);
   return {

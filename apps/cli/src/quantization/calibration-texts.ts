@@ -40,8 +40,8 @@ export async function readCalibrationTexts(file: string): Promise<CalibrationTex
   const texts = [...new Set(textsIn(text, file).filter((one) => one.trim() !== ''))];
   if (texts.length < LEAST_TEXTS)
     throw new CommandError(
-      `${file} has ${texts.length === 0 ? 'no texts' : `${texts.length} different texts`}; at least ${LEAST_TEXTS} are needed, ` +
-        'of the kind that the model will embed: NDJSON with {"text": …} in each line, or a text a line',
+      `${file} has ${texts.length === 0 ? 'no texts' : `${texts.length} different texts`}; at least ${LEAST_TEXTS} are required, ` +
+        'like those that the model will embed: NDJSON with {"text": …} in each line, or one text per line',
     );
   const [calibration, judgment]: [string[], string[]] = [[], []];
   for (const [n, one] of texts.entries()) (n % 4 === 3 ? judgment : calibration).push(one);

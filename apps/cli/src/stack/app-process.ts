@@ -69,10 +69,10 @@ export async function startApp(options: AppOptions, signal: AbortSignal): Promis
     child.on('error', () => {
       // It could not be started (`ended` tells), or a signal could not be sent to one that has just ended.
     });
-    void ended.then((how) => resolve({ problem: `ended while it started (${how})` }));
+    void ended.then((how) => resolve({ problem: `exited during startup (${how})` }));
     late.addEventListener('abort', () => resolve({ problem: `was not ready within ${readyMs / 1000} s` }));
-    signal.addEventListener('abort', () => resolve({ problem: 'was stopped while it started' }));
-    if (signal.aborted) resolve({ problem: 'was stopped while it started' });
+    signal.addEventListener('abort', () => resolve({ problem: 'was stopped during startup' }));
+    if (signal.aborted) resolve({ problem: 'was stopped during startup' });
   });
 
   if ('problem' in outcome) {

@@ -54,7 +54,7 @@ test('a data folder is made for this user only', () => {
   const inner = join(folder, 'a', 'b');
   ensureDataFolder(inner);
   expect(statSync(inner).mode & 0o777).toBe(0o700);
-  expect(() => ensureDataFolder('/dev/null/x')).toThrow(/cannot be made .*--data/);
+  expect(() => ensureDataFolder('/dev/null/x')).toThrow(/cannot be created .*--data/);
 });
 
 test('one that is taken is refused, with who has it and where it serves', async () => {

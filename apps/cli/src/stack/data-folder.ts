@@ -42,7 +42,7 @@ export function ensureDataFolder(folder: string): void {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
   } catch (error) {
     throw new CommandError(
-      `the data folder ${folder} cannot be made (${(error as Error).message}); choose another with --data`,
+      `the data folder ${folder} cannot be created (${(error as Error).message}); choose another with --data`,
     );
   }
 }
@@ -75,7 +75,7 @@ export function lockDataFolder(folder: string): () => void {
     }
     removeStale(path, found);
   }
-  throw new CommandError(`${path} keeps changing; is embedmill being started twice at once?`);
+  throw new CommandError(`${path} keeps changing; is embedmill being started twice at the same time?`);
 }
 
 /** The `up` that runs on this folder now; none when it was killed, and the file is left over. */

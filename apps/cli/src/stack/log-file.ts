@@ -86,5 +86,9 @@ export class LogFile {
 
 /** As the processes' own lines are. */
 function lostLine(count: number): string {
-  return JSON.stringify({ level: 40, time: Date.now(), msg: `${count} lines could not be written here` });
+  return JSON.stringify({
+    level: 40,
+    time: Date.now(),
+    msg: `${count} lines could not be written to this log`,
+  });
 }

@@ -52,7 +52,7 @@ export class PartsApart {
   /** Where the API serves. */
   get url(): string {
     const url = this.#running.find(({ part }) => part.name === 'api')?.process.url;
-    if (url === undefined) throw new CommandError('the API did not say where it serves');
+    if (url === undefined) throw new CommandError('the API did not report its address');
     return url;
   }
 

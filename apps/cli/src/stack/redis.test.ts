@@ -86,7 +86,7 @@ describe('a redis-server of our own', () => {
       never,
     );
     await expect(second).rejects.toThrow(
-      /redis-server ended while it started \(exit code 2\)[^]*\n {2}.*sh: /,
+      /redis-server exited during startup \(exit code 2\)[^]*\n {2}.*sh: /,
     );
   });
 });

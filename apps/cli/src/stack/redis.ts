@@ -62,7 +62,7 @@ export async function adoptRedis(socket: string): Promise<RunningPart | undefine
   const { pid } = state;
   const ended = (async () => {
     while (isAlive(pid)) await sleep(500);
-    return 'it is gone';
+    return 'it no longer exists';
   })();
   const stop = async (graceMs: number): Promise<void> => {
     if (graceMs > 0) signalProcess(pid, 'SIGTERM');
@@ -98,8 +98,8 @@ export async function startRedis(
 
   for (const deadline = performance.now() + READY_MS; ; await sleep(20)) {
     const problem =
-      (signal.aborted ? 'was stopped while it started' : undefined) ??
-      (how === undefined ? undefined : `ended while it started (${how})`) ??
+      (signal.aborted ? 'was stopped during startup' : undefined) ??
+      (how === undefined ? undefined : `exited during startup (${how})`) ??
       (performance.now() > deadline ? `was not ready within ${READY_MS / 1000} s` : undefined);
     if (problem !== undefined) {
       await endProcess(child, ended, 5000);

@@ -24,7 +24,7 @@ export function stackDisplay(terminal: Terminal, verbose: boolean): (event: Stac
         return terminal.note(`stopping ${event.part}`);
       case 'ended':
         return terminal.warn(
-          `${event.part} ended (${event.how}); starting it again in ${event.againInMs / 1000} s`,
+          `${event.part} exited (${event.how}); restarting it in ${event.againInMs / 1000} s`,
         );
       case 'failed':
         return terminal.warn(

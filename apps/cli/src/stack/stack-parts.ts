@@ -156,7 +156,7 @@ function redisPart({ config, redisPackageFolder, tell }: StackOptions): Part {
     async start(signal): Promise<RunningPart> {
       const adopted = await adoptRedis(socket);
       if (adopted !== undefined) {
-        note(`took over the Redis that an earlier run left behind (process ${adopted.pid})`);
+        note(`took over the Redis that an earlier run left running (process ${adopted.pid})`);
         return adopted;
       }
       const program = await findRedisProgram(redisPackageFolder, note, signal);

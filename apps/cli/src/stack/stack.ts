@@ -64,7 +64,10 @@ export class Stack {
     const release = lockDataFolder(config.dataDir);
     const open = makePrivate(config.dataDir);
     if (open.length > 0)
-      tell({ kind: 'note', text: `others may read ${open.slice(0, 3).join(', ')}: not yours` });
+      tell({
+        kind: 'note',
+        text: `other users can read ${open.slice(0, 3).join(', ')}, which another user owns`,
+      });
     let stack: Stack | undefined;
     try {
       await leftoversGone(config.dataDir, tell, signal);
@@ -93,7 +96,7 @@ export class Stack {
 
   /** Where the API serves. */
   get url(): string {
-    if (this.#urls.api === undefined) throw new CommandError('the API did not say where it serves');
+    if (this.#urls.api === undefined) throw new CommandError('the API did not report its address');
     return this.#urls.api;
   }
 

@@ -76,7 +76,7 @@ describe('an app process', () => {
 
   test('that dies while it starts is an error with what it said last', async () => {
     await expect(start('api', 'broken')).rejects.toThrow(
-      /^the api ended while it started \(exit code 7\); its log is .*api\.log\n {2}the disk is on fire$/,
+      /^the api exited during startup \(exit code 7\); its log is .*api\.log\n {2}the disk is on fire$/,
     );
   });
 
@@ -105,7 +105,7 @@ describe('an app process', () => {
   });
 
   test('is not started when the signal has aborted already', async () => {
-    await expect(start('api', 'good', AbortSignal.abort())).rejects.toThrow(/stopped while it started/);
+    await expect(start('api', 'good', AbortSignal.abort())).rejects.toThrow(/stopped during startup/);
   });
 });
 

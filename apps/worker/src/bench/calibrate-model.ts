@@ -41,7 +41,7 @@ export async function calibrateModel(
   const { machine, modelCacheFolder } = settings;
   const resolved: { file: OfferedFile; model: ResolvedModel }[] = [];
   for (const [n, file] of (await offersWithin(own, files, options, note)).entries()) {
-    if (n > 0) note(`getting ${file.path} (${Math.round(file.bytes / 1e6)} MB), if it is not here`);
+    if (n > 0) note(`downloading ${file.path} (${Math.round(file.bytes / 1e6)} MB) unless it is present`);
     resolved.push({ file, model: n === 0 ? own : await resolveModel(name, { ...options, file }) });
   }
   const plan = planEngines(own, settings, undefined);
@@ -86,7 +86,7 @@ async function offersWithin(
       ({ path, bytes }, n) => n === 0 || (paths?.includes(path) ?? bytes <= own.modelBytes * 1.05),
     );
   } catch (thrown) {
-    note(`${asEmbedmillError(thrown).message}; its own file alone is tried`);
+    note(`${asEmbedmillError(thrown).message}; trying only its own file`);
     return [{ ...own.model, bytes: own.modelBytes, data: own.data }];
   }
 }

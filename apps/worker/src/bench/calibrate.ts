@@ -101,7 +101,7 @@ async function fastestGraph({ files, devices, sequences, minCosine, note, effort
     const [usual = defaultGraph(single), ...others] = graphsFor(single);
     const agreement = await agreementOf({ model, graph: usual, device: single, area }, sample, reference);
     if (typeof agreement === 'string') {
-      note(`${file.path}: left out: ${agreement}`);
+      note(`${file.path}: skipped: ${agreement}`);
       if (reference === undefined) throw new Error(`the model's own file cannot be run: ${agreement}`);
       continue;
     }
@@ -109,7 +109,7 @@ async function fastestGraph({ files, devices, sequences, minCosine, note, effort
     const { minCosine: least, batchCosine } = agreement;
     if (least < minCosine || batchCosine < minCosine) {
       const why = least < minCosine ? 'its vectors differ' : 'a vector shifts with what shares its batch';
-      note(`${file.path}: left out: ${why} (least cosine ${Math.min(least, batchCosine).toFixed(5)})`);
+      note(`${file.path}: skipped: ${why} (least cosine ${Math.min(least, batchCosine).toFixed(5)})`);
       continue;
     }
     for (const graph of [usual, ...others]) {

@@ -265,7 +265,7 @@ class AsyncCollections:
 
 
 class AsyncStoredDocuments:
-    """What is stored."""
+    """The stored documents."""
 
     def __init__(self, client: AsyncClient) -> None:
         self._client = client
@@ -278,7 +278,7 @@ class AsyncStoredDocuments:
         return await self._client._ask(calls.delete_documents(collection, selection))
 
     async def count(self, collection: str, selection: dict[str, Any]) -> int:
-        """How many documents `delete` would delete now."""
+        """The number of documents that `delete` would delete now."""
         return await self._client._ask(calls.count_documents(collection, selection))
 
 
@@ -342,7 +342,7 @@ class AsyncJobs:
                         await response.aread()
                         raise error_of(client.url, response)
                     if at > 0 and response.status_code != 206:
-                        message = f"the file of job {id} is not what it was; begin again"
+                        message = f"the file of job {id} has changed; start again"
                         raise EmbedmillError("unexpected_answer", message, status=response.status_code)
                     async for chunk in response.aiter_raw():
                         at, failures = at + len(chunk), 0

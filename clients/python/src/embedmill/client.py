@@ -264,7 +264,7 @@ class Collections:
 
 
 class StoredDocuments:
-    """What is stored."""
+    """The stored documents."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -277,7 +277,7 @@ class StoredDocuments:
         return self._client._ask(calls.delete_documents(collection, selection))
 
     def count(self, collection: str, selection: dict[str, Any]) -> int:
-        """How many documents `delete` would delete now."""
+        """The number of documents that `delete` would delete now."""
         return self._client._ask(calls.count_documents(collection, selection))
 
 
@@ -341,7 +341,7 @@ class Jobs:
                         response.read()
                         raise error_of(client.url, response)
                     if at > 0 and response.status_code != 206:
-                        message = f"the file of job {id} is not what it was; begin again"
+                        message = f"the file of job {id} has changed; start again"
                         raise EmbedmillError("unexpected_answer", message, status=response.status_code)
                     for chunk in response.iter_raw():
                         at, failures = at + len(chunk), 0

@@ -52,7 +52,7 @@ class EmbedmillError(Exception):
 
 def unreachable(url: str, cause: Exception) -> EmbedmillError:
     reason = str(cause) or type(cause).__name__
-    return EmbedmillError("unreachable", f"no embedmill answers at {url} ({reason})", retryable=True)
+    return EmbedmillError("unreachable", f"no embedmill responds at {url} ({reason})", retryable=True)
 
 
 def error_of(url: str, response: httpx.Response) -> EmbedmillError:

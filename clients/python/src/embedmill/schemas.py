@@ -1,4 +1,4 @@
-"""What requests and answers have; the API's own description, `/openapi.json`, says more of each."""
+"""The types of requests and responses; the API's description, `/openapi.json`, says more about each."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class _Hits(TypedDict):
 
 
 class SearchResponse(_Hits, total=False):
-    #: There where the answer had no room for all hits: ask again with this as ``offset``.
+    #: Set if the response had no room for all hits: repeat the request with this ``offset``.
     next: int
 
 

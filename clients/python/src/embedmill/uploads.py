@@ -82,7 +82,7 @@ def submission(
         for start in range(0, size, step):
             data = file.read(step)
             if len(data) != min(step, size - start):
-                raise ValueError(f"{path} has become another one while it was sent; submit it again")
+                raise ValueError(f"{path} changed while it was sent; submit it again")
             part, tries = yield from _send(upload["id"], data, parts, is_doubtful, pauses)
             parts.append(part)
             is_doubtful = is_doubtful or tries > 1

@@ -1,4 +1,4 @@
-{{- /* Redis and Qdrant are alike but for what runs: (list $ NAME). */}}
+{{- /* Redis and Qdrant differ only in their containers: (list $ NAME). */}}
 {{- define "stack.labels" -}}
 app.kubernetes.io/name: {{ index . 1 }}
 app.kubernetes.io/instance: {{ (index . 0).Release.Name }}

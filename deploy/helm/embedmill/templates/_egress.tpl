@@ -1,6 +1,6 @@
-{{- /* Where pods may go: rules of a NetworkPolicy that follow the addresses in the values. */}}
+{{- /* Egress rules of a NetworkPolicy, derived from the addresses in the values. */}}
 
-{{- /* Anywhere but what a node tells its own pods, such as its credentials. */}}
+{{- /* Any address except the node's metadata service, which has its credentials. */}}
 {{- define "embedmill.anywhere" -}}
 - ipBlock: { cidr: 0.0.0.0/0, except: [169.254.0.0/16] }
 - ipBlock: { cidr: '::/0', except: ['fe80::/10'] }
@@ -21,9 +21,9 @@ commas between, each has a rule. What is a name or an address is told by its for
 {{- range $host := $hosts }}
 {{- $name := regexReplaceAll ":[0-9]+$" $host "" | trimPrefix "[" | trimSuffix "]" }}
 {{- $own := list (regexFind ":[0-9]+$" $host | trimPrefix ":" | default (get $usual $scheme | toString)) }}
-{{- /* The sentinels name a master, whose port they alone know. */}}
+{{- /* The sentinels name a master whose port only they know. */}}
 {{- if contains "sentinel" $scheme }}{{ $own = append $own "6379" }}{{ end }}
-{{- /* A unix socket has no host. */}}
+{{- /* A Unix socket has no host. */}}
 {{- if or $name $ports }}
 - ports:
     {{- range default $own $ports }}
@@ -47,7 +47,7 @@ commas between, each has a rule. What is a name or an address is told by its for
 {{- end }}
 {{- end }}
 
-{{- /* An address that only a Secret knows, where the chart makes that Secret or not: (list $ NAME…), the first that is set. */}}
+{{- /* The first set address of (list $ NAME…) that is in a Secret, whether or not the chart creates that Secret. */}}
 {{- define "embedmill.secretAddress" -}}
 {{- $ := index . 0 }}
 {{- $found := "" }}
@@ -57,18 +57,18 @@ commas between, each has a rule. What is a name or an address is told by its for
 {{- $found }}
 {{- end }}
 
-{{- /* All rules of a part: (list $ SETTINGS), of which those that are addresses are followed, too. */}}
+{{- /* All rules of a part: (list $ SETTINGS); settings that are addresses also give rules. */}}
 {{- define "embedmill.egress" -}}
 {{- $ := index . 0 }}
 {{- $settings := index . 1 }}
 {{- $egress := $.Values.networkPolicy.egress }}
 {{- $queue := get $.Values.config "QUEUE_URL" | default (tpl $.Values.queue.url $) | default (include "embedmill.secretAddress" (list $ "QUEUE_URL" "REDIS_URL")) }}
 {{- if and (not $queue) (not $egress.queue.ports) }}
-{{- fail "networkPolicy.egress.queue.ports: the queue's address is in a Secret that the chart cannot read; which ports is it reached by? As [6379]" }}
+{{- fail "networkPolicy.egress.queue.ports: the queue's address is in a Secret that the chart cannot read; set its ports, such as [6379]" }}
 {{- end }}
 {{- $store := tpl $.Values.store.url $ | default (include "embedmill.secretAddress" (list $ "QDRANT_URL" "MILVUS_URL")) }}
 {{- if and (not $store) (not $egress.store.ports) }}
-{{- fail "networkPolicy.egress.store.ports: the store's address is in a Secret that the chart cannot read; which ports is it reached by? As [6333]" }}
+{{- fail "networkPolicy.egress.store.ports: the store's address is in a Secret that the chart cannot read; set its ports, such as [6333]" }}
 {{- end }}
 {{- $storePort := ternary 19530 6333 (eq $.Values.store.kind "milvus") }}
 {{- $hasPort := regexMatch "^[a-z]+://[^/]*:[0-9]+(/|$)" $store }}

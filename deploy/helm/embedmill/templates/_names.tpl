@@ -12,7 +12,7 @@
 {{- end }}
 {{- end }}
 
-{{- /* What selects pods: it cannot change from one release to the next. */}}
+{{- /* The labels that select pods; they must not change between releases. */}}
 {{- define "embedmill.selector" -}}
 app.kubernetes.io/name: {{ include "embedmill.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -57,27 +57,27 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- default (printf "%s-models" (include "embedmill.fullname" .)) .Values.models.claim.existing }}
 {{- end }}
 
-{{- /* A pool with what workerDefaults says where it does not: (list $ name), as JSON. Says what cannot work. */}}
+{{- /* A pool merged with workerDefaults: (list $ name), as JSON. Fails for settings that cannot work. */}}
 {{- define "embedmill.pool" -}}
 {{- $ := index . 0 }}
 {{- $name := index . 1 }}
 {{- $pool := mergeOverwrite (deepCopy $.Values.workerDefaults) (deepCopy (index $.Values.workerPools $name)) }}
 {{- $least := add $pool.batchSeconds $pool.upsertSeconds }}
 {{- if and (not $pool.spot) (lt (int $pool.drainSeconds) (int $least)) }}
-{{- fail (printf "workerPools.%s: drainSeconds is %d, so that a stopping pod would cut off a batch of batchSeconds %d and its write of upsertSeconds %d; make drainSeconds at least %d, or say spot: true where machines go sooner" $name (int $pool.drainSeconds) (int $pool.batchSeconds) (int $pool.upsertSeconds) (int $least)) }}
+{{- fail (printf "workerPools.%s: drainSeconds is %d, so that a stopping pod would cut off a batch of batchSeconds %d and its write of upsertSeconds %d; make drainSeconds at least %d, or set spot: true if machines are reclaimed sooner" $name (int $pool.drainSeconds) (int $pool.batchSeconds) (int $pool.upsertSeconds) (int $least)) }}
 {{- end }}
 {{- if and (contains "/mig-" $pool.gpu.resource) (gt (int $pool.gpu.count) 1) }}
-{{- fail (printf "workerPools.%s: gpu.count is %d, but a process sees one MIG slice only; leave it at 1 and have more replicas" $name (int $pool.gpu.count)) }}
+{{- fail (printf "workerPools.%s: gpu.count is %d, but a process sees only one MIG slice; leave it at 1 and use more replicas" $name (int $pool.gpu.count)) }}
 {{- end }}
 {{- with $pool.autoscaling }}
 {{- if and (eq .kind "hpa") (lt (int .minReplicas) 1) }}
-{{- fail (printf "workerPools.%s: autoscaling.minReplicas is 0, but a HorizontalPodAutoscaler keeps one replica at least; use the kind keda, or 1" $name) }}
+{{- fail (printf "workerPools.%s: autoscaling.minReplicas is 0, but a HorizontalPodAutoscaler keeps at least one replica; use the kind keda, or 1" $name) }}
 {{- end }}
 {{- if gt (int .minReplicas) (int .maxReplicas) }}
 {{- fail (printf "workerPools.%s: autoscaling.minReplicas %d is more than maxReplicas %d" $name (int .minReplicas) (int .maxReplicas)) }}
 {{- end }}
 {{- if and (eq .kind "keda") (eq .keda.trigger "metrics-api") (gt (len $pool.models) 1) }}
-{{- fail (printf "workerPools.%s: the trigger metrics-api reads the backlog of one model, or of all where models is empty; here are %d: use the trigger prometheus, or a pool for each model" $name (len $pool.models)) }}
+{{- fail (printf "workerPools.%s: the trigger metrics-api reads the backlog of one model, or of all models if the list is empty, but the pool has %d; use the trigger prometheus, or a pool for each model" $name (len $pool.models)) }}
 {{- end }}
 {{- end }}
 {{- $pool | toJson }}

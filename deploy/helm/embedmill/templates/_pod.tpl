@@ -1,4 +1,4 @@
-{{- /* What API and worker pods have in common. All but the last take the root context. */}}
+{{- /* What API and worker pods have in common. All templates except the last take the root context. */}}
 
 {{- define "embedmill.checksums" -}}
 checksum/config: {{ include (print .Template.BasePath "/configmap.yaml") . | sha256sum }}
@@ -53,7 +53,7 @@ checksum/secret: {{ .Values.secret.values | toJson | sha256sum }}
 {{- end }}
 {{- end }}
 
-{{- /* Where a part's pods go: (list $ the part's values, its selector's labels as a list of lines). */}}
+{{- /* Scheduling of a part's pods: (list $ the part's values, its selector's labels as a list of lines). */}}
 {{- define "embedmill.scheduling" -}}
 {{- $ := index . 0 }}
 {{- $part := index . 1 }}
@@ -90,7 +90,7 @@ topologySpreadConstraints:
 {{- end }}
 {{- end }}
 
-{{- /* A value of a variable: a whole number with all its digits. */}}
+{{- /* The value of a variable; whole numbers keep all their digits. */}}
 {{- define "embedmill.variable" -}}
 {{- if and (kindIs "float64" .) (eq (floor .) .) }}{{ printf "%.0f" . }}{{ else }}{{ toString . }}{{ end }}
 {{- end }}
@@ -109,7 +109,7 @@ twice is refused: Helm 3 would send both, Helm 4 fail.
 {{- $seen := dict }}
 {{- range $variables }}
 {{- if hasKey $seen .name }}
-{{- fail (printf "%s: %s is set twice; what the chart sets has a value of its own in values.yaml" $place .name) }}
+{{- fail (printf "%s: %s is set twice; variables that the chart sets have their own value in values.yaml" $place .name) }}
 {{- end }}
 {{- $_ := set $seen .name true }}
 {{- end }}
@@ -127,7 +127,7 @@ replicas: {{ .spec.replicas }}
 {{- end }}
 {{- end }}
 
-{{- /* Longer than a pod takes from its predecessor's end until it is ready: else the rollout fails. (list startupSeconds grace) */}}
+{{- /* Longer than from the end of a pod until its successor is ready; otherwise the rollout fails. (list startupSeconds grace) */}}
 {{- define "embedmill.progressDeadline" -}}
 progressDeadlineSeconds: {{ add 300 (index . 0) (index . 1) }}
 {{- end }}

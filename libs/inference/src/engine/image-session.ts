@@ -58,7 +58,7 @@ export class ImageSession {
       if (model.dims !== undefined && model.dims !== dims) {
         throw new EmbedmillError(
           'model_corrupt',
-          `the image model gives vectors of ${dims} numbers, but is registered with ${model.dims}`,
+          `the image model gives vectors of ${dims} numbers, but its entry says ${model.dims}`,
         );
       }
       return new ImageSession(ort, session, model, dims);

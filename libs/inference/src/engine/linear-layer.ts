@@ -25,7 +25,7 @@ export async function readLinearLayer(path: string): Promise<LinearLayer> {
   const [bias] = named('bias');
   const [outputs, inputs, deeper] = weights?.dimensions ?? [];
   if (!weights || more.length > 0 || !outputs || !inputs || deeper !== undefined)
-    throw new SyntaxError(`${path} is no linear layer: it has ${tensors.map(([key]) => key).join(', ')}`);
+    throw new SyntaxError(`${path} is not a linear layer: it has ${tensors.map(([key]) => key).join(', ')}`);
   if (bias !== undefined && bias.values.length !== outputs)
     throw new SyntaxError(`${path} has a bias of ${bias.values.length} numbers for ${outputs} outputs`);
   return { weights: transposed(weights.values, outputs, inputs), bias };

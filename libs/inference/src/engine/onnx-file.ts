@@ -187,7 +187,7 @@ function* valuesIn(bytes: Uint8Array, wanted: number): Generator<number | Uint8A
     let value = 0;
     for (let scale = 1; ; scale *= 128) {
       const byte = bytes[at];
-      if (byte === undefined || scale > 2 ** 63) throw notOnnx('a number has no end');
+      if (byte === undefined || scale > 2 ** 63) throw notOnnx('a number is not terminated');
       at += 1;
       value += (byte % 128) * scale;
       if (byte < 128) return value;
@@ -222,5 +222,5 @@ function* valuesIn(bytes: Uint8Array, wanted: number): Generator<number | Uint8A
 }
 
 function notOnnx(why: string): SyntaxError {
-  return new SyntaxError(`not a whole ONNX file: ${why}`);
+  return new SyntaxError(`not a complete ONNX file: ${why}`);
 }

@@ -65,7 +65,7 @@ export async function readModelGraph(model: EngineModel): Promise<Uint8Array> {
     const bytes = Buffer.allocUnsafeSlow(size + ROOM_BYTES + bytesOf(layers));
     for (let at = 0; at < size;) {
       const { bytesRead } = await file.read(bytes, at, Math.min(size - at, 2 ** 30), at);
-      if (bytesRead === 0) throw new Error('the file became shorter while it was read');
+      if (bytesRead === 0) throw new Error('the file shrank while it was read');
       at += bytesRead;
     }
     const own = bytes.subarray(0, size);

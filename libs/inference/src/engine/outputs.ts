@@ -80,8 +80,8 @@ export function dimsOf(model: EngineModel, tensor: Tensor | undefined): number {
     throw new EmbedmillError(
       'model_corrupt',
       model.kind === 'reranker'
-        ? `the model gives ${width} numbers a pair; a reranker gives one, its score`
-        : `the model gives vectors of ${width} numbers, but is registered with ${wanted}`,
+        ? `the model gives ${width} numbers per pair, but a reranker gives one, its score`
+        : `the model gives vectors of ${width} numbers, but its entry says ${wanted}`,
     );
   }
   return model.kind === 'dense' ? width : 0;

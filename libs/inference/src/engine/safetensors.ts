@@ -15,18 +15,18 @@ export function floatTensors(file: Buffer): Map<string, FloatTensor> {
   const length = file.length < 8 ? Infinity : Number(file.readBigUInt64LE(0));
   if (length > file.length - 8) throw notSafetensors('it ends early');
   const header = JSON.parse(file.subarray(8, 8 + length).toString('utf8')) as unknown;
-  if (typeof header !== 'object' || header === null) throw notSafetensors('its header is no object');
+  if (typeof header !== 'object' || header === null) throw notSafetensors('its header is not an object');
   const data = file.subarray(8 + length);
   const tensors = new Map<string, FloatTensor>();
   for (const [name, tensor] of Object.entries(header)) {
     const { dtype, shape, data_offsets: offsets } = (tensor ?? {}) as Record<string, unknown>;
     if (typeof dtype !== 'string' || !Object.hasOwn(BYTES, dtype)) continue;
     const type = dtype as FloatType;
-    if (!isSizes(shape) || !isSizes(offsets)) throw notSafetensors(`${name} has no shape or place`);
+    if (!isSizes(shape) || !isSizes(offsets)) throw notSafetensors(`${name} has no shape or offsets`);
     const [from = 0, to = 0] = offsets;
     const count = shape.reduce((product, size) => product * size, 1);
     if (to > data.length || to - from !== count * BYTES[type])
-      throw notSafetensors(`${name} is not where it should be`);
+      throw notSafetensors(`${name} has wrong offsets`);
     tensors.set(name, { dimensions: shape, values: floatsOf(data.subarray(from, to), type) });
   }
   return tensors;
@@ -63,5 +63,5 @@ function isSizes(value: unknown): value is number[] {
 }
 
 function notSafetensors(why: string): SyntaxError {
-  return new SyntaxError(`not a whole safetensors file: ${why}`);
+  return new SyntaxError(`not a complete safetensors file: ${why}`);
 }

@@ -106,7 +106,7 @@ export class ModelSession {
     if (name !== undefined) return name;
     throw new EmbedmillError(
       'engine_failed',
-      `the model does not give ${output}; it gives ${this.outputs.join(', ')}`,
+      `the model has no output ${output}; it has ${this.outputs.join(', ')}`,
     );
   }
 }
@@ -160,13 +160,13 @@ function unloadable(thrown: unknown, model: EngineModel, { device }: SessionTuni
     );
   }
   if (device.kind === 'cpu' || thrown instanceof SyntaxError) {
-    const text = `${model.path} cannot be loaded; is the file whole? ${message}`;
+    const text = `${model.path} cannot be loaded; is the file complete? ${message}`;
     return new EmbedmillError('model_corrupt', text, options);
   }
   const needs =
     device.kind === 'cuda'
       ? ' It needs ONNX Runtime’s CUDA libraries beside onnxruntime-node, and a driver.'
       : '';
-  const text = `${model.path} cannot be run on ${deviceLabel(device)}; does it run on the cpu?${needs} ${message}`;
+  const text = `${model.path} cannot be run on ${deviceLabel(device)}; does it run on the CPU?${needs} ${message}`;
   return new EmbedmillError('model_unavailable', text, options);
 }

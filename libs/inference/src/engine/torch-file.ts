@@ -41,7 +41,7 @@ export function torchTensors(file: Buffer): Map<string, FloatTensor> {
     return bytes;
   };
   const value = unpickled(entries.get(pickle) ?? Buffer.alloc(0), bytesOf);
-  if (!(value instanceof Map)) throw notTorch('it holds no tensors by name');
+  if (!(value instanceof Map)) throw notTorch('it holds no named tensors');
   const tensors = new Map<string, FloatTensor>();
   for (const [name, held] of value) {
     if (typeof name === 'string' && isOf(held, 'tensor')) tensors.set(name, held.tensor);
@@ -91,7 +91,7 @@ function unpickled(code: Buffer, bytesOf: (key: string) => Buffer): Value {
   };
   const pop = (): Value => {
     const value = stack.pop();
-    if (value === undefined) throw notTorch('its pickle takes what is not there');
+    if (value === undefined) throw notTorch('its pickle pops from an empty stack');
     return value;
   };
   const sinceMark = (): Value[] => stack.splice(marks.pop() ?? 0);
@@ -183,14 +183,14 @@ function unpickled(code: Buffer, bytesOf: (key: string) => Buffer): Value {
         pop();
         break;
       default:
-        throw notTorch(`its pickle has an instruction that tensors need not: ${instruction}`);
+        throw notTorch(`its pickle has an instruction that tensors do not need: ${instruction}`);
     }
   }
 }
 
 function setItems(stack: Value[], items: readonly Value[]): void {
   const held = stack.at(-1);
-  if (!(held instanceof Map)) throw notTorch('its pickle puts items into no dict');
+  if (!(held instanceof Map)) throw notTorch('its pickle sets items of something that is not a dict');
   for (let n = 0; n + 1 < items.length; n += 2) held.set(items[n] ?? null, items[n + 1] ?? null);
 }
 
@@ -198,7 +198,7 @@ function storageOf(id: Value, bytesOf: (key: string) => Buffer): Storage {
   const [kind, type, key] = Array.isArray(id) ? (id as readonly Value[]) : [];
   const named = isOf(type, 'name') && Object.hasOwn(STORAGES, type.name) ? STORAGES[type.name] : undefined;
   if (kind !== 'storage' || named === undefined || typeof key !== 'string')
-    throw notTorch(`it holds other than floats${isOf(type, 'name') ? `, a ${type.name}` : ''}`);
+    throw notTorch(`it holds values other than floats${isOf(type, 'name') ? `, a ${type.name}` : ''}`);
   return { type: named, bytes: bytesOf(key) };
 }
 
@@ -213,7 +213,9 @@ function called(name: Value, given: Value): Value {
     case 'torch._utils _rebuild_tensor_v2':
       return { tensor: tensorOf(args) };
     default:
-      throw notTorch(`its pickle calls ${isOf(name, 'name') ? name.name : 'something'}, which is not run`);
+      throw notTorch(
+        `its pickle calls ${isOf(name, 'name') ? name.name : 'something'}, which is not allowed`,
+      );
   }
 }
 
@@ -255,7 +257,7 @@ function isOf<Key extends string>(
 /** Stored entries of a zip, by name, as the central directory at its end lists them (APPNOTE.TXT 4.3). */
 function zipEntries(file: Buffer): Map<string, Buffer> {
   const end = file.lastIndexOf(Buffer.from('PK\x05\x06', 'latin1'));
-  if (end === -1 || end + 22 > file.length) throw notTorch('it is no zip');
+  if (end === -1 || end + 22 > file.length) throw notTorch('it is not a zip file');
   const entries = new Map<string, Buffer>();
   let at = file.readUInt32LE(end + 16);
   for (let left = file.readUInt16LE(end + 10); left > 0; left -= 1) {

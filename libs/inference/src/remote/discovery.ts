@@ -40,7 +40,7 @@ export async function discover(
   if (wanted.dims !== undefined && dims !== wanted.dims) {
     throw new EmbedmillError(
       'model_corrupt',
-      `${upstream.at(api.path)} gives vectors of ${dims} numbers, and ${wanted.model} has ${wanted.dims}: run the right model there, or correct the dims of the model’s entry`,
+      `${upstream.at(api.path)} gives vectors of ${dims} numbers, but ${wanted.model} has ${wanted.dims}; serve the right model there, or correct the dims of the model’s entry`,
     );
   }
   return found;
@@ -67,7 +67,7 @@ async function askForTei(
   const info = teiInfoSchema.safeParse(said);
   if (info.success) return teiApi(info.data, wanted.normalize);
   if (wanted.api === 'auto') return undefined;
-  const message = `${upstream.at(TEI_INFO_PATH)} does not say what text-embeddings-inference says of itself; is it one?`;
+  const message = `${upstream.at(TEI_INFO_PATH)} does not respond like text-embeddings-inference; is it one?`;
   throw new UpstreamFailure('missing', message);
 }
 

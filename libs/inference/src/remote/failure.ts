@@ -63,11 +63,13 @@ export function kindOfStatus(status: number): FailureKind {
 export function adviceFor(kind: FailureKind, hasKey: boolean, location: string | null): string {
   switch (kind) {
     case 'denied':
-      return hasKey ? '; check the key, and that it may use this model' : '; it wants a key, and none is set';
+      return hasKey
+        ? '; check the key and whether it may use this model'
+        : '; it requires a key, but none is set';
     case 'missing':
       return location === null
-        ? '; there is no such path or no such model: check the url and the model’s name'
-        : `; it redirects to ${location}: check the url`;
+        ? '; the path or the model does not exist: check the URL and the model’s name'
+        : `; it redirects to ${location}: check the URL`;
     case 'away':
     case 'lost':
     case 'slow':
@@ -91,10 +93,10 @@ export function failureOfThrown(thrown: unknown, at: string): UpstreamFailure {
     .filter((part) => part !== '')
     .join(', ');
   if (WAITS.has(String(code))) {
-    return new UpstreamFailure('slow', `${at} gave no whole answer (${why})`, { cause: thrown });
+    return new UpstreamFailure('slow', `${at} did not respond completely (${why})`, { cause: thrown });
   }
   const isBroken = BREAKS.has(String(code)) || String(code).startsWith('HPE_');
   return isBroken
-    ? new UpstreamFailure('lost', `${at} broke the connection off (${why})`, { cause: thrown })
+    ? new UpstreamFailure('lost', `${at} closed the connection (${why})`, { cause: thrown })
     : new UpstreamFailure('away', `${at} cannot be reached (${why}); is it running?`, { cause: thrown });
 }

@@ -31,7 +31,7 @@ export function openaiApi(path: string, model: string): EmbedApi {
       const inOrder = Array.from({ length: items }, (_, index) => vectors.get(index));
       return vectors.size === items && !inOrder.includes(undefined)
         ? inOrder
-        : 'embeddings whose indexes are not those of the texts';
+        : 'embeddings whose indexes do not match the texts';
     },
   };
 }

@@ -25,7 +25,8 @@ export class Upstream {
     this.#base = origin + pathname.replace(/\/+$/, '').replace(/\/v1$/, '');
     this.#search = search;
     if (apiKey !== undefined && !/^[\x21-\x7e]+$/.test(apiKey)) {
-      const message = 'the upstream’s key has spaces or characters that no header can carry, or is empty';
+      const message =
+        'the upstream’s key is empty, or has spaces or characters that are not allowed in headers';
       throw new EmbedmillError('invalid_config', message);
     }
     this.#apiKey = apiKey;
@@ -50,7 +51,10 @@ export class Upstream {
     const attempt = new AbortController();
     const stop = () => attempt.abort(signal.reason);
     signal.addEventListener('abort', stop, { once: true });
-    const late = new UpstreamFailure('slow', `${at} gave no whole answer within ${Math.ceil(timeoutMs)} ms`);
+    const late = new UpstreamFailure(
+      'slow',
+      `${at} did not respond completely within ${Math.ceil(timeoutMs)} ms`,
+    );
     const timer = setTimeout(() => attempt.abort(late), timeoutMs);
     try {
       const response = await fetch(at + this.#search, {
@@ -105,17 +109,14 @@ export class Upstream {
 
 function usable(url: string): URL {
   const wrong = (what: string) =>
-    new EmbedmillError(
-      'invalid_config',
-      `the upstream’s url ${what}; give one such as http://127.0.0.1:8080`,
-    );
+    new EmbedmillError('invalid_config', `the upstream’s URL ${what}; use one such as http://127.0.0.1:8080`);
   const parsed = URL.parse(url);
   if (parsed === null) throw wrong('is none');
   if (parsed.protocol !== 'http:' && parsed.protocol !== 'https:') {
-    throw wrong(`has the scheme ${parsed.protocol} where only http: and https: can be used`);
+    throw wrong(`has the scheme ${parsed.protocol}, but only http: and https: are supported`);
   }
   if (parsed.username !== '' || parsed.password !== '') {
-    throw wrong('has a user or a password in it, where only a key can be used');
+    throw wrong('contains a user name or password, but only a key is supported');
   }
   return parsed;
 }
@@ -126,7 +127,7 @@ async function read(response: Response, maxBytes: number, at: string): Promise<s
   for await (const chunk of response.body ?? []) {
     bytes += chunk.length;
     if (bytes > maxBytes) {
-      const message = `${at} sends more than ${maxBytes} bytes, which these vectors cannot take`;
+      const message = `${at} sent more than ${maxBytes} bytes, too many for these vectors`;
       throw new UpstreamFailure('garbled', message);
     }
     chunks.push(chunk);
@@ -155,7 +156,7 @@ function parsed(text: string, at: string): unknown {
     return JSON.parse(text);
   } catch {
     // What the parser says quotes the answer, and that may hold anything.
-    throw new UpstreamFailure('garbled', `${at} answers something that is not JSON`);
+    throw new UpstreamFailure('garbled', `${at} responded with something that is not JSON`);
   }
 }
 

@@ -85,8 +85,8 @@ export function filterColumnsOf(collection: Collection): (
     if (facts.size > MOST_ENTRIES) {
       throw new EmbedmillError(
         'store_rejected',
-        `document "${payload.document_id}": its filterable fields have ${facts.size} values and words in all; Milvus has no ` +
-          `lists of more than ${MOST_ENTRIES}. Give it less to filter by, or use another store.`,
+        `document "${payload.document_id}": its filterable fields have ${facts.size} values and words in total, but Milvus ` +
+          `allows at most ${MOST_ENTRIES}. Reduce the filterable values, or use another store.`,
       );
     }
     return { facts: [...facts], ranges };

@@ -7,9 +7,9 @@ const FIRST_WAIT = 0.2;
 
 /** Codes of gRPC that say that there was no answer, or that there may be one later. */
 const NO_ANSWER: Record<number, string> = {
-  4: 'no answer in time',
+  4: 'no response in time',
   8: 'the server is too busy',
-  14: 'no answer',
+  14: 'no response',
 };
 const DEADLINE = 4;
 const TOO_BUSY = 8;

@@ -316,11 +316,13 @@ export class MilvusStore implements VectorStore {
     const version = await this.#connection.version();
     const collections = await this.listCollections();
     const remarks = isLite(version)
-      ? ['Milvus Lite is for trying out: it has no indexes of lists, and takes writes from one process only']
+      ? [
+          'Milvus Lite is only for trying out: it cannot index lists, and accepts writes from only one process',
+        ]
       : [];
     for (const { name, profile } of collections)
       if (profile.storage === 'binary')
-        remarks.push(`the collection "${name}" is kept as int8, not as binary`);
+        remarks.push(`the collection "${name}" is stored as int8, not as binary`);
     return { version, collections: collections.length, remarks };
   }
 
@@ -328,7 +330,7 @@ export class MilvusStore implements VectorStore {
     try {
       const version = await this.#connection.version();
       if (isTooOld(version)) {
-        const message = `it is version ${version}, and embedmill needs ${OLDEST.join('.')} or later`;
+        const message = `it has version ${version}, but embedmill needs ${OLDEST.join('.')} or later`;
         throw new EmbedmillError('store_unavailable', message);
       }
     } catch (thrown) {
@@ -368,7 +370,7 @@ function refuseTokens({ profile }: Collection): void {
   if (profile.lateInteraction === undefined) return;
   const path = 'profile/lateInteraction';
   const message =
-    'Milvus keeps no token vectors; leave it out, and reranking computes them, or use Qdrant or the embedded store';
+    'Milvus does not store token vectors; leave it out so that reranking computes them, or use Qdrant or the embedded store';
   throw new EmbedmillError('invalid_profile', `${path}: ${message}`, { details: [{ path, message }] });
 }
 

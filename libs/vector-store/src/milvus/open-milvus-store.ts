@@ -64,7 +64,7 @@ function urlParts(text: string): { address: string; ssl: boolean } {
     // Not shown: there may be a password in it.
     throw new EmbedmillError(
       'store_unavailable',
-      'MILVUS_URL is no http:// or https:// URL, as in http://127.0.0.1:19530',
+      'MILVUS_URL must be an http:// or https:// URL, such as http://127.0.0.1:19530',
     );
   }
   // `URL` forgets a port that is the protocol's own, but :443 is not 19530.

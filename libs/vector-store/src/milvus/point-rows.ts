@@ -164,14 +164,17 @@ function checkTerms({ indices }: SparseVector, payload: PointPayload): void {
   if (last <= LARGEST_TERM) return;
   const { document_id: id, chunk_index: chunk } = payload;
   const where = `document "${id}", chunk ${chunk}`;
-  throw new EmbedmillError('store_rejected', `${where}: Milvus has no dimension ${last} in sparse vectors`);
+  throw new EmbedmillError(
+    'store_rejected',
+    `${where}: Milvus does not support the dimension ${last} in sparse vectors`,
+  );
 }
 
 function termList({ indices }: SparseVector, payload: PointPayload): number[] {
   if (indices.length > MOST_ENTRIES)
     throw tooLarge(
       payload,
-      `${indices.length} different words, and Milvus has no lists of more than ${MOST_ENTRIES}`,
+      `${indices.length} different words, but Milvus allows at most ${MOST_ENTRIES} list entries`,
     );
   return Array.from(indices);
 }
@@ -182,7 +185,7 @@ export function payloadPieces(payload: PointPayload, text = JSON.stringify(paylo
   if (list.length > MOST_PIECES)
     throw tooLarge(
       payload,
-      `a payload of ${text.length} characters, and Milvus takes ${PIECE * MOST_PIECES}`,
+      `a payload of ${text.length} characters, but Milvus allows at most ${PIECE * MOST_PIECES}`,
     );
   return list;
 }

@@ -71,7 +71,7 @@ export class LeanClient extends QdrantClient {
       if (answer.statusCode === 200) return await json(answer);
       throw new QdrantFailure(answer, await text(answer));
     } catch (thrown) {
-      if (signal.aborted) throw new QdrantClientTimeoutError('no answer in time');
+      if (signal.aborted) throw new QdrantClientTimeoutError('no response in time');
       throw thrown;
     }
   }

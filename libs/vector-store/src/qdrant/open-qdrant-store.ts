@@ -73,7 +73,7 @@ function urlParts(text: string) {
     // Not shown: there may be a password in it.
     throw new EmbedmillError(
       'store_unavailable',
-      'QDRANT_URL is no http:// or https:// URL, as in http://127.0.0.1:6333',
+      'QDRANT_URL must be an http:// or https:// URL, such as http://127.0.0.1:6333',
     );
   }
   // `URL` forgets a port that is the protocol's own, but :443 is not 6333.

@@ -238,7 +238,7 @@ function anyOf(target: Target, values: Scalar[]): QdrantCondition {
       };
     case 'text':
     case 'geo':
-      throw new TypeError(`a ${target.type} is not compared as a whole`);
+      throw new TypeError(`a ${target.type} cannot be compared as a whole`);
   }
 }
 

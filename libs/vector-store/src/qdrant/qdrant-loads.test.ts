@@ -155,7 +155,9 @@ describe('a bulk load', () => {
   test('is named in the report, and so is a collection that has no index by hand', async () => {
     await store.loads.begin(NAME, ONE, MANY);
     expect((await store.report()).remarks).toEqual([
-      expect.stringMatching(/index of the collection "docs" is put off for a load since 20.* \(job-one\)/),
+      expect.stringMatching(
+        /index of the collection "docs" has been deferred for a load since 20.* \(job-one\)/,
+      ),
     ]);
     await store.loads.end(NAME, ONE);
     expect((await store.report()).remarks).toEqual([]);

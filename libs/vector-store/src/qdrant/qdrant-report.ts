@@ -28,31 +28,33 @@ function remarksOn(collection: Collection, info: Schemas['CollectionInfo']): str
     remarks.push(`the collection "${name}" is ${status}: ${error}`);
   }
   const loads = loadMarks(info);
-  const looksAtAll = 'searches look at every vector';
+  const looksAtAll = 'searches compare every vector';
   if (loads.length > 0) {
     const jobs = loads.map(({ job }) => job).join(', ');
     remarks.push(
-      `the index of the collection "${name}" is put off for a load since ${loads[0]?.since} (${jobs}): until it ends, ${looksAtAll}`,
+      `the index of the collection "${name}" has been deferred for a load since ${loads[0]?.since} (${jobs}); until it ends, ${looksAtAll}`,
     );
   } else if (!isIndexed(config.hnsw_config)) {
     remarks.push(
-      `the collection "${name}" has no index (m and payload_m of its hnsw_config are 0): ${looksAtAll}`,
+      `the collection "${name}" has no index (m and payload_m of its hnsw_config are 0), so ${looksAtAll}`,
     );
   }
   if (forbidsExact(info))
-    remarks.push(`the collection "${name}" allows no exact counts (strict mode): they are estimates`);
+    remarks.push(
+      `the collection "${name}" allows no exact counts (strict mode), so its counts are estimates`,
+    );
   const inMemory = Object.entries(config.params.vectors ?? {}).flatMap(([vector, params]) =>
     (params as Schemas['VectorParams']).on_disk === true ? [] : [vector],
   );
   if (profile.storage !== 'float32' && inMemory.length > 0) {
     remarks.push(
-      `the collection "${name}" is ${profile.storage}, but its whole vectors (${inMemory.join(', ')}) are in memory, too: ` +
-        `set their on_disk (docs/backends.md, Qdrant)`,
+      `the collection "${name}" is ${profile.storage}, but its original vectors (${inMemory.join(', ')}) are also in memory: ` +
+        `set on_disk for them (docs/backends.md, Qdrant)`,
     );
   }
   if (isTooFine(collection)) {
     remarks.push(
-      `the collection "${name}" is binary, with ${dims} numbers a vector: below ${LEAST_BINARY} searches miss some of the nearest`,
+      `the collection "${name}" is binary with ${dims} numbers per vector: below ${LEAST_BINARY}, searches miss some of the nearest neighbours`,
     );
   }
   return remarks;

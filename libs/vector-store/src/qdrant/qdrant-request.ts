@@ -62,10 +62,10 @@ function failureOf(thrown: unknown, what: string): EmbedmillError {
     new EmbedmillError('store_unavailable', `${what}: ${why}`, { cause: thrown, ...options });
 
   if (typeof retryAfter === 'number') return unavailable('the server is too busy', { retryAfter });
-  if (thrown instanceof Error && thrown.name === TIMEOUT) return unavailable('no answer in time');
+  if (thrown instanceof Error && thrown.name === TIMEOUT) return unavailable('no response in time');
   if (typeof status !== 'number') {
     const cause = thrown instanceof Error && thrown.cause instanceof Error ? thrown.cause : thrown;
-    return unavailable(`no answer (${cause instanceof Error ? cause.message : String(cause)})`);
+    return unavailable(`no response (${cause instanceof Error ? cause.message : String(cause)})`);
   }
   const answer = `status ${status}, ${serverMessage(data)}`;
   if (status === 429 || status === 408 || status >= 500) return unavailable(answer);

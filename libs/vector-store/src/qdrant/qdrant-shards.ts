@@ -91,7 +91,7 @@ export class QdrantShards {
     throw new EmbedmillError(
       'store_rejected',
       `${this.#connection.description} is not in distributed mode, which EMBEDMILL_QDRANT_SHARDING=custom needs: ` +
-        'set QDRANT__CLUSTER__ENABLED=true there (one node will do), or leave the setting out',
+        'set QDRANT__CLUSTER__ENABLED=true there (one node is enough), or leave the setting out',
     );
   }
 

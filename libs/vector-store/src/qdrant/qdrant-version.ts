@@ -2,8 +2,8 @@ import { EmbedmillError } from '@embedmill/jobs';
 
 /** What embedmill needs of Qdrant that not every version has, the oldest first. */
 const NEEDS = [
-  { since: [1, 16], what: 'conditional writes, by which a later submission wins' },
-  { since: [1, 18], what: 'adding a vector to a collection, by which it moves to another model' },
+  { since: [1, 16], what: 'conditional writes, which let a later submission win' },
+  { since: [1, 18], what: 'adding a vector to a collection, which migrations to another model need' },
 ] as const;
 
 /**
@@ -22,6 +22,6 @@ export function assertSufficient(where: string, version: string | undefined): vo
   const lacks = lacking.map(({ what, since }) => `${what} (${since.join('.')})`).join('; ');
   throw new EmbedmillError(
     'store_unavailable',
-    `${where}: version ${version} is too old; embedmill needs Qdrant ${last} or later, for it lacks: ${lacks}`,
+    `${where}: version ${version} is too old; embedmill needs Qdrant ${last} or later, because this version lacks: ${lacks}`,
   );
 }

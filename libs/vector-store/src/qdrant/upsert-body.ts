@@ -100,7 +100,7 @@ function pointBytes(point: Point): number {
   if (bytes > LARGEST_POINT) {
     throw new EmbedmillError(
       'store_rejected',
-      `document "${payload.document_id}", chunk ${payload.chunk_index}: ${bytes} bytes are more than Qdrant takes in a ` +
+      `document "${payload.document_id}", chunk ${payload.chunk_index}: ${bytes} bytes exceed Qdrant’s limit for a ` +
         `request (32 MiB); use a profile that cuts long documents into chunks`,
     );
   }

@@ -204,7 +204,7 @@ class Client {
         if (this.#closed || performance.now() + wait > deadline) {
           throw new EmbedmillError(
             'store_unavailable',
-            `no store answers at ${this.#path}; is \`embedmill up\` running?`,
+            `no store responds at ${this.#path}; is \`embedmill up\` running?`,
             {
               cause: thrown,
               retryAfter: 1,
@@ -253,7 +253,7 @@ class Client {
   #lost(): EmbedmillError {
     return new EmbedmillError(
       'store_unavailable',
-      `the connection to the store at ${this.#path} broke before it answered; try again`,
+      `the connection to the store at ${this.#path} closed before it responded; try again`,
       { retryAfter: 1 },
     );
   }

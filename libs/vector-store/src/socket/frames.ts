@@ -16,7 +16,7 @@ export function encodeFrame(value: unknown, largest = LARGEST_FRAME): Buffer {
   if (body.length > largest) {
     throw new EmbedmillError(
       'store_rejected',
-      `${body.length} bytes are more than the store's socket takes at once (${largest}); send fewer documents`,
+      `${body.length} bytes exceed the limit of the store's socket (${largest}); send fewer documents`,
     );
   }
   const frame = Buffer.allocUnsafe(HEADER + body.length);
@@ -68,7 +68,7 @@ export class FrameReader {
     if (length === 0 || length > this.#largest) {
       throw new EmbedmillError(
         'store_rejected',
-        `a frame of ${length} bytes on the store's socket; what sent it?`,
+        `the store's socket received a frame of ${length} bytes, which is too large; what sent it?`,
       );
     }
     return Buffer.allocUnsafeSlow(length);
@@ -79,7 +79,7 @@ function decode(body: Buffer): unknown {
   try {
     return deserialize(body);
   } catch (thrown) {
-    throw new EmbedmillError('store_rejected', "a frame on the store's socket that cannot be read", {
+    throw new EmbedmillError('store_rejected', "the store's socket received an unreadable frame", {
       cause: thrown,
     });
   }

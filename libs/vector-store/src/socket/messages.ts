@@ -77,6 +77,6 @@ export function checkSocketPath(path: string): void {
   if (length <= LONGEST_PATH) return;
   throw new EmbedmillError(
     'store_unavailable',
-    `the socket path ${path} has ${length} bytes, ${LONGEST_PATH} at most are possible; set EMBEDMILL_STORE_SOCKET`,
+    `the socket path ${path} has ${length} bytes, but at most ${LONGEST_PATH} are possible; set EMBEDMILL_STORE_SOCKET`,
   );
 }

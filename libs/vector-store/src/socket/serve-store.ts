@@ -222,7 +222,7 @@ async function listen(server: Server, path: string): Promise<void> {
   } catch (thrown) {
     throw new EmbedmillError(
       'store_unavailable',
-      `the store's socket ${path} cannot be made; does its folder exist?`,
+      `the store's socket ${path} cannot be created; does its folder exist?`,
       {
         cause: thrown,
       },
@@ -237,10 +237,7 @@ async function removeStale(path: string): Promise<void> {
   const found = await lstat(path).catch(() => undefined);
   if (found === undefined) return;
   if (!found.isSocket()) {
-    throw new EmbedmillError(
-      'store_unavailable',
-      `${path} should be a socket but is something else; move it away`,
-    );
+    throw new EmbedmillError('store_unavailable', `${path} exists but is not a socket; move it away`);
   }
   if (await isAnswered(path)) {
     throw new EmbedmillError(

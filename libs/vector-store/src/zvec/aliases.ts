@@ -32,7 +32,7 @@ export class Aliases {
       return new Aliases(folder, new Map(Object.entries(aliases) as [string, CollectionName][]));
     } catch (thrown) {
       if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return new Aliases(folder, new Map());
-      const message = `${file} does not hold aliases that this version of embedmill reads; restore it, or move it away`;
+      const message = `this version of embedmill cannot read the aliases in ${file}; restore it, or move it away`;
       throw new EmbedmillError('store_unavailable', message, { cause: thrown });
     }
   }

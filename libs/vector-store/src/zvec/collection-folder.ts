@@ -70,7 +70,7 @@ export async function createFolder(folder: string): Promise<void> {
   try {
     await mkdir(folder, { mode: 0o700 });
   } catch (thrown) {
-    throw new EmbedmillError('store_rejected', `${folder} cannot be created; move away what is there`, {
+    throw new EmbedmillError('store_rejected', `${folder} cannot be created; move away what exists there`, {
       cause: thrown,
     });
   }
@@ -158,7 +158,7 @@ async function readDefinition(folder: string): Promise<Collection> {
   } catch (thrown) {
     throw new EmbedmillError(
       'store_unavailable',
-      `${file} is not a definition that this version of embedmill reads; restore it, or move the folder away`,
+      `this version of embedmill cannot read the definition in ${file}; restore it, or move the folder away`,
       { cause: thrown },
     );
   }

@@ -58,7 +58,7 @@ export class TokenTable {
       if (isNew) await syncFile(folder);
       return new TokenTable(database, collection.dims);
     } catch (cause) {
-      const message = `the token vectors of "${collection.name}" cannot be opened (${path}; they need Node 22.13 or later)`;
+      const message = `the token vectors of "${collection.name}" cannot be opened (${path}; Node 22.13 or later is required)`;
       throw new EmbedmillError('store_unavailable', message, { cause });
     }
   }

@@ -105,7 +105,7 @@ class ZvecStore implements VectorStore {
       const existing = this.#open.get(collection.name);
       if (existing !== undefined) return assertSameCollection(existing.definition, collection);
       if (!collectionNameSchema.safeParse(collection.name).success) {
-        throw new EmbedmillError('store_rejected', `"${collection.name}" cannot be a collection's name`);
+        throw new EmbedmillError('store_rejected', `"${collection.name}" cannot be the name of a collection`);
       }
       refuseLayout(collection, 'the embedded store');
       const alias = this.#aliases.list().find(({ name }) => name === collection.name);

@@ -1,15 +1,15 @@
-/** What is said on the page map, in English. */
+/** English texts of the map pages. */
 export const map = {
-  'map.what': 'A collection as a picture: what is near in meaning is near on the map.',
-  'map.label': 'The map. Arrows move it, + and − make it larger and smaller.',
-  'map.none': 'There is no map of this collection yet',
-  'map.none.what': 'It is computed once and kept; new documents can be placed on it later.',
+  'map.what': 'A picture of a collection: documents with similar meaning are close together.',
+  'map.label': 'The map. Arrow keys move it; + and − zoom.',
+  'map.none': 'This collection has no map yet',
+  'map.none.what': 'A map is computed once and kept; new documents can be added to it later.',
   'map.compute': 'Compute the map',
-  'map.computing': 'The map is being computed',
+  'map.computing': 'Computing the map',
   'map.points': '{points} of {total} chunks',
-  'map.update': 'Place what is new',
+  'map.update': 'Add new documents',
   'map.again': 'Compute again',
-  'map.search': 'Light up what a search finds',
+  'map.search': 'Highlight search results',
   'map.colour': 'Colour by',
   'map.cluster': 'cluster',
   'map.without': 'without',
@@ -17,6 +17,6 @@ export const map = {
   'map.smaller': 'Smaller',
   'map.whole': 'The whole map',
   'map.lasso': 'Lasso',
-  'map.chosen': 'Chosen on the map',
+  'map.chosen': 'Selected on the map',
   'map.clear': 'Clear',
 } as const;

@@ -1,6 +1,6 @@
-/** What is said on the page models, in English. */
+/** English texts of the models pages. */
 export const models = {
-  'models.what': 'What collections can be made with, and how far workers have it.',
+  'models.what': 'The models for collections, and their state on the workers.',
   'models.dense': 'Meaning (dense vectors)',
   'models.sparse': 'Words (sparse vectors)',
   'models.reranker': 'Rerankers',
@@ -11,6 +11,6 @@ export const models = {
   'models.calibrated': 'Measured by embedmill bench --calibrate',
   'models.many': 'many languages',
   'models.bundled': 'bundled',
-  'models.here': 'here',
+  'models.here': 'available',
   'models.remote': 'downloaded when used',
 } as const;

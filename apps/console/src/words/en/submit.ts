@@ -1,6 +1,6 @@
-/** What is said on the page submit, in English. */
+/** English texts of the submit pages. */
 export const submit = {
-  'submit.what': 'Drop a document, or a file of many, say what is what, and follow its job.',
+  'submit.what': 'Drop a document or a file of many documents, map its columns, and follow the job.',
   'submit.drop': 'Drop a file here',
   'submit.formats':
     'PDF, Office, HTML, Markdown and other documents; NDJSON, CSV, TSV or Parquet; also gzipped',
@@ -13,12 +13,12 @@ export const submit = {
   'submit.document': 'The file becomes one document',
   'submit.document.what':
     'Its title, headings, pages, tables and language are read from it; its name becomes its id.',
-  'submit.noRows': 'No rows to be seen',
-  'submit.noRows.what': 'The file is empty, or is not what its name says.',
+  'submit.noRows': 'No rows',
+  'submit.noRows.what': 'The file is empty, or its content does not match its name.',
   'submit.columns': 'First rows',
-  'submit.columns.what': 'Choose what each column is.',
-  'submit.missing.id': 'No column is the id yet',
-  'submit.missing.text': 'No column is the text yet',
+  'submit.columns.what': 'Choose what each column means.',
+  'submit.missing.id': 'No column is mapped to the id yet',
+  'submit.missing.text': 'No column is mapped to the text yet',
   'role.id': 'id',
   'role.text': 'text',
   'role.title': 'title',
@@ -27,14 +27,14 @@ export const submit = {
   'role.source': 'source',
   'role.deleted': 'deleted',
   'role.metadata': 'metadata',
-  'role.none': 'left out',
-  'submit.where': 'Where they go',
+  'role.none': 'ignored',
+  'submit.where': 'Target collection',
   'submit.new': 'A new collection…',
   'submit.options': 'More options',
   'submit.snapshot': 'Snapshot of the source',
-  'submit.snapshot.hint': 'They are all that this source has: its other documents are deleted.',
-  'submit.dryRun': 'Only try: count what would change, write nothing',
-  'submit.try': 'Try',
+  'submit.snapshot.hint': 'The file has all documents of this source; the others of the source are deleted.',
+  'submit.dryRun': 'Dry run: count what would change, write nothing',
+  'submit.try': 'Dry run',
   'submit.go': 'Submit to {collection}',
   'submit.sent': '{share} sent',
 } as const;

@@ -1,7 +1,7 @@
-/** What is said on the page usage, in English. */
+/** English texts of the usage pages. */
 export const usage = {
-  'usage.what': 'What was embedded. Days are of UTC.',
-  'usage.span': 'Time',
+  'usage.what': 'What was embedded. Days are in UTC.',
+  'usage.span': 'Period',
   'usage.days': '{days} days',
   'usage.by': 'By',
   'usage.collection': 'Collection',
@@ -12,9 +12,9 @@ export const usage = {
   'usage.engine': 'Engine time',
   'usage.cost': 'Cost',
   'usage.share': 'Share',
-  'usage.perDay': 'Tokens a day',
+  'usage.perDay': 'Tokens per day',
   'usage.none': 'Nothing was embedded',
-  'usage.none.what': 'Choose a longer time, or submit documents.',
+  'usage.none.what': 'Choose a longer period, or submit documents.',
   'usage.nobody': 'none',
   'usage.csv': 'Save as CSV',
 } as const;
