@@ -43,7 +43,8 @@ export const workerNoteSchema = z
     models: z.array(workerModelSchema),
     shards: z.int().nonnegative().meta({ description: 'Shards that it is processing.' }),
     mostShards: z.int().nonnegative().meta({
-      description: 'The most shards of a model that it processes at the same time; with 0, it only answers queries.',
+      description:
+        'The most shards of a model that it processes at the same time; with 0, it only answers queries.',
     }),
     jobs: z.array(z.string()).meta({ description: 'The ids of some jobs that these shards belong to.' }),
     memoryBytes: bytes.meta({ description: 'Resident memory of its process, without the engines.' }),

@@ -86,13 +86,9 @@ export type HeadEntry = z.infer<typeof headSchema>;
 
 /** Layers that a graph has several of, one for each use of its vectors (LoRA, as in jina-embeddings-v3). */
 const adaptersSchema = z.strictObject({
-  input: z
-    .string()
-    .min(1)
-    .max(200)
-    .meta({
-      description: 'The graph’s input that chooses one for a whole batch: an int64 without dimensions.',
-    }),
+  input: z.string().min(1).max(200).meta({
+    description: 'The graph’s input that chooses one for a whole batch: an int64 without dimensions.',
+  }),
   query: z.int().nonnegative().meta({ description: 'The one for queries.' }),
   document: z.int().nonnegative().meta({ description: 'The one for documents.' }),
 });

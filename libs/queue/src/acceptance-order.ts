@@ -2,13 +2,13 @@ import type { Broker } from './broker.ts';
 import { repeatableKey, writersKey } from './names.ts';
 
 /**
- * The order in which submissions and deletions are accepted, as the broker keeps it: each has a sequence, and is a
- * _writer_ of its collection from the step in which it gets it until nothing can write under it any more: a deletion
- * until it is done, a job until it has ended and none of its documents can be retried. A job whose documents a
- * verification could still submit again is _repeatable_ for as long as it is kept.
+ * The order of acceptance of submissions and deletions, kept by the broker. Each has a sequence and is a _writer_ of its
+ * collection from the step in which it gets the sequence until nothing can write under it any more: a deletion until it
+ * is done, a job until it has ended and none of its documents can be retried. A job whose documents a verification could
+ * still submit again is _repeatable_ for as long as it is kept.
  *
- * A broker may forget the end of what it was told. Its clock has moved on by then, and each process that accepts knows the
- * greatest sequence that it has seen, also in the spool's records of jobs that it gives back: the next one is above both.
+ * A broker may lose its latest writes. By then its clock has moved on, and each accepting process knows the greatest
+ * sequence that it has seen, also in the spool's records of restored jobs: the next sequence is above both.
  */
 export class AcceptanceOrder {
   readonly #broker: Broker;
@@ -25,13 +25,13 @@ export class AcceptanceOrder {
     return sequence;
   }
 
-  /** A writer that has its sequence already: it repeats a job, or the broker had lost it. */
+  /** A writer that already has its sequence: it repeats a job, or the broker had lost it. */
   async join(collection: string, writer: string, sequence: number): Promise<void> {
     this.#see(sequence);
     await this.#broker.addRanked(writersKey(collection), writer, sequence);
   }
 
-  /** Nothing can write under it any more, but by a verification where it is `repeatable`. */
+  /** Nothing can write under it any more, except a verification if it is `repeatable`. */
   async leave(collection: string, writer: string, repeatable?: { sequence: number }): Promise<void> {
     if (repeatable !== undefined) {
       await this.#broker.addRanked(repeatableKey(collection), writer, repeatable.sequence);
@@ -39,15 +39,15 @@ export class AcceptanceOrder {
     await this.#broker.removeRanked(writersKey(collection), writer);
   }
 
-  /** A job is not kept any more. */
+  /** A job is no longer kept. */
   async forget(collection: string, writer: string): Promise<void> {
     await this.#broker.removeRanked(writersKey(collection), writer);
     await this.#broker.removeRanked(repeatableKey(collection), writer);
   }
 
   /**
-   * The least sequence that may still be written to a collection; undefined where none is. What nobody knows any more, and
-   * was accepted before `abandoned`, was left by a process that died, and is forgotten.
+   * The least sequence that may still be written to a collection; undefined if there is none. Unknown writers that were
+   * accepted before `abandoned` were left by a dead process and are dropped.
    */
   async oldest(
     collection: string,
@@ -64,7 +64,7 @@ export class AcceptanceOrder {
     return oldest;
   }
 
-  /** The sequences below this one that may still be written to a collection, the smallest first. */
+  /** The sequences below this one that may still be written to a collection, smallest first. */
   async writableBelow(collection: string, sequence: number): Promise<number[]> {
     const sets = [writersKey(collection), repeatableKey(collection)];
     const ranked = await Promise.all(sets.map((set) => this.#broker.ranked(set)));
@@ -78,7 +78,7 @@ export class AcceptanceOrder {
     return writers.flatMap(({ member, rank }) => (rank < sequence ? member : []));
   }
 
-  /** The greatest sequence below this one that a writer has; 0 where none has one. */
+  /** The greatest sequence of a writer below this one; 0 if there is none. */
   rivalOf(collection: string, sequence: number): Promise<number> {
     return this.#broker.rankBelow(writersKey(collection), sequence);
   }

@@ -2,25 +2,25 @@ import { isFinished, type SourceRef } from '@embedmill/jobs';
 import { sourceOf, type IngestRecord } from './ingest-record.ts';
 
 /**
- * How much there is to do: the one number that pools of workers are scaled by, from what the records of unfinished jobs
- * say. No document is read for it, so tokens are an estimate:
+ * The amount of pending work: the number by which worker pools are scaled, from the records of unfinished jobs. No document
+ * is read for it, so tokens are an estimate:
  *
- *     bytes of the source that are not settled × tokens per byte so far
+ *     unsettled bytes of the source × tokens per byte so far
  *
- * Bytes settled are those dispatched, less the job's average shard for each shard that is out. Tokens per byte are the
- * job's own, mixed with a constant that counts as if one shard had been settled at that rate: so a job that has just
- * begun, or has skipped all it has seen, has a rate too, and no unfinished job counts for nothing.
+ * Settled bytes are those dispatched, minus the job's average shard for each outstanding shard. Tokens per byte are the
+ * job's own, mixed with a constant that counts as if one shard had been settled at that rate. So a job that has just
+ * begun, or has skipped everything so far, also has a rate, and no unfinished job counts as nothing.
  */
 
-/** Of a document's line of NDJSON: English text has four or five characters a token. */
+/** For a document's NDJSON line: English text has four or five characters per token. */
 export const TOKENS_PER_BYTE = 0.25;
-/** How many bytes that constant weighs, which is about one shard; also what a source counts whose size is not known yet. */
+/** The weight of that constant in bytes, about one shard; also the size of a source whose size is unknown. */
 const PRIOR_BYTES = 256 * 1024;
-/** What a document that is stored already takes, beside one that is embedded. */
+/** The cost of a document that is already stored, relative to one that is embedded. */
 const LEAST_RATE = 1 / 16;
-/** What a query counts until a worker takes it: about a sentence, or a few. */
+/** What a query counts until a worker claims it: about one or a few sentences. */
 export const QUERY_TOKENS = 64;
-/** After this long without a worker, a query that still lies on the queue was given up by who asked it. */
+/** After this long without a worker, a query on the queue was given up by its sender. */
 export const QUERY_WAKES_MS = 120_000;
 
 export interface Work {
@@ -33,7 +33,7 @@ export interface ModelBacklog extends Work {
   model: string;
 }
 
-/** Work not settled, dispatched or not. While the queue is paused `tokens` are those of queries alone, which go on. */
+/** Unsettled work, dispatched or not. While the queue is paused, `tokens` counts only queries, which keep running. */
 export interface Backlog extends Work {
   paused: boolean;
   models: ModelBacklog[];
@@ -50,7 +50,7 @@ export type UnfinishedJob = Pick<
   'state' | 'progress' | 'cursor' | 'source' | 'fetched' | 'collection'
 >;
 
-/** What is left of a job. Documents and shards are 0 until its source has been scanned. */
+/** The remaining work of a job. Documents and shards are 0 until its source has been scanned. */
 export function workLeft(job: UnfinishedJob): Work {
   if (isFinished(job.state)) return { tokens: 0, documents: 0, shards: 0 };
   const { progress } = job;
@@ -66,7 +66,7 @@ export function workLeft(job: UnfinishedJob): Work {
   return { tokens: Math.max(1, documents, tokens), documents, shards };
 }
 
-/** Tokens of a shard of so many bytes, estimated as above. What is skipped takes time as well, so no shard counts for nothing. */
+/** Estimated tokens of a shard of this size, as above. Skipping also takes time, so no shard counts as nothing. */
 export function shardTokens(job: UnfinishedJob, bytes: number): number {
   const source = sourceOf(job);
   const settled = settledBytes(job, source === undefined ? 0 : sizeOf(source));
@@ -84,7 +84,7 @@ function tokensPerByte(tokens: number, settled: number): number {
 }
 
 /**
- * The sum of it, by model.
+ * The sum by model.
  *
  * @param queries on the queue, by model; models without any work are named here too
  */
@@ -110,7 +110,7 @@ export function backlogOf(
   return { ...sumOf(byModel), paused, models: byModel.sort((a, b) => (a.model < b.model ? -1 : 1)) };
 }
 
-/** One model's part of it: nothing where nobody uses the model, so that its pool has a number all the same. */
+/** The part of one model: zero if nobody uses the model, so that its pool always has a number. */
 export function backlogOfModel({ paused, models }: Backlog, model: string): Backlog {
   const own = models.find((one) => one.model === model) ?? { model, tokens: 0, documents: 0, shards: 0 };
   return { ...sumOf([own]), paused, models: [own] };

@@ -2,26 +2,26 @@ import type { Processor, Telemetry, Worker, WorkerOptions } from 'bullmq';
 import type { BullQueues } from './bull-queues.ts';
 import type { QueueMemory } from './memory.ts';
 
-/** What every queue and worker of a broker has. */
+/** The options of every queue and worker of a broker. */
 export interface BrokerOptions {
   prefix: string;
   telemetry?: Telemetry;
 }
 
-/** A worker's options without those that the broker knows. */
+/** A worker's options without those that the broker sets. */
 export type BrokerWorkerOptions = Omit<WorkerOptions, 'connection' | 'prefix' | 'telemetry'>;
 
-/** What closes a worker or ends one of its jobs, and says what went wrong. */
+/** Closes a worker or ends one of its jobs, and reports errors. */
 export type BrokerWorker = Pick<Worker, 'close' | 'on' | 'cancelJob'>;
 
-/** Something to be added to one of a set of counts. */
+/** An increment of one count in a set. */
 export interface Count {
   counts: string;
   field: string;
   by: number;
 }
 
-/** An active job, and keys that say what is asked of it. */
+/** An active job, and the keys with requests to it. */
 export interface HeldJob {
   id: string;
   /** Of its lock. */
@@ -29,26 +29,26 @@ export interface HeldJob {
   keys: readonly string[];
 }
 
-/** A name of a job, and the lists that it leaves and comes into. */
+/** A job's place, and the lists that it leaves and enters. */
 export interface Listing {
   place: string;
   from: readonly string[];
   to: readonly string[];
 }
 
-/** A job as it is kept. */
+/** A stored job. */
 export interface StoredJob {
   data: unknown;
   /** Epoch milliseconds. */
   createdAt: number;
-  /** When its dispatcher let go of it; undefined while it has not. */
+  /** When its dispatcher released it; undefined before. */
   finishedAt: number | undefined;
 }
 
 export interface HeldLook {
   /** Whether the lock is still this token's. */
   isHeld: boolean;
-  /** Children that have not been settled, and that have and were not forgotten. */
+  /** Children that have not been settled, and settled ones that were not removed. */
   outstanding: number;
   settled: number;
   /** The keys' values. */
@@ -56,45 +56,45 @@ export interface HeldLook {
 }
 
 /**
- * What holds the queues: Redis, or PostgreSQL. BullMQ's queues and workers on it, and the little that is kept beside
- * them: short texts under a key, sets of names, and messages that are lost where nobody listens.
+ * The server of the queues, Redis or PostgreSQL: BullMQ's queues and workers on it, and a little further data: short texts
+ * under a key, sets of names, and messages that are lost if nobody listens.
  *
- * Calls wait for the broker to come back, as long as it takes: callers set their own deadlines.
+ * Calls wait for an unavailable broker without limit; callers set their own deadlines.
  */
 export interface Broker {
   readonly queues: BullQueues;
-  /** Takes jobs from the queue of this name until it is closed. Its maker closes it, before the broker. */
+  /** Processes jobs of the queue with this name until it is closed. Its creator closes it, before the broker. */
   worker<Data, Result>(
     name: string,
     processor: Processor<Data, Result>,
     options: BrokerWorkerOptions,
   ): BrokerWorker;
   /**
-   * Rejects with `queue_unavailable` when it does not answer within `deadlineMs`, with `queue_may_evict` when it may drop
-   * jobs, and with `invalid_config` when it can never be used.
+   * Rejects with `queue_unavailable` if it does not respond within `deadlineMs`, with `queue_may_evict` if it may evict
+   * jobs, and with `invalid_config` if it can never be used.
    */
   assertUsable(deadlineMs?: number): Promise<void>;
   ping(): Promise<void>;
-  /** How full its memory is; of a cluster the fullest node's. Undefined where it is not held in memory. */
+  /** Its memory usage; for a cluster that of the fullest node. Undefined if it is not in memory. */
   memory(): Promise<QueueMemory | undefined>;
-  /** Which program and version it is. */
+  /** Its program and version. */
   describe(): Promise<string>;
 
   get(key: string): Promise<string | null>;
-  /** Gone after `seconds`. */
+  /** Expires after `seconds`. */
   set(key: string, value: string, seconds: number): Promise<void>;
-  /** As `set`, where the value is still `before`; says whether it was. */
+  /** Like `set`, if the value is still `before`; returns whether it was. */
   swap(key: string, before: string, value: string, seconds: number): Promise<boolean>;
-  /** As `set`, where the key is not there; says whether it was not. */
+  /** Like `set`, if the key does not exist; returns whether it did not. */
   setIfAbsent(key: string, value: string, seconds: number): Promise<boolean>;
   delete(key: string): Promise<void>;
-  /** Adds to counts, which are gone `seconds` after they were added to last. */
+  /** Adds to counts, which expire `seconds` after their last change. */
   addCounts(added: readonly Count[], seconds: number): Promise<void>;
-  /** All of some sets of counts, in their order. */
+  /** All counts of some sets, in the order of the sets. */
   readCounts(names: readonly string[]): Promise<Record<string, number>[]>;
   /**
-   * Changes a job's data and adds to counts, both or neither, by what `change` makes of the data as it is; nothing where
-   * that gives undefined, or the job is not there.
+   * Changes a job's data and adds to counts atomically, as `change` derives from the current data; does nothing if that
+   * returns undefined or the job does not exist.
    */
   changeAndCount(
     queue: string,
@@ -106,50 +106,50 @@ export interface Broker {
   members(set: string): Promise<string[]>;
 
   /**
-   * The next sequence: the greatest of the broker's own clock in microseconds, two more than the last one, and two more
-   * than `after`, which guards against a broker that forgot its last one. In the same step `member` gets that rank in a
-   * ranked set, so that nobody sees a later sequence before this member.
+   * The next sequence: the greatest of the broker's clock in microseconds, two more than the last one, and two more than
+   * `after`, which guards against a broker that lost its last one. In the same step `member` gets that rank in a ranked
+   * set, so that nobody sees a later sequence before this member.
    */
   nextSequence(set: string, member: string, after: number): Promise<number>;
   /** Adds a member to a ranked set, or changes its rank. */
   addRanked(set: string, member: string, rank: number): Promise<void>;
   removeRanked(set: string, member: string): Promise<void>;
-  /** The greatest rank below this one; 0 where there is none. */
+  /** The greatest rank below this one; 0 if there is none. */
   rankBelow(set: string, rank: number): Promise<number>;
-  /** All members, the lowest first. */
+  /** All members, lowest first. */
   ranked(set: string): Promise<{ member: string; rank: number }[]>;
 
-  /** Takes a place out of some lists and puts it into others, all or nothing. */
+  /** Removes a place from some lists and adds it to others, atomically. */
   list(listing: Listing): Promise<void>;
-  /** The greatest places of a list, compared by their bytes, that are below one; the greatest first. */
+  /** The greatest places of a list below a place, compared by bytes; greatest first. */
   placesBelow(list: string, below: string | undefined, limit: number): Promise<string[]>;
-  /** Of each place whether it is in all these lists. */
+  /** For each place, whether it is in all these lists. */
   areListed(asked: readonly { place: string; lists: readonly string[] }[]): Promise<boolean[]>;
-  /** Some jobs of a queue, in the order of their ids; undefined where there is none. */
+  /** Some jobs of a queue, in the order of their ids; undefined for missing ones. */
   readJobs(queue: string, ids: readonly string[]): Promise<(StoredJob | undefined)[]>;
 
   publish(channel: string, message: Uint8Array): Promise<void>;
-  /** One channel a broker. Resolves once nothing that is published is missed any more. */
+  /** One channel per broker. Resolves once no published message is missed any more. */
   subscribe(channel: string, receive: (message: Uint8Array) => void): Promise<void>;
 
-  /** Calls back whenever it is back after it was away, and may have less than it had. */
+  /** Calls back whenever it is available again, possibly with less data than before. */
   onReturn(callback: () => void): void;
 
   /** Whether the lock of an active job is still this token's. */
   isHeld(queue: string, id: string, token: string): Promise<boolean>;
-  /** Writes an active job's data and its lists, for as long as its lock is this token's; says whether it did. */
+  /** Writes an active job's data and its lists if its lock is still this token's; returns whether it did. */
   saveHeld(queue: string, id: string, token: string, data: object, listing?: Listing): Promise<boolean>;
-  /** How it stands with active jobs, in their order, in one call. */
+  /** The state of active jobs, in their order, in one call. */
   lookAtHeld(queue: string, jobs: readonly HeldJob[]): Promise<HeldLook[]>;
-  /** Takes settled children out of their parent's record; `childKeys` as BullMQ's `getDependencies` gives them. */
+  /** Removes settled children from their parent's record; `childKeys` are as returned by BullMQ's `getDependencies`. */
   forgetChildren(queue: string, parentId: string, childKeys: string[]): Promise<void>;
-  /** Takes back the children that nobody has begun: what was begun is to be ended, by another worker if need be. */
+  /** Removes the children that nobody has started; started ones will be finished, if necessary by another worker. */
   withdrawChildren(queue: string, parentId: string): Promise<void>;
 
   close(): Promise<void>;
 }
 
-/** As `swap`, or as `setIfAbsent` where nothing was there before. */
+/** Like `swap`, or like `setIfAbsent` if there was no value before. */
 export function exchange(
   broker: Pick<Broker, 'swap' | 'setIfAbsent'>,
   key: string,

@@ -3,7 +3,7 @@ import type { Queue as BullQueue } from 'bullmq';
 /** States of jobs that nobody has claimed. While their queue is paused they are `waiting` on Redis, and `paused`, which BullMQ's types leave out, on PostgreSQL. */
 export const UNCLAIMED = ['waiting', 'paused' as 'waiting'] as const;
 
-/** BullMQ's queues by name, on one connection; made when first asked for, closed together. */
+/** BullMQ's queues by name, on one connection; created on first use, closed together. */
 export class BullQueues {
   readonly #make: (name: string) => BullQueue;
   readonly #queues = new Map<string, BullQueue>();
@@ -12,13 +12,13 @@ export class BullQueues {
     this.#make = make;
   }
 
-  /** The caller knows what this queue's jobs carry. */
+  /** The caller knows the data of this queue's jobs. */
   get<Data>(name: string): BullQueue<Data> {
     let queue = this.#queues.get(name);
     if (queue === undefined) {
       queue = this.#make(name);
       queue.on('error', () => {
-        // Each call reports its own failure; without a listener BullMQ prints every lost connection.
+        // Each call reports its own failure; without a listener, BullMQ prints every lost connection.
       });
       this.#queues.set(name, queue);
     }

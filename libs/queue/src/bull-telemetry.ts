@@ -2,11 +2,11 @@ import { context, propagation, ROOT_CONTEXT, SpanStatusCode, trace, type Context
 import { SpanKind, type Span, type Telemetry } from 'bullmq';
 
 /**
- * BullMQ's spans by OpenTelemetry, and their context in the messages, so that one trace leads from a request through the
- * queue to the shards. Loaded only where tracing is on: its providers are found by OpenTelemetry's API.
+ * BullMQ's spans in OpenTelemetry, with their context in the messages, so that one trace leads from a request through the
+ * queue to the shards. Loaded only if tracing is enabled; OpenTelemetry's API finds the providers.
  *
- * Only what is added and what is processed becomes a span. BullMQ's own timers (locks, stalled jobs) would be traces of
- * one span each, all the time.
+ * Only adding and processing become spans. BullMQ's own timers (locks, stalled jobs) would constantly create traces of one
+ * span each.
  */
 export function bullTelemetry(): Telemetry<Context> {
   const tracer = trace.getTracer('embedmill');
@@ -15,7 +15,7 @@ export function bullTelemetry(): Telemetry<Context> {
       startSpan: (name, options, parent) => {
         const kind = options?.kind ?? SpanKind.INTERNAL;
         if (kind !== SpanKind.PRODUCER && kind !== SpanKind.CONSUMER) return SILENT;
-        // BullMQ's kinds have OpenTelemetry's numbers.
+        // BullMQ's kinds have the same numbers as OpenTelemetry's.
         return spanOf(tracer.startSpan(nameOf(name), { kind: Number(kind) }, parent ?? context.active()));
       },
     },
@@ -47,7 +47,7 @@ function spanOf(span: ReturnType<ReturnType<typeof trace.getTracer>['startSpan']
   };
 }
 
-/** In place of a span that nobody wants: what runs in it belongs to the span around it. */
+/** Replaces an unwanted span: work inside belongs to the surrounding span. */
 const SILENT: Span<Context> = {
   setSpanOnContext: (inside) => inside,
   setAttribute: () => {},
@@ -57,7 +57,7 @@ const SILENT: Span<Context> = {
   end: () => {},
 };
 
-/** BullMQ says `add shards-<model>.shard` and `process shards-<model>`. */
+/** BullMQ uses the names `add shards-<model>.shard` and `process shards-<model>`. */
 function nameOf(name: string): string {
   const [, operation = name, queue] = /^(\w+) (ingest|shards|queries)\b/.exec(name) ?? [];
   switch (queue) {

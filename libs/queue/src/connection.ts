@@ -1,37 +1,37 @@
 import { EmbedmillError } from '@embedmill/jobs';
 
 /**
- * Every key starts with this. The braces are a hash tag: all of a queue's keys fall on one node of a Redis
- * Cluster, as BullMQ's scripts need. In PostgreSQL it is the schema, without the braces.
+ * The prefix of every key. The braces are a hash tag: all keys of a queue are on one node of a Redis Cluster, as BullMQ's
+ * scripts require. In PostgreSQL it is the schema, without the braces.
  */
 export const DEFAULT_PREFIX = '{embedmill}';
 
-/** How one process reaches the queue. */
+/** How a process connects to the queue. */
 export type QueueOptions = {
   prefix?: string | undefined;
-  /** Whether jobs carry the trace that they are part of; OpenTelemetry is set up by then. */
+  /** Whether jobs carry their trace; OpenTelemetry must be set up before. */
   traced?: boolean | undefined;
 } & (RedisOptions | PostgresOptions);
 
 export interface RedisOptions {
-  /** As `parseRedisAddress` reads it: one server, sentinels, a cluster, or the path of a unix socket. */
+  /** As parsed by `parseRedisAddress`: one server, sentinels, a cluster, or the path of a Unix socket. */
   redisUrl: string;
-  /** A file of the certificates, in PEM, that sign those of Redis; the system's without it. */
+  /** A PEM file of the authority of Redis' certificates; the system's authorities by default. */
   redisTlsCa?: string | undefined;
   redisSentinelPassword?: string | undefined;
 }
 
 export interface PostgresOptions {
-  /** postgres:// as libpq has it. */
+  /** postgres:// as in libpq. */
   postgresUrl: string;
 }
 
-/** Codes of replies by which Redis refuses for now: the first word of an error reply is its code. */
+/** Codes of replies with which Redis refuses temporarily: the first word of an error reply is its code. */
 const REFUSALS = /^(OOM|MISCONF|READONLY|LOADING|MASTERDOWN|NOREPLICAS|CLUSTERDOWN|TRYAGAIN) /;
 
 /**
- * What a call to Redis threw, as `queue_full` where Redis has no memory for what it was to keep, as
- * `queue_unavailable` where it takes nothing for another reason that may pass; undefined where it is something else.
+ * Converts an error of a Redis call to `queue_full` if Redis has no memory for the data, or to `queue_unavailable` if it
+ * refuses for another transient reason; undefined for other errors.
  */
 export function refusedForNow(thrown: unknown): EmbedmillError | undefined {
   if (!(thrown instanceof Error) || thrown.name !== 'ReplyError') return undefined;
@@ -55,7 +55,7 @@ export function queueUnavailable(cause: unknown): EmbedmillError {
   );
 }
 
-/** Where several addresses were tried, what came of one says more than the error for all of them. */
+/** If several addresses were tried, the error of one is more specific than the error for all of them. */
 function causeOf(cause: unknown): string {
   const first =
     cause instanceof AggregateError
@@ -82,7 +82,7 @@ export async function within<T>(promise: Promise<T>, milliseconds: number): Prom
 /** How long a call may wait for the broker. */
 const DEADLINE_MS = 5000;
 
-/** What the broker answers within seconds. Errors: `queue_unavailable`, and those of a broker that refuses for now. */
+/** The broker's response within seconds. Errors: `queue_unavailable`, and those of a broker that refuses temporarily. */
 export async function answered<T>(promise: Promise<T>): Promise<T> {
   return within(promise, DEADLINE_MS).catch((error: unknown) => {
     throw refusedForNow(error) ?? queueUnavailable(error);

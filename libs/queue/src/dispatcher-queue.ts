@@ -5,40 +5,40 @@ import { cancelKey, INGEST_QUEUE, priorityKey, roomKey, shardQueue } from './nam
 import { parseLedger, type RoomLedger } from './room-ledger.ts';
 import type { PlannedTurn, Room, WaitingJob } from './room.ts';
 
-/** A job in a dispatcher's hands, and the lock that it is held by. */
+/** A job of a dispatcher, and the lock that holds it. */
 interface HeldJob {
   readonly id: JobId;
   readonly token: string;
 }
 
-/** How it stands with a job in a dispatcher's hands. */
+/** The state of a job of a dispatcher. */
 export interface JobLook {
-  /** Whether it still is in these. */
+  /** Whether the dispatcher still holds it. */
   isHeld: boolean;
   isCancelled: boolean;
-  /** The priority that it was asked to have since it was submitted. */
+  /** The priority requested since the submission. */
   priority: Priority | undefined;
-  /** Shards that were added and have not been settled. */
+  /** Added shards that have not been settled. */
   outstanding: number;
-  /** Shards whose results have not been folded. */
+  /** Shards whose results have not been aggregated. */
   settled: number;
 }
 
 export interface RoomTurn<Job> {
-  /** Jobs that took shards. */
+  /** Jobs that took room. */
   taken: Set<Job>;
   /** Shards on the queue that nobody had claimed. */
   waiting: number;
-  /** Whether there would have been room for more than is taken at once. */
+  /** Whether there was room for more than one turn takes. */
   isCut: boolean;
 }
 
-/** A ledger that nobody has turned to for so long is of no use any more. */
+/** A ledger that nobody has used for this long is obsolete. */
 const LEDGER_SECONDS = 60;
 /** Each dispatcher turns some times a second: among many, somebody else is faster now and then. */
 const TRIES = 8;
 
-/** What a dispatcher asks of the broker for all its jobs together, so that a job that only waits costs next to nothing. */
+/** A dispatcher's calls to the broker for all its jobs together, so that a waiting job costs almost nothing. */
 export class DispatcherQueue {
   readonly #broker: Broker;
 
@@ -46,7 +46,7 @@ export class DispatcherQueue {
     this.#broker = broker;
   }
 
-  /** How it stands with the jobs, in their order. */
+  /** The states of the jobs, in their order. */
   async look(handles: readonly HeldJob[]): Promise<JobLook[]> {
     const held = handles.map(({ id, token }) => ({ id, token, keys: [cancelKey(id), priorityKey(id)] }));
     const looks = await this.#broker.lookAtHeld(INGEST_QUEUE, held);
@@ -82,7 +82,7 @@ export class DispatcherQueue {
     }
   }
 
-  /** This dispatcher has no more to do with the model, for now. */
+  /** This dispatcher has no more work for the model for now. */
   async leave<Job extends WaitingJob>(model: string, room: Room<Job>): Promise<void> {
     const key = roomKey(model);
     for (let tries = 1; tries <= TRIES; tries += 1) {

@@ -29,9 +29,9 @@ import { openBroker } from './open-broker.ts';
 import { isSettled, withSettled } from './settled-shards.ts';
 
 export type IngestOptions = QueueOptions & {
-  /** Active jobs at the same time. */
+  /** The most active jobs at the same time. */
   concurrency: number;
-  /** After this long without a sign of life of its dispatcher, a job is taken over by another. */
+  /** After this long without a heartbeat of its dispatcher, another takes a job over. */
   lockMs: number;
   onError: (error: Error) => void;
 };
@@ -39,19 +39,19 @@ export type IngestOptions = QueueOptions & {
 /** A job, and which of the submissions under its id. */
 export type JobSubmission = Pick<IngestRecord, 'id' | 'submission'>;
 
-/** How often a shard is tried when what it needs (the store, the model) is away, and the longest pause between. */
+/** How often a shard is retried while what it needs (the store, the model) is unavailable, and the longest pause. */
 const ATTEMPTS = 30;
 const LONGEST_PAUSE_MS = 60_000;
-/** A shard that is done in some milliseconds. */
+/** A shard that takes only some milliseconds. */
 const SMALL_DOCUMENTS = 16;
 const SMALL_BYTES = 16 * 1024;
 
 /**
- * One ingest job in its dispatcher's hands. `record` is what the broker has, as of the last `save`; the dispatcher
- * changes it and saves it. Only one dispatcher holds a job at a time; if it dies, the next one gets the job with
- * the record as last saved, and `fold` makes up for what happened since. A dispatcher that only seemed dead finds
- * that its lock is gone: `assertHeld` and `save` say so. What a Redis has may be older than the record, where it lost
- * the end of its file: nothing relies on more than that `progress` is the sum over `settled`.
+ * One ingest job of a dispatcher. `record` is what the broker has as of the last `save`; the dispatcher changes it and saves
+ * it. Only one dispatcher holds a job at a time; if it dies, the next one gets the job with the last saved record, and
+ * `fold` catches up with what happened since. A dispatcher that only seemed dead finds that it lost its lock: `assertHeld`
+ * and `save` throw. Redis may have an older record if it lost the end of its file: the only invariant is that `progress` is
+ * the sum over `settled`.
  */
 export class IngestHandle {
   readonly id: JobId;
@@ -80,7 +80,7 @@ export class IngestHandle {
     this.#shards = broker.queues.get(shardQueue(job.data.collection.profile.model));
   }
 
-  /** How often this job was given back before, by a throw of its dispatcher or by a stop. */
+  /** How often this job was returned before, because its dispatcher threw or stopped. */
   get attempt(): number {
     return this.#job.attemptsMade;
   }
@@ -90,17 +90,17 @@ export class IngestHandle {
     return viewOf(this.record, this.#job.timestamp);
   }
 
-  /** How often a dispatcher's lock on it was lost, as of when this one got it: it died, or did not come to renew it. */
+  /** How often a dispatcher had lost its lock on it, by dying or failing to renew it, when this one got it. */
   get lockLosses(): number {
     return this.#job.stalledCounter;
   }
 
-  /** Adds a line to the job’s log; it is not waited for. */
+  /** Adds a line to the job’s log without waiting. */
   note(note: JobNote): void {
     this.#log.note(this.id, note);
   }
 
-  /** Errors: `queue_unavailable` when another dispatcher has the job, or the broker lost it. */
+  /** Errors: `queue_unavailable` if another dispatcher has the job, or the broker lost it. */
   async save(): Promise<void> {
     const { state } = this.record;
     const listing = stateChange(this.record, this.#listedState, this.#job.timestamp);
@@ -109,23 +109,23 @@ export class IngestHandle {
     this.#listedState = state;
   }
 
-  /** Throws `queue_unavailable` when another dispatcher has the job, or the broker lost it. */
+  /** Throws `queue_unavailable` if another dispatcher has the job, or the broker lost it. */
   async assertHeld(): Promise<void> {
     if (!(await this.#broker.isHeld(INGEST_QUEUE, this.id, this.token))) throw this.#taken();
   }
 
-  /** The greatest sequence below the job's own that may still be written; 0 where there is none. */
+  /** The greatest sequence below the job's own that may still be written; 0 if there is none. */
   async rival(): Promise<number> {
     return this.#order.rivalOf(this.record.collection.name, this.record.sequence);
   }
 
-  /** The sequences below this one that may still be written to the job's collection or its twin, the smallest first. */
+  /** The sequences below this one that may still be written to the job's collection or its twin, smallest first. */
   async writableBelow(sequence: number): Promise<number[]> {
     const found = await Promise.all(this.#names().map((one) => this.#order.writableBelow(one, sequence)));
     return found.flat().sort((a, b) => a - b);
   }
 
-  /** The jobs that were accepted before this one, and that may still write: those of the collection's twin write here, too. */
+  /** The jobs accepted before this one that may still write, including those of the collection's twin. */
   async olderJobs(): Promise<JobSubmission[]> {
     const { sequence } = this.record;
     const writers = await Promise.all(this.#names().map((one) => this.#order.olderThan(one, sequence)));
@@ -135,15 +135,15 @@ export class IngestHandle {
     });
   }
 
-  /** Of the collections that hold the job's documents. */
+  /** The collections that contain the job's documents. */
   #names(): string[] {
     const { name, twin } = this.record.collection;
     return twin === undefined ? [name] : [name, twin.name];
   }
 
   /**
-   * Whether such a job has ended; undefined where the broker does not know it. One that stores no documents, or those of
-   * another tenant alone, counts as ended.
+   * Whether such a job has ended; undefined if the broker does not know it. A job that stores no documents, or only those
+   * of another tenant, counts as ended.
    */
   async stateOfWriter({ id, submission }: JobSubmission): Promise<'unfinished' | 'ended' | undefined> {
     const job = await BullJob.fromId<IngestRecord>(this.#ingest, id);
@@ -156,7 +156,7 @@ export class IngestHandle {
     return isFinished(data.state) ? 'ended' : 'unfinished';
   }
 
-  /** Nothing writes under the job's sequence any more; but a verification may, where it is `repeatable`. */
+  /** Nothing writes under the job's sequence any more, except a verification if it is `repeatable`. */
   async leaveOrder(repeatable: boolean): Promise<void> {
     const { collection, sequence } = this.record;
     const later = repeatable ? { sequence } : undefined;
@@ -167,7 +167,7 @@ export class IngestHandle {
     return (await this.#broker.get(cancelKey(this.id))) !== null;
   }
 
-  /** Adds a shard; adding the same one again does nothing while it is there. */
+  /** Adds a shard; does nothing while the same one exists. */
   async addShard(shard: Shard): Promise<void> {
     await this.#shards.add('shard', shard, {
       jobId: shardJobId(this.id, shard.index),
@@ -185,16 +185,16 @@ export class IngestHandle {
     return (await this.#job.getDependenciesCount({ unprocessed: true })).unprocessed ?? 0;
   }
 
-  /** Takes back the shards that no worker has claimed. */
+  /** Removes the shards that no worker has claimed. */
   async withdrawShards(): Promise<void> {
     await this.#broker.withdrawChildren(INGEST_QUEUE, this.id);
   }
 
   /**
-   * Moves settled shards' results from the broker into the record's progress and usage and saves it, each result once whatever
-   * dies in between: that a shard is counted is saved with the sum, and its result removed afterwards. `onLost` is
-   * called for each shard that its workers died on, and says what became of its documents. Gives how many results
-   * there were.
+   * Moves the results of settled shards from the broker into the record's progress and usage and saves it. Each result counts
+   * exactly once, whatever dies in between: the record notes counted shards together with the sum, and the results are
+   * removed afterwards. `onLost` is called for each shard whose workers died and returns the outcome of its documents.
+   * Returns the number of results.
    */
   async fold(onLost: (shard: Shard) => Promise<ShardResult>): Promise<number> {
     const { processed = {}, ignored = {} } = await this.#job.getDependencies({
@@ -225,7 +225,7 @@ export class IngestHandle {
     return keys.length;
   }
 
-  /** A shard that was settled is gone with its result; one that was lost is still in BullMQ's failed set. */
+  /** A settled shard was removed with its result; a lost one is still in BullMQ's failed set. */
   async #forget(keys: string[], lost: string[]): Promise<void> {
     if (keys.length === 0) return;
     await this.#broker.forgetChildren(INGEST_QUEUE, this.id, keys);
@@ -239,11 +239,11 @@ export class IngestHandle {
 }
 
 export interface IngestConsumer {
-  /** Stops taking jobs and lets go of those in hand, which another dispatcher (or this one, later) goes on with. */
+  /** Stops claiming jobs and releases the current ones, which another dispatcher (or this one, later) continues. */
   close(): Promise<void>;
 }
 
-/** Runs `dispatch` for each ingest job, again after a crash or a throw, until it returns. `queue` is the same for all. */
+/** Runs `dispatch` for each ingest job until it returns, again after a crash or an error. `queue` is the same for all. */
 export async function consumeIngest(
   options: IngestOptions,
   dispatch: (handle: IngestHandle, signal: AbortSignal, queue: DispatcherQueue) => Promise<void>,
@@ -278,15 +278,15 @@ export async function consumeIngest(
 }
 
 /**
- * Whether it is the first shard of a job, and small: workers take it next, before large shards that are on the queue
- * already, so that a job of a document does not wait for thousands of others'. When it may come there is decided by its
- * share's tokens all the same (room.ts).
+ * Whether it is a small first shard of a job. Workers claim it next, before large shards that are already on the queue, so
+ * that a small job does not wait for thousands of documents of others. Its share's tokens still decide when it is added
+ * (room.ts).
  */
 function isSmallJob({ index, range }: Shard): boolean {
   return index === 0 && range.documents <= SMALL_DOCUMENTS && range.length <= SMALL_BYTES;
 }
 
-/** Pause before a shard's next try, in milliseconds: doubling from one second, with jitter. */
+/** The pause before a shard's next attempt, in milliseconds: doubling from one second, with jitter. */
 export function shardBackoff(attemptsMade: number): number {
   return Math.min(LONGEST_PAUSE_MS, 1000 * 2 ** (attemptsMade - 1)) * (0.75 + Math.random() / 2);
 }

@@ -4,17 +4,17 @@ import type { Broker } from './broker.ts';
 import { answered } from './connection.ts';
 import { INGEST_QUEUE } from './names.ts';
 
-/** Of a job, the lines that are kept: the last. */
+/** The number of last lines that are kept per job. */
 export const MOST_LINES = 200;
 const MOST_CHARACTERS = 600;
-/** Lines that are not taken yet; beyond, they are lost. */
+/** The most lines that wait to be written; further ones are lost. */
 const MOST_WAITING = 1000;
 const TRIES = 4;
 const AGAIN_MS = 50;
 
 /**
- * What happened to a job, in some lines that any process adds and any reads: BullMQ's own log of the job, which is
- * bounded and gone with it. Nobody waits for a line: where the broker does not take it, it is lost, and the job goes on.
+ * The log of a job, which every process can write and read: BullMQ's own job log, which is bounded and removed with the job.
+ * Nobody waits for a line: if the broker does not accept it, it is lost and the job continues.
  */
 export class JobLog {
   readonly #broker: Broker;
@@ -40,7 +40,7 @@ export class JobLog {
       .finally(() => (this.#waiting -= 1));
   }
 
-  /** Where two processes add a line at once, PostgreSQL takes one of them. */
+  /** If two processes add a line at the same time, PostgreSQL accepts one of them. */
   async #write(id: JobId, line: string): Promise<void> {
     for (let tries = 0; tries < TRIES; tries += 1) {
       try {
@@ -52,7 +52,7 @@ export class JobLog {
     }
   }
 
-  /** The oldest first. A line of a later version’s, which is not known here, is left out. */
+  /** Oldest first. Unknown lines of a later version are omitted. */
   async read(id: JobId): Promise<JobLogLine[]> {
     const { logs } = await answered(this.#broker.queues.get(INGEST_QUEUE).getJobLogs(id));
     return logs.flatMap((line) => {

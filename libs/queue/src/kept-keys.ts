@@ -3,15 +3,15 @@ import { exchange, type Broker } from './broker.ts';
 import { answered } from './connection.ts';
 
 const KEY = 'api-keys';
-/** As good as without an end: what is kept in the broker has one. */
+/** Practically without expiry; values in the broker need one. */
 const KEPT_SECONDS = 50 * 365 * 24 * 3600;
-/** They are read as a whole, every few seconds. */
+/** All of them are read every few seconds. */
 const MOST_KEYS = 1000;
 const TRIES = 20;
 
 /**
- * Keys of the API that administrators made while it runs: one list, of hashes, where every replica reads it. A change is
- * made to the list as it is, or again to the list as it became meanwhile; so no replica overwrites another’s.
+ * API keys that administrators created at run time: one list of hashes, which every replica reads. A change applies to the
+ * current list, and is repeated if the list changed in the meantime, so no replica overwrites the change of another.
  */
 export class KeptKeys {
   readonly #broker: Broker;
@@ -20,12 +20,12 @@ export class KeptKeys {
     this.#broker = broker;
   }
 
-  /** In the order in which they were made. Errors: `queue_unavailable`. */
+  /** In the order of their creation. Errors: `queue_unavailable`. */
   async read(): Promise<ApiKeyEntry[]> {
     return parsed(await answered(this.#broker.get(KEY)));
   }
 
-  /** Makes of the keys what `change` makes of them, which may throw. Errors: `queue_unavailable`, `invalid_request`. */
+  /** Replaces the keys with the result of `change`, which may throw. Errors: `queue_unavailable`, `invalid_request`. */
   async change(change: (keys: ApiKeyEntry[]) => ApiKeyEntry[]): Promise<ApiKeyEntry[]> {
     for (let tries = 0; tries < TRIES; tries += 1) {
       const before = await answered(this.#broker.get(KEY));

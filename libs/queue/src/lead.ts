@@ -1,51 +1,51 @@
 /**
- * How far the queue of a model is kept ahead of its workers: so few shards wait there that a new job hardly waits behind
- * them, and so many that no worker finds none between two looks of the dispatcher.
+ * The lead of a model's queue over its workers (backpressure): so few shards wait that a new job is hardly delayed by them,
+ * and so many that no worker is idle between two checks of the dispatcher.
  *
- * The lead is what workers claim within a few looks, by a rate that is measured and forgotten within a second; where a
- * look finds the queue empty, it is twice what was claimed since the one before, as workers would have taken more. It
- * counts shards, which workers claim, and tokens, which tell how long they take: neither may be exceeded, else many
- * small shards would be followed by as many large ones.
+ * The lead is what workers claim within a few checks, at a rate averaged over about a second. If a check finds the queue
+ * empty, the lead is twice what was claimed since the previous check, because workers would have claimed more. It limits
+ * both shards, which workers claim, and tokens, which determine the time they take; otherwise many small shards could be
+ * followed by as many large ones.
  */
 export interface Lead {
   shards: number;
   tokens: number;
 }
 
-/** What is on the queue at a look, of all dispatchers, and what was ever put there. */
+/** What all dispatchers have on the queue at a check, and what they have ever added. */
 export interface QueueLook {
   /** Seconds, of any clock that never goes back. */
   now: number;
-  /** Put on the queue so far. */
+  /** Added to the queue so far. */
   added: Lead;
-  /** Of it, not claimed. */
+  /** The unclaimed part of it. */
   waiting: Lead;
 }
 
-/** What the next look needs to know of those before. */
+/** What the next check needs from the previous ones. */
 export interface ClaimRate {
   readonly look: QueueLook;
-  /** Claimed a second. */
+  /** Claimed per second. */
   readonly rate: Lead;
-  /** How much of the rate has been measured: it rises from nothing to 1 as the rate's memory fills. */
+  /** How much of the rate's averaging time has been measured: rises from 0 to 1. */
   readonly measured: number;
-  /** Seconds between two looks. */
+  /** Seconds between two checks. */
   readonly interval: number;
-  /** Shards claimed a second since the look before. */
+  /** Shards claimed per second since the previous check. */
   readonly pace: number;
 }
 
-/** Shards that wait for workers in any case: one that is claimed, and one behind it. */
+/** The least shards that wait for workers: the next one, and one after it. */
 export const LEAST_WAITING = 2;
-/** The rate forgets what is older than this, in seconds. */
+/** The averaging time of the rate, in seconds. */
 const MEMORY = 0.5;
-/** How many looks the lead lasts for, as the next may come late, and how many seconds in any case. */
+/** How many checks the lead must last, because the next may be late, and the least seconds. */
 const LOOKS = 2;
 const LEAST_SECONDS = 0.1;
-/** What is claimed at first is what idle workers hold, and no rate yet: it counts as that of so many seconds. */
+/** The first claims fill idle workers and are not a rate yet: they count as those of this many seconds. */
 const FIRST_SECONDS = 0.1;
 
-/** The lead by what was claimed since the look before; its first look claims nothing. */
+/** The lead by the claims since the previous check; the first check has none. */
 export function leadAfter(
   before: ClaimRate | undefined,
   look: QueueLook,
@@ -59,7 +59,7 @@ export function leadAfter(
   const weight = 1 - Math.exp(-seconds / MEMORY);
   const interval = before.interval + (seconds - before.interval) * weight;
   const measured = before.measured + (1 - before.measured) * weight;
-  // An average that began at nothing is too low until its memory is full.
+  // An average that started at zero is too low until its averaging time has passed.
   const known = Math.max(measured, 1 - Math.exp(-FIRST_SECONDS / MEMORY));
   const horizon = LOOKS * interval + LEAST_SECONDS;
   const isEmpty = look.waiting.shards <= 0;

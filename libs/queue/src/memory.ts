@@ -1,12 +1,12 @@
 export interface QueueMemory {
   usedBytes: number;
-  /** `maxmemory`, or what the machine has where that is not set; undefined where neither is known. */
+  /** `maxmemory`, or the machine's memory if that is not set; undefined if neither is known. */
   limitBytes: number | undefined;
-  /** Whether its policy lets it drop keys, that is jobs, when memory is full. */
+  /** Whether its policy allows it to evict keys, and so jobs, when memory is full. */
   evicts: boolean;
 }
 
-/** What Redis' `INFO memory` says. */
+/** Parses Redis' `INFO memory`. */
 export function memoryOf(info: string): QueueMemory {
   const numberAt = (field: string): number =>
     Number(new RegExp(`^${field}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);

@@ -28,18 +28,18 @@ export type ModelConsumerOptions = QueueOptions & {
   /** Shards in hand at the same time; their chunks share batches. With 0 it takes none, and answers queries alone. */
   shardConcurrency: number;
   queryConcurrency: number;
-  /** After this long without a sign of life of its worker, a shard is given to another. */
+  /** After this long without a heartbeat of its worker, another worker gets a shard. */
   lockMs: number;
-  /** The models that this worker was told to serve; undefined: any that is in use. */
+  /** The models that this worker is configured to serve; undefined: all models in use. */
   models?: readonly string[] | undefined;
   onError: (error: Error) => void;
   hooks?: ConsumerHooks;
 };
 
 export interface ConsumerHooks {
-  /** A shard or query was taken, for the first time, after so long on the queue. */
+  /** A shard or query was claimed for the first time after this long on the queue. */
   onTaken?: (lane: 'bulk' | 'interactive', waitedSeconds: number) => void;
-  /** A shard went back to the queue because its worker, not this one, gave no sign of life. */
+  /** A shard returned to the queue because its worker (another one) sent no heartbeat. */
   onStalled?: () => void;
 }
 
@@ -51,24 +51,24 @@ export interface ShardAttempt {
 
 export interface ModelHandlers {
   /**
-   * Settles a shard. A throw gives the shard back, to be tried again after a pause; on the `lastAttempt` it
-   * should settle its documents as failed instead.
+   * Settles a shard. If it throws, the shard is returned and retried after a pause; on the `lastAttempt` it should settle its
+   * documents as failed instead.
    */
   shard: (shard: Shard, attempt: ShardAttempt) => Promise<ShardResult>;
   query: (query: Query) => Promise<QueryResult>;
 }
 
-/** How often the workers of a shard may die before its documents count as failed. */
+/** How often workers may die on a shard before its documents count as failed. */
 const MAX_STALLED = 3;
 /** How long a call may wait for the broker. */
 const DEADLINE_MS = 5000;
 const GIVEN_BACK = Symbol('given back');
-/** Longer than the longest pause between two tries to load a model. */
+/** Longer than the longest pause between two attempts to load a model. */
 const TROUBLE_SECONDS = 60;
 
 /**
- * A worker's side of the queue: takes the shards and queries of models. Each model has two BullMQ workers, one
- * a lane. `close` stops taking and waits for what is in hand, which `giveBack` ends.
+ * A worker's side of the queue: it claims the shards and queries of models. Each model has two BullMQ workers, one per lane.
+ * `close` stops claiming and waits for work in progress, which `giveBack` ends.
  */
 export class ModelConsumer {
   readonly #options: ModelConsumerOptions;
@@ -77,9 +77,9 @@ export class ModelConsumer {
   readonly #log: JobLog;
   readonly #notes: ServingNotes;
   readonly #announcement: WorkerNotes;
-  /** Shards in hand, by job. */
+  /** Shards in progress, by job. */
   readonly #inHand = new Map<string, number>();
-  /** Of each shard in hand, what ends it without a result. */
+  /** For each shard in progress, what ends it without a result. */
   readonly #ends = new Set<(end: typeof GIVEN_BACK) => void>();
   #closed = false;
 
@@ -106,17 +106,17 @@ export class ModelConsumer {
     return this.#broker.members(MODELS);
   }
 
-  /** From now on, tells whoever runs this how the worker is, until it is closed. */
+  /** Reports the worker's state from now on until it is closed. */
   async announce(describe: () => WorkerState): Promise<void> {
     await this.#announcement.start(describe);
   }
 
-  /** Says that a model is being loaded, so that whoever asks for it waits; `serve` or `reportTrouble` ends it. */
+  /** Announces that a model is being loaded, so that its queries wait; `serve` or `reportTrouble` ends this. */
   noteLoading(model: string): void {
     this.#notes.noteLoading(model);
   }
 
-  /** Lets jobs and queries that wait for a model say why; `null` once it can be loaded. */
+  /** Reports why jobs and queries wait for a model; `null` once it can be loaded. */
   async reportTrouble(model: string, error: { code: string; message: string } | null): Promise<void> {
     const key = troubleKey(model);
     if (error === null) return this.#broker.delete(key);
@@ -125,7 +125,7 @@ export class ModelConsumer {
     await this.#broker.set(key, JSON.stringify({ code, message }), TROUBLE_SECONDS);
   }
 
-  /** Shards of the models that it serves that anyone may claim now. Errors: `queue_unavailable`, within seconds. */
+  /** Claimable shards of the models that it serves. Errors: `queue_unavailable`, within seconds. */
   async waiting(): Promise<number> {
     let waiting = 0;
     if (this.#options.shardConcurrency === 0) return waiting;
@@ -144,7 +144,7 @@ export class ModelConsumer {
     await this.#broker.ping();
   }
 
-  /** Starts taking a model's work. Once per model. */
+  /** Starts to claim a model's work. Once per model. */
   serve(model: string, handlers: ModelHandlers): void {
     if (this.#closed || this.#workers.has(model)) return;
     const { shardConcurrency } = this.#options;
@@ -204,8 +204,8 @@ export class ModelConsumer {
   }
 
   /**
-   * Puts the shards in hand back on the queue, where others take them at once, without waiting for the locks of a worker
-   * that is gone. What still runs here has no result any more. For a worker that is closing, and out of time.
+   * Returns the shards in progress to the queue, where others claim them immediately instead of waiting until the locks
+   * expire. Work that still runs here gets no result. For a closing worker that has run out of time.
    */
   giveBack(): void {
     for (const end of this.#ends) end(GIVEN_BACK);
@@ -225,7 +225,7 @@ export class ModelConsumer {
     else this.#inHand.delete(job);
   }
 
-  /** What came of a shard, unless it was given back before; what happens to it then is nobody's. */
+  /** The outcome of a shard, unless it was returned before; a later outcome is ignored. */
   async #orGivenBack(settling: Promise<ShardResult>): Promise<ShardResult | typeof GIVEN_BACK> {
     const { promise, resolve } = Promise.withResolvers<typeof GIVEN_BACK>();
     this.#ends.add(resolve);

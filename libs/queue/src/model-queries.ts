@@ -6,16 +6,16 @@ import { MODELS } from './names.ts';
 import type { QueryClient } from './query-client.ts';
 import { notInUse, servedByNone, ServingLook, type Serving } from './serving.ts';
 
-/** How a query is asked. */
+/** The options of a query. */
 export interface QueryOptions {
   timeoutMs: number;
-  /** Aborts when nobody wants the answer any more. */
+  /** Aborts when nobody waits for the answer any more. */
   signal?: AbortSignal | undefined;
-  /** Whether workers may be made to load the model for it, where none has it; true by default. */
+  /** Whether workers may load the model for it if none has it; true by default. */
   mayBringIn?: boolean;
 }
 
-/** The models that workers have, as who asks them sees it: which are served, what keeps one from it, and their answers. */
+/** The models of workers from the client's side: which are served, what prevents it, and their answers. */
 export class ModelQueries {
   readonly #broker: Broker;
   readonly #queries: QueryClient;
@@ -33,7 +33,7 @@ export class ModelQueries {
     return answered(this.#serving.of(model));
   }
 
-  /** As `Queue.query`. */
+  /** Like `Queue.query`. */
   async query<Task extends QueryTask>(
     query: QueryOf<Task>,
     options: QueryOptions,
@@ -51,7 +51,7 @@ export class ModelQueries {
       await this.announce(model);
     }
     const over = new AbortController();
-    // A worker that has the model answers, whatever is in another's way.
+    // A worker that has the model answers, whatever prevents another from loading it.
     const isWatched = trouble !== null || serving !== 'serving';
     const givenUp = isWatched ? this.#trouble.ends(model, over.signal) : undefined;
     try {
@@ -65,12 +65,12 @@ export class ModelQueries {
     }
   }
 
-  /** Makes workers that follow the models in use serve this one too. */
+  /** Lets workers that serve the models in use serve this one too. */
   async announce(model: string): Promise<void> {
     await answered(this.#broker.addMember(MODELS, model));
   }
 
-  /** What keeps a model from being served; null where nothing does. */
+  /** What prevents a model from being served; null if nothing does. */
   troubleOf(model: string): ReturnType<ModelTrouble['of']> {
     return this.#trouble.of(model);
   }

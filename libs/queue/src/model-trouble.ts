@@ -5,15 +5,15 @@ import type { Broker } from './broker.ts';
 import { answered } from './connection.ts';
 import { troubleKey } from './names.ts';
 
-/** How long a query waits where workers have said that they cannot load its model: another may have it, and answers soon. */
+/** How long a query waits if workers reported that they cannot load its model, because another may have it and answer. */
 const TROUBLED_QUERY_MS = 2000;
-/** How often it is looked whether they have said so since. */
+/** How often to check for such reports. */
 const LOOK_MS = 500;
 
 const troubleSchema = z.strictObject({ code: z.string(), message: z.string() });
 export type Trouble = z.infer<typeof troubleSchema>;
 
-/** Why workers cannot load models, as they say themselves. */
+/** Why workers cannot load models, as they report. */
 export class ModelTrouble {
   readonly #broker: Broker;
 
@@ -21,13 +21,13 @@ export class ModelTrouble {
     this.#broker = broker;
   }
 
-  /** Where they said so lately. */
+  /** Recent reports. */
   async of(model: string): Promise<Trouble | null> {
     const trouble = await answered(this.#broker.get(troubleKey(model)));
     return trouble === null ? null : parseKept(troubleSchema, JSON.parse(trouble));
   }
 
-  /** Rejects with it, some time after it was first said; never, once `signal` is aborted. Errors: `model_unavailable`. */
+  /** Rejects with the reported error some time after the first report; never, once `signal` is aborted. Errors: `model_unavailable`. */
   async ends(model: string, signal: AbortSignal): Promise<never> {
     try {
       for (;;) {
