@@ -59,10 +59,7 @@ describe.skipIf(CHROMIUM === undefined)(`vectors in the console${WITHOUT}`, () =
     }));
     const collection = await stored({ model: 'colours' }, await Promise.all(documents));
     const page = await browser.open(`#/search/${collection}`);
-    const [first, picture] = [
-      page.locator('.hit').first(),
-      page.getByAltText('The image to search by'),
-    ];
+    const [first, picture] = [page.locator('.hit').first(), page.getByAltText('The image to search by')];
     await dropped(page, await square('#20d020'));
     await picture.waitFor();
     await expect.poll(() => first.textContent()).toContain('green');

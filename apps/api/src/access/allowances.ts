@@ -28,8 +28,8 @@ const NOTHING_SET: AllowanceFile = { tenants: {}, keys: {}, others: { tenants: {
 const LOOK_MS = 2000;
 
 /**
- * What tenants and keys may use, from a file that is followed as it changes until `close`. A version that cannot be used
- * is logged, and the one before it goes on; at the start it is an error.
+ * The allowances of tenants and keys, from a file that is watched until `close`. An invalid version is logged and the
+ * previous one stays in effect; at startup it is an error.
  */
 export class Allowances {
   #file: AllowanceFile = NOTHING_SET;
@@ -37,7 +37,7 @@ export class Allowances {
   readonly #log: Pick<Log, 'info' | 'error'>;
   readonly #look = () => this.#reread();
 
-  /** Without a path nothing is limited, and all weigh the same. Errors: `invalid_config`. */
+  /** Without a path nothing is limited, and all weights are equal. Errors: `invalid_config`. */
   constructor(path: string | undefined, log: Pick<Log, 'info' | 'error'>, lookMs = LOOK_MS) {
     this.#path = path;
     this.#log = log;
@@ -54,7 +54,7 @@ export class Allowances {
     return own(this.#file.keys, key) ?? this.#file.others.keys;
   }
 
-  /** Of a share, as the dispatcher names them: `tenant:NAME`, `key:NAME`, or '' for what is neither's. */
+  /** The weight of a share, by the dispatcher's names: `tenant:NAME`, `key:NAME`, or '' for neither. */
   weightOf(share: string): number {
     const [kind = '', ...name] = share.split(':');
     const of =
@@ -76,7 +76,7 @@ export class Allowances {
   }
 }
 
-/** A name may be that of something which every object has. */
+/** Guards against names that every object has as properties. */
 function own(of: Record<string, Allowance>, name: string): Allowance | undefined {
   return Object.hasOwn(of, name) ? of[name] : undefined;
 }

@@ -5,17 +5,18 @@ import { KeysFile } from './keys-file.ts';
 import { KnownKeys, shownKey, type ShownKey } from './known-keys.ts';
 import type { Principal } from './principal.ts';
 
-/** How soon a key that another replica made is taken, and one that it revoked is not. */
+/** How soon a key that another replica created or revoked takes effect. */
 const LOOK_MS = 2000;
 
-/** Where a key is kept: in the keys file, which the server does not write, or with the queue. */
+/** Where a key is stored: in the keys file, which the server does not write, or in the queue. */
 export type ListedKey = ShownKey & { keptIn: 'file' | 'queue' };
 
 type KeysLog = Pick<Log, 'info' | 'warn' | 'error'>;
 
 /**
- * All keys: those of the file, where there is one, and those that administrators made here, which are kept with the queue,
- * so that every replica has them. Both are followed until `close`. While the queue is away, what was read last goes on.
+ * All keys: those of the keys file, if there is one, and those that administrators created through the API, which are stored
+ * in the queue so that every replica has them. Both are watched until `close`. While the queue is unavailable, the last
+ * keys stay in effect.
  */
 export class ApiKeys {
   readonly #file: KeysFile | undefined;
@@ -23,10 +24,10 @@ export class ApiKeys {
   readonly #log: KeysLog;
   readonly #looking: NodeJS.Timeout;
   #known = new KnownKeys([]);
-  /** The last look at the queue; a later one does not overtake it. */
+  /** The last read from the queue; a later one does not overtake it. */
   #looked: Promise<void>;
 
-  /** Errors: `invalid_config` that says what is wrong with the file. */
+  /** Errors: `invalid_config` with the fault of the file. */
   constructor(path: string | undefined, kept: Queue['apiKeys'], log: KeysLog, lookMs = LOOK_MS) {
     this.#file = path === undefined ? undefined : new KeysFile(path, log);
     this.#kept = kept;
@@ -36,17 +37,17 @@ export class ApiKeys {
     this.#looking.unref();
   }
 
-  /** Resolves once the keys that are kept with the queue have been looked at for the first time. */
+  /** Resolves once the keys in the queue have been read for the first time. */
   ready(): Promise<void> {
     return this.#looked;
   }
 
-  /** Whose key it is; undefined where there is no such key. Errors: `unauthenticated` for one that has expired. */
+  /** The owner of the key; undefined if there is no such key. Errors: `unauthenticated` if it has expired. */
   principalOf(key: string): Principal | undefined {
     return this.#file?.keys.principalOf(key) ?? this.#known.principalOf(key);
   }
 
-  /** Who has the key of this name; undefined where there is none, or it has expired. */
+  /** The owner of the key with this name; undefined if there is none or it has expired. */
   named(name: string): Principal | undefined {
     return this.#file?.keys.named(name) ?? this.#known.named(name);
   }
@@ -62,8 +63,8 @@ export class ApiKeys {
   }
 
   /**
-   * Makes a key, which is given back this once. Errors: `forbidden` where it could do more than its maker,
-   * `invalid_request` where the name is taken, `queue_unavailable`.
+   * Creates a key, which is returned only once. Errors: `forbidden` if it could do more than its creator, `invalid_request`
+   * if the name is taken, `queue_unavailable`.
    */
   async create(wanted: WantedKey, maker: Principal): Promise<{ key: string; entry: ListedKey }> {
     assertWithin(maker, wanted, 'make');
@@ -81,8 +82,8 @@ export class ApiKeys {
   }
 
   /**
-   * Takes a key away: it is refused here from now on, and by every other replica within seconds. Errors: `not_found`,
-   * `forbidden` where it could do more than whoever revokes it, or is in the keys file; `queue_unavailable`.
+   * Revokes a key: this replica refuses it immediately, the others within seconds. Errors: `not_found`, `forbidden` if it
+   * could do more than the caller or is in the keys file, `queue_unavailable`.
    */
   async revoke(id: string, by: Principal): Promise<ShownKey> {
     let revoked: ShownKey | undefined;
@@ -111,7 +112,7 @@ export class ApiKeys {
 
   async #change(change: (keys: ApiKeyEntry[]) => ApiKeyEntry[]): Promise<void> {
     await this.#kept.change(change);
-    // What this replica answers from now on has it.
+    // This replica uses it from now on.
     await this.#lookAgain();
   }
 
@@ -129,7 +130,7 @@ export class ApiKeys {
   }
 }
 
-/** Refuses a key that sees more than the one that makes or revokes it. */
+/** Refuses a key that can access more than the one that creates or revokes it. */
 function assertWithin(maker: Principal, key: WantedKey, what: 'make' | 'revoke'): void {
   const { tenant, collections } = maker;
   const isOfTenant = tenant === undefined || key.tenant === tenant;

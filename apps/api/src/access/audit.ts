@@ -4,7 +4,7 @@ import { EmbedmillError } from '@embedmill/jobs';
 import type { Log } from '@embedmill/logs';
 import { accessOf } from './authorize.ts';
 
-/** Who did what, or was not allowed to. */
+/** Who did what, or was denied it. */
 interface AuditLine {
   time: string;
   principal: string | null;
@@ -12,7 +12,7 @@ interface AuditLine {
   /** Method and route. */
   action: string;
   target: unknown;
-  /** Where what was made of it is. */
+  /** The location of the created resource. */
   created: string | null;
   outcome: 'done' | 'denied' | 'refused' | 'failed' | 'broken off';
   status: number;
@@ -21,9 +21,9 @@ interface AuditLine {
 }
 
 /**
- * Writes a line of JSON for each request that changes something and for each that is denied: to the log, as `audit`, and
- * to a file where there is one. Lines go to the file one by one as they come about, so that one that was written is
- * there whatever becomes of the process. There is nothing of keys in them, and nothing that is not encoded.
+ * Writes a JSON line for each request that changes something and for each denied request: to the log, as `audit`, and to a
+ * file if configured. Lines are written to the file one by one as they occur, so that they survive whatever happens to the
+ * process. They contain no keys, and all values are encoded.
  */
 export function auditRequests(
   server: FastifyInstance,
@@ -35,7 +35,7 @@ export function auditRequests(
     if (out !== undefined) closeSync(out);
   });
   server.addHook('onRequest', async (request, reply) => {
-    // Not later: of a client that has gone, the line says so at once.
+    // Now, because the line must also be written if the client has disconnected.
     reply.raw.once('close', () => {
       const line = lineOf(request, reply);
       if (line.outcome !== 'denied' && !isChange(request)) return;

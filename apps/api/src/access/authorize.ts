@@ -10,11 +10,11 @@ import { allows, EVERYONE, runAs, type Access, type Principal } from './principa
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** What the route needs; `admin` where it does not say. */
+    /** What the route requires; `admin` by default. */
     access?: Access;
   }
   interface FastifyRequest {
-    /** Null before it is known, and on routes that are open to all. */
+    /** Null before it is known, and on open routes. */
     principal: Principal | null;
   }
 }
@@ -22,17 +22,17 @@ declare module 'fastify' {
 export interface AccessOptions {
   keysFile: string | undefined;
   oidc: OidcOptions | undefined;
-  /** What Prometheus has to send for `/metrics`; without it, an admin's key where there are keys. */
+  /** The key that Prometheus must send for `/metrics`; without it, an admin's key is required if keys are set. */
   metricsKey: string | undefined;
-  /** Whether metrics and the backlog are for everybody, although there are keys. */
+  /** Whether metrics and the backlog are public although keys are set. */
   metricsOpen?: boolean;
-  /** Where the audit log goes, beside the log. */
+  /** The file of the audit log, in addition to the log. */
   auditFile: string | undefined;
 }
 
 /**
- * Finds out whose each request is, refuses what they may not do, and runs what follows as theirs. It comes before all
- * routes, also before their bodies are read. Gives the keys, where any are asked for.
+ * Determines the principal of each request, refuses what it may not do, and runs the rest of the request as this principal.
+ * It runs before all routes, also before bodies are read. Returns the keys, if keys are required.
  */
 export function authorizeRequests(
   server: FastifyInstance,
@@ -60,7 +60,7 @@ export function authorizeRequests(
       },
     );
   });
-  // Reading a body goes on from its socket's events, which are nobody's.
+  // Reading a body continues from its socket's events, which have no principal.
   server.addHook('preValidation', (request, _reply, done) => {
     const { principal } = request;
     if (principal === null) done();
@@ -70,7 +70,7 @@ export function authorizeRequests(
 
   async function identify(request: FastifyRequest): Promise<Principal | null> {
     const needed = accessOf(request);
-    // Open to those inside: what a proxy passes on comes from elsewhere.
+    // Open only to callers inside: a request forwarded by a proxy comes from elsewhere.
     const isDirect =
       request.headers['x-forwarded-for'] === undefined && request.headers.forwarded === undefined;
     const isOpen = (metricsOpen === true && isDirect) || (isKeyless && metricsKey === undefined);
@@ -99,7 +99,7 @@ export function authorizeRequests(
   }
 }
 
-/** What the request's route needs. An address that is none needs any key: it tells nothing. */
+/** What the request's route requires. An unknown path requires any key, so that it reveals nothing. */
 export function accessOf(request: FastifyRequest): Access {
   return request.is404 ? 'any' : (request.routeOptions.config.access ?? 'admin');
 }

@@ -2,8 +2,8 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { EmbedmillError } from '@embedmill/jobs';
 
 /**
- * The key or token of a request: `Authorization: Bearer` (RFC 6750), or `X-API-Key`, or `api-key`, as clients of other
- * APIs send it. Undefined where there is none. Errors: `unauthenticated` for another scheme.
+ * The key or token of a request: `Authorization: Bearer` (RFC 6750), or `X-API-Key` or `api-key` as clients of other APIs
+ * send it. Undefined if there is none. Errors: `unauthenticated` for another scheme.
  */
 export function credentialOf(headers: IncomingHttpHeaders): string | undefined {
   const { authorization } = headers;

@@ -3,8 +3,8 @@ import type { Log } from '@embedmill/logs';
 const DELAY_MS = 1000;
 
 /**
- * Writes what was summed up meanwhile once a second, so that what is counted costs no call of its own. Writes run one after
- * another; one that fails is told and lost, as is what a process that is killed has not written.
+ * Writes accumulated data once a second, so that counting costs no call of its own. Writes run one after another; a failed
+ * one is logged and lost, as is what a killed process has not written.
  */
 export class DelayedWrite {
   readonly #write: () => Promise<void>;
@@ -20,7 +20,7 @@ export class DelayedWrite {
     this.#lost = lost;
   }
 
-  /** There is something to write, within a second. */
+  /** Schedules a write within a second. */
   due(): void {
     this.#timer ??= setTimeout(() => void this.now(), DELAY_MS).unref();
   }

@@ -8,8 +8,8 @@ import { KnownKeys } from './known-keys.ts';
 const LOOK_MS = 2000;
 
 /**
- * The keys of a file, followed as it changes until `close`. A version that cannot be used is logged, and the one before
- * it goes on: a slip of the pen locks nobody out. At the start there is none before it, so there it is an error.
+ * The keys of a file, which is watched until `close`. An invalid version is logged and the previous one stays in effect, so
+ * that a typing error locks nobody out. At startup there is no previous version, so it is an error.
  */
 export class KeysFile {
   #keys: KnownKeys;

@@ -7,12 +7,12 @@ interface KnownKey {
   readonly expires: number;
 }
 
-/** What may be shown of a key. */
+/** The public part of a key. */
 export type ShownKey = Omit<ApiKeyEntry, 'hash'> & { expired: boolean };
 
 const NO_HASH = apiKeyHash('');
 
-/** Some keys, and who has them. It does not change. */
+/** Keys and their owners. Immutable. */
 export class KnownKeys {
   readonly #keys: ReadonlyMap<string, KnownKey>;
 
@@ -24,10 +24,10 @@ export class KnownKeys {
     return this.#keys.size;
   }
 
-  /** Whose key it is; undefined where there is no such key. Errors: `unauthenticated` for one that has expired. */
+  /** The owner of the key; undefined if there is no such key. Errors: `unauthenticated` if it has expired. */
   principalOf(key: string): Principal | undefined {
     const known = this.#keys.get(apiKeyId(key) ?? '');
-    // An id that is not there takes as long as one that is.
+    // An unknown id takes as long as a known one.
     const isRight = isApiKey(key, known?.entry.hash ?? NO_HASH);
     if (known === undefined || !isRight) return undefined;
     if (known.expires > Date.now()) return known.principal;
@@ -38,7 +38,7 @@ export class KnownKeys {
     );
   }
 
-  /** Who has the key of this name; undefined where there is none, or it has expired. */
+  /** The owner of the key with this name; undefined if there is none or it has expired. */
   named(name: string): Principal | undefined {
     for (const { principal, expires } of this.#keys.values())
       if (principal.name === name) return expires > Date.now() ? principal : undefined;

@@ -9,33 +9,33 @@ import { Places } from './places.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** What a request to the route is counted among; `request` where it does not say. */
+    /** The kind of place that a request to the route takes; `request` by default. */
     slot?: Slot;
   }
 }
 
-/** Requests that are answered soon, uploads that take as long as they take, streams that stay, and who measures us. */
+/** Short requests, uploads of any duration, lasting streams, and probes. */
 export type Slot = 'request' | 'upload' | 'stream' | 'probe';
 
 export interface LimitOptions {
-  /** Requests of one principal at the same time, beside uploads and event streams. */
+  /** Concurrent requests of one principal, without uploads and event streams. */
   maxRequests: number;
   maxUploads: number;
   maxStreams: number;
 }
 
-/** Of those who measure, all together. */
+/** All probes together. */
 const MAX_PROBES = 8;
-/** Mean delay of the event loop, in milliseconds, from which the process is behind and takes nothing more. */
+/** The mean event loop delay, in milliseconds, above which the process is overloaded and accepts nothing more. */
 const MAX_DELAY_MS = 1000;
-/** Who has fewer in hand is answered all the same. */
+/** A principal with fewer concurrent requests is served all the same. */
 const MODEST = 4;
 
 /**
- * Refuses what is too much for the whole process, before anything is done for it, so that what has been taken is
- * answered and memory stays bounded; of the places there are, each principal has its share (places.ts). Health is
- * asked at any time, metrics and an admin's requests as long as the process lives. To be added once it is known who
- * asks. Errors: `overloaded`, which carries Retry-After.
+ * Refuses what exceeds the capacity of the process before any work is done for it (backpressure), so that accepted requests
+ * are answered and memory stays bounded. Each principal has its share of the places (places.ts). Health requests are always
+ * accepted, metrics and an admin's requests as long as the process is alive. Must be added after the principal is known.
+ * Errors: `overloaded`, with Retry-After.
  */
 export async function limitLoad(
   server: FastifyInstance,
@@ -52,7 +52,7 @@ export async function limitLoad(
     pressureHandler: (request) => {
       const { principal } = request;
       if (accessOf(request) === 'open' || accessOf(request) === 'metrics' || isOperator(principal)) return;
-      // Where there are keys, those go without who are not what keeps it busy.
+      // With keys, principals that do not cause the load are exempt.
       const own = Object.values(places).reduce((sum, one) => sum + one.takenBy(principal?.name ?? ''), 0);
       if (principal !== EVERYONE && own < MODEST) return;
       throw overloaded('the server is overloaded');
@@ -72,14 +72,14 @@ export async function limitLoad(
   });
 }
 
-/** Whether it is one of those who run this server: an admin, where not everyone is one. */
+/** Whether the principal is an operator: an admin, unless everyone is one. */
 function isOperator(principal: Principal | null): boolean {
   return principal !== null && principal !== EVERYONE && principal.scopes.has('admin');
 }
 
 /**
- * Holds each principal to its own limits. Counted in memory: each API process allows as much. Errors: `rate_limited`,
- * which carries Retry-After.
+ * Enforces the limits of each principal. They are counted in memory, so each API process allows as much. Errors:
+ * `rate_limited`, with Retry-After.
  */
 export async function limitPrincipals(server: FastifyInstance): Promise<void> {
   const running = new Map<string, number>();

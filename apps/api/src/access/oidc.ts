@@ -7,32 +7,32 @@ export interface OidcOptions {
   issuer: string;
   audience: string;
   scopeClaim: string;
-  /** Tokens without it are of no tenant where it is undefined, and refused where it is set. */
+  /** If undefined, tokens have no tenant; if set, tokens without it are refused. */
   tenantClaim: string | undefined;
-  /** As whom the console asks for tokens; undefined: it cannot. */
+  /** The client id of the console; undefined if it cannot sign in. */
   clientId?: string | undefined;
-  /** What it asks for. */
+  /** The scopes that it requests. */
   scopes?: readonly string[];
 }
 
-/** Signatures by the issuer's private key alone: neither none, nor one that its public key could make (HS256). */
+/** Only signatures by the issuer's private key: neither none, nor HS256, for which its public key could be used. */
 const ALGORITHMS = [
   ...['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
   ...['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'],
 ];
-/** Seconds by which the issuer's clock may differ. */
+/** The tolerated difference of the issuer's clock, in seconds. */
 const CLOCK_TOLERANCE = 30;
 const ANSWER_MS = 5000;
-/** How long a failed look for the issuer's keys counts, so that many requests do not mean many looks. */
+/** How long a failed fetch of the issuer's keys is remembered, so that many requests do not cause many fetches. */
 const RETRY_MS = 5000;
-/** How soon after a look an unknown key may cause another one. */
+/** How soon after a fetch an unknown key may cause another one. */
 const COOLDOWN_MS = 30_000;
 
 const discoverySchema = z.object({ issuer: z.string(), jwks_uri: z.url({ protocol: /^https?$/ }) });
 
 /**
- * Principals by JSON Web Tokens of one OpenID Connect issuer. Its keys are looked up when the first token comes, and
- * again when a token names one that is not known: so keys may be exchanged, and the issuer may be away at the start.
+ * Principals by JSON Web Tokens of one OpenID Connect issuer. Its keys are fetched with the first token, and again when a
+ * token names an unknown key. So keys can be rotated, and the issuer may be unavailable at startup.
  */
 export class Oidc {
   readonly #options: OidcOptions;
@@ -49,7 +49,7 @@ export class Oidc {
     return /^[\w-]+\.[\w-]+\.[\w-]*$/.test(credential);
   }
 
-  /** Errors: `unauthenticated`, `forbidden` for claims that say too little, `identity_unavailable`. */
+  /** Errors: `unauthenticated`, `forbidden` for insufficient claims, `identity_unavailable`. */
   async principalOf(token: string): Promise<Principal> {
     const { issuer, audience } = this.#options;
     const keys = await this.#issuerKeys();
@@ -101,7 +101,7 @@ export class Oidc {
     return looking.found;
   }
 
-  /** As OpenID Connect Discovery 1.0 has it. */
+  /** As in OpenID Connect Discovery 1.0. */
   async #discover(): Promise<JWTVerifyGetKey> {
     const { issuer } = this.#options;
     const address = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
@@ -124,13 +124,13 @@ export class Oidc {
   }
 }
 
-/** Whether the token is at fault, and not the way to the issuer's keys. */
+/** Whether the token is at fault, rather than the fetch of the issuer's keys. */
 function isRefusal(error: unknown): error is errors.JOSEError {
   if (!(error instanceof errors.JOSEError)) return false;
   return !['ERR_JOSE_GENERIC', 'ERR_JWKS_TIMEOUT', 'ERR_JWKS_INVALID'].includes(error.code);
 }
 
-/** A claim by its name or, where no claim is called so, by its path, as in `realm_access.roles`. */
+/** A claim by its name or, if there is none, by its path, such as `realm_access.roles`. */
 function claimOf(payload: JWTPayload, path: string): unknown {
   if (Object.hasOwn(payload, path)) return payload[path];
   let value: unknown = payload;

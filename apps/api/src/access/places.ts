@@ -1,15 +1,15 @@
-/** Half as many places again as one principal may have are kept for others. */
+/** The reserve for others: half as many places as one principal may have. */
 const FOR_OTHERS = 0.5;
-/** How many times as many places as are free one principal may have. */
+/** The most places of one principal, as a multiple of the free ones. */
 const PER_FREE = 2;
-/** And these for those who run the server, beside all others. */
+/** The reserve for operators, in addition to all others. */
 const FOR_OPERATORS = 4;
 
 /**
- * Places that requests take while they last, shared by principals.
+ * Places that requests occupy while they last, shared by principals.
  *
- * Alone, a principal has `most`. The more places others have, the fewer it may take anew: no more than twice as many as
- * are free then. So one that came first and holds all it could get leaves room for the next, and those two for a third
+ * Alone, a principal may have `most`. The more places others have, the fewer new ones it may take: at most twice as many as
+ * are free. So the first principal, however many places it holds, leaves room for the next, and these two for a third
  * (dynamic thresholds: Choudhury and Hahne, IEEE/ACM Transactions on Networking 1998).
  */
 export class Places {
@@ -23,7 +23,7 @@ export class Places {
     this.#all = Math.ceil(most * (1 + FOR_OTHERS));
   }
 
-  /** Takes a place; where there is none for this principal, says how many are taken. */
+  /** Takes a place; if there is none for this principal, returns how many are taken. */
   take(principal: string, isOperator: boolean): { own: number; all: number } | undefined {
     const own = this.#taken.get(principal) ?? 0;
     const free = this.#all - this.#total;

@@ -1,22 +1,22 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { DEFAULT_TENANT, EmbedmillError, type Scope, type TenantId } from '@embedmill/jobs';
 
-/** Who asks: a key, the subject of a token, or everyone where no keys are set. */
+/** The caller of a request: a key, the subject of a token, or everyone if no keys are set. */
 export interface Principal {
-  /** What the audit log calls it; never a secret. */
+  /** Its name in the audit log; never a secret. */
   readonly name: string;
   readonly scopes: ReadonlySet<Scope>;
-  /** The only tenant that it sees; undefined: all. */
+  /** The only tenant that it can access; undefined: all. */
   readonly tenant: TenantId | undefined;
-  /** The only collections that it sees; undefined: all. */
+  /** The only collections that it can access; undefined: all. */
   readonly collections: ReadonlySet<string> | undefined;
-  /** Requests a second, in each API process; undefined: no limit of its own. */
+  /** Requests per second in each API process; undefined: no own limit. */
   readonly requestsPerSecond: number | undefined;
-  /** Requests at the same time, in each API process. */
+  /** Concurrent requests in each API process. */
   readonly concurrency: number | undefined;
 }
 
-/** Whoever asks, where no keys are set. */
+/** Any caller, if no keys are set. */
 export const EVERYONE: Principal = {
   name: 'everyone',
   scopes: new Set<Scope>(['admin']),
@@ -27,12 +27,12 @@ export const EVERYONE: Principal = {
 };
 
 /**
- * What a route needs: nothing (`open`), nothing unless metrics have a key of their own (`metrics`), any key (`any`), or
- * a scope. Routes name it in their `config`; one that does not needs `admin`.
+ * What a route requires: nothing (`open`), nothing unless metrics have their own key (`metrics`), any key (`any`), or a
+ * scope. Routes set it in their `config`; the default is `admin`.
  */
 export type Access = 'open' | 'metrics' | 'any' | Scope;
 
-/** Whether the scopes allow what a route needs. `admin` allows all. */
+/** Whether the scopes meet a route's requirement. `admin` allows everything. */
 export function allows({ scopes }: Principal, needed: Access): boolean {
   switch (needed) {
     case 'open':
@@ -49,41 +49,41 @@ export function allows({ scopes }: Principal, needed: Access): boolean {
 
 const asking = new AsyncLocalStorage<{ principal: Principal; collection: string | undefined }>();
 
-/** Runs a request’s work, and all that follows from it, as its principal’s. `collection` is the one that its path names. */
+/** Runs a request’s work, and everything that follows from it, as its principal. `collection` is the one in its path. */
 export function runAs<T>(principal: Principal, work: () => T, collection?: string): T {
   return asking.run({ principal, collection }, work);
 }
 
-/** The collection that the present request is for; undefined where it names none. */
+/** The collection of the current request; undefined if it names none. */
 export function currentCollection(): string | undefined {
   return asking.getStore()?.collection;
 }
 
-/** What takes turns with others' work: the name of whose request this is; the same where nobody is known. */
+/** The key for taking turns with others' work: the principal's name; the same one if there is no principal. */
 export function currentShare(): string {
   return asking.getStore()?.principal.name ?? '';
 }
 
-/** Whose request this is. Where nobody is known, nothing is given out: the error is `internal`. */
+/** The principal of the current request. If there is none, nothing is revealed: the error is `internal`. */
 export function currentPrincipal(): Principal {
   const { principal } = asking.getStore() ?? {};
   if (principal === undefined) throw new EmbedmillError('internal', 'the request has no principal');
   return principal;
 }
 
-/** Refuses what needs one more scope than the route's own. Errors: `forbidden`. */
+/** Refuses work that needs a scope in addition to the route's. Errors: `forbidden`. */
 export function requireScope(scope: Scope, why: string): void {
   const principal = currentPrincipal();
   if (allows(principal, scope)) return;
   throw new EmbedmillError('forbidden', `${principal.name} lacks the scope "${scope}", which ${why} needs`);
 }
 
-/** Whose something is, for those who see several tenants'; a key that is bound to one knows it. */
+/** The owning tenant, shown to principals that can access several; others know it. */
 export function namedTenant(tenant: TenantId): { tenant?: TenantId } {
   return currentPrincipal().tenant === undefined ? { tenant } : {};
 }
 
-/** The tenant that is asked of the store. A request that names none asks for its own; `default` is what none is called. */
+/** The tenant for the store. A request that names none means its own; `default` is the name of no tenant. */
 export function ownTenant(asked: TenantId | undefined): TenantId | undefined {
   const { tenant, name } = currentPrincipal();
   if (tenant === undefined || asked === tenant) return asked;

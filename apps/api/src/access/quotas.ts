@@ -4,10 +4,10 @@ import type { Allowance, Allowances } from './allowances.ts';
 import type { Principal } from './principal.ts';
 
 const DAY_MS = 24 * 3600 * 1000;
-/** How old may be what quotas are compared with: summing up looks at all jobs there are. */
+/** The tolerated age of the figures for quotas, because summing them up reads all jobs. */
 const FRESH_MS = 2000;
 
-/** Of one day: what was used, and what accepted jobs have left to do. */
+/** The usage of a day, and the remaining work of accepted jobs. */
 interface Today {
   day: string;
   at: number;
@@ -15,9 +15,9 @@ interface Today {
 }
 
 /**
- * Whether a key or its tenant may still use something today (UTC). What accepted jobs have left to do counts as used, by
- * estimate, so that nobody submits a quota many times over before the first of it was done; a job that was accepted is
- * never stopped by a quota. Figures are some seconds old, so requests at the same time may get beyond it by their own size.
+ * Whether a key or its tenant has quota left today (UTC). The estimated remaining work of accepted jobs counts as used, so
+ * that nobody can submit a quota many times before the first part is done; a quota never stops an accepted job. Figures are
+ * some seconds old, so concurrent requests may exceed the quota by their own size.
  */
 export class Quotas {
   readonly #queue: Pick<Queue, 'usage' | 'workAhead'>;
@@ -39,7 +39,7 @@ export class Quotas {
   /**
    * Throws `quota_exhausted` with when it opens again.
    *
-   * @param work `job`: new documents; `query`: tokens alone
+   * @param work `job`: new documents; `query`: only tokens
    */
   async check(
     { name, tenant }: Pick<Principal, 'name' | 'tenant'>,

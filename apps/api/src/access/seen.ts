@@ -2,14 +2,14 @@ import { EmbedmillError, NO_COLLECTION, type CollectionName } from '@embedmill/j
 import type { UsageEntry } from '@embedmill/queue';
 import { currentPrincipal, type Principal } from './principal.ts';
 
-/** Usage of requests that name no collection is seen by its own key alone, where keys see some collections only. */
+/** Usage of requests without a collection is visible only to its own key, if the key is restricted to some collections. */
 export function seesUsage(principal: Principal, { key, tenant, collection }: UsageEntry): boolean {
   if (collection !== '') return seesJob(principal, collection, tenant === '' ? undefined : tenant);
   if (principal.collections !== undefined && key !== principal.name) return false;
   return principal.tenant === undefined || principal.tenant === tenant;
 }
 
-/** Jobs of no tenant may have documents of any: only those see them who see all. */
+/** Jobs without a tenant may have documents of any tenant: only principals that can access all tenants see them. */
 export function seesJob(principal: Principal, collection: string, tenant: string | undefined): boolean {
   if (principal.collections?.has(collection) === false) return false;
   return principal.tenant === undefined || principal.tenant === tenant;
@@ -24,7 +24,7 @@ export function seen(name: CollectionName): CollectionName {
   throw new EmbedmillError('collection_not_found', `there is no collection ${JSON.stringify(name)}`);
 }
 
-/** What a job's documents may go to: a file may be asked for by who is not kept to some collections. */
+/** The sinks of a job: only principals without a restriction to some collections may request a file. */
 export function seenTarget(name: CollectionName | typeof NO_COLLECTION): void {
   const { collections, name: who } = currentPrincipal();
   if (name !== NO_COLLECTION) seen(name);

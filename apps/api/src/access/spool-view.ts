@@ -14,13 +14,13 @@ import { keptSourceSchema } from '../sources/watched-source.ts';
 import { currentPrincipal, ownTenant } from './principal.ts';
 import { seen, seenTarget, seesJob } from './seen.ts';
 
-/** The spool's part of the tenant view: what lies there is asked for by jobs, which `queue` gives as they may be seen. */
+/** The spool's part of the tenant view: its data is accessed by jobs, which `queue` returns only if they are visible. */
 export function spoolView(spool: ApiParts['spool'], queue: ApiParts['queue']): ApiParts['spool'] {
   const batches = recordsView(spool.batches);
   return {
     s3: spool.s3,
     receive: (job, body, options) => spool.receive(job, body, options),
-    // Sources and manifests are asked for as records name them, which this principal was given.
+    // Sources and manifests are named by records that this principal was given.
     readSource: (source, offset, length) => spool.readSource(source, offset, length),
     readManifest: (job, cursor) => spool.readManifest(job, cursor),
     keepRecord: (job, record, state) => spool.keepRecord(job, record, state),
@@ -54,7 +54,7 @@ export function spoolView(spool: ApiParts['spool'], queue: ApiParts['queue']): A
     maps: {
       keep: (of, part, bytes, tenant) => spool.maps.keep(seenMap(of), part, bytes, tenantOf(tenant)),
       find: (of, part, tenant) => spool.maps.find(seenMap(of), part, tenantOf(tenant)),
-      // Of a collection that the store let this principal delete.
+      // The store let this principal delete the collection.
       removeAll: (name) => spool.maps.removeAll(name),
     },
     files: recordsView(spool.files),
@@ -65,7 +65,7 @@ export function spoolView(spool: ApiParts['spool'], queue: ApiParts['queue']): A
       read: async (id) => ((await batches.read(id)) === undefined ? undefined : spool.batchFaults.read(id)),
     },
     removeSource: (source) => spool.removeSource(source),
-    // Of a job that the queue let this principal forget; nobody is told of it any more.
+    // The queue let this principal forget the job, which is no longer visible to anyone.
     removeJob: (job) => spool.removeJob(job),
     collectFailures: async (job, source, retry, wanted) => {
       await requireJob(job);
@@ -76,7 +76,7 @@ export function spoolView(spool: ApiParts['spool'], queue: ApiParts['queue']): A
       return spool.readFiles(job);
     },
     readReports: (job, kind) => {
-      // Asked for now: the reports are read later, when the request's context may be gone.
+      // Checked now, because the reports are read later, when the request's context may have ended.
       const isSeen = requireJob(job);
       isSeen.catch(() => undefined);
       return (async function* () {
@@ -97,7 +97,7 @@ export function spoolView(spool: ApiParts['spool'], queue: ApiParts['queue']): A
   }
 }
 
-/** Clients' files and batches: a tenant's own, and none for who is kept to some collections. */
+/** Clients' files and batches: a tenant's own, and none for principals restricted to some collections. */
 function recordsView(records: ClientRecords): ClientRecords {
   const read = async (id: string): Promise<unknown> => {
     const record = await records.read(id);
@@ -132,7 +132,7 @@ function seenMap<Of extends { name: string }>(of: Of): Of {
 const tenantOf = (tenant: string | undefined): string | undefined =>
   ownTenant(tenant as TenantId | undefined);
 
-/** Parts are reached through the record of their upload. */
+/** Parts are accessed through the record of their upload. */
 function uploadsView(uploads: ClientUploads): ClientUploads {
   const records = recordsView(uploads);
   const requireOwn = async (id: string): Promise<void> => {

@@ -9,19 +9,19 @@ import type { Quotas } from './quotas.ts';
 import { seen, seenTarget, seesCollection, seesJob, seesUsage } from './seen.ts';
 import { spoolView } from './spool-view.ts';
 
-/** Reads of the store at the same time where nothing is configured. */
+/** The default number of concurrent reads of the store. */
 const STORE_READS = 4;
 
-/** Where requests' usage goes, and what limits it. */
+/** Records and limits the usage of requests. */
 export type Accounting = Pick<Quotas, 'check'> & Pick<QueryUsage, 'add'>;
 
 const NO_ACCOUNTING: Accounting = { check: () => Promise.resolve(), add: () => {} };
 
 /**
- * The one place where it is enforced that a key sees only its tenant, and only its collections: store, queue and spool
- * as the principal of the present request may use them. Routes get these and nothing else, so none can forget it. The
- * tenant is put into every call, whatever the request says; a request that names another one is refused. What belongs to
- * others is answered as what is not there. Outside of a request nothing is given out.
+ * The one place that enforces tenant isolation: store, queue and spool as the principal of the current request may use them,
+ * with only its tenant and its collections. Routes get nothing else, so none can forget it. The tenant is set in every call,
+ * whatever the request says; a request that names another tenant is refused. What belongs to others looks like what does not
+ * exist. Outside of a request nothing is accessible.
  */
 export function tenantView(parts: ApiParts, accounting: Accounting = NO_ACCOUNTING): ApiParts {
   const queue = queueView(parts.queue, accounting);
@@ -39,7 +39,7 @@ export function tenantView(parts: ApiParts, accounting: Accounting = NO_ACCOUNTI
   };
 }
 
-/** Reads come each principal's in its turn, and none for a client that has gone. */
+/** Reads take turns by principal, and stop for a client that has disconnected. */
 function storeView(store: VectorStore, reads: FairTurns): VectorStore {
   const read = <T>(call: () => Promise<T>): Promise<T> =>
     reads.run(currentPrincipal().name, clientSignal(), call);
@@ -61,7 +61,7 @@ function storeView(store: VectorStore, reads: FairTurns): VectorStore {
       return all.filter(({ collection }) => collections === undefined || collections.has(collection));
     },
     moveAlias: async (name, collection) => {
-      // Both what it stands for now and what it shall stand for are changed for all their tenants.
+      // The current and the new collection change for all their tenants.
       const now = (await store.listAliases()).find((one) => one.name === name);
       for (const one of [now?.collection, collection]) if (one) ofAllTenants({ name: one });
       if (now === undefined && collection === null) ofAllTenants({ name });
@@ -113,7 +113,7 @@ function storeView(store: VectorStore, reads: FairTurns): VectorStore {
   };
 }
 
-/** Reads of many jobs at the same time: each takes the event loop for some milliseconds, again and again. */
+/** Concurrent reads of many jobs: each repeatedly occupies the event loop for some milliseconds. */
 const JOB_READS = 2;
 
 function queueView(queue: ApiParts['queue'], accounting: Accounting): ApiParts['queue'] {
@@ -131,7 +131,7 @@ function queueView(queue: ApiParts['queue'], accounting: Accounting): ApiParts['
       seenTarget(job.collection.name as CollectionName);
       const key = name === EVERYONE.name ? undefined : name;
       return queue.submit({ ...job, tenant, key }, async (record) => {
-        // A request that comes again is answered with the job that it made, whatever has been used since.
+        // A repeated request returns its job, whatever has been used since.
         await accounting.check({ name, tenant }, 'job');
         await keep?.(record);
       });
@@ -153,7 +153,7 @@ function queueView(queue: ApiParts['queue'], accounting: Accounting): ApiParts['
       await requireJob(id);
       return queue.jobLog(id);
     },
-    // Of a job that this principal made, or was let change.
+    // This principal created the job, or was allowed to change it.
     noteJob: (id, note) => queue.noteJob(id, note),
     unfinishedJobs: async (collection) => {
       const principal = currentPrincipal();
@@ -212,7 +212,7 @@ function queueView(queue: ApiParts['queue'], accounting: Accounting): ApiParts['
     workers: async () => {
       const workers = await queue.workers();
       if (allows(currentPrincipal(), 'admin')) return workers;
-      // Which models there are, and how they are, is no secret; where they run, and for whom, is.
+      // The models and their states are no secret; where they run, and for whom, is.
       const present = workers.present.map((note) => ({
         ...note,
         id: '',
@@ -244,7 +244,7 @@ function ownKey({ tenant, id }: DocumentKey): DocumentKey {
   return { id, tenant: ownTenant(tenant) ?? tenant };
 }
 
-/** A change of what all tenants of a collection share. */
+/** A change that affects all tenants of a collection. */
 function ofAllTenants<C extends { name: string }>(collection: C): C & { name: CollectionName } {
   const { tenant, name } = currentPrincipal();
   if (tenant !== undefined || !seesCollection(collection.name)) {
@@ -254,12 +254,12 @@ function ofAllTenants<C extends { name: string }>(collection: C): C & { name: Co
   return collection as C & { name: CollectionName };
 }
 
-/** They are counted by tenant, not by collection. */
+/** Counted by tenant, not by collection. */
 function refuseRates(): never {
   throw new EmbedmillError('forbidden', 'rates cover all collections, but this key is restricted to some');
 }
 
-/** Documents come through jobs alone, whose tenant the workers hold them to. */
+/** Documents are written only by jobs, whose tenant the workers enforce. */
 function refuseWrite(): never {
   throw new EmbedmillError('internal', 'the API writes documents through jobs only');
 }

@@ -1,12 +1,12 @@
 import { USAGE_DIMENSIONS, type UsageDimension, type UsageReport, type UsageRow } from '@embedmill/jobs';
 import type { UsageEntry } from '@embedmill/queue';
 
-/** By model: for a million tokens. */
+/** By model, for a million tokens. */
 export type Prices = ReadonlyMap<string, number>;
 
 /**
- * Usage by some of what it is counted by: a row each, in order. A price is of a model's tokens; rows of several models
- * cost what those of them do that have a price.
+ * Usage grouped by some dimensions, with an ordered row per group. Prices are for a model's tokens; a row of several models
+ * costs the sum of those with a price.
  */
 export function usageReport(
   entries: readonly UsageEntry[],
@@ -83,7 +83,7 @@ function withEntry(
   };
 }
 
-/** Sums of fractions, without what their binary form adds at the end. */
+/** Sums of fractions without binary rounding noise. */
 function rounded(row: UsageRow): UsageRow {
   const { engineSeconds, cost } = row;
   return {

@@ -28,7 +28,7 @@ export interface BatchLinesInput {
   reading: BatchReading;
 }
 
-/** What is wrong with a line, as OpenAI names it. */
+/** The fault of a line, in OpenAI's terms. */
 export interface BatchFault {
   code: string;
   message: string;
@@ -48,9 +48,9 @@ const lineSchema = z.object({
 });
 
 /**
- * A client's file of requests as the job's source: a document for each line, whose id is its `custom_id` and whose text a
- * `BatchRequest`. A body that cannot be answered is a request that fails, and no other does. What is wrong with a line itself
- * is wrong with the whole file: it is kept as the batch's faults. Errors: `invalid_batch`.
+ * Converts a client's file of requests to the job's source: a document for each line, whose id is the `custom_id` and whose
+ * text is a `BatchRequest`. A request with an invalid body fails alone. A malformed line invalidates the whole file: the
+ * faults are stored with the batch. Errors: `invalid_batch`.
  */
 export async function writeBatchLines(
   spool: Spool,
@@ -134,7 +134,7 @@ function faultIn(
       message: `the url is ${url}; the batch is for ${BATCH_ENDPOINT}`,
       param: 'url',
     };
-  // Where the first line names none, it is that line's fault alone.
+  // If the first line names none, only that line is at fault.
   if (batch.model !== '' && model !== batch.model)
     return {
       code: 'mismatched_model',
@@ -154,7 +154,7 @@ function valueOf({ bytes }: Line): unknown {
   }
 }
 
-/** A request's body as workers get it, or its error as `POST /v1/embeddings` would answer it. */
+/** A request's body for workers, or its error as from `POST /v1/embeddings`. */
 async function requestOf(body: unknown, { model, reading }: BatchLinesInput): Promise<BatchRequest> {
   try {
     const parsed = embeddingRequestSchema.safeParse(body);
@@ -178,7 +178,7 @@ async function requestOf(body: unknown, { model, reading }: BatchLinesInput): Pr
   }
 }
 
-/** The model that the first line of a file of requests names, where it does. */
+/** The model that the first line of a file of requests names, if any. */
 export async function firstModel(
   spool: Pick<Spool, 'readSource'>,
   { source }: { source: StoredSource },

@@ -11,7 +11,7 @@ interface JoiningParts {
   threads: SourceThreads;
 }
 
-/** A shard of the batch, and what it wrote; nothing where it never was walked, or was given up. */
+/** A shard of the batch and its parts; none if it was never processed, or was given up. */
 interface BatchShard {
   index: number;
   range: ShardRange;
@@ -19,9 +19,9 @@ interface BatchShard {
 }
 
 /**
- * Joins what the shards of a batch wrote to its output and error files, once nothing is written any more; of what was never
- * answered the error file says so. So each request is in one of the two, once. Killed in between, the next dispatcher joins
- * them again, under the same ids. Called by the dispatcher.
+ * Joins the parts of a batch's shards into its output and error files, once nothing is written any more; the error file also
+ * lists unanswered requests. So each request is in exactly one of the two. If the dispatcher is killed, the next one joins
+ * them again under the same ids. Called by the dispatcher.
  */
 export async function joinBatch(handle: IngestHandle, parts: JoiningParts): Promise<void> {
   const { record } = handle;
@@ -85,7 +85,7 @@ export async function joinBatch(handle: IngestHandle, parts: JoiningParts): Prom
   }
 }
 
-/** As OpenAI says it. */
+/** In OpenAI's words. */
 const EXPIRED = {
   code: 'batch_expired',
   message: 'This request could not be executed before the completion window expired.',

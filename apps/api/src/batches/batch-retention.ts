@@ -11,12 +11,12 @@ interface SweptParts {
   log: Pick<Log, 'info' | 'warn'>;
 }
 
-/** A batch whose job is not known this long after it was made is one of a job that has expired. */
+/** A batch whose job is unknown this long after its creation belongs to an expired job. */
 const SUBMITTED_MS = 3600_000;
 
 /**
- * Ends batches whose window is over, and removes what nobody is to see any more: files, uploads and datasets whose time has
- * come, and batches whose jobs have expired. Killed at any point, the next sweep goes on.
+ * Ends batches whose completion window has passed, and removes expired files, uploads and datasets, and batches of expired
+ * jobs. If it is killed at any point, the next sweep continues.
  */
 export async function sweepClientRecords(
   { queue, spool, log }: SweptParts,

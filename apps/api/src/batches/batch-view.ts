@@ -18,7 +18,7 @@ const STATUSES = [
 type BatchStatus = (typeof STATUSES)[number];
 const time = z.int().nullable();
 
-/** A batch in OpenAI's shape; times are epoch seconds. */
+/** A batch in OpenAI's format; times are epoch seconds. */
 export const batchViewSchema = z.strictObject({
   id: z.string(),
   object: z.literal('batch'),
@@ -56,7 +56,7 @@ export const batchViewSchema = z.strictObject({
 });
 export type BatchView = z.infer<typeof batchViewSchema>;
 
-/** A batch as its job has it now: on the queue, or, where the queue has lost it, in the spool. */
+/** A batch in the current state of its job, from the queue or, if the queue has lost it, from the spool. */
 export async function viewOfBatch(
   batch: BatchRecord,
   { queue, spool }: Pick<ApiParts, 'queue' | 'spool'>,

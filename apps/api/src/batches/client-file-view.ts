@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { seconds, type ClientFile } from './client-records.ts';
 
-/** How long files are kept that do not say it themselves. */
+/** How long files are kept by default. */
 const USUAL_AGE_MS = 30 * 24 * 3600 * 1000;
 
-/** A file in OpenAI's shape. */
+/** A file in OpenAI's format. */
 export const fileView = z.strictObject({
   id: z.string(),
   object: z.literal('file'),

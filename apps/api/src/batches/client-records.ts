@@ -2,15 +2,15 @@ import { z } from 'zod';
 import { EmbedmillError, parseKept, storedSourceSchema } from '@embedmill/jobs';
 import type { StoredRecords } from '@embedmill/sources';
 
-/** What clients keep here: each sees its tenant's. */
+/** Records of clients, visible within their tenant. */
 export type ClientRecords = Pick<StoredRecords, 'keep' | 'read' | 'all' | 'remove' | 'write'>;
-/** Files of clients' that come in parts. */
+/** Clients' files that are uploaded in parts. */
 export type ClientUploads = ClientRecords & Pick<StoredRecords, 'writePart' | 'parts'>;
 
 /** What a client's key makes others’ records its tenant’s; all records have it. */
 export const ownedSchema = z.looseObject({ tenant: z.string().optional() });
 
-/** A file of a client's, as the spool keeps it. Times are epoch milliseconds. */
+/** A client's file, as stored in the spool. Times are epoch milliseconds. */
 export const clientFileSchema = z.strictObject({
   id: z.string(),
   filename: z.string(),
@@ -22,7 +22,7 @@ export const clientFileSchema = z.strictObject({
 });
 export type ClientFile = z.infer<typeof clientFileSchema>;
 
-/** A batch, as the spool keeps it: what was asked for. What became of it is in its job. */
+/** A batch, as stored in the spool: the request. Its outcome is in its job. */
 export const batchRecordSchema = z.strictObject({
   id: z.string(),
   job: z.string(),
@@ -37,7 +37,7 @@ export const batchRecordSchema = z.strictObject({
 });
 export type BatchRecord = z.infer<typeof batchRecordSchema>;
 
-/** A file that comes in parts, as the spool keeps it; which parts are there the spool knows. */
+/** An upload in parts, as stored in the spool, which also knows the received parts. */
 export const clientUploadSchema = z.strictObject({
   id: z.string(),
   filename: z.string(),
@@ -45,15 +45,15 @@ export const clientUploadSchema = z.strictObject({
   tenant: z.string().optional(),
   createdAt: z.number(),
   expiresAt: z.number(),
-  /** How long its file is to be kept, in seconds, where it says so. */
+  /** How long to keep its file, in seconds, if set. */
   fileSeconds: z.number().optional(),
-  /** Of the file that it became. */
+  /** The id of the completed file. */
   file: z.string().optional(),
   cancelled: z.literal(true).optional(),
 });
 export type ClientUpload = z.infer<typeof clientUploadSchema>;
 
-/** How long a file may be kept, in seconds: an hour to thirty days, as with OpenAI. */
+/** How long a file may be kept, in seconds: an hour to thirty days, as at OpenAI. */
 export const EXPIRES_SECONDS = { least: 3600, most: 2_592_000 };
 
 type Files = Pick<ClientRecords, 'read' | 'all'>;
@@ -79,7 +79,7 @@ export async function requireBatch(batches: Pick<Files, 'read'>, id: string): Pr
   throw new EmbedmillError('batch_not_found', `No batch found with id '${id.slice(0, 100)}'.`);
 }
 
-/** All records that may be seen, the newest first. */
+/** All visible records, newest first. */
 export async function newestFirst<T extends { id: string; createdAt: number }>(
   records: Files,
   schema: z.ZodType<T>,
@@ -88,7 +88,7 @@ export async function newestFirst<T extends { id: string; createdAt: number }>(
   return found.sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? 1 : -1));
 }
 
-/** A page of a list in OpenAI's shape. */
+/** A page of a list in OpenAI's format. */
 export function pageSchema<T extends z.ZodType>(view: T) {
   return z.strictObject({
     object: z.literal('list'),
@@ -99,7 +99,7 @@ export function pageSchema<T extends z.ZodType>(view: T) {
   });
 }
 
-/** A page of a list as OpenAI's clients turn its pages: behind `after`, `limit` at most. Errors: `invalid_request`. */
+/** A page of a list as requested by OpenAI's clients: at most `limit` entries after `after`. Errors: `invalid_request`. */
 export function pageOf<T extends { id: string }>(
   all: readonly T[],
   { after, limit }: { after?: string | undefined; limit: number },

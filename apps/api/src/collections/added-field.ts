@@ -31,7 +31,7 @@ export const fieldReportSchema = z
   .meta({ id: 'FieldReport' });
 export type FieldReport = z.infer<typeof fieldReportSchema>;
 
-/** A field that is still being made filterable. */
+/** A field that is being made filterable. */
 export const fieldProgressSchema = z
   .strictObject({
     field: z.string(),
@@ -45,13 +45,13 @@ export type AddedField = z.infer<typeof addedFieldSchema>;
 
 const PAGE = 1000;
 const MOST_EXAMPLES = 100;
-/** How long a request waits for the end. */
+/** How long a request waits for completion. */
 const ANSWER_MS = 10_000;
 
 /**
- * Fields that are made filterable in living collections, which may take longer than a request can: it goes on after the
- * answer, and whoever asks the same again is told how far it is, or, once, what came of it. Where its process ends
- * before, or another one is asked, it begins again, which does no harm.
+ * Fields that are being made filterable in existing collections. This may take longer than a request: it continues after the
+ * response, and a repeated request returns the progress or, once, the result. If the process ends, or another process is
+ * asked, it starts again, which does no harm.
  */
 export class FieldAdditions {
   readonly #store: VectorStore;
@@ -63,7 +63,7 @@ export class FieldAdditions {
     this.#answerMs = answerMs;
   }
 
-  /** Errors: `collection_exists` where the field is filterable as another type. */
+  /** Errors: `collection_exists` if the field is filterable as another type. */
   async add(name: string, added: AddedField): Promise<FieldReport | FieldProgress> {
     const collection = await requireCollection(this.#store, name);
     const key = JSON.stringify([collection.name, added.field, added.type]);
@@ -86,7 +86,7 @@ export class FieldAdditions {
     const of = await this.#store.countPoints(name as CollectionName);
     const progress: FieldProgress = { field: added.field, points: 0, of };
     const running = { ended: addField(this.#store, name, twin?.name, added, progress), progress };
-    // Told to whoever asks next.
+    // The next request returns it.
     running.ended.catch(() => undefined);
     this.#running.set(key, running);
     return running;
@@ -94,8 +94,8 @@ export class FieldAdditions {
 }
 
 /**
- * Makes a field of a living collection filterable, and of its twin, then looks through what is stored for values of another
- * type. Documents that are submitted from now on have to have the type. Asked again, it looks again.
+ * Makes a field of an existing collection and its twin filterable, then checks stored documents for values of another type.
+ * Documents submitted from now on must have the type. A repeated call checks again.
  */
 async function addField(
   store: VectorStore,

@@ -19,7 +19,7 @@ import type { DocumentCount, VectorStore } from '@embedmill/vector-store';
 import { requireModel } from '../models/model.ts';
 import type { ApiParts } from '../parts.ts';
 
-/** Where chunks of new collections end. */
+/** The chunk boundaries of new collections. */
 const NEW_BOUNDARY = 'content';
 
 /** A collection as the API shows it. */
@@ -31,7 +31,7 @@ export const collectionViewSchema = collectionSchema
   .meta({ id: 'Collection' });
 export type CollectionView = z.infer<typeof collectionViewSchema>;
 
-/** The collection of this name, or that the alias of this name stands for. Errors: `collection_not_found`. */
+/** The collection with this name or alias. Errors: `collection_not_found`. */
 export async function requireCollection(store: VectorStore, name: string): Promise<Collection> {
   const parsed = collectionNameSchema.safeParse(name);
   const found = parsed.success ? await findCollection(store, parsed.data as CollectionName) : undefined;
@@ -40,7 +40,7 @@ export async function requireCollection(store: VectorStore, name: string): Promi
   throw new EmbedmillError('collection_not_found', message);
 }
 
-/** By its own name, or by what an alias of that name stands for. */
+/** By its own name or an alias. */
 async function findCollection(store: VectorStore, name: CollectionName): Promise<Collection | undefined> {
   const own = await store.getCollection(name);
   if (own !== undefined) return own;
@@ -48,7 +48,7 @@ async function findCollection(store: VectorStore, name: CollectionName): Promise
   return alias && store.getCollection(alias.collection);
 }
 
-/** The collection of this very name: aliases are refused. Errors: `collection_not_found`, `invalid_request`. */
+/** The collection with exactly this name; aliases are refused. Errors: `collection_not_found`, `invalid_request`. */
 export async function requireByOwnName(store: VectorStore, name: string): Promise<Collection> {
   const collection = await requireCollection(store, name);
   if (collection.name === name) return collection;
@@ -56,7 +56,7 @@ export async function requireByOwnName(store: VectorStore, name: string): Promis
   throw new EmbedmillError('invalid_request', message);
 }
 
-/** A collection by itself, with the documents of each tenant and source. */
+/** A single collection, with document counts by tenant and source. */
 export const countedCollectionSchema = collectionViewSchema
   .extend({
     tenants: z.array(z.strictObject({ tenant: z.string(), documents: z.int() })).meta({
@@ -71,8 +71,8 @@ export const countedCollectionSchema = collectionViewSchema
 const MOST_COUNTS = 1000;
 
 /**
- * The collection of a job that is to be repeated. Errors: `collection_not_found`, also where it was made anew since: the job
- * was accepted before the former one was deleted, and whatever repeats it has its place in the order.
+ * The collection of a job to repeat. Errors: `collection_not_found`, also if the collection was created again since: the job
+ * was accepted before the deletion, and a repetition has its place in the order.
  */
 export async function requireCollectionOf(
   { id, collection: { name, createdAt } }: Pick<IngestRecord, 'id' | 'collection'>,
@@ -119,7 +119,7 @@ const mostFirst = (counts: readonly DocumentCount[]): DocumentCount[] =>
   counts.toSorted((a, b) => b.documents - a.documents).slice(0, MOST_COUNTS);
 
 /**
- * Creates a collection, unless it is there with the same profile, and makes workers serve its model.
+ * Creates a collection, unless it exists with the same profile, and lets workers serve its model.
  * Errors: `model_not_found`, `invalid_profile`, `collection_exists`.
  */
 export async function createCollection(
@@ -153,8 +153,8 @@ export async function createCollection(
 }
 
 /**
- * What a job's documents are embedded by where their vectors go to a file: as a new collection would, and no store knows of
- * it. The same profile gives the same. Errors: `model_not_found`, `invalid_profile`.
+ * The definition for a job that writes vectors to a file: like a new collection's, but unknown to stores. The same profile
+ * gives the same definition. Errors: `model_not_found`, `invalid_profile`.
  */
 export async function ownDefinition(
   asked: EmbeddingProfile,
@@ -165,10 +165,10 @@ export async function ownDefinition(
   return { ...OWN_DEFINITION, profile, dims, vector: 'dense', analysis: ANALYSIS_VERSION };
 }
 
-/** What all definitions have in common that no store knows: none of them is ever made anew. */
+/** The common creation time of definitions that no store knows, because they are never created again. */
 export const OWN_DEFINITION = { name: NO_COLLECTION, createdAt: new Date(0).toISOString() };
 
-/** Gives the size of its dense vectors. */
+/** Returns the size of its dense vectors. */
 async function checkProfile(profile: Profile, models: ApiParts['models']): Promise<number> {
   const model = await requireModel(models, profile.model, 'profile/model', 'dense');
   checkChunking(profile, model);
@@ -178,7 +178,7 @@ async function checkProfile(profile: Profile, models: ApiParts['models']): Promi
   return dims;
 }
 
-/** The profile with what it leaves open: as it is in a collection that is there, else as new ones have it. */
+/** The profile with defaults: those of the existing collection, else those of new ones. */
 function settled(profile: Profile, existing: Collection | undefined): Profile {
   const { chunking } = profile;
   if (chunking.mode === 'document' || chunking.boundary !== undefined) return profile;
@@ -187,7 +187,7 @@ function settled(profile: Profile, existing: Collection | undefined): Profile {
   return { ...profile, chunking: { ...chunking, boundary } };
 }
 
-/** All models that a collection's documents go through. */
+/** All models that process a collection's documents. */
 export function collectionModels({ profile, other }: Pick<Collection, 'profile' | 'other'>): string[] {
   return [profile.model, profile.sparse.splade?.model, other?.model].filter((name) => name !== undefined);
 }

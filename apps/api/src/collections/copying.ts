@@ -19,16 +19,16 @@ import { COPIED, type Submission } from '../ingest/submission.ts';
 
 type Parts = Pick<ApiParts, 'store' | 'models' | 'queue' | 'threads'>;
 
-/** What of a profile a copy may have in another way: the model's own way to another is a migration of its vectors. */
+/** The parts of a profile that a copy may change; another model needs a migration of vectors. */
 export type CopyChanges = Partial<Pick<Profile, 'chunking' | 'sparse' | 'storage' | 'lateInteraction'>>;
 
 /**
- * A collection's way to other chunks or sparse schemes: begin (a second collection, its twin; from now on documents are
- * written to both, and deleted from both, and a job copies what is stored) → exchange (the aliases of the one stand for the
- * other; exchanged again, for the first) → end (the twin is deleted).
+ * Migrates a collection to other chunks or sparse schemes: begin (creates a second collection, its twin; from now on
+ * documents are written to both and deleted from both, and a job copies stored documents) → exchange (the aliases point to
+ * the other collection; repeated, back to the first) → end (the twin is deleted).
  *
- * Whoever writes to a collection without knowing of its twin is refused by the store, and reads the definition again: so
- * what the copy does not find in the one was written to both. Sequences decide between a copy and what was submitted since.
+ * The store refuses writers that do not know of the twin, and they read the definition again. So whatever the copy does not
+ * find in the first collection was written to both. Sequences decide between a copied document and a later submission.
  */
 export async function beginCopy(
   name: string,
@@ -68,7 +68,7 @@ export async function beginCopy(
   return { collection, job };
 }
 
-/** Lets the collection's aliases stand for its twin. */
+/** Points the collection's aliases to its twin. */
 export async function exchangeAliases(
   collection: Collection,
   { store }: Pick<Parts, 'store'>,
@@ -87,7 +87,7 @@ export async function exchangeAliases(
   return twin;
 }
 
-/** Deletes the collection's twin. Errors: `migration_state` where that would take something along. */
+/** Deletes the collection's twin. Errors: `migration_state` if something still depends on it. */
 export async function endCopy(
   collection: Collection,
   { store, queue }: Pick<Parts, 'store' | 'queue'>,
@@ -115,7 +115,7 @@ export async function endCopy(
   return ended;
 }
 
-/** A copy has all documents, once a job has gone through all of them, and none failed. Called by the dispatcher. */
+/** A copy is complete once a job has processed all documents and none failed. Called by the dispatcher. */
 export async function markFilled({ record }: IngestHandle, { store }: { store: VectorStore }): Promise<void> {
   const { purpose, source, progress, collection } = record;
   if (purpose !== 'copy' || source.kind !== 'collection' || progress.failed > 0) return;
@@ -130,10 +130,10 @@ async function requireTwin({ name, twin }: Collection, store: VectorStore): Prom
   throw new EmbedmillError('migration_state', `${name} has no copy; begin one first`);
 }
 
-/** Documents that the average length of a copy's chunks is taken from. */
+/** The sample of documents for the average length of a copy's chunks. */
 const SAMPLED = 200;
 
-/** Measured before the first document is written: all that follow are weighted by it. */
+/** Measured before the first document is written, because it determines the weights of all. */
 async function averageLengthIn(
   profile: Profile,
   origin: Collection,
@@ -159,7 +159,7 @@ async function averageLengthIn(
   return averageLengthOfTexts(texts, profile, { models, threads });
 }
 
-/** Of two twins, one was deleted: the other is a collection by itself again. */
+/** Detaches a collection whose twin was deleted. */
 export async function leaveTwin(
   store: VectorStore,
   deleted: string,

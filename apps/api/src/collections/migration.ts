@@ -8,12 +8,12 @@ import { MIGRATION_SOURCE, type Submission } from '../ingest/submission.ts';
 type Parts = Pick<ApiParts, 'store' | 'models' | 'queue'>;
 
 /**
- * A collection's way to another dense model: begin (a second named vector, which new documents get from now on and a job
- * adds to those that are stored) → exchange (searches use the second one; exchanged again, the first) → end (what
- * searches do not use is dropped). All of it is the collection's definition; nothing is copied.
+ * Migrates a collection to another dense model: begin (adds a second named vector, which new documents get from now on and a
+ * job adds to stored ones) → exchange (searches use the second vector; repeated, the first) → end (drops the vector that
+ * searches do not use). Only the collection's definition changes; nothing is copied.
  *
- * The store refuses to exchange, and to end, while points lack the vector that searches use afterwards (`migration_state`);
- * begun again, a migration adds just what is missing.
+ * The store refuses the exchange and the end while points lack the vector that searches would use (`migration_state`). If a
+ * migration is begun again, it adds only what is missing.
  */
 export async function beginMigration(
   name: string,
@@ -26,7 +26,7 @@ export async function beginMigration(
   const own = await requireModel(models, collection.profile.model, 'model', 'dense');
   const pictured = [own, found].find(({ images }) => images);
   if (pictured !== undefined) {
-    // A point's picture is not stored, so another model could only be given its words.
+    // A point's picture is not stored, so another model could only read its words.
     const message = `${pictured.name} reads images, which are not stored; create another collection and submit the documents to it`;
     throw new EmbedmillError('invalid_profile', message, { details: [{ path: 'model', message }] });
   }
@@ -58,7 +58,7 @@ export async function beginMigration(
   return { collection: migrating, job };
 }
 
-/** Exchanges the vector that searches use and the other one. */
+/** Swaps the vector that searches use with the other one. */
 export async function exchangeVectors(name: string, { store, queue }: Parts): Promise<Collection> {
   const collection = await requireCollection(store, name);
   const other = requireOther(collection);
@@ -85,7 +85,7 @@ export async function endMigration(name: string, { store, queue }: Parts): Promi
   return ended;
 }
 
-/** A job that is under way would find its vector gone, or at another's place. */
+/** A running job would find its vector removed or replaced. */
 async function requireNoJob(name: string, queue: Parts['queue']): Promise<void> {
   const running = (await queue.unfinishedJobs(name)).find(({ source }) => source === MIGRATION_SOURCE);
   if (running === undefined) return;

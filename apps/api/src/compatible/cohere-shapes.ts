@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { EmbedmillError } from '@embedmill/jobs';
 
-/** What Cohere's routes answer where they do not do what was asked. */
+/** The error responses of Cohere's routes. */
 const cohereErrorSchema = z.strictObject({ message: z.string() });
 export const cohereErrors = { '4xx': cohereErrorSchema, '5xx': cohereErrorSchema };
 

@@ -1,16 +1,15 @@
 import { z } from 'zod';
 
 /**
- * What real clients send that says nothing about the answer, by the API whose clients they are: these pass it over
- * themselves. All other fields that a route does not know are refused, with their paths: what a request asks for is done
- * or refused.
+ * Fields without an effect on the response that real clients send, by the API of the clients, which ignores them itself. All
+ * other unknown fields are refused with their paths: a request is either carried out as stated or refused.
  */
 const IGNORED = {
-  /** For OpenAI's own records: who asks, and for what. */
+  /** For OpenAI's own records: the caller and the purpose. */
   openai: ['user', 'safety_identifier', 'prompt_cache_key'],
-  /** Of Hugging Face's inference API, whose clients talk to text-embeddings-inference, which reads none of them. */
+  /** From Hugging Face's inference API, whose clients also call text-embeddings-inference, which ignores them. */
   tei: ['options', 'user', 'use_cache', 'wait_for_model'],
-  /** How soon Cohere answers when it is busy. */
+  /** The priority at Cohere under load. */
   cohere: ['priority', 'user'],
   /** How long Ollama keeps a model in memory. */
   ollama: ['keep_alive'],

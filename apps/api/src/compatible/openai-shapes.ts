@@ -7,7 +7,7 @@ import type { Encoding } from '../models/model-aliases.ts';
 import { promptFields, roleFields } from '../models/role.ts';
 import { readableInputs, type TokenIds } from './token-ids.ts';
 
-/** OpenAI's shapes, of requests to its routes and of lines of its batches alike. */
+/** OpenAI's formats, for requests to its routes and lines of its batches. */
 
 /** A request for embeddings. */
 export const embeddingRequestSchema = z.strictObject({
@@ -47,7 +47,7 @@ export function openaiError(error: EmbedmillError, message: string): z.infer<typ
 }
 
 /**
- * What a request wants embedded, as the model can read it, and to how many numbers. Errors: `invalid_request`,
+ * The inputs of a request as the model can read them, and the requested vector size. Errors: `invalid_request`,
  * `dimensions_not_allowed`.
  */
 export async function readEmbeddingRequest(

@@ -10,7 +10,7 @@ const documentSchema = z.union([z.string(), z.record(z.string(), z.unknown())], 
   error: 'must be a string or an object of fields',
 });
 
-/** What Cohere, Jina, vLLM and Infinity are asked: all of their fields, of which each client sends its own. */
+/** The request of Cohere, Jina, vLLM and Infinity: the union of their fields, of which each client sends its own. */
 export const documentRerankSchema = z.strictObject({
   model: z.string().optional().meta({ description: 'A reranker, or a dense model for late interaction.' }),
   query: z.string(),
@@ -41,7 +41,7 @@ export const documentRerankSchema = z.strictObject({
 });
 export type DocumentRerank = z.output<typeof documentRerankSchema>;
 
-/** What each of them answers: the union, of which their clients read what they know. */
+/** Their response: the union, of which each client reads the fields that it knows. */
 export const rerankedSchema = z.strictObject({
   id: z.string(),
   model: z.string(),
@@ -98,7 +98,7 @@ export async function rerankDocuments(
   };
 }
 
-/** What of a document is ranked. Errors: `invalid_request` where it has none of the fields. */
+/** The part of a document to rank. Errors: `invalid_request` if it has none of the fields. */
 function textOf(document: Record<string, unknown>, fields: readonly string[], path: string): string {
   const texts = fields.flatMap((field) => {
     const value = Object.hasOwn(document, field) ? document[field] : undefined;

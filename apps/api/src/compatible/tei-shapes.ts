@@ -11,9 +11,9 @@ import { tooLong } from '../queries/relevance.ts';
 import { promptFields, roleFields } from '../models/role.ts';
 import { readableInputs } from './token-ids.ts';
 
-/** What the routes in the shape of text-embeddings-inference have in common. */
+/** What the routes in the format of text-embeddings-inference have in common. */
 
-/** Where no model is named, as there none can be. */
+/** The model for requests that name none, because text-embeddings-inference has no such field. */
 export const DENSE = profileSchema.parse({}).model;
 export const TEI_OPTIONS = {
   config: { access: 'search', json: EMBEDDING_JSON },
@@ -36,7 +36,7 @@ export const reading = {
   ...roleFields,
   ...ignoredBy('tei'),
 };
-/** Texts, or ids of the model's own vocabulary, as /tokenize gives them. */
+/** Texts, or ids of the model's own vocabulary, as returned by /tokenize. */
 export const inputs = embeddingInput;
 export const pairReading = {
   model,
@@ -64,7 +64,7 @@ export const similaritySchema = z.strictObject({
 const errorSchema = z.strictObject({ error: z.string(), error_type: z.string() });
 export const teiErrors = { '4xx': errorSchema, '5xx': errorSchema };
 
-/** Inputs as the model can read them, and where each is. Errors: `invalid_request`. */
+/** Inputs as the model can read them, and the place of each. Errors: `invalid_request`. */
 export async function teiInputs(
   given: z.output<typeof inputs>,
   asked: AskedModel,
@@ -94,7 +94,7 @@ export function endKept(direction: (typeof directions)[number] = 'Right'): 'star
   return direction.toLowerCase() === 'left' ? 'end' : 'start';
 }
 
-/** Refuses what was not read whole, unless cutting is asked for, and what the model could make nothing of. */
+/** Refuses inputs that exceed the limit unless truncation is requested, and inputs without a known token. */
 export function refuseUnread(
   { truncated, unknown }: InputReading,
   truncate: boolean | undefined,

@@ -3,21 +3,21 @@ import type { EmbedmillError } from '@embedmill/jobs';
 import type { AskedModel, Encoding, ModelAliases } from '../models/model-aliases.ts';
 import { refusedField } from '../http/problem.ts';
 
-/** What ids are where nothing says that they are OpenAI's: nothing that can be used, or of the model itself. */
+/** How to treat ids that are not marked as OpenAI's: refuse them, or read them as the model's own. */
 export type TokenIds = 'refused' | 'model';
 
 type Decode = (ids: Iterable<number>) => string;
 
-/** Read once and kept: 100,000 tokens and more, of a language that few requests speak. */
+/** Loaded once and kept: 100,000 or more tokens that few requests need. */
 const decoders = new Map<Encoding, Promise<Decode>>();
 
-/** After so many, some 10 ms, others get a turn of the event loop. */
+/** After this many, about 10 ms, others get a turn of the event loop. */
 const TURN_IDS = 16_384;
 
 /**
- * Inputs as the model can read them: ids of OpenAI's vocabulary become the text that they are of, those of the model
- * stay, where a setting says that they are the model's; others are refused. A client that counts tokens in another
- * vocabulary would get an answer to a text that nobody wrote.
+ * Inputs as the model can read them: ids of OpenAI's vocabulary are decoded to text, ids of the model are kept if a setting
+ * allows it, and others are refused. Otherwise a client with another vocabulary would get a vector of a text that nobody
+ * wrote.
  */
 export async function readableInputs(
   inputs: readonly (string | number[])[],
@@ -44,7 +44,7 @@ export async function readableInputs(
   return texts;
 }
 
-/** Loads what the aliases need before it is asked for: it takes a third of a second, in which nobody is answered. */
+/** Loads the vocabularies of aliases in advance, because it blocks the event loop for a third of a second. */
 export async function loadDecoders(aliases: ModelAliases | undefined): Promise<void> {
   for (const { encoding } of aliases?.values() ?? []) if (encoding !== undefined) await decoderOf(encoding);
 }

@@ -8,8 +8,8 @@ import { outputDatasetOf, type Dataset } from './dataset-records.ts';
 const SECRET_BYTES = 24;
 
 /**
- * Joins what the shards of an embed job wrote to its output dataset, once all of them are counted. Killed in between, the next
- * dispatcher writes it again, under the same id. Called by the dispatcher.
+ * Joins the parts of an embed job's shards into its output dataset, once all of them are counted. If the dispatcher is
+ * killed, the next one writes it again under the same id. Called by the dispatcher.
  */
 export async function joinDataset({ id, record }: IngestHandle, { spool }: { spool: Spool }): Promise<void> {
   const { dataset, tenant, progress } = record;

@@ -26,12 +26,12 @@ export interface SnapshotParts {
 }
 
 /**
- * The end of a snapshot, once all its documents are settled: those of its source that it does not have are deleted
- * (sweep.ts), and what was accepted later stays. Documents that failed are not gone.
+ * The end of a snapshot, once all its documents are settled: documents of its source that it lacks are deleted (sweep.ts);
+ * documents accepted later are kept. Failed documents are not lacking.
  *
- * First they are listed, in the spool, by one scan of the store; the record says where. Then it is decided whether so many
- * may go. Then they are deleted from the list. Killed in between, the next dispatcher goes on with what the record has:
- * deleting again has the effect of deleting once. Of sets of keys only one is in memory at a time (`slots`).
+ * First a scan of the store lists them in the spool; the record has the place of the list. Then it is decided whether this
+ * many may be deleted. Then the listed documents are deleted. If the dispatcher is killed, the next one resumes from the
+ * record; deleting is idempotent. Only one set of keys is in memory at a time (`slots`).
  *
  * Errors: `snapshot_incomplete`, `too_many_deletions`: nothing was deleted. `collection_not_found`.
  */

@@ -27,13 +27,13 @@ export function parseRequest<Schema extends z.ZodType>(
   return parsed;
 }
 
-/** A query string's parameters that say something: `?after=&tenant=` is what clients make of absent ones. */
+/** The non-empty parameters of a query string: clients send absent ones as `?after=&tenant=`. */
 export function givenParameters(data: unknown): unknown {
   if (typeof data !== 'object' || data === null) return data;
   return Object.fromEntries(Object.entries(data).filter(([, value]) => value !== ''));
 }
 
-/** Where something is wrong, in all branches of unions: which was meant is not known yet. */
+/** The places of faults in all branches of unions, because the meant branch is not known yet. */
 function pathsOf(issues: readonly Issue[], above: readonly PropertyKey[] = []): PropertyKey[][] {
   return issues.flatMap((issue) => {
     const path = [...above, ...issue.path];
@@ -43,7 +43,7 @@ function pathsOf(issues: readonly Issue[], above: readonly PropertyKey[] = []): 
   });
 }
 
-/** Takes a null out of the object that has it at the path; false where there is none, or a list has it. */
+/** Removes a null at the path from its object; false if there is none, or if it is in a list. */
 function removeNull(data: unknown, path: readonly PropertyKey[]): boolean {
   const [key, ...above] = [...path].reverse();
   let holder = data;

@@ -1,23 +1,23 @@
 import type { IncomingMessage } from 'node:http';
 import { EmbedmillError } from '@embedmill/jobs';
 
-/** How slowly a body may come. */
+/** How slowly a body may arrive. */
 export interface BodyPace {
-  /** In each stretch of `windowMs`; the time that we take to deal with what has come is not the client's. */
+  /** In each window of `windowMs`; the server's own processing time does not count. */
   bytesPerSecond: number;
   windowMs: number;
-  /** For all of it, whatever its size; unbounded by default. */
+  /** For the whole body, whatever its size; unlimited by default. */
   totalMs?: number;
 }
 
-/** As `setTimeout` takes it. */
+/** The maximum of `setTimeout`. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
-/** Slower than any link that a body of some size is sent by, and fast enough that holding a slot costs something. */
+/** Slower than any real link for a large body, but fast enough that occupying a slot costs the client something. */
 export const USUAL_PACE: BodyPace = { bytesPerSecond: 1024, windowMs: 20_000 };
 
 /**
- * A body's bytes, for as long as they come fast enough. Leaving the loop early leaves the connection whole, so that an
- * answer can be sent. Errors: `body_too_slow`; what the connection says where it breaks.
+ * A body's bytes, while they arrive fast enough. Leaving the loop early keeps the connection open, so that a response can be
+ * sent. Errors: `body_too_slow`, and those of a broken connection.
  */
 export async function* pacedBytes(
   body: IncomingMessage,
@@ -42,7 +42,7 @@ export async function* pacedBytes(
       yield result.value;
     }
   } finally {
-    // Not waited for: where nothing comes, it would not end.
+    // Not awaited, because it would not end if nothing arrives.
     void chunks.return?.();
   }
 }

@@ -1,17 +1,17 @@
 import { clientGone } from './request-life.ts';
 
 /**
- * Work that runs so much at a time, with a share for each principal: whoever waits is let in by turns, one of each,
- * whatever the others have asked for. Alone, a principal has all places but one, which is kept for whoever has none.
+ * Bounds concurrent work with a fair share for each principal: waiting work is admitted round-robin over principals,
+ * however much each has requested. Alone, a principal may have all places except one, which is reserved for others.
  *
- * Invariants: no more than `places` run; nobody waits while a place is free for them; work whose client has gone is
- * not begun.
+ * Invariants: at most `places` run; nobody waits while a place is free for them; work of a disconnected client is not
+ * started.
  */
 export class FairTurns {
   readonly #places: number;
-  /** By principal, those that have any. */
+  /** Running work by principal. */
   readonly #running = new Map<string, number>();
-  /** By principal, in the order of their turns. */
+  /** Waiting work by principal, in the order of their turns. */
   readonly #waiting = new Map<string, Set<() => void>>();
   #total = 0;
 
@@ -19,7 +19,7 @@ export class FairTurns {
     this.#places = places;
   }
 
-  /** The work's own result, once it had its turn. Errors: `client_gone` where the client went first. */
+  /** Runs the work when its turn comes and returns its result. Errors: `client_gone` if the client disconnected before. */
   async run<T>(principal: string, signal: AbortSignal | undefined, work: () => Promise<T> | T): Promise<T> {
     await this.#turn(principal, signal);
     try {
@@ -36,7 +36,7 @@ export class FairTurns {
     const waiting = this.#waiting.get(principal) ?? new Set();
     this.#waiting.set(principal, waiting.add(resolve));
     const leave = (): void => {
-      // One that has been let in has left the line, and finds out by itself.
+      // Admitted work has left the line and finds out by itself.
       if (!waiting.delete(resolve)) return;
       if (waiting.size === 0) this.#waiting.delete(principal);
       reject(clientGone());

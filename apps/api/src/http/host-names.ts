@@ -5,11 +5,11 @@ import { isOwnHost } from '@embedmill/metrics';
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /**
- * Refuses requests that were addressed to a name that is not this server's. A web page whose name has been pointed at
- * 127.0.0.1 is, for the browser that shows it, of this server's origin, and could read everything; but it cannot keep
- * the browser from saying whom it asks. Addresses and localhost cannot be pointed elsewhere.
+ * Refuses requests to a name that is not this server's. A web page whose name was pointed at 127.0.0.1 (DNS rebinding) has
+ * this server's origin for the browser and could read everything, but it cannot change the Host that the browser sends.
+ * Addresses and localhost cannot be pointed elsewhere.
  *
- * `host` is the request's Host, which programs that are no browsers may leave out. Errors: `misdirected`.
+ * `host` is the request's Host, which programs other than browsers may omit. Errors: `misdirected`.
  */
 export function assertOwnName(host: string | undefined, names: readonly string[]): void {
   if (isOwnHost(host, names)) return;
@@ -18,10 +18,10 @@ export function assertOwnName(host: string | undefined, names: readonly string[]
 }
 
 /**
- * Refuses changes that a page of another site asks for, where nobody is asked for a key: browsers send such requests
- * without asking anyone, and only keep the answer from the page. They say what they do: `Sec-Fetch-Site`, and `Origin`
- * with every request that is no GET. A page of this server's own origin, or of one of its names, may change things;
- * programs that are no browsers send neither. Errors: `foreign_origin`.
+ * Refuses changes requested by pages of other sites if no keys are required: browsers send such requests unasked and only
+ * hide the response from the page. They mark them with `Sec-Fetch-Site`, and with `Origin` except for GET. Pages of this
+ * server's own origin, or of one of its names, may change things; other programs send neither header. Errors:
+ * `foreign_origin`.
  */
 export function assertOwnOrigin(
   method: string,
@@ -38,7 +38,7 @@ export function assertOwnOrigin(
   if (url && /^https?:$/.test(url.protocol) && names.includes(url.hostname)) return;
   const isForeign =
     url !== undefined && (url === null || url.host !== URL.parse(`${url.protocol}//${host}`)?.host);
-  // Of one's own site are also other servers of the machine, on other ports.
+  // The same site also includes other servers of the machine, on other ports.
   if (!isForeign && (site === undefined || site === 'same-origin' || site === 'none')) return;
   const from = origin === undefined ? 'another site' : JSON.stringify(origin.slice(0, 100));
   const message = `pages of ${from} may not change anything here; send the request from a program, set keys, or add the host to EMBEDMILL_API_NAMES`;

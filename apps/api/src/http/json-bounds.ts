@@ -1,6 +1,6 @@
 import { EmbedmillError } from '@embedmill/jobs';
 
-/** What a body of JSON may have in it. */
+/** The bounds of a JSON body. */
 export interface JsonLimits {
   /** Items of lists and fields of objects, at all levels together. */
   values: number;
@@ -8,20 +8,20 @@ export interface JsonLimits {
   containers: number;
 }
 
-/** Enough for every request but those with token ids: what checks them by a schema takes some microseconds a value. */
+/** Enough for every request except those with token ids: checking by a schema takes some microseconds per value. */
 export const USUAL_JSON: JsonLimits = { values: 16_384, containers: 8192 };
-/** How deep lists and objects may nest: filters 16 levels of two each, in what is around them. */
+/** How deep lists and objects may nest: filters have 16 levels of two each, plus what surrounds them. */
 const MAX_DEPTH = 64;
-/** Fields of objects, of any route: an object of a million of them takes a second to build, a list some milliseconds. */
+/** The most fields of objects on any route: an object with a million fields takes a second to build, a list some milliseconds. */
 const MAX_FIELDS = 32_768;
 
 const [QUOTE, BACKSLASH, COMMA, COLON] = [0x22, 0x5c, 0x2c, 0x3a];
 const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d];
 
 /**
- * Counts what is in a body of JSON while its bytes come in, before anything is made of them: a list of a million
- * nothings costs three million bytes to send, and fifty times as much to build. It need not be valid JSON; what is not
- * is refused by the parser afterwards, at a cost that the same counts bound.
+ * Counts the content of a JSON body while its bytes arrive, before anything is built: a list of a million empty lists costs
+ * three million bytes to send and fifty times as much to build. The body need not be valid JSON; the parser refuses it
+ * afterwards, at a cost that the same counts bound.
  */
 export class JsonBounds {
   readonly #limits: JsonLimits;
@@ -36,7 +36,7 @@ export class JsonBounds {
     this.#limits = limits;
   }
 
-  /** The next bytes of the body. Errors: `payload_too_large`, `invalid_request` where it nests too deep. */
+  /** Counts the next bytes of the body. Errors: `payload_too_large`, `invalid_request` if it is nested too deeply. */
   push(bytes: Uint8Array): void {
     let values = this.#values;
     let inString = this.#inString;

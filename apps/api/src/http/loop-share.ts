@@ -1,7 +1,7 @@
 import { currentShare } from '../access/principal.ts';
 import { assertClientWaits } from './request-life.ts';
 
-/** So long one request's work may have the event loop before others get it. */
+/** How long one request's work may have the event loop before others get it. */
 const STRETCH_MS = 15;
 
 /**
@@ -22,7 +22,7 @@ export class LoopShare {
   }
 }
 
-/** Who waits for a stretch, by whose it is, in the order of their turns. */
+/** Work that waits for a time slice, by principal, in the order of their turns. */
 const waiting = new Map<string, (() => void)[]>();
 let isScheduled = false;
 
@@ -38,7 +38,7 @@ function nextStretch(share: string): Promise<void> {
 function schedule(): void {
   if (isScheduled) return;
   isScheduled = true;
-  // One that is asked for in a turn of immediates runs in the next one, behind sockets and timers.
+  // A slice requested in a turn of immediates runs in the next one, after sockets and timers.
   setImmediate(() => {
     isScheduled = false;
     const [first] = waiting;

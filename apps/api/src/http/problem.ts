@@ -36,7 +36,7 @@ export const problemResponses = {
   '5xx': { description: 'The server cannot handle the request now.', ...problemContent },
 };
 
-/** Fastify's own errors that have a code in the catalogue. */
+/** Fastify's errors with a code in the catalogue. */
 const FASTIFY_CODES: Partial<Record<string, ErrorCode>> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
   FST_ERR_CTP_BODY_TOO_LARGE: 'payload_too_large',
@@ -44,11 +44,11 @@ const FASTIFY_CODES: Partial<Record<string, ErrorCode>> = {
   FST_ERR_CTP_EMPTY_JSON_BODY: 'invalid_json',
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'upload_incomplete',
 };
-/** What the framework says of a body that it cannot parse, or of keys that it does not take, is one and the same. */
+/** The framework reports unparsable bodies and forbidden keys with the same error. */
 const INVALID_JSON =
   'the body is not valid JSON, or has a key that is not allowed: "__proto__", or "constructor" with a "prototype"';
 
-/** What a handler threw, as an error of the catalogue. */
+/** Converts what a handler threw to an error of the catalogue. */
 export function errorOf(thrown: unknown): EmbedmillError {
   if (thrown instanceof EmbedmillError || !(thrown instanceof Error)) return asEmbedmillError(thrown);
   const code = 'code' in thrown && typeof thrown.code === 'string' ? FASTIFY_CODES[thrown.code] : undefined;
@@ -60,19 +60,19 @@ export function errorOf(thrown: unknown): EmbedmillError {
   return asEmbedmillError(thrown, status >= 400 && status < 500 ? 'invalid_request' : 'internal');
 }
 
-/** What may be said to a client: of our own defects only that they are in the log. */
+/** What a client may be told: of internal errors only that they are in the log. */
 export function publicMessage(error: EmbedmillError, requestId: string): string {
   return error.code === 'internal'
     ? `an internal error of embedmill; see request ${requestId} in its log`
     : error.message;
 }
 
-/** What is wrong with one field of a request. */
+/** The fault of one field of a request. */
 export function refusedField(path: string, message: string): EmbedmillError {
   return new EmbedmillError('invalid_request', `${path}: ${message}`, { details: [{ path, message }] });
 }
 
-/** Answers the errors of some routes in the shape of the API whose clients call them. */
+/** Returns the errors of some routes in the format of the API whose clients call them. */
 export function answerErrorsAs(
   server: FastifyInstance,
   log: Pick<Log, 'error'>,
@@ -101,7 +101,7 @@ export function problemOf(error: EmbedmillError, request: { id: string; url: str
   };
 }
 
-/** Checks requests by their zod schemas; what is wrong comes with its path. */
+/** Checks requests by their zod schemas; faults come with their path. */
 export const validateRequest: FastifySchemaCompiler<z.ZodType> =
   ({ schema, httpPart }) =>
   (data: unknown) => {
@@ -120,12 +120,12 @@ export const validateButBody: FastifySchemaCompiler<unknown> = ({ schema, httpPa
     ? (value: unknown) => ({ value })
     : validateRequest({ schema, ...route, ...(httpPart !== undefined && { httpPart }) });
 
-/** Else a body with nothing right in it has an answer several times its size. */
+/** Otherwise a completely wrong body would get a response several times its size. */
 const MAX_DETAILS = 50;
-/** Of a key that a request has and should not. */
+/** For an unknown key of a request. */
 const MAX_PATH_CHARACTERS = 200;
 
-/** What zod found, as `invalid_request` with a path for each finding. */
+/** Zod's findings as `invalid_request` with a path for each. */
 export function invalidRequest(error: z.ZodError): EmbedmillError {
   const all = detailsOf(error.issues);
   const details = all.slice(0, MAX_DETAILS);
@@ -157,7 +157,7 @@ function detailsOf(issues: readonly Issue[], above: readonly PropertyKey[] = [])
   });
 }
 
-/** Of a union's branches the one that was most likely meant: nothing wrong with its shape, then least wrong. */
+/** The most likely meant branch of a union: one of the right shape, then the one with the fewest faults. */
 function closest(branches: readonly (readonly Issue[])[]): readonly Issue[] {
   const strangeness = (issues: readonly Issue[]) =>
     issues.reduce((sum, issue) => sum + (issue.path.length === 0 ? 10 : 1), 0);

@@ -3,27 +3,27 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { EmbedmillError } from '@embedmill/jobs';
 
 /**
- * How long a request lives: until it was answered or its client went, and until the work that was done for it has
- * ended. What a request holds, such as a slot, it holds as long.
+ * The lifetime of a request: until it was answered or its client disconnected, and until its work has ended. What a request
+ * holds, such as a slot, it holds as long.
  *
- * Invariants: `signal` aborts once, where the client goes before its answer. Handlers of all routes run with their
- * request's life, so that whatever they call can look at it without being handed it.
+ * Invariants: `signal` aborts once, if the client disconnects before the response. Handlers of all routes run with their
+ * request's life, so that whatever they call can access it without a parameter.
  */
 export interface RequestLife {
-  /** Aborts when the client goes before its answer. */
+  /** Aborts if the client disconnects before the response. */
   readonly signal: AbortSignal;
 }
 
 const living = new AsyncLocalStorage<RequestLife>();
-/** What was begun for a request, until it has ended. */
+/** Unfinished work of a request. */
 const works = new WeakMap<FastifyRequest, Promise<unknown>>();
 
-/** Aborts when the client of the request that is being worked for goes; undefined outside of any. */
+/** Aborts when the client of the current request disconnects; undefined outside of a request. */
 export function clientSignal(): AbortSignal | undefined {
   return living.getStore()?.signal;
 }
 
-/** Errors: `client_gone`. To be asked between two steps of what takes long. */
+/** To be called between the steps of long work. Errors: `client_gone`. */
 export function assertClientWaits(): void {
   if (clientSignal()?.aborted === true) throw clientGone();
 }
@@ -39,7 +39,7 @@ export function isClientGone(error: unknown): boolean {
   return error instanceof EmbedmillError && error.code === 'client_gone';
 }
 
-/** Gives all handlers of routes that are added from now on their request's life. */
+/** Runs all handlers of routes that are added from now on with their request's life. */
 export function watchRequests(server: FastifyInstance): void {
   server.addHook('onRoute', (route) => {
     const handler = route.handler;
@@ -57,7 +57,7 @@ export function watchRequests(server: FastifyInstance): void {
   });
 }
 
-/** Once the request was answered or its client went, and the work for it has ended. */
+/** Runs once the request was answered or its client disconnected, and its work has ended. */
 export function whenOver(request: FastifyRequest, reply: FastifyReply, done: () => void): void {
   reply.raw.once('close', () => {
     const work = works.get(request);

@@ -6,11 +6,11 @@ import type { ApiParts } from '../parts.ts';
 
 export interface Submitted {
   job: Job;
-  /** False when the Idempotency-Key was used for the same request before. */
+  /** False if the Idempotency-Key was used for the same request before. */
   created: boolean;
 }
 
-/** Where the documents of a job come from, as metrics count it. */
+/** The source of a job's documents, for metrics. */
 export type SubmissionKind =
   | 'upload'
   | 'inline'
@@ -29,8 +29,8 @@ export type SubmissionKind =
 type AcceptingParts = Pick<ApiParts, 'queue' | 'spool' | 'metrics' | 'log' | 'config'>;
 
 /**
- * The job is in the spool before it is on the queue, so that it is not lost where the queue loses it. Afterwards
- * the spool has what the id stands for, and no source that no job was made of.
+ * The job is stored in the spool before it is added to the queue, so that it survives if the queue loses it. Afterwards the
+ * spool has the job of the id, and no source without a job.
  */
 export async function acceptJob(
   kind: SubmissionKind,
@@ -55,7 +55,7 @@ export async function acceptJob(
     log.info({ job: job.id, collection: job.collection.name, kind, created }, 'a job was submitted');
     return submitted;
   } catch (thrown) {
-    // Whether the queue has it is not known: should it, the job is whole; should it not, it is recovered.
+    // It is unknown whether the queue has it: if so, the job is complete; if not, it will be recovered.
     created = kept && asEmbedmillError(thrown).code === 'queue_unavailable';
     throw thrown;
   } finally {
@@ -63,7 +63,7 @@ export async function acceptJob(
   }
 }
 
-/** Removes what a submission left that no job was made of. */
+/** Removes what a submission without a job left. */
 async function withdraw(
   { id, source }: NewJob,
   kept: boolean,
@@ -77,7 +77,7 @@ async function withdraw(
   for (const stored of storedIn(source)) await spool.removeSource(stored);
 }
 
-/** The id of the job that a request makes. */
+/** The id of the job of a request. */
 export function idFor(collection: Pick<Collection, 'name' | 'createdAt'>, request: FastifyRequest): JobId {
   const { tenant } = currentPrincipal();
   const key = request.headers['idempotency-key'];

@@ -18,22 +18,22 @@ import { refusedField } from '../http/problem.ts';
 import { headsOf, messagesOf } from './query-messages.ts';
 import { clientSignal, isClientGone } from '../http/request-life.ts';
 
-/** Messages of one request under way at the same time. */
+/** The most concurrent messages of one request. */
 const PARALLEL = 3;
 /**
- * Messages of all requests to one model: enough to keep engines busy, and few enough that slow ones answer each in its
- * time, which begins when it is sent.
+ * The most concurrent messages of all requests to one model: enough to keep engines busy, but few enough that slow engines
+ * answer each within its time limit, which starts when it is sent.
  */
 const MODEL_PARALLEL = 5;
-/** Inputs of all requests to one model under way; beyond it requests are refused, because they would time out anyway. */
+/** The most inputs of all requests to one model; further requests are refused, because they would time out anyway. */
 const MAX_IN_FLIGHT = 12_288;
-/** And of one principal, so that it leaves room for others. */
+/** The same for one principal, so that it leaves room for others. */
 const MAX_OWN_IN_FLIGHT = 8192;
 
-/** Where in the request an input is. */
+/** The place of an input in the request. */
 type PathOf = (index: number) => string;
 
-/** How the results of a request's messages become one. */
+/** Joins the results of a request's messages. */
 const JOIN: { [Task in QueryTask]: (results: QueryResults[Task][]) => QueryResults[Task] } = {
   embed: joinedDense,
   images: joinedDense,
@@ -61,7 +61,7 @@ const JOIN: { [Task in QueryTask]: (results: QueryResults[Task][]) => QueryResul
   detokenize: (results) => ({ texts: results.flatMap(({ texts }) => texts) }),
 };
 
-/** Whose messages they are, and how they go. */
+/** The principal of the messages, and their options. */
 interface Sending {
   principal: string;
   turns: FairTurns;
@@ -69,7 +69,7 @@ interface Sending {
   pathOf: PathOf;
 }
 
-/** What is under way to one model. */
+/** What is in flight to one model. */
 interface ModelLane {
   readonly turns: FairTurns;
   /** Inputs, by principal. */
@@ -77,10 +77,10 @@ interface ModelLane {
 }
 
 /**
- * The interactive lane as requests use it: a query in, its result out, in bounded messages and a bounded number. Each
- * model has a lane of its own, so that one that answers slowly, or not at all, holds nobody up who asks another; in it,
- * each principal's messages have their turn. A query whose client has gone sends nothing more; what it had sent is
- * withdrawn where no worker has it yet, and waited for where one has.
+ * The interactive lane for requests: it sends a query in a bounded number of bounded messages and returns the result. Each
+ * model has its own lane, so that a slow or unavailable model does not delay queries to another; within it, principals take
+ * turns. The query of a disconnected client sends nothing more; its sent messages are withdrawn if no worker has claimed
+ * them, and awaited otherwise.
  *
  * Shared by all routes. Errors: `overloaded`, `no_worker`, `client_gone`, and what the worker says.
  */
@@ -96,7 +96,7 @@ export class QueryLane {
     this.#timeoutMs = timeoutMs;
   }
 
-  /** `pathOf`: where in the request each input is, for what workers say of one. */
+  /** `pathOf`: the place of each input in the request, for errors of workers. */
   async ask<Task extends QueryTask>(
     query: QueryOf<Task>,
     pathOf: PathOf = (index) => `inputs/${index}`,
@@ -120,7 +120,7 @@ export class QueryLane {
     try {
       const model = (await this.#models()).find(({ name }) => name === query.model);
       const { query: read, cut, isQuestionCut } = headsOf(query, model?.maxTokens);
-      // What has to be downloaded first takes room and time of everyone.
+      // A download takes space and time from everyone.
       const mayBringIn =
         model === undefined || model.available || model.bundled || principal.scopes.has('admin');
       const sending = { principal: principal.name, turns: lane.turns, mayBringIn, pathOf };
@@ -138,7 +138,7 @@ export class QueryLane {
     }
   }
 
-  /** Rejects once nothing of it is under way any more. */
+  /** Rejects once nothing of it is in flight any more. */
   async #inMessages<Task extends QueryTask>(
     query: QueryOf<Task>,
     { principal, turns, mayBringIn, pathOf }: Sending,
@@ -169,7 +169,7 @@ export class QueryLane {
   }
 }
 
-/** What a worker says of an input of its message, as said of the request's. */
+/** Translates a worker's error about an input of its message to the request's input. */
 function atRequestsPath(error: unknown, pathOf: PathOf): unknown {
   const [detail] = error instanceof EmbedmillError ? error.details : [];
   const [, index] = /^inputs\/(\d+)$/.exec(detail?.path ?? '') ?? [];
@@ -206,7 +206,7 @@ function joinedFloats(parts: Float32Array[]): Float32Array {
   return joined;
 }
 
-/** One of the vectors, cut to `dims` where that is a smaller size. */
+/** One of the vectors, shortened to `dims` if that is smaller. */
 export function vectorAt({ vectors, dims: full }: DenseVectors, index: number, dims: number): Float32Array {
   return shortened(vectors.slice(index * full, (index + 1) * full), dims);
 }

@@ -1,20 +1,20 @@
 import type { Query, QueryTask } from '@embedmill/jobs';
 
-/** Inputs in one message: a batch or two for a worker, so that another client's query waits for little. */
+/** The most inputs of a message: a batch or two for a worker, so that another client's query waits only briefly. */
 const MESSAGE_INPUTS = 64;
-/** Characters in one message, unless one input alone has more: some 2,000 tokens, which run in a tenth of a second. */
+/** The most characters of a message, unless a single input has more: some 2,000 tokens, which take a tenth of a second. */
 const MESSAGE_CHARACTERS = 8192;
-/** What an input's token ids count as. */
+/** The size that an input's token ids count as. */
 const CHARACTERS_A_TOKEN = 4;
-/** No token that is one word in any language stands for more: what is behind is not read by the model. */
+/** No token of any language covers more characters, so the model does not read what follows. */
 const MOST_CHARACTERS_A_TOKEN = 64;
 
-/** Tasks of which every input goes on as it is: none of them runs a model over texts. */
+/** Tasks whose inputs are sent unchanged, because they do not run a model over texts. */
 const WHOLE: ReadonlySet<QueryTask> = new Set(['images', 'terms', 'tokenize', 'detokenize']);
 
 /**
- * A query with of each input what a model of so many tokens may read of it, and the inputs that were cut, and whether
- * the question was: so that what goes on to the workers is bounded by the model, and not by the request.
+ * A query whose inputs are truncated to what a model with this limit can read, the inputs that were truncated, and whether
+ * the question was. So the model bounds what is sent to workers, not the request.
  */
 export function headsOf(
   query: Query,
@@ -24,7 +24,7 @@ export function headsOf(
   const fromEnd = 'keep' in query && query.keep === 'end';
   const cut: number[] = [];
   const inputs = (query.inputs as (string | number[])[]).map((input, n) => {
-    // One token more than it reads, by which the worker sees that it is too long.
+    // One token more than the limit, so that the worker can detect the truncation.
     const most = typeof input === 'string' ? maxTokens * MOST_CHARACTERS_A_TOKEN : maxTokens + 1;
     if (input.length <= most) return input;
     cut.push(n);
@@ -32,7 +32,7 @@ export function headsOf(
     return fromEnd ? lastCharacters(input, most) : wholeCharacters(input, most);
   });
   const head = { ...query, inputs } as Query;
-  // The question goes with each message.
+  // Each message carries the question.
   const question = head.task === 'rerank' ? head.query : '';
   if (head.task === 'rerank') head.query = wholeCharacters(question, maxTokens * MOST_CHARACTERS_A_TOKEN);
   return { query: head, cut, isQuestionCut: head.task === 'rerank' && head.query.length < question.length };

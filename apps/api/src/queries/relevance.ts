@@ -7,10 +7,10 @@ import type { ApiParts } from '../parts.ts';
 import { refusedField } from '../http/problem.ts';
 import { checkText, refuseUnknown, type QueryLane } from './query-lane.ts';
 
-/** How well one text answers a query, and where it stood in the request. */
+/** How well one text answers a query, and its index in the request. */
 export interface Relevance {
   index: number;
-  /** The logit of a cross-encoder, or what late interaction gives, from 0 to 1. */
+  /** The logit of a cross-encoder, or the score of late interaction from 0 to 1. */
   score: number;
   /** From 0 to 1. */
   probability: number;
@@ -20,28 +20,28 @@ export interface RelevanceRequest {
   model: string | undefined;
   query: string;
   texts: readonly string[];
-  /** Refuse texts that are longer than the model reads, instead of cutting them. */
+  /** Whether to refuse texts that exceed the model's limit, instead of truncating them. */
   whole: boolean;
-  /** Tokens that are to be read of each text, at most. */
+  /** The most tokens to read of each text. */
   tokensPerText?: number | undefined;
   /** Names of the request's fields, for errors. */
   paths: { texts: string };
 }
 
-/** What reranks where no model is named: late interaction over the bundled model's token vectors. */
+/** The default reranker: late interaction over the bundled model's token vectors. */
 const DEFAULT_MODEL = profileSchema.parse({}).model;
 
-/** What became of a request. */
+/** The result of a request. */
 export interface Relevances {
   /** The model's own name. */
   model: string;
   /** All texts, the most relevant first. */
   ranked: Relevance[];
-  /** Tokens that the model has read. */
+  /** Tokens that the model read. */
   tokens: number;
 }
 
-/** How well all texts answer. Errors: `invalid_request`, `model_not_found`, what the lane says. */
+/** Scores all texts. Errors: `invalid_request`, `model_not_found`, and those of the lane. */
 export async function relevanceOf(
   { model = DEFAULT_MODEL, query, texts, whole, tokensPerText = Infinity, paths }: RelevanceRequest,
   parts: Pick<ApiParts, 'models' | 'config'>,
@@ -78,10 +78,10 @@ export interface Pair {
   text: string;
 }
 
-/** Queries of one request under way at the same time. */
+/** The most concurrent queries of one request. */
 const QUERIES_AT_ONCE = 4;
 
-/** How well each text answers its own query, in the order given. Errors: as of `relevanceOf`, with the pair's path. */
+/** Scores each text against its own query, in the given order. Errors: like `relevanceOf`, with the pair's path. */
 export async function pairRelevances(
   pairs: readonly Pair[],
   {
@@ -119,7 +119,7 @@ export async function pairRelevances(
   return { model: answers[0]?.model ?? '', scores, tokens };
 }
 
-/** A model that can rerank: a reranker, or a dense one, by late interaction. Errors: `model_not_found`, `invalid_request`. */
+/** A model that can rerank: a reranker, or a dense model by late interaction. Errors: `model_not_found`, `invalid_request`. */
 export async function requireReranker(
   models: ApiParts['models'],
   name: string,

@@ -1,7 +1,7 @@
-/** What one answer may come to, in characters of what was submitted: texts, titles, metadata. */
+/** The most characters of submitted content in one response: texts, titles, metadata. */
 export const ANSWER_CHARACTERS = 16 * 1024 * 1024;
 
-/** What a hit or a point adds to an answer beside numbers. */
+/** What a hit or a point adds to a response, apart from numbers. */
 export function sizeOf({
   text,
   title,
@@ -14,12 +14,12 @@ export function sizeOf({
   return text.length + (title?.length ?? 0) + (metadata === undefined ? 0 : JSON.stringify(metadata).length);
 }
 
-/** Counts what an answer has; one part is always taken, so that whoever asks on gets on. */
+/** Counts the size of a response; the first part is always accepted, so that paging makes progress. */
 export class AnswerRoom {
   #left = ANSWER_CHARACTERS;
   #isEmpty = true;
 
-  /** Whether there is room for a part of this size, which is taken then. */
+  /** Takes room for a part of this size; returns whether there was enough. */
   take(size: number): boolean {
     if (!this.#isEmpty && size > this.#left) return false;
     this.#left -= size;

@@ -1,26 +1,26 @@
 import { bestOfEach } from '@embedmill/retrieval';
 import type { RankedPoint } from '@embedmill/vector-store';
 
-/** Hits of each list that the first block is made of, unless a request wants more. */
+/** The depth of the first block in each list, unless a request needs more. */
 export const FIRST_DEPTH = 100;
 /** The most hits of one list. */
 const DEEPEST = 10_000;
-/** And of all lists, which are in memory together. */
+/** The most hits of all lists, which are in memory together. */
 const MOST_HITS = 40_000;
-/** How many times as deep each block looks as the one before. */
+/** The factor by which each block is deeper than the previous one. */
 const DEEPER = 4;
 
-/** What one look at the lists gave, best first. */
+/** The hits of one block, best first. */
 export interface Block<T extends { point: RankedPoint }> {
   found: T[];
-  /** Whether the lists have nothing beyond. */
+  /** Whether the lists have no further hits. */
   isAll: boolean;
 }
 
 /**
- * A page of a ranking that does not depend on the page. What fusion and reranking make of lists depends on how deep these
- * are, so the depths are fixed: the ranking is what they make of the first `first` hits of each list, then what they find
- * more to a depth of four times as many, and so on. Whoever goes through pages of any size sees each hit once.
+ * A page of a ranking that is independent of the page size. The results of fusion and reranking depend on the depth of the
+ * lists, so the depths are fixed: the ranking consists of the results from the first `first` hits of each list, then the
+ * further ones from four times that depth, and so on. Pages of any size show each hit once.
  *
  * @param depths `first`: the depth of the first block; `lists`: how many are looked at, which bounds how deep
  * @param look makes the block of a depth; that of a smaller one has no others

@@ -3,11 +3,11 @@ import type { ListName } from './query-vectors.ts';
 
 export type Shares = Partial<Record<ListName, number>>;
 
-/** A point that was found, with what each list said of it. */
+/** A found point, with its rank and score in each list. */
 export interface Found {
   point: ScoredPoint;
   score: number;
-  /** By `dense`, `bm25`, …, `rerank`; where several questions were asked, the best. */
+  /** By `dense`, `bm25`, …, `rerank`; the best of several queries. */
   scores: Partial<Record<ListName | 'rerank', number>>;
   /** What part of a fused score each list gave, where that is asked for. */
   shares?: Shares | undefined;
@@ -16,7 +16,7 @@ export interface Found {
 /** A hit whose payload is not read. */
 export type Ranking = Omit<Found, 'point'> & { point: RankedPoint };
 
-/** Hits of a page, as far as an answer has room for them. */
+/** The hits of a page that fit into a response. */
 export interface FoundPage {
   found: Found[];
   /** Whether the page has more. */

@@ -25,7 +25,7 @@ interface HitParts {
   lane: QueryLane;
 }
 
-/** What was found as the API gives it, as far as an answer has room, with highlights and explanations where they are asked for. */
+/** The found points as hits of the API, as far as a response has room, with requested highlights and explanations. */
 export async function hitsOf(
   all: readonly Found[],
   { highlight, explain }: Pick<SearchRequest, 'highlight' | 'explain'>,
@@ -89,18 +89,18 @@ export async function hitsOf(
   return hits;
 }
 
-/** A term that a hit and a question have, and the scheme by which it counts. */
+/** A term that a hit and a query share, and its scheme. */
 interface SchemeMatch {
   scheme: SparseScheme;
   match: TermMatch;
 }
 
-/** Characters of a term with its weights, as an explanation has them. */
+/** The characters of a term with its weights in an explanation. */
 const CHARACTERS_A_MATCH = 128;
-/** Hits whose sparse vectors are read at once. */
+/** Hits whose sparse vectors are read in one call. */
 const VECTORS_AT_ONCE = 128;
 
-/** Which terms of each hit the questions' terms met, scheme after scheme: of as many hits as an answer has room for. */
+/** The terms that each hit shares with the queries, by scheme, for as many hits as a response has room for. */
 async function matchesOf(
   all: readonly Found[],
   questions: readonly QueryVectors[],
@@ -141,7 +141,7 @@ async function matchesOf(
   return matched;
 }
 
-/** What was matched, with the words that the terms stand for; of each scheme the weightiest first. */
+/** The matches with the words of the terms; heaviest first in each scheme. */
 async function explanationsOf(
   found: readonly Found[],
   matched: readonly SchemeMatch[][],

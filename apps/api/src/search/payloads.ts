@@ -2,13 +2,12 @@ import type { Collection, CollectionName, PointId } from '@embedmill/jobs';
 import type { PointPayload, RankedPoint, VectorStore } from '@embedmill/vector-store';
 import { AnswerRoom, sizeOf } from './answer-size.ts';
 
-/** Hits whose payloads are read at once. */
+/** Hits whose payloads are read in one call. */
 const AT_ONCE = 64;
 
 /**
- * Payloads of one request's hits. A payload is up to 64 KiB of metadata and more, so those of a deep list are never held
- * together: they are read some at a time, whoever goes through them keeps what it needs of each, and what is held here
- * comes to one answer at most.
+ * The payloads of one request's hits. A payload can have 64 KiB of metadata and more, so those of a deep list are never all
+ * in memory: they are read in groups, callers keep what they need of each, and what is held here fits into one response.
  */
 export class HitPayloads {
   readonly #store: Pick<VectorStore, 'getPayloads'>;
@@ -23,7 +22,7 @@ export class HitPayloads {
     this.#collection = name as CollectionName;
   }
 
-  /** The hits with their payloads, in their order; without those that are gone meanwhile. */
+  /** The hits with their payloads, in order; without points deleted in the meantime. */
   async *of<T extends { point: RankedPoint }>(hits: readonly T[]): AsyncGenerator<[T, PointPayload]> {
     for (let from = 0; from < hits.length; from += AT_ONCE) {
       const some = hits.slice(from, from + AT_ONCE);
@@ -39,7 +38,7 @@ export class HitPayloads {
     }
   }
 
-  /** The hits with what tells their documents from others; without those that are gone meanwhile. */
+  /** The hits with the keys of their documents; without points deleted in the meantime. */
   async withDocuments<T extends { point: RankedPoint }>(
     hits: readonly T[],
   ): Promise<(T & { document: string })[]> {
@@ -52,7 +51,7 @@ export class HitPayloads {
     });
   }
 
-  /** As many of the hits as an answer has room for, with their payloads, and whether there are more. */
+  /** The hits that fit into a response, with their payloads, and whether there are more. */
   async page<T extends { point: RankedPoint }>(
     hits: readonly T[],
   ): Promise<{ found: (T & { point: RankedPoint & { payload: PointPayload } })[]; isCut: boolean }> {

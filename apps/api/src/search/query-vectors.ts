@@ -16,19 +16,19 @@ import type { SearchVector } from '@embedmill/vector-store';
 import { refusedField } from '../http/problem.ts';
 import { checkText, refuseUnknown, vectorAt, type QueryLane } from '../queries/query-lane.ts';
 
-/** One question as vectors of the collection: what is asked of the store, one list of hits each. */
+/** One query as vectors of the collection: each gives a list of hits from the store. */
 export interface QueryVectors {
-  /** In words; undefined where a picture asks. */
+  /** The query in words; undefined for an image. */
   text: string | undefined;
-  /** What the dense model reads in front of it, where that is not what it has for queries. */
+  /** The dense model's prefix, if it is not the usual one for queries. */
   prefix: string | undefined;
   weight: number;
   vectors: (SearchVector & { list: ListName })[];
-  /** Its tokens, where reranking will hold them against stored ones. */
+  /** Its tokens, if reranking will compare them with stored ones. */
   tokens?: QuestionTokens | undefined;
 }
 
-/** What a list of hits was found by. */
+/** The vector by which a list of hits was found. */
 export type ListName = 'dense' | SparseScheme;
 
 /**
