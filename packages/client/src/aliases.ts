@@ -1,7 +1,7 @@
 import type { CallOptions, Connection } from './connection.ts';
 import type { Alias } from './schemas.ts';
 
-/** Names that stand for collections and can be moved in one step. */
+/** Aliases: names for collections that can be moved in one step. */
 export class Aliases {
   readonly #server: Connection;
 
@@ -14,7 +14,7 @@ export class Aliases {
     return aliases;
   }
 
-  /** Lets it stand for this collection from now on, whether there was one or not. */
+  /** Points the alias to this collection, whether or not it exists. */
   move(name: string, collection: string, options: CallOptions = {}): Promise<Alias> {
     const params = { path: { name } };
     return this.#server.read(

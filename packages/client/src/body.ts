@@ -1,48 +1,48 @@
 /**
- * What is submitted, as the body of a request: bytes as they come, one chunk at a time, asked for when the connection has
- * room for it. Nothing is held but the chunk that is being filled.
+ * Submitted documents as the body of a request: a stream of chunks, each requested when the connection has room. Only the
+ * chunk that is being filled is in memory.
  */
 import { chunksOf } from './lines.ts';
 import type { Document } from './schemas.ts';
 
-/** Bytes in a file's format, or documents, which become lines of NDJSON. */
+/** Bytes in a file format, or documents, which become lines of NDJSON. */
 export type Chunks = AsyncIterable<Document | Uint8Array> | Iterable<Document | Uint8Array>;
 
-/** What can be opened again and again, as a `Blob` or a `File` can. */
+/** A source that can be opened repeatedly, such as a `Blob` or a `File`. */
 export interface Openable {
   stream(): ReadableStream<Uint8Array> | Chunks;
   /** Its media type; NDJSON by default. */
   readonly type?: string;
 }
 
-/** What can be read from any byte on, as a `Blob` or a `File` can. */
+/** A source that can be read from any byte on, such as a `Blob` or a `File`. */
 export interface Sliceable {
   readonly size: number;
   slice(from: number, to: number): { stream(): ReadableStream<Uint8Array> | AsyncIterable<Uint8Array> };
 }
 
 /**
- * The documents of a job: a file, a stream of bytes, or documents one by one, from an array or a database's cursor. What
- * can be opened again, an `Openable` or an array, is sent again when the connection breaks.
+ * The documents of a job: a file, a stream of bytes, or documents from an array or a database cursor. An `Openable` or an
+ * array is sent again if the connection breaks.
  */
 export type Documents = Openable | ReadableStream<Uint8Array> | Chunks;
 
-/** Documents are sent in chunks of at least so many characters, unless they come slowly. */
+/** The least characters of a chunk of documents, unless they arrive slowly. */
 const CHUNK_CHARACTERS = 64 * 1024;
-/** A body that nothing comes of for some seconds is refused. */
+/** The server refuses a body that sends nothing for some seconds. */
 const SLOW_MS = 1000;
 
-/** Whether it gives the same again. */
+/** Whether it can be sent again. */
 export function isRepeatable(documents: Documents): boolean {
   return isOpenable(documents) || Array.isArray(documents);
 }
 
-/** Whether it can be sent part by part. */
+/** Whether it can be sent in parts. */
 export function isSliceable(documents: Documents): documents is Openable & Sliceable {
   return isOpenable(documents) && 'size' in documents && 'slice' in documents;
 }
 
-/** One sending of the documents. Whoever made it closes it, whatever became of the request. */
+/** One transmission of the documents. Its creator closes it, whatever the outcome of the request. */
 export class Body {
   #failure: { error: unknown } | undefined;
   readonly #chunks: AsyncGenerator<Uint8Array>;
@@ -54,23 +54,23 @@ export class Body {
     this.#onSent = onSent;
   }
 
-  /** What a request is given. */
+  /** The body for the request. */
   async request() {
     const stream = this.#stream();
     return {
-      // A browser sends no body that is still being made, over HTTP/1.1; it keeps a large one on disk.
+      // Over HTTP/1.1, a browser cannot stream a body; it keeps a large one on disk.
       body: (isBrowser() ? await new Response(stream).blob() : stream) as never,
       bodySerializer: <T>(body: T) => body,
       duplex: 'half' as const,
     };
   }
 
-  /** Why it was not sent: what the documents failed with says more than the request that broke because of it. */
+  /** Why it was not sent: an error of the documents is more specific than the request that failed because of it. */
   reasonOf(error: unknown): unknown {
     return this.#failure === undefined ? error : this.#failure.error;
   }
 
-  /** A stream that takes from the documents as it is read. */
+  /** A stream that reads documents on demand. */
   #stream(): ReadableStream<Uint8Array<ArrayBuffer>> {
     let sent = 0;
     return new ReadableStream(
@@ -93,7 +93,7 @@ export class Body {
     );
   }
 
-  /** Not waited for: where nothing comes, it would not end. */
+  /** Not awaited, because it would not end if nothing arrives. */
   close(): void {
     void this.#chunks.return(undefined).catch(() => undefined);
   }

@@ -36,7 +36,7 @@ import { submitDocuments } from './submission.ts';
 import { Usage } from './usage.ts';
 import type { WatchOptions } from './watch.ts';
 
-/** A client of one embedmill. It holds no connection and need not be closed. */
+/** A client of an embedmill server. It holds no connection and need not be closed. */
 export class Client {
   readonly url: string;
   /** Every route of the API, typed: `api.GET('/api/v1/jobs/{id}', …)` (openapi-fetch). */
@@ -69,14 +69,14 @@ export class Client {
   }
 
   /**
-   * Submits documents as one job, as they come: to the collection of a name, or to a file. Resolves when they have all
-   * arrived; `watch` follows the job.
+   * Submits documents as one job, streamed: to a collection by name, or to a file. Resolves when all have been received;
+   * `watch` follows the job.
    */
   submit(target: JobTarget, documents: Documents, options: SubmitOptions = {}): Promise<Job> {
     return submitDocuments(this.#server, target, documents, options);
   }
 
-  /** Submits what the server reads itself: a file or a folder there, a URL, objects in S3. */
+  /** Submits a source that the server reads itself: a file or a folder on the server, a URL, objects in S3. */
   submitSource(
     target: JobTarget,
     source: ServerSource,
@@ -85,17 +85,17 @@ export class Client {
     return submitSource(this.#server, target, source, options);
   }
 
-  /** A job from now until it has finished, whenever it changed; the last is the finished one. */
+  /** Yields a job whenever it changes until it has finished; the last one is the finished job. */
   watch(job: string, options: WatchOptions = {}): AsyncGenerator<Job> {
     return this.jobs.watch(job, options);
   }
 
-  /** A job's documents that failed, and why. */
+  /** The failed documents of a job, with reasons. */
   failures(job: string, options: CallOptions = {}): AsyncGenerator<DocumentReport, number> {
     return this.jobs.failures(job, options);
   }
 
-  /** The chunks that answer a question: by meaning, by words, or by both. */
+  /** Searches for the chunks that answer a query, by meaning, by words, or by both. */
   search(
     collection: string,
     request: SearchRequest,
@@ -104,7 +104,7 @@ export class Client {
     return search(this.#server, collection, request, options);
   }
 
-  /** The chunks that are like some examples and unlike others. */
+  /** Finds chunks that resemble some examples and not others. */
   recommend(
     collection: string,
     request: RecommendRequest,
@@ -113,7 +113,7 @@ export class Client {
     return recommend(this.#server, collection, request, options);
   }
 
-  /** A page of the documents that say nearly the same. */
+  /** A page of near-duplicate documents. */
   nearDuplicates(
     collection: string,
     request: NearDuplicatesRequest = {},
@@ -122,12 +122,12 @@ export class Client {
     return nearDuplicates(this.#server, collection, request, options);
   }
 
-  /** Embeds texts now, ahead of bulk jobs; a vector for each, of length 1. */
+  /** Embeds texts immediately, ahead of bulk jobs; returns a vector of length 1 for each. */
   embed(texts: readonly string[], options: EmbedOptions = {}): Promise<Float32Array[]> {
     return embed(this.#server, texts, options);
   }
 
-  /** A collection's documents, or their points with vectors, as the bytes of a file. */
+  /** Exports a collection's documents, or their points with vectors, as the bytes of a file. */
   export(
     collection: string,
     request: ExportRequest = {},
@@ -136,7 +136,7 @@ export class Client {
     return exportOf(this.#server, collection, request, options);
   }
 
-  /** Begins the job that writes the file of an export; `jobs.output` gives it once the job is done. */
+  /** Starts the job that writes an export's file; `jobs.output` returns the file once the job is done. */
   beginExport(collection: string, request: ExportRequest = {}, options: ExportOptions = {}): Promise<Job> {
     return beginExport(this.#server, collection, request, options);
   }
@@ -145,36 +145,36 @@ export class Client {
     return (await this.#server.read((api, init) => api.GET('/api/v1/models', init), options)).models;
   }
 
-  /** Whether the server can work, also when it cannot. */
+  /** Whether the server is ready; does not throw if it is not. */
   async readiness(options: CallOptions = {}): Promise<Health> {
     return this.#server.health(options);
   }
 
   /**
-   * Any route that changes nothing, or has the same effect however often it is asked, with what the verbs do about errors:
+   * Calls any route that is safe or idempotent, with the error handling and retries of the methods:
    * `read((api, init) => api.GET('/api/v1/overview', init))`.
    */
   read<T>(call: Call<T>, options: CallOptions = {}): Promise<T> {
     return this.#server.read(call, options);
   }
 
-  /** As `read`, of a route that changes something. */
+  /** Like `read`, for a route that changes something. */
   ask<T>(call: Call<T>, options: CallOptions = {}): Promise<T> {
     return this.#server.ask(call, options);
   }
 
-  /** The events of any route that streams them; the call has `parseAs: 'stream'`. */
+  /** The events of any streaming route; the call must have `parseAs: 'stream'`. */
   events(call: Call<unknown>, options: EventOptions = {}): AsyncGenerator<ServerEvent> {
     return this.#server.events(call, options);
   }
 
-  /** Figures for Prometheus. */
+  /** Metrics for Prometheus. */
   metrics(options: CallOptions = {}): Promise<string> {
     return this.#server.read((api, init) => api.GET('/metrics', { ...init, parseAs: 'text' }), options);
   }
 }
 
-/** A client of the embedmill at `url`; `apiKey` goes with each request. */
+/** Creates a client of the server at `url`; each request carries `apiKey`. */
 export function createClient(options: ConnectionOptions): Client {
   return new Client(options);
 }

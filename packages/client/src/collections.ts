@@ -9,7 +9,7 @@ export class Collections {
     this.#server = connection;
   }
 
-  /** Creates it, or finds it with the same profile. Errors: `collection_exists` with another one, `invalid_profile`. */
+  /** Creates a collection, or returns the existing one with the same profile. Errors: `collection_exists` for a different profile, `invalid_profile`. */
   create(name: string, profile: Profile = {}, options: CallOptions = {}): Promise<Collection> {
     const body = { name, profile: profile as Schemas['ProfileInput'] };
     return this.#server.read((api, init) => api.POST('/api/v1/collections', { ...init, body }), options);
@@ -31,7 +31,7 @@ export class Collections {
     );
   }
 
-  /** Deletes it with all its vectors, and cancels its jobs. */
+  /** Deletes a collection with all its vectors, and cancels its jobs. */
   async delete(name: string, options: CallOptions = {}): Promise<void> {
     const params = { path: { name } };
     await this.#server.ask(
@@ -41,8 +41,8 @@ export class Collections {
   }
 
   /**
-   * Makes a field of the metadata filterable. Asks again and again, as the server answers before it has ended;
-   * `onProgress` is told how many points it has looked through.
+   * Makes a metadata field filterable. Polls, because the server responds before it has finished; `onProgress` receives the
+   * number of checked points.
    */
   async addField(
     name: string,

@@ -4,43 +4,43 @@ import { EmbedmillError, errorOf, mayPass, unreachable } from './error.ts';
 import { readEvents, type ServerEvent } from './events.ts';
 import { pause } from './pause.ts';
 
-/** How long an answer may take. A search may wait for its model to be loaded. */
+/** How long a response may take. A search may wait until its model is loaded. */
 const ANSWER_MS = 60_000;
-/** Pauses before what is safe to repeat is asked again. */
+/** Pauses before retries of idempotent requests. */
 const PAUSES_MS = [500, 2000, 8000];
-/** A server that wants to be left alone for longer is not waited for. */
+/** A longer Retry-After is not waited for. */
 const LONGEST_PAUSE_SECONDS = 60;
-/** The server sends a comment more often than this when nothing happens. */
+/** The server sends a comment at least this often. */
 const SILENCE_MS = 45_000;
 
 export interface ConnectionOptions {
-  /** Where the server is, as in `http://127.0.0.1:7700`. */
+  /** The address of the server, such as `http://127.0.0.1:7070`. */
   url: string;
-  /** A key, `em_…`, where the server asks for one. */
+  /** A key, `em_…`, if the server requires one. */
   apiKey?: string | undefined;
-  /** In place of the platform's. */
+  /** Replaces the platform's `fetch`. */
   fetch?: ((request: Request, init?: RequestInit) => Promise<Response>) | undefined;
-  /** Ends whatever is under way. */
+  /** Aborts all requests of the client. */
   signal?: AbortSignal | undefined;
-  /** How long an answer may take, in milliseconds; streams and uploads take as long as they take. */
+  /** How long a response may take, in milliseconds; streams and uploads have no limit. */
   answerMs?: number | undefined;
-  /** Pauses before what is safe to repeat is asked again, in milliseconds. */
+  /** Pauses before retries of idempotent requests, in milliseconds. */
   pausesMs?: readonly number[] | undefined;
 }
 
-/** Of a single call. */
+/** Options of a single call. */
 export interface CallOptions {
-  /** Ends it. */
+  /** Aborts it. */
   signal?: AbortSignal | undefined;
 }
 
-/** Of a stream of events. */
+/** Options of an event stream. */
 export interface EventOptions extends CallOptions {
-  /** The server sends a comment more often than this when nothing happens, in milliseconds. */
+  /** The longest silence of the server, which sends a comment at least this often, in milliseconds. */
   silenceMs?: number | undefined;
 }
 
-/** What openapi-fetch answers. */
+/** The result of openapi-fetch. */
 interface Answered<T> {
   data?: T;
   error?: unknown;
@@ -50,21 +50,21 @@ interface Answered<T> {
 export type Call<T> = (api: Api<paths>, init: { signal: AbortSignal }) => Promise<Answered<T>>;
 
 /**
- * Requests to one server, and what their answers mean.
+ * Sends requests to one server and interprets its responses.
  *
- * What is safe to repeat is asked again after a pause, or when the server says that it is worth it: where it was slow, the
- * connection broke, or it answered 429, 502, 503 or 504. Not before it has answered anything: where none runs, that is
- * said at once. Other requests are repeated on a 429 alone, which says that nothing was done.
+ * Idempotent requests are retried after a pause, or after Retry-After, if the server was slow, the connection broke, or the
+ * status is 429, 502, 503 or 504. They are not retried before the first response, so that a missing server is reported
+ * immediately. Other requests are retried only on 429, which means that nothing was done.
  *
- * Errors: `EmbedmillError`; the reason of whichever signal aborted.
+ * Errors: `EmbedmillError`, or the reason of the signal that aborted.
  */
 export class Connection {
   readonly url: string;
-  /** The typed fetch below all verbs. */
+  /** The typed fetch of all methods. */
   readonly api: Api<paths>;
   readonly #signal: AbortSignal | undefined;
   readonly #answerMs: number;
-  /** Before each new try of what is safe to repeat. */
+  /** Called before each retry of an idempotent request. */
   readonly pausesMs: readonly number[];
   #hasAnswered = false;
 
@@ -80,12 +80,12 @@ export class Connection {
     this.pausesMs = pausesMs;
   }
 
-  /** Asks for what changes something. */
+  /** Sends a request that changes something. */
   async ask<T>(call: Call<T>, options: CallOptions = {}): Promise<T> {
     return this.#repeating(() => this.#inTime(call, options), options, isRefused);
   }
 
-  /** Asks for what changes nothing, or has the same effect however often it is asked. */
+  /** Sends a safe or idempotent request. */
   async read<T>(call: Call<T>, options: CallOptions = {}): Promise<T> {
     return this.#repeating(
       () => this.#inTime(call, options),
@@ -94,12 +94,12 @@ export class Connection {
     );
   }
 
-  /** Asks once, for what takes as long as it takes: a stream, an upload. */
+  /** Sends a request once without a time limit: a stream, an upload. */
   async lasting<T>(call: Call<T>, options: CallOptions = {}): Promise<{ data: T; response: Response }> {
     return this.#once(call, options, undefined);
   }
 
-  /** The events of a stream, until it ends or falls silent; none where the answer is no stream of events. */
+  /** The events of a stream until it ends or stops sending; none if the response is not an event stream. */
   async *events(
     call: Call<unknown>,
     { silenceMs = SILENCE_MS, ...options }: EventOptions = {},
@@ -124,7 +124,7 @@ export class Connection {
     }
   }
 
-  /** What `/readyz` says, also where that is that the server is not ready. */
+  /** The response of `/readyz`, also if the server is not ready. */
   async health(options: CallOptions = {}): Promise<components['schemas']['Health']> {
     const { data, error, response } = await this.api
       .GET('/readyz', { signal: this.signalOf(options, this.#answerMs) })
@@ -136,13 +136,13 @@ export class Connection {
     return health;
   }
 
-  /** What a broken stream or request means. */
+  /** Interprets a broken stream or request. */
   lost(error: unknown, { signal }: CallOptions = {}): unknown {
     for (const one of [this.#signal, signal]) if (one?.aborted === true) return one.reason;
     return error instanceof EmbedmillError ? error : unreachable(this.url, error);
   }
 
-  /** The signals that end a call, as one. */
+  /** The signals that abort a call, combined. */
   signalOf({ signal }: CallOptions, ms?: number): AbortSignal {
     const signals = [this.#signal, signal, ms === undefined ? undefined : AbortSignal.timeout(ms)];
     return AbortSignal.any(signals.filter((one) => one !== undefined));

@@ -1,7 +1,7 @@
 import type { CallOptions, Connection } from './connection.ts';
 import type { Filter, Input, Job, JobOptions, Point, Schemas, StoredDocument } from './schemas.ts';
 
-/** Which documents: by ids (10,000 at most) or by a filter. */
+/** The documents: by ids (at most 10,000) or by a filter. */
 export type DocumentSelection = (
   { ids: readonly string[]; filter?: undefined } | { ids?: undefined; filter: Filter }
 ) & { tenant?: string | undefined };
@@ -9,7 +9,7 @@ export type DocumentSelection = (
 type DeletionOptions = CallOptions &
   Pick<JobOptions, 'priority' | 'webhook'> & { idempotencyKey?: string | undefined };
 
-/** What is stored. */
+/** The stored documents. */
 export class Documents {
   readonly #server: Connection;
 
@@ -31,7 +31,7 @@ export class Documents {
     );
   }
 
-  /** Deletes one now. Errors: `document_not_found`. */
+  /** Deletes a document immediately. Errors: `document_not_found`. */
   async remove(
     collection: string,
     id: string,
@@ -44,7 +44,7 @@ export class Documents {
     );
   }
 
-  /** Deletes them as a job, in its place in the order of submissions. */
+  /** Deletes documents as a job, at its place in the order of submissions. */
   delete(
     collection: string,
     selection: DocumentSelection,
@@ -54,7 +54,7 @@ export class Documents {
     return this.#deletion(collection, said, { idempotencyKey, signal }) as Promise<Job>;
   }
 
-  /** How many documents `delete` would delete now. */
+  /** The number of documents that `delete` would delete now. */
   async count(collection: string, selection: DocumentSelection, options: CallOptions = {}): Promise<number> {
     return (await this.#deletion(collection, { ...selection, dryRun: true }, options)).documents;
   }
@@ -76,7 +76,7 @@ export class Documents {
     }
   }
 
-  /** With a key it is safe to repeat, and a count changes nothing. */
+  /** With a key it is idempotent, and a count changes nothing. */
   #deletion(
     collection: string,
     said: DocumentSelection & Omit<Input<Schemas['DeletionInput']>, 'ids' | 'filter' | 'tenant'>,

@@ -3,18 +3,18 @@ import type { CallOptions, Connection } from './connection.ts';
 export interface EmbedOptions extends CallOptions {
   /** A dense model; all-MiniLM-L6-v2 by default. */
   model?: string;
-  /** What the texts are to the model: those of models that tell the two apart differ. */
+  /** The role of the texts; some models embed queries and documents differently. */
   role?: 'query' | 'document';
-  /** A smaller size, where the model was trained for it. */
+  /** A smaller vector size, if the model was trained for it. */
   dimensions?: number;
 }
 
 const DEFAULT_MODEL = 'all-MiniLM-L6-v2';
-/** The most that the server takes in one request. */
+/** The most texts of one request. */
 const MOST_INPUTS = 2048;
 const BYTES_A_NUMBER = 4;
 
-/** Embeds texts now, ahead of bulk jobs; a vector for each, of length 1. */
+/** Embeds texts immediately, ahead of bulk jobs; returns a vector of length 1 for each. */
 export async function embed(
   server: Connection,
   texts: readonly string[],

@@ -1,28 +1,28 @@
 import type { components } from './api.ts';
 
 /**
- * A code of the server's catalogue, or one of two for what no embedmill said: `unreachable` where nobody answered or the
- * connection broke, `unexpected_answer` where something else did.
+ * A code of the server's catalogue, or one of two for other failures: `unreachable` if nothing responded or the connection
+ * broke, `unexpected_answer` if something other than embedmill responded.
  */
 export type ErrorCode = components['schemas']['ErrorCode'] | 'unreachable' | 'unexpected_answer';
 
-/** One thing that is wrong with a request, and where in it. */
+/** One fault of a request, and its place. */
 export interface ErrorDetail {
   path: string;
   message: string;
 }
 
-/** What went wrong. Decide by `code`; `message` says what was wrong, where, and what to do. */
+/** An error. Decide by `code`; `message` tells what was wrong, where, and what to do. */
 export class EmbedmillError extends Error {
   readonly code: ErrorCode;
-  /** What kind of problem it is, in a few words, where the server said so. */
+  /** A short title of the problem, if the server sent one. */
   readonly title: string | undefined;
-  /** Of the answer; undefined where there was none. */
+  /** The status of the response; undefined without a response. */
   readonly status: number | undefined;
-  /** Whether the same request may succeed later. */
+  /** Whether the same request can succeed later. */
   readonly retryable: boolean;
   readonly details: readonly ErrorDetail[];
-  /** Seconds after which it is worth trying again, where the server said so. */
+  /** Seconds to wait before a retry, if the server sent them. */
   readonly retryAfter: number | undefined;
 
   constructor(
@@ -47,19 +47,19 @@ export class EmbedmillError extends Error {
     this.retryAfter = options.retryAfter;
   }
 
-  /** Where in the request the first thing is that is wrong. */
+  /** The place of the first fault in the request. */
   get path(): string | undefined {
     return this.details[0]?.path;
   }
 }
 
-/** Nobody answered, or the connection broke. */
+/** Nothing responded, or the connection broke. */
 export function unreachable(url: string, cause: unknown): EmbedmillError {
   const message = `no embedmill responds at ${url} (${reasonOf(cause)})`;
   return new EmbedmillError('unreachable', message, { retryable: true, cause });
 }
 
-/** What an answer that is none means. `body` is its JSON, or its text where it is none. */
+/** Interprets an error response. `body` is its JSON, or its text if it is not JSON. */
 export function errorOf(url: string, response: Response, body: unknown): EmbedmillError {
   const { status } = response;
   const retryAfter = retryAfterOf(response);
@@ -83,7 +83,7 @@ export function errorOf(url: string, response: Response, body: unknown): Embedmi
   return new EmbedmillError('unexpected_answer', message, { status, retryable: mayPass(status), retryAfter });
 }
 
-/** Seconds, of a number or a date (RFC 9110, section 10.2.3). */
+/** Seconds, from a number or a date (RFC 9110, section 10.2.3). */
 function retryAfterOf({ headers }: Response): number | undefined {
   const said = headers.get('retry-after');
   if (said === null) return undefined;
@@ -91,7 +91,7 @@ function retryAfterOf({ headers }: Response): number | undefined {
   return Number.isNaN(seconds) ? undefined : Math.max(0, seconds);
 }
 
-/** Whether an answer with this status may become another one by itself. */
+/** Whether a response with this status is transient. */
 export function mayPass(status: number): boolean {
   return status === 429 || status === 502 || status === 503 || status === 504;
 }
@@ -113,10 +113,10 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null;
 }
 
-/** Why a connection failed, in the words of whoever knows best. */
+/** Why a connection failed, from the most specific error. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  // fetch says no more than "fetch failed"; its cause says why, and where several addresses were tried, theirs do.
+  // fetch only reports "fetch failed"; its cause has the reason and, if several addresses were tried, their causes have it.
   const inner: unknown = error instanceof AggregateError ? error.errors[0] : error.cause;
   return inner instanceof Error ? reasonOf(inner) : error.message;
 }

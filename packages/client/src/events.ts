@@ -6,7 +6,7 @@ export interface ServerEvent {
   data: string;
 }
 
-/** The events of a stream; `onBytes` is called whenever something arrives, also a comment. */
+/** The events of a stream; `onBytes` is called for everything that arrives, including comments. */
 export async function* readEvents(
   body: ReadableStream<Uint8Array>,
   onBytes: () => void = () => {},

@@ -4,16 +4,16 @@ import { readOutput } from './output.ts';
 import type { Input, Job, Schemas } from './schemas.ts';
 import { watchJob } from './watch.ts';
 
-/** Which documents, with vectors or without, in which format; all of them as NDJSON by default. */
+/** Which documents to export, with or without vectors, and the format; by default all documents as NDJSON. */
 export type ExportRequest = Input<Schemas['ExportInput']>;
 
 export interface ExportOptions extends CallOptions {
   idempotencyKey?: string | undefined;
-  /** Told of the job that writes the file, whenever it changed: `jobs.output` gives its file again. */
+  /** Called with the job that writes the file whenever it changes; `jobs.output` returns its file again. */
   onProgress?: (job: Job) => void;
 }
 
-/** Begins the job that writes the file. */
+/** Starts the job that writes the file. */
 export function beginExport(
   server: Connection,
   collection: string,
@@ -28,7 +28,7 @@ export function beginExport(
   );
 }
 
-/** A collection's documents as the bytes of a file. Errors: those that its job failed with. */
+/** Exports a collection's documents as the bytes of a file. Errors: those of its job. */
 export async function* exportOf(
   server: Connection,
   collection: string,

@@ -6,7 +6,7 @@ import { sourceCall, type JobTarget } from './source-submission.ts';
 import type { SubmitOptions } from './submit-options.ts';
 import { patiently, Upload } from './uploads.ts';
 
-/** What the server finds a file's format by, for media types that say nothing else. */
+/** The parameters that set a file's format, for generic media types. */
 const EXTENSIONS: Readonly<Record<string, string>> = {
   'application/x-ndjson': 'ndjson',
   'application/ndjson': 'ndjson',
@@ -18,8 +18,8 @@ const EXTENSIONS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Submits a file that comes in parts as one job; undefined where that cannot be: of this type, by this key, with this
- * server. Nothing is left of it on the server but the job. Errors: as those of a submission.
+ * Submits a file in parts as one job; undefined if this is not possible for this type, this key or this server. Only the job
+ * remains on the server. Errors: those of a submission.
  */
 export async function submitInParts(
   server: Connection,
@@ -31,7 +31,7 @@ export async function submitInParts(
   if (extension === undefined) return undefined;
   const { signal, onSent, onRetry, partBytes, patienceMs, ...said } = options;
   const uploading = { signal, onSent, onRetry, partBytes, patienceMs };
-  // What is not there is said before the file is sent.
+  // A missing collection is reported before the file is sent.
   if (typeof target === 'string') await requireCollection(server, target, { signal });
   const filename = `documents.${extension}${gzip === true ? '.gz' : ''}`;
   const upload = await Upload.begin(server, file, filename, uploading).catch((error: unknown) => {
@@ -42,10 +42,10 @@ export async function submitInParts(
   const id = await upload.send();
   const call = sourceCall(target, { file: id, ...reading }, { ...said, idempotencyKey });
   try {
-    // The server copies the file, as long as that takes.
+    // The server copies the file, without a time limit.
     return await patiently(server, async () => (await server.lasting(call, { signal })).data, uploading);
   } finally {
-    // Where this fails it is gone after a day.
+    // If this fails, the server removes it after a day.
     const params = { path: { id } };
     await server
       .ask((api, init) => api.DELETE('/v1/files/{id}', { ...init, params }), { signal })

@@ -12,7 +12,7 @@ import type {
 } from './schemas.ts';
 import { watchJob, type WatchOptions } from './watch.ts';
 
-/** Bulk submissions, and what became of them. */
+/** Bulk submissions and their outcomes. */
 export class Jobs {
   readonly #server: Connection;
 
@@ -20,7 +20,7 @@ export class Jobs {
     this.#server = server;
   }
 
-  /** A page of them, the newest first; `next` is what the next page is asked for with, as `after`. */
+  /** A page of jobs, newest first; pass its `next` as `after` for the next page. */
   list({ signal, ...query }: QueryOf<'/api/v1/jobs'> & CallOptions = {}): Promise<{
     jobs: Job[];
     next: string | null;
@@ -35,7 +35,7 @@ export class Jobs {
     return this.#server.read((api, init) => api.GET('/api/v1/jobs/{id}', { ...init, params }), options);
   }
 
-  /** A job from now until it has finished, whenever it changed; the last is the finished one. */
+  /** Yields a job whenever it changes until it has finished; the last one is the finished job. */
   watch(id: string, options: WatchOptions = {}): AsyncGenerator<Job> {
     return watchJob(this.#server, id, options);
   }
@@ -47,7 +47,7 @@ export class Jobs {
     return last ?? this.get(id, options);
   }
 
-  /** What happened to it: the last lines of its log, the oldest first. */
+  /** The last lines of its log, oldest first. */
   async log(id: string, options: CallOptions = {}): Promise<JobLogLine[]> {
     const params = { path: { id } };
     const { lines } = await this.#server.read(
@@ -57,22 +57,22 @@ export class Jobs {
     return lines;
   }
 
-  /** The documents that failed, and why; the generator returns how many more there were that the job does not name. */
+  /** The failed documents, with reasons; the generator returns how many more the job does not list. */
   failures(id: string, options: CallOptions = {}): AsyncGenerator<DocumentReport, number> {
     return readReports(this.#server, id, 'failures', options);
   }
 
-  /** As `failures`, of documents that came again later in the job, or were truncated. */
+  /** Like `failures`, for documents that occurred again later in the job, or were truncated. */
   warnings(id: string, options: CallOptions = {}): AsyncGenerator<DocumentReport, number> {
     return readReports(this.#server, id, 'warnings', options);
   }
 
-  /** The bytes of the file that it wrote; where the connection breaks, the rest is asked for. */
+  /** The bytes of the file that it wrote; resumes if the connection breaks. */
   output(id: string, options: OutputOptions = {}): AsyncGenerator<Uint8Array> {
     return readOutput(this.#server, id, options);
   }
 
-  /** Ends it; what is stored stays. Errors: `job_finished`. */
+  /** Cancels a job; stored documents are kept. Errors: `job_finished`. */
   cancel(id: string, options: CallOptions = {}): Promise<Job> {
     const params = { path: { id } };
     return this.#server.ask(
@@ -87,7 +87,7 @@ export class Jobs {
   }
 
   /**
-   * A new job of the documents that failed, of all or of those of some reasons (`codes`), `lines` or `ids`. Errors:
+   * Retries failed documents in a new job: all, or those with some error codes (`codes`), `lines` or `ids`. Errors:
    * `nothing_to_retry`.
    */
   retry(id: string, { codes, lines, ids, ...options }: RetrySelection & CallOptions = {}): Promise<Job> {
@@ -100,7 +100,7 @@ export class Jobs {
     );
   }
 
-  /** Compares its documents with what is stored, and submits what is missing; reads the whole job, as long as that takes. */
+  /** Compares its documents with the store, and submits the missing ones; reads the whole job, without a time limit. */
   async verify(id: string, options: CallOptions = {}): Promise<Verification> {
     const params = { path: { id } };
     const { data } = await this.#server.lasting(
@@ -110,7 +110,7 @@ export class Jobs {
     return data;
   }
 
-  /** Forgets a finished job, with its failures; what is stored stays. */
+  /** Forgets a finished job and its failures; stored documents are kept. */
   async forget(id: string, options: CallOptions = {}): Promise<void> {
     const params = { path: { id } };
     await this.#server.ask((api, init) => api.DELETE('/api/v1/jobs/{id}', { ...init, params }), options);

@@ -1,7 +1,7 @@
 import type { CallOptions, Connection } from './connection.ts';
 import type { Key, NewKey } from './schemas.ts';
 
-/** Who may ask; for administrators. */
+/** API keys, for administrators. */
 export class Keys {
   readonly #server: Connection;
 
@@ -13,13 +13,13 @@ export class Keys {
     return (await this.#server.read((api, init) => api.GET('/api/v1/keys', init), options)).keys;
   }
 
-  /** Makes one: `key` is the secret, which is shown this once. Errors: `forbidden`, `invalid_request`. */
+  /** Creates a key: `key` is the secret, which is shown only once. Errors: `forbidden`, `invalid_request`. */
   create(wanted: NewKey, options: CallOptions = {}): Promise<{ key: string; entry: Key }> {
     const body = wanted as never;
     return this.#server.ask((api, init) => api.POST('/api/v1/keys', { ...init, body }), options);
   }
 
-  /** Takes one away that was made so. Errors: `not_found`, `forbidden`. */
+  /** Revokes a key that was created like this. Errors: `not_found`, `forbidden`. */
   async revoke(id: string, options: CallOptions = {}): Promise<void> {
     const params = { path: { id } };
     await this.#server.ask((api, init) => api.DELETE('/api/v1/keys/{id}', { ...init, params }), options);

@@ -1,4 +1,4 @@
-/** The lines of a stream of NDJSON, each as the value that it is. Leaving early ends the stream. */
+/** The values of the lines of an NDJSON stream. Leaving early ends the stream. */
 export async function* valuesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<unknown> {
   const decoder = new TextDecoder();
   let rest = '';
@@ -11,7 +11,7 @@ export async function* valuesOf(stream: ReadableStream<Uint8Array>): AsyncGenera
   if (rest !== '') yield JSON.parse(rest) as unknown;
 }
 
-/** A stream's chunks: not every browser has streams that can be iterated. Leaving early ends the stream. */
+/** A stream's chunks, because not every browser can iterate streams. Leaving early ends the stream. */
 export async function* chunksOf<Chunk>(stream: ReadableStream<Chunk>): AsyncGenerator<Chunk> {
   const reader = stream.getReader();
   let isDone = false;

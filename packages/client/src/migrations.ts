@@ -1,10 +1,10 @@
 import type { CallOptions, Connection } from './connection.ts';
 import type { BodyOf, Collection, Input, Job } from './schemas.ts';
 
-/** What a migration goes to: another model's vectors, or a second collection with another profile. */
+/** The target of a migration: another model's vectors, or a second collection with another profile. */
 export type MigrationTarget = Input<BodyOf<'/api/v1/collections/{name}/migration'>>;
 
-/** Collections that go over to another model, or to another way to cut and weigh. */
+/** Migrations of collections to another model, or to other chunks and weights. */
 export class Migrations {
   readonly #server: Connection;
 
@@ -12,7 +12,7 @@ export class Migrations {
     this.#server = connection;
   }
 
-  /** Begins: a job adds a second dense vector, or fills a second collection. */
+  /** Begins a migration: a job adds a second dense vector, or fills a second collection. */
   async begin(collection: string, to: MigrationTarget, options: CallOptions = {}): Promise<Job> {
     const params = { path: { name: collection } };
     const { job } = await this.#server.ask(
@@ -27,7 +27,7 @@ export class Migrations {
     return job;
   }
 
-  /** Searches use the other vector, or collection, from now on. */
+  /** Switches searches to the other vector or collection. */
   exchange(collection: string, options: CallOptions = {}): Promise<Collection> {
     const params = { path: { name: collection } };
     return this.#server.ask(
@@ -36,7 +36,7 @@ export class Migrations {
     );
   }
 
-  /** Deletes the vector, or the collection, that searches do not use. */
+  /** Ends the migration: deletes the vector or collection that searches do not use. */
   end(collection: string, options: CallOptions = {}): Promise<Collection> {
     const params = { path: { name: collection } };
     return this.#server.ask(

@@ -4,15 +4,15 @@ import { chunksOf } from './lines.ts';
 import { pause } from './pause.ts';
 
 export interface OutputOptions extends CallOptions {
-  /** The first byte to give: of a file of which some is there already. */
+  /** The first byte to return, to resume a partly fetched file. */
   from?: number;
-  /** Told of each break that it goes on after. */
+  /** Called for each break after which it resumes. */
   onRetry?: (error: EmbedmillError) => void;
 }
 
 /**
- * The bytes of the file that a job wrote, as they come. Where the connection breaks, the rest is asked for: each byte comes
- * once, in order. Errors: `job_not_finished`, `range_not_satisfiable` where `from` is behind its end.
+ * Streams the bytes of the file that a job wrote. It resumes if the connection breaks, so each byte is returned once, in
+ * order. Errors: `job_not_finished`, `range_not_satisfiable` if `from` is beyond the end.
  */
 export async function* readOutput(
   server: Connection,
@@ -45,7 +45,7 @@ export async function* readOutput(
   }
 }
 
-/** The file from a byte on, as one request gives it. `end`: one behind its last byte, where that is known. */
+/** The file from a byte on, by one request. `end`: the byte after its last one, if known. */
 async function rangeOf(
   server: Connection,
   id: string,

@@ -9,7 +9,7 @@ export class Queue {
     this.#server = server;
   }
 
-  /** Stops it until it is resumed; what workers have in hand is finished. */
+  /** Pauses all bulk work until it is resumed; workers finish the shards that they are processing. */
   pause(options: CallOptions = {}): Promise<{ paused: boolean }> {
     return this.#server.read((api, init) => api.POST('/api/v1/queue/pause', init), options);
   }
@@ -18,7 +18,7 @@ export class Queue {
     return this.#server.read((api, init) => api.POST('/api/v1/queue/resume', init), options);
   }
 
-  /** Work to go. */
+  /** The pending work. */
   backlog(options: CallOptions = {}): Promise<Schemas['Backlog']> {
     return this.#server.read((api, init) => api.GET('/api/v1/backlog', init), options);
   }

@@ -5,8 +5,8 @@ import type { DocumentReport, Schemas } from './schemas.ts';
 export type ReportKind = 'failures' | 'warnings';
 
 /**
- * What a job says of single documents, one by one as the server sends them. Where it did not name all, the generator
- * returns how many more there were.
+ * A job's reports on documents, one by one as the server sends them. If it does not list all, the generator returns how many
+ * more there were.
  */
 export async function* readReports(
   server: Connection,

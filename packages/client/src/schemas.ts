@@ -1,9 +1,9 @@
 import type { components, paths } from './api.ts';
 
-/** Everything that the API's description names. */
+/** All named schemas of the API's description. */
 export type Schemas = components['schemas'];
 
-/** As a request takes it: what may be left out may also be undefined. */
+/** As in a request: optional fields may also be undefined. */
 export type Input<T> = T extends readonly (infer Entry)[]
   ? Input<Entry>[]
   : T extends object
@@ -15,7 +15,7 @@ export type QueryOf<Path extends keyof paths> = Input<
   NonNullable<NonNullable<paths[Path]['get']>['parameters']['query']>
 >;
 
-/** The JSON that a POST takes. */
+/** The JSON body of a POST. */
 export type BodyOf<Path extends keyof paths> = paths[Path]['post'] extends {
   requestBody?: { content: { 'application/json': infer Json } };
 }
@@ -52,21 +52,21 @@ export type RecommendRequest = Input<Schemas['RecommendRequestInput']>;
 export type SearchRequest = Input<Schemas['SearchRequestInput']>;
 export type WatchedSource = Input<Schemas['WatchedSourceInput']>;
 
-/** A document as it is submitted. */
+/** A submitted document. */
 export type Document = Input<NonNullable<Submission['documents']>[number]>;
-/** What a new key is to be. */
+/** The properties of a new key. */
 export type NewKey = Input<BodyOf<'/api/v1/keys'>>;
-/** Where the server finds documents itself. */
+/** A source that the server reads itself. */
 export type ServerSource = Input<NonNullable<Submission['source']>>;
-/** What is said of a job in JSON, beside its documents. */
+/** The options of a job in JSON, without its documents. */
 export type JobOptions = Input<Omit<Submission, 'documents' | 'source'>>;
-/** The file that a job's vectors go to, and how they are made. */
+/** The file for a job's vectors, and how they are computed. */
 export type FileTarget = Input<Pick<EmbeddingJob, 'output' | 'profile'>>;
-/** Of a job’s failures, those to try again: all that fit each of what is said. */
+/** Selects failures of a job to retry: those that match all given criteria. */
 export type RetrySelection = Input<NonNullable<BodyOf<'/api/v1/jobs/{id}/retry'>>>;
 export type Webhook = NonNullable<JobOptions['webhook']>;
 
-/** Whether a job has ended, one way or another. */
+/** Whether a job has finished, whatever its outcome. */
 export function isFinished(state: JobState): boolean {
   switch (state) {
     case 'completed':

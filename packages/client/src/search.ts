@@ -7,7 +7,7 @@ import type {
   SearchRequest,
 } from './schemas.ts';
 
-/** The chunks that answer a question. */
+/** Searches for the chunks that answer a query. */
 export function search(
   server: Connection,
   collection: string,
@@ -22,7 +22,7 @@ export function search(
   );
 }
 
-/** The chunks that are like some examples and unlike others. */
+/** Finds chunks that resemble some examples and not others. */
 export function recommend(
   server: Connection,
   collection: string,
@@ -37,7 +37,7 @@ export function recommend(
   );
 }
 
-/** A page of the documents that say nearly the same. */
+/** A page of near-duplicate documents. */
 export function nearDuplicates(
   server: Connection,
   collection: string,

@@ -1,10 +1,10 @@
 import type { Call, CallOptions, Connection } from './connection.ts';
 import type { FileTarget, Job, JobOptions, ServerSource } from './schemas.ts';
 
-/** Where a job's vectors go: to the collection of this name, or to a file. */
+/** The target of a job's vectors: the collection with this name, or a file. */
 export type JobTarget = string | FileTarget;
 
-/** Submits what the server reads itself. */
+/** Submits a source that the server reads itself. */
 export function submitSource(
   server: Connection,
   target: JobTarget,
@@ -16,7 +16,7 @@ export function submitSource(
 
 type SourceOptions = JobOptions & { idempotencyKey?: string | undefined };
 
-/** The request that makes a job of what the server finds; asked again, it gives the same job. */
+/** The request that creates a job from the server's source; repeated, it returns the same job. */
 export function sourceCall(
   target: JobTarget,
   source: ServerSource,

@@ -1,7 +1,7 @@
 import type { CallOptions, Connection } from './connection.ts';
 import type { Schemas, Source, WatchedSource } from './schemas.ts';
 
-/** Sources on the server that it looks at by a schedule, and submits when they have changed. */
+/** Sources on the server that it checks on a schedule and submits when they change. */
 export class Sources {
   readonly #server: Connection;
 
@@ -9,7 +9,7 @@ export class Sources {
     this.#server = server;
   }
 
-  /** Watches a source, or changes how. */
+  /** Watches a source, or changes its settings. */
   watch(collection: string, name: string, source: WatchedSource, options: CallOptions = {}): Promise<Source> {
     const params = { path: { name: collection, id: name } };
     const body = source as Schemas['WatchedSourceInput'];
@@ -36,7 +36,7 @@ export class Sources {
     );
   }
 
-  /** Looks at it now. */
+  /** Checks a source now. */
   run(collection: string, name: string, options: CallOptions = {}): Promise<Source> {
     const params = { path: { name: collection, id: name } };
     return this.#server.read(
@@ -45,7 +45,7 @@ export class Sources {
     );
   }
 
-  /** Watches it no more; what is stored of it stays. */
+  /** Stops watching a source; its stored documents are kept. */
   async remove(collection: string, name: string, options: CallOptions = {}): Promise<void> {
     const params = { path: { name: collection, id: name } };
     await this.#server.ask(

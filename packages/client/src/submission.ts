@@ -11,10 +11,9 @@ import { PART_BYTES } from './uploads.ts';
 const NDJSON = 'application/x-ndjson';
 
 /**
- * Submits documents as one job, as they come: the next is asked for when the connection has room. Where the connection
- * breaks, a file of more than `partBytes` goes on where it was, and what else can be opened again is sent again under the
- * same key, so that there is one job whatever the server had got. Errors: those of the catalogue; what the documents
- * themselves throw.
+ * Submits documents as one job, streamed: each is requested when the connection has room. If the connection breaks, a file of
+ * more than `partBytes` is resumed, and other reopenable sources are sent again under the same key, so that there is one
+ * job whatever the server had received. Errors: those of the catalogue, and those of the documents' source.
  */
 export async function submitDocuments(
   server: Connection,
@@ -91,7 +90,7 @@ async function send(
   }
 }
 
-/** As an upload's address says it: lists with commas, objects as JSON. */
+/** As in an upload's URL: lists with commas, objects as JSON. */
 function queryOf(said: Record<string, unknown>): Record<string, string> {
   const query: Record<string, string> = {};
   for (const [name, value] of Object.entries(said)) {

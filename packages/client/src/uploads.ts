@@ -5,36 +5,35 @@ import { chunksOf } from './lines.ts';
 import { pause } from './pause.ts';
 
 export interface UploadOptions extends CallOptions {
-  /** How much is sent at once, and lost where the connection breaks; in bytes. */
+  /** The size of a part, which is lost if the connection breaks; in bytes. */
   partBytes?: number | undefined;
-  /** How long the server may stay away before it is given up, in milliseconds. */
+  /** How long the server may be unavailable before the upload fails, in milliseconds. */
   patienceMs?: number | undefined;
-  /** Told how many bytes were sent so far. */
+  /** Called with the number of bytes sent so far. */
   onSent?: ((bytes: number) => void) | undefined;
-  /** Told of each failure after which it is tried again. */
+  /** Called for each failure that is retried. */
   onRetry?: ((error: EmbedmillError) => void) | undefined;
 }
 
 export const PART_BYTES = 16 * 1024 * 1024;
-/** The server joins so many at most. */
+/** The most parts that the server joins. */
 const MOST_PARTS = 10_000;
 const PATIENCE_MS = 300_000;
-/** What the server has of a file that became no job is gone after a day. */
+/** The server removes a file without a job after a day. */
 const FILE_SECONDS = 24 * 3600;
 
 /**
- * A file on its way to the server, part by part. Where the connection breaks, or the server is restarted, what is there is
- * asked for, and no more than the part that was under way is sent again. Errors: those of the catalogue; what reading the
- * file throws.
+ * Uploads a file in parts. If the connection breaks, or the server is restarted, it asks for the received parts and sends only
+ * the interrupted part again. Errors: those of the catalogue, and those of reading the file.
  */
 export class Upload {
   readonly #server: Connection;
   readonly #id: string;
   readonly #file: Sliceable;
   readonly #options: UploadOptions;
-  /** The parts that are there, in their order. */
+  /** The received parts, in order. */
   readonly #parts: string[] = [];
-  /** Whether a part may be there twice: then one that is not known may be any. */
+  /** Whether a part may have been received twice; then an unknown part may be any of them. */
   #isDoubtful = false;
 
   private constructor(server: Connection, id: string, file: Sliceable, options: UploadOptions) {
@@ -61,7 +60,7 @@ export class Upload {
     return new Upload(server, id, file, options);
   }
 
-  /** Sends all of it; the id of the file that it has become. */
+  /** Sends the whole file; returns the id of the completed file. */
   async send(): Promise<string> {
     const { size } = this.#file;
     const bytes = Math.max(this.#options.partBytes ?? PART_BYTES, Math.ceil(size / MOST_PARTS));
@@ -74,7 +73,7 @@ export class Upload {
   async #sendPart(from: number, to: number): Promise<string> {
     let tries = 0;
     const part = await this.#patiently(async () => {
-      // Perhaps nothing but its answer was lost.
+      // Perhaps only its response was lost.
       const there = tries > 0 && !this.#isDoubtful ? await this.#unknownPart(to - from) : undefined;
       if (there !== undefined) return there;
       tries += 1;
@@ -122,7 +121,7 @@ export class Upload {
     if (at !== to) throw new Error('the file changed while it was sent; submit it again');
   }
 
-  /** The server joins the parts as long as that takes. Asked again, it answers the same. */
+  /** Lets the server join the parts, without a time limit. Idempotent. */
   async #complete(): Promise<string> {
     const request = { params: { path: { id: this.#id } }, body: { part_ids: this.#parts } };
     const { file } = await this.#patiently(async () => {
@@ -141,7 +140,7 @@ export class Upload {
   }
 }
 
-/** Tries what may be repeated until it succeeds, fails for good, or the server was away for too long. */
+/** Retries until it succeeds, fails permanently, or the server was unavailable for too long. */
 export async function patiently<T>(
   server: Connection,
   once: () => Promise<T>,
@@ -163,7 +162,7 @@ export async function patiently<T>(
   }
 }
 
-/** A form of one file, as its bytes come. */
+/** A form of one file, streamed. */
 async function* formOf(boundary: string, bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const encoder = new TextEncoder();
   const disposition = 'Content-Disposition: form-data; name="data"; filename="part"';

@@ -1,10 +1,10 @@
 import type { CallOptions, Connection } from './connection.ts';
 import type { QueryOf, UsageReport } from './schemas.ts';
 
-/** Which days, and what they are summed up by: of day, key, tenant, collection and model, separated by commas. */
+/** The days, and the dimensions to group by: day, key, tenant, collection and model, separated by commas. */
 export type UsageQuery = Omit<QueryOf<'/api/v1/usage'>, 'format'>;
 
-/** What was embedded, by whom. */
+/** Reports of what was embedded, and by whom. */
 export class Usage {
   readonly #server: Connection;
 

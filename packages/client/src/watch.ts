@@ -4,9 +4,9 @@ import { pause } from './pause.ts';
 import { isFinished, type Job } from './schemas.ts';
 
 export interface WatchOptions extends EventOptions {
-  /** How long the server may stay away, when it is restarted for instance, in milliseconds. */
+  /** How long the server may be unavailable, for example during a restart, in milliseconds. */
   patienceMs?: number;
-  /** Between two looks at the job where events do not get through, in milliseconds. */
+  /** The polling interval if events do not get through, in milliseconds. */
   pollMs?: number;
 }
 
@@ -14,8 +14,8 @@ const PATIENCE_MS = 60_000;
 const POLL_MS = 1000;
 
 /**
- * A job from now until it has finished, whenever it changed; the last is the finished one. By events; when they break off,
- * or do not get through at all, by asking, while trying events again: an event carries the whole job, so none is missed.
+ * Yields a job whenever it changes until it has finished; the last one is the finished job. Uses events; if they break off or
+ * do not get through, it polls while retrying events. An event carries the whole job, so none is missed.
  */
 export async function* watchJob(
   server: Connection,
@@ -44,12 +44,12 @@ export async function* watchJob(
   }
 }
 
-/** Nobody is there, or something on the way says so. */
+/** Nothing responds, or a proxy reports that. */
 function isAway(error: unknown): boolean {
   return error instanceof EmbedmillError && (error.code === 'unreachable' || error.retryable);
 }
 
-/** The job's events, from now until the stream ends or falls silent. */
+/** The job's events until the stream ends or stops sending. */
 async function* jobEvents(server: Connection, id: string, options: EventOptions): AsyncGenerator<Job> {
   const params = { path: { id } };
   const events = server.events(

@@ -1,8 +1,8 @@
 /**
- * A model in engine processes of its own: texts in, vectors out, by the planner and the engines that a worker has.
+ * A model in its own engine processes: turns texts into vectors with the planner and the engines of a worker.
  *
- * Modes: open → closed. Invariants: streams and single texts share batches; a vector is its taker's own; once closed,
- * there are no engine processes any more. They also end when this process does, however it does.
+ * Modes: open → closed. Invariants: streams and single texts share batches; a returned vector is the caller's own; once
+ * closed, there are no engine processes. They also end when this process ends, in whatever way.
  */
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -21,9 +21,9 @@ import { vectorsInOrder, type TextGroup } from './text-stream.ts';
 
 const DEFAULT_MODEL = 'all-MiniLM-L6-v2';
 const DEFAULT_GROUP = 256;
-/** Vectors come in the order of their texts: one that is put off for long holds up all behind it. */
+/** Vectors are returned in the order of their texts, so one that is deferred for long delays all after it. */
 const PUT_OFF_MS = 1000;
-/** A batch that takes longer has hung. */
+/** A batch that takes longer counts as hung. */
 const BATCH_DEADLINE_MS = 60_000;
 
 export class ModelEmbedder implements Embedder {
@@ -136,7 +136,7 @@ export async function startEmbedder(options: EmbedderOptions): Promise<Embedder>
   return ModelEmbedder.start(assertDense(model), plan, options);
 }
 
-/** A copy: equal texts share what the encoder gives. */
+/** A copy, because equal texts share the encoder's result. */
 function cut(vector: Float32Array, dims: number): Float32Array {
   const own = shortened(vector, dims);
   return own === vector ? vector.slice() : own;

@@ -13,16 +13,16 @@ export type {
 } from './interface.ts';
 
 /**
- * A model that stays loaded until it is closed. Errors have a `code`: `model_not_found`, `model_unavailable`,
- * `model_corrupt`, `invalid_request` for a model without dense vectors, `invalid_config` for a device that there is not.
+ * Loads a model, which stays loaded until it is closed. Errors have a `code`: `model_not_found`, `model_unavailable`,
+ * `model_corrupt`, `invalid_request` for a model without dense vectors, `invalid_config` for a device that does not exist.
  */
 export function createEmbedder(options: EmbedderOptions = {}): Promise<Embedder> {
   return startEmbedder(options);
 }
 
 /**
- * The vectors of texts, in their order, some hundreds at a time: see `Embedder.embed`. The model is loaded when the first
- * are asked for, and its engines have ended when the last are taken, the loop is left or an error is thrown.
+ * The vectors of texts in order, some hundreds at a time: see `Embedder.embed`. The model is loaded on the first request, and
+ * its engines have ended when the last vectors are taken, the loop is left or an error is thrown.
  */
 export async function* embed(
   texts: Texts,
@@ -36,7 +36,7 @@ export async function* embed(
   }
 }
 
-/** The vector of one text, by engines that have ended when it is there; for more than one, keep an `Embedder`. */
+/** The vector of one text, by engines that end afterwards; for more texts, keep an `Embedder`. */
 export async function embedOne(
   text: string,
   options: EmbedderOptions & TextOptions = {},

@@ -1,87 +1,87 @@
-/** What is to be embedded: as it is, or as it comes, one after the other. */
+/** The texts to embed: a list, or a stream. */
 export type Texts = Iterable<string> | AsyncIterable<string>;
 
-/** What a text is to the model: what is looked for, or what is to be found. */
+/** The role of a text: a query, or a document to find. */
 export type TextRole = 'query' | 'document';
 
-/** A batch that an engine has run. */
+/** A batch that an engine ran. */
 export interface RunBatch {
-  /** Texts in it. */
+  /** The number of texts. */
   items: number;
   /** Tokens without padding. */
   tokens: number;
-  /** Tokens with it: texts times tokens of the longest. */
+  /** Tokens with padding: texts times tokens of the longest. */
   paddedTokens: number;
-  /** What the run took. */
+  /** The duration of the run. */
   seconds: number;
 }
 
-/** A text that is longer than the model reads: its vector is that of its beginning. */
+/** A text that exceeds the model's limit: its vector represents its beginning. */
 export interface TruncatedText {
-  /** Its place among the texts, from 0. */
+  /** Its index among the texts, from 0. */
   index: number;
-  /** How many it has; the model has read `Embedder.maxTokens`. */
+  /** Its number of tokens; the model read `Embedder.maxTokens`. */
   tokens: number;
 }
 
-/** How a model is to be run. */
+/** How to run a model. */
 export interface EmbedderOptions {
   /**
-   * A model's name, or the path of a folder with one, which has a slash in it. `all-MiniLM-L6-v2` by default, which comes
-   * with this package; others that have a name are downloaded when they are first used.
+   * A model's name, or the path of a folder with a model, which must contain a slash. The default is `all-MiniLM-L6-v2`, which
+   * this package includes; other named models are downloaded on first use.
    */
   model?: string | undefined;
-  /** CPUs to keep busy; by default all that this process may use. */
+  /** The CPUs to use; by default all that this process may use. */
   threads?: number | undefined;
-  /** The largest batch, as texts times tokens of the longest; what suits the device by default. */
+  /** The largest batch, as texts times tokens of the longest; the default suits the device. */
   batchArea?: number | undefined;
   /** `cpu` by default; `cuda`, `cuda:0,cuda:1` or `webgpu`. */
   device?: string | undefined;
-  /** Where downloaded models, optimized graphs and calibrations are kept; `~/.cache/embedmill` by default. */
+  /** The folder of downloaded models, optimized graphs and calibrations; `~/.cache/embedmill` by default. */
   cacheFolder?: string | undefined;
-  /** Ends the loading of the model. */
+  /** Aborts loading the model. */
   signal?: AbortSignal | undefined;
-  /** Called with each batch that has run. */
+  /** Called for each batch that ran. */
   onBatch?: ((batch: RunBatch) => void) | undefined;
 }
 
-/** How texts are to be embedded. */
+/** How to embed texts. */
 export interface TextOptions {
-  /** What they are to the model; `document` by default. */
+  /** The role of the texts; `document` by default. */
   role?: TextRole | undefined;
-  /** Numbers in a vector, of models that are trained to be cut; all by default. */
+  /** The vector size, for models that were trained for smaller sizes; the full size by default. */
   dimensions?: number | undefined;
-  /** Ends the work; what waits for a vector is told the signal's reason. */
+  /** Aborts the work; pending calls reject with the signal's reason. */
   signal?: AbortSignal | undefined;
-  /** Called with each text that is cut. */
+  /** Called for each truncated text. */
   onTruncated?: ((text: TruncatedText) => void) | undefined;
 }
 
-/** How a stream of texts is to be embedded. */
+/** How to embed a stream of texts. */
 export interface StreamOptions extends TextOptions {
-  /** Vectors that come together, all but the last time; 256 by default. */
+  /** The number of vectors per group, except the last one; 256 by default. */
   group?: number | undefined;
 }
 
-/** A model in engine processes, until it is closed. Streams and single texts share its batches. */
+/** A model in engine processes until it is closed. Streams and single texts share its batches. */
 export interface Embedder {
   /** The model's name. */
   readonly model: string;
-  /** Numbers in a vector that is not cut. */
+  /** The full vector size. */
   readonly dims: number;
-  /** Tokens that the model reads of a text, special tokens included. */
+  /** The most tokens that the model reads of a text, including special tokens. */
   readonly maxTokens: number;
   /**
-   * The vectors of texts, in their order, some hundreds at a time. Reads on while vectors are computed, and waits while
-   * nobody takes them. Left early, it closes the texts' iterator; what engines have in hand then runs out unseen.
+   * The vectors of texts in order, some hundreds at a time. It reads ahead while vectors are computed, and waits while they
+   * are not consumed (backpressure). Leaving early closes the texts' iterator; running batches finish unseen.
    *
-   * Throws what the texts' iterator throws, the signal's reason, and errors with a `code`: `invalid_request` for what is no
-   * string, `dimensions_not_allowed`, and what the engines say, with the text's place.
+   * Throws the errors of the texts' iterator, the signal's reason, and errors with a `code`: `invalid_request` for values that
+   * are not strings, `dimensions_not_allowed`, and those of the engines, with the text's index.
    */
   embed(texts: Texts, options?: StreamOptions): AsyncGenerator<Float32Array[], void, void>;
   /** The vector of one text. Errors: those of `embed`. */
   embedOne(text: string, options?: TextOptions): Promise<Float32Array>;
-  /** Ends the engine processes; who still waits for vectors is told `no_worker`. */
+  /** Ends the engine processes; pending calls reject with `no_worker`. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }

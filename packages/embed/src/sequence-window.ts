@@ -3,35 +3,35 @@ import type { EngineOutput, TokenVectorForm } from '@embedmill/inference';
 import type { EmbedmillError, SparseVector, TokenVectors } from '@embedmill/jobs';
 import { logFields, type LogFields } from '@embedmill/logs';
 
-/** What a model gave of one sequence, as far as it was asked for. May be shared with equal ones: don't write to it. */
+/** The requested outputs of a model for one sequence. May be shared with equal sequences, so do not modify it. */
 export interface Embedding {
-  /** Empty where `dense` was not asked for. */
+  /** Empty if `dense` was not requested. */
   vector: Float32Array;
-  /** One weight a token. */
+  /** One weight per token. */
   attention?: Float32Array | undefined;
   /** Tokens × dims. */
   states?: Float32Array | undefined;
-  /** One weight a token. */
+  /** One weight per token. */
   lexical?: Float32Array | undefined;
-  /** In place of `states`, where a form of them was given. */
+  /** In place of `states`, if a form of them was given. */
   tokenVectors?: TokenVectors | undefined;
   sparse?: SparseVector | undefined;
   score?: number | undefined;
 }
 
-/** What becomes of one sequence. */
+/** The outcome of one sequence. */
 export type Outcome = ({ ok: true } & Embedding) | { ok: false; error: EmbedmillError };
 
-/** What the encoder is given of a sequence. */
+/** The input of the encoder for a sequence. */
 export interface Sequence {
   readonly ids: Int32Array;
-  /** What the ids stand for, where an engine wants to know. */
+  /** The text of the ids, for engines that need it. */
   readonly text?: string | undefined;
   /** Of a pair: tokens of its first part. */
   readonly firstPart?: number | undefined;
   /** Which of the model's adapters runs it, where it has several: those of a batch share one. */
   readonly adapter?: number | undefined;
-  /** How its `states` are to be kept. */
+  /** How to store its `states`. */
   readonly tokenVectors?: TokenVectorForm | undefined;
   /** Whether its vectors stay as the model gives them, whatever their length. */
   readonly raw?: boolean | undefined;
@@ -41,7 +41,7 @@ export interface Sequence {
 
 /** A sequence on its way through the encoder. */
 export interface Entry extends WindowItem, Sequence {
-  /** What is wanted of the model; what it gives first, where nothing is said. */
+  /** The requested outputs; the model's first output by default. */
   readonly outputs: readonly EngineOutput[] | undefined;
   readonly outcome: Promise<Outcome>;
   readonly settle: (outcome: Outcome) => void;
@@ -49,22 +49,21 @@ export interface Entry extends WindowItem, Sequence {
   readonly owner: LogFields;
   /** Tokens of all that were asked for together with it, where it is a query's. */
   readonly together: number;
-  /** How often it failed when nothing else could be to blame. */
+  /** How often it failed when nothing else could be the cause. */
   failures: number;
 }
 
 /** A question, or a few. */
 const SMALL_TOKENS = 512;
-/** How long small queries may come before a large one. */
+/** How long small queries may overtake a large one. */
 const PATIENCE_MS = 1000;
 
 /**
- * The sequences of both lanes that were admitted and are not settled.
+ * The accepted, unsettled sequences of both lanes.
  *
- * An entry is either waiting (just arrived, or in the plan) or taken (an engine has it); the plan is a cut of
- * what waited when it was made, and is made anew once a quarter as much has arrived since, which costs nothing
- * against a batch's run. Equal bulk sequences are one entry, computed once, for as long as it is unsettled.
- * Used by the encoder only.
+ * An entry is either waiting (just arrived, or in the plan) or taken (an engine has it). The plan divides what waited when it
+ * was made into batches, and is made again once a quarter as much has arrived, which is cheap compared to a batch's run.
+ * Equal bulk sequences are one entry, computed once, while it is unsettled. Used only by the encoder.
  */
 export class SequenceWindow {
   readonly #tokens: Record<Lane, number> = { bulk: 0, interactive: 0 };
@@ -73,7 +72,7 @@ export class SequenceWindow {
   #plan: Batch<Entry>[] = [];
   #planned = 0;
 
-  /** Tokens of a lane's unsettled entries, waiting or taken. */
+  /** The tokens of a lane's unsettled entries, waiting or taken. */
   tokens(lane: Lane): number {
     return this.#tokens[lane];
   }
@@ -82,7 +81,7 @@ export class SequenceWindow {
     return this.#arrived[lane].length > 0 || (lane === 'bulk' && this.#plan.length > 0);
   }
 
-  /** The entry of a sequence: a new one, or the one that an equal sequence has already. */
+  /** The entry of a sequence: a new one, or the existing one of an equal sequence. */
   admit(sequence: Sequence, outputs: Entry['outputs'], lane: Lane, now: number, together = 0): Entry {
     const { ids } = sequence;
     const key = lane === 'bulk' ? keyOf(sequence, outputs) : undefined;
@@ -113,7 +112,7 @@ export class SequenceWindow {
     return entry;
   }
 
-  /** The next batch of a lane; undefined when none of it waits. */
+  /** The next batch of a lane; undefined if nothing waits. */
   take(lane: Lane, budget: Budget, now: number): readonly Entry[] | undefined {
     if (lane === 'interactive') return this.#takeInteractive(budget, now);
     if (this.#arrived.bulk.length * 4 > this.#planned) this.replan(budget, now);
@@ -137,7 +136,7 @@ export class SequenceWindow {
     return first?.items;
   }
 
-  /** Takes all that waits, of both lanes. */
+  /** Takes everything that waits in both lanes. */
   drain(): Entry[] {
     const waiting = [
       ...this.#plan.splice(0).flatMap(({ items }) => items),

@@ -5,11 +5,11 @@ export interface EmbedmillEmbeddingsParams extends EmbeddingsParams {
   client: Client;
   /** A dense model of the server; all-MiniLM-L6-v2 by default. */
   model?: string;
-  /** A smaller size, where the model was trained for it. */
+  /** A smaller vector size, if the model was trained for it. */
   dimensions?: number;
 }
 
-/** Vectors from embedmill's models, ahead of its bulk jobs: documents and queries each in the form that the model wants. */
+/** Vectors from embedmill's models, ahead of its bulk jobs, with the prefixes that the model needs for documents and queries. */
 export class EmbedmillEmbeddings extends Embeddings {
   readonly #client: Client;
   readonly #options: Pick<EmbedmillEmbeddingsParams, 'model' | 'dimensions'>;

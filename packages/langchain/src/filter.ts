@@ -2,10 +2,10 @@ import type { Filter } from '@embedmill/client';
 
 type Scalar = string | number | boolean;
 
-/** embedmill's own conditions, or values that fields have: `{ year: 1851, lang: ['en', 'de'] }` means all of them. */
+/** embedmill's own conditions, or values of fields: `{ year: 1851, lang: ['en', 'de'] }` requires all of them. */
 export type VectorStoreFilter = Filter | Record<string, Scalar | readonly Scalar[]>;
 
-/** What LangChain calls a filter, as embedmill takes it. What is neither of the two forms is refused. */
+/** Converts a LangChain filter for embedmill. Other forms are refused. */
 export function filterOf(filter: VectorStoreFilter | undefined): Filter | undefined {
   if (filter === undefined) return undefined;
   if (typeof filter !== 'object' || filter === null || Array.isArray(filter))
@@ -18,7 +18,7 @@ export function filterOf(filter: VectorStoreFilter | undefined): Filter | undefi
   return others.length === 0 ? first : { and: conditions };
 }
 
-/** `{"field": …}` with what it is compared with, or conditions composed of such. */
+/** `{"field": …}` with a comparison, or a combination of such conditions. */
 function isCondition(filter: object): filter is Filter {
   const keys = Object.keys(filter);
   if ('field' in filter) return keys.length > 1;

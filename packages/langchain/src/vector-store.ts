@@ -7,14 +7,14 @@ import { filterOf, type VectorStoreFilter } from './filter.ts';
 
 export interface EmbedmillVectorStoreParams {
   client: Client;
-  /** A collection that there is, or an alias. */
+  /** An existing collection, or an alias. */
   collection: string;
-  /** What every search asks for beside its words, such as `{ mode: 'hybrid', rerank: true }`. */
+  /** Options of every search, such as `{ mode: 'hybrid', rerank: true }`. */
   search?: Omit<SearchRequest, 'query' | 'queries' | 'image' | 'limit' | 'offset' | 'filter'>;
 }
 
 export interface AddOptions {
-  /** One for each document, in place of the documents' own. */
+  /** One for each document, in place of the documents' own ids. */
   ids?: string[];
 }
 
@@ -23,9 +23,9 @@ export type DeleteParams =
   { ids: string[]; filter?: undefined } | { ids?: undefined; filter: VectorStoreFilter };
 
 /**
- * A collection of embedmill as LangChain sees it. The server embeds, so documents and questions are sent as texts; the
- * `embeddings` are there for who asks the store for them. What is added or deleted can be searched, or is gone, when the
- * promise resolves.
+ * An embedmill collection as a LangChain vector store. The server embeds, so documents and queries are sent as texts; the
+ * `embeddings` are only for callers that request them from the store. Added documents are searchable, and deleted ones are
+ * gone, when the promise resolves.
  */
 export class EmbedmillVectorStore extends VectorStore {
   declare FilterType: VectorStoreFilter;
@@ -44,7 +44,7 @@ export class EmbedmillVectorStore extends VectorStore {
     return 'embedmill';
   }
 
-  /** The collection as it is, with the embeddings of its own model. */
+  /** An existing collection, with the embeddings of its model. */
   static async fromExistingCollection(params: EmbedmillVectorStoreParams): Promise<EmbedmillVectorStore> {
     const { profile } = await params.client.collections.get(params.collection);
     const embeddings = new EmbedmillEmbeddings({ client: params.client, model: profile.model });
@@ -76,12 +76,12 @@ export class EmbedmillVectorStore extends VectorStore {
     return store;
   }
 
-  /** Gives their ids. A document without one gets one of its content, so that adding it again changes nothing. */
+  /** Returns their ids. A document without an id gets one from its content, so that adding it again changes nothing. */
   override async addDocuments(documents: DocumentInterface[], options: AddOptions = {}): Promise<string[]> {
     return this.#add(await submittedOf(documents, options));
   }
 
-  /** As `addDocuments`, with vectors of the collection's model, which are stored as they are. */
+  /** Like `addDocuments`, with vectors of the collection's model, which are stored unchanged. */
   override async addVectors(
     vectors: number[][],
     documents: DocumentInterface[],
@@ -119,7 +119,7 @@ export class EmbedmillVectorStore extends VectorStore {
     });
   }
 
-  /** embedmill takes questions as texts: it embeds them itself, beside what it looks for by words. */
+  /** embedmill takes queries as texts, which it embeds itself and also uses for searches by words. */
   async similaritySearchVectorWithScore(): Promise<[Document, number][]> {
     throw new Error(
       'embedmill searches by texts, not by vectors: use similaritySearch or similaritySearchWithScore',
@@ -131,7 +131,7 @@ export class EmbedmillVectorStore extends VectorStore {
     return documents.map(({ id }) => String(id));
   }
 
-  /** Errors where the job failed, or some of its documents did; the others are stored then. */
+  /** Throws if the job or some of its documents failed; the others are stored. */
   async #ended({ id }: Job): Promise<void> {
     const { state, failed, error } = await this.#client.jobs.finished(id);
     if (state !== 'completed') throw new Error(`job ${id} is ${state}${error ? `: ${error.message}` : ''}`);
