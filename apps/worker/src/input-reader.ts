@@ -79,7 +79,7 @@ export class InputReader {
     ...asked
   }: QueryOf<'embed' | 'states'>): Promise<ReadText[]> {
     if (!normalize && this.#readsTexts) {
-      const message = `${this.#model} is run by a server elsewhere, whose vectors are brought to length 1; leave normalize out`;
+      const message = `${this.#model} runs on a remote server, whose vectors are normalised to length 1; leave normalize out`;
       throw new EmbedmillError('invalid_request', message, { details: [{ path: 'normalize', message }] });
     }
     const read = await this.readAll(inputs, await this.promptOf(asked), keep);

@@ -35,7 +35,7 @@ export interface paths {
                         };
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -44,7 +44,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -87,7 +87,7 @@ export interface paths {
                 };
             };
             responses: {
-                /** @description It was there, with the same profile. */
+                /** @description The collection already exists with the same profile. */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -105,7 +105,7 @@ export interface paths {
                         "application/json": components["schemas"]["Collection"];
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -114,7 +114,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -160,7 +160,7 @@ export interface paths {
                         "application/json": components["schemas"]["CountedCollection"];
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -169,7 +169,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -182,7 +182,7 @@ export interface paths {
         };
         put?: never;
         post?: never;
-        /** Delete a collection, and cancel its jobs */
+        /** Delete a collection and cancel its jobs */
         delete: {
             parameters: {
                 query?: never;
@@ -202,7 +202,7 @@ export interface paths {
                     };
                     content?: never;
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -211,7 +211,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -236,7 +236,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Make a field of the metadata filterable, and look for stored values that do not fit */
+        /** Make a metadata field filterable, and check the stored values of that field */
         post: {
             parameters: {
                 query?: never;
@@ -256,10 +256,10 @@ export interface paths {
                      *     }
                      */
                     "application/json": {
-                        /** @description The field of metadata; `author.name` is one of an object. */
+                        /** @description The metadata field; `author.name` is a field of an object. */
                         field: string;
                         /**
-                         * @description `keyword` is compared as a whole, or by what it begins with; `text` by its words; `geo` is `{lat, lon}`.
+                         * @description `keyword` matches as a whole or by prefix; `text` matches by words; `geo` is `{lat, lon}`.
                          * @enum {string}
                          */
                         type: "keyword" | "text" | "integer" | "float" | "boolean" | "datetime" | "geo";
@@ -276,7 +276,7 @@ export interface paths {
                         "application/json": components["schemas"]["FieldReport"];
                     };
                 };
-                /** @description It goes on; ask the same again. */
+                /** @description The check is in progress; repeat the request to follow it. */
                 202: {
                     headers: {
                         [name: string]: unknown;
@@ -285,7 +285,7 @@ export interface paths {
                         "application/json": components["schemas"]["FieldProgress"];
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -294,7 +294,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -339,7 +339,7 @@ export interface paths {
                         };
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -348,7 +348,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -375,7 +375,7 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Let an alias stand for a collection, from this moment on */
+        /** Point an alias to a collection, effective immediately */
         put: {
             parameters: {
                 query?: never;
@@ -411,7 +411,7 @@ export interface paths {
                         "application/json": components["schemas"]["Alias"];
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -420,7 +420,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -432,7 +432,7 @@ export interface paths {
             };
         };
         post?: never;
-        /** Remove an alias; its collection stays */
+        /** Remove an alias; its collection is kept */
         delete: {
             parameters: {
                 query?: never;
@@ -448,14 +448,14 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description It is not there, or no longer. */
+                /** @description The alias does not exist, or no longer exists. */
                 204: {
                     headers: {
                         [name: string]: unknown;
                     };
                     content?: never;
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -464,7 +464,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -493,44 +493,44 @@ export interface paths {
         post: {
             parameters: {
                 query?: {
-                    /** @description By default what the Content-Type says. */
+                    /** @description The format; by default that of the Content-Type. */
                     format?: "ndjson" | "csv" | "parquet" | "document";
                     /**
-                     * @description Of a body that is one document, as a PDF: its name, which becomes the document’s id.
+                     * @description For a body that is one document, such as a PDF: its name, which becomes the document’s id.
                      * @example books
                      */
                     name?: string;
-                    /** @description Which column is which field, as JSON, as in {"id":"sku","text":"body"}. */
+                    /** @description The columns of fields, as JSON, such as {"id":"sku","text":"body"}. */
                     columns?: string;
-                    /** @description The columns that become metadata, separated by commas, or `rest` for all others. */
+                    /** @description The columns that become metadata, separated by commas; or `rest` for all other columns. */
                     metadata?: string;
-                    /** @description `upsert`: documents are added and replaced. `snapshot`: they are all that their source has; afterwards its other documents are deleted. */
+                    /** @description `upsert` adds and replaces documents. `snapshot` means that these are all documents of their source; its other documents are deleted afterwards. */
                     mode?: "upsert" | "snapshot";
-                    /** @description The `source` of documents that name none themselves. */
+                    /** @description The `source` of documents that do not name one. */
                     sourceName?: string;
-                    /** @description As in JSON: a share as 0.5 or 50%. */
+                    /** @description As in the JSON body: a share such as 0.5 or 50%. */
                     maxDeleted?: string;
-                    /** @description As in JSON: `true` writes nothing, and tells what would change. */
+                    /** @description As in the JSON body: `true` writes nothing and reports what would change. */
                     dryRun?: "true" | "false";
-                    /** @description As in JSON: a whole number, or a share as 0.05 or 5%. */
+                    /** @description As in the JSON body: a whole number, or a share such as 0.05 or 5%. */
                     maxFailures?: string;
-                    /** @description What stands between the cells of a CSV; by default what its first line says (`sep=;`), or what fits of `,` `;` tab and `|`. */
+                    /** @description The delimiter of a CSV; by default the one that its first line names (`sep=;`), or the best match of `,` `;` tab and `|`. */
                     delimiter?: string;
-                    /** @description What the bytes of a CSV or of NDJSON are text by: a name of the WHATWG Encoding Standard; UTF-8 by default, or what its byte order mark says. */
+                    /** @description The encoding of a CSV or NDJSON, by its name in the WHATWG Encoding Standard; by default that of its byte order mark, or else UTF-8. */
                     encoding?: string;
-                    /** @description What stands between the entries of a list in a CSV’s metadata cell; without it a cell is one value. */
+                    /** @description The separator of list entries in metadata cells of a CSV; without it, a cell is one value. */
                     listSeparator?: string;
-                    /** @description Before which of its tenant’s jobs it comes; `normal` by default. */
+                    /** @description Its priority among the tenant’s jobs; `normal` by default. */
                     priority?: "urgent" | "normal" | "background";
                 };
                 header?: {
-                    /** @description The same key with the same body gives the same job, however often it is sent. */
+                    /** @description Repeated requests with the same key and the same body return the same job. */
                     "idempotency-key"?: string;
-                    /** @description Whom to tell of the job’s end. */
+                    /** @description The receiver to notify of the job’s end. */
                     "embedmill-webhook-url"?: string;
-                    /** @description What messages are signed with. */
+                    /** @description The secret that signs messages. */
                     "embedmill-webhook-secret"?: string;
-                    /** @description Also tell when so many documents failed; below 1 a share of all. */
+                    /** @description Also notify when this many documents have failed; a value below 1 is a share of all documents. */
                     "embedmill-webhook-failures"?: string;
                 };
                 path: {
@@ -553,9 +553,9 @@ export interface paths {
                     "text/csv": string;
                     "application/vnd.apache.parquet": string;
                     "multipart/form-data": {
-                        /** @description Files of one job, each with its name, which says its format. */
+                        /** @description The files of one job; the name of each determines its format. */
                         file?: string[];
-                        /** @description As an entry of `source.files` in JSON: what the server reads itself, beside them. */
+                        /** @description Like an entry of `source.files` in JSON: further files that the server reads itself. */
                         place?: string[];
                     };
                     /**
@@ -581,30 +581,30 @@ export interface paths {
                      *     }
                      */
                     "application/json": {
-                        /** @description The documents, 256 and 256 KiB at most. */
+                        /** @description The documents: at most 256, and at most 256 KiB. */
                         documents?: {
-                            /** @description Unique in the collection (and tenant); submitting it again replaces the document. */
+                            /** @description Unique within the collection and tenant; submitting the same id again replaces the document. */
                             id: string | number;
-                            /** @description What is embedded and returned by search. With an image, it is not embedded. */
+                            /** @description The text to embed and to return from searches. With an image, it is not embedded. */
                             text?: string;
-                            /** @description A picture, embedded in place of the text: a data URI, an http(s) URL, or a path from the source’s folder. Needs a model that reads images. */
+                            /** @description An image to embed in place of the text: a data URI, an http(s) URL, or a path relative to the source’s folder. Requires a model that reads images. */
                             image?: string;
-                            /** @description A video, as a path from the source’s folder: what it shows every few seconds is embedded, each a chunk. */
+                            /** @description The path of a video, relative to the source’s folder. A frame every few seconds is embedded, each as one chunk. */
                             video?: string;
                             /** @description Embedded in front of every chunk of the text. */
                             title?: string;
-                            /** @description Returned by search; fields of the profile’s `filterable` can be filtered on. */
+                            /** @description Returned by searches, which can filter on the fields in the profile’s `filterable`. */
                             metadata?: {
                                 [key: string]: components["schemas"]["Json"];
                             };
-                            /** @description Whose document it is. */
+                            /** @description The tenant that owns the document. */
                             tenant?: string;
-                            /** @description Its dense vector, of the collection’s model and size, stored as it is in place of embedding the text: one chunk. */
+                            /** @description A precomputed dense vector of the collection’s model and size. It is stored instead of embedding the text, as one chunk. */
                             vector?: number[];
-                            /** @description What it is a part of, such as a site or a folder; a snapshot is of one source. */
+                            /** @description The source that the document belongs to, such as a site or a folder; a snapshot covers one source. */
                             source?: string;
                             structure?: components["schemas"]["DocumentStructure"];
-                            /** @description True: the document of this id is deleted. Such a line has an id, and a tenant where one is named, and nothing else. */
+                            /** @description If true, the document with this id is deleted. Such a line has only an id and, if needed, a tenant and a source. */
                             deleted?: boolean;
                         }[];
                         source?: {
@@ -612,86 +612,86 @@ export interface paths {
                             path?: string;
                             /**
                              * Format: uri
-                             * @description Where the server fetches it from.
+                             * @description The URL from which the server fetches it.
                              */
                             url?: string;
-                            /** @description An object, `s3://bucket/key`, that the server may read. */
+                            /** @description An S3 object, `s3://bucket/key`, that the server may read. */
                             s3?: string;
-                            /** @description Many files as one job: http and https URLs, `s3://bucket/key`, all objects below `s3://bucket/prefix/`, paths of files, and of folders with all that is below. In folders and below prefixes, hidden files and those whose names do not say their format are passed over. What is said of columns, delimiter and so on is for all of them; of documents with the same id, the one in the file that is last in the order of names wins. */
+                            /** @description Many files as one job: http and https URLs, `s3://bucket/key`, all objects below `s3://bucket/prefix/`, paths of files, and paths of folders with everything below. In folders and below prefixes, hidden files and files whose names do not show their format are skipped. Options such as columns and delimiter apply to all files. If several files have a document with the same id, the file that is last by name wins. */
                             files?: string[];
-                            /** @description A file of `/v1/files`, uploaded before, whole or in parts (`/v1/uploads`); it stays. */
+                            /** @description A file of `/v1/files` that was uploaded earlier, whole or in parts (`/v1/uploads`). The file is kept. */
                             file?: string;
                             /**
-                             * @description By default what the name ends in (.ndjson, .jsonl, .csv, .tsv, .parquet; .gz behind it for gzip), or what the URL says; else NDJSON.
+                             * @description The format; by default that of the name’s extension (.ndjson, .jsonl, .csv, .tsv, .parquet; a further .gz means gzip) or of the URL’s response; otherwise NDJSON.
                              * @enum {string}
                              */
                             format?: "ndjson" | "csv" | "parquet" | "document";
                             columns?: {
-                                /** @description The column that has the document’s id; `id` by default. */
+                                /** @description The column of the document’s id; `id` by default. */
                                 id?: string;
-                                /** @description The column that has the document’s text; `text` by default. */
+                                /** @description The column of the document’s text; `text` by default. */
                                 text?: string;
-                                /** @description The column that has the document’s title; `title` by default. */
+                                /** @description The column of the document’s title; `title` by default. */
                                 title?: string;
-                                /** @description The column that has the document’s image; `image` by default. */
+                                /** @description The column of the document’s image; `image` by default. */
                                 image?: string;
-                                /** @description The column that has the document’s video; `video` by default. */
+                                /** @description The column of the document’s video; `video` by default. */
                                 video?: string;
-                                /** @description The column that has the document’s tenant; `tenant` by default. */
+                                /** @description The column of the document’s tenant; `tenant` by default. */
                                 tenant?: string;
-                                /** @description The column that has the document’s vector; `vector` by default. */
+                                /** @description The column of the document’s vector; `vector` by default. */
                                 vector?: string;
-                                /** @description The column that has the document’s deleted; `deleted` by default. */
+                                /** @description The column of the document’s deleted; `deleted` by default. */
                                 deleted?: string;
-                                /** @description The column that has the document’s source; `source` by default. */
+                                /** @description The column of the document’s source; `source` by default. */
                                 source?: string;
-                                /** @description The columns that become metadata, or `rest` for all that are no other field. Of tables `rest` is the default; lines of NDJSON have their metadata in a field of its own by default. */
+                                /** @description The columns that become metadata, or `rest` for all that are not another field. The default is `rest` for tables; in NDJSON, metadata is a field of its own by default. */
                                 metadata?: "rest" | string[];
                             };
-                            /** @description The columns that become metadata, or `rest` for all that are no other field. Of tables `rest` is the default; lines of NDJSON have their metadata in a field of its own by default. */
+                            /** @description The columns that become metadata, or `rest` for all that are not another field. The default is `rest` for tables; in NDJSON, metadata is a field of its own by default. */
                             metadata?: "rest" | string[];
-                            /** @description What stands between the cells of a CSV; by default what its first line says (`sep=;`), or what fits of `,` `;` tab and `|`. */
+                            /** @description The delimiter of a CSV; by default the one that its first line names (`sep=;`), or the best match of `,` `;` tab and `|`. */
                             delimiter?: string;
-                            /** @description What the bytes of a CSV or of NDJSON are text by: a name of the WHATWG Encoding Standard; UTF-8 by default, or what its byte order mark says. */
+                            /** @description The encoding of a CSV or NDJSON, by its name in the WHATWG Encoding Standard; by default that of its byte order mark, or else UTF-8. */
                             encoding?: string;
-                            /** @description What stands between the entries of a list in a CSV’s metadata cell; without it a cell is one value. */
+                            /** @description The separator of list entries in metadata cells of a CSV; without it, a cell is one value. */
                             listSeparator?: string;
                         };
                         /**
-                         * @description `upsert`: documents are added and replaced. `snapshot`: they are all that their source has; afterwards its other documents are deleted.
+                         * @description `upsert` adds and replaces documents. `snapshot` means that these are all documents of their source; its other documents are deleted afterwards.
                          * @enum {string}
                          */
                         mode?: "upsert" | "snapshot";
-                        /** @description The `source` of documents that name none themselves. */
+                        /** @description The `source` of documents that do not name one. */
                         sourceName?: string;
-                        /** @description Of a snapshot: the share of its source’s documents that it may delete, as 0.5 or "50%"; where more would go, the job fails and none is deleted. 0.3 by default; 1 allows all. */
+                        /** @description For a snapshot: the share of its source’s documents that it may delete, such as 0.5 or "50%". If it would delete more, the job fails and deletes none. The default is 0.3; 1 allows all. */
                         maxDeleted?: number | string;
-                        /** @description Write nothing, and tell what would be added, changed, deleted: as counts, and by name in the output. */
+                        /** @description Write nothing; report what would be added, changed and deleted, as counts and, in the output, by document. */
                         dryRun?: boolean;
                         /**
-                         * @description Before which of its tenant’s jobs it comes; `normal` by default.
+                         * @description Its priority among the tenant’s jobs; `normal` by default.
                          * @enum {string}
                          */
                         priority?: "urgent" | "normal" | "background";
-                        /** @description Stops the job as failed once more documents than this failed: a whole number, or a share of all as 0.05 or "5%"; 0 stops at the first. */
+                        /** @description Stops the job as failed once more documents than this have failed: a whole number, or a share of all documents such as 0.05 or "5%"; 0 stops at the first failure. */
                         maxFailures?: number | string;
-                        /** @description Whom to tell of the job’s end. */
+                        /** @description The receiver to notify of the job’s end. */
                         webhook?: {
                             /**
                              * Format: uri
-                             * @description Where to send it, by POST. Addresses that are not public are refused.
+                             * @description The address that receives the POST. Addresses that are not public are refused.
                              */
                             url: string;
-                            /** @description What messages are signed with (Standard Webhooks); never shown again. */
+                            /** @description The secret that signs messages (Standard Webhooks); never shown again. */
                             secret: string;
-                            /** @description Also tell, once, when so many documents failed while the job runs; below 1 a share of all. */
+                            /** @description Also send a message, once, when this many documents have failed while the job runs; a value below 1 is a share of all documents. */
                             failures?: number;
                         };
                     };
                 };
             };
             responses: {
-                /** @description The job that this Idempotency-Key stands for. */
+                /** @description The existing job of this Idempotency-Key. */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -709,7 +709,7 @@ export interface paths {
                         "application/json": components["schemas"]["Job"];
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -718,7 +718,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -742,24 +742,24 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Jobs, the newest first, a page at a time */
+        /** List jobs, newest first, page by page */
         get: {
             parameters: {
                 query?: {
                     /**
-                     * @description Of one collection, or alias.
+                     * @description Only jobs of this collection or alias.
                      * @example books
                      */
                     collection?: string;
                     state?: "queued" | "scanning" | "running" | "completed" | "cancelled" | "failed";
-                    /** @description Of one tenant, by those who see several. */
+                    /** @description Only jobs of this tenant, for keys that can access several. */
                     tenant?: string;
                     /** @description Whose `source` or `sourceName` is this. */
                     source?: string;
-                    /** @description In the id, the collection, the source or its name, in capitals or not. */
+                    /** @description Text to find in the id, the collection, the source or its name, ignoring case. */
                     text?: string;
                     limit?: number;
-                    /** @description The `next` of the page before; jobs that come or go meanwhile move no others. */
+                    /** @description The `next` of the previous page. Jobs added or removed in between do not shift the page. */
                     after?: string;
                 };
                 header?: never;
@@ -776,12 +776,12 @@ export interface paths {
                     content: {
                         "application/json": {
                             jobs: components["schemas"]["Job"][];
-                            /** @description Ask again with this as `after`; null behind the last job. There may be more although a page has fewer than `limit`: it also ends when a thousand jobs were looked at, or 4 MiB of them. */
+                            /** @description Pass this as `after` for the next page; null after the last job. A page with fewer than `limit` jobs may have a next one, because a page also ends after a thousand jobs, or 4 MiB of jobs, were examined. */
                             next: string | null;
                         };
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -790,7 +790,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -806,41 +806,41 @@ export interface paths {
         post: {
             parameters: {
                 query?: {
-                    /** @description By default what the Content-Type says. */
+                    /** @description The format; by default that of the Content-Type. */
                     format?: "ndjson" | "csv" | "parquet" | "document";
-                    /** @description Of a body that is one document, as a PDF: its name, which becomes the document’s id. */
+                    /** @description For a body that is one document, such as a PDF: its name, which becomes the document’s id. */
                     name?: string;
-                    /** @description Which column is which field, as JSON, as in {"id":"sku","text":"body"}. */
+                    /** @description The columns of fields, as JSON, such as {"id":"sku","text":"body"}. */
                     columns?: string;
-                    /** @description The columns that become metadata, separated by commas, or `rest` for all others. */
+                    /** @description The columns that become metadata, separated by commas; or `rest` for all other columns. */
                     metadata?: string;
-                    /** @description The `source` of documents that name none themselves. */
+                    /** @description The `source` of documents that do not name one. */
                     sourceName?: string;
-                    /** @description As in JSON: a whole number, or a share as 0.05 or 5%. */
+                    /** @description As in the JSON body: a whole number, or a share such as 0.05 or 5%. */
                     maxFailures?: string;
-                    /** @description What stands between the cells of a CSV; by default what its first line says (`sep=;`), or what fits of `,` `;` tab and `|`. */
+                    /** @description The delimiter of a CSV; by default the one that its first line names (`sep=;`), or the best match of `,` `;` tab and `|`. */
                     delimiter?: string;
-                    /** @description What the bytes of a CSV or of NDJSON are text by: a name of the WHATWG Encoding Standard; UTF-8 by default, or what its byte order mark says. */
+                    /** @description The encoding of a CSV or NDJSON, by its name in the WHATWG Encoding Standard; by default that of its byte order mark, or else UTF-8. */
                     encoding?: string;
-                    /** @description What stands between the entries of a list in a CSV’s metadata cell; without it a cell is one value. */
+                    /** @description The separator of list entries in metadata cells of a CSV; without it, a cell is one value. */
                     listSeparator?: string;
-                    /** @description Before which of its tenant’s jobs it comes; `normal` by default. */
+                    /** @description Its priority among the tenant’s jobs; `normal` by default. */
                     priority?: "urgent" | "normal" | "background";
-                    /** @description Of a body that is no JSON: the file’s format. */
+                    /** @description For a body that is not JSON: the format of the output file. */
                     output?: "ndjson" | "ndjson.gz" | "parquet";
                     /** @description An object to write, `s3://bucket/key`; by default the spool keeps the file. */
                     to?: string;
-                    /** @description What is made of each document, as JSON, as in the profile of a collection. */
+                    /** @description How each document is embedded, as JSON, as in a collection’s profile. */
                     profile?: string;
                 };
                 header?: {
-                    /** @description The same key with the same body gives the same job, however often it is sent. */
+                    /** @description Repeated requests with the same key and the same body return the same job. */
                     "idempotency-key"?: string;
-                    /** @description Whom to tell of the job’s end. */
+                    /** @description The receiver to notify of the job’s end. */
                     "embedmill-webhook-url"?: string;
-                    /** @description What messages are signed with. */
+                    /** @description The secret that signs messages. */
                     "embedmill-webhook-secret"?: string;
-                    /** @description Also tell when so many documents failed; below 1 a share of all. */
+                    /** @description Also notify when this many documents have failed; a value below 1 is a share of all documents. */
                     "embedmill-webhook-failures"?: string;
                 };
                 path?: never;
@@ -852,9 +852,9 @@ export interface paths {
                     "text/csv": string;
                     "application/vnd.apache.parquet": string;
                     "multipart/form-data": {
-                        /** @description Files of one job, each with its name, which says its format. */
+                        /** @description The files of one job; the name of each determines its format. */
                         file?: string[];
-                        /** @description As an entry of `source.files` in JSON: what the server reads itself, beside them. */
+                        /** @description Like an entry of `source.files` in JSON: further files that the server reads itself. */
                         place?: string[];
                     };
                     /**
@@ -883,30 +883,30 @@ export interface paths {
                      *     }
                      */
                     "application/json": {
-                        /** @description The documents, 256 and 256 KiB at most. */
+                        /** @description The documents: at most 256, and at most 256 KiB. */
                         documents?: {
-                            /** @description Unique in the collection (and tenant); submitting it again replaces the document. */
+                            /** @description Unique within the collection and tenant; submitting the same id again replaces the document. */
                             id: string | number;
-                            /** @description What is embedded and returned by search. With an image, it is not embedded. */
+                            /** @description The text to embed and to return from searches. With an image, it is not embedded. */
                             text?: string;
-                            /** @description A picture, embedded in place of the text: a data URI, an http(s) URL, or a path from the source’s folder. Needs a model that reads images. */
+                            /** @description An image to embed in place of the text: a data URI, an http(s) URL, or a path relative to the source’s folder. Requires a model that reads images. */
                             image?: string;
-                            /** @description A video, as a path from the source’s folder: what it shows every few seconds is embedded, each a chunk. */
+                            /** @description The path of a video, relative to the source’s folder. A frame every few seconds is embedded, each as one chunk. */
                             video?: string;
                             /** @description Embedded in front of every chunk of the text. */
                             title?: string;
-                            /** @description Returned by search; fields of the profile’s `filterable` can be filtered on. */
+                            /** @description Returned by searches, which can filter on the fields in the profile’s `filterable`. */
                             metadata?: {
                                 [key: string]: components["schemas"]["Json"];
                             };
-                            /** @description Whose document it is. */
+                            /** @description The tenant that owns the document. */
                             tenant?: string;
-                            /** @description Its dense vector, of the collection’s model and size, stored as it is in place of embedding the text: one chunk. */
+                            /** @description A precomputed dense vector of the collection’s model and size. It is stored instead of embedding the text, as one chunk. */
                             vector?: number[];
-                            /** @description What it is a part of, such as a site or a folder; a snapshot is of one source. */
+                            /** @description The source that the document belongs to, such as a site or a folder; a snapshot covers one source. */
                             source?: string;
                             structure?: components["schemas"]["DocumentStructure"];
-                            /** @description True: the document of this id is deleted. Such a line has an id, and a tenant where one is named, and nothing else. */
+                            /** @description If true, the document with this id is deleted. Such a line has only an id and, if needed, a tenant and a source. */
                             deleted?: boolean;
                         }[];
                         source?: {
@@ -914,54 +914,54 @@ export interface paths {
                             path?: string;
                             /**
                              * Format: uri
-                             * @description Where the server fetches it from.
+                             * @description The URL from which the server fetches it.
                              */
                             url?: string;
-                            /** @description An object, `s3://bucket/key`, that the server may read. */
+                            /** @description An S3 object, `s3://bucket/key`, that the server may read. */
                             s3?: string;
-                            /** @description Many files as one job: http and https URLs, `s3://bucket/key`, all objects below `s3://bucket/prefix/`, paths of files, and of folders with all that is below. In folders and below prefixes, hidden files and those whose names do not say their format are passed over. What is said of columns, delimiter and so on is for all of them; of documents with the same id, the one in the file that is last in the order of names wins. */
+                            /** @description Many files as one job: http and https URLs, `s3://bucket/key`, all objects below `s3://bucket/prefix/`, paths of files, and paths of folders with everything below. In folders and below prefixes, hidden files and files whose names do not show their format are skipped. Options such as columns and delimiter apply to all files. If several files have a document with the same id, the file that is last by name wins. */
                             files?: string[];
-                            /** @description A file of `/v1/files`, uploaded before, whole or in parts (`/v1/uploads`); it stays. */
+                            /** @description A file of `/v1/files` that was uploaded earlier, whole or in parts (`/v1/uploads`). The file is kept. */
                             file?: string;
                             /**
-                             * @description By default what the name ends in (.ndjson, .jsonl, .csv, .tsv, .parquet; .gz behind it for gzip), or what the URL says; else NDJSON.
+                             * @description The format; by default that of the name’s extension (.ndjson, .jsonl, .csv, .tsv, .parquet; a further .gz means gzip) or of the URL’s response; otherwise NDJSON.
                              * @enum {string}
                              */
                             format?: "ndjson" | "csv" | "parquet" | "document";
                             columns?: {
-                                /** @description The column that has the document’s id; `id` by default. */
+                                /** @description The column of the document’s id; `id` by default. */
                                 id?: string;
-                                /** @description The column that has the document’s text; `text` by default. */
+                                /** @description The column of the document’s text; `text` by default. */
                                 text?: string;
-                                /** @description The column that has the document’s title; `title` by default. */
+                                /** @description The column of the document’s title; `title` by default. */
                                 title?: string;
-                                /** @description The column that has the document’s image; `image` by default. */
+                                /** @description The column of the document’s image; `image` by default. */
                                 image?: string;
-                                /** @description The column that has the document’s video; `video` by default. */
+                                /** @description The column of the document’s video; `video` by default. */
                                 video?: string;
-                                /** @description The column that has the document’s tenant; `tenant` by default. */
+                                /** @description The column of the document’s tenant; `tenant` by default. */
                                 tenant?: string;
-                                /** @description The column that has the document’s vector; `vector` by default. */
+                                /** @description The column of the document’s vector; `vector` by default. */
                                 vector?: string;
-                                /** @description The column that has the document’s deleted; `deleted` by default. */
+                                /** @description The column of the document’s deleted; `deleted` by default. */
                                 deleted?: string;
-                                /** @description The column that has the document’s source; `source` by default. */
+                                /** @description The column of the document’s source; `source` by default. */
                                 source?: string;
-                                /** @description The columns that become metadata, or `rest` for all that are no other field. Of tables `rest` is the default; lines of NDJSON have their metadata in a field of its own by default. */
+                                /** @description The columns that become metadata, or `rest` for all that are not another field. The default is `rest` for tables; in NDJSON, metadata is a field of its own by default. */
                                 metadata?: "rest" | string[];
                             };
-                            /** @description The columns that become metadata, or `rest` for all that are no other field. Of tables `rest` is the default; lines of NDJSON have their metadata in a field of its own by default. */
+                            /** @description The columns that become metadata, or `rest` for all that are not another field. The default is `rest` for tables; in NDJSON, metadata is a field of its own by default. */
                             metadata?: "rest" | string[];
-                            /** @description What stands between the cells of a CSV; by default what its first line says (`sep=;`), or what fits of `,` `;` tab and `|`. */
+                            /** @description The delimiter of a CSV; by default the one that its first line names (`sep=;`), or the best match of `,` `;` tab and `|`. */
                             delimiter?: string;
-                            /** @description What the bytes of a CSV or of NDJSON are text by: a name of the WHATWG Encoding Standard; UTF-8 by default, or what its byte order mark says. */
+                            /** @description The encoding of a CSV or NDJSON, by its name in the WHATWG Encoding Standard; by default that of its byte order mark, or else UTF-8. */
                             encoding?: string;
-                            /** @description What stands between the entries of a list in a CSV’s metadata cell; without it a cell is one value. */
+                            /** @description The separator of list entries in metadata cells of a CSV; without it, a cell is one value. */
                             listSeparator?: string;
                         };
-                        /** @description The `source` of documents that name none themselves. */
+                        /** @description The `source` of documents that do not name one. */
                         sourceName?: string;
-                        /** @description The file: a row a chunk, with its vectors. */
+                        /** @description The file to write: one row per chunk, with its vectors. */
                         output: {
                             /**
                              * @default ndjson
@@ -972,12 +972,12 @@ export interface paths {
                             to?: string;
                         };
                         /**
-                         * @description What is made of each document, as in the profile of a collection.
+                         * @description How each document is embedded, as in a collection’s profile.
                          * @default {}
                          */
                         profile?: {
                             /**
-                             * @description The dense model, a name of the model registry.
+                             * @description The name of the dense model in the model registry.
                              * @default all-MiniLM-L6-v2
                              */
                             model?: string;
@@ -988,15 +988,15 @@ export interface paths {
                              * @default {}
                              */
                             sparse?: {
-                                /** @description Words, weighted by how often they come. */
+                                /** @description Words, weighted by frequency. */
                                 bm25?: {
                                     /**
-                                     * @description How soon more of a term counts no more.
+                                     * @description How quickly repetitions of a term stop adding to the score.
                                      * @default 1.2
                                      */
                                     k1?: number;
                                     /**
-                                     * @description How much long texts are held back.
+                                     * @description How strongly the score is normalised by text length.
                                      * @default 0.75
                                      */
                                     b?: number;
@@ -1005,10 +1005,10 @@ export interface paths {
                                      * @enum {string}
                                      */
                                     language?: "none" | "auto" | "arabic" | "chinese" | "danish" | "dutch" | "english" | "finnish" | "french" | "german" | "hungarian" | "italian" | "japanese" | "korean" | "norwegian" | "portuguese" | "romanian" | "russian" | "spanish" | "swedish" | "thai" | "turkish";
-                                    /** @description Terms of a chunk on average; measured on a sample of the first job by default, then kept. */
+                                    /** @description The average number of terms per chunk; by default measured on a sample of the first job and then kept. */
                                     averageLength?: number;
                                 };
-                                /** @description Words, weighted by the dense model’s attention; not all models give it. */
+                                /** @description Words, weighted by the dense model’s attention; not all models provide it. */
                                 bm42?: {
                                     /**
                                      * @default english
@@ -1016,22 +1016,22 @@ export interface paths {
                                      */
                                     language?: "none" | "auto" | "arabic" | "chinese" | "danish" | "dutch" | "english" | "finnish" | "french" | "german" | "hungarian" | "italian" | "japanese" | "korean" | "norwegian" | "portuguese" | "romanian" | "russian" | "spanish" | "swedish" | "thai" | "turkish";
                                 };
-                                /** @description Terms that a network finds, in the text or beside it. */
+                                /** @description Terms that a neural network predicts, whether or not they occur in the text. */
                                 splade?: {
                                     /**
-                                     * @description A sparse model of the registry, or one that gives sparse vectors too, as bge-m3: where it is the dense model, both come of one run.
+                                     * @description A sparse model of the registry, or a model that also gives sparse vectors, such as bge-m3; if that is the dense model, one run gives both.
                                      * @default splade-tiny
                                      */
                                     model?: string;
                                     /**
-                                     * @description Terms that a vector keeps, the heaviest.
+                                     * @description The number of heaviest terms that a vector keeps.
                                      * @default 256
                                      */
                                     maxTerms?: number;
                                 };
                             };
                             /**
-                             * @description `tokens` cuts long texts into chunks; `document` keeps one and reports what was truncated.
+                             * @description `tokens` cuts long texts into chunks; `document` keeps one chunk and reports truncation.
                              * @default {
                              *       "mode": "tokens",
                              *       "overlap": 32
@@ -1040,26 +1040,26 @@ export interface paths {
                             chunking?: {
                                 /** @enum {string} */
                                 mode: "tokens";
-                                /** @description Tokens a chunk at most, special tokens included; the model’s limit by default. */
+                                /** @description The most tokens per chunk, special tokens included; the model’s limit by default. */
                                 size?: number;
                                 /**
-                                 * @description Tokens that a chunk repeats from the end of the one before, half its size at most.
+                                 * @description Tokens that a chunk repeats from the end of the previous one; at most half its size.
                                  * @default 0
                                  */
                                 overlap?: number;
                                 /**
-                                 * @description Where a chunk ends when it can; falls back to the next smaller one. `content`, which new collections have by default: at such ends of paragraphs and sentences as the text itself chooses, so that an edit moves few of them.
+                                 * @description The preferred place to end a chunk; falls back to the next smaller unit. `content`, the default of new collections, picks ends of paragraphs and sentences by the text itself, so that an edit moves few borders.
                                  * @enum {string}
                                  */
                                 boundary?: "content" | "paragraph" | "sentence" | "word";
-                                /** @description Whether a chunk of a document whose structure is known is embedded with the headings that it stands under in front; true by default. */
+                                /** @description Whether a chunk is embedded with its headings in front, where the document’s structure is known; true by default. */
                                 headings?: boolean;
                             } | {
                                 /** @enum {string} */
                                 mode: "document";
                             };
                             /**
-                             * @description What is looked at of videos.
+                             * @description How videos are sampled.
                              * @default {}
                              */
                             video?: {
@@ -1069,36 +1069,36 @@ export interface paths {
                                  */
                                 intervalSeconds?: number;
                                 /**
-                                 * @description Frames of one video at most.
+                                 * @description The most frames of one video.
                                  * @default 500
                                  */
                                 maxFrames?: number;
                             };
                         };
                         /**
-                         * @description Before which of its tenant’s jobs it comes; `normal` by default.
+                         * @description Its priority among the tenant’s jobs; `normal` by default.
                          * @enum {string}
                          */
                         priority?: "urgent" | "normal" | "background";
-                        /** @description Stops the job as failed once more documents than this failed: a whole number, or a share of all as 0.05 or "5%"; 0 stops at the first. */
+                        /** @description Stops the job as failed once more documents than this have failed: a whole number, or a share of all documents such as 0.05 or "5%"; 0 stops at the first failure. */
                         maxFailures?: number | string;
-                        /** @description Whom to tell of the job’s end. */
+                        /** @description The receiver to notify of the job’s end. */
                         webhook?: {
                             /**
                              * Format: uri
-                             * @description Where to send it, by POST. Addresses that are not public are refused.
+                             * @description The address that receives the POST. Addresses that are not public are refused.
                              */
                             url: string;
-                            /** @description What messages are signed with (Standard Webhooks); never shown again. */
+                            /** @description The secret that signs messages (Standard Webhooks); never shown again. */
                             secret: string;
-                            /** @description Also tell, once, when so many documents failed while the job runs; below 1 a share of all. */
+                            /** @description Also send a message, once, when this many documents have failed while the job runs; a value below 1 is a share of all documents. */
                             failures?: number;
                         };
                     };
                 };
             };
             responses: {
-                /** @description The job that this Idempotency-Key stands for. */
+                /** @description The existing job of this Idempotency-Key. */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -1116,7 +1116,7 @@ export interface paths {
                         "application/json": components["schemas"]["Job"];
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -1125,7 +1125,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -1149,11 +1149,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A watched source, with its latest looks */
+        /** Get a watched source and its latest runs */
         get: {
             parameters: {
                 query?: {
-                    /** @description Whose source it is, for keys that are bound to no tenant. */
+                    /** @description The owning tenant, shown to keys that are not bound to a tenant. */
                     tenant?: string;
                 };
                 header?: never;
@@ -1179,7 +1179,7 @@ export interface paths {
                         "application/json": components["schemas"]["Source"];
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -1188,7 +1188,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -1200,13 +1200,13 @@ export interface paths {
             };
         };
         /**
-         * Watch a source on the server, or change how; it is looked at at once where it has an interval
-         * @description The example needs a folder that the server may read, EMBEDMILL_API_SOURCE_DIR.
+         * Watch a source on the server, or change its settings; a source with an interval is checked immediately
+         * @description The example needs a folder that the server may read (EMBEDMILL_API_SOURCE_DIR).
          */
         put: {
             parameters: {
                 query?: {
-                    /** @description Whose source it is, for keys that are bound to no tenant. */
+                    /** @description The owning tenant, shown to keys that are not bound to a tenant. */
                     tenant?: string;
                 };
                 header?: never;
@@ -1243,7 +1243,7 @@ export interface paths {
                         "application/json": components["schemas"]["Source"];
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -1252,7 +1252,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -1264,11 +1264,11 @@ export interface paths {
             };
         };
         post?: never;
-        /** Watch a source no more; what is stored of it stays */
+        /** Stop watching a source; its stored documents are kept */
         delete: {
             parameters: {
                 query?: {
-                    /** @description Whose source it is, for keys that are bound to no tenant. */
+                    /** @description The owning tenant, shown to keys that are not bound to a tenant. */
                     tenant?: string;
                 };
                 header?: never;
@@ -1292,7 +1292,7 @@ export interface paths {
                     };
                     content?: never;
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -1301,7 +1301,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -1324,7 +1324,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The watched sources of a collection */
+        /** List the watched sources of a collection */
         get: {
             parameters: {
                 query?: never;
@@ -1348,7 +1348,7 @@ export interface paths {
                         };
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -1357,7 +1357,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -1385,11 +1385,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Look at a watched source now */
+        /** Check a watched source now */
         post: {
             parameters: {
                 query?: {
-                    /** @description Whose source it is, for keys that are bound to no tenant. */
+                    /** @description The owning tenant, shown to keys that are not bound to a tenant. */
                     tenant?: string;
                 };
                 header?: never;
@@ -1415,7 +1415,7 @@ export interface paths {
                         "application/json": components["schemas"]["Source"];
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -1424,7 +1424,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -1470,7 +1470,7 @@ export interface paths {
                         "application/json": components["schemas"]["Job"];
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -1479,7 +1479,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -1492,7 +1492,7 @@ export interface paths {
         };
         put?: never;
         post?: never;
-        /** Forget a finished job, with its failures; what is stored stays */
+        /** Forget a finished job and its failures; stored documents are kept */
         delete: {
             parameters: {
                 query?: never;
@@ -1512,7 +1512,7 @@ export interface paths {
                     };
                     content?: never;
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -1521,7 +1521,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -1534,7 +1534,7 @@ export interface paths {
         };
         options?: never;
         head?: never;
-        /** Give a job that has not finished another priority */
+        /** Change the priority of an unfinished job */
         patch: {
             parameters: {
                 query?: never;
@@ -1568,7 +1568,7 @@ export interface paths {
                         "application/json": components["schemas"]["Job"];
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -1577,7 +1577,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -1597,7 +1597,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The documents that failed, one report a line; a last line {"more": n} counts those that are not named */
+        /** Get the failed documents, one report per line; a last line {"more": n} counts those not listed */
         get: {
             parameters: {
                 query?: never;
@@ -1610,7 +1610,7 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description The documents that failed, one report a line; a last line {"more": n} counts those that are not named */
+                /** @description Get the failed documents, one report per line; a last line {"more": n} counts those not listed */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -1619,7 +1619,7 @@ export interface paths {
                         "application/x-ndjson": components["schemas"]["DocumentReport"] | components["schemas"]["MoreReports"];
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -1628,7 +1628,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -1654,7 +1654,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The documents that were replaced or truncated, one report a line; a last line {"more": n} counts those that are not named */
+        /** Get the replaced or truncated documents, one report per line; a last line {"more": n} counts those not listed */
         get: {
             parameters: {
                 query?: never;
@@ -1667,7 +1667,7 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description The documents that were replaced or truncated, one report a line; a last line {"more": n} counts those that are not named */
+                /** @description Get the replaced or truncated documents, one report per line; a last line {"more": n} counts those not listed */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -1676,7 +1676,7 @@ export interface paths {
                         "application/x-ndjson": components["schemas"]["DocumentReport"] | components["schemas"]["MoreReports"];
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -1685,7 +1685,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -1711,7 +1711,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What the job’s webhook was told, and what came of it */
+        /** List the job’s webhook deliveries and their outcomes */
         get: {
             parameters: {
                 query?: never;
@@ -1735,7 +1735,7 @@ export interface paths {
                         };
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -1744,7 +1744,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -1772,7 +1772,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** End a job; what is stored stays */
+        /** Cancel a job; stored documents are kept */
         post: {
             parameters: {
                 query?: never;
@@ -1794,7 +1794,7 @@ export interface paths {
                         "application/json": components["schemas"]["Job"];
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -1803,7 +1803,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -1830,8 +1830,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Try the failed documents again, as a new job
-         * @description All of them, or those of some reasons, lines or ids. The example needs a job with failures.
+         * Retry the failed documents in a new job
+         * @description Retries all failed documents, or those with some reasons, lines or ids. The example needs a job with failures.
          */
         post: {
             parameters: {
@@ -1853,11 +1853,11 @@ export interface paths {
                      *     }
                      */
                     "application/json": {
-                        /** @description Those that failed for one of these reasons, as the failures name them. */
+                        /** @description Documents that failed with one of these error codes. */
                         codes?: components["schemas"]["ErrorCodeInput"][];
-                        /** @description Those on these lines of the source; not of a job of several files. */
+                        /** @description Documents on these lines of the source; not for jobs of several files. */
                         lines?: number[];
-                        /** @description Those of these documents. */
+                        /** @description Documents with these ids. */
                         ids?: string[];
                     } | null;
                 };
@@ -1881,7 +1881,7 @@ export interface paths {
                         "application/json": components["schemas"]["Job"];
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -1890,7 +1890,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -1917,8 +1917,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Compare a job’s documents with the store; what is missing is submitted
-         * @description The example needs a job with failures, or one of a source that is there still.
+         * Compare a job’s documents with the store, and submit the missing ones
+         * @description The example needs a job with failures, or a job whose source still exists.
          */
         post: {
             parameters: {
@@ -1941,7 +1941,7 @@ export interface paths {
                         "application/json": components["schemas"]["Verification"];
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -1950,7 +1950,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -1974,7 +1974,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Why a job waits, where its time goes, and what it used */
+        /** Get why a job waits, where its time goes, and what it has used */
         get: {
             parameters: {
                 query?: never;
@@ -1996,7 +1996,7 @@ export interface paths {
                         "application/json": components["schemas"]["JobDetails"];
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -2005,7 +2005,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -2031,7 +2031,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What happened to a job: the last lines of its log, the oldest first */
+        /** Get the last lines of a job’s log, oldest first */
         get: {
             parameters: {
                 query?: never;
@@ -2055,7 +2055,7 @@ export interface paths {
                         };
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -2064,7 +2064,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -2090,7 +2090,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Why documents of a job failed, by reason, with some of each */
+        /** Get the failures of a job by reason, with samples */
         get: {
             parameters: {
                 query?: never;
@@ -2112,7 +2112,7 @@ export interface paths {
                         "application/json": components["schemas"]["FailureReasons"];
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -2121,7 +2121,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -2149,12 +2149,12 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Delete documents, by ids or by a filter */
+        /** Delete documents by ids or by a filter */
         post: {
             parameters: {
                 query?: never;
                 header?: {
-                    /** @description The same key with the same body gives the same job, however often it is sent. */
+                    /** @description Repeated requests with the same key and the same body return the same job. */
                     "idempotency-key"?: string;
                 };
                 path: {
@@ -2176,14 +2176,14 @@ export interface paths {
                 };
             };
             responses: {
-                /** @description Of a dry run the count; else the job that this Idempotency-Key stands for. */
+                /** @description For a dry run, the count; otherwise the existing job of this Idempotency-Key. */
                 200: {
                     headers: {
                         [name: string]: unknown;
                     };
                     content: {
                         "application/json": {
-                            /** @description How many of these are stored now. */
+                            /** @description How many of these documents are currently stored. */
                             documents: number;
                         } | components["schemas"]["Job"];
                     };
@@ -2197,7 +2197,7 @@ export interface paths {
                         "application/json": components["schemas"]["Job"];
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -2206,7 +2206,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -2232,12 +2232,12 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Write the documents, or their points with vectors, to a file */
+        /** Export the documents, or their points with vectors, to a file */
         post: {
             parameters: {
                 query?: never;
                 header?: {
-                    /** @description The same key with the same body gives the same job, however often it is sent. */
+                    /** @description Repeated requests with the same key and the same body return the same job. */
                     "idempotency-key"?: string;
                 };
                 path: {
@@ -2275,7 +2275,7 @@ export interface paths {
                         "application/json": components["schemas"]["Job"];
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -2284,7 +2284,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -2308,7 +2308,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The file that a job wrote; ranges of it, too */
+        /** Download the file that a job wrote, or a range of it */
         get: {
             parameters: {
                 query?: never;
@@ -2339,7 +2339,7 @@ export interface paths {
                         "application/octet-stream": string;
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -2348,7 +2348,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -2374,7 +2374,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A job’s progress as it happens, until it ends */
+        /** Stream a job’s progress until it ends */
         get: {
             parameters: {
                 query?: never;
@@ -2387,7 +2387,7 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description `progress` with the job on each change, then `end` with the finished job, as each event’s data. */
+                /** @description Sends a `progress` event on each change, and an `end` event once the job has finished; the data of each event is the job. */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -2396,7 +2396,7 @@ export interface paths {
                         "text/event-stream": components["schemas"]["Job"];
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -2405,7 +2405,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -2433,7 +2433,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Find the chunks that answer a question: by meaning, by words, or by both */
+        /** Find the chunks that answer a query, by meaning, by words, or by both */
         post: {
             parameters: {
                 query?: never;
@@ -2469,7 +2469,7 @@ export interface paths {
                         "application/json": components["schemas"]["SearchResponse"];
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -2478,7 +2478,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -2504,7 +2504,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Find the chunks that are like some examples and unlike others */
+        /** Find chunks that resemble some examples and not others */
         post: {
             parameters: {
                 query?: never;
@@ -2545,7 +2545,7 @@ export interface paths {
                         "application/json": components["schemas"]["SearchResponse"];
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -2554,7 +2554,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -2580,7 +2580,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Find the documents that say nearly the same */
+        /** Find documents that say nearly the same */
         post: {
             parameters: {
                 query?: never;
@@ -2611,7 +2611,7 @@ export interface paths {
                         "application/json": components["schemas"]["NearDuplicates"];
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -2620,7 +2620,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -2644,12 +2644,12 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The documents, or those that a filter lets through, page by page */
+        /** List the documents, optionally those that match a filter, page by page */
         get: {
             parameters: {
                 query?: {
                     /**
-                     * @description As of a search, as JSON.
+                     * @description A filter as in searches, as JSON.
                      * @example {"field":"year","gte":1900}
                      */
                     filter?: string;
@@ -2676,7 +2676,7 @@ export interface paths {
                         "application/json": components["schemas"]["ListedDocuments"];
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -2685,7 +2685,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -2711,12 +2711,12 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One document, with the words of its sparse vectors */
+        /** Get a document with the words of its sparse vectors */
         get: {
             parameters: {
                 query?: {
                     tenant?: string;
-                    /** @description The first chunk to give. */
+                    /** @description The first chunk to return. */
                     from?: number;
                 };
                 header?: never;
@@ -2739,7 +2739,7 @@ export interface paths {
                         "application/json": components["schemas"]["StoredDocument"];
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -2748,7 +2748,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -2778,14 +2778,14 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description It is not there, or no longer. */
+                /** @description The document does not exist, or no longer exists. */
                 204: {
                     headers: {
                         [name: string]: unknown;
                     };
                     content?: never;
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -2794,7 +2794,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -2817,7 +2817,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** All points with their dense vectors, page by page: fewer than `limit` where they are large */
+        /** List all points with their dense vectors, page by page; fewer than `limit` if they are large */
         get: {
             parameters: {
                 query?: {
@@ -2844,7 +2844,7 @@ export interface paths {
                         "application/json": components["schemas"]["StoredPoints"];
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -2853,7 +2853,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -2879,7 +2879,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** How the map of a collection stands */
+        /** Get the state of a collection’s map */
         get: {
             parameters: {
                 query?: never;
@@ -2901,7 +2901,7 @@ export interface paths {
                         "application/json": components["schemas"]["MapState"];
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -2910,7 +2910,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -2922,7 +2922,7 @@ export interface paths {
             };
         };
         put?: never;
-        /** Compute the map of a collection, of the documents that the key sees, or what is new of it */
+        /** Compute or update the map of a collection, with the documents that the key can access */
         post: {
             parameters: {
                 query?: never;
@@ -2944,23 +2944,23 @@ export interface paths {
                      */
                     "application/json": {
                         /**
-                         * @description Fields of the metadata whose values its points carry, to colour by.
+                         * @description Metadata fields whose values the points carry, to colour by.
                          * @default []
                          */
                         fields?: string[];
                         /**
-                         * @description How it is projected: neighbours kept together, or the directions of most difference.
+                         * @description The projection: one that keeps neighbours together, or the directions of greatest variance.
                          * @default umap
                          * @enum {string}
                          */
                         method?: "umap" | "pca";
                         /**
-                         * @description Points at most, evenly from all.
+                         * @description The most points, sampled evenly from all.
                          * @default 100000
                          */
                         points?: number;
                         /**
-                         * @description Whether points that are on the map stay where they are: only what is new is placed, by what it is like, and what is gone is taken off. Method and fields are those of the map then. Where there is none, it is computed.
+                         * @description Whether to update the existing map: points on it stay in place, new points are placed near similar ones, and deleted points are removed. Method and fields are those of the existing map. If there is none, it is computed.
                          * @default false
                          */
                         update?: boolean;
@@ -2977,7 +2977,7 @@ export interface paths {
                         "application/json": components["schemas"]["MapState"];
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -2986,7 +2986,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -3011,8 +3011,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The map of a collection as it was last computed
-         * @description The example needs a map that is computed.
+         * Get the points of a collection’s map
+         * @description The example needs a computed map.
          */
         get: {
             parameters: {
@@ -3035,7 +3035,7 @@ export interface paths {
                         "application/json": components["schemas"]["MapPoints"];
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -3044,7 +3044,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -3072,7 +3072,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Begin: a job adds a second dense vector, or fills a second collection */
+        /** Begin a migration: a job adds a second dense vector, or fills a second collection */
         post: {
             parameters: {
                 query?: never;
@@ -3098,32 +3098,32 @@ export interface paths {
                      *     }
                      */
                     "application/json": {
-                        /** @description The dense model to go to. */
+                        /** @description The dense model to migrate to. */
                         model: string;
-                        /** @description A smaller size of its vectors. */
+                        /** @description A smaller size for its vectors. */
                         dims?: number;
                     } | {
                         /** @description The new collection’s name. */
                         into: string;
-                        /** @description What is other in it. */
+                        /** @description The changes to the profile. */
                         profile: {
-                            /** @description `tokens` cuts long texts into chunks; `document` keeps one and reports what was truncated. */
+                            /** @description `tokens` cuts long texts into chunks; `document` keeps one chunk and reports truncation. */
                             chunking?: {
                                 /** @enum {string} */
                                 mode: "tokens";
-                                /** @description Tokens a chunk at most, special tokens included; the model’s limit by default. */
+                                /** @description The most tokens per chunk, special tokens included; the model’s limit by default. */
                                 size?: number;
                                 /**
-                                 * @description Tokens that a chunk repeats from the end of the one before, half its size at most.
+                                 * @description Tokens that a chunk repeats from the end of the previous one; at most half its size.
                                  * @default 0
                                  */
                                 overlap?: number;
                                 /**
-                                 * @description Where a chunk ends when it can; falls back to the next smaller one. `content`, which new collections have by default: at such ends of paragraphs and sentences as the text itself chooses, so that an edit moves few of them.
+                                 * @description The preferred place to end a chunk; falls back to the next smaller unit. `content`, the default of new collections, picks ends of paragraphs and sentences by the text itself, so that an edit moves few borders.
                                  * @enum {string}
                                  */
                                 boundary?: "content" | "paragraph" | "sentence" | "word";
-                                /** @description Whether a chunk of a document whose structure is known is embedded with the headings that it stands under in front; true by default. */
+                                /** @description Whether a chunk is embedded with its headings in front, where the document’s structure is known; true by default. */
                                 headings?: boolean;
                             } | {
                                 /** @enum {string} */
@@ -3131,15 +3131,15 @@ export interface paths {
                             };
                             /** @description Sparse vectors, by scheme; none by default. */
                             sparse?: {
-                                /** @description Words, weighted by how often they come. */
+                                /** @description Words, weighted by frequency. */
                                 bm25?: {
                                     /**
-                                     * @description How soon more of a term counts no more.
+                                     * @description How quickly repetitions of a term stop adding to the score.
                                      * @default 1.2
                                      */
                                     k1?: number;
                                     /**
-                                     * @description How much long texts are held back.
+                                     * @description How strongly the score is normalised by text length.
                                      * @default 0.75
                                      */
                                     b?: number;
@@ -3148,10 +3148,10 @@ export interface paths {
                                      * @enum {string}
                                      */
                                     language?: "none" | "auto" | "arabic" | "chinese" | "danish" | "dutch" | "english" | "finnish" | "french" | "german" | "hungarian" | "italian" | "japanese" | "korean" | "norwegian" | "portuguese" | "romanian" | "russian" | "spanish" | "swedish" | "thai" | "turkish";
-                                    /** @description Terms of a chunk on average; measured on a sample of the first job by default, then kept. */
+                                    /** @description The average number of terms per chunk; by default measured on a sample of the first job and then kept. */
                                     averageLength?: number;
                                 };
-                                /** @description Words, weighted by the dense model’s attention; not all models give it. */
+                                /** @description Words, weighted by the dense model’s attention; not all models provide it. */
                                 bm42?: {
                                     /**
                                      * @default english
@@ -3159,15 +3159,15 @@ export interface paths {
                                      */
                                     language?: "none" | "auto" | "arabic" | "chinese" | "danish" | "dutch" | "english" | "finnish" | "french" | "german" | "hungarian" | "italian" | "japanese" | "korean" | "norwegian" | "portuguese" | "romanian" | "russian" | "spanish" | "swedish" | "thai" | "turkish";
                                 };
-                                /** @description Terms that a network finds, in the text or beside it. */
+                                /** @description Terms that a neural network predicts, whether or not they occur in the text. */
                                 splade?: {
                                     /**
-                                     * @description A sparse model of the registry, or one that gives sparse vectors too, as bge-m3: where it is the dense model, both come of one run.
+                                     * @description A sparse model of the registry, or a model that also gives sparse vectors, such as bge-m3; if that is the dense model, one run gives both.
                                      * @default splade-tiny
                                      */
                                     model?: string;
                                     /**
-                                     * @description Terms that a vector keeps, the heaviest.
+                                     * @description The number of heaviest terms that a vector keeps.
                                      * @default 256
                                      */
                                     maxTerms?: number;
@@ -3178,7 +3178,7 @@ export interface paths {
                             /** @description Null: none. */
                             lateInteraction?: {
                                 /**
-                                 * @description Tokens that share a vector, on average: they are clustered by likeness. 1 keeps one vector a token.
+                                 * @description The average number of tokens that share a vector: similar tokens are clustered. 1 keeps one vector per token.
                                  * @default 2
                                  */
                                 poolFactor?: number;
@@ -3200,7 +3200,7 @@ export interface paths {
                         };
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -3209,7 +3209,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -3220,7 +3220,7 @@ export interface paths {
                 };
             };
         };
-        /** End: the vector, or the collection, that searches do not use is deleted */
+        /** End a migration: the vector or collection that searches do not use is deleted */
         delete: {
             parameters: {
                 query?: never;
@@ -3242,7 +3242,7 @@ export interface paths {
                         "application/json": components["schemas"]["Collection"];
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -3251,7 +3251,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -3276,7 +3276,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Cut over, or roll back: searches use the other vector, or collection */
+        /** Cut over or roll back: searches then use the other vector or collection */
         post: {
             parameters: {
                 query?: never;
@@ -3298,7 +3298,7 @@ export interface paths {
                         "application/json": components["schemas"]["Collection"];
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -3307,7 +3307,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -3331,7 +3331,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Models that collections and embeddings can use */
+        /** List the models that collections and embeddings can use */
         get: {
             parameters: {
                 query?: never;
@@ -3352,7 +3352,7 @@ export interface paths {
                         };
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -3361,7 +3361,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -3387,7 +3387,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Work to go, for autoscaling: the same from every replica */
+        /** Get the backlog for autoscaling; every replica returns the same */
         get: {
             parameters: {
                 query?: {
@@ -3409,7 +3409,7 @@ export interface paths {
                         "application/json": components["schemas"]["Backlog"];
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -3418,7 +3418,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -3446,7 +3446,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Stop all bulk work until it is resumed; what workers have in hand is finished */
+        /** Pause all bulk work until it is resumed; workers finish the shards that they are processing */
         post: {
             parameters: {
                 query?: never;
@@ -3467,7 +3467,7 @@ export interface paths {
                         };
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -3476,7 +3476,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -3502,7 +3502,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Let bulk work go on */
+        /** Resume bulk work */
         post: {
             parameters: {
                 query?: never;
@@ -3523,7 +3523,7 @@ export interface paths {
                         };
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -3532,7 +3532,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -3556,16 +3556,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Documents, tokens, engine seconds and cost by day, key, tenant, collection and model */
+        /** Get documents, tokens, engine seconds and cost by day, key, tenant, collection and model */
         get: {
             parameters: {
                 query?: {
-                    /** @description The first day, of UTC; by default 29 days before `to`. */
+                    /** @description The first day, in UTC; by default 29 days before `to`. */
                     from?: string;
-                    /** @description The last day, of UTC; today by default. */
+                    /** @description The last day, in UTC; today by default. */
                     to?: string;
                     /**
-                     * @description What it is summed up by: of day, key, tenant, collection, model, separated by commas.
+                     * @description The dimensions to group by, separated by commas: day, key, tenant, collection, model.
                      * @example collection,model
                      */
                     groupBy?: string;
@@ -3586,7 +3586,7 @@ export interface paths {
                         "application/json": components["schemas"]["UsageReport"];
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -3595,7 +3595,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -3621,7 +3621,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Rates, backlog, workers, health and what is wrong; for a tenant’s key its own work */
+        /** Get rates, backlog, workers, health and current problems; a tenant’s key sees only its own work */
         get: {
             parameters: {
                 query?: never;
@@ -3640,7 +3640,7 @@ export interface paths {
                         "application/json": components["schemas"]["Overview"];
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -3649,7 +3649,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -3675,7 +3675,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The overview as it goes on, every few seconds */
+        /** Stream the overview every few seconds */
         get: {
             parameters: {
                 query?: never;
@@ -3685,7 +3685,7 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description `overview` with what `/api/v1/overview` answers; from the second one on, of `rates.slots` only the last. */
+                /** @description Sends `overview` events with the response of `/api/v1/overview`. From the second event on, `rates.slots` has only the last slots. */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -3694,7 +3694,7 @@ export interface paths {
                         "text/event-stream": string;
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -3703,7 +3703,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -3748,7 +3748,7 @@ export interface paths {
                         "application/json": components["schemas"]["SignIn"];
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -3757,7 +3757,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -3802,7 +3802,7 @@ export interface paths {
                         "application/json": components["schemas"]["Principal"];
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -3811,7 +3811,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -3838,8 +3838,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The keys there are, by name; never what they are made of
-         * @description Those of the keys file, which the server itself does not write, and those that were made here.
+         * List the keys, without their secrets
+         * @description Includes the keys of the keys file, which the server never writes, and the keys created through the API.
          */
         get: {
             parameters: {
@@ -3861,7 +3861,7 @@ export interface paths {
                         };
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -3870,7 +3870,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -3883,8 +3883,8 @@ export interface paths {
         };
         put?: never;
         /**
-         * Make a key; it is shown this once
-         * @description What is kept of it is a hash, where every replica reads it. Who is bound to a tenant or to collections makes keys of those alone. The example needs a server that asks for keys.
+         * Create a key; it is shown only once
+         * @description Only a hash of the key is stored, where every replica reads it. A caller that is bound to a tenant or to collections can only create keys for them. The example needs a server that requires keys.
          */
         post: {
             parameters: {
@@ -3925,13 +3925,13 @@ export interface paths {
                     };
                     content: {
                         "application/json": {
-                            /** @description To be sent as `Authorization: Bearer`. */
+                            /** @description The key to send as `Authorization: Bearer`. */
                             key: string;
                             entry: components["schemas"]["Key"];
                         };
                     };
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -3940,7 +3940,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -3968,8 +3968,8 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Revoke a key that was made here; replicas refuse it within seconds
-         * @description The example needs a key that was made here.
+         * Revoke a key that was created through the API; all replicas refuse it within seconds
+         * @description The example needs a key that was created through the API.
          */
         delete: {
             parameters: {
@@ -3990,7 +3990,7 @@ export interface paths {
                     };
                     content?: never;
                 };
-                /** @description The request cannot be met. */
+                /** @description The request was refused. */
                 "4XX": {
                     headers: {
                         [name: string]: unknown;
@@ -3999,7 +3999,7 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The server cannot meet the request now. */
+                /** @description The server cannot handle the request now. */
                 "5XX": {
                     headers: {
                         [name: string]: unknown;
@@ -4024,7 +4024,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Embed texts now, ahead of bulk jobs */
+        /** Embed texts immediately, ahead of bulk jobs */
         post: {
             parameters: {
                 query?: never;
@@ -4044,34 +4044,34 @@ export interface paths {
                      *     }
                      */
                     "application/json": {
-                        /** @description A dense model, by its name or an alias; with `:query` or `:document` behind it, its texts are that. */
+                        /** @description A dense model, by its name or an alias. A suffix `:query` or `:document` sets the role of the texts. */
                         model: string;
-                        /** @description What to embed; 2048 inputs at most. */
+                        /** @description What to embed: at most 2048 inputs. */
                         input: string | string[] | number[] | number[][];
                         /**
                          * @default float
                          * @enum {string}
                          */
                         encoding_format?: "float" | "base64";
-                        /** @description A smaller size, where the model was trained for it. */
+                        /** @description A smaller vector size, if the model was trained for it. */
                         dimensions?: number;
                         /**
-                         * @description embedmill’s own: numbers as they are, a byte each, or a bit each, eight to a byte.
+                         * @description An embedmill extension: numbers unchanged, as one byte each, or as one bit each with eight to a byte.
                          * @default float
                          * @enum {string}
                          */
                         output_dtype?: "float" | "int8" | "uint8" | "binary" | "ubinary";
-                        /** @description What the texts are to the model, queries or documents: query, search_query, document, search_document, passage. Documents by default. */
+                        /** @description The role of the texts, queries or documents: query, search_query, document, search_document, passage. Documents by default. */
                         input_type?: string;
-                        /** @description As input_type, in TEI’s word: query, search_query, document, search_document, passage; or the name of one of the model’s prompts. */
+                        /** @description The same as input_type, under TEI’s name: query, search_query, document, search_document, passage; or the name of one of the model’s prompts. */
                         prompt_name?: string;
-                        /** @description What is looked for, in a sentence, for models that take instructions (Qwen3-Embedding). */
+                        /** @description The search task in one sentence, for models that take instructions (Qwen3-Embedding). */
                         instruction?: string;
-                        /** @description Taken from clients that send it, and passed over. */
+                        /** @description Accepted for compatibility and ignored. */
                         user?: unknown;
-                        /** @description Taken from clients that send it, and passed over. */
+                        /** @description Accepted for compatibility and ignored. */
                         safety_identifier?: unknown;
-                        /** @description Taken from clients that send it, and passed over. */
+                        /** @description Accepted for compatibility and ignored. */
                         prompt_cache_key?: unknown;
                         /**
                          * @description Jina’s: whether vectors are brought to length 1, or stay as the model gives them.
@@ -4115,10 +4115,10 @@ export interface paths {
                                 /** @enum {string} */
                                 object: "embedding";
                                 index: number;
-                                /** @description L2-normalised, unless asked otherwise; in base64, little-endian float32, or the bytes of `output_dtype`. */
+                                /** @description L2-normalised unless requested otherwise. In base64: little-endian float32, or the bytes of `output_dtype`. */
                                 embedding: number[] | string;
                                 /**
-                                 * @description embedmill’s own: there when the input was longer than the model reads.
+                                 * @description An embedmill extension: present if the input exceeded the model’s limit.
                                  * @enum {boolean}
                                  */
                                 truncated?: true;
@@ -4202,7 +4202,7 @@ export interface paths {
                             object: "file";
                             bytes: number;
                             created_at: number;
-                            /** @description When it goes; by default after EMBEDMILL_API_FILE_DAYS. */
+                            /** @description When the file expires; by default after EMBEDMILL_API_FILE_DAYS. */
                             expires_at: number;
                             filename: string;
                             /** @enum {string} */
@@ -4325,7 +4325,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Begin a file that comes in parts */
+        /** Begin an upload in parts */
         post: {
             parameters: {
                 query?: never;
@@ -4344,11 +4344,11 @@ export interface paths {
                      *     }
                      */
                     "application/json": {
-                        /** @description What the file is called; it says its format. */
+                        /** @description The name of the file, which determines its format. */
                         filename: string;
                         /** @enum {string} */
                         purpose: "batch";
-                        /** @description Of all parts together. */
+                        /** @description The size of all parts together. */
                         bytes: number;
                         mime_type: string;
                         expires_after?: {
@@ -4384,7 +4384,7 @@ export interface paths {
                                 object: "file";
                                 bytes: number;
                                 created_at: number;
-                                /** @description When it goes; by default after EMBEDMILL_API_FILE_DAYS. */
+                                /** @description When the file expires; by default after EMBEDMILL_API_FILE_DAYS. */
                                 expires_at: number;
                                 filename: string;
                                 /** @enum {string} */
@@ -4443,7 +4443,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One upload, and the parts that are there */
+        /** Get an upload and its received parts */
         get: {
             parameters: {
                 query?: never;
@@ -4480,7 +4480,7 @@ export interface paths {
                                 object: "file";
                                 bytes: number;
                                 created_at: number;
-                                /** @description When it goes; by default after EMBEDMILL_API_FILE_DAYS. */
+                                /** @description When the file expires; by default after EMBEDMILL_API_FILE_DAYS. */
                                 expires_at: number;
                                 filename: string;
                                 /** @enum {string} */
@@ -4636,7 +4636,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Join the parts to a file */
+        /** Complete an upload: join its parts into a file */
         post: {
             parameters: {
                 query?: never;
@@ -4657,9 +4657,9 @@ export interface paths {
                      *     }
                      */
                     "application/json": {
-                        /** @description The parts, in their order. */
+                        /** @description The ids of the parts, in order. */
                         part_ids: string[];
-                        /** @description Of the whole file, in hexadecimal. */
+                        /** @description The MD5 of the whole file, in hexadecimal. */
                         md5?: string;
                     };
                 };
@@ -4689,7 +4689,7 @@ export interface paths {
                                 object: "file";
                                 bytes: number;
                                 created_at: number;
-                                /** @description When it goes; by default after EMBEDMILL_API_FILE_DAYS. */
+                                /** @description When the file expires; by default after EMBEDMILL_API_FILE_DAYS. */
                                 expires_at: number;
                                 filename: string;
                                 /** @enum {string} */
@@ -4751,7 +4751,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Give an upload up
+         * Cancel an upload
          * @description The example needs an upload that is not completed.
          */
         post: {
@@ -4790,7 +4790,7 @@ export interface paths {
                                 object: "file";
                                 bytes: number;
                                 created_at: number;
-                                /** @description When it goes; by default after EMBEDMILL_API_FILE_DAYS. */
+                                /** @description When the file expires; by default after EMBEDMILL_API_FILE_DAYS. */
                                 expires_at: number;
                                 filename: string;
                                 /** @enum {string} */
@@ -4849,7 +4849,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether it can work: the queue and the store answer */
+        /** Readiness: whether the queue and the store respond */
         get: {
             parameters: {
                 query?: never;
@@ -4927,26 +4927,26 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description A name that stands for a collection, in every address. */
+        /** @description A name that can be used for a collection in every route. */
         Alias: {
             name: string;
             collection: string;
         };
         Backlog: {
-            /** @description Tokens to go, estimated from bytes: of all unfinished jobs, dispatched or not, and of queries that wait. While the queue is paused, of the queries alone. Scale workers by this. */
+            /** @description Pending tokens, estimated from bytes: of all unfinished jobs, dispatched or not, and of waiting queries. While the queue is paused, only of the queries. Scale workers by this number. */
             tokens: number;
-            /** @description Documents of scanned jobs that are not settled. */
+            /** @description Documents of scanned jobs that are not settled yet. */
             documents: number;
-            /** @description Shards of scanned jobs that are not settled. */
+            /** @description Shards of scanned jobs that are not settled yet. */
             shards: number;
             paused: boolean;
             models: {
                 model: string;
-                /** @description Tokens to go, estimated from bytes: of all unfinished jobs, dispatched or not, and of queries that wait. While the queue is paused, of the queries alone. Scale workers by this. */
+                /** @description Pending tokens, estimated from bytes: of all unfinished jobs, dispatched or not, and of waiting queries. While the queue is paused, only of the queries. Scale workers by this number. */
                 tokens: number;
-                /** @description Documents of scanned jobs that are not settled. */
+                /** @description Documents of scanned jobs that are not settled yet. */
                 documents: number;
-                /** @description Shards of scanned jobs that are not settled. */
+                /** @description Shards of scanned jobs that are not settled yet. */
                 shards: number;
             }[];
         };
@@ -4967,24 +4967,24 @@ export interface components {
                 model: string;
                 dims: number;
             };
-            /** @description The collection that this one is copied into, or from. */
+            /** @description The collection that this one is copied into or from. */
             twin?: {
                 /** @description The collection’s name. */
                 name: string;
-                /** @description Whether this collection has all documents that the twin has. */
+                /** @description Whether this collection has all documents of the twin. */
                 filled: boolean;
             };
-            /** @description Fields of `profile.filterable` that it was not created with, in the order in which they were added. */
+            /** @description Fields of `profile.filterable` that were added after creation, in that order. */
             addedFields?: string[];
-            /** @description Terms of a chunk on average, as BM25 uses it; there once the first job was measured. */
+            /** @description The average number of terms per chunk for BM25; set once the first job has been measured. */
             averageLength?: number;
-            /** @description How texts are made into words: since 2, words that Unicode calls equal are one (NFKC, full case folding). Absent, as 1, where the collection is older. */
+            /** @description The version of text analysis. From 2 on, words that Unicode treats as equal are the same term (NFKC, full case folding). Absent in older collections, which means 1. */
             analysis?: 1 | 2;
             /** Format: date-time */
             createdAt: string;
-            /** @description Points that are stored: one a chunk. */
+            /** @description Stored points: one per chunk. */
             points: number;
-            /** @description Documents that are stored. */
+            /** @description Stored documents. */
             documents: number;
         };
         CountedCollection: {
@@ -5004,42 +5004,42 @@ export interface components {
                 model: string;
                 dims: number;
             };
-            /** @description The collection that this one is copied into, or from. */
+            /** @description The collection that this one is copied into or from. */
             twin?: {
                 /** @description The collection’s name. */
                 name: string;
-                /** @description Whether this collection has all documents that the twin has. */
+                /** @description Whether this collection has all documents of the twin. */
                 filled: boolean;
             };
-            /** @description Fields of `profile.filterable` that it was not created with, in the order in which they were added. */
+            /** @description Fields of `profile.filterable` that were added after creation, in that order. */
             addedFields?: string[];
-            /** @description Terms of a chunk on average, as BM25 uses it; there once the first job was measured. */
+            /** @description The average number of terms per chunk for BM25; set once the first job has been measured. */
             averageLength?: number;
-            /** @description How texts are made into words: since 2, words that Unicode calls equal are one (NFKC, full case folding). Absent, as 1, where the collection is older. */
+            /** @description The version of text analysis. From 2 on, words that Unicode treats as equal are the same term (NFKC, full case folding). Absent in older collections, which means 1. */
             analysis?: 1 | 2;
             /** Format: date-time */
             createdAt: string;
-            /** @description Points that are stored: one a chunk. */
+            /** @description Stored points: one per chunk. */
             points: number;
-            /** @description Documents that are stored. */
+            /** @description Stored documents. */
             documents: number;
-            /** @description Documents of each tenant, the most first; up to 1,000 of them. */
+            /** @description Documents per tenant, largest first; up to 1,000 tenants. */
             tenants: {
                 tenant: string;
                 documents: number;
             }[];
-            /** @description Documents of each `source`, the most first; up to 1,000. Null: those that name none. */
+            /** @description Documents per `source`, largest first; up to 1,000 sources. Null stands for documents that name none. */
             sources: {
                 source: string | null;
                 documents: number;
             }[];
         };
         DeletionInput: {
-            /** @description Of these documents; more of them as lines {"id": …, "deleted": true} of a job. */
+            /** @description The ids of the documents to delete. To delete more, submit a job with lines {"id": …, "deleted": true}. */
             ids?: (string | number)[];
-            /** @description Of the documents that satisfy it. */
+            /** @description Deletes the documents that match the filter. */
             filter?: components["schemas"]["FilterInput"];
-            /** @description Whose documents; by ids those of `default` where it is not said, by a filter those of all. */
+            /** @description The tenant of the documents. The default is `default` for ids, and all tenants for a filter. */
             tenant?: string;
             /**
              * @description Only count what would be deleted.
@@ -5047,20 +5047,20 @@ export interface components {
              */
             dryRun?: boolean;
             /**
-             * @description As of other jobs.
+             * @description The priority of the job.
              * @enum {string}
              */
             priority?: "urgent" | "normal" | "background";
-            /** @description Whom to tell of the job’s end. */
+            /** @description The receiver to notify of the job’s end. */
             webhook?: {
                 /**
                  * Format: uri
-                 * @description Where to send it, by POST. Addresses that are not public are refused.
+                 * @description The address that receives the POST. Addresses that are not public are refused.
                  */
                 url: string;
-                /** @description What messages are signed with (Standard Webhooks); never shown again. */
+                /** @description The secret that signs messages (Standard Webhooks); never shown again. */
                 secret: string;
-                /** @description Also tell, once, when so many documents failed while the job runs; below 1 a share of all. */
+                /** @description Also send a message, once, when this many documents have failed while the job runs; a value below 1 is a share of all documents. */
                 failures?: number;
             };
         };
@@ -5070,32 +5070,32 @@ export interface components {
             code: components["schemas"]["ErrorCode"];
             message: string;
             retryable: boolean;
-            /** @description Where the line begins in the source, in bytes. */
+            /** @description The byte at which the line begins in the source. */
             offset: number;
-            /** @description The line’s bytes; 0 where the source could not be read. */
+            /** @description The length of the line in bytes; 0 if the source could not be read. */
             length: number;
-            /** @description Of a job of several files: the one that the line is of, and is counted in. */
+            /** @description For a job of several files: the file that contains the line; `line` counts within it. */
             file?: string;
-            /** @description The line whose document has the same id and wins. */
+            /** @description The line of the document with the same id that takes precedence. */
             by?: number;
         };
-        /** @description How the text is built: sections under headings, pages, tables and code. */
+        /** @description The structure of the text: sections under headings, pages, tables and code. */
         DocumentStructure: {
-            /** @description Each ends where the next one starts; no chunk lies in two of them. */
+            /** @description Each section ends where the next one starts; no chunk spans two of them. */
             sections?: {
-                /** @description Its first character in the text (UTF-16 units). */
+                /** @description Its first character in the text, in UTF-16 units. */
                 start: number;
-                /** @description The headings that it stands under, the outermost first, its own last. */
+                /** @description The headings above it, outermost first, its own last. */
                 headings: string[];
             }[];
             pages?: {
-                /** @description Its first character in the text (UTF-16 units). */
+                /** @description Its first character in the text, in UTF-16 units. */
                 start: number;
                 number: number;
             }[];
-            /** @description Tables and code: a chunk that ends in one ends with a line of it. */
+            /** @description Tables and code: a chunk that ends inside one ends at a line break. */
             blocks?: {
-                /** @description Its first character in the text (UTF-16 units). */
+                /** @description Its first character in the text, in UTF-16 units. */
                 start: number;
                 /** @description One past its last character. */
                 end: number;
@@ -5104,12 +5104,12 @@ export interface components {
             }[];
         };
         /**
-         * @description What a program decides by.
+         * @description A stable code for programs to act on.
          * @enum {string}
          */
         ErrorCode: "invalid_request" | "invalid_json" | "misdirected" | "not_found" | "collection_not_found" | "file_not_found" | "batch_not_found" | "batch_finished" | "dataset_not_found" | "invalid_dataset" | "invalid_batch" | "document_not_found" | "collection_exists" | "range_not_satisfiable" | "export_incomplete" | "migration_state" | "invalid_profile" | "job_not_found" | "job_not_finished" | "job_finished" | "nothing_to_retry" | "model_not_found" | "dimensions_not_allowed" | "idempotency_conflict" | "upload_incomplete" | "payload_too_large" | "unsupported_media_type" | "unauthenticated" | "forbidden" | "rate_limited" | "identity_unavailable" | "quota_exhausted" | "overloaded" | "client_gone" | "body_too_slow" | "foreign_origin" | "webhook_refused" | "webhook_unavailable" | "source_forbidden" | "source_not_found" | "source_unreadable" | "source_unavailable" | "source_changed" | "too_many_deletions" | "snapshot_incomplete" | "too_many_failures" | "dispatcher_lost" | "malformed_json" | "malformed_row" | "line_too_long" | "invalid_utf8" | "invalid_unicode" | "forbidden_key" | "foreign_source" | "foreign_tenant" | "invalid_document" | "missing_id" | "missing_text" | "word_too_long" | "empty_text" | "document_too_large" | "metadata_too_large" | "unsupported_document" | "document_unreadable" | "document_encrypted" | "document_scanned" | "parsing_limit" | "invalid_vector" | "unknown_text" | "metadata_type" | "image_unreadable" | "image_too_large" | "image_forbidden" | "image_unavailable" | "video_unsupported" | "video_unreadable" | "duplicate_id" | "text_incomplete" | "text_truncated" | "model_unavailable" | "model_corrupt" | "engine_crashed" | "engine_timeout" | "engine_failed" | "out_of_memory" | "worker_lost" | "no_worker" | "dimension_mismatch" | "invalid_filter" | "store_rejected" | "store_unavailable" | "store_in_use" | "queue_unavailable" | "queue_full" | "queue_may_evict" | "spool_unavailable" | "invalid_config" | "internal";
         /**
-         * @description What a program decides by.
+         * @description A stable code for programs to act on.
          * @enum {string}
          */
         ErrorCodeInput: "invalid_request" | "invalid_json" | "misdirected" | "not_found" | "collection_not_found" | "file_not_found" | "batch_not_found" | "batch_finished" | "dataset_not_found" | "invalid_dataset" | "invalid_batch" | "document_not_found" | "collection_exists" | "range_not_satisfiable" | "export_incomplete" | "migration_state" | "invalid_profile" | "job_not_found" | "job_not_finished" | "job_finished" | "nothing_to_retry" | "model_not_found" | "dimensions_not_allowed" | "idempotency_conflict" | "upload_incomplete" | "payload_too_large" | "unsupported_media_type" | "unauthenticated" | "forbidden" | "rate_limited" | "identity_unavailable" | "quota_exhausted" | "overloaded" | "client_gone" | "body_too_slow" | "foreign_origin" | "webhook_refused" | "webhook_unavailable" | "source_forbidden" | "source_not_found" | "source_unreadable" | "source_unavailable" | "source_changed" | "too_many_deletions" | "snapshot_incomplete" | "too_many_failures" | "dispatcher_lost" | "malformed_json" | "malformed_row" | "line_too_long" | "invalid_utf8" | "invalid_unicode" | "forbidden_key" | "foreign_source" | "foreign_tenant" | "invalid_document" | "missing_id" | "missing_text" | "word_too_long" | "empty_text" | "document_too_large" | "metadata_too_large" | "unsupported_document" | "document_unreadable" | "document_encrypted" | "document_scanned" | "parsing_limit" | "invalid_vector" | "unknown_text" | "metadata_type" | "image_unreadable" | "image_too_large" | "image_forbidden" | "image_unavailable" | "video_unsupported" | "video_unreadable" | "duplicate_id" | "text_incomplete" | "text_truncated" | "model_unavailable" | "model_corrupt" | "engine_crashed" | "engine_timeout" | "engine_failed" | "out_of_memory" | "worker_lost" | "no_worker" | "dimension_mismatch" | "invalid_filter" | "store_rejected" | "store_unavailable" | "store_in_use" | "queue_unavailable" | "queue_full" | "queue_may_evict" | "spool_unavailable" | "invalid_config" | "internal";
@@ -5120,65 +5120,65 @@ export interface components {
              */
             format?: "ndjson" | "ndjson.gz" | "parquet";
             /**
-             * @description A row a point, with its vectors; else a row a document.
+             * @description One row per point, with its vectors; otherwise one row per document.
              * @default false
              */
             vectors?: boolean;
             /** @description An object to write, `s3://bucket/key`; by default the spool keeps the file. */
             to?: string;
-            /** @description Which documents; all by default. */
+            /** @description Which documents to export; all by default. */
             filter?: components["schemas"]["FilterInput"];
-            /** @description Whom to tell of the job’s end. */
+            /** @description The receiver to notify of the job’s end. */
             webhook?: {
                 /**
                  * Format: uri
-                 * @description Where to send it, by POST. Addresses that are not public are refused.
+                 * @description The address that receives the POST. Addresses that are not public are refused.
                  */
                 url: string;
-                /** @description What messages are signed with (Standard Webhooks); never shown again. */
+                /** @description The secret that signs messages (Standard Webhooks); never shown again. */
                 secret: string;
-                /** @description Also tell, once, when so many documents failed while the job runs; below 1 a share of all. */
+                /** @description Also send a message, once, when this many documents have failed while the job runs; a value below 1 is a share of all documents. */
                 failures?: number;
             };
-            /** @description Whose documents; all by default. */
+            /** @description The tenant whose documents to export; all by default. */
             tenant?: string;
         };
         FailureReasons: {
-            /** @description The most frequent first. */
+            /** @description The reasons, most frequent first. */
             reasons: {
                 code: string;
-                /** @description What the code stands for. */
+                /** @description The meaning of the code. */
                 title: string;
-                /** @description Whether the same documents may do another time. */
+                /** @description Whether a retry of the same documents can succeed. */
                 retryable: boolean;
-                /** @description Documents that are named with this reason. */
+                /** @description Listed documents that failed for this reason. */
                 documents: number;
-                /** @description The first of them, in the source’s order. */
+                /** @description The first of them, in the order of the source. */
                 samples: {
-                    /** @description Where it stands in the source, or in its file. */
+                    /** @description Its line in the source, or in its file. */
                     line: number;
                     file?: string;
                     id: string | null;
                     message: string;
                 }[];
             }[];
-            /** @description Documents that failed beyond those that are named. */
+            /** @description Failed documents beyond those that are listed. */
             unnamed: number;
         };
         FieldProgress: {
             field: string;
-            /** @description Points that were looked through so far. */
+            /** @description Points checked so far. */
             points: number;
-            /** @description Points that there were when it began. */
+            /** @description Points in the collection when the check began. */
             of: number;
         };
         FieldReport: {
             collection: components["schemas"]["Collection"];
-            /** @description Documents that have a value there. */
+            /** @description Documents that have a value in this field. */
             values: number;
-            /** @description Documents whose value is of another type: filters do not find them by it. */
+            /** @description Documents whose value has another type, so that filters on the field do not find them. */
             misfits: number;
-            /** @description Of the misfits, the first 100. */
+            /** @description The first 100 misfits. */
             examples: {
                 id: string;
                 tenant: string;
@@ -5200,15 +5200,15 @@ export interface components {
             gt?: number | string;
             lte?: number | string;
             lt?: number | string;
-            /** @description Whether it has a value. */
+            /** @description Matches if the field has a value. */
             exists?: boolean;
-            /** @description Whether it has none. */
+            /** @description Matches if the field has no value. */
             missing?: boolean;
-            /** @description What a keyword begins with. */
+            /** @description The prefix of a keyword. */
             prefix?: string;
-            /** @description Words that a text has, all of them. */
+            /** @description Words that a text must all contain. */
             text?: string;
-            /** @description A circle, or a box; a box whose west is greater than its east crosses the 180th meridian. */
+            /** @description A circle or a box. A box whose west is greater than its east crosses the 180th meridian. */
             geo?: {
                 lat: number;
                 lon: number;
@@ -5233,9 +5233,9 @@ export interface components {
         Hit: {
             /** @description The document’s id. */
             id: string;
-            /** @description Whose it is, for keys that are bound to no tenant. */
+            /** @description The owning tenant, shown to keys that are not bound to a tenant. */
             tenant?: string;
-            /** @description Higher is better: a cosine similarity (dense), a sum of weights (sparse), or what fusion or reranking made of them. */
+            /** @description Higher is better: a cosine similarity (dense), a sum of weights (sparse), or the result of fusion or reranking. */
             score: number;
             /** @description The chunk’s text. */
             text: string;
@@ -5243,23 +5243,23 @@ export interface components {
             metadata: {
                 [key: string]: components["schemas"]["Json"];
             };
-            /** @description Where the document’s picture is. */
+            /** @description The location of the document’s image. */
             image?: string;
             chunk: {
                 index: number;
                 count: number;
-                /** @description First character of the chunk in the document’s text (UTF-16 units). */
+                /** @description The first character of the chunk in the document’s text, in UTF-16 units. */
                 start: number;
                 /** @description One past its last character. */
                 end: number;
-                /** @description Of a video’s frame: seconds from its start. */
+                /** @description For a video frame: seconds from the start of the video. */
                 timestamp?: number;
-                /** @description Those that it stands under in its document, the outermost first. */
+                /** @description The headings above it in its document, outermost first. */
                 headings?: string[];
-                /** @description Pages of the document that it is on. */
+                /** @description The pages of the document that it is on. */
                 pages?: number[];
             };
-            /** @description What each list said of the hit: `dense`, `bm25`, …, `rerank`. */
+            /** @description The hit’s rank and score in each list: `dense`, `bm25`, …, `rerank`. */
             scores?: {
                 [key: string]: number;
             };
@@ -5267,7 +5267,7 @@ export interface components {
             shares?: {
                 [key: string]: number;
             };
-            /** @description Stretches of the document’s text, as `chunk` counts them. */
+            /** @description Ranges of the document’s text, in the units of `chunk`. */
             highlights?: {
                 start: number;
                 end: number;
@@ -5276,97 +5276,97 @@ export interface components {
                 /** @enum {string} */
                 scheme: "bm25" | "bm42" | "splade";
                 term: string;
-                /** @description Its weight in the query, times its idf where the scheme has one. */
+                /** @description Its weight in the query, times its idf if the scheme has one. */
                 query: number;
                 /** @description Its weight in the chunk. */
                 document: number;
-                /** @description Its part of the scheme’s score, from 0 to 1. */
+                /** @description Its share of the scheme’s score, from 0 to 1. */
                 share: number;
             }[];
         };
         Job: {
             /** @description Documents submitted; 0 until the source has been scanned. */
             documents: number;
-            /** @description Documents settled, one way or another. */
+            /** @description Documents that are settled, whatever their outcome. */
             done: number;
-            /** @description Documents whose vectors the store acknowledged; of a job that writes a file, those that are in it. */
+            /** @description Documents whose vectors the store acknowledged; for a job that writes a file, the documents in it. */
             stored: number;
-            /** @description Documents that the store already had, unchanged. */
+            /** @description Documents that the store already had unchanged. */
             skipped: number;
-            /** @description Documents that failed; the job’s failures name them, or the first of them where they are many. */
+            /** @description Documents that failed; the job’s failures list them, or the first of them if there are many. */
             failed: number;
-            /** @description Documents that a later one of the same job with the same id replaced. */
+            /** @description Documents replaced by a later document of the same job with the same id. */
             duplicates: number;
             /**
-             * @description Documents that a later submission or deletion had decided already; nothing was stored.
+             * @description Documents superseded by a later submission or deletion; nothing was stored.
              * @default 0
              */
             superseded: number;
             /**
-             * @description Documents that were submitted as deleted, and are not there any more; also where there was none.
+             * @description Documents that were submitted as deleted and no longer exist, including ids that never existed.
              * @default 0
              */
             deleted: number;
             /**
-             * @description Of a dry run: those of `stored` that are not there yet; the others would be replaced.
+             * @description For a dry run: the part of `stored` that does not exist yet; the others would be replaced.
              * @default 0
              */
             added: number;
             /**
-             * @description Documents of the source that a snapshot did not have, deleted after it; they are not among `documents`.
+             * @description Documents of the source that were deleted because the snapshot lacks them; they are not counted in `documents`.
              * @default 0
              */
             gone: number;
-            /** @description Documents of which a part was not embedded. */
+            /** @description Documents that were embedded only in part. */
             truncated: number;
             /** @description Points written. */
             chunks: number;
             /**
-             * @description Points whose dense vector was taken from the store, as nothing that it is made of has changed.
+             * @description Points whose dense vector was reused from the store because its input has not changed.
              * @default 0
              */
             reused: number;
-            /** @description Tokens run through the model, special tokens included, padding not. */
+            /** @description Tokens run through the model, including special tokens but not padding. */
             tokens: number;
             /** @description Shards of the job; 0 until the source has been scanned. */
             shards: number;
             /** @description Shards settled. */
             shardsDone: number;
             id: string;
-            /** @description Empty where the vectors go to a file alone. */
+            /** @description Empty if the vectors are only written to a file. */
             collection: string;
-            /** @description Its place in the order of acceptance: of two submissions of a document the one with the greater number wins. A retry has that of the job it repeats. */
+            /** @description The job’s place in the order of acceptance: of two submissions of a document, the one with the greater number wins. A retry has the number of the job that it repeats. */
             sequence: number;
             /** @enum {string} */
             state: "queued" | "scanning" | "running" | "completed" | "cancelled" | "failed";
             /** @description Where the documents came from: `upload`, `inline`, `collection`, a path or a URL. */
             source: string;
             /**
-             * @description `upsert`: documents are added and replaced. `snapshot`: they are all that their source has; afterwards its other documents are deleted.
+             * @description `upsert` adds and replaces documents. `snapshot` means that these are all documents of their source; its other documents are deleted afterwards.
              * @enum {string}
              */
             mode: "upsert" | "snapshot";
-            /** @description Whether nothing is written: its counts say what would come of it, and its output names the documents. */
+            /** @description Whether nothing is written: the counts show what would happen, and the output lists the documents. */
             dryRun: boolean;
-            /** @description The `source` of documents that name none themselves. */
+            /** @description The `source` of documents that do not name one. */
             sourceName: string | null;
             /**
-             * @description Before which of its tenant’s jobs it comes. Tenants get the same room whatever the priorities of their jobs.
+             * @description The job’s priority among the jobs of its tenant. It does not affect other tenants’ share of the queue.
              * @enum {string}
              */
             priority: "urgent" | "normal" | "background";
-            /** @description The tenant whose documents they are, where a key bound to one submitted it. */
+            /** @description The tenant of the documents, if a key bound to a tenant submitted the job. */
             tenant?: string;
-            /** @description The job whose failures this one tries again. */
+            /** @description The job whose failures this job retries. */
             retryOf: string | null;
-            /** @description Why the whole job failed, when it did. */
+            /** @description Why the whole job failed, if it did. */
             error: {
                 code: string;
                 message: string;
             } | null;
-            /** @description Whom its end is told, see `/api/v1/jobs/{id}/webhook-deliveries`. */
+            /** @description The receiver that hears of the job’s end; see `/api/v1/jobs/{id}/webhook-deliveries`. */
             webhook: string | null;
-            /** @description Of a job that writes a file and is complete: the file, at `/api/v1/jobs/{id}/output`, or where it was written to. */
+            /** @description For a completed job that writes a file: the file at `/api/v1/jobs/{id}/output`, or the place where it was written. */
             output: {
                 /** @enum {string} */
                 format: "ndjson" | "ndjson.gz" | "parquet";
@@ -5375,7 +5375,7 @@ export interface components {
             } | null;
             /** @description Whether it is unfinished and the queue is paused. */
             paused: boolean;
-            /** @description What keeps an unfinished job from going on, such as a model that cannot be had. */
+            /** @description What blocks an unfinished job, such as a model that cannot be downloaded. */
             waitingFor: {
                 code: string;
                 message: string;
@@ -5384,22 +5384,22 @@ export interface components {
             createdAt: string;
             startedAt: string | null;
             finishedAt: string | null;
-            /** @description Seconds since it started, until it finished. */
+            /** @description Seconds from the start until the end of the job, or until now. */
             seconds: number;
         };
         JobDetails: {
-            /** @description Why nothing of it is being worked on: `queue_paused`, `its_turn` (its source waits to be scanned), `room` (other jobs have the room on the queue), `no_worker`, `model_loading`, or why its model cannot be loaded. Null while it goes on, and when it has ended. */
+            /** @description Why the job makes no progress: `queue_paused`, `its_turn` (its source waits to be scanned), `room` (other jobs fill the queue), `no_worker`, `model_loading`, or why its model cannot be loaded. Null while it progresses and once it has ended. */
             waitsFor: {
                 code: string;
                 message: string;
             } | null;
             shards: {
                 all: number;
-                /** @description On the queue or in workers’ hands. */
+                /** @description Shards on the queue or being processed by workers. */
                 queued: number;
                 settled: number;
             };
-            /** @description How long its shards were in each stage of a worker’s walk, waiting for engines and the store included, summed up over shards: several are under way at the same time. Exports and migrations do not say. */
+            /** @description The time that its shards spent in each stage of the worker’s pipeline, including waits for engines and the store. It is summed over shards, several of which run at the same time. Exports and migrations do not report it. */
             stages: {
                 stage: string;
                 seconds: number;
@@ -5408,7 +5408,7 @@ export interface components {
                 documents: number;
                 tokens: number;
                 engineSeconds: number;
-                /** @description By the prices in the settings; null without one. */
+                /** @description The cost by the configured prices; null without a price. */
                 cost: number | null;
             };
         };
@@ -5427,29 +5427,29 @@ export interface components {
             name: string;
             id: string;
             scopes: ("submit" | "search" | "admin")[];
-            /** @description The only tenant that it sees; all by default. */
+            /** @description The only tenant that it can access; all by default. */
             tenant?: string;
             collections?: string[];
             requestsPerSecond?: number;
             concurrency?: number;
             /** Format: date-time */
             expires?: string;
-            /** @description Whether it is taken no more. */
+            /** @description Whether the key has expired. */
             expired: boolean;
             /**
-             * @description Whether it is of the keys file, or was made here and can be revoked here.
+             * @description Whether the key comes from the keys file, or was created through the API and can be revoked through it.
              * @enum {string}
              */
             keptIn: "file" | "queue";
         };
         ListedDocument: {
             id: string;
-            /** @description Whose it is, for keys that are bound to no tenant. */
+            /** @description The owning tenant, shown to keys that are not bound to a tenant. */
             tenant?: string;
             title: string | null;
-            /** @description Of its first chunk. */
+            /** @description The text of its first chunk. */
             text: string;
-            /** @description How many it has. */
+            /** @description The number of its chunks. */
             chunks: number;
             source: string | null;
             metadata: {
@@ -5458,28 +5458,28 @@ export interface components {
         };
         ListedDocuments: {
             documents: components["schemas"]["ListedDocument"][];
-            /** @description Ask again with this as `after`; null at the end. */
+            /** @description Pass this as `after` for the next page; null at the end. */
             next: string | null;
         };
         MapCluster: {
             x: number;
             y: number;
-            /** @description Points of the map that are nearest to its middle. */
+            /** @description Points of the map that are nearest to the cluster’s centre. */
             size: number;
-            /** @description What its documents speak of and others do not, the most telling first. */
+            /** @description Terms that distinguish its documents from the others, most distinctive first. */
             words: string[];
         };
         MapPoints: {
-            /** @description Ids of points. */
+            /** @description The ids of the points. */
             points: string[];
-            /** @description Whose they are. */
+            /** @description The id of each point’s document. */
             documents: string[];
             chunks: number[];
             x: number[];
             y: number[];
-            /** @description By its number in `clusters`. */
+            /** @description The cluster of each point, as an index into `clusters`. */
             cluster: number[];
-            /** @description Of the fields that were asked for; null where a document has none. */
+            /** @description The values of the requested fields; null if a document has none. */
             values: {
                 [key: string]: (string | number | boolean | null)[];
             };
@@ -5489,42 +5489,42 @@ export interface components {
             /** @enum {string} */
             state: "none" | "computing" | "ready" | "failed";
             progress: number;
-            /** @description Why the last try failed; the map before it stays. */
+            /** @description Why the last attempt failed; the previous map is kept. */
             error: string | null;
-            /** @description When the map that is there was computed; null: there is none. */
+            /** @description When the current map was computed; null if there is none. */
             computedAt: string | null;
-            /** @description Points on it. */
+            /** @description Points on the map. */
             points: number;
-            /** @description Points that there were then. */
+            /** @description Points in the collection at that time. */
             total: number;
             method: ("umap" | "pca") | null;
             fields: string[];
         };
         Model: {
             name: string;
-            /** @description Its id on the hub, by which clients may name it, too. */
+            /** @description Its id on the hub, by which clients may also name it. */
             repository?: string;
             /** @description `dense`, `sparse` or `reranker`. */
             kind: string;
-            /** @description Whether it gives what BM42 needs. */
+            /** @description Whether it provides the attention that BM42 needs. */
             attentions: boolean;
-            /** @description Whether a dense model is its own sparse model, too. */
+            /** @description Whether a dense model also gives sparse vectors. */
             lexical: boolean;
-            /** @description Whether it gives what late interaction reads: vectors of single tokens. */
+            /** @description Whether it provides the token vectors that late interaction needs. */
             tokenVectors: boolean;
-            /** @description What a request may have put in front of its texts, by name. */
+            /** @description Prefixes that a request may choose for its texts, by name. */
             prompts: {
                 [key: string]: string;
             };
-            /** @description What stands in front of queries that come with an instruction. */
+            /** @description The prefix of queries that carry an instruction. */
             instructionPrefix?: string;
-            /** @description Whether it reads images, too. */
+            /** @description Whether it also reads images. */
             images: boolean;
-            /** @description Numbers in a vector. */
+            /** @description The size of its vectors. */
             dims: number;
-            /** @description Smaller sizes that its vectors may be cut to. */
+            /** @description Smaller sizes to which its vectors can be truncated. */
             matryoshka: number[];
-            /** @description Tokens it reads at most, special tokens included. */
+            /** @description The most tokens that it reads, including special tokens. */
             maxTokens: number;
             pooling?: string;
             /** @description Whether it needs no download. */
@@ -5532,17 +5532,17 @@ export interface components {
             /** @description Whether its files are in the models folder. */
             local: boolean;
             license: string;
-            /** @description What it was trained for, by ISO 639; `mul` for many; null where it is not said. */
+            /** @description The languages that it was trained for, by ISO 639; `mul` for many; null if unknown. */
             languages: string[] | null;
-            /** @description Of its files; null where it is not known. */
+            /** @description The size of its files; null if unknown. */
             bytes: number | null;
-            /** @description Whether its files are here, so that it needs no network. */
+            /** @description Whether its files are available locally, so that it needs no network. */
             available: boolean;
-            /** @description How those workers stand with it that have it, or are getting it. */
+            /** @description The state of the workers that have the model or are loading it. */
             workers: components["schemas"]["WorkerModel"][];
         };
         MoreReports: {
-            /** @description How many documents more there were. */
+            /** @description The number of further documents that are not listed. */
             more: number;
         };
         NearDuplicates: {
@@ -5561,25 +5561,25 @@ export interface components {
                     text: string;
                 };
             }[];
-            /** @description Points that were looked at. */
+            /** @description The number of points checked. */
             points: number;
-            /** @description Ask again with this as `after`; null at the end. */
+            /** @description Pass this as `after` to continue; null at the end. */
             next: string | null;
         };
         NearDuplicatesRequestInput: {
             /**
-             * @description Cosine similarity from which two chunks are near-duplicates.
+             * @description The cosine similarity at or above which two chunks count as near-duplicates.
              * @default 0.95
              */
             threshold?: number;
             /**
-             * @description Points that are looked at in this request.
+             * @description The number of points to check in this request.
              * @default 500
              */
             points?: number;
             /**
              * Format: uuid
-             * @description Where an earlier request ended: its `next`.
+             * @description The `next` of an earlier request, to continue from there.
              */
             after?: string;
             filter?: components["schemas"]["FilterInput"];
@@ -5588,44 +5588,44 @@ export interface components {
         Overview: {
             /** Format: date-time */
             at: string;
-            /** @description The only tenant whose work it shows; null: of all. */
+            /** @description The only tenant whose work is shown; null for all. */
             tenant: string | null;
-            /** @description Whether all bulk work is stopped. */
+            /** @description Whether all bulk work is paused. */
             paused: boolean;
-            /** @description Null for keys that are kept to some collections: it is counted by tenant. */
+            /** @description Null for keys that are restricted to some collections, because it is counted by tenant. */
             rates: {
-                /** @description Over the last half minute. */
+                /** @description Averaged over the last half minute. */
                 documentsPerSecond: number;
                 tokensPerSecond: number;
                 /** @description What was settled in the last hour. */
                 hour: {
-                    /** @description Documents of jobs that were settled, one way or another. */
+                    /** @description Documents of jobs that were settled, whatever their outcome. */
                     documents: number;
-                    /** @description Those of them that failed. */
+                    /** @description The documents among them that failed. */
                     failed: number;
-                    /** @description Tokens of jobs that ran through models. */
+                    /** @description Tokens of jobs that were run through models. */
                     tokens: number;
                 };
-                /** @description How long a slot is. */
+                /** @description The length of a slot. */
                 slotSeconds: number;
-                /** @description The last hour, the oldest first; the last one is not over. Events have the last ones alone, which take the place of those of the same `at`. */
+                /** @description The slots of the last hour, oldest first; the last one is still open. Events carry only the latest slots, which replace those with the same `at`. */
                 slots: {
-                    /** @description Documents of jobs that were settled, one way or another. */
+                    /** @description Documents of jobs that were settled, whatever their outcome. */
                     documents: number;
-                    /** @description Those of them that failed. */
+                    /** @description The documents among them that failed. */
                     failed: number;
-                    /** @description Tokens of jobs that ran through models. */
+                    /** @description Tokens of jobs that were run through models. */
                     tokens: number;
-                    /** @description When it began: epoch milliseconds. */
+                    /** @description When the slot began, in epoch milliseconds. */
                     at: number;
                 }[];
             } | null;
             backlog: {
-                /** @description Tokens to go of unfinished jobs, estimated. */
+                /** @description Estimated tokens that unfinished jobs still need. */
                 tokens: number;
-                /** @description Documents of scanned jobs that are not settled. */
+                /** @description Documents of scanned jobs that are not settled yet. */
                 documents: number;
-                /** @description When it will be empty, at the rate of now; null while nothing moves. */
+                /** @description When the backlog will be empty at the current rate; null while nothing progresses. */
                 seconds: number | null;
                 models: {
                     model: string;
@@ -5633,12 +5633,12 @@ export interface components {
                     documents: number;
                 }[];
             };
-            /** @description Unfinished jobs: that wait for a dispatcher, and that one has in hand. Admins see it, as what follows. */
+            /** @description Unfinished jobs that wait for a dispatcher or are being dispatched. Only admins see this and the following fields. */
             jobs: {
                 waiting: number;
                 active: number;
             } | null;
-            /** @description Shards on the queue, and the age of the oldest that no worker has claimed. */
+            /** @description Shards on the queue, and the age of the oldest unclaimed one. */
             shards: {
                 waiting: number;
                 active: number;
@@ -5646,19 +5646,19 @@ export interface components {
             } | null;
             workers: components["schemas"]["Worker"][] | null;
             health: components["schemas"]["PartHealth"][] | null;
-            /** @description The worst first. */
+            /** @description Current problems, most severe first. */
             problems: components["schemas"]["OverviewProblem"][] | null;
         };
         OverviewProblem: {
-            /** @description Its section in docs/runbooks.md; the same for the same problem. */
+            /** @description Its section in docs/runbooks.md, stable for the same problem. */
             runbook: string;
-            /** @description Where that is, from the repository’s root. */
+            /** @description The path of that section from the repository’s root. */
             anchor: string;
             /** @enum {string} */
             severity: "critical" | "warning" | "info";
-            /** @description What was seen here. */
+            /** @description What was observed. */
             detail: string;
-            /** @description What it means; Markdown, as is `todo`. */
+            /** @description What the problem means; Markdown, like `todo`. */
             means: string;
             /** @description What to do. */
             todo: string;
@@ -5667,50 +5667,50 @@ export interface components {
             /** @enum {string} */
             part: "queue" | "store" | "spool" | "disk" | "memory";
             ok: boolean;
-            /** @description What it is, or what is wrong with it. */
+            /** @description Its description, or what is wrong with it. */
             detail: string | null;
             usedBytes: number | null;
             totalBytes: number | null;
         };
         Principal: {
-            /** @description Of the key, or whose token it is. */
+            /** @description The name of the key, or the subject of the token. */
             name: string;
-            /** @description Whether nobody is asked for a key here. */
+            /** @description Whether this server works without keys. */
             everyone: boolean;
             scopes: ("submit" | "search" | "admin")[];
-            /** @description The only tenant that it sees; null: all. */
+            /** @description The only tenant that it can access; null for all. */
             tenant: string | null;
-            /** @description The only collections that it sees; null: all. */
+            /** @description The only collections that it can access; null for all. */
             collections: string[] | null;
         };
         Problem: {
-            /** @description `urn:embedmill:error:` and the code. */
+            /** @description `urn:embedmill:error:` followed by the code. */
             type: string;
             title: string;
             status: number;
             /** @description What was wrong, where, and what to do. */
             detail: string;
             code: components["schemas"]["ErrorCode"];
-            /** @description The path that was asked. */
+            /** @description The path of the request. */
             instance: string;
-            /** @description Each thing wrong with the request, by its path in it. */
+            /** @description Each fault of the request, by its path in the body or query. */
             errors?: {
                 path: string;
                 message: string;
             }[];
-            /** @description Whether the same request may succeed later. */
+            /** @description Whether the same request can succeed later. */
             retryable: boolean;
         };
         Profile: {
             /**
-             * @description The dense model, a name of the model registry.
+             * @description The name of the dense model in the model registry.
              * @default all-MiniLM-L6-v2
              */
             model: string;
             /** @description A smaller size of the dense vector, where the model was trained for it (Matryoshka). */
             dims?: number;
             /**
-             * @description How the store keeps dense vectors for its first look: int8 takes a quarter, binary a 32nd of the memory.
+             * @description How the store keeps dense vectors for the first stage of a search: int8 takes a quarter of the memory, binary a 32nd.
              * @default float32
              * @enum {string}
              */
@@ -5720,15 +5720,15 @@ export interface components {
              * @default {}
              */
             sparse: {
-                /** @description Words, weighted by how often they come. */
+                /** @description Words, weighted by frequency. */
                 bm25?: {
                     /**
-                     * @description How soon more of a term counts no more.
+                     * @description How quickly repetitions of a term stop adding to the score.
                      * @default 1.2
                      */
                     k1: number;
                     /**
-                     * @description How much long texts are held back.
+                     * @description How strongly the score is normalised by text length.
                      * @default 0.75
                      */
                     b: number;
@@ -5737,10 +5737,10 @@ export interface components {
                      * @enum {string}
                      */
                     language: "none" | "auto" | "arabic" | "chinese" | "danish" | "dutch" | "english" | "finnish" | "french" | "german" | "hungarian" | "italian" | "japanese" | "korean" | "norwegian" | "portuguese" | "romanian" | "russian" | "spanish" | "swedish" | "thai" | "turkish";
-                    /** @description Terms of a chunk on average; measured on a sample of the first job by default, then kept. */
+                    /** @description The average number of terms per chunk; by default measured on a sample of the first job and then kept. */
                     averageLength?: number;
                 };
-                /** @description Words, weighted by the dense model’s attention; not all models give it. */
+                /** @description Words, weighted by the dense model’s attention; not all models provide it. */
                 bm42?: {
                     /**
                      * @default english
@@ -5748,47 +5748,47 @@ export interface components {
                      */
                     language: "none" | "auto" | "arabic" | "chinese" | "danish" | "dutch" | "english" | "finnish" | "french" | "german" | "hungarian" | "italian" | "japanese" | "korean" | "norwegian" | "portuguese" | "romanian" | "russian" | "spanish" | "swedish" | "thai" | "turkish";
                 };
-                /** @description Terms that a network finds, in the text or beside it. */
+                /** @description Terms that a neural network predicts, whether or not they occur in the text. */
                 splade?: {
                     /**
-                     * @description A sparse model of the registry, or one that gives sparse vectors too, as bge-m3: where it is the dense model, both come of one run.
+                     * @description A sparse model of the registry, or a model that also gives sparse vectors, such as bge-m3; if that is the dense model, one run gives both.
                      * @default splade-tiny
                      */
                     model: string;
                     /**
-                     * @description Terms that a vector keeps, the heaviest.
+                     * @description The number of heaviest terms that a vector keeps.
                      * @default 256
                      */
                     maxTerms: number;
                 };
             };
-            /** @description Keeps vectors of each chunk’s tokens, a byte a number, which `rerank` then reads instead of computing them. */
+            /** @description Stores a vector for each token of a chunk, one byte per number, so that `rerank` reads them instead of computing them. */
             lateInteraction?: {
                 /**
-                 * @description Tokens that share a vector, on average: they are clustered by likeness. 1 keeps one vector a token.
+                 * @description The average number of tokens that share a vector: similar tokens are clustered. 1 keeps one vector per token.
                  * @default 2
                  */
                 poolFactor: number;
             };
-            /** @description How Qdrant keeps the collection, in place of what the settings EMBEDMILL_QDRANT_… of the same names say; other stores refuse it. */
+            /** @description How Qdrant keeps the collection; overrides the EMBEDMILL_QDRANT_… settings of the same names. Other stores refuse it. */
             layout?: {
-                /** @description Shards; where it is sharded by keys, of each key. */
+                /** @description The number of shards; with custom sharding, per key. */
                 shards?: number;
-                /** @description Copies of each shard. */
+                /** @description Replicas of each shard. */
                 replicas?: number;
-                /** @description Copies that have to have a write before it is acknowledged. */
+                /** @description Replicas that must apply a write before it is acknowledged. */
                 writeConsistency?: number;
-                /** @description Whether vectors, and the indexes of filterable fields, are on disk. */
+                /** @description Whether vectors and the indexes of filterable fields are kept on disk. */
                 onDisk?: boolean;
-                /** @description Links of a point in the index. */
+                /** @description Links per point in the HNSW index (m). */
                 hnswM?: number;
-                /** @description Points that are looked at for these links. */
+                /** @description Candidates considered for these links (ef_construct). */
                 hnswEfConstruct?: number;
-                /** @description Links of a point among those of its tenant, or of one filterable value. */
+                /** @description Links of a point within its tenant, or within one filterable value (payload_m). */
                 hnswPayloadM?: number;
             };
             /**
-             * @description `tokens` cuts long texts into chunks; `document` keeps one and reports what was truncated.
+             * @description `tokens` cuts long texts into chunks; `document` keeps one chunk and reports truncation.
              * @default {
              *       "mode": "tokens",
              *       "overlap": 32
@@ -5797,25 +5797,25 @@ export interface components {
             chunking: {
                 /** @constant */
                 mode: "tokens";
-                /** @description Tokens a chunk at most, special tokens included; the model’s limit by default. */
+                /** @description The most tokens per chunk, special tokens included; the model’s limit by default. */
                 size?: number;
                 /**
-                 * @description Tokens that a chunk repeats from the end of the one before, half its size at most.
+                 * @description Tokens that a chunk repeats from the end of the previous one; at most half its size.
                  * @default 0
                  */
                 overlap: number;
                 /**
-                 * @description Where a chunk ends when it can; falls back to the next smaller one. `content`, which new collections have by default: at such ends of paragraphs and sentences as the text itself chooses, so that an edit moves few of them.
+                 * @description The preferred place to end a chunk; falls back to the next smaller unit. `content`, the default of new collections, picks ends of paragraphs and sentences by the text itself, so that an edit moves few borders.
                  * @enum {string}
                  */
                 boundary?: "content" | "paragraph" | "sentence" | "word";
-                /** @description Whether a chunk of a document whose structure is known is embedded with the headings that it stands under in front; true by default. */
+                /** @description Whether a chunk is embedded with its headings in front, where the document’s structure is known; true by default. */
                 headings?: boolean;
             } | {
                 /** @constant */
                 mode: "document";
             };
-            /** @description What is looked at of videos. */
+            /** @description How videos are sampled. */
             video: {
                 /**
                  * @description Seconds between two frames.
@@ -5823,7 +5823,7 @@ export interface components {
                  */
                 intervalSeconds: number;
                 /**
-                 * @description Frames of one video at most.
+                 * @description The most frames of one video.
                  * @default 500
                  */
                 maxFrames: number;
@@ -5838,14 +5838,14 @@ export interface components {
         };
         ProfileInput: {
             /**
-             * @description The dense model, a name of the model registry.
+             * @description The name of the dense model in the model registry.
              * @default all-MiniLM-L6-v2
              */
             model?: string;
             /** @description A smaller size of the dense vector, where the model was trained for it (Matryoshka). */
             dims?: number;
             /**
-             * @description How the store keeps dense vectors for its first look: int8 takes a quarter, binary a 32nd of the memory.
+             * @description How the store keeps dense vectors for the first stage of a search: int8 takes a quarter of the memory, binary a 32nd.
              * @default float32
              * @enum {string}
              */
@@ -5855,15 +5855,15 @@ export interface components {
              * @default {}
              */
             sparse?: {
-                /** @description Words, weighted by how often they come. */
+                /** @description Words, weighted by frequency. */
                 bm25?: {
                     /**
-                     * @description How soon more of a term counts no more.
+                     * @description How quickly repetitions of a term stop adding to the score.
                      * @default 1.2
                      */
                     k1?: number;
                     /**
-                     * @description How much long texts are held back.
+                     * @description How strongly the score is normalised by text length.
                      * @default 0.75
                      */
                     b?: number;
@@ -5872,10 +5872,10 @@ export interface components {
                      * @enum {string}
                      */
                     language?: "none" | "auto" | "arabic" | "chinese" | "danish" | "dutch" | "english" | "finnish" | "french" | "german" | "hungarian" | "italian" | "japanese" | "korean" | "norwegian" | "portuguese" | "romanian" | "russian" | "spanish" | "swedish" | "thai" | "turkish";
-                    /** @description Terms of a chunk on average; measured on a sample of the first job by default, then kept. */
+                    /** @description The average number of terms per chunk; by default measured on a sample of the first job and then kept. */
                     averageLength?: number;
                 };
-                /** @description Words, weighted by the dense model’s attention; not all models give it. */
+                /** @description Words, weighted by the dense model’s attention; not all models provide it. */
                 bm42?: {
                     /**
                      * @default english
@@ -5883,47 +5883,47 @@ export interface components {
                      */
                     language?: "none" | "auto" | "arabic" | "chinese" | "danish" | "dutch" | "english" | "finnish" | "french" | "german" | "hungarian" | "italian" | "japanese" | "korean" | "norwegian" | "portuguese" | "romanian" | "russian" | "spanish" | "swedish" | "thai" | "turkish";
                 };
-                /** @description Terms that a network finds, in the text or beside it. */
+                /** @description Terms that a neural network predicts, whether or not they occur in the text. */
                 splade?: {
                     /**
-                     * @description A sparse model of the registry, or one that gives sparse vectors too, as bge-m3: where it is the dense model, both come of one run.
+                     * @description A sparse model of the registry, or a model that also gives sparse vectors, such as bge-m3; if that is the dense model, one run gives both.
                      * @default splade-tiny
                      */
                     model?: string;
                     /**
-                     * @description Terms that a vector keeps, the heaviest.
+                     * @description The number of heaviest terms that a vector keeps.
                      * @default 256
                      */
                     maxTerms?: number;
                 };
             };
-            /** @description Keeps vectors of each chunk’s tokens, a byte a number, which `rerank` then reads instead of computing them. */
+            /** @description Stores a vector for each token of a chunk, one byte per number, so that `rerank` reads them instead of computing them. */
             lateInteraction?: {
                 /**
-                 * @description Tokens that share a vector, on average: they are clustered by likeness. 1 keeps one vector a token.
+                 * @description The average number of tokens that share a vector: similar tokens are clustered. 1 keeps one vector per token.
                  * @default 2
                  */
                 poolFactor?: number;
             };
-            /** @description How Qdrant keeps the collection, in place of what the settings EMBEDMILL_QDRANT_… of the same names say; other stores refuse it. */
+            /** @description How Qdrant keeps the collection; overrides the EMBEDMILL_QDRANT_… settings of the same names. Other stores refuse it. */
             layout?: {
-                /** @description Shards; where it is sharded by keys, of each key. */
+                /** @description The number of shards; with custom sharding, per key. */
                 shards?: number;
-                /** @description Copies of each shard. */
+                /** @description Replicas of each shard. */
                 replicas?: number;
-                /** @description Copies that have to have a write before it is acknowledged. */
+                /** @description Replicas that must apply a write before it is acknowledged. */
                 writeConsistency?: number;
-                /** @description Whether vectors, and the indexes of filterable fields, are on disk. */
+                /** @description Whether vectors and the indexes of filterable fields are kept on disk. */
                 onDisk?: boolean;
-                /** @description Links of a point in the index. */
+                /** @description Links per point in the HNSW index (m). */
                 hnswM?: number;
-                /** @description Points that are looked at for these links. */
+                /** @description Candidates considered for these links (ef_construct). */
                 hnswEfConstruct?: number;
-                /** @description Links of a point among those of its tenant, or of one filterable value. */
+                /** @description Links of a point within its tenant, or within one filterable value (payload_m). */
                 hnswPayloadM?: number;
             };
             /**
-             * @description `tokens` cuts long texts into chunks; `document` keeps one and reports what was truncated.
+             * @description `tokens` cuts long texts into chunks; `document` keeps one chunk and reports truncation.
              * @default {
              *       "mode": "tokens",
              *       "overlap": 32
@@ -5932,26 +5932,26 @@ export interface components {
             chunking?: {
                 /** @constant */
                 mode: "tokens";
-                /** @description Tokens a chunk at most, special tokens included; the model’s limit by default. */
+                /** @description The most tokens per chunk, special tokens included; the model’s limit by default. */
                 size?: number;
                 /**
-                 * @description Tokens that a chunk repeats from the end of the one before, half its size at most.
+                 * @description Tokens that a chunk repeats from the end of the previous one; at most half its size.
                  * @default 0
                  */
                 overlap?: number;
                 /**
-                 * @description Where a chunk ends when it can; falls back to the next smaller one. `content`, which new collections have by default: at such ends of paragraphs and sentences as the text itself chooses, so that an edit moves few of them.
+                 * @description The preferred place to end a chunk; falls back to the next smaller unit. `content`, the default of new collections, picks ends of paragraphs and sentences by the text itself, so that an edit moves few borders.
                  * @enum {string}
                  */
                 boundary?: "content" | "paragraph" | "sentence" | "word";
-                /** @description Whether a chunk of a document whose structure is known is embedded with the headings that it stands under in front; true by default. */
+                /** @description Whether a chunk is embedded with its headings in front, where the document’s structure is known; true by default. */
                 headings?: boolean;
             } | {
                 /** @constant */
                 mode: "document";
             };
             /**
-             * @description What is looked at of videos.
+             * @description How videos are sampled.
              * @default {}
              */
             video?: {
@@ -5961,7 +5961,7 @@ export interface components {
                  */
                 intervalSeconds?: number;
                 /**
-                 * @description Frames of one video at most.
+                 * @description The most frames of one video.
                  * @default 500
                  */
                 maxFrames?: number;
@@ -5975,14 +5975,14 @@ export interface components {
             };
         };
         RecommendRequestInput: {
-            /** @description What hits should be like. */
+            /** @description Examples that hits should resemble. */
             positive: ({
                 id: string;
             } | {
                 text: string;
             })[];
             /**
-             * @description What they should not be like.
+             * @description Examples that hits should not resemble.
              * @default []
              */
             negative?: ({
@@ -5991,7 +5991,7 @@ export interface components {
                 text: string;
             })[];
             /**
-             * @description `average`: near the sum of the positives less the negatives (analogies); `best`: near any of the positives, and nearer than to all negatives.
+             * @description `average`: near the sum of the positives minus the negatives (analogies). `best`: near any positive, and nearer to it than to every negative.
              * @default average
              * @enum {string}
              */
@@ -6001,10 +6001,10 @@ export interface components {
             /** @default 0 */
             offset?: number;
             filter?: components["schemas"]["FilterInput"];
-            /** @description Whose documents to search. */
+            /** @description The tenant whose documents to search. */
             tenant?: string;
             /**
-             * @description One hit a document, its best chunk; `limit` and `offset` count documents.
+             * @description Return one hit per document, its best chunk; `limit` and `offset` then count documents.
              * @default false
              */
             group?: boolean;
@@ -6012,48 +6012,48 @@ export interface components {
         SearchRequestInput: {
             /** @description What to look for, in words. */
             query?: string;
-            /** @description Several questions at once, in place of `query`; their hits are fused. */
+            /** @description Several queries at once, in place of `query`; their hits are fused. */
             queries?: {
                 query: string;
                 /**
-                 * @description How much its hits count beside the others’.
+                 * @description The weight of its hits relative to the others’.
                  * @default 1
                  */
                 weight?: number;
             }[];
-            /** @description A picture to look for, as a data URI, in a collection whose model reads images. */
+            /** @description An image to search by, as a data URI, in a collection whose model reads images. */
             image?: string;
-            /** @description The name of one of the dense model’s prompts, which is put in front of what is asked. */
+            /** @description The name of one of the dense model’s prompts, which is put before the query. */
             prompt?: string;
-            /** @description What is looked for, in a sentence, for models that take instructions (Qwen3-Embedding). */
+            /** @description The search task in one sentence, for models that take instructions (Qwen3-Embedding). */
             instruction?: string;
             /**
-             * @description Hybrid by default where the collection has sparse vectors, else dense.
+             * @description Hybrid by default if the collection has sparse vectors, otherwise dense.
              * @enum {string}
              */
             mode?: "dense" | "sparse" | "hybrid";
-            /** @description Which of the collection’s sparse vectors; all by default. */
+            /** @description Which of the collection’s sparse vectors to search; all by default. */
             sparse?: ("bm25" | "bm42" | "splade")[];
             /** @description Which dense vector, where a migration has given the collection two: its `vector`, by default, or that of `other`. */
             vector?: string;
             /**
-             * @description How the lists of a search with several vectors, or several queries, become one.
+             * @description How to fuse the lists of a search with several vectors or several queries.
              * @default {}
              */
             fusion?: {
                 /**
-                 * @description `dbsf`: by scores, each list’s scaled by its own spread, where what a list lacks counts as its last hit; `rrf`: by ranks, Σ weight / (k + rank).
+                 * @description `dbsf` fuses by score: each list is scaled by its own spread, and a missing hit counts as the list’s last one. `rrf` fuses by rank: Σ weight / (k + rank).
                  * @default dbsf
                  * @enum {string}
                  */
                 method?: "rrf" | "dbsf";
                 /**
-                 * @description Of `rrf`: how little the first ranks stand out.
+                 * @description For `rrf`: the greater, the less the first ranks stand out.
                  * @default 60
                  */
                 k?: number;
                 /**
-                 * @description Hits of each list that are fused, at least.
+                 * @description The least number of hits of each list to fuse.
                  * @default 100
                  */
                 depth?: number;
@@ -6064,21 +6064,21 @@ export interface components {
             };
             /** @default false */
             rerank?: boolean | {
-                /** @description A reranker of the registry; by default late interaction over the dense model’s token vectors. */
+                /** @description A reranker from the registry; by default, late interaction over the dense model’s token vectors. */
                 model?: string;
                 /**
-                 * @description Hits that are looked at again, from the first.
+                 * @description The number of top hits to rerank.
                  * @default 100
                  */
                 depth?: number;
             };
             /**
-             * @description Where in the chunk the query’s words stand.
+             * @description Return where the query’s words occur in the chunk.
              * @default false
              */
             highlight?: boolean;
             /**
-             * @description Which terms matched, and what each gave.
+             * @description Return which terms matched and what each contributed.
              * @default false
              */
             explain?: boolean;
@@ -6087,111 +6087,111 @@ export interface components {
             /** @default 0 */
             offset?: number;
             filter?: components["schemas"]["FilterInput"];
-            /** @description Whose documents to search. */
+            /** @description The tenant whose documents to search. */
             tenant?: string;
             /**
-             * @description One hit a document, its best chunk; `limit` and `offset` count documents.
+             * @description Return one hit per document, its best chunk; `limit` and `offset` then count documents.
              * @default false
              */
             group?: boolean;
         };
         SearchResponse: {
             hits: components["schemas"]["Hit"][];
-            /** @description There where the answer had no room for all hits that were found: ask again with this as `offset`. */
+            /** @description Set if the response had no room for all hits: repeat the request with this `offset`. */
             next?: number;
         };
         SignIn: {
             /** @description Whether requests need a key or a token. */
             required: boolean;
-            /** @description Whether keys are taken. */
+            /** @description Whether keys are accepted. */
             keys: boolean;
-            /** @description Whose tokens are taken; null: of nobody. */
+            /** @description The issuer whose tokens are accepted; null if none. */
             oidc: {
-                /** @description Below it is `/.well-known/openid-configuration`. */
+                /** @description The issuer, which serves `/.well-known/openid-configuration`. */
                 issuer: string;
-                /** @description Whom tokens have to be for. */
+                /** @description The audience that tokens must have. */
                 audience: string;
-                /** @description As whom a page asks for tokens, by an authorization code with PKCE; null: no page can, until one is set. */
+                /** @description The client id with which a page requests tokens by an authorization code with PKCE; null if none is configured, so that pages cannot sign in. */
                 clientId: string | null;
-                /** @description What it asks for. */
+                /** @description The scopes to request. */
                 scopes: string[];
             } | null;
         };
         Source: {
-            /** @description Where its documents are, as in a submission’s `source.files`: folders and files that the server may read, prefixes and objects in S3, URLs. */
+            /** @description The places of its documents, as in a submission’s `source.files`: folders and files that the server may read, S3 prefixes and objects, URLs. */
             files: string[];
             schedule: {
                 /** @description So often, as `15m`, `6h` or `1d`. */
                 every: string;
             } | {
-                /** @description Minute, hour, day, month and weekday, as in `0 3 * * *`. */
+                /** @description Minute, hour, day, month and weekday, such as `0 3 * * *`. */
                 cron: string;
-                /** @description As in `Europe/Berlin`; UTC by default. */
+                /** @description A time zone such as `Europe/Berlin`; UTC by default. */
                 timezone?: string;
             };
             /** @enum {string} */
             format?: "ndjson" | "csv" | "parquet" | "document";
             columns?: {
-                /** @description The column that has the document’s id; `id` by default. */
+                /** @description The column of the document’s id; `id` by default. */
                 id?: string;
-                /** @description The column that has the document’s text; `text` by default. */
+                /** @description The column of the document’s text; `text` by default. */
                 text?: string;
-                /** @description The column that has the document’s title; `title` by default. */
+                /** @description The column of the document’s title; `title` by default. */
                 title?: string;
-                /** @description The column that has the document’s image; `image` by default. */
+                /** @description The column of the document’s image; `image` by default. */
                 image?: string;
-                /** @description The column that has the document’s video; `video` by default. */
+                /** @description The column of the document’s video; `video` by default. */
                 video?: string;
-                /** @description The column that has the document’s tenant; `tenant` by default. */
+                /** @description The column of the document’s tenant; `tenant` by default. */
                 tenant?: string;
-                /** @description The column that has the document’s vector; `vector` by default. */
+                /** @description The column of the document’s vector; `vector` by default. */
                 vector?: string;
-                /** @description The column that has the document’s deleted; `deleted` by default. */
+                /** @description The column of the document’s deleted; `deleted` by default. */
                 deleted?: string;
-                /** @description The column that has the document’s source; `source` by default. */
+                /** @description The column of the document’s source; `source` by default. */
                 source?: string;
-                /** @description The columns that become metadata, or `rest` for all that are no other field. Of tables `rest` is the default; lines of NDJSON have their metadata in a field of its own by default. */
+                /** @description The columns that become metadata, or `rest` for all that are not another field. The default is `rest` for tables; in NDJSON, metadata is a field of its own by default. */
                 metadata?: "rest" | string[];
             };
-            /** @description The columns that become metadata, or `rest` for all that are no other field. Of tables `rest` is the default; lines of NDJSON have their metadata in a field of its own by default. */
+            /** @description The columns that become metadata, or `rest` for all that are not another field. The default is `rest` for tables; in NDJSON, metadata is a field of its own by default. */
             metadata?: "rest" | string[];
-            /** @description What stands between the cells of a CSV; by default what its first line says (`sep=;`), or what fits of `,` `;` tab and `|`. */
+            /** @description The delimiter of a CSV; by default the one that its first line names (`sep=;`), or the best match of `,` `;` tab and `|`. */
             delimiter?: unknown;
-            /** @description What the bytes of a CSV or of NDJSON are text by: a name of the WHATWG Encoding Standard; UTF-8 by default, or what its byte order mark says. */
+            /** @description The encoding of a CSV or NDJSON, by its name in the WHATWG Encoding Standard; by default that of its byte order mark, or else UTF-8. */
             encoding?: unknown;
-            /** @description What stands between the entries of a list in a CSV’s metadata cell; without it a cell is one value. */
+            /** @description The separator of list entries in metadata cells of a CSV; without it, a cell is one value. */
             listSeparator?: string;
             /**
-             * @description `snapshot`: after each job, documents of this source’s name that it did not have are deleted. `upsert`: none are.
+             * @description `snapshot`: after each job, documents of this source that the job did not contain are deleted. `upsert`: none are deleted.
              * @default snapshot
              * @enum {string}
              */
             mode: "upsert" | "snapshot";
-            /** @description Of a snapshot: the share of its source’s documents that it may delete, as 0.5 or "50%"; where more would go, the job fails and none is deleted. 0.3 by default; 1 allows all. */
+            /** @description For a snapshot: the share of its source’s documents that it may delete, such as 0.5 or "50%". If it would delete more, the job fails and deletes none. The default is 0.3; 1 allows all. */
             maxDeleted?: number;
             /** @enum {string} */
             priority?: "urgent" | "normal" | "background";
-            /** @description Stops the job as failed once more documents than this failed: a whole number, or a share of all as 0.05 or "5%"; 0 stops at the first. */
+            /** @description Stops the job as failed once more documents than this have failed: a whole number, or a share of all documents such as 0.05 or "5%"; 0 stops at the first failure. */
             maxFailures?: number;
             name: string;
             collection: string;
             tenant: string | null;
-            /** @description As whom it is read and submitted. */
+            /** @description The principal on whose behalf it is read and submitted. */
             addedBy: string;
             /** Format: date-time */
             createdAt: string;
-            /** @description When it is looked at next. */
+            /** @description When the source is checked next. */
             nextAt: string | null;
             runs: {
                 /** Format: date-time */
                 at: string;
                 /**
-                 * @description A job was submitted; nothing has changed; the job of before has not ended, so it is looked at again at the next time; or it could not be looked at, or submitted.
+                 * @description A job was submitted; or nothing has changed; or the previous job has not ended, so the source is checked again at the next time; or the source could not be checked or submitted.
                  * @enum {string}
                  */
                 outcome: "submitted" | "unchanged" | "waiting" | "failed";
                 job: string | null;
-                /** @description How many files there were. */
+                /** @description The number of files found. */
                 files: number;
                 added: number;
                 changed: number;
@@ -6202,16 +6202,16 @@ export interface components {
                 } | null;
             }[];
         };
-        /** @description A document, which may be submitted again as it is. */
+        /** @description A stored document, which can be submitted again unchanged. */
         StoredDocument: {
             id: string;
             tenant: string;
             title: string | null;
-            /** @description Its text, put together from its chunks; white space between two is there, if not of which kind. */
+            /** @description Its text, joined from its chunks. White space between chunks may differ from the original. */
             text: string;
             image: string | null;
             video: string | null;
-            /** @description What it is a part of, where that was said. */
+            /** @description The source that it belongs to, if it names one. */
             source: string | null;
             metadata: {
                 [key: string]: components["schemas"]["Json"];
@@ -6222,11 +6222,11 @@ export interface components {
                 start: number;
                 end: number;
                 text: string;
-                /** @description Those that it stands under. */
+                /** @description The headings above it. */
                 headings?: string[];
-                /** @description Those that it is on. */
+                /** @description The pages that it is on. */
                 pages?: number[];
-                /** @description Its sparse vectors as words, by scheme, the heaviest first. */
+                /** @description Its sparse vectors as words, by scheme, heaviest first. */
                 terms: {
                     [key: string]: {
                         term: string;
@@ -6234,17 +6234,17 @@ export interface components {
                     }[];
                 };
             }[];
-            /** @description Where there are more chunks than an answer takes: ask again with this as `from`. */
+            /** @description Set if the document has more chunks than fit into the response: pass this as `from`. */
             next?: number;
         };
         StoredPoint: {
             point: string;
             /** @description The document’s id. */
             id: string;
-            /** @description Whose it is, for keys that are bound to no tenant. */
+            /** @description The owning tenant, shown to keys that are not bound to a tenant. */
             tenant?: string;
             chunk: number;
-            /** @description How many its document has; a point of one may be submitted again. */
+            /** @description The number of chunks of its document. If it is 1, the point can be submitted again. */
             chunks: number;
             title: string | null;
             text: string;
@@ -6254,12 +6254,12 @@ export interface components {
             metadata: {
                 [key: string]: components["schemas"]["Json"];
             };
-            /** @description The dense vector: little-endian float32, in base64. */
+            /** @description The dense vector: little-endian float32 in base64. */
             dense: string;
         };
         StoredPoints: {
             points: components["schemas"]["StoredPoint"][];
-            /** @description Ask again with this as `after`; null at the end. */
+            /** @description Pass this as `after` for the next page; null at the end. */
             next: string | null;
         };
         UsageReport: {
@@ -6271,30 +6271,30 @@ export interface components {
             rows: {
                 /** @description Of UTC. */
                 day: string | null;
-                /** @description The name of the key that asked; none where no keys are set. */
+                /** @description The name of the key that made the request; null if no keys are set. */
                 key: string | null;
-                /** @description The tenant that the key, or the job, is bound to. */
+                /** @description The tenant that the key or the job is bound to. */
                 tenant: string | null;
-                /** @description None for requests that concern no collection. */
+                /** @description Null for requests that concern no collection. */
                 collection: string | null;
                 model: string | null;
-                /** @description Documents of jobs that were settled, one way or another. */
+                /** @description Documents of jobs that were settled, whatever their outcome. */
                 documents: number;
-                /** @description Tokens run through models, special tokens included, padding not. */
+                /** @description Tokens run through models, including special tokens but not padding. */
                 tokens: number;
-                /** @description Time of engines, of bulk work. */
+                /** @description Engine time spent on bulk work. */
                 engineSeconds: number;
-                /** @description By the prices in the settings; null where none of the models has one. */
+                /** @description The cost by the configured prices; null if none of the models has a price. */
                 cost: number | null;
             }[];
             total: {
-                /** @description Documents of jobs that were settled, one way or another. */
+                /** @description Documents of jobs that were settled, whatever their outcome. */
                 documents: number;
-                /** @description Tokens run through models, special tokens included, padding not. */
+                /** @description Tokens run through models, including special tokens but not padding. */
                 tokens: number;
-                /** @description Time of engines, of bulk work. */
+                /** @description Engine time spent on bulk work. */
                 engineSeconds: number;
-                /** @description By the prices in the settings; null where none of the models has one. */
+                /** @description The cost by the configured prices; null if none of the models has a price. */
                 cost: number | null;
             };
         };
@@ -6302,82 +6302,82 @@ export interface components {
             job: string;
             /** @enum {string} */
             state: "queued" | "scanning" | "running" | "completed" | "cancelled" | "failed";
-            /** @description Whether the queue had lost the job, and it was submitted again just now. */
+            /** @description Whether the queue had lost the job, so that it was submitted again just now. */
             recovered: boolean;
-            /** @description Documents that were compared: those of the source but for the duplicates. */
+            /** @description Documents that were compared: those of the source without duplicates. */
             documents: number;
-            /** @description Documents that the store has, or that a later submission or deletion has decided. */
+            /** @description Documents that are stored, or that a later submission or deletion superseded. */
             stored: number;
-            /** @description Documents that were submitted as deleted, and are not there. */
+            /** @description Documents that were submitted as deleted and do not exist. */
             deleted: number;
-            /** @description Documents that the job’s failures name. */
+            /** @description Documents that the job’s failures list. */
             failed: number;
-            /** @description Documents that are none of these: not stored, or not deleted. Of a job that still runs they are yet to come. */
+            /** @description All other documents: not stored, or not deleted. While the job runs, they are still to come. */
             missing: number;
             /** @description The first hundred of them. */
             missingIds: string[];
-            /** @description The new job of what is missing, where the job has finished. */
+            /** @description The new job for the missing documents, if the job has finished. */
             resubmitted: string | null;
         };
         WatchedSourceInput: {
-            /** @description Where its documents are, as in a submission’s `source.files`: folders and files that the server may read, prefixes and objects in S3, URLs. */
+            /** @description The places of its documents, as in a submission’s `source.files`: folders and files that the server may read, S3 prefixes and objects, URLs. */
             files: string[];
             schedule: {
                 /** @description So often, as `15m`, `6h` or `1d`. */
                 every: string;
             } | {
-                /** @description Minute, hour, day, month and weekday, as in `0 3 * * *`. */
+                /** @description Minute, hour, day, month and weekday, such as `0 3 * * *`. */
                 cron: string;
-                /** @description As in `Europe/Berlin`; UTC by default. */
+                /** @description A time zone such as `Europe/Berlin`; UTC by default. */
                 timezone?: string;
             };
             /** @enum {string} */
             format?: "ndjson" | "csv" | "parquet" | "document";
             columns?: {
-                /** @description The column that has the document’s id; `id` by default. */
+                /** @description The column of the document’s id; `id` by default. */
                 id?: string;
-                /** @description The column that has the document’s text; `text` by default. */
+                /** @description The column of the document’s text; `text` by default. */
                 text?: string;
-                /** @description The column that has the document’s title; `title` by default. */
+                /** @description The column of the document’s title; `title` by default. */
                 title?: string;
-                /** @description The column that has the document’s image; `image` by default. */
+                /** @description The column of the document’s image; `image` by default. */
                 image?: string;
-                /** @description The column that has the document’s video; `video` by default. */
+                /** @description The column of the document’s video; `video` by default. */
                 video?: string;
-                /** @description The column that has the document’s tenant; `tenant` by default. */
+                /** @description The column of the document’s tenant; `tenant` by default. */
                 tenant?: string;
-                /** @description The column that has the document’s vector; `vector` by default. */
+                /** @description The column of the document’s vector; `vector` by default. */
                 vector?: string;
-                /** @description The column that has the document’s deleted; `deleted` by default. */
+                /** @description The column of the document’s deleted; `deleted` by default. */
                 deleted?: string;
-                /** @description The column that has the document’s source; `source` by default. */
+                /** @description The column of the document’s source; `source` by default. */
                 source?: string;
-                /** @description The columns that become metadata, or `rest` for all that are no other field. Of tables `rest` is the default; lines of NDJSON have their metadata in a field of its own by default. */
+                /** @description The columns that become metadata, or `rest` for all that are not another field. The default is `rest` for tables; in NDJSON, metadata is a field of its own by default. */
                 metadata?: "rest" | string[];
             };
-            /** @description The columns that become metadata, or `rest` for all that are no other field. Of tables `rest` is the default; lines of NDJSON have their metadata in a field of its own by default. */
+            /** @description The columns that become metadata, or `rest` for all that are not another field. The default is `rest` for tables; in NDJSON, metadata is a field of its own by default. */
             metadata?: "rest" | string[];
-            /** @description What stands between the cells of a CSV; by default what its first line says (`sep=;`), or what fits of `,` `;` tab and `|`. */
+            /** @description The delimiter of a CSV; by default the one that its first line names (`sep=;`), or the best match of `,` `;` tab and `|`. */
             delimiter?: string;
-            /** @description What the bytes of a CSV or of NDJSON are text by: a name of the WHATWG Encoding Standard; UTF-8 by default, or what its byte order mark says. */
+            /** @description The encoding of a CSV or NDJSON, by its name in the WHATWG Encoding Standard; by default that of its byte order mark, or else UTF-8. */
             encoding?: string;
-            /** @description What stands between the entries of a list in a CSV’s metadata cell; without it a cell is one value. */
+            /** @description The separator of list entries in metadata cells of a CSV; without it, a cell is one value. */
             listSeparator?: string;
             /**
-             * @description `snapshot`: after each job, documents of this source’s name that it did not have are deleted. `upsert`: none are.
+             * @description `snapshot`: after each job, documents of this source that the job did not contain are deleted. `upsert`: none are deleted.
              * @default snapshot
              * @enum {string}
              */
             mode?: "upsert" | "snapshot";
-            /** @description Of a snapshot: the share of its source’s documents that it may delete, as 0.5 or "50%"; where more would go, the job fails and none is deleted. 0.3 by default; 1 allows all. */
+            /** @description For a snapshot: the share of its source’s documents that it may delete, such as 0.5 or "50%". If it would delete more, the job fails and deletes none. The default is 0.3; 1 allows all. */
             maxDeleted?: number | string;
             /** @enum {string} */
             priority?: "urgent" | "normal" | "background";
-            /** @description Stops the job as failed once more documents than this failed: a whole number, or a share of all as 0.05 or "5%"; 0 stops at the first. */
+            /** @description Stops the job as failed once more documents than this have failed: a whole number, or a share of all documents such as 0.05 or "5%"; 0 stops at the first failure. */
             maxFailures?: number | string;
         };
         WebhookDelivery: {
-            /** @description The same on each try: `webhook-id`. */
+            /** @description The `webhook-id`, the same on each attempt. */
             id: string;
             /** @enum {string} */
             type: "job.completed" | "job.failed" | "job.cancelled" | "job.failures";
@@ -6396,42 +6396,42 @@ export interface components {
             startedAt: string;
             /**
              * Format: date-time
-             * @description When it said so.
+             * @description When the worker reported this.
              */
             at: string;
             models: components["schemas"]["WorkerModel"][];
-            /** @description Shards that it has in hand. */
+            /** @description Shards that it is processing. */
             shards: number;
-            /** @description Shards of a model that it takes at the same time; 0: it answers queries alone. */
+            /** @description The most shards of a model that it processes at the same time; with 0, it only answers queries. */
             mostShards: number;
-            /** @description Whose they are: the ids of some jobs. */
+            /** @description The ids of some jobs that these shards belong to. */
             jobs: string[];
-            /** @description Resident memory of its process, engines not counted. */
+            /** @description Resident memory of its process, without the engines. */
             memoryBytes: number;
-            /** @description Engines that were started again since it started. */
+            /** @description Engine restarts since the worker started. */
             engineRestarts: number;
         };
         WorkerModel: {
             model: string;
             /** @enum {string} */
             state: "loading" | "downloading" | "serving" | "failed";
-            /** @description What its engines run on, one each: `cpu`, `cuda:0`, `webgpu`, or `remote` for a server elsewhere. */
+            /** @description The device of each engine: `cpu`, `cuda:0`, `webgpu`, or `remote` for another server. */
             devices: string[];
-            /** @description Tokens that ran through it since the worker last told, a second. */
+            /** @description Tokens per second since the worker’s previous report. */
             tokensPerSecond: number;
-            /** @description What `embedmill bench --calibrate` measured on such a machine; null: nothing. */
+            /** @description What `embedmill bench --calibrate` measured on such a machine; null if nothing. */
             calibration: {
                 tokensPerSecond: number;
                 /** Format: date-time */
                 measuredAt: string;
             } | null;
-            /** @description How far the file that is being downloaded is. */
+            /** @description The progress of the current download. */
             download: {
                 file: string;
                 receivedBytes: number;
                 totalBytes: number | null;
             } | null;
-            /** @description Why it could not be loaded; it is tried again. */
+            /** @description Why it could not be loaded; the worker retries. */
             error: {
                 code: string;
                 message: string;

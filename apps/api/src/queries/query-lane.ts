@@ -211,17 +211,17 @@ export function vectorAt({ vectors, dims: full }: DenseVectors, index: number, d
   return shortened(vectors.slice(index * full, (index + 1) * full), dims);
 }
 
-/** Said only where it is not the rule, which workers of earlier releases know, too; the exception they refuse. */
+/** Sent only if it is not the default, which workers of earlier releases also know; they refuse the exception. */
 export function unscaled(normalize: boolean): { normalize?: false } {
   return normalize ? {} : { normalize: false };
 }
 
-/** The first `dims` numbers of one of the vectors, as they are. */
+/** The first `dims` numbers of one of the vectors, unchanged. */
 export function headAt({ vectors, dims: full }: DenseResult, index: number, dims: number): Float32Array {
   return vectors.slice(index * full, index * full + dims);
 }
 
-/** Refuses inputs of which the model knows nothing: their vectors would be alike. Errors: `invalid_request` with the path. */
+/** Refuses inputs without a token that the model knows, because their vectors would be alike. Errors: `invalid_request` with the path. */
 export function refuseUnknown(
   unknown: readonly boolean[],
   model: string,
