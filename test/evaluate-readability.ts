@@ -126,7 +126,9 @@ function shareOf(
   return meant.length === 0 ? undefined : meant.filter((run) => kept.has(run)).length / meant.length;
 }
 
-const numbers = (all: readonly (number | undefined)[]): number[] => all.filter((one) => one !== undefined);
+function numbers(all: readonly (number | undefined)[]): number[] {
+  return all.filter((one) => one !== undefined);
+}
 
 function mean(all: readonly (number | undefined)[]): number {
   const each = numbers(all);
