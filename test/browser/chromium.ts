@@ -53,8 +53,11 @@ export class ConsoleBrowser {
   /** A page in a profile of its own, at an address of the console such as `#/jobs`. */
   async open(hash: string, look: Look = DESKTOP): Promise<Page> {
     const { width, theme, language } = look;
+    const isPhone = width < 600;
     const context = await this.#browser.newContext({
-      viewport: { width, height: width < 600 ? 844 : 900 },
+      viewport: { width, height: isPhone ? 844 : 900 },
+      isMobile: isPhone,
+      hasTouch: isPhone,
       colorScheme: theme,
       locale: language === 'zh' ? 'zh-CN' : 'en-GB',
     });

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { Page } from 'playwright-core';
+import sharp from 'sharp';
 import { Embedmill } from '../embedmill.ts';
 import { CHROMIUM, ConsoleBrowser, shown, WITHOUT, type Look } from './chromium.ts';
 import { demoData, type DemoData } from './demo-data.ts';
@@ -143,7 +144,11 @@ async function taken({ hash, prepare }: Shot, look: Look, path: string): Promise
   await prepare?.(page);
   // Charts and bars come to rest.
   await page.waitForTimeout(800);
-  // Of what is looked at, all; the docs show what a screen shows.
-  await page.screenshot({ path, fullPage: values.to !== DOCS });
+  // Of what is looked at, all; the docs show what a screen shows, in few colours, which are all there are.
+  if (values.to === DOCS)
+    await sharp(await page.screenshot())
+      .png({ palette: true, effort: 10 })
+      .toFile(path);
+  else await page.screenshot({ path, fullPage: true });
   await page.context().close();
 }

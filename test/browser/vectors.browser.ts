@@ -92,7 +92,7 @@ describe.skipIf(CHROMIUM === undefined)(`vectors in the console${WITHOUT}`, () =
     const collection = await stored({ sparse: { bm25: {} } }, TEXTS);
     const page = await browser.open(`#/collections/${collection}`);
     await page.getByText('Migrate to another model…').click();
-    await page.getByLabel('Model', { exact: true }).selectOption('multilingual-e5-small-int8');
+    await page.locator('.fold').getByRole('combobox').selectOption('multilingual-e5-small-int8');
     await page.getByRole('button', { name: 'Begin' }).click();
     await page.waitForURL((url) => url.hash.startsWith('#/jobs/'));
     await page.getByText('completed').first().waitFor({ timeout: 120_000 });

@@ -6,8 +6,9 @@ const BYTES = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'] as const;
 const MINUTE = 60;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
-/** Up to this many seconds tenths are told. */
+/** Up to this many seconds tenths are told, and below one of them milliseconds. */
 const SHORT = 10;
+const TENTH = 0.1;
 
 export interface Format {
   /** Whole: `12,345`. */
@@ -16,9 +17,11 @@ export interface Format {
   compact: (value: number) => string;
   /** With so many digits behind the point at most. */
   decimal: (value: number, digits: number) => string;
+  /** With so many digits behind the point, so that numbers below one another line up. */
+  fixed: (value: number, digits: number) => string;
   percent: (share: number) => string;
   bytes: (value: number) => string;
-  /** `4.2 s`, `3 min 5 s`, `2 h 4 min`, `3 d 2 h`. */
+  /** `40 ms`, `4.2 s`, `3 min 5 s`, `2 h 4 min`, `3 d 2 h`. */
   duration: (seconds: number) => string;
   /** How long ago, or until when, a time is. */
   relative: (time: string, now: number) => string;
@@ -36,7 +39,7 @@ export function formatOf(language: Language): Format {
   const whole = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 });
   const compact = new Intl.NumberFormat(locale, { notation: 'compact', maximumSignificantDigits: 3 });
   const percent = new Intl.NumberFormat(locale, { style: 'percent', maximumFractionDigits: 1 });
-  const relative = new Intl.RelativeTimeFormat(locale, { numeric: 'auto' });
+  const relative = new Intl.RelativeTimeFormat(locale, { numeric: 'auto', style: 'short' });
   const languages = new Intl.DisplayNames(locale, { type: 'language' });
   const hour = new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
   const day = new Intl.DateTimeFormat(locale, { month: 'short', day: 'numeric', timeZone: 'UTC' });
@@ -46,6 +49,11 @@ export function formatOf(language: Language): Format {
     compact: (value) => compact.format(value),
     decimal: (value, digits) =>
       new Intl.NumberFormat(locale, { maximumFractionDigits: digits }).format(value),
+    fixed: (value, digits) =>
+      new Intl.NumberFormat(locale, {
+        minimumFractionDigits: digits,
+        maximumFractionDigits: digits,
+      }).format(value),
     percent: (share) => percent.format(share),
     bytes: (value) => bytesText(value, locale),
     duration: (seconds) => durationText(seconds, locale),
@@ -60,11 +68,14 @@ export function formatOf(language: Language): Format {
 function bytesText(value: number, locale: string): string {
   const power = value < 1 ? 0 : Math.min(BYTES.length - 1, Math.floor(Math.log10(value) / 3));
   const unit = BYTES[power] ?? 'byte';
-  const options = { style: 'unit', unit, unitDisplay: 'short', maximumSignificantDigits: 3 } as const;
+  // Of single bytes the short form is the singular.
+  const unitDisplay = power === 0 ? 'long' : 'short';
+  const options = { style: 'unit', unit, unitDisplay, maximumSignificantDigits: 3 } as const;
   return new Intl.NumberFormat(locale, options).format(value / 1000 ** power);
 }
 
 function durationText(seconds: number, locale: string): string {
+  if (seconds > 0 && seconds < TENTH) return `${Math.max(1, Math.round(seconds * 1000))} ms`;
   if (seconds < SHORT)
     return `${new Intl.NumberFormat(locale, { maximumFractionDigits: 1 }).format(seconds)} s`;
   const whole = Math.round(seconds);

@@ -14,6 +14,7 @@ import './style/forms.css';
 import './style/search.css';
 import './style/submit.css';
 import './style/tables.css';
+import './style/touch.css';
 import { LocaleProvider } from './words/locale.tsx';
 
 /** The console is at `…/console/`, the API's addresses begin one step above. */

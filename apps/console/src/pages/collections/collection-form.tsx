@@ -114,7 +114,7 @@ export function CollectionForm({
         >
           <input
             class="input"
-            placeholder="year:integer, author:keyword"
+            placeholder="year:integer"
             value={form.filterable}
             onInput={(event) => set({ filterable: event.currentTarget.value })}
           />

@@ -35,17 +35,19 @@ export function CollectionPage({
         title={name}
         actions={loaded.data !== undefined && <CollectionActions collection={loaded.data} />}
       />
-      <nav class="tabs" aria-label={t('collection.tabs')}>
-        {tabs.map((one) => (
-          <a
-            key={one}
-            href={hrefOf('collections', [name, one])}
-            aria-current={one === tab ? 'page' : undefined}
-          >
-            {t(`tab.${one}`)}
-          </a>
-        ))}
-      </nav>
+      {loaded.problem?.code !== 'collection_not_found' && (
+        <nav class="tabs" aria-label={t('collection.tabs')}>
+          {tabs.map((one) => (
+            <a
+              key={one}
+              href={hrefOf('collections', [name, one])}
+              aria-current={one === tab ? 'page' : undefined}
+            >
+              {t(`tab.${one}`)}
+            </a>
+          ))}
+        </nav>
+      )}
       <Shown of={loaded} lines={8}>
         {(collection) => <TabOf tab={tab} collection={collection} route={route} onChange={loaded.reload} />}
       </Shown>

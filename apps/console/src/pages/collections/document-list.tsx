@@ -10,6 +10,7 @@ import { replaceQuery } from '../../shell/use-route.ts';
 import { useLocale } from '../../words/locale.tsx';
 import { FilterForm } from '../search/filter-form.tsx';
 import { filterOf, type Condition } from '../search/filter.ts';
+import { metadataText } from './metadata-text.ts';
 
 const PAGE = 50;
 
@@ -162,6 +163,6 @@ function Table({ collection, rows }: { collection: string; rows: readonly Listed
 
 function metadataLine(metadata: Readonly<Record<string, unknown>>): string {
   return Object.entries(metadata)
-    .map(([name, value]) => `${name}: ${typeof value === 'string' ? value : JSON.stringify(value)}`)
+    .map(([name, value]) => `${name}: ${metadataText(value)}`)
     .join('  ');
 }

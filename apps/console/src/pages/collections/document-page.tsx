@@ -6,6 +6,7 @@ import type { StoredChunk, StoredDocument } from '../../server/shapes.ts';
 import { useLoaded } from '../../server/use-server.ts';
 import { may, usePrincipal } from '../../shell/principal.tsx';
 import { ChunkPlace } from './chunk-place.tsx';
+import { metadataText } from './metadata-text.ts';
 import { useLocale } from '../../words/locale.tsx';
 
 const TERMS = 14;
@@ -85,11 +86,7 @@ function Stored({ document }: { document: StoredDocument }) {
             [t('job.source'), source ?? '–'],
             [t('document.characters'), format.count(text.length)],
             ...Object.entries(metadata).map(
-              ([name, value]) =>
-                [
-                  name,
-                  <span class="mono">{typeof value === 'string' ? value : JSON.stringify(value)}</span>,
-                ] as const,
+              ([name, value]) => [name, <span class="mono">{metadataText(value)}</span>] as const,
             ),
           ]}
         />
@@ -130,7 +127,7 @@ function Chunk({
                 <li key={term}>
                   <span class="break">{term}</span>
                   <meter min={0} max={weighted[0]?.weight ?? 1} value={weight} aria-label={term} />
-                  <span class="number muted small">{format.decimal(weight, 2)}</span>
+                  <span class="number muted small">{format.fixed(weight, 2)}</span>
                 </li>
               ))}
             </ul>

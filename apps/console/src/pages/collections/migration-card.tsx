@@ -62,7 +62,7 @@ function Sides({ collection, onChange }: { collection: CollectionView; onChange:
     >
       {problem !== undefined && <ProblemNotice problem={problem} />}
       <div class="form">
-        <div class="columns">
+        <div class="columns sides">
           <div class="side" data-used="true">
             <span class="badge" data-tone="good">
               {t('migration.used')}

@@ -17,7 +17,7 @@ export function SidesSearch({ sides }: { sides: readonly [Side, Side] }) {
   return (
     <>
       <form
-        class="filters"
+        class="search-line side-ask"
         role="search"
         onSubmit={(event) => {
           event.preventDefault();
@@ -72,11 +72,14 @@ function Compared({ sides, comparison }: { sides: readonly [Side, Side]; compari
       </p>
       <div class="columns">
         {sides.map(({ title, collection }, n) => (
-          <ol class="side-hits" aria-label={title} key={n}>
-            {(comparison.sides[n] ?? []).map((one, rank) => (
-              <SideHit key={rank} one={one} rank={rank + 1} collection={collection} />
-            ))}
-          </ol>
+          <div key={n}>
+            <h3>{title}</h3>
+            <ol class="side-hits" aria-label={title}>
+              {(comparison.sides[n] ?? []).map((one, rank) => (
+                <SideHit key={rank} one={one} rank={rank + 1} collection={collection} />
+              ))}
+            </ol>
+          </div>
         ))}
       </div>
     </>
@@ -100,7 +103,7 @@ function SideHit({ one, rank, collection }: { one: ComparedHit; rank: number; co
         <span class="muted small clip">{text}</span>
       </div>
       <div class="stack number">
-        <span title={t('hit.score')}>{format.decimal(score, 3)}</span>
+        <span title={t('hit.score')}>{format.fixed(score, 3)}</span>
         <span class={there === rank ? 'small muted' : 'small place'} data-only={there === undefined}>
           {place}
         </span>

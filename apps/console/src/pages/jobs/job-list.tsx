@@ -173,7 +173,7 @@ function Row({ job, now, index }: { job: Job; now: number; index: number }) {
             {job.collection === '' ? t('job.toFile') : job.collection}
           </a>
           <span class="muted small clip">
-            {job.sourceName ?? job.source} · {job.id.slice(0, 8)}
+            {job.sourceName ?? job.source} · …{job.id.slice(-8)}
           </span>
         </div>
       </td>

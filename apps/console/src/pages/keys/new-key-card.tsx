@@ -18,6 +18,15 @@ const NOTHING: NewKey = {
   expiresIn: '',
 };
 
+/** What the command makes while nothing else is said. */
+const FIRST: NewKey = {
+  name: 'admin',
+  scopes: ['admin'],
+  tenant: '',
+  collections: '',
+  expiresIn: '',
+};
+
 /** Makes a key, which is shown this once; or says the command that adds it to the keys file. */
 export function NewKeyCard({ onMade }: { onMade: () => void }) {
   const { t } = useLocale();
@@ -94,7 +103,7 @@ export function NewKeyCard({ onMade }: { onMade: () => void }) {
           ))}
         </fieldset>
         {everyone ? (
-          isWhole && <Code text={keyCommand(key, Date.now())} />
+          <Code text={keyCommand(isWhole ? key : FIRST, Date.now())} />
         ) : (
           <>
             <div class="actions">

@@ -3,6 +3,7 @@ import { Button } from '../../parts/button.tsx';
 import { hrefOf } from '../../route.ts';
 import { ChunkPlace } from '../collections/chunk-place.tsx';
 import { useLocale } from '../../words/locale.tsx';
+import { metadataText } from '../collections/metadata-text.ts';
 import { piecesOf } from './marked-text.ts';
 
 const TERMS = 6;
@@ -44,7 +45,7 @@ export function HitCard({
           {title ?? id}
         </a>
         <span class="number" title={t('hit.score')}>
-          {format.decimal(score, 3)}
+          {format.fixed(score, 3)}
         </span>
       </div>
       <ChunkPlace headings={chunk.headings} pages={chunk.pages} />
@@ -80,7 +81,7 @@ function Metadata({ metadata }: { metadata: Hit['metadata'] }) {
     <p class="metadata small muted">
       {entries.map(([name, value]) => (
         <span key={name} class="clip">
-          {name} <b>{typeof value === 'string' ? value : JSON.stringify(value)}</b>
+          {name} <b>{metadataText(value)}</b>
         </span>
       ))}
     </p>
@@ -95,7 +96,7 @@ function Lists({ scores, shares }: { scores: Readonly<Record<string, number>>; s
       <p class="metadata small" aria-label={t('hit.lists')}>
         {Object.entries(scores).map(([list, score]) => (
           <span key={list} class="badge">
-            {list} {format.decimal(score, 3)}
+            {list} {format.fixed(score, 3)}
           </span>
         ))}
       </p>
@@ -108,7 +109,7 @@ function Lists({ scores, shares }: { scores: Readonly<Record<string, number>>; s
           <span class="clip">
             <b>{list}</b>{' '}
             <span class="muted">
-              {scores[list] === undefined ? t('hit.unfound') : format.decimal(scores[list], 3)}
+              {scores[list] === undefined ? t('hit.unfound') : format.fixed(scores[list], 3)}
             </span>
           </span>
           <meter min={0} max={1} value={share} aria-label={list} />
