@@ -1,4 +1,4 @@
-/** What a command gets, and how it ends: every action of the command line runs through here, once. */
+/** The context and the end of a command: every action of the command line runs through here once. */
 import { resolve } from 'node:path';
 import { asEmbedmillError, EmbedmillError } from '@embedmill/jobs';
 import { createClient, EmbedmillError as ServerError, type Client } from '@embedmill/client';
@@ -8,7 +8,7 @@ import { CommandError, EXIT, type ExitCode } from './exit.ts';
 import type { Cause, Interruption } from './stack/interruption.ts';
 import { Terminal, type Output } from './terminal/terminal.ts';
 
-/** The options that every command takes. */
+/** The options of every command. */
 export interface GlobalOptions {
   json?: boolean;
   url?: string;
@@ -28,11 +28,11 @@ export interface Context {
   environment: NodeJS.ProcessEnv;
   terminal: Terminal;
   interruption: Interruption;
-  /** Where a server should be, and who said so; undefined when none is known. */
+  /** The address of a server, and where it was configured; undefined if none is known. */
   address(): { url: string; from: string } | undefined;
-  /** Where the server that runs is. Throws a `CommandError` when none is known. */
+  /** The address of the running server. Throws a `CommandError` if none is known. */
   serverUrl(): string;
-  /** A client of the server that runs. Throws a `CommandError` when none is known. */
+  /** A client of the running server. Throws a `CommandError` if none is known. */
   client(): Client;
 }
 
@@ -101,7 +101,7 @@ export class CommandHost {
   }
 }
 
-/** Who has read enough calls that no failure. */
+/** A closed output pipe is not a failure. */
 function exitCodeBy(cause: Cause): ExitCode {
   return cause === 'reader gone' ? EXIT.ok : EXIT.interrupted;
 }
@@ -121,7 +121,7 @@ function report(thrown: unknown, terminal: Terminal): void {
   terminal.printJson({ error: { ...(code !== undefined && { code }), message } });
 }
 
-/** What the server said, with all that was wrong, and what to do. */
+/** The server's message with all faults, and what to do. */
 function explained({ message, code, details }: ServerError): string {
   const all = details.length > 1 ? details.map(({ path, message }) => `\n  ${path}: ${message}`) : [];
   if (code === 'unauthenticated') all.push('\nSet EMBEDMILL_KEY to your key, or pass it with --api-key.');

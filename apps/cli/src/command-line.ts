@@ -34,7 +34,7 @@ const AFTER_HELP = `
 Environment: EMBEDMILL_URL, EMBEDMILL_KEY, EMBEDMILL_DATA_DIR, REDIS_URL, QDRANT_URL, MILVUS_URL, NO_COLOR.
 Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 the job finished with failed documents, 130 interrupted.`;
 
-/** Runs one command line (without the program's own name) to its end, and gives its exit code. */
+/** Runs one command line (without the program's name) to its end and returns its exit code. */
 export async function runCommandLine(args: readonly string[], surroundings: Surroundings): Promise<ExitCode> {
   const program = new Command('embedmill')
     .description('turn mountains of documents into searchable vectors')

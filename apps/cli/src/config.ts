@@ -30,12 +30,12 @@ const environmentSchema = z.object({
   ...milvusSettings,
 });
 
-/** What the command line reads of its environment. An empty variable counts as not set. */
+/** The environment variables of the command line. An empty variable counts as not set. */
 export interface Config {
   url: string | undefined;
   /** The key that requests carry. */
   key: string | undefined;
-  /** What the messages of a submission's webhook are signed with. */
+  /** The secret that signs the messages of a submission's webhook. */
   webhookSecret: string | undefined;
   dataDir: string;
   storeSocket: string | undefined;
@@ -43,7 +43,7 @@ export interface Config {
   apiPort: number;
   sourceDir: string | undefined;
   workerPort: number | undefined;
-  /** What holds the queue; undefined where that is a Redis of our own. */
+  /** The address of the queue; undefined for embedmill's own Redis. */
   queue: QueueAddress | undefined;
   qdrantUrl: string | undefined;
   milvus: MilvusConfig | undefined;

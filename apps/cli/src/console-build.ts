@@ -1,7 +1,7 @@
 /**
- * The console that the API serves. An installed embedmill brings it. From its sources it is built here where it is missing
- * or older than they are, so that a newcomer has it after `npm install`. Nothing rests on it: where it cannot be built, the
- * page says how to do it.
+ * The console that the API serves. An installed embedmill includes it. In a checkout it is built here if it is missing or
+ * older than its sources, so that it works after `npm install`. Nothing depends on it: if it cannot be built, the page
+ * shows how to do it.
  */
 import { execFile } from 'node:child_process';
 import { readdir, rename, rm, stat } from 'node:fs/promises';
@@ -12,19 +12,19 @@ import { promisify } from 'node:util';
 import { fromSource } from './entries.ts';
 
 const FOLDER = fileURLToPath(new URL('../../console/', import.meta.url));
-/** What its build reads. */
+/** The inputs of its build. */
 const SOURCES = ['src', 'index.html', 'vite.config.ts', 'package.json'];
-/** What is built of other packages. */
+/** Sources from other packages. */
 const OTHERS = ['../../packages/client/src'];
 const BUILD_MS = 120_000;
 
-/** Builds the console where that is to be done; `tell` gets a word for the user. */
+/** Builds the console if necessary; `tell` receives messages for the user. */
 export async function buildConsole(tell: (text: string) => void, folder = FOLDER): Promise<void> {
   if (!fromSource) return;
   const dist = join(folder, 'dist');
   if ((await changedAt(join(dist, 'index.html'))) >= (await newest(folder))) return;
   tell('building the console, once');
-  // Others may build it at the same time; each puts a whole one in its place.
+  // Others may build it at the same time; each replaces it as a whole.
   const own = join(folder, `dist-${process.pid}`);
   try {
     const vite = createRequire(join(folder, 'package.json')).resolve('vite/package.json');
@@ -41,7 +41,7 @@ export async function buildConsole(tell: (text: string) => void, folder = FOLDER
   }
 }
 
-/** When a file changed, in milliseconds since 1970; -Infinity where it is not there. */
+/** When a file changed, in milliseconds since 1970; -Infinity if it does not exist. */
 async function changedAt(path: string): Promise<number> {
   const found = await stat(path).catch(() => undefined);
   return found?.mtimeMs ?? -Infinity;

@@ -1,9 +1,9 @@
-/** What the command ended with; the table stands in the README and in `embedmill --help`. */
+/** Exit codes; the README and `embedmill --help` have the table. */
 export const EXIT = {
   ok: 0,
   failed: 1,
   usage: 2,
-  /** The job finished, and some of its documents are among its failures. */
+  /** The job finished, but some of its documents failed. */
   documentsFailed: 3,
   interrupted: 130,
 } as const;

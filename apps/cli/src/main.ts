@@ -3,15 +3,15 @@ import { EXIT } from './exit.ts';
 import { Interruption } from './stack/interruption.ts';
 
 const interruption = new Interruption().listen();
-/** Something of what was to be printed is, as on a full disk. What runs goes on all the same. */
+/** Output was lost, for example on a full disk. Running work continues. */
 let isLost = false;
-// A reader that has seen enough (`embedmill jobs | head`) is no failure; what was started is wound up all the same.
+// A reader that closes the pipe (`embedmill jobs | head`) is not a failure; everything is still shut down in order.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') interruption.receive('reader gone');
   else isLost = true;
 });
 process.stderr.on('error', () => {
-  // Nobody is left to tell.
+  // Nobody is left to notify.
 });
 
 process.exitCode = await runCommandLine(process.argv.slice(2), {
@@ -20,7 +20,7 @@ process.exitCode = await runCommandLine(process.argv.slice(2), {
   environment: process.env,
   interruption,
 });
-// A connection that is kept alive is no reason to stay; what was written to a pipe has to arrive first.
+// Kept-alive connections must not delay the exit, but data written to a pipe must arrive first.
 await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
 if (isLost && process.exitCode === EXIT.ok) process.exitCode = EXIT.failed;
 process.exit();

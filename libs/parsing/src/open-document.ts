@@ -4,13 +4,10 @@ import { inline, StructuredText } from './structured-text.ts';
 import { readXml, textsIn } from './xml.ts';
 import type { Zip } from './zip.ts';
 
-/** A cell or row may say that it comes again so often; empty ones say so to the sheet's end. */
+/** A cell may claim to repeat more often; empty ones repeat to the end of the sheet. */
 const MOST_REPEATED = 64;
 
-/** One that is covered by another is empty. */
-const CELL = /^table:(?:covered-)?table-cell$/;
-
-/** What stands in a document, and is no part of its text: what was deleted, what others say of it. */
+/** Elements whose content is not part of the text, such as deletions and comments. */
 const APART = new Set([
   'office:annotation',
   'presentation:notes',
@@ -22,80 +19,13 @@ const APART = new Set([
 export async function parseOpenDocument(zip: Zip, type: string): Promise<ParsedDocument> {
   if ((await zip.text('META-INF/manifest.xml')).includes('encryption-data'))
     throw fault('document_encrypted', 'the file is encrypted; save it without a password');
-  const text = new StructuredText();
-  /** Of the paragraph that is read, and the words that were read of it before the note that is read now. */
-  let notes: string[] = [];
-  let around: string[] | undefined;
-  let slides = 0;
-  let words: string[] = [];
-  let level: number | undefined;
-  let lists = 0;
-  let row: { cells: string[]; repeated: number; empty: number } | undefined;
-  let isApart = 0;
-  /** Of what stands first on a slide. */
-  let isTitle = false;
-  const flush = (): void => {
-    const whole = words.join('');
-    words = [];
-    if (whole.trim() === '') return;
-    if (isTitle) text.heading(1, whole);
-    else if (level !== undefined) text.heading(level, whole);
-    else if (lists > 0) text.item(whole, lists - 1);
-    else text.paragraph(whole);
-    isTitle = false;
-    for (const note of notes) text.paragraph(note);
-    notes = [];
-  };
+  const content = new Content(type);
   readXml(await zip.text('content.xml'), {
-    open: (name, attributes) => {
-      if (name === 'draw:page') {
-        slides += 1;
-        text.page(slides);
-        isTitle = true;
-      } else if (name === 'table:table' && type === 'ods') text.heading(1, attributes['table:name'] ?? '');
-      else if (name === 'text:h' && isApart === 0) level = Number(attributes['text:outline-level'] ?? 1) || 1;
-      else if (name === 'text:list') lists += 1;
-      else if (name === 'table:table-row') row = { cells: [], repeated: 1, empty: 0 };
-      else if (CELL.test(name) && row !== undefined)
-        row.repeated = Math.min(Number(attributes['table:number-columns-repeated'] ?? 1) || 1, MOST_REPEATED);
-      else if (name === 'text:s') words.push(' ');
-      else if (name === 'text:tab' || name === 'text:line-break') words.push(' ');
-      else if (APART.has(name)) isApart += 1;
-      else if (name === 'text:note') {
-        around = words;
-        words = [];
-      }
-    },
-    close: (name) => {
-      if (APART.has(name)) isApart -= 1;
-      else if (name === 'text:note' && around !== undefined) {
-        notes.push(words.join(''));
-        words = around;
-        around = undefined;
-      } else if (name === 'text:list') lists -= 1;
-      else if (CELL.test(name) && row !== undefined) {
-        const cell = words.join('').trim();
-        words = [];
-        if (cell === '') row.empty = Math.min(row.empty + row.repeated, MOST_REPEATED);
-        else {
-          // Empty cells in front of others keep these in their columns.
-          for (; row.empty > 0; row.empty -= 1) row.cells.push('');
-          for (let n = 0; n < row.repeated; n += 1) row.cells.push(cell);
-        }
-      } else if (name === 'table:table-row' && row !== undefined) {
-        text.row(row.cells);
-        row = undefined;
-      } else if (name === 'table:table') text.endTable();
-      else if (name === 'text:h' || name === 'text:p') {
-        if (row === undefined && around === undefined && isApart === 0) flush();
-        else if (isApart === 0) words.push(' ');
-        if (around === undefined) level = undefined;
-      }
-    },
-    text: (some) => {
-      if (isApart === 0) words.push(some);
-    },
+    open: (name, attributes) => content.open(name, attributes),
+    close: (name) => content.close(name),
+    text: (some) => content.add(some),
   });
+  const { text, slides } = content;
   const said = textsIn(await zip.text('meta.xml'), [
     'dc:title',
     'meta:initial-creator',
@@ -116,4 +46,153 @@ export async function parseOpenDocument(zip: Zip, type: string): Promise<ParsedD
       ...(slides > 0 && { pages: slides }),
     },
   };
+}
+
+/** Builds the text from the elements of content.xml, in their order. Words are collected until their paragraph ends. */
+class Content {
+  readonly text = new StructuredText();
+  slides = 0;
+  readonly #type: string;
+  #words: string[] = [];
+  /** The level of the open heading. */
+  #level: number | undefined;
+  /** How many lists are open. */
+  #lists = 0;
+  /** The open row; `empty` counts the empty cells after its last text. */
+  #row: { cells: string[]; repeated: number; empty: number } | undefined;
+  /** How many elements of `APART` are open; their text is not read. */
+  #hidden = 0;
+  /** The notes of the open paragraph, which follow it. */
+  #notes: string[] = [];
+  /** The words of the paragraph before the open note. */
+  #around: string[] | undefined;
+  /** Whether the next paragraph is the first of a slide, which is its title. */
+  #isTitle = false;
+
+  constructor(type: string) {
+    this.#type = type;
+  }
+
+  open(name: string, attributes: Readonly<Record<string, string | undefined>>): void {
+    switch (name) {
+      case 'draw:page':
+        this.slides += 1;
+        this.text.page(this.slides);
+        this.#isTitle = true;
+        break;
+      case 'table:table':
+        if (this.#type === 'ods') this.text.heading(1, attributes['table:name'] ?? '');
+        break;
+      case 'table:table-row':
+        this.#row = { cells: [], repeated: 1, empty: 0 };
+        break;
+      case 'table:table-cell':
+      case 'table:covered-table-cell':
+        if (this.#row !== undefined)
+          this.#row.repeated = Math.min(count(attributes['table:number-columns-repeated']), MOST_REPEATED);
+        break;
+      case 'text:h':
+        if (this.#hidden === 0) this.#level = count(attributes['text:outline-level']);
+        break;
+      case 'text:list':
+        this.#lists += 1;
+        break;
+      case 'text:s':
+      case 'text:tab':
+      case 'text:line-break':
+        this.#words.push(' ');
+        break;
+      case 'text:note':
+        this.#around = this.#words;
+        this.#words = [];
+        break;
+      default:
+        if (APART.has(name)) this.#hidden += 1;
+    }
+  }
+
+  close(name: string): void {
+    switch (name) {
+      case 'table:table':
+        this.text.endTable();
+        break;
+      case 'table:table-row':
+        if (this.#row !== undefined) this.text.row(this.#row.cells);
+        this.#row = undefined;
+        break;
+      case 'table:table-cell':
+      case 'table:covered-table-cell':
+        this.#endCell();
+        break;
+      case 'text:h':
+      case 'text:p':
+        this.#endParagraph();
+        break;
+      case 'text:list':
+        this.#lists -= 1;
+        break;
+      case 'text:note':
+        this.#endNote();
+        break;
+      default:
+        if (APART.has(name)) this.#hidden -= 1;
+    }
+  }
+
+  add(text: string): void {
+    if (this.#hidden === 0) this.#words.push(text);
+  }
+
+  /** Empty cells before others are kept, so that these stay in their columns; those at the end of a row are dropped. */
+  #endCell(): void {
+    const row = this.#row;
+    if (row === undefined) return;
+    const cell = this.#takeWords().trim();
+    if (cell === '') {
+      row.empty = Math.min(row.empty + row.repeated, MOST_REPEATED);
+      return;
+    }
+    for (; row.empty > 0; row.empty -= 1) row.cells.push('');
+    for (let n = 0; n < row.repeated; n += 1) row.cells.push(cell);
+  }
+
+  /** Paragraphs of cells and notes are only separated by a space. */
+  #endParagraph(): void {
+    const isInside = this.#row !== undefined || this.#around !== undefined;
+    if (this.#hidden === 0) {
+      if (isInside) this.#words.push(' ');
+      else this.#addParagraph();
+    }
+    if (this.#around === undefined) this.#level = undefined;
+  }
+
+  #addParagraph(): void {
+    const whole = this.#takeWords();
+    if (whole.trim() === '') return;
+    if (this.#isTitle) this.text.heading(1, whole);
+    else if (this.#level !== undefined) this.text.heading(this.#level, whole);
+    else if (this.#lists > 0) this.text.item(whole, this.#lists - 1);
+    else this.text.paragraph(whole);
+    this.#isTitle = false;
+    for (const note of this.#notes) this.text.paragraph(note);
+    this.#notes = [];
+  }
+
+  #endNote(): void {
+    if (this.#around === undefined) return;
+    this.#notes.push(this.#takeWords());
+    this.#words = this.#around;
+    this.#around = undefined;
+  }
+
+  #takeWords(): string {
+    const whole = this.#words.join('');
+    this.#words = [];
+    return whole;
+  }
+}
+
+/** A number in an attribute; 1 if it is missing or not a number. */
+function count(attribute: string | undefined): number {
+  return Number(attribute ?? 1) || 1;
 }

@@ -1,6 +1,6 @@
 /**
- * The worker's bench process, seen from here: a child that is asked one thing at a time, and ends with us. What it
- * can be asked stands in apps/worker/src/bench.ts.
+ * The parent's side of the worker's bench process: a child that handles one request at a time and ends with its parent. The
+ * requests are in apps/worker/src/bench.ts.
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -33,7 +33,7 @@ export class BenchProcess {
     return this.#child.pid;
   }
 
-  /** Rejects with a `CommandError` when it fails, and when the process dies or the command is interrupted. */
+  /** Rejects with a `CommandError` if it fails, if the process dies, or if the command is interrupted. */
   async ask<Result>(question: object, schema: z.ZodType<Result>): Promise<Result> {
     const done = new AbortController();
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();

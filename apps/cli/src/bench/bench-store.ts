@@ -1,17 +1,17 @@
 import type { Context } from '../command-host.ts';
 import { usageError } from '../exit.ts';
 
-/** Stores that whole jobs are measured into. */
+/** Stores for measurements of whole jobs. */
 export const BENCH_STORES = ['embedded', 'qdrant', 'milvus'] as const;
 export type BenchStore = (typeof BENCH_STORES)[number];
 
-/** The store that the settings name. */
+/** The store in the settings. */
 export function storeInUse({ config }: Pick<Context, 'config'>): BenchStore {
   if (config.qdrantUrl !== undefined) return 'qdrant';
   return config.milvus === undefined ? 'embedded' : 'milvus';
 }
 
-/** The context with this store; by default with the one that the settings name. */
+/** The context with this store; by default with the store in the settings. */
 export function withStore(context: Context, wanted = storeInUse(context)): Context {
   if (wanted === storeInUse(context)) return context;
   if (wanted === 'embedded') {

@@ -1,6 +1,6 @@
 /**
- * `embedmill bench`: the whole way and its inner part beside the limit and beside what fixed batches reach. All of
- * a corpus and model run in turn, round by round, so that what a machine does on the side hits each alike.
+ * `embedmill bench`: compares the full pipeline and its inner part with the limit and with fixed batches. All variants of a
+ * corpus and model run in turn, round by round, so that other work on the machine affects them alike.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -27,12 +27,12 @@ export interface BenchRequest {
   seconds: number;
 }
 
-/** The models that figures are kept for. */
+/** The models with kept figures. */
 const USUAL_MODELS = ['all-MiniLM-L6-v2-fp32', 'all-MiniLM-L6-v2', 'static-minilm-256'];
 
 const LEAST_DOCUMENTS = 1024;
 const MOST_DOCUMENTS = 40_000;
-/** A job has so many times as many documents as the others run over. */
+/** The factor by which a job has more documents than the other variants. */
 const JOB_LENGTH = 2;
 
 const openedSchema = z.object({ detail: z.string() });
@@ -46,7 +46,7 @@ const runSchema = z.object({
 /** How long queries took while bulk work ran: inside the worker (E0), and through all processes (E1). */
 type QueryLatency = Latency & { model: string; who: Who };
 
-/** One of the rows while it is measured. */
+/** A row that is being measured. */
 interface Runner {
   who: Who;
   detail: string;
@@ -108,7 +108,7 @@ interface ModelBenchOptions {
   model: string;
 }
 
-/** One model: calibrated when it was not, then corpus by corpus. */
+/** Measures one model: calibrates it if necessary, then runs corpus by corpus. */
 class ModelBench {
   readonly #options: ModelBenchOptions;
   readonly latencies: QueryLatency[] = [];
@@ -138,7 +138,7 @@ class ModelBench {
     return rows;
   }
 
-  /** The corpus, and a longer one for whole jobs: their start and end, when little runs, are no part of a rate. */
+  /** The corpus, and a longer one for whole jobs, whose start and end, when little runs, must not affect the rate. */
   async #writeCorpus(corpus: CorpusName, documents: number): Promise<[path: string, longer: string]> {
     const { folder, maker } = this.#options;
     const texts = maker.texts(corpus, documents * JOB_LENGTH);
@@ -149,7 +149,7 @@ class ModelBench {
     return [path, longer];
   }
 
-  /** What its calibration says, which is made when there is none. */
+  /** Its calibration, which is made if there is none. */
   async #speed(): Promise<number> {
     const { context, model } = this.#options;
     const process = this.#start();

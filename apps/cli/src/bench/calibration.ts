@@ -14,9 +14,9 @@ export interface CalibrationRequest {
   models?: string[];
   files?: string[];
   minCosine: number;
-  /** Rounds, of which the median counts. */
+  /** The number of rounds; the median is used. */
   repeats: number;
-  /** What a row of the benchmark would be run for; a candidate is, for a part of it. */
+  /** The time for a row of the benchmark; a candidate runs for a part of it. */
   seconds: number;
 }
 
@@ -36,13 +36,13 @@ const calibratedSchema = z.object({
 });
 export type Calibrated = z.infer<typeof calibratedSchema>;
 
-/** How near another file's vectors have to be to those of a model's own. */
+/** How close another file's vectors must be to those of the model's own file. */
 export const MIN_COSINE = 0.999;
 
-/** Enough of all lengths to fill a few of the largest batches. */
+/** Enough texts of all lengths to fill a few of the largest batches. */
 const DOCUMENTS = 2000;
 
-/** `embedmill bench --calibrate`: each model in turn, on the device that workers are set to. */
+/** `embedmill bench --calibrate`: each model in turn, on the configured device of workers. */
 export async function runCalibration(context: Context, request: CalibrationRequest): Promise<ExitCode> {
   const { terminal } = context;
   const calibrated: Calibrated[] = [];

@@ -1,6 +1,6 @@
 /**
- * `embedmill bench --long`: one job of very many short documents, to see that nothing grows with it: what the
- * processes and Redis have in memory, looked at again and again until the job's end.
+ * `embedmill bench --long`: runs one job of very many short documents and samples the memory of the processes and of Redis
+ * until the job's end, to show that nothing grows with it.
  */
 import { createWriteStream } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -16,7 +16,7 @@ import { benchEnvironment, loadCorpusMaker } from './surroundings.ts';
 import { WholeWay, type MemorySample } from './whole-way.ts';
 
 const LOOK_MS = 2000;
-/** Rows that are printed of all that were taken. */
+/** The number of printed rows among all samples. */
 const ROWS = 12;
 const LINES_AT_ONCE = 5000;
 
@@ -51,7 +51,7 @@ export async function runLongJob(context: Context, model: string, documents: num
   }
 }
 
-/** `embedmill bench --save`: a corpus of its own making, as documents. */
+/** `embedmill bench --save`: writes a generated corpus as documents. */
 export async function saveCorpus(
   context: Context,
   corpus: CorpusName,

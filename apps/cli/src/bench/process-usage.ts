@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
 /**
- * The most memory that a process and its descendants had resident, each at its own peak, in bytes. Undefined
- * where the system does not tell (it is read from Linux' /proc).
+ * The peak resident memory of a process and its descendants, each at its own peak, in bytes. Undefined on systems without
+ * Linux' /proc.
  */
 export function peakRssOf(pid: number): number | undefined {
   const own = statusOf(pid, 'VmHWM');
@@ -10,12 +10,12 @@ export function peakRssOf(pid: number): number | undefined {
   return childrenOf(pid).reduce((sum, child) => sum + (peakRssOf(child) ?? 0), own);
 }
 
-/** What a process has resident now, without its children, in bytes. */
+/** The current resident memory of a process, without its children, in bytes. */
 export function rssOf(pid: number): number | undefined {
   return statusOf(pid, 'VmRSS');
 }
 
-/** User and system time of a process so far, in seconds; clock ticks are hundredths of a second everywhere today. */
+/** User and system time of a process, in seconds; clock ticks are hundredths of a second everywhere today. */
 export function cpuSecondsOf(pid: number): number | undefined {
   const stat = read(`/proc/${pid}/stat`);
   // The second field is the program's name, in parentheses, with anything in it.

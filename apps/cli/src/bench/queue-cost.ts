@@ -1,6 +1,6 @@
 /**
- * What the queue itself costs: a job whose shards are taken and settled by a worker that does nothing else, through
- * a real Redis as `embedmill up` starts it. CPU time of Redis, and of the queue's code at both ends.
+ * The cost of the queue: a job whose shards are claimed and settled by a worker that does nothing else, through a real Redis
+ * as started by `embedmill up`. Measures the CPU time of Redis, and of the queue's code at both ends.
  */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,7 +12,7 @@ import { startRedis } from '../stack/redis.ts';
 import { cpuSecondsOf } from './process-usage.ts';
 
 const SHARDS = 400;
-/** As many as the scan puts into one shard of short documents. */
+/** The number of short documents that the scan puts into one shard. */
 const DOCUMENTS_A_SHARD = 256;
 const OUTSTANDING = 32;
 const MODEL = 'queue-cost';
@@ -73,7 +73,7 @@ export async function measureQueueCost(
   }
 }
 
-/** As the dispatcher does it: adds shards up to the bound, and folds what was settled, until none is left. */
+/** Acts like the dispatcher: adds shards up to the bound and aggregates results until none is left. */
 async function dispatch(handle: IngestHandle): Promise<void> {
   const lost = () => Promise.reject(new Error('a shard was lost'));
   let index = 0;

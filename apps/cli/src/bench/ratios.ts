@@ -1,10 +1,10 @@
 /**
- * What is kept of a benchmark to tell whether a change has made the path slower: ratios of figures of one run, which mean
- * the same on machines of any speed.
+ * The kept ratios of a benchmark, which reveal whether a change made the pipeline slower: ratios of figures of one run are
+ * comparable between machines.
  */
 import { z } from 'zod';
 
-/** Of what `bench --json` prints: only what ratios are made of. */
+/** The part of `bench --json` from which ratios are computed. */
 export const reportSchema = z.looseObject({
   rows: z.array(
     z.looseObject({
@@ -20,29 +20,29 @@ export const reportSchema = z.looseObject({
 });
 export type Report = z.infer<typeof reportSchema>;
 
-/** By what they are of, as in `all-MiniLM-L6-v2, mixed: E1/U`. */
+/** Ratios by name, such as `all-MiniLM-L6-v2, mixed: E1/U`. */
 export const ratiosSchema = z.record(z.string(), z.number().positive());
 export type Ratios = z.infer<typeof ratiosSchema>;
 
-/** Of a ratio that has become worse by more. */
+/** The tolerated worsening of a ratio. */
 export const ALLOWED_LOSS = 0.05;
 
 export interface Verdict {
   name: string;
   kept: number;
-  /** Undefined where the benchmark did not measure it. */
+  /** Undefined if the benchmark did not measure it. */
   now: number | undefined;
-  /** By how much it is worse, as a part of what was kept; negative where it is better. */
+  /** By how much it is worse, relative to the kept value; negative if it is better. */
   loss: number | undefined;
   isRegress: boolean;
 }
 
-/** Those that are better when they are greater, rates of rates; of the others, costs, less is better. */
+/** Ratios of rates, for which greater is better; for the others, costs, less is better. */
 const isRate = (name: string): boolean => !name.endsWith(' cost');
 
 /**
- * `E1/U` and `E0/N32` of each model and corpus; what a document costs the store, and the queue, as a part of what it costs the
- * engines in the same run.
+ * `E1/U` and `E0/N32` for each model and corpus; the costs of a document in the store and the queue, relative to its cost in
+ * the engines in the same run.
  */
 export function ratiosOf({ rows, queue }: Report): Ratios {
   const ratios: Ratios = {};
@@ -70,7 +70,7 @@ export function ratiosOf({ rows, queue }: Report): Ratios {
   return ratios;
 }
 
-/** Each ratio that is kept beside what it is now. */
+/** Each kept ratio with its current value. */
 export function judge(kept: Ratios, now: Ratios): Verdict[] {
   return Object.entries(kept).map(([name, before]) => {
     const after = now[name];

@@ -11,7 +11,7 @@ export const WHO = {
 } as const;
 export type Who = keyof typeof WHO;
 
-/** What one of them did with one corpus and one model. */
+/** The result of one variant for one corpus and model. */
 export interface Row {
   corpus: CorpusName;
   model: string;
@@ -21,11 +21,11 @@ export interface Row {
   documentsPerSecond: number;
   /** Padded over real tokens. */
   padding: number;
-  /** Peak memory of its processes; of E1, the worker's with its engines. Null where the system does not tell. */
+  /** Peak memory of its processes; for E1, of the worker with its engines. Null if the system does not report it. */
   rssMB: number | null;
-  /** Of E1: CPU time of each process, in microseconds a document; median of the rounds. */
+  /** For E1: CPU time of each process, in microseconds per document; median of the rounds. */
   cpu: Cpu | null;
-  /** Of U's rate in the same round: median, least and greatest. */
+  /** Relative to U's rate in the same round: median, least and greatest. */
   ofU: { median: number; least: number; greatest: number } | null;
   detail: string;
 }
@@ -77,7 +77,7 @@ function medianCpu(rounds: readonly Round[]): Cpu | null {
   );
 }
 
-/** Where the time of whole jobs goes, a line a row. */
+/** Where the time of whole jobs goes, one line per row. */
 export function cpuLines(rows: readonly Row[]): string[] {
   return rows.flatMap(({ corpus, model, cpu }) => {
     if (cpu === null) return [];

@@ -1,7 +1,7 @@
 /**
- * `embedmill bench --scale`: the whole way with one worker of one CPU, then two, and so on, beside one Redis, one
- * store and one API, all on this machine. The counts take turns, round by round, so that what else the machine does
- * hits each alike; what is worth knowing is each count's rate over that of one worker in the same round.
+ * `embedmill bench --scale`: the full pipeline with one worker of one CPU, then two, and so on, with one Redis, one store and
+ * one API, all on this machine. The counts take turns, round by round, so that other work on the machine affects them
+ * alike; the result is each count's rate relative to one worker in the same round.
  */
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -22,7 +22,7 @@ import { median } from './rows.ts';
 import { benchEnvironment, loadCorpusMaker } from './surroundings.ts';
 
 export interface ScaleRequest {
-  /** The most there shall be. */
+  /** The most workers. */
   workers: number;
   models?: string[];
   corpora: readonly CorpusName[];
@@ -30,12 +30,12 @@ export interface ScaleRequest {
   seconds: number;
 }
 
-/** What so many workers did. */
+/** The result for a number of workers. */
 export interface ScaleRow {
   workers: number;
   /** Tokens without padding; median of the rounds. */
   tokensPerSecond: number;
-  /** Of one worker's rate in the same round: median, least and greatest. */
+  /** Relative to one worker's rate in the same round: median, least and greatest. */
   ofOne: { median: number; least: number; greatest: number };
 }
 
@@ -109,7 +109,7 @@ interface RoundOptions {
   signal: AbortSignal;
 }
 
-/** Tokens a second with one worker, two, and so on; none is left afterwards. */
+/** Tokens per second with one worker, two, and so on; all workers are stopped afterwards. */
 async function measureRound(apart: PartsApart, options: RoundOptions): Promise<number[]> {
   const rates: number[] = [];
   const running: RunningPart[] = [];

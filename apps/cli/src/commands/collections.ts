@@ -170,7 +170,7 @@ function addDeletion(collections: Command, host: CommandHost): void {
     );
 }
 
-/** What a report says of values that filters do not find; nothing where there are none. */
+/** Reports values that filters do not find; empty if there are none. */
 function misfitLines(misfits: number, examples: FieldReport['examples']): string[] {
   if (misfits === 0) return [];
   const rows = examples.map(({ id, tenant, value }) => [
@@ -185,7 +185,7 @@ function misfitLines(misfits: number, examples: FieldReport['examples']): string
   ];
 }
 
-/** Only what was asked for: the server fills in the rest. */
+/** Only the given options; the server sets the rest. */
 export function profileOf(options: CreateOptions): z.input<typeof profileSchema> {
   const { filterable, storage, layout } = options;
   const lateInteraction = lateInteractionOf(options.lateInteraction);
@@ -209,7 +209,7 @@ function fieldAndType(given: string): [field: string, type: FilterableType] {
   return [field, known.data];
 }
 
-/** Documents of each tenant and source, where there are several. */
+/** Documents by tenant and source, if there are several. */
 function countLines({ tenants = [], sources = [] }: Partial<CountedCollection>): string[] {
   const lines = (title: string, counts: [string, number][]) =>
     counts.length < 2

@@ -17,7 +17,7 @@ interface DeleteOptions {
   dryRun?: boolean;
 }
 
-/** As many ids as the server takes at once. */
+/** The most ids of one request. */
 const AT_ONCE = 10_000;
 
 export function addDelete(program: Command, host: CommandHost): void {
@@ -65,7 +65,7 @@ async function deleteDocuments(
     throw usageError('no ids are given');
   }
 
-  /** Of a file, which may have any number of ids, each becomes a line of a job. */
+  /** Each id of a file, which may have any number, becomes a line of a job. */
   async function many(path: string): Promise<Job> {
     const stream = (): AsyncGenerator<Document> => tombstones(path, tenant);
     return client.submit(collection, path === '-' ? stream() : { stream });

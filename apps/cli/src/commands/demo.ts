@@ -24,7 +24,7 @@ export function addDemo(program: Command, host: CommandHost): void {
     .action(() => host.run(runDemo));
 }
 
-/** Everything in a folder of its own, emptied first; the unpacked Redis stays where `up` has it. */
+/** Everything in a separate folder, emptied first; the unpacked Redis stays where `up` has it. */
 async function runDemo(context: Context): Promise<ExitCode> {
   const { config, terminal, interruption } = context;
   terminal.print(terminal.style('bold', 'embedmill demo'));
@@ -63,9 +63,9 @@ async function embedAndSearch(context: Context, client: Client, stack: Stack): P
   terminal.print('Metrics are at');
   for (const url of [stack.metrics.api, stack.metrics.worker]) if (url !== null) terminal.print(`  ${url}`);
 
-  // All are made first, so that the second model is loaded while the first embeds.
+  // All are created first, so that the second model is loaded while the first embeds.
   for (const { collection, profile } of DEMO_PARTS) {
-    // With QDRANT_URL it may be there from a demo before.
+    // With QDRANT_URL it may exist from an earlier demo.
     await client.collections.delete(collection).catch((error: unknown) => {
       if (!(error instanceof ServerError && error.status === 404)) throw error;
     });
@@ -97,7 +97,7 @@ async function embedded(context: Context, client: Client, part: DemoPart): Promi
   return job;
 }
 
-/** Shows what a search finds. Throws where that is not what it should find. */
+/** Shows the result of a search. Throws if it is not the expected one. */
 async function found(terminal: Terminal, client: Client, search: Search): Promise<Hit[]> {
   const { about, asked, finds, findsNot = [] } = search;
   const hits = await search.hits(client);
@@ -115,7 +115,7 @@ async function found(terminal: Terminal, client: Client, search: Search): Promis
   return hits;
 }
 
-/** The first job's report, and beside it those of all. */
+/** The first job's report, and those of all jobs. */
 function demoReport(jobs: readonly Job[], searches: { query: string; hits: Hit[] }[], stack: Stack) {
   const reports = jobs.map(jobReport);
   return { ...reports[0], jobs: reports, searches, url: stack.url, metrics: stack.metrics };

@@ -120,7 +120,7 @@ function addRetry(program: Command, host: CommandHost): void {
       host.run(async (context) => {
         const { terminal } = context;
         const client = context.client();
-        // The server knows which reasons there are.
+        // The server knows the reasons.
         const codes = reason as RetrySelection['codes'];
         const job = await client.jobs.retry(id, { codes, lines: line, ids });
         terminal.note(`job ${job.id} tries again what failed in ${id}`);
@@ -227,7 +227,7 @@ function addForget(program: Command, host: CommandHost): void {
 }
 
 const HEAD = 'JOB,COLLECTION,STATE,PRIORITY,DONE,DOCUMENTS,FAILED,SECONDS,CREATED (UTC)'.split(',');
-/** Columns of numbers, which stand on the right. */
+/** Columns of numbers, which are right-aligned. */
 const NUMBERS = [4, 5, 6, 7];
 
 function jobTable(jobs: readonly Job[]): string[] {
@@ -245,7 +245,7 @@ function jobTable(jobs: readonly Job[]): string[] {
   return table([HEAD, ...rows], NUMBERS);
 }
 
-/** A time as a line has room for it, in UTC. */
+/** A short time in UTC. */
 const timeOf = (iso: string): string => iso.slice(0, 19).replace('T', ' ');
 
 /** Up to `limit` jobs: a page of the API may have fewer. */

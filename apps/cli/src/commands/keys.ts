@@ -79,7 +79,7 @@ function addCreate(keys: Command, host: CommandHost): void {
     );
 }
 
-/** The server keeps the hash. */
+/** Creates the key on the server, which stores the hash. */
 async function createOnServer(wanted: WantedKey, { terminal, client }: Context): Promise<ExitCode> {
   const made = await client().keys.create(wanted);
   if (terminal.json) terminal.printJson(made);
@@ -88,7 +88,7 @@ async function createOnServer(wanted: WantedKey, { terminal, client }: Context):
   return EXIT.ok;
 }
 
-/** A keys file gets the hash, or whoever asks is told what to put into one. */
+/** Adds the hash to a keys file, or prints the entry for one. */
 function createHere(
   wanted: WantedKey,
   { file, mode }: { file: string | undefined; mode: number | undefined },
@@ -144,7 +144,7 @@ function addRevoke(keys: Command, host: CommandHost): void {
     );
 }
 
-/** Adds an entry to a keys file. It is written aside first, so that no server reads half of it. */
+/** Adds an entry to a keys file. It writes a temporary file first, so that no server reads half of it. */
 function addTo(path: string, entry: object, wanted: number | undefined): void {
   const parsed = apiKeysSchema.safeParse([...entriesOf(path), entry]);
   if (!parsed.success) throw new CommandError(`${path}: ${whatIsWrong(parsed.error.issues)}`);
@@ -152,7 +152,7 @@ function addTo(path: string, entry: object, wanted: number | undefined): void {
     const before = statSync(path, { throwIfNoEntry: false });
     const mode = wanted ?? (before === undefined ? 0o600 : before.mode & 0o777);
     writeFileSync(`${path}.new`, `${JSON.stringify(parsed.data, null, 2)}\n`, { mode: 0o600 });
-    // What may be given to a new file is less than asked for, by the umask.
+    // The umask may reduce the mode of a new file.
     chmodSync(`${path}.new`, mode);
     renameSync(`${path}.new`, path);
   } catch (error) {
@@ -190,7 +190,7 @@ function permissionsOf(given: string): number {
   return parseInt(given, 8);
 }
 
-/** A date is its end, in UTC. */
+/** A date means its end, in UTC. */
 function instantOf(given: string): string {
   const date = new Date(/^\d{4}-\d\d-\d\d$/.test(given) ? `${given}T23:59:59.999Z` : given);
   if (Number.isNaN(date.getTime()))

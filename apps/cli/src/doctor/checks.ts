@@ -1,4 +1,4 @@
-/** What `doctor` looks at. Each check does the real thing, and says what it found or what to do. */
+/** The checks of `doctor`. Each performs the real operation and reports the result or what to do. */
 import { randomUUID } from 'node:crypto';
 import { existsSync, mkdtempSync, rmSync, statfsSync, unlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -31,7 +31,7 @@ export interface Check {
 
 type Settings = Pick<Context, 'config' | 'environment' | 'interruption' | 'address'>;
 
-/** The checks, in the order of how much rests on them, each as it is done. */
+/** Runs the checks in order of importance and yields each result. */
 export async function* runChecks(settings: Settings): AsyncGenerator<Check> {
   const { config, environment } = settings;
   yield await check('node', async () => nodeVersion());
@@ -95,7 +95,7 @@ function nodeVersion(): string {
   return `${process.version} on ${process.platform} ${process.arch}`;
 }
 
-/** Also when it is not there yet: then `up` has to be able to make it. */
+/** If it does not exist yet, `up` must be able to create it. */
 function dataFolder(folder: string): string {
   let existing = folder;
   while (!existsSync(existing)) existing = dirname(existing);
@@ -157,7 +157,7 @@ async function described(
   }
 }
 
-/** A setting that is wrong is a check that fails. */
+/** An invalid setting is a failed check. */
 function devicesOf(environment: NodeJS.ProcessEnv): ReturnType<typeof configuredDevices> {
   try {
     return configuredDevices(environment);

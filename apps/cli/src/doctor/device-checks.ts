@@ -1,4 +1,4 @@
-/** What `doctor` says of devices: by embedding a text on each, as the worker does it. */
+/** The checks of devices: each embeds a text, like the worker. */
 import {
   deviceLabel,
   parseDevices,
@@ -13,11 +13,11 @@ import { CommandError } from '../exit.ts';
 import { trialEngine } from './model-trial.ts';
 
 const TEXT = 'a short text';
-/** Devices that may be there without being asked for. */
+/** Devices that may exist without being configured. */
 const OTHERS: DeviceName[] = [{ kind: 'cuda', index: 0 }, { kind: 'webgpu' }];
 const START_MS = 60_000;
 
-/** The devices that workers are set to, each with what runs a text on it. Throws what is wrong with the setting. */
+/** The configured devices of workers, each with a function that runs a text on it. Throws the fault of the setting. */
 export function configuredDevices(environment: NodeJS.ProcessEnv): {
   name: string;
   embed: (model: ResolvedModel) => Promise<string>;
@@ -32,7 +32,7 @@ export function configuredDevices(environment: NodeJS.ProcessEnv): {
   }));
 }
 
-/** What else models could run on here, for those who don't know. */
+/** Further devices that models could run on. */
 export async function otherDevices(environment: NodeJS.ProcessEnv, model: ResolvedModel): Promise<string> {
   const set = environment['EMBEDMILL_WORKER_DEVICE'] || 'cpu';
   const found: string[] = [];
@@ -68,7 +68,7 @@ async function embedRemotely(model: ResolvedModel, environment: NodeJS.ProcessEn
   return embedOnce(engine, model);
 }
 
-/** A vector of a text, and that it is one; the engine is closed. */
+/** Embeds a text, checks the vector, and closes the engine. */
 async function embedOnce(engine: Engine, model: ResolvedModel): Promise<string> {
   try {
     const tokenizer = await Tokenizer.load({ path: model.tokenizerPath, maxTokens: model.maxTokens });
@@ -86,7 +86,7 @@ async function embedOnce(engine: Engine, model: ResolvedModel): Promise<string> 
   }
 }
 
-/** ONNX Runtime's reasons are long, and name its own source files. */
+/** ONNX Runtime's errors are long and name its source files. */
 function reasonOf(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   const last = message.split('? ').at(-1) ?? message;

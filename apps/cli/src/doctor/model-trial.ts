@@ -1,4 +1,4 @@
-/** What a model gives, by trying it on this machine's processor. */
+/** Tries a model on this machine's CPU. */
 import { pathToFileURL } from 'node:url';
 import { engineModel, EngineProcess, type Device, type EngineBatch } from '@embedmill/inference';
 import type { ResolvedModel } from '@embedmill/models';
@@ -7,10 +7,10 @@ import { ENTRIES } from '../entries.ts';
 import { CommandError } from '../exit.ts';
 
 const TEXTS = ['A cat sleeps in the sun.', 'The kitten is napping outside.'] as const;
-/** Large models take their time to load. */
+/** Large models take long to load. */
 const DEADLINE_MS = 10 * 60_000;
 
-/** Runs two texts through a model; says what came of them. Throws what is wrong with it. */
+/** Runs two texts through a model and reports the result. Throws its fault. */
 export async function tryModel(model: ResolvedModel): Promise<string> {
   const { tokenizerPath: path, maxTokens, queryPrefix, documentPrefix, dims } = model;
   const tokenizer = await Tokenizer.load({ path, maxTokens, queryPrefix, documentPrefix });
@@ -41,7 +41,7 @@ export async function tryModel(model: ResolvedModel): Promise<string> {
   }
 }
 
-/** An engine to try a model on, as workers start theirs; its maker closes it. */
+/** An engine for trying a model, started like those of workers; the caller closes it. */
 export function trialEngine(
   model: ResolvedModel,
   device: Device,

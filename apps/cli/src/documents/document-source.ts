@@ -15,22 +15,22 @@ import { CommandError, usageError } from '../exit.ts';
 /** The documents to submit. */
 export interface DocumentSource {
   stream: () => Readable;
-  /** Bytes, when they are known before. */
+  /** The size in bytes, if known in advance. */
   size: number | undefined;
-  /** Whether `stream` gives the same bytes again. */
+  /** Whether `stream` can return the same bytes again. */
   repeatable: boolean;
-  /** Of a file: some of its bytes. */
+  /** For a file: a range of its bytes. */
   slice?: (from: number, to: number) => Readable;
-  /** What they are written in; NDJSON by default. */
+  /** Their format; NDJSON by default. */
   format?: SourceFormat;
   gzip?: boolean;
-  /** Its media type, where that is not its format's. */
+  /** Its media type, if it is not that of its format. */
   type?: string;
-  /** Where the file's name says it. */
+  /** Set if the file's name shows it. */
   delimiter?: string | undefined;
 }
 
-/** A JSON array has to fit into memory to be turned into lines. */
+/** A JSON array must fit into memory to be converted to lines. */
 const LARGEST_ARRAY_BYTES = 256 * 1024 * 1024;
 
 /**
@@ -51,7 +51,7 @@ export async function documentSource(
   if (found.isDirectory()) throw usageError(`${file} is a folder`);
   const start = await firstBytes(file);
   const named = formatOfName(file);
-  // What has no ending that is known, and does not begin as JSON does, is no line of it.
+  // A file with an unknown extension that does not begin like JSON is not NDJSON.
   const isJson = /^\uFEFF?\s*[{[]/.test(start.toString('utf8'));
   const format =
     said ?? named.format ?? (isJson || !found.isFile() || start.length === 0 ? 'ndjson' : 'document');
@@ -60,7 +60,7 @@ export async function documentSource(
   if (format === 'parquet' && gzip) throw usageError(`${file} is gzipped Parquet; unpack it first`);
   const isArray = format === 'ndjson' && /^\uFEFF?\s*\[/.test(start.toString('utf8'));
   if (isArray) return arraySource(file, found.size);
-  // A pipe or a device has no size, and can be read once.
+  // A pipe or a device has no size and can be read only once.
   if (!found.isFile())
     return { stream: () => createReadStream(file), size: undefined, repeatable: false, format, delimiter };
   const { size, mtimeMs } = found;
@@ -71,7 +71,7 @@ export async function documentSource(
     yield* createReadStream(file, { start: from, end: to - 1 });
   }
   return {
-    // Exactly what was announced, also when the file grows meanwhile.
+    // Exactly the announced size, even if the file grows in the meantime.
     stream: () => (size === 0 ? Readable.from([]) : createReadStream(file, { end: size - 1 })),
     size,
     repeatable: true,
@@ -89,12 +89,12 @@ export async function isFile(argument: string): Promise<boolean> {
   return info === undefined ? !isPattern(argument) : !info.isDirectory();
 }
 
-/** Whether it may stand for several files, as `data/*.csv` does. */
+/** Whether it may match several files, such as `data/*.csv`. */
 export function isPattern(argument: string): boolean {
   return /[*?[{]/.test(argument);
 }
 
-/** Submits the documents; where the connection breaks, a large file goes on where it was, others are sent again. */
+/** Submits the documents; if the connection breaks, a large file is resumed and others are sent again. */
 export async function submitDocuments(
   client: Client,
   target: JobTarget,
@@ -114,7 +114,7 @@ export async function submitDocuments(
     });
 }
 
-/** As the client takes it: a file may be sent in parts, and go on where it was. */
+/** Converts it for the client: a file may be sent in parts and resumed. */
 function openableOf({ stream, slice, size }: DocumentSource): Openable {
   if (slice === undefined || size === undefined) return { stream };
   const file: Openable & Sliceable = {

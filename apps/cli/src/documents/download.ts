@@ -2,8 +2,8 @@ import { open, rename, rm, stat, writeFile } from 'node:fs/promises';
 import type { Client } from '@embedmill/client';
 
 /**
- * Downloads an export's file to `path`, by way of `path.partial`: where that holds the start of it, from an earlier call
- * or from before the connection broke, only the rest is fetched. `path` is there when it is whole.
+ * Downloads an export's file to `path` via `path.partial`: if that has its beginning, from an earlier call or from before the
+ * connection broke, only the rest is fetched. `path` exists once it is complete.
  */
 export async function downloadOutput(
   client: Client,

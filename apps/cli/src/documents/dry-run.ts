@@ -7,12 +7,12 @@ import { CommandError, EXIT, type ExitCode } from '../exit.ts';
 import { followWithProgress, jobReport } from './job-report.ts';
 import { cut, grouped, oneLine } from '../terminal/text.ts';
 
-/** Documents of each kind of change that are named. */
+/** The most listed documents for each kind of change. */
 const NAMED = 10;
 
 type FirstIds = Record<DocumentChange['change'], string[]>;
 
-/** Follows a dry run to its end, and says what its job would change. Gives the exit code that the job would have. */
+/** Follows a dry run to its end and reports what its job would change. Returns the exit code that the job would have. */
 export async function reportDryRun(context: Context, client: Client, id: string): Promise<ExitCode> {
   const { terminal } = context;
   const job = await followWithProgress(context, client, id);

@@ -4,12 +4,12 @@ import type { Context } from '../command-host.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import { ProgressDisplay, summaryOf } from '../terminal/progress.ts';
 
-/** A job as --json prints it: what the API says, with its id under `job`. */
+/** A job for --json: the API's job, with its id under `job`. */
 export function jobReport({ id, ...rest }: Job): { job: string } & Omit<Job, 'id'> {
   return { job: id, ...rest };
 }
 
-/** The exit code that a finished job means. */
+/** The exit code of a finished job. */
 export function exitCodeOfJob({ state, failed }: Pick<Job, 'state' | 'failed'>): ExitCode {
   if (state !== 'completed') return EXIT.failed;
   return failed > 0 ? EXIT.documentsFailed : EXIT.ok;
@@ -42,7 +42,7 @@ export async function followWithProgress(
   }
 }
 
-/** Waits for a job's end, and gives the exit code. When interrupted, says how to take it up again. */
+/** Waits for a job's end and returns the exit code. When interrupted, prints how to continue. */
 export async function waitForJob(context: Context, client: Client, id: string): Promise<ExitCode> {
   try {
     return await reportFinished(context, client, await followWithProgress(context, client, id));
@@ -54,7 +54,7 @@ export async function waitForJob(context: Context, client: Client, id: string): 
   }
 }
 
-/** Says what became of a finished job, and gives the exit code. */
+/** Reports the outcome of a finished job and returns the exit code. */
 async function reportFinished(
   { terminal }: Pick<Context, 'terminal'>,
   client: Client,
@@ -89,10 +89,10 @@ async function hasWarnings(client: Client, { id }: Job): Promise<boolean> {
   }
 }
 
-/** Failures that are looked through: it is about one line of advice. */
+/** The most failures to check, for a single line of advice. */
 const MOST_LOOKED_AT = 10_000;
 
-/** Whether any of the job's failures may pass by itself. Those of documents that are wrong come again as they were. */
+/** Whether any of the job's failures is transient. Failures of invalid documents would recur. */
 async function mayRetry(client: Client, { id }: Job): Promise<boolean> {
   let seen = 0;
   try {
@@ -102,7 +102,7 @@ async function mayRetry(client: Client, { id }: Job): Promise<boolean> {
       if (seen >= MOST_LOOKED_AT) return false;
     }
   } catch (error) {
-    // What became of the job is known; the advice is not worth failing for.
+    // The outcome of the job is known; the advice is not worth failing for.
     if (!(error instanceof ServerError)) throw error;
   }
   return false;

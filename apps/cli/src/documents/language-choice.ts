@@ -7,10 +7,10 @@ import { languageOfTexts } from '@embedmill/sparse-weighting';
 import { usageError } from '../exit.ts';
 import { documentSource } from './document-source.ts';
 
-/** The bundled model that reads some hundred languages; the default one reads English only. */
+/** The bundled model for about a hundred languages; the default model reads only English. */
 export const MULTILINGUAL_MODEL = 'multilingual-e5-small-int8';
 
-/** So much of a file tells its language. */
+/** How much of a file is read to detect its language. */
 const SAMPLE_BYTES = 1 << 18;
 
 /** Primary subtags of BCP 47, as people write them. */
@@ -50,12 +50,12 @@ export function languageOf(given: string): Language {
   return language;
 }
 
-/** The model for texts in a language; undefined where the default one will do. */
+/** The model for texts in a language; undefined if the default one suits it. */
 export function modelReading(language: Language): string | undefined {
   return language === 'english' || language === 'none' ? undefined : MULTILINGUAL_MODEL;
 }
 
-/** The language that the first documents of a file are in. Throws a usage error for a file that cannot be looked at. */
+/** The language of the first documents of a file. Throws a usage error for a file that cannot be read. */
 export async function languageOfFile(file: string): Promise<Language> {
   const source = await documentSource(file);
   if (source.format === 'parquet') return languageOfTexts(await stringsOfParquet(file));
@@ -72,7 +72,7 @@ export async function languageOfFile(file: string): Promise<Language> {
     throw usageError(`${file} cannot be read: ${(error as Error).message}`);
   }
   const lines = Buffer.concat(parts).toString('utf8').split('\n');
-  // The last one may be cut off.
+  // The last one may be truncated.
   const whole = size >= SAMPLE_BYTES && lines.length > 1 ? lines.slice(0, -1) : lines;
   return languageOfTexts(source.format === 'csv' ? whole : whole.flatMap(stringsOfLine));
 }
@@ -106,7 +106,7 @@ async function stringsOfParquet(file: string): Promise<string[]> {
   }
 }
 
-/** What a document says: the strings in it, without the names of its fields. */
+/** The text of a document: its strings, without field names. */
 function stringsOfLine(line: string): string[] {
   try {
     return stringsOf(JSON.parse(line));

@@ -9,14 +9,14 @@ import { followWithProgress } from './job-report.ts';
 import { ProgressDisplay } from '../terminal/progress.ts';
 import { bytes } from '../terminal/text.ts';
 
-/** Where a job's file goes: here, or to a bucket, which the server writes. */
+/** The target of a job's file: a local file, or a bucket that the server writes to. */
 export interface OutputFile {
   format: OutputFormat;
-  /** `s3://bucket/key`; undefined for a file here. */
+  /** `s3://bucket/key`; undefined for a local file. */
   to?: string;
 }
 
-/** What `--to` says. Throws usage errors: better said before the job than after it. */
+/** Parses `--to`. Throws usage errors, so that they are reported before the job starts. */
 export async function outputFileOf(to: string): Promise<OutputFile> {
   const format = formatOf(to);
   if (to.startsWith('s3://')) return { format, to };
@@ -63,7 +63,7 @@ export async function receiveOutput(
 
 function formatOf(to: string): OutputFormat {
   const name = to.toLowerCase().replace(/\.jsonl(\.gz)?$/, '.ndjson$1');
-  // The longest name first: what ends in .ndjson.gz is not .ndjson.
+  // The longest extension first: .ndjson.gz is not .ndjson.
   const formats = outputFormatSchema.options.toSorted((a, b) => b.length - a.length);
   const format = formats.find((one) => name.endsWith(`.${one}`));
   if (format !== undefined) return format;

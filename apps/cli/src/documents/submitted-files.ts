@@ -9,9 +9,9 @@ import { ProgressDisplay } from '../terminal/progress.ts';
 import { bytes } from '../terminal/text.ts';
 import { documentSource, isFile, submitDocuments } from './document-source.ts';
 
-/** What is said of files, and of the job that they become. */
+/** Options for files and their job. */
 export interface FileOptions extends Reading, JobOptions {
-  /** What the server reads itself. */
+  /** Sources that the server reads itself. */
   source?: string[];
   format?: SourceFormat;
 }
@@ -80,7 +80,7 @@ export async function submitFiles(
   const one = isOne ? await documentSource(only, { format }) : undefined;
   if (only === '-' && format === 'document')
     throw usageError('a document on standard input has no name; submit it as a file');
-  // A document is known by its name, which goes with it in a form.
+  // A document is identified by its name, which the form carries.
   const lines = one?.format === 'document' ? undefined : one;
   const found = lines === undefined ? await filesToSubmit(args, format) : NO_FILES;
   if (found.skipped.length > 0) terminal.note(`${passedOver(found.skipped)}; skipping them`);
@@ -96,7 +96,7 @@ export async function submitFiles(
   }).finally(() => progress.close());
 }
 
-/** One object, URL or path, which is read where it is, or many of them; a place that ends with a slash is many. */
+/** One object, URL or path, which is read in place, or many; a place that ends with a slash means many. */
 function sourceAt(places: readonly string[]): ServerSource {
   const [where = ''] = places;
   if (places.length > 1 || where.endsWith('/')) return { files: [...places] };

@@ -1,10 +1,10 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import { EmbedmillError } from '@embedmill/client';
 
-/** What a tool found: as JSON, and in words. */
+/** The result of a tool, as JSON and in words. */
 export type Found = readonly [structured: Record<string, unknown>, text: string];
 
-/** Errors are answers, which the agent can read and act on: the catalogue's code and what the API said. */
+/** Errors are results that the agent can read and act on: the code and the message of the API. */
 export async function answered(work: () => Promise<Found>): Promise<CallToolResult> {
   try {
     const [structuredContent, text] = await work();

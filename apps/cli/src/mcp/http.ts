@@ -9,14 +9,14 @@ const PATH = '/mcp';
 
 export interface McpHttpOptions {
   port: number;
-  /** What answers one request, with the key that came with it. */
+  /** Answers one request with its key. */
   serverOf: (key: string | undefined) => McpServer;
   onError: (error: unknown) => void;
 }
 
 /**
- * Serves MCP by streamable HTTP, on this machine alone. There are no sessions: each request has a server of its own, which
- * asks the API with the request's key. Pages of other sites get nothing, whatever name they have this machine called by.
+ * Serves MCP over streamable HTTP, only on this machine. There are no sessions: each request has its own server, which calls
+ * the API with the request's key. Pages of other sites get nothing, whatever host name they use for this machine.
  */
 export async function serveMcpByHttp(
   options: McpHttpOptions,
@@ -70,7 +70,7 @@ function keyOf(authorization: string | undefined): string | undefined {
   return /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
 }
 
-/** As an answer of JSON-RPC to no message in particular. */
+/** As a JSON-RPC response to no particular message. */
 function refuse(response: ServerResponse, status: number, message: string): void {
   response
     .writeHead(status, { 'content-type': 'application/json' })

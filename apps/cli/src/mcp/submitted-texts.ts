@@ -2,11 +2,11 @@ import { z } from 'zod';
 import { isFinished, type Client, type Document, type Job } from '@embedmill/client';
 import type { Found } from './found.ts';
 
-/** Documents of one call; more are submitted as a file. */
+/** The most documents of a call; more should be submitted as a file. */
 const MOST_TEXTS = 100;
 /** Clients give up on a call after a minute. */
 const WAIT_MS = 40_000;
-/** Failures that are named. */
+/** The most listed failures. */
 const SHOWN_FAILURES = 10;
 
 export const textsSchema = z.strictObject({
@@ -31,7 +31,7 @@ export const submittedSchema = z.object({
 });
 type Text = z.infer<typeof textsSchema>['documents'][number];
 
-/** Submits them as one job, and waits for its end as long as the caller's patience lasts. */
+/** Submits them as one job and waits for its end as long as callers accept. */
 export async function submitTexts(
   client: Client,
   collection: string,
@@ -55,7 +55,7 @@ export async function submitTexts(
   return [{ job: id, state, stored, unchanged, failures }, text + lines.join('')];
 }
 
-/** The job when it has ended, or as it is after a while. */
+/** The finished job, or its state after a while. */
 async function endedWithin(client: Client, id: string, caller: AbortSignal): Promise<Job> {
   const patience = AbortSignal.timeout(WAIT_MS);
   try {

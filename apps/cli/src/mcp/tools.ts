@@ -4,7 +4,7 @@ import type { Client, Filter, Hit } from '@embedmill/client';
 import { answered, type Found } from './found.ts';
 import { submitTexts, submittedSchema, textsSchema } from './submitted-texts.ts';
 
-/** Hits that an agent has room to read. */
+/** The most hits that an agent can read. */
 const MOST_HITS = 50;
 
 const INSTRUCTIONS =
@@ -61,7 +61,7 @@ const collectionsSchema = z.object({
   ),
 });
 
-/** What agents get of embedmill: each tool is a request of the API, or a job, with the client's key. */
+/** The tools for agents: each is an API request or a job, with the client's key. */
 export function mcpServer(client: Client, version: string): McpServer {
   const server = new McpServer({ name: 'embedmill', version }, { instructions: INSTRUCTIONS });
 

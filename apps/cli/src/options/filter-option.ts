@@ -1,7 +1,7 @@
 import { filterSchema, type Filter } from '@embedmill/jobs';
 import { usageError } from '../exit.ts';
 
-/** What `--filter` says: which documents. Throws a usage error for what is no condition. */
+/** Parses `--filter`. Throws a usage error if it is not a condition. */
 export function filterOf(given: string): Filter {
   let value: unknown;
   try {

@@ -16,7 +16,7 @@ import {
 } from '@embedmill/jobs';
 import { usageError } from '../exit.ts';
 
-/** Parsers of option values, for commander: each throws what it shows as a usage error. */
+/** Parsers of option values for commander: each throws an error that it shows as a usage error. */
 
 export function integerBetween(least: number, most: number): (value: string) => number {
   return (value) => {
@@ -46,10 +46,10 @@ export function httpUrl(value: string): string {
   return value;
 }
 
-/** Of `--late-interaction`: tokens that share a vector. */
+/** For `--late-interaction`: tokens that share a vector. */
 export const poolFactorOf = integerBetween(1, 4);
 
-/** What `--late-interaction` asks for; alone it leaves the factor to the server. */
+/** The value of `--late-interaction`; without one, the server chooses the factor. */
 export function lateInteractionOf(given: number | true | undefined): { poolFactor?: number } | undefined {
   if (given === undefined) return undefined;
   return given === true ? {} : { poolFactor: given };
@@ -101,14 +101,14 @@ export function maxDeletedOf(given: string): number {
   throw new InvalidArgumentError('It must be a share such as 50% or 0.5, at most 100%.');
 }
 
-/** What stands between the cells of a CSV. */
+/** The delimiter of a CSV. */
 export function delimiterOf(given: string): string {
   const parsed = readingSchema.shape.delimiter.safeParse(given);
   if (parsed.success && parsed.data !== undefined) return parsed.data;
   throw new InvalidArgumentError('It must be one character, or tab.');
 }
 
-/** The name of an encoding, as the WHATWG Encoding Standard has it. */
+/** The name of an encoding in the WHATWG Encoding Standard. */
 export function encodingOf(given: string): string {
   const parsed = readingSchema.shape.encoding.safeParse(given);
   if (parsed.success && parsed.data !== undefined) return parsed.data;
@@ -132,7 +132,7 @@ export function columnsOf(given: string): Columns {
   throw new InvalidArgumentError(`The fields are ${fields}.`);
 }
 
-/** A webhook, as `--webhook`, `--webhook-failures` and the environment name it. Throws a usage error for what is none. */
+/** A webhook from `--webhook`, `--webhook-failures` and the environment. Throws a usage error if it is invalid. */
 export function webhookOf(
   url: string | undefined,
   failures: string | undefined,
