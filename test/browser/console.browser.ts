@@ -131,7 +131,7 @@ describe.skipIf(CHROMIUM === undefined)(`the console${WITHOUT}`, () => {
     await log.getByText(`accepted: retry of ${failing}`).waitFor();
     await page.getByText('of 1', { exact: true }).waitFor();
     await page.goto(`${page.url().split('#')[0]}#/jobs/${failing}`);
-    await log.getByText('failures are tried again by').first().waitFor();
+    await log.getByText('retries its failures').first().waitFor();
     await page.context().close();
   });
 

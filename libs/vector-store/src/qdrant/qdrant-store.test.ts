@@ -236,7 +236,7 @@ describe('a Qdrant that fails', () => {
     const query = { vector: near(unit(4, 0)), limit: 1, offset: 0 };
     const found = hurried.search(NAME, query);
     await expect(found).rejects.toMatchObject({ code: 'store_unavailable', retryable: true });
-    await expect(found).rejects.toThrow(/no answer in time/);
+    await expect(found).rejects.toThrow(/no response in time/);
     fake.failures.push('frozen');
     await expect(hurried.ping()).rejects.toMatchObject({ code: 'store_unavailable' });
     expect(fake.requests.length).toBe(2);
