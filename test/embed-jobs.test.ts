@@ -141,7 +141,7 @@ test('CSV is read by its delimiter, and a text that is too long keeps the end th
 describe('rows that cannot be embedded', () => {
   const good = { text: 'a whale', id: 1 };
   test.each<[string, unknown[], Format, RegExp]>([
-    ['no text', [good, { id: 2 }], {}, /^row 2 has no "text"/],
+    ['no text', [good, { id: 2 }], {}, /^row 2 has no string in "text"/],
     ['an empty text', [good, good, { text: ' ' }], {}, /^row 3 has an empty "text"/],
     ['no field that is to be kept', [good, { text: 'x' }], { keepFields: ['id'] }, /^row 2 has no "id"/],
     ['no object', [good, [1]], {}, /^row 2 is not a JSON object/],
