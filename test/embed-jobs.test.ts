@@ -264,7 +264,7 @@ test('a tenant’s datasets and jobs are its own, and a file is for who has its 
 test('what is not done is refused, and what is old goes', async () => {
   const id = await uploaded('{"text":"a whale"}\n');
   for (const [asked, says] of [
-    [() => uploaded('x', { type: 'chat-finetune-input' }), 'only embed-input'],
+    [() => uploaded('x', { type: 'chat-finetune-input' }), 'use embed-input'],
     [() => uploaded('x', { keepOriginalFile: true }), 'keep_original_file'],
     [() => uploaded('x', { textSeparator: ',' }), 'text_separator'],
     [() => uploaded('x', { keepFields: ['no name'] }), 'keep_fields'],

@@ -61,7 +61,7 @@ const keySchema = z
   })
   .meta({ id: 'Key' });
 
-/** Who may ask, how they sign in, and who asks now. */
+/** API keys, how clients sign in, and whom the current request comes from. */
 export function accessRoutes(
   { keysFile, oidc }: AccessOptions,
   keys: Pick<ApiKeys, 'list' | 'create' | 'revoke'> | undefined,

@@ -11,7 +11,7 @@ const aliasSchema = z
   .strictObject({ name: z.string(), collection: z.string() })
   .meta({ id: 'Alias', description: 'A name that can be used for a collection in every route.' });
 
-/** Names that stand for collections and can be moved in one step. */
+/** Aliases: names that stand for collections and can be switched atomically. */
 export function aliasRoutes({ store, log }: ApiParts): FastifyPluginAsyncZod {
   return async (server) => {
     server.get(

@@ -55,7 +55,7 @@ const bodySchema = z.strictObject({
     .optional(),
 });
 
-/** OpenAI's batches of embeddings: a door to jobs whose vectors go to files. */
+/** OpenAI's embedding batches, implemented as jobs that write their vectors to files. */
 export function batchRoutes(parts: ApiParts): FastifyPluginAsyncZod {
   const { spool, queue, config, log, models, threads } = parts;
   return async (server) => {
@@ -83,7 +83,7 @@ export function batchRoutes(parts: ApiParts): FastifyPluginAsyncZod {
         const { source } = await requireFile(spool.files, body.input_file_id);
         const { tenant } = currentPrincipal();
         const model = await threads.run('batchModel', { source }, { share: tenant });
-        // What is wrong with the first line is for the validation to say, with all the others'.
+        // The validation reports the first line's errors together with those of all others.
         const asked = model === undefined ? undefined : await askedModel({ model }, parts, 'dense');
         const profile = { model: asked?.model.name, chunking: { mode: 'document' as const } };
         const collection = await ownDefinition(embeddingProfileSchema.parse(profile), models);
@@ -123,7 +123,7 @@ export function batchRoutes(parts: ApiParts): FastifyPluginAsyncZod {
           batch: { id, model: model ?? '' },
         };
         if (request.headers['idempotency-key'] !== undefined) {
-          // What came with the key before has made the job, and the batch, unless it ended in between.
+          // An earlier request with this key has created the job and the batch, unless it was interrupted between them.
           await acceptJob('batch', job, parts);
           const known = readKept(batchRecordSchema, await spool.batches.read(id)).data;
           if (known === undefined) await spool.batches.keep(id, record);
@@ -133,7 +133,7 @@ export function batchRoutes(parts: ApiParts): FastifyPluginAsyncZod {
         try {
           await acceptJob('batch', job, parts);
         } catch (error) {
-          // Whether the queue has it is not known then: should it, the batch is whole.
+          // Whether the queue has the job is unknown here; if it does, the batch is complete.
           if (asEmbedmillError(error).code !== 'queue_unavailable') await spool.batches.remove(id);
           throw error;
         }

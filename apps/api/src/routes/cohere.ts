@@ -14,7 +14,7 @@ import { vectorAt, type QueryLane } from '../queries/query-lane.ts';
 import { roleFields } from '../models/role.ts';
 
 const MAX_INPUTS = 2048;
-/** Where the first version's clients name no model. */
+/** The default model for clients of the first API version, which may omit it. */
 const USUAL = profileSchema.parse({}).model;
 
 const FORMS = ['float', 'int8', 'uint8', 'binary', 'ubinary', 'base64'] as const;
@@ -66,7 +66,7 @@ const answerSchema = z.union([
   z.strictObject({ ...head, response_type: z.literal('embeddings_by_type'), embeddings: byTypeSchema }),
 ]);
 
-/** Cohere's embedding, in both of its versions. */
+/** Cohere's embedding endpoints, versions 1 and 2. */
 export function cohereRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsyncZod {
   return async (server) => {
     answerErrorsAs(server, parts.log, cohereError);
@@ -79,7 +79,7 @@ export function cohereRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsy
       { ...options, schema: { ...described, body: firstSchema } },
       async ({ body }) => {
         const { vectors, ...answer } = await embed(body, '1', parts, lane);
-        // Before there were types, there were numbers.
+        // Before `embedding_types` existed, the response held plain floats.
         return body.embedding_types === undefined
           ? {
               ...answer,
@@ -154,7 +154,7 @@ async function embedTexts(
   );
 }
 
-/** What is to be embedded: texts alone, or images alone. Errors: `invalid_request`. */
+/** The inputs to embed: either texts or images. Errors: `invalid_request`. */
 function inputsOf({ texts, images, inputs }: EmbedBody): {
   kind: 'texts' | 'images';
   values: string[];

@@ -141,7 +141,7 @@ export function collectionRoutes(parts: ApiParts): FastifyPluginAsyncZod {
       },
     );
 
-    /** Else a job that still runs would go on into a new collection of the same name. */
+    /** Otherwise a running job would continue into a new collection of the same name. */
     async function cancelJobs(collection: string): Promise<void> {
       for (const job of await queue.unfinishedJobs(collection)) {
         await queue.cancel(job.id as JobId).catch((error: unknown) => {

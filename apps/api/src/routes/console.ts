@@ -6,19 +6,19 @@ import { sendStatic } from '../http/static-file.ts';
 const YEAR_SECONDS = 365 * 24 * 3600;
 
 export interface ConsoleOptions {
-  /** Where its build is. */
+  /** The folder of its build. */
   folder: string;
-  /** Whom its page signs in with; it may ask nobody else than this server and them. */
+  /** The identity provider of its page, which may connect only to this server and to that provider. */
   issuer: string | undefined;
 }
 
 /**
- * The web console: static files, for everybody, as they say nothing of what is here. Its page asks for a key where the
- * API does. All its addresses are relative, so that it works below whatever path it is reached by.
+ * The web console: static files, served without authentication because they contain no data. The page asks for a key if
+ * the API requires one. All its URLs are relative, so that it works under any path prefix.
  */
 export function consoleRoutes({ folder, issuer }: ConsoleOptions): FastifyPluginAsyncZod {
   const files = readConsole(folder);
-  // Told to whoever asks for one.
+  // A failure is reported to each request instead.
   files.catch(() => undefined);
   const headers = pageHeaders(issuer);
   return async (server) => {
@@ -43,7 +43,7 @@ export function consoleRoutes({ folder, issuer }: ConsoleOptions): FastifyPlugin
   };
 }
 
-/** Scripts, styles and whom they may ask are this server's own; pictures may also come from what the user dropped. */
+/** Scripts, styles and connections are limited to this server; images may also come from files that the user dropped. */
 function pageHeaders(issuer: string | undefined): Record<string, string> {
   const asked = issuer === undefined ? "'self'" : `'self' ${new URL(issuer).origin}`;
   const policy = [

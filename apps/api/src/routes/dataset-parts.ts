@@ -9,9 +9,9 @@ import { answerErrorsAs } from '../http/problem.ts';
 import { sendFile } from '../http/served-file.ts';
 
 /**
- * The files of output datasets. Cohere's clients send no key where they read them, so their addresses are secrets, which keys
- * that may see the dataset are told: whoever has one gets that file, and nothing else. This is why it has the whole spool and
- * no tenant's view of it.
+ * The files of output datasets. Cohere's clients send no key when they read them, so their URLs are secrets, which are
+ * given only to keys with access to the dataset. A URL grants access to that one file and nothing else. This is why this
+ * route has the whole spool rather than a tenant's view of it.
  */
 export function datasetPartRoutes(
   spool: Pick<ApiParts['spool'], 'datasets' | 'readSource'>,
@@ -50,7 +50,7 @@ export function datasetPartRoutes(
   };
 }
 
-/** By their hashes, which are of one length. */
+/** Compares in constant time, by hashes, which have the same length. */
 function isSame(given: string, wanted: string): boolean {
   return timingSafeEqual(hash('sha256', given, 'buffer'), hash('sha256', wanted, 'buffer'));
 }

@@ -21,7 +21,7 @@ import { checkUploadHeaders, FORM_TYPE } from '../ingest/upload.ts';
 const tags = ['cohere'];
 const params = z.object({ id: z.string() });
 const flag = z.enum(['true', 'false']).optional();
-/** Names of fields; Avro, which the output is written in, has no others. */
+/** Field names that Avro, the format of the output, allows. */
 const fieldNames = z
   .preprocess(
     (given) => (typeof given === 'string' ? [given] : given),
@@ -52,7 +52,7 @@ const form = z.strictObject({
   data: z.string().meta({ format: 'binary', description: 'Rows with a `text`, as JSON lines or CSV.' }),
 });
 
-/** Cohere's datasets, as its embed jobs need them. */
+/** The part of Cohere's datasets API that its embed jobs need. */
 export function datasetRoutes({ spool, config, log, threads }: ApiParts): FastifyPluginAsyncZod {
   return async (server) => {
     answerErrorsAs(server, log, cohereError);
@@ -175,7 +175,7 @@ export function datasetRoutes({ spool, config, log, threads }: ApiParts): Fastif
   };
 }
 
-/** Refuses what is not done here. Errors: `invalid_request`. */
+/** Refuses options that are not supported. Errors: `invalid_request`. */
 function assertDone({
   type,
   keep_original_file,
@@ -192,7 +192,7 @@ function assertDone({
     throw refusedField('keep_fields', 'the output stores the vectors in "embeddings"; rename the field');
 }
 
-/** How the one file of the form is read: by its name, or its type. Errors: `invalid_request`. */
+/** The format of the form's file, by its name or its content type. Errors: `invalid_request`. */
 function readingOf(
   { keep_fields, optional_fields, skip_malformed_input, csv_delimiter }: z.output<typeof creating>,
   { files: [file, another] }: FileForm,
@@ -200,7 +200,7 @@ function readingOf(
   if (file === undefined) throw refusedField('data', 'the form has no file');
   if (another !== undefined) throw refusedField('data', 'the form has several files; send one');
   const { delimiter, gzip = false } = file.named;
-  // What a name says to be a document has lines all the same.
+  // A file named like a document is read as JSON lines all the same.
   const format = file.named.format === 'document' ? 'ndjson' : (file.named.format ?? 'ndjson');
   if (format === 'parquet' || gzip) throw refusedField('data', 'send uncompressed JSON lines or CSV');
   if (csv_delimiter !== undefined && format !== 'csv')

@@ -21,7 +21,7 @@ import { idempotencyHeaders } from '../ingest/upload.ts';
 import { jobView, located } from './jobs.ts';
 
 const MOST_IDS = 10_000;
-/** Documents that are looked up at once. */
+/** Documents per lookup. */
 const LOOKED_UP = 1000;
 
 const bodySchema = z
@@ -41,12 +41,12 @@ const bodySchema = z
   .refine(({ ids, filter }) => (ids === undefined) !== (filter === undefined), 'give ids or a filter')
   .meta({ id: 'Deletion' });
 
-/** What a dry run answers. */
+/** The response of a dry run. */
 const countSchema = z.strictObject({
   documents: z.int().nonnegative().meta({ description: 'How many of these documents are currently stored.' }),
 });
 
-/** Documents deleted by ids or by a filter, as a job. */
+/** Deletes documents by ids or by a filter, in a job. */
 export function deletionRoutes({ store }: ApiParts, submission: Submission): FastifyPluginAsyncZod {
   return async (server) => {
     server.post(
@@ -78,7 +78,7 @@ export function deletionRoutes({ store }: ApiParts, submission: Submission): Fas
           return reply.send({ documents: await countOf(name, deletion) });
         }
         const { filter, tenant } = deletion;
-        // A filter that the store refuses is the request's fault, not the job's.
+        // Fail the request, not the job, if the store refuses the filter.
         if (filter !== undefined) await store.scanPoints(name, { filter, tenant, limit: 1 });
         const { job, created } = await submission.delete(collection, request, deletion);
         return located(reply, job)

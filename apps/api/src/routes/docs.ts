@@ -4,7 +4,7 @@ import { EmbedmillError } from '@embedmill/jobs';
 import { readDocsPage } from '../openapi/docs-page.ts';
 import { sendStatic, type StaticFile } from '../http/static-file.ts';
 
-/** Scripts and styles are this server's own, and nobody else is asked; Swagger UI's icons are in its styles. */
+/** Allows only this server's scripts, styles and connections; Swagger UI's icons are inlined in its styles. */
 const HEADERS = {
   'content-security-policy': [
     "default-src 'none'",
@@ -23,8 +23,8 @@ const HEADERS = {
 };
 
 /**
- * The API's description as a page, with requests to try: for everybody, as the description itself is. A request that is
- * tried carries the key that is given on the page.
+ * Swagger UI for the API's OpenAPI description. Like the description itself, it needs no authentication. Requests tried
+ * from the page carry the key that is entered there.
  */
 export const docsRoutes: FastifyPluginAsyncZod = async (server) => {
   let page: Promise<ReadonlyMap<string, StaticFile>> | undefined;
@@ -37,7 +37,7 @@ export const docsRoutes: FastifyPluginAsyncZod = async (server) => {
     { ...hidden, schema: { ...hidden.schema, params: z.object({ '*': z.string() }) } },
     async (request, reply) => {
       const name = request.params['*'];
-      // Only once somebody asks for it: it is compressed then.
+      // Compressed on the first request.
       page ??= readDocsPage();
       const file = (await page).get(name);
       if (file === undefined) throw new EmbedmillError('not_found', `there is nothing at /docs/${name}`);

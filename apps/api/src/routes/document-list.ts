@@ -33,7 +33,7 @@ const documentsPage = z
   })
   .meta({ id: 'ListedDocuments' });
 
-/** A collection's documents, page by page: all of them, or those that a filter lets through. */
+/** Lists a collection's documents page by page, optionally filtered. */
 export function documentListRoutes({ store }: ApiParts): FastifyPluginAsyncZod {
   return async (server) => {
     server.get(

@@ -94,10 +94,10 @@ const pointsPage = z
   })
   .meta({ id: 'StoredPoints' });
 
-/** Points that are read at once. */
+/** Points per read. */
 const SCAN = 100;
 
-/** What is stored: a document with its words, and all points, page by page. */
+/** Stored content: a document with its text, and a collection's points page by page. */
 export function documentRoutes({ store, queue }: ApiParts, lane: QueryLane): FastifyPluginAsyncZod {
   return async (server) => {
     server.get(
@@ -246,7 +246,7 @@ export function documentRoutes({ store, queue }: ApiParts, lane: QueryLane): Fas
   };
 }
 
-/** Characters of a term with its weight, as an answer has it. */
+/** Characters that a term with its weight takes in a response. */
 const CHARACTERS_A_TERM = 48;
 
 function sizeOfTerms({ sparse = {} }: StoredPoint): number {
@@ -254,7 +254,7 @@ function sizeOfTerms({ sparse = {} }: StoredPoint): number {
   return terms * CHARACTERS_A_TERM;
 }
 
-/** A point's picture as the document named it: a frame's is its video. */
+/** The image of a point as the document named it; for a frame, this is its video. */
 function picturesOf({ image, timestamp }: StoredPoint['payload']): {
   image: string | null;
   video: string | null;

@@ -32,7 +32,7 @@ const bodySchema = z.strictObject({
 const metaSchema = z.strictObject({ api_version: z.strictObject({ version: z.literal('1') }) });
 const META: z.infer<typeof metaSchema> = { api_version: { version: '1' } };
 
-/** Cohere's embed jobs: a door to jobs that make a dataset of a dataset. */
+/** Cohere's embed jobs, implemented as jobs that turn one dataset into another. */
 export function embedJobRoutes(parts: ApiParts): FastifyPluginAsyncZod {
   const { spool, queue, models, log } = parts;
   return async (server) => {

@@ -18,7 +18,7 @@ import type { QueryLane } from '../queries/query-lane.ts';
 import { modelAndRole } from '../models/role.ts';
 import { loadDecoders } from '../compatible/token-ids.ts';
 
-/** Room for that many texts of some thousand characters. */
+/** Enough for the largest number of texts, at some thousand characters each. */
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
 const tags = ['openai'];
 
@@ -47,9 +47,9 @@ const openaiModelSchema = z.strictObject({
   created: z.int(),
   owned_by: z.string(),
 });
-/** As servers of OpenAI's shape are asked. */
+/** The request body of OpenAI-compatible servers. */
 const requestSchema = embeddingRequestSchema.extend(jinaFields);
-/** As Infinity's client sends it, too: a size of 0 is the model's own, and what is embedded is text. */
+/** Also accepts what Infinity's client sends: `dimensions` of 0 for the model's own size, and `modality` "text". */
 const requestWithoutVersionSchema = requestSchema.extend({
   dimensions: z
     .int()
@@ -60,7 +60,7 @@ const requestWithoutVersionSchema = requestSchema.extend({
   modality: z.literal('text').optional(),
 });
 
-/** OpenAI's shapes, so that its clients work unchanged: embeddings, models, and errors. */
+/** OpenAI-compatible embeddings, models and errors, so that OpenAI's clients work unchanged. */
 export function embeddingRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsyncZod {
   const { models, log, config } = parts;
   const embed = embedding(parts, lane);
@@ -131,7 +131,7 @@ export function embeddingRoutes(parts: ApiParts, lane: QueryLane): FastifyPlugin
   };
 }
 
-/** What embeds, as OpenAI's clients ask for it. */
+/** The embedding models, in OpenAI's format. */
 function embedding(parts: ApiParts, lane: QueryLane) {
   return async (body: z.output<typeof requestSchema>): Promise<z.infer<typeof responseSchema>> => {
     const { encoding_format: format, output_dtype: form } = writtenAs(body);
@@ -156,8 +156,8 @@ function embedding(parts: ApiParts, lane: QueryLane) {
 }
 
 /**
- * The same under the addresses of other servers of OpenAI's shape: without a version, and as Azure has it, by the name of a
- * deployment, which is a model's here; what its `api-version` says changes nothing.
+ * The same routes under the paths of other OpenAI-compatible servers: without a version, and Azure's with a deployment
+ * name, which is a model name here. `api-version` is ignored.
  */
 export function embeddingDoors(parts: ApiParts, lane: QueryLane): FastifyPluginAsyncZod {
   const embed = embedding(parts, lane);
@@ -189,7 +189,7 @@ export function embeddingDoors(parts: ApiParts, lane: QueryLane): FastifyPluginA
           response,
         },
       },
-      // Azure takes the deployment, whatever the body calls the model.
+      // As in Azure, the deployment takes precedence over the body's `model`.
       async ({ body, params }) => embed({ ...body, model: params.deployment }),
     );
   };

@@ -8,7 +8,7 @@ import { problemResponses } from '../http/problem.ts';
 import { jobView } from './jobs.ts';
 
 export interface EventOptions {
-  /** How often a comment is sent, so that nothing on the way takes the connection for dead. */
+  /** How often a comment is sent, so that no proxy closes the connection as idle. */
   heartbeatMs: number;
 }
 
@@ -55,8 +55,8 @@ export function eventRoutes(
 }
 
 /**
- * One client's events. A client that reads slowly misses states in between, never the end. It stops listening
- * when the job ends or the client goes.
+ * One client's events. A client that reads slowly misses intermediate states but never the last one. It stops listening
+ * when the job ends or the client disconnects.
  */
 function eventStream(id: JobId, watch: JobWatch, heartbeatMs: number): Readable {
   let stopListening = (): void => {};
@@ -86,7 +86,7 @@ function hasRoom(stream: Readable): boolean {
   return stream.readableLength < stream.readableHighWaterMark;
 }
 
-/** Of each job's states the last text: it is the same for all who watch it. */
+/** Caches the text of each job's latest state, which is the same for all its watchers. */
 const texts = new WeakMap<Job, string>();
 
 function eventText(event: 'progress' | 'end', job: Job): string {

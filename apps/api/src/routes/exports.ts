@@ -43,7 +43,7 @@ const MEDIA_TYPES: Record<OutputFormat, string> = {
   parquet: 'application/vnd.apache.parquet',
 };
 
-/** Documents and vectors out again: a job that writes a file, and the file. */
+/** Exports: a job that writes a collection's documents and vectors to a file, and the download of that file. */
 export function exportRoutes(
   { store, queue, spool }: ApiParts,
   submission: Submission,
@@ -67,7 +67,7 @@ export function exportRoutes(
         const collection = await requireCollection(store, request.params.name);
         const { filter, tenant, webhook, ...sink } = request.body;
         const selection = { filter, tenant: tenant as TenantId | undefined };
-        // A filter that the store refuses is the request's fault, not the job's.
+        // Fail the request, not the job, if the store refuses the filter.
         await store.scanPoints(collection.name as CollectionName, { ...selection, limit: 1 });
         const { job, created } = await submission.export(collection, request, {
           sink: sink.vectors ? { ...sink, structure: true } : sink,

@@ -37,7 +37,7 @@ const form = z.strictObject({
   purpose: z.literal('batch'),
 });
 
-/** OpenAI's files, as its batches need them. */
+/** The part of OpenAI's files API that its batches need. */
 export function fileRoutes({ spool, config, log }: ApiParts): FastifyPluginAsyncZod {
   const viewOf = (file: ClientFile) => fileViewOf(file, config.filesAgeMs);
   return async (server) => {
@@ -150,7 +150,7 @@ export function fileRoutes({ spool, config, log }: ApiParts): FastifyPluginAsync
   };
 }
 
-/** What the form says. Errors: `invalid_request`. */
+/** The form's fields. Errors: `invalid_request`. */
 function fileOf(id: string, { files, fields }: FileForm, source: ClientFile['source']): ClientFile {
   const [file, another] = files;
   if (file === undefined) throw refusedField('file', 'the form has no file');

@@ -10,7 +10,7 @@ import { shownReports } from '../jobs/shown-reports.ts';
 const tags = ['jobs'];
 const params = z.object({ id: z.string() });
 
-/** What an operator asks of one job: why it waits, where its time goes, and why documents of it failed. */
+/** Diagnostics of one job: why it waits, where its time goes, and why its documents failed. */
 export function jobDetailRoutes({ queue, spool, config }: ApiParts): FastifyPluginAsyncZod {
   return async (server) => {
     server.get(

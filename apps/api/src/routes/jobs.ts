@@ -56,7 +56,7 @@ const jobsPage = z.strictObject({
       'Pass this as `after` for the next page; null after the last job. A page with fewer than `limit` jobs may have a next one, because a page also ends after a thousand jobs, or 4 MiB of jobs, were examined.',
   }),
 });
-/** The schema is a line's. */
+/** NDJSON; the schema describes one line. */
 const reportLines = (description: string) => ({
   description,
   content: { 'application/x-ndjson': { schema: z.union([documentReportSchema, moreReportsSchema]) } },
@@ -228,7 +228,7 @@ export function jobRoutes(parts: ApiParts, resubmission: Resubmission): FastifyP
   };
 }
 
-/** Says where the job is. */
+/** Sets the `Location` of the job. */
 export function located<Reply extends Pick<FastifyReply, 'header'>>(reply: Reply, job: Job): Reply {
   reply.header('location', `/api/v1/jobs/${job.id}`);
   return reply;

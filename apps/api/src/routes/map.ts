@@ -11,7 +11,7 @@ import { problemResponses } from '../http/problem.ts';
 const tags = ['map'];
 const params = z.object({ name: z.string() });
 
-/** A collection as a picture: where its documents are on a plane, near in meaning near on the map. */
+/** A two-dimensional map of a collection, on which documents with similar meaning are close together. */
 export function mapRoutes({ store, spool }: ApiParts, tasks: MapTasks): FastifyPluginAsyncZod {
   return async (server) => {
     server.post(

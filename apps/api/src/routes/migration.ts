@@ -99,7 +99,7 @@ type Asked = {
     CopyChanges[Field] | (Field extends 'lateInteraction' ? null : never) | undefined;
 };
 
-/** Without the fields that are undefined: they are the origin's. */
+/** Drops undefined fields, which are taken from the source collection. */
 function defined({ chunking, sparse, storage, lateInteraction }: Asked): CopyChanges {
   return {
     ...(chunking !== undefined && { chunking }),

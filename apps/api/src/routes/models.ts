@@ -47,7 +47,7 @@ const modelSchema = z
   })
   .meta({ id: 'Model' });
 
-/** What may be used, and how far workers have it. */
+/** The available models, and whether workers have loaded them. */
 export function modelRoutes({ models, queue }: ApiParts): FastifyPluginAsyncZod {
   return async (server) => {
     server.get(

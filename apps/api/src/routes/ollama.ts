@@ -41,7 +41,7 @@ const embedAnswer = z.strictObject({
 const errorSchema = z.strictObject({ error: z.string() });
 const errors = { '4xx': errorSchema, '5xx': errorSchema };
 
-/** Ollama's embeddings, as its clients ask for them now, and as they did before. */
+/** Ollama's current and former embedding endpoints. */
 export function ollamaRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsyncZod {
   return async (server) => {
     answerErrorsAs(server, parts.log, (_error, error) => ({ error }));
@@ -61,7 +61,7 @@ export function ollamaRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsy
       async ({ body }) => {
         const started = performance.now();
         const inputs = [body.input].flat();
-        // An empty text is no input, as in Ollama.
+        // As in Ollama, an empty text counts as no input.
         const isNothing = body.input === '' || inputs.length === 0;
         const pathOf = (n: number) => (typeof body.input === 'string' ? 'input' : `input/${n}`);
         const { vectors, tokens } = await embed(isNothing ? [] : inputs, body, pathOf);

@@ -12,7 +12,7 @@ const healthSchema = z
   })
   .meta({ id: 'Health' });
 
-/** What those who run embedmill ask: is it alive, can it work, how is it doing. */
+/** Endpoints for operators: liveness, readiness, and metrics. */
 export function operationRoutes({ queue, store, metrics }: ApiParts): FastifyPluginAsyncZod {
   serveQueueGauges(queue, metrics);
   let description: string | undefined;
@@ -67,7 +67,7 @@ export function operationRoutes({ queue, store, metrics }: ApiParts): FastifyPlu
       '/openapi.json',
       { config: { access: 'open' }, schema: { hide: true } },
       async (_request, reply) => {
-        // Once: anybody may ask for it, and it takes a while to be made.
+        // Built once: it takes a while, and anybody may request it.
         description ??= JSON.stringify(server.swagger());
         return reply.type('application/json').send(description);
       },

@@ -7,10 +7,10 @@ import type { ApiParts } from '../parts.ts';
 import { problemResponses } from '../http/problem.ts';
 
 const tags = ['operations'];
-/** What may have changed since the event before: the slot that was not over then, and those since. */
+/** The slots that may have changed since the previous event: the one that was incomplete then, and all later ones. */
 const CHANGED_SLOTS = 3;
 
-/** What is going on, for operators and for tenants, now and as it goes on. */
+/** Current activity for operators and tenants, as a snapshot and as a stream. */
 export function overviewRoutes(
   parts: ApiParts,
   { overviewMs = 2000 }: { overviewMs?: number | undefined },
@@ -67,7 +67,7 @@ export function overviewRoutes(
   };
 }
 
-/** One client's events; one that reads slowly misses some. A look that fails is passed over: the next one may not. */
+/** One client's events; a slow reader misses some. A failed snapshot is skipped, as the next one may succeed. */
 function eventStream(first: Overview, look: () => Promise<Overview>, everyMs: number): Readable {
   let timer: NodeJS.Timeout | undefined;
   const stream = new Readable({

@@ -22,7 +22,7 @@ const backlogSchema = z
   .meta({ id: 'Backlog' });
 const pausedSchema = z.strictObject({ paused: z.boolean() });
 
-/** How much there is to do, and whether it is being done. */
+/** The queue's backlog, and whether it is being processed or paused. */
 export function queueRoutes({ queue }: ApiParts): FastifyPluginAsyncZod {
   return async (server) => {
     server.get(

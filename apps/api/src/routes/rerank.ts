@@ -33,7 +33,7 @@ const scoresSchema = z.strictObject({
   usage: z.strictObject({ prompt_tokens: z.int(), total_tokens: z.int() }),
 });
 
-/** Reranking of `documents`, which Cohere, Jina, vLLM and Infinity ask for under the same paths, and vLLM's pairs. */
+/** Reranking of `documents`, for which Cohere, Jina, vLLM and Infinity share their paths, and vLLM's scoring of pairs. */
 export function rerankRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsyncZod {
   return async (server) => {
     answerErrorsAs(server, parts.log, (_error, message) => ({ message, detail: message }));
@@ -100,7 +100,7 @@ export function rerankRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsy
   };
 }
 
-/** One query with each text, or each with its own. */
+/** Pairs one query with every text, or each query with its own text. */
 function pairsOf({ text_1: first, text_2: second }: z.output<typeof scoreSchema>): Pair[] {
   const texts = [second].flat();
   const queries = typeof first === 'string' ? texts.map(() => first) : first;

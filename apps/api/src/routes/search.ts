@@ -95,7 +95,7 @@ export function searchRoutes({ store, models }: ApiParts, lane: QueryLane): Fast
   };
 }
 
-/** What the request has put in front of its questions, where it asks for something. Errors: `invalid_request`. */
+/** The prefix that the request puts before its queries, if any. Errors: `invalid_request`. */
 async function prefixOf(
   { prompt, instruction, image }: SearchRequest,
   { model: name }: DenseVector,

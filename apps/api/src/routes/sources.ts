@@ -36,10 +36,10 @@ const querystring = z.strictObject({
     description: 'The owning tenant, shown to keys that are not bound to a tenant.',
   }),
 });
-/** Of all tenants: each is looked at over and over. */
+/** Of all tenants together, as each source is checked repeatedly. */
 const MOST_SOURCES = 1000;
 
-/** Sources on the server that are looked at by a schedule, and submitted when they have changed. */
+/** Watched sources: files on the server that are checked on a schedule and submitted when they have changed. */
 export function sourceRoutes(
   { spool, store }: ApiParts,
   watching: Pick<SourceWatching, 'tick'>,
@@ -167,7 +167,7 @@ export function sourceRoutes(
       },
     );
 
-    /** Not waited for: a look may take minutes. The next tick is there for what goes wrong. */
+    /** Not awaited, as a check may take minutes. If it fails, the next tick tries again. */
     function look(): void {
       void watching
         .tick()

@@ -47,7 +47,7 @@ const form = z.strictObject({
   }),
 });
 
-/** Of what may be submitted: the documents as they are, or a few of them in JSON. */
+/** Body schema of a submission: a stream of documents, or a few of them in JSON. */
 const bodyOf = (json: z.ZodType) => ({
   content: {
     ...Object.fromEntries(NDJSON_TYPES.slice(0, 1).map((type) => [type, { schema: ndjson }])),
@@ -63,10 +63,10 @@ const response = {
   200: jobView.describe('The existing job of this Idempotency-Key.'),
   ...problemResponses,
 };
-/** Of an upload's query, which the route has checked. */
+/** Reads an upload's query, which the route has validated. */
 const uploadIntentSchema = snapshotOptionsSchema.extend({ dryRun: z.boolean().optional() });
 
-/** The routes that take bodies of any size; they parse them in their own way. */
+/** The routes that accept bodies of any size and therefore parse them themselves. */
 export function submissionRoutes(
   { store, queue, config, assertQuota }: ApiParts,
   submission: Submission,
@@ -88,9 +88,9 @@ export function submissionRoutes(
           querystring: uploadQuerySchema,
           body: bodyOf(submissionSchema),
         },
-        // The body is checked where it is read: a stream line by line, JSON with its documents' own faults.
+        // The body is validated as it is read: a stream line by line, JSON document by document.
         validatorCompiler: validateButBody,
-        // What can be refused by the headers is, before a byte of the body is read.
+        // Refuse what the headers allow to refuse before reading any byte of the body.
         onRequest: async (request) => {
           const { name } = request.params as z.infer<typeof params>;
           const collection = await requireCollection(store, name);
@@ -162,7 +162,7 @@ export function submissionRoutes(
       definition: Pick<Collection, 'name' | 'createdAt'>,
     ): Promise<void> {
       checkUploadHeaders(request.headers, config.maxUploadBytes);
-      // One that comes again is answered with its job.
+      // A repeated request gets the job of the first one.
       const isKnown = request.headers['idempotency-key'] !== undefined;
       if (!isKnown || (await queue.getJob(idFor(definition, request))) === undefined) await assertQuota?.();
     }

@@ -28,7 +28,7 @@ import {
 } from '../compatible/tei-shapes.ts';
 
 const tags = ['tei'];
-/** Numbers of one answer of /embed_all, at most: some 90 MB of JSON. */
+/** Most numbers in one response of /embed_all: some 90 MB of JSON. */
 const MOST_NUMBERS = 2 ** 23;
 
 const tokenizeSchema = z.strictObject({
@@ -98,16 +98,16 @@ const infoSchema = z.strictObject({
   version: z.string(),
 });
 
-/** The one label that a reranker's only number has where its maker gave it none. */
+/** The label of a reranker's single score if the model's config names none. */
 const LABEL = 'LABEL_0';
 
-/** The shapes of text-embeddings-inference: what it says of itself and of a model, tokens, and predictions. */
+/** The text-embeddings-inference API: server and model information, tokens, and predictions. */
 export function teiTokenRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsyncZod {
   const { log, config } = parts;
   return async (server) => {
     answerErrorsAs(server, log, ({ code }, error) => ({ error, error_type: errorType(code) }));
 
-    // At the root, a browser is led to the console.
+    // Redirect a browser that opens the root to the console.
     server.get(
       '/',
       {
@@ -152,7 +152,7 @@ export function teiTokenRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginA
           model_id: found.repository ?? found.name,
           served_model_name: found.name,
           model_sha: null,
-          // Of what is answered; what files have is seen nowhere.
+          // Describes the responses; the precision of the model's files is not known here.
           model_dtype: 'float32',
           model_type: typeOf(found),
           max_concurrent_requests: config.limits?.maxRequests ?? 64,

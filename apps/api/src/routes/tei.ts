@@ -47,11 +47,11 @@ const rankSchema = z.strictObject({ index: z.int(), score: z.number(), text: z.s
 const vectorsSchema = z.array(z.array(z.number()));
 const similaritiesSchema = z.array(z.number());
 
-/** The shapes of text-embeddings-inference, so that its clients work unchanged: what runs a model. */
+/** The endpoints of text-embeddings-inference that run a model, compatible with its clients. */
 export function teiRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsyncZod {
   const { log } = parts;
   return async (server) => {
-    // Of those that rank documents, clients read `message`, or `detail`.
+    // Clients that rank documents read the error's `message` or `detail`.
     answerErrorsAs(server, log, ({ code }, error, { body }) =>
       typeof body === 'object' && body !== null && 'documents' in body
         ? { message: error, detail: error }
@@ -86,7 +86,7 @@ export function teiRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsyncZ
       async ({ body }) => compare(body),
     );
 
-    // Hugging Face's clients, given a server's address, ask at its root, whatever they ask.
+    // Hugging Face's clients send every request to the root of the server's URL.
     server.post(
       '/',
       {
@@ -173,7 +173,7 @@ export function teiRoutes(parts: ApiParts, lane: QueryLane): FastifyPluginAsyncZ
     return given.map((_, n) => shortestFloats(vectorOf(result, n, dims)));
   }
 
-  /** Cosines, which of vectors of length 1 are their dot products. */
+  /** Cosine similarities, which for unit vectors are their dot products. */
   async function compare({ inputs, parameters = {}, model }: Similarity): Promise<number[]> {
     const asked = await askedTei({ ...parameters, model }, parts);
     const { source_sentence: source, sentences } = inputs;

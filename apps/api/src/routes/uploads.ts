@@ -20,7 +20,7 @@ import { answerErrorsAs, refusedField, validateButBody } from '../http/problem.t
 import { checkUploadHeaders, FORM_TYPE } from '../ingest/upload.ts';
 
 const tags = ['openai'];
-/** What has not become a file by then is given up: longer than OpenAI's hour, for uploads that take the night. */
+/** When an incomplete upload expires: later than OpenAI's hour, for uploads that take all night. */
 const UPLOAD_MS = 24 * 3600 * 1000;
 
 const asked = z.strictObject({
@@ -64,8 +64,8 @@ const uploadView = z.strictObject({
 });
 
 /**
- * OpenAI's uploads: a file that comes in parts, each of which may be sent again, also to another API process, until all are
- * joined. A part that breaks off leaves nothing; completing twice has the effect of completing once.
+ * OpenAI's multipart uploads. Each part may be sent again, also to another API process, until the upload is completed. An
+ * interrupted part leaves nothing behind, and completing is idempotent.
  */
 export function uploadRoutes({ spool, config, log }: ApiParts): FastifyPluginAsyncZod {
   return async (server) => {
@@ -231,7 +231,7 @@ export function uploadRoutes({ spool, config, log }: ApiParts): FastifyPluginAsy
     parts: readonly StoredSource[],
     md5: string | undefined,
   ): Promise<ClientFile> {
-    // Of its upload's name, so that two that complete it at once make one file.
+    // Named after its upload, so that two concurrent completions make one file.
     const id = `file-${upload.slice('upload_'.length)}`;
     const digest = createHash('md5');
     async function* bytes(): AsyncGenerator<Uint8Array> {
@@ -261,7 +261,7 @@ export function uploadRoutes({ spool, config, log }: ApiParts): FastifyPluginAsy
 
   async function viewOf(upload: ClientUpload): Promise<z.infer<typeof uploadView>> {
     const { id, bytes, createdAt, expiresAt, filename, file, cancelled } = upload;
-    // A file that has expired since is none any more.
+    // The file may have expired meanwhile.
     const kept = file === undefined ? undefined : await spool.files.read(file);
     return {
       id,
@@ -277,7 +277,7 @@ export function uploadRoutes({ spool, config, log }: ApiParts): FastifyPluginAsy
   }
 }
 
-/** A part that is larger than all parts together may be is none. */
+/** Rejects a part that is larger than the whole upload may be. */
 async function* withinBytes(bytes: AsyncIterable<Uint8Array>, most: number): AsyncGenerator<Uint8Array> {
   let size = 0;
   for await (const some of bytes) {

@@ -26,7 +26,7 @@ const query = z.strictObject({
   format: z.enum(['json', 'csv']).default('json'),
 });
 
-/** `GET /usage`: what was embedded, by whom. A key that is bound to a tenant sees its tenant's. */
+/** `GET /usage`: what was embedded, by tenant. A key that is bound to a tenant sees only that tenant's usage. */
 export function usageRoutes({ queue, config }: ApiParts): FastifyPluginAsyncZod {
   return async (server) => {
     server.get(
