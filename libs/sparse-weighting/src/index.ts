@@ -2,6 +2,7 @@ export { analyzerOf, type Analyzer } from './analysis.ts';
 export { averageLengthOf } from './average-length.ts';
 export { bm25Document, bm25Query } from './bm25.ts';
 export { bm42Document, bm42Query } from './bm42.ts';
+export { isForeign } from './foreign-questions.ts';
 export { languageOfTexts } from './language-of-texts.ts';
 export { termId } from './term-id.ts';
 export { termNames } from './term-names.ts';

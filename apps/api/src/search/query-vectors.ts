@@ -11,7 +11,7 @@ import {
   type SparseScheme,
   type SparseVector,
 } from '@embedmill/jobs';
-import { analyzerOf, bm25Query, bm42Query } from '@embedmill/sparse-weighting';
+import { analyzerOf, bm25Query, bm42Query, isForeign } from '@embedmill/sparse-weighting';
 import type { SearchVector } from '@embedmill/vector-store';
 import { refusedField } from '../http/problem.ts';
 import { checkText, refuseUnknown, vectorAt, type QueryLane } from '../queries/query-lane.ts';
@@ -23,13 +23,26 @@ export interface QueryVectors {
   /** The dense model's prefix, if it is not the usual one for queries. */
   prefix: string | undefined;
   weight: number;
-  vectors: (SearchVector & { list: ListName })[];
+  vectors: QueryVector[];
   /** Its tokens, if reranking will compare them with stored ones. */
   tokens?: QuestionTokens | undefined;
 }
 
 /** The vector by which a list of hits was found. */
 export type ListName = 'dense' | SparseScheme;
+
+export type QueryVector = SearchVector & {
+  list: ListName;
+  /** What its list weighs where the request does not say it; 1 by default. */
+  voice?: number | undefined;
+};
+
+/**
+ * What the words of a question in another script weigh: of 351 questions in English on Chinese texts (docs/search.md),
+ * nDCG@10 is 0.609 by dense vectors alone, and with words at 1, 0.5, 0.3, 0.2 and 0.1 beside them 0.583, 0.609, 0.615, 0.616
+ * and 0.615.
+ */
+const FOREIGN_VOICE = 0.3;
 
 /**
  * The request's questions as the vectors that its mode wants. A question of which a model knows nothing has no vector of
@@ -71,7 +84,8 @@ export async function queryVectorsOf(
     }
     for (const scheme of schemes) {
       const values = sparseOf(scheme, text ?? '');
-      if (values !== undefined) vectors.push({ list: scheme, kind: 'sparse', scheme, values });
+      const voice = voiceOf(scheme, text ?? '', collection);
+      if (values !== undefined) vectors.push({ list: scheme, kind: 'sparse', scheme, values, voice });
     }
     return { text, prefix, weight, vectors, tokens: embedded?.questions?.[n] };
 
@@ -91,6 +105,17 @@ export async function queryVectorsOf(
   const nothing = asked.map(({ vectors }) => models.length > 0 && vectors.every(saysNothing));
   refuseUnknown(nothing, models.join(', '), (n) => pathOfQuestion(request, n));
   return asked;
+}
+
+/** What a scheme's words of a question weigh beside the dense vector. */
+function voiceOf(
+  scheme: SparseScheme,
+  text: string,
+  { profile: { sparse }, analysis }: Collection,
+): number | undefined {
+  const language = scheme === 'splade' ? undefined : sparse[scheme]?.language;
+  if (language === undefined) return undefined;
+  return isForeign(analyzerOf(language, analysis).terms(text), language) ? FOREIGN_VOICE : undefined;
 }
 
 function saysNothing(vector: SearchVector): boolean {

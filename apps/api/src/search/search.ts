@@ -78,6 +78,7 @@ export function firstDepthOf({ profile }: Collection, wanted: number): number {
 interface FoundList {
   name: ListName;
   weight: number;
+  voice: number | undefined;
   points: RankedPoint[];
 }
 
@@ -93,7 +94,7 @@ async function listsOf(
     name as CollectionName,
     lists.map(({ vector }) => searchOf(request, vector, depth)),
   );
-  return lists.map(({ weight, vector }, n) => ({ name: vector.list, weight, points: ranked[n] ?? [] }));
+  return lists.map(({ weight, vector }, n) => ({ name: vector.list, weight, voice: vector.voice, points: ranked[n] ?? [] }));
 }
 
 function searchOf(
@@ -124,8 +125,8 @@ async function fuse(
       found.set(point.id, known);
     }
   }
-  const ranked = lists.map(({ name, weight, points }) => ({
-    weight: weight * (weights[name] ?? 1),
+  const ranked = lists.map(({ name, weight, voice = 1, points }) => ({
+    weight: weight * (weights[name] ?? voice),
     name: explain ? name : undefined,
     hits: points.map(({ id, score }) => ({ key: id, score })),
     // A sparse list that ends before it has to has all that share a term with the question.
