@@ -35,7 +35,13 @@ export const fusionSchema = z
       .max(1000)
       .default(100)
       .meta({ description: 'The least number of hits of each list to fuse.' }),
-    weights: z.partialRecord(z.enum(['dense', ...sparseSchemeSchema.options]), weightSchema).default({}),
+    weights: z
+      .partialRecord(z.enum(['dense', ...sparseSchemeSchema.options]), weightSchema)
+      .default({})
+      .meta({
+        description:
+          'The weight of each list. By default 1, or 0.3 for the words of a question in another script than the language of bm25 and bm42.',
+      }),
   })
   .meta({ description: 'How to fuse the lists of a search with several vectors or several queries.' });
 export type Fusion = z.infer<typeof fusionSchema>;

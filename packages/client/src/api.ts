@@ -6057,7 +6057,10 @@ export interface components {
                  * @default 100
                  */
                 depth?: number;
-                /** @default {} */
+                /**
+                 * @description What each list counts. By default 1, and 0.3 for the words of a question in another script than that of the language whose words bm25 and bm42 count.
+                 * @default {}
+                 */
                 weights?: {
                     [key: string]: number;
                 };

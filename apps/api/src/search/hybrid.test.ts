@@ -93,6 +93,33 @@ describe('modes', () => {
     expect(alone).not.toHaveProperty('shares');
   });
 
+  test('words of a question in another script count less, unless the request says what they count', async () => {
+    const name = 'chinese' as CollectionName;
+    const profile = { model: NESTED.name, sparse: { bm25: { averageLength: 4, language: 'chinese' } } };
+    expect((await post('/api/v1/collections', { name, profile })).status).toBe(201);
+    const text = '用 apt install 安装软件包';
+    const id = 'apt' as DocumentId;
+    const bm25 = bm25Document(text, analyzerOf('chinese', ANALYSIS_VERSION), { k1: 1.2, b: 0.75 }, 4);
+    const point = {
+      id: pointId(DEFAULT_TENANT, name, id, 0),
+      dense: vectorOf(text),
+      sparse: { bm25 },
+      payload: storedPayload(id, text),
+    };
+    await api.parts.store.replaceDocuments(name, [
+      { tenant: DEFAULT_TENANT, id, sequence: 1, points: [point] },
+    ]);
+    const scoreOf = async (query: string, weights: object): Promise<number> => {
+      const fusion = { method: 'rrf', k: 0, weights: { dense: 0, ...weights } };
+      const { body } = await post(`/api/v1/collections/${name}/search`, { query, fusion });
+      return (body as { hits: Hit[] }).hits[0]!.score;
+    };
+    expect(await scoreOf('install some package', {})).toBeCloseTo(0.3, 6);
+    expect(await scoreOf('install some package', { bm25: 1 })).toBeCloseTo(1, 6);
+    expect(await scoreOf('apt install', {})).toBeCloseTo(1, 6);
+    expect(await scoreOf('用 apt install 安装', {})).toBeCloseTo(1, 6);
+  });
+
   test('weights and the method of fusion count', async () => {
     const query = 'lazy dogs sleep all day';
     const [first] = await hitsOf({

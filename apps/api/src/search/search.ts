@@ -94,7 +94,12 @@ async function listsOf(
     name as CollectionName,
     lists.map(({ vector }) => searchOf(request, vector, depth)),
   );
-  return lists.map(({ weight, vector }, n) => ({ name: vector.list, weight, voice: vector.voice, points: ranked[n] ?? [] }));
+  return lists.map(({ weight, vector }, n) => ({
+    name: vector.list,
+    weight,
+    voice: vector.voice,
+    points: ranked[n] ?? [],
+  }));
 }
 
 function searchOf(
