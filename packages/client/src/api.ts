@@ -6058,7 +6058,7 @@ export interface components {
                  */
                 depth?: number;
                 /**
-                 * @description What each list counts. By default 1, and 0.3 for the words of a question in another script than that of the language whose words bm25 and bm42 count.
+                 * @description The weight of each list. By default 1, or 0.3 for the words of a question in another script than the language of bm25 and bm42.
                  * @default {}
                  */
                 weights?: {
