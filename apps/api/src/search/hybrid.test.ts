@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import {
+  ANALYSIS_VERSION,
   DEFAULT_TENANT,
   pointId,
   type CollectionName,
@@ -7,6 +8,7 @@ import {
   type Hit,
   type SearchRequestInput,
 } from '@embedmill/jobs';
+import { analyzerOf, bm25Document } from '@embedmill/sparse-weighting';
 import { fakeTokenVectors, MINI, NESTED, FLAT } from '../testing/fake-worker.ts';
 import { SEARCHED_PROFILE, storedDocument, vectorOf } from '../testing/stored-document.fixture.ts';
 import { storedPayload } from '../testing/stored-payload.fixture.ts';
