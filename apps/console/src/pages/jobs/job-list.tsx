@@ -172,8 +172,8 @@ function Row({ job, now, index }: { job: Job; now: number; index: number }) {
           <a class="clip" href={hrefOf('jobs', [job.id])}>
             {job.collection === '' ? t('job.toFile') : job.collection}
           </a>
-          <span class="muted small clip">
-            {job.sourceName ?? job.source} · …{job.id.slice(-8)}
+          <span class="muted small clip" title={job.id}>
+            {job.id.slice(-6)} · {job.sourceName ?? job.source}
           </span>
         </div>
       </td>
