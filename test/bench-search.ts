@@ -1,5 +1,5 @@
 /**
- * `node test/bench-search.ts`: how long the embedded store takes for the 10 nearest of so many points, without a filter, with
+ * `npm run bench -- search`: how long the embedded store takes for the 10 nearest of so many points, without a filter, with
  * filters that keep 1 % and 0.01 %, and while documents are written; and how many of the 10 nearest it finds. With QDRANT_URL, the
  * same of that server. `--points 100000,300000 --storage float32,int8 --dims 384 --queries 100`.
  *

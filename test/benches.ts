@@ -17,6 +17,7 @@ const BENCHES: Readonly<Record<string, readonly string[]>> = {
   long: [...EMBEDMILL_BENCH, '--long', '1000000'],
   peers: ['test/bench-peers/bench-peers.ts'],
   scale: [...EMBEDMILL_BENCH, '--scale', '3', '--repeats', '3', '--seconds', '20'],
+  search: ['test/bench-search.ts'],
   simulation: ['test/bench-simulation.ts'],
 };
 
